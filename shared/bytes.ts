@@ -1,0 +1,70 @@
+import { malformed } from './errors.js'
+
+/** The parts one after the other. */
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0
+  for (const part of parts) length += part.length
+  const whole = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.length
+  }
+  return whole
+}
+
+/** A plain view of what may be a `Buffer`, so that slices of it print and compare as plain bytes. */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.constructor === Uint8Array
+    ? bytes
+    : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+/** Lower case. */
+export function toHex(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += HEX[byte]
+  return text
+}
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+const VALUES = new Map(Array.from(ALPHABET, (letter, value) => [letter.charCodeAt(0), value]))
+
+/** Base64url without padding (docs/protocol.md section 3). */
+export function toBase64url(bytes: Uint8Array): string {
+  let text = ''
+  let bits = 0
+  let held = 0
+  for (const byte of bytes) {
+    held = ((held << 8) | byte) & 0xffff
+    bits += 8
+    while (bits >= 6) {
+      bits -= 6
+      text += ALPHABET[(held >> bits) & 63]
+    }
+  }
+  return bits > 0 ? text + ALPHABET[(held << (6 - bits)) & 63] : text
+}
+
+/** Only the one spelling that `toBase64url` gives. @throws OrthrusError `malformed` */
+export function fromBase64url(text: string): Uint8Array {
+  if (text.length % 4 === 1) throw malformed('base64url of an impossible length')
+  const bytes = new Uint8Array(Math.floor((text.length * 3) / 4))
+  let bits = 0
+  let held = 0
+  let length = 0
+  for (let i = 0; i < text.length; i++) {
+    const value = VALUES.get(text.charCodeAt(i))
+    if (value === undefined) throw malformed('a character outside base64url')
+    held = ((held << 6) | value) & 0xfff
+    bits += 6
+    if (bits >= 8) {
+      bits -= 8
+      bytes[length++] = (held >> bits) & 0xff
+    }
+  }
+  if ((held & ((1 << bits) - 1)) !== 0) throw malformed('base64url that is not canonical')
+  return bytes
+}

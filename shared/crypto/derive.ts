@@ -1,0 +1,96 @@
+import { equalBytes, hmacSha256, scrypt, sha256 } from '#primitives'
+import type { Principal } from '../principal.js'
+import { LABEL, SIZE, type Usage } from '../protocol/constants.js'
+import { type AnyKey, AuthKey, ChainKey, ChannelKey, expandedOf, LongTermKey, revealKey, type SessionKey } from './keys.js'
+import type { ScryptParameters } from './primitives.js'
+
+const text = new TextEncoder()
+const ZERO = new Uint8Array(1)
+const ONE = new Uint8Array([1])
+const CAVEAT = text.encode(LABEL.CAVEAT)
+const BOTH = text.encode(LABEL.BOTH)
+const SALT = text.encode(LABEL.SALT)
+
+const infos = new Map<Usage, Uint8Array>()
+
+function infoOf(usage: Usage): Uint8Array {
+  let info = infos.get(usage)
+  if (info === undefined) {
+    info = text.encode(LABEL.EXPAND + usage)
+    infos.set(usage, info)
+  }
+  return info
+}
+
+/**
+ * `expand(K, usage)`: HKDF-Expand-SHA-256 to 32 bytes (docs/protocol.md section 2), computed once a key and usage.
+ * The compiler allows only the usages of the key's role.
+ */
+export function expand<K extends AnyKey>(key: K, usage: K['usage']): Uint8Array {
+  const known = expandedOf(key)
+  let bytes = known.get(usage)
+  if (bytes === undefined) {
+    bytes = hmacSha256(revealKey(key), infoOf(usage), ONE)
+    known.set(usage, bytes)
+  }
+  return bytes
+}
+
+/** A MAC over the parts, under the key expanded for `usage` (section 3). */
+export function createMac<K extends AnyKey>(key: K, usage: K['usage'], ...parts: Uint8Array[]): Uint8Array {
+  return hmacSha256(expand(key, usage), ...parts)
+}
+
+/** Whether `mac` is that of the parts; compared in constant time. */
+export function isMac<K extends AnyKey>(
+  key: K,
+  usage: K['usage'],
+  mac: Uint8Array,
+  ...parts: Uint8Array[]
+): boolean {
+  return equalBytes(createMac(key, usage, ...parts), mac)
+}
+
+/** `K_0` of a ticket's caveat chain (section 5). */
+export function startChain(key: SessionKey): ChainKey {
+  return new ChainKey(expand(key, 'chain'))
+}
+
+/** `K_(i+1)`: the chain with one caveat more (section 5). There is no way back. */
+export function extendChain(key: ChainKey, caveat: Uint8Array): ChainKey {
+  return new ChainKey(hmacSha256(revealKey(key), CAVEAT, ZERO, caveat))
+}
+
+/** `A_n`: what requests under the chain are MAC'd with (section 5). */
+export function finishChain(key: ChainKey): AuthKey {
+  return new AuthKey(expand(key, 'auth'))
+}
+
+/** `A_n` of a ticket presented with these caveats. */
+export function deriveAuthKey(key: SessionKey, caveats: readonly Uint8Array[]): AuthKey {
+  return finishChain(caveats.reduce(extendChain, startChain(key)))
+}
+
+/** The key of a delegated presentation: nobody has it who lacks either side (section 8). */
+export function combineAuthKeys(own: AuthKey, delegated: AuthKey): AuthKey {
+  return new AuthKey(hmacSha256(revealKey(own), BOTH, ZERO, revealKey(delegated)))
+}
+
+/** `C` of a channel (section 9). */
+export function deriveChannelKey(key: AuthKey, apOpen: Uint8Array, apAccept: Uint8Array): ChannelKey {
+  return new ChannelKey(hmacSha256(expand(key, 'channel'), sha256(apOpen, apAccept)))
+}
+
+/**
+ * The long-term key of a password (section 2). It takes a good part of a second and 128 MiB, on purpose.
+ * @param salt 16 bytes, drawn when the password was set.
+ */
+export async function derivePasswordKey(
+  password: string,
+  principal: Principal,
+  salt: Uint8Array,
+  parameters: ScryptParameters,
+): Promise<LongTermKey> {
+  const salted = sha256(SALT, ZERO, text.encode(principal), ZERO, salt)
+  return new LongTermKey(await scrypt(text.encode(password.normalize('NFC')), salted, parameters, SIZE.KEY))
+}

@@ -1,0 +1,69 @@
+import type { Usage } from '../protocol/constants.js'
+import { SIZE } from '../protocol/constants.js'
+
+/** The bytes of a key, for the few modules that derive from it, seal it or write it down. */
+export let revealKey: (key: AnyKey) => Uint8Array
+/** What has been expanded from a key before, kept beside it. */
+export let expandedOf: (key: AnyKey) => Map<Usage, Uint8Array>
+
+/**
+ * One opaque class a role (docs/protocol.md sections 1, 5, 8 and 9). A key shows itself nowhere: not in text, JSON
+ * or an inspection. `usage` exists for the compiler alone; it says what a key of that role may be expanded for.
+ */
+abstract class Key<U extends Usage> {
+  declare readonly usage: U
+  readonly #bytes: Uint8Array
+  readonly #expanded = new Map<Usage, Uint8Array>()
+
+  /** Takes the bytes over: the caller must not keep or change them. @throws TypeError unless 32 bytes. */
+  constructor(bytes: Uint8Array) {
+    if (bytes.length !== SIZE.KEY) throw new TypeError(`a key has ${SIZE.KEY} bytes, not ${bytes.length}`)
+    this.#bytes = bytes
+  }
+
+  static {
+    revealKey = key => key.#bytes
+    expandedOf = key => key.#expanded
+  }
+
+  toString(): string {
+    return `[${this.constructor.name}]`
+  }
+
+  toJSON(): string {
+    return this.toString()
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString()
+  }
+}
+
+export type AnyKey = Key<Usage>
+
+/** What a principal shares with the KDC. */
+export class LongTermKey extends Key<'as-req' | 'as-rep' | 'ticket' | 'error'> {
+  declare private readonly role: 'long-term'
+}
+
+/** `K`, the key in a ticket and in its grant. */
+export class SessionKey extends Key<'chain'> {
+  declare private readonly role: 'session'
+}
+
+/** `K_i`, a link of the caveat chain. It is never a MAC key for a message. */
+export class ChainKey extends Key<'auth'> {
+  declare private readonly role: 'chain'
+}
+
+/** `A`, under which requests are MAC'd and answered. */
+export class AuthKey extends Key<
+  'tgs-req' | 'tgs-rep' | 'ap-req' | 'ap-rep' | 'error' | 'channel' | 'hand-off'
+> {
+  declare private readonly role: 'auth'
+}
+
+/** `C`, the key of one channel. */
+export class ChannelKey extends Key<'client-to-service' | 'service-to-client'> {
+  declare private readonly role: 'channel'
+}

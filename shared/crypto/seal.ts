@@ -1,0 +1,72 @@
+import { openExtended, openRecord, sealExtended, sealRecord } from '#primitives'
+import { concatBytes } from '../bytes.js'
+import { SIZE } from '../protocol/constants.js'
+import { expand } from './derive.js'
+import type { AnyKey } from './keys.js'
+import type { RandomSource } from './random.js'
+
+/** `seal(expand(K, usage), aad, m)` of docs/protocol.md section 2: `nonce || ciphertext || tag`. */
+export function seal<K extends AnyKey>(
+  key: K,
+  usage: K['usage'],
+  aad: Uint8Array,
+  message: Uint8Array,
+  random: RandomSource,
+): Uint8Array {
+  return sealWith(expand(key, usage), aad, message, random)
+}
+
+/** The message, or `undefined` where key, usage, aad or box are not those of one sealing. */
+export function open<K extends AnyKey>(
+  key: K,
+  usage: K['usage'],
+  aad: Uint8Array,
+  box: Uint8Array,
+): Uint8Array | undefined {
+  return openWith(expand(key, usage), aad, box)
+}
+
+/** The same under bytes that serve this one purpose and are no key of the protocol: the KDC's master key. */
+export function sealWith(
+  key: Uint8Array,
+  aad: Uint8Array,
+  message: Uint8Array,
+  random: RandomSource,
+): Uint8Array {
+  const nonce = random(SIZE.SEAL_NONCE)
+  return concatBytes(nonce, sealExtended(key, nonce, aad, message))
+}
+
+export function openWith(key: Uint8Array, aad: Uint8Array, box: Uint8Array): Uint8Array | undefined {
+  if (box.length < SIZE.SEAL_NONCE + SIZE.TAG) return undefined
+  return openExtended(key, box.subarray(0, SIZE.SEAL_NONCE), aad, box.subarray(SIZE.SEAL_NONCE))
+}
+
+/** A record's ciphertext and tag under a channel direction's key; the nonce is the counter (section 9). */
+export function sealCounted(
+  key: Uint8Array,
+  counter: number,
+  aad: Uint8Array,
+  message: Uint8Array,
+): Uint8Array {
+  return sealRecord(key, counterNonce(counter), aad, message)
+}
+
+export function openCounted(
+  key: Uint8Array,
+  counter: number,
+  aad: Uint8Array,
+  sealed: Uint8Array,
+): Uint8Array | undefined {
+  return openRecord(key, counterNonce(counter), aad, sealed)
+}
+
+/** Four zero bytes, then the counter as 8 bytes, big-endian. */
+function counterNonce(counter: number): Uint8Array {
+  if (!Number.isSafeInteger(counter)) throw new TypeError('the counter of a channel has run out')
+  const nonce = new Uint8Array(12)
+  const view = new DataView(nonce.buffer)
+  view.setUint32(4, Math.floor(counter / 2 ** 32))
+  view.setUint32(8, counter % 2 ** 32)
+  return nonce
+}

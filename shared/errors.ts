@@ -1,0 +1,95 @@
+/** Codes that travel (docs/protocol.md section 11): a closed set. */
+export const WIRE_CODES = [
+  'malformed',
+  'unsupported_version',
+  'too_large',
+  'auth_failed',
+  'clock_skew',
+  'ticket_invalid',
+  'ticket_expired',
+  'ticket_not_yet_valid',
+  'not_renewable',
+  'revoked',
+  'principal_disabled',
+  'policy_denied',
+  'unknown_service',
+  'caveat_failed',
+  'delegation_invalid',
+  'not_authorized',
+  'binding_mismatch',
+  'replay',
+  'rate_limited',
+  'unavailable',
+] as const
+export type WireCode = (typeof WIRE_CODES)[number]
+
+/** Codes that one side tells only its own caller (section 11). */
+export const LOCAL_CODES = [
+  'response_unproved',
+  'keytab_invalid',
+  'credential_invalid',
+  'channel_broken',
+  'password_wrong',
+  'refused_unproved',
+  'realm_mismatch',
+] as const
+export type LocalCode = (typeof LOCAL_CODES)[number]
+
+export type ErrorCode = WireCode | LocalCode
+
+const wireCodes: ReadonlySet<string> = new Set(WIRE_CODES)
+
+export function isWireCode(text: string): text is WireCode {
+  return wireCodes.has(text)
+}
+
+/** What a person needs to understand a failure; never a secret. */
+export interface ErrorFacts {
+  readonly principal?: string
+  readonly service?: string
+  readonly kvno?: number
+  /** What was expected and what was there: times in milliseconds, or names. */
+  readonly expected?: string | number
+  readonly actual?: string | number
+  /** The code that an unauthenticated answer gave (`refused_unproved`). */
+  readonly claimed?: WireCode
+  /** The answering side's clock and floor, in milliseconds (`clock_skew`). */
+  readonly time?: number
+  readonly floor?: number | null
+  /** What to do next, where that is known. */
+  readonly hint?: string
+}
+
+export interface OrthrusErrorOptions extends ErrorFacts {
+  readonly final?: boolean
+  readonly cause?: unknown
+}
+
+/**
+ * A failure that a correct program must expect. `code` is of the closed set of section 11; `final` is true when
+ * the request was refused for good, false when it may have been, or may yet be, handled.
+ */
+export class OrthrusError extends Error {
+  override readonly name = 'OrthrusError'
+  readonly code: ErrorCode
+  readonly final: boolean
+  readonly facts: ErrorFacts
+
+  constructor(code: ErrorCode, message: string, options: OrthrusErrorOptions = {}) {
+    const { final = false, cause, ...facts } = options
+    const told = facts.hint === undefined ? message : `${message} (${facts.hint})`
+    super(`${code}: ${told}`, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.final = final
+    this.facts = facts
+  }
+
+  toJSON(): object {
+    return { name: this.name, code: this.code, final: this.final, message: this.message, ...this.facts }
+  }
+}
+
+/** Bytes or text that do not have the form they must have. */
+export function malformed(what: string): OrthrusError {
+  return new OrthrusError('malformed', what, { final: true })
+}

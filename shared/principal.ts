@@ -1,0 +1,84 @@
+import { OrthrusError } from './errors.js'
+
+/** `name@realm` or `name/instance@realm`, checked against the grammar of docs/protocol.md section 1. */
+export type Principal = string & { readonly __principal: true }
+export type Realm = string & { readonly __realm: true }
+
+const COMPONENT = /^[a-z0-9][a-z0-9._-]{0,62}$/
+const REALM_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+const REALM_LENGTH_MAX = 253
+/** 63 + `/` + 63 + `@` + 253: anything longer needs no further look. */
+const PRINCIPAL_LENGTH_MAX = 381
+
+export function isRealm(text: string): text is Realm {
+  return text.length <= REALM_LENGTH_MAX && text.split('.').every(label => REALM_LABEL.test(label))
+}
+
+export function isPrincipal(text: string): text is Principal {
+  if (text.length > PRINCIPAL_LENGTH_MAX) return false
+  const at = text.indexOf('@')
+  if (at < 0 || !isRealm(text.slice(at + 1))) return false
+  const name = text.slice(0, at)
+  const slash = name.indexOf('/')
+  if (slash < 0) return COMPONENT.test(name)
+  return COMPONENT.test(name.slice(0, slash)) && COMPONENT.test(name.slice(slash + 1))
+}
+
+/** Nothing is folded or trimmed. @throws TypeError where `text` is no principal. */
+export function parsePrincipal(text: string): Principal {
+  if (isPrincipal(text)) return text
+  throw new TypeError(
+    `not a principal: ${JSON.stringify(text.slice(0, 80))}; write name@realm or name/instance@realm in lower case`,
+  )
+}
+
+/** @throws TypeError where `text` is no realm. */
+export function parseRealm(text: string): Realm {
+  if (isRealm(text)) return text
+  throw new TypeError(
+    `not a realm: ${JSON.stringify(text.slice(0, 80))}; write lower-case labels joined by dots, as demo.example`,
+  )
+}
+
+/** The part after the `@`. */
+export function realmOf(principal: Principal): Realm {
+  return principal.slice(principal.indexOf('@') + 1) as Realm
+}
+
+/** The part before the `@`: `name` or `name/instance`. */
+export function localPart(principal: Principal): string {
+  return principal.slice(0, principal.indexOf('@'))
+}
+
+/** A short name means that realm; a whole one is taken as it is. @throws TypeError outside the grammar. */
+export function principalIn(realm: Realm, name: string): Principal {
+  return parsePrincipal(name.includes('@') ? name : `${name}@${realm}`)
+}
+
+/** The ticket-granting service of a realm. */
+export function ticketGrantingService(realm: Realm): Principal {
+  return `krbtgt@${realm}` as Principal
+}
+
+/** The service that the KDC itself hosts. */
+export function kdcService(realm: Realm): Principal {
+  return `kdc@${realm}` as Principal
+}
+
+/** Whether the name belongs to the KDC: it can be neither registered nor removed. */
+export function isReserved(principal: Principal): boolean {
+  const name = localPart(principal)
+  return name === 'krbtgt' || name === 'kdc'
+}
+
+/** @throws OrthrusError `realm_mismatch` where the two are of different realms. */
+export function requireSameRealm(realm: Realm, principal: Principal): void {
+  const actual = realmOf(principal)
+  if (actual === realm) return
+  throw new OrthrusError('realm_mismatch', `${principal} is not of the realm ${realm}`, {
+    final: true,
+    principal,
+    expected: realm,
+    actual,
+  })
+}

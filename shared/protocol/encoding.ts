@@ -1,0 +1,150 @@
+import { Packr } from 'msgpackr/pack'
+import { plainBytes } from '../bytes.js'
+import { malformed } from '../errors.js'
+import { LIMIT } from './constants.js'
+
+/**
+ * The MessagePack subset of docs/protocol.md section 3. msgpackr encodes; it never meets bytes from outside. The
+ * decoder is one strict walk that takes exactly one spelling of each value, so whatever decodes re-encodes to the
+ * same bytes.
+ */
+
+export type Value = null | boolean | number | string | Uint8Array | Value[]
+
+const packr = new Packr({ useRecords: false })
+
+/** @throws TypeError where a value has no spelling in the subset: the caller's mistake. */
+export function encode(list: readonly Value[]): Uint8Array {
+  requireEncodable(list as Value[], 1)
+  // msgpackr hands out a piece of a buffer that it goes on using.
+  return new Uint8Array(packr.pack(list))
+}
+
+function requireEncodable(value: Value, depth: number): void {
+  if (Array.isArray(value)) {
+    if (depth > LIMIT.DEPTH) throw new TypeError(`lists nest ${LIMIT.DEPTH} deep at the most`)
+    for (const item of value) requireEncodable(item, depth + 1)
+  } else if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value) || value < 0 || Object.is(value, -0)) {
+      throw new TypeError(`a number is whole and from 0 to 2^53-1, not ${value}`)
+    }
+  } else if (typeof value === 'string') {
+    if (!value.isWellFormed()) throw new TypeError('text with half a surrogate pair')
+  } else if (value !== null && typeof value !== 'boolean' && !(value instanceof Uint8Array)) {
+    throw new TypeError(`no encoding for a value of type ${typeof value}`)
+  }
+}
+
+/** Bytes in the result are views of `bytes`. @throws OrthrusError `malformed` */
+export function decode(bytes: Uint8Array): Value[] {
+  const reader = new Reader(plainBytes(bytes))
+  const value = reader.value(1)
+  if (!Array.isArray(value)) throw malformed('the body is not a list')
+  reader.end()
+  return value
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+class Reader {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #offset = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  end(): void {
+    if (this.#offset !== this.#bytes.length) throw malformed('bytes behind the body')
+  }
+
+  value(depth: number): Value {
+    const form = this.#uint8()
+    if (form < 0x80) return form
+    if ((form & 0xf0) === 0x90) return this.#list(form & 0x0f, depth)
+    if ((form & 0xe0) === 0xa0) return this.#text(form & 0x1f)
+    switch (form) {
+      case 0xc0:
+        return null
+      case 0xc2:
+        return false
+      case 0xc3:
+        return true
+      case 0xc4:
+        return this.#take(this.#uint8())
+      case 0xc5:
+        return this.#take(shortest(this.#uint16(), 0x100))
+      case 0xcb:
+        return this.#float64()
+      case 0xcc:
+        return shortest(this.#uint8(), 0x80)
+      case 0xcd:
+        return shortest(this.#uint16(), 0x100)
+      case 0xce:
+        return shortest(this.#uint32(), 0x10000)
+      case 0xd9:
+        return this.#text(shortest(this.#uint8(), 0x20))
+      case 0xda:
+        return this.#text(shortest(this.#uint16(), 0x100))
+      case 0xdc:
+        return this.#list(shortest(this.#uint16(), 0x10), depth)
+      default:
+        throw malformed('a form of MessagePack that is not used here')
+    }
+  }
+
+  /** Each item takes a byte at least: what is announced beyond that is refused before anything is allocated. */
+  #list(length: number, depth: number): Value[] {
+    if (depth > LIMIT.DEPTH) throw malformed('lists nested too deep')
+    if (length > this.#bytes.length - this.#offset) throw malformed('a list longer than the message')
+    const list: Value[] = []
+    for (let i = 0; i < length; i++) list.push(this.value(depth + 1))
+    return list
+  }
+
+  #text(length: number): string {
+    const bytes = this.#take(length)
+    try {
+      return utf8.decode(bytes)
+    } catch {
+      throw malformed('text that is not UTF-8')
+    }
+  }
+
+  #float64(): number {
+    const value = this.#view.getFloat64(this.#advance(8))
+    if (!Number.isSafeInteger(value) || value < 2 ** 32) throw malformed('a float that is no large whole number')
+    return value
+  }
+
+  #take(length: number): Uint8Array {
+    const start = this.#advance(length)
+    return this.#bytes.subarray(start, start + length)
+  }
+
+  #uint8(): number {
+    return this.#view.getUint8(this.#advance(1))
+  }
+
+  #uint16(): number {
+    return this.#view.getUint16(this.#advance(2))
+  }
+
+  #uint32(): number {
+    return this.#view.getUint32(this.#advance(4))
+  }
+
+  #advance(length: number): number {
+    const start = this.#offset
+    if (length > this.#bytes.length - start) throw malformed('cut off')
+    this.#offset = start + length
+    return start
+  }
+}
+
+function shortest(value: number, least: number): number {
+  if (value < least) throw malformed('a longer form than needed')
+  return value
+}
