@@ -56,6 +56,8 @@ export interface ErrorFacts {
   /** The answering side's clock and floor, in milliseconds (`clock_skew`). */
   readonly time?: number
   readonly floor?: number | null
+  /** Which caveat of the caller's own failed. */
+  readonly caveat?: string
   /** What to do next, where that is known. */
   readonly hint?: string
 }
@@ -73,14 +75,17 @@ export class OrthrusError extends Error {
   override readonly name = 'OrthrusError'
   readonly code: ErrorCode
   readonly final: boolean
+  /** The message without the code and the hint. */
+  readonly reason: string
   readonly facts: ErrorFacts
 
-  constructor(code: ErrorCode, message: string, options: OrthrusErrorOptions = {}) {
+  constructor(code: ErrorCode, reason: string, options: OrthrusErrorOptions = {}) {
     const { final = false, cause, ...facts } = options
-    const told = facts.hint === undefined ? message : `${message} (${facts.hint})`
+    const told = facts.hint === undefined ? reason : `${reason} (${facts.hint})`
     super(`${code}: ${told}`, cause === undefined ? undefined : { cause })
     this.code = code
     this.final = final
+    this.reason = reason
     this.facts = facts
   }
 

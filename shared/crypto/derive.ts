@@ -1,7 +1,16 @@
 import { equalBytes, hmacSha256, scrypt, sha256 } from '#primitives'
 import type { Principal } from '../principal.js'
 import { LABEL, SIZE, type Usage } from '../protocol/constants.js'
-import { type AnyKey, AuthKey, ChainKey, ChannelKey, expandedOf, LongTermKey, revealKey, type SessionKey } from './keys.js'
+import {
+  type AnyKey,
+  AuthKey,
+  ChainKey,
+  ChannelKey,
+  expandedOf,
+  LongTermKey,
+  revealKey,
+  type SessionKey,
+} from './keys.js'
 import type { ScryptParameters } from './primitives.js'
 
 const text = new TextEncoder()

@@ -34,7 +34,12 @@ export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Ui
   return plain(mac.digest())
 }
 
-export function sealRecord(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, message: Uint8Array): Uint8Array {
+export function sealRecord(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  message: Uint8Array,
+): Uint8Array {
   const cipher = createCipheriv('chacha20-poly1305', key, nonce, { authTagLength: TAG_BYTES })
   cipher.setAAD(aad, { plaintextLength: message.length })
   const sealed = new Uint8Array(message.length + TAG_BYTES)
@@ -64,7 +69,12 @@ export function openRecord(
   return plain(message)
 }
 
-export function sealExtended(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, message: Uint8Array): Uint8Array {
+export function sealExtended(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  message: Uint8Array,
+): Uint8Array {
   const inner = extend(key, nonce)
   return sealRecord(inner.key, inner.nonce, aad, message)
 }

@@ -18,7 +18,12 @@ export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Ui
 }
 
 /** XChaCha20-Poly1305: the ciphertext with its tag behind it. */
-export function sealExtended(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, message: Uint8Array): Uint8Array {
+export function sealExtended(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  message: Uint8Array,
+): Uint8Array {
   return xchacha20poly1305(key, nonce, aad).encrypt(message)
 }
 
@@ -33,7 +38,12 @@ export function openExtended(
 }
 
 /** ChaCha20-Poly1305 of RFC 8439: the ciphertext with its tag behind it. */
-export function sealRecord(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, message: Uint8Array): Uint8Array {
+export function sealRecord(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  message: Uint8Array,
+): Uint8Array {
   return chacha20poly1305(key, nonce, aad).encrypt(message)
 }
 

@@ -115,7 +115,8 @@ class Reader {
 
   #float64(): number {
     const value = this.#view.getFloat64(this.#advance(8))
-    if (!Number.isSafeInteger(value) || value < 2 ** 32) throw malformed('a float that is no large whole number')
+    if (!Number.isSafeInteger(value) || value < 2 ** 32)
+      throw malformed('a float that is no large whole number')
     return value
   }
 

@@ -1,0 +1,40 @@
+import { isPrincipal, isReserved, localPart, type Principal, type Realm, realmOf } from './principal.js'
+
+/** What a rule of policy names: a principal, every instance of a name (`web/*@realm`), or everyone (`*`). */
+export type Pattern = string & { readonly __pattern: true }
+
+export const EVERYONE = '*' as Pattern
+
+/** A short name means that realm. @throws TypeError where it is no pattern */
+export function patternIn(realm: Realm, text: string): Pattern {
+  if (text === EVERYONE) return EVERYONE
+  const whole = text.includes('@') ? text : `${text}@${realm}`
+  if (isPattern(whole)) return whole
+  throw new TypeError(
+    `neither a principal nor a pattern: ${JSON.stringify(text.slice(0, 80))}; write web, web/1, web/* or *`,
+  )
+}
+
+/** Whether it is a pattern in its one spelling. */
+export function isPattern(text: string): text is Pattern {
+  if (text === EVERYONE || isPrincipal(text)) return true
+  return text.includes('/*@') && isPrincipal(text.replace('/*@', '/0@'))
+}
+
+/**
+ * The patterns that match a principal, the most particular first: itself, the instances of its name, everyone. Only
+ * its own name matches a reserved service, so that no rule for all gives something at the KDC.
+ */
+export function patternsOf(principal: Principal): Pattern[] {
+  const exact = principal as string as Pattern
+  if (isReserved(principal)) return [exact]
+  const [name, instance] = localPart(principal).split('/')
+  return instance === undefined
+    ? [exact, EVERYONE]
+    : [exact, `${name}/*@${realmOf(principal)}` as Pattern, EVERYONE]
+}
+
+/** The pattern as a person writes it within the realm. */
+export function shortPattern(realm: Realm, pattern: Pattern): string {
+  return pattern.endsWith(`@${realm}`) ? pattern.slice(0, -(realm.length + 1)) : pattern
+}

@@ -1,0 +1,251 @@
+import { combineAuthKeys, deriveAuthKey } from '../crypto/derive.js'
+import type { AuthKey } from '../crypto/keys.js'
+import { OrthrusError, type WireCode } from '../errors.js'
+import type { Principal } from '../principal.js'
+import type { Clock } from '../time.js'
+import { type ApRequest, type ApType, decodeApRequest, isApRequestOf, replayIdOf } from './ap.js'
+import { type Caveat, type CaveatChecker, decodeCaveat, requireCaveats, visibleClaims } from './caveats.js'
+import { FLAG } from './constants.js'
+import { type Refusal, refuseProved, refuseUnproved } from './refusal.js'
+import type { Admission, ReplayCache } from './replay.js'
+import { type Claims, type OpenedTicket, requireValidAtService, type SealedTicket } from './ticket.js'
+
+/**
+ * What a service checks of an AP-REQ or AP-OPEN, in the order of docs/protocol.md section 8. Steps 1 to 8 happen
+ * here, before a byte of the body is read; step 9 is the caller's, by `requireBinding`, and step 10 after it.
+ */
+
+/** Gives the ticket of the one service that a handler is for. @throws OrthrusError `ticket_invalid` */
+export interface TicketOpener {
+  open(ticket: SealedTicket): OpenedTicket
+}
+
+/** Step 8, where a service has the feed. @throws OrthrusError `revoked` `unavailable` */
+export interface RevocationCheck {
+  requireValid(ticket: OpenedTicket, now: number): void
+}
+
+export interface AcceptOptions {
+  readonly type: ApType
+  readonly service: Principal
+  readonly tickets: TicketOpener
+  readonly replayCache: ReplayCache
+  /** Stamps errors before step 4; everything from there on uses the replay cache's one reading. */
+  readonly clock: Clock
+  readonly method: string | undefined
+  readonly target: string | undefined
+  readonly checkers: ReadonlyMap<string, CaveatChecker>
+  readonly revocation?: RevocationCheck
+}
+
+/** One ticket of a presentation with all its caveats: those in it and those presented. */
+interface Leg {
+  readonly ticket: OpenedTicket
+  readonly presented: readonly Uint8Array[]
+}
+
+/** A request that passed steps 1 to 8. Its body has not been looked at. */
+export interface AcceptedRequest {
+  readonly request: ApRequest
+  readonly key: AuthKey
+  readonly service: Principal
+  /** The clock as the replay cache read it, milliseconds. */
+  readonly now: number
+  /** The ticket that speaks for the client: the delegated one where there is one. */
+  readonly ticket: OpenedTicket
+  /** All tickets presented, the presenter's first. */
+  readonly tickets: readonly OpenedTicket[]
+  /** All caveats of all tickets, decoded. */
+  readonly caveats: readonly Caveat[]
+  readonly client: Principal
+  readonly via: Principal | undefined
+  readonly claims: Claims
+  readonly claimsWithheld: boolean
+}
+
+/** A request whose binding holds too: only this reaches a handler. */
+export interface VerifiedRequest extends AcceptedRequest {
+  readonly bound: true
+}
+
+/** Steps 1 to 8. @throws Refusal */
+export async function acceptRequest(bytes: Uint8Array, options: AcceptOptions): Promise<AcceptedRequest> {
+  const { request, legs, key } = authenticateOrRefuse(bytes, options)
+  const presenter = legs[0].ticket.client
+  const admission = await options.replayCache.admit({
+    id: replayIdOf(request),
+    time: request.time,
+    presenter,
+    endTime: Math.min(legs[0].ticket.endTime, legs[1]?.ticket.endTime ?? Number.POSITIVE_INFINITY),
+  })
+  try {
+    requireAdmitted(admission, request)
+    return check(request, legs, key, admission.now, options)
+  } catch (cause) {
+    throw refuseProved(cause, { key, mac: request.mac, presenter, ...admission })
+  }
+}
+
+interface Authenticated {
+  readonly request: ApRequest
+  readonly legs: Legs
+  readonly key: AuthKey
+}
+
+function authenticateOrRefuse(bytes: Uint8Array, options: AcceptOptions): Authenticated {
+  try {
+    return authenticate(bytes, options)
+  } catch (cause) {
+    throw refuseUnproved(cause, options.clock.now())
+  }
+}
+
+type Legs = readonly [own: Leg, delegated: Leg | undefined]
+
+/** Steps 1 to 3: form, keys and tickets, MAC. */
+function authenticate(bytes: Uint8Array, { type, tickets }: AcceptOptions): Authenticated {
+  const request = decodeApRequest(type, bytes)
+  const { delegated } = request
+  const own: Leg = { ticket: tickets.open(request.ticket), presented: request.caveats }
+  const legs: Legs =
+    delegated === null
+      ? [own, undefined]
+      : [own, { ticket: tickets.open(delegated.ticket), presented: delegated.caveats }]
+  const key = presentationKey(legs)
+  if (isApRequestOf(key, request)) return { request, legs, key }
+  throw new OrthrusError('auth_failed', `the MAC is not by the holder of ${own.ticket.client}'s ticket`, {
+    principal: own.ticket.client,
+  })
+}
+
+function presentationKey([own, delegated]: Legs): AuthKey {
+  const key = deriveAuthKey(own.ticket.key, own.presented)
+  if (delegated === undefined) return key
+  return combineAuthKeys(key, deriveAuthKey(delegated.ticket.key, delegated.presented))
+}
+
+/** Step 4, as the replay cache decided it. */
+function requireAdmitted({ refusal, now, floor }: Admission, request: ApRequest): void {
+  if (refusal === undefined) return
+  const facts = { expected: now, actual: request.time, time: now, floor }
+  throw new OrthrusError(refusal, REASON[refusal], { ...facts, final: refusal === 'ticket_expired' })
+}
+
+const REASON = {
+  ticket_expired: 'a ticket of the request ended a while ago',
+  unavailable: "this machine's clock went back far; correct it or restart the service",
+  clock_skew: 'the request is stamped outside the window',
+  replay: 'the request was here before',
+  rate_limited: 'the client fills its share of the replay cache',
+} as const
+
+/** Steps 5 to 8, each over both tickets, the presenter's first. */
+function check(
+  request: ApRequest,
+  legs: Legs,
+  key: AuthKey,
+  now: number,
+  options: AcceptOptions,
+): AcceptedRequest {
+  const [own, delegated] = legs
+  const tickets = delegated === undefined ? [own.ticket] : [own.ticket, delegated.ticket]
+  for (const ticket of tickets) requireValidAtService(ticket, now)
+  if (delegated !== undefined) requireDelegation(request, delegated)
+  const ownCaveats = requireLeg(own, undefined, now, options)
+  const caveats = delegated ? requireLeg(delegated, own.ticket.client, now, options) : ownCaveats
+  for (const ticket of tickets) options.revocation?.requireValid(ticket, now)
+  const speaking = (delegated ?? own).ticket
+  const { claims, withheld } = visibleClaims(speaking.claims, caveats)
+  return {
+    request,
+    key,
+    service: options.service,
+    now,
+    ticket: speaking,
+    tickets,
+    caveats: delegated === undefined ? caveats : [...ownCaveats, ...caveats],
+    client: speaking.client,
+    via: delegated && own.ticket.client,
+    claims,
+    claimsWithheld: withheld,
+  }
+}
+
+/** Step 6. Only a well-formed `holder` counts; whether it names the presenter is step 7's. */
+function requireDelegation(request: ApRequest, { ticket, presented }: Leg): void {
+  const fault = delegationFault(request, ticket, [...ticket.caveats, ...presented])
+  if (fault === undefined) return
+  throw new OrthrusError('delegation_invalid', fault, { final: true, principal: ticket.client })
+}
+
+function delegationFault(
+  request: ApRequest,
+  ticket: OpenedTicket,
+  caveats: readonly Uint8Array[],
+): string | undefined {
+  if ((ticket.flags & FLAG.DELEGABLE) === 0)
+    return `policy does not let ${ticket.client}'s ticket be delegated`
+  if (!caveats.some(isHolder)) return 'the delegated ticket names no holder'
+  if (request.delegated?.client !== ticket.client) return 'the presenter names another client than the ticket'
+  return undefined
+}
+
+function isHolder(bytes: Uint8Array): boolean {
+  try {
+    return decodeCaveat(bytes).name === 'holder'
+  } catch {
+    return false
+  }
+}
+
+/** Step 7 for one ticket: the caveats in it, then those presented with it. */
+function requireLeg(
+  { ticket, presented }: Leg,
+  holder: Principal | undefined,
+  now: number,
+  options: AcceptOptions,
+): Caveat[] {
+  const { service, method, target, checkers } = options
+  const facts = { now, service, method, target, holder, checkers }
+  const within = ticket.caveats.map(decodeCaveat)
+  requireCaveats(within, facts)
+  const own = presented.map(decodeOwn)
+  for (const caveat of own) {
+    try {
+      requireCaveats([caveat], facts)
+    } catch (cause) {
+      throw tellCaveat(cause, caveat.name)
+    }
+  }
+  return [...within, ...own]
+}
+
+function decodeOwn(bytes: Uint8Array): Caveat {
+  try {
+    return decodeCaveat(bytes)
+  } catch (cause) {
+    throw tellCaveat(cause, 'of unknown form')
+  }
+}
+
+/** The presenter may know which of its own caveats failed; of those in the ticket it is told nothing. */
+function tellCaveat(cause: unknown, caveat: string): unknown {
+  if (!(cause instanceof OrthrusError)) return cause
+  return new OrthrusError(cause.code, cause.reason, { final: cause.final, caveat })
+}
+
+/**
+ * Step 9. @param matches whether the binding computed from what arrived is the request's.
+ * @throws Refusal `binding_mismatch`
+ */
+export function requireBinding(accepted: AcceptedRequest, matches: boolean): VerifiedRequest {
+  if (matches) return { ...accepted, bound: true }
+  throw refuse(accepted, 'binding_mismatch', 'the request is not the one that its client sent')
+}
+
+/** A refusal of an accepted request for a reason of step 9 or 10. It is final: its replay entry stays. */
+export function refuse(accepted: AcceptedRequest, code: WireCode, reason: string): Refusal {
+  const { request, key, now, client, via } = accepted
+  const cause = new OrthrusError(code, reason, { final: true, principal: client })
+  return refuseProved(cause, { key, mac: request.mac, presenter: via ?? client, now, floor: null }) as Refusal
+}
