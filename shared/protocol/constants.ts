@@ -44,7 +44,7 @@ export const USAGES = [
 ] as const
 export type Usage = (typeof USAGES)[number]
 
-/** Texts that begin what is hashed or MAC'd; no two uses share one. */
+/** Texts that begin what is hashed, MAC'd or bound as aad; within each of these uses no two are the same. */
 export const LABEL = {
   EXPAND: 'orthrus/1 ',
   SALT: 'orthrus/1 salt',

@@ -1,0 +1,11 @@
+/** Where a party tells what happened; pino's loggers have this form. No secret is ever handed to it. */
+export interface Logger {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+const silent = (): void => {}
+
+export const silentLogger: Logger = { debug: silent, info: silent, warn: silent, error: silent }
