@@ -1,0 +1,114 @@
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { toBase64url, toHex } from '../../../shared/bytes.js'
+import {
+  combineAuthKeys,
+  createMac,
+  deriveAuthKey,
+  derivePasswordKey,
+  expand,
+  extendChain,
+  finishChain,
+  isMac,
+  startChain,
+} from '../../../shared/crypto/derive.js'
+import { type AnyKey, AuthKey, LongTermKey, revealKey, SessionKey } from '../../../shared/crypto/keys.js'
+import type { Principal } from '../../../shared/principal.js'
+import { USAGES, type Usage } from '../../../shared/protocol/constants.js'
+import { hex, vectors } from '../../vectors.js'
+
+const keys = vectors<{
+  expand: { key: string; usage: Usage; out: string }[]
+  chain: { sessionKey: string; caveats: string[]; chainKey: string; authKey: string }[]
+  both: { own: string; delegated: string; out: string }[]
+  password: {
+    password: string
+    principal: string
+    salt: string
+    log2N: number
+    r: number
+    p: number
+    out: string
+  }[]
+}>('keys')
+
+describe('key vectors', () => {
+  it.each(keys.expand.map(v => [v.usage, v] as const))('expand for %s', (_, { key, usage, out }) => {
+    const anyKey: AnyKey = new LongTermKey(hex(key)) as unknown as AnyKey
+    expect(toHex(expand(anyKey, usage))).toBe(out)
+  })
+
+  it('covers every usage', () => {
+    expect(new Set(keys.expand.map(v => v.usage))).toEqual(new Set(USAGES))
+    expect(new Set(USAGES).size).toBe(USAGES.length)
+  })
+
+  it.each(keys.chain.map(v => [v.caveats.length, v] as const))('a chain of %i caveats', (_, vector) => {
+    const key = new SessionKey(hex(vector.sessionKey))
+    const chain = vector.caveats.map(hex).reduce(extendChain, startChain(key))
+    expect(toHex(revealKey(chain))).toBe(vector.chainKey)
+    expect(toHex(revealKey(finishChain(chain)))).toBe(vector.authKey)
+    expect(toHex(revealKey(deriveAuthKey(key, vector.caveats.map(hex))))).toBe(vector.authKey)
+  })
+
+  it.each(keys.both)('the key of both', ({ own, delegated, out }) => {
+    const combined = combineAuthKeys(new AuthKey(hex(own)), new AuthKey(hex(delegated)))
+    expect(toHex(revealKey(combined))).toBe(out)
+  })
+
+  it.each(keys.password.map(v => [v.password, v] as const))(
+    'the key of the password %s',
+    async (_, vector) => {
+      const { password, principal, salt, out, ...parameters } = vector
+      const key = await derivePasswordKey(password, principal as Principal, hex(salt), parameters)
+      expect(toHex(revealKey(key))).toBe(out)
+    },
+  )
+
+  it('takes a password in any normal form as one', async () => {
+    const parameters = { log2N: 10, r: 8, p: 1 }
+    const salt = new Uint8Array(16)
+    const composed = await derivePasswordKey('p\u00e4ss', 'a@b' as Principal, salt, parameters)
+    const decomposed = await derivePasswordKey('pa\u0308ss', 'a@b' as Principal, salt, parameters)
+    expect(revealKey(decomposed)).toEqual(revealKey(composed))
+  })
+})
+
+describe('keys', () => {
+  const bytes = Uint8Array.from({ length: 32 }, (_, i) => 200 - i)
+  const key = new LongTermKey(bytes.slice())
+
+  it('show their bytes nowhere', () => {
+    expand(key, 'ticket')
+    const shown = [
+      inspect(key, { depth: 9, showHidden: true }),
+      JSON.stringify({ key }),
+      `${key}`,
+      inspect({ a: [key] }),
+    ]
+    const secrets = [bytes, expand(key, 'ticket')].flatMap(secret => [
+      toHex(secret),
+      toBase64url(secret),
+      Buffer.from(secret).toString('base64'),
+      [...secret].join(', '),
+    ])
+    for (const text of shown) for (const secret of secrets) expect(text).not.toContain(secret.slice(0, 12))
+  })
+
+  it.each([0, 31, 33])('do not have %i bytes', length => {
+    expect(() => new LongTermKey(new Uint8Array(length))).toThrow(TypeError)
+  })
+
+  it('tell a MAC from every other', () => {
+    const part = new Uint8Array([1, 2, 3])
+    const mac = createMac(key, 'as-req', part)
+    expect(isMac(key, 'as-req', mac, part)).toBe(true)
+    expect(isMac(key, 'error', mac, part)).toBe(false)
+    expect(isMac(key, 'as-req', mac.subarray(0, 31), part)).toBe(false)
+    for (let i = 0; i < mac.length; i++) {
+      const altered = mac.slice()
+      altered[i] = (altered[i] as number) ^ 1
+      expect(isMac(key, 'as-req', altered, part)).toBe(false)
+    }
+  })
+})

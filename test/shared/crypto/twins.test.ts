@@ -1,0 +1,62 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import * as nobleTwin from '../../../shared/crypto/primitives.js'
+import * as opensslTwin from '../../../shared/crypto/primitives.node.js'
+
+const openssl = { ...opensslTwin }
+const noble = { ...nobleTwin }
+
+const key = fc.uint8Array({ minLength: 32, maxLength: 32 })
+const data = fc.uint8Array({ maxLength: 400 })
+const nonce = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
+
+describe('noble and OpenSSL', () => {
+  it('hash to the same bytes', () => {
+    fc.assert(
+      fc.property(data, data, (a, b) => {
+        expect(openssl.sha256(a, b)).toEqual(noble.sha256(a, b))
+      }),
+    )
+  })
+
+  it('MAC to the same bytes', () => {
+    fc.assert(
+      fc.property(data, data, data, (k, a, b) => {
+        expect(openssl.hmacSha256(k, a, b)).toEqual(noble.hmacSha256(k, a, b))
+      }),
+    )
+  })
+
+  it.each([
+    ['sealExtended', 'openExtended', 24],
+    ['sealRecord', 'openRecord', 12],
+  ] as const)('%s to the same bytes and open what the other sealed', (seal, open, nonceLength) => {
+    fc.assert(
+      fc.property(key, nonce(nonceLength), data, data, fc.nat(), (k, n, aad, message, at) => {
+        const sealed = noble[seal](k, n, aad, message)
+        expect(openssl[seal](k, n, aad, message)).toEqual(sealed)
+        const altered = sealed.slice()
+        altered[at % altered.length] = (altered[at % altered.length] as number) ^ (1 << (at % 8))
+        for (const twin of [noble, openssl]) {
+          expect(twin[open](k, n, aad, sealed)).toEqual(message)
+          expect(twin[open](k, n, aad, altered)).toBeUndefined()
+          expect(twin[open](k, n, aad, sealed.subarray(0, at % sealed.length))).toBeUndefined()
+        }
+      }),
+    )
+  })
+
+  it('take a slice of a larger buffer as it is', () => {
+    const whole = Uint8Array.from({ length: 100 }, (_, i) => i)
+    const [k, n] = [whole.subarray(3, 35), whole.subarray(41, 65)]
+    const sealed = noble.sealExtended(k.slice(), n.slice(), whole.subarray(1, 2), whole.subarray(7, 9))
+    expect(openssl.sealExtended(k, n, whole.subarray(1, 2), whole.subarray(7, 9))).toEqual(sealed)
+  })
+
+  it('derive the same key from a password', async () => {
+    const parameters = { log2N: 10, r: 8, p: 1 }
+    const derive = (twin: typeof noble) =>
+      twin.scrypt(new Uint8Array([1]), new Uint8Array(32), parameters, 32)
+    expect(await derive(openssl)).toEqual(await derive(noble))
+  })
+})

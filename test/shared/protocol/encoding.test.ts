@@ -1,0 +1,119 @@
+import fc from 'fast-check'
+import { Packr } from 'msgpackr'
+import { describe, expect, it } from 'vitest'
+import { toHex } from '../../../shared/bytes.js'
+import { decode, encode, type Value } from '../../../shared/protocol/encoding.js'
+import { fromJson, hex, type Json, vectors } from '../../vectors.js'
+
+const { good, malformed } = vectors<{
+  good: { value: Json; bytes: string }[]
+  malformed: { why: string; bytes: string }[]
+}>('encoding')
+
+/** Values of the encoding, at most `depth` lists deep. */
+function anyValue(depth: number): fc.Arbitrary<Value> {
+  const leaf = fc.oneof(
+    fc.constantFrom<Value>(null, true, false),
+    fc.maxSafeNat(),
+    fc.constantFrom(0, 127, 128, 255, 256, 65535, 65536, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1),
+    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc.uint8Array({ maxLength: 300 }),
+  )
+  return depth === 0
+    ? leaf
+    : fc.oneof({ weight: 3, arbitrary: leaf }, fc.array(anyValue(depth - 1), { maxLength: 20 }))
+}
+
+const anyBody = fc.array(anyValue(3), { maxLength: 20 })
+
+describe('encoding vectors', () => {
+  it.each(good.map(vector => [vector.bytes.slice(0, 40), vector] as const))('%s', (_, { value, bytes }) => {
+    expect(decode(hex(bytes))).toEqual(fromJson(value))
+    expect(toHex(encode(fromJson(value) as Value[]))).toBe(bytes)
+  })
+
+  it.each(malformed.map(vector => [vector.why, vector.bytes] as const))('refuses %s', (_, bytes) => {
+    expect(() => decode(hex(bytes))).toThrow(expect.objectContaining({ code: 'malformed' }))
+  })
+})
+
+describe('encoding', () => {
+  it('gives back whatever was encoded, as msgpackr reads it too', () => {
+    const oracle = new Packr({ useRecords: false, int64AsType: 'number' })
+    fc.assert(
+      fc.property(anyBody, body => {
+        const bytes = encode(body)
+        expect(decode(bytes)).toEqual(body)
+        expect(plain(oracle.unpack(bytes) as Value)).toEqual(body)
+      }),
+    )
+  })
+
+  it('re-encodes to the same bytes whatever decodes', () => {
+    fc.assert(
+      fc.property(
+        anyBody,
+        fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { maxLength: 3 }),
+        (body, edits) => {
+          const bytes = encode(body)
+          for (const [at, byte] of edits) bytes[at % bytes.length] = byte
+          const decoded = attempt(bytes)
+          if (decoded !== undefined) expect(encode(decoded)).toEqual(bytes)
+        },
+      ),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('ends with a value or with malformed for random bytes, in time that follows their length', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 2_000 }), bytes => void attempt(bytes)),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it.each([
+    ['60,000 nested lists', new Uint8Array(60_000).fill(0x91)],
+    ['a list that announces 65,535 items', hex('dcffff')],
+    ['lists that each announce more than there is', hex('dcffff'.repeat(7))],
+    ['bytes that announce 65,535', hex('91c5ffff')],
+    ['text that announces 65,535', hex('91daffff')],
+    ['a bigint extension', hex(`91c7ff42${'ff'.repeat(255)}`)],
+    ['a record definition', hex('d4720192a16102d47201')],
+  ])('refuses %s at once', (_, bytes) => {
+    expect(() => decode(bytes)).toThrow(expect.objectContaining({ code: 'malformed' }))
+  })
+
+  it('keeps a byte-order mark as a character like others', () => {
+    expect(decode(encode(['\ufeffa']))).toEqual(['\ufeffa'])
+  })
+
+  it.each<[string, unknown]>([
+    ['a negative number', -1],
+    ['minus zero', -0],
+    ['a fraction', 1.5],
+    ['2^53', 2 ** 53],
+    ['NaN', Number.NaN],
+    ['half a surrogate pair', '\ud800'],
+    ['undefined', undefined],
+    ['an object', {}],
+    ['a bigint', 1n],
+    ['lists nine deep', [[[[[[[[]]]]]]]]],
+  ])('does not encode %s', (_, value) => {
+    expect(() => encode([value as Value])).toThrow(TypeError)
+  })
+})
+
+function attempt(bytes: Uint8Array): Value[] | undefined {
+  try {
+    return decode(bytes)
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'malformed' })
+    return undefined
+  }
+}
+
+function plain(value: Value): Value {
+  if (Array.isArray(value)) return value.map(plain)
+  return value instanceof Uint8Array ? new Uint8Array(value) : value
+}
