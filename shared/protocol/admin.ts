@@ -21,6 +21,16 @@ import { type Claims, decodeClaims, encodeClaims } from './ticket.js'
 /**
  * The administration of a realm: the methods of `kdc@realm` with their arguments and results, encoded and decoded
  * side by side. All need the claim `role` = `admin` in the ticket (docs/protocol.md section 9).
+ *
+ * | method | arguments | results |
+ * |---|---|---|
+ * | `add` | `encodeNewPrincipal` | `encodeAddedPrincipal` |
+ * | `show` | principal | `[summary]` |
+ * | `disable` `enable` `remove` | principal | none |
+ * | `allow` `deny` | `encodePolicyRule` | none |
+ * | `forget` | client, service | none |
+ * | `list` | `[principal]` or nil: after which; limit | `[[summary, ...]]` |
+ * | `policy` | `[client, service]` or nil: after which; limit | `[[rule, ...]]` |
  */
 export const ADMIN_METHODS = [
   'add',
