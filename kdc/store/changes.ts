@@ -1,0 +1,84 @@
+import { OrthrusError } from '../../shared/errors.js'
+import {
+  type Change,
+  type Page,
+  RECORD_KIND,
+  type RecordKind,
+  StoreConflict,
+  type WatchListener,
+} from './store.js'
+
+/** What every store checks and does alike. */
+
+const KINDS: ReadonlySet<string> = new Set(Object.values(RECORD_KIND))
+// biome-ignore lint/suspicious/noControlCharactersInRegex: NUL ends the kind in a key, every other ASCII is free.
+const NAME = /^[\u0001-\u007f]+$/
+
+/** @throws TypeError where kind or name is none that a store takes. */
+export function requireName(kind: RecordKind, name: string): void {
+  if (!KINDS.has(kind)) throw new TypeError(`no kind of record: ${JSON.stringify(kind)}`)
+  if (!NAME.test(name)) throw new TypeError('the name of a record is ASCII without NUL, and not empty')
+}
+
+/** @throws TypeError */
+export function requirePage(kind: RecordKind, { after, limit }: Page): void {
+  requireName(kind, after ?? 'any')
+  if (!Number.isSafeInteger(limit) || limit < 1)
+    throw new TypeError('the limit of a list is whole and 1 or more')
+}
+
+/** @throws TypeError where a change cannot be meant: no version, a record twice, deleting what must not exist. */
+export function requireChanges(changes: readonly Change[]): void {
+  const seen = new Set<string>()
+  for (const { kind, name, expected, value } of changes) {
+    requireName(kind, name)
+    if (!Number.isSafeInteger(expected) || expected < 0 || expected >= 2 ** 48 - 1) {
+      throw new TypeError('the version expected is whole and 0 or more')
+    }
+    if (value === undefined && expected === 0) throw new TypeError('what must not exist cannot be deleted')
+    const key = `${kind}\0${name}`
+    if (seen.has(key)) throw new TypeError('a record is changed once in a commit')
+    seen.add(key)
+  }
+}
+
+/** @throws StoreConflict where the current version, 0 for none, is another than expected. */
+export function requireVersion({ kind, name, expected }: Change, actual: number): void {
+  if (actual !== expected) throw new StoreConflict(kind, name, expected, actual)
+}
+
+export function storeClosed(): OrthrusError {
+  return new OrthrusError('unavailable', 'the store has been closed')
+}
+
+export class Watchers {
+  readonly #listeners = new Set<{ readonly listener: WatchListener }>()
+
+  /** The same listener given twice is called twice, and each ending ends one. */
+  add(listener: WatchListener): () => void {
+    const entry = { listener }
+    this.#listeners.add(entry)
+    return () => this.#listeners.delete(entry)
+  }
+
+  clear(): void {
+    this.#listeners.clear()
+  }
+
+  notify(changes: readonly Change[]): void {
+    for (const { kind, name } of changes) {
+      for (const { listener } of [...this.#listeners]) this.#call(listener, kind, name)
+    }
+  }
+
+  /** The commit is done: a fault of a listener must neither fail it nor keep the others from hearing of it. */
+  #call(listener: WatchListener, kind: RecordKind, name: string): void {
+    try {
+      listener(kind, name)
+    } catch (fault) {
+      queueMicrotask(() => {
+        throw fault
+      })
+    }
+  }
+}

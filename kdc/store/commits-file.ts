@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto'
+import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { syncFolder } from './folder.js'
+
+/**
+ * How many commits the database must have, in a file beside it: LevelDB takes a log that lost its end for one whose
+ * end was never written, and so forgets commits that were acknowledged.
+ */
+export const COMMITS_FILE = 'COMMITS'
+
+const LINE = /^orthrus commits 1 (\d{16}) ([0-9a-f]{8})\n$/
+
+function lineOf(commits: number): string {
+  const digits = commits.toString().padStart(16, '0')
+  return `orthrus commits 1 ${digits} ${createHash('sha256').update(digits).digest('hex').slice(0, 8)}\n`
+}
+
+/** 0 where there is no such file. `undefined` where it says nothing that can be relied on. */
+export async function readCommits(directory: string): Promise<number | undefined> {
+  let line: string
+  try {
+    line = await readFile(join(directory, COMMITS_FILE), 'latin1')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0
+    throw error
+  }
+  const commits = Number(LINE.exec(line)?.[1])
+  return Number.isSafeInteger(commits) && line === lineOf(commits) ? commits : undefined
+}
+
+/** Writes the number down, after each commit. */
+export class CommitsFile {
+  readonly #handle: FileHandle
+
+  private constructor(handle: FileHandle) {
+    this.#handle = handle
+  }
+
+  static async open(directory: string, commits: number): Promise<CommitsFile> {
+    const path = join(directory, COMMITS_FILE)
+    const handle = await open(path, 'r+', 0o600).catch(() => open(path, 'wx+', 0o600))
+    await handle.write(lineOf(commits), 0)
+    await handle.sync()
+    await syncFolder(directory)
+    return new CommitsFile(handle)
+  }
+
+  /**
+   * In place and not synced: it outlives the process, and after a loss of power it may lag behind, which only makes
+   * it a weaker witness. For the same reason a commit does not fail with it.
+   */
+  async record(commits: number): Promise<void> {
+    await this.#handle.write(lineOf(commits), 0).catch(() => undefined)
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.sync().catch(() => undefined)
+    await this.#handle.close()
+  }
+}

@@ -1,0 +1,101 @@
+import { copyFile, link, mkdir, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+
+/** The folder that LevelDB works in, as files. */
+
+/** What makes up a database: LevelDB's own names, without its lock and its log for people. */
+const DATABASE_FILE = /^(?:CURRENT|MANIFEST-\d+|\d+\.(?:log|ldb|sst))$/
+const TABLE_FILE = /^\d+\.(?:ldb|sst)$/
+const TRIAL = 'trial-'
+const PROBE = 'probe.tmp'
+/** What LevelDB needs beyond its logs to open again: a manifest, a new log. */
+const SPARE_BYTES = 1 << 20
+
+/** Makes names durable. Windows has no such call. */
+export async function syncFolder(directory: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Makes the folder for its owner alone; one that exists is left as it is. */
+export async function createFolder(directory: string): Promise<void> {
+  const first = await mkdir(directory, { recursive: true, mode: 0o700 })
+  if (first !== undefined) await syncFolder(dirname(first))
+}
+
+/** What a folder holds; nothing where there is none. */
+export async function readFolder(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
+}
+
+export function isDatabaseFile(name: string): boolean {
+  return DATABASE_FILE.test(name)
+}
+
+export function isTableFile(name: string): boolean {
+  return TABLE_FILE.test(name)
+}
+
+/**
+ * Calls `use` with a folder of some of the same files, and removes it. LevelDB changes no file that it finds, it only
+ * makes new ones and removes names, so hard links serve, and the files themselves stay as they are whatever it does.
+ */
+export async function withTrialFolder<T>(
+  directory: string,
+  files: readonly string[],
+  use: (trial: string) => Promise<T>,
+): Promise<T> {
+  // Left by a process that was killed.
+  for (const name of await readdir(directory)) {
+    if (name.startsWith(TRIAL)) await removeFolder(join(directory, name))
+  }
+  const trial = await mkdtemp(join(directory, TRIAL))
+  try {
+    for (const name of files) {
+      const from = join(directory, name)
+      const to = join(trial, name)
+      // Some file systems have no hard links.
+      await link(from, to).catch(() => copyFile(from, to))
+    }
+    return await use(trial)
+  } finally {
+    await removeFolder(trial)
+  }
+}
+
+async function removeFolder(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true })
+}
+
+/** Whether there is room to open the database again. @throws the error of the file system where there is not. */
+export async function requireSpace(directory: string): Promise<void> {
+  let bytes = SPARE_BYTES
+  for (const name of await readdir(directory)) {
+    // A log becomes a table twice: once on trial.
+    if (name.endsWith('.log')) bytes += 2 * (await stat(join(directory, name))).size
+  }
+  const probe = join(directory, PROBE)
+  try {
+    const handle = await open(probe, 'w', 0o600)
+    try {
+      // Random, as some file systems keep what repeats in no space at all.
+      const block = crypto.getRandomValues(new Uint8Array(1 << 16))
+      for (let written = 0; written < bytes; written += block.length) await handle.writeFile(block)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  } finally {
+    await rm(probe, { force: true })
+  }
+}

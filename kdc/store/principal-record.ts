@@ -1,0 +1,117 @@
+import { LongTermKey, revealKey } from '../../shared/crypto/keys.js'
+import { malformed } from '../../shared/errors.js'
+import type { Principal } from '../../shared/principal.js'
+import { SIZE } from '../../shared/protocol/constants.js'
+import type { Value } from '../../shared/protocol/encoding.js'
+import {
+  booleanOf,
+  bytesOf,
+  fields,
+  kvnoOf,
+  listOf,
+  nullable,
+  numberOf,
+  principalOf,
+} from '../../shared/protocol/form.js'
+import { decodeRecord, FORM, requireReadable } from './record-form.js'
+
+export interface StoredKey {
+  readonly kvno: number
+  readonly key: LongTermKey
+  readonly fromPassword: boolean
+  readonly createdAt: number
+}
+
+export interface PasswordParameters {
+  readonly log2N: number
+  readonly r: number
+  readonly p: number
+  readonly salt: Uint8Array
+}
+
+/** A principal (docs/protocol.md section 1). */
+export interface PrincipalRecord {
+  readonly name: Principal
+  /** 8 bytes; a name that is removed and made again gets others. */
+  readonly clientId: Uint8Array
+  /** The newest first. */
+  readonly keys: readonly StoredKey[]
+  /** The highest kvno that the name ever had: 0 before the first. */
+  readonly lastKvno: number
+  readonly password: PasswordParameters | null
+  readonly disabled: boolean
+  /** A tombstone keeps `lastKvno` and `cutOff`, so that neither starts again with the name. */
+  readonly removed: boolean
+  /** Tickets with authTime at or before it are revoked (section 7); 0 for none. */
+  readonly cutOff: number
+  readonly expiresAt: number | null
+  readonly maxLife: number | null
+  readonly maxRenew: number | null
+  readonly createdAt: number
+  readonly changedAt: number
+}
+
+export function encodePrincipalRecord(record: PrincipalRecord): Value[] {
+  const { name, clientId, keys, lastKvno, password, disabled, removed, cutOff } = record
+  const { expiresAt, maxLife, maxRenew, createdAt, changedAt } = record
+  const list = [
+    FORM,
+    name,
+    clientId,
+    keys.map(key => [key.kvno, revealKey(key.key), key.fromPassword, key.createdAt]),
+    lastKvno,
+    password && [password.log2N, password.r, password.p, password.salt],
+    disabled,
+    removed,
+    cutOff,
+    expiresAt,
+    maxLife,
+    maxRenew,
+    createdAt,
+    changedAt,
+  ]
+  return requireReadable(list, decodePrincipalRecord)
+}
+
+export function decodePrincipalRecord(list: readonly Value[]): PrincipalRecord {
+  return decodeRecord('principal', list, 14, value => {
+    const lastKvno = numberOf(value[4])
+    return {
+      name: principalOf(value[1]),
+      clientId: bytesOf(value[2], SIZE.CLIENT_ID).slice(),
+      keys: keysOf(value[3], lastKvno),
+      lastKvno,
+      password: nullable(value[5], passwordOf),
+      disabled: booleanOf(value[6]),
+      removed: booleanOf(value[7]),
+      cutOff: numberOf(value[8]),
+      expiresAt: nullable(value[9], numberOf),
+      maxLife: nullable(value[10], numberOf),
+      maxRenew: nullable(value[11], numberOf),
+      createdAt: numberOf(value[12]),
+      changedAt: numberOf(value[13]),
+    }
+  })
+}
+
+function keysOf(value: Value | undefined, lastKvno: number): StoredKey[] {
+  let above = lastKvno + 1
+  return listOf(value).map(item => {
+    const [kvno, key, fromPassword, createdAt] = fields(item, 4)
+    const stored = {
+      kvno: kvnoOf(kvno),
+      // A copy: the record is a large piece of memory to keep for the sake of its keys.
+      key: new LongTermKey(bytesOf(key, SIZE.KEY).slice()),
+      fromPassword: booleanOf(fromPassword),
+      createdAt: numberOf(createdAt),
+    }
+    if (stored.kvno >= above) throw malformed('kvnos that do not descend from the last')
+    above = stored.kvno
+    return stored
+  })
+}
+
+function passwordOf(value: Value | undefined): PasswordParameters {
+  const [log2N, r, p, salt] = fields(value, 4)
+  return { log2N: numberOf(log2N), r: numberOf(r), p: numberOf(p), salt: bytesOf(salt, SIZE.SALT).slice() }
+}

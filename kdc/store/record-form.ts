@@ -1,0 +1,60 @@
+import { malformed, OrthrusError } from '../../shared/errors.js'
+import { isPattern, type Pattern } from '../../shared/pattern.js'
+import { isRealm, type Realm } from '../../shared/principal.js'
+import type { Value } from '../../shared/protocol/encoding.js'
+import { fields, listOf, textOf } from '../../shared/protocol/form.js'
+
+/** What the records of the vault have in common: each is a list that begins with the number of its form. */
+export const FORM = 1
+
+export function textsOf(value: Value | undefined): string[] {
+  return listOf(value).map(textOf)
+}
+
+export function oneOf<const T extends string>(value: Value | undefined, choices: readonly T[]): T {
+  const choice = choices.find(choice => choice === value)
+  if (choice === undefined) throw malformed('a word that is none of the list')
+  return choice
+}
+
+export function patternOf(value: Value | undefined): Pattern {
+  const text = textOf(value)
+  if (!isPattern(text)) throw malformed('a pattern outside the grammar')
+  return text
+}
+
+export function realmOf(value: Value | undefined): Realm {
+  const text = textOf(value)
+  if (!isRealm(text)) throw malformed('a realm outside the grammar')
+  return text
+}
+
+/** What a field holds is secret, so the error says which record and what is wrong with its form, no more. */
+export function decodeRecord<T>(
+  what: string,
+  list: readonly Value[],
+  count: number,
+  read: (list: Value[]) => T,
+): T {
+  try {
+    const value = fields([...list], count)
+    if (value[0] !== FORM) throw malformed('another form')
+    return read(value)
+  } catch (cause) {
+    if (!(cause instanceof OrthrusError)) throw cause
+    throw new OrthrusError('unavailable', `a ${what} record has a form that is not known`, {
+      cause,
+      hint: 'was it written by another version of orthrus?',
+    })
+  }
+}
+
+/** What could not be read again must not be written. @throws TypeError */
+export function requireReadable(list: Value[], decode: (list: readonly Value[]) => unknown): Value[] {
+  try {
+    decode(list)
+  } catch (cause) {
+    throw new TypeError('a record that could not be read again', { cause })
+  }
+  return list
+}

@@ -1,0 +1,117 @@
+/**
+ * Whether a table file of LevelDB is as it was written. LevelDB, as it is packaged, reads tables without looking at
+ * their checksums, and ends the whole process where it trips over what it finds in one.
+ *
+ * A table is blocks without gaps: data, a filter, an index of filters, an index of data; then a footer that says where
+ * the two indexes are. Behind each block stand its type and a checksum. Ours are never compressed.
+ */
+
+const FOOTER_BYTES = 48
+const MAGIC = 0xdb4775248b80fb57n
+/** Type and checksum. */
+const TRAILER_BYTES = 5
+const UNCOMPRESSED = 0
+
+interface Block {
+  readonly offset: number
+  readonly size: number
+}
+
+/** Every byte counts: each is under a checksum, or is in a footer that could not be otherwise. */
+export function isWholeTable(file: Uint8Array): boolean {
+  try {
+    const table = new Table(file)
+    return table.isWhole()
+  } catch (error) {
+    if (error instanceof RangeError) return false
+    throw error
+  }
+}
+
+class Table {
+  readonly #file: Buffer
+
+  constructor(file: Uint8Array) {
+    this.#file = Buffer.from(file.buffer, file.byteOffset, file.length)
+  }
+
+  /** @throws RangeError where a number leads out of the file. */
+  isWhole(): boolean {
+    const end = this.#file.length - FOOTER_BYTES
+    const footer = new Cursor(this.#file, end)
+    const [filters, data] = [footer.block(), footer.block()]
+    if (this.#file.readBigUInt64LE(end + 40) !== MAGIC) return false
+    if (this.#file.subarray(footer.offset, end + 40).some(byte => byte !== 0)) return false
+    if (!this.#isIntact(filters) || !this.#isIntact(data)) return false
+    let offset = 0
+    for (const block of [...this.#blocksIn(data), ...this.#blocksIn(filters), filters, data]) {
+      if (block.offset !== offset || !this.#isIntact(block)) return false
+      offset += block.size + TRAILER_BYTES
+    }
+    return offset === end
+  }
+
+  #isIntact({ offset, size }: Block): boolean {
+    const type = offset + size
+    const checksum = this.#file.readUInt32LE(type + 1)
+    if (this.#file.readUInt8(type) !== UNCOMPRESSED) return false
+    return masked(crc32c(this.#file.subarray(offset, type + 1))) === checksum
+  }
+
+  /** An index has a block for the value of each entry: lengths of key shared, key not shared, value; then those. */
+  #blocksIn({ offset, size }: Block): Block[] {
+    const restarts = this.#file.readUInt32LE(offset + size - 4)
+    const end = offset + size - 4 - 4 * restarts
+    const blocks: Block[] = []
+    const cursor = new Cursor(this.#file, offset)
+    while (cursor.offset < end) {
+      cursor.number()
+      const key = cursor.number()
+      cursor.number()
+      cursor.offset += key
+      blocks.push(cursor.block())
+    }
+    return blocks
+  }
+}
+
+class Cursor {
+  readonly #file: Buffer
+  offset: number
+
+  constructor(file: Buffer, offset: number) {
+    this.#file = file
+    this.offset = offset
+  }
+
+  block(): Block {
+    return { offset: this.number(), size: this.number() }
+  }
+
+  /** Seven bits a byte, the lowest first. */
+  number(): number {
+    let value = 0
+    for (let scale = 1; ; scale *= 128) {
+      const byte = this.#file.readUInt8(this.offset++)
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) return value
+    }
+  }
+}
+
+const CRC32C = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte
+  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
+  return crc
+})
+
+function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffffffff
+  for (const byte of bytes) crc = (CRC32C[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8)
+  return (crc ^ 0xffffffff) >>> 0
+}
+
+/** LevelDB writes checksums so, lest a checksum of bytes that hold checksums come out too regular. */
+function masked(crc: number): number {
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
+}

@@ -1,0 +1,7 @@
+// Holds the lock of the LevelDB folder that it is given until its parent lets go of it.
+import { Level } from 'level'
+
+const database = new Level(process.argv[2])
+await database.open()
+process.on('disconnect', () => database.close())
+process.send('open')

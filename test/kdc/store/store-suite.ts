@@ -1,0 +1,269 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import {
+  type Change,
+  RECORD_KIND,
+  type RecordKind,
+  type Store,
+  StoreConflict,
+} from '../../../kdc/store/store.js'
+
+const text = new TextEncoder()
+
+/** A change from its parts; the value as text. */
+export function put(name: string, expected: number, value: string, kind: RecordKind = 'principal'): Change {
+  return { kind, name, expected, value: text.encode(value) }
+}
+
+export function remove(name: string, expected: number, kind: RecordKind = 'principal'): Change {
+  return { kind, name, expected, value: undefined }
+}
+
+/** What the name holds, as text with its version. */
+export async function show(store: Store, name: string, kind: RecordKind = 'principal') {
+  const stored = await store.get(kind, name)
+  return stored && `${new TextDecoder().decode(stored.value)}@${stored.version}`
+}
+
+const AWKWARD = [
+  '__proto__',
+  'constructor',
+  'toString',
+  'a b',
+  '~',
+  '\u0001',
+  '\u007f',
+  'a/b@c',
+  '*',
+  'tally',
+]
+
+/** What every store must do. */
+export function describeStore(name: string, open: () => Promise<Store>, discard: () => Promise<void>): void {
+  describe(name, () => {
+    let store: Store
+    beforeEach(async () => {
+      store = await open()
+    })
+    afterEach(async () => {
+      await store.close()
+      await discard()
+    })
+
+    it('has nothing at first', async () => {
+      for (const kind of Object.values(RECORD_KIND)) {
+        for (const name of AWKWARD) expect(await store.get(kind, name)).toBeUndefined()
+        expect(await store.list(kind, { limit: 10 })).toEqual([])
+      }
+    })
+
+    it('counts versions from 1, and from 1 again after a deletion', async () => {
+      await store.commit([put('web', 0, 'one')])
+      expect(await show(store, 'web')).toBe('one@1')
+      await store.commit([put('web', 1, 'two')])
+      expect(await show(store, 'web')).toBe('two@2')
+      await store.commit([remove('web', 2)])
+      expect(await store.get('principal', 'web')).toBeUndefined()
+      await store.commit([put('web', 0, 'three')])
+      expect(await show(store, 'web')).toBe('three@1')
+    })
+
+    it('keeps empty and large values, and bytes of every value', async () => {
+      const large = new Uint8Array(100_000).map((_, i) => i * 7)
+      await store.commit([
+        { kind: 'realm', name: 'empty', expected: 0, value: new Uint8Array() },
+        { kind: 'realm', name: 'large', expected: 0, value: large },
+      ])
+      expect(await store.get('realm', 'empty')).toEqual({ version: 1, value: new Uint8Array() })
+      // Not compared as lists of numbers, which takes long.
+      expect(Buffer.from(large).equals((await store.get('realm', 'large'))?.value ?? large.subarray(1))).toBe(
+        true,
+      )
+    })
+
+    it('takes any name, one apart from the other and from the same of another kind', async () => {
+      for (const kind of Object.values(RECORD_KIND)) {
+        await store.commit(AWKWARD.map(name => put(name, 0, `${kind} ${name}`, kind)))
+      }
+      for (const kind of Object.values(RECORD_KIND)) {
+        for (const name of AWKWARD) expect(await show(store, name, kind)).toBe(`${kind} ${name}@1`)
+        const names = (await store.list(kind, { limit: 100 })).map(({ name }) => name)
+        expect(names).toEqual([...AWKWARD].sort())
+      }
+    })
+
+    it.each([
+      ['one that exists', put('a', 0, 'x')],
+      ['one that does not', put('new', 1, 'x')],
+      ['an older version', put('a', 1, 'x')],
+      ['a version to come', put('a', 3, 'x')],
+      ['a deletion of an older version', remove('a', 1)],
+      ['a deletion of one that does not exist', remove('new', 1)],
+    ])('refuses %s with a conflict, and the whole commit with it', async (_, wrong) => {
+      await store.commit([put('a', 0, 'first')])
+      await store.commit([put('a', 1, 'second'), put('b', 0, 'b')])
+      const listener = vi.fn()
+      store.watch(listener)
+      for (const changes of [[wrong], [put('b', 1, 'y'), wrong], [wrong, put('b', 1, 'y')]]) {
+        await expect(store.commit(changes)).rejects.toThrow(StoreConflict)
+      }
+      expect(await show(store, 'a')).toBe('second@2')
+      expect(await show(store, 'b')).toBe('b@1')
+      expect(await store.get('principal', 'new')).toBeUndefined()
+      expect(listener).not.toHaveBeenCalled()
+    })
+
+    it('says in the conflict which record it is and no contents', async () => {
+      await store.commit([put('a', 0, 'secret')])
+      const conflict = await store.commit([put('a', 7, 'hidden')]).catch(error => error)
+      expect(conflict).toMatchObject({ name: 'StoreConflict', kind: 'principal', recordName: 'a' })
+      expect(conflict.message).toBe('the principal record a is at version 1, not 7')
+    })
+
+    it('lets one of many at the same version win', async () => {
+      await store.commit([put('a', 0, 'start')])
+      const racers = Array.from({ length: 20 }, (_, i) => store.commit([put('a', 1, `racer ${i}`)]))
+      const results = await Promise.allSettled(racers)
+      expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+      expect(await show(store, 'a')).toBe(`racer ${results.findIndex(r => r.status === 'fulfilled')}@2`)
+    })
+
+    it.each<[string, Change[]]>([
+      ['an unknown kind', [put('a', 0, 'x', 'other' as RecordKind)]],
+      ['a kind of the prototype', [put('a', 0, 'x', 'constructor' as RecordKind)]],
+      ['an empty name', [put('', 0, 'x')]],
+      ['NUL in a name', [put('a\0b', 0, 'x')]],
+      ['a name beyond ASCII', [put('é', 0, 'x')]],
+      ['a negative version', [put('a', -1, 'x')]],
+      ['half a version', [put('a', 0.5, 'x')]],
+      ['no version', [put('a', Number.NaN, 'x')]],
+      ['a version too far', [put('a', 2 ** 48, 'x')]],
+      ['a record twice', [put('a', 0, 'x'), put('a', 0, 'y')]],
+      ['a deletion of what must not exist', [remove('a', 0)]],
+    ])('rejects %s as a mistake', async (_, changes) => {
+      await expect(store.commit([put('fine', 0, 'x'), ...changes])).rejects.toThrow(TypeError)
+      expect(await store.get('principal', 'fine')).toBeUndefined()
+    })
+
+    it('rejects names and pages that cannot be meant', async () => {
+      await expect(store.get('principal', 'a\0')).rejects.toThrow(TypeError)
+      await expect(store.get('x' as RecordKind, 'a')).rejects.toThrow(TypeError)
+      for (const limit of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+        await expect(store.list('principal', { limit })).rejects.toThrow(TypeError)
+      }
+      await expect(store.list('principal', { after: 'a\0', limit: 1 })).rejects.toThrow(TypeError)
+    })
+
+    it('takes a commit without changes', async () => {
+      await store.commit([])
+    })
+
+    it('keeps its own bytes: neither those given nor those returned change what it holds', async () => {
+      const value = text.encode('mine')
+      const commit = store.commit([{ kind: 'policy', name: 'a', expected: 0, value }])
+      value.fill(0)
+      await commit
+      for (const taken of [await store.get('policy', 'a'), ...(await store.list('policy', { limit: 1 }))]) {
+        expect(new TextDecoder().decode(taken?.value)).toBe('mine')
+        taken?.value.fill(0)
+      }
+      expect(await show(store, 'a', 'policy')).toBe('mine@1')
+    })
+
+    it('lists in pages, in the order of the bytes', async () => {
+      const names = Array.from({ length: 25 }, (_, i) => `n${i}`)
+      await store.commit([...names.map(name => put(name, 0, name)), put('other', 0, 'x', 'policy')])
+      const listed: string[] = []
+      for (;;) {
+        const after = listed.at(-1)
+        const page = await store.list('principal', { limit: 4, ...(after !== undefined && { after }) })
+        for (const { name, version, value } of page) {
+          expect([version, new TextDecoder().decode(value)]).toEqual([1, name])
+        }
+        listed.push(...page.map(({ name }) => name))
+        if (page.length < 4) break
+      }
+      expect(listed).toEqual([...names].sort())
+      const behind = await store.list('principal', { after: 'n1~', limit: 2 })
+      expect(behind.map(({ name }) => name)).toEqual(['n2', 'n20'])
+      expect(await store.list('principal', { after: 'n9', limit: 2 })).toEqual([])
+    })
+
+    it('tells each watcher of each change, once the commit is done and until it stops', async () => {
+      const seen: string[] = []
+      const stop = store.watch((kind, name) => seen.push(`${kind} ${name}`))
+      const other = vi.fn()
+      store.watch(other)
+      await store.commit([put('a', 0, 'x'), put('b', 0, 'x', 'policy')])
+      await store.commit([remove('a', 1)])
+      expect(seen).toEqual(['principal a', 'policy b', 'principal a'])
+      stop()
+      stop()
+      await store.commit([put('c', 0, 'x')])
+      expect(seen).toHaveLength(3)
+      expect(other).toHaveBeenCalledTimes(4)
+    })
+
+    it('shows a watcher the new value', async () => {
+      let read: Promise<string | undefined> | undefined
+      store.watch((kind, name) => {
+        read = show(store, name, kind)
+      })
+      await store.commit([put('a', 0, 'new')])
+      expect(await read).toBe('new@1')
+    })
+
+    it('finishes what was begun before close, then says that it is closed', async () => {
+      const commit = store.commit([put('a', 0, 'x')])
+      const closing = store.close()
+      await commit
+      await closing
+      await store.close()
+      for (const call of [store.get('realm', 'a'), store.list('realm', { limit: 1 }), store.commit([])]) {
+        await expect(call).rejects.toMatchObject({
+          code: 'unavailable',
+          message: expect.stringMatching(/closed/),
+        })
+      }
+    })
+
+    it('agrees with a map over any commits', async () => {
+      const step = fc.record({
+        name: fc.constantFrom('a', 'b', '__proto__'),
+        expected: fc.nat(3),
+        value: fc.option(fc.string({ maxLength: 3 }), { nil: undefined }),
+      })
+      const commits = fc.uniqueArray(step, { selector: ({ name }) => name, minLength: 1 })
+      let round = 0
+      await fc.assert(
+        fc.asyncProperty(fc.array(commits, { maxLength: 12 }), async rounds => {
+          const prefix = `${round++} `
+          const model = new Map<string, { version: number; value: string }>()
+          for (const changes of rounds) {
+            const meant = changes.filter(({ expected, value }) => value !== undefined || expected > 0)
+            const holds = meant.every(({ name, expected }) => (model.get(name)?.version ?? 0) === expected)
+            const commit = store.commit(
+              meant.map(({ name, expected, value }) =>
+                value === undefined ? remove(prefix + name, expected) : put(prefix + name, expected, value),
+              ),
+            )
+            if (!holds) {
+              await expect(commit).rejects.toThrow(StoreConflict)
+              continue
+            }
+            await commit
+            for (const { name, expected, value } of meant) {
+              if (value === undefined) model.delete(name)
+              else model.set(name, { version: expected + 1, value })
+            }
+          }
+          for (const name of ['a', 'b', '__proto__']) {
+            const held = model.get(name)
+            expect(await show(store, prefix + name)).toBe(held && `${held.value}@${held.version}`)
+          }
+        }),
+        { numRuns: 25 },
+      )
+    })
+  })
+}
