@@ -1,0 +1,42 @@
+const CAPACITY_FIRST = 4 * 1024
+
+/**
+ * Bytes that arrive in pieces, copied into one piece of memory that doubles as it fills: thousands of tiny pieces
+ * take no more of it than their bytes.
+ */
+export class ByteCollector {
+  readonly #limit: number
+  #held = Buffer.alloc(0)
+  #length = 0
+
+  /** @param limit the most bytes taken. */
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** False, and nothing is taken, where it would be more than the limit. */
+  append(piece: Uint8Array): boolean {
+    const length = this.#length + piece.length
+    if (length > this.#limit) return false
+    if (length > this.#held.length) this.#grow(length)
+    this.#held.set(piece, this.#length)
+    this.#length = length
+    return true
+  }
+
+  /** All of it; what is appended later does not show. */
+  bytes(): Buffer {
+    return this.#held.subarray(0, this.#length)
+  }
+
+  #grow(length: number): void {
+    const wanted = Math.max(length, 2 * this.#held.length, CAPACITY_FIRST)
+    const grown = Buffer.allocUnsafeSlow(Math.min(wanted, this.#limit))
+    grown.set(this.bytes())
+    this.#held = grown
+  }
+}

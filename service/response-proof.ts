@@ -1,0 +1,105 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { OrthrusError } from '../shared/errors.js'
+import type { Logger } from '../shared/logger.js'
+import type { VerifiedRequest } from '../shared/protocol/accept.js'
+import { createApReply } from '../shared/protocol/ap.js'
+import { formatMessageHeader, responseBinding } from '../shared/protocol/http.js'
+import type { Clock } from '../shared/time.js'
+import { ResponseBuffer, type ResponseMethods } from './response-buffer.js'
+import { clearHeaders, responseHeaderPairs } from './response-headers.js'
+
+export interface ResponseProofOptions {
+  readonly verified: VerifiedRequest
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Bytes. */
+  readonly maxResponse: number
+}
+
+const buffers = new WeakMap<ServerResponse, ResponseBuffer>()
+const NO_BODY = Buffer.alloc(0)
+const FAILED = Buffer.from('internal error\n')
+
+/** Whatever was written so far is dropped, and what follows is sent as it is, without a proof: for a refusal. */
+export function releaseResponse(res: ServerResponse): void {
+  const buffer = buffers.get(res)
+  if (buffer?.buffering !== true) return
+  buffer.release()
+  clearHeaders(res)
+}
+
+/** The service's side of "both proved": one AP-REP over the response as it goes out. */
+export class Proof {
+  readonly #req: IncomingMessage
+  readonly #res: ServerResponse
+  readonly #options: ResponseProofOptions
+  readonly #buffer: ResponseBuffer
+
+  constructor(req: IncomingMessage, res: ServerResponse, options: ResponseProofOptions) {
+    this.#req = req
+    this.#res = res
+    this.#options = options
+    const onOverflow = (): void => this.fail(`the response is larger than ${options.maxResponse} bytes`)
+    const onEnd = (done: (() => void) | undefined): void => this.#end(done)
+    this.#buffer = new ResponseBuffer(res, options.maxResponse, onEnd, onOverflow)
+    buffers.set(res, this.#buffer)
+  }
+
+  /** The handler failed: the log says how, the client gets a proved 500 that does not. */
+  fail(reason: string, cause?: unknown): void {
+    const { logger, verified } = this.#options
+    const { method, url: target } = this.#req
+    const fields = { method, path: target?.split('?', 1)[0], client: verified.client, err: cause }
+    logger.error(fields, `a handler failed: ${reason}`)
+    if (!this.#buffer.buffering) return
+    const own = this.#buffer.mute()
+    clearHeaders(this.#res)
+    own.setHeader('content-type', 'text/plain; charset=utf-8')
+    this.#res.statusMessage = ''
+    this.#send(own, 500, FAILED, undefined)
+  }
+
+  #end(done: (() => void) | undefined): void {
+    const { status, body } = this.#buffer
+    const fault = this.#fault(status, body)
+    if (fault === undefined) this.#send(this.#buffer.release(), status, body, done)
+    else this.fail(fault)
+  }
+
+  /** What a response must not be, since its client could not check it or would take it for another. */
+  #fault(status: number, body: Buffer): string | undefined {
+    if (this.#buffer.hasTrailers || this.#res.hasHeader('trailer')) return 'trailers, which nothing covers'
+    const announced = this.#res.getHeader('content-length')
+    if (this.#hasBody(status) && announced !== undefined && Number(announced) !== body.length) {
+      return `content-length is ${announced}, the body has ${body.length} bytes`
+    }
+    try {
+      responseBinding(status, responseHeaderPairs(this.#res), body)
+      return undefined
+    } catch (cause) {
+      if (cause instanceof OrthrusError) return cause.reason
+      throw cause
+    }
+  }
+
+  #hasBody(status: number): boolean {
+    return this.#req.method !== 'HEAD' && status !== 204 && status !== 304
+  }
+
+  #send(own: ResponseMethods, status: number, body: Buffer, done: (() => void) | undefined): void {
+    const { verified, clock, logger } = this.#options
+    const hasBody = this.#hasBody(status)
+    own.removeHeader('transfer-encoding')
+    if (hasBody) own.setHeader('content-length', body.length)
+    else if (status === 204) own.removeHeader('content-length')
+    if (this.#res.hasHeader('content-encoding')) {
+      logger.warn({ client: verified.client }, 'a response with content-encoding: Orthrus clients refuse it')
+    }
+    const binding = responseBinding(status, responseHeaderPairs(this.#res), hasBody ? body : NO_BODY)
+    const reply = createApReply(verified.key, verified.request.mac, { time: clock.now(), binding })
+    own.setHeader('authentication-info', formatMessageHeader(reply))
+    own.writeHead(status)
+    if (hasBody && body.length > 0) own.end(body, done)
+    else own.end(done)
+  }
+}

@@ -1,0 +1,92 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isWireCode, OrthrusError } from '../shared/errors.js'
+import {
+  type AcceptedRequest,
+  acceptRequest,
+  refuse,
+  requireBinding,
+  type VerifiedRequest,
+} from '../shared/protocol/accept.js'
+import type { CaveatChecker } from '../shared/protocol/caveats.js'
+import { TYPE, WINDOW } from '../shared/protocol/constants.js'
+import { isSameBinding, requestBinding } from '../shared/protocol/http.js'
+import { refuseUnproved } from '../shared/protocol/refusal.js'
+import type { Clock } from '../shared/time.js'
+import { type Presentation, readPresentation } from './presentation.js'
+import { late, readBody, requireUnread } from './request-body.js'
+import type { ServiceParts } from './service.js'
+
+export interface VerifyOptions {
+  readonly checkers: ReadonlyMap<string, CaveatChecker>
+  /** Bytes. */
+  readonly maxBody: number
+}
+
+/**
+ * Steps 1 to 9 of docs/protocol.md section 8 for a request over HTTP. `undefined` where it has no credentials.
+ * @throws Refusal
+ * @throws RequestAborted where the client went away
+ * @throws TypeError where the body was read by somebody else
+ */
+export async function verifyRequest(
+  req: IncomingMessage,
+  res: ServerResponse,
+  service: ServiceParts,
+  options: VerifyOptions,
+): Promise<VerifiedRequest | undefined> {
+  const presentation = presentationOf(req, service)
+  if (presentation === undefined) return undefined
+  requireUnread(req)
+  // Before step 4, so that the body has its 60 s at most, however long a shared replay cache takes.
+  const elapsed = stopwatch(service.clock)
+  const accepted = await acceptRequest(presentation.bytes, {
+    type: TYPE.AP_REQ,
+    service: service.principal,
+    tickets: service.tickets,
+    replayCache: service.replayCache,
+    clock: service.clock,
+    method: presentation.method,
+    target: presentation.target,
+    checkers: options.checkers,
+  })
+  const body = await bodyOf(req, res, service, accepted, options.maxBody, elapsed)
+  const { method, target, headers } = presentation
+  const binding = requestBinding(method, target, headers, body)
+  return requireBinding(accepted, isSameBinding(binding, accepted.request.binding))
+}
+
+function presentationOf(req: IncomingMessage, { clock }: ServiceParts): Presentation | undefined {
+  try {
+    return readPresentation(req)
+  } catch (cause) {
+    throw refuseUnproved(cause, clock.now())
+  }
+}
+
+async function bodyOf(
+  req: IncomingMessage,
+  res: ServerResponse,
+  { schedule }: ServiceParts,
+  accepted: AcceptedRequest,
+  maxBody: number,
+  elapsed: () => number,
+): Promise<Uint8Array> {
+  try {
+    const timeout = Math.max(0, WINDOW.BODY - elapsed())
+    const body = await readBody(req, res, { maxBody, timeout, schedule })
+    // A timer can itself be late, and stands still while a machine sleeps.
+    if (elapsed() > WINDOW.BODY) throw late()
+    return body
+  } catch (cause) {
+    if (cause instanceof OrthrusError && isWireCode(cause.code))
+      throw refuse(accepted, cause.code, cause.reason)
+    throw cause
+  }
+}
+
+/** Milliseconds from now on, by the clock that says more. */
+function stopwatch(clock: Clock): () => number {
+  const now = clock.now()
+  const monotonic = clock.monotonic()
+  return () => Math.max(clock.now() - now, clock.monotonic() - monotonic)
+}
