@@ -1,0 +1,96 @@
+import { Command } from 'commander'
+import type { Administration } from '../client/administration.js'
+import { type Principal, principalIn } from '../shared/principal.js'
+import type { PrincipalSummary } from '../shared/protocol/admin.js'
+import { formatDuration } from './arguments.js'
+import { type ConnectionOptions, withAdministration, withConnection } from './connection.js'
+import { answer, type Terminal, table } from './terminal.js'
+
+export function listCommand(terminal: Terminal): Command {
+  return withConnection(new Command('list'))
+    .description('list all principals')
+    .action((options: ConnectionOptions) =>
+      withAdministration(terminal, options, async administration => {
+        const principals: PrincipalSummary[] = []
+        for await (const principal of administration.list()) principals.push(principal)
+        answer(terminal, options, { principals }, table(principals.map(rowOf)))
+      }),
+    )
+}
+
+function rowOf({ principal, kvnos, ...rest }: PrincipalSummary): string[] {
+  return [principal, `kvno ${kvnos.join(',')}`, rest.passwordBased ? 'password' : 'key', stateOf(rest)]
+}
+
+function stateOf({ disabled, expiresAt }: Pick<PrincipalSummary, 'disabled' | 'expiresAt'>): string {
+  if (disabled) return 'disabled'
+  if (expiresAt === null) return ''
+  return `${expiresAt <= Date.now() ? 'expired' : 'expires'} ${new Date(expiresAt).toISOString()}`
+}
+
+export function showCommand(terminal: Terminal): Command {
+  return withConnection(new Command('show'))
+    .description('show one principal')
+    .argument('<name>')
+    .action((name: string, options: ConnectionOptions) =>
+      withAdministration(terminal, options, async (administration, realm) => {
+        const summary = await administration.show(principalIn(realm.realm, name))
+        answer(terminal, options, summary, table(factsOf(summary)))
+      }),
+    )
+}
+
+function factsOf(summary: PrincipalSummary): string[][] {
+  const life = (time: number | null) => (time === null ? "the realm's" : formatDuration(time))
+  return [
+    ['principal', summary.principal],
+    ['keys', `kvno ${summary.kvnos.join(', ')}${summary.passwordBased ? ', from a password' : ''}`],
+    ['state', stateOf(summary) || 'enabled'],
+    ['longest ticket', life(summary.maxLife)],
+    ['renewed for', life(summary.maxRenew)],
+    ['created', new Date(summary.createdAt).toISOString()],
+    ['changed', new Date(summary.changedAt).toISOString()],
+  ]
+}
+
+/** A command that does one thing to each principal that it names. */
+function changeCommand(
+  name: string,
+  description: string,
+  done: string,
+  change: (administration: Administration, principal: Principal) => Promise<void>,
+): (terminal: Terminal) => Command {
+  return terminal =>
+    withConnection(new Command(name))
+      .description(description)
+      .argument('<name...>')
+      .action((names: string[], options: ConnectionOptions) =>
+        withAdministration(terminal, options, async (administration, realm) => {
+          for (const principal of names.map(each => principalIn(realm.realm, each))) {
+            await change(administration, principal)
+            answer(terminal, options, { [done]: principal }, `${done} ${principal}`)
+          }
+        }),
+      )
+}
+
+export const disableCommand = changeCommand(
+  'disable',
+  'give a principal no tickets from now on, nor for those it has',
+  'disabled',
+  (administration, principal) => administration.disable(principal),
+)
+
+export const enableCommand = changeCommand(
+  'enable',
+  'give a principal tickets again; those from before stay revoked',
+  'enabled',
+  (administration, principal) => administration.enable(principal),
+)
+
+export const removeCommand = changeCommand(
+  'remove',
+  'take a principal out of the realm; one made later under its name is another',
+  'removed',
+  (administration, principal) => administration.remove(principal),
+)

@@ -1,0 +1,24 @@
+import { Command } from 'commander'
+import { addCommand } from './admin-add.js'
+import { allowCommand, denyCommand, policyCommand } from './admin-policy.js'
+import { disableCommand, enableCommand, listCommand, removeCommand, showCommand } from './admin-principals.js'
+import type { Terminal } from './terminal.js'
+
+/** `orthrus admin`: speaks to the running KDC, as a client of `kdc@realm` over a channel. */
+export function adminCommand(terminal: Terminal): Command {
+  const admin = new Command('admin').description('administer the realm of a running KDC').helpCommand(false)
+  for (const make of [
+    addCommand,
+    allowCommand,
+    denyCommand,
+    policyCommand,
+    listCommand,
+    showCommand,
+    disableCommand,
+    enableCommand,
+    removeCommand,
+  ]) {
+    admin.addCommand(make(terminal))
+  }
+  return admin
+}

@@ -1,0 +1,97 @@
+import { InvalidArgumentError } from 'commander'
+import { type Claims, type ClaimValue, compareNames } from '../shared/protocol/ticket.js'
+import { DAY, HOUR, MINUTE, SECOND } from '../shared/time.js'
+
+/** What people write on the command line, read or refused with what would have been right. */
+
+const UNIT: ReadonlyMap<string, number> = new Map([
+  ['s', SECOND],
+  ['m', MINUTE],
+  ['h', HOUR],
+  ['d', DAY],
+])
+
+/** `90s`, `15m`, `1h`, `7d` as milliseconds. */
+export function parseDuration(text: string): number {
+  const [, count, unit] = /^([1-9][0-9]{0,8})([smhd])$/.exec(text) ?? []
+  if (count === undefined || unit === undefined)
+    throw new InvalidArgumentError('Write a time as 90s, 15m, 1h or 7d.')
+  return Number(count) * (UNIT.get(unit) as number)
+}
+
+/** Milliseconds as a person would say them, the larger of two units. */
+export function formatDuration(milliseconds: number): string {
+  const [unit, size] = [...UNIT].reverse().find(([, size]) => milliseconds >= 2 * size) ?? ['s', SECOND]
+  return `${Math.floor(milliseconds / size)} ${unit === 'm' ? 'min' : unit}`
+}
+
+/** `GET,HEAD` as a list of what is not empty. */
+export function parseList(text: string): string[] {
+  const list = text.split(',').map(item => item.trim())
+  if (list.some(item => item === ''))
+    throw new InvalidArgumentError('Write a list as a,b,c, without empty items.')
+  return list
+}
+
+export function parseMethods(text: string): string[] {
+  const methods = parseList(text)
+  const odd = methods.find(method => !/^[A-Z][A-Z-]{0,31}$/.test(method))
+  if (odd !== undefined) throw new InvalidArgumentError(`Methods are in upper case, as GET,HEAD; not ${odd}.`)
+  return methods
+}
+
+export type ClaimArgument = readonly [name: string, value: string | number | boolean]
+
+/** `name=text`, or `name:=json` for a number or a truth value. */
+export function parseClaim(text: string, before: readonly ClaimArgument[] = []): ClaimArgument[] {
+  const [, name, typed, written] = /^([^=:]+)(:?)=(.*)$/s.exec(text) ?? []
+  if (name === undefined || written === undefined) {
+    throw new InvalidArgumentError('Write a claim as name=text, or name:=3 and name:=true.')
+  }
+  return [...before, [name, typed === ':' ? parseTyped(written) : written]]
+}
+
+function parseTyped(text: string): number | boolean {
+  if (text === 'true' || text === 'false') return text === 'true'
+  const number = Number(text)
+  if (!/^(?:0|[1-9][0-9]*)$/.test(text) || !Number.isSafeInteger(number)) {
+    throw new InvalidArgumentError('After := stands a whole number from 0, true or false.')
+  }
+  return number
+}
+
+/** The claims in their order. A name given several times becomes a list of texts. */
+export function collectClaims(claims: readonly ClaimArgument[]): Claims {
+  const byName = new Map<string, ClaimValue>()
+  for (const [name, value] of claims) {
+    const before = byName.get(name)
+    if (before === undefined) byName.set(name, value)
+    else byName.set(name, [...asTexts(before), ...asTexts(value)])
+  }
+  return [...byName].sort(([a], [b]) => compareNames(a, b))
+}
+
+function asTexts(value: ClaimValue): readonly string[] {
+  if (typeof value === 'string') return [value]
+  if (typeof value === 'object') return value
+  throw new TypeError('a claim given several times is a list, and lists are of texts only')
+}
+
+/** A date or an instant, as `2027-01-31` or `2027-01-31T12:00:00Z`, in milliseconds. */
+export function parseInstant(text: string): number {
+  const time = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?Z)?$/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(time))
+    throw new InvalidArgumentError('Write a date as 2027-01-31 or 2027-01-31T12:00:00Z.')
+  return time
+}
+
+/** `HOST:PORT`, with an IPv6 address in brackets. */
+export function parseListen(text: string): { host: string; port: number } {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s[\]]+)):([0-9]{1,5})$/.exec(text) ?? []
+  const host = bracketed ?? plain
+  const port = Number(digits)
+  if (host === undefined || !(port <= 65_535)) {
+    throw new InvalidArgumentError('Write an address as 127.0.0.1:8750 or [::1]:8750.')
+  }
+  return { host, port }
+}

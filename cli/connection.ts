@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs'
+import type { Command } from 'commander'
+import { Administration } from '../client/administration.js'
+import { connect, type Realm } from '../client/connect.js'
+import { openKdcChannel } from '../client/kdc-channel.js'
+import { DEFAULT_DATA, DEFAULT_KDC } from './defaults.js'
+import type { Terminal } from './terminal.js'
+
+/** The options by which a command finds the KDC and who it is. */
+export interface ConnectionOptions {
+  readonly kdc?: string
+  readonly keytab?: string
+  readonly principal?: string
+  readonly allowReadableKeytab?: boolean
+  readonly json?: boolean
+}
+
+export function withConnection(command: Command): Command {
+  return command
+    .option('--kdc <url>', `where the KDC listens (ORTHRUS_KDC; else ${DEFAULT_KDC})`)
+    .option('--keytab <file>', 'whose key to use (ORTHRUS_KEYTAB)')
+    .option('--principal <name>', 'which principal of the keytab, where it has several')
+    .option('--allow-readable-keytab', 'take a keytab that others can read, as containers mount secrets')
+    .option('--json', 'answer in JSON')
+}
+
+export function kdcUrl(terminal: Terminal, options: ConnectionOptions): string {
+  return options.kdc ?? terminal.env.ORTHRUS_KDC ?? DEFAULT_KDC
+}
+
+/** Connects as the keytab's principal and closes behind `use`. */
+export async function withRealm<T>(
+  terminal: Terminal,
+  options: ConnectionOptions,
+  use: (realm: Realm) => Promise<T>,
+): Promise<T> {
+  const keytab = options.keytab ?? terminal.env.ORTHRUS_KEYTAB
+  if (keytab === undefined) throw new TypeError('say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE')
+  const realm = await connect({
+    kdc: kdcUrl(terminal, options),
+    keytab,
+    ...(options.principal === undefined ? {} : { principal: options.principal }),
+    ...(options.allowReadableKeytab === true ? { allowReadableKeytab: true } : {}),
+  })
+  try {
+    return await use(realm)
+  } finally {
+    realm.close()
+  }
+}
+
+/** The same as an administrator, whose keytab `init` put beside the database. */
+export async function withAdministration<T>(
+  terminal: Terminal,
+  options: ConnectionOptions,
+  use: (administration: Administration, realm: Realm) => Promise<T>,
+): Promise<T> {
+  const beside = `${DEFAULT_DATA}/admin.keytab`
+  const keytab = options.keytab ?? terminal.env.ORTHRUS_KEYTAB ?? (existsSync(beside) ? beside : undefined)
+  if (keytab === undefined) {
+    throw new TypeError(
+      `say whose key to use: --keytab DIR/admin.keytab, where DIR is what "orthrus init" made`,
+    )
+  }
+  return withRealm(terminal, { ...options, keytab }, async realm => {
+    const channel = await openKdcChannel(realm)
+    try {
+      return await use(new Administration(channel), realm)
+    } finally {
+      channel.close()
+    }
+  })
+}

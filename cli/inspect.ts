@@ -1,0 +1,116 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { fromBase64url, toHex } from '../shared/bytes.js'
+import { AuthKey } from '../shared/crypto/keys.js'
+import { OrthrusError } from '../shared/errors.js'
+import { type KeytabEntry, parseKeytab } from '../shared/keytab.js'
+import { readKeytabFile } from '../shared/keytab-file.node.js'
+import { decodeCaveat } from '../shared/protocol/caveats.js'
+import { FLAG } from '../shared/protocol/constants.js'
+import { parseCredential } from '../shared/protocol/credential.js'
+import { decodeTicket, type OpenedTicket, openTicket, type SealedTicket } from '../shared/protocol/ticket.js'
+import { answer, type Terminal, table } from './terminal.js'
+
+interface InspectOptions {
+  readonly keytab?: string
+  readonly allowReadableKeytab?: boolean
+  readonly json?: boolean
+}
+
+/** `orthrus inspect`: what a keytab, credential or ticket says. No key is ever printed. */
+export function inspectCommand(terminal: Terminal): Command {
+  return new Command('inspect')
+    .description('say what a keytab, credential or ticket is and, with the key, what is in it')
+    .argument('<file-or-text>', 'a file, or the text itself; - reads standard input')
+    .option('--keytab <file>', "the service's keytab, to open a ticket with")
+    .option('--allow-readable-keytab', 'take a keytab that others can read')
+    .option('--json', 'answer in JSON')
+    .action((what: string, options: InspectOptions) => inspect(terminal, what, options))
+}
+
+async function inspect(terminal: Terminal, what: string, options: InspectOptions): Promise<void> {
+  const text = textOf(what)
+  const keys = options.keytab === undefined ? [] : parseKeytab(await readKeytabFile(options.keytab, options))
+  const facts = describe(text, keys)
+  const rows = Object.entries(facts).map(([name, value]) => [name, printed(value)])
+  answer(terminal, options, facts, table(rows))
+}
+
+function textOf(what: string): string {
+  if (what === '-') return readFileSync(0, 'utf8')
+  return existsSync(what) ? readFileSync(what, 'utf8') : what
+}
+
+function printed(value: unknown): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
+function describe(text: string, keys: readonly KeytabEntry[]): Record<string, unknown> {
+  if (text.startsWith('# orthrus keytab')) return describeKeytab(text)
+  if (text.startsWith('orthrus1_')) return describeCredential(text.trim(), keys)
+  return describeTicket(ticketFrom(text.trim()), keys)
+}
+
+function describeKeytab(text: string): Record<string, unknown> {
+  const keys = parseKeytab(text).map(({ principal, kvno }) => `${principal} kvno ${kvno}`)
+  return { kind: 'keytab', keys }
+}
+
+function describeCredential(text: string, keys: readonly KeytabEntry[]): Record<string, unknown> {
+  const { ticket, caveats, key, service, client, endTime } = parseCredential(text)
+  return {
+    kind: 'credential (a secret: whoever has it can use it, unless it names a holder)',
+    client,
+    service,
+    endTime: instant(endTime),
+    closed: key instanceof AuthKey,
+    caveats: caveats.map(caveatText),
+    ...(keys.length === 0 ? {} : { ticket: describeTicket(ticket, keys) }),
+  }
+}
+
+function ticketFrom(text: string): SealedTicket {
+  try {
+    return decodeTicket(fromBase64url(text))
+  } catch (cause) {
+    if (!(cause instanceof OrthrusError)) throw cause
+    throw new TypeError('neither a file nor a keytab, a credential or a ticket in base64url')
+  }
+}
+
+function describeTicket(ticket: SealedTicket, keys: readonly KeytabEntry[]): Record<string, unknown> {
+  const sealed = { kind: 'ticket', service: ticket.service, kvno: ticket.kvno, bytes: ticket.bytes.length }
+  const key = keys.find(entry => entry.principal === ticket.service && entry.kvno === ticket.kvno)?.key
+  if (key !== undefined) return { ...sealed, ...describeOpened(openTicket(ticket, key)) }
+  const missing = `sealed: it opens with the key of ${ticket.service}, kvno ${ticket.kvno} (--keytab)`
+  return { ...sealed, content: missing }
+}
+
+function describeOpened(ticket: OpenedTicket): Record<string, unknown> {
+  return {
+    ticketId: toHex(ticket.ticketId),
+    client: ticket.client,
+    authTime: instant(ticket.authTime),
+    startTime: instant(ticket.startTime),
+    endTime: instant(ticket.endTime),
+    renewTill: ticket.renewTill === null ? 'not renewable' : instant(ticket.renewTill),
+    delegable: (ticket.flags & FLAG.DELEGABLE) !== 0,
+    passwordBased: (ticket.flags & FLAG.PASSWORD) !== 0,
+    claims: Object.fromEntries(ticket.claims),
+    caveats: ticket.caveats.map(caveatText),
+  }
+}
+
+function caveatText(bytes: Uint8Array): string {
+  try {
+    const { name, ...rest } = decodeCaveat(bytes)
+    return `${name} ${JSON.stringify(Object.values(rest))}`
+  } catch {
+    return 'of unknown form: it never holds'
+  }
+}
+
+/** Times up to 2^53-1 are allowed, dates in JavaScript end before. */
+function instant(time: number): string {
+  return time <= 8.64e15 ? new Date(time).toISOString() : String(time)
+}

@@ -1,0 +1,28 @@
+/** Where a command reads its surroundings and writes what it has to say; tests pass their own. */
+export interface Terminal {
+  out(text: string): void
+  err(text: string): void
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** One answer in both forms: for machines where `--json` asks for it, else for people. */
+export function answer(terminal: Terminal, { json }: { json?: boolean }, value: object, text: string): void {
+  if (json === true) terminal.out(`${JSON.stringify(value)}\n`)
+  else if (text !== '') terminal.out(`${text}\n`)
+}
+
+/** Rows under each other, columns aligned, two spaces between. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = []
+  for (const row of rows) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)
+  }
+  return rows
+    .map(row =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}

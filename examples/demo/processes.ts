@@ -1,0 +1,87 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+/** The demonstration's processes: started, spoken to, and stopped whatever happens. */
+
+const CLI = fileURLToPath(new URL('../../cli/orthrus.js', import.meta.url))
+
+/** Runs one `orthrus` command to its end. @returns what it printed. @throws Error with what it complained of */
+export async function orthrus(folder: string, args: readonly string[]): Promise<string> {
+  const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  let [out, err] = ['', '']
+  child.stdout.on('data', chunk => (out += String(chunk)))
+  child.stderr.on('data', chunk => (err += String(chunk)))
+  const [code] = (await once(child, 'close')) as [number]
+  if (code !== 0) throw new Error(`orthrus ${args.join(' ')} ended with ${code}: ${err}`)
+  return out.trim()
+}
+
+/** Starts a KDC. @returns its URL and how to stop it */
+export async function startKdc(
+  folder: string,
+  data: string,
+): Promise<{ url: string; stop: () => Promise<void> }> {
+  const args = [CLI, 'kdc', '--data', data, '--listen', '127.0.0.1:0', '--json']
+  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  let log = ''
+  child.stderr.on('data', chunk => (log += String(chunk)))
+  const first = await Promise.race([
+    once(createInterface({ input: child.stdout }), 'line'),
+    once(child, 'close'),
+  ])
+  if (typeof first[0] !== 'string') throw new Error(`the KDC did not start: ${log}`)
+  const { url } = JSON.parse(first[0]) as { url: string }
+  return { url, stop: () => stop(child, () => child.kill('SIGTERM')) }
+}
+
+async function stop(child: ChildProcess, ask: () => void): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'close')
+  ask()
+  await ended
+}
+
+/** A forked process that is asked one thing at a time. */
+export class Party {
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+  }
+
+  /** @returns the party and the first message that it sent, which says that it is ready */
+  static async start<Ready>(
+    folder: string,
+    module: string,
+    args: readonly string[],
+  ): Promise<[Party, Ready]> {
+    const child = fork(fileURLToPath(new URL(module, import.meta.url)), [...args], { cwd: folder })
+    const [ready] = await answerOf(child, module)
+    return [new Party(child), ready as Ready]
+  }
+
+  async ask<Answer>(order: object): Promise<Answer> {
+    const answer = answerOf(this.#child, 'a party')
+    this.#child.send(order)
+    return (await answer)[0] as Answer
+  }
+
+  stop(): Promise<void> {
+    return stop(this.#child, () => this.#child.disconnect())
+  }
+}
+
+async function answerOf(child: ChildProcess, name: string): Promise<unknown[]> {
+  const gone = new AbortController()
+  const ended = once(child, 'close', { signal: gone.signal }).then(() => {
+    throw new Error(`${name} ended early`)
+  })
+  ended.catch(() => {})
+  try {
+    return (await Promise.race([once(child, 'message', { signal: gone.signal }), ended])) as unknown[]
+  } finally {
+    gone.abort()
+  }
+}

@@ -1,0 +1,19 @@
+import { createServer } from 'node:http'
+import { loadService, requireTicket } from 'orthrus/service'
+
+/** A service in a few lines: who calls it is known, and every answer of it is proved. */
+
+const keytab = process.env.ORTHRUS_KEYTAB ?? 'orders.keytab'
+const [host, port] = (process.env.LISTEN ?? '127.0.0.1:8080').split(':')
+
+const service = await loadService({ keytab })
+const server = createServer(
+  requireTicket({ service, claims: { role: 'reader' } }, (_req, res, ticket) => {
+    res.setHeader('content-type', 'text/plain')
+    res.end(`hello ${ticket.client}, your role is ${ticket.claims.role}\n`)
+  }),
+)
+server.listen(Number(port), host, () => {
+  console.log(`${service.principal} listens on http://${host}:${port}`)
+})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => server.close())
