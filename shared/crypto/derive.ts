@@ -75,9 +75,18 @@ export function finishChain(key: ChainKey): AuthKey {
   return new AuthKey(expand(key, 'auth'))
 }
 
+/** Most tickets are presented without caveats, again and again: that key is kept as long as its ticket's. */
+const bareAuthKeys = new WeakMap<SessionKey, AuthKey>()
+
 /** `A_n` of a ticket presented with these caveats. */
 export function deriveAuthKey(key: SessionKey, caveats: readonly Uint8Array[]): AuthKey {
-  return finishChain(caveats.reduce(extendChain, startChain(key)))
+  if (caveats.length > 0) return finishChain(caveats.reduce(extendChain, startChain(key)))
+  let bare = bareAuthKeys.get(key)
+  if (bare === undefined) {
+    bare = finishChain(startChain(key))
+    bareAuthKeys.set(key, bare)
+  }
+  return bare
 }
 
 /** The key of a delegated presentation: nobody has it who lacks either side (section 8). */
