@@ -1,0 +1,119 @@
+import { readKeytabFile } from '#keytab-file'
+import type { RandomSource } from '../shared/crypto/random.js'
+import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab.js'
+import type { Logger } from '../shared/logger.js'
+import { type Principal, parsePrincipal, parseRealm, principalIn, realmOf } from '../shared/principal.js'
+import type { Clock } from '../shared/time.js'
+import { type Identity, keytabIdentity } from './identity.js'
+import type { Exchanged } from './kdc-connection.js'
+import { isPrivateUrl, type ParametersCache, passwordIdentity } from './password.js'
+import type { Timers } from './timers.js'
+
+interface CommonOptions {
+  /** `ws://` or `wss://` URLs of the realm's KDC; the next is tried when one cannot be reached. */
+  readonly kdc: string | readonly string[]
+  /** Which services are at which origins: `{ 'http://127.0.0.1:8080': 'orders' }`. */
+  readonly services?: Readonly<Record<string, string>>
+  /** The realm that a short `principal` is of, where nothing else says so. */
+  readonly realm?: string
+  /** The largest bodies of `realm.fetch`, bytes; 8 MiB each. */
+  readonly maxRequest?: number
+  readonly maxResponse?: number
+  /** Milliseconds: to reach a KDC (5 s), for its answer (5 s), for that of an administrative call (30 s). */
+  readonly timeouts?: { readonly connect?: number; readonly exchange?: number; readonly call?: number }
+  /** Ends the attempt to connect; no more than that. */
+  readonly signal?: AbortSignal
+  readonly clock?: Clock
+  readonly timers?: Timers
+  readonly random?: RandomSource
+  readonly logger?: Logger
+  /** In place of the platform's, as with an agent of one's own. */
+  readonly fetch?: typeof globalThis.fetch
+}
+
+export interface KeytabLogin extends CommonOptions {
+  /** The path of a keytab, or its text. */
+  readonly keytab: string | { readonly text: string }
+  /** Takes a keytab that others on this machine can read, as containers mount secrets. */
+  readonly allowReadableKeytab?: boolean
+  /** Which of the keytab's principals; needed where it has several. */
+  readonly principal?: string
+  readonly password?: never
+}
+
+export interface PasswordLogin extends CommonOptions {
+  readonly principal: string
+  readonly password: string
+  /** Where salt and parameters are kept after the first login; a `Map` is one. */
+  readonly parametersCache?: ParametersCache
+  /** Logs in over `ws://` to other machines too: whoever listens there can try passwords. */
+  readonly allowPasswordOverPlainWebSocket?: boolean
+  readonly keytab?: never
+}
+
+export type ConnectOptions = KeytabLogin | PasswordLogin
+
+/** @throws TypeError */
+export function urlsFrom(options: ConnectOptions): string[] {
+  const urls = typeof options.kdc === 'string' ? [options.kdc] : [...(options.kdc ?? [])]
+  if (urls.length === 0) throw new TypeError("name the KDC: connect({ kdc: 'ws://127.0.0.1:8750', ... })")
+  const plain = options.password !== undefined && options.allowPasswordOverPlainWebSocket !== true
+  for (const text of urls) {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    if (url === undefined || !/^wss?:$/.test(url.protocol) || url.hash !== '') {
+      throw new TypeError(
+        `not the URL of a KDC: ${JSON.stringify(text)}; write ws://127.0.0.1:8750 or wss://...`,
+      )
+    }
+    if (plain && !isPrivateUrl(url)) {
+      throw new TypeError(
+        `a password is not used over ${text}, where whoever listens can try passwords: use wss://, or allowPasswordOverPlainWebSocket: true`,
+      )
+    }
+  }
+  return urls
+}
+
+/** @throws OrthrusError `keytab_invalid`. @throws TypeError */
+export async function identityFrom(
+  options: ConnectOptions,
+  exchange: (message: Uint8Array) => Promise<Exchanged>,
+): Promise<Identity> {
+  if (options.password !== undefined) return passwordFrom(options, exchange)
+  const { keytab, allowReadableKeytab = false } = options
+  if (keytab === undefined) throw new TypeError("say who this is: connect({ keytab: 'web.keytab', ... })")
+  const text =
+    typeof keytab === 'string' ? await readKeytabFile(keytab, { allowReadableKeytab }) : keytab.text
+  const entries = parseKeytab(text)
+  const keys = selectPrincipal(entries, principalAmong(entries, options))
+  return keytabIdentity(keys as [KeytabEntry, ...KeytabEntry[]])
+}
+
+function principalAmong(
+  entries: readonly KeytabEntry[],
+  { principal, realm }: KeytabLogin,
+): Principal | undefined {
+  if (principal === undefined) return undefined
+  if (realm !== undefined) return principalIn(parseRealm(realm), principal)
+  const [first] = entries
+  return first === undefined ? parsePrincipal(principal) : principalIn(realmOf(first.principal), principal)
+}
+
+function passwordFrom(
+  { principal, password, realm, parametersCache = new Map() }: PasswordLogin,
+  exchange: (message: Uint8Array) => Promise<Exchanged>,
+): Identity {
+  const client = realm === undefined ? parsePrincipal(principal) : principalIn(parseRealm(realm), principal)
+  return passwordIdentity({ client, password, parametersCache, exchange })
+}
+
+/** Origins as URLs have them. @throws TypeError */
+export function originsFrom({ services = {} }: ConnectOptions): (readonly [origin: string, name: string])[] {
+  return Object.entries(services).map(([text, name]) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    if (url === undefined || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
+      throw new TypeError(`not an origin: ${JSON.stringify(text)}; write http://127.0.0.1:8080`)
+    }
+    return [url.origin, name]
+  })
+}

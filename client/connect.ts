@@ -1,0 +1,97 @@
+import { openSocket } from '#websocket'
+import { systemRandom } from '../shared/crypto/random.js'
+import { silentLogger } from '../shared/logger.js'
+import { type Principal, principalIn, realmOf, requireSameRealm } from '../shared/principal.js'
+import { SECOND, systemClock } from '../shared/time.js'
+import { type ConnectOptions, identityFrom, originsFrom, urlsFrom } from './connect-options.js'
+import { fractionFrom } from './fraction.js'
+import { KdcConnection } from './kdc-connection.js'
+import { KdcExchanges } from './kdc-exchanges.js'
+import { KdcTime } from './kdc-time.js'
+import { Presenter } from './presenter.js'
+import { Realm, type RealmParts } from './realm.js'
+import { ServiceTimes } from './service-times.js'
+import { TicketCache } from './ticket-cache.js'
+import { abortable, systemTimers } from './timers.js'
+
+/** Tuning: how many tickets, and what is known of how many services' clocks, are kept. */
+const KEPT_MAX = 1_000
+const TIMEOUTS = { connect: 5 * SECOND, exchange: 5 * SECOND, call: 30 * SECOND } as const
+const BODY_MAX = 8 * 1024 * 1024
+
+/**
+ * Reads the keytab and reaches the KDC, but asks it nothing yet: the first ticket comes together with the login, in
+ * one round trip (docs/protocol.md section 6).
+ * @throws OrthrusError `keytab_invalid`; `unavailable` where no KDC is reached; `realm_mismatch`
+ * @throws TypeError for options that make no sense
+ */
+export async function connect(options: ConnectOptions): Promise<Realm> {
+  options.signal?.throwIfAborted()
+  const connection = connectionFrom(options)
+  const identity = await identityFrom(options, message => connection.exchange(message))
+  const realm = new Realm(partsFrom(options, connection, identity))
+  try {
+    await abortable(connection.open(), options.signal)
+    return realm
+  } catch (cause) {
+    realm.close()
+    throw cause
+  }
+}
+
+function connectionFrom(options: ConnectOptions): KdcConnection {
+  const { clock = systemClock, timers = systemTimers, random = systemRandom, logger = silentLogger } = options
+  const timeouts = { ...TIMEOUTS, ...options.timeouts }
+  const urls = urlsFrom(options)
+  return new KdcConnection({
+    urls,
+    openSocket,
+    clock,
+    timers,
+    fraction: fractionFrom(random),
+    logger,
+    timeouts,
+  })
+}
+
+function partsFrom(
+  options: ConnectOptions,
+  connection: KdcConnection,
+  identity: Awaited<ReturnType<typeof identityFrom>>,
+): RealmParts {
+  const { clock = systemClock, timers = systemTimers, random = systemRandom, logger = silentLogger } = options
+  const { client } = identity
+  const time = new KdcTime(clock)
+  const times = new ServiceTimes(clock, time, KEPT_MAX)
+  const exchange = (message: Uint8Array) => connection.exchange(message)
+  const exchanges = new KdcExchanges({ identity, exchange, time, random, logger })
+  const request: KdcExchanges['request'] = (services, lifetime) => exchanges.request(services, lifetime)
+  const fraction = fractionFrom(random)
+  const tickets = new TicketCache({ client, request, time, clock, timers, fraction, logger, max: KEPT_MAX })
+  const presenter = new Presenter({ client, tickets, times, timers, random, logger })
+  const {
+    fetch = (...args) => globalThis.fetch(...args),
+    maxRequest = BODY_MAX,
+    maxResponse = BODY_MAX,
+  } = options
+  return {
+    client,
+    connection,
+    tickets,
+    timers,
+    http: { presenter, fetch, clock, maxResponse },
+    maxRequest,
+    services: servicesFrom(options, client),
+    callTimeout: options.timeouts?.call ?? TIMEOUTS.call,
+  }
+}
+
+function servicesFrom(options: ConnectOptions, client: Principal): ReadonlyMap<string, Principal> {
+  const services = new Map<string, Principal>()
+  for (const [origin, name] of originsFrom(options)) {
+    const service = principalIn(realmOf(client), name)
+    requireSameRealm(realmOf(client), service)
+    services.set(origin, service)
+  }
+  return services
+}

@@ -1,0 +1,123 @@
+import { OrthrusError } from '../shared/errors.js'
+import type { Principal } from '../shared/principal.js'
+import { LIMIT, TYPE } from '../shared/protocol/constants.js'
+import { formatMessageHeader } from '../shared/protocol/http.js'
+import type { Clock } from '../shared/time.js'
+import { bindingOf, type HttpRequest, redirected } from './http-request.js'
+import { openResponse, type ProvedResponse } from './http-response.js'
+import type { ErrorAnswer, Presented, Presenter } from './presenter.js'
+
+/** How many redirects are followed. */
+const REDIRECTS_MAX = 10
+
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+const REDIRECTED_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+
+export interface HttpExchanges {
+  readonly presenter: Presenter
+  readonly fetch: typeof globalThis.fetch
+  readonly clock: Clock
+  /** Bytes of a response's body. */
+  readonly maxResponse: number
+}
+
+export interface FetchOptions {
+  readonly service: Principal
+  readonly repeatable: boolean
+  readonly signal: AbortSignal
+}
+
+/**
+ * The HTTP exchange with a service, redirects of GET and HEAD within its origin included. What is not followed is
+ * handed out: it is proved as any response is (docs/protocol.md section 8, "HTTP binding").
+ * @throws OrthrusError as `Presenter.present`; `response_unproved` `too_large` `unavailable`
+ */
+export async function fetchProved(
+  exchanges: HttpExchanges,
+  request: HttpRequest,
+  options: FetchOptions,
+): Promise<Response> {
+  let current = request
+  for (let redirects = 0; ; redirects++) {
+    const response = await fetchOnce(exchanges, current, options)
+    const next = redirects < REDIRECTS_MAX ? nextUrl(current, response) : undefined
+    if (next === undefined) return response
+    current = redirected(current, next)
+  }
+}
+
+function nextUrl({ method, url, redirect }: HttpRequest, { status, headers }: Response): URL | undefined {
+  const location = headers.get('location')
+  if (location === null || !REDIRECTS.has(status)) return undefined
+  if (redirect === 'error') throw new TypeError('the service redirects, and redirect is "error"')
+  if (redirect === 'manual' || !REDIRECTED_METHODS.has(method) || !URL.canParse(location, url))
+    return undefined
+  const next = new URL(location, url)
+  return next.origin === url.origin ? next : undefined
+}
+
+async function fetchOnce(
+  exchanges: HttpExchanges,
+  request: HttpRequest,
+  { service, repeatable, signal }: FetchOptions,
+): Promise<Response> {
+  const { response } = await exchanges.presenter.present<ProvedResponse>({
+    service,
+    type: TYPE.AP_REQ,
+    binding: bindingOf(request),
+    safe: repeatable || SAFE_METHODS.has(request.method),
+    signal,
+    send: presented => send(exchanges, request, presented, signal),
+  })
+  return response
+}
+
+async function send(
+  { fetch, clock, maxResponse }: HttpExchanges,
+  request: HttpRequest,
+  presented: Presented,
+  signal: AbortSignal,
+): Promise<ProvedResponse | ErrorAnswer> {
+  const { method, url, passing } = request
+  const headers = headersWith(request, presented)
+  const body = request.body.length === 0 ? {} : { body: request.body }
+  const sentAt = clock.monotonic()
+  try {
+    // A cache of the platform's would add conditions of its own, which are not bound.
+    const settings: RequestInit = { ...passing, ...body, redirect: 'manual', cache: 'no-store' }
+    const response = await fetch(url, { ...settings, method, headers, signal })
+    const span = { sentAt, receivedAt: clock.monotonic() }
+    return await openResponse(response, { presented, method, url, span, maxBytes: maxResponse })
+  } catch (cause) {
+    if (signal.aborted) throw signal.reason
+    if (cause instanceof OrthrusError) throw cause
+    throw new OrthrusError('unavailable', `no whole answer from ${url.origin}: ${reasonOf(cause)}`, {
+      service: presented.ticket.service,
+      hint: 'check that the service runs there; the request may have been handled',
+      cause,
+    })
+  }
+}
+
+function headersWith({ headers }: HttpRequest, { request }: Presented): [string, string][] {
+  const authorization = formatMessageHeader(request.bytes)
+  if (authorization.length > LIMIT.AUTHORIZATION_BYTES) {
+    throw new OrthrusError('too_large', 'the ticket does not fit into an Authorization header', {
+      final: true,
+      hint: 'give it fewer claims and caveats',
+    })
+  }
+  const own = headers.filter(([name]) => name.toLowerCase() !== 'accept-encoding')
+  return [
+    ...own.map(([name, value]): [string, string] => [name, value]),
+    ['accept-encoding', 'identity'],
+    ['authorization', authorization],
+  ]
+}
+
+/** The platform says "fetch failed" and hides why in the cause. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return 'for an unknown reason'
+  return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message
+}

@@ -1,0 +1,150 @@
+import { OrthrusError } from '../shared/errors.js'
+import { type Principal, principalIn, realmOf, requireSameRealm } from '../shared/principal.js'
+import { fetchProved, type HttpExchanges } from './fetch.js'
+import { collectRequest, readRequest } from './http-request.js'
+import type { KdcConnection } from './kdc-connection.js'
+import type { ServiceTicket } from './service-ticket.js'
+import type { TicketCache } from './ticket-cache.js'
+import { abortable, type Timers } from './timers.js'
+
+export interface TicketOptions {
+  readonly signal?: AbortSignal
+  /** How long the ticket shall live at the most, milliseconds. Policy and the realm may allow less. */
+  readonly lifetime?: number
+}
+
+/** What `fetch` takes, and whom it is for. */
+export interface RealmFetchInit extends RequestInit {
+  /** The service; by default the one that `connect`'s `services` names for the origin. */
+  readonly service?: string
+  /** Whether the request does no harm when it is handled twice, though its method does not say so. */
+  readonly repeatable?: boolean
+}
+
+/** What a realm is made of. */
+export interface RealmParts {
+  readonly client: Principal
+  readonly connection: KdcConnection
+  readonly tickets: TicketCache
+  readonly http: HttpExchanges
+  readonly timers: Timers
+  /** Bytes of a request's body. */
+  readonly maxRequest: number
+  /** Services by origin. */
+  readonly services: ReadonlyMap<string, Principal>
+  /** How long an answer in the KDC's channel may take, milliseconds. */
+  readonly callTimeout: number
+}
+
+/** For the other modules of the client. */
+export let partsOf: (realm: Realm) => RealmParts
+/** Runs the function when the realm is closed. @returns what takes that back. */
+export let whenClosed: (realm: Realm, run: (cause: OrthrusError) => void) => () => void
+
+/** A realm as one principal sees it: tickets for its services, and authenticated requests to them. */
+export class Realm {
+  /** Whose keys these are. */
+  readonly client: Principal
+  readonly #parts: RealmParts
+  readonly #closing = new Set<(cause: OrthrusError) => void>()
+  #closed: OrthrusError | undefined
+
+  constructor(parts: RealmParts) {
+    this.client = parts.client
+    this.#parts = parts
+  }
+
+  static {
+    partsOf = realm => realm.#parts
+    whenClosed = (realm, run) => {
+      realm.#closing.add(run)
+      return () => realm.#closing.delete(run)
+    }
+  }
+
+  /**
+   * A ticket for a service, from the cache or the KDC. Cached until it ends, refreshed before that, and asked for
+   * once however many ask; what is asked for in one tick goes to the KDC in one request.
+   * @param service a short name means this realm.
+   * @throws OrthrusError with the KDC's code, as `policy_denied`; `realm_mismatch` `unavailable`
+   * @throws TypeError for what is no name or no lifetime
+   */
+  async getServiceTicket(service: string, options: TicketOptions = {}): Promise<ServiceTicket> {
+    const { lifetime = 0, signal } = options
+    if (options.lifetime !== undefined && !(Number.isSafeInteger(lifetime) && lifetime > 0)) {
+      throw new TypeError(`a lifetime is a whole number of milliseconds above 0, not ${lifetime}`)
+    }
+    const principal = this.#principal(service)
+    this.#requireOpen()
+    signal?.throwIfAborted()
+    return abortable(this.#parts.tickets.get(principal, lifetime), signal)
+  }
+
+  /**
+   * As the platform's `fetch`, but the service knows who asks, and the response is proved to be the service's
+   * answer to this very request: its status, body, content type, range and location. The response is read whole
+   * before it is handed out (docs/protocol.md section 8).
+   * @throws OrthrusError with the service's or KDC's code; `response_unproved` `refused_unproved` `unavailable`.
+   * `final` says that the request was not handled and never will be
+   * @throws TypeError where no service is named for the origin, and for what `fetch` does not take
+   */
+  async fetch(input: RequestInfo | URL, init: RealmFetchInit = {}): Promise<Response> {
+    const { service: name, repeatable = false, ...rest } = init
+    const request = readRequest(input, rest)
+    const service = name === undefined ? this.#serviceAt(new URL(request.url).origin) : this.#principal(name)
+    this.#requireOpen()
+    const ending = new AbortController()
+    const abort = (): void => ending.abort(request.signal.reason)
+    if (request.signal.aborted) abort()
+    request.signal.addEventListener('abort', abort, { once: true })
+    const forget = whenClosed(this, cause => ending.abort(cause))
+    try {
+      return await this.#exchange(request, { service, repeatable, signal: ending.signal })
+    } finally {
+      request.signal.removeEventListener('abort', abort)
+      forget()
+    }
+  }
+
+  /** Ends every timer and socket; what waits is rejected. Afterwards the realm is of no more use. */
+  close(): void {
+    if (this.#closed !== undefined) return
+    const cause = new OrthrusError('unavailable', 'the realm was closed', { hint: 'call connect again' })
+    this.#closed = cause
+    for (const run of [...this.#closing]) run(cause)
+    this.#closing.clear()
+    this.#parts.tickets.close()
+    this.#parts.connection.close(cause)
+  }
+
+  async #exchange(
+    request: Request,
+    options: { readonly service: Principal; readonly repeatable: boolean; readonly signal: AbortSignal },
+  ): Promise<Response> {
+    const { tickets, maxRequest, http } = this.#parts
+    const { service, signal } = options
+    // The ticket is asked for at once, so that requests of one tick share one request to the KDC.
+    const both = Promise.all([collectRequest(request, maxRequest), tickets.get(service, 0)])
+    const [collected] = await abortable(both, signal)
+    return fetchProved(http, collected, options)
+  }
+
+  #serviceAt(origin: string): Principal {
+    const service = this.#parts.services.get(origin)
+    if (service !== undefined) return service
+    throw new TypeError(
+      `no service is named for ${origin}: pass { service: 'orders' } to fetch, or services: { '${origin}': 'orders' } to connect`,
+    )
+  }
+
+  #principal(name: string): Principal {
+    const realm = realmOf(this.client)
+    const principal = principalIn(realm, name)
+    requireSameRealm(realm, principal)
+    return principal
+  }
+
+  #requireOpen(): void {
+    if (this.#closed !== undefined) throw this.#closed
+  }
+}
