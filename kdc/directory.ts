@@ -1,0 +1,79 @@
+import { patternsOf } from '../shared/pattern.js'
+import type { Principal } from '../shared/principal.js'
+import { CACHE } from './defaults.js'
+import { RecordCache } from './record-cache.js'
+import {
+  decodePolicyRecord,
+  decodePrincipalRecord,
+  type PolicyRecord,
+  type PrincipalRecord,
+} from './store/records.js'
+import { RECORD_KIND } from './store/store.js'
+import type { Vault } from './store/vault.js'
+
+/** The name of the rule for exactly this pair. A space is in no pattern. */
+export function policyName(client: string, service: string): string {
+  return `${client} ${service}`
+}
+
+/** Look-ups for the exchanges: cached, and right again by the time that a change is acknowledged. */
+export class Directory {
+  readonly #principals: RecordCache<PrincipalRecord>
+  readonly #rules: RecordCache<PolicyRecord>
+  readonly #listeners = new Set<(name: string) => void>()
+  readonly #unwatch: () => void
+
+  constructor(vault: Vault) {
+    const { ABSENT: absent } = CACHE
+    this.#principals = new RecordCache({
+      read: name => readPrincipal(vault, name),
+      present: CACHE.PRINCIPALS,
+      absent,
+    })
+    this.#rules = new RecordCache({ read: name => readRule(vault, name), present: CACHE.RULES, absent })
+    this.#unwatch = vault.watch((kind, name) => {
+      if (kind === RECORD_KIND.POLICY) this.#rules.forget(name)
+      if (kind === RECORD_KIND.PRINCIPAL) this.#forgetPrincipal(name)
+    })
+  }
+
+  /** `undefined` where there is none or it was removed. @throws OrthrusError `unavailable` */
+  async principal(name: Principal): Promise<PrincipalRecord | undefined> {
+    const record = await this.#principals.get(name)
+    return record?.removed ? undefined : record
+  }
+
+  /** All rules that match the two, by one look-up for each pair of their patterns. @throws OrthrusError `unavailable` */
+  async rules(client: Principal, service: Principal): Promise<PolicyRecord[]> {
+    const services = patternsOf(service)
+    const names = patternsOf(client).flatMap(pattern => services.map(other => policyName(pattern, other)))
+    const rules = await Promise.all(names.map(name => this.#rules.get(name)))
+    return rules.filter(rule => rule !== undefined)
+  }
+
+  /** Calls the listener when a principal may have changed. Returns what ends that. */
+  onPrincipal(listener: (name: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  close(): void {
+    this.#unwatch()
+    this.#listeners.clear()
+  }
+
+  #forgetPrincipal(name: string): void {
+    this.#principals.forget(name)
+    for (const listener of [...this.#listeners]) listener(name)
+  }
+}
+
+async function readPrincipal(vault: Vault, name: string): Promise<PrincipalRecord | undefined> {
+  const record = await vault.read(RECORD_KIND.PRINCIPAL, name)
+  return record && decodePrincipalRecord(record.fields)
+}
+
+async function readRule(vault: Vault, name: string): Promise<PolicyRecord | undefined> {
+  const record = await vault.read(RECORD_KIND.POLICY, name)
+  return record && decodePolicyRecord(record.fields)
+}
