@@ -1,0 +1,95 @@
+import { type LongTermKey, SessionKey } from '../shared/crypto/keys.js'
+import type { RandomSource } from '../shared/crypto/random.js'
+import { OrthrusError } from '../shared/errors.js'
+import type { Principal } from '../shared/principal.js'
+import { LIMIT, SIZE } from '../shared/protocol/constants.js'
+import { encode } from '../shared/protocol/encoding.js'
+import { caveatBytes } from '../shared/protocol/form.js'
+import { encodeGrant, type Grant } from '../shared/protocol/grant.js'
+import { HEADER_BYTES } from '../shared/protocol/message.js'
+import { sealTicket, type TicketContent } from '../shared/protocol/ticket.js'
+import type { PrincipalRecord } from './store/records.js'
+
+/** A decision made into a ticket (docs/protocol.md section 4). */
+
+/** A service with the key that its tickets are sealed under. */
+export interface IssuingService {
+  readonly name: Principal
+  readonly kvno: number
+  readonly key: LongTermKey
+}
+
+/** The newest key of a principal; one that was not removed has one. */
+export function issuingService(record: PrincipalRecord): IssuingService {
+  const [current] = record.keys
+  if (current === undefined) throw new OrthrusError('unavailable', `${record.name} has no key`)
+  return { name: record.name, kvno: current.kvno, key: current.key }
+}
+
+/**
+ * Draws a ticketId and a session key and seals the ticket.
+ * @throws OrthrusError `too_large` for over 16 caveats, 2 KiB of them, or a ticket over 4 KiB (section 3).
+ */
+export function issueTicket(
+  service: IssuingService,
+  terms: Omit<TicketContent, 'ticketId' | 'key'>,
+  random: RandomSource,
+): Grant {
+  requireCaveatLimits(terms.caveats)
+  const content = { ...terms, ticketId: random(SIZE.TICKET_ID), key: new SessionKey(random(SIZE.KEY)) }
+  const { bytes } = sealTicket(service.name, service.kvno, service.key, content, random)
+  if (bytes.length > LIMIT.TICKET_BYTES) throw tooLarge(`a ticket of ${bytes.length} bytes`)
+  const { ticketId, key, authTime, startTime, endTime, renewTill, flags, claims } = content
+  return {
+    ticket: bytes,
+    service: service.name,
+    key,
+    ticketId,
+    authTime,
+    startTime,
+    endTime,
+    renewTill,
+    flags,
+    claims,
+  }
+}
+
+function requireCaveatLimits(caveats: readonly Uint8Array[]): void {
+  if (caveats.length > LIMIT.CAVEATS) throw tooLarge(`${caveats.length} caveats`)
+  if (caveatBytes(caveats) > LIMIT.CAVEATS_BYTES) throw tooLarge('caveats of more than 2 KiB')
+}
+
+function tooLarge(what: string): OrthrusError {
+  return new OrthrusError('too_large', `${what}, more than a ticket may have`)
+}
+
+/** Even chances from 0 to just below 1. */
+export function drawShare(random: RandomSource): number {
+  const bytes = random(4)
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) / 2 ** 32
+}
+
+/** What every reply has besides grants and denials: header, seal, the list, the time, and the heads of two lists. */
+const REPLY_BYTES = HEADER_BYTES + SIZE.SEAL_NONCE + SIZE.TAG + 1 + 9 + 3 + 3
+
+/** Counts the bytes of a reply, with room kept for a denial of every service asked for, so that it never overflows. */
+export class ReplySpace {
+  #left: number
+
+  constructor(services: readonly Principal[]) {
+    this.#left = LIMIT.MESSAGE_BYTES - REPLY_BYTES
+    for (const service of services) this.#left -= denialBytes(service)
+  }
+
+  /** @throws OrthrusError `too_large` where the grant does not fit beside the others. */
+  take(grant: Grant): void {
+    const needed = encode(encodeGrant(grant)).length
+    if (needed > this.#left) throw new OrthrusError('too_large', 'the reply has no room for another ticket')
+    this.#left -= needed
+  }
+}
+
+/** With the longest of the codes that deny. */
+function denialBytes(service: Principal): number {
+  return encode([service, 'unknown_service']).length
+}
