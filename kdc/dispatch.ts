@@ -1,0 +1,41 @@
+import { malformed } from '../shared/errors.js'
+import { TYPE } from '../shared/protocol/constants.js'
+import { messageType } from '../shared/protocol/message.js'
+import { refuseUnproved } from './answer.js'
+import { type AsContext, answerAs, createDummyKey } from './as-exchange.js'
+import type { ExchangeContext, Incoming } from './context.js'
+import { answerParams } from './params-exchange.js'
+import { answerTgs } from './tgs-exchange.js'
+
+/** One message in, its answer out; never rejects. @param address where it comes from, as rates are counted. */
+export type Dispatch = (bytes: Uint8Array, address: string) => Promise<Uint8Array>
+
+/**
+ * The KDC without a socket: AS, TGS and PARAMS requests are answered, everything else is `malformed`. An AP-OPEN is
+ * for who has a connection to hold the channel (`admin/`).
+ */
+export function createDispatch(context: ExchangeContext): Dispatch {
+  const exchanges: AsContext = { ...context, dummyKey: createDummyKey(context.random) }
+  return async (bytes, address) => {
+    const now = context.realm.time.now()
+    try {
+      return await answer(exchanges, { bytes, address, now })
+    } catch (cause) {
+      return refuseUnproved(cause, now, context.logger, { address })
+    }
+  }
+}
+
+async function answer(context: AsContext, incoming: Incoming): Promise<Uint8Array> {
+  const type = messageType(incoming.bytes)
+  switch (type) {
+    case TYPE.AS_REQ:
+      return answerAs(context, incoming)
+    case TYPE.TGS_REQ:
+      return answerTgs(context, incoming)
+    case TYPE.PARAMS_REQ:
+      return answerParams(context, incoming)
+    default:
+      throw malformed(`a message of type ${type}, which is no request to a KDC`)
+  }
+}
