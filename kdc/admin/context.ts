@@ -1,0 +1,78 @@
+import { malformed, OrthrusError } from '../../shared/errors.js'
+import type { Logger } from '../../shared/logger.js'
+import { isReserved, localPart, type Principal, realmOf } from '../../shared/principal.js'
+import type { OpenRealm } from '../realm.js'
+import { decodePrincipalRecord, encodePrincipalRecord, type PrincipalRecord } from '../store/records.js'
+import { RECORD_KIND } from '../store/store.js'
+import type { VaultChange } from '../store/vault.js'
+
+/** What the methods of administration work with. */
+export interface AdminContext {
+  readonly realm: OpenRealm
+  readonly logger: Logger
+  /** Who asks: the client and, for a delegated ticket, who presents it. Nobody where the KDC's own process does. */
+  readonly actors: readonly Principal[]
+}
+
+/** A record with the version that a change of it must name. */
+export interface Versioned<T> {
+  readonly version: number
+  readonly record: T
+}
+
+/** As the store has it now, past every cache; tombstones too. */
+export async function readPrincipal(
+  { realm: { vault } }: AdminContext,
+  name: Principal,
+): Promise<Versioned<PrincipalRecord> | undefined> {
+  const stored = await vault.read(RECORD_KIND.PRINCIPAL, name)
+  return stored && { version: stored.version, record: decodePrincipalRecord(stored.fields) }
+}
+
+/** @throws OrthrusError `unknown_service` where there is no such principal */
+export async function requirePrincipal(
+  context: AdminContext,
+  name: Principal,
+): Promise<Versioned<PrincipalRecord>> {
+  const found = await readPrincipal(context, name)
+  if (found !== undefined && !found.record.removed) return found
+  throw new OrthrusError('unknown_service', `there is no principal ${name}`, {
+    principal: name,
+    hint: 'run: orthrus admin list',
+  })
+}
+
+export function writePrincipal({ version, record }: Versioned<PrincipalRecord>): VaultChange {
+  const fields = encodePrincipalRecord(record)
+  return { kind: RECORD_KIND.PRINCIPAL, name: record.name, expected: version, fields }
+}
+
+/** @throws OrthrusError `malformed` for a principal of another realm */
+export function requireOwnRealm({ realm }: AdminContext, name: Principal): void {
+  if (realmOf(name) === realm.record.realm) return
+  throw malformed(`${name} is not of the realm ${realm.record.realm}`)
+}
+
+/** @throws OrthrusError `not_authorized` where it is the KDC itself or who asks */
+export function requireDispensable({ actors }: AdminContext, name: Principal, deed: string): void {
+  if (isReserved(name)) {
+    throw new OrthrusError('not_authorized', `${name} cannot be ${deed}: the KDC works with it`, {
+      principal: name,
+    })
+  }
+  if (actors.includes(name)) {
+    throw new OrthrusError(
+      'not_authorized',
+      `${name} cannot be ${deed} by itself: nobody might be left to undo it`,
+      {
+        principal: name,
+        hint: `let another administrator do it: orthrus admin allow NAME kdc --claim role=admin`,
+      },
+    )
+  }
+}
+
+/** As a person types it. */
+export function shortName(name: Principal): string {
+  return localPart(name)
+}

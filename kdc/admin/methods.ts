@@ -1,0 +1,140 @@
+import { malformed } from '../../shared/errors.js'
+import type { Pattern } from '../../shared/pattern.js'
+import type { Principal } from '../../shared/principal.js'
+import {
+  type AdminMethod,
+  decodeNewPrincipal,
+  decodePolicyRule,
+  encodeAddedPrincipal,
+  encodePolicyRule,
+  encodePrincipalSummary,
+  PAGE_ROWS,
+  patternOf,
+} from '../../shared/protocol/admin.js'
+import type { Value } from '../../shared/protocol/encoding.js'
+import { fields, nullable, numberOf, principalOf } from '../../shared/protocol/form.js'
+import type { AdminContext } from './context.js'
+import { add, disable, enable, list, remove, show } from './principals.js'
+import { forget, policy, setRule } from './rules.js'
+
+/** The methods as they are called: arguments decoded, results encoded (`shared/protocol/admin.ts` has the list). */
+
+interface Method {
+  /** @throws OrthrusError `malformed` for arguments of a wrong form; and what the method throws */
+  run(context: AdminContext, args: readonly Value[]): Promise<Value[]>
+  /** On whom or what, for the log. Arguments that have a wrong form may give nonsense, but nothing secret. */
+  readonly subjects: number
+}
+
+const NOTHING: Value[] = []
+
+const add_: Method = {
+  subjects: 1,
+  run: async (context, args) => encodeAddedPrincipal(await add(context, decodeNewPrincipal(args))),
+}
+
+const show_: Method = {
+  subjects: 1,
+  run: async (context, args) => [encodePrincipalSummary(await show(context, onePrincipal(args)))],
+}
+
+const list_: Method = {
+  subjects: 0,
+  run: async (context, args) => {
+    const [after, limit] = fields([...args], 2)
+    const rows = await list(context, nullable(after, behindPrincipal), limitOf(limit))
+    return [rows.map(encodePrincipalSummary)]
+  },
+}
+
+const policy_: Method = {
+  subjects: 0,
+  run: async (context, args) => {
+    const [after, limit] = fields([...args], 2)
+    const rows = await policy(context, nullable(after, twoPatterns), limitOf(limit))
+    return [rows.map(encodePolicyRule)]
+  },
+}
+
+const forget_: Method = {
+  subjects: 2,
+  run: async (context, args) => {
+    await forget(context, ...twoPatterns([...args]))
+    return NOTHING
+  },
+}
+
+/** A method that takes one principal and has nothing to say. */
+function onPrincipal(deed: (context: AdminContext, name: Principal) => Promise<void>): Method {
+  return {
+    subjects: 1,
+    run: async (context, args) => {
+      await deed(context, onePrincipal(args))
+      return NOTHING
+    },
+  }
+}
+
+/** `allow` and `deny` differ in what they say only. */
+function ruleMethod(effect: 'allow' | 'deny'): Method {
+  return {
+    subjects: 2,
+    run: async (context, args) => {
+      const rule = decodePolicyRule([...args])
+      if (rule.effect !== effect) throw malformed(`a rule that does not ${effect}`)
+      await setRule(context, rule)
+      return NOTHING
+    },
+  }
+}
+
+const METHODS: ReadonlyMap<string, Method> = new Map(
+  Object.entries({
+    add: add_,
+    show: show_,
+    list: list_,
+    disable: onPrincipal(disable),
+    enable: onPrincipal(enable),
+    remove: onPrincipal(remove),
+    allow: ruleMethod('allow'),
+    deny: ruleMethod('deny'),
+    forget: forget_,
+    policy: policy_,
+  } satisfies Record<AdminMethod, Method>),
+)
+
+/** Runs one call of who has been found to be an administrator. @throws OrthrusError with a code of the wire */
+export async function callMethod(
+  context: AdminContext,
+  name: string,
+  args: readonly Value[],
+): Promise<Value[]> {
+  const method = METHODS.get(name)
+  if (method === undefined) throw malformed(`there is no method ${JSON.stringify(name.slice(0, 40))}`)
+  const results = await method.run(context, args)
+  const by = context.actors.length > 0 ? context.actors : 'the KDC itself'
+  context.logger.info({ by, method: name, on: args.slice(0, method.subjects) }, 'administration')
+  return results
+}
+
+function onePrincipal(args: readonly Value[]): Principal {
+  const [name] = fields([...args], 1)
+  return principalOf(name)
+}
+
+function behindPrincipal(value: Value | undefined): Principal {
+  const [name] = fields(value, 1)
+  return principalOf(name)
+}
+
+function twoPatterns(value: Value | undefined): [Pattern, Pattern] {
+  const [client, service] = fields(value, 2)
+  return [patternOf(client), patternOf(service)]
+}
+
+/** As many rows as asked for, but never more than a page. */
+function limitOf(value: Value | undefined): number {
+  const limit = numberOf(value)
+  if (limit === 0) throw malformed('a page of no rows')
+  return Math.min(limit, PAGE_ROWS)
+}

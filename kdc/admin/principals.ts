@@ -1,0 +1,162 @@
+import { LongTermKey } from '../../shared/crypto/keys.js'
+import { malformed, OrthrusError } from '../../shared/errors.js'
+import { isReserved, type Principal } from '../../shared/principal.js'
+import type { AddedPrincipal, NewPrincipal, PrincipalSummary } from '../../shared/protocol/admin.js'
+import { SIZE } from '../../shared/protocol/constants.js'
+import { requireSoundParameters } from '../../shared/protocol/params.js'
+import { REVOCATION_KEPT } from '../defaults.js'
+import { cutOffAt, newPrincipal, tombstoneOf } from '../principal.js'
+import { decodePrincipalRecord, type PrincipalRecord } from '../store/records.js'
+import { RECORD_KIND } from '../store/store.js'
+import type { VaultChange } from '../store/vault.js'
+import {
+  type AdminContext,
+  readPrincipal,
+  requireDispensable,
+  requireOwnRealm,
+  requirePrincipal,
+  shortName,
+  writePrincipal,
+} from './context.js'
+
+/** The methods that are about principals. What they change is durable, and in force, when they resolve. */
+
+/** @throws OrthrusError `malformed` where it exists already, is reserved, of another realm, or asks for nonsense */
+export async function add(context: AdminContext, added: NewPrincipal): Promise<AddedPrincipal> {
+  const { principal: name, password } = added
+  const { random, writer } = context.realm
+  requireOwnRealm(context, name)
+  if (isReserved(name)) throw malformed(`${name} belongs to the KDC`)
+  requireSoundPassword(password)
+  const key = password?.key ?? new LongTermKey(random(SIZE.KEY))
+  return writer.change(async now => {
+    const found = await readPrincipal(context, name)
+    requireFree(found?.record, name)
+    requireFuture(added.expiresAt, now)
+    const { expiresAt, maxLife, maxRenew } = added
+    const making = {
+      name,
+      key,
+      password: password?.parameters ?? null,
+      tombstone: found?.record,
+      now,
+      random,
+    }
+    const record = newPrincipal({ ...making, expiresAt, maxLife, maxRenew })
+    const changes = [writePrincipal({ version: found?.version ?? 0, record })]
+    return { changes, result: { kvno: record.lastKvno, key: password === null ? key : null } }
+  })
+}
+
+function requireFree(record: PrincipalRecord | undefined, name: Principal): void {
+  if (record === undefined || record.removed) return
+  throw new OrthrusError('malformed', `${name} exists already`, {
+    principal: name,
+    hint: `run: orthrus admin show ${shortName(name)}`,
+  })
+}
+
+function requireFuture(expiresAt: number | null, now: number): void {
+  if (expiresAt !== null && expiresAt <= now) throw malformed('it would have expired already')
+}
+
+function requireSoundPassword(password: NewPrincipal['password']): void {
+  try {
+    if (password !== null) requireSoundParameters(password.parameters)
+  } catch (cause) {
+    throw cause instanceof OrthrusError ? malformed(cause.reason) : cause
+  }
+}
+
+export async function show(context: AdminContext, name: Principal): Promise<PrincipalSummary> {
+  return summaryOf((await requirePrincipal(context, name)).record)
+}
+
+/** In the order of their names, those behind `after`. */
+export async function list(
+  { realm: { vault } }: AdminContext,
+  after: Principal | null,
+  limit: number,
+): Promise<PrincipalSummary[]> {
+  const rows: PrincipalSummary[] = []
+  for (let last: string | null = after; rows.length < limit; ) {
+    const page = await vault.list(RECORD_KIND.PRINCIPAL, { ...(last === null ? {} : { after: last }), limit })
+    const records = page.map(({ fields }) => decodePrincipalRecord(fields))
+    rows.push(...records.filter(record => !record.removed).map(summaryOf))
+    last = page.at(-1)?.name ?? null
+    if (page.length < limit) break
+  }
+  return rows.slice(0, limit)
+}
+
+function summaryOf(record: PrincipalRecord): PrincipalSummary {
+  const { name, keys, disabled, expiresAt, maxLife, maxRenew, createdAt, changedAt } = record
+  const kvnos = keys.map(({ kvno }) => kvno)
+  const passwordBased = keys[0]?.fromPassword === true
+  return {
+    principal: name,
+    kvnos,
+    passwordBased,
+    disabled,
+    expiresAt,
+    maxLife,
+    maxRenew,
+    createdAt,
+    changedAt,
+  }
+}
+
+/** No more tickets for it or to it, and those it has are revoked. @throws OrthrusError `not_authorized` */
+export async function disable(context: AdminContext, name: Principal): Promise<void> {
+  requireDispensable(context, name, 'disabled')
+  await cutOff(context, name, (record, cutOff, now) => ({
+    ...record,
+    disabled: true,
+    cutOff,
+    changedAt: now,
+  }))
+}
+
+/** It may log in again; tickets from before it was disabled stay revoked. */
+export async function enable(context: AdminContext, name: Principal): Promise<void> {
+  await context.realm.writer.change(async now => {
+    const { version, record } = await requirePrincipal(context, name)
+    const changes = [writePrincipal({ version, record: { ...record, disabled: false, changedAt: now } })]
+    return { changes, result: undefined }
+  })
+}
+
+/** Policy that names it stays: it is about the name. @throws OrthrusError `not_authorized` */
+export async function remove(context: AdminContext, name: Principal): Promise<void> {
+  requireDispensable(context, name, 'removed')
+  await cutOff(context, name, tombstoneOf)
+}
+
+/** Every ticket that it has is revoked, in its record and in the log. */
+async function cutOff(
+  context: AdminContext,
+  name: Principal,
+  amend: (record: PrincipalRecord, cutOff: number, now: number) => PrincipalRecord,
+): Promise<void> {
+  const { time, writer } = context.realm
+  await writer.change(async now => {
+    const { version, record } = await requirePrincipal(context, name)
+    const cutOff = cutOffAt(record, time.newestRead)
+    const changes = [
+      writePrincipal({ version, record: amend(record, cutOff, now) }),
+      ...(await logCutOff(context, name, cutOff, now)),
+    ]
+    return { changes, result: undefined }
+  })
+}
+
+function logCutOff(
+  { realm: { record, revocations } }: AdminContext,
+  subject: Principal,
+  time: number,
+  now: number,
+): Promise<VaultChange[]> {
+  const longest = Math.max(record.maxTgtLife, record.maxServiceLife, record.maxRenew)
+  const keepUntil = Math.max(time, now) + longest + REVOCATION_KEPT
+  return revocations.append({ kind: 'client', subject, time, extra: null, keepUntil }, now)
+}

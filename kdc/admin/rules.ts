@@ -1,0 +1,132 @@
+import { malformed, OrthrusError } from '../../shared/errors.js'
+import { EVERYONE, type Pattern, patternsOf, shortPattern } from '../../shared/pattern.js'
+import { kdcService, type Principal, ticketGrantingService } from '../../shared/principal.js'
+import type { PolicyRule } from '../../shared/protocol/admin.js'
+import { decodeCaveat } from '../../shared/protocol/caveats.js'
+import { LIMIT } from '../../shared/protocol/constants.js'
+import { caveatBytes } from '../../shared/protocol/form.js'
+import { policyName } from '../directory.js'
+import { caveatsOf, decide } from '../policy.js'
+import { decodePolicyRecord, encodePolicyRecord } from '../store/records.js'
+import { RECORD_KIND } from '../store/store.js'
+import { isAdministrator } from './authority.js'
+import type { AdminContext, Versioned } from './context.js'
+
+/** The methods that are about policy: one rule for each pair of patterns. */
+
+/** `allow` and `deny`: in place of what stood for the pair. @throws OrthrusError `malformed` `not_authorized` */
+export async function setRule(context: AdminContext, rule: PolicyRule): Promise<void> {
+  requireSensible(context, rule)
+  const { client, service, effect } = rule
+  const nothing = { claims: [], maxLife: null, methods: null, paths: null, delegable: false }
+  const stored: PolicyRule = effect === 'deny' ? { client, service, effect, ...nothing } : rule
+  await context.realm.writer.change(async now => {
+    await requireStillAdministrator(context, client, service, stored)
+    const found = await readRule(context, client, service)
+    const fields = encodePolicyRecord({ ...stored, changedAt: now })
+    const name = policyName(client, service)
+    const changes = [{ kind: RECORD_KIND.POLICY, name, expected: found?.version ?? 0, fields }]
+    return { changes, result: undefined }
+  })
+}
+
+/** What other rules say of the pair then counts. @throws OrthrusError `malformed` `not_authorized` */
+export async function forget(context: AdminContext, client: Pattern, service: Pattern): Promise<void> {
+  await context.realm.writer.change(async () => {
+    const found = await readRule(context, client, service)
+    if (found === undefined) throw noRule(context, client, service)
+    await requireStillAdministrator(context, client, service, undefined)
+    const name = policyName(client, service)
+    const changes = [{ kind: RECORD_KIND.POLICY, name, expected: found.version, fields: undefined }]
+    return { changes, result: undefined }
+  })
+}
+
+/** In the order of client and service, those behind `after`. */
+export async function policy(
+  { realm: { vault } }: AdminContext,
+  after: readonly [client: Pattern, service: Pattern] | null,
+  limit: number,
+): Promise<PolicyRule[]> {
+  const page = after === null ? { limit } : { after: policyName(...after), limit }
+  const listed = await vault.list(RECORD_KIND.POLICY, page)
+  return listed.map(({ fields }) => decodePolicyRecord(fields))
+}
+
+async function readRule(
+  { realm: { vault } }: AdminContext,
+  client: Pattern,
+  service: Pattern,
+): Promise<Versioned<PolicyRule> | undefined> {
+  const stored = await vault.read(RECORD_KIND.POLICY, policyName(client, service))
+  return stored && { version: stored.version, record: decodePolicyRecord(stored.fields) }
+}
+
+function noRule({ realm }: AdminContext, client: Pattern, service: Pattern): OrthrusError {
+  const pair = [client, service].map(pattern => shortPattern(realm.record.realm, pattern)).join(' ')
+  return new OrthrusError('malformed', `there is no rule for ${pair}`, { hint: 'run: orthrus admin policy' })
+}
+
+/** A rule that could never do what it says is a mistake. @throws OrthrusError `malformed` */
+function requireSensible({ realm: { record } }: AdminContext, rule: PolicyRule): void {
+  const { client, service, methods, paths } = rule
+  for (const pattern of [client, service]) {
+    if (pattern !== EVERYONE && !pattern.endsWith(`@${record.realm}`))
+      throw malformed(`${pattern} is not of the realm ${record.realm}`)
+  }
+  if (isSame(service, ticketGrantingService(record.realm)))
+    throw malformed('nobody asks for krbtgt by name: a login gives its ticket')
+  if (isSame(service, kdcService(record.realm)) && (methods !== null || paths !== null))
+    throw malformed('kdc is reached by a channel, which has neither method nor path')
+  requireUsableCaveats(rule)
+}
+
+function requireUsableCaveats(rule: PolicyRule): void {
+  const { methods, paths } = rule
+  if (methods?.length === 0 || paths?.length === 0) throw malformed('an empty list would allow nothing')
+  if (methods?.some(method => !METHOD.test(method))) throw malformed('a method is written as in GET')
+  const caveats = caveatsOf(rule)
+  if (caveatBytes(caveats) > LIMIT.CAVEATS_BYTES) throw malformed('methods and paths of more than 2 KiB')
+  try {
+    for (const caveat of caveats) decodeCaveat(caveat)
+  } catch (cause) {
+    throw cause instanceof OrthrusError ? malformed('a path begins with / and has one reading only') : cause
+  }
+}
+
+/** Methods are compared as they stand, and every one in use is upper case. */
+const METHOD = /^[A-Z][A-Z0-9-]*$/
+
+function isSame(pattern: Pattern, principal: Principal): boolean {
+  return (pattern as string) === principal
+}
+
+/**
+ * That who asks can still administer once the rule is there, or is gone.
+ * @throws OrthrusError `not_authorized`
+ */
+async function requireStillAdministrator(
+  context: AdminContext,
+  client: Pattern,
+  service: Pattern,
+  rule: PolicyRule | undefined,
+): Promise<void> {
+  const kdc = kdcService(context.realm.record.realm)
+  if (!isSame(service, kdc)) return
+  for (const actor of context.actors) {
+    const patterns = patternsOf(actor)
+    if (!patterns.includes(client)) continue
+    const others = patterns.filter(pattern => pattern !== client)
+    const found = await Promise.all(others.map(other => readRule(context, other, service)))
+    const rules = found.flatMap(stored => (stored === undefined ? [] : [stored.record]))
+    if (rule !== undefined) rules.push(rule)
+    const decision = decide(rules, { client: actor, service: kdc, facts: KDC_FACTS, now: 0 })
+    if (decision.allowed && isAdministrator(decision.terms.claims)) continue
+    throw new OrthrusError('not_authorized', `${actor} would no longer be an administrator`, {
+      principal: actor,
+      hint: 'let another administrator do it',
+    })
+  }
+}
+
+const KDC_FACTS = { passwordBased: false, disabled: false, expiresAt: null }
