@@ -1,0 +1,217 @@
+import type { RawData, WebSocket } from 'ws'
+import { type MessageType, TYPE, VERSION } from '../shared/protocol/constants.js'
+import type { AdminChannel } from './admin/channel.js'
+import type { ChannelOpener } from './admin/channel-opener.js'
+import type { ExchangeContext } from './context.js'
+import type { Limits } from './defaults.js'
+import type { Dispatch } from './dispatch.js'
+import { decodeFrame, encodeFrame, type Frame } from './frame.js'
+
+/** Reasons for closing a WebSocket (RFC 6455 section 7.4.1). */
+const CLOSE = { GOING_AWAY: 1001, PROTOCOL_ERROR: 1002, UNSUPPORTED_DATA: 1003, POLICY: 1008 } as const
+
+export interface ConnectionOptions {
+  readonly socket: WebSocket
+  readonly address: string
+  readonly context: ExchangeContext
+  readonly dispatch: Dispatch
+  readonly opener: ChannelOpener
+  readonly limits: Limits
+  /** Called once, when the socket has closed. */
+  readonly onClosed: () => void
+}
+
+/**
+ * One WebSocket: frames in, frames out, by their ids (docs/protocol.md section 3). A request holds one of a few places
+ * until its answer is with the operating system; without a free place nothing more is read. So a peer that floods, or
+ * does not read its answers, waits for itself alone.
+ */
+export class Connection {
+  readonly #options: ConnectionOptions
+  readonly #requests = new Set<number>()
+  readonly #channels = new Map<number, AdminChannel>()
+  /** What the socket had already taken in when reading stopped: one piece of its buffer at the most. */
+  readonly #unread: Frame[] = []
+  #places: number
+  #closing = false
+  #heard = true
+  /** How many frames are with the operating system, now and at the last check, and whether others were not then. */
+  #sent = 0
+  #sentBefore = 0
+  #unsent = false
+  #lastRequest: number
+  #onDrained: (() => void) | undefined
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+    this.#places = options.limits.concurrency
+    this.#lastRequest = options.context.realm.time.monotonic()
+    const { socket } = options
+    socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
+    socket.on('pong', () => {
+      this.#heard = true
+    })
+    socket.on('error', cause =>
+      options.context.logger.debug({ address: options.address, err: cause }, 'connection'),
+    )
+    socket.on('close', () => this.#closed())
+  }
+
+  /** To be called each `limits.ping` milliseconds: cuts a peer that is gone or does not read, closes an idle one. */
+  check(): void {
+    const { socket, context, limits } = this.#options
+    const unheard = !this.#heard && !socket.isPaused
+    const unread = this.#unsent && this.#sent === this.#sentBefore
+    const idle = context.realm.time.monotonic() - this.#lastRequest > limits.idle
+    if (unheard || unread) {
+      socket.terminate()
+    } else if (idle && this.#isDrained() && this.#channels.size === 0) {
+      this.#close(CLOSE.GOING_AWAY, 'idle')
+    } else {
+      this.#heard = false
+      this.#unsent = socket.bufferedAmount > 0
+      this.#sentBefore = this.#sent
+      socket.ping()
+    }
+  }
+
+  /** Takes nothing more, ends its channels and resolves when every request has its answer. */
+  async drain(): Promise<void> {
+    this.#closing = true
+    this.#options.socket.pause()
+    if (!this.#isDrained()) {
+      await new Promise<void>(resolve => {
+        this.#onDrained = resolve
+      })
+    }
+    for (const channel of [...this.#channels.values()]) channel.end()
+    this.#options.socket.resume()
+    this.#options.socket.close(CLOSE.GOING_AWAY, 'the KDC is closing')
+  }
+
+  terminate(): void {
+    this.#options.socket.terminate()
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    this.#heard = true
+    if (this.#closing) return
+    const frame = isBinary ? decodeFrame(data as Buffer) : undefined
+    if (!isBinary) {
+      this.#close(CLOSE.UNSUPPORTED_DATA, 'binary frames only')
+    } else if (frame === undefined) {
+      this.#close(CLOSE.PROTOCOL_ERROR, 'a frame without an id')
+    } else {
+      this.#lastRequest = this.#options.context.realm.time.monotonic()
+      this.#take(frame)
+    }
+  }
+
+  #take(frame: Frame): void {
+    const { id } = frame
+    if (!isOfType(frame, TYPE.RECORD)) {
+      if (this.#requests.has(id) || this.#channels.has(id)) {
+        this.#close(CLOSE.POLICY, 'an id in use again')
+        return
+      }
+      this.#requests.add(id)
+    }
+    if (this.#places > 0) {
+      this.#handle(frame)
+    } else {
+      this.#unread.push(frame)
+      this.#options.socket.pause()
+    }
+  }
+
+  #handle(frame: Frame): void {
+    const { id, message } = frame
+    if (isOfType(frame, TYPE.RECORD)) {
+      const channel = this.#channels.get(id)
+      if (channel !== undefined) this.#work(channel.receive(message))
+    } else {
+      this.#work(this.#answer(frame))
+    }
+  }
+
+  /** The id is free again as soon as its answer is on the way: the peer may use it when it has that. */
+  async #answer(frame: Frame): Promise<void> {
+    const { id, message } = frame
+    const { dispatch, address, limits } = this.#options
+    const opens = isOfType(frame, TYPE.AP_OPEN) && this.#channels.size < limits.channels
+    const reply = opens ? await this.#open(id, message) : await dispatch(message, address)
+    this.#requests.delete(id)
+    await this.#send(id, reply)
+  }
+
+  async #open(id: number, bytes: Uint8Array): Promise<Uint8Array> {
+    const { opener, context, address } = this.#options
+    const carrier = {
+      send: (message: Uint8Array) => void this.#send(id, message),
+      ended: () => void this.#channels.delete(id),
+    }
+    const { reply, channel } = await opener.open({ bytes, address, now: context.realm.time.now() }, carrier)
+    if (this.#closing) channel?.close()
+    else if (channel !== undefined) this.#channels.set(id, channel)
+    return reply
+  }
+
+  /** Resolves when the frame is with the operating system, or never will be. */
+  #send(id: number, message: Uint8Array): Promise<void> {
+    return new Promise(resolve => {
+      this.#options.socket.send(encodeFrame({ id, message }), () => {
+        this.#sent += 1
+        resolve()
+      })
+    })
+  }
+
+  /** Holds a place until the work is done, and a turn of the event loop longer: others get theirs in between. */
+  #work(work: Promise<void>): void {
+    this.#places -= 1
+    const done = (): void => void setImmediate(() => this.#free())
+    work.then(done, cause => {
+      this.#options.context.logger.error(
+        { err: cause },
+        'a connection failed for a reason that nobody expected',
+      )
+      this.#options.socket.terminate()
+      done()
+    })
+  }
+
+  #free(): void {
+    this.#places += 1
+    while (this.#places > 0) {
+      const next = this.#closing ? undefined : this.#unread.shift()
+      if (next === undefined) break
+      this.#handle(next)
+    }
+    if (this.#isDrained()) this.#onDrained?.()
+    if (this.#unread.length === 0 && this.#places > 0 && !this.#closing) this.#options.socket.resume()
+  }
+
+  #isDrained(): boolean {
+    return this.#places === this.#options.limits.concurrency
+  }
+
+  #close(code: number, reason: string): void {
+    if (this.#closing) return
+    this.#closing = true
+    const { socket, context, address } = this.#options
+    context.logger.debug({ address, code, reason }, 'connection closed')
+    socket.resume()
+    socket.close(code, reason)
+  }
+
+  #closed(): void {
+    this.#closing = true
+    this.#unread.length = 0
+    for (const channel of [...this.#channels.values()]) channel.close()
+    this.#options.onClosed()
+  }
+}
+
+function isOfType({ message }: Frame, type: MessageType): boolean {
+  return message[0] === VERSION && message[1] === type
+}

@@ -1,0 +1,28 @@
+/** `orthrus/kdc`: embed a KDC. */
+
+export { type CreateRealmOptions, createRealm, type RealmLifetimes } from './create-realm.js'
+export { DEFAULT_LIMITS, type Limits, type Rate } from './defaults.js'
+export {
+  DATA_FILES,
+  type KdcData,
+  type KdcOptions,
+  type KdcSettings,
+  type LocalAdministration,
+  type RunningKdc,
+  startKdc,
+} from './main.js'
+export { type LevelStoreOptions, openLevelStore } from './store/level.js'
+export { createMasterKey, MasterKey, readMasterKey } from './store/master-key.js'
+export { createMemoryStore } from './store/memory.js'
+export {
+  type Change,
+  type Listed,
+  type Page,
+  RECORD_KIND,
+  type RecordKind,
+  type Store,
+  StoreConflict,
+  type Stored,
+  type WatchListener,
+} from './store/store.js'
+export { Vault } from './store/vault.js'

@@ -1,0 +1,124 @@
+import type { IncomingMessage } from 'node:http'
+import { join } from 'node:path'
+import { type RandomSource, systemRandom } from '../shared/crypto/random.js'
+import { type Logger, silentLogger } from '../shared/logger.js'
+import type { Realm } from '../shared/principal.js'
+import type { AdminMethod } from '../shared/protocol/admin.js'
+import type { Value } from '../shared/protocol/encoding.js'
+import { type Clock, systemClock } from '../shared/time.js'
+import { callMethod } from './admin/methods.js'
+import { DEFAULT_LIMITS, type Limits } from './defaults.js'
+import { createRateLimits } from './rate-limits.js'
+import { type OpenRealm, openRealm } from './realm.js'
+import { KdcServer } from './server.js'
+import { openLevelStore } from './store/level.js'
+import { type MasterKey, readMasterKey } from './store/master-key.js'
+import type { Store } from './store/store.js'
+import { Vault } from './store/vault.js'
+
+/** Where the realm is kept: a folder that `orthrus init` made, or a store and the key that its records are under. */
+export type KdcData =
+  | { readonly dataDirectory: string; readonly masterKey?: MasterKey }
+  | { readonly store: Store; readonly masterKey: MasterKey }
+
+export interface KdcSettings {
+  /** 127.0.0.1:8750 unless told otherwise; port 0 is any that is free. */
+  readonly listen?: { readonly host?: string; readonly port?: number }
+  readonly clock?: Clock
+  readonly random?: RandomSource
+  /** Tells of tickets issued, requests refused and changes made; pino's loggers fit. Silent unless told otherwise. */
+  readonly logger?: Logger
+  readonly limits?: Partial<Limits>
+  /** Origins whose pages may connect from a browser: none unless told otherwise. */
+  readonly allowedOrigins?: readonly string[]
+  /**
+   * Behind a proxy, the client's address as the proxy tells it, by which connections and failed logins are counted.
+   * What it reads must come from the proxy, or who floods names himself.
+   */
+  readonly addressOf?: (request: IncomingMessage) => string
+}
+
+export type KdcOptions = KdcData & KdcSettings
+
+export interface RunningKdc {
+  readonly realm: Realm
+  /** What clients connect to, as `ws://127.0.0.1:8750`. */
+  readonly url: string
+  readonly address: { readonly host: string; readonly port: number }
+  /** The methods of administration for this very process, which needs no ticket (`shared/protocol/admin.ts`). */
+  readonly administration: LocalAdministration
+  /** Takes nothing more, answers what is under way, closes the store. A second call does nothing. */
+  close(): Promise<void>
+}
+
+/** The form that carries the typed methods of administration; here without a channel. */
+export interface LocalAdministration {
+  /** @throws OrthrusError with a code of the wire */
+  call(method: AdminMethod, args: readonly Value[]): Promise<readonly Value[]>
+}
+
+const LISTEN = { HOST: '127.0.0.1', PORT: 8750 } as const
+
+/**
+ * Runs a KDC. The store is its own from now on: `close` closes it, and so does a failure to start.
+ * @throws OrthrusError `unavailable` where the store cannot be opened or has no realm, `keytab_invalid` for the master key
+ */
+export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
+  const { clock = systemClock, random = systemRandom, logger = silentLogger } = options
+  const vault = await openVault(options, random)
+  try {
+    const realm = await openRealm({ vault, clock, random })
+    const limits = { ...DEFAULT_LIMITS, ...options.limits }
+    const context = { realm, rates: createRateLimits(limits), random, logger }
+    const { allowedOrigins = [], addressOf } = options
+    const server = new KdcServer({ context, limits, allowedOrigins, addressOf })
+    const { host = LISTEN.HOST, port = LISTEN.PORT } = options.listen ?? {}
+    const address = { host, port: (await server.listen(host, port)).port }
+    logger.info({ realm: realm.record.realm, ...address }, 'KDC listening')
+    return runningKdc(realm, server, logger, address)
+  } catch (cause) {
+    await vault.close()
+    throw cause
+  }
+}
+
+async function openVault(options: KdcData, random: RandomSource): Promise<Vault> {
+  if ('store' in options) return new Vault(options.store, options.masterKey, random)
+  const { dataDirectory } = options
+  const masterKey = options.masterKey ?? (await readMasterKey(join(dataDirectory, DATA_FILES.MASTER_KEY)))
+  return new Vault(
+    await openLevelStore(join(dataDirectory, DATA_FILES.DATABASE), { create: false }),
+    masterKey,
+    random,
+  )
+}
+
+/** What is in a data directory. */
+export const DATA_FILES = { DATABASE: 'db', MASTER_KEY: 'master.key', ADMIN_KEYTAB: 'admin.keytab' } as const
+
+function runningKdc(
+  realm: OpenRealm,
+  server: KdcServer,
+  logger: Logger,
+  address: RunningKdc['address'],
+): RunningKdc {
+  let closing: Promise<void> | undefined
+  const { host, port } = address
+  return {
+    realm: realm.record.realm,
+    url: `ws://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    address,
+    administration: { call: (method, args) => callMethod({ realm, logger, actors: [] }, method, args) },
+    close: () => {
+      closing ??= close(realm, server, logger)
+      return closing
+    },
+  }
+}
+
+async function close(realm: OpenRealm, server: KdcServer, logger: Logger): Promise<void> {
+  await server.close()
+  realm.close()
+  await realm.vault.close()
+  logger.info({ realm: realm.record.realm }, 'KDC closed')
+}

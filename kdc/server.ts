@@ -1,0 +1,173 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer } from 'ws'
+import { LIMIT, SUBPROTOCOL } from '../shared/protocol/constants.js'
+import { countedAddress } from './address.js'
+import { ChannelOpener } from './admin/channel-opener.js'
+import { Connection } from './connection.js'
+import type { ExchangeContext } from './context.js'
+import type { Limits } from './defaults.js'
+import { createDispatch, type Dispatch } from './dispatch.js'
+import { ID_BYTES } from './frame.js'
+import { answerHttp, refuseUpgrade, upgradeFault } from './http.js'
+
+export interface ServerOptions {
+  readonly context: ExchangeContext
+  readonly limits: Limits
+  /** Origins whose pages may connect; browsers name theirs, other clients none. */
+  readonly allowedOrigins: readonly string[]
+  /** Where a connection comes from, as it is counted: a proxy in front of the KDC knows better than the socket. */
+  readonly addressOf: ((request: IncomingMessage) => string) | undefined
+}
+
+/** Headers of a handshake, bytes. */
+const HEADER_BYTES_MAX = 8 * 1024
+
+/** The KDC's WebSocket (docs/protocol.md section 3, "Transport"): connections and their limits. */
+export class KdcServer {
+  readonly #options: ServerOptions
+  readonly #http: Server
+  readonly #webSockets: WebSocketServer
+  readonly #dispatch: Dispatch
+  readonly #opener: ChannelOpener
+  readonly #connections = new Set<Connection>()
+  readonly #perAddress = new Map<string, number>()
+  #sockets = 0
+  #closing = false
+  #pinging: NodeJS.Timeout | undefined
+
+  constructor(options: ServerOptions) {
+    this.#options = options
+    this.#dispatch = createDispatch(options.context)
+    this.#opener = new ChannelOpener(options.context)
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: LIMIT.MESSAGE_BYTES + ID_BYTES,
+      handleProtocols: () => SUBPROTOCOL,
+    })
+    this.#http = this.#createHttp(options.limits.handshake)
+  }
+
+  /** @param port 0 for any that is free. @throws the platform's error where it cannot listen there */
+  async listen(host: string, port: number): Promise<AddressInfo> {
+    await new Promise<void>((resolve, reject) => {
+      this.#http.once('error', reject)
+      this.#http.listen({ host, port }, () => {
+        this.#http.off('error', reject)
+        resolve()
+      })
+    })
+    const { ping } = this.#options.limits
+    this.#pinging = setInterval(() => this.#check(), ping)
+    return this.#http.address() as AddressInfo
+  }
+
+  /** Accepts nothing more, answers what is under way, and cuts what is not done in time. */
+  async close(): Promise<void> {
+    this.#closing = true
+    clearInterval(this.#pinging)
+    const closed = new Promise(resolve => this.#http.close(resolve))
+    this.#http.closeIdleConnections()
+    const late = setTimeout(() => this.#terminate(), this.#options.limits.drain)
+    await Promise.all([...this.#connections].map(connection => connection.drain()))
+    await closed
+    clearTimeout(late)
+  }
+
+  #createHttp(handshake: number): Server {
+    const http = createServer({
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: handshake,
+      requestTimeout: handshake,
+      connectionsCheckingInterval: Math.max(10, Math.ceil(handshake / 4)),
+    })
+    http.on('connection', socket => this.#count(socket))
+    http.on('request', (request, response) => this.#answerHttp(request, response))
+    http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
+    return http
+  }
+
+  /** Before a byte is read. */
+  #count(socket: Socket): void {
+    const { connections } = this.#options.limits
+    if (this.#sockets >= connections) {
+      this.#options.context.logger.warn({ connections }, 'too many connections')
+      socket.destroy()
+      return
+    }
+    this.#sockets += 1
+    socket.once('close', () => {
+      this.#sockets -= 1
+    })
+    if (this.#options.addressOf === undefined)
+      this.#countAddress(countedAddress(socket.remoteAddress), socket)
+  }
+
+  /** @returns whether the address has a connection left, which then is taken. */
+  #countAddress(address: string, socket: Duplex): boolean {
+    const { connectionsPerAddress } = this.#options.limits
+    const others = this.#perAddress.get(address) ?? 0
+    if (others >= connectionsPerAddress) {
+      this.#options.context.logger.warn(
+        { address, connectionsPerAddress },
+        'too many connections of one address',
+      )
+      socket.destroy()
+      return false
+    }
+    this.#perAddress.set(address, others + 1)
+    socket.once('close', () => this.#uncountAddress(address))
+    return true
+  }
+
+  #uncountAddress(address: string): void {
+    const others = (this.#perAddress.get(address) ?? 1) - 1
+    if (others > 0) this.#perAddress.set(address, others)
+    else this.#perAddress.delete(address)
+  }
+
+  #answerHttp(request: IncomingMessage, response: ServerResponse): void {
+    void answerHttp(request, response, this.#options.context.realm)
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { context, allowedOrigins, addressOf } = this.#options
+    socket.on('error', cause => context.logger.debug({ err: cause }, 'connection'))
+    if (this.#closing) {
+      socket.destroy()
+      return
+    }
+    const fault = upgradeFault(request, allowedOrigins)
+    if (fault !== undefined) {
+      context.logger.debug({ ...fault }, 'handshake refused')
+      refuseUpgrade(socket, fault)
+      return
+    }
+    const address = addressOf?.(request) ?? countedAddress(request.socket.remoteAddress)
+    if (addressOf !== undefined && !this.#countAddress(address, socket)) return
+    this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
+      const connection: Connection = new Connection({
+        socket: webSocket,
+        address,
+        context,
+        dispatch: this.#dispatch,
+        opener: this.#opener,
+        limits: this.#options.limits,
+        onClosed: () => this.#connections.delete(connection),
+      })
+      this.#connections.add(connection)
+    })
+  }
+
+  #check(): void {
+    for (const connection of [...this.#connections]) connection.check()
+  }
+
+  #terminate(): void {
+    for (const connection of [...this.#connections]) connection.terminate()
+    this.#http.closeAllConnections()
+  }
+}
