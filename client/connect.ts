@@ -11,8 +11,12 @@ import { KdcTime } from './kdc-time.js'
 import { Presenter } from './presenter.js'
 import { Realm, type RealmParts } from './realm.js'
 import { ServiceTimes } from './service-times.js'
+import type { OpenSocket } from './socket.js'
 import { TicketCache } from './ticket-cache.js'
 import { abortable, systemTimers } from './timers.js'
+
+export type { ConnectOptions } from './connect-options.js'
+export type { Realm } from './realm.js'
 
 /** Tuning: how many tickets, and what is known of how many services' clocks, are kept. */
 const KEPT_MAX = 1_000
@@ -25,9 +29,14 @@ const BODY_MAX = 8 * 1024 * 1024
  * @throws OrthrusError `keytab_invalid`; `unavailable` where no KDC is reached; `realm_mismatch`
  * @throws TypeError for options that make no sense
  */
-export async function connect(options: ConnectOptions): Promise<Realm> {
+export function connect(options: ConnectOptions): Promise<Realm> {
+  return connectOver(openSocket, options)
+}
+
+/** The same over another kind of socket. */
+export async function connectOver(open: OpenSocket, options: ConnectOptions): Promise<Realm> {
   options.signal?.throwIfAborted()
-  const connection = connectionFrom(options)
+  const connection = connectionFrom(open, options)
   const identity = await identityFrom(options, message => connection.exchange(message))
   const realm = new Realm(partsFrom(options, connection, identity))
   try {
@@ -39,7 +48,7 @@ export async function connect(options: ConnectOptions): Promise<Realm> {
   }
 }
 
-function connectionFrom(options: ConnectOptions): KdcConnection {
+function connectionFrom(openSocket: OpenSocket, options: ConnectOptions): KdcConnection {
   const { clock = systemClock, timers = systemTimers, random = systemRandom, logger = silentLogger } = options
   const timeouts = { ...TIMEOUTS, ...options.timeouts }
   const urls = urlsFrom(options)

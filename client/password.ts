@@ -1,4 +1,4 @@
-import { equalBytes } from '#primitives'
+import { toHex } from '../shared/bytes.js'
 import { derivePasswordKey } from '../shared/crypto/derive.js'
 import { OrthrusError } from '../shared/errors.js'
 import { localPart, type Principal } from '../shared/principal.js'
@@ -78,7 +78,7 @@ function requireUnchanged(
 ): void {
   if (known === undefined) return
   const { log2N, r, p, salt } = known
-  const same = log2N === given.log2N && r === given.r && p === given.p && equalBytes(salt, given.salt)
+  const same = log2N === given.log2N && r === given.r && p === given.p && toHex(salt) === toHex(given.salt)
   if (same) return
   throw new OrthrusError(
     'refused_unproved',

@@ -1,5 +1,11 @@
 import { OrthrusError } from '../shared/errors.js'
-import { type Principal, principalIn, realmOf, requireSameRealm } from '../shared/principal.js'
+import {
+  type Principal,
+  principalIn,
+  type Realm as RealmName,
+  realmOf,
+  requireSameRealm,
+} from '../shared/principal.js'
 import { fetchProved, type HttpExchanges } from './fetch.js'
 import { collectRequest, readRequest } from './http-request.js'
 import type { KdcConnection } from './kdc-connection.js'
@@ -45,12 +51,15 @@ export let whenClosed: (realm: Realm, run: (cause: OrthrusError) => void) => () 
 export class Realm {
   /** Whose keys these are. */
   readonly client: Principal
+  /** What a short name means. */
+  readonly realm: RealmName
   readonly #parts: RealmParts
   readonly #closing = new Set<(cause: OrthrusError) => void>()
   #closed: OrthrusError | undefined
 
   constructor(parts: RealmParts) {
     this.client = parts.client
+    this.realm = realmOf(parts.client)
     this.#parts = parts
   }
 
@@ -138,9 +147,8 @@ export class Realm {
   }
 
   #principal(name: string): Principal {
-    const realm = realmOf(this.client)
-    const principal = principalIn(realm, name)
-    requireSameRealm(realm, principal)
+    const principal = principalIn(this.realm, name)
+    requireSameRealm(this.realm, principal)
     return principal
   }
 

@@ -1,3 +1,4 @@
+import { toHex } from '../shared/bytes.js'
 import { deriveAuthKey } from '../shared/crypto/derive.js'
 import type { AuthKey } from '../shared/crypto/keys.js'
 import { OrthrusError } from '../shared/errors.js'
@@ -22,11 +23,13 @@ export let secretsOf: (ticket: ServiceTicket) => TicketSecrets
 export class ServiceTicket {
   readonly service: Principal
   readonly client: Principal
+  /** Hex. */
+  readonly ticketId: string
   readonly authTime: number
   readonly startTime: number
   readonly endTime: number
   /** What policy says of the client, by name. */
-  readonly claims: Readonly<Record<string, ClaimValue>>
+  readonly claims: { readonly [name: string]: ClaimValue | undefined }
   /** Whether the client may hand it to another principal. */
   readonly delegable: boolean
   /** Whether the client proved itself by a password. */
@@ -36,6 +39,7 @@ export class ServiceTicket {
   constructor(client: Principal, grant: Grant, lifetime: number) {
     this.service = grant.service
     this.client = client
+    this.ticketId = toHex(grant.ticketId)
     this.authTime = grant.authTime
     this.startTime = grant.startTime
     this.endTime = grant.endTime
@@ -56,8 +60,8 @@ export class ServiceTicket {
 }
 
 /** Without a prototype: a claim may have any name. */
-function recordOf({ claims }: Grant): Readonly<Record<string, ClaimValue>> {
+function recordOf({ claims }: Grant): ServiceTicket['claims'] {
   const record: Record<string, ClaimValue> = Object.create(null)
-  for (const [name, value] of claims) record[name] = value
+  for (const [name, value] of claims) record[name] = Array.isArray(value) ? Object.freeze([...value]) : value
   return Object.freeze(record)
 }
