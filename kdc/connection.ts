@@ -1,11 +1,14 @@
 import type { RawData, WebSocket } from 'ws'
+import { OrthrusError } from '../shared/errors.js'
 import { type MessageType, TYPE, VERSION } from '../shared/protocol/constants.js'
 import type { AdminChannel } from './admin/channel.js'
 import type { ChannelOpener } from './admin/channel-opener.js'
+import { refuseUnproved } from './answer.js'
 import type { ExchangeContext } from './context.js'
 import type { Limits } from './defaults.js'
 import type { Dispatch } from './dispatch.js'
 import { decodeFrame, encodeFrame, type Frame } from './frame.js'
+import { Liveness } from './liveness.js'
 
 /** Reasons for closing a WebSocket (RFC 6455 section 7.4.1). */
 const CLOSE = { GOING_AWAY: 1001, PROTOCOL_ERROR: 1002, UNSUPPORTED_DATA: 1003, POLICY: 1008 } as const
@@ -34,23 +37,16 @@ export class Connection {
   readonly #unread: Frame[] = []
   #places: number
   #closing = false
-  #heard = true
-  /** How many frames are with the operating system, now and at the last check, and whether others were not then. */
-  #sent = 0
-  #sentBefore = 0
-  #unsent = false
-  #lastRequest: number
+  readonly #liveness: Liveness
   #onDrained: (() => void) | undefined
 
   constructor(options: ConnectionOptions) {
     this.#options = options
     this.#places = options.limits.concurrency
-    this.#lastRequest = options.context.realm.time.monotonic()
     const { socket } = options
+    this.#liveness = new Liveness(socket, options.limits.idle, options.context.realm.time)
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
-    socket.on('pong', () => {
-      this.#heard = true
-    })
+    socket.on('pong', () => this.#liveness.heard())
     socket.on('error', cause =>
       options.context.logger.debug({ address: options.address, err: cause }, 'connection'),
     )
@@ -59,20 +55,11 @@ export class Connection {
 
   /** To be called each `limits.ping` milliseconds: cuts a peer that is gone or does not read, closes an idle one. */
   check(): void {
-    const { socket, context, limits } = this.#options
-    const unheard = !this.#heard && !socket.isPaused
-    const unread = this.#unsent && this.#sent === this.#sentBefore
-    const idle = context.realm.time.monotonic() - this.#lastRequest > limits.idle
-    if (unheard || unread) {
-      socket.terminate()
-    } else if (idle && this.#isDrained() && this.#channels.size === 0) {
-      this.#close(CLOSE.GOING_AWAY, 'idle')
-    } else {
-      this.#heard = false
-      this.#unsent = socket.bufferedAmount > 0
-      this.#sentBefore = this.#sent
-      socket.ping()
-    }
+    const state = this.#liveness.check()
+    const unused = this.#isDrained() && this.#channels.size === 0
+    if (state === 'gone') this.#options.socket.terminate()
+    else if (state === 'idle' && unused) this.#close(CLOSE.GOING_AWAY, 'idle')
+    else this.#options.socket.ping()
   }
 
   /** Takes nothing more, ends its channels and resolves when every request has its answer. */
@@ -94,7 +81,7 @@ export class Connection {
   }
 
   #receive(data: RawData, isBinary: boolean): void {
-    this.#heard = true
+    this.#liveness.heard()
     if (this.#closing) return
     const frame = isBinary ? decodeFrame(data as Buffer) : undefined
     if (!isBinary) {
@@ -102,7 +89,7 @@ export class Connection {
     } else if (frame === undefined) {
       this.#close(CLOSE.PROTOCOL_ERROR, 'a frame without an id')
     } else {
-      this.#lastRequest = this.#options.context.realm.time.monotonic()
+      this.#liveness.asked()
       this.#take(frame)
     }
   }
@@ -137,20 +124,25 @@ export class Connection {
   /** The id is free again as soon as its answer is on the way: the peer may use it when it has that. */
   async #answer(frame: Frame): Promise<void> {
     const { id, message } = frame
-    const { dispatch, address, limits } = this.#options
-    const opens = isOfType(frame, TYPE.AP_OPEN) && this.#channels.size < limits.channels
+    const { dispatch, address } = this.#options
+    const opens = isOfType(frame, TYPE.AP_OPEN)
     const reply = opens ? await this.#open(id, message) : await dispatch(message, address)
     this.#requests.delete(id)
     await this.#send(id, reply)
   }
 
   async #open(id: number, bytes: Uint8Array): Promise<Uint8Array> {
-    const { opener, context, address } = this.#options
+    const { opener, context, address, limits } = this.#options
+    const now = context.realm.time.now()
+    if (this.#channels.size >= limits.channels) {
+      const cause = new OrthrusError('rate_limited', 'too many channels of one connection')
+      return refuseUnproved(cause, now, context.logger, { exchange: 'AP-OPEN', address })
+    }
     const carrier = {
-      send: (message: Uint8Array) => void this.#send(id, message),
+      send: (message: Uint8Array) => this.#send(id, message),
       ended: () => void this.#channels.delete(id),
     }
-    const { reply, channel } = await opener.open({ bytes, address, now: context.realm.time.now() }, carrier)
+    const { reply, channel } = await opener.open({ bytes, address, now }, carrier)
     if (this.#closing) channel?.close()
     else if (channel !== undefined) this.#channels.set(id, channel)
     return reply
@@ -160,7 +152,7 @@ export class Connection {
   #send(id: number, message: Uint8Array): Promise<void> {
     return new Promise(resolve => {
       this.#options.socket.send(encodeFrame({ id, message }), () => {
-        this.#sent += 1
+        this.#liveness.sent()
         resolve()
       })
     })

@@ -1,7 +1,7 @@
 import { OrthrusError } from '../shared/errors.js'
 import { COMMIT_ATTEMPTS } from './defaults.js'
 import type { KdcTime } from './kdc-time.js'
-import { encodeClockRecord, REALM_RECORD_NAME } from './store/records.js'
+import { decodeClockRecord, encodeClockRecord, REALM_RECORD_NAME } from './store/records.js'
 import { RECORD_KIND, StoreConflict } from './store/store.js'
 import type { Vault, VaultChange } from './store/vault.js'
 
@@ -36,8 +36,9 @@ export class RealmWriter {
   }
 
   async #attempt<T>(plan: (now: number) => Promise<Planned<T>>, attempts: number): Promise<T> {
-    const now = this.#time.now()
     const clock = await this.#vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.CLOCK)
+    if (clock !== undefined) this.#time.raise(decodeClockRecord(clock.fields).newest)
+    const now = this.#time.now()
     const { changes, result } = await plan(now)
     try {
       await this.#vault.commit([...changes, clockChange(now, clock?.version ?? 0)])

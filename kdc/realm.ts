@@ -35,7 +35,23 @@ export async function openRealm({ vault, clock, random }: OpenRealmOptions): Pro
   const directory = new Directory(vault)
   const writer = new RealmWriter(vault, time)
   const revocations = await RevocationLog.open(vault)
-  return { record, vault, directory, time, writer, revocations, random, close: () => directory.close() }
+  const unwatch = followTime(vault, time)
+  const close = (): void => {
+    unwatch()
+    directory.close()
+  }
+  return { record, vault, directory, time, writer, revocations, random, close }
+}
+
+/** Another process on the same store may have stored a time. Where that cannot be read, the next change reads it. */
+function followTime(vault: Vault, time: KdcTime): () => void {
+  return vault.watch((kind, name) => {
+    if (kind !== RECORD_KIND.REALM || name !== REALM_RECORD_NAME.CLOCK) return
+    readNewestTime(vault).then(
+      newest => time.raise(newest),
+      () => {},
+    )
+  })
 }
 
 async function readRealm(vault: Vault): Promise<RealmRecord> {

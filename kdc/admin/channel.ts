@@ -13,7 +13,8 @@ import type { Opening } from './waiting-channels.js'
 
 /** What carries a channel's records to its client. */
 export interface ChannelCarrier {
-  send(message: Uint8Array): void
+  /** Resolves when the message is with the operating system, or never will be. */
+  send(message: Uint8Array): Promise<void>
   /** The channel is over, and its id free. */
   ended(): void
 }
@@ -74,7 +75,7 @@ export class AdminChannel {
   /** Says that the KDC says no more, and forgets the channel. */
   end(): void {
     if (this.#over) return
-    this.#options.carrier.send(this.#options.records.sealEnd())
+    void this.#options.carrier.send(this.#options.records.sealEnd())
     this.close()
   }
 
@@ -130,7 +131,7 @@ export class AdminChannel {
     const call = decodeCall(message)
     const standing = await this.#standing(call)
     const answer = standing ?? (await this.#run(call))
-    this.#send(answer)
+    await this.#send(answer)
     if (standing !== undefined) this.end()
   }
 
@@ -163,10 +164,11 @@ export class AdminChannel {
     return { exchange: 'administration', by: this.#admin.actors }
   }
 
-  #send(answer: KdcAnswer): void {
+  /** Waits for a client that does not read, and so does everything behind it. */
+  async #send(answer: KdcAnswer): Promise<void> {
     if (this.#over) return
     const { records, carrier } = this.#options
-    for (const record of records.sealMessage(encodeAnswer(answer))) carrier.send(record)
+    await Promise.all(records.sealMessage(encodeAnswer(answer)).map(record => carrier.send(record)))
   }
 
   /** Told in clear, as nothing more can be said inside (section 3). */
@@ -176,7 +178,7 @@ export class AdminChannel {
     const reason = cause instanceof OrthrusError ? cause.reason : cause
     context.logger.warn({ ...this.#about(), reason }, 'channel broken')
     const time = context.realm.time.now()
-    carrier.send(createError({ code: 'malformed', time, floor: null, message: '' }))
+    void carrier.send(createError({ code: 'malformed', time, floor: null, message: '' }))
     this.close()
   }
 }
