@@ -15,7 +15,10 @@ const PAGE = 256
 /** As many digits as any number has, so that the names' order is that of the numbers. */
 const DIGITS = 16
 
-/** The log of what was revoked (docs/protocol.md section 10): numbered entries, the newest of which always stays. */
+/**
+ * The log of what was revoked (docs/protocol.md section 10): numbered entries. Outdated ones are cleared only where a
+ * new one is written, so that the newest always stays and numbers never start again.
+ */
 export class RevocationLog {
   readonly #vault: Vault
   #last: number
@@ -46,10 +49,7 @@ export class RevocationLog {
   async #outdated(now: number): Promise<VaultChange[]> {
     const oldest = await this.#vault.list(RECORD_KIND.REVOCATION, { limit: REVOCATIONS_CLEARED })
     return oldest
-      .filter(({ name, fields }) => {
-        const { keepUntil } = decodeRevocationRecord(fields)
-        return keepUntil < now && name !== nameOf(this.#last)
-      })
+      .filter(({ fields }) => decodeRevocationRecord(fields).keepUntil < now)
       .map(({ name, version }) => ({
         kind: RECORD_KIND.REVOCATION,
         name,
