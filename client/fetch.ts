@@ -1,6 +1,6 @@
 import { OrthrusError } from '../shared/errors.js'
 import type { Principal } from '../shared/principal.js'
-import { LIMIT, TYPE } from '../shared/protocol/constants.js'
+import { TYPE } from '../shared/protocol/constants.js'
 import { formatMessageHeader } from '../shared/protocol/http.js'
 import type { Clock } from '../shared/time.js'
 import { bindingOf, type HttpRequest, redirected } from './http-request.js'
@@ -101,18 +101,11 @@ async function send(
 }
 
 function headersWith({ headers }: HttpRequest, { request }: Presented): [string, string][] {
-  const authorization = formatMessageHeader(request.bytes)
-  if (authorization.length > LIMIT.AUTHORIZATION_BYTES) {
-    throw new OrthrusError('too_large', 'the ticket does not fit into an Authorization header', {
-      final: true,
-      hint: 'give it fewer claims and caveats',
-    })
-  }
   const own = headers.filter(([name]) => name.toLowerCase() !== 'accept-encoding')
   return [
     ...own.map(([name, value]): [string, string] => [name, value]),
     ['accept-encoding', 'identity'],
-    ['authorization', authorization],
+    ['authorization', formatMessageHeader(request.bytes)],
   ]
 }
 

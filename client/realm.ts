@@ -102,9 +102,9 @@ export class Realm {
     const request = readRequest(input, rest)
     const service = name === undefined ? this.#serviceAt(new URL(request.url).origin) : this.#principal(name)
     this.#requireOpen()
+    request.signal.throwIfAborted()
     const ending = new AbortController()
     const abort = (): void => ending.abort(request.signal.reason)
-    if (request.signal.aborted) abort()
     request.signal.addEventListener('abort', abort, { once: true })
     const forget = whenClosed(this, cause => ending.abort(cause))
     try {
