@@ -4,19 +4,7 @@ import { type GivenHeaders, groupHeaders } from './response-headers.js'
 
 type Done = (error?: Error | null) => void
 
-/** Node's own methods of a response, or those of whoever replaced them before. */
-export type ResponseMethods = Pick<
-  ServerResponse,
-  | 'write'
-  | 'end'
-  | 'writeHead'
-  | 'flushHeaders'
-  | 'setHeader'
-  | 'appendHeader'
-  | 'removeHeader'
-  | 'addTrailers'
->
-
+/** Those that send, and those that change what will be sent. */
 const METHODS = [
   'write',
   'end',
@@ -26,7 +14,10 @@ const METHODS = [
   'appendHeader',
   'removeHeader',
   'addTrailers',
-] as const satisfies readonly (keyof ResponseMethods)[]
+] as const
+
+/** Node's own methods of a response, or those of whoever replaced them before. */
+export type ResponseMethods = Pick<ServerResponse, (typeof METHODS)[number]>
 
 /**
  * Keeps what a handler answers, and sends nothing, until it calls `end`. To the handler the response behaves as
@@ -152,7 +143,8 @@ export class ResponseBuffer {
     if (this.#state === 'released') return this.#own.write(chunk, encoding as BufferEncoding, callback)
     if (this.buffering) this.#take(chunk, encoding)
     if (done !== undefined) process.nextTick(done)
-    return true
+    // Who writes into nothing shall wait: a source that never does would keep the process from all else.
+    return this.buffering
   }
 
   readonly #end = (chunk?: unknown, encoding?: BufferEncoding | Done, callback?: Done): ServerResponse => {

@@ -1,0 +1,41 @@
+import type { Schedule } from '../../service/schedule.js'
+import type { Clock } from '../../shared/time.js'
+
+interface Waiting {
+  readonly run: () => void
+  readonly at: number
+}
+
+/** A clock that stands still but for `advance`, and the timers that go by it. */
+export class TestClock implements Clock {
+  wall = 1_790_000_000_000
+  #monotonic = 5_000
+  readonly #waiting = new Set<Waiting>()
+
+  now(): number {
+    return this.wall
+  }
+
+  monotonic(): number {
+    return this.#monotonic
+  }
+
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  advance(milliseconds: number): void {
+    this.wall += milliseconds
+    this.#monotonic += milliseconds
+    for (const waiting of [...this.#waiting]) {
+      if (waiting.at > this.#monotonic || !this.#waiting.delete(waiting)) continue
+      waiting.run()
+    }
+  }
+
+  readonly schedule: Schedule = (run, milliseconds) => {
+    const waiting = { run, at: this.#monotonic + milliseconds }
+    this.#waiting.add(waiting)
+    return () => this.#waiting.delete(waiting)
+  }
+}

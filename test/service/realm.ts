@@ -1,0 +1,267 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, onTestFinished } from 'vitest'
+import {
+  type LoadServiceOptions,
+  loadService,
+  type RefusedRequest,
+  type RequireTicketOptions,
+  requireTicket,
+  type Service,
+  type TicketHandler,
+} from '../../service/index.js'
+import { toHex } from '../../shared/bytes.js'
+import { combineAuthKeys, deriveAuthKey } from '../../shared/crypto/derive.js'
+import { type AuthKey, LongTermKey, SessionKey } from '../../shared/crypto/keys.js'
+import { systemRandom } from '../../shared/crypto/random.js'
+import type { WireCode } from '../../shared/errors.js'
+import { formatKeytab } from '../../shared/keytab.js'
+import { type Principal, parsePrincipal } from '../../shared/principal.js'
+import { type ApType, createApRequest, openApReply } from '../../shared/protocol/ap.js'
+import { type Caveat, encodeCaveat } from '../../shared/protocol/caveats.js'
+import { TYPE } from '../../shared/protocol/constants.js'
+import { openError, type WireError } from '../../shared/protocol/error.js'
+import {
+  formatMessageHeader,
+  type HeaderPairs,
+  parseChallenge,
+  parseMessageHeader,
+  requestBinding,
+  responseBinding,
+} from '../../shared/protocol/http.js'
+import { type SealedTicket, sealTicket, type TicketContent } from '../../shared/protocol/ticket.js'
+import { HOUR, MINUTE } from '../../shared/time.js'
+import { TestClock } from './clock.js'
+import { Connection, formatRequest, type RawRequest, type RawResponse } from './connection.js'
+
+export const ORDERS = parsePrincipal('orders@demo.example')
+export const BILLING = parsePrincipal('billing@demo.example')
+export const WEB = parsePrincipal('web/1@demo.example')
+export const GATE = parsePrincipal('gate@demo.example')
+
+export const ordersKey = new LongTermKey(systemRandom(32))
+export const oldOrdersKey = new LongTermKey(systemRandom(32))
+export const billingKey = new LongTermKey(systemRandom(32))
+
+export const keytab = {
+  text: formatKeytab([
+    { principal: ORDERS, kvno: 3, key: ordersKey },
+    { principal: ORDERS, kvno: 2, key: oldOrdersKey },
+    { principal: BILLING, kvno: 1, key: billingKey },
+  ]),
+}
+
+export interface LogLine {
+  readonly level: string
+  readonly fields: Record<string, unknown>
+  readonly message: string
+}
+
+/** A logger that keeps what it is told. */
+export function createLog() {
+  const lines: LogLine[] = []
+  const at = (level: string) => (fields: object, message: string) => {
+    lines.push({ level, fields: { ...fields }, message })
+  }
+  return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+/** A ticket as its client has it. */
+export interface HeldTicket {
+  readonly sealed: SealedTicket
+  readonly key: SessionKey
+  readonly client: Principal
+  readonly ticketId: string
+}
+
+export interface TicketOptions extends Partial<Omit<TicketContent, 'caveats' | 'key'>> {
+  readonly service?: Principal
+  readonly kvno?: number
+  readonly sealedWith?: LongTermKey
+  readonly caveats?: readonly Caveat[]
+}
+
+/** How a request is presented: whatever is left out is right. */
+export interface PresentOptions {
+  readonly ticket?: HeldTicket
+  readonly caveats?: readonly Caveat[]
+  readonly time?: number
+  readonly type?: ApType
+  readonly delegated?: {
+    readonly ticket: HeldTicket
+    readonly caveats: readonly Caveat[]
+    readonly client?: Principal
+  }
+  /** Under this key instead of the ticket's. */
+  readonly key?: AuthKey
+}
+
+/** A request with its AP-REQ, and what its client keeps to check the answer. */
+export interface SignedRequest extends RawRequest {
+  readonly key: AuthKey
+  readonly mac: Uint8Array
+}
+
+export class TestRealm {
+  readonly clock = new TestClock()
+  readonly log = createLog()
+  readonly refused: RefusedRequest[] = []
+  service!: Service
+
+  ticket(options: TicketOptions = {}): HeldTicket {
+    const { service = ORDERS, kvno = 3, sealedWith = ordersKey, caveats = [], ...content } = options
+    const now = this.clock.now()
+    const key = new SessionKey(systemRandom(32))
+    const whole: TicketContent = {
+      ticketId: systemRandom(16),
+      client: WEB,
+      clientId: systemRandom(8),
+      authTime: now - MINUTE,
+      startTime: now - MINUTE,
+      endTime: now + HOUR,
+      renewTill: null,
+      flags: 0,
+      claims: [['role', 'reader']],
+      ...content,
+      caveats: caveats.map(encodeCaveat),
+      key,
+    }
+    const sealed = sealTicket(service, kvno, sealedWith, whole, systemRandom)
+    return { sealed, key, client: whole.client, ticketId: toHex(whole.ticketId) }
+  }
+
+  /** The request with its Authorization header, stamped now unless told otherwise. */
+  sign(request: Partial<RawRequest> = {}, options: PresentOptions = {}): SignedRequest {
+    const { method = 'GET', target = '/orders/7', headers = [], body } = request
+    const { ticket = this.ticket(), caveats = [], time = this.clock.now(), delegated } = options
+    const presented = caveats.map(encodeCaveat)
+    const passedOn = delegated?.caveats.map(encodeCaveat) ?? []
+    const own = deriveAuthKey(ticket.key, presented)
+    const key =
+      options.key ?? (delegated ? combineAuthKeys(own, deriveAuthKey(delegated.ticket.key, passedOn)) : own)
+    const apRequest = createApRequest(options.type ?? TYPE.AP_REQ, key, {
+      ticket: ticket.sealed,
+      caveats: presented,
+      time,
+      nonce: systemRandom(16),
+      binding: requestBinding(method, target, headers, body ?? new Uint8Array()),
+      delegated: delegated
+        ? {
+            ticket: delegated.ticket.sealed,
+            caveats: passedOn,
+            client: delegated.client ?? delegated.ticket.client,
+          }
+        : null,
+    })
+    const authorization = ['authorization', formatMessageHeader(apRequest.bytes)] as const
+    const signed = { method, target, headers: [...headers, authorization], key, mac: apRequest.mac }
+    return body === undefined ? signed : { ...signed, body }
+  }
+}
+
+export interface StartOptions extends Partial<RequireTicketOptions> {
+  readonly load?: Partial<LoadServiceOptions>
+  readonly handler?: TicketHandler
+  /** In place of `requireTicket` with a handler. */
+  readonly listener?: (realm: RunningRealm) => (req: IncomingMessage, res: ServerResponse) => void
+}
+
+/** One service of the realm, listening. */
+export class RunningRealm extends TestRealm {
+  readonly handled: IncomingMessage[] = []
+  server!: Server
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port
+  }
+
+  connect(): Connection {
+    const connection = new Connection(this.port)
+    onTestFinished(() => connection.destroy())
+    return connection
+  }
+
+  async send(request: RawRequest): Promise<RawResponse> {
+    const connection = this.connect()
+    const response = await connection.write(formatRequest(request), request.method).response()
+    connection.destroy()
+    return response
+  }
+
+  async get(options: PresentOptions = {}): Promise<RawResponse> {
+    return await this.send(this.sign({}, options))
+  }
+}
+
+/** Starts a service past its start's floor; the handler answers `hello`. */
+export async function startRealm(options: StartOptions = {}): Promise<RunningRealm> {
+  const { load, handler, listener, ...required } = options
+  const realm = new RunningRealm()
+  const { clock, log: logger } = realm
+  realm.service = await loadService({
+    keytab,
+    service: 'orders',
+    clock,
+    logger,
+    schedule: clock.schedule,
+    ...load,
+  })
+  const onRefused = (refused: RefusedRequest): void => void realm.refused.push(refused)
+  const guarded = requireTicket({ service: realm.service, onRefused, ...required }, (req, res, ticket) => {
+    realm.handled.push(req)
+    return handler === undefined ? res.end('hello') : handler(req, res, ticket)
+  })
+  realm.server = createServer(listener?.(realm) ?? guarded)
+  await new Promise<void>(resolve => realm.server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    realm.server.closeAllConnections()
+    realm.server.close()
+  })
+  clock.advance(7_000)
+  return realm
+}
+
+export function headerOf({ headers }: Pick<RawResponse, 'headers'>, wanted: string): string | undefined {
+  const found = headers.filter(([name]) => name.toLowerCase() === wanted)
+  expect(found.length).toBeLessThan(2)
+  return found[0]?.[1]
+}
+
+/** That the response is this service's answer to this request, whole and unaltered. */
+export function expectProved(response: RawResponse, request: Pick<SignedRequest, 'key' | 'mac'>): void {
+  const message = parseMessageHeader(headerOf(response, 'authentication-info'))
+  expect(message, `no proof: ${response.status} ${response.body}`).toBeDefined()
+  const { binding } = openApReply(request.key, request.mac, message ?? new Uint8Array())
+  const covered: HeaderPairs = response.headers
+  expect(toHex(binding)).toBe(toHex(responseBinding(response.status, covered, response.body)))
+}
+
+/** That the response refuses the request with the code, in an ERROR of the type. */
+export function expectRefused(
+  response: RawResponse,
+  request: Pick<SignedRequest, 'key' | 'mac'>,
+  code: WireCode,
+  type: '05' | '06',
+): WireError {
+  const challenge = parseChallenge(headerOf(response, 'www-authenticate'))
+  expect(challenge?.code).toBe(code)
+  expect(challenge?.realm).toBe('demo.example')
+  expect(response.status).toBe(STATUS[code] ?? 401)
+  expect(response.body.toString()).toBe(`${code}\n`)
+  expect(headerOf(response, 'cache-control')).toBe('no-store')
+  expect(headerOf(response, 'authentication-info')).toBeUndefined()
+  const error = openError(challenge?.error ?? new Uint8Array(), request.key, request.mac)
+  expect(error.code).toBe(code)
+  expect(error.authenticated).toBe(type === '06')
+  return error
+}
+
+const STATUS: Partial<Record<WireCode, number>> = {
+  malformed: 400,
+  caveat_failed: 403,
+  delegation_invalid: 403,
+  not_authorized: 403,
+  too_large: 413,
+  rate_limited: 429,
+  unavailable: 503,
+}
