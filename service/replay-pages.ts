@@ -1,0 +1,73 @@
+/** Words of a record: four of the key, its hash, a value, the next of its chain, the head of some other chain. */
+export const RECORD_WORDS = 8
+export const HASH = 4
+export const VALUE = 5
+export const NEXT = 6
+export const HEAD = 7
+
+/** Tuning, not protocol. Small pages, so that buckets with few entries cost little; slabs, so that few are made. */
+const PAGE_BITS = 5
+const SLAB_PAGES_BITS = 8
+export const PAGE_RECORDS = 1 << PAGE_BITS
+const SLAB_PAGES = 1 << SLAB_PAGES_BITS
+const SLAB_RECORDS_BITS = PAGE_BITS + SLAB_PAGES_BITS
+const SLAB_RECORD_MASK = (1 << SLAB_RECORDS_BITS) - 1
+
+/** A page's number stands in one list, of tables or of free pages, which may have grown to twice its need. */
+const LISTED_BYTES = 32
+/** What a page of records costs, all in. */
+export const PAGE_BYTES = PAGE_RECORDS * RECORD_WORDS * 4 + LISTED_BYTES
+
+/**
+ * Pages of records in typed arrays, taken and given back by number. Grows one slab at a time and never shrinks.
+ * Records are numbered through all pages; page 0 is never handed out, so no record has the number 0.
+ */
+export class PagePool {
+  readonly #slabs: Uint32Array[] = []
+  readonly #free: number[] = []
+  readonly #pagesMax: number
+  #pages = 0
+
+  constructor(pagesMax: number) {
+    this.#pagesMax = pagesMax
+  }
+
+  /** Bytes allocated so far. */
+  get bytes(): number {
+    return this.#pages * PAGE_BYTES
+  }
+
+  /** Sees to it that `count` pages are free, growing where it may; false when it may not. */
+  reserve(count: number): boolean {
+    while (this.#free.length < count) {
+      if (this.#pages >= this.#pagesMax) return false
+      const first = this.#pages
+      const added = Math.min(SLAB_PAGES, this.#pagesMax - first)
+      this.#slabs.push(new Uint32Array(added * PAGE_RECORDS * RECORD_WORDS))
+      this.#pages = first + added
+      for (let page = this.#pages - 1; page >= Math.max(first, 1); page--) this.#free.push(page)
+    }
+    return true
+  }
+
+  /** A page that has been reserved; what it holds is left over from its last use. */
+  take(): number {
+    const page = this.#free.pop()
+    if (page === undefined) throw new TypeError('a page must be reserved before it is taken')
+    return page
+  }
+
+  give(page: number): void {
+    this.#free.push(page)
+  }
+
+  /** The slab in which a record stands, at `recordOffset(record)`. */
+  slabOf(record: number): Uint32Array {
+    return this.#slabs[record >>> SLAB_RECORDS_BITS] as Uint32Array
+  }
+}
+
+/** Where in its slab a record begins. */
+export function recordOffset(record: number): number {
+  return (record & SLAB_RECORD_MASK) * RECORD_WORDS
+}

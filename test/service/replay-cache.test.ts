@@ -1,0 +1,830 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { BoundedReplayCache, type ReplayWarning } from '../../service/replay-cache.js'
+import { createHashKey, halfSipHash } from '../../service/replay-hash.js'
+import type { Principal } from '../../shared/principal.js'
+import type { Admission, AdmissionRequest } from '../../shared/protocol/replay.js'
+import type { Clock } from '../../shared/time.js'
+
+const START = 1_800_000_000_000
+const FAR_END = Number.MAX_SAFE_INTEGER
+const LEAST_BYTES = 512 * 1024
+/** The cache forgets by buckets of this width; some tests step past one. */
+const BUCKET_WIDTH = 512
+const RUNS = process.env.ORTHRUS_SLOW === '1' ? 20_000 : 400
+
+/** A clock that tests move: `pass` both readings, `step` the wall alone. */
+class TestClock implements Clock {
+  wall: number
+  steady = 12.5
+
+  constructor(wall: number = START) {
+    this.wall = wall
+  }
+
+  now(): number {
+    return this.wall
+  }
+
+  monotonic(): number {
+    return this.steady
+  }
+
+  pass(milliseconds: number): void {
+    this.wall += milliseconds
+    this.steady += milliseconds
+  }
+
+  step(milliseconds: number): void {
+    this.wall += milliseconds
+  }
+}
+
+let counter = 0
+/** An id never used before, its bytes spread so that every word of it differs from the next one's. */
+function freshId(): Uint8Array {
+  counter++
+  const id = new Uint8Array(16)
+  const view = new DataView(id.buffer)
+  for (let at = 0; at < 16; at += 4) view.setUint32(at, Math.imul(counter, 0x9e3779b1 + 2 * at))
+  return id
+}
+
+function request(time: number, more: Partial<AdmissionRequest> = {}): AdmissionRequest {
+  return { id: freshId(), time, presenter: 'web@demo.example' as Principal, endTime: FAR_END, ...more }
+}
+
+function presenterNamed(name: number | string): Principal {
+  return `client-${name}@demo.example` as Principal
+}
+
+function outcome(admission: Admission): string {
+  return admission.refusal ?? 'accepted'
+}
+
+/** A cache whose floor at start lies out of the way. */
+function openCache(clock: Clock, floor = 0): BoundedReplayCache {
+  return new BoundedReplayCache({ clock, maxBytes: LEAST_BYTES, floor })
+}
+
+describe('boundary instants', () => {
+  interface Instant {
+    readonly what: string
+    /** Times are relative to `now`; the wall clock stands at `now` throughout. */
+    readonly floor?: number
+    readonly time?: number
+    readonly end?: number
+    readonly outcome: string
+  }
+  const instants: readonly Instant[] = [
+    { what: '1 stamp 1 ms below the floor', floor: -100, time: -101, outcome: 'clock_skew' },
+    { what: '2 stamp at the floor', floor: -100, time: -100, outcome: 'clock_skew' },
+    { what: '3 stamp 1 ms above the floor', floor: -100, time: -99, outcome: 'accepted' },
+    { what: '4 stamp at now - 60 s - 1 ms', time: -60_001, outcome: 'clock_skew' },
+    { what: '5 stamp at now - 60 s', time: -60_000, outcome: 'clock_skew' },
+    { what: '6 stamp at now - 60 s + 1 ms', time: -59_999, outcome: 'accepted' },
+    { what: '7 stamp at now + 5 s - 1 ms', time: 4_999, outcome: 'accepted' },
+    { what: '8 stamp at now + 5 s', time: 5_000, outcome: 'accepted' },
+    { what: '9 stamp at now + 5 s + 1 ms', time: 5_001, outcome: 'clock_skew' },
+    { what: '10 ticket 1 ms short of its end + 5 s', end: -4_999, outcome: 'accepted' },
+    { what: '11 ticket at its end + 5 s', end: -5_000, outcome: 'ticket_expired' },
+    { what: '12 ticket 1 ms past its end + 5 s', end: -5_001, outcome: 'ticket_expired' },
+    { what: '13 floor at now + 7 s - 1 ms', floor: 6_999, outcome: 'clock_skew' },
+    { what: '14 floor at now + 7 s', floor: 7_000, outcome: 'unavailable' },
+    { what: '15 floor at now + 7 s + 1 ms', floor: 7_001, outcome: 'unavailable' },
+    {
+      what: '16 expiry comes before an unavailable clock',
+      floor: 7_000,
+      end: -5_000,
+      outcome: 'ticket_expired',
+    },
+    { what: '17 an unavailable clock before skew', floor: 7_000, time: 9_000, outcome: 'unavailable' },
+    { what: '18 expiry before skew', time: 9_000, end: -5_000, outcome: 'ticket_expired' },
+    { what: '19 floor at now + 5 s leaves nothing', floor: 5_000, time: 5_000, outcome: 'clock_skew' },
+    { what: '20 floor at now + 5 s - 1 ms leaves one', floor: 4_999, time: 5_000, outcome: 'accepted' },
+  ]
+  const nows = [START, 100_000, Number.MAX_SAFE_INTEGER - 10_000]
+
+  for (const now of nows) {
+    test.each(instants)(`$what, at ${now}`, instant => {
+      const { floor = -70_000, time = 0, end = 60_000 } = instant
+      const endTime = Math.min(now + end, Number.MAX_SAFE_INTEGER)
+      const cache = openCache(new TestClock(now), now + floor)
+      const admission = cache.admit(request(now + time, { endTime }))
+      expect(outcome(admission)).toBe(instant.outcome)
+      expect(admission.now).toBe(now)
+      expect(admission.floor).toBe(Math.max(now + floor, now - 60_000))
+      expect(cache.floor).toBe(admission.floor)
+      expect(cache.size).toBe(instant.outcome === 'accepted' ? 1 : 0)
+    })
+  }
+
+  test.each([
+    [0, 'clock_skew'],
+    [999, 'clock_skew'],
+    [1_000, 'clock_skew'],
+    [1_001, 'accepted'],
+  ])('the floor at start is start + 6 s: a stamp 5 s ahead, %i ms later, is %s', (later, expected) => {
+    const clock = new TestClock()
+    const cache = new BoundedReplayCache({ clock })
+    expect(cache.floor).toBe(START + 6_000)
+    clock.pass(later)
+    expect(outcome(cache.admit(request(clock.wall + 5_000)))).toBe(expected)
+    expect(cache.floor).toBe(START + 6_000)
+  })
+
+  test.each([
+    [65_999, START + 6_000],
+    [66_000, START + 6_000],
+    [66_001, START + 6_001],
+  ])('after %i ms the floor at start gives way to now - 60 s', (later, floor) => {
+    const clock = new TestClock()
+    const cache = new BoundedReplayCache({ clock })
+    clock.pass(later)
+    expect(cache.admit(request(clock.wall)).floor).toBe(floor)
+  })
+
+  test('times up to 2^53 - 1: the last instants there are', () => {
+    const clock = new TestClock(Number.MAX_SAFE_INTEGER)
+    const cache = openCache(clock)
+    const last = request(Number.MAX_SAFE_INTEGER)
+    expect(outcome(cache.admit(last))).toBe('accepted')
+    expect(outcome(cache.admit(last))).toBe('replay')
+    expect(outcome(cache.admit(request(Number.MAX_SAFE_INTEGER - 60_000)))).toBe('clock_skew')
+    expect(outcome(cache.admit(request(Number.MAX_SAFE_INTEGER - 59_999)))).toBe('accepted')
+  })
+
+  test('a floor never passes 2^53 - 1', () => {
+    const clock = new TestClock(Number.MAX_SAFE_INTEGER - 1)
+    const cache = new BoundedReplayCache({ clock })
+    expect(cache.floor).toBe(Number.MAX_SAFE_INTEGER)
+    expect(outcome(cache.admit(request(Number.MAX_SAFE_INTEGER)))).toBe('clock_skew')
+  })
+})
+
+describe('replay', () => {
+  test('the same request is admitted once', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    const first = request(START)
+    expect(cache.admit(first)).toEqual({ now: START, floor: START - 60_000 })
+    expect(cache.admit(first)).toEqual({ now: START, floor: START - 60_000, refusal: 'replay' })
+    expect(cache.size).toBe(1)
+  })
+
+  test('of 100 copies one is admitted, whatever the order of other requests', () => {
+    const cache = openCache(new TestClock())
+    const copied = request(START + 17)
+    const outcomes: string[] = []
+    for (let i = 0; i < 100; i++) {
+      outcomes.push(outcome(cache.admit(copied)))
+      expect(outcome(cache.admit(request(START + (i % 40))))).toBe('accepted')
+    }
+    expect(outcomes).toEqual(['accepted', ...Array.from({ length: 99 }, () => 'replay')])
+    expect(cache.size).toBe(101)
+  })
+
+  test('another presenter or ticket does not make it a new request', () => {
+    const cache = openCache(new TestClock())
+    const first = request(START)
+    cache.admit(first)
+    const copy = { ...first, presenter: presenterNamed('other'), endTime: START + 1 }
+    expect(outcome(cache.admit(copy))).toBe('replay')
+  })
+
+  test('all 16 bytes of an id count', () => {
+    const cache = openCache(new TestClock())
+    const zeros = new Uint8Array(16)
+    expect(outcome(cache.admit(request(START, { id: zeros })))).toBe('accepted')
+    for (let bit = 0; bit < 128; bit++) {
+      const id = new Uint8Array(16)
+      id[bit >> 3] = 1 << (bit & 7)
+      expect(outcome(cache.admit(request(START, { id })))).toBe('accepted')
+      expect(outcome(cache.admit(request(START, { id })))).toBe('replay')
+    }
+    expect(outcome(cache.admit(request(START, { id: zeros })))).toBe('replay')
+    expect(cache.size).toBe(129)
+  })
+
+  test('an id is copied: its array may be used again, and may be part of a larger one', () => {
+    const cache = openCache(new TestClock())
+    const buffer = new Uint8Array(40).fill(7)
+    const id = buffer.subarray(5, 21)
+    cache.admit(request(START, { id }))
+    const before = id.slice()
+    id.fill(9)
+    expect(outcome(cache.admit(request(START, { id })))).toBe('accepted')
+    expect(outcome(cache.admit(request(START, { id: before })))).toBe('replay')
+  })
+
+  test('a request dated ahead is still known when its time has come and gone', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    const ahead = request(START + 5_000)
+    expect(outcome(cache.admit(ahead))).toBe('accepted')
+    for (let waited = 0; waited < 64_999; waited += 1_000) {
+      expect(outcome(cache.admit(ahead))).toBe('replay')
+      clock.pass(1_000)
+    }
+    expect(clock.wall).toBe(START + 65_000)
+    expect(outcome(cache.admit(ahead))).toBe('clock_skew')
+  })
+
+  test('the newest and the oldest stamp of the window never get in the way of each other', () => {
+    for (let start = START; start < START + BUCKET_WIDTH; start++) {
+      const clock = new TestClock(start)
+      const cache = openCache(clock)
+      const [newest, oldest] = [request(start + 5_000), request(start - 59_999)]
+      expect([newest, oldest].map(each => outcome(cache.admit(each)))).toEqual(['accepted', 'accepted'])
+      clock.pass(BUCKET_WIDTH + 1)
+      expect([newest, oldest].map(each => outcome(cache.admit(each)))).toEqual(['replay', 'clock_skew'])
+      expect(cache.size).toBe(1)
+    }
+  })
+
+  test('thousands of ids in one bucket are all found again', () => {
+    const cache = new BoundedReplayCache({ clock: new TestClock(), floor: 0 })
+    const requests = Array.from({ length: 40_000 }, () => request(START))
+    expect(requests.filter(each => outcome(cache.admit(each)) !== 'accepted')).toEqual([])
+    expect(requests.filter(each => outcome(cache.admit(each)) !== 'replay')).toEqual([])
+    expect(cache.size).toBe(requests.length)
+  })
+
+  test.each([0, 15, 17])('an id of %i bytes is a mistake of the caller and leaves no trace', length => {
+    const cache = openCache(new TestClock())
+    expect(() => cache.admit(request(START, { id: new Uint8Array(length) }))).toThrow(TypeError)
+    expect(cache.size).toBe(0)
+  })
+})
+
+describe('a refused request leaves no trace', () => {
+  test('an early stamp refused is accepted once its time has come', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    const early = request(START + 5_001)
+    expect(outcome(cache.admit(early))).toBe('clock_skew')
+    expect(cache.size).toBe(0)
+    clock.pass(1)
+    expect(outcome(cache.admit(early))).toBe('accepted')
+  })
+
+  test('refusals of every kind neither take the id nor count to the presenter', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    const quota = Math.floor(cache.capacity / 4)
+    const later = request(START + 1_000)
+    for (let i = 0; i < 2 * quota; i++) {
+      expect(outcome(cache.admit({ ...later, time: START + 5_001 }))).toBe('clock_skew')
+      expect(outcome(cache.admit({ ...later, time: START - 60_000 }))).toBe('clock_skew')
+      expect(outcome(cache.admit({ ...later, endTime: START - 5_000 }))).toBe('ticket_expired')
+    }
+    expect(cache.size).toBe(0)
+    expect(outcome(cache.admit(later))).toBe('accepted')
+    for (let i = 0; i < 2 * quota; i++) expect(outcome(cache.admit(later))).toBe('replay')
+    expect(outcome(cache.admit(request(START)))).toBe('accepted')
+    expect(cache.size).toBe(2)
+  })
+
+  test('what an unavailable clock or a quota refused is accepted later', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock, START + 7_000)
+    const waiting = request(START + 7_001)
+    expect(outcome(cache.admit(waiting))).toBe('unavailable')
+    clock.pass(2_001)
+    expect(outcome(cache.admit(waiting))).toBe('accepted')
+    clock.pass(10_000)
+    const limited = fillQuota(cache, clock, 'web@demo.example' as Principal)
+    expect(outcome(cache.admit(limited))).toBe('rate_limited')
+    expect(outcome(cache.admit({ ...limited, presenter: presenterNamed('other') }))).toBe('accepted')
+  })
+})
+
+/** Admits requests stamped now until one is refused, and returns that one. */
+function fillQuota(cache: BoundedReplayCache, clock: TestClock, presenter: Principal): AdmissionRequest {
+  for (;;) {
+    const next = request(clock.wall, { presenter })
+    const admission = cache.admit(next)
+    if (admission.refusal === undefined) continue
+    expect(admission.refusal).toBe('rate_limited')
+    return next
+  }
+}
+
+describe('quota', () => {
+  test('a presenter has exactly a quarter, others are not denied, and time gives it back', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    const [greedy, other] = [presenterNamed('greedy'), presenterNamed('other')]
+    fillQuota(cache, clock, greedy)
+    expect(cache.size).toBe(Math.floor(cache.capacity / 4))
+    expect(outcome(cache.admit(request(START, { presenter: other })))).toBe('accepted')
+    clock.pass(60_000 + BUCKET_WIDTH)
+    expect(outcome(cache.admit(request(clock.wall, { presenter: greedy })))).toBe('accepted')
+    expect(cache.size).toBe(1)
+    fillQuota(cache, clock, greedy)
+    expect(cache.size).toBe(Math.floor(cache.capacity / 4))
+  })
+
+  test('a copy is a replay, also from a presenter with nothing left', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    const first = request(START)
+    cache.admit(first)
+    expect(outcome(cache.admit(fillQuota(cache, clock, first.presenter)))).toBe('rate_limited')
+    expect(outcome(cache.admit(first))).toBe('replay')
+  })
+
+  test('what is forgotten bucket by bucket comes back bucket by bucket', () => {
+    const clock = new TestClock(START - (START % BUCKET_WIDTH))
+    const cache = openCache(clock)
+    const [greedy, other] = [presenterNamed('greedy'), presenterNamed('other')]
+    for (let i = 0; i < 100; i++)
+      expect(outcome(cache.admit(request(clock.wall, { presenter: greedy })))).toBe('accepted')
+    for (let i = 0; i < 50; i++)
+      expect(outcome(cache.admit(request(clock.wall, { presenter: other })))).toBe('accepted')
+    clock.pass(BUCKET_WIDTH)
+    fillQuota(cache, clock, greedy)
+    const full = cache.size
+    clock.pass(60_000 - 2)
+    expect(outcome(cache.admit(request(clock.wall, { presenter: greedy })))).toBe('rate_limited')
+    expect(cache.size).toBe(full)
+    clock.pass(1)
+    expect(outcome(cache.admit(request(clock.wall, { presenter: greedy })))).toBe('accepted')
+    expect(cache.size).toBe(full - 150 + 1)
+    fillQuota(cache, clock, greedy)
+    expect(cache.size).toBe(full - 50)
+  })
+
+  test('four greedy presenters together still leave every one of them its quarter', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    // One entry in each bucket begins as many pages as there can be.
+    for (let time = START - 59_999; time <= START + 5_000; time += BUCKET_WIDTH) cache.admit(request(time))
+    const begun = cache.size
+    for (let i = 0; i < 4; i++) fillQuota(cache, clock, presenterNamed(i))
+    expect(cache.size).toBe(begun + 4 * Math.floor(cache.capacity / 4))
+    expect(cache.floor).toBe(START - 60_000)
+  })
+
+  test('names that differ by little are different presenters', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    fillQuota(cache, clock, 'aaaa@demo.example' as Principal)
+    const long = `${'a'.repeat(63)}/${'a'.repeat(63)}@${'a'.repeat(60)}.${'a'.repeat(60)}.example`
+    for (const name of [
+      'aaab@demo.example',
+      'aaaa@demo.exampl',
+      'aaaa@demo.example1',
+      'baaa@demo.example',
+      long,
+    ]) {
+      expect(outcome(cache.admit(request(START, { presenter: name as Principal })))).toBe('accepted')
+    }
+    expect(outcome(cache.admit(request(START, { presenter: 'aaaa@demo.example' as Principal })))).toBe(
+      'rate_limited',
+    )
+  })
+
+  test('presenters come and go without an end, in the memory of those who are there', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    for (let i = 0; i < 60_000; i++) {
+      clock.pass(20)
+      const admission = cache.admit(request(clock.wall, { presenter: presenterNamed(i) }))
+      if (admission.refusal !== undefined) expect.fail(`presenter ${i}: ${admission.refusal}`)
+    }
+    expect(cache.floor).toBe(clock.wall - 60_000)
+    expect(cache.size).toBeLessThanOrEqual(3_000 + BUCKET_WIDTH / 20 + 1)
+    expect(cache.bytes).toBeLessThanOrEqual(LEAST_BYTES)
+    const capacity = cache.capacity
+    clock.pass(120_000)
+    cache.admit(request(clock.wall))
+    expect(cache.capacity).toBeGreaterThan(capacity)
+  })
+})
+
+describe('a full cache', () => {
+  /** Names enough that none meets its quota. */
+  const many = (i: number) => presenterNamed(i % 8)
+
+  /** Admits `each` per 100 ms until the floor is not where the clock alone would put it. */
+  function fill(cache: BoundedReplayCache, clock: TestClock, each: number): AdmissionRequest[] {
+    const accepted: AdmissionRequest[] = []
+    for (let i = 0; ; i++) {
+      if (i % each === 0) clock.pass(100)
+      const next = request(clock.wall, { presenter: many(i) })
+      if (cache.admit(next).refusal !== undefined) expect.fail(`refused before the floor rose, at ${i}`)
+      accepted.push(next)
+      if (cache.floor > clock.wall - 60_000) return accepted
+    }
+  }
+
+  test('the floor rises to the newest time of the oldest bucket, and nothing above it is forgotten', () => {
+    const clock = new TestClock(START - (START % BUCKET_WIDTH))
+    const begin = clock.wall
+    const cache = openCache(clock)
+    const accepted = fill(cache, clock, 100)
+    // Stamps are 100 ms apart from begin + 100 on: the last in the bucket of the first is at begin + 500.
+    expect(cache.floor).toBe(begin + 500)
+    expect(cache.size).toBe(accepted.length - 500)
+    expect(cache.size).toBeGreaterThan(cache.capacity)
+    expect(cache.bytes).toBeLessThanOrEqual(LEAST_BYTES)
+    const expected = (each: AdmissionRequest) => (each.time <= cache.floor ? 'clock_skew' : 'replay')
+    expect(accepted.filter(each => outcome(cache.admit(each)) !== expected(each))).toEqual([])
+  })
+
+  test('a stamp in the very bucket that is dropped is refused, or lies above what was in it', () => {
+    const clock = new TestClock(START - (START % BUCKET_WIDTH))
+    const cache = openCache(clock)
+    const at = clock.wall + 100
+    let refused: Admission | undefined
+    for (let i = 0; refused === undefined; i++) {
+      const admission = cache.admit(request(at, { presenter: many(i) }))
+      if (admission.refusal !== undefined) refused = admission
+    }
+    expect(refused).toEqual({ now: clock.wall, floor: at, refusal: 'clock_skew' })
+    expect(cache.size).toBe(0)
+    expect(outcome(cache.admit(request(at)))).toBe('clock_skew')
+    expect(outcome(cache.admit(request(at + 1)))).toBe('accepted')
+  })
+
+  test.each([0, 1_056])('the last pages, with %i bytes more: as many entries as presenters', more => {
+    const clock = new TestClock()
+    const cache = new BoundedReplayCache({ clock, maxBytes: LEAST_BYTES + more, floor: 0 })
+    let i = 0
+    while (cache.admit(request(START, { presenter: presenterNamed(i) })).refusal === undefined) i++
+    expect(i).toBeGreaterThan(7_000)
+    expect([cache.floor, cache.size]).toEqual([START, 0])
+  })
+
+  test.each([
+    ['one presenter in eight', 8],
+    ['each presenter once', 1_000_000],
+  ])('filled to exhaustion for minutes (%s): bounded, and nothing accepted twice', (_, presenters) => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    const accepted: AdmissionRequest[] = []
+    let state = 1
+    const random = (below: number) => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+      return state % below
+    }
+    const refusals = new Set<string>()
+    let floor = cache.floor
+    for (let i = 0; i < 100_000; i++) {
+      if (i % 4 === 0) clock.pass(1 + random(3))
+      const next = request(clock.wall + 5_000 - random(16_000), { presenter: presenterNamed(i % presenters) })
+      const admission = cache.admit(next)
+      if (admission.refusal === undefined) accepted.push(next)
+      else refusals.add(admission.refusal)
+      if (admission.floor < floor) expect.fail(`${i}: the floor fell`)
+      floor = admission.floor
+      const old = accepted[accepted.length - 1 - random(Math.min(accepted.length, 20_000))]
+      if (old !== undefined && cache.admit(old).refusal === undefined) expect.fail(`${i}: accepted twice`)
+    }
+    expect(refusals).toEqual(new Set(['clock_skew']))
+    expect(cache.bytes).toBeLessThanOrEqual(LEAST_BYTES)
+    expect(cache.floor).toBeGreaterThan(clock.wall - 60_000)
+    expect(cache.capacity).toBeGreaterThan(0)
+    expect(accepted.filter(each => cache.admit(each).refusal === undefined)).toEqual([])
+  })
+
+  test('room comes back when the pressure ends', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    fill(cache, clock, 1_000)
+    clock.pass(70_000)
+    expect(outcome(cache.admit(request(clock.wall)))).toBe('accepted')
+    expect(cache.size).toBe(1)
+    expect(cache.floor).toBe(clock.wall - 60_000)
+    expect(fill(cache, clock, 1_000).length).toBeGreaterThan(cache.capacity)
+  })
+
+  test('memory grows with use: little when idle, never more than allowed', () => {
+    const clock = new TestClock()
+    const cache = new BoundedReplayCache({ clock, floor: 0 })
+    expect(cache.bytes).toBeLessThanOrEqual(64 * 1024)
+    for (let i = 0; i < 1_000; i++) {
+      clock.pass(100)
+      cache.admit(request(clock.wall))
+    }
+    expect(cache.bytes).toBeLessThanOrEqual(512 * 1024)
+    let highest = 0
+    for (let i = 0; i < 100_000; i++) {
+      cache.admit(request(clock.wall, { presenter: many(i) }))
+      highest = Math.max(highest, cache.bytes)
+    }
+    expect(highest / 100_000).toBeLessThanOrEqual(48)
+  })
+
+  test.each([LEAST_BYTES - 1, 0, -1, Number.NaN])('maxBytes of %d is a mistake of the caller', maxBytes => {
+    expect(() => new BoundedReplayCache({ clock: new TestClock(), maxBytes })).toThrow(TypeError)
+  })
+})
+
+describe('clocks', () => {
+  test.each([
+    ['forward', 1_000, 'accepted'],
+    ['forward', 1_001, 'clock_skew'],
+    ['back', -999, 'accepted'],
+    ['back', -1_000, 'accepted'],
+    ['back', -1_001, 'clock_skew'],
+  ])('wall and monotonic clock part %s by %i ms: a fresh stamp is %s', (_, step, expected) => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    cache.admit(request(START))
+    clock.pass(3_000)
+    clock.step(step)
+    const admission = cache.admit(request(clock.wall + 5_000))
+    expect(outcome(admission)).toBe(expected)
+    expect(admission.floor).toBe(clock.wall + (expected === 'accepted' ? -60_000 : 5_000))
+    clock.pass(1)
+    expect(outcome(cache.admit(request(clock.wall + 5_000)))).toBe('accepted')
+  })
+
+  test('a suspended machine: the monotonic clock stood still', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    cache.admit(request(START + 4_000))
+    clock.step(3_600_000)
+    expect(cache.admit(request(clock.wall)).floor).toBe(clock.wall + 5_000)
+    clock.pass(5_001)
+    expect(outcome(cache.admit(request(clock.wall)))).toBe('accepted')
+  })
+
+  test('a restored snapshot: the monotonic clock jumped, the wall did not', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    clock.steady += 1_001
+    expect(cache.admit(request(START)).floor).toBe(START + 5_000)
+    clock.steady -= 2_000_000
+    clock.wall += 1
+    expect(cache.admit(request(START)).floor).toBe(START + 5_001)
+  })
+
+  test('the clocks are compared from one step to the next, refused ones too', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    for (let i = 0; i < 10; i++) {
+      clock.pass(10_000)
+      clock.step(900)
+      expect(cache.admit(request(clock.wall + 6_000)).floor).toBe(clock.wall - 60_000)
+    }
+  })
+
+  test('a monotonic clock that gives no number counts as parted', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    clock.steady = Number.NaN
+    expect(cache.admit(request(START)).floor).toBe(START + 5_000)
+  })
+
+  test.each([Number.NaN, 0.5, 2 ** 53, Number.POSITIVE_INFINITY])(
+    'a clock that gives %d admits nothing',
+    wall => {
+      const clock = new TestClock()
+      const cache = openCache(clock)
+      clock.wall = wall
+      expect(() => cache.admit(request(START))).toThrow(TypeError)
+    },
+  )
+
+  test('a clock set back a little keeps the floor, and the floor rises to the newest time accepted', () => {
+    const clock = new TestClock()
+    const cache = openCache(clock)
+    const newest = request(START + 5_000)
+    cache.admit(newest)
+    cache.admit(request(START))
+    clock.step(-1_500)
+    const admission = cache.admit(newest)
+    expect(admission).toEqual({ now: START - 1_500, floor: START + 5_000, refusal: 'clock_skew' })
+    clock.pass(1_501)
+    expect(outcome(cache.admit(request(clock.wall + 5_000)))).toBe('accepted')
+    expect(outcome(cache.admit(newest))).toBe('clock_skew')
+  })
+
+  test('a clock set back far is unavailable, with a warning, until time catches up', () => {
+    const clock = new TestClock()
+    const warnings: ReplayWarning[] = []
+    const cache = new BoundedReplayCache({ clock, floor: 0, onWarning: warning => warnings.push(warning) })
+    cache.admit(request(START))
+    clock.step(-20_000)
+    for (let i = 0; i < 26; i++) {
+      expect(outcome(cache.admit(request(clock.wall)))).toBe('unavailable')
+      clock.pass(500)
+    }
+    expect(clock.wall).toBe(START - 7_000)
+    expect(outcome(cache.admit(request(clock.wall)))).toBe('unavailable')
+    clock.pass(1)
+    expect(outcome(cache.admit(request(clock.wall)))).toBe('clock_skew')
+    expect(cache.floor).toBe(START)
+    expect(warnings).toEqual([
+      { kind: 'clock_went_back', now: START - 20_000, floor: START },
+      { kind: 'clock_went_back', now: START - 10_000, floor: START },
+    ])
+    for (let i = 0; i < 4; i++) {
+      clock.pass(7_001)
+      expect(outcome(cache.admit(request(clock.wall)))).toBe('accepted')
+    }
+    expect(warnings.length).toBe(2)
+  })
+
+  test('a full cache is told of; a hook that throws or admits finds the cache in order', () => {
+    const clock = new TestClock()
+    const kinds: string[] = []
+    let inside: string | undefined
+    const cache: BoundedReplayCache = new BoundedReplayCache({
+      clock,
+      floor: 0,
+      maxBytes: LEAST_BYTES,
+      onWarning: warning => {
+        kinds.push(warning.kind)
+        inside = outcome(cache.admit(request(clock.wall)))
+        throw new Error('from the hook')
+      },
+    })
+    let thrown = 0
+    for (let i = 0; i < 30_000; i++) {
+      if (i % 1_000 === 0) clock.pass(100)
+      const next = request(clock.wall, { presenter: presenterNamed(i % 8) })
+      try {
+        cache.admit(next)
+      } catch {
+        thrown++
+        expect(outcome(cache.admit(next))).toBe('replay')
+      }
+    }
+    expect({ kinds, thrown, inside }).toEqual({ kinds: ['cache_full'], thrown: 1, inside: 'accepted' })
+  })
+})
+
+describe('restart', () => {
+  test.each([0, 1, -1, -500, -999, 1_000, 5_999])(
+    'a clock changed by %i ms: a new process refuses all',
+    change => {
+      const clock = new TestClock()
+      const first = openCache(clock)
+      const accepted: AdmissionRequest[] = []
+      for (let time = START - 59_999; time <= START + 5_000; time += 997) {
+        accepted.push(request(time), request(Math.min(time + 1, START + 5_000)))
+      }
+      accepted.push(request(START + 5_000))
+      for (const each of accepted) expect(outcome(first.admit(each))).toBe('accepted')
+      clock.step(change)
+      const second = new BoundedReplayCache({ clock })
+      for (let waited = 0; waited < 80_000; waited += 500) {
+        expect(accepted.filter(each => outcome(second.admit(each)) !== 'clock_skew')).toEqual([])
+        clock.pass(500)
+      }
+    },
+  )
+})
+
+/** Section 8 as it is written, with sets and sums; capacity has no end. */
+class Model {
+  floor: number
+  newest = Number.NEGATIVE_INFINITY
+  readonly seen = new Set<string>()
+  private last: [number, number]
+
+  constructor(now: number, monotonic: number) {
+    this.floor = now + 6_000
+    this.last = [now, monotonic]
+  }
+
+  admit(now: number, monotonic: number, { id, time, endTime }: AdmissionRequest): string {
+    this.floor = Math.max(this.floor, now - 60_000)
+    const [lastNow, lastMonotonic] = this.last
+    if (Math.abs(now - lastNow - (monotonic - lastMonotonic)) > 1_000) {
+      this.floor = Math.max(this.floor, this.newest, now + 5_000)
+    }
+    this.last = [now, monotonic]
+    if (now >= endTime + 5_000) return 'ticket_expired'
+    if (this.floor >= now + 7_000) return 'unavailable'
+    if (time <= this.floor || time > now + 5_000) return 'clock_skew'
+    if (this.seen.has(id.toString())) return 'replay'
+    this.seen.add(id.toString())
+    this.newest = Math.max(this.newest, time)
+    return 'accepted'
+  }
+}
+
+type Command =
+  | { readonly do: 'new'; readonly offset: number; readonly fromFloor: boolean; readonly end: number }
+  | { readonly do: 'copy'; readonly index: number }
+  | { readonly do: 'pass'; readonly ms: number }
+  | { readonly do: 'step'; readonly ms: number }
+  | { readonly do: 'restart' }
+
+const near = (...instants: number[]) =>
+  fc.tuple(fc.constantFrom(...instants), fc.integer({ min: -2, max: 2 })).map(([instant, by]) => instant + by)
+
+const newRequest: fc.Arbitrary<Command> = fc.record({
+  do: fc.constant('new' as const),
+  fromFloor: fc.boolean(),
+  offset: fc.oneof(near(0, 1_000, 5_000, -60_000), fc.integer({ min: -61_000, max: 6_000 })),
+  end: fc.oneof({ weight: 5, arbitrary: fc.constant(60_000) }, { weight: 1, arbitrary: near(-5_000) }),
+})
+const copy: fc.Arbitrary<Command> = fc.record({ do: fc.constant('copy' as const), index: fc.nat() })
+const pass: fc.Arbitrary<Command> = fc.record({
+  do: fc.constant('pass' as const),
+  ms: fc.oneof(near(512, 1_000, 6_000, 60_000).map(Math.abs), fc.integer({ min: 0, max: 9_000 })),
+})
+const restart: fc.Arbitrary<Command> = fc.record({ do: fc.constant('restart' as const) })
+const forward: fc.Arbitrary<Command> = fc.record({
+  do: fc.constant('step' as const),
+  ms: fc.oneof(near(1_000, 60_000), fc.integer({ min: 0, max: 10_000_000 })),
+})
+const back: fc.Arbitrary<Command> = fc.record({
+  do: fc.constant('step' as const),
+  ms: fc.oneof(near(-1_000, -7_000), fc.integer({ min: -999, max: 0 }), fc.integer({ min: -90_000, max: 0 })),
+})
+
+/** Plays the commands on cache and model together; what steps back may sum to before a restart is bounded here. */
+function play(start: number, commands: readonly Command[]): void {
+  const clock = new TestClock(start)
+  const sent: AdmissionRequest[] = []
+  const everAccepted = new Set<AdmissionRequest>()
+  let backSinceFirst = 0
+  let cache = new BoundedReplayCache({ clock, maxBytes: LEAST_BYTES })
+  let model = new Model(clock.wall, clock.steady)
+  const deliver = (next: AdmissionRequest) => {
+    const expected = model.admit(clock.wall, clock.steady, next)
+    const admission = cache.admit(next)
+    expect(outcome(admission)).toBe(expected)
+    expect(admission).toMatchObject({ now: clock.wall, floor: model.floor })
+    if (expected !== 'accepted') return
+    expect(everAccepted.has(next)).toBe(false)
+    everAccepted.add(next)
+  }
+  for (const command of commands) {
+    if (command.do === 'new') {
+      const base = command.fromFloor ? cache.floor : clock.wall
+      const next = request(Math.max(0, base + command.offset), {
+        presenter: presenterNamed(sent.length % 3),
+        endTime: clock.wall + command.end,
+      })
+      sent.push(next)
+      deliver(next)
+    } else if (command.do === 'copy') {
+      const old = sent[command.index % Math.max(sent.length, 1)]
+      if (old !== undefined) deliver(old)
+    } else if (command.do === 'pass') clock.pass(command.ms)
+    else if (command.do === 'step') {
+      clock.step(command.ms)
+      if (everAccepted.size > 0) backSinceFirst -= Math.min(command.ms, 0)
+    } else if (backSinceFirst < 1_000) {
+      cache = new BoundedReplayCache({ clock, maxBytes: LEAST_BYTES })
+      model = new Model(clock.wall, clock.steady)
+    }
+  }
+  for (const old of everAccepted) expect(cache.admit(old).refusal).toBeDefined()
+}
+
+describe('against a model', () => {
+  const starts = fc.constantFrom(START, START + 511, 70_000, Number.MAX_SAFE_INTEGER - 10 ** 12)
+
+  test('restarts and forward steps: refusals as the model says, nothing accepted twice', () => {
+    const command = fc.oneof(
+      { weight: 8, arbitrary: newRequest },
+      { weight: 6, arbitrary: copy },
+      { weight: 6, arbitrary: pass },
+      { weight: 1, arbitrary: forward },
+      { weight: 1, arbitrary: restart },
+    )
+    fc.assert(fc.property(starts, fc.array(command, { maxLength: 120, size: 'max' }), play), {
+      numRuns: RUNS,
+    })
+  })
+
+  test('steps both ways too; a restart only after less than a second of steps back', () => {
+    const command = fc.oneof(
+      { weight: 8, arbitrary: newRequest },
+      { weight: 6, arbitrary: copy },
+      { weight: 6, arbitrary: pass },
+      { weight: 1, arbitrary: forward },
+      { weight: 2, arbitrary: back },
+      { weight: 1, arbitrary: restart },
+    )
+    fc.assert(fc.property(starts, fc.array(command, { maxLength: 120, size: 'max' }), play), {
+      numRuns: RUNS,
+    })
+  })
+})
+
+describe('the hash that places entries', () => {
+  test('ids that share all but a few bits spread as others do, and differently in each process', () => {
+    const ids = Array.from({ length: 4_096 }, (_, i) => Uint32Array.of(i << 20, 0, 0, i >>> 12))
+    const [key, other] = [createHashKey(), createHashKey()]
+    const chains = new Uint32Array(1_024)
+    let same = 0
+    for (const id of ids) {
+      const chain = halfSipHash(key, id, 4) & 1_023
+      chains[chain] = (chains[chain] as number) + 1
+      if (chain === (halfSipHash(other, id, 4) & 1_023)) same++
+    }
+    // Four on average; at random a chain of 24 comes once in some ten million tables.
+    expect(Math.max(...chains)).toBeLessThan(24)
+    expect(same).toBeLessThan(64)
+  })
+})
