@@ -27,7 +27,7 @@ async function get(terminal: Terminal, services: string[], options: GetOptions):
       service: ticket.service,
       client: ticket.client,
       endTime: ticket.endTime,
-      claims: Object.fromEntries(ticket.claims),
+      claims: ticket.claims,
     }))
     const text = table(
       rows.map(({ service, endTime, claims }) => [

@@ -38,7 +38,7 @@ export async function startKdc(
 
 async function stop(child: ChildProcess, ask: () => void): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'close')
+  const ended = once(child, 'exit')
   ask()
   await ended
 }

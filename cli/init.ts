@@ -1,0 +1,89 @@
+import { existsSync } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { createRealm } from '../kdc/create-realm.js'
+import { DATA_FILES } from '../kdc/main.js'
+import { openLevelStore } from '../kdc/store/level.js'
+import { createMasterKey } from '../kdc/store/master-key.js'
+import { Vault } from '../kdc/store/vault.js'
+import { systemRandom } from '../shared/crypto/random.js'
+import { OrthrusError } from '../shared/errors.js'
+import type { KeytabEntry } from '../shared/keytab.js'
+import { parseRealm } from '../shared/principal.js'
+import { systemClock } from '../shared/time.js'
+import { DEFAULT_DATA } from './defaults.js'
+import { writeKeytab } from './keytab-output.js'
+import { answer, type Terminal } from './terminal.js'
+
+interface InitOptions {
+  readonly data: string
+  readonly json?: boolean
+}
+
+interface DataFiles {
+  readonly database: string
+  readonly masterKey: string
+  readonly adminKeytab: string
+}
+
+function filesIn(folder: string): DataFiles {
+  return {
+    database: join(folder, DATA_FILES.DATABASE),
+    masterKey: join(folder, DATA_FILES.MASTER_KEY),
+    adminKeytab: join(folder, DATA_FILES.ADMIN_KEYTAB),
+  }
+}
+
+/** `orthrus init`: the only command that opens the database itself. */
+export function initCommand(terminal: Terminal): Command {
+  return new Command('init')
+    .description('make a realm: its database, master.key, and admin.keytab')
+    .argument('<realm>', 'its name, as demo.example')
+    .option('--data <dir>', 'where to make it', DEFAULT_DATA)
+    .option('--json', 'answer in JSON')
+    .action((realm: string, options: InitOptions) => init(terminal, realm, options))
+}
+
+async function init(terminal: Terminal, name: string, options: InitOptions): Promise<void> {
+  const realm = parseRealm(name)
+  const files = filesIn(options.data)
+  requireNoRealm(options.data, Object.values(files))
+  await mkdir(options.data, { recursive: true, mode: 0o700 })
+  try {
+    const admin = await makeRealm(realm, files)
+    await writeKeytab(files.adminKeytab, [admin])
+  } catch (cause) {
+    // Half a realm is of no use, and would be in the way of the next attempt.
+    for (const path of Object.values(files)) await rm(path, { recursive: true, force: true })
+    throw cause
+  }
+  const next = options.data === DEFAULT_DATA ? 'orthrus kdc' : `orthrus kdc --data ${options.data}`
+  const text = [
+    `made the realm ${realm} in ${options.data}`,
+    `  ${files.masterKey}  opens the database: keep it secret, back it up apart from db/`,
+    `  ${files.adminKeytab}  is the key of admin@${realm}: keep it secret`,
+    `next: ${next}`,
+  ]
+  answer(terminal, options, { realm, data: options.data, ...files }, text.join('\n'))
+}
+
+function requireNoRealm(folder: string, files: readonly string[]): void {
+  const there = files.find(path => existsSync(path))
+  if (there === undefined) return
+  throw new OrthrusError('unavailable', `${folder} has a realm already: ${there} exists`, {
+    final: true,
+    hint: 'name another folder with --data',
+  })
+}
+
+async function makeRealm(realm: string, files: DataFiles): Promise<KeytabEntry> {
+  const masterKey = await createMasterKey(files.masterKey, systemRandom)
+  const store = await openLevelStore(files.database, { create: true })
+  const vault = new Vault(store, masterKey, systemRandom)
+  try {
+    return await createRealm({ vault, realm, clock: systemClock, random: systemRandom })
+  } finally {
+    await vault.close()
+  }
+}

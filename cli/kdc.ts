@@ -1,0 +1,66 @@
+import { once } from 'node:events'
+import { Command } from 'commander'
+import { pino } from 'pino'
+import { type RunningKdc, startKdc } from '../kdc/main.js'
+import { parseListen } from './arguments.js'
+import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
+import { answer, type Terminal } from './terminal.js'
+
+interface KdcOptions {
+  readonly data: string
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly allowOrigin: string[]
+  readonly logLevel: string
+  readonly json?: boolean
+}
+
+/** `orthrus kdc`: runs until SIGTERM or SIGINT; then takes nothing more, answers what is under way, and ends. */
+export function kdcCommand(terminal: Terminal): Command {
+  return new Command('kdc')
+    .description('run the KDC of a realm')
+    .option('--data <dir>', 'the folder that "orthrus init" made', DEFAULT_DATA)
+    .option(
+      '--listen <host:port>',
+      'where to listen; port 0 takes any that is free',
+      parseListen,
+      parseListen(DEFAULT_LISTEN),
+    )
+    .option('--allow-origin <origin>', 'let pages of this origin connect; may be repeated', collect, [])
+    .option('--log-level <level>', 'debug, info, warn or error; the log goes to standard error', 'info')
+    .option('--json', 'say in JSON where it listens')
+    .action((options: KdcOptions) => serve(terminal, options))
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value]
+}
+
+async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
+  const logger = loggerAt(options.logLevel)
+  const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+  const kdc: RunningKdc = await startKdc({
+    dataDirectory: options.data,
+    listen: options.listen,
+    allowedOrigins: options.allowOrigin,
+    logger,
+  })
+  answer(
+    terminal,
+    options,
+    { realm: kdc.realm, url: kdc.url },
+    `the KDC of ${kdc.realm} listens on ${kdc.url}`,
+  )
+  await stopped
+  await kdc.close()
+}
+
+const LEVELS = ['debug', 'info', 'warn', 'error']
+
+function loggerAt(level: string): ReturnType<typeof pino> {
+  if (!LEVELS.includes(level)) throw new TypeError(`--log-level is one of ${LEVELS.join(', ')}, not ${level}`)
+  // Standard error, written at once: the last lines before a crash are those that are needed.
+  return pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true }),
+  )
+}

@@ -1,0 +1,166 @@
+import { Administration } from '../client/administration.js'
+import { type ConnectOptions, connect, type Realm } from '../client/connect.js'
+import { createRealm } from '../kdc/create-realm.js'
+import { type RunningKdc, startKdc } from '../kdc/main.js'
+import { MasterKey } from '../kdc/store/master-key.js'
+import { createMemoryStore } from '../kdc/store/memory.js'
+import { Vault } from '../kdc/store/vault.js'
+import { type LoadServiceOptions, loadService } from '../service/load-service.js'
+import { BoundedReplayCache } from '../service/replay-cache.js'
+import type { Service } from '../service/service.js'
+import { derivePasswordKey } from '../shared/crypto/derive.js'
+import { systemRandom } from '../shared/crypto/random.js'
+import { formatKeytab } from '../shared/keytab.js'
+import type { Logger } from '../shared/logger.js'
+import { patternIn } from '../shared/pattern.js'
+import { type Principal, principalIn } from '../shared/principal.js'
+import type { PolicyRule } from '../shared/protocol/admin.js'
+import { SCRYPT, SIZE, WINDOW } from '../shared/protocol/constants.js'
+import { type ClaimValue, compareNames } from '../shared/protocol/ticket.js'
+import { createTestClock, type TestClock } from './clock.js'
+
+export interface TestRealmOptions {
+  /** Default `test.example`. */
+  readonly realm?: string
+  /** Default: one that stands at the start of 2026 until it is moved. */
+  readonly clock?: TestClock
+  readonly logger?: Logger
+}
+
+/** What a rule of policy grants; lifetimes in milliseconds. */
+export interface AllowOptions {
+  readonly claims?: Readonly<Record<string, ClaimValue>>
+  readonly maxLife?: number
+  readonly methods?: readonly string[]
+  readonly paths?: readonly string[]
+  readonly delegable?: boolean
+}
+
+/** Names are short, as `web`, or whole. */
+export interface TestRealm {
+  /** The clock of the KDC, and of every client and service that is made here. */
+  readonly clock: TestClock
+  readonly kdc: RunningKdc
+  /** Everything that `orthrus admin` can do. */
+  readonly administration: Administration
+  /** Registers principals, each with a random key. */
+  add(...names: string[]): Promise<void>
+  /** Registers a person. */
+  addPassword(name: string, password: string): Promise<void>
+  allow(client: string, service: string, options?: AllowOptions): Promise<void>
+  deny(client: string, service: string): Promise<void>
+  /** The text of a principal's keytab. @throws TypeError for one that was not added here */
+  keytab(name: string): string
+  /** Connects as a principal that was added here; closed with the realm. */
+  connect(name: string, options?: Partial<ConnectOptions>): Promise<Realm>
+  /** The service of a principal that was added here. It accepts at once, as if it had been running for a while. */
+  loadService(name: string, options?: Partial<LoadServiceOptions>): Promise<Service>
+  close(): Promise<void>
+}
+
+/** A whole realm in this process: a KDC on a free port of the loopback, its store in memory. */
+export async function startRealm(options: TestRealmOptions = {}): Promise<TestRealm> {
+  const { realm = 'test.example', clock = createTestClock(), logger } = options
+  const store = createMemoryStore()
+  const masterKey = new MasterKey(systemRandom(SIZE.KEY))
+  await createRealm({ vault: new Vault(store, masterKey, systemRandom), realm, clock, random: systemRandom })
+  const logging = logger === undefined ? {} : { logger }
+  const kdc = await startKdc({ store, masterKey, clock, listen: { port: 0 }, ...logging })
+  return new RunningTestRealm(kdc, clock, logging)
+}
+
+class RunningTestRealm implements TestRealm {
+  readonly clock: TestClock
+  readonly kdc: RunningKdc
+  readonly administration: Administration
+  readonly #logging: { readonly logger?: Logger }
+  readonly #keytabs = new Map<Principal, string>()
+  readonly #realms = new Set<Realm>()
+
+  constructor(kdc: RunningKdc, clock: TestClock, logging: { readonly logger?: Logger }) {
+    this.kdc = kdc
+    this.clock = clock
+    this.administration = new Administration(kdc.administration)
+    this.#logging = logging
+  }
+
+  async add(...names: string[]): Promise<void> {
+    for (const name of names) {
+      const principal = this.#principal(name)
+      const { kvno, key } = await this.administration.add({ principal, password: null, ...NO_LIMITS })
+      if (key !== null) this.#keytabs.set(principal, formatKeytab([{ principal, kvno, key }]))
+    }
+  }
+
+  async addPassword(name: string, password: string): Promise<void> {
+    const principal = this.#principal(name)
+    const parameters = { log2N: SCRYPT.LOG2N, r: SCRYPT.R, p: SCRYPT.P, salt: systemRandom(SIZE.SALT) }
+    const key = await derivePasswordKey(password, principal, parameters.salt, parameters)
+    await this.administration.add({ principal, password: { parameters, key }, ...NO_LIMITS })
+  }
+
+  allow(client: string, service: string, options: AllowOptions = {}): Promise<void> {
+    const { claims = {}, maxLife = null, methods = null, paths = null, delegable = false } = options
+    const sorted = Object.entries(claims).sort(([a], [b]) => compareNames(a, b))
+    return this.#setRule(client, service, {
+      effect: 'allow',
+      claims: sorted,
+      maxLife,
+      methods,
+      paths,
+      delegable,
+    })
+  }
+
+  deny(client: string, service: string): Promise<void> {
+    const nothing = { claims: [], maxLife: null, methods: null, paths: null, delegable: false }
+    return this.#setRule(client, service, { effect: 'deny', ...nothing })
+  }
+
+  keytab(name: string): string {
+    const keytab = this.#keytabs.get(this.#principal(name))
+    if (keytab === undefined)
+      throw new TypeError(`${name} was not added to this realm: await realm.add('${name}')`)
+    return keytab
+  }
+
+  async connect(name: string, options: Partial<ConnectOptions> = {}): Promise<Realm> {
+    const { clock, kdc } = this
+    const login =
+      options.password === undefined
+        ? { keytab: { text: this.keytab(name) } }
+        : { principal: this.#principal(name) }
+    const common = { kdc: kdc.url, clock, timers: clock, ...this.#logging }
+    const realm = await connect({ ...common, ...login, ...options } as ConnectOptions)
+    this.#realms.add(realm)
+    return realm
+  }
+
+  loadService(name: string, options: Partial<LoadServiceOptions> = {}): Promise<Service> {
+    const { clock } = this
+    const replayCache = new BoundedReplayCache({ clock, floor: clock.now() - WINDOW.SERVICE_PAST })
+    const schedule = (run: () => void, milliseconds: number) => {
+      const timer = clock.setTimeout(run, milliseconds)
+      return () => clock.clearTimeout(timer)
+    }
+    const keytab = { text: this.keytab(name) }
+    return loadService({ keytab, clock, replayCache, schedule, ...this.#logging, ...options })
+  }
+
+  async close(): Promise<void> {
+    for (const realm of this.#realms) realm.close()
+    await this.kdc.close()
+  }
+
+  #principal(name: string): Principal {
+    return principalIn(this.kdc.realm, name)
+  }
+
+  #setRule(client: string, service: string, rest: Omit<PolicyRule, 'client' | 'service'>): Promise<void> {
+    const { realm } = this.kdc
+    const pair = { client: patternIn(realm, client), service: patternIn(realm, service) }
+    return this.administration.setRule({ ...pair, ...rest })
+  }
+}
+
+const NO_LIMITS = { expiresAt: null, maxLife: null, maxRenew: null } as const
