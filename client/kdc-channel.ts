@@ -59,6 +59,8 @@ class OpenChannel implements KdcChannel {
   #stream: LinkStream | undefined
   #records: RecordChannel | undefined
   #forget: () => void = () => {}
+  /** Rejects the opening, while it is under way. */
+  #fail: (cause: OrthrusError) => void = () => {}
   #lastCall = 0
   #ended: OrthrusError | undefined
 
@@ -121,16 +123,15 @@ class OpenChannel implements KdcChannel {
   async #open({ key, request }: Presented): Promise<ErrorAnswer | undefined> {
     const { connection, timers, http, callTimeout } = this.#parts
     let answered: (first: Uint8Array) => void = () => {}
-    let failed: (cause: OrthrusError) => void = () => {}
     const first = new Promise<Uint8Array>((resolve, reject) => {
       answered = resolve
-      failed = reject
+      this.#fail = reject
     })
     first.catch(() => {})
     const stream = await connection.openStream({
       received: message => (this.#records === undefined ? answered(message) : this.#receive(message)),
       closed: cause => {
-        failed(cause)
+        this.#fail(cause)
         this.#end(broken(cause.reason))
       },
     })
@@ -139,7 +140,7 @@ class OpenChannel implements KdcChannel {
       stream.end()
       throw this.#ended
     }
-    const timer = timers.setTimeout(() => failed(late('opening', callTimeout)), callTimeout)
+    const timer = timers.setTimeout(() => this.#fail(late('opening', callTimeout)), callTimeout)
     const sentAt = http.clock.monotonic()
     stream.send(request.bytes)
     const answer = await first.finally(() => timers.clearTimeout(timer))
@@ -182,6 +183,7 @@ class OpenChannel implements KdcChannel {
     if (this.#ended !== undefined) return
     this.#ended = cause
     this.#forget()
+    this.#fail(cause)
     this.#stream?.end()
     for (const { reject } of this.#calls.values()) reject(cause)
     this.#calls.clear()

@@ -35,7 +35,7 @@ export class Setting {
   }
 
   async connect(options: Partial<ConnectOptions> = {}): Promise<Realm> {
-    const realm = await connectOver(this.kdc.openSocket, {
+    const realm = await connectOver((...args) => this.kdc.openSocket(...args), {
       kdc: KDC_URL,
       clock: this.time,
       timers: this.time,
