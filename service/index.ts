@@ -6,13 +6,11 @@ export type { Principal, Realm } from '../shared/principal.js'
 export type { Admission, AdmissionRefusal, AdmissionRequest, ReplayCache } from '../shared/protocol/replay.js'
 export type { ClaimValue } from '../shared/protocol/ticket.js'
 export type { Clock } from '../shared/time.js'
+export type { AppCaveatChecker, CaveatValue, RequireTicketOptions } from './filter.js'
 export { type LoadServiceOptions, loadService } from './load-service.js'
 export type { RefusedRequest } from './refuse.js'
 export {
-  type AppCaveatChecker,
-  type CaveatValue,
   type RequestListener,
-  type RequireTicketOptions,
   requireTicket,
   type TicketHandler,
   type TicketMiddleware,

@@ -6,7 +6,8 @@ import { pathOf } from '../shared/protocol/path.js'
 import type { Refusal } from '../shared/protocol/refusal.js'
 import { targetOf } from './presentation.js'
 import { announcesBody } from './request-body.js'
-import { releaseResponse } from './response-proof.js'
+import type { ResponseMethods } from './response-buffer.js'
+import { takeOver } from './response-proof.js'
 import type { ServiceParts } from './service.js'
 
 /** A request that was not let through, as the service's own side is told of it. */
@@ -63,41 +64,42 @@ function answer(
   value: string,
   text: string,
 ): void {
-  releaseResponse(res)
-  if (res.headersSent || res.destroyed) {
+  const own = takeOver(res)
+  if (res.writableEnded) return
+  if (res.headersSent) {
     res.destroy()
     return
   }
   const body = Buffer.from(`${text}\n`)
   const unread = announcesBody(req) && !(req.complete && req.readableDidRead)
-  if (unread || status === statusOf('too_large')) res.setHeader('connection', 'close')
-  res.writeHead(status, {
+  if (unread || status === statusOf('too_large')) own.setHeader('connection', 'close')
+  own.writeHead(status, {
     'www-authenticate': value,
     'cache-control': 'no-store',
     'content-type': 'text/plain; charset=utf-8',
     'content-length': body.length,
   })
-  if (req.complete || !unread) res.end(body)
-  else endAfterBody(req, res, service, body)
+  if (req.complete || !unread) own.end(body)
+  else endAfterBody(req, own, service, body)
 }
 
 /**
  * A connection closed upon bytes that nobody took is reset, and the client may lose the answer with it. So the
  * answer goes out at once, and the connection ends when the client has said what it had to say.
  */
-function endAfterBody(req: IncomingMessage, res: ServerResponse, service: ServiceParts, body: Buffer): void {
+function endAfterBody(req: IncomingMessage, own: ResponseMethods, service: ServiceParts, body: Buffer): void {
   let left = LINGER_BYTES
   const end = (): void => {
     cancel()
     req.off('data', discard).off('end', end).off('close', end)
-    res.end()
+    own.end()
   }
   const discard = (piece: Buffer | string): void => {
     left -= piece.length
     if (left < 0) end()
   }
   const cancel = service.schedule(end, LINGER)
-  res.flushHeaders()
-  res.write(body)
+  own.flushHeaders()
+  own.write(body)
   req.on('data', discard).on('end', end).on('close', end)
 }

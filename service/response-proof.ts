@@ -20,12 +20,15 @@ const buffers = new WeakMap<ServerResponse, ResponseBuffer>()
 const NO_BODY = Buffer.alloc(0)
 const FAILED = Buffer.from('internal error\n')
 
-/** Whatever was written so far is dropped, and what follows is sent as it is, without a proof: for a refusal. */
-export function releaseResponse(res: ServerResponse): void {
-  const buffer = buffers.get(res)
-  if (buffer?.buffering !== true) return
-  buffer.release()
-  clearHeaders(res)
+/**
+ * The methods to send a refusal with, as it is and without a proof. Whatever was written so far is dropped, and
+ * whoever still writes writes into nothing.
+ */
+export function takeOver(res: ServerResponse): ResponseMethods {
+  const own = buffers.get(res)?.mute()
+  if (own === undefined) return res
+  if (!res.headersSent) clearHeaders(res)
+  return own
 }
 
 /** The service's side of "both proved": one AP-REP over the response as it goes out. */

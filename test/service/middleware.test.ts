@@ -181,6 +181,30 @@ describe('filters within filters', () => {
     expectRefused(await connection.write(formatRequest(request), 'GET').response(), request, 'replay', '06')
   })
 
+  it('whoever still writes after a refusal writes into nothing', async () => {
+    const failures: unknown[] = []
+    const realm = await start(({ service }) => [
+      requireTicket({ service }),
+      (_req, res, next) => {
+        res.on('error', cause => failures.push(cause))
+        res.on('finish', () => {
+          res.write('more')
+          res.end('and more')
+        })
+        next()
+      },
+      requireTicket({ service, claims: { role: 'writer' } }),
+      hello,
+    ])
+    const connection = realm.connect()
+    const request = realm.sign()
+    const response = await connection.write(formatRequest(request), 'GET').response()
+    expectRefused(response, request, 'not_authorized', '06')
+    expectRefused(await connection.write(formatRequest(request), 'GET').response(), request, 'replay', '06')
+    expect(connection.left).toHaveLength(0)
+    expect(failures).toEqual([])
+  })
+
   it('the inner one may be around a handler', async () => {
     const realm = await start(({ service }) => [
       requireTicket({ service }),

@@ -10,6 +10,7 @@ import { formatRequest, type RawResponse } from './connection.js'
 import {
   BILLING,
   billingKey,
+  createLog,
   expectProved,
   expectRefused,
   headerOf,
@@ -532,6 +533,18 @@ describe('a refusal', () => {
     const request = realm.sign({}, { caveats: [{ name: 'methods', methods: [] }] })
     expectRefused(await realm.send(request), request, 'caveat_failed', '06')
     expect(realm.log.lines.at(-1)).toMatchObject({ level: 'error', message: 'onRefused failed' })
+  })
+
+  it('that cannot be logged costs the connection only', async () => {
+    const logger = createLog()
+    logger.warn = () => {
+      throw new Error('the disk is full')
+    }
+    const realm = await startRealm({ load: { logger } })
+    const request = realm.sign({}, { caveats: [{ name: 'methods', methods: [] }] })
+    await realm.connect().write(formatRequest(request), 'GET').closed()
+    const next = realm.sign()
+    expectProved(await realm.send(next), next)
   })
 
   it('of an AP-REQ with bits flipped never lets it in', async () => {
