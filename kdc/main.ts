@@ -45,6 +45,8 @@ export interface RunningKdc {
   /** What clients connect to, as `ws://127.0.0.1:8750`. */
   readonly url: string
   readonly address: { readonly host: string; readonly port: number }
+  /** How many connections are open. */
+  readonly connections: number
   /** The methods of administration for this very process, which needs no ticket (`shared/protocol/admin.ts`). */
   readonly administration: LocalAdministration
   /** Takes nothing more, answers what is under way, closes the store. A second call does nothing. */
@@ -108,6 +110,9 @@ function runningKdc(
     realm: realm.record.realm,
     url: `ws://${host.includes(':') ? `[${host}]` : host}:${port}`,
     address,
+    get connections() {
+      return server.connections
+    },
     administration: { call: (method, args) => callMethod({ realm, logger, actors: [] }, method, args) },
     close: () => {
       closing ??= close(realm, server, logger)

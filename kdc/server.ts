@@ -65,6 +65,10 @@ export class KdcServer {
     return this.#http.address() as AddressInfo
   }
 
+  get connections(): number {
+    return this.#connections.size
+  }
+
   /** Accepts nothing more, answers what is under way, and cuts what is not done in time. */
   async close(): Promise<void> {
     this.#closing = true
