@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { type ConnectionOptions, withConnection, withRealm } from './connection.js'
+import { type ConnectionOptions, withLogin, withRealm } from './connection.js'
 import { CommandFailed } from './failure.js'
 import type { Terminal } from './terminal.js'
 
@@ -12,17 +12,27 @@ interface CallOptions extends ConnectionOptions {
 
 /** `orthrus call`: one HTTP request, authenticated both ways; nothing of an unproved response is printed. */
 export function callCommand(terminal: Terminal): Command {
-  return withConnection(new Command('call'))
+  return withLogin(new Command('call'))
     .description('make an authenticated HTTP request and print the body of the answer')
-    .argument('[method]', 'GET, or POST with a body, where it is left out')
-    .argument('<url>')
+    .usage('[options] [METHOD] URL')
+    .argument('<url...>', 'the URL, behind a method where that is not GET, or POST with a body')
     .requiredOption('-s, --service <name>', 'the service that must answer')
     .option('-d, --data <body>', 'a body to send')
     .option('-H, --header <header>', 'a header to send, as "content-type: text/plain"', parseHeader, [])
     .option('-i, --include', 'print status and headers as well')
-    .action((method: string | undefined, url: string, options: CallOptions) =>
-      call(terminal, method ?? (options.data === undefined ? 'GET' : 'POST'), url, options),
-    )
+    .action((words: string[], options: CallOptions) => call(terminal, requestLine(words, options), options))
+}
+
+interface RequestLine {
+  readonly method: string
+  readonly url: string
+}
+
+function requestLine(words: readonly string[], options: CallOptions): RequestLine {
+  const [first, second, ...rest] = words
+  if (first === undefined || rest.length > 0) throw new TypeError('name one URL: orthrus call [METHOD] URL')
+  if (second !== undefined) return { method: first, url: second }
+  return { method: options.data === undefined ? 'GET' : 'POST', url: first }
 }
 
 function parseHeader(text: string, before: [string, string][]): [string, string][] {
@@ -31,7 +41,7 @@ function parseHeader(text: string, before: [string, string][]): [string, string]
   return [...before, [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]]
 }
 
-async function call(terminal: Terminal, method: string, url: string, options: CallOptions): Promise<void> {
+async function call(terminal: Terminal, { method, url }: RequestLine, options: CallOptions): Promise<void> {
   await withRealm(terminal, options, async realm => {
     const init = {
       method,

@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { Administration } from '../client/administration.js'
 import { connect, type Realm } from '../client/connect.js'
+import type { KeytabLogin, PasswordLogin } from '../client/connect-options.js'
 import { openKdcChannel } from '../client/kdc-channel.js'
 import { DEFAULT_DATA, DEFAULT_KDC } from './defaults.js'
+import { askPassword } from './password.js'
 import type { Terminal } from './terminal.js'
 
 /** The options by which a command finds the KDC and who it is. */
@@ -11,6 +13,7 @@ export interface ConnectionOptions {
   readonly kdc?: string
   readonly keytab?: string
   readonly principal?: string
+  readonly password?: boolean
   readonly allowReadableKeytab?: boolean
   readonly json?: boolean
 }
@@ -24,6 +27,14 @@ export function withConnection(command: Command): Command {
     .option('--json', 'answer in JSON')
 }
 
+/** The same for a person, who may log in by password. */
+export function withLogin(command: Command): Command {
+  return withConnection(command).option(
+    '--password',
+    'ask for the password of --principal, in place of a keytab',
+  )
+}
+
 export function kdcUrl(terminal: Terminal, options: ConnectionOptions): string {
   return options.kdc ?? terminal.env.ORTHRUS_KDC ?? DEFAULT_KDC
 }
@@ -34,18 +45,29 @@ export async function withRealm<T>(
   options: ConnectionOptions,
   use: (realm: Realm) => Promise<T>,
 ): Promise<T> {
-  const keytab = options.keytab ?? terminal.env.ORTHRUS_KEYTAB
-  if (keytab === undefined) throw new TypeError('say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE')
-  const realm = await connect({
-    kdc: kdcUrl(terminal, options),
-    keytab,
-    ...(options.principal === undefined ? {} : { principal: options.principal }),
-    ...(options.allowReadableKeytab === true ? { allowReadableKeytab: true } : {}),
-  })
+  const realm = await connect({ kdc: kdcUrl(terminal, options), ...(await loginOf(terminal, options)) })
   try {
     return await use(realm)
   } finally {
     realm.close()
+  }
+}
+
+async function loginOf(
+  terminal: Terminal,
+  options: ConnectionOptions,
+): Promise<Omit<KeytabLogin, 'kdc'> | Omit<PasswordLogin, 'kdc'>> {
+  const { principal, password } = options
+  if (password === true) {
+    if (principal === undefined) throw new TypeError('say who logs in: --principal NAME@REALM --password')
+    return { principal, password: await askPassword(terminal, principal) }
+  }
+  const keytab = options.keytab ?? terminal.env.ORTHRUS_KEYTAB
+  if (keytab === undefined) throw new TypeError('say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE')
+  return {
+    keytab,
+    ...(principal === undefined ? {} : { principal }),
+    ...(options.allowReadableKeytab === true ? { allowReadableKeytab: true } : {}),
   }
 }
 

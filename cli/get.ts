@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { formatDuration, parseDuration } from './arguments.js'
-import { type ConnectionOptions, withConnection, withRealm } from './connection.js'
+import { type ConnectionOptions, withLogin, withRealm } from './connection.js'
 import { answer, type Terminal, table } from './terminal.js'
 
 interface GetOptions extends ConnectionOptions {
@@ -9,7 +9,7 @@ interface GetOptions extends ConnectionOptions {
 
 /** `orthrus get`: asks for tickets and tells what came. It shows that key, KDC and policy are as they should be. */
 export function getCommand(terminal: Terminal): Command {
-  return withConnection(new Command('get'))
+  return withLogin(new Command('get'))
     .description('get tickets for services')
     .argument('<service...>', 'names of services, short or whole')
     .option('--lifetime <time>', 'ask for tickets that end sooner, as 15m', parseDuration)

@@ -1,7 +1,10 @@
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { Command } from 'commander'
 import { pino } from 'pino'
-import { type RunningKdc, startKdc } from '../kdc/main.js'
+import { DATA_FILES, type RunningKdc, startKdc } from '../kdc/main.js'
+import { OrthrusError } from '../shared/errors.js'
 import { parseListen } from './arguments.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
 import { answer, type Terminal } from './terminal.js'
@@ -36,6 +39,7 @@ function collect(value: string, before: string[]): string[] {
 }
 
 async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
+  requireRealm(options.data)
   const logger = loggerAt(options.logLevel)
   const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
   const kdc: RunningKdc = await startKdc({
@@ -52,6 +56,14 @@ async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
   )
   await stopped
   await kdc.close()
+}
+
+function requireRealm(folder: string): void {
+  if (existsSync(join(folder, DATA_FILES.DATABASE))) return
+  throw new OrthrusError('unavailable', `there is no realm in ${folder}`, {
+    final: true,
+    hint: `make one with: orthrus init REALM --data ${folder}`,
+  })
 }
 
 const LEVELS = ['debug', 'info', 'warn', 'error']

@@ -20,6 +20,11 @@ export async function askNewPassword(terminal: Terminal, principal: Principal): 
   return password
 }
 
+/** The password of a principal that has one. */
+export function askPassword(terminal: Terminal, principal: string): Promise<string> {
+  return ask(terminal, `Password of ${principal}: `)
+}
+
 async function ask(terminal: Terminal, question: string): Promise<string> {
   const interactive = process.stdin.isTTY === true
   if (interactive) terminal.err(question)

@@ -1,0 +1,307 @@
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { run } from '../../cli/run.js'
+import { requireTicket } from '../../service/require-ticket.js'
+import { formatKeytab, parseKeytab } from '../../shared/keytab.js'
+import { patternIn } from '../../shared/pattern.js'
+import { systemClock } from '../../shared/time.js'
+import { createTestClock } from '../../testing/clock.js'
+import { startRealm, type TestRealm } from '../../testing/realm.js'
+
+/** The commands in this process, against a realm in this process; every answer is read as a person would. */
+
+let realm: TestRealm
+let server: Server
+let folder = ''
+let url = ''
+const home = process.cwd()
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'orthrus-cli-'))
+  // Commands read the platform's clock, so the realm starts with it.
+  realm = await startRealm({ realm: 'demo.example', clock: createTestClock(systemClock.now()) })
+  await realm.add('web', 'orders', 'root')
+  await realm.allow('web', 'orders', { claims: { role: 'reader' } })
+  await realm.allow('root', 'kdc', { claims: { role: 'admin' } })
+  for (const name of ['web', 'orders', 'root']) {
+    await writeFile(join(folder, `${name}.keytab`), realm.keytab(name), { mode: 0o600 })
+  }
+  const service = await realm.loadService('orders')
+  server = createServer(
+    requireTicket({ service }, (req, res, ticket) => {
+      res.statusCode = req.url === '/missing' ? 404 : 200
+      res.end(`${req.method} by ${ticket.client}`)
+    }),
+  )
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+
+afterAll(async () => {
+  process.chdir(home)
+  server.close()
+  await realm.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+interface Outcome {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+async function orthrus(...args: string[]): Promise<Outcome> {
+  let [out, err] = ['', '']
+  const terminal = {
+    out: (text: string) => {
+      out += text
+    },
+    err: (text: string) => {
+      err += text
+    },
+    env: { ORTHRUS_KDC: realm.kdc.url },
+  }
+  const code = await run(args, terminal)
+  return { code, out, err }
+}
+
+const as = (name: string) => ['--keytab', join(folder, `${name}.keytab`)]
+const admin = (...args: string[]) => orthrus('admin', ...args, ...as('root'))
+
+describe('orthrus admin', () => {
+  it('registers, shows, disables, enables and removes', async () => {
+    const file = join(folder, 'new.keytab')
+    expect(await admin('add', 'stock/1', '--out', file, '--max-life', '30m')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('added stock/1@demo.example, its key (kvno 1) is in'),
+    })
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    expect(parseKeytab(await readFile(file, 'utf8'))).toHaveLength(1)
+    expect((await admin('show', 'stock/1')).out).toContain('30 min')
+    expect((await admin('disable', 'stock/1')).out).toBe('disabled stock/1@demo.example\n')
+    expect((await admin('list')).out).toMatch(/stock\/1@demo\.example +kvno 1 +key +disabled/)
+    expect((await admin('enable', 'stock/1')).out).toBe('enabled stock/1@demo.example\n')
+    expect((await admin('remove', 'stock/1')).out).toBe('removed stock/1@demo.example\n')
+    expect((await admin('list')).out).not.toContain('stock/1')
+  })
+
+  it('writes over no keytab, and registers nobody in vain', async () => {
+    const file = join(folder, 'web.keytab')
+    const { code, err } = await admin('add', 'other', '--out', file)
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: expect.stringMatching(/web\.keytab exists already .*--out/),
+    })
+    expect((await admin('show', 'other')).code).toBe(1)
+    expect(await readFile(file, 'utf8')).toBe(realm.keytab('web'))
+  })
+
+  it('names keytabs after principals', async () => {
+    await mkdir(join(folder, 'made'))
+    process.chdir(join(folder, 'made'))
+    expect((await admin('add', 'a/b', 'c')).out).toContain('a.b.keytab')
+    expect(parseKeytab(await readFile('c.keytab', 'utf8'))[0]?.principal).toBe('c@demo.example')
+  })
+
+  it('sets, shows and forgets rules', async () => {
+    const limits = ['--max-life', '1h', '--methods', 'GET,HEAD', '--paths', '/a,/b', '--delegable']
+    await admin(
+      'allow',
+      'web/*',
+      '*',
+      '--claim',
+      'tier:=3',
+      '--claim',
+      'scope=a',
+      '--claim',
+      'scope=b',
+      ...limits,
+    )
+    const listed = JSON.parse((await admin('policy', 'web/*', '*', '--json')).out) as { rules: object[] }
+    expect(listed.rules).toEqual([
+      {
+        client: patternIn(realm.kdc.realm, 'web/*'),
+        service: '*',
+        effect: 'allow',
+        claims: { scope: ['a', 'b'], tier: 3 },
+        maxLife: 3_600_000,
+        methods: ['GET', 'HEAD'],
+        paths: ['/a', '/b'],
+        delegable: true,
+      },
+    ])
+    expect((await admin('deny', 'web/*', '*')).out).toMatch(/^deny web\/\* -> \*/)
+    expect((await admin('policy')).out).toMatch(/deny +web\/\* +-> +\*/)
+    expect((await admin('policy', 'web/*', '*', '--forget')).out).toBe('forgotten\n')
+    expect((await admin('policy', 'web/*', '*')).out).toContain('no rule')
+  })
+
+  it('is for administrators', async () => {
+    const { code, err } = await orthrus('admin', 'list', ...as('web'))
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/not_authorized.*role=admin/) })
+  })
+
+  it.each([
+    [['remove', 'nobody'], /there is no principal nobody@demo\.example; run: orthrus admin list/],
+    [['remove', 'krbtgt'], /krbtgt@demo\.example cannot be removed/],
+    [['add', 'web', '--out', 'x.keytab'], /web@demo\.example exists already/],
+    [['disable', 'root'], /cannot be disabled by itself/],
+  ])('%j is refused', async (args, message) => {
+    const { code, err } = await admin(...args)
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(message) })
+  })
+
+  it.each([
+    [['add'], /missing required argument/],
+    [['add', 'Web'], /not a principal: "Web@demo\.example"/],
+    [['add', 'a', 'b', '--out', 'x'], /--out goes with a single name/],
+    [['allow', 'web'], /missing required argument/],
+    [['allow', 'w*', 'orders'], /neither a principal nor a pattern/],
+    [['allow', 'web', 'orders', '--methods', 'get'], /upper case/],
+    [['allow', 'web', 'orders', '--max-life', '1w'], /90s, 15m, 1h or 7d/],
+    [['policy', '--forget'], /needs CLIENT and SERVICE/],
+    [['policy', 'web', 'orders', 'more'], /too many arguments/],
+    [['nonsense'], /unknown command/],
+  ])('%j is wrong usage', async (args, message) => {
+    const { code, err } = await admin(...args)
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringMatching(message) })
+  })
+})
+
+describe('orthrus get', () => {
+  it('gets tickets', async () => {
+    expect(await orthrus('get', 'orders', ...as('web'))).toEqual({
+      code: 0,
+      out: expect.stringMatching(/^orders@demo\.example {2}ends in 5\d min {2}role=reader\n$/),
+      err: '',
+    })
+  })
+
+  it('tells which it did not get, and how that is changed', async () => {
+    const { code, out, err } = await orthrus('get', 'orders', 'root', ...as('web'))
+    expect({ code, out, err }).toEqual({
+      code: 1,
+      out: expect.stringContaining('orders@demo.example'),
+      err: expect.stringMatching(/policy_denied.*orthrus admin allow web root/),
+    })
+  })
+
+  it('answers machines in JSON, errors too', async () => {
+    const { tickets } = JSON.parse((await orthrus('get', 'orders', '--json', ...as('web'))).out)
+    expect(tickets).toMatchObject([{ service: 'orders@demo.example', claims: { role: 'reader' } }])
+    const refused = await orthrus('get', 'root', '--json', ...as('web'))
+    expect(JSON.parse(refused.err)).toMatchObject({
+      error: { code: 'policy_denied', service: 'root@demo.example' },
+    })
+  })
+
+  it('needs a key', async () => {
+    expect(await orthrus('get', 'orders')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--keytab FILE'),
+    })
+  })
+})
+
+describe('orthrus call', () => {
+  const call = (...args: string[]) => orthrus('call', ...args, '--service', 'orders', ...as('web'))
+
+  it.each([
+    [[], 'GET'],
+    [['-d', 'x'], 'POST'],
+  ])('with %j', async (args, method) => {
+    expect(await call(`${url}/x`, ...args)).toEqual({
+      code: 0,
+      out: `${method} by web@demo.example\n`,
+      err: '',
+    })
+  })
+
+  it('takes a method, and shows the head', async () => {
+    const { out } = await call('DELETE', `${url}/x`, '-i')
+    expect(out).toMatch(/^200\n(?:.+\n)+\nDELETE by web@demo\.example\n$/)
+  })
+
+  it('fails where the service says so, and prints what it said', async () => {
+    expect(await call(`${url}/missing`)).toEqual({
+      code: 1,
+      out: 'GET by web@demo.example\n',
+      err: 'orthrus: the service answered 404\n',
+    })
+  })
+
+  it('prints nothing that is not proved', async () => {
+    const { code, out, err } = await call(`http://127.0.0.1:${realm.kdc.address.port}/health`)
+    expect({ code, out, err }).toEqual({
+      code: 1,
+      out: '',
+      err: expect.stringContaining('response_unproved'),
+    })
+  })
+
+  it.each([[['a', 'b', 'c']], [[]]])('%j is wrong usage', async words => {
+    expect((await call(...words)).code).toBe(2)
+  })
+})
+
+describe('orthrus inspect', () => {
+  it('names the keys of a keytab and shows none', async () => {
+    const { out } = await orthrus('inspect', join(folder, 'web.keytab'))
+    expect(out).toContain('web@demo.example kvno 1')
+    expect(out).not.toContain('orthruskey1_')
+  })
+
+  it('does not guess', async () => {
+    expect(await orthrus('inspect', 'nonsense')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('neither a file'),
+    })
+    const cut = formatKeytab(parseKeytab(realm.keytab('web'))).slice(0, -9)
+    await writeFile(join(folder, 'cut.keytab'), cut)
+    expect(await orthrus('inspect', join(folder, 'cut.keytab'))).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/keytab_invalid.*line 2.*cut off/),
+    })
+  })
+})
+
+describe('orthrus init', () => {
+  it('makes what the KDC needs, for its owner alone, and once', async () => {
+    const data = join(folder, 'data')
+    expect(await orthrus('init', 'made.example', '--data', data)).toMatchObject({ code: 0 })
+    for (const [name, mode] of [
+      ['.', 0o700],
+      ['db', 0o700],
+      ['master.key', 0o600],
+      ['admin.keytab', 0o600],
+    ] as const) {
+      expect([name, (await stat(join(data, name))).mode & 0o777]).toEqual([name, mode])
+    }
+    const again = await orthrus('init', 'made.example', '--data', data)
+    expect(again).toMatchObject({ code: 1, err: expect.stringContaining('has a realm already') })
+  })
+
+  it.each(['Demo', 'a..b', '-a', ''])('refuses the realm %j', async name => {
+    expect(await orthrus('init', name, '--data', join(folder, 'no'))).toMatchObject({ code: 2 })
+  })
+
+  it('kdc refuses a folder without a realm', async () => {
+    expect(await orthrus('kdc', '--data', join(folder, 'none'))).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/there is no realm in .*orthrus init/),
+    })
+  })
+})
+
+it('no arguments, --help and --version', async () => {
+  expect((await orthrus()).code).toBe(2)
+  expect(await orthrus('--help')).toMatchObject({ code: 0, out: expect.stringContaining('Usage: orthrus') })
+  expect(await orthrus('--version')).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+  })
+})

@@ -1,0 +1,68 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+/** Real processes, of what `npm run build` made. */
+
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+const CLI = join(root, 'dist/cli/orthrus.js')
+
+export async function temporaryFolder(): Promise<{ folder: string; remove: () => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'orthrus-test-'))
+  return { folder, remove: () => rm(folder, { recursive: true, force: true }) }
+}
+
+export interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+export async function run(command: string, args: readonly string[], cwd: string, input = ''): Promise<Ended> {
+  const child = spawn(command, args, { cwd, stdio: 'pipe' })
+  child.stdin.end(input)
+  let [out, err] = ['', '']
+  child.stdout.on('data', chunk => {
+    out += String(chunk)
+  })
+  child.stderr.on('data', chunk => {
+    err += String(chunk)
+  })
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, out, err }
+}
+
+export function orthrus(cwd: string, ...args: string[]): Promise<Ended> {
+  return run(process.execPath, [CLI, ...args], cwd)
+}
+
+export interface KdcProcess {
+  readonly url: string
+  readonly child: ChildProcess
+  log(): string
+  /** Ends it as the signal does. */
+  end(signal: NodeJS.Signals): Promise<number | null>
+}
+
+export async function startKdc(cwd: string, data = 'orthrus-data'): Promise<KdcProcess> {
+  const args = [CLI, 'kdc', '--data', data, '--listen', '127.0.0.1:0', '--json']
+  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  let log = ''
+  child.stderr.on('data', chunk => {
+    log += String(chunk)
+  })
+  const exited = once(child, 'exit')
+  const [line] = await Promise.race([once(createInterface({ input: child.stdout }), 'line'), exited])
+  if (typeof line !== 'string') throw new Error(`the KDC did not start: ${log}`)
+  const { url } = JSON.parse(line) as { url: string }
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+    const [code] = (await exited) as [number | null]
+    return code
+  }
+  return { url, child, log: () => log, end }
+}
