@@ -103,10 +103,14 @@ export interface SignedRequest extends RawRequest {
 }
 
 export class TestRealm {
-  readonly clock = new TestClock()
+  readonly clock: TestClock
   readonly log = createLog()
   readonly refused: RefusedRequest[] = []
   service!: Service
+
+  constructor(clock = new TestClock()) {
+    this.clock = clock
+  }
 
   ticket(options: TicketOptions = {}): HeldTicket {
     const { service = ORDERS, kvno = 3, sealedWith = ordersKey, caveats = [], ...content } = options
@@ -161,6 +165,7 @@ export class TestRealm {
 
 export interface StartOptions extends Partial<RequireTicketOptions> {
   readonly load?: Partial<LoadServiceOptions>
+  readonly testClock?: TestClock
   readonly handler?: TicketHandler
   /** In place of `requireTicket` with a handler. */
   readonly listener?: (realm: RunningRealm) => (req: IncomingMessage, res: ServerResponse) => void
@@ -195,8 +200,8 @@ export class RunningRealm extends TestRealm {
 
 /** Starts a service past its start's floor; the handler answers `hello`. */
 export async function startRealm(options: StartOptions = {}): Promise<RunningRealm> {
-  const { load, handler, listener, ...required } = options
-  const realm = new RunningRealm()
+  const { load, testClock, handler, listener, ...required } = options
+  const realm = new RunningRealm(testClock)
   const { clock, log: logger } = realm
   realm.service = await loadService({
     keytab,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { BoundedReplayCache } from '../../service/replay-cache.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
@@ -6,6 +7,7 @@ import { FLAG, TYPE } from '../../shared/protocol/constants.js'
 import { openUnauthenticatedError } from '../../shared/protocol/error.js'
 import { formatMessageHeader, parseChallenge } from '../../shared/protocol/http.js'
 import { HOUR, MINUTE } from '../../shared/time.js'
+import { TestClock } from './clock.js'
 import { formatRequest, type RawResponse } from './connection.js'
 import {
   BILLING,
@@ -365,16 +367,14 @@ describe('freshness and replay', () => {
   })
 
   it('a client that fills its share: rate_limited, and others are served', async () => {
-    const realm = await startRealm({ load: { replayCache: { maxBytes: 512 * 1024 } } })
-    const probe = new BoundedReplayCache({ clock: realm.clock, maxBytes: 512 * 1024 })
-    const ticket = realm.ticket()
-    const connection = realm.connect()
-    let status = 200
-    for (let sent = 0; status === 200 && sent < probe.capacity; sent++) {
-      const request = realm.sign({}, { ticket })
-      status = (await connection.write(formatRequest(request), 'GET').response()).status
-    }
-    expect(status).toBe(429)
+    const testClock = new TestClock()
+    const replayCache = new BoundedReplayCache({ clock: testClock, maxBytes: 512 * 1024 })
+    const realm = await startRealm({ testClock, load: { replayCache } })
+    const time = testClock.now()
+    const fill = () => replayCache.admit({ id: randomBytes(16), time, presenter: WEB, endTime: time + HOUR })
+    while (fill().refusal === undefined);
+    const request = realm.sign()
+    expectRefused(await realm.send(request), request, 'rate_limited', '06')
     const other = realm.sign({}, { ticket: realm.ticket({ client: BILLING }) })
     expectProved(await realm.send(other), other)
   })
