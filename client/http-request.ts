@@ -60,10 +60,15 @@ export async function collectRequest(request: Request, maxBytes: number): Promis
     method: request.method,
     url,
     headers: [...request.headers],
-    body: await readBytes(request.body, maxBytes, 'request', 'maxRequest'),
+    body: await readBytes(await bodyOf(request), maxBytes, 'request', 'maxRequest'),
     passing,
     redirect: request.redirect,
   }
+}
+
+/** Some browsers do not show the body of a `Request`, which is not to say that it has none. */
+async function bodyOf(request: Request): Promise<ReadableStream<Uint8Array> | null> {
+  return request.body === undefined ? (await request.blob()).stream() : request.body
 }
 
 /** The same request to another address of the same service. */

@@ -67,7 +67,6 @@ export class KdcExchanges {
     } catch (cause) {
       if (!endsTgt(cause)) throw cause
       this.#options.logger.debug({ code: cause.code }, 'the TGT is of no more use; logging in anew')
-      if (this.#tgt === tgt) this.#tgt = undefined
       return this.#requestAnew(services, lifetime)
     }
   }

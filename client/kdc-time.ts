@@ -34,7 +34,7 @@ export class KdcTime {
 
   /** Milliseconds. */
   now(): number {
-    if (this.#offset === undefined) return this.#clock.now()
+    if (this.#offset === undefined) return wholeTime(this.#clock.now())
     return wholeTime(this.#clock.monotonic() + this.#offset)
   }
 

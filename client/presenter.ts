@@ -71,30 +71,26 @@ export class Presenter {
     )
     if (answer.next === 'anew') return this.#presentAnew(use, answer)
     await sleep(this.#options.timers, answer.wait, signal)
-    return this.#presentAgain(use, first, true)
+    return this.#presentAgain(use, first)
   }
 
   /** What was refused before, other bytes, may have been handled all the same: then no later refusal is final. */
   async #presentAnew<T extends object>(use: Presentation<T>, { wait, final }: Answer): Promise<T> {
     try {
-      return await this.#presentAgain(use, await this.#prepare(use, wait), final)
+      return await this.#presentAgain(use, await this.#prepare(use, wait))
     } catch (cause) {
       if (final || !(cause instanceof OrthrusError) || !cause.final) throw cause
       throw new OrthrusError(cause.code, cause.reason, { ...cause.facts, final: false, cause })
     }
   }
 
-  async #presentAgain<T extends object>(
-    use: Presentation<T>,
-    presented: Presented,
-    final: boolean,
-  ): Promise<T> {
+  async #presentAgain<T extends object>(use: Presentation<T>, presented: Presented): Promise<T> {
     const { service, safe, signal } = use
     const refused = await use.send(presented)
     if (!('error' in refused)) return refused
     const answer = answerTo(refused.error, { stamp: presented.request.time, safe, resendable: false })
     await this.#learn(presented, refused, answer, signal)
-    throw this.#refusal(service, refused, final && answer.final)
+    throw this.#refusal(service, refused, answer.final)
   }
 
   async #prepare(use: Presentation<object>, wait: number): Promise<Presented> {

@@ -94,6 +94,13 @@ describe('KDC time', () => {
       facts: { claimed: 'clock_skew' },
     })
     expect(kdc.log).toHaveLength(3)
+    const before = kdc.asked[2]?.time
+    kdc.ahead = HOUR
+    expect(await failureOf(realm.getServiceTicket('orders'))).toMatchObject({ code: 'clock_skew' })
+    kdc.intercept = (_, honest) => honest()
+    kdc.ahead = 0
+    await realm.getServiceTicket('orders')
+    expect(kdc.asked.slice(3).map(asked => asked.time)).toEqual([before, before])
   })
 })
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { OVERRIDE_HEADERS } from '../../shared/protocol/http.js'
 import { BILLING, ORDERS } from './fake-kdc.js'
 import { FakeService } from './fake-service.js'
@@ -89,6 +89,15 @@ describe('what goes out', () => {
     form.set('file', new Blob(['content']), 'name.txt')
     expect((await realm.fetch(URL, { method: 'POST', body: form })).status).toBe(200)
     expect(orders.handled[0]?.headers.get('content-type')).toMatch(/^multipart\/form-data; boundary=/)
+  })
+
+  it('has its body too where the platform does not show it as a stream', async () => {
+    const { orders, realm } = await prepare()
+    const request = new Request(URL, { method: 'POST', body: 'hidden' })
+    const hidden = vi.spyOn(Request.prototype, 'body', 'get').mockReturnValue(undefined as never)
+    onTestFinished(() => hidden.mockRestore())
+    expect((await realm.fetch(request)).status).toBe(200)
+    expect(new TextDecoder().decode(orders.handled[0]?.body)).toBe('hidden')
   })
 
   it('may be a Request, and options over it', async () => {

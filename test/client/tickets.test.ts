@@ -81,6 +81,7 @@ describe('the first tickets', () => {
       ['AS', 0],
       ['TGS', 5 * MINUTE],
     ])
+    expect(kdc.log).toEqual(['AS', 'TGS orders'])
     const whole = await realm.getServiceTicket('orders')
     expect(whole.endTime).toBe(time.now() + HOUR)
     expect(await realm.getServiceTicket('orders', { lifetime: 5 * MINUTE })).toBe(brief)
