@@ -7,6 +7,7 @@ import { TYPE } from '../../shared/protocol/constants.js'
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import { ORDERS } from './fake-kdc.js'
 import type { Arrived } from './fake-service.js'
+import { settle } from './fake-time.js'
 import { failureOf, ORDERS_URL, Setting } from './setting.js'
 
 /** What becomes of requests that a service, or somebody in its place, refuses: section 8 over the whole client. */
@@ -207,6 +208,28 @@ describe('a ticket that is of no more use', () => {
     const responses = await Promise.all(Array.from({ length: 20 }, () => realm.fetch(URL)))
     expect(responses.every(response => response.status === 200)).toBe(true)
     expect(kdc.log).toEqual(['AS orders', 'TGS orders'])
+  })
+})
+
+describe('a refusal of a ticket that was replaced meanwhile', () => {
+  it.each(['revoked', 'ticket_invalid'] as const)('%s asks for no other', async code => {
+    const { orders, realm, kdc } = await prepare()
+    let release: () => void = () => {}
+    const held = new Promise<void>(resolve => {
+      release = resolve
+    })
+    orders.intercept = async (arrived, honest) => {
+      const nth = orders.arrived.length
+      if (nth > 2) return honest()
+      if (nth === 2) await held
+      return code === 'revoked' ? orders.refuse(arrived, code) : orders.forge(code)
+    }
+    const both = [realm.fetch(URL), realm.fetch(URL)]
+    await settle()
+    expect(kdc.log).toEqual(['AS orders', 'TGS orders'])
+    release()
+    expect((await Promise.all(both)).map(response => response.status)).toEqual([200, 200])
+    expect(kdc.log).toHaveLength(2)
   })
 })
 
