@@ -12,7 +12,7 @@ function platform(primitives: string) {
   }
 }
 
-const slow = process.env['ORTHRUS_SLOW'] === '1'
+const slow = process.env.ORTHRUS_SLOW === '1'
 
 export default defineConfig({
   root,
