@@ -46,6 +46,13 @@ export function decode(bytes: Uint8Array): Value[] {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** Up to here, and in ASCII, most texts are; a `TextDecoder` takes longer to call than to work. */
+const SHORT_TEXT = 64
+
+function isAscii(byte: number): boolean {
+  return byte < 0x80
+}
+
 class Reader {
   readonly #bytes: Uint8Array
   readonly #view: DataView
@@ -106,6 +113,7 @@ class Reader {
 
   #text(length: number): string {
     const bytes = this.#take(length)
+    if (length <= SHORT_TEXT && bytes.every(isAscii)) return String.fromCharCode(...bytes)
     try {
       return utf8.decode(bytes)
     } catch {

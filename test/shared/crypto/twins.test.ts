@@ -60,3 +60,19 @@ describe('noble and OpenSSL', () => {
     expect(await derive(openssl)).toEqual(await derive(noble))
   })
 })
+
+describe('random bytes', () => {
+  it.each([0, 1, 16, 32, 512, 513, 5_000])('come in any number: %i', length => {
+    for (const twin of [noble, openssl]) expect(twin.randomBytes(length)).toHaveLength(length)
+  })
+
+  it('are never handed out twice, whatever was done to those before', () => {
+    const seen = new Set<string>()
+    for (let i = 0; i < 10_000; i++) {
+      const bytes = openssl.randomBytes(16)
+      seen.add(bytes.join())
+      bytes.fill(0)
+    }
+    expect(seen.size).toBe(10_000)
+  })
+})
