@@ -53,6 +53,19 @@ describe('a cache of records', () => {
     expect(await after).toBe(NEW)
   })
 
+  it('nor where the old read ends while the new one is under way', async () => {
+    const { waiting, cache } = slowReads()
+    const before = cache.get('a')
+    cache.forget('a')
+    const after = cache.get('a')
+    waiting[0]?.end(OLD)
+    expect(await before).toBe(OLD)
+    const joined = cache.get('a')
+    waiting[1]?.end(NEW)
+    expect(await Promise.all([after, joined])).toEqual([NEW, NEW])
+    expect(waiting).toHaveLength(2)
+  })
+
   it('keeps that there is none, until there may be', async () => {
     const { waiting, cache } = slowReads()
     const none = cache.get('a')

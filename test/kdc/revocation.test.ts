@@ -34,6 +34,8 @@ describe('between a login and the next TGS request', () => {
     async (before = 0, after = 0) => {
       const realm = await scene()
       const web = await realm.add('web')
+      const loggedIn = START + DAY
+      realm.clock.time = loggedIn
       const tgt = grantOf(await login(realm, web, { renewable: true }))
       realm.clock.time += before
       await realm.call('disable', [web.principal])
@@ -43,7 +45,7 @@ describe('between a login and the next TGS request', () => {
       await realm.call('enable', [web.principal])
       const answer = outcome(await ask(realm, tgt, stamped))
       expect(['06 revoked', '06 ticket_not_yet_valid']).toContain(answer)
-      realm.clock.time = START
+      realm.clock.time = loggedIn
       expect(outcome(await ask(realm, tgt, { time: realm.realm.time.now() }))).toBe('06 revoked')
       const again = grantOf(await login(realm, web, { time: realm.realm.time.now() }))
       expect(outcome(await ask(realm, again, { time: realm.realm.time.now() }))).toBe('reply')

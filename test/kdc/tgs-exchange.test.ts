@@ -3,6 +3,7 @@ import { deriveAuthKey } from '../../shared/crypto/derive.js'
 import { SessionKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { encodeCaveat } from '../../shared/protocol/caveats.js'
+import { FLAG } from '../../shared/protocol/constants.js'
 import { encode } from '../../shared/protocol/encoding.js'
 import type { Grant } from '../../shared/protocol/grant.js'
 import { sealTicket, type TicketContent } from '../../shared/protocol/ticket.js'
@@ -292,6 +293,20 @@ describe('the tickets of a TGS reply', () => {
       endTime: START + 10 * HOUR,
       renewTill: null,
     })
+  })
+
+  it('are within limits that came after the TGT', async () => {
+    const realm = await scene()
+    await realm.amend('web', record => ({ ...record, maxLife: 5_000 }))
+    const ticket = grantOf(await ask(realm, realm.tgt, { services: [local('orders')] }))
+    expect(ticket.endTime).toBe(START + 5_000)
+  })
+
+  it('say that the login was by password, as the TGT does', async () => {
+    const realm = await scene()
+    const tgt = await forgeTgt(realm, { flags: FLAG.PASSWORD })
+    const grants = grantsOf(await ask(realm, tgt, { renew: true, services: [local('orders')] }))
+    expect(grants.map(({ flags }) => flags)).toEqual([FLAG.PASSWORD, FLAG.PASSWORD])
   })
 
   it('have a key and an id of their own each', async () => {

@@ -280,6 +280,14 @@ describe('an AP-OPEN at the KDC', () => {
     expect(first).toEqual([])
   })
 
+  it('leaves nothing waiting where it is refused', async () => {
+    const realm = await scene()
+    const { request, key } = openingOf(realm.grant, { time: START, binding: systemRandom(32) })
+    for (let i = 0; i <= CHANNELS_WAITING; i++)
+      expect(await told(realm, request, key)).toBe('06 binding_mismatch')
+    expect(await outcomeOf(realm, realm.grant)).toBe('accepted')
+  })
+
   it('waits with at most 15 others of its ticket, and 5 s for the first record', async () => {
     const realm = await scene()
     const waiting = []
