@@ -51,14 +51,10 @@ function refuseDoubled(headers: HeadersInit): void {
 
 /** Reads the body. @param maxBytes of body. @throws OrthrusError `too_large`; the signal's reason */
 export async function collectRequest(request: Request, maxBytes: number): Promise<HttpRequest> {
-  const url = new URL(request.url)
-  url.hash = ''
-  // An empty query has a `?` on some platforms and none on others.
-  if (url.search === '') url.search = ''
   const passing = Object.fromEntries(PASSING.map(name => [name, request[name]]))
   return {
     method: request.method,
-    url,
+    url: plain(new URL(request.url)),
     headers: [...request.headers],
     body: await readBytes(await bodyOf(request), maxBytes, 'request', 'maxRequest'),
     passing,
@@ -73,10 +69,15 @@ async function bodyOf(request: Request): Promise<ReadableStream<Uint8Array> | nu
 
 /** The same request to another address of the same service. */
 export function redirected(request: HttpRequest, url: URL): HttpRequest {
-  const target = new URL(url)
-  target.hash = ''
-  if (target.search === '') target.search = ''
-  return { ...request, url: target }
+  return { ...request, url: plain(url) }
+}
+
+/** What of a URL is sent. An empty query has a `?` on some platforms and none on others. */
+function plain(url: URL): URL {
+  const sent = new URL(url)
+  sent.hash = ''
+  if (sent.search === '') sent.search = ''
+  return sent
 }
 
 /** What of the request the AP-REQ covers. */

@@ -43,6 +43,18 @@ describe('the first tickets', () => {
     expect(kdc.log).toEqual(['AS orders'])
   })
 
+  it('asks once for the requests of one tick', async () => {
+    const { kdc, realm } = await prepare()
+    const url = 'http://orders.test:8080/'
+    const post = { method: 'POST', body: new Blob(['x']).stream() }
+    await Promise.allSettled([
+      realm.fetch(url, { service: 'billing', ...post }),
+      realm.fetch(url, post),
+      realm.getServiceTicket('gate'),
+    ])
+    expect(kdc.log).toEqual(['AS billing orders gate'])
+  })
+
   it('waits for a login under way instead of beginning another', async () => {
     const { kdc, realm } = await prepare()
     const tickets: Promise<unknown>[] = []
