@@ -1,28 +1,26 @@
 import { InvalidArgumentError } from 'commander'
 import { type Claims, type ClaimValue, compareNames } from '../shared/protocol/ticket.js'
-import { DAY, HOUR, MINUTE, SECOND } from '../shared/time.js'
+import { DAY, HOUR, MINUTE, parseDuration as readDuration, SECOND } from '../shared/time.js'
 
 /** What people write on the command line, read or refused with what would have been right. */
 
-const UNIT: ReadonlyMap<string, number> = new Map([
-  ['s', SECOND],
-  ['m', MINUTE],
-  ['h', HOUR],
-  ['d', DAY],
-])
-
 /** `90s`, `15m`, `1h`, `7d` as milliseconds. */
 export function parseDuration(text: string): number {
-  const [, count, unit] = /^([1-9][0-9]{0,8})([smhd])$/.exec(text) ?? []
-  if (count === undefined || unit === undefined)
-    throw new InvalidArgumentError('Write a time as 90s, 15m, 1h or 7d.')
-  return Number(count) * (UNIT.get(unit) as number)
+  const milliseconds = readDuration(text)
+  if (milliseconds === undefined) throw new InvalidArgumentError('Write a time as 90s, 15m, 1h or 7d.')
+  return milliseconds
 }
+
+const SAID = [
+  ['d', DAY],
+  ['h', HOUR],
+  ['min', MINUTE],
+] as const
 
 /** Milliseconds as a person would say them, the larger of two units. */
 export function formatDuration(milliseconds: number): string {
-  const [unit, size] = [...UNIT].reverse().find(([, size]) => milliseconds >= 2 * size) ?? ['s', SECOND]
-  return `${Math.floor(milliseconds / size)} ${unit === 'm' ? 'min' : unit}`
+  const [unit, size] = SAID.find(([, size]) => milliseconds >= 2 * size) ?? ['s', SECOND]
+  return `${Math.floor(milliseconds / size)} ${unit}`
 }
 
 /** `GET,HEAD` as a list of what is not empty. */

@@ -17,3 +17,20 @@ export const SECOND = 1_000
 export const MINUTE = 60 * SECOND
 export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR
+
+/** A time as people write it: `90s`, `15m`, `1h`, `7d`. */
+export type Duration = `${number}${'s' | 'm' | 'h' | 'd'}`
+
+const UNIT: ReadonlyMap<string, number> = new Map([
+  ['s', SECOND],
+  ['m', MINUTE],
+  ['h', HOUR],
+  ['d', DAY],
+])
+
+/** Milliseconds, or `undefined` for what is no duration. */
+export function parseDuration(text: string): number | undefined {
+  const [, count, unit = ''] = /^([1-9][0-9]{0,8})([smhd])$/.exec(text) ?? []
+  const size = UNIT.get(unit)
+  return count === undefined || size === undefined ? undefined : Number(count) * size
+}
