@@ -1,0 +1,169 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, onTestFinished } from 'vitest'
+import type { ConnectOptions } from '../../client/connect-options.js'
+import type { Realm } from '../../client/realm.js'
+import {
+  type LoadServiceOptions,
+  type RefusedRequest,
+  type RequireTicketOptions,
+  requireTicket,
+  type Service,
+  type Ticket,
+} from '../../service/index.js'
+import type { WireCode } from '../../shared/errors.js'
+import { openUnauthenticatedError } from '../../shared/protocol/error.js'
+import { parseChallenge } from '../../shared/protocol/http.js'
+import { startRealm, type TestClock, type TestRealm, type TestRealmOptions } from '../../testing/index.js'
+import { type Captured, deliver, HttpProxy, headerOf, type Relayed } from './http-proxy.js'
+import { WebSocketProxy } from './websocket-proxy.js'
+
+/** What reached a handler. */
+export interface Handled {
+  readonly method: string
+  readonly target: string
+  readonly body: string
+  readonly ticket: Ticket
+}
+
+export type Answerer = (req: IncomingMessage, res: ServerResponse, ticket: Ticket, body: string) => void
+
+export interface GuardedOptions extends Partial<RequireTicketOptions> {
+  readonly load?: Partial<LoadServiceOptions>
+  readonly answer?: Answerer
+}
+
+/** A real service: `node:http` behind `requireTicket`. */
+export class Guarded {
+  readonly service: Service
+  readonly handled: Handled[] = []
+  readonly refused: RefusedRequest[] = []
+  readonly #port: number
+
+  private constructor(service: Service, port: number) {
+    this.service = service
+    this.#port = port
+  }
+
+  static async start(realm: TestRealm, name: string, options: GuardedOptions = {}): Promise<Guarded> {
+    const { load, answer = echo, ...required } = options
+    const service = await realm.loadService(name, load)
+    const onRefused = (refused: RefusedRequest): void => void guarded.refused.push(refused)
+    const listener = requireTicket({ service, onRefused, ...required }, async (req, res, ticket) => {
+      const body = await textOf(req)
+      guarded.handled.push({ method: req.method ?? '', target: req.url ?? '', body, ticket })
+      answer(req, res, ticket, body)
+    })
+    const server = createServer(listener)
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    const guarded: Guarded = new Guarded(service, (server.address() as AddressInfo).port)
+    return guarded
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  /** Sends it past every proxy. */
+  deliver(request: Captured): Promise<Relayed> {
+    return deliver(this.port, request)
+  }
+}
+
+const echo: Answerer = (req, res, { client }, body) => {
+  res.end(`${client} ${req.method} ${req.url} ${body}`.trim())
+}
+
+async function textOf(req: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = []
+  for await (const piece of req) pieces.push(piece as Buffer)
+  return Buffer.concat(pieces).toString()
+}
+
+/** A realm in this process, closed with the test. */
+export async function startTestRealm(options: TestRealmOptions = {}): Promise<TestRealm> {
+  const realm = await startRealm(options)
+  onTestFinished(() => realm.close())
+  return realm
+}
+
+/** A realm, the service `orders`, the client `web`, and an attacker on both ways. */
+export interface World {
+  readonly realm: TestRealm
+  readonly clock: TestClock
+  readonly orders: Guarded
+  readonly http: HttpProxy
+  readonly kdc: WebSocketProxy
+  readonly web: Realm
+}
+
+export interface WorldOptions extends GuardedOptions {
+  readonly connect?: Partial<ConnectOptions>
+  readonly realm?: TestRealmOptions
+}
+
+export async function startWorld({ connect, realm: options, ...guarded }: WorldOptions = {}): Promise<World> {
+  const realm = await startTestRealm(options)
+  await realm.add('web', 'orders')
+  await realm.allow('web', 'orders')
+  const orders = await Guarded.start(realm, 'orders', guarded)
+  const http = await HttpProxy.start(orders.port)
+  const kdc = await WebSocketProxy.start(realm.kdc.url)
+  const web = await realm.connect('web', { kdc: kdc.url, services: { [http.url]: 'orders' }, ...connect })
+  return { realm, clock: realm.clock, orders, http, kdc, web }
+}
+
+/** What a promise is rejected with. */
+export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
+  const nothing = Symbol('nothing')
+  const cause = await promise.then(
+    () => nothing,
+    reason => reason,
+  )
+  if (cause === nothing) throw new Error('it was not rejected')
+  return cause
+}
+
+/** That a service refused, as everybody on the way can read; whether type 06 is right only its client knows. */
+export function expectRefused(response: Relayed, code: WireCode, type: '05' | '06'): void {
+  const challenge = parseChallenge(headerOf(response, 'www-authenticate'))
+  const seen = `${response.status} ${response.body}`
+  expect(challenge?.code, seen).toBe(code)
+  expect(challenge?.error?.[1], seen).toBe(type === '05' ? 5 : 6)
+  expect(headerOf(response, 'authentication-info')).toBeUndefined()
+  if (type === '05') {
+    expect(openUnauthenticatedError(challenge?.error ?? new Uint8Array()).code).toBe(code)
+  }
+}
+
+/** Lets what is under way come to where it waits for a clock; turns of the event loop, and no time. */
+export async function turns(count = 20): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise(resolve => setImmediate(resolve))
+}
+
+/** Waits, by turns of the event loop, until it is so. */
+export async function until(isSo: () => boolean): Promise<void> {
+  for (let i = 0; !isSo(); i++) {
+    if (i > 200_000) throw new Error('it never came to be')
+    await new Promise(resolve => setImmediate(resolve))
+  }
+}
+
+/** Moves the clock on, in steps, until the promise is settled. */
+export async function passTime<T>(clock: TestClock, promise: Promise<T>, step = 250): Promise<T> {
+  let settled = false
+  const settle = (): void => {
+    settled = true
+  }
+  promise.then(settle, settle)
+  for (let i = 0; !settled; i++) {
+    if (i > 400) throw new Error('it never settled')
+    await turns(10)
+    if (!settled) clock.advance(step)
+  }
+  return promise
+}
