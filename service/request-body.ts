@@ -98,7 +98,7 @@ function collect(req: IncomingMessage, { maxBody, timeout, schedule }: BodyOptio
 /** False where the limit is passed. */
 function drain(req: IncomingMessage, body: ByteCollector): boolean {
   while (req.readableLength > 0) {
-    // Just what is there: a read beyond the end makes Node emit 'end' before anybody else can listen.
+    // Just what is there: a read beyond the end asks Node to emit 'end', which is for others to hear.
     const piece: Buffer | null = req.read(req.readableLength)
     if (piece !== null && !body.append(piece)) return false
   }

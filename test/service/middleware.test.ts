@@ -233,9 +233,11 @@ describe('filters within filters', () => {
     const request = good.sign({}, { caveats })
     expectProved(await good.send(request), request)
     expect(asked).toEqual(['outer a', 'outer b', 'inner b'])
-    const bad = await start(realm => [...build(false)(realm), hello])
-    const refused = bad.sign({}, { caveats })
-    expectRefused(await bad.send(refused), refused, 'caveat_failed', '06')
+    for (const answer of [false, undefined, 1]) {
+      const bad = await start(realm => [...build(answer as boolean)(realm), hello])
+      const refused = bad.sign({}, { caveats })
+      expectRefused(await bad.send(refused), refused, 'caveat_failed', '06')
+    }
   })
 
   it('a filter of another service does not take the ticket of the first', async () => {

@@ -142,6 +142,19 @@ describe.each(Object.entries(readers))('a body read by %s', (_, read) => {
 })
 
 describe('a body that the handler does not read', () => {
+  it('is as if nobody had looked at it', async () => {
+    const seen: unknown[] = []
+    const realm = await startRealm({
+      handler: (req, res) => {
+        seen.push(req.readableFlowing, req.readableEnded, req.destroyed, req.listenerCount('readable'))
+        seen.push(req.listenerCount('close'), req.listenerCount('error'), req.readableLength)
+        res.end()
+      },
+    })
+    await realm.send(realm.sign({ method: 'POST', body: Buffer.from('pay 1') }))
+    expect(seen).toEqual([null, false, false, 0, 0, 0, 5])
+  })
+
   it('does not stand in the way of the next request', async () => {
     const realm = await startRealm()
     const connection = realm.connect()
@@ -305,6 +318,57 @@ describe('a body that does not come', () => {
     await expect.poll(() => realm.log.lines.length, { interval: 1 }).toBe(1)
     expect(realm.log.lines[0]).toMatchObject({ level: 'debug' })
     expect(realm.handled).toHaveLength(0)
+  })
+
+  it('because the client went away before it was looked for reaches no handler either', async () => {
+    let aborted = false
+    let release: (() => void) | undefined
+    const admit = async () => {
+      await new Promise<void>(resolve => {
+        release = resolve
+      })
+      return { now: 1_790_000_007_000, floor: 0 }
+    }
+    const realm = await startRealm({
+      load: { replayCache: { admit } },
+      listener: ({ service, handled }) => {
+        const guarded = requireTicket({ service }, req => handled.push(req))
+        return (req, res) => {
+          req.once('close', () => {
+            aborted = true
+          })
+          guarded(req, res)
+        }
+      },
+    })
+    const bytes = formatRequest(realm.sign({ method: 'POST', body: Buffer.from('pay 1') }))
+    const connection = realm.connect().write(bytes.subarray(0, -2), 'POST')
+    await expect.poll(() => release, { interval: 1 }).toBeDefined()
+    connection.destroy()
+    await expect.poll(() => aborted, { interval: 1 }).toBe(true)
+    release?.()
+    await expect.poll(() => realm.log.lines.length, { interval: 1 }).toBe(1)
+    expect(realm.log.lines[0]).toMatchObject({ level: 'debug' })
+    expect(realm.handled).toHaveLength(0)
+    expect(realm.clock.waiting).toBe(0)
+  })
+
+  it('because somebody here dropped the request leaves no timer', async () => {
+    let dropped: IncomingMessage | undefined
+    const realm = await startRealm({
+      listener: ({ service }) => {
+        const guarded = requireTicket({ service }, () => undefined)
+        return (req, res) => {
+          dropped = req
+          guarded(req, res)
+        }
+      },
+    })
+    const bytes = formatRequest(realm.sign({ method: 'POST', body: Buffer.from('pay 1') }))
+    realm.connect().write(bytes.subarray(0, -2), 'POST')
+    await expect.poll(() => realm.clock.waiting, { interval: 1 }).toBe(1)
+    dropped?.destroy()
+    await expect.poll(() => realm.clock.waiting, { interval: 1 }).toBe(0)
   })
 
   it('is not waited for where the request is refused before', async () => {
