@@ -16,7 +16,7 @@ export function requireFresh(time: number, now: number): void {
 }
 
 /**
- * The client of a ticket as it is now (section 7, step 3).
+ * The client of a ticket as it is now (section 7, step 3). No method revokes a single ticket yet, so none is looked up.
  * @throws OrthrusError `revoked` where it is gone, another of the same name, or cut off since
  */
 export function requireUnrevoked(ticket: OpenedTicket, client: PrincipalRecord | undefined): PrincipalRecord {

@@ -57,6 +57,8 @@ export class KdcServer {
       this.#http.once('error', reject)
       this.#http.listen({ host, port }, () => {
         this.#http.off('error', reject)
+        // Without a listener, running out of file descriptors would end the process.
+        this.#http.on('error', cause => this.#options.context.logger.error({ err: cause }, 'cannot accept'))
         resolve()
       })
     })

@@ -1,4 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { createDispatch } from '../../kdc/dispatch.js'
+import { openRealm } from '../../kdc/realm.js'
+import { createMemoryStore } from '../../kdc/store/memory.js'
+import type { Store } from '../../kdc/store/store.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { createAsRequest } from '../../shared/protocol/as.js'
@@ -118,6 +122,34 @@ describe('the AS exchange', () => {
     ]
     const answers = await Promise.all(strangers.map(client => login(realm, client)))
     expect(new Set(answers.map(({ bytes }) => Buffer.from(bytes).toString('hex'))).size).toBe(1)
+  })
+
+  it('looks as often in the store for who is not there as for who has not the key', async () => {
+    const reads: string[] = []
+    const memory = createMemoryStore()
+    const store: Store = {
+      get: (kind, name) => {
+        reads.push(`${kind} ${name}`)
+        return memory.get(kind, name)
+      },
+      commit: changes => memory.commit(changes),
+      list: (kind, page) => memory.list(kind, page),
+      watch: listener => memory.watch(listener),
+      close: () => memory.close(),
+    }
+    const realm = await testRealm({ store })
+    const web = await realm.add('web')
+    for (const client of [
+      withKey(web),
+      stranger('nobody@demo.example'),
+      { ...stranger('web@demo.example'), kvno: 9 },
+    ]) {
+      const again = await openRealm({ vault: realm.vault, clock: realm.clock, random: systemRandom })
+      const dispatch = createDispatch({ ...realm.context, realm: again })
+      reads.length = 0
+      for (let i = 0; i < 3; i++) await login({ ...realm, dispatch }, client)
+      expect(reads).toEqual([`principal ${client.principal}`])
+    }
   })
 
   it.each([
