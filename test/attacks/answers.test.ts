@@ -1,0 +1,322 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { deriveAuthKey } from '../../shared/crypto/derive.js'
+import { AuthKey } from '../../shared/crypto/keys.js'
+import { systemRandom } from '../../shared/crypto/random.js'
+import { WIRE_CODES, type WireCode } from '../../shared/errors.js'
+import { createApReply, decodeApRequest } from '../../shared/protocol/ap.js'
+import { TYPE } from '../../shared/protocol/constants.js'
+import { createAuthenticatedError, createError, type ErrorContent } from '../../shared/protocol/error.js'
+import {
+  formatChallenge,
+  formatMessageHeader,
+  parseMessageHeader,
+  responseBinding,
+} from '../../shared/protocol/http.js'
+import { openTicket } from '../../shared/protocol/ticket.js'
+import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
+import { entryOf } from './by-hand.js'
+import { type Captured, headerOf, type Relayed, withHeader } from './http-proxy.js'
+import { failureOf, startWorld, type World } from './scene.js'
+
+/** What a client believes, and does, of what is answered in a service's or the KDC's name. */
+
+const POST = { method: 'POST', body: 'pay 5' } as const
+const UNPROVED = { code: 'response_unproved', final: false } as const
+
+function refusal(world: World, code: WireCode, error: Uint8Array): Relayed {
+  const challenge = formatChallenge({ realm: world.web.realm, code, error })
+  return { status: 401, headers: [['www-authenticate', challenge]], body: Buffer.from(`${code}\n`) }
+}
+
+/** An ERROR that anybody can write. */
+function forged(world: World, code: WireCode, floor: number | null = null, time = 1): Relayed {
+  return refusal(world, code, createError({ code, time, floor, message: '' }))
+}
+
+function requestOf(request: Captured) {
+  const bytes = parseMessageHeader(headerOf(request, 'authorization')) ?? new Uint8Array()
+  return decodeApRequest(TYPE.AP_REQ, bytes)
+}
+
+/** The ERROR that only who has the service's key can write. */
+function proved(world: World, request: Captured, content: ErrorContent): Relayed {
+  const { ticket, mac } = requestOf(request)
+  const opened = openTicket(ticket, entryOf(world.realm, 'orders').key)
+  return refusal(world, content.code, createAuthenticatedError(deriveAuthKey(opened.key, []), mac, content))
+}
+
+function stampOf(request: Captured | undefined): number {
+  if (request === undefined) throw new Error('no request')
+  return requestOf(request).time
+}
+
+describe('a fake service', () => {
+  it('that proves nothing is not heard', async () => {
+    const { web } = await startWorld()
+    const server = createServer((_, res) => res.end('paid'))
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/pay`
+    expect(await failureOf(web.fetch(url, { ...POST, service: 'orders' }))).toMatchObject(UNPROVED)
+  })
+
+  it('that has another key, or made one up, is not heard', async () => {
+    const world = await startWorld()
+    const { web, http, realm, orders } = world
+    await realm.add('fake')
+    const body = Buffer.from('paid')
+    const binding = responseBinding(200, [], body)
+    const keys = [new AuthKey(systemRandom(32)), entryOf(realm, 'fake').key as unknown as AuthKey]
+    for (const key of keys) {
+      http.intercept = request => {
+        const reply = createApReply(key, requestOf(request).mac, { time: realm.clock.now(), binding })
+        return { status: 200, headers: [['authentication-info', formatMessageHeader(reply)]], body }
+      }
+      expect(await failureOf(web.fetch(`${http.url}/pay`, POST))).toMatchObject(UNPROVED)
+    }
+    expect(orders.handled).toHaveLength(0)
+  })
+
+  it('that passes on the proof of another request is not heard, the same in all else', async () => {
+    const { web, http, orders } = await startWorld()
+    await web.fetch(`${http.url}/pay`, POST)
+    const [first] = http.answered
+    http.intercept = async (request, forward) => {
+      await forward(request)
+      return first ?? forward(request)
+    }
+    expect(await failureOf(web.fetch(`${http.url}/pay`, POST))).toMatchObject(UNPROVED)
+    expect(orders.handled).toHaveLength(2)
+  })
+
+  it('that passes on the proof of another client’s request is not heard', async () => {
+    const { web, http, realm } = await startWorld()
+    await realm.add('eve')
+    await realm.allow('eve', 'orders')
+    const eve = await realm.connect('eve', { services: { [http.url]: 'orders' } })
+    await eve.fetch(`${http.url}/pay`, POST)
+    const [first] = http.answered
+    http.intercept = () => first ?? { status: 500, headers: [], body: Buffer.alloc(0) }
+    expect(await failureOf(web.fetch(`${http.url}/pay`, POST))).toMatchObject(UNPROVED)
+  })
+})
+
+const alterations: Record<string, (response: Relayed) => Relayed> = {
+  'without its proof': response => withHeader(response, 'authentication-info'),
+  'with its proof cut off': response => {
+    return withHeader(
+      response,
+      'authentication-info',
+      headerOf(response, 'authentication-info')?.slice(0, -4),
+    )
+  },
+  'with its proof in the place of an error': response => {
+    const proof = headerOf(response, 'authentication-info')
+    return withHeader(withHeader(response, 'authentication-info'), 'www-authenticate', proof)
+  },
+  'with another status': response => ({ ...response, status: 201 }),
+  'with a status of failure': response => ({ ...response, status: 500 }),
+  'as if nothing had changed': response => ({ ...response, status: 304, body: Buffer.alloc(0) }),
+  'with another body': response => ({ ...response, body: Buffer.from('unpaid') }),
+  'with a body cut off': response => ({ ...response, body: response.body.subarray(0, 2) }),
+  'with no body': response => ({ ...response, body: Buffer.alloc(0) }),
+  'with another content-type': response => withHeader(response, 'content-type', 'text/html'),
+  'without its content-type': response => withHeader(response, 'content-type'),
+  'with a content-range': response => withHeader(response, 'content-range', 'bytes 0-3/4'),
+  'with a location': response => withHeader(response, 'location', '/elsewhere'),
+  'with content-type twice': response => ({
+    ...response,
+    headers: [...response.headers, ['content-type', 'text/html']],
+  }),
+  'with an empty location': response => withHeader(response, 'location', ''),
+  'as an encoding of itself': response => withHeader(response, 'content-encoding', 'identity'),
+}
+
+describe('a response that was altered', () => {
+  it.each(Object.entries(alterations))('%s is no response', async (_, alter) => {
+    const answer = (
+      _: unknown,
+      res: { setHeader(n: string, v: string): unknown; end(t: string): unknown },
+    ) => {
+      res.setHeader('content-type', 'text/plain')
+      res.end('paid')
+    }
+    const { web, http, orders } = await startWorld({ answer })
+    expect(await (await web.fetch(`${http.url}/pay`, POST)).text()).toBe('paid')
+    http.intercept = async (request, forward) => alter(await forward(request))
+    expect(await failureOf(web.fetch(`${http.url}/pay`, POST))).toMatchObject(UNPROVED)
+    // It was handled, and the client says no more than that it may have been; it does not send it again.
+    expect([orders.handled.length, http.captured.length]).toEqual([2, 2])
+  })
+
+  it('whose loss is all that happened is told as that, and the request is not sent again', async () => {
+    const { web, http, orders } = await startWorld()
+    http.intercept = async (request, forward) => {
+      await forward(request)
+      throw new Error('the connection is cut')
+    }
+    const failure = await failureOf(web.fetch(`${http.url}/pay`, POST))
+    expect(failure).toMatchObject({ code: 'unavailable', final: false })
+    expect([orders.handled.length, http.captured.length]).toEqual([1, 1])
+  })
+})
+
+describe('a forged ERROR in place of the answer', () => {
+  it.each(WIRE_CODES)('05 %s: a POST is handled once, and what became of it stays open', async code => {
+    const world = await startWorld()
+    const { web, http, orders } = world
+    http.intercept = async (request, forward) => {
+      await forward(request)
+      return forged(world, code, code === 'clock_skew' ? 0 : null)
+    }
+    const failure = await failureOf(web.fetch(`${http.url}/pay`, POST))
+    expect(failure).toMatchObject({ code: 'refused_unproved', final: false, facts: { claimed: code } })
+    expect([orders.handled.length, http.captured.length]).toEqual([1, 1])
+    // The POST can be asked for once more by its caller, and by nobody else.
+    http.intercept = (request, forward) => forward(request)
+    expect((await web.fetch(`${http.url}/pay`, POST)).status).toBe(200)
+    expect(orders.handled).toHaveLength(2)
+  })
+
+  it('05 ticket_invalid: a GET goes out once more, under a new ticket, and no oftener', async () => {
+    const world = await startWorld()
+    const { web, http, kdc, orders } = world
+    http.intercept = async (request, forward) => {
+      await forward(request)
+      return forged(world, 'ticket_invalid')
+    }
+    for (let i = 0; i < 5; i++) {
+      expect(await failureOf(web.fetch(`${http.url}/7`))).toMatchObject({
+        code: 'refused_unproved',
+        final: false,
+      })
+    }
+    expect(orders.handled).toHaveLength(10)
+    // However many are forged, the KDC is asked once a minute.
+    expect([kdc.asked(TYPE.AS_REQ).length, kdc.asked(TYPE.TGS_REQ).length]).toEqual([1, 1])
+    const tickets = http.captured.map(request => Buffer.from(requestOf(request).ticket.bytes).toString('hex'))
+    expect(new Set(tickets).size).toBe(2)
+  })
+
+  it.each(['clock_skew', 'ticket_expired', 'binding_mismatch'] as const)(
+    '06 %s of another request proves nothing',
+    async code => {
+      const world = await startWorld()
+      const { web, http, orders, clock } = world
+      const content = { code, time: clock.now(), floor: null, message: '' }
+      let first: Relayed | undefined
+      http.intercept = async (request, forward) => {
+        await forward(request)
+        first ??= proved(world, request, content)
+        return first
+      }
+      expect(await failureOf(web.fetch(`${http.url}/pay`, POST))).toMatchObject({ code })
+      expect(await failureOf(web.fetch(`${http.url}/pay`, POST))).toMatchObject(UNPROVED)
+      expect([orders.handled.length, http.captured.length]).toEqual([2, 2])
+    },
+  )
+})
+
+describe('a clock that is lied about', () => {
+  it.each([1, HOUR, -HOUR, 2 ** 52])('by an unproved clock_skew of %d ms moves no stamp', async ahead => {
+    const world = await startWorld()
+    const { web, http, clock, orders } = world
+    await web.fetch(`${http.url}/7`)
+    const time = Math.max(0, clock.now() + ahead)
+    http.intercept = () => forged(world, 'clock_skew', time, time)
+    for (const init of [{}, POST]) {
+      const failure = await failureOf(web.fetch(`${http.url}/7`, init))
+      expect(failure).toMatchObject({
+        code: 'refused_unproved',
+        final: false,
+        facts: { claimed: 'clock_skew' },
+      })
+    }
+    http.intercept = (request, forward) => forward(request)
+    expect((await web.fetch(`${http.url}/7`, POST)).status).toBe(200)
+    expect(http.captured.map(stampOf)).toEqual(Array(4).fill(clock.now()))
+    expect(orders.handled).toHaveLength(2)
+  })
+
+  it.each([
+    ['2^53 - 1', () => 2 ** 53 - 1],
+    ['2^53 - 2', () => 2 ** 53 - 2],
+    ['10 minutes ahead', (now: number) => now + 10 * MINUTE + 1],
+  ])('by a service that proves a floor of %s leads nobody there', async (_, floorOf) => {
+    const world = await startWorld()
+    const { web, http, clock, orders } = world
+    const [time, floor] = [clock.now(), floorOf(clock.now())]
+    const content = { code: 'clock_skew', time, floor, message: '' } as const
+    http.intercept = request => proved(world, request, content)
+    for (const init of [{}, POST]) {
+      const failure = await failureOf(web.fetch(`${http.url}/7`, init))
+      expect(failure).toMatchObject({ code: 'clock_skew', final: false })
+    }
+    expect(http.captured).toHaveLength(2)
+    http.intercept = (request, forward) => forward(request)
+    expect((await web.fetch(`${http.url}/7`, POST)).status).toBe(200)
+    expect(http.captured.map(stampOf)).toEqual(Array(3).fill(time))
+    expect(orders.handled).toHaveLength(1)
+  })
+
+  it('by one service is kept for that service alone', async () => {
+    const world = await startWorld()
+    const { web, http, clock, realm } = world
+    await realm.add('billing')
+    await realm.allow('web', 'billing')
+    const time = clock.now() + HOUR
+    http.intercept = request =>
+      proved(world, request, { code: 'clock_skew', time, floor: time - MINUTE, message: '' })
+    expect(await failureOf(web.fetch(`${http.url}/7`))).toMatchObject({ code: 'clock_skew' })
+    await failureOf(web.fetch(`${http.url}/7`))
+    await failureOf(web.fetch(`${http.url}/7`, { service: 'billing' }))
+    expect(http.captured.map(stampOf).map(stamp => stamp - clock.now())).toEqual([0, HOUR, HOUR, HOUR, 0])
+  })
+
+  it('in the KDC’s name by anybody moves no stamp', async () => {
+    const { web, kdc, clock } = await startWorld()
+    kdc.downward = ({ id }) => {
+      const time = clock.now() + HOUR
+      return [{ id, message: createError({ code: 'clock_skew', time, floor: null, message: '' }) }]
+    }
+    const failure = await failureOf(web.getServiceTicket('orders'))
+    expect(failure).toMatchObject({ code: 'clock_skew', final: false, facts: { claimed: 'clock_skew' } })
+    expect(kdc.toKdc).toHaveLength(1)
+    kdc.downward = frame => [frame]
+    await web.getServiceTicket('orders')
+    expect(kdc.toKdc).toHaveLength(2)
+  })
+
+  it('by holding back the KDC’s answer is not learnt: what came late says too little', async () => {
+    const { web, kdc, clock, http, orders } = await startWorld()
+    kdc.downward = frame => {
+      clock.advance(4 * SECOND)
+      return [frame]
+    }
+    expect((await web.fetch(`${http.url}/7`, POST)).status).toBe(200)
+    expect(Math.abs(stampOf(http.captured[0]) - clock.now())).toBeLessThanOrEqual(2 * SECOND)
+    expect(orders.handled).toHaveLength(1)
+  })
+})
+
+describe('a forged ERROR in the KDC’s name', () => {
+  it.each(WIRE_CODES)('05 %s ends no ticket in hand, and nothing finally', async code => {
+    const { web, kdc, realm } = await startWorld()
+    await realm.add('billing')
+    await realm.allow('web', 'billing')
+    const ticket = await web.getServiceTicket('orders')
+    kdc.downward = ({ id }) => {
+      return [{ id, message: createError({ code, time: 1, floor: null, message: '' }) }]
+    }
+    const failure = await failureOf(web.getServiceTicket('billing'))
+    expect(failure).toMatchObject({ code, final: false, facts: { claimed: code } })
+    expect(await web.getServiceTicket('orders')).toBe(ticket)
+    kdc.downward = frame => [frame]
+    expect((await web.getServiceTicket('billing')).service).toBe('billing@test.example')
+  })
+})
