@@ -140,7 +140,7 @@ describe('what breaks a channel', () => {
     'the end': ({ records }) => [records.sealEnd()],
   }
 
-  it.each(Object.entries(breaks))('%s', async (_, make) => {
+  it.each(Object.entries(breaks))('%s', async (name, make) => {
     const { kdc, realm } = await prepare()
     const channel = await openKdcChannel(realm)
     await settle()
@@ -152,6 +152,7 @@ describe('what breaks a channel', () => {
     await settle()
     for (const record of make(open, kdc)) reply.call(open.socket, open.id, record)
     expect(await failure).toMatchObject({ code: 'channel_broken', final: false })
+    if (name === 'that the KDC says so') expect(String(await failure)).toContain('the KDC says that it is')
     expect(await failureOf(channel.call('list', []))).toMatchObject({ code: 'channel_broken' })
   })
 })

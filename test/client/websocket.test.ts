@@ -23,10 +23,11 @@ class PlatformWebSocket extends WebSocket {
 const MAX = 4 + LIMIT.MESSAGE_BYTES
 
 /** Over real sockets, at any free port. */
-async function serve(options: { readonly protocol?: false; readonly port?: number } = {}) {
+async function serve(options: { readonly protocol?: false; readonly compress?: true } = {}) {
   const server = new WebSocketServer({
     host: '127.0.0.1',
-    port: options.port ?? 0,
+    port: 0,
+    perMessageDeflate: options.compress === true,
     ...(options.protocol === false ? { handleProtocols: () => false } : {}),
   })
   await new Promise(resolve => server.once('listening', resolve))
@@ -130,6 +131,17 @@ describe.each([
     await events.closed
     expect(told).toEqual(['closed'])
   })
+})
+
+it('of ws offers no compression, though the server would take it', async () => {
+  const { server, url } = await serve({ compress: true })
+  const offered = new Promise(resolve => {
+    server.on('headers', (_, request) => resolve(request.headers['sec-websocket-extensions']))
+  })
+  const silent = { opened: () => {}, received: () => {}, closed: () => {} }
+  const socket = openNode({ url, protocol: SUBPROTOCOL, maxBytes: MAX }, silent)
+  expect(await offered).toBeUndefined()
+  socket.close()
 })
 
 describe('a realm over real sockets', () => {
