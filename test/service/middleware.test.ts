@@ -205,6 +205,22 @@ describe('filters within filters', () => {
     expect(failures).toEqual([])
   })
 
+  it('an answer that was given before stands', async () => {
+    const realm = await start(({ service }) => [
+      requireTicket({ service }),
+      (req, res, next) => {
+        hello(req, res, next)
+        next()
+      },
+      requireTicket({ service, claims: { role: 'writer' } }),
+    ])
+    const connection = realm.connect()
+    for (let times = 0; times < 2; times++) {
+      const request = realm.sign()
+      expectProved(await connection.write(formatRequest(request), 'GET').response(), request)
+    }
+  })
+
   it('the inner one may be around a handler', async () => {
     const realm = await start(({ service }) => [
       requireTicket({ service }),

@@ -232,11 +232,16 @@ export function headerOf({ headers }: Pick<RawResponse, 'headers'>, wanted: stri
   return found[0]?.[1]
 }
 
-/** That the response is this service's answer to this request, whole and unaltered. */
-export function expectProved(response: RawResponse, request: Pick<SignedRequest, 'key' | 'mac'>): void {
+/** What the service says of its answer, and when. */
+export function proofOf(response: RawResponse, request: Pick<SignedRequest, 'key' | 'mac'>) {
   const message = parseMessageHeader(headerOf(response, 'authentication-info'))
   expect(message, `no proof: ${response.status} ${response.body}`).toBeDefined()
-  const { binding } = openApReply(request.key, request.mac, message ?? new Uint8Array())
+  return openApReply(request.key, request.mac, message ?? new Uint8Array())
+}
+
+/** That the response is this service's answer to this request, whole and unaltered. */
+export function expectProved(response: RawResponse, request: Pick<SignedRequest, 'key' | 'mac'>): void {
+  const { binding } = proofOf(response, request)
   const covered: HeaderPairs = response.headers
   expect(toHex(binding)).toBe(toHex(responseBinding(response.status, covered, response.body)))
 }

@@ -226,8 +226,12 @@ describe('a body over the limit', () => {
     await connection.closed()
   })
 
-  it('all there at once: too_large, and the connection closes', async () => {
-    const realm = await startRealm({ maxBody: 1000 })
+  it('all there before it is looked at: too_large, and the connection closes', async () => {
+    const admit = async () => {
+      await later()
+      return { now: 1_790_000_007_000, floor: 0 }
+    }
+    const realm = await startRealm({ maxBody: 1000, load: { replayCache: { admit } } })
     const request = realm.sign({ method: 'POST', body: Buffer.alloc(1200) })
     const connection = realm.connect().write(chunked(request, [Buffer.alloc(1200)]), 'POST')
     const response = await connection.response()

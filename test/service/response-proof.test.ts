@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { describe, expect, it } from 'vitest'
 import type { TicketHandler } from '../../service/index.js'
 import { formatRequest, type RawResponse } from './connection.js'
-import { expectProved, headerOf, type RunningRealm, startRealm } from './realm.js'
+import { expectProved, headerOf, proofOf, type RunningRealm, startRealm } from './realm.js'
 
 async function answer(
   handler: TicketHandler,
@@ -163,6 +163,13 @@ describe('the ways to answer', () => {
     expect(headerOf(response, 'content-length')).toBe('1234')
   })
 
+  it('204 has no content-length, whatever the handler tells', async () => {
+    const { response } = await answer((_req, res) => {
+      res.writeHead(204, { 'content-length': '3' }).end('abc')
+    })
+    expect(headerOf(response, 'content-length')).toBeUndefined()
+  })
+
   it('leaves a connection of HEAD, 204 and 304 in order', async () => {
     const realm = await startRealm({
       handler: (req, res) => res.writeHead(Number(req.url?.slice(1))).end('abc'),
@@ -215,7 +222,8 @@ describe('the ways to answer', () => {
       },
     })
     const request = realm.sign()
-    expectProved(await realm.send(request), request)
+    const begun = realm.clock.now()
+    expect(proofOf(await realm.send(request), request).time).toBe(begun + 1_234)
   })
 
   it('is understood by Node', async () => {
@@ -414,13 +422,29 @@ describe('a handler that fails', () => {
     expect(line?.fields.err).toBe(fault)
   })
 
-  it('that throws after its answer: the answer stands', async () => {
-    const { response, realm } = await answer((_req, res) => {
-      res.end('done')
+  it('that throws after its answer: the answer stands, and so does the connection', async () => {
+    const realm = await startRealm({
+      handler: (_req, res) => {
+        res.end('done')
+        throw fault
+      },
+    })
+    const connection = realm.connect()
+    for (let times = 1; times <= 2; times++) {
+      const request = realm.sign()
+      const response = await connection.write(formatRequest(request), 'GET').response()
+      expect(response.body.toString()).toBe('done')
+      expectProved(response, request)
+      expect(errorsOf(realm)).toHaveLength(times)
+    }
+  })
+
+  it('does not undo what was said about the connection', async () => {
+    const { response } = await answer((_req, res) => {
+      res.setHeader('connection', 'close')
       throw fault
     })
-    expect(response.body.toString()).toBe('done')
-    expect(errorsOf(realm)).toHaveLength(1)
+    expect(headerOf(response, 'connection')).toBe('close')
   })
 
   it('does not harm the next request of the connection', async () => {
