@@ -9,9 +9,12 @@ import type { Exchanged } from './kdc-connection.js'
 import { isPrivateUrl, type ParametersCache, passwordIdentity } from './password.js'
 import type { Timers } from './timers.js'
 
-interface CommonOptions {
+interface KdcOption {
   /** `ws://` or `wss://` URLs of the realm's KDC; the next is tried when one cannot be reached. */
   readonly kdc: string | readonly string[]
+}
+
+interface CommonOptions {
   /** Which services are at which origins: `{ 'http://127.0.0.1:8080': 'orders' }`. */
   readonly services?: Readonly<Record<string, string>>
   /** The realm that a short `principal` is of, where nothing else says so. */
@@ -31,7 +34,7 @@ interface CommonOptions {
   readonly fetch?: typeof globalThis.fetch
 }
 
-export interface KeytabLogin extends CommonOptions {
+export interface KeytabLogin extends CommonOptions, KdcOption {
   /** The path of a keytab, or its text. */
   readonly keytab: string | { readonly text: string }
   /** Takes a keytab that others on this machine can read, as containers mount secrets. */
@@ -39,9 +42,10 @@ export interface KeytabLogin extends CommonOptions {
   /** Which of the keytab's principals; needed where it has several. */
   readonly principal?: string
   readonly password?: never
+  readonly credential?: never
 }
 
-export interface PasswordLogin extends CommonOptions {
+export interface PasswordLogin extends CommonOptions, KdcOption {
   readonly principal: string
   readonly password: string
   /** Where salt and parameters are kept after the first login; a `Map` is one. */
@@ -49,15 +53,26 @@ export interface PasswordLogin extends CommonOptions {
   /** Logs in over `ws://` to other machines too: whoever listens there can try passwords. */
   readonly allowPasswordOverPlainWebSocket?: boolean
   readonly keytab?: never
+  readonly credential?: never
 }
 
-export type ConnectOptions = KeytabLogin | PasswordLogin
+/** With what somebody else handed on, and no key of one's own. */
+export interface CredentialLogin extends CommonOptions, Partial<KdcOption> {
+  /** `orthrus1_...`: of a TGT, which needs the KDC, or of a ticket for one service, which does not. */
+  readonly credential: string
+  readonly keytab?: never
+  readonly principal?: never
+  readonly password?: never
+}
+
+export type ConnectOptions = KeytabLogin | PasswordLogin | CredentialLogin
 
 /** @throws TypeError */
 export function urlsFrom(options: ConnectOptions): string[] {
   const urls = typeof options.kdc === 'string' ? [options.kdc] : [...(options.kdc ?? [])]
+  if (urls.length === 0 && options.credential !== undefined) return urls
   if (urls.length === 0) throw new TypeError("name the KDC: connect({ kdc: 'ws://127.0.0.1:8750', ... })")
-  const plain = options.password !== undefined && options.allowPasswordOverPlainWebSocket !== true
+  const plain = isPasswordLogin(options) && options.allowPasswordOverPlainWebSocket !== true
   for (const text of urls) {
     const url = URL.canParse(text) ? new URL(text) : undefined
     if (url === undefined || !/^wss?:$/.test(url.protocol) || url.hash !== '') {
@@ -74,12 +89,16 @@ export function urlsFrom(options: ConnectOptions): string[] {
   return urls
 }
 
+function isPasswordLogin(options: ConnectOptions): options is PasswordLogin {
+  return options.password !== undefined
+}
+
 /** @throws OrthrusError `keytab_invalid`. @throws TypeError */
 export async function identityFrom(
-  options: ConnectOptions,
+  options: KeytabLogin | PasswordLogin,
   exchange: (message: Uint8Array) => Promise<Exchanged>,
 ): Promise<Identity> {
-  if (options.password !== undefined) return passwordFrom(options, exchange)
+  if (isPasswordLogin(options)) return passwordFrom(options, exchange)
   const { keytab, allowReadableKeytab = false } = options
   if (keytab === undefined) throw new TypeError("say who this is: connect({ keytab: 'web.keytab', ... })")
   const text =

@@ -6,13 +6,13 @@ import { SECOND, systemClock } from '../shared/time.js'
 import { type ConnectOptions, identityFrom, originsFrom, urlsFrom } from './connect-options.js'
 import { fractionFrom } from './fraction.js'
 import { KdcConnection } from './kdc-connection.js'
-import { KdcExchanges } from './kdc-exchanges.js'
 import { KdcTime } from './kdc-time.js'
 import { Presenter } from './presenter.js'
 import { Realm, type RealmParts } from './realm.js'
 import { ServiceTimes } from './service-times.js'
 import type { OpenSocket } from './socket.js'
 import { TicketCache } from './ticket-cache.js'
+import { credentialSource, loginSource, type SourceOptions, type TicketSource } from './ticket-source.js'
 import { abortable, systemTimers } from './timers.js'
 
 export type { ConnectOptions } from './connect-options.js'
@@ -37,10 +37,13 @@ export function connect(options: ConnectOptions): Promise<Realm> {
 export async function connectOver(open: OpenSocket, options: ConnectOptions): Promise<Realm> {
   options.signal?.throwIfAborted()
   const connection = connectionFrom(open, options)
-  const identity = await identityFrom(options, message => connection.exchange(message))
-  const realm = new Realm(partsFrom(options, connection, identity))
+  const { clock = systemClock, random = systemRandom, logger = silentLogger } = options
+  const exchange = (message: Uint8Array) => connection.exchange(message)
+  const sourcing = { exchange, time: new KdcTime(clock), random, logger }
+  const source = await sourceFrom(options, sourcing)
+  const realm = new Realm(partsFrom(options, connection, source, sourcing.time))
   try {
-    await abortable(connection.open(), options.signal)
+    if (options.kdc !== undefined) await abortable(connection.open(), options.signal)
     return realm
   } catch (cause) {
     realm.close()
@@ -63,32 +66,35 @@ function connectionFrom(openSocket: OpenSocket, options: ConnectOptions): KdcCon
   })
 }
 
+async function sourceFrom(options: ConnectOptions, sourcing: SourceOptions): Promise<TicketSource> {
+  if (options.credential !== undefined) return credentialSource(options.credential, sourcing)
+  return loginSource(await identityFrom(options, sourcing.exchange), sourcing)
+}
+
 function partsFrom(
   options: ConnectOptions,
   connection: KdcConnection,
-  identity: Awaited<ReturnType<typeof identityFrom>>,
+  source: TicketSource,
+  time: KdcTime,
 ): RealmParts {
   const { clock = systemClock, timers = systemTimers, random = systemRandom, logger = silentLogger } = options
-  const { client } = identity
-  const time = new KdcTime(clock)
-  const times = new ServiceTimes(clock, time, KEPT_MAX)
-  const exchange = (message: Uint8Array) => connection.exchange(message)
-  const exchanges = new KdcExchanges({ identity, exchange, time, random, logger })
-  const request: KdcExchanges['request'] = (services, lifetime) => exchanges.request(services, lifetime)
+  const { client } = source
+  const newTimes = () => new ServiceTimes(clock, time, KEPT_MAX)
   const fraction = fractionFrom(random)
-  const tickets = new TicketCache({ client, request, time, clock, timers, fraction, logger, max: KEPT_MAX })
-  const presenter = new Presenter({ client, tickets, times, timers, random, logger })
+  const tickets = new TicketCache({ ...source, time, clock, timers, fraction, logger, max: KEPT_MAX })
+  const presenter = new Presenter({ client, tickets, newTimes, timers, random, logger })
   const {
     fetch = (...args) => globalThis.fetch(...args),
     maxRequest = BODY_MAX,
     maxResponse = BODY_MAX,
   } = options
   return {
-    client,
+    source,
+    now: () => time.now(),
     connection,
     tickets,
     timers,
-    http: { presenter, fetch, clock, maxResponse },
+    http: { presenter, fetch, clock, random, maxResponse },
     maxRequest,
     services: servicesFrom(options, client),
     callTimeout: options.timeouts?.call ?? TIMEOUTS.call,

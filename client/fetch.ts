@@ -1,11 +1,15 @@
+import { toBase64url } from '../shared/bytes.js'
+import type { RandomSource } from '../shared/crypto/random.js'
 import { OrthrusError } from '../shared/errors.js'
 import type { Principal } from '../shared/principal.js'
 import { TYPE } from '../shared/protocol/constants.js'
-import { formatMessageHeader } from '../shared/protocol/http.js'
+import { sealHandOff } from '../shared/protocol/credential.js'
+import { CREDENTIAL_HEADER, formatMessageHeader } from '../shared/protocol/http.js'
 import type { Clock } from '../shared/time.js'
-import { bindingOf, type HttpRequest, redirected } from './http-request.js'
+import { bindingOf, type HttpRequest, redirected, withHeaders } from './http-request.js'
 import { openResponse, type ProvedResponse } from './http-response.js'
-import type { ErrorAnswer, Presented, Presenter } from './presenter.js'
+import type { Bound, ErrorAnswer, Head, Presented, Presenter } from './presenter.js'
+import { credentialOf, type Ticket } from './ticket.js'
 
 /** How many redirects are followed. */
 const REDIRECTS_MAX = 10
@@ -18,12 +22,17 @@ export interface HttpExchanges {
   readonly presenter: Presenter
   readonly fetch: typeof globalThis.fetch
   readonly clock: Clock
+  readonly random: RandomSource
   /** Bytes of a response's body. */
   readonly maxResponse: number
 }
 
 export interface FetchOptions {
   readonly service: Principal
+  /** In place of the one from the cache. */
+  readonly ticket: Ticket | undefined
+  /** Sealed to the service, and sent along. */
+  readonly handOff: Ticket | undefined
   readonly repeatable: boolean
   readonly signal: AbortSignal
 }
@@ -60,17 +69,30 @@ function nextUrl({ method, url, redirect }: HttpRequest, { status, headers }: Re
 async function fetchOnce(
   exchanges: HttpExchanges,
   request: HttpRequest,
-  { service, repeatable, signal }: FetchOptions,
+  { service, ticket, handOff, repeatable, signal }: FetchOptions,
 ): Promise<Response> {
   const { response } = await exchanges.presenter.present<ProvedResponse>({
     service,
+    ticket,
     type: TYPE.AP_REQ,
-    binding: bindingOf(request),
+    bind: head => bind(exchanges, request, handOff, head),
     safe: repeatable || SAFE_METHODS.has(request.method),
     signal,
     send: presented => send(exchanges, request, presented, signal),
   })
   return response
+}
+
+function bind(
+  { random }: HttpExchanges,
+  request: HttpRequest,
+  handOff: Ticket | undefined,
+  { key, nonce }: Head,
+): Bound {
+  if (handOff === undefined) return { binding: bindingOf(request), headers: [] }
+  const sealed = sealHandOff(key, nonce, credentialOf(handOff, false), random)
+  const headers = [[CREDENTIAL_HEADER, toBase64url(sealed)]] as const
+  return { binding: bindingOf(withHeaders(request, headers)), headers }
 }
 
 async function send(
@@ -93,17 +115,17 @@ async function send(
     if (signal.aborted) throw signal.reason
     if (cause instanceof OrthrusError) throw cause
     throw new OrthrusError('unavailable', `no whole answer from ${url.origin}: ${reasonOf(cause)}`, {
-      service: presented.ticket.service,
+      service: presented.service,
       hint: 'check that the service runs there; the request may have been handled',
       cause,
     })
   }
 }
 
-function headersWith({ headers }: HttpRequest, { request }: Presented): [string, string][] {
+function headersWith({ headers }: HttpRequest, { request, headers: added }: Presented): [string, string][] {
   const own = headers.filter(([name]) => name.toLowerCase() !== 'accept-encoding')
   return [
-    ...own.map(([name, value]): [string, string] => [name, value]),
+    ...[...own, ...added].map(([name, value]): [string, string] => [name, value]),
     ['accept-encoding', 'identity'],
     ['authorization', formatMessageHeader(request.bytes)],
   ]

@@ -1,5 +1,5 @@
 import { OrthrusError } from '../shared/errors.js'
-import { coveredRequestValues, requestBinding } from '../shared/protocol/http.js'
+import { CREDENTIAL_HEADER, coveredRequestValues, requestBinding } from '../shared/protocol/http.js'
 
 /** A request as it goes out: built once, so that what is bound is what is sent (section 8, "HTTP binding"). */
 export interface HttpRequest {
@@ -25,6 +25,9 @@ export function readRequest(input: RequestInfo | URL, init: RequestInit): Reques
   const request = new Request(input, settings)
   if (!/^https?:$/.test(new URL(request.url).protocol)) {
     throw new TypeError(`realm.fetch speaks http: and https:, not ${request.url}`)
+  }
+  if (request.headers.has(CREDENTIAL_HEADER)) {
+    throw new TypeError('a credential is never sent in clear: pass the ticket as handOff')
   }
   if (request.headers.has('authorization')) {
     throw new TypeError('realm.fetch sets Authorization itself: leave it out')
@@ -70,6 +73,11 @@ async function bodyOf(request: Request): Promise<ReadableStream<Uint8Array> | nu
 /** The same request to another address of the same service. */
 export function redirected(request: HttpRequest, url: URL): HttpRequest {
   return { ...request, url: plain(url) }
+}
+
+/** The same request with headers more. */
+export function withHeaders(request: HttpRequest, headers: HttpRequest['headers']): HttpRequest {
+  return { ...request, headers: [...request.headers, ...headers] }
 }
 
 /** What of a URL is sent. An empty query has a `?` on some platforms and none on others. */

@@ -39,7 +39,7 @@ export async function openResponse(
   awaited: Awaited,
 ): Promise<ProvedResponse | ErrorAnswer> {
   const { presented, span } = awaited
-  const { service } = presented.ticket
+  const { service } = presented
   const proof = judge(service, () =>
     parseMessageHeader(response.headers.get('authentication-info') ?? undefined),
   )
@@ -55,7 +55,7 @@ export async function openResponse(
 
 async function openProved(response: Response, proof: Uint8Array, awaited: Awaited): Promise<Response> {
   const { presented, method, url, maxBytes } = awaited
-  const { service } = presented.ticket
+  const { service } = presented
   if (response.headers.has('content-encoding')) {
     void response.body?.cancel().catch(() => {})
     throw unproved(

@@ -36,11 +36,12 @@ export async function openKdcChannel(
   realm: Realm,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<KdcChannel> {
-  const { client, http } = partsOf(realm)
+  const { http, source } = partsOf(realm)
   return http.presenter.present<OpenChannel>({
-    service: kdcService(realmOf(client)),
+    service: kdcService(realmOf(source.client)),
     type: TYPE.AP_OPEN,
-    binding: channelBinding(''),
+    ticket: undefined,
+    bind: () => ({ binding: channelBinding(''), headers: [] }),
     // An opening by itself does nothing.
     safe: true,
     ...options,
@@ -106,7 +107,7 @@ class OpenChannel implements KdcChannel {
     try {
       return resultsOf(await abortable(answer, signal))
     } catch (cause) {
-      throw withHint(cause, this.#parts.client)
+      throw withHint(cause, this.#parts.source.client)
     } finally {
       timers.clearTimeout(timer)
       this.#calls.delete(n)

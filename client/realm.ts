@@ -6,11 +6,13 @@ import {
   realmOf,
   requireSameRealm,
 } from '../shared/principal.js'
-import { fetchProved, type HttpExchanges } from './fetch.js'
+import { type FetchOptions, fetchProved, type HttpExchanges } from './fetch.js'
 import { collectRequest, readRequest } from './http-request.js'
 import type { KdcConnection } from './kdc-connection.js'
 import type { ServiceTicket } from './service-ticket.js'
+import { secretsOf, type Ticket } from './ticket.js'
 import type { TicketCache } from './ticket-cache.js'
+import { importTicket, requirePresentable, type TicketSource } from './ticket-source.js'
 import { abortable, type Timers } from './timers.js'
 
 export interface TicketOptions {
@@ -23,13 +25,28 @@ export interface TicketOptions {
 export interface RealmFetchInit extends RequestInit {
   /** The service; by default the one that `connect`'s `services` names for the origin. */
   readonly service?: string
+  /** In place of the realm's own ticket: one that was cut down, or that somebody else handed on. */
+  readonly ticket?: Ticket
+  /** A ticket for the service to act with, as `ticket.onBehalf` of its handler: sealed, so that only it can. */
+  readonly handOff?: Ticket
   /** Whether the request does no harm when it is handled twice, though its method does not say so. */
   readonly repeatable?: boolean
 }
 
+/** Makes requests to one service in somebody else's name, who handed on a ticket for it. */
+export interface Caller {
+  /** In whose name. */
+  readonly client: Principal
+  readonly service: Principal
+  /** As `Realm.fetch`. */
+  fetch(input: RequestInfo | URL, init?: Omit<RealmFetchInit, 'service' | 'ticket'>): Promise<Response>
+}
+
 /** What a realm is made of. */
 export interface RealmParts {
-  readonly client: Principal
+  readonly source: TicketSource
+  /** Milliseconds of KDC time. */
+  readonly now: () => number
   readonly connection: KdcConnection
   readonly tickets: TicketCache
   readonly http: HttpExchanges
@@ -58,8 +75,8 @@ export class Realm {
   #closed: OrthrusError | undefined
 
   constructor(parts: RealmParts) {
-    this.client = parts.client
-    this.realm = realmOf(parts.client)
+    this.client = parts.source.client
+    this.realm = realmOf(this.client)
     this.#parts = parts
   }
 
@@ -98,9 +115,12 @@ export class Realm {
    * @throws TypeError where no service is named for the origin, and for what `fetch` does not take
    */
   async fetch(input: RequestInfo | URL, init: RealmFetchInit = {}): Promise<Response> {
-    const { service: name, repeatable = false, ...rest } = init
+    const { service: name, ticket: given, handOff, repeatable = false, ...rest } = init
     const request = readRequest(input, rest)
-    const service = name === undefined ? this.#serviceAt(new URL(request.url).origin) : this.#principal(name)
+    const service = this.#serviceFor(request, name, given)
+    const ticket = given ?? this.#heldFor(service)
+    if (ticket !== undefined) requirePresentable(ticket, this.client)
+    if (handOff !== undefined) secretsOf(handOff)
     this.#requireOpen()
     request.signal.throwIfAborted()
     const ending = new AbortController()
@@ -108,10 +128,42 @@ export class Realm {
     request.signal.addEventListener('abort', abort, { once: true })
     const forget = whenClosed(this, cause => ending.abort(cause))
     try {
-      return await this.#exchange(request, { service, repeatable, signal: ending.signal })
+      return await this.#exchange(request, { service, ticket, handOff, repeatable, signal: ending.signal })
     } finally {
       request.signal.removeEventListener('abort', abort)
       forget()
+    }
+  }
+
+  /**
+   * The ticket-granting ticket, to hand on a part of it: `(await realm.getTgt()).attenuate({ services: ['orders'] })`.
+   * @throws OrthrusError with the KDC's code; `unavailable`
+   */
+  async getTgt(): Promise<Ticket> {
+    this.#requireOpen()
+    return this.#parts.source.tgt()
+  }
+
+  /**
+   * A ticket from a credential that somebody handed on, for `fetch`'s `ticket`. One that names a holder must name
+   * this realm's client, and is presented beside a ticket of its own (docs/protocol.md section 8, "Hand-off").
+   * @throws OrthrusError `credential_invalid` where it was cut off, altered, made for somebody else, or is of a TGT;
+   * `realm_mismatch`
+   */
+  import(credential: string): Ticket {
+    const ticket = importTicket(credential, this.#parts.now)
+    requireSameRealm(this.realm, ticket.client)
+    requirePresentable(ticket, this.client)
+    return ticket
+  }
+
+  /** The same, as a caller in the name of the credential's client. @throws OrthrusError as `import` */
+  onBehalf(credential: string): Caller {
+    const ticket = this.import(credential)
+    return {
+      client: ticket.client,
+      service: ticket.service,
+      fetch: (input, init = {}) => this.fetch(input, { ...init, ticket }),
     }
   }
 
@@ -126,16 +178,28 @@ export class Realm {
     this.#parts.connection.close(cause)
   }
 
-  async #exchange(
-    request: Request,
-    options: { readonly service: Principal; readonly repeatable: boolean; readonly signal: AbortSignal },
-  ): Promise<Response> {
+  async #exchange(request: Request, options: FetchOptions): Promise<Response> {
     const { tickets, maxRequest, http } = this.#parts
-    const { service, signal } = options
-    // The ticket is asked for at once, so that requests of one tick share one request to the KDC.
-    const both = Promise.all([collectRequest(request, maxRequest), tickets.get(service, 0)])
-    const [collected] = await abortable(both, signal)
+    const { service, ticket, signal } = options
+    // One's own ticket is asked for at once, so that requests of one tick share one request to the KDC.
+    const needsOwn = ticket === undefined || secretsOf(ticket).holder !== undefined
+    const own = needsOwn ? tickets.get(service, 0) : undefined
+    const [collected] = await abortable(Promise.all([collectRequest(request, maxRequest), own]), signal)
     return fetchProved(http, collected, options)
+  }
+
+  #serviceFor(request: Request, name: string | undefined, ticket: Ticket | undefined): Principal {
+    if (ticket === undefined && name === undefined) {
+      return this.#parts.source.held?.service ?? this.#serviceAt(new URL(request.url).origin)
+    }
+    const service = name === undefined ? (ticket as Ticket).service : this.#principal(name)
+    if (ticket === undefined || ticket.service === service) return service
+    throw new TypeError(`the ticket is for ${ticket.service}, the request for ${service}`)
+  }
+
+  #heldFor(service: Principal): Ticket | undefined {
+    const { held } = this.#parts.source
+    return held?.service === service ? held : undefined
   }
 
   #serviceAt(origin: string): Principal {

@@ -1,61 +1,53 @@
 import { toHex } from '../shared/bytes.js'
-import { deriveAuthKey } from '../shared/crypto/derive.js'
-import type { AuthKey } from '../shared/crypto/keys.js'
-import { OrthrusError } from '../shared/errors.js'
+import { deriveAuthKey, startChain } from '../shared/crypto/derive.js'
 import type { Principal } from '../shared/principal.js'
 import { FLAG } from '../shared/protocol/constants.js'
 import type { Grant } from '../shared/protocol/grant.js'
-import { type ClaimValue, decodeInnerTicket, type SealedTicket } from '../shared/protocol/ticket.js'
+import { type ClaimValue, decodeInnerTicket } from '../shared/protocol/ticket.js'
+import { notDelegable, Ticket } from './ticket.js'
 
-/** What of a ticket only the exchanges need. */
-export interface TicketSecrets {
-  readonly sealed: SealedTicket
-  /** `A_0`: what requests under the ticket are MAC'd with. */
-  readonly key: AuthKey
+export interface GrantedFor {
+  readonly client: Principal
   /** What was asked for, milliseconds; 0 the most allowed. */
   readonly lifetime: number
+  /** Whether the TGT that it was granted for is somebody else's, who knows its keys. */
+  readonly imported: boolean
+  readonly now: () => number
 }
 
-/** For the modules that present or replace a ticket. */
-export let secretsOf: (ticket: ServiceTicket) => TicketSecrets
-
-/** A ticket for one service: opaque, with what a person may know of it. Times are milliseconds, KDC time. */
-export class ServiceTicket {
-  readonly service: Principal
-  readonly client: Principal
+/** A ticket that the KDC granted to this client, with what it told of it. Times are milliseconds, KDC time. */
+export class ServiceTicket extends Ticket {
   /** Hex. */
   readonly ticketId: string
   readonly authTime: number
   readonly startTime: number
-  readonly endTime: number
   /** What policy says of the client, by name. */
   readonly claims: { readonly [name: string]: ClaimValue | undefined }
-  /** Whether the client may hand it to another principal. */
+  /** Whether the client may hand it to another principal by name. */
   readonly delegable: boolean
   /** Whether the client proved itself by a password. */
   readonly passwordBased: boolean
-  readonly #secrets: TicketSecrets
+  /** What was asked for, milliseconds; 0 the most allowed. */
+  readonly lifetime: number
 
-  constructor(client: Principal, grant: Grant, lifetime: number) {
-    this.service = grant.service
-    this.client = client
+  constructor(grant: Grant, { client, lifetime, imported, now }: GrantedFor) {
+    const { service, endTime, key } = grant
+    const secrets = { caveats: [], chain: startChain(key), key: deriveAuthKey(key, []) }
+    const sealed = decodeInnerTicket(grant.ticket.slice())
+    super({ service, client, endTime, imported, now }, { ...secrets, sealed })
     this.ticketId = toHex(grant.ticketId)
     this.authTime = grant.authTime
     this.startTime = grant.startTime
-    this.endTime = grant.endTime
     this.claims = recordOf(grant)
     this.delegable = (grant.flags & FLAG.DELEGABLE) !== 0
     this.passwordBased = (grant.flags & FLAG.PASSWORD) !== 0
-    const key = deriveAuthKey(grant.key, [])
-    this.#secrets = { sealed: decodeInnerTicket(grant.ticket.slice()), key, lifetime }
+    this.lifetime = lifetime
     Object.freeze(this)
   }
 
-  static {
-    secretsOf = ticket => {
-      if (#secrets in ticket) return ticket.#secrets
-      throw new OrthrusError('credential_invalid', 'this is no ticket of this client', { final: true })
-    }
+  protected override requireDelegable(): void {
+    super.requireDelegable()
+    if (!this.delegable) throw notDelegable(this.client, this.service)
   }
 }
 

@@ -5,7 +5,7 @@ import type { Principal } from '../shared/principal.js'
 import { type Clock, MINUTE, SECOND } from '../shared/time.js'
 import type { Fraction } from './fraction.js'
 import type { KdcTime } from './kdc-time.js'
-import { type ServiceTicket, secretsOf } from './service-ticket.js'
+import type { ServiceTicket } from './service-ticket.js'
 import { type RequestTickets, TicketQueue, ticketName } from './ticket-queue.js'
 import { setBackgroundTimeout, type Timers } from './timers.js'
 
@@ -22,6 +22,7 @@ const UNPROVED_INTERVAL = MINUTE
 
 export interface TicketCacheOptions {
   readonly client: Principal
+  readonly imported: boolean
   readonly request: RequestTickets
   readonly time: KdcTime
   readonly clock: Clock
@@ -54,7 +55,11 @@ export class TicketCache {
 
   constructor(options: TicketCacheOptions) {
     this.#options = options
-    this.#queue = new TicketQueue(options.client, options.request, ticket => this.#keep(ticket))
+    this.#queue = new TicketQueue(
+      { client: options.client, imported: options.imported, now: () => options.time.now() },
+      options.request,
+      ticket => this.#keep(ticket),
+    )
     this.#entries = new LRUCache({ max: options.max })
     this.#replacedAt = new LRUCache({ max: options.max })
   }
@@ -76,8 +81,7 @@ export class TicketCache {
    */
   async replace(ticket: ServiceTicket, proved: boolean): Promise<void> {
     const { clock, logger } = this.#options
-    const { service } = ticket
-    const { lifetime } = secretsOf(ticket)
+    const { service, lifetime } = ticket
     const name = ticketName(service, lifetime)
     const entry = this.#entries.peek(name)
     if (entry !== undefined && entry.ticket !== ticket) return
@@ -109,8 +113,7 @@ export class TicketCache {
 
   #keep(ticket: ServiceTicket): void {
     if (this.#closed) return
-    const { service, endTime } = ticket
-    const { lifetime } = secretsOf(ticket)
+    const { service, endTime, lifetime } = ticket
     const share = SHARE_LEFT + SHARE_JITTER * this.#options.fraction()
     const refreshAt = endTime - share * lifeOf(ticket)
     this.#entries.set(ticketName(service, lifetime), { ticket, service, lifetime, refreshAt, failures: 0 })

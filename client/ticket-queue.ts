@@ -2,7 +2,7 @@ import type { Principal } from '../shared/principal.js'
 import { LIMIT } from '../shared/protocol/constants.js'
 import type { Reply } from '../shared/protocol/grant.js'
 import { denial } from './refusals.js'
-import { ServiceTicket } from './service-ticket.js'
+import { type GrantedFor, ServiceTicket } from './service-ticket.js'
 
 /** Asks the KDC for tickets; `KdcExchanges.request`. */
 export type RequestTickets = (services: readonly Principal[], lifetime: number) => Promise<Reply>
@@ -21,15 +21,19 @@ export function ticketName(service: Principal, lifetime: number): string {
 
 /** Tickets that are being asked for: one flight a ticket, and one request for all that is wanted in the same tick. */
 export class TicketQueue {
-  readonly #client: Principal
+  readonly #granted: Omit<GrantedFor, 'lifetime'>
   readonly #request: RequestTickets
   readonly #deliver: (ticket: ServiceTicket) => void
   readonly #flights = new Map<string, Promise<ServiceTicket>>()
   #wanted: Wanted[] = []
 
   /** @param deliver is given each ticket before its flight is over: whoever asks later finds it there. */
-  constructor(client: Principal, request: RequestTickets, deliver: (ticket: ServiceTicket) => void) {
-    this.#client = client
+  constructor(
+    granted: Omit<GrantedFor, 'lifetime'>,
+    request: RequestTickets,
+    deliver: (ticket: ServiceTicket) => void,
+  ) {
+    this.#granted = granted
     this.#request = request
     this.#deliver = deliver
   }
@@ -69,7 +73,7 @@ export class TicketQueue {
       const { grants, denials } = await this.#request(services, lifetime)
       const tickets = new Map(grants.map(grant => [grant.service, grant]))
       const refused = new Map(
-        denials.map(({ service, code }) => [service, denial(this.#client, service, code)]),
+        denials.map(({ service, code }) => [service, denial(this.#granted.client, service, code)]),
       )
       for (const { service, resolve, reject } of wanted) {
         const grant = tickets.get(service)
@@ -77,7 +81,7 @@ export class TicketQueue {
           reject(refused.get(service))
           continue
         }
-        const ticket = new ServiceTicket(this.#client, grant, lifetime)
+        const ticket = new ServiceTicket(grant, { ...this.#granted, lifetime })
         this.#deliver(ticket)
         resolve(ticket)
       }

@@ -48,13 +48,14 @@ async function admitFirst(
 ): Promise<Passed | undefined> {
   const { service, maxBody, maxResponse } = filter
   const { clock, logger } = service
-  const verified = await verifyRequest(req, res, service, { checkers: checkersFor(filter, req), maxBody })
-  if (verified === undefined) {
+  const request = await verifyRequest(req, res, service, { checkers: checkersFor(filter, req), maxBody })
+  if (request === undefined) {
     tell(filter, req, challenge(req, res, service))
     return undefined
   }
+  const { verified } = request
   requireOwner(filter, verified)
-  const ticket = createTicket(verified)
+  const ticket = createTicket(request)
   const { client, via, ticketId } = ticket
   const caveats = verified.caveats.map(caveat => caveat.name)
   logger.info({ client, via, ticketId, caveats, ...requestFields(req) }, 'a request was accepted')

@@ -7,6 +7,7 @@ export type { Admission, AdmissionRefusal, AdmissionRequest, ReplayCache } from 
 export type { ClaimValue } from '../shared/protocol/ticket.js'
 export type { Clock } from '../shared/time.js'
 export type { AppCaveatChecker, CaveatValue, RequireTicketOptions } from './filter.js'
+export type { DelegateRealm } from './handed-off.js'
 export { type LoadServiceOptions, loadService } from './load-service.js'
 export type { RefusedRequest } from './refuse.js'
 export {

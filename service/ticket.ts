@@ -1,8 +1,8 @@
 import { toHex } from '../shared/bytes.js'
 import type { Principal } from '../shared/principal.js'
-import type { AcceptedRequest } from '../shared/protocol/accept.js'
 import { FLAG } from '../shared/protocol/constants.js'
 import type { Claims, ClaimValue } from '../shared/protocol/ticket.js'
+import { actOnBehalf, type DelegateRealm, type HandOff } from './handed-off.js'
 
 /** What a handler is told of who sent the request; all of it is proved. Times are milliseconds, KDC time. */
 export interface Ticket {
@@ -24,6 +24,11 @@ export interface Ticket {
   readonly passwordBased: boolean
   /** Whether policy lets the client delegate this ticket. */
   readonly delegable: boolean
+  /**
+   * A caller for the next service, in the name of this request's client, by the credential that it sent along.
+   * @throws OrthrusError `credential_invalid` where it sent none, or one that was made for somebody else
+   */
+  onBehalf<Caller>(realm: DelegateRealm<Caller>): Caller
 }
 
 declare module 'http' {
@@ -34,8 +39,9 @@ declare module 'http' {
 }
 
 /** Of a delegated presentation, everything but `via` is of the delegated ticket (docs/protocol.md section 8). */
-export function createTicket({ ticket, client, via, service, ...accepted }: AcceptedRequest): Ticket {
-  return Object.freeze({
+export function createTicket(handOff: HandOff): Ticket {
+  const { ticket, client, via, service, ...accepted } = handOff.verified
+  const facts: Omit<Ticket, 'onBehalf'> = {
     client,
     via,
     service,
@@ -46,7 +52,10 @@ export function createTicket({ ticket, client, via, service, ...accepted }: Acce
     endTime: ticket.endTime,
     passwordBased: (ticket.flags & FLAG.PASSWORD) !== 0,
     delegable: (ticket.flags & FLAG.DELEGABLE) !== 0,
-  })
+  }
+  // A closure, so that the credential shows nowhere; not enumerable, so that the facts print as facts.
+  const onBehalf = <Caller>(realm: DelegateRealm<Caller>): Caller => actOnBehalf(handOff, realm)
+  return Object.freeze(Object.defineProperty(facts, 'onBehalf', { value: onBehalf }) as Ticket)
 }
 
 function claimsByName(claims: Claims): Ticket['claims'] {

@@ -1,17 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isWireCode, OrthrusError } from '../shared/errors.js'
-import {
-  type AcceptedRequest,
-  acceptRequest,
-  refuse,
-  requireBinding,
-  type VerifiedRequest,
-} from '../shared/protocol/accept.js'
+import { type AcceptedRequest, acceptRequest, refuse, requireBinding } from '../shared/protocol/accept.js'
 import type { CaveatChecker } from '../shared/protocol/caveats.js'
 import { TYPE, WINDOW } from '../shared/protocol/constants.js'
 import { isSameBinding, requestBinding } from '../shared/protocol/http.js'
 import { refuseUnproved } from '../shared/protocol/refusal.js'
 import type { Clock } from '../shared/time.js'
+import { type HandOff, sealedCredential } from './handed-off.js'
 import { type Presentation, readPresentation } from './presentation.js'
 import { late, readBody, requireUnread } from './request-body.js'
 import type { ServiceParts } from './service.js'
@@ -33,7 +28,7 @@ export async function verifyRequest(
   res: ServerResponse,
   service: ServiceParts,
   options: VerifyOptions,
-): Promise<VerifiedRequest | undefined> {
+): Promise<HandOff | undefined> {
   const presentation = presentationOf(req, service)
   if (presentation === undefined) return undefined
   requireUnread(req)
@@ -52,7 +47,8 @@ export async function verifyRequest(
   const body = await bodyOf(req, res, service, accepted, options.maxBody, elapsed)
   const { method, target, headers } = presentation
   const binding = requestBinding(method, target, headers, body)
-  return requireBinding(accepted, isSameBinding(binding, accepted.request.binding))
+  const verified = requireBinding(accepted, isSameBinding(binding, accepted.request.binding))
+  return { verified, sealed: sealedCredential(headers) }
 }
 
 function presentationOf(req: IncomingMessage, { clock }: ServiceParts): Presentation | undefined {

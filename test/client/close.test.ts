@@ -140,12 +140,15 @@ describe('secrets', () => {
     const ticket = await realm.getServiceTicket('orders')
     expect(Object.keys(ticket).toSorted()).toEqual([
       'authTime',
+      'caveats',
       'claims',
       'client',
       'delegable',
       'endTime',
+      'lifetime',
       'passwordBased',
       'service',
+      'serviceProved',
       'startTime',
       'ticketId',
     ])
