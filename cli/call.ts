@@ -1,10 +1,12 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { type ConnectionOptions, withLogin, withRealm } from './connection.js'
+import { connect } from '../client/connect.js'
+import { type ConnectionOptions, hasLogin, kdcUrl, withLogin, withRealm } from './connection.js'
 import { CommandFailed } from './failure.js'
-import type { Terminal } from './terminal.js'
+import { type Terminal, textOf } from './terminal.js'
 
 interface CallOptions extends ConnectionOptions {
-  readonly service: string
+  readonly service?: string
+  readonly credential?: string
   readonly data?: string
   readonly header: [string, string][]
   readonly include?: boolean
@@ -16,7 +18,11 @@ export function callCommand(terminal: Terminal): Command {
     .description('make an authenticated HTTP request and print the body of the answer')
     .usage('[options] [METHOD] URL')
     .argument('<url...>', 'the URL, behind a method where that is not GET, or POST with a body')
-    .requiredOption('-s, --service <name>', 'the service that must answer')
+    .option('-s, --service <name>', 'the service that must answer')
+    .option(
+      '--credential <file-or-text>',
+      'what somebody handed on, in place of --service; beside --keytab where it names a delegate',
+    )
     .option('-d, --data <body>', 'a body to send')
     .option('-H, --header <header>', 'a header to send, as "content-type: text/plain"', parseHeader, [])
     .option('-i, --include', 'print status and headers as well')
@@ -42,13 +48,13 @@ function parseHeader(text: string, before: [string, string][]): [string, string]
 }
 
 async function call(terminal: Terminal, { method, url }: RequestLine, options: CallOptions): Promise<void> {
-  await withRealm(terminal, options, async realm => {
-    const init = {
-      method,
-      headers: options.header,
-      ...(options.data === undefined ? {} : { body: options.data }),
-    }
-    const response = await realm.fetch(url, { ...init, service: options.service })
+  const init = {
+    method,
+    headers: options.header,
+    ...(options.data === undefined ? {} : { body: options.data }),
+  }
+  await withCaller(terminal, options, async fetch => {
+    const response = await fetch(url, init)
     const body = await response.text()
     const headers = Object.fromEntries(response.headers)
     if (options.json === true) {
@@ -59,6 +65,32 @@ async function call(terminal: Terminal, { method, url }: RequestLine, options: C
     }
     if (response.status >= 400) throw new CommandFailed(`the service answered ${response.status}`)
   })
+}
+
+type Fetch = (url: string, init: RequestInit) => Promise<Response>
+
+/** As oneself for a service, as a delegate beside one's own ticket, or with nothing but a credential. */
+async function withCaller(
+  terminal: Terminal,
+  options: CallOptions,
+  use: (fetch: Fetch) => Promise<void>,
+): Promise<void> {
+  const { service } = options
+  if (options.credential === undefined) {
+    if (service === undefined) throw new TypeError('say which service must answer: --service NAME')
+    return withRealm(terminal, options, realm => use((url, init) => realm.fetch(url, { ...init, service })))
+  }
+  const credential = textOf(options.credential).trim()
+  if (hasLogin(terminal, options)) {
+    return withRealm(terminal, options, realm => use(realm.onBehalf(credential).fetch))
+  }
+  const named = service === undefined ? {} : { service }
+  const realm = await connect({ kdc: kdcUrl(terminal, options), credential })
+  try {
+    await use((url, init) => realm.fetch(url, { ...init, ...named }))
+  } finally {
+    realm.close()
+  }
 }
 
 function headText(response: Response): string {

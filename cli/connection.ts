@@ -53,6 +53,11 @@ export async function withRealm<T>(
   }
 }
 
+/** Whether the command was told who runs it. */
+export function hasLogin(terminal: Terminal, { keytab, password }: ConnectionOptions): boolean {
+  return password === true || (keytab ?? terminal.env.ORTHRUS_KEYTAB) !== undefined
+}
+
 async function loginOf(
   terminal: Terminal,
   options: ConnectionOptions,

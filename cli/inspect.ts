@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { fromBase64url, toHex } from '../shared/bytes.js'
 import { AuthKey } from '../shared/crypto/keys.js'
@@ -9,7 +8,7 @@ import { decodeCaveat } from '../shared/protocol/caveats.js'
 import { FLAG } from '../shared/protocol/constants.js'
 import { parseCredential } from '../shared/protocol/credential.js'
 import { decodeTicket, type OpenedTicket, openTicket, type SealedTicket } from '../shared/protocol/ticket.js'
-import { answer, type Terminal, table } from './terminal.js'
+import { answer, type Terminal, table, textOf } from './terminal.js'
 
 interface InspectOptions {
   readonly keytab?: string
@@ -34,11 +33,6 @@ async function inspect(terminal: Terminal, what: string, options: InspectOptions
   const facts = describe(text, keys)
   const rows = Object.entries(facts).map(([name, value]) => [name, printed(value)])
   answer(terminal, options, facts, table(rows))
-}
-
-function textOf(what: string): string {
-  if (what === '-') return readFileSync(0, 'utf8')
-  return existsSync(what) ? readFileSync(what, 'utf8') : what
 }
 
 function printed(value: unknown): string {

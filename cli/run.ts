@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { OrthrusError } from '../shared/errors.js'
 import { adminCommand } from './admin.js'
 import { callCommand } from './call.js'
+import { delegateCommand } from './delegate.js'
 import { getCommand } from './get.js'
 import { initCommand } from './init.js'
 import { inspectCommand } from './inspect.js'
@@ -34,6 +35,7 @@ function programFor(terminal: Terminal): Command {
   program.addCommand(adminCommand(terminal))
   program.addCommand(getCommand(terminal))
   program.addCommand(callCommand(terminal))
+  program.addCommand(delegateCommand(terminal))
   program.addCommand(inspectCommand(terminal))
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: terminal.err })

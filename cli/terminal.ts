@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs'
+
 /** Where a command reads its surroundings and writes what it has to say; tests pass their own. */
 export interface Terminal {
   out(text: string): void
@@ -25,4 +27,10 @@ export function table(rows: readonly (readonly string[])[]): string {
         .trimEnd(),
     )
     .join('\n')
+}
+
+/** What an argument says: the text of a file, of standard input for -, or itself. */
+export function textOf(what: string): string {
+  if (what === '-') return readFileSync(0, 'utf8')
+  return existsSync(what) ? readFileSync(what, 'utf8') : what
 }

@@ -43,7 +43,8 @@ export async function connectOver(open: OpenSocket, options: ConnectOptions): Pr
   const source = await sourceFrom(options, sourcing)
   const realm = new Realm(partsFrom(options, connection, source, sourcing.time))
   try {
-    if (options.kdc !== undefined) await abortable(connection.open(), options.signal)
+    // A credential for one service needs nothing of the KDC.
+    if (source.held === undefined) await abortable(connection.open(), options.signal)
     return realm
   } catch (cause) {
     realm.close()
