@@ -58,10 +58,20 @@ export class HandClient {
     this.clock = clock
   }
 
-  static async open(realm: TestRealm, name: string, entry = entryOf(realm, name)): Promise<HandClient> {
-    const socket = await TestSocket.open(realm.kdc.url)
+  static open(realm: TestRealm, name: string): Promise<HandClient> {
+    return HandClient.connect(realm.kdc.url, entryOf(realm, name), realm.clock)
+  }
+
+  /** @param options of `ws`, as the address to come from. */
+  static async connect(
+    url: string,
+    entry: KeytabEntry,
+    clock: TestClock,
+    options: object = {},
+  ): Promise<HandClient> {
+    const socket = await TestSocket.open(url, options)
     onTestFinished(() => socket.close())
-    return new HandClient(socket, entry, realm.clock)
+    return new HandClient(socket, entry, clock)
   }
 
   /** Sends whatever it is. */

@@ -1,0 +1,120 @@
+import { describe, expect, it, vi } from 'vitest'
+import { LongTermKey } from '../../shared/crypto/keys.js'
+import { systemRandom } from '../../shared/crypto/random.js'
+import { type Principal, principalIn } from '../../shared/principal.js'
+import { TYPE } from '../../shared/protocol/constants.js'
+import { createParamsRequest, decodeParamsReply } from '../../shared/protocol/params.js'
+import type { TestRealm } from '../../testing/index.js'
+import { entryOf, HandClient } from './by-hand.js'
+import { startTestRealm } from './scene.js'
+
+/** Whether a name exists must not show: not in an answer, in its length, nor in the work that it takes. */
+
+const work = vi.hoisted(() => ({ calls: [] as string[] }))
+
+vi.mock('../../shared/crypto/primitives.node.js', async importOriginal => {
+  const original = await importOriginal<typeof import('../../shared/crypto/primitives.node.js')>()
+  const counted = <F extends (...args: never[]) => unknown>(name: string, call: F): F => {
+    return ((...args: Parameters<F>) => {
+      work.calls.push(name)
+      return call(...args)
+    }) as F
+  }
+  return {
+    ...original,
+    sha256: counted('sha256', original.sha256),
+    hmacSha256: counted('hmac', original.hmacSha256),
+    sealExtended: counted('seal', original.sealExtended),
+    openExtended: counted('open', original.openExtended),
+    equalBytes: counted('equal', original.equalBytes),
+    scrypt: counted('scrypt', original.scrypt),
+  }
+})
+
+async function scene(): Promise<TestRealm> {
+  const realm = await startTestRealm()
+  await realm.add('web', 'gone', 'off', 'orders')
+  await realm.addPassword('ann', 'correct horse')
+  await realm.administration.remove(entryOf(realm, 'gone').principal)
+  await realm.administration.disable(entryOf(realm, 'off').principal)
+  return realm
+}
+
+const NAMES = ['web', 'ann', 'off', 'gone', 'ghost', 'krbtgt', 'kdc', 'web/1', 'constructor'] as const
+
+async function guesser(realm: TestRealm, name: string): Promise<HandClient> {
+  const entry = { principal: nameIn(realm, name), kvno: 1, key: new LongTermKey(systemRandom(32)) }
+  return HandClient.connect(realm.kdc.url, entry, realm.clock)
+}
+
+function nameIn({ kdc }: TestRealm, name: string): Principal {
+  return principalIn(kdc.realm, name)
+}
+
+describe('whether a principal exists', () => {
+  it('does not show in the answer to who cannot prove its key, byte for byte', async () => {
+    const realm = await scene()
+    const answers = new Set<string>()
+    for (const name of NAMES) {
+      const client = await guesser(realm, name)
+      for (const kvno of [0, 1, 2, 99]) {
+        for (const time of [realm.clock.now(), 1]) {
+          const bytes = await client.ask(client.asRequest({ kvno, time }).bytes)
+          expect(bytes[1]).toBe(TYPE.ERROR)
+          answers.add(Buffer.from(bytes).toString('hex'))
+        }
+      }
+    }
+    expect(answers.size).toBe(1)
+    // Who can prove it is told, and nobody else: that is the difference to look for.
+    const off = await HandClient.open(realm, 'off')
+    expect((await off.login()).bytes[1]).toBe(TYPE.ERROR_AUTHENTICATED)
+  })
+
+  it('does not show in the work that a wrong guess takes', async () => {
+    const realm = await scene()
+    const taken = new Map<string, string>()
+    for (const name of NAMES) {
+      const client = await guesser(realm, name)
+      for (const kvno of [0, 1, 2]) {
+        const { bytes } = client.asRequest({ kvno })
+        // What is derived or read once is there from the second guess on.
+        await client.ask(bytes)
+        work.calls.length = 0
+        await client.ask(bytes)
+        taken.set(`${name} ${kvno}`, work.calls.join())
+      }
+    }
+    expect(taken.size).toBe(NAMES.length * 3)
+    expect(new Set(taken.values())).toEqual(new Set(['hmac,equal']))
+  })
+
+  it('does not show in salts and parameters: everybody has some, and always the same', async () => {
+    const realm = await scene()
+    const client = await guesser(realm, 'ghost')
+    const shapes = new Set<string>()
+    const salts = new Set<string>()
+    for (const name of NAMES) {
+      const request = createParamsRequest(nameIn(realm, name))
+      const [one, two] = [await client.ask(request), await client.ask(request)]
+      expect(Buffer.from(one).toString('hex')).toBe(Buffer.from(two).toString('hex'))
+      const { salt, ...parameters } = decodeParamsReply(one)
+      shapes.add(`${one.length} ${JSON.stringify(parameters)}`)
+      salts.add(Buffer.from(salt).toString('hex'))
+      work.calls.length = 0
+      await client.ask(request)
+      shapes.add(work.calls.join())
+    }
+    expect(shapes.size).toBe(2)
+    expect(salts.size).toBe(NAMES.length)
+  })
+
+  it('of a service does not show to a client whom no rule allows to ask', async () => {
+    const realm = await scene()
+    const web = await HandClient.open(realm, 'web')
+    const services = ['orders', 'off', 'gone', 'ghost', 'ann'].map(name => nameIn(realm, name))
+    const { reply } = await web.login({ services })
+    expect(new Set(reply?.denials.map(({ code }) => code))).toEqual(new Set(['policy_denied']))
+    expect(reply?.denials).toHaveLength(5)
+  })
+})
