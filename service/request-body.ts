@@ -52,8 +52,6 @@ export async function readBody(
   if (announcedLength(req) > options.maxBody) throw tooLarge(options.maxBody)
   continueIfExpected(req, res)
   const body = await collect(req, options)
-  // On the tick after the listener left the stream is back in its first state; only then others may look at it.
-  await new Promise<void>(resolve => process.nextTick(resolve))
   if (req.rawTrailers.length > 0) throw malformed('trailers, which nothing covers')
   return body
 }
@@ -95,11 +93,10 @@ function collect(req: IncomingMessage, { maxBody, timeout, schedule }: BodyOptio
   })
 }
 
-/** False where the limit is passed. */
+/** Reads what is there, and not beyond: Node would then emit 'end'. False where the limit is passed. */
 function drain(req: IncomingMessage, body: ByteCollector): boolean {
   while (req.readableLength > 0) {
-    // Just what is there: a read beyond the end asks Node to emit 'end', which is for others to hear.
-    const piece: Buffer | null = req.read(req.readableLength)
+    const piece: Buffer | null = req.read()
     if (piece !== null && !body.append(piece)) return false
   }
   return true
