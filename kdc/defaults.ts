@@ -9,7 +9,7 @@ export const LIFETIME = { TGT: 10 * HOUR, SERVICE: HOUR, RENEW: 7 * DAY } as con
 export const SHORTENING = 0.1
 
 /** How many records are kept in memory; those known not to exist stand apart, so that asking for them evicts none. */
-export const CACHE = { PRINCIPALS: 10_000, RULES: 10_000, ABSENT: 50_000 } as const
+export const CACHE = { PRINCIPALS: 10_000, RULES: 10_000, ABSENT: 50_000, TGTS: 4_096 } as const
 
 /** How often a change is decided anew because somebody else changed the same record first. */
 export const COMMIT_ATTEMPTS = 5

@@ -19,7 +19,8 @@ export function policyName(client: string, service: string): string {
 /** Look-ups for the exchanges: cached, and right again by the time that a change is acknowledged. */
 export class Directory {
   readonly #principals: RecordCache<PrincipalRecord>
-  readonly #rules: RecordCache<PolicyRecord>
+  /** By client and service, for which a look-up in the store is needed for each pair of their patterns. */
+  readonly #rules: RecordCache<readonly PolicyRecord[]>
   readonly #listeners = new Set<(name: string) => void>()
   readonly #unwatch: () => void
 
@@ -30,9 +31,10 @@ export class Directory {
       present: CACHE.PRINCIPALS,
       absent,
     })
-    this.#rules = new RecordCache({ read: name => readRule(vault, name), present: CACHE.RULES, absent })
+    this.#rules = new RecordCache({ read: name => readRules(vault, name), present: CACHE.RULES, absent })
     this.#unwatch = vault.watch((kind, name) => {
-      if (kind === RECORD_KIND.POLICY) this.#rules.forget(name)
+      // A rule may speak of many; rules change seldom.
+      if (kind === RECORD_KIND.POLICY) this.#rules.forgetAll()
       if (kind === RECORD_KIND.PRINCIPAL) this.#forgetPrincipal(name)
     })
   }
@@ -43,12 +45,9 @@ export class Directory {
     return record?.removed ? undefined : record
   }
 
-  /** All rules that match the two, by one look-up for each pair of their patterns. @throws OrthrusError `unavailable` */
-  async rules(client: Principal, service: Principal): Promise<PolicyRecord[]> {
-    const services = patternsOf(service)
-    const names = patternsOf(client).flatMap(pattern => services.map(other => policyName(pattern, other)))
-    const rules = await Promise.all(names.map(name => this.#rules.get(name)))
-    return rules.filter(rule => rule !== undefined)
+  /** All rules that match the two. @throws OrthrusError `unavailable` */
+  async rules(client: Principal, service: Principal): Promise<readonly PolicyRecord[]> {
+    return (await this.#rules.get(policyName(client, service))) ?? []
   }
 
   /** Calls the listener when a principal may have changed. Returns what ends that. */
@@ -73,7 +72,11 @@ async function readPrincipal(vault: Vault, name: string): Promise<PrincipalRecor
   return record && decodePrincipalRecord(record.fields)
 }
 
-async function readRule(vault: Vault, name: string): Promise<PolicyRecord | undefined> {
-  const record = await vault.read(RECORD_KIND.POLICY, name)
-  return record && decodePolicyRecord(record.fields)
+/** By one read for each pair of patterns. @param pair as `policyName` gives it. */
+async function readRules(vault: Vault, pair: string): Promise<readonly PolicyRecord[]> {
+  const [client, service] = pair.split(' ') as [Principal, Principal]
+  const services = patternsOf(service)
+  const names = patternsOf(client).flatMap(pattern => services.map(other => policyName(pattern, other)))
+  const records = await Promise.all(names.map(name => vault.read(RECORD_KIND.POLICY, name)))
+  return records.flatMap(record => (record === undefined ? [] : [decodePolicyRecord(record.fields)]))
 }

@@ -1,11 +1,13 @@
 import { malformed } from '../shared/errors.js'
 import { TYPE } from '../shared/protocol/constants.js'
 import { messageType } from '../shared/protocol/message.js'
+import { OpenedTickets } from '../shared/protocol/opened-tickets.js'
 import { refuseUnproved } from './answer.js'
 import { type AsContext, answerAs, createDummyKey } from './as-exchange.js'
 import type { ExchangeContext, Incoming } from './context.js'
+import { CACHE } from './defaults.js'
 import { answerParams } from './params-exchange.js'
-import { answerTgs } from './tgs-exchange.js'
+import { answerTgs, type TgsContext } from './tgs-exchange.js'
 
 /** One message in, its answer out; never rejects. @param address where it comes from, as rates are counted. */
 export type Dispatch = (bytes: Uint8Array, address: string) => Promise<Uint8Array>
@@ -15,7 +17,11 @@ export type Dispatch = (bytes: Uint8Array, address: string) => Promise<Uint8Arra
  * for who has a connection to hold the channel (`admin/`).
  */
 export function createDispatch(context: ExchangeContext): Dispatch {
-  const exchanges: AsContext = { ...context, dummyKey: createDummyKey(context.random) }
+  const exchanges: AsContext & TgsContext = {
+    ...context,
+    dummyKey: createDummyKey(context.random),
+    openedTgts: new OpenedTickets(CACHE.TGTS),
+  }
   return async (bytes, address) => {
     const now = context.realm.time.now()
     try {
@@ -26,7 +32,7 @@ export function createDispatch(context: ExchangeContext): Dispatch {
   }
 }
 
-async function answer(context: AsContext, incoming: Incoming): Promise<Uint8Array> {
+async function answer(context: AsContext & TgsContext, incoming: Incoming): Promise<Uint8Array> {
   const type = messageType(incoming.bytes)
   switch (type) {
     case TYPE.AS_REQ:

@@ -37,6 +37,13 @@ export class RecordCache<T extends object> {
     this.#flights.delete(name)
   }
 
+  /** As `forget`, for every name. */
+  forgetAll(): void {
+    this.#present.clear()
+    this.#absent.clear()
+    this.#flights.clear()
+  }
+
   #fly(name: string): Promise<T | undefined> {
     const flight: Promise<T | undefined> = this.#read(name).then(
       record => {

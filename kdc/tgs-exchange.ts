@@ -4,6 +4,7 @@ import { ticketGrantingService } from '../shared/principal.js'
 import { decodeCaveat } from '../shared/protocol/caveats.js'
 import { FLAG } from '../shared/protocol/constants.js'
 import type { Grant, Reply } from '../shared/protocol/grant.js'
+import type { OpenedTickets } from '../shared/protocol/opened-tickets.js'
 import {
   createTgsReply,
   decodeTgsRequest,
@@ -12,7 +13,6 @@ import {
 } from '../shared/protocol/tgs.js'
 import {
   type OpenedTicket,
-  openTicket,
   requireValidAtKdc,
   type SealedTicket,
   ticketInvalid,
@@ -25,16 +25,18 @@ import { type CarriedCaveat, grantServices } from './services.js'
 import type { PrincipalRecord } from './store/records.js'
 import { renewTgt, ticketGranting } from './tgt.js'
 
+export interface TgsContext extends ExchangeContext {
+  /** TGTs come again and again: opened ones are remembered, and checked anew each time. */
+  readonly openedTgts: OpenedTickets
+}
+
 /**
  * The TGS exchange, its checks in the order of docs/protocol.md section 7.
  * @throws OrthrusError for what is answered by ERROR 05: `malformed` and its like, `ticket_invalid`, `auth_failed`
  */
-export async function answerTgs(
-  context: ExchangeContext,
-  { bytes, address, now }: Incoming,
-): Promise<Uint8Array> {
+export async function answerTgs(context: TgsContext, { bytes, address, now }: Incoming): Promise<Uint8Array> {
   const request = decodeTgsRequest(bytes)
-  const tgt = await openTgt(context, request.tgt)
+  const tgt = await openTgt(context, request.tgt, now)
   const key = deriveAuthKey(tgt.key, request.caveats)
   const verified = verifyTgsRequest(request, key)
   const about = { exchange: 'TGS', client: tgt.client, address }
@@ -51,14 +53,14 @@ export async function answerTgs(
 }
 
 /** Step 1. A kvno that was retired is an unknown one. @throws OrthrusError `ticket_invalid` */
-async function openTgt(context: ExchangeContext, ticket: SealedTicket): Promise<OpenedTicket> {
+async function openTgt(context: TgsContext, ticket: SealedTicket, now: number): Promise<OpenedTicket> {
   if (ticket.service !== ticketGrantingService(context.realm.record.realm)) {
     throw ticketInvalid(ticket, 'it is no TGT of this realm')
   }
   const { keys } = await ticketGranting(context)
   const stored = keys.find(({ kvno }) => kvno === ticket.kvno)
   if (stored === undefined) throw ticketInvalid(ticket, 'the kvno is unknown or retired')
-  return openTicket(ticket, stored.key)
+  return context.openedTgts.open(ticket, stored.key, now)
 }
 
 /** Step 4: those in the TGT, then those presented. @throws OrthrusError `caveat_failed` */

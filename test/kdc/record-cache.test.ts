@@ -187,7 +187,7 @@ describe('the directory', () => {
     expect(reads).toHaveLength(6)
     await realm.allow('web/1', 'orders')
     expect(await directory.rules(local('web/1'), local('orders'))).toHaveLength(3)
-    expect(reads).toHaveLength(7)
+    expect(reads).toHaveLength(12)
   })
 
   it('lets a change of policy count for the very next request', async () => {
