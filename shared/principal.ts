@@ -4,24 +4,22 @@ import { OrthrusError } from './errors.js'
 export type Principal = string & { readonly __principal: true }
 export type Realm = string & { readonly __realm: true }
 
-const COMPONENT = /^[a-z0-9][a-z0-9._-]{0,62}$/
-const REALM_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+const COMPONENT = '[a-z0-9][a-z0-9._-]{0,62}'
+const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
+const LABELS = `${LABEL}(?:\\.${LABEL})*`
+const REALM = new RegExp(`^${LABELS}$`)
+const PRINCIPAL = new RegExp(`^${COMPONENT}(?:/${COMPONENT})?@${LABELS}$`)
 const REALM_LENGTH_MAX = 253
 /** 63 + `/` + 63 + `@` + 253: anything longer needs no further look. */
 const PRINCIPAL_LENGTH_MAX = 381
 
 export function isRealm(text: string): text is Realm {
-  return text.length <= REALM_LENGTH_MAX && text.split('.').every(label => REALM_LABEL.test(label))
+  return text.length <= REALM_LENGTH_MAX && REALM.test(text)
 }
 
 export function isPrincipal(text: string): text is Principal {
-  if (text.length > PRINCIPAL_LENGTH_MAX) return false
-  const at = text.indexOf('@')
-  if (at < 0 || !isRealm(text.slice(at + 1))) return false
-  const name = text.slice(0, at)
-  const slash = name.indexOf('/')
-  if (slash < 0) return COMPONENT.test(name)
-  return COMPONENT.test(name.slice(0, slash)) && COMPONENT.test(name.slice(slash + 1))
+  if (text.length > PRINCIPAL_LENGTH_MAX || !PRINCIPAL.test(text)) return false
+  return text.length - text.indexOf('@') - 1 <= REALM_LENGTH_MAX
 }
 
 /** Nothing is folded or trimmed. @throws TypeError where `text` is no principal. */

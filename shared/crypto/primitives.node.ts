@@ -108,18 +108,21 @@ export function openExtended(
   return openRecord(inner.key, inner.nonce, aad, sealed)
 }
 
+// A view of 32-bit words needs an aligned start, which a slice of a message has not.
+const keyBytes = new Uint8Array(32)
+const keyWords = new Uint32Array(keyBytes.buffer)
+const nonceBytes = new Uint8Array(16)
+const nonceWords = new Uint32Array(nonceBytes.buffer)
+
 /** XChaCha20: HChaCha20 of key and the nonce's first 16 bytes is the key, four zero bytes and the rest the nonce. */
 function extend(key: Uint8Array, nonce: Uint8Array): { key: Uint8Array; nonce: Uint8Array } {
+  keyBytes.set(key)
+  nonceBytes.set(nonce.subarray(0, 16))
   const subkey = new Uint8Array(32)
-  hchacha(SIGMA, words(key), words(nonce.subarray(0, 16)), new Uint32Array(subkey.buffer))
+  hchacha(SIGMA, keyWords, nonceWords, new Uint32Array(subkey.buffer))
   const inner = new Uint8Array(12)
   inner.set(nonce.subarray(16), 4)
   return { key: subkey, nonce: inner }
-}
-
-/** A copy, since a view of 32-bit words needs an aligned start. */
-function words(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(bytes.slice().buffer)
 }
 
 export function scrypt(

@@ -1,5 +1,5 @@
 import { Packr } from 'msgpackr/pack'
-import { plainBytes } from '../bytes.js'
+import { latin1Text, plainBytes } from '../bytes.js'
 import { malformed } from '../errors.js'
 import { LIMIT } from './constants.js'
 
@@ -49,8 +49,9 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** Up to here, and in ASCII, most texts are; a `TextDecoder` takes longer to call than to work. */
 const SHORT_TEXT = 64
 
-function isAscii(byte: number): boolean {
-  return byte < 0x80
+function isAscii(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if ((bytes[i] as number) >= 0x80) return false
+  return true
 }
 
 class Reader {
@@ -113,7 +114,7 @@ class Reader {
 
   #text(length: number): string {
     const bytes = this.#take(length)
-    if (length <= SHORT_TEXT && bytes.every(isAscii)) return String.fromCharCode(...bytes)
+    if (length <= SHORT_TEXT && isAscii(bytes)) return latin1Text(bytes)
     try {
       return utf8.decode(bytes)
     } catch {

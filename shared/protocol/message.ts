@@ -2,16 +2,18 @@ import { concatBytes, plainBytes } from '../bytes.js'
 import { createMac } from '../crypto/derive.js'
 import type { AnyKey } from '../crypto/keys.js'
 import { malformed, OrthrusError } from '../errors.js'
-import { LIMIT, type MessageType, SIZE, VERSION } from './constants.js'
+import { LIMIT, type MessageType, SIZE, TYPE, VERSION } from './constants.js'
 import { decode, encode, type Value } from './encoding.js'
 
 /** The frame that all messages share: `version || type || body`, and for some `|| mac` (section 3). */
 
 export const HEADER_BYTES = 2
 
-/** The two bytes that begin a message, which also are the aad where a message is sealed whole. */
+const HEADERS = new Map(Object.values(TYPE).map(type => [type, new Uint8Array([VERSION, type])]))
+
+/** The two bytes that begin a message, which also are the aad where a message is sealed whole. Not to be changed. */
 export function header(type: MessageType): Uint8Array {
-  return new Uint8Array([VERSION, type])
+  return HEADERS.get(type) as Uint8Array
 }
 
 /** Size, then version. @returns the type, known or not. @throws OrthrusError `too_large` `unsupported_version` */

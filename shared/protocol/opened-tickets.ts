@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { equalBytes } from '#primitives'
+import { latin1Text } from '../bytes.js'
 import type { LongTermKey } from '../crypto/keys.js'
 import { SIZE } from './constants.js'
 import { type OpenedTicket, openTicket, type SealedTicket } from './ticket.js'
@@ -60,5 +61,5 @@ export class OpenedTickets {
 
 /** The nonce of its box, which the KDC draws for each ticket: short, and no two tickets share one. */
 function nameOf({ box }: SealedTicket): string {
-  return String.fromCharCode(...box.subarray(0, SIZE.SEAL_NONCE))
+  return latin1Text(box.subarray(0, SIZE.SEAL_NONCE))
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { concatBytes } from '../bytes.js'
 import { type LongTermKey, revealKey, SessionKey } from '../crypto/keys.js'
 import type { RandomSource } from '../crypto/random.js'
@@ -73,8 +74,17 @@ export function decodeInnerTicket(bytes: Uint8Array): SealedTicket {
   }
 }
 
+/** The same few services come again and again. */
+const aads = new LRUCache<string, Uint8Array>({ max: 1_000 })
+
 function aadOf(service: Principal, kvno: number): Uint8Array {
-  return concatBytes(header(TYPE.TICKET), encode([service, kvno]))
+  const name = `${kvno} ${service}`
+  let aad = aads.get(name)
+  if (aad === undefined) {
+    aad = concatBytes(header(TYPE.TICKET), encode([service, kvno]))
+    aads.set(name, aad)
+  }
+  return aad
 }
 
 /** @param key the service's long-term key of that kvno. */
