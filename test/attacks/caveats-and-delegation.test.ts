@@ -541,6 +541,29 @@ describe('a credential', () => {
     }
   })
 
+  it('that was cut off, or made for another, is told to its caller before anything is sent', async () => {
+    const { web, realm, kdc, http, orders } = await startWorld()
+    await realm.add('gate', 'eve')
+    await realm.allow('*', 'orders', { delegable: true })
+    const text = (await web.getServiceTicket('orders')).attenuate({ to: 'gate' }).credential()
+    const [gate, eve] = [await realm.connect('gate', { kdc: kdc.url }), await realm.connect('eve')]
+    const asked = kdc.toKdc.length
+    for (const length of [0, 9, 20, text.length - 20, text.length - 1]) {
+      expect(() => gate.import(text.slice(0, length))).toThrow(
+        expect.objectContaining({ code: 'credential_invalid', final: true }),
+      )
+    }
+    expect(() => eve.import(text)).toThrow(
+      expect.objectContaining({ code: 'credential_invalid', final: true }),
+    )
+    expect([http.captured.length, kdc.toKdc.length]).toEqual([0, asked])
+    const ticket = gate.import(text)
+    expect((await gate.fetch(`${http.url}/7`, { ticket })).status).toBe(200)
+    expect(orders.handled.map(({ ticket }) => [ticket.client, ticket.via])).toEqual([
+      ['web@test.example', 'gate@test.example'],
+    ])
+  })
+
   it('in the header of a request is bound to it, and opens for no other', async () => {
     const { setting, credential: whole } = await credential()
     const { gate, realm, orders } = setting

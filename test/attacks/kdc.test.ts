@@ -11,7 +11,8 @@ async function inTime(ask: (time?: number) => Promise<Answer>): Promise<Answer> 
   return error?.code === 'clock_skew' && error.authenticated ? ask(error.time) : answer
 }
 
-const STEPS = [-2 * HOUR, -1, 0, 1, 2 * HOUR] as const
+/** What each step of the clock does is in test/kdc/revocation.test.ts; here it is done to a KDC that runs. */
+const STEPS = [-2 * HOUR, 0, 2 * HOUR] as const
 
 describe('a TGT from before', () => {
   const pairs = STEPS.flatMap(before => STEPS.map(after => [before, after] as const))

@@ -15,6 +15,7 @@ import { formatChallenge, formatMessageHeader, parseMessageHeader } from '../../
 import { createMessage } from '../../shared/protocol/message.js'
 import { createParamsRequest } from '../../shared/protocol/params.js'
 import { decodeTicket, type SealedTicket } from '../../shared/protocol/ticket.js'
+import { HOUR } from '../../shared/time.js'
 import type { TestRealm } from '../../testing/index.js'
 import { openingOf, TestSocket } from '../kdc/socket.js'
 import { denialsOf, entryOf, grantsOf, HandClient, outcome, present } from './by-hand.js'
@@ -151,17 +152,19 @@ describe('an answer of the KDC', () => {
     const { kdc, realm } = world
     await realm.add('billing')
     await realm.allow('web', 'billing')
-    const ask = async (): Promise<unknown> => {
-      const web = await realm.connect('web', { kdc: kdc.url })
-      if (exchange === 'TGS') await web.getServiceTicket('orders')
-      if (kept !== undefined) lie(world, () => kept as Uint8Array)
-      return web.getServiceTicket('billing')
-    }
-    let kept: Uint8Array | undefined
-    await ask()
-    kept = kdc.toClient.at(-1)?.message
-    expect(kept?.[1]).toBe(exchange === 'AS' ? TYPE.AS_REP : TYPE.TGS_REP)
-    expect(await failureOf(ask())).toMatchObject({ code: 'auth_failed', final: false })
+    let web = await realm.connect('web', { kdc: kdc.url })
+    if (exchange === 'TGS') await web.getServiceTicket('orders')
+    await web.getServiceTicket('billing')
+    const kept = kdc.toClient.at(-1)?.message ?? new Uint8Array()
+    expect(kept[1]).toBe(exchange === 'AS' ? TYPE.AS_REP : TYPE.TGS_REP)
+    // Under the same key, and to the same question but for its nonce.
+    if (exchange === 'AS') web = await realm.connect('web', { kdc: kdc.url })
+    const asked = kdc.toKdc.length
+    lie(world, () => kept)
+    const lifetime = exchange === 'AS' ? {} : { lifetime: HOUR }
+    const failure = await failureOf(web.getServiceTicket('billing', lifetime))
+    expect(failure).toMatchObject({ code: 'auth_failed', final: false })
+    expect(kdc.toKdc).toHaveLength(asked + 1)
   })
 
   it('to another client is refused by both', async () => {
