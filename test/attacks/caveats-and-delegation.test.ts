@@ -544,7 +544,8 @@ describe('a credential', () => {
   it('that was cut off, or made for another, is told to its caller before anything is sent', async () => {
     const { web, realm, kdc, http, orders } = await startWorld()
     await realm.add('gate', 'eve')
-    await realm.allow('*', 'orders', { delegable: true })
+    await realm.allow('web', 'orders', { delegable: true })
+    await realm.allow('gate', 'orders')
     const text = (await web.getServiceTicket('orders')).attenuate({ to: 'gate' }).credential()
     const [gate, eve] = [await realm.connect('gate', { kdc: kdc.url }), await realm.connect('eve')]
     const asked = kdc.toKdc.length
