@@ -29,28 +29,53 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 const BLOCK_BYTES = 64
+const DIGEST_BYTES = 32
 const INNER_PAD = 0x36
 const OUTER_PAD = 0x5c
 
-/** HMAC of RFC 2104 over the same one-shot digest. */
-export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
-  const block = key.length > BLOCK_BYTES ? sha256(key) : key
-  const inner = padded(block, INNER_PAD, parts)
-  const outer = padded(block, OUTER_PAD, [hash('sha256', inner, 'buffer')])
-  return plain(hash('sha256', outer, 'buffer'))
+/** A key as HMAC begins its two hashes with it. */
+interface Pads {
+  readonly inner: Uint8Array
+  readonly outer: Uint8Array
 }
 
-function padded(key: Uint8Array, pad: number, parts: readonly Uint8Array[]): Uint8Array {
+/** Most keys are used again and again; this lives no longer than they do. */
+const padsOfKeys = new WeakMap<Uint8Array, Pads>()
+
+function padsOf(key: Uint8Array): Pads {
+  let pads = padsOfKeys.get(key)
+  if (pads === undefined) {
+    const block = new Uint8Array(BLOCK_BYTES)
+    block.set(key.length > BLOCK_BYTES ? sha256(key) : key)
+    pads = { inner: block.map(byte => byte ^ INNER_PAD), outer: block.map(byte => byte ^ OUTER_PAD) }
+    padsOfKeys.set(key, pads)
+  }
+  return pads
+}
+
+/** Where messages of ordinary size are put together, one at a time. */
+const workspace = new Uint8Array(4096)
+const outerWorkspace = workspace.subarray(0, BLOCK_BYTES + DIGEST_BYTES)
+
+/**
+ * HMAC of RFC 2104 over the same one-shot digest.
+ * @param key must not be changed as long as it is used.
+ */
+export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
+  const { inner, outer } = padsOf(key)
   let length = BLOCK_BYTES
   for (const part of parts) length += part.length
-  const padded = new Uint8Array(length)
-  for (let i = 0; i < BLOCK_BYTES; i++) padded[i] = (i < key.length ? (key[i] as number) : 0) ^ pad
+  const message = length > workspace.length ? new Uint8Array(length) : workspace.subarray(0, length)
+  message.set(inner)
   let offset = BLOCK_BYTES
   for (const part of parts) {
-    padded.set(part, offset)
+    message.set(part, offset)
     offset += part.length
   }
-  return padded
+  const digest = hash('sha256', message, 'buffer')
+  outerWorkspace.set(outer)
+  outerWorkspace.set(digest, BLOCK_BYTES)
+  return plain(hash('sha256', outerWorkspace, 'buffer'))
 }
 
 export function sealRecord(
@@ -94,7 +119,7 @@ export function sealExtended(
   aad: Uint8Array,
   message: Uint8Array,
 ): Uint8Array {
-  const inner = extend(key, nonce)
+  extend(key, nonce)
   return sealRecord(inner.key, inner.nonce, aad, message)
 }
 
@@ -104,25 +129,27 @@ export function openExtended(
   aad: Uint8Array,
   sealed: Uint8Array,
 ): Uint8Array | undefined {
-  const inner = extend(key, nonce)
+  extend(key, nonce)
   return openRecord(inner.key, inner.nonce, aad, sealed)
 }
 
-// A view of 32-bit words needs an aligned start, which a slice of a message has not.
+// A view of 32-bit words needs an aligned start, which a slice of a message has not; and OpenSSL keeps copies.
 const keyBytes = new Uint8Array(32)
 const keyWords = new Uint32Array(keyBytes.buffer)
 const nonceBytes = new Uint8Array(16)
 const nonceWords = new Uint32Array(nonceBytes.buffer)
+const inner = { key: new Uint8Array(32), nonce: new Uint8Array(12) }
+const innerWords = new Uint32Array(inner.key.buffer)
 
-/** XChaCha20: HChaCha20 of key and the nonce's first 16 bytes is the key, four zero bytes and the rest the nonce. */
-function extend(key: Uint8Array, nonce: Uint8Array): { key: Uint8Array; nonce: Uint8Array } {
+/**
+ * XChaCha20: HChaCha20 of key and the nonce's first 16 bytes is the key, four zero bytes and the rest the nonce.
+ * They are in `inner` until the next call.
+ */
+function extend(key: Uint8Array, nonce: Uint8Array): void {
   keyBytes.set(key)
   nonceBytes.set(nonce.subarray(0, 16))
-  const subkey = new Uint8Array(32)
-  hchacha(SIGMA, keyWords, nonceWords, new Uint32Array(subkey.buffer))
-  const inner = new Uint8Array(12)
-  inner.set(nonce.subarray(16), 4)
-  return { key: subkey, nonce: inner }
+  hchacha(SIGMA, keyWords, nonceWords, innerWords)
+  inner.nonce.set(nonce.subarray(16), 4)
 }
 
 export function scrypt(

@@ -1,4 +1,4 @@
-import { Packr } from 'msgpackr/pack'
+import { Packr, RESET_BUFFER_MODE } from 'msgpackr/pack'
 import { latin1Text, plainBytes } from '../bytes.js'
 import { malformed } from '../errors.js'
 import { LIMIT } from './constants.js'
@@ -16,8 +16,8 @@ const packr = new Packr({ useRecords: false })
 /** @throws TypeError where a value has no spelling in the subset: the caller's mistake. */
 export function encode(list: readonly Value[]): Uint8Array {
   requireEncodable(list as Value[], 1)
-  // msgpackr hands out a piece of a buffer that it goes on using.
-  return new Uint8Array(packr.pack(list))
+  // msgpackr hands out a piece of a buffer that it uses again at once.
+  return new Uint8Array(packr.pack(list, RESET_BUFFER_MODE))
 }
 
 function requireEncodable(value: Value, depth: number): void {
