@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
 import { OrthrusError } from '../shared/errors.js'
 import { type MessageType, TYPE, VERSION } from '../shared/protocol/constants.js'
@@ -15,6 +16,8 @@ const CLOSE = { GOING_AWAY: 1001, PROTOCOL_ERROR: 1002, UNSUPPORTED_DATA: 1003, 
 
 export interface ConnectionOptions {
   readonly socket: WebSocket
+  /** What carries the WebSocket. */
+  readonly stream: Duplex
   readonly address: string
   readonly context: ExchangeContext
   readonly dispatch: Dispatch
@@ -38,6 +41,7 @@ export class Connection {
   #places: number
   #closing = false
   readonly #liveness: Liveness
+  #corked = false
   #onDrained: (() => void) | undefined
 
   constructor(options: ConnectionOptions) {
@@ -150,11 +154,24 @@ export class Connection {
 
   /** Resolves when the frame is with the operating system, or never will be. */
   #send(id: number, message: Uint8Array): Promise<void> {
+    this.#cork()
     return new Promise(resolve => {
       this.#options.socket.send(encodeFrame({ id, message }), () => {
         this.#liveness.sent()
         resolve()
       })
+    })
+  }
+
+  /** The answers of one turn of the event loop go out in one write, which costs as much as any of them. */
+  #cork(): void {
+    if (this.#corked) return
+    this.#corked = true
+    const { stream } = this.#options
+    stream.cork()
+    setImmediate(() => {
+      this.#corked = false
+      stream.uncork()
     })
   }
 

@@ -58,7 +58,7 @@ export const DEFAULT_LIMITS: Limits = {
   connections: 4096,
   connectionsPerAddress: 512,
   handshake: 10 * SECOND,
-  concurrency: 16,
+  concurrency: 64,
   channels: 16,
   ping: 30 * SECOND,
   idle: 10 * MINUTE,

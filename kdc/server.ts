@@ -157,6 +157,7 @@ export class KdcServer {
     this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
       const connection: Connection = new Connection({
         socket: webSocket,
+        stream: socket,
         address,
         context,
         dispatch: this.#dispatch,
