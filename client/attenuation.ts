@@ -58,8 +58,8 @@ export function caveatsOf(attenuation: Attenuation, realm: Realm, now: number): 
 function* expiry({ expires }: Attenuation, now: number): Generator<Caveat> {
   if (expires === undefined) return
   const relative = typeof expires === 'string' ? parseDuration(expires) : undefined
-  const time = relative === undefined ? Number(expires) : now + relative
-  if (!Number.isSafeInteger(time) || time < 0) {
+  const time = relative === undefined ? expires?.valueOf() : now + relative
+  if (typeof time !== 'number' || !Number.isSafeInteger(time) || time < 0) {
     throw new TypeError('expires is a Date, milliseconds since the epoch, or a time from now as "5m"')
   }
   yield { name: 'expires', time }
@@ -93,7 +93,11 @@ function* services({ services }: Attenuation, realm: Realm): Generator<Caveat> {
 }
 
 function* apps({ app }: Attenuation): Generator<Caveat> {
-  for (const [name, value] of Object.entries(app ?? {})) yield { name: 'app', app: name, value }
+  if (app === undefined) return
+  if (typeof app !== 'object' || app === null || Array.isArray(app)) {
+    throw new TypeError('app is an object of values by name, as { tenant: "acme" }')
+  }
+  for (const [name, value] of Object.entries(app)) yield { name: 'app', app: name, value }
 }
 
 function* holder({ to }: Attenuation, realm: Realm): Generator<Caveat> {
