@@ -151,7 +151,7 @@ export class Realm {
    * `realm_mismatch`
    */
   import(credential: string): Ticket {
-    const ticket = importTicket(credential, this.#parts.now)
+    const ticket = importTicket(credential, this.#parts.now, !this.#parts.source.imported)
     requireSameRealm(this.realm, ticket.client)
     requirePresentable(ticket, this.client)
     return ticket

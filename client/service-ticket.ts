@@ -34,7 +34,7 @@ export class ServiceTicket extends Ticket {
     const { service, endTime, key } = grant
     const secrets = { caveats: [], chain: startChain(key), key: deriveAuthKey(key, []) }
     const sealed = decodeInnerTicket(grant.ticket.slice())
-    super({ service, client, endTime, imported, now }, { ...secrets, sealed })
+    super({ service, client, endTime, imported, ownProved: !imported, now }, { ...secrets, sealed })
     this.ticketId = toHex(grant.ticketId)
     this.authTime = grant.authTime
     this.startTime = grant.startTime

@@ -48,7 +48,7 @@ export function loginSource(identity: Identity, options: SourceOptions): TicketS
 
 /** From a credential alone. @throws OrthrusError `credential_invalid` */
 export function credentialSource(text: string, options: SourceOptions): TicketSource {
-  const ticket = importTicket(text, () => options.time.now())
+  const ticket = importTicket(text, () => options.time.now(), false)
   const { client, service } = ticket
   const { holder } = secretsOf(ticket)
   if (holder !== undefined) throw holderNeeded(holder)
@@ -69,10 +69,13 @@ export function credentialSource(text: string, options: SourceOptions): TicketSo
   }
 }
 
-/** @throws OrthrusError `credential_invalid` where it was cut off or altered */
-export function importTicket(text: string, now: () => number): Ticket {
+/**
+ * @param ownProved whether the tickets of who imports it prove a service.
+ * @throws OrthrusError `credential_invalid` where it was cut off or altered
+ */
+export function importTicket(text: string, now: () => number, ownProved: boolean): Ticket {
   const { ticket, caveats, key, service, client, endTime }: Credential = parseCredential(text)
-  const facts = { service, client, endTime, imported: true, now }
+  const facts = { service, client, endTime, imported: true, ownProved, now }
   if (key instanceof AuthKey) return new Ticket(facts, { sealed: ticket, caveats, chain: undefined, key })
   return new Ticket(facts, { sealed: ticket, caveats, chain: key, key: finishChain(key) })
 }

@@ -27,6 +27,8 @@ export interface TicketFacts {
   readonly client: Principal
   readonly endTime: number
   readonly imported: boolean
+  /** Whether tickets of one's own, beside which it may be presented, prove a service. */
+  readonly ownProved: boolean
   /** Milliseconds of KDC time, for what is said relative to now. */
   readonly now: () => number
 }
@@ -58,7 +60,7 @@ export class Ticket {
     this.client = facts.client
     this.endTime = Math.min(facts.endTime, earliestExpiry(caveats))
     this.caveats = Object.freeze(caveats.map(({ name }) => name))
-    this.serviceProved = !facts.imported || holder !== undefined
+    this.serviceProved = !facts.imported || (holder !== undefined && facts.ownProved)
     this.#secrets = { ...secrets, holder }
     this.#facts = facts
   }
