@@ -11,11 +11,16 @@ export interface Login {
 
 /** An ERROR of the KDC. Of type 05 it may be anybody's: `facts.claimed` then has the code, and nothing is final. */
 export function kdcRefusal(error: WireError, { client, passwordBased }: Login): OrthrusError {
-  const { code, authenticated, time } = error
+  const { code, authenticated, time, message } = error
   const hint = kdcHint(code, client, passwordBased)
   const facts = { principal: client, time, ...(hint === undefined ? {} : { hint }) }
   if (authenticated) {
-    return new OrthrusError(code, `the KDC refused ${client}`, { ...facts, final: !isPassing(code) })
+    const { told, ...caveat } = caveatTold(message)
+    return new OrthrusError(code, `the KDC refused ${client}${told}`, {
+      ...facts,
+      ...caveat,
+      final: !isPassing(code),
+    })
   }
   const told = code === 'auth_failed' && passwordBased ? 'password_wrong' : code
   return new OrthrusError(told, `the KDC refused ${client}; nothing proves that it was the KDC`, {
@@ -109,12 +114,14 @@ export function serviceRefusal(
       },
     )
   }
+  const { told, ...caveat } = caveatTold(message)
+  return new OrthrusError(code, `${service} refused the request${told}`, { ...facts, ...caveat })
+}
+
+/** A caveat of one's own that failed, where a proved ERROR names one. */
+function caveatTold(message: string): { readonly told: string; readonly caveat?: string } {
   const caveat = /^caveat ([a-z][a-z ]{0,40})$/.exec(message)?.[1]
-  const told = caveat === undefined ? '' : `: the caveat ${caveat} does not hold`
-  return new OrthrusError(code, `${service} refused the request${told}`, {
-    ...facts,
-    ...(caveat === undefined ? {} : { caveat }),
-  })
+  return caveat === undefined ? { told: '' } : { told: `: the caveat ${caveat} does not hold`, caveat }
 }
 
 function serviceHint(code: WireCode, client: string, service: string): string {
