@@ -167,20 +167,23 @@ describe('a response that was altered', () => {
 })
 
 describe('a forged ERROR in place of the answer', () => {
-  it.each(WIRE_CODES)('05 %s: a POST is handled once, and what became of it stays open', async code => {
+  it('05 of any code: a POST is handled once, and what became of it stays open', async () => {
     const world = await startWorld()
     const { web, http, orders } = world
-    http.intercept = async (request, forward) => {
-      await forward(request)
-      return forged(world, code, code === 'clock_skew' ? 0 : null)
+    for (const code of WIRE_CODES) {
+      const [handled, captured] = [orders.handled.length, http.captured.length]
+      http.intercept = async (request, forward) => {
+        await forward(request)
+        return forged(world, code, code === 'clock_skew' ? 0 : null)
+      }
+      const failure = await failureOf(web.fetch(`${http.url}/pay`, POST))
+      expect(failure).toMatchObject({ code: 'refused_unproved', final: false, facts: { claimed: code } })
+      expect([orders.handled.length, http.captured.length]).toEqual([handled + 1, captured + 1])
+      // The POST can be asked for once more by its caller, and by nobody else.
+      http.intercept = (request, forward) => forward(request)
+      expect((await web.fetch(`${http.url}/pay`, POST)).status).toBe(200)
+      expect(orders.handled).toHaveLength(handled + 2)
     }
-    const failure = await failureOf(web.fetch(`${http.url}/pay`, POST))
-    expect(failure).toMatchObject({ code: 'refused_unproved', final: false, facts: { claimed: code } })
-    expect([orders.handled.length, http.captured.length]).toEqual([1, 1])
-    // The POST can be asked for once more by its caller, and by nobody else.
-    http.intercept = (request, forward) => forward(request)
-    expect((await web.fetch(`${http.url}/pay`, POST)).status).toBe(200)
-    expect(orders.handled).toHaveLength(2)
   })
 
   it('05 ticket_invalid: a GET goes out once more, under a new ticket, and no oftener', async () => {
@@ -305,18 +308,21 @@ describe('a clock that is lied about', () => {
 })
 
 describe('a forged ERROR in the KDC’s name', () => {
-  it.each(WIRE_CODES)('05 %s ends no ticket in hand, and nothing finally', async code => {
+  it('05 of any code ends no ticket in hand, and nothing finally', async () => {
     const { web, kdc, realm } = await startWorld()
-    await realm.add('billing')
-    await realm.allow('web', 'billing')
     const ticket = await web.getServiceTicket('orders')
-    kdc.downward = ({ id }) => {
-      return [{ id, message: createError({ code, time: 1, floor: null, message: '' }) }]
+    for (const [i, code] of WIRE_CODES.entries()) {
+      const service = `billing/${i}`
+      await realm.add(service)
+      await realm.allow('web', service)
+      kdc.downward = ({ id }) => {
+        return [{ id, message: createError({ code, time: 1, floor: null, message: '' }) }]
+      }
+      const failure = await failureOf(web.getServiceTicket(service))
+      expect(failure).toMatchObject({ code, final: false, facts: { claimed: code } })
+      expect(await web.getServiceTicket('orders')).toBe(ticket)
+      kdc.downward = frame => [frame]
+      expect((await web.getServiceTicket(service)).service).toBe(`${service}@test.example`)
     }
-    const failure = await failureOf(web.getServiceTicket('billing'))
-    expect(failure).toMatchObject({ code, final: false, facts: { claimed: code } })
-    expect(await web.getServiceTicket('orders')).toBe(ticket)
-    kdc.downward = frame => [frame]
-    expect((await web.getServiceTicket('billing')).service).toBe('billing@test.example')
   })
 })

@@ -19,7 +19,7 @@ import { HOUR } from '../../shared/time.js'
 import { openingOf } from '../kdc/socket.js'
 import { denialsOf, entryOf, HandClient, outcome, present } from './by-hand.js'
 import { startOwnKdc } from './own-kdc.js'
-import { expectRefused, failureOf, Guarded, startTestRealm, startWorld } from './scene.js'
+import { addPerson, expectRefused, failureOf, Guarded, startTestRealm, startWorld } from './scene.js'
 
 /** What keys that were stolen, guessed, made up or made weak are good for. */
 
@@ -214,12 +214,17 @@ describe('a fake KDC', () => {
 
 describe('a person’s password', () => {
   /** A realm with a person, and what somebody says about how her password becomes a key. */
-  async function person() {
+  async function person(password?: string) {
     const world = await startWorld()
-    await world.realm.addPassword('ann', 'correct horse')
+    if (password === undefined) await addPerson(world.realm, 'ann')
+    else await world.realm.addPassword('ann', password)
     await world.realm.allow('ann', 'orders')
     const login = (parametersCache = new Map()) =>
-      world.realm.connect('ann', { kdc: world.kdc.url, password: 'correct horse', parametersCache })
+      world.realm.connect('ann', {
+        kdc: world.kdc.url,
+        password: password ?? 'correct horse',
+        parametersCache,
+      })
     const tell = (change: (honest: PasswordParameters) => Uint8Array): void => {
       world.kdc.downward = ({ id, message }) => {
         if (message[1] !== TYPE.PARAMS_REP) return [{ id, message }]
@@ -267,7 +272,7 @@ describe('a person’s password', () => {
   })
 
   it('is not used with another salt than at the first login', async () => {
-    const { kdc, login, tell } = await person()
+    const { kdc, login, tell } = await person('correct horse')
     const parametersCache = new Map()
     await (await login(parametersCache)).getServiceTicket('orders')
     const before = kdc.asked(TYPE.AS_REQ).length

@@ -11,7 +11,11 @@ import {
   type Service,
   type Ticket,
 } from '../../service/index.js'
+import { LongTermKey } from '../../shared/crypto/keys.js'
+import { systemRandom } from '../../shared/crypto/random.js'
 import type { WireCode } from '../../shared/errors.js'
+import { principalIn } from '../../shared/principal.js'
+import { SCRYPT, SIZE } from '../../shared/protocol/constants.js'
 import { openUnauthenticatedError } from '../../shared/protocol/error.js'
 import { parseChallenge } from '../../shared/protocol/http.js'
 import { startRealm, type TestClock, type TestRealm, type TestRealmOptions } from '../../testing/index.js'
@@ -89,6 +93,14 @@ export async function startTestRealm(options: TestRealmOptions = {}): Promise<Te
   const realm = await startRealm(options)
   onTestFinished(() => realm.close())
   return realm
+}
+
+/** Registers a person whose password nobody has to know: the key is none that takes long to make. */
+export async function addPerson(realm: TestRealm, name: string): Promise<void> {
+  const parameters = { log2N: SCRYPT.LOG2N, r: SCRYPT.R, p: SCRYPT.P, salt: systemRandom(SIZE.SALT) }
+  const password = { parameters, key: new LongTermKey(systemRandom(SIZE.KEY)) }
+  const principal = principalIn(realm.kdc.realm, name)
+  await realm.administration.add({ principal, password, expiresAt: null, maxLife: null, maxRenew: null })
 }
 
 /** A realm, the service `orders`, the client `web`, and an attacker on both ways. */
