@@ -46,6 +46,13 @@ export function isTableFile(name: string): boolean {
   return TABLE_FILE.test(name)
 }
 
+/** Those of a process that was killed amid one. */
+export async function removeTrials(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (name.startsWith(TRIAL)) await removeFolder(join(directory, name))
+  }
+}
+
 /**
  * Calls `use` with a folder of some of the same files, and removes it. LevelDB changes no file that it finds, it only
  * makes new ones and removes names, so hard links serve, and the files themselves stay as they are whatever it does.
@@ -55,10 +62,6 @@ export async function withTrialFolder<T>(
   files: readonly string[],
   use: (trial: string) => Promise<T>,
 ): Promise<T> {
-  // Left by a process that was killed.
-  for (const name of await readdir(directory)) {
-    if (name.startsWith(TRIAL)) await removeFolder(join(directory, name))
-  }
   const trial = await mkdtemp(join(directory, TRIAL))
   try {
     for (const name of files) {

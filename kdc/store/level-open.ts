@@ -8,10 +8,12 @@ import {
   isDatabaseFile,
   isTableFile,
   readFolder,
+  removeTrials,
   syncFolder,
   withTrialFolder,
 } from './folder.js'
 import { damaged, explainFailure, levelCode } from './level-failure.js'
+import { endRest, isAtRest } from './rest-file.js'
 import { isWholeTable } from './table.js'
 import { decodeTally, EMPTY_TALLY, TALLY_KEY, type Tally, toggleRecord } from './tally.js'
 
@@ -42,13 +44,15 @@ export async function createDatabase(directory: string): Promise<void> {
 }
 
 /**
- * Opens what is there, if it is all there: first a trial on links to its files, where LevelDB may drop what it likes,
- * then the files themselves. @throws OrthrusError `unavailable`; the files are as they were.
+ * Opens what is there, if it is all there: one that was not closed in order, or was changed since, first on trial, by
+ * links to its files, where LevelDB may drop what it likes; then the files themselves. @throws OrthrusError `unavailable`; the files are as they were.
  */
 export async function openDatabase(directory: string): Promise<OpenDatabase> {
   try {
     await requireUnlocked(directory)
-    await requireWhole(directory)
+    await removeTrials(directory)
+    if (!(await isAtRest(directory))) await requireWhole(directory)
+    await endRest(directory)
     const database = levelOf(directory)
     await database.open({ createIfMissing: false })
     // LevelDB names files anew while it opens, and does not see to it that the names last.

@@ -4,6 +4,7 @@ import { requireSpace, syncFolder } from './folder.js'
 import { explainFailure } from './level-failure.js'
 import { createDatabase, type OpenDatabase, openDatabase } from './level-open.js'
 import { decodeStored, encodeStep, keyOf, nextTally, type Step } from './level-step.js'
+import { recordRest } from './rest-file.js'
 import type { Change, Listed, Page, RecordKind, Store, Stored, WatchListener } from './store.js'
 import { encodeTally, TALLY_KEY, type Tally } from './tally.js'
 
@@ -13,8 +14,8 @@ export interface LevelStoreOptions {
 }
 
 /**
- * A store in a LevelDB folder of its own, for one process. Opening reads every record once, to see that none is
- * missing or changed.
+ * A store in a LevelDB folder of its own, for one process. Opening one that was not closed in order reads every
+ * record once, to see that none is missing or changed.
  * @throws OrthrusError `unavailable`, with what to do, where the folder is in use, missing, damaged or out of space.
  */
 export async function openLevelStore(directory: string, { create }: LevelStoreOptions): Promise<Store> {
@@ -169,6 +170,7 @@ class LevelStore implements Store {
     const opened = await this.#opened.catch(() => undefined)
     await opened?.database.close()
     await this.#commitsFile.close()
+    if (opened !== undefined && this.#doubtful === undefined) await recordRest(this.#directory)
     this.#watchers.clear()
   }
 
