@@ -106,8 +106,6 @@ class OpenChannel implements KdcChannel {
     this.#say(records => records.sealMessage(message))
     try {
       return resultsOf(await abortable(answer, signal))
-    } catch (cause) {
-      throw withHint(cause, this.#parts.source.client)
     } finally {
       timers.clearTimeout(timer)
       this.#calls.delete(n)
@@ -200,15 +198,5 @@ function broken(reason: string): OrthrusError {
 function late(what: string, milliseconds: number): OrthrusError {
   return new OrthrusError('unavailable', `the KDC did not answer ${what} within ${milliseconds} ms`, {
     hint: 'it may have been done all the same: look before repeating it',
-  })
-}
-
-function withHint(cause: unknown, client: string): unknown {
-  if (!(cause instanceof OrthrusError) || cause.code !== 'not_authorized') return cause
-  return new OrthrusError(cause.code, cause.reason, {
-    ...cause.facts,
-    final: cause.final,
-    principal: client,
-    hint: 'administration needs the keytab of an administrator, as admin.keytab of orthrus init',
   })
 }
