@@ -1,0 +1,347 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { run } from '../../cli/run.js'
+import { requireTicket } from '../../service/require-ticket.js'
+import { toBase64url, toHex } from '../../shared/bytes.js'
+import { revealKey } from '../../shared/crypto/keys.js'
+import { parseCredential } from '../../shared/protocol/credential.js'
+import { MINUTE, systemClock } from '../../shared/time.js'
+import { createTestClock } from '../../testing/clock.js'
+import { startRealm, type TestRealm } from '../../testing/realm.js'
+
+/** Delegation on the command line, in this process, against a realm in this process. */
+
+let realm: TestRealm
+let server: Server
+let folder = ''
+let url = ''
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'orthrus-delegate-'))
+  // Commands read the platform's clock, so the realm starts with it.
+  realm = await startRealm({ realm: 'demo.example', clock: createTestClock(systemClock.now()) })
+  await realm.add('web', 'billing', 'gate', 'orders', 'ledger')
+  await realm.allow('web', 'orders', { claims: { role: 'reader', tier: 3 }, delegable: true })
+  await realm.allow('web', 'ledger')
+  await realm.allow('billing', 'orders')
+  await realm.allow('gate', 'orders')
+  for (const name of ['web', 'billing', 'gate', 'orders']) {
+    await writeFile(join(folder, `${name}.keytab`), realm.keytab(name), { mode: 0o600 })
+  }
+  const service = await realm.loadService('orders')
+  server = createServer(
+    requireTicket({ service }, (req, res, { client, via, claims }) => {
+      res.end(`${req.method} ${req.url} by ${client} via ${via ?? 'itself'} ${JSON.stringify(claims)}`)
+    }),
+  )
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+
+afterAll(async () => {
+  server.close()
+  await realm.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+interface Outcome {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+async function orthrus(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
+  let [out, err] = ['', '']
+  const terminal = {
+    out: (text: string) => {
+      out += text
+    },
+    err: (text: string) => {
+      err += text
+    },
+    env: { ORTHRUS_KDC: realm.kdc.url, ...env },
+  }
+  const code = await run(args, terminal)
+  return { code, out, err }
+}
+
+const as = (name: string) => ['--keytab', join(folder, `${name}.keytab`)]
+const delegate = (...args: string[]) => orthrus(['delegate', ...args, ...as('web')])
+const call = (credential: string, ...args: string[]) => orthrus(['call', ...args, '--credential', credential])
+
+/** The credential that the command printed, and nothing else. */
+async function credentialBy(...args: string[]): Promise<string> {
+  const { code, out, err } = await delegate(...args)
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(out).toMatch(/^orthrus1_[A-Za-z0-9_-]+\n$/)
+  return out.trim()
+}
+
+/** The same in JSON. */
+async function toldBy(
+  ...args: string[]
+): Promise<{ credential: string; endTime: number; caveats: string[] }> {
+  const { code, out, err } = await delegate(...args, '--json')
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  return JSON.parse(out)
+}
+
+describe('orthrus delegate', () => {
+  it('prints a credential for a delegate, who uses it beside its own keytab', async () => {
+    const credential = await credentialBy(
+      'orders',
+      '--to',
+      'billing',
+      '--methods',
+      'GET',
+      '--paths',
+      '/orders',
+      '--claims',
+      'role',
+    )
+    expect(await call(credential, `${url}/orders/7`, ...as('billing'))).toEqual({
+      code: 0,
+      out: 'GET /orders/7 by web@demo.example via billing@demo.example {"role":"reader"}\n',
+      err: '',
+    })
+    for (const request of [['POST', `${url}/orders/7`], [`${url}/admin`]]) {
+      expect(await call(credential, ...request, ...as('billing'))).toMatchObject({
+        code: 1,
+        out: '',
+        err: expect.stringMatching(/caveat_failed.*the caveat (methods|paths) does not hold/),
+      })
+    }
+  })
+
+  it('takes the keytab from the environment', async () => {
+    const { out } = await orthrus(['delegate', 'orders', '--to', 'billing'], {
+      ORTHRUS_KEYTAB: join(folder, 'web.keytab'),
+    })
+    const used = await orthrus(['call', `${url}/7`, '--credential', out.trim()], {
+      ORTHRUS_KEYTAB: join(folder, 'billing.keytab'),
+    })
+    expect(used).toMatchObject({ code: 0, out: expect.stringContaining('via billing@demo.example') })
+  })
+
+  it('tells machines what it is', async () => {
+    const { clock } = realm
+    const told = await toldBy('orders', '--to', 'billing', '--expires', '90s', '--methods', 'GET,HEAD')
+    expect(told).toEqual({
+      credential: expect.stringMatching(/^orthrus1_/),
+      client: 'web@demo.example',
+      service: 'orders@demo.example',
+      endTime: expect.any(Number),
+      caveats: ['expires', 'methods', 'holder'],
+    })
+    expect(Math.abs(told.endTime - clock.now() - 90_000)).toBeLessThan(5_000)
+  })
+
+  it('for anyone ends in five minutes unless it is told otherwise', async () => {
+    const { clock } = realm
+    const brief = await toldBy('orders', '--anyone')
+    const longer = await toldBy('orders', '--anyone', '--expires', '10m')
+    expect([brief.caveats, longer.caveats]).toEqual([['expires'], ['expires']])
+    expect(Math.abs(brief.endTime - clock.now() - 5 * MINUTE)).toBeLessThan(5_000)
+    expect(Math.abs(longer.endTime - clock.now() - 10 * MINUTE)).toBeLessThan(5_000)
+  })
+
+  it('for anyone is used alone, without a keytab and without a KDC', async () => {
+    const credential = await credentialBy('orders', '--anyone', '--methods', 'POST')
+    const file = join(folder, 'credential')
+    await writeFile(file, `${credential}\n`, { mode: 0o600 })
+    const answered = 'POST /orders by web@demo.example via itself {"role":"reader","tier":3}\n'
+    for (const what of [credential, file]) {
+      const away = { ORTHRUS_KDC: 'ws://127.0.0.1:1' }
+      const used = await orthrus(['call', `${url}/orders`, '-d', 'x', '--credential', what], away)
+      expect(used).toEqual({ code: 0, out: answered, err: '' })
+    }
+    expect(await call(credential, `${url}/orders`, ...as('gate'), '-d', 'x')).toMatchObject({
+      code: 0,
+      out: answered,
+    })
+    expect(await call(credential, `${url}/orders`, '--service', 'ledger')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('credential_invalid'),
+    })
+  })
+
+  it('closed is one that cannot be cut down further', async () => {
+    const [open, closed] = [
+      await credentialBy('orders', '--anyone'),
+      await credentialBy('orders', '--anyone', '--closed'),
+    ]
+    expect((await call(closed, `${url}/orders`)).code).toBe(0)
+    expect((await orthrus(['inspect', closed])).out).toMatch(/^closed +true$/m)
+    expect((await orthrus(['inspect', open])).out).toMatch(/^closed +false$/m)
+  })
+
+  it('--tgt makes one that gets tickets for the services named', async () => {
+    const credential = await credentialBy('orders', '--tgt', '--anyone', '--methods', 'GET')
+    expect(await call(credential, `${url}/orders`, '--service', 'orders')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('GET /orders by web@demo.example via itself'),
+    })
+    expect(await call(credential, `${url}/orders`, '--service', 'orders', '-d', 'x')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('caveat_failed'),
+    })
+    expect(await call(credential, `${url}/orders`, '--service', 'ledger')).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/caveat_failed.*no ticket for ledger@demo\.example/),
+    })
+    const both = await toldBy('orders', 'ledger', '--tgt', '--anyone')
+    expect(both).toMatchObject({ service: 'krbtgt@demo.example', caveats: ['expires', 'services'] })
+    expect(await call(both.credential, `${url}/orders`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('no service is named'),
+    })
+    expect(await call(credential, `${url}/orders`, '--service', 'orders', ...as('gate'))).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/credential_invalid.*TGT/),
+    })
+  })
+
+  it.each([
+    [['orders'], /--to NAME, or --anyone/],
+    [['orders', '--to', 'billing', '--anyone'], /--to NAME, or --anyone/],
+    [['orders', '--to', 'billing', '--tgt'], /--tgt goes with --anyone/],
+    [['orders', '--tgt'], /--to NAME, or --anyone/],
+    [['orders', 'ledger', '--anyone'], /one service, or several with --tgt/],
+    [['orders', '--tgt', '--anyone', '--closed'], /TGT cannot be closed/],
+    [['--anyone'], /missing required argument/],
+    [['orders', 'ledger', '--to', 'billing'], /one service, or several with --tgt/],
+    [['orders', '--to', 'Billing'], /not a principal/],
+    [['Orders', '--anyone'], /not a principal/],
+    [['orders', '--anyone', '--expires', '5'], /90s, 15m, 1h or 7d/],
+    [['orders', '--anyone', '--expires', '0m'], /90s, 15m, 1h or 7d/],
+    [['orders', '--anyone', '--methods', 'get'], /upper case/],
+    [['orders', '--anyone', '--paths', 'orders'], /begin with \//],
+    [['orders', '--anyone', '--paths', '/a,,/b'], /without empty items/],
+    [['orders', '--anyone', '--claims', ''], /without empty items/],
+    [['orders', '--anyone', '--until', '5m'], /unknown option/],
+  ])('%j is wrong usage', async (args, message) => {
+    const { code, out, err } = await delegate(...args)
+    expect({ code, out, err }).toEqual({ code: 2, out: '', err: expect.stringMatching(message) })
+  })
+
+  it('needs a key', async () => {
+    expect(await orthrus(['delegate', 'orders', '--anyone'])).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringContaining('--keytab FILE'),
+    })
+  })
+
+  it.each([
+    [['gate', '--anyone'], /policy_denied.*orthrus admin allow web gate/],
+    [['ledger', '--to', 'billing'], /delegation_invalid.*orthrus admin allow web ledger --delegable/],
+  ])('%j is refused, with what would help', async (args, message) => {
+    const { code, out, err } = await delegate(...args)
+    expect({ code, out, err }).toEqual({ code: 1, out: '', err: expect.stringMatching(message) })
+  })
+})
+
+describe('a credential that is of no use', () => {
+  it('for who it was not made for', async () => {
+    const credential = await credentialBy('orders', '--to', 'billing')
+    expect(await call(credential, `${url}/orders`, ...as('gate'))).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringMatching(
+        /credential_invalid.*made for billing@demo\.example; this is gate@demo\.example/,
+      ),
+    })
+    expect(await call(credential, `${url}/orders`)).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringMatching(/credential_invalid.*made for billing@demo\.example/),
+    })
+  })
+
+  it('cut off or altered, wherever it is used', async () => {
+    const credential = await credentialBy('orders', '--anyone')
+    const altered = `${credential.slice(0, 60)}${credential[60] === 'A' ? 'B' : 'A'}${credential.slice(61)}`
+    for (const wrong of [credential.slice(0, -1), credential.slice(0, 50), 'orthrus1_', altered]) {
+      for (const use of [call(wrong, url), call(wrong, url, ...as('gate')), orthrus(['inspect', wrong])]) {
+        const { code, out, err } = await use
+        expect({ code, out, err }).toEqual({
+          code: 1,
+          out: '',
+          err: expect.stringMatching(/credential_invalid.*copy it again/),
+        })
+        expect(err).not.toContain(wrong.slice(9, 40) || 'never')
+      }
+    }
+    const json = await orthrus(['call', url, '--credential', credential.slice(0, -1), '--json'])
+    expect(JSON.parse(json.err)).toMatchObject({ error: { code: 'credential_invalid', final: true } })
+  })
+
+  it.each(['no-such-file', '', '/'])('named %j, which is neither a file nor one', async what => {
+    const { code, out, err } = await call(what, url)
+    expect([code === 0, out, err]).toEqual([false, '', expect.stringMatching(/^orthrus: /)])
+  })
+})
+
+describe('orthrus inspect', () => {
+  const args = ['orders', '--to', 'billing', '--expires', '5m', '--methods', 'GET'] as const
+
+  it('says what a credential is, and shows no key', async () => {
+    const credential = await credentialBy(...args)
+    const { code, out, err } = await orthrus(['inspect', credential])
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toMatch(/^kind +credential \(a secret: /m)
+    expect(out).toMatch(/^client +web@demo\.example$/m)
+    expect(out).toMatch(/^service +orders@demo\.example$/m)
+    expect(out).toMatch(/^endTime +20\d\d-.*Z$/m)
+    expect(out).toMatch(
+      /^caveats +\["expires \[\d+\]","methods \[\[\\"GET\\"\]\]","holder \[\\"billing@demo\.example\\"\]"\]$/m,
+    )
+    expect(out).not.toMatch(/^ticket /m)
+    const key = revealKey(parseCredential(credential).key)
+    for (const secret of [toHex(key), toBase64url(key), credential.slice(9, 40)])
+      expect(out).not.toContain(secret)
+  })
+
+  it('says what is in its ticket as well, with the key of the service', async () => {
+    const credential = await credentialBy(...args)
+    const { code, out } = await orthrus(['inspect', credential, '--json', ...as('orders')])
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({
+      client: 'web@demo.example',
+      closed: false,
+      ticket: {
+        kind: 'ticket',
+        service: 'orders@demo.example',
+        client: 'web@demo.example',
+        delegable: true,
+        claims: { role: 'reader', tier: 3 },
+        caveats: [],
+      },
+    })
+  })
+
+  it('says that a key of somebody else does not open it', async () => {
+    const { code, out } = await orthrus(['inspect', await credentialBy(...args), '--json', ...as('billing')])
+    expect(code).toBe(0)
+    expect(JSON.parse(out).ticket).toEqual({
+      kind: 'ticket',
+      service: 'orders@demo.example',
+      kvno: 1,
+      bytes: expect.any(Number),
+      content: 'sealed: it opens with the key of orders@demo.example, kvno 1 (--keytab)',
+    })
+  })
+
+  it('reads a file', async () => {
+    const file = join(folder, 'inspected')
+    await writeFile(file, `${await credentialBy(...args)}\n`, { mode: 0o600 })
+    expect(await orthrus(['inspect', file])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('holder'),
+    })
+  })
+})
