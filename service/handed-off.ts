@@ -2,7 +2,7 @@ import { fromBase64url } from '../shared/bytes.js'
 import { OrthrusError } from '../shared/errors.js'
 import type { VerifiedRequest } from '../shared/protocol/accept.js'
 import { type Credential, formatCredential, openHandOff } from '../shared/protocol/credential.js'
-import { CREDENTIAL_HEADER } from '../shared/protocol/http.js'
+import { COVERED_REQUEST_HEADERS, CREDENTIAL_HEADER } from '../shared/protocol/http.js'
 
 /** What `ticket.onBehalf` needs of a realm: `orthrus/client` has it. */
 export interface DelegateRealm<Caller> {
@@ -17,9 +17,11 @@ export interface HandOff {
   readonly sealed: string | undefined
 }
 
-/** The sealed credential among a request's headers. */
-export function sealedCredential(headers: readonly (readonly [string, string])[]): string | undefined {
-  return headers.find(([name]) => name.toLowerCase() === CREDENTIAL_HEADER)?.[1].trim()
+const PLACE = COVERED_REQUEST_HEADERS.indexOf(CREDENTIAL_HEADER)
+
+/** The sealed credential among the values of a request's covered headers. */
+export function sealedCredential(covered: readonly string[]): string | undefined {
+  return covered[PLACE] || undefined
 }
 
 /**

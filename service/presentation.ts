@@ -8,7 +8,8 @@ export interface Presentation {
   readonly bytes: Uint8Array
   readonly method: string
   readonly target: string
-  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** The values of the covered headers, as `coveredRequestValues` gives them. */
+  readonly covered: readonly string[]
 }
 
 /**
@@ -17,14 +18,26 @@ export interface Presentation {
  * makes the request another than it is (docs/protocol.md section 8, HTTP binding)
  */
 export function readPresentation(req: IncomingMessage): Presentation | undefined {
-  const headers = headerPairs(req.rawHeaders)
-  const credentials = headers.filter(([name]) => name.toLowerCase() === 'authorization')
-  if (credentials.length > 1) throw malformed('the header Authorization twice')
-  const bytes = parseMessageHeader(credentials[0]?.[1])
+  const bytes = parseMessageHeader(authorizationOf(req))
   if (bytes === undefined) return undefined
-  coveredRequestValues(headers)
-  return { bytes, method: req.method ?? '', target: targetOf(req), headers }
+  const covered = coveredRequestValues(headerPairs(req.rawHeaders))
+  return { bytes, method: req.method ?? '', target: targetOf(req), covered }
 }
+
+/** Node keeps the first of several in `headers`. @throws OrthrusError `malformed` where there are several */
+function authorizationOf({ headers, rawHeaders }: IncomingMessage): string | undefined {
+  const { authorization } = headers
+  if (authorization === undefined) return undefined
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (name.length === AUTHORIZATION.length && name.toLowerCase() === AUTHORIZATION) count++
+  }
+  if (count > 1) throw malformed('the header Authorization twice')
+  return authorization
+}
+
+const AUTHORIZATION = 'authorization'
 
 /** As on the request line: frameworks cut `url` where they mount, and keep the whole in `originalUrl`. */
 export function targetOf(req: IncomingMessage & { readonly originalUrl?: unknown }): string {
@@ -32,6 +45,6 @@ export function targetOf(req: IncomingMessage & { readonly originalUrl?: unknown
 }
 
 /** Not `req.headers`, which merges, drops and folds what came twice. */
-function headerPairs(raw: readonly string[]): (readonly [string, string])[] {
-  return Array.from({ length: raw.length / 2 }, (_, i) => [raw[2 * i] ?? '', raw[2 * i + 1] ?? ''])
+function* headerPairs(raw: readonly string[]): Generator<readonly [string, string]> {
+  for (let i = 0; i < raw.length; i += 2) yield [raw[i] as string, raw[i + 1] as string]
 }

@@ -59,14 +59,15 @@ export class Proof {
     clearHeaders(this.#res)
     own.setHeader('content-type', 'text/plain; charset=utf-8')
     this.#res.statusMessage = ''
-    this.#send(own, 500, FAILED, undefined)
+    // The headers are those just set: nothing of them can be doubled or empty.
+    this.#send(own, 500, FAILED, this.#bind(500, FAILED) as Uint8Array, undefined)
   }
 
   #end(done: (() => void) | undefined): void {
     const { status, body } = this.#buffer
-    const fault = this.#fault(status, body)
-    if (fault === undefined) this.#send(this.#buffer.release(), status, body, done)
-    else this.fail(fault)
+    const binding = this.#fault(status, body) ?? this.#bind(status, body)
+    if (typeof binding === 'string') this.fail(binding)
+    else this.#send(this.#buffer.release(), status, body, binding, done)
   }
 
   /** What a response must not be, since its client could not check it or would take it for another. */
@@ -76,9 +77,14 @@ export class Proof {
     if (this.#hasBody(status) && announced !== undefined && Number(announced) !== body.length) {
       return `content-length is ${announced}, the body has ${body.length} bytes`
     }
+    return undefined
+  }
+
+  /** The binding of the response as it stands, or what is wrong with its headers. */
+  #bind(status: number, body: Buffer): Uint8Array | string {
     try {
-      responseBinding(status, responseHeaderPairs(this.#res), body)
-      return undefined
+      const covered = this.#hasBody(status) ? body : NO_BODY
+      return responseBinding(status, responseHeaderPairs(this.#res), covered)
     } catch (cause) {
       if (cause instanceof OrthrusError) return cause.reason
       throw cause
@@ -89,7 +95,14 @@ export class Proof {
     return this.#req.method !== 'HEAD' && status !== 204 && status !== 304
   }
 
-  #send(own: ResponseMethods, status: number, body: Buffer, done: (() => void) | undefined): void {
+  /** @param binding of what is sent: none of the headers set here is covered. */
+  #send(
+    own: ResponseMethods,
+    status: number,
+    body: Buffer,
+    binding: Uint8Array,
+    done: (() => void) | undefined,
+  ): void {
     const { verified, clock, logger } = this.#options
     const hasBody = this.#hasBody(status)
     own.removeHeader('transfer-encoding')
@@ -98,7 +111,6 @@ export class Proof {
     if (this.#res.hasHeader('content-encoding')) {
       logger.warn({ client: verified.client }, 'a response with content-encoding: Orthrus clients refuse it')
     }
-    const binding = responseBinding(status, responseHeaderPairs(this.#res), hasBody ? body : NO_BODY)
     const reply = createApReply(verified.key, verified.request.mac, { time: clock.now(), binding })
     own.setHeader('authentication-info', formatMessageHeader(reply))
     own.writeHead(status)

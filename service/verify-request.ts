@@ -3,7 +3,7 @@ import { isWireCode, OrthrusError } from '../shared/errors.js'
 import { type AcceptedRequest, acceptRequest, refuse, requireBinding } from '../shared/protocol/accept.js'
 import type { CaveatChecker } from '../shared/protocol/caveats.js'
 import { TYPE, WINDOW } from '../shared/protocol/constants.js'
-import { isSameBinding, requestBinding } from '../shared/protocol/http.js'
+import { bindRequest, isSameBinding } from '../shared/protocol/http.js'
 import { refuseUnproved } from '../shared/protocol/refusal.js'
 import type { Clock } from '../shared/time.js'
 import { type HandOff, sealedCredential } from './handed-off.js'
@@ -45,10 +45,10 @@ export async function verifyRequest(
     checkers: options.checkers,
   })
   const body = await bodyOf(req, res, service, accepted, options.maxBody, elapsed)
-  const { method, target, headers } = presentation
-  const binding = requestBinding(method, target, headers, body)
+  const { method, target, covered } = presentation
+  const binding = bindRequest(method, target, covered, body)
   const verified = requireBinding(accepted, isSameBinding(binding, accepted.request.binding))
-  return { verified, sealed: sealedCredential(headers) }
+  return { verified, sealed: sealedCredential(covered) }
 }
 
 function presentationOf(req: IncomingMessage, { clock }: ServiceParts): Presentation | undefined {

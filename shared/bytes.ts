@@ -35,7 +35,9 @@ export function toHex(bytes: Uint8Array): string {
 }
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-const VALUES = new Map(Array.from(ALPHABET, (letter, value) => [letter.charCodeAt(0), value]))
+/** By character code; what is no letter of the alphabet is negative. */
+const VALUES = new Int8Array(128).fill(-1)
+for (let value = 0; value < ALPHABET.length; value++) VALUES[ALPHABET.charCodeAt(value)] = value
 
 /** Base64url without padding (docs/protocol.md section 3). */
 export function toBase64url(bytes: Uint8Array): string {
@@ -61,8 +63,8 @@ export function fromBase64url(text: string): Uint8Array {
   let held = 0
   let length = 0
   for (let i = 0; i < text.length; i++) {
-    const value = VALUES.get(text.charCodeAt(i))
-    if (value === undefined) throw malformed('a character outside base64url')
+    const value = VALUES[text.charCodeAt(i)] ?? -1
+    if (value < 0) throw malformed('a character outside base64url')
     held = ((held << 6) | value) & 0xfff
     bits += 6
     if (bits >= 8) {

@@ -45,31 +45,49 @@ export function requestBinding(
   headers: HeaderPairs,
   body: CoveredBody,
 ): Uint8Array {
-  return digestLines([LABEL.HTTP_REQUEST, method, target, ...coveredRequestValues(headers), digestOf(body)])
+  return bindRequest(method, target, coveredRequestValues(headers), body)
+}
+
+/** The same for headers that were looked at before. @param values as `coveredRequestValues` gave them. */
+export function bindRequest(
+  method: string,
+  target: string,
+  values: readonly string[],
+  body: CoveredBody,
+): Uint8Array {
+  return digestLines([LABEL.HTTP_REQUEST, method, target, ...values, digestOf(body)])
 }
 
 /** @throws OrthrusError `malformed` where a covered header is doubled or empty */
 export function responseBinding(status: number, headers: HeaderPairs, body: CoveredBody): Uint8Array {
-  const values = coveredValues(COVERED_RESPONSE_HEADERS, headers)
+  const values = coveredValues(RESPONSE_PLACES, COVERED_RESPONSE_HEADERS.length, headers)
   return digestLines([LABEL.HTTP_RESPONSE, String(status), ...values, digestOf(body)])
 }
 
 /** The values of the covered headers in their order, '' for one that is missing. @throws OrthrusError `malformed` */
 export function coveredRequestValues(headers: HeaderPairs): string[] {
-  const pairs = [...headers]
-  for (const [name] of pairs) {
-    if (overrides.has(name.toLowerCase())) throw malformed(`the header ${name} is not taken`)
-  }
-  return coveredValues(COVERED_REQUEST_HEADERS, pairs)
+  return coveredValues(REQUEST_PLACES, COVERED_REQUEST_HEADERS.length, headers)
 }
 
-const overrides: ReadonlySet<string> = new Set(OVERRIDE_HEADERS)
+const OVERRIDE = -1
 
-function coveredValues(names: readonly string[], headers: HeaderPairs): string[] {
-  const values = new Array<string>(names.length).fill('')
+/** Where the value of each covered header goes. */
+const REQUEST_PLACES: ReadonlyMap<string, number> = new Map([
+  ...placesOf(COVERED_REQUEST_HEADERS),
+  ...OVERRIDE_HEADERS.map(name => [name, OVERRIDE] as const),
+])
+const RESPONSE_PLACES: ReadonlyMap<string, number> = new Map(placesOf(COVERED_RESPONSE_HEADERS))
+
+function placesOf(names: readonly string[]): (readonly [string, number])[] {
+  return names.map((name, at) => [name, at])
+}
+
+function coveredValues(places: ReadonlyMap<string, number>, count: number, headers: HeaderPairs): string[] {
+  const values = new Array<string>(count).fill('')
   for (const [name, value] of headers) {
-    const at = names.indexOf(name.toLowerCase())
-    if (at < 0) continue
+    const at = places.get(name.toLowerCase())
+    if (at === undefined) continue
+    if (at === OVERRIDE) throw malformed(`the header ${name} is not taken`)
     if (values[at] !== '') throw malformed(`the header ${name} twice`)
     const trimmed = value.replace(/^[ \t]+|[ \t]+$/g, '')
     if (trimmed === '') throw malformed(`the header ${name} is empty`)
@@ -78,8 +96,11 @@ function coveredValues(names: readonly string[], headers: HeaderPairs): string[]
   return values
 }
 
+const DIGEST_OF_NOTHING = toHex(sha256(new Uint8Array()))
+
 function digestOf(body: CoveredBody): string {
-  return body === null ? '-' : toHex(sha256(body))
+  if (body === null) return '-'
+  return body.length === 0 ? DIGEST_OF_NOTHING : toHex(sha256(body))
 }
 
 function digestLines(lines: readonly string[]): Uint8Array {

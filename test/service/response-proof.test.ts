@@ -422,6 +422,11 @@ describe('a handler that fails', () => {
     expect(line?.fields.err).toBe(fault)
   })
 
+  it('of a HEAD: a proved 500 without a body', async () => {
+    const { response } = await answer(failures.throws as TicketHandler, 'HEAD')
+    expect([response.status, response.body.length]).toEqual([500, 0])
+  })
+
   it('that throws after its answer: the answer stands, and so does the connection', async () => {
     const realm = await startRealm({
       handler: (_req, res) => {
