@@ -35,6 +35,8 @@ export interface TicketFacts {
 
 /** For the modules that present or hand on a ticket. */
 export let secretsOf: (ticket: Ticket) => TicketSecrets
+/** From now on somebody else knows the ticket's key. */
+let handOn: (ticket: Ticket) => void
 
 /** A ticket that can be presented, cut down, and handed on. Its keys show nowhere. */
 export class Ticket {
@@ -45,24 +47,22 @@ export class Ticket {
   readonly endTime: number
   /** The names of the caveats that were added to it, in their order. */
   readonly caveats: readonly string[]
-  /**
-   * Whether an answer under this ticket proves the service. It does not for one that somebody else handed on, who
-   * knows its key, unless it is presented beside a ticket of one's own (docs/protocol.md section 5).
-   */
-  readonly serviceProved: boolean
   readonly #secrets: TicketSecrets
   readonly #facts: TicketFacts
+  /** What it was cut from. */
+  readonly #whole: Ticket | undefined
+  #handedOn = false
 
-  constructor(facts: TicketFacts, secrets: Omit<TicketSecrets, 'holder'>) {
+  constructor(facts: TicketFacts, secrets: Omit<TicketSecrets, 'holder'>, whole?: Ticket) {
     const caveats = secrets.caveats.map(decodeCaveat)
     const holder = caveats.find(caveat => caveat.name === 'holder')?.holder
     this.service = facts.service
     this.client = facts.client
     this.endTime = Math.min(facts.endTime, earliestExpiry(caveats))
     this.caveats = Object.freeze(caveats.map(({ name }) => name))
-    this.serviceProved = !facts.imported || (holder !== undefined && facts.ownProved)
     this.#secrets = { ...secrets, holder }
     this.#facts = facts
+    this.#whole = whole
   }
 
   static {
@@ -70,6 +70,23 @@ export class Ticket {
       if (typeof ticket === 'object' && ticket !== null && #secrets in ticket) return ticket.#secrets
       throw new TypeError('a ticket is what getServiceTicket, getTgt, attenuate or import gave')
     }
+    handOn = ticket => {
+      ticket.#handedOn = true
+    }
+  }
+
+  /**
+   * Whether an answer under this ticket proves the service. It does not where somebody else knows the key: who handed
+   * the ticket on, or to whom it or what it was cut from was handed on; unless it is presented beside a ticket of
+   * one's own (docs/protocol.md section 5).
+   */
+  get serviceProved(): boolean {
+    if (this.#secrets.holder !== undefined) return !this.#facts.imported || this.#facts.ownProved
+    return !this.#facts.imported && !this.#wasHandedOn()
+  }
+
+  #wasHandedOn(): boolean {
+    return this.#handedOn || (this.#whole !== undefined && this.#whole.#wasHandedOn())
   }
 
   /**
@@ -92,13 +109,15 @@ export class Ticket {
     const all = [...caveats, ...added]
     requireLimits(all)
     const extended = added.reduce(extendChain, chain)
-    return new Ticket(this.#facts, { sealed, caveats: all, chain: extended, key: finishChain(extended) })
+    const cut = { sealed, caveats: all, chain: extended, key: finishChain(extended) }
+    return new Ticket(this.#facts, cut, this)
   }
 
   /**
    * The ticket as text, to hand it on: a secret, unless it names a holder, of whoever has it.
    * @param options `closed`: it can be used, but not cut down further.
-   * @throws TypeError for a closed TGT: the tickets that it gets could be cut down all the same
+   * @throws TypeError for a ticket that was not cut down, and for a closed TGT: the tickets that it gets could be cut
+   * down all the same
    */
   credential(options: { readonly closed?: boolean } = {}): string {
     return formatCredential(credentialOf(this, options.closed === true))
@@ -122,13 +141,20 @@ function requireLimits(caveats: readonly Uint8Array[]): void {
   })
 }
 
-/** What is handed on of a ticket (docs/protocol.md section 8, "Hand-off"). */
+/**
+ * What is handed on of a ticket (docs/protocol.md section 8, "Hand-off"). Never all of it: who has that can be the
+ * client at that service, and answer the client in its place.
+ */
 export function credentialOf(ticket: Ticket, closed: boolean): Credential {
   const { sealed, caveats, chain, key } = secretsOf(ticket)
   const { service, client, endTime } = ticket
   if (closed && service === ticketGrantingService(realmOf(client))) {
     throw new TypeError('a TGT cannot be closed: the tickets that it gets can be cut down all the same')
   }
+  if (caveats.length === 0) {
+    throw new TypeError('a whole ticket is not handed on: ticket.attenuate({ to, expires }) first')
+  }
+  handOn(ticket)
   return { ticket: sealed, caveats, key: closed ? key : (chain ?? key), service, client, endTime }
 }
 

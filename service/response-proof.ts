@@ -65,9 +65,9 @@ export class Proof {
 
   #end(done: (() => void) | undefined): void {
     const { status, body } = this.#buffer
-    const binding = this.#fault(status, body) ?? this.#bind(status, body)
-    if (typeof binding === 'string') this.fail(binding)
-    else this.#send(this.#buffer.release(), status, body, binding, done)
+    const bound = this.#fault(status, body) ?? this.#bind(status, body)
+    if (typeof bound === 'string') this.fail(bound)
+    else this.#send(this.#buffer.release(), status, body, bound, done)
   }
 
   /** What a response must not be, since its client could not check it or would take it for another. */

@@ -148,7 +148,6 @@ describe('secrets', () => {
       'lifetime',
       'passwordBased',
       'service',
-      'serviceProved',
       'startTime',
       'ticketId',
     ])

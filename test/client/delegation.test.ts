@@ -636,7 +636,7 @@ describe('connecting by the credential of a service ticket', () => {
 
   it('which was cut off is told at once', async () => {
     const parties = await scene()
-    const text = (await parties.web.getServiceTicket('orders')).credential()
+    const text = (await parties.web.getServiceTicket('orders')).attenuate({ expires: '5m' }).credential()
     for (const credential of [text.slice(0, -1), 'orthrus1_', '']) {
       expect(await failureOf(connectWith(parties, { credential }))).toMatchObject({
         code: 'credential_invalid',
@@ -781,6 +781,29 @@ describe('whether an answer proves the service', () => {
     const imported = [loose.credential(), loose.credential({ closed: true }), named.credential()]
     expect(imported.map(text => billing.import(text).serviceProved)).toEqual([false, false, true])
     expect(billing.import(loose.credential()).attenuate({ paths: ['/'] }).serviceProved).toBe(false)
+  })
+
+  it('is no longer said of what was handed on, nor of what is cut from it', async () => {
+    const { realm, url, web } = await scene()
+    const own = await web.getServiceTicket('orders')
+    const [first, other] = [own.attenuate({ methods: ['GET'] }), own.attenuate({ paths: ['/orders'] })]
+    const [before, after] = [first.attenuate({ expires: '5m' }), () => first.attenuate({ expires: '1m' })]
+    const proved = () => [own, first, before, after(), other].map(({ serviceProved }) => serviceProved)
+    expect(proved()).toEqual([true, true, true, true, true])
+    first.credential()
+    expect(proved()).toEqual([true, false, false, false, true])
+    await realm.allow('web', 'billing')
+    await failureOf(web.fetch(url, { service: 'billing', handOff: other }))
+    expect(other.serviceProved).toBe(false)
+    expect(own.serviceProved).toBe(true)
+  })
+
+  it('never becomes a question of a whole ticket: that is not handed on', async () => {
+    const { url, web } = await scene()
+    const [own, tgt] = [await web.getServiceTicket('orders'), await web.getTgt()]
+    for (const ticket of [own, tgt])
+      expect(() => ticket.credential()).toThrow(/attenuate\(\{ to, expires \}\) first/)
+    await expect(web.fetch(url, { service: 'orders', handOff: own })).rejects.toThrow(TypeError)
   })
 
   it('is not said of what a TGT that was handed on brings, nor of what is presented beside it', async () => {
