@@ -1,127 +1,60 @@
-import { cpus } from 'node:os'
-import { BoundedReplayCache } from '../service/replay-cache.js'
-import { TicketCache } from '../service/ticket-cache.js'
-import { deriveAuthKey } from '../shared/crypto/derive.js'
-import { systemRandom } from '../shared/crypto/random.js'
-import { acceptRequest } from '../shared/protocol/accept.js'
-import { createApReply, createApRequest } from '../shared/protocol/ap.js'
-import { createAsRequest } from '../shared/protocol/as.js'
-import { TYPE } from '../shared/protocol/constants.js'
-import { isError } from '../shared/protocol/error.js'
-import type { Grant } from '../shared/protocol/grant.js'
-import { createTgsRequest } from '../shared/protocol/tgs.js'
-import { decodeTicket } from '../shared/protocol/ticket.js'
-import { systemClock } from '../shared/time.js'
-import { medianOf, type Operation } from './measure.js'
-import { asQuestion, buildScene, type Scene } from './scene.js'
+import { availableParallelism, cpus, loadavg } from 'node:os'
+import { MINUTE } from '../shared/time.js'
+import type { Group, Report } from './figures.js'
+import { GROUPS } from './groups.js'
+import { type Child, withChildren } from './processes.js'
+import { readOrder, type Settings } from './settings.js'
+import { formatReport } from './table.js'
 
 /**
- * `npm run bench`: a first look at the costs of AS, TGS and AP, in one process and without sockets. Requests are made
- * beforehand, so that what is measured is the KDC's or the service's side alone. `--json` for machines.
+ * `npm run bench`: what Orthrus costs, beside what else could be used (docs/performance.md). `--json` for machines,
+ * `--markdown` for the document, `--quick` to see that it runs, `--full` with a million principals, `--only` with the
+ * names of some groups.
  */
 
-const ROUNDS = 5
-const OPERATIONS = Number(process.env.ORTHRUS_BENCH_OPERATIONS ?? 2_000)
+/** The longest that one group may take, milliseconds. */
+const DEADLINE = { NORMAL: 3 * MINUTE, FULL: 30 * MINUTE } as const
 
-function asOperation({ dispatch, client, clientKey, services }: Scene, count: number): Operation<Uint8Array> {
+async function run(settings: Settings, only: readonly string[]): Promise<Report> {
+  const unknown = only.find(name => !GROUPS.has(name))
+  if (unknown !== undefined) throw new TypeError(`there is no group ${unknown}`)
+  const [begin, [load = 0]] = [performance.now(), loadavg()]
+  const groups: Group[] = []
+  for (const name of GROUPS.keys()) {
+    if (only.length === 0 || only.includes(name)) groups.push(await measureGroup(name, settings))
+  }
+  const { rounds, quick, full } = settings
   return {
-    name: `AS, TGT and ${count} tickets`,
-    operations: OPERATIONS,
-    prepare: () => createAsRequest(clientKey, asQuestion(client, services.slice(0, count))).bytes,
-    run: bytes => answered(dispatch, bytes),
+    date: new Date().toISOString().slice(0, 10),
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    cores: availableParallelism(),
+    processor: cpus()[0]?.model ?? 'unknown',
+    load,
+    rounds,
+    quick,
+    full,
+    seconds: (performance.now() - begin) / 1000,
+    groups,
   }
 }
 
-function tgsOperation({ dispatch, services, grants }: Scene, count: number): Operation<Uint8Array> {
-  const [tgt] = grants as [Grant]
-  const key = deriveAuthKey(tgt.key, [])
-  const ticket = decodeTicket(tgt.ticket)
-  return {
-    name: `TGS, ${count} ticket${count === 1 ? '' : 's'}`,
-    operations: count === 1 ? OPERATIONS : Math.ceil(OPERATIONS / 4),
-    prepare: () => {
-      const question = { caveats: [], time: Date.now(), nonce: systemRandom(16), lifetime: 0, renew: false }
-      return createTgsRequest(key, ticket, { ...question, services: services.slice(0, count) }).bytes
-    },
-    run: bytes => answered(dispatch, bytes),
-  }
-}
-
-/** A measured refusal would be a figure about something else. */
-async function answered(dispatch: Scene['dispatch'], bytes: Uint8Array): Promise<void> {
-  if (isError(await dispatch(bytes, 'bench'))) throw new Error('the KDC refused a request of the bench')
-}
-
-function apOperation({ services, serviceKeys, grants }: Scene, known: boolean): Operation<Uint8Array> {
-  const [service, serviceKey, grant] = [services[0], serviceKeys[0], grants[1]]
-  if (service === undefined || serviceKey === undefined || grant === undefined) throw new Error('no service')
-  const keys = new Map([[1, serviceKey]])
-  const cached = new TicketCache({ service, keys, clock: systemClock })
-  const fresh = () => new TicketCache({ service, keys, clock: systemClock, entries: 1 })
-  const replayCache = new BoundedReplayCache({ clock: systemClock, floor: 0 })
-  const binding = systemRandom(32)
-  const key = deriveAuthKey(grant.key, [])
-  const ticket = decodeTicket(grant.ticket)
-  const place = {
-    type: TYPE.AP_REQ,
-    service,
-    replayCache,
-    clock: systemClock,
-    method: 'GET',
-    target: '/',
-    checkers: new Map(),
-  }
-  return {
-    name: `AP, verify and reply, ${known ? 'ticket known' : 'ticket new'}`,
-    operations: OPERATIONS,
-    prepare: () => {
-      const question = {
-        ticket,
-        caveats: [],
-        time: Date.now(),
-        nonce: systemRandom(16),
-        binding,
-        delegated: null,
-      }
-      return createApRequest(TYPE.AP_REQ, key, question).bytes
-    },
-    run: async bytes => {
-      const accepted = await acceptRequest(bytes, { ...place, tickets: known ? cached : fresh() })
-      createApReply(accepted.key, accepted.request.mac, { time: accepted.now, binding })
-    },
-  }
-}
-
-const scene = await buildScene()
-const operations = [
-  asOperation(scene, 0),
-  asOperation(scene, 4),
-  tgsOperation(scene, 1),
-  tgsOperation(scene, 16),
-  apOperation(scene, true),
-  apOperation(scene, false),
-]
-const results: Awaited<ReturnType<typeof medianOf>>[] = []
-for (const operation of operations) results.push(await medianOf(ROUNDS, operation))
-
-if (process.argv.includes('--json')) {
-  console.log(JSON.stringify({ node: process.version, cpus: cpus().length, rounds: ROUNDS, results }))
-} else {
-  console.log(
-    `node ${process.version}, ${cpus().length} CPUs; one process, no sockets; the median of ${ROUNDS} rounds`,
+async function measureGroup(name: string, settings: Settings): Promise<Group> {
+  const begin = performance.now()
+  const deadline = settings.full ? DEADLINE.FULL : DEADLINE.NORMAL
+  const order = { name, settings }
+  const group = await withChildren(['./group-process.js'], (child: Child) =>
+    child.ask<Group>('measure', order, deadline),
   )
-  console.table(
-    Object.fromEntries(
-      results.map(({ name, perSecond, cpuMicroseconds, least, most, p50, p99 }) => [
-        name,
-        {
-          'per second': Math.round(perSecond),
-          'CPU us each': Number(cpuMicroseconds.toFixed(1)),
-          'least-most': `${least.toFixed(1)}-${most.toFixed(1)}`,
-          'p50 us': Number((p50 * 1000).toFixed(1)),
-          'p99 us': Number((p99 * 1000).toFixed(1)),
-        },
-      ]),
-    ),
-  )
+  console.error(`${name}: ${((performance.now() - begin) / 1000).toFixed(1)} s`)
+  return group
+}
+
+try {
+  const { settings, output, only } = readOrder(process.argv.slice(2))
+  const report = await run(settings, only)
+  console.log(output === 'json' ? JSON.stringify(report) : formatReport(report, output))
+} catch (cause) {
+  console.error(cause)
+  process.exitCode = cause instanceof TypeError ? 2 : 1
 }

@@ -1,62 +1,86 @@
-/** One operation, measured in this process: how many a second, what each costs, how long each takes. */
-export interface Figures {
-  readonly name: string
-  readonly operations: number
-  readonly perSecond: number
-  /** Of CPU, user and system, this process alone. */
-  readonly cpuMicroseconds: number
-  /** Milliseconds. */
-  readonly p50: number
-  readonly p99: number
-}
+import { type Column, type MeasuredRow, quantile, type RowHead, type Sample } from './figures.js'
+import type { Settings } from './settings.js'
+
+/** Operations of this process alone, without sockets. */
 
 export interface Operation<T> {
-  readonly name: string
-  readonly operations: number
-  /** Makes the inputs beforehand, so that only the operation itself is measured. */
-  prepare(index: number): T
+  readonly head: RowHead
+  /** Makes an input beforehand, so that only the operation itself is measured. */
+  prepare(): T
   run(input: T): unknown
 }
 
-/** The first tenth warms up and is not counted. */
-export async function measure<T>({ name, operations, prepare, run }: Operation<T>): Promise<Figures> {
-  const warmUp = Math.ceil(operations / 10)
-  const inputs = Array.from({ length: warmUp + operations }, (_, i) => prepare(i))
-  for (const input of inputs.splice(0, warmUp)) await run(input)
-  const times = new Float64Array(operations)
-  const cpuBefore = process.cpuUsage()
+/** An operation whose inputs are its own business. */
+export interface BoundOperation {
+  readonly head: RowHead
+  round(count: number): Promise<Sample>
+}
+
+export const OPERATION_COLUMNS: readonly Column[] = [
+  { key: 'cpu', title: 'CPU, µs each', better: 'less' },
+  { key: 'rate', title: 'per second', better: 'more' },
+  { key: 'p50', title: 'p50, µs', better: 'less' },
+  { key: 'p99', title: 'p99, µs', better: 'less' },
+]
+
+/** Inputs are kept in memory for a round. */
+const COUNT = { LEAST: 16, MOST: 40_000 } as const
+/** What the first operations of a process cost says nothing of the others. */
+const WARM_UPS = 3
+
+export function bindOperation<T>({ head, prepare, run }: Operation<T>): BoundOperation {
+  const round = (count: number) => measureRound(Array.from({ length: count }, prepare), run)
+  return { head, round }
+}
+
+async function measureRound<T>(inputs: readonly T[], run: (input: T) => unknown): Promise<Sample> {
+  const times = new Float64Array(inputs.length)
+  globalThis.gc?.()
+  const cpu = process.cpuUsage()
   const begin = performance.now()
+  let last = begin
   for (const [i, input] of inputs.entries()) {
-    const start = performance.now()
-    await run(input)
-    times[i] = performance.now() - start
+    const result = run(input)
+    if (result instanceof Promise) await result
+    const now = performance.now()
+    times[i] = now - last
+    last = now
   }
-  const elapsed = performance.now() - begin
-  const { user, system } = process.cpuUsage(cpuBefore)
-  times.sort()
+  const used = process.cpuUsage(cpu)
   return {
-    name,
-    operations,
-    perSecond: (operations / elapsed) * 1000,
-    cpuMicroseconds: (user + system) / operations,
-    p50: quantile(times, 0.5),
-    p99: quantile(times, 0.99),
+    cpu: (used.user + used.system) / inputs.length,
+    rate: (inputs.length / (last - begin)) * 1000,
+    p50: quantile(times, 0.5) * 1000,
+    p99: quantile(times, 0.99) * 1000,
   }
 }
 
-function quantile(sorted: Float64Array, share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+/** All operations of a round, then the next round: what disturbs the machine for a while disturbs all of them. */
+export async function measureOperations(
+  operations: readonly BoundOperation[],
+  settings: Settings,
+): Promise<MeasuredRow[]> {
+  const planned: { operation: BoundOperation; count: number; samples: Sample[] }[] = []
+  for (const operation of operations) {
+    planned.push({ operation, count: await warmUp(operation, settings), samples: [] })
+  }
+  for (let round = 0; round < settings.rounds; round++) {
+    for (const { operation, count, samples } of planned) samples.push(await operation.round(count))
+  }
+  return planned.map(({ operation: { head }, samples }) => ({ head, samples }))
 }
 
-/** The round in the middle by CPU cost, with the extremes of that cost beside it. */
-export async function medianOf<T>(
-  rounds: number,
-  operation: Operation<T>,
-): Promise<Figures & { readonly least: number; readonly most: number }> {
-  const all: Figures[] = []
-  for (let round = 0; round < rounds; round++) all.push(await measure(operation))
-  all.sort((a, b) => a.cpuMicroseconds - b.cpuMicroseconds)
-  const middle = all[Math.floor(rounds / 2)] as Figures
-  const costs = all.map(figures => figures.cpuMicroseconds)
-  return { ...middle, least: costs[0] as number, most: costs.at(-1) as number }
+/** @returns how many operations make a round */
+async function warmUp({ round }: BoundOperation, { seconds, quick }: Settings): Promise<number> {
+  let count = quick ? COUNT.LEAST : 4 * COUNT.LEAST
+  for (let time = 0; time < (quick ? 1 : WARM_UPS); time++) {
+    const { rate = 0 } = await round(count)
+    count = countFor(rate, seconds)
+  }
+  return count
+}
+
+/** How many operations take about so long. */
+export function countFor(rate: number, seconds: number): number {
+  return Math.min(COUNT.MOST, Math.max(COUNT.LEAST, Math.round(rate * seconds)))
 }

@@ -1,0 +1,62 @@
+import { ChannelKey } from '../shared/crypto/keys.js'
+import { systemRandom } from '../shared/crypto/random.js'
+import { RecordChannel } from '../shared/protocol/channel.js'
+import { SIZE } from '../shared/protocol/constants.js'
+import { type Group, makeGroup, type Sample } from './figures.js'
+import { type BoundOperation, measureOperations } from './measure.js'
+import type { Settings } from './settings.js'
+
+/** A channel's records, from the message at one side to the message at the other. */
+
+const KIB = 1024
+
+export async function measureChannel(settings: Settings): Promise<Group> {
+  const operations = [KIB, 64 * KIB].map(operation)
+  return makeGroup(HEAD, await measureOperations(operations, settings))
+}
+
+const HEAD = {
+  id: 'channel',
+  title: 'The channel',
+  note:
+    'Messages sealed at one side and opened at the other, both in one process; MB are millions of bytes of messages. ' +
+    'A message of 64 KiB is two records.',
+  columns: [
+    { key: 'throughput', title: 'MB a second', better: 'more' },
+    { key: 'cpu', title: 'CPU, µs a message', better: 'less' },
+  ],
+  main: 'throughput',
+} as const
+
+function operation(bytes: number): BoundOperation {
+  const [message, key] = [systemRandom(bytes), systemRandom(SIZE.KEY)]
+  const client = new RecordChannel({ role: 'client', key: new ChannelKey(key.slice()), maxMessage: bytes })
+  const service = new RecordChannel({ role: 'service', key: new ChannelKey(key), maxMessage: bytes })
+  const head = { id: `channel.${bytes}`, name: `messages of ${bytes / KIB} KiB, sealed and opened` }
+  return { head, round: async count => measureRound(client, service, message, count) }
+}
+
+function measureRound(
+  client: RecordChannel,
+  service: RecordChannel,
+  message: Uint8Array,
+  count: number,
+): Sample {
+  globalThis.gc?.()
+  const [used, begin] = [process.cpuUsage(), performance.now()]
+  let received = 0
+  for (let i = 0; i < count; i++) {
+    for (const record of client.sealMessage(message)) {
+      const event = service.open(record)
+      if (event?.kind === 'message') received += event.message.length
+    }
+  }
+  const milliseconds = performance.now() - begin
+  const { user, system } = process.cpuUsage(used)
+  if (received !== count * message.length) throw new Error('the channel lost a message')
+  return {
+    cpu: (user + system) / count,
+    throughput: received / 1000 / milliseconds,
+    rate: (count / milliseconds) * 1000,
+  }
+}

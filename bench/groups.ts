@@ -1,0 +1,20 @@
+import { measureChannel } from './channel.js'
+import { measureExchanges } from './exchanges/group.js'
+import type { Group } from './figures.js'
+import { measureFirstCalls } from './first-call/group.js'
+import { measureHttp } from './http/group.js'
+import { measurePresentations } from './presentation/group.js'
+import { measureReplayCache } from './replay.js'
+import type { Settings } from './settings.js'
+import { measureStarts } from './start/group.js'
+
+/** Everything that is measured, in the order of the report. */
+export const GROUPS: ReadonlyMap<string, (settings: Settings) => Promise<Group>> = new Map([
+  ['presentations', measurePresentations],
+  ['http', measureHttp],
+  ['first-call', measureFirstCalls],
+  ['exchanges', measureExchanges],
+  ['start', measureStarts],
+  ['replay', measureReplayCache],
+  ['channel', measureChannel],
+])

@@ -1,0 +1,80 @@
+import { formatKeytab } from '../../shared/keytab.js'
+import { parsePrincipal } from '../../shared/principal.js'
+import type { LoadFigures } from '../exchanges/load-process.js'
+import { type Column, type Group, makeGroup, type Sample } from '../figures.js'
+import { countFor } from '../measure.js'
+import { createService } from '../presentation/scene.js'
+import { type Child, withChildren } from '../processes.js'
+import type { Settings } from '../settings.js'
+import { CONNECTIONS } from './requests.js'
+import type { StartedService } from './service-process.js'
+
+/** `requireTicket` around a handler that does nothing, against the same handler alone. */
+
+const [WARM_UPS, WARM_UP_COUNT] = [3, 320]
+
+const COLUMNS: readonly Column[] = [
+  { key: 'rate', title: 'requests a second', better: 'more' },
+  { key: 'lost', title: '% lost', better: 'less' },
+  { key: 'cpu', title: 'CPU of the service, µs each', better: 'less' },
+  { key: 'p50', title: 'p50, ms', better: 'less' },
+  { key: 'p99', title: 'p99, ms', better: 'less' },
+]
+
+export function measureHttp(settings: Settings): Promise<Group> {
+  return withChildren(['./http/service-process.js', './http/load-process.js'], async (...processes) => {
+    const [service, load] = processes as [Child, Child]
+    const { name: principal, kvno, key } = createService(parsePrincipal('orders@bench.example'))
+    const keytab = formatKeytab([{ principal, kvno, key }])
+    const started = await service.ask<StartedService>('start', keytab)
+    await load.ask('connect', { ...started, keytab })
+    return await measureBoth(service, load, settings)
+  })
+}
+
+const HEAD = {
+  id: 'http',
+  title: 'requireTicket around an empty handler of node:http',
+  note:
+    `A service in one process and the load in a second, over ${CONNECTIONS} keep-alive connections, each another ` +
+    'client whose ticket is known; AP-REQs are made just before they are sent. The bare handler is in the same ' +
+    'process as the other, and gets no Authorization.',
+  columns: COLUMNS,
+  main: 'rate',
+}
+
+async function measureBoth(service: Child, load: Child, settings: Settings): Promise<Group> {
+  const [bare, ticketed]: [Sample[], Sample[]] = [[], []]
+  const counts = {
+    bare: await warmUp(service, load, false, settings),
+    ticketed: await warmUp(service, load, true, settings),
+  }
+  for (let round = 0; round < settings.rounds; round++) {
+    const without = await measureRound(service, load, false, counts.bare)
+    const within = await measureRound(service, load, true, counts.ticketed)
+    bare.push(without)
+    ticketed.push({ ...within, lost: 100 * (1 - (within.rate ?? 0) / (without.rate ?? 0)) })
+  }
+  return makeGroup(HEAD, [
+    { head: { id: 'http.ticketed', name: 'behind requireTicket', beside: 'http.bare' }, samples: ticketed },
+    { head: { id: 'http.bare', name: 'the handler alone', peer: true }, samples: bare },
+  ])
+}
+
+async function warmUp(service: Child, load: Child, ticketed: boolean, settings: Settings): Promise<number> {
+  let count = WARM_UP_COUNT
+  for (let time = 0; time < (settings.quick ? 1 : WARM_UPS); time++) {
+    const { rate = 0 } = await measureRound(service, load, ticketed, count)
+    count = countFor(rate, settings.seconds)
+  }
+  return count
+}
+
+async function measureRound(service: Child, load: Child, ticketed: boolean, count: number): Promise<Sample> {
+  await load.ask('prepare', { ticketed, count })
+  const before = await service.cpu()
+  const { elapsed, p50, p99 } = await load.ask<LoadFigures>('run')
+  const used = (await service.cpu()) - before
+  const asked = Math.ceil(count / CONNECTIONS) * CONNECTIONS
+  return { rate: (asked / elapsed) * 1000, cpu: used / asked, p50, p99 }
+}

@@ -1,0 +1,74 @@
+import type { LoadFigures } from '../exchanges/load-process.js'
+import { quantile } from '../figures.js'
+import type { Presented } from '../presentation/service.js'
+import { serve } from '../processes.js'
+import { HttpConnection } from './connection.js'
+import { BARE, CONNECTIONS, createPresenter, createTicketed, type MadeRequest } from './requests.js'
+import type { StartedService } from './service-process.js'
+
+/** The process that calls the service over keep-alive connections, each another client's. */
+
+export interface ConnectOrder extends StartedService {
+  readonly keytab: string
+}
+
+export interface PrepareOrder {
+  readonly ticketed: boolean
+  readonly count: number
+}
+
+interface Line {
+  readonly bare: HttpConnection
+  readonly ticketed: HttpConnection
+  readonly presenter: Presented
+}
+
+const lines: Line[] = []
+let isTicketed = false
+let made: MadeRequest[][] = []
+
+async function connect({ bare, ticketed, keytab }: ConnectOrder): Promise<void> {
+  for (let i = 0; i < CONNECTIONS; i++) {
+    lines.push({
+      bare: await HttpConnection.open(bare),
+      ticketed: await HttpConnection.open(ticketed),
+      presenter: createPresenter(keytab, i),
+    })
+  }
+}
+
+/** Just before they are sent, as their stamps would be. */
+function prepare({ ticketed, count }: PrepareOrder): void {
+  isTicketed = ticketed
+  const share = Math.ceil(count / CONNECTIONS)
+  made = lines.map(({ presenter }) =>
+    Array.from({ length: share }, () => (ticketed ? createTicketed(presenter) : BARE)),
+  )
+  globalThis.gc?.()
+}
+
+async function run(): Promise<LoadFigures> {
+  const times: number[] = []
+  const begin = performance.now()
+  const last = await Promise.all(lines.map((line, i) => runLine(line, made[i] ?? [], times)))
+  const elapsed = performance.now() - begin
+  for (const check of last) check()
+  const sorted = Float64Array.from(times)
+  return { elapsed, p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) }
+}
+
+/** @returns the whole check of its last response, for when time is no longer taken */
+async function runLine(line: Line, requests: readonly MadeRequest[], times: number[]): Promise<() => void> {
+  const connection = isTicketed ? line.ticketed : line.bare
+  let check = (): void => {}
+  for (const request of requests) {
+    const start = performance.now()
+    const head = await connection.ask(request.text)
+    times.push(performance.now() - start)
+    if (!head.startsWith('HTTP/1.1 200 ')) throw new Error('the service refused a request of the bench')
+    check = () => request.check(head)
+  }
+  return check
+}
+
+serve({ connect, prepare, run })

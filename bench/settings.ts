@@ -1,0 +1,42 @@
+import { parseArgs } from 'node:util'
+
+/** How much is measured. */
+export interface Settings {
+  /** How often each figure is taken; the median of these is what counts. */
+  readonly rounds: number
+  /** About how long one round of one row takes. */
+  readonly seconds: number
+  /** A smoke test: one short round, small numbers, and no figure to be relied on. */
+  readonly quick: boolean
+  /** With a million principals too. */
+  readonly full: boolean
+}
+
+/** What was asked for on the command line. */
+export interface Order {
+  readonly settings: Settings
+  readonly output: 'text' | 'json' | 'markdown'
+  /** Groups by their names; all where there are none. */
+  readonly only: readonly string[]
+}
+
+const NORMAL = { rounds: 5, seconds: 0.4 } as const
+const QUICK = { rounds: 1, seconds: 0.02 } as const
+
+/** @throws TypeError for what is no option */
+export function readOrder(args: readonly string[]): Order {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      json: { type: 'boolean', default: false },
+      markdown: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      full: { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
+    },
+  })
+  const { quick, full } = values
+  const output = values.json ? 'json' : values.markdown ? 'markdown' : 'text'
+  const only = values.only.split(',').filter(name => name !== '')
+  return { settings: { ...(quick ? QUICK : NORMAL), quick, full }, output, only }
+}

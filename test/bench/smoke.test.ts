@@ -1,0 +1,49 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { Group, Report, Row } from '../../bench/figures.js'
+import { root, run } from '../end-to-end/processes.js'
+
+/** That the bench runs to its end and leaves no row out. What it measures is no matter of a test. */
+
+const EXCHANGES = ['as.0', 'as.4', 'tgs.1', 'tgs.16'].flatMap(exchange =>
+  ['1x1', '1x32', '64x1'].map(shape => `${exchange}.${shape}`),
+)
+const OWN = ['ap.known', 'ap.new', 'ap.caveats', 'ap.delegated', 'ap.create', 'ap.check']
+const PEERS = ['jose.hs256', 'jose.eddsa', 'fast-jwt.hs256', 'fast-jwt.eddsa', 'macaroon']
+const ROWS: Readonly<Record<string, readonly string[]>> = {
+  presentations: [...OWN, ...PEERS],
+  http: ['http.ticketed', 'http.bare'],
+  'first-call': ['first.fresh', 'tls.fresh', 'first.running', 'tls.new', 'first.held', 'tls.resumed'],
+  exchanges: EXCHANGES,
+  start: ['start.10.closed', 'start.10.killed', 'start.1000.closed', 'start.1000.killed'],
+  replay: ['replay.insert'],
+  channel: ['channel.1024', 'channel.65536'],
+}
+
+const isFigure = (figure: unknown) => typeof figure === 'number' && Number.isFinite(figure)
+
+function isWhole(row: Row, group: Group): boolean {
+  const { median } = row.figures[group.main] ?? {}
+  return isFigure(median) && (row.beside === undefined || isFigure(row.ratio?.median))
+}
+
+describe('npm run bench', () => {
+  it('measures every row, quickly', { timeout: 60_000 }, async () => {
+    const bench = join(root, 'dist/bench/bench.js')
+    const { code, out, err } = await run(process.execPath, [bench, '--quick', '--json'], root)
+    expect(code, err).toBe(0)
+    const { groups } = JSON.parse(out) as Report
+    const ids = groups.map(({ id, rows }) => [id, rows.map(row => row.id)])
+    expect(Object.fromEntries(ids)).toEqual(ROWS)
+    const broken = groups.flatMap(group => group.rows.filter(row => !isWhole(row, group)))
+    expect(broken.map(row => row.id)).toEqual([])
+  })
+
+  it('says so where it is asked for what it does not have', async () => {
+    const bench = join(root, 'dist/bench/bench.js')
+    expect(await run(process.execPath, [bench, '--only', 'nothing'], root)).toMatchObject({
+      code: 2,
+      out: '',
+    })
+  })
+})
