@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import type { Administration } from '../client/administration.js'
 import { derivePasswordKey } from '../shared/crypto/derive.js'
@@ -9,7 +8,7 @@ import type { NewPrincipal } from '../shared/protocol/admin.js'
 import { SCRYPT, SIZE } from '../shared/protocol/constants.js'
 import { parseDuration, parseInstant } from './arguments.js'
 import { type ConnectionOptions, withAdministration, withConnection } from './connection.js'
-import { keytabName, writeKeytab } from './keytab-output.js'
+import { type KeytabPlace, keytabName, reserveKeytab } from './keytab-output.js'
 import { askNewPassword } from './password.js'
 import { answer, type Terminal } from './terminal.js'
 
@@ -37,24 +36,35 @@ async function add(terminal: Terminal, names: string[], options: AddOptions): Pr
   if (options.out !== undefined && names.length !== 1) throw new TypeError('--out goes with a single name')
   await withAdministration(terminal, options, async (administration, realm) => {
     const principals = names.map(name => principalIn(realm.realm, name))
-    const files = principals.map(principal => options.out ?? keytabName(principal))
-    if (options.password !== true) requireFree(files)
-    for (const [i, principal] of principals.entries()) {
-      const file = files[i] as string
-      if (options.password === true) await addPerson(terminal, administration, principal, options)
-      else await addService(terminal, administration, principal, file, options)
+    if (options.password === true) {
+      for (const principal of principals) await addPerson(terminal, administration, principal, options)
+    } else {
+      await addServices(terminal, administration, principals, options)
     }
   })
 }
 
-/** Before anything is registered: a principal whose keytab could not be written would be of no use. */
-function requireFree(files: readonly string[]): void {
-  const taken = files.find(file => existsSync(file))
-  if (taken === undefined) return
-  throw new OrthrusError('keytab_invalid', `the keytab ${taken} exists already`, {
-    final: true,
-    hint: 'move it away, or name another with --out',
-  })
+/** The places for all keytabs come first: a principal whose key could not be written down would be of no use. */
+async function addServices(
+  terminal: Terminal,
+  administration: Administration,
+  principals: readonly Principal[],
+  options: AddOptions,
+): Promise<void> {
+  const places = new Map<string, { readonly principal: Principal; readonly place: KeytabPlace }>()
+  try {
+    for (const principal of principals) {
+      const file = options.out ?? keytabName(principal)
+      if (places.has(file))
+        throw new TypeError(`two of the names have the keytab ${file}: add them one by one, with --out`)
+      places.set(file, { principal, place: await reserveKeytab(file) })
+    }
+    for (const [file, { principal, place }] of places) {
+      await addService(terminal, administration, principal, { file, place }, options)
+    }
+  } finally {
+    for (const { place } of places.values()) await place.abandon()
+  }
 }
 
 function limitsOf(options: AddOptions): Omit<NewPrincipal, 'principal' | 'password'> {
@@ -69,18 +79,21 @@ async function addService(
   terminal: Terminal,
   administration: Administration,
   principal: Principal,
-  file: string,
+  { file, place }: { readonly file: string; readonly place: KeytabPlace },
   options: AddOptions,
 ): Promise<void> {
   const { kvno, key } = await administration.add({ principal, password: null, ...limitsOf(options) })
   if (key === null) throw new OrthrusError('malformed', 'the KDC returned no key', { principal })
-  await writeKeytab(file, [{ principal, kvno, key }])
-  answer(
-    terminal,
-    options,
-    { principal, kvno, keytab: file },
-    `added ${principal}, its key (kvno ${kvno}) is in ${file}`,
-  )
+  try {
+    await place.write([{ principal, kvno, key }])
+  } catch (cause) {
+    terminal.err(
+      `${principal} is registered, but its key is lost: run orthrus admin remove ${principal}, then add it again\n`,
+    )
+    throw cause
+  }
+  const text = `added ${principal}, its key (kvno ${kvno}) is in ${file}`
+  answer(terminal, options, { principal, kvno, keytab: file }, text)
 }
 
 async function addPerson(

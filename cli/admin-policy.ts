@@ -121,11 +121,15 @@ async function policy(
         rules.push(rule)
     }
     const text =
-      rules.length === 0
-        ? 'no rule: nobody gets a ticket for anything'
-        : table(rules.map(rule => ruleText(realm, rule)))
+      rules.length === 0 ? noRule(client !== undefined) : table(rules.map(rule => ruleText(realm, rule)))
     answer(terminal, options, { rules: rules.map(ruleObject) }, text)
   })
+}
+
+function noRule(named: boolean): string {
+  return named
+    ? 'no rule for exactly this; others, with * or NAME/*, may match it: orthrus admin policy shows all'
+    : 'no rule: nobody gets a ticket for anything'
 }
 
 function ruleObject({ claims, ...rule }: PolicyRule): object {

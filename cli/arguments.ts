@@ -78,8 +78,10 @@ function asTexts(value: ClaimValue): readonly string[] {
 /** A date or an instant, as `2027-01-31` or `2027-01-31T12:00:00Z`, in milliseconds. */
 export function parseInstant(text: string): number {
   const time = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?Z)?$/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(time))
+  // A day that does not exist would be taken for one of the next month.
+  if (Number.isNaN(time) || !new Date(time).toISOString().startsWith(text.slice(0, 10))) {
     throw new InvalidArgumentError('Write a date as 2027-01-31 or 2027-01-31T12:00:00Z.')
+  }
   return time
 }
 

@@ -1,5 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { connect } from '../client/connect.js'
+import { decodeCaveat } from '../shared/protocol/caveats.js'
+import { parseCredential } from '../shared/protocol/credential.js'
 import { type ConnectionOptions, hasLogin, kdcUrl, withLogin, withRealm } from './connection.js'
 import { CommandFailed } from './failure.js'
 import { type Terminal, textOf } from './terminal.js'
@@ -47,6 +49,17 @@ function parseHeader(text: string, before: [string, string][]): [string, string]
   return [...before, [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]]
 }
 
+/** Not on the command line, where everybody on the machine can read it, unless only its holder can use it. */
+function credentialFrom(argument: string): string {
+  const text = textOf(argument).trim()
+  if (text !== argument.trim()) return text
+  if (!text.startsWith('orthrus1_'))
+    throw new TypeError(`there is no file ${argument}, and it is no credential`)
+  const named = parseCredential(text).caveats.some(caveat => decodeCaveat(caveat).name === 'holder')
+  if (named) return text
+  throw new TypeError('whoever sees it can use it: pass it in a file, or as - on standard input')
+}
+
 async function call(terminal: Terminal, { method, url }: RequestLine, options: CallOptions): Promise<void> {
   const init = {
     method,
@@ -80,11 +93,14 @@ async function withCaller(
     if (service === undefined) throw new TypeError('say which service must answer: --service NAME')
     return withRealm(terminal, options, realm => use((url, init) => realm.fetch(url, { ...init, service })))
   }
-  const credential = textOf(options.credential).trim()
-  if (hasLogin(terminal, options)) {
-    return withRealm(terminal, options, realm => use(realm.onBehalf(credential).fetch))
-  }
+  const credential = credentialFrom(options.credential)
   const named = service === undefined ? {} : { service }
+  if (hasLogin(terminal, options)) {
+    return withRealm(terminal, options, realm => {
+      const ticket = realm.import(credential)
+      return use((url, init) => realm.fetch(url, { ...init, ...named, ticket }))
+    })
+  }
   const realm = await connect({ kdc: kdcUrl(terminal, options), credential })
   try {
     await use((url, init) => realm.fetch(url, { ...init, ...named }))

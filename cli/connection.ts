@@ -76,6 +76,13 @@ async function loginOf(
   }
 }
 
+/** Without what is undefined. */
+function given(
+  options: { readonly [K in keyof ConnectionOptions]: ConnectionOptions[K] | undefined },
+): ConnectionOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
 /** The same as an administrator, whose keytab `init` put beside the database. */
 export async function withAdministration<T>(
   terminal: Terminal,
@@ -89,7 +96,10 @@ export async function withAdministration<T>(
       `say whose key to use: --keytab DIR/admin.keytab, where DIR is what "orthrus init" made`,
     )
   }
-  return withRealm(terminal, { ...options, keytab }, async realm => {
+  // Not its --password, which is of whom `add` registers.
+  const { kdc, principal, allowReadableKeytab } = options
+  const login = { keytab, ...given({ kdc, principal, allowReadableKeytab }) }
+  return withRealm(terminal, login, async realm => {
     const channel = await openKdcChannel(realm)
     try {
       return await use(new Administration(channel), realm)

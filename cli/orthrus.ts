@@ -1,6 +1,13 @@
 #!/usr/bin/env node
 import { run } from './run.js'
 
+// Whoever read the output has gone: there is nobody left to tell.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', error => {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+  })
+}
+
 process.exitCode = await run(process.argv.slice(2), {
   out: text => process.stdout.write(text),
   err: text => process.stderr.write(text),

@@ -1,5 +1,10 @@
 import { OrthrusError } from '../shared/errors.js'
-import { CREDENTIAL_HEADER, coveredRequestValues, requestBinding } from '../shared/protocol/http.js'
+import {
+  COVERED_REQUEST_HEADERS,
+  CREDENTIAL_HEADER,
+  coveredRequestValues,
+  requestBinding,
+} from '../shared/protocol/http.js'
 
 /** A request as it goes out: built once, so that what is bound is what is sent (section 8, "HTTP binding"). */
 export interface HttpRequest {
@@ -41,13 +46,15 @@ export function readRequest(input: RequestInfo | URL, init: RequestInit): Reques
   return request
 }
 
+const COVERED: ReadonlySet<string> = new Set(COVERED_REQUEST_HEADERS)
+
 /** `Headers` joins a doubled header into one that nobody wrote. */
 function refuseDoubled(headers: HeadersInit): void {
   if (headers instanceof Headers) return
   const names = Array.isArray(headers) ? headers.map(([name]) => String(name)) : Object.keys(headers)
   const seen = new Set<string>()
   for (const name of names.map(one => one.toLowerCase())) {
-    if (seen.has(name)) throw new TypeError(`the header ${name} twice: leave one out`)
+    if (seen.has(name) && COVERED.has(name)) throw new TypeError(`the header ${name} twice: leave one out`)
     seen.add(name)
   }
 }

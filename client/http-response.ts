@@ -38,13 +38,21 @@ export async function openResponse(
   response: Response,
   awaited: Awaited,
 ): Promise<ProvedResponse | ErrorAnswer> {
+  try {
+    return await readResponse(response, awaited)
+  } finally {
+    // Where it was read whole this does nothing; else somebody could hold the connection open for ever.
+    void response.body?.cancel().catch(() => {})
+  }
+}
+
+async function readResponse(response: Response, awaited: Awaited): Promise<ProvedResponse | ErrorAnswer> {
   const { presented, span } = awaited
   const { service } = presented
   const proof = judge(service, () =>
     parseMessageHeader(response.headers.get('authentication-info') ?? undefined),
   )
   if (proof !== undefined) return { response: await openProved(response, proof, awaited) }
-  void response.body?.cancel().catch(() => {})
   const error = judge(service, () => {
     const challenge = parseChallenge(response.headers.get('www-authenticate') ?? undefined)
     return challenge?.error && openError(challenge.error, presented.key, presented.request.mac)
@@ -57,7 +65,6 @@ async function openProved(response: Response, proof: Uint8Array, awaited: Awaite
   const { presented, method, url, maxBytes } = awaited
   const { service } = presented
   if (response.headers.has('content-encoding')) {
-    void response.body?.cancel().catch(() => {})
     throw unproved(
       service,
       'the body was encoded on its way',

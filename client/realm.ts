@@ -12,7 +12,7 @@ import type { KdcConnection } from './kdc-connection.js'
 import type { ServiceTicket } from './service-ticket.js'
 import { secretsOf, type Ticket } from './ticket.js'
 import type { TicketCache } from './ticket-cache.js'
-import { importTicket, requirePresentable, type TicketSource } from './ticket-source.js'
+import { importTicket, requireMadeFor, requirePresentable, type TicketSource } from './ticket-source.js'
 import { abortable, type Timers } from './timers.js'
 
 export interface TicketOptions {
@@ -27,7 +27,9 @@ export interface RealmFetchInit extends RequestInit {
   readonly service?: string
   /** In place of the realm's own ticket: one that was cut down, or that somebody else handed on. */
   readonly ticket?: Ticket
-  /** A ticket for the service to act with, as `ticket.onBehalf` of its handler: sealed, so that only it can. */
+  /**
+   * A ticket cut down `to` the service, for it to act with, as `ticket.onBehalf` of its handler. It travels sealed.
+   */
   readonly handOff?: Ticket
   /** Whether the request does no harm when it is handled twice, though its method does not say so. */
   readonly repeatable?: boolean
@@ -120,7 +122,7 @@ export class Realm {
     const service = this.#serviceFor(request, name, given)
     const ticket = given ?? this.#heldFor(service)
     if (ticket !== undefined) requirePresentable(ticket, this.client)
-    if (handOff !== undefined) secretsOf(handOff)
+    if (handOff !== undefined) requireMadeFor(handOff, service)
     this.#requireOpen()
     request.signal.throwIfAborted()
     const ending = new AbortController()

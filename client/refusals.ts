@@ -101,7 +101,10 @@ export function serviceRefusal(
   }: { readonly client: Principal; readonly service: Principal; readonly final: boolean },
 ): OrthrusError {
   const { code, authenticated, time, floor, message } = error
-  const hint = serviceHint(code, localPart(client), localPart(service))
+  const started = code === 'clock_skew' && floor !== null && floor >= time
+  const hint = started
+    ? `${service} has just started, and takes nothing stamped before; an earlier copy may have been handled: if not, send it again`
+    : serviceHint(code, localPart(client), localPart(service))
   const facts = { principal: client, service, time, floor, final, hint }
   if (!authenticated) {
     return new OrthrusError(

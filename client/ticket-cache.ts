@@ -40,9 +40,11 @@ interface Entry {
   /** Milliseconds, KDC time; infinity where a refresh was refused. */
   refreshAt: number
   failures: number
+  /** Whether anybody asked for it since it was last refreshed: what nobody uses is left to end. */
+  used: boolean
 }
 
-/** Tickets in hand. Each is refreshed before it ends; while the KDC is away, and to its end, the old one serves. */
+/** Tickets in hand. Each that is in use is refreshed before it ends; while the KDC is away, and to its end, the old one serves. */
 export class TicketCache {
   readonly #options: TicketCacheOptions
   readonly #queue: TicketQueue
@@ -70,6 +72,10 @@ export class TicketCache {
     const entry = this.#entries.get(ticketName(service, lifetime))
     const now = time.now()
     if (entry === undefined || now >= entry.ticket.endTime) return this.#queue.ask(service, lifetime)
+    if (!entry.used) {
+      entry.used = true
+      this.#wake(entry.refreshAt)
+    }
     // A machine that slept has missed its timer.
     if (now >= entry.refreshAt) this.#refreshDue()
     return entry.ticket
@@ -116,7 +122,14 @@ export class TicketCache {
     const { service, endTime, lifetime } = ticket
     const share = SHARE_LEFT + SHARE_JITTER * this.#options.fraction()
     const refreshAt = endTime - share * lifeOf(ticket)
-    this.#entries.set(ticketName(service, lifetime), { ticket, service, lifetime, refreshAt, failures: 0 })
+    this.#entries.set(ticketName(service, lifetime), {
+      ticket,
+      service,
+      lifetime,
+      refreshAt,
+      failures: 0,
+      used: true,
+    })
     this.#wake(refreshAt)
   }
 
@@ -135,14 +148,14 @@ export class TicketCache {
     this.#wakeAt = Number.POSITIVE_INFINITY
     const now = this.#options.time.now()
     const entries = [...this.#entries.entries()]
-    const isDue = ({ refreshAt, ticket }: Entry): boolean =>
-      refreshAt - now <= SHARE_TOGETHER * lifeOf(ticket)
+    const isDue = ({ refreshAt, ticket, used }: Entry): boolean =>
+      used && refreshAt - now <= SHARE_TOGETHER * lifeOf(ticket)
     // A timer may fire early: then nothing is due yet.
-    const some = entries.some(([, entry]) => entry.refreshAt <= now)
+    const some = entries.some(([, entry]) => entry.used && entry.refreshAt <= now)
     for (const [name, entry] of entries) {
       if (entry.ticket.endTime <= now) this.#entries.delete(name)
       else if (some && isDue(entry)) void this.#refresh(entry, now)
-      else this.#wake(entry.refreshAt)
+      else if (entry.used) this.#wake(entry.refreshAt)
     }
   }
 
@@ -154,7 +167,9 @@ export class TicketCache {
     entry.refreshAt = now + pause
     entry.failures++
     try {
-      await this.#queue.ask(service, lifetime)
+      const refreshed = await this.#queue.ask(service, lifetime)
+      const kept = this.#entries.peek(ticketName(service, lifetime))
+      if (kept?.ticket === refreshed) kept.used = false
     } catch (cause) {
       if (this.#closed) return
       const final = cause instanceof OrthrusError && cause.final

@@ -3,7 +3,7 @@ import { AuthKey } from '../shared/crypto/keys.js'
 import type { RandomSource } from '../shared/crypto/random.js'
 import { OrthrusError } from '../shared/errors.js'
 import type { Logger } from '../shared/logger.js'
-import { type Principal, realmOf, ticketGrantingService } from '../shared/principal.js'
+import { localPart, type Principal, realmOf, ticketGrantingService } from '../shared/principal.js'
 import { type Credential, parseCredential } from '../shared/protocol/credential.js'
 import type { Identity } from './identity.js'
 import type { Exchanged } from './kdc-connection.js'
@@ -92,6 +92,15 @@ export function requirePresentable(ticket: Ticket, client: Principal): void {
       final: true,
       hint: 'use it in place of a keytab: connect({ kdc, credential })',
     },
+  )
+}
+
+/** @throws TypeError for a ticket that the service could do more with than act for the client as its delegate */
+export function requireMadeFor(handOff: Ticket, service: Principal): void {
+  if (secretsOf(handOff).holder === service) return
+  const name = localPart(service)
+  throw new TypeError(
+    `a ticket is handed to a service by name: ticket.attenuate({ to: '${name}', expires: '1m' })`,
   )
 }
 

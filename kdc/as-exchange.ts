@@ -36,13 +36,13 @@ export interface AsContext extends ExchangeContext {
  */
 export async function answerAs(context: AsContext, { bytes, address, now }: Incoming): Promise<Uint8Array> {
   const { rates, random, logger } = context
-  await rates.requireLogin(address)
   const request = decodeAsRequest(bytes)
+  await rates.requireLogin(address)
   const { verified, client, key } = await authenticate(context, request, address)
   const about = { exchange: 'AS', client: client.name, address }
   return answerProved({ key: key.key, mac: request.mac, now, about }, logger, async () => {
     requireFresh(request.time, now)
-    await rates.requireClient(client.name)
+    await rates.requireClientLogin(client.name)
     requireEnabled(client, now)
     return createAsReply(key.key, verified, await replyTo(context, request, client, key, now), random)
   })
@@ -60,10 +60,12 @@ async function authenticate(context: AsContext, request: AsRequest, address: str
   const key = client && currentKey(client, request.kvno)
   try {
     const verified = verifyAsRequest(request, key?.key ?? context.dummyKey)
-    if (client !== undefined && key !== undefined) return { verified, client, key }
+    if (client !== undefined && key !== undefined) {
+      await context.rates.forgiveLogin(address)
+      return { verified, client, key }
+    }
     throw new OrthrusError('auth_failed', 'the dummy key was guessed')
   } catch (cause) {
-    await context.rates.countFailedLogin(address)
     if (!(cause instanceof OrthrusError)) throw cause
     throw new OrthrusError('auth_failed', faultOf(client, key), {
       principal: request.client,

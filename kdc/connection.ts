@@ -42,6 +42,8 @@ export class Connection {
   #closing = false
   readonly #liveness: Liveness
   #corked = false
+  /** Channels that are being opened. */
+  #openings = 0
   #onDrained: (() => void) | undefined
 
   constructor(options: ConnectionOptions) {
@@ -138,7 +140,7 @@ export class Connection {
   async #open(id: number, bytes: Uint8Array): Promise<Uint8Array> {
     const { opener, context, address, limits } = this.#options
     const now = context.realm.time.now()
-    if (this.#channels.size >= limits.channels) {
+    if (this.#channels.size + this.#openings >= limits.channels) {
       const cause = new OrthrusError('rate_limited', 'too many channels of one connection')
       return refuseUnproved(cause, now, context.logger, { exchange: 'AP-OPEN', address })
     }
@@ -146,7 +148,9 @@ export class Connection {
       send: (message: Uint8Array) => this.#send(id, message),
       ended: () => void this.#channels.delete(id),
     }
+    this.#openings += 1
     const { reply, channel } = await opener.open({ bytes, address, now }, carrier)
+    this.#openings -= 1
     if (this.#closing) channel?.close()
     else if (channel !== undefined) this.#channels.set(id, channel)
     return reply

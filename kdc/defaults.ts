@@ -23,6 +23,12 @@ export const REVOCATIONS_CLEARED = 8
 /** The largest message that the KDC takes in a channel, bytes. */
 export const CHANNEL_MESSAGE_BYTES = 64 * 1024
 
+/** How far ahead of KDC time a cut-off lies, milliseconds; logins are then dated behind it. */
+export const CUT_OFF_AHEAD = 2 * MINUTE
+
+/** The largest message that the KDC takes of who is no administrator, bytes. */
+export const PUBLIC_MESSAGE_BYTES = 1024
+
 /** So many requests within so many milliseconds. */
 export interface Rate {
   readonly points: number

@@ -72,11 +72,13 @@ async function readPrincipal(vault: Vault, name: string): Promise<PrincipalRecor
   return record && decodePrincipalRecord(record.fields)
 }
 
-/** By one read for each pair of patterns. @param pair as `policyName` gives it. */
-async function readRules(vault: Vault, pair: string): Promise<readonly PolicyRecord[]> {
+/** By one read for each pair of patterns; `undefined` where no rule matches. @param pair as `policyName` gives it. */
+async function readRules(vault: Vault, pair: string): Promise<readonly PolicyRecord[] | undefined> {
   const [client, service] = pair.split(' ') as [Principal, Principal]
   const services = patternsOf(service)
   const names = patternsOf(client).flatMap(pattern => services.map(other => policyName(pattern, other)))
   const records = await Promise.all(names.map(name => vault.read(RECORD_KIND.POLICY, name)))
-  return records.flatMap(record => (record === undefined ? [] : [decodePolicyRecord(record.fields)]))
+  const rules = records.flatMap(record => (record === undefined ? [] : [decodePolicyRecord(record.fields)]))
+  // Pairs without a rule are many, and anybody can ask for them: they are remembered apart.
+  return rules.length === 0 ? undefined : rules
 }

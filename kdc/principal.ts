@@ -2,6 +2,7 @@ import type { LongTermKey } from '../shared/crypto/keys.js'
 import type { RandomSource } from '../shared/crypto/random.js'
 import type { Principal } from '../shared/principal.js'
 import { SIZE } from '../shared/protocol/constants.js'
+import { CUT_OFF_AHEAD } from './defaults.js'
 import type { PasswordParameters, PrincipalRecord } from './store/records.js'
 
 /** The life of a principal's record: pure functions of values (docs/protocol.md sections 1 and 10). */
@@ -43,11 +44,12 @@ export function newPrincipal(making: PrincipalMaking): PrincipalRecord {
 }
 
 /**
- * Every ticket that the principal has is revoked: none has a later authTime than the newest time that the KDC gave
- * out, the last cut-off aside, which a login right after it passes by 1 ms.
+ * Every ticket that the principal has is revoked, and what it gets until the cut-off is stored: the cut-off lies as
+ * far ahead as storing it may take, and as the clock may have been when the KDC last ran. The last cut-off counts
+ * too, which a login right after it passes by 1 ms.
  */
 export function cutOffAt(record: PrincipalRecord, newestRead: number): number {
-  return Math.max(newestRead, record.cutOff + 1)
+  return Math.max(newestRead + CUT_OFF_AHEAD, record.cutOff + 1)
 }
 
 /** What stays of a principal that is removed: no key, but all that must not start again with the name. */

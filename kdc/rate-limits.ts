@@ -6,13 +6,15 @@ import type { Limits, Rate } from './defaults.js'
 
 /** How much one address or client may ask. Every `require...` throws OrthrusError `rate_limited`. */
 export interface RateLimits {
-  /** Before an AS request is looked at. */
+  /** Before an AS request is looked at: it counts as one that proves no key, until it does. */
   requireLogin(address: string): Promise<void>
-  /** An AS request proved no key. */
-  countFailedLogin(address: string): Promise<void>
+  /** It proved its key. */
+  forgiveLogin(address: string): Promise<void>
   requireParams(address: string): Promise<void>
   /** After a client has proved itself, so that nobody can use up its share but by repeating what it sent. */
   requireClient(client: Principal): Promise<void>
+  /** The same for AS requests, whose repetition must not cost the holders of tickets anything. */
+  requireClientLogin(client: Principal): Promise<void>
 }
 
 /** Limits counted in this process, by the platform's clock. */
@@ -22,17 +24,15 @@ export function createRateLimits(
   const logins = limiter(limits.failedLogins)
   const params = limiter(limits.params)
   const clients = limiter(limits.requestsPerClient)
+  const clientLogins = limiter(limits.requestsPerClient)
   return {
-    async requireLogin(address) {
-      const count = await logins.get(address)
-      if (count !== null && count.consumedPoints >= logins.points)
-        throw limited('AS requests', address, count)
-    },
-    async countFailedLogin(address) {
-      await logins.penalty(address)
+    requireLogin: address => consume(logins, 'AS requests', address),
+    async forgiveLogin(address) {
+      await logins.reward(address)
     },
     requireParams: address => consume(params, 'PARAMS requests', address),
     requireClient: client => consume(clients, 'requests', client),
+    requireClientLogin: client => consume(clientLogins, 'AS requests', client),
   }
 }
 
@@ -41,9 +41,10 @@ const nothing = async (): Promise<void> => {}
 /** For embedders and tests that count elsewhere. */
 export const NO_RATE_LIMITS: RateLimits = {
   requireLogin: nothing,
-  countFailedLogin: nothing,
+  forgiveLogin: nothing,
   requireParams: nothing,
   requireClient: nothing,
+  requireClientLogin: nothing,
 }
 
 function limiter({ points, interval }: Rate): RateLimiterMemory {

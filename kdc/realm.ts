@@ -15,7 +15,7 @@ export interface OpenRealm {
   readonly vault: Vault
   readonly directory: Directory
   readonly time: KdcTime
-  readonly writer: RealmWriter
+  readonly writer: Pick<RealmWriter, 'change'>
   readonly revocations: RevocationLog
   readonly random: RandomSource
   /** Ends the watching; the vault stays open. */

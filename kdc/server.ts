@@ -135,6 +135,17 @@ export class KdcServer {
     else this.#perAddress.delete(address)
   }
 
+  /** `undefined` where whoever should know does not. */
+  #addressOf(request: IncomingMessage): string | undefined {
+    const { addressOf, context } = this.#options
+    try {
+      return countedAddress(addressOf?.(request) ?? request.socket.remoteAddress)
+    } catch (err) {
+      context.logger.error({ err }, 'addressOf failed; the connection is refused')
+      return undefined
+    }
+  }
+
   #answerHttp(request: IncomingMessage, response: ServerResponse): void {
     void answerHttp(request, response, this.#options.context.realm)
   }
@@ -152,7 +163,8 @@ export class KdcServer {
       refuseUpgrade(socket, fault)
       return
     }
-    const address = addressOf?.(request) ?? countedAddress(request.socket.remoteAddress)
+    const address = this.#addressOf(request)
+    if (address === undefined) return void socket.destroy()
     if (addressOf !== undefined && !this.#countAddress(address, socket)) return
     this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
       const connection: Connection = new Connection({

@@ -43,9 +43,10 @@ export async function answerTgs(context: TgsContext, { bytes, address, now }: In
   return answerProved({ key, mac: request.mac, now, about }, context.logger, async () => {
     requireValidAtKdc(tgt, now)
     requireFresh(request.time, now)
-    await context.rates.requireClient(tgt.client)
     const client = requireUnrevoked(tgt, await context.realm.directory.principal(tgt.client))
     requireEnabled(client, now)
+    // After all that, so that who holds a revoked TGT uses up nothing of the client's.
+    await context.rates.requireClient(tgt.client)
     const caveats = requireKnownCaveats(tgt, request, now)
     const reply = await replyTo(context, { request, tgt, client, caveats, now })
     return createTgsReply(key, verified, reply, context.random)

@@ -20,6 +20,8 @@ export interface Presentation {
 export function readPresentation(req: IncomingMessage): Presentation | undefined {
   const bytes = parseMessageHeader(authorizationOf(req))
   if (bytes === undefined) return undefined
+  // There a body comes without a header that announces it, so that its absence could not be told.
+  if (req.httpVersionMajor !== 1) throw malformed(`HTTP/${req.httpVersion}, where HTTP/1.1 is bound`)
   const covered = coveredRequestValues(headerPairs(req.rawHeaders))
   return { bytes, method: req.method ?? '', target: targetOf(req), covered }
 }

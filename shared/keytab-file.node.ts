@@ -46,7 +46,8 @@ async function requirePrivate(file: FileHandle, path: string, options: KeytabFil
   const stat = await file.stat()
   if (!stat.isFile()) throw invalid(path, 'is no plain file', 'name the file itself')
   if (stat.size > SIZE_MAX) throw invalid(path, `is larger than ${SIZE_MAX} bytes`, 'is it a keytab?')
-  if (options.allowReadableKeytab === true) return
+  // Windows has no such modes, and says that everybody may.
+  if (options.allowReadableKeytab === true || process.platform === 'win32') return
   if ((stat.mode & OTHERS) !== 0) throw invalid(path, 'can be read by others', `run: chmod 600 ${path}`)
   const user = process.getuid?.()
   if (user !== undefined && user !== 0 && stat.uid !== user) {

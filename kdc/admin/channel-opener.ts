@@ -17,8 +17,8 @@ import { Refusal } from '../../shared/protocol/refusal.js'
 import { openTicket, ticketInvalid } from '../../shared/protocol/ticket.js'
 import { refuseUnproved, reportFailure } from '../answer.js'
 import type { ExchangeContext, Incoming } from '../context.js'
-import { CHANNEL_MESSAGE_BYTES } from '../defaults.js'
-import { requireStanding } from './authority.js'
+import { CHANNEL_MESSAGE_BYTES, PUBLIC_MESSAGE_BYTES } from '../defaults.js'
+import { isAdministrator, requireStanding } from './authority.js'
 import { AdminChannel, type ChannelCarrier } from './channel.js'
 import { type Opening, WaitingChannels } from './waiting-channels.js'
 
@@ -72,7 +72,17 @@ export class ChannelOpener {
       throw refuse(accepted, 'rate_limited', 'too many channels of the ticket wait for their first record')
     }
     await this.#requireStanding(accepted)
+    await this.#requireShare(accepted)
     return requireBinding(accepted, equalBytes(accepted.request.binding, BINDING))
+  }
+
+  /** Opening counts as a request of who presents it. @throws Refusal */
+  async #requireShare(accepted: AcceptedRequest): Promise<void> {
+    try {
+      await this.#context.rates.requireClient(accepted.via ?? accepted.client)
+    } catch (cause) {
+      throw cause instanceof OrthrusError ? refuse(accepted, wireCodeOf(cause), cause.reason) : cause
+    }
   }
 
   /** Step 8, by the KDC's own records. @throws Refusal */
@@ -101,7 +111,9 @@ export class ChannelOpener {
     const { request, key, now, client } = verified
     const nonce = this.#context.random(SIZE.NONCE)
     const reply = createApAccept(key, request.mac, { time: now, nonce })
-    const records = startChannel('service', key, request.bytes, reply, CHANNEL_MESSAGE_BYTES)
+    // What is put together before it is understood is memory that anybody with a ticket can take.
+    const most = isAdministrator(verified.claims) ? CHANNEL_MESSAGE_BYTES : PUBLIC_MESSAGE_BYTES
+    const records = startChannel('service', key, request.bytes, reply, most)
     const endTime = endOf(verified)
     const channel = new AdminChannel({ context: this.#context, verified, records, opening, endTime, carrier })
     this.#context.logger.debug({ client, endTime }, 'channel opened')

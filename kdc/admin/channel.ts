@@ -6,6 +6,7 @@ import { createError } from '../../shared/protocol/error.js'
 import { decodeCall, encodeAnswer, type KdcAnswer, type KdcCall } from '../../shared/protocol/kdc-service.js'
 import { reportFailure } from '../answer.js'
 import type { ExchangeContext } from '../context.js'
+import type { OpenRealm } from '../realm.js'
 import { requireAdministrator, requireStanding } from './authority.js'
 import type { AdminContext } from './context.js'
 import { callMethod } from './methods.js'
@@ -48,13 +49,29 @@ export class AdminChannel {
     const { context, verified } = options
     const { realm, logger } = context
     const actors = verified.via === undefined ? [verified.client] : [verified.client, verified.via]
-    this.#admin = { realm, logger, actors }
+    this.#admin = { realm: { ...realm, writer: this.#guarded(realm) }, logger, actors }
     this.#openedAt = realm.time.monotonic()
     const concerned = new Set<string>([verified.service, ...verified.tickets.map(({ client }) => client)])
     this.#unwatch = realm.directory.onPrincipal(name => {
       if (concerned.has(name)) void this.#endUnlessStanding()
     })
     this.#timer = setTimeout(() => this.#break('no record came'), WINDOW.CHANNEL_FIRST_RECORD)
+  }
+
+  /** A change waits for those before it, and one of them may take from this channel what it had. */
+  #guarded({ writer }: OpenRealm): OpenRealm['writer'] {
+    return {
+      change: plan =>
+        writer.change(async now => {
+          await this.#requireStanding()
+          return plan(now)
+        }),
+    }
+  }
+
+  #requireStanding(): Promise<void> {
+    const { context, verified, endTime } = this.#options
+    return requireStanding(context.realm, verified, endTime, context.realm.time.now())
   }
 
   /** Resolves when the record has been dealt with; never rejects. */
@@ -116,9 +133,9 @@ export class AdminChannel {
   }
 
   async #endUnlessStanding(): Promise<void> {
-    const { context, verified, endTime } = this.#options
+    const { context } = this.#options
     try {
-      await requireStanding(context.realm, verified, endTime, context.realm.time.now())
+      await this.#requireStanding()
     } catch (cause) {
       if (this.#over) return
       reportFailure(cause, context.logger, this.#about())
@@ -137,9 +154,8 @@ export class AdminChannel {
 
   /** The refusal of whoever may no longer speak. */
   async #standing(call: KdcCall): Promise<KdcAnswer | undefined> {
-    const { context, verified, endTime } = this.#options
     try {
-      await requireStanding(context.realm, verified, endTime, context.realm.time.now())
+      await this.#requireStanding()
       return undefined
     } catch (cause) {
       return this.#failure(call, cause)
@@ -147,8 +163,10 @@ export class AdminChannel {
   }
 
   async #run(call: KdcCall): Promise<KdcAnswer> {
+    const { context, verified } = this.#options
     try {
-      requireAdministrator(this.#options.verified)
+      await context.rates.requireClient(verified.via ?? verified.client)
+      requireAdministrator(verified)
       return { n: call.n, results: await callMethod(this.#admin, call.method, call.args) }
     } catch (cause) {
       return this.#failure(call, cause)

@@ -139,15 +139,24 @@ async function cutOff(
   amend: (record: PrincipalRecord, cutOff: number, now: number) => PrincipalRecord,
 ): Promise<void> {
   const { time, writer } = context.realm
-  await writer.change(async now => {
+  const cutOff = await writer.change(async now => {
     const { version, record } = await requirePrincipal(context, name)
     const cutOff = cutOffAt(record, time.newestRead)
     const changes = [
       writePrincipal({ version, record: amend(record, cutOff, now) }),
       ...(await logCutOff(context, name, cutOff, now)),
     ]
-    return { changes, result: undefined }
+    return { changes, result: cutOff }
   })
+  if (time.newestRead <= cutOff) return
+  throw new OrthrusError(
+    'unavailable',
+    'the change was stored so late that tickets may have been issued meanwhile',
+    {
+      principal: name,
+      hint: 'it is in force; do it once more to revoke those too',
+    },
+  )
 }
 
 function logCutOff(

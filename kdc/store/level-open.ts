@@ -51,7 +51,8 @@ export async function openDatabase(directory: string): Promise<OpenDatabase> {
   try {
     await requireUnlocked(directory)
     await removeTrials(directory)
-    if (!(await isAtRest(directory))) await requireWhole(directory)
+    const files = await sortFiles(directory)
+    if (files.broken.length > 0 || !(await isAtRest(directory))) await requireWhole(directory, files)
     await endRest(directory)
     const database = levelOf(directory)
     await database.open({ createIfMissing: false })
@@ -86,8 +87,7 @@ async function requireUnlocked(directory: string): Promise<void> {
 }
 
 /** Every record as it was written, none missing, and no commit missing that was acknowledged. */
-async function requireWhole(directory: string): Promise<void> {
-  const { whole, broken } = await sortFiles(directory)
+async function requireWhole(directory: string, { whole, broken }: SortedFiles): Promise<void> {
   const tally = await withTrialFolder(directory, whole, trial => tryOpen(directory, trial)).catch(cause => {
     // To LevelDB the file is missing, as it was not there in the trial.
     if (levelCode(cause) !== 'LEVEL_CORRUPTION' || broken.length === 0) throw cause
@@ -96,8 +96,13 @@ async function requireWhole(directory: string): Promise<void> {
   await requireCommits(directory, tally.commits)
 }
 
+interface SortedFiles {
+  readonly whole: readonly string[]
+  readonly broken: readonly string[]
+}
+
 /** A broken table is no harm by itself: of what a killed process was just making there is no record yet. */
-async function sortFiles(directory: string): Promise<{ whole: string[]; broken: string[] }> {
+async function sortFiles(directory: string): Promise<SortedFiles> {
   const whole: string[] = []
   const broken: string[] = []
   for (const name of (await readFolder(directory)).filter(isDatabaseFile)) {

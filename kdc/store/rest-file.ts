@@ -5,9 +5,9 @@ import { COMMITS_FILE } from './commits-file.js'
 import { isDatabaseFile, readFolder, syncFolder } from './folder.js'
 
 /**
- * What a database was like when it was closed in order: its files, their sizes and when they were last changed. One
- * that is still so was looked through by who opened it then, and need not be again: that takes as long as reading
- * every record. After a kill, a copy, or any change to a file it is looked through.
+ * What a database was like when it was closed in order: its files, their sizes and when they were last changed. Of one
+ * that no program has changed since, the checksums of its tables are looked at and no more: to look up every record
+ * takes as long as reading it all. After a kill, a copy, or any change to a file that is done.
  */
 const REST_FILE = 'REST'
 

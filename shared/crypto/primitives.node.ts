@@ -169,12 +169,17 @@ export function scrypt(
 /** Drawn ahead, a block at a time: a call into the generator costs as much for 24 bytes as for some hundred. */
 const drawn = new Uint8Array(2048)
 let used = drawn.length
+/** By the wall clock, which a restored snapshot of the machine finds moved on: what was drawn before is drawn anew. */
+let drawnAt = 0
+const KEPT_MILLISECONDS = 100
 
 export function randomBytes(length: number): Uint8Array {
   if (length > drawn.length / 4) return randomFillSync(new Uint8Array(length))
-  if (used + length > drawn.length) {
+  const now = Date.now()
+  if (used + length > drawn.length || Math.abs(now - drawnAt) > KEPT_MILLISECONDS) {
     randomFillSync(drawn)
     used = 0
+    drawnAt = now
   }
   const bytes = drawn.slice(used, used + length)
   // What was handed out once stays nowhere else.

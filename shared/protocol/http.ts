@@ -89,11 +89,23 @@ function coveredValues(places: ReadonlyMap<string, number>, count: number, heade
     if (at === undefined) continue
     if (at === OVERRIDE) throw malformed(`the header ${name} is not taken`)
     if (values[at] !== '') throw malformed(`the header ${name} twice`)
-    const trimmed = value.replace(/^[ \t]+|[ \t]+$/g, '')
+    const trimmed = trim(value)
     if (trimmed === '') throw malformed(`the header ${name} is empty`)
     values[at] = trimmed
   }
   return values
+}
+
+/** Without the white space around it. A regular expression would look for the end from every space inside. */
+function trim(value: string): string {
+  let [start, end] = [0, value.length]
+  while (start < end && isSpace(value.charCodeAt(start))) start++
+  while (start < end && isSpace(value.charCodeAt(end - 1))) end--
+  return value.slice(start, end)
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09
 }
 
 const DIGEST_OF_NOTHING = toHex(sha256(new Uint8Array()))

@@ -83,7 +83,7 @@ describe.each(COVERED_REQUEST_HEADERS)('the covered header %s', name => {
     const init = { method: 'POST', body: new Uint8Array(2) }
     if (!sent) return init
     if (name !== CREDENTIAL_HEADER) return { ...init, headers: { [name]: '"x"' } }
-    return { ...init, handOff: (await web.getServiceTicket('orders')).attenuate({ expires: '5m' }) }
+    return { ...init, handOff: (await web.getServiceTicket('orders')).attenuate({ to: 'orders' }) }
   }
 
   it('added, changed or taken away is refused for good', async () => {

@@ -121,7 +121,7 @@ export interface WorldOptions extends GuardedOptions {
 export async function startWorld({ connect, realm: options, ...guarded }: WorldOptions = {}): Promise<World> {
   const realm = await startTestRealm(options)
   await realm.add('web', 'orders')
-  await realm.allow('web', 'orders')
+  await realm.allow('web', 'orders', { delegable: true })
   const orders = await Guarded.start(realm, 'orders', guarded)
   const http = await HttpProxy.start(orders.port)
   const kdc = await WebSocketProxy.start(realm.kdc.url)

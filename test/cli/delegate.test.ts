@@ -71,7 +71,11 @@ async function orthrus(args: readonly string[], env: Record<string, string> = {}
 
 const as = (name: string) => ['--keytab', join(folder, `${name}.keytab`)]
 const delegate = (...args: string[]) => orthrus(['delegate', ...args, ...as('web')])
-const call = (credential: string, ...args: string[]) => orthrus(['call', ...args, '--credential', credential])
+async function call(credential: string, ...args: string[]) {
+  const file = join(folder, 'handed-on')
+  await writeFile(file, credential, { mode: 0o600 })
+  return orthrus(['call', ...args, '--credential', file])
+}
 
 /** The credential that the command printed, and nothing else. */
 async function credentialBy(...args: string[]): Promise<string> {
@@ -154,7 +158,11 @@ describe('orthrus delegate', () => {
     const file = join(folder, 'credential')
     await writeFile(file, `${credential}\n`, { mode: 0o600 })
     const answered = 'POST /orders by web@demo.example via itself {"role":"reader","tier":3}\n'
-    for (const what of [credential, file]) {
+    expect(await orthrus(['call', url, '--credential', credential])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('pass it in a file'),
+    })
+    for (const what of [file]) {
       const away = { ORTHRUS_KDC: 'ws://127.0.0.1:1' }
       const used = await orthrus(['call', `${url}/orders`, '-d', 'x', '--credential', what], away)
       expect(used).toEqual({ code: 0, out: answered, err: '' })

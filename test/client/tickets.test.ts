@@ -220,10 +220,27 @@ describe('refreshing', () => {
     expect(await realm.getServiceTicket('orders')).not.toBe(old)
   })
 
+  it('leaves to its end what nobody uses, and refreshes it when somebody does', async () => {
+    const { kdc, realm, time } = await prepare()
+    const first = await realm.getServiceTicket('orders')
+    await time.advance(0.9 * HOUR)
+    expect(kdc.log).toEqual(['AS orders', 'TGS orders'])
+    await time.advance(0.85 * HOUR)
+    expect(kdc.log).toHaveLength(2)
+    const second = await realm.getServiceTicket('orders')
+    expect(second).not.toBe(first)
+    await time.advance(1)
+    expect(kdc.log).toHaveLength(3)
+    await time.advance(9 * HOUR)
+    expect(kdc.log).toHaveLength(3)
+  })
+
   it('logs in anew with the tickets that are wanted, when little is left of the TGT', async () => {
     const { kdc, realm, time } = await prepare()
-    await realm.getServiceTicket('orders')
-    await time.advance(9 * HOUR)
+    for (let i = 0; i < 18; i++) {
+      await realm.getServiceTicket('orders')
+      await time.advance(HOUR / 2)
+    }
     expect(kdc.log.length).toBeGreaterThan(8)
     const logins = kdc.log.filter(line => line.startsWith('AS'))
     expect(logins).toEqual(['AS orders', 'AS orders'])

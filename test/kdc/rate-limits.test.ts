@@ -50,9 +50,29 @@ describe('rate limits', () => {
     const tgt = grantOf(await login(realm, web))
     expect(outcome(await ask(realm, tgt))).toBe('reply')
     expect(outcome(await ask(realm, tgt))).toBe('reply')
+    expect(outcome(await ask(realm, tgt))).toBe('reply')
     expect(outcome(await ask(realm, tgt))).toBe('06 rate_limited')
+    expect(outcome(await ask(realm, grantOf(await login(realm, other))))).toBe('reply')
+  })
+
+  it('keep logins, which anybody can repeat, from using up what the holder of a ticket has', async () => {
+    const realm = await limited({ requestsPerClient: few })
+    const web = await realm.add('web')
+    const tgt = grantOf(await login(realm, web))
+    for (let i = 0; i < 2; i++) expect(outcome(await login(realm, web))).toBe('reply')
     expect(outcome(await login(realm, web))).toBe('06 rate_limited')
-    expect(outcome(await login(realm, other))).toBe('reply')
+    expect(outcome(await ask(realm, tgt))).toBe('reply')
+  })
+
+  it('count nothing of who was removed or disabled', async () => {
+    const realm = await limited({ requestsPerClient: few })
+    const web = await realm.add('web')
+    const tgt = grantOf(await login(realm, web))
+    await realm.call('remove', [web.principal])
+    const again = await realm.add('web')
+    for (let i = 0; i < 5; i++) expect(outcome(await ask(realm, tgt))).toBe('06 revoked')
+    const time = realm.realm.time.now()
+    expect(outcome(await ask(realm, grantOf(await login(realm, again, { time })), { time }))).toBe('reply')
   })
 
   it('do not let old requests, or those of others, use up what a client has', async () => {

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { CUT_OFF_AHEAD } from '../../kdc/defaults.js'
 import { createDispatch } from '../../kdc/dispatch.js'
 import { openRealm } from '../../kdc/realm.js'
 import { decodeRevocationRecord } from '../../kdc/store/records.js'
 import { RECORD_KIND } from '../../kdc/store/store.js'
 import { systemRandom } from '../../shared/crypto/random.js'
+import type { Grant } from '../../shared/protocol/grant.js'
 import { DAY, HOUR, MINUTE } from '../../shared/time.js'
 import { ask, grantOf, local, login, outcome, START, type TestRealm, testRealm } from './realm.js'
 
@@ -61,8 +63,37 @@ describe('between a login and the next TGS request', () => {
     expect(outcome(await ask(realm, tgt))).toBe('06 revoked')
     const { cutOff } = await realm.record('web')
     await realm.amend('web', record => ({ ...record, cutOff: 0 }))
-    expect(cutOff).toBe(START)
+    expect(cutOff).toBe(START + CUT_OFF_AHEAD)
     expect(outcome(await ask(realm, tgt))).toBe('06 principal_disabled')
+  })
+
+  it('disabling revokes what was granted while it was being stored', async () => {
+    const realm = await scene()
+    const web = await realm.add('web')
+    const commit = realm.store.commit.bind(realm.store)
+    let during: Grant | undefined
+    realm.store.commit = async changes => {
+      realm.clock.pass(1_000)
+      during = grantOf(await login(realm, web, { time: realm.clock.time }))
+      await commit(changes)
+    }
+    await realm.call('disable', [web.principal])
+    realm.store.commit = commit
+    await realm.call('enable', [web.principal])
+    expect(outcome(await ask(realm, during as Grant, { time: realm.clock.time }))).toBe('06 revoked')
+  })
+
+  it('disabling says so where it was stored so late that it did not revoke all', async () => {
+    const realm = await scene()
+    const web = await realm.add('web')
+    const commit = realm.store.commit.bind(realm.store)
+    realm.store.commit = async changes => {
+      realm.clock.pass(CUT_OFF_AHEAD + 1)
+      await login(realm, web, { time: realm.clock.time })
+      await commit(changes)
+    }
+    await expect(realm.call('disable', [web.principal])).rejects.toMatchObject({ code: 'unavailable' })
+    expect((await realm.record('web')).disabled).toBe(true)
   })
 
   it.each(STEPS)(
@@ -169,14 +200,15 @@ describe('the revocation log', () => {
     await realm.call('disable', [local('web')])
     realm.clock.pass(1)
     await realm.call('remove', [local('web')])
-    const keepUntil = START + 7 * DAY + 10 * MINUTE
+    const time = START + CUT_OFF_AHEAD
+    const keepUntil = time + 7 * DAY + 10 * MINUTE
     expect(await log(realm)).toEqual([
-      { seq: 1, kind: 'client', subject: local('web'), time: START, extra: null, keepUntil },
+      { seq: 1, kind: 'client', subject: local('web'), time, extra: null, keepUntil },
       {
         seq: 2,
         kind: 'client',
         subject: local('web'),
-        time: START + 1,
+        time: time + 1,
         extra: null,
         keepUntil: keepUntil + 1,
       },

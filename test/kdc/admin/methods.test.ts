@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { callMethod } from '../../../kdc/admin/methods.js'
+import { CUT_OFF_AHEAD } from '../../../kdc/defaults.js'
 import { LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import {
@@ -72,7 +73,7 @@ describe('add', () => {
       expect((await realm.add('web')).kvno).toBe(kvno)
       const { clientId, cutOff } = await realm.record('web')
       seen.add(Buffer.from(clientId).toString('hex'))
-      expect(cutOff).toBe(kvno === 1 ? 0 : START + kvno - 2)
+      expect(cutOff).toBe(kvno === 1 ? 0 : START + CUT_OFF_AHEAD + kvno - 2)
       await realm.call('remove', [local('web')])
     }
     expect(seen.size).toBe(4)
