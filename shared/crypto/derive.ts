@@ -80,7 +80,9 @@ const bareAuthKeys = new WeakMap<SessionKey, AuthKey>()
 
 /** `A_n` of a ticket presented with these caveats. */
 export function deriveAuthKey(key: SessionKey, caveats: readonly Uint8Array[]): AuthKey {
-  if (caveats.length > 0) return finishChain(caveats.reduce(extendChain, startChain(key)))
+  if (caveats.length > 0) {
+    return knownChain(key, caveats)?.key ?? finishChain(caveats.reduce(extendChain, startChain(key)))
+  }
   let bare = bareAuthKeys.get(key)
   if (bare === undefined) {
     bare = finishChain(startChain(key))
@@ -89,9 +91,53 @@ export function deriveAuthKey(key: SessionKey, caveats: readonly Uint8Array[]): 
   return bare
 }
 
-/** The key of a delegated presentation: nobody has it who lacks either side (section 8). */
+/** A ticket's chain as it was proved before. */
+interface KnownChain {
+  readonly caveats: readonly Uint8Array[]
+  readonly key: AuthKey
+}
+
+/** Who cuts a ticket down presents it so many times: the last few ways are kept as long as the ticket's key. */
+const CHAINS_KEPT = 4
+const knownChains = new WeakMap<SessionKey, KnownChain[]>()
+
+function knownChain(key: SessionKey, caveats: readonly Uint8Array[]): KnownChain | undefined {
+  return knownChains.get(key)?.find(known => isSameList(known.caveats, caveats))
+}
+
+function isSameList(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
+  return a.length === b.length && a.every((bytes, i) => equalBytes(bytes, b[i] as Uint8Array))
+}
+
+/**
+ * Keeps a chain whose key was proved; what was not leaves no trace.
+ * @returns the caveats as they are kept: the same objects each time.
+ */
+export function keepChain(
+  key: SessionKey,
+  caveats: readonly Uint8Array[],
+  authKey: AuthKey,
+): readonly Uint8Array[] {
+  if (caveats.length === 0) return caveats
+  const known = knownChain(key, caveats)
+  if (known !== undefined) return known.caveats
+  const kept = { caveats: caveats.map(caveat => caveat.slice()), key: authKey }
+  knownChains.set(key, [kept, ...(knownChains.get(key) ?? []).slice(0, CHAINS_KEPT - 1)])
+  return kept.caveats
+}
+
+const combinations = new WeakMap<AuthKey, WeakMap<AuthKey, AuthKey>>()
+
+/** The key of a delegated presentation: nobody has it who lacks either side (section 8). Kept as long as both are. */
 export function combineAuthKeys(own: AuthKey, delegated: AuthKey): AuthKey {
-  return new AuthKey(hmacSha256(revealKey(own), BOTH, ZERO, revealKey(delegated)))
+  const withOwn = combinations.get(own) ?? new WeakMap<AuthKey, AuthKey>()
+  let combined = withOwn.get(delegated)
+  if (combined === undefined) {
+    combined = new AuthKey(hmacSha256(revealKey(own), BOTH, ZERO, revealKey(delegated)))
+    withOwn.set(delegated, combined)
+    combinations.set(own, withOwn)
+  }
+  return combined
 }
 
 /** `C` of a channel (section 9). */

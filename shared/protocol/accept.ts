@@ -1,4 +1,4 @@
-import { combineAuthKeys, deriveAuthKey } from '../crypto/derive.js'
+import { combineAuthKeys, deriveAuthKey, keepChain } from '../crypto/derive.js'
 import type { AuthKey } from '../crypto/keys.js'
 import { OrthrusError, type WireCode } from '../errors.js'
 import type { Principal } from '../principal.js'
@@ -106,22 +106,30 @@ type Legs = readonly [own: Leg, delegated: Leg | undefined]
 function authenticate(bytes: Uint8Array, { type, tickets }: AcceptOptions): Authenticated {
   const request = decodeApRequest(type, bytes)
   const { delegated } = request
-  const own: Leg = { ticket: tickets.open(request.ticket), presented: request.caveats }
-  const legs: Legs =
-    delegated === null
-      ? [own, undefined]
-      : [own, { ticket: tickets.open(delegated.ticket), presented: delegated.caveats }]
-  const key = presentationKey(legs)
-  if (isApRequestOf(key, request)) return { request, legs, key }
+  const own = open(tickets, request)
+  const other = delegated === null ? undefined : open(tickets, delegated)
+  const key = other === undefined ? own.key : combineAuthKeys(own.key, other.key)
+  if (isApRequestOf(key, request)) return { request, legs: [kept(own), other && kept(other)], key }
   throw new OrthrusError('auth_failed', `the MAC is not by the holder of ${own.ticket.client}'s ticket`, {
     principal: own.ticket.client,
   })
 }
 
-function presentationKey([own, delegated]: Legs): AuthKey {
-  const key = deriveAuthKey(own.ticket.key, own.presented)
-  if (delegated === undefined) return key
-  return combineAuthKeys(key, deriveAuthKey(delegated.ticket.key, delegated.presented))
+interface OpenedLeg extends Leg {
+  readonly key: AuthKey
+}
+
+function open(
+  tickets: TicketOpener,
+  { ticket: sealed, caveats }: Pick<ApRequest, 'ticket' | 'caveats'>,
+): OpenedLeg {
+  const ticket = tickets.open(sealed)
+  return { ticket, presented: caveats, key: deriveAuthKey(ticket.key, caveats) }
+}
+
+/** Only now that the MAC holds. */
+function kept({ ticket, presented, key }: OpenedLeg): Leg {
+  return { ticket, presented: keepChain(ticket.key, presented, key) }
 }
 
 /** Step 4, as the replay cache decided it. */

@@ -57,8 +57,20 @@ function toList(caveat: Caveat): Value[] {
   }
 }
 
-/** Form and name. @throws OrthrusError `caveat_failed` */
+/** The same bytes, as objects, are met again in tickets and chains that are kept. */
+const decoded = new WeakMap<Uint8Array, Caveat>()
+
+/** Form and name. @param bytes must not be changed. @throws OrthrusError `caveat_failed` */
 export function decodeCaveat(bytes: Uint8Array): Caveat {
+  let caveat = decoded.get(bytes)
+  if (caveat === undefined) {
+    caveat = decodeAnew(bytes)
+    decoded.set(bytes, caveat)
+  }
+  return caveat
+}
+
+function decodeAnew(bytes: Uint8Array): Caveat {
   try {
     return fromList(decode(bytes))
   } catch (cause) {
