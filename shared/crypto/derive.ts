@@ -6,7 +6,9 @@ import {
   AuthKey,
   ChainKey,
   ChannelKey,
+  chainsOf,
   expandedOf,
+  type KnownChain,
   LongTermKey,
   revealKey,
   type SessionKey,
@@ -75,34 +77,21 @@ export function finishChain(key: ChainKey): AuthKey {
   return new AuthKey(expand(key, 'auth'))
 }
 
-/** Most tickets are presented without caveats, again and again: that key is kept as long as its ticket's. */
-const bareAuthKeys = new WeakMap<SessionKey, AuthKey>()
+/** Who cuts a ticket down presents it so many times: the last few ways are kept. */
+const CHAINS_KEPT = 4
 
 /** `A_n` of a ticket presented with these caveats. */
 export function deriveAuthKey(key: SessionKey, caveats: readonly Uint8Array[]): AuthKey {
-  if (caveats.length > 0) {
-    return knownChain(key, caveats)?.key ?? finishChain(caveats.reduce(extendChain, startChain(key)))
-  }
-  let bare = bareAuthKeys.get(key)
-  if (bare === undefined) {
-    bare = finishChain(startChain(key))
-    bareAuthKeys.set(key, bare)
-  }
-  return bare
+  const known = knownChain(key, caveats)
+  if (known !== undefined) return known.key
+  const authKey = finishChain(caveats.reduce(extendChain, startChain(key)))
+  // Most tickets are presented as they are; of chains only those are kept that were proved.
+  if (caveats.length === 0) chainsOf(key).push({ caveats, key: authKey })
+  return authKey
 }
-
-/** A ticket's chain as it was proved before. */
-interface KnownChain {
-  readonly caveats: readonly Uint8Array[]
-  readonly key: AuthKey
-}
-
-/** Who cuts a ticket down presents it so many times: the last few ways are kept as long as the ticket's key. */
-const CHAINS_KEPT = 4
-const knownChains = new WeakMap<SessionKey, KnownChain[]>()
 
 function knownChain(key: SessionKey, caveats: readonly Uint8Array[]): KnownChain | undefined {
-  return knownChains.get(key)?.find(known => isSameList(known.caveats, caveats))
+  return chainsOf(key).find(known => isSameList(known.caveats, caveats))
 }
 
 function isSameList(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
@@ -118,11 +107,12 @@ export function keepChain(
   caveats: readonly Uint8Array[],
   authKey: AuthKey,
 ): readonly Uint8Array[] {
-  if (caveats.length === 0) return caveats
   const known = knownChain(key, caveats)
   if (known !== undefined) return known.caveats
   const kept = { caveats: caveats.map(caveat => caveat.slice()), key: authKey }
-  knownChains.set(key, [kept, ...(knownChains.get(key) ?? []).slice(0, CHAINS_KEPT - 1)])
+  const chains = chainsOf(key)
+  chains.unshift(kept)
+  chains.length = Math.min(chains.length, CHAINS_KEPT)
   return kept.caveats
 }
 

@@ -46,9 +46,23 @@ export class LongTermKey extends Key<'as-req' | 'as-rep' | 'ticket' | 'error'> {
   declare private readonly role: 'long-term'
 }
 
+/** A way in which a ticket is presented: the caveats, and the key that they lead to. */
+export interface KnownChain {
+  readonly caveats: readonly Uint8Array[]
+  readonly key: AuthKey
+}
+
+/** The ways in which a ticket was presented before, kept as long as its key. */
+export let chainsOf: (key: SessionKey) => KnownChain[]
+
 /** `K`, the key in a ticket and in its grant. */
 export class SessionKey extends Key<'chain'> {
   declare private readonly role: 'session'
+  readonly #chains: KnownChain[] = []
+
+  static {
+    chainsOf = key => key.#chains
+  }
 }
 
 /** `K_i`, a link of the caveat chain. It is never a MAC key for a message. */

@@ -33,49 +33,30 @@ const DIGEST_BYTES = 32
 const INNER_PAD = 0x36
 const OUTER_PAD = 0x5c
 
-/** A key as HMAC begins its two hashes with it. */
-interface Pads {
-  readonly inner: Uint8Array
-  readonly outer: Uint8Array
-}
-
-/** Most keys are used again and again; this lives no longer than they do. */
-const padsOfKeys = new WeakMap<Uint8Array, Pads>()
-
-function padsOf(key: Uint8Array): Pads {
-  let pads = padsOfKeys.get(key)
-  if (pads === undefined) {
-    const block = new Uint8Array(BLOCK_BYTES)
-    block.set(key.length > BLOCK_BYTES ? sha256(key) : key)
-    pads = { inner: block.map(byte => byte ^ INNER_PAD), outer: block.map(byte => byte ^ OUTER_PAD) }
-    padsOfKeys.set(key, pads)
-  }
-  return pads
-}
-
 /** Where messages of ordinary size are put together, one at a time. */
 const workspace = new Uint8Array(4096)
-const outerWorkspace = workspace.subarray(0, BLOCK_BYTES + DIGEST_BYTES)
+const outerWorkspace = new Uint8Array(BLOCK_BYTES + DIGEST_BYTES)
 
-/**
- * HMAC of RFC 2104 over the same one-shot digest.
- * @param key must not be changed as long as it is used.
- */
+/** HMAC of RFC 2104 over the same one-shot digest. */
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
-  const { inner, outer } = padsOf(key)
+  const block = key.length > BLOCK_BYTES ? sha256(key) : key
   let length = BLOCK_BYTES
   for (const part of parts) length += part.length
   const message = length > workspace.length ? new Uint8Array(length) : workspace.subarray(0, length)
-  message.set(inner)
+  pad(message, block, INNER_PAD)
   let offset = BLOCK_BYTES
   for (const part of parts) {
     message.set(part, offset)
     offset += part.length
   }
-  const digest = hash('sha256', message, 'buffer')
-  outerWorkspace.set(outer)
-  outerWorkspace.set(digest, BLOCK_BYTES)
+  pad(outerWorkspace, block, OUTER_PAD)
+  outerWorkspace.set(hash('sha256', message, 'buffer'), BLOCK_BYTES)
   return plain(hash('sha256', outerWorkspace, 'buffer'))
+}
+
+function pad(target: Uint8Array, key: Uint8Array, byte: number): void {
+  for (let i = 0; i < key.length; i++) target[i] = (key[i] as number) ^ byte
+  target.fill(byte, key.length, BLOCK_BYTES)
 }
 
 export function sealRecord(
