@@ -5,7 +5,10 @@ import type { Clock } from '../shared/time.js'
 export interface TestClock extends Clock, Timers {
   /** Lets so many milliseconds pass, on both of its readings; timers that fall due run in their order. */
   advance(milliseconds: number): void
-  /** Sets the wall clock, as an operator or a wrong time server does; no time passes. */
+  /**
+   * Sets the wall clock, as an operator or a wrong time server does; no time passes. A service whose wall and monotonic
+   * clock part raises its floor, and clients wait for that: let some time `advance` afterwards.
+   */
   set(now: number): void
 }
 

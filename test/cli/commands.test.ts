@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -100,6 +100,16 @@ describe('orthrus admin', () => {
     expect(await readFile(file, 'utf8')).toBe(realm.keytab('web'))
   })
 
+  it('registers nobody whose keytab could not be written', async () => {
+    process.chdir(folder)
+    const both = await admin('add', 'x/y', 'x.y')
+    expect(both).toMatchObject({ code: 2, err: expect.stringContaining('x.y.keytab') })
+    const nowhere = await admin('add', 'lost', '--out', join(folder, 'no/such/folder.keytab'))
+    expect(nowhere).toMatchObject({ code: 1, err: expect.stringContaining('could not be written') })
+    for (const name of ['x/y', 'x.y', 'lost']) expect((await admin('show', name)).code).toBe(1)
+    expect((await readdir(folder)).filter(name => name.endsWith('.tmp'))).toEqual([])
+  })
+
   it('names keytabs after principals', async () => {
     await mkdir(join(folder, 'made'))
     process.chdir(join(folder, 'made'))
@@ -138,6 +148,11 @@ describe('orthrus admin', () => {
     expect((await admin('policy')).out).toMatch(/deny +web\/\* +-> +\*/)
     expect((await admin('policy', 'web/*', '*', '--forget')).out).toBe('forgotten\n')
     expect((await admin('policy', 'web/*', '*')).out).toContain('no rule')
+  })
+
+  it('says what it looked for where it finds no rule', async () => {
+    const { out } = await admin('policy', 'alice', 'orders')
+    expect(out).toContain('others, with * or NAME/*, may match')
   })
 
   it('is for administrators', async () => {

@@ -1,0 +1,55 @@
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type KdcProcess, orthrus, root, run, startKdc, temporaryFolder } from './processes.js'
+
+const CLI = join(root, 'dist/cli/orthrus.js')
+let folder = ''
+let remove = async (): Promise<void> => {}
+let kdc: KdcProcess
+
+beforeEach(async () => {
+  ;({ folder, remove } = await temporaryFolder())
+  expect((await orthrus(folder, 'init', 'demo.example')).code).toBe(0)
+  kdc = await startKdc(folder)
+})
+afterEach(async () => {
+  expect(await kdc.end('SIGTERM')).toBe(0)
+  await remove()
+})
+
+describe('a person', () => {
+  it('is registered with a password from standard input, and gets tickets by it', async () => {
+    const at = ['--kdc', kdc.url]
+    const admin = (input: string, ...args: string[]) =>
+      run(process.execPath, [CLI, 'admin', ...args, ...at], folder, input)
+    expect(await admin('too short\n', 'add', 'alice', '--password')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('12 characters'),
+    })
+    const added = await admin('correct horse battery\n', 'add', 'alice', '--password')
+    expect(added).toEqual({ code: 0, out: expect.stringContaining('added alice@demo.example'), err: '' })
+    await admin('', 'add', 'orders')
+    await admin('', 'allow', 'alice', 'orders')
+    const get = (password: string) =>
+      run(
+        process.execPath,
+        [CLI, 'get', 'orders', '--principal', 'alice@demo.example', '--password', ...at],
+        folder,
+        `${password}\n`,
+      )
+    expect(await get('correct horse battery')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('orders@demo.example'),
+    })
+    expect(await get('wrong horse battery')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('password_wrong'),
+    })
+    expect(kdc.log()).not.toMatch(/horse/)
+  })
+})
+
+it('ends quietly when whoever reads its output has gone', async () => {
+  const { code, err } = await run('sh', ['-c', `"${process.execPath}" "${CLI}" --help | true`], folder)
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+})
