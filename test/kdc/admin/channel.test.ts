@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { AdminChannel, ChannelCarrier } from '../../../kdc/admin/channel.js'
 import { ChannelOpener } from '../../../kdc/admin/channel-opener.js'
+import { NO_RATE_LIMITS } from '../../../kdc/rate-limits.js'
 import { deriveAuthKey } from '../../../shared/crypto/derive.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
+import { OrthrusError } from '../../../shared/errors.js'
 import { ADMIN_METHODS } from '../../../shared/protocol/admin.js'
 import { createApRequest, openApAccept } from '../../../shared/protocol/ap.js'
 import { encodeCaveat } from '../../../shared/protocol/caveats.js'
@@ -566,6 +568,40 @@ describe('a channel', () => {
     await say(opened, encodeCall({ n: 9, method: 'disable', args: [local('web')] }))
     expect(heard(opened)).toMatchObject([{ n: 9, code: 'ticket_expired' }, 'ended'])
     expect((await realm.record('web')).disabled).toBe(false)
+  })
+
+  it('carries out no order of who was disabled while it waited for its turn', async () => {
+    const realm = await scene()
+    const opened = await open(realm)
+    expect(await call(opened, 'list', null, 1)).toHaveProperty('results')
+    const commit = realm.store.commit.bind(realm.store)
+    let release = (): void => {}
+    const released = new Promise<void>(resolve => {
+      release = resolve
+    })
+    realm.store.commit = async changes => {
+      await released
+      await commit(changes)
+    }
+    const disabling = realm.call('disable', [local('admin')])
+    const ordered = say(opened, encodeCall({ n: 9, method: 'disable', args: [local('web')] }))
+    for (let i = 0; i < 50; i++) await Promise.resolve()
+    release()
+    await Promise.all([disabling, ordered])
+    expect((await realm.record('web')).disabled).toBe(false)
+  })
+
+  it('counts each call to its client', async () => {
+    const realm = await scene()
+    const opened = await open(realm)
+    let counted = 0
+    const requireClient = async (): Promise<void> => {
+      if (++counted > 2) throw new OrthrusError('rate_limited', 'too many')
+    }
+    Object.assign(realm.context, { rates: { ...NO_RATE_LIMITS, requireClient } })
+    for (const expected of ['results', 'results', 'code']) {
+      expect(await call(opened, 'list', null, 1)).toHaveProperty(expected)
+    }
   })
 
   it('ends with its ticket, or with an expires that comes first', async () => {
