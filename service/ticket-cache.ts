@@ -1,6 +1,6 @@
 import type { LongTermKey } from '../shared/crypto/keys.js'
 import type { Principal } from '../shared/principal.js'
-import type { TicketOpener } from '../shared/protocol/accept.js'
+import type { TicketOpener } from '../shared/protocol/leg.js'
 import { OpenedTickets } from '../shared/protocol/opened-tickets.js'
 import { type OpenedTicket, type SealedTicket, ticketInvalid } from '../shared/protocol/ticket.js'
 import type { Clock } from '../shared/time.js'

@@ -6,13 +6,13 @@ import {
   acceptRequest,
   refuse,
   requireBinding,
-  type TicketOpener,
   type VerifiedRequest,
 } from '../../shared/protocol/accept.js'
 import { createApAccept } from '../../shared/protocol/ap.js'
 import { earliestExpiry } from '../../shared/protocol/caveats.js'
 import { channelBinding, startChannel } from '../../shared/protocol/channel.js'
 import { SIZE, TYPE } from '../../shared/protocol/constants.js'
+import type { TicketOpener } from '../../shared/protocol/leg.js'
 import { Refusal } from '../../shared/protocol/refusal.js'
 import { openTicket, ticketInvalid } from '../../shared/protocol/ticket.js'
 import { refuseUnproved, reportFailure } from '../answer.js'

@@ -1,24 +1,19 @@
-import { combineAuthKeys, deriveAuthKey, keepChain } from '../crypto/derive.js'
+import { combineAuthKeys } from '../crypto/derive.js'
 import type { AuthKey } from '../crypto/keys.js'
 import { OrthrusError, type WireCode } from '../errors.js'
 import type { Principal } from '../principal.js'
 import type { Clock } from '../time.js'
 import { type ApRequest, type ApType, decodeApRequest, isApRequestOf, replayIdOf } from './ap.js'
-import { type Caveat, type CaveatChecker, decodeCaveat, requireCaveats, visibleClaims } from './caveats.js'
-import { FLAG } from './constants.js'
+import { type Caveat, type CaveatChecker, visibleClaims } from './caveats.js'
+import { keepLeg, type Leg, openLeg, requireDelegation, requireLeg, type TicketOpener } from './leg.js'
 import { type Refusal, refuseProved, refuseUnproved } from './refusal.js'
 import type { Admission, ReplayCache } from './replay.js'
-import { type Claims, type OpenedTicket, requireValidAtService, type SealedTicket } from './ticket.js'
+import { type Claims, type OpenedTicket, requireValidAtService } from './ticket.js'
 
 /**
  * What a service checks of an AP-REQ or AP-OPEN, in the order of docs/protocol.md section 8. Steps 1 to 8 happen
  * here, before a byte of the body is read; step 9 is the caller's, by `requireBinding`, and step 10 after it.
  */
-
-/** Gives the ticket of the one service that a handler is for. @throws OrthrusError `ticket_invalid` */
-export interface TicketOpener {
-  open(ticket: SealedTicket): OpenedTicket
-}
 
 /** Step 8, where a service has the feed. @throws OrthrusError `revoked` `unavailable` */
 export interface RevocationCheck {
@@ -36,12 +31,6 @@ export interface AcceptOptions {
   readonly target: string | undefined
   readonly checkers: ReadonlyMap<string, CaveatChecker>
   readonly revocation?: RevocationCheck
-}
-
-/** One ticket of a presentation with all its caveats: those in it and those presented. */
-interface Leg {
-  readonly ticket: OpenedTicket
-  readonly presented: readonly Uint8Array[]
 }
 
 /** A request that passed steps 1 to 8. Its body has not been looked at. */
@@ -106,30 +95,13 @@ type Legs = readonly [own: Leg, delegated: Leg | undefined]
 function authenticate(bytes: Uint8Array, { type, tickets }: AcceptOptions): Authenticated {
   const request = decodeApRequest(type, bytes)
   const { delegated } = request
-  const own = open(tickets, request)
-  const other = delegated === null ? undefined : open(tickets, delegated)
+  const own = openLeg(tickets, request)
+  const other = delegated === null ? undefined : openLeg(tickets, delegated)
   const key = other === undefined ? own.key : combineAuthKeys(own.key, other.key)
-  if (isApRequestOf(key, request)) return { request, legs: [kept(own), other && kept(other)], key }
+  if (isApRequestOf(key, request)) return { request, legs: [keepLeg(own), other && keepLeg(other)], key }
   throw new OrthrusError('auth_failed', `the MAC is not by the holder of ${own.ticket.client}'s ticket`, {
     principal: own.ticket.client,
   })
-}
-
-interface OpenedLeg extends Leg {
-  readonly key: AuthKey
-}
-
-function open(
-  tickets: TicketOpener,
-  { ticket: sealed, caveats }: Pick<ApRequest, 'ticket' | 'caveats'>,
-): OpenedLeg {
-  const ticket = tickets.open(sealed)
-  return { ticket, presented: caveats, key: deriveAuthKey(ticket.key, caveats) }
-}
-
-/** Only now that the MAC holds. */
-function kept({ ticket, presented, key }: OpenedLeg): Leg {
-  return { ticket, presented: keepChain(ticket.key, presented, key) }
 }
 
 /** Step 4, as the replay cache decided it. */
@@ -159,15 +131,17 @@ function check(
   const tickets = delegated === undefined ? [own.ticket] : [own.ticket, delegated.ticket]
   for (const ticket of tickets) requireValidAtService(ticket, now)
   if (delegated !== undefined) requireDelegation(request, delegated)
-  const ownCaveats = requireLeg(own, undefined, now, options)
-  const caveats = delegated ? requireLeg(delegated, own.ticket.client, now, options) : ownCaveats
+  const { service, method, target, checkers } = options
+  const facts = { now, service, method, target, checkers }
+  const ownCaveats = requireLeg(own, { ...facts, holder: undefined })
+  const caveats = delegated ? requireLeg(delegated, { ...facts, holder: own.ticket.client }) : ownCaveats
   for (const ticket of tickets) options.revocation?.requireValid(ticket, now)
   const speaking = (delegated ?? own).ticket
   const { claims, withheld } = visibleClaims(speaking.claims, caveats)
   return {
     request,
     key,
-    service: options.service,
+    service,
     now,
     ticket: speaking,
     tickets,
@@ -177,69 +151,6 @@ function check(
     claims,
     claimsWithheld: withheld,
   }
-}
-
-/** Step 6. Only a well-formed `holder` counts; whether it names the presenter is step 7's. */
-function requireDelegation(request: ApRequest, { ticket, presented }: Leg): void {
-  const fault = delegationFault(request, ticket, [...ticket.caveats, ...presented])
-  if (fault === undefined) return
-  throw new OrthrusError('delegation_invalid', fault, { final: true, principal: ticket.client })
-}
-
-function delegationFault(
-  request: ApRequest,
-  ticket: OpenedTicket,
-  caveats: readonly Uint8Array[],
-): string | undefined {
-  if ((ticket.flags & FLAG.DELEGABLE) === 0)
-    return `policy does not let ${ticket.client}'s ticket be delegated`
-  if (!caveats.some(isHolder)) return 'the delegated ticket names no holder'
-  if (request.delegated?.client !== ticket.client) return 'the presenter names another client than the ticket'
-  return undefined
-}
-
-function isHolder(bytes: Uint8Array): boolean {
-  try {
-    return decodeCaveat(bytes).name === 'holder'
-  } catch {
-    return false
-  }
-}
-
-/** Step 7 for one ticket: the caveats in it, then those presented with it. */
-function requireLeg(
-  { ticket, presented }: Leg,
-  holder: Principal | undefined,
-  now: number,
-  options: AcceptOptions,
-): Caveat[] {
-  const { service, method, target, checkers } = options
-  const facts = { now, service, method, target, holder, checkers }
-  const within = ticket.caveats.map(decodeCaveat)
-  requireCaveats(within, facts)
-  const own = presented.map(decodeOwn)
-  for (const caveat of own) {
-    try {
-      requireCaveats([caveat], facts)
-    } catch (cause) {
-      throw tellCaveat(cause, caveat.name)
-    }
-  }
-  return [...within, ...own]
-}
-
-function decodeOwn(bytes: Uint8Array): Caveat {
-  try {
-    return decodeCaveat(bytes)
-  } catch (cause) {
-    throw tellCaveat(cause, 'of unknown form')
-  }
-}
-
-/** The presenter may know which of its own caveats failed; of those in the ticket it is told nothing. */
-function tellCaveat(cause: unknown, caveat: string): unknown {
-  if (!(cause instanceof OrthrusError)) return cause
-  return new OrthrusError(cause.code, cause.reason, { final: cause.final, caveat })
 }
 
 /**
