@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { formatDuration, parseDuration } from './arguments.js'
 import { type ConnectionOptions, withLogin, withRealm } from './connection.js'
+import { report } from './report.js'
 import { answer, type Terminal, table } from './terminal.js'
 
 interface GetOptions extends ConnectionOptions {
@@ -39,7 +40,10 @@ async function get(terminal: Terminal, services: string[], options: GetOptions):
       ]),
     )
     answer(terminal, options, { tickets: rows }, text)
-    const refused = outcomes.find(outcome => outcome.status === 'rejected')
-    if (refused !== undefined) throw refused.reason
+    const refusals = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason] : []))
+    const last = refusals.pop()
+    // The last is told as any failure is; the others would be lost behind it.
+    for (const refusal of refusals) report(refusal, options.json === true, terminal)
+    if (last !== undefined) throw last
   })
 }

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
-import { OrthrusError } from '../shared/errors.js'
+import { Command } from 'commander'
 import { adminCommand } from './admin.js'
 import { callCommand } from './call.js'
 import { delegateCommand } from './delegate.js'
@@ -8,10 +7,8 @@ import { getCommand } from './get.js'
 import { initCommand } from './init.js'
 import { inspectCommand } from './inspect.js'
 import { kdcCommand } from './kdc.js'
+import { EXIT, report } from './report.js'
 import type { Terminal } from './terminal.js'
-
-/** Exit codes: done, refused or failed, wrong usage. */
-export const EXIT = { DONE: 0, FAILED: 1, USAGE: 2 } as const
 
 /** Runs one command line, without the program's name. @returns the exit code */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -57,16 +54,4 @@ function version(): string {
     }
   }
   return 'unknown'
-}
-
-function report(error: unknown, json: boolean, terminal: Terminal): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.DONE : EXIT.USAGE
-  if (json) terminal.err(`${JSON.stringify({ error: describe(error) })}\n`)
-  else terminal.err(`orthrus: ${describe(error).message}\n`)
-  return error instanceof TypeError ? EXIT.USAGE : EXIT.FAILED
-}
-
-function describe(error: unknown): { message: string } {
-  if (error instanceof OrthrusError) return error.toJSON() as { message: string }
-  return { message: error instanceof Error ? error.message : String(error) }
 }

@@ -205,6 +205,12 @@ describe('orthrus get', () => {
     })
   })
 
+  it('tells of each that it did not get', async () => {
+    const { code, out, err } = await orthrus('get', 'root', 'orders', 'nobody', ...as('web'))
+    expect({ code, out }).toEqual({ code: 1, out: expect.stringContaining('orders@demo.example') })
+    expect(err).toMatch(/no ticket for root@.*\n.*no ticket for nobody@/)
+  })
+
   it('answers machines in JSON, errors too', async () => {
     const { tickets } = JSON.parse((await orthrus('get', 'orders', '--json', ...as('web'))).out)
     expect(tickets).toMatchObject([{ service: 'orders@demo.example', claims: { role: 'reader' } }])
