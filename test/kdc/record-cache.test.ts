@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { CACHE } from '../../kdc/defaults.js'
 import { Directory } from '../../kdc/directory.js'
 import { RecordCache } from '../../kdc/record-cache.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
@@ -188,6 +189,29 @@ describe('the directory', () => {
     await realm.allow('web/1', 'orders')
     expect(await directory.rules(local('web/1'), local('orders'))).toHaveLength(3)
     expect(reads).toHaveLength(12)
+  })
+
+  it('keeps rules whoever asks for pairs that have none', async () => {
+    const realm = await testRealm()
+    let reads = 0
+    const { store } = realm
+    const counting: Store = {
+      get: (kind, name) => {
+        if (kind === RECORD_KIND.POLICY) reads++
+        return store.get(kind, name)
+      },
+      commit: changes => store.commit(changes),
+      list: (kind, page) => store.list(kind, page),
+      watch: listener => store.watch(listener),
+      close: () => store.close(),
+    }
+    await realm.allow('web', 'orders')
+    const directory = new Directory(new Vault(counting, realm.masterKey, systemRandom))
+    expect(await directory.rules(local('web'), local('orders'))).toHaveLength(1)
+    for (let i = 0; i < CACHE.RULES + 10; i++) await directory.rules(local('web'), local(`none${i}`))
+    reads = 0
+    expect(await directory.rules(local('web'), local('orders'))).toHaveLength(1)
+    expect(reads).toBe(0)
   })
 
   it('lets a change of policy count for the very next request', async () => {

@@ -405,6 +405,19 @@ describe('connections', () => {
     expect(await loginOver(realm, two, realm.admin)).toHaveLength(2)
   })
 
+  it('are counted by the network that a proxy tells, and refused where it fails to tell', async () => {
+    const addressOf: NonNullable<KdcSettings['addressOf']> = request => {
+      const told = request.headers['x-client']
+      if (typeof told !== 'string') throw new Error('the proxy says nothing')
+      return told
+    }
+    const realm = await scene({ connectionsPerAddress: 1 }, { addressOf })
+    const one = await realm.connect({ headers: { 'x-client': '2001:db8:1:2:3::1' } })
+    await expect(realm.connect({ headers: { 'x-client': '2001:db8:1:2:4::2' } })).rejects.toThrow()
+    await expect(realm.connect()).rejects.toThrow()
+    expect(await loginOver(realm, one, realm.admin)).toHaveLength(2)
+  })
+
   it('share the failed logins of their address, while tickets go on being served', async () => {
     const realm = await scene({ failedLogins: { points: 2, interval: 60_000 } })
     const [one, two] = [await realm.connect(), await realm.connect()]

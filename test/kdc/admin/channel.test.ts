@@ -510,6 +510,17 @@ describe('a channel', () => {
     expect(heard(one).at(-1)).toBe('broken: malformed')
   })
 
+  it('takes 1 KiB at the most from who is no administrator', async () => {
+    const realm = await scene()
+    const anybody = await realm.add('anybody')
+    const grant = await kdcTicket(realm, anybody)
+    const [within, beyond] = [await open(realm, grant), await open(realm, grant)]
+    await say(within, encodeCall({ n: 1, method: 'list', args: [new Uint8Array(1_000)] }))
+    expect(heard(within)).toMatchObject([{ n: 1, code: 'not_authorized' }])
+    await say(beyond, new Uint8Array(1_025))
+    expect(heard(beyond)).toEqual(['broken: malformed'])
+  })
+
   it('breaks at a message of more than 64 KiB', async () => {
     const realm = await scene()
     const opened = await open(realm)
