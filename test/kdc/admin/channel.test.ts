@@ -517,7 +517,7 @@ describe('a channel', () => {
     const [within, beyond] = [await open(realm, grant), await open(realm, grant)]
     await say(within, encodeCall({ n: 1, method: 'list', args: [new Uint8Array(1_000)] }))
     expect(heard(within)).toMatchObject([{ n: 1, code: 'not_authorized' }])
-    await say(beyond, new Uint8Array(1_025))
+    await say(beyond, encodeCall({ n: 1, method: 'list', args: [new Uint8Array(1_100)] }))
     expect(heard(beyond)).toEqual(['broken: malformed'])
   })
 
