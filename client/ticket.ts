@@ -86,7 +86,8 @@ export class Ticket {
   }
 
   #wasHandedOn(): boolean {
-    return this.#handedOn || (this.#whole !== undefined && this.#whole.#wasHandedOn())
+    if (this.#handedOn) return true
+    return this.#whole === undefined ? false : this.#whole.#wasHandedOn()
   }
 
   /**
