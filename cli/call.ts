@@ -22,7 +22,7 @@ export function callCommand(terminal: Terminal): Command {
     .argument('<url...>', 'the URL, behind a method where that is not GET, or POST with a body')
     .option('-s, --service <name>', 'the service that must answer')
     .option(
-      '--credential <file-or-text>',
+      '--credential <file>',
       'what somebody handed on, in place of --service; beside --keytab where it names a delegate',
     )
     .option('-d, --data <body>', 'a body to send')

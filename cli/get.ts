@@ -42,7 +42,7 @@ async function get(terminal: Terminal, services: string[], options: GetOptions):
     answer(terminal, options, { tickets: rows }, text)
     const refusals = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason] : []))
     const last = refusals.pop()
-    // The last is told as any failure is; the others would be lost behind it.
+    // The last is thrown, and told by whoever runs commands; the others would be lost behind it.
     for (const refusal of refusals) report(refusal, options.json === true, terminal)
     if (last !== undefined) throw last
   })

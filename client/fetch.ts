@@ -39,7 +39,7 @@ export interface FetchOptions {
 
 /**
  * The HTTP exchange with a service, redirects of GET and HEAD within its origin included. What is not followed is
- * handed out: it is proved as any response is (docs/protocol.md section 8, "HTTP binding").
+ * handed out: it is proved like every response (docs/protocol.md section 8, "HTTP binding").
  * @throws OrthrusError as `Presenter.present`; `response_unproved` `too_large` `unavailable`
  */
 export async function fetchProved(

@@ -167,7 +167,7 @@ export class Connection {
     })
   }
 
-  /** The answers of one turn of the event loop go out in one write, which costs as much as any of them. */
+  /** The answers of one turn of the event loop go out in one write, which costs no more than each would alone. */
   #cork(): void {
     if (this.#corked) return
     this.#corked = true

@@ -2,8 +2,9 @@ import type { LongTermKey } from '../shared/crypto/keys.js'
 import type { RandomSource } from '../shared/crypto/random.js'
 import type { Principal } from '../shared/principal.js'
 import { SIZE } from '../shared/protocol/constants.js'
+import type { PasswordParameters } from '../shared/protocol/params.js'
 import { CUT_OFF_AHEAD } from './defaults.js'
-import type { PasswordParameters, PrincipalRecord } from './store/records.js'
+import type { PrincipalRecord } from './store/records.js'
 
 /** The life of a principal's record: pure functions of values (docs/protocol.md sections 1 and 10). */
 

@@ -12,7 +12,7 @@ import type { Vault, VaultChange } from './store/vault.js'
 export type Revocation = RevocationSubject & Pick<RevocationRecord, 'time' | 'extra' | 'keepUntil'>
 
 const PAGE = 256
-/** As many digits as any number has, so that the names' order is that of the numbers. */
+/** The digits of the largest number there is, so that the names' order is that of the numbers. */
 const DIGITS = 16
 
 /**

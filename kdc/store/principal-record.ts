@@ -13,6 +13,7 @@ import {
   numberOf,
   principalOf,
 } from '../../shared/protocol/form.js'
+import type { PasswordParameters } from '../../shared/protocol/params.js'
 import { decodeRecord, FORM, requireReadable } from './record-form.js'
 
 export interface StoredKey {
@@ -20,13 +21,6 @@ export interface StoredKey {
   readonly key: LongTermKey
   readonly fromPassword: boolean
   readonly createdAt: number
-}
-
-export interface PasswordParameters {
-  readonly log2N: number
-  readonly r: number
-  readonly p: number
-  readonly salt: Uint8Array
 }
 
 /** A principal (docs/protocol.md section 1). */

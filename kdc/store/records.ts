@@ -1,9 +1,9 @@
-import type { Pattern } from '../../shared/pattern.js'
 import type { Principal, Realm } from '../../shared/principal.js'
+import type { PolicyRule } from '../../shared/protocol/admin.js'
 import { SIZE } from '../../shared/protocol/constants.js'
 import type { Value } from '../../shared/protocol/encoding.js'
 import { booleanOf, bytesOf, nullable, numberOf, principalOf } from '../../shared/protocol/form.js'
-import { type Claims, decodeClaims, encodeClaims } from '../../shared/protocol/ticket.js'
+import { decodeClaims, encodeClaims } from '../../shared/protocol/ticket.js'
 import { decodeRecord, FORM, oneOf, patternOf, realmOf, requireReadable, textsOf } from './record-form.js'
 
 /**
@@ -14,7 +14,6 @@ import { decodeRecord, FORM, oneOf, patternOf, realmOf, requireReadable, textsOf
 export {
   decodePrincipalRecord,
   encodePrincipalRecord,
-  type PasswordParameters,
   type PrincipalRecord,
   type StoredKey,
 } from './principal-record.js'
@@ -22,17 +21,8 @@ export {
 /** The two records of kind `realm`. */
 export const REALM_RECORD_NAME = { REALM: 'realm', CLOCK: 'clock' } as const
 
-/** Who may have tickets for whom, and the claims and caveats in them. */
-export interface PolicyRecord {
-  readonly client: Pattern
-  readonly service: Pattern
-  readonly effect: 'allow' | 'deny'
-  readonly claims: Claims
-  readonly maxLife: number | null
-  /** `null` for no caveat; so are `paths`. */
-  readonly methods: readonly string[] | null
-  readonly paths: readonly string[] | null
-  readonly delegable: boolean
+/** A rule as it is kept. Its form on disk is its own: it may not change with how rules travel. */
+export interface PolicyRecord extends PolicyRule {
   readonly changedAt: number
 }
 
