@@ -3,7 +3,7 @@ import type { RandomSource } from '../shared/crypto/random.js'
 import { OrthrusError } from '../shared/errors.js'
 import type { Principal } from '../shared/principal.js'
 import { LIMIT, SIZE } from '../shared/protocol/constants.js'
-import { encode } from '../shared/protocol/encoding.js'
+import { encodeBriefly } from '../shared/protocol/encoding.js'
 import { caveatBytes } from '../shared/protocol/form.js'
 import { encodeGrant, type Grant } from '../shared/protocol/grant.js'
 import { HEADER_BYTES } from '../shared/protocol/message.js'
@@ -103,7 +103,7 @@ export class ReplySpace {
 }
 
 function bytesOf(grants: readonly Grant[]): number {
-  return grants.reduce((sum, grant) => sum + encode(encodeGrant(grant)).length, 0)
+  return grants.reduce((sum, grant) => sum + encodeBriefly(encodeGrant(grant)).length, 0)
 }
 
 /** A list of two, the head of a name, and the longest of the codes that deny. */

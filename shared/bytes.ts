@@ -1,10 +1,29 @@
 import { malformed } from './errors.js'
 
-/** The parts one after the other. */
+const SLAB_BYTES = 16 * 1024
+const SHARED_BYTES = 2 * 1024
+let slab = new Uint8Array(SLAB_BYTES)
+let used = 0
+
+/**
+ * Zeroed bytes for what is soon gone: a message on its way. Several share a piece of memory, since one of its own
+ * costs more to make than most messages cost to fill; what is kept for long is a copy, or it keeps them all.
+ */
+export function allocateBriefly(length: number): Uint8Array {
+  if (length > SHARED_BYTES) return new Uint8Array(length)
+  if (used + length > SLAB_BYTES) {
+    slab = new Uint8Array(SLAB_BYTES)
+    used = 0
+  }
+  used += length
+  return slab.subarray(used - length, used)
+}
+
+/** The parts one after the other, as `allocateBriefly` has room for them. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
-  const whole = new Uint8Array(length)
+  const whole = allocateBriefly(length)
   let offset = 0
   for (const part of parts) {
     whole.set(part, offset)

@@ -13,7 +13,7 @@ export let expandedOf: (key: AnyKey) => Map<Usage, Uint8Array>
 abstract class Key<U extends Usage> {
   declare readonly usage: U
   readonly #bytes: Uint8Array
-  readonly #expanded = new Map<Usage, Uint8Array>()
+  #expanded: Map<Usage, Uint8Array> | undefined
 
   /** Takes the bytes over: the caller must not keep or change them. @throws TypeError unless 32 bytes. */
   constructor(bytes: Uint8Array) {
@@ -23,7 +23,10 @@ abstract class Key<U extends Usage> {
 
   static {
     revealKey = key => key.#bytes
-    expandedOf = key => key.#expanded
+    expandedOf = key => {
+      key.#expanded ??= new Map()
+      return key.#expanded
+    }
   }
 
   toString(): string {
@@ -58,10 +61,13 @@ export let chainsOf: (key: SessionKey) => KnownChain[]
 /** `K`, the key in a ticket and in its grant. */
 export class SessionKey extends Key<'chain'> {
   declare private readonly role: 'session'
-  readonly #chains: KnownChain[] = []
+  #chains: KnownChain[] | undefined
 
   static {
-    chainsOf = key => key.#chains
+    chainsOf = key => {
+      key.#chains ??= []
+      return key.#chains
+    }
   }
 }
 

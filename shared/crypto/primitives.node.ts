@@ -7,7 +7,7 @@ import {
   timingSafeEqual,
 } from 'node:crypto'
 import { hchacha } from '@noble/ciphers/chacha.js'
-import { concatBytes } from '../bytes.js'
+import { allocateBriefly, concatBytes } from '../bytes.js'
 import type { ScryptParameters } from './primitives.js'
 
 /** The functions of `primitives.ts` on Node's OpenSSL: the same bytes, faster. */
@@ -15,6 +15,7 @@ import type { ScryptParameters } from './primitives.js'
 export type { ScryptParameters } from './primitives.js'
 
 const TAG_BYTES = 16
+const TAGGED = { authTagLength: TAG_BYTES } as const
 const SIGMA = new Uint32Array([0x61707865, 0x3320646e, 0x79622d32, 0x6b206574])
 
 /** OpenSSL answers with a `Buffer`; callers are promised a plain `Uint8Array`, which prints and compares as one. */
@@ -22,10 +23,22 @@ function plain(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
 }
 
-/** One call into OpenSSL a digest: making a hash object costs more than hashing what we hash. */
+/**
+ * One call into OpenSSL a digest: making a hash object costs more than hashing what we hash. It comes as a text of one
+ * character a byte, since a `Buffer` for it costs as much again.
+ */
+function digest(message: Uint8Array): string {
+  return hash('sha256', message, 'binary')
+}
+
+function write(target: Uint8Array, offset: number, digest: string): Uint8Array {
+  for (let i = 0; i < DIGEST_BYTES; i++) target[offset + i] = digest.charCodeAt(i)
+  return target
+}
+
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const message = parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(...parts)
-  return plain(hash('sha256', message, 'buffer'))
+  return write(new Uint8Array(DIGEST_BYTES), 0, digest(message))
 }
 
 const BLOCK_BYTES = 64
@@ -50,8 +63,8 @@ export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Ui
     offset += part.length
   }
   pad(outerWorkspace, block, OUTER_PAD)
-  outerWorkspace.set(hash('sha256', message, 'buffer'), BLOCK_BYTES)
-  return plain(hash('sha256', outerWorkspace, 'buffer'))
+  write(outerWorkspace, BLOCK_BYTES, digest(message))
+  return write(new Uint8Array(DIGEST_BYTES), 0, digest(outerWorkspace))
 }
 
 function pad(target: Uint8Array, key: Uint8Array, byte: number): void {
@@ -65,9 +78,9 @@ export function sealRecord(
   aad: Uint8Array,
   message: Uint8Array,
 ): Uint8Array {
-  const cipher = createCipheriv('chacha20-poly1305', key, nonce, { authTagLength: TAG_BYTES })
+  const cipher = createCipheriv('chacha20-poly1305', key, nonce, TAGGED)
   cipher.setAAD(aad, { plaintextLength: message.length })
-  const sealed = new Uint8Array(message.length + TAG_BYTES)
+  const sealed = allocateBriefly(message.length + TAG_BYTES)
   sealed.set(cipher.update(message))
   cipher.final()
   sealed.set(cipher.getAuthTag(), message.length)
@@ -82,7 +95,7 @@ export function openRecord(
 ): Uint8Array | undefined {
   const length = sealed.length - TAG_BYTES
   if (length < 0) return undefined
-  const decipher = createDecipheriv('chacha20-poly1305', key, nonce, { authTagLength: TAG_BYTES })
+  const decipher = createDecipheriv('chacha20-poly1305', key, nonce, TAGGED)
   decipher.setAuthTag(sealed.subarray(length))
   decipher.setAAD(aad, { plaintextLength: length })
   const message = decipher.update(sealed.subarray(0, length))

@@ -54,8 +54,11 @@ export interface AcceptedRequest {
 
 /** A request whose binding holds too: only this reaches a handler. */
 export interface VerifiedRequest extends AcceptedRequest {
-  readonly bound: true
+  /** For the compiler alone. */
+  readonly [bound]: true
 }
+
+declare const bound: unique symbol
 
 /** Steps 1 to 8. @throws Refusal */
 export async function acceptRequest(bytes: Uint8Array, options: AcceptOptions): Promise<AcceptedRequest> {
@@ -158,7 +161,7 @@ function check(
  * @throws Refusal `binding_mismatch`
  */
 export function requireBinding(accepted: AcceptedRequest, matches: boolean): VerifiedRequest {
-  if (matches) return { ...accepted, bound: true }
+  if (matches) return accepted as VerifiedRequest
   throw refuse(accepted, 'binding_mismatch', 'the request is not the one that its client sent')
 }
 

@@ -57,8 +57,8 @@ export function createApRequest(type: ApType, key: AuthKey, question: ApQuestion
     binding,
     delegated && [delegated.ticket.bytes, [...delegated.caveats], delegated.client],
   ]
-  const { bytes, mac } = createMacMessage(key, 'ap-req', type, body)
-  return { ...question, bytes, mac, covered: bytes.subarray(0, bytes.length - mac.length) }
+  const message = createMacMessage(key, 'ap-req', type, body)
+  return { ...question, ...message }
 }
 
 /** @throws OrthrusError `too_large` `unsupported_version` `malformed` */

@@ -34,14 +34,17 @@ export interface AsRequest extends AsQuestion {
 
 /** A request whose client has proved its long-term key. */
 export interface VerifiedAsRequest extends AsRequest {
-  readonly verified: true
+  /** For the compiler alone. */
+  readonly [verified]: true
 }
+
+declare const verified: unique symbol
 
 export function createAsRequest(key: LongTermKey, question: AsQuestion): AsRequest {
   const { client, kvno, time, nonce, services, lifetime, renewable } = question
   const body = [client, kvno, time, nonce, [...services], lifetime, renewable ? OPTION_RENEW : 0]
-  const { bytes, mac } = createMacMessage(key, 'as-req', TYPE.AS_REQ, body)
-  return { ...question, bytes, mac, covered: bytes.subarray(0, bytes.length - mac.length) }
+  const message = createMacMessage(key, 'as-req', TYPE.AS_REQ, body)
+  return { ...question, ...message }
 }
 
 /** @throws OrthrusError `too_large` `unsupported_version` `malformed` */
@@ -64,7 +67,7 @@ export function decodeAsRequest(bytes: Uint8Array): AsRequest {
 
 /** @throws OrthrusError `auth_failed` */
 export function verifyAsRequest(request: AsRequest, key: LongTermKey): VerifiedAsRequest {
-  if (isMac(key, 'as-req', request.mac, request.covered)) return { ...request, verified: true }
+  if (isMac(key, 'as-req', request.mac, request.covered)) return request as VerifiedAsRequest
   throw new OrthrusError('auth_failed', `${request.client} did not prove its key`, {
     principal: request.client,
     kvno: request.kvno,

@@ -15,9 +15,13 @@ const packr = new Packr({ useRecords: false })
 
 /** @throws TypeError where a value has no spelling in the subset: the caller's mistake. */
 export function encode(list: readonly Value[]): Uint8Array {
+  return new Uint8Array(encodeBriefly(list))
+}
+
+/** As `encode`, in bytes that the next call overwrites: for who copies or seals them at once. */
+export function encodeBriefly(list: readonly Value[]): Uint8Array {
   requireEncodable(list as Value[], 1)
-  // msgpackr hands out a piece of a buffer that it uses again at once.
-  return new Uint8Array(packr.pack(list, RESET_BUFFER_MODE))
+  return plainBytes(packr.pack(list, RESET_BUFFER_MODE))
 }
 
 function requireEncodable(value: Value, depth: number): void {

@@ -2,7 +2,7 @@ import { revealKey, SessionKey } from '../crypto/keys.js'
 import { isWireCode, malformed, type WireCode } from '../errors.js'
 import { type Principal, realmOf, ticketGrantingService } from '../principal.js'
 import { FLAGS_DEFINED, SIZE } from './constants.js'
-import { decode, encode, type Value } from './encoding.js'
+import { decode, encodeBriefly, type Value } from './encoding.js'
 import {
   bitsOf,
   bytesOf,
@@ -76,8 +76,9 @@ export function decodeGrant(value: Value | undefined): Grant {
   }
 }
 
+/** In bytes that the next encoding overwrites: to be sealed at once. */
 export function encodeReply(reply: Reply): Uint8Array {
-  return encode([
+  return encodeBriefly([
     reply.time,
     reply.grants.map(encodeGrant),
     reply.denials.map(denial => [denial.service, denial.code]),

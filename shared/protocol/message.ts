@@ -1,9 +1,9 @@
-import { concatBytes, plainBytes } from '../bytes.js'
+import { allocateBriefly, concatBytes, plainBytes } from '../bytes.js'
 import { createMac } from '../crypto/derive.js'
 import type { AnyKey } from '../crypto/keys.js'
 import { malformed, OrthrusError } from '../errors.js'
 import { LIMIT, type MessageType, SIZE, TYPE, VERSION } from './constants.js'
-import { decode, encode, type Value } from './encoding.js'
+import { decode, encodeBriefly, type Value } from './encoding.js'
 
 /** The frame that all messages share: `version || type || body`, and for some `|| mac` (section 3). */
 
@@ -37,7 +37,7 @@ export function contentOf(bytes: Uint8Array, type: MessageType): Uint8Array {
 }
 
 export function createMessage(type: MessageType, body: readonly Value[]): Uint8Array {
-  return concatBytes(header(type), encode(body))
+  return concatBytes(header(type), encodeBriefly(body))
 }
 
 export function decodeMessage(bytes: Uint8Array, type: MessageType): Value[] {
@@ -51,11 +51,16 @@ export function createMacMessage<K extends AnyKey>(
   type: MessageType,
   body: readonly Value[],
   answered?: Uint8Array,
-): { bytes: Uint8Array; mac: Uint8Array } {
-  const message = createMessage(type, body)
+): Omit<MacMessage, 'body'> & { readonly bytes: Uint8Array } {
+  const content = encodeBriefly(body)
+  const bytes = allocateBriefly(HEADER_BYTES + content.length + SIZE.MAC)
+  bytes.set(header(type))
+  bytes.set(content, HEADER_BYTES)
+  const covered = bytes.subarray(0, HEADER_BYTES + content.length)
   const mac =
-    answered === undefined ? createMac(key, usage, message) : createMac(key, usage, message, answered)
-  return { bytes: concatBytes(message, mac), mac }
+    answered === undefined ? createMac(key, usage, covered) : createMac(key, usage, covered, answered)
+  bytes.set(mac, covered.length)
+  return { bytes, covered, mac }
 }
 
 /** A decoded message whose MAC has not been checked: the bytes it covers, and itself. */

@@ -35,15 +35,18 @@ export interface TgsRequest extends TgsQuestion {
 
 /** A request whose sender has proved the TGT's key, caveats included. */
 export interface VerifiedTgsRequest extends TgsRequest {
-  readonly verified: true
+  /** For the compiler alone. */
+  readonly [verified]: true
 }
+
+declare const verified: unique symbol
 
 /** @param key `A_n` of the TGT with `question.caveats`. */
 export function createTgsRequest(key: AuthKey, tgt: SealedTicket, question: TgsQuestion): TgsRequest {
   const { caveats, time, nonce, services, lifetime, renew } = question
   const body = [tgt.bytes, [...caveats], time, nonce, [...services], lifetime, renew ? OPTION_RENEW : 0]
-  const { bytes, mac } = createMacMessage(key, 'tgs-req', TYPE.TGS_REQ, body)
-  return { ...question, tgt, bytes, mac, covered: bytes.subarray(0, bytes.length - mac.length) }
+  const message = createMacMessage(key, 'tgs-req', TYPE.TGS_REQ, body)
+  return { ...question, ...message, tgt }
 }
 
 /** @throws OrthrusError `too_large` `unsupported_version` `malformed` */
@@ -66,7 +69,7 @@ export function decodeTgsRequest(bytes: Uint8Array): TgsRequest {
 
 /** @throws OrthrusError `auth_failed` */
 export function verifyTgsRequest(request: TgsRequest, key: AuthKey): VerifiedTgsRequest {
-  if (isMac(key, 'tgs-req', request.mac, request.covered)) return { ...request, verified: true }
+  if (isMac(key, 'tgs-req', request.mac, request.covered)) return request as VerifiedTgsRequest
   throw new OrthrusError('auth_failed', 'the sender of the TGS request did not prove the key of its TGT')
 }
 

@@ -6,7 +6,7 @@ import { open, seal } from '../crypto/seal.js'
 import { malformed, OrthrusError } from '../errors.js'
 import type { Principal } from '../principal.js'
 import { FLAGS_DEFINED, LIMIT, SIZE, TYPE, WINDOW } from './constants.js'
-import { decode, encode, type Value } from './encoding.js'
+import { decode, encodeBriefly, type Value } from './encoding.js'
 import {
   bitsOf,
   bytesOf,
@@ -81,7 +81,7 @@ function aadOf(service: Principal, kvno: number): Uint8Array {
   const name = `${kvno} ${service}`
   let aad = aads.get(name)
   if (aad === undefined) {
-    aad = concatBytes(header(TYPE.TICKET), encode([service, kvno]))
+    aad = concatBytes(header(TYPE.TICKET), encodeBriefly([service, kvno])).slice()
     aads.set(name, aad)
   }
   return aad
@@ -95,7 +95,7 @@ export function sealTicket(
   content: TicketContent,
   random: RandomSource,
 ): SealedTicket {
-  const box = seal(key, 'ticket', aadOf(service, kvno), encode(encodeContent(content)), random)
+  const box = seal(key, 'ticket', aadOf(service, kvno), encodeBriefly(encodeContent(content)), random)
   return { service, kvno, box, bytes: createMessage(TYPE.TICKET, [service, kvno, box]) }
 }
 
@@ -171,7 +171,7 @@ export function decodeClaims(value: Value | undefined): Claims {
     if (compareNames(claims[i - 1]?.[0] ?? '', claims[i]?.[0] ?? '') >= 0)
       throw malformed('claims out of order')
   }
-  if (list.length > 0 && encode(list).length > LIMIT.CLAIMS_BYTES)
+  if (list.length > 0 && encodeBriefly(list).length > LIMIT.CLAIMS_BYTES)
     throw malformed('claims of more than 2 KiB')
   return claims
 }

@@ -4,7 +4,12 @@ import { LongTermKey, SessionKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { formatKeytab } from '../../shared/keytab.js'
 import { kdcService } from '../../shared/principal.js'
-import { createAsReply, decodeAsRequest, verifyAsRequest } from '../../shared/protocol/as.js'
+import {
+  createAsReply,
+  decodeAsRequest,
+  type VerifiedAsRequest,
+  verifyAsRequest,
+} from '../../shared/protocol/as.js'
 import { SCRYPT, TYPE } from '../../shared/protocol/constants.js'
 import { createError, openError } from '../../shared/protocol/error.js'
 import type { Grant } from '../../shared/protocol/grant.js'
@@ -150,7 +155,7 @@ describe('a fake KDC', () => {
       const request = decodeAsRequest(bytes)
       const key = new LongTermKey(systemRandom(32))
       const reply = { time: realm.clock.now(), grants: [], denials: [] }
-      return createAsReply(key, { ...request, verified: true }, reply, systemRandom)
+      return createAsReply(key, request as VerifiedAsRequest, reply, systemRandom)
     }
     const lies: ((bytes: Uint8Array) => Uint8Array)[] = [
       sealedBlind,

@@ -4,7 +4,12 @@ import { deriveAuthKey } from '../../shared/crypto/derive.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import type { OrthrusError, WireCode } from '../../shared/errors.js'
-import { createAsReply, decodeAsRequest, verifyAsRequest } from '../../shared/protocol/as.js'
+import {
+  createAsReply,
+  decodeAsRequest,
+  type VerifiedAsRequest,
+  verifyAsRequest,
+} from '../../shared/protocol/as.js'
 import type { Reply } from '../../shared/protocol/grant.js'
 import { decodeTgsRequest } from '../../shared/protocol/tgs.js'
 import { openTicket } from '../../shared/protocol/ticket.js'
@@ -184,7 +189,7 @@ describe('answers that are not the KDC, or not to this request', () => {
       const grants = [kdc.grant(WEB, KRBTGT, HOUR)]
       return createAsReply(
         key,
-        { ...request, verified: true },
+        request as VerifiedAsRequest,
         { time: kdc.now(), grants, denials: [] },
         systemRandom,
       )

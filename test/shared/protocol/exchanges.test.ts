@@ -81,7 +81,7 @@ describe('exchange vectors', () => {
   it('AS-REP', () => {
     const request = verifyAsRequest(decodeAsRequest(hex(v.asRep.request)), clientKey)
     const reply = openAsReply(clientKey, request, hex(v.asRep.bytes))
-    expect(encodeReply(reply)).toEqual(encode(fromJson(v.asRep.plaintext) as Value[]))
+    expect(toHex(encodeReply(reply))).toBe(toHex(encode(fromJson(v.asRep.plaintext) as Value[])))
     expect(toHex(createAsReply(clientKey, request, reply, fixedRandom(hex(v.asRep.nonce))))).toBe(
       v.asRep.bytes,
     )
@@ -92,7 +92,7 @@ describe('exchange vectors', () => {
     const request = verifyTgsRequest(decodeTgsRequest(hex(v.tgsReq.bytes)), key)
     expect(toHex(createTgsRequest(key, request.tgt, request).bytes)).toBe(v.tgsReq.bytes)
     const reply = openTgsReply(key, request, hex(v.tgsRep.bytes))
-    expect(encodeReply(reply)).toEqual(encode(fromJson(v.tgsRep.plaintext) as Value[]))
+    expect(toHex(encodeReply(reply))).toBe(toHex(encode(fromJson(v.tgsRep.plaintext) as Value[])))
     expect(toHex(createTgsReply(key, request, reply, fixedRandom(hex(v.tgsRep.nonce))))).toBe(v.tgsRep.bytes)
   })
 
