@@ -2,23 +2,41 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OrthrusError } from '../shared/errors.js'
 import { refuse, type VerifiedRequest } from '../shared/protocol/accept.js'
 import { Refusal, refuseUnproved } from '../shared/protocol/refusal.js'
+import { Adopted } from './adopted.js'
 import { checkersFor, type Filter } from './filter.js'
 import { challenge, type RefusedRequest, refuseRequest, requestFields } from './refuse.js'
 import { RequestAborted } from './request-body.js'
-import { Proof } from './response-proof.js'
+import { type Proof, proofFor } from './response-proof.js'
 import type { ServiceParts } from './service.js'
 import { createTicket, type Ticket } from './ticket.js'
 import { verifyRequest } from './verify-request.js'
 
 /** A request that was let through, and the proof that its response will carry. */
 export interface Passed {
+  readonly service: ServiceParts
   readonly verified: VerifiedRequest
   readonly ticket: Ticket
   readonly proof: Proof
 }
 
-/** A filter that meets a request again must not take it for a replay of itself. */
-const passed = new WeakMap<IncomingMessage, Passed & { readonly service: ServiceParts }>()
+/** Kept on the request: a filter that meets it again must not take it for a replay of itself. */
+class Admitted extends Adopted {
+  #passed: Passed
+
+  private constructor(req: IncomingMessage, passed: Passed) {
+    super(req)
+    this.#passed = passed
+  }
+
+  static at(service: ServiceParts, req: IncomingMessage): Passed | undefined {
+    return #passed in req && req.#passed.service === service ? req.#passed : undefined
+  }
+
+  static keep(req: IncomingMessage, passed: Passed): void {
+    if (#passed in req) req.#passed = passed
+    else new Admitted(req, passed)
+  }
+}
 
 /** What passed, or `undefined` where the request has been answered already, or there is nobody to answer. */
 export async function admit(
@@ -27,10 +45,8 @@ export async function admit(
   res: ServerResponse,
 ): Promise<Passed | undefined> {
   try {
-    const known = passed.get(req)
-    return known?.service === filter.service
-      ? admitAgain(filter, req, known)
-      : await admitFirst(filter, req, res)
+    const known = Admitted.at(filter.service, req)
+    return known === undefined ? await admitFirst(filter, req, res) : admitAgain(filter, req, known)
   } catch (cause) {
     if (cause instanceof RequestAborted) {
       filter.service.logger.debug(requestFields(req), cause.message)
@@ -59,9 +75,9 @@ async function admitFirst(
   const { client, via, ticketId } = ticket
   const caveats = verified.caveats.map(caveat => caveat.name)
   logger.info({ client, via, ticketId, caveats, ...requestFields(req) }, 'a request was accepted')
-  const proof = new Proof(req, res, { verified, clock, logger, maxResponse })
+  const proof = proofFor(req, res, { verified, clock, logger, maxResponse })
   const letIn = { service, verified, ticket, proof }
-  passed.set(req, letIn)
+  Admitted.keep(req, letIn)
   req.ticket = ticket
   return letIn
 }

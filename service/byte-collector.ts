@@ -1,4 +1,5 @@
 const CAPACITY_FIRST = 4 * 1024
+const NOTHING = Buffer.alloc(0)
 
 /**
  * Bytes that arrive in pieces, copied into one piece of memory that doubles as it fills: thousands of tiny pieces
@@ -6,7 +7,7 @@ const CAPACITY_FIRST = 4 * 1024
  */
 export class ByteCollector {
   readonly #limit: number
-  #held = Buffer.alloc(0)
+  #held = NOTHING
   #length = 0
 
   /** @param limit the most bytes taken. */
@@ -34,7 +35,8 @@ export class ByteCollector {
   }
 
   #grow(length: number): void {
-    const wanted = Math.max(length, 2 * this.#held.length, CAPACITY_FIRST)
+    // What comes whole, as most does, takes its own length and no more.
+    const wanted = this.#length === 0 ? length : Math.max(length, 2 * this.#held.length, CAPACITY_FIRST)
     const grown = Buffer.allocUnsafeSlow(Math.min(wanted, this.#limit))
     grown.set(this.bytes())
     this.#held = grown

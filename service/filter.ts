@@ -54,10 +54,16 @@ export function createFilter(options: RequireTicketOptions): Filter {
   }
 }
 
+const NO_CHECKERS: ReadonlyMap<string, CaveatChecker> = new Map()
+
 /** What `acceptRequest` asks about `app` caveats of this request. */
-export function checkersFor({ options, service }: Filter, req: IncomingMessage): Map<string, CaveatChecker> {
+export function checkersFor(
+  { options, service }: Filter,
+  req: IncomingMessage,
+): ReadonlyMap<string, CaveatChecker> {
+  if (options.caveats === undefined) return NO_CHECKERS
   const checkers = new Map<string, CaveatChecker>()
-  for (const [name, checker] of Object.entries(options.caveats ?? {})) {
+  for (const [name, checker] of Object.entries(options.caveats)) {
     checkers.set(name, value => {
       try {
         return checker(value, req) === true

@@ -47,6 +47,8 @@ export function targetOf(req: IncomingMessage & { readonly originalUrl?: unknown
 }
 
 /** Not `req.headers`, which merges, drops and folds what came twice. */
-function* headerPairs(raw: readonly string[]): Generator<readonly [string, string]> {
-  for (let i = 0; i < raw.length; i += 2) yield [raw[i] as string, raw[i + 1] as string]
+function headerPairs(raw: readonly string[]): (readonly [string, string])[] {
+  const pairs: (readonly [string, string])[] = []
+  for (let i = 0; i < raw.length; i += 2) pairs.push([raw[i] as string, raw[i + 1] as string])
+  return pairs
 }

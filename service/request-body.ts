@@ -17,8 +17,6 @@ export interface BodyOptions {
   readonly schedule: Schedule
 }
 
-const NO_BODY = Buffer.alloc(0)
-
 /** Whether the head of the request says that a body comes, be it an empty one. */
 export function announcesBody(req: IncomingMessage): boolean {
   return req.headers['transfer-encoding'] !== undefined || announcedLength(req) > 0
@@ -28,9 +26,8 @@ function announcedLength(req: IncomingMessage): number {
   return Number(req.headers['content-length'] ?? 0)
 }
 
-/** @throws TypeError where somebody read the body before, so that nobody can know what was sent */
+/** @throws TypeError where somebody read the announced body before, so that nobody can know what was sent */
 export function requireUnread(req: IncomingMessage): void {
-  if (!announcesBody(req)) return
   if (!req.readableDidRead && req.readableFlowing !== true && req.readableEncoding === null) return
   throw new TypeError(
     'the body was read before requireTicket saw it: mount requireTicket before body parsers',
@@ -38,7 +35,7 @@ export function requireUnread(req: IncomingMessage): void {
 }
 
 /**
- * The whole body (docs/protocol.md section 8, step 9), which stays readable: whoever reads the request afterwards
+ * The whole of an announced body (docs/protocol.md section 8, step 9), which stays readable: whoever reads the request afterwards
  * finds it as if nobody had.
  * @throws OrthrusError `too_large`; `binding_mismatch` where it takes too long; `malformed` for trailers
  * @throws RequestAborted
@@ -48,7 +45,6 @@ export async function readBody(
   res: ServerResponse,
   options: BodyOptions,
 ): Promise<Uint8Array> {
-  if (!announcesBody(req)) return NO_BODY
   if (announcedLength(req) > options.maxBody) throw tooLarge(options.maxBody)
   continueIfExpected(req, res)
   const body = await collect(req, options)

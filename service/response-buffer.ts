@@ -1,8 +1,10 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { type OutgoingHttpHeaders, OutgoingMessage, type ServerResponse } from 'node:http'
 import { ByteCollector } from './byte-collector.js'
+import { divert } from './diverted-response.js'
 import { type GivenHeaders, groupHeaders } from './response-headers.js'
 
-type Done = (error?: Error | null) => void
+export type Done = (error?: Error | null) => void
+export type Encoding = BufferEncoding | Done
 
 /** Those that send, and those that change what will be sent. */
 const METHODS = [
@@ -19,37 +21,41 @@ const METHODS = [
 /** Node's own methods of a response, or those of whoever replaced them before. */
 export type ResponseMethods = Pick<ServerResponse, (typeof METHODS)[number]>
 
+/** Who is told what a handler does with its response. */
+export interface ResponseWatcher {
+  /** The handler has ended its response. */
+  onEnd(done: Done | undefined): void
+  /** It wrote more than the most that a response may have. */
+  onOverflow(): void
+}
+
+const NO_BODY = Buffer.alloc(0)
+
 /**
  * Keeps what a handler answers, and sends nothing, until it calls `end`. To the handler the response behaves as
  * ever: its head is fixed by the first of `writeHead`, `write`, `flushHeaders` and `end`. `release` gives the
  * response its own methods back in effect; `mute` makes it take, and ignore, whatever a handler still writes.
  */
 export class ResponseBuffer {
-  readonly response: ServerResponse
+  readonly #response: ServerResponse
+  readonly #watcher: ResponseWatcher
+  readonly #maxBody: number
+  /** Not bound: each is called on the response. */
   readonly #own: ResponseMethods
-  readonly #body: ByteCollector
-  readonly #onEnd: (done: Done | undefined) => void
-  readonly #onOverflow: () => void
+  #body: ByteCollector | undefined
   #state: 'buffering' | 'released' | 'muted' = 'buffering'
   #committed: number | undefined
   #trailers = false
 
-  /**
-   * @param maxBody bytes; `onOverflow` is called where the handler writes more.
-   * @param onEnd is called when the handler has ended its response.
-   */
-  constructor(
-    response: ServerResponse,
-    maxBody: number,
-    onEnd: (done: Done | undefined) => void,
-    onOverflow: () => void,
-  ) {
-    this.response = response
-    this.#own = ownMethods(response)
-    this.#body = new ByteCollector(maxBody)
-    this.#onEnd = onEnd
-    this.#onOverflow = onOverflow
-    this.#install()
+  /** @param maxBody bytes. */
+  constructor(response: ServerResponse, maxBody: number, watcher: ResponseWatcher) {
+    this.#response = response
+    this.#watcher = watcher
+    this.#maxBody = maxBody
+    const { write, end, writeHead, flushHeaders } = response
+    const { setHeader, appendHeader, removeHeader, addTrailers } = response
+    this.#own = { write, end, writeHead, flushHeaders, setHeader, appendHeader, removeHeader, addTrailers }
+    divert(response, this)
   }
 
   get buffering(): boolean {
@@ -57,123 +63,122 @@ export class ResponseBuffer {
   }
 
   get body(): Buffer {
-    return this.#body.bytes()
+    return this.#body?.bytes() ?? NO_BODY
   }
 
   /** As it was when the head was fixed. */
   get status(): number {
-    return this.#committed ?? this.response.statusCode
+    return this.#committed ?? this.#response.statusCode
   }
 
   get hasTrailers(): boolean {
     return this.#trailers
   }
 
-  release(): ResponseMethods {
-    return this.#leave('released')
+  release(): void {
+    this.#state = 'released'
   }
 
+  /** @returns what sends all the same. */
   mute(): ResponseMethods {
-    return this.#leave('muted')
+    this.#state = 'muted'
+    const bound = METHODS.map(name => [name, this.#own[name].bind(this.#response)] as const)
+    return Object.fromEntries(bound) as unknown as ResponseMethods
   }
 
-  #leave(state: 'released' | 'muted'): ResponseMethods {
-    if (this.#state === 'buffering') Reflect.deleteProperty(this.response, 'headersSent')
-    this.#state = state
-    return this.#own
+  get headersSent(): boolean {
+    if (this.buffering) return this.#committed !== undefined
+    return Reflect.get(OutgoingMessage.prototype, 'headersSent', this.#response)
   }
 
-  #install(): void {
-    const { response } = this
-    const headersSent = (): boolean => this.#committed !== undefined
-    Object.defineProperty(response, 'headersSent', { configurable: true, get: headersSent })
-    response.write = this.#write as ServerResponse['write']
-    response.end = this.#end as ServerResponse['end']
-    response.writeHead = this.#writeHead as ServerResponse['writeHead']
-    response.flushHeaders = () => {
-      if (this.buffering) this.#commit()
-      else this.#own.flushHeaders()
+  setHeader(name: string, value: number | string | readonly string[]): void {
+    this.#requireOpen()
+    this.#own.setHeader.call(this.#response, name, value)
+  }
+
+  appendHeader(name: string, value: string | readonly string[]): void {
+    this.#requireOpen()
+    this.#own.appendHeader.call(this.#response, name, value)
+  }
+
+  removeHeader(name: string): void {
+    this.#requireOpen()
+    this.#own.removeHeader.call(this.#response, name)
+  }
+
+  addTrailers(headers: OutgoingHttpHeaders | readonly [string, string][]): void {
+    if (this.buffering) this.#trailers = true
+    else this.#own.addTrailers.call(this.#response, headers as OutgoingHttpHeaders)
+  }
+
+  writeHead(status: number, reason?: string | GivenHeaders, headers?: GivenHeaders): void {
+    const { writeHead, setHeader } = this.#own
+    if (!this.buffering) {
+      Reflect.apply(writeHead, this.#response, [status, reason, headers])
+      return
     }
-    response.addTrailers = headers => {
-      if (this.buffering) this.#trailers = true
-      else this.#own.addTrailers(headers)
-    }
-    this.#guardHeaders()
-  }
-
-  /** Once the head is fixed, Node lets nobody change it. */
-  #guardHeaders(): void {
-    const { setHeader, appendHeader, removeHeader } = this.#own
-    this.response.setHeader = (name, value) => this.#open() && setHeader(name, value)
-    this.response.appendHeader = (name, value) => this.#open() && appendHeader(name, value)
-    this.response.removeHeader = name => {
-      this.#open()
-      removeHeader(name)
-    }
-  }
-
-  #open(): true {
-    if (this.buffering && this.#committed !== undefined) throw headersSentError()
-    return true
-  }
-
-  readonly #writeHead = (
-    status: number,
-    reason?: string | GivenHeaders,
-    headers?: GivenHeaders,
-  ): ServerResponse => {
-    if (!this.buffering) return this.#own.writeHead(status, reason as string, headers as OutgoingHttpHeaders)
-    this.#open()
+    this.#requireOpen()
     if (!(status >= 100 && status <= 999)) throw new RangeError(`Invalid status code: ${status}`)
-    if (typeof reason === 'string') this.response.statusMessage = reason
+    if (typeof reason === 'string') this.#response.statusMessage = reason
     const given = typeof reason === 'string' ? headers : (headers ?? reason)
-    for (const [name, values] of groupHeaders(given)) this.#own.setHeader(name, values)
-    this.response.statusCode = Math.trunc(status)
+    if (given) for (const [name, value] of groupHeaders(given)) setHeader.call(this.#response, name, value)
+    this.#response.statusCode = Math.trunc(status)
     this.#committed = Math.trunc(status)
-    return this.response
   }
 
-  /** Through the property, for the sake of those who replaced it to hear when the head is fixed. */
-  #commit(): void {
-    if (this.#committed === undefined) this.response.writeHead(this.response.statusCode)
+  flushHeaders(): void {
+    if (this.buffering) this.#commit()
+    else this.#own.flushHeaders.call(this.#response)
   }
 
-  readonly #write = (chunk: unknown, encoding?: BufferEncoding | Done, callback?: Done): boolean => {
+  write(chunk: unknown, encoding?: Encoding, callback?: Done): boolean {
     const done = typeof encoding === 'function' ? encoding : callback
-    if (this.#state === 'released') return this.#own.write(chunk, encoding as BufferEncoding, callback)
+    if (this.#state === 'released') {
+      return this.#own.write.call(this.#response, chunk, encoding as BufferEncoding, callback)
+    }
     if (this.buffering) this.#take(chunk, encoding)
     if (done !== undefined) process.nextTick(done)
     // Who writes into nothing shall wait: a source that never does would keep the process from all else.
     return this.buffering
   }
 
-  readonly #end = (chunk?: unknown, encoding?: BufferEncoding | Done, callback?: Done): ServerResponse => {
-    if (this.#state === 'released') return this.#own.end(chunk, encoding as BufferEncoding, callback)
-    const done = [chunk, encoding, callback].find(argument => typeof argument === 'function') as
-      | Done
-      | undefined
+  end(chunk?: unknown, encoding?: Encoding, callback?: Done): void {
+    if (this.#state === 'released') {
+      this.#own.end.call(this.#response, chunk, encoding as BufferEncoding, callback)
+      return
+    }
+    const done = doneOf(chunk, encoding, callback)
     if (this.buffering && chunk && typeof chunk !== 'function') this.#take(chunk, encoding)
     if (this.buffering) {
       this.#commit()
-      this.#onEnd(done)
+      this.#watcher.onEnd(done)
     } else if (done !== undefined) process.nextTick(done)
-    return this.response
   }
 
-  #take(chunk: unknown, encoding: BufferEncoding | Done | undefined): void {
+  /** Once the head is fixed, Node lets nobody change it. */
+  #requireOpen(): void {
+    if (this.buffering && this.#committed !== undefined) throw headersSentError()
+  }
+
+  /** Through the property, for the sake of those who replaced it to hear when the head is fixed. */
+  #commit(): void {
+    if (this.#committed === undefined) this.#response.writeHead(this.#response.statusCode)
+  }
+
+  #take(chunk: unknown, encoding: Encoding | undefined): void {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encodingOf(encoding)) : chunk
     if (!(bytes instanceof Uint8Array)) throw new TypeError('a chunk of a response is a string or bytes')
     this.#commit()
-    if (!this.#body.append(bytes)) this.#onOverflow()
+    this.#body ??= new ByteCollector(this.#maxBody)
+    if (!this.#body.append(bytes)) this.#watcher.onOverflow()
   }
 }
 
-function ownMethods(response: ServerResponse): ResponseMethods {
-  const bound = METHODS.map(name => [name, response[name].bind(response)] as const)
-  return Object.fromEntries(bound) as unknown as ResponseMethods
+function doneOf(...given: readonly unknown[]): Done | undefined {
+  return given.find(argument => typeof argument === 'function') as Done | undefined
 }
 
-function encodingOf(encoding: BufferEncoding | Done | undefined): BufferEncoding {
+function encodingOf(encoding: Encoding | undefined): BufferEncoding {
   return typeof encoding === 'string' ? encoding : 'utf8'
 }
 

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { HeaderPairs } from '../shared/protocol/http.js'
+import { COVERED_RESPONSE_HEADERS, type HeaderPairs } from '../shared/protocol/http.js'
 
 type HeaderValue = string | number | readonly string[]
 
@@ -24,12 +24,15 @@ function pairsOf(given: GivenHeaders | undefined): (readonly [string, HeaderValu
   return Array.from({ length: given.length / 2 }, (_, i) => [String(given[2 * i]), given[2 * i + 1]])
 }
 
-/** The head as it will be sent: one pair a line. */
-export function responseHeaderPairs(res: ServerResponse): HeaderPairs {
-  return res.getHeaderNames().flatMap(name => {
-    const value = res.getHeader(name) ?? ''
-    return Array.isArray(value) ? value.map(item => [name, item] as const) : [[name, String(value)] as const]
-  })
+/** What of the head is covered, as it will be sent: one pair a line. */
+export function coveredHeaderPairs(res: ServerResponse): HeaderPairs {
+  const pairs: (readonly [string, string])[] = []
+  for (const name of COVERED_RESPONSE_HEADERS) {
+    const value = res.getHeader(name)
+    if (Array.isArray(value)) for (const item of value) pairs.push([name, item])
+    else if (value !== undefined) pairs.push([name, String(value)])
+  }
+  return pairs
 }
 
 /** How the connection goes on is not the handler's answer, and stays. */

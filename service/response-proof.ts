@@ -5,8 +5,9 @@ import type { VerifiedRequest } from '../shared/protocol/accept.js'
 import { createApReply } from '../shared/protocol/ap.js'
 import { formatMessageHeader, responseBinding } from '../shared/protocol/http.js'
 import type { Clock } from '../shared/time.js'
-import { ResponseBuffer, type ResponseMethods } from './response-buffer.js'
-import { clearHeaders, responseHeaderPairs } from './response-headers.js'
+import { Adopted } from './adopted.js'
+import { type Done, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './response-buffer.js'
+import { clearHeaders, coveredHeaderPairs } from './response-headers.js'
 
 export interface ResponseProofOptions {
   readonly verified: VerifiedRequest
@@ -16,7 +17,6 @@ export interface ResponseProofOptions {
   readonly maxResponse: number
 }
 
-const buffers = new WeakMap<ServerResponse, ResponseBuffer>()
 const NO_BODY = Buffer.alloc(0)
 const FAILED = Buffer.from('internal error\n')
 
@@ -25,27 +25,30 @@ const FAILED = Buffer.from('internal error\n')
  * whoever still writes writes into nothing.
  */
 export function takeOver(res: ServerResponse): ResponseMethods {
-  const own = buffers.get(res)?.mute()
+  const own = Proven.proofOf(res)?.buffer.mute()
   if (own === undefined) return res
   if (!res.headersSent) clearHeaders(res)
   return own
 }
 
+/** The proof of a response, which has one at the most. */
+export function proofFor(req: IncomingMessage, res: ServerResponse, options: ResponseProofOptions): Proof {
+  return Proven.proofOf(res) ?? new Proof(req, res, options)
+}
+
 /** The service's side of "both proved": one AP-REP over the response as it goes out. */
-export class Proof {
+export class Proof implements ResponseWatcher {
+  readonly buffer: ResponseBuffer
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #options: ResponseProofOptions
-  readonly #buffer: ResponseBuffer
 
   constructor(req: IncomingMessage, res: ServerResponse, options: ResponseProofOptions) {
     this.#req = req
     this.#res = res
     this.#options = options
-    const onOverflow = (): void => this.fail(`the response is larger than ${options.maxResponse} bytes`)
-    const onEnd = (done: (() => void) | undefined): void => this.#end(done)
-    this.#buffer = new ResponseBuffer(res, options.maxResponse, onEnd, onOverflow)
-    buffers.set(res, this.#buffer)
+    this.buffer = new ResponseBuffer(res, options.maxResponse, this)
+    new Proven(res, this)
   }
 
   /** The handler failed: the log says how, the client gets a proved 500 that does not. */
@@ -54,8 +57,8 @@ export class Proof {
     const { method, url: target } = this.#req
     const fields = { method, path: target?.split('?', 1)[0], client: verified.client, err: cause }
     logger.error(fields, `a handler failed: ${reason}`)
-    if (!this.#buffer.buffering) return
-    const own = this.#buffer.mute()
+    if (!this.buffer.buffering) return
+    const own = this.buffer.mute()
     clearHeaders(this.#res)
     own.setHeader('content-type', 'text/plain; charset=utf-8')
     this.#res.statusMessage = ''
@@ -63,16 +66,24 @@ export class Proof {
     this.#send(own, 500, FAILED, this.#bind(500, FAILED) as Uint8Array, undefined)
   }
 
-  #end(done: (() => void) | undefined): void {
-    const { status, body } = this.#buffer
+  onOverflow(): void {
+    this.fail(`the response is larger than ${this.#options.maxResponse} bytes`)
+  }
+
+  onEnd(done: Done | undefined): void {
+    const { status, body } = this.buffer
     const bound = this.#fault(status, body) ?? this.#bind(status, body)
-    if (typeof bound === 'string') this.fail(bound)
-    else this.#send(this.#buffer.release(), status, body, bound, done)
+    if (typeof bound === 'string') {
+      this.fail(bound)
+    } else {
+      this.buffer.release()
+      this.#send(this.buffer, status, body, bound, done)
+    }
   }
 
   /** What a response must not be, since its client could not check it or would take it for another. */
   #fault(status: number, body: Buffer): string | undefined {
-    if (this.#buffer.hasTrailers || this.#res.hasHeader('trailer')) return 'trailers, which nothing covers'
+    if (this.buffer.hasTrailers || this.#res.hasHeader('trailer')) return 'trailers, which nothing covers'
     const announced = this.#res.getHeader('content-length')
     if (this.#hasBody(status) && announced !== undefined && Number(announced) !== body.length) {
       return `content-length is ${announced}, the body has ${body.length} bytes`
@@ -84,7 +95,7 @@ export class Proof {
   #bind(status: number, body: Buffer): Uint8Array | string {
     try {
       const covered = this.#hasBody(status) ? body : NO_BODY
-      return responseBinding(status, responseHeaderPairs(this.#res), covered)
+      return responseBinding(status, coveredHeaderPairs(this.#res), covered)
     } catch (cause) {
       if (cause instanceof OrthrusError) return cause.reason
       throw cause
@@ -97,11 +108,11 @@ export class Proof {
 
   /** @param binding of what is sent: none of the headers set here is covered. */
   #send(
-    own: ResponseMethods,
+    own: ResponseMethods | ResponseBuffer,
     status: number,
     body: Buffer,
     binding: Uint8Array,
-    done: (() => void) | undefined,
+    done: Done | undefined,
   ): void {
     const { verified, clock, logger } = this.#options
     const hasBody = this.#hasBody(status)
@@ -116,5 +127,19 @@ export class Proof {
     own.writeHead(status)
     if (hasBody && body.length > 0) own.end(body, done)
     else own.end(done)
+  }
+}
+
+/** The proof of a response, kept on the response itself. */
+class Proven extends Adopted {
+  readonly #proof: Proof
+
+  constructor(res: ServerResponse, proof: Proof) {
+    super(res)
+    this.#proof = proof
+  }
+
+  static proofOf(res: ServerResponse): Proof | undefined {
+    return #proof in res ? res.#proof : undefined
   }
 }

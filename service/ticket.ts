@@ -40,22 +40,40 @@ declare module 'http' {
 
 /** Of a delegated presentation, everything but `via` is of the delegated ticket (docs/protocol.md section 8). */
 export function createTicket(handOff: HandOff): Ticket {
-  const { ticket, client, via, service, ...accepted } = handOff.verified
-  const facts: Omit<Ticket, 'onBehalf'> = {
-    client,
-    via,
-    service,
-    claims: claimsByName(accepted.claims),
-    claimsWithheld: accepted.claimsWithheld,
-    ticketId: toHex(ticket.ticketId),
-    authTime: ticket.authTime,
-    endTime: ticket.endTime,
-    passwordBased: (ticket.flags & FLAG.PASSWORD) !== 0,
-    delegable: (ticket.flags & FLAG.DELEGABLE) !== 0,
+  return Object.freeze(new AcceptedTicket(handOff))
+}
+
+class AcceptedTicket implements Ticket {
+  readonly client: Principal
+  readonly via: Principal | undefined
+  readonly service: Principal
+  readonly claims: Ticket['claims']
+  readonly claimsWithheld: boolean
+  readonly ticketId: string
+  readonly authTime: number
+  readonly endTime: number
+  readonly passwordBased: boolean
+  readonly delegable: boolean
+  readonly #handOff: HandOff
+
+  constructor(handOff: HandOff) {
+    const { ticket, client, via, service, claims, claimsWithheld } = handOff.verified
+    this.client = client
+    this.via = via
+    this.service = service
+    this.claims = claimsByName(claims)
+    this.claimsWithheld = claimsWithheld
+    this.ticketId = toHex(ticket.ticketId)
+    this.authTime = ticket.authTime
+    this.endTime = ticket.endTime
+    this.passwordBased = (ticket.flags & FLAG.PASSWORD) !== 0
+    this.delegable = (ticket.flags & FLAG.DELEGABLE) !== 0
+    this.#handOff = handOff
   }
-  // A closure, so that the credential shows nowhere; not enumerable, so that the facts print as facts.
-  const onBehalf = <Caller>(realm: DelegateRealm<Caller>): Caller => actOnBehalf(handOff, realm)
-  return Object.freeze(Object.defineProperty(facts, 'onBehalf', { value: onBehalf }) as Ticket)
+
+  onBehalf<Caller>(realm: DelegateRealm<Caller>): Caller {
+    return actOnBehalf(this.#handOff, realm)
+  }
 }
 
 function claimsByName(claims: Claims): Ticket['claims'] {

@@ -8,8 +8,10 @@ import { refuseUnproved } from '../shared/protocol/refusal.js'
 import type { Clock } from '../shared/time.js'
 import { type HandOff, sealedCredential } from './handed-off.js'
 import { type Presentation, readPresentation } from './presentation.js'
-import { late, readBody, requireUnread } from './request-body.js'
+import { announcesBody, late, readBody, requireUnread } from './request-body.js'
 import type { ServiceParts } from './service.js'
+
+const NO_BODY = new Uint8Array()
 
 export interface VerifyOptions {
   readonly checkers: ReadonlyMap<string, CaveatChecker>
@@ -31,9 +33,10 @@ export async function verifyRequest(
 ): Promise<HandOff | undefined> {
   const presentation = presentationOf(req, service)
   if (presentation === undefined) return undefined
-  requireUnread(req)
+  const hasBody = announcesBody(req)
+  if (hasBody) requireUnread(req)
   // Before step 4, so that the body has its 60 s at most, however long a shared replay cache takes.
-  const elapsed = stopwatch(service.clock)
+  const elapsed = hasBody ? stopwatch(service.clock) : undefined
   const accepted = await acceptRequest(presentation.bytes, {
     type: TYPE.AP_REQ,
     service: service.principal,
@@ -44,7 +47,7 @@ export async function verifyRequest(
     target: presentation.target,
     checkers: options.checkers,
   })
-  const body = await bodyOf(req, res, service, accepted, options.maxBody, elapsed)
+  const body = elapsed ? await bodyOf(req, res, service, accepted, options.maxBody, elapsed) : NO_BODY
   const { method, target, covered } = presentation
   const binding = bindRequest(method, target, covered, body)
   const verified = requireBinding(accepted, isSameBinding(binding, accepted.request.binding))
