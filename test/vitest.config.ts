@@ -4,9 +4,10 @@ import { defineConfig } from 'vitest/config'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** Tests run from the sources; what the package's "imports" map chooses is chosen here by name. */
-function platform(primitives: string) {
+function platform(twin: '' | '.node') {
   return {
-    '#primitives': `${root}shared/crypto/${primitives}`,
+    '#primitives': `${root}shared/crypto/primitives${twin}.ts`,
+    '#base64url': `${root}shared/base64url${twin}.ts`,
     '#keytab-file': `${root}shared/keytab-file.node.ts`,
     '#websocket': `${root}client/websocket.node.ts`,
   }
@@ -21,12 +22,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        resolve: { alias: platform('primitives.node.ts') },
+        resolve: { alias: platform('.node') },
         test: { name: 'openssl', include: ['test/**/*.test.ts'] },
       },
       {
         extends: true,
-        resolve: { alias: platform('primitives.ts') },
+        resolve: { alias: platform('') },
         test: { name: 'noble', include: ['test/shared/**/*.test.ts'] },
       },
     ],

@@ -1,7 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import * as portableBase64url from '../../../shared/base64url.js'
+import * as nodeBase64url from '../../../shared/base64url.node.js'
+import { toHex } from '../../../shared/bytes.js'
 import * as nobleTwin from '../../../shared/crypto/primitives.js'
 import * as opensslTwin from '../../../shared/crypto/primitives.node.js'
+import type { OrthrusError } from '../../../shared/errors.js'
 
 const openssl = { ...opensslTwin }
 const noble = { ...nobleTwin }
@@ -58,6 +62,39 @@ describe('noble and OpenSSL', () => {
     const derive = (twin: typeof noble) =>
       twin.scrypt(new Uint8Array([1]), new Uint8Array(32), parameters, 32)
     expect(await derive(openssl)).toEqual(await derive(noble))
+  })
+})
+
+describe('base64url of Node and of no platform', () => {
+  const twins = [portableBase64url, nodeBase64url]
+
+  it('write and read the same', () => {
+    fc.assert(
+      fc.property(data, bytes => {
+        const text = Buffer.from(bytes).toString('base64url')
+        for (const { toBase64url, fromBase64url } of twins) {
+          expect(toBase64url(bytes)).toBe(text)
+          expect(fromBase64url(text)).toEqual(bytes)
+        }
+      }),
+    )
+  })
+
+  it('refuse the same', () => {
+    const letters = fc.constantFrom(...'AQgwZz09-_+/= \n\u0000\u00e9\u0141\u{1f600}')
+    const read = ({ fromBase64url }: typeof portableBase64url, text: string) => {
+      try {
+        return toHex(fromBase64url(text))
+      } catch (cause) {
+        return (cause as OrthrusError).code
+      }
+    }
+    fc.assert(
+      fc.property(fc.string({ unit: letters, maxLength: 10 }), text => {
+        expect(read(nodeBase64url, text)).toBe(read(portableBase64url, text))
+      }),
+      { numRuns: 2_000 },
+    )
   })
 })
 
