@@ -17,11 +17,10 @@ export interface LifetimeLimits {
  * @param shortening from 0, not at all, to 1, by the most.
  */
 export function endTimeOf({ now, lifetime, lives, ends }: LifetimeLimits, shortening: number): number {
-  const asked = lifetime === 0 ? null : lifetime
-  const left = [asked, ...lives, ...ends.map(end => (end === null ? null : end - now))].filter(
-    limit => limit !== null,
-  )
-  const longest = Math.min(Number.MAX_SAFE_INTEGER - now, ...left)
+  let longest = Number.MAX_SAFE_INTEGER - now
+  if (lifetime !== 0) longest = Math.min(longest, lifetime)
+  for (const life of lives) if (life !== null) longest = Math.min(longest, life)
+  for (const end of ends) if (end !== null) longest = Math.min(longest, end - now)
   return now + Math.ceil(longest * (1 - SHORTENING * shortening))
 }
 

@@ -39,11 +39,9 @@ function infoOf(usage: Usage): Uint8Array {
  */
 export function expand<K extends AnyKey>(key: K, usage: K['usage']): Uint8Array {
   const known = expandedOf(key)
-  let bytes = known.get(usage)
-  if (bytes === undefined) {
-    bytes = hmacSha256(revealKey(key), infoOf(usage), ONE)
-    known.set(usage, bytes)
-  }
+  for (const expanded of known) if (expanded.usage === usage) return expanded.bytes
+  const bytes = hmacSha256(revealKey(key), infoOf(usage), ONE)
+  known.push({ usage, bytes })
   return bytes
 }
 

@@ -3,8 +3,14 @@ import { SIZE } from '../protocol/constants.js'
 
 /** The bytes of a key, for the few modules that derive from it, seal it or write it down. */
 export let revealKey: (key: AnyKey) => Uint8Array
-/** What has been expanded from a key before, kept beside it. */
-export let expandedOf: (key: AnyKey) => Map<Usage, Uint8Array>
+/** What was expanded from a key for one usage. */
+export interface Expanded {
+  readonly usage: Usage
+  readonly bytes: Uint8Array
+}
+
+/** What has been expanded from a key before, kept beside it: a list, since a key has few usages. */
+export let expandedOf: (key: AnyKey) => Expanded[]
 
 /**
  * One opaque class a role (docs/protocol.md sections 1, 5, 8 and 9). A key shows itself nowhere: not in text, JSON
@@ -13,7 +19,7 @@ export let expandedOf: (key: AnyKey) => Map<Usage, Uint8Array>
 abstract class Key<U extends Usage> {
   declare readonly usage: U
   readonly #bytes: Uint8Array
-  #expanded: Map<Usage, Uint8Array> | undefined
+  #expanded: Expanded[] | undefined
 
   /** Takes the bytes over: the caller must not keep or change them. @throws TypeError unless 32 bytes. */
   constructor(bytes: Uint8Array) {
@@ -24,7 +30,7 @@ abstract class Key<U extends Usage> {
   static {
     revealKey = key => key.#bytes
     expandedOf = key => {
-      key.#expanded ??= new Map()
+      key.#expanded ??= []
       return key.#expanded
     }
   }

@@ -120,7 +120,7 @@ export function openTicket(ticket: SealedTicket, key: LongTermKey): OpenedTicket
   const plaintext = open(key, 'ticket', aadOf(ticket.service, ticket.kvno), ticket.box)
   if (plaintext === undefined) throw ticketInvalid(ticket, 'its box does not open')
   try {
-    return { ...decodeContent(plaintext), service: ticket.service, kvno: ticket.kvno, opened: true }
+    return decodeContent(ticket, plaintext)
   } catch (cause) {
     if (cause instanceof OrthrusError) throw ticketInvalid(ticket, `what is in it has a wrong form`)
     throw cause
@@ -138,9 +138,11 @@ export function ticketInvalid(ticket: SealedTicket, reason: string): OrthrusErro
   )
 }
 
-function decodeContent(plaintext: Uint8Array): TicketContent {
+function decodeContent({ service, kvno }: SealedTicket, plaintext: Uint8Array): OpenedTicket {
   const list = fields(decode(plaintext), 11)
   return {
+    service,
+    kvno,
     ticketId: bytesOf(list[0], SIZE.TICKET_ID),
     client: principalOf(list[1]),
     clientId: bytesOf(list[2], SIZE.CLIENT_ID),
@@ -153,6 +155,7 @@ function decodeContent(plaintext: Uint8Array): TicketContent {
     flags: bitsOf(list[8], FLAGS_DEFINED),
     claims: decodeClaims(list[9]),
     caveats: caveatListOf(list[10]),
+    opened: true,
   }
 }
 
