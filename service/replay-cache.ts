@@ -95,14 +95,15 @@ export class BoundedReplayCache implements ReplayCache {
       return 'unavailable'
     }
     if (this.#floor.excludes(time, now)) return 'clock_skew'
-    if (this.#entries.has(id, time)) return 'replay'
+    this.#entries.load(id)
+    if (this.#entries.has(time)) return 'replay'
     if (this.#entries.hasShare(presenter)) return 'rate_limited'
     while (!this.#entries.reserve()) {
       this.#floor.raise(this.#entries.dropOldest())
       this.#warning = 'cache_full'
       if (this.#floor.excludes(time, now)) return 'clock_skew'
     }
-    this.#entries.insert(id, time, presenter)
+    this.#entries.insert(time, presenter)
     this.#floor.accepted(time)
     return undefined
   }

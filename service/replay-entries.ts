@@ -39,6 +39,7 @@ export class ReplayEntries {
   readonly #names = new NameHash()
   readonly #idWords = new Uint32Array(KEY_WORDS)
   readonly #idBytes = new Uint8Array(this.#idWords.buffer)
+  #idHash = 0
   #firstBucket = Number.NEGATIVE_INFINITY
   #size = 0
 
@@ -71,10 +72,15 @@ export class ReplayEntries {
     return (this.#pagesMax - this.#presenters.pages - BUCKETS - PAGES_AN_INSERT) * PAGE_RECORDS
   }
 
+  /** Takes up the id that `has` and `insert` are about, until the next. */
+  load(id: Uint8Array): void {
+    for (let i = 0; i < SIZE.REPLAY_ID; i++) this.#idBytes[i] = id[i] as number
+    this.#idHash = halfSipHash(this.#hashKey, this.#idWords, KEY_WORDS)
+  }
+
   /** Whether the id is among those of its stamp's bucket; all 16 bytes are compared. */
-  has(id: Uint8Array, time: number): boolean {
-    const hash = this.#loadId(id)
-    return this.#bucketOf(time).table.find(this.#idWords, hash) !== NONE
+  has(time: number): boolean {
+    return this.#bucketOf(time).table.find(this.#idWords, this.#idHash) !== NONE
   }
 
   /** Whether the presenter has its share of what fits. */
@@ -90,11 +96,10 @@ export class ReplayEntries {
     return this.#pool.reserve(PAGES_AN_INSERT)
   }
 
-  /** Adds an id that is not there yet, after `reserve`. */
-  insert(id: Uint8Array, time: number, presenter: string): void {
-    const hash = this.#loadId(id)
+  /** Adds the id, which is not there yet, after `reserve`. */
+  insert(time: number, presenter: string): void {
     const bucket = this.#bucketOf(time)
-    bucket.table.insert(this.#idWords, hash, this.#count(presenter))
+    bucket.table.insert(this.#idWords, this.#idHash, this.#count(presenter))
     // What the bucket held before was forgotten, so it lay below the floor and below this.
     bucket.newest = Math.max(bucket.newest, time)
     bucket.number = bucketNumber(time)
@@ -150,14 +155,7 @@ export class ReplayEntries {
 
   #bucketOf(time: number): Bucket {
     return this.#buckets[bucketNumber(time) % BUCKETS] as Bucket
-  }
-
-  /** Puts the id into words and returns their hash. */
-  #loadId(id: Uint8Array): number {
-    for (let i = 0; i < SIZE.REPLAY_ID; i++) this.#idBytes[i] = id[i] as number
-    return halfSipHash(this.#hashKey, this.#idWords, KEY_WORDS)
-  }
-}
+  }}
 
 function bucketNumber(time: number): number {
   return Math.floor(time / BUCKET_WIDTH)
