@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /**
  * What a whole database must add up to. LevelDB as it is packaged passes over damaged log records, reads tables
@@ -22,8 +22,8 @@ export const EMPTY_TALLY: Tally = { commits: 0, sum: new Uint8Array(SUM_BYTES) }
 
 /** Puts a record into the sum, or takes it out again. */
 export function toggleRecord(sum: Uint8Array, key: string, stored: Uint8Array): void {
-  const hash = createHash('sha256').update(`${key.length} ${key}`).update(stored).digest()
-  for (let i = 0; i < SUM_BYTES; i++) sum[i] = (sum[i] ?? 0) ^ (hash[i] ?? 0)
+  const digest = hash('sha256', Buffer.concat([Buffer.from(`${key.length} ${key}`), stored]), 'buffer')
+  for (let i = 0; i < SUM_BYTES; i++) sum[i] = (sum[i] as number) ^ (digest[i] as number)
 }
 
 /** Commits as 6 bytes, big-endian, then the sum. */
