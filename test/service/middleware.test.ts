@@ -148,7 +148,73 @@ describe('as middleware', () => {
   })
 })
 
+describe('a response', () => {
+  it('whose end somebody replaced afterwards is proved as that one ends it, once', async () => {
+    let ended = 0
+    const shout: Step = (_req, res, next) => {
+      const { end } = res
+      res.end = ((text: string) => {
+        ended += 1
+        return end.call(res, text.toUpperCase(), 'utf8')
+      }) as typeof res.end
+      next()
+    }
+    const realm = await start(({ service }) => [requireTicket({ service }), shout, hello])
+    const request = realm.sign()
+    const response = await realm.send(request)
+    expect(response.body.toString()).toBe(`HELLO ${WEB.toUpperCase()}`)
+    expectProved(response, request)
+    expect(ended).toBe(1)
+  })
+
+  it('is proved also when it is answered through an object derived from it', async () => {
+    const derived: Step = (_req, res) => {
+      const response: ServerResponse = Object.create(res)
+      response.setHeader('content-type', 'text/plain')
+      expect(response.headersSent).toBe(false)
+      response.write('a')
+      expect(response.headersSent).toBe(true)
+      response.end('b')
+    }
+    const realm = await start(({ service }) => [requireTicket({ service }), derived])
+    const request = realm.sign()
+    const response = await realm.send(request)
+    expect(response.body.toString()).toBe('ab')
+    expectProved(response, request)
+  })
+
+  it('has methods that belong to it alone', async () => {
+    const steal: Step = (_req, res) => {
+      const { end } = res
+      expect(() => end.call({} as ServerResponse, 'a', 'utf8')).toThrow(TypeError)
+      res.end('a')
+    }
+    const realm = await start(({ service }) => [requireTicket({ service }), steal])
+    const request = realm.sign()
+    expectProved(await realm.send(request), request)
+  })
+})
+
 describe('filters within filters', () => {
+  it('one service loaded twice proves a response once', async () => {
+    const realm = await startRealm({
+      listener: ({ service, clock, log: logger }) => {
+        const twin = loadService({ keytab, clock, logger, service: 'orders' })
+        return (req, res) => {
+          void twin.then(again => {
+            clock.advance(10_000)
+            chain(requireTicket({ service }), requireTicket({ service: again }), hello)(req, res)
+          })
+        }
+      },
+    })
+    const request = realm.sign({}, { time: realm.clock.now() + 10_000 })
+    const response = await realm.send(request)
+    expect(response.body.toString()).toBe(`hello ${WEB}`)
+    expectProved(response, request)
+    expect(response.headers.filter(([name]) => name.toLowerCase() === 'authentication-info')).toHaveLength(1)
+  })
+
   it('a request that meets its filter again is no replay', async () => {
     const realm = await start(({ service }) => [
       requireTicket({ service }),
