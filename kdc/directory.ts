@@ -2,6 +2,7 @@ import { patternsOf } from '../shared/pattern.js'
 import type { Principal } from '../shared/principal.js'
 import { CACHE } from './defaults.js'
 import { RecordCache } from './record-cache.js'
+import { type Soon, soon } from './soon.js'
 import {
   decodePolicyRecord,
   decodePrincipalRecord,
@@ -40,14 +41,13 @@ export class Directory {
   }
 
   /** `undefined` where there is none or it was removed. @throws OrthrusError `unavailable` */
-  async principal(name: Principal): Promise<PrincipalRecord | undefined> {
-    const record = await this.#principals.get(name)
-    return record?.removed ? undefined : record
+  principal(name: Principal): Soon<PrincipalRecord | undefined> {
+    return soon(this.#principals.get(name), unlessRemoved)
   }
 
   /** All rules that match the two. @throws OrthrusError `unavailable` */
-  async rules(client: Principal, service: Principal): Promise<readonly PolicyRecord[]> {
-    return (await this.#rules.get(policyName(client, service))) ?? []
+  rules(client: Principal, service: Principal): Soon<readonly PolicyRecord[]> {
+    return soon(this.#rules.get(policyName(client, service)), orNone)
   }
 
   /** Calls the listener when a principal may have changed. Returns what ends that. */
@@ -65,6 +65,14 @@ export class Directory {
     this.#principals.forget(name)
     for (const listener of [...this.#listeners]) listener(name)
   }
+}
+
+function unlessRemoved(record: PrincipalRecord | undefined): PrincipalRecord | undefined {
+  return record?.removed ? undefined : record
+}
+
+function orNone(rules: readonly PolicyRecord[] = []): readonly PolicyRecord[] {
+  return rules
 }
 
 async function readPrincipal(vault: Vault, name: string): Promise<PrincipalRecord | undefined> {

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Soon } from './soon.js'
 
 export interface RecordCacheOptions<T> {
   /** Reads past the cache. */
@@ -24,7 +25,7 @@ export class RecordCache<T extends object> {
     this.#absent = new LRUCache({ max: absent })
   }
 
-  async get(name: string): Promise<T | undefined> {
+  get(name: string): Soon<T | undefined> {
     const known = this.#present.get(name)
     if (known !== undefined || this.#absent.get(name)) return known
     return this.#flights.get(name) ?? this.#fly(name)

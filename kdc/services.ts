@@ -8,6 +8,7 @@ import type { ExchangeContext } from './context.js'
 import { drawShare, issueTicket, issuingService, type ReplySpace } from './issue.js'
 import { endTimeOf } from './lifetime.js'
 import { decide, type Terms } from './policy.js'
+import { allSoon, type Soon } from './soon.js'
 import type { PrincipalRecord } from './store/records.js'
 
 /** The services of one request, of AS and TGS alike (docs/protocol.md sections 6 and 7). Times in milliseconds. */
@@ -43,7 +44,7 @@ export async function grantServices(
   bearer: Bearer,
   space: ReplySpace,
 ): Promise<Granted> {
-  const found = await Promise.all(services.map(service => lookUp(context, bearer, service)))
+  const found = await allSoon(services.map(service => lookUp(context, bearer, service)))
   const granted: Granted = { grants: [], denials: [] }
   for (const asked of found) {
     try {
@@ -64,16 +65,15 @@ interface AskedService {
   readonly rules: Parameters<typeof decide>[0]
 }
 
-async function lookUp(
+function lookUp(
   { realm: { directory } }: ExchangeContext,
   { client }: Bearer,
   service: Principal,
-): Promise<AskedService> {
-  const [record, rules] = await Promise.all([
-    directory.principal(service),
-    directory.rules(client.name, service),
-  ])
-  return { service, record, rules }
+): Soon<AskedService> {
+  const record = directory.principal(service)
+  const rules = directory.rules(client.name, service)
+  if (!(record instanceof Promise || rules instanceof Promise)) return { service, record, rules }
+  return Promise.all([record, rules]).then(([record, rules]) => ({ service, record, rules }))
 }
 
 /** Policy, then `services` caveats, then sizes. */

@@ -36,7 +36,8 @@ export interface TgsContext extends ExchangeContext {
  */
 export async function answerTgs(context: TgsContext, { bytes, address, now }: Incoming): Promise<Uint8Array> {
   const request = decodeTgsRequest(bytes)
-  const tgt = await openTgt(context, request.tgt, now)
+  const { keys } = await ticketGranting(context)
+  const tgt = openTgt(context, request.tgt, keys, now)
   const key = deriveAuthKey(tgt.key, request.caveats)
   const verified = verifyTgsRequest(request, key)
   const about = { exchange: 'TGS', client: tgt.client, address }
@@ -54,11 +55,15 @@ export async function answerTgs(context: TgsContext, { bytes, address, now }: In
 }
 
 /** Step 1. A kvno that was retired is an unknown one. @throws OrthrusError `ticket_invalid` */
-async function openTgt(context: TgsContext, ticket: SealedTicket, now: number): Promise<OpenedTicket> {
+function openTgt(
+  context: TgsContext,
+  ticket: SealedTicket,
+  keys: PrincipalRecord['keys'],
+  now: number,
+): OpenedTicket {
   if (ticket.service !== ticketGrantingService(context.realm.record.realm)) {
     throw ticketInvalid(ticket, 'it is no TGT of this realm')
   }
-  const { keys } = await ticketGranting(context)
   const stored = keys.find(({ kvno }) => kvno === ticket.kvno)
   if (stored === undefined) throw ticketInvalid(ticket, 'the kvno is unknown or retired')
   return context.openedTgts.open(ticket, stored.key, now)

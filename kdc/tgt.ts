@@ -7,6 +7,7 @@ import type { ExchangeContext } from './context.js'
 import { drawShare, issueTicket, issuingService } from './issue.js'
 import { endTimeOf, renewTillOf } from './lifetime.js'
 import { logGrant } from './services.js'
+import { type Soon, soon } from './soon.js'
 import type { PrincipalRecord } from './store/records.js'
 
 /** Ticket-granting tickets: new ones, and renewed ones (docs/protocol.md sections 6 and 7). Times in milliseconds. */
@@ -25,8 +26,11 @@ export interface NewTgtQuestion extends TgtQuestion {
 }
 
 /** The record of `krbtgt@realm`. @throws OrthrusError `unavailable` */
-export async function ticketGranting({ realm }: ExchangeContext): Promise<PrincipalRecord> {
-  const record = await realm.directory.principal(ticketGrantingService(realm.record.realm))
+export function ticketGranting({ realm }: ExchangeContext): Soon<PrincipalRecord> {
+  return soon(realm.directory.principal(ticketGrantingService(realm.record.realm)), requireRecord)
+}
+
+function requireRecord(record: PrincipalRecord | undefined): PrincipalRecord {
   if (record === undefined) throw new OrthrusError('unavailable', 'the realm has lost its krbtgt')
   return record
 }
