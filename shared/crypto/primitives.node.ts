@@ -140,6 +140,8 @@ const innerWords = new Uint32Array(inner.key.buffer)
  * They are in `inner` until the next call.
  */
 function extend(key: Uint8Array, nonce: Uint8Array): void {
+  // What is shorter would be filled up with what was here before.
+  if (key.length !== 32 || nonce.length !== 24) throw new TypeError('a key has 32 bytes, a nonce 24')
   keyBytes.set(key)
   nonceBytes.set(nonce.subarray(0, 16))
   hchacha(SIGMA, keyWords, nonceWords, innerWords)

@@ -14,6 +14,15 @@ const key = fc.uint8Array({ minLength: 32, maxLength: 32 })
 const data = fc.uint8Array({ maxLength: 400 })
 const nonce = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
 
+/** An input of a wrong size may be a mistake that is thrown, or simply open nothing. */
+function attempt(open: () => Uint8Array | undefined): Uint8Array | undefined {
+  try {
+    return open()
+  } catch {
+    return undefined
+  }
+}
+
 describe('noble and OpenSSL', () => {
   it('hash to the same bytes', () => {
     fc.assert(
@@ -55,6 +64,27 @@ describe('noble and OpenSSL', () => {
     const [k, n] = [whole.subarray(3, 35), whole.subarray(41, 65)]
     const sealed = noble.sealExtended(k.slice(), n.slice(), whole.subarray(1, 2), whole.subarray(7, 9))
     expect(openssl.sealExtended(k, n, whole.subarray(1, 2), whole.subarray(7, 9))).toEqual(sealed)
+  })
+
+  it.each([
+    ['sealExtended', 'openExtended', 24],
+    ['sealRecord', 'openRecord', 12],
+  ] as const)('%s with no key or nonce of another size, whatever came before', (seal, open, nonceLength) => {
+    const [k, n, none] = [new Uint8Array(32).fill(7), new Uint8Array(nonceLength).fill(7), new Uint8Array(0)]
+    const sealed = noble[seal](k, n, none, new Uint8Array(4))
+    const wrong = [
+      ...[0, 16, 31, 33, 64].map(length => [new Uint8Array(length).fill(7), n] as const),
+      ...[0, 8, nonceLength - 1, nonceLength + 1, 32].map(
+        length => [k, new Uint8Array(length).fill(7)] as const,
+      ),
+    ]
+    for (const twin of [noble, openssl]) {
+      for (const [otherKey, otherNonce] of wrong) {
+        expect(toHex(twin[seal](k, n, none, new Uint8Array(4)))).toBe(toHex(sealed))
+        expect(() => twin[seal](otherKey, otherNonce, none, new Uint8Array(4))).toThrow()
+        expect(attempt(() => twin[open](otherKey, otherNonce, none, sealed))).toBeUndefined()
+      }
+    }
   })
 
   it('derive the same key from a password', async () => {
