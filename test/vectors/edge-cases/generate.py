@@ -239,6 +239,9 @@ def altered(aead):
         yield invalid(f"bits {bits} of the tag flipped", "ModifiedTag", key, nonce, aad, msg, ct, flipped)
     for size in [0, 1, 4, 8, 12, 15]:
         yield invalid(f"a tag cut to {size} bytes", "TruncatedTag", key, nonce, aad, msg, ct, tag[:size])
+    _, alone = aead.seal(key, nonce, aad, b"")
+    for size in [0, 1, 4, 8, 12, 15]:
+        yield invalid(f"no message, and a tag cut to {size} bytes", "TruncatedTag", key, nonce, aad, b"", b"", alone[:size])
     yield invalid("a tag with a byte more", "TruncatedTag", key, nonce, aad, msg, ct, tag + ZERO)
     yield invalid("a byte of aad moved to the ciphertext", "MovedBoundary", key, nonce, aad[:-1], msg, aad[-1:] + ct, tag)
     yield invalid("a byte of ciphertext moved to the aad", "MovedBoundary", key, nonce, aad + ct[:1], msg, ct[1:], tag)
