@@ -56,7 +56,10 @@ interface Authenticated {
 
 /** Unknown client, unknown kvno and wrong MAC take the same path and throw the same code. */
 async function authenticate(context: AsContext, request: AsRequest, address: string): Promise<Authenticated> {
-  const client = await context.realm.directory.principal(request.client)
+  const { directory } = context.realm
+  const found = directory.principal(request.client)
+  const held = !(found instanceof Promise)
+  const client = held ? found : await found
   const key = client && currentKey(client, request.kvno)
   try {
     const verified = verifyAsRequest(request, key?.key ?? context.dummyKey)
@@ -67,6 +70,7 @@ async function authenticate(context: AsContext, request: AsRequest, address: str
     throw new OrthrusError('auth_failed', 'the dummy key was guessed')
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
+    await directory.concealGuess(request.client, held)
     throw new OrthrusError('auth_failed', faultOf(client, key), {
       principal: request.client,
       kvno: request.kvno,

@@ -1,16 +1,22 @@
+import { LRUCache } from 'lru-cache'
+import { expand } from '../shared/crypto/derive.js'
+import { LongTermKey } from '../shared/crypto/keys.js'
 import { patternsOf } from '../shared/pattern.js'
 import type { Principal } from '../shared/principal.js'
+import { SIZE } from '../shared/protocol/constants.js'
 import { CACHE } from './defaults.js'
+import { newPrincipal } from './principal.js'
 import { RecordCache } from './record-cache.js'
 import { type Soon, soon } from './soon.js'
 import {
   decodePolicyRecord,
   decodePrincipalRecord,
+  encodePrincipalRecord,
   type PolicyRecord,
   type PrincipalRecord,
 } from './store/records.js'
 import { RECORD_KIND } from './store/store.js'
-import type { Vault } from './store/vault.js'
+import type { Vault, VaultRecord } from './store/vault.js'
 
 /** The name of the rule for exactly this pair. A space is in no pattern. */
 export function policyName(client: string, service: string): string {
@@ -19,7 +25,10 @@ export function policyName(client: string, service: string): string {
 
 /** Look-ups for the exchanges: cached, and right again by the time that a change is acknowledged. */
 export class Directory {
+  readonly #vault: Vault
+  readonly #nobody: () => VaultRecord
   readonly #principals: RecordCache<PrincipalRecord>
+  readonly #guessed = new LRUCache<string, true>({ max: CACHE.ABSENT })
   /** By client and service, for which a look-up in the store is needed for each pair of their patterns. */
   readonly #rules: RecordCache<readonly PolicyRecord[]>
   readonly #listeners = new Set<(name: string) => void>()
@@ -27,8 +36,10 @@ export class Directory {
 
   constructor(vault: Vault) {
     const { ABSENT: absent } = CACHE
+    this.#vault = vault
+    this.#nobody = vault.standIn(RECORD_KIND.PRINCIPAL, NOBODY)
     this.#principals = new RecordCache({
-      read: name => readPrincipal(vault, name),
+      read: name => this.#read(name),
       present: CACHE.PRINCIPALS,
       absent,
     })
@@ -43,6 +54,23 @@ export class Directory {
   /** `undefined` where there is none or it was removed. @throws OrthrusError `unavailable` */
   principal(name: Principal): Soon<PrincipalRecord | undefined> {
     return soon(this.#principals.get(name), unlessRemoved)
+  }
+
+  /** As `principal`, from the store itself: whoever asks learns nothing of what is in memory. */
+  async storedPrincipal(name: Principal): Promise<PrincipalRecord | undefined> {
+    return unlessRemoved(await this.#read(name))
+  }
+
+  /**
+   * After a wrong guess at the key of a name: the first one takes a read and what goes with it, whether the name was in
+   * memory, in the store, or nowhere, so that its time tells none of these. @param held whether it was in memory
+   */
+  async concealGuess(name: Principal, held: boolean): Promise<void> {
+    if (this.#guessed.get(name)) return
+    const record = await (held ? this.#read(name) : this.#principals.get(name))
+    this.#guessed.set(name, true)
+    // The first MAC under a key costs its expansion, unless the guess itself has paid for that.
+    expand(record?.keys[0]?.key ?? new LongTermKey(new Uint8Array(SIZE.KEY)), 'as-req')
   }
 
   /** All rules that match the two. @throws OrthrusError `unavailable` */
@@ -61,6 +89,12 @@ export class Directory {
     this.#listeners.clear()
   }
 
+  async #read(name: string): Promise<PrincipalRecord | undefined> {
+    const record = await this.#vault.read(RECORD_KIND.PRINCIPAL, name)
+    const decoded = decodePrincipalRecord((record ?? this.#nobody()).fields)
+    return record && decoded
+  }
+
   #forgetPrincipal(name: string): void {
     this.#principals.forget(name)
     for (const listener of [...this.#listeners]) listener(name)
@@ -75,10 +109,15 @@ function orNone(rules: readonly PolicyRecord[] = []): readonly PolicyRecord[] {
   return rules
 }
 
-async function readPrincipal(vault: Vault, name: string): Promise<PrincipalRecord | undefined> {
-  const record = await vault.read(RECORD_KIND.PRINCIPAL, name)
-  return record && decodePrincipalRecord(record.fields)
-}
+/** The record of no principal, read in place of one that is not there: the time of a read must not tell. */
+const NOBODY = encodePrincipalRecord(
+  newPrincipal({
+    name: 'nobody@nowhere' as Principal,
+    key: new LongTermKey(new Uint8Array(SIZE.KEY)),
+    now: 0,
+    random: length => new Uint8Array(length),
+  }),
+)
 
 /** By one read for each pair of patterns; `undefined` where no rule matches. @param pair as `policyName` gives it. */
 async function readRules(vault: Vault, pair: string): Promise<readonly PolicyRecord[] | undefined> {

@@ -16,7 +16,7 @@ export async function answerParams(
   await rates.requireParams(address)
   const client = decodeParamsRequest(bytes)
   const invented = inventParameters(client, realm.record.saltSecret)
-  const record = await realm.directory.principal(client)
+  const record = await realm.directory.storedPrincipal(client)
   const known = record?.keys[0]?.fromPassword === true ? record.password : null
   return createParamsReply(known ?? invented)
 }
