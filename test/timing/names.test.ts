@@ -1,0 +1,216 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { Directory } from '../../kdc/directory.js'
+import { createDispatch, type Dispatch } from '../../kdc/dispatch.js'
+import { newPrincipal } from '../../kdc/principal.js'
+import { openRealm } from '../../kdc/realm.js'
+import { openLevelStore } from '../../kdc/store/level.js'
+import { encodePrincipalRecord } from '../../kdc/store/records.js'
+import { RECORD_KIND } from '../../kdc/store/store.js'
+import { Vault, type VaultChange } from '../../kdc/store/vault.js'
+import { expand } from '../../shared/crypto/derive.js'
+import { LongTermKey } from '../../shared/crypto/keys.js'
+import { systemRandom } from '../../shared/crypto/random.js'
+import { OrthrusError } from '../../shared/errors.js'
+import type { Logger } from '../../shared/logger.js'
+import { createAsRequest } from '../../shared/protocol/as.js'
+import { ADDRESS, type Identity, local, type TestRealm, testRealm } from '../kdc/realm.js'
+import { type Comparison, compare, compareTimes, describeComparison } from './welch.js'
+
+/**
+ * Whether the time that the KDC takes tells which names exist. The figures are printed; what is asserted is only what
+ * no machine under load gets wrong. It belongs to the slow set.
+ */
+
+const slow = process.env.ORTHRUS_SLOW === '1'
+const SAMPLES = 100_000
+const UNSEEN = 10
+const SEEN = 50
+/** Names that are asked about once each. */
+const COLD = 4_000
+const WARM_UP = 500
+/** LevelDB itself finds what is there a little later than that there is nothing. */
+const FIRST_GUESSES_APART = 1.4
+
+const nothing = () => {}
+const silent: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing }
+
+function quiet({ context }: TestRealm, change: Partial<TestRealm['context']> = {}): Dispatch {
+  return createDispatch({ ...context, logger: silent, ...change })
+}
+
+/** Requests by somebody who has not the key, made beforehand. */
+function guesses(realm: TestRealm, name: string, kvno: number, count = 64): Uint8Array[] {
+  return Array.from({ length: count }, () => requestOf(realm, name, kvno, new LongTermKey(systemRandom(32))))
+}
+
+function requestOf({ clock }: TestRealm, name: string, kvno: number, key: LongTermKey): Uint8Array {
+  const nonce = systemRandom(16)
+  const client = local(name)
+  const question = { client, kvno, time: clock.time, nonce, services: [], lifetime: 0, renewable: false }
+  return createAsRequest(key, question).bytes
+}
+
+function inTurn(dispatch: Dispatch, requests: readonly Uint8Array[]): () => Promise<unknown> {
+  let next = 0
+  return () => dispatch(requests[next++ % requests.length] as Uint8Array, ADDRESS)
+}
+
+function report(name: string, comparison: Comparison): number {
+  console.log(describeComparison(name, comparison))
+  return Math.abs(comparison.t)
+}
+
+async function scene(): Promise<TestRealm & { readonly web: Identity }> {
+  const realm = await testRealm()
+  const web = await realm.add('web')
+  const parameters = { log2N: 17, r: 8, p: 1, salt: systemRandom(16) }
+  await realm.add('ann', { password: { parameters, key: new LongTermKey(systemRandom(32)) } })
+  return { ...realm, web }
+}
+
+describe('the measure', () => {
+  const spread = (from: number) => Array.from({ length: 2_000 }, (_, i) => from + (i % 100) / 100)
+
+  it('finds no difference where there is none, and one where there is', () => {
+    expect(Math.abs(compare(spread(1), spread(1)).t)).toBeLessThan(1e-9)
+    expect(compare(spread(1.2), spread(1)).t).toBeGreaterThan(5)
+    expect(compare(spread(1), spread(1.2)).t).toBeLessThan(-5)
+  })
+
+  it('is not misled by what took long for a reason of its own', () => {
+    const disturbed = spread(1).map((time, i) => (i % 50 === 0 ? 1_000 : time))
+    expect(Math.abs(compare(disturbed, spread(1)).t)).toBeLessThan(3)
+  })
+})
+
+describe.skipIf(!slow)('the time of a wrong guess', () => {
+  it('does not tell a name from none, from the second guess on', async () => {
+    const realm = await scene()
+    const dispatch = quiet(realm)
+    const known = inTurn(dispatch, guesses(realm, 'web', 1))
+    const unknown = inTurn(dispatch, guesses(realm, 'xyz', 1))
+    expect(report('known name, unknown name', await compareTimes(known, unknown, SAMPLES))).toBeLessThan(
+      UNSEEN,
+    )
+  })
+
+  it('does not tell a kvno that there is from none', async () => {
+    const realm = await scene()
+    const dispatch = quiet(realm)
+    const right = inTurn(dispatch, guesses(realm, 'web', 1))
+    const wrong = inTurn(dispatch, guesses(realm, 'web', 2))
+    expect(report('current kvno, another kvno', await compareTimes(right, wrong, SAMPLES))).toBeLessThan(
+      UNSEEN,
+    )
+  })
+
+  it('does not tell a name with a password from none', async () => {
+    const realm = await scene()
+    const dispatch = quiet(realm)
+    const person = inTurn(dispatch, guesses(realm, 'ann', 0))
+    const nobody = inTurn(dispatch, guesses(realm, 'xyz', 0))
+    expect(report('password, unknown name', await compareTimes(person, nobody, SAMPLES))).toBeLessThan(UNSEEN)
+  })
+
+  it('does not tell where a MAC differs', async () => {
+    const realm = await scene()
+    const dispatch = quiet(realm)
+    const right = Array.from({ length: 64 }, () => requestOf(realm, 'web', 1, realm.web.key))
+    const differing = (at: number) => right.map(bytes => bytes.map((byte, i) => (i === at ? byte ^ 1 : byte)))
+    const [length = 0] = right.map(bytes => bytes.length)
+    const first = inTurn(dispatch, differing(length - 32))
+    const last = inTurn(dispatch, differing(length - 1))
+    expect(report('first byte, last byte', await compareTimes(first, last, SAMPLES))).toBeLessThan(UNSEEN)
+  })
+
+  it('would show if a name that there is not were refused before the MAC', async () => {
+    const realm = await scene()
+    const dispatch = quiet(realm, { realm: { ...realm.realm, directory: hastyDirectory(realm) } })
+    const known = inTurn(dispatch, guesses(realm, 'web', 1))
+    const unknown = inTurn(dispatch, guesses(realm, 'xyz', 1))
+    const t = report('planted: known name, unknown name', await compareTimes(known, unknown, SAMPLES))
+    expect(t).toBeGreaterThan(SEEN)
+  })
+})
+
+describe.skipIf(!slow)('the time of the first guess at a name', () => {
+  it('is about the same in use, in the store and nowhere', async () => {
+    const { realm, dispatch, close } = await coldScene()
+    try {
+      const firstGuesses = (letter: string) => inTurn(dispatch, onceEach(realm, letter))
+      const pairs: [string, string, string][] = [
+        ['first guess: in the store, none', 'a', 'w'],
+        ['first guess: in use, none', 'u', 'x'],
+        ['first guess: in use, in the store', 'v', 'b'],
+      ]
+      for (const [name, one, other] of pairs) {
+        const compared = await compareTimes(firstGuesses(one), firstGuesses(other), COLD, WARM_UP)
+        report(name, compared)
+        const [a, b] = compared.medians
+        expect(Math.max(a, b) / Math.min(a, b)).toBeLessThan(FIRST_GUESSES_APART)
+      }
+    } finally {
+      await close()
+    }
+  })
+})
+
+/** Refuses as a KDC would that looked no further once it found nobody. */
+function hastyDirectory({ realm }: TestRealm): Directory {
+  const principal: Directory['principal'] = async name => {
+    const record = await realm.directory.principal(name)
+    if (record === undefined) throw new OrthrusError('auth_failed', 'there is no such principal')
+    return record
+  }
+  return { principal, holds: () => true, concealGuess: async () => {} } as unknown as Directory
+}
+
+/** A KDC that has just started on a database of thousands: `a...` and `b...` are in it, `u...` and `v...` are in use. */
+async function coldScene(): Promise<{ realm: TestRealm; dispatch: Dispatch; close: () => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'orthrus-test-'))
+  const before = await testRealm({ store: await openLevelStore(folder, { create: true }) })
+  await before.add('web')
+  for (const letter of [...STORED, ...IN_USE]) {
+    const changes = namesOf(letter).map(name => recordOf(before, name))
+    for (let i = 0; i < changes.length; i += 500) await before.vault.commit(changes.slice(i, i + 500))
+  }
+  await before.store.close()
+  const store = await openLevelStore(folder, { create: false })
+  const vault = new Vault(store, before.masterKey, systemRandom)
+  const opened = await openRealm({ vault, clock: before.clock, random: systemRandom })
+  for (const name of IN_USE.flatMap(namesOf)) {
+    const key = (await opened.directory.principal(local(name)))?.keys[0]?.key
+    if (key !== undefined) expand(key, 'as-req')
+  }
+  const close = async () => {
+    opened.close()
+    await store.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+  return { realm: before, dispatch: quiet(before, { realm: opened }), close }
+}
+
+const STORED = ['a', 'b']
+const IN_USE = ['u', 'v']
+
+function recordOf({ clock }: TestRealm, name: string): VaultChange {
+  const key = new LongTermKey(systemRandom(32))
+  const record = newPrincipal({ name: local(name), key, now: clock.time, random: systemRandom })
+  return {
+    kind: RECORD_KIND.PRINCIPAL,
+    name: record.name,
+    expected: 0,
+    fields: encodePrincipalRecord(record),
+  }
+}
+
+function namesOf(letter: string): string[] {
+  return Array.from({ length: COLD }, (_, i) => `${letter}${String(i).padStart(6, '0')}`)
+}
+
+function onceEach(realm: TestRealm, letter: string): Uint8Array[] {
+  return namesOf(letter).flatMap(name => guesses(realm, name, 1, 1))
+}
