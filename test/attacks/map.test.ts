@@ -3,52 +3,98 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
-/** The table of README.md, held against the tests themselves. */
+/** The tables of docs/attacks.md, held against the tests and the sections that they name. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const table = readFileSync(join(root, 'test/attacks/README.md'), 'utf8')
+const map = readFileSync(join(root, 'docs/attacks.md'), 'utf8')
+/** The tables stand before what was measured. */
+const [tables = ''] = map.split('## What time tells')
 
-interface Row {
-  readonly attack: string
-  readonly file: string
-  readonly name: string
-}
+/** The classes there must be: numbered ones, and those of the literature. */
+const NUMBERED = Array.from({ length: 63 }, (_, i) => String(i + 1))
+const LITERATURE = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6']
+/** How the reason begins why a class has no test. */
+const REASON = /^(Not built yet|Does not apply): /
 
-const rows: Row[] = table
+const cells = tables
   .split('\n')
-  .filter(line => line.startsWith('| ') && !line.startsWith('| attack '))
-  .map(line => {
-    const [attack = '', file = '', name = ''] = line.replace(/^\| | \|$/g, '').split(' | ')
-    return { attack, file: file.replaceAll('`', ''), name }
-  })
+  .filter(line => line.startsWith('| ') && !line.startsWith('| class '))
+  .map(line => line.replace(/^\| | \|$/g, '').split(' | '))
 
-/** The texts that stand in quotes in a source: titles of tests, and of their rows. */
+const classes = cells
+  .filter(row => row.length === 3)
+  .map(([id = '', attack = '', answer = '']) => ({ id, attack, answer }))
+
+const tests = cells
+  .filter(row => row.length === 4)
+  .map(([ids = '', attack = '', file = '', name = '']) => ({
+    ids: ids.split(', '),
+    attack,
+    file: file.replaceAll('`', ''),
+    name,
+  }))
+
+/** The texts that stand in quotes in a source: titles of tests, and of their rows. What is put in is `…`. */
 function quotedIn(path: string): Set<string> {
   const source = readFileSync(path, 'utf8')
-  const quoted = source.matchAll(/'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"/g)
-  return new Set([...quoted].map(([, single, double]) => (single ?? double ?? '').replaceAll("\\'", "'")))
+  const quoted = source.matchAll(/'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\\n]|\\.)*)`/g)
+  return new Set(
+    [...quoted].map(([, single, double, template]) =>
+      (single ?? double ?? template?.replace(/\$\{[^}]*\}/g, '…') ?? '').replaceAll("\\'", "'"),
+    ),
+  )
 }
 
-describe('the table of attacks', () => {
-  it('has rows, each with an attack, a file and a name', () => {
-    expect(rows.length).toBeGreaterThan(100)
-    for (const { attack, file, name } of rows) {
-      expect(attack).not.toBe('')
-      expect(file).toMatch(/^test\/.*\.test\.ts$/)
-      expect(name).not.toBe('')
-    }
+/** The name by which a heading is linked to. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}_ -]/gu, '')
+    .replaceAll(' ', '-')
+}
+
+function anchorsIn(path: string): Set<string> {
+  const headings = readFileSync(join(root, path), 'utf8').matchAll(/^#+ (.*)$/gm)
+  return new Set([...headings].map(([, heading = '']) => anchorOf(heading)))
+}
+
+describe('the map of attacks', () => {
+  it('has nothing in its tables but classes and tests', () => {
+    expect(classes.length + tests.length).toBe(cells.length)
+    expect(tests.length).toBeGreaterThan(150)
+    expect(cells.flat().filter(cell => cell.trim() === '')).toEqual([])
   })
 
-  it.each(rows)('$attack: $file', ({ file, name }) => {
+  it('has every class once', () => {
+    expect(classes.map(({ id }) => id).sort()).toEqual([...NUMBERED, ...LITERATURE].sort())
+  })
+
+  it.each(classes)('class $id has a test, or a reason why it has none', ({ id, answer }) => {
+    expect(tests.some(({ ids }) => ids.includes(id))).toBe(!REASON.test(answer))
+  })
+
+  it.each(tests)('$ids: $attack: $file', ({ ids, file, name }) => {
+    const known = new Set(classes.map(({ id }) => id))
+    expect(ids.filter(id => !known.has(id))).toEqual([])
+    expect(file).toMatch(/^test\/.*\.test\.ts$/)
     const path = join(root, file)
     expect(existsSync(path), file).toBe(true)
     expect(quotedIn(path).has(name), `${file} has no test "${name}"`).toBe(true)
   })
 
-  it('has every file of attacks in it', () => {
+  it('names every file of attacks', () => {
     const files = readdirSync(join(root, 'test/attacks')).filter(name => name.endsWith('.test.ts'))
-    const named = new Set(rows.map(({ file }) => file))
+    const named = new Set(tests.map(({ file }) => file))
     const missing = files.filter(name => name !== 'map.test.ts' && !named.has(`test/attacks/${name}`))
     expect(missing).toEqual([])
+  })
+
+  it('links to what is there', () => {
+    const links = [...map.matchAll(/\]\(([\w.-]*)#([^)]*)\)/g)]
+    expect(links.length).toBeGreaterThan(40)
+    const dead = links.filter(([, file = '', anchor = '']) => {
+      return !anchorsIn(`docs/${file === '' ? 'attacks.md' : file}`).has(anchor)
+    })
+    expect(dead.map(([link]) => link)).toEqual([])
   })
 })
