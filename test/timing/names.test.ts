@@ -27,6 +27,8 @@ import { type Comparison, compare, compareTimes, describeComparison } from './we
 const slow = process.env.ORTHRUS_SLOW === '1'
 const SAMPLES = 100_000
 const UNSEEN = 10
+/** On a quiet machine t finds any difference in the end; one of so small a share of the time is none to go by. */
+const SHARE_UNSEEN = 0.03
 const SEEN = 50
 /** Names that are asked about once each. */
 const COLD = 4_000
@@ -58,9 +60,13 @@ function inTurn(dispatch: Dispatch, requests: readonly Uint8Array[]): () => Prom
   return () => dispatch(requests[next++ % requests.length] as Uint8Array, ADDRESS)
 }
 
-function report(name: string, comparison: Comparison): number {
+function report(name: string, comparison: Comparison): Comparison {
   console.log(describeComparison(name, comparison))
-  return Math.abs(comparison.t)
+  return comparison
+}
+
+function expectUnseen({ t, difference, medians }: Comparison): void {
+  if (Math.abs(difference) > SHARE_UNSEEN * Math.min(...medians)) expect(Math.abs(t)).toBeLessThan(UNSEEN)
 }
 
 async function scene(): Promise<TestRealm & { readonly web: Identity }> {
@@ -92,9 +98,7 @@ describe.skipIf(!slow)('the time of a wrong guess', () => {
     const dispatch = quiet(realm)
     const known = inTurn(dispatch, guesses(realm, 'web', 1))
     const unknown = inTurn(dispatch, guesses(realm, 'xyz', 1))
-    expect(report('known name, unknown name', await compareTimes(known, unknown, SAMPLES))).toBeLessThan(
-      UNSEEN,
-    )
+    expectUnseen(report('known name, unknown name', await compareTimes(known, unknown, SAMPLES)))
   })
 
   it('does not tell a kvno that there is from none', async () => {
@@ -102,9 +106,7 @@ describe.skipIf(!slow)('the time of a wrong guess', () => {
     const dispatch = quiet(realm)
     const right = inTurn(dispatch, guesses(realm, 'web', 1))
     const wrong = inTurn(dispatch, guesses(realm, 'web', 2))
-    expect(report('current kvno, another kvno', await compareTimes(right, wrong, SAMPLES))).toBeLessThan(
-      UNSEEN,
-    )
+    expectUnseen(report('current kvno, another kvno', await compareTimes(right, wrong, SAMPLES)))
   })
 
   it('does not tell a name with a password from none', async () => {
@@ -112,7 +114,7 @@ describe.skipIf(!slow)('the time of a wrong guess', () => {
     const dispatch = quiet(realm)
     const person = inTurn(dispatch, guesses(realm, 'ann', 0))
     const nobody = inTurn(dispatch, guesses(realm, 'xyz', 0))
-    expect(report('password, unknown name', await compareTimes(person, nobody, SAMPLES))).toBeLessThan(UNSEEN)
+    expectUnseen(report('password, unknown name', await compareTimes(person, nobody, SAMPLES)))
   })
 
   it('does not tell where a MAC differs', async () => {
@@ -123,7 +125,7 @@ describe.skipIf(!slow)('the time of a wrong guess', () => {
     const [length = 0] = right.map(bytes => bytes.length)
     const first = inTurn(dispatch, differing(length - 32))
     const last = inTurn(dispatch, differing(length - 1))
-    expect(report('first byte, last byte', await compareTimes(first, last, SAMPLES))).toBeLessThan(UNSEEN)
+    expectUnseen(report('first byte, last byte', await compareTimes(first, last, SAMPLES)))
   })
 
   it('would show if a name that there is not were refused before the MAC', async () => {
@@ -131,8 +133,9 @@ describe.skipIf(!slow)('the time of a wrong guess', () => {
     const dispatch = quiet(realm, { realm: { ...realm.realm, directory: hastyDirectory(realm) } })
     const known = inTurn(dispatch, guesses(realm, 'web', 1))
     const unknown = inTurn(dispatch, guesses(realm, 'xyz', 1))
-    const t = report('planted: known name, unknown name', await compareTimes(known, unknown, SAMPLES))
-    expect(t).toBeGreaterThan(SEEN)
+    const planted = report('planted: known name, unknown name', await compareTimes(known, unknown, SAMPLES))
+    expect(Math.abs(planted.t)).toBeGreaterThan(SEEN)
+    expect(() => expectUnseen(planted)).toThrow()
   })
 })
 
