@@ -155,7 +155,8 @@ export class ReplayEntries {
 
   #bucketOf(time: number): Bucket {
     return this.#buckets[bucketNumber(time) % BUCKETS] as Bucket
-  }}
+  }
+}
 
 function bucketNumber(time: number): number {
   return Math.floor(time / BUCKET_WIDTH)
