@@ -48,9 +48,28 @@ export interface KdcProcess {
   end(signal: NodeJS.Signals): Promise<number | null>
 }
 
-export async function startKdc(cwd: string, data = 'orthrus-data'): Promise<KdcProcess> {
-  const args = [CLI, 'kdc', '--data', data, '--listen', '127.0.0.1:0', '--json']
-  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+/** As it is run; what stands `before` the command may limit or watch it, as `sh -c 'ulimit ...; exec "$@"' sh`. */
+export function spawnKdc(cwd: string, data = 'orthrus-data', before: readonly string[] = []) {
+  const command = [
+    ...before,
+    process.execPath,
+    CLI,
+    'kdc',
+    '--data',
+    data,
+    '--listen',
+    '127.0.0.1:0',
+    '--json',
+  ]
+  return spawn(command[0] as string, command.slice(1), { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+export async function startKdc(
+  cwd: string,
+  data?: string,
+  before: readonly string[] = [],
+): Promise<KdcProcess> {
+  const child = spawnKdc(cwd, data, before)
   let log = ''
   child.stderr.on('data', chunk => {
     log += String(chunk)

@@ -1,0 +1,123 @@
+import type { Administration } from '../../client/administration.js'
+import { LongTermKey } from '../../shared/crypto/keys.js'
+import { systemRandom } from '../../shared/crypto/random.js'
+import { OrthrusError } from '../../shared/errors.js'
+import { formatKeytab } from '../../shared/keytab.js'
+import { principalIn } from '../../shared/principal.js'
+import { SCRYPT, SIZE } from '../../shared/protocol/constants.js'
+import type { Ledger, LedgerChange, PrincipalState, RuleState } from './ledger.js'
+import { allow, NO_LIMITS, REALM } from './realm.js'
+import type { Chance } from './seed.js'
+
+/** Administrators who change whatever can be changed, each what is its own, and put every answer into the ledger. */
+
+export interface Changing {
+  readonly chance: Chance
+  readonly ledger: Ledger
+  /** Keytabs of the names as they were acknowledged last. */
+  readonly keytabs: Map<string, string>
+  /** The same names each round, so that what one round left the next goes on with. */
+  readonly names: readonly string[]
+}
+
+/** One change, of a principal or a rule. @throws OrthrusError as the KDC or the way to it fails; it is unanswered then */
+export async function changeSomething(administration: Administration, changing: Changing): Promise<void> {
+  const { chance, names } = changing
+  const name = names[chance.below(names.length)] as string
+  if (chance.below(4) === 0) await changeRule(administration, changing, name)
+  else await changePrincipal(administration, changing, name)
+}
+
+/** Until the KDC is gone. @returns how often something was changed. */
+export async function changeUntilGone(
+  administration: Administration,
+  changing: Changing,
+  isGone: () => boolean,
+): Promise<number> {
+  for (let done = 0; ; done++) {
+    try {
+      await changeSomething(administration, changing)
+    } catch (cause) {
+      if (isGone() && isAbsence(cause)) return done
+      throw cause
+    }
+  }
+}
+
+/** What whoever asks a KDC that has gone is told. */
+export function isAbsence(cause: unknown): boolean {
+  return cause instanceof OrthrusError && (cause.code === 'channel_broken' || cause.code === 'unavailable')
+}
+
+async function changeRule(administration: Administration, changing: Changing, name: string): Promise<void> {
+  const { ledger, chance } = changing
+  const key = `rule ${name}`
+  const before = ledger.of(key) as RuleState | undefined
+  const there = before?.effect !== undefined
+  const effect = chance.of<RuleState['effect']>(there ? ['allow', 'deny', undefined] : ['allow', 'deny'])
+  const maxLife = effect === 'allow' ? 1000 * (1 + chance.below(1000)) : null
+  const rule = allow(name, 'orders')
+  const change = { key, before, after: { kind: 'rule', effect, maxLife } as const }
+  ledger.ask(change)
+  if (effect === undefined) await administration.forget(rule.client, rule.service)
+  else await administration.setRule({ ...rule, effect, maxLife })
+  ledger.acknowledge(change)
+}
+
+const NEVER: PrincipalState = { kind: 'principal', life: 'removed', kvno: 0, password: false, revoked: 0 }
+
+async function changePrincipal(
+  administration: Administration,
+  changing: Changing,
+  name: string,
+): Promise<void> {
+  const { ledger, chance } = changing
+  const key = `principal ${name}`
+  const known = ledger.of(key) as PrincipalState | undefined
+  const before = known ?? NEVER
+  if (before.life === 'removed') return add(administration, changing, name, { key, known, before })
+  const deed = chance.of(before.life === 'enabled' ? ['disable', 'remove'] : ['enable', 'remove'])
+  const { life, revoked } = {
+    disable: { life: 'disabled', revoked: 1 } as const,
+    enable: { life: 'enabled', revoked: 0 } as const,
+    remove: { life: 'removed', revoked: 1 } as const,
+  }[deed]
+  const password = life === 'removed' ? false : before.password
+  const after = { ...before, life, password, revoked: before.revoked + revoked }
+  const change: LedgerChange = { key, before: known, after }
+  ledger.ask(change)
+  await administration[deed](principalIn(REALM, name))
+  ledger.acknowledge(change)
+}
+
+interface Known {
+  readonly key: string
+  readonly known: PrincipalState | undefined
+  readonly before: PrincipalState
+}
+
+async function add(
+  administration: Administration,
+  { ledger, chance, keytabs }: Changing,
+  name: string,
+  { key, known, before }: Known,
+): Promise<void> {
+  const principal = principalIn(REALM, name)
+  const password = chance.below(3) === 0 ? passwordKey() : null
+  const kvno = before.kvno + 1
+  const after = { ...before, life: 'enabled', kvno, password: password !== null } as const
+  const change: LedgerChange = { key, before: known, after }
+  ledger.ask(change)
+  keytabs.delete(name)
+  const added = await administration.add({ principal, password, ...NO_LIMITS })
+  if (added.kvno !== kvno) throw new Error(`${name} was given kvno ${added.kvno} after ${before.kvno}`)
+  ledger.acknowledge(change)
+  if (added.key !== null) keytabs.set(name, formatKeytab([{ principal, kvno, key: added.key }]))
+}
+
+/** As of some password: the KDC sees no more of it. */
+function passwordKey() {
+  const salt = systemRandom(SIZE.SALT)
+  const parameters = { log2N: SCRYPT.LOG2N, r: SCRYPT.R, p: SCRYPT.P, salt }
+  return { parameters, key: new LongTermKey(systemRandom(SIZE.KEY)) }
+}

@@ -1,0 +1,44 @@
+import { connect } from '../../client/connect.js'
+import { isAbsence } from './administrators.js'
+import type { FaultRealm } from './realm.js'
+
+/** Clients who ask for tickets, over and over: a connection, an AS exchange and some TGS exchanges, until the KDC is gone. */
+
+const TGS_EACH = 8
+
+export interface Asked {
+  as: number
+  tgs: number
+}
+
+/** @throws what a KDC that is there should not have said */
+export async function askUntilGone(
+  realm: FaultRealm,
+  url: string,
+  name: string,
+  { service, isGone, asked }: { service: string; isGone: () => boolean; asked: Asked },
+): Promise<void> {
+  while (!isGone()) {
+    try {
+      await askOnce(realm, url, name, service, asked)
+    } catch (cause) {
+      if (isGone() && isAbsence(cause)) return
+      throw cause
+    }
+  }
+}
+
+async function askOnce(realm: FaultRealm, url: string, name: string, service: string, asked: Asked) {
+  const client = await connect({ kdc: url, keytab: { text: realm.keytab(name) } })
+  try {
+    await client.getServiceTicket(service)
+    asked.as += 1
+    for (let i = 1; i <= TGS_EACH; i++) {
+      // Another lifetime is another ticket.
+      await client.getServiceTicket(service, { lifetime: 60_000 + i })
+      asked.tgs += 1
+    }
+  } finally {
+    client.close()
+  }
+}

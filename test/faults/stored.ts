@@ -1,0 +1,110 @@
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import { policyName } from '../../kdc/directory.js'
+import { DATA_FILES } from '../../kdc/main.js'
+import { openLevelStore } from '../../kdc/store/level.js'
+import { readMasterKey } from '../../kdc/store/master-key.js'
+import {
+  decodeClockRecord,
+  decodePolicyRecord,
+  decodePrincipalRecord,
+  decodeRevocationRecord,
+  type PolicyRecord,
+  type PrincipalRecord,
+  REALM_RECORD_NAME,
+  type RevocationRecord,
+} from '../../kdc/store/records.js'
+import { RECORD_KIND, type RecordKind } from '../../kdc/store/store.js'
+import { Vault } from '../../kdc/store/vault.js'
+import { systemRandom } from '../../shared/crypto/random.js'
+import type { State } from './ledger.js'
+
+/** A data folder read without a KDC, in a copy: so the folder itself stays as the dead process left it. */
+
+export interface StoredRealm {
+  readonly principals: ReadonlyMap<string, PrincipalRecord>
+  readonly rules: readonly PolicyRecord[]
+  readonly revocations: readonly RevocationRecord[]
+  /** KDC time never falls below it. */
+  readonly newest: number
+}
+
+export async function readStored(data: string): Promise<StoredRealm> {
+  const copy = await mkdtemp(join(tmpdir(), 'orthrus-stored-'))
+  try {
+    await cp(join(data, DATA_FILES.DATABASE), join(copy, 'db'), { recursive: true })
+    const masterKey = await readMasterKey(join(data, DATA_FILES.MASTER_KEY))
+    const vault = new Vault(
+      await openLevelStore(join(copy, 'db'), { create: false }),
+      masterKey,
+      systemRandom,
+    )
+    try {
+      return await readAll(vault)
+    } finally {
+      await vault.close()
+    }
+  } finally {
+    await rm(copy, { recursive: true, force: true })
+  }
+}
+
+async function readAll(vault: Vault): Promise<StoredRealm> {
+  const all = async (kind: RecordKind) => (await vault.list(kind, { limit: 100_000 })).map(row => row.fields)
+  const principals = (await all(RECORD_KIND.PRINCIPAL)).map(decodePrincipalRecord)
+  const clock = await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.CLOCK)
+  return {
+    principals: new Map(principals.map(record => [shortOf(record.name), record])),
+    rules: (await all(RECORD_KIND.POLICY)).map(decodePolicyRecord),
+    revocations: (await all(RECORD_KIND.REVOCATION)).map(decodeRevocationRecord),
+    newest: clock === undefined ? 0 : decodeClockRecord(clock.fields).newest,
+  }
+}
+
+/** What the ledger has of these names. */
+export function statesOf(realm: StoredRealm, names: readonly string[]): Map<string, State> {
+  const states = new Map<string, State>()
+  for (const name of names) {
+    const record = realm.principals.get(name)
+    if (record !== undefined) states.set(`principal ${name}`, stateOf(record, revocationsOf(realm, record)))
+    const rule = realm.rules.find(({ client }) => shortOf(client) === name)
+    if (rule !== undefined)
+      states.set(`rule ${name}`, { kind: 'rule', effect: rule.effect, maxLife: rule.maxLife })
+  }
+  return states
+}
+
+export function shortOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('@'))
+}
+
+function stateOf({ removed, disabled, lastKvno, keys }: PrincipalRecord, revoked: readonly unknown[]): State {
+  const life = removed ? 'removed' : disabled ? 'disabled' : 'enabled'
+  const password = keys[0]?.fromPassword === true
+  return { kind: 'principal', life, kvno: lastKvno, password, revoked: revoked.length }
+}
+
+function revocationsOf({ revocations }: StoredRealm, { name }: PrincipalRecord): RevocationRecord[] {
+  return revocations.filter(({ subject }) => subject === name)
+}
+
+/** What holds between the records of one commit, and from one reading to the next: nothing that may not go back has. */
+export function requireSound(realm: StoredRealm, before: StoredRealm | undefined): void {
+  const { principals, revocations, newest } = realm
+  expect(revocations.map(({ seq }) => seq)).toEqual(revocations.map((_, i) => i + 1))
+  expect(revocations.length).toBeGreaterThanOrEqual(before?.revocations.length ?? 0)
+  expect(newest).toBeGreaterThanOrEqual(before?.newest ?? 0)
+  for (const [name, record] of principals) {
+    const last = revocationsOf(realm, record).at(-1)
+    expect(record.cutOff, `the cut-off of ${name} and the log`).toBe(last?.time ?? 0)
+    expect(newest).toBeGreaterThanOrEqual(record.changedAt)
+    const earlier = before?.principals.get(name)
+    expect(record.cutOff, `the cut-off of ${name}`).toBeGreaterThanOrEqual(earlier?.cutOff ?? 0)
+    expect(record.lastKvno, `the kvno of ${name}`).toBeGreaterThanOrEqual(earlier?.lastKvno ?? 0)
+  }
+  for (const { client, service, changedAt } of realm.rules) {
+    expect(newest, policyName(client, service)).toBeGreaterThanOrEqual(changedAt)
+  }
+}
