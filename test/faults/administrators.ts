@@ -66,6 +66,12 @@ async function changeRule(administration: Administration, changing: Changing, na
 
 const NEVER: PrincipalState = { kind: 'principal', life: 'removed', kvno: 0, password: false, revoked: 0 }
 
+const DEEDS = {
+  disable: { life: 'disabled', revoked: 1 },
+  enable: { life: 'enabled', revoked: 0 },
+  remove: { life: 'removed', revoked: 1 },
+} as const
+
 async function changePrincipal(
   administration: Administration,
   changing: Changing,
@@ -76,12 +82,10 @@ async function changePrincipal(
   const known = ledger.of(key) as PrincipalState | undefined
   const before = known ?? NEVER
   if (before.life === 'removed') return add(administration, changing, name, { key, known, before })
-  const deed = chance.of(before.life === 'enabled' ? ['disable', 'remove'] : ['enable', 'remove'])
-  const { life, revoked } = {
-    disable: { life: 'disabled', revoked: 1 } as const,
-    enable: { life: 'enabled', revoked: 0 } as const,
-    remove: { life: 'removed', revoked: 1 } as const,
-  }[deed]
+  const deed = chance.of<keyof typeof DEEDS>(
+    before.life === 'enabled' ? ['disable', 'remove'] : ['enable', 'remove'],
+  )
+  const { life, revoked } = DEEDS[deed]
   const password = life === 'removed' ? false : before.password
   const after = { ...before, life, password, revoked: before.revoked + revoked }
   const change: LedgerChange = { key, before: known, after }
