@@ -19,8 +19,10 @@ import { readStored, requireSound, type StoredRealm, shortOf, statesOf } from '.
 const ROUNDS = process.env.ORTHRUS_SLOW === '1' ? 50 : 3
 const OPERATORS = ['operator/0', 'operator/1', 'operator/2']
 const CLIENTS = ['web/0', 'web/1', 'web/2']
-/** Milliseconds under load before the kill, at the most; a quarter of the kills come while the KDC starts. */
-const LOAD_MAX = 600
+/** A kill comes after so many acknowledgements at the most, and so many milliseconds. */
+const ACKNOWLEDGED_MAX = 30
+const DELAY_MAX = 20
+/** Milliseconds; before a quarter of the rounds a KDC is killed while it starts. */
 const START_MAX = 400
 
 let realm: FaultRealm
@@ -30,7 +32,7 @@ beforeEach(async () => {
 afterEach(() => realm.remove())
 
 function namesOf(operator: string): string[] {
-  return Array.from({ length: 12 }, (_, i) => `p${i}-of-${operator.replace('/', '-')}`)
+  return Array.from({ length: 4 }, (_, i) => `p${i}-of-${operator.replace('/', '-')}`)
 }
 
 const NAMES = OPERATORS.flatMap(namesOf)
@@ -55,14 +57,16 @@ async function liveAndDie(life: Life): Promise<void> {
   })
   const { asked } = life
   const asking = CLIENTS.map(name => askUntilGone(realm, kdc.url, name, { service: 'orders', isGone, asked }))
-  const kill = setTimeout(() => {
+  const kill = (): void => {
     gone = true
     kdc.child.kill('SIGKILL')
-  }, life.chance.below(LOAD_MAX))
+  }
+  const delay = life.chance.below(DELAY_MAX)
+  life.ledger.afterAcknowledging(1 + life.chance.below(ACKNOWLEDGED_MAX), () => setTimeout(kill, delay))
   try {
     await Promise.all([...changing, ...asking])
   } finally {
-    clearTimeout(kill)
+    gone = true
     await kdc.end('SIGKILL')
     for (const { close } of administrators) close()
   }

@@ -51,6 +51,7 @@ export class Ledger {
   readonly #states = new Map<string, State>()
   readonly #asked = new Map<string, LedgerChange>()
   #acknowledged = 0
+  #awaited: { readonly count: number; readonly run: () => void } | undefined
 
   /** Changes acknowledged in all. */
   get acknowledged(): number {
@@ -79,6 +80,12 @@ export class Ledger {
     this.#asked.delete(key)
     this.#states.set(key, after)
     this.#acknowledged += 1
+    if (this.#acknowledged === this.#awaited?.count) this.#awaited.run()
+  }
+
+  /** Runs it at the acknowledgement that makes so many more. */
+  afterAcknowledging(more: number, run: () => void): void {
+    this.#awaited = { count: this.#acknowledged + more, run }
   }
 
   /** The KDC said that it did not do it. */
