@@ -3,18 +3,21 @@ import { connect } from '../../client/connect.js'
 import type { Realm } from '../../client/realm.js'
 import { type RunningKdc, startKdc } from '../../kdc/main.js'
 import { OrthrusError } from '../../shared/errors.js'
+import { systemClock } from '../../shared/time.js'
 import { type FaultRealm, makeRealm } from './realm.js'
 import { type Chance, seededChance } from './seed.js'
 import { type ServiceProcess, startService } from './service-process.js'
 
 /**
  * A service killed with -9 amid requests, and started again at once. It keeps no file of what it accepted: its floor
- * alone must refuse all of it, also what was stamped as far ahead as a service takes, as clients stamp whatever they
- * send right after a start. Each target is asked for once, so a handler that sees one twice has met a replay.
+ * alone must refuse all of it, also what is stamped as far ahead as a service takes: the KDC's clock, by which clients
+ * stamp, is that far ahead of the service's. Each target is asked for once, so a handler that sees one twice has met a replay.
  */
 
 const KILLS = process.env.ORTHRUS_SLOW === '1' ? 12 : 1
 const CLIENTS = ['web/0', 'web/1', 'web/2']
+/** Milliseconds: a service takes what is stamped 5 s ahead, and a request may be a while on its way. */
+const KDC_AHEAD = 4_900
 /** A kill comes at this many requests at the most. */
 const REQUESTS_MAX = 60
 
@@ -22,7 +25,8 @@ let realm: FaultRealm
 let kdc: RunningKdc
 beforeEach(async () => {
   realm = await makeRealm([...CLIENTS, 'orders'], [['web/*', 'orders']])
-  kdc = await startKdc({ dataDirectory: realm.data, listen: { port: 0 } })
+  const clock = { now: () => systemClock.now() + KDC_AHEAD, monotonic: () => systemClock.monotonic() }
+  kdc = await startKdc({ dataDirectory: realm.data, listen: { port: 0 }, clock })
 })
 afterEach(async () => {
   await kdc.close()
