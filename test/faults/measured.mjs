@@ -1,0 +1,18 @@
+// Preloaded into a process that is watched: on SIGUSR2 it collects its garbage and says on standard error what is left.
+import { readdirSync, writeSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc')
+
+process.on('SIGUSR2', () => {
+  collect()
+  // What only finalizers let go of is gone a turn later.
+  setImmediate(() => {
+    collect()
+    const { rss, heapUsed, external } = process.memoryUsage()
+    const descriptors = readdirSync('/proc/self/fd').length
+    writeSync(2, `${JSON.stringify({ measured: { rss, heapUsed, external, descriptors } })}\n`)
+  })
+})
