@@ -48,7 +48,7 @@ export function initCommand(terminal: Terminal): Command {
 async function init(terminal: Terminal, name: string, options: InitOptions): Promise<void> {
   const realm = parseRealm(name)
   const files = filesIn(options.data)
-  requireNoRealm(options.data, Object.values(files))
+  requireNoRealm(options.data, files)
   await mkdir(options.data, { recursive: true, mode: 0o700 })
   try {
     const admin = await makeRealm(realm, files)
@@ -68,13 +68,18 @@ async function init(terminal: Terminal, name: string, options: InitOptions): Pro
   answer(terminal, options, { realm, data: options.data, ...files }, text.join('\n'))
 }
 
-function requireNoRealm(folder: string, files: readonly string[]): void {
-  const there = files.find(path => existsSync(path))
+function requireNoRealm(folder: string, files: DataFiles): void {
+  const there = Object.values(files).find(path => existsSync(path))
   if (there === undefined) return
-  throw new OrthrusError('unavailable', `${folder} has a realm already: ${there} exists`, {
-    final: true,
-    hint: 'name another folder with --data',
-  })
+  const elsewhere = 'name another folder with --data'
+  // It is written last; but a realm whose keytab was taken elsewhere has none here either.
+  const [what, hint] = existsSync(files.adminKeytab)
+    ? ['a realm already', elsewhere]
+    : [
+        'a realm already, or what an init that did not end has left',
+        `${elsewhere}; if an init did not end here, remove ${folder} first`,
+      ]
+  throw new OrthrusError('unavailable', `${folder} has ${what}: ${there} exists`, { final: true, hint })
 }
 
 async function makeRealm(realm: string, files: DataFiles): Promise<KeytabEntry> {
