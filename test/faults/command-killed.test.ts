@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, watch } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -14,6 +14,10 @@ import { type Chance, seededChance } from './seed.js'
 /** Commands that write keys, killed with -9 at any moment: a keytab is whole or not there, whoever looks whenever. */
 
 const CLI = join(root, 'dist/cli/orthrus.js')
+/** How many changes of a folder a command makes, about. */
+const CHANGES_MAX = 6
+/** Milliseconds. */
+const DELAY_MAX = 40
 const KILLS = process.env.ORTHRUS_SLOW === '1' ? 40 : 3
 
 let realm: FaultRealm
@@ -28,20 +32,22 @@ afterEach(async () => {
   await realm.remove()
 })
 
-/** How long it takes when nobody kills it, milliseconds. */
-async function timeOf(...args: string[]): Promise<number> {
-  const begun = performance.now()
-  expect((await orthrus(realm.folder, ...args)).code).toBe(0)
-  return performance.now() - begun
-}
-
-/** Killed in the second half of its time, where it writes, or a little later: then it is done. */
-async function killAmid(chance: Chance, time: number, ...args: string[]): Promise<void> {
+/**
+ * Killed at one of the first changes of the folder that it writes into, at once or a little later. Where it makes fewer
+ * it ends by itself.
+ */
+async function killAmid(chance: Chance, folder: string, ...args: string[]): Promise<void> {
+  let left = 1 + chance.below(CHANGES_MAX)
+  const delay = chance.below(2) * chance.below(DELAY_MAX)
+  const watcher = watch(folder)
   const child = spawn(process.execPath, [CLI, ...args], { cwd: realm.folder, stdio: 'ignore' })
-  const exited = once(child, 'exit')
-  const kill = setTimeout(() => child.kill('SIGKILL'), time * (0.5 + chance.below(60) / 100))
-  await exited
-  clearTimeout(kill)
+  watcher.on('change', () => {
+    left -= 1
+    if (left === 0 && delay === 0) child.kill('SIGKILL')
+    else if (left === 0) setTimeout(() => child.kill('SIGKILL'), delay)
+  })
+  await once(child, 'exit')
+  watcher.close()
 }
 
 /** The text of a keytab that is whole, or nothing where there is none. */
@@ -62,11 +68,11 @@ describe('a command killed with -9', () => {
   it(`that adds a principal has written its keytab whole or not at all, ${KILLS} times`, async () => {
     const chance = seededChance('kills of admin add')
     const add = (name: string) => ['admin', 'add', name, '--kdc', kdc.url, '--keytab', 'admin.keytab']
-    const time = await timeOf(...add('before'))
+    expect((await orthrus(realm.folder, ...add('before'))).code).toBe(0)
     const whole = await readFile(join(realm.folder, 'before.keytab'), 'utf8')
     let written = 0
     for (let i = 0; i < KILLS; i++) {
-      await killAmid(chance, time, ...add(`p${i}`))
+      await killAmid(chance, realm.folder, ...add(`p${i}`))
       const text = await keytabAt(join(realm.folder, `p${i}.keytab`))
       if (text === undefined) continue
       written += 1
@@ -80,11 +86,11 @@ describe('a command killed with -9', () => {
     const chance = seededChance('kills of init')
     const data = join(realm.folder, 'new')
     const init = ['init', 'new.example', '--data', 'new']
-    const time = await timeOf(...init)
     let made = 0
     for (let i = 0; i < KILLS; i++) {
-      await rm(data, { recursive: true })
-      await killAmid(chance, time, ...init)
+      await rm(data, { recursive: true, force: true })
+      await mkdir(data)
+      await killAmid(chance, data, ...init)
       const text = await keytabAt(join(data, DATA_FILES.ADMIN_KEYTAB))
       if (text !== undefined) {
         made += 1

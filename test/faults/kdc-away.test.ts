@@ -1,0 +1,92 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { connect } from '../../client/connect.js'
+import type { Realm } from '../../client/realm.js'
+import { type KdcProcess, startKdc } from '../end-to-end/processes.js'
+import { administer, type FaultRealm, makeRealm } from './realm.js'
+import { type Relay, startRelay } from './relay.js'
+import { type ServiceProcess, startService } from './service-process.js'
+
+/** A KDC that is away, in processes: what is held serves, what is new is `unavailable`, and nobody has to be restarted. */
+
+/** Milliseconds: a KDC that says nothing is given up sooner than by default. */
+const TIMEOUTS = { connect: 500, exchange: 500 } as const
+
+let realm: FaultRealm
+let relay: Relay
+let kdc: KdcProcess
+let service: ServiceProcess
+let clients: Realm[] = []
+
+beforeEach(async () => {
+  realm = await makeRealm(
+    ['web', 'orders', 'stock'],
+    [
+      ['web', 'orders'],
+      ['web', 'stock'],
+    ],
+  )
+  relay = await startRelay()
+  ;[service] = await Promise.all([startService(realm, 'orders'), startKdcBehind()])
+})
+afterEach(async () => {
+  for (const client of clients) client.close()
+  clients = []
+  await relay.close()
+  await Promise.all([service.end('SIGKILL'), kdc.end('SIGKILL')])
+  await realm.remove()
+})
+
+async function startKdcBehind(): Promise<void> {
+  kdc = await startKdc(realm.folder)
+  relay.leadTo(kdc.url)
+}
+
+async function connectHere(name: string): Promise<Realm> {
+  const keytab = { text: realm.keytab(name) }
+  const client = await connect({ kdc: relay.url, keytab, timeouts: TIMEOUTS })
+  clients.push(client)
+  return client
+}
+
+async function get(client: Realm): Promise<string> {
+  return (await client.fetch(`${service.url}/`, { service: 'orders' })).text()
+}
+
+/** A ticket that is not held, though the TGT for it may be. */
+function another(client: Realm): Promise<unknown> {
+  return client.getServiceTicket('stock')
+}
+
+const AWAY = { code: 'unavailable', facts: { hint: expect.stringMatching(/check that it runs there/) } }
+
+describe('while the KDC is away', () => {
+  it('killed: held tickets serve, new ones are unavailable, and are had again when it is back', async () => {
+    const web = await connectHere('web')
+    expect(await get(web)).toBe('web@demo.example')
+    const { administration, close } = await administer(realm, relay.url)
+    relay.leadTo(undefined)
+    await kdc.end('SIGKILL')
+    for (let i = 0; i < 3; i++) expect(await get(web)).toBe('web@demo.example')
+    await expect(another(web)).rejects.toMatchObject(AWAY)
+    await expect(connectHere('web').then(client => client.getTgt())).rejects.toMatchObject(AWAY)
+    await expect(administration.list().next()).rejects.toMatchObject({ code: 'channel_broken' })
+    close()
+    await startKdcBehind()
+    expect(await another(web)).toMatchObject({ service: 'stock@demo.example' })
+    expect(await get(web)).toBe('web@demo.example')
+    expect(await get(await connectHere('web'))).toBe('web@demo.example')
+  })
+
+  it('frozen: the same, within the time that an answer may take, and over the same connection later', async () => {
+    const web = await connectHere('web')
+    expect(await get(web)).toBe('web@demo.example')
+    kdc.child.kill('SIGSTOP')
+    expect(await get(web)).toBe('web@demo.example')
+    const begun = performance.now()
+    await expect(another(web)).rejects.toMatchObject(AWAY)
+    expect(performance.now() - begun).toBeLessThan(4 * (TIMEOUTS.connect + TIMEOUTS.exchange))
+    expect(await get(web)).toBe('web@demo.example')
+    kdc.child.kill('SIGCONT')
+    expect(await another(web)).toMatchObject({ service: 'stock@demo.example' })
+  })
+})

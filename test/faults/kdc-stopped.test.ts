@@ -1,0 +1,96 @@
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { connect as connectTcp } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startKdc } from '../end-to-end/processes.js'
+import { changeUntilGone } from './administrators.js'
+import { askUntilGone } from './clients.js'
+import { Ledger, stored } from './ledger.js'
+import { administer, type FaultRealm, makeRealm } from './realm.js'
+import { seededChance } from './seed.js'
+import { readStored, requireSound, statesOf } from './stored.js'
+
+/**
+ * A KDC told to stop amid its work. Unlike one that is killed it answers what it has begun: so whatever was not answered
+ * must not have been done either.
+ */
+
+const slow = process.env.ORTHRUS_SLOW === '1'
+const ROUNDS = slow ? 20 : 1
+const OPERATORS = ['operator/0', 'operator/1', 'operator/2']
+const CLIENTS = ['web/0', 'web/1']
+/** Milliseconds: how long closing waits for what is under way (5 s), and the end of a process on a busy machine. */
+const TIME = 5_000 + 5_000
+
+let realm: FaultRealm
+beforeEach(async () => {
+  realm = await makeRealm([...OPERATORS, ...CLIENTS, 'orders'], [['web/*', 'orders']])
+})
+afterEach(() => realm.remove())
+
+const namesOf = (operator: string) => [0, 1, 2, 3].map(i => `p${i}-of-${operator.replace('/', '-')}`)
+const NAMES = OPERATORS.flatMap(namesOf)
+
+/** The administration that the KDC says, in its log, to have done. */
+function done(log: string): number {
+  const lines = log.split('\n').filter(line => line.includes('"msg":"administration"'))
+  return lines.filter(line => !/"method":"(?:list|show|policy)"/.test(line)).length
+}
+
+describe('a KDC told to stop', () => {
+  it(`answers each change that it makes, makes none that it does not answer, and ends in order, ${ROUNDS} times`, async () => {
+    const chance = seededChance('stops of the KDC')
+    const ledger = new Ledger()
+    const asked = { as: 0, tgs: 0 }
+    for (let round = 0; round < ROUNDS; round++) {
+      const before = ledger.acknowledged
+      const kdc = await startKdc(realm.folder)
+      // A second signal would end it at once.
+      const exited = once(kdc.child, 'exit')
+      const administrators = await Promise.all(OPERATORS.map(name => administer(realm, kdc.url, name)))
+      let stopped: number | undefined
+      const isGone = () => stopped !== undefined
+      ledger.afterAcknowledging(10 + chance.below(20), () => {
+        stopped = performance.now()
+        kdc.child.kill('SIGTERM')
+      })
+      await Promise.all([
+        ...administrators.map(({ administration }, i) => {
+          const names = namesOf(OPERATORS[i] as string)
+          return changeUntilGone(administration, { chance, ledger, keytabs: new Map(), names }, isGone)
+        }),
+        ...CLIENTS.map(name => askUntilGone(realm, kdc.url, name, { service: 'orders', isGone, asked })),
+      ])
+      expect(await exited).toEqual([0, null])
+      expect(performance.now() - (stopped ?? 0)).toBeLessThan(TIME)
+      for (const { close } of administrators) close()
+      expect(done(kdc.log()), 'changes logged and answered').toBe(ledger.acknowledged - before)
+      expect(existsSync(join(realm.data, 'db/REST')), 'closed in order').toBe(true)
+      const found = await readStored(realm.data)
+      requireSound(found, undefined)
+      for (const change of ledger.unanswered) ledger.refused(change)
+      ledger.require(statesOf(found, NAMES), stored)
+    }
+    expect(asked.tgs).toBeGreaterThan(0)
+  }, 600_000)
+
+  it.runIf(slow)('waits no longer than so long for whoever neither reads nor goes', async () => {
+    const kdc = await startKdc(realm.folder)
+    const { port } = new URL(kdc.url)
+    const socket = connectTcp(Number(port), '127.0.0.1')
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    socket.write(
+      `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: orthrus.v1\r\n\r\n',
+    )
+    const [head] = await once(socket, 'data')
+    expect(String(head)).toMatch(/^HTTP\/1\.1 101 /)
+    socket.pause()
+    const begun = performance.now()
+    expect(await kdc.end('SIGTERM')).toBe(0)
+    expect(performance.now() - begun).toBeLessThan(TIME)
+    socket.destroy()
+  })
+})
