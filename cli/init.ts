@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { createRealm } from '../kdc/create-realm.js'
 import { DATA_FILES } from '../kdc/main.js'
+import { createFolder } from '../kdc/store/folder.js'
 import { openLevelStore } from '../kdc/store/level.js'
 import { createMasterKey } from '../kdc/store/master-key.js'
 import { Vault } from '../kdc/store/vault.js'
@@ -49,7 +50,7 @@ async function init(terminal: Terminal, name: string, options: InitOptions): Pro
   const realm = parseRealm(name)
   const files = filesIn(options.data)
   requireNoRealm(options.data, files)
-  await mkdir(options.data, { recursive: true, mode: 0o700 })
+  await createFolder(options.data)
   try {
     const admin = await makeRealm(realm, files)
     await writeKeytab(files.adminKeytab, [admin])

@@ -1,5 +1,5 @@
 import { copyFile, link, mkdir, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 /** The folder that LevelDB works in, as files. */
 
@@ -25,7 +25,12 @@ export async function syncFolder(directory: string): Promise<void> {
 /** Makes the folder for its owner alone; one that exists is left as it is. */
 export async function createFolder(directory: string): Promise<void> {
   const first = await mkdir(directory, { recursive: true, mode: 0o700 })
-  if (first !== undefined) await syncFolder(dirname(first))
+  if (first === undefined) return
+  // The name of each that was made stands in the one above it.
+  const highest = resolve(first)
+  for (let made = resolve(directory); made.length >= highest.length; made = dirname(made)) {
+    await syncFolder(dirname(made))
+  }
 }
 
 /** What a folder holds; nothing where there is none. */
