@@ -9,6 +9,9 @@ export function damaged(directory: string, what: string, cause?: unknown): Orthr
   })
 }
 
+const MISSING = /No such file/
+/** What LevelDB says where its file CURRENT is not there, as if there had never been a database. */
+const NO_CURRENT = /create_if_missing is false/
 const FULL = /No space left|Disk quota exceeded|File too large|ENOSPC|EDQUOT|EFBIG/
 
 /** What LevelDB or the file system said, as a person needs it. Their texts name files and never contents. */
@@ -21,8 +24,10 @@ export function explainFailure(directory: string, what: string, cause: unknown):
       hint: 'is another orthrus kdc running on this folder?',
     })
   }
-  if (code === 'LEVEL_CORRUPTION') return damaged(directory, textOf(cause), cause)
-  const told = `the database in ${directory} ${what}: ${textOf(cause)}`
+  const text = textOf(cause)
+  if (NO_CURRENT.test(text)) return damaged(directory, 'CURRENT is missing', cause)
+  if (code === 'LEVEL_CORRUPTION' || MISSING.test(text)) return damaged(directory, text, cause)
+  const told = `the database in ${directory} ${what}: ${text}`
   if (!FULL.test(told)) return new OrthrusError('unavailable', told, { cause })
   return new OrthrusError('unavailable', told, { cause, hint: 'the disk is full: free some space' })
 }
@@ -39,5 +44,7 @@ export function levelCode(error: unknown): unknown {
 
 function textOf(error: unknown): string {
   const from = origin(error)
-  return from instanceof Error ? from.message : String(from)
+  const text = from instanceof Error ? from.message : String(from)
+  // The folder of a trial is gone when this is read; the file is in the one above it.
+  return text.replaceAll(/[/\\]trial-\w+/g, '')
 }

@@ -300,6 +300,20 @@ describe('a damaged LevelDB folder', () => {
     }
   })
 
+  it.each(['CURRENT', 'MANIFEST', '.ldb'])(
+    'with its %s missing names it, and says what to do',
+    async part => {
+      await makeDatabase()
+      const name = (await dataFiles(directory)).find(file => file.includes(part)) ?? ''
+      await rm(join(directory, name))
+      const refused = await open(false).catch(cause => cause)
+      expect(refused).toMatchObject({ code: 'unavailable', facts: { hint: expect.stringMatching(/backup/) } })
+      expect(refused.message).toContain(`the database in ${directory} is damaged`)
+      expect(refused.message).toContain(name)
+      expect(refused.message).not.toContain('trial-')
+    },
+  )
+
   it.each([
     ['a lower number', (line: string) => line.replace('0021', '0020')],
     ['a higher number', (line: string) => line.replace('0021', '0022')],
