@@ -14,7 +14,7 @@ import { type Chance, seededChance } from './seed.js'
  * is wrong and what to do, and leaves each file as it is.
  */
 
-const ROUNDS = process.env.ORTHRUS_SLOW === '1' ? 60 : 3
+const ROUNDS = process.env.ORTHRUS_SLOW === '1' ? 60 : 2
 const NAMES = Array.from({ length: 12 }, (_, i) => `p${String(i).padStart(2, '0')}`)
 
 let realm: FaultRealm
