@@ -73,7 +73,7 @@ function newLife(what: string): { changing: Changing; ledger: Ledger } {
   return { ledger, changing: { chance: seededChance(what), ledger, keytabs: new Map(), names: FIRST } }
 }
 
-describe('a KDC whose files cannot grow', () => {
+describe('a KDC whose files cannot grow', { timeout: 120_000 }, () => {
   it('refuses changes and says why, grants tickets, and has every acknowledged change when it is started again', async () => {
     const { changing, ledger } = newLife('files that cannot grow')
     const kdc = await start(realm.folder, undefined, withFilesUpTo(24 * 1024))
@@ -107,7 +107,7 @@ describe('a KDC whose files cannot grow', () => {
   })
 })
 
-describe('a KDC on a disk that is full', () => {
+describe('a KDC on a disk that is full', { timeout: 120_000 }, () => {
   it('refuses changes and says why, grants tickets, and takes changes when there is room', async () => {
     const disk = await mountSmallDisk(realm, 8 * 1024 * 1024)
     if (typeof disk === 'string') {
@@ -133,7 +133,7 @@ describe('a KDC on a disk that is full', () => {
   })
 })
 
-describe('a command without room for its files', () => {
+describe('a command without room for its files', { timeout: 120_000 }, () => {
   const command = (bytes: number, ...args: string[]) => {
     const [sh = '', ...limit] = withFilesUpTo(bytes)
     return run(sh, [...limit, process.execPath, CLI, ...args], realm.folder)

@@ -17,10 +17,11 @@ import { readStored, requireSound, statesOf } from './stored.js'
  */
 
 const slow = process.env.ORTHRUS_SLOW === '1'
-const ROUNDS = slow ? 20 : 1
+const ROUNDS = slow ? 20 : 2
 const OPERATORS = ['operator/0', 'operator/1', 'operator/2']
 const CLIENTS = ['web/0', 'web/1']
-/** Milliseconds: how long closing waits for what is under way (5 s), and the end of a process on a busy machine. */
+/** Milliseconds from an answer to the signal; and how long closing waits for what is under way (5 s), and the end of a process on a busy machine. */
+const DELAY_MAX = 10
 const TIME = 5_000 + 5_000
 
 let realm: FaultRealm
@@ -51,10 +52,12 @@ describe('a KDC told to stop', () => {
       const administrators = await Promise.all(OPERATORS.map(name => administer(realm, kdc.url, name)))
       let stopped: number | undefined
       const isGone = () => stopped !== undefined
-      ledger.afterAcknowledging(10 + chance.below(20), () => {
+      const stop = (): void => {
         stopped = performance.now()
         kdc.child.kill('SIGTERM')
-      })
+      }
+      const delay = chance.below(DELAY_MAX)
+      ledger.afterAcknowledging(10 + chance.below(20), () => setTimeout(stop, delay))
       await Promise.all([
         ...administrators.map(({ administration }, i) => {
           const names = namesOf(OPERATORS[i] as string)

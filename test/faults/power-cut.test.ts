@@ -67,7 +67,7 @@ async function openAfterCut(disk: Disk, luck: Luck, chance: Chance): Promise<num
   }
 }
 
-describe.runIf(canTrace === true)('a power cut', () => {
+describe.runIf(canTrace === true)('a power cut', { timeout: 600_000 }, () => {
   it.each(RUNS)(
     'at any of $commits commits of $bytes bytes loses none that is done, and leaves none in parts',
     async ({ commits, bytes, cuts }) => {
@@ -93,7 +93,6 @@ describe.runIf(canTrace === true)('a power cut', () => {
       }
       console.log(`${tried} power cuts in ${events.length} calls`)
     },
-    600_000,
   )
 
   it('right after a realm is made leaves it whole, with its keys', async () => {
