@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { afterAll } from 'vitest'
 
 /** Real processes, of what `npm run build` made. */
 
@@ -48,6 +49,18 @@ export interface KdcProcess {
   end(signal: NodeJS.Signals): Promise<number | null>
 }
 
+const children = new Set<ChildProcess>()
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+/** A test that fails may leave it: no process outlives the tests of its file. */
+export function endAtLast<Child extends ChildProcess>(child: Child): Child {
+  children.add(child)
+  child.once('exit', () => children.delete(child))
+  return child
+}
+
 /** As it is run; what stands `before` the command may limit or watch it, as `sh -c 'ulimit ...; exec "$@"' sh`. */
 export function spawnKdc(cwd: string, data = 'orthrus-data', before: readonly string[] = []) {
   const command = [
@@ -61,7 +74,7 @@ export function spawnKdc(cwd: string, data = 'orthrus-data', before: readonly st
     '127.0.0.1:0',
     '--json',
   ]
-  return spawn(command[0] as string, command.slice(1), { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  return endAtLast(spawn(command[0] as string, command.slice(1), { cwd, stdio: ['ignore', 'pipe', 'pipe'] }))
 }
 
 export async function startKdc(

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { root } from '../end-to-end/processes.js'
+import { endAtLast, root } from '../end-to-end/processes.js'
 import type { FaultRealm } from './realm.js'
 
 /** A service as a process of its own, of the package as it is built. */
@@ -26,7 +26,7 @@ export async function startService(
   const keytab = join(realm.folder, `${name}.keytab`)
   await writeFile(keytab, realm.keytab(name), { mode: 0o600 })
   const args = [...nodeFlags, join(root, 'test/faults/service-process.mjs'), keytab]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = endAtLast(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] }))
   let log = ''
   child.stderr.on('data', chunk => {
     log += String(chunk)
