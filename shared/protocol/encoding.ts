@@ -1,5 +1,5 @@
 import { Packr, RESET_BUFFER_MODE } from 'msgpackr/pack'
-import { latin1Text, plainBytes } from '../bytes.js'
+import { plainBytes } from '../bytes.js'
 import { malformed } from '../errors.js'
 import { LIMIT } from './constants.js'
 
@@ -50,21 +50,30 @@ export function decode(bytes: Uint8Array): Value[] {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Up to here, and in ASCII, most texts are; a `TextDecoder` takes longer to call than to work. */
+/**
+ * Small values take far more room in memory than in a message: an empty list is one byte there. So what is decoded is
+ * counted as the platform will hold it, and refused beyond a floor and so much for each byte of the message. No message
+ * of the protocol comes near: the worst are a caveat of 2 KiB that is nothing but lists, at less than the floor, and
+ * rules of policy whose claims are empty lists, at 27 bytes a byte in a page of at most 100.
+ */
+const MEMORY = { FLOOR: 192 * 1024, A_BYTE: 16, LIST: 48, ITEM: 8, BYTES: 112, TEXT: 24 } as const
+
+/** Most texts are no longer; a `TextDecoder` takes longer to call than to work, and a view more room than they. */
 const SHORT_TEXT = 64
 
-function isAscii(bytes: Uint8Array): boolean {
-  for (let i = 0; i < bytes.length; i++) if ((bytes[i] as number) >= 0x80) return false
-  return true
-}
+/** Where short texts are put together, by their length: as codes, and as bytes where they are not ASCII. */
+const shortCodes = Array.from({ length: SHORT_TEXT + 1 }, (_, length) => new Array<number>(length).fill(0))
+const shortBytes = Array.from({ length: SHORT_TEXT + 1 }, (_, length) => new Uint8Array(length))
 
 class Reader {
   readonly #bytes: Uint8Array
   readonly #view: DataView
   #offset = 0
+  #memory: number
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
+    this.#memory = MEMORY.FLOOR + MEMORY.A_BYTE * bytes.length
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
@@ -85,9 +94,9 @@ class Reader {
       case 0xc3:
         return true
       case 0xc4:
-        return this.#take(this.#uint8())
+        return this.#binary(this.#uint8())
       case 0xc5:
-        return this.#take(shortest(this.#uint16(), 0x100))
+        return this.#binary(shortest(this.#uint16(), 0x100))
       case 0xcb:
         return this.#float64()
       case 0xcc:
@@ -111,19 +120,41 @@ class Reader {
   #list(length: number, depth: number): Value[] {
     if (depth > LIMIT.DEPTH) throw malformed('lists nested too deep')
     if (length > this.#bytes.length - this.#offset) throw malformed('a list longer than the message')
-    const list: Value[] = []
-    for (let i = 0; i < length; i++) list.push(this.value(depth + 1))
+    this.#count(MEMORY.LIST + MEMORY.ITEM * length)
+    const list = new Array<Value>(length)
+    for (let i = 0; i < length; i++) list[i] = this.value(depth + 1)
     return list
   }
 
+  #binary(length: number): Uint8Array {
+    this.#count(MEMORY.BYTES)
+    return this.#take(length)
+  }
+
   #text(length: number): string {
-    const bytes = this.#take(length)
-    if (length <= SHORT_TEXT && isAscii(bytes)) return latin1Text(bytes)
-    try {
-      return utf8.decode(bytes)
-    } catch {
-      throw malformed('text that is not UTF-8')
+    // The platform has each text of one character once.
+    if (length > 1) this.#count(MEMORY.TEXT + length)
+    return length <= SHORT_TEXT ? this.#shortText(length) : utf8Text(this.#take(length))
+  }
+
+  #shortText(length: number): string {
+    const start = this.#advance(length)
+    const codes = shortCodes[length] as number[]
+    let all = 0
+    for (let i = 0; i < length; i++) {
+      const code = this.#bytes[start + i] as number
+      codes[i] = code
+      all |= code
     }
+    if (all < 0x80) return String.fromCharCode.apply(null, codes)
+    const bytes = shortBytes[length] as Uint8Array
+    for (let i = 0; i < length; i++) bytes[i] = codes[i] as number
+    return utf8Text(bytes)
+  }
+
+  #count(bytes: number): void {
+    this.#memory -= bytes
+    if (this.#memory < 0) throw malformed('more small values than belong in a message of its length')
   }
 
   #float64(): number {
@@ -155,6 +186,14 @@ class Reader {
     if (length > this.#bytes.length - start) throw malformed('cut off')
     this.#offset = start + length
     return start
+  }
+}
+
+function utf8Text(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    throw malformed('text that is not UTF-8')
   }
 }
 

@@ -84,6 +84,45 @@ describe('encoding', () => {
     expect(() => decode(bytes)).toThrow(expect.objectContaining({ code: 'malformed' }))
   })
 
+  // In memory each of these would be 40 to 160 times what it is in the message.
+  it.each([
+    ['empty lists', '90'],
+    ['lists of one', '91c0'],
+    ['lists nested as deep as they may be', '91919191919190'],
+    ['empty byte strings', 'c400'],
+  ])('refuses a large message of nothing but %s', (_, item) => {
+    const count = 16_000
+    expect(() => decode(hex(`dc${count.toString(16)}${item.repeat(count)}`))).toThrow(
+      expect.objectContaining({ reason: expect.stringContaining('more small values') }),
+    )
+  })
+
+  it('takes the most small values that a caveat can have', () => {
+    for (const item of ['90', 'c400', '919191919190', '91c0']) {
+      const count = Math.floor((2048 - 10) / (item.length / 2))
+      const caveat = hex(`93a3617070a161dc${count.toString(16).padStart(4, '0')}${item.repeat(count)}`)
+      expect(encode(decode(caveat))).toEqual(caveat)
+    }
+  })
+
+  it('takes the most small values that a page of rules can have', () => {
+    const claims = Array.from({ length: 32 }, (_, i): Value => [String.fromCharCode(97 + i), []])
+    const row: Value = ['*', 'a@b', 'allow', claims, null, null, null, false]
+    const page = encode([1, null, new Array<Value>(100).fill(row)])
+    expect(encode(decode(page))).toEqual(page)
+  })
+
+  it('tells texts of every length apart, ASCII or not', () => {
+    const texts = [0, 1, 2, 31, 32, 63, 64, 65, 300].flatMap(length => [
+      'a'.repeat(length),
+      'é'.repeat(length),
+      `${'a'.repeat(length)}😀`,
+    ])
+    expect(decode(encode(texts))).toEqual(texts)
+    expect(() => decode(hex('91a2c328'))).toThrow(/not UTF-8/)
+    expect(decode(encode(texts))).toEqual(texts)
+  })
+
   it('keeps a byte-order mark as a character like others', () => {
     expect(decode(encode(['\ufeffa']))).toEqual(['\ufeffa'])
   })
