@@ -1,6 +1,6 @@
 import { isWireCode, malformed, OrthrusError, type WireCode } from '../errors.js'
 import { decode, encode, type Value } from './encoding.js'
-import { numberOf, textOf } from './form.js'
+import { fields, numberOf, textOf } from './form.js'
 
 /** The calls of `kdc@realm` inside its channel: one message a call, one an answer (docs/protocol.md section 9). */
 
@@ -21,8 +21,8 @@ export function encodeCall({ n, method, args }: KdcCall): Uint8Array {
 
 /** @throws OrthrusError `malformed` */
 export function decodeCall(bytes: Uint8Array): KdcCall {
-  const [n, method, ...args] = decode(bytes)
-  const call = { n: numberOf(n), method: textOf(method), args }
+  const list = decode(bytes)
+  const call = { n: numberOf(list[0]), method: textOf(list[1]), args: list.slice(2) }
   if (call.n === 0) throw malformed('a call numbered 0, which is for events')
   return call
 }
@@ -34,11 +34,12 @@ export function encodeAnswer(answer: KdcAnswer): Uint8Array {
 
 /** @throws OrthrusError `malformed` */
 export function decodeAnswer(bytes: Uint8Array): KdcAnswer {
-  const [n, code, ...results] = decode(bytes)
-  if (code === null) return { n: numberOf(n), results }
+  const list = decode(bytes)
+  if (list[1] === null) return { n: numberOf(list[0]), results: list.slice(2) }
+  const [n, code, message] = fields(list, 3)
   const text = textOf(code)
   if (!isWireCode(text)) throw malformed('a code that does not exist')
-  return { n: numberOf(n), code: text, message: textOf(results[0]) }
+  return { n: numberOf(n), code: text, message: textOf(message) }
 }
 
 /** The results of an answer. @throws OrthrusError with the code that it gives */
