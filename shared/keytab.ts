@@ -15,6 +15,8 @@ export interface KeytabEntry {
 
 const FIRST_LINE = '# orthrus keytab 1'
 const KEY_PREFIX = 'orthruskey1_'
+/** Of a line. */
+const FIELDS = 3
 
 /** @throws TypeError where a key stands twice or none at all */
 export function formatKeytab(entries: readonly KeytabEntry[]): string {
@@ -49,8 +51,8 @@ export function parseKeytab(text: string): KeytabEntry[] {
 }
 
 function parseLine(line: string, number: number): KeytabEntry {
-  const [principal, digits, secret, ...rest] = line.split(' ')
-  if (principal === undefined || digits === undefined || secret === undefined || rest.length > 0) {
+  const [principal, digits, secret, more] = line.split(' ', FIELDS + 1)
+  if (principal === undefined || digits === undefined || secret === undefined || more !== undefined) {
     throw invalid(number, 'a line is "principal kvno key", with single spaces')
   }
   if (!isPrincipal(principal)) throw invalid(number, 'the principal is outside the grammar')
