@@ -71,13 +71,21 @@ export function credentialSource(text: string, options: SourceOptions): TicketSo
 
 /**
  * @param ownProved whether the tickets of who imports it prove a service.
- * @throws OrthrusError `credential_invalid` where it was cut off or altered
+ * @throws OrthrusError `credential_invalid` where it was cut off or altered, or has a caveat that never holds
  */
 export function importTicket(text: string, now: () => number, ownProved: boolean): Ticket {
   const { ticket, caveats, key, service, client, endTime }: Credential = parseCredential(text)
   const facts = { service, client, endTime, imported: true, ownProved, now }
-  if (key instanceof AuthKey) return new Ticket(facts, { sealed: ticket, caveats, chain: undefined, key })
-  return new Ticket(facts, { sealed: ticket, caveats, chain: key, key: finishChain(key) })
+  const keys = key instanceof AuthKey ? { chain: undefined, key } : { chain: key, key: finishChain(key) }
+  try {
+    return new Ticket(facts, { sealed: ticket, caveats, ...keys })
+  } catch (cause) {
+    if (!(cause instanceof OrthrusError)) throw cause
+    throw new OrthrusError('credential_invalid', `the credential is of no use: ${cause.reason}`, {
+      final: true,
+      hint: 'ask whoever made it for another',
+    })
+  }
 }
 
 /** @throws OrthrusError `credential_invalid` for a ticket that `client` can do nothing with */
