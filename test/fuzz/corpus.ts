@@ -1,0 +1,36 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+
+/**
+ * Inputs worth keeping: each reached a part of the code that none before it did. One file an entry, one input a line
+ * in base64url, so that a change shows as lines added and taken away.
+ */
+
+const folder = new URL('./corpus/', import.meta.url)
+const INPUTS_MOST = 40
+const BYTES_MOST = 12 * 1024
+
+function fileOf(name: string): URL {
+  return new URL(`${name.replaceAll(/[^A-Za-z0-9]+/g, '-').toLowerCase()}.txt`, folder)
+}
+
+export function readCorpus(name: string): Uint8Array[] {
+  const file = fileOf(name)
+  if (!existsSync(file)) return []
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1)
+  return lines.map(line => new Uint8Array(Buffer.from(line, 'base64url')))
+}
+
+/** The shorter ones, as many as there is room for. */
+export function writeCorpus(name: string, inputs: readonly Uint8Array[]): void {
+  rmSync(fileOf(name), { force: true })
+  if (inputs.length === 0) return
+  const lines = [...new Set(inputs.map(input => Buffer.from(input).toString('base64url')))]
+  lines.sort((a, b) => a.length - b.length || (a < b ? -1 : 1))
+  let room = BYTES_MOST
+  const kept = lines.slice(0, INPUTS_MOST).filter(line => {
+    room -= line.length + 1
+    return room >= 0
+  })
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(fileOf(name), kept.map(line => `${line}\n`).join(''))
+}

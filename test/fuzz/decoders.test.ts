@@ -1,0 +1,72 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readCorpus } from './corpus.js'
+import { Coverage } from './coverage.js'
+import { allEntries } from './entries.js'
+
+/** That no decoder is left out: each ran, as V8 saw it, while the entries took in what they begin with. */
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const FOLDERS = ['shared', 'kdc', 'service', 'client', 'cli']
+const DECODER = /^export (?:async )?function ((?:decode|parse|open|read)\w*)/gm
+
+/** What takes nothing in that an entry could change, or is tried elsewhere. */
+const ELSEWHERE = new Map([
+  ['shared/crypto/primitives.ts#openExtended', "the twin of Node's, held against it in crypto/twins.test.ts"],
+  ['shared/crypto/primitives.ts#openRecord', "the twin of Node's, held against it in crypto/twins.test.ts"],
+  ['shared/keytab-file.ts#readKeytabFile', 'there are no files in a browser: it refuses'],
+  ['kdc/store/level.ts#openLevelStore', 'every file of a database is changed in kdc/store/level.test.ts'],
+  ['kdc/store/level-open.ts#openDatabase', 'every file of a database is changed in kdc/store/level.test.ts'],
+  ['client/websocket.ts#openSocket', 'opens a socket; what comes over it are frames'],
+  ['client/websocket.node.ts#openSocket', 'opens a socket; what comes over it are frames'],
+  ['client/http-request.ts#readRequest', "reads the caller's own request"],
+])
+
+const decoders = FOLDERS.flatMap(folder =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.ts'))
+    .flatMap(name => {
+      const path = join(folder, name)
+      const text = readFileSync(join(root, path), 'utf8')
+      return [...text.matchAll(DECODER)].map(([, decoder]) => `${path}#${decoder}`)
+    }),
+)
+
+let reached: ReadonlySet<string> = new Set()
+let names: string[] = []
+let clearUp = (): void => {}
+
+beforeAll(async () => {
+  const { entries, end } = await allEntries()
+  clearUp = end
+  names = entries.map(({ name }) => name)
+  // Only now: what making the entries took is not what they take in.
+  const coverage = new Coverage()
+  for (const entry of entries) {
+    for (const input of [...entry.seeds, ...readCorpus(entry.name)]) await entry.run(input, take => take())
+  }
+  coverage.take()
+  reached = new Set(coverage.functions)
+  coverage.stop()
+}, 60_000)
+
+afterAll(() => clearUp())
+
+describe('the entries', () => {
+  it('have a name each', () => {
+    expect(new Set(names).size).toBe(names.length)
+    expect(names.length).toBeGreaterThan(50)
+  })
+
+  it('reach every decoder, parser, opener and reader that is exported', () => {
+    expect(decoders.length).toBeGreaterThan(60)
+    expect(decoders.filter(decoder => !reached.has(decoder) && !ELSEWHERE.has(decoder))).toEqual([])
+  })
+
+  it('do not reach what is said to be tried elsewhere', () => {
+    const excused = [...ELSEWHERE.keys()]
+    expect(excused.filter(decoder => !decoders.includes(decoder) || reached.has(decoder))).toEqual([])
+  })
+})

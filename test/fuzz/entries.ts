@@ -1,0 +1,29 @@
+import { cliEntries } from './entries/cli.js'
+import { clientEntries } from './entries/client.js'
+import { kdcEntries } from './entries/kdc.js'
+import { kdcChannelEntries } from './entries/kdc-channel.js'
+import { messageEntries } from './entries/messages.js'
+import { serviceEntries } from './entries/service.js'
+import { storeEntries } from './entries/store.js'
+import { textEntries } from './entries/texts.js'
+import type { Entry } from './entry.js'
+
+/** Every place where bytes or text come in from outside, in one table. */
+export async function allEntries(): Promise<{ entries: Entry[]; end: () => void }> {
+  const [store, cli] = [await storeEntries(), cliEntries()]
+  const entries = [
+    ...messageEntries,
+    ...textEntries,
+    ...(await kdcEntries()),
+    ...(await kdcChannelEntries()),
+    ...store.entries,
+    ...clientEntries(),
+    ...(await serviceEntries()),
+    ...cli.entries,
+  ]
+  const end = (): void => {
+    store.end()
+    cli.end()
+  }
+  return { entries, end }
+}

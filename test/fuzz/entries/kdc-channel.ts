@@ -1,0 +1,275 @@
+import { EventEmitter } from 'node:events'
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import type { AdminChannel } from '../../../kdc/admin/channel.js'
+import { ChannelOpener } from '../../../kdc/admin/channel-opener.js'
+import { Connection } from '../../../kdc/connection.js'
+import { DEFAULT_LIMITS } from '../../../kdc/defaults.js'
+import { encodeFrame } from '../../../kdc/frame.js'
+import { createMac, deriveAuthKey, deriveChannelKey, expand } from '../../../shared/crypto/derive.js'
+import type { AuthKey } from '../../../shared/crypto/keys.js'
+import { sealCounted } from '../../../shared/crypto/seal.js'
+import { ADMIN_METHODS, encodeNewPrincipal, encodePolicyRule } from '../../../shared/protocol/admin.js'
+import { channelBinding, startChannel } from '../../../shared/protocol/channel.js'
+import { TYPE } from '../../../shared/protocol/constants.js'
+import { decode, encode, type Value } from '../../../shared/protocol/encoding.js'
+import { openError } from '../../../shared/protocol/error.js'
+import type { Grant } from '../../../shared/protocol/grant.js'
+import { decodeAnswer } from '../../../shared/protocol/kdc-service.js'
+import { header, messageType } from '../../../shared/protocol/message.js'
+import { ADDRESS, grantOf, type Identity, local, login, ruleOf, START } from '../../kdc/realm.js'
+import type { Entry, Measure } from '../entry.js'
+import { join } from '../mutate.js'
+import { caveatsIn, type KdcScene, kdcScene, requireExpected } from './kdc.js'
+import { messageSeeds } from './messages.js'
+
+/** What comes into the KDC over a channel, down to the arguments of every method, and over a whole connection. */
+
+const NONCE = new Uint8Array(16).fill(12)
+
+/** A client's ticket for `kdc@realm`, and where channels are opened with it. */
+interface ChannelScene extends KdcScene {
+  readonly opener: ChannelOpener
+  readonly grant: Grant
+}
+
+async function channelScene(clientOf: (scene: KdcScene) => Identity): Promise<ChannelScene> {
+  const scene = await kdcScene()
+  const opener = new ChannelOpener(scene.realm.context)
+  const answer = await login(scene.realm, clientOf(scene), { services: [local('kdc')] })
+  return { ...scene, opener, grant: grantOf(answer, 1) }
+}
+
+function openBody({ grant }: ChannelScene, nonce = NONCE): Value[] {
+  return [grant.ticket, [], START, nonce, channelBinding(''), null]
+}
+
+function openingOf({ grant }: ChannelScene, body: Uint8Array): { message: Uint8Array; key: AuthKey } {
+  const key = deriveAuthKey(grant.key, caveatsIn(body))
+  const message = join(header(TYPE.AP_OPEN), body)
+  return { message: join(message, createMac(key, 'ap-req', message)), key }
+}
+
+interface OpenedChannel {
+  readonly channel: AdminChannel | undefined
+  readonly reply: Uint8Array
+  /** What the KDC sent over it. */
+  readonly sent: Uint8Array[]
+}
+
+async function opened(scene: ChannelScene, message: Uint8Array, measure: Measure): Promise<OpenedChannel> {
+  const sent: Uint8Array[] = []
+  const carrier = { send: async (record: Uint8Array) => void sent.push(record), ended: () => {} }
+  const incoming = { bytes: message, address: ADDRESS, now: START }
+  const { reply, channel } = await measure(() => scene.opener.open(incoming, carrier))
+  return { channel, reply, sent }
+}
+
+function opening(scene: ChannelScene): Entry {
+  const expires = encode(['expires', START + 60_000])
+  return {
+    name: 'KDC: an AP-OPEN whose MAC holds',
+    form: 'list',
+    seeds: [openBody(scene), openBody(scene).with(1, [expires]), openBody(scene).with(2, START - 60_000)].map(
+      body => encode(body),
+    ),
+    run: async (body, measure) => {
+      const { message, key } = openingOf(scene, body)
+      const { channel, reply } = await opened(scene, message, measure)
+      channel?.close()
+      requireExpected(scene.realm)
+      return messageType(reply) === TYPE.AP_ACCEPT
+        ? 'opened'
+        : openError(reply, key, message.subarray(-32)).code
+    },
+  }
+}
+
+/** An open channel, and both its sides as bytes. */
+async function openChannel(scene: ChannelScene) {
+  const { message, key } = openingOf(scene, encode(openBody(scene)))
+  const { channel, reply, sent } = await opened(scene, message, take => take())
+  if (channel === undefined) throw new Error('no channel')
+  const sending = expand(deriveChannelKey(key, message, reply), 'client-to-service')
+  const aad = header(TYPE.RECORD)
+  return {
+    channel,
+    sent,
+    client: startChannel('client', key, message, reply, 1024 * 1024),
+    sealed: (plaintext: Uint8Array) => join(aad, sealCounted(sending, 0, aad, plaintext)),
+  }
+}
+
+/** What came of a record: what the KDC answered inside the channel, or that it broke. */
+async function receive(
+  scene: ChannelScene,
+  measure: Measure,
+  recordOf: (sealed: (plaintext: Uint8Array) => Uint8Array) => Uint8Array,
+): Promise<string> {
+  const { channel, client, sent, sealed } = await openChannel(scene)
+  const record = recordOf(sealed)
+  await measure(() => channel.receive(record))
+  channel.close()
+  requireExpected(scene.realm)
+  const [first] = sent
+  if (first === undefined) return 'nothing'
+  if (messageType(first) === TYPE.ERROR) return 'broken'
+  const event = client.open(first)
+  if (event?.kind !== 'message') return event?.kind ?? 'part'
+  const answer = decodeAnswer(event.message)
+  return 'code' in answer ? answer.code : `${answer.results.length} results`
+}
+
+function call(n: number, method: string, ...args: readonly Value[]): Uint8Array {
+  return encode([n, method, ...args])
+}
+
+function recordInside(scene: ChannelScene): Entry {
+  const message = call(1, 'show', 'web@demo.example')
+  const of = (kind: number, payload: Uint8Array) => join(Uint8Array.of(kind), payload)
+  return {
+    name: 'KDC: inside of a record',
+    form: 'bytes',
+    seeds: [of(0, message), of(2, message), of(1, new Uint8Array()), of(2, new Uint8Array()), of(3, message)],
+    run: (plaintext, measure) => receive(scene, measure, sealed => sealed(plaintext)),
+  }
+}
+
+function recordAsItComes(scene: ChannelScene): Entry {
+  return {
+    name: 'KDC: a record as it comes',
+    form: 'message',
+    seeds: [join(header(TYPE.RECORD), new Uint8Array(40)), ...messageSeeds.slice(0, 4)],
+    run: (record, measure) => receive(scene, measure, () => record),
+  }
+}
+
+const RULE = ruleOf('web/*', 'orders', {
+  claims: [
+    ['role', 'reader'],
+    ['tenants', ['acme']],
+  ],
+  maxLife: 60_000,
+  methods: ['GET'],
+  paths: ['/orders'],
+  delegable: true,
+})
+const PASSWORD = [17, 8, 1, new Uint8Array(16), new Uint8Array(32)]
+const NAMES = { password: null, expiresAt: null, maxLife: 3_600_000, maxRenew: null }
+
+const callSeeds = [
+  call(1, 'show', local('admin')),
+  call(2, 'add', ...encodeNewPrincipal({ principal: local('new'), ...NAMES })),
+  call(3, 'add', local('bob'), PASSWORD, START + 1_000, null, null),
+  call(4, 'list', null, 2),
+  call(5, 'list', ['alice@demo.example'], 100),
+  call(6, 'policy', null, 2),
+  call(7, 'policy', ['*', 'orders@demo.example'], 1),
+  call(8, 'allow', ...encodePolicyRule(RULE)),
+  call(9, 'deny', ...encodePolicyRule({ ...RULE, effect: 'deny' })),
+  call(10, 'forget', 'web@demo.example', 'orders@demo.example'),
+  ...ADMIN_METHODS.map((method, i) => call(20 + i, method, 'web@demo.example')),
+]
+
+/** What an administrator may do changes the realm: it is made anew from time to time. */
+const CALLS_A_REALM = 64
+
+async function adminCall(): Promise<Entry> {
+  let scene = await channelScene(({ realm }) => realm.admin)
+  let calls = 0
+  return {
+    name: 'KDC: a call of an administrator',
+    form: 'list',
+    seeds: callSeeds,
+    run: async (message, measure) => {
+      if (++calls % CALLS_A_REALM === 0) scene = await channelScene(({ realm }) => realm.admin)
+      return receive(scene, measure, sealed => sealed(join(Uint8Array.of(0), message)))
+    },
+  }
+}
+
+class FakeWebSocket extends EventEmitter {
+  readonly bufferedAmount = 0
+  readonly isPaused = false
+  readonly answers: Uint8Array[] = []
+  isClosed = false
+
+  send(frame: Uint8Array, done: () => void): void {
+    this.answers.push(frame)
+    done()
+  }
+  close(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.emit('close')
+  }
+  terminate(): void {
+    this.close()
+  }
+  pause(): void {}
+  resume(): void {}
+  ping(): void {}
+}
+
+const STREAM = { cork: () => {}, uncork: () => {} } as unknown as Duplex
+
+function frames(scene: ChannelScene): Entry {
+  const { realm } = scene
+  const { message } = openingOf(scene, encode(openBody(scene)))
+  const record = join(header(TYPE.RECORD), new Uint8Array(40))
+  const seed = (...list: (readonly [id: number, message: Uint8Array])[]) =>
+    encode(list.map(([id, message]) => encodeFrame({ id, message })))
+  return {
+    name: 'KDC: frames of one connection',
+    form: 'list',
+    seeds: [
+      seed([1, messageSeeds[0] as Uint8Array], [2, messageSeeds[1] as Uint8Array]),
+      seed([1, message], [1, record], [2, record]),
+      seed([1, message], [1, message]),
+      seed([1, new Uint8Array()], [0, new Uint8Array(3)]),
+    ],
+    run: async (input, measure) => {
+      const list = framesIn(input)
+      const socket = new FakeWebSocket()
+      const connection = new Connection({
+        socket: socket as unknown as WebSocket,
+        stream: STREAM,
+        address: ADDRESS,
+        context: realm.context,
+        dispatch: realm.dispatch,
+        opener: scene.opener,
+        limits: DEFAULT_LIMITS,
+        onClosed: () => {},
+      })
+      await measure(() => {
+        for (const frame of list) socket.emit('message', frame, true)
+        return connection.drain()
+      })
+      requireExpected(realm)
+      return `${socket.answers.length} answers`
+    },
+  }
+}
+
+/** The byte strings of a list, as frames; what is no list is one frame. */
+function framesIn(input: Uint8Array): Buffer[] {
+  try {
+    return decode(input)
+      .filter(each => each instanceof Uint8Array)
+      .slice(0, 64)
+      .map(each => Buffer.from(each))
+  } catch {
+    return [Buffer.from(input)]
+  }
+}
+
+export async function kdcChannelEntries(): Promise<Entry[]> {
+  const scene = await channelScene(({ realm }) => realm.admin)
+  return [
+    opening(scene),
+    recordInside(await channelScene(({ web }) => web)),
+    recordAsItComes(scene),
+    await adminCall(),
+    frames(scene),
+  ]
+}

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest'
+import { decode, encode, type Value } from '../../shared/protocol/encoding.js'
+import { hex, vectors } from '../vectors.js'
+import { judge } from './engine.js'
+import { clientEntries } from './entries/client.js'
+import { messageEntries } from './entries/messages.js'
+import { textEntries } from './entries/texts.js'
+import { type Entry, ofText } from './entry.js'
+
+/** What was found once, by name, so that it does not come back. */
+
+const entries: readonly Entry[] = [...messageEntries, ...textEntries, ...clientEntries()]
+
+function outcomeOf(name: string, input: Uint8Array): Promise<object> {
+  const entry = entries.find(each => each.name === name)
+  if (entry === undefined) throw new Error(`no entry ${name}`)
+  return judge(entry, input)
+}
+
+const few: Value[] = new Array<Value>(27_000).fill('')
+const text = (line: string): Uint8Array => ofText(`# orthrus keytab 1\n${line}\n`)[0] as Uint8Array
+
+/** The vector's credential with another caveat. */
+function importedWith(caveat: Uint8Array): Uint8Array {
+  const { handOff } = vectors<{ handOff: { array: string } }>('texts')
+  const [ticket, , ...rest] = decode(hex(handOff.array))
+  return encode([ticket as Value, [caveat], ...rest])
+}
+
+describe('found by fuzzing', () => {
+  it.each<[what: string, entry: string, input: Uint8Array, outcome: string]>([
+    [
+      'a refusal of the KDC with more behind its message was taken, and came out without it',
+      'call and answer of the KDC',
+      encode([2, 'policy_denied', 'why', 'more']),
+      'taken malformed',
+    ],
+    [
+      'a call with very many small arguments was copied three times over',
+      'call and answer of the KDC',
+      encode([1, 'show', ...few]),
+      'taken malformed',
+    ],
+    [
+      'an answer with very many small results was copied three times over',
+      'call and answer of the KDC',
+      encode([1, null, ...few]),
+      'malformed taken',
+    ],
+    [
+      'a line of a keytab that is nothing but spaces became a list of as many texts',
+      'keytab',
+      text(`orders@demo.example${' '.repeat(26_000)}`),
+      'keytab_invalid',
+    ],
+    [
+      'a credential with a caveat of no form was refused as if a request had failed',
+      'client: a credential to be imported',
+      importedWith(Uint8Array.of(0x91, 0xa1, 0x78)),
+      'credential_invalid',
+    ],
+  ])('%s', async (_, entry, input, outcome) => {
+    expect(await outcomeOf(entry, input)).toEqual({ outcome })
+  })
+})
