@@ -168,7 +168,7 @@ function hastyDirectory({ realm }: TestRealm): Directory {
     if (record === undefined) throw new OrthrusError('auth_failed', 'there is no such principal')
     return record
   }
-  return { principal, holds: () => true, concealGuess: async () => {} } as unknown as Directory
+  return { principal, concealGuess: async () => {} } as unknown as Directory
 }
 
 /** A KDC that has just started on a database of thousands: `a...` and `b...` are in it, `u...` and `v...` are in use. */
