@@ -1,0 +1,415 @@
+import type { KeytabEntry } from '../../shared/keytab.js'
+import { TYPE } from '../../shared/protocol/constants.js'
+import type { Value } from '../../shared/protocol/encoding.js'
+import { formatMessageHeader } from '../../shared/protocol/http.js'
+import { createMessage } from '../../shared/protocol/message.js'
+import { decodeTicket } from '../../shared/protocol/ticket.js'
+import type { PlainCaveat } from '../properties/model.js'
+import { encodeAll } from '../properties/world.js'
+import { type KdcAsking, type Power, quietly, type Shown } from './attacker.js'
+import { ATTACKERS, EVE, KRBTGT } from './cast.js'
+import { among, type Kind, type Run } from './deed.js'
+import type { Asking } from './honest-deeds.js'
+import { changed } from './network-deeds.js'
+import type { Letter } from './service-host.js'
+import { bodyOf, messageIn, readAp } from './view.js'
+
+/** What the attacker makes of what it saw, and of the keys that it has. */
+
+const MAC_BYTES = 32
+
+export const replay: Kind<{ readonly letter: number; readonly service: string | null }> = {
+  name: 'a request is shown again',
+  async act({ world }, { letter, service }) {
+    const seen = among(world.letters, letter)
+    if (seen === undefined) return false
+    await world.present(service ?? seen.service, seen.letter)
+    return true
+  },
+}
+
+export const replayOld: Kind<{ readonly letter: number; readonly beyond: number }> = {
+  name: 'a request is shown when it is about to be forgotten',
+  async act({ world }, { letter, beyond }) {
+    const seen = among(world.letters, letter)
+    const bytes = seen && messageIn(seen.letter)
+    const view = bytes && readAp(bytes)
+    if (seen === undefined || view === undefined) return false
+    const wait = view.time + 60_000 + beyond - world.host(seen.service).clock.now()
+    if (wait <= 0 || wait > 70_000) return false
+    world.pass(wait)
+    await world.present(seen.service, seen.letter)
+    return true
+  },
+}
+
+export const alter: Kind<{ readonly letter: number; readonly part: string; readonly other: Asking }> = {
+  name: 'a request is altered on its way',
+  async act({ world }, { letter, part, other }) {
+    const seen = among(world.letters, letter)
+    if (seen === undefined) return false
+    const altered: Letter = { ...seen.letter, ...partOf(seen.letter, part, other) }
+    await world.present(seen.service, altered)
+    return true
+  },
+}
+
+function partOf({ headers }: Letter, part: string, { method, target, body }: Asking): Partial<Letter> {
+  if (part === 'method') return { method }
+  if (part === 'target') return { target }
+  if (part === 'body') return { body: `${body}!` }
+  if (part === 'override') return { headers: [...headers, ['x-http-method-override', 'DELETE']] }
+  const others = headers.filter(([name]) => name !== 'content-type')
+  if (part === 'added header') return { headers: [...headers, ['range', 'bytes=0-1']] }
+  return { headers: [['content-type', 'application/json'], ...others] }
+}
+
+/** The letter with another message in `Authorization`. */
+function bearing(letter: Letter, bytes: Uint8Array): Letter {
+  const others = letter.headers.filter(([name]) => name !== 'authorization')
+  return { ...letter, headers: [...others, ['authorization', formatMessageHeader(bytes)]] }
+}
+
+export const mutate: Kind<{
+  readonly letter: number
+  readonly how: 'flipped' | 'cut' | 'retyped'
+  readonly at: number
+}> = {
+  name: 'bytes of a request are changed',
+  async act({ world }, { letter, how, at }) {
+    const seen = among(world.letters, letter)
+    const bytes = seen && messageIn(seen.letter)
+    if (seen === undefined || bytes === undefined || bytes.length === 0) return false
+    await world.present(seen.service, bearing(seen.letter, changed(bytes, { how, at })))
+    return true
+  },
+}
+
+export const splice: Kind<{
+  readonly one: number
+  readonly other: number
+  /** A bit for each field, the MAC, and the rest of the request: which of the two it is from. */
+  readonly mask: number
+}> = {
+  name: 'halves of two requests are put together',
+  async act({ world }, { one, other, mask }) {
+    const [a, b] = [among(world.letters, one), among(world.letters, other)]
+    const [first, second] = [a, b].map(seen => seen && messageIn(seen.letter))
+    if (a === undefined || b === undefined || first === undefined || second === undefined) return false
+    const [body, behind] = [bodyOf(first), bodyOf(second)]
+    if (body?.length !== 6 || behind?.length !== 6) return false
+    const mixed = body.map((value, i) => ((mask >> i) & 1 ? (behind[i] as Value) : value))
+    const mac = ((mask >> 6) & 1 ? second : first).subarray(-MAC_BYTES)
+    const bytes = new Uint8Array([...createMessage(TYPE.AP_REQ, mixed), ...mac])
+    await world.present(a.service, bearing(((mask >> 7) & 1 ? b : a).letter, bytes))
+    return true
+  },
+}
+
+export const rename: Kind<{ readonly letter: number; readonly service: string; readonly kvno: number }> = {
+  name: 'a ticket is renamed in the clear',
+  async act({ world }, { letter, service, kvno }) {
+    const seen = among(world.letters, letter)
+    const bytes = seen && messageIn(seen.letter)
+    const body = bytes && bodyOf(bytes)
+    if (seen === undefined || bytes === undefined || body?.length !== 6) return false
+    const sealed = quietly(() => decodeTicket(body[0] as Uint8Array))
+    if (sealed === undefined) return false
+    const ticket = createMessage(TYPE.TICKET, [service, kvno, sealed.box])
+    const message = createMessage(TYPE.AP_REQ, [ticket, ...body.slice(1)])
+    const renamed = new Uint8Array([...message, ...bytes.subarray(-MAC_BYTES)])
+    await world.present(service, bearing(seen.letter, renamed))
+    return true
+  },
+}
+
+export const confuse: Kind<{
+  readonly source: number
+  readonly entry: string
+  readonly type: number | null
+}> = {
+  name: 'a message is sent to the wrong entry',
+  async act({ world }, { source, entry, type }) {
+    const messages = [
+      ...world.letters.flatMap(({ letter }) => messageIn(letter) ?? []),
+      ...world.questions.flatMap(({ request, replies }) => [request, ...replies]),
+    ]
+    const message = among(messages, source)
+    if (message === undefined || message.length < 2) return false
+    const bytes = Uint8Array.from(message)
+    if (type !== null) bytes[1] = type
+    if (entry === 'kdc') await world.askKdc(bytes)
+    else {
+      const letter = { method: 'GET', target: '/orders', headers: [], body: '' }
+      await world.present(entry, bearing(letter, bytes))
+    }
+    return true
+  },
+}
+
+/** How what is shown differs from what the key stands for. */
+export const FORGERIES = [
+  'none',
+  'none',
+  'none',
+  'drop',
+  'swap',
+  'replace',
+  'insert',
+  'without',
+  'all',
+] as const
+
+export interface Showing {
+  readonly power: number
+  readonly added: readonly PlainCaveat[]
+  readonly forgery: (typeof FORGERIES)[number]
+  readonly at: number
+}
+
+function shownBy(run: Run, power: Power, { added, forgery, at }: Showing): Shown {
+  const more = encodeAll(added)
+  const shown = run.attacker.shown(power, more)
+  const list = [...shown.caveats]
+  const place = at % Math.max(1, list.length)
+  if (forgery === 'none') return shown
+  if (forgery === 'all') return { ...shown, caveats: [] }
+  if (forgery === 'drop') list.splice(place, 1)
+  if (forgery === 'swap') list.reverse()
+  if (forgery === 'replace') list.splice(place, 1, ...more.slice(0, 1))
+  if (forgery === 'insert') list.splice(place, 0, ...more.slice(0, 1))
+  if (forgery === 'without') return { ...shown, key: run.attacker.shown(power, []).key }
+  return { ...shown, caveats: list }
+}
+
+function serviceTickets(run: Run): readonly Power[] {
+  return run.attacker.powers.filter(({ service }) => service !== KRBTGT)
+}
+
+interface Forging extends Showing, Asking {
+  /** In place of the ticket's own. */
+  readonly service: string | null
+  readonly offset: number
+  /** In its own name: what policy lets everybody have. */
+  readonly own: boolean
+}
+
+export const forge: Kind<Forging> = {
+  name: 'the attacker asks with a key that it has',
+  async act(run, args) {
+    const { world, attacker } = run
+    const power = among(
+      serviceTickets(run).filter(one => isOwn(one) === args.own),
+      args.power,
+    )
+    if (power === undefined) return false
+    const service = args.service ?? power.service
+    const time = world.host(service).clock.now() + args.offset
+    await world.present(service, attacker.letter(shownBy(run, power, args), { ...args, time }))
+    return true
+  },
+}
+
+export const forgeAndRestart: Kind<Forging & { readonly back: number; readonly pause: number }> = {
+  name: 'a request is shown again after a restart',
+  async act(run, args) {
+    const { world, attacker } = run
+    const power = among(
+      serviceTickets(run).filter(({ service }) => world.hosts.has(service)),
+      args.power,
+    )
+    if (power === undefined) return false
+    const { service } = power
+    const host = world.host(service)
+    const time = host.clock.now() + args.offset
+    const letter = attacker.letter(attacker.shown(power, []), { ...args, time })
+    await world.present(service, letter)
+    if (!(await restart(run, service, args.back))) return false
+    world.pass(args.pause)
+    await world.present(service, letter)
+    return true
+  },
+}
+
+/** Within what section 8 promises: steps back since the last acceptance are below a second. */
+export async function restart({ world }: Run, service: string, back: number): Promise<boolean> {
+  const host = world.host(service)
+  const { clock } = host
+  const now = clock.now() - back
+  if (now <= (world.lastAccepted.get(service) ?? 0) - 1_000) return false
+  clock.set(now)
+  await host.start([world.key(service)])
+  world.highest.set(service, now)
+  return true
+}
+
+function isOwn({ client }: Power): boolean {
+  return ATTACKERS.includes(client)
+}
+
+export const forgeDelegated: Kind<
+  Forging & { readonly second: Showing; readonly client: string | null; readonly reversed: boolean }
+> = {
+  name: 'the attacker presents a delegated ticket',
+  async act(run, args) {
+    const { world, attacker } = run
+    const usable = serviceTickets(run)
+    const others = usable.filter(one => !isOwn(one))
+    const delegated = among(others.length > 0 ? others : usable, args.second.power)
+    if (delegated === undefined) return false
+    const alike = usable.filter(
+      ({ service, client }) => service === delegated.service && client !== delegated.client,
+    )
+    const own = among(alike.filter(isOwn), args.power)
+    if (own === undefined) return false
+    const service = args.service ?? delegated.service
+    const time = world.host(service).clock.now() + args.offset
+    const [first, behind] = [shownBy(run, own, args), shownBy(run, delegated, args.second)]
+    const beside = { ...behind, client: args.client ?? delegated.client }
+    const letter = args.reversed
+      ? attacker.letter(behind, { ...args, time, delegated: { ...first, client: own.client } })
+      : attacker.letter(first, { ...args, time, delegated: beside })
+    await world.present(service, letter)
+    return true
+  },
+}
+
+export const atTheEnd: Kind<
+  Asking & {
+    readonly power: number
+    readonly expires: boolean
+    readonly beyond: number
+    readonly kdc: boolean
+  }
+> = {
+  name: 'the attacker asks at the very end of a ticket',
+  async act(run, { power: which, expires, beyond, kdc, ...asking }) {
+    const { world, attacker } = run
+    const powers = attacker.powers.filter(one => (one.service === KRBTGT) === kdc)
+    const power = among(powers, which)
+    const issued = power && world.reference.tickets.get(power.id)
+    if (power === undefined || issued === undefined) return false
+    const clock = kdc ? world.kdc : world.host(power.service).clock
+    const end = expires && issued.end - clock.now() > 30_000 ? clock.now() + 20_000 : issued.end
+    const wait = end + beyond - clock.now()
+    if (wait <= 0 || wait > 20 * 60_000) return false
+    const added = end === issued.end ? [] : encodeAll([['expires', end]])
+    world.pass(wait)
+    const shown = attacker.shown(power, added)
+    if (kdc)
+      await attacker.tgs(power, shown, {
+        services: [world.key(EVE).principal.replace('eve', 'orders')],
+        lifetime: 0,
+        renew: false,
+        offset: 0,
+      })
+    else await world.present(power.service, attacker.letter(shown, { ...asking, time: clock.now() }))
+    return true
+  },
+}
+
+export const forgeTicket: Kind<
+  Asking & {
+    readonly key: number
+    readonly client: string
+    readonly service: string
+    readonly bound: boolean
+    readonly showTo: string
+  }
+> = {
+  name: 'the attacker makes a ticket',
+  async act(run, { key, client, service, bound, showTo, ...asking }) {
+    const { world, attacker } = run
+    const entry = among(attacker.identities, key) as KeytabEntry
+    const power = attacker.makeTicket(entry, client, service, 1, bound)
+    const shown = attacker.shown(power, [])
+    if (showTo === 'kdc') {
+      const asking = {
+        services: [entry.principal.replace(/^[a-z]+/, 'orders')],
+        lifetime: 0,
+        renew: false,
+        offset: 0,
+      }
+      await attacker.tgs(power, shown, asking)
+    } else {
+      const time = world.host(showTo).clock.now()
+      await world.present(showTo, attacker.letter(shown, { ...asking, time }))
+    }
+    return true
+  },
+}
+
+export const spliceTicket: Kind<
+  Asking & { readonly power: number; readonly ticket: number; readonly showTo: string | null }
+> = {
+  name: "the attacker puts its own key to another's ticket",
+  async act(run, { power: which, ticket, showTo, ...asking }) {
+    const { world, attacker } = run
+    const power = among(serviceTickets(run), which)
+    const seen = among(world.letters, ticket)
+    const bytes = seen && messageIn(seen.letter)
+    const view = bytes && readAp(bytes)
+    if (power === undefined || seen === undefined || view === undefined) return false
+    const service = showTo ?? seen.service
+    const sealed = quietly(() => decodeTicket(view.own.ticket))
+    if (sealed === undefined) return false
+    const shown = { ...attacker.shown(power, []), ticket: sealed }
+    const time = world.host(service).clock.now()
+    await world.present(service, attacker.letter(shown, { ...asking, time }))
+    return true
+  },
+}
+
+export const attackKdc: Kind<{
+  readonly question: number
+  readonly how: 'replayed' | 'flipped' | 'cut' | 'retyped'
+  readonly at: number
+}> = {
+  name: 'a question to the KDC is asked again or changed',
+  async act({ world, attacker }, { question, how, at }) {
+    const seen = among(world.questions, question)
+    if (seen === undefined) return false
+    await world.askKdc(how === 'replayed' ? seen.request : changed(seen.request, { how, at }))
+    attacker.eavesdrop()
+    return true
+  },
+}
+
+export const spliceQuestion: Kind<{ readonly one: number; readonly other: number; readonly mask: number }> = {
+  name: 'halves of two questions are put together',
+  async act({ world, attacker }, { one, other, mask }) {
+    const [a, b] = [among(world.questions, one), among(world.questions, other)]
+    const [body, behind] = [a && bodyOf(a.request), b && bodyOf(b.request)]
+    if (a === undefined || b === undefined || body?.length !== 7 || behind?.length !== 7) return false
+    const mixed = body.map((value, i) => ((mask >> i) & 1 ? (behind[i] as Value) : value))
+    const type = a.request[1] === TYPE.TGS_REQ ? TYPE.TGS_REQ : TYPE.AS_REQ
+    const mac = ((mask >> 7) & 1 ? b : a).request.subarray(-MAC_BYTES)
+    await world.askKdc(new Uint8Array([...createMessage(type, mixed), ...mac]))
+    attacker.eavesdrop()
+    return true
+  },
+}
+
+export const login: Kind<KdcAsking & { readonly key: number; readonly client: string | null }> = {
+  name: 'the attacker logs in',
+  async act({ attacker }, { key, client, ...asking }) {
+    const entry = among(attacker.identities, key) as KeytabEntry
+    await attacker.login(entry, client ?? entry.principal, asking)
+    return true
+  },
+}
+
+export const askTgs: Kind<KdcAsking & Showing & { readonly own: boolean; readonly wrongTicket: boolean }> = {
+  name: 'the attacker asks the TGS',
+  async act(run, args) {
+    const { attacker } = run
+    const powers = attacker.powers.filter(one => args.wrongTicket || one.service === KRBTGT)
+    const power = among(
+      powers.filter(one => isOwn(one) === args.own),
+      args.power,
+    )
+    if (power === undefined) return false
+    await attacker.tgs(power, shownBy(run, power, args), args)
+    return true
+  },
+}

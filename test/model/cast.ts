@@ -1,0 +1,60 @@
+import { MINUTE } from '../../shared/time.js'
+import type { PlainPolicy, PlainRule } from '../properties/model.js'
+import { whole } from '../properties/programs.js'
+
+/** Who is in a run of the model, what policy says of them, and what realm they are in: plain values. */
+
+/** Honest clients. `GATE` is the one that others delegate to. */
+export const ALICE = whole('alice')
+export const BOB = whole('bob')
+export const GATE = whole('gate')
+/** Honest services. */
+export const ORDERS = whole('orders')
+export const BILLING = whole('billing')
+/** The attacker's own: a registered client, and a service that honest clients use. */
+export const EVE = whole('eve')
+export const MALLORY = whole('mallory')
+/** Policy speaks of it, and there is no such principal. */
+export const GHOST = whole('ghost')
+export const KRBTGT = whole('krbtgt')
+
+export const CLIENTS = [ALICE, BOB, GATE] as const
+export const SERVICES = [ORDERS, BILLING] as const
+export const ATTACKERS: readonly string[] = [EVE, MALLORY]
+export const EVERYBODY = [...CLIENTS, ...SERVICES, ...ATTACKERS] as const
+
+/** In a claim, and so in what is sealed: nobody may read it on the way. */
+export const CANARY = 'canary-that-only-alice-and-orders-know'
+
+/** Milliseconds: short, so that tickets end within a run. */
+export const LIVES = { maxTgtLife: 30 * MINUTE, maxServiceLife: 10 * MINUTE, maxRenew: 70 * MINUTE } as const
+
+const plain: PlainRule = { delegable: false, claims: [], caveats: [], maxLife: null }
+const delegable: PlainRule = { ...plain, delegable: true }
+const READER = ['role', 'reader'] as const
+
+const RULES: Readonly<Record<string, PlainRule>> = {
+  [`${ALICE} ${ORDERS}`]: {
+    ...delegable,
+    claims: [['name', CANARY], READER],
+    caveats: [['methods', ['GET', 'POST']]],
+  },
+  [`${ALICE} ${BILLING}`]: { ...plain, claims: [READER], caveats: [['paths', ['/orders', '/bills']]] },
+  [`${ALICE} ${MALLORY}`]: { ...delegable, claims: [READER] },
+  [`${ALICE} ${GHOST}`]: plain,
+  [`${BOB} ${ORDERS}`]: delegable,
+  [`${BOB} ${BILLING}`]: { ...delegable, claims: [READER], maxLife: 3 * MINUTE },
+  [`${BOB} ${MALLORY}`]: delegable,
+  [`${GATE} ${ORDERS}`]: { ...plain, claims: [READER] },
+  [`${GATE} ${BILLING}`]: { ...plain, claims: [READER] },
+  [`${EVE} ${ORDERS}`]: { ...delegable, claims: [['role', 'guest']] },
+  [`${EVE} ${BILLING}`]: plain,
+  [`${EVE} ${MALLORY}`]: plain,
+  [`${MALLORY} ${ORDERS}`]: plain,
+}
+
+export const POLICY: Omit<PlainPolicy, 'services'> = { tgs: KRBTGT, rules: RULES }
+
+/** What the handler of `billing` asks for beyond a good request. */
+export const BILLING_CLAIMS = { role: 'reader' } as const
+export const BILLING_DELEGATES = ['gate'] as const

@@ -1,0 +1,157 @@
+import { fetchProved } from '../../client/fetch.js'
+import { fractionFrom } from '../../client/fraction.js'
+import type { HttpRequest } from '../../client/http-request.js'
+import { keytabIdentity } from '../../client/identity.js'
+import type { Exchanged } from '../../client/kdc-connection.js'
+import { KdcTime } from '../../client/kdc-time.js'
+import { Presenter } from '../../client/presenter.js'
+import { ServiceTimes } from '../../client/service-times.js'
+import type { Ticket } from '../../client/ticket.js'
+import { TicketCache } from '../../client/ticket-cache.js'
+import {
+  credentialSource,
+  importTicket,
+  loginSource,
+  requirePresentable,
+  type TicketSource,
+} from '../../client/ticket-source.js'
+import type { RandomSource } from '../../shared/crypto/random.js'
+import type { KeytabEntry } from '../../shared/keytab.js'
+import { silentLogger } from '../../shared/logger.js'
+import type { Principal } from '../../shared/principal.js'
+import type { Reply } from '../../shared/protocol/grant.js'
+import type { TestClock } from '../../testing/index.js'
+import type { HttpAnswer, Letter } from './service-host.js'
+
+/** What a client asks of a service. */
+export interface Wish {
+  readonly service: string
+  readonly method: string
+  readonly target: string
+  readonly body: string
+  readonly ticket?: Ticket
+  readonly handOff?: Ticket
+}
+
+/** What carries a client's messages; the answer comes when whoever is on the way lets it. */
+export interface Carrier {
+  askKdc(message: Uint8Array): Promise<Uint8Array>
+  ask(letter: Letter): Promise<HttpAnswer>
+}
+
+export interface ClientOptions {
+  readonly clock: TestClock
+  readonly random: RandomSource
+  readonly askKdc: (message: Uint8Array) => Promise<Uint8Array>
+  /** Told of every reply of the KDC that this client takes for one. */
+  readonly believed: (reply: Reply) => void
+}
+
+const MAX_RESPONSE = 64 * 1024
+
+/** The client's own code from end to end, but for sockets: what it would send is handed to a carrier. */
+export class HonestClient {
+  readonly name: Principal
+  readonly clock: TestClock
+  readonly #source: TicketSource
+  readonly #tickets: TicketCache
+  readonly #presenter: Presenter
+  readonly #random: RandomSource
+  readonly #time: KdcTime
+
+  /** @param login a key of its own, or the text of a credential. */
+  constructor(login: KeytabEntry | string, { clock, random, askKdc, believed }: ClientOptions) {
+    this.clock = clock
+    this.#random = random
+    this.#time = new KdcTime(clock)
+    const exchange = async (message: Uint8Array): Promise<Exchanged> => {
+      const sentAt = clock.monotonic()
+      const bytes = await askKdc(message)
+      return { bytes, sentAt, receivedAt: clock.monotonic() }
+    }
+    const sourcing = { exchange, time: this.#time, random, logger: silentLogger }
+    this.#source =
+      typeof login === 'string'
+        ? credentialSource(login, sourcing)
+        : loginSource(keytabIdentity([login]), sourcing)
+    this.name = this.#source.client
+    const common = { client: this.name, clock, random, timers: clock, logger: silentLogger }
+    this.#tickets = new TicketCache({
+      ...common,
+      imported: this.#source.imported,
+      request: async (services, lifetime) => {
+        const reply = await this.#source.request(services, lifetime)
+        believed(reply)
+        return reply
+      },
+      time: this.#time,
+      fraction: fractionFrom(random),
+      max: 100,
+    })
+    const newTimes = () => new ServiceTimes(clock, this.#time, 100)
+    this.#presenter = new Presenter({ ...common, tickets: this.#tickets, newTimes })
+  }
+
+  /** The client's own ticket, from its cache or the KDC. */
+  ticket(service: string, lifetime = 0): Promise<Ticket> {
+    return this.#tickets.get(service as Principal, lifetime)
+  }
+
+  tgt(): Promise<Ticket> {
+    return this.#source.tgt()
+  }
+
+  import(credential: string): Ticket {
+    const ticket = importTicket(credential, () => this.#time.now(), !this.#source.imported)
+    requirePresentable(ticket, this.name)
+    return ticket
+  }
+
+  fetch(
+    { service, method, target, body, ticket, handOff }: Wish,
+    carrier: Carrier['ask'],
+  ): Promise<Response> {
+    const { held } = this.#source
+    const request: HttpRequest = {
+      method,
+      url: new URL(`http://${service.split('@')[0]}${target}`),
+      headers: [['content-type', 'text/plain']],
+      body: new Uint8Array(Buffer.from(body)),
+      passing: {},
+      redirect: 'manual',
+    }
+    const exchanges = {
+      presenter: this.#presenter,
+      fetch: carried(carrier),
+      clock: this.clock,
+      random: this.#random,
+      maxResponse: MAX_RESPONSE,
+    }
+    return fetchProved(exchanges, request, {
+      service: service as Principal,
+      ticket: ticket ?? (held?.service === service ? held : undefined),
+      handOff,
+      repeatable: false,
+      signal: new AbortController().signal,
+    })
+  }
+
+  /** It asks for nothing more. */
+  close(): void {
+    this.#tickets.close()
+  }
+}
+
+function carried(carrier: Carrier['ask']): typeof globalThis.fetch {
+  return async (input, init = {}) => {
+    const { pathname, search } = new URL(String(input))
+    const body = init.body instanceof Uint8Array ? Buffer.from(init.body).toString('latin1') : ''
+    const headers = init.headers as [string, string][]
+    const letter = { method: init.method ?? 'GET', target: pathname + search, headers, body }
+    const { status, headers: pairs, body: text } = await carrier(letter)
+    return new Response(text, {
+      status,
+      headers: pairs.map(([name, value]): [string, string] => [name, value]),
+    })
+  }
+}

@@ -1,0 +1,172 @@
+import { callMethod } from '../../kdc/admin/methods.js'
+import { createRealm } from '../../kdc/create-realm.js'
+import { createDispatch, type Dispatch } from '../../kdc/dispatch.js'
+import { NO_RATE_LIMITS } from '../../kdc/rate-limits.js'
+import { type OpenRealm, openRealm } from '../../kdc/realm.js'
+import { MasterKey } from '../../kdc/store/master-key.js'
+import { createMemoryStore } from '../../kdc/store/memory.js'
+import { decodePrincipalRecord } from '../../kdc/store/records.js'
+import { type Change, RECORD_KIND, type Store } from '../../kdc/store/store.js'
+import { Vault } from '../../kdc/store/vault.js'
+import type { RandomSource } from '../../shared/crypto/random.js'
+import type { KeytabEntry } from '../../shared/keytab.js'
+import { type Logger, silentLogger } from '../../shared/logger.js'
+import type { Principal } from '../../shared/principal.js'
+import {
+  type AdminMethod,
+  decodeAddedPrincipal,
+  encodeNewPrincipal,
+  encodePolicyRule,
+} from '../../shared/protocol/admin.js'
+import type { Value } from '../../shared/protocol/encoding.js'
+import type { TestClock } from '../../testing/index.js'
+import { ADDRESS, REALM, ruleOf } from '../kdc/realm.js'
+import { EVERYBODY, KRBTGT, LIVES, POLICY } from './cast.js'
+
+/** The KDC's own word on a ticket that it issued. */
+export interface IssuedLine {
+  readonly client: string
+  readonly service: string
+  /** Hex. */
+  readonly ticketId: string
+  readonly endTime: number
+}
+
+/** And on one that it did not. */
+export interface DeniedLine {
+  readonly service: string
+  readonly code: string
+}
+
+export interface KdcAnswer {
+  readonly reply: Uint8Array
+  readonly issued: readonly IssuedLine[]
+  readonly denied: readonly DeniedLine[]
+}
+
+/** A realm with everybody registered and policy as it stands, as the writes that made it: made once for all runs. */
+export interface PreparedRealm {
+  readonly masterKey: MasterKey
+  readonly commits: readonly (readonly Change[])[]
+  readonly keys: ReadonlyMap<string, KeytabEntry>
+}
+
+export async function prepareRealm(clock: TestClock, random: RandomSource): Promise<PreparedRealm> {
+  const store = createMemoryStore()
+  const commits: (readonly Change[])[] = []
+  const recording: Store = {
+    get: (kind, name) => store.get(kind, name),
+    list: (kind, page) => store.list(kind, page),
+    watch: listener => store.watch(listener),
+    close: () => store.close(),
+    commit: async changes => {
+      await store.commit(changes)
+      commits.push(changes)
+    },
+  }
+  const masterKey = new MasterKey(random(32))
+  const vault = new Vault(recording, masterKey, random)
+  await createRealm({ vault, realm: REALM, clock, random, ...LIVES })
+  const realm = await openRealm({ vault, clock, random })
+  const keys = new Map<string, KeytabEntry>()
+  for (const name of EVERYBODY) keys.set(name, await addPrincipal(realm, name))
+  for (const [pair, { delegable, claims, caveats, maxLife }] of Object.entries(POLICY.rules)) {
+    const [client = '', service = ''] = pair.split(' ')
+    const [methods = null, paths = null] = ['methods', 'paths'].map(name => {
+      const list = caveats.find(caveat => caveat[0] === name)?.[1]
+      return typeof list === 'object' ? list.map(String) : null
+    })
+    const rule = ruleOf(client, service, { delegable, claims: [...claims], maxLife, methods, paths })
+    await administer(realm, 'allow', encodePolicyRule(rule))
+  }
+  realm.close()
+  const record = await realm.vault.read(RECORD_KIND.PRINCIPAL, KRBTGT)
+  const [granting] = decodePrincipalRecord(record?.fields ?? []).keys
+  if (granting === undefined) throw new Error('no key')
+  keys.set(KRBTGT, { principal: KRBTGT as Principal, kvno: granting.kvno, key: granting.key })
+  return { masterKey, commits, keys }
+}
+
+function administer(
+  realm: OpenRealm,
+  method: AdminMethod,
+  args: readonly Value[],
+): Promise<readonly Value[]> {
+  return callMethod({ realm, logger: silentLogger, actors: [] }, method, args)
+}
+
+async function addPrincipal(realm: OpenRealm, name: string): Promise<KeytabEntry> {
+  const principal = name as Principal
+  const limits = { password: null, expiresAt: null, maxLife: null, maxRenew: null }
+  const results = await administer(realm, 'add', encodeNewPrincipal({ principal, ...limits }))
+  const { kvno, key } = decodeAddedPrincipal(results)
+  if (key === null) throw new Error('no key')
+  return { principal, kvno, key }
+}
+
+/** The real KDC over a store in memory, that can be stopped and started again over the same store. */
+export class ModelKdc {
+  readonly clock: TestClock
+  readonly #store: Store
+  readonly #vault: Vault
+  readonly #commits: PreparedRealm['commits']
+  readonly #random: RandomSource
+  readonly #issued: IssuedLine[] = []
+  readonly #denied: DeniedLine[] = []
+  readonly #logger: Logger
+  #realm!: OpenRealm
+  #dispatch!: Dispatch
+
+  private constructor({ masterKey, commits }: PreparedRealm, clock: TestClock, random: RandomSource) {
+    this.clock = clock
+    this.#random = random
+    this.#store = createMemoryStore()
+    this.#vault = new Vault(this.#store, masterKey, random)
+    this.#commits = commits
+    this.#logger = {
+      ...silentLogger,
+      info: (fields, message) => {
+        if (message === 'ticket issued') this.#issued.push(fields as IssuedLine)
+      },
+      warn: (fields, message) => {
+        if (message === 'ticket denied') this.#denied.push(fields as DeniedLine)
+      },
+    }
+  }
+
+  /** @param clock stands where it stood when the realm was prepared. */
+  static async start(prepared: PreparedRealm, clock: TestClock, random: RandomSource): Promise<ModelKdc> {
+    const kdc = new ModelKdc(prepared, clock, random)
+    for (const changes of kdc.#commits) await kdc.#store.commit(changes)
+    await kdc.restart()
+    return kdc
+  }
+
+  /** KDC time. */
+  now(): number {
+    return this.#realm.time.now()
+  }
+
+  async restart(): Promise<void> {
+    this.#realm?.close()
+    this.#realm = await openRealm({ vault: this.#vault, clock: this.clock, random: this.#random })
+    const context = { rates: NO_RATE_LIMITS, random: this.#random, logger: this.#logger }
+    this.#dispatch = createDispatch({ ...context, realm: this.#realm })
+  }
+
+  /** The answer, and what became of every ticket that was asked for. */
+  async answer(request: Uint8Array): Promise<KdcAnswer> {
+    this.#issued.length = 0
+    this.#denied.length = 0
+    const reply = await this.#dispatch(request, ADDRESS)
+    return { reply, issued: [...this.#issued], denied: [...this.#denied] }
+  }
+
+  add(name: string): Promise<KeytabEntry> {
+    return addPrincipal(this.#realm, name)
+  }
+
+  async change(method: 'disable' | 'enable' | 'remove', name: string): Promise<void> {
+    await administer(this.#realm, method, [name])
+  }
+}

@@ -1,0 +1,48 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { createTestClock } from '../../testing/index.js'
+import { Attacker } from './attacker.js'
+import type { Deed, Run } from './deed.js'
+import { prepareRealm } from './kdc.js'
+import { programs } from './program.js'
+import { seededRandom } from './random.js'
+import type { Reference } from './reference.js'
+import { Tally } from './tally.js'
+import { World } from './world.js'
+
+/**
+ * The attacker is the network. Everything real but sockets, held against a reference without cryptography after
+ * each command. What fails prints seed and path: `ORTHRUS_MODEL_SEED=... ORTHRUS_MODEL_PATH=...` run it again.
+ */
+
+const { ORTHRUS_SLOW, ORTHRUS_MODEL_SEED, ORTHRUS_MODEL_PATH, ORTHRUS_MODEL_REPLAY, ORTHRUS_MODEL_RUNS } =
+  process.env
+const RUNS = Number(ORTHRUS_MODEL_RUNS ?? (ORTHRUS_SLOW === '1' ? 20_000 : 200))
+
+describe('an attacker who is the network', () => {
+  it('makes nobody believe what is not so', async () => {
+    const tally = new Tally()
+    const prepared = await prepareRealm(createTestClock(), seededRandom(1))
+    const before = process.cpuUsage()
+    const property = fc.asyncProperty(
+      fc.nat(),
+      programs(ORTHRUS_MODEL_REPLAY ?? null),
+      async (seed, commands) => {
+        const world = await World.start(prepared, seed, tally)
+        const run: Run = { world, attacker: new Attacker(world), imported: [], borrowers: [] }
+        const setup = () => ({ model: world.reference, real: run })
+        await fc.asyncModelRun(setup, commands as Iterable<Deed<unknown> & fc.AsyncCommand<Reference, Run>>)
+        await world.close()
+      },
+    )
+    await fc.assert(property, {
+      numRuns: RUNS,
+      ...(ORTHRUS_MODEL_SEED === undefined ? {} : { seed: Number(ORTHRUS_MODEL_SEED) }),
+      ...(ORTHRUS_MODEL_PATH === undefined ? {} : { path: ORTHRUS_MODEL_PATH }),
+      endOnFailure: false,
+    })
+    const { user, system } = process.cpuUsage(before)
+    console.log(`${tally}\n${RUNS} runs, ${Math.round((user + system) / 1000)} ms of CPU`)
+    expect(tally.of('orders accepts')).toBeGreaterThan(0)
+  }, 900_000)
+})

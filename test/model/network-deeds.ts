@@ -1,0 +1,119 @@
+import { isWireCode } from '../../shared/errors.js'
+import { createError } from '../../shared/protocol/error.js'
+import { formatMessageHeader } from '../../shared/protocol/http.js'
+import { among, type Kind } from './deed.js'
+import type { HttpAnswer } from './service-host.js'
+import { messageIn } from './view.js'
+import type { World } from './world.js'
+
+/** What a network does with messages that wait: it carries them, loses them, and answers in others' place. */
+
+interface Which {
+  readonly which: number
+}
+
+export const carry: Kind<Which> = {
+  name: 'a message is carried, and its answer',
+  async act({ world }, { which }) {
+    const waiting = among(world.waiting, which)
+    if (waiting !== undefined) await world.carry(waiting)
+    return waiting !== undefined
+  },
+}
+
+export const carryThere: Kind<Which> = {
+  name: 'a message is carried, and its answer kept back',
+  async act({ world }, { which }) {
+    const waiting = among(world.waiting, which)
+    if (waiting === undefined) return false
+    if (waiting.kind === 'kdc') await world.askKdc(waiting.exchange.request)
+    else await world.present(waiting.op.service, waiting.letter)
+    return true
+  },
+}
+
+export const drop: Kind<Which> = {
+  name: 'a message is lost',
+  async act({ world }, { which }) {
+    const waiting = among(world.waiting, which)
+    waiting?.drop()
+    return waiting !== undefined
+  },
+}
+
+export const ANSWERS = ['replayed', 'flipped', 'cut', 'retyped', 'reflected', 'error'] as const
+
+interface False extends Which {
+  readonly how: (typeof ANSWERS)[number]
+  /** Which of what was seen. */
+  readonly source: number
+  readonly at: number
+  readonly code: string
+}
+
+export const answerFalsely: Kind<False> = {
+  name: 'a client is answered by the network',
+  async act({ world }, args) {
+    const waiting = among(world.waiting, args.which)
+    if (waiting === undefined) return false
+    if (waiting.kind === 'kdc') {
+      const bytes = falseReply(world, waiting.exchange.request, args)
+      if (bytes === undefined) return false
+      waiting.answer(bytes)
+    } else {
+      const answer = falseAnswer(world, messageIn(waiting.letter) ?? new Uint8Array(), args)
+      if (answer === undefined) return false
+      waiting.answer(answer)
+    }
+    return true
+  },
+}
+
+function falseReply(world: World, request: Uint8Array, args: False): Uint8Array | undefined {
+  if (args.how === 'reflected') return request
+  if (args.how === 'error') return forgedError(world, args)
+  const reply = among(
+    world.questions.flatMap(question => question.replies),
+    args.source,
+  )
+  return reply && changed(reply, args)
+}
+
+export function changed(bytes: Uint8Array, { how, at }: Pick<False, 'how' | 'at'>): Uint8Array {
+  const copy = Uint8Array.from(bytes)
+  if (how === 'cut') return copy.subarray(0, at % copy.length)
+  if (how === 'retyped' && copy.length > 1) copy[1] = at % 16
+  if (how === 'flipped') copy[at % copy.length] = (copy[at % copy.length] ?? 0) ^ (1 << (at % 8))
+  return copy
+}
+
+function forgedError(world: World, { code, at }: False): Uint8Array {
+  const floor = at % 2 === 0 ? null : world.kdc.now() + at
+  return createError({
+    code: isWireCode(code) ? code : 'unavailable',
+    time: world.kdc.now(),
+    floor,
+    message: '',
+  })
+}
+
+function falseAnswer(world: World, request: Uint8Array, args: False): HttpAnswer | undefined {
+  const { how, at, code } = args
+  if (how === 'error') {
+    const message = Buffer.from(forgedError(world, args)).toString('base64url')
+    const value = `Orthrus realm="demo.example", error="${code}", message="${message}"`
+    return { status: 401, headers: [['www-authenticate', value]], body: `${code}\n` }
+  }
+  if (how === 'reflected') {
+    const headers = [['authentication-info', formatMessageHeader(request)]] as const
+    return { status: 200, headers, body: 'forged' }
+  }
+  const answer = among(
+    world.letters.flatMap(letter => letter.answers),
+    args.source,
+  )
+  if (answer === undefined || how === 'replayed') return answer
+  if (how === 'cut') return { ...answer, body: answer.body.slice(0, -1) }
+  if (how === 'retyped') return { ...answer, status: answer.status === 200 ? 201 : 200 }
+  return { ...answer, body: `${answer.body.slice(0, at % 20)}!${answer.body.slice((at % 20) + 1)}` }
+}

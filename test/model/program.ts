@@ -1,0 +1,323 @@
+import fc from 'fast-check'
+import { WIRE_CODES } from '../../shared/errors.js'
+import { MINUTE, SECOND } from '../../shared/time.js'
+import type { PlainCaveat } from '../properties/model.js'
+import * as attack from './attack-deeds.js'
+import {
+  ALICE,
+  BILLING,
+  BOB,
+  CLIENTS,
+  EVE,
+  EVERYBODY,
+  GATE,
+  GHOST,
+  KRBTGT,
+  MALLORY,
+  ORDERS,
+  SERVICES,
+} from './cast.js'
+import { Deed, type Kind } from './deed.js'
+import * as honest from './honest-deeds.js'
+import * as network from './network-deeds.js'
+import * as setting from './setting-deeds.js'
+
+/** What a run is made of, as fast-check draws it; how often each kind comes is in `KINDS`. */
+
+const client = fc.constantFrom(ALICE, ALICE, BOB, GATE)
+const service = fc.constantFrom(ORDERS, ORDERS, ORDERS, BILLING, BILLING, MALLORY)
+const honestService = fc.constantFrom(...SERVICES)
+const maybe = <T>(arbitrary: fc.Arbitrary<T>, nothing = 3): fc.Arbitrary<T | null> =>
+  fc.oneof({ weight: nothing, arbitrary: fc.constant(null) }, { weight: 1, arbitrary })
+/** From the newest: mostly what was just there. */
+const index = fc.oneof(
+  { weight: 4, arbitrary: fc.nat({ max: 2 }) },
+  { weight: 1, arbitrary: fc.nat({ max: 40 }) },
+)
+const mostly = <T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> =>
+  fc.oneof(
+    { weight: 5, arbitrary: fc.constant(usual) },
+    { weight: 2, arbitrary: fc.constantFrom(usual, ...others) },
+  )
+
+const target = fc.constantFrom('/orders', '/orders/7', '/orders/7', '/orders/7?to=1', '/bills', '/admin')
+const asking = fc
+  .record({
+    method: fc.constantFrom('GET', 'GET', 'GET', 'POST', 'POST', 'DELETE'),
+    target,
+    body: fc.constantFrom('pay 7', 'pay 8'),
+  })
+  .map(({ method, target, body }) => ({ method, target, body: method === 'GET' ? '' : body }))
+
+const with_ = <A extends object, B extends object>(
+  one: fc.Arbitrary<A>,
+  other: fc.Arbitrary<B>,
+): fc.Arbitrary<A & B> => fc.tuple(one, other).map(([a, b]) => ({ ...a, ...b }))
+
+const request = with_(fc.record({ client, service }), asking)
+const easy = fc.record({
+  client,
+  service,
+  method: fc.constant('GET'),
+  target: fc.constantFrom('/orders', '/orders/7'),
+  body: fc.constant(''),
+})
+
+const restriction = fc.record({
+  to: fc.constantFrom('gate', 'gate', 'eve', 'mallory', null),
+  expires: maybe(fc.constantFrom(5 * SECOND, 2 * MINUTE, 5 * MINUTE), 1),
+  methods: maybe(fc.constantFrom(['GET'], ['GET', 'POST'], ['DELETE'])),
+  paths: maybe(fc.constantFrom(['/orders'], ['/orders/7'], ['/bills'])),
+  claims: maybe(fc.constantFrom([], ['role'], ['name'])),
+})
+const delegation = fc.record({
+  client: fc.constantFrom(ALICE, BOB),
+  service: fc.constantFrom(ORDERS, ORDERS, BILLING, MALLORY),
+  restriction,
+  receiver: fc.constantFrom(GATE, GATE, EVE),
+  closed: fc.boolean(),
+})
+const tgtDelegation = fc.record({
+  client: fc.constantFrom(ALICE, BOB),
+  services: fc.constantFrom([ORDERS], [ORDERS, BILLING], [BILLING], [MALLORY]),
+  restriction: restriction,
+  receiver: fc.constantFrom(GATE, EVE),
+})
+const using = with_(fc.record({ which: index, undisturbed: mostly(true, false) }), asking)
+
+const caveat: fc.Arbitrary<PlainCaveat> = fc.oneof(
+  fc.constantFrom<PlainCaveat>(
+    ['methods', ['GET', 'POST']],
+    ['paths', ['/']],
+    ['claims', ['role']],
+    ['claims', []],
+  ),
+  fc.constantFrom<PlainCaveat>(
+    ['expires', Date.UTC(2026, 0, 1) + 10 * MINUTE],
+    ['expires', Date.UTC(2030, 0, 1)],
+    ['services', [ORDERS]],
+    ['services', [ORDERS, BILLING, MALLORY]],
+    ['holder', EVE],
+    ['holder', GATE],
+  ),
+  fc.constantFrom<PlainCaveat>(
+    ['app', 'tenant', 'acme'],
+    ['nonsense', 1],
+    ['expires', 'soon'],
+    ['paths', ['/x/../']],
+  ),
+)
+const added = fc.oneof(
+  { weight: 3, arbitrary: fc.constant([]) },
+  { weight: 2, arbitrary: fc.array(caveat, { minLength: 1, maxLength: 2 }) },
+)
+const showing = fc.record({
+  power: index,
+  added,
+  forgery: fc.constantFrom(...attack.FORGERIES),
+  at: fc.nat({ max: 3 }),
+})
+/** Of stamps: the edges of a service's window. */
+const offset = mostly(0, 5_000, 5_001, 4_000, -59_999, -60_000, -30_000, 70_000)
+const kdcOffset = mostly(0, 0, 120_000, 120_001, -120_000, -120_001)
+const forging = with_(
+  with_(showing, asking),
+  fc.record({ service: maybe(fc.constantFrom(ORDERS, BILLING), 8), offset, own: fc.boolean() }),
+)
+const kdcAsking = fc.record({
+  services: fc.constantFrom(
+    [ORDERS],
+    [ORDERS, BILLING],
+    [MALLORY],
+    [ORDERS, MALLORY, BILLING],
+    [GHOST],
+    [KRBTGT],
+    [],
+  ),
+  lifetime: mostly(0, 30 * SECOND, 60 * MINUTE),
+  renew: fc.boolean(),
+  offset: kdcOffset,
+})
+const how = fc.constantFrom('flipped', 'flipped', 'cut', 'retyped') as fc.Arbitrary<
+  'flipped' | 'cut' | 'retyped'
+>
+const at = fc.nat({ max: 2_000 })
+/** How a service's clock goes back before a restart; below a second, as section 8 allows. */
+const back = fc.constantFrom(0, 0, 999)
+
+function deed<A>(weight: number, kind: Kind<A>, args: fc.Arbitrary<A>): fc.WeightedArbitrary<Deed<A>> {
+  return { weight, arbitrary: args.map(drawn => new Deed(kind, drawn)) }
+}
+
+const KINDS = [
+  deed(8, honest.exchange, fc.oneof({ weight: 3, arbitrary: easy }, { weight: 2, arbitrary: request })),
+  deed(8, honest.send, request),
+  deed(5, honest.delegate, delegation),
+  deed(
+    2,
+    honest.handOff,
+    with_(
+      request,
+      fc.record({
+        service: fc.constantFrom(MALLORY, MALLORY, ORDERS),
+        restriction,
+        about: fc.constantFrom(ORDERS, ORDERS, BILLING),
+      }),
+    ),
+  ),
+  deed(3, honest.delegateTgt, tgtDelegation),
+  deed(5, honest.presentDelegated, using),
+  deed(3, honest.presentBorrowed, with_(using, fc.record({ service }))),
+  deed(2, honest.presentLess, with_(request, fc.record({ restriction }))),
+
+  deed(9, network.carry, fc.record({ which: index })),
+  deed(4, network.carryThere, fc.record({ which: index })),
+  deed(2, network.drop, fc.record({ which: index })),
+  deed(
+    6,
+    network.answerFalsely,
+    fc.record({
+      which: index,
+      how: fc.constantFrom(...network.ANSWERS),
+      source: index,
+      at,
+      code: fc.constantFrom(...WIRE_CODES),
+    }),
+  ),
+
+  deed(5, attack.replay, fc.record({ letter: index, service: maybe(honestService) })),
+  deed(2, attack.replayOld, fc.record({ letter: index, beyond: fc.integer({ min: -2, max: 2 }) })),
+  deed(
+    4,
+    attack.alter,
+    fc.record({
+      letter: index,
+      part: fc.constantFrom('method', 'target', 'body', 'override', 'added header', 'type'),
+      other: asking,
+    }),
+  ),
+  deed(3, attack.mutate, fc.record({ letter: index, how, at })),
+  deed(3, attack.splice, fc.record({ one: index, other: index, mask: fc.nat({ max: 255 }) })),
+  deed(2, attack.rename, fc.record({ letter: index, service, kvno: fc.integer({ min: 1, max: 3 }) })),
+  deed(
+    4,
+    attack.confuse,
+    fc.record({
+      source: index,
+      entry: fc.constantFrom('kdc', ORDERS, BILLING, MALLORY),
+      type: maybe(fc.integer({ min: 0, max: 15 }), 2),
+    }),
+  ),
+  deed(7, attack.forge, forging),
+  deed(
+    3,
+    attack.forgeAndRestart,
+    with_(forging, fc.record({ back, pause: fc.constantFrom(0, 1, 1_000, 2_000) })),
+  ),
+  deed(
+    5,
+    attack.forgeDelegated,
+    with_(
+      forging,
+      fc.record({
+        second: showing,
+        client: maybe(fc.constantFrom(ALICE, BOB, EVE)),
+        reversed: mostly(false, true),
+      }),
+    ),
+  ),
+  deed(
+    3,
+    attack.atTheEnd,
+    with_(
+      asking,
+      fc.record({
+        power: index,
+        expires: fc.boolean(),
+        beyond: fc.integer({ min: -1, max: 1 }),
+        kdc: mostly(false, true),
+      }),
+    ),
+  ),
+  deed(
+    3,
+    attack.forgeTicket,
+    with_(
+      asking,
+      fc.record({
+        key: index,
+        client,
+        service: fc.constantFrom(ORDERS, BILLING, MALLORY, KRBTGT),
+        bound: fc.boolean(),
+        showTo: fc.constantFrom('kdc', ORDERS, BILLING),
+      }),
+    ),
+  ),
+  deed(
+    2,
+    attack.spliceTicket,
+    with_(asking, fc.record({ power: index, ticket: index, showTo: maybe(honestService) })),
+  ),
+  deed(
+    3,
+    attack.attackKdc,
+    fc.record({
+      question: index,
+      how: fc.constantFrom('replayed', 'replayed', 'flipped', 'cut', 'retyped'),
+      at,
+    }),
+  ),
+  deed(2, attack.spliceQuestion, fc.record({ one: index, other: index, mask: fc.nat({ max: 255 }) })),
+  deed(
+    6,
+    attack.login,
+    with_(kdcAsking, fc.record({ key: index, client: maybe(fc.constantFrom(...CLIENTS), 6) })),
+  ),
+  deed(
+    6,
+    attack.askTgs,
+    with_(with_(kdcAsking, showing), fc.record({ own: fc.boolean(), wrongTicket: mostly(false, true) })),
+  ),
+
+  deed(
+    6,
+    setting.pass,
+    fc.record({
+      time: fc.constantFrom(1, 500, 1_000, 4_000, 6_000, 30_000, 65_000, 3 * MINUTE, 9 * MINUTE, 25 * MINUTE),
+    }),
+  ),
+  deed(
+    4,
+    setting.step,
+    fc.record({
+      clock: fc.constantFrom('kdc', ...SERVICES, ...SERVICES, MALLORY, ...CLIENTS),
+      offset: fc.constantFrom(0, 0, 0, 999, -999, 2_000, -3_000, 20_000, -20_000, 70_000, -70_000),
+    }),
+  ),
+  deed(2, setting.restartService, fc.record({ service, back })),
+  deed(1, setting.restartKdc, fc.constant({})),
+  deed(
+    4,
+    setting.administer,
+    fc.record({
+      name: mostly<string>(ALICE, ...EVERYBODY),
+      method: fc.constantFrom('disable', 'enable', 'enable', 'remove', 'add', 'add') as fc.Arbitrary<
+        'disable' | 'enable' | 'remove' | 'add'
+      >,
+    }),
+  ),
+  deed(1, setting.stealSession, fc.record({ client, service: maybe(fc.constantFrom(ORDERS, BILLING), 1) })),
+  deed(1, setting.stealKey, fc.record({ client })),
+] as readonly fc.WeightedArbitrary<Deed<unknown>>[]
+
+export const MAX_COMMANDS = 60
+
+/** @param replayPath of a run that failed */
+export function programs(replayPath: string | null): fc.Arbitrary<Iterable<Deed<unknown>>> {
+  const settings = {
+    maxCommands: MAX_COMMANDS,
+    size: 'max' as const,
+    ...(replayPath === null ? {} : { replayPath }),
+  }
+  return fc.commands([fc.oneof(...KINDS)], settings) as unknown as fc.Arbitrary<Iterable<Deed<unknown>>>
+}

@@ -1,0 +1,123 @@
+import { type Chain, isSame, type PlainCaveat, type PlainTicket } from '../properties/model.js'
+import { ATTACKERS, EVERYBODY, KRBTGT, MALLORY } from './cast.js'
+
+/**
+ * What there is to know of a run, as sets of facts: who was sent what, what was issued, who was told which secret.
+ * No cryptography, and nothing shared with the code that it is held against. Bytes are names here, and nothing else.
+ */
+
+/** An invariant does not hold: the code under test did what it must not do. */
+export class InvariantBroken extends Error {
+  override readonly name = 'InvariantBroken'
+
+  constructor(what: string) {
+    super(`INVARIANT: ${what}`)
+  }
+}
+
+export function require(holds: boolean, what: string): asserts holds {
+  if (!holds) throw new InvariantBroken(what)
+}
+
+/** A ticket that the KDC issued. */
+export interface Issued extends PlainTicket {
+  readonly id: string
+  /** Which principal of that name: a name removed and made again is another one. */
+  readonly incarnation: number
+  /** What the client showed for it; nothing where it logged in. */
+  readonly under: ShownChain | undefined
+  /** Its client has been disabled or removed since. */
+  revoked: boolean
+  /** The attacker got its session key. */
+  stolen: boolean
+}
+
+/** A ticket as somebody shows it. */
+export interface ShownChain extends Chain {
+  readonly ticket: Issued
+}
+
+/** A key that the attacker was given: that of the chain, or where it is closed, of the chain and nothing longer. */
+export interface Handed extends ShownChain {
+  readonly closed: boolean
+}
+
+export interface PrincipalFacts {
+  incarnation: number
+  exists: boolean
+  enabled: boolean
+}
+
+export class Reference {
+  readonly tickets = new Map<string, Issued>()
+  readonly principals = new Map<string, PrincipalFacts>(
+    EVERYBODY.map(name => [name, { incarnation: 1, exists: true, enabled: true }]),
+  )
+  readonly #stolenKeys = new Set<string>()
+  readonly #handed: Handed[] = []
+
+  principal(name: string): PrincipalFacts | undefined {
+    return this.principals.get(name)
+  }
+
+  isActive(name: string): boolean {
+    const facts = this.principal(name)
+    return facts?.exists === true && facts.enabled
+  }
+
+  /** Whether there is a principal that tickets can be had for. */
+  get services(): string[] {
+    return [...this.principals.keys()].filter(name => this.isActive(name))
+  }
+
+  /** Every ticket that the principal has is dead to the KDC from now on. */
+  cutOff(name: string): void {
+    for (const ticket of this.tickets.values()) if (ticket.client === name) ticket.revoked = true
+  }
+
+  /** From now on nothing is promised about this principal, until it is made again. */
+  stealKey(name: string): void {
+    this.#stolenKeys.add(`${name} ${this.principal(name)?.incarnation}`)
+  }
+
+  isStolen(name: string, incarnation = this.principal(name)?.incarnation): boolean {
+    return this.#stolenKeys.has(`${name} ${incarnation}`)
+  }
+
+  hand(handed: Handed): void {
+    this.#handed.push(handed)
+  }
+
+  /** Whether the attacker has the session key itself, and so all that can be made of it. */
+  knowsWhole(ticket: Issued): boolean {
+    if (ticket.stolen || ticket.service === MALLORY || ATTACKERS.includes(ticket.client)) return true
+    if (this.isStolen(ticket.client, ticket.incarnation)) return true
+    // Who can ask under a TGT can read what was answered under it.
+    return ticket.under !== undefined && this.mayUse(ticket.under)
+  }
+
+  /** Whether the attacker has a key that leads to just this chain. */
+  mayUse(chain: ShownChain): boolean {
+    return this.knowsWhole(chain.ticket) || this.#handed.some(handed => leadsTo(handed, chain))
+  }
+
+  /** Whether the attacker may ask for a login in this name. */
+  mayLogIn(name: string): boolean {
+    return ATTACKERS.includes(name) || this.isStolen(name)
+  }
+
+  /** The TGTs among them. */
+  isTgt(ticket: Issued): boolean {
+    return ticket.service === KRBTGT
+  }
+}
+
+function leadsTo({ ticket, caveats, closed }: Handed, chain: ShownChain): boolean {
+  if (ticket !== chain.ticket) return false
+  if (closed) return isSame({ ticket, caveats }, chain)
+  return isSame({ ticket, caveats }, { ticket, caveats: beginning(chain.caveats, caveats.length) })
+}
+
+function beginning(caveats: readonly PlainCaveat[], length: number): readonly PlainCaveat[] {
+  return caveats.slice(0, length)
+}

@@ -1,0 +1,142 @@
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { Writable } from 'node:stream'
+import { loadService, type RefusedRequest, requireTicket, type Ticket } from '../../service/index.js'
+import { formatKeytab, type KeytabEntry } from '../../shared/keytab.js'
+import type { TestClock } from '../../testing/index.js'
+
+/** An HTTP request on its way, with nothing that a network would add. */
+export interface Letter {
+  readonly method: string
+  readonly target: string
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** ASCII. */
+  readonly body: string
+}
+
+/** And a response. */
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly body: string
+}
+
+/** What a handler saw. */
+export interface Handled {
+  readonly ticket: Ticket
+  readonly body: string
+}
+
+/** What came of one request at a service. */
+export interface Outcome {
+  readonly answer: HttpAnswer
+  readonly handled: Handled | undefined
+  readonly refused: RefusedRequest | undefined
+}
+
+export interface HostOptions {
+  readonly claims?: Readonly<Record<string, string>>
+  readonly delegates?: readonly string[]
+}
+
+type Listener = (req: IncomingMessage, res: ServerResponse) => void
+
+/** One real service behind `requireTicket`, without a socket: requests go in as values. */
+export class ServiceHost {
+  readonly name: string
+  readonly clock: TestClock
+  readonly #options: HostOptions
+  #listener!: Listener
+  #handled: Handled | undefined
+  #refused: RefusedRequest | undefined
+  #served = 0
+
+  constructor(name: string, clock: TestClock, options: HostOptions = {}) {
+    this.name = name
+    this.clock = clock
+    this.#options = options
+  }
+
+  /** Starts it, or starts it anew: a process that knows nothing but its keytab. */
+  async start(keys: readonly KeytabEntry[]): Promise<void> {
+    const schedule = (run: () => void, milliseconds: number) => {
+      const timer = this.clock.setTimeout(run, milliseconds)
+      return () => this.clock.clearTimeout(timer)
+    }
+    const keytab = { text: formatKeytab(keys) }
+    const service = await loadService({ keytab, service: this.name, clock: this.clock, schedule })
+    const onRefused = (refused: RefusedRequest): void => {
+      this.#refused = refused
+    }
+    this.#listener = requireTicket({ service, onRefused, ...this.#options }, (req, res, ticket) =>
+      this.#handle(req, res, ticket),
+    )
+  }
+
+  async present(letter: Letter): Promise<Outcome> {
+    this.#handled = undefined
+    this.#refused = undefined
+    const req = requestOf(letter)
+    const { response, sent } = responseTo(req)
+    this.#listener(req, response)
+    const answer = readAnswer(await sent)
+    return { answer, handled: this.#handled, refused: this.#refused }
+  }
+
+  /** Each answer is another one, so that none can pass for another. */
+  async #handle(req: IncomingMessage, res: ServerResponse, ticket: Ticket): Promise<void> {
+    const pieces: Buffer[] = []
+    for await (const piece of req) pieces.push(piece as Buffer)
+    this.#handled = { ticket, body: Buffer.concat(pieces).toString('latin1') }
+    this.#served++
+    res.setHeader('content-type', 'text/plain')
+    res.end(`${this.name} answers ${this.#served}`)
+  }
+}
+
+const nowhere = new Socket()
+
+function requestOf({ method, target, headers, body }: Letter): IncomingMessage {
+  const req = new IncomingMessage(nowhere)
+  req.method = method
+  req.url = target
+  req.httpVersion = '1.1'
+  req.httpVersionMajor = 1
+  req.httpVersionMinor = 1
+  const length = body === '' ? [] : ['content-length', String(body.length)]
+  req.rawHeaders = [...headers.flat(), ...length]
+  for (let i = 0; i < req.rawHeaders.length; i += 2) {
+    const name = (req.rawHeaders[i] as string).toLowerCase()
+    req.headers[name] ??= req.rawHeaders[i + 1]
+  }
+  if (body !== '') req.push(Buffer.from(body, 'latin1'))
+  req.push(null)
+  req.complete = true
+  return req
+}
+
+function responseTo(req: IncomingMessage): { response: ServerResponse; sent: Promise<string> } {
+  const response = new ServerResponse(req)
+  const pieces: Buffer[] = []
+  const socket = new Writable({
+    write(piece: Buffer, _, done) {
+      pieces.push(piece)
+      done()
+    },
+  })
+  response.assignSocket(socket as Socket)
+  const sent = new Promise<string>(resolve => {
+    response.on('finish', () => resolve(Buffer.concat(pieces).toString('latin1')))
+  })
+  return { response, sent }
+}
+
+function readAnswer(text: string): HttpAnswer {
+  const end = text.indexOf('\r\n\r\n')
+  const [first = '', ...lines] = text.slice(0, end).split('\r\n')
+  const headers = lines.map(line => {
+    const colon = line.indexOf(':')
+    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const
+  })
+  return { status: Number(first.split(' ')[1]), headers, body: text.slice(end + 4) }
+}

@@ -1,0 +1,110 @@
+import { secretsOf } from '../../client/ticket.js'
+import { restart } from './attack-deeds.js'
+import { MALLORY } from './cast.js'
+import type { Kind } from './deed.js'
+import { obtain } from './honest-deeds.js'
+
+/** What happens to the parties: time, clocks, restarts, administration, and theft. */
+
+export const pass: Kind<{ readonly time: number }> = {
+  name: 'time passes',
+  async act({ world }, { time }) {
+    world.pass(time)
+    return true
+  },
+}
+
+export const step: Kind<{ readonly clock: string; readonly offset: number }> = {
+  name: 'a clock is set',
+  async act({ world }, { clock, offset }) {
+    world.setClock(clock, offset)
+    return true
+  },
+}
+
+export const restartService: Kind<{ readonly service: string; readonly back: number }> = {
+  name: 'a service restarts',
+  act: (run, { service, back }) => restart(run, service, back),
+}
+
+/** How far the clock may have gone back while it was away: so far ahead its cut-offs lie. */
+const KDC_BACK = 110_000
+
+export const restartKdc: Kind<object> = {
+  name: 'the KDC restarts',
+  async act({ world }) {
+    if (world.kdc.clock.now() < world.lastIssued - KDC_BACK) return false
+    await world.kdc.restart()
+    return true
+  },
+}
+
+export const administer: Kind<{
+  readonly name: string
+  readonly method: 'disable' | 'enable' | 'remove' | 'add'
+}> = {
+  name: 'a principal is changed',
+  async act({ world, attacker }, { name, method }) {
+    const facts = world.reference.principal(name)
+    if (facts === undefined || facts.exists === (method === 'add')) return false
+    world.tally.count(`done: ${method}`)
+    if (method === 'add') {
+      const entry = await world.kdc.add(name)
+      Object.assign(facts, { incarnation: facts.incarnation + 1, exists: true, enabled: true })
+      world.renewKey(entry)
+      if (world.hosts.has(name)) await restartWithKey({ world, name })
+      attacker.renewKey(entry)
+      return true
+    }
+    await world.kdc.change(method, name)
+    if (method !== 'enable') world.reference.cutOff(name)
+    facts.enabled = method === 'enable'
+    facts.exists = method !== 'remove'
+    return true
+  },
+}
+
+/** It has one key, and that is another. */
+async function restartWithKey({
+  world,
+  name,
+}: {
+  world: Parameters<typeof restart>[0]['world']
+  name: string
+}) {
+  const host = world.host(name)
+  await host.start([world.key(name)])
+  world.highest.set(name, host.clock.now())
+}
+
+export const stealSession: Kind<{ readonly client: string; readonly service: string | null }> = {
+  name: 'a session key is stolen',
+  async act(run, { client, service }) {
+    const { world, attacker } = run
+    const party = world.parties.get(client)
+    if (party === undefined) return false
+    const ticket = await obtain(
+      run,
+      client,
+      service === null ? party.client.tgt() : party.client.ticket(service),
+    )
+    if (ticket === undefined) return false
+    const { sealed, chain } = secretsOf(ticket)
+    const issued = world.identify(sealed.bytes)
+    if (issued === undefined || chain === undefined) return false
+    issued.stolen = true
+    attacker.steal(sealed, client, issued.id, chain)
+    return true
+  },
+}
+
+export const stealKey: Kind<{ readonly client: string }> = {
+  name: 'a long-term key is stolen',
+  async act({ world, attacker }, { client }) {
+    if (client === MALLORY || world.reference.isStolen(client)) return false
+    world.reference.stealKey(client)
+    attacker.identities.push(world.key(client))
+    attacker.eavesdrop()
+    return true
+  },
+}
