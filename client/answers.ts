@@ -15,6 +15,8 @@ const FLOOR_AHEAD_MAX = 10 * MINUTE
 export interface Refused {
   /** Its stamp, milliseconds. */
   readonly stamp: number
+  /** The earliest end of the tickets presented, milliseconds. */
+  readonly endTime: number
   /** GET, HEAD, OPTIONS, and what the caller called repeatable. */
   readonly safe: boolean
   /** Whether this is the first error of the request and its body can be sent again. */
@@ -36,10 +38,9 @@ export interface Answer {
 
 const TO_CALLER: Answer = { next: 'caller', wait: 0, final: false, keepTime: false, replace: 'no' }
 
-/** Proved codes after which the same bytes are never handled (section 8, steps 5 to 10 and `ticket_expired`). */
+/** Proved codes of which the same bytes were never handled, nor will be (section 8, steps 5 to 10). */
 const FINAL: ReadonlySet<WireCode> = new Set<WireCode>([
   'ticket_not_yet_valid',
-  'ticket_expired',
   'delegation_invalid',
   'caveat_failed',
   'revoked',
@@ -55,11 +56,20 @@ export function answerTo(error: WireError, refused: Refused): Answer {
     case 'clock_skew':
       return skewed(error, refused)
     case 'ticket_expired':
+      return { ...TO_CALLER, ...anewIf(refused), final: wasLookedFor(error, refused), replace: 'proved' }
     case 'revoked':
       return { ...TO_CALLER, ...anewIf(refused), final: true, replace: 'proved' }
     default:
       return { ...TO_CALLER, final: FINAL.has(error.code) }
   }
+}
+
+/**
+ * Long after a ticket's end a service refuses a request before it looks for it in its replay cache (step 4): a copy of
+ * it may have been handled while the ticket was good.
+ */
+function wasLookedFor({ time }: WireError, { endTime }: Refused): boolean {
+  return time - endTime < WINDOW.EXPIRED_UNRECORDED
 }
 
 function anewIf({ safe, resendable }: Refused): Pick<Answer, 'next'> {

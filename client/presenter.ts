@@ -7,7 +7,7 @@ import type { Principal } from '../shared/principal.js'
 import { type ApRequest, type ApType, createApRequest } from '../shared/protocol/ap.js'
 import { SIZE } from '../shared/protocol/constants.js'
 import type { WireError } from '../shared/protocol/error.js'
-import { type Answer, answerTo } from './answers.js'
+import { type Answer, answerTo, type Refused } from './answers.js'
 import type { Span } from './kdc-time.js'
 import { serviceRefusal } from './refusals.js'
 import type { ServiceTicket } from './service-ticket.js'
@@ -89,11 +89,11 @@ export class Presenter {
 
   /** @throws OrthrusError with the service's code, `refused_unproved`, and whatever `send` throws */
   async present<T extends object>(use: Presentation<T>): Promise<T> {
-    const { service, safe, signal } = use
+    const { service, signal } = use
     const first = await this.#prepare(use, this.#timesFor(use).wait(service))
     const refused = await use.send(first)
     if (!('error' in refused)) return refused
-    const answer = answerTo(refused.error, { stamp: first.request.time, safe, resendable: true })
+    const answer = answerTo(refused.error, { ...factsOf(use, first), resendable: true })
     await this.#learn(use, first, refused, answer)
     // A ticket that was handed in is not replaced, and would be refused again.
     const spent = answer.replace !== 'no' && first.own === undefined
@@ -121,8 +121,7 @@ export class Presenter {
   async #presentAgain<T extends object>(use: Presentation<T>, presented: Presented): Promise<T> {
     const refused = await use.send(presented)
     if (!('error' in refused)) return refused
-    const { safe } = use
-    const answer = answerTo(refused.error, { stamp: presented.request.time, safe, resendable: false })
+    const answer = answerTo(refused.error, { ...factsOf(use, presented), resendable: false })
     await this.#learn(use, presented, refused, answer)
     throw this.#refusal(use.service, refused, answer.final)
   }
@@ -176,6 +175,14 @@ export class Presenter {
   #refusal(service: Principal, { error }: ErrorAnswer, final: boolean): OrthrusError {
     return serviceRefusal(error, { client: this.#options.client, service, final })
   }
+}
+
+function factsOf(
+  { safe, ticket }: Presentation<object>,
+  { own, request }: Presented,
+): Omit<Refused, 'resendable'> {
+  const ends = [own, ticket].map(one => one?.endTime ?? Number.POSITIVE_INFINITY)
+  return { stamp: request.time, safe, endTime: Math.min(...ends) }
 }
 
 function delegatedPart(ticket: Ticket | undefined): ApRequest['delegated'] {

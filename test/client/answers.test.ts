@@ -56,7 +56,7 @@ const skewed: Row[] = [
 
 describe('06 clock_skew', () => {
   it.each(skewed)('$name', ({ stamp, floor, safe, unsafe }) => {
-    const refused = { stamp: NOW + stamp, resendable: true }
+    const refused = { stamp: NOW + stamp, endTime: NOW, resendable: true }
     const skew = error('clock_skew', '06', NOW + floor)
     expect(answerTo(skew, { ...refused, safe: true })).toEqual(safe)
     expect(answerTo(skew, { ...refused, safe: false })).toEqual(unsafe)
@@ -65,13 +65,15 @@ describe('06 clock_skew', () => {
   it.each(skewed)('$name, a second time: to the caller, the time still kept', ({ stamp, floor, safe }) => {
     const skew = error('clock_skew', '06', NOW + floor)
     for (const isSafe of [true, false]) {
-      const answer = answerTo(skew, { stamp: NOW + stamp, safe: isSafe, resendable: false })
+      const answer = answerTo(skew, { stamp: NOW + stamp, endTime: NOW, safe: isSafe, resendable: false })
       expect(answer).toEqual({ ...caller, keepTime: safe.keepTime })
     }
   })
 
   it('without a floor says nothing', () => {
-    expect(answerTo(error('clock_skew', '06'), { stamp: NOW, safe: true, resendable: true })).toEqual(caller)
+    expect(
+      answerTo(error('clock_skew', '06'), { stamp: NOW, endTime: NOW, safe: true, resendable: true }),
+    ).toEqual(caller)
   })
 
   it.each([
@@ -82,6 +84,7 @@ describe('06 clock_skew', () => {
   ])('at a time of %d and a floor of %d leads to no stamp without an encoding', (time, floor) => {
     const answer = answerTo(error('clock_skew', '06', floor, time), {
       stamp: NOW,
+      endTime: NOW,
       safe: true,
       resendable: true,
     })
@@ -98,7 +101,22 @@ describe.each(['ticket_expired', 'revoked'] as const)('06 %s', code => {
     { safe: false, resendable: true, answer: fresh },
     { safe: false, resendable: false, answer: fresh },
   ])('safe $safe, resendable $resendable', ({ safe, resendable, answer }) => {
-    expect(answerTo(error(code, '06'), { stamp: NOW, safe, resendable })).toEqual(answer)
+    expect(answerTo(error(code, '06'), { stamp: NOW, endTime: NOW, safe, resendable })).toEqual(answer)
+  })
+})
+
+describe('06 ticket_expired and what was handled before', () => {
+  it.each([
+    [-60_000, true],
+    [0, true],
+    [4_999, true],
+    [5_000, false],
+    [3_600_000, false],
+  ])('%d ms after the end it is final: %s', (after, final) => {
+    for (const safe of [true, false]) {
+      const refused = { stamp: NOW, endTime: NOW - after, safe, resendable: true }
+      expect(answerTo(error('ticket_expired', '06'), refused).final).toBe(final)
+    }
   })
 })
 
@@ -110,7 +128,9 @@ describe('05 ticket_invalid', () => {
     { safe: false, resendable: true, answer: replaced },
     { safe: false, resendable: false, answer: replaced },
   ])('safe $safe, resendable $resendable', ({ safe, resendable, answer }) => {
-    expect(answerTo(error('ticket_invalid', '05'), { stamp: NOW, safe, resendable })).toEqual(answer)
+    expect(answerTo(error('ticket_invalid', '05'), { stamp: NOW, endTime: NOW, safe, resendable })).toEqual(
+      answer,
+    )
   })
 })
 
@@ -128,7 +148,7 @@ describe('everything else goes to the caller', () => {
   const rows = WIRE_CODES.flatMap(code => [true, false].map(safe => [code, safe] as const))
 
   it.each(rows.filter(([code]) => !handled.includes(code)))('06 %s, safe %s', (code, safe) => {
-    const answer = answerTo(error(code, '06', NOW), { stamp: NOW, safe, resendable: true })
+    const answer = answerTo(error(code, '06', NOW), { stamp: NOW, endTime: NOW, safe, resendable: true })
     expect(answer).toEqual({ ...caller, final: final.includes(code) })
   })
 
@@ -136,7 +156,12 @@ describe('everything else goes to the caller', () => {
     '05 %s, safe %s, and is never final',
     (code, safe) => {
       for (const floor of [null, NOW]) {
-        const answer = answerTo(error(code, '05', floor), { stamp: NOW + 8_000, safe, resendable: true })
+        const answer = answerTo(error(code, '05', floor), {
+          stamp: NOW + 8_000,
+          endTime: NOW,
+          safe,
+          resendable: true,
+        })
         expect(answer).toEqual(caller)
       }
     },
