@@ -60,8 +60,16 @@ function partOf({ headers }: Letter, part: string, { method, target, body }: Ask
   if (part === 'body') return { body: `${body}!` }
   if (part === 'override') return { headers: [...headers, ['x-http-method-override', 'DELETE']] }
   const others = headers.filter(([name]) => name !== 'content-type')
+  if (part === 'credential') return { headers: withCredential(headers, body) }
   if (part === 'added header') return { headers: [...headers, ['range', 'bytes=0-1']] }
   return { headers: [['content-type', 'application/json'], ...others] }
+}
+
+/** A credential that was sealed for somebody is cut off, or one is put there. */
+function withCredential(headers: Letter['headers'], text: string): Letter['headers'] {
+  const others = headers.filter(([name]) => name !== 'orthrus-credential')
+  const other = Buffer.from(`sealed ${text}`).toString('base64url')
+  return others.length < headers.length ? others : [...headers, ['orthrus-credential', other]]
 }
 
 /** The letter with another message in `Authorization`. */
@@ -356,6 +364,38 @@ export const spliceTicket: Kind<
     const shown = { ...attacker.shown(power, []), ticket: sealed }
     const time = world.host(service).clock.now()
     await world.present(service, attacker.letter(shown, { ...asking, time }))
+    return true
+  },
+}
+
+export const borrowLeg: Kind<
+  Asking & { readonly power: number; readonly letter: number; readonly right: boolean }
+> = {
+  name: "the attacker presents another's ticket beside its own",
+  async act(run, { power: which, letter, right, ...asking }) {
+    const { world, attacker } = run
+    const seen = among(world.letters, letter)
+    const bytes = seen && messageIn(seen.letter)
+    const body = bytes && bodyOf(bytes)
+    const view = bytes && readAp(bytes)
+    if (seen === undefined || body === undefined || view === undefined) return false
+    const mine = serviceTickets(run).filter(one => isOwn(one) && one.service === seen.service)
+    const own = among(mine, which)
+    const [first, caveats, , , , behind] = body
+    const [ticket, presented, client] = Array.isArray(behind) ? behind : [first, caveats, null]
+    const sealed = quietly(() => decodeTicket(ticket as Uint8Array))
+    if (own === undefined || sealed === undefined || !Array.isArray(presented)) return false
+    const shown = attacker.shown(own, [])
+    const named = right ? (world.identify(sealed.bytes)?.client ?? EVE) : String(client ?? EVE)
+    const holder = client === null ? encodeAll([['holder', own.client]]) : []
+    const delegated = {
+      ticket: sealed,
+      caveats: [...(presented as Uint8Array[]), ...holder],
+      key: shown.key,
+      client: named,
+    }
+    const time = world.host(seen.service).clock.now()
+    await world.present(seen.service, attacker.letter(shown, { ...asking, time, delegated }))
     return true
   },
 }

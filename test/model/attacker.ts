@@ -6,7 +6,7 @@ import {
   finishChain,
   startChain,
 } from '../../shared/crypto/derive.js'
-import { AuthKey, type ChainKey, SessionKey } from '../../shared/crypto/keys.js'
+import { AuthKey, ChainKey, revealKey, SessionKey } from '../../shared/crypto/keys.js'
 import type { KeytabEntry } from '../../shared/keytab.js'
 import type { Principal } from '../../shared/principal.js'
 import { createApRequest, decodeApRequest } from '../../shared/protocol/ap.js'
@@ -118,8 +118,10 @@ export class Attacker {
 
   /** What the power stands for with these caveats more. */
   shown({ ticket, caveats, key }: Power, added: readonly Uint8Array[]): Shown {
-    if (key instanceof AuthKey) return { ticket, caveats, key }
-    return { ticket, caveats: [...caveats, ...added], key: finishChain(added.reduce(extendChain, key)) }
+    if (key instanceof AuthKey && added.length === 0) return { ticket, caveats, key }
+    // A closed one has no key to go on from; the last there is may pass for it.
+    const chain = key instanceof AuthKey ? new ChainKey(revealKey(key).slice()) : key
+    return { ticket, caveats: [...caveats, ...added], key: finishChain(added.reduce(extendChain, chain)) }
   }
 
   /** A request of its own making. */

@@ -27,7 +27,7 @@ export const EVERYBODY = [...CLIENTS, ...SERVICES, ...ATTACKERS] as const
 export const CANARY = 'canary-that-only-alice-and-orders-know'
 
 /** Milliseconds: short, so that tickets end within a run. */
-export const LIVES = { maxTgtLife: 30 * MINUTE, maxServiceLife: 10 * MINUTE, maxRenew: 70 * MINUTE } as const
+export const LIVES = { maxTgtLife: 30 * MINUTE, maxServiceLife: 10 * MINUTE, maxRenew: 40 * MINUTE } as const
 
 const plain: PlainRule = { delegable: false, claims: [], caveats: [], maxLife: null }
 const delegable: PlainRule = { ...plain, delegable: true }

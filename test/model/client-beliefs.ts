@@ -48,6 +48,7 @@ export class ClientBeliefs {
   readonly #kdcCodes = new Set<string>()
   /** By AP-REQ: what the service answered, and what it refused. */
   readonly #answers = new Map<string, Set<string>>()
+  readonly #ops: Op[] = []
   /** AP-REQs that some service let through. */
   readonly #handled = new Set<string>()
   /** AP-REQs of which a client was told that they are dead. */
@@ -120,8 +121,15 @@ export class ClientBeliefs {
     return ticket !== undefined && this.#reference.mayUse({ ticket, caveats: question.caveats })
   }
 
+  starts(op: Op): void {
+    this.#ops.push(op)
+  }
+
   serviceAnswered(id: string, body: string): void {
     this.#handled.add(id)
+    const op = this.#ops.find(({ sent }) => sent.some(bytes => toHex(bytes) === id))
+    const once = op === undefined || op.safe || this.#handledOf(op) <= 1
+    require(once, `a POST of ${op?.client} to ${op?.service} was handled twice`)
     require(!this.#givenUp.has(
       id,
     ), 'a request was handled of which its client had been told that it never will be')
@@ -172,7 +180,7 @@ export class ClientBeliefs {
   }
 
   /** How many of a request's AP-REQs were let through. */
-  handledOf(op: Op): number {
+  #handledOf(op: Op): number {
     return op.sent.filter(bytes => this.#handled.has(toHex(bytes))).length
   }
 }

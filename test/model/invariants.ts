@@ -18,6 +18,9 @@ const SERVICE_PAST = 60_000
 const SERVICE_AHEAD = 5_000
 const EXPIRED_UNRECORDED = 5_000
 
+/** Headers that a request's MAC covers, of those that anybody here uses, and headers that no request may have. */
+const COVERED = ['content-type', 'range', 'orthrus-credential', 'x-http-method-override'] as const
+
 /** Codes of step 5 and later: whoever is told one knows that the request is dead. */
 const FINAL: ReadonlySet<string> = new Set([
   'ticket_not_yet_valid',
@@ -144,7 +147,8 @@ export class Invariants {
     const { method, target, body } = sent.letter
     const differs = method !== letter.method || target !== letter.target || body !== letter.body
     require(!differs, `${service} accepted another request than ${sent.client} sent`)
-    require(typeOf(letter) === typeOf(sent.letter), `${service} accepted another content type than was sent`)
+    const covered = COVERED.find(name => headerOf(letter, name) !== headerOf(sent.letter, name))
+    require(covered === undefined, `${service} accepted another ${covered} than ${sent.client} sent`)
   }
 
   /** The KDC issued tickets for a request. */
@@ -230,8 +234,8 @@ function tgtTerms(client: string, lifetime: number, renewTill: number | null, no
   return { service: KRBTGT, client, start: now, end, renewTill, ...nothing }
 }
 
-function typeOf({ headers }: Letter): string | undefined {
-  return headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1]
+function headerOf({ headers }: Letter, wanted: string): string | undefined {
+  return headers.find(([name]) => name.toLowerCase() === wanted)?.[1]
 }
 
 function same(a: unknown, b: unknown): boolean {

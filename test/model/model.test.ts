@@ -15,8 +15,14 @@ import { World } from './world.js'
  * each command. What fails prints seed and path: `ORTHRUS_MODEL_SEED=... ORTHRUS_MODEL_PATH=...` run it again.
  */
 
-const { ORTHRUS_SLOW, ORTHRUS_MODEL_SEED, ORTHRUS_MODEL_PATH, ORTHRUS_MODEL_REPLAY, ORTHRUS_MODEL_RUNS } =
-  process.env
+const {
+  ORTHRUS_SLOW,
+  ORTHRUS_MODEL_SEED,
+  ORTHRUS_MODEL_PATH,
+  ORTHRUS_MODEL_REPLAY,
+  ORTHRUS_MODEL_RUNS,
+  ORTHRUS_MODEL_QUICK,
+} = process.env
 const RUNS = Number(ORTHRUS_MODEL_RUNS ?? (ORTHRUS_SLOW === '1' ? 20_000 : 200))
 
 describe('an attacker who is the network', () => {
@@ -39,7 +45,7 @@ describe('an attacker who is the network', () => {
       numRuns: RUNS,
       ...(ORTHRUS_MODEL_SEED === undefined ? {} : { seed: Number(ORTHRUS_MODEL_SEED) }),
       ...(ORTHRUS_MODEL_PATH === undefined ? {} : { path: ORTHRUS_MODEL_PATH }),
-      endOnFailure: false,
+      endOnFailure: ORTHRUS_MODEL_QUICK === '1',
     })
     const { user, system } = process.cpuUsage(before)
     console.log(`${tally}\n${RUNS} runs, ${Math.round((user + system) / 1000)} ms of CPU`)

@@ -181,7 +181,7 @@ const KINDS = [
       how: fc.constantFrom(...network.ANSWERS),
       source: index,
       at,
-      code: fc.constantFrom(...WIRE_CODES),
+      code: mostly<string>('ticket_invalid', ...WIRE_CODES),
     }),
   ),
 
@@ -192,7 +192,7 @@ const KINDS = [
     attack.alter,
     fc.record({
       letter: index,
-      part: fc.constantFrom('method', 'target', 'body', 'override', 'added header', 'type'),
+      part: fc.constantFrom('method', 'target', 'body', 'override', 'added header', 'credential', 'type'),
       other: asking,
     }),
   ),
@@ -258,6 +258,7 @@ const KINDS = [
     attack.spliceTicket,
     with_(asking, fc.record({ power: index, ticket: index, showTo: maybe(honestService) })),
   ),
+  deed(2, attack.borrowLeg, with_(asking, fc.record({ power: index, letter: index, right: fc.boolean() }))),
   deed(
     3,
     attack.attackKdc,

@@ -214,6 +214,7 @@ export class World {
       state: 'pending',
       code: undefined,
     }
+    this.beliefs.starts(op)
     const carrier = (letter: Letter): Promise<HttpAnswer> => this.#carry(op, letter)
     party.fetch(wish, carrier).then(
       async response => {
