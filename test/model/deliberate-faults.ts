@@ -168,8 +168,8 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'who is disabled may log in',
     file: 'kdc/client-state.ts',
-    from: "  if (disabled) throw new OrthrusError('principal_disabled', `${principal} is disabled`, { principal })\n",
-    to: '',
+    from: 'if (disabled) throw new',
+    to: 'if (disabled && now < 0) throw new',
   },
   {
     name: 'there are tickets for a disabled service',
