@@ -156,17 +156,7 @@ export const confuse: Kind<{
 }
 
 /** How what is shown differs from what the key stands for. */
-export const FORGERIES = [
-  'none',
-  'none',
-  'none',
-  'drop',
-  'swap',
-  'replace',
-  'insert',
-  'without',
-  'all',
-] as const
+export const FORGERIES = ['none', 'drop', 'swap', 'replace', 'insert', 'without', 'all'] as const
 
 export interface Showing {
   readonly power: number

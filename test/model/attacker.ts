@@ -19,7 +19,7 @@ import { createMessage } from '../../shared/protocol/message.js'
 import { createTgsRequest, decodeTgsRequest, openTgsReply } from '../../shared/protocol/tgs.js'
 import { decodeTicket, openTicket, type SealedTicket, sealTicket } from '../../shared/protocol/ticket.js'
 import { HOUR } from '../../shared/time.js'
-import { ATTACKERS, KRBTGT, MALLORY } from './cast.js'
+import { ATTACKERS, BILLING, KRBTGT, ORDERS } from './cast.js'
 import { require } from './reference.js'
 import type { Letter } from './service-host.js'
 import { messageIn, readCaveat } from './view.js'
@@ -68,10 +68,30 @@ export class Attacker {
   readonly identities: KeytabEntry[]
   readonly powers: Power[] = []
   readonly #known = new Set<string>()
+  /** What was read, with all keys there are. */
+  #read = new WeakSet<object>()
+  #again = false
 
-  constructor(world: World) {
+  private constructor(world: World) {
     this.#world = world
     this.identities = ATTACKERS.map(name => world.key(name))
+  }
+
+  /** It is registered, and begins with what policy gives it. */
+  static async start(world: World): Promise<Attacker> {
+    const attacker = new Attacker(world)
+    for (const entry of attacker.identities) {
+      const asking = { services: [ORDERS, BILLING], lifetime: 0, renew: true, offset: 0 }
+      await attacker.login(entry, entry.principal, asking)
+    }
+    return attacker
+  }
+
+  /** A long-term key that it got hold of. */
+  takeKey(entry: KeytabEntry): void {
+    this.identities.push(entry)
+    this.#readAgain()
+    this.eavesdrop()
   }
 
   /** A principal of its own, made again, has another key; one that it stole is of no more use. */
@@ -172,18 +192,26 @@ export class Attacker {
 
   /** Reads all that there is to read with the keys in hand, and again where that gave new ones. */
   eavesdrop(): void {
-    let before: number
+    const { letters, questions } = this.#world
     do {
-      before = this.powers.length
-      for (const seen of this.#world.letters) this.#readLetter(seen)
-      for (const { request, replies } of this.#world.questions) {
-        for (const reply of replies) this.#readReply(request, reply)
+      this.#again = false
+      for (const seen of letters.filter(letter => !this.#read.has(letter))) this.#readLetter(seen)
+      for (const { request, replies } of questions) {
+        for (const reply of replies.filter(one => !this.#read.has(one))) this.#readReply(request, reply)
       }
-    } while (this.powers.length > before)
+    } while (this.#again)
+  }
+
+  /** With a new key what was read before may say more. */
+  #readAgain(): void {
+    this.#read = new WeakSet()
+    this.#again = true
   }
 
   /** Tickets for its own service, and what clients handed to it. */
-  #readLetter({ letter }: SeenLetter): void {
+  #readLetter(seen: SeenLetter): void {
+    this.#read.add(seen)
+    const { letter } = seen
     const bytes = messageIn(letter)
     if (bytes === undefined) return
     const request = quietly(() => decodeApRequest(TYPE.AP_REQ, bytes))
@@ -216,6 +244,7 @@ export class Attacker {
   }
 
   #readReply(bytes: Uint8Array, reply: Uint8Array): void {
+    this.#read.add(reply)
     if (reply[1] === TYPE.AS_REP) {
       const request = quietly(() => decodeAsRequest(bytes))
       if (request === undefined) return
@@ -266,11 +295,9 @@ export class Attacker {
     })
     this.#known.add(name)
     this.powers.push(power)
-    this.#world.tally.count(
-      power.client === MALLORY || ATTACKERS.includes(power.client)
-        ? 'the attacker has a ticket of its own'
-        : 'the attacker has a key of somebody else',
-    )
+    if (power.service === KRBTGT) this.#readAgain()
+    const whose = ATTACKERS.includes(power.client) ? 'a ticket of its own' : 'a key of somebody else'
+    this.#world.tally.count(`the attacker has ${whose}`)
   }
 }
 

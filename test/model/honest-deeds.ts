@@ -73,6 +73,7 @@ export const send: Kind<Request> = {
 
 /** What a credential is cut down to; times are milliseconds from now. */
 export interface Restriction {
+  /** Who alone may present it; `receiver` is whoever gets it. */
   readonly to: string | null
   readonly expires: number | null
   readonly methods: readonly string[] | null
@@ -146,13 +147,18 @@ function cutDown(
   }
 }
 
+function shortName(name: string): string {
+  return name.slice(0, name.indexOf('@'))
+}
+
 export const delegate: Kind<Delegation> = {
   name: 'a ticket is handed on',
   async act(run, { client, service, restriction, receiver, closed }) {
     const party = run.world.parties.get(client)
     if (party === undefined) return false
     const ticket = await obtain(run, client, party.client.ticket(service))
-    const less = ticket && cutDown(run, ticket, restriction)
+    const to = restriction.to === 'receiver' ? shortName(receiver) : restriction.to
+    const less = ticket && cutDown(run, ticket, { ...restriction, to })
     if (less === undefined) return false
     const text = less.ticket.credential({ closed })
     if (ATTACKERS.includes(receiver)) {
@@ -161,7 +167,7 @@ export const delegate: Kind<Delegation> = {
       return true
     }
     const gate = run.world.parties.get(GATE)
-    if (gate === undefined || (restriction.to !== null && restriction.to !== 'gate')) return false
+    if (gate === undefined || (to !== null && to !== 'gate')) return false
     run.imported.push(gate.client.import(text))
     return true
   },
@@ -174,7 +180,7 @@ export const handOff: Kind<Request & { readonly restriction: Restriction; readon
     const party = world.parties.get(client)
     if (party === undefined) return false
     const ticket = await obtain(run, client, party.client.ticket(about))
-    const to = service.split('@')[0] ?? null
+    const to = shortName(service)
     const less = ticket && cutDown(run, ticket, { ...restriction, to })
     if (less === undefined) return false
     if (service === MALLORY) world.reference.hand({ ...less.chain, closed: false })

@@ -1,5 +1,6 @@
 import { callMethod } from '../../kdc/admin/methods.js'
 import { createRealm } from '../../kdc/create-realm.js'
+import { CACHE } from '../../kdc/defaults.js'
 import { createDispatch, type Dispatch } from '../../kdc/dispatch.js'
 import { NO_RATE_LIMITS } from '../../kdc/rate-limits.js'
 import { type OpenRealm, openRealm } from '../../kdc/realm.js'
@@ -103,6 +104,9 @@ async function addPrincipal(realm: OpenRealm, name: string): Promise<KeytabEntry
   if (key === null) throw new Error('no key')
   return { principal, kvno, key }
 }
+
+/** A KDC starts often here, and knows few: caches for many thousands are most of what that would take. */
+Object.assign(CACHE, { PRINCIPALS: 100, RULES: 100, ABSENT: 100, TGTS: 100 })
 
 /** The real KDC over a store in memory, that can be stopped and started again over the same store. */
 export class ModelKdc {

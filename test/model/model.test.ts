@@ -35,7 +35,8 @@ describe('an attacker who is the network', () => {
       programs(ORTHRUS_MODEL_REPLAY ?? null),
       async (seed, commands) => {
         const world = await World.start(prepared, seed, tally)
-        const run: Run = { world, attacker: new Attacker(world), imported: [], borrowers: [] }
+        const attacker = await Attacker.start(world)
+        const run: Run = { world, attacker, imported: [], borrowers: [] }
         const setup = () => ({ model: world.reference, real: run })
         await fc.asyncModelRun(setup, commands as Iterable<Deed<unknown> & fc.AsyncCommand<Reference, Run>>)
         await world.close()

@@ -39,6 +39,9 @@ export interface HostOptions {
   readonly delegates?: readonly string[]
 }
 
+/** It starts often: a cache for thousands of tickets would be most of the work. */
+const TICKETS = 32
+
 type Listener = (req: IncomingMessage, res: ServerResponse) => void
 
 /** One real service behind `requireTicket`, without a socket: requests go in as values. */
@@ -64,7 +67,14 @@ export class ServiceHost {
       return () => this.clock.clearTimeout(timer)
     }
     const keytab = { text: formatKeytab(keys) }
-    const service = await loadService({ keytab, service: this.name, clock: this.clock, schedule })
+    const ticketCache = { entries: TICKETS }
+    const service = await loadService({
+      keytab,
+      service: this.name,
+      clock: this.clock,
+      schedule,
+      ticketCache,
+    })
     const onRefused = (refused: RefusedRequest): void => {
       this.#refused = refused
     }

@@ -103,8 +103,7 @@ export const stealKey: Kind<{ readonly client: string }> = {
   async act({ world, attacker }, { client }) {
     if (client === MALLORY || world.reference.isStolen(client)) return false
     world.reference.stealKey(client)
-    attacker.identities.push(world.key(client))
-    attacker.eavesdrop()
+    attacker.takeKey(world.key(client))
     return true
   },
 }

@@ -98,6 +98,8 @@ export class World {
   /** The newest time at which the KDC issued anything. */
   lastIssued = 0
   readonly #everyKey = new Map<string, LongTermKey>()
+  /** Tickets by their bytes. */
+  readonly #identified = new Map<string, Issued>()
   readonly #secrets: { readonly bytes: Buffer; readonly what: string }[]
   /** The right time. */
   #time: number
@@ -334,6 +336,15 @@ export class World {
 
   /** The ticket that these bytes are, if the KDC issued it: opened with the key of whom it names. */
   identify(bytes: Uint8Array): Issued | undefined {
+    const name = Buffer.from(bytes).toString('latin1')
+    const known = this.#identified.get(name)
+    if (known !== undefined) return known
+    const issued = this.#open(bytes)
+    if (issued !== undefined) this.#identified.set(name, issued)
+    return issued
+  }
+
+  #open(bytes: Uint8Array): Issued | undefined {
     try {
       const sealed = decodeTicket(bytes)
       const key = this.#everyKey.get(`${sealed.service} ${sealed.kvno}`)
