@@ -202,8 +202,8 @@ export const forge: Kind<Forging> = {
     )
     if (power === undefined) return false
     const service = args.service ?? power.service
-    const time = world.host(service).clock.now() + args.offset
-    await world.present(service, attacker.letter(shownBy(run, power, args), { ...args, time }))
+    const shown = shownBy(run, power, args)
+    await presentTwice(world, service, args.offset, time => attacker.letter(shown, { ...args, time }))
     return true
   },
 }
@@ -225,8 +225,26 @@ export const forgeAndRestart: Kind<Forging & { readonly back: number; readonly p
     if (!(await restart(run, service, args.back))) return false
     world.pass(args.pause)
     await world.present(service, letter)
+    world.pass(AFTER_START)
     return true
   },
+}
+
+/** So long after a start nothing is above the window and below the floor. */
+const AFTER_START = 6_000
+
+/** After a clock was set a service takes nothing for some seconds: then once more. */
+async function presentTwice(
+  world: Run['world'],
+  service: string,
+  offset: number,
+  make: (time: number) => Letter,
+): Promise<void> {
+  const { clock } = world.host(service)
+  const { refused } = await world.present(service, make(clock.now() + offset))
+  if (refused?.code !== 'clock_skew' || offset !== 0) return
+  world.pass(AFTER_START)
+  await world.present(service, make(clock.now()))
 }
 
 /** Within what section 8 promises: steps back since the last acceptance are below a second. */
@@ -261,13 +279,13 @@ export const forgeDelegated: Kind<
     const own = among(alike.filter(isOwn), args.power)
     if (own === undefined) return false
     const service = args.service ?? delegated.service
-    const time = world.host(service).clock.now() + args.offset
     const [first, behind] = [shownBy(run, own, args), shownBy(run, delegated, args.second)]
     const beside = { ...behind, client: args.client ?? delegated.client }
-    const letter = args.reversed
-      ? attacker.letter(behind, { ...args, time, delegated: { ...first, client: own.client } })
-      : attacker.letter(first, { ...args, time, delegated: beside })
-    await world.present(service, letter)
+    const presenting = args.reversed ? { ...first, client: own.client } : beside
+    const presenter = args.reversed ? behind : first
+    await presentTwice(world, service, args.offset, time =>
+      attacker.letter(presenter, { ...args, time, delegated: presenting }),
+    )
     return true
   },
 }
@@ -384,8 +402,7 @@ export const borrowLeg: Kind<
       key: shown.key,
       client: named,
     }
-    const time = world.host(seen.service).clock.now()
-    await world.present(seen.service, attacker.letter(shown, { ...asking, time, delegated }))
+    await presentTwice(world, seen.service, 0, time => attacker.letter(shown, { ...asking, time, delegated }))
     return true
   },
 }

@@ -74,7 +74,7 @@ const easy = fc.record({
 
 const restriction = fc.record({
   to: fc.constantFrom('receiver', 'receiver', 'receiver', 'gate', 'mallory', null),
-  expires: maybe(fc.constantFrom(5 * SECOND, 2 * MINUTE, 5 * MINUTE), 1),
+  expires: maybe(fc.constantFrom(5 * SECOND, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE), 1),
   methods: maybe(fc.constantFrom(['GET'], ['GET', 'POST'], ['DELETE'])),
   paths: maybe(fc.constantFrom(['/orders'], ['/orders/7'], ['/bills'])),
   claims: maybe(fc.constantFrom([], ['role'], ['name'])),
@@ -123,7 +123,10 @@ const added = fc.oneof(
 const showing = fc.record({
   power: index,
   added,
-  forgery: mostly(...attack.FORGERIES),
+  forgery: fc.oneof(
+    { weight: 4, arbitrary: fc.constant('none' as const) },
+    { weight: 2, arbitrary: fc.constantFrom(...attack.FORGERIES, 'replace' as const) },
+  ),
   at: fc.nat({ max: 3 }),
 })
 /** Of stamps: the edges of a service's window. */
@@ -230,8 +233,8 @@ const KINDS = [
       forging,
       fc.record({
         second: showing,
-        client: maybe(fc.constantFrom(ALICE, BOB, EVE)),
-        reversed: mostly(false, true),
+        client: maybe(fc.constantFrom(ALICE, BOB, EVE), 7),
+        reversed: maybe(fc.constant(true), 7).map(drawn => drawn === true),
       }),
     ),
   ),
@@ -304,7 +307,7 @@ const KINDS = [
       offset: mostly(0, 999, -999, 2_000, -3_000, 20_000, -20_000, 70_000, -70_000),
     }),
   ),
-  deed(2, setting.restartService, fc.record({ service, back })),
+  deed(2, setting.restartService, fc.record({ service, back, pause: fc.constantFrom(0, 1_001, 6_000) })),
   deed(1, setting.restartKdc, fc.constant({})),
   deed(
     4,

@@ -1,7 +1,7 @@
 import { secretsOf } from '../../client/ticket.js'
 import { restart } from './attack-deeds.js'
 import { MALLORY } from './cast.js'
-import type { Kind } from './deed.js'
+import type { Kind, Run } from './deed.js'
 import { obtain } from './honest-deeds.js'
 
 /** What happens to the parties: time, clocks, restarts, administration, and theft. */
@@ -22,9 +22,17 @@ export const step: Kind<{ readonly clock: string; readonly offset: number }> = {
   },
 }
 
-export const restartService: Kind<{ readonly service: string; readonly back: number }> = {
+export const restartService: Kind<{
+  readonly service: string
+  readonly back: number
+  readonly pause: number
+}> = {
   name: 'a service restarts',
-  act: (run, { service, back }) => restart(run, service, back),
+  async act(run, { service, back, pause }) {
+    const restarted = await restart(run, service, back)
+    run.world.pass(pause)
+    return restarted
+  },
 }
 
 /** How far the clock may have gone back while it was away: so far ahead its cut-offs lie. */
@@ -44,7 +52,8 @@ export const administer: Kind<{
   readonly method: 'disable' | 'enable' | 'remove' | 'add'
 }> = {
   name: 'a principal is changed',
-  async act({ world, attacker }, { name, method }) {
+  async act({ world, attacker }, { name: wanted, method }) {
+    const name = subjectOf(world, wanted, method)
     const facts = world.reference.principal(name)
     if (facts === undefined || facts.exists === (method === 'add')) return false
     world.tally.count(`done: ${method}`)
@@ -52,7 +61,7 @@ export const administer: Kind<{
       const entry = await world.kdc.add(name)
       Object.assign(facts, { incarnation: facts.incarnation + 1, exists: true, enabled: true })
       world.renewKey(entry)
-      if (world.hosts.has(name)) await restartWithKey({ world, name })
+      if (world.hosts.has(name)) await restartWithKey(world, name)
       attacker.renewKey(entry)
       return true
     }
@@ -64,14 +73,17 @@ export const administer: Kind<{
   },
 }
 
+/** Who was removed is made again, and who was disabled enabled, rather than somebody else. */
+function subjectOf({ reference }: Run['world'], wanted: string, method: string): string {
+  const all = [...reference.principals]
+  const [missing] = method === 'add' ? (all.find(([, { exists }]) => !exists) ?? []) : []
+  const off = all.find(([, { exists, enabled }]) => exists && !enabled)
+  const [disabled] = method === 'enable' ? (off ?? []) : []
+  return missing ?? disabled ?? wanted
+}
+
 /** It has one key, and that is another. */
-async function restartWithKey({
-  world,
-  name,
-}: {
-  world: Parameters<typeof restart>[0]['world']
-  name: string
-}) {
+async function restartWithKey(world: Run['world'], name: string): Promise<void> {
   const host = world.host(name)
   await host.start([world.key(name)])
   world.highest.set(name, host.clock.now())
