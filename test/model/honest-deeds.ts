@@ -119,7 +119,7 @@ export async function obtain<T>(run: Run, client: string, promise: Promise<T>): 
   for (let i = 0; i < 20; i++) {
     await run.world.settle()
     if (settled) return result
-    const next = run.world.waiting.find(one => one.kind === 'kdc' && one.exchange.client === client)
+    const next = run.world.waiting.questionOf(client)
     if (next === undefined) return undefined
     await run.world.carry(next)
   }
@@ -139,7 +139,7 @@ function cutDown(
     const { sealed, caveats } = secretsOf(less)
     const issued = run.world.identify(sealed.bytes)
     if (issued === undefined) return undefined
-    run.world.keepSecret(less)
+    run.world.secrets.keepTicket(less)
     return { ticket: less, chain: { ticket: issued, caveats: caveats.map(readCaveat) } }
   } catch (cause) {
     if (cause instanceof OrthrusError) return undefined
@@ -200,7 +200,7 @@ export const delegateTgt: Kind<
     const tgt = await obtain(run, client, party.client.tgt())
     if (tgt === undefined) return false
     const whole = tgt.attenuate({ services })
-    world.keepSecret(whole)
+    world.secrets.keepTicket(whole)
     const less =
       cutDown(run, whole, { ...restriction, to: null }) ??
       cutDown(run, whole, { ...restriction, to: null, methods: ['GET'] })

@@ -15,7 +15,7 @@ interface Which {
 export const carry: Kind<Which> = {
   name: 'a message is carried, and its answer',
   async act({ world }, { which }) {
-    const waiting = among(world.waiting, which)
+    const waiting = among(world.waiting.all, which)
     if (waiting !== undefined) await world.carry(waiting)
     return waiting !== undefined
   },
@@ -24,7 +24,7 @@ export const carry: Kind<Which> = {
 export const carryThere: Kind<Which> = {
   name: 'a message is carried, and its answer kept back',
   async act({ world }, { which }) {
-    const waiting = among(world.waiting, which)
+    const waiting = among(world.waiting.all, which)
     if (waiting === undefined) return false
     if (waiting.kind === 'kdc') await world.askKdc(waiting.exchange.request)
     else await world.present(waiting.op.service, waiting.letter)
@@ -35,7 +35,7 @@ export const carryThere: Kind<Which> = {
 export const drop: Kind<Which> = {
   name: 'a message is lost',
   async act({ world }, { which }) {
-    const waiting = among(world.waiting, which)
+    const waiting = among(world.waiting.all, which)
     waiting?.drop()
     return waiting !== undefined
   },
@@ -54,7 +54,7 @@ interface False extends Which {
 export const answerFalsely: Kind<False> = {
   name: 'a client is answered by the network',
   async act({ world }, args) {
-    const waiting = among(world.waiting, args.which)
+    const waiting = among(world.waiting.all, args.which)
     if (waiting === undefined) return false
     if (waiting.kind === 'kdc') {
       const bytes = falseReply(world, waiting.exchange.request, args)

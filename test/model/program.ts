@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import { WIRE_CODES } from '../../shared/errors.js'
 import { MINUTE, SECOND } from '../../shared/time.js'
 import type { PlainCaveat } from '../properties/model.js'
-import * as attack from './attack-deeds.js'
 import {
   ALICE,
   BILLING,
@@ -19,8 +18,10 @@ import {
 } from './cast.js'
 import { Deed, type Kind } from './deed.js'
 import * as honest from './honest-deeds.js'
+import * as keys from './key-deeds.js'
 import * as network from './network-deeds.js'
 import * as setting from './setting-deeds.js'
+import * as wire from './wire-deeds.js'
 
 /** What a run is made of, as fast-check draws it; how often each kind comes is in `KINDS`. */
 
@@ -125,7 +126,7 @@ const showing = fc.record({
   added,
   forgery: fc.oneof(
     { weight: 4, arbitrary: fc.constant('none' as const) },
-    { weight: 2, arbitrary: fc.constantFrom(...attack.FORGERIES, 'replace' as const) },
+    { weight: 2, arbitrary: fc.constantFrom(...keys.FORGERIES, 'replace' as const) },
   ),
   at: fc.nat({ max: 3 }),
 })
@@ -197,38 +198,38 @@ const KINDS = [
     }),
   ),
 
-  deed(5, attack.replay, fc.record({ letter: index, service: maybe(honestService) })),
-  deed(2, attack.replayOld, fc.record({ letter: index, beyond: fc.integer({ min: -2, max: 2 }) })),
+  deed(5, wire.replay, fc.record({ letter: index, service: maybe(honestService) })),
+  deed(2, wire.replayOld, fc.record({ letter: index, beyond: fc.integer({ min: -2, max: 2 }) })),
   deed(
     4,
-    attack.alter,
+    wire.alter,
     fc.record({
       letter: index,
       part: fc.constantFrom('method', 'target', 'body', 'override', 'added header', 'credential', 'type'),
       other: asking,
     }),
   ),
-  deed(3, attack.mutate, fc.record({ letter: index, how, at })),
-  deed(3, attack.splice, fc.record({ one: index, other: index, mask: fc.nat({ max: 255 }) })),
-  deed(2, attack.rename, fc.record({ letter: index, service, kvno: fc.integer({ min: 1, max: 3 }) })),
+  deed(3, wire.mutate, fc.record({ letter: index, how, at })),
+  deed(3, wire.splice, fc.record({ one: index, other: index, mask: fc.nat({ max: 255 }) })),
+  deed(2, wire.rename, fc.record({ letter: index, service, kvno: fc.integer({ min: 1, max: 3 }) })),
   deed(
     4,
-    attack.confuse,
+    wire.confuse,
     fc.record({
       source: index,
       entry: fc.constantFrom('kdc', ORDERS, BILLING, MALLORY),
       type: maybe(fc.integer({ min: 0, max: 15 }), 2),
     }),
   ),
-  deed(7, attack.forge, forging),
+  deed(7, keys.forge, forging),
   deed(
     3,
-    attack.forgeAndRestart,
+    keys.forgeAndRestart,
     with_(forging, fc.record({ back, pause: fc.constantFrom(0, 1, 1_000, 2_000) })),
   ),
   deed(
     8,
-    attack.forgeDelegated,
+    keys.forgeDelegated,
     with_(
       forging,
       fc.record({
@@ -240,7 +241,7 @@ const KINDS = [
   ),
   deed(
     3,
-    attack.atTheEnd,
+    keys.atTheEnd,
     with_(
       asking,
       fc.record({
@@ -253,7 +254,7 @@ const KINDS = [
   ),
   deed(
     3,
-    attack.forgeTicket,
+    keys.forgeTicket,
     with_(
       asking,
       fc.record({
@@ -267,28 +268,28 @@ const KINDS = [
   ),
   deed(
     2,
-    attack.spliceTicket,
+    keys.spliceTicket,
     with_(asking, fc.record({ power: index, ticket: index, showTo: maybe(honestService) })),
   ),
-  deed(2, attack.borrowLeg, with_(asking, fc.record({ power: index, letter: index, right: fc.boolean() }))),
+  deed(2, keys.borrowLeg, with_(asking, fc.record({ power: index, letter: index, right: fc.boolean() }))),
   deed(
     3,
-    attack.attackKdc,
+    wire.attackKdc,
     fc.record({
       question: index,
       how: fc.constantFrom('replayed', 'replayed', 'flipped', 'cut', 'retyped'),
       at,
     }),
   ),
-  deed(2, attack.spliceQuestion, fc.record({ one: index, other: index, mask: fc.nat({ max: 255 }) })),
+  deed(2, wire.spliceQuestion, fc.record({ one: index, other: index, mask: fc.nat({ max: 255 }) })),
   deed(
     6,
-    attack.login,
+    keys.login,
     with_(kdcAsking, fc.record({ key: index, client: maybe(fc.constantFrom(...CLIENTS), 6) })),
   ),
   deed(
     6,
-    attack.askTgs,
+    keys.askTgs,
     with_(with_(kdcAsking, showing), fc.record({ own: fc.boolean(), wrongTicket: mostly(false, true) })),
   ),
 

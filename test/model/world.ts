@@ -1,4 +1,3 @@
-import { secretsOf, type Ticket } from '../../client/ticket.js'
 import { toHex } from '../../shared/bytes.js'
 import { type LongTermKey, revealKey } from '../../shared/crypto/keys.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
@@ -9,50 +8,23 @@ import { openUnauthenticatedError } from '../../shared/protocol/error.js'
 import { decodeMacMessage, messageType } from '../../shared/protocol/message.js'
 import { decodeTicket, openTicket } from '../../shared/protocol/ticket.js'
 import { createTestClock, type TestClock } from '../../testing/index.js'
-import {
-  BILLING,
-  BILLING_CLAIMS,
-  BILLING_DELEGATES,
-  CANARY,
-  CLIENTS,
-  MALLORY,
-  ORDERS,
-  SERVICES,
-} from './cast.js'
-import { ClientBeliefs, type Exchange, type Op } from './client-beliefs.js'
+import { BILLING, BILLING_CLAIMS, BILLING_DELEGATES, CLIENTS, MALLORY, SERVICES } from './cast.js'
+import { ClientBeliefs, type Op } from './client-beliefs.js'
 import { HonestClient, type Wish } from './honest-client.js'
 import { Invariants } from './invariants.js'
 import { ModelKdc, type PreparedRealm } from './kdc.js'
 import { seededRandom, watchedRandom } from './random.js'
-import { InvariantBroken, type Issued, Reference, require } from './reference.js'
+import { type Issued, Reference } from './reference.js'
+import { Secrets } from './secrets.js'
 import { type HttpAnswer, type Letter, type Outcome, ServiceHost } from './service-host.js'
 import type { Tally } from './tally.js'
 import { messageIn, readAp, readQuestion } from './view.js'
+import { type Waiting, WaitingMessages } from './waiting.js'
 
 /**
  * Every real party of a run, and the network between them, which is the attacker: what an honest client sends waits
  * here until somebody carries it. All that a party then does is held against the reference.
  */
-
-/** A client's question that waits for whoever carries it to the KDC. */
-export interface WaitingQuestion {
-  readonly kind: 'kdc'
-  readonly exchange: Exchange
-  /** Whoever carries it lets the client have an answer, or none. */
-  readonly answer: (bytes: Uint8Array) => void
-  readonly drop: () => void
-}
-
-/** A request that waits for whoever carries it to a service. */
-export interface WaitingRequest {
-  readonly kind: 'http'
-  readonly op: Op
-  readonly letter: Letter
-  readonly answer: (answer: HttpAnswer) => void
-  readonly drop: () => void
-}
-
-export type Waiting = WaitingQuestion | WaitingRequest
 
 /** What was seen on the way. */
 export interface SeenLetter {
@@ -72,8 +44,6 @@ export interface Party {
   readonly clock: TestClock
 }
 
-/** More than this a client does not leave open. */
-const WAITING_MAX = 12
 const START_PAUSE = 7_000
 
 export class World {
@@ -82,13 +52,14 @@ export class World {
   readonly beliefs: ClientBeliefs
   readonly tally: Tally
   readonly random: RandomSource
+  readonly secrets: Secrets
   readonly clocks = new Map<string, TestClock>()
   readonly kdc: ModelKdc
   readonly hosts = new Map<string, ServiceHost>()
   readonly parties = new Map<string, Party>()
   /** Current keys, by name. */
   readonly keys: Map<string, KeytabEntry>
-  waiting: Waiting[] = []
+  readonly waiting = new WaitingMessages()
   readonly letters: SeenLetter[] = []
   readonly questions: SeenQuestion[] = []
   /** The newest clock at which a service accepted anything, by its name. */
@@ -100,7 +71,6 @@ export class World {
   readonly #everyKey = new Map<string, LongTermKey>()
   /** Tickets by their bytes. */
   readonly #identified = new Map<string, Issued>()
-  readonly #secrets: { readonly bytes: Buffer; readonly what: string }[]
   /** The right time. */
   #time: number
   #broken: unknown
@@ -109,7 +79,7 @@ export class World {
     this.kdc = kdc
     this.tally = parts.tally
     this.random = parts.random
-    this.#secrets = parts.secrets
+    this.secrets = parts.secrets
     this.keys = new Map(keys)
     this.clocks.set('kdc', kdc.clock)
     this.#time = kdc.clock.now()
@@ -120,10 +90,10 @@ export class World {
   }
 
   static async start(prepared: PreparedRealm, seed: number, tally: Tally): Promise<World> {
-    const secrets: Parts['secrets'] = []
+    const secrets = new Secrets()
     const random = seededRandom(seed)
     const watched = watchedRandom(random, key => {
-      secrets.push({ bytes: Buffer.from(key), what: 'a key that the KDC drew' })
+      secrets.keep(key, 'a key that the KDC drew')
     })
     const kdc = await ModelKdc.start(prepared, createTestClock(), watched)
     const world = new World(kdc, prepared.keys, { tally, random, secrets })
@@ -162,11 +132,7 @@ export class World {
   #keep(entry: KeytabEntry): void {
     this.keys.set(entry.principal, entry)
     this.#everyKey.set(`${entry.principal} ${entry.kvno}`, entry.key)
-    this.secret(revealKey(entry.key), `the key of ${entry.principal}`)
-  }
-
-  secret(bytes: Uint8Array, what: string): void {
-    this.#secrets.push({ bytes: Buffer.from(bytes), what })
+    this.secrets.keep(revealKey(entry.key), `the key of ${entry.principal}`)
   }
 
   /** Gives a principal that was made again its new keytab. */
@@ -192,17 +158,11 @@ export class World {
   }
 
   #askKdc(client: string, request: Uint8Array): Promise<Uint8Array> {
-    this.#scan(request)
+    this.secrets.requireNone(request)
     this.invariants.clientAsks(client, toHex(request))
     this.questions.push({ request, replies: [] })
     const exchange = this.beliefs.asks(client, request)
-    return new Promise((resolve, reject) => {
-      const answer = (bytes: Uint8Array): void => {
-        exchange.delivered = bytes
-        resolve(bytes)
-      }
-      this.#wait({ kind: 'kdc', exchange, answer, drop: () => reject(lost()) })
-    })
+    return this.waiting.question(exchange)
   }
 
   /** A client starts a request; it goes on as the network lets it. */
@@ -242,30 +202,12 @@ export class World {
 
   #carry(op: Op, letter: Letter): Promise<HttpAnswer> {
     const bytes = messageIn(letter) ?? new Uint8Array()
-    this.#scan(bytes)
-    this.#scan(Buffer.from(letter.headers.flat().join('\n') + letter.target, 'latin1'))
+    this.secrets.requireNone(bytes)
+    this.secrets.requireNone(Buffer.from(letter.headers.flat().join('\n') + letter.target, 'latin1'))
     op.sent.push(bytes)
     this.invariants.clientSends(toHex(bytes), { client: op.client, service: op.service, letter })
     this.letters.push({ service: op.service, letter, answers: [] })
-    return new Promise((resolve, reject) => {
-      this.#wait({ kind: 'http', op, letter, answer: resolve, drop: () => reject(lost()) })
-    })
-  }
-
-  #wait(waiting: Waiting): void {
-    const take = <T>(settle: (value: T) => void) => {
-      return (value: T): void => {
-        this.waiting = this.waiting.filter(one => one !== entry)
-        settle(value)
-      }
-    }
-    const entry = {
-      ...waiting,
-      answer: take(waiting.answer as (value: never) => void),
-      drop: take(waiting.drop),
-    } as Waiting
-    this.waiting.push(entry)
-    if (this.waiting.length > WAITING_MAX) this.waiting[0]?.drop()
+    return this.waiting.request(op, letter)
   }
 
   /** Whatever it is, from whomever, to the KDC. */
@@ -275,7 +217,7 @@ export class World {
     const { reply, issued } = answer
     const code = codeIn(reply)
     this.guarded(() => {
-      this.#scan(reply)
+      this.secrets.requireNone(reply)
       this.invariants.issued(toHex(request), readQuestion(request), issued, now)
       this.beliefs.kdcAnswered(request, answer, code)
     })
@@ -304,7 +246,7 @@ export class World {
   }
 
   #judge(service: string, letter: Letter, { answer, handled, refused }: Outcome, now: number): void {
-    this.#scan(Buffer.from(answer.body + answer.headers.flat().join('\n'), 'latin1'))
+    this.secrets.requireNone(Buffer.from(answer.body + answer.headers.flat().join('\n'), 'latin1'))
     const bytes = messageIn(letter)
     const view = bytes && readAp(bytes)
     const id = toHex(bytes ?? new Uint8Array())
@@ -323,15 +265,6 @@ export class World {
     // Without a presenter it is a type 05, which is never final.
     if (refused.presenter === undefined || view === undefined || service === MALLORY) return
     this.invariants.refused(service, view, refused.code, now)
-  }
-
-  /** Nothing that an honest party sends shows what nobody else may know. */
-  #scan(bytes: Uint8Array): void {
-    const message = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    for (const { bytes: secret, what } of this.#secrets) {
-      if (message.includes(secret)) throw new InvariantBroken(`${what} is on the wire`)
-    }
-    require(!message.includes(CANARY), 'a claim is on the wire')
   }
 
   /** The ticket that these bytes are, if the KDC issued it: opened with the key of whom it names. */
@@ -401,7 +334,7 @@ export class World {
     for (let i = 0; i < 120 && op.state === 'pending'; i++) {
       await this.settle()
       if (op.state !== 'pending') return
-      const next = this.waiting.find(one => isOf(one, op))
+      const next = this.waiting.of(op)
       if (next === undefined) this.pass(250)
       else await this.carry(next)
     }
@@ -411,34 +344,18 @@ export class World {
   /** Ends all that is open. */
   async close(): Promise<void> {
     for (const { client } of this.parties.values()) client.close()
-    for (const waiting of [...this.waiting]) waiting.drop()
+    this.waiting.dropAll()
     await this.settle()
-  }
-
-  /** What a credential's key is must not show. */
-  keepSecret(ticket: Ticket): void {
-    const { chain, key } = secretsOf(ticket)
-    for (const secret of chain === undefined ? [key] : [chain, key]) {
-      this.secret(revealKey(secret), `a key of a ticket of ${ticket.client}`)
-    }
   }
 }
 
 interface Parts {
   readonly tally: Tally
   readonly random: RandomSource
-  readonly secrets: { readonly bytes: Buffer; readonly what: string }[]
+  readonly secrets: Secrets
 }
 
 const TURNS = 2
-
-function isOf(waiting: Waiting, op: Op): boolean {
-  return waiting.kind === 'kdc' ? waiting.exchange.client === op.client : waiting.op === op
-}
-
-function lost(): Error {
-  return new OrthrusError('unavailable', 'the network lost it')
-}
 
 /** The code of an ERROR of either type. */
 function codeIn(reply: Uint8Array): string | undefined {
@@ -450,8 +367,4 @@ function codeIn(reply: Uint8Array): string | undefined {
 
 function same(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0
-}
-
-export function isHonestService(name: string): boolean {
-  return name === ORDERS || name === BILLING
 }
