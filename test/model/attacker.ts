@@ -295,7 +295,8 @@ export class Attacker {
     })
     this.#known.add(name)
     this.powers.push(power)
-    if (power.service === KRBTGT) this.#readAgain()
+    // Under a TGT of its own only it has asked, and it has read the answers.
+    if (power.service === KRBTGT && !ATTACKERS.includes(power.client)) this.#readAgain()
     const whose = ATTACKERS.includes(power.client) ? 'a ticket of its own' : 'a key of somebody else'
     this.#world.tally.count(`the attacker has ${whose}`)
   }

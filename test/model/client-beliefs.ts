@@ -5,7 +5,7 @@ import { KRBTGT } from './cast.js'
 import type { Identify } from './invariants.js'
 import type { KdcAnswer } from './kdc.js'
 import { type Reference, require } from './reference.js'
-import { readAp, readQuestion } from './view.js'
+import { nameOf, readAp, readQuestion } from './view.js'
 
 /** What must hold of every answer that a client takes for one. */
 
@@ -66,7 +66,7 @@ export class ClientBeliefs {
   }
 
   kdcAnswered(request: Uint8Array, answer: KdcAnswer, code: string | undefined): void {
-    this.#kdcAnswers.set(`${toHex(request)} ${toHex(answer.reply)}`, answer)
+    this.#kdcAnswers.set(`${nameOf(request)} ${nameOf(answer.reply)}`, answer)
     const name = this.#askerOf(request)
     for (const told of [code, ...answer.denied.map(denied => denied.code)])
       this.#kdcCodes.add(`${name} ${told}`)
@@ -90,7 +90,7 @@ export class ClientBeliefs {
   }
 
   #isTrue({ request, delivered }: Exchange, reply: Reply): boolean {
-    const answer = this.#kdcAnswers.get(`${toHex(request)} ${toHex(delivered as Uint8Array)}`)
+    const answer = this.#kdcAnswers.get(`${nameOf(request)} ${nameOf(delivered as Uint8Array)}`)
     if (answer === undefined) return false
     const given = answer.issued.filter(({ service }) => service !== KRBTGT)
     return (
@@ -127,7 +127,7 @@ export class ClientBeliefs {
 
   serviceAnswered(id: string, body: string): void {
     this.#handled.add(id)
-    const op = this.#ops.find(({ sent }) => sent.some(bytes => toHex(bytes) === id))
+    const op = this.#ops.find(({ sent }) => sent.some(bytes => nameOf(bytes) === id))
     const once = op === undefined || op.safe || this.#handledOf(op) <= 1
     require(once, `a POST of ${op?.client} to ${op?.service} was handled twice`)
     require(!this.#givenUp.has(
@@ -148,7 +148,7 @@ export class ClientBeliefs {
   /** A client took this for the service's answer. */
   believesAnswer(op: Op, body: string): void {
     if (op.sent.some(bytes => this.#mayAnswer(bytes))) return
-    const given = op.sent.some(bytes => this.#answers.get(toHex(bytes))?.has(body))
+    const given = op.sent.some(bytes => this.#answers.get(nameOf(bytes))?.has(body))
     require(given, `${op.client} believes an answer that ${op.service} did not give to what it asked`)
   }
 
@@ -157,10 +157,10 @@ export class ClientBeliefs {
     const { code, final } = cause
     if (!isProved(cause) || op.sent.some(bytes => this.#mayAnswer(bytes))) return
     if (this.#exchanges.some(exchange => exchange.client === op.client && this.#isForgeable(exchange))) return
-    const byService = op.sent.some(bytes => this.#answers.get(toHex(bytes))?.has(code))
+    const byService = op.sent.some(bytes => this.#answers.get(nameOf(bytes))?.has(code))
     require(byService ||
       this.#kdcCodes.has(`${op.client} ${code}`), `${op.client} believes that it was refused: ${code}`)
-    if (final) for (const bytes of op.sent) this.#giveUp(toHex(bytes))
+    if (final) for (const bytes of op.sent) this.#giveUp(nameOf(bytes))
   }
 
   #giveUp(id: string): void {
@@ -181,7 +181,7 @@ export class ClientBeliefs {
 
   /** How many of a request's AP-REQs were let through. */
   #handledOf(op: Op): number {
-    return op.sent.filter(bytes => this.#handled.has(toHex(bytes))).length
+    return op.sent.filter(bytes => this.#handled.has(nameOf(bytes))).length
   }
 }
 

@@ -43,6 +43,9 @@ export const drop: Kind<Which> = {
 
 export const ANSWERS = ['replayed', 'flipped', 'cut', 'retyped', 'reflected', 'error'] as const
 
+/** More than a header or a message may have. */
+const GROWN = 64 * 1024
+
 interface False extends Which {
   readonly how: (typeof ANSWERS)[number]
   /** Which of what was seen. */
@@ -79,9 +82,17 @@ function falseReply(world: World, request: Uint8Array, args: False): Uint8Array 
   return reply && changed(reply, args)
 }
 
-export function changed(bytes: Uint8Array, { how, at }: Pick<False, 'how' | 'at'>): Uint8Array {
+/** How bytes are changed on the way. */
+export const CHANGES = ['flipped', 'flipped', 'cut', 'retyped', 'of version 2', 'grown'] as const
+
+export function changed(
+  bytes: Uint8Array,
+  { how, at }: { readonly how: string; readonly at: number },
+): Uint8Array {
   const copy = Uint8Array.from(bytes)
   if (how === 'cut') return copy.subarray(0, at % copy.length)
+  if (how === 'grown') return new Uint8Array(Buffer.concat([copy], copy.length + GROWN))
+  if (how === 'of version 2') copy[0] = 2
   if (how === 'retyped' && copy.length > 1) copy[1] = at % 16
   if (how === 'flipped') copy[at % copy.length] = (copy[at % copy.length] ?? 0) ^ (1 << (at % 8))
   return copy

@@ -1,4 +1,4 @@
-import { fromBase64url, toHex } from '../../shared/bytes.js'
+import { fromBase64url } from '../../shared/bytes.js'
 import { TYPE } from '../../shared/protocol/constants.js'
 import { decode, type Value } from '../../shared/protocol/encoding.js'
 import type { PlainCaveat } from '../properties/model.js'
@@ -38,6 +38,11 @@ export type KdcQuestion =
       readonly caveatBytes: readonly Uint8Array[]
     })
 
+/** Bytes as a name for themselves. */
+export function nameOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+}
+
 const MAC_BYTES = 32
 
 export function bodyOf(bytes: Uint8Array): Value[] | undefined {
@@ -65,7 +70,7 @@ export function readAp(bytes: Uint8Array): ApView | undefined {
   const [ticket, caveats, time, , , delegated] = body
   const own = readLeg(ticket, caveats)
   if (own === undefined || typeof time !== 'number') return undefined
-  const view = { id: toHex(bytes), bytes, own, time }
+  const view = { id: nameOf(bytes), bytes, own, time }
   if (delegated === null) return { ...view, delegated: undefined }
   if (!Array.isArray(delegated)) return undefined
   const leg = readLeg(delegated[0], delegated[1])

@@ -6,13 +6,15 @@ import { decodeTicket } from '../../shared/protocol/ticket.js'
 import { quietly } from './attacker.js'
 import { among, type Kind } from './deed.js'
 import type { Asking } from './honest-deeds.js'
-import { changed } from './network-deeds.js'
+import { type CHANGES, changed } from './network-deeds.js'
 import type { Letter } from './service-host.js'
 import { bodyOf, messageIn, readAp } from './view.js'
 
 /** What the attacker makes of messages that it saw, without a key. */
 
 const MAC_BYTES = 32
+
+type Change = (typeof CHANGES)[number]
 
 export const replay: Kind<{ readonly letter: number; readonly service: string | null }> = {
   name: 'a request is shown again',
@@ -76,7 +78,7 @@ function bearing(letter: Letter, bytes: Uint8Array): Letter {
 
 export const mutate: Kind<{
   readonly letter: number
-  readonly how: 'flipped' | 'cut' | 'retyped'
+  readonly how: Change
   readonly at: number
 }> = {
   name: 'bytes of a request are changed',
@@ -153,7 +155,7 @@ export const confuse: Kind<{
 
 export const attackKdc: Kind<{
   readonly question: number
-  readonly how: 'replayed' | 'flipped' | 'cut' | 'retyped'
+  readonly how: Change | 'replayed'
   readonly at: number
 }> = {
   name: 'a question to the KDC is asked again or changed',

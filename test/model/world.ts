@@ -18,7 +18,7 @@ import { type Issued, Reference } from './reference.js'
 import { Secrets } from './secrets.js'
 import { type HttpAnswer, type Letter, type Outcome, ServiceHost } from './service-host.js'
 import type { Tally } from './tally.js'
-import { messageIn, readAp, readQuestion } from './view.js'
+import { messageIn, nameOf, readAp, readQuestion } from './view.js'
 import { type Waiting, WaitingMessages } from './waiting.js'
 
 /**
@@ -159,7 +159,7 @@ export class World {
 
   #askKdc(client: string, request: Uint8Array): Promise<Uint8Array> {
     this.secrets.requireNone(request)
-    this.invariants.clientAsks(client, toHex(request))
+    this.invariants.clientAsks(client, nameOf(request))
     this.questions.push({ request, replies: [] })
     const exchange = this.beliefs.asks(client, request)
     return this.waiting.question(exchange)
@@ -205,7 +205,7 @@ export class World {
     this.secrets.requireNone(bytes)
     this.secrets.requireNone(Buffer.from(letter.headers.flat().join('\n') + letter.target, 'latin1'))
     op.sent.push(bytes)
-    this.invariants.clientSends(toHex(bytes), { client: op.client, service: op.service, letter })
+    this.invariants.clientSends(nameOf(bytes), { client: op.client, service: op.service, letter })
     this.letters.push({ service: op.service, letter, answers: [] })
     return this.waiting.request(op, letter)
   }
@@ -218,7 +218,7 @@ export class World {
     const code = codeIn(reply)
     this.guarded(() => {
       this.secrets.requireNone(reply)
-      this.invariants.issued(toHex(request), readQuestion(request), issued, now)
+      this.invariants.issued(nameOf(request), readQuestion(request), issued, now)
       this.beliefs.kdcAnswered(request, answer, code)
     })
     if (issued.length > 0) {
@@ -249,7 +249,7 @@ export class World {
     this.secrets.requireNone(Buffer.from(answer.body + answer.headers.flat().join('\n'), 'latin1'))
     const bytes = messageIn(letter)
     const view = bytes && readAp(bytes)
-    const id = toHex(bytes ?? new Uint8Array())
+    const id = nameOf(bytes ?? new Uint8Array())
     if (handled !== undefined) {
       this.tally.count(`${service.split('@')[0]} accepts`)
       if (handled.ticket.via !== undefined) this.tally.count('a delegated request is accepted')
@@ -269,7 +269,7 @@ export class World {
 
   /** The ticket that these bytes are, if the KDC issued it: opened with the key of whom it names. */
   identify(bytes: Uint8Array): Issued | undefined {
-    const name = Buffer.from(bytes).toString('latin1')
+    const name = nameOf(bytes)
     const known = this.#identified.get(name)
     if (known !== undefined) return known
     const issued = this.#open(bytes)
