@@ -59,10 +59,11 @@ const A_THOUSAND_RUNS: Readonly<Record<string, number>> = {
   'done: disable': 40,
   'done: enable': 80,
   'done: remove': 35,
-  'done: add': 20,
+  'done: add': 7,
+  'done: a principal is removed and made again': 80,
 
   'a service says auth_failed': 400,
-  'a service says binding_mismatch': 8,
+  'a service says binding_mismatch': 40,
   'a service says caveat_failed': 200,
   'a service says clock_skew': 500,
   'a service says delegation_invalid': 100,
@@ -72,7 +73,7 @@ const A_THOUSAND_RUNS: Readonly<Record<string, number>> = {
   'a service says ticket_expired': 300,
   'a service says ticket_invalid': 450,
   'a service says ticket_not_yet_valid': 2,
-  'a service says unavailable': 8,
+  'a service says unavailable': 3,
   'a service says too_large': 25,
   'a service says unsupported_version': 25,
 

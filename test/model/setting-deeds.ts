@@ -63,25 +63,44 @@ export const administer: Kind<{
   readonly method: 'disable' | 'enable' | 'remove' | 'add'
 }> = {
   name: 'a principal is changed',
-  async act({ world, attacker }, { name: wanted, method }) {
-    const name = subjectOf(world, wanted, method)
-    const facts = world.reference.principal(name)
-    if (facts === undefined || facts.exists === (method === 'add')) return false
-    world.tally.count(`done: ${method}`)
-    if (method === 'add') {
-      const entry = await world.kdc.add(name)
-      Object.assign(facts, { incarnation: facts.incarnation + 1, exists: true, enabled: true })
-      world.renewKey(entry)
-      if (world.hosts.has(name)) await restartWithKey(world, name)
-      attacker.renewKey(entry)
-      return true
-    }
-    await world.kdc.change(method, name)
-    if (method !== 'enable') world.reference.cutOff(name)
-    facts.enabled = method === 'enable'
-    facts.exists = method !== 'remove'
+  async act(run, { name: wanted, method }) {
+    const name = subjectOf(run.world, wanted, method)
+    if (run.world.reference.principal(name)?.exists === (method === 'add')) return false
+    if (method === 'add') await makeAgain(run, name)
+    else await change(run.world, method, name)
+    run.world.tally.count(`done: ${method}`)
     return true
   },
+}
+
+export const replace: Kind<{ readonly name: string }> = {
+  name: 'a principal is removed and made again',
+  async act(run, { name }) {
+    if (run.world.reference.principal(name)?.exists === true) await change(run.world, 'remove', name)
+    await makeAgain(run, name)
+    return true
+  },
+}
+
+async function change(
+  world: Run['world'],
+  method: 'disable' | 'enable' | 'remove',
+  name: string,
+): Promise<void> {
+  await world.kdc.change(method, name)
+  if (method !== 'enable') world.reference.cutOff(name)
+  const facts = { enabled: method === 'enable', exists: method !== 'remove' }
+  Object.assign(world.reference.principal(name) ?? {}, facts)
+}
+
+/** Another principal of the same name, whose owner gets the new key at once. */
+async function makeAgain({ world, attacker }: Run, name: string): Promise<void> {
+  const entry = await world.kdc.add(name)
+  const facts = world.reference.principal(name)
+  Object.assign(facts ?? {}, { incarnation: (facts?.incarnation ?? 0) + 1, exists: true, enabled: true })
+  world.renewKey(entry)
+  if (world.hosts.has(name)) await restartWithKey(world, name)
+  attacker.renewKey(entry)
 }
 
 /** Who was removed is made again, and who was disabled enabled, rather than somebody else. */
