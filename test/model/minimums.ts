@@ -61,6 +61,7 @@ const A_THOUSAND_RUNS: Readonly<Record<string, number>> = {
   'done: remove': 35,
   'done: add': 7,
   'done: a principal is removed and made again': 80,
+  'done: a principal is disabled for a while': 80,
 
   'a service says auth_failed': 400,
   'a service says binding_mismatch': 40,

@@ -82,6 +82,16 @@ export const replace: Kind<{ readonly name: string }> = {
   },
 }
 
+export const interrupt: Kind<{ readonly name: string }> = {
+  name: 'a principal is disabled for a while',
+  async act({ world }, { name }) {
+    if (world.reference.principal(name)?.exists !== true) return false
+    await change(world, 'disable', name)
+    await change(world, 'enable', name)
+    return true
+  },
+}
+
 async function change(
   world: Run['world'],
   method: 'disable' | 'enable' | 'remove',
