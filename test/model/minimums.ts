@@ -96,7 +96,7 @@ const A_THOUSAND_RUNS: Readonly<Record<string, number>> = {
 }
 
 /** Fewer than so many may be chance. */
-const LEAST = 10
+const LEAST = 20
 
 /** What did not happen as often as it must in so many runs, one line each. */
 export function missing(tally: Tally, runs: number): string[] {
