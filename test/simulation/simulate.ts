@@ -1,0 +1,47 @@
+import { HOUR } from '../../shared/time.js'
+import type { Ledger } from './ledger.js'
+import { recover } from './recovery.js'
+import { World } from './world.js'
+
+export interface Run {
+  readonly seed: number
+  readonly violations: readonly string[]
+  /** What happened, a line each, for people. */
+  readonly lines: readonly string[]
+  readonly counts: ReadonlyMap<string, number>
+}
+
+/** How many requests of the past are sent again when all is over. */
+const SALVO = 100
+
+/** One run: trouble, recovery, and at the very end everything that was ever captured once more. */
+export async function simulate(seed: number, requests: number): Promise<Run> {
+  const { stackTraceLimit } = Error
+  // Most of what is thrown here is an expected refusal, and its stack costs more than the refusal.
+  Error.stackTraceLimit = 0
+  try {
+    return await runWorld(seed, requests)
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+async function runWorld(seed: number, requests: number): Promise<Run> {
+  const world = await World.create(seed)
+  const { ledger, network, timeline } = world
+  await world.run(requests)
+  // Somebody who still waits would wait on.
+  if (ledger.violations.length > 0) return endOf(seed, ledger)
+  await recover(world)
+  network.replay(Number.POSITIVE_INFINITY, SALVO)
+  await timeline.pass(3 * HOUR)
+  for (const { name, clock, realm } of world.clients) {
+    realm.close()
+    if (clock.timers > 0) ledger.violate(`leak: ${name} leaves ${clock.timers} timers`)
+  }
+  return endOf(seed, ledger)
+}
+
+function endOf(seed: number, { violations, lines, counts }: Ledger): Run {
+  return { seed, violations, lines, counts }
+}

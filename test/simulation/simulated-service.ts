@@ -1,0 +1,210 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { loadService } from '../../service/load-service.js'
+import { BoundedReplayCache, type ReplayWarning } from '../../service/replay-cache.js'
+import { requireTicket } from '../../service/require-ticket.js'
+import type { KeytabEntry } from '../../shared/keytab.js'
+import { silentLogger } from '../../shared/logger.js'
+import { parsePrincipal } from '../../shared/principal.js'
+import { WINDOW } from '../../shared/protocol/constants.js'
+import type { AdmissionRequest, ReplayCache } from '../../shared/protocol/replay.js'
+import { SECOND } from '../../shared/time.js'
+import type { Ledger } from './ledger.js'
+import type { Random } from './random.js'
+import { keytabOf } from './simulated-kdc.js'
+import type { MachineClock } from './timeline.js'
+import { headLength, Wire } from './wire.js'
+
+/** A real service behind `requireTicket`, one process after the other, over connections in memory. */
+
+/** The least there can be, so that it is full when it is to be. */
+const CACHE_BYTES = 512 * 1024
+/** How many requests of others are more than that. */
+const FLOOD = 16_000
+/** How long a connection may stay open without an end, milliseconds. */
+const PATIENCE = 300 * SECOND
+/** Steps back between an acceptance and a later start must sum to less than this (docs/protocol.md section 8). */
+const STEP_BACK = SECOND
+
+interface Process {
+  readonly server: Server
+  readonly cache: BoundedReplayCache
+  readonly wires: Set<Wire>
+}
+
+export interface ServiceOptions {
+  readonly name: string
+  readonly entries: readonly KeytabEntry[]
+  readonly clock: MachineClock
+  readonly random: Random
+  readonly ledger: Ledger
+}
+
+export class SimulatedService {
+  readonly name: string
+  readonly clock: MachineClock
+  entries: readonly KeytabEntry[]
+  /** What it logged as errors, and the warnings of its replay cache. */
+  readonly errors: string[] = []
+  readonly #random: Random
+  readonly #ledger: Ledger
+  #process: Process | undefined
+  /** The newest reading of its clock at which it accepted anything, by whichever process. */
+  #acceptedAt = Number.NEGATIVE_INFINITY
+
+  constructor({ name, entries, clock, random, ledger }: ServiceOptions) {
+    this.name = name
+    this.entries = entries
+    this.clock = clock
+    this.#random = random
+    this.#ledger = ledger
+  }
+
+  get origin(): string {
+    return `http://${this.name}.test`
+  }
+
+  get isUp(): boolean {
+    return this.#process !== undefined
+  }
+
+  /** Whether it runs, and its clock has caught up with whatever it accepted, and its floor with that. */
+  get isReady(): boolean {
+    const now = this.clock.now()
+    const { cache } = this.#process ?? {}
+    return cache !== undefined && now > this.#acceptedAt && cache.floor - now < WINDOW.FLOOR_AHEAD
+  }
+
+  /** Whether the clock has not gone back further than a service may be started after. */
+  get mayStart(): boolean {
+    return this.clock.now() > this.#acceptedAt - STEP_BACK
+  }
+
+  async start(): Promise<void> {
+    if (!this.mayStart) throw new Error('the clock went back too far for a start')
+    const clock = this.clock
+    const ledger = this.#ledger
+    const cache = this.#newCache()
+    const service = await loadService({
+      keytab: keytabOf(this.entries),
+      clock,
+      schedule: clock.schedule,
+      replayCache: this.#watched(cache),
+      ticketCache: { entries: 1 },
+      logger: { ...silentLogger, error: (_, message) => void this.errors.push(message) },
+    })
+    const server = createServer(
+      requireTicket(
+        {
+          service,
+          onRefused: ({ code, presenter }, req) => {
+            if (code === undefined) return
+            const { authorization = '' } = req.headers
+            if (presenter === undefined) ledger.note(`${this.name} refuses, unproved: ${code}`)
+            else ledger.refused(authorization, code)
+            ledger.count(`a service refused: ${presenter === undefined ? '05' : '06'} ${code}`)
+          },
+        },
+        (req, res) => this.#handle(req, res, process),
+      ),
+    )
+    const process: Process = { server, cache, wires: new Set() }
+    this.#process = process
+  }
+
+  /** The process is gone: what it was about to do, it does not. */
+  stop(): void {
+    const { wires } = this.#process ?? { wires: [] }
+    this.#process = undefined
+    for (const wire of wires) wire.destroy()
+  }
+
+  /**
+   * Bytes on a connection of their own. @param answered what came back, if anything did
+   * @param cut how many of the bytes come before the client is gone, or before it pauses so long
+   */
+  deliver(
+    bytes: Buffer,
+    answered: (bytes: Buffer | undefined) => void,
+    cut?: { readonly at: number; readonly pause: number | undefined },
+  ): void {
+    const process = this.#process
+    if (process === undefined) {
+      answered(undefined)
+      return
+    }
+    const wire = Wire.open(process.server, answer => {
+      process.wires.delete(wire)
+      this.clock.clearTimeout(patience)
+      answered(answer)
+    })
+    const patience = this.clock.setTimeout(() => wire.destroy(), PATIENCE)
+    process.wires.add(wire)
+    wire.push(bytes.subarray(0, cut?.at ?? bytes.length))
+    if (cut === undefined) return
+    const goOn = (): void => {
+      if (cut.pause === undefined) wire.destroy()
+      else if (!wire.destroyed) wire.push(bytes.subarray(cut.at))
+    }
+    this.clock.setTimeout(goOn, cut.pause ?? 1)
+  }
+
+  /** More requests than the replay cache holds, stamped within the window. @param by whom alone, or else by many */
+  flood(by: string | undefined): void {
+    const { cache } = this.#process ?? {}
+    if (cache === undefined) return
+    const now = this.clock.now()
+    const before = cache.floor
+    for (let i = 0; i < FLOOD; i++) {
+      const presenter = parsePrincipal(`${by ?? `crowd-${i % 16}`}@demo.example`)
+      const request: AdmissionRequest = {
+        id: this.#random.bytes(16),
+        time: now + this.#random.between(-50 * SECOND, 5 * SECOND),
+        presenter,
+        endTime: now + 3_600 * SECOND,
+      }
+      this.#watched(cache).admit(request)
+    }
+    if (cache.floor > before) this.#ledger.count('the replay cache evicted')
+  }
+
+  #newCache(): BoundedReplayCache {
+    const onWarning = ({ kind }: ReplayWarning): void => void this.errors.push(kind)
+    return new BoundedReplayCache({ clock: this.clock, maxBytes: CACHE_BYTES, onWarning })
+  }
+
+  #watched(cache: BoundedReplayCache): ReplayCache {
+    return {
+      admit: request => {
+        const admission = cache.admit(request)
+        if (admission.refusal === undefined) this.#acceptedAt = Math.max(this.#acceptedAt, admission.now)
+        return admission
+      },
+    }
+  }
+
+  async #handle(req: IncomingMessage, res: ServerResponse, process: Process): Promise<void> {
+    const { method = '', url: target = '', headers } = req
+    const authorization = headers.authorization ?? ''
+    const pieces: Buffer[] = []
+    for await (const piece of req) pieces.push(piece)
+    const body = Buffer.concat(pieces).toString()
+    const contentType = headers['content-type']
+    const arrived = { service: this.name, method, target, contentType, body, authorization }
+    const { status, contentType: type, location, body: text } = this.#ledger.handle(arrived)
+    if (target.startsWith('/throws')) throw new Error('a handler that throws')
+    if (target.startsWith('/slow')) {
+      await new Promise<void>(
+        resolve => void this.clock.setTimeout(resolve, this.#random.magnitude(1, 90_000)),
+      )
+      if (this.#process !== process) return
+    }
+    res.writeHead(status, { 'content-type': type, ...(location === null ? {} : { location }) })
+    res.end(text)
+  }
+}
+
+/** Where half of the body has come; without one, half of the head. */
+export function middleOf(bytes: Buffer): number {
+  const head = headLength(bytes)
+  return head === bytes.length ? head >> 1 : (head + bytes.length) >> 1
+}

@@ -1,0 +1,62 @@
+import { randomInt } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { missing } from './enough.js'
+import { type Run, simulate } from './simulate.js'
+
+/**
+ * Clients that follow section 8 of docs/protocol.md over a network that drops, delays, copies, alters and forges, with
+ * clocks that are stepped and processes that restart. A run is decided by its seed:
+ * `ORTHRUS_SIMULATION_SEED=17 npx vitest run --config test/vitest.config.ts test/simulation` begins with that of 17.
+ */
+
+const SLOW = process.env.ORTHRUS_SLOW === '1'
+const RUNS = SLOW ? 126 : 4
+const REQUESTS = SLOW ? 800 : 500
+const FIRST = Number(process.env.ORTHRUS_SIMULATION_SEED ?? randomInt(1, 2 ** 31))
+
+/** Whatever the machine is busy with besides, milliseconds. */
+const TIMEOUT = SLOW ? 1_500_000 : 120_000
+
+describe('a client that follows section 8', { timeout: TIMEOUT }, () => {
+  it('has nothing handled twice, is told the truth, and is served once all is well', async () => {
+    console.log(`the simulation: seeds ${FIRST} to ${FIRST + RUNS - 1}, ${REQUESTS} requests each`)
+    const counts = new Map<string, number>()
+    for (let seed = FIRST; seed < FIRST + RUNS; seed++) {
+      const run = await simulate(seed, REQUESTS)
+      if (run.violations.length > 0) throw new Error(describeRun(run))
+      for (const [what, count] of run.counts) counts.set(what, (counts.get(what) ?? 0) + count)
+    }
+    console.log(tableOf(counts))
+    expect(missing(counts, RUNS * REQUESTS)).toEqual([])
+  })
+
+  it('goes through the same run again by its seed', async () => {
+    const [one, again] = [await simulate(FIRST, 100), await simulate(FIRST, 100)]
+    expect(again.lines).toEqual(one.lines)
+  })
+})
+
+/** What did not hold, and what led to it: the world's doings, and all that is about the requests concerned. */
+function describeRun({ seed, violations, lines }: Run): string {
+  const file = join(tmpdir(), `orthrus-simulation-${seed}.txt`)
+  writeFileSync(file, `${lines.join('\n')}\n`)
+  const ids = violations.flatMap(violation => violation.match(/#\d+\b/g) ?? [])
+  const about = lines.filter(line => ids.some(id => new RegExp(`${id}\\b`).test(line)))
+  const tags = about.flatMap(line => line.match(/<[\w-]{8}>/g) ?? [])
+  const told = lines.filter(
+    line => !/ [#<]/.test(line) || [...ids, ...tags].some(mark => line.includes(mark)),
+  )
+  return [
+    `run it again: ORTHRUS_SIMULATION_SEED=${seed}; all of it is in ${file}`,
+    ...violations,
+    ...told.slice(-200),
+  ].join('\n')
+}
+
+function tableOf(counts: ReadonlyMap<string, number>): string {
+  const rows = [...counts].sort(([a], [b]) => (a < b ? -1 : 1))
+  return rows.map(([what, count]) => `${String(count).padStart(9)}  ${what}`).join('\n')
+}
