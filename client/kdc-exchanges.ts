@@ -114,10 +114,13 @@ export class KdcExchanges {
   }
 }
 
+const ENDING = ['ticket_expired', 'ticket_not_yet_valid', 'revoked'] as const
+
 /** Whether a new TGT may help. A type 05 is worth this much, and no more. */
 function endsTgt(cause: unknown): cause is OrthrusError {
   if (!(cause instanceof OrthrusError)) return false
   const { claimed } = cause.facts
   if (claimed !== undefined) return claimed === 'ticket_invalid' || claimed === 'auth_failed'
-  return isProved(cause, 'ticket_expired') || isProved(cause, 'revoked')
+  // Not yet valid: the KDC's clock was ahead when it granted the TGT, and has been set right since.
+  return ENDING.some(code => isProved(cause, code))
 }

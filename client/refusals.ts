@@ -136,7 +136,7 @@ function serviceHint(code: WireCode, client: string, service: string): string {
     case 'ticket_invalid':
       return `${service} may lack its newest key; give it its newest keytab, and check that the name is right`
     case 'ticket_expired':
-      return `ask again; if it stays so, set the clock of ${service}`
+      return `ask again; if it stays so, set the clock of ${service}: it is ahead of the KDC's`
     case 'ticket_not_yet_valid':
       return `set the clock of ${service}: it is behind the KDC's`
     case 'revoked':

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { OrthrusError } from '../shared/errors.js'
 import type { Logger } from '../shared/logger.js'
 import type { Principal } from '../shared/principal.js'
+import { WINDOW } from '../shared/protocol/constants.js'
 import { type Clock, MINUTE, SECOND } from '../shared/time.js'
 import type { Fraction } from './fraction.js'
 import type { KdcTime } from './kdc-time.js'
@@ -71,7 +72,7 @@ export class TicketCache {
     const { time } = this.#options
     const entry = this.#entries.get(ticketName(service, lifetime))
     const now = time.now()
-    if (entry === undefined || now >= entry.ticket.endTime) return this.#queue.ask(service, lifetime)
+    if (entry === undefined || isOutside(entry.ticket, now)) return this.#queue.ask(service, lifetime)
     if (!entry.used) {
       entry.used = true
       this.#wake(entry.refreshAt)
@@ -179,6 +180,14 @@ export class TicketCache {
       this.#wake(entry.refreshAt)
     }
   }
+}
+
+/**
+ * Whether it has ended, or begins so late that the KDC's clock must have been set back since it was granted: no
+ * service takes it, and its refresh is as far away.
+ */
+function isOutside({ startTime, endTime }: ServiceTicket, now: number): boolean {
+  return now >= endTime || startTime - now > WINDOW.KDC_SKEW
 }
 
 function lifeOf({ startTime, endTime }: ServiceTicket): number {
