@@ -190,6 +190,18 @@ describe('a ticket that is of no more use', () => {
     },
   )
 
+  it('is not called final where a copy was handled before the ticket ended', async () => {
+    const { orders, realm, time } = await prepare()
+    const { endTime } = await realm.getServiceTicket('orders')
+    orders.intercept = async (_, honest) => {
+      await honest()
+      time.pass(endTime + 5 * SECOND - time.now())
+      return honest()
+    }
+    expect(await failureOf(realm.fetch(URL, POST))).toMatchObject({ code: 'ticket_expired', final: false })
+    expect(orders.handled).toHaveLength(1)
+  })
+
   it('is not presented again where no other can be had', async () => {
     const { orders, realm, kdc, time } = await prepare()
     await realm.getServiceTicket('orders')
