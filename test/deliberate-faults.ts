@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Shows that tests can fail: runs one of them over a copy of the sources with a fault put in on purpose. */
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+/** What a test needs to run from the sources. */
+const COPIED = [
+  'client',
+  'kdc',
+  'service',
+  'shared',
+  'testing',
+  'cli',
+  'test',
+  'package.json',
+  'tsconfig.json',
+]
+
+export interface DeliberateFault {
+  readonly name: string
+  /** From the root of the sources. */
+  readonly file: string
+  /** Stands in the file exactly once. */
+  readonly from: string
+  readonly to: string
+}
+
+export interface FaultRun {
+  readonly passed: boolean
+  /** All that the test run printed. */
+  readonly output: string
+}
+
+/**
+ * @param fault none for the copy as it is
+ * @param test the file of the test, from the root of the sources
+ * @param env what else the test is told
+ * @throws TypeError where the fault has no place
+ */
+export async function runWithFault(
+  fault: DeliberateFault | undefined,
+  test: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<FaultRun> {
+  const copy = await mkdtemp(join(tmpdir(), 'orthrus-fault-'))
+  try {
+    for (const name of COPIED) await cp(join(root, name), join(copy, name), { recursive: true })
+    await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
+    if (fault !== undefined) await apply(fault, copy)
+    return await runTest(copy, test, env)
+  } finally {
+    await rm(copy, { recursive: true, force: true })
+  }
+}
+
+/** How often the text that a fault takes away stands in its file, as it is here. */
+export async function placesOf({ file, from }: DeliberateFault): Promise<number> {
+  return (await readFile(join(root, file), 'utf8')).split(from).length - 1
+}
+
+async function apply({ name, file, from, to }: DeliberateFault, copy: string): Promise<void> {
+  const path = join(copy, file)
+  const [before, ...after] = (await readFile(path, 'utf8')).split(from)
+  if (after.length !== 1) throw new TypeError(`"${name}" has ${after.length} places in ${file}, not one`)
+  await writeFile(path, `${before}${to}${after[0]}`)
+}
+
+function runTest(copy: string, test: string, env: Readonly<Record<string, string>>): Promise<FaultRun> {
+  const vitest = join(copy, 'node_modules/vitest/vitest.mjs')
+  const args = ['run', '--config', 'test/vitest.config.ts', '--project', 'openssl', test]
+  const child = spawn(process.execPath, [vitest, ...args], {
+    cwd: copy,
+    env: { ...process.env, ORTHRUS_SLOW: '0', NO_COLOR: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8')
+    stream.on('data', text => {
+      output += text
+    })
+  }
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', code => resolve({ passed: code === 0, output }))
+  })
+}

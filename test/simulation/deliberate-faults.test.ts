@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest'
+import { placesOf, runWithFault } from '../deliberate-faults.js'
+import { FAULTS } from './faults.js'
+
+/**
+ * The simulation catches faults: each is put into a copy of the sources, one at a time. In the slow set;
+ * `ORTHRUS_SIMULATION_FAULT=proof` runs those that have this in their names.
+ */
+
+const TEST = 'test/simulation/simulation.test.ts'
+/** One seed for all, so that a fault that is caught today is caught tomorrow. */
+const SEED = { ORTHRUS_SIMULATION_SEED: '1' }
+const TIMEOUT = 600_000
+
+const chosen = process.env.ORTHRUS_SIMULATION_FAULT
+const faults = FAULTS.filter(({ name }) => chosen === undefined || name.includes(chosen))
+
+it.each(FAULTS.map(fault => [fault.name, fault] as const))('it can be made so that %s', async (_, fault) => {
+  expect(await placesOf(fault)).toBe(1)
+  expect(fault.to).not.toBe(fault.from)
+})
+
+describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
+  'the simulation',
+  { timeout: TIMEOUT },
+  () => {
+    it('passes over the copy as it is', async () => {
+      const { passed, output } = await runWithFault(undefined, TEST, SEED)
+      expect(passed, output).toBe(true)
+    })
+
+    it.each(faults.map(fault => [fault.name, fault] as const))('notices that %s', async (_, fault) => {
+      const { passed, output } = await runWithFault(fault, TEST, SEED)
+      expect(passed).toBe(false)
+      expect(output).toMatch(fault.says)
+    })
+  },
+)

@@ -1,0 +1,137 @@
+import type { DeliberateFault } from '../deliberate-faults.js'
+
+/** A fault, and what the simulation says of it. */
+export interface SimulatedFault extends DeliberateFault {
+  readonly says: RegExp
+}
+
+const ATTEMPTS = /attempts: #\d+/
+const TWICE = /handled twice: /
+const NOT_SENT = /handled what nobody sent: /
+const WRONG_ANSWER = /wrong answer: #\d+/
+const WRONG = /told wrong: #\d+/
+const RECOVERY = /recovery: /
+const ENDLESS = /never ends: #\d+/
+
+/** Faults in clients and services such as somebody could well make; each breaks a promise of section 8. */
+export const FAULTS: readonly SimulatedFault[] = [
+  {
+    name: 'the client takes every request for a safe one',
+    file: 'client/fetch.ts',
+    from: 'safe: repeatable || SAFE_METHODS.has(request.method),',
+    to: 'safe: true,',
+    says: ATTEMPTS,
+  },
+  {
+    name: 'the client sends again when no answer comes',
+    file: 'client/fetch.ts',
+    from: '    if (cause instanceof OrthrusError) throw cause\n',
+    to: '    if (cause instanceof OrthrusError) throw cause\n    return send({ fetch, clock, maxResponse } as HttpExchanges, request, presented, signal)\n',
+    says: ATTEMPTS,
+  },
+  {
+    name: 'the client repeats whatever an unproved ticket_invalid came for',
+    file: 'client/answers.ts',
+    from: "return { ...TO_CALLER, ...anewIf(refused), replace: 'unproved' }",
+    to: "return { ...TO_CALLER, next: 'anew', replace: 'unproved' }",
+    says: ATTEMPTS,
+  },
+  {
+    name: 'the client believes every ERROR',
+    file: 'client/answers.ts',
+    from: '  if (!error.authenticated) return unproved(error.code, refused)\n',
+    to: '',
+    says: ATTEMPTS,
+  },
+  {
+    name: 'the client sends again what is stamped at or below the floor',
+    file: 'client/answers.ts',
+    from: '  if (stamp <= floor) return kept\n',
+    to: '',
+    says: ATTEMPTS,
+  },
+  {
+    name: 'the client stamps anew what was too early, though it is not safe',
+    file: 'client/answers.ts',
+    from: "return after(kept, 'same', stamp",
+    to: "return after(kept, 'anew', stamp",
+    says: ATTEMPTS,
+  },
+  {
+    name: 'the client calls an ended ticket final, however long ago it ended',
+    file: 'client/answers.ts',
+    from: 'return time - endTime < WINDOW.EXPIRED_UNRECORDED',
+    to: 'return time - endTime < Number.MAX_SAFE_INTEGER',
+    says: WRONG,
+  },
+  {
+    name: 'the client calls a replay final',
+    file: 'client/answers.ts',
+    from: "  'not_authorized',\n",
+    to: "  'not_authorized',\n  'replay',\n",
+    says: WRONG,
+  },
+  {
+    name: 'the client keeps the first time that a service told, for good',
+    file: 'client/service-times.ts',
+    from: '    this.#kept.set(service,',
+    to: '    if (!this.#kept.has(service)) this.#kept.set(service,',
+    says: RECOVERY,
+  },
+  {
+    name: 'the client never replaces a ticket that was not taken',
+    file: 'client/presenter.ts',
+    from: "    if (replace === 'no' || own === undefined) return\n",
+    to: '    return\n',
+    says: RECOVERY,
+  },
+  {
+    name: 'the client does not look at what a proof covers',
+    file: 'client/http-response.ts',
+    from: 'if (!isSameBinding(binding, actual)) {',
+    to: 'if (!isSameBinding(binding, binding)) {',
+    says: WRONG_ANSWER,
+  },
+  {
+    name: 'the proof of one request does for another',
+    file: 'shared/protocol/ap.ts',
+    from: "if (!isMac(key, 'ap-rep', mac, covered, answered)) {",
+    to: "if (!isMac(key, 'ap-rep', mac, covered, answered) && mac.length === 0) {",
+    says: WRONG_ANSWER,
+  },
+  {
+    name: 'the client waits for the KDC without end',
+    file: 'client/kdc-connection.ts',
+    from: 'reject(unreachable(link.url, ',
+    to: 'void (unreachable(link.url, ',
+    says: ENDLESS,
+  },
+  {
+    name: 'the service records a request after others have come',
+    file: 'service/replay-cache.ts',
+    from: '    this.#entries.insert(time, presenter)\n',
+    to: '    setImmediate(() => {\n      this.#entries.load(id)\n      this.#entries.insert(time, presenter)\n    })\n',
+    says: TWICE,
+  },
+  {
+    name: 'the service starts without a floor',
+    file: 'shared/protocol/constants.ts',
+    from: 'FLOOR_AT_START: 6_000,',
+    to: 'FLOOR_AT_START: -60_000,',
+    says: TWICE,
+  },
+  {
+    name: 'the service drops a bucket and leaves the floor',
+    file: 'service/replay-cache.ts',
+    from: 'this.#floor.raise(this.#entries.dropOldest())',
+    to: 'this.#entries.dropOldest()',
+    says: TWICE,
+  },
+  {
+    name: 'the service does not compare the binding',
+    file: 'shared/protocol/accept.ts',
+    from: 'if (matches) return accepted as VerifiedRequest',
+    to: 'if (matches || accepted.key) return accepted as VerifiedRequest',
+    says: NOT_SENT,
+  },
+]
