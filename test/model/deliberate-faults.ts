@@ -1,14 +1,7 @@
-/** One thing wrong with the product, as an edit of its source. */
-export interface Fault {
-  readonly name: string
-  readonly file: string
-  /** Occurs exactly once. */
-  readonly from: string
-  readonly to: string
-}
+import type { DeliberateFault } from '../deliberate-faults.js'
 
 /** What the model must see. Each is a check left out, a name or time not bound, or a step too late or too few. */
-export const FAULTS: readonly Fault[] = [
+export const FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a service keeps no replay cache',
     file: 'service/replay-cache.ts',

@@ -1,98 +1,29 @@
-import { spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { FAULTS, type Fault } from './deliberate-faults.js'
+import { describe, expect, it } from 'vitest'
+import { placesOf, runWithFault } from '../deliberate-faults.js'
+import { FAULTS } from './deliberate-faults.js'
 
 /**
  * That the model has teeth: each fault is put into a copy of the sources, and the model must see it there, by an
  * invariant and not by falling over. The copy as it is must pass. `ORTHRUS_MODEL_FAULT` picks some by their names.
  */
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const slow = process.env.ORTHRUS_SLOW === '1'
+const TEST = 'test/model/model.test.ts'
+const SEED = '20261121'
+const RUNS = { WITH_FAULT: '1500', AS_IT_IS: '300' } as const
+const TIMEOUT = 3_600_000
+
 const chosen = process.env.ORTHRUS_MODEL_FAULT
 const faults = FAULTS.filter(({ name }) => chosen === undefined || name.includes(chosen))
 
-/** What the model needs of the house. */
-const COPIED = ['client', 'kdc', 'service', 'shared', 'testing', 'package.json', 'tsconfig.json']
-const COPIED_TESTS = ['vitest.config.ts', 'model', 'properties', 'kdc/realm.ts']
-const RUNS = 1_500
-const SEED = 20_261_121
-const AT_ONCE = 2
-
-interface Outcome {
-  readonly code: number | null
-  readonly output: string
-}
-
-class Copy {
-  readonly folder = mkdtempSync(join(tmpdir(), 'orthrus-model-'))
-
-  constructor() {
-    for (const name of COPIED) this.#take(name)
-    for (const name of COPIED_TESTS) this.#take(join('test', name))
-    symlinkSync(join(root, 'node_modules'), join(this.folder, 'node_modules'))
-  }
-
-  #take(path: string): void {
-    cpSync(join(root, path), join(this.folder, path), { recursive: true })
-  }
-
-  apply({ file, from, to }: Fault): void {
-    const path = join(this.folder, file)
-    writeFileSync(
-      path,
-      readFileSync(path, 'utf8').replace(from, () => to),
-    )
-  }
-
-  /** Runs the model there, until it fails and no longer. */
-  run(runs: number): Promise<Outcome> {
-    const command = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts']
-    const env = {
-      ...process.env,
-      ORTHRUS_MODEL_RUNS: String(runs),
-      ORTHRUS_MODEL_SEED: String(SEED),
-      ORTHRUS_MODEL_QUICK: '1',
-      ORTHRUS_SLOW: '1',
-    }
-    const args = [...command, 'test/model/model.test.ts', '--project', 'openssl']
-    return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, args, { cwd: this.folder, env })
-      let output = ''
-      const take = (text: Buffer): void => {
-        output += text
-      }
-      child.stdout.on('data', take)
-      child.stderr.on('data', take)
-      child.on('error', reject)
-      child.on('close', code => resolve({ code, output }))
-    })
-  }
-
-  remove(): void {
-    rmSync(this.folder, { recursive: true, force: true })
-  }
-}
-
-async function runCopy(fault: Fault | undefined, runs: number): Promise<Outcome> {
-  const copy = new Copy()
-  try {
-    if (fault !== undefined) copy.apply(fault)
-    return await copy.run(runs)
-  } finally {
-    copy.remove()
-  }
+/** Until it fails and no longer. */
+function told(runs: string): Readonly<Record<string, string>> {
+  return { ORTHRUS_MODEL_SEED: SEED, ORTHRUS_MODEL_RUNS: runs, ORTHRUS_MODEL_QUICK: '1' }
 }
 
 describe('the deliberate faults', () => {
-  it.each(FAULTS)('can be made: $name', ({ file, from, to }) => {
-    const text = readFileSync(join(root, file), 'utf8')
-    expect(text.split(from)).toHaveLength(2)
-    expect(to).not.toBe(from)
+  it.each(FAULTS)('can be made: $name', async fault => {
+    expect(await placesOf(fault)).toBe(1)
+    expect(fault.to).not.toBe(fault.from)
   })
 
   it('are many, each of a name of its own', () => {
@@ -101,39 +32,20 @@ describe('the deliberate faults', () => {
   })
 })
 
-describe.runIf(slow || chosen !== undefined)('the model', () => {
-  const outcomes = new Map<string, Promise<Outcome>>()
+describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
+  'the model',
+  { timeout: TIMEOUT },
+  () => {
+    it.each(faults)('sees that $name', async fault => {
+      const { passed, output } = await runWithFault(fault, TEST, told(RUNS.WITH_FAULT))
+      expect(output).toContain('INVARIANT: ')
+      expect(passed).toBe(false)
+    })
 
-  beforeAll(() => {
-    const waiting = [...faults]
-    const free = Array.from({ length: AT_ONCE }, () => Promise.resolve())
-    for (const [i, fault] of waiting.entries()) {
-      const outcome = (free[i % AT_ONCE] as Promise<void>).then(() => runCopy(fault, RUNS))
-      outcomes.set(fault.name, outcome)
-      free[i % AT_ONCE] = outcome.then(
-        () => {},
-        () => {},
-      )
-    }
-  })
-
-  afterAll(async () => {
-    await Promise.allSettled(outcomes.values())
-  })
-
-  it.each(faults)(
-    'sees that $name',
-    async ({ name }) => {
-      const outcome = await outcomes.get(name)
-      expect(outcome?.output).toContain('INVARIANT: ')
-      expect(outcome?.code).toBe(1)
-    },
-    3_600_000,
-  )
-
-  it('sees nothing in the copy as it is', async () => {
-    const { code, output } = await runCopy(undefined, 300)
-    expect(output).not.toContain('INVARIANT: ')
-    expect(code, output).toBe(0)
-  }, 3_600_000)
-})
+    it('sees nothing in the copy as it is', async () => {
+      const { passed, output } = await runWithFault(undefined, TEST, told(RUNS.AS_IT_IS))
+      expect(output).not.toContain('INVARIANT: ')
+      expect(passed, output).toBe(true)
+    })
+  },
+)
