@@ -24,8 +24,6 @@ export const OPERATION_COLUMNS: readonly Column[] = [
 ]
 
 const COUNT = { LEAST: 16, MOST: 40_000 } as const
-/** What the first operations of a process cost says nothing of the others. */
-const WARM_UPS = 3
 
 /** Inputs that are made together: a request meets its receiver soon after it is made, not after 40,000 others. */
 const BATCH = 256
@@ -80,7 +78,8 @@ export async function measureOperations(
 ): Promise<MeasuredRow[]> {
   const planned: { operation: BoundOperation; count: number; samples: Sample[] }[] = []
   for (const operation of operations) {
-    planned.push({ operation, count: await warmUp(operation, settings), samples: [] })
+    const least = settings.quick ? COUNT.LEAST : 4 * COUNT.LEAST
+    planned.push({ operation, count: await warmUp(operation.round, least, settings), samples: [] })
   }
   for (let round = 0; round < settings.rounds; round++) {
     for (const { operation, count, samples } of planned) samples.push(await operation.round(count))
@@ -88,17 +87,27 @@ export async function measureOperations(
   return planned.map(({ operation: { head }, samples }) => ({ head, samples }))
 }
 
-/** @returns how many operations make a round */
-async function warmUp({ round }: BoundOperation, { seconds, quick }: Settings): Promise<number> {
-  let count = quick ? COUNT.LEAST : 4 * COUNT.LEAST
-  for (let time = 0; time < (quick ? 1 : WARM_UPS); time++) {
+/**
+ * Runs rounds until so much time has gone by in them that code which is going to be compiled is: what the first
+ * operations of a process cost says nothing of the others.
+ * @param first how many operations the first round has. @returns how many make a round
+ */
+export async function warmUp(
+  round: (count: number) => Promise<Sample>,
+  first: number,
+  { seconds, warmUpSeconds }: Settings,
+): Promise<number> {
+  let count = first
+  let spent = 0
+  do {
     const { rate = 0 } = await round(count)
+    spent += count / rate
     count = countFor(rate, seconds)
-  }
+  } while (spent < warmUpSeconds)
   return count
 }
 
 /** How many operations take about so long. */
-export function countFor(rate: number, seconds: number): number {
+function countFor(rate: number, seconds: number): number {
   return Math.min(COUNT.MOST, Math.max(COUNT.LEAST, Math.round(rate * seconds)))
 }

@@ -6,6 +6,8 @@ export interface Settings {
   readonly rounds: number
   /** About how long one round of one row takes. */
   readonly seconds: number
+  /** How long each row runs before it is measured. */
+  readonly warmUpSeconds: number
   /** A smoke test: one short round, small numbers, and no figure to be relied on. */
   readonly quick: boolean
   /** With a million principals too. */
@@ -20,8 +22,8 @@ export interface Order {
   readonly only: readonly string[]
 }
 
-const NORMAL = { rounds: 5, seconds: 0.4 } as const
-const QUICK = { rounds: 1, seconds: 0.02 } as const
+const NORMAL = { rounds: 5, seconds: 0.4, warmUpSeconds: 2 } as const
+const QUICK = { rounds: 1, seconds: 0.02, warmUpSeconds: 0 } as const
 
 /** @throws TypeError for what is no option */
 export function readOrder(args: readonly string[]): Order {

@@ -1,5 +1,5 @@
 import { type Column, type Group, type MeasuredRow, makeGroup, type Sample } from '../figures.js'
-import { countFor } from '../measure.js'
+import { warmUp } from '../measure.js'
 import { type Child, withChildren } from '../processes.js'
 import type { Settings } from '../settings.js'
 import type { LoadFigures } from './load-process.js'
@@ -9,8 +9,7 @@ import type { StartedKdc } from './realm.js'
 /** AS and TGS over WebSockets: a KDC in one process, all of its clients in another. */
 
 const SERVICES = 16
-const WARM_UPS = 2
-const WARM_UP = { COUNT: 256, QUICK: 64 } as const
+const FIRST = 256
 
 const COLUMNS: readonly Column[] = [
   { key: 'cpu', title: 'CPU of the KDC, µs each', better: 'less' },
@@ -69,11 +68,7 @@ async function requireTickets(load: Child, exchange: Exchange): Promise<void> {
 }
 
 async function measurePlan(kdc: Child, load: Child, plan: Plan, settings: Settings): Promise<MeasuredRow> {
-  let count: number = settings.quick ? WARM_UP.QUICK : WARM_UP.COUNT
-  for (let time = 0; time < WARM_UPS; time++) {
-    const { rate = 0 } = await measureRound(kdc, load, plan, count)
-    count = Math.max(plan.connections, countFor(rate, settings.seconds))
-  }
+  const count = await warmUp(count => measureRound(kdc, load, plan, count), FIRST, settings)
   const samples: Sample[] = []
   for (let round = 0; round < settings.rounds; round++) {
     samples.push(await measureRound(kdc, load, plan, count))

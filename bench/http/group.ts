@@ -2,7 +2,7 @@ import { formatKeytab } from '../../shared/keytab.js'
 import { parsePrincipal } from '../../shared/principal.js'
 import type { LoadFigures } from '../exchanges/load-process.js'
 import { type Column, type Group, makeGroup, type Sample } from '../figures.js'
-import { countFor } from '../measure.js'
+import { warmUp } from '../measure.js'
 import { createService } from '../presentation/scene.js'
 import { type Child, withChildren } from '../processes.js'
 import type { Settings } from '../settings.js'
@@ -11,7 +11,7 @@ import type { StartedService } from './service-process.js'
 
 /** `requireTicket` around a handler that does nothing, against the same handler alone. */
 
-const [WARM_UPS, WARM_UP_COUNT] = [3, 320]
+const FIRST = 320
 
 const COLUMNS: readonly Column[] = [
   { key: 'rate', title: 'requests a second', better: 'more' },
@@ -46,8 +46,8 @@ const HEAD = {
 async function measureBoth(service: Child, load: Child, settings: Settings): Promise<Group> {
   const [bare, ticketed]: [Sample[], Sample[]] = [[], []]
   const counts = {
-    bare: await warmUp(service, load, false, settings),
-    ticketed: await warmUp(service, load, true, settings),
+    bare: await warmUp(count => measureRound(service, load, false, count), FIRST, settings),
+    ticketed: await warmUp(count => measureRound(service, load, true, count), FIRST, settings),
   }
   for (let round = 0; round < settings.rounds; round++) {
     const without = await measureRound(service, load, false, counts.bare)
@@ -59,15 +59,6 @@ async function measureBoth(service: Child, load: Child, settings: Settings): Pro
     { head: { id: 'http.ticketed', name: 'behind requireTicket', beside: 'http.bare' }, samples: ticketed },
     { head: { id: 'http.bare', name: 'the handler alone', peer: true }, samples: bare },
   ])
-}
-
-async function warmUp(service: Child, load: Child, ticketed: boolean, settings: Settings): Promise<number> {
-  let count = WARM_UP_COUNT
-  for (let time = 0; time < (settings.quick ? 1 : WARM_UPS); time++) {
-    const { rate = 0 } = await measureRound(service, load, ticketed, count)
-    count = countFor(rate, settings.seconds)
-  }
-  return count
 }
 
 async function measureRound(service: Child, load: Child, ticketed: boolean, count: number): Promise<Sample> {
