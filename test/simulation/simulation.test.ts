@@ -9,16 +9,17 @@ import { type Run, simulate } from './simulate.js'
 /**
  * Clients that follow section 8 of docs/protocol.md over a network that drops, delays, copies, alters and forges, with
  * clocks that are stepped and processes that restart. A run is decided by its seed:
- * `ORTHRUS_SIMULATION_SEED=17 npx vitest run --config test/vitest.config.ts test/simulation` begins with that of 17.
+ * `ORTHRUS_SIMULATION_SEED=17 npx vitest run --config test/vitest.config.ts test/simulation` begins with that of 17;
+ * `ORTHRUS_SIMULATION_RUNS` says how many there are.
  */
 
 const SLOW = process.env.ORTHRUS_SLOW === '1'
-const RUNS = SLOW ? 126 : 4
+const RUNS = Number(process.env.ORTHRUS_SIMULATION_RUNS ?? (SLOW ? 126 : 4))
 const REQUESTS = SLOW ? 800 : 500
 const FIRST = Number(process.env.ORTHRUS_SIMULATION_SEED ?? randomInt(1, 2 ** 31))
 
 /** Whatever the machine is busy with besides, milliseconds. */
-const TIMEOUT = SLOW ? 1_500_000 : 120_000
+const TIMEOUT = SLOW || RUNS > 4 ? 1_500_000 : 120_000
 
 describe('a client that follows section 8', { timeout: TIMEOUT }, () => {
   it('has nothing handled twice, is told the truth, and is served once all is well', async () => {
