@@ -110,8 +110,7 @@ function authenticate(bytes: Uint8Array, { type, tickets }: AcceptOptions): Auth
 /** Step 4, as the replay cache decided it. */
 function requireAdmitted({ refusal, now, floor }: Admission, request: ApRequest): void {
   if (refusal === undefined) return
-  const facts = { expected: now, actual: request.time, time: now, floor }
-  throw new OrthrusError(refusal, REASON[refusal], { ...facts, final: refusal === 'ticket_expired' })
+  throw new OrthrusError(refusal, REASON[refusal], { expected: now, actual: request.time, time: now, floor })
 }
 
 const REASON = {
