@@ -11,8 +11,8 @@ import { hex } from '../../vectors.js'
  * so this can only be tried; what is tried is the real seal, with the random bytes that it draws ahead in blocks.
  */
 
-/** The portable implementation asks the platform each time: a tenth of the seals will do. */
-const SHARE = randomBytes === drawnAhead ? 1 : 10
+/** The portable implementation asks the platform each time, and takes long: a hundredth of the seals will do. */
+const SHARE = randomBytes === drawnAhead ? 1 : 100
 const SEALS = (process.env.ORTHRUS_SLOW === '1' ? 10_000_000 : 100_000) / SHARE
 const MINUTES = 30
 const NONCE_WORDS = 3
