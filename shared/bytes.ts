@@ -5,7 +5,8 @@ let used = 0
 
 /**
  * Zeroed bytes for what is soon gone: a message on its way. Several share a piece of memory, since one of its own
- * costs more to make than most messages cost to fill; what is kept for long is a copy, or it keeps them all.
+ * costs more to make than most messages cost to fill. What is kept for long is a copy, or it keeps them all; and none of
+ * it is for the application, whose view of one would be a view of its neighbours.
  */
 export function allocateBriefly(length: number): Uint8Array {
   if (length > SHARED_BYTES) return new Uint8Array(length)

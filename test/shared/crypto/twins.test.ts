@@ -110,6 +110,12 @@ describe('base64url of Node and of no platform', () => {
     )
   })
 
+  it('read a key into memory that nothing else lies in', () => {
+    for (const { fromBase64url } of twins) {
+      expect(fromBase64url('A'.repeat(43)).buffer.byteLength).toBe(32)
+    }
+  })
+
   it('refuse the same', () => {
     const letters = fc.constantFrom(...'AQgwZz09-_+/= \n\u0000\u00e9\u0141\u{1f600}')
     const read = ({ fromBase64url }: typeof portableBase64url, text: string) => {
