@@ -53,10 +53,10 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /**
  * Small values take far more room in memory than in a message: an empty list is one byte there. So what is decoded is
  * counted as the platform will hold it, and refused beyond a floor and so much for each byte of the message. No message
- * of the protocol comes near: the worst are a caveat of 2 KiB that is nothing but lists, at less than the floor, and
- * rules of policy whose claims are empty lists, at 27 bytes a byte in a page of at most 100.
+ * of the protocol comes to that: the worst are a caveat of 2 KiB that is nothing but lists, and a page of 100 rules of
+ * policy whose claims have names of two letters and empty lists for values, at 27 bytes a byte.
  */
-const MEMORY = { FLOOR: 192 * 1024, A_BYTE: 16, LIST: 48, ITEM: 8, BYTES: 112, TEXT: 24 } as const
+const MEMORY = { FLOOR: 256 * 1024, A_BYTE: 16, LIST: 48, ITEM: 8, BYTES: 112, TEXT: 24 } as const
 
 /** Most texts are no longer; a `TextDecoder` takes longer to call than to work, and a view more room than they. */
 const SHORT_TEXT = 64

@@ -12,10 +12,10 @@ export const TIME_MOST = 50
 /** The most memory for each byte of an input. */
 export const MEMORY_A_BYTE = 20
 /**
- * What any input may take besides: the decoder's own floor of 192 KiB, which a caveat of 2 KiB and a page of rules can
+ * What any input may take besides: the decoder's own floor of 256 KiB, which a caveat of 2 KiB and a page of rules can
  * need, and 64 KiB for what every exchange takes however small it is: promises, keys, errors with their stacks.
  */
-export const MEMORY_FLOOR = 256 * 1024
+export const MEMORY_FLOOR = 320 * 1024
 
 /** Reads the cost of what goes through it. */
 export interface Meter {
