@@ -1,9 +1,9 @@
-const CAPACITY_FIRST = 4 * 1024
+const CAPACITY_GROWN = 4 * 1024
 const NOTHING = Buffer.alloc(0)
 
 /**
- * Bytes that arrive in pieces, copied into one piece of memory that doubles as it fills: thousands of tiny pieces
- * take no more of it than their bytes.
+ * Bytes that arrive in pieces, copied into one piece of memory that doubles once there is a second: thousands of tiny
+ * pieces take no more of it than their bytes.
  */
 export class ByteCollector {
   readonly #limit: number
@@ -36,7 +36,7 @@ export class ByteCollector {
 
   #grow(length: number): void {
     // What comes whole, as most does, takes its own length and no more.
-    const wanted = this.#length === 0 ? length : Math.max(length, 2 * this.#held.length, CAPACITY_FIRST)
+    const wanted = this.#length === 0 ? length : Math.max(length, 2 * this.#held.length, CAPACITY_GROWN)
     const grown = Buffer.allocUnsafeSlow(Math.min(wanted, this.#limit))
     grown.set(this.bytes())
     this.#held = grown

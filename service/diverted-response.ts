@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { Adopted } from './adopted.js'
-import type { Done, Encoding, ResponseBuffer } from './response-buffer.js'
+import type { Done, Encoding, ResponseBuffer, ResponseMethods } from './response-buffer.js'
 import type { GivenHeaders } from './response-headers.js'
 
 /** Makes each method of the response that sends, or changes what will be sent, one of its buffer. */
@@ -65,7 +65,7 @@ const INSTEAD = {
   addTrailers(this: ServerResponse, headers: OutgoingHttpHeaders | readonly [string, string][]): void {
     bufferOf(this).addTrailers(headers)
   },
-}
+} satisfies Record<keyof ResponseMethods, unknown>
 
 const HEADERS_SENT = {
   configurable: true,

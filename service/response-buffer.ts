@@ -33,8 +33,8 @@ const NO_BODY = Buffer.alloc(0)
 
 /**
  * Keeps what a handler answers, and sends nothing, until it calls `end`. To the handler the response behaves as
- * ever: its head is fixed by the first of `writeHead`, `write`, `flushHeaders` and `end`. `release` gives the
- * response its own methods back in effect; `mute` makes it take, and ignore, whatever a handler still writes.
+ * ever: its head is fixed by the first of `writeHead`, `write`, `flushHeaders` and `end`. `release` passes
+ * everything on to the response's own methods; `mute` makes it take, and ignore, whatever a handler still writes.
  */
 export class ResponseBuffer {
   readonly #response: ServerResponse

@@ -57,7 +57,11 @@ export class Proof implements ResponseWatcher {
     const { method, url: target } = this.#req
     const fields = { method, path: target?.split('?', 1)[0], client: verified.client, err: cause }
     logger.error(fields, `a handler failed: ${reason}`)
-    if (!this.buffer.buffering) return
+    if (!this.buffer.buffering) {
+      // What failed was the sending: nothing has gone out, and nothing may that is not proved.
+      if (!this.#res.headersSent) this.#res.destroy()
+      return
+    }
     const own = this.buffer.mute()
     clearHeaders(this.#res)
     own.setHeader('content-type', 'text/plain; charset=utf-8')

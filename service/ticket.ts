@@ -25,7 +25,7 @@ export interface Ticket {
   /** Whether policy lets the client delegate this ticket. */
   readonly delegable: boolean
   /**
-   * A caller for the next service, in the name of this request's client, by the credential that it sent along.
+   * A method, to be called on the ticket: a caller for the next service, in the name of this request's client, by the credential that it sent along.
    * @throws OrthrusError `credential_invalid` where it sent none, or one that was made for somebody else
    */
   onBehalf<Caller>(realm: DelegateRealm<Caller>): Caller

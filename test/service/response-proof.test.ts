@@ -444,6 +444,18 @@ describe('a handler that fails', () => {
     }
   })
 
+  it('whose answer Node does not send: the connection ends, and nothing goes out', async () => {
+    const realm = await startRealm({
+      handler: (_req, res) => {
+        res.statusMessage = 'two\nlines'
+        res.end('a')
+      },
+    })
+    const connection = realm.connect()
+    await expect(connection.write(formatRequest(realm.sign()), 'GET').response()).rejects.toThrow()
+    expect(errorsOf(realm)).toHaveLength(1)
+  })
+
   it('does not undo what was said about the connection', async () => {
     const { response } = await answer((_req, res) => {
       res.setHeader('connection', 'close')
