@@ -184,7 +184,8 @@ export class TicketCache {
 
 /**
  * Whether it has ended, or begins so late that the KDC's clock must have been set back since it was granted: no
- * service takes it, and its refresh is as far away.
+ * service takes it, and its refresh is as far away. Services take none that begins over a minute ahead; but so far as
+ * the KDC lets it be off, this clock may be wrong itself, and would find every new ticket too late.
  */
 function isOutside({ startTime, endTime }: ServiceTicket, now: number): boolean {
   return now >= endTime || startTime - now > WINDOW.KDC_SKEW

@@ -66,8 +66,8 @@ export class Vault {
   standIn(kind: RecordKind, fields: readonly Value[]): () => VaultRecord {
     // No record has this name.
     const name = ''
-    const { value } = this.#seal({ kind, name, expected: 0, fields })
-    return () => this.#open(kind, name, { version: 1, value: value as Uint8Array })
+    const value = (this.#seal({ kind, name, expected: 0, fields }).value as Uint8Array).slice()
+    return () => this.#open(kind, name, { version: 1, value })
   }
 
   watch(listener: WatchListener): () => void {

@@ -1,14 +1,14 @@
 import type { Usage } from '../protocol/constants.js'
 import { SIZE } from '../protocol/constants.js'
 
-/** The bytes of a key, for the few modules that derive from it, seal it or write it down. */
-export let revealKey: (key: AnyKey) => Uint8Array
 /** What was expanded from a key for one usage. */
 export interface Expanded {
   readonly usage: Usage
   readonly bytes: Uint8Array
 }
 
+/** The bytes of a key, for the few modules that derive from it, seal it or write it down. */
+export let revealKey: (key: AnyKey) => Uint8Array
 /** What has been expanded from a key before, kept beside it: a list, since a key has few usages. */
 export let expandedOf: (key: AnyKey) => Expanded[]
 

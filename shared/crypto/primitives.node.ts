@@ -25,20 +25,20 @@ function plain(buffer: Buffer): Uint8Array {
 
 /**
  * One call into OpenSSL a digest: making a hash object costs more than hashing what we hash. It comes as a text of one
- * character a byte, since a `Buffer` for it costs as much again.
+ * character a byte, since a `Buffer` for it costs as much again; nobody keeps the text.
  */
 function digest(message: Uint8Array): string {
   return hash('sha256', message, 'binary')
 }
 
-function write(target: Uint8Array, offset: number, digest: string): Uint8Array {
-  for (let i = 0; i < DIGEST_BYTES; i++) target[offset + i] = digest.charCodeAt(i)
+function writeDigest(target: Uint8Array, offset: number, text: string): Uint8Array {
+  for (let i = 0; i < DIGEST_BYTES; i++) target[offset + i] = text.charCodeAt(i)
   return target
 }
 
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const message = parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(...parts)
-  return write(new Uint8Array(DIGEST_BYTES), 0, digest(message))
+  return writeDigest(new Uint8Array(DIGEST_BYTES), 0, digest(message))
 }
 
 const BLOCK_BYTES = 64
@@ -63,8 +63,8 @@ export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Ui
     offset += part.length
   }
   pad(outerWorkspace, block, OUTER_PAD)
-  write(outerWorkspace, BLOCK_BYTES, digest(message))
-  return write(new Uint8Array(DIGEST_BYTES), 0, digest(outerWorkspace))
+  writeDigest(outerWorkspace, BLOCK_BYTES, digest(message))
+  return writeDigest(new Uint8Array(DIGEST_BYTES), 0, digest(outerWorkspace))
 }
 
 function pad(target: Uint8Array, key: Uint8Array, byte: number): void {

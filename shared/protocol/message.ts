@@ -44,6 +44,13 @@ export function decodeMessage(bytes: Uint8Array, type: MessageType): Value[] {
   return decode(contentOf(bytes, type))
 }
 
+export interface CreatedMacMessage {
+  readonly bytes: Uint8Array
+  /** What of the bytes the MAC is over. */
+  readonly covered: Uint8Array
+  readonly mac: Uint8Array
+}
+
 /** A message with its MAC: over all its bytes, then `answered`, the MAC of the request where it is a reply. */
 export function createMacMessage<K extends AnyKey>(
   key: K,
@@ -51,7 +58,7 @@ export function createMacMessage<K extends AnyKey>(
   type: MessageType,
   body: readonly Value[],
   answered?: Uint8Array,
-): Omit<MacMessage, 'body'> & { readonly bytes: Uint8Array } {
+): CreatedMacMessage {
   const content = encodeBriefly(body)
   const bytes = allocateBriefly(HEADER_BYTES + content.length + SIZE.MAC)
   bytes.set(header(type))
