@@ -179,9 +179,10 @@ export class ClientBeliefs {
     })
   }
 
-  /** How many of a request's AP-REQs were let through. */
+  /** How many of a request's AP-REQs were let through; one that came too early is sent again as the same bytes. */
   #handledOf(op: Op): number {
-    return op.sent.filter(bytes => this.#handled.has(nameOf(bytes))).length
+    const names = new Set(op.sent.map(nameOf))
+    return [...names].filter(name => this.#handled.has(name)).length
   }
 }
 
