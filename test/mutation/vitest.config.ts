@@ -1,0 +1,42 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** What is run for each mutant: only fast tests, and first those of the parts that most others lean on. */
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+const TESTS = [
+  'test/shared/texts.test.ts',
+  'test/shared/protocol/*.test.ts',
+  'test/shared/crypto/keys.test.ts',
+  'test/kdc/lifetime.test.ts',
+  'test/kdc/policy.test.ts',
+  'test/service/requirements.test.ts',
+  'test/service/ticket-cache.test.ts',
+  'test/service/replay-cache.test.ts',
+  'test/kdc/as-exchange.test.ts',
+  'test/kdc/tgs-exchange.test.ts',
+  'test/kdc/properties.test.ts',
+]
+
+/** In the order of the list, so that a mutant falls to the nearest test and the rest need not run. */
+class NearestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number =>
+      TESTS.findIndex(pattern => moduleId.includes(pattern.replace(/\*.*$/, '')))
+    return files.sort((a, b) => place(a) - place(b))
+  }
+}
+
+export default defineConfig({
+  root,
+  resolve: {
+    alias: {
+      '#primitives': `${root}shared/crypto/primitives.node.ts`,
+      '#keytab-file': `${root}shared/keytab-file.node.ts`,
+      '#websocket': `${root}client/websocket.node.ts`,
+    },
+  },
+  test: { include: TESTS, sequence: { sequencer: NearestFirst } },
+})
