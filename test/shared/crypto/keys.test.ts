@@ -10,6 +10,7 @@ import {
   extendChain,
   finishChain,
   isMac,
+  keepChain,
   startChain,
 } from '../../../shared/crypto/derive.js'
 import { type AnyKey, AuthKey, LongTermKey, revealKey, SessionKey } from '../../../shared/crypto/keys.js'
@@ -95,6 +96,22 @@ describe('keys', () => {
     for (const text of shown) for (const secret of secrets) expect(text).not.toContain(secret.slice(0, 12))
   })
 
+  it('show what they are for, wherever they are written', () => {
+    const [session, auth] = [new SessionKey(bytes.slice()), new AuthKey(bytes.slice())]
+    for (const [one, name] of [
+      [key, '[LongTermKey]'],
+      [session, '[SessionKey]'],
+      [auth, '[AuthKey]'],
+    ] as const) {
+      expect([`${one}`, inspect(one), JSON.stringify(one)]).toEqual([name, name, JSON.stringify(name)])
+    }
+  })
+
+  it('are expanded once for each usage', () => {
+    expect(expand(key, 'ticket')).toBe(expand(key, 'ticket'))
+    expect(expand(key, 'ticket')).not.toEqual(expand(key, 'as-req'))
+  })
+
   it.each([0, 31, 33])('do not have %i bytes', length => {
     expect(() => new LongTermKey(new Uint8Array(length))).toThrow(TypeError)
   })
@@ -110,5 +127,72 @@ describe('keys', () => {
       altered[i] = (altered[i] as number) ^ 1
       expect(isMac(key, 'as-req', altered, part)).toBe(false)
     }
+  })
+})
+
+describe('what is kept beside a key', () => {
+  const caveat = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes)
+  const session = (): SessionKey => new SessionKey(new Uint8Array(32).fill(7))
+
+  it('is the chain without caveats, which most tickets are presented with', () => {
+    const key = session()
+    expect(deriveAuthKey(key, [])).toBe(deriveAuthKey(key, []))
+  })
+
+  it('is no chain with caveats that nobody proved', () => {
+    const key = session()
+    expect(deriveAuthKey(key, [caveat(1)])).not.toBe(deriveAuthKey(key, [caveat(1)]))
+  })
+
+  it('is a chain that was proved, as a copy, found by equal bytes and by no others', () => {
+    const key = session()
+    const presented = [caveat(1, 2), caveat(3)]
+    const authKey = deriveAuthKey(key, presented)
+    const kept = keepChain(key, presented, authKey)
+    expect(kept).toEqual(presented)
+    presented[0]?.fill(9)
+    expect(kept).toEqual([caveat(1, 2), caveat(3)])
+    expect(deriveAuthKey(key, [caveat(1, 2), caveat(3)])).toBe(authKey)
+    expect(keepChain(key, [caveat(1, 2), caveat(3)], authKey)).toBe(kept)
+    for (const other of [
+      presented,
+      [caveat(1, 2)],
+      [caveat(3), caveat(1, 2)],
+      [caveat(1, 2), caveat(4)],
+      [caveat(1, 2), caveat(3), caveat(3)],
+      [caveat(1, 2), caveat(3), caveat()],
+      [caveat(1), caveat(2, 3)],
+      [],
+    ]) {
+      expect(revealKey(deriveAuthKey(key, other))).not.toEqual(revealKey(authKey))
+    }
+  })
+
+  it('is four chains, and the fifth takes the place of the oldest', () => {
+    const key = session()
+    const keep = (byte: number): AuthKey => {
+      const authKey = deriveAuthKey(key, [caveat(byte)])
+      keepChain(key, [caveat(byte)], authKey)
+      return authKey
+    }
+    const kept = [1, 2, 3, 4].map(keep)
+    expect([1, 2, 3, 4].map(byte => deriveAuthKey(key, [caveat(byte)]))).toEqual(kept)
+    for (const [i, one] of kept.entries()) expect(deriveAuthKey(key, [caveat(i + 1)])).toBe(one)
+    const fifth = keep(5)
+    expect(deriveAuthKey(key, [caveat(5)])).toBe(fifth)
+    expect(deriveAuthKey(key, [caveat(2)])).toBe(kept[1])
+    expect(deriveAuthKey(key, [caveat(1)])).not.toBe(kept[0])
+  })
+
+  it('is the key of two sides, for these two in this order', () => {
+    const [own, other, third] = [1, 2, 3].map(fill => new AuthKey(new Uint8Array(32).fill(fill))) as [
+      AuthKey,
+      AuthKey,
+      AuthKey,
+    ]
+    const both = combineAuthKeys(own, other)
+    expect(combineAuthKeys(own, third)).not.toBe(both)
+    expect(combineAuthKeys(own, other)).toBe(both)
+    expect(revealKey(combineAuthKeys(other, own))).not.toEqual(revealKey(both))
   })
 })

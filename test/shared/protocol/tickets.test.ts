@@ -1,15 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../shared/bytes.js'
-import { LongTermKey, SessionKey } from '../../../shared/crypto/keys.js'
+import { LongTermKey, revealKey, SessionKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import type { Principal } from '../../../shared/principal.js'
 import type { Value } from '../../../shared/protocol/encoding.js'
 import {
+  type Claims,
   compareNames,
   decodeClaims,
+  decodeInnerTicket,
   decodeTicket,
+  encodeClaims,
   openTicket,
+  requireValidAtKdc,
+  requireValidAtService,
   sealTicket,
 } from '../../../shared/protocol/ticket.js'
 import { fixedRandom, fromJson, hex, type Json, vectors } from '../../vectors.js'
@@ -96,10 +101,146 @@ describe('tickets', () => {
     expect(openTicket(sealed, key).endTime).toBe(2 ** 53 - 1)
   })
 
+  it('keep no more of the plaintext than their fields', () => {
+    const key = new LongTermKey(hex(tickets.good[0]?.serviceKey ?? ''))
+    const opened = openTicket(decodeTicket(hex(tickets.good[0]?.bytes ?? '')), key)
+    expect(revealKey(opened.key).buffer.byteLength).toBe(32)
+  })
+
+  it('of each service and kvno are sealed as that, one after the other', () => {
+    const key = new LongTermKey(new Uint8Array(32).fill(7))
+    const content = contentOf(fromJson(tickets.good[0]?.fields ?? []) as Value[])
+    const [orders, billing] = ['orders@demo.example', 'billing@demo.example'] as [Principal, Principal]
+    for (const [service, kvno] of [
+      [orders, 1],
+      [billing, 1],
+      [orders, 2],
+      [orders, 1],
+    ] as const) {
+      const sealed = sealTicket(service, kvno, key, content, systemRandom)
+      expect(openTicket(decodeTicket(sealed.bytes), key)).toMatchObject({ service, kvno })
+      for (const renamed of [
+        { ...sealed, service: service === orders ? billing : orders },
+        { ...sealed, kvno: kvno + 1 },
+      ]) {
+        const { service: said, kvno: numbered } = renamed
+        expect(() => openTicket(renamed, key)).toThrow(
+          expect.objectContaining({ code: 'ticket_invalid', facts: { service: said, kvno: numbered } }),
+        )
+      }
+    }
+  })
+
+  it('within another message are malformed, whatever is wrong with them', () => {
+    const bytes = hex(tickets.good[0]?.bytes ?? '')
+    const malformed = expect.objectContaining({ code: 'malformed', final: true })
+    expect(() => decodeInnerTicket(Uint8Array.of(2, ...bytes.subarray(1)))).toThrow(malformed)
+    expect(() => decodeInnerTicket(bytes.subarray(0, 9))).toThrow(malformed)
+    expect(() => decodeInnerTicket(undefined as unknown as Uint8Array)).toThrow(TypeError)
+    expect(decodeInnerTicket(bytes)).toEqual(decodeTicket(bytes))
+  })
+
   it('order claims by their UTF-8 bytes, not as JavaScript does', () => {
     expect(compareNames('\u{1f600}', '\uffee')).toBeGreaterThan(0)
     expect('\u{1f600}' < '\uffee').toBe(true)
     expect(compareNames('a', 'ab')).toBeLessThan(0)
     expect(compareNames('a', 'a')).toBe(0)
+  })
+})
+
+describe('the times of a ticket', () => {
+  const key = new LongTermKey(hex(tickets.good[0]?.serviceKey ?? ''))
+  const opened = openTicket(decodeTicket(hex(tickets.good[0]?.bytes ?? '')), key)
+  const [startTime, endTime] = [1_800_000_000_000, 1_800_003_600_000]
+  const ticket = { ...opened, startTime, endTime }
+  const early = 'ticket_not_yet_valid'
+
+  it.each([
+    ['the KDC', startTime - 1, early],
+    ['the KDC', startTime, 'valid'],
+    ['the KDC', startTime + 1, 'valid'],
+    ['the KDC', endTime - 1, 'valid'],
+    ['the KDC', endTime, 'ticket_expired'],
+    ['the KDC', endTime + 1, 'ticket_expired'],
+    ['a service', startTime - 60_001, early],
+    ['a service', startTime - 60_000, 'valid'],
+    ['a service', startTime - 59_999, 'valid'],
+    ['a service', endTime - 1, 'valid'],
+    ['a service', endTime, 'ticket_expired'],
+    ['a service', endTime + 1, 'ticket_expired'],
+  ])('at %s, at %i: %s', (where, now, expected) => {
+    const check = () => (where === 'the KDC' ? requireValidAtKdc : requireValidAtService)(ticket, now)
+    if (expected === 'valid') return expect(check).not.toThrow()
+    const facts = { principal: ticket.client, service: ticket.service, actual: now }
+    const bound = expected === early ? startTime : endTime
+    expect(check).toThrow(
+      expect.objectContaining({ code: expected, final: true, facts: { ...facts, expected: bound } }),
+    )
+  })
+
+  it('up to 2^53-1 are compared exactly', () => {
+    const last = { ...ticket, startTime: 2 ** 53 - 2, endTime: 2 ** 53 - 1 }
+    expect(() => requireValidAtKdc(last, 2 ** 53 - 2)).not.toThrow()
+    expect(() => requireValidAtKdc(last, 2 ** 53 - 3)).toThrow(expect.objectContaining({ code: early }))
+    expect(() => requireValidAtKdc(last, 2 ** 53 - 1)).toThrow(
+      expect.objectContaining({ code: 'ticket_expired' }),
+    )
+  })
+})
+
+describe('claims', () => {
+  const named = (count: number): Value[] =>
+    Array.from({ length: count }, (_, i) => [`c${String(i).padStart(2, '0')}`, i])
+  /** One claim whose list takes so many bytes. */
+  const taking = (bytes: number): Value[] => [['a', 'x'.repeat(bytes - 7)]]
+
+  it('of every kind are read as they were written, in lists of their own', () => {
+    const list = ['orders:read', 'orders:list']
+    const claims: Claims = [
+      ['', ''],
+      ['a', 'text'],
+      ['ab', 0],
+      ['b', false],
+      ['c', list],
+      ['d', []],
+      ['\uffee', 1],
+      ['\u{1f600}', true],
+    ]
+    expect(decodeClaims(encodeClaims(claims))).toEqual(claims)
+    expect((encodeClaims(claims)[4] as Value[])[1]).not.toBe(list)
+    expect(decodeClaims([])).toEqual([])
+  })
+
+  it.each<[string, Value]>([
+    ['32', named(32)],
+    ['of 2 KiB', taking(2048)],
+  ])('may be %s', (_, value) => {
+    expect(decodeClaims(value)).toEqual(value)
+  })
+
+  it.each<[string, Value | undefined]>([
+    ['missing', undefined],
+    ['nil', null],
+    ['33', named(33)],
+    ['of 2 KiB and a byte', taking(2049)],
+    ['without a value', [['a']]],
+    ['with a value more', [['a', 1, 2]]],
+    ['named by a number', [[1, 1]]],
+    ['nil in a claim', [['a', null]]],
+    ['bytes', [['a', new Uint8Array(1)]]],
+    ['a list of numbers', [['a', [1]]]],
+    ['a list of lists', [['a', [[]]]]],
+    ['the same twice', [...named(1), ...named(1)]],
+    ['in another order', [...named(2)].reverse()],
+    ['out of order at the end', [...named(2), ...named(2).reverse()]],
+    [
+      'ordered as JavaScript orders them',
+      [
+        ['\u{1f600}', 1],
+        ['\uffee', 1],
+      ],
+    ],
+  ])('may not be %s', (_, value) => {
+    expect(() => decodeClaims(value)).toThrow(expect.objectContaining({ code: 'malformed' }))
   })
 })
