@@ -124,6 +124,57 @@ describe('encoding', () => {
     expect(decode(encode(texts))).toEqual(texts)
   })
 
+  it('gives plain bytes, also out of a Buffer', () => {
+    const [inner] = decode(Buffer.from(hex('91c4020102')))
+    expect(inner?.constructor).toBe(Uint8Array)
+    expect(inner).toEqual(new Uint8Array([1, 2]))
+    const part = Buffer.from(hex('ffff91c4020102ff')).subarray(2, 7)
+    expect(decode(part)).toEqual([new Uint8Array([1, 2])])
+  })
+
+  it('gives views of what it reads, and hands out bytes that nothing else writes to', () => {
+    const bytes = encode([new Uint8Array(3)])
+    expect((decode(bytes)[0] as Uint8Array).buffer).toBe(bytes.buffer)
+    expect(encode([1]).buffer).not.toBe(encode([1]).buffer)
+  })
+
+  it.each([
+    ['63 characters', 'a'.repeat(63)],
+    ['64 characters', 'a'.repeat(64)],
+    ['65 characters', 'a'.repeat(65)],
+    ['64 with the last beyond ASCII', `${'a'.repeat(62)}\u0080`],
+    ['the last of ASCII', '\u007f'],
+    ['the first beyond ASCII', '\u0080'],
+    ['one beyond ASCII', 'a\u00e9a'],
+  ])('reads a text of %s', (_, text) => {
+    expect(decode(encode([text]))).toEqual([text])
+  })
+
+  it.each([
+    ['no list', 'c0', 'the body is not a list'],
+    ['bytes behind it', '90c0', 'bytes behind the body'],
+    ['nothing', '', 'cut off'],
+    ['a list of one without it', '91', 'a list longer than the message'],
+    ['text that is not UTF-8', '91a1ff', 'text that is not UTF-8'],
+    ['a float of 2^32 - 1', '91cb41efffffffe00000', 'a float that is no large whole number'],
+    ['a float of 2^53', '91cb4340000000000000', 'a float that is no large whole number'],
+    ['half a float', '91cb41f0', 'cut off'],
+    ['a number 127 in two bytes', '91cc7f', 'a longer form than needed'],
+    ['lists nine deep', '919191919191919190', 'lists nested too deep'],
+    ['a map', '9180', 'a form of MessagePack that is not used here'],
+  ])('refuses %s for what it is', (_, bytes, reason) => {
+    expect(() => decode(hex(bytes))).toThrow(expect.objectContaining({ code: 'malformed', reason }))
+  })
+
+  it.each([
+    ['lists eight deep', '9191919191919190'],
+    ['a float of 2^32', '91cb41f0000000000000'],
+    ['a float of 2^53 - 1', '91cb433fffffffffffff'],
+    ['as many items as there are bytes', '93c0c0c0'],
+  ])('takes %s', (_, bytes) => {
+    expect(toHex(encode(decode(hex(bytes))))).toBe(bytes)
+  })
+
   it('keeps a byte-order mark as a character like others', () => {
     expect(decode(encode(['\ufeffa']))).toEqual(['\ufeffa'])
   })
