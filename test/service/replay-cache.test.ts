@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BoundedReplayCache, type ReplayWarning } from '../../service/replay-cache.js'
-import { createHashKey, halfSipHash } from '../../service/replay-hash.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Admission, AdmissionRequest } from '../../shared/protocol/replay.js'
 import type { Clock } from '../../shared/time.js'
@@ -809,22 +808,5 @@ describe('against a model', () => {
     fc.assert(fc.property(starts, fc.array(command, { maxLength: 120, size: 'max' }), play), {
       numRuns: RUNS,
     })
-  })
-})
-
-describe('the hash that places entries', () => {
-  test('ids that share all but a few bits spread as others do, and differently in each process', () => {
-    const ids = Array.from({ length: 4_096 }, (_, i) => Uint32Array.of(i << 20, 0, 0, i >>> 12))
-    const [key, other] = [createHashKey(), createHashKey()]
-    const chains = new Uint32Array(1_024)
-    let same = 0
-    for (const id of ids) {
-      const chain = halfSipHash(key, id, 4) & 1_023
-      chains[chain] = (chains[chain] as number) + 1
-      if (chain === (halfSipHash(other, id, 4) & 1_023)) same++
-    }
-    // Four on average; at random a chain of 24 comes once in some ten million tables.
-    expect(Math.max(...chains)).toBeLessThan(24)
-    expect(same).toBeLessThan(64)
   })
 })

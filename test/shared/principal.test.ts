@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { isPattern, patternIn, patternsOf } from '../../shared/pattern.js'
 import {
   isPrincipal,
   isReserved,
@@ -43,31 +42,5 @@ describe('principals', () => {
 
   it('does not keep what only looks alike', () => {
     expect(isReserved(parsePrincipal('kdc/1@a'))).toBe(false)
-  })
-})
-
-describe('patterns', () => {
-  it.each([
-    ['web', 'web@demo.example'],
-    ['web/1', 'web/1@demo.example'],
-    ['web/*', 'web/*@demo.example'],
-    ['*', '*'],
-    ['web/*@other', 'web/*@other'],
-  ])('reads %s', (text, pattern) => {
-    expect(patternIn(demo, text)).toBe(pattern)
-    expect(isPattern(pattern)).toBe(true)
-  })
-
-  it.each(['', '**', 'we*', 'web/*/*', '*/1', '*@demo.example', 'web/1*', 'web/**'])('refuses %j', text => {
-    expect(() => patternIn(demo, text)).toThrow(TypeError)
-  })
-
-  it.each([
-    ['web@a', ['web@a', '*']],
-    ['web/1@a', ['web/1@a', 'web/*@a', '*']],
-    ['kdc@a', ['kdc@a']],
-    ['krbtgt@a', ['krbtgt@a']],
-  ])('of %s', (name, patterns) => {
-    expect(patternsOf(parsePrincipal(name))).toEqual(patterns)
   })
 })
