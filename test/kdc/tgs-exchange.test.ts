@@ -34,8 +34,8 @@ const NOTHING_SHORTENED = (length: number): Uint8Array =>
 const expires = (time: number): Uint8Array => encodeCaveat({ name: 'expires', time })
 const services = (...names: string[]): Uint8Array =>
   encodeCaveat({ name: 'services', services: names.map(local) })
-const methods = encodeCaveat({ name: 'methods', methods: ['GET'] })
-const UNKNOWN = encode(['nonsense', 1])
+const methods = (): Uint8Array => encodeCaveat({ name: 'methods', methods: ['GET'] })
+const unknown = (): Uint8Array => encode(['nonsense', 1])
 
 interface Scene extends TestRealm {
   readonly web: Identity
@@ -107,7 +107,7 @@ describe('a TGS request, step by step', () => {
     ],
     [
       'a caveat taken away',
-      ({ tgt }) => [tgt, { key: deriveAuthKey(tgt.key, [methods]), caveats: [] }],
+      ({ tgt }) => [tgt, { key: deriveAuthKey(tgt.key, [methods()]), caveats: [] }],
       '05 auth_failed',
     ],
     [
@@ -115,8 +115,8 @@ describe('a TGS request, step by step', () => {
       ({ tgt }) => [
         tgt,
         {
-          key: deriveAuthKey(tgt.key, [methods, expires(START + 1)]),
-          caveats: [expires(START + 1), methods],
+          key: deriveAuthKey(tgt.key, [methods(), expires(START + 1)]),
+          caveats: [expires(START + 1), methods()],
         },
       ],
       '05 auth_failed',
@@ -150,10 +150,10 @@ describe('a TGS request, step by step', () => {
       async realm => [await forgeTgt(realm, { caveats: [expires(START)] })],
       '06 caveat_failed',
     ],
-    ['an unknown caveat', ({ tgt }) => [tgt, { caveats: [UNKNOWN] }], '06 caveat_failed'],
+    ['an unknown caveat', ({ tgt }) => [tgt, { caveats: [unknown()] }], '06 caveat_failed'],
     [
       'an unknown caveat in the TGT',
-      async realm => [await forgeTgt(realm, { caveats: [UNKNOWN] })],
+      async realm => [await forgeTgt(realm, { caveats: [unknown()] })],
       '06 caveat_failed',
     ],
     ['a caveat that is no list', ({ tgt }) => [tgt, { caveats: [new Uint8Array([1])] }], '06 caveat_failed'],
@@ -164,10 +164,10 @@ describe('a TGS request, step by step', () => {
       async realm => [grantOf(await login(realm, realm.web)), { renew: true }],
       '06 not_renewable',
     ],
-    ['renewal under a caveat', ({ tgt }) => [tgt, { renew: true, caveats: [methods] }], '06 not_renewable'],
+    ['renewal under a caveat', ({ tgt }) => [tgt, { renew: true, caveats: [methods()] }], '06 not_renewable'],
     [
       'renewal under a caveat in the TGT',
-      async realm => [await forgeTgt(realm, { caveats: [methods] }), { renew: true }],
+      async realm => [await forgeTgt(realm, { caveats: [methods()] }), { renew: true }],
       '06 not_renewable',
     ],
     [
@@ -209,7 +209,7 @@ describe('a TGS request, step by step', () => {
     const realm = await scene()
     const broken = await forgeTgt(realm, { startTime: START + 1, endTime: START, clientId: systemRandom(8) })
     const renewTill = START
-    const asking: TgsAsking = { time: 0, renew: true, caveats: [UNKNOWN] }
+    const asking: TgsAsking = { time: 0, renew: true, caveats: [unknown()] }
     const ladder: [string, Grant, TgsAsking][] = [
       [
         '05 ticket_invalid',
@@ -254,7 +254,7 @@ describe('the tickets of a TGS reply', () => {
       expires(START + 5_000),
       holder,
       expires(START + 4_000),
-      methods,
+      methods(),
       encodeCaveat({ name: 'paths', prefixes: ['/a'] }),
     ])
     expect(ticket.endTime).toBe(START + 4_000)

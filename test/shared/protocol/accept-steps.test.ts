@@ -260,23 +260,24 @@ describe('the replay cache', () => {
 describe('the checks behind the replay cache', () => {
   const end = { endTime: NOW }
   const early = { startTime: NOW + 60_001 }
-  const put = { caveats: [methods('PUT')] }
-  it.each<[string, Presented, string]>([
-    ['a ticket that ends now', { ticket: ticketOf(end) }, 'ticket_expired'],
-    ['a ticket that begins too late', { ticket: ticketOf(early) }, 'ticket_not_yet_valid'],
-    ["the presenter's ticket that ends now", delegation(end), 'ticket_expired'],
-    ["the client's ticket that ends now", delegation({}, end), 'ticket_expired'],
-    ["the client's ticket that begins too late", delegation({}, early), 'ticket_not_yet_valid'],
-    ['a caveat in the ticket', { ticket: ticketOf(put) }, 'caveat_failed'],
-    ['a caveat presented', { ticket: ticketOf(), ...put }, 'caveat_failed'],
-    ["a caveat in the presenter's ticket", delegation(put), 'caveat_failed'],
-    ["a caveat in the client's ticket", delegation({}, put), 'caveat_failed'],
+  const put = () => ({ caveats: [methods('PUT')] })
+  it.each<[string, () => Presented, string]>([
+    ['a ticket that ends now', () => ({ ticket: ticketOf(end) }), 'ticket_expired'],
+    ['a ticket that begins too late', () => ({ ticket: ticketOf(early) }), 'ticket_not_yet_valid'],
+    ["the presenter's ticket that ends now", () => delegation(end), 'ticket_expired'],
+    ["the client's ticket that ends now", () => delegation({}, end), 'ticket_expired'],
+    ["the client's ticket that begins too late", () => delegation({}, early), 'ticket_not_yet_valid'],
+    ['a caveat in the ticket', () => ({ ticket: ticketOf(put()) }), 'caveat_failed'],
+    ['a caveat presented', () => ({ ticket: ticketOf(), ...put() }), 'caveat_failed'],
+    ["a caveat in the presenter's ticket", () => delegation(put()), 'caveat_failed'],
+    ["a caveat in the client's ticket", () => delegation({}, put()), 'caveat_failed'],
     [
       'a holder of a ticket presented by its client',
-      { ticket: ticketOf(), caveats: [encodeCaveat(holder)] },
+      () => ({ ticket: ticketOf(), caveats: [encodeCaveat(holder)] }),
       'caveat_failed',
     ],
-  ])('refuse for %s', async (_, presented, code) => {
+  ])('refuse for %s', async (_, present, code) => {
+    const presented = present()
     const { bytes, key, mac } = request(presented)
     const refusal = await refusalOf(service().accept(bytes))
     expect(refusal).toMatchObject({ code, final: true, authenticated: true })
@@ -284,29 +285,32 @@ describe('the checks behind the replay cache', () => {
     expect(openError(refusal.reply, key, mac)).toMatchObject({ code, time: NOW, floor: null })
   })
 
-  it.each<[string, Presented, string]>([
+  it.each<[string, () => Presented, string]>([
     [
       'a ticket not DELEGABLE',
-      delegation({}, { flags: FLAG.PASSWORD }),
+      () => delegation({}, { flags: FLAG.PASSWORD }),
       `policy does not let ${WEB}'s ticket be delegated`,
     ],
     [
       'no holder',
-      { ...delegation(), delegated: { ticket: delegable(), caveats: [methods('GET')] } },
+      () => ({ ...delegation(), delegated: { ticket: delegable(), caveats: [methods('GET')] } }),
       'the delegated ticket names no holder',
     ],
     [
       'a holder of wrong form',
-      { ...delegation(), delegated: { ticket: delegable(), caveats: [encode(['holder', 'gate'])] } },
+      () => ({ ...delegation(), delegated: { ticket: delegable(), caveats: [encode(['holder', 'gate'])] } }),
       'the delegated ticket names no holder',
     ],
     [
       'another client',
-      { ...delegation(), delegated: { ticket: delegable(), caveats: [encodeCaveat(holder)], client: GATE } },
+      () => ({
+        ...delegation(),
+        delegated: { ticket: delegable(), caveats: [encodeCaveat(holder)], client: GATE },
+      }),
       'the presenter names another client than the ticket',
     ],
-  ])('refuse a delegation with %s before any caveat is looked at', async (_, presented, reason) => {
-    const bad = { ...presented, caveats: [methods('PUT')] }
+  ])('refuse a delegation with %s before any caveat is looked at', async (_, present, reason) => {
+    const bad = { ...present(), caveats: [methods('PUT')] }
     const refusal = await refusalOf(service().accept(request(bad).bytes))
     expect(refusal).toMatchObject({
       code: 'delegation_invalid',
@@ -316,19 +320,20 @@ describe('the checks behind the replay cache', () => {
     })
   })
 
-  it.each<[string, Presented]>([
+  it.each<[string, () => Presented]>([
     [
       'in the ticket',
-      { ...delegation(), delegated: { ticket: delegable({ caveats: [encodeCaveat(holder)] }) } },
+      () => ({ ...delegation(), delegated: { ticket: delegable({ caveats: [encodeCaveat(holder)] }) } }),
     ],
     [
       'beside one of wrong form, which then fails',
-      {
+      () => ({
         ...delegation(),
         delegated: { ticket: delegable(), caveats: [encodeCaveat(holder), encode(['holder', 'gate'])] },
-      },
+      }),
     ],
-  ])('look for the holder %s', async (_, presented) => {
+  ])('look for the holder %s', async (_, present) => {
+    const presented = present()
     const outcome = await service()
       .accept(request(presented).bytes)
       .then(
@@ -338,13 +343,21 @@ describe('the checks behind the replay cache', () => {
     expect(outcome).toBe(presented.delegated?.caveats ? 'caveat_failed' : GATE)
   })
 
-  it.each<[string, Presented, string | undefined]>([
-    ['one of its own', { ticket: ticketOf(), ...put }, 'methods'],
-    ['one of its own of wrong form', { ticket: ticketOf(), caveats: [encode(['x', 1])] }, 'of unknown form'],
-    ['one in its ticket', { ticket: ticketOf(put) }, undefined],
-    ['one in its ticket of wrong form', { ticket: ticketOf({ caveats: [encode(['x', 1])] }) }, undefined],
-  ])('tell the presenter which caveat failed: %s', async (_, presented, caveat) => {
-    const { bytes, key, mac } = request(presented)
+  it.each<[string, () => Presented, string | undefined]>([
+    ['one of its own', () => ({ ticket: ticketOf(), ...put() }), 'methods'],
+    [
+      'one of its own of wrong form',
+      () => ({ ticket: ticketOf(), caveats: [encode(['x', 1])] }),
+      'of unknown form',
+    ],
+    ['one in its ticket', () => ({ ticket: ticketOf(put()) }), undefined],
+    [
+      'one in its ticket of wrong form',
+      () => ({ ticket: ticketOf({ caveats: [encode(['x', 1])] }) }),
+      undefined,
+    ],
+  ])('tell the presenter which caveat failed: %s', async (_, present, caveat) => {
+    const { bytes, key, mac } = request(present())
     const refusal = await refusalOf(service().accept(bytes))
     expect(refusal).toMatchObject({ code: 'caveat_failed', final: true })
     expect(refusal.facts).toEqual(caveat === undefined ? {} : { caveat })
@@ -371,7 +384,7 @@ describe('the checks behind the replay cache', () => {
       if (client === WEB) throw new OrthrusError('revoked', 'it was revoked', { final: true })
     }
     const { accept } = service({ revocation: { requireValid } })
-    expect((await refusalOf(accept(request(delegation({}, put)).bytes))).code).toBe('caveat_failed')
+    expect((await refusalOf(accept(request(delegation({}, put())).bytes))).code).toBe('caveat_failed')
     expect(asked).toEqual([])
     expect((await refusalOf(accept(request(delegation()).bytes))).code).toBe('revoked')
     expect(asked).toEqual([
@@ -388,25 +401,22 @@ describe('what comes after acceptance', () => {
   })
 
   it.each([
-    ['its client', { ticket: ticketOf() }, WEB],
-    ['a delegate', delegation(), GATE],
-  ])(
-    'a refusal is proved and final, and counted to who presented it: %s',
-    async (_, presented, presenter) => {
-      const { bytes, key, mac } = request(presented)
-      const accepted = await service().accept(bytes)
-      const refusal = refuse(accepted, 'not_authorized', 'a claim is missing')
-      const facts = { principal: WEB }
-      const proved = { authenticated: true, final: true, presenter, facts }
-      expect(refusal).toMatchObject({ ...proved, code: 'not_authorized', reason: 'a claim is missing' })
-      expect(openError(refusal.reply, key, mac)).toMatchObject({
-        code: 'not_authorized',
-        time: NOW,
-        floor: null,
-      })
-      expect(() => requireBinding(accepted, false)).toThrow(
-        expect.objectContaining({ ...proved, code: 'binding_mismatch' }),
-      )
-    },
-  )
+    ['its client', () => ({ ticket: ticketOf() }), WEB],
+    ['a delegate', () => delegation(), GATE],
+  ])('a refusal is proved and final, and counted to who presented it: %s', async (_, present, presenter) => {
+    const { bytes, key, mac } = request(present())
+    const accepted = await service().accept(bytes)
+    const refusal = refuse(accepted, 'not_authorized', 'a claim is missing')
+    const facts = { principal: WEB }
+    const proved = { authenticated: true, final: true, presenter, facts }
+    expect(refusal).toMatchObject({ ...proved, code: 'not_authorized', reason: 'a claim is missing' })
+    expect(openError(refusal.reply, key, mac)).toMatchObject({
+      code: 'not_authorized',
+      time: NOW,
+      floor: null,
+    })
+    expect(() => requireBinding(accepted, false)).toThrow(
+      expect.objectContaining({ ...proved, code: 'binding_mismatch' }),
+    )
+  })
 })

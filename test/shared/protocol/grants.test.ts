@@ -34,9 +34,10 @@ function grantFor(service: Principal, more: Partial<Grant> = {}): Grant {
 }
 
 describe('a grant', () => {
-  const fields = encodeGrant(grantFor(ORDERS, { renewTill: NOW + 90_000 }))
+  const fieldsOf = (): Value[] => encodeGrant(grantFor(ORDERS, { renewTill: NOW + 90_000 }))
 
   it('is read as it was written, and keeps no more of the reply than its key', () => {
+    const fields = fieldsOf()
     const grant = decodeGrant(decode(encode(fields)))
     expect(encodeGrant(grant)).toEqual(fields)
     expect(revealKey(grant.key).buffer.byteLength).toBe(32)
@@ -55,6 +56,7 @@ describe('a grant', () => {
     ['claims that are nil', 9, null],
     ['a field more', 10, 1],
   ])('has not %s', (_, at, value) => {
+    const fields = fieldsOf()
     const altered = [...fields]
     altered[at] = value as Value
     expect(() => decodeGrant(altered)).toThrow(malformed)
@@ -88,52 +90,80 @@ describe('the plaintext of a reply', () => {
   })
 })
 
+/** What there is to answer with. */
+interface Grants {
+  readonly tgt: Grant
+  readonly orders: Grant
+  readonly billing: Grant
+}
+
 describe('a reply to two services and a TGT', () => {
   const asked: Asked = { client: WEB, withTgt: true, services: [ORDERS, BILLING], lifetime: 0 }
-  const [tgt, orders, billing] = [TGS, ORDERS, BILLING].map(service => grantFor(service)) as [
-    Grant,
-    Grant,
-    Grant,
-  ]
-  const whole: Reply = { time: NOW, grants: [tgt, orders, billing], denials: [] }
+  const grants = (): Grants => ({ tgt: grantFor(TGS), orders: grantFor(ORDERS), billing: grantFor(BILLING) })
+  const whole = ({ tgt, orders, billing }: Grants): Reply => ({
+    time: NOW,
+    grants: [tgt, orders, billing],
+    denials: [],
+  })
   const deny = (...services: Principal[]) =>
     services.map(service => ({ service, code: 'policy_denied' as const }))
 
-  it.each<[string, Partial<Reply>, Partial<Asked>, boolean]>([
-    ['all granted', {}, {}, true],
-    ['one denied', { grants: [tgt, billing], denials: deny(ORDERS) }, {}, true],
-    ['both denied', { grants: [tgt], denials: deny(BILLING, ORDERS) }, {}, true],
-    ['no TGT asked for and none there', { grants: [orders, billing] }, { withTgt: false }, true],
-    ['nothing asked, nothing there', { grants: [] }, { withTgt: false, services: [] }, true],
-    ['one granted and denied', { denials: deny(ORDERS) }, {}, false],
-    ['one denied twice', { grants: [tgt, billing], denials: deny(ORDERS, ORDERS) }, {}, false],
-    ['one neither granted nor denied', { grants: [tgt, orders] }, {}, false],
-    ['a denial of what was not asked for', { denials: deny(WEB) }, {}, false],
-    ['one denied that was not asked for', { denials: deny(TGS) }, {}, false],
-    ['a grant of what was not asked for', {}, { services: [ORDERS] }, false],
-    ['one granted twice', { grants: [tgt, orders, orders] }, {}, false],
-    ['services in another order', { grants: [tgt, billing, orders] }, {}, false],
-    ['the TGT behind the services', { grants: [orders, billing, tgt] }, {}, false],
-    ['a TGT that nobody asked for', {}, { withTgt: false }, false],
-    ['a TGT of another realm', {}, { client: parsePrincipal('web@other.example') }, false],
+  it.each<[string, (grants: Grants) => Partial<Reply>, Partial<Asked>, boolean]>([
+    ['all granted', () => ({}), {}, true],
+    ['one denied', ({ tgt, billing }) => ({ grants: [tgt, billing], denials: deny(ORDERS) }), {}, true],
+    ['both denied', ({ tgt }) => ({ grants: [tgt], denials: deny(BILLING, ORDERS) }), {}, true],
+    [
+      'no TGT asked for and none there',
+      ({ orders, billing }) => ({ grants: [orders, billing] }),
+      { withTgt: false },
+      true,
+    ],
+    ['nothing asked, nothing there', () => ({ grants: [] }), { withTgt: false, services: [] }, true],
+    ['one granted and denied', () => ({ denials: deny(ORDERS) }), {}, false],
+    [
+      'one denied twice',
+      ({ tgt, billing }) => ({ grants: [tgt, billing], denials: deny(ORDERS, ORDERS) }),
+      {},
+      false,
+    ],
+    ['one neither granted nor denied', ({ tgt, orders }) => ({ grants: [tgt, orders] }), {}, false],
+    ['a denial of what was not asked for', () => ({ denials: deny(WEB) }), {}, false],
+    ['the TGT granted and denied', () => ({ denials: deny(TGS) }), {}, false],
+    ['a grant of what was not asked for', () => ({}), { services: [ORDERS] }, false],
+    ['one granted twice', ({ tgt, orders }) => ({ grants: [tgt, orders, orders] }), {}, false],
+    [
+      'services in another order',
+      ({ tgt, orders, billing }) => ({ grants: [tgt, billing, orders] }),
+      {},
+      false,
+    ],
+    [
+      'the TGT behind the services',
+      ({ tgt, orders, billing }) => ({ grants: [orders, billing, tgt] }),
+      {},
+      false,
+    ],
+    ['a TGT that nobody asked for', () => ({}), { withTgt: false }, false],
+    ['a TGT of another realm', () => ({}), { client: parsePrincipal('web@other.example') }, false],
   ])('%s', (_, reply, question, believed) => {
-    const check = () => requireAnswers({ ...whole, ...reply }, { ...asked, ...question })
+    const some = grants()
+    const check = () => requireAnswers({ ...whole(some), ...reply(some) }, { ...asked, ...question })
     if (believed) expect(check).not.toThrow()
     else expect(check).toThrow(malformed)
   })
 
-  it.each<[string, Partial<Grant>, number, boolean]>([
-    ['as long as asked', { endTime: NOW + 5_000 }, 5_000, true],
-    ['1 ms longer than asked', { endTime: NOW + 5_001 }, 5_000, false],
-    ['1 ms long, where 1 ms was asked', { endTime: NOW + 1 }, 1, true],
-    ['2 ms long, where 1 ms was asked', { endTime: NOW + 2 }, 1, false],
-    ['of any length, where the most was asked', { endTime: 2 ** 53 - 1 }, 0, true],
-    ['of no length', { startTime: NOW, endTime: NOW }, 0, true],
-    ['ended before its start', { startTime: NOW, endTime: NOW - 1 }, 0, false],
-    ['of another service inside', { ticket: billing.ticket }, 0, false],
-    ['no ticket inside', { ticket: new Uint8Array(9) }, 0, false],
+  it.each<[string, () => Partial<Grant>, number, boolean]>([
+    ['as long as asked', () => ({ endTime: NOW + 5_000 }), 5_000, true],
+    ['1 ms longer than asked', () => ({ endTime: NOW + 5_001 }), 5_000, false],
+    ['1 ms long, where 1 ms was asked', () => ({ endTime: NOW + 1 }), 1, true],
+    ['2 ms long, where 1 ms was asked', () => ({ endTime: NOW + 2 }), 1, false],
+    ['of any length, where the most was asked', () => ({ endTime: 2 ** 53 - 1 }), 0, true],
+    ['of no length', () => ({ startTime: NOW, endTime: NOW }), 0, true],
+    ['ended before its start', () => ({ startTime: NOW, endTime: NOW - 1 }), 0, false],
+    ['of another service inside', () => ({ ticket: grantFor(BILLING).ticket }), 0, false],
+    ['no ticket inside', () => ({ ticket: new Uint8Array(9) }), 0, false],
   ])('with a ticket %s', (_, more, lifetime, believed) => {
-    const reply = { ...whole, grants: [grantFor(ORDERS, more)] }
+    const reply: Reply = { time: NOW, grants: [grantFor(ORDERS, more())], denials: [] }
     const check = () => requireAnswers(reply, { ...asked, withTgt: false, services: [ORDERS], lifetime })
     if (believed) expect(check).not.toThrow()
     else expect(check).toThrow(malformed)

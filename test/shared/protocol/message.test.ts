@@ -17,7 +17,6 @@ import { hex } from '../../vectors.js'
 
 /** The frame around every body: size, version and type, in this order, and where the MAC stands. */
 
-const key = new AuthKey(new Uint8Array(32).fill(3))
 const LARGEST = 64 * 1024
 
 describe('a header', () => {
@@ -61,6 +60,7 @@ describe('a message', () => {
   })
 
   it('with a MAC covers itself, and what it answers behind it', () => {
+    const key = new AuthKey(new Uint8Array(32).fill(3))
     const message = createMessage(TYPE.AP_REP, [1])
     const answered = new Uint8Array(32).fill(9)
     const alone = createMacMessage(key, 'ap-rep', TYPE.AP_REP, [1])

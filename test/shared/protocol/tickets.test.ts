@@ -149,10 +149,11 @@ describe('tickets', () => {
 })
 
 describe('the times of a ticket', () => {
-  const key = new LongTermKey(hex(tickets.good[0]?.serviceKey ?? ''))
-  const opened = openTicket(decodeTicket(hex(tickets.good[0]?.bytes ?? '')), key)
   const [startTime, endTime] = [1_800_000_000_000, 1_800_003_600_000]
-  const ticket = { ...opened, startTime, endTime }
+  const opened = (times: { startTime: number; endTime: number }) => {
+    const key = new LongTermKey(hex(tickets.good[0]?.serviceKey ?? ''))
+    return { ...openTicket(decodeTicket(hex(tickets.good[0]?.bytes ?? '')), key), ...times }
+  }
   const early = 'ticket_not_yet_valid'
 
   it.each([
@@ -169,6 +170,7 @@ describe('the times of a ticket', () => {
     ['a service', endTime, 'ticket_expired'],
     ['a service', endTime + 1, 'ticket_expired'],
   ])('at %s, at %i: %s', (where, now, expected) => {
+    const ticket = opened({ startTime, endTime })
     const check = () => (where === 'the KDC' ? requireValidAtKdc : requireValidAtService)(ticket, now)
     if (expected === 'valid') return expect(check).not.toThrow()
     const facts = { principal: ticket.client, service: ticket.service, actual: now }
@@ -179,7 +181,7 @@ describe('the times of a ticket', () => {
   })
 
   it('up to 2^53-1 are compared exactly', () => {
-    const last = { ...ticket, startTime: 2 ** 53 - 2, endTime: 2 ** 53 - 1 }
+    const last = opened({ startTime: 2 ** 53 - 2, endTime: 2 ** 53 - 1 })
     expect(() => requireValidAtKdc(last, 2 ** 53 - 2)).not.toThrow()
     expect(() => requireValidAtKdc(last, 2 ** 53 - 3)).toThrow(expect.objectContaining({ code: early }))
     expect(() => requireValidAtKdc(last, 2 ** 53 - 1)).toThrow(
