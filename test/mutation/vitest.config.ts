@@ -23,6 +23,7 @@ const TESTS = [
   'test/shared/crypto/keys.test.ts',
   'test/kdc/lifetime.test.ts',
   'test/kdc/policy.test.ts',
+  'test/kdc/tgt.test.ts',
   'test/service/ticket-cache.test.ts',
   'test/service/replay-hash.test.ts',
   'test/service/replay-table.test.ts',
