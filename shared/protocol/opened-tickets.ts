@@ -30,7 +30,7 @@ export class OpenedTickets {
     if (!Number.isSafeInteger(entries) || entries < 1) {
       throw new TypeError(`the entries of a ticket cache are a whole number from 1, not ${entries}`)
     }
-    this.#entries = new LRUCache({ max: entries, maxSize: entries * ENTRY_BYTES, maxEntrySize: 2 ** 31 })
+    this.#entries = new LRUCache({ max: entries, maxSize: entries * ENTRY_BYTES })
   }
 
   /** How many tickets are remembered. */

@@ -15,6 +15,7 @@ const TESTS = [
   'test/shared/texts.test.ts',
   'test/shared/protocol/grants.test.ts',
   'test/shared/protocol/tickets.test.ts',
+  'test/shared/protocol/opened-tickets.test.ts',
   'test/shared/crypto/seal.test.ts',
   'test/shared/protocol/accept.test.ts',
   'test/shared/protocol/accept-steps.test.ts',
