@@ -6,7 +6,7 @@ import { declareClassPlugin, PluginKind } from '@stryker-mutator/api/plugin'
 
 const LEAST = 95
 const AREAS = {
-  encoding: /^shared\/(protocol\/(encoding|form|message)|bytes)\.ts$/,
+  encoding: /^shared\/(protocol\/(encoding|form|message)|bytes|base64url(\.node)?)\.ts$/,
   derivation: /^shared\/crypto\//,
   ticket: /^shared\/protocol\/(ticket|opened-tickets|grant)\.ts$/,
   caveats: /^shared\/protocol\/(caveats|path)\.ts$/,

@@ -13,6 +13,7 @@ const TESTS = [
   'test/shared/protocol/message.test.ts',
   'test/shared/pattern.test.ts',
   'test/shared/texts.test.ts',
+  'test/shared/crypto/twins.test.ts',
   'test/shared/protocol/grants.test.ts',
   'test/shared/protocol/tickets.test.ts',
   'test/shared/protocol/opened-tickets.test.ts',
@@ -48,6 +49,7 @@ export default defineConfig({
   resolve: {
     alias: {
       '#primitives': `${root}shared/crypto/primitives.node.ts`,
+      '#base64url': `${root}shared/base64url.node.ts`,
       '#keytab-file': `${root}shared/keytab-file.node.ts`,
       '#websocket': `${root}client/websocket.node.ts`,
     },
