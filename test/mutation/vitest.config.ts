@@ -12,6 +12,7 @@ const TESTS = [
   'test/shared/protocol/caveats.test.ts',
   'test/shared/protocol/message.test.ts',
   'test/shared/pattern.test.ts',
+  'test/shared/bytes.test.ts',
   'test/shared/texts.test.ts',
   'test/shared/crypto/twins.test.ts',
   'test/shared/protocol/grants.test.ts',
