@@ -62,7 +62,17 @@ describe('the last time of a renewal', () => {
     ['the least maximum', NOW + HOUR, [null, 3 * HOUR, 2 * HOUR], NOW + 2 * HOUR],
     ['just beyond the end', NOW + HOUR, [HOUR + 1], NOW + HOUR + 1],
     ['not beyond the end', NOW + HOUR, [HOUR], null],
+    ['1 ms short of the end', NOW + HOUR, [HOUR - 1], null],
+    ['no maximum, so the last time there is', NOW + HOUR, [null], Number.MAX_SAFE_INTEGER],
+    ['no maximum, and an end at the last time', Number.MAX_SAFE_INTEGER, [], null],
   ])('%s', (_, endTime, maxima, expected) => {
     expect(renewTillOf(NOW, endTime, maxima)).toBe(expected)
+  })
+
+  it('never passes the last time there is', () => {
+    const now = Number.MAX_SAFE_INTEGER - 5
+    expect(renewTillOf(now, now + 4, [HOUR])).toBe(Number.MAX_SAFE_INTEGER)
+    expect(renewTillOf(now, now + 4, [5])).toBe(Number.MAX_SAFE_INTEGER)
+    expect(renewTillOf(now, now + 4, [4])).toBeNull()
   })
 })
