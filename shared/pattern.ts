@@ -17,8 +17,7 @@ export function patternIn(realm: Realm, text: string): Pattern {
 
 /** Whether it is a pattern in its one spelling. */
 export function isPattern(text: string): text is Pattern {
-  if (text === EVERYONE || isPrincipal(text)) return true
-  return text.includes('/*@') && isPrincipal(text.replace('/*@', '/0@'))
+  return text === EVERYONE || isPrincipal(text.replace('/*@', '/0@'))
 }
 
 /**
