@@ -29,6 +29,7 @@ const TESTS = [
   'test/kdc/tgt.test.ts',
   'test/service/replay-hash.test.ts',
   'test/service/replay-table.test.ts',
+  'test/service/replay-floor.test.ts',
   'test/service/replay-cache.test.ts',
 ]
 
