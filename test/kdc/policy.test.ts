@@ -104,7 +104,9 @@ describe('policy', () => {
   })
 
   it('everybody has a bare ticket for kdc; claims there come from a rule that names it', () => {
-    expect(outcome([], 'web', 'kdc')).toBe('allowed []')
+    const asked = { client: local('web'), service: local('kdc'), facts: HERE, now: NOW }
+    const bare = { claims: [], maxLife: null, caveats: [], delegable: false }
+    expect(decide([], asked)).toEqual({ allowed: true, terms: bare })
     expect(outcome([rule('*', '*'), rule('web', '*')], 'web', 'kdc')).toBe('allowed []')
     expect(outcome([rule('*', 'kdc')], 'web', 'kdc')).toBe(said('*', 'kdc'))
     expect(outcome([{ ...ruleOf('*', '*'), effect: 'deny' }], 'web', 'kdc')).toBe('allowed []')
