@@ -416,7 +416,11 @@ describe('what comes after acceptance', () => {
       floor: null,
     })
     expect(() => requireBinding(accepted, false)).toThrow(
-      expect.objectContaining({ ...proved, code: 'binding_mismatch' }),
+      expect.objectContaining({
+        ...proved,
+        code: 'binding_mismatch',
+        reason: 'the request is not the one that its client sent',
+      }),
     )
   })
 })

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../shared/bytes.js'
 import { LongTermKey, revealKey, SessionKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
+import { seal } from '../../../shared/crypto/seal.js'
 import type { Principal } from '../../../shared/principal.js'
-import type { Value } from '../../../shared/protocol/encoding.js'
+import { encode, type Value } from '../../../shared/protocol/encoding.js'
 import {
   type Claims,
   compareNames,
@@ -99,6 +100,46 @@ describe('tickets', () => {
     const content = { ...contentOf(fromJson(tickets.good[0]?.fields ?? []) as Value[]), endTime: 2 ** 53 - 1 }
     const sealed = sealTicket('orders@demo.example' as Principal, 1, key, content, systemRandom)
     expect(openTicket(sealed, key).endTime).toBe(2 ** 53 - 1)
+  })
+
+  it('say all that was sealed into them', () => {
+    const key = new LongTermKey(new Uint8Array(32).fill(7))
+    const content = {
+      ...contentOf(fromJson(tickets.good[0]?.fields ?? []) as Value[]),
+      renewTill: 5,
+      flags: 3,
+      caveats: [Uint8Array.of(1), Uint8Array.of(2, 3)],
+    }
+    const service = 'orders@demo.example' as Principal
+    const opened = openTicket(sealTicket(service, 1, key, content, systemRandom), key)
+    expect(opened).toEqual({ ...content, service, kvno: 1, opened: true })
+    expect(revealKey(opened.key)).toEqual(revealKey(content.key))
+  })
+
+  it.each<[string, number, Value]>([
+    ['an id of 15 bytes', 0, new Uint8Array(15)],
+    ['a client outside the grammar', 1, 'web'],
+    ['a clientId of 9 bytes', 2, new Uint8Array(9)],
+    ['a key of 31 bytes', 3, new Uint8Array(31)],
+    ['no authTime', 4, null],
+    ['no startTime', 5, null],
+    ['no endTime', 6, null],
+    ['a renewTill that is a text', 7, '1'],
+    ['an undefined flag', 8, 4],
+    ['claims that are none', 9, null],
+    ['17 caveats', 10, Array<Value>(17).fill(new Uint8Array())],
+    ['a field more', 11, null],
+  ])('sealed with %s are invalid', (_, at, value) => {
+    const key = new LongTermKey(new Uint8Array(32).fill(7))
+    const fields = fromJson(tickets.good[0]?.fields ?? []) as Value[]
+    fields[at] = value
+    const service = 'orders@demo.example' as Principal
+    const aad = Uint8Array.of(1, 7, ...encode([service, 1]))
+    const box = seal(key, 'ticket', aad, encode(fields), systemRandom)
+    const ticket = { service, kvno: 1, box, bytes: box }
+    expect(() => openTicket(ticket, key)).toThrow(
+      expect.objectContaining({ code: 'ticket_invalid', facts: { service, kvno: 1 } }),
+    )
   })
 
   it('keep no more of the plaintext than their fields', () => {
