@@ -1,70 +1,20 @@
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BoundedReplayCache, type ReplayWarning } from '../../service/replay-cache.js'
 import type { Principal } from '../../shared/principal.js'
-import type { Admission, AdmissionRequest } from '../../shared/protocol/replay.js'
-import type { Clock } from '../../shared/time.js'
+import type { AdmissionRequest } from '../../shared/protocol/replay.js'
+import {
+  BUCKET_WIDTH,
+  fillQuota,
+  LEAST_BYTES,
+  openCache,
+  outcome,
+  presenterNamed,
+  request,
+  START,
+  TestClock,
+} from './replay-setting.js'
 
-const START = 1_800_000_000_000
-const FAR_END = Number.MAX_SAFE_INTEGER
-const LEAST_BYTES = 512 * 1024
-/** The cache forgets by buckets of this width; some tests step past one. */
-const BUCKET_WIDTH = 512
-const RUNS = process.env.ORTHRUS_SLOW === '1' ? 20_000 : 400
-
-/** A clock that tests move: `pass` both readings, `step` the wall alone. */
-class TestClock implements Clock {
-  wall: number
-  steady = 12.5
-
-  constructor(wall: number = START) {
-    this.wall = wall
-  }
-
-  now(): number {
-    return this.wall
-  }
-
-  monotonic(): number {
-    return this.steady
-  }
-
-  pass(milliseconds: number): void {
-    this.wall += milliseconds
-    this.steady += milliseconds
-  }
-
-  step(milliseconds: number): void {
-    this.wall += milliseconds
-  }
-}
-
-let counter = 0
-/** An id never used before, its bytes spread so that every word of it differs from the next one's. */
-function freshId(): Uint8Array {
-  counter++
-  const id = new Uint8Array(16)
-  const view = new DataView(id.buffer)
-  for (let at = 0; at < 16; at += 4) view.setUint32(at, Math.imul(counter, 0x9e3779b1 + 2 * at))
-  return id
-}
-
-function request(time: number, more: Partial<AdmissionRequest> = {}): AdmissionRequest {
-  return { id: freshId(), time, presenter: 'web@demo.example' as Principal, endTime: FAR_END, ...more }
-}
-
-function presenterNamed(name: number | string): Principal {
-  return `client-${name}@demo.example` as Principal
-}
-
-function outcome(admission: Admission): string {
-  return admission.refusal ?? 'accepted'
-}
-
-/** A cache whose floor at start lies out of the way. */
-function openCache(clock: Clock, floor = 0): BoundedReplayCache {
-  return new BoundedReplayCache({ clock, maxBytes: LEAST_BYTES, floor })
-}
+/** The replay cache at each boundary of time, of its quota and of its clocks, and over a restart. */
 
 describe('boundary instants', () => {
   interface Instant {
@@ -298,17 +248,6 @@ describe('a refused request leaves no trace', () => {
   })
 })
 
-/** Admits requests stamped now until one is refused, and returns that one. */
-function fillQuota(cache: BoundedReplayCache, clock: TestClock, presenter: Principal): AdmissionRequest {
-  for (;;) {
-    const next = request(clock.wall, { presenter })
-    const admission = cache.admit(next)
-    if (admission.refusal === undefined) continue
-    expect(admission.refusal).toBe('rate_limited')
-    return next
-  }
-}
-
 describe('quota', () => {
   test('a presenter has exactly a quarter, others are not denied, and time gives it back', () => {
     const clock = new TestClock()
@@ -382,142 +321,6 @@ describe('quota', () => {
     expect(outcome(cache.admit(request(START, { presenter: 'aaaa@demo.example' as Principal })))).toBe(
       'rate_limited',
     )
-  })
-
-  test('presenters come and go without an end, in the memory of those who are there', () => {
-    const clock = new TestClock()
-    const cache = openCache(clock)
-    for (let i = 0; i < 60_000; i++) {
-      clock.pass(20)
-      const admission = cache.admit(request(clock.wall, { presenter: presenterNamed(i) }))
-      if (admission.refusal !== undefined) expect.fail(`presenter ${i}: ${admission.refusal}`)
-    }
-    expect(cache.floor).toBe(clock.wall - 60_000)
-    expect(cache.size).toBeLessThanOrEqual(3_000 + BUCKET_WIDTH / 20 + 1)
-    expect(cache.bytes).toBeLessThanOrEqual(LEAST_BYTES)
-    const capacity = cache.capacity
-    clock.pass(120_000)
-    cache.admit(request(clock.wall))
-    expect(cache.capacity).toBeGreaterThan(capacity)
-  })
-})
-
-describe('a full cache', () => {
-  /** Names enough that none meets its quota. */
-  const many = (i: number) => presenterNamed(i % 8)
-
-  /** Admits `each` per 100 ms until the floor is not where the clock alone would put it. */
-  function fill(cache: BoundedReplayCache, clock: TestClock, each: number): AdmissionRequest[] {
-    const accepted: AdmissionRequest[] = []
-    for (let i = 0; ; i++) {
-      if (i % each === 0) clock.pass(100)
-      const next = request(clock.wall, { presenter: many(i) })
-      if (cache.admit(next).refusal !== undefined) expect.fail(`refused before the floor rose, at ${i}`)
-      accepted.push(next)
-      if (cache.floor > clock.wall - 60_000) return accepted
-    }
-  }
-
-  test('the floor rises to the newest time of the oldest bucket, and nothing above it is forgotten', () => {
-    const clock = new TestClock(START - (START % BUCKET_WIDTH))
-    const begin = clock.wall
-    const cache = openCache(clock)
-    const accepted = fill(cache, clock, 100)
-    // Stamps are 100 ms apart from begin + 100 on: the last in the bucket of the first is at begin + 500.
-    expect(cache.floor).toBe(begin + 500)
-    expect(cache.size).toBe(accepted.length - 500)
-    expect(cache.size).toBeGreaterThan(cache.capacity)
-    expect(cache.bytes).toBeLessThanOrEqual(LEAST_BYTES)
-    const expected = (each: AdmissionRequest) => (each.time <= cache.floor ? 'clock_skew' : 'replay')
-    expect(accepted.filter(each => outcome(cache.admit(each)) !== expected(each))).toEqual([])
-  })
-
-  test('a stamp in the very bucket that is dropped is refused, or lies above what was in it', () => {
-    const clock = new TestClock(START - (START % BUCKET_WIDTH))
-    const cache = openCache(clock)
-    const at = clock.wall + 100
-    let refused: Admission | undefined
-    for (let i = 0; refused === undefined; i++) {
-      const admission = cache.admit(request(at, { presenter: many(i) }))
-      if (admission.refusal !== undefined) refused = admission
-    }
-    expect(refused).toEqual({ now: clock.wall, floor: at, refusal: 'clock_skew' })
-    expect(cache.size).toBe(0)
-    expect(outcome(cache.admit(request(at)))).toBe('clock_skew')
-    expect(outcome(cache.admit(request(at + 1)))).toBe('accepted')
-  })
-
-  test.each([0, 1_056])('the last pages, with %i bytes more: as many entries as presenters', more => {
-    const clock = new TestClock()
-    const cache = new BoundedReplayCache({ clock, maxBytes: LEAST_BYTES + more, floor: 0 })
-    let i = 0
-    while (cache.admit(request(START, { presenter: presenterNamed(i) })).refusal === undefined) i++
-    expect(i).toBeGreaterThan(7_000)
-    expect([cache.floor, cache.size]).toEqual([START, 0])
-  })
-
-  test.each([
-    ['one presenter in eight', 8],
-    ['each presenter once', 1_000_000],
-  ])('filled to exhaustion for minutes (%s): bounded, and nothing accepted twice', (_, presenters) => {
-    const clock = new TestClock()
-    const cache = openCache(clock)
-    const accepted: AdmissionRequest[] = []
-    let state = 1
-    const random = (below: number) => {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-      return state % below
-    }
-    const refusals = new Set<string>()
-    let floor = cache.floor
-    for (let i = 0; i < 100_000; i++) {
-      if (i % 4 === 0) clock.pass(1 + random(3))
-      const next = request(clock.wall + 5_000 - random(16_000), { presenter: presenterNamed(i % presenters) })
-      const admission = cache.admit(next)
-      if (admission.refusal === undefined) accepted.push(next)
-      else refusals.add(admission.refusal)
-      if (admission.floor < floor) expect.fail(`${i}: the floor fell`)
-      floor = admission.floor
-      const old = accepted[accepted.length - 1 - random(Math.min(accepted.length, 20_000))]
-      if (old !== undefined && cache.admit(old).refusal === undefined) expect.fail(`${i}: accepted twice`)
-    }
-    expect(refusals).toEqual(new Set(['clock_skew']))
-    expect(cache.bytes).toBeLessThanOrEqual(LEAST_BYTES)
-    expect(cache.floor).toBeGreaterThan(clock.wall - 60_000)
-    expect(cache.capacity).toBeGreaterThan(0)
-    expect(accepted.filter(each => cache.admit(each).refusal === undefined)).toEqual([])
-  })
-
-  test('room comes back when the pressure ends', () => {
-    const clock = new TestClock()
-    const cache = openCache(clock)
-    fill(cache, clock, 1_000)
-    clock.pass(70_000)
-    expect(outcome(cache.admit(request(clock.wall)))).toBe('accepted')
-    expect(cache.size).toBe(1)
-    expect(cache.floor).toBe(clock.wall - 60_000)
-    expect(fill(cache, clock, 1_000).length).toBeGreaterThan(cache.capacity)
-  })
-
-  test('memory grows with use: little when idle, never more than allowed', () => {
-    const clock = new TestClock()
-    const cache = new BoundedReplayCache({ clock, floor: 0 })
-    expect(cache.bytes).toBeLessThanOrEqual(64 * 1024)
-    for (let i = 0; i < 1_000; i++) {
-      clock.pass(100)
-      cache.admit(request(clock.wall))
-    }
-    expect(cache.bytes).toBeLessThanOrEqual(512 * 1024)
-    let highest = 0
-    for (let i = 0; i < 100_000; i++) {
-      cache.admit(request(clock.wall, { presenter: many(i) }))
-      highest = Math.max(highest, cache.bytes)
-    }
-    expect(highest / 100_000).toBeLessThanOrEqual(48)
-  })
-
-  test.each([LEAST_BYTES - 1, 0, -1, Number.NaN])('maxBytes of %d is a mistake of the caller', maxBytes => {
-    expect(() => new BoundedReplayCache({ clock: new TestClock(), maxBytes })).toThrow(TypeError)
   })
 })
 
@@ -677,136 +480,4 @@ describe('restart', () => {
       }
     },
   )
-})
-
-/** Section 8 as it is written, with sets and sums; capacity has no end. */
-class Model {
-  floor: number
-  newest = Number.NEGATIVE_INFINITY
-  readonly seen = new Set<string>()
-  private last: [number, number]
-
-  constructor(now: number, monotonic: number) {
-    this.floor = now + 6_000
-    this.last = [now, monotonic]
-  }
-
-  admit(now: number, monotonic: number, { id, time, endTime }: AdmissionRequest): string {
-    this.floor = Math.max(this.floor, now - 60_000)
-    const [lastNow, lastMonotonic] = this.last
-    if (Math.abs(now - lastNow - (monotonic - lastMonotonic)) > 1_000) {
-      this.floor = Math.max(this.floor, this.newest, now + 5_000)
-    }
-    this.last = [now, monotonic]
-    if (now >= endTime + 5_000) return 'ticket_expired'
-    if (this.floor >= now + 7_000) return 'unavailable'
-    if (time <= this.floor || time > now + 5_000) return 'clock_skew'
-    if (this.seen.has(id.toString())) return 'replay'
-    this.seen.add(id.toString())
-    this.newest = Math.max(this.newest, time)
-    return 'accepted'
-  }
-}
-
-type Command =
-  | { readonly do: 'new'; readonly offset: number; readonly fromFloor: boolean; readonly end: number }
-  | { readonly do: 'copy'; readonly index: number }
-  | { readonly do: 'pass'; readonly ms: number }
-  | { readonly do: 'step'; readonly ms: number }
-  | { readonly do: 'restart' }
-
-const near = (...instants: number[]) =>
-  fc.tuple(fc.constantFrom(...instants), fc.integer({ min: -2, max: 2 })).map(([instant, by]) => instant + by)
-
-const newRequest: fc.Arbitrary<Command> = fc.record({
-  do: fc.constant('new' as const),
-  fromFloor: fc.boolean(),
-  offset: fc.oneof(near(0, 1_000, 5_000, -60_000), fc.integer({ min: -61_000, max: 6_000 })),
-  end: fc.oneof({ weight: 5, arbitrary: fc.constant(60_000) }, { weight: 1, arbitrary: near(-5_000) }),
-})
-const copy: fc.Arbitrary<Command> = fc.record({ do: fc.constant('copy' as const), index: fc.nat() })
-const pass: fc.Arbitrary<Command> = fc.record({
-  do: fc.constant('pass' as const),
-  ms: fc.oneof(near(512, 1_000, 6_000, 60_000).map(Math.abs), fc.integer({ min: 0, max: 9_000 })),
-})
-const restart: fc.Arbitrary<Command> = fc.record({ do: fc.constant('restart' as const) })
-const forward: fc.Arbitrary<Command> = fc.record({
-  do: fc.constant('step' as const),
-  ms: fc.oneof(near(1_000, 60_000), fc.integer({ min: 0, max: 10_000_000 })),
-})
-const back: fc.Arbitrary<Command> = fc.record({
-  do: fc.constant('step' as const),
-  ms: fc.oneof(near(-1_000, -7_000), fc.integer({ min: -999, max: 0 }), fc.integer({ min: -90_000, max: 0 })),
-})
-
-/** Plays the commands on cache and model together; what steps back may sum to before a restart is bounded here. */
-function play(start: number, commands: readonly Command[]): void {
-  const clock = new TestClock(start)
-  const sent: AdmissionRequest[] = []
-  const everAccepted = new Set<AdmissionRequest>()
-  let backSinceFirst = 0
-  let cache = new BoundedReplayCache({ clock, maxBytes: LEAST_BYTES })
-  let model = new Model(clock.wall, clock.steady)
-  const deliver = (next: AdmissionRequest) => {
-    const expected = model.admit(clock.wall, clock.steady, next)
-    const admission = cache.admit(next)
-    expect(outcome(admission)).toBe(expected)
-    expect(admission).toMatchObject({ now: clock.wall, floor: model.floor })
-    if (expected !== 'accepted') return
-    expect(everAccepted.has(next)).toBe(false)
-    everAccepted.add(next)
-  }
-  for (const command of commands) {
-    if (command.do === 'new') {
-      const base = command.fromFloor ? cache.floor : clock.wall
-      const next = request(Math.max(0, base + command.offset), {
-        presenter: presenterNamed(sent.length % 3),
-        endTime: clock.wall + command.end,
-      })
-      sent.push(next)
-      deliver(next)
-    } else if (command.do === 'copy') {
-      const old = sent[command.index % Math.max(sent.length, 1)]
-      if (old !== undefined) deliver(old)
-    } else if (command.do === 'pass') clock.pass(command.ms)
-    else if (command.do === 'step') {
-      clock.step(command.ms)
-      if (everAccepted.size > 0) backSinceFirst -= Math.min(command.ms, 0)
-    } else if (backSinceFirst < 1_000) {
-      cache = new BoundedReplayCache({ clock, maxBytes: LEAST_BYTES })
-      model = new Model(clock.wall, clock.steady)
-    }
-  }
-  for (const old of everAccepted) expect(cache.admit(old).refusal).toBeDefined()
-}
-
-describe('against a model', () => {
-  const starts = fc.constantFrom(START, START + 511, 70_000, Number.MAX_SAFE_INTEGER - 10 ** 12)
-
-  test('restarts and forward steps: refusals as the model says, nothing accepted twice', () => {
-    const command = fc.oneof(
-      { weight: 8, arbitrary: newRequest },
-      { weight: 6, arbitrary: copy },
-      { weight: 6, arbitrary: pass },
-      { weight: 1, arbitrary: forward },
-      { weight: 1, arbitrary: restart },
-    )
-    fc.assert(fc.property(starts, fc.array(command, { maxLength: 120, size: 'max' }), play), {
-      numRuns: RUNS,
-    })
-  })
-
-  test('steps both ways too; a restart only after less than a second of steps back', () => {
-    const command = fc.oneof(
-      { weight: 8, arbitrary: newRequest },
-      { weight: 6, arbitrary: copy },
-      { weight: 6, arbitrary: pass },
-      { weight: 1, arbitrary: forward },
-      { weight: 2, arbitrary: back },
-      { weight: 1, arbitrary: restart },
-    )
-    fc.assert(fc.property(starts, fc.array(command, { maxLength: 120, size: 'max' }), play), {
-      numRuns: RUNS,
-    })
-  })
 })
