@@ -7,7 +7,7 @@ import areas from './areas.json' with { type: 'json' }
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const area = process.env.ORTHRUS_MUTATION_AREA as keyof typeof areas
-const { tests } = areas[area]
+const tests = ['test/mutation/loads.ts', ...areas[area].tests]
 
 /** In the order of the list, so that a mutant falls to the nearest test and the rest need not run. */
 class NearestFirst extends BaseSequencer {
@@ -29,5 +29,11 @@ export default defineConfig({
     },
   },
   // One worker loads all of a mutant's tests; a machine with other work takes long for some of them.
-  test: { include: tests, sequence: { sequencer: NearestFirst }, isolate: false, testTimeout: 120_000 },
+  test: {
+    include: tests,
+    setupFiles: ['test/mutation/setup.ts'],
+    sequence: { sequencer: NearestFirst },
+    isolate: false,
+    testTimeout: 120_000,
+  },
 })

@@ -97,6 +97,21 @@ describe('encoding', () => {
     )
   })
 
+  // 192 KiB and 16 a byte, against 48 a list, 8 an item, 112 for bytes, and a text of more than one character and 24.
+  it.each([
+    ['byte strings', 4_913, 'c400', 1],
+    ['texts of two characters', 4_920, `c400${'a26161'.repeat(20)}`, 21],
+    ['texts of one character', 4_919, `c400${'a161'.repeat(10)}`, 11],
+    ['texts of nine characters', 4_939, 'a9616161616161616161'.repeat(8), 8],
+  ])('counts to the byte what small values take in memory: %s', (_, lists, others, count) => {
+    const body = (number: number): Uint8Array =>
+      hex(`dc${(number + count).toString(16)}${others}${'90'.repeat(number)}`)
+    expect(decode(body(lists))).toHaveLength(lists + count)
+    expect(() => decode(body(lists + 1))).toThrow(
+      expect.objectContaining({ reason: expect.stringContaining('more small values') }),
+    )
+  })
+
   it('takes the most small values that a caveat can have', () => {
     for (const item of ['90', 'c400', '919191919190', '91c0']) {
       const count = Math.floor((2048 - 10) / (item.length / 2))
@@ -156,6 +171,8 @@ describe('encoding', () => {
     ['nothing', '', 'cut off'],
     ['a list of one without it', '91', 'a list longer than the message'],
     ['text that is not UTF-8', '91a1ff', 'text that is not UTF-8'],
+    ['text that is a byte 80 alone', '91a180', 'text that is not UTF-8'],
+    ['text that is a zero and a byte 80', '91a20080', 'text that is not UTF-8'],
     ['a float of 2^32 - 1', '91cb41efffffffe00000', 'a float that is no large whole number'],
     ['a float of 2^53', '91cb4340000000000000', 'a float that is no large whole number'],
     ['half a float', '91cb41f0', 'cut off'],
