@@ -97,12 +97,12 @@ describe('encoding', () => {
     )
   })
 
-  // 192 KiB and 16 a byte, against 48 a list, 8 an item, 112 for bytes, and a text of more than one character and 24.
+  // 256 KiB and 16 a byte, against 48 a list, 8 an item, 112 for bytes, and a text of more than one character and 24.
   it.each([
-    ['byte strings', 4_913, 'c400', 1],
-    ['texts of two characters', 4_920, `c400${'a26161'.repeat(20)}`, 21],
-    ['texts of one character', 4_919, `c400${'a161'.repeat(10)}`, 11],
-    ['texts of nine characters', 4_939, 'a9616161616161616161'.repeat(8), 8],
+    ['byte strings', 6_551, 'c400', 1],
+    ['texts of two characters', 6_558, `c400${'a26161'.repeat(20)}`, 21],
+    ['texts of one character', 6_557, `c400${'a161'.repeat(10)}`, 11],
+    ['texts of nine characters', 6_577, 'a9616161616161616161'.repeat(8), 8],
   ])('counts to the byte what small values take in memory: %s', (_, lists, others, count) => {
     const body = (number: number): Uint8Array =>
       hex(`dc${(number + count).toString(16)}${others}${'90'.repeat(number)}`)
