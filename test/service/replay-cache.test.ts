@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { BoundedReplayCache, type ReplayWarning } from '../../service/replay-cache.js'
 import type { Principal } from '../../shared/principal.js'
-import type { AdmissionRequest } from '../../shared/protocol/replay.js'
+import type { Admission, AdmissionRequest } from '../../shared/protocol/replay.js'
 import {
   BUCKET_WIDTH,
   fillQuota,
@@ -116,8 +116,8 @@ describe('replay', () => {
     const clock = new TestClock()
     const cache = openCache(clock)
     const first = request(START)
-    expect(cache.admit(first)).toEqual({ now: START, floor: START - 60_000 })
-    expect(cache.admit(first)).toEqual({ now: START, floor: START - 60_000, refusal: 'replay' })
+    expect(cache.admit(first)).toStrictEqual({ now: START, floor: START - 60_000 })
+    expect(cache.admit(first)).toStrictEqual({ now: START, floor: START - 60_000, refusal: 'replay' })
     expect(cache.size).toBe(1)
   })
 
@@ -321,6 +321,31 @@ describe('quota', () => {
     expect(outcome(cache.admit(request(START, { presenter: 'aaaa@demo.example' as Principal })))).toBe(
       'rate_limited',
     )
+  })
+})
+
+describe('memory', () => {
+  test('a stamp in the very bucket that is dropped is refused, or lies above what was in it', () => {
+    const clock = new TestClock(START - (START % BUCKET_WIDTH))
+    const cache = openCache(clock)
+    const at = clock.wall + 100
+    let refused: Admission | undefined
+    for (let i = 0; refused === undefined; i++) {
+      const admission = cache.admit(request(at, { presenter: presenterNamed(i % 8) }))
+      if (admission.refusal !== undefined) refused = admission
+    }
+    expect(refused).toEqual({ now: clock.wall, floor: at, refusal: 'clock_skew' })
+    expect(cache.size).toBe(0)
+    expect(outcome(cache.admit(request(at)))).toBe('clock_skew')
+    expect(outcome(cache.admit(request(at + 1)))).toBe('accepted')
+  })
+
+  test.each([LEAST_BYTES - 1, 0, -1, Number.NaN])('maxBytes of %d is a mistake of the caller', maxBytes => {
+    expect(() => new BoundedReplayCache({ clock: new TestClock(), maxBytes })).toThrow(TypeError)
+  })
+
+  test('is small when idle', () => {
+    expect(openCache(new TestClock()).bytes).toBe(32 * 1024)
   })
 })
 

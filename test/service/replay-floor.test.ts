@@ -165,7 +165,8 @@ describe('the entries', () => {
   })
 
   test('are dropped by the oldest bucket, told by its newest stamp, whatever the order they came in', () => {
-    const start = NOW - (NOW % 512)
+    // The oldest of the buckets has the last place of the 128, the next one the first.
+    const start = NOW - (NOW % (512 * 128)) + 512 * 127
     const entries = new ReplayEntries(MAX_BYTES_LEAST)
     const times = [start + 600, start + 5, start + 9, start + 7, start + 1_500, start + 512]
     for (const [number, time] of times.entries()) add(entries, number, time, `p${number}`)
@@ -174,8 +175,24 @@ describe('the entries', () => {
     expect(has(entries, 0, start + 600)).toBe(true)
     expect([entries.dropOldest(), entries.size]).toEqual([start + 600, 1])
     expect([entries.dropOldest(), entries.size]).toEqual([start + 1_500, 0])
-    expect(() => entries.dropOldest()).toThrow(TypeError)
+    expect(() => entries.dropOldest()).toThrow(new TypeError('nothing to drop'))
     add(entries, 9, start + 1_501)
     expect([entries.dropOldest(), entries.size]).toEqual([start + 1_501, 0])
+  })
+
+  test('leave no trace of presenters who have none left', () => {
+    const start = NOW - (NOW % 512)
+    const entries = new ReplayEntries(MAX_BYTES_LEAST)
+    for (let i = 0; i < 40; i++) add(entries, i, start, `early${i}`)
+    add(entries, 40, start + 512, 'late')
+    const { capacity } = entries
+    entries.forgetUpTo(start + 511)
+    for (let i = 0; i < 40; i++) add(entries, 100 + i, start + 512, `next${i}`)
+    expect(entries.capacity).toBe(capacity)
+    expect(entries.size).toBe(41)
+  })
+
+  test('take 1,056 bytes a page', () => {
+    expect(PAGE_BYTES).toBe(PAGE_RECORDS * 32 + 32)
   })
 })

@@ -87,6 +87,20 @@ describe('a table', () => {
     },
   )
 
+  test('visits each value once, also where its pages lie in another slab', () => {
+    const pool = new PagePool(600)
+    pool.reserve(255)
+    for (let page = 0; page < 255; page++) pool.take()
+    const table = new ReplayTable(pool)
+    for (let name = 0; name < 70; name++) {
+      pool.reserve(1)
+      table.insert(key(name), name, name)
+    }
+    const seen: number[] = []
+    table.eachValue(value => seen.push(value))
+    expect(seen).toEqual(Array.from({ length: 70 }, (_, name) => name))
+  })
+
   test('takes the place of what was removed first, so it grows by no page', () => {
     const pool = new PagePool(3)
     const table = new ReplayTable(pool)
