@@ -18,6 +18,8 @@ const slow = process.env.ORTHRUS_SLOW === '1'
 export default defineConfig({
   root,
   test: {
+    // Left to itself the runner keeps a core back, which on two cores is half of them.
+    maxWorkers: '100%',
     testTimeout: slow ? 600_000 : 30_000,
     projects: [
       {
