@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -17,7 +16,10 @@ interface KdcOptions {
   readonly json?: boolean
 }
 
-/** `orthrus kdc`: runs until SIGTERM or SIGINT; then takes nothing more, answers what is under way, and ends. */
+/**
+ * `orthrus kdc`: runs until SIGTERM or SIGINT; then takes nothing more, answers what is under way, and ends, within
+ * seconds. A second signal changes nothing: whoever starts it by npm and presses Ctrl-C sends two.
+ */
 export function kdcCommand(terminal: Terminal): Command {
   return new Command('kdc')
     .description('run the KDC of a realm')
@@ -41,7 +43,9 @@ function collect(value: string, before: string[]): string[] {
 async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
   requireRealm(options.data)
   const logger = loggerAt(options.logLevel)
-  const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+  const stopped = new Promise<void>(resolve => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
+  })
   const kdc: RunningKdc = await startKdc({
     dataDirectory: options.data,
     listen: options.listen,

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { connect as connectTcp } from 'node:net'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startKdc } from '../end-to-end/processes.js'
@@ -47,7 +47,6 @@ describe('a KDC told to stop', () => {
     for (let round = 0; round < ROUNDS; round++) {
       const before = ledger.acknowledged
       const kdc = await startKdc(realm.folder)
-      // A second signal would end it at once.
       const exited = once(kdc.child, 'exit')
       const administrators = await Promise.all(OPERATORS.map(name => administer(realm, kdc.url, name)))
       let stopped: number | undefined
@@ -78,22 +77,52 @@ describe('a KDC told to stop', () => {
     expect(asked.tgs).toBeGreaterThan(0)
   }, 600_000)
 
+  it('a second time, as Ctrl-C under npm does, ends in order all the same', async () => {
+    const kdc = await startKdc(realm.folder)
+    const exited = once(kdc.child, 'exit')
+    const socket = await connectUnmoved(kdc.url)
+    kdc.child.kill('SIGINT')
+    await untilRefused(kdc.url)
+    kdc.child.kill('SIGINT')
+    socket.destroy()
+    expect(await exited).toEqual([0, null])
+    expect(existsSync(join(realm.data, 'db/REST')), 'closed in order').toBe(true)
+  })
+
   it.runIf(slow)('waits no longer than so long for whoever neither reads nor goes', async () => {
     const kdc = await startKdc(realm.folder)
-    const { port } = new URL(kdc.url)
-    const socket = connectTcp(Number(port), '127.0.0.1')
-    socket.on('error', () => {})
-    await once(socket, 'connect')
-    socket.write(
-      `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-        'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: orthrus.v1\r\n\r\n',
-    )
-    const [head] = await once(socket, 'data')
-    expect(String(head)).toMatch(/^HTTP\/1\.1 101 /)
-    socket.pause()
+    const socket = await connectUnmoved(kdc.url)
     const begun = performance.now()
     expect(await kdc.end('SIGTERM')).toBe(0)
     expect(performance.now() - begun).toBeLessThan(TIME)
     socket.destroy()
   })
 })
+
+/** A WebSocket whose client reads nothing, nor answers that the other side closes it. */
+async function connectUnmoved(url: string): Promise<Socket> {
+  const { port } = new URL(url)
+  const socket = connectTcp(Number(port), '127.0.0.1')
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  socket.write(
+    `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: orthrus.v1\r\n\r\n',
+  )
+  const [head] = await once(socket, 'data')
+  expect(String(head)).toMatch(/^HTTP\/1\.1 101 /)
+  return socket.pause()
+}
+
+/** The first that a KDC does when it is told to stop. */
+async function untilRefused(url: string): Promise<void> {
+  for (;;) {
+    const socket = connectTcp(Number(new URL(url).port), '127.0.0.1')
+    const connected = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    )
+    socket.destroy()
+    if (!connected) return
+  }
+}
