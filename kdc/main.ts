@@ -67,7 +67,7 @@ const LISTEN = { HOST: '127.0.0.1', PORT: 8750 } as const
  */
 export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   const { clock = systemClock, random = systemRandom, logger = silentLogger } = options
-  const vault = await openVault(options, random)
+  const vault = await openVault(options, random, logger)
   try {
     const realm = await openRealm({ vault, clock, random })
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
@@ -84,15 +84,12 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   }
 }
 
-async function openVault(options: KdcData, random: RandomSource): Promise<Vault> {
+async function openVault(options: KdcData, random: RandomSource, logger: Logger): Promise<Vault> {
   if ('store' in options) return new Vault(options.store, options.masterKey, random)
   const { dataDirectory } = options
   const masterKey = options.masterKey ?? (await readMasterKey(join(dataDirectory, DATA_FILES.MASTER_KEY)))
-  return new Vault(
-    await openLevelStore(join(dataDirectory, DATA_FILES.DATABASE), { create: false }),
-    masterKey,
-    random,
-  )
+  const store = await openLevelStore(join(dataDirectory, DATA_FILES.DATABASE), { create: false, logger })
+  return new Vault(store, masterKey, random)
 }
 
 /** What is in a data directory. */

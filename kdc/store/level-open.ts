@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { OrthrusError } from '../../shared/errors.js'
+import type { Logger } from '../../shared/logger.js'
 import { COMMITS_FILE, readCommits } from './commits-file.js'
 import {
   createFolder,
@@ -13,7 +14,7 @@ import {
   withTrialFolder,
 } from './folder.js'
 import { damaged, explainFailure, levelCode } from './level-failure.js'
-import { endRest, isAtRest } from './rest-file.js'
+import { endRest, isAtRest, recordRest } from './rest-file.js'
 import { isWholeTable } from './table.js'
 import { decodeTally, EMPTY_TALLY, TALLY_KEY, type Tally, toggleRecord } from './tally.js'
 
@@ -25,6 +26,9 @@ export interface OpenDatabase {
 }
 
 const PAGE = 256
+/** Said before it is done: it takes about 10 s for a million principals, and nothing answers meanwhile. */
+const LOOKING_THROUGH =
+  'the database was not closed in order, or was changed since: every record is read before it opens'
 
 /** @throws OrthrusError `unavailable` unless the folder is new or empty. */
 export async function createDatabase(directory: string): Promise<void> {
@@ -38,6 +42,7 @@ export async function createDatabase(directory: string): Promise<void> {
     const database = levelOf(directory)
     await database.open({ createIfMissing: true, errorIfExists: true })
     await database.close()
+    await recordRest(directory)
   } catch (cause) {
     throw explainFailure(directory, 'cannot be made', cause)
   }
@@ -45,14 +50,18 @@ export async function createDatabase(directory: string): Promise<void> {
 
 /**
  * Opens what is there, if it is all there: one that was not closed in order, or was changed since, first on trial, by
- * links to its files, where LevelDB may drop what it likes; then the files themselves. @throws OrthrusError `unavailable`; the files are as they were.
+ * links to its files, where LevelDB may drop what it likes; then the files themselves.
+ * @throws OrthrusError `unavailable`; the files are as they were.
  */
-export async function openDatabase(directory: string): Promise<OpenDatabase> {
+export async function openDatabase(directory: string, logger: Logger): Promise<OpenDatabase> {
   try {
     await requireUnlocked(directory)
     await removeTrials(directory)
     const files = await sortFiles(directory)
-    if (files.broken.length > 0 || !(await isAtRest(directory))) await requireWhole(directory, files)
+    if (files.broken.length > 0 || !(await isAtRest(directory))) {
+      logger.warn({ directory }, LOOKING_THROUGH)
+      await requireWhole(directory, files)
+    }
     await endRest(directory)
     const database = levelOf(directory)
     await database.open({ createIfMissing: false })

@@ -1,3 +1,4 @@
+import { type Logger, silentLogger } from '../../shared/logger.js'
 import { requireChanges, requireName, requirePage, requireVersion, storeClosed, Watchers } from './changes.js'
 import { CommitsFile } from './commits-file.js'
 import { requireSpace, syncFolder } from './folder.js'
@@ -11,6 +12,8 @@ import { encodeTally, TALLY_KEY, type Tally } from './tally.js'
 export interface LevelStoreOptions {
   /** Whether to make a database, in a folder that is new or empty, or to open one that is there. */
   readonly create: boolean
+  /** Told when opening takes its time, and why. Silent unless told otherwise. */
+  readonly logger?: Logger
 }
 
 /**
@@ -18,11 +21,13 @@ export interface LevelStoreOptions {
  * record once, to see that none is missing or changed.
  * @throws OrthrusError `unavailable`, with what to do, where the folder is in use, missing, damaged or out of space.
  */
-export async function openLevelStore(directory: string, { create }: LevelStoreOptions): Promise<Store> {
+export async function openLevelStore(directory: string, options: LevelStoreOptions): Promise<Store> {
+  const { create, logger = silentLogger } = options
   if (create) await createDatabase(directory)
-  const opened = await openDatabase(directory)
+  const opened = await openDatabase(directory, logger)
   try {
-    return new LevelStore(directory, opened, await CommitsFile.open(directory, opened.tally.commits))
+    const commitsFile = await CommitsFile.open(directory, opened.tally.commits)
+    return new LevelStore(directory, logger, opened, commitsFile)
   } catch (cause) {
     await opened.database.close()
     throw explainFailure(directory, 'cannot be opened', cause)
@@ -31,6 +36,7 @@ export async function openLevelStore(directory: string, { create }: LevelStoreOp
 
 class LevelStore implements Store {
   readonly #directory: string
+  readonly #logger: Logger
   readonly #commitsFile: CommitsFile
   readonly #watchers = new Watchers()
   #opened: Promise<OpenDatabase>
@@ -42,8 +48,9 @@ class LevelStore implements Store {
   #queue: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
-  constructor(directory: string, opened: OpenDatabase, commitsFile: CommitsFile) {
+  constructor(directory: string, logger: Logger, opened: OpenDatabase, commitsFile: CommitsFile) {
     this.#directory = directory
+    this.#logger = logger
     this.#commitsFile = commitsFile
     this.#opened = Promise.resolve(opened)
     this.#tally = opened.tally
@@ -145,7 +152,7 @@ class LevelStore implements Store {
     this.#lost = false
     this.#opened = (async () => {
       await previous?.database.close()
-      return openDatabase(this.#directory)
+      return openDatabase(this.#directory, this.#logger)
     })()
     this.#opened.catch(() => {
       this.#lost = true

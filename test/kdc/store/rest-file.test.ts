@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLevelStore } from '../../../kdc/store/level.js'
 import { isAtRest } from '../../../kdc/store/rest-file.js'
+import { type Logger, silentLogger } from '../../../shared/logger.js'
 
 let folder = ''
 let directory = ''
@@ -19,6 +20,11 @@ afterEach(() => rm(folder, { recursive: true, force: true }))
 
 const fileEnding = async (ending: string) =>
   join(directory, (await readdir(directory)).find(name => name.endsWith(ending)) as string)
+
+const loggerInto = (lines: string[]): Logger => ({
+  ...silentLogger,
+  warn: (_, message) => lines.push(message),
+})
 
 describe('a database that was closed in order', () => {
   it('is at rest, and no longer once it was opened', async () => {
@@ -50,11 +56,23 @@ describe('a database that was closed in order', () => {
     expect(await isAtRest(directory)).toBe(false)
   })
 
+  it('is at rest as soon as it is made', async () => {
+    const logged: string[] = []
+    const logger = loggerInto(logged)
+    const store = await openLevelStore(join(folder, 'new'), { create: true, logger })
+    expect(logged).toEqual([])
+    await store.close()
+  })
+
   it('has its records whether at rest or not', async () => {
     for (const rest of [true, false]) {
       if (!rest) await rm(join(directory, 'REST'))
-      const store = await openLevelStore(directory, { create: false })
+      const logged: string[] = []
+      const store = await openLevelStore(directory, { create: false, logger: loggerInto(logged) })
       expect((await store.get('principal', 'web'))?.value).toEqual(new Uint8Array([1]))
+      expect(logged, 'nobody waits without a word').toEqual(
+        rest ? [] : [expect.stringContaining('was not closed in order')],
+      )
       await store.close()
     }
   })
