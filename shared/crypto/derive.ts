@@ -7,11 +7,13 @@ import {
   ChainKey,
   ChannelKey,
   chainsOf,
+  combinationOf,
   expandedOf,
   type KnownChain,
   LongTermKey,
   revealKey,
   type SessionKey,
+  setCombination,
 } from './keys.js'
 import type { ScryptParameters } from './primitives.js'
 
@@ -75,8 +77,9 @@ export function finishChain(key: ChainKey): AuthKey {
   return new AuthKey(expand(key, 'auth'))
 }
 
-/** Who cuts a ticket down presents it so many times: the last few ways are kept. */
+/** Who cuts a ticket down presents it so many times: the last few ways are kept, if they are short. */
 const CHAINS_KEPT = 4
+const CHAIN_BYTES_KEPT = 256
 
 /** `A_n` of a ticket presented with these caveats. */
 export function deriveAuthKey(key: SessionKey, caveats: readonly Uint8Array[]): AuthKey {
@@ -97,8 +100,8 @@ function isSameList(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean
 }
 
 /**
- * Keeps a chain whose key was proved; what was not leaves no trace.
- * @returns the caveats as they are kept: the same objects each time.
+ * Keeps a short chain whose key was proved; what was not leaves no trace.
+ * @returns the caveats as they are kept: the same objects each time; of a long chain, those given.
  */
 export function keepChain(
   key: SessionKey,
@@ -107,6 +110,7 @@ export function keepChain(
 ): readonly Uint8Array[] {
   const known = knownChain(key, caveats)
   if (known !== undefined) return known.caveats
+  if (caveats.reduce((sum, { length }) => sum + length, 0) > CHAIN_BYTES_KEPT) return caveats
   const kept = { caveats: caveats.map(caveat => caveat.slice()), key: authKey }
   const chains = chainsOf(key)
   chains.unshift(kept)
@@ -114,18 +118,16 @@ export function keepChain(
   return kept.caveats
 }
 
-const combinations = new WeakMap<AuthKey, WeakMap<AuthKey, AuthKey>>()
-
-/** The key of a delegated presentation: nobody has it who lacks either side (section 8). Kept as long as both are. */
+/** The key of a delegated presentation: nobody has it who lacks either side (section 8). */
 export function combineAuthKeys(own: AuthKey, delegated: AuthKey): AuthKey {
-  const withOwn = combinations.get(own) ?? new WeakMap<AuthKey, AuthKey>()
-  let combined = withOwn.get(delegated)
-  if (combined === undefined) {
-    combined = new AuthKey(hmacSha256(revealKey(own), BOTH, ZERO, revealKey(delegated)))
-    withOwn.set(delegated, combined)
-    combinations.set(own, withOwn)
-  }
-  return combined
+  const known = combinationOf(delegated)
+  if (known?.own === own) return known.key
+  return new AuthKey(hmacSha256(revealKey(own), BOTH, ZERO, revealKey(delegated)))
+}
+
+/** Keeps a combination whose key was proved, in place of the one before: a ticket has few delegates. */
+export function keepCombination(own: AuthKey, delegated: AuthKey, key: AuthKey): void {
+  if (combinationOf(delegated)?.key !== key) setCombination(delegated, { own, key })
 }
 
 /** `C` of a channel (section 9). */

@@ -82,11 +82,29 @@ export class ChainKey extends Key<'auth'> {
   declare private readonly role: 'chain'
 }
 
+/** Who presented a delegated ticket beside one of its own, and the key that both sides lead to. */
+export interface KnownCombination {
+  readonly own: AuthKey
+  readonly key: AuthKey
+}
+
+/** How the delegated side was last presented. */
+export let combinationOf: (delegated: AuthKey) => KnownCombination | undefined
+export let setCombination: (delegated: AuthKey, combination: KnownCombination) => void
+
 /** `A`, under which requests are MAC'd and answered. */
 export class AuthKey extends Key<
   'tgs-req' | 'tgs-rep' | 'ap-req' | 'ap-rep' | 'error' | 'channel' | 'hand-off'
 > {
   declare private readonly role: 'auth'
+  #combination: KnownCombination | undefined
+
+  static {
+    combinationOf = delegated => delegated.#combination
+    setCombination = (delegated, combination) => {
+      delegated.#combination = combination
+    }
+  }
 }
 
 /** `C`, the key of one channel. */

@@ -1,4 +1,4 @@
-import { combineAuthKeys } from '../crypto/derive.js'
+import { combineAuthKeys, keepCombination } from '../crypto/derive.js'
 import type { AuthKey } from '../crypto/keys.js'
 import { OrthrusError, type WireCode } from '../errors.js'
 import type { Principal } from '../principal.js'
@@ -101,7 +101,10 @@ function authenticate(bytes: Uint8Array, { type, tickets }: AcceptOptions): Auth
   const own = openLeg(tickets, request)
   const other = delegated === null ? undefined : openLeg(tickets, delegated)
   const key = other === undefined ? own.key : combineAuthKeys(own.key, other.key)
-  if (isApRequestOf(key, request)) return { request, legs: [keepLeg(own), other && keepLeg(other)], key }
+  if (isApRequestOf(key, request)) {
+    if (other !== undefined) keepCombination(own.key, other.key, key)
+    return { request, legs: [keepLeg(own), other && keepLeg(other)], key }
+  }
   throw new OrthrusError('auth_failed', `the MAC is not by the holder of ${own.ticket.client}'s ticket`, {
     principal: own.ticket.client,
   })

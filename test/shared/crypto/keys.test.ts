@@ -11,6 +11,7 @@ import {
   finishChain,
   isMac,
   keepChain,
+  keepCombination,
   startChain,
 } from '../../../shared/crypto/derive.js'
 import { type AnyKey, AuthKey, LongTermKey, revealKey, SessionKey } from '../../../shared/crypto/keys.js'
@@ -184,15 +185,35 @@ describe('what is kept beside a key', () => {
     expect(deriveAuthKey(key, [caveat(1)])).not.toBe(kept[0])
   })
 
-  it('is the key of two sides, for these two in this order', () => {
+  it('is no chain whose caveats are long, whoever proved it', () => {
+    const key = session()
+    for (const [bytes, isKept] of [
+      [256, true],
+      [257, false],
+    ] as const) {
+      const presented = [new Uint8Array(200), new Uint8Array(bytes - 200)]
+      const authKey = deriveAuthKey(key, presented)
+      const kept = keepChain(key, presented, authKey)
+      expect(kept === presented).toBe(!isKept)
+      expect(deriveAuthKey(key, presented) === authKey).toBe(isKept)
+    }
+  })
+
+  it('is the last key of two sides that was proved, for these two in this order', () => {
     const [own, other, third] = [1, 2, 3].map(fill => new AuthKey(new Uint8Array(32).fill(fill))) as [
       AuthKey,
       AuthKey,
       AuthKey,
     ]
     const both = combineAuthKeys(own, other)
-    expect(combineAuthKeys(own, third)).not.toBe(both)
+    expect(combineAuthKeys(own, other)).not.toBe(both)
+    keepCombination(own, other, both)
     expect(combineAuthKeys(own, other)).toBe(both)
+    const others = combineAuthKeys(third, other)
+    expect(revealKey(others)).not.toEqual(revealKey(both))
     expect(revealKey(combineAuthKeys(other, own))).not.toEqual(revealKey(both))
+    keepCombination(third, other, others)
+    expect(combineAuthKeys(third, other)).toBe(others)
+    expect(combineAuthKeys(own, other)).not.toBe(both)
   })
 })

@@ -109,6 +109,27 @@ function delegation(own: Partial<TicketContent> = {}, theirs: Partial<TicketCont
   return { ticket: ticketOf({ client: GATE, ...own }), delegated }
 }
 
+describe('a presentation of two tickets', () => {
+  it('leaves no trace beside them unless its MAC holds', async () => {
+    const presented = delegation()
+    const [own, theirs] = [presented.ticket, presented.delegated?.ticket as Held]
+    const opened = new Map(
+      [own, theirs].map(({ sealed }) => [sealed.box.at(-1), openTicket(sealed, serviceKey)]),
+    )
+    const tickets = { open: ({ box }: SealedTicket) => opened.get(box.at(-1)) as OpenedTicket }
+    const keyOf = ({ sealed }: Held) => deriveAuthKey(tickets.open(sealed).key, [])
+    const pair = () => combineAuthKeys(keyOf(own), keyOf(theirs))
+    const bare = { ticket: own, delegated: { ticket: theirs } }
+    const { accept } = service({ tickets })
+    expect((await refusalOf(accept(request(bare, new AuthKey(systemRandom(32))).bytes))).code).toBe(
+      'auth_failed',
+    )
+    expect(pair()).not.toBe(pair())
+    expect((await refusalOf(accept(request(bare).bytes))).code).toBe('delegation_invalid')
+    expect(pair()).toBe(pair())
+  })
+})
+
 describe('an accepted request', () => {
   it('of a client says all that was proved', async () => {
     const claims = [
