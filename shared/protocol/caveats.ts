@@ -57,7 +57,10 @@ function toList(caveat: Caveat): Value[] {
   }
 }
 
-/** The same bytes, as objects, are met again in tickets and chains that are kept. */
+/**
+ * The same bytes, as objects, are met again in tickets and chains that are kept. Not what an `app` caveat has in it:
+ * that may take fifty times its bytes, and goes to a checker that could change it.
+ */
 const decoded = new WeakMap<Uint8Array, Caveat>()
 
 /** Form and name. @param bytes must not be changed. @throws OrthrusError `caveat_failed` */
@@ -65,7 +68,7 @@ export function decodeCaveat(bytes: Uint8Array): Caveat {
   let caveat = decoded.get(bytes)
   if (caveat === undefined) {
     caveat = decodeAnew(bytes)
-    decoded.set(bytes, caveat)
+    if (caveat.name !== 'app') decoded.set(bytes, caveat)
   }
   return caveat
 }

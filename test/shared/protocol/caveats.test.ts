@@ -61,7 +61,8 @@ describe('the form of a caveat', () => {
     (_, caveat) => {
       const bytes = encodeCaveat(caveat)
       expect(decodeCaveat(bytes)).toEqual(caveat)
-      expect(decodeCaveat(bytes)).toBe(decodeCaveat(bytes))
+      const [first, second] = [bytes, bytes].map(decodeCaveat)
+      expect(first === second).toBe(caveat.name !== 'app')
       expect(decodeCaveat(bytes.slice())).not.toBe(decodeCaveat(bytes))
     },
   )
@@ -101,6 +102,12 @@ describe('the form of a caveat', () => {
     expect(() => decodeCaveat(Uint8Array.of(0xc0))).toThrow(
       expect.objectContaining({ code: 'caveat_failed' }),
     )
+  })
+
+  it('is read anew where it has a value of the application in it, which a checker may change', () => {
+    const bytes = encodeCaveat({ name: 'app', app: 'tenant', value: ['acme'] })
+    const wicked = new Map([['tenant', (value: Value) => (value as Value[]).push('other') === 2]])
+    for (let i = 0; i < 2; i++) expect(outcome(decodeCaveat(bytes), { checkers: wicked })).toBe('holds')
   })
 
   it('lets a fault of the program through as it is', () => {
