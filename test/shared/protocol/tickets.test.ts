@@ -148,6 +148,24 @@ describe('tickets', () => {
     expect(revealKey(opened.key).buffer.byteLength).toBe(32)
   })
 
+  it('give nobody who is given a caveat the key as well', () => {
+    const key = new LongTermKey(new Uint8Array(32).fill(7))
+    const content = contentOf(fromJson(tickets.good[0]?.fields ?? []) as Value[])
+    const caveats = [Uint8Array.of(1, 2, 3)]
+    const sealed = sealTicket(
+      'orders@demo.example' as Principal,
+      1,
+      key,
+      { ...content, caveats },
+      systemRandom,
+    )
+    const opened = openTicket(sealed, key)
+    expect(revealKey(opened.key)).toEqual(revealKey(content.key))
+    for (const { buffer } of [...opened.caveats, opened.ticketId]) {
+      expect(Buffer.from(buffer as ArrayBuffer).includes(Buffer.from(revealKey(content.key)))).toBe(false)
+    }
+  })
+
   it('of each service and kvno are sealed as that, one after the other', () => {
     const key = new LongTermKey(new Uint8Array(32).fill(7))
     const content = contentOf(fromJson(tickets.good[0]?.fields ?? []) as Value[])
