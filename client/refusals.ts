@@ -1,4 +1,4 @@
-import { OrthrusError, type WireCode } from '../shared/errors.js'
+import { isPassing, OrthrusError, type WireCode } from '../shared/errors.js'
 import { localPart, type Principal } from '../shared/principal.js'
 import type { WireError } from '../shared/protocol/error.js'
 
@@ -39,10 +39,6 @@ export function judged<T>(look: () => T): T {
       hint: 'the KDC is of another version, or somebody answers in its place: check its URL',
     })
   }
-}
-
-function isPassing(code: WireCode): boolean {
-  return code === 'clock_skew' || code === 'rate_limited' || code === 'unavailable'
 }
 
 function kdcHint(code: WireCode, client: Principal, passwordBased: boolean): string | undefined {

@@ -43,6 +43,11 @@ export function isWireCode(text: string): text is WireCode {
   return wireCodes.has(text)
 }
 
+/** Whether the same may be asked again, or may have been done all the same. */
+export function isPassing(code: WireCode): boolean {
+  return code === 'clock_skew' || code === 'rate_limited' || code === 'unavailable'
+}
+
 /** What a person needs to understand a failure; never a secret. */
 export interface ErrorFacts {
   readonly principal?: string

@@ -1,4 +1,4 @@
-import { isWireCode, malformed, OrthrusError, type WireCode } from '../errors.js'
+import { isPassing, isWireCode, malformed, OrthrusError, type WireCode } from '../errors.js'
 import { decode, encode, type Value } from './encoding.js'
 import { fields, numberOf, textOf } from './form.js'
 
@@ -42,8 +42,8 @@ export function decodeAnswer(bytes: Uint8Array): KdcAnswer {
   return { n: numberOf(n), code: text, message: textOf(message) }
 }
 
-/** The results of an answer. @throws OrthrusError with the code that it gives */
+/** The results of an answer. @throws OrthrusError with the code that it gives, final unless it is a passing one */
 export function resultsOf(answer: KdcAnswer): readonly Value[] {
   if ('results' in answer) return answer.results
-  throw new OrthrusError(answer.code, answer.message, { final: true })
+  throw new OrthrusError(answer.code, answer.message, { final: !isPassing(answer.code) })
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { WIRE_CODES } from '../../../shared/errors.js'
 import { encode } from '../../../shared/protocol/encoding.js'
-import { decodeAnswer, decodeCall } from '../../../shared/protocol/kdc-service.js'
+import { decodeAnswer, decodeCall, resultsOf } from '../../../shared/protocol/kdc-service.js'
 
 describe('an answer of the KDC', () => {
   it('is read whole, result or refusal', () => {
@@ -20,6 +21,15 @@ describe('an answer of the KDC', () => {
     ['a code that does not exist', [1, 'no_such_code', 'why']],
   ])('is not %s', (_, list) => {
     expect(() => decodeAnswer(encode(list))).toThrow(expect.objectContaining({ code: 'malformed' }))
+  })
+})
+
+describe('a refusal by the KDC', () => {
+  it.each(WIRE_CODES)('%s is final unless the change may have been made, or may be yet', code => {
+    const passing = ['clock_skew', 'rate_limited', 'unavailable']
+    expect(() => resultsOf({ n: 1, code, message: 'why' })).toThrow(
+      expect.objectContaining({ code, reason: 'why', final: !passing.includes(code) }),
+    )
   })
 })
 
