@@ -1,4 +1,4 @@
-import { combineAuthKeys } from '../shared/crypto/derive.js'
+import { combineAuthKeys, keepCombination } from '../shared/crypto/derive.js'
 import type { AuthKey } from '../shared/crypto/keys.js'
 import type { RandomSource } from '../shared/crypto/random.js'
 import { OrthrusError } from '../shared/errors.js'
@@ -12,7 +12,7 @@ import type { Span } from './kdc-time.js'
 import { serviceRefusal } from './refusals.js'
 import type { ServiceTicket } from './service-ticket.js'
 import type { ServiceTimes } from './service-times.js'
-import { secretsOf, type Ticket } from './ticket.js'
+import { isImported, secretsOf, type Ticket } from './ticket.js'
 import type { TicketCache } from './ticket-cache.js'
 import { abortable, sleep, type Timers } from './timers.js'
 
@@ -132,7 +132,7 @@ export class Presenter {
     const { own, first, delegated } = await this.#legs(use)
     if (wait > 0) await sleep(timers, wait, signal)
     const { sealed, caveats, key: ownKey } = secretsOf(first)
-    const key = delegated === undefined ? ownKey : combineAuthKeys(ownKey, secretsOf(delegated).key)
+    const key = delegated === undefined ? ownKey : combinedKey(ownKey, secretsOf(delegated).key)
     const nonce = random(SIZE.NONCE)
     const bound = use.bind({ key, nonce })
     const time = this.#timesFor(use).stamp(service)
@@ -177,12 +177,23 @@ export class Presenter {
   }
 }
 
+/** The end that the KDC told. What is said of an imported ticket its sender may have made up: it may have ended long ago. */
+function provedEnd(ticket: Ticket): number {
+  return isImported(ticket) ? Number.NEGATIVE_INFINITY : ticket.endTime
+}
+
 function factsOf(
   { safe, ticket }: Presentation<object>,
   { own, request }: Presented,
 ): Omit<Refused, 'resendable'> {
-  const ends = [own, ticket].map(one => one?.endTime ?? Number.POSITIVE_INFINITY)
+  const ends = [own, ticket].map(one => (one === undefined ? Number.POSITIVE_INFINITY : provedEnd(one)))
   return { stamp: request.time, safe, endTime: Math.min(...ends) }
+}
+
+function combinedKey(own: AuthKey, delegated: AuthKey): AuthKey {
+  const key = combineAuthKeys(own, delegated)
+  keepCombination(own, delegated, key)
+  return key
 }
 
 function delegatedPart(ticket: Ticket | undefined): ApRequest['delegated'] {

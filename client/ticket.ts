@@ -37,6 +37,8 @@ export interface TicketFacts {
 export let secretsOf: (ticket: Ticket) => TicketSecrets
 /** From now on somebody else knows the ticket's key. */
 let handOn: (ticket: Ticket) => void
+/** Whether what is known of it is what somebody else said. */
+export let isImported: (ticket: Ticket) => boolean
 
 /** A ticket that can be presented, cut down, and handed on. Its keys show nowhere. */
 export class Ticket {
@@ -73,6 +75,7 @@ export class Ticket {
     handOn = ticket => {
       ticket.#handedOn = true
     }
+    isImported = ticket => ticket.#facts.imported
   }
 
   /**

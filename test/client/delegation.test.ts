@@ -556,7 +556,7 @@ describe('a named delegate', () => {
       const refused = await caller.fetch(target, { method }).catch((cause: unknown) => cause)
       // The own ticket is replaced, and for what is safe that helps.
       if (name === 'billing' && method === 'GET') expect(refused).toMatchObject({ status: 200 })
-      else if (name === 'web') expect(refused).toMatchObject({ code: 'ticket_expired', final: true })
+      else if (name === 'web') expect(refused).toMatchObject({ code: 'ticket_expired', final: false })
     }
     const reasons = late.refused.map(({ code, reason }) => `${code} ${reason}`)
     for (const reason of reasons) expect(reason).toContain(`ticket_expired ${whose}'s ticket`)
@@ -577,7 +577,8 @@ describe('a ticket that was handed on and has ended', () => {
       const imported = billing.import(ticket.credential())
       realm.clock.advance(ticket.endTime - realm.clock.now())
       const refused = await failureOf(billing.fetch(`${url}/orders`, { method, ticket: imported }))
-      expect(refused).toMatchObject({ code: 'ticket_expired', final: true })
+      // Its end is hearsay: long after the true one the service would not have looked for a copy.
+      expect(refused).toMatchObject({ code: 'ticket_expired', final: false })
       expect([orders.refused.length, orders.handled.length, kdc.toKdc.length]).toEqual([1, 0, 0])
     },
   )
