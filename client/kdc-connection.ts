@@ -29,12 +29,16 @@ export interface Exchanged {
   readonly receivedAt: number
 }
 
-/** The way to the KDCs of a realm: one connection at a time, made anew when it is needed and gone. */
+/**
+ * The way to the KDCs of a realm: one connection at a time, made anew when it is needed and gone. One that was given up
+ * stays beside it for as long as something is still waited for on it.
+ */
 export class KdcConnection {
   readonly #options: ConnectionOptions
   #link: KdcLink | undefined
   #opening: Promise<KdcLink> | undefined
-  #attempt: KdcLink | undefined
+  /** Every link that is not closed: the one at hand, one being opened, and those given up. */
+  readonly #links = new Set<KdcLink>()
   #nextUrl = 0
   #failures = 0
   #retryAt = Number.NEGATIVE_INFINITY
@@ -75,8 +79,7 @@ export class KdcConnection {
     if (this.#closed !== undefined) return
     this.#closed = cause
     this.#endPause?.()
-    this.#attempt?.close(cause)
-    this.#link?.close(cause)
+    for (const link of [...this.#links]) link.close(cause)
   }
 
   #ask(link: KdcLink, message: Uint8Array): Promise<Exchanged> {
@@ -138,13 +141,11 @@ export class KdcConnection {
     if (this.#closed !== undefined) throw this.#closed
     const { urls, openSocket, timers, timeouts } = this.#options
     const url = urls[this.#nextUrl % urls.length] as string
-    const link = new KdcLink({ url, openSocket, timers, timeout: timeouts.connect })
-    this.#attempt = link
-    try {
-      await link.opened
-    } finally {
-      this.#attempt = undefined
-    }
+    const closed = (gone: KdcLink): void => void this.#links.delete(gone)
+    const link = new KdcLink({ url, openSocket, timers, timeout: timeouts.connect, closed })
+    // A socket may fail while it is made.
+    if (link.usable) this.#links.add(link)
+    await link.opened
     this.#options.logger.debug({ kdc: url }, 'connected to the KDC')
     return link
   }

@@ -28,6 +28,8 @@ export interface LinkOptions {
   readonly timers: Timers
   /** How long the opening may take, milliseconds. */
   readonly timeout: number
+  /** Told once, when the link is closed, whoever closed it. */
+  closed(link: KdcLink): void
 }
 
 /** One WebSocket to one KDC, shared by all that is asked of it: ids, and who waits for which. */
@@ -38,12 +40,14 @@ export class KdcLink {
   /** Settled when the socket is open or is not going to be. @throws OrthrusError `unavailable` */
   readonly opened: Promise<void>
   readonly #settle: (failure?: OrthrusError) => void
+  readonly #closed: (link: KdcLink) => void
   #lastId = 0
   #retired = false
   #failure: OrthrusError | undefined
 
-  constructor({ url, openSocket, timers, timeout }: LinkOptions) {
+  constructor({ url, openSocket, timers, timeout, closed }: LinkOptions) {
     this.url = url
+    this.#closed = closed
     let settle: (failure?: OrthrusError) => void = () => {}
     this.opened = new Promise((resolve, reject) => {
       settle = failure => (failure === undefined ? resolve() : reject(failure))
@@ -94,6 +98,7 @@ export class KdcLink {
   close(cause: OrthrusError): void {
     if (this.#failure !== undefined) return
     this.#failure = cause
+    this.#closed(this)
     this.#settle(cause)
     this.#socket?.close()
     const waiting = [...this.#streams.values()]

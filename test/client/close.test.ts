@@ -68,6 +68,48 @@ describe('close', () => {
     expect(setting.time.timers.all).toBe(0)
   })
 
+  it('ends a connection that was given up, and what still waits on it', async () => {
+    const setting = new Setting()
+    const { kdc, time } = setting
+    const realm = await setting.connect()
+    await realm.getServiceTicket('orders')
+    kdc.intercept = () => undefined
+    const late = failureOf(realm.getServiceTicket('s1'))
+    await time.advance(2 * SECOND)
+    const beside = failureOf(realm.getServiceTicket('s2'))
+    await time.advance(3 * SECOND)
+    expect(kdc.sockets.size).toBe(2)
+    realm.close()
+    await settle()
+    expect(time.timers.all).toBe(0)
+    expect(kdc.sockets.size).toBe(0)
+    for (const cause of await Promise.all([late, beside])) expect(cause).toEqual(closed)
+  })
+
+  it.each([0, 1, 2, 3, 4])('ends a connection whose opening is %d turns old', async turns => {
+    const setting = new Setting()
+    const { kdc, time } = setting
+    const realm = await setting.connect()
+    kdc.down()
+    kdc.up()
+    const { openSocket } = kdc
+    const close = async (): Promise<void> => {
+      for (let i = 0; i < turns; i++) await Promise.resolve()
+      realm.close()
+    }
+    kdc.openSocket = (options, events) => {
+      const opened = (): void => {
+        events.opened()
+        void close()
+      }
+      return openSocket(options, { ...events, opened })
+    }
+    expect(await failureOf(realm.getServiceTicket('orders'))).toEqual(closed)
+    await settle()
+    expect(time.timers.all).toBe(0)
+    expect(kdc.sockets.size).toBe(0)
+  })
+
   it('is for good, and does nothing twice', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
