@@ -15,6 +15,8 @@ export interface Identity {
   loginKey(): Promise<LoginKey>
   /** The KDC has accepted the key and proved that it has it too. */
   loggedIn(): Promise<void>
+  /** The KDC, or somebody in its place, answered as to a wrong key. */
+  keyRefused(): void
 }
 
 /** @param keys of one principal, the highest kvno first. */
@@ -25,5 +27,6 @@ export function keytabIdentity(keys: readonly [KeytabEntry, ...KeytabEntry[]]): 
     passwordBased: false,
     loginKey: async () => ({ kvno, key }),
     loggedIn: async () => {},
+    keyRefused: () => {},
   }
 }

@@ -92,7 +92,10 @@ export class KdcExchanges {
         createAsRequest(key, { client, kvno, time, nonce, services, lifetime: 0, renewable: false }),
       open: (request, bytes) => openAsReply(key, request, bytes),
     }
-    let reply = await this.#questions.ask(question)
+    let reply = await this.#questions.ask(question).catch((cause: unknown) => {
+      if (isKeyRefused(cause)) identity.keyRefused()
+      throw cause
+    })
     // Too slow to tell the time by: once more, and with what there is if that fails.
     if (!time.known) reply = await this.#questions.ask(question).catch(() => reply)
     await identity.loggedIn()
@@ -112,6 +115,12 @@ export class KdcExchanges {
   #tgs(tgt: ServiceTicket, services: readonly Principal[], lifetime: number): Promise<Reply> {
     return this.#questions.ask(tgsQuestion(tgt, services, lifetime))
   }
+}
+
+/** Whether a login failed for the key that it was made with, whoever says so. */
+function isKeyRefused(cause: unknown): boolean {
+  if (!(cause instanceof OrthrusError)) return false
+  return cause.code === 'auth_failed' || cause.code === 'password_wrong'
 }
 
 const ENDING = ['ticket_expired', 'ticket_not_yet_valid', 'revoked'] as const

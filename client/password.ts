@@ -30,31 +30,55 @@ export interface PasswordOptions {
   readonly exchange: (message: Uint8Array) => Promise<Pick<Exchanged, 'bytes'>>
 }
 
+interface MadeKey extends LoginKey {
+  readonly parameters: PasswordParameters
+}
+
 /** The key of a password is made when it is first needed; it takes a good part of a second, on purpose. */
 export function passwordIdentity(options: PasswordOptions): Identity {
   const { client, parametersCache } = options
-  let made: Promise<LoginKey & { readonly parameters: PasswordParameters }> | undefined
+  let current: Promise<MadeKey> | undefined
+  let last: MadeKey | undefined
+  const make = async (): Promise<MadeKey> => {
+    try {
+      last = await makeKey(options, last)
+      return last
+    } catch (cause) {
+      // What failed is tried again: the KDC may have been away.
+      current = undefined
+      throw cause
+    }
+  }
   return {
     client,
     passwordBased: true,
     loginKey: () => {
-      made ??= makeKey(options)
-      // What failed is tried again: the KDC may have been away.
-      made.catch(() => {
-        made = undefined
-      })
-      return made
+      current ??= make()
+      return current
     },
     loggedIn: async () => {
-      if (made !== undefined) await parametersCache.set(client, (await made).parameters)
+      if (current !== undefined) await parametersCache.set(client, (await current).parameters)
+    },
+    keyRefused: () => {
+      // Salt and parameters may have been forged, or changed since: the next login asks for them anew.
+      current = undefined
     },
   }
 }
 
-async function makeKey(
-  options: PasswordOptions,
-): Promise<LoginKey & { readonly parameters: PasswordParameters }> {
-  const { client, password, parametersCache, exchange } = options
+/** @param last is given back where it is of the same parameters: a forged refusal costs a question, and no scrypt. */
+async function makeKey(options: PasswordOptions, last: MadeKey | undefined): Promise<MadeKey> {
+  const { client, password, parametersCache } = options
+  const parameters = await askParameters(options)
+  requireSoundParameters(parameters)
+  requireUnchanged(client, await parametersCache.get(client), parameters)
+  if (last !== undefined && isSame(last.parameters, parameters)) return last
+  const key = await derivePasswordKey(password, client, parameters.salt, parameters)
+  // A copy: the bytes of the message would be kept for the sake of its salt.
+  return { kvno: 0, key, parameters: { ...parameters, salt: parameters.salt.slice() } }
+}
+
+async function askParameters({ client, exchange }: PasswordOptions): Promise<PasswordParameters> {
   const { bytes } = await exchange(createParamsRequest(client))
   if (judged(() => isError(bytes))) {
     throw kdcRefusal(
@@ -62,12 +86,7 @@ async function makeKey(
       { client, passwordBased: true },
     )
   }
-  const parameters = judged(() => decodeParamsReply(bytes))
-  requireSoundParameters(parameters)
-  requireUnchanged(client, await parametersCache.get(client), parameters)
-  const key = await derivePasswordKey(password, client, parameters.salt, parameters)
-  // A copy: the bytes of the message would be kept for the sake of its salt.
-  return { kvno: 0, key, parameters: { ...parameters, salt: parameters.salt.slice() } }
+  return judged(() => decodeParamsReply(bytes))
 }
 
 /** Nobody has proved the parameters, so a change may be an attempt to have the password guessed elsewhere. */
@@ -76,19 +95,21 @@ function requireUnchanged(
   known: PasswordParameters | undefined,
   given: PasswordParameters,
 ): void {
-  if (known === undefined) return
-  const { log2N, r, p, salt } = known
-  const same = log2N === given.log2N && r === given.r && p === given.p && toHex(salt) === toHex(given.salt)
-  if (same) return
+  if (known === undefined || isSame(known, given)) return
   throw new OrthrusError(
     'refused_unproved',
     `the salt or parameters of ${client} are not those of the first login`,
     {
       final: true,
       principal: client,
-      hint: `if the password of ${localPart(client)} was set anew, forget what is kept of the old one; if not, somebody may be answering in the KDC's place`,
+      hint: `if the password of ${localPart(client)} was set anew, connect again, and first forget what your parametersCache keeps, if you gave one; if not, somebody may be answering in the KDC's place`,
     },
   )
+}
+
+function isSame(one: PasswordParameters, other: PasswordParameters): boolean {
+  const { log2N, r, p, salt } = one
+  return log2N === other.log2N && r === other.r && p === other.p && toHex(salt) === toHex(other.salt)
 }
 
 /** Whether what is sent to the URL stays on this machine or is under TLS. */

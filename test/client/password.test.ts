@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { PasswordLogin } from '../../client/connect-options.js'
+import { passwordIdentity } from '../../client/password.js'
 import { derivePasswordKey } from '../../shared/crypto/derive.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import type { OrthrusError } from '../../shared/errors.js'
@@ -132,6 +133,71 @@ describe('parameters of a password', () => {
     const { kdc, connect } = await prepare()
     kdc.intercept = () => bytes
     expect(await failureOf((await connect()).getServiceTicket('orders'))).toMatchObject({ code: 'malformed' })
+  })
+})
+
+describe('a password login that was refused', () => {
+  const refused = { code: 'password_wrong', final: false }
+
+  it('is followed by the report of another salt, for as long as the old one is kept', async () => {
+    const { kdc, time, cache, setPassword, connect } = await prepare()
+    await setPassword()
+    const realm = await connect()
+    await realm.getServiceTicket('orders')
+    await setPassword({ ...kdc.parameters, salt: systemRandom(16) })
+    time.pass(20 * HOUR)
+    expect(await failureOf(realm.getServiceTicket('orders'))).toMatchObject(refused)
+    for (let i = 0; i < 2; i++) {
+      const cause = await failureOf(realm.getServiceTicket('orders'))
+      expect(cause).toMatchObject({ code: 'refused_unproved', final: true })
+      expect((cause as OrthrusError).facts.hint).toContain('connect again')
+    }
+    expect(kdc.log.slice(2)).toEqual(['AS orders', 'PARAMS', 'PARAMS'])
+    cache.clear()
+    expect(await (await connect()).getServiceTicket('orders')).toMatchObject({ client: ALICE })
+  })
+
+  it('is made anew after a forged salt at the first login, with one key an attempt', async () => {
+    const { kdc, cache, setPassword, connect } = await prepare()
+    await setPassword()
+    const realm = await connect()
+    kdc.intercept = ({ exchange }, honest) =>
+      exchange === 'PARAMS' ? createParamsReply({ ...kdc.parameters, salt: systemRandom(16) }) : honest()
+    expect(await failureOf(realm.getServiceTicket('orders'))).toMatchObject(refused)
+    expect(kdc.log).toEqual(['PARAMS', 'AS orders'])
+    expect(cache.size).toBe(0)
+    kdc.intercept = (_, honest) => honest()
+    expect(await realm.getServiceTicket('orders')).toMatchObject({ client: ALICE })
+    expect(kdc.log.slice(2)).toEqual(['PARAMS', 'AS orders'])
+    expect(cache.get(ALICE)).toEqual(kdc.parameters)
+  })
+
+  it('is made anew after a forged refusal', async () => {
+    const { kdc, setPassword, connect } = await prepare()
+    await setPassword()
+    const realm = await connect()
+    kdc.intercept = ({ exchange }, honest) => (exchange === 'AS' ? kdc.error('auth_failed') : honest())
+    expect(await failureOf(realm.getServiceTicket('orders'))).toMatchObject(refused)
+    kdc.intercept = (_, honest) => honest()
+    expect(await realm.getServiceTicket('orders')).toMatchObject({ client: ALICE })
+    expect(kdc.log).toEqual(['PARAMS', 'AS orders', 'PARAMS', 'AS orders'])
+  })
+
+  it('costs no second scrypt where the parameters are the same', async () => {
+    const parameters: PasswordParameters = { log2N: 17, r: 8, p: 1, salt: systemRandom(16) }
+    let asked = 0
+    const exchange = async () => {
+      asked++
+      return { bytes: createParamsReply(parameters) }
+    }
+    const options = { client: ALICE, password: PASSWORD, parametersCache: new Map(), exchange }
+    const identity = passwordIdentity(options)
+    const { key } = await identity.loginKey()
+    expect((await identity.loginKey()).key).toBe(key)
+    expect(asked).toBe(1)
+    identity.keyRefused()
+    expect((await identity.loginKey()).key).toBe(key)
+    expect(asked).toBe(2)
   })
 })
 
