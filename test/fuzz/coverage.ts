@@ -1,4 +1,5 @@
 import { Session } from 'node:inspector'
+import { fileURLToPath } from 'node:url'
 
 /**
  * Which parts of the product's sources have run, as V8 counts them: its inspector tells, each time it is asked, of the
@@ -20,8 +21,14 @@ interface FunctionCoverage {
 /** Where a part of a function begins: the function's place, and how far in. */
 export type Block = string
 
-const SOURCE = /\/((?:shared|kdc|service|client|cli)\/[^?]*\.(?:ts|js))$/
-const OUTSIDE = /\/(?:test|node_modules|bench)\//
+/** In the project's own folder, whatever the folders that it lies in are called. */
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const SOURCE = /^((?:shared|kdc|service|client|cli)\/[^?]*\.(?:ts|js))$/
+
+function sourceAt(url: string): string | undefined {
+  const file = url.startsWith('file:') ? fileURLToPath(url) : url
+  return file.startsWith(ROOT) ? SOURCE.exec(file.slice(ROOT.length))?.[1] : undefined
+}
 
 export class Coverage {
   readonly #session = new Session()
@@ -76,8 +83,8 @@ export class Coverage {
     }
     const looked = new Map<string, Uint8Array>()
     for (const { url, functions } of result) {
-      const path = SOURCE.exec(url)?.[1]
-      if (path === undefined || OUTSIDE.test(url)) continue
+      const path = sourceAt(url)
+      if (path === undefined) continue
       for (const each of functions) this.#read(path, each, looked)
     }
     return looked
