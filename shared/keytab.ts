@@ -35,14 +35,16 @@ export function formatKeytab(entries: readonly KeytabEntry[]): string {
  */
 export function parseKeytab(text: string): KeytabEntry[] {
   if (!text.startsWith(`${FIRST_LINE}\n`)) throw invalid(1, `the first line is not "${FIRST_LINE}"`)
-  if (!text.endsWith('\n')) throw invalid(text.split('\n').length, 'no line break at the end: it was cut off')
   const entries: KeytabEntry[] = []
   const seen = new Set<string>()
-  for (const [index, line] of text.slice(0, -1).split('\n').entries()) {
-    if (line.startsWith('#')) continue
-    const entry = parseLine(line, index + 1)
+  // Line by line: a list of all would take many times the text.
+  for (let from = 0, number = 1, end = 0; from < text.length; from = end + 1, number++) {
+    end = text.indexOf('\n', from)
+    if (end < 0) throw invalid(number, 'no line break at the end: it was cut off')
+    if (text[from] === '#') continue
+    const entry = parseLine(text.slice(from, end), number)
     const name = `${entry.principal} ${entry.kvno}`
-    if (seen.has(name)) throw invalid(index + 1, `${name} stands twice`)
+    if (seen.has(name)) throw invalid(number, `${name} stands twice`)
     seen.add(name)
     entries.push(entry)
   }

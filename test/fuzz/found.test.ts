@@ -54,6 +54,12 @@ describe('found by fuzzing', () => {
       'keytab_invalid',
     ],
     [
+      'a keytab of very many short lines became a list of them all',
+      'keytab',
+      text('#\n'.repeat(14_000)),
+      'keytab_invalid',
+    ],
+    [
       'a credential with a caveat of no form was refused as if a request had failed',
       'client: a credential to be imported',
       importedWith(Uint8Array.of(0x91, 0xa1, 0x78)),
