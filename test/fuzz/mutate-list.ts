@@ -177,7 +177,7 @@ function format(node: Node): Uint8Array {
     for (const item of each.items) write(item)
   }
   write(node)
-  return join(...parts)
+  return new Uint8Array(Buffer.concat(parts))
 }
 
 interface Head {
