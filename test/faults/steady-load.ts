@@ -103,10 +103,13 @@ export class SteadyLoad {
 
   /** Its first request is what the attacker of `#replay` has. */
   #connect(name: string): Promise<Realm> {
-    const record = (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
+    const record = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
       const request = new Request(input, init)
-      if (this.#turn % NAMES === 0) this.#recorded = request.clone()
-      return fetch(request)
+      const copy = this.#turn % NAMES === 0 ? request.clone() : undefined
+      const response = await fetch(request)
+      // Not before: the copy could come first, and be taken for the request.
+      this.#recorded = copy ?? this.#recorded
+      return response
     }
     return connect({
       kdc: this.#targets.kdc,
