@@ -5,11 +5,19 @@ import type { Socket, SocketEvents, SocketOptions } from './socket.js'
 /** How long a peer may take to agree to the end, milliseconds: a process should not hang on one that does not. */
 const CLOSE_TIMEOUT = 1_000
 
+/**
+ * Pieces of a message, and reads of a frame, that are kept until it is whole: each takes memory beside its bytes. A
+ * KDC sends one frame a message.
+ */
+const PIECES_MAX = { FRAGMENTS: 8, READS: 1024 } as const
+
 /** Node: the `ws` package, without compression (docs/protocol.md section 3). */
 export function openSocket(options: SocketOptions, events: SocketEvents): Socket {
   const settings: ClientOptions & { closeTimeout: number } = {
     perMessageDeflate: false,
     maxPayload: options.maxBytes,
+    maxFragments: PIECES_MAX.FRAGMENTS,
+    maxBufferedChunks: PIECES_MAX.READS,
     followRedirects: false,
     closeTimeout: CLOSE_TIMEOUT,
   }

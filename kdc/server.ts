@@ -24,6 +24,15 @@ export interface ServerOptions {
 /** Headers of a handshake, bytes. */
 const HEADER_BYTES_MAX = 8 * 1024
 
+/**
+ * Pieces of a message that is not whole yet. Each takes memory beside its bytes, and may keep the whole buffer that it
+ * was read with, so bytes alone do not bound them. Clients send one frame a message; browsers may make two or three.
+ */
+const FRAGMENTS_MAX = 8
+
+/** Reads of a frame that is not whole yet, which take memory alike. In segments of 536 bytes 64 KiB come in 123. */
+const READS_MAX = 1024
+
 /** The KDC's WebSocket (docs/protocol.md section 3, "Transport"): connections and their limits. */
 export class KdcServer {
   readonly #options: ServerOptions
@@ -46,6 +55,8 @@ export class KdcServer {
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: LIMIT.MESSAGE_BYTES + ID_BYTES,
+      maxFragments: FRAGMENTS_MAX,
+      maxBufferedChunks: READS_MAX,
       handleProtocols: () => SUBPROTOCOL,
     })
     this.#http = this.#createHttp(options.limits.handshake)

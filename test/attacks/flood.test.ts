@@ -108,25 +108,76 @@ function bigEndian(value: number): Buffer {
   return bytes
 }
 
+function piecesOf(bytes: Buffer, size: number): Buffer[] {
+  return Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => {
+    return bytes.subarray(i * size, (i + 1) * size)
+  })
+}
+
+/** A message in so many frames. */
+function framesOf(message: Buffer, count: number): Buffer[] {
+  const pieces = piecesOf(message, Math.ceil(message.length / count))
+  return pieces.map((piece, i) => {
+    return rawFrame((i === 0 ? BEGINS : CONTINUES) | (i === count - 1 ? FINAL : 0), piece)
+  })
+}
+
+/** A turn of the event loop: what was sent is read, and not with what is sent next. */
+function soon(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
+}
+
 const BINARY = 0x82
+const FINAL = 0x80
 const BEGINS = 0x02
 const CONTINUES = 0x00
 const COMPRESSED = 0xc2
 
 describe('a connection that floods the KDC', () => {
-  it('with fragments of a message is closed, or waits, and others are served', async () => {
+  it.each([0, 1, 40, 4_096])(
+    'with fragments of %d bytes, of a message without end, is closed',
+    async size => {
+      const { own, served } = await scene()
+      const flooding = await upgraded(own)
+      flooding.socket.on('error', () => {})
+      const piece = rawFrame(CONTINUES, new Uint8Array(size))
+      flooding.socket.write(Buffer.concat([rawFrame(BEGINS, new Uint8Array(4)), ...Array(15).fill(piece)]))
+      await flooding.ended
+      await served()
+    },
+  )
+
+  it('with a frame byte by byte is closed before it takes a multiple of its size', async () => {
     const { own, served } = await scene()
-    const before = process.memoryUsage().arrayBuffers
-    const tiny = await upgraded(own)
-    const pieces = Array.from({ length: 2_000 }, () => rawFrame(CONTINUES, new Uint8Array(40)))
-    tiny.socket.write(Buffer.concat([rawFrame(BEGINS, new Uint8Array(4)), ...pieces]))
-    await tiny.ended
-    const empty = await upgraded(own)
-    const nothing = Buffer.concat(Array.from({ length: 1_000 }, () => rawFrame(CONTINUES, new Uint8Array())))
-    empty.socket.write(rawFrame(BEGINS, new Uint8Array(4)))
-    for (let i = 0; i < 100; i++) empty.socket.write(nothing)
+    const flooding = await upgraded(own)
+    flooding.socket.on('error', () => {})
+    let ended = false
+    void flooding.ended.then(() => {
+      ended = true
+    })
+    flooding.socket.setNoDelay().write(rawFrame(BINARY, new Uint8Array(1), LIMIT.MESSAGE_BYTES))
+    for (let sent = 1; !ended && sent < 10_000; sent++) {
+      flooding.socket.write(new Uint8Array(1))
+      await soon()
+    }
+    expect(ended).toBe(true)
     await served()
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 * 1024 * 1024)
+  })
+
+  it.each([
+    ['in the smallest segments', (frame: Buffer) => piecesOf(frame, 536)],
+    ['in a few frames', (_: Buffer, message: Buffer) => framesOf(message, 3)],
+  ])('is not one that sends the largest message %s', async (_, cut) => {
+    const own = await startOwnKdc()
+    const wire = await upgraded(own)
+    wire.socket.setNoDelay()
+    const message = Buffer.concat([Buffer.alloc(4), Buffer.alloc(LIMIT.MESSAGE_BYTES, 1)])
+    const answer = new Promise<Buffer>(resolve => wire.socket.once('data', resolve))
+    for (const piece of cut(rawFrame(BINARY, message), message)) {
+      wire.socket.write(piece)
+      await soon()
+    }
+    expect((await answer).toString('latin1')).toContain('malformed')
   })
 
   it.each([LIMIT.MESSAGE_BYTES + 5, 2 ** 31, 2 ** 40, 2 ** 53])(
@@ -355,6 +406,12 @@ describe('a KDC that floods its clients', () => {
       'with a giant frame in pieces',
       socket => {
         for (let i = 0; i < 2_000; i++) socket.send(new Uint8Array(1_024), { fin: false })
+      },
+    ],
+    [
+      'with fragments of one byte',
+      socket => {
+        for (let i = 0; i < 20; i++) socket.send(new Uint8Array(1), { fin: false })
       },
     ],
     ['with a frame that it compressed', socket => void socket._socket.write(Buffer.from([0xc2, 1, 0]))],

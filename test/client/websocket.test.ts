@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { connect } from '../../client/connect.js'
@@ -142,6 +142,38 @@ it('of ws offers no compression, though the server would take it', async () => {
   const socket = openNode({ url, protocol: SUBPROTOCOL, maxBytes: MAX }, silent)
   expect(await offered).toBeUndefined()
   socket.close()
+})
+
+it.each([
+  [
+    'a message in a great many fragments',
+    /fragments/,
+    async (socket: WebSocket) => {
+      for (let i = 0; i < 20; i++) socket.send(new Uint8Array(1), { fin: false })
+    },
+  ],
+  [
+    'a frame byte by byte',
+    /chunks/,
+    async (_: WebSocket, wire: Socket) => {
+      wire.setNoDelay().write(Buffer.from([0x82, 126, 0xff, 0xff]))
+      for (let sent = 0; !wire.destroyed && sent < 10_000; sent++) {
+        wire.write(new Uint8Array(1))
+        await new Promise(resolve => setImmediate(resolve))
+      }
+    },
+  ],
+])('of ws is closed by %s, which it would have to keep', async (_, reason, flood) => {
+  const { server, url } = await serve()
+  server.on('connection', (socket, request) => {
+    socket.on('error', () => {})
+    void flood(socket, request.socket)
+  })
+  const closed = new Promise<string>(resolve => {
+    const events = { opened: () => {}, received: () => {}, closed: resolve }
+    openNode({ url, protocol: SUBPROTOCOL, maxBytes: MAX }, events)
+  })
+  expect(await closed).toMatch(reason)
 })
 
 describe('a realm over real sockets', () => {

@@ -205,9 +205,16 @@ describe('frames', () => {
     [
       'giant in pieces',
       socket => {
-        for (let i = 0; i < 70; i++) socket.socket.send(new Uint8Array(1024), { fin: false, binary: true })
+        for (let i = 0; i < 5; i++) socket.socket.send(new Uint8Array(16_384), { fin: false, binary: true })
       },
       1009,
+    ],
+    [
+      'in many pieces',
+      socket => {
+        for (let i = 0; i < 9; i++) socket.socket.send(new Uint8Array(1), { fin: false, binary: true })
+      },
+      1008,
     ],
     [
       'an id in use again',
