@@ -52,11 +52,17 @@ export interface Limits {
   readonly idle: number
   /** How long closing waits for what is under way. */
   readonly drain: number
-  /** AS requests from one address that fail to prove a key; beyond, AS requests from there are `rate_limited`. */
+  /**
+   * AS requests from one address that fail to prove a key, and those not looked at yet, as each counts until it has
+   * proved one; beyond, AS requests from there are `rate_limited`.
+   */
   readonly failedLogins: Rate
   /** PARAMS requests from one address. */
   readonly params: Rate
-  /** Requests of one client whose MAC and clock are right, AS and TGS together. */
+  /**
+   * Requests of one client whose MAC and clock are right: as many AS requests, and apart from them as many TGS
+   * requests, openings of channels and calls in these.
+   */
   readonly requestsPerClient: Rate
 }
 

@@ -26,7 +26,7 @@ export function createRateLimits(
   const clients = limiter(limits.requestsPerClient)
   const clientLogins = limiter(limits.requestsPerClient)
   return {
-    requireLogin: address => consume(logins, 'AS requests', address),
+    requireLogin: address => consumeOrReturn(logins, 'AS requests', address),
     async forgiveLogin(address) {
       await logins.reward(address)
     },
@@ -49,6 +49,19 @@ export const NO_RATE_LIMITS: RateLimits = {
 
 function limiter({ points, interval }: Rate): RateLimiterMemory {
   return new RateLimiterMemory({ points, duration: interval / SECOND })
+}
+
+/**
+ * What is turned away was not looked at, and so proved nothing wrong: it gives back what the limiter counts for it
+ * all the same. Otherwise many logins at once, all of them right, would leave none until the interval ends.
+ */
+async function consumeOrReturn(limiter: RateLimiterAbstract, what: string, key: string): Promise<void> {
+  try {
+    await consume(limiter, what, key)
+  } catch (cause) {
+    await limiter.reward(key)
+    throw cause
+  }
 }
 
 /** The limiter rejects with its count where no points are left. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { DEFAULT_LIMITS, type Limits } from '../../kdc/defaults.js'
 import { createRateLimits } from '../../kdc/rate-limits.js'
 import { openUnauthenticatedError } from '../../shared/protocol/error.js'
@@ -33,6 +33,37 @@ describe('rate limits', () => {
       expect(outcome(await login(realm, web))).toBe('reply')
       expect(outcome(await login(realm, web, { time: 0 }))).toBe('06 clock_skew')
     }
+  })
+
+  it('count no login that they turned away: many at once, all of them right, leave the next theirs', async () => {
+    const realm = await limited({ failedLogins: few })
+    const web = await realm.add('web')
+    const many = await Promise.all(Array.from({ length: 6 }, () => login(realm, web)))
+    expect(many.map(outcome).sort()).toEqual([...Array(3).fill('05 rate_limited'), ...Array(3).fill('reply')])
+    for (let i = 0; i < 5; i++) expect(outcome(await login(realm, web))).toBe('reply')
+    const guesses = Array.from({ length: 5 }, () => login(realm, stranger('web@demo.example')))
+    expect((await Promise.all(guesses)).map(outcome).sort()).toEqual([
+      ...Array(3).fill('05 auth_failed'),
+      ...Array(2).fill('05 rate_limited'),
+    ])
+    for (let i = 0; i < 5; i++) expect(outcome(await login(realm, web))).toBe('05 rate_limited')
+  })
+
+  it('let logins pass again when the interval ends, however many were turned away in it', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const limits = createRateLimits({ ...DEFAULT_LIMITS, failedLogins: few })
+    const passes = () =>
+      limits.requireLogin(ADDRESS).then(
+        () => true,
+        () => false,
+      )
+    for (let i = 0; i < 3; i++) expect(await passes()).toBe(true)
+    vi.advanceTimersByTime(HOUR - 1)
+    for (let i = 0; i < 5; i++) expect(await passes()).toBe(false)
+    vi.advanceTimersByTime(1)
+    for (let i = 0; i < 3; i++) expect(await passes()).toBe(true)
+    expect(await passes()).toBe(false)
   })
 
   it('stop PARAMS requests from one address', async () => {
