@@ -6,7 +6,7 @@ import { createRealm } from '../kdc/create-realm.js'
 import { DATA_FILES } from '../kdc/main.js'
 import { createFolder } from '../kdc/store/folder.js'
 import { openLevelStore } from '../kdc/store/level.js'
-import { createMasterKey } from '../kdc/store/master-key.js'
+import { createMasterKey, type MasterKey } from '../kdc/store/master-key.js'
 import { Vault } from '../kdc/store/vault.js'
 import { systemRandom } from '../shared/crypto/random.js'
 import { OrthrusError } from '../shared/errors.js'
@@ -51,12 +51,15 @@ async function init(terminal: Terminal, name: string, options: InitOptions): Pro
   const files = filesIn(options.data)
   requireNoRealm(options.data, files)
   await createFolder(options.data)
+  const masterKey = await claim(options.data, files)
   try {
-    const admin = await makeRealm(realm, files)
+    const admin = await makeRealm(realm, masterKey, files.database)
     await writeKeytab(files.adminKeytab, [admin])
   } catch (cause) {
-    // Half a realm is of no use, and would be in the way of the next attempt.
-    for (const path of Object.values(files)) await rm(path, { recursive: true, force: true })
+    // Half a realm is of no use, and would be in the way of the next attempt, which may begin once the key is gone.
+    for (const path of [files.adminKeytab, files.database, files.masterKey]) {
+      await rm(path, { recursive: true, force: true })
+    }
     throw cause
   }
   const next = options.data === DEFAULT_DATA ? 'orthrus kdc' : `orthrus kdc --data ${options.data}`
@@ -83,9 +86,18 @@ function requireNoRealm(folder: string, files: DataFiles): void {
   throw new OrthrusError('unavailable', `${folder} has ${what}: ${there} exists`, { final: true, hint })
 }
 
-async function makeRealm(realm: string, files: DataFiles): Promise<KeytabEntry> {
-  const masterKey = await createMasterKey(files.masterKey, systemRandom)
-  const store = await openLevelStore(files.database, { create: true })
+/** Of several that make a realm here at once the one whose master key it is goes on: what is here is its own. */
+async function claim(folder: string, files: DataFiles): Promise<MasterKey> {
+  try {
+    return await createMasterKey(files.masterKey, systemRandom)
+  } catch (cause) {
+    requireNoRealm(folder, files)
+    throw cause
+  }
+}
+
+async function makeRealm(realm: string, masterKey: MasterKey, database: string): Promise<KeytabEntry> {
+  const store = await openLevelStore(database, { create: true })
   const vault = new Vault(store, masterKey, systemRandom)
   try {
     return await createRealm({ vault, realm, clock: systemClock, random: systemRandom })

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../cli/run.js'
+import { connect } from '../../client/connect.js'
+import { startKdc } from '../../kdc/main.js'
 import { requireTicket } from '../../service/require-ticket.js'
 import { formatKeytab, parseKeytab } from '../../shared/keytab.js'
 import { patternIn } from '../../shared/pattern.js'
@@ -304,6 +306,20 @@ describe('orthrus init', () => {
     }
     const again = await orthrus('init', 'made.example', '--data', data)
     expect(again).toMatchObject({ code: 1, err: expect.stringContaining('has a realm already') })
+  })
+
+  it('makes one realm where several are made at once, and takes nothing of it away', async () => {
+    const data = join(folder, 'at-once')
+    const inits = Array.from({ length: 3 }, () => orthrus('init', 'made.example', '--data', data))
+    const outcomes = await Promise.all(inits)
+    expect(outcomes.map(({ code }) => code).sort()).toEqual([0, 1, 1])
+    expect((await readdir(data)).sort()).toEqual(['admin.keytab', 'db', 'master.key'])
+    for (const { code, err } of outcomes) if (code !== 0) expect(err).toContain('has a realm already')
+    const kdc = await startKdc({ dataDirectory: data, listen: { port: 0 } })
+    const admin = await connect({ kdc: kdc.url, keytab: join(data, 'admin.keytab') })
+    expect((await admin.getServiceTicket('kdc')).client).toBe('admin@made.example')
+    admin.close()
+    await kdc.close()
   })
 
   it.each(['Demo', 'a..b', '-a', ''])('refuses the realm %j', async name => {
