@@ -74,9 +74,26 @@ const LEVELS = ['debug', 'info', 'warn', 'error']
 
 function loggerAt(level: string): ReturnType<typeof pino> {
   if (!LEVELS.includes(level)) throw new TypeError(`--log-level is one of ${LEVELS.join(', ')}, not ${level}`)
-  // Standard error, written at once: the last lines before a crash are those that are needed.
-  return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true }),
-  )
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, standardError())
+}
+
+/** How much of the log waits where its disk is full, bytes, and how often it is tried again, milliseconds. */
+const WAITING = { MOST: 64 * 1024, AGAIN: 1_000 } as const
+
+/**
+ * Written at once: the last lines before a crash are those that are needed. What cannot be written waits, up to so
+ * much, and does not end a KDC that can go on granting tickets.
+ */
+function standardError(): ReturnType<typeof pino.destination> {
+  const destination = pino.destination({
+    dest: 2,
+    sync: true,
+    maxLength: WAITING.MOST,
+    // Once so much waits, each further line is dropped without an attempt to write: only the flush makes one, and it
+    // does nothing where the least to write is 0 bytes.
+    minLength: 1,
+    periodicFlush: WAITING.AGAIN,
+  })
+  destination.on('error', () => {})
+  return destination
 }

@@ -1,6 +1,7 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Administration } from '../../client/administration.js'
 import { principalIn } from '../../shared/principal.js'
 import { type KdcProcess, root, run, startKdc } from '../end-to-end/processes.js'
@@ -132,6 +133,47 @@ describe('a KDC on a disk that is full', { timeout: 120_000 }, () => {
     }
   })
 })
+
+/** The command that follows with its standard error in a file of its folder. */
+function logTo(path: string): string[] {
+  return ['sh', '-c', `exec "$@" 2>>${path}`, 'sh']
+}
+
+describe('a KDC whose log has no room', { timeout: 120_000 }, () => {
+  it('grants tickets and ends in order', async ctx => {
+    if (!existsSync('/dev/full')) ctx.skip('there is no /dev/full here')
+    const kdc = await start(realm.folder, undefined, logTo('/dev/full'))
+    for (let i = 0; i < 5; i++) await requireTickets(kdc.url)
+    expect(kdc.child.exitCode).toBe(null)
+    expect(await kdc.end('SIGTERM')).toBe(0)
+  })
+
+  it('grants tickets, and logs again when there is room, though more waited than it keeps', async ctx => {
+    const path = join(realm.folder, 'log')
+    const most = 16 * 1024
+    const kdc = await start(realm.folder, undefined, [...withFilesUpTo(most), ...logTo(path)])
+    const web = await connectAs(realm, kdc.url, 'web')
+    const more = (first: number, count: number) =>
+      Promise.all(
+        Array.from({ length: count }, (_, i) => web.getServiceTicket('orders', { lifetime: first + i })),
+      )
+    await more(60_000, 800)
+    expect((await stat(path)).size).toBe(most)
+    if (!(await liftLimit(kdc.child.pid as number))) ctx.skip('there is no prlimit here')
+    await more(70_000, 1)
+    await vi.waitFor(async () => expect((await readLog(path)).length).toBeGreaterThan(200), 10_000)
+    web.close()
+    expect(await kdc.end('SIGTERM')).toBe(0)
+    expect((await readLog(path)).at(-1)).toMatchObject({ msg: 'KDC closed' })
+  })
+})
+
+/** What a log has, line by line: none may be cut. */
+async function readLog(path: string): Promise<{ msg: string }[]> {
+  const lines = (await readFile(path, 'utf8')).split('\n')
+  expect(lines.pop()).toBe('')
+  return lines.map(line => JSON.parse(line) as { msg: string })
+}
 
 describe('a command without room for its files', { timeout: 120_000 }, () => {
   const command = (bytes: number, ...args: string[]) => {
