@@ -15,6 +15,7 @@ import { openLevelStore } from './store/level.js'
 import { type MasterKey, readMasterKey } from './store/master-key.js'
 import type { Store } from './store/store.js'
 import { Vault } from './store/vault.js'
+import { sturdyLogger } from './sturdy-logger.js'
 
 /** Where the realm is kept: a folder that `orthrus init` made, or a store and the key that its records are under. */
 export type KdcData =
@@ -26,7 +27,10 @@ export interface KdcSettings {
   readonly listen?: { readonly host?: string; readonly port?: number }
   readonly clock?: Clock
   readonly random?: RandomSource
-  /** Tells of tickets issued, requests refused and changes made; pino's loggers fit. Silent unless told otherwise. */
+  /**
+   * Tells of tickets issued, requests refused and changes made; pino's loggers fit. Silent unless told otherwise. Where
+   * it fails the KDC goes on without it.
+   */
   readonly logger?: Logger
   readonly limits?: Partial<Limits>
   /** Origins whose pages may connect from a browser: none unless told otherwise. */
@@ -66,7 +70,8 @@ const LISTEN = { HOST: '127.0.0.1', PORT: 8750 } as const
  * @throws OrthrusError `unavailable` where the store cannot be opened or has no realm, `keytab_invalid` for the master key
  */
 export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
-  const { clock = systemClock, random = systemRandom, logger = silentLogger } = options
+  const { clock = systemClock, random = systemRandom } = options
+  const logger = sturdyLogger(options.logger ?? silentLogger)
   const vault = await openVault(options, random, logger)
   try {
     const realm = await openRealm({ vault, clock, random })
