@@ -35,12 +35,12 @@ export interface AsContext extends ExchangeContext {
  * @throws OrthrusError for what is answered by ERROR 05: `malformed` and its like, `rate_limited`, `auth_failed`
  */
 export async function answerAs(context: AsContext, { bytes, address, now }: Incoming): Promise<Uint8Array> {
-  const { rates, random, logger } = context
+  const { rates, random } = context
   const request = decodeAsRequest(bytes)
   await rates.requireLogin(address)
   const { verified, client, key } = await authenticate(context, request, address)
   const about = { exchange: 'AS', client: client.name, address }
-  return answerProved({ key: key.key, mac: request.mac, now, about }, logger, async () => {
+  return answerProved({ key: key.key, mac: request.mac, now, about }, context, async () => {
     requireFresh(request.time, now)
     await rates.requireClientLogin(client.name)
     requireEnabled(client, now)

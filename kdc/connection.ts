@@ -142,7 +142,7 @@ export class Connection {
     const now = context.realm.time.now()
     if (this.#channels.size + this.#openings >= limits.channels) {
       const cause = new OrthrusError('rate_limited', 'too many channels of one connection')
-      return refuseUnproved(cause, now, context.logger, { exchange: 'AP-OPEN', address })
+      return refuseUnproved(cause, now, context, { exchange: 'AP-OPEN', address })
     }
     const carrier = {
       send: (message: Uint8Array) => this.#send(id, message),

@@ -35,6 +35,13 @@ export interface Rate {
   readonly interval: number
 }
 
+/**
+ * Refusals that are logged of one address or client: all guesses at keys, which stop at as many (`failedLogins`), and
+ * no more, as anybody can be refused without end, and the disk that the log is on ends. Lines have some 200 bytes, so
+ * an address comes to 30 MB a day.
+ */
+export const REFUSALS_LOGGED: Rate = { points: 100, interval: MINUTE }
+
 /** What one KDC process bears: numbers of connections and requests; times in milliseconds, sizes in bytes. */
 export interface Limits {
   /** Connections in all, and from one address (an IPv6 address counts by its first 64 bits). */

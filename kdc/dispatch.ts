@@ -27,7 +27,7 @@ export function createDispatch(context: ExchangeContext): Dispatch {
     try {
       return await answer(exchanges, { bytes, address, now })
     } catch (cause) {
-      return refuseUnproved(cause, now, context.logger, { address })
+      return refuseUnproved(cause, now, context, { address })
     }
   }
 }

@@ -11,6 +11,7 @@ import type { Limits } from './defaults.js'
 import { createDispatch, type Dispatch } from './dispatch.js'
 import { ID_BYTES } from './frame.js'
 import { answerHttp, refuseUpgrade, upgradeFault } from './http.js'
+import { logRefusal } from './refusal-log.js'
 
 export interface ServerOptions {
   readonly context: ExchangeContext
@@ -111,7 +112,7 @@ export class KdcServer {
   #count(socket: Socket): void {
     const { connections } = this.#options.limits
     if (this.#sockets >= connections) {
-      this.#options.context.logger.warn({ connections }, 'too many connections')
+      this.#refused(countedAddress(socket.remoteAddress), { connections }, 'too many connections')
       socket.destroy()
       return
     }
@@ -128,16 +129,17 @@ export class KdcServer {
     const { connectionsPerAddress } = this.#options.limits
     const others = this.#perAddress.get(address) ?? 0
     if (others >= connectionsPerAddress) {
-      this.#options.context.logger.warn(
-        { address, connectionsPerAddress },
-        'too many connections of one address',
-      )
+      this.#refused(address, { connectionsPerAddress }, 'too many connections of one address')
       socket.destroy()
       return false
     }
     this.#perAddress.set(address, others + 1)
     socket.once('close', () => this.#uncountAddress(address))
     return true
+  }
+
+  #refused(address: string, facts: object, message: string): void {
+    void logRefusal(this.#options.context, 'warn', { address }, facts, message)
   }
 
   #uncountAddress(address: string): void {
@@ -152,7 +154,8 @@ export class KdcServer {
     try {
       return countedAddress(addressOf?.(request) ?? request.socket.remoteAddress)
     } catch (err) {
-      context.logger.error({ err }, 'addressOf failed; the connection is refused')
+      const address = countedAddress(request.socket.remoteAddress)
+      void logRefusal(context, 'error', { address }, { err }, 'addressOf failed; the connection is refused')
       return undefined
     }
   }

@@ -41,7 +41,7 @@ export async function answerTgs(context: TgsContext, { bytes, address, now }: In
   const key = deriveAuthKey(tgt.key, request.caveats)
   const verified = verifyTgsRequest(request, key)
   const about = { exchange: 'TGS', client: tgt.client, address }
-  return answerProved({ key, mac: request.mac, now, about }, context.logger, async () => {
+  return answerProved({ key, mac: request.mac, now, about }, context, async () => {
     requireValidAtKdc(tgt, now)
     requireFresh(request.time, now)
     const client = requireUnrevoked(tgt, await context.realm.directory.principal(tgt.client))

@@ -51,7 +51,7 @@ export class ChannelOpener {
       return this.#start(verified, opening, carrier)
     } catch (cause) {
       opening.release()
-      return { reply: this.#refusal(cause, address, now) }
+      return { reply: await this.#refusal(cause, address, now) }
     }
   }
 
@@ -120,10 +120,10 @@ export class ChannelOpener {
     return { reply, channel }
   }
 
-  #refusal(cause: unknown, address: string, now: number): Uint8Array {
+  async #refusal(cause: unknown, address: string, now: number): Promise<Uint8Array> {
     const about = { exchange: 'AP-OPEN', address }
-    if (!(cause instanceof Refusal)) return refuseUnproved(cause, now, this.#context.logger, about)
-    reportFailure(cause, this.#context.logger, { ...about, client: cause.presenter })
+    if (!(cause instanceof Refusal)) return refuseUnproved(cause, now, this.#context, about)
+    await reportFailure(cause, this.#context, { ...about, client: cause.presenter })
     return cause.reply
   }
 }

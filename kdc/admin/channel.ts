@@ -7,6 +7,7 @@ import { decodeCall, encodeAnswer, type KdcAnswer, type KdcCall } from '../../sh
 import { reportFailure } from '../answer.js'
 import type { ExchangeContext } from '../context.js'
 import type { OpenRealm } from '../realm.js'
+import { type About, logRefusal } from '../refusal-log.js'
 import { requireAdministrator, requireStanding } from './authority.js'
 import type { AdminContext } from './context.js'
 import { callMethod } from './methods.js'
@@ -138,8 +139,8 @@ export class AdminChannel {
       await this.#requireStanding()
     } catch (cause) {
       if (this.#over) return
-      reportFailure(cause, context.logger, this.#about())
       this.end()
+      await reportFailure(cause, context, this.#about())
     }
   }
 
@@ -158,7 +159,7 @@ export class AdminChannel {
       await this.#requireStanding()
       return undefined
     } catch (cause) {
-      return this.#failure(call, cause)
+      return await this.#failure(call, cause)
     }
   }
 
@@ -169,16 +170,16 @@ export class AdminChannel {
       requireAdministrator(verified)
       return { n: call.n, results: await callMethod(this.#admin, call.method, call.args) }
     } catch (cause) {
-      return this.#failure(call, cause)
+      return await this.#failure(call, cause)
     }
   }
 
-  #failure({ n, method }: KdcCall, cause: unknown): KdcAnswer {
+  async #failure({ n, method }: KdcCall, cause: unknown): Promise<KdcAnswer> {
     const about = { ...this.#about(), method: method.slice(0, 40) }
-    return { n, code: reportFailure(cause, this.#options.context.logger, about), message: messageOf(cause) }
+    return { n, code: await reportFailure(cause, this.#options.context, about), message: messageOf(cause) }
   }
 
-  #about(): object {
+  #about(): About {
     return { exchange: 'administration', by: this.#admin.actors }
   }
 
@@ -194,7 +195,7 @@ export class AdminChannel {
     if (this.#over) return
     const { context, carrier } = this.#options
     const reason = cause instanceof OrthrusError ? cause.reason : cause
-    context.logger.warn({ ...this.#about(), reason }, 'channel broken')
+    void logRefusal(context, 'warn', this.#about(), { reason }, 'channel broken')
     const time = context.realm.time.now()
     void carrier.send(createError({ code: 'malformed', time, floor: null, message: '' }))
     this.close()

@@ -1,12 +1,14 @@
 import { inspect } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { callMethod } from '../../kdc/admin/methods.js'
+import { DEFAULT_LIMITS, REFUSALS_LOGGED } from '../../kdc/defaults.js'
 import { createDispatch } from '../../kdc/dispatch.js'
+import { createRateLimits } from '../../kdc/rate-limits.js'
 import { expand } from '../../shared/crypto/derive.js'
 import { LongTermKey, revealKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { encodeNewPrincipal } from '../../shared/protocol/admin.js'
-import { SIZE } from '../../shared/protocol/constants.js'
+import { SIZE, TYPE } from '../../shared/protocol/constants.js'
 import {
   ADDRESS,
   ask,
@@ -15,6 +17,7 @@ import {
   idOf,
   local,
   login,
+  outcome,
   stranger,
   type TestRealm,
   testRealm,
@@ -118,6 +121,75 @@ describe('the log', () => {
     const secrets = [...keys, ...realm.drawn].filter(bytes => !ids.has(Buffer.from(bytes).toString('hex')))
     expect(secrets.length).toBeGreaterThan(15)
     for (const secret of secrets) for (const text of textsOf(secret)) expect(told).not.toContain(text)
+  })
+})
+
+describe('the log of refusals', () => {
+  const { points } = REFUSALS_LOGGED
+  const OTHER = '198.51.100.7'
+  const limited = () => testRealm({ rates: createRateLimits(DEFAULT_LIMITS) })
+  const garbage = new Uint8Array(9)
+  const linesOf = ({ logger: { lines } }: TestRealm, level = 'warn') =>
+    lines.filter(line => line.level === level)
+
+  it('has so many of an address that proves nothing, then one line that says so, and all of others', async () => {
+    const realm = await limited()
+    for (let i = 0; i < 3 * points; i++) {
+      expect((await realm.dispatch(garbage, ADDRESS))[1]).toBe(TYPE.ERROR)
+    }
+    const lines = linesOf(realm)
+    expect(lines).toHaveLength(points + 1)
+    expect(lines.slice(0, -1).every(({ message }) => message === 'request refused')).toBe(true)
+    expect(lines.at(-1)).toEqual({
+      level: 'warn',
+      fields: { who: `address ${ADDRESS}`, seconds: expect.any(Number) },
+      message: 'further refusals are not logged for so long',
+    })
+    expect(lines.at(-1)?.fields.seconds).toBeGreaterThan(0)
+    await realm.dispatch(garbage, OTHER)
+    expect(linesOf(realm).at(-1)?.fields.address).toBe(OTHER)
+  })
+
+  it('goes on when the interval ends', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const realm = await limited()
+    for (let i = 0; i < points + 9; i++) await realm.dispatch(garbage, ADDRESS)
+    vi.advanceTimersByTime(REFUSALS_LOGGED.interval)
+    await realm.dispatch(garbage, ADDRESS)
+    expect(linesOf(realm)).toHaveLength(points + 2)
+  })
+
+  it('has each guess at a key until guesses stop', async () => {
+    const realm = await limited()
+    for (let i = 0; i < 2 * points; i++) await login(realm, stranger('web@demo.example'))
+    const codes = linesOf(realm).map(({ fields }) => fields.code)
+    expect(codes).toEqual([...Array(DEFAULT_LIMITS.failedLogins.points).fill('auth_failed'), undefined])
+  })
+
+  it('has those of a client that proved itself, whatever others send from its address', async () => {
+    const realm = await limited()
+    const web = await realm.add('web')
+    for (let i = 0; i < 2 * points; i++) await realm.dispatch(garbage, ADDRESS)
+    await realm.call('disable', [web.principal])
+    await login(realm, web)
+    expect(linesOf(realm).at(-1)?.fields).toMatchObject({ client: web.principal, code: 'principal_disabled' })
+  })
+
+  it('has so many of a proved request that somebody repeats', async () => {
+    const realm = await limited()
+    const web = await realm.add('web')
+    for (let i = 0; i < 2 * points; i++)
+      expect(outcome(await login(realm, web, { time: 0 }))).toBe('06 clock_skew')
+    expect(linesOf(realm)).toHaveLength(points + 1)
+  })
+
+  it('has the errors of the KDC itself, whatever was refused before them', async () => {
+    const realm = await limited()
+    const web = await realm.add('web')
+    for (let i = 0; i < 2 * points; i++) await login(realm, web, { time: 0 })
+    for (let i = 0; i < 2 * points; i++) await failedLogin(realm, web, {})
+    expect(linesOf(realm, 'error')).toHaveLength(points + 1)
   })
 })
 

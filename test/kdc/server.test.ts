@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Limits } from '../../kdc/defaults.js'
+import { type Limits, REFUSALS_LOGGED } from '../../kdc/defaults.js'
 import { type KdcSettings, type RunningKdc, startKdc } from '../../kdc/main.js'
 import type { Store } from '../../kdc/store/store.js'
 import { systemRandom } from '../../shared/crypto/random.js'
@@ -396,6 +396,17 @@ describe('connections', () => {
     await expect(realm.connect()).rejects.toThrow()
     bare.socket.destroy()
     await expect.poll(() => realm.connect().then(isServed, () => false)).toBe(true)
+  })
+
+  it('that are too many are logged so many times', async () => {
+    const realm = await scene({ connections: 4, connectionsPerAddress: 2 })
+    for (let i = 0; i < 2; i++) await realm.connect()
+    const many = Array.from({ length: 2 * REFUSALS_LOGGED.points }, () =>
+      realm.connect().catch(() => 'refused'),
+    )
+    expect(new Set(await Promise.all(many))).toEqual(new Set(['refused']))
+    const warnings = realm.logger.lines.filter(({ level }) => level === 'warn')
+    expect(warnings).toHaveLength(REFUSALS_LOGGED.points + 1)
   })
 
   it('are counted to the address that a proxy tells, where that was asked for', async () => {
