@@ -28,6 +28,8 @@ describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
     it('passes over the copy as it is', async () => {
       const { passed, output } = await runWithFault(undefined, TEST, SEED)
       expect(passed, output).toBe(true)
+      // What a run prints when all is well must not do for what it says of a fault.
+      expect(FAULTS.filter(({ says }) => says.test(output)).map(({ name }) => name)).toEqual([])
     })
 
     it.each(faults.map(fault => [fault.name, fault] as const))('notices that %s', async (_, fault) => {

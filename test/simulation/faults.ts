@@ -10,7 +10,8 @@ const TWICE = /handled twice: /
 const NOT_SENT = /handled what nobody sent: /
 const WRONG_ANSWER = /wrong answer: #\d+/
 const WRONG = /told wrong: #\d+/
-const RECOVERY = /recovery: /
+/** Not what is only counted, as `on recovery: unavailable`. */
+const RECOVERY = /recovery: (?:#\d+ after a success|\S+ is not served by|a service stays behind)/
 const ENDLESS = /never ends: #\d+/
 
 /** Faults in clients and services such as somebody could well make; each breaks a promise of section 8. */
