@@ -9,7 +9,7 @@ import { FAULTS } from './faults.js'
 
 const TEST = 'test/simulation/simulation.test.ts'
 /** One seed for all, so that a fault that is caught today is caught tomorrow; the first run that fails is the last. */
-const SEED = { ORTHRUS_SIMULATION_SEED: '1' }
+const SEED = { ORTHRUS_SIMULATION_SEED: '1', ORTHRUS_SIMULATION_REQUESTS: '500' }
 const RUNS = { ...SEED, ORTHRUS_SIMULATION_RUNS: '60' }
 const TIMEOUT = 600_000
 

@@ -8,14 +8,14 @@ import { type Run, simulate } from './simulate.js'
 
 /**
  * Clients that follow section 8 of docs/protocol.md over a network that drops, delays, copies, alters and forges, with
- * clocks that are stepped and processes that restart. A run is decided by its seed:
+ * clocks that are stepped and processes that restart. A run is decided by its seed and by how many requests it has:
  * `ORTHRUS_SIMULATION_SEED=17 npx vitest run --config test/vitest.config.ts test/simulation` begins with that of 17;
- * `ORTHRUS_SIMULATION_RUNS` says how many there are.
+ * `ORTHRUS_SIMULATION_RUNS` says how many there are, `ORTHRUS_SIMULATION_REQUESTS` how many requests each has.
  */
 
 const SLOW = process.env.ORTHRUS_SLOW === '1'
 const RUNS = Number(process.env.ORTHRUS_SIMULATION_RUNS ?? (SLOW ? 126 : 4))
-const REQUESTS = SLOW ? 800 : 500
+const REQUESTS = Number(process.env.ORTHRUS_SIMULATION_REQUESTS ?? (SLOW ? 800 : 500))
 const FIRST = Number(process.env.ORTHRUS_SIMULATION_SEED ?? randomInt(1, 2 ** 31))
 
 /** Whatever the machine is busy with besides, milliseconds. */
@@ -24,21 +24,38 @@ const TIMEOUT = SLOW || RUNS > 4 ? 1_500_000 : 120_000
 describe('a client that follows section 8', { timeout: TIMEOUT }, () => {
   it('has nothing handled twice, is told the truth, and is served once all is well', async () => {
     console.log(`the simulation: seeds ${FIRST} to ${FIRST + RUNS - 1}, ${REQUESTS} requests each`)
+    console.log(again(FIRST, RUNS))
     const counts = new Map<string, number>()
     for (let seed = FIRST; seed < FIRST + RUNS; seed++) {
-      const run = await simulate(seed, REQUESTS)
+      const run = await runOf(seed)
       if (run.violations.length > 0) throw new Error(describeRun(run))
       for (const [what, count] of run.counts) counts.set(what, (counts.get(what) ?? 0) + count)
     }
     console.log(tableOf(counts))
-    expect(missing(counts, RUNS * REQUESTS)).toEqual([])
+    expect(missing(counts, RUNS * REQUESTS), again(FIRST, RUNS)).toEqual([])
   })
 
   it('goes through the same run again by its seed', async () => {
-    const [one, again] = [await simulate(FIRST, 100), await simulate(FIRST, 100)]
-    expect(again.lines).toEqual(one.lines)
+    const [one, other] = [await simulate(FIRST, 100), await simulate(FIRST, 100)]
+    expect(other.lines, again(FIRST, 1)).toEqual(one.lines)
   })
 })
+
+/** What repeats so many runs exactly: the seed alone is not enough, since the slow set has more requests in each. */
+function again(seed: number, runs: number): string {
+  const settings = { SEED: seed, RUNS: runs, REQUESTS }
+  const words = Object.entries(settings).map(([name, value]) => `ORTHRUS_SIMULATION_${name}=${value}`)
+  return `run it again: ${words.join(' ')}`
+}
+
+/** A run that fails otherwise than by a violation tells its seed too. */
+async function runOf(seed: number): Promise<Run> {
+  try {
+    return await simulate(seed, REQUESTS)
+  } catch (cause) {
+    throw new Error(again(seed, 1), { cause })
+  }
+}
 
 /** What did not hold, and what led to it: the world's doings, and all that is about the requests concerned. */
 function describeRun({ seed, violations, lines }: Run): string {
@@ -50,11 +67,7 @@ function describeRun({ seed, violations, lines }: Run): string {
   const told = lines.filter(
     line => !/ [#<]/.test(line) || [...ids, ...tags].some(mark => line.includes(mark)),
   )
-  return [
-    `run it again: ORTHRUS_SIMULATION_SEED=${seed}; all of it is in ${file}`,
-    ...violations,
-    ...told.slice(-200),
-  ].join('\n')
+  return [`${again(seed, 1)}; all of it is in ${file}`, ...violations, ...told.slice(-200)].join('\n')
 }
 
 function tableOf(counts: ReadonlyMap<string, number>): string {
