@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 /**
  * Inputs worth keeping: each reached a part of the code that none before it did. One file an entry, one input a line
@@ -10,7 +13,19 @@ const INPUTS_MOST = 40
 const BYTES_MOST = 12 * 1024
 
 function fileOf(name: string): URL {
-  return new URL(`${name.replaceAll(/[^A-Za-z0-9]+/g, '-').toLowerCase()}.txt`, folder)
+  return new URL(fileNameOf(name), folder)
+}
+
+function fileNameOf(name: string): string {
+  return `${name.replaceAll(/[^A-Za-z0-9]+/g, '-').toLowerCase()}.txt`
+}
+
+/** What is too long to be printed, as a line that can be put into the corpus. @returns the file it is in */
+export function setAside(name: string, input: Uint8Array): string {
+  const digest = createHash('sha256').update(input).digest('hex').slice(0, 8)
+  const file = join(tmpdir(), `orthrus-fuzz-${digest}-${fileNameOf(name)}`)
+  writeFileSync(file, `${Buffer.from(input).toString('base64url')}\n`)
+  return file
 }
 
 export function readCorpus(name: string): Uint8Array[] {

@@ -65,7 +65,7 @@ class Run implements FuzzReport {
   }
 
   async begin(): Promise<void> {
-    this.#good = await this.#entry.run(this.#entry.seeds[0] as Uint8Array, take => take())
+    this.#good = await untouched(this.#entry)
     for (const input of this.#pool.slice(0, this.#entry.seeds.length)) await this.#try(input)
     // What came with the entry need not be kept beside it.
     this.kept.length = 0
@@ -108,7 +108,7 @@ class Run implements FuzzReport {
 
   /** The entry serves on: what was good is so still, and comes to the same. */
   async #requireSound(batch: readonly Uint8Array[]): Promise<void> {
-    const outcome = await attempt(this.#entry, this.#entry.seeds[0] as Uint8Array)
+    const outcome = await untouched(this.#entry).catch(describe)
     if (outcome === this.#good) return
     await this.#found(
       `after these the good input comes to ${outcome}, not ${this.#good}`,
@@ -154,11 +154,14 @@ async function dearness(entry: Entry, input: Uint8Array, look: FirstLook): Promi
     : undefined
 }
 
-async function attempt(entry: Entry, input: Uint8Array): Promise<string> {
+/** What the good input comes to. */
+async function untouched(entry: Entry): Promise<string> {
+  const [good = new Uint8Array()] = entry.seeds
+  const end = watch(good)
   try {
-    return await entry.run(input, take => take())
-  } catch (cause) {
-    return describe(cause)
+    return await entry.run(good, take => take())
+  } finally {
+    end()
   }
 }
 
