@@ -42,6 +42,26 @@ export async function compareTimes(
   return compare(...times)
 }
 
+/** What is timed, with what comes before it and is not. */
+export interface Timed {
+  prepare(): void
+  act(): void
+}
+
+/** Times of each, milliseconds: all in one random order, so that whatever disturbs the machine disturbs them alike. */
+export function timesOf(all: readonly Timed[], samples: number, warmUp: number): number[][] {
+  const times = all.map((): number[] => [])
+  for (let i = -warmUp; i < samples; i++) {
+    const kind = i < 0 ? (i + warmUp) % all.length : randomInt(all.length)
+    const timed = all[kind] as Timed
+    timed.prepare()
+    const begin = performance.now()
+    timed.act()
+    if (i >= 0) times[kind]?.push(performance.now() - begin)
+  }
+  return times
+}
+
 export function compare(first: readonly number[], second: readonly number[]): Comparison {
   const all = Float64Array.from([...first, ...second]).sort()
   const limit = all[Math.floor(all.length * (1 - CROPPED))] ?? Number.POSITIVE_INFINITY
