@@ -1,12 +1,10 @@
 import { spawn } from 'node:child_process'
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { endAtLast, root, temporaryFolder } from './end-to-end/processes.js'
 
 /** Shows that tests can fail: runs one of them over a copy of the sources with a fault put in on purpose. */
 
-const root = fileURLToPath(new URL('..', import.meta.url))
 /** What a test needs to run from the sources. */
 const COPIED = [
   'client',
@@ -46,14 +44,14 @@ export async function runWithFault(
   test: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<FaultRun> {
-  const copy = await mkdtemp(join(tmpdir(), 'orthrus-fault-'))
+  const { folder: copy, remove } = await temporaryFolder('orthrus-fault-')
   try {
     for (const name of COPIED) await cp(join(root, name), join(copy, name), { recursive: true })
     await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
     if (fault !== undefined) await apply(fault, copy)
     return await runTest(copy, test, env)
   } finally {
-    await rm(copy, { recursive: true, force: true })
+    await remove()
   }
 }
 
@@ -72,11 +70,13 @@ async function apply({ name, file, from, to }: DeliberateFault, copy: string): P
 function runTest(copy: string, test: string, env: Readonly<Record<string, string>>): Promise<FaultRun> {
   const vitest = join(copy, 'node_modules/vitest/vitest.mjs')
   const args = ['run', '--config', 'test/vitest.config.ts', '--project', 'openssl', test]
-  const child = spawn(process.execPath, [vitest, ...args], {
-    cwd: copy,
-    env: { ...process.env, ORTHRUS_SLOW: '0', NO_COLOR: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = endAtLast(
+    spawn(process.execPath, [vitest, ...args], {
+      cwd: copy,
+      env: { ...process.env, ORTHRUS_SLOW: '0', NO_COLOR: '1', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  )
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8')

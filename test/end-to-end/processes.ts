@@ -12,9 +12,20 @@ import { afterAll } from 'vitest'
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 const CLI = join(root, 'dist/cli/orthrus.js')
 
-export async function temporaryFolder(): Promise<{ folder: string; remove: () => Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'orthrus-test-'))
-  return { folder, remove: () => rm(folder, { recursive: true, force: true }) }
+export interface TemporaryFolder {
+  readonly folder: string
+  remove(): Promise<void>
+}
+
+/** What a test that ran out of time did not remove goes when the tests of its file are over. */
+export async function temporaryFolder(prefix = 'orthrus-test-'): Promise<TemporaryFolder> {
+  const folder = await mkdtemp(join(tmpdir(), prefix))
+  folders.add(folder)
+  const remove = async (): Promise<void> => {
+    await rm(folder, { recursive: true, force: true })
+    folders.delete(folder)
+  }
+  return { folder, remove }
 }
 
 export interface Ended {
@@ -24,7 +35,7 @@ export interface Ended {
 }
 
 export async function run(command: string, args: readonly string[], cwd: string, input = ''): Promise<Ended> {
-  const child = spawn(command, args, { cwd, stdio: 'pipe' })
+  const child = endAtLast(spawn(command, args, { cwd, stdio: 'pipe' }))
   child.stdin.end(input)
   let [out, err] = ['', '']
   child.stdout.on('data', chunk => {
@@ -50,14 +61,23 @@ export interface KdcProcess {
 }
 
 const children = new Set<ChildProcess>()
-afterAll(() => {
+const folders = new Set<string>()
+let isOver = false
+afterAll(async () => {
+  isOver = true
+  const ended = [...children].map(child => once(child, 'exit'))
   for (const child of children) child.kill('SIGKILL')
+  await Promise.all(ended)
+  for (const folder of folders) await rm(folder, { recursive: true, force: true })
 })
 
 /** A test that fails may leave it: no process outlives the tests of its file. */
 export function endAtLast<Child extends ChildProcess>(child: Child): Child {
-  children.add(child)
+  // One that could not be started has no number, and never exits.
+  if (child.pid !== undefined) children.add(child)
   child.once('exit', () => children.delete(child))
+  // A test that ran out of time goes on, and may come to its next process only now.
+  if (isOver) child.kill('SIGKILL')
   return child
 }
 

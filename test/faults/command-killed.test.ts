@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connect } from '../../client/connect.js'
 import { DATA_FILES, type RunningKdc, startKdc } from '../../kdc/main.js'
 import { parseKeytab } from '../../shared/keytab.js'
-import { orthrus, root } from '../end-to-end/processes.js'
+import { endAtLast, orthrus, root } from '../end-to-end/processes.js'
 import { type FaultRealm, makeRealm } from './realm.js'
 import { type Chance, seededChance } from './seed.js'
 
@@ -40,7 +40,7 @@ async function killAmid(chance: Chance, folder: string, ...args: string[]): Prom
   let left = 1 + chance.below(CHANGES_MAX)
   const delay = chance.below(2) * chance.below(DELAY_MAX)
   const watcher = watch(folder)
-  const child = spawn(process.execPath, [CLI, ...args], { cwd: realm.folder, stdio: 'ignore' })
+  const child = endAtLast(spawn(process.execPath, [CLI, ...args], { cwd: realm.folder, stdio: 'ignore' }))
   watcher.on('change', () => {
     left -= 1
     if (left === 0 && delay === 0) child.kill('SIGKILL')
