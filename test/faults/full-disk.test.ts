@@ -109,11 +109,12 @@ describe('a KDC whose files cannot grow', { timeout: 120_000 }, () => {
 })
 
 describe('a KDC on a disk that is full', { timeout: 120_000 }, () => {
-  it('refuses changes and says why, grants tickets, and takes changes when there is room', async () => {
+  it('refuses changes and says why, grants tickets, and takes changes when there is room', async ({
+    skip,
+  }) => {
     const disk = await mountSmallDisk(realm, 8 * 1024 * 1024)
     if (typeof disk === 'string') {
-      console.log(`not tried here, where nothing can be mounted; the limit of files stands for it: ${disk}`)
-      return
+      return skip(`where nothing can be mounted the limit of files stands for it: ${disk}`)
     }
     try {
       const { changing, ledger } = newLife('a disk that is full')

@@ -99,11 +99,11 @@ describe.runIf(canTrace === true)('a power cut', { timeout: 600_000 }, () => {
     const data = join(folder, 'disk/new/data')
     const cli = join(root, 'dist/cli/orthrus.js')
     const events = await traceDisk(folder, [process.execPath, cli, 'init', 'demo.example', '--data', data])
+    const end = events.findIndex(event => spoken(event, 'made the realm'))
+    // What the command does before it says so is all that may be needed.
+    expect(end).toBeGreaterThan(0)
     const disk = new Disk(join(folder, 'disk'))
-    for (const event of events) {
-      if (spoken(event, 'made the realm')) break
-      disk.apply(event)
-    }
+    for (const event of events.slice(0, end)) disk.apply(event)
     const left = join(folder, 'left')
     await mkdir(left)
     await disk.leave('nothing', seededChance('a power cut'), left)
