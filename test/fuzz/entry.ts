@@ -79,6 +79,11 @@ export function requireSame(written: Uint8Array | string, came: Uint8Array | str
   if (!a.equals(b)) throw new Error(`re-encodes to ${a.toString('hex')}`)
 }
 
+/** As near to what ends in a MAC as it comes: all of it is right, but for the last byte. */
+export function nearly(bytes: Uint8Array): Uint8Array {
+  return bytes.with(-1, (bytes.at(-1) as number) ^ 1)
+}
+
 const utf8 = new TextEncoder()
 
 export function ofText(...texts: readonly string[]): Uint8Array[] {

@@ -22,7 +22,7 @@ import {
   testRealm,
 } from '../../kdc/realm.js'
 import { fixedRandom } from '../../vectors.js'
-import { type Entry, type Measure, ofText, textOf } from '../entry.js'
+import { type Entry, type Measure, nearly, ofText, textOf } from '../entry.js'
 import { join } from '../mutate.js'
 import { steadyRandom } from '../random.js'
 import { caveatSeeds, messageSeeds } from './messages.js'
@@ -76,14 +76,19 @@ async function dispatched({ realm }: KdcScene, message: Uint8Array, measure: Mea
 }
 
 function anyFrame(scene: KdcScene): Entry {
-  const asReq = asRequestOf(scene, asBody(scene))
+  const genuine = [asRequestOf(scene, asBody(scene)), tgsRequestOf(scene, tgsBody(scene))]
   return {
     name: 'KDC: a frame as it comes',
     form: 'message',
-    seeds: [asReq, tgsRequestOf(scene, tgsBody(scene)), ...messageSeeds],
+    seeds: [...genuine, ...messageSeeds, ...genuine.map(nearly)],
     run: async (message, measure) => {
       const answer = await dispatched(scene, message, measure)
       const type = messageType(answer)
+      const isGranted = type === TYPE.AS_REP || type === TYPE.TGS_REP
+      // Parameters are told to anyone; tickets are for whom the MAC proves.
+      if (isGranted && !genuine.some(each => Buffer.compare(each, message) === 0)) {
+        throw new Error(`a reply of type ${type} to a request that nobody made`)
+      }
       if (type !== TYPE.ERROR && type !== TYPE.ERROR_AUTHENTICATED) return `type ${type}`
       const [code] = decode(answer.subarray(2, type === TYPE.ERROR ? undefined : -32))
       return `${type} ${code}`

@@ -1,211 +1,61 @@
-import { createServer, type Server } from 'node:http'
-import { Duplex } from 'node:stream'
 import { loadService } from '../../../service/load-service.js'
-import { BoundedReplayCache } from '../../../service/replay-cache.js'
-import { requireTicket } from '../../../service/require-ticket.js'
 import { toBase64url } from '../../../shared/bytes.js'
-import { createMac, deriveAuthKey } from '../../../shared/crypto/derive.js'
-import { LongTermKey, revealKey, SessionKey } from '../../../shared/crypto/keys.js'
+import { deriveAuthKey } from '../../../shared/crypto/derive.js'
+import { revealKey } from '../../../shared/crypto/keys.js'
 import { seal } from '../../../shared/crypto/seal.js'
 import { formatKeytab } from '../../../shared/keytab.js'
-import { silentLogger } from '../../../shared/logger.js'
 import { parsePrincipal } from '../../../shared/principal.js'
 import { LIMIT, TYPE } from '../../../shared/protocol/constants.js'
 import { decode, encode, type Value } from '../../../shared/protocol/encoding.js'
-import { CREDENTIAL_HEADER, formatMessageHeader, requestBinding } from '../../../shared/protocol/http.js'
+import { CREDENTIAL_HEADER } from '../../../shared/protocol/http.js'
 import { header } from '../../../shared/protocol/message.js'
-import { sealTicket } from '../../../shared/protocol/ticket.js'
-import { TestClock } from '../../service/clock.js'
-import { formatRequest } from '../../service/connection.js'
 import { fixedRandom } from '../../vectors.js'
-import { type Entry, latin1, type Measure, mistakeOf, ofText, refusalOf, textOf } from '../entry.js'
+import { type Entry, latin1, mistakeOf, nearly, ofText, refusalOf, textOf } from '../entry.js'
 import { join } from '../mutate.js'
-import { caveatsIn } from './kdc.js'
 import { caveatSeeds } from './messages.js'
+import {
+  apRequestOf,
+  bodyOf,
+  contentOf,
+  KVNO,
+  NONCE,
+  ORDERS,
+  requestOf,
+  SEAL_NONCE,
+  ServiceScene,
+  serviceKey,
+  sessionKey,
+  signed,
+  ticketOf,
+  WEB,
+} from './service-scene.js'
 
 /** Requests into a service, over Node's own HTTP: the bytes as they come, and everything that is behind a MAC. */
 
-const ORDERS = parsePrincipal('orders@demo.example')
-const WEB = parsePrincipal('web/1@demo.example')
 const GATE = parsePrincipal('gate@demo.example')
-const serviceKey = new LongTermKey(new Uint8Array(32).fill(31))
-const sessionKey = new SessionKey(new Uint8Array(32).fill(32))
-const NONCE = new Uint8Array(16).fill(33)
-const SEAL_NONCE = new Uint8Array(24).fill(34)
-const KVNO = 3
-
-/** One side of a connection that is written to at once, and whose other side has then ended. */
-class Wire extends Duplex {
-  readonly written: Buffer[] = []
-  override _read(): void {}
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.written.push(Buffer.from(chunk))
-    done()
-  }
-  setTimeout(): this {
-    return this
-  }
-  setNoDelay(): this {
-    return this
-  }
-  setKeepAlive(): this {
-    return this
-  }
-}
-
-/** Node's parser and server around one handler, without a port. */
-class ServiceScene {
-  readonly clock = new TestClock()
-  readonly errors: unknown[] = []
-  readonly server: Server
-
-  private constructor(server: Server) {
-    this.server = server
-  }
-
-  static async create(): Promise<ServiceScene> {
-    let guard: ReturnType<typeof requireTicket> | undefined
-    // What has been sent is answered, though nothing more will be.
-    const server = Object.assign(
-      createServer((req, res) => guard?.(req, res, () => {})),
-      { httpAllowHalfOpen: true },
-    )
-    const scene = new ServiceScene(server)
-    const error = (fields: object, message: string): void => {
-      scene.errors.push((fields as { err?: unknown }).err ?? new Error(message))
-    }
-    const { clock } = scene
-    const service = await loadService({
-      keytab: { text: formatKeytab([{ principal: ORDERS, kvno: KVNO, key: serviceKey }]) },
-      clock,
-      schedule: clock.schedule,
-      replayCache: scene.#admitAll(),
-      logger: { ...silentLogger, error },
-    })
-    const tenant = (value: unknown) => value === 'acme'
-    guard = requireTicket({ service, caveats: { tenant } }, (_, res, ticket) => {
-      const onBehalf = (): string => ticket.onBehalf({ onBehalf: text => text.slice(0, 9) })
-      res.end([ticket.client, ticket.via, Object.keys(ticket.claims), handedOff(onBehalf)].join(' '))
-    })
-    return scene
-  }
-
-  /** The real one, asked for its opinion, but the same request may come again: it must come to the same. */
-  #admitAll() {
-    const { clock } = this
-    const floor = clock.now() - 60_000
-    let cache = new BoundedReplayCache({ clock, floor, maxBytes: 512 * 1024 })
-    return {
-      admit: (request: Parameters<BoundedReplayCache['admit']>[0]) => {
-        const admission = cache.admit(request)
-        if (admission.refusal === undefined || admission.refusal === 'replay') {
-          cache = cache.size < 200 ? cache : new BoundedReplayCache({ clock, floor, maxBytes: 512 * 1024 })
-          return { now: admission.now, floor: admission.floor }
-        }
-        return admission
-      },
-    }
-  }
-
-  /** The first line of what is answered, and the code in it. */
-  async send(bytes: Uint8Array, measure: Measure): Promise<string> {
-    const wire = new Wire()
-    await measure(async () => {
-      const closed = new Promise<void>(resolve => wire.once('close', resolve))
-      wire.on('error', () => {})
-      this.server.emit('connection', wire)
-      wire.push(bytes)
-      wire.push(null)
-      await closed
-    })
-    const unexpected = this.errors.splice(0)
-    if (unexpected.length > 0) throw unexpected[0]
-    const answer = latin1(Buffer.concat(wire.written))
-    const [, status = 'nothing'] = /^HTTP\/1\.1 (\d+)/.exec(answer) ?? []
-    const [, code = ''] = /error="([a-z_]+)"/.exec(answer) ?? []
-    return `${status} ${code}`.trim()
-  }
-}
-
-function handedOff(take: () => string): string {
-  try {
-    return take()
-  } catch (cause) {
-    return refusalOf(cause, ['credential_invalid'])
-  }
-}
-
-interface Signing {
-  readonly method?: string
-  readonly target?: string
-  readonly headers?: readonly (readonly [string, string])[]
-  readonly body?: Uint8Array
-  readonly ticket?: Uint8Array
-  readonly caveats?: readonly Uint8Array[]
-  readonly key?: SessionKey
-}
-
-function contentOf(now: number): Parameters<typeof sealTicket>[3] {
-  return {
-    ticketId: new Uint8Array(16),
-    client: WEB,
-    clientId: new Uint8Array(8),
-    key: sessionKey,
-    authTime: now - 60_000,
-    startTime: now - 60_000,
-    endTime: now + 3_600_000,
-    renewTill: null,
-    flags: 1,
-    claims: [
-      ['role', 'reader'],
-      ['tenants', ['acme']],
-    ],
-    caveats: [],
-  }
-}
-
-function ticketOf(scene: ServiceScene): Uint8Array {
-  return sealTicket(ORDERS, KVNO, serviceKey, contentOf(scene.clock.now()), fixedRandom(SEAL_NONCE)).bytes
-}
-
-function bodyOf(scene: ServiceScene, signing: Signing): Value[] {
-  const { method = 'GET', target = '/orders/7', headers = [], body = new Uint8Array() } = signing
-  const binding = requestBinding(method, target, headers, body)
-  const { ticket = ticketOf(scene), caveats = [] } = signing
-  return [ticket, [...caveats], scene.clock.now(), NONCE, binding, null]
-}
-
-function requestOf(signing: Signing, apReq: Uint8Array): Uint8Array {
-  const { method = 'GET', target = '/orders/7', headers = [], body } = signing
-  const all = [...headers, ['authorization', formatMessageHeader(apReq)] as const]
-  return formatRequest({ method, target, headers: all, ...(body === undefined ? {} : { body }) })
-}
-
-function apRequestOf(list: Uint8Array, key = sessionKey): Uint8Array {
-  const message = join(header(TYPE.AP_REQ), list)
-  return join(message, createMac(deriveAuthKey(key, caveatsIn(list)), 'ap-req', message))
-}
-
-function signed(scene: ServiceScene, signing: Signing): Uint8Array {
-  return requestOf(signing, apRequestOf(encode(bodyOf(scene, signing)), signing.key))
-}
 
 const POST = { method: 'POST', target: '/orders?dry=1', headers: [['content-type', 'text/plain']] } as const
 
 /** Sockets, streams, request and response of Node's own for each connection, however little comes over it. */
 const HTTP_FLOOR = 512 * 1024
 
-function bytesOfHttp(scene: ServiceScene): Entry {
+async function bytesOfHttp(scene: ServiceScene): Promise<Entry> {
   const post = signed(scene, { ...POST, body: new Uint8Array(20).fill(65) })
   const chunked = latin1(post).replace(/content-length: 20\r\n\r\n.*$/, 'transfer-encoding: chunked\r\n\r\n')
+  const good = [signed(scene, {}), post, signed(scene, { headers: [['range', `a${' '.repeat(13_000)}b`]] })]
+  const genuine: string[] = []
+  for (const request of good) {
+    await scene.send(request, take => take())
+    genuine.push(...scene.handled)
+  }
   return {
     name: 'service: bytes of HTTP',
     form: 'text',
     floor: HTTP_FLOOR,
     seeds: [
-      signed(scene, {}),
-      post,
-      signed(scene, { headers: [['range', `a${' '.repeat(13_000)}b`]] }),
+      ...good,
+      requestOf({}, nearly(apRequestOf(encode(bodyOf(scene, {}))))),
+      requestOf({ target: '/orders/8' }, apRequestOf(encode(bodyOf(scene, {})))),
       ...ofText(
         `${chunked}14\r\n${'A'.repeat(20)}\r\n0\r\n\r\n`,
         `${chunked}14;x=y\r\n${'A'.repeat(20)}\r\n0\r\nx-trailer: 1\r\n\r\n`,
@@ -214,7 +64,12 @@ function bytesOfHttp(scene: ServiceScene): Entry {
         'POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\nabc',
       ),
     ],
-    run: (bytes, measure) => scene.send(bytes, measure),
+    run: async (bytes, measure) => {
+      const outcome = await scene.send(bytes, measure)
+      const forged = scene.handled.find(covered => !genuine.some(each => each.startsWith(covered)))
+      if (forged !== undefined) throw new Error(`the handler was given what nobody sent: ${forged}`)
+      return outcome
+    },
   }
 }
 
@@ -372,7 +227,7 @@ const serviceKeytab: Entry = {
 export async function serviceEntries(): Promise<Entry[]> {
   const scene = await ServiceScene.create()
   return [
-    bytesOfHttp(scene),
+    await bytesOfHttp(scene),
     signedRequest(scene),
     apRequest(scene),
     ticketInside(scene),

@@ -1,0 +1,130 @@
+import { Administration } from '../../../client/administration.js'
+import { openKdcChannel } from '../../../client/kdc-channel.js'
+import { deriveAuthKey, deriveChannelKey, expand } from '../../../shared/crypto/derive.js'
+import { LongTermKey } from '../../../shared/crypto/keys.js'
+import { sealCounted } from '../../../shared/crypto/seal.js'
+import {
+  encodeAddedPrincipal,
+  encodePolicyRule,
+  encodePrincipalSummary,
+} from '../../../shared/protocol/admin.js'
+import { createApAccept } from '../../../shared/protocol/ap.js'
+import { TYPE } from '../../../shared/protocol/constants.js'
+import { decode, type Value } from '../../../shared/protocol/encoding.js'
+import { decodeAnswer, encodeAnswer, resultsOf } from '../../../shared/protocol/kdc-service.js'
+import { header } from '../../../shared/protocol/message.js'
+import { decodeTicket, openTicket } from '../../../shared/protocol/ticket.js'
+import { type FakeKdc, KDC, WEB } from '../../client/fake-kdc.js'
+import { ruleOf } from '../../kdc/realm.js'
+import { asyncOutcomeOf, type Entry } from '../entry.js'
+import { join } from '../mutate.js'
+import { type ClientScene, CODES, SALT } from './client-scene.js'
+import { caveatsIn } from './kdc.js'
+
+/** What a KDC says to a client inside a channel, down to the results of administration. */
+
+/** What the KDC answers to an opening, and then says inside the channel. */
+export function channel(scene: ClientScene): Entry {
+  const { kdc } = scene
+  const ok = encodeAnswer({ n: 1, results: ['x'] })
+  return {
+    name: 'client: inside of a record of a KDC',
+    form: 'bytes',
+    seeds: [
+      join(Uint8Array.of(0), ok),
+      join(Uint8Array.of(2), ok.subarray(0, 3)),
+      Uint8Array.of(1),
+      join(Uint8Array.of(0), encodeAnswer({ n: 1, code: 'malformed', message: 'no' })),
+    ],
+    quick: 40,
+    run: async (plaintext, measure) => {
+      kdc.intercept = (_, honest) => honest()
+      kdc.accept = honestAccept(scene, (key, sequence) => {
+        const sending = expand(key, 'service-to-client')
+        const aad = header(TYPE.RECORD)
+        return join(aad, sealCounted(sending, sequence, aad, plaintext))
+      })
+      const realm = await scene.connect()
+      try {
+        return await asyncOutcomeOf(async () => {
+          const opened = await scene.patient(openKdcChannel(realm))
+          await measure(() => scene.patient(opened.call('show', ['x'])))
+          opened.close()
+        }, CODES)
+      } finally {
+        realm.close()
+      }
+    },
+  }
+}
+
+/** Answers an opening as it should be, and the call after it with a record that an entry makes. */
+function honestAccept(
+  scene: ClientScene,
+  recordOf: (key: ReturnType<typeof deriveChannelKey>, sequence: number) => Uint8Array,
+): FakeKdc['accept'] {
+  const { kdc } = scene
+  return bytes => {
+    const [ticket] = decode(bytes.subarray(2, -32))
+    const sealed = decodeTicket(ticket as Uint8Array)
+    const key = deriveAuthKey(openTicket(sealed, kdc.keyOf(KDC)).key, caveatsIn(bytes.subarray(2, -32)))
+    const reply = createApAccept(key, bytes.subarray(-32), { time: scene.time.now(), nonce: SALT })
+    const record = recordOf(deriveChannelKey(key, bytes, reply), 0)
+    // Behind the answer to the opening, and behind the call.
+    setImmediate(() => setImmediate(() => kdc.sendRaw(join(Uint8Array.of(0, 0, 0, 2), record))))
+    return { reply }
+  }
+}
+
+async function allOf(rows: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of rows);
+}
+
+export function administration(): Entry {
+  const rule = encodePolicyRule(ruleOf('web', 'orders', { claims: [['a', ['b']]], paths: ['/x'] }))
+  const summary = encodePrincipalSummary({
+    principal: WEB,
+    kvnos: [2, 1],
+    passwordBased: false,
+    disabled: true,
+    expiresAt: null,
+    maxLife: 1,
+    maxRenew: null,
+    createdAt: 5,
+    changedAt: 6,
+  })
+  const answer = (...results: Value[]) => encodeAnswer({ n: 1, results })
+  return {
+    name: 'client: the results of administration',
+    form: 'list',
+    seeds: [
+      answer(summary),
+      answer([summary, summary]),
+      answer([rule]),
+      answer(...encodeAddedPrincipal({ kvno: 1, key: new LongTermKey(new Uint8Array(32)) })),
+      encodeAnswer({ n: 1, code: 'not_authorized', message: 'no' }),
+    ],
+    run: async (bytes, measure) => {
+      const NEW = { principal: WEB, password: null, expiresAt: null, maxLife: null, maxRenew: null }
+      const of = () => {
+        let isFirst = true
+        return new Administration({
+          call: async () => {
+            if (!isFirst) return [[]]
+            isFirst = false
+            return resultsOf(decodeAnswer(bytes))
+          },
+        })
+      }
+      const deeds: (() => Promise<unknown>)[] = [
+        () => of().show(WEB),
+        () => of().add(NEW),
+        () => allOf(of().list()),
+        () => allOf(of().policy()),
+      ]
+      const said: string[] = []
+      for (const deed of deeds) said.push(await asyncOutcomeOf(() => measure(deed), CODES))
+      return said.join(' ')
+    },
+  }
+}
