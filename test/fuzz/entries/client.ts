@@ -71,7 +71,8 @@ function replyInside(scene: ClientScene): Entry {
   return {
     name: 'client: inside of an AS-REP',
     form: 'list',
-    seeds: [encodeReply(reply), encodeReply(denied)],
+    // Each a copy: one encoding overwrites the other.
+    seeds: [reply, denied].map(each => encodeReply(each).slice()),
     quick: 60,
     run: (plaintext, measure) => {
       scene.kdc.intercept = ({ bytes }) => asReplyTo(scene, bytes, plaintext)
