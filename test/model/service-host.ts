@@ -2,7 +2,9 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { loadService, type RefusedRequest, requireTicket, type Ticket } from '../../service/index.js'
+import { BoundedReplayCache } from '../../service/replay-cache.js'
 import { formatKeytab, type KeytabEntry } from '../../shared/keytab.js'
+import type { ReplayCache } from '../../shared/protocol/replay.js'
 import type { TestClock } from '../../testing/index.js'
 
 /** An HTTP request on its way, with nothing that a network would add. */
@@ -53,11 +55,20 @@ export class ServiceHost {
   #handled: Handled | undefined
   #refused: RefusedRequest | undefined
   #served = 0
+  #admittedAt = Number.NEGATIVE_INFINITY
 
   constructor(name: string, clock: TestClock, options: HostOptions = {}) {
     this.name = name
     this.clock = clock
     this.#options = options
+  }
+
+  /**
+   * The newest reading of its clock at which a process of it let anything pass step 4, whatever a later step said:
+   * from there section 8 counts how far the clock may have gone back at a start.
+   */
+  get admittedAt(): number {
+    return this.#admittedAt
   }
 
   /** Starts it, or starts it anew: a process that knows nothing but its keytab. */
@@ -74,6 +85,7 @@ export class ServiceHost {
       clock: this.clock,
       schedule,
       ticketCache,
+      replayCache: this.#watched(new BoundedReplayCache({ clock: this.clock })),
     })
     const onRefused = (refused: RefusedRequest): void => {
       this.#refused = refused
@@ -81,6 +93,16 @@ export class ServiceHost {
     this.#listener = requireTicket({ service, onRefused, ...this.#options }, (req, res, ticket) =>
       this.#handle(req, res, ticket),
     )
+  }
+
+  #watched(cache: BoundedReplayCache): ReplayCache {
+    return {
+      admit: request => {
+        const admission = cache.admit(request)
+        if (admission.refusal === undefined) this.#admittedAt = Math.max(this.#admittedAt, admission.now)
+        return admission
+      },
+    }
   }
 
   async present(letter: Letter): Promise<Outcome> {

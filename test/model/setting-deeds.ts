@@ -21,12 +21,12 @@ export const step: Kind<{ readonly clock: string; readonly offset: number }> = {
   },
 }
 
-/** Within what section 8 promises: steps back since the last acceptance are below a second. */
+/** Within what section 8 promises: steps back since anything was admitted, be it refused later, are below a second. */
 export async function restart({ world }: Run, service: string, back: number): Promise<boolean> {
   const host = world.host(service)
   const { clock } = host
   const now = clock.now() - back
-  if (now <= (world.lastAccepted.get(service) ?? 0) - 1_000) return false
+  if (now <= host.admittedAt - 1_000) return false
   clock.set(now)
   await host.start([world.key(service)])
   world.highest.set(service, now)

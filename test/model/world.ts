@@ -62,8 +62,6 @@ export class World {
   readonly waiting = new WaitingMessages()
   readonly letters: SeenLetter[] = []
   readonly questions: SeenQuestion[] = []
-  /** The newest clock at which a service accepted anything, by its name. */
-  readonly lastAccepted = new Map<string, number>()
   /** The highest that a service's clock stood since it started. */
   readonly highest = new Map<string, number>()
   /** The newest time at which the KDC issued anything. */
@@ -253,10 +251,7 @@ export class World {
     if (handled !== undefined) {
       this.tally.count(`${service.split('@')[0]} accepts`)
       if (handled.ticket.via !== undefined) this.tally.count('a delegated request is accepted')
-      if (service !== MALLORY) {
-        this.invariants.accepted(service, letter, view, handled, now)
-        this.lastAccepted.set(service, Math.max(now, this.lastAccepted.get(service) ?? 0))
-      }
+      if (service !== MALLORY) this.invariants.accepted(service, letter, view, handled, now)
       this.beliefs.serviceAnswered(id, answer.body)
     }
     if (refused?.code === undefined) return
