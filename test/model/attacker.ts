@@ -21,9 +21,10 @@ import { decodeTicket, openTicket, type SealedTicket, sealTicket } from '../../s
 import { HOUR } from '../../shared/time.js'
 import { ATTACKERS, BILLING, KRBTGT, ORDERS } from './cast.js'
 import { require } from './reference.js'
+import type { SeenLetter } from './seen.js'
 import type { Letter } from './service-host.js'
 import { messageIn, readCaveat } from './view.js'
-import type { SeenLetter, World } from './world.js'
+import type { World } from './world.js'
 
 /** What the attacker can do with a ticket: the chain's key, or where it was handed a closed one, its last. */
 export interface Power {
@@ -289,7 +290,7 @@ export class Attacker {
     const name = `${power.id} ${power.caveats.length}${power.key instanceof AuthKey ? ' closed' : ''}`
     if (ticket === undefined || this.#known.has(name)) return
     const caveats = power.caveats.map(readCaveat)
-    this.#world.guarded(() => {
+    this.#world.judge.guarded(() => {
       const may = this.#world.reference.mayUse({ ticket, caveats })
       require(may, `the attacker got a key of ${power.client} for ${power.service}`)
     })

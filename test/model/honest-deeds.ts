@@ -53,13 +53,12 @@ export const exchange: Kind<Request> = {
 
 /** Clocks are right, nobody is disabled, and policy lets it: then it has to come through. */
 function mustSucceed({ world }: Run, { client, service, method, target }: Request): boolean {
-  const { reference, kdc, highest } = world
+  const { reference, kdc, clocks } = world
   const rule = POLICY.rules[`${client} ${service}`]
   if (rule === undefined || method !== 'GET' || !['/orders', '/orders/7'].includes(target)) return false
   if (!reference.isActive(client) || !reference.isActive(service)) return false
   const now = world.host(service).clock.now()
-  const wentBack = now < (highest.get(service) ?? 0) - WENT_BACK
-  return !wentBack && Math.abs(now - kdc.now()) <= CLOCKS_RIGHT
+  return clocks.wentBack(service) <= WENT_BACK && Math.abs(now - kdc.now()) <= CLOCKS_RIGHT
 }
 
 export const send: Kind<Request> = {

@@ -16,7 +16,7 @@ export const pass: Kind<{ readonly time: number }> = {
 export const step: Kind<{ readonly clock: string; readonly offset: number }> = {
   name: 'a clock is set',
   async act({ world }, { clock, offset }) {
-    world.setClock(clock, offset)
+    world.clocks.set(clock, offset)
     return true
   },
 }
@@ -28,8 +28,7 @@ export async function restart({ world }: Run, service: string, back: number): Pr
   const now = clock.now() - back
   if (now <= host.admittedAt - 1_000) return false
   clock.set(now)
-  await host.start([world.key(service)])
-  world.highest.set(service, now)
+  await world.startService(service)
   return true
 }
 
@@ -109,7 +108,8 @@ async function makeAgain({ world, attacker }: Run, name: string): Promise<void> 
   const facts = world.reference.principal(name)
   Object.assign(facts ?? {}, { incarnation: (facts?.incarnation ?? 0) + 1, exists: true, enabled: true })
   world.renewKey(entry)
-  if (world.hosts.has(name)) await restartWithKey(world, name)
+  // It has one key, and that is another.
+  if (world.hosts.has(name)) await world.startService(name)
   attacker.renewKey(entry)
 }
 
@@ -120,13 +120,6 @@ function subjectOf({ reference }: Run['world'], wanted: string, method: string):
   const off = all.find(([, { exists, enabled }]) => exists && !enabled)
   const [disabled] = method === 'enable' ? (off ?? []) : []
   return missing ?? disabled ?? wanted
-}
-
-/** It has one key, and that is another. */
-async function restartWithKey(world: Run['world'], name: string): Promise<void> {
-  const host = world.host(name)
-  await host.start([world.key(name)])
-  world.highest.set(name, host.clock.now())
 }
 
 export const stealSession: Kind<{ readonly client: string; readonly service: string | null }> = {

@@ -1,0 +1,140 @@
+import { toHex } from '../../shared/bytes.js'
+import { type LongTermKey, revealKey } from '../../shared/crypto/keys.js'
+import type { KeytabEntry } from '../../shared/keytab.js'
+import { TYPE } from '../../shared/protocol/constants.js'
+import { openUnauthenticatedError } from '../../shared/protocol/error.js'
+import { decodeMacMessage, messageType } from '../../shared/protocol/message.js'
+import { decodeTicket, openTicket } from '../../shared/protocol/ticket.js'
+import { MALLORY } from './cast.js'
+import { ClientBeliefs, type Op } from './client-beliefs.js'
+import { Invariants } from './invariants.js'
+import type { KdcAnswer } from './kdc.js'
+import { type Issued, Reference } from './reference.js'
+import type { Secrets } from './secrets.js'
+import type { Letter, Outcome } from './service-host.js'
+import type { Tally } from './tally.js'
+import { messageIn, nameOf, readAp, readQuestion } from './view.js'
+
+/** Holds all that the parties of a run do against the reference. */
+export class Judge {
+  readonly reference = new Reference()
+  readonly beliefs: ClientBeliefs
+  readonly secrets: Secrets
+  readonly tally: Tally
+  readonly #invariants: Invariants
+  readonly #keys = new Map<string, LongTermKey>()
+  /** Tickets by their bytes. */
+  readonly #identified = new Map<string, Issued>()
+  #broken: unknown
+
+  constructor(secrets: Secrets, tally: Tally) {
+    this.secrets = secrets
+    this.tally = tally
+    const identify = (ticket: Uint8Array) => this.identify(ticket)
+    this.#invariants = new Invariants(this.reference, identify)
+    this.beliefs = new ClientBeliefs(this.reference, identify)
+  }
+
+  /** A key that the KDC drew for a principal. */
+  keepKey({ principal, kvno, key }: KeytabEntry): void {
+    this.#keys.set(`${principal} ${kvno}`, key)
+    this.secrets.keep(revealKey(key), `the key of ${principal}`)
+  }
+
+  /** The ticket that these bytes are, if the KDC issued it: opened with the key of whom it names. */
+  identify(bytes: Uint8Array): Issued | undefined {
+    const name = nameOf(bytes)
+    const known = this.#identified.get(name)
+    if (known !== undefined) return known
+    const issued = this.#open(bytes)
+    if (issued !== undefined) this.#identified.set(name, issued)
+    return issued
+  }
+
+  #open(bytes: Uint8Array): Issued | undefined {
+    try {
+      const sealed = decodeTicket(bytes)
+      const key = this.#keys.get(`${sealed.service} ${sealed.kvno}`)
+      if (key === undefined) return undefined
+      return this.reference.tickets.get(toHex(openTicket(sealed, key).ticketId))
+    } catch {
+      return undefined
+    }
+  }
+
+  /** What is wrong comes out at the end of the command, wherever it was found. */
+  guarded(check: () => void): void {
+    try {
+      check()
+    } catch (cause) {
+      this.#broken ??= cause
+    }
+  }
+
+  /** @throws what was found to be wrong. */
+  requireSound(): void {
+    if (this.#broken !== undefined) throw this.#broken
+  }
+
+  clientAsks(client: string, request: Uint8Array): void {
+    this.secrets.requireNone(request)
+    this.#invariants.clientAsks(client, nameOf(request))
+  }
+
+  /** @returns the AP-REQ, as bytes. */
+  clientSends({ client, service }: Op, letter: Letter): Uint8Array {
+    const bytes = messageIn(letter) ?? new Uint8Array()
+    this.secrets.requireNone(bytes)
+    this.secrets.requireNone(Buffer.from(letter.headers.flat().join('\n') + letter.target, 'latin1'))
+    this.#invariants.clientSends(nameOf(bytes), { client, service, letter })
+    return bytes
+  }
+
+  /** @param now KDC time when it was asked. */
+  kdcAnswered(request: Uint8Array, answer: KdcAnswer, now: number): void {
+    const { reply, issued, denied } = answer
+    const code = codeIn(reply)
+    this.guarded(() => {
+      this.secrets.requireNone(reply)
+      this.#invariants.issued(nameOf(request), readQuestion(request), issued, now)
+      this.beliefs.kdcAnswered(request, answer, code)
+    })
+    if (issued.length > 0) {
+      this.tally.count(readQuestion(request)?.kind === 'tgs' ? 'the TGS grants' : 'the AS grants')
+    }
+    if (code !== undefined) this.tally.count(`the KDC says ${code}`)
+    for (const one of denied) this.tally.count(`the KDC denies ${one.code}`)
+  }
+
+  /** @param now its clock when it was asked. */
+  serviceAnswered(service: string, letter: Letter, outcome: Outcome, now: number): void {
+    this.guarded(() => this.#judge(service, letter, outcome, now))
+  }
+
+  #judge(service: string, letter: Letter, { answer, handled, refused }: Outcome, now: number): void {
+    this.secrets.requireNone(Buffer.from(answer.body + answer.headers.flat().join('\n'), 'latin1'))
+    const bytes = messageIn(letter)
+    const view = bytes && readAp(bytes)
+    const id = nameOf(bytes ?? new Uint8Array())
+    if (handled !== undefined) {
+      this.tally.count(`${service.split('@')[0]} accepts`)
+      if (handled.ticket.via !== undefined) this.tally.count('a delegated request is accepted')
+      if (service !== MALLORY) this.#invariants.accepted(service, letter, view, handled, now)
+      this.beliefs.serviceAnswered(id, answer.body)
+    }
+    if (refused?.code === undefined) return
+    this.tally.count(`a service says ${refused.code}`)
+    this.beliefs.serviceRefused(id, refused.code)
+    // Without a presenter it is a type 05, which is never final.
+    if (refused.presenter === undefined || view === undefined || service === MALLORY) return
+    this.#invariants.refused(service, view, refused.code, now)
+  }
+}
+
+/** The code of an ERROR of either type. */
+function codeIn(reply: Uint8Array): string | undefined {
+  const type = messageType(reply)
+  if (type === TYPE.ERROR) return openUnauthenticatedError(reply).code
+  if (type !== TYPE.ERROR_AUTHENTICATED) return undefined
+  return String(decodeMacMessage(reply, TYPE.ERROR_AUTHENTICATED).body[0])
+}
