@@ -134,7 +134,7 @@ export class Attacker {
   }
 
   #kdcTime(offset: number): number {
-    return Math.max(0, this.#world.kdc.now() + offset)
+    return Math.max(0, this.#world.kdcTime.now() + offset)
   }
 
   /** What the power stands for with these caveats more. */
@@ -162,7 +162,7 @@ export class Attacker {
 
   /** A ticket sealed with a key of its own, in whose name and for whom it likes. */
   makeTicket(entry: KeytabEntry, client: string, service: string, kvno: number, bound: boolean): Power {
-    const now = this.#world.kdc.now()
+    const now = this.#world.kdcTime.now()
     const key = new SessionKey(this.#world.random(32))
     const content = {
       ticketId: this.#world.random(16),

@@ -53,12 +53,12 @@ export const exchange: Kind<Request> = {
 
 /** Clocks are right, nobody is disabled, and policy lets it: then it has to come through. */
 function mustSucceed({ world }: Run, { client, service, method, target }: Request): boolean {
-  const { reference, kdc, clocks } = world
+  const { reference, clocks } = world
   const rule = POLICY.rules[`${client} ${service}`]
   if (rule === undefined || method !== 'GET' || !['/orders', '/orders/7'].includes(target)) return false
   if (!reference.isActive(client) || !reference.isActive(service)) return false
   const now = world.host(service).clock.now()
-  return clocks.wentBack(service) <= WENT_BACK && Math.abs(now - kdc.now()) <= CLOCKS_RIGHT
+  return clocks.wentBack(service) <= WENT_BACK && Math.abs(now - world.kdcTime.now()) <= CLOCKS_RIGHT
 }
 
 export const send: Kind<Request> = {
@@ -93,7 +93,7 @@ function attenuationOf(run: Run, restriction: Restriction): Attenuation | undefi
   const { to, expires, methods, paths, claims } = restriction
   const parts = {
     ...(to === null ? {} : { to }),
-    ...(expires === null ? {} : { expires: run.world.kdc.now() + expires }),
+    ...(expires === null ? {} : { expires: run.world.kdcTime.now() + expires }),
     ...(methods === null ? {} : { methods }),
     ...(paths === null ? {} : { paths }),
     ...(claims === null ? {} : { claims }),

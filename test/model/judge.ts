@@ -9,7 +9,7 @@ import { MALLORY } from './cast.js'
 import { ClientBeliefs, type Op } from './client-beliefs.js'
 import { Invariants } from './invariants.js'
 import type { KdcAnswer } from './kdc.js'
-import { type Issued, Reference } from './reference.js'
+import { type Issued, Reference, require } from './reference.js'
 import type { Secrets } from './secrets.js'
 import type { Letter, Outcome } from './service-host.js'
 import type { Tally } from './tally.js'
@@ -93,9 +93,10 @@ export class Judge {
   /** @param now KDC time when it was asked. */
   kdcAnswered(request: Uint8Array, answer: KdcAnswer, now: number): void {
     const { reply, issued, denied } = answer
-    const code = codeIn(reply)
+    const { code, time } = errorIn(reply)
     this.guarded(() => {
       this.secrets.requireNone(reply)
+      require(time === undefined || time === now, `the KDC tells a time that is ${Number(time) - now} ms off`)
       this.#invariants.issued(nameOf(request), readQuestion(request), issued, now)
       this.beliefs.kdcAnswered(request, answer, code)
     })
@@ -131,10 +132,11 @@ export class Judge {
   }
 }
 
-/** The code of an ERROR of either type. */
-function codeIn(reply: Uint8Array): string | undefined {
+/** What an ERROR of either type says; nothing of what is none. */
+function errorIn(reply: Uint8Array): { readonly code?: string; readonly time?: number } {
   const type = messageType(reply)
-  if (type === TYPE.ERROR) return openUnauthenticatedError(reply).code
-  if (type !== TYPE.ERROR_AUTHENTICATED) return undefined
-  return String(decodeMacMessage(reply, TYPE.ERROR_AUTHENTICATED).body[0])
+  if (type === TYPE.ERROR) return openUnauthenticatedError(reply)
+  if (type !== TYPE.ERROR_AUTHENTICATED) return {}
+  const [code, time] = decodeMacMessage(reply, TYPE.ERROR_AUTHENTICATED).body
+  return { code: String(code), time: Number(time) }
 }

@@ -146,11 +146,6 @@ export class ModelKdc {
     return kdc
   }
 
-  /** KDC time. */
-  now(): number {
-    return this.#realm.time.now()
-  }
-
   async restart(): Promise<void> {
     this.#realm?.close()
     this.#realm = await openRealm({ vault: this.#vault, clock: this.clock, random: this.#random })

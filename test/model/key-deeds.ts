@@ -150,9 +150,9 @@ export const atTheEnd: Kind<
     const power = among(powers, which)
     const issued = power && world.reference.tickets.get(power.id)
     if (power === undefined || issued === undefined) return false
-    const clock = kdc ? world.kdc : world.host(power.service).clock
-    const end = expires && issued.end - clock.now() > 30_000 ? clock.now() + 20_000 : issued.end
-    const wait = end + beyond - clock.now()
+    const now = (): number => (kdc ? world.kdcTime.now() : world.host(power.service).clock.now())
+    const end = expires && issued.end - now() > 30_000 ? now() + 20_000 : issued.end
+    const wait = end + beyond - now()
     if (wait <= 0 || wait > 20 * 60_000) return false
     const added = end === issued.end ? [] : encodeAll([['expires', end]])
     world.pass(wait)
@@ -164,7 +164,7 @@ export const atTheEnd: Kind<
         renew: false,
         offset: 0,
       })
-    else await world.present(power.service, attacker.letter(shown, { ...asking, time: clock.now() }))
+    else await world.present(power.service, attacker.letter(shown, { ...asking, time: now() }))
     return true
   },
 }

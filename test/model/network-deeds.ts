@@ -99,10 +99,10 @@ export function changed(
 }
 
 function forgedError(world: World, { code, at }: False): Uint8Array {
-  const floor = at % 2 === 0 ? null : world.kdc.now() + at
+  const floor = at % 2 === 0 ? null : world.kdcTime.now() + at
   return createError({
     code: isWireCode(code) ? code : 'unavailable',
-    time: world.kdc.now(),
+    time: world.kdcTime.now(),
     floor,
     message: '',
   })

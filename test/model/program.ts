@@ -319,7 +319,14 @@ const KINDS = [
     }),
   ),
   deed(2, setting.replace, fc.record({ name: mostly<string>(EVE, ...EVERYBODY) })),
-  deed(2, setting.interrupt, fc.record({ name: mostly<string>(EVE, ALICE, ALICE, ...EVERYBODY) })),
+  deed(
+    2,
+    setting.interrupt,
+    fc.record({
+      name: mostly<string>(EVE, ALICE, ALICE, ...EVERYBODY),
+      back: fc.constantFrom(0, 0, 5 * MINUTE),
+    }),
+  ),
   deed(1, setting.stealSession, fc.record({ client, service: maybe(fc.constantFrom(ORDERS, BILLING), 1) })),
   deed(1, setting.stealKey, fc.record({ client })),
 ] as readonly fc.WeightedArbitrary<Deed<unknown>>[]

@@ -45,14 +45,11 @@ export const restartService: Kind<{
   },
 }
 
-/** How far the clock may have gone back while it was away: so far ahead its cut-offs lie. */
-const KDC_BACK = 110_000
-
 export const restartKdc: Kind<object> = {
   name: 'the KDC restarts',
   async act({ world }) {
-    if (world.kdc.clock.now() < world.lastIssued - KDC_BACK) return false
     await world.kdc.restart()
+    world.kdcTime.restarted()
     return true
   },
 }
@@ -66,7 +63,7 @@ export const administer: Kind<{
     const name = subjectOf(run.world, wanted, method)
     if (run.world.reference.principal(name)?.exists === (method === 'add')) return false
     if (method === 'add') await makeAgain(run, name)
-    else await change(run.world, method, name)
+    else if (!(await change(run.world, method, name))) return false
     run.world.tally.count(`done: ${method}`)
     return true
   },
@@ -75,36 +72,46 @@ export const administer: Kind<{
 export const replace: Kind<{ readonly name: string }> = {
   name: 'a principal is removed and made again',
   async act(run, { name }) {
-    if (run.world.reference.principal(name)?.exists === true) await change(run.world, 'remove', name)
+    const there = run.world.reference.principal(name)?.exists === true
+    if (there && !(await change(run.world, 'remove', name))) return false
     await makeAgain(run, name)
     return true
   },
 }
 
-export const interrupt: Kind<{ readonly name: string }> = {
+/** @param back how far the KDC's clock is back meanwhile, milliseconds: what was issued before is cut off all the same */
+export const interrupt: Kind<{ readonly name: string; readonly back: number }> = {
   name: 'a principal is disabled for a while',
-  async act({ world }, { name }) {
+  async act({ world }, { name, back }) {
     if (world.reference.principal(name)?.exists !== true) return false
-    await change(world, 'disable', name)
-    await change(world, 'enable', name)
-    return true
+    const { clock } = world.kdc
+    clock.set(clock.now() - back)
+    const disabled = await change(world, 'disable', name)
+    if (disabled) await change(world, 'enable', name)
+    clock.set(clock.now() + back)
+    return disabled
   },
 }
 
+/** Not where the KDC was away and its clock went back meanwhile, further than its cut-offs make up for. */
 async function change(
   world: Run['world'],
   method: 'disable' | 'enable' | 'remove',
   name: string,
-): Promise<void> {
+): Promise<boolean> {
+  if (method !== 'enable' && !world.kdcTime.mayCutOff) return false
   await world.kdc.change(method, name)
+  world.kdcTime.stored()
   if (method !== 'enable') world.reference.cutOff(name)
   const facts = { enabled: method === 'enable', exists: method !== 'remove' }
   Object.assign(world.reference.principal(name) ?? {}, facts)
+  return true
 }
 
 /** Another principal of the same name, whose owner gets the new key at once. */
 async function makeAgain({ world, attacker }: Run, name: string): Promise<void> {
   const entry = await world.kdc.add(name)
+  world.kdcTime.stored()
   const facts = world.reference.principal(name)
   Object.assign(facts ?? {}, { incarnation: (facts?.incarnation ?? 0) + 1, exists: true, enabled: true })
   world.renewKey(entry)

@@ -8,6 +8,7 @@ import { Clocks } from './clocks.js'
 import { HonestClient, type Wish } from './honest-client.js'
 import { Judge } from './judge.js'
 import { ModelKdc, type PreparedRealm } from './kdc.js'
+import { KdcTimeFacts } from './kdc-time.js'
 import { seededRandom, watchedRandom } from './random.js'
 import type { Issued, Reference } from './reference.js'
 import { Secrets } from './secrets.js'
@@ -38,14 +39,13 @@ export class World {
   readonly random: RandomSource
   readonly clocks: Clocks
   readonly kdc: ModelKdc
+  readonly kdcTime: KdcTimeFacts
   readonly hosts = new Map<string, ServiceHost>()
   readonly parties = new Map<string, Party>()
   /** Current keys, by name. */
   readonly keys: Map<string, KeytabEntry>
   readonly waiting = new WaitingMessages()
   readonly #seen = new SeenMessages()
-  /** The newest time at which the KDC issued anything. */
-  lastIssued = 0
 
   private constructor(
     kdc: ModelKdc,
@@ -63,6 +63,9 @@ export class World {
     this.random = random
     this.keys = new Map(keys)
     for (const entry of keys.values()) judge.keepKey(entry)
+    this.kdcTime = new KdcTimeFacts(() => kdc.clock.now())
+    // When the realm was prepared the clock stood where it stands now.
+    this.kdcTime.stored()
   }
 
   static async start(prepared: PreparedRealm, seed: number, tally: Tally): Promise<World> {
@@ -136,8 +139,7 @@ export class World {
   #askKdc(client: string, request: Uint8Array): Promise<Uint8Array> {
     this.judge.clientAsks(client, request)
     this.#seen.questions.push({ request, replies: [] })
-    const exchange = this.beliefs.asks(client, request)
-    return this.waiting.question(exchange)
+    return this.waiting.question(this.beliefs.asks(client, request))
   }
 
   /** A client starts a request; it goes on as the network lets it. */
@@ -183,11 +185,12 @@ export class World {
 
   /** Whatever it is, from whomever, to the KDC. */
   async askKdc(request: Uint8Array): Promise<Uint8Array> {
-    const now = this.kdc.now()
+    const now = this.kdcTime.now()
+    this.kdcTime.asked(now)
     const answer = await this.kdc.answer(request)
     const { reply, issued } = answer
     this.judge.kdcAnswered(request, answer, now)
-    if (issued.length > 0) this.lastIssued = Math.max(this.lastIssued, now)
+    if (issued.length > 0) this.kdcTime.issued(now)
     this.#seen.replied(request, reply)
     return reply
   }

@@ -1,0 +1,41 @@
+import type { DeliberateFault } from '../deliberate-faults.js'
+
+/** Of what clients believe, and of what they are told to do next. */
+export const CLIENT_FAULTS: readonly DeliberateFault[] = [
+  {
+    name: "a login's reply is not bound to its request",
+    file: 'shared/protocol/as.ts',
+    from: 'return concatBytes(header(TYPE.AS_REP), sha256(request))',
+    to: 'return concatBytes(header(TYPE.AS_REP), sha256(request.subarray(0, 0)))',
+  },
+  {
+    name: 'a client does not compare the MAC of an answer',
+    file: 'shared/protocol/ap.ts',
+    from: "if (!isMac(key, 'ap-rep', mac, covered, answered)) {",
+    to: "if (!isMac(key, 'ap-rep', mac, covered, answered) && mac.length === 0) {",
+  },
+  {
+    name: "a client does not compare a response's hash",
+    file: 'client/http-response.ts',
+    from: 'if (!isSameBinding(binding, actual)) {',
+    to: 'if (!isSameBinding(actual, actual)) {',
+  },
+  {
+    name: 'a client does not compare the MAC of an error',
+    file: 'shared/protocol/error.ts',
+    from: "if (!isMac(key, 'error', mac, covered, requestMac)) {",
+    to: "if (!isMac(key, 'error', mac, covered, requestMac) && mac.length === 0) {",
+  },
+  {
+    name: 'a POST is sent anew on the word of anybody',
+    file: 'client/answers.ts',
+    from: "return { next: safe && resendable ? 'anew' : 'caller' }",
+    to: "return { next: resendable && safe !== undefined ? 'anew' : 'caller' }",
+  },
+  {
+    name: 'what ended long ago is called final',
+    file: 'client/answers.ts',
+    from: 'return time - endTime < WINDOW.EXPIRED_UNRECORDED',
+    to: 'return time - endTime < Number.MAX_SAFE_INTEGER',
+  },
+]

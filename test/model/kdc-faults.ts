@@ -1,0 +1,101 @@
+import type { DeliberateFault } from '../deliberate-faults.js'
+
+/** Of what the KDC checks, what it grants, and how it tells the time. */
+export const KDC_FAULTS: readonly DeliberateFault[] = [
+  {
+    name: 'the KDC does not compare the MAC of a login',
+    file: 'shared/protocol/as.ts',
+    from: "if (isMac(key, 'as-req', request.mac, request.covered)) return",
+    to: "if (isMac(key, 'as-req', request.mac, request.covered) || request.mac.length > 0) return",
+  },
+  {
+    name: 'the TGS does not compare the MAC of a request',
+    file: 'shared/protocol/tgs.ts',
+    from: "if (isMac(key, 'tgs-req', request.mac, request.covered)) return",
+    to: "if (isMac(key, 'tgs-req', request.mac, request.covered) || request.mac.length > 0) return",
+  },
+  {
+    name: "the KDC's window is a millisecond wider",
+    file: 'kdc/client-state.ts',
+    from: 'if (Math.abs(time - now) <= WINDOW.KDC_SKEW) return',
+    to: 'if (Math.abs(time - now) <= WINDOW.KDC_SKEW + 1) return',
+  },
+  {
+    name: 'the cut-off of who was disabled is not looked at',
+    file: 'kdc/client-state.ts',
+    from: "  if (ticket.authTime <= client.cutOff) return 'was cut off after it logged in'\n",
+    to: '',
+  },
+  {
+    name: 'who is disabled keeps its tickets',
+    file: 'kdc/admin/principals.ts',
+    from: '    disabled: true,\n    cutOff,\n',
+    to: '    disabled: true,\n',
+  },
+  {
+    name: 'who is disabled may log in',
+    file: 'kdc/client-state.ts',
+    from: 'if (disabled) throw new',
+    to: 'if (disabled && now < 0) throw new',
+  },
+  {
+    name: 'there are tickets for a disabled service',
+    file: 'kdc/policy.ts',
+    from: "  if (facts.disabled) return unknown('the service is disabled')\n",
+    to: '',
+  },
+  {
+    name: 'a ticket may outlive its TGT',
+    file: 'kdc/services.ts',
+    from: 'const ends = [tgtEnd, expiry, client.expiresAt, service.expiresAt]',
+    to: 'const ends = [expiry, client.expiresAt, service.expiresAt]',
+  },
+  {
+    name: 'a ticket may outlive an expires caveat',
+    file: 'kdc/services.ts',
+    from: 'const ends = [tgtEnd, expiry, client.expiresAt, service.expiresAt]',
+    to: 'const ends = [tgtEnd, client.expiresAt, service.expiresAt]',
+  },
+  {
+    name: 'caveats of a TGT do not go on in its tickets',
+    file: 'kdc/services.ts',
+    from: 'caveats: [...caveats.filter(carriedOn).map(({ bytes }) => bytes), ...terms.caveats],',
+    to: 'caveats: [...caveats.filter(() => false).map(({ bytes }) => bytes), ...terms.caveats],',
+  },
+  {
+    name: 'a services caveat is not looked at',
+    file: 'kdc/services.ts',
+    from: '    !allowsService(\n',
+    to: '    caveats.length > 99 &&\n    !allowsService(\n',
+  },
+  {
+    name: 'a TGT under a caveat is renewed without it',
+    file: 'kdc/tgs-exchange.ts',
+    from: "  if (caveats.length > 0) throw notRenewable(tgt, 'is under a caveat')\n",
+    to: '',
+  },
+  {
+    name: 'a renewed TGT may outlive renewTill',
+    file: 'kdc/tgt.ts',
+    from: 'ends: [client.expiresAt, renewTill]',
+    to: 'ends: [client.expiresAt]',
+  },
+  {
+    name: 'KDC time falls below the newest time stored',
+    file: 'kdc/kdc-time.ts',
+    from: 'Math.max(Math.floor(this.#clock.now()), this.#stored)',
+    to: 'Math.floor(this.#clock.now())',
+  },
+  {
+    name: 'KDC time stands still',
+    file: 'kdc/kdc-time.ts',
+    from: 'Math.max(Math.floor(this.#clock.now()), this.#stored)',
+    to: 'Math.max(this.#newestRead || Math.floor(this.#clock.now()), this.#stored)',
+  },
+  {
+    name: 'a cut-off counts from the last time read, not from the newest',
+    file: 'kdc/kdc-time.ts',
+    from: 'this.#newestRead = Math.max(this.#newestRead, now)',
+    to: 'this.#newestRead = now',
+  },
+]
