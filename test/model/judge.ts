@@ -62,7 +62,7 @@ export class Judge {
     }
   }
 
-  /** What is wrong comes out at the end of the command, wherever it was found. */
+  /** What is wrong comes out at the end of the command, wherever it was found: a client takes a throw for its network's. */
   guarded(check: () => void): void {
     try {
       check()
@@ -77,15 +77,14 @@ export class Judge {
   }
 
   clientAsks(client: string, request: Uint8Array): void {
-    this.secrets.requireNone(request)
+    this.guarded(() => this.secrets.requireNone(request))
     this.#invariants.clientAsks(client, nameOf(request))
   }
 
   /** @returns the AP-REQ, as bytes. */
   clientSends({ client, service }: Op, letter: Letter): Uint8Array {
     const bytes = messageIn(letter) ?? new Uint8Array()
-    this.secrets.requireNone(bytes)
-    this.secrets.requireNone(Buffer.from(letter.headers.flat().join('\n') + letter.target, 'latin1'))
+    this.guarded(() => this.secrets.requireNoneInHttp(letter.headers, letter.target))
     this.#invariants.clientSends(nameOf(bytes), { client, service, letter })
     return bytes
   }
@@ -113,7 +112,7 @@ export class Judge {
   }
 
   #judge(service: string, letter: Letter, { answer, handled, refused }: Outcome, now: number): void {
-    this.secrets.requireNone(Buffer.from(answer.body + answer.headers.flat().join('\n'), 'latin1'))
+    this.secrets.requireNoneInHttp(answer.headers, answer.body)
     const bytes = messageIn(letter)
     const view = bytes && readAp(bytes)
     const id = nameOf(bytes ?? new Uint8Array())

@@ -2,11 +2,22 @@ import { secretsOf, type Ticket } from '../../client/ticket.js'
 import { revealKey } from '../../shared/crypto/keys.js'
 import { CANARY } from './cast.js'
 import { InvariantBroken, require } from './reference.js'
+import type { Letter } from './service-host.js'
 
 interface Secret {
   readonly bytes: Buffer
   readonly what: string
 }
+
+/** Headers in which messages and credentials travel, as base64url. */
+const CARRYING: readonly string[] = [
+  'authorization',
+  'authentication-info',
+  'www-authenticate',
+  'orthrus-credential',
+]
+/** As long as a key is, at the least, and without what begins the text of a credential or key. */
+const ENCODED = /(?:orthrus(?:key)?1_)?([A-Za-z0-9_-]{43,})/g
 
 /** Every key of a run, and the claim that nobody else may read: what no honest party may let anybody see. */
 export class Secrets {
@@ -31,4 +42,15 @@ export class Secrets {
     }
     require(!message.includes(CANARY), 'a claim is on the wire')
   }
+
+  /** Nor does what it sends over HTTP: neither as it stands, nor in what a header has in it. */
+  requireNoneInHttp(headers: Letter['headers'], rest: string): void {
+    const plain = Buffer.from(`${headers.flat().join('\n')}\n${rest}`, 'latin1')
+    this.requireNone(Buffer.concat([plain, ...headers.flatMap(decoded)]))
+  }
+}
+
+function decoded([name, value]: readonly [name: string, value: string]): Buffer[] {
+  if (!CARRYING.includes(name.toLowerCase())) return []
+  return [...value.matchAll(ENCODED)].map(([, text = '']) => Buffer.from(text, 'base64url'))
 }

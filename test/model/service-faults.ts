@@ -51,6 +51,18 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
     to: '',
   },
   {
+    name: 'a hand-off travels unsealed',
+    file: 'shared/protocol/credential.ts',
+    from: "return seal(key, 'hand-off', handOffAad(nonce), encodeCredential(credential), random)",
+    to: 'return encodeCredential(credential)',
+  },
+  {
+    name: 'the proof of an answer is the key that it is under',
+    file: 'shared/crypto/derive.ts',
+    from: 'return hmacSha256(expand(key, usage), ...parts)',
+    to: "return usage === 'ap-rep' ? revealKey(key) : hmacSha256(expand(key, usage), ...parts)",
+  },
+  {
     name: 'a ticket is good at the instant of its end',
     file: 'shared/protocol/ticket.ts',
     from: 'if (now >= endTime) {',
