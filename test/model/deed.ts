@@ -2,7 +2,7 @@ import type { AsyncCommand } from 'fast-check'
 import type { Ticket } from '../../client/ticket.js'
 import type { Attacker } from './attacker.js'
 import type { HonestClient } from './honest-client.js'
-import type { Reference } from './reference.js'
+import type { Reference, ShownChain } from './reference.js'
 import type { World } from './world.js'
 
 /** Everything of one run. */
@@ -10,9 +10,9 @@ export interface Run {
   readonly world: World
   readonly attacker: Attacker
   /** Credentials that the delegate was given for services. */
-  readonly imported: Ticket[]
+  readonly imported: { readonly ticket: Ticket; readonly chain: ShownChain }[]
   /** Clients that live on a part of somebody's TGT. */
-  readonly borrowers: HonestClient[]
+  readonly borrowers: { readonly client: HonestClient; readonly chain: ShownChain }[]
 }
 
 /** A kind of thing that somebody does; `act` says whether there was anything to do. */

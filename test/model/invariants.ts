@@ -221,7 +221,8 @@ export class Invariants {
     require(line.endTime <= limit, `a ticket for ${line.service} ends ${line.endTime - limit} ms late`)
     require(line.endTime > now, `a ticket for ${line.service} that has ended already`)
     const incarnation = this.#reference.principal(line.client)?.incarnation ?? 0
-    const facts = { id: line.ticketId, end: line.endTime, incarnation, under }
+    const serviceIncarnation = this.#reference.principal(line.service)?.incarnation
+    const facts = { id: line.ticketId, end: line.endTime, incarnation, serviceIncarnation, under }
     const ticket: Issued = { ...terms, ...facts, revoked: false, stolen: false }
     this.#reference.tickets.set(ticket.id, ticket)
     return ticket

@@ -69,6 +69,12 @@ export const KDC_FAULTS: readonly DeliberateFault[] = [
     to: '    caveats.length > 99 &&\n    !allowsService(\n',
   },
   {
+    name: 'a services caveat allows none',
+    file: 'kdc/services.ts',
+    from: '    !allowsService(\n',
+    to: "    caveats.some(({ caveat }) => caveat.name === 'services') ||\n    !allowsService(\n",
+  },
+  {
     name: 'a TGT under a caveat is renewed without it',
     file: 'kdc/tgs-exchange.ts',
     from: "  if (caveats.length > 0) throw notRenewable(tgt, 'is under a caveat')\n",

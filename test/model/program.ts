@@ -17,6 +17,7 @@ import {
   SERVICES,
 } from './cast.js'
 import { Deed, type Kind } from './deed.js'
+import * as delegating from './delegation-deeds.js'
 import * as honest from './honest-deeds.js'
 import * as keys from './key-deeds.js'
 import * as network from './network-deeds.js'
@@ -163,10 +164,10 @@ function deed<A>(weight: number, kind: Kind<A>, args: fc.Arbitrary<A>): fc.Weigh
 const KINDS = [
   deed(8, honest.exchange, fc.oneof({ weight: 3, arbitrary: easy }, { weight: 2, arbitrary: request })),
   deed(8, honest.send, request),
-  deed(8, honest.delegate, delegation),
+  deed(8, delegating.delegate, delegation),
   deed(
     2,
-    honest.handOff,
+    delegating.handOff,
     with_(
       request,
       fc.record({
@@ -176,10 +177,10 @@ const KINDS = [
       }),
     ),
   ),
-  deed(3, honest.delegateTgt, tgtDelegation),
-  deed(6, honest.presentDelegated, using),
-  deed(3, honest.presentBorrowed, with_(using, fc.record({ service }))),
-  deed(2, honest.presentLess, with_(request, fc.record({ restriction }))),
+  deed(3, delegating.delegateTgt, tgtDelegation),
+  deed(6, delegating.presentDelegated, using),
+  deed(3, delegating.presentBorrowed, with_(using, fc.record({ service }))),
+  deed(2, delegating.presentLess, with_(request, fc.record({ restriction }))),
 
   deed(9, network.carry, fc.record({ which: index })),
   deed(4, network.carryThere, fc.record({ which: index })),

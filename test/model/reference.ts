@@ -24,6 +24,8 @@ export interface Issued extends PlainTicket {
   readonly id: string
   /** Which principal of that name: a name removed and made again is another one. */
   readonly incarnation: number
+  /** And which of the service's name, whose key it is sealed under; nothing where that is the KDC. */
+  readonly serviceIncarnation: number | undefined
   /** What the client showed for it; nothing where it logged in. */
   readonly under: ShownChain | undefined
   /** Its client has been disabled or removed since. */

@@ -117,6 +117,12 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
     to: 'if (ticket.flags < 0)',
   },
   {
+    name: 'a delegated ticket for somebody by name is refused',
+    file: 'shared/protocol/leg.ts',
+    from: 'if (!caveats.some(isHolder))',
+    to: 'if (caveats.length >= 0)',
+  },
+  {
     name: 'a delegated ticket needs no holder',
     file: 'shared/protocol/leg.ts',
     from: 'if (!caveats.some(isHolder))',
