@@ -5,6 +5,7 @@ import { KRBTGT } from './cast.js'
 import type { Identify } from './invariants.js'
 import type { KdcAnswer } from './kdc.js'
 import { type Reference, require } from './reference.js'
+import type { HttpAnswer } from './service-host.js'
 import { nameOf, readAp, readQuestion } from './view.js'
 
 /** What must hold of every answer that a client takes for one. */
@@ -31,6 +32,9 @@ export interface Op {
   /** A code, where it failed. */
   code: string | undefined
 }
+
+/** What a service answered to what it let through. */
+type Answered = Pick<HttpAnswer, 'status' | 'body'>
 
 /** What a service or the KDC has proved says when, or whom it gave no ticket; all else proves nothing. */
 function isProved({ facts: { claimed, time, principal, service } }: OrthrusError): boolean {
@@ -125,7 +129,7 @@ export class ClientBeliefs {
     this.#ops.push(op)
   }
 
-  serviceAnswered(id: string, body: string): void {
+  serviceAnswered(id: string, answer: Answered): void {
     this.#handled.add(id)
     const op = this.#ops.find(({ sent }) => sent.some(bytes => nameOf(bytes) === id))
     const once = op === undefined || op.safe || this.#handledOf(op) <= 1
@@ -133,7 +137,7 @@ export class ClientBeliefs {
     require(!this.#givenUp.has(
       id,
     ), 'a request was handled of which its client had been told that it never will be')
-    this.#told(id, body)
+    this.#told(id, textOf(answer))
   }
 
   serviceRefused(id: string, code: string): void {
@@ -146,9 +150,9 @@ export class ClientBeliefs {
   }
 
   /** A client took this for the service's answer. */
-  believesAnswer(op: Op, body: string): void {
+  believesAnswer(op: Op, answer: Answered): void {
     if (op.sent.some(bytes => this.#mayAnswer(bytes))) return
-    const given = op.sent.some(bytes => this.#answers.get(nameOf(bytes))?.has(body))
+    const given = op.sent.some(bytes => this.#answers.get(nameOf(bytes))?.has(textOf(answer)))
     require(given, `${op.client} believes an answer that ${op.service} did not give to what it asked`)
   }
 
@@ -184,6 +188,10 @@ export class ClientBeliefs {
     const names = new Set(op.sent.map(nameOf))
     return [...names].filter(name => this.#handled.has(name)).length
   }
+}
+
+function textOf({ status, body }: Answered): string {
+  return `${status} ${body}`
 }
 
 function same(a: unknown, b: unknown): boolean {

@@ -21,6 +21,12 @@ export const CLIENT_FAULTS: readonly DeliberateFault[] = [
     to: 'if (!isSameBinding(actual, actual)) {',
   },
   {
+    name: "a response's status is not bound",
+    file: 'shared/protocol/http.ts',
+    from: 'digestLines([LABEL.HTTP_RESPONSE, String(status), ...values, digestOf(body)])',
+    to: "digestLines([LABEL.HTTP_RESPONSE, '200', ...values, digestOf(body)])",
+  },
+  {
     name: 'a client does not compare the MAC of an error',
     file: 'shared/protocol/error.ts',
     from: "if (!isMac(key, 'error', mac, covered, requestMac)) {",

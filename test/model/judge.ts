@@ -120,7 +120,7 @@ export class Judge {
       this.tally.count(`${service.split('@')[0]} accepts`)
       if (handled.ticket.via !== undefined) this.tally.count('a delegated request is accepted')
       if (service !== MALLORY) this.#invariants.accepted(service, letter, view, handled, now)
-      this.beliefs.serviceAnswered(id, answer.body)
+      this.beliefs.serviceAnswered(id, answer)
     }
     if (refused?.code === undefined) return
     this.tally.count(`a service says ${refused.code}`)

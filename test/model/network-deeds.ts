@@ -4,6 +4,7 @@ import { formatMessageHeader } from '../../shared/protocol/http.js'
 import { among, type Kind } from './deed.js'
 import type { HttpAnswer } from './service-host.js'
 import { messageIn } from './view.js'
+import type { WaitingRequest } from './waiting.js'
 import type { World } from './world.js'
 
 /** What a network does with messages that wait: it carries them, loses them, and answers in others' place. */
@@ -64,7 +65,7 @@ export const answerFalsely: Kind<False> = {
       if (bytes === undefined) return false
       waiting.answer(bytes)
     } else {
-      const answer = falseAnswer(world, messageIn(waiting.letter) ?? new Uint8Array(), args)
+      const answer = await falseAnswer(world, waiting, args)
       if (answer === undefined) return false
       waiting.answer(answer)
     }
@@ -108,7 +109,11 @@ function forgedError(world: World, { code, at }: False): Uint8Array {
   })
 }
 
-function falseAnswer(world: World, request: Uint8Array, args: False): HttpAnswer | undefined {
+async function falseAnswer(
+  world: World,
+  waiting: WaitingRequest,
+  args: False,
+): Promise<HttpAnswer | undefined> {
   const { how, at, code } = args
   if (how === 'error') {
     const message = Buffer.from(forgedError(world, args)).toString('base64url')
@@ -116,15 +121,22 @@ function falseAnswer(world: World, request: Uint8Array, args: False): HttpAnswer
     return { status: 401, headers: [['www-authenticate', value]], body: `${code}\n` }
   }
   if (how === 'reflected') {
-    const headers = [['authentication-info', formatMessageHeader(request)]] as const
+    const headers = [
+      ['authentication-info', formatMessageHeader(messageIn(waiting.letter) ?? new Uint8Array())],
+    ] as const
     return { status: 200, headers, body: 'forged' }
   }
-  const answer = among(
-    world.letters.flatMap(letter => letter.answers),
-    args.source,
-  )
+  const others = world.letters.flatMap(letter => letter.answers)
+  const own = how !== 'replayed' && at % 2 === 0
+  const answer = own ? await answerTo(world, waiting) : among(others, args.source)
   if (answer === undefined || how === 'replayed') return answer
   if (how === 'cut') return { ...answer, body: answer.body.slice(0, -1) }
   if (how === 'retyped') return { ...answer, status: answer.status === 200 ? 201 : 200 }
   return { ...answer, body: `${answer.body.slice(0, at % 20)}!${answer.body.slice((at % 20) + 1)}` }
+}
+
+/** The service's own answer to this very request, to be changed on its way back: only a binding can tell. */
+async function answerTo(world: World, { op, letter }: WaitingRequest): Promise<HttpAnswer> {
+  const seen = world.letters.find(one => one.letter === letter && one.service === op.service)
+  return seen?.answers.at(-1) ?? (await world.present(op.service, letter)).answer
 }

@@ -157,8 +157,8 @@ export class World {
     const carrier = (letter: Letter): Promise<HttpAnswer> => this.#carry(op, letter)
     party.fetch(wish, carrier).then(
       async response => {
-        const body = await response.text()
-        this.judge.guarded(() => this.beliefs.believesAnswer(op, body))
+        const answer = { status: response.status, body: await response.text() }
+        this.judge.guarded(() => this.beliefs.believesAnswer(op, answer))
         op.state = 'answered'
         this.tally.count('a client has a proved answer')
       },
