@@ -159,6 +159,7 @@ export class ClientBeliefs {
   /** A client took this for the service's or the KDC's refusal. */
   believesRefusal(op: Op, cause: OrthrusError): void {
     const { code, final } = cause
+    require(!final || isProved(cause), `${op.client} is told for good what nobody proved: ${code}`)
     if (!isProved(cause) || op.sent.some(bytes => this.#mayAnswer(bytes))) return
     if (this.#exchanges.some(exchange => exchange.client === op.client && this.#isForgeable(exchange))) return
     const byService = op.sent.some(bytes => this.#answers.get(nameOf(bytes))?.has(code))

@@ -39,6 +39,12 @@ export const CLIENT_FAULTS: readonly DeliberateFault[] = [
     to: "return { next: resendable && safe !== undefined ? 'anew' : 'caller' }",
   },
   {
+    name: 'what nobody proved is called final',
+    file: 'client/answers.ts',
+    from: "if (code !== 'ticket_invalid') return TO_CALLER",
+    to: "if (code !== 'ticket_invalid') return { ...TO_CALLER, final: FINAL.has(code) }",
+  },
+  {
     name: 'what ended long ago is called final',
     file: 'client/answers.ts',
     from: 'return time - endTime < WINDOW.EXPIRED_UNRECORDED',
