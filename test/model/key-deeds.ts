@@ -8,7 +8,7 @@ import { among, type Kind, type Run } from './deed.js'
 import type { Asking } from './due.js'
 import type { Letter } from './service-host.js'
 import { restart } from './setting-deeds.js'
-import { bodyOf, messageIn, readAp } from './view.js'
+import { bodyOf, messageIn, readAp, readCaveat } from './view.js'
 
 /** What the attacker makes with the keys that it has: its own, stolen ones, and those it was handed. */
 
@@ -133,6 +133,34 @@ export const forgeDelegated: Kind<
     )
     return true
   },
+}
+
+export const misname: Kind<Asking & { readonly power: number; readonly client: string }> = {
+  name: 'the attacker calls a delegated ticket by another name',
+  async act(run, { power, client, ...asking }) {
+    const { world, attacker } = run
+    const others = serviceTickets(run).filter(one => !isOwn(one) && one.client !== client)
+    const delegated = among(others.filter(isForAttacker), power) ?? among(others, power)
+    if (delegated === undefined) return false
+    const holder = holderOf(delegated) ?? EVE
+    const own = serviceTickets(run).find(one => one.client === holder && one.service === delegated.service)
+    if (own === undefined) return false
+    const added = holderOf(delegated) === undefined ? encodeAll([['holder', holder]]) : []
+    const beside = { ...attacker.shown(delegated, added), client }
+    await presentTwice(world, own.service, 0, time =>
+      attacker.letter(attacker.shown(own, []), { ...asking, time, delegated: beside }),
+    )
+    return true
+  },
+}
+
+function holderOf({ caveats }: Power): string | undefined {
+  const holder = caveats.map(readCaveat).find(([name]) => name === 'holder')?.[1]
+  return typeof holder === 'string' ? holder : undefined
+}
+
+function isForAttacker(power: Power): boolean {
+  return ATTACKERS.includes(holderOf(power) ?? '')
 }
 
 export const atTheEnd: Kind<

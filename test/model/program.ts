@@ -240,6 +240,11 @@ const KINDS = [
   ),
   deed(
     3,
+    keys.misname,
+    with_(easy, fc.record({ power: index, client: fc.constantFrom(ALICE, BOB, GATE, EVE) })),
+  ),
+  deed(
+    3,
     keys.atTheEnd,
     with_(
       asking,
