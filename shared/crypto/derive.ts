@@ -127,7 +127,7 @@ export function combineAuthKeys(own: AuthKey, delegated: AuthKey): AuthKey {
 
 /** Keeps a combination whose key was proved, in place of the one before: a ticket has few delegates. */
 export function keepCombination(own: AuthKey, delegated: AuthKey, key: AuthKey): void {
-  if (combinationOf(delegated)?.key !== key) setCombination(delegated, { own, key })
+  if (combinationOf(delegated)?.own !== own) setCombination(delegated, { own, key })
 }
 
 /** `C` of a channel (section 9). */
