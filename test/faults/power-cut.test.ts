@@ -20,7 +20,7 @@ const slow = process.env.ORTHRUS_SLOW === '1'
 const RUNS = slow
   ? [
       { commits: 40, bytes: 100, cuts: 400 },
-      { commits: 24, bytes: 400_000, cuts: 40 },
+      { commits: 12, bytes: 400_000, cuts: 20 },
     ]
   : [{ commits: 8, bytes: 100, cuts: 15 }]
 
