@@ -9,7 +9,7 @@ import { FAULTS } from './deliberate-faults.js'
 
 const TEST = 'test/model/model.test.ts'
 const SEED = '20261121'
-const RUNS = { WITH_FAULT: '1500', AS_IT_IS: '300' } as const
+const RUNS = { WITH_FAULT: '5000', AS_IT_IS: '300' } as const
 const TIMEOUT = 3_600_000
 
 const chosen = process.env.ORTHRUS_MODEL_FAULT

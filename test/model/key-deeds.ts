@@ -138,20 +138,33 @@ export const forgeDelegated: Kind<
 export const misname: Kind<Asking & { readonly power: number; readonly client: string }> = {
   name: 'the attacker calls a delegated ticket by another name',
   async act(run, { power, client, ...asking }) {
-    const { world, attacker } = run
     const others = serviceTickets(run).filter(one => !isOwn(one) && one.client !== client)
     const delegated = among(others.filter(isForAttacker), power) ?? among(others, power)
-    if (delegated === undefined) return false
-    const holder = holderOf(delegated) ?? EVE
-    const own = serviceTickets(run).find(one => one.client === holder && one.service === delegated.service)
-    if (own === undefined) return false
-    const added = holderOf(delegated) === undefined ? encodeAll([['holder', holder]]) : []
-    const beside = { ...attacker.shown(delegated, added), client }
-    await presentTwice(world, own.service, 0, time =>
-      attacker.letter(attacker.shown(own, []), { ...asking, time, delegated: beside }),
-    )
-    return true
+    return delegated !== undefined && (await presentAsHolder(run, delegated, client, asking))
   },
+}
+
+export const delegateToItself: Kind<Asking & { readonly power: number }> = {
+  name: 'the attacker delegates to itself a ticket whose key it has',
+  async act(run, { power, ...asking }) {
+    const whole = serviceTickets(run).filter(one => !isOwn(one) && holderOf(one) === undefined)
+    const taken = among(whole, power)
+    return taken !== undefined && (await presentAsHolder(run, taken, taken.client, asking))
+  },
+}
+
+/** All of it right, but perhaps for the name, and whether the ticket may be delegated. */
+async function presentAsHolder(run: Run, delegated: Power, client: string, asking: Asking): Promise<boolean> {
+  const { world, attacker } = run
+  const holder = holderOf(delegated) ?? EVE
+  const own = serviceTickets(run).find(one => one.client === holder && one.service === delegated.service)
+  if (own === undefined) return false
+  const added = holderOf(delegated) === undefined ? encodeAll([['holder', holder]]) : []
+  const beside = { ...attacker.shown(delegated, added), client }
+  await presentTwice(world, own.service, 0, time =>
+    attacker.letter(attacker.shown(own, []), { ...asking, time, delegated: beside }),
+  )
+  return true
 }
 
 function holderOf({ caveats }: Power): string | undefined {

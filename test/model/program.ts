@@ -243,6 +243,7 @@ const KINDS = [
     keys.misname,
     with_(easy, fc.record({ power: index, client: fc.constantFrom(ALICE, BOB, GATE, EVE) })),
   ),
+  deed(3, keys.delegateToItself, with_(easy, fc.record({ power: index }))),
   deed(
     3,
     keys.atTheEnd,
