@@ -331,7 +331,7 @@ const KINDS = [
     setting.interrupt,
     fc.record({
       name: mostly<string>(EVE, ALICE, ALICE, ...EVERYBODY),
-      back: fc.constantFrom(0, 0, 5 * MINUTE),
+      back: fc.constantFrom(0, 5 * MINUTE, 5 * MINUTE),
     }),
   ),
   deed(1, setting.stealSession, fc.record({ client, service: maybe(fc.constantFrom(ORDERS, BILLING), 1) })),
