@@ -2,6 +2,7 @@ import { cliEntries } from './entries/cli.js'
 import { clientEntries } from './entries/client.js'
 import { kdcEntries } from './entries/kdc.js'
 import { kdcChannelEntries } from './entries/kdc-channel.js'
+import { kdcConnectionEntries } from './entries/kdc-connection.js'
 import { messageEntries } from './entries/messages.js'
 import { serviceEntries } from './entries/service.js'
 import { storeEntries } from './entries/store.js'
@@ -16,6 +17,7 @@ export async function allEntries(): Promise<{ entries: Entry[]; end: () => void 
     ...textEntries,
     ...(await kdcEntries()),
     ...(await kdcChannelEntries()),
+    ...(await kdcConnectionEntries()),
     ...store.entries,
     ...clientEntries(),
     ...(await serviceEntries()),
