@@ -15,7 +15,7 @@ import { type ConnectionOptions, withAdministration, withConnection } from './co
 import { answer, type Terminal, table } from './terminal.js'
 
 interface AllowOptions extends ConnectionOptions {
-  readonly claim: ClaimArgument[]
+  readonly claim?: ClaimArgument[]
   readonly maxLife?: number
   readonly methods?: string[]
   readonly paths?: string[]
@@ -27,7 +27,7 @@ export function allowCommand(terminal: Terminal): Command {
     .description('let a client get tickets for a service; web/* and * match')
     .argument('<client>')
     .argument('<service>')
-    .option('--claim <name=value>', 'what each ticket grants; may be repeated', parseClaim, [])
+    .option('--claim <name=value>', 'what each ticket grants; may be repeated', parseClaim)
     .option('--max-life <time>', 'no such ticket lives longer, as 1h', parseDuration)
     .option('--methods <list>', 'HTTP methods the tickets are good for, as GET,HEAD', parseMethods)
     .option('--paths <list>', 'path prefixes the tickets are good for, as /a,/b', parseList)
@@ -35,7 +35,7 @@ export function allowCommand(terminal: Terminal): Command {
     .action((client: string, service: string, options: AllowOptions) =>
       setRule(terminal, client, service, options, {
         effect: 'allow',
-        claims: collectClaims(options.claim),
+        claims: collectClaims(options.claim ?? []),
         maxLife: options.maxLife ?? null,
         methods: options.methods ?? null,
         paths: options.paths ?? null,

@@ -40,13 +40,14 @@ export function parseMethods(text: string): string[] {
 
 export type ClaimArgument = readonly [name: string, value: string | number | boolean]
 
-/** `name=text`, or `name:=json` for a number or a truth value. */
-export function parseClaim(text: string, before: readonly ClaimArgument[] = []): ClaimArgument[] {
+/** `name=text`, or `name:=json` for a number or a truth value, behind those `before` it, which it is put into. */
+export function parseClaim(text: string, before: ClaimArgument[] = []): ClaimArgument[] {
   const [, name, typed, written] = /^([^=:]+)(:?)=(.*)$/s.exec(text) ?? []
   if (name === undefined || written === undefined) {
     throw new InvalidArgumentError('Write a claim as name=text, or name:=3 and name:=true.')
   }
-  return [...before, [name, typed === ':' ? parseTyped(written) : written]]
+  before.push([name, typed === ':' ? parseTyped(written) : written])
+  return before
 }
 
 function parseTyped(text: string): number | boolean {
@@ -60,18 +61,22 @@ function parseTyped(text: string): number | boolean {
 
 /** The claims in their order. A name given several times becomes a list of texts. */
 export function collectClaims(claims: readonly ClaimArgument[]): Claims {
-  const byName = new Map<string, ClaimValue>()
+  const byName = new Map<string, ClaimArgument[1][]>()
   for (const [name, value] of claims) {
-    const before = byName.get(name)
-    if (before === undefined) byName.set(name, value)
-    else byName.set(name, [...asTexts(before), ...asTexts(value)])
+    const values = byName.get(name)
+    if (values === undefined) byName.set(name, [value])
+    else values.push(value)
   }
-  return [...byName].sort(([a], [b]) => compareNames(a, b))
+  return [...byName]
+    .map(([name, values]) => [name, together(values)] as const)
+    .sort(([a], [b]) => compareNames(a, b))
 }
 
-function asTexts(value: ClaimValue): readonly string[] {
-  if (typeof value === 'string') return [value]
-  if (typeof value === 'object') return value
+function together(values: readonly ClaimArgument[1][]): ClaimValue {
+  const [only] = values
+  if (values.length === 1 && only !== undefined) return only
+  const texts = values.filter(value => typeof value === 'string')
+  if (texts.length === values.length) return texts
   throw new TypeError('a claim given several times is a list, and lists are of texts only')
 }
 

@@ -37,7 +37,7 @@ export class Administration {
   }
 
   async show(principal: Principal): Promise<PrincipalSummary> {
-    const [summary] = fields([...(await this.#transport.call('show', [principal]))], 1)
+    const [summary] = fields(await this.#transport.call('show', [principal]), 1)
     return decodePrincipalSummary(summary)
   }
 
@@ -82,7 +82,7 @@ export class Administration {
   ): AsyncGenerator<Row> {
     let after: Value = null
     for (;;) {
-      const [page] = fields([...(await this.#transport.call(method, [after, PAGE_ROWS]))], 1)
+      const [page] = fields(await this.#transport.call(method, [after, PAGE_ROWS]), 1)
       const rows = listOf(page).map(decodeRow)
       yield* rows
       const last = rows.at(-1)

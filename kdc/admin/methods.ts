@@ -41,7 +41,7 @@ const show_: Method = {
 const list_: Method = {
   subjects: 0,
   run: async (context, args) => {
-    const [after, limit] = fields([...args], 2)
+    const [after, limit] = fields(args, 2)
     const rows = await list(context, nullable(after, behindPrincipal), limitOf(limit))
     return [rows.map(encodePrincipalSummary)]
   },
@@ -50,7 +50,7 @@ const list_: Method = {
 const policy_: Method = {
   subjects: 0,
   run: async (context, args) => {
-    const [after, limit] = fields([...args], 2)
+    const [after, limit] = fields(args, 2)
     const rows = await policy(context, nullable(after, twoPatterns), limitOf(limit))
     return [rows.map(encodePolicyRule)]
   },
@@ -118,7 +118,7 @@ export async function callMethod(
 }
 
 function onePrincipal(args: readonly Value[]): Principal {
-  const [name] = fields([...args], 1)
+  const [name] = fields(args, 1)
   return principalOf(name)
 }
 

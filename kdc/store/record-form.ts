@@ -34,10 +34,10 @@ export function decodeRecord<T>(
   what: string,
   list: readonly Value[],
   count: number,
-  read: (list: Value[]) => T,
+  read: (list: readonly Value[]) => T,
 ): T {
   try {
-    const value = fields([...list], count)
+    const value = fields(list, count)
     if (value[0] !== FORM) throw malformed('another form')
     return read(value)
   } catch (cause) {

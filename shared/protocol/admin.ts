@@ -77,7 +77,7 @@ function encodePassword({ parameters, key }: NonNullable<NewPrincipal['password'
 }
 
 export function decodeNewPrincipal(args: readonly Value[]): NewPrincipal {
-  const [principal, password, expiresAt, maxLife, maxRenew] = fields([...args], 5)
+  const [principal, password, expiresAt, maxLife, maxRenew] = fields(args, 5)
   return {
     principal: principalOf(principal),
     password: nullable(password, decodePassword),
@@ -112,7 +112,7 @@ export function encodeAddedPrincipal({ kvno, key }: AddedPrincipal): Value[] {
 }
 
 export function decodeAddedPrincipal(results: readonly Value[]): AddedPrincipal {
-  const [kvno, key] = fields([...results], 2)
+  const [kvno, key] = fields(results, 2)
   return {
     kvno: kvnoOf(kvno),
     key: nullable(key, bytes => new LongTermKey(bytesOf(bytes, SIZE.KEY).slice())),

@@ -135,7 +135,7 @@ function openProof(
   answered: Uint8Array,
   bytes: Uint8Array,
   type: typeof TYPE.AP_REP | typeof TYPE.AP_ACCEPT,
-): Value[] {
+): readonly Value[] {
   const { body, covered, mac } = decodeMacMessage(bytes, type)
   if (!isMac(key, 'ap-rep', mac, covered, answered)) {
     throw new OrthrusError('response_unproved', 'the answer is not from the service the request was for')

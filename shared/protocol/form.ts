@@ -5,13 +5,16 @@ import type { Value } from './encoding.js'
 
 /** Readers of one decoded field each. What passes has its type; what does not is `malformed`. */
 
-export function fields(value: Value | undefined, count: number): Value[] {
+export function fields(value: Value | readonly Value[] | undefined, count: number): readonly Value[] {
   const list = listOf(value)
   if (list.length !== count) throw malformed(`${list.length} fields where ${count} belong`)
   return list
 }
 
-export function listOf(value: Value | undefined, most = Number.POSITIVE_INFINITY): Value[] {
+export function listOf(
+  value: Value | readonly Value[] | undefined,
+  most = Number.POSITIVE_INFINITY,
+): readonly Value[] {
   if (!Array.isArray(value)) throw malformed('a list is missing')
   if (value.length > most) throw malformed(`a list of ${value.length} where ${most} are the most`)
   return value

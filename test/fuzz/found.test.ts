@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { decode, encode, type Value } from '../../shared/protocol/encoding.js'
 import { hex, vectors } from '../vectors.js'
 import { judge } from './engine.js'
+import { cliEntries } from './entries/cli.js'
 import { clientEntries } from './entries/client.js'
 import { messageEntries } from './entries/messages.js'
 import { textEntries } from './entries/texts.js'
@@ -9,7 +10,10 @@ import { type Entry, ofText } from './entry.js'
 
 /** What was found once, by name, so that it does not come back. */
 
-const entries: readonly Entry[] = [...messageEntries, ...textEntries, ...clientEntries()]
+const cli = cliEntries()
+const entries: readonly Entry[] = [...messageEntries, ...textEntries, ...clientEntries(), ...cli.entries]
+
+afterAll(() => cli.end())
 
 function outcomeOf(name: string, input: Uint8Array): Promise<object> {
   const entry = entries.find(each => each.name === name)
@@ -46,6 +50,18 @@ describe('found by fuzzing', () => {
       'call and answer of the KDC',
       encode([1, null, ...few]),
       'malformed taken',
+    ],
+    [
+      'an answer with very many lists for results was copied twice more before they were counted',
+      'client: the results of administration',
+      encode([1, null, 1, new Uint8Array(32), ...new Array<Value>(8_150).fill([null])]),
+      'malformed malformed malformed malformed',
+    ],
+    [
+      'each claim of very many copied all that came before it',
+      'command line: the values of options',
+      ofText('a=1\n'.repeat(4_000).trimEnd())[0] as Uint8Array,
+      'mistake taken mistake taken mistake mistake taken taken',
     ],
     [
       'a line of a keytab that is nothing but spaces became a list of as many texts',

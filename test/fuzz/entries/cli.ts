@@ -50,9 +50,10 @@ function orMistake(take: () => unknown): string {
 const values: Entry = {
   name: 'command line: the values of options',
   form: 'text',
-  // A list of nothing but commas becomes as many texts: of who runs the command, and no more than a command line has.
+  // Lists of nothing but commas, and claims of three letters, become as many texts, 400 bytes each: of who runs the
+  // command, and no more than a command line has.
   most: 16 * 1024,
-  floor: 1024 * 1024,
+  floor: 2 * 1024 * 1024,
   seeds: ofText(
     ...['90s', '15m', 'GET,HEAD', '/a,/b', 'role=reader', 'tier:=3', 'on:=true', 'a=1\na=2', '__proto__=x'],
     ...[
