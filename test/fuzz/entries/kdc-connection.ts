@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { setImmediate } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
 import { Connection } from '../../../kdc/connection.js'
 import { DEFAULT_LIMITS } from '../../../kdc/defaults.js'
@@ -46,6 +45,8 @@ const STREAM = { cork: () => {}, uncork: () => {} } as unknown as Duplex
 const WAIT = 0
 /** As many turns of the event loop as an answer may take, of which most take three. */
 const TURNS = 12
+const WAITS_MOST = 8
+const FRAMES_MOST = 64
 
 function frames(scene: ChannelScene): Entry {
   const { realm } = scene
@@ -93,8 +94,16 @@ function frames(scene: ChannelScene): Entry {
   }
 }
 
-async function turns(): Promise<void> {
-  for (let i = 0; i < TURNS; i++) await setImmediate()
+/** By one promise, as what waits is measured with what is waited for. */
+function turns(): Promise<void> {
+  return new Promise(resolve => {
+    let left = TURNS
+    const turn = (): void => {
+      if (left-- === 0) resolve()
+      else setImmediate(turn)
+    }
+    turn()
+  })
 }
 
 /** Each answer is to a frame that came, and what only a key's holder can have is for the one genuine message. */
@@ -115,10 +124,11 @@ function requireAsked(sent: readonly Frame[], came: readonly Frame[], genuine: U
 /** The byte strings of a list as frames, its numbers as times to wait; what is no list is one frame. */
 function framesIn(input: Uint8Array): (Buffer | typeof WAIT)[] {
   try {
-    return decode(input)
-      .filter(each => each instanceof Uint8Array || typeof each === 'number')
-      .slice(0, 64)
-      .map(each => (each instanceof Uint8Array ? Buffer.from(each) : WAIT))
+    let [frames, waits] = [0, 0]
+    return decode(input).flatMap((each): (Buffer | typeof WAIT)[] => {
+      if (each instanceof Uint8Array) return frames++ < FRAMES_MOST ? [Buffer.from(each)] : []
+      return typeof each === 'number' && waits++ < WAITS_MOST ? [WAIT] : []
+    })
   } catch {
     return [Buffer.from(input)]
   }
