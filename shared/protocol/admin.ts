@@ -2,7 +2,7 @@ import { LongTermKey, revealKey } from '../crypto/keys.js'
 import { malformed } from '../errors.js'
 import { isPattern, type Pattern } from '../pattern.js'
 import type { Principal } from '../principal.js'
-import { SIZE } from './constants.js'
+import { LIMIT, SIZE } from './constants.js'
 import type { Value } from './encoding.js'
 import {
   booleanOf,
@@ -198,10 +198,15 @@ export function decodePolicyRule(value: Value | undefined): PolicyRule {
     effect: effectOf(list[2]),
     claims: decodeClaims(list[3]),
     maxLife: nullable(list[4], positiveOf),
-    methods: nullable(list[5], value => listOf(value).map(textOf)),
-    paths: nullable(list[6], value => listOf(value).map(textOf)),
+    methods: nullable(list[5], caveatTextsOf),
+    paths: nullable(list[6], caveatTextsOf),
     delegable: booleanOf(list[7]),
   }
+}
+
+/** Each takes a byte at least of what the caveats of a ticket may have. */
+function caveatTextsOf(value: Value | undefined): string[] {
+  return listOf(value, LIMIT.CAVEATS_BYTES).map(textOf)
 }
 
 function effectOf(value: Value | undefined): PolicyRule['effect'] {

@@ -4,6 +4,7 @@ import { hex, vectors } from '../vectors.js'
 import { judge } from './engine.js'
 import { cliEntries } from './entries/cli.js'
 import { clientEntries } from './entries/client.js'
+import { kdcChannelEntries } from './entries/kdc-channel.js'
 import { messageEntries } from './entries/messages.js'
 import { textEntries } from './entries/texts.js'
 import { type Entry, ofText } from './entry.js'
@@ -11,7 +12,13 @@ import { type Entry, ofText } from './entry.js'
 /** What was found once, by name, so that it does not come back. */
 
 const cli = cliEntries()
-const entries: readonly Entry[] = [...messageEntries, ...textEntries, ...clientEntries(), ...cli.entries]
+const entries: readonly Entry[] = [
+  ...messageEntries,
+  ...textEntries,
+  ...(await kdcChannelEntries()),
+  ...clientEntries(),
+  ...cli.entries,
+]
 
 afterAll(() => cli.end())
 
@@ -22,6 +29,7 @@ function outcomeOf(name: string, input: Uint8Array): Promise<object> {
 }
 
 const few: Value[] = new Array<Value>(27_000).fill('')
+const many: Value[] = new Array<Value>(36_000).fill('')
 const text = (line: string): Uint8Array => ofText(`# orthrus keytab 1\n${line}\n`)[0] as Uint8Array
 
 /** The vector's credential with another caveat. */
@@ -56,6 +64,12 @@ describe('found by fuzzing', () => {
       'client: the results of administration',
       encode([1, null, 1, new Uint8Array(32), ...new Array<Value>(8_150).fill([null])]),
       'malformed malformed malformed malformed',
+    ],
+    [
+      'a rule with very many empty paths was written as a caveat before it was refused',
+      'KDC: a call of an administrator',
+      encode([9, 'deny', 'web@demo.example', 'orders@demo.example', 'deny', [], null, null, many, true]),
+      'malformed',
     ],
     [
       'each claim of very many copied all that came before it',
