@@ -80,7 +80,7 @@ function ruleMethod(effect: 'allow' | 'deny'): Method {
   return {
     subjects: 2,
     run: async (context, args) => {
-      const rule = decodePolicyRule([...args])
+      const rule = decodePolicyRule(args)
       if (rule.effect !== effect) throw malformed(`a rule that does not ${effect}`)
       await setRule(context, rule)
       return NOTHING

@@ -190,7 +190,7 @@ export function encodePolicyRule(rule: PolicyRule): Value[] {
   ]
 }
 
-export function decodePolicyRule(value: Value | undefined): PolicyRule {
+export function decodePolicyRule(value: Value | readonly Value[] | undefined): PolicyRule {
   const list = fields(value, 8)
   return {
     client: patternOf(list[0]),
