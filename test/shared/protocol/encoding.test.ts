@@ -102,6 +102,7 @@ describe('encoding', () => {
     ['byte strings', 6_551, 'c400', 1],
     ['texts of two characters', 6_558, `c400${'a26161'.repeat(20)}`, 21],
     ['texts of one character', 6_557, `c400${'a161'.repeat(10)}`, 11],
+    ['two of nothing, which leave no byte', 6_554, 'c0c0', 2],
     ['texts of nine characters', 6_577, 'a9616161616161616161'.repeat(8), 8],
   ])('counts to the byte what small values take in memory: %s', (_, lists, others, count) => {
     const body = (number: number): Uint8Array =>
