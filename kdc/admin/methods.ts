@@ -59,7 +59,7 @@ const policy_: Method = {
 const forget_: Method = {
   subjects: 2,
   run: async (context, args) => {
-    await forget(context, ...twoPatterns([...args]))
+    await forget(context, ...twoPatterns(args))
     return NOTHING
   },
 }
@@ -127,7 +127,7 @@ function behindPrincipal(value: Value | undefined): Principal {
   return principalOf(name)
 }
 
-function twoPatterns(value: Value | undefined): [Pattern, Pattern] {
+function twoPatterns(value: Value | readonly Value[] | undefined): [Pattern, Pattern] {
   const [client, service] = fields(value, 2)
   return [patternOf(client), patternOf(service)]
 }
