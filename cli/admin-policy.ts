@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Realm } from '../client/connect.js'
+import type { PolicyRule } from '../shared/channel/administration.js'
 import { patternIn, shortPattern } from '../shared/pattern.js'
-import type { PolicyRule } from '../shared/protocol/admin.js'
 import {
   type ClaimArgument,
   collectClaims,

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/administration.js'
+import type { PrincipalSummary } from '../shared/channel/administration.js'
 import { type Principal, principalIn } from '../shared/principal.js'
-import type { PrincipalSummary } from '../shared/protocol/admin.js'
 import { formatDuration } from './arguments.js'
 import { type ConnectionOptions, withAdministration, withConnection } from './connection.js'
 import { answer, type Terminal, table } from './terminal.js'

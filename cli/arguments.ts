@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander'
-import { type Claims, type ClaimValue, compareNames } from '../shared/protocol/ticket.js'
+import { type Claims, type ClaimValue, compareNames } from '../shared/ticket/ticket.js'
 import { DAY, HOUR, MINUTE, parseDuration as readDuration, SECOND } from '../shared/time.js'
 
 /** What people write on the command line, read or refused with what would have been right. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { link, open, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { OrthrusError } from '../shared/errors.js'
-import { formatKeytab, type KeytabEntry } from '../shared/keytab.js'
+import { formatKeytab, type KeytabEntry } from '../shared/keytab/keytab.js'
 import { localPart, type Principal } from '../shared/principal.js'
 
 /** `web/1@demo.example` -> `web.1.keytab` */

@@ -1,5 +1,3 @@
-import type { Pattern } from '../shared/pattern.js'
-import type { Principal } from '../shared/principal.js'
 import {
   type AddedPrincipal,
   type AdminMethod,
@@ -12,9 +10,11 @@ import {
   PAGE_ROWS,
   type PolicyRule,
   type PrincipalSummary,
-} from '../shared/protocol/admin.js'
-import type { Value } from '../shared/protocol/encoding.js'
-import { fields, listOf } from '../shared/protocol/form.js'
+} from '../shared/channel/administration.js'
+import type { Value } from '../shared/encoding/encoding.js'
+import { fields, listOf } from '../shared/encoding/fields.js'
+import type { Pattern } from '../shared/pattern.js'
+import type { Principal } from '../shared/principal.js'
 
 /** What carries the calls: a channel to `kdc@realm` (docs/protocol.md section 9). */
 export interface AdminTransport {

@@ -1,6 +1,6 @@
+import { WINDOW } from '../shared/constants.js'
+import type { WireError } from '../shared/encoding/error.js'
 import type { WireCode } from '../shared/errors.js'
-import { WINDOW } from '../shared/protocol/constants.js'
-import type { WireError } from '../shared/protocol/error.js'
 import { MINUTE, SECOND } from '../shared/time.js'
 import { STAMP_WAIT_MAX } from './service-times.js'
 

@@ -1,7 +1,7 @@
+import type { Value } from '../shared/encoding/encoding.js'
 import { type Principal, principalIn, type Realm } from '../shared/principal.js'
-import { type Caveat, encodeCaveat } from '../shared/protocol/caveats.js'
-import type { Value } from '../shared/protocol/encoding.js'
-import { isPlainPath } from '../shared/protocol/path.js'
+import { isPlainPath } from '../shared/ticket/caveat-path.js'
+import { type Caveat, encodeCaveat } from '../shared/ticket/caveats.js'
 import { type Duration, parseDuration } from '../shared/time.js'
 
 /** What a ticket is cut down to. Each part becomes a caveat, all must hold, and none can be taken away again. */

@@ -4,7 +4,7 @@ import {
   CREDENTIAL_HEADER,
   coveredRequestValues,
   requestBinding,
-} from '../shared/protocol/http.js'
+} from '../shared/http/binding.js'
 
 /** A request as it goes out: built once, so that what is bound is what is sent (section 8, "HTTP binding"). */
 export interface HttpRequest {

@@ -1,13 +1,8 @@
+import { openError } from '../shared/encoding/error.js'
 import { OrthrusError } from '../shared/errors.js'
+import { openApReply } from '../shared/exchange/ap.js'
+import { isSameBinding, parseChallenge, parseMessageHeader, responseBinding } from '../shared/http/binding.js'
 import type { Principal } from '../shared/principal.js'
-import { openApReply } from '../shared/protocol/ap.js'
-import { openError } from '../shared/protocol/error.js'
-import {
-  isSameBinding,
-  parseChallenge,
-  parseMessageHeader,
-  responseBinding,
-} from '../shared/protocol/http.js'
 import { readBytes } from './http-request.js'
 import type { Span } from './kdc-time.js'
 import type { ErrorAnswer, Presented } from './presenter.js'

@@ -1,5 +1,5 @@
 import type { LongTermKey } from '../shared/crypto/keys.js'
-import type { KeytabEntry } from '../shared/keytab.js'
+import type { KeytabEntry } from '../shared/keytab/keytab.js'
 import type { Principal } from '../shared/principal.js'
 
 /** The key under which a client asks, with its kvno; 0 means the current password key (docs/protocol.md section 6). */

@@ -1,17 +1,17 @@
+import { decodeAnswer, encodeCall, type KdcAnswer, resultsOf } from '../shared/channel/calls.js'
+import { channelBinding, type RecordChannel, startChannel } from '../shared/channel/records.js'
+import { TYPE } from '../shared/constants.js'
+import type { Value } from '../shared/encoding/encoding.js'
+import { isError, openError } from '../shared/encoding/error.js'
+import { messageType } from '../shared/encoding/message.js'
 import { malformed, OrthrusError } from '../shared/errors.js'
+import { openApAccept } from '../shared/exchange/ap.js'
 import { kdcService, realmOf } from '../shared/principal.js'
-import { openApAccept } from '../shared/protocol/ap.js'
-import { channelBinding, type RecordChannel, startChannel } from '../shared/protocol/channel.js'
-import { TYPE } from '../shared/protocol/constants.js'
-import type { Value } from '../shared/protocol/encoding.js'
-import { isError, openError } from '../shared/protocol/error.js'
-import { decodeAnswer, encodeCall, type KdcAnswer, resultsOf } from '../shared/protocol/kdc-service.js'
-import { messageType } from '../shared/protocol/message.js'
+import { abortable } from '../shared/timers.js'
 import type { LinkStream } from './kdc-link.js'
 import type { ErrorAnswer, Presented } from './presenter.js'
 import { partsOf, type Realm, type RealmParts, whenClosed } from './realm.js'
 import { judged } from './refusals.js'
-import { abortable } from './timers.js'
 
 /** The largest answer taken, bytes. */
 const MESSAGE_MAX = 1024 * 1024
@@ -19,7 +19,7 @@ const MESSAGE_MAX = 1024 * 1024
 /** The service that the KDC hosts, over one channel (docs/protocol.md section 9). */
 export interface KdcChannel {
   /**
-   * One call of `shared/protocol/kdc-service.ts`. @returns its results.
+   * One call of `shared/channel/calls.ts`. @returns its results.
    * @throws OrthrusError with the code of the answer, `channel_broken`, or `unavailable` where none comes in time
    */
   call(

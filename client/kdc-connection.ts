@@ -1,10 +1,10 @@
+import type { Fraction } from '../shared/crypto/fraction.js'
 import { OrthrusError } from '../shared/errors.js'
 import type { Logger } from '../shared/logger.js'
 import type { Clock } from '../shared/time.js'
-import type { Fraction } from './fraction.js'
+import type { Timers } from '../shared/timers.js'
 import { KdcLink, type LinkStream, type StreamEvents, unreachable } from './kdc-link.js'
 import type { OpenSocket } from './socket.js'
-import type { Timers } from './timers.js'
 
 /** Tuning, not protocol: the pause after KDCs could not be reached, milliseconds; it doubles. */
 const PAUSE_FIRST = 250

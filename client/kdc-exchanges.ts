@@ -1,8 +1,8 @@
 import { OrthrusError } from '../shared/errors.js'
+import { createAsRequest, openAsReply } from '../shared/exchange/as.js'
 import type { Logger } from '../shared/logger.js'
 import type { Principal } from '../shared/principal.js'
-import { createAsRequest, openAsReply } from '../shared/protocol/as.js'
-import type { Grant, Reply } from '../shared/protocol/grant.js'
+import type { Grant, Reply } from '../shared/ticket/grant.js'
 import type { Identity } from './identity.js'
 import {
   isProved,

@@ -1,9 +1,9 @@
 import { concatBytes } from '../shared/bytes.js'
+import { LIMIT, SUBPROTOCOL } from '../shared/constants.js'
+import { HEADER_BYTES } from '../shared/encoding/message.js'
 import { OrthrusError } from '../shared/errors.js'
-import { LIMIT, SUBPROTOCOL } from '../shared/protocol/constants.js'
-import { HEADER_BYTES } from '../shared/protocol/message.js'
+import type { Timers } from '../shared/timers.js'
 import type { OpenSocket, Socket } from './socket.js'
-import type { Timers } from './timers.js'
 
 /** Frames on the KDC's WebSocket begin with an id of 4 bytes (docs/protocol.md section 3). */
 const ID_BYTES = 4

@@ -1,14 +1,14 @@
 import { toHex } from '../shared/bytes.js'
 import { derivePasswordKey } from '../shared/crypto/derive.js'
+import { isError, openUnauthenticatedError } from '../shared/encoding/error.js'
 import { OrthrusError } from '../shared/errors.js'
-import { localPart, type Principal } from '../shared/principal.js'
-import { isError, openUnauthenticatedError } from '../shared/protocol/error.js'
 import {
   createParamsRequest,
   decodeParamsReply,
   type PasswordParameters,
   requireSoundParameters,
-} from '../shared/protocol/params.js'
+} from '../shared/exchange/params.js'
+import { localPart, type Principal } from '../shared/principal.js'
 import type { Identity, LoginKey } from './identity.js'
 import type { Exchanged } from './kdc-connection.js'
 import { judged, kdcRefusal } from './refusals.js'

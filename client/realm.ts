@@ -6,6 +6,7 @@ import {
   realmOf,
   requireSameRealm,
 } from '../shared/principal.js'
+import { abortable, type Timers } from '../shared/timers.js'
 import { type FetchOptions, fetchProved, type HttpExchanges } from './fetch.js'
 import { collectRequest, readRequest } from './http-request.js'
 import type { KdcConnection } from './kdc-connection.js'
@@ -13,7 +14,6 @@ import type { ServiceTicket } from './service-ticket.js'
 import { secretsOf, type Ticket } from './ticket.js'
 import type { TicketCache } from './ticket-cache.js'
 import { importTicket, requireMadeFor, requirePresentable, type TicketSource } from './ticket-source.js'
-import { abortable, type Timers } from './timers.js'
 
 export interface TicketOptions {
   readonly signal?: AbortSignal

@@ -1,6 +1,6 @@
+import type { WireError } from '../shared/encoding/error.js'
 import { isPassing, OrthrusError, type WireCode } from '../shared/errors.js'
 import { localPart, type Principal } from '../shared/principal.js'
-import type { WireError } from '../shared/protocol/error.js'
 
 /** What was refused becomes an error that tells a person the next step. */
 

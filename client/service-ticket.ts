@@ -1,9 +1,9 @@
 import { toHex } from '../shared/bytes.js'
+import { FLAG } from '../shared/constants.js'
 import { deriveAuthKey, startChain } from '../shared/crypto/derive.js'
 import type { Principal } from '../shared/principal.js'
-import { FLAG } from '../shared/protocol/constants.js'
-import type { Grant } from '../shared/protocol/grant.js'
-import { type ClaimValue, decodeInnerTicket } from '../shared/protocol/ticket.js'
+import type { Grant } from '../shared/ticket/grant.js'
+import { type ClaimValue, decodeInnerTicket } from '../shared/ticket/ticket.js'
 import { notDelegable, Ticket } from './ticket.js'
 
 export interface GrantedFor {

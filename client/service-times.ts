@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
+import { WINDOW } from '../shared/constants.js'
 import type { Principal } from '../shared/principal.js'
-import { WINDOW } from '../shared/protocol/constants.js'
 import { type Clock, SECOND } from '../shared/time.js'
 import { type KdcTime, offsetOf, type Span, wholeTime } from './kdc-time.js'
 

@@ -1,14 +1,14 @@
 import { LRUCache } from 'lru-cache'
+import { WINDOW } from '../shared/constants.js'
+import type { Fraction } from '../shared/crypto/fraction.js'
 import { OrthrusError } from '../shared/errors.js'
 import type { Logger } from '../shared/logger.js'
 import type { Principal } from '../shared/principal.js'
-import { WINDOW } from '../shared/protocol/constants.js'
 import { type Clock, MINUTE, SECOND } from '../shared/time.js'
-import type { Fraction } from './fraction.js'
+import { setBackgroundTimeout, type Timers } from '../shared/timers.js'
 import type { KdcTime } from './kdc-time.js'
 import type { ServiceTicket } from './service-ticket.js'
 import { type RequestTickets, TicketQueue, ticketName } from './ticket-queue.js'
-import { setBackgroundTimeout, type Timers } from './timers.js'
 
 /** Tuning, not protocol. A ticket is refreshed when this share of its life is left, at random a little earlier. */
 const SHARE_LEFT = 0.2

@@ -1,6 +1,6 @@
+import { LIMIT } from '../shared/constants.js'
 import type { Principal } from '../shared/principal.js'
-import { LIMIT } from '../shared/protocol/constants.js'
-import type { Reply } from '../shared/protocol/grant.js'
+import type { Reply } from '../shared/ticket/grant.js'
 import { denial } from './refusals.js'
 import { type GrantedFor, ServiceTicket } from './service-ticket.js'
 

@@ -1,12 +1,12 @@
+import { LIMIT } from '../shared/constants.js'
 import { extendChain, finishChain } from '../shared/crypto/derive.js'
 import type { AuthKey, ChainKey } from '../shared/crypto/keys.js'
+import { caveatBytes } from '../shared/encoding/fields.js'
 import { OrthrusError } from '../shared/errors.js'
 import { localPart, type Principal, realmOf, ticketGrantingService } from '../shared/principal.js'
-import { decodeCaveat, earliestExpiry } from '../shared/protocol/caveats.js'
-import { LIMIT } from '../shared/protocol/constants.js'
-import { type Credential, formatCredential } from '../shared/protocol/credential.js'
-import { caveatBytes } from '../shared/protocol/form.js'
-import type { SealedTicket } from '../shared/protocol/ticket.js'
+import { decodeCaveat, earliestExpiry } from '../shared/ticket/caveats.js'
+import { type Credential, formatCredential } from '../shared/ticket/credential.js'
+import type { SealedTicket } from '../shared/ticket/ticket.js'
 import { type Attenuation, caveatsOf } from './attenuation.js'
 
 /** What of a ticket only the exchanges need. */

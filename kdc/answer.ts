@@ -1,6 +1,6 @@
 import type { AuthKey, LongTermKey } from '../shared/crypto/keys.js'
+import { createAuthenticatedError, createError, type ErrorContent } from '../shared/encoding/error.js'
 import { isWireCode, OrthrusError, type WireCode } from '../shared/errors.js'
-import { createAuthenticatedError, createError, type ErrorContent } from '../shared/protocol/error.js'
 import { type About, logRefusal, type Where } from './refusal-log.js'
 
 /** How a failure is answered: few words to the other side, all of them in the log (docs/protocol.md section 3). */

@@ -1,16 +1,16 @@
+import { SIZE } from '../shared/constants.js'
 import { LongTermKey } from '../shared/crypto/keys.js'
 import type { RandomSource } from '../shared/crypto/random.js'
 import { OrthrusError } from '../shared/errors.js'
-import { isReserved } from '../shared/principal.js'
 import {
   type AsRequest,
   createAsReply,
   decodeAsRequest,
   type VerifiedAsRequest,
   verifyAsRequest,
-} from '../shared/protocol/as.js'
-import { SIZE } from '../shared/protocol/constants.js'
-import type { Reply } from '../shared/protocol/grant.js'
+} from '../shared/exchange/as.js'
+import { isReserved } from '../shared/principal.js'
+import type { Reply } from '../shared/ticket/grant.js'
 import { answerProved } from './answer.js'
 import { requireEnabled, requireFresh } from './client-state.js'
 import type { ExchangeContext, Incoming } from './context.js'

@@ -1,7 +1,7 @@
 import { equalBytes } from '#primitives'
+import { WINDOW } from '../shared/constants.js'
 import { OrthrusError } from '../shared/errors.js'
-import { WINDOW } from '../shared/protocol/constants.js'
-import type { OpenedTicket } from '../shared/protocol/ticket.js'
+import type { OpenedTicket } from '../shared/ticket/ticket.js'
 import type { PrincipalRecord } from './store/records.js'
 
 /** Checks of sections 6 and 7 that exchanges and channels share: pure functions of values; times in milliseconds. */

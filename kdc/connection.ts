@@ -1,14 +1,14 @@
 import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
+import { type MessageType, TYPE, VERSION } from '../shared/constants.js'
+import { decodeFrame, encodeFrame, type Frame } from '../shared/encoding/frame.js'
 import { OrthrusError } from '../shared/errors.js'
-import { type MessageType, TYPE, VERSION } from '../shared/protocol/constants.js'
 import type { AdminChannel } from './admin/channel.js'
 import type { ChannelOpener } from './admin/channel-opener.js'
 import { refuseUnproved } from './answer.js'
 import type { ExchangeContext } from './context.js'
 import type { Limits } from './defaults.js'
 import type { Dispatch } from './dispatch.js'
-import { decodeFrame, encodeFrame, type Frame } from './frame.js'
 import { Liveness } from './liveness.js'
 
 /** Reasons for closing a WebSocket (RFC 6455 section 7.4.1). */

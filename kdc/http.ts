@@ -1,6 +1,6 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { SUBPROTOCOL } from '../shared/protocol/constants.js'
+import { SUBPROTOCOL } from '../shared/constants.js'
 import type { OpenRealm } from './realm.js'
 import { REALM_RECORD_NAME } from './store/records.js'
 import { RECORD_KIND } from './store/store.js'

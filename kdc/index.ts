@@ -2,7 +2,7 @@
 
 export { type RandomSource, systemRandom } from '../shared/crypto/random.js'
 export { type ErrorCode, type ErrorFacts, OrthrusError } from '../shared/errors.js'
-export { formatKeytab, type KeytabEntry } from '../shared/keytab.js'
+export { formatKeytab, type KeytabEntry } from '../shared/keytab/keytab.js'
 export type { Logger } from '../shared/logger.js'
 export { type Clock, systemClock } from '../shared/time.js'
 export { type CreateRealmOptions, createRealm, type RealmLifetimes } from './create-realm.js'

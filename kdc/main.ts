@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
+import type { AdminMethod } from '../shared/channel/administration.js'
 import { type RandomSource, systemRandom } from '../shared/crypto/random.js'
+import type { Value } from '../shared/encoding/encoding.js'
 import { type Logger, silentLogger } from '../shared/logger.js'
 import type { Realm } from '../shared/principal.js'
-import type { AdminMethod } from '../shared/protocol/admin.js'
-import type { Value } from '../shared/protocol/encoding.js'
 import { type Clock, systemClock } from '../shared/time.js'
 import { callMethod } from './admin/methods.js'
 import { DEFAULT_LIMITS, type Limits } from './defaults.js'
@@ -51,7 +51,7 @@ export interface RunningKdc {
   readonly address: { readonly host: string; readonly port: number }
   /** How many connections are open. */
   readonly connections: number
-  /** The methods of administration for this very process, which needs no ticket (`shared/protocol/admin.ts`). */
+  /** The methods of administration for this very process, which needs no ticket (`shared/channel/administration.ts`). */
   readonly administration: LocalAdministration
   /** Takes nothing more, answers what is under way, closes the store. A second call does nothing. */
   close(): Promise<void>

@@ -1,7 +1,7 @@
 import { hmacSha256 } from '#primitives'
+import { SCRYPT, SIZE } from '../shared/constants.js'
+import { createParamsReply, decodeParamsRequest, type PasswordParameters } from '../shared/exchange/params.js'
 import type { Principal } from '../shared/principal.js'
-import { SCRYPT, SIZE } from '../shared/protocol/constants.js'
-import { createParamsReply, decodeParamsRequest, type PasswordParameters } from '../shared/protocol/params.js'
 import type { ExchangeContext, Incoming } from './context.js'
 
 /**

@@ -1,8 +1,8 @@
+import type { PolicyRule } from '../shared/channel/administration.js'
 import { patternsOf } from '../shared/pattern.js'
 import { kdcService, type Principal, realmOf, ticketGrantingService } from '../shared/principal.js'
-import type { PolicyRule } from '../shared/protocol/admin.js'
-import { encodeCaveat } from '../shared/protocol/caveats.js'
-import type { Claims } from '../shared/protocol/ticket.js'
+import { encodeCaveat } from '../shared/ticket/caveats.js'
+import type { Claims } from '../shared/ticket/ticket.js'
 
 /** Who may have a ticket for whom: a pure function of values (docs/protocol.md section 7, step 6). */
 

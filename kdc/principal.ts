@@ -1,8 +1,8 @@
+import { SIZE } from '../shared/constants.js'
 import type { LongTermKey } from '../shared/crypto/keys.js'
 import type { RandomSource } from '../shared/crypto/random.js'
+import type { PasswordParameters } from '../shared/exchange/params.js'
 import type { Principal } from '../shared/principal.js'
-import { SIZE } from '../shared/protocol/constants.js'
-import type { PasswordParameters } from '../shared/protocol/params.js'
 import { CUT_OFF_AHEAD } from './defaults.js'
 import type { PrincipalRecord } from './store/records.js'
 

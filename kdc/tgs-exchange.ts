@@ -1,22 +1,22 @@
+import { FLAG } from '../shared/constants.js'
 import { deriveAuthKey } from '../shared/crypto/derive.js'
 import { OrthrusError } from '../shared/errors.js'
-import { ticketGrantingService } from '../shared/principal.js'
-import { decodeCaveat } from '../shared/protocol/caveats.js'
-import { FLAG } from '../shared/protocol/constants.js'
-import type { Grant, Reply } from '../shared/protocol/grant.js'
-import type { OpenedTickets } from '../shared/protocol/opened-tickets.js'
 import {
   createTgsReply,
   decodeTgsRequest,
   type TgsRequest,
   verifyTgsRequest,
-} from '../shared/protocol/tgs.js'
+} from '../shared/exchange/tgs.js'
+import { ticketGrantingService } from '../shared/principal.js'
+import { decodeCaveat } from '../shared/ticket/caveats.js'
+import type { Grant, Reply } from '../shared/ticket/grant.js'
+import type { OpenedTickets } from '../shared/ticket/opened-tickets.js'
 import {
   type OpenedTicket,
   requireValidAtKdc,
   type SealedTicket,
   ticketInvalid,
-} from '../shared/protocol/ticket.js'
+} from '../shared/ticket/ticket.js'
 import { answerProved } from './answer.js'
 import { requireEnabled, requireFresh, requireUnrevoked } from './client-state.js'
 import type { ExchangeContext, Incoming } from './context.js'

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import type { CaveatChecker } from '../shared/protocol/caveats.js'
-import type { Value } from '../shared/protocol/encoding.js'
+import type { Value } from '../shared/encoding/encoding.js'
+import type { CaveatChecker } from '../shared/ticket/caveats.js'
 import type { RefusedRequest } from './refuse.js'
 import { createRequirement, type Requirement, type RequirementOptions } from './requirements.js'
 import { partsOf, type Service, type ServiceParts } from './service.js'

@@ -1,8 +1,8 @@
+import type { VerifiedRequest } from '../shared/accept/accept.js'
 import { fromBase64url } from '../shared/bytes.js'
 import { OrthrusError } from '../shared/errors.js'
-import type { VerifiedRequest } from '../shared/protocol/accept.js'
-import { type Credential, formatCredential, openHandOff } from '../shared/protocol/credential.js'
-import { COVERED_REQUEST_HEADERS, CREDENTIAL_HEADER } from '../shared/protocol/http.js'
+import { COVERED_REQUEST_HEADERS, CREDENTIAL_HEADER } from '../shared/http/binding.js'
+import { type Credential, formatCredential, openHandOff } from '../shared/ticket/credential.js'
 
 /** What `ticket.onBehalf` needs of a realm: `orthrus/client` has it. */
 export interface DelegateRealm<Caller> {

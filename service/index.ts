@@ -1,10 +1,10 @@
 /** `orthrus/service`: protects the handlers of one service. */
 
+export type { Admission, AdmissionRefusal, AdmissionRequest, ReplayCache } from '../shared/accept/replay.js'
 export { OrthrusError } from '../shared/errors.js'
 export type { Logger } from '../shared/logger.js'
 export type { Principal, Realm } from '../shared/principal.js'
-export type { Admission, AdmissionRefusal, AdmissionRequest, ReplayCache } from '../shared/protocol/replay.js'
-export type { ClaimValue } from '../shared/protocol/ticket.js'
+export type { ClaimValue } from '../shared/ticket/ticket.js'
 export type { Clock } from '../shared/time.js'
 export type { AppCaveatChecker, CaveatValue, RequireTicketOptions } from './filter.js'
 export type { DelegateRealm } from './handed-off.js'

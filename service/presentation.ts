@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { malformed } from '../shared/errors.js'
-import { coveredRequestValues, parseMessageHeader } from '../shared/protocol/http.js'
+import { coveredRequestValues, parseMessageHeader } from '../shared/http/binding.js'
 
 /** What of a request is bound but for its body, and the AP-REQ that came with it. */
 export interface Presentation {

@@ -1,5 +1,5 @@
-import { SIZE, WINDOW } from '../shared/protocol/constants.js'
-import type { Admission, AdmissionRefusal, AdmissionRequest, ReplayCache } from '../shared/protocol/replay.js'
+import type { Admission, AdmissionRefusal, AdmissionRequest, ReplayCache } from '../shared/accept/replay.js'
+import { SIZE, WINDOW } from '../shared/constants.js'
 import { type Clock, SECOND } from '../shared/time.js'
 import { MAX_BYTES_LEAST, ReplayEntries } from './replay-entries.js'
 import { ReplayFloor } from './replay-floor.js'

@@ -1,4 +1,4 @@
-import { REPLAY_SHARE, SIZE, WINDOW } from '../shared/protocol/constants.js'
+import { REPLAY_SHARE, SIZE, WINDOW } from '../shared/constants.js'
 import { createHashKey, halfSipHash, NameHash } from './replay-hash.js'
 import { PAGE_BYTES, PAGE_RECORDS, PagePool } from './replay-pages.js'
 import { NONE, ReplayTable } from './replay-table.js'

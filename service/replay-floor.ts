@@ -1,4 +1,4 @@
-import { WINDOW } from '../shared/protocol/constants.js'
+import { WINDOW } from '../shared/constants.js'
 import type { Clock } from '../shared/time.js'
 
 /**

@@ -1,7 +1,7 @@
+import type { AcceptedRequest } from '../shared/accept/accept.js'
+import { FLAG } from '../shared/constants.js'
 import { type Principal, principalIn, realmOf } from '../shared/principal.js'
-import type { AcceptedRequest } from '../shared/protocol/accept.js'
-import { FLAG } from '../shared/protocol/constants.js'
-import type { ClaimValue } from '../shared/protocol/ticket.js'
+import type { ClaimValue } from '../shared/ticket/ticket.js'
 
 /** What a handler's owner asks for beyond a good request (docs/protocol.md section 8, step 10). */
 export interface RequirementOptions {

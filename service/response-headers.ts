@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { COVERED_RESPONSE_HEADERS, type HeaderPairs } from '../shared/protocol/http.js'
+import { COVERED_RESPONSE_HEADERS, type HeaderPairs } from '../shared/http/binding.js'
 
 type HeaderValue = string | number | readonly string[]
 

@@ -1,7 +1,7 @@
+import type { TicketOpener } from '../shared/accept/presented-ticket.js'
+import type { ReplayCache } from '../shared/accept/replay.js'
 import type { Logger } from '../shared/logger.js'
 import type { Principal, Realm } from '../shared/principal.js'
-import type { TicketOpener } from '../shared/protocol/leg.js'
-import type { ReplayCache } from '../shared/protocol/replay.js'
 import type { Clock } from '../shared/time.js'
 import type { Schedule } from './schedule.js'
 

@@ -1,8 +1,8 @@
+import type { TicketOpener } from '../shared/accept/presented-ticket.js'
 import type { LongTermKey } from '../shared/crypto/keys.js'
 import type { Principal } from '../shared/principal.js'
-import type { TicketOpener } from '../shared/protocol/leg.js'
-import { OpenedTickets } from '../shared/protocol/opened-tickets.js'
-import { type OpenedTicket, type SealedTicket, ticketInvalid } from '../shared/protocol/ticket.js'
+import { OpenedTickets } from '../shared/ticket/opened-tickets.js'
+import { type OpenedTicket, type SealedTicket, ticketInvalid } from '../shared/ticket/ticket.js'
 import type { Clock } from '../shared/time.js'
 
 /** Tuning, not protocol: tickets of ordinary size remembered. */

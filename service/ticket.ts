@@ -1,7 +1,7 @@
 import { toHex } from '../shared/bytes.js'
+import { FLAG } from '../shared/constants.js'
 import type { Principal } from '../shared/principal.js'
-import { FLAG } from '../shared/protocol/constants.js'
-import type { Claims, ClaimValue } from '../shared/protocol/ticket.js'
+import type { Claims, ClaimValue } from '../shared/ticket/ticket.js'
 import { actOnBehalf, type DelegateRealm, type HandOff } from './handed-off.js'
 
 /** What a handler is told of who sent the request; all of it is proved. Times are milliseconds, KDC time. */

@@ -27,7 +27,7 @@ const PRIMITIVES = 'shared/crypto/primitives.node.ts'
 const EXCEPTIONS: readonly (readonly [path: string, text: string, reason: string])[] = [
   [PRIMITIVES, 'timingSafeEqual', 'the one place that has it'],
   ['shared/base64url.node.ts', 'toBase64url(bytes) !== text', 'a text and its own one spelling'],
-  ['shared/protocol/opened-tickets.ts', 'known.key === key', 'whether two keys are one object'],
+  ['shared/ticket/opened-tickets.ts', 'known.key === key', 'whether two keys are one object'],
   ['kdc/store/level-open.ts', 'tally.sum[i]', 'a check sum against damage, which authenticates nothing'],
   ['service/replay-table.ts', 'slab[at', 'ids of requests whose MAC was verified before'],
   ['client/password.ts', 'toHex(salt)', 'a salt is no secret'],
@@ -59,7 +59,7 @@ describe('comparisons', () => {
 
   it('of MACs are made by isMac: nobody else makes one to compare it', () => {
     const makers = sources.filter(({ text }) => /\bcreateMac\(/.test(text)).map(({ path }) => path)
-    expect(makers.sort()).toEqual(['shared/crypto/derive.ts', 'shared/protocol/message.ts'])
+    expect(makers.sort()).toEqual(['shared/crypto/derive.ts', 'shared/encoding/message.ts'])
     const derive = sources.find(({ path }) => path === 'shared/crypto/derive.ts')?.text
     expect(derive).toContain('return equalBytes(createMac(key, usage, ...parts), mac)')
   })

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Value } from '../shared/protocol/encoding.js'
+import type { Value } from '../shared/encoding/encoding.js'
 
 /** The exact bytes of an independent implementation, `test/vectors/NAME.json`, typed by who reads them. */
 export function vectors<T>(name: string): T {

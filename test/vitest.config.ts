@@ -8,7 +8,7 @@ function platform(twin: '' | '.node') {
   return {
     '#primitives': `${root}shared/crypto/primitives${twin}.ts`,
     '#base64url': `${root}shared/base64url${twin}.ts`,
-    '#keytab-file': `${root}shared/keytab-file.node.ts`,
+    '#keytab-file': `${root}shared/keytab/keytab-file.node.ts`,
     '#websocket': `${root}client/websocket.node.ts`,
   }
 }

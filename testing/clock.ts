@@ -1,5 +1,5 @@
-import type { Timers } from '../client/timers.js'
 import type { Clock } from '../shared/time.js'
+import type { Timers } from '../shared/timers.js'
 
 /** A clock that moves only when it is told to, with timers that follow it. */
 export interface TestClock extends Clock, Timers {

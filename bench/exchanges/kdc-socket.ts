@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
-import { decodeFrame, encodeFrame } from '../../kdc/frame.js'
-import { SUBPROTOCOL } from '../../shared/protocol/constants.js'
+import { SUBPROTOCOL } from '../../shared/constants.js'
+import { decodeFrame, encodeFrame } from '../../shared/encoding/frame.js'
 
 /** A connection to a KDC with little of its own to do: what is measured is not the client. */
 export class KdcSocket {

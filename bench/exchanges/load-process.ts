@@ -1,4 +1,4 @@
-import { TYPE } from '../../shared/protocol/constants.js'
+import { TYPE } from '../../shared/constants.js'
 import { quantile } from '../figures.js'
 import { serve } from '../processes.js'
 import { KdcSocket } from './kdc-socket.js'

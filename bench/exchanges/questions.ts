@@ -1,12 +1,12 @@
+import { SIZE } from '../../shared/constants.js'
 import { deriveAuthKey } from '../../shared/crypto/derive.js'
 import type { AuthKey, LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
+import { createAsRequest, openAsReply } from '../../shared/exchange/as.js'
+import { createTgsRequest, openTgsReply } from '../../shared/exchange/tgs.js'
 import type { Principal } from '../../shared/principal.js'
-import { createAsRequest, openAsReply } from '../../shared/protocol/as.js'
-import { SIZE } from '../../shared/protocol/constants.js'
-import type { Reply } from '../../shared/protocol/grant.js'
-import { createTgsRequest, openTgsReply } from '../../shared/protocol/tgs.js'
-import { decodeTicket, type SealedTicket } from '../../shared/protocol/ticket.js'
+import type { Reply } from '../../shared/ticket/grant.js'
+import { decodeTicket, type SealedTicket } from '../../shared/ticket/ticket.js'
 import { serviceName } from './realm.js'
 
 /** A client as the load generator plays it. */

@@ -1,4 +1,4 @@
-import { type KeytabEntry, parseKeytab } from '../../shared/keytab.js'
+import { type KeytabEntry, parseKeytab } from '../../shared/keytab/keytab.js'
 import { type Principal, parsePrincipal } from '../../shared/principal.js'
 
 /** The realm that the bench works in. */

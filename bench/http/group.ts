@@ -1,4 +1,4 @@
-import { formatKeytab } from '../../shared/keytab.js'
+import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { parsePrincipal } from '../../shared/principal.js'
 import type { LoadFigures } from '../exchanges/load-process.js'
 import { type Column, type Group, makeGroup, type Sample } from '../figures.js'

@@ -1,15 +1,15 @@
+import { SIZE, TYPE } from '../../shared/constants.js'
 import { systemRandom } from '../../shared/crypto/random.js'
-import { type KeytabEntry, parseKeytab } from '../../shared/keytab.js'
-import { type Principal, parsePrincipal } from '../../shared/principal.js'
-import { createApRequest, openApReply } from '../../shared/protocol/ap.js'
-import { SIZE, TYPE } from '../../shared/protocol/constants.js'
+import { createApRequest, openApReply } from '../../shared/exchange/ap.js'
 import {
   formatMessageHeader,
   isSameBinding,
   parseMessageHeader,
   requestBinding,
   responseBinding,
-} from '../../shared/protocol/http.js'
+} from '../../shared/http/binding.js'
+import { type KeytabEntry, parseKeytab } from '../../shared/keytab/keytab.js'
+import { type Principal, parsePrincipal } from '../../shared/principal.js'
 import { grantTicket } from '../presentation/scene.js'
 import { type Presented, plain } from '../presentation/service.js'
 

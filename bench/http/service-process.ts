@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { loadService } from '../../service/load-service.js'
 import { BoundedReplayCache } from '../../service/replay-cache.js'
 import { requireTicket } from '../../service/require-ticket.js'
-import { WINDOW } from '../../shared/protocol/constants.js'
+import { WINDOW } from '../../shared/constants.js'
 import { systemClock } from '../../shared/time.js'
 import { serve } from '../processes.js'
 

@@ -1,8 +1,8 @@
+import { FLAG, SIZE } from '../../shared/constants.js'
 import { LongTermKey, SessionKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import type { Principal } from '../../shared/principal.js'
-import { FLAG, SIZE } from '../../shared/protocol/constants.js'
-import { type SealedTicket, sealTicket } from '../../shared/protocol/ticket.js'
+import { type SealedTicket, sealTicket } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
 
 /** Tickets as a KDC would make them, without one. */

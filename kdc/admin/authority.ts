@@ -1,6 +1,6 @@
+import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
-import type { AcceptedRequest } from '../../shared/protocol/accept.js'
-import type { Claims } from '../../shared/protocol/ticket.js'
+import type { Claims } from '../../shared/ticket/ticket.js'
 import { requireEnabled, requireUnrevoked } from '../client-state.js'
 import type { OpenRealm } from '../realm.js'
 

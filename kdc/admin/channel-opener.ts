@@ -1,20 +1,20 @@
 import { equalBytes } from '#primitives'
-import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
-import { kdcService, type Principal } from '../../shared/principal.js'
 import {
   type AcceptedRequest,
   acceptRequest,
   refuse,
   requireBinding,
   type VerifiedRequest,
-} from '../../shared/protocol/accept.js'
-import { createApAccept } from '../../shared/protocol/ap.js'
-import { earliestExpiry } from '../../shared/protocol/caveats.js'
-import { channelBinding, startChannel } from '../../shared/protocol/channel.js'
-import { SIZE, TYPE } from '../../shared/protocol/constants.js'
-import type { TicketOpener } from '../../shared/protocol/leg.js'
-import { Refusal } from '../../shared/protocol/refusal.js'
-import { openTicket, ticketInvalid } from '../../shared/protocol/ticket.js'
+} from '../../shared/accept/accept.js'
+import type { TicketOpener } from '../../shared/accept/presented-ticket.js'
+import { Refusal } from '../../shared/accept/refusal.js'
+import { channelBinding, startChannel } from '../../shared/channel/records.js'
+import { SIZE, TYPE } from '../../shared/constants.js'
+import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
+import { createApAccept } from '../../shared/exchange/ap.js'
+import { kdcService, type Principal } from '../../shared/principal.js'
+import { earliestExpiry } from '../../shared/ticket/caveats.js'
+import { openTicket, ticketInvalid } from '../../shared/ticket/ticket.js'
 import { refuseUnproved, reportFailure } from '../answer.js'
 import type { ExchangeContext, Incoming } from '../context.js'
 import { CHANNEL_MESSAGE_BYTES, PUBLIC_MESSAGE_BYTES } from '../defaults.js'

@@ -1,6 +1,3 @@
-import { malformed } from '../../shared/errors.js'
-import type { Pattern } from '../../shared/pattern.js'
-import type { Principal } from '../../shared/principal.js'
 import {
   type AdminMethod,
   decodeNewPrincipal,
@@ -10,14 +7,17 @@ import {
   encodePrincipalSummary,
   PAGE_ROWS,
   patternOf,
-} from '../../shared/protocol/admin.js'
-import type { Value } from '../../shared/protocol/encoding.js'
-import { fields, nullable, numberOf, principalOf } from '../../shared/protocol/form.js'
+} from '../../shared/channel/administration.js'
+import type { Value } from '../../shared/encoding/encoding.js'
+import { fields, nullable, numberOf, principalOf } from '../../shared/encoding/fields.js'
+import { malformed } from '../../shared/errors.js'
+import type { Pattern } from '../../shared/pattern.js'
+import type { Principal } from '../../shared/principal.js'
 import type { AdminContext } from './context.js'
 import { add, disable, enable, list, remove, show } from './principals.js'
 import { forget, policy, setRule } from './rules.js'
 
-/** The methods as they are called: arguments decoded, results encoded (`shared/protocol/admin.ts` has the list). */
+/** The methods as they are called: arguments decoded, results encoded (`shared/channel/administration.ts` has the list). */
 
 interface Method {
   /** @throws OrthrusError `malformed` for arguments of a wrong form; and what the method throws */

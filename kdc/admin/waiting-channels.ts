@@ -1,11 +1,11 @@
-import { toHex } from '../../shared/bytes.js'
-import { CHANNELS_WAITING, WINDOW } from '../../shared/protocol/constants.js'
 import type {
   Admission,
   AdmissionRefusal,
   AdmissionRequest,
   ReplayCache,
-} from '../../shared/protocol/replay.js'
+} from '../../shared/accept/replay.js'
+import { toHex } from '../../shared/bytes.js'
+import { CHANNELS_WAITING, WINDOW } from '../../shared/constants.js'
 
 /**
  * Step 4 for an AP-OPEN (docs/protocol.md section 9): a floor that is now - 60 s - 1 ms, and no cache. A copy of an

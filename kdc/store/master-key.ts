@@ -3,9 +3,9 @@ import { type FileHandle, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { equalBytes, sha256 } from '#primitives'
 import { concatBytes, fromBase64url, toBase64url } from '../../shared/bytes.js'
+import { SIZE } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { SIZE } from '../../shared/protocol/constants.js'
 import { syncFolder } from './folder.js'
 
 /** The bytes of a master key, for the vault and its file. */

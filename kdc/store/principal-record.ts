@@ -1,8 +1,6 @@
+import { SIZE } from '../../shared/constants.js'
 import { LongTermKey, revealKey } from '../../shared/crypto/keys.js'
-import { malformed } from '../../shared/errors.js'
-import type { Principal } from '../../shared/principal.js'
-import { SIZE } from '../../shared/protocol/constants.js'
-import type { Value } from '../../shared/protocol/encoding.js'
+import type { Value } from '../../shared/encoding/encoding.js'
 import {
   booleanOf,
   bytesOf,
@@ -12,8 +10,10 @@ import {
   nullable,
   numberOf,
   principalOf,
-} from '../../shared/protocol/form.js'
-import type { PasswordParameters } from '../../shared/protocol/params.js'
+} from '../../shared/encoding/fields.js'
+import { malformed } from '../../shared/errors.js'
+import type { PasswordParameters } from '../../shared/exchange/params.js'
+import type { Principal } from '../../shared/principal.js'
 import { decodeRecord, FORM, requireReadable } from './record-form.js'
 
 export interface StoredKey {

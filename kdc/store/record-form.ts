@@ -1,8 +1,8 @@
+import type { Value } from '../../shared/encoding/encoding.js'
+import { fields, listOf, textOf } from '../../shared/encoding/fields.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { isPattern, type Pattern } from '../../shared/pattern.js'
 import { isRealm, type Realm } from '../../shared/principal.js'
-import type { Value } from '../../shared/protocol/encoding.js'
-import { fields, listOf, textOf } from '../../shared/protocol/form.js'
 
 /** What the records of the vault have in common: each is a list that begins with the number of its form. */
 export const FORM = 1

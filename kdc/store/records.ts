@@ -1,9 +1,9 @@
+import type { PolicyRule } from '../../shared/channel/administration.js'
+import { SIZE } from '../../shared/constants.js'
+import type { Value } from '../../shared/encoding/encoding.js'
+import { booleanOf, bytesOf, nullable, numberOf, principalOf } from '../../shared/encoding/fields.js'
 import type { Principal, Realm } from '../../shared/principal.js'
-import type { PolicyRule } from '../../shared/protocol/admin.js'
-import { SIZE } from '../../shared/protocol/constants.js'
-import type { Value } from '../../shared/protocol/encoding.js'
-import { booleanOf, bytesOf, nullable, numberOf, principalOf } from '../../shared/protocol/form.js'
-import { decodeClaims, encodeClaims } from '../../shared/protocol/ticket.js'
+import { decodeClaims, encodeClaims } from '../../shared/ticket/ticket.js'
 import { decodeRecord, FORM, oneOf, patternOf, realmOf, requireReadable, textsOf } from './record-form.js'
 
 /**

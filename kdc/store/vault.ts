@@ -1,7 +1,7 @@
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { openWith, sealWith } from '../../shared/crypto/seal.js'
+import { decode, encode, type Value } from '../../shared/encoding/encoding.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { decode, encode, type Value } from '../../shared/protocol/encoding.js'
 import { type MasterKey, revealMasterKey } from './master-key.js'
 import type { Change, Page, RecordKind, Store, Stored, WatchListener } from './store.js'
 

@@ -1,6 +1,6 @@
 import { equalBytes, hmacSha256, scrypt, sha256 } from '#primitives'
+import { LABEL, SIZE, type Usage } from '../constants.js'
 import type { Principal } from '../principal.js'
-import { LABEL, SIZE, type Usage } from '../protocol/constants.js'
 import {
   type AnyKey,
   AuthKey,

@@ -1,5 +1,5 @@
-import type { Usage } from '../protocol/constants.js'
-import { SIZE } from '../protocol/constants.js'
+import type { Usage } from '../constants.js'
+import { SIZE } from '../constants.js'
 
 /** What was expanded from a key for one usage. */
 export interface Expanded {

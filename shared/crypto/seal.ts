@@ -1,6 +1,6 @@
 import { openExtended, openRecord, sealExtended, sealRecord } from '#primitives'
 import { concatBytes } from '../bytes.js'
-import { SIZE } from '../protocol/constants.js'
+import { SIZE } from '../constants.js'
 import { expand } from './derive.js'
 import type { AnyKey } from './keys.js'
 import type { RandomSource } from './random.js'

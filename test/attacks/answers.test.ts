@@ -1,20 +1,20 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { TYPE } from '../../shared/constants.js'
 import { deriveAuthKey } from '../../shared/crypto/derive.js'
 import { AuthKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
+import { createAuthenticatedError, createError, type ErrorContent } from '../../shared/encoding/error.js'
 import { WIRE_CODES, type WireCode } from '../../shared/errors.js'
-import { createApReply, decodeApRequest } from '../../shared/protocol/ap.js'
-import { TYPE } from '../../shared/protocol/constants.js'
-import { createAuthenticatedError, createError, type ErrorContent } from '../../shared/protocol/error.js'
+import { createApReply, decodeApRequest } from '../../shared/exchange/ap.js'
 import {
   formatChallenge,
   formatMessageHeader,
   parseMessageHeader,
   responseBinding,
-} from '../../shared/protocol/http.js'
-import { openTicket } from '../../shared/protocol/ticket.js'
+} from '../../shared/http/binding.js'
+import { openTicket } from '../../shared/ticket/ticket.js'
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import { entryOf } from './by-hand.js'
 import { type Captured, headerOf, type Relayed, withHeader } from './http-proxy.js'

@@ -1,25 +1,25 @@
 import { describe, expect, it } from 'vitest'
 import { concatBytes } from '../../shared/bytes.js'
+import { TYPE } from '../../shared/constants.js'
 import { deriveAuthKey, extendChain, finishChain, startChain } from '../../shared/crypto/derive.js'
 import { LongTermKey, SessionKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
+import { encode } from '../../shared/encoding/encoding.js'
+import { openError } from '../../shared/encoding/error.js'
+import { createMessage } from '../../shared/encoding/message.js'
 import { OrthrusError, type WireCode } from '../../shared/errors.js'
+import { parseChallenge } from '../../shared/http/binding.js'
 import type { Principal } from '../../shared/principal.js'
-import { type Caveat, encodeCaveat } from '../../shared/protocol/caveats.js'
-import { TYPE } from '../../shared/protocol/constants.js'
+import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'
 import {
   type Credential,
   formatCredential,
   openHandOff,
   parseCredential,
   sealHandOff,
-} from '../../shared/protocol/credential.js'
-import { encode } from '../../shared/protocol/encoding.js'
-import { openError } from '../../shared/protocol/error.js'
-import type { Grant } from '../../shared/protocol/grant.js'
-import { parseChallenge } from '../../shared/protocol/http.js'
-import { createMessage } from '../../shared/protocol/message.js'
-import { decodeTicket, openTicket, type SealedTicket, sealTicket } from '../../shared/protocol/ticket.js'
+} from '../../shared/ticket/credential.js'
+import type { Grant } from '../../shared/ticket/grant.js'
+import { decodeTicket, openTicket, type SealedTicket, sealTicket } from '../../shared/ticket/ticket.js'
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import type { AllowOptions, TestRealm } from '../../testing/index.js'
 import { openingOf } from '../kdc/socket.js'

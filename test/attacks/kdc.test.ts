@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { WireError } from '../../shared/protocol/error.js'
+import type { WireError } from '../../shared/encoding/error.js'
 import { HOUR, MINUTE } from '../../shared/time.js'
 import { type Answer, entryOf, grantsOf, HandClient, outcome, present } from './by-hand.js'
 import { expectRefused, failureOf, startTestRealm, startWorld } from './scene.js'

@@ -1,25 +1,25 @@
 import { describe, expect, it } from 'vitest'
 import { concatBytes } from '../../shared/bytes.js'
+import { SCRYPT, TYPE } from '../../shared/constants.js'
 import { LongTermKey, SessionKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
-import { formatKeytab } from '../../shared/keytab.js'
-import { kdcService } from '../../shared/principal.js'
+import { createError, openError } from '../../shared/encoding/error.js'
+import { createMessage } from '../../shared/encoding/message.js'
 import {
   createAsReply,
   decodeAsRequest,
   type VerifiedAsRequest,
   verifyAsRequest,
-} from '../../shared/protocol/as.js'
-import { SCRYPT, TYPE } from '../../shared/protocol/constants.js'
-import { createError, openError } from '../../shared/protocol/error.js'
-import type { Grant } from '../../shared/protocol/grant.js'
-import { createMessage } from '../../shared/protocol/message.js'
+} from '../../shared/exchange/as.js'
 import {
   createParamsReply,
   decodeParamsReply,
   type PasswordParameters,
-} from '../../shared/protocol/params.js'
-import { sealTicket, type TicketContent } from '../../shared/protocol/ticket.js'
+} from '../../shared/exchange/params.js'
+import { formatKeytab } from '../../shared/keytab/keytab.js'
+import { kdcService } from '../../shared/principal.js'
+import type { Grant } from '../../shared/ticket/grant.js'
+import { sealTicket, type TicketContent } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
 import { openingOf } from '../kdc/socket.js'
 import { denialsOf, entryOf, HandClient, outcome, present } from './by-hand.js'

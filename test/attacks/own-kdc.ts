@@ -12,7 +12,7 @@ import {
 import { RECORD_KIND } from '../../kdc/store/store.js'
 import { Vault } from '../../kdc/store/vault.js'
 import { systemRandom } from '../../shared/crypto/random.js'
-import type { KeytabEntry } from '../../shared/keytab.js'
+import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import { parseRealm, principalIn } from '../../shared/principal.js'
 import { createTestClock, type TestClock } from '../../testing/index.js'
 

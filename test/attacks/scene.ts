@@ -11,13 +11,13 @@ import {
   type Service,
   type Ticket,
 } from '../../service/index.js'
+import { SCRYPT, SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
+import { openUnauthenticatedError } from '../../shared/encoding/error.js'
 import type { WireCode } from '../../shared/errors.js'
+import { parseChallenge } from '../../shared/http/binding.js'
 import { principalIn } from '../../shared/principal.js'
-import { SCRYPT, SIZE } from '../../shared/protocol/constants.js'
-import { openUnauthenticatedError } from '../../shared/protocol/error.js'
-import { parseChallenge } from '../../shared/protocol/http.js'
 import { startRealm, type TestClock, type TestRealm, type TestRealmOptions } from '../../testing/index.js'
 import { type Captured, deliver, HttpProxy, headerOf, type Relayed } from './http-proxy.js'
 import { WebSocketProxy } from './websocket-proxy.js'

@@ -1,8 +1,8 @@
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { decodeFrame, encodeFrame, type Frame } from '../../kdc/frame.js'
-import { SUBPROTOCOL } from '../../shared/protocol/constants.js'
+import { SUBPROTOCOL } from '../../shared/constants.js'
+import { decodeFrame, encodeFrame, type Frame } from '../../shared/encoding/frame.js'
 
 /** Both ends of a connection through the proxy, to say something to either. */
 export interface Wire {

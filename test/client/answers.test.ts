@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Answer, answerTo } from '../../client/answers.js'
+import type { WireError } from '../../shared/encoding/error.js'
 import { WIRE_CODES, type WireCode } from '../../shared/errors.js'
-import type { WireError } from '../../shared/protocol/error.js'
 
 /** The table of docs/protocol.md section 8, "What the client does with an error", row by row. */
 

@@ -1,12 +1,12 @@
 import { BoundedReplayCache } from '../../service/replay-cache.js'
+import { type AcceptedRequest, acceptRequest, requireBinding } from '../../shared/accept/accept.js'
+import { Refusal } from '../../shared/accept/refusal.js'
+import { TYPE } from '../../shared/constants.js'
 import { deriveAuthKey } from '../../shared/crypto/derive.js'
 import type { LongTermKey } from '../../shared/crypto/keys.js'
+import { createAuthenticatedError, createError } from '../../shared/encoding/error.js'
 import type { WireCode } from '../../shared/errors.js'
-import { type Principal, realmOf } from '../../shared/principal.js'
-import { type AcceptedRequest, acceptRequest, requireBinding } from '../../shared/protocol/accept.js'
-import { createApReply, decodeApRequest } from '../../shared/protocol/ap.js'
-import { TYPE } from '../../shared/protocol/constants.js'
-import { createAuthenticatedError, createError } from '../../shared/protocol/error.js'
+import { createApReply, decodeApRequest } from '../../shared/exchange/ap.js'
 import {
   formatChallenge,
   formatMessageHeader,
@@ -15,9 +15,9 @@ import {
   requestBinding,
   responseBinding,
   statusOf,
-} from '../../shared/protocol/http.js'
-import { Refusal } from '../../shared/protocol/refusal.js'
-import { openTicket } from '../../shared/protocol/ticket.js'
+} from '../../shared/http/binding.js'
+import { type Principal, realmOf } from '../../shared/principal.js'
+import { openTicket } from '../../shared/ticket/ticket.js'
 import type { FakeTime } from './fake-time.js'
 
 /** A request as it arrived. */

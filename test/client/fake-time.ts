@@ -1,5 +1,5 @@
-import type { Timers } from '../../client/timers.js'
 import type { Clock } from '../../shared/time.js'
+import type { Timers } from '../../shared/timers.js'
 
 interface Waiting {
   readonly at: number

@@ -9,10 +9,10 @@ import {
   decodeAsRequest,
   type VerifiedAsRequest,
   verifyAsRequest,
-} from '../../shared/protocol/as.js'
-import type { Reply } from '../../shared/protocol/grant.js'
-import { decodeTgsRequest } from '../../shared/protocol/tgs.js'
-import { openTicket } from '../../shared/protocol/ticket.js'
+} from '../../shared/exchange/as.js'
+import { decodeTgsRequest } from '../../shared/exchange/tgs.js'
+import type { Reply } from '../../shared/ticket/grant.js'
+import { openTicket } from '../../shared/ticket/ticket.js'
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import { type Asked, BILLING, KRBTGT, ORDERS, WEB } from './fake-kdc.js'
 import { settle } from './fake-time.js'

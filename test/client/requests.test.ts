@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { OVERRIDE_HEADERS } from '../../shared/protocol/http.js'
+import { OVERRIDE_HEADERS } from '../../shared/http/binding.js'
 import { BILLING, ORDERS } from './fake-kdc.js'
 import { FakeService } from './fake-service.js'
 import { settle } from './fake-time.js'

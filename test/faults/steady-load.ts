@@ -3,7 +3,7 @@ import { connect as connectTcp } from 'node:net'
 import { connect } from '../../client/connect.js'
 import type { Realm } from '../../client/realm.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
-import { formatKeytab } from '../../shared/keytab.js'
+import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { principalIn } from '../../shared/principal.js'
 import { type Administrator, administer, allow, type FaultRealm, NO_LIMITS, REALM } from './realm.js'
 

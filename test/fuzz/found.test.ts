@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest'
-import { decode, encode, type Value } from '../../shared/protocol/encoding.js'
+import { decode, encode, type Value } from '../../shared/encoding/encoding.js'
 import { hex, vectors } from '../vectors.js'
 import { judge } from './engine.js'
 import { cliEntries } from './entries/cli.js'

@@ -3,23 +3,23 @@ import { describe, expect, it } from 'vitest'
 import { createDispatch } from '../../kdc/dispatch.js'
 import { openRealm } from '../../kdc/realm.js'
 import { Vault } from '../../kdc/store/vault.js'
+import { LIMIT, TYPE } from '../../shared/constants.js'
 import { deriveAuthKey } from '../../shared/crypto/derive.js'
 import { systemRandom } from '../../shared/crypto/random.js'
-import { OrthrusError } from '../../shared/errors.js'
-import { createApAccept, createApReply, createApRequest } from '../../shared/protocol/ap.js'
-import { createAsRequest } from '../../shared/protocol/as.js'
-import { LIMIT, TYPE } from '../../shared/protocol/constants.js'
-import { encode, type Value } from '../../shared/protocol/encoding.js'
+import { encode, type Value } from '../../shared/encoding/encoding.js'
 import {
   createAuthenticatedError,
   createError,
   openError,
   openUnauthenticatedError,
-} from '../../shared/protocol/error.js'
-import { createMessage } from '../../shared/protocol/message.js'
-import { createParamsReply, createParamsRequest } from '../../shared/protocol/params.js'
-import { createTgsRequest } from '../../shared/protocol/tgs.js'
-import { decodeTicket } from '../../shared/protocol/ticket.js'
+} from '../../shared/encoding/error.js'
+import { createMessage } from '../../shared/encoding/message.js'
+import { OrthrusError } from '../../shared/errors.js'
+import { createApAccept, createApReply, createApRequest } from '../../shared/exchange/ap.js'
+import { createAsRequest } from '../../shared/exchange/as.js'
+import { createParamsReply, createParamsRequest } from '../../shared/exchange/params.js'
+import { createTgsRequest } from '../../shared/exchange/tgs.js'
+import { decodeTicket } from '../../shared/ticket/ticket.js'
 import { ADDRESS, grantOf, type Identity, local, login, START, type TestRealm, testRealm } from './realm.js'
 
 interface Scene extends TestRealm {

@@ -4,11 +4,11 @@ import { callMethod } from '../../kdc/admin/methods.js'
 import { DEFAULT_LIMITS, REFUSALS_LOGGED } from '../../kdc/defaults.js'
 import { createDispatch } from '../../kdc/dispatch.js'
 import { createRateLimits } from '../../kdc/rate-limits.js'
+import { encodeNewPrincipal } from '../../shared/channel/administration.js'
+import { SIZE, TYPE } from '../../shared/constants.js'
 import { expand } from '../../shared/crypto/derive.js'
 import { LongTermKey, revealKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
-import { encodeNewPrincipal } from '../../shared/protocol/admin.js'
-import { SIZE, TYPE } from '../../shared/protocol/constants.js'
 import {
   ADDRESS,
   ask,

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decide, type ServiceFacts } from '../../kdc/policy.js'
-import type { PolicyRule } from '../../shared/protocol/admin.js'
-import { decodeCaveat } from '../../shared/protocol/caveats.js'
+import type { PolicyRule } from '../../shared/channel/administration.js'
+import { decodeCaveat } from '../../shared/ticket/caveats.js'
 import { local, pattern, ruleOf } from './realm.js'
 
 const HERE: ServiceFacts = { passwordBased: false, disabled: false, expiresAt: null }

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { encodeCaveat } from '../../shared/protocol/caveats.js'
-import { LIMIT } from '../../shared/protocol/constants.js'
-import type { Grant } from '../../shared/protocol/grant.js'
+import { LIMIT } from '../../shared/constants.js'
+import { encodeCaveat } from '../../shared/ticket/caveats.js'
+import type { Grant } from '../../shared/ticket/grant.js'
 import { DAY, HOUR } from '../../shared/time.js'
 import { ask, grantsOf, local, login, openedBy, testRealm } from './realm.js'
 

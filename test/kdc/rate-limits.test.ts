@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { DEFAULT_LIMITS, type Limits } from '../../kdc/defaults.js'
 import { createRateLimits } from '../../kdc/rate-limits.js'
-import { openUnauthenticatedError } from '../../shared/protocol/error.js'
-import { createParamsRequest } from '../../shared/protocol/params.js'
+import { openUnauthenticatedError } from '../../shared/encoding/error.js'
+import { createParamsRequest } from '../../shared/exchange/params.js'
 import { HOUR } from '../../shared/time.js'
 import { ADDRESS, ask, grantOf, local, login, outcome, stranger, testRealm } from './realm.js'
 

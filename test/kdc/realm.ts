@@ -14,13 +14,6 @@ import {
 import { RECORD_KIND, type Store } from '../../kdc/store/store.js'
 import { Vault } from '../../kdc/store/vault.js'
 import { toHex } from '../../shared/bytes.js'
-import { deriveAuthKey } from '../../shared/crypto/derive.js'
-import { type AuthKey, LongTermKey } from '../../shared/crypto/keys.js'
-import { type RandomSource, systemRandom } from '../../shared/crypto/random.js'
-import type { KeytabEntry } from '../../shared/keytab.js'
-import type { Logger } from '../../shared/logger.js'
-import type { Pattern } from '../../shared/pattern.js'
-import { type Principal, parsePrincipal, parseRealm, principalIn } from '../../shared/principal.js'
 import {
   type AdminMethod,
   decodeAddedPrincipal,
@@ -28,15 +21,22 @@ import {
   encodePolicyRule,
   type NewPrincipal,
   type PolicyRule,
-} from '../../shared/protocol/admin.js'
-import { type AsQuestion, createAsRequest, openAsReply } from '../../shared/protocol/as.js'
-import { TYPE } from '../../shared/protocol/constants.js'
-import type { Value } from '../../shared/protocol/encoding.js'
-import { openError, type WireError } from '../../shared/protocol/error.js'
-import type { Grant, Reply } from '../../shared/protocol/grant.js'
-import { messageType } from '../../shared/protocol/message.js'
-import { createTgsRequest, openTgsReply, type TgsQuestion } from '../../shared/protocol/tgs.js'
-import { decodeTicket, type OpenedTicket, openTicket } from '../../shared/protocol/ticket.js'
+} from '../../shared/channel/administration.js'
+import { TYPE } from '../../shared/constants.js'
+import { deriveAuthKey } from '../../shared/crypto/derive.js'
+import { type AuthKey, LongTermKey } from '../../shared/crypto/keys.js'
+import { type RandomSource, systemRandom } from '../../shared/crypto/random.js'
+import type { Value } from '../../shared/encoding/encoding.js'
+import { openError, type WireError } from '../../shared/encoding/error.js'
+import { messageType } from '../../shared/encoding/message.js'
+import { type AsQuestion, createAsRequest, openAsReply } from '../../shared/exchange/as.js'
+import { createTgsRequest, openTgsReply, type TgsQuestion } from '../../shared/exchange/tgs.js'
+import type { KeytabEntry } from '../../shared/keytab/keytab.js'
+import type { Logger } from '../../shared/logger.js'
+import type { Pattern } from '../../shared/pattern.js'
+import { type Principal, parsePrincipal, parseRealm, principalIn } from '../../shared/principal.js'
+import type { Grant, Reply } from '../../shared/ticket/grant.js'
+import { decodeTicket, type OpenedTicket, openTicket } from '../../shared/ticket/ticket.js'
 import type { Clock } from '../../shared/time.js'
 
 /** A realm in memory, on a clock that the test moves, with everything a client would do for itself. */

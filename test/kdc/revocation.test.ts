@@ -5,7 +5,7 @@ import { openRealm } from '../../kdc/realm.js'
 import { decodeRevocationRecord } from '../../kdc/store/records.js'
 import { RECORD_KIND } from '../../kdc/store/store.js'
 import { systemRandom } from '../../shared/crypto/random.js'
-import type { Grant } from '../../shared/protocol/grant.js'
+import type { Grant } from '../../shared/ticket/grant.js'
 import { DAY, HOUR, MINUTE } from '../../shared/time.js'
 import { ask, grantOf, local, login, outcome, START, type TestRealm, testRealm } from './realm.js'
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { FLAG } from '../../shared/constants.js'
 import { deriveAuthKey } from '../../shared/crypto/derive.js'
 import { SessionKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
-import { encodeCaveat } from '../../shared/protocol/caveats.js'
-import { FLAG } from '../../shared/protocol/constants.js'
-import { encode } from '../../shared/protocol/encoding.js'
-import type { Grant } from '../../shared/protocol/grant.js'
-import { sealTicket, type TicketContent } from '../../shared/protocol/ticket.js'
+import { encode } from '../../shared/encoding/encoding.js'
+import { encodeCaveat } from '../../shared/ticket/caveats.js'
+import type { Grant } from '../../shared/ticket/grant.js'
+import { sealTicket, type TicketContent } from '../../shared/ticket/ticket.js'
 import { DAY, HOUR } from '../../shared/time.js'
 import {
   ask,

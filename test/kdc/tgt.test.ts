@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { ExchangeContext } from '../../kdc/context.js'
 import { grantTgt, type NewTgtQuestion, renewTgt, ticketGranting } from '../../kdc/tgt.js'
-import { FLAG } from '../../shared/protocol/constants.js'
-import { decodeTicket, openTicket } from '../../shared/protocol/ticket.js'
+import { FLAG } from '../../shared/constants.js'
+import { decodeTicket, openTicket } from '../../shared/ticket/ticket.js'
 import { DAY, HOUR } from '../../shared/time.js'
 import { idOf, krbtgt, local, START, type TestRealm, testRealm } from './realm.js'
 

@@ -1,4 +1,5 @@
 import { fromBase64url, toHex } from '../../shared/bytes.js'
+import { TYPE } from '../../shared/constants.js'
 import {
   combineAuthKeys,
   deriveAuthKey,
@@ -7,17 +8,16 @@ import {
   startChain,
 } from '../../shared/crypto/derive.js'
 import { AuthKey, ChainKey, revealKey, SessionKey } from '../../shared/crypto/keys.js'
-import type { KeytabEntry } from '../../shared/keytab.js'
+import { createMessage } from '../../shared/encoding/message.js'
+import { createApRequest, decodeApRequest } from '../../shared/exchange/ap.js'
+import { createAsRequest, decodeAsRequest, openAsReply } from '../../shared/exchange/as.js'
+import { createTgsRequest, decodeTgsRequest, openTgsReply } from '../../shared/exchange/tgs.js'
+import { CREDENTIAL_HEADER, formatMessageHeader, requestBinding } from '../../shared/http/binding.js'
+import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Principal } from '../../shared/principal.js'
-import { createApRequest, decodeApRequest } from '../../shared/protocol/ap.js'
-import { createAsRequest, decodeAsRequest, openAsReply } from '../../shared/protocol/as.js'
-import { TYPE } from '../../shared/protocol/constants.js'
-import { openHandOff, parseCredential } from '../../shared/protocol/credential.js'
-import type { Grant } from '../../shared/protocol/grant.js'
-import { CREDENTIAL_HEADER, formatMessageHeader, requestBinding } from '../../shared/protocol/http.js'
-import { createMessage } from '../../shared/protocol/message.js'
-import { createTgsRequest, decodeTgsRequest, openTgsReply } from '../../shared/protocol/tgs.js'
-import { decodeTicket, openTicket, type SealedTicket, sealTicket } from '../../shared/protocol/ticket.js'
+import { openHandOff, parseCredential } from '../../shared/ticket/credential.js'
+import type { Grant } from '../../shared/ticket/grant.js'
+import { decodeTicket, openTicket, type SealedTicket, sealTicket } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
 import { ATTACKERS, BILLING, KRBTGT, ORDERS } from './cast.js'
 import { require } from './reference.js'

@@ -4,13 +4,13 @@ import type { DeliberateFault } from '../deliberate-faults.js'
 export const CLIENT_FAULTS: readonly DeliberateFault[] = [
   {
     name: "a login's reply is not bound to its request",
-    file: 'shared/protocol/as.ts',
+    file: 'shared/exchange/as.ts',
     from: 'return concatBytes(header(TYPE.AS_REP), sha256(request))',
     to: 'return concatBytes(header(TYPE.AS_REP), sha256(request.subarray(0, 0)))',
   },
   {
     name: 'a client does not compare the MAC of an answer',
-    file: 'shared/protocol/ap.ts',
+    file: 'shared/exchange/ap.ts',
     from: "if (!isMac(key, 'ap-rep', mac, covered, answered)) {",
     to: "if (!isMac(key, 'ap-rep', mac, covered, answered) && mac.length === 0) {",
   },
@@ -22,13 +22,13 @@ export const CLIENT_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: "a response's status is not bound",
-    file: 'shared/protocol/http.ts',
+    file: 'shared/http/binding.ts',
     from: 'digestLines([LABEL.HTTP_RESPONSE, String(status), ...values, digestOf(body)])',
     to: "digestLines([LABEL.HTTP_RESPONSE, '200', ...values, digestOf(body)])",
   },
   {
     name: 'a client does not compare the MAC of an error',
-    file: 'shared/protocol/error.ts',
+    file: 'shared/encoding/error.ts',
     from: "if (!isMac(key, 'error', mac, covered, requestMac)) {",
     to: "if (!isMac(key, 'error', mac, covered, requestMac) && mac.length === 0) {",
   },

@@ -1,5 +1,4 @@
 import { fetchProved } from '../../client/fetch.js'
-import { fractionFrom } from '../../client/fraction.js'
 import type { HttpRequest } from '../../client/http-request.js'
 import { keytabIdentity } from '../../client/identity.js'
 import type { Exchanged } from '../../client/kdc-connection.js'
@@ -15,11 +14,12 @@ import {
   requirePresentable,
   type TicketSource,
 } from '../../client/ticket-source.js'
+import { fractionFrom } from '../../shared/crypto/fraction.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
-import type { KeytabEntry } from '../../shared/keytab.js'
+import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import { silentLogger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
-import type { Reply } from '../../shared/protocol/grant.js'
+import type { Reply } from '../../shared/ticket/grant.js'
 import type { TestClock } from '../../testing/index.js'
 import type { HttpAnswer, Letter } from './service-host.js'
 

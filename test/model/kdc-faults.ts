@@ -4,13 +4,13 @@ import type { DeliberateFault } from '../deliberate-faults.js'
 export const KDC_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'the KDC does not compare the MAC of a login',
-    file: 'shared/protocol/as.ts',
+    file: 'shared/exchange/as.ts',
     from: "if (isMac(key, 'as-req', request.mac, request.covered)) return",
     to: "if (isMac(key, 'as-req', request.mac, request.covered) || request.mac.length > 0) return",
   },
   {
     name: 'the TGS does not compare the MAC of a request',
-    file: 'shared/protocol/tgs.ts',
+    file: 'shared/exchange/tgs.ts',
     from: "if (isMac(key, 'tgs-req', request.mac, request.covered)) return",
     to: "if (isMac(key, 'tgs-req', request.mac, request.covered) || request.mac.length > 0) return",
   },

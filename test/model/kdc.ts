@@ -9,17 +9,17 @@ import { createMemoryStore } from '../../kdc/store/memory.js'
 import { decodePrincipalRecord } from '../../kdc/store/records.js'
 import { type Change, RECORD_KIND, type Store } from '../../kdc/store/store.js'
 import { Vault } from '../../kdc/store/vault.js'
-import type { RandomSource } from '../../shared/crypto/random.js'
-import type { KeytabEntry } from '../../shared/keytab.js'
-import { type Logger, silentLogger } from '../../shared/logger.js'
-import type { Principal } from '../../shared/principal.js'
 import {
   type AdminMethod,
   decodeAddedPrincipal,
   encodeNewPrincipal,
   encodePolicyRule,
-} from '../../shared/protocol/admin.js'
-import type { Value } from '../../shared/protocol/encoding.js'
+} from '../../shared/channel/administration.js'
+import type { RandomSource } from '../../shared/crypto/random.js'
+import type { Value } from '../../shared/encoding/encoding.js'
+import type { KeytabEntry } from '../../shared/keytab/keytab.js'
+import { type Logger, silentLogger } from '../../shared/logger.js'
+import type { Principal } from '../../shared/principal.js'
 import type { TestClock } from '../../testing/index.js'
 import { ADDRESS, REALM, ruleOf } from '../kdc/realm.js'
 import { EVERYBODY, KRBTGT, LIVES, POLICY } from './cast.js'

@@ -1,5 +1,5 @@
-import type { KeytabEntry } from '../../shared/keytab.js'
-import { decodeTicket } from '../../shared/protocol/ticket.js'
+import type { KeytabEntry } from '../../shared/keytab/keytab.js'
+import { decodeTicket } from '../../shared/ticket/ticket.js'
 import type { PlainCaveat } from '../properties/model.js'
 import { encodeAll } from '../properties/world.js'
 import { type KdcAsking, type Power, quietly, type Shown } from './attacker.js'

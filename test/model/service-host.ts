@@ -3,8 +3,8 @@ import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { loadService, type RefusedRequest, requireTicket, type Ticket } from '../../service/index.js'
 import { BoundedReplayCache } from '../../service/replay-cache.js'
-import { formatKeytab, type KeytabEntry } from '../../shared/keytab.js'
-import type { ReplayCache } from '../../shared/protocol/replay.js'
+import type { ReplayCache } from '../../shared/accept/replay.js'
+import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { TestClock } from '../../testing/index.js'
 
 /** An HTTP request on its way, with nothing that a network would add. */

@@ -1,6 +1,6 @@
 import { fromBase64url } from '../../shared/bytes.js'
-import { TYPE } from '../../shared/protocol/constants.js'
-import { decode, type Value } from '../../shared/protocol/encoding.js'
+import { TYPE } from '../../shared/constants.js'
+import { decode, type Value } from '../../shared/encoding/encoding.js'
 import type { PlainCaveat } from '../properties/model.js'
 import type { Letter } from './service-host.js'
 

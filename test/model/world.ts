@@ -1,6 +1,6 @@
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
-import type { KeytabEntry } from '../../shared/keytab.js'
+import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import { createTestClock, type TestClock } from '../../testing/index.js'
 import { BILLING, BILLING_CLAIMS, BILLING_DELEGATES, CLIENTS, MALLORY, SERVICES } from './cast.js'
 import type { ClientBeliefs, Op } from './client-beliefs.js'

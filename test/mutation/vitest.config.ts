@@ -24,7 +24,7 @@ export default defineConfig({
     alias: {
       '#primitives': `${root}shared/crypto/primitives.node.ts`,
       '#base64url': `${root}shared/base64url.node.ts`,
-      '#keytab-file': `${root}shared/keytab-file.node.ts`,
+      '#keytab-file': `${root}shared/keytab/keytab-file.node.ts`,
       '#websocket': `${root}client/websocket.node.ts`,
     },
   },

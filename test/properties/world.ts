@@ -1,6 +1,7 @@
 import { extendChain, finishChain, startChain } from '../../shared/crypto/derive.js'
 import { AuthKey, ChainKey, revealKey, SessionKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
+import { encode, type Value } from '../../shared/encoding/encoding.js'
 import { type Principal, parsePrincipal } from '../../shared/principal.js'
 import {
   type Credential,
@@ -8,9 +9,8 @@ import {
   openHandOff,
   parseCredential,
   sealHandOff,
-} from '../../shared/protocol/credential.js'
-import { encode, type Value } from '../../shared/protocol/encoding.js'
-import { type SealedTicket, sealTicket } from '../../shared/protocol/ticket.js'
+} from '../../shared/ticket/credential.js'
+import { type SealedTicket, sealTicket } from '../../shared/ticket/ticket.js'
 import { type Identity, krbtgt, START, type TestRealm, testRealm } from '../kdc/realm.js'
 import type { Chain, PlainCaveat, PlainPolicy, PlainTicket } from './model.js'
 import { ACTORS, type Edit, type LegSpec, type TicketSpec, whole } from './programs.js'

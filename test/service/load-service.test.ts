@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type LoadServiceOptions, loadService } from '../../service/index.js'
-import { formatKeytab } from '../../shared/keytab.js'
+import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { parsePrincipal } from '../../shared/principal.js'
 import {
   BILLING,

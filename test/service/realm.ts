@@ -11,16 +11,13 @@ import {
   type TicketHandler,
 } from '../../service/index.js'
 import { toHex } from '../../shared/bytes.js'
+import { TYPE } from '../../shared/constants.js'
 import { combineAuthKeys, deriveAuthKey } from '../../shared/crypto/derive.js'
 import { type AuthKey, LongTermKey, SessionKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
+import { openError, type WireError } from '../../shared/encoding/error.js'
 import type { WireCode } from '../../shared/errors.js'
-import { formatKeytab } from '../../shared/keytab.js'
-import { type Principal, parsePrincipal } from '../../shared/principal.js'
-import { type ApType, createApRequest, openApReply } from '../../shared/protocol/ap.js'
-import { type Caveat, encodeCaveat } from '../../shared/protocol/caveats.js'
-import { TYPE } from '../../shared/protocol/constants.js'
-import { openError, type WireError } from '../../shared/protocol/error.js'
+import { type ApType, createApRequest, openApReply } from '../../shared/exchange/ap.js'
 import {
   formatMessageHeader,
   type HeaderPairs,
@@ -28,8 +25,11 @@ import {
   parseMessageHeader,
   requestBinding,
   responseBinding,
-} from '../../shared/protocol/http.js'
-import { type SealedTicket, sealTicket, type TicketContent } from '../../shared/protocol/ticket.js'
+} from '../../shared/http/binding.js'
+import { formatKeytab } from '../../shared/keytab/keytab.js'
+import { type Principal, parsePrincipal } from '../../shared/principal.js'
+import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'
+import { type SealedTicket, sealTicket, type TicketContent } from '../../shared/ticket/ticket.js'
 import { HOUR, MINUTE } from '../../shared/time.js'
 import { TestClock } from './clock.js'
 import { Connection, formatRequest, type RawRequest, type RawResponse } from './connection.js'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { BoundedReplayCache, type ReplayWarning } from '../../service/replay-cache.js'
+import type { Admission, AdmissionRequest } from '../../shared/accept/replay.js'
 import type { Principal } from '../../shared/principal.js'
-import type { Admission, AdmissionRequest } from '../../shared/protocol/replay.js'
 import {
   BUCKET_WIDTH,
   fillQuota,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { BoundedReplayCache } from '../../service/replay-cache.js'
-import type { AdmissionRequest } from '../../shared/protocol/replay.js'
+import type { AdmissionRequest } from '../../shared/accept/replay.js'
 import {
   BUCKET_WIDTH,
   LEAST_BYTES,

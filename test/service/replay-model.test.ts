@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BoundedReplayCache } from '../../service/replay-cache.js'
-import type { AdmissionRequest } from '../../shared/protocol/replay.js'
+import type { AdmissionRequest } from '../../shared/accept/replay.js'
 import { LEAST_BYTES, outcome, presenterNamed, request, START, TestClock } from './replay-setting.js'
 
 /** The replay cache against section 8 of docs/protocol.md as it is written. */

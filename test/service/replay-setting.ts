@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { BoundedReplayCache } from '../../service/replay-cache.js'
+import type { Admission, AdmissionRequest } from '../../shared/accept/replay.js'
 import type { Principal } from '../../shared/principal.js'
-import type { Admission, AdmissionRequest } from '../../shared/protocol/replay.js'
 import type { Clock } from '../../shared/time.js'
 
 /** A replay cache on a clock that the test moves, and requests for it. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { type RequireTicketOptions, requireTicket, type Ticket } from '../../service/index.js'
-import type { Caveat } from '../../shared/protocol/caveats.js'
-import { FLAG } from '../../shared/protocol/constants.js'
-import type { Claims } from '../../shared/protocol/ticket.js'
+import { FLAG } from '../../shared/constants.js'
+import type { Caveat } from '../../shared/ticket/caveats.js'
+import type { Claims } from '../../shared/ticket/ticket.js'
 import { expectProved, expectRefused, GATE, ORDERS, startRealm, type TicketOptions, WEB } from './realm.js'
 
 const CLAIMS: Claims = [

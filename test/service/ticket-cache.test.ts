@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TicketCache } from '../../service/ticket-cache.js'
-import { decodeTicket, type SealedTicket } from '../../shared/protocol/ticket.js'
+import { decodeTicket, type SealedTicket } from '../../shared/ticket/ticket.js'
 import { BILLING, billingKey, ORDERS, oldOrdersKey, ordersKey, TestRealm } from './realm.js'
 
 function createCache(entries?: number) {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { fromBase64url, toBase64url, toHex } from '../../shared/bytes.js'
 import { AuthKey, revealKey } from '../../shared/crypto/keys.js'
-import { formatKeytab, parseKeytab, selectPrincipal } from '../../shared/keytab.js'
+import { encode } from '../../shared/encoding/encoding.js'
+import { formatKeytab, parseKeytab, selectPrincipal } from '../../shared/keytab/keytab.js'
 import { parsePrincipal } from '../../shared/principal.js'
 import {
   type Credential,
@@ -9,8 +10,7 @@ import {
   openHandOff,
   parseCredential,
   sealHandOff,
-} from '../../shared/protocol/credential.js'
-import { encode } from '../../shared/protocol/encoding.js'
+} from '../../shared/ticket/credential.js'
 import { fixedRandom, fromJson, hex, type Json, vectors } from '../vectors.js'
 
 const texts = vectors<{

@@ -95,7 +95,7 @@ export const FAULTS: readonly SimulatedFault[] = [
   },
   {
     name: 'the proof of one request does for another',
-    file: 'shared/protocol/ap.ts',
+    file: 'shared/exchange/ap.ts',
     from: "if (!isMac(key, 'ap-rep', mac, covered, answered)) {",
     to: "if (!isMac(key, 'ap-rep', mac, covered, answered) && mac.length === 0) {",
     says: WRONG_ANSWER,
@@ -116,7 +116,7 @@ export const FAULTS: readonly SimulatedFault[] = [
   },
   {
     name: 'the service starts without a floor',
-    file: 'shared/protocol/constants.ts',
+    file: 'shared/constants.ts',
     from: 'FLOOR_AT_START: 6_000,',
     to: 'FLOOR_AT_START: -60_000,',
     says: TWICE,
@@ -130,7 +130,7 @@ export const FAULTS: readonly SimulatedFault[] = [
   },
   {
     name: 'the service does not compare the binding',
-    file: 'shared/protocol/accept.ts',
+    file: 'shared/accept/accept.ts',
     from: 'if (matches) return accepted as VerifiedRequest',
     to: 'if (matches || accepted.key) return accepted as VerifiedRequest',
     says: NOT_SENT,

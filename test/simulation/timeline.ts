@@ -1,6 +1,6 @@
-import type { Timers } from '../../client/timers.js'
 import type { Schedule } from '../../service/schedule.js'
 import type { Clock } from '../../shared/time.js'
+import type { Timers } from '../../shared/timers.js'
 
 /** Time as it truly passes in a run, milliseconds, and what happens in it: one thing after the other. */
 

@@ -1,20 +1,20 @@
 import { openResponse } from '../../../client/http-response.js'
 import { importTicket, requirePresentable } from '../../../client/ticket-source.js'
+import { TYPE } from '../../../shared/constants.js'
 import { createMac } from '../../../shared/crypto/derive.js'
 import { AuthKey } from '../../../shared/crypto/keys.js'
-import { parsePrincipal } from '../../../shared/principal.js'
-import { createApReply, createApRequest } from '../../../shared/protocol/ap.js'
-import { TYPE } from '../../../shared/protocol/constants.js'
-import { encode } from '../../../shared/protocol/encoding.js'
-import { createAuthenticatedError, createError } from '../../../shared/protocol/error.js'
+import { encode } from '../../../shared/encoding/encoding.js'
+import { createAuthenticatedError, createError } from '../../../shared/encoding/error.js'
+import { header } from '../../../shared/encoding/message.js'
+import { createApReply, createApRequest } from '../../../shared/exchange/ap.js'
 import {
   COVERED_RESPONSE_HEADERS,
   formatChallenge,
   formatMessageHeader,
   responseBinding,
-} from '../../../shared/protocol/http.js'
-import { header } from '../../../shared/protocol/message.js'
-import { decodeTicket } from '../../../shared/protocol/ticket.js'
+} from '../../../shared/http/binding.js'
+import { parsePrincipal } from '../../../shared/principal.js'
+import { decodeTicket } from '../../../shared/ticket/ticket.js'
 import { ORDERS } from '../../client/fake-kdc.js'
 import { hex, vectors } from '../../vectors.js'
 import { type Entry, latin1, type Measure, nearly, ofText, outcomeOf, refusalOf } from '../entry.js'

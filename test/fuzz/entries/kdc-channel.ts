@@ -1,16 +1,20 @@
 import type { AdminChannel } from '../../../kdc/admin/channel.js'
 import { ChannelOpener } from '../../../kdc/admin/channel-opener.js'
+import {
+  ADMIN_METHODS,
+  encodeNewPrincipal,
+  encodePolicyRule,
+} from '../../../shared/channel/administration.js'
+import { decodeAnswer } from '../../../shared/channel/calls.js'
+import { channelBinding, startChannel } from '../../../shared/channel/records.js'
+import { TYPE } from '../../../shared/constants.js'
 import { createMac, deriveAuthKey, deriveChannelKey, expand } from '../../../shared/crypto/derive.js'
 import type { AuthKey } from '../../../shared/crypto/keys.js'
 import { sealCounted } from '../../../shared/crypto/seal.js'
-import { ADMIN_METHODS, encodeNewPrincipal, encodePolicyRule } from '../../../shared/protocol/admin.js'
-import { channelBinding, startChannel } from '../../../shared/protocol/channel.js'
-import { TYPE } from '../../../shared/protocol/constants.js'
-import { encode, type Value } from '../../../shared/protocol/encoding.js'
-import { openError } from '../../../shared/protocol/error.js'
-import type { Grant } from '../../../shared/protocol/grant.js'
-import { decodeAnswer } from '../../../shared/protocol/kdc-service.js'
-import { header, messageType } from '../../../shared/protocol/message.js'
+import { encode, type Value } from '../../../shared/encoding/encoding.js'
+import { openError } from '../../../shared/encoding/error.js'
+import { header, messageType } from '../../../shared/encoding/message.js'
+import type { Grant } from '../../../shared/ticket/grant.js'
 import { ADDRESS, grantOf, type Identity, local, login, ruleOf, START } from '../../kdc/realm.js'
 import type { Entry, Measure } from '../entry.js'
 import { join } from '../mutate.js'

@@ -1,15 +1,15 @@
 import { upgradeFault } from '../../../kdc/http.js'
+import { LIMIT, TYPE } from '../../../shared/constants.js'
 import { createMac, deriveAuthKey } from '../../../shared/crypto/derive.js'
 import { LongTermKey, SessionKey } from '../../../shared/crypto/keys.js'
 import { seal } from '../../../shared/crypto/seal.js'
-import { decodeAsRequest, openAsReply } from '../../../shared/protocol/as.js'
-import { LIMIT, TYPE } from '../../../shared/protocol/constants.js'
-import { decode, encode, type Value } from '../../../shared/protocol/encoding.js'
-import { openError } from '../../../shared/protocol/error.js'
-import { requireAnswers } from '../../../shared/protocol/grant.js'
-import { header, messageType } from '../../../shared/protocol/message.js'
-import { createTgsRequest, decodeTgsRequest, openTgsReply } from '../../../shared/protocol/tgs.js'
-import { decodeTicket, type SealedTicket } from '../../../shared/protocol/ticket.js'
+import { decode, encode, type Value } from '../../../shared/encoding/encoding.js'
+import { openError } from '../../../shared/encoding/error.js'
+import { header, messageType } from '../../../shared/encoding/message.js'
+import { decodeAsRequest, openAsReply } from '../../../shared/exchange/as.js'
+import { createTgsRequest, decodeTgsRequest, openTgsReply } from '../../../shared/exchange/tgs.js'
+import { requireAnswers } from '../../../shared/ticket/grant.js'
+import { decodeTicket, type SealedTicket } from '../../../shared/ticket/ticket.js'
 import {
   ADDRESS,
   grantOf,

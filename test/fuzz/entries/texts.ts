@@ -4,7 +4,13 @@ import { countedAddress } from '../../../kdc/address.js'
 import { fromBase64url, toBase64url } from '../../../shared/bytes.js'
 import { AuthKey, LongTermKey } from '../../../shared/crypto/keys.js'
 import { seal } from '../../../shared/crypto/seal.js'
-import { formatKeytab, parseKeytab, selectPrincipal } from '../../../shared/keytab.js'
+import {
+  formatChallenge,
+  formatMessageHeader,
+  parseChallenge,
+  parseMessageHeader,
+} from '../../../shared/http/binding.js'
+import { formatKeytab, parseKeytab, selectPrincipal } from '../../../shared/keytab/keytab.js'
 import { isPattern, patternIn, patternsOf, shortPattern } from '../../../shared/pattern.js'
 import {
   isPrincipal,
@@ -15,19 +21,13 @@ import {
   principalIn,
   realmOf,
 } from '../../../shared/principal.js'
+import { isInside, isPlainPath, pathOf } from '../../../shared/ticket/caveat-path.js'
 import {
   formatCredential,
   openHandOff,
   parseCredential,
   sealHandOff,
-} from '../../../shared/protocol/credential.js'
-import {
-  formatChallenge,
-  formatMessageHeader,
-  parseChallenge,
-  parseMessageHeader,
-} from '../../../shared/protocol/http.js'
-import { isInside, isPlainPath, pathOf } from '../../../shared/protocol/path.js'
+} from '../../../shared/ticket/credential.js'
 import { parseDuration } from '../../../shared/time.js'
 import { fixedRandom, hex, vectors } from '../../vectors.js'
 import {

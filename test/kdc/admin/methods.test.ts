@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { callMethod } from '../../../kdc/admin/methods.js'
 import { CUT_OFF_AHEAD } from '../../../kdc/defaults.js'
-import { LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
-import { systemRandom } from '../../../shared/crypto/random.js'
 import {
   ADMIN_METHODS,
   type AdminMethod,
@@ -12,9 +10,11 @@ import {
   encodePolicyRule,
   PAGE_ROWS,
   type PolicyRule,
-} from '../../../shared/protocol/admin.js'
-import type { Value } from '../../../shared/protocol/encoding.js'
-import { listOf } from '../../../shared/protocol/form.js'
+} from '../../../shared/channel/administration.js'
+import { LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
+import { systemRandom } from '../../../shared/crypto/random.js'
+import type { Value } from '../../../shared/encoding/encoding.js'
+import { listOf } from '../../../shared/encoding/fields.js'
 import { local, login, outcome, pattern, ruleOf, START, type TestRealm, testRealm } from '../realm.js'
 
 /** As `admin@` and, for a delegated ticket, whoever presents it. */

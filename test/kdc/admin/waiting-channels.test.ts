@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { WaitingChannels } from '../../../kdc/admin/waiting-channels.js'
-import type { AdmissionRequest } from '../../../shared/protocol/replay.js'
+import type { AdmissionRequest } from '../../../shared/accept/replay.js'
 import { local } from '../realm.js'
 
 const NOW = 1_000_000

@@ -16,10 +16,10 @@ import {
   type RevocationRecord,
 } from '../../../kdc/store/records.js'
 import { LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
+import { decode, encode, type Value } from '../../../shared/encoding/encoding.js'
 import type { Pattern } from '../../../shared/pattern.js'
 import { parsePrincipal, parseRealm } from '../../../shared/principal.js'
-import { decode, encode, type Value } from '../../../shared/protocol/encoding.js'
-import { type Claims, compareNames } from '../../../shared/protocol/ticket.js'
+import { type Claims, compareNames } from '../../../shared/ticket/ticket.js'
 
 const time = fc.maxSafeNat()
 const orNull = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null })

@@ -10,7 +10,7 @@ import type { RecordKind, Store } from '../../../kdc/store/store.js'
 import { Vault } from '../../../kdc/store/vault.js'
 import { toBase64url, toHex } from '../../../shared/bytes.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
-import type { Value } from '../../../shared/protocol/encoding.js'
+import type { Value } from '../../../shared/encoding/encoding.js'
 
 const FIELDS: Value[] = [1, 'web@demo.example', new Uint8Array(32).fill(7), null, [true, 2 ** 40]]
 

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { toBase64url, toHex } from '../../../shared/bytes.js'
+import { USAGES, type Usage } from '../../../shared/constants.js'
 import {
   combineAuthKeys,
   createMac,
@@ -16,7 +17,6 @@ import {
 } from '../../../shared/crypto/derive.js'
 import { type AnyKey, AuthKey, LongTermKey, revealKey, SessionKey } from '../../../shared/crypto/keys.js'
 import type { Principal } from '../../../shared/principal.js'
-import { USAGES, type Usage } from '../../../shared/protocol/constants.js'
 import { hex, vectors } from '../../vectors.js'
 
 const keys = vectors<{

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { equalBytes, hmacSha256 } from '#primitives'
 import { concatBytes, toHex } from '../../../shared/bytes.js'
+import type { Usage } from '../../../shared/constants.js'
 import { createMac, expand, isMac } from '../../../shared/crypto/derive.js'
 import { type AnyKey, LongTermKey } from '../../../shared/crypto/keys.js'
-import type { Usage } from '../../../shared/protocol/constants.js'
 import { hex, vectors } from '../../vectors.js'
 
 /**

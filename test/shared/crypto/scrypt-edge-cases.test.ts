@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { scrypt } from '#primitives'
 import { toHex } from '../../../shared/bytes.js'
+import { SCRYPT } from '../../../shared/constants.js'
 import { derivePasswordKey } from '../../../shared/crypto/derive.js'
 import { revealKey } from '../../../shared/crypto/keys.js'
 import type { ScryptParameters } from '../../../shared/crypto/primitives.js'
 import type { OrthrusError } from '../../../shared/errors.js'
+import { requireSoundParameters } from '../../../shared/exchange/params.js'
 import type { Principal } from '../../../shared/principal.js'
-import { SCRYPT } from '../../../shared/protocol/constants.js'
-import { requireSoundParameters } from '../../../shared/protocol/params.js'
 import { hex, vectors } from '../../vectors.js'
 
 /**

@@ -1,0 +1,93 @@
+import { FLAG } from '../constants.js'
+import { deriveAuthKey, keepChain } from '../crypto/derive.js'
+import type { AuthKey } from '../crypto/keys.js'
+import { OrthrusError } from '../errors.js'
+import type { ApRequest } from '../exchange/ap.js'
+import { type Caveat, decodeCaveat, type Facts, requireCaveats } from '../ticket/caveats.js'
+import type { OpenedTicket, SealedTicket } from '../ticket/ticket.js'
+
+/** One ticket of a presentation with its caveats: its key, and steps 6 and 7 of docs/protocol.md section 8. */
+
+/** Gives the ticket of the one service that a handler is for. @throws OrthrusError `ticket_invalid` */
+export interface TicketOpener {
+  open(ticket: SealedTicket): OpenedTicket
+}
+
+export interface Leg {
+  readonly ticket: OpenedTicket
+  /** Beside those in the ticket. */
+  readonly presented: readonly Uint8Array[]
+}
+
+export interface OpenedLeg extends Leg {
+  readonly key: AuthKey
+}
+
+export function openLeg(
+  tickets: TicketOpener,
+  { ticket: sealed, caveats }: Pick<ApRequest, 'ticket' | 'caveats'>,
+): OpenedLeg {
+  const ticket = tickets.open(sealed)
+  return { ticket, presented: caveats, key: deriveAuthKey(ticket.key, caveats) }
+}
+
+/** Only now that the MAC holds. */
+export function keepLeg({ ticket, presented, key }: OpenedLeg): Leg {
+  return { ticket, presented: keepChain(ticket.key, presented, key) }
+}
+
+/** Step 6. Only a well-formed `holder` counts; whether it names the presenter is step 7's. */
+export function requireDelegation(request: ApRequest, { ticket, presented }: Leg): void {
+  const fault = delegationFault(request, ticket, [...ticket.caveats, ...presented])
+  if (fault === undefined) return
+  throw new OrthrusError('delegation_invalid', fault, { final: true, principal: ticket.client })
+}
+
+function delegationFault(
+  request: ApRequest,
+  ticket: OpenedTicket,
+  caveats: readonly Uint8Array[],
+): string | undefined {
+  if ((ticket.flags & FLAG.DELEGABLE) === 0)
+    return `policy does not let ${ticket.client}'s ticket be delegated`
+  if (!caveats.some(isHolder)) return 'the delegated ticket names no holder'
+  if (request.delegated?.client !== ticket.client) return 'the presenter names another client than the ticket'
+  return undefined
+}
+
+function isHolder(bytes: Uint8Array): boolean {
+  try {
+    return decodeCaveat(bytes).name === 'holder'
+  } catch {
+    return false
+  }
+}
+
+/** Step 7 for one ticket: the caveats in it, then those presented with it. */
+export function requireLeg({ ticket, presented }: Leg, facts: Facts): Caveat[] {
+  const within = ticket.caveats.map(decodeCaveat)
+  requireCaveats(within, facts)
+  const own = presented.map(decodeOwn)
+  for (const caveat of own) {
+    try {
+      requireCaveats([caveat], facts)
+    } catch (cause) {
+      throw tellCaveat(cause, caveat.name)
+    }
+  }
+  return [...within, ...own]
+}
+
+function decodeOwn(bytes: Uint8Array): Caveat {
+  try {
+    return decodeCaveat(bytes)
+  } catch (cause) {
+    throw tellCaveat(cause, 'of unknown form')
+  }
+}
+
+/** The presenter may know which of its own caveats failed; of those in the ticket it is told nothing. */
+function tellCaveat(cause: unknown, caveat: string): unknown {
+  if (!(cause instanceof OrthrusError)) return cause
+  return new OrthrusError(cause.code, cause.reason, { final: cause.final, caveat })
+}

@@ -1,0 +1,60 @@
+import type { AuthKey } from '../crypto/keys.js'
+import { createAuthenticatedError, createError } from '../encoding/error.js'
+import { isWireCode, OrthrusError, type WireCode } from '../errors.js'
+import type { Principal } from '../principal.js'
+
+/**
+ * A request that was refused. `reply` is the ERROR that answers it; the message is for the service's own log and
+ * says more than the reply does.
+ */
+export class Refusal extends OrthrusError {
+  readonly reply: Uint8Array
+  readonly authenticated: boolean
+  /** Who presented the request, where its MAC held. */
+  readonly presenter: Principal | undefined
+
+  constructor(cause: OrthrusError, reply: Uint8Array, authenticated: boolean, presenter?: Principal) {
+    super(cause.code, cause.reason, { final: cause.final, cause, ...cause.facts })
+    this.reply = reply
+    this.authenticated = authenticated
+    this.presenter = presenter
+  }
+
+  /** The code that the reply carries. */
+  get wireCode(): WireCode {
+    return wireCodeOf(this)
+  }
+}
+
+/** Refuses what nobody has proved: type 05. What is no OrthrusError passes unchanged. */
+export function refuseUnproved(cause: unknown, now: number): unknown {
+  if (!(cause instanceof OrthrusError)) return cause
+  return new Refusal(cause, createError({ ...toldOf(cause), time: now, floor: null }), false)
+}
+
+export interface ProvedRequest {
+  readonly key: AuthKey
+  readonly mac: Uint8Array
+  readonly presenter: Principal
+  /** Milliseconds. */
+  readonly now: number
+  /** Told with a `clock_skew`. */
+  readonly floor: number | null
+}
+
+/** Refuses a request whose MAC holds: type 06, under its key. What is no OrthrusError passes unchanged. */
+export function refuseProved(cause: unknown, { key, mac, presenter, now, floor }: ProvedRequest): unknown {
+  if (!(cause instanceof OrthrusError)) return cause
+  const content = { ...toldOf(cause), time: now, floor: cause.code === 'clock_skew' ? floor : null }
+  return new Refusal(cause, createAuthenticatedError(key, mac, content), true, presenter)
+}
+
+/** What the other side is told: the code and, of a caveat of its own, the name. */
+function toldOf(cause: OrthrusError): { code: WireCode; message: string } {
+  const { caveat } = cause.facts
+  return { code: wireCodeOf(cause), message: caveat === undefined ? '' : `caveat ${caveat}` }
+}
+
+function wireCodeOf(cause: OrthrusError): WireCode {
+  return isWireCode(cause.code) ? cause.code : 'unavailable'
+}

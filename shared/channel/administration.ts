@@ -1,0 +1,222 @@
+import { LIMIT, SIZE } from '../constants.js'
+import { LongTermKey, revealKey } from '../crypto/keys.js'
+import type { Value } from '../encoding/encoding.js'
+import {
+  booleanOf,
+  bytesOf,
+  fields,
+  kvnoOf,
+  listOf,
+  nullable,
+  numberOf,
+  principalOf,
+  textOf,
+} from '../encoding/fields.js'
+import { malformed } from '../errors.js'
+import type { PasswordParameters } from '../exchange/params.js'
+import { isPattern, type Pattern } from '../pattern.js'
+import type { Principal } from '../principal.js'
+import { type Claims, decodeClaims, encodeClaims } from '../ticket/ticket.js'
+
+/**
+ * The administration of a realm: the methods of `kdc@realm` with their arguments and results, encoded and decoded
+ * side by side. All need the claim `role` = `admin` in the ticket (docs/protocol.md section 9).
+ *
+ * | method | arguments | results |
+ * |---|---|---|
+ * | `add` | `encodeNewPrincipal` | `encodeAddedPrincipal` |
+ * | `show` | principal | `[summary]` |
+ * | `disable` `enable` `remove` | principal | none |
+ * | `allow` `deny` | `encodePolicyRule` | none |
+ * | `forget` | client, service | none |
+ * | `list` | `[principal]` or nil: after which; limit | `[[summary, ...]]` |
+ * | `policy` | `[client, service]` or nil: after which; limit | `[[rule, ...]]` |
+ */
+export const ADMIN_METHODS = [
+  'add',
+  'show',
+  'list',
+  'disable',
+  'enable',
+  'remove',
+  'allow',
+  'deny',
+  'forget',
+  'policy',
+] as const
+export type AdminMethod = (typeof ADMIN_METHODS)[number]
+
+/** How many rows `list` and `policy` give at the most; the rest is asked for with `after`. */
+export const PAGE_ROWS = 100
+
+/** `add`: registers a principal. */
+export interface NewPrincipal {
+  readonly principal: Principal
+  /** Made from a password by who adds it; otherwise the KDC draws a key and returns it. */
+  readonly password: { readonly parameters: PasswordParameters; readonly key: LongTermKey } | null
+  /** Milliseconds since the epoch; null never. */
+  readonly expiresAt: number | null
+  /** Milliseconds; null the realm's. */
+  readonly maxLife: number | null
+  readonly maxRenew: number | null
+}
+
+export function encodeNewPrincipal(added: NewPrincipal): Value[] {
+  return [
+    added.principal,
+    added.password && encodePassword(added.password),
+    added.expiresAt,
+    added.maxLife,
+    added.maxRenew,
+  ]
+}
+
+function encodePassword({ parameters, key }: NonNullable<NewPrincipal['password']>): Value[] {
+  const { log2N, r, p, salt } = parameters
+  return [log2N, r, p, salt, revealKey(key)]
+}
+
+export function decodeNewPrincipal(args: readonly Value[]): NewPrincipal {
+  const [principal, password, expiresAt, maxLife, maxRenew] = fields(args, 5)
+  return {
+    principal: principalOf(principal),
+    password: nullable(password, decodePassword),
+    expiresAt: nullable(expiresAt, numberOf),
+    maxLife: nullable(maxLife, positiveOf),
+    maxRenew: nullable(maxRenew, positiveOf),
+  }
+}
+
+function decodePassword(value: Value | undefined): NonNullable<NewPrincipal['password']> {
+  const [log2N, r, p, salt, key] = fields(value, 5)
+  return {
+    parameters: { log2N: numberOf(log2N), r: numberOf(r), p: numberOf(p), salt: bytesOf(salt, SIZE.SALT) },
+    key: new LongTermKey(bytesOf(key, SIZE.KEY).slice()),
+  }
+}
+
+function positiveOf(value: Value | undefined): number {
+  const number = numberOf(value)
+  if (number === 0) throw malformed('a lifetime of nothing')
+  return number
+}
+
+/** What `add` answers: the kvno, and the key where the KDC drew it. */
+export interface AddedPrincipal {
+  readonly kvno: number
+  readonly key: LongTermKey | null
+}
+
+export function encodeAddedPrincipal({ kvno, key }: AddedPrincipal): Value[] {
+  return [kvno, key && revealKey(key)]
+}
+
+export function decodeAddedPrincipal(results: readonly Value[]): AddedPrincipal {
+  const [kvno, key] = fields(results, 2)
+  return {
+    kvno: kvnoOf(kvno),
+    key: nullable(key, bytes => new LongTermKey(bytesOf(bytes, SIZE.KEY).slice())),
+  }
+}
+
+/** `show` and each row of `list`. Times in milliseconds since the epoch. */
+export interface PrincipalSummary {
+  readonly principal: Principal
+  /** The newest first. */
+  readonly kvnos: readonly number[]
+  readonly passwordBased: boolean
+  readonly disabled: boolean
+  readonly expiresAt: number | null
+  readonly maxLife: number | null
+  readonly maxRenew: number | null
+  readonly createdAt: number
+  readonly changedAt: number
+}
+
+export function encodePrincipalSummary(summary: PrincipalSummary): Value[] {
+  return [
+    summary.principal,
+    [...summary.kvnos],
+    summary.passwordBased,
+    summary.disabled,
+    summary.expiresAt,
+    summary.maxLife,
+    summary.maxRenew,
+    summary.createdAt,
+    summary.changedAt,
+  ]
+}
+
+export function decodePrincipalSummary(value: Value | undefined): PrincipalSummary {
+  const list = fields(value, 9)
+  return {
+    principal: principalOf(list[0]),
+    kvnos: listOf(list[1]).map(kvnoOf),
+    passwordBased: booleanOf(list[2]),
+    disabled: booleanOf(list[3]),
+    expiresAt: nullable(list[4], numberOf),
+    maxLife: nullable(list[5], numberOf),
+    maxRenew: nullable(list[6], numberOf),
+    createdAt: numberOf(list[7]),
+    changedAt: numberOf(list[8]),
+  }
+}
+
+/** A rule of policy: `allow`, `deny`, and each row of `policy`. A denial that matches always wins. */
+export interface PolicyRule {
+  readonly client: Pattern
+  readonly service: Pattern
+  readonly effect: 'allow' | 'deny'
+  /** Put into each ticket that the rule grants. */
+  readonly claims: Claims
+  /** Milliseconds; null the realm's. */
+  readonly maxLife: number | null
+  /** Become caveats in each ticket that the rule grants; null restricts nothing. */
+  readonly methods: readonly string[] | null
+  readonly paths: readonly string[] | null
+  readonly delegable: boolean
+}
+
+export function encodePolicyRule(rule: PolicyRule): Value[] {
+  return [
+    rule.client,
+    rule.service,
+    rule.effect,
+    encodeClaims(rule.claims),
+    rule.maxLife,
+    rule.methods && [...rule.methods],
+    rule.paths && [...rule.paths],
+    rule.delegable,
+  ]
+}
+
+export function decodePolicyRule(value: Value | readonly Value[] | undefined): PolicyRule {
+  const list = fields(value, 8)
+  return {
+    client: patternOf(list[0]),
+    service: patternOf(list[1]),
+    effect: effectOf(list[2]),
+    claims: decodeClaims(list[3]),
+    maxLife: nullable(list[4], positiveOf),
+    methods: nullable(list[5], caveatTextsOf),
+    paths: nullable(list[6], caveatTextsOf),
+    delegable: booleanOf(list[7]),
+  }
+}
+
+/** Each takes a byte at least of what the caveats of a ticket may have. */
+function caveatTextsOf(value: Value | undefined): string[] {
+  return listOf(value, LIMIT.CAVEATS_BYTES).map(textOf)
+}
+
+function effectOf(value: Value | undefined): PolicyRule['effect'] {
+  const effect = textOf(value)
+  if (effect !== 'allow' && effect !== 'deny') throw malformed('a rule allows or denies')
+  return effect
+}
+
+export function patternOf(value: Value | undefined): Pattern {
+  const text = textOf(value)
+  if (!isPattern(text)) throw malformed('a pattern outside the grammar')
+  return text
+}

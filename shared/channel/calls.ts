@@ -1,0 +1,49 @@
+import { decode, encode, type Value } from '../encoding/encoding.js'
+import { fields, numberOf, textOf } from '../encoding/fields.js'
+import { isPassing, isWireCode, malformed, OrthrusError, type WireCode } from '../errors.js'
+
+/** The calls of `kdc@realm` inside its channel: one message a call, one an answer (docs/protocol.md section 9). */
+
+export interface KdcCall {
+  /** Chosen by the caller, above 0; its answer bears it. */
+  readonly n: number
+  readonly method: string
+  readonly args: readonly Value[]
+}
+
+export type KdcAnswer =
+  | { readonly n: number; readonly results: readonly Value[] }
+  | { readonly n: number; readonly code: WireCode; readonly message: string }
+
+export function encodeCall({ n, method, args }: KdcCall): Uint8Array {
+  return encode([n, method, ...args])
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeCall(bytes: Uint8Array): KdcCall {
+  const list = decode(bytes)
+  const call = { n: numberOf(list[0]), method: textOf(list[1]), args: list.slice(2) }
+  if (call.n === 0) throw malformed('a call numbered 0, which is for events')
+  return call
+}
+
+export function encodeAnswer(answer: KdcAnswer): Uint8Array {
+  if ('code' in answer) return encode([answer.n, answer.code, answer.message])
+  return encode([answer.n, null, ...answer.results])
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeAnswer(bytes: Uint8Array): KdcAnswer {
+  const list = decode(bytes)
+  if (list[1] === null) return { n: numberOf(list[0]), results: list.slice(2) }
+  const [n, code, message] = fields(list, 3)
+  const text = textOf(code)
+  if (!isWireCode(text)) throw malformed('a code that does not exist')
+  return { n: numberOf(n), code: text, message: textOf(message) }
+}
+
+/** The results of an answer. @throws OrthrusError with the code that it gives, final unless it is a passing one */
+export function resultsOf(answer: KdcAnswer): readonly Value[] {
+  if ('results' in answer) return answer.results
+  throw new OrthrusError(answer.code, answer.message, { final: !isPassing(answer.code) })
+}

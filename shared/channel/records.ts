@@ -1,0 +1,181 @@
+import { sha256 } from '#primitives'
+import { concatBytes } from '../bytes.js'
+import { LABEL, LIMIT, SIZE, TYPE } from '../constants.js'
+import { deriveChannelKey, expand } from '../crypto/derive.js'
+import type { AuthKey, ChannelKey } from '../crypto/keys.js'
+import { openCounted, sealCounted } from '../crypto/seal.js'
+import { contentOf, HEADER_BYTES, header } from '../encoding/message.js'
+import { malformed, OrthrusError } from '../errors.js'
+
+/** The records of a channel (docs/protocol.md section 9). Opening one is `ap.ts` and `accept.ts`. */
+
+/** The binding of an AP-OPEN. @param target of the WebSocket's upgrade; '' over TCP and for `kdc@realm`. */
+export function channelBinding(target: string): Uint8Array {
+  if (target.includes('\n')) throw malformed('a line break inside what is bound')
+  return sha256(new TextEncoder().encode(`${LABEL.CHANNEL}\n${target}`))
+}
+
+const KIND = { DATA: 0, END: 1, PART: 2 } as const
+type Kind = (typeof KIND)[keyof typeof KIND]
+
+const NOTHING = new Uint8Array()
+const AAD = header(TYPE.RECORD)
+const PAYLOAD_BYTES = LIMIT.MESSAGE_BYTES - HEADER_BYTES - SIZE.TAG - 1
+
+export type ChannelRole = 'client' | 'service'
+
+/** What a record completed: a message, or the other side's end. */
+export type ChannelEvent =
+  | { readonly kind: 'message'; readonly message: Uint8Array }
+  | { readonly kind: 'end' }
+
+export interface ChannelOptions {
+  readonly role: ChannelRole
+  readonly key: ChannelKey
+  /** The largest message taken, bytes. */
+  readonly maxMessage: number
+}
+
+/** Both directions of one channel, as bytes: what carries them is the caller's. Once broken, it stays so. */
+export class RecordChannel {
+  readonly #sending: Uint8Array
+  readonly #receiving: Uint8Array
+  readonly #maxMessage: number
+  #sent = 0
+  #received = 0
+  /** The message that is being put together, and whether there is one. */
+  #pending: Uint8Array = NOTHING
+  #pendingBytes = 0
+  #amid = false
+  #state: { sentEnd: boolean; receivedEnd: boolean; broken: boolean } = {
+    sentEnd: false,
+    receivedEnd: false,
+    broken: false,
+  }
+
+  constructor({ role, key, maxMessage }: ChannelOptions) {
+    const toService = expand(key, 'client-to-service')
+    const toClient = expand(key, 'service-to-client')
+    this.#sending = role === 'client' ? toService : toClient
+    this.#receiving = role === 'client' ? toClient : toService
+    this.#maxMessage = maxMessage
+  }
+
+  /** The records that carry one message. @throws TypeError after `sealEnd` */
+  sealMessage(message: Uint8Array): Uint8Array[] {
+    const records: Uint8Array[] = []
+    let rest = message
+    while (rest.length > PAYLOAD_BYTES) {
+      records.push(this.#seal(KIND.PART, rest.subarray(0, PAYLOAD_BYTES)))
+      rest = rest.subarray(PAYLOAD_BYTES)
+    }
+    records.push(this.#seal(KIND.DATA, rest))
+    return records
+  }
+
+  /** A record that says nothing but who sends it: it completes an opening. */
+  sealGreeting(): Uint8Array {
+    return this.#seal(KIND.PART, NOTHING)
+  }
+
+  /** The record after which this side says no more. */
+  sealEnd(): Uint8Array {
+    const record = this.#seal(KIND.END, NOTHING)
+    this.#state.sentEnd = true
+    return record
+  }
+
+  #seal(kind: Kind, payload: Uint8Array): Uint8Array {
+    this.#requireWhole()
+    if (this.#state.sentEnd) throw new TypeError('this side of the channel has ended')
+    const plaintext = new Uint8Array(1 + payload.length)
+    plaintext[0] = kind
+    plaintext.set(payload, 1)
+    return concatBytes(AAD, sealCounted(this.#sending, this.#sent++, AAD, plaintext))
+  }
+
+  /** @returns what the record completes, if anything. @throws OrthrusError `channel_broken`, from then on always */
+  open(record: Uint8Array): ChannelEvent | undefined {
+    this.#requireWhole()
+    try {
+      return this.#take(this.#decrypt(record))
+    } catch (cause) {
+      this.#state.broken = true
+      this.#pending = NOTHING
+      throw cause instanceof OrthrusError && cause.code !== 'channel_broken' ? broken(cause.reason) : cause
+    }
+  }
+
+  /** That the other side has ended what it had to say. @throws OrthrusError `channel_broken` */
+  requireEnded(): void {
+    if (!this.#state.receivedEnd) throw broken('it was cut off')
+  }
+
+  #decrypt(record: Uint8Array): Uint8Array {
+    if (this.#state.receivedEnd) throw broken('a record after the end')
+    const plaintext = openCounted(this.#receiving, this.#received, AAD, contentOf(record, TYPE.RECORD))
+    if (plaintext === undefined)
+      throw broken('a record that is altered, missing, out of order or not of the peer')
+    this.#received++
+    return plaintext
+  }
+
+  #take(plaintext: Uint8Array): ChannelEvent | undefined {
+    const payload = plaintext.subarray(1)
+    switch (plaintext[0]) {
+      case KIND.DATA:
+        this.#append(payload)
+        return { kind: 'message', message: this.#assemble() }
+      case KIND.PART:
+        if (payload.length > 0) this.#append(payload)
+        return undefined
+      case KIND.END:
+        if (payload.length > 0 || this.#amid) throw broken('an end amid a message')
+        this.#state.receivedEnd = true
+        return { kind: 'end' }
+      default:
+        throw broken('a record of an unknown kind')
+    }
+  }
+
+  /** The buffer doubles, so that many small parts cost no more than a few large ones. */
+  #append(payload: Uint8Array): void {
+    const length = this.#pendingBytes + payload.length
+    if (length > this.#maxMessage) throw broken(`a message of more than ${this.#maxMessage} bytes`)
+    if (length > this.#pending.length) {
+      const larger = new Uint8Array(Math.max(length, Math.min(2 * this.#pending.length, this.#maxMessage)))
+      larger.set(this.#pending.subarray(0, this.#pendingBytes))
+      this.#pending = larger
+    }
+    this.#pending.set(payload, this.#pendingBytes)
+    this.#pendingBytes = length
+    this.#amid = true
+  }
+
+  #assemble(): Uint8Array {
+    const message = this.#pending.subarray(0, this.#pendingBytes)
+    this.#pending = NOTHING
+    this.#pendingBytes = 0
+    this.#amid = false
+    return message
+  }
+
+  #requireWhole(): void {
+    if (this.#state.broken) throw broken('it broke before')
+  }
+}
+
+function broken(reason: string): OrthrusError {
+  return new OrthrusError('channel_broken', `the channel is broken: ${reason}`, { hint: 'open a new one' })
+}
+
+/** The channel that an AP-OPEN and its AP-ACCEPT make. @param key `A` of the opening. */
+export function startChannel(
+  role: ChannelRole,
+  key: AuthKey,
+  apOpen: Uint8Array,
+  apAccept: Uint8Array,
+  maxMessage: number,
+): RecordChannel {
+  return new RecordChannel({ role, key: deriveChannelKey(key, apOpen, apAccept), maxMessage })
+}

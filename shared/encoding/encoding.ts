@@ -1,0 +1,203 @@
+import { Packr, RESET_BUFFER_MODE } from 'msgpackr/pack'
+import { plainBytes } from '../bytes.js'
+import { LIMIT } from '../constants.js'
+import { malformed } from '../errors.js'
+
+/**
+ * The MessagePack subset of docs/protocol.md section 3. msgpackr encodes; it never meets bytes from outside. The
+ * decoder is one strict walk that takes exactly one spelling of each value, so whatever decodes re-encodes to the
+ * same bytes.
+ */
+
+export type Value = null | boolean | number | string | Uint8Array | Value[]
+
+const packr = new Packr({ useRecords: false })
+
+/** @throws TypeError where a value has no spelling in the subset: the caller's mistake. */
+export function encode(list: readonly Value[]): Uint8Array {
+  return new Uint8Array(encodeBriefly(list))
+}
+
+/** As `encode`, in bytes that the next call overwrites: for who copies or seals them at once. */
+export function encodeBriefly(list: readonly Value[]): Uint8Array {
+  requireEncodable(list as Value[], 1)
+  return plainBytes(packr.pack(list, RESET_BUFFER_MODE))
+}
+
+function requireEncodable(value: Value, depth: number): void {
+  if (Array.isArray(value)) {
+    if (depth > LIMIT.DEPTH) throw new TypeError(`lists nest ${LIMIT.DEPTH} deep at the most`)
+    for (const item of value) requireEncodable(item, depth + 1)
+  } else if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value) || value < 0 || Object.is(value, -0)) {
+      throw new TypeError(`a number is whole and from 0 to 2^53-1, not ${value}`)
+    }
+  } else if (typeof value === 'string') {
+    if (!value.isWellFormed()) throw new TypeError('text with half a surrogate pair')
+  } else if (value !== null && typeof value !== 'boolean' && !(value instanceof Uint8Array)) {
+    throw new TypeError(`no encoding for a value of type ${typeof value}`)
+  }
+}
+
+/** Bytes in the result are views of `bytes`. @throws OrthrusError `malformed` */
+export function decode(bytes: Uint8Array): Value[] {
+  const reader = new Reader(plainBytes(bytes))
+  const value = reader.value(1)
+  if (!Array.isArray(value)) throw malformed('the body is not a list')
+  reader.end()
+  return value
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * Small values take far more room in memory than in a message: an empty list is one byte there. So what is decoded is
+ * counted as the platform will hold it, and refused beyond a floor and so much for each byte of the message. No message
+ * of the protocol comes to that: the worst are a caveat of 2 KiB that is nothing but lists, and a page of 100 rules of
+ * policy whose claims have names of two letters and empty lists for values, at 27 bytes a byte.
+ */
+const MEMORY = { FLOOR: 256 * 1024, A_BYTE: 16, LIST: 48, ITEM: 8, BYTES: 112, TEXT: 24 } as const
+
+/** Most texts are no longer; a `TextDecoder` takes longer to call than to work, and a view more room than they. */
+const SHORT_TEXT = 64
+
+/** Where short texts are put together, by their length: as codes, and as bytes where they are not ASCII. */
+const shortCodes = Array.from({ length: SHORT_TEXT + 1 }, (_, length) => new Array<number>(length).fill(0))
+const shortBytes = Array.from({ length: SHORT_TEXT + 1 }, (_, length) => new Uint8Array(length))
+
+class Reader {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #offset = 0
+  #memory: number
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#memory = MEMORY.FLOOR + MEMORY.A_BYTE * bytes.length
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  end(): void {
+    if (this.#offset !== this.#bytes.length) throw malformed('bytes behind the body')
+  }
+
+  value(depth: number): Value {
+    const form = this.#uint8()
+    if (form < 0x80) return form
+    if ((form & 0xf0) === 0x90) return this.#list(form & 0x0f, depth)
+    if ((form & 0xe0) === 0xa0) return this.#text(form & 0x1f)
+    switch (form) {
+      case 0xc0:
+        return null
+      case 0xc2:
+        return false
+      case 0xc3:
+        return true
+      case 0xc4:
+        return this.#binary(this.#uint8())
+      case 0xc5:
+        return this.#binary(shortest(this.#uint16(), 0x100))
+      case 0xcb:
+        return this.#float64()
+      case 0xcc:
+        return shortest(this.#uint8(), 0x80)
+      case 0xcd:
+        return shortest(this.#uint16(), 0x100)
+      case 0xce:
+        return shortest(this.#uint32(), 0x10000)
+      case 0xd9:
+        return this.#text(shortest(this.#uint8(), 0x20))
+      case 0xda:
+        return this.#text(shortest(this.#uint16(), 0x100))
+      case 0xdc:
+        return this.#list(shortest(this.#uint16(), 0x10), depth)
+      default:
+        throw malformed('a form of MessagePack that is not used here')
+    }
+  }
+
+  /** Each item takes a byte at least: what is announced beyond that is refused before anything is allocated. */
+  #list(length: number, depth: number): Value[] {
+    if (depth > LIMIT.DEPTH) throw malformed('lists nested too deep')
+    if (length > this.#bytes.length - this.#offset) throw malformed('a list longer than the message')
+    this.#count(MEMORY.LIST + MEMORY.ITEM * length)
+    const list = new Array<Value>(length)
+    for (let i = 0; i < length; i++) list[i] = this.value(depth + 1)
+    return list
+  }
+
+  #binary(length: number): Uint8Array {
+    this.#count(MEMORY.BYTES)
+    return this.#take(length)
+  }
+
+  #text(length: number): string {
+    // The platform has each text of one character once.
+    if (length > 1) this.#count(MEMORY.TEXT + length)
+    return length <= SHORT_TEXT ? this.#shortText(length) : utf8Text(this.#take(length))
+  }
+
+  #shortText(length: number): string {
+    const start = this.#advance(length)
+    const codes = shortCodes[length] as number[]
+    let all = 0
+    for (let i = 0; i < length; i++) {
+      const code = this.#bytes[start + i] as number
+      codes[i] = code
+      all |= code
+    }
+    if (all < 0x80) return String.fromCharCode.apply(null, codes)
+    const bytes = shortBytes[length] as Uint8Array
+    for (let i = 0; i < length; i++) bytes[i] = codes[i] as number
+    return utf8Text(bytes)
+  }
+
+  #count(bytes: number): void {
+    this.#memory -= bytes
+    if (this.#memory < 0) throw malformed('more small values than belong in a message of its length')
+  }
+
+  #float64(): number {
+    const value = this.#view.getFloat64(this.#advance(8))
+    if (!Number.isSafeInteger(value) || value < 2 ** 32)
+      throw malformed('a float that is no large whole number')
+    return value
+  }
+
+  #take(length: number): Uint8Array {
+    const start = this.#advance(length)
+    return this.#bytes.subarray(start, start + length)
+  }
+
+  #uint8(): number {
+    return this.#view.getUint8(this.#advance(1))
+  }
+
+  #uint16(): number {
+    return this.#view.getUint16(this.#advance(2))
+  }
+
+  #uint32(): number {
+    return this.#view.getUint32(this.#advance(4))
+  }
+
+  #advance(length: number): number {
+    const start = this.#offset
+    if (length > this.#bytes.length - start) throw malformed('cut off')
+    this.#offset = start + length
+    return start
+  }
+}
+
+function utf8Text(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    throw malformed('text that is not UTF-8')
+  }
+}
+
+function shortest(value: number, least: number): number {
+  if (value < least) throw malformed('a longer form than needed')
+  return value
+}

@@ -1,0 +1,67 @@
+import { TYPE } from '../constants.js'
+import { isMac } from '../crypto/derive.js'
+import type { AuthKey, LongTermKey } from '../crypto/keys.js'
+import { isWireCode, malformed, OrthrusError, type WireCode } from '../errors.js'
+import { fields, nullable, numberOf, textOf } from './fields.js'
+import { createMacMessage, createMessage, decodeMacMessage, decodeMessage, messageType } from './message.js'
+
+/** ERROR messages: type 05, which anyone may have written, and type 06, MAC'd (docs/protocol.md section 3). */
+
+export interface ErrorContent {
+  readonly code: WireCode
+  /** The sender's clock, milliseconds. */
+  readonly time: number
+  /** Only in a service's `clock_skew`: nothing stamped at or below it is accepted. */
+  readonly floor: number | null
+  readonly message: string
+}
+
+export interface WireError extends ErrorContent {
+  /** Whether its MAC was checked and holds. */
+  readonly authenticated: boolean
+}
+
+export function createError({ code, time, floor, message }: ErrorContent): Uint8Array {
+  return createMessage(TYPE.ERROR, [code, time, floor, message])
+}
+
+/** @param requestMac the MAC of the request that is answered. */
+export function createAuthenticatedError(
+  key: LongTermKey | AuthKey,
+  requestMac: Uint8Array,
+  { code, time, floor, message }: ErrorContent,
+): Uint8Array {
+  const body = [code, time, floor, message]
+  return createMacMessage(key, 'error', TYPE.ERROR_AUTHENTICATED, body, requestMac).bytes
+}
+
+/**
+ * An ERROR that answers the request with this MAC under this key. Type 05 comes back with `authenticated` false and
+ * proves nothing. @throws OrthrusError `auth_failed` for a type 06 of somebody else; `malformed`
+ */
+export function openError(bytes: Uint8Array, key: LongTermKey | AuthKey, requestMac: Uint8Array): WireError {
+  if (messageType(bytes) === TYPE.ERROR) return openUnauthenticatedError(bytes)
+  const { body, covered, mac } = decodeMacMessage(bytes, TYPE.ERROR_AUTHENTICATED)
+  if (!isMac(key, 'error', mac, covered, requestMac)) {
+    throw new OrthrusError('auth_failed', 'an error that is not authenticated by who should have sent it')
+  }
+  return { ...contentFrom(body), authenticated: true }
+}
+
+/** An ERROR of type 05, where there is no key to check anything with. @throws OrthrusError `malformed` */
+export function openUnauthenticatedError(bytes: Uint8Array): WireError {
+  return { ...contentFrom(decodeMessage(bytes, TYPE.ERROR)), authenticated: false }
+}
+
+function contentFrom(body: Parameters<typeof fields>[0]): ErrorContent {
+  const [code, time, floor, message] = fields(body, 4)
+  const text = textOf(code)
+  if (!isWireCode(text)) throw malformed('a code that does not exist')
+  return { code: text, time: numberOf(time), floor: nullable(floor, numberOf), message: textOf(message) }
+}
+
+/** Whether the bytes are an ERROR of either type. */
+export function isError(bytes: Uint8Array): boolean {
+  const type = messageType(bytes)
+  return type === TYPE.ERROR || type === TYPE.ERROR_AUTHENTICATED
+}

@@ -1,0 +1,96 @@
+import { LIMIT, SIZE } from '../constants.js'
+import { malformed } from '../errors.js'
+import { isPrincipal, type Principal } from '../principal.js'
+import type { Value } from './encoding.js'
+
+/** Readers of one decoded field each. What passes has its type; what does not is `malformed`. */
+
+export function fields(value: Value | readonly Value[] | undefined, count: number): readonly Value[] {
+  const list = listOf(value)
+  if (list.length !== count) throw malformed(`${list.length} fields where ${count} belong`)
+  return list
+}
+
+export function listOf(
+  value: Value | readonly Value[] | undefined,
+  most = Number.POSITIVE_INFINITY,
+): readonly Value[] {
+  if (!Array.isArray(value)) throw malformed('a list is missing')
+  if (value.length > most) throw malformed(`a list of ${value.length} where ${most} are the most`)
+  return value
+}
+
+export function textOf(value: Value | undefined): string {
+  if (typeof value !== 'string') throw malformed('text is missing')
+  return value
+}
+
+export function numberOf(value: Value | undefined): number {
+  if (typeof value !== 'number') throw malformed('a number is missing')
+  return value
+}
+
+export function booleanOf(value: Value | undefined): boolean {
+  if (typeof value !== 'boolean') throw malformed('true or false is missing')
+  return value
+}
+
+export function bytesOf(value: Value | undefined, length?: number): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw malformed('bytes are missing')
+  if (length !== undefined && value.length !== length) {
+    throw malformed(`${value.length} bytes where ${length} belong`)
+  }
+  return value
+}
+
+export function principalOf(value: Value | undefined): Principal {
+  const text = textOf(value)
+  if (!isPrincipal(text)) throw malformed('a name outside the grammar')
+  return text
+}
+
+export function kvnoOf(value: Value | undefined): number {
+  const kvno = numberOf(value)
+  if (kvno === 0) throw malformed('a kvno of 0')
+  return kvno
+}
+
+/** Only these bits may be set. */
+export function bitsOf(value: Value | undefined, defined: number): number {
+  const bits = numberOf(value)
+  // Bit operators see 32 bits only, hence the first comparison.
+  if (bits > defined || (bits & ~defined) !== 0) throw malformed('an undefined bit is set')
+  return bits
+}
+
+export function nullable<T>(value: Value | undefined, read: (value: Value | undefined) => T): T | null {
+  return value === null ? null : read(value)
+}
+
+/** A request's services: at most 32 and none twice. */
+export function servicesOf(value: Value | undefined): Principal[] {
+  const services = listOf(value, LIMIT.SERVICES).map(principalOf)
+  if (new Set(services).size !== services.length) throw malformed('a service twice')
+  return services
+}
+
+/** A list of caveats: at most 16 and 2 KiB together. What is in them is looked at when their MAC holds. */
+export function caveatListOf(value: Value | undefined): Uint8Array[] {
+  const caveats = listOf(value, LIMIT.CAVEATS).map(caveat => bytesOf(caveat))
+  if (caveatBytes(caveats) > LIMIT.CAVEATS_BYTES) throw malformed('caveats of more than 2 KiB')
+  return caveats
+}
+
+export function caveatBytes(caveats: readonly Uint8Array[]): number {
+  return caveats.reduce((sum, caveat) => sum + caveat.length, 0)
+}
+
+export function ticketBytesOf(value: Value | undefined): Uint8Array {
+  const ticket = bytesOf(value)
+  if (ticket.length > LIMIT.TICKET_BYTES) throw malformed('a ticket of more than 4 KiB')
+  return ticket
+}
+
+export function nonceOf(value: Value | undefined): Uint8Array {
+  return bytesOf(value, SIZE.NONCE)
+}

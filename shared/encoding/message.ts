@@ -1,0 +1,89 @@
+import { allocateBriefly, concatBytes, plainBytes } from '../bytes.js'
+import { LIMIT, type MessageType, SIZE, TYPE, VERSION } from '../constants.js'
+import { createMac } from '../crypto/derive.js'
+import type { AnyKey } from '../crypto/keys.js'
+import { malformed, OrthrusError } from '../errors.js'
+import { decode, encodeBriefly, type Value } from './encoding.js'
+
+/** The frame that all messages share: `version || type || body`, and for some `|| mac` (section 3). */
+
+export const HEADER_BYTES = 2
+
+const HEADERS = new Map(Object.values(TYPE).map(type => [type, new Uint8Array([VERSION, type])]))
+
+/** The two bytes that begin a message, which also are the aad where a message is sealed whole. Not to be changed. */
+export function header(type: MessageType): Uint8Array {
+  return HEADERS.get(type) as Uint8Array
+}
+
+/** Size, then version. @returns the type, known or not. @throws OrthrusError `too_large` `unsupported_version` */
+export function messageType(bytes: Uint8Array): number {
+  if (bytes.length > LIMIT.MESSAGE_BYTES) {
+    throw new OrthrusError('too_large', 'a message of more than 64 KiB', { final: true })
+  }
+  const [version, type] = bytes
+  if (version !== undefined && version !== VERSION) {
+    throw new OrthrusError('unsupported_version', `version ${version}`, { final: true, expected: VERSION })
+  }
+  if (type === undefined) throw malformed('a message without a header')
+  return type
+}
+
+/** The checks that come before a message's form; what is behind its header. */
+export function contentOf(bytes: Uint8Array, type: MessageType): Uint8Array {
+  const actual = messageType(bytes)
+  if (actual !== type) throw malformed(`a message of type ${actual} where ${type} belongs`)
+  return plainBytes(bytes).subarray(HEADER_BYTES)
+}
+
+export function createMessage(type: MessageType, body: readonly Value[]): Uint8Array {
+  return concatBytes(header(type), encodeBriefly(body))
+}
+
+export function decodeMessage(bytes: Uint8Array, type: MessageType): Value[] {
+  return decode(contentOf(bytes, type))
+}
+
+export interface CreatedMacMessage {
+  readonly bytes: Uint8Array
+  /** What of the bytes the MAC is over. */
+  readonly covered: Uint8Array
+  readonly mac: Uint8Array
+}
+
+/** A message with its MAC: over all its bytes, then `answered`, the MAC of the request where it is a reply. */
+export function createMacMessage<K extends AnyKey>(
+  key: K,
+  usage: K['usage'],
+  type: MessageType,
+  body: readonly Value[],
+  answered?: Uint8Array,
+): CreatedMacMessage {
+  const content = encodeBriefly(body)
+  const bytes = allocateBriefly(HEADER_BYTES + content.length + SIZE.MAC)
+  bytes.set(header(type))
+  bytes.set(content, HEADER_BYTES)
+  const covered = bytes.subarray(0, HEADER_BYTES + content.length)
+  const mac =
+    answered === undefined ? createMac(key, usage, covered) : createMac(key, usage, covered, answered)
+  bytes.set(mac, covered.length)
+  return { bytes, covered, mac }
+}
+
+/** A decoded message whose MAC has not been checked: the bytes it covers, and itself. */
+export interface MacMessage {
+  readonly body: Value[]
+  readonly covered: Uint8Array
+  readonly mac: Uint8Array
+}
+
+export function decodeMacMessage(bytes: Uint8Array, type: MessageType): MacMessage {
+  const content = contentOf(bytes, type)
+  const end = content.length - SIZE.MAC
+  if (end < 0) throw malformed('a message without its MAC')
+  return {
+    body: decode(content.subarray(0, end)),
+    covered: plainBytes(bytes).subarray(0, HEADER_BYTES + end),
+    mac: content.subarray(end),
+  }
+}

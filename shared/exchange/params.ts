@@ -1,0 +1,48 @@
+import { SCRYPT, SIZE, TYPE } from '../constants.js'
+import type { ScryptParameters } from '../crypto/primitives.js'
+import { bytesOf, fields, numberOf, principalOf, textOf } from '../encoding/fields.js'
+import { createMessage, decodeMessage } from '../encoding/message.js'
+import { malformed, OrthrusError } from '../errors.js'
+import type { Principal } from '../principal.js'
+
+/** How a password becomes a key: asked of the KDC, in clear and unproved (docs/protocol.md section 8). */
+
+export interface PasswordParameters extends ScryptParameters {
+  readonly salt: Uint8Array
+}
+
+const FUNCTION = 'scrypt'
+
+export function createParamsRequest(client: Principal): Uint8Array {
+  return createMessage(TYPE.PARAMS_REQ, [client])
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeParamsRequest(bytes: Uint8Array): Principal {
+  const [client] = fields(decodeMessage(bytes, TYPE.PARAMS_REQ), 1)
+  return principalOf(client)
+}
+
+export function createParamsReply({ log2N, r, p, salt }: PasswordParameters): Uint8Array {
+  return createMessage(TYPE.PARAMS_REP, [FUNCTION, log2N, r, p, salt])
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeParamsReply(bytes: Uint8Array): PasswordParameters {
+  const [name, log2N, r, p, salt] = fields(decodeMessage(bytes, TYPE.PARAMS_REP), 5)
+  if (textOf(name) !== FUNCTION) throw malformed('a password function that is not known')
+  return { log2N: numberOf(log2N), r: numberOf(r), p: numberOf(p), salt: bytesOf(salt, SIZE.SALT) }
+}
+
+/**
+ * That the parameters are neither so weak that a recorded login is easily guessed nor so heavy that they are an
+ * attack themselves: who answers may be anybody. @throws OrthrusError `refused_unproved`
+ */
+export function requireSoundParameters({ log2N, r, p }: ScryptParameters): void {
+  if (log2N >= SCRYPT.LOG2N && log2N <= SCRYPT.LOG2N_MAX && r === SCRYPT.R && p === SCRYPT.P) return
+  throw new OrthrusError('refused_unproved', `scrypt parameters out of bounds: 2^${log2N}, ${r}, ${p}`, {
+    final: true,
+    expected: `2^${SCRYPT.LOG2N} to 2^${SCRYPT.LOG2N_MAX}, ${SCRYPT.R}, ${SCRYPT.P}`,
+    hint: 'the KDC is misconfigured, or somebody answers in its place',
+  })
+}

@@ -1,0 +1,198 @@
+import { equalBytes, sha256 } from '#primitives'
+import { fromBase64url, toBase64url, toHex } from '../bytes.js'
+import { LABEL, LIMIT } from '../constants.js'
+import { isWireCode, malformed, OrthrusError, type WireCode } from '../errors.js'
+import { isRealm, type Realm } from '../principal.js'
+
+/** How the AP exchange travels in HTTP, and what of a request and response it covers (section 8). */
+
+export const COVERED_REQUEST_HEADERS = [
+  'content-type',
+  'content-encoding',
+  'range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'if-range',
+  'orthrus-credential',
+] as const
+
+export const COVERED_RESPONSE_HEADERS = ['content-type', 'content-range', 'location'] as const
+
+/** Headers by which frameworks take a request for another than it is: refused, whatever they say. */
+export const OVERRIDE_HEADERS = [
+  'x-http-method-override',
+  'x-method-override',
+  'x-http-method',
+  'x-original-url',
+  'x-rewrite-url',
+] as const
+
+export const CREDENTIAL_HEADER = 'orthrus-credential'
+export const SCHEME = 'Orthrus'
+
+/** Names, in any case, and values as they stood in the message; a name may come twice. */
+export type HeaderPairs = Iterable<readonly [name: string, value: string]>
+
+/** A body's bytes, or `null` for one that the binding does not cover. */
+export type CoveredBody = Uint8Array | null
+
+/** @throws OrthrusError `malformed` where a covered header is doubled or empty, or an override header is there */
+export function requestBinding(
+  method: string,
+  target: string,
+  headers: HeaderPairs,
+  body: CoveredBody,
+): Uint8Array {
+  return bindRequest(method, target, coveredRequestValues(headers), body)
+}
+
+/** The same for headers that were looked at before. @param values as `coveredRequestValues` gave them. */
+export function bindRequest(
+  method: string,
+  target: string,
+  values: readonly string[],
+  body: CoveredBody,
+): Uint8Array {
+  return digestLines([LABEL.HTTP_REQUEST, method, target, ...values, digestOf(body)])
+}
+
+/** @throws OrthrusError `malformed` where a covered header is doubled or empty */
+export function responseBinding(status: number, headers: HeaderPairs, body: CoveredBody): Uint8Array {
+  const values = coveredValues(RESPONSE_PLACES, COVERED_RESPONSE_HEADERS.length, headers)
+  return digestLines([LABEL.HTTP_RESPONSE, String(status), ...values, digestOf(body)])
+}
+
+/** The values of the covered headers in their order, '' for one that is missing. @throws OrthrusError `malformed` */
+export function coveredRequestValues(headers: HeaderPairs): string[] {
+  return coveredValues(REQUEST_PLACES, COVERED_REQUEST_HEADERS.length, headers)
+}
+
+const OVERRIDE = -1
+
+/** Where the value of each covered header goes. */
+const REQUEST_PLACES: ReadonlyMap<string, number> = new Map([
+  ...placesOf(COVERED_REQUEST_HEADERS),
+  ...OVERRIDE_HEADERS.map(name => [name, OVERRIDE] as const),
+])
+const RESPONSE_PLACES: ReadonlyMap<string, number> = new Map(placesOf(COVERED_RESPONSE_HEADERS))
+
+function placesOf(names: readonly string[]): (readonly [string, number])[] {
+  return names.map((name, at) => [name, at])
+}
+
+function coveredValues(places: ReadonlyMap<string, number>, count: number, headers: HeaderPairs): string[] {
+  const values = new Array<string>(count).fill('')
+  for (const [name, value] of headers) {
+    const at = places.get(name.toLowerCase())
+    if (at === undefined) continue
+    if (at === OVERRIDE) throw malformed(`the header ${name} is not taken`)
+    if (values[at] !== '') throw malformed(`the header ${name} twice`)
+    const trimmed = trim(value)
+    if (trimmed === '') throw malformed(`the header ${name} is empty`)
+    values[at] = trimmed
+  }
+  return values
+}
+
+/** Without the white space around it. A regular expression would look for the end from every space inside. */
+function trim(value: string): string {
+  let [start, end] = [0, value.length]
+  while (start < end && isSpace(value.charCodeAt(start))) start++
+  while (start < end && isSpace(value.charCodeAt(end - 1))) end--
+  return value.slice(start, end)
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}
+
+const DIGEST_OF_NOTHING = toHex(sha256(new Uint8Array()))
+
+function digestOf(body: CoveredBody): string {
+  if (body === null) return '-'
+  return body.length === 0 ? DIGEST_OF_NOTHING : toHex(sha256(body))
+}
+
+function digestLines(lines: readonly string[]): Uint8Array {
+  if (lines.some(line => line.includes('\n'))) throw malformed('a line break inside what is bound')
+  return sha256(latin1(lines.join('\n')))
+}
+
+/** Header texts are bytes in disguise: each character is one. @throws OrthrusError `malformed` */
+function latin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 0xff) throw malformed('a character that cannot stand in a request line or header')
+    bytes[i] = code
+  }
+  return bytes
+}
+
+/** Whether two bindings are the same. */
+export function isSameBinding(a: Uint8Array, b: Uint8Array): boolean {
+  return equalBytes(a, b)
+}
+
+/** The value of `Authorization`, or of `Authentication-Info`. */
+export function formatMessageHeader(bytes: Uint8Array): string {
+  return `${SCHEME} ${toBase64url(bytes)}`
+}
+
+/**
+ * The message in an `Authorization` header, or `undefined` where there is none of this scheme.
+ * @throws OrthrusError `too_large` over 8 KiB of base64url; `malformed`
+ */
+export function parseMessageHeader(value: string | undefined): Uint8Array | undefined {
+  const encoded = value?.match(/^orthrus +(\S*)$/i)?.[1]
+  if (encoded === undefined) return undefined
+  if (encoded.length > LIMIT.AUTHORIZATION_BYTES) {
+    throw new OrthrusError('too_large', 'an Authorization header of more than 8 KiB', { final: true })
+  }
+  return fromBase64url(encoded)
+}
+
+export interface Challenge {
+  readonly realm: Realm
+  readonly code?: WireCode
+  /** The ERROR message that says so; `code` alone proves nothing. */
+  readonly error?: Uint8Array
+}
+
+/** The value of `WWW-Authenticate`. */
+export function formatChallenge({ realm, code, error }: Challenge): string {
+  const parts = [`realm="${realm}"`]
+  if (code !== undefined) parts.push(`error="${code}"`)
+  if (error !== undefined) parts.push(`message="${toBase64url(error)}"`)
+  return `${SCHEME} ${parts.join(', ')}`
+}
+
+const CHALLENGE =
+  /^orthrus realm="([a-z0-9.-]{1,253})"(?:, error="([a-z_]{1,32})", message="([A-Za-z0-9_-]{0,2048})")?$/i
+
+/** `undefined` where the header is missing or of another scheme. @throws OrthrusError `malformed` */
+export function parseChallenge(value: string | undefined): Challenge | undefined {
+  if (value === undefined || !/^orthrus(?: |$)/i.test(value)) return undefined
+  const [, realm, code, message] = CHALLENGE.exec(value) ?? []
+  if (realm === undefined || !isRealm(realm)) throw malformed('a challenge of an unknown form')
+  if (code === undefined || message === undefined) return { realm }
+  if (!isWireCode(code)) throw malformed('a code that does not exist')
+  return { realm, code, error: fromBase64url(message) }
+}
+
+/** The HTTP status that goes with a code: 401 but for these. */
+const STATUS: Partial<Record<WireCode, number>> = {
+  malformed: 400,
+  caveat_failed: 403,
+  delegation_invalid: 403,
+  not_authorized: 403,
+  too_large: 413,
+  rate_limited: 429,
+  unavailable: 503,
+}
+
+export function statusOf(code: WireCode): number {
+  return STATUS[code] ?? 401
+}

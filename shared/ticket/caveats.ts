@@ -1,0 +1,196 @@
+import { decode, encode, type Value } from '../encoding/encoding.js'
+import { fields, listOf, numberOf, principalOf, textOf } from '../encoding/fields.js'
+import { malformed, OrthrusError } from '../errors.js'
+import type { Principal } from '../principal.js'
+import { isInside, isPlainPath, pathOf } from './caveat-path.js'
+import type { Claims } from './ticket.js'
+
+/** The closed list of caveats and what each checks (docs/protocol.md section 5). */
+
+export type Caveat =
+  | { readonly name: 'expires'; readonly time: number }
+  | { readonly name: 'services'; readonly services: readonly Principal[] }
+  | { readonly name: 'methods'; readonly methods: readonly string[] }
+  | { readonly name: 'paths'; readonly prefixes: readonly string[] }
+  | { readonly name: 'claims'; readonly claims: readonly string[] }
+  | { readonly name: 'holder'; readonly holder: Principal }
+  | { readonly name: 'app'; readonly app: string; readonly value: Value }
+
+/** Decides about the value of an `app` caveat: true where it holds. */
+export type CaveatChecker = (value: Value) => boolean
+
+/** What a caveat is held against. What is `undefined` is a missing fact, and the caveat that asks for it fails. */
+export interface Facts {
+  /** Milliseconds. */
+  readonly now: number
+  readonly service: Principal
+  readonly method: string | undefined
+  /** The target as it is bound: path and query. */
+  readonly target: string | undefined
+  /** Who presents the ticket as `delegated`. */
+  readonly holder: Principal | undefined
+  /** The service's own checkers by name. */
+  readonly checkers: ReadonlyMap<string, CaveatChecker>
+}
+
+/** @throws TypeError where a value has no encoding. */
+export function encodeCaveat(caveat: Caveat): Uint8Array {
+  return encode(toList(caveat))
+}
+
+function toList(caveat: Caveat): Value[] {
+  switch (caveat.name) {
+    case 'expires':
+      return [caveat.name, caveat.time]
+    case 'services':
+      return [caveat.name, [...caveat.services]]
+    case 'methods':
+      return [caveat.name, [...caveat.methods]]
+    case 'paths':
+      return [caveat.name, [...caveat.prefixes]]
+    case 'claims':
+      return [caveat.name, [...caveat.claims]]
+    case 'holder':
+      return [caveat.name, caveat.holder]
+    case 'app':
+      return [caveat.name, caveat.app, caveat.value]
+  }
+}
+
+/**
+ * The same bytes, as objects, are met again in tickets and chains that are kept. Not what an `app` caveat has in it:
+ * that may take fifty times its bytes, and goes to a checker that could change it.
+ */
+const decoded = new WeakMap<Uint8Array, Caveat>()
+
+/** Form and name. @param bytes must not be changed. @throws OrthrusError `caveat_failed` */
+export function decodeCaveat(bytes: Uint8Array): Caveat {
+  let caveat = decoded.get(bytes)
+  if (caveat === undefined) {
+    caveat = decodeAnew(bytes)
+    if (caveat.name !== 'app') decoded.set(bytes, caveat)
+  }
+  return caveat
+}
+
+function decodeAnew(bytes: Uint8Array): Caveat {
+  try {
+    return fromList(decode(bytes))
+  } catch (cause) {
+    if (cause instanceof OrthrusError) throw caveatFailed('a caveat', `has a wrong form: ${cause.reason}`)
+    throw cause
+  }
+}
+
+function fromList(list: Value[]): Caveat {
+  const name = textOf(list[0])
+  if (name === 'app') {
+    const [, app, value] = fields(list, 3)
+    return { name, app: textOf(app), value: value as Value }
+  }
+  const [, argument] = fields(list, 2)
+  switch (name) {
+    case 'expires':
+      return { name, time: numberOf(argument) }
+    case 'services':
+      return { name, services: listOf(argument).map(principalOf) }
+    case 'methods':
+      return { name, methods: listOf(argument).map(textOf) }
+    case 'paths':
+      return { name, prefixes: listOf(argument).map(prefixOf) }
+    case 'claims':
+      return { name, claims: listOf(argument).map(textOf) }
+    case 'holder':
+      return { name, holder: principalOf(argument) }
+    default:
+      throw malformed(`there is no caveat ${JSON.stringify(name.slice(0, 40))}`)
+  }
+}
+
+function prefixOf(value: Value): string {
+  const prefix = textOf(value)
+  if (!isPlainPath(prefix)) throw malformed('a path prefix that could mean two things')
+  return prefix
+}
+
+/** @throws OrthrusError `caveat_failed` where any does not hold. Each is looked at exactly once. */
+export function requireCaveats(caveats: readonly Caveat[], facts: Facts): void {
+  for (const caveat of caveats) requireCaveat(caveat, facts)
+}
+
+function requireCaveat(caveat: Caveat, facts: Facts): void {
+  if (holds(caveat, facts)) return
+  const label =
+    caveat.name === 'app' ? `the caveat app ${JSON.stringify(caveat.app)}` : `the caveat ${caveat.name}`
+  throw caveatFailed(label, `does not hold: ${factOf(caveat, facts)}`)
+}
+
+function holds(caveat: Caveat, facts: Facts): boolean {
+  switch (caveat.name) {
+    case 'expires':
+      return facts.now < caveat.time
+    case 'services':
+      return caveat.services.includes(facts.service)
+    case 'methods':
+      return facts.method !== undefined && caveat.methods.includes(facts.method)
+    case 'paths':
+      return isInside(pathOf(facts.target), caveat.prefixes)
+    case 'claims':
+      return true
+    case 'holder':
+      return facts.holder === caveat.holder
+    case 'app':
+      return facts.checkers.get(caveat.app)?.(caveat.value) === true
+  }
+}
+
+/** For the service's log: what the caveat asked for and what was there. */
+function factOf(caveat: Caveat, facts: Facts): string {
+  switch (caveat.name) {
+    case 'expires':
+      return `it ended at ${caveat.time}, now is ${facts.now}`
+    case 'services':
+      return `${facts.service} is not among ${caveat.services.join(', ')}`
+    case 'methods':
+      return `${facts.method ?? 'no method'} is not among ${caveat.methods.join(', ')}`
+    case 'paths':
+      return `${JSON.stringify(pathOf(facts.target) ?? null)} is not inside ${caveat.prefixes.join(', ')}`
+    case 'claims':
+      return 'never'
+    case 'holder':
+      return `presented by ${facts.holder ?? 'the client itself'}, made for ${caveat.holder}`
+    case 'app':
+      return facts.checkers.has(caveat.app) ? 'its checker refused' : 'this service has no checker for it'
+  }
+}
+
+function caveatFailed(label: string, reason: string): OrthrusError {
+  return new OrthrusError('caveat_failed', `${label} ${reason}`, { final: true })
+}
+
+export interface VisibleClaims {
+  readonly claims: Claims
+  /** Whether the ticket has claims that its caveats keep back. */
+  readonly withheld: boolean
+}
+
+/** The claims that every `claims` caveat of the ticket names. */
+export function visibleClaims(claims: Claims, caveats: readonly Caveat[]): VisibleClaims {
+  const visible = claims.filter(([name]) =>
+    caveats.every(caveat => caveat.name !== 'claims' || caveat.claims.includes(name)),
+  )
+  return { claims: visible, withheld: visible.length < claims.length }
+}
+
+/** The least `expires` of the list, or infinity. */
+export function earliestExpiry(caveats: readonly Caveat[]): number {
+  return Math.min(
+    Number.POSITIVE_INFINITY,
+    ...caveats.map(caveat => (caveat.name === 'expires' ? caveat.time : Number.POSITIVE_INFINITY)),
+  )
+}
+
+/** Whether every `services` caveat of the list names the service. */
+export function allowsService(caveats: readonly Caveat[], service: Principal): boolean {
+  return caveats.every(caveat => caveat.name !== 'services' || caveat.services.includes(service))
+}

@@ -1,0 +1,121 @@
+import { equalBytes, sha256 } from '#primitives'
+import { concatBytes, fromBase64url, toBase64url } from '../bytes.js'
+import { LABEL, SIZE } from '../constants.js'
+import { AuthKey, ChainKey, revealKey } from '../crypto/keys.js'
+import type { RandomSource } from '../crypto/random.js'
+import { open, seal } from '../crypto/seal.js'
+import { decode, encode } from '../encoding/encoding.js'
+import {
+  booleanOf,
+  bytesOf,
+  caveatListOf,
+  fields,
+  numberOf,
+  principalOf,
+  ticketBytesOf,
+} from '../encoding/fields.js'
+import { OrthrusError } from '../errors.js'
+import type { Principal } from '../principal.js'
+import { decodeInnerTicket, type SealedTicket } from './ticket.js'
+
+/** A ticket as it is handed to a delegate (docs/protocol.md section 8, "Hand-off"). Whoever has it can use it. */
+export interface Credential {
+  readonly ticket: SealedTicket
+  readonly caveats: readonly Uint8Array[]
+  /** `K_n`, which can add caveats, or `A_n`, which cannot: a closed credential. */
+  readonly key: ChainKey | AuthKey
+  readonly service: Principal
+  readonly client: Principal
+  /** Milliseconds, KDC time. */
+  readonly endTime: number
+}
+
+const PREFIX = 'orthrus1_'
+
+function encodeCredential({ ticket, caveats, key, service, client, endTime }: Credential): Uint8Array {
+  return encode([
+    ticket.bytes,
+    [...caveats],
+    revealKey(key),
+    key instanceof AuthKey,
+    service,
+    client,
+    endTime,
+  ])
+}
+
+function decodeCredential(array: Uint8Array): Credential {
+  try {
+    const list = fields(decode(array), 7)
+    const key = bytesOf(list[2], SIZE.KEY).slice()
+    return {
+      ticket: decodeInnerTicket(ticketBytesOf(list[0])),
+      caveats: caveatListOf(list[1]),
+      key: booleanOf(list[3]) ? new AuthKey(key) : new ChainKey(key),
+      service: principalOf(list[4]),
+      client: principalOf(list[5]),
+      endTime: numberOf(list[6]),
+    }
+  } catch (cause) {
+    if (cause instanceof OrthrusError) throw invalid('is not a credential of this version')
+    throw cause
+  }
+}
+
+/** As text, which is a secret: `orthrus1_...` with a check that tells a cut-off one from a wrong one. */
+export function formatCredential(credential: Credential): string {
+  const array = encodeCredential(credential)
+  return PREFIX + toBase64url(concatBytes(array, checkOf(array)))
+}
+
+/** @throws OrthrusError `credential_invalid` where it is cut off, altered or something else */
+export function parseCredential(text: string): Credential {
+  if (!text.startsWith(PREFIX)) throw invalid(`does not begin with ${PREFIX}`)
+  const bytes = bytesFrom(text.slice(PREFIX.length))
+  const array = bytes.subarray(0, Math.max(0, bytes.length - SIZE.CHECK))
+  if (!equalBytes(checkOf(array), bytes.subarray(array.length)))
+    throw invalid('was cut off or altered on its way')
+  return decodeCredential(array)
+}
+
+function bytesFrom(text: string): Uint8Array {
+  try {
+    return fromBase64url(text)
+  } catch {
+    throw invalid('was cut off or altered on its way')
+  }
+}
+
+function checkOf(array: Uint8Array): Uint8Array {
+  return sha256(array).subarray(0, SIZE.CHECK)
+}
+
+function invalid(reason: string): OrthrusError {
+  return new OrthrusError('credential_invalid', `the credential ${reason}`, {
+    final: true,
+    hint: 'copy it again, whole, from where it was made',
+  })
+}
+
+/** Sealed to the service of the request whose key and nonce these are. */
+export function sealHandOff(
+  key: AuthKey,
+  nonce: Uint8Array,
+  credential: Credential,
+  random: RandomSource,
+): Uint8Array {
+  return seal(key, 'hand-off', handOffAad(nonce), encodeCredential(credential), random)
+}
+
+/** @throws OrthrusError `credential_invalid` */
+export function openHandOff(key: AuthKey, nonce: Uint8Array, box: Uint8Array): Credential {
+  const array = open(key, 'hand-off', handOffAad(nonce), box)
+  if (array === undefined) throw invalid('was not sealed for this request')
+  return decodeCredential(array)
+}
+
+const handOffLabel = new TextEncoder().encode(LABEL.HAND_OFF)
+
+function handOffAad(nonce: Uint8Array): Uint8Array {
+  return concatBytes(handOffLabel, nonce)
+}

@@ -1,0 +1,65 @@
+import { LRUCache } from 'lru-cache'
+import { equalBytes } from '#primitives'
+import { latin1Text } from '../bytes.js'
+import { SIZE } from '../constants.js'
+import type { LongTermKey } from '../crypto/keys.js'
+import { type OpenedTicket, openTicket, type SealedTicket } from './ticket.js'
+
+/** What an ordinary entry is reckoned to take, bytes. Larger tickets take the room of several. */
+const ENTRY_BYTES = 4 * 1024
+/** An opened ticket: its sealed bytes, its plaintext, and as much again decoded and derived. */
+const BYTES_A_TICKET_BYTE = 4
+const FIXED_BYTES = 1024
+
+interface Entry {
+  readonly sealed: Uint8Array
+  readonly key: LongTermKey
+  readonly opened: OpenedTicket
+}
+
+/**
+ * Tickets that opened, remembered by their exact bytes until they end. What does not open leaves no trace, and what
+ * does is bounded by number and by memory, whoever sends it: a client with many tickets can push out others', which
+ * then are opened again, and no more.
+ */
+export class OpenedTickets {
+  readonly #entries: LRUCache<string, Entry>
+
+  /** @param entries how many ordinary tickets are remembered. @throws TypeError unless a whole number from 1 */
+  constructor(entries: number) {
+    if (!Number.isSafeInteger(entries) || entries < 1) {
+      throw new TypeError(`the entries of a ticket cache are a whole number from 1, not ${entries}`)
+    }
+    this.#entries = new LRUCache({ max: entries, maxSize: entries * ENTRY_BYTES })
+  }
+
+  /** How many tickets are remembered. */
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /**
+   * @param key the service's of the ticket's kvno, the same object while it is the same key.
+   * @param now milliseconds; what has ended is opened, and not remembered.
+   * @throws OrthrusError `ticket_invalid`
+   */
+  open(ticket: SealedTicket, key: LongTermKey, now: number): OpenedTicket {
+    const name = nameOf(ticket)
+    const known = this.#entries.get(name)
+    if (known !== undefined && known.key === key && equalBytes(known.sealed, ticket.bytes)) {
+      if (now < known.opened.endTime) return known.opened
+      this.#entries.delete(name)
+    }
+    const opened = openTicket(ticket, key)
+    // A copy: the ticket is a view of the message that brought it.
+    const entry = { sealed: ticket.bytes.slice(), key, opened }
+    const size = FIXED_BYTES + BYTES_A_TICKET_BYTE * ticket.bytes.length
+    if (now < opened.endTime) this.#entries.set(name, entry, { size })
+    return opened
+  }
+}
+
+/** The nonce of its box, which the KDC draws for each ticket: short, and no two tickets share one. */
+function nameOf({ box }: SealedTicket): string {
+  return latin1Text(box.subarray(0, SIZE.SEAL_NONCE))
+}

@@ -1,0 +1,241 @@
+import { LRUCache } from 'lru-cache'
+import { concatBytes } from '../bytes.js'
+import { FLAGS_DEFINED, LIMIT, SIZE, TYPE, WINDOW } from '../constants.js'
+import { type LongTermKey, revealKey, SessionKey } from '../crypto/keys.js'
+import type { RandomSource } from '../crypto/random.js'
+import { open, seal } from '../crypto/seal.js'
+import { decode, encodeBriefly, type Value } from '../encoding/encoding.js'
+import {
+  bitsOf,
+  bytesOf,
+  caveatListOf,
+  fields,
+  kvnoOf,
+  listOf,
+  nullable,
+  numberOf,
+  principalOf,
+  textOf,
+} from '../encoding/fields.js'
+import { createMessage, decodeMessage, header } from '../encoding/message.js'
+import { malformed, OrthrusError } from '../errors.js'
+import type { Principal } from '../principal.js'
+
+/** Tickets (docs/protocol.md section 4). A `SealedTicket` claims a service; an `OpenedTicket` has been proved. */
+
+export type ClaimValue = string | number | boolean | readonly string[]
+/** Names ascending by their UTF-8 bytes, none twice. */
+export type Claims = readonly (readonly [name: string, value: ClaimValue])[]
+
+export interface SealedTicket {
+  readonly service: Principal
+  readonly kvno: number
+  readonly box: Uint8Array
+  /** The whole ticket, as it travels. */
+  readonly bytes: Uint8Array
+}
+
+/** What a ticket says, to the service and, but for the client's id and the caveats, to the client in its grant. */
+export interface TicketContent {
+  readonly ticketId: Uint8Array
+  readonly client: Principal
+  readonly clientId: Uint8Array
+  readonly key: SessionKey
+  /** Milliseconds, KDC time. */
+  readonly authTime: number
+  readonly startTime: number
+  readonly endTime: number
+  readonly renewTill: number | null
+  readonly flags: number
+  readonly claims: Claims
+  readonly caveats: readonly Uint8Array[]
+}
+
+/** A ticket whose box was opened with its service's key: what it says, the KDC said. */
+export interface OpenedTicket extends TicketContent {
+  readonly service: Principal
+  readonly kvno: number
+  readonly opened: true
+}
+
+/** @throws OrthrusError `malformed` `unsupported_version` */
+export function decodeTicket(bytes: Uint8Array): SealedTicket {
+  const [service, kvno, box] = fields(decodeMessage(bytes, TYPE.TICKET), 3)
+  return { service: principalOf(service), kvno: kvnoOf(kvno), box: bytesOf(box), bytes }
+}
+
+/** A ticket inside another message: whatever is wrong with it, that message is `malformed`. */
+export function decodeInnerTicket(bytes: Uint8Array): SealedTicket {
+  try {
+    return decodeTicket(bytes)
+  } catch (cause) {
+    if (cause instanceof OrthrusError) throw malformed('the ticket in it is malformed')
+    throw cause
+  }
+}
+
+/** The same few services come again and again. */
+const aads = new LRUCache<string, Uint8Array>({ max: 1_000 })
+
+function aadOf(service: Principal, kvno: number): Uint8Array {
+  const name = `${kvno} ${service}`
+  let aad = aads.get(name)
+  if (aad === undefined) {
+    aad = concatBytes(header(TYPE.TICKET), encodeBriefly([service, kvno])).slice()
+    aads.set(name, aad)
+  }
+  return aad
+}
+
+/** @param key the service's long-term key of that kvno. */
+export function sealTicket(
+  service: Principal,
+  kvno: number,
+  key: LongTermKey,
+  content: TicketContent,
+  random: RandomSource,
+): SealedTicket {
+  const box = seal(key, 'ticket', aadOf(service, kvno), encodeBriefly(encodeContent(content)), random)
+  return { service, kvno, box, bytes: createMessage(TYPE.TICKET, [service, kvno, box]) }
+}
+
+function encodeContent(content: TicketContent): Value[] {
+  return [
+    content.ticketId,
+    content.client,
+    content.clientId,
+    revealKey(content.key),
+    content.authTime,
+    content.startTime,
+    content.endTime,
+    content.renewTill,
+    content.flags,
+    encodeClaims(content.claims),
+    [...content.caveats],
+  ]
+}
+
+/** @throws OrthrusError `ticket_invalid` where the box is not the KDC's for this service, kvno and key. */
+export function openTicket(ticket: SealedTicket, key: LongTermKey): OpenedTicket {
+  const plaintext = open(key, 'ticket', aadOf(ticket.service, ticket.kvno), ticket.box)
+  if (plaintext === undefined) throw ticketInvalid(ticket, 'its box does not open')
+  try {
+    return decodeContent(ticket, plaintext)
+  } catch (cause) {
+    if (cause instanceof OrthrusError) throw ticketInvalid(ticket, `what is in it has a wrong form`)
+    throw cause
+  }
+}
+
+export function ticketInvalid(ticket: SealedTicket, reason: string): OrthrusError {
+  return new OrthrusError(
+    'ticket_invalid',
+    `the ticket for ${ticket.service}, kvno ${ticket.kvno}: ${reason}`,
+    {
+      service: ticket.service,
+      kvno: ticket.kvno,
+    },
+  )
+}
+
+function decodeContent({ service, kvno }: SealedTicket, plaintext: Uint8Array): OpenedTicket {
+  const list = fields(decode(plaintext), 11)
+  return {
+    service,
+    kvno,
+    ticketId: bytesOf(list[0], SIZE.TICKET_ID),
+    client: principalOf(list[1]),
+    clientId: bytesOf(list[2], SIZE.CLIENT_ID),
+    key: takeKey(bytesOf(list[3], SIZE.KEY)),
+    authTime: numberOf(list[4]),
+    startTime: numberOf(list[5]),
+    endTime: numberOf(list[6]),
+    renewTill: nullable(list[7], numberOf),
+    flags: bitsOf(list[8], FLAGS_DEFINED),
+    claims: decodeClaims(list[9]),
+    caveats: caveatListOf(list[10]),
+    opened: true,
+  }
+}
+
+/** Out of the plaintext, which stays as long as its caveats do: the value of one goes to an application as a view of it. */
+function takeKey(bytes: Uint8Array): SessionKey {
+  const key = new SessionKey(bytes.slice())
+  bytes.fill(0)
+  return key
+}
+
+export function encodeClaims(claims: Claims): Value[] {
+  return claims.map(([name, value]) => [name, Array.isArray(value) ? [...value] : (value as Value)])
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeClaims(value: Value | undefined): Claims {
+  const list = listOf(value, LIMIT.CLAIMS)
+  const claims = list.map(claim => {
+    const [name, claimed] = fields(claim, 2)
+    return [textOf(name), claimValueOf(claimed)] as const
+  })
+  for (let i = 1; i < claims.length; i++) {
+    if (compareNames(claims[i - 1]?.[0] ?? '', claims[i]?.[0] ?? '') >= 0)
+      throw malformed('claims out of order')
+  }
+  if (list.length > 0 && encodeBriefly(list).length > LIMIT.CLAIMS_BYTES)
+    throw malformed('claims of more than 2 KiB')
+  return claims
+}
+
+function claimValueOf(value: Value | undefined): ClaimValue {
+  if (Array.isArray(value)) return value.map(textOf)
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
+  throw malformed('a claim of a type that claims do not have')
+}
+
+const utf8 = new TextEncoder()
+
+/** By their UTF-8 bytes, which is not how JavaScript compares texts beyond U+FFFF. */
+export function compareNames(a: string, b: string): number {
+  const left = utf8.encode(a)
+  const right = utf8.encode(b)
+  const shared = Math.min(left.length, right.length)
+  for (let i = 0; i < shared; i++) {
+    const difference = (left[i] as number) - (right[i] as number)
+    if (difference !== 0) return difference
+  }
+  return left.length - right.length
+}
+
+/**
+ * Whether the ticket is valid at `now` for who may have another clock than the KDC's: a service (section 4).
+ * @throws OrthrusError `ticket_not_yet_valid` `ticket_expired`
+ */
+export function requireValidAtService(ticket: OpenedTicket, now: number): void {
+  requireValid(ticket, now, WINDOW.START_ALLOWANCE)
+}
+
+/** The same at the KDC, whose clock the times in the ticket are of. */
+export function requireValidAtKdc(ticket: OpenedTicket, now: number): void {
+  requireValid(ticket, now, 0)
+}
+
+function requireValid(ticket: OpenedTicket, now: number, allowance: number): void {
+  const { service, client: principal, startTime, endTime } = ticket
+  if (now < startTime - allowance) {
+    throw new OrthrusError('ticket_not_yet_valid', `${principal}'s ticket for ${service} begins later`, {
+      final: true,
+      principal,
+      service,
+      expected: startTime,
+      actual: now,
+    })
+  }
+  if (now >= endTime) {
+    throw new OrthrusError('ticket_expired', `${principal}'s ticket for ${service} has ended`, {
+      final: true,
+      principal,
+      service,
+      expected: endTime,
+      actual: now,
+    })
+  }
+}

@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest'
+import { toHex } from '../../../shared/bytes.js'
+import {
+  COVERED_REQUEST_HEADERS,
+  COVERED_RESPONSE_HEADERS,
+  formatChallenge,
+  formatMessageHeader,
+  OVERRIDE_HEADERS,
+  parseChallenge,
+  parseMessageHeader,
+  requestBinding,
+  responseBinding,
+  statusOf,
+} from '../../../shared/http/binding.js'
+import { parseRealm } from '../../../shared/principal.js'
+import { hex, vectors } from '../../vectors.js'
+
+const v = vectors<{
+  coveredRequestHeaders: string[]
+  coveredResponseHeaders: string[]
+  request: {
+    method: string
+    target: string
+    headers: Record<string, string>
+    body: string | null
+    binding: string
+  }[]
+  response: { status: number; headers: Record<string, string>; body: string | null; binding: string }[]
+}>('http')
+
+const body = (text: string | null) => (text === null ? null : hex(text))
+const nothing = new Uint8Array()
+
+describe('HTTP vectors', () => {
+  it('cover these headers', () => {
+    expect(COVERED_REQUEST_HEADERS).toEqual(v.coveredRequestHeaders)
+    expect(COVERED_RESPONSE_HEADERS).toEqual(v.coveredResponseHeaders)
+  })
+
+  it.each(v.request)('$method $target', request => {
+    const { method, target, headers, binding } = request
+    expect(toHex(requestBinding(method, target, Object.entries(headers), body(request.body)))).toBe(binding)
+  })
+
+  it.each(v.response)('response $status', response => {
+    const { status, headers, binding } = response
+    expect(toHex(responseBinding(status, Object.entries(headers), body(response.body)))).toBe(binding)
+  })
+})
+
+describe('bindings', () => {
+  const bind = (...headers: [string, string][]) => toHex(requestBinding('GET', '/', headers, nothing))
+
+  it('take names in any case and trim values', () => {
+    expect(bind(['Content-TYPE', ' \tx '])).toBe(bind(['content-type', 'x']))
+    expect(bind(['x-other', 'x'])).toBe(bind())
+  })
+
+  it.each([...COVERED_REQUEST_HEADERS])('refuse %s twice or empty', name => {
+    for (const headers of [
+      [
+        [name, 'a'],
+        [name.toUpperCase(), 'a'],
+      ],
+      [[name, '']],
+      [[name, ' \t']],
+    ] as [string, string][][]) {
+      expect(() => bind(...headers)).toThrow(expect.objectContaining({ code: 'malformed' }))
+    }
+  })
+
+  it.each([...OVERRIDE_HEADERS])('refuse %s', name => {
+    expect(() => bind([name, ''])).toThrow(expect.objectContaining({ code: 'malformed' }))
+    expect(() => bind([name.toUpperCase(), 'x'])).toThrow(expect.objectContaining({ code: 'malformed' }))
+  })
+
+  it('never let one line be two', () => {
+    expect(() => requestBinding('GET', '/\n', [], nothing)).toThrow(
+      expect.objectContaining({ code: 'malformed' }),
+    )
+    expect(() => bind(['range', 'a\nb'])).toThrow(expect.objectContaining({ code: 'malformed' }))
+  })
+
+  it('take values as bytes', () => {
+    expect(bind(['range', '\u00e9'])).not.toBe(bind(['range', 'e']))
+    expect(() => bind(['range', '\u0100'])).toThrow(expect.objectContaining({ code: 'malformed' }))
+  })
+
+  it('tell a body from none that is covered, whatever the body says', () => {
+    const dash = new TextEncoder().encode('-')
+    expect(requestBinding('POST', '/', [], dash)).not.toEqual(requestBinding('POST', '/', [], null))
+  })
+})
+
+describe('header texts', () => {
+  const realm = parseRealm('demo.example')
+
+  it('carry a message', () => {
+    const bytes = hex('0108ff')
+    expect(parseMessageHeader(formatMessageHeader(bytes))).toEqual(bytes)
+    expect(parseMessageHeader('orthrus AQj_')).toEqual(bytes)
+  })
+
+  it.each([undefined, '', 'Bearer x', 'Orthrus', 'OrthrusAQ', 'Orthrus a b'])('carry none in %j', value => {
+    expect(parseMessageHeader(value)).toBeUndefined()
+  })
+
+  it('are too large over 8 KiB', () => {
+    expect(parseMessageHeader(`Orthrus ${'A'.repeat(8192)}`)).toHaveLength(6144)
+    expect(() => parseMessageHeader(`Orthrus ${'A'.repeat(8193)}`)).toThrow(
+      expect.objectContaining({ code: 'too_large' }),
+    )
+    expect(() => parseMessageHeader('Orthrus A=')).toThrow(expect.objectContaining({ code: 'malformed' }))
+  })
+
+  it('challenge', () => {
+    expect(formatChallenge({ realm })).toBe('Orthrus realm="demo.example"')
+    expect(parseChallenge('Orthrus realm="demo.example"')).toEqual({ realm })
+    const whole = { realm, code: 'replay' as const, error: hex('0105') }
+    expect(formatChallenge(whole)).toBe('Orthrus realm="demo.example", error="replay", message="AQU"')
+    expect(parseChallenge(formatChallenge(whole))).toEqual(whole)
+    expect(parseChallenge('Basic realm="x"')).toBeUndefined()
+    expect(parseChallenge(undefined)).toBeUndefined()
+  })
+
+  it.each([
+    'Orthrus',
+    'Orthrus realm="A"',
+    'Orthrus realm="a", error="nonsense", message="AQ"',
+    'Orthrus realm="a", x',
+  ])('are malformed: %s', value => {
+    expect(() => parseChallenge(value)).toThrow(expect.objectContaining({ code: 'malformed' }))
+  })
+
+  it.each([
+    ['malformed', 400],
+    ['caveat_failed', 403],
+    ['delegation_invalid', 403],
+    ['not_authorized', 403],
+    ['too_large', 413],
+    ['rate_limited', 429],
+    ['unavailable', 503],
+    ['replay', 401],
+    ['clock_skew', 401],
+  ] as const)('%s is status %i', (code, status) => {
+    expect(statusOf(code)).toBe(status)
+  })
+})
+
+describe('white space', () => {
+  it('inside a value costs no more than its length', () => {
+    const header = (spaces: number): [string, string][] => [['content-type', `a${' '.repeat(spaces)}b`]]
+    const cost = (spaces: number): number => {
+      const begin = performance.now()
+      requestBinding('GET', '/', header(spaces), nothing)
+      return performance.now() - begin
+    }
+    cost(1_000)
+    // A search that begins anew at every space would take some 10^12 steps.
+    expect(cost(1_000_000)).toBeLessThan(5_000)
+  })
+})

@@ -1,0 +1,55 @@
+import { chmod, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readKeytabFile as readWithoutFiles } from '../../../shared/keytab/keytab-file.js'
+import { readKeytabFile } from '../../../shared/keytab/keytab-file.node.js'
+
+describe('a keytab file', () => {
+  let folder = ''
+  let path = ''
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'orthrus-keytab-'))
+    path = join(folder, 'web.keytab')
+    await writeFile(path, '# orthrus keytab 1\n', { mode: 0o600 })
+  })
+  afterEach(() => rm(folder, { recursive: true, force: true }))
+
+  const refused = (hint: RegExp) =>
+    expect.objectContaining({ code: 'keytab_invalid', message: expect.stringMatching(hint) })
+
+  it.each([0o600, 0o400])('of mode %o is read', async mode => {
+    await chmod(path, mode)
+    expect(await readKeytabFile(path)).toBe('# orthrus keytab 1\n')
+  })
+
+  it.each([0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666])('of mode %o is refused', async mode => {
+    await chmod(path, mode)
+    await expect(readKeytabFile(path)).rejects.toEqual(refused(/chmod 600/))
+    expect(await readKeytabFile(path, { allowReadableKeytab: true })).toBe('# orthrus keytab 1\n')
+  })
+
+  it('is no symbolic link, but where secrets are mounted so', async () => {
+    const link = join(folder, 'link.keytab')
+    await symlink(path, link)
+    await expect(readKeytabFile(link)).rejects.toEqual(refused(/symbolic link/))
+    expect(await readKeytabFile(link, { allowReadableKeytab: true })).toBe('# orthrus keytab 1\n')
+  })
+
+  it('that is missing tells how to make one', async () => {
+    await expect(readKeytabFile(join(folder, 'none'))).rejects.toEqual(refused(/orthrus admin add/))
+  })
+
+  it('is no folder', async () => {
+    await expect(readKeytabFile(folder)).rejects.toEqual(refused(/no plain file/))
+  })
+
+  it('is not as large as a disk', async () => {
+    await truncate(path, 2 ** 40)
+    await expect(readKeytabFile(path)).rejects.toEqual(refused(/larger/))
+  })
+
+  it('does not exist where there are no files', async () => {
+    await expect(readWithoutFiles(path)).rejects.toThrow(TypeError)
+  })
+})
