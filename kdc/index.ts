@@ -5,8 +5,7 @@ export { type ErrorCode, type ErrorFacts, OrthrusError } from '../shared/errors.
 export { formatKeytab, type KeytabEntry } from '../shared/keytab/keytab.js'
 export type { Logger } from '../shared/logger.js'
 export { type Clock, systemClock } from '../shared/time.js'
-export { type CreateRealmOptions, createRealm, type RealmLifetimes } from './create-realm.js'
-export { DEFAULT_LIMITS, type Limits, type Rate } from './defaults.js'
+export { DEFAULT_LIMITS, type Limits, type Rate } from './limits/defaults.js'
 export {
   DATA_FILES,
   type KdcData,
@@ -16,8 +15,8 @@ export {
   type RunningKdc,
   startKdc,
 } from './main.js'
-export { type LevelStoreOptions, openLevelStore } from './store/level.js'
-export { createMasterKey, MasterKey, readMasterKey } from './store/master-key.js'
+export { type CreateRealmOptions, createRealm, type RealmLifetimes } from './realm/create-realm.js'
+export { type LevelStoreOptions, openLevelStore } from './store/level/store.js'
 export { createMemoryStore } from './store/memory.js'
 export {
   type Change,
@@ -30,4 +29,5 @@ export {
   type Stored,
   type WatchListener,
 } from './store/store.js'
-export { Vault } from './store/vault.js'
+export { createMasterKey, MasterKey, readMasterKey } from './vault/master-key.js'
+export { Vault } from './vault/vault.js'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type RunningKdc, startKdc } from '../../kdc/main.js'
-import { MasterKey } from '../../kdc/store/master-key.js'
+import { MasterKey } from '../../kdc/vault/master-key.js'
 import { serve } from '../processes.js'
 import type { BuiltDatabase } from './database.js'
 

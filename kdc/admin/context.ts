@@ -1,10 +1,10 @@
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
 import { isReserved, localPart, type Principal, realmOf } from '../../shared/principal.js'
-import type { OpenRealm } from '../realm.js'
-import { decodePrincipalRecord, encodePrincipalRecord, type PrincipalRecord } from '../store/records.js'
+import type { OpenRealm } from '../realm/realm.js'
 import { RECORD_KIND } from '../store/store.js'
-import type { VaultChange } from '../store/vault.js'
+import { decodePrincipalRecord, encodePrincipalRecord, type PrincipalRecord } from '../vault/records.js'
+import type { VaultChange } from '../vault/vault.js'
 
 /** What the methods of administration work with. */
 export interface AdminContext {

@@ -4,11 +4,11 @@ import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { requireSoundParameters } from '../../shared/exchange/params.js'
 import { isReserved, type Principal } from '../../shared/principal.js'
-import { REVOCATION_KEPT } from '../defaults.js'
-import { cutOffAt, newPrincipal, tombstoneOf } from '../principal.js'
-import { decodePrincipalRecord, type PrincipalRecord } from '../store/records.js'
+import { REVOCATION_KEPT } from '../limits/defaults.js'
+import { cutOffAt, newPrincipal, tombstoneOf } from '../realm/principal.js'
 import { RECORD_KIND } from '../store/store.js'
-import type { VaultChange } from '../store/vault.js'
+import { decodePrincipalRecord, type PrincipalRecord } from '../vault/records.js'
+import type { VaultChange } from '../vault/vault.js'
 import {
   type AdminContext,
   readPrincipal,

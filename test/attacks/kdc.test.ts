@@ -11,7 +11,7 @@ async function inTime(ask: (time?: number) => Promise<Answer>): Promise<Answer> 
   return error?.code === 'clock_skew' && error.authenticated ? ask(error.time) : answer
 }
 
-/** What each step of the clock does is in test/kdc/revocation.test.ts; here it is done to a KDC that runs. */
+/** What each step of the clock does is in test/kdc/realm/revocation.test.ts; here it is done to a KDC that runs. */
 const STEPS = [-2 * HOUR, 0, 2 * HOUR] as const
 
 describe('a TGT from before', () => {

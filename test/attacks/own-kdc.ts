@@ -1,16 +1,16 @@
 import { onTestFinished } from 'vitest'
 import { Administration } from '../../client/administration.js'
-import { createRealm } from '../../kdc/create-realm.js'
 import { type KdcSettings, type RunningKdc, startKdc } from '../../kdc/main.js'
-import { MasterKey } from '../../kdc/store/master-key.js'
+import { createRealm } from '../../kdc/realm/create-realm.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
+import { RECORD_KIND } from '../../kdc/store/store.js'
+import { MasterKey } from '../../kdc/vault/master-key.js'
 import {
   decodePrincipalRecord,
   encodePrincipalRecord,
   type PrincipalRecord,
-} from '../../kdc/store/records.js'
-import { RECORD_KIND } from '../../kdc/store/store.js'
-import { Vault } from '../../kdc/store/vault.js'
+} from '../../kdc/vault/records.js'
+import { Vault } from '../../kdc/vault/vault.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import { parseRealm, principalIn } from '../../shared/principal.js'

@@ -1,7 +1,7 @@
 // Commits to a store, and says each one when it is done. Arguments: folder, commits, bytes of each.
 import { randomBytes } from 'node:crypto'
 import { writeSync } from 'node:fs'
-import { openLevelStore } from '../../dist/kdc/store/level.js'
+import { openLevelStore } from '../../dist/kdc/store/level/store.js'
 
 const [directory, commits, bytes] = process.argv.slice(2)
 const HALVES = 2

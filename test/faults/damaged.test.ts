@@ -9,7 +9,7 @@ import { administer, type FaultRealm, makeRealm, NO_LIMITS, REALM } from './real
 import { type Chance, seededChance } from './seed.js'
 
 /**
- * Files of a realm that are not as they were written, met by the command that people run (`test/kdc/store/level.test.ts`
+ * Files of a realm that are not as they were written, met by the command that people run (`test/kdc/store/level/store.test.ts`
  * tries every place of every file, without a process). Either nothing is missing, or the KDC does not start, says what
  * is wrong and what to do, and leaves each file as it is.
  */

@@ -2,10 +2,11 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { policyName } from '../../kdc/directory.js'
 import { DATA_FILES } from '../../kdc/main.js'
-import { openLevelStore } from '../../kdc/store/level.js'
-import { readMasterKey } from '../../kdc/store/master-key.js'
+import { policyName } from '../../kdc/realm/directory.js'
+import { openLevelStore } from '../../kdc/store/level/store.js'
+import { RECORD_KIND, type RecordKind } from '../../kdc/store/store.js'
+import { readMasterKey } from '../../kdc/vault/master-key.js'
 import {
   decodeClockRecord,
   decodePolicyRecord,
@@ -15,9 +16,8 @@ import {
   type PrincipalRecord,
   REALM_RECORD_NAME,
   type RevocationRecord,
-} from '../../kdc/store/records.js'
-import { RECORD_KIND, type RecordKind } from '../../kdc/store/store.js'
-import { Vault } from '../../kdc/store/vault.js'
+} from '../../kdc/vault/records.js'
+import { Vault } from '../../kdc/vault/vault.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import type { State } from './ledger.js'
 

@@ -17,8 +17,11 @@ const ELSEWHERE = new Map([
   ['shared/crypto/primitives.ts#openExtended', "the twin of Node's, held against it in crypto/twins.test.ts"],
   ['shared/crypto/primitives.ts#openRecord', "the twin of Node's, held against it in crypto/twins.test.ts"],
   ['shared/keytab/keytab-file.ts#readKeytabFile', 'there are no files in a browser: it refuses'],
-  ['kdc/store/level.ts#openLevelStore', 'every file of a database is changed in kdc/store/level.test.ts'],
-  ['kdc/store/level-open.ts#openDatabase', 'every file of a database is changed in kdc/store/level.test.ts'],
+  [
+    'kdc/store/level/store.ts#openLevelStore',
+    'every file of a database is changed in kdc/store/level.test.ts',
+  ],
+  ['kdc/store/level/open.ts#openDatabase', 'every file of a database is changed in kdc/store/level.test.ts'],
   ['client/websocket.ts#openSocket', 'opens a socket; what comes over it are frames'],
   ['client/websocket.node.ts#openSocket', 'opens a socket; what comes over it are frames'],
   ['client/http-request.ts#readRequest', "reads the caller's own request"],

@@ -1,18 +1,18 @@
 import { callMethod } from '../../kdc/admin/methods.js'
-import type { ExchangeContext } from '../../kdc/context.js'
-import { createRealm, type RealmLifetimes } from '../../kdc/create-realm.js'
-import { createDispatch, type Dispatch } from '../../kdc/dispatch.js'
-import { NO_RATE_LIMITS, type RateLimits } from '../../kdc/rate-limits.js'
-import { type OpenRealm, openRealm } from '../../kdc/realm.js'
-import { MasterKey } from '../../kdc/store/master-key.js'
+import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
+import { NO_RATE_LIMITS, type RateLimits } from '../../kdc/limits/rate-limits.js'
+import type { ExchangeContext } from '../../kdc/realm/context.js'
+import { createRealm, type RealmLifetimes } from '../../kdc/realm/create-realm.js'
+import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
+import { RECORD_KIND, type Store } from '../../kdc/store/store.js'
+import { MasterKey } from '../../kdc/vault/master-key.js'
 import {
   decodePrincipalRecord,
   encodePrincipalRecord,
   type PrincipalRecord,
-} from '../../kdc/store/records.js'
-import { RECORD_KIND, type Store } from '../../kdc/store/store.js'
-import { Vault } from '../../kdc/store/vault.js'
+} from '../../kdc/vault/records.js'
+import { Vault } from '../../kdc/vault/vault.js'
 import { toHex } from '../../shared/bytes.js'
 import {
   type AdminMethod,

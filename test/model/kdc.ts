@@ -1,14 +1,14 @@
 import { callMethod } from '../../kdc/admin/methods.js'
-import { createRealm } from '../../kdc/create-realm.js'
-import { CACHE } from '../../kdc/defaults.js'
-import { createDispatch, type Dispatch } from '../../kdc/dispatch.js'
-import { NO_RATE_LIMITS } from '../../kdc/rate-limits.js'
-import { type OpenRealm, openRealm } from '../../kdc/realm.js'
-import { MasterKey } from '../../kdc/store/master-key.js'
+import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
+import { CACHE } from '../../kdc/limits/defaults.js'
+import { NO_RATE_LIMITS } from '../../kdc/limits/rate-limits.js'
+import { createRealm } from '../../kdc/realm/create-realm.js'
+import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
-import { decodePrincipalRecord } from '../../kdc/store/records.js'
 import { type Change, RECORD_KIND, type Store } from '../../kdc/store/store.js'
-import { Vault } from '../../kdc/store/vault.js'
+import { MasterKey } from '../../kdc/vault/master-key.js'
+import { decodePrincipalRecord } from '../../kdc/vault/records.js'
+import { Vault } from '../../kdc/vault/vault.js'
 import {
   type AdminMethod,
   decodeAddedPrincipal,

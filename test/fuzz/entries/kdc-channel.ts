@@ -1,5 +1,5 @@
-import type { AdminChannel } from '../../../kdc/admin/channel.js'
-import { ChannelOpener } from '../../../kdc/admin/channel-opener.js'
+import type { AdminChannel } from '../../../kdc/channel/channel.js'
+import { ChannelOpener } from '../../../kdc/channel/channel-opener.js'
 import {
   ADMIN_METHODS,
   encodeNewPrincipal,

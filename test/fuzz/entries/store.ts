@@ -2,11 +2,15 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
 import { Level } from 'level'
-import { openRealm } from '../../../kdc/realm.js'
-import { COMMITS_FILE, CommitsFile, readCommits } from '../../../kdc/store/commits-file.js'
-import { decodeStored, encodeStep } from '../../../kdc/store/level-step.js'
-import { createMasterKey, MasterKey, readMasterKey } from '../../../kdc/store/master-key.js'
+import { openRealm } from '../../../kdc/realm/realm.js'
+import { isAtRest, recordRest } from '../../../kdc/store/level/clean-close.js'
+import { COMMITS_FILE, CommitsFile, readCommits } from '../../../kdc/store/level/commit-count.js'
+import { decodeStored, encodeStep } from '../../../kdc/store/level/step.js'
+import { isWholeTable } from '../../../kdc/store/level/table-check.js'
+import { decodeTally, encodeTally } from '../../../kdc/store/level/tally.js'
 import { createMemoryStore } from '../../../kdc/store/memory.js'
+import { RECORD_KIND, type RecordKind } from '../../../kdc/store/store.js'
+import { createMasterKey, MasterKey, readMasterKey } from '../../../kdc/vault/master-key.js'
 import {
   decodeClockRecord,
   decodePolicyRecord,
@@ -18,12 +22,8 @@ import {
   encodePrincipalRecord,
   encodeRealmRecord,
   encodeRevocationRecord,
-} from '../../../kdc/store/records.js'
-import { isAtRest, recordRest } from '../../../kdc/store/rest-file.js'
-import { RECORD_KIND, type RecordKind } from '../../../kdc/store/store.js'
-import { isWholeTable } from '../../../kdc/store/table.js'
-import { decodeTally, encodeTally } from '../../../kdc/store/tally.js'
-import { Vault } from '../../../kdc/store/vault.js'
+} from '../../../kdc/vault/records.js'
+import { Vault } from '../../../kdc/vault/vault.js'
 import { sealWith } from '../../../shared/crypto/seal.js'
 import { decode, encode, type Value } from '../../../shared/encoding/encoding.js'
 import { systemClock } from '../../../shared/time.js'

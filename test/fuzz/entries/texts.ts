@@ -1,6 +1,6 @@
 import { sha256 } from '#primitives'
 import { originsFrom, urlsFrom } from '../../../client/connect-options.js'
-import { countedAddress } from '../../../kdc/address.js'
+import { countedAddress } from '../../../kdc/transport/address.js'
 import { fromBase64url, toBase64url } from '../../../shared/bytes.js'
 import { AuthKey, LongTermKey } from '../../../shared/crypto/keys.js'
 import { seal } from '../../../shared/crypto/seal.js'

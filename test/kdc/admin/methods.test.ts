@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { callMethod } from '../../../kdc/admin/methods.js'
-import { CUT_OFF_AHEAD } from '../../../kdc/defaults.js'
+import { CUT_OFF_AHEAD } from '../../../kdc/limits/defaults.js'
 import {
   ADMIN_METHODS,
   type AdminMethod,

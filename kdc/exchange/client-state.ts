@@ -1,0 +1,46 @@
+import { equalBytes } from '#primitives'
+import { WINDOW } from '../../shared/constants.js'
+import { OrthrusError } from '../../shared/errors.js'
+import type { OpenedTicket } from '../../shared/ticket/ticket.js'
+import type { PrincipalRecord } from '../vault/records.js'
+
+/** Checks of sections 6 and 7 that exchanges and channels share: pure functions of values; times in milliseconds. */
+
+/** @throws OrthrusError `clock_skew` more than 120 s from `now`, before or after. */
+export function requireFresh(time: number, now: number): void {
+  if (Math.abs(time - now) <= WINDOW.KDC_SKEW) return
+  throw new OrthrusError('clock_skew', 'the request is stamped too far from KDC time', {
+    expected: now,
+    actual: time,
+  })
+}
+
+/**
+ * The client of a ticket as it is now (section 7, step 3). No method revokes a single ticket yet, so none is looked up.
+ * @throws OrthrusError `revoked` where it is gone, another of the same name, or cut off since
+ */
+export function requireUnrevoked(ticket: OpenedTicket, client: PrincipalRecord | undefined): PrincipalRecord {
+  const fault = revocationOf(ticket, client)
+  if (client !== undefined && fault === undefined) return client
+  throw new OrthrusError('revoked', `${ticket.client} ${fault}`, { principal: ticket.client })
+}
+
+function revocationOf(ticket: OpenedTicket, client: PrincipalRecord | undefined): string | undefined {
+  if (client === undefined) return 'was removed'
+  if (!equalBytes(client.clientId, ticket.clientId)) return 'was removed, and another made of the same name'
+  if (ticket.authTime <= client.cutOff) return 'was cut off after it logged in'
+  return undefined
+}
+
+/** @throws OrthrusError `principal_disabled` where the client is disabled or, by `now`, expired. */
+export function requireEnabled(client: PrincipalRecord, now: number): void {
+  const { name: principal, disabled, expiresAt } = client
+  if (disabled) throw new OrthrusError('principal_disabled', `${principal} is disabled`, { principal })
+  if (expiresAt !== null && now >= expiresAt) {
+    throw new OrthrusError('principal_disabled', `${principal} has expired`, {
+      principal,
+      expected: expiresAt,
+      actual: now,
+    })
+  }
+}

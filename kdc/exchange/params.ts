@@ -1,0 +1,32 @@
+import { hmacSha256 } from '#primitives'
+import { SCRYPT, SIZE } from '../../shared/constants.js'
+import {
+  createParamsReply,
+  decodeParamsRequest,
+  type PasswordParameters,
+} from '../../shared/exchange/params.js'
+import type { Principal } from '../../shared/principal.js'
+import type { ExchangeContext, Incoming } from '../realm/context.js'
+
+/**
+ * How a password becomes a key (docs/protocol.md section 8, "Passwords"). A name without a password gets an answer
+ * just as well, and always the same, so that nobody learns here which names exist.
+ * @throws OrthrusError for what is answered by ERROR 05: `malformed` and its like, `rate_limited`
+ */
+export async function answerParams(
+  { realm, rates }: ExchangeContext,
+  { bytes, address }: Incoming,
+): Promise<Uint8Array> {
+  await rates.requireParams(address)
+  const client = decodeParamsRequest(bytes)
+  const invented = inventParameters(client, realm.record.saltSecret)
+  const record = await realm.directory.storedPrincipal(client)
+  const known = record?.keys[0]?.fromPassword === true ? record.password : null
+  return createParamsReply(known ?? invented)
+}
+
+/** Default parameters, and a salt that is a keyed function of the name. */
+function inventParameters(client: Principal, secret: Uint8Array): PasswordParameters {
+  const salt = hmacSha256(secret, new TextEncoder().encode(`salt\0${client}`)).subarray(0, SIZE.SALT)
+  return { log2N: SCRYPT.LOG2N, r: SCRYPT.R, p: SCRYPT.P, salt }
+}

@@ -1,0 +1,96 @@
+import type { PolicyRule } from '../../shared/channel/administration.js'
+import { patternsOf } from '../../shared/pattern.js'
+import { kdcService, type Principal, realmOf, ticketGrantingService } from '../../shared/principal.js'
+import { encodeCaveat } from '../../shared/ticket/caveats.js'
+import type { Claims } from '../../shared/ticket/ticket.js'
+
+/** Who may have a ticket for whom: a pure function of values (docs/protocol.md section 7, step 6). */
+
+/** What there is to know of a service; of one that was removed or never made, nothing. */
+export interface ServiceFacts {
+  /** Its current key comes from a password. */
+  readonly passwordBased: boolean
+  readonly disabled: boolean
+  /** Milliseconds; null never. */
+  readonly expiresAt: number | null
+}
+
+export interface PolicyQuestion {
+  readonly client: Principal
+  readonly service: Principal
+  readonly facts: ServiceFacts | undefined
+  /** Milliseconds, KDC time. */
+  readonly now: number
+}
+
+/** What the tickets that policy allows have in them. */
+export interface Terms {
+  readonly claims: Claims
+  /** Milliseconds; null the realm's. */
+  readonly maxLife: number | null
+  readonly caveats: readonly Uint8Array[]
+  readonly delegable: boolean
+}
+
+export type Decision =
+  | { readonly allowed: true; readonly terms: Terms }
+  | { readonly allowed: false; readonly code: 'policy_denied' | 'unknown_service'; readonly reason: string }
+
+/**
+ * A rule that denies always wins; else the most particular one that allows, the client's pattern before the
+ * service's; without a rule nobody is allowed anything but a bare ticket for `kdc@realm`. Whether a service exists
+ * is told only to who is allowed to have tickets for it; a disabled or expired one is as good as none.
+ * @param rules those that do not match are passed over.
+ */
+export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): Decision {
+  const { client, service, facts, now } = question
+  if (service === ticketGrantingService(realmOf(client))) return denied('nobody asks for krbtgt by name')
+  const matching = mostParticularFirst(rules, client, service)
+  if (matching.some(rule => rule.effect === 'deny')) return denied('a rule denies it')
+  const rule = matching[0] ?? (service === kdcService(realmOf(client)) ? BARE : undefined)
+  if (rule === undefined) return denied('no rule allows it')
+  if (facts === undefined) return unknown('there is no such service')
+  if (facts.passwordBased) return denied("the service's key comes from a password")
+  if (facts.disabled) return unknown('the service is disabled')
+  if (facts.expiresAt !== null && now >= facts.expiresAt) return unknown('the service has expired')
+  return { allowed: true, terms: termsOf(rule) }
+}
+
+type Grounds = Pick<PolicyRule, 'claims' | 'maxLife' | 'methods' | 'paths' | 'delegable'>
+
+/** What everybody may have at `kdc@realm`. */
+const BARE: Grounds = { claims: [], maxLife: null, methods: null, paths: null, delegable: false }
+
+function mostParticularFirst(
+  rules: readonly PolicyRule[],
+  client: Principal,
+  service: Principal,
+): PolicyRule[] {
+  const clients = patternsOf(client)
+  const services = patternsOf(service)
+  const rank = (rule: PolicyRule): number =>
+    clients.indexOf(rule.client) * services.length + services.indexOf(rule.service)
+  return rules
+    .filter(rule => clients.includes(rule.client) && services.includes(rule.service))
+    .sort((a, b) => rank(a) - rank(b))
+}
+
+function termsOf({ claims, maxLife, methods, paths, delegable }: Grounds): Terms {
+  return { claims, maxLife, caveats: caveatsOf({ methods, paths }), delegable }
+}
+
+/** What a rule restricts, as the caveats that each of its tickets carries. */
+export function caveatsOf({ methods, paths }: Pick<PolicyRule, 'methods' | 'paths'>): Uint8Array[] {
+  const caveats: Uint8Array[] = []
+  if (methods !== null) caveats.push(encodeCaveat({ name: 'methods', methods }))
+  if (paths !== null) caveats.push(encodeCaveat({ name: 'paths', prefixes: paths }))
+  return caveats
+}
+
+function denied(reason: string): Decision {
+  return { allowed: false, code: 'policy_denied', reason }
+}
+
+function unknown(reason: string): Decision {
+  return { allowed: false, code: 'unknown_service', reason }
+}

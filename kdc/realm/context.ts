@@ -1,0 +1,21 @@
+import type { RandomSource } from '../../shared/crypto/random.js'
+import type { Logger } from '../../shared/logger.js'
+import type { RateLimits } from '../limits/rate-limits.js'
+import type { OpenRealm } from './realm.js'
+
+/** What every exchange works with. */
+export interface ExchangeContext {
+  readonly realm: OpenRealm
+  readonly rates: RateLimits
+  readonly random: RandomSource
+  readonly logger: Logger
+}
+
+/** One message, as the transport got it. */
+export interface Incoming {
+  readonly bytes: Uint8Array
+  /** Where it comes from, as rates are counted. */
+  readonly address: string
+  /** KDC time, read once for the message, milliseconds. */
+  readonly now: number
+}

@@ -1,0 +1,105 @@
+import { SIZE } from '../../shared/constants.js'
+import { LongTermKey } from '../../shared/crypto/keys.js'
+import type { RandomSource } from '../../shared/crypto/random.js'
+import { OrthrusError } from '../../shared/errors.js'
+import type { KeytabEntry } from '../../shared/keytab/keytab.js'
+import type { Pattern } from '../../shared/pattern.js'
+import { kdcService, parseRealm, principalIn, ticketGrantingService } from '../../shared/principal.js'
+import type { Clock } from '../../shared/time.js'
+import { LIFETIME } from '../limits/defaults.js'
+import { RECORD_KIND, StoreConflict } from '../store/store.js'
+import {
+  encodePolicyRecord,
+  encodePrincipalRecord,
+  encodeRealmRecord,
+  type PolicyRecord,
+  REALM_RECORD_NAME,
+} from '../vault/records.js'
+import type { Vault, VaultChange } from '../vault/vault.js'
+import { policyName } from './directory.js'
+import { newPrincipal } from './principal.js'
+import { clockChange } from './realm-writer.js'
+
+/** The longest that tickets of the realm may live, milliseconds. */
+export interface RealmLifetimes {
+  readonly maxTgtLife: number
+  readonly maxServiceLife: number
+  readonly maxRenew: number
+}
+
+export interface CreateRealmOptions extends Partial<RealmLifetimes> {
+  readonly vault: Vault
+  /** A realm's name, as `demo.example`. */
+  readonly realm: string
+  readonly clock: Clock
+  readonly random: RandomSource
+}
+
+/**
+ * Makes a realm in a store that has none: its record, `krbtgt`, `kdc` and `admin`, and the rule that lets `admin`
+ * administer it. All of it is on stable storage when it resolves, or nothing.
+ * @returns the key of `admin@realm`, for its keytab
+ * @throws TypeError where `realm` is no realm, or a lifetime no whole number above 0
+ * @throws OrthrusError `unavailable` where there is a realm already
+ */
+export async function createRealm(options: CreateRealmOptions): Promise<KeytabEntry> {
+  const { vault, clock, random } = options
+  const realm = parseRealm(options.realm)
+  const now = Math.floor(clock.now())
+  const admin = principalIn(realm, 'admin')
+  const key = new LongTermKey(random(SIZE.KEY))
+  const reserved = [ticketGrantingService(realm), kdcService(realm)].map(name => {
+    return newPrincipal({ name, key: new LongTermKey(random(SIZE.KEY)), now, random })
+  })
+  const principals = [...reserved, newPrincipal({ name: admin, key, now, random })]
+  const rule = administrationRule(admin as string as Pattern, kdcService(realm) as string as Pattern, now)
+  const record = { realm, saltSecret: random(SIZE.KEY), ...lifetimesOf(options), createdAt: now }
+  await commitNew(vault, [
+    make(RECORD_KIND.REALM, REALM_RECORD_NAME.REALM, encodeRealmRecord(record)),
+    clockChange(now, 0),
+    ...principals.map(principal =>
+      make(RECORD_KIND.PRINCIPAL, principal.name, encodePrincipalRecord(principal)),
+    ),
+    make(RECORD_KIND.POLICY, policyName(rule.client, rule.service), encodePolicyRecord(rule)),
+  ])
+  return { principal: admin, kvno: 1, key }
+}
+
+function lifetimesOf(options: Partial<RealmLifetimes>): RealmLifetimes {
+  const { maxTgtLife = LIFETIME.TGT, maxServiceLife = LIFETIME.SERVICE, maxRenew = LIFETIME.RENEW } = options
+  for (const life of [maxTgtLife, maxServiceLife, maxRenew]) {
+    if (!Number.isSafeInteger(life) || life <= 0) throw new TypeError(`no lifetime in milliseconds: ${life}`)
+  }
+  return { maxTgtLife, maxServiceLife, maxRenew }
+}
+
+function administrationRule(client: Pattern, service: Pattern, changedAt: number): PolicyRecord {
+  return {
+    client,
+    service,
+    effect: 'allow',
+    claims: [['role', 'admin']],
+    maxLife: null,
+    methods: null,
+    paths: null,
+    delegable: false,
+    changedAt,
+  }
+}
+
+function make(kind: VaultChange['kind'], name: string, fields: VaultChange['fields']): VaultChange {
+  return { kind, name, expected: 0, fields }
+}
+
+async function commitNew(vault: Vault, changes: readonly VaultChange[]): Promise<void> {
+  try {
+    await vault.commit(changes)
+  } catch (cause) {
+    if (!(cause instanceof StoreConflict)) throw cause
+    throw new OrthrusError('unavailable', 'the database has a realm already', {
+      final: true,
+      cause,
+      hint: 'make a new one in a folder of its own',
+    })
+  }
+}

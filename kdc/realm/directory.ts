@@ -1,0 +1,131 @@
+import { LRUCache } from 'lru-cache'
+import { SIZE } from '../../shared/constants.js'
+import { expand } from '../../shared/crypto/derive.js'
+import { LongTermKey } from '../../shared/crypto/keys.js'
+import { patternsOf } from '../../shared/pattern.js'
+import type { Principal } from '../../shared/principal.js'
+import { CACHE } from '../limits/defaults.js'
+import { RECORD_KIND } from '../store/store.js'
+import {
+  decodePolicyRecord,
+  decodePrincipalRecord,
+  encodePrincipalRecord,
+  type PolicyRecord,
+  type PrincipalRecord,
+} from '../vault/records.js'
+import type { Vault, VaultRecord } from '../vault/vault.js'
+import { type Soon, soon } from './maybe-promise.js'
+import { newPrincipal } from './principal.js'
+import { RecordCache } from './record-cache.js'
+
+/** The name of the rule for exactly this pair. A space is in no pattern. */
+export function policyName(client: string, service: string): string {
+  return `${client} ${service}`
+}
+
+/** Look-ups for the exchanges: cached, and right again by the time that a change is acknowledged. */
+export class Directory {
+  readonly #vault: Vault
+  readonly #nobody: () => VaultRecord
+  readonly #principals: RecordCache<PrincipalRecord>
+  readonly #guessed = new LRUCache<string, true>({ max: CACHE.ABSENT })
+  /** By client and service, for which a look-up in the store is needed for each pair of their patterns. */
+  readonly #rules: RecordCache<readonly PolicyRecord[]>
+  readonly #listeners = new Set<(name: string) => void>()
+  readonly #unwatch: () => void
+
+  constructor(vault: Vault) {
+    const { ABSENT: absent } = CACHE
+    this.#vault = vault
+    this.#nobody = vault.standIn(RECORD_KIND.PRINCIPAL, NOBODY)
+    this.#principals = new RecordCache({
+      read: name => this.#read(name),
+      present: CACHE.PRINCIPALS,
+      absent,
+    })
+    this.#rules = new RecordCache({ read: name => readRules(vault, name), present: CACHE.RULES, absent })
+    this.#unwatch = vault.watch((kind, name) => {
+      // A rule may speak of many; rules change seldom.
+      if (kind === RECORD_KIND.POLICY) this.#rules.forgetAll()
+      if (kind === RECORD_KIND.PRINCIPAL) this.#forgetPrincipal(name)
+    })
+  }
+
+  /** `undefined` where there is none or it was removed. @throws OrthrusError `unavailable` */
+  principal(name: Principal): Soon<PrincipalRecord | undefined> {
+    return soon(this.#principals.get(name), unlessRemoved)
+  }
+
+  /** As `principal`, from the store itself: whoever asks learns nothing of what is in memory. */
+  async storedPrincipal(name: Principal): Promise<PrincipalRecord | undefined> {
+    return unlessRemoved(await this.#read(name))
+  }
+
+  /**
+   * After a wrong guess at the key of a name: the first one takes a read and what goes with it, whether the name was in
+   * memory, in the store, or nowhere, so that its time tells none of these. @param held whether it was in memory
+   */
+  async concealGuess(name: Principal, held: boolean): Promise<void> {
+    if (this.#guessed.get(name)) return
+    const record = await (held ? this.#read(name) : this.#principals.get(name))
+    this.#guessed.set(name, true)
+    // The first MAC under a key costs its expansion, unless the guess itself has paid for that.
+    expand(record?.keys[0]?.key ?? new LongTermKey(new Uint8Array(SIZE.KEY)), 'as-req')
+  }
+
+  /** All rules that match the two. @throws OrthrusError `unavailable` */
+  rules(client: Principal, service: Principal): Soon<readonly PolicyRecord[]> {
+    return soon(this.#rules.get(policyName(client, service)), orNone)
+  }
+
+  /** Calls the listener when a principal may have changed. Returns what ends that. */
+  onPrincipal(listener: (name: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  close(): void {
+    this.#unwatch()
+    this.#listeners.clear()
+  }
+
+  async #read(name: string): Promise<PrincipalRecord | undefined> {
+    const record = await this.#vault.read(RECORD_KIND.PRINCIPAL, name)
+    const decoded = decodePrincipalRecord((record ?? this.#nobody()).fields)
+    return record && decoded
+  }
+
+  #forgetPrincipal(name: string): void {
+    this.#principals.forget(name)
+    for (const listener of [...this.#listeners]) listener(name)
+  }
+}
+
+function unlessRemoved(record: PrincipalRecord | undefined): PrincipalRecord | undefined {
+  return record?.removed ? undefined : record
+}
+
+function orNone(rules: readonly PolicyRecord[] = []): readonly PolicyRecord[] {
+  return rules
+}
+
+/** The record of no principal, read in place of one that is not there: the time of a read must not tell. */
+const NOBODY = encodePrincipalRecord(
+  newPrincipal({
+    name: 'nobody@nowhere' as Principal,
+    key: new LongTermKey(new Uint8Array(SIZE.KEY)),
+    now: 0,
+    random: length => new Uint8Array(length),
+  }),
+)
+
+/** By one read for each pair of patterns; `undefined` where no rule matches. @param pair as `policyName` gives it. */
+async function readRules(vault: Vault, pair: string): Promise<readonly PolicyRecord[] | undefined> {
+  const [client, service] = pair.split(' ') as [Principal, Principal]
+  const services = patternsOf(service)
+  const names = patternsOf(client).flatMap(pattern => services.map(other => policyName(pattern, other)))
+  const records = await Promise.all(names.map(name => vault.read(RECORD_KIND.POLICY, name)))
+  const rules = records.flatMap(record => (record === undefined ? [] : [decodePolicyRecord(record.fields)]))
+  // Pairs without a rule are many, and anybody can ask for them: they are remembered apart.
+  return rules.length === 0 ? undefined : rules
+}

@@ -1,0 +1,50 @@
+import { OrthrusError } from '../../../shared/errors.js'
+
+/** How LevelDB and the file system fail, as a person needs it. */
+
+export function damaged(directory: string, what: string, cause?: unknown): OrthrusError {
+  return new OrthrusError('unavailable', `the database in ${directory} is damaged: ${what}`, {
+    cause,
+    hint: 'nothing was changed or repaired: keep a copy of the folder and restore it from a backup',
+  })
+}
+
+const MISSING = /No such file/
+/** What LevelDB says where its file CURRENT is not there, as if there had never been a database. */
+const NO_CURRENT = /create_if_missing is false/
+const FULL = /No space left|Disk quota exceeded|File too large|ENOSPC|EDQUOT|EFBIG/
+
+/** What LevelDB or the file system said, as a person needs it. Their texts name files and never contents. */
+export function explainFailure(directory: string, what: string, cause: unknown): OrthrusError {
+  if (cause instanceof OrthrusError) return cause
+  const code = levelCode(cause)
+  if (code === 'LEVEL_LOCKED') {
+    return new OrthrusError('unavailable', `the database in ${directory} is in use`, {
+      cause,
+      hint: 'is another orthrus kdc running on this folder?',
+    })
+  }
+  const text = textOf(cause)
+  if (NO_CURRENT.test(text)) return damaged(directory, 'CURRENT is missing', cause)
+  if (code === 'LEVEL_CORRUPTION' || MISSING.test(text)) return damaged(directory, text, cause)
+  const told = `the database in ${directory} ${what}: ${text}`
+  if (!FULL.test(told)) return new OrthrusError('unavailable', told, { cause })
+  return new OrthrusError('unavailable', told, { cause, hint: 'the disk is full: free some space' })
+}
+
+/** abstract-level puts the error of an opening into the `cause` of another. */
+function origin(error: unknown): unknown {
+  return error instanceof Error && error.cause instanceof Error ? error.cause : error
+}
+
+export function levelCode(error: unknown): unknown {
+  const from = origin(error)
+  return from instanceof Error && 'code' in from ? from.code : undefined
+}
+
+function textOf(error: unknown): string {
+  const from = origin(error)
+  const text = from instanceof Error ? from.message : String(from)
+  // The folder of a trial is gone when this is read; the file is in the one above it.
+  return text.replaceAll(/[/\\]trial-\w+/g, '')
+}

@@ -1,0 +1,194 @@
+import { type Logger, silentLogger } from '../../../shared/logger.js'
+import {
+  requireChanges,
+  requireName,
+  requirePage,
+  requireVersion,
+  storeClosed,
+  Watchers,
+} from '../changes.js'
+import type { Change, Listed, Page, RecordKind, Store, Stored, WatchListener } from '../store.js'
+import { recordRest } from './clean-close.js'
+import { CommitsFile } from './commit-count.js'
+import { explainFailure } from './failure.js'
+import { requireSpace, syncFolder } from './folder.js'
+import { createDatabase, type OpenDatabase, openDatabase } from './open.js'
+import { decodeStored, encodeStep, keyOf, nextTally, type Step } from './step.js'
+import { encodeTally, TALLY_KEY, type Tally } from './tally.js'
+
+export interface LevelStoreOptions {
+  /** Whether to make a database, in a folder that is new or empty, or to open one that is there. */
+  readonly create: boolean
+  /** Told when opening takes its time, and why. Silent unless told otherwise. */
+  readonly logger?: Logger
+}
+
+/**
+ * A store in a LevelDB folder of its own, for one process. Opening one that was not closed in order reads every
+ * record once, to see that none is missing or changed.
+ * @throws OrthrusError `unavailable`, with what to do, where the folder is in use, missing, damaged or out of space.
+ */
+export async function openLevelStore(directory: string, options: LevelStoreOptions): Promise<Store> {
+  const { create, logger = silentLogger } = options
+  if (create) await createDatabase(directory)
+  const opened = await openDatabase(directory, logger)
+  try {
+    const commitsFile = await CommitsFile.open(directory, opened.tally.commits)
+    return new LevelStore(directory, logger, opened, commitsFile)
+  } catch (cause) {
+    await opened.database.close()
+    throw explainFailure(directory, 'cannot be opened', cause)
+  }
+}
+
+class LevelStore implements Store {
+  readonly #directory: string
+  readonly #logger: Logger
+  readonly #commitsFile: CommitsFile
+  readonly #watchers = new Watchers()
+  #opened: Promise<OpenDatabase>
+  /** The last opening failed: the next who needs the database tries again. */
+  #lost = false
+  /** A commit that failed half way: nothing more may be written before LevelDB has been opened anew. */
+  #doubtful: readonly Change[] | undefined
+  #tally: Tally
+  #queue: Promise<unknown> = Promise.resolve()
+  #closing: Promise<void> | undefined
+
+  constructor(directory: string, logger: Logger, opened: OpenDatabase, commitsFile: CommitsFile) {
+    this.#directory = directory
+    this.#logger = logger
+    this.#commitsFile = commitsFile
+    this.#opened = Promise.resolve(opened)
+    this.#tally = opened.tally
+  }
+
+  async get(kind: RecordKind, name: string): Promise<Stored | undefined> {
+    requireName(kind, name)
+    this.#requireOpen()
+    const stored = await this.#read(({ database }) => database.get(keyOf(kind, name)))
+    return stored && decodeStored(stored)
+  }
+
+  async list(kind: RecordKind, page: Page): Promise<Listed[]> {
+    requirePage(kind, page)
+    this.#requireOpen()
+    const { after = '', limit } = page
+    const range = { gt: keyOf(kind, after), lt: `${kind}\u0001`, limit }
+    const entries = await this.#read(({ database }) => database.iterator(range).all())
+    return entries.map(([key, stored]) => ({ name: key.slice(kind.length + 1), ...decodeStored(stored) }))
+  }
+
+  async commit(changes: readonly Change[]): Promise<void> {
+    requireChanges(changes)
+    this.#requireOpen()
+    if (changes.length === 0) return
+    // Encoded now: the bytes are the caller's again when this returns.
+    const steps = changes.map(encodeStep)
+    const done = this.#queue.then(() => this.#commit(steps))
+    this.#queue = done.catch(() => undefined)
+    return done
+  }
+
+  watch(listener: WatchListener): () => void {
+    return this.#watchers.add(listener)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #commit(steps: readonly Step[]): Promise<void> {
+    if (this.#doubtful !== undefined) await this.#recover(this.#doubtful)
+    const keys = steps.map(step => step.key)
+    const current: (Uint8Array | undefined)[] = await this.#read(({ database }) => database.getMany(keys))
+    for (const [i, step] of steps.entries()) {
+      const stored = current[i]
+      requireVersion(step, stored === undefined ? 0 : decodeStored(stored).version)
+    }
+    const tally = nextTally(this.#tally, steps, current)
+    await this.#write(steps, tally)
+    this.#tally = tally
+    await this.#commitsFile.record(tally.commits)
+    this.#watchers.notify(steps)
+  }
+
+  async #write(steps: readonly Step[], tally: Tally): Promise<void> {
+    const { database } = await this.#opened
+    try {
+      await database.batch(
+        [
+          ...steps.map(({ key, stored }) =>
+            stored === undefined
+              ? ({ type: 'del', key } as const)
+              : ({ type: 'put', key, value: stored } as const),
+          ),
+          { type: 'put', key: TALLY_KEY, value: encodeTally(tally) },
+        ],
+        { sync: true },
+      )
+      // A log that LevelDB has just begun: it syncs the file, not the name.
+      await syncFolder(this.#directory)
+    } catch (cause) {
+      this.#doubtful = steps
+      throw explainFailure(this.#directory, 'cannot be written', cause)
+    }
+  }
+
+  /**
+   * After a failed write LevelDB goes on at a place in its log that may not be the one it is at, and what follows
+   * there could not be read again. So it is opened anew; but only once there is room for it, for until then the open
+   * one still answers reads.
+   */
+  async #recover(doubtful: readonly Change[]): Promise<void> {
+    const opened = await this.#opened.catch(() => undefined)
+    if (opened !== undefined) {
+      await requireSpace(this.#directory).catch(cause => {
+        throw explainFailure(this.#directory, 'cannot be written', cause)
+      })
+    }
+    this.#reopen(opened)
+    this.#tally = (await this.#opened).tally
+    this.#doubtful = undefined
+    // The commit may have been made after all.
+    this.#watchers.notify(doubtful)
+  }
+
+  #reopen(previous: OpenDatabase | undefined): void {
+    this.#lost = false
+    this.#opened = (async () => {
+      await previous?.database.close()
+      return openDatabase(this.#directory, this.#logger)
+    })()
+    this.#opened.catch(() => {
+      this.#lost = true
+    })
+  }
+
+  async #read<T>(read: (opened: OpenDatabase) => Promise<T>): Promise<T> {
+    if (this.#lost) this.#reopen(undefined)
+    const opening = this.#opened
+    const opened = await opening
+    try {
+      return await read(opened)
+    } catch (cause) {
+      // Closed under the reader by `#recover`.
+      if (this.#opened !== opening) return this.#read(read)
+      throw explainFailure(this.#directory, 'cannot be read', cause)
+    }
+  }
+
+  async #close(): Promise<void> {
+    await this.#queue
+    const opened = await this.#opened.catch(() => undefined)
+    await opened?.database.close()
+    await this.#commitsFile.close()
+    if (opened !== undefined && this.#doubtful === undefined) await recordRest(this.#directory)
+    this.#watchers.clear()
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== undefined) throw storeClosed()
+  }
+}

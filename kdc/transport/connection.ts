@@ -1,0 +1,230 @@
+import type { Duplex } from 'node:stream'
+import type { RawData, WebSocket } from 'ws'
+import { type MessageType, TYPE, VERSION } from '../../shared/constants.js'
+import { decodeFrame, encodeFrame, type Frame } from '../../shared/encoding/frame.js'
+import { OrthrusError } from '../../shared/errors.js'
+import type { AdminChannel } from '../channel/channel.js'
+import type { ChannelOpener } from '../channel/channel-opener.js'
+import { refuseUnproved } from '../exchange/answer.js'
+import type { Dispatch } from '../exchange/dispatch.js'
+import type { Limits } from '../limits/defaults.js'
+import type { ExchangeContext } from '../realm/context.js'
+import { Liveness } from './liveness.js'
+
+/** Reasons for closing a WebSocket (RFC 6455 section 7.4.1). */
+const CLOSE = { GOING_AWAY: 1001, PROTOCOL_ERROR: 1002, UNSUPPORTED_DATA: 1003, POLICY: 1008 } as const
+
+export interface ConnectionOptions {
+  readonly socket: WebSocket
+  /** What carries the WebSocket. */
+  readonly stream: Duplex
+  readonly address: string
+  readonly context: ExchangeContext
+  readonly dispatch: Dispatch
+  readonly opener: ChannelOpener
+  readonly limits: Limits
+  /** Called once, when the socket has closed. */
+  readonly onClosed: () => void
+}
+
+/**
+ * One WebSocket: frames in, frames out, by their ids (docs/protocol.md section 3). A request holds one of a few places
+ * until its answer is with the operating system; without a free place nothing more is read. So a peer that floods, or
+ * does not read its answers, waits for itself alone.
+ */
+export class Connection {
+  readonly #options: ConnectionOptions
+  readonly #requests = new Set<number>()
+  readonly #channels = new Map<number, AdminChannel>()
+  /** What the socket had already taken in when reading stopped: one piece of its buffer at the most. */
+  readonly #unread: Frame[] = []
+  #places: number
+  #closing = false
+  readonly #liveness: Liveness
+  #corked = false
+  /** Channels that are being opened. */
+  #openings = 0
+  #onDrained: (() => void) | undefined
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+    this.#places = options.limits.concurrency
+    const { socket } = options
+    this.#liveness = new Liveness(socket, options.limits.idle, options.context.realm.time)
+    socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
+    socket.on('pong', () => this.#liveness.heard())
+    socket.on('error', cause =>
+      options.context.logger.debug({ address: options.address, err: cause }, 'connection'),
+    )
+    socket.on('close', () => this.#closed())
+  }
+
+  /** To be called each `limits.ping` milliseconds: cuts a peer that is gone or does not read, closes an idle one. */
+  check(): void {
+    const state = this.#liveness.check()
+    const unused = this.#isDrained() && this.#channels.size === 0
+    if (state === 'gone') this.#options.socket.terminate()
+    else if (state === 'idle' && unused) this.#close(CLOSE.GOING_AWAY, 'idle')
+    else this.#options.socket.ping()
+  }
+
+  /** Takes nothing more, ends its channels and resolves when every request has its answer. */
+  async drain(): Promise<void> {
+    this.#closing = true
+    this.#options.socket.pause()
+    if (!this.#isDrained()) {
+      await new Promise<void>(resolve => {
+        this.#onDrained = resolve
+      })
+    }
+    for (const channel of [...this.#channels.values()]) channel.end()
+    this.#options.socket.resume()
+    this.#options.socket.close(CLOSE.GOING_AWAY, 'the KDC is closing')
+  }
+
+  terminate(): void {
+    this.#options.socket.terminate()
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    this.#liveness.heard()
+    if (this.#closing) return
+    const frame = isBinary ? decodeFrame(data as Buffer) : undefined
+    if (!isBinary) {
+      this.#close(CLOSE.UNSUPPORTED_DATA, 'binary frames only')
+    } else if (frame === undefined) {
+      this.#close(CLOSE.PROTOCOL_ERROR, 'a frame without an id')
+    } else {
+      this.#liveness.asked()
+      this.#take(frame)
+    }
+  }
+
+  #take(frame: Frame): void {
+    const { id } = frame
+    if (!isOfType(frame, TYPE.RECORD)) {
+      if (this.#requests.has(id) || this.#channels.has(id)) {
+        this.#close(CLOSE.POLICY, 'an id in use again')
+        return
+      }
+      this.#requests.add(id)
+    }
+    if (this.#places > 0) {
+      this.#handle(frame)
+    } else {
+      this.#unread.push(frame)
+      this.#options.socket.pause()
+    }
+  }
+
+  #handle(frame: Frame): void {
+    const { id, message } = frame
+    if (isOfType(frame, TYPE.RECORD)) {
+      const channel = this.#channels.get(id)
+      if (channel !== undefined) this.#work(channel.receive(message))
+    } else {
+      this.#work(this.#answer(frame))
+    }
+  }
+
+  /** The id is free again as soon as its answer is on the way: the peer may use it when it has that. */
+  async #answer(frame: Frame): Promise<void> {
+    const { id, message } = frame
+    const { dispatch, address } = this.#options
+    const opens = isOfType(frame, TYPE.AP_OPEN)
+    const reply = opens ? await this.#open(id, message) : await dispatch(message, address)
+    this.#requests.delete(id)
+    await this.#send(id, reply)
+  }
+
+  async #open(id: number, bytes: Uint8Array): Promise<Uint8Array> {
+    const { opener, context, address, limits } = this.#options
+    const now = context.realm.time.now()
+    if (this.#channels.size + this.#openings >= limits.channels) {
+      const cause = new OrthrusError('rate_limited', 'too many channels of one connection')
+      return refuseUnproved(cause, now, context, { exchange: 'AP-OPEN', address })
+    }
+    const carrier = {
+      send: (message: Uint8Array) => this.#send(id, message),
+      ended: () => void this.#channels.delete(id),
+    }
+    this.#openings += 1
+    const { reply, channel } = await opener.open({ bytes, address, now }, carrier)
+    this.#openings -= 1
+    if (this.#closing) channel?.close()
+    else if (channel !== undefined) this.#channels.set(id, channel)
+    return reply
+  }
+
+  /** Resolves when the frame is with the operating system, or never will be. */
+  #send(id: number, message: Uint8Array): Promise<void> {
+    this.#cork()
+    return new Promise(resolve => {
+      this.#options.socket.send(encodeFrame({ id, message }), () => {
+        this.#liveness.sent()
+        resolve()
+      })
+    })
+  }
+
+  /** The answers of one turn of the event loop go out in one write, which costs no more than each would alone. */
+  #cork(): void {
+    if (this.#corked) return
+    this.#corked = true
+    const { stream } = this.#options
+    stream.cork()
+    setImmediate(() => {
+      this.#corked = false
+      stream.uncork()
+    })
+  }
+
+  /** Holds a place until the work is done, and a turn of the event loop longer: others get theirs in between. */
+  #work(work: Promise<void>): void {
+    this.#places -= 1
+    const done = (): void => void setImmediate(() => this.#free())
+    work.then(done, cause => {
+      this.#options.context.logger.error(
+        { err: cause },
+        'a connection failed for a reason that nobody expected',
+      )
+      this.#options.socket.terminate()
+      done()
+    })
+  }
+
+  #free(): void {
+    this.#places += 1
+    while (this.#places > 0) {
+      const next = this.#closing ? undefined : this.#unread.shift()
+      if (next === undefined) break
+      this.#handle(next)
+    }
+    if (this.#isDrained()) this.#onDrained?.()
+    if (this.#unread.length === 0 && this.#places > 0 && !this.#closing) this.#options.socket.resume()
+  }
+
+  #isDrained(): boolean {
+    return this.#places === this.#options.limits.concurrency
+  }
+
+  #close(code: number, reason: string): void {
+    if (this.#closing) return
+    this.#closing = true
+    const { socket, context, address } = this.#options
+    context.logger.debug({ address, code, reason }, 'connection closed')
+    socket.resume()
+    socket.close(code, reason)
+  }
+
+  #closed(): void {
+    this.#closing = true
+    this.#unread.length = 0
+    for (const channel of [...this.#channels.values()]) channel.close()
+    this.#options.onClosed()
+  }
+}
+
+function isOfType({ message }: Frame, type: MessageType): boolean {
+  return message[0] === VERSION && message[1] === type
+}

@@ -1,0 +1,73 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { SUBPROTOCOL } from '../../shared/constants.js'
+import type { OpenRealm } from '../realm/realm.js'
+import { RECORD_KIND } from '../store/store.js'
+import { REALM_RECORD_NAME } from '../vault/records.js'
+
+/** What the KDC says to plain HTTP: whether it is well, and that it speaks WebSocket. */
+
+export interface HandshakeFault {
+  readonly status: 400 | 403
+  readonly reason: string
+}
+
+/**
+ * Why a handshake is refused, or `undefined`. A page of any site can have its visitor's browser connect here, and
+ * browsers say for which site they do: without leave none may.
+ */
+export function upgradeFault(
+  request: IncomingMessage,
+  allowedOrigins: readonly string[],
+): HandshakeFault | undefined {
+  const { origin } = request.headers
+  if (origin !== undefined && !allowedOrigins.includes(origin)) {
+    return { status: 403, reason: 'this origin may not connect; see allowedOrigins' }
+  }
+  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map(name => name.trim())
+  if (offered.includes(SUBPROTOCOL)) return undefined
+  return { status: 400, reason: `the subprotocol ${SUBPROTOCOL} is required` }
+}
+
+export function refuseUpgrade(socket: Duplex, { status, reason }: HandshakeFault): void {
+  const body = `${reason}\n`
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ]
+  socket.once('finish', () => socket.destroy())
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+/** Never rejects. */
+export async function answerHttp(
+  request: IncomingMessage,
+  response: ServerResponse,
+  realm: OpenRealm,
+): Promise<void> {
+  request.resume()
+  response.setHeader('Connection', 'close')
+  if (request.method === 'GET' && request.url === '/health') {
+    const well = await isWell(realm)
+    response.writeHead(well ? 200 : 503, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
+    response.end(`${JSON.stringify({ status: well ? 'ok' : 'unavailable' })}\n`)
+  } else {
+    response.writeHead(426, {
+      Upgrade: 'websocket',
+      Connection: 'close, Upgrade',
+      'Content-Type': 'text/plain',
+    })
+    response.end(`This is an Orthrus KDC: it speaks WebSocket, subprotocol ${SUBPROTOCOL}.\n`)
+  }
+}
+
+/** The store answers. */
+async function isWell({ vault }: OpenRealm): Promise<boolean> {
+  try {
+    return (await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.REALM)) !== undefined
+  } catch {
+    return false
+  }
+}

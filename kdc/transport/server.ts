@@ -1,0 +1,206 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer } from 'ws'
+import { LIMIT, SUBPROTOCOL } from '../../shared/constants.js'
+import { ID_BYTES } from '../../shared/encoding/frame.js'
+import { ChannelOpener } from '../channel/channel-opener.js'
+import { createDispatch, type Dispatch } from '../exchange/dispatch.js'
+import type { Limits } from '../limits/defaults.js'
+import type { ExchangeContext } from '../realm/context.js'
+import { logRefusal } from '../report/refusal-log.js'
+import { countedAddress } from './address.js'
+import { Connection } from './connection.js'
+import { answerHttp, refuseUpgrade, upgradeFault } from './http.js'
+
+export interface ServerOptions {
+  readonly context: ExchangeContext
+  readonly limits: Limits
+  /** Origins whose pages may connect; browsers name theirs, other clients none. */
+  readonly allowedOrigins: readonly string[]
+  /** Where a connection comes from, as it is counted: a proxy in front of the KDC knows better than the socket. */
+  readonly addressOf: ((request: IncomingMessage) => string) | undefined
+}
+
+/** Headers of a handshake, bytes. */
+const HEADER_BYTES_MAX = 8 * 1024
+
+/**
+ * Pieces of a message that is not whole yet. Each takes memory beside its bytes, and may keep the whole buffer that it
+ * was read with, so bytes alone do not bound them. Clients send one frame a message; browsers may make two or three.
+ */
+const FRAGMENTS_MAX = 8
+
+/** Reads of a frame that is not whole yet, which take memory alike. In segments of 536 bytes 64 KiB come in 123. */
+const READS_MAX = 1024
+
+/** The KDC's WebSocket (docs/protocol.md section 3, "Transport"): connections and their limits. */
+export class KdcServer {
+  readonly #options: ServerOptions
+  readonly #http: Server
+  readonly #webSockets: WebSocketServer
+  readonly #dispatch: Dispatch
+  readonly #opener: ChannelOpener
+  readonly #connections = new Set<Connection>()
+  readonly #perAddress = new Map<string, number>()
+  #sockets = 0
+  #closing = false
+  #pinging: NodeJS.Timeout | undefined
+
+  constructor(options: ServerOptions) {
+    this.#options = options
+    this.#dispatch = createDispatch(options.context)
+    this.#opener = new ChannelOpener(options.context)
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: LIMIT.MESSAGE_BYTES + ID_BYTES,
+      maxFragments: FRAGMENTS_MAX,
+      maxBufferedChunks: READS_MAX,
+      handleProtocols: () => SUBPROTOCOL,
+    })
+    this.#http = this.#createHttp(options.limits.handshake)
+  }
+
+  /** @param port 0 for any that is free. @throws the platform's error where it cannot listen there */
+  async listen(host: string, port: number): Promise<AddressInfo> {
+    await new Promise<void>((resolve, reject) => {
+      this.#http.once('error', reject)
+      this.#http.listen({ host, port }, () => {
+        this.#http.off('error', reject)
+        // Without a listener, running out of file descriptors would end the process.
+        this.#http.on('error', cause => this.#options.context.logger.error({ err: cause }, 'cannot accept'))
+        resolve()
+      })
+    })
+    const { ping } = this.#options.limits
+    this.#pinging = setInterval(() => this.#check(), ping)
+    return this.#http.address() as AddressInfo
+  }
+
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  /** Accepts nothing more, answers what is under way, and cuts what is not done in time. */
+  async close(): Promise<void> {
+    this.#closing = true
+    clearInterval(this.#pinging)
+    const closed = new Promise(resolve => this.#http.close(resolve))
+    this.#http.closeIdleConnections()
+    const late = setTimeout(() => this.#terminate(), this.#options.limits.drain)
+    await Promise.all([...this.#connections].map(connection => connection.drain()))
+    await closed
+    clearTimeout(late)
+  }
+
+  #createHttp(handshake: number): Server {
+    const http = createServer({
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: handshake,
+      requestTimeout: handshake,
+      connectionsCheckingInterval: Math.max(10, Math.ceil(handshake / 4)),
+    })
+    http.on('connection', socket => this.#count(socket))
+    http.on('request', (request, response) => this.#answerHttp(request, response))
+    http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
+    return http
+  }
+
+  /** Before a byte is read. */
+  #count(socket: Socket): void {
+    const { connections } = this.#options.limits
+    if (this.#sockets >= connections) {
+      this.#refused(countedAddress(socket.remoteAddress), { connections }, 'too many connections')
+      socket.destroy()
+      return
+    }
+    this.#sockets += 1
+    socket.once('close', () => {
+      this.#sockets -= 1
+    })
+    if (this.#options.addressOf === undefined)
+      this.#countAddress(countedAddress(socket.remoteAddress), socket)
+  }
+
+  /** @returns whether the address has a connection left, which then is taken. */
+  #countAddress(address: string, socket: Duplex): boolean {
+    const { connectionsPerAddress } = this.#options.limits
+    const others = this.#perAddress.get(address) ?? 0
+    if (others >= connectionsPerAddress) {
+      this.#refused(address, { connectionsPerAddress }, 'too many connections of one address')
+      socket.destroy()
+      return false
+    }
+    this.#perAddress.set(address, others + 1)
+    socket.once('close', () => this.#uncountAddress(address))
+    return true
+  }
+
+  #refused(address: string, facts: object, message: string): void {
+    void logRefusal(this.#options.context, 'warn', { address }, facts, message)
+  }
+
+  #uncountAddress(address: string): void {
+    const others = (this.#perAddress.get(address) ?? 1) - 1
+    if (others > 0) this.#perAddress.set(address, others)
+    else this.#perAddress.delete(address)
+  }
+
+  /** `undefined` where whoever should know does not. */
+  #addressOf(request: IncomingMessage): string | undefined {
+    const { addressOf, context } = this.#options
+    try {
+      return countedAddress(addressOf?.(request) ?? request.socket.remoteAddress)
+    } catch (err) {
+      const address = countedAddress(request.socket.remoteAddress)
+      void logRefusal(context, 'error', { address }, { err }, 'addressOf failed; the connection is refused')
+      return undefined
+    }
+  }
+
+  #answerHttp(request: IncomingMessage, response: ServerResponse): void {
+    void answerHttp(request, response, this.#options.context.realm)
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { context, allowedOrigins, addressOf } = this.#options
+    socket.on('error', cause => context.logger.debug({ err: cause }, 'connection'))
+    if (this.#closing) {
+      socket.destroy()
+      return
+    }
+    const fault = upgradeFault(request, allowedOrigins)
+    if (fault !== undefined) {
+      context.logger.debug({ ...fault }, 'handshake refused')
+      refuseUpgrade(socket, fault)
+      return
+    }
+    const address = this.#addressOf(request)
+    if (address === undefined) return void socket.destroy()
+    if (addressOf !== undefined && !this.#countAddress(address, socket)) return
+    this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
+      const connection: Connection = new Connection({
+        socket: webSocket,
+        stream: socket,
+        address,
+        context,
+        dispatch: this.#dispatch,
+        opener: this.#opener,
+        limits: this.#options.limits,
+        onClosed: () => this.#connections.delete(connection),
+      })
+      this.#connections.add(connection)
+    })
+  }
+
+  #check(): void {
+    for (const connection of [...this.#connections]) connection.check()
+  }
+
+  #terminate(): void {
+    for (const connection of [...this.#connections]) connection.terminate()
+    this.#http.closeAllConnections()
+  }
+}

@@ -1,0 +1,208 @@
+import { inspect } from 'node:util'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { callMethod } from '../../../kdc/admin/methods.js'
+import { createDispatch } from '../../../kdc/exchange/dispatch.js'
+import { DEFAULT_LIMITS, REFUSALS_LOGGED } from '../../../kdc/limits/defaults.js'
+import { createRateLimits } from '../../../kdc/limits/rate-limits.js'
+import { encodeNewPrincipal } from '../../../shared/channel/administration.js'
+import { SIZE, TYPE } from '../../../shared/constants.js'
+import { expand } from '../../../shared/crypto/derive.js'
+import { LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
+import { systemRandom } from '../../../shared/crypto/random.js'
+import {
+  ADDRESS,
+  ask,
+  grantOf,
+  type Identity,
+  idOf,
+  local,
+  login,
+  outcome,
+  stranger,
+  type TestRealm,
+  testRealm,
+} from '../realm.js'
+
+/** A realm that remembers the keys, ids and nonces it ever drew; those of a seal travel in clear. */
+async function scene(): Promise<TestRealm & { drawn: Uint8Array[] }> {
+  const drawn: Uint8Array[] = []
+  const random = (length: number): Uint8Array => {
+    const bytes = systemRandom(length)
+    if (length >= SIZE.NONCE && length !== SIZE.SEAL_NONCE) drawn.push(bytes.slice())
+    return bytes
+  }
+  const realm = await testRealm({ random })
+  return { ...realm, drawn }
+}
+
+function textsOf(bytes: Uint8Array): string[] {
+  const buffer = Buffer.from(bytes)
+  const list = [...bytes].join(',')
+  return [
+    buffer.toString('hex'),
+    buffer.toString('base64').slice(0, -2),
+    buffer.toString('base64url').slice(0, -1),
+    list,
+  ]
+}
+
+/** Everything that a logger could make of it; bytes in whatever form as numbers with commas between. */
+function saidIn(lines: unknown): string {
+  const text = `${JSON.stringify(lines)} ${inspect(lines, { depth: 20, showHidden: true })}`
+  return text.replaceAll(/"\d+":/g, '').replaceAll(/\s+/g, '')
+}
+
+describe('the log', () => {
+  it('tells of tickets issued and refused, and never a secret', async () => {
+    const realm = await scene()
+    const password = {
+      parameters: { log2N: 17, r: 8, p: 1, salt: systemRandom(16) },
+      key: new LongTermKey(systemRandom(32)),
+    }
+    const ann = await realm.add('ann', { password })
+    const orders = await realm.add('orders')
+    await realm.allow('ann', 'orders')
+    const answer = await login(realm, ann, { services: [orders.principal, local('ghost')] })
+    const [tgt, ticket] = [grantOf(answer), grantOf(answer, 1)]
+    await ask(realm, tgt, { services: [orders.principal], time: 0 })
+    await login(realm, stranger('ann@demo.example'))
+    await realm.dispatch(systemRandom(100), ADDRESS)
+    const whole = { principal: local('ann'), password, expiresAt: null, maxLife: null, maxRenew: null }
+    await callMethod(
+      { realm: realm.realm, logger: realm.logger, actors: [] },
+      'add',
+      encodeNewPrincipal(whole),
+    ).catch(() => {})
+    await failedLogin(realm, ann, { tgt, ann, password })
+
+    const { lines } = realm.logger
+    expect(lines.filter(({ message }) => message === 'ticket issued').map(({ fields }) => fields)).toEqual([
+      {
+        client: 'ann@demo.example',
+        service: 'krbtgt@demo.example',
+        ticketId: idOf(tgt),
+        endTime: tgt.endTime,
+      },
+      {
+        client: 'ann@demo.example',
+        service: 'orders@demo.example',
+        ticketId: idOf(ticket),
+        endTime: ticket.endTime,
+      },
+    ])
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        message: 'ticket denied',
+        fields: {
+          client: 'ann@demo.example',
+          service: 'ghost@demo.example',
+          code: 'policy_denied',
+          reason: 'no rule allows it',
+        },
+      }),
+    )
+    expect(
+      lines
+        .filter(({ message }) => message === 'request refused')
+        .map(({ fields }) => [fields.code, fields.reason]),
+    ).toEqual([
+      ['clock_skew', 'the request is stamped too far from KDC time'],
+      ['auth_failed', 'the MAC is not by the key'],
+      [expect.any(String), expect.any(String)],
+    ])
+
+    const told = saidIn(lines)
+    expect(told).toContain(textsOf(tgt.ticketId)[3])
+    const ids = new Set([idOf(tgt), idOf(ticket)])
+    const keys = [ann.key, orders.key, password.key, tgt.key, ticket.key].flatMap(key => [
+      revealKey(key),
+      expand(key, 'ticket' as never),
+    ])
+    const secrets = [...keys, ...realm.drawn].filter(bytes => !ids.has(Buffer.from(bytes).toString('hex')))
+    expect(secrets.length).toBeGreaterThan(15)
+    for (const secret of secrets) for (const text of textsOf(secret)) expect(told).not.toContain(text)
+  })
+})
+
+describe('the log of refusals', () => {
+  const { points } = REFUSALS_LOGGED
+  const OTHER = '198.51.100.7'
+  const limited = () => testRealm({ rates: createRateLimits(DEFAULT_LIMITS) })
+  const garbage = new Uint8Array(9)
+  const linesOf = ({ logger: { lines } }: TestRealm, level = 'warn') =>
+    lines.filter(line => line.level === level)
+
+  it('has so many of an address that proves nothing, then one line that says so, and all of others', async () => {
+    const realm = await limited()
+    for (let i = 0; i < 3 * points; i++) {
+      expect((await realm.dispatch(garbage, ADDRESS))[1]).toBe(TYPE.ERROR)
+    }
+    const lines = linesOf(realm)
+    expect(lines).toHaveLength(points + 1)
+    expect(lines.slice(0, -1).every(({ message }) => message === 'request refused')).toBe(true)
+    expect(lines.at(-1)).toEqual({
+      level: 'warn',
+      fields: { who: `address ${ADDRESS}`, seconds: expect.any(Number) },
+      message: 'further refusals are not logged for so long',
+    })
+    expect(lines.at(-1)?.fields.seconds).toBeGreaterThan(0)
+    await realm.dispatch(garbage, OTHER)
+    expect(linesOf(realm).at(-1)?.fields.address).toBe(OTHER)
+  })
+
+  it('goes on when the interval ends', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const realm = await limited()
+    for (let i = 0; i < points + 9; i++) await realm.dispatch(garbage, ADDRESS)
+    vi.advanceTimersByTime(REFUSALS_LOGGED.interval)
+    await realm.dispatch(garbage, ADDRESS)
+    expect(linesOf(realm)).toHaveLength(points + 2)
+  })
+
+  it('has each guess at a key until guesses stop', async () => {
+    const realm = await limited()
+    for (let i = 0; i < 2 * points; i++) await login(realm, stranger('web@demo.example'))
+    const codes = linesOf(realm).map(({ fields }) => fields.code)
+    expect(codes).toEqual([...Array(DEFAULT_LIMITS.failedLogins.points).fill('auth_failed'), undefined])
+  })
+
+  it('has those of a client that proved itself, whatever others send from its address', async () => {
+    const realm = await limited()
+    const web = await realm.add('web')
+    for (let i = 0; i < 2 * points; i++) await realm.dispatch(garbage, ADDRESS)
+    await realm.call('disable', [web.principal])
+    await login(realm, web)
+    expect(linesOf(realm).at(-1)?.fields).toMatchObject({ client: web.principal, code: 'principal_disabled' })
+  })
+
+  it('has so many of a proved request that somebody repeats', async () => {
+    const realm = await limited()
+    const web = await realm.add('web')
+    for (let i = 0; i < 2 * points; i++)
+      expect(outcome(await login(realm, web, { time: 0 }))).toBe('06 clock_skew')
+    expect(linesOf(realm)).toHaveLength(points + 1)
+  })
+
+  it('has the errors of the KDC itself, whatever was refused before them', async () => {
+    const realm = await limited()
+    const web = await realm.add('web')
+    for (let i = 0; i < 2 * points; i++) await login(realm, web, { time: 0 })
+    for (let i = 0; i < 2 * points; i++) await failedLogin(realm, web, {})
+    expect(linesOf(realm, 'error')).toHaveLength(points + 1)
+  })
+})
+
+/** A login that fails for a reason that nobody expected, and whose error has secrets in it. */
+async function failedLogin(realm: TestRealm, client: Identity, secrets: object): Promise<void> {
+  let broken = false
+  const random = (length: number): Uint8Array => {
+    if (broken) throw Object.assign(new Error('no entropy'), secrets)
+    return systemRandom(length)
+  }
+  const dispatch = createDispatch({ ...realm.context, random })
+  broken = true
+  const answer = await login({ ...realm, dispatch }, client)
+  expect(answer.error?.code).toBe('unavailable')
+  expect(realm.logger.lines.at(-1)?.level).toBe('error')
+}

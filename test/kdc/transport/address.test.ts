@@ -1,0 +1,18 @@
+import { describe, expect, it } from 'vitest'
+import { countedAddress } from '../../../kdc/transport/address.js'
+
+describe('an address as it is counted', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['::1', '0:0:0:0::/64'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2:ffff::', '2001:db8:1:2::/64'],
+    ['2001:db8::6', '2001:db8:0:0::/64'],
+    ['2001::3:4:5:6', '2001:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    [undefined, 'unknown'],
+  ])('%s: %s', (address, expected) => {
+    expect(countedAddress(address)).toBe(expected)
+  })
+})
