@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { Administration } from '../client/administration.js'
+import type { Administration } from '../client/channel/administration.js'
 import type { NewPrincipal } from '../shared/channel/administration.js'
 import { SCRYPT, SIZE } from '../shared/constants.js'
 import { derivePasswordKey } from '../shared/crypto/derive.js'

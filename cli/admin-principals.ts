@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { Administration } from '../client/administration.js'
+import type { Administration } from '../client/channel/administration.js'
 import type { PrincipalSummary } from '../shared/channel/administration.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { formatDuration } from './arguments.js'

@@ -5,9 +5,9 @@ import type { Logger } from '../shared/logger.js'
 import { type Principal, parsePrincipal, parseRealm, principalIn, realmOf } from '../shared/principal.js'
 import type { Clock } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
-import { type Identity, keytabIdentity } from './identity.js'
-import type { Exchanged } from './kdc-connection.js'
-import { isPrivateUrl, type ParametersCache, passwordIdentity } from './password.js'
+import type { Exchanged } from './kdc-link/connection.js'
+import { type Identity, keytabIdentity } from './login/identity.js'
+import { isPrivateUrl, type ParametersCache, passwordIdentity } from './login/password.js'
 
 interface KdcOption {
   /** `ws://` or `wss://` URLs of the realm's KDC; the next is tried when one cannot be reached. */

@@ -5,15 +5,20 @@ import { silentLogger } from '../shared/logger.js'
 import { type Principal, principalIn, realmOf, requireSameRealm } from '../shared/principal.js'
 import { SECOND, systemClock } from '../shared/time.js'
 import { abortable, systemTimers } from '../shared/timers.js'
+import { TicketCache } from './cache/ticket-cache.js'
+import {
+  credentialSource,
+  loginSource,
+  type SourceOptions,
+  type TicketSource,
+} from './cache/ticket-source.js'
 import { type ConnectOptions, identityFrom, originsFrom, urlsFrom } from './connect-options.js'
-import { KdcConnection } from './kdc-connection.js'
-import { KdcTime } from './kdc-time.js'
-import { Presenter } from './presenter.js'
+import { KdcConnection } from './kdc-link/connection.js'
+import { KdcTime } from './kdc-link/kdc-clock.js'
+import type { OpenSocket } from './kdc-link/socket.js'
 import { Realm, type RealmParts } from './realm.js'
-import { ServiceTimes } from './service-times.js'
-import type { OpenSocket } from './socket.js'
-import { TicketCache } from './ticket-cache.js'
-import { credentialSource, loginSource, type SourceOptions, type TicketSource } from './ticket-source.js'
+import { Presenter } from './request/presenter.js'
+import { ServiceTimes } from './request/service-times.js'
 
 export type { ConnectOptions } from './connect-options.js'
 export type { Realm } from './realm.js'

@@ -7,13 +7,13 @@ import {
   requireSameRealm,
 } from '../shared/principal.js'
 import { abortable, type Timers } from '../shared/timers.js'
-import { type FetchOptions, fetchProved, type HttpExchanges } from './fetch.js'
-import { collectRequest, readRequest } from './http-request.js'
-import type { KdcConnection } from './kdc-connection.js'
-import type { ServiceTicket } from './service-ticket.js'
-import { secretsOf, type Ticket } from './ticket.js'
-import type { TicketCache } from './ticket-cache.js'
-import { importTicket, requireMadeFor, requirePresentable, type TicketSource } from './ticket-source.js'
+import type { TicketCache } from './cache/ticket-cache.js'
+import { importTicket, requireMadeFor, requirePresentable, type TicketSource } from './cache/ticket-source.js'
+import type { KdcConnection } from './kdc-link/connection.js'
+import { type FetchOptions, fetchProved, type HttpExchanges } from './request/fetch.js'
+import { collectRequest, readRequest } from './request/http-request.js'
+import type { ServiceTicket } from './ticket/service-ticket.js'
+import { secretsOf, type Ticket } from './ticket/ticket.js'
 
 export interface TicketOptions {
   readonly signal?: AbortSignal

@@ -9,7 +9,7 @@ function platform(twin: '' | '.node') {
     '#primitives': `${root}shared/crypto/primitives${twin}.ts`,
     '#base64url': `${root}shared/base64url${twin}.ts`,
     '#keytab-file': `${root}shared/keytab/keytab-file.node.ts`,
-    '#websocket': `${root}client/websocket.node.ts`,
+    '#websocket': `${root}client/kdc-link/websocket.node.ts`,
   }
 }
 

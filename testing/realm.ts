@@ -1,4 +1,4 @@
-import { Administration } from '../client/administration.js'
+import { Administration } from '../client/channel/administration.js'
 import { type ConnectOptions, connect, type Realm } from '../client/connect.js'
 import { type RunningKdc, startKdc } from '../kdc/main.js'
 import { createRealm } from '../kdc/realm/create-realm.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { openKdcChannel } from '../../client/kdc-channel.js'
+import { openKdcChannel } from '../../client/channel/kdc-channel.js'
 import { concatBytes } from '../../shared/bytes.js'
 import { TYPE } from '../../shared/constants.js'
 import { createMac, deriveAuthKey } from '../../shared/crypto/derive.js'

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { openKdcChannel } from '../../client/kdc-channel.js'
+import { openKdcChannel } from '../../client/channel/kdc-channel.js'
 import { LongTermKey, revealKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'

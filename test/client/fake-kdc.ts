@@ -1,4 +1,4 @@
-import type { OpenSocket, SocketEvents } from '../../client/socket.js'
+import type { OpenSocket, SocketEvents } from '../../client/kdc-link/socket.js'
 import { concatBytes } from '../../shared/bytes.js'
 import { decodeCall, encodeAnswer, type KdcAnswer, type KdcCall } from '../../shared/channel/calls.js'
 import { type RecordChannel, startChannel } from '../../shared/channel/records.js'

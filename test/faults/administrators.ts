@@ -1,4 +1,4 @@
-import type { Administration } from '../../client/administration.js'
+import type { Administration } from '../../client/channel/administration.js'
 import { SCRYPT, SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Administration } from '../../client/administration.js'
+import type { Administration } from '../../client/channel/administration.js'
 import { connect } from '../../client/connect.js'
 import { spawnKdc, startKdc } from '../end-to-end/processes.js'
 import { type Changing, changeUntilGone } from './administrators.js'

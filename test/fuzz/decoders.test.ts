@@ -22,9 +22,9 @@ const ELSEWHERE = new Map([
     'every file of a database is changed in kdc/store/level.test.ts',
   ],
   ['kdc/store/level/open.ts#openDatabase', 'every file of a database is changed in kdc/store/level.test.ts'],
-  ['client/websocket.ts#openSocket', 'opens a socket; what comes over it are frames'],
-  ['client/websocket.node.ts#openSocket', 'opens a socket; what comes over it are frames'],
-  ['client/http-request.ts#readRequest', "reads the caller's own request"],
+  ['client/kdc-link/websocket.ts#openSocket', 'opens a socket; what comes over it are frames'],
+  ['client/kdc-link/websocket.node.ts#openSocket', 'opens a socket; what comes over it are frames'],
+  ['client/request/http-request.ts#readRequest', "reads the caller's own request"],
 ])
 
 const decoders = FOLDERS.flatMap(folder =>

@@ -16,7 +16,7 @@ export const CLIENT_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: "a client does not compare a response's hash",
-    file: 'client/http-response.ts',
+    file: 'client/request/http-response.ts',
     from: 'if (!isSameBinding(binding, actual)) {',
     to: 'if (!isSameBinding(actual, actual)) {',
   },
@@ -34,19 +34,19 @@ export const CLIENT_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'a POST is sent anew on the word of anybody',
-    file: 'client/answers.ts',
+    file: 'client/request/recovery.ts',
     from: "return { next: safe && resendable ? 'anew' : 'caller' }",
     to: "return { next: resendable && safe !== undefined ? 'anew' : 'caller' }",
   },
   {
     name: 'what nobody proved is called final',
-    file: 'client/answers.ts',
+    file: 'client/request/recovery.ts',
     from: "if (code !== 'ticket_invalid') return TO_CALLER",
     to: "if (code !== 'ticket_invalid') return { ...TO_CALLER, final: FINAL.has(code) }",
   },
   {
     name: 'what ended long ago is called final',
-    file: 'client/answers.ts',
+    file: 'client/request/recovery.ts',
     from: 'return time - endTime < WINDOW.EXPIRED_UNRECORDED',
     to: 'return time - endTime < Number.MAX_SAFE_INTEGER',
   },

@@ -1,5 +1,5 @@
 import type { AsyncCommand } from 'fast-check'
-import type { Ticket } from '../../client/ticket.js'
+import type { Ticket } from '../../client/ticket/ticket.js'
 import type { Attacker } from './attacker.js'
 import type { HonestClient } from './honest-client.js'
 import type { Reference, ShownChain } from './reference.js'

@@ -1,5 +1,5 @@
-import type { Attenuation } from '../../client/attenuation.js'
-import { secretsOf, type Ticket } from '../../client/ticket.js'
+import type { Attenuation } from '../../client/ticket/attenuation.js'
+import { secretsOf, type Ticket } from '../../client/ticket/ticket.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { ATTACKERS, GATE, MALLORY } from './cast.js'
 import { among, type Kind, type Run } from './deed.js'

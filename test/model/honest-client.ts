@@ -1,19 +1,19 @@
-import { fetchProved } from '../../client/fetch.js'
-import type { HttpRequest } from '../../client/http-request.js'
-import { keytabIdentity } from '../../client/identity.js'
-import type { Exchanged } from '../../client/kdc-connection.js'
-import { KdcTime } from '../../client/kdc-time.js'
-import { Presenter } from '../../client/presenter.js'
-import { ServiceTimes } from '../../client/service-times.js'
-import type { Ticket } from '../../client/ticket.js'
-import { TicketCache } from '../../client/ticket-cache.js'
+import { TicketCache } from '../../client/cache/ticket-cache.js'
 import {
   credentialSource,
   importTicket,
   loginSource,
   requirePresentable,
   type TicketSource,
-} from '../../client/ticket-source.js'
+} from '../../client/cache/ticket-source.js'
+import type { Exchanged } from '../../client/kdc-link/connection.js'
+import { KdcTime } from '../../client/kdc-link/kdc-clock.js'
+import { keytabIdentity } from '../../client/login/identity.js'
+import { fetchProved } from '../../client/request/fetch.js'
+import type { HttpRequest } from '../../client/request/http-request.js'
+import { Presenter } from '../../client/request/presenter.js'
+import { ServiceTimes } from '../../client/request/service-times.js'
+import type { Ticket } from '../../client/ticket/ticket.js'
 import { fractionFrom } from '../../shared/crypto/fraction.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'

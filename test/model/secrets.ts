@@ -1,4 +1,4 @@
-import { secretsOf, type Ticket } from '../../client/ticket.js'
+import { secretsOf, type Ticket } from '../../client/ticket/ticket.js'
 import { revealKey } from '../../shared/crypto/keys.js'
 import { CANARY } from './cast.js'
 import { InvariantBroken, require } from './reference.js'

@@ -1,4 +1,4 @@
-import { secretsOf } from '../../client/ticket.js'
+import { secretsOf } from '../../client/ticket/ticket.js'
 import { MALLORY } from './cast.js'
 import type { Kind, Run } from './deed.js'
 import { obtain } from './honest-deeds.js'

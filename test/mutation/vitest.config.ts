@@ -25,7 +25,7 @@ export default defineConfig({
       '#primitives': `${root}shared/crypto/primitives.node.ts`,
       '#base64url': `${root}shared/base64url.node.ts`,
       '#keytab-file': `${root}shared/keytab/keytab-file.node.ts`,
-      '#websocket': `${root}client/websocket.node.ts`,
+      '#websocket': `${root}client/kdc-link/websocket.node.ts`,
     },
   },
   // One worker loads all of a mutant's tests; a machine with other work takes long for some of them.

@@ -1,5 +1,5 @@
-import { Administration } from '../../client/administration.js'
-import type { OpenSocket, Socket, SocketEvents } from '../../client/socket.js'
+import { Administration } from '../../client/channel/administration.js'
+import type { OpenSocket, Socket, SocketEvents } from '../../client/kdc-link/socket.js'
 import { callMethod } from '../../kdc/admin/methods.js'
 import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
 import { NO_RATE_LIMITS } from '../../kdc/limits/rate-limits.js'

@@ -1,5 +1,5 @@
-import { Administration } from '../../../client/administration.js'
-import { openKdcChannel } from '../../../client/kdc-channel.js'
+import { Administration } from '../../../client/channel/administration.js'
+import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
 import {
   encodeAddedPrincipal,
   encodePolicyRule,

@@ -1,5 +1,5 @@
-import { openResponse } from '../../../client/http-response.js'
-import { importTicket, requirePresentable } from '../../../client/ticket-source.js'
+import { importTicket, requirePresentable } from '../../../client/cache/ticket-source.js'
+import { openResponse } from '../../../client/request/http-response.js'
 import { TYPE } from '../../../shared/constants.js'
 import { createMac } from '../../../shared/crypto/derive.js'
 import { AuthKey } from '../../../shared/crypto/keys.js'

@@ -1,4 +1,4 @@
-import { passwordIdentity } from '../../../client/password.js'
+import { passwordIdentity } from '../../../client/login/password.js'
 import { TYPE } from '../../../shared/constants.js'
 import { createMac } from '../../../shared/crypto/derive.js'
 import { seal } from '../../../shared/crypto/seal.js'

@@ -1,0 +1,92 @@
+import { LIMIT } from '../../shared/constants.js'
+import type { Principal } from '../../shared/principal.js'
+import type { Reply } from '../../shared/ticket/grant.js'
+import { denial } from '../kdc-link/refusals.js'
+import { type GrantedFor, ServiceTicket } from '../ticket/service-ticket.js'
+
+/** Asks the KDC for tickets; `KdcExchanges.request`. */
+export type RequestTickets = (services: readonly Principal[], lifetime: number) => Promise<Reply>
+
+interface Wanted {
+  readonly service: Principal
+  readonly lifetime: number
+  readonly resolve: (ticket: ServiceTicket) => void
+  readonly reject: (cause: unknown) => void
+}
+
+/** What one ticket is, among those asked for and kept. @param lifetime milliseconds; 0 the most allowed */
+export function ticketName(service: Principal, lifetime: number): string {
+  return `${service} ${lifetime}`
+}
+
+/** Tickets that are being asked for: one flight a ticket, and one request for all that is wanted in the same tick. */
+export class TicketQueue {
+  readonly #granted: Omit<GrantedFor, 'lifetime'>
+  readonly #request: RequestTickets
+  readonly #deliver: (ticket: ServiceTicket) => void
+  readonly #flights = new Map<string, Promise<ServiceTicket>>()
+  #wanted: Wanted[] = []
+
+  /** @param deliver is given each ticket before its flight is over: whoever asks later finds it there. */
+  constructor(
+    granted: Omit<GrantedFor, 'lifetime'>,
+    request: RequestTickets,
+    deliver: (ticket: ServiceTicket) => void,
+  ) {
+    this.#granted = granted
+    this.#request = request
+    this.#deliver = deliver
+  }
+
+  /** The flight for that ticket, if there is one. */
+  underWay(service: Principal, lifetime: number): Promise<ServiceTicket> | undefined {
+    return this.#flights.get(ticketName(service, lifetime))
+  }
+
+  /** @throws OrthrusError with the KDC's code, for this service or for the request; `unavailable` */
+  ask(service: Principal, lifetime: number): Promise<ServiceTicket> {
+    const known = this.underWay(service, lifetime)
+    if (known !== undefined) return known
+    const name = ticketName(service, lifetime)
+    const flight = new Promise<ServiceTicket>((resolve, reject) => {
+      if (this.#wanted.length === 0) queueMicrotask(() => this.#send())
+      this.#wanted.push({ service, lifetime, resolve, reject })
+    }).finally(() => this.#flights.delete(name))
+    this.#flights.set(name, flight)
+    return flight
+  }
+
+  #send(): void {
+    const wanted = this.#wanted
+    this.#wanted = []
+    for (const lifetime of new Set(wanted.map(one => one.lifetime))) {
+      const alike = wanted.filter(one => one.lifetime === lifetime)
+      for (let i = 0; i < alike.length; i += LIMIT.SERVICES) {
+        void this.#askFor(alike.slice(i, i + LIMIT.SERVICES), lifetime)
+      }
+    }
+  }
+
+  async #askFor(wanted: readonly Wanted[], lifetime: number): Promise<void> {
+    try {
+      const services = wanted.map(one => one.service)
+      const { grants, denials } = await this.#request(services, lifetime)
+      const tickets = new Map(grants.map(grant => [grant.service, grant]))
+      const refused = new Map(
+        denials.map(({ service, code }) => [service, denial(this.#granted.client, service, code)]),
+      )
+      for (const { service, resolve, reject } of wanted) {
+        const grant = tickets.get(service)
+        if (grant === undefined) {
+          reject(refused.get(service))
+          continue
+        }
+        const ticket = new ServiceTicket(grant, { ...this.#granted, lifetime })
+        this.#deliver(ticket)
+        resolve(ticket)
+      }
+    } catch (cause) {
+      for (const { reject } of wanted) reject(cause)
+    }
+  }
+}

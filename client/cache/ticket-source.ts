@@ -1,0 +1,141 @@
+import { finishChain } from '../../shared/crypto/derive.js'
+import { AuthKey } from '../../shared/crypto/keys.js'
+import type { RandomSource } from '../../shared/crypto/random.js'
+import { OrthrusError } from '../../shared/errors.js'
+import type { Logger } from '../../shared/logger.js'
+import { localPart, type Principal, realmOf, ticketGrantingService } from '../../shared/principal.js'
+import { type Credential, parseCredential } from '../../shared/ticket/credential.js'
+import type { Exchanged } from '../kdc-link/connection.js'
+import type { KdcTime } from '../kdc-link/kdc-clock.js'
+import { KdcQuestions, tgsQuestion } from '../kdc-link/question.js'
+import type { Identity } from '../login/identity.js'
+import { KdcExchanges } from '../login/session.js'
+import { madeFor } from '../request/presenter.js'
+import { secretsOf, Ticket } from '../ticket/ticket.js'
+import type { RequestTickets } from './ticket-queue.js'
+
+/** Where a realm's tickets come from. */
+export interface TicketSource {
+  /** In whose name. */
+  readonly client: Principal
+  readonly request: RequestTickets
+  /** The TGT, to hand on a part of it. */
+  tgt(): Promise<Ticket>
+  /** The one ticket there is, where a realm was connected by it. */
+  readonly held: Ticket | undefined
+  /** Whether somebody else handed on what the tickets come from, and so knows their keys. */
+  readonly imported: boolean
+}
+
+export interface SourceOptions {
+  readonly exchange: (message: Uint8Array) => Promise<Exchanged>
+  readonly time: KdcTime
+  readonly random: RandomSource
+  readonly logger: Logger
+}
+
+/** From a long-term key. */
+export function loginSource(identity: Identity, options: SourceOptions): TicketSource {
+  const exchanges = new KdcExchanges({ ...options, identity })
+  return {
+    client: identity.client,
+    request: (services, lifetime) => exchanges.request(services, lifetime),
+    tgt: () => exchanges.tgt(),
+    held: undefined,
+    imported: false,
+  }
+}
+
+/** From a credential alone. @throws OrthrusError `credential_invalid` */
+export function credentialSource(text: string, options: SourceOptions): TicketSource {
+  const ticket = importTicket(text, () => options.time.now(), false)
+  const { client, service } = ticket
+  const { holder } = secretsOf(ticket)
+  if (holder !== undefined) throw holderNeeded(holder)
+  if (!isTgt(ticket)) {
+    const only = async (): Promise<never> => {
+      throw onlyFor(service)
+    }
+    return { client, request: only, tgt: only, held: ticket, imported: true }
+  }
+  const login = { client, passwordBased: false }
+  const questions = new KdcQuestions({ ...options, login, proved: false })
+  return {
+    client,
+    request: (services, lifetime) => questions.ask(tgsQuestion(ticket, services, lifetime)),
+    tgt: async () => ticket,
+    held: undefined,
+    imported: true,
+  }
+}
+
+/**
+ * @param ownProved whether the tickets of who imports it prove a service.
+ * @throws OrthrusError `credential_invalid` where it was cut off or altered, or has a caveat that never holds
+ */
+export function importTicket(text: string, now: () => number, ownProved: boolean): Ticket {
+  const { ticket, caveats, key, service, client, endTime }: Credential = parseCredential(text)
+  const facts = { service, client, endTime, imported: true, ownProved, now }
+  const keys = key instanceof AuthKey ? { chain: undefined, key } : { chain: key, key: finishChain(key) }
+  try {
+    return new Ticket(facts, { sealed: ticket, caveats, ...keys })
+  } catch (cause) {
+    if (!(cause instanceof OrthrusError)) throw cause
+    throw new OrthrusError('credential_invalid', `the credential is of no use: ${cause.reason}`, {
+      final: true,
+      hint: 'ask whoever made it for another',
+    })
+  }
+}
+
+/** @throws OrthrusError `credential_invalid` for a ticket that `client` can do nothing with */
+export function requirePresentable(ticket: Ticket, client: Principal): void {
+  const { holder } = secretsOf(ticket)
+  if (holder !== undefined && holder !== client) throw madeFor(holder, client)
+  if (!isTgt(ticket)) return
+  throw new OrthrusError(
+    'credential_invalid',
+    'it is of a TGT, which gets tickets and is none for a service',
+    {
+      final: true,
+      hint: 'use it in place of a keytab: connect({ kdc, credential })',
+    },
+  )
+}
+
+/** @throws TypeError for a ticket that the service could do more with than act for the client as its delegate */
+export function requireMadeFor(handOff: Ticket, service: Principal): void {
+  if (secretsOf(handOff).holder === service) return
+  const name = localPart(service)
+  throw new TypeError(
+    `a ticket is handed to a service by name: ticket.attenuate({ to: '${name}', expires: '1m' })`,
+  )
+}
+
+function isTgt({ service, client }: Ticket): boolean {
+  return service === ticketGrantingService(realmOf(client))
+}
+
+function holderNeeded(holder: Principal): OrthrusError {
+  return new OrthrusError(
+    'credential_invalid',
+    `it was made for ${holder}, who presents it beside its own ticket`,
+    {
+      final: true,
+      principal: holder,
+      hint: `connect with the keytab of ${holder}, then realm.import(credential)`,
+    },
+  )
+}
+
+function onlyFor(service: Principal): OrthrusError {
+  return new OrthrusError(
+    'credential_invalid',
+    `the credential is for ${service}, and gets no other tickets`,
+    {
+      final: true,
+      service,
+      hint: 'ask for a credential of a TGT, or connect with a keytab',
+    },
+  )
+}

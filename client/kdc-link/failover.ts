@@ -1,0 +1,144 @@
+import { concatBytes } from '../../shared/bytes.js'
+import { LIMIT, SUBPROTOCOL } from '../../shared/constants.js'
+import { HEADER_BYTES } from '../../shared/encoding/message.js'
+import { OrthrusError } from '../../shared/errors.js'
+import type { Timers } from '../../shared/timers.js'
+import type { OpenSocket, Socket } from './socket.js'
+
+/** Frames on the KDC's WebSocket begin with an id of 4 bytes (docs/protocol.md section 3). */
+const ID_BYTES = 4
+const ID_MAX = 2 ** 32 - 1
+
+/** What comes under one id. */
+export interface StreamEvents {
+  received(message: Uint8Array): void
+  /** The link is gone; nothing comes any more. */
+  closed(cause: OrthrusError): void
+}
+
+/** One id of a link, in use until it is ended. */
+export interface LinkStream {
+  send(message: Uint8Array): void
+  end(): void
+}
+
+export interface LinkOptions {
+  readonly url: string
+  readonly openSocket: OpenSocket
+  readonly timers: Timers
+  /** How long the opening may take, milliseconds. */
+  readonly timeout: number
+  /** Told once, when the link is closed, whoever closed it. */
+  closed(link: KdcLink): void
+}
+
+/** One WebSocket to one KDC, shared by all that is asked of it: ids, and who waits for which. */
+export class KdcLink {
+  readonly url: string
+  readonly #socket: Socket
+  readonly #streams = new Map<number, StreamEvents>()
+  /** Settled when the socket is open or is not going to be. @throws OrthrusError `unavailable` */
+  readonly opened: Promise<void>
+  readonly #settle: (failure?: OrthrusError) => void
+  readonly #closed: (link: KdcLink) => void
+  #lastId = 0
+  #retired = false
+  #failure: OrthrusError | undefined
+
+  constructor({ url, openSocket, timers, timeout, closed }: LinkOptions) {
+    this.url = url
+    this.#closed = closed
+    let settle: (failure?: OrthrusError) => void = () => {}
+    this.opened = new Promise((resolve, reject) => {
+      settle = failure => (failure === undefined ? resolve() : reject(failure))
+    })
+    // Who opens the link looks at `opened`; a link closed before that is no unhandled failure.
+    this.opened.catch(() => {})
+    const late = (): void => this.close(unreachable(url, `no answer within ${timeout} ms`))
+    const timer = timers.setTimeout(late, timeout)
+    this.#settle = failure => {
+      timers.clearTimeout(timer)
+      settle(failure)
+    }
+    this.#socket = openSocket(
+      { url, protocol: SUBPROTOCOL, maxBytes: ID_BYTES + LIMIT.MESSAGE_BYTES },
+      {
+        opened: () => this.#settle(),
+        received: frame => this.#receive(frame),
+        closed: reason => this.close(unreachable(url, reason)),
+      },
+    )
+  }
+
+  /** Whether more may be asked over it. */
+  get usable(): boolean {
+    return !this.#retired && this.#failure === undefined
+  }
+
+  /** @throws OrthrusError `unavailable` where the link is gone. */
+  openStream(events: StreamEvents): LinkStream {
+    if (this.#failure !== undefined) throw this.#failure
+    const id = this.#freeId()
+    this.#streams.set(id, events)
+    return {
+      send: message => this.#socket.send(concatBytes(encodeId(id), message)),
+      end: () => {
+        this.#streams.delete(id)
+        this.#closeIfDone()
+      },
+    }
+  }
+
+  /** Takes no new questions; it ends when the last one under way has. */
+  retire(): void {
+    this.#retired = true
+    this.#closeIfDone()
+  }
+
+  close(cause: OrthrusError): void {
+    if (this.#failure !== undefined) return
+    this.#failure = cause
+    this.#closed(this)
+    this.#settle(cause)
+    this.#socket?.close()
+    const waiting = [...this.#streams.values()]
+    this.#streams.clear()
+    for (const events of waiting) events.closed(cause)
+  }
+
+  #closeIfDone(): void {
+    if (this.#retired && this.#streams.size === 0)
+      this.close(unreachable(this.url, 'the connection was given up'))
+  }
+
+  /** An id in use again would make the KDC close the connection. */
+  #freeId(): number {
+    do this.#lastId = this.#lastId === ID_MAX ? 1 : this.#lastId + 1
+    while (this.#streams.has(this.#lastId))
+    return this.#lastId
+  }
+
+  #receive(frame: Uint8Array): void {
+    if (this.#failure !== undefined) return
+    if (frame.length < ID_BYTES + HEADER_BYTES) {
+      this.close(unreachable(this.url, 'it sent a cut-off frame'))
+      return
+    }
+    const id = new DataView(frame.buffer, frame.byteOffset).getUint32(0)
+    // What answers nothing that is waited for came too late, or is not ours.
+    this.#streams.get(id)?.received(frame.subarray(ID_BYTES))
+  }
+}
+
+function encodeId(id: number): Uint8Array {
+  const bytes = new Uint8Array(ID_BYTES)
+  new DataView(bytes.buffer).setUint32(0, id)
+  return bytes
+}
+
+/** That a KDC cannot be spoken to, with the next step. */
+export function unreachable(url: string, reason: string): OrthrusError {
+  return new OrthrusError('unavailable', `the KDC at ${url} cannot be reached: ${reason}`, {
+    hint: 'check that it runs there, as with: orthrus kdc, and that the URL is right, as ws://127.0.0.1:8750',
+  })
+}

@@ -1,0 +1,94 @@
+import { SIZE } from '../../shared/constants.js'
+import type { AuthKey, LongTermKey } from '../../shared/crypto/keys.js'
+import type { RandomSource } from '../../shared/crypto/random.js'
+import { isError, openError } from '../../shared/encoding/error.js'
+import { OrthrusError } from '../../shared/errors.js'
+import { createTgsRequest, openTgsReply } from '../../shared/exchange/tgs.js'
+import type { Principal } from '../../shared/principal.js'
+import { type Asked, type Reply, requireAnswers } from '../../shared/ticket/grant.js'
+import { secretsOf, type Ticket } from '../ticket/ticket.js'
+import type { Exchanged } from './connection.js'
+import type { KdcTime } from './kdc-clock.js'
+import { judged, kdcRefusal, type Login } from './refusals.js'
+
+interface Request {
+  readonly bytes: Uint8Array
+  readonly mac: Uint8Array
+}
+
+/** One question to the KDC: how it is written, and how its answer is opened. */
+export interface Question<R extends Request> {
+  readonly key: LongTermKey | AuthKey
+  readonly asked: Asked
+  create(time: number, nonce: Uint8Array): R
+  open(request: R, bytes: Uint8Array): Reply
+}
+
+export interface KdcQuestionsOptions {
+  /** Whom answers are for; a password is spoken of only where one was used. */
+  readonly login: Login
+  readonly exchange: (message: Uint8Array) => Promise<Exchanged>
+  readonly time: KdcTime
+  /** Whether an answer proves the KDC, so that its clock is believed (docs/protocol.md section 5). */
+  readonly proved: boolean
+  readonly random: RandomSource
+}
+
+/** Asks the KDC and checks what it answers. */
+export class KdcQuestions {
+  readonly #options: KdcQuestionsOptions
+
+  constructor(options: KdcQuestionsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * After a proved `clock_skew` once more, by the clock that it told, no oftener (section 6).
+   * @throws OrthrusError with the KDC's code, or `unavailable`
+   */
+  async ask<R extends Request>(question: Question<R>): Promise<Reply> {
+    try {
+      return await this.#askOnce(question)
+    } catch (cause) {
+      if (!this.#options.proved || !isProved(cause, 'clock_skew')) throw cause
+      return this.#askOnce(question)
+    }
+  }
+
+  async #askOnce<R extends Request>({ key, asked, create, open }: Question<R>): Promise<Reply> {
+    const { exchange, login, random, time, proved } = this.#options
+    const request = create(time.now(), random(SIZE.NONCE))
+    const answer = await exchange(request.bytes)
+    if (judged(() => isError(answer.bytes))) {
+      const error = judged(() => openError(answer.bytes, key, request.mac))
+      if (proved && error.authenticated && error.code === 'clock_skew') time.correct(error.time, answer)
+      // Only the AS exchange is about the password.
+      throw kdcRefusal(error, { ...login, passwordBased: asked.withTgt && login.passwordBased })
+    }
+    const reply = judged(() => open(request, answer.bytes))
+    judged(() => requireAnswers(reply, asked))
+    if (proved) time.learn(reply.time, answer)
+    return reply
+  }
+}
+
+/** An ERROR of type 06 with the code: one of type 05 says what it claims. */
+export function isProved(cause: unknown, code: OrthrusError['code']): cause is OrthrusError {
+  return cause instanceof OrthrusError && cause.code === code && cause.facts.claimed === undefined
+}
+
+/** @param lifetime milliseconds; 0 asks for the most allowed. */
+export function tgsQuestion(
+  tgt: Ticket,
+  services: readonly Principal[],
+  lifetime: number,
+): Question<ReturnType<typeof createTgsRequest>> {
+  const { key, sealed, caveats } = secretsOf(tgt)
+  return {
+    key,
+    asked: { client: tgt.client, withTgt: false, services, lifetime },
+    create: (time, nonce) =>
+      createTgsRequest(key, sealed, { caveats, time, nonce, services, lifetime, renew: false }),
+    open: (request, bytes) => openTgsReply(key, request, bytes),
+  }
+}

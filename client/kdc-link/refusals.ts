@@ -1,0 +1,159 @@
+import type { WireError } from '../../shared/encoding/error.js'
+import { isPassing, OrthrusError, type WireCode } from '../../shared/errors.js'
+import { localPart, type Principal } from '../../shared/principal.js'
+
+/** What was refused becomes an error that tells a person the next step. */
+
+export interface Login {
+  readonly client: Principal
+  readonly passwordBased: boolean
+}
+
+/** An ERROR of the KDC. Of type 05 it may be anybody's: `facts.claimed` then has the code, and nothing is final. */
+export function kdcRefusal(error: WireError, { client, passwordBased }: Login): OrthrusError {
+  const { code, authenticated, time, message } = error
+  const hint = kdcHint(code, client, passwordBased)
+  const facts = { principal: client, time, ...(hint === undefined ? {} : { hint }) }
+  if (authenticated) {
+    const { told, ...caveat } = caveatTold(message)
+    return new OrthrusError(code, `the KDC refused ${client}${told}`, {
+      ...facts,
+      ...caveat,
+      final: !isPassing(code),
+    })
+  }
+  const told = code === 'auth_failed' && passwordBased ? 'password_wrong' : code
+  return new OrthrusError(told, `the KDC refused ${client}; nothing proves that it was the KDC`, {
+    ...facts,
+    claimed: code,
+  })
+}
+
+/** Looks at an answer of the KDC; what is wrong with it gets the next step. @throws OrthrusError */
+export function judged<T>(look: () => T): T {
+  try {
+    return look()
+  } catch (cause) {
+    if (!(cause instanceof OrthrusError)) throw cause
+    throw new OrthrusError(cause.code, `an answer in the KDC's name is of no use: ${cause.reason}`, {
+      hint: 'the KDC is of another version, or somebody answers in its place: check its URL',
+    })
+  }
+}
+
+function kdcHint(code: WireCode, client: Principal, passwordBased: boolean): string | undefined {
+  const name = localPart(client)
+  switch (code) {
+    case 'auth_failed':
+      return passwordBased
+        ? 'check the name and the password'
+        : `it may have been removed, or its key replaced; run: orthrus admin show ${name}, and use its newest keytab`
+    case 'principal_disabled':
+      return `run: orthrus admin enable ${name}`
+    case 'clock_skew':
+      return "set this machine's clock and the KDC's"
+    case 'rate_limited':
+      return 'wait a little before the next attempt'
+    case 'unavailable':
+      return "try again; the KDC's log says why"
+    case 'unsupported_version':
+      return 'client and KDC are of different versions; use the same one'
+    default:
+      return undefined
+  }
+}
+
+/** One service that the KDC gives no ticket for, though it answered. */
+export function denial(client: Principal, service: Principal, code: WireCode): OrthrusError {
+  const hint = denialHint(code, localPart(client), localPart(service))
+  return new OrthrusError(code, `the KDC gives ${client} no ticket for ${service}`, {
+    final: true,
+    principal: client,
+    service,
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+function denialHint(code: WireCode, client: string, service: string): string | undefined {
+  switch (code) {
+    case 'policy_denied':
+      return `run: orthrus admin allow ${client} ${service}`
+    case 'unknown_service':
+      return `is the name right? Otherwise run: orthrus admin add ${service}`
+    case 'too_large':
+      return 'its claims and caveats are too many: give it fewer, or ask for fewer services at once'
+    default:
+      return undefined
+  }
+}
+
+/** An ERROR of a service. Of type 05 it may be anybody's: `refused_unproved`, the code only claimed. */
+export function serviceRefusal(
+  error: WireError,
+  {
+    client,
+    service,
+    final,
+  }: { readonly client: Principal; readonly service: Principal; readonly final: boolean },
+): OrthrusError {
+  const { code, authenticated, time, floor, message } = error
+  const started = code === 'clock_skew' && floor !== null && floor >= time
+  const hint = started
+    ? `${service} has just started, and takes nothing stamped before; an earlier copy may have been handled: if not, send it again`
+    : serviceHint(code, localPart(client), localPart(service))
+  const facts = { principal: client, service, time, floor, final, hint }
+  if (!authenticated) {
+    return new OrthrusError(
+      'refused_unproved',
+      `somebody answered ${code} for ${service}, and did not prove it`,
+      {
+        ...facts,
+        claimed: code,
+        hint: `it may be forged, and the request may have been handled; if it is true: ${hint}`,
+      },
+    )
+  }
+  const { told, ...caveat } = caveatTold(message)
+  return new OrthrusError(code, `${service} refused the request${told}`, { ...facts, ...caveat })
+}
+
+/** A caveat of one's own that failed, where a proved ERROR names one. */
+function caveatTold(message: string): { readonly told: string; readonly caveat?: string } {
+  const caveat = /^caveat ([a-z][a-z ]{0,40})$/.exec(message)?.[1]
+  return caveat === undefined ? { told: '' } : { told: `: the caveat ${caveat} does not hold`, caveat }
+}
+
+function serviceHint(code: WireCode, client: string, service: string): string {
+  switch (code) {
+    case 'clock_skew':
+      return `set the clocks of this machine and of ${service}; the next request is stamped by the clock of ${service}`
+    case 'replay':
+      return 'the same request was there before, so it may have been handled: find out before repeating it'
+    case 'ticket_invalid':
+      return `${service} may lack its newest key; give it its newest keytab, and check that the name is right`
+    case 'ticket_expired':
+      return `ask again; if it stays so, set the clock of ${service}: it is ahead of the KDC's`
+    case 'ticket_not_yet_valid':
+      return `set the clock of ${service}: it is behind the KDC's`
+    case 'revoked':
+      return `run: orthrus admin show ${client}`
+    case 'caveat_failed':
+      return 'the ticket is not good for this request; run: orthrus admin policy'
+    case 'delegation_invalid':
+      return 'ask the client for a credential made for this holder'
+    case 'not_authorized':
+      return `${service} wants a claim that the ticket lacks; run: orthrus admin allow ${client} ${service} --claim NAME=VALUE`
+    case 'binding_mismatch':
+      return 'something on the way changes requests: look for a proxy that rewrites paths, headers or bodies'
+    case 'auth_failed':
+      return `check that ${service} is the service at this address`
+    case 'rate_limited':
+      return 'send fewer requests at a time'
+    case 'unavailable':
+      return `the log of ${service} says why`
+    case 'too_large':
+      return 'send less at once'
+    default:
+      return `the log of ${service} says why; client and service may be of different versions`
+  }
+}

@@ -1,0 +1,49 @@
+import { type ClientOptions, WebSocket } from 'ws'
+import { plainBytes } from '../../shared/bytes.js'
+import type { Socket, SocketEvents, SocketOptions } from './socket.js'
+
+/** How long a peer may take to agree to the end, milliseconds: a process should not hang on one that does not. */
+const CLOSE_TIMEOUT = 1_000
+
+/**
+ * Pieces of a message, and reads of a frame, that are kept until it is whole: each takes memory beside its bytes. A
+ * KDC sends one frame a message.
+ */
+const PIECES_MAX = { FRAGMENTS: 8, READS: 1024 } as const
+
+/** Node: the `ws` package, without compression (docs/protocol.md section 3). */
+export function openSocket(options: SocketOptions, events: SocketEvents): Socket {
+  const settings: ClientOptions & { closeTimeout: number } = {
+    perMessageDeflate: false,
+    maxPayload: options.maxBytes,
+    maxFragments: PIECES_MAX.FRAGMENTS,
+    maxBufferedChunks: PIECES_MAX.READS,
+    followRedirects: false,
+    closeTimeout: CLOSE_TIMEOUT,
+  }
+  const socket = new WebSocket(options.url, options.protocol, settings)
+  let failure: string | undefined
+  socket.on('open', () => events.opened())
+  socket.on('error', error => {
+    failure ??= describe(error)
+  })
+  socket.on('close', (code, reason) => events.closed(failure ?? closing(code, reason.toString('utf8'))))
+  socket.on('message', (data, isBinary) => {
+    if (isBinary && data instanceof Buffer) events.received(plainBytes(data))
+    else socket.close(1003)
+  })
+  return {
+    send: bytes => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(bytes)
+    },
+    close: () => socket.close(),
+  }
+}
+
+function describe(error: Error & { readonly code?: unknown }): string {
+  return error.message || (typeof error.code === 'string' ? error.code : 'the connection failed')
+}
+
+function closing(code: number, reason: string): string {
+  return `the connection was closed, code ${code}${reason === '' ? '' : `, ${JSON.stringify(reason)}`}`
+}

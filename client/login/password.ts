@@ -1,0 +1,120 @@
+import { toHex } from '../../shared/bytes.js'
+import { derivePasswordKey } from '../../shared/crypto/derive.js'
+import { isError, openUnauthenticatedError } from '../../shared/encoding/error.js'
+import { OrthrusError } from '../../shared/errors.js'
+import {
+  createParamsRequest,
+  decodeParamsReply,
+  type PasswordParameters,
+  requireSoundParameters,
+} from '../../shared/exchange/params.js'
+import { localPart, type Principal } from '../../shared/principal.js'
+import type { Exchanged } from '../kdc-link/connection.js'
+import { judged, kdcRefusal } from '../kdc-link/refusals.js'
+import type { Identity, LoginKey } from './identity.js'
+
+/**
+ * Keeps salt and parameters from the first login on, so that a change shows (docs/protocol.md section 8,
+ * "Passwords"). A `Map` is one; to remember across runs, keep them in a file. None of it is secret.
+ */
+export interface ParametersCache {
+  get(principal: string): PasswordParameters | undefined | Promise<PasswordParameters | undefined>
+  set(principal: string, parameters: PasswordParameters): unknown
+}
+
+export interface PasswordOptions {
+  readonly client: Principal
+  readonly password: string
+  readonly parametersCache: ParametersCache
+  /** Asks the KDC. */
+  readonly exchange: (message: Uint8Array) => Promise<Pick<Exchanged, 'bytes'>>
+}
+
+interface MadeKey extends LoginKey {
+  readonly parameters: PasswordParameters
+}
+
+/** The key of a password is made when it is first needed; it takes a good part of a second, on purpose. */
+export function passwordIdentity(options: PasswordOptions): Identity {
+  const { client, parametersCache } = options
+  let current: Promise<MadeKey> | undefined
+  let last: MadeKey | undefined
+  const make = async (): Promise<MadeKey> => {
+    try {
+      last = await makeKey(options, last)
+      return last
+    } catch (cause) {
+      // What failed is tried again: the KDC may have been away.
+      current = undefined
+      throw cause
+    }
+  }
+  return {
+    client,
+    passwordBased: true,
+    loginKey: () => {
+      current ??= make()
+      return current
+    },
+    loggedIn: async () => {
+      if (current !== undefined) await parametersCache.set(client, (await current).parameters)
+    },
+    keyRefused: () => {
+      // Salt and parameters may have been forged, or changed since: the next login asks for them anew.
+      current = undefined
+    },
+  }
+}
+
+/** @param last is given back where it is of the same parameters: a forged refusal costs a question, and no scrypt. */
+async function makeKey(options: PasswordOptions, last: MadeKey | undefined): Promise<MadeKey> {
+  const { client, password, parametersCache } = options
+  const parameters = await askParameters(options)
+  requireSoundParameters(parameters)
+  requireUnchanged(client, await parametersCache.get(client), parameters)
+  if (last !== undefined && isSame(last.parameters, parameters)) return last
+  const key = await derivePasswordKey(password, client, parameters.salt, parameters)
+  // A copy: the bytes of the message would be kept for the sake of its salt.
+  return { kvno: 0, key, parameters: { ...parameters, salt: parameters.salt.slice() } }
+}
+
+async function askParameters({ client, exchange }: PasswordOptions): Promise<PasswordParameters> {
+  const { bytes } = await exchange(createParamsRequest(client))
+  if (judged(() => isError(bytes))) {
+    throw kdcRefusal(
+      judged(() => openUnauthenticatedError(bytes)),
+      { client, passwordBased: true },
+    )
+  }
+  return judged(() => decodeParamsReply(bytes))
+}
+
+/** Nobody has proved the parameters, so a change may be an attempt to have the password guessed elsewhere. */
+function requireUnchanged(
+  client: Principal,
+  known: PasswordParameters | undefined,
+  given: PasswordParameters,
+): void {
+  if (known === undefined || isSame(known, given)) return
+  throw new OrthrusError(
+    'refused_unproved',
+    `the salt or parameters of ${client} are not those of the first login`,
+    {
+      final: true,
+      principal: client,
+      hint: `if the password of ${localPart(client)} was set anew, connect again, and first forget what your parametersCache keeps, if you gave one; if not, somebody may be answering in the KDC's place`,
+    },
+  )
+}
+
+function isSame(one: PasswordParameters, other: PasswordParameters): boolean {
+  const { log2N, r, p, salt } = one
+  return log2N === other.log2N && r === other.r && p === other.p && toHex(salt) === toHex(other.salt)
+}
+
+/** Whether what is sent to the URL stays on this machine or is under TLS. */
+export function isPrivateUrl(url: URL): boolean {
+  if (url.protocol === 'wss:') return true
+  const host = url.hostname
+  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}

@@ -1,0 +1,135 @@
+import { OrthrusError } from '../../shared/errors.js'
+import { createAsRequest, openAsReply } from '../../shared/exchange/as.js'
+import type { Logger } from '../../shared/logger.js'
+import type { Principal } from '../../shared/principal.js'
+import type { Grant, Reply } from '../../shared/ticket/grant.js'
+import {
+  isProved,
+  KdcQuestions,
+  type KdcQuestionsOptions,
+  type Question,
+  tgsQuestion,
+} from '../kdc-link/question.js'
+import { ServiceTicket } from '../ticket/service-ticket.js'
+import type { Identity } from './identity.js'
+
+/** Below this share of its life a TGT bounds the tickets under it so much that a new one is asked for. */
+const TGT_SHARE_LEFT = 0.2
+
+export interface ExchangesOptions extends Omit<KdcQuestionsOptions, 'login' | 'proved'> {
+  readonly identity: Identity
+  readonly logger: Logger
+}
+
+/**
+ * The AS and TGS exchanges (docs/protocol.md sections 6 and 7). The long-term key is at hand, so a TGT is never
+ * renewed: a new one comes with the tickets that were wanted anyway.
+ */
+export class KdcExchanges {
+  readonly #options: ExchangesOptions
+  readonly #questions: KdcQuestions
+  #tgt: ServiceTicket | undefined
+  #login: Promise<ServiceTicket> | undefined
+
+  constructor(options: ExchangesOptions) {
+    this.#options = options
+    this.#questions = new KdcQuestions({ ...options, login: options.identity, proved: true })
+  }
+
+  /**
+   * Tickets for at most 32 services; grants and denials of these, in the order asked.
+   * @param lifetime milliseconds; 0 asks for the most allowed.
+   * @throws OrthrusError with the KDC's code, or `unavailable`
+   */
+  async request(services: readonly Principal[], lifetime: number): Promise<Reply> {
+    const tgt = this.#currentTgt()
+    if (tgt === undefined) return this.#requestAnew(services, lifetime)
+    try {
+      return await this.#tgs(tgt, services, lifetime)
+    } catch (cause) {
+      if (!endsTgt(cause)) throw cause
+      this.#options.logger.debug({ code: cause.code }, 'the TGT is of no more use; logging in anew')
+      return this.#requestAnew(services, lifetime)
+    }
+  }
+
+  /** The TGT in hand, or a new one. @throws OrthrusError with the KDC's code, or `unavailable` */
+  async tgt(): Promise<ServiceTicket> {
+    const current = this.#currentTgt()
+    if (current !== undefined) return current
+    if (this.#login === undefined) await this.#requestAnew([], 0)
+    return this.#login ?? (this.#tgt as ServiceTicket)
+  }
+
+  #currentTgt(): ServiceTicket | undefined {
+    const tgt = this.#tgt
+    if (tgt === undefined) return undefined
+    const left = tgt.endTime - this.#options.time.now()
+    return left > TGT_SHARE_LEFT * (tgt.endTime - tgt.startTime) ? tgt : undefined
+  }
+
+  /** With a login that is under way already, or one of its own that brings the tickets along. */
+  async #requestAnew(services: readonly Principal[], lifetime: number): Promise<Reply> {
+    if (this.#login !== undefined) return this.#tgs(await this.#login, services, lifetime)
+    // The lifetime of an AS-REQ bounds the TGT too, which is to live as long as it may.
+    const flight = this.#as(lifetime === 0 ? services : []).finally(() => {
+      this.#login = undefined
+    })
+    this.#login = flight.then(({ tgt }) => tgt)
+    this.#login.catch(() => {})
+    const { tgt, reply } = await flight
+    return lifetime === 0 ? reply : this.#tgs(tgt, services, lifetime)
+  }
+
+  async #as(services: readonly Principal[]): Promise<{ readonly tgt: ServiceTicket; readonly reply: Reply }> {
+    const { identity, time, logger } = this.#options
+    const { client } = identity
+    const { key, kvno } = await identity.loginKey()
+    const question: Question<ReturnType<typeof createAsRequest>> = {
+      key,
+      asked: { client, withTgt: true, services, lifetime: 0 },
+      create: (time, nonce) =>
+        createAsRequest(key, { client, kvno, time, nonce, services, lifetime: 0, renewable: false }),
+      open: (request, bytes) => openAsReply(key, request, bytes),
+    }
+    let reply = await this.#questions.ask(question).catch((cause: unknown) => {
+      if (isKeyRefused(cause)) identity.keyRefused()
+      throw cause
+    })
+    // Too slow to tell the time by: once more, and with what there is if that fails.
+    if (!time.known) reply = await this.#questions.ask(question).catch(() => reply)
+    await identity.loggedIn()
+    logger.debug({ client, services }, 'logged in')
+    const [granted, ...grants] = reply.grants
+    const tgt = new ServiceTicket(granted as Grant, {
+      client,
+      lifetime: 0,
+      imported: false,
+      now: () => time.now(),
+    })
+    // Before the login counts as over: whoever asks next finds it.
+    this.#tgt = tgt
+    return { tgt, reply: { ...reply, grants } }
+  }
+
+  #tgs(tgt: ServiceTicket, services: readonly Principal[], lifetime: number): Promise<Reply> {
+    return this.#questions.ask(tgsQuestion(tgt, services, lifetime))
+  }
+}
+
+/** Whether a login failed for the key that it was made with, whoever says so. */
+function isKeyRefused(cause: unknown): boolean {
+  if (!(cause instanceof OrthrusError)) return false
+  return cause.code === 'auth_failed' || cause.code === 'password_wrong'
+}
+
+const ENDING = ['ticket_expired', 'ticket_not_yet_valid', 'revoked'] as const
+
+/** Whether a new TGT may help. A type 05 is worth this much, and no more. */
+function endsTgt(cause: unknown): cause is OrthrusError {
+  if (!(cause instanceof OrthrusError)) return false
+  const { claimed } = cause.facts
+  if (claimed !== undefined) return claimed === 'ticket_invalid' || claimed === 'auth_failed'
+  // Not yet valid: the KDC's clock was ahead when it granted the TGT, and has been set right since.
+  return ENDING.some(code => isProved(cause, code))
+}

@@ -1,0 +1,138 @@
+import { toBase64url } from '../../shared/bytes.js'
+import { TYPE } from '../../shared/constants.js'
+import type { RandomSource } from '../../shared/crypto/random.js'
+import { OrthrusError } from '../../shared/errors.js'
+import { CREDENTIAL_HEADER, formatMessageHeader } from '../../shared/http/binding.js'
+import type { Principal } from '../../shared/principal.js'
+import { sealHandOff } from '../../shared/ticket/credential.js'
+import type { Clock } from '../../shared/time.js'
+import { credentialOf, type Ticket } from '../ticket/ticket.js'
+import { bindingOf, type HttpRequest, redirected, withHeaders } from './http-request.js'
+import { openResponse, type ProvedResponse } from './http-response.js'
+import type { Bound, ErrorAnswer, Head, Presented, Presenter } from './presenter.js'
+
+/** How many redirects are followed. */
+const REDIRECTS_MAX = 10
+
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+const REDIRECTED_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+
+export interface HttpExchanges {
+  readonly presenter: Presenter
+  readonly fetch: typeof globalThis.fetch
+  readonly clock: Clock
+  readonly random: RandomSource
+  /** Bytes of a response's body. */
+  readonly maxResponse: number
+}
+
+export interface FetchOptions {
+  readonly service: Principal
+  /** In place of the one from the cache. */
+  readonly ticket: Ticket | undefined
+  /** Sealed to the service, and sent along. */
+  readonly handOff: Ticket | undefined
+  readonly repeatable: boolean
+  readonly signal: AbortSignal
+}
+
+/**
+ * The HTTP exchange with a service, redirects of GET and HEAD within its origin included. What is not followed is
+ * handed out: it is proved like every response (docs/protocol.md section 8, "HTTP binding").
+ * @throws OrthrusError as `Presenter.present`; `response_unproved` `too_large` `unavailable`
+ */
+export async function fetchProved(
+  exchanges: HttpExchanges,
+  request: HttpRequest,
+  options: FetchOptions,
+): Promise<Response> {
+  let current = request
+  for (let redirects = 0; ; redirects++) {
+    const response = await fetchOnce(exchanges, current, options)
+    const next = redirects < REDIRECTS_MAX ? nextUrl(current, response) : undefined
+    if (next === undefined) return response
+    current = redirected(current, next)
+  }
+}
+
+function nextUrl({ method, url, redirect }: HttpRequest, { status, headers }: Response): URL | undefined {
+  const location = headers.get('location')
+  if (location === null || !REDIRECTS.has(status)) return undefined
+  if (redirect === 'error') throw new TypeError('the service redirects, and redirect is "error"')
+  if (redirect === 'manual' || !REDIRECTED_METHODS.has(method) || !URL.canParse(location, url))
+    return undefined
+  const next = new URL(location, url)
+  return next.origin === url.origin ? next : undefined
+}
+
+async function fetchOnce(
+  exchanges: HttpExchanges,
+  request: HttpRequest,
+  { service, ticket, handOff, repeatable, signal }: FetchOptions,
+): Promise<Response> {
+  const { response } = await exchanges.presenter.present<ProvedResponse>({
+    service,
+    ticket,
+    type: TYPE.AP_REQ,
+    bind: head => bind(exchanges, request, handOff, head),
+    safe: repeatable || SAFE_METHODS.has(request.method),
+    signal,
+    send: presented => send(exchanges, request, presented, signal),
+  })
+  return response
+}
+
+function bind(
+  { random }: HttpExchanges,
+  request: HttpRequest,
+  handOff: Ticket | undefined,
+  { key, nonce }: Head,
+): Bound {
+  if (handOff === undefined) return { binding: bindingOf(request), headers: [] }
+  const sealed = sealHandOff(key, nonce, credentialOf(handOff, false), random)
+  const headers = [[CREDENTIAL_HEADER, toBase64url(sealed)]] as const
+  return { binding: bindingOf(withHeaders(request, headers)), headers }
+}
+
+async function send(
+  { fetch, clock, maxResponse }: HttpExchanges,
+  request: HttpRequest,
+  presented: Presented,
+  signal: AbortSignal,
+): Promise<ProvedResponse | ErrorAnswer> {
+  const { method, url, passing } = request
+  const headers = headersWith(request, presented)
+  const body = request.body.length === 0 ? {} : { body: request.body }
+  const sentAt = clock.monotonic()
+  try {
+    // A cache of the platform's would add conditions of its own, which are not bound.
+    const settings: RequestInit = { ...passing, ...body, redirect: 'manual', cache: 'no-store' }
+    const response = await fetch(url, { ...settings, method, headers, signal })
+    const span = { sentAt, receivedAt: clock.monotonic() }
+    return await openResponse(response, { presented, method, url, span, maxBytes: maxResponse })
+  } catch (cause) {
+    if (signal.aborted) throw signal.reason
+    if (cause instanceof OrthrusError) throw cause
+    throw new OrthrusError('unavailable', `no whole answer from ${url.origin}: ${reasonOf(cause)}`, {
+      service: presented.service,
+      hint: 'check that the service runs there; the request may have been handled',
+      cause,
+    })
+  }
+}
+
+function headersWith({ headers }: HttpRequest, { request, headers: added }: Presented): [string, string][] {
+  const own = headers.filter(([name]) => name.toLowerCase() !== 'accept-encoding')
+  return [
+    ...[...own, ...added].map(([name, value]): [string, string] => [name, value]),
+    ['accept-encoding', 'identity'],
+    ['authorization', formatMessageHeader(request.bytes)],
+  ]
+}
+
+/** The platform says "fetch failed" and hides why in the cause. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return 'for an unknown reason'
+  return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message
+}

@@ -1,0 +1,135 @@
+import { OrthrusError } from '../../shared/errors.js'
+import {
+  COVERED_REQUEST_HEADERS,
+  CREDENTIAL_HEADER,
+  coveredRequestValues,
+  requestBinding,
+} from '../../shared/http/binding.js'
+
+/** A request as it goes out: built once, so that what is bound is what is sent (section 8, "HTTP binding"). */
+export interface HttpRequest {
+  readonly method: string
+  readonly url: URL
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly body: Uint8Array<ArrayBuffer>
+  /** What else of it the platform is to know; none of it is bound. */
+  readonly passing: Pick<RequestInit, (typeof PASSING)[number]>
+  readonly redirect: RequestRedirect
+}
+
+const PASSING = ['credentials', 'keepalive', 'referrerPolicy', 'integrity'] as const
+
+/**
+ * The platform's reading of what `fetch` takes. @throws TypeError for what `fetch` does not take, a header that
+ * this client sets itself, an override header, and a covered header that is doubled or empty
+ */
+export function readRequest(input: RequestInfo | URL, init: RequestInit): Request {
+  if (init.headers !== undefined) refuseDoubled(init.headers)
+  // Needed where the body is a stream, ignored elsewhere; the body is read whole before anything is sent.
+  const settings: RequestInit & { duplex: 'half' } = { ...init, duplex: 'half' }
+  const request = new Request(input, settings)
+  if (!/^https?:$/.test(new URL(request.url).protocol)) {
+    throw new TypeError(`realm.fetch speaks http: and https:, not ${request.url}`)
+  }
+  if (request.headers.has(CREDENTIAL_HEADER)) {
+    throw new TypeError('a credential is never sent in clear: pass the ticket as handOff')
+  }
+  if (request.headers.has('authorization')) {
+    throw new TypeError('realm.fetch sets Authorization itself: leave it out')
+  }
+  try {
+    coveredRequestValues(request.headers)
+  } catch (cause) {
+    if (cause instanceof OrthrusError) throw new TypeError(`${cause.reason}: leave it out`, { cause })
+    throw cause
+  }
+  return request
+}
+
+const COVERED: ReadonlySet<string> = new Set(COVERED_REQUEST_HEADERS)
+
+/** `Headers` joins a doubled header into one that nobody wrote. */
+function refuseDoubled(headers: HeadersInit): void {
+  if (headers instanceof Headers) return
+  const names = Array.isArray(headers) ? headers.map(([name]) => String(name)) : Object.keys(headers)
+  const seen = new Set<string>()
+  for (const name of names.map(one => one.toLowerCase())) {
+    if (seen.has(name) && COVERED.has(name)) throw new TypeError(`the header ${name} twice: leave one out`)
+    seen.add(name)
+  }
+}
+
+/** Reads the body. @param maxBytes of body. @throws OrthrusError `too_large`; the signal's reason */
+export async function collectRequest(request: Request, maxBytes: number): Promise<HttpRequest> {
+  const passing = Object.fromEntries(PASSING.map(name => [name, request[name]]))
+  return {
+    method: request.method,
+    url: plain(new URL(request.url)),
+    headers: [...request.headers],
+    body: await readBytes(await bodyOf(request), maxBytes, 'request', 'maxRequest'),
+    passing,
+    redirect: request.redirect,
+  }
+}
+
+/** Some browsers do not show the body of a `Request`, which is not to say that it has none. */
+async function bodyOf(request: Request): Promise<ReadableStream<Uint8Array> | null> {
+  return request.body === undefined ? (await request.blob()).stream() : request.body
+}
+
+/** The same request to another address of the same service. */
+export function redirected(request: HttpRequest, url: URL): HttpRequest {
+  return { ...request, url: plain(url) }
+}
+
+/** The same request with headers more. */
+export function withHeaders(request: HttpRequest, headers: HttpRequest['headers']): HttpRequest {
+  return { ...request, headers: [...request.headers, ...headers] }
+}
+
+/** What of a URL is sent. An empty query has a `?` on some platforms and none on others. */
+function plain(url: URL): URL {
+  const sent = new URL(url)
+  sent.hash = ''
+  if (sent.search === '') sent.search = ''
+  return sent
+}
+
+/** What of the request the AP-REQ covers. */
+export function bindingOf({ method, url, headers, body }: HttpRequest): Uint8Array {
+  return requestBinding(method, url.pathname + url.search, headers, body)
+}
+
+/** All bytes of a body. @throws OrthrusError `too_large`, naming the option that allows more */
+export async function readBytes(
+  stream: ReadableStream<Uint8Array> | null,
+  maxBytes: number,
+  what: string,
+  option: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  const reader = stream?.getReader()
+  for (let read = await reader?.read(); read?.value !== undefined; read = await reader?.read()) {
+    length += read.value.length
+    if (length > maxBytes) {
+      void reader?.cancel().catch(() => {})
+      throw new OrthrusError('too_large', `the body of the ${what} is over ${maxBytes} bytes`, {
+        final: what === 'request',
+        hint: `give ${option} a larger value, or ask for less at once`,
+      })
+    }
+    chunks.push(read.value)
+  }
+  return join(chunks, length)
+}
+
+function join(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(length)
+  let offset = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, offset)
+    offset += chunk.length
+  }
+  return whole
+}

@@ -1,0 +1,119 @@
+import { openError } from '../../shared/encoding/error.js'
+import { OrthrusError } from '../../shared/errors.js'
+import { openApReply } from '../../shared/exchange/ap.js'
+import {
+  isSameBinding,
+  parseChallenge,
+  parseMessageHeader,
+  responseBinding,
+} from '../../shared/http/binding.js'
+import type { Principal } from '../../shared/principal.js'
+import type { Span } from '../kdc-link/kdc-clock.js'
+import { readBytes } from './http-request.js'
+import type { ErrorAnswer, Presented } from './presenter.js'
+
+/** What a response is checked against. */
+export interface Awaited {
+  readonly presented: Presented
+  readonly method: string
+  readonly url: URL
+  readonly span: Span
+  /** Of body, bytes. */
+  readonly maxBytes: number
+}
+
+/** A response that the service has proved, whole. */
+export interface ProvedResponse {
+  readonly response: Response
+}
+
+/** Statuses whose responses have no body. */
+const BODILESS: ReadonlySet<number> = new Set([204, 205, 304])
+
+/**
+ * The service's response, its body read whole, or its ERROR. Nothing of a response is handed out before it is
+ * proved (docs/protocol.md section 8). @throws OrthrusError `response_unproved`; `too_large`
+ */
+export async function openResponse(
+  response: Response,
+  awaited: Awaited,
+): Promise<ProvedResponse | ErrorAnswer> {
+  try {
+    return await readResponse(response, awaited)
+  } finally {
+    // Where it was read whole this does nothing; else somebody could hold the connection open for ever.
+    void response.body?.cancel().catch(() => {})
+  }
+}
+
+async function readResponse(response: Response, awaited: Awaited): Promise<ProvedResponse | ErrorAnswer> {
+  const { presented, span } = awaited
+  const { service } = presented
+  const proof = judge(service, () =>
+    parseMessageHeader(response.headers.get('authentication-info') ?? undefined),
+  )
+  if (proof !== undefined) return { response: await openProved(response, proof, awaited) }
+  const error = judge(service, () => {
+    const challenge = parseChallenge(response.headers.get('www-authenticate') ?? undefined)
+    return challenge?.error && openError(challenge.error, presented.key, presented.request.mac)
+  })
+  if (error !== undefined) return { error, span }
+  throw unproved(service, `status ${response.status} without a proof`, hintFor(response, service))
+}
+
+async function openProved(response: Response, proof: Uint8Array, awaited: Awaited): Promise<Response> {
+  const { presented, method, url, maxBytes } = awaited
+  const { service } = presented
+  if (response.headers.has('content-encoding')) {
+    throw unproved(
+      service,
+      'the body was encoded on its way',
+      'keep the service and proxies from compressing',
+    )
+  }
+  const { binding } = judge(service, () => openApReply(presented.key, presented.request.mac, proof))
+  const read = await readBytes(response.body, maxBytes, 'response', 'maxResponse')
+  const { status } = response
+  const body = method === 'HEAD' || status === 204 || status === 304 ? new Uint8Array() : read
+  const actual = judge(service, () => responseBinding(status, response.headers, body))
+  if (!isSameBinding(binding, actual)) {
+    throw unproved(
+      service,
+      'status, headers or body are not those that the service sent',
+      'something on the way changes responses: look for a proxy that rewrites bodies, redirects or content types',
+    )
+  }
+  return handOut(response, BODILESS.has(status) || method === 'HEAD' ? null : body, url)
+}
+
+/** A response made of what was read; the status text, which nothing covers, is left out. */
+function handOut(response: Response, body: Uint8Array<ArrayBuffer> | null, url: URL): Response {
+  const { status, headers } = response
+  const proved = new Response(body, { status, headers })
+  Object.defineProperty(proved, 'url', { value: url.href, enumerable: true })
+  return proved
+}
+
+function judge<T>(service: Principal, look: () => T): T {
+  try {
+    return look()
+  } catch (cause) {
+    if (!(cause instanceof OrthrusError)) throw cause
+    throw unproved(service, cause.reason, `check that the address is that of ${service}`)
+  }
+}
+
+function unproved(service: Principal, reason: string, hint: string): OrthrusError {
+  return new OrthrusError('response_unproved', `the response is not proved to be by ${service}: ${reason}`, {
+    service,
+    hint: `the request may have been handled; ${hint}`,
+  })
+}
+
+function hintFor(response: Response, service: Principal): string {
+  if (response.type === 'opaqueredirect')
+    return 'a browser does not show redirects: ask for the last address at once'
+  if (response.status === 401)
+    return `does a proxy take Authorization away? Is this the address of ${service}?`
+  return `is this the address of ${service}, and does requireTicket protect this path? Across origins a browser sees Authentication-Info only if the service exposes it`
+}

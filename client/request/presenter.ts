@@ -1,0 +1,213 @@
+import { SIZE } from '../../shared/constants.js'
+import { combineAuthKeys, keepCombination } from '../../shared/crypto/derive.js'
+import type { AuthKey } from '../../shared/crypto/keys.js'
+import type { RandomSource } from '../../shared/crypto/random.js'
+import type { WireError } from '../../shared/encoding/error.js'
+import { OrthrusError } from '../../shared/errors.js'
+import { type ApRequest, type ApType, createApRequest } from '../../shared/exchange/ap.js'
+import type { Logger } from '../../shared/logger.js'
+import type { Principal } from '../../shared/principal.js'
+import { abortable, sleep, type Timers } from '../../shared/timers.js'
+import type { TicketCache } from '../cache/ticket-cache.js'
+import type { Span } from '../kdc-link/kdc-clock.js'
+import { serviceRefusal } from '../kdc-link/refusals.js'
+import type { ServiceTicket } from '../ticket/service-ticket.js'
+import { isImported, secretsOf, type Ticket } from '../ticket/ticket.js'
+import { type Answer, answerTo, type Refused } from './recovery.js'
+import type { ServiceTimes } from './service-times.js'
+
+/** What a request is going to be MAC'd under and marked by, before it is bound. */
+export interface Head {
+  readonly key: AuthKey
+  readonly nonce: Uint8Array
+}
+
+/** What the AP-REQ covers, and the headers that came to the request with it. */
+export interface Bound {
+  readonly binding: Uint8Array
+  readonly headers: readonly (readonly [name: string, value: string])[]
+}
+
+/** An AP-REQ or AP-OPEN as it goes out, with what its answer is checked against. */
+export interface Presented extends Bound {
+  readonly service: Principal
+  /** Of this client's own, from the cache; none where somebody else's is presented alone. */
+  readonly own: ServiceTicket | undefined
+  readonly key: AuthKey
+  readonly request: ApRequest
+}
+
+/** The service's ERROR, or one in its name, and when it came. */
+export interface ErrorAnswer {
+  readonly error: WireError
+  readonly span: Span
+}
+
+export interface Presentation<T extends object> {
+  readonly service: Principal
+  /** In place of the one from the cache. */
+  readonly ticket: Ticket | undefined
+  readonly type: ApType
+  bind(head: Head): Bound
+  /** Whether it does no harm twice (docs/protocol.md section 8). */
+  readonly safe: boolean
+  readonly signal?: AbortSignal
+  /** Sends the bytes and gives what came, proved. */
+  send(presented: Presented): Promise<T | ErrorAnswer>
+}
+
+export interface PresenterOptions {
+  readonly client: Principal
+  readonly tickets: TicketCache
+  /** Makes what is known of services' clocks, at first nothing. */
+  readonly newTimes: () => ServiceTimes
+  readonly timers: Timers
+  readonly random: RandomSource
+  readonly logger: Logger
+}
+
+/** The tickets of one presentation. */
+interface Legs {
+  readonly own: ServiceTicket | undefined
+  /** The ticket that stands first in the AP-REQ. */
+  readonly first: Ticket
+  /** Presented beside one's own (section 8). */
+  readonly delegated: Ticket | undefined
+}
+
+/** Presents tickets to services, and does with their errors what section 8 says: once for each request. */
+export class Presenter {
+  readonly #options: PresenterOptions
+  readonly #times: ServiceTimes
+  /** Whoever handed on a ticket can answer for the service: what it tells of the time is believed for it alone. */
+  readonly #unprovedTimes = new WeakMap<Ticket, ServiceTimes>()
+
+  constructor(options: PresenterOptions) {
+    this.#options = options
+    this.#times = options.newTimes()
+  }
+
+  /** @throws OrthrusError with the service's code, `refused_unproved`, and whatever `send` throws */
+  async present<T extends object>(use: Presentation<T>): Promise<T> {
+    const { service, signal } = use
+    const first = await this.#prepare(use, this.#timesFor(use).wait(service))
+    const refused = await use.send(first)
+    if (!('error' in refused)) return refused
+    const answer = answerTo(refused.error, { ...factsOf(use, first), resendable: true })
+    await this.#learn(use, first, refused, answer)
+    // A ticket that was handed in is not replaced, and would be refused again.
+    const spent = answer.replace !== 'no' && first.own === undefined
+    if (answer.next === 'caller' || spent) throw this.#refusal(service, refused, answer.final)
+    const { code } = refused.error
+    this.#options.logger.debug(
+      { service, code, as: answer.next, wait: answer.wait },
+      'sending a request again',
+    )
+    if (answer.next === 'anew') return this.#presentAnew(use, answer)
+    await sleep(this.#options.timers, answer.wait, signal)
+    return this.#presentAgain(use, first)
+  }
+
+  /** What was refused before, other bytes, may have been handled all the same: then no later refusal is final. */
+  async #presentAnew<T extends object>(use: Presentation<T>, { wait, final }: Answer): Promise<T> {
+    try {
+      return await this.#presentAgain(use, await this.#prepare(use, wait))
+    } catch (cause) {
+      if (final || !(cause instanceof OrthrusError) || !cause.final) throw cause
+      throw new OrthrusError(cause.code, cause.reason, { ...cause.facts, final: false, cause })
+    }
+  }
+
+  async #presentAgain<T extends object>(use: Presentation<T>, presented: Presented): Promise<T> {
+    const refused = await use.send(presented)
+    if (!('error' in refused)) return refused
+    const answer = answerTo(refused.error, { ...factsOf(use, presented), resendable: false })
+    await this.#learn(use, presented, refused, answer)
+    throw this.#refusal(use.service, refused, answer.final)
+  }
+
+  async #prepare(use: Presentation<object>, wait: number): Promise<Presented> {
+    const { timers, random } = this.#options
+    const { service, type, signal } = use
+    const { own, first, delegated } = await this.#legs(use)
+    if (wait > 0) await sleep(timers, wait, signal)
+    const { sealed, caveats, key: ownKey } = secretsOf(first)
+    const key = delegated === undefined ? ownKey : combinedKey(ownKey, secretsOf(delegated).key)
+    const nonce = random(SIZE.NONCE)
+    const bound = use.bind({ key, nonce })
+    const time = this.#timesFor(use).stamp(service)
+    const { binding } = bound
+    const question = { ticket: sealed, caveats, time, nonce, binding, delegated: delegatedPart(delegated) }
+    return { ...bound, service, own, key, request: createApRequest(type, key, question) }
+  }
+
+  /** @throws OrthrusError `credential_invalid` for a ticket that somebody else is to present */
+  async #legs({ service, ticket, signal }: Presentation<object>): Promise<Legs> {
+    const { tickets, client } = this.#options
+    const holder = ticket && secretsOf(ticket).holder
+    if (ticket !== undefined && holder === undefined)
+      return { own: undefined, first: ticket, delegated: undefined }
+    if (holder !== undefined && holder !== client) throw madeFor(holder, client)
+    const own = await abortable(tickets.get(service, 0), signal)
+    return { own, first: own, delegated: ticket }
+  }
+
+  #timesFor({ ticket }: Presentation<object>): ServiceTimes {
+    if (ticket === undefined || ticket.serviceProved) return this.#times
+    const known = this.#unprovedTimes.get(ticket) ?? this.#options.newTimes()
+    this.#unprovedTimes.set(ticket, known)
+    return known
+  }
+
+  /** For this request and for those to come. */
+  async #learn(
+    use: Presentation<object>,
+    { own }: Presented,
+    { error, span }: ErrorAnswer,
+    { keepTime, replace }: Answer,
+  ): Promise<void> {
+    const { service, signal } = use
+    if (keepTime && error.floor !== null) this.#timesFor(use).keep(service, error.time, error.floor, span)
+    if (replace === 'no' || own === undefined) return
+    await abortable(this.#options.tickets.replace(own, replace === 'proved'), signal)
+  }
+
+  #refusal(service: Principal, { error }: ErrorAnswer, final: boolean): OrthrusError {
+    return serviceRefusal(error, { client: this.#options.client, service, final })
+  }
+}
+
+/** The end that the KDC told. What is said of an imported ticket its sender may have made up: it may have ended long ago. */
+function provedEnd(ticket: Ticket): number {
+  return isImported(ticket) ? Number.NEGATIVE_INFINITY : ticket.endTime
+}
+
+function factsOf(
+  { safe, ticket }: Presentation<object>,
+  { own, request }: Presented,
+): Omit<Refused, 'resendable'> {
+  const ends = [own, ticket].map(one => (one === undefined ? Number.POSITIVE_INFINITY : provedEnd(one)))
+  return { stamp: request.time, safe, endTime: Math.min(...ends) }
+}
+
+function combinedKey(own: AuthKey, delegated: AuthKey): AuthKey {
+  const key = combineAuthKeys(own, delegated)
+  keepCombination(own, delegated, key)
+  return key
+}
+
+function delegatedPart(ticket: Ticket | undefined): ApRequest['delegated'] {
+  if (ticket === undefined) return null
+  const { sealed, caveats } = secretsOf(ticket)
+  return { ticket: sealed, caveats, client: ticket.client }
+}
+
+/** Told before anything is sent: the service would refuse it, and the request be spent. */
+export function madeFor(holder: Principal, client: Principal): OrthrusError {
+  return new OrthrusError('credential_invalid', `the ticket was made for ${holder}; this is ${client}`, {
+    final: true,
+    expected: holder,
+    actual: client,
+    hint: `let ${holder} present it, or have one made for ${client}`,
+  })
+}

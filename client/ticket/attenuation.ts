@@ -1,0 +1,105 @@
+import type { Value } from '../../shared/encoding/encoding.js'
+import { type Principal, principalIn, type Realm } from '../../shared/principal.js'
+import { isPlainPath } from '../../shared/ticket/caveat-path.js'
+import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'
+import { type Duration, parseDuration } from '../../shared/time.js'
+
+/** What a ticket is cut down to. Each part becomes a caveat, all must hold, and none can be taken away again. */
+export interface Attenuation {
+  /** From when on it is good for nothing: an instant (a `Date`, or milliseconds of KDC time), or `'5m'` from now. */
+  readonly expires?: Date | number | Duration
+  /** HTTP methods, in upper case. */
+  readonly methods?: readonly string[]
+  /** Prefixes of paths, as `/orders`; each continues at a `/` only. */
+  readonly paths?: readonly string[]
+  /** Services that it is good for; a short name means the realm. Of use for a TGT. */
+  readonly services?: readonly string[]
+  /** The claims that a service still sees. */
+  readonly claims?: readonly string[]
+  /** Values for the service's own checkers, by their names. */
+  readonly app?: Readonly<Record<string, Value>>
+  /** Who alone may present it, beside a ticket of its own; a short name means the realm. */
+  readonly to?: string
+}
+
+const PARTS: ReadonlySet<string> = new Set<keyof Attenuation>([
+  'expires',
+  'methods',
+  'paths',
+  'services',
+  'claims',
+  'app',
+  'to',
+])
+
+/**
+ * The caveats of docs/protocol.md section 5 that say so, encoded.
+ * @param now milliseconds of KDC time.
+ * @throws TypeError for what no caveat can say, or says nothing
+ */
+export function caveatsOf(attenuation: Attenuation, realm: Realm, now: number): Uint8Array[] {
+  const unknown = Object.keys(attenuation).find(part => !PARTS.has(part))
+  // A restriction with a typing error in its name would restrict nothing.
+  if (unknown !== undefined)
+    throw new TypeError(`a ticket cannot be attenuated by ${JSON.stringify(unknown)}`)
+  const caveats = [
+    ...expiry(attenuation, now),
+    ...texts('methods', attenuation.methods, /^[A-Z][A-Z-]*$/),
+    ...paths(attenuation),
+    ...services(attenuation, realm),
+    ...texts('claims', attenuation.claims, /^/),
+    ...apps(attenuation),
+    ...holder(attenuation, realm),
+  ]
+  if (caveats.length === 0) throw new TypeError('say what the ticket is cut down to, as { expires: "5m" }')
+  return caveats.map(encodeCaveat)
+}
+
+function* expiry({ expires }: Attenuation, now: number): Generator<Caveat> {
+  if (expires === undefined) return
+  const relative = typeof expires === 'string' ? parseDuration(expires) : undefined
+  const time = relative === undefined ? expires?.valueOf() : now + relative
+  if (typeof time !== 'number' || !Number.isSafeInteger(time) || time < 0) {
+    throw new TypeError('expires is a Date, milliseconds since the epoch, or a time from now as "5m"')
+  }
+  yield { name: 'expires', time }
+}
+
+function* texts(
+  name: 'methods' | 'claims',
+  list: readonly string[] | undefined,
+  form: RegExp,
+): Generator<Caveat> {
+  if (list === undefined) return
+  if (!Array.isArray(list) || !list.every(text => typeof text === 'string' && form.test(text))) {
+    throw new TypeError(`${name} is a list of texts${name === 'methods' ? ', as ["GET", "HEAD"]' : ''}`)
+  }
+  yield name === 'methods' ? { name, methods: list } : { name, claims: list }
+}
+
+function* paths({ paths }: Attenuation): Generator<Caveat> {
+  if (paths === undefined) return
+  if (!Array.isArray(paths) || !paths.every(path => typeof path === 'string' && isPlainPath(path))) {
+    throw new TypeError(
+      'paths is a list of prefixes that begin with / and mean one thing only, as ["/orders"]',
+    )
+  }
+  yield { name: 'paths', prefixes: paths }
+}
+
+function* services({ services }: Attenuation, realm: Realm): Generator<Caveat> {
+  if (services === undefined) return
+  yield { name: 'services', services: services.map((name): Principal => principalIn(realm, name)) }
+}
+
+function* apps({ app }: Attenuation): Generator<Caveat> {
+  if (app === undefined) return
+  if (typeof app !== 'object' || app === null || Array.isArray(app)) {
+    throw new TypeError('app is an object of values by name, as { tenant: "acme" }')
+  }
+  for (const [name, value] of Object.entries(app)) yield { name: 'app', app: name, value }
+}
+
+function* holder({ to }: Attenuation, realm: Realm): Generator<Caveat> {
+  if (to !== undefined) yield { name: 'holder', holder: principalIn(realm, to) }
+}

@@ -1,0 +1,59 @@
+import { toHex } from '../../shared/bytes.js'
+import { FLAG } from '../../shared/constants.js'
+import { deriveAuthKey, startChain } from '../../shared/crypto/derive.js'
+import type { Principal } from '../../shared/principal.js'
+import type { Grant } from '../../shared/ticket/grant.js'
+import { type ClaimValue, decodeInnerTicket } from '../../shared/ticket/ticket.js'
+import { notDelegable, Ticket } from './ticket.js'
+
+export interface GrantedFor {
+  readonly client: Principal
+  /** What was asked for, milliseconds; 0 the most allowed. */
+  readonly lifetime: number
+  /** Whether the TGT that it was granted for is somebody else's, who knows its keys. */
+  readonly imported: boolean
+  readonly now: () => number
+}
+
+/** A ticket that the KDC granted to this client, with what it told of it. Times are milliseconds, KDC time. */
+export class ServiceTicket extends Ticket {
+  /** Hex. */
+  readonly ticketId: string
+  readonly authTime: number
+  readonly startTime: number
+  /** What policy says of the client, by name. */
+  readonly claims: { readonly [name: string]: ClaimValue | undefined }
+  /** Whether the client may hand it to another principal by name. */
+  readonly delegable: boolean
+  /** Whether the client proved itself by a password. */
+  readonly passwordBased: boolean
+  /** What was asked for, milliseconds; 0 the most allowed. */
+  readonly lifetime: number
+
+  constructor(grant: Grant, { client, lifetime, imported, now }: GrantedFor) {
+    const { service, endTime, key } = grant
+    const secrets = { caveats: [], chain: startChain(key), key: deriveAuthKey(key, []) }
+    const sealed = decodeInnerTicket(grant.ticket.slice())
+    super({ service, client, endTime, imported, ownProved: !imported, now }, { ...secrets, sealed })
+    this.ticketId = toHex(grant.ticketId)
+    this.authTime = grant.authTime
+    this.startTime = grant.startTime
+    this.claims = recordOf(grant)
+    this.delegable = (grant.flags & FLAG.DELEGABLE) !== 0
+    this.passwordBased = (grant.flags & FLAG.PASSWORD) !== 0
+    this.lifetime = lifetime
+    Object.freeze(this)
+  }
+
+  protected override requireDelegable(): void {
+    super.requireDelegable()
+    if (!this.delegable) throw notDelegable(this.client, this.service)
+  }
+}
+
+/** Without a prototype: a claim may have any name. */
+function recordOf({ claims }: Grant): ServiceTicket['claims'] {
+  const record: Record<string, ClaimValue> = Object.create(null)
+  for (const [name, value] of claims) record[name] = Array.isArray(value) ? Object.freeze([...value]) : value
+  return Object.freeze(record)
+}
