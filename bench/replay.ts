@@ -1,4 +1,4 @@
-import { BoundedReplayCache } from '../service/replay-cache.js'
+import { BoundedReplayCache } from '../service/replay/replay-cache.js'
 import type { AdmissionRequest } from '../shared/accept/replay.js'
 import { SIZE } from '../shared/constants.js'
 import { systemRandom } from '../shared/crypto/random.js'

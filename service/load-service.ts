@@ -5,9 +5,9 @@ import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab
 import { type Logger, silentLogger } from '../shared/logger.js'
 import { isReserved, type Principal, parsePrincipal, principalIn, realmOf } from '../shared/principal.js'
 import { type Clock, systemClock } from '../shared/time.js'
-import { BoundedReplayCache, type ReplayWarning } from './replay-cache.js'
-import { type Schedule, systemSchedule } from './schedule.js'
-import { createService, type Service } from './service.js'
+import { BoundedReplayCache, type ReplayWarning } from './replay/replay-cache.js'
+import { type Schedule, systemSchedule } from './request/schedule.js'
+import { createService, type Service } from './request/service.js'
 import { TicketCache } from './ticket-cache.js'
 
 export interface LoadServiceOptions {

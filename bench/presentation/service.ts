@@ -1,4 +1,4 @@
-import { BoundedReplayCache } from '../../service/replay-cache.js'
+import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
 import { TicketCache } from '../../service/ticket-cache.js'
 import { acceptRequest } from '../../shared/accept/accept.js'
 import { SIZE, TYPE } from '../../shared/constants.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { BoundedReplayCache } from '../../service/replay-cache.js'
+import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
 import { openError } from '../../shared/encoding/error.js'
 import { parseChallenge } from '../../shared/http/binding.js'
 import { parsePrincipal } from '../../shared/principal.js'

@@ -1,4 +1,4 @@
-import { BoundedReplayCache } from '../../service/replay-cache.js'
+import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
 import { type AcceptedRequest, acceptRequest, requireBinding } from '../../shared/accept/accept.js'
 import { Refusal } from '../../shared/accept/refusal.js'
 import { TYPE } from '../../shared/constants.js'

@@ -4,7 +4,7 @@ import type { DeliberateFault } from '../deliberate-faults.js'
 export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a service keeps no replay cache',
-    file: 'service/replay-cache.ts',
+    file: 'service/replay/replay-cache.ts',
     from: "return 'replay'",
     to: 'return undefined',
   },
@@ -16,19 +16,19 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'the floor does not rise with time',
-    file: 'service/replay-floor.ts',
+    file: 'service/replay/replay-floor.ts',
     from: '    this.raise(now - WINDOW.SERVICE_PAST)\n',
     to: '',
   },
   {
     name: 'stamps from far ahead are taken',
-    file: 'service/replay-floor.ts',
+    file: 'service/replay/replay-floor.ts',
     from: 'time - now > WINDOW.SERVICE_FUTURE',
     to: 'time - now > WINDOW.SERVICE_PAST',
   },
   {
     name: 'a stamp at the floor is taken',
-    file: 'service/replay-floor.ts',
+    file: 'service/replay/replay-floor.ts',
     from: 'return time <= this.#time ||',
     to: 'return time < this.#time ||',
   },
@@ -40,7 +40,7 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: "the request's hash is not compared",
-    file: 'service/verify-request.ts',
+    file: 'service/request/verify.ts',
     from: 'isSameBinding(binding, accepted.request.binding)',
     to: 'isSameBinding(binding, binding)',
   },
@@ -142,7 +142,7 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'a handler asks for claims and gets none',
-    file: 'service/requirements.ts',
+    file: 'service/request/requirements.ts',
     from: 'if (has === undefined || !satisfies(has, value))',
     to: 'if (has !== undefined && !satisfies(has, value))',
   },

@@ -109,7 +109,7 @@ export const FAULTS: readonly SimulatedFault[] = [
   },
   {
     name: 'the service records a request after others have come',
-    file: 'service/replay-cache.ts',
+    file: 'service/replay/replay-cache.ts',
     from: '    this.#entries.insert(time, presenter)\n',
     to: '    setImmediate(() => {\n      this.#entries.load(id)\n      this.#entries.insert(time, presenter)\n    })\n',
     says: TWICE,
@@ -123,7 +123,7 @@ export const FAULTS: readonly SimulatedFault[] = [
   },
   {
     name: 'the service drops a bucket and leaves the floor',
-    file: 'service/replay-cache.ts',
+    file: 'service/replay/replay-cache.ts',
     from: 'this.#floor.raise(this.#entries.dropOldest())',
     to: 'this.#entries.dropOldest()',
     says: TWICE,

@@ -1,4 +1,4 @@
-import type { Schedule } from '../../service/schedule.js'
+import type { Schedule } from '../../service/request/schedule.js'
 import type { Clock } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { BoundedReplayCache } from '../../../service/replay-cache.js'
+import { BoundedReplayCache } from '../../../service/replay/replay-cache.js'
 import { type AcceptOptions, acceptRequest, requireBinding } from '../../../shared/accept/accept.js'
 import { Refusal } from '../../../shared/accept/refusal.js'
 import { TYPE } from '../../../shared/constants.js'

@@ -1,0 +1,125 @@
+import type {
+  Admission,
+  AdmissionRefusal,
+  AdmissionRequest,
+  ReplayCache,
+} from '../../shared/accept/replay.js'
+import { SIZE, WINDOW } from '../../shared/constants.js'
+import { type Clock, SECOND } from '../../shared/time.js'
+import { MAX_BYTES_LEAST, ReplayEntries } from './replay-entries.js'
+import { ReplayFloor } from './replay-floor.js'
+
+/** Tuning, not protocol. */
+const MAX_BYTES_DEFAULT = 64 * 1024 * 1024
+/** A warning of one kind is given at most this often, by the monotonic clock. */
+const WARNING_INTERVAL = 10 * SECOND
+
+/** What the owner of a service should hear of (docs/protocol.md section 8, "Floor"); times in milliseconds. */
+export interface ReplayWarning {
+  /** The clock is far below the floor, so all is `unavailable`; or memory was out, so the floor was raised. */
+  readonly kind: 'clock_went_back' | 'cache_full'
+  readonly now: number
+  readonly floor: number
+}
+
+/** What a `BoundedReplayCache` is made of. */
+export interface BoundedReplayCacheOptions {
+  readonly clock: Clock
+  /** The most memory taken, bytes: 64 MiB unless told otherwise, at least 512 KiB. */
+  readonly maxBytes?: number
+  /** For tests: where the floor begins, milliseconds, in place of now + 6 s. */
+  readonly floor?: number
+  /** Called when the step is over, at most every 10 s for one kind. */
+  readonly onWarning?: (warning: ReplayWarning) => void
+}
+
+/**
+ * The replay cache of one process, in bounded memory (docs/protocol.md section 8, "Floor" and step 4). `admit` is
+ * synchronous: nothing comes between its checks and its record. An id is looked for among those of its stamp's
+ * bucket, which is enough, for it is a MAC over the stamp too. When memory is out the oldest bucket is dropped and
+ * the floor rises over it: what is forgotten is refused from then on.
+ */
+export class BoundedReplayCache implements ReplayCache {
+  readonly #clock: Clock
+  readonly #onWarning: ((warning: ReplayWarning) => void) | undefined
+  readonly #floor: ReplayFloor
+  readonly #entries: ReplayEntries
+  readonly #warnedAt = new Map<ReplayWarning['kind'], number>()
+  #warning: ReplayWarning['kind'] | undefined
+
+  /** Make it when the service begins to accept. @throws TypeError where `maxBytes` is too small to be of use. */
+  constructor(options: BoundedReplayCacheOptions) {
+    const { clock, maxBytes = MAX_BYTES_DEFAULT, floor, onWarning } = options
+    if (!(maxBytes >= MAX_BYTES_LEAST)) {
+      throw new TypeError(`maxBytes must be at least ${MAX_BYTES_LEAST}, not ${maxBytes}`)
+    }
+    this.#clock = clock
+    this.#onWarning = onWarning
+    this.#floor = new ReplayFloor(clock, floor)
+    this.#entries = new ReplayEntries(maxBytes)
+  }
+
+  /** Entries held; a few of the oldest may lie at or below the floor already. */
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** Nothing stamped at or below this time is accepted, milliseconds. */
+  get floor(): number {
+    return this.#floor.time
+  }
+
+  /** Bytes allocated; never more than `maxBytes`. */
+  get bytes(): number {
+    return this.#entries.bytes
+  }
+
+  /** How many entries surely fit; one presenter may have a quarter of them. */
+  get capacity(): number {
+    return this.#entries.capacity
+  }
+
+  /**
+   * Step 4 of section 8: reads the clock, raises the floor, checks, records. A refused request leaves no trace.
+   * @throws TypeError where the id is not 16 bytes or the clock does not give whole milliseconds.
+   */
+  admit(request: AdmissionRequest): Admission {
+    if (request.id.length !== SIZE.REPLAY_ID) throw new TypeError(`an id has ${SIZE.REPLAY_ID} bytes`)
+    const now = this.#floor.step()
+    this.#entries.forgetUpTo(this.#floor.time)
+    const refusal = this.#decide(request, now)
+    const floor = this.#floor.time
+    if (this.#warning !== undefined) this.#warn(this.#warning, now, floor)
+    return refusal === undefined ? { now, floor } : { now, floor, refusal }
+  }
+
+  #decide({ id, time, presenter, endTime }: AdmissionRequest, now: number): AdmissionRefusal | undefined {
+    if (now - endTime >= WINDOW.EXPIRED_UNRECORDED) return 'ticket_expired'
+    if (this.#floor.isFarAhead(now)) {
+      this.#warning = 'clock_went_back'
+      return 'unavailable'
+    }
+    if (this.#floor.excludes(time, now)) return 'clock_skew'
+    this.#entries.load(id)
+    if (this.#entries.has(time)) return 'replay'
+    if (this.#entries.hasShare(presenter)) return 'rate_limited'
+    while (!this.#entries.reserve()) {
+      this.#floor.raise(this.#entries.dropOldest())
+      this.#warning = 'cache_full'
+      if (this.#floor.excludes(time, now)) return 'clock_skew'
+    }
+    this.#entries.insert(time, presenter)
+    this.#floor.accepted(time)
+    return undefined
+  }
+
+  /** After the step: a hook that fails, or admits in its turn, finds the cache in order. */
+  #warn(kind: ReplayWarning['kind'], now: number, floor: number): void {
+    this.#warning = undefined
+    const monotonic = this.#clock.monotonic()
+    const last = this.#warnedAt.get(kind)
+    if (last !== undefined && monotonic - last < WARNING_INTERVAL) return
+    this.#warnedAt.set(kind, monotonic)
+    this.#onWarning?.({ kind, now, floor })
+  }
+}

@@ -1,0 +1,163 @@
+import { REPLAY_SHARE, SIZE, WINDOW } from '../../shared/constants.js'
+import { createHashKey, halfSipHash, NameHash } from './replay-hash.js'
+import { PAGE_BYTES, PAGE_RECORDS, PagePool } from './replay-pages.js'
+import { NONE, ReplayTable } from './replay-table.js'
+
+/** Tuning, not protocol. A bucket's width, milliseconds; a power of two divides times up to 2^53 - 1 exactly. */
+const BUCKET_WIDTH = 512
+/** Stamps not yet forgotten span at most 65 s, so buckets in use never share a place. */
+const BUCKETS = Math.ceil((WINDOW.SERVICE_PAST + WINDOW.SERVICE_FUTURE) / BUCKET_WIDTH) + 1
+/** Below this the pages begun in each bucket would be most of the memory. */
+export const MAX_BYTES_LEAST = 512 * 1024
+/** Buckets, seeds and what else exists once; generous. */
+const FIXED_BYTES = 32 * 1024
+/** An insert takes at most one page for its bucket and one for its presenter. */
+const PAGES_AN_INSERT = 2
+const KEY_WORDS = SIZE.REPLAY_ID / 4
+
+interface Bucket {
+  /** Its stamps begin at `number * BUCKET_WIDTH`. This and `newest` say nothing while `size` is 0. */
+  number: number
+  newest: number
+  size: number
+  readonly table: ReplayTable
+}
+
+/**
+ * What was admitted and is not yet forgotten: ids in buckets by their stamps, each with its presenter, and how many
+ * each presenter has (docs/protocol.md section 8, "Floor"). All of it lies in pages of one pool, 32 bytes an entry
+ * and as many again for a presenter. A bucket is forgotten whole; one light pass over it takes its entries off
+ * their presenters' counts.
+ */
+export class ReplayEntries {
+  readonly #pagesMax: number
+  readonly #pool: PagePool
+  readonly #buckets: readonly Bucket[]
+  /** Presenters of live entries; the value is how many. */
+  readonly #presenters: ReplayTable
+  readonly #hashKey = createHashKey()
+  readonly #names = new NameHash()
+  readonly #idWords = new Uint32Array(KEY_WORDS)
+  readonly #idBytes = new Uint8Array(this.#idWords.buffer)
+  #idHash = 0
+  #firstBucket = Number.NEGATIVE_INFINITY
+  #size = 0
+
+  /** `maxBytes` is at least MAX_BYTES_LEAST. */
+  constructor(maxBytes: number) {
+    this.#pagesMax = Math.floor((maxBytes - FIXED_BYTES) / PAGE_BYTES)
+    this.#pool = new PagePool(this.#pagesMax)
+    this.#presenters = new ReplayTable(this.#pool)
+    this.#buckets = Array.from({ length: BUCKETS }, () => ({
+      number: 0,
+      newest: 0,
+      size: 0,
+      table: new ReplayTable(this.#pool),
+    }))
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  get bytes(): number {
+    return FIXED_BYTES + this.#pool.bytes
+  }
+
+  /**
+   * How many entries surely fit, however they are spread: all pages but one begun in each bucket and those that
+   * presenters' counts take. These are never more than the entries' own, so no crowd of presenters takes it all.
+   */
+  get capacity(): number {
+    return (this.#pagesMax - this.#presenters.pages - BUCKETS - PAGES_AN_INSERT) * PAGE_RECORDS
+  }
+
+  /** Takes up the id that `has` and `insert` are about, until the next. */
+  load(id: Uint8Array): void {
+    for (let i = 0; i < SIZE.REPLAY_ID; i++) this.#idBytes[i] = id[i] as number
+    this.#idHash = halfSipHash(this.#hashKey, this.#idWords, KEY_WORDS)
+  }
+
+  /** Whether the id is among those of its stamp's bucket; all 16 bytes are compared. */
+  has(time: number): boolean {
+    return this.#bucketOf(time).table.find(this.#idWords, this.#idHash) !== NONE
+  }
+
+  /** Whether the presenter has its share of what fits. */
+  hasShare(presenter: string): boolean {
+    const name = this.#names.of(presenter)
+    const record = this.#presenters.find(name, name[0] as number)
+    if (record === NONE) return false
+    return this.#presenters.value(record) >= Math.floor(this.capacity * REPLAY_SHARE)
+  }
+
+  /** Makes sure of memory for one entry; false when there is none until something is forgotten. */
+  reserve(): boolean {
+    return this.#pool.reserve(PAGES_AN_INSERT)
+  }
+
+  /** Adds the id, which is not there yet, after `reserve`. */
+  insert(time: number, presenter: string): void {
+    const bucket = this.#bucketOf(time)
+    bucket.table.insert(this.#idWords, this.#idHash, this.#count(presenter))
+    // What the bucket held before was forgotten, so it lay below the floor and below this.
+    bucket.newest = Math.max(bucket.newest, time)
+    bucket.number = bucketNumber(time)
+    bucket.size++
+    this.#size++
+  }
+
+  /** Empties the buckets that lie whole at or below the floor. */
+  forgetUpTo(floor: number): void {
+    const first = bucketNumber(floor + 1)
+    if (first === this.#firstBucket) return
+    this.#firstBucket = first
+    this.#forget(this.#buckets.filter(bucket => bucket.size > 0 && bucket.number < first))
+  }
+
+  /** Empties the oldest bucket and returns the newest time in it. At least one entry must be there. */
+  dropOldest(): number {
+    let oldest: Bucket | undefined
+    for (const bucket of this.#buckets) {
+      if (bucket.size > 0 && (oldest === undefined || bucket.number < oldest.number)) oldest = bucket
+    }
+    if (oldest === undefined) throw new TypeError('nothing to drop')
+    this.#forget([oldest])
+    return oldest.newest
+  }
+
+  /** Counts one more entry of a presenter and returns the presenter's record. */
+  #count(presenter: string): number {
+    const name = this.#names.of(presenter)
+    const found = this.#presenters.find(name, name[0] as number)
+    if (found === NONE) return this.#presenters.insert(name, name[0] as number, 1)
+    this.#presenters.setValue(found, this.#presenters.value(found) + 1)
+    return found
+  }
+
+  #forget(buckets: readonly Bucket[]): void {
+    const left = buckets.reduce((size, bucket) => size - bucket.size, this.#size)
+    // Nobody is left, as after a long pause: no pass over the entries, and the presenters' pages go back too.
+    if (left === 0) this.#presenters.clear()
+    for (const bucket of buckets) {
+      if (left > 0) bucket.table.eachValue(this.#uncount)
+      bucket.table.clear()
+      bucket.size = 0
+    }
+    this.#size = left
+  }
+
+  readonly #uncount = (presenter: number): void => {
+    const left = this.#presenters.value(presenter) - 1
+    this.#presenters.setValue(presenter, left)
+    if (left === 0) this.#presenters.remove(presenter)
+  }
+
+  #bucketOf(time: number): Bucket {
+    return this.#buckets[bucketNumber(time) % BUCKETS] as Bucket
+  }
+}
+
+function bucketNumber(time: number): number {
+  return Math.floor(time / BUCKET_WIDTH)
+}

@@ -1,0 +1,98 @@
+import type { AcceptedRequest } from '../../shared/accept/accept.js'
+import { FLAG } from '../../shared/constants.js'
+import { type Principal, principalIn, realmOf } from '../../shared/principal.js'
+import type { ClaimValue } from '../../shared/ticket/ticket.js'
+
+/** What a handler's owner asks for beyond a good request (docs/protocol.md section 8, step 10). */
+export interface RequirementOptions {
+  /**
+   * Claims that the handler must be able to see in the ticket, with these values. Where the ticket has a list, the
+   * value must be in it, or all of a list's values. Default: none.
+   */
+  readonly claims?: Readonly<Record<string, ClaimValue>>
+  /** Only clients whose key comes from a password: people, not machines. Default false. */
+  readonly requirePassword?: boolean
+  /** No ticket, a delegate's own included, of a principal whose key comes from a password. Default false. */
+  readonly refusePassword?: boolean
+  /**
+   * Who may present others' tickets as a delegate: anybody whom the client or its chain named as holder ('allow',
+   * the default), nobody ('refuse'), or these principals. A short name means the service's realm.
+   */
+  readonly delegates?: 'allow' | 'refuse' | readonly string[]
+}
+
+/** Why the request is not for this handler, or `undefined` where it is. */
+export type Requirement = (accepted: AcceptedRequest) => string | undefined
+
+/** @throws TypeError where an option could not be meant so */
+export function createRequirement(options: RequirementOptions, service: Principal): Requirement {
+  const { requirePassword = false, refusePassword = false } = options
+  if (requirePassword && refusePassword) {
+    throw new TypeError('requirePassword and refusePassword together let nobody in')
+  }
+  const requirements = [claimsRequirement(options.claims), delegateRequirement(options.delegates, service)]
+  if (requirePassword) requirements.push(passwordRequired)
+  if (refusePassword) requirements.push(passwordRefused)
+  return accepted => {
+    for (const requirement of requirements) {
+      const fault = requirement(accepted)
+      if (fault !== undefined) return fault
+    }
+    return undefined
+  }
+}
+
+function claimsRequirement(claims: RequirementOptions['claims'] = {}): Requirement {
+  const prototype: unknown = Object.getPrototypeOf(claims)
+  // `{ __proto__: ... }` sets a prototype and names no claim: silence about it would let everybody in.
+  if (prototype !== null && prototype !== Object.prototype) {
+    throw new TypeError("claims is a plain object; write ['__proto__'] for a claim of that name")
+  }
+  const wanted = Object.entries(claims)
+  for (const [name, value] of wanted) requireClaimValue(name, value)
+  return accepted => {
+    for (const [name, value] of wanted) {
+      const has = accepted.claims.find(claim => claim[0] === name)?.[1]
+      if (has === undefined || !satisfies(has, value)) return `the claim ${JSON.stringify(name)} is missing`
+    }
+    return undefined
+  }
+}
+
+function requireClaimValue(name: string, value: unknown): void {
+  const isList = Array.isArray(value) && value.length > 0 && value.every(item => typeof item === 'string')
+  if (isList || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return
+  throw new TypeError(
+    `the claim ${JSON.stringify(name)} must be a text, a number, a boolean or a list of texts`,
+  )
+}
+
+function satisfies(has: ClaimValue, wanted: ClaimValue): boolean {
+  if (typeof wanted === 'object') return typeof has === 'object' && wanted.every(item => has.includes(item))
+  return typeof has === 'object' ? typeof wanted === 'string' && has.includes(wanted) : has === wanted
+}
+
+function delegateRequirement(
+  delegates: RequirementOptions['delegates'] = 'allow',
+  service: Principal,
+): Requirement {
+  if (delegates === 'allow') return () => undefined
+  if (delegates !== 'refuse' && !Array.isArray(delegates)) {
+    throw new TypeError("delegates is 'allow', 'refuse' or a list of names")
+  }
+  const names = delegates === 'refuse' ? [] : delegates.map(name => principalIn(realmOf(service), name))
+  const allowed = new Set<Principal>(names)
+  return ({ via }) =>
+    via === undefined || allowed.has(via) ? undefined : `${via} may not be a delegate here`
+}
+
+function passwordRequired({ ticket, client }: AcceptedRequest): string | undefined {
+  return (ticket.flags & FLAG.PASSWORD) === 0
+    ? `the key of ${client} does not come from a password`
+    : undefined
+}
+
+function passwordRefused({ tickets }: AcceptedRequest): string | undefined {
+  const ticket = tickets.find(({ flags }) => (flags & FLAG.PASSWORD) !== 0)
+  return ticket && `the key of ${ticket.client} comes from a password`
+}

@@ -1,0 +1,188 @@
+import { type OutgoingHttpHeaders, OutgoingMessage, type ServerResponse } from 'node:http'
+import { ByteCollector } from './byte-collector.js'
+import { divert } from './divert.js'
+import { type GivenHeaders, groupHeaders } from './headers.js'
+
+export type Done = (error?: Error | null) => void
+export type Encoding = BufferEncoding | Done
+
+/** Those that send, and those that change what will be sent. */
+const METHODS = [
+  'write',
+  'end',
+  'writeHead',
+  'flushHeaders',
+  'setHeader',
+  'appendHeader',
+  'removeHeader',
+  'addTrailers',
+] as const
+
+/** Node's own methods of a response, or those of whoever replaced them before. */
+export type ResponseMethods = Pick<ServerResponse, (typeof METHODS)[number]>
+
+/** Who is told what a handler does with its response. */
+export interface ResponseWatcher {
+  /** The handler has ended its response. */
+  onEnd(done: Done | undefined): void
+  /** It wrote more than the most that a response may have. */
+  onOverflow(): void
+}
+
+const NO_BODY = Buffer.alloc(0)
+
+/**
+ * Keeps what a handler answers, and sends nothing, until it calls `end`. To the handler the response behaves as
+ * ever: its head is fixed by the first of `writeHead`, `write`, `flushHeaders` and `end`. `release` passes
+ * everything on to the response's own methods; `mute` makes it take, and ignore, whatever a handler still writes.
+ */
+export class ResponseBuffer {
+  readonly #response: ServerResponse
+  readonly #watcher: ResponseWatcher
+  readonly #maxBody: number
+  /** Not bound: each is called on the response. */
+  readonly #own: ResponseMethods
+  #body: ByteCollector | undefined
+  #state: 'buffering' | 'released' | 'muted' = 'buffering'
+  #committed: number | undefined
+  #trailers = false
+
+  /** @param maxBody bytes. */
+  constructor(response: ServerResponse, maxBody: number, watcher: ResponseWatcher) {
+    this.#response = response
+    this.#watcher = watcher
+    this.#maxBody = maxBody
+    const { write, end, writeHead, flushHeaders } = response
+    const { setHeader, appendHeader, removeHeader, addTrailers } = response
+    this.#own = { write, end, writeHead, flushHeaders, setHeader, appendHeader, removeHeader, addTrailers }
+    divert(response, this)
+  }
+
+  get buffering(): boolean {
+    return this.#state === 'buffering'
+  }
+
+  get body(): Buffer {
+    return this.#body?.bytes() ?? NO_BODY
+  }
+
+  /** As it was when the head was fixed. */
+  get status(): number {
+    return this.#committed ?? this.#response.statusCode
+  }
+
+  get hasTrailers(): boolean {
+    return this.#trailers
+  }
+
+  release(): void {
+    this.#state = 'released'
+  }
+
+  /** @returns what sends all the same. */
+  mute(): ResponseMethods {
+    this.#state = 'muted'
+    const bound = METHODS.map(name => [name, this.#own[name].bind(this.#response)] as const)
+    return Object.fromEntries(bound) as unknown as ResponseMethods
+  }
+
+  get headersSent(): boolean {
+    if (this.buffering) return this.#committed !== undefined
+    return Reflect.get(OutgoingMessage.prototype, 'headersSent', this.#response)
+  }
+
+  setHeader(name: string, value: number | string | readonly string[]): void {
+    this.#requireOpen()
+    this.#own.setHeader.call(this.#response, name, value)
+  }
+
+  appendHeader(name: string, value: string | readonly string[]): void {
+    this.#requireOpen()
+    this.#own.appendHeader.call(this.#response, name, value)
+  }
+
+  removeHeader(name: string): void {
+    this.#requireOpen()
+    this.#own.removeHeader.call(this.#response, name)
+  }
+
+  addTrailers(headers: OutgoingHttpHeaders | readonly [string, string][]): void {
+    if (this.buffering) this.#trailers = true
+    else this.#own.addTrailers.call(this.#response, headers as OutgoingHttpHeaders)
+  }
+
+  writeHead(status: number, reason?: string | GivenHeaders, headers?: GivenHeaders): void {
+    const { writeHead, setHeader } = this.#own
+    if (!this.buffering) {
+      Reflect.apply(writeHead, this.#response, [status, reason, headers])
+      return
+    }
+    this.#requireOpen()
+    if (!(status >= 100 && status <= 999)) throw new RangeError(`Invalid status code: ${status}`)
+    if (typeof reason === 'string') this.#response.statusMessage = reason
+    const given = typeof reason === 'string' ? headers : (headers ?? reason)
+    if (given) for (const [name, value] of groupHeaders(given)) setHeader.call(this.#response, name, value)
+    this.#response.statusCode = Math.trunc(status)
+    this.#committed = Math.trunc(status)
+  }
+
+  flushHeaders(): void {
+    if (this.buffering) this.#commit()
+    else this.#own.flushHeaders.call(this.#response)
+  }
+
+  write(chunk: unknown, encoding?: Encoding, callback?: Done): boolean {
+    const done = typeof encoding === 'function' ? encoding : callback
+    if (this.#state === 'released') {
+      return this.#own.write.call(this.#response, chunk, encoding as BufferEncoding, callback)
+    }
+    if (this.buffering) this.#take(chunk, encoding)
+    if (done !== undefined) process.nextTick(done)
+    // Who writes into nothing shall wait: a source that never does would keep the process from all else.
+    return this.buffering
+  }
+
+  end(chunk?: unknown, encoding?: Encoding, callback?: Done): void {
+    if (this.#state === 'released') {
+      this.#own.end.call(this.#response, chunk, encoding as BufferEncoding, callback)
+      return
+    }
+    const done = doneOf(chunk, encoding, callback)
+    if (this.buffering && chunk && typeof chunk !== 'function') this.#take(chunk, encoding)
+    if (this.buffering) {
+      this.#commit()
+      this.#watcher.onEnd(done)
+    } else if (done !== undefined) process.nextTick(done)
+  }
+
+  /** Once the head is fixed, Node lets nobody change it. */
+  #requireOpen(): void {
+    if (this.buffering && this.#committed !== undefined) throw headersSentError()
+  }
+
+  /** Through the property, for the sake of those who replaced it to hear when the head is fixed. */
+  #commit(): void {
+    if (this.#committed === undefined) this.#response.writeHead(this.#response.statusCode)
+  }
+
+  #take(chunk: unknown, encoding: Encoding | undefined): void {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encodingOf(encoding)) : chunk
+    if (!(bytes instanceof Uint8Array)) throw new TypeError('a chunk of a response is a string or bytes')
+    this.#commit()
+    this.#body ??= new ByteCollector(this.#maxBody)
+    if (!this.#body.append(bytes)) this.#watcher.onOverflow()
+  }
+}
+
+function doneOf(...given: readonly unknown[]): Done | undefined {
+  return given.find(argument => typeof argument === 'function') as Done | undefined
+}
+
+function encodingOf(encoding: Encoding | undefined): BufferEncoding {
+  return typeof encoding === 'string' ? encoding : 'utf8'
+}
+
+function headersSentError(): Error {
+  const error = new Error('Cannot change headers after they are sent to the client')
+  return Object.assign(error, { code: 'ERR_HTTP_HEADERS_SENT' })
+}

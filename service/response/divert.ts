@@ -1,0 +1,75 @@
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { Adopted } from './attached-state.js'
+import type { Done, Encoding, ResponseBuffer, ResponseMethods } from './buffer.js'
+import type { GivenHeaders } from './headers.js'
+
+/** Makes each method of the response that sends, or changes what will be sent, one of its buffer. */
+export function divert(response: ServerResponse, buffer: ResponseBuffer): void {
+  new Diverted(response, buffer)
+  Object.assign(response, INSTEAD)
+  Object.defineProperty(response, 'headersSent', HEADERS_SENT)
+}
+
+/** The buffer of a response, kept on the response itself. */
+class Diverted extends Adopted {
+  readonly #buffer: ResponseBuffer
+
+  constructor(response: ServerResponse, buffer: ResponseBuffer) {
+    super(response)
+    this.#buffer = buffer
+  }
+
+  /** Of the response, or of the one that an object was derived from. @throws TypeError where there is none */
+  static bufferOf(response: object): ResponseBuffer {
+    for (let object: object | null = response; object !== null; object = Object.getPrototypeOf(object)) {
+      if (#buffer in object) return object.#buffer
+    }
+    throw new TypeError('a method of a response was called on something else')
+  }
+}
+
+const { bufferOf } = Diverted
+
+/** What a watched response has in place of its own methods: the same functions for all of them. */
+const INSTEAD = {
+  write(this: ServerResponse, chunk: unknown, encoding?: Encoding, callback?: Done): boolean {
+    return bufferOf(this).write(chunk, encoding, callback)
+  },
+  end(this: ServerResponse, chunk?: unknown, encoding?: Encoding, callback?: Done): ServerResponse {
+    bufferOf(this).end(chunk, encoding, callback)
+    return this
+  },
+  writeHead(
+    this: ServerResponse,
+    status: number,
+    reason?: string | GivenHeaders,
+    headers?: GivenHeaders,
+  ): ServerResponse {
+    bufferOf(this).writeHead(status, reason, headers)
+    return this
+  },
+  flushHeaders(this: ServerResponse): void {
+    bufferOf(this).flushHeaders()
+  },
+  setHeader(this: ServerResponse, name: string, value: number | string | readonly string[]): ServerResponse {
+    bufferOf(this).setHeader(name, value)
+    return this
+  },
+  appendHeader(this: ServerResponse, name: string, value: string | readonly string[]): ServerResponse {
+    bufferOf(this).appendHeader(name, value)
+    return this
+  },
+  removeHeader(this: ServerResponse, name: string): void {
+    bufferOf(this).removeHeader(name)
+  },
+  addTrailers(this: ServerResponse, headers: OutgoingHttpHeaders | readonly [string, string][]): void {
+    bufferOf(this).addTrailers(headers)
+  },
+} satisfies Record<keyof ResponseMethods, unknown>
+
+const HEADERS_SENT = {
+  configurable: true,
+  get(this: ServerResponse): boolean {
+    return bufferOf(this).headersSent
+  },
+}

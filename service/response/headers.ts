@@ -1,0 +1,41 @@
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { COVERED_RESPONSE_HEADERS, type HeaderPairs } from '../../shared/http/binding.js'
+
+type HeaderValue = string | number | readonly string[]
+
+export type GivenHeaders = OutgoingHttpHeaders | readonly HeaderValue[]
+
+/** The forms that `writeHead` takes: an object, a flat list of names and values, a list of pairs. */
+export function groupHeaders(given: GivenHeaders | undefined): Map<string, string | number | string[]> {
+  const grouped = new Map<string, string | number | string[]>()
+  for (const [name, value] of pairsOf(given)) {
+    const known = [...grouped.keys()].find(other => other.toLowerCase() === name.toLowerCase())
+    if (known === undefined) grouped.set(name, typeof value === 'object' ? [...value] : value)
+    else grouped.set(known, [grouped.get(known), value].flat().map(String))
+  }
+  return grouped
+}
+
+function pairsOf(given: GivenHeaders | undefined): (readonly [string, HeaderValue])[] {
+  if (given === undefined || given === null) return []
+  if (!Array.isArray(given)) return Object.entries(given) as [string, HeaderValue][]
+  if (given.every(item => Array.isArray(item))) return given as unknown as [string, HeaderValue][]
+  if (given.length % 2 !== 0) throw new TypeError('a list of headers has a value for each name')
+  return Array.from({ length: given.length / 2 }, (_, i) => [String(given[2 * i]), given[2 * i + 1]])
+}
+
+/** What of the head is covered, as it will be sent: one pair a line. */
+export function coveredHeaderPairs(res: ServerResponse): HeaderPairs {
+  const pairs: (readonly [string, string])[] = []
+  for (const name of COVERED_RESPONSE_HEADERS) {
+    const value = res.getHeader(name)
+    if (Array.isArray(value)) for (const item of value) pairs.push([name, item])
+    else if (value !== undefined) pairs.push([name, String(value)])
+  }
+  return pairs
+}
+
+/** How the connection goes on is not the handler's answer, and stays. */
+export function clearHeaders(res: ServerResponse): void {
+  for (const name of res.getHeaderNames()) if (name !== 'connection') res.removeHeader(name)
+}

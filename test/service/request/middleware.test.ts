@@ -1,0 +1,350 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { buffer } from 'node:stream/consumers'
+import { describe, expect, it } from 'vitest'
+import { loadService, requireTicket, type TicketMiddleware } from '../../../service/index.js'
+import { formatRequest } from '../connection.js'
+import {
+  expectProved,
+  expectRefused,
+  keytab,
+  type RunningRealm,
+  type StartOptions,
+  startRealm,
+  WEB,
+} from '../realm.js'
+
+type Step = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
+
+/** Runs the steps one after the other as Connect and Express do: an error, thrown or passed on, ends in a 500. */
+function chain(...steps: Step[]) {
+  return (req: IncomingMessage, res: ServerResponse): void => {
+    const run = (at: number, error?: unknown): void => {
+      if (error !== undefined) {
+        res.statusCode = 500
+        res.end('failed')
+        return
+      }
+      try {
+        steps[at]?.(req, res, cause => run(at + 1, cause))
+      } catch (cause) {
+        run(at, cause)
+      }
+    }
+    run(0)
+  }
+}
+
+/** Cuts `url` where the steps are mounted, and keeps the whole in `originalUrl`. */
+function mount(path: string, step: Step): Step {
+  return (req, res, next) => {
+    Object.assign(req, { originalUrl: req.url })
+    req.url = req.url?.slice(path.length) || '/'
+    step(req, res, next)
+  }
+}
+
+function start(build: (realm: RunningRealm) => Step[], options: StartOptions = {}): Promise<RunningRealm> {
+  return startRealm({ ...options, listener: realm => chain(...build(realm)) })
+}
+
+const hello: Step = (req, res) => void res.end(`hello ${req.ticket?.client}`)
+
+describe('as middleware', () => {
+  it('sets the ticket and goes on; the answer is proved', async () => {
+    const realm = await start(({ service }) => [requireTicket({ service }), hello])
+    const request = realm.sign()
+    const response = await realm.send(request)
+    expect(response.body.toString()).toBe(`hello ${WEB}`)
+    expectProved(response, request)
+  })
+
+  it('does not go on with a refused request', async () => {
+    let went = false
+    const realm = await start(({ service }) => [
+      requireTicket({ service, claims: { role: 'writer' } }),
+      () => {
+        went = true
+      },
+    ])
+    const request = realm.sign()
+    expectRefused(await realm.send(request), request, 'not_authorized', '06')
+    expect(went).toBe(false)
+  })
+
+  it('binds the target as the client sent it, wherever it is mounted', async () => {
+    const realm = await start(({ service }) => [mount('/api', requireTicket({ service })), hello])
+    const request = realm.sign(
+      { target: '/api/orders?x=1' },
+      { caveats: [{ name: 'paths', prefixes: ['/api'] }] },
+    )
+    expectProved(await realm.send(request), request)
+    const cut = realm.sign({ target: '/orders?x=1' })
+    expectRefused(await realm.send({ ...cut, target: '/api/orders?x=1' }), cut, 'binding_mismatch', '06')
+  })
+
+  it('leaves the body to a parser that comes after it', async () => {
+    const parse: Step = (req, _res, next) => {
+      void buffer(req).then(body => {
+        Object.assign(req, { body: JSON.parse(body.toString()) })
+        next()
+      })
+    }
+    const realm = await start(({ service }) => [
+      requireTicket({ service }),
+      parse,
+      (req, res) => void res.end(JSON.stringify((req as unknown as { body: unknown }).body)),
+    ])
+    const request = realm.sign({ method: 'POST', body: Buffer.from('{"sku":1}') })
+    const response = await realm.send(request)
+    expect(response.body.toString()).toBe('{"sku":1}')
+    expectProved(response, request)
+  })
+
+  it.each([
+    [
+      'thrown',
+      () => {
+        throw new Error('no database')
+      },
+    ],
+    ['passed on', (_req, _res, next) => next(new Error('no database'))],
+  ] as [string, Step][])('an error %s is answered by the framework, with a proof', async (_, fail) => {
+    const realm = await start(({ service }) => [requireTicket({ service }), fail])
+    const request = realm.sign()
+    const response = await realm.send(request)
+    expect([response.status, response.body.toString()]).toEqual([500, 'failed'])
+    expectProved(response, request)
+  })
+
+  it('an error that nobody takes is answered here, with a proof', async () => {
+    const realm = await startRealm({
+      listener:
+        ({ service }) =>
+        (req, res) =>
+          requireTicket({ service })(req, res, () => {
+            throw new Error('no database')
+          }),
+    })
+    const request = realm.sign()
+    const response = await realm.send(request)
+    expect(response.body.toString()).toBe('internal error\n')
+    expectProved(response, request)
+  })
+
+  it('proves an answer whose head others look at late', async () => {
+    const late: Step = (_req, res, next) => {
+      const { writeHead } = res
+      res.writeHead = ((...args: [number]) => {
+        res.setHeader('set-cookie', 'a=1')
+        return writeHead.apply(res, args)
+      }) as typeof res.writeHead
+      next()
+    }
+    const realm = await start(({ service }) => [late, requireTicket({ service }), hello])
+    const request = realm.sign()
+    const response = await realm.send(request)
+    expect(response.headers.some(([name]) => name === 'set-cookie')).toBe(true)
+    expectProved(response, request)
+  })
+})
+
+describe('a response', () => {
+  it('whose end somebody replaced afterwards is proved as that one ends it, once', async () => {
+    let ended = 0
+    const shout: Step = (_req, res, next) => {
+      const { end } = res
+      res.end = ((text: string) => {
+        ended += 1
+        return end.call(res, text.toUpperCase(), 'utf8')
+      }) as typeof res.end
+      next()
+    }
+    const realm = await start(({ service }) => [requireTicket({ service }), shout, hello])
+    const request = realm.sign()
+    const response = await realm.send(request)
+    expect(response.body.toString()).toBe(`HELLO ${WEB.toUpperCase()}`)
+    expectProved(response, request)
+    expect(ended).toBe(1)
+  })
+
+  it('is proved also when it is answered through an object derived from it', async () => {
+    const derived: Step = (_req, res) => {
+      const response: ServerResponse = Object.create(res)
+      response.setHeader('content-type', 'text/plain')
+      expect(response.headersSent).toBe(false)
+      response.write('a')
+      expect(response.headersSent).toBe(true)
+      response.end('b')
+    }
+    const realm = await start(({ service }) => [requireTicket({ service }), derived])
+    const request = realm.sign()
+    const response = await realm.send(request)
+    expect(response.body.toString()).toBe('ab')
+    expectProved(response, request)
+  })
+
+  it('has methods that belong to it alone', async () => {
+    const steal: Step = (_req, res) => {
+      const { end } = res
+      expect(() => end.call({} as ServerResponse, 'a', 'utf8')).toThrow(TypeError)
+      res.end('a')
+    }
+    const realm = await start(({ service }) => [requireTicket({ service }), steal])
+    const request = realm.sign()
+    expectProved(await realm.send(request), request)
+  })
+})
+
+describe('filters within filters', () => {
+  it('one service loaded twice proves a response once', async () => {
+    const realm = await startRealm({
+      listener: ({ service, clock, log: logger }) => {
+        const twin = loadService({ keytab, clock, logger, service: 'orders' })
+        return (req, res) => {
+          void twin.then(again => {
+            clock.advance(10_000)
+            chain(requireTicket({ service }), requireTicket({ service: again }), hello)(req, res)
+          })
+        }
+      },
+    })
+    const request = realm.sign({}, { time: realm.clock.now() + 10_000 })
+    const response = await realm.send(request)
+    expect(response.body.toString()).toBe(`hello ${WEB}`)
+    expectProved(response, request)
+    expect(response.headers.filter(([name]) => name.toLowerCase() === 'authentication-info')).toHaveLength(1)
+  })
+
+  it('a request that meets its filter again is no replay', async () => {
+    const realm = await start(({ service }) => [
+      requireTicket({ service }),
+      requireTicket({ service }),
+      requireTicket({ service, claims: { role: 'reader' } }),
+      hello,
+    ])
+    const request = realm.sign({ method: 'POST', body: Buffer.from('x') })
+    expectProved(await realm.send(request), request)
+    expectRefused(await realm.send(request), request, 'replay', '06')
+  })
+
+  it('the inner one asks for what it asks for', async () => {
+    const realm = await start(({ service }) => [
+      requireTicket({ service, claims: { role: 'reader' } }),
+      (_req, res, next) => {
+        res.setHeader('content-type', 'text/html')
+        res.setHeader('set-cookie', 'a=1')
+        res.write('half an answer')
+        next()
+      },
+      requireTicket({ service, claims: { role: 'writer' } }),
+      hello,
+    ])
+    const connection = realm.connect()
+    const request = realm.sign()
+    const response = await connection.write(formatRequest(request), 'GET').response()
+    expectRefused(response, request, 'not_authorized', '06')
+    expect(response.headers.some(([name]) => name === 'set-cookie')).toBe(false)
+    expectRefused(await connection.write(formatRequest(request), 'GET').response(), request, 'replay', '06')
+  })
+
+  it('whoever still writes after a refusal writes into nothing', async () => {
+    const failures: unknown[] = []
+    const realm = await start(({ service }) => [
+      requireTicket({ service }),
+      (_req, res, next) => {
+        res.on('error', cause => failures.push(cause))
+        res.on('finish', () => {
+          res.write('more')
+          res.end('and more')
+        })
+        next()
+      },
+      requireTicket({ service, claims: { role: 'writer' } }),
+      hello,
+    ])
+    const connection = realm.connect()
+    const request = realm.sign()
+    const response = await connection.write(formatRequest(request), 'GET').response()
+    expectRefused(response, request, 'not_authorized', '06')
+    expectRefused(await connection.write(formatRequest(request), 'GET').response(), request, 'replay', '06')
+    expect(connection.left).toHaveLength(0)
+    expect(failures).toEqual([])
+  })
+
+  it('an answer that was given before stands', async () => {
+    const realm = await start(({ service }) => [
+      requireTicket({ service }),
+      (req, res, next) => {
+        hello(req, res, next)
+        next()
+      },
+      requireTicket({ service, claims: { role: 'writer' } }),
+    ])
+    const connection = realm.connect()
+    for (let times = 0; times < 2; times++) {
+      const request = realm.sign()
+      expectProved(await connection.write(formatRequest(request), 'GET').response(), request)
+    }
+  })
+
+  it('the inner one may be around a handler', async () => {
+    const realm = await start(({ service }) => [
+      requireTicket({ service }),
+      requireTicket({ service }, (_req, res, ticket) => res.end(ticket.client)),
+    ])
+    const request = realm.sign()
+    const response = await realm.send(request)
+    expect(response.body.toString()).toBe(WEB)
+    expectProved(response, request)
+  })
+
+  it('checkers of the inner one are asked, and those that only the outer one has stand', async () => {
+    const asked: string[] = []
+    const checker = (name: string, holds: boolean) => () => {
+      asked.push(name)
+      return holds
+    }
+    const build =
+      (holds: boolean) =>
+      ({ service }: RunningRealm): TicketMiddleware[] => [
+        requireTicket({ service, caveats: { a: checker('outer a', true), b: checker('outer b', true) } }),
+        requireTicket({ service, caveats: { b: checker('inner b', holds) } }),
+      ]
+    const caveats = ['a', 'b'].map(app => ({ name: 'app', app, value: 1 }) as const)
+    const good = await start(realm => [...build(true)(realm), hello])
+    const request = good.sign({}, { caveats })
+    expectProved(await good.send(request), request)
+    expect(asked).toEqual(['outer a', 'outer b', 'inner b'])
+    for (const answer of [false, undefined, 1]) {
+      const bad = await start(realm => [...build(answer as boolean)(realm), hello])
+      const refused = bad.sign({}, { caveats })
+      expectRefused(await bad.send(refused), refused, 'caveat_failed', '06')
+    }
+  })
+
+  it('a filter of another service does not take the ticket of the first', async () => {
+    const realm = await startRealm({
+      listener: ({ service, clock, log: logger }) => {
+        const other = loadService({ keytab, service: 'billing', clock, logger })
+        return (req, res) => {
+          void other.then(billing =>
+            chain(requireTicket({ service }), requireTicket({ service: billing }), hello)(req, res),
+          )
+        }
+      },
+    })
+    const request = realm.sign()
+    const response = await realm.send(request)
+    expectRefused(response, request, 'ticket_invalid', '05')
+  })
+
+  it('each logs a request once', async () => {
+    const realm = await start(({ service }) => [
+      requireTicket({ service }),
+      requireTicket({ service }),
+      hello,
+    ])
+    await realm.get()
+    expect(realm.log.lines.map(({ message }) => message)).toEqual(['a request was accepted'])
+  })
+})
