@@ -6,6 +6,7 @@ import type { Value } from '../shared/encoding/encoding.js'
 import { type Logger, silentLogger } from '../shared/logger.js'
 import type { Realm } from '../shared/principal.js'
 import { type Clock, systemClock } from '../shared/time.js'
+import { systemTimers, type Timers } from '../shared/timers.js'
 import { callMethod } from './admin/methods.js'
 import { DEFAULT_LIMITS, type Limits } from './limits/defaults.js'
 import { createRateLimits } from './limits/rate-limits.js'
@@ -26,6 +27,8 @@ export interface KdcSettings {
   /** 127.0.0.1:8750 unless told otherwise; port 0 is any that is free. */
   readonly listen?: { readonly host?: string; readonly port?: number }
   readonly clock?: Clock
+  /** For tests. Default: the platform's timers. */
+  readonly timers?: Timers
   readonly random?: RandomSource
   /**
    * Tells of tickets issued, requests refused and changes made; pino's loggers fit. Silent unless told otherwise. Where
@@ -70,13 +73,13 @@ const LISTEN = { HOST: '127.0.0.1', PORT: 8750 } as const
  * @throws OrthrusError `unavailable` where the store cannot be opened or has no realm, `keytab_invalid` for the master key
  */
 export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
-  const { clock = systemClock, random = systemRandom } = options
+  const { clock = systemClock, timers = systemTimers, random = systemRandom } = options
   const logger = sturdyLogger(options.logger ?? silentLogger)
   const vault = await openVault(options, random, logger)
   try {
     const realm = await openRealm({ vault, clock, random })
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
-    const context = { realm, rates: createRateLimits(limits), random, logger }
+    const context = { realm, rates: createRateLimits(limits), timers, random, logger }
     const { allowedOrigins = [], addressOf } = options
     const server = new KdcServer({ context, limits, allowedOrigins, addressOf })
     const { host = LISTEN.HOST, port = LISTEN.PORT } = options.listen ?? {}

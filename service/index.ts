@@ -17,6 +17,5 @@ export {
   type TicketMiddleware,
 } from './request/require-ticket.js'
 export type { RequirementOptions } from './request/requirements.js'
-export type { Schedule } from './request/schedule.js'
 export type { Service } from './request/service.js'
 export type { Ticket } from './request/ticket.js'

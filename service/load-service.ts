@@ -5,8 +5,8 @@ import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab
 import { type Logger, silentLogger } from '../shared/logger.js'
 import { isReserved, type Principal, parsePrincipal, principalIn, realmOf } from '../shared/principal.js'
 import { type Clock, systemClock } from '../shared/time.js'
+import { systemTimers, type Timers } from '../shared/timers.js'
 import { BoundedReplayCache, type ReplayWarning } from './replay/replay-cache.js'
-import { type Schedule, systemSchedule } from './request/schedule.js'
 import { createService, type Service } from './request/service.js'
 import { TicketCache } from './ticket-cache.js'
 
@@ -28,8 +28,8 @@ export interface LoadServiceOptions {
   readonly replayCache?: { readonly maxBytes?: number } | ReplayCache
   /** How many opened tickets are remembered. Default 4096. */
   readonly ticketCache?: { readonly entries?: number }
-  /** For tests: what waits. Default: the platform's timers. */
-  readonly schedule?: Schedule
+  /** For tests. Default: the platform's timers. */
+  readonly timers?: Timers
 }
 
 /**
@@ -39,7 +39,7 @@ export interface LoadServiceOptions {
  * @throws TypeError where an option is no such thing, or the principal is the KDC's own
  */
 export async function loadService(options: LoadServiceOptions): Promise<Service> {
-  const { clock = systemClock, logger = silentLogger, schedule = systemSchedule } = options
+  const { clock = systemClock, logger = silentLogger, timers = systemTimers } = options
   const entries = parseKeytab(await readKeytab(options))
   const selected = selectPrincipal(entries, principalOf(entries, options.service))
   const keys = new Map<number, LongTermKey>(selected.map(entry => [entry.kvno, entry.key]))
@@ -54,7 +54,7 @@ export async function loadService(options: LoadServiceOptions): Promise<Service>
     replayCache: replayCacheOf(options.replayCache, clock, logger),
     clock,
     logger,
-    schedule,
+    timers,
   })
 }
 

@@ -1,6 +1,6 @@
-/** What makes something happen later. Injectable, so that a test moves time itself. */
+/** Calls a function later. Injected, so that a test moves time itself. */
 export interface Timers {
-  /** @param milliseconds from now. @returns what `clearTimeout` takes. */
+  /** @param milliseconds from now. @returns what `clearTimeout` takes */
   setTimeout(run: () => void, milliseconds: number): unknown
   clearTimeout(timer: unknown): void
 }
@@ -11,35 +11,74 @@ export const systemTimers: Timers = {
   clearTimeout: timer => clearTimeout(timer as ReturnType<typeof setTimeout>),
 }
 
-/** Beyond this the platform's timers fire at once. */
+/** Stops a wait. Calling it twice, or after the wait is over, does nothing. */
+export type Cancel = () => void
+
+/** The platform's timers fire at once when asked for more than this, milliseconds. */
 const LONGEST = 2 ** 31 - 1
 
-/** A timer that does not, by itself, keep a process alive; it fires early where the time is too long for a timer. */
-export function setBackgroundTimeout(timers: Timers, run: () => void, milliseconds: number): unknown {
-  const timer = timers.setTimeout(run, Math.min(Math.max(0, milliseconds), LONGEST))
-  if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function') {
-    timer.unref()
+/** Calls `run` once, that many milliseconds from now, however many they are. Less than none is none. */
+export function runAfter(timers: Timers, milliseconds: number, run: () => void): Cancel {
+  let timer: unknown
+  const wait = (left: number): void => {
+    const part = Math.min(Math.max(0, left), LONGEST)
+    timer = timers.setTimeout(() => (left > part ? wait(left - part) : run()), part)
   }
-  return timer
+  wait(milliseconds)
+  return () => timers.clearTimeout(timer)
 }
 
-/** Waits. @throws the signal's reason when it aborts first. */
+/** Calls `run` each time that many milliseconds have passed, until it is cancelled. */
+export function runEvery(timers: Timers, milliseconds: number, run: () => void): Cancel {
+  let cancelled = false
+  let cancel: Cancel = () => {}
+  const again = (): void => {
+    cancel = runAfter(timers, milliseconds, () => {
+      run()
+      if (!cancelled) again()
+    })
+  }
+  again()
+  return () => {
+    cancelled = true
+    cancel()
+  }
+}
+
+/** The same timers, except that waiting for them does not keep the process alive. */
+export function inBackground(timers: Timers): Timers {
+  return {
+    setTimeout: (run, milliseconds) => {
+      const timer = timers.setTimeout(run, milliseconds)
+      if (canUnref(timer)) timer.unref()
+      return timer
+    },
+    clearTimeout: timer => timers.clearTimeout(timer),
+  }
+}
+
+/** Browsers give numbers, and have no process to keep alive. */
+function canUnref(timer: unknown): timer is { unref(): void } {
+  return typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function'
+}
+
+/** Waits. @throws the signal's reason if it aborts first */
 export function sleep(timers: Timers, milliseconds: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.reject(signal.reason)
   return new Promise((resolve, reject) => {
     const abort = (): void => {
-      timers.clearTimeout(timer)
+      cancel()
       reject(signal?.reason)
     }
-    const timer = timers.setTimeout(() => {
+    const cancel = runAfter(timers, milliseconds, () => {
       signal?.removeEventListener('abort', abort)
       resolve()
-    }, milliseconds)
+    })
     signal?.addEventListener('abort', abort, { once: true })
   })
 }
 
-/** The promise's outcome, or the signal's reason when it aborts first; what the promise waits for goes on. */
+/** The outcome of `promise`, or the signal's reason if it aborts first. Aborting does not stop the work itself. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {

@@ -69,16 +69,17 @@ describe('the house', () => {
     expect(needy.map(source => source.path)).toEqual([])
   })
 
-  it('lets shared read no clock and draw no randomness but where each is defined', () => {
-    const readers = inside('shared').filter(({ text }) =>
-      /Date\.now|performance\.now|new Date\(\)|Math\.random|setTimeout/.test(text),
-    )
-    expect(readers.map(source => source.path).sort()).toEqual([
-      'shared/crypto/primitives.node.ts',
-      'shared/time.ts',
-      'shared/timers.ts',
-    ])
-  })
+  it.each(['shared', ...PARTIES])(
+    'lets %s reach the clock and the timers of the platform in shared/ only',
+    folder => {
+      const platform = /Date\.now|performance\.now|new Date\(\)|(?<![.\w])(?:setTimeout|setInterval)\(/
+      const readers = inside(folder).filter(({ text }) => platform.test(text))
+      const allowed = ['shared/crypto/primitives.node.ts', 'shared/time.ts', 'shared/timers.ts']
+      expect(readers.map(source => source.path).sort()).toEqual(
+        allowed.filter(path => path.startsWith(`${folder}/`)),
+      )
+    },
+  )
 
   it('draws randomness from the platform only', () => {
     const careless = sources.filter(

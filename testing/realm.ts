@@ -139,12 +139,8 @@ class RunningTestRealm implements TestRealm {
   loadService(name: string, options: Partial<LoadServiceOptions> = {}): Promise<Service> {
     const { clock } = this
     const replayCache = new BoundedReplayCache({ clock, floor: clock.now() - WINDOW.SERVICE_PAST })
-    const schedule = (run: () => void, milliseconds: number) => {
-      const timer = clock.setTimeout(run, milliseconds)
-      return () => clock.clearTimeout(timer)
-    }
     const keytab = { text: this.keytab(name) }
-    return loadService({ keytab, clock, replayCache, schedule, ...this.#logging, ...options })
+    return loadService({ keytab, clock, replayCache, timers: clock, ...this.#logging, ...options })
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import { type Clock, MINUTE, SECOND } from '../../shared/time.js'
-import { setBackgroundTimeout, type Timers } from '../../shared/timers.js'
+import { type Cancel, inBackground, runAfter, type Timers } from '../../shared/timers.js'
 import type { KdcTime } from '../kdc-link/kdc-clock.js'
 import type { ServiceTicket } from '../ticket/service-ticket.js'
 import { type RequestTickets, TicketQueue, ticketName } from './ticket-queue.js'
@@ -52,7 +52,7 @@ export class TicketCache {
   readonly #entries: LRUCache<string, Entry>
   /** When a service's ticket was last replaced on an unproved word, on the monotonic clock. */
   readonly #replacedAt: LRUCache<Principal, number>
-  #timer: unknown
+  #cancelWake: Cancel = () => {}
   #wakeAt = Number.POSITIVE_INFINITY
   #closed = false
 
@@ -107,7 +107,7 @@ export class TicketCache {
   /** Ends the timer and forgets the tickets. */
   close(): void {
     this.#closed = true
-    this.#options.timers.clearTimeout(this.#timer)
+    this.#cancelWake()
     this.#entries.clear()
   }
 
@@ -138,14 +138,14 @@ export class TicketCache {
   #wake(at: number): void {
     if (this.#closed || at >= this.#wakeAt || at === Number.POSITIVE_INFINITY) return
     const { timers, time } = this.#options
-    timers.clearTimeout(this.#timer)
+    this.#cancelWake()
     this.#wakeAt = at
-    this.#timer = setBackgroundTimeout(timers, () => this.#refreshDue(), Math.ceil(at - time.now()))
+    this.#cancelWake = runAfter(inBackground(timers), Math.ceil(at - time.now()), () => this.#refreshDue())
   }
 
   /** Asks for all that is due in the same tick, and so in one request. */
   #refreshDue(): void {
-    this.#options.timers.clearTimeout(this.#timer)
+    this.#cancelWake()
     this.#wakeAt = Number.POSITIVE_INFINITY
     const now = this.#options.time.now()
     const entries = [...this.#entries.entries()]

@@ -4,6 +4,7 @@ import type { RecordChannel } from '../../shared/channel/records.js'
 import { WINDOW } from '../../shared/constants.js'
 import { createError } from '../../shared/encoding/error.js'
 import { OrthrusError } from '../../shared/errors.js'
+import { type Cancel, inBackground, runAfter } from '../../shared/timers.js'
 import type { AdminContext } from '../admin/context.js'
 import { callMethod } from '../admin/methods.js'
 import { reportFailure } from '../exchange/answer.js'
@@ -31,16 +32,13 @@ export interface AdminChannelOptions {
   readonly carrier: ChannelCarrier
 }
 
-/** `setTimeout` takes no more. */
-const TIMER_MAX = 2 ** 31 - 1
-
 /** One channel of `kdc@realm` (docs/protocol.md section 9): calls in the order they came, each answered before the next. */
 export class AdminChannel {
   readonly #options: AdminChannelOptions
   readonly #admin: AdminContext
   readonly #openedAt: number
   readonly #unwatch: () => void
-  #timer: NodeJS.Timeout | undefined
+  #cancelWait: Cancel
   #spoken = false
   #over = false
   #tail: Promise<void> = Promise.resolve()
@@ -56,7 +54,9 @@ export class AdminChannel {
     this.#unwatch = realm.directory.onPrincipal(name => {
       if (concerned.has(name)) void this.#endUnlessStanding()
     })
-    this.#timer = setTimeout(() => this.#break('no record came'), WINDOW.CHANNEL_FIRST_RECORD)
+    this.#cancelWait = runAfter(context.timers, WINDOW.CHANNEL_FIRST_RECORD, () =>
+      this.#break('no record came'),
+    )
   }
 
   /** A change waits for those before it, and one of them may take from this channel what it had. */
@@ -101,7 +101,7 @@ export class AdminChannel {
   close(): void {
     if (this.#over) return
     this.#over = true
-    clearTimeout(this.#timer)
+    this.#cancelWait()
     this.#unwatch()
     this.#options.opening.release()
     this.#options.carrier.ended()
@@ -117,19 +117,18 @@ export class AdminChannel {
     if (this.#spoken) return
     this.#spoken = true
     this.#options.opening.release()
-    clearTimeout(this.#timer)
+    this.#cancelWait()
     this.#endInTime()
   }
 
-  /** By the platform's timers, which may fire early where the KDC's clock is another. */
+  /** A timer may fire before the KDC's clock says that it is time. */
   #endInTime(): void {
     const { endTime, context } = this.#options
     const left = endTime - context.realm.time.now()
     if (left <= 0) {
       this.end()
     } else {
-      this.#timer = setTimeout(() => this.#endInTime(), Math.min(left, TIMER_MAX))
-      this.#timer.unref()
+      this.#cancelWait = runAfter(inBackground(context.timers), left, () => this.#endInTime())
     }
   }
 

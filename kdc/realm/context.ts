@@ -1,5 +1,6 @@
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { Logger } from '../../shared/logger.js'
+import type { Timers } from '../../shared/timers.js'
 import type { RateLimits } from '../limits/rate-limits.js'
 import type { OpenRealm } from './realm.js'
 
@@ -7,6 +8,7 @@ import type { OpenRealm } from './realm.js'
 export interface ExchangeContext {
   readonly realm: OpenRealm
   readonly rates: RateLimits
+  readonly timers: Timers
   readonly random: RandomSource
   readonly logger: Logger
 }

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { LIMIT, SUBPROTOCOL } from '../../shared/constants.js'
 import { ID_BYTES } from '../../shared/encoding/frame.js'
+import { type Cancel, runAfter, runEvery } from '../../shared/timers.js'
 import { ChannelOpener } from '../channel/channel-opener.js'
 import { createDispatch, type Dispatch } from '../exchange/dispatch.js'
 import type { Limits } from '../limits/defaults.js'
@@ -45,7 +46,7 @@ export class KdcServer {
   readonly #perAddress = new Map<string, number>()
   #sockets = 0
   #closing = false
-  #pinging: NodeJS.Timeout | undefined
+  #stopPinging: Cancel = () => {}
 
   constructor(options: ServerOptions) {
     this.#options = options
@@ -74,8 +75,8 @@ export class KdcServer {
         resolve()
       })
     })
-    const { ping } = this.#options.limits
-    this.#pinging = setInterval(() => this.#check(), ping)
+    const { context, limits } = this.#options
+    this.#stopPinging = runEvery(context.timers, limits.ping, () => this.#check())
     return this.#http.address() as AddressInfo
   }
 
@@ -86,13 +87,14 @@ export class KdcServer {
   /** Accepts nothing more, answers what is under way, and cuts what is not done in time. */
   async close(): Promise<void> {
     this.#closing = true
-    clearInterval(this.#pinging)
+    this.#stopPinging()
     const closed = new Promise(resolve => this.#http.close(resolve))
     this.#http.closeIdleConnections()
-    const late = setTimeout(() => this.#terminate(), this.#options.limits.drain)
+    const { context, limits } = this.#options
+    const cancel = runAfter(context.timers, limits.drain, () => this.#terminate())
     await Promise.all([...this.#connections].map(connection => connection.drain()))
     await closed
-    clearTimeout(late)
+    cancel()
   }
 
   #createHttp(handshake: number): Server {

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
 import { malformed, OrthrusError } from '../../shared/errors.js'
+import { runAfter, type Timers } from '../../shared/timers.js'
 import { ByteCollector } from '../response/byte-collector.js'
-import type { Schedule } from './schedule.js'
 
 /** The client went away; there is nobody to answer. */
 export class RequestAborted extends Error {
@@ -14,7 +14,7 @@ export interface BodyOptions {
   readonly maxBody: number
   /** How long the rest of it may take, milliseconds. */
   readonly timeout: number
-  readonly schedule: Schedule
+  readonly timers: Timers
 }
 
 /** Whether the head of the request says that a body comes, be it an empty one. */
@@ -63,7 +63,7 @@ function continueIfExpected(req: IncomingMessage, res: ServerResponse): void {
   if (server !== undefined && server.listenerCount('checkContinue') > 0) res.writeContinue()
 }
 
-function collect(req: IncomingMessage, { maxBody, timeout, schedule }: BodyOptions): Promise<Uint8Array> {
+function collect(req: IncomingMessage, { maxBody, timeout, timers }: BodyOptions): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const body = new ByteCollector(maxBody)
     const settle = (fault: Error | undefined): void => {
@@ -81,7 +81,7 @@ function collect(req: IncomingMessage, { maxBody, timeout, schedule }: BodyOptio
       if (!drain(req, body)) settle(tooLarge(maxBody))
       else if (req.complete) settle(undefined)
     }
-    const cancel = schedule(() => settle(late()), timeout)
+    const cancel = runAfter(timers, timeout, () => settle(late()))
     if (req.destroyed) return abort()
     // A body that is all here and empty must not be listened for: Node would answer with 'end'.
     if (req.complete && req.readableLength === 0) return settle(undefined)

@@ -4,6 +4,7 @@ import type { WireCode } from '../../shared/errors.js'
 import { formatChallenge, statusOf } from '../../shared/http/binding.js'
 import type { Principal } from '../../shared/principal.js'
 import { pathOf } from '../../shared/ticket/caveat-path.js'
+import { runAfter } from '../../shared/timers.js'
 import type { ResponseMethods } from '../response/buffer.js'
 import { takeOver } from '../response/proof.js'
 import { announcesBody } from './body.js'
@@ -98,7 +99,7 @@ function endAfterBody(req: IncomingMessage, own: ResponseMethods, service: Servi
     left -= piece.length
     if (left < 0) end()
   }
-  const cancel = service.schedule(end, LINGER)
+  const cancel = runAfter(service.timers, LINGER, end)
   own.flushHeaders()
   own.write(body)
   req.on('data', discard).on('end', end).on('close', end)

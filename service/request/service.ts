@@ -3,7 +3,7 @@ import type { ReplayCache } from '../../shared/accept/replay.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal, Realm } from '../../shared/principal.js'
 import type { Clock } from '../../shared/time.js'
-import type { Schedule } from './schedule.js'
+import type { Timers } from '../../shared/timers.js'
 
 export interface ServiceParts {
   readonly principal: Principal
@@ -14,7 +14,7 @@ export interface ServiceParts {
   readonly replayCache: ReplayCache
   readonly clock: Clock
   readonly logger: Logger
-  readonly schedule: Schedule
+  readonly timers: Timers
 }
 
 /** What a service works with, for the modules here. @throws TypeError where it is no service */

@@ -65,14 +65,14 @@ function presentationOf(req: IncomingMessage, { clock }: ServiceParts): Presenta
 async function bodyOf(
   req: IncomingMessage,
   res: ServerResponse,
-  { schedule }: ServiceParts,
+  { timers }: ServiceParts,
   accepted: AcceptedRequest,
   maxBody: number,
   elapsed: () => number,
 ): Promise<Uint8Array> {
   try {
     const timeout = Math.max(0, WINDOW.BODY - elapsed())
-    const body = await readBody(req, res, { maxBody, timeout, schedule })
+    const body = await readBody(req, res, { maxBody, timeout, timers })
     // A timer can itself be late, and stands still while a machine sleeps.
     if (elapsed() > WINDOW.BODY) throw late()
     return body

@@ -4,9 +4,9 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { connect } from '../../client/connect.js'
 import type { Realm } from '../../client/realm.js'
 import { requireTicket } from '../../service/request/require-ticket.js'
-import type { Schedule } from '../../service/request/schedule.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { SECOND } from '../../shared/time.js'
+import type { Timers } from '../../shared/timers.js'
 import { startRealm, type TestClock, type TestRealm } from '../../testing/index.js'
 import { startOwnKdc } from '../attacks/own-kdc.js'
 import { failureOf } from '../attacks/scene.js'
@@ -143,23 +143,24 @@ describe('a KDC', () => {
 /** A service `orders` behind a proxy, and how much of its own is still waiting. */
 async function service() {
   const { realm } = await scene()
-  const waiting = new Set<object>()
-  const schedule: Schedule = (run, milliseconds) => {
-    const timer = {}
-    waiting.add(timer)
-    const ran = (): void => {
+  const waiting = new Set<unknown>()
+  const timers: Timers = {
+    setTimeout(run, milliseconds) {
+      const timer = realm.clock.setTimeout(() => {
+        waiting.delete(timer)
+        run()
+      }, milliseconds)
+      waiting.add(timer)
+      return timer
+    },
+    clearTimeout(timer) {
       waiting.delete(timer)
-      run()
-    }
-    const own = realm.clock.setTimeout(ran, milliseconds)
-    return () => {
-      waiting.delete(timer)
-      realm.clock.clearTimeout(own)
-    }
+      realm.clock.clearTimeout(timer)
+    },
   }
   const handled: string[] = []
   const guarded = requireTicket(
-    { service: await realm.loadService('orders', { schedule }) },
+    { service: await realm.loadService('orders', { timers }) },
     (req, res, { client }) => {
       handled.push(`${req.method} ${req.url} of ${client}`)
       res.end('x'.repeat(1_000))

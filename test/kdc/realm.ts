@@ -38,6 +38,7 @@ import { type Principal, parsePrincipal, parseRealm, principalIn } from '../../s
 import type { Grant, Reply } from '../../shared/ticket/grant.js'
 import { decodeTicket, type OpenedTicket, openTicket } from '../../shared/ticket/ticket.js'
 import type { Clock } from '../../shared/time.js'
+import { systemTimers } from '../../shared/timers.js'
 
 /** A realm in memory, on a clock that the test moves, with everything a client would do for itself. */
 
@@ -132,7 +133,7 @@ export async function testRealm(options: TestRealmOptions = {}): Promise<TestRea
   const vault = new Vault(store, masterKey, systemRandom)
   const admin: KeytabEntry = await createRealm({ vault, realm: REALM, clock, random, ...lives })
   const realm = await openRealm({ vault, clock, random })
-  const context = { realm, rates, random, logger }
+  const context = { realm, rates, timers: systemTimers, random, logger }
   const call = (method: AdminMethod, args: readonly Value[]) =>
     callMethod({ realm, logger, actors: [] }, method, args)
   return {

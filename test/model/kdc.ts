@@ -149,7 +149,7 @@ export class ModelKdc {
   async restart(): Promise<void> {
     this.#realm?.close()
     this.#realm = await openRealm({ vault: this.#vault, clock: this.clock, random: this.#random })
-    const context = { rates: NO_RATE_LIMITS, random: this.#random, logger: this.#logger }
+    const context = { rates: NO_RATE_LIMITS, timers: this.clock, random: this.#random, logger: this.#logger }
     this.#dispatch = createDispatch({ ...context, realm: this.#realm })
   }
 

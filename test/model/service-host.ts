@@ -73,17 +73,13 @@ export class ServiceHost {
 
   /** Starts it, or starts it anew: a process that knows nothing but its keytab. */
   async start(keys: readonly KeytabEntry[]): Promise<void> {
-    const schedule = (run: () => void, milliseconds: number) => {
-      const timer = this.clock.setTimeout(run, milliseconds)
-      return () => this.clock.clearTimeout(timer)
-    }
     const keytab = { text: formatKeytab(keys) }
     const ticketCache = { entries: TICKETS }
     const service = await loadService({
       keytab,
       service: this.name,
       clock: this.clock,
-      schedule,
+      timers: this.clock,
       ticketCache,
       replayCache: this.#watched(new BoundedReplayCache({ clock: this.clock })),
     })

@@ -1,5 +1,5 @@
-import type { Schedule } from '../../service/request/schedule.js'
 import type { Clock } from '../../shared/time.js'
+import type { Timers } from '../../shared/timers.js'
 
 interface Waiting {
   readonly run: () => void
@@ -7,7 +7,7 @@ interface Waiting {
 }
 
 /** A clock that stands still but for `advance`, and the timers that go by it. */
-export class TestClock implements Clock {
+export class TestClock implements Clock, Timers {
   wall = 1_790_000_000_000
   #monotonic = 5_000
   readonly #waiting = new Set<Waiting>()
@@ -33,9 +33,13 @@ export class TestClock implements Clock {
     }
   }
 
-  readonly schedule: Schedule = (run, milliseconds) => {
+  setTimeout(run: () => void, milliseconds: number): unknown {
     const waiting = { run, at: this.#monotonic + milliseconds }
     this.#waiting.add(waiting)
-    return () => this.#waiting.delete(waiting)
+    return waiting
+  }
+
+  clearTimeout(timer: unknown): void {
+    this.#waiting.delete(timer as Waiting)
   }
 }

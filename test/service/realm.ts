@@ -208,7 +208,7 @@ export async function startRealm(options: StartOptions = {}): Promise<RunningRea
     service: 'orders',
     clock,
     logger,
-    schedule: clock.schedule,
+    timers: clock,
     ...load,
   })
   const onRefused = (refused: RefusedRequest): void => void realm.refused.push(refused)

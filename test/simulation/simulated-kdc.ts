@@ -69,6 +69,7 @@ export class SimulatedKdc {
     this.#dispatch = createDispatch({
       realm: this.#realm,
       rates: NO_RATE_LIMITS,
+      timers: this.clock,
       random,
       logger: silentLogger,
     })

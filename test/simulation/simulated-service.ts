@@ -87,7 +87,7 @@ export class SimulatedService {
     const service = await loadService({
       keytab: keytabOf(this.entries),
       clock,
-      schedule: clock.schedule,
+      timers: clock,
       replayCache: this.#watched(cache),
       ticketCache: { entries: 1 },
       logger: { ...silentLogger, error: (_, message) => void this.errors.push(message) },

@@ -1,4 +1,3 @@
-import type { Schedule } from '../../service/request/schedule.js'
 import type { Clock } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
 
@@ -153,11 +152,6 @@ export class MachineClock implements Clock, Timers {
   clearTimeout(timer: unknown): void {
     if (!this.#running.delete(timer as object)) return
     ;(timer as { cancel(): void }).cancel()
-  }
-
-  readonly schedule: Schedule = (run, milliseconds) => {
-    const timer = this.setTimeout(run, milliseconds)
-    return () => this.clearTimeout(timer)
   }
 }
 

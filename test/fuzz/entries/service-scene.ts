@@ -81,7 +81,7 @@ export class ServiceScene {
     const service = await loadService({
       keytab: { text: formatKeytab([{ principal: ORDERS, kvno: KVNO, key: serviceKey }]) },
       clock,
-      schedule: clock.schedule,
+      timers: clock,
       replayCache: scene.#admitAll(),
       logger: { ...silentLogger, error },
     })
