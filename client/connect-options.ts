@@ -2,6 +2,7 @@ import { readKeytabFile } from '#keytab-file'
 import type { RandomSource } from '../shared/crypto/random.js'
 import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab/keytab.js'
 import type { Logger } from '../shared/logger.js'
+import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import { type Principal, parsePrincipal, parseRealm, principalIn, realmOf } from '../shared/principal.js'
 import type { Clock } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
@@ -14,6 +15,17 @@ interface KdcOption {
   readonly kdc: string | readonly string[]
 }
 
+/** Milliseconds. */
+interface Timeouts {
+  readonly connect?: number
+  readonly exchange?: number
+  readonly call?: number
+}
+
+interface KeytabText {
+  readonly text: string
+}
+
 interface CommonOptions {
   /** Which services are at which origins: `{ 'http://127.0.0.1:8080': 'orders' }`. */
   readonly services?: Readonly<Record<string, string>>
@@ -23,7 +35,7 @@ interface CommonOptions {
   readonly maxRequest?: number
   readonly maxResponse?: number
   /** Milliseconds: to reach a KDC (5 s), for its answer (5 s), for that of an administrative call (30 s). */
-  readonly timeouts?: { readonly connect?: number; readonly exchange?: number; readonly call?: number }
+  readonly timeouts?: Timeouts
   /** Ends the attempt to connect; no more than that. */
   readonly signal?: AbortSignal
   readonly clock?: Clock
@@ -36,7 +48,7 @@ interface CommonOptions {
 
 export interface KeytabLogin extends CommonOptions, KdcOption {
   /** The path of a keytab, or its text. */
-  readonly keytab: string | { readonly text: string }
+  readonly keytab: string | KeytabText
   /** Takes a keytab that others on this machine can read, as containers mount secrets. */
   readonly allowReadableKeytab?: boolean
   /** Which of the keytab's principals; needed where it has several. */
@@ -66,6 +78,38 @@ export interface CredentialLogin extends CommonOptions, Partial<KdcOption> {
 }
 
 export type ConnectOptions = KeytabLogin | PasswordLogin | CredentialLogin
+
+const KNOWN: KnownOptions<ConnectOptions> = {
+  kdc: true,
+  keytab: true,
+  principal: true,
+  password: true,
+  credential: true,
+  services: true,
+  realm: true,
+  allowReadableKeytab: true,
+  allowPasswordOverPlainWebSocket: true,
+  parametersCache: true,
+  maxRequest: true,
+  maxResponse: true,
+  timeouts: true,
+  signal: true,
+  clock: true,
+  timers: true,
+  random: true,
+  logger: true,
+  fetch: true,
+}
+const KNOWN_TIMEOUTS: KnownOptions<Timeouts> = { connect: true, exchange: true, call: true }
+const KNOWN_KEYTAB: KnownOptions<KeytabText> = { text: true }
+
+/** @throws TypeError for an option that does not exist */
+export function requireConnectOptions(options: ConnectOptions): void {
+  requireKnownOptions('connect', options, KNOWN)
+  const { keytab, timeouts } = options
+  if (timeouts !== undefined) requireKnownOptions('timeouts of connect', timeouts, KNOWN_TIMEOUTS)
+  if (typeof keytab === 'object') requireKnownOptions('keytab of connect', keytab, KNOWN_KEYTAB)
+}
 
 /** @throws TypeError */
 export function urlsFrom(options: ConnectOptions): string[] {

@@ -12,7 +12,13 @@ import {
   type SourceOptions,
   type TicketSource,
 } from './cache/ticket-source.js'
-import { type ConnectOptions, identityFrom, originsFrom, urlsFrom } from './connect-options.js'
+import {
+  type ConnectOptions,
+  identityFrom,
+  originsFrom,
+  requireConnectOptions,
+  urlsFrom,
+} from './connect-options.js'
 import { KdcConnection } from './kdc-link/connection.js'
 import { KdcTime } from './kdc-link/kdc-clock.js'
 import type { OpenSocket } from './kdc-link/socket.js'
@@ -40,6 +46,7 @@ export function connect(options: ConnectOptions): Promise<Realm> {
 
 /** The same over another kind of socket. */
 export async function connectOver(open: OpenSocket, options: ConnectOptions): Promise<Realm> {
+  requireConnectOptions(options)
   options.signal?.throwIfAborted()
   const connection = connectionFrom(open, options)
   const { clock = systemClock, random = systemRandom, logger = silentLogger } = options

@@ -1,4 +1,5 @@
 import { OrthrusError } from '../shared/errors.js'
+import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import {
   type Principal,
   principalIn,
@@ -20,6 +21,8 @@ export interface TicketOptions {
   /** How long the ticket shall live at the most, milliseconds. Policy and the realm may allow less. */
   readonly lifetime?: number
 }
+
+const TICKET_OPTIONS: KnownOptions<TicketOptions> = { signal: true, lifetime: true }
 
 /** What `fetch` takes, and whom it is for. */
 export interface RealmFetchInit extends RequestInit {
@@ -98,6 +101,7 @@ export class Realm {
    * @throws TypeError for what is no name or no lifetime
    */
   async getServiceTicket(service: string, options: TicketOptions = {}): Promise<ServiceTicket> {
+    requireKnownOptions('getServiceTicket', options, TICKET_OPTIONS)
     const { lifetime = 0, signal } = options
     if (options.lifetime !== undefined && !(Number.isSafeInteger(lifetime) && lifetime > 0)) {
       throw new TypeError(`a lifetime is a whole number of milliseconds above 0, not ${lifetime}`)

@@ -1,4 +1,5 @@
 import type { Value } from '../../shared/encoding/encoding.js'
+import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
 import { type Principal, principalIn, type Realm } from '../../shared/principal.js'
 import { isPlainPath } from '../../shared/ticket/caveat-path.js'
 import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'
@@ -22,15 +23,15 @@ export interface Attenuation {
   readonly to?: string
 }
 
-const PARTS: ReadonlySet<string> = new Set<keyof Attenuation>([
-  'expires',
-  'methods',
-  'paths',
-  'services',
-  'claims',
-  'app',
-  'to',
-])
+const PARTS: KnownOptions<Attenuation> = {
+  expires: true,
+  methods: true,
+  paths: true,
+  services: true,
+  claims: true,
+  app: true,
+  to: true,
+}
 
 /**
  * The caveats of docs/protocol.md section 5 that say so, encoded.
@@ -38,10 +39,7 @@ const PARTS: ReadonlySet<string> = new Set<keyof Attenuation>([
  * @throws TypeError for what no caveat can say, or says nothing
  */
 export function caveatsOf(attenuation: Attenuation, realm: Realm, now: number): Uint8Array[] {
-  const unknown = Object.keys(attenuation).find(part => !PARTS.has(part))
-  // A restriction with a typing error in its name would restrict nothing.
-  if (unknown !== undefined)
-    throw new TypeError(`a ticket cannot be attenuated by ${JSON.stringify(unknown)}`)
+  requireKnownOptions('attenuate', attenuation, PARTS)
   const caveats = [
     ...expiry(attenuation, now),
     ...texts('methods', attenuation.methods, /^[A-Z][A-Z-]*$/),

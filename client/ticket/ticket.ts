@@ -3,6 +3,7 @@ import { extendChain, finishChain } from '../../shared/crypto/derive.js'
 import type { AuthKey, ChainKey } from '../../shared/crypto/keys.js'
 import { caveatBytes } from '../../shared/encoding/fields.js'
 import { OrthrusError } from '../../shared/errors.js'
+import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
 import { localPart, type Principal, realmOf, ticketGrantingService } from '../../shared/principal.js'
 import { decodeCaveat, earliestExpiry } from '../../shared/ticket/caveats.js'
 import { type Credential, formatCredential } from '../../shared/ticket/credential.js'
@@ -21,6 +22,13 @@ export interface TicketSecrets {
   /** Who alone may present it, beside a ticket of its own. */
   readonly holder: Principal | undefined
 }
+
+export interface CredentialOptions {
+  /** It can be used, but not cut down further. Default false. */
+  readonly closed?: boolean
+}
+
+const CREDENTIAL_OPTIONS: KnownOptions<CredentialOptions> = { closed: true }
 
 export interface TicketFacts {
   readonly service: Principal
@@ -119,11 +127,11 @@ export class Ticket {
 
   /**
    * The ticket as text, to hand it on: a secret, unless it names a holder, of whoever has it.
-   * @param options `closed`: it can be used, but not cut down further.
    * @throws TypeError for a ticket that was not cut down, and for a closed TGT: the tickets that it gets could be cut
    * down all the same
    */
-  credential(options: { readonly closed?: boolean } = {}): string {
+  credential(options: CredentialOptions = {}): string {
+    requireKnownOptions('credential', options, CREDENTIAL_OPTIONS)
     return formatCredential(credentialOf(this, options.closed === true))
   }
 

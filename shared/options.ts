@@ -1,0 +1,80 @@
+/** An option that is misspelt must not be silence: it would leave undone what its caller believes is done. */
+
+/** The keys of an options type; of a union, those of all its members. */
+type OptionKeys<Options> = Options extends unknown ? Extract<keyof Options, string> : never
+
+/** Every key that an options object may have. The compiler refuses a list that lacks one, or has one too many. */
+export type KnownOptions<Options> = { readonly [Key in OptionKeys<Options>]: true }
+
+/** How many keys are listed where none comes near the unknown one. */
+const LISTED_MAX = 12
+
+/** How much of an unknown key is shown, characters. */
+const SHOWN_MAX = 40
+
+/**
+ * Refuses options that do not exist, and what is no options object at all.
+ * @param name what takes the options, as the caller wrote it: `requireTicket`, or `timeouts of connect`.
+ * @throws TypeError that names the nearest right option
+ */
+export function requireKnownOptions<Options extends object>(
+  name: string,
+  options: Options,
+  known: KnownOptions<Options>,
+): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TypeError(`${name} takes an object of options: ${listed(known)}`)
+  }
+  // Inherited ones too: they are read like others.
+  for (const key in options) if (!Object.hasOwn(known, key)) throw unknownOption(name, key, known)
+}
+
+function unknownOption(name: string, key: string, known: object): TypeError {
+  const nearest = nearestOf(key, Object.keys(known))
+  const advice = nearest === undefined ? `it takes ${listed(known)}` : `did you mean "${nearest}"?`
+  return new TypeError(`${name} has no option ${JSON.stringify(key.slice(0, SHOWN_MAX))}; ${advice}`)
+}
+
+function listed(known: object): string {
+  const keys = Object.keys(known)
+  return keys.length > LISTED_MAX ? `${keys.slice(0, LISTED_MAX).join(', ')} ...` : keys.join(', ')
+}
+
+/** The name that was probably meant, or `undefined` where none is near. */
+export function nearestOf(written: string, names: readonly string[]): string | undefined {
+  const wanted = written.slice(0, SHOWN_MAX).toLowerCase()
+  let nearest: string | undefined
+  // A third of the letters may be wrong, at least one, so that a short name is not taken for any other.
+  let least = Math.max(1, Math.floor(wanted.length / 3)) + 1
+  for (const name of names) {
+    const distance = editDistance(wanted, name.toLowerCase())
+    if (distance < least) [nearest, least] = [name, distance]
+  }
+  return nearest
+}
+
+/** How many letters must be put in, left out, replaced, or swapped with their neighbour. */
+function editDistance(from: string, to: string): number {
+  let before: number[] = []
+  let last = Array.from({ length: to.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= from.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= to.length; j++) {
+      const same = from[i - 1] === to[j - 1]
+      const swapped = i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1]
+      row[j] = Math.min(
+        at(last, j) + 1,
+        at(row, j - 1) + 1,
+        at(last, j - 1) + (same ? 0 : 1),
+        swapped ? at(before, j - 2) + 1 : Number.POSITIVE_INFINITY,
+      )
+    }
+    before = last
+    last = row
+  }
+  return at(last, to.length)
+}
+
+function at(row: readonly number[], index: number): number {
+  return row[index] ?? Number.POSITIVE_INFINITY
+}

@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { type KnownOptions, nearestOf, requireKnownOptions } from '../../shared/options.js'
+
+interface One {
+  readonly service: string
+  readonly claims?: object
+}
+interface Other {
+  readonly service: string
+  readonly maxBody?: number
+}
+
+const KNOWN: KnownOptions<One | Other> = { service: true, claims: true, maxBody: true }
+
+const refusal = (options: unknown): unknown => {
+  try {
+    requireKnownOptions('requireTicket', options as One, KNOWN)
+  } catch (cause) {
+    return cause
+  }
+  return undefined
+}
+
+describe('options', () => {
+  it('takes those that exist, a union of types included, and none at all', () => {
+    for (const options of [{}, { service: 'a' }, { service: 'a', claims: {}, maxBody: 1 }]) {
+      expect(refusal(options)).toBeUndefined()
+    }
+  })
+
+  it('refuses one that does not exist, with the nearest right one', () => {
+    const cause = refusal({ service: 'a', claim: { role: 'admin' } })
+    expect(cause).toBeInstanceOf(TypeError)
+    expect(cause).toHaveProperty('message', 'requireTicket has no option "claim"; did you mean "claims"?')
+  })
+
+  it('lists them where none is near', () => {
+    expect(refusal({ colour: 1 })).toHaveProperty(
+      'message',
+      'requireTicket has no option "colour"; it takes service, claims, maxBody',
+    )
+  })
+
+  it('refuses one without a value, one that is inherited, and names that every object has', () => {
+    expect(refusal({ claim: undefined })).toBeInstanceOf(TypeError)
+    expect(refusal(Object.create({ claim: 1 }))).toBeInstanceOf(TypeError)
+    for (const name of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
+      expect(refusal(JSON.parse(`{ "${name}": 1 }`)), name).toBeInstanceOf(TypeError)
+    }
+  })
+
+  it('refuses what is no object of options', () => {
+    for (const options of [undefined, null, 'orders', 7, ['orders'], () => {}]) {
+      expect(refusal(options)).toHaveProperty(
+        'message',
+        'requireTicket takes an object of options: service, claims, maxBody',
+      )
+    }
+  })
+
+  it('never shows a value, nor much of a name', () => {
+    const { message } = refusal({ [`secret${'x'.repeat(1000)}`]: 'orthruskey1_canary' }) as TypeError
+    expect(message).not.toContain('canary')
+    expect(message.length).toBeLessThan(200)
+  })
+
+  it.each([
+    ['claim', 'claims'],
+    ['MAXBODY', 'maxBody'],
+    ['maxBdoy', 'maxBody'],
+    ['maxBodySize', undefined],
+    ['servce', 'service'],
+    ['sevrice', 'service'],
+    ['services', 'service'],
+    ['x', undefined],
+    ['', undefined],
+    ['unrelated', undefined],
+  ])('%s is nearest to %s', (written, nearest) => {
+    expect(nearestOf(written, Object.keys(KNOWN))).toBe(nearest)
+  })
+})
