@@ -60,8 +60,8 @@ function editDistance(from: string, to: string): number {
   for (let i = 1; i <= from.length; i++) {
     const row = [i]
     for (let j = 1; j <= to.length; j++) {
-      const same = from[i - 1] === to[j - 1]
-      const swapped = i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1]
+      const same = from.charAt(i - 1) === to.charAt(j - 1)
+      const swapped = i > 1 && j > 1 && isSwapped(from.slice(i - 2, i), to.slice(j - 2, j))
       row[j] = Math.min(
         at(last, j) + 1,
         at(row, j - 1) + 1,
@@ -73,6 +73,10 @@ function editDistance(from: string, to: string): number {
     last = row
   }
   return at(last, to.length)
+}
+
+function isSwapped(pair: string, other: string): boolean {
+  return pair.charAt(0) === other.charAt(1) && pair.charAt(1) === other.charAt(0)
 }
 
 function at(row: readonly number[], index: number): number {
