@@ -5,16 +5,27 @@ import {
   decodePolicyRule,
   decodePrincipalSummary,
   encodeNewPrincipal,
-  encodePolicyRule,
+  encodeRuleChange,
+  isSameRule,
   type NewPrincipal,
   PAGE_ROWS,
   type PolicyRule,
   type PrincipalSummary,
 } from '../../shared/channel/administration.js'
 import type { Value } from '../../shared/encoding/encoding.js'
-import { fields, listOf } from '../../shared/encoding/fields.js'
+import { fields, listOf, nullable } from '../../shared/encoding/fields.js'
+import { OrthrusError } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
+
+/** How often a change of a rule is tried where others change the same one. */
+const CHANGE_ATTEMPTS = 10
+
+/** What a change of a rule found, and what stands now. */
+export interface RuleChanged {
+  readonly before: PolicyRule | null
+  readonly after: PolicyRule
+}
 
 /** What carries the calls: a channel to `kdc@realm` (docs/protocol.md section 9). */
 export interface AdminTransport {
@@ -62,7 +73,39 @@ export class Administration {
 
   /** Sets the rule for exactly this pair of patterns, in place of what stood there. */
   async setRule(rule: PolicyRule): Promise<void> {
-    await this.#transport.call(rule.effect, encodePolicyRule(rule))
+    await this.#transport.call(rule.effect, encodeRuleChange({ rule, before: undefined }))
+  }
+
+  /** The rule of exactly this pair of patterns; null where there is none. */
+  async rule(client: Pattern, service: Pattern): Promise<PolicyRule | null> {
+    const [rule] = fields(await this.#transport.call('rule', [client, service]), 1)
+    return nullable(rule, decodePolicyRule)
+  }
+
+  /**
+   * Sets the rule of a pair to what `amend` makes of the one that stands. What others change meanwhile is never
+   * undone unawares: `amend` is then called again with what they made.
+   * @param amend null stands for no rule
+   * @throws OrthrusError `malformed` where others keep changing it; and what `amend` throws
+   */
+  async changeRule(
+    client: Pattern,
+    service: Pattern,
+    amend: (before: PolicyRule | null) => PolicyRule,
+  ): Promise<RuleChanged> {
+    let before = await this.rule(client, service)
+    for (let attempts = CHANGE_ATTEMPTS; ; attempts--) {
+      const rule = amend(before)
+      try {
+        await this.#transport.call(rule.effect, encodeRuleChange({ rule, before }))
+        return { before, after: rule }
+      } catch (cause) {
+        if (!(cause instanceof OrthrusError) || cause.code !== 'malformed' || attempts === 1) throw cause
+        const found = await this.rule(client, service)
+        if (isSameRule(found, before)) throw cause
+        before = found
+      }
+    }
   }
 
   /** Takes a rule away; what other rules say of the pair then counts. */

@@ -1,7 +1,7 @@
 import {
   type AdminMethod,
   decodeNewPrincipal,
-  decodePolicyRule,
+  decodeRuleChange,
   encodeAddedPrincipal,
   encodePolicyRule,
   encodePrincipalSummary,
@@ -15,7 +15,7 @@ import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 import type { AdminContext } from './context.js'
 import { add, disable, enable, list, remove, show } from './principals.js'
-import { forget, policy, setRule } from './rules.js'
+import { forget, policy, ruleFor, setRule } from './rules.js'
 
 /** The methods as they are called: arguments decoded, results encoded (`shared/channel/administration.ts` has the list). */
 
@@ -56,6 +56,14 @@ const policy_: Method = {
   },
 }
 
+const rule_: Method = {
+  subjects: 2,
+  run: async (context, args) => {
+    const rule = await ruleFor(context, ...twoPatterns(args))
+    return [rule && encodePolicyRule(rule)]
+  },
+}
+
 const forget_: Method = {
   subjects: 2,
   run: async (context, args) => {
@@ -80,9 +88,9 @@ function ruleMethod(effect: 'allow' | 'deny'): Method {
   return {
     subjects: 2,
     run: async (context, args) => {
-      const rule = decodePolicyRule(args)
-      if (rule.effect !== effect) throw malformed(`a rule that does not ${effect}`)
-      await setRule(context, rule)
+      const change = decodeRuleChange(args)
+      if (change.rule.effect !== effect) throw malformed(`a rule that does not ${effect}`)
+      await setRule(context, change)
       return NOTHING
     },
   }
@@ -98,6 +106,7 @@ const METHODS: ReadonlyMap<string, Method> = new Map(
     remove: onPrincipal(remove),
     allow: ruleMethod('allow'),
     deny: ruleMethod('deny'),
+    rule: rule_,
     forget: forget_,
     policy: policy_,
   } satisfies Record<AdminMethod, Method>),

@@ -1,4 +1,4 @@
-import type { PolicyRule } from '../../shared/channel/administration.js'
+import { isSameRule, type PolicyRule, type RuleChange } from '../../shared/channel/administration.js'
 import { LIMIT } from '../../shared/constants.js'
 import { caveatBytes } from '../../shared/encoding/fields.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
@@ -14,20 +14,41 @@ import type { AdminContext, Versioned } from './context.js'
 
 /** The methods that are about policy: one rule for each pair of patterns. */
 
-/** `allow` and `deny`: in place of what stood for the pair. @throws OrthrusError `malformed` `not_authorized` */
-export async function setRule(context: AdminContext, rule: PolicyRule): Promise<void> {
+/**
+ * `allow` and `deny`: in place of what stood for the pair.
+ * @throws OrthrusError `malformed`, also where another rule stands than `before` says; `not_authorized`
+ */
+export async function setRule(context: AdminContext, { rule, before }: RuleChange): Promise<void> {
   requireSensible(context, rule)
   const { client, service, effect } = rule
   const nothing = { claims: [], maxLife: null, methods: null, paths: null, delegable: false }
   const stored: PolicyRule = effect === 'deny' ? { client, service, effect, ...nothing } : rule
   await context.realm.writer.change(async now => {
-    await requireStillAdministrator(context, client, service, stored)
     const found = await readRule(context, client, service)
+    if (before !== undefined) requireUnchanged(before, found?.record ?? null)
+    await requireStillAdministrator(context, client, service, stored)
     const fields = encodePolicyRecord({ ...stored, changedAt: now })
     const name = policyName(client, service)
     const changes = [{ kind: RECORD_KIND.POLICY, name, expected: found?.version ?? 0, fields }]
     return { changes, result: undefined }
   })
+}
+
+/** The values are compared and not the versions: those begin again at 1 for a rule that was forgotten in between. */
+function requireUnchanged(before: PolicyRule | null, found: PolicyRule | null): void {
+  if (isSameRule(before, found)) return
+  throw new OrthrusError('malformed', 'somebody else changed the rule after it was read', {
+    hint: 'look at it and try again: orthrus admin policy',
+  })
+}
+
+/** The rule of exactly this pair; null where there is none. */
+export async function ruleFor(
+  context: AdminContext,
+  client: Pattern,
+  service: Pattern,
+): Promise<PolicyRule | null> {
+  return (await readRule(context, client, service))?.record ?? null
 }
 
 /** What other rules say of the pair then counts. @throws OrthrusError `malformed` `not_authorized` */

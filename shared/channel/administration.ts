@@ -27,7 +27,8 @@ import { type Claims, decodeClaims, encodeClaims } from '../ticket/ticket.js'
  * | `add` | `encodeNewPrincipal` | `encodeAddedPrincipal` |
  * | `show` | principal | `[summary]` |
  * | `disable` `enable` `remove` | principal | none |
- * | `allow` `deny` | `encodePolicyRule` | none |
+ * | `allow` `deny` | `encodeRuleChange` | none |
+ * | `rule` | client, service | `[rule]`, or `[nil]` where there is none |
  * | `forget` | client, service | none |
  * | `list` | `[principal]` or nil: after which; limit | `[[summary, ...]]` |
  * | `policy` | `[client, service]` or nil: after which; limit | `[[rule, ...]]` |
@@ -41,6 +42,7 @@ export const ADMIN_METHODS = [
   'remove',
   'allow',
   'deny',
+  'rule',
   'forget',
   'policy',
 ] as const
@@ -191,7 +193,7 @@ export function encodePolicyRule(rule: PolicyRule): Value[] {
 }
 
 export function decodePolicyRule(value: Value | readonly Value[] | undefined): PolicyRule {
-  const list = fields(value, 8)
+  const list = fields(value, RULE_FIELDS)
   return {
     client: patternOf(list[0]),
     service: patternOf(list[1]),
@@ -202,6 +204,38 @@ export function decodePolicyRule(value: Value | readonly Value[] | undefined): P
     paths: nullable(list[6], caveatTextsOf),
     delegable: booleanOf(list[7]),
   }
+}
+
+/** What `allow` and `deny` are asked: the rule to store and, where that is said, what must stand for its pair now. */
+export interface RuleChange {
+  readonly rule: PolicyRule
+  /**
+   * The rule that was read before; null that there was none. The change is refused where another one stands, so that
+   * of two administrators neither undoes unawares what the other did. Undefined replaces whatever is there.
+   */
+  readonly before: PolicyRule | null | undefined
+}
+
+const RULE_FIELDS = 8
+
+export function encodeRuleChange({ rule, before }: RuleChange): Value[] {
+  if (before === undefined) return encodePolicyRule(rule)
+  return [...encodePolicyRule(rule), before && encodePolicyRule(before)]
+}
+
+export function decodeRuleChange(args: readonly Value[]): RuleChange {
+  if (args.length === RULE_FIELDS) return { rule: decodePolicyRule(args), before: undefined }
+  const list = fields(args, RULE_FIELDS + 1)
+  return {
+    rule: decodePolicyRule(list.slice(0, RULE_FIELDS)),
+    before: nullable(list[RULE_FIELDS], decodePolicyRule),
+  }
+}
+
+/** Whether both say the same; null is no rule. */
+export function isSameRule(one: PolicyRule | null, other: PolicyRule | null): boolean {
+  const [left, right] = [one, other].map(rule => JSON.stringify(rule && encodePolicyRule(rule)))
+  return left === right
 }
 
 /** Each takes a byte at least of what the caveats of a ticket may have. */

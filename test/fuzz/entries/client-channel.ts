@@ -15,7 +15,7 @@ import { header } from '../../../shared/encoding/message.js'
 import { createApAccept } from '../../../shared/exchange/ap.js'
 import { decodeTicket, openTicket } from '../../../shared/ticket/ticket.js'
 import { type FakeKdc, KDC, WEB } from '../../client/fake-kdc.js'
-import { ruleOf } from '../../kdc/realm.js'
+import { pattern, ruleOf } from '../../kdc/realm.js'
 import { asyncOutcomeOf, type Entry } from '../entry.js'
 import { join } from '../mutate.js'
 import { type ClientScene, CODES, SALT } from './client-scene.js'
@@ -108,6 +108,8 @@ export function administration(): Entry {
       answer(summary),
       answer([summary, summary]),
       answer([rule]),
+      answer(rule),
+      answer(null),
       answer(...encodeAddedPrincipal({ kvno: 1, key: new LongTermKey(new Uint8Array(32)) })),
       encodeAnswer({ n: 1, code: 'not_authorized', message: 'no' }),
     ],
@@ -128,6 +130,7 @@ export function administration(): Entry {
         () => of().add(NEW),
         () => allOf(of().list()),
         () => allOf(of().policy()),
+        () => of().rule(pattern('web'), pattern('orders')),
       ]
       const said: string[] = []
       for (const deed of deeds) said.push(await asyncOutcomeOf(() => measure(deed), CODES))

@@ -4,6 +4,7 @@ import {
   ADMIN_METHODS,
   encodeNewPrincipal,
   encodePolicyRule,
+  encodeRuleChange,
 } from '../../../shared/channel/administration.js'
 import { decodeAnswer } from '../../../shared/channel/calls.js'
 import { channelBinding, startChannel } from '../../../shared/channel/records.js'
@@ -170,6 +171,9 @@ const callSeeds = [
   call(8, 'allow', ...encodePolicyRule(RULE)),
   call(9, 'deny', ...encodePolicyRule({ ...RULE, effect: 'deny' })),
   call(10, 'forget', 'web@demo.example', 'orders@demo.example'),
+  call(11, 'allow', ...encodeRuleChange({ rule: RULE, before: null })),
+  call(12, 'deny', ...encodeRuleChange({ rule: { ...RULE, effect: 'deny' }, before: RULE })),
+  call(13, 'rule', 'web@demo.example', 'orders@demo.example'),
   ...ADMIN_METHODS.map((method, i) => call(20 + i, method, 'web@demo.example')),
 ]
 

@@ -8,6 +8,7 @@ import {
   decodePrincipalSummary,
   encodeNewPrincipal,
   encodePolicyRule,
+  encodeRuleChange,
   PAGE_ROWS,
   type PolicyRule,
 } from '../../../shared/channel/administration.js'
@@ -135,6 +136,29 @@ describe('policy', () => {
     expect(await rules()).toEqual([ofAdmin, rule])
     await realm.call('forget', [rule.client, rule.service])
     expect(await rules()).toEqual([ofAdmin])
+  })
+
+  it('gives the rule of a pair, and stores one only over what the caller read', async () => {
+    const realm = await testRealm()
+    const pair = [local('web'), local('orders')]
+    const [none, plain] = [null, ruleOf('web', 'orders')]
+    const reader = ruleOf('web', 'orders', { claims: [['role', 'reader']] })
+    const change = (rule: PolicyRule, before: PolicyRule | null) =>
+      realm.call(rule.effect, encodeRuleChange({ rule, before }))
+    expect(await realm.call('rule', pair)).toEqual([none])
+    await change(plain, none)
+    expect(await realm.call('rule', pair)).toEqual([encodePolicyRule(plain)])
+    const stale = { code: 'malformed', message: expect.stringContaining('somebody else changed the rule') }
+    for (const before of [none, reader]) await expect(change(reader, before)).rejects.toMatchObject(stale)
+    expect(await realm.call('rule', pair)).toEqual([encodePolicyRule(plain)])
+    await change(reader, plain)
+    await change({ ...plain, effect: 'deny' }, reader)
+    await expect(change(plain, reader)).rejects.toMatchObject(stale)
+    // A rule that was forgotten and made again has the version of the one before, but says something else.
+    await realm.call('forget', pair)
+    await change(reader, none)
+    await expect(change(plain, { ...plain, effect: 'deny' })).rejects.toMatchObject(stale)
+    expect(await realm.call('rule', pair)).toEqual([encodePolicyRule(reader)])
   })
 
   it('gives pages in the order of client and service', async () => {
@@ -293,6 +317,13 @@ describe('what is wrong', () => {
       /order/,
     ],
     ['allow: a life of nothing', 'allow', GOOD_RULE.with(4, 0), 'malformed', /lifetime/],
+    ['allow: after a rule cut off', 'allow', [...GOOD_RULE, GOOD_RULE.slice(1)], 'malformed', /fields/],
+    ['allow: after a text', 'allow', [...GOOD_RULE, 'allow'], 'malformed', /list/],
+    ['allow: ten arguments', 'allow', [...GOOD_RULE, null, null], 'malformed', /fields/],
+    ['allow: after a rule that is not there', 'allow', [...GOOD_RULE, GOOD_RULE], 'malformed', /changed/],
+    ['deny: after a rule that is not there', 'deny', [...DENIAL, GOOD_RULE], 'malformed', /changed/],
+    ['rule: one pattern', 'rule', [web], 'malformed', /fields/],
+    ['rule: no pattern', 'rule', [web, 'x y'], 'malformed', /pattern/],
     [
       'forget: no such rule',
       'forget',
@@ -399,6 +430,7 @@ describe('the log of administration', () => {
       remove: [local('new')],
       allow: GOOD_RULE,
       deny: DENIAL,
+      rule: [web, local('orders')],
       forget: [web, local('orders')],
       policy: [null, 1],
     }
