@@ -93,7 +93,7 @@ describe('the house', () => {
       source.imports.some(name => name === '#primitives' || name.startsWith('@noble/')),
     )
     const allowed =
-      /^shared\/crypto\/|^shared\/(keytab\/keytab|exchange\/(as|tgs)|http\/binding|channel\/records|ticket\/(credential|opened-tickets))\.ts$|^kdc\/(exchange\/(client-state|params)|channel\/channel-opener)\.ts$|^kdc\/vault\/|^kdc\/store\/|^bench\//
+      /^shared\/crypto\/|^shared\/(keytab\/keytab|exchange\/(as|tgs)|http\/binding|accept\/accept|channel\/records|ticket\/(credential|opened-tickets))\.ts$|^kdc\/(exchange\/(client-state|params)|channel\/channel-opener)\.ts$|^kdc\/vault\/|^kdc\/store\/|^bench\//
     expect(users.map(source => source.path).filter(path => !allowed.test(path))).toEqual([])
   })
 

@@ -1,4 +1,3 @@
-import { equalBytes } from '#primitives'
 import {
   type AcceptedRequest,
   acceptRequest,
@@ -73,7 +72,7 @@ export class ChannelOpener {
     }
     await this.#requireStanding(accepted)
     await this.#requireShare(accepted)
-    return requireBinding(accepted, equalBytes(accepted.request.binding, BINDING))
+    return requireBinding(accepted, BINDING)
   }
 
   /** Opening counts as a request of who presents it. @throws Refusal */

@@ -3,7 +3,7 @@ import { type AcceptedRequest, acceptRequest, refuse, requireBinding } from '../
 import { refuseUnproved } from '../../shared/accept/refusal.js'
 import { TYPE, WINDOW } from '../../shared/constants.js'
 import { isWireCode, OrthrusError } from '../../shared/errors.js'
-import { bindRequest, isSameBinding } from '../../shared/http/binding.js'
+import { bindRequest } from '../../shared/http/binding.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
 import type { Clock } from '../../shared/time.js'
 import { announcesBody, late, readBody, requireUnread } from './body.js'
@@ -50,7 +50,7 @@ export async function verifyRequest(
   const body = elapsed ? await bodyOf(req, res, service, accepted, options.maxBody, elapsed) : NO_BODY
   const { method, target, covered } = presentation
   const binding = bindRequest(method, target, covered, body)
-  const verified = requireBinding(accepted, isSameBinding(binding, accepted.request.binding))
+  const verified = requireBinding(accepted, binding)
   return { verified, sealed: sealedCredential(covered) }
 }
 

@@ -1,17 +1,24 @@
+import { equalBytes } from '#primitives'
 import { combineAuthKeys, keepCombination } from '../crypto/derive.js'
 import type { AuthKey } from '../crypto/keys.js'
 import { OrthrusError, type WireCode } from '../errors.js'
-import { type ApRequest, type ApType, decodeApRequest, isApRequestOf, replayIdOf } from '../exchange/ap.js'
+import {
+  type ApType,
+  decodeApRequest,
+  replayIdOf,
+  type VerifiedApRequest,
+  verifyApRequest,
+} from '../exchange/ap.js'
 import type { Principal } from '../principal.js'
 import { type Caveat, type CaveatChecker, visibleClaims } from '../ticket/caveats.js'
 import { type Claims, type OpenedTicket, requireValidAtService } from '../ticket/ticket.js'
 import type { Clock } from '../time.js'
 import {
-  keepLeg,
-  type Leg,
-  openLeg,
+  keepPresented,
+  openPresented,
+  type PresentedTicket,
   requireDelegation,
-  requireLeg,
+  requirePresented,
   type TicketOpener,
 } from './presented-ticket.js'
 import { type Refusal, refuseProved, refuseUnproved } from './refusal.js'
@@ -19,7 +26,7 @@ import type { Admission, ReplayCache } from './replay.js'
 
 /**
  * What a service checks of an AP-REQ or AP-OPEN, in the order of docs/protocol.md section 8. Steps 1 to 8 happen
- * here, before a byte of the body is read; step 9 is the caller's, by `requireBinding`, and step 10 after it.
+ * here, before a byte of the body is read. The caller verifies (step 9, `requireBinding`) and authorises (step 10).
  */
 
 /** Step 8, where a service has the feed. @throws OrthrusError `revoked` `unavailable` */
@@ -42,7 +49,7 @@ export interface AcceptOptions {
 
 /** A request that passed steps 1 to 8. Its body has not been looked at. */
 export interface AcceptedRequest {
-  readonly request: ApRequest
+  readonly request: VerifiedApRequest
   readonly key: AuthKey
   readonly service: Principal
   /** The clock as the replay cache read it, milliseconds. */
@@ -59,7 +66,7 @@ export interface AcceptedRequest {
   readonly claimsWithheld: boolean
 }
 
-/** A request whose binding holds too: only this reaches a handler. */
+/** A request that passed step 9 too. Only this reaches a handler. */
 export interface VerifiedRequest extends AcceptedRequest {
   /** For the compiler alone. */
   readonly [bound]: true
@@ -69,25 +76,26 @@ declare const bound: unique symbol
 
 /** Steps 1 to 8. @throws Refusal */
 export async function acceptRequest(bytes: Uint8Array, options: AcceptOptions): Promise<AcceptedRequest> {
-  const { request, legs, key } = authenticateOrRefuse(bytes, options)
-  const presenter = legs[0].ticket.client
+  const { request, presented, key } = authenticateOrRefuse(bytes, options)
+  const [own, delegated] = presented
+  const presenter = own.ticket.client
   const admission = await options.replayCache.admit({
     id: replayIdOf(request),
     time: request.time,
     presenter,
-    endTime: Math.min(legs[0].ticket.endTime, legs[1]?.ticket.endTime ?? Number.POSITIVE_INFINITY),
+    endTime: Math.min(own.ticket.endTime, delegated?.ticket.endTime ?? Number.POSITIVE_INFINITY),
   })
   try {
     requireAdmitted(admission, request)
-    return check(request, legs, key, admission.now, options)
+    return check(request, presented, key, admission.now, options)
   } catch (cause) {
     throw refuseProved(cause, { key, mac: request.mac, presenter, ...admission })
   }
 }
 
 interface Authenticated {
-  readonly request: ApRequest
-  readonly legs: Legs
+  readonly request: VerifiedApRequest
+  readonly presented: Presented
   readonly key: AuthKey
 }
 
@@ -99,26 +107,22 @@ function authenticateOrRefuse(bytes: Uint8Array, options: AcceptOptions): Authen
   }
 }
 
-type Legs = readonly [own: Leg, delegated: Leg | undefined]
+type Presented = readonly [own: PresentedTicket, delegated: PresentedTicket | undefined]
 
 /** Steps 1 to 3: form, keys and tickets, MAC. */
 function authenticate(bytes: Uint8Array, { type, tickets }: AcceptOptions): Authenticated {
   const request = decodeApRequest(type, bytes)
   const { delegated } = request
-  const own = openLeg(tickets, request)
-  const other = delegated === null ? undefined : openLeg(tickets, delegated)
+  const own = openPresented(tickets, request)
+  const other = delegated === null ? undefined : openPresented(tickets, delegated)
   const key = other === undefined ? own.key : combineAuthKeys(own.key, other.key)
-  if (isApRequestOf(key, request)) {
-    if (other !== undefined) keepCombination(own.key, other.key, key)
-    return { request, legs: [keepLeg(own), other && keepLeg(other)], key }
-  }
-  throw new OrthrusError('auth_failed', `the MAC is not by the holder of ${own.ticket.client}'s ticket`, {
-    principal: own.ticket.client,
-  })
+  const verified = verifyApRequest(request, key, own.ticket.client)
+  if (other !== undefined) keepCombination(own.key, other.key, key)
+  return { request: verified, presented: [keepPresented(own), other && keepPresented(other)], key }
 }
 
 /** Step 4, as the replay cache decided it. */
-function requireAdmitted({ refusal, now, floor }: Admission, request: ApRequest): void {
+function requireAdmitted({ refusal, now, floor }: Admission, request: VerifiedApRequest): void {
   if (refusal === undefined) return
   throw new OrthrusError(refusal, REASON[refusal], { expected: now, actual: request.time, time: now, floor })
 }
@@ -133,20 +137,22 @@ const REASON = {
 
 /** Steps 5 to 8, each over both tickets, the presenter's first. */
 function check(
-  request: ApRequest,
-  legs: Legs,
+  request: VerifiedApRequest,
+  presented: Presented,
   key: AuthKey,
   now: number,
   options: AcceptOptions,
 ): AcceptedRequest {
-  const [own, delegated] = legs
+  const [own, delegated] = presented
   const tickets = delegated === undefined ? [own.ticket] : [own.ticket, delegated.ticket]
   for (const ticket of tickets) requireValidAtService(ticket, now)
   if (delegated !== undefined) requireDelegation(request, delegated)
   const { service, method, target, checkers } = options
   const facts = { now, service, method, target, checkers }
-  const ownCaveats = requireLeg(own, { ...facts, holder: undefined })
-  const caveats = delegated ? requireLeg(delegated, { ...facts, holder: own.ticket.client }) : ownCaveats
+  const ownCaveats = requirePresented(own, { ...facts, holder: undefined })
+  const caveats = delegated
+    ? requirePresented(delegated, { ...facts, holder: own.ticket.client })
+    : ownCaveats
   for (const ticket of tickets) options.revocation?.requireValid(ticket, now)
   const speaking = (delegated ?? own).ticket
   const { claims, withheld } = visibleClaims(speaking.claims, caveats)
@@ -166,11 +172,11 @@ function check(
 }
 
 /**
- * Step 9. @param matches whether the binding computed from what arrived is the request's.
+ * Step 9. @param binding of what arrived: method, target, covered headers and body, or a channel's target.
  * @throws Refusal `binding_mismatch`
  */
-export function requireBinding(accepted: AcceptedRequest, matches: boolean): VerifiedRequest {
-  if (matches) return accepted as VerifiedRequest
+export function requireBinding(accepted: AcceptedRequest, binding: Uint8Array): VerifiedRequest {
+  if (equalBytes(binding, accepted.request.binding)) return accepted as VerifiedRequest
   throw refuse(accepted, 'binding_mismatch', 'the request is not the one that its client sent')
 }
 

@@ -6,38 +6,40 @@ import type { ApRequest } from '../exchange/ap.js'
 import { type Caveat, decodeCaveat, type Facts, requireCaveats } from '../ticket/caveats.js'
 import type { OpenedTicket, SealedTicket } from '../ticket/ticket.js'
 
-/** One ticket of a presentation with its caveats: its key, and steps 6 and 7 of docs/protocol.md section 8. */
+/** One ticket of a request with its caveats: its key, and steps 6 and 7 of docs/protocol.md section 8. */
 
-/** Gives the ticket of the one service that a handler is for. @throws OrthrusError `ticket_invalid` */
+/** Opens the tickets of one service. @throws OrthrusError `ticket_invalid` */
 export interface TicketOpener {
   open(ticket: SealedTicket): OpenedTicket
 }
 
-export interface Leg {
+export interface PresentedTicket {
   readonly ticket: OpenedTicket
-  /** Beside those in the ticket. */
+  /** The caveats that the request adds to those in the ticket. */
   readonly presented: readonly Uint8Array[]
 }
 
-export interface OpenedLeg extends Leg {
+/** With the key that the request's MAC must be under; nobody has proved it yet. */
+export interface UnprovedTicket extends PresentedTicket {
   readonly key: AuthKey
 }
 
-export function openLeg(
+/** @throws OrthrusError `ticket_invalid` */
+export function openPresented(
   tickets: TicketOpener,
   { ticket: sealed, caveats }: Pick<ApRequest, 'ticket' | 'caveats'>,
-): OpenedLeg {
+): UnprovedTicket {
   const ticket = tickets.open(sealed)
   return { ticket, presented: caveats, key: deriveAuthKey(ticket.key, caveats) }
 }
 
-/** Only now that the MAC holds. */
-export function keepLeg({ ticket, presented, key }: OpenedLeg): Leg {
+/** Remembers the key of the chain for the next request. Call it only once the MAC holds: strangers must leave no trace. */
+export function keepPresented({ ticket, presented, key }: UnprovedTicket): PresentedTicket {
   return { ticket, presented: keepChain(ticket.key, presented, key) }
 }
 
 /** Step 6. Only a well-formed `holder` counts; whether it names the presenter is step 7's. */
-export function requireDelegation(request: ApRequest, { ticket, presented }: Leg): void {
+export function requireDelegation(request: ApRequest, { ticket, presented }: PresentedTicket): void {
   const fault = delegationFault(request, ticket, [...ticket.caveats, ...presented])
   if (fault === undefined) return
   throw new OrthrusError('delegation_invalid', fault, { final: true, principal: ticket.client })
@@ -64,7 +66,7 @@ function isHolder(bytes: Uint8Array): boolean {
 }
 
 /** Step 7 for one ticket: the caveats in it, then those presented with it. */
-export function requireLeg({ ticket, presented }: Leg, facts: Facts): Caveat[] {
+export function requirePresented({ ticket, presented }: PresentedTicket, facts: Facts): Caveat[] {
   const within = ticket.caveats.map(decodeCaveat)
   requireCaveats(within, facts)
   const own = presented.map(decodeOwn)
@@ -72,7 +74,7 @@ export function requireLeg({ ticket, presented }: Leg, facts: Facts): Caveat[] {
     try {
       requireCaveats([caveat], facts)
     } catch (cause) {
-      throw tellCaveat(cause, caveat.name)
+      throw namingCaveat(cause, caveat.name)
     }
   }
   return [...within, ...own]
@@ -82,12 +84,12 @@ function decodeOwn(bytes: Uint8Array): Caveat {
   try {
     return decodeCaveat(bytes)
   } catch (cause) {
-    throw tellCaveat(cause, 'of unknown form')
+    throw namingCaveat(cause, 'of unknown form')
   }
 }
 
-/** The presenter may know which of its own caveats failed; of those in the ticket it is told nothing. */
-function tellCaveat(cause: unknown, caveat: string): unknown {
+/** The presenter may know which of its own caveats failed. It is told nothing about those in the ticket. */
+function namingCaveat(cause: unknown, caveat: string): unknown {
   if (!(cause instanceof OrthrusError)) return cause
   return new OrthrusError(cause.code, cause.reason, { final: cause.final, caveat })
 }

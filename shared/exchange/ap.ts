@@ -25,7 +25,7 @@ export type ApType = typeof TYPE.AP_REQ | typeof TYPE.AP_OPEN
 export interface Delegated {
   readonly ticket: SealedTicket
   readonly caveats: readonly Uint8Array[]
-  /** Whose ticket it is, as the presenter says. */
+  /** The ticket's client, as the presenter names it. */
   readonly client: Principal
 }
 
@@ -45,6 +45,14 @@ export interface ApRequest extends ApQuestion {
   readonly covered: Uint8Array
   readonly mac: Uint8Array
 }
+
+/** A request whose sender has proved the keys of its tickets. */
+export interface VerifiedApRequest extends ApRequest {
+  /** For the compiler alone. */
+  readonly [verified]: true
+}
+
+declare const verified: unique symbol
 
 /** @param key `A_n` of the ticket, or the combined key of a delegated presentation. */
 export function createApRequest(type: ApType, key: AuthKey, question: ApQuestion): ApRequest {
@@ -87,9 +95,16 @@ function decodeDelegated(value: Value | undefined): Delegated {
   }
 }
 
-/** Whether the request's MAC holds under the key. */
-export function isApRequestOf(key: AuthKey, request: ApRequest): boolean {
-  return isMac(key, 'ap-req', request.mac, request.covered)
+/**
+ * @param key as for `createApRequest`.
+ * @param client whose ticket the presenter shows as its own, for the message.
+ * @throws OrthrusError `auth_failed`
+ */
+export function verifyApRequest(request: ApRequest, key: AuthKey, client: Principal): VerifiedApRequest {
+  if (isMac(key, 'ap-req', request.mac, request.covered)) return request as VerifiedApRequest
+  throw new OrthrusError('auth_failed', `the MAC is not by the holder of ${client}'s ticket`, {
+    principal: client,
+  })
 }
 
 /** The service's proof for its answer to the request with this MAC. */

@@ -10,7 +10,6 @@ import { createApReply, decodeApRequest } from '../../shared/exchange/ap.js'
 import {
   formatChallenge,
   formatMessageHeader,
-  isSameBinding,
   parseMessageHeader,
   requestBinding,
   responseBinding,
@@ -106,7 +105,7 @@ export class FakeService {
       checkers: new Map(),
     })
     const binding = requestBinding(method, target, headers, body)
-    return requireBinding(accepted, isSameBinding(binding, accepted.request.binding))
+    return requireBinding(accepted, binding)
   }
 
   /** A response with the service's proof. */

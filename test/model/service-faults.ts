@@ -35,14 +35,14 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'the MAC of a request is not compared',
     file: 'shared/exchange/ap.ts',
-    from: "return isMac(key, 'ap-req', request.mac, request.covered)",
-    to: "return isMac(key, 'ap-req', request.mac, request.covered) || request.mac.length > 0",
+    from: "if (isMac(key, 'ap-req', request.mac, request.covered))",
+    to: "if (isMac(key, 'ap-req', request.mac, request.covered) || request.mac.length > 0)",
   },
   {
     name: "the request's hash is not compared",
-    file: 'service/request/verify.ts',
-    from: 'isSameBinding(binding, accepted.request.binding)',
-    to: 'isSameBinding(binding, binding)',
+    file: 'shared/accept/accept.ts',
+    from: 'equalBytes(binding, accepted.request.binding)',
+    to: 'equalBytes(binding, binding)',
   },
   {
     name: 'a sealed credential is not bound to its request',

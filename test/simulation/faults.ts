@@ -131,8 +131,8 @@ export const FAULTS: readonly SimulatedFault[] = [
   {
     name: 'the service does not compare the binding',
     file: 'shared/accept/accept.ts',
-    from: 'if (matches) return accepted as VerifiedRequest',
-    to: 'if (matches || accepted.key) return accepted as VerifiedRequest',
+    from: 'if (equalBytes(binding, accepted.request.binding))',
+    to: 'if (binding !== undefined)',
     says: NOT_SENT,
   },
 ]

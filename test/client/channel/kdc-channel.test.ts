@@ -7,7 +7,7 @@ import { deriveAuthKey } from '../../../shared/crypto/derive.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { createAuthenticatedError } from '../../../shared/encoding/error.js'
 import type { WireCode } from '../../../shared/errors.js'
-import { createApAccept, decodeApRequest, isApRequestOf } from '../../../shared/exchange/ap.js'
+import { createApAccept, decodeApRequest, verifyApRequest } from '../../../shared/exchange/ap.js'
 import { openTicket } from '../../../shared/ticket/ticket.js'
 import { SECOND } from '../../../shared/time.js'
 import { type FakeKdc, type FakeSocket, KDC, ORDERS } from '../fake-kdc.js'
@@ -35,9 +35,8 @@ describe('a channel to kdc@realm', () => {
     const request = decodeApRequest(TYPE.AP_OPEN, kdc.asked[1]?.bytes as Uint8Array)
     expect(request.binding).toEqual(channelBinding(''))
     expect(request).toMatchObject({ caveats: [], delegated: null, time: kdc.now() })
-    expect(isApRequestOf(deriveAuthKey(openTicket(request.ticket, kdc.keyOf(KDC)).key, []), request)).toBe(
-      true,
-    )
+    const ticket = openTicket(request.ticket, kdc.keyOf(KDC))
+    expect(verifyApRequest(request, deriveAuthKey(ticket.key, []), ticket.client)).toBe(request)
     await settle()
     expect(channels(kdc).map(({ said }) => said)).toEqual([['part']])
   })

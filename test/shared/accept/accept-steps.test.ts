@@ -418,7 +418,7 @@ describe('the checks behind the replay cache', () => {
 describe('what comes after acceptance', () => {
   it('a binding that holds makes it a verified request', async () => {
     const accepted = await service().accept(request({ ticket: ticketOf() }).bytes)
-    expect(requireBinding(accepted, true)).toBe(accepted)
+    expect(requireBinding(accepted, accepted.request.binding.slice())).toBe(accepted)
   })
 
   it.each([
@@ -430,13 +430,14 @@ describe('what comes after acceptance', () => {
     const refusal = refuse(accepted, 'not_authorized', 'a claim is missing')
     const facts = { principal: WEB }
     const proved = { authenticated: true, final: true, presenter, facts }
+    const wrong = accepted.request.binding.map((byte, i) => (i === 31 ? byte ^ 1 : byte))
     expect(refusal).toMatchObject({ ...proved, code: 'not_authorized', reason: 'a claim is missing' })
     expect(openError(refusal.reply, key, mac)).toMatchObject({
       code: 'not_authorized',
       time: NOW,
       floor: null,
     })
-    expect(() => requireBinding(accepted, false)).toThrow(
+    expect(() => requireBinding(accepted, wrong)).toThrow(
       expect.objectContaining({
         ...proved,
         code: 'binding_mismatch',

@@ -7,7 +7,8 @@ import { deriveAuthKey, deriveChannelKey, expand } from '../../../shared/crypto/
 import { SessionKey } from '../../../shared/crypto/keys.js'
 import { openCounted } from '../../../shared/crypto/seal.js'
 import { header } from '../../../shared/encoding/message.js'
-import { decodeApRequest, isApRequestOf, openApAccept } from '../../../shared/exchange/ap.js'
+import { decodeApRequest, openApAccept, verifyApRequest } from '../../../shared/exchange/ap.js'
+import { parsePrincipal } from '../../../shared/principal.js'
 import { hex, vectors } from '../../vectors.js'
 
 const v = vectors<{
@@ -21,6 +22,7 @@ const v = vectors<{
   brokenAsFirstRecordOfTheClient: { why: string; bytes: string }[]
 }>('channel')
 
+const web = parsePrincipal('web@demo.example')
 const key = deriveAuthKey(new SessionKey(hex(v.sessionKey)), [])
 const pair = (maxMessage = 1024) => ({
   client: startChannel('client', key, hex(v.apOpen), hex(v.apAccept), maxMessage),
@@ -41,7 +43,7 @@ describe('channel vectors', () => {
 
   it('open and accept', () => {
     const open = decodeApRequest(TYPE.AP_OPEN, hex(v.apOpen))
-    expect(isApRequestOf(key, open)).toBe(true)
+    expect(verifyApRequest(open, key, web)).toBe(open)
     expect(openApAccept(key, open.mac, hex(v.apAccept)).time).toBeGreaterThan(0)
     const channelKey = deriveChannelKey(key, hex(v.apOpen), hex(v.apAccept))
     expect(toHex(expand(channelKey, 'client-to-service'))).toBe(v.clientToService)

@@ -11,10 +11,10 @@ import {
   createApReply,
   createApRequest,
   decodeApRequest,
-  isApRequestOf,
   openApAccept,
   openApReply,
   replayIdOf,
+  verifyApRequest,
 } from '../../../shared/exchange/ap.js'
 import { parsePrincipal } from '../../../shared/principal.js'
 import { sealTicket } from '../../../shared/ticket/ticket.js'
@@ -65,8 +65,10 @@ describe.each([
     expect(concatBytes(request.covered, request.mac)).toEqual(request.bytes)
     expect(request.mac.length).toBe(32)
     expect(replayIdOf(request)).toEqual(request.mac.subarray(0, 16))
-    expect(isApRequestOf(key(), request)).toBe(true)
-    expect(isApRequestOf(other(), request)).toBe(false)
+    expect(verifyApRequest(request, key(), WEB)).toBe(request)
+    expect(() => verifyApRequest(request, other(), WEB)).toThrow(
+      expect.objectContaining({ code: 'auth_failed', facts: { principal: WEB } }),
+    )
     expect(() => decodeApRequest(notThis, request.bytes)).toThrow(malformed)
   })
 

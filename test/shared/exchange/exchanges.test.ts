@@ -11,8 +11,8 @@ import {
   createApReply,
   createApRequest,
   decodeApRequest,
-  isApRequestOf,
   openApReply,
+  verifyApRequest,
 } from '../../../shared/exchange/ap.js'
 import {
   createAsReply,
@@ -37,6 +37,8 @@ import {
 import { parsePrincipal } from '../../../shared/principal.js'
 import { encodeReply, requireAnswers } from '../../../shared/ticket/grant.js'
 import { fixedRandom, fromJson, hex, type Json, vectors } from '../../vectors.js'
+
+const web = parsePrincipal('web@demo.example')
 
 interface Message {
   body: Json[]
@@ -118,7 +120,7 @@ describe('exchange vectors', () => {
   it.each(v.apReq.map((vector, i) => [i, vector] as const))('AP-REQ %i', (_, { authKey, bytes, body }) => {
     const key = new AuthKey(hex(authKey))
     const request = decodeApRequest(TYPE.AP_REQ, hex(bytes))
-    expect(isApRequestOf(key, request)).toBe(true)
+    expect(verifyApRequest(request, key, web)).toBe(request)
     expect(request.nonce).toEqual((fromJson(body) as Value[])[3])
     expect(toHex(createApRequest(TYPE.AP_REQ, key, request).bytes)).toBe(bytes)
   })
@@ -229,8 +231,7 @@ describe('every authenticated message', () => {
       'AP-REQ',
       v.apReq[0]?.bytes ?? '',
       bytes => {
-        if (!isApRequestOf(apKey, decodeApRequest(TYPE.AP_REQ, bytes)))
-          throw new Error('the MAC does not hold')
+        verifyApRequest(decodeApRequest(TYPE.AP_REQ, bytes), apKey, web)
       },
     ],
   ]
