@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { refuse, type VerifiedRequest } from '../../shared/accept/accept.js'
 import { Refusal, refuseUnproved } from '../../shared/accept/refusal.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { Adopted } from '../response/attached-state.js'
+import { AttachedState } from '../response/attached-state.js'
 import { type Proof, proofFor } from '../response/proof.js'
 import { RequestAborted } from './body.js'
 import { checkersFor, type Filter } from './options.js'
@@ -20,7 +20,7 @@ export interface Passed {
 }
 
 /** Kept on the request: a filter that meets it again must not take it for a replay of itself. */
-class Admitted extends Adopted {
+class Admitted extends AttachedState {
   #passed: Passed
 
   private constructor(req: IncomingMessage, passed: Passed) {

@@ -1,8 +1,8 @@
 /**
- * Lets a class keep private fields on an object that somebody else made. It is what a WeakMap would do, without what
- * an entry for every request costs the garbage collector.
+ * Lets a class keep private fields on an object that another class made. A WeakMap would do the same, but the garbage
+ * collector would pay for an entry per request.
  */
-export abstract class Adopted {
+export abstract class AttachedState {
   constructor(object: object) {
     // biome-ignore lint/correctness/noConstructorReturn: the fields of the derived class go where this says
     return object

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { Adopted } from './attached-state.js'
+import { AttachedState } from './attached-state.js'
 import type { Done, Encoding, ResponseBuffer, ResponseMethods } from './buffer.js'
 import type { GivenHeaders } from './headers.js'
 
@@ -11,7 +11,7 @@ export function divert(response: ServerResponse, buffer: ResponseBuffer): void {
 }
 
 /** The buffer of a response, kept on the response itself. */
-class Diverted extends Adopted {
+class Diverted extends AttachedState {
   readonly #buffer: ResponseBuffer
 
   constructor(response: ServerResponse, buffer: ResponseBuffer) {

@@ -5,7 +5,7 @@ import { createApReply } from '../../shared/exchange/ap.js'
 import { formatMessageHeader, responseBinding } from '../../shared/http/binding.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Clock } from '../../shared/time.js'
-import { Adopted } from './attached-state.js'
+import { AttachedState } from './attached-state.js'
 import { type Done, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
 import { clearHeaders, coveredHeaderPairs } from './headers.js'
 
@@ -135,7 +135,7 @@ export class Proof implements ResponseWatcher {
 }
 
 /** The proof of a response, kept on the response itself. */
-class Proven extends Adopted {
+class Proven extends AttachedState {
   readonly #proof: Proof
 
   constructor(res: ServerResponse, proof: Proof) {
