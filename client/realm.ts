@@ -9,10 +9,11 @@ import {
 } from '../shared/principal.js'
 import { abortable, type Timers } from '../shared/timers.js'
 import type { TicketCache } from './cache/ticket-cache.js'
-import { importTicket, requireMadeFor, requirePresentable, type TicketSource } from './cache/ticket-source.js'
+import type { TicketSource } from './cache/ticket-source.js'
 import type { KdcConnection } from './kdc-link/connection.js'
 import { type FetchOptions, fetchProved, type HttpExchanges } from './request/fetch.js'
 import { collectRequest, readRequest } from './request/http-request.js'
+import { importTicket, requireMadeFor, requirePresentable } from './ticket/imported-ticket.js'
 import type { ServiceTicket } from './ticket/service-ticket.js'
 import { secretsOf, type Ticket } from './ticket/ticket.js'
 

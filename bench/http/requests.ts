@@ -1,13 +1,8 @@
 import { SIZE, TYPE } from '../../shared/constants.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { createApRequest, openApReply } from '../../shared/exchange/ap.js'
-import {
-  formatMessageHeader,
-  isSameBinding,
-  parseMessageHeader,
-  requestBinding,
-  responseBinding,
-} from '../../shared/http/binding.js'
+import { isSameBinding, requestBinding, responseBinding } from '../../shared/http/binding.js'
+import { formatMessageHeader, parseMessageHeader } from '../../shared/http/headers.js'
 import { type KeytabEntry, parseKeytab } from '../../shared/keytab/keytab.js'
 import { type Principal, parsePrincipal } from '../../shared/principal.js'
 import { grantTicket } from '../presentation/scene.js'

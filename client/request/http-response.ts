@@ -1,12 +1,8 @@
 import { openError } from '../../shared/encoding/error.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { openApReply } from '../../shared/exchange/ap.js'
-import {
-  isSameBinding,
-  parseChallenge,
-  parseMessageHeader,
-  responseBinding,
-} from '../../shared/http/binding.js'
+import { isSameBinding, responseBinding } from '../../shared/http/binding.js'
+import { parseChallenge, parseMessageHeader } from '../../shared/http/headers.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Span } from '../kdc-link/kdc-clock.js'
 import { readBytes } from './http-request.js'

@@ -10,10 +10,11 @@ import type { Principal } from '../../shared/principal.js'
 import { abortable, sleep, type Timers } from '../../shared/timers.js'
 import type { TicketCache } from '../cache/ticket-cache.js'
 import type { Span } from '../kdc-link/kdc-clock.js'
-import { serviceRefusal } from '../kdc-link/refusals.js'
+import { madeFor } from '../ticket/imported-ticket.js'
 import type { ServiceTicket } from '../ticket/service-ticket.js'
 import { isImported, secretsOf, type Ticket } from '../ticket/ticket.js'
 import { type Answer, answerTo, type Refused } from './recovery.js'
+import { serviceRefusal } from './service-refusals.js'
 import type { ServiceTimes } from './service-times.js'
 
 /** What a request is going to be MAC'd under and marked by, before it is bound. */
@@ -200,14 +201,4 @@ function delegatedPart(ticket: Ticket | undefined): ApRequest['delegated'] {
   if (ticket === undefined) return null
   const { sealed, caveats } = secretsOf(ticket)
   return { ticket: sealed, caveats, client: ticket.client }
-}
-
-/** Told before anything is sent: the service would refuse it, and the request be spent. */
-export function madeFor(holder: Principal, client: Principal): OrthrusError {
-  return new OrthrusError('credential_invalid', `the ticket was made for ${holder}; this is ${client}`, {
-    final: true,
-    expected: holder,
-    actual: client,
-    hint: `let ${holder} present it, or have one made for ${client}`,
-  })
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { malformed } from '../../shared/errors.js'
-import { coveredRequestValues, parseMessageHeader } from '../../shared/http/binding.js'
+import { coveredRequestValues } from '../../shared/http/binding.js'
+import { parseMessageHeader } from '../../shared/http/headers.js'
 
 /** What of a request is bound but for its body, and the AP-REQ that came with it. */
 export interface Presentation {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Refusal } from '../../shared/accept/refusal.js'
 import type { WireCode } from '../../shared/errors.js'
-import { formatChallenge, statusOf } from '../../shared/http/binding.js'
+import { formatChallenge, statusOf } from '../../shared/http/headers.js'
 import type { Principal } from '../../shared/principal.js'
 import { pathOf } from '../../shared/ticket/caveat-path.js'
 import { runAfter } from '../../shared/timers.js'

@@ -8,12 +8,8 @@ import { systemRandom } from '../../shared/crypto/random.js'
 import { createAuthenticatedError, createError, type ErrorContent } from '../../shared/encoding/error.js'
 import { WIRE_CODES, type WireCode } from '../../shared/errors.js'
 import { createApReply, decodeApRequest } from '../../shared/exchange/ap.js'
-import {
-  formatChallenge,
-  formatMessageHeader,
-  parseMessageHeader,
-  responseBinding,
-} from '../../shared/http/binding.js'
+import { responseBinding } from '../../shared/http/binding.js'
+import { formatChallenge, formatMessageHeader, parseMessageHeader } from '../../shared/http/headers.js'
 import { openTicket } from '../../shared/ticket/ticket.js'
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import { entryOf } from './by-hand.js'

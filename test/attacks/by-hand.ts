@@ -13,7 +13,8 @@ import {
   type TgsQuestion,
   type TgsRequest,
 } from '../../shared/exchange/tgs.js'
-import { formatMessageHeader, requestBinding } from '../../shared/http/binding.js'
+import { requestBinding } from '../../shared/http/binding.js'
+import { formatMessageHeader } from '../../shared/http/headers.js'
 import { type KeytabEntry, parseKeytab } from '../../shared/keytab/keytab.js'
 import { type Principal, principalIn } from '../../shared/principal.js'
 import type { Grant, Reply } from '../../shared/ticket/grant.js'

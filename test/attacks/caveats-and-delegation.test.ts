@@ -8,7 +8,7 @@ import { encode } from '../../shared/encoding/encoding.js'
 import { openError } from '../../shared/encoding/error.js'
 import { createMessage } from '../../shared/encoding/message.js'
 import { OrthrusError, type WireCode } from '../../shared/errors.js'
-import { parseChallenge } from '../../shared/http/binding.js'
+import { parseChallenge } from '../../shared/http/headers.js'
 import type { Principal } from '../../shared/principal.js'
 import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'
 import {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
 import { openError } from '../../shared/encoding/error.js'
-import { parseChallenge } from '../../shared/http/binding.js'
+import { parseChallenge } from '../../shared/http/headers.js'
 import { parsePrincipal } from '../../shared/principal.js'
 import { SECOND } from '../../shared/time.js'
 import { createTestClock } from '../../testing/index.js'

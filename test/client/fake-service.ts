@@ -7,14 +7,13 @@ import type { LongTermKey } from '../../shared/crypto/keys.js'
 import { createAuthenticatedError, createError } from '../../shared/encoding/error.js'
 import type { WireCode } from '../../shared/errors.js'
 import { createApReply, decodeApRequest } from '../../shared/exchange/ap.js'
+import { requestBinding, responseBinding } from '../../shared/http/binding.js'
 import {
   formatChallenge,
   formatMessageHeader,
   parseMessageHeader,
-  requestBinding,
-  responseBinding,
   statusOf,
-} from '../../shared/http/binding.js'
+} from '../../shared/http/headers.js'
 import { type Principal, realmOf } from '../../shared/principal.js'
 import { openTicket } from '../../shared/ticket/ticket.js'
 import type { FakeTime } from './fake-time.js'

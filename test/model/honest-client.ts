@@ -1,11 +1,5 @@
 import { TicketCache } from '../../client/cache/ticket-cache.js'
-import {
-  credentialSource,
-  importTicket,
-  loginSource,
-  requirePresentable,
-  type TicketSource,
-} from '../../client/cache/ticket-source.js'
+import { credentialSource, loginSource, type TicketSource } from '../../client/cache/ticket-source.js'
 import type { Exchanged } from '../../client/kdc-link/connection.js'
 import { KdcTime } from '../../client/kdc-link/kdc-clock.js'
 import { keytabIdentity } from '../../client/login/identity.js'
@@ -13,6 +7,7 @@ import { fetchProved } from '../../client/request/fetch.js'
 import type { HttpRequest } from '../../client/request/http-request.js'
 import { Presenter } from '../../client/request/presenter.js'
 import { ServiceTimes } from '../../client/request/service-times.js'
+import { importTicket, requirePresentable } from '../../client/ticket/imported-ticket.js'
 import type { Ticket } from '../../client/ticket/ticket.js'
 import { fractionFrom } from '../../shared/crypto/fraction.js'
 import type { RandomSource } from '../../shared/crypto/random.js'

@@ -1,6 +1,6 @@
 import { createError } from '../../shared/encoding/error.js'
 import { isWireCode } from '../../shared/errors.js'
-import { formatMessageHeader } from '../../shared/http/binding.js'
+import { formatMessageHeader } from '../../shared/http/headers.js'
 import { among, type Kind } from './deed.js'
 import type { HttpAnswer } from './service-host.js'
 import { messageIn, nameOf, readQuestion } from './view.js'

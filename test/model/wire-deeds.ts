@@ -1,7 +1,7 @@
 import { TYPE } from '../../shared/constants.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import { createMessage } from '../../shared/encoding/message.js'
-import { formatMessageHeader } from '../../shared/http/binding.js'
+import { formatMessageHeader } from '../../shared/http/headers.js'
 import { decodeTicket } from '../../shared/ticket/ticket.js'
 import { quietly } from './attacker.js'
 import { among, type Kind } from './deed.js'

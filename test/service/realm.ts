@@ -18,14 +18,8 @@ import { systemRandom } from '../../shared/crypto/random.js'
 import { openError, type WireError } from '../../shared/encoding/error.js'
 import type { WireCode } from '../../shared/errors.js'
 import { type ApType, createApRequest, openApReply } from '../../shared/exchange/ap.js'
-import {
-  formatMessageHeader,
-  type HeaderPairs,
-  parseChallenge,
-  parseMessageHeader,
-  requestBinding,
-  responseBinding,
-} from '../../shared/http/binding.js'
+import { type HeaderPairs, requestBinding, responseBinding } from '../../shared/http/binding.js'
+import { formatMessageHeader, parseChallenge, parseMessageHeader } from '../../shared/http/headers.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { type Principal, parsePrincipal } from '../../shared/principal.js'
 import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'

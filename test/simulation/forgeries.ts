@@ -1,6 +1,6 @@
 import { createError } from '../../shared/encoding/error.js'
 import { WIRE_CODES, type WireCode } from '../../shared/errors.js'
-import { formatChallenge, formatMessageHeader, statusOf } from '../../shared/http/binding.js'
+import { formatChallenge, formatMessageHeader, statusOf } from '../../shared/http/headers.js'
 import { parseRealm } from '../../shared/principal.js'
 import type { Letter } from './passage.js'
 import type { Random } from './random.js'

@@ -1,7 +1,7 @@
 import { TYPE } from '../../shared/constants.js'
 import { decodeMacMessage, decodeMessage, messageType } from '../../shared/encoding/message.js'
 import { decodeApRequest } from '../../shared/exchange/ap.js'
-import { parseChallenge, parseMessageHeader } from '../../shared/http/binding.js'
+import { parseChallenge, parseMessageHeader } from '../../shared/http/headers.js'
 import { headLength } from './wire.js'
 
 export const TOO_EARLY = '06 clock_skew, too early'

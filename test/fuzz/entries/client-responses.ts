@@ -1,5 +1,5 @@
-import { importTicket, requirePresentable } from '../../../client/cache/ticket-source.js'
 import { openResponse } from '../../../client/request/http-response.js'
+import { importTicket, requirePresentable } from '../../../client/ticket/imported-ticket.js'
 import { TYPE } from '../../../shared/constants.js'
 import { createMac } from '../../../shared/crypto/derive.js'
 import { AuthKey } from '../../../shared/crypto/keys.js'
@@ -7,12 +7,8 @@ import { encode } from '../../../shared/encoding/encoding.js'
 import { createAuthenticatedError, createError } from '../../../shared/encoding/error.js'
 import { header } from '../../../shared/encoding/message.js'
 import { createApReply, createApRequest } from '../../../shared/exchange/ap.js'
-import {
-  COVERED_RESPONSE_HEADERS,
-  formatChallenge,
-  formatMessageHeader,
-  responseBinding,
-} from '../../../shared/http/binding.js'
+import { COVERED_RESPONSE_HEADERS, responseBinding } from '../../../shared/http/binding.js'
+import { formatChallenge, formatMessageHeader } from '../../../shared/http/headers.js'
 import { parsePrincipal } from '../../../shared/principal.js'
 import { decodeTicket } from '../../../shared/ticket/ticket.js'
 import { ORDERS } from '../../client/fake-kdc.js'

@@ -8,12 +8,8 @@ import { createMac, deriveAuthKey } from '../../../shared/crypto/derive.js'
 import { LongTermKey, SessionKey } from '../../../shared/crypto/keys.js'
 import { encode, type Value } from '../../../shared/encoding/encoding.js'
 import { header } from '../../../shared/encoding/message.js'
-import {
-  COVERED_REQUEST_HEADERS,
-  formatMessageHeader,
-  OVERRIDE_HEADERS,
-  requestBinding,
-} from '../../../shared/http/binding.js'
+import { COVERED_REQUEST_HEADERS, OVERRIDE_HEADERS, requestBinding } from '../../../shared/http/binding.js'
+import { formatMessageHeader } from '../../../shared/http/headers.js'
 import { formatKeytab } from '../../../shared/keytab/keytab.js'
 import { silentLogger } from '../../../shared/logger.js'
 import { parsePrincipal } from '../../../shared/principal.js'

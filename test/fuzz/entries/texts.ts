@@ -9,7 +9,7 @@ import {
   formatMessageHeader,
   parseChallenge,
   parseMessageHeader,
-} from '../../../shared/http/binding.js'
+} from '../../../shared/http/headers.js'
 import { formatKeytab, parseKeytab, selectPrincipal } from '../../../shared/keytab/keytab.js'
 import { isPattern, patternIn, patternsOf, shortPattern } from '../../../shared/pattern.js'
 import {

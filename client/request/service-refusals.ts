@@ -1,0 +1,71 @@
+import type { WireError } from '../../shared/encoding/error.js'
+import { OrthrusError, type WireCode } from '../../shared/errors.js'
+import { localPart, type Principal } from '../../shared/principal.js'
+import { caveatTold } from '../kdc-link/refusals.js'
+
+/** What a service refused becomes an error that tells a person the next step. */
+
+/** An ERROR of a service. Of type 05 it may be anybody's: `refused_unproved`, the code only claimed. */
+export function serviceRefusal(
+  error: WireError,
+  {
+    client,
+    service,
+    final,
+  }: { readonly client: Principal; readonly service: Principal; readonly final: boolean },
+): OrthrusError {
+  const { code, authenticated, time, floor, message } = error
+  const started = code === 'clock_skew' && floor !== null && floor >= time
+  const hint = started
+    ? `${service} has just started, and takes nothing stamped before; an earlier copy may have been handled: if not, send it again`
+    : serviceHint(code, localPart(client), localPart(service))
+  const facts = { principal: client, service, time, floor, final, hint }
+  if (!authenticated) {
+    return new OrthrusError(
+      'refused_unproved',
+      `somebody answered ${code} for ${service}, and did not prove it`,
+      {
+        ...facts,
+        claimed: code,
+        hint: `it may be forged, and the request may have been handled; if it is true: ${hint}`,
+      },
+    )
+  }
+  const { told, ...caveat } = caveatTold(message)
+  return new OrthrusError(code, `${service} refused the request${told}`, { ...facts, ...caveat })
+}
+
+function serviceHint(code: WireCode, client: string, service: string): string {
+  switch (code) {
+    case 'clock_skew':
+      return `set the clocks of this machine and of ${service}; the next request is stamped by the clock of ${service}`
+    case 'replay':
+      return 'the same request was there before, so it may have been handled: find out before repeating it'
+    case 'ticket_invalid':
+      return `${service} may lack its newest key; give it its newest keytab, and check that the name is right`
+    case 'ticket_expired':
+      return `ask again; if it stays so, set the clock of ${service}: it is ahead of the KDC's`
+    case 'ticket_not_yet_valid':
+      return `set the clock of ${service}: it is behind the KDC's`
+    case 'revoked':
+      return `run: orthrus admin show ${client}`
+    case 'caveat_failed':
+      return 'the ticket is not good for this request; run: orthrus admin policy'
+    case 'delegation_invalid':
+      return 'ask the client for a credential made for this holder'
+    case 'not_authorized':
+      return `${service} wants a claim that the ticket lacks; run: orthrus admin allow ${client} ${service} --claim NAME=VALUE`
+    case 'binding_mismatch':
+      return 'something on the way changes requests: look for a proxy that rewrites paths, headers or bodies'
+    case 'auth_failed':
+      return `check that ${service} is the service at this address`
+    case 'rate_limited':
+      return 'send fewer requests at a time'
+    case 'unavailable':
+      return `the log of ${service} says why`
+    case 'too_large':
+      return 'send less at once'
+    default:
+      return `the log of ${service} says why; client and service may be of different versions`
+  }
+}

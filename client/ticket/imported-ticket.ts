@@ -1,0 +1,63 @@
+import { finishChain } from '../../shared/crypto/derive.js'
+import { AuthKey } from '../../shared/crypto/keys.js'
+import { OrthrusError } from '../../shared/errors.js'
+import { localPart, type Principal, realmOf, ticketGrantingService } from '../../shared/principal.js'
+import { type Credential, parseCredential } from '../../shared/ticket/credential.js'
+import { secretsOf, Ticket } from './ticket.js'
+
+/**
+ * @param ownProved whether the tickets of who imports it prove a service.
+ * @throws OrthrusError `credential_invalid` where it was cut off or altered, or has a caveat that never holds
+ */
+export function importTicket(text: string, now: () => number, ownProved: boolean): Ticket {
+  const { ticket, caveats, key, service, client, endTime }: Credential = parseCredential(text)
+  const facts = { service, client, endTime, imported: true, ownProved, now }
+  const keys = key instanceof AuthKey ? { chain: undefined, key } : { chain: key, key: finishChain(key) }
+  try {
+    return new Ticket(facts, { sealed: ticket, caveats, ...keys })
+  } catch (cause) {
+    if (!(cause instanceof OrthrusError)) throw cause
+    throw new OrthrusError('credential_invalid', `the credential is of no use: ${cause.reason}`, {
+      final: true,
+      hint: 'ask whoever made it for another',
+    })
+  }
+}
+
+/** @throws OrthrusError `credential_invalid` for a ticket that `client` can do nothing with */
+export function requirePresentable(ticket: Ticket, client: Principal): void {
+  const { holder } = secretsOf(ticket)
+  if (holder !== undefined && holder !== client) throw madeFor(holder, client)
+  if (!isTgt(ticket)) return
+  throw new OrthrusError(
+    'credential_invalid',
+    'it is of a TGT, which gets tickets and is none for a service',
+    {
+      final: true,
+      hint: 'use it in place of a keytab: connect({ kdc, credential })',
+    },
+  )
+}
+
+/** @throws TypeError for a ticket that the service could do more with than act for the client as its delegate */
+export function requireMadeFor(handOff: Ticket, service: Principal): void {
+  if (secretsOf(handOff).holder === service) return
+  const name = localPart(service)
+  throw new TypeError(
+    `a ticket is handed to a service by name: ticket.attenuate({ to: '${name}', expires: '1m' })`,
+  )
+}
+
+/** Told before anything is sent: the service would refuse it, and the request be spent. */
+export function madeFor(holder: Principal, client: Principal): OrthrusError {
+  return new OrthrusError('credential_invalid', `the ticket was made for ${holder}; this is ${client}`, {
+    final: true,
+    expected: holder,
+    actual: client,
+    hint: `let ${holder} present it, or have one made for ${client}`,
+  })
+}
+
+export function isTgt({ service, client }: Ticket): boolean {
+  return service === ticketGrantingService(realmOf(client))
+}
