@@ -1,13 +1,9 @@
-import { concatBytes } from '../../shared/bytes.js'
 import { LIMIT, SUBPROTOCOL } from '../../shared/constants.js'
+import { decodeFrame, encodeFrame, ID_BYTES, ID_MAX } from '../../shared/encoding/frame.js'
 import { HEADER_BYTES } from '../../shared/encoding/message.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Timers } from '../../shared/timers.js'
 import type { OpenSocket, Socket } from './socket.js'
-
-/** Frames on the KDC's WebSocket begin with an id of 4 bytes (docs/protocol.md section 3). */
-const ID_BYTES = 4
-const ID_MAX = 2 ** 32 - 1
 
 /** What comes under one id. */
 export interface StreamEvents {
@@ -81,7 +77,7 @@ export class KdcLink {
     const id = this.#freeId()
     this.#streams.set(id, events)
     return {
-      send: message => this.#socket.send(concatBytes(encodeId(id), message)),
+      send: message => this.#socket.send(encodeFrame({ id, message })),
       end: () => {
         this.#streams.delete(id)
         this.#closeIfDone()
@@ -118,22 +114,16 @@ export class KdcLink {
     return this.#lastId
   }
 
-  #receive(frame: Uint8Array): void {
+  #receive(bytes: Uint8Array): void {
     if (this.#failure !== undefined) return
-    if (frame.length < ID_BYTES + HEADER_BYTES) {
+    const frame = decodeFrame(bytes)
+    if (frame === undefined || frame.message.length < HEADER_BYTES) {
       this.close(unreachable(this.url, 'it sent a cut-off frame'))
       return
     }
-    const id = new DataView(frame.buffer, frame.byteOffset).getUint32(0)
     // What answers nothing that is waited for came too late, or is not ours.
-    this.#streams.get(id)?.received(frame.subarray(ID_BYTES))
+    this.#streams.get(frame.id)?.received(frame.message)
   }
-}
-
-function encodeId(id: number): Uint8Array {
-  const bytes = new Uint8Array(ID_BYTES)
-  new DataView(bytes.buffer).setUint32(0, id)
-  return bytes
 }
 
 /** That a KDC cannot be spoken to, with the next step. */
