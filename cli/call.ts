@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { connect } from '../client/connect.js'
+import { silentLogger } from '../shared/logger.js'
 import { decodeCaveat } from '../shared/ticket/caveats.js'
 import { parseCredential } from '../shared/ticket/credential.js'
 import { type ConnectionOptions, hasLogin, kdcUrl, withLogin, withRealm } from './connection.js'
@@ -101,7 +102,7 @@ async function withCaller(
       return use((url, init) => realm.fetch(url, { ...init, ...named, ticket }))
     })
   }
-  const realm = await connect({ kdc: kdcUrl(terminal, options), credential })
+  const realm = await connect({ kdc: kdcUrl(terminal, options), credential, logger: silentLogger })
   try {
     await use((url, init) => realm.fetch(url, { ...init, ...named }))
   } finally {

@@ -4,6 +4,7 @@ import { Administration } from '../client/channel/administration.js'
 import { openKdcChannel } from '../client/channel/kdc-channel.js'
 import { connect, type Realm } from '../client/connect.js'
 import type { KeytabLogin, PasswordLogin } from '../client/connect-options.js'
+import { silentLogger } from '../shared/logger.js'
 import { DEFAULT_DATA, DEFAULT_KDC } from './defaults.js'
 import { askPassword } from './password.js'
 import type { Terminal } from './terminal.js'
@@ -45,7 +46,9 @@ export async function withRealm<T>(
   options: ConnectionOptions,
   use: (realm: Realm) => Promise<T>,
 ): Promise<T> {
-  const realm = await connect({ kdc: kdcUrl(terminal, options), ...(await loginOf(terminal, options)) })
+  const login = await loginOf(terminal, options)
+  // What there is to tell, the command's own error tells.
+  const realm = await connect({ kdc: kdcUrl(terminal, options), logger: silentLogger, ...login })
   try {
     return await use(realm)
   } finally {

@@ -16,7 +16,7 @@ interface KdcOption {
 }
 
 /** Milliseconds. */
-interface Timeouts {
+export interface Timeouts {
   readonly connect?: number
   readonly exchange?: number
   readonly call?: number
@@ -41,6 +41,7 @@ interface CommonOptions {
   readonly clock?: Clock
   readonly timers?: Timers
   readonly random?: RandomSource
+  /** Default: warnings and errors go to standard error, at most ten a minute. A pino logger fits. */
   readonly logger?: Logger
   /** In place of the platform's, as with an agent of one's own. */
   readonly fetch?: typeof globalThis.fetch

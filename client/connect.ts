@@ -1,10 +1,6 @@
 import { openSocket } from '#websocket'
-import { fractionFrom } from '../shared/crypto/fraction.js'
-import { systemRandom } from '../shared/crypto/random.js'
-import { silentLogger } from '../shared/logger.js'
 import { type Principal, principalIn, realmOf, requireSameRealm } from '../shared/principal.js'
-import { SECOND, systemClock } from '../shared/time.js'
-import { abortable, systemTimers } from '../shared/timers.js'
+import { abortable } from '../shared/timers.js'
 import { TicketCache } from './cache/ticket-cache.js'
 import {
   credentialSource,
@@ -19,8 +15,9 @@ import {
   requireConnectOptions,
   urlsFrom,
 } from './connect-options.js'
+import { type Settings, settingsFrom } from './connect-settings.js'
 import { KdcConnection } from './kdc-link/connection.js'
-import { KdcTime } from './kdc-link/kdc-clock.js'
+import { KdcClock } from './kdc-link/kdc-clock.js'
 import type { OpenSocket } from './kdc-link/socket.js'
 import { Realm, type RealmParts } from './realm.js'
 import { Presenter } from './request/presenter.js'
@@ -31,8 +28,6 @@ export type { Realm } from './realm.js'
 
 /** Tuning: how many tickets, and what is known of how many services' clocks, are kept. */
 const KEPT_MAX = 1_000
-const TIMEOUTS = { connect: 5 * SECOND, exchange: 5 * SECOND, call: 30 * SECOND } as const
-const BODY_MAX = 8 * 1024 * 1024
 
 /**
  * Reads the keytab and reaches the KDC, but asks it nothing yet: the first ticket comes together with the login, in
@@ -45,15 +40,15 @@ export function connect(options: ConnectOptions): Promise<Realm> {
 }
 
 /** The same over another kind of socket. */
-export async function connectOver(open: OpenSocket, options: ConnectOptions): Promise<Realm> {
+export async function connectOver(openSocket: OpenSocket, options: ConnectOptions): Promise<Realm> {
   requireConnectOptions(options)
   options.signal?.throwIfAborted()
-  const connection = connectionFrom(open, options)
-  const { clock = systemClock, random = systemRandom, logger = silentLogger } = options
+  const settings = settingsFrom(options)
+  const connection = new KdcConnection({ ...settings, urls: urlsFrom(options), openSocket })
   const exchange = (message: Uint8Array) => connection.exchange(message)
-  const sourcing = { exchange, time: new KdcTime(clock), random, logger }
+  const sourcing = { ...settings, exchange, time: new KdcClock(settings.clock) }
   const source = await sourceFrom(options, sourcing)
-  const realm = new Realm(partsFrom(options, connection, source, sourcing.time))
+  const realm = new Realm(partsFrom(options, settings, connection, source, sourcing.time))
   try {
     // A credential for one service needs nothing of the KDC.
     if (source.held === undefined) await abortable(connection.open(), options.signal)
@@ -64,21 +59,6 @@ export async function connectOver(open: OpenSocket, options: ConnectOptions): Pr
   }
 }
 
-function connectionFrom(openSocket: OpenSocket, options: ConnectOptions): KdcConnection {
-  const { clock = systemClock, timers = systemTimers, random = systemRandom, logger = silentLogger } = options
-  const timeouts = { ...TIMEOUTS, ...options.timeouts }
-  const urls = urlsFrom(options)
-  return new KdcConnection({
-    urls,
-    openSocket,
-    clock,
-    timers,
-    fraction: fractionFrom(random),
-    logger,
-    timeouts,
-  })
-}
-
 async function sourceFrom(options: ConnectOptions, sourcing: SourceOptions): Promise<TicketSource> {
   if (options.credential !== undefined) return credentialSource(options.credential, sourcing)
   return loginSource(await identityFrom(options, sourcing.exchange), sourcing)
@@ -86,21 +66,16 @@ async function sourceFrom(options: ConnectOptions, sourcing: SourceOptions): Pro
 
 function partsFrom(
   options: ConnectOptions,
+  settings: Settings,
   connection: KdcConnection,
   source: TicketSource,
-  time: KdcTime,
+  time: KdcClock,
 ): RealmParts {
-  const { clock = systemClock, timers = systemTimers, random = systemRandom, logger = silentLogger } = options
+  const { clock, timers, random, fetch, maxRequest, maxResponse, timeouts } = settings
   const { client } = source
   const newTimes = () => new ServiceTimes(clock, time, KEPT_MAX)
-  const fraction = fractionFrom(random)
-  const tickets = new TicketCache({ ...source, time, clock, timers, fraction, logger, max: KEPT_MAX })
-  const presenter = new Presenter({ client, tickets, newTimes, timers, random, logger })
-  const {
-    fetch = (...args) => globalThis.fetch(...args),
-    maxRequest = BODY_MAX,
-    maxResponse = BODY_MAX,
-  } = options
+  const tickets = new TicketCache({ ...settings, ...source, time, max: KEPT_MAX })
+  const presenter = new Presenter({ ...settings, client, tickets, newTimes })
   return {
     source,
     now: () => time.now(),
@@ -110,7 +85,7 @@ function partsFrom(
     http: { presenter, fetch, clock, random, maxResponse },
     maxRequest,
     services: servicesFrom(options, client),
-    callTimeout: options.timeouts?.call ?? TIMEOUTS.call,
+    callTimeout: timeouts.call,
   }
 }
 

@@ -13,7 +13,7 @@ import { SCRYPT, SIZE, WINDOW } from '../shared/constants.js'
 import { derivePasswordKey } from '../shared/crypto/derive.js'
 import { systemRandom } from '../shared/crypto/random.js'
 import { formatKeytab } from '../shared/keytab/keytab.js'
-import type { Logger } from '../shared/logger.js'
+import { type Logger, silentLogger } from '../shared/logger.js'
 import { patternIn } from '../shared/pattern.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { type ClaimValue, compareNames } from '../shared/ticket/ticket.js'
@@ -24,6 +24,7 @@ export interface TestRealmOptions {
   readonly realm?: string
   /** Default: one that stands at the start of 2026 until it is moved. */
   readonly clock?: TestClock
+  /** Default: silence. */
   readonly logger?: Logger
 }
 
@@ -60,28 +61,27 @@ export interface TestRealm {
 
 /** A whole realm in this process: a KDC on a free port of the loopback, its store in memory. */
 export async function startRealm(options: TestRealmOptions = {}): Promise<TestRealm> {
-  const { realm = 'test.example', clock = createTestClock(), logger } = options
+  const { realm = 'test.example', clock = createTestClock(), logger = silentLogger } = options
   const store = createMemoryStore()
   const masterKey = new MasterKey(systemRandom(SIZE.KEY))
   await createRealm({ vault: new Vault(store, masterKey, systemRandom), realm, clock, random: systemRandom })
-  const logging = logger === undefined ? {} : { logger }
-  const kdc = await startKdc({ store, masterKey, clock, listen: { port: 0 }, ...logging })
-  return new RunningTestRealm(kdc, clock, logging)
+  const kdc = await startKdc({ store, masterKey, clock, listen: { port: 0 }, logger })
+  return new RunningTestRealm(kdc, clock, logger)
 }
 
 class RunningTestRealm implements TestRealm {
   readonly clock: TestClock
   readonly kdc: RunningKdc
   readonly administration: Administration
-  readonly #logging: { readonly logger?: Logger }
+  readonly #logger: Logger
   readonly #keytabs = new Map<Principal, string>()
   readonly #realms = new Set<Realm>()
 
-  constructor(kdc: RunningKdc, clock: TestClock, logging: { readonly logger?: Logger }) {
+  constructor(kdc: RunningKdc, clock: TestClock, logger: Logger) {
     this.kdc = kdc
     this.clock = clock
     this.administration = new Administration(kdc.administration)
-    this.#logging = logging
+    this.#logger = logger
   }
 
   async add(...names: string[]): Promise<void> {
@@ -130,7 +130,7 @@ class RunningTestRealm implements TestRealm {
       options.password === undefined
         ? { keytab: { text: this.keytab(name) } }
         : { principal: this.#principal(name) }
-    const common = { kdc: kdc.url, clock, timers: clock, ...this.#logging }
+    const common = { kdc: kdc.url, clock, timers: clock, logger: this.#logger }
     const realm = await connect({ ...common, ...login, ...options } as ConnectOptions)
     this.#realms.add(realm)
     return realm
@@ -140,7 +140,7 @@ class RunningTestRealm implements TestRealm {
     const { clock } = this
     const replayCache = new BoundedReplayCache({ clock, floor: clock.now() - WINDOW.SERVICE_PAST })
     const keytab = { text: this.keytab(name) }
-    return loadService({ keytab, clock, replayCache, timers: clock, ...this.#logging, ...options })
+    return loadService({ keytab, clock, replayCache, timers: clock, logger: this.#logger, ...options })
   }
 
   async close(): Promise<void> {

@@ -6,7 +6,7 @@ import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import { type Clock, MINUTE, SECOND } from '../../shared/time.js'
 import { type Cancel, inBackground, runAfter, type Timers } from '../../shared/timers.js'
-import type { KdcTime } from '../kdc-link/kdc-clock.js'
+import type { KdcClock } from '../kdc-link/kdc-clock.js'
 import type { ServiceTicket } from '../ticket/service-ticket.js'
 import { type RequestTickets, TicketQueue, ticketName } from './ticket-queue.js'
 
@@ -25,7 +25,7 @@ export interface TicketCacheOptions {
   readonly client: Principal
   readonly imported: boolean
   readonly request: RequestTickets
-  readonly time: KdcTime
+  readonly time: KdcClock
   readonly clock: Clock
   readonly timers: Timers
   readonly fraction: Fraction

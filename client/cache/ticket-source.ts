@@ -3,7 +3,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Exchanged } from '../kdc-link/connection.js'
-import type { KdcTime } from '../kdc-link/kdc-clock.js'
+import type { KdcClock } from '../kdc-link/kdc-clock.js'
 import { KdcQuestions, tgsQuestion } from '../kdc-link/question.js'
 import type { Identity } from '../login/identity.js'
 import { KdcExchanges } from '../login/session.js'
@@ -26,7 +26,7 @@ export interface TicketSource {
 
 export interface SourceOptions {
   readonly exchange: (message: Uint8Array) => Promise<Exchanged>
-  readonly time: KdcTime
+  readonly time: KdcClock
   readonly random: RandomSource
   readonly logger: Logger
 }

@@ -10,7 +10,7 @@ import type { OpenSocket } from './socket.js'
 const PAUSE_FIRST = 250
 const PAUSE_MAX = 4_000
 
-export interface ConnectionOptions {
+export interface KdcConnectionOptions {
   /** At least one. The next is tried when one cannot be reached. */
   readonly urls: readonly string[]
   readonly openSocket: OpenSocket
@@ -34,7 +34,7 @@ export interface Exchanged {
  * stays beside it for as long as something is still waited for on it.
  */
 export class KdcConnection {
-  readonly #options: ConnectionOptions
+  readonly #options: KdcConnectionOptions
   #link: KdcLink | undefined
   #opening: Promise<KdcLink> | undefined
   /** Every link that is not closed: the one at hand, one being opened, and those given up. */
@@ -45,7 +45,7 @@ export class KdcConnection {
   #endPause: (() => void) | undefined
   #closed: OrthrusError | undefined
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: KdcConnectionOptions) {
     this.#options = options
   }
 

@@ -20,7 +20,7 @@ export function wholeTime(time: number): number {
 }
 
 /** The KDC's clock, as an offset kept on the monotonic one; until the KDC has proved a time, this machine's. */
-export class KdcTime {
+export class KdcClock {
   readonly #clock: Clock
   #offset: number | undefined
 

@@ -8,7 +8,7 @@ import type { Principal } from '../../shared/principal.js'
 import { type Asked, type Reply, requireAnswers } from '../../shared/ticket/grant.js'
 import { secretsOf, type Ticket } from '../ticket/ticket.js'
 import type { Exchanged } from './connection.js'
-import type { KdcTime } from './kdc-clock.js'
+import type { KdcClock } from './kdc-clock.js'
 import { judged, kdcRefusal, type Login } from './refusals.js'
 
 interface Request {
@@ -28,7 +28,7 @@ export interface KdcQuestionsOptions {
   /** Whom answers are for; a password is spoken of only where one was used. */
   readonly login: Login
   readonly exchange: (message: Uint8Array) => Promise<Exchanged>
-  readonly time: KdcTime
+  readonly time: KdcClock
   /** Whether an answer proves the KDC, so that its clock is believed (docs/protocol.md section 5). */
   readonly proved: boolean
   readonly random: RandomSource

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { WINDOW } from '../../shared/constants.js'
 import type { Principal } from '../../shared/principal.js'
 import { type Clock, SECOND } from '../../shared/time.js'
-import { type KdcTime, offsetOf, type Span, wholeTime } from '../kdc-link/kdc-clock.js'
+import { type KdcClock, offsetOf, type Span, wholeTime } from '../kdc-link/kdc-clock.js'
 
 /** How long a request waits so that its stamp is not too far ahead, milliseconds (docs/protocol.md section 8). */
 export const STAMP_WAIT_MAX = 2 * SECOND
@@ -18,10 +18,10 @@ interface ServiceTime {
  */
 export class ServiceTimes {
   readonly #clock: Clock
-  readonly #kdcTime: KdcTime
+  readonly #kdcTime: KdcClock
   readonly #kept: LRUCache<Principal, ServiceTime>
 
-  constructor(clock: Clock, kdcTime: KdcTime, max: number) {
+  constructor(clock: Clock, kdcTime: KdcClock, max: number) {
     this.#clock = clock
     this.#kdcTime = kdcTime
     this.#kept = new LRUCache({ max })

@@ -1,7 +1,7 @@
 import { TicketCache } from '../../client/cache/ticket-cache.js'
 import { credentialSource, loginSource, type TicketSource } from '../../client/cache/ticket-source.js'
 import type { Exchanged } from '../../client/kdc-link/connection.js'
-import { KdcTime } from '../../client/kdc-link/kdc-clock.js'
+import { KdcClock } from '../../client/kdc-link/kdc-clock.js'
 import { keytabIdentity } from '../../client/login/identity.js'
 import { fetchProved } from '../../client/request/fetch.js'
 import type { HttpRequest } from '../../client/request/http-request.js'
@@ -52,13 +52,13 @@ export class HonestClient {
   readonly #tickets: TicketCache
   readonly #presenter: Presenter
   readonly #random: RandomSource
-  readonly #time: KdcTime
+  readonly #time: KdcClock
 
   /** @param login a key of its own, or the text of a credential. */
   constructor(login: KeytabEntry | string, { clock, random, askKdc, believed }: ClientOptions) {
     this.clock = clock
     this.#random = random
-    this.#time = new KdcTime(clock)
+    this.#time = new KdcClock(clock)
     const exchange = async (message: Uint8Array): Promise<Exchanged> => {
       const sentAt = clock.monotonic()
       const bytes = await askKdc(message)

@@ -1,0 +1,45 @@
+import { type Fraction, fractionFrom } from '../shared/crypto/fraction.js'
+import { type RandomSource, systemRandom } from '../shared/crypto/random.js'
+import type { Logger } from '../shared/logger.js'
+import { createOwnerLogger } from '../shared/owner-logger.js'
+import { type Clock, SECOND, systemClock } from '../shared/time.js'
+import { systemTimers, type Timers } from '../shared/timers.js'
+import type { ConnectOptions, Timeouts } from './connect-options.js'
+
+/** Milliseconds. */
+const TIMEOUTS: Required<Timeouts> = { connect: 5 * SECOND, exchange: 5 * SECOND, call: 30 * SECOND }
+/** Bytes. */
+const BODY_MAX = 8 * 1024 * 1024
+
+/** One for the process, as it has one standard error. */
+const ownerLogger = createOwnerLogger({ name: 'orthrus client', clock: systemClock })
+
+/** The options of `connect` that have defaults, complete. */
+export interface Settings {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: RandomSource
+  readonly fraction: Fraction
+  readonly logger: Logger
+  readonly fetch: typeof globalThis.fetch
+  readonly timeouts: Required<Timeouts>
+  readonly maxRequest: number
+  readonly maxResponse: number
+}
+
+/** The one place where the defaults stand. */
+export function settingsFrom(options: ConnectOptions): Settings {
+  const { random = systemRandom, timeouts } = options
+  return {
+    clock: options.clock ?? systemClock,
+    timers: options.timers ?? systemTimers,
+    random,
+    fraction: fractionFrom(random),
+    logger: options.logger ?? ownerLogger,
+    // Looked up at each call: whoever replaces the platform's later is heard.
+    fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
+    timeouts: { ...TIMEOUTS, ...timeouts },
+    maxRequest: options.maxRequest ?? BODY_MAX,
+    maxResponse: options.maxResponse ?? BODY_MAX,
+  }
+}
