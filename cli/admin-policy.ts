@@ -1,79 +1,11 @@
 import { Command } from 'commander'
-import type { Realm } from '../client/connect.js'
+import type { Administration } from '../client/channel/administration.js'
 import type { PolicyRule } from '../shared/channel/administration.js'
-import { patternIn, shortPattern } from '../shared/pattern.js'
-import {
-  type ClaimArgument,
-  collectClaims,
-  formatDuration,
-  parseClaim,
-  parseDuration,
-  parseList,
-  parseMethods,
-} from './arguments.js'
+import { type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
+import { isPrincipal, kdcService, type Realm } from '../shared/principal.js'
 import { type ConnectionOptions, withAdministration, withConnection } from './connection.js'
+import { ruleCells, ruleObject } from './rule-text.js'
 import { answer, type Terminal, table } from './terminal.js'
-
-interface AllowOptions extends ConnectionOptions {
-  readonly claim?: ClaimArgument[]
-  readonly maxLife?: number
-  readonly methods?: string[]
-  readonly paths?: string[]
-  readonly delegable?: boolean
-}
-
-export function allowCommand(terminal: Terminal): Command {
-  return withConnection(new Command('allow'))
-    .description('let a client get tickets for a service; web/* and * match')
-    .argument('<client>')
-    .argument('<service>')
-    .option('--claim <name=value>', 'what each ticket grants; may be repeated', parseClaim)
-    .option('--max-life <time>', 'no such ticket lives longer, as 1h', parseDuration)
-    .option('--methods <list>', 'HTTP methods the tickets are good for, as GET,HEAD', parseMethods)
-    .option('--paths <list>', 'path prefixes the tickets are good for, as /a,/b', parseList)
-    .option('--delegable', 'the client may hand such tickets to a named delegate')
-    .action((client: string, service: string, options: AllowOptions) =>
-      setRule(terminal, client, service, options, {
-        effect: 'allow',
-        claims: collectClaims(options.claim ?? []),
-        maxLife: options.maxLife ?? null,
-        methods: options.methods ?? null,
-        paths: options.paths ?? null,
-        delegable: options.delegable === true,
-      }),
-    )
-}
-
-export function denyCommand(terminal: Terminal): Command {
-  return withConnection(new Command('deny'))
-    .description('let a client get no tickets for a service; a denial wins over whatever allows')
-    .argument('<client>')
-    .argument('<service>')
-    .action((client: string, service: string, options: ConnectionOptions) =>
-      setRule(terminal, client, service, options, {
-        effect: 'deny',
-        claims: [],
-        maxLife: null,
-        methods: null,
-        paths: null,
-        delegable: false,
-      }),
-    )
-}
-
-async function setRule(
-  terminal: Terminal,
-  client: string,
-  service: string,
-  options: ConnectionOptions,
-  rest: Omit<PolicyRule, 'client' | 'service'>,
-): Promise<void> {
-  await withAdministration(terminal, options, async (administration, realm) => {
-    const rule = { client: patternIn(realm.realm, client), service: patternIn(realm.realm, service), ...rest }
-    await administration.setRule(rule)
-    answer(terminal, options, ruleObject(rule), ruleText(realm, rule).join(' '))
-  })
-}
 
 interface PolicyOptions extends ConnectionOptions {
   readonly forget?: boolean
@@ -81,74 +13,88 @@ interface PolicyOptions extends ConnectionOptions {
 
 export function policyCommand(terminal: Terminal): Command {
   return withConnection(new Command('policy'))
-    .description('show all rules, or forget one')
+    .description('show all rules, or those that decide about CLIENT and SERVICE; or forget one')
+    .summary('show the rules, or forget one')
     .option('--forget', 'take away the rule of exactly this CLIENT and SERVICE')
-    .argument('[client]')
-    .argument('[service]')
+    .argument('[client]', 'only the rules that match it; a pattern, as web/*, only its own')
+    .argument('[service]', 'the same')
     .action((client: string | undefined, service: string | undefined, options: PolicyOptions) =>
-      policy(terminal, client, service, options),
+      policy(terminal, [client, service], options),
     )
 }
 
+/** Whose rules are meant; undefined stands for all. */
+type Asked = readonly [client: Pattern | undefined, service: Pattern | undefined]
+
 async function policy(
   terminal: Terminal,
-  client: string | undefined,
-  service: string | undefined,
+  [client, service]: readonly [client: string | undefined, service: string | undefined],
   options: PolicyOptions,
 ): Promise<void> {
-  const named = client !== undefined && service !== undefined
-  if (options.forget === true && !named)
-    throw new TypeError('--forget needs CLIENT and SERVICE, as in the list')
-  await withAdministration(terminal, options, async (administration, realm) => {
-    const wanted = [client, service].map(name => name && patternIn(realm.realm, name))
-    if (options.forget === true) {
-      const [clientPattern, servicePattern] = [client, service].map(name =>
-        patternIn(realm.realm, name ?? ''),
-      )
-      if (clientPattern === undefined || servicePattern === undefined) return
-      await administration.forget(clientPattern, servicePattern)
-      answer(
-        terminal,
-        options,
-        { forgotten: { client: clientPattern, service: servicePattern } },
-        'forgotten',
-      )
-      return
-    }
-    const rules: PolicyRule[] = []
-    for await (const rule of administration.policy()) {
-      if ((wanted[0] ?? rule.client) === rule.client && (wanted[1] ?? rule.service) === rule.service)
-        rules.push(rule)
-    }
-    const text =
-      rules.length === 0 ? noRule(client !== undefined) : table(rules.map(rule => ruleText(realm, rule)))
+  if (options.forget === true && service === undefined)
+    throw new TypeError('--forget needs CLIENT and SERVICE, as the list has them: orthrus admin policy')
+  await withAdministration(terminal, options, async (administration, { realm }) => {
+    const patternOf = (name: string | undefined) => (name === undefined ? undefined : patternIn(realm, name))
+    const asked: Asked = [patternOf(client), patternOf(service)]
+    if (options.forget === true) return forget(terminal, administration, asked, options)
+    const rules = await rulesFor(administration, asked)
+    const rows = table(rules.map(rule => ruleCells(realm, rule)))
+    const text = [rows, verdict(realm, rules, asked)].filter(line => line !== '').join('\n')
     answer(terminal, options, { rules: rules.map(ruleObject) }, text)
   })
 }
 
-function noRule(named: boolean): string {
-  return named
-    ? 'no rule for exactly this; others, with * or NAME/*, may match it: orthrus admin policy shows all'
-    : 'no rule: nobody gets a ticket for anything'
+async function forget(
+  terminal: Terminal,
+  administration: Administration,
+  [client, service]: Asked,
+  options: PolicyOptions,
+): Promise<void> {
+  if (client === undefined || service === undefined) return
+  await administration.forget(client, service)
+  answer(terminal, options, { forgotten: { client, service } }, 'forgotten')
 }
 
-function ruleObject({ claims, ...rule }: PolicyRule): object {
-  return { ...rule, claims: Object.fromEntries(claims) }
+/** The rules that decide about a client and a service, the most particular first; of patterns only their very own. */
+export async function rulesFor(
+  administration: Administration,
+  [client, service]: Asked,
+): Promise<PolicyRule[]> {
+  const [clients, services] = [matching(client), matching(service)]
+  const rules: PolicyRule[] = []
+  for await (const rule of administration.policy()) {
+    if (rankIn(clients, rule.client) >= 0 && rankIn(services, rule.service) >= 0) rules.push(rule)
+  }
+  const rank = (rule: PolicyRule): [number, number] => [
+    rankIn(clients, rule.client),
+    rankIn(services, rule.service),
+  ]
+  return rules.sort((a, b) => rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1])
 }
 
-function ruleText({ realm }: Realm, rule: PolicyRule): string[] {
-  const extras = [
-    ...rule.claims.map(([name, value]) => `${name}=${Array.isArray(value) ? value.join(',') : value}`),
-    ...(rule.maxLife === null ? [] : [`at most ${formatDuration(rule.maxLife)}`]),
-    ...(rule.methods === null ? [] : [`methods ${rule.methods.join(',')}`]),
-    ...(rule.paths === null ? [] : [`paths ${rule.paths.join(',')}`]),
-    ...(rule.delegable ? ['delegable'] : []),
-  ]
-  return [
-    rule.effect,
-    shortPattern(realm, rule.client),
-    '->',
-    shortPattern(realm, rule.service),
-    extras.join(', '),
-  ]
+/** The patterns of rules that match what was asked; undefined where all do. */
+function matching(asked: Pattern | undefined): readonly Pattern[] | undefined {
+  return asked !== undefined && isPrincipal(asked) ? patternsOf(asked) : asked && [asked]
+}
+
+function rankIn(patterns: readonly Pattern[] | undefined, pattern: Pattern): number {
+  return patterns === undefined ? 0 : patterns.indexOf(pattern)
+}
+
+/** What the rules come to, where that cannot be seen at a glance. */
+function verdict(realm: Realm, rules: readonly PolicyRule[], [client, service]: Asked): string {
+  if (client === undefined) return rules.length > 0 ? '' : 'no rule: nobody gets a ticket for anything'
+  if (service === undefined || !isPrincipal(client) || !isPrincipal(service)) {
+    return rules.length > 0
+      ? ''
+      : 'no rule for exactly this; others, with * or NAME/*, may match it: orthrus admin policy shows all'
+  }
+  const [who, what] = [shortPattern(realm, client), shortPattern(realm, service)]
+  if (rules.some(({ effect }) => effect === 'deny'))
+    return `${who} gets no ticket for ${what}: a deny wins over whatever allows`
+  if (rules.length > 1) return `of these the first decides about ${who} and ${what}`
+  if (rules.length === 1) return ''
+  return (service as string) === kdcService(realm)
+    ? `no rule: ${who} gets a ticket for kdc, with which it can administer nothing`
+    : `no rule: ${who} gets no ticket for ${what}; to change that: orthrus admin allow ${who} ${what}`
 }

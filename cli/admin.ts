@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { addCommand } from './admin-add.js'
-import { allowCommand, denyCommand, policyCommand } from './admin-policy.js'
+import { allowCommand, denyCommand } from './admin-allow.js'
+import { policyCommand } from './admin-policy.js'
 import { disableCommand, enableCommand, listCommand, removeCommand, showCommand } from './admin-principals.js'
 import type { Terminal } from './terminal.js'
 

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { type Claims, type ClaimValue, compareNames } from '../shared/ticket/ticket.js'
 import { DAY, HOUR, MINUTE, parseDuration as readDuration, SECOND } from '../shared/time.js'
 
@@ -11,7 +11,8 @@ export function parseDuration(text: string): number {
   return milliseconds
 }
 
-const SAID = [
+/** Units in which a span of time is told. */
+const UNITS = [
   ['d', DAY],
   ['h', HOUR],
   ['min', MINUTE],
@@ -19,9 +20,22 @@ const SAID = [
 
 /** Milliseconds as a person would say them, the larger of two units. */
 export function formatDuration(milliseconds: number): string {
-  const [unit, size] = SAID.find(([, size]) => milliseconds >= 2 * size) ?? ['s', SECOND]
+  const [unit, size] = UNITS.find(([, size]) => milliseconds >= 2 * size) ?? ['s', SECOND]
   return `${Math.floor(milliseconds / size)} ${unit}`
 }
+
+/** Milliseconds as a person would type them, without loss: `90s`, `15m`, `1h`, `7d`. */
+export function typedDuration(milliseconds: number): string {
+  const [unit, size] = TYPED.find(([, size]) => milliseconds % size === 0) ?? ['ms', 1]
+  return `${milliseconds / size}${unit}`
+}
+
+const TYPED = [
+  ['d', DAY],
+  ['h', HOUR],
+  ['m', MINUTE],
+  ['s', SECOND],
+] as const
 
 /** `GET,HEAD` as a list of what is not empty. */
 export function parseList(text: string): string[] {
@@ -59,6 +73,21 @@ function parseTyped(text: string): number | boolean {
   return number
 }
 
+/** Names of claims, behind those `before` it, which it is put into. */
+export function collectNames(text: string, before: string[] = []): string[] {
+  if (text === '' || text.includes('='))
+    throw new InvalidArgumentError('Write the name of a claim alone, as role.')
+  before.push(text)
+  return before
+}
+
+/** An option that begins with `--no-` and is not the opposite of another one: it takes a value. */
+export function valued<T>(flags: string, description: string, parse: (text: string, before: T) => T): Option {
+  const option = new Option(flags, description).argParser(parse)
+  option.negate = false
+  return option
+}
+
 /** The claims in their order. A name given several times becomes a list of texts. */
 export function collectClaims(claims: readonly ClaimArgument[]): Claims {
   const byName = new Map<string, ClaimArgument[1][]>()
@@ -68,11 +97,11 @@ export function collectClaims(claims: readonly ClaimArgument[]): Claims {
     else values.push(value)
   }
   return [...byName]
-    .map(([name, values]) => [name, together(values)] as const)
+    .map(([name, values]) => [name, claimValue(values)] as const)
     .sort(([a], [b]) => compareNames(a, b))
 }
 
-function together(values: readonly ClaimArgument[1][]): ClaimValue {
+function claimValue(values: readonly ClaimArgument[1][]): ClaimValue {
   const [only] = values
   if (values.length === 1 && only !== undefined) return only
   const texts = values.filter(value => typeof value === 'string')

@@ -80,7 +80,7 @@ async function loginOf(
 }
 
 /** Without what is undefined. */
-function given(
+function withoutUndefined(
   options: { readonly [K in keyof ConnectionOptions]: ConnectionOptions[K] | undefined },
 ): ConnectionOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
@@ -101,7 +101,7 @@ export async function withAdministration<T>(
   }
   // Not its --password, which is of whom `add` registers.
   const { kdc, principal, allowReadableKeytab } = options
-  const login = { keytab, ...given({ kdc, principal, allowReadableKeytab }) }
+  const login = { keytab, ...withoutUndefined({ kdc, principal, allowReadableKeytab }) }
   return withRealm(terminal, login, async realm => {
     const channel = await openKdcChannel(realm)
     try {

@@ -13,6 +13,11 @@ export function answer(terminal: Terminal, { json }: { json?: boolean }, value: 
   else if (text !== '') terminal.out(`${text}\n`)
 }
 
+/** What a person should know of a command that did what it was asked: on standard error, and no failure. */
+export function warn(terminal: Terminal, { json }: { json?: boolean }, warning: string): void {
+  terminal.err(json === true ? `${JSON.stringify({ warning })}\n` : `orthrus: warning: ${warning}\n`)
+}
+
 /** Rows under each other, columns aligned, two spaces between. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = []

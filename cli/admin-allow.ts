@@ -1,0 +1,118 @@
+import { Command } from 'commander'
+import type { Administration } from '../client/channel/administration.js'
+import type { PolicyRule } from '../shared/channel/administration.js'
+import { OrthrusError } from '../shared/errors.js'
+import { type Pattern, patternIn, shortPattern } from '../shared/pattern.js'
+import { isPrincipal, localPart, type Principal, type Realm } from '../shared/principal.js'
+import { rulesFor } from './admin-policy.js'
+import { collectNames, parseClaim, parseDuration, parseList, parseMethods, valued } from './arguments.js'
+import { type ConnectionOptions, withAdministration, withConnection } from './connection.js'
+import { type AllowOptions, amendRule, bareRule, requireConsistent } from './rule-amendment.js'
+import { changeText, ruleCells, ruleObject } from './rule-text.js'
+import { answer, type Terminal, warn } from './terminal.js'
+
+export function allowCommand(terminal: Terminal): Command {
+  return withConnection(new Command('allow'))
+    .description('let a client get tickets for a service; web/* and * match')
+    .summary('let a client get tickets for a service')
+    .argument('<client>', 'a name, every instance of it as web/*, or * for everyone')
+    .argument('<service>', 'the same')
+    .option('--claim <name=value>', 'what each ticket grants; may be repeated', parseClaim)
+    .addOption(valued('--no-claim <name>', 'grant this claim no longer; may be repeated', collectNames))
+    .option('--max-life <time>', 'no such ticket lives longer, as 1h', parseDuration)
+    .option('--no-max-life', "as long as the realm's tickets live")
+    .option('--methods <list>', 'HTTP methods that the tickets are good for, as GET,HEAD', parseMethods)
+    .option('--no-methods', 'all methods')
+    .option('--paths <list>', 'path prefixes that the tickets are good for, as /a,/b', parseList)
+    .option('--no-paths', 'all paths')
+    .option('--delegable', 'the client may hand such tickets to a named delegate')
+    .option('--no-delegable', 'it may not')
+    .option('--replace', 'forget first what a rule of this pair said')
+    .addHelpText('after', ALLOW_HELP)
+    .action((client: string, service: string, options: AllowOptions) => {
+      requireConsistent(options)
+      return changeRule(terminal, [client, service], options, (pair, before) =>
+        amendRule(...pair, before, options),
+      )
+    })
+}
+
+const ALLOW_HELP = `
+Where this pair has a rule already, what the options name changes, and the rest of the rule stays:
+
+  orthrus admin allow web orders --claim role=reader
+  orthrus admin allow web orders --delegable             # still has role=reader
+  orthrus admin allow web orders --no-claim role         # still delegable
+
+A deny of the same pair is taken away. Any other deny that matches still wins.`
+
+export function denyCommand(terminal: Terminal): Command {
+  return withConnection(new Command('deny'))
+    .description('let a client get no tickets for a service; a deny wins over whatever allows')
+    .summary('let a client get no tickets for a service')
+    .argument('<client>', 'a name, every instance of it as web/*, or * for everyone')
+    .argument('<service>', 'the same')
+    .action((client: string, service: string, options: ConnectionOptions) =>
+      changeRule(terminal, [client, service], options, pair => bareRule(...pair, 'deny')),
+    )
+}
+
+type Pair = readonly [client: Pattern, service: Pattern]
+
+async function changeRule(
+  terminal: Terminal,
+  names: readonly [client: string, service: string],
+  options: ConnectionOptions,
+  amend: (pair: Pair, before: PolicyRule | null) => PolicyRule,
+): Promise<void> {
+  await withAdministration(terminal, options, async (administration, { realm }) => {
+    const pair: Pair = [patternIn(realm, names[0]), patternIn(realm, names[1])]
+    const { before, after } = await administration.changeRule(...pair, found => amend(pair, found))
+    const text = `${ruleCells(realm, after).join(' ').trimEnd()}\n  ${changeText(before, after)}`
+    answer(terminal, options, { ...ruleObject(after), before: before && ruleObject(before) }, text)
+    for (const pattern of new Set(pair)) await warnOfNobody(terminal, options, administration, pattern)
+    if (after.effect === 'allow') await warnOfDenials(terminal, options, administration, realm, pair)
+  })
+}
+
+/** A rule about a name that nobody has is usually a name with a slip in it. */
+async function warnOfNobody(
+  terminal: Terminal,
+  options: ConnectionOptions,
+  administration: Administration,
+  pattern: Pattern,
+): Promise<void> {
+  if (!isPrincipal(pattern) || (await isRegistered(administration, pattern))) return
+  const add = `orthrus admin add ${localPart(pattern)}`
+  warn(terminal, options, `there is no principal ${pattern} yet; the rule counts once there is: ${add}`)
+}
+
+async function isRegistered(administration: Administration, principal: Principal): Promise<boolean> {
+  try {
+    await administration.show(principal)
+    return true
+  } catch (cause) {
+    if (cause instanceof OrthrusError && cause.code === 'unknown_service') return false
+    throw cause
+  }
+}
+
+/** An allowance that another rule denies changes nothing, which would be looked for in vain at the client. */
+async function warnOfDenials(
+  terminal: Terminal,
+  options: ConnectionOptions,
+  administration: Administration,
+  realm: Realm,
+  pair: Pair,
+): Promise<void> {
+  const denials = (await rulesFor(administration, pair)).filter(({ effect }) => effect === 'deny')
+  for (const denial of denials) {
+    const [client, service] = [denial.client, denial.service].map(each => shortPattern(realm, each))
+    const forget = `orthrus admin policy '${client}' '${service}' --forget`
+    warn(
+      terminal,
+      options,
+      `deny ${client} -> ${service} still wins over this rule; to take it away: ${forget}`,
+    )
+  }
+}

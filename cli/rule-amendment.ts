@@ -1,0 +1,64 @@
+import type { PolicyRule } from '../shared/channel/administration.js'
+import type { Pattern } from '../shared/pattern.js'
+import { type Claims, compareNames } from '../shared/ticket/ticket.js'
+import { type ClaimArgument, collectClaims } from './arguments.js'
+import type { ConnectionOptions } from './connection.js'
+
+/** What the options of `orthrus admin allow` make of the rule that stands: what they do not name stays. */
+
+/** Undefined where an option was not given, false where it was given as `--no-...`. */
+export interface AllowOptions extends ConnectionOptions {
+  readonly claim?: ClaimArgument[]
+  readonly noClaim?: string[]
+  readonly maxLife?: number | false
+  readonly methods?: string[] | false
+  readonly paths?: string[] | false
+  readonly delegable?: boolean
+  readonly replace?: boolean
+}
+
+/** @throws TypeError for options that contradict each other */
+export function requireConsistent({ claim = [], noClaim = [] }: AllowOptions): void {
+  const both = claim.find(([name]) => noClaim.includes(name))
+  if (both !== undefined) {
+    throw new TypeError(
+      `--claim ${both[0]}=... and --no-claim ${both[0]} contradict each other: give one of them`,
+    )
+  }
+}
+
+/** The rule of a pair that says nothing beyond its effect. */
+export function bareRule(client: Pattern, service: Pattern, effect: PolicyRule['effect']): PolicyRule {
+  return { client, service, effect, claims: [], maxLife: null, methods: null, paths: null, delegable: false }
+}
+
+/** @param before null where there is no rule. Of a denial nothing is kept: it has no terms. */
+export function amendRule(
+  client: Pattern,
+  service: Pattern,
+  before: PolicyRule | null,
+  options: AllowOptions,
+): PolicyRule {
+  const isKept = before?.effect === 'allow' && options.replace !== true
+  const kept = isKept ? before : bareRule(client, service, 'allow')
+  return {
+    ...kept,
+    claims: amendClaims(kept.claims, options),
+    maxLife: amendTerm(kept.maxLife, options.maxLife),
+    methods: amendTerm(kept.methods, options.methods),
+    paths: amendTerm(kept.paths, options.paths),
+    delegable: options.delegable ?? kept.delegable,
+  }
+}
+
+function amendTerm<T>(kept: T | null, option: T | false | undefined): T | null {
+  if (option === undefined) return kept
+  return option === false ? null : option
+}
+
+/** A claim that is named again has its new values alone. */
+function amendClaims(kept: Claims, { claim = [], noClaim = [] }: AllowOptions): Claims {
+  const named = collectClaims(claim)
+  const gone = new Set([...noClaim, ...named.map(([name]) => name)])
+  return [...kept.filter(([name]) => !gone.has(name)), ...named].sort(([a], [b]) => compareNames(a, b))
+}

@@ -1,0 +1,54 @@
+import type { PolicyRule } from '../shared/channel/administration.js'
+import { shortPattern } from '../shared/pattern.js'
+import type { Realm } from '../shared/principal.js'
+import { typedDuration } from './arguments.js'
+
+/** Rules of policy as they are printed. */
+
+/** For machines. */
+export function ruleObject({ claims, ...rule }: PolicyRule): object {
+  return { ...rule, claims: Object.fromEntries(claims) }
+}
+
+/** The cells of one row. */
+export function ruleCells(realm: Realm, rule: PolicyRule): string[] {
+  const [effect, ...terms] = termsOf(rule).values()
+  return [
+    effect ?? rule.effect,
+    shortPattern(realm, rule.client),
+    '->',
+    shortPattern(realm, rule.service),
+    terms.join(', '),
+  ]
+}
+
+/** Everything that a rule says about its pair, each under a name by which two rules can be compared. */
+function termsOf({ effect, claims, maxLife, methods, paths, delegable }: PolicyRule): Map<string, string> {
+  const terms = new Map<string, string>([['effect', effect]])
+  for (const [name, value] of claims) terms.set(`claim ${name}`, claimText(name, value))
+  if (maxLife !== null) terms.set('max-life', `at most ${typedDuration(maxLife)}`)
+  if (methods !== null) terms.set('methods', `methods ${methods.join(',')}`)
+  if (paths !== null) terms.set('paths', `paths ${paths.join(',')}`)
+  if (delegable) terms.set('delegable', 'delegable')
+  return terms
+}
+
+/** As it is typed behind `--claim`. */
+function claimText(name: string, value: PolicyRule['claims'][number][1]): string {
+  if (typeof value === 'string') return `${name}=${value}`
+  return Array.isArray(value) ? `${name}=${value.join(',')}` : `${name}:=${value}`
+}
+
+/** What a change did, in words. @param before null where there was no rule */
+export function changeText(before: PolicyRule | null, after: PolicyRule): string {
+  if (before === null) return 'a new rule'
+  const [old, now] = [termsOf(before), termsOf(after)]
+  const changes: string[] = []
+  for (const [name, text] of now) {
+    const was = old.get(name)
+    if (was === undefined) changes.push(`${text} added`)
+    else if (was !== text) changes.push(`${text} in place of ${was}`)
+  }
+  for (const [name, text] of old) if (!now.has(name)) changes.push(`${text} taken away`)
+  return changes.length === 0 ? 'nothing changed' : `changed: ${changes.join('; ')}`
+}
