@@ -16,6 +16,7 @@ import {
   urlsFrom,
 } from './connect-options.js'
 import { type Settings, settingsFrom } from './connect-settings.js'
+import { ClockCheck } from './kdc-link/clock-check.js'
 import { KdcConnection } from './kdc-link/connection.js'
 import { KdcClock } from './kdc-link/kdc-clock.js'
 import type { OpenSocket } from './kdc-link/socket.js'
@@ -72,10 +73,12 @@ function partsFrom(
   time: KdcClock,
 ): RealmParts {
   const { clock, timers, random, fetch, maxRequest, maxResponse, timeouts } = settings
-  const { client } = source
+  const { client, request } = source
+  const check = new ClockCheck({ ...settings, time, ask: () => request([], 0) })
+  const trueTime = () => check.trueTime()
   const newTimes = () => new ServiceTimes(clock, time, KEPT_MAX)
-  const tickets = new TicketCache({ ...settings, ...source, time, max: KEPT_MAX })
-  const presenter = new Presenter({ ...settings, client, tickets, newTimes })
+  const tickets = new TicketCache({ ...settings, ...source, time, trueTime, max: KEPT_MAX })
+  const presenter = new Presenter({ ...settings, client, tickets, newTimes, trueTime })
   return {
     source,
     now: () => time.now(),

@@ -26,6 +26,8 @@ export interface TicketCacheOptions {
   readonly imported: boolean
   readonly request: RequestTickets
   readonly time: KdcClock
+  /** To be awaited before tickets are chosen by time; `ClockCheck.trueTime`. */
+  readonly trueTime: () => Promise<void> | undefined
   readonly clock: Clock
   readonly timers: Timers
   readonly fraction: Fraction
@@ -69,7 +71,9 @@ export class TicketCache {
 
   /** @throws OrthrusError with the KDC's code; `unavailable` */
   async get(service: Principal, lifetime: number): Promise<ServiceTicket> {
-    const { time } = this.#options
+    const { time, trueTime } = this.#options
+    const checking = trueTime()
+    if (checking !== undefined) await checking
     const entry = this.#entries.get(ticketName(service, lifetime))
     const now = time.now()
     if (entry === undefined || isOutside(entry.ticket, now)) return this.#queue.ask(service, lifetime)
@@ -147,14 +151,16 @@ export class TicketCache {
   #refreshDue(): void {
     this.#cancelWake()
     this.#wakeAt = Number.POSITIVE_INFINITY
-    const now = this.#options.time.now()
+    const { time } = this.#options
+    const now = time.now()
     const entries = [...this.#entries.entries()]
     const isDue = ({ refreshAt, ticket, used }: Entry): boolean =>
       used && refreshAt - now <= SHARE_TOGETHER * lifeOf(ticket)
     // A timer may fire early: then nothing is due yet.
     const some = entries.some(([, entry]) => entry.used && entry.refreshAt <= now)
     for (const [name, entry] of entries) {
-      if (entry.ticket.endTime <= now) this.#entries.delete(name)
+      // Where the clocks have parted, it is only a guess that it has ended.
+      if (entry.ticket.endTime <= now && time.parted === 0) this.#entries.delete(name)
       else if (some && isDue(entry)) void this.#refresh(entry, now)
       else if (entry.used) this.#wake(entry.refreshAt)
     }

@@ -9,6 +9,7 @@ import { openApAccept } from '../../shared/exchange/ap.js'
 import { kdcService, realmOf } from '../../shared/principal.js'
 import { abortable } from '../../shared/timers.js'
 import type { LinkStream } from '../kdc-link/failover.js'
+import { startSpan } from '../kdc-link/kdc-clock.js'
 import { judged } from '../kdc-link/refusals.js'
 import { partsOf, type Realm, type RealmParts, whenClosed } from '../realm.js'
 import type { ErrorAnswer, Presented } from '../request/presenter.js'
@@ -140,10 +141,10 @@ class OpenChannel implements KdcChannel {
       throw this.#ended
     }
     const timer = timers.setTimeout(() => this.#fail(late('opening', callTimeout)), callTimeout)
-    const sentAt = http.clock.monotonic()
+    const endSpan = startSpan(http.clock)
     stream.send(request.bytes)
     const answer = await first.finally(() => timers.clearTimeout(timer))
-    const span = { sentAt, receivedAt: http.clock.monotonic() }
+    const span = endSpan()
     const error = judged(() => (isError(answer) ? openError(answer, key, request.mac) : undefined))
     if (error !== undefined) return { error, span }
     judged(() => openApAccept(key, request.mac, answer))

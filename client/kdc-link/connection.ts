@@ -4,6 +4,7 @@ import type { Logger } from '../../shared/logger.js'
 import type { Clock } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
 import { KdcLink, type LinkStream, type StreamEvents, unreachable } from './failover.js'
+import { type Span, startSpan } from './kdc-clock.js'
 import type { OpenSocket } from './socket.js'
 
 /** Tuning, not protocol: the pause after KDCs could not be reached, milliseconds; it doubles. */
@@ -22,11 +23,9 @@ export interface KdcConnectionOptions {
   readonly timeouts: { readonly connect: number; readonly exchange: number }
 }
 
-/** An answer with when it was asked and came, milliseconds of the monotonic clock. */
-export interface Exchanged {
+/** An answer, with when it was asked and came. */
+export interface Exchanged extends Span {
   readonly bytes: Uint8Array
-  readonly sentAt: number
-  readonly receivedAt: number
 }
 
 /**
@@ -87,10 +86,10 @@ export class KdcConnection {
     return new Promise((resolve, reject) => {
       const stream = link.openStream({
         received: bytes => {
-          const receivedAt = clock.monotonic()
+          const span = endSpan()
           timers.clearTimeout(timer)
           stream.end()
-          resolve({ bytes, sentAt, receivedAt })
+          resolve({ bytes, ...span })
         },
         closed: cause => {
           timers.clearTimeout(timer)
@@ -104,7 +103,7 @@ export class KdcConnection {
         stream.end()
         link.retire()
       }, timeouts.exchange)
-      const sentAt = clock.monotonic()
+      const endSpan = startSpan(clock)
       stream.send(message)
     })
   }

@@ -7,6 +7,7 @@ import { formatMessageHeader } from '../../shared/http/headers.js'
 import type { Principal } from '../../shared/principal.js'
 import { sealHandOff } from '../../shared/ticket/credential.js'
 import type { Clock } from '../../shared/time.js'
+import { startSpan } from '../kdc-link/kdc-clock.js'
 import { credentialOf, type Ticket } from '../ticket/ticket.js'
 import { bindingOf, type HttpRequest, redirected, withHeaders } from './http-request.js'
 import { openResponse, type ProvedResponse } from './http-response.js'
@@ -105,12 +106,12 @@ async function send(
   const { method, url, passing } = request
   const headers = headersWith(request, presented)
   const body = request.body.length === 0 ? {} : { body: request.body }
-  const sentAt = clock.monotonic()
+  const endSpan = startSpan(clock)
   try {
     // A cache of the platform's would add conditions of its own, which are not bound.
     const settings: RequestInit = { ...passing, ...body, redirect: 'manual', cache: 'no-store' }
     const response = await fetch(url, { ...settings, method, headers, signal })
-    const span = { sentAt, receivedAt: clock.monotonic() }
+    const span = endSpan()
     return await openResponse(response, { presented, method, url, span, maxBytes: maxResponse })
   } catch (cause) {
     if (signal.aborted) throw signal.reason

@@ -62,6 +62,8 @@ export interface PresenterOptions {
   readonly tickets: TicketCache
   /** Makes what is known of services' clocks, at first nothing. */
   readonly newTimes: () => ServiceTimes
+  /** To be awaited before a request is stamped; `ClockCheck.trueTime`. */
+  readonly trueTime: () => Promise<void> | undefined
   readonly timers: Timers
   readonly random: RandomSource
   readonly logger: Logger
@@ -128,8 +130,10 @@ export class Presenter {
   }
 
   async #prepare(use: Presentation<object>, wait: number): Promise<Presented> {
-    const { timers, random } = this.#options
+    const { timers, random, trueTime } = this.#options
     const { service, type, signal } = use
+    const checking = trueTime()
+    if (checking !== undefined) await abortable(checking, signal)
     const { own, first, delegated } = await this.#legs(use)
     if (wait > 0) await sleep(timers, wait, signal)
     const { sealed, caveats, key: ownKey } = secretsOf(first)

@@ -2,13 +2,17 @@ import { LRUCache } from 'lru-cache'
 import { WINDOW } from '../../shared/constants.js'
 import type { Principal } from '../../shared/principal.js'
 import { type Clock, SECOND } from '../../shared/time.js'
-import { type KdcClock, offsetOf, type Span, wholeTime } from '../kdc-link/kdc-clock.js'
+import { type KdcClock, offsetOf, partedSince, type Span, wholeTime } from '../kdc-link/kdc-clock.js'
 
 /** How long a request waits so that its stamp is not too far ahead, milliseconds (docs/protocol.md section 8). */
 export const STAMP_WAIT_MAX = 2 * SECOND
 
 interface ServiceTime {
+  /** On the monotonic clock, for as long as it and the wall clock have not parted since. */
   readonly offset: number
+  readonly wallAhead: number
+  /** On the KDC's clock, which is asked for again where they have parted. */
+  readonly aheadOfKdc: number
   readonly floor: number
 }
 
@@ -29,7 +33,9 @@ export class ServiceTimes {
 
   /** What a proved `clock_skew` says replaces what was kept. */
   keep(service: Principal, time: number, floor: number, span: Span): void {
-    this.#kept.set(service, { offset: offsetOf(time, span), floor })
+    const offset = offsetOf(time, span)
+    const aheadOfKdc = this.#clock.monotonic() + offset - this.#kdcTime.now()
+    this.#kept.set(service, { offset, aheadOfKdc, wallAhead: span.wallAhead, floor })
   }
 
   /** The stamp for a request that goes out now, milliseconds. */
@@ -47,7 +53,8 @@ export class ServiceTimes {
     return Math.min(Math.max(0, Math.ceil(ahead)), STAMP_WAIT_MAX)
   }
 
-  #serviceNow({ offset }: ServiceTime): number {
-    return Math.floor(this.#clock.monotonic() + offset)
+  #serviceNow({ offset, wallAhead, aheadOfKdc }: ServiceTime): number {
+    const parted = partedSince(this.#clock, wallAhead) !== 0
+    return Math.floor(parted ? this.#kdcTime.now() + aheadOfKdc : this.#clock.monotonic() + offset)
   }
 }

@@ -1,7 +1,8 @@
 import { TicketCache } from '../../client/cache/ticket-cache.js'
 import { credentialSource, loginSource, type TicketSource } from '../../client/cache/ticket-source.js'
+import { ClockCheck } from '../../client/kdc-link/clock-check.js'
 import type { Exchanged } from '../../client/kdc-link/connection.js'
-import { KdcClock } from '../../client/kdc-link/kdc-clock.js'
+import { KdcClock, startSpan } from '../../client/kdc-link/kdc-clock.js'
 import { keytabIdentity } from '../../client/login/identity.js'
 import { fetchProved } from '../../client/request/fetch.js'
 import type { HttpRequest } from '../../client/request/http-request.js'
@@ -60,9 +61,9 @@ export class HonestClient {
     this.#random = random
     this.#time = new KdcClock(clock)
     const exchange = async (message: Uint8Array): Promise<Exchanged> => {
-      const sentAt = clock.monotonic()
+      const endSpan = startSpan(clock)
       const bytes = await askKdc(message)
-      return { bytes, sentAt, receivedAt: clock.monotonic() }
+      return { bytes, ...endSpan() }
     }
     const sourcing = { exchange, time: this.#time, random, logger: silentLogger }
     this.#source =
@@ -70,7 +71,10 @@ export class HonestClient {
         ? credentialSource(login, sourcing)
         : loginSource(keytabIdentity([login]), sourcing)
     this.name = this.#source.client
-    const common = { client: this.name, clock, random, timers: clock, logger: silentLogger }
+    const checking = { time: this.#time, clock, logger: silentLogger }
+    const check = new ClockCheck({ ...checking, ask: () => this.#source.request([], 0) })
+    const trueTime = () => check.trueTime()
+    const common = { client: this.name, clock, random, timers: clock, logger: silentLogger, trueTime }
     this.#tickets = new TicketCache({
       ...common,
       imported: this.#source.imported,

@@ -36,7 +36,11 @@ const presented = {
   ...{ service: ORDERS, own: undefined, key: authKey, request: apRequest },
   ...{ binding: new Uint8Array(32), headers: [] },
 }
-const AWAITED = { method: 'GET', url: new URL('http://orders.test/x'), span: { sentAt: 0, receivedAt: 1 } }
+const AWAITED = {
+  method: 'GET',
+  url: new URL('http://orders.test/x'),
+  span: { sentAt: 0, receivedAt: 1, wallAhead: 0 },
+}
 
 async function responseOutcome(response: Response, measure: Measure): Promise<string> {
   const awaited = { ...AWAITED, presented, maxBytes: 64 * 1024 }
