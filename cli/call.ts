@@ -5,14 +5,16 @@ import { decodeCaveat } from '../shared/ticket/caveats.js'
 import { parseCredential } from '../shared/ticket/credential.js'
 import { type ConnectionOptions, hasLogin, kdcUrl, withLogin, withRealm } from './connection.js'
 import { CommandFailed } from './failure.js'
+import { type OutputFile, reserveOutput } from './output-file.js'
+import { type BodyOptions, bodyFrom } from './request-body.js'
+import { printResponse, type ResponseOptions } from './response-output.js'
 import { type Terminal, textOf } from './terminal.js'
 
-interface CallOptions extends ConnectionOptions {
+interface CallOptions extends ConnectionOptions, BodyOptions, ResponseOptions {
   readonly service?: string
   readonly credential?: string
-  readonly data?: string
-  readonly header: [string, string][]
-  readonly include?: boolean
+  readonly header?: [string, string][]
+  readonly output?: string
 }
 
 /** `orthrus call`: one HTTP request, authenticated both ways; nothing of an unproved response is printed. */
@@ -26,9 +28,11 @@ export function callCommand(terminal: Terminal): Command {
       '--credential <file>',
       'what somebody handed on, in place of --service; beside --keytab where it names a delegate',
     )
-    .option('-d, --data <body>', 'a body to send')
-    .option('-H, --header <header>', 'a header to send, as "content-type: text/plain"', parseHeader, [])
+    .option('-d, --data <body>', 'a body to send: the text itself, @FILE, or - for standard input')
+    .option('--data-raw <body>', 'the same, but always the text itself')
+    .option('-H, --header <header>', 'a header to send, as "content-type: text/plain"', parseHeader)
     .option('-i, --include', 'print status and headers as well')
+    .option('-o, --output <file>', 'write the body to a file, in place of what is in it')
     .action((words: string[], options: CallOptions) => call(terminal, requestLine(words, options), options))
 }
 
@@ -37,22 +41,37 @@ interface RequestLine {
   readonly url: string
 }
 
-function requestLine(words: readonly string[], options: CallOptions): RequestLine {
-  const [first, second, ...rest] = words
-  if (first === undefined || rest.length > 0) throw new TypeError('name one URL: orthrus call [METHOD] URL')
-  if (second !== undefined) return { method: first, url: second }
-  return { method: options.data === undefined ? 'GET' : 'POST', url: first }
+/** The method stays as it is typed: `fetch` puts those that it knows in upper case, and leaves `patch` alone. */
+function requestLine(words: readonly string[], { data, dataRaw }: CallOptions): RequestLine {
+  const [first = '', second, ...rest] = words
+  if (rest.length > 0 || (second !== undefined && first.includes('/')))
+    throw new TypeError('name one URL, behind the method: orthrus call [METHOD] URL')
+  const url = second ?? first
+  requireHttpUrl(url)
+  if (second !== undefined) return { method: first, url }
+  return { method: data === undefined && dataRaw === undefined ? 'GET' : 'POST', url }
 }
 
-function parseHeader(text: string, before: [string, string][]): [string, string][] {
+/** The URL is not repeated where it may have a password in it. */
+function requireHttpUrl(text: string): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    const told = text.includes('@') ? '' : `: ${JSON.stringify(text)}`
+    throw new TypeError(`not the URL of a service${told}; write http://127.0.0.1:8080/path`)
+  }
+  if (url.username !== '' || url.password !== '')
+    throw new TypeError('leave the name and password out of the URL: the keytab says who calls')
+}
+
+function parseHeader(text: string, before: [string, string][] = []): [string, string][] {
   const colon = text.indexOf(':')
   if (colon < 1) throw new InvalidArgumentError('Write a header as "name: value".')
   return [...before, [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]]
 }
 
 /** Not on the command line, where everybody on the machine can read it, unless only its holder can use it. */
-function credentialFrom(argument: string): string {
-  const text = textOf(argument).trim()
+async function credentialFrom(argument: string): Promise<string> {
+  const text = (await textOf(argument)).trim()
   if (text !== argument.trim()) return text
   if (!text.startsWith('orthrus1_'))
     throw new TypeError(`there is no file ${argument}, and it is no credential`)
@@ -62,23 +81,33 @@ function credentialFrom(argument: string): string {
 }
 
 async function call(terminal: Terminal, { method, url }: RequestLine, options: CallOptions): Promise<void> {
-  const init = {
-    method,
-    headers: options.header,
-    ...(options.data === undefined ? {} : { body: options.data }),
+  if (options.credential === '-' && (options.data === '-' || options.data === '@-'))
+    throw new TypeError('standard input can be the credential or the body: pass one of them in a file')
+  const body = await bodyFrom(options)
+  const init = { method, headers: options.header ?? [], ...(body === undefined ? {} : { body }) }
+  await withOutput(options, output =>
+    withCaller(terminal, options, async fetch => {
+      const response = await fetch(url, init)
+      await printResponse(terminal, response, options, output)
+      if (response.status < 400) return
+      // For machines the document has it.
+      throw new CommandFailed(options.json === true ? '' : `the service answered ${response.status}`)
+    }),
+  )
+}
+
+/** The place for the answer comes first: a request whose answer could not be kept would be sent in vain. */
+async function withOutput(
+  { output }: CallOptions,
+  use: (output: OutputFile | undefined) => Promise<void>,
+): Promise<void> {
+  if (output === undefined || output === '-') return use(undefined)
+  const file = await reserveOutput(output)
+  try {
+    await use(file)
+  } finally {
+    await file.abandon()
   }
-  await withCaller(terminal, options, async fetch => {
-    const response = await fetch(url, init)
-    const body = await response.text()
-    const headers = Object.fromEntries(response.headers)
-    if (options.json === true) {
-      terminal.out(`${JSON.stringify({ status: response.status, headers, body })}\n`)
-    } else {
-      if (options.include === true) terminal.out(headText(response))
-      terminal.out(body === '' || body.endsWith('\n') ? body : `${body}\n`)
-    }
-    if (response.status >= 400) throw new CommandFailed(`the service answered ${response.status}`)
-  })
 }
 
 type Fetch = (url: string, init: RequestInit) => Promise<Response>
@@ -94,7 +123,7 @@ async function withCaller(
     if (service === undefined) throw new TypeError('say which service must answer: --service NAME')
     return withRealm(terminal, options, realm => use((url, init) => realm.fetch(url, { ...init, service })))
   }
-  const credential = credentialFrom(options.credential)
+  const credential = await credentialFrom(options.credential)
   const named = service === undefined ? {} : { service }
   if (hasLogin(terminal, options)) {
     return withRealm(terminal, options, realm => {
@@ -108,9 +137,4 @@ async function withCaller(
   } finally {
     realm.close()
   }
-}
-
-function headText(response: Response): string {
-  const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\n`)
-  return `${response.status}\n${headers.join('')}\n`
 }

@@ -1,4 +1,4 @@
-/** A command that did what was asked, with an outcome that scripts should see as a failure. */
+/** A command whose outcome scripts should see as a failure; without a message where its output has told it already. */
 export class CommandFailed extends Error {
   override readonly name = 'CommandFailed'
 }

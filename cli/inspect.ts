@@ -28,7 +28,7 @@ export function inspectCommand(terminal: Terminal): Command {
 }
 
 async function inspect(terminal: Terminal, what: string, options: InspectOptions): Promise<void> {
-  const text = textOf(what)
+  const text = await textOf(what)
   const keys = options.keytab === undefined ? [] : parseKeytab(await readKeytabFile(options.keytab, options))
   const facts = describe(text, keys)
   const rows = Object.entries(facts).map(([name, value]) => [name, printed(value)])

@@ -9,7 +9,8 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 process.exitCode = await run(process.argv.slice(2), {
-  out: text => process.stdout.write(text),
+  out: data => process.stdout.write(data),
   err: text => process.stderr.write(text),
   env: process.env,
+  outIsTerminal: process.stdout.isTTY === true,
 })

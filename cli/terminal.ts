@@ -1,10 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 
 /** Where a command reads its surroundings and writes what it has to say; tests pass their own. */
 export interface Terminal {
-  out(text: string): void
+  out(data: string | Uint8Array): void
   err(text: string): void
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Whether a person sees what goes `out`, at once; by default it goes to a file or another program. */
+  readonly outIsTerminal?: boolean
 }
 
 /** One answer in both forms: for machines where `--json` asks for it, else for people. */
@@ -35,7 +38,14 @@ export function table(rows: readonly (readonly string[])[]): string {
 }
 
 /** What an argument says: the text of a file, of standard input for -, or itself. */
-export function textOf(what: string): string {
-  if (what === '-') return readFileSync(0, 'utf8')
-  return existsSync(what) ? readFileSync(what, 'utf8') : what
+export async function textOf(what: string): Promise<string> {
+  if (what === '-') return new TextDecoder().decode(await standardInput())
+  return existsSync(what) ? readFile(what, 'utf8') : what
+}
+
+/** All of standard input. */
+export async function standardInput(): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  return new Uint8Array(Buffer.concat(chunks))
 }

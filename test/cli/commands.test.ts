@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { run } from '../../cli/run.js'
 import { connect } from '../../client/connect.js'
 import { startKdc } from '../../kdc/main.js'
 import { requireTicket } from '../../service/request/require-ticket.js'
@@ -13,6 +12,7 @@ import { patternIn } from '../../shared/pattern.js'
 import { systemClock } from '../../shared/time.js'
 import { createTestClock } from '../../testing/clock.js'
 import { startRealm, type TestRealm } from '../../testing/realm.js'
+import { runCommand } from './run-command.js'
 
 /** The commands in this process, against a realm in this process; every answer is read as a person would. */
 
@@ -50,26 +50,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-interface Outcome {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-async function orthrus(...args: string[]): Promise<Outcome> {
-  let [out, err] = ['', '']
-  const terminal = {
-    out: (text: string) => {
-      out += text
-    },
-    err: (text: string) => {
-      err += text
-    },
-    env: { ORTHRUS_KDC: realm.kdc.url },
-  }
-  const code = await run(args, terminal)
-  return { code, out, err }
-}
+const orthrus = (...args: string[]) => runCommand(args, { env: { ORTHRUS_KDC: realm.kdc.url } })
 
 const as = (name: string) => ['--keytab', join(folder, `${name}.keytab`)]
 const admin = (...args: string[]) => orthrus('admin', ...args, ...as('root'))
@@ -234,20 +215,20 @@ describe('orthrus call', () => {
   ])('with %j', async (args, method) => {
     expect(await call(`${url}/x`, ...args)).toEqual({
       code: 0,
-      out: `${method} by web@demo.example\n`,
+      out: `${method} by web@demo.example`,
       err: '',
     })
   })
 
   it('takes a method, and shows the head', async () => {
     const { out } = await call('DELETE', `${url}/x`, '-i')
-    expect(out).toMatch(/^200\n(?:.+\n)+\nDELETE by web@demo\.example\n$/)
+    expect(out).toMatch(/^200\n(?:.+\n)+\nDELETE by web@demo\.example$/)
   })
 
   it('fails where the service says so, and prints what it said', async () => {
     expect(await call(`${url}/missing`)).toEqual({
       code: 1,
-      out: 'GET by web@demo.example\n',
+      out: 'GET by web@demo.example',
       err: 'orthrus: the service answered 404\n',
     })
   })

@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { run } from '../../cli/run.js'
 import { requireTicket } from '../../service/request/require-ticket.js'
 import { toBase64url, toHex } from '../../shared/bytes.js'
 import { revealKey } from '../../shared/crypto/keys.js'
@@ -12,6 +11,7 @@ import { parseCredential } from '../../shared/ticket/credential.js'
 import { MINUTE, systemClock } from '../../shared/time.js'
 import { createTestClock } from '../../testing/clock.js'
 import { startRealm, type TestRealm } from '../../testing/realm.js'
+import { runCommand } from './run-command.js'
 
 /** Delegation on the command line, in this process, against a realm in this process. */
 
@@ -48,26 +48,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-interface Outcome {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-async function orthrus(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
-  let [out, err] = ['', '']
-  const terminal = {
-    out: (text: string) => {
-      out += text
-    },
-    err: (text: string) => {
-      err += text
-    },
-    env: { ORTHRUS_KDC: realm.kdc.url, ...env },
-  }
-  const code = await run(args, terminal)
-  return { code, out, err }
-}
+const orthrus = (args: readonly string[], env: Record<string, string> = {}) =>
+  runCommand(args, { env: { ORTHRUS_KDC: realm.kdc.url, ...env } })
 
 const as = (name: string) => ['--keytab', join(folder, `${name}.keytab`)]
 const delegate = (...args: string[]) => orthrus(['delegate', ...args, ...as('web')])
@@ -109,7 +91,7 @@ describe('orthrus delegate', () => {
     )
     expect(await call(credential, `${url}/orders/7`, ...as('billing'))).toEqual({
       code: 0,
-      out: 'GET /orders/7 by web@demo.example via billing@demo.example {"role":"reader"}\n',
+      out: 'GET /orders/7 by web@demo.example via billing@demo.example {"role":"reader"}',
       err: '',
     })
     for (const request of [['POST', `${url}/orders/7`], [`${url}/admin`]]) {
@@ -157,7 +139,7 @@ describe('orthrus delegate', () => {
     const credential = await credentialBy('orders', '--anyone', '--methods', 'POST')
     const file = join(folder, 'credential')
     await writeFile(file, `${credential}\n`, { mode: 0o600 })
-    const answered = 'POST /orders by web@demo.example via itself {"role":"reader","tier":3}\n'
+    const answered = 'POST /orders by web@demo.example via itself {"role":"reader","tier":3}'
     expect(await orthrus(['call', url, '--credential', credential])).toMatchObject({
       code: 2,
       err: expect.stringContaining('pass it in a file'),

@@ -31,7 +31,7 @@ afterAll(async () => {
 })
 
 const as = (name: string, ...args: string[]) =>
-  runCommand([...args, '--keytab', join(folder, name)], { ORTHRUS_KDC: realm.kdc.url })
+  runCommand([...args, '--keytab', join(folder, name)], { env: { ORTHRUS_KDC: realm.kdc.url } })
 const admin = (...args: string[]) => as('root', 'admin', ...args)
 const forget = (client: string, service: string) => admin('policy', client, service, '--forget')
 const rule = async (client: string, service: string) => {

@@ -7,20 +7,37 @@ export interface Outcome {
   readonly err: string
 }
 
-export async function runCommand(
+/** The same, with standard output byte by byte. */
+export interface BytesOutcome extends Omit<Outcome, 'out'> {
+  readonly out: Buffer
+}
+
+export interface Surroundings {
+  readonly env?: Record<string, string | undefined>
+  readonly outIsTerminal?: boolean
+}
+
+export async function runCommand(args: readonly string[], surroundings?: Surroundings): Promise<Outcome> {
+  const outcome = await runForBytes(args, surroundings)
+  return { ...outcome, out: outcome.out.toString('utf8') }
+}
+
+export async function runForBytes(
   args: readonly string[],
-  env: Record<string, string | undefined> = {},
-): Promise<Outcome> {
-  let [out, err] = ['', '']
+  { env = {}, outIsTerminal = false }: Surroundings = {},
+): Promise<BytesOutcome> {
+  const out: Uint8Array[] = []
+  let err = ''
   const terminal = {
-    out: (text: string) => {
-      out += text
+    out: (data: string | Uint8Array) => {
+      out.push(Buffer.from(data as string))
     },
     err: (text: string) => {
       err += text
     },
     env,
+    outIsTerminal,
   }
   const code = await run(args, terminal)
-  return { code, out, err }
+  return { code, out: Buffer.concat(out), err }
 }

@@ -1,0 +1,83 @@
+import { CommandFailed } from './failure.js'
+import type { OutputFile } from './output-file.js'
+import type { Terminal } from './terminal.js'
+
+/** The options that say how a response is printed. */
+export interface ResponseOptions {
+  readonly include?: boolean
+  readonly json?: boolean
+  readonly output?: string
+}
+
+/**
+ * Byte by byte what the service proved: to the file, or to standard output. Only a terminal gets a newline that the
+ * body lacks, so that the prompt stands on a line of its own, and no bytes that are not text.
+ * @throws CommandFailed where the file cannot be written, or a terminal would get a body that is not text
+ */
+export async function printResponse(
+  terminal: Terminal,
+  response: Response,
+  { include, json, output }: ResponseOptions,
+  file: OutputFile | undefined,
+): Promise<void> {
+  const body = new Uint8Array(await response.arrayBuffer())
+  await file?.write(include === true && json !== true ? withHead(response, body) : body)
+  if (json === true) {
+    const told = file === undefined ? bodyObject(body) : { output, bytes: body.length }
+    terminal.out(`${JSON.stringify({ status: response.status, headers: headersOf(response), ...told })}\n`)
+  } else if (file === undefined) {
+    if (include === true) terminal.out(headText(response))
+    printBody(terminal, body)
+  }
+}
+
+function printBody(terminal: Terminal, body: Uint8Array): void {
+  if (terminal.outIsTerminal === true) {
+    if (textFrom(body) === undefined) {
+      throw new CommandFailed(
+        `the body is not text (${body.length} bytes), which a terminal cannot show: give --output FILE`,
+      )
+    }
+    terminal.out(body)
+    if (body.length > 0 && body.at(-1) !== NEWLINE) terminal.out('\n')
+  } else if (body.length > 0) {
+    terminal.out(body)
+  }
+}
+
+const NEWLINE = 10
+
+/** Without loss: a body that is not UTF-8 under a key of its own. */
+function bodyObject(body: Uint8Array): { body: string } | { bodyBase64: string } {
+  const text = utf8From(body)
+  return text === undefined ? { bodyBase64: Buffer.from(body).toString('base64') } : { body: text }
+}
+
+/** What a terminal can show. */
+function textFrom(body: Uint8Array): string | undefined {
+  return body.includes(0) ? undefined : utf8From(body)
+}
+
+function utf8From(body: Uint8Array): string | undefined {
+  try {
+    // A byte order mark is part of what was proved.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
+  } catch {
+    return undefined
+  }
+}
+
+/** A list where the service set several cookies, which cannot be joined into one. */
+function headersOf({ headers }: Response): Record<string, string | string[]> {
+  const cookies = headers.getSetCookie()
+  return { ...Object.fromEntries(headers), ...(cookies.length > 1 ? { 'set-cookie': cookies } : {}) }
+}
+
+function headText(response: Response): string {
+  const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\n`)
+  return `${response.status}\n${headers.join('')}\n`
+}
+
+function withHead(response: Response, body: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from(headText(response), 'latin1'), body])
+}
