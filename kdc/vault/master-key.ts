@@ -1,12 +1,10 @@
-import { constants } from 'node:fs'
-import { type FileHandle, open, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { equalBytes, sha256 } from '#primitives'
 import { concatBytes, fromBase64url, toBase64url } from '../../shared/bytes.js'
 import { SIZE } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
-import { OrthrusError } from '../../shared/errors.js'
-import { syncFolder } from '../store/level/folder.js'
+import type { OrthrusError } from '../../shared/errors.js'
+import { invalidFile, MASTER_KEY_FILE } from '../../shared/keytab/private-file.js'
+import { readPrivateFile, writePrivateFile } from '../../shared/keytab/private-file.node.js'
 
 /** The bytes of a master key, for the vault and its file. */
 export let revealMasterKey: (key: MasterKey) => Uint8Array
@@ -41,90 +39,35 @@ export class MasterKey {
 
 const FIRST_LINE = '# orthrus master key 1'
 const PREFIX = 'orthrusmaster1_'
-const OTHERS = 0o077
+
+export interface MasterKeyFileOptions {
+  /** Accepts a file that others can read, or that a symbolic link leads to, as containers mount secrets. */
+  readonly allowReadableMasterKey?: boolean
+}
 
 /**
  * Draws a key and writes it to a new file of mode 0600; both file and name are on stable storage when it resolves.
- * @throws OrthrusError `keytab_invalid` where there is such a file already, or it cannot be written.
+ * @throws OrthrusError `keytab_invalid` where there is such a file already, or it cannot be written
  */
 export async function createMasterKey(path: string, random: RandomSource): Promise<MasterKey> {
   const key = new MasterKey(random(SIZE.KEY))
-  const file = await open(path, 'wx', 0o600).catch(cause => {
-    if (codeOf(cause) === 'EEXIST')
-      throw invalid(path, 'exists already', 'it is never written over: move it away')
-    throw invalid(path, `cannot be made: ${codeOf(cause)}`, 'check the folder that it goes into', cause)
-  })
-  try {
-    await writeSynced(file, formatMasterKey(key))
-    await syncFolder(dirname(path))
-  } catch (cause) {
-    // A file that is cut off would be in the way of the next attempt.
-    await rm(path, { force: true })
-    throw invalid(path, `cannot be written: ${codeOf(cause)}`, 'is the disk full?', cause)
-  }
+  await writePrivateFile(MASTER_KEY_FILE, path, formatMasterKey(key))
   return key
 }
 
 /**
- * What is checked is the file that was opened, not the name.
- * @throws OrthrusError `keytab_invalid` where it is missing, no plain file, somebody else's, readable by others, or not
- * a master key as it was written.
+ * The master key in a file, which is judged as every private file is (`shared/keytab/private-file.ts`).
+ * @throws OrthrusError `keytab_invalid` where it is missing, not private, or not a master key as it was written
  */
-export async function readMasterKey(path: string): Promise<MasterKey> {
-  const file = await openPlain(path)
-  try {
-    await requirePrivate(file, path)
-    return parseMasterKey(path, await file.readFile('latin1'))
-  } finally {
-    await file.close()
-  }
-}
-
-async function writeSynced(file: FileHandle, text: string): Promise<void> {
-  try {
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-async function openPlain(path: string): Promise<FileHandle> {
-  try {
-    // Not blocking, as opening a pipe would wait for a writer.
-    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
-  } catch (cause) {
-    const code = codeOf(cause)
-    if (code === 'ENOENT')
-      throw invalid(path, 'does not exist', 'restore it from a backup: nothing else opens the database')
-    if (code === 'ELOOP') throw invalid(path, 'is a symbolic link', 'put the file itself in its place')
-    throw invalid(path, `cannot be opened: ${code}`, 'check who owns it and its mode', cause)
-  }
-}
-
-async function requirePrivate(file: FileHandle, path: string): Promise<void> {
-  const stat = await file.stat()
-  if (!stat.isFile()) throw invalid(path, 'is no plain file', 'put the file itself in its place')
-  if (stat.size !== FILE_BYTES) throw altered(path)
-  if (process.platform !== 'win32' && (stat.mode & OTHERS) !== 0) {
-    throw invalid(path, 'can be read by others', `run: chmod 600 ${path}`)
-  }
-  const user = process.getuid?.()
-  if (user !== undefined && user !== 0 && stat.uid !== user) {
-    throw invalid(
-      path,
-      'belongs to another user',
-      `run the KDC as the user who owns it, or: chown ${user} ${path}`,
-    )
-  }
+export async function readMasterKey(path: string, options: MasterKeyFileOptions = {}): Promise<MasterKey> {
+  const allowReadable = options.allowReadableMasterKey === true
+  return parseMasterKey(path, await readPrivateFile(MASTER_KEY_FILE, path, { allowReadable }))
 }
 
 function formatMasterKey(key: MasterKey): string {
   const bytes = revealMasterKey(key)
   return `${FIRST_LINE}\n${PREFIX}${toBase64url(concatBytes(bytes, checkOf(bytes)))}\n`
 }
-
-const FILE_BYTES = formatMasterKey(new MasterKey(new Uint8Array(SIZE.KEY))).length
 
 function parseMasterKey(path: string, text: string): MasterKey {
   const start = `${FIRST_LINE}\n${PREFIX}`
@@ -144,14 +87,11 @@ function checkOf(bytes: Uint8Array): Uint8Array {
   return sha256(bytes).subarray(0, SIZE.CHECK)
 }
 
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
-}
-
 function altered(path: string): OrthrusError {
-  return invalid(path, 'is not a master key as it was written', 'restore it from a backup')
-}
-
-function invalid(path: string, reason: string, hint: string, cause?: unknown): OrthrusError {
-  return new OrthrusError('keytab_invalid', `the master key ${path} ${reason}`, { final: true, hint, cause })
+  return invalidFile(
+    MASTER_KEY_FILE,
+    path,
+    'is not a master key as it was written',
+    'restore it from a backup',
+  )
 }

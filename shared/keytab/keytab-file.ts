@@ -1,11 +1,14 @@
+import { requirePath } from './keytab-path.js'
+
 /** Where there are no files. `keytab-file.node.ts` has the same function. */
 
 export interface KeytabFileOptions {
-  /** Takes a file that others can read, as containers mount secrets. */
+  /** Accepts a file that others can read, or that a symbolic link leads to, as containers mount secrets. */
   readonly allowReadableKeytab?: boolean
 }
 
 /** @throws TypeError always: a browser has no files */
-export async function readKeytabFile(_path: string, _options?: KeytabFileOptions): Promise<string> {
+export async function readKeytabFile(path: string, _options?: KeytabFileOptions): Promise<string> {
+  requirePath(path)
   throw new TypeError('there are no files here: pass the text of the keytab, { keytab: { text } }')
 }

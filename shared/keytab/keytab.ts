@@ -15,41 +15,83 @@ export interface KeytabEntry {
 
 const FIRST_LINE = '# orthrus keytab 1'
 const KEY_PREFIX = 'orthruskey1_'
-/** Of a line. */
+/** How many fields a line has. */
 const FIELDS = 3
 
-/** @throws TypeError where a key stands twice or none at all */
+/** @throws TypeError where there is no key */
 export function formatKeytab(entries: readonly KeytabEntry[]): string {
   const lines = entries.map(({ principal, kvno, key }) => {
     const bytes = revealKey(key)
     const checked = concatBytes(bytes, checkOf(principal, kvno, bytes))
     return `${principal} ${kvno} ${KEY_PREFIX}${toBase64url(checked)}`
   })
-  if (lines.length === 0) throw new TypeError('a keytab holds one key at least')
+  if (lines.length === 0) throw new TypeError('a keytab has at least one key')
   return `${[FIRST_LINE, ...lines].join('\n')}\n`
 }
 
+/** Whether a text is a keytab or a part of one, whatever became of its lines. */
+export function looksLikeKeytab(text: string): boolean {
+  return text.includes(KEY_PREFIX) || text.includes(FIRST_LINE)
+}
+
 /**
- * One key a line; what is cut off, edited or renamed is told from a wrong key.
- * @throws OrthrusError `keytab_invalid`, with the number of the line
+ * One key a line. A line that was cut off, edited or renamed is told from a wrong key.
+ * @throws OrthrusError `keytab_invalid`, with the number of the line and never its key
  */
 export function parseKeytab(text: string): KeytabEntry[] {
-  if (!text.startsWith(`${FIRST_LINE}\n`)) throw invalid(1, `the first line is not "${FIRST_LINE}"`)
+  requireForm(text)
   const entries: KeytabEntry[] = []
   const seen = new Set<string>()
-  // Line by line: a list of all would take many times the text.
+  // Line by line: a list of all lines would take many times the memory of the text.
   for (let from = 0, number = 1, end = 0; from < text.length; from = end + 1, number++) {
     end = text.indexOf('\n', from)
-    if (end < 0) throw invalid(number, 'no line break at the end: it was cut off')
+    if (end < 0) throw unended(text.slice(from), number)
     if (text[from] === '#') continue
     const entry = parseLine(text.slice(from, end), number)
     const name = `${entry.principal} ${entry.kvno}`
-    if (seen.has(name)) throw invalid(number, `${name} stands twice`)
+    if (seen.has(name)) throw invalid(number, `${name} is there twice`)
     seen.add(name)
     entries.push(entry)
   }
-  if (entries.length === 0) throw invalid(1, 'no key is in it')
+  if (entries.length === 0) throw invalid(1, 'there is no key in it')
   return entries
+}
+
+/** What editors, checkouts and mistaken options do to the whole of a keytab. @throws OrthrusError `keytab_invalid` */
+function requireForm(text: string): void {
+  if (text === '') throw invalid(1, 'it is empty')
+  if (text.startsWith('\uFEFF')) {
+    throw invalid(
+      1,
+      'it starts with a byte order mark, which some editors add',
+      'save it as UTF-8 without one',
+    )
+  }
+  const lines = text.indexOf('\r')
+  if (lines >= 0) {
+    const hint =
+      'convert it with dos2unix, or copy it again as a binary file; in git, keytabs are "*.keytab -text"'
+    throw invalid(1, 'its lines end in CR LF, as on Windows, and must end in LF', hint)
+  }
+  if (text.startsWith(`${FIRST_LINE}\n`)) return
+  const hint = looksLikeKeytab(text)
+    ? undefined
+    : 'the path of a keytab is given as keytab: PATH, without { text }'
+  throw invalid(1, `the first line is not "${FIRST_LINE}"`, hint)
+}
+
+/** The check at the end of a line tells whether only what follows it is missing. */
+function unended(line: string, number: number): OrthrusError {
+  try {
+    if (!line.startsWith('#')) parseLine(line, number)
+  } catch {
+    return invalid(number, 'it was cut off here: the line is not whole, and has no line break at its end')
+  }
+  return invalid(
+    number,
+    'the line break at its end is missing: it was trimmed or cut off',
+    'where a shell or a secret store trimmed it, add a line break; else copy it again from where it was made',
+  )
 }
 
 function parseLine(line: string, number: number): KeytabEntry {
@@ -66,10 +108,10 @@ function parseLine(line: string, number: number): KeytabEntry {
 
 function parseKey(secret: string, principal: Principal, kvno: number, line: number): LongTermKey {
   const bytes = secret.startsWith(KEY_PREFIX) ? bytesFrom(secret.slice(KEY_PREFIX.length)) : undefined
-  if (bytes?.length !== SIZE.KEY + SIZE.CHECK) throw invalid(line, 'the key is cut off or not a key')
+  if (bytes?.length !== SIZE.KEY + SIZE.CHECK) throw invalid(line, 'its key is cut off or is not a key')
   const key = bytes.slice(0, SIZE.KEY)
   if (!equalBytes(bytes.subarray(SIZE.KEY), checkOf(principal, kvno, key))) {
-    throw invalid(line, 'the check fails: the line was altered, or belongs to another principal or kvno')
+    throw invalid(line, 'its check fails: the line was altered, or belongs to another principal or kvno')
   }
   return new LongTermKey(key)
 }
@@ -90,11 +132,11 @@ function checkOf(principal: Principal, kvno: number, key: Uint8Array): Uint8Arra
   return sha256(covered).subarray(0, SIZE.CHECK)
 }
 
-function invalid(line: number, reason: string): OrthrusError {
-  return new OrthrusError('keytab_invalid', `line ${line} of the keytab: ${reason}`, {
-    final: true,
-    hint: 'copy it again from where it was made, or make the principal anew: orthrus admin remove, then add',
-  })
+const COPY_AGAIN =
+  'copy it again from where it was made, or make the principal again: orthrus admin remove, then add'
+
+function invalid(line: number, reason: string, hint: string = COPY_AGAIN): OrthrusError {
+  return new OrthrusError('keytab_invalid', `line ${line} of the keytab: ${reason}`, { final: true, hint })
 }
 
 /**

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { open, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { syncFolder } from '../../../shared/folder.node.js'
 import { COMMITS_FILE } from './commit-count.js'
-import { isDatabaseFile, readFolder, syncFolder } from './folder.js'
+import { isDatabaseFile, readFolder } from './folder.js'
 
 /**
  * What a database was like when it was closed in order: its files, their sizes and when they were last changed. Of one

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncFolder } from './folder.js'
+import { syncFolder } from '../../../shared/folder.node.js'
 
 /**
  * How many commits the database must have, in a file beside it: LevelDB takes a log that lost its end for one whose

@@ -1,5 +1,5 @@
-import { copyFile, link, mkdir, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { copyFile, link, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 
 /** The folder that LevelDB works in, as files. */
 
@@ -10,28 +10,6 @@ const TRIAL = 'trial-'
 const PROBE = 'probe.tmp'
 /** What LevelDB needs beyond its logs to open again: a manifest, a new log. */
 const SPARE_BYTES = 1 << 20
-
-/** Makes names durable. Windows has no such call. */
-export async function syncFolder(directory: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-/** Makes the folder for its owner alone; one that exists is left as it is. */
-export async function createFolder(directory: string): Promise<void> {
-  const first = await mkdir(directory, { recursive: true, mode: 0o700 })
-  if (first === undefined) return
-  // The name of each that was made stands in the one above it.
-  const highest = resolve(first)
-  for (let made = resolve(directory); made.length >= highest.length; made = dirname(made)) {
-    await syncFolder(dirname(made))
-  }
-}
 
 /** What a folder holds; nothing where there is none. */
 export async function readFolder(directory: string): Promise<string[]> {

@@ -2,19 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { OrthrusError } from '../../../shared/errors.js'
+import { createFolder, syncFolder } from '../../../shared/folder.node.js'
 import type { Logger } from '../../../shared/logger.js'
 import { endRest, isAtRest, recordRest } from './clean-close.js'
 import { COMMITS_FILE, readCommits } from './commit-count.js'
 import { damaged, explainFailure, levelCode } from './failure.js'
-import {
-  createFolder,
-  isDatabaseFile,
-  isTableFile,
-  readFolder,
-  removeTrials,
-  syncFolder,
-  withTrialFolder,
-} from './folder.js'
+import { isDatabaseFile, isTableFile, readFolder, removeTrials, withTrialFolder } from './folder.js'
 import { isWholeTable } from './table-check.js'
 import { decodeTally, EMPTY_TALLY, TALLY_KEY, type Tally, toggleRecord } from './tally.js'
 

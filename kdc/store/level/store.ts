@@ -1,3 +1,4 @@
+import { syncFolder } from '../../../shared/folder.node.js'
 import { type Logger, silentLogger } from '../../../shared/logger.js'
 import {
   requireChanges,
@@ -11,7 +12,7 @@ import type { Change, Listed, Page, RecordKind, Store, Stored, WatchListener } f
 import { recordRest } from './clean-close.js'
 import { CommitsFile } from './commit-count.js'
 import { explainFailure } from './failure.js'
-import { requireSpace, syncFolder } from './folder.js'
+import { requireSpace } from './folder.js'
 import { createDatabase, type OpenDatabase, openDatabase } from './open.js'
 import { decodeStored, encodeStep, keyOf, nextTally, type Step } from './step.js'
 import { encodeTally, TALLY_KEY, type Tally } from './tally.js'

@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { type FileHandle, link, lstat, open, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { codeOf, exists, syncFolder } from '../folder.node.js'
+import {
+  type FileFacts,
+  invalidFile,
+  type PrivateFileKind,
+  type PrivateFileOptions,
+  requirePrivate,
+  unopened,
+} from './private-file.js'
+
+/** Reads and makes the files that hold keys. Each is opened once, and from then on known by its handle. */
+
+// Windows has neither flag.
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
+const NON_BLOCKING = constants.O_NONBLOCK ?? 0
+
+/**
+ * The text of a private file. What is judged is the file that was opened, not the name.
+ * @throws OrthrusError `keytab_invalid` as `requirePrivate`, or where it cannot be opened or read
+ */
+export async function readPrivateFile(
+  kind: PrivateFileKind,
+  path: string,
+  options: PrivateFileOptions = {},
+): Promise<string> {
+  const file = await openToRead(kind, path, options)
+  try {
+    const facts = await file.stat()
+    requirePrivate(kind, path, facts, process.getuid?.(), options)
+    return await readWhole(kind, path, file, facts)
+  } finally {
+    await file.close()
+  }
+}
+
+async function openToRead(
+  kind: PrivateFileKind,
+  path: string,
+  options: PrivateFileOptions,
+): Promise<FileHandle> {
+  const follow = options.allowReadable === true ? 0 : NO_FOLLOW
+  try {
+    // Not blocking, because opening a pipe would wait for a writer.
+    return await open(path, constants.O_RDONLY | NON_BLOCKING | follow)
+  } catch (cause) {
+    throw unopened(kind, path, codeOf(cause), options, cause)
+  }
+}
+
+/** No more than the size that was judged: a file may grow while it is read. */
+async function readWhole(
+  kind: PrivateFileKind,
+  path: string,
+  file: FileHandle,
+  { size }: FileFacts,
+): Promise<string> {
+  const bytes = Buffer.alloc(size + 1)
+  let length = 0
+  for (;;) {
+    const { bytesRead } = await file.read(bytes, length, bytes.length - length)
+    if (bytesRead === 0) break
+    length += bytesRead
+  }
+  if (length !== size)
+    throw invalidFile(kind, path, 'changed while it was read', 'try again when it is whole')
+  return bytes.toString('utf8', 0, length)
+}
+
+/** A private file under a temporary name: so that nothing is registered whose key could not be written down. */
+export interface PrivatePlace {
+  /** For its owner alone, on stable storage, whole or not at all, and never over a file that exists. */
+  write(text: string): Promise<void>
+  /** Removes what was not written. */
+  abandon(): Promise<void>
+}
+
+/**
+ * Everything goes through the one handle: whoever may write the folder can put another file under either name, but
+ * sees nothing of the key, and is noticed.
+ * @throws OrthrusError `keytab_invalid` where the file exists or cannot be written
+ */
+export async function reservePrivateFile(kind: PrivateFileKind, path: string): Promise<PrivatePlace> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  const file = await explained(kind, path, async () => {
+    if (await exists(path)) throw Object.assign(new Error(), { code: 'EEXIST' })
+    return await openNew(temporary)
+  })
+  let closing: Promise<void> | undefined
+  const abandon = (): Promise<void> => {
+    closing ??= file.close().finally(() => unlink(temporary).catch(() => undefined))
+    return closing
+  }
+  const write = (text: string): Promise<void> =>
+    explained(kind, path, () => fill(kind, file, { temporary, path }, text)).finally(abandon)
+  return { write, abandon }
+}
+
+/** At once, where nothing has to be done between. @throws OrthrusError as `reservePrivateFile` */
+export async function writePrivateFile(kind: PrivateFileKind, path: string, text: string): Promise<void> {
+  const place = await reservePrivateFile(kind, path)
+  await place.write(text)
+}
+
+async function openNew(path: string): Promise<FileHandle> {
+  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW, 0o600)
+  try {
+    // What the process masks, or the folder hands down, does not matter then.
+    await file.chmod(0o600)
+    return file
+  } catch (cause) {
+    await file.close()
+    await unlink(path).catch(() => undefined)
+    throw cause
+  }
+}
+
+interface Names {
+  readonly temporary: string
+  readonly path: string
+}
+
+async function fill(
+  kind: PrivateFileKind,
+  file: FileHandle,
+  { temporary, path }: Names,
+  text: string,
+): Promise<void> {
+  await file.writeFile(text)
+  await file.sync()
+  // A link fails where the name is taken; a rename would replace what is there.
+  await link(temporary, path)
+  const [written, named] = [await file.stat({ bigint: true }), await lstat(path, { bigint: true })]
+  if (written.ino !== named.ino || written.dev !== named.dev) {
+    throw invalidFile(
+      kind,
+      path,
+      'is another file than the one that was written',
+      `somebody else can write ${dirname(path)}: look at both, and write keys where only you can`,
+    )
+  }
+  await syncFolder(dirname(path))
+}
+
+async function explained<T>(kind: PrivateFileKind, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === 'OrthrusError') throw cause
+    throw unwritten(kind, path, cause)
+  }
+}
+
+function unwritten(kind: PrivateFileKind, path: string, cause: unknown): Error {
+  const code = codeOf(cause)
+  if (code === 'EEXIST')
+    return invalidFile(kind, path, 'exists already', `move it away, or ${kind.hintIfTaken}`)
+  return invalidFile(kind, path, `could not be written: ${code}`, hintOn(code, path), cause)
+}
+
+function hintOn(code: string, path: string): string {
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return 'the disk is full: free some space'
+  return `check that the folder ${dirname(path)} exists, and that you may write into it`
+}

@@ -1,0 +1,121 @@
+import { OrthrusError } from '../errors.js'
+
+/**
+ * How a file that holds a key is judged, whoever reads it: a keytab, the administrator's keytab, the master key. The
+ * same rule, words and way out for each; `private-file.node.ts` reads and makes them.
+ */
+
+export interface PrivateFileKind {
+  /** What it is called in a message. */
+  readonly name: string
+  /** The option that accepts a file that others can read: on the command line, and in a program. */
+  readonly flag: string
+  readonly option: string
+  /** What to do where there is no such file. */
+  readonly hintIfMissing: string
+  /** What to do where there is one already, besides moving it away. */
+  readonly hintIfTaken: string
+  /** Bytes. */
+  readonly sizeMax: number
+}
+
+export const KEYTAB_FILE: PrivateFileKind = {
+  name: 'keytab',
+  flag: '--allow-readable-keytab',
+  option: 'allowReadableKeytab',
+  hintIfMissing: 'make one with: orthrus admin add NAME',
+  hintIfTaken: 'name another with --out',
+  sizeMax: 1024 * 1024,
+}
+
+export const MASTER_KEY_FILE: PrivateFileKind = {
+  name: 'master key',
+  flag: '--allow-readable-master-key',
+  option: 'allowReadableMasterKey',
+  hintIfMissing: 'restore it from a backup: nothing else opens the database',
+  hintIfTaken: 'make the realm in another folder: a master key is never written over',
+  sizeMax: 1024,
+}
+
+export interface PrivateFileOptions {
+  /** Accepts a file that others can read, or that a symbolic link leads to, as containers mount secrets. */
+  readonly allowReadable?: boolean
+}
+
+/** What the system says about a file. */
+export interface FileFacts {
+  readonly mode: number
+  readonly uid: number
+  /** Bytes. */
+  readonly size: number
+  isFile(): boolean
+}
+
+const ROOT = 0
+/** The bits of a mode that let anybody but the owner do anything. */
+const OTHERS = 0o077
+
+/**
+ * The rule: a plain file that belongs to the user who reads it or to root, and that nobody else can read or write.
+ * `allowReadable` sets the mode aside, and never the owner: whoever owns the file chooses the key in it. It does not
+ * tell reading from writing, because whoever can read a key can already do all that the key can do.
+ * @param user who reads it; `undefined` on Windows, which has neither such owners nor such modes
+ * @throws OrthrusError `keytab_invalid`, with what to do
+ */
+export function requirePrivate(
+  kind: PrivateFileKind,
+  path: string,
+  facts: FileFacts,
+  user: number | undefined,
+  { allowReadable = false }: PrivateFileOptions = {},
+): void {
+  if (!facts.isFile()) throw invalidFile(kind, path, 'is not a plain file', 'name the file itself')
+  if (facts.size > kind.sizeMax) {
+    throw invalidFile(kind, path, `is larger than ${kind.sizeMax} bytes`, `is it a ${kind.name}?`)
+  }
+  if (user === undefined) return
+  if (facts.uid !== user && facts.uid !== ROOT) {
+    const hint = `it must belong to the user who reads it, or to root: run this as its owner, or: chown ${user} ${path}`
+    throw invalidFile(kind, path, `belongs to another user (uid ${facts.uid})`, hint)
+  }
+  if (!allowReadable && (facts.mode & OTHERS) !== 0) {
+    const mode = (facts.mode & 0o777).toString(8)
+    const hint = `run: chmod 600 ${path}; ${wayOut(kind)}`
+    throw invalidFile(kind, path, `can be read or changed by others (mode ${mode})`, hint)
+  }
+}
+
+/** The file could not be opened. @param code the system's, as `ENOENT` */
+export function unopened(
+  kind: PrivateFileKind,
+  path: string,
+  code: string,
+  { allowReadable = false }: PrivateFileOptions,
+  cause: unknown,
+): OrthrusError {
+  if (code === 'ENOENT') return invalidFile(kind, path, 'does not exist', kind.hintIfMissing)
+  // How Linux and macOS, and FreeBSD, say that they were told to follow no link.
+  if (!allowReadable && (code === 'ELOOP' || code === 'EMLINK')) {
+    return invalidFile(kind, path, 'is a symbolic link', `name the file itself; ${wayOut(kind)}`)
+  }
+  const hint =
+    code === 'EACCES' || code === 'EPERM'
+      ? 'the user who runs this may not read it, or may not enter a folder above it: check their owner and mode'
+      : 'check the file and the folders above it'
+  return invalidFile(kind, path, `cannot be opened: ${code}`, hint, cause)
+}
+
+function wayOut({ flag, option }: PrivateFileKind): string {
+  return `where a container mounts it like this: ${flag}, or ${option}: true`
+}
+
+/** @param reason what is wrong with the file; neither it nor the hint may quote what is in the file. */
+export function invalidFile(
+  { name }: PrivateFileKind,
+  path: string,
+  reason: string,
+  hint: string,
+  cause?: unknown,
+): OrthrusError {
+  return new OrthrusError('keytab_invalid', `the ${name} ${path} ${reason}`, { final: true, hint, cause })
+}
