@@ -24,7 +24,7 @@ export function withConnection(command: Command): Command {
     .option('--kdc <url>', `where the KDC listens (ORTHRUS_KDC; else ${DEFAULT_KDC})`)
     .option('--keytab <file>', 'whose key to use (ORTHRUS_KEYTAB)')
     .option('--principal <name>', 'which principal of the keytab, where it has several')
-    .option('--allow-readable-keytab', 'take a keytab that others can read, as containers mount secrets')
+    .option('--allow-readable-keytab', 'accept a keytab that others can read, as containers mount secrets')
     .option('--json', 'answer in JSON')
 }
 

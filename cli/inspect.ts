@@ -22,7 +22,7 @@ export function inspectCommand(terminal: Terminal): Command {
     .description('say what a keytab, credential or ticket is and, with the key, what is in it')
     .argument('<file-or-text>', 'a file, or the text itself; - reads standard input')
     .option('--keytab <file>', "the service's keytab, to open a ticket with")
-    .option('--allow-readable-keytab', 'take a keytab that others can read')
+    .option('--allow-readable-keytab', 'accept a keytab that others can read, as containers mount secrets')
     .option('--json', 'answer in JSON')
     .action((what: string, options: InspectOptions) => inspect(terminal, what, options))
 }

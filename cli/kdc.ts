@@ -11,6 +11,7 @@ import { answer, type Terminal } from './terminal.js'
 interface KdcOptions {
   readonly data: string
   readonly listen: { readonly host: string; readonly port: number }
+  readonly allowReadableMasterKey?: boolean
   readonly allowOrigin: string[]
   readonly logLevel: string
   readonly json?: boolean
@@ -30,6 +31,10 @@ export function kdcCommand(terminal: Terminal): Command {
       parseListen,
       parseListen(DEFAULT_LISTEN),
     )
+    .option(
+      '--allow-readable-master-key',
+      'accept a master.key that others can read, as containers mount secrets',
+    )
     .option('--allow-origin <origin>', 'let pages of this origin connect; may be repeated', collect, [])
     .option('--log-level <level>', 'debug, info, warn or error; the log goes to standard error', 'info')
     .option('--json', 'say in JSON where it listens')
@@ -48,6 +53,7 @@ async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
   })
   const kdc: RunningKdc = await startKdc({
     dataDirectory: options.data,
+    allowReadableMasterKey: options.allowReadableMasterKey === true,
     listen: options.listen,
     allowedOrigins: options.allowOrigin,
     logger,

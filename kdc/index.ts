@@ -29,5 +29,5 @@ export {
   type Stored,
   type WatchListener,
 } from './store/store.js'
-export { createMasterKey, MasterKey, readMasterKey } from './vault/master-key.js'
+export { createMasterKey, MasterKey, type MasterKeyFileOptions, readMasterKey } from './vault/master-key.js'
 export { Vault } from './vault/vault.js'

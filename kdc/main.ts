@@ -15,12 +15,12 @@ import { sturdyLogger } from './report/failsafe-logger.js'
 import { openLevelStore } from './store/level/store.js'
 import type { Store } from './store/store.js'
 import { KdcServer } from './transport/server.js'
-import { type MasterKey, readMasterKey } from './vault/master-key.js'
+import { type MasterKey, type MasterKeyFileOptions, readMasterKey } from './vault/master-key.js'
 import { Vault } from './vault/vault.js'
 
 /** Where the realm is kept: a folder that `orthrus init` made, or a store and the key that its records are under. */
 export type KdcData =
-  | { readonly dataDirectory: string; readonly masterKey?: MasterKey }
+  | ({ readonly dataDirectory: string; readonly masterKey?: MasterKey } & MasterKeyFileOptions)
   | { readonly store: Store; readonly masterKey: MasterKey }
 
 export interface KdcSettings {
@@ -95,7 +95,8 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
 async function openVault(options: KdcData, random: RandomSource, logger: Logger): Promise<Vault> {
   if ('store' in options) return new Vault(options.store, options.masterKey, random)
   const { dataDirectory } = options
-  const masterKey = options.masterKey ?? (await readMasterKey(join(dataDirectory, DATA_FILES.MASTER_KEY)))
+  const masterKey =
+    options.masterKey ?? (await readMasterKey(join(dataDirectory, DATA_FILES.MASTER_KEY), options))
   const store = await openLevelStore(join(dataDirectory, DATA_FILES.DATABASE), { create: false, logger })
   return new Vault(store, masterKey, random)
 }

@@ -75,6 +75,36 @@ describe('keytabs', () => {
     }
   })
 
+  it.each([
+    ['ends its lines as Windows does', (text: string) => text.replaceAll('\n', '\r\n'), /CR LF.*dos2unix/],
+    ['starts with a byte order mark', (text: string) => `\uFEFF${text}`, /byte order mark.*UTF-8/],
+    [
+      'was trimmed',
+      (text: string) => text.trimEnd(),
+      /line 3 .*line break at its end is missing.*secret store/,
+    ],
+    [
+      'was cut off within a line',
+      (text: string) => text.slice(0, -9),
+      /line 3 .*cut off here.*copy it again/,
+    ],
+    ['is empty', () => '', /it is empty/],
+    ['is a path', () => 'web.keytab', /given as keytab: PATH/],
+    [
+      'lost its first line',
+      (text: string) => text.slice(text.indexOf('\n') + 1),
+      /line 1 .*first line is not.*copy it/,
+    ],
+  ])('that %s: the cause is named, and what to do', (_, change, said) => {
+    const text = change(texts.keytab.good[0]?.text ?? '')
+    expect(() => parseKeytab(text)).toThrow(
+      expect.objectContaining({ code: 'keytab_invalid', message: expect.stringMatching(said) }),
+    )
+    expect(() => parseKeytab(text)).toThrow(
+      expect.objectContaining({ message: expect.not.stringMatching(/q0HUnfHx|p_av32Ry/) }),
+    )
+  })
+
   it('give one principal its keys, the highest kvno first', () => {
     const entries = parseKeytab(texts.keytab.good[0]?.text ?? '').reverse()
     expect(selectPrincipal(entries).map(entry => entry.kvno)).toEqual([3, 2])

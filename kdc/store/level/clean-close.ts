@@ -16,7 +16,7 @@ const REST_FILE = 'REST'
 export async function recordRest(directory: string): Promise<void> {
   const path = join(directory, REST_FILE)
   try {
-    const handle = await open(path, 'w', 0o600)
+    const handle = await open(path, 'wx', 0o600)
     try {
       await handle.writeFile(await lineOf(directory))
       await handle.sync()

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncFolder } from '../../../shared/folder.node.js'
+import { codeOf, syncFolder } from '../../../shared/folder.node.js'
 
 /**
  * How many commits the database must have, in a file beside it: LevelDB takes a log that lost its end for one whose
@@ -22,7 +23,7 @@ export async function readCommits(directory: string): Promise<number | undefined
   try {
     line = await readFile(join(directory, COMMITS_FILE), 'latin1')
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0
+    if (codeOf(error) === 'ENOENT') return 0
     throw error
   }
   const commits = Number(LINE.exec(line)?.[1])
@@ -39,7 +40,9 @@ export class CommitsFile {
 
   static async open(directory: string, commits: number): Promise<CommitsFile> {
     const path = join(directory, COMMITS_FILE)
-    const handle = await open(path, 'r+', 0o600).catch(() => open(path, 'wx+', 0o600))
+    // Not through a link: the file that it leads to would be written to.
+    const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0)
+    const handle = await open(path, flags, 0o600)
     await handle.write(lineOf(commits), 0)
     await handle.sync()
     await syncFolder(directory)

@@ -1,5 +1,6 @@
 import { copyFile, link, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { codeOf } from '../../../shared/folder.node.js'
 
 /** The folder that LevelDB works in, as files. */
 
@@ -16,7 +17,7 @@ export async function readFolder(directory: string): Promise<string[]> {
   try {
     return await readdir(directory)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    if (codeOf(error) === 'ENOENT') return []
     throw error
   }
 }
@@ -71,8 +72,9 @@ export async function requireSpace(directory: string): Promise<void> {
     if (name.endsWith('.log')) bytes += 2 * (await stat(join(directory, name))).size
   }
   const probe = join(directory, PROBE)
+  await rm(probe, { force: true })
   try {
-    const handle = await open(probe, 'w', 0o600)
+    const handle = await open(probe, 'wx', 0o600)
     try {
       // Random, as some file systems keep what repeats in no space at all.
       const block = crypto.getRandomValues(new Uint8Array(1 << 16))

@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readKeytabFile as readWithoutFiles } from '../../../shared/keytab/keytab-file.js'
 import { readKeytabFile } from '../../../shared/keytab/keytab-file.node.js'
@@ -41,7 +42,7 @@ describe('a keytab file', () => {
   })
 
   it('is no folder', async () => {
-    await expect(readKeytabFile(folder)).rejects.toEqual(refused(/no plain file/))
+    await expect(readKeytabFile(folder)).rejects.toEqual(refused(/not a plain file/))
   })
 
   it('is not as large as a disk', async () => {
@@ -50,6 +51,25 @@ describe('a keytab file', () => {
   })
 
   it('does not exist where there are no files', async () => {
-    await expect(readWithoutFiles(path)).rejects.toThrow(TypeError)
+    await expect(readWithoutFiles(path)).rejects.toThrow(/there are no files here.*text/)
+  })
+
+  it('is not its own text, of which nothing is quoted', async () => {
+    const secret = 'q0HUnfHx4sbqsut9xGSrxvZdsVOlW9FZCUP287Q7Sjv27pMN'
+    const line = `orders@demo.example 3 orthruskey1_${secret}`
+    const texts = [
+      `# orthrus keytab 1\n${line}\n`,
+      `# orthrus keytab 1\r\n${line}`,
+      line,
+      '# orthrus keytab 1',
+    ]
+    for (const text of texts) {
+      for (const read of [readKeytabFile, readWithoutFiles]) {
+        const error: unknown = await read(text).catch(error => error)
+        expect(error).toBeInstanceOf(TypeError)
+        expect(String(error)).toMatch(/pass the text as \{ keytab: \{ text \} \}/)
+        expect(inspect(error, { showHidden: true, depth: null })).not.toContain(secret.slice(0, 8))
+      }
+    }
   })
 })
