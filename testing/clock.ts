@@ -3,48 +3,91 @@ import type { Timers } from '../shared/timers.js'
 
 /** A clock that moves only when it is told to, with timers that follow it. */
 export interface TestClock extends Clock, Timers {
-  /** Lets so many milliseconds pass, on both of its readings; timers that fall due run in their order. */
+  /** Lets time pass, milliseconds, on both readings. Timers that fall due run in their order. */
   advance(milliseconds: number): void
   /**
-   * Sets the wall clock, as an operator or a wrong time server does; no time passes. A service whose wall and monotonic
-   * clock part raises its floor, and clients wait for that: let some time `advance` afterwards.
+   * Sets the wall clock, as an operator or a wrong time server does, and no time passes. A service whose wall and
+   * monotonic clocks part raises its floor, and clients wait for that: `advance` a little afterwards.
    */
   set(now: number): void
 }
 
-interface Timer {
-  readonly due: number
-  readonly run: () => void
+/** @param start milliseconds since the epoch. Default: the start of 2026 */
+export function createTestClock(start = Date.UTC(2026, 0, 1)): TestClock {
+  return new ManualClock(start, 0)
 }
 
-/** @param start milliseconds since the epoch. */
-export function createTestClock(start = Date.UTC(2026, 0, 1)): TestClock {
-  let [offset, monotonic] = [start, 0]
-  const timers = new Set<Timer>()
-  const nextDue = (until: number): Timer | undefined =>
-    [...timers].filter(timer => timer.due <= until).sort((a, b) => a.due - b.due)[0]
-  return {
-    now: () => offset + monotonic,
-    monotonic: () => monotonic,
-    set(now) {
-      offset = now - monotonic
-    },
-    advance(milliseconds) {
-      const until = monotonic + milliseconds
-      for (let timer = nextDue(until); timer !== undefined; timer = nextDue(until)) {
-        timers.delete(timer)
-        monotonic = Math.max(monotonic, timer.due)
-        timer.run()
-      }
-      monotonic = until
-    },
-    setTimeout(run, milliseconds) {
-      const timer = { due: monotonic + milliseconds, run }
-      timers.add(timer)
-      return timer
-    },
-    clearTimeout(timer) {
-      timers.delete(timer as Timer)
-    },
+interface Wait {
+  readonly due: number
+  readonly run: () => void
+  /** Whether it would keep a process alive. */
+  isHeld: boolean
+}
+
+/** How the clock of a test works. What only this project's own tests need of it is in test/support/. */
+export class ManualClock implements TestClock {
+  /** The wall clock less the monotonic one. */
+  #offset: number
+  #monotonic: number
+  readonly #waits = new Map<object, Wait>()
+
+  constructor(wall: number, monotonic: number) {
+    this.#offset = wall - monotonic
+    this.#monotonic = monotonic
+  }
+
+  now(): number {
+    return this.#offset + this.#monotonic
+  }
+
+  monotonic(): number {
+    return this.#monotonic
+  }
+
+  set(now: number): void {
+    this.#offset = now - this.#monotonic
+  }
+
+  advance(milliseconds: number): void {
+    const until = this.#monotonic + Math.round(milliseconds)
+    while (this.runNext(until));
+    this.moveTo(until)
+  }
+
+  setTimeout(run: () => void, milliseconds: number): unknown {
+    if (!(milliseconds >= 0)) throw new RangeError(`a timer of ${milliseconds} ms`)
+    const wait: Wait = { due: this.#monotonic + Math.ceil(milliseconds), run, isHeld: true }
+    const timer = {
+      unref: () => {
+        wait.isHeld = false
+      },
+    }
+    this.#waits.set(timer, wait)
+    return timer
+  }
+
+  clearTimeout(timer: unknown): void {
+    this.#waits.delete(timer as object)
+  }
+
+  protected get waits(): readonly { readonly isHeld: boolean }[] {
+    return [...this.#waits.values()]
+  }
+
+  /** Time passes up to that monotonic reading, and nothing runs. */
+  protected moveTo(monotonic: number): void {
+    this.#monotonic = Math.max(this.#monotonic, monotonic)
+  }
+
+  /** Goes to the first timer that is due until then, and runs it. @returns whether there was one */
+  protected runNext(until: number): boolean {
+    const due = [...this.#waits].filter(([, wait]) => wait.due <= until)
+    const [next] = due.sort(([, a], [, b]) => a.due - b.due)
+    if (next === undefined) return false
+    const [timer, wait] = next
+    this.#waits.delete(timer)
+    this.moveTo(wait.due)
+    wait.run()
+    return true
   }
 }

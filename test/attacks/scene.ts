@@ -22,6 +22,9 @@ import { startRealm, type TestClock, type TestRealm, type TestRealmOptions } fro
 import { type Captured, deliver, HttpProxy, headerOf, type Relayed } from './http-proxy.js'
 import { WebSocketProxy } from './websocket-proxy.js'
 
+export { failureOf } from '../support/failure.js'
+export { passTime, turns, until } from '../support/turns.js'
+
 /** What reached a handler. */
 export interface Handled {
   readonly method: string
@@ -129,17 +132,6 @@ export async function startWorld({ connect, realm: options, ...guarded }: WorldO
   return { realm, clock: realm.clock, orders, http, kdc, web }
 }
 
-/** What a promise is rejected with. */
-export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
-  const nothing = Symbol('nothing')
-  const cause = await promise.then(
-    () => nothing,
-    reason => reason,
-  )
-  if (cause === nothing) throw new Error('it was not rejected')
-  return cause
-}
-
 /** That a service refused, as everybody on the way can read; whether type 06 is right only its client knows. */
 export function expectRefused(response: Relayed, code: WireCode, type: '05' | '06'): void {
   const challenge = parseChallenge(headerOf(response, 'www-authenticate'))
@@ -150,32 +142,4 @@ export function expectRefused(response: Relayed, code: WireCode, type: '05' | '0
   if (type === '05') {
     expect(openUnauthenticatedError(challenge?.error ?? new Uint8Array()).code).toBe(code)
   }
-}
-
-/** Lets what is under way come to where it waits for a clock; turns of the event loop, and no time. */
-export async function turns(count = 20): Promise<void> {
-  for (let i = 0; i < count; i++) await new Promise(resolve => setImmediate(resolve))
-}
-
-/** Waits, by turns of the event loop, until it is so. */
-export async function until(isSo: () => boolean): Promise<void> {
-  for (let i = 0; !isSo(); i++) {
-    if (i > 200_000) throw new Error('it never came to be')
-    await new Promise(resolve => setImmediate(resolve))
-  }
-}
-
-/** Moves the clock on, in steps, until the promise is settled. */
-export async function passTime<T>(clock: TestClock, promise: Promise<T>, step = 250): Promise<T> {
-  let settled = false
-  const settle = (): void => {
-    settled = true
-  }
-  promise.then(settle, settle)
-  for (let i = 0; !settled; i++) {
-    if (i > 400) throw new Error('it never settled')
-    await turns(10)
-    if (!settled) clock.advance(step)
-  }
-  return promise
 }

@@ -32,62 +32,38 @@ import { messageType } from '../../shared/encoding/message.js'
 import { type AsQuestion, createAsRequest, openAsReply } from '../../shared/exchange/as.js'
 import { createTgsRequest, openTgsReply, type TgsQuestion } from '../../shared/exchange/tgs.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
-import type { Logger } from '../../shared/logger.js'
 import type { Pattern } from '../../shared/pattern.js'
 import { type Principal, parsePrincipal, parseRealm, principalIn } from '../../shared/principal.js'
 import type { Grant, Reply } from '../../shared/ticket/grant.js'
 import { decodeTicket, type OpenedTicket, openTicket } from '../../shared/ticket/ticket.js'
-import type { Clock } from '../../shared/time.js'
 import { systemTimers } from '../../shared/timers.js'
+import { TestClock as Clock } from '../support/clock.js'
+import { TestLogger } from '../support/logger.js'
+
+export { START } from '../support/clock.js'
 
 /** A realm in memory, on a clock that the test moves, with everything a client would do for itself. */
 
 export const REALM = parseRealm('demo.example')
-export const START = 1_700_000_000_000
 export const ADDRESS = '192.0.2.1'
 
-export class TestClock implements Clock {
-  time: number
-  elapsed = 0
-
-  constructor(time = START) {
-    this.time = time
+export class TestClock extends Clock {
+  get time(): number {
+    return this.now()
   }
 
-  now(): number {
-    return this.time
+  set time(now: number) {
+    this.set(now)
   }
 
-  monotonic(): number {
-    return this.elapsed
+  get elapsed(): number {
+    return this.monotonic()
   }
 
-  /** Time passes. */
-  pass(milliseconds: number): void {
-    this.time += milliseconds
-    this.elapsed += milliseconds
-  }
-}
-
-/** Everything that was logged, for tests of what is in it. */
-export class TestLogger implements Logger {
-  readonly lines: { level: string; fields: Record<string, unknown>; message: string }[] = []
-
-  debug(fields: object, message: string): void {
-    this.#add('debug', fields, message)
-  }
-  info(fields: object, message: string): void {
-    this.#add('info', fields, message)
-  }
-  warn(fields: object, message: string): void {
-    this.#add('warn', fields, message)
-  }
-  error(fields: object, message: string): void {
-    this.#add('error', fields, message)
-  }
-
-  #add(level: string, fields: object, message: string): void {
-    this.lines.push({ level, fields: { ...fields }, message })
+  set elapsed(monotonic: number) {
+    const passed = monotonic - this.monotonic()
+    this.pass(passed)
+    this.step(-passed)
   }
 }
 

@@ -25,6 +25,7 @@ import { type Principal, parsePrincipal } from '../../shared/principal.js'
 import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'
 import { type SealedTicket, sealTicket, type TicketContent } from '../../shared/ticket/ticket.js'
 import { HOUR, MINUTE } from '../../shared/time.js'
+import { TestLogger } from '../support/logger.js'
 import { TestClock } from './clock.js'
 import { Connection, formatRequest, type RawRequest, type RawResponse } from './connection.js'
 
@@ -43,21 +44,6 @@ export const keytab = {
     { principal: ORDERS, kvno: 2, key: oldOrdersKey },
     { principal: BILLING, kvno: 1, key: billingKey },
   ]),
-}
-
-export interface LogLine {
-  readonly level: string
-  readonly fields: Record<string, unknown>
-  readonly message: string
-}
-
-/** A logger that keeps what it is told. */
-export function createLog() {
-  const lines: LogLine[] = []
-  const at = (level: string) => (fields: object, message: string) => {
-    lines.push({ level, fields: { ...fields }, message })
-  }
-  return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
 /** A ticket as its client has it. */
@@ -98,7 +84,7 @@ export interface SignedRequest extends RawRequest {
 
 export class TestRealm {
   readonly clock: TestClock
-  readonly log = createLog()
+  readonly log = new TestLogger()
   readonly refused: RefusedRequest[] = []
   service!: Service
 

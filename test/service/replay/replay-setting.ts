@@ -6,13 +6,15 @@ import type { Clock } from '../../../shared/time.js'
 
 /** A replay cache on a clock that the test moves, and requests for it. */
 
-export const START = 1_800_000_000_000
+import { START } from '../../support/clock.js'
+
+export { START }
 export const FAR_END = Number.MAX_SAFE_INTEGER
 export const LEAST_BYTES = 512 * 1024
 /** The cache forgets by buckets of this width; some tests step past one. */
 export const BUCKET_WIDTH = 512
 
-/** A clock that tests move: `pass` both readings, `step` the wall alone. */
+/** Two readings that a test sets to anything, even to what no clock would say. `pass` moves both, `step` the wall alone. */
 export class TestClock implements Clock {
   wall: number
   steady = 12.5

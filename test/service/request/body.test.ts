@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { requireTicket, type TicketHandler } from '../../../service/index.js'
 import { MINUTE } from '../../../shared/time.js'
+import { START } from '../../support/clock.js'
 import { Connection, formatRequest } from '../connection.js'
 import {
   expectProved,
@@ -229,7 +230,7 @@ describe('a body over the limit', () => {
   it('all there before it is looked at: too_large, and the connection closes', async () => {
     const admit = async () => {
       await later()
-      return { now: 1_790_000_007_000, floor: 0 }
+      return { now: START + 7_000, floor: 0 }
     }
     const realm = await startRealm({ maxBody: 1000, load: { replayCache: { admit } } })
     const request = realm.sign({ method: 'POST', body: Buffer.alloc(1200) })
@@ -331,7 +332,7 @@ describe('a body that does not come', () => {
       await new Promise<void>(resolve => {
         release = resolve
       })
-      return { now: 1_790_000_007_000, floor: 0 }
+      return { now: START + 7_000, floor: 0 }
     }
     const realm = await startRealm({
       load: { replayCache: { admit } },

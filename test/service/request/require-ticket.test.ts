@@ -7,12 +7,13 @@ import { systemRandom } from '../../../shared/crypto/random.js'
 import { openUnauthenticatedError } from '../../../shared/encoding/error.js'
 import { formatMessageHeader, parseChallenge } from '../../../shared/http/headers.js'
 import { HOUR, MINUTE } from '../../../shared/time.js'
+import { START } from '../../support/clock.js'
+import { TestLogger } from '../../support/logger.js'
 import { TestClock } from '../clock.js'
 import { formatRequest, type RawResponse } from '../connection.js'
 import {
   BILLING,
   billingKey,
-  createLog,
   expectProved,
   expectRefused,
   headerOf,
@@ -349,7 +350,7 @@ describe('freshness and replay', () => {
   it('what a replay cache that answers later decides is waited for', async () => {
     const load = {
       replayCache: {
-        admit: async () => ({ now: 1_790_000_007_000, floor: 0, refusal: 'rate_limited' as const }),
+        admit: async () => ({ now: START + 7_000, floor: 0, refusal: 'rate_limited' as const }),
       },
     }
     const realm = await startRealm({ load })
@@ -384,7 +385,7 @@ describe('caveats', () => {
   it.each([
     ['methods', { name: 'methods', methods: ['POST'] }],
     ['paths', { name: 'paths', prefixes: ['/order'] }],
-    ['expires', { name: 'expires', time: 1_790_000_007_000 }],
+    ['expires', { name: 'expires', time: START + 7_000 }],
     ['services', { name: 'services', services: [BILLING] }],
     ['holder', { name: 'holder', holder: WEB }],
     ['app', { name: 'app', app: 'tenant', value: 'a' }],
@@ -536,7 +537,7 @@ describe('a refusal', () => {
   })
 
   it('that cannot be logged costs the connection only', async () => {
-    const logger = createLog()
+    const logger = new TestLogger()
     logger.warn = () => {
       throw new Error('the disk is full')
     }

@@ -3,6 +3,7 @@ import { type RequireTicketOptions, requireTicket, type Ticket } from '../../../
 import { FLAG } from '../../../shared/constants.js'
 import type { Caveat } from '../../../shared/ticket/caveats.js'
 import type { Claims } from '../../../shared/ticket/ticket.js'
+import { START } from '../../support/clock.js'
 import { expectProved, expectRefused, GATE, ORDERS, startRealm, type TicketOptions, WEB } from '../realm.js'
 
 const CLAIMS: Claims = [
@@ -156,7 +157,7 @@ describe('a delegated presentation', () => {
   })
 
   it('ends with the ticket that ends first', async () => {
-    const { send } = await startDelegation({}, {}, { endTime: 1_790_000_007_000 })
+    const { send } = await startDelegation({}, {}, { endTime: START + 7_000 })
     await send('ticket_expired')
   })
 
@@ -203,7 +204,7 @@ describe('the ticket that a handler gets', () => {
       claims: CLAIMS,
       flags: FLAG.PASSWORD,
       authTime: 5,
-      endTime: 1_790_000_099_000,
+      endTime: START + 99_000,
     })
     expect(ticket).toEqual({
       client: WEB,
@@ -213,7 +214,7 @@ describe('the ticket that a handler gets', () => {
       claimsWithheld: false,
       ticketId: held.ticketId,
       authTime: 5,
-      endTime: 1_790_000_099_000,
+      endTime: START + 99_000,
       passwordBased: true,
       delegable: false,
     })

@@ -1,0 +1,35 @@
+import type { TestClock } from '../../testing/index.js'
+
+/** Waiting without time: by turns of the event loop, so that a test is as fast as what it waits for. */
+
+/** Lets everything that waits for nothing but its turn have it. */
+export async function turns(count = 5): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise(resolve => setImmediate(resolve))
+}
+
+/** Waits until it is so. */
+export async function until(isSo: () => boolean): Promise<void> {
+  for (let i = 0; !isSo(); i++) {
+    if (i > 200_000) throw new Error('it never came to be')
+    await turns(1)
+  }
+}
+
+/** Moves the clock on, in steps, until the promise is settled. */
+export async function passTime<T>(
+  clock: Pick<TestClock, 'advance'>,
+  promise: Promise<T>,
+  step = 250,
+): Promise<T> {
+  let settled = false
+  const settle = (): void => {
+    settled = true
+  }
+  promise.then(settle, settle)
+  for (let i = 0; !settled; i++) {
+    if (i > 400) throw new Error('it never settled')
+    await turns(10)
+    if (!settled) clock.advance(step)
+  }
+  return promise
+}
