@@ -11,7 +11,9 @@ import { callMethod } from './admin/methods.js'
 import { DEFAULT_LIMITS, type Limits } from './limits/defaults.js'
 import { createRateLimits } from './limits/rate-limits.js'
 import { type OpenRealm, openRealm } from './realm/realm.js'
-import { sturdyLogger } from './report/failsafe-logger.js'
+import { failsafeLogger } from './report/failsafe-logger.js'
+import { logListener } from './report/log.js'
+import { createReport, type Report } from './report/report.js'
 import { openLevelStore } from './store/level/store.js'
 import type { Store } from './store/store.js'
 import { KdcServer } from './transport/server.js'
@@ -74,27 +76,32 @@ const LISTEN = { HOST: '127.0.0.1', PORT: 8750 } as const
  */
 export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   const { clock = systemClock, timers = systemTimers, random = systemRandom } = options
-  const logger = sturdyLogger(options.logger ?? silentLogger)
-  const vault = await openVault(options, random, logger)
+  const report = reportTo(options.logger, clock)
+  const vault = await openVault(options, random)
   try {
     const realm = await openRealm({ vault, clock, random })
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
-    const context = { realm, rates: createRateLimits(limits), timers, random, logger }
+    const context = { realm, rates: createRateLimits(limits), timers, random, report }
     const { allowedOrigins = [], addressOf } = options
     const server = new KdcServer({ context, limits, allowedOrigins, addressOf })
     const { host = LISTEN.HOST, port = LISTEN.PORT } = options.listen ?? {}
     const address = { host, port: (await server.listen(host, port)).port }
-    logger.info({ realm: realm.record.realm, ...address }, 'KDC listening')
-    return runningKdc(realm, server, logger, address)
+    report.tell({ kind: 'kdc_started', realm: realm.record.realm, ...address })
+    return runningKdc(realm, server, report, address)
   } catch (cause) {
     await vault.close()
     throw cause
   }
 }
 
-async function openVault(options: KdcData, random: RandomSource, logger: Logger): Promise<Vault> {
+function reportTo(logger: Logger | undefined, clock: Clock): Report {
+  return createReport(logger === undefined ? [] : [logListener(logger, () => clock.monotonic())])
+}
+
+async function openVault(options: KdcOptions, random: RandomSource): Promise<Vault> {
   if ('store' in options) return new Vault(options.store, options.masterKey, random)
   const { dataDirectory } = options
+  const logger = failsafeLogger(options.logger ?? silentLogger)
   const masterKey =
     options.masterKey ?? (await readMasterKey(join(dataDirectory, DATA_FILES.MASTER_KEY), options))
   const store = await openLevelStore(join(dataDirectory, DATA_FILES.DATABASE), { create: false, logger })
@@ -107,7 +114,7 @@ export const DATA_FILES = { DATABASE: 'db', MASTER_KEY: 'master.key', ADMIN_KEYT
 function runningKdc(
   realm: OpenRealm,
   server: KdcServer,
-  logger: Logger,
+  report: Report,
   address: RunningKdc['address'],
 ): RunningKdc {
   let closing: Promise<void> | undefined
@@ -119,17 +126,17 @@ function runningKdc(
     get connections() {
       return server.connections
     },
-    administration: { call: (method, args) => callMethod({ realm, logger, actors: [] }, method, args) },
+    administration: { call: (method, args) => callMethod({ realm, report, actors: [] }, method, args) },
     close: () => {
-      closing ??= close(realm, server, logger)
+      closing ??= close(realm, server, report)
       return closing
     },
   }
 }
 
-async function close(realm: OpenRealm, server: KdcServer, logger: Logger): Promise<void> {
+async function close(realm: OpenRealm, server: KdcServer, report: Report): Promise<void> {
   await server.close()
   realm.close()
   await realm.vault.close()
-  logger.info({ realm: realm.record.realm }, 'KDC closed')
+  report.tell({ kind: 'kdc_closed', realm: realm.record.realm })
 }

@@ -1,7 +1,9 @@
 import { malformed, OrthrusError } from '../../shared/errors.js'
-import type { Logger } from '../../shared/logger.js'
 import { isReserved, localPart, type Principal, realmOf } from '../../shared/principal.js'
 import type { OpenRealm } from '../realm/realm.js'
+import type { Planned } from '../realm/realm-writer.js'
+import type { RecordChange } from '../report/events.js'
+import type { Report } from '../report/report.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePrincipalRecord, encodePrincipalRecord, type PrincipalRecord } from '../vault/records.js'
 import type { VaultChange } from '../vault/vault.js'
@@ -9,9 +11,31 @@ import type { VaultChange } from '../vault/vault.js'
 /** What the methods of administration work with. */
 export interface AdminContext {
   readonly realm: OpenRealm
-  readonly logger: Logger
+  readonly report: Report
   /** Who asks: the client and, for a delegated ticket, who presents it. Nobody where the KDC's own process does. */
   readonly actors: readonly Principal[]
+}
+
+/** A change of the realm, and what is told of it once it is on stable storage. */
+export interface ToldChange<T> extends Planned<T> {
+  readonly told: RecordChange
+}
+
+/**
+ * Makes a change, and tells of it before its administrator is answered.
+ * @param plan as `RealmWriter.change` takes it
+ * @throws OrthrusError `unavailable`, and what `plan` throws
+ */
+export async function changeRealm<T>(
+  { realm, report, actors }: AdminContext,
+  plan: (now: number) => Promise<ToldChange<T>>,
+): Promise<T> {
+  const { result, told } = await realm.writer.change(async now => {
+    const { changes, result, told } = await plan(now)
+    return { changes, result: { result, told } }
+  })
+  await report.record({ kind: 'record_changed', by: actors, change: told })
+  return result
 }
 
 /** A record with the version that a change of it must name. */

@@ -22,24 +22,24 @@ import { forget, policy, ruleFor, setRule } from './rules.js'
 interface Method {
   /** @throws OrthrusError `malformed` for arguments of a wrong form; and what the method throws */
   run(context: AdminContext, args: readonly Value[]): Promise<Value[]>
-  /** On whom or what, for the log. Arguments that have a wrong form may give nonsense, but nothing secret. */
-  readonly subjects: number
+  /** Whether it only reads; what changes something tells of that by itself. */
+  readonly reads: boolean
 }
 
 const NOTHING: Value[] = []
 
 const add_: Method = {
-  subjects: 1,
+  reads: false,
   run: async (context, args) => encodeAddedPrincipal(await add(context, decodeNewPrincipal(args))),
 }
 
 const show_: Method = {
-  subjects: 1,
+  reads: true,
   run: async (context, args) => [encodePrincipalSummary(await show(context, onePrincipal(args)))],
 }
 
 const list_: Method = {
-  subjects: 0,
+  reads: true,
   run: async (context, args) => {
     const [after, limit] = fields(args, 2)
     const rows = await list(context, nullable(after, behindPrincipal), limitOf(limit))
@@ -48,7 +48,7 @@ const list_: Method = {
 }
 
 const policy_: Method = {
-  subjects: 0,
+  reads: true,
   run: async (context, args) => {
     const [after, limit] = fields(args, 2)
     const rows = await policy(context, nullable(after, twoPatterns), limitOf(limit))
@@ -57,7 +57,7 @@ const policy_: Method = {
 }
 
 const rule_: Method = {
-  subjects: 2,
+  reads: true,
   run: async (context, args) => {
     const rule = await ruleFor(context, ...twoPatterns(args))
     return [rule && encodePolicyRule(rule)]
@@ -65,7 +65,7 @@ const rule_: Method = {
 }
 
 const forget_: Method = {
-  subjects: 2,
+  reads: false,
   run: async (context, args) => {
     await forget(context, ...twoPatterns(args))
     return NOTHING
@@ -75,7 +75,7 @@ const forget_: Method = {
 /** A method that takes one principal and has nothing to say. */
 function onPrincipal(deed: (context: AdminContext, name: Principal) => Promise<void>): Method {
   return {
-    subjects: 1,
+    reads: false,
     run: async (context, args) => {
       await deed(context, onePrincipal(args))
       return NOTHING
@@ -86,7 +86,7 @@ function onPrincipal(deed: (context: AdminContext, name: Principal) => Promise<v
 /** `allow` and `deny` differ in what they say only. */
 function ruleMethod(effect: 'allow' | 'deny'): Method {
   return {
-    subjects: 2,
+    reads: false,
     run: async (context, args) => {
       const change = decodeRuleChange(args)
       if (change.rule.effect !== effect) throw malformed(`a rule that does not ${effect}`)
@@ -121,8 +121,10 @@ export async function callMethod(
   const method = METHODS.get(name)
   if (method === undefined) throw malformed(`there is no method ${JSON.stringify(name.slice(0, 40))}`)
   const results = await method.run(context, args)
-  const by = context.actors.length > 0 ? context.actors : 'the KDC itself'
-  context.logger.info({ by, method: name, on: args.slice(0, method.subjects) }, 'administration')
+  if (method.reads) {
+    const on = args.filter(arg => typeof arg === 'string')
+    await context.report.record({ kind: 'records_read', by: context.actors, method: name, on })
+  }
   return results
 }
 

@@ -11,6 +11,7 @@ import { decodePrincipalRecord, type PrincipalRecord } from '../vault/records.js
 import type { VaultChange } from '../vault/vault.js'
 import {
   type AdminContext,
+  changeRealm,
   readPrincipal,
   requireDispensable,
   requireOwnRealm,
@@ -24,12 +25,12 @@ import {
 /** @throws OrthrusError `malformed` where it exists already, is reserved, of another realm, or asks for nonsense */
 export async function add(context: AdminContext, added: NewPrincipal): Promise<AddedPrincipal> {
   const { principal: name, password } = added
-  const { random, writer } = context.realm
+  const { random } = context.realm
   requireOwnRealm(context, name)
   if (isReserved(name)) throw malformed(`${name} belongs to the KDC`)
   requireSoundPassword(password)
   const key = password?.key ?? new LongTermKey(random(SIZE.KEY))
-  return writer.change(async now => {
+  return changeRealm(context, async now => {
     const found = await readPrincipal(context, name)
     requireFree(found?.record, name)
     requireFuture(added.expiresAt, now)
@@ -44,7 +45,13 @@ export async function add(context: AdminContext, added: NewPrincipal): Promise<A
     }
     const record = newPrincipal({ ...making, expiresAt, maxLife, maxRenew })
     const changes = [writePrincipal({ version: found?.version ?? 0, record })]
-    return { changes, result: { kvno: record.lastKvno, key: password === null ? key : null } }
+    const kvno = record.lastKvno
+    const passwordBased = password !== null
+    return {
+      changes,
+      result: { kvno, key: passwordBased ? null : key },
+      told: { method: 'add', principal: name, kvno, passwordBased, expiresAt, maxLife, maxRenew },
+    }
   })
 }
 
@@ -109,7 +116,7 @@ function summaryOf(record: PrincipalRecord): PrincipalSummary {
 /** No more tickets for it or to it, and those it has are revoked. @throws OrthrusError `not_authorized` */
 export async function disable(context: AdminContext, name: Principal): Promise<void> {
   requireDispensable(context, name, 'disabled')
-  await cutOff(context, name, (record, cutOff, now) => ({
+  await cutOff(context, 'disable', name, (record, cutOff, now) => ({
     ...record,
     disabled: true,
     cutOff,
@@ -119,34 +126,35 @@ export async function disable(context: AdminContext, name: Principal): Promise<v
 
 /** It may log in again; tickets from before it was disabled stay revoked. */
 export async function enable(context: AdminContext, name: Principal): Promise<void> {
-  await context.realm.writer.change(async now => {
+  await changeRealm(context, async now => {
     const { version, record } = await requirePrincipal(context, name)
     const changes = [writePrincipal({ version, record: { ...record, disabled: false, changedAt: now } })]
-    return { changes, result: undefined }
+    return { changes, result: undefined, told: { method: 'enable', principal: name } }
   })
 }
 
 /** Policy that names it stays: it is about the name. @throws OrthrusError `not_authorized` */
 export async function remove(context: AdminContext, name: Principal): Promise<void> {
   requireDispensable(context, name, 'removed')
-  await cutOff(context, name, tombstoneOf)
+  await cutOff(context, 'remove', name, tombstoneOf)
 }
 
 /** Every ticket that it has is revoked, in its record and in the log. */
 async function cutOff(
   context: AdminContext,
+  method: 'disable' | 'remove',
   name: Principal,
   amend: (record: PrincipalRecord, cutOff: number, now: number) => PrincipalRecord,
 ): Promise<void> {
-  const { time, writer } = context.realm
-  const cutOff = await writer.change(async now => {
+  const { time } = context.realm
+  const cutOff = await changeRealm(context, async now => {
     const { version, record } = await requirePrincipal(context, name)
     const cutOff = cutOffAt(record, time.newestRead)
     const changes = [
       writePrincipal({ version, record: amend(record, cutOff, now) }),
       ...(await logCutOff(context, name, cutOff, now)),
     ]
-    return { changes, result: cutOff }
+    return { changes, result: cutOff, told: { method, principal: name } }
   })
   if (time.newestRead <= cutOff) return
   throw new OrthrusError(

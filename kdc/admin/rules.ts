@@ -5,12 +5,12 @@ import { malformed, OrthrusError } from '../../shared/errors.js'
 import { EVERYONE, type Pattern, patternsOf, shortPattern } from '../../shared/pattern.js'
 import { kdcService, type Principal, ticketGrantingService } from '../../shared/principal.js'
 import { decodeCaveat } from '../../shared/ticket/caveats.js'
-import { isAdministrator } from '../channel/authority.js'
 import { caveatsOf, decide } from '../issue/policy.js'
 import { policyName } from '../realm/directory.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePolicyRecord, encodePolicyRecord } from '../vault/records.js'
-import type { AdminContext, Versioned } from './context.js'
+import { type AdminContext, changeRealm, type Versioned } from './context.js'
+import { isAdministrator } from './role.js'
 
 /** The methods that are about policy: one rule for each pair of patterns. */
 
@@ -23,14 +23,14 @@ export async function setRule(context: AdminContext, { rule, before }: RuleChang
   const { client, service, effect } = rule
   const nothing = { claims: [], maxLife: null, methods: null, paths: null, delegable: false }
   const stored: PolicyRule = effect === 'deny' ? { client, service, effect, ...nothing } : rule
-  await context.realm.writer.change(async now => {
+  await changeRealm(context, async now => {
     const found = await readRule(context, client, service)
     if (before !== undefined) requireUnchanged(before, found?.record ?? null)
     await requireStillAdministrator(context, client, service, stored)
     const fields = encodePolicyRecord({ ...stored, changedAt: now })
     const name = policyName(client, service)
     const changes = [{ kind: RECORD_KIND.POLICY, name, expected: found?.version ?? 0, fields }]
-    return { changes, result: undefined }
+    return { changes, result: undefined, told: { method: effect, rule: stored } }
   })
 }
 
@@ -53,13 +53,13 @@ export async function ruleFor(
 
 /** What other rules say of the pair then counts. @throws OrthrusError `malformed` `not_authorized` */
 export async function forget(context: AdminContext, client: Pattern, service: Pattern): Promise<void> {
-  await context.realm.writer.change(async () => {
+  await changeRealm(context, async () => {
     const found = await readRule(context, client, service)
     if (found === undefined) throw noRule(context, client, service)
     await requireStillAdministrator(context, client, service, undefined)
     const name = policyName(client, service)
     const changes = [{ kind: RECORD_KIND.POLICY, name, expected: found.version, fields: undefined }]
-    return { changes, result: undefined }
+    return { changes, result: undefined, told: { method: 'forget', client, service } }
   })
 }
 

@@ -14,10 +14,11 @@ import { createApAccept } from '../../shared/exchange/ap.js'
 import { kdcService, type Principal } from '../../shared/principal.js'
 import { earliestExpiry } from '../../shared/ticket/caveats.js'
 import { openTicket, ticketInvalid } from '../../shared/ticket/ticket.js'
-import { refuseUnproved, reportFailure } from '../exchange/answer.js'
+import { isAdministrator } from '../admin/role.js'
+import { answerUnproved, reportFailure } from '../exchange/answer.js'
 import { CHANNEL_MESSAGE_BYTES, PUBLIC_MESSAGE_BYTES } from '../limits/defaults.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
-import { isAdministrator, requireStanding } from './authority.js'
+import { requireStanding } from './authority.js'
 import { AdminChannel, type ChannelCarrier } from './channel.js'
 import { type Opening, WaitingChannels } from './waiting-channels.js'
 
@@ -47,10 +48,10 @@ export class ChannelOpener {
     const opening = this.#waiting.begin()
     try {
       const verified = await this.#accept(bytes, opening)
-      return this.#start(verified, opening, carrier)
+      return this.#start(verified, opening, carrier, address)
     } catch (cause) {
       opening.release()
-      return { reply: await this.#refusal(cause, address, now) }
+      return { reply: this.#refusal(cause, address, now) }
     }
   }
 
@@ -106,8 +107,8 @@ export class ChannelOpener {
     }
   }
 
-  #start(verified: VerifiedRequest, opening: Opening, carrier: ChannelCarrier): Opened {
-    const { request, key, now, client } = verified
+  #start(verified: VerifiedRequest, opening: Opening, carrier: ChannelCarrier, address: string): Opened {
+    const { request, key, now, client, via } = verified
     const nonce = this.#context.random(SIZE.NONCE)
     const reply = createApAccept(key, request.mac, { time: now, nonce })
     // What is put together before it is understood is memory that anybody with a ticket can take.
@@ -115,14 +116,20 @@ export class ChannelOpener {
     const records = startChannel('service', key, request.bytes, reply, most)
     const endTime = endOf(verified)
     const channel = new AdminChannel({ context: this.#context, verified, records, opening, endTime, carrier })
-    this.#context.logger.debug({ client, endTime }, 'channel opened')
+    const by = via === undefined ? [client] : [client, via]
+    this.#context.report.tell({
+      kind: 'channel_opened',
+      origin: { exchange: 'AP-OPEN', address, by },
+      endTime,
+    })
     return { reply, channel }
   }
 
-  async #refusal(cause: unknown, address: string, now: number): Promise<Uint8Array> {
-    const about = { exchange: 'AP-OPEN', address }
-    if (!(cause instanceof Refusal)) return refuseUnproved(cause, now, this.#context, about)
-    await reportFailure(cause, this.#context, { ...about, client: cause.presenter })
+  #refusal(cause: unknown, address: string, now: number): Uint8Array {
+    const { report } = this.#context
+    const origin = { exchange: 'AP-OPEN', address } as const
+    if (!(cause instanceof Refusal)) return answerUnproved(cause, now, report, origin)
+    reportFailure(cause, report, { ...origin, client: cause.presenter })
     return cause.reply
   }
 }

@@ -7,11 +7,13 @@ import { OrthrusError } from '../../shared/errors.js'
 import { type Cancel, inBackground, runAfter } from '../../shared/timers.js'
 import type { AdminContext } from '../admin/context.js'
 import { callMethod } from '../admin/methods.js'
+import { requireAdministrator } from '../admin/role.js'
 import { reportFailure } from '../exchange/answer.js'
 import type { ExchangeContext } from '../realm/context.js'
 import type { OpenRealm } from '../realm/realm.js'
-import { type About, logRefusal } from '../report/refusal-log.js'
-import { requireAdministrator, requireStanding } from './authority.js'
+import type { Origin } from '../report/events.js'
+import { describeFailure } from '../report/failure.js'
+import { requireStanding } from './authority.js'
 import type { Opening } from './waiting-channels.js'
 
 /** What carries a channel's records to its client. */
@@ -46,9 +48,9 @@ export class AdminChannel {
   constructor(options: AdminChannelOptions) {
     this.#options = options
     const { context, verified } = options
-    const { realm, logger } = context
+    const { realm, report } = context
     const actors = verified.via === undefined ? [verified.client] : [verified.client, verified.via]
-    this.#admin = { realm: { ...realm, writer: this.#guarded(realm) }, logger, actors }
+    this.#admin = { realm: { ...realm, writer: this.#guarded(realm) }, report, actors }
     this.#openedAt = realm.time.monotonic()
     const concerned = new Set<string>([verified.service, ...verified.tickets.map(({ client }) => client)])
     this.#unwatch = realm.directory.onPrincipal(name => {
@@ -139,7 +141,7 @@ export class AdminChannel {
     } catch (cause) {
       if (this.#over) return
       this.end()
-      await reportFailure(cause, context, this.#about())
+      reportFailure(cause, context.report, this.#origin())
     }
   }
 
@@ -158,7 +160,7 @@ export class AdminChannel {
       await this.#requireStanding()
       return undefined
     } catch (cause) {
-      return await this.#failure(call, cause)
+      return this.#failure(call, cause)
     }
   }
 
@@ -169,16 +171,16 @@ export class AdminChannel {
       requireAdministrator(verified)
       return { n: call.n, results: await callMethod(this.#admin, call.method, call.args) }
     } catch (cause) {
-      return await this.#failure(call, cause)
+      return this.#failure(call, cause)
     }
   }
 
-  async #failure({ n, method }: KdcCall, cause: unknown): Promise<KdcAnswer> {
-    const about = { ...this.#about(), method: method.slice(0, 40) }
-    return { n, code: await reportFailure(cause, this.#options.context, about), message: messageOf(cause) }
+  #failure({ n, method }: KdcCall, cause: unknown): KdcAnswer {
+    const origin = { ...this.#origin(), method: method.slice(0, 40) }
+    return { n, code: reportFailure(cause, this.#options.context.report, origin), message: messageOf(cause) }
   }
 
-  #about(): About {
+  #origin(): Origin {
     return { exchange: 'administration', by: this.#admin.actors }
   }
 
@@ -193,8 +195,8 @@ export class AdminChannel {
   #break(cause: unknown): void {
     if (this.#over) return
     const { context, carrier } = this.#options
-    const reason = cause instanceof OrthrusError ? cause.reason : cause
-    void logRefusal(context, 'warn', this.#about(), { reason }, 'channel broken')
+    const reason = cause instanceof OrthrusError ? cause.reason : describeFailure(cause).message
+    context.report.tell({ kind: 'channel_ended', origin: this.#origin(), broken: true, reason })
     const time = context.realm.time.now()
     void carrier.send(createError({ code: 'malformed', time, floor: null, message: '' }))
     this.close()

@@ -1,9 +1,11 @@
 import type { AuthKey, LongTermKey } from '../../shared/crypto/keys.js'
 import { createAuthenticatedError, createError, type ErrorContent } from '../../shared/encoding/error.js'
 import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
-import { type About, logRefusal, type Where } from '../report/refusal-log.js'
+import type { Origin } from '../report/events.js'
+import { describeFailure } from '../report/failure.js'
+import type { Report } from '../report/report.js'
 
-/** How a failure is answered: few words to the other side, all of them in the log (docs/protocol.md section 3). */
+/** How a failure is answered: few words to the other side, everything in the report (docs/protocol.md section 3). */
 
 /** A request whose MAC holds. */
 export interface Proved {
@@ -11,57 +13,43 @@ export interface Proved {
   readonly mac: Uint8Array
   /** KDC time, milliseconds. */
   readonly now: number
-  /** For the log. */
-  readonly about: About
+  readonly origin: Origin
 }
 
-/** Answers a proved request; whatever goes wrong is told by an authenticated ERROR. */
+/** Answers a proved request; whatever goes wrong is answered by an authenticated ERROR. */
 export async function answerProved(
-  { key, mac, now, about }: Proved,
-  where: Where,
+  { key, mac, now, origin }: Proved,
+  report: Report,
   answer: () => Promise<Uint8Array>,
 ): Promise<Uint8Array> {
   try {
     return await answer()
   } catch (cause) {
-    return createAuthenticatedError(key, mac, await contentOf(cause, now, where, about))
+    return createAuthenticatedError(key, mac, contentOf(cause, now, report, origin))
   }
 }
 
-/** Answers what nobody has proved. */
-export async function refuseUnproved(
-  cause: unknown,
-  now: number,
-  where: Where,
-  about: About,
-): Promise<Uint8Array> {
-  return createError(await contentOf(cause, now, where, about))
+/** Answers a request that nobody has proved, by an ERROR that nobody can check. */
+export function answerUnproved(cause: unknown, now: number, report: Report, origin: Origin): Uint8Array {
+  return createError(contentOf(cause, now, report, origin))
 }
 
-async function contentOf(cause: unknown, time: number, where: Where, about: About): Promise<ErrorContent> {
-  const code = await reportFailure(cause, where, about)
+function contentOf(cause: unknown, time: number, report: Report, origin: Origin): ErrorContent {
+  const code = reportFailure(cause, report, origin)
   const caveat = cause instanceof OrthrusError ? cause.facts.caveat : undefined
   return { code, time, floor: null, message: caveat === undefined ? '' : `caveat ${caveat}` }
 }
 
-/** Writes down why a request failed. @returns the code that the other side is told */
-export async function reportFailure(cause: unknown, where: Where, about: About): Promise<WireCode> {
-  if (!(cause instanceof OrthrusError)) {
-    await logRefusal(
-      where,
-      'error',
-      about,
-      { err: cause },
-      'a request failed for a reason that nobody expected',
-    )
-    return 'unavailable'
-  }
-  const code = isWireCode(cause.code) ? cause.code : 'unavailable'
-  const { reason, facts } = cause
-  if (code === 'unavailable') {
-    await logRefusal(where, 'error', about, { code, reason, ...facts, err: cause }, 'unavailable')
+/** Tells why a request failed. @returns the code that the other side is told */
+export function reportFailure(cause: unknown, report: Report, origin: Origin): WireCode {
+  const expected = cause instanceof OrthrusError
+  const code = expected && isWireCode(cause.code) ? cause.code : 'unavailable'
+  if (expected && code !== 'unavailable') {
+    report.tell({ kind: 'request_refused', origin, code, reason: cause.reason, facts: cause.facts })
   } else {
-    await logRefusal(where, 'warn', about, { code, reason, ...facts }, 'request refused')
+    const failure = describeFailure(cause)
+    const { reason, facts } = expected ? cause : { reason: failure.message, facts: {} }
+    report.tell({ kind: 'request_failed', origin, expected, reason, facts, failure })
   }
   return code
 }

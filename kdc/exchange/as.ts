@@ -11,10 +11,11 @@ import {
 } from '../../shared/exchange/as.js'
 import { isReserved } from '../../shared/principal.js'
 import type { Reply } from '../../shared/ticket/grant.js'
-import { ReplySpace } from '../issue/issue.js'
+import { ReplySpace } from '../issue/reply-space.js'
 import { grantServices } from '../issue/service-tickets.js'
 import { grantTgt } from '../issue/tgt.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
+import type { Origin } from '../report/events.js'
 import type { PrincipalRecord, StoredKey } from '../vault/records.js'
 import { answerProved } from './answer.js'
 import { requireEnabled, requireFresh } from './client-state.js'
@@ -39,12 +40,13 @@ export async function answerAs(context: AsContext, { bytes, address, now }: Inco
   const request = decodeAsRequest(bytes)
   await rates.requireLogin(address)
   const { verified, client, key } = await authenticate(context, request, address)
-  const about = { exchange: 'AS', client: client.name, address }
-  return answerProved({ key: key.key, mac: request.mac, now, about }, context, async () => {
-    requireFresh(request.time, now)
+  const origin = { exchange: 'AS', client: client.name, address } as const
+  return answerProved({ key: key.key, mac: verified.mac, now, origin }, context.report, async () => {
+    requireFresh(verified.time, now)
     await rates.requireClientLogin(client.name)
     requireEnabled(client, now)
-    return createAsReply(key.key, verified, await replyTo(context, request, client, key, now), random)
+    const reply = await replyTo(context, { verified, client, key, origin, now })
+    return createAsReply(key.key, verified, reply, random)
   })
 }
 
@@ -92,21 +94,22 @@ function faultOf(client: PrincipalRecord | undefined, key: StoredKey | undefined
   return key === undefined ? 'that kvno is not the current one' : 'the MAC is not by the key'
 }
 
-async function replyTo(
-  context: ExchangeContext,
-  request: AsRequest,
-  client: PrincipalRecord,
-  key: StoredKey,
-  now: number,
-): Promise<Reply> {
-  const { lifetime, renewable, services } = request
+interface Checked extends Authenticated {
+  readonly origin: Origin
+  readonly now: number
+}
+
+async function replyTo(context: ExchangeContext, checked: Checked): Promise<Reply> {
+  const { verified, client, key, origin, now } = checked
+  const { lifetime, renewable, services } = verified
   // A cut-off revokes what was issued at its very time.
   const authTime = Math.max(now, client.cutOff + 1)
   const passwordBased = key.fromPassword
-  const tgt = await grantTgt(context, { client, now, lifetime, authTime, renewable, passwordBased })
+  const tgt = await grantTgt(context, { client, origin, now, lifetime, authTime, renewable, passwordBased })
   const space = new ReplySpace(services)
   space.take(tgt)
-  const bearer = { client, now, lifetime, authTime, tgtEnd: tgt.endTime, passwordBased, caveats: [] }
+  const tgtEnd = tgt.endTime
+  const bearer = { client, origin, now, lifetime, authTime, tgtEnd, passwordBased, caveats: [] }
   const { grants, denials } = await grantServices(context, services, bearer, space)
   return { time: now, grants: [tgt, ...grants], denials }
 }

@@ -4,7 +4,7 @@ import { malformed } from '../../shared/errors.js'
 import { OpenedTickets } from '../../shared/ticket/opened-tickets.js'
 import { CACHE } from '../limits/defaults.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
-import { refuseUnproved } from './answer.js'
+import { answerUnproved } from './answer.js'
 import { type AsContext, answerAs, createDummyKey } from './as.js'
 import { answerParams } from './params.js'
 import { answerTgs, type TgsContext } from './tgs.js'
@@ -27,7 +27,7 @@ export function createDispatch(context: ExchangeContext): Dispatch {
     try {
       return await answer(exchanges, { bytes, address, now })
     } catch (cause) {
-      return refuseUnproved(cause, now, context, { address })
+      return answerUnproved(cause, now, context.report, { address })
     }
   }
 }

@@ -4,7 +4,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import {
   createTgsReply,
   decodeTgsRequest,
-  type TgsRequest,
+  type VerifiedTgsRequest,
   verifyTgsRequest,
 } from '../../shared/exchange/tgs.js'
 import { ticketGrantingService } from '../../shared/principal.js'
@@ -17,10 +17,11 @@ import {
   type SealedTicket,
   ticketInvalid,
 } from '../../shared/ticket/ticket.js'
-import { ReplySpace } from '../issue/issue.js'
+import { ReplySpace } from '../issue/reply-space.js'
 import { type CarriedCaveat, grantServices } from '../issue/service-tickets.js'
 import { renewTgt, ticketGranting } from '../issue/tgt.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
+import type { Origin } from '../report/events.js'
 import type { PrincipalRecord } from '../vault/records.js'
 import { answerProved } from './answer.js'
 import { requireEnabled, requireFresh, requireUnrevoked } from './client-state.js'
@@ -40,16 +41,16 @@ export async function answerTgs(context: TgsContext, { bytes, address, now }: In
   const tgt = openTgt(context, request.tgt, keys, now)
   const key = deriveAuthKey(tgt.key, request.caveats)
   const verified = verifyTgsRequest(request, key)
-  const about = { exchange: 'TGS', client: tgt.client, address }
-  return answerProved({ key, mac: request.mac, now, about }, context, async () => {
+  const origin = { exchange: 'TGS', client: tgt.client, address } as const
+  return answerProved({ key, mac: verified.mac, now, origin }, context.report, async () => {
     requireValidAtKdc(tgt, now)
-    requireFresh(request.time, now)
+    requireFresh(verified.time, now)
     const client = requireUnrevoked(tgt, await context.realm.directory.principal(tgt.client))
     requireEnabled(client, now)
     // After all that, so that who holds a revoked TGT uses up nothing of the client's.
     await context.rates.requireClient(tgt.client)
-    const caveats = requireKnownCaveats(tgt, request, now)
-    const reply = await replyTo(context, { request, tgt, client, caveats, now })
+    const caveats = requireKnownCaveats(tgt, verified, now)
+    const reply = await replyTo(context, { verified, tgt, client, caveats, origin, now })
     return createTgsReply(key, verified, reply, context.random)
   })
 }
@@ -70,9 +71,9 @@ function openTgt(
 }
 
 /** Step 4: those in the TGT, then those presented. @throws OrthrusError `caveat_failed` */
-function requireKnownCaveats(tgt: OpenedTicket, request: TgsRequest, now: number): CarriedCaveat[] {
+function requireKnownCaveats(tgt: OpenedTicket, verified: VerifiedTgsRequest, now: number): CarriedCaveat[] {
   const within = tgt.caveats.map(bytes => requireKnown(bytes, now))
-  const presented = request.caveats.map(bytes => {
+  const presented = verified.caveats.map(bytes => {
     try {
       return requireKnown(bytes, now)
     } catch (cause) {
@@ -101,22 +102,24 @@ function tellCaveat(cause: unknown): unknown {
 }
 
 interface Checked {
-  readonly request: TgsRequest
+  readonly verified: VerifiedTgsRequest
   readonly tgt: OpenedTicket
   readonly client: PrincipalRecord
   readonly caveats: readonly CarriedCaveat[]
+  readonly origin: Origin
   readonly now: number
 }
 
 /** Steps 5 and 6. */
 async function replyTo(context: ExchangeContext, checked: Checked): Promise<Reply> {
-  const { request, tgt, client, caveats, now } = checked
-  const { lifetime, services } = request
+  const { verified, tgt, client, caveats, origin, now } = checked
+  const { lifetime, services } = verified
   const space = new ReplySpace(services)
-  const renewed = request.renew ? [await renew(context, checked)] : []
+  const renewed = verified.renew ? [await renew(context, checked)] : []
   for (const grant of renewed) space.take(grant)
   const bearer = {
     client,
+    origin,
     now,
     lifetime,
     authTime: tgt.authTime,
@@ -130,12 +133,12 @@ async function replyTo(context: ExchangeContext, checked: Checked): Promise<Repl
 
 /** Step 5. @throws OrthrusError `not_renewable` */
 async function renew(context: ExchangeContext, checked: Checked): Promise<Grant> {
-  const { request, tgt, client, caveats, now } = checked
+  const { verified, tgt, client, caveats, origin, now } = checked
   const { renewTill } = tgt
   if (renewTill === null) throw notRenewable(tgt, 'is not renewable')
   if (now >= renewTill) throw notRenewable(tgt, 'can be renewed no more')
   if (caveats.length > 0) throw notRenewable(tgt, 'is under a caveat')
-  return renewTgt(context, { client, now, lifetime: request.lifetime }, { ...tgt, renewTill })
+  return renewTgt(context, { client, origin, now, lifetime: verified.lifetime }, { ...tgt, renewTill })
 }
 
 function notRenewable(tgt: OpenedTicket, reason: string): OrthrusError {

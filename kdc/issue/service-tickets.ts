@@ -1,21 +1,23 @@
-import { toHex } from '../../shared/bytes.js'
 import { FLAG } from '../../shared/constants.js'
 import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import { allowsService, type Caveat, earliestExpiry } from '../../shared/ticket/caveats.js'
 import type { Denial, Grant } from '../../shared/ticket/grant.js'
 import type { ExchangeContext } from '../realm/context.js'
-import { allSoon, type Soon } from '../realm/maybe-promise.js'
+import { allValues, type MaybePromise } from '../realm/maybe-promise.js'
+import type { Origin } from '../report/events.js'
 import type { PrincipalRecord } from '../vault/records.js'
-import { drawShare, issueTicket, issuingService, type ReplySpace } from './issue.js'
+import { drawShare, issueTicket, issuingService } from './issue.js'
 import { endTimeOf } from './lifetime.js'
 import { decide, type Terms } from './policy.js'
+import type { ReplySpace } from './reply-space.js'
 
 /** The services of one request, of AS and TGS alike (docs/protocol.md sections 6 and 7). Times in milliseconds. */
 
 /** For whom the tickets are and what of the TGT goes on in them. */
 export interface Bearer {
   readonly client: PrincipalRecord
+  readonly origin: Origin
   readonly now: number
   /** What was asked for; 0 for the most allowed. */
   readonly lifetime: number
@@ -44,14 +46,14 @@ export async function grantServices(
   bearer: Bearer,
   space: ReplySpace,
 ): Promise<Granted> {
-  const found = await allSoon(services.map(service => lookUp(context, bearer, service)))
+  const found = await allValues(services.map(service => lookUp(context, bearer, service)))
   const granted: Granted = { grants: [], denials: [] }
   for (const asked of found) {
     try {
       const grant = grantService(context, asked, bearer)
       space.take(grant)
       granted.grants.push(grant)
-      logGrant(context, bearer.client.name, grant)
+      tellGrant(context, bearer, grant)
     } catch (cause) {
       granted.denials.push({ service: asked.service, code: codeOf(cause, context, bearer, asked.service) })
     }
@@ -69,7 +71,7 @@ function lookUp(
   { realm: { directory } }: ExchangeContext,
   { client }: Bearer,
   service: Principal,
-): Soon<AskedService> {
+): MaybePromise<AskedService> {
   const record = directory.principal(service)
   const rules = directory.rules(client.name, service)
   if (!(record instanceof Promise || rules instanceof Promise)) return { service, record, rules }
@@ -128,15 +130,23 @@ function serviceEnd(
   return endTimeOf({ now, lifetime, lives, ends }, drawShare(random))
 }
 
-function codeOf(cause: unknown, { logger }: ExchangeContext, bearer: Bearer, service: Principal): WireCode {
+function codeOf(
+  cause: unknown,
+  { report }: ExchangeContext,
+  { client, origin }: Bearer,
+  service: Principal,
+): WireCode {
   if (!(cause instanceof OrthrusError && isWireCode(cause.code))) throw cause
   const { code, reason } = cause
-  logger.warn({ client: bearer.client.name, service, code, reason }, 'ticket denied')
+  report.tell({ kind: 'ticket_denied', origin, client: client.name, service, code, reason })
   return code
 }
 
 /** What was issued to whom; never the key. */
-export function logGrant({ logger }: ExchangeContext, client: Principal, grant: Grant): void {
-  const { service, ticketId, endTime } = grant
-  logger.info({ client, service, ticketId: toHex(ticketId), endTime }, 'ticket issued')
+export function tellGrant(
+  { report }: ExchangeContext,
+  { client, origin }: Pick<Bearer, 'client' | 'origin'>,
+  { service, ticketId, endTime }: Grant,
+): void {
+  report.tell({ kind: 'ticket_granted', origin, client: client.name, service, ticketId, endTime })
 }

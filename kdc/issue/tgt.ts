@@ -4,16 +4,18 @@ import { ticketGrantingService } from '../../shared/principal.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import type { OpenedTicket } from '../../shared/ticket/ticket.js'
 import type { ExchangeContext } from '../realm/context.js'
-import { type Soon, soon } from '../realm/maybe-promise.js'
+import { type MaybePromise, useValue } from '../realm/maybe-promise.js'
+import type { Origin } from '../report/events.js'
 import type { PrincipalRecord } from '../vault/records.js'
 import { drawShare, issueTicket, issuingService } from './issue.js'
 import { endTimeOf, renewTillOf } from './lifetime.js'
-import { logGrant } from './service-tickets.js'
+import { tellGrant } from './service-tickets.js'
 
 /** Ticket-granting tickets: new ones, and renewed ones (docs/protocol.md sections 6 and 7). Times in milliseconds. */
 
 export interface TgtQuestion {
   readonly client: PrincipalRecord
+  readonly origin: Origin
   readonly now: number
   /** 0 for the most allowed. */
   readonly lifetime: number
@@ -26,8 +28,8 @@ export interface NewTgtQuestion extends TgtQuestion {
 }
 
 /** The record of `krbtgt@realm`. @throws OrthrusError `unavailable` */
-export function ticketGranting({ realm }: ExchangeContext): Soon<PrincipalRecord> {
-  return soon(realm.directory.principal(ticketGrantingService(realm.record.realm)), requireRecord)
+export function ticketGranting({ realm }: ExchangeContext): MaybePromise<PrincipalRecord> {
+  return useValue(realm.directory.principal(ticketGrantingService(realm.record.realm)), requireRecord)
 }
 
 function requireRecord(record: PrincipalRecord | undefined): PrincipalRecord {
@@ -40,7 +42,7 @@ export async function grantTgt(context: ExchangeContext, question: NewTgtQuestio
   const granting = await ticketGranting(context)
   const endTime = tgtEnd(context, granting, question, null)
   const maxima = [client.maxRenew, granting.maxRenew, context.realm.record.maxRenew]
-  return issueTgt(context, granting, client, {
+  return issueTgt(context, granting, question, {
     authTime,
     startTime: now,
     endTime,
@@ -60,7 +62,7 @@ export async function renewTgt(
   const { authTime, renewTill, flags, claims } = tgt
   const endTime = tgtEnd(context, granting, question, renewTill)
   const content = { authTime, startTime: question.now, endTime, renewTill, flags, claims }
-  return issueTgt(context, granting, question.client, content)
+  return issueTgt(context, granting, question, content)
 }
 
 function tgtEnd(
@@ -77,11 +79,12 @@ function tgtEnd(
 function issueTgt(
   context: ExchangeContext,
   granting: PrincipalRecord,
-  client: PrincipalRecord,
+  question: TgtQuestion,
   times: Omit<Parameters<typeof issueTicket>[1], 'client' | 'clientId' | 'caveats'>,
 ): Grant {
+  const { client } = question
   const content = { ...times, client: client.name, clientId: client.clientId, caveats: [] }
   const grant = issueTicket(issuingService(granting), content, context.random)
-  logGrant(context, client.name, grant)
+  tellGrant(context, question, grant)
   return grant
 }

@@ -2,7 +2,7 @@ import { type RateLimiterAbstract, RateLimiterMemory, type RateLimiterRes } from
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import { SECOND } from '../../shared/time.js'
-import { type Limits, type Rate, REFUSALS_LOGGED } from './defaults.js'
+import type { Limits, Rate } from './defaults.js'
 
 /** How much one address or client may ask. Every `require...` throws OrthrusError `rate_limited`. */
 export interface RateLimits {
@@ -15,15 +15,6 @@ export interface RateLimits {
   requireClient(client: Principal): Promise<void>
   /** The same for AS requests, whose repetition must not cost the holders of tickets anything. */
   requireClientLogin(client: Principal): Promise<void>
-  /** Counts a refusal for the log, and refuses nothing. */
-  countRefusal(who: string): Promise<Count>
-}
-
-export interface Count {
-  /** In the interval, this one included. */
-  readonly count: number
-  /** How long the interval lasts yet, milliseconds. */
-  readonly left: number
 }
 
 /** Limits counted in this process, by the platform's clock. */
@@ -34,7 +25,6 @@ export function createRateLimits(
   const params = limiter(limits.params)
   const clients = limiter(limits.requestsPerClient)
   const clientLogins = limiter(limits.requestsPerClient)
-  const refusals = limiter(REFUSALS_LOGGED)
   return {
     requireLogin: address => consumeOrReturn(logins, 'AS requests', address),
     async forgiveLogin(address) {
@@ -43,10 +33,6 @@ export function createRateLimits(
     requireParams: address => consume(params, 'PARAMS requests', address),
     requireClient: client => consume(clients, 'requests', client),
     requireClientLogin: client => consume(clientLogins, 'AS requests', client),
-    async countRefusal(who) {
-      const { consumedPoints, msBeforeNext } = await refusals.penalty(who)
-      return { count: consumedPoints, left: msBeforeNext }
-    },
   }
 }
 
@@ -59,7 +45,6 @@ export const NO_RATE_LIMITS: RateLimits = {
   requireParams: nothing,
   requireClient: nothing,
   requireClientLogin: nothing,
-  countRefusal: async () => ({ count: 1, left: 0 }),
 }
 
 function limiter({ points, interval }: Rate): RateLimiterMemory {

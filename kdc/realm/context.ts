@@ -1,7 +1,7 @@
 import type { RandomSource } from '../../shared/crypto/random.js'
-import type { Logger } from '../../shared/logger.js'
 import type { Timers } from '../../shared/timers.js'
 import type { RateLimits } from '../limits/rate-limits.js'
+import type { Report } from '../report/report.js'
 import type { OpenRealm } from './realm.js'
 
 /** What every exchange works with. */
@@ -10,7 +10,7 @@ export interface ExchangeContext {
   readonly rates: RateLimits
   readonly timers: Timers
   readonly random: RandomSource
-  readonly logger: Logger
+  readonly report: Report
 }
 
 /** One message, as the transport got it. */

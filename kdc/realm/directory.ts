@@ -14,7 +14,7 @@ import {
   type PrincipalRecord,
 } from '../vault/records.js'
 import type { Vault, VaultRecord } from '../vault/vault.js'
-import { type Soon, soon } from './maybe-promise.js'
+import { type MaybePromise, useValue } from './maybe-promise.js'
 import { newPrincipal } from './principal.js'
 import { RecordCache } from './record-cache.js'
 
@@ -52,8 +52,8 @@ export class Directory {
   }
 
   /** `undefined` where there is none or it was removed. @throws OrthrusError `unavailable` */
-  principal(name: Principal): Soon<PrincipalRecord | undefined> {
-    return soon(this.#principals.get(name), unlessRemoved)
+  principal(name: Principal): MaybePromise<PrincipalRecord | undefined> {
+    return useValue(this.#principals.get(name), unlessRemoved)
   }
 
   /** As `principal`, from the store itself: whoever asks learns nothing of what is in memory. */
@@ -74,8 +74,8 @@ export class Directory {
   }
 
   /** All rules that match the two. @throws OrthrusError `unavailable` */
-  rules(client: Principal, service: Principal): Soon<readonly PolicyRecord[]> {
-    return soon(this.#rules.get(policyName(client, service)), orNone)
+  rules(client: Principal, service: Principal): MaybePromise<readonly PolicyRecord[]> {
+    return useValue(this.#rules.get(policyName(client, service)), orNone)
   }
 
   /** Calls the listener when a principal may have changed. Returns what ends that. */

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Soon } from './maybe-promise.js'
+import type { MaybePromise } from './maybe-promise.js'
 
 export interface RecordCacheOptions<T> {
   /** Reads past the cache. */
@@ -25,7 +25,7 @@ export class RecordCache<T extends object> {
     this.#absent = new LRUCache({ max: absent })
   }
 
-  get(name: string): Soon<T | undefined> {
+  get(name: string): MaybePromise<T | undefined> {
     const known = this.#present.get(name)
     if (known !== undefined || this.#absent.get(name)) return known
     return this.#flights.get(name) ?? this.#fly(name)

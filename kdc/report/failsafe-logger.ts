@@ -4,7 +4,7 @@ import type { Logger } from '../../shared/logger.js'
  * A logger whose failures end with it: a KDC whose log cannot be written goes on, and answers what it would have
  * answered. There is nowhere left to tell it.
  */
-export function sturdyLogger(logger: Logger): Logger {
+export function failsafeLogger(logger: Logger): Logger {
   const at =
     (level: keyof Logger) =>
     (fields: object, message: string): void => {

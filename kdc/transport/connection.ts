@@ -5,10 +5,11 @@ import { decodeFrame, encodeFrame, type Frame } from '../../shared/encoding/fram
 import { OrthrusError } from '../../shared/errors.js'
 import type { AdminChannel } from '../channel/channel.js'
 import type { ChannelOpener } from '../channel/channel-opener.js'
-import { refuseUnproved } from '../exchange/answer.js'
+import { answerUnproved } from '../exchange/answer.js'
 import type { Dispatch } from '../exchange/dispatch.js'
 import type { Limits } from '../limits/defaults.js'
 import type { ExchangeContext } from '../realm/context.js'
+import { describeFailure } from '../report/failure.js'
 import { Liveness } from './liveness.js'
 
 /** Reasons for closing a WebSocket (RFC 6455 section 7.4.1). */
@@ -54,7 +55,11 @@ export class Connection {
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
     socket.on('pong', () => this.#liveness.heard())
     socket.on('error', cause =>
-      options.context.logger.debug({ address: options.address, err: cause }, 'connection'),
+      options.context.report.tell({
+        kind: 'connection_failed',
+        address: options.address,
+        failure: describeFailure(cause),
+      }),
     )
     socket.on('close', () => this.#closed())
   }
@@ -142,7 +147,7 @@ export class Connection {
     const now = context.realm.time.now()
     if (this.#channels.size + this.#openings >= limits.channels) {
       const cause = new OrthrusError('rate_limited', 'too many channels of one connection')
-      return refuseUnproved(cause, now, context, { exchange: 'AP-OPEN', address })
+      return answerUnproved(cause, now, context.report, { exchange: 'AP-OPEN', address })
     }
     const carrier = {
       send: (message: Uint8Array) => this.#send(id, message),
@@ -184,10 +189,8 @@ export class Connection {
     this.#places -= 1
     const done = (): void => void setImmediate(() => this.#free())
     work.then(done, cause => {
-      this.#options.context.logger.error(
-        { err: cause },
-        'a connection failed for a reason that nobody expected',
-      )
+      const { context, address } = this.#options
+      context.report.tell({ kind: 'connection_abandoned', address, failure: describeFailure(cause) })
       this.#options.socket.terminate()
       done()
     })
@@ -212,7 +215,7 @@ export class Connection {
     if (this.#closing) return
     this.#closing = true
     const { socket, context, address } = this.#options
-    context.logger.debug({ address, code, reason }, 'connection closed')
+    context.report.tell({ kind: 'connection_closed', address, code, reason })
     socket.resume()
     socket.close(code, reason)
   }

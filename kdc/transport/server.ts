@@ -9,7 +9,8 @@ import { ChannelOpener } from '../channel/channel-opener.js'
 import { createDispatch, type Dispatch } from '../exchange/dispatch.js'
 import type { Limits } from '../limits/defaults.js'
 import type { ExchangeContext } from '../realm/context.js'
-import { logRefusal } from '../report/refusal-log.js'
+import type { ConnectionRefused } from '../report/events.js'
+import { describeFailure } from '../report/failure.js'
 import { countedAddress } from './address.js'
 import { Connection } from './connection.js'
 import { answerHttp, refuseUpgrade, upgradeFault } from './http.js'
@@ -71,7 +72,10 @@ export class KdcServer {
       this.#http.listen({ host, port }, () => {
         this.#http.off('error', reject)
         // Without a listener, running out of file descriptors would end the process.
-        this.#http.on('error', cause => this.#options.context.logger.error({ err: cause }, 'cannot accept'))
+        const { report } = this.#options.context
+        this.#http.on('error', cause =>
+          report.tell({ kind: 'accept_failed', failure: describeFailure(cause) }),
+        )
         resolve()
       })
     })
@@ -114,7 +118,7 @@ export class KdcServer {
   #count(socket: Socket): void {
     const { connections } = this.#options.limits
     if (this.#sockets >= connections) {
-      this.#refused(countedAddress(socket.remoteAddress), { connections }, 'too many connections')
+      this.#refused(countedAddress(socket.remoteAddress), 'too many connections', connections)
       socket.destroy()
       return
     }
@@ -131,7 +135,7 @@ export class KdcServer {
     const { connectionsPerAddress } = this.#options.limits
     const others = this.#perAddress.get(address) ?? 0
     if (others >= connectionsPerAddress) {
-      this.#refused(address, { connectionsPerAddress }, 'too many connections of one address')
+      this.#refused(address, 'too many connections of one address', connectionsPerAddress)
       socket.destroy()
       return false
     }
@@ -140,8 +144,8 @@ export class KdcServer {
     return true
   }
 
-  #refused(address: string, facts: object, message: string): void {
-    void logRefusal(this.#options.context, 'warn', { address }, facts, message)
+  #refused(address: string, reason: ConnectionRefused['reason'], limit: number): void {
+    this.#options.context.report.tell({ kind: 'connection_refused', address, reason, limit })
   }
 
   #uncountAddress(address: string): void {
@@ -155,9 +159,10 @@ export class KdcServer {
     const { addressOf, context } = this.#options
     try {
       return countedAddress(addressOf?.(request) ?? request.socket.remoteAddress)
-    } catch (err) {
+    } catch (cause) {
       const address = countedAddress(request.socket.remoteAddress)
-      void logRefusal(context, 'error', { address }, { err }, 'addressOf failed; the connection is refused')
+      const failure = describeFailure(cause)
+      context.report.tell({ kind: 'connection_refused', address, reason: 'addressOf failed', failure })
       return undefined
     }
   }
@@ -168,14 +173,16 @@ export class KdcServer {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { context, allowedOrigins, addressOf } = this.#options
-    socket.on('error', cause => context.logger.debug({ err: cause }, 'connection'))
+    socket.on('error', cause => {
+      context.report.tell({ kind: 'connection_failed', failure: describeFailure(cause) })
+    })
     if (this.#closing) {
       socket.destroy()
       return
     }
     const fault = upgradeFault(request, allowedOrigins)
     if (fault !== undefined) {
-      context.logger.debug({ ...fault }, 'handshake refused')
+      context.report.tell({ kind: 'handshake_refused', ...fault })
       refuseUpgrade(socket, fault)
       return
     }

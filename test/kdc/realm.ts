@@ -4,6 +4,8 @@ import { NO_RATE_LIMITS, type RateLimits } from '../../kdc/limits/rate-limits.js
 import type { ExchangeContext } from '../../kdc/realm/context.js'
 import { createRealm, type RealmLifetimes } from '../../kdc/realm/create-realm.js'
 import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
+import { logListener } from '../../kdc/report/log.js'
+import { createReport } from '../../kdc/report/report.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
 import { RECORD_KIND, type Store } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
@@ -109,9 +111,10 @@ export async function testRealm(options: TestRealmOptions = {}): Promise<TestRea
   const vault = new Vault(store, masterKey, systemRandom)
   const admin: KeytabEntry = await createRealm({ vault, realm: REALM, clock, random, ...lives })
   const realm = await openRealm({ vault, clock, random })
-  const context = { realm, rates, timers: systemTimers, random, logger }
+  const report = createReport([logListener(logger, () => clock.monotonic())])
+  const context = { realm, rates, timers: systemTimers, random, report }
   const call = (method: AdminMethod, args: readonly Value[]) =>
-    callMethod({ realm, logger, actors: [] }, method, args)
+    callMethod({ realm, report, actors: [] }, method, args)
   return {
     clock,
     logger,

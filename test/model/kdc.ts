@@ -4,11 +4,14 @@ import { CACHE } from '../../kdc/limits/defaults.js'
 import { NO_RATE_LIMITS } from '../../kdc/limits/rate-limits.js'
 import { createRealm } from '../../kdc/realm/create-realm.js'
 import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
+import type { KdcEvent } from '../../kdc/report/events.js'
+import { createReport, type Report, SILENT_REPORT } from '../../kdc/report/report.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
 import { type Change, RECORD_KIND, type Store } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import { decodePrincipalRecord } from '../../kdc/vault/records.js'
 import { Vault } from '../../kdc/vault/vault.js'
+import { toHex } from '../../shared/bytes.js'
 import {
   type AdminMethod,
   decodeAddedPrincipal,
@@ -18,7 +21,6 @@ import {
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
-import { type Logger, silentLogger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import type { TestClock } from '../../testing/index.js'
 import { ADDRESS, REALM, ruleOf } from '../kdc/realm.js'
@@ -93,7 +95,7 @@ function administer(
   method: AdminMethod,
   args: readonly Value[],
 ): Promise<readonly Value[]> {
-  return callMethod({ realm, logger: silentLogger, actors: [] }, method, args)
+  return callMethod({ realm, report: SILENT_REPORT, actors: [] }, method, args)
 }
 
 async function addPrincipal(realm: OpenRealm, name: string): Promise<KeytabEntry> {
@@ -117,7 +119,7 @@ export class ModelKdc {
   readonly #random: RandomSource
   readonly #issued: IssuedLine[] = []
   readonly #denied: DeniedLine[] = []
-  readonly #logger: Logger
+  readonly #report: Report
   #realm!: OpenRealm
   #dispatch!: Dispatch
 
@@ -127,15 +129,7 @@ export class ModelKdc {
     this.#store = createMemoryStore()
     this.#vault = new Vault(this.#store, masterKey, random)
     this.#commits = commits
-    this.#logger = {
-      ...silentLogger,
-      info: (fields, message) => {
-        if (message === 'ticket issued') this.#issued.push(fields as IssuedLine)
-      },
-      warn: (fields, message) => {
-        if (message === 'ticket denied') this.#denied.push(fields as DeniedLine)
-      },
-    }
+    this.#report = createReport([event => this.#hear(event)])
   }
 
   /** @param clock stands where it stood when the realm was prepared. */
@@ -149,8 +143,16 @@ export class ModelKdc {
   async restart(): Promise<void> {
     this.#realm?.close()
     this.#realm = await openRealm({ vault: this.#vault, clock: this.clock, random: this.#random })
-    const context = { rates: NO_RATE_LIMITS, timers: this.clock, random: this.#random, logger: this.#logger }
+    const context = { rates: NO_RATE_LIMITS, timers: this.clock, random: this.#random, report: this.#report }
     this.#dispatch = createDispatch({ ...context, realm: this.#realm })
+  }
+
+  #hear(event: KdcEvent): void {
+    if (event.kind === 'ticket_granted') {
+      const { client, service, ticketId, endTime } = event
+      this.#issued.push({ client, service, ticketId: toHex(ticketId), endTime })
+    }
+    if (event.kind === 'ticket_denied') this.#denied.push({ service: event.service, code: event.code })
   }
 
   /** The answer, and what became of every ticket that was asked for. */

@@ -5,6 +5,7 @@ import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
 import { NO_RATE_LIMITS } from '../../kdc/limits/rate-limits.js'
 import { createRealm } from '../../kdc/realm/create-realm.js'
 import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
+import { SILENT_REPORT } from '../../kdc/report/report.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import { Vault } from '../../kdc/vault/vault.js'
@@ -14,7 +15,6 @@ import { createError } from '../../shared/encoding/error.js'
 import { decodeFrame, encodeFrame, type Frame } from '../../shared/encoding/frame.js'
 import { WIRE_CODES } from '../../shared/errors.js'
 import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
-import { silentLogger } from '../../shared/logger.js'
 import { patternIn } from '../../shared/pattern.js'
 import { parseRealm, principalIn } from '../../shared/principal.js'
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
@@ -71,7 +71,7 @@ export class SimulatedKdc {
       rates: NO_RATE_LIMITS,
       timers: this.clock,
       random,
-      logger: silentLogger,
+      report: SILENT_REPORT,
     })
   }
 
@@ -131,7 +131,7 @@ export class SimulatedKdc {
   get #administration(): Administration {
     const realm = this.#realm as OpenRealm
     return new Administration({
-      call: (method, args) => callMethod({ realm, logger: silentLogger, actors: [] }, method, args),
+      call: (method, args) => callMethod({ realm, report: SILENT_REPORT, actors: [] }, method, args),
     })
   }
 }

@@ -6,6 +6,7 @@ import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
 import type { Directory } from '../../kdc/realm/directory.js'
 import { newPrincipal } from '../../kdc/realm/principal.js'
 import { openRealm } from '../../kdc/realm/realm.js'
+import { SILENT_REPORT } from '../../kdc/report/report.js'
 import { openLevelStore } from '../../kdc/store/level/store.js'
 import { RECORD_KIND } from '../../kdc/store/store.js'
 import { encodePrincipalRecord } from '../../kdc/vault/records.js'
@@ -15,7 +16,6 @@ import { LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { createAsRequest } from '../../shared/exchange/as.js'
-import type { Logger } from '../../shared/logger.js'
 import { ADDRESS, local, type TestRealm, testRealm } from '../kdc/realm.js'
 import { type Comparison, compare, compareTimes, describeComparison } from './welch.js'
 
@@ -36,11 +36,8 @@ const WARM_UP = 500
 /** LevelDB itself finds what is there a little later than that there is nothing. */
 const FIRST_GUESSES_APART = 1.4
 
-const nothing = () => {}
-const silent: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing }
-
 function quiet({ context }: TestRealm, change: Partial<TestRealm['context']> = {}): Dispatch {
-  return createDispatch({ ...context, logger: silent, ...change })
+  return createDispatch({ ...context, report: SILENT_REPORT, ...change })
 }
 
 /** Requests by somebody who has not the key, made beforehand. */

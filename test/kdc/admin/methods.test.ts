@@ -25,7 +25,7 @@ function callAs(
   method: string,
   args: readonly Value[],
 ): Promise<Value[]> {
-  return callMethod({ realm: realm.realm, logger: realm.logger, actors: actors.map(local) }, method, args)
+  return callMethod({ ...realm.context, actors: actors.map(local) }, method, args)
 }
 
 async function summary(realm: TestRealm, name: string) {

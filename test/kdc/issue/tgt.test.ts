@@ -4,7 +4,7 @@ import type { ExchangeContext } from '../../../kdc/realm/context.js'
 import { FLAG } from '../../../shared/constants.js'
 import { decodeTicket, openTicket } from '../../../shared/ticket/ticket.js'
 import { DAY, HOUR } from '../../../shared/time.js'
-import { idOf, krbtgt, local, START, type TestRealm, testRealm } from '../realm.js'
+import { ADDRESS, idOf, krbtgt, local, START, type TestRealm, testRealm } from '../realm.js'
 
 /** Ticket-granting tickets by themselves: what bounds them, and what a renewal keeps. */
 
@@ -25,6 +25,7 @@ async function realmOf({ client = {}, granting = {}, ...limits }: Limits = {}) {
     length === 4 ? new Uint8Array(4) : realm.context.random(length)
   const question: NewTgtQuestion = {
     client: web,
+    origin: { exchange: 'AS', address: ADDRESS, client: web.name },
     now: START,
     lifetime: 0,
     authTime: START + 1,
@@ -92,7 +93,15 @@ describe('a new TGT', () => {
   it('is told of in the log', async () => {
     const { realm, context, question } = await realmOf()
     const tgt = await grantTgt(context, question)
-    const fields = { client: local('web'), service: tgt.service, ticketId: idOf(tgt), endTime: tgt.endTime }
+    const client = local('web')
+    const fields = {
+      exchange: 'AS',
+      client,
+      address: ADDRESS,
+      service: tgt.service,
+      ticketId: idOf(tgt),
+      endTime: tgt.endTime,
+    }
     expect(realm.logger.lines.at(-1)).toEqual({ level: 'info', fields, message: 'ticket issued' })
   })
 

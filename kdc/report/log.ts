@@ -1,0 +1,139 @@
+import { toHex } from '../../shared/bytes.js'
+import type { Logger } from '../../shared/logger.js'
+import { SECOND } from '../../shared/time.js'
+import { REFUSALS_LOGGED } from '../limits/defaults.js'
+import type { EventOf, KdcEvent, Origin, RecordChange } from './events.js'
+import { failsafeLogger } from './failsafe-logger.js'
+import { LineQuota } from './line-quota.js'
+import type { Listener } from './report.js'
+
+/** The log: every event as a line. */
+
+interface Line {
+  readonly level: keyof Logger
+  readonly message: string
+  readonly fields: object
+  /** Whose lines are counted, where anybody can provoke such a line without end. */
+  readonly requester?: string
+}
+
+type Lines = { readonly [K in KdcEvent['kind']]: (event: EventOf<K>) => Line }
+
+const LINES: Lines = {
+  kdc_started: ({ kind, ...fields }) => ({ level: 'info', message: 'KDC listening', fields }),
+  kdc_closed: ({ kind, ...fields }) => ({ level: 'info', message: 'KDC closed', fields }),
+  ticket_granted: ({ origin: { exchange, address }, client, service, ticketId, endTime }) => ({
+    level: 'info',
+    message: 'ticket issued',
+    fields: { exchange, client, address, service, ticketId: toHex(ticketId), endTime },
+  }),
+  ticket_denied: ({ origin: { exchange, address }, client, service, code, reason }) => ({
+    level: 'warn',
+    message: 'ticket denied',
+    fields: { exchange, client, address, service, code, reason },
+  }),
+  request_refused: ({ origin, code, reason, facts }) => ({
+    level: 'warn',
+    message: 'request refused',
+    fields: { ...origin, code, reason, ...facts },
+    requester: requesterOf(origin),
+  }),
+  request_failed: ({ origin, expected, reason, facts, failure }) => ({
+    level: 'error',
+    message: expected ? 'request failed' : 'unexpected failure while answering',
+    fields: { ...origin, code: 'unavailable', reason, ...facts, failure },
+    requester: requesterOf(origin),
+  }),
+  record_changed: ({ by, change }) => ({
+    level: 'info',
+    message: 'administration',
+    fields: { by: actorsOf(by), method: change.method, on: subjectsOf(change) },
+  }),
+  records_read: ({ by, method, on }) => ({
+    level: 'info',
+    message: 'administration',
+    fields: { by: actorsOf(by), method, on },
+  }),
+  channel_opened: ({ origin, endTime }) => ({
+    level: 'debug',
+    message: 'channel opened',
+    fields: { ...origin, endTime },
+  }),
+  channel_ended: ({ origin, broken, reason }) =>
+    broken
+      ? {
+          level: 'warn',
+          message: 'channel broken',
+          fields: { ...origin, reason },
+          requester: requesterOf(origin),
+        }
+      : { level: 'debug', message: 'channel ended', fields: { ...origin, reason } },
+  connection_refused: ({ address, reason, limit, failure }) => ({
+    level: failure === undefined ? 'warn' : 'error',
+    message: 'connection refused',
+    fields: { address, reason, limit, failure },
+    requester: requesterOf({ address }),
+  }),
+  handshake_refused: ({ kind, ...fields }) => ({ level: 'debug', message: 'handshake refused', fields }),
+  connection_closed: ({ kind, ...fields }) => ({ level: 'debug', message: 'connection closed', fields }),
+  connection_failed: ({ kind, ...fields }) => ({ level: 'debug', message: 'connection failed', fields }),
+  accept_failed: ({ failure }) => ({
+    level: 'error',
+    message: 'cannot accept connections',
+    fields: { failure },
+    requester: 'the platform',
+  }),
+  connection_abandoned: ({ address, failure }) => ({
+    level: 'error',
+    message: 'unexpected failure while answering; the connection is cut',
+    fields: { address, failure },
+    requester: requesterOf({ address }),
+  }),
+}
+
+/** By proved name, so that nobody else uses up its lines; otherwise by address. */
+function requesterOf({ address, client, by }: Origin): string {
+  return by?.join(' ') ?? client ?? `address ${address}`
+}
+
+function actorsOf(by: readonly string[]): readonly string[] | string {
+  return by.length > 0 ? by : 'the KDC itself'
+}
+
+function subjectsOf(change: RecordChange): readonly string[] {
+  switch (change.method) {
+    case 'allow':
+    case 'deny':
+      return [change.rule.client, change.rule.service]
+    case 'forget':
+      return [change.client, change.service]
+    default:
+      return [change.principal]
+  }
+}
+
+/**
+ * Writes every event down. Refusals have a quota for each address or proved client (`REFUSALS_LOGGED`), as anybody can
+ * provoke them without end and a disk is finite; the last line says that others are left out. The KDC's own errors
+ * count apart from warnings, so that no flood of warnings hides them.
+ * @param monotonic milliseconds that no step of the clock touches
+ */
+export function logListener(logger: Logger, monotonic: () => number): Listener {
+  const quota = new LineQuota(REFUSALS_LOGGED, monotonic)
+  const failsafe = failsafeLogger(logger)
+  return event => {
+    const { level, message, fields, requester } = lineOf(event)
+    if (requester === undefined) return failsafe[level](fields, message)
+    const { fate, left } = quota.take(`${level} ${requester}`)
+    if (fate === 'written') failsafe[level](fields, message)
+    if (fate === 'last') {
+      const seconds = Math.ceil(left / SECOND)
+      failsafe[level]({ requester, seconds }, 'too many refusals: further ones are not logged for now')
+    }
+  }
+}
+
+function lineOf(event: KdcEvent): Line {
+  const toLine = LINES[event.kind] as (event: KdcEvent) => Line
+  return toLine(event)
+}

@@ -1,0 +1,188 @@
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { callMethod } from '../../../kdc/admin/methods.js'
+import { createDispatch } from '../../../kdc/exchange/dispatch.js'
+import type { KdcEvent } from '../../../kdc/report/events.js'
+import { describeFailure } from '../../../kdc/report/failure.js'
+import { createReport, type Listener, type Report } from '../../../kdc/report/report.js'
+import { encodeNewPrincipal, encodePolicyRule } from '../../../shared/channel/administration.js'
+import { revealKey } from '../../../shared/crypto/keys.js'
+import { systemRandom } from '../../../shared/crypto/random.js'
+import {
+  ADDRESS,
+  ask,
+  grantOf,
+  local,
+  login,
+  outcome,
+  ruleOf,
+  START,
+  stranger,
+  type TestRealm,
+  testRealm,
+} from '../realm.js'
+
+const EVENT: KdcEvent = { kind: 'kdc_closed', realm: 'demo.example' }
+
+/** A realm that tells the listeners what it does. */
+async function heard(...listeners: Listener[]): Promise<TestRealm & { report: Report }> {
+  const realm = await testRealm()
+  const report = createReport(listeners)
+  const dispatch = createDispatch({ ...realm.context, report })
+  const admin = { realm: realm.realm, report, actors: [realm.admin.principal] }
+  return { ...realm, report, dispatch, call: (method, args) => callMethod(admin, method, args) }
+}
+
+const NEW = { password: null, expiresAt: null, maxLife: null, maxRenew: null }
+
+describe('a report', () => {
+  it('reaches every listener in order, whatever the ones before it do', () => {
+    const told: string[] = []
+    const fails = (): never => {
+      throw new Error('no room')
+    }
+    const report = createReport([
+      () => void told.push('one'),
+      fails,
+      async () => fails(),
+      () => void told.push('two'),
+    ])
+    report.tell(EVENT)
+    expect(told).toEqual(['one', 'two'])
+  })
+
+  it('that is recorded waits for every listener, and fails where one fails', async () => {
+    const told: string[] = []
+    const slow: Listener = async () => {
+      await new Promise(setImmediate)
+      told.push('slow')
+    }
+    await createReport([slow, () => void told.push('quick')]).record(EVENT)
+    expect(told).toEqual(['quick', 'slow'])
+    const failing = createReport([() => Promise.reject(new Error('no room')), slow])
+    await expect(failing.record(EVENT)).rejects.toThrow('no room')
+    expect(told).toEqual(['quick', 'slow', 'slow'])
+  })
+})
+
+describe('an administrator', () => {
+  it('is answered when every listener has written the change down, and never before', async () => {
+    const steps: string[] = []
+    let finish = (): void => {}
+    const audit: Listener = ({ kind }) => {
+      if (kind !== 'record_changed') return undefined
+      return new Promise<void>(resolve => {
+        finish = resolve
+        steps.push('told')
+      })
+    }
+    const realm = await heard(audit)
+    const adding = realm.call('add', encodeNewPrincipal({ principal: local('web'), ...NEW }))
+    void adding.then(() => steps.push('answered'))
+    await expect.poll(() => steps).toEqual(['told'])
+    expect((await realm.record('web')).name).toBe(local('web'))
+    await new Promise(setImmediate)
+    steps.push('written')
+    finish()
+    await adding
+    expect(steps).toEqual(['told', 'written', 'answered'])
+  })
+
+  it('is refused where the change could not be written down, for it is not to go unnoticed', async () => {
+    const realm = await heard(event =>
+      event.kind === 'record_changed' ? Promise.reject(new Error('no room')) : undefined,
+    )
+    const adding = realm.call('add', encodeNewPrincipal({ principal: local('web'), ...NEW }))
+    await expect(adding).rejects.toThrow('no room')
+  })
+})
+
+describe('events', () => {
+  it('say what was changed, and by whom', async () => {
+    const events: KdcEvent[] = []
+    const realm = await heard(event => void events.push(event))
+    const rule = ruleOf('web', 'orders', { claims: [['role', 'clerk']] })
+    await realm.call('add', encodeNewPrincipal({ principal: local('web'), ...NEW, maxLife: 5 }))
+    await realm.call('allow', encodePolicyRule(rule))
+    await realm.call('forget', [rule.client, rule.service])
+    for (const method of ['disable', 'enable', 'remove'] as const) await realm.call(method, [local('web')])
+    await realm.call('show', [realm.admin.principal])
+    await realm.call('list', [null, 3])
+    const by = [realm.admin.principal]
+    const changed = (change: object) => ({ kind: 'record_changed', by, change })
+    expect(events).toEqual([
+      changed({
+        method: 'add',
+        principal: local('web'),
+        kvno: 1,
+        passwordBased: false,
+        expiresAt: null,
+        maxLife: 5,
+        maxRenew: null,
+      }),
+      changed({ method: 'allow', rule }),
+      changed({ method: 'forget', client: rule.client, service: rule.service }),
+      ...['disable', 'enable', 'remove'].map(method => changed({ method, principal: local('web') })),
+      { kind: 'records_read', by, method: 'show', on: by },
+      { kind: 'records_read', by, method: 'list', on: [] },
+    ])
+  })
+
+  it('are plain values without a secret, and say from where each request came', async () => {
+    const events: KdcEvent[] = []
+    const realm = await heard(event => void events.push(event))
+    const web = await realm.add('web')
+    const tgt = grantOf(await login(realm, web, { services: [local('ghost')] }))
+    await ask(realm, tgt, { time: 0 })
+    expect(outcome(await login(realm, stranger('web@demo.example')))).toBe('05 auth_failed')
+    expect(events.map(({ kind }) => kind)).toEqual([
+      'ticket_granted',
+      'ticket_denied',
+      'request_refused',
+      'request_refused',
+    ])
+    const origin = { exchange: 'AS', client: web.principal, address: ADDRESS }
+    const { ticketId, endTime } = tgt
+    expect(events[0]).toEqual({
+      kind: 'ticket_granted',
+      origin,
+      client: web.principal,
+      service: local('krbtgt'),
+      ticketId,
+      endTime,
+    })
+    expect(events[1]).toMatchObject({ origin, service: local('ghost'), code: 'policy_denied' })
+    expect(events[2]).toMatchObject({ origin: { ...origin, exchange: 'TGS' }, facts: { expected: START } })
+    expect(events[3]).toMatchObject({ origin: { address: ADDRESS }, code: 'auth_failed' })
+    // A copy is made of plain values alone.
+    expect(structuredClone(events)).toEqual(events)
+    const shown = inspect(events, { depth: 20, showHidden: true })
+    for (const key of [web.key, tgt.key])
+      expect(shown).not.toContain(Buffer.from(revealKey(key)).toString('hex'))
+  })
+})
+
+describe('a failure', () => {
+  it('is told as text: name, message, code, stack and causes, and nothing else that hangs on it', () => {
+    const cause = Object.assign(new Error('write failed'), {
+      code: 'ENOSPC',
+      path: '/var',
+      key: systemRandom(8),
+    })
+    const told = describeFailure(new TypeError('no entropy', { cause }))
+    expect(told).toEqual({
+      name: 'TypeError',
+      message: 'no entropy',
+      stack: expect.stringContaining('no entropy'),
+      cause: { name: 'Error', message: 'write failed', code: 'ENOSPC', stack: expect.any(String) },
+    })
+  })
+
+  it('that is no error, or the cause of itself, is told too', () => {
+    expect(describeFailure('no')).toEqual({ name: 'string', message: 'no' })
+    const circle = new Error('round')
+    circle.cause = circle
+    expect(describeFailure(circle).cause?.cause?.cause?.cause).toBeUndefined()
+    expect(describeFailure(Object.create(null))).toMatchObject({ name: 'object' })
+  })
+})
