@@ -7,7 +7,7 @@ import { systemRandom } from '../shared/crypto/random.js'
 import { OrthrusError } from '../shared/errors.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { parseDuration, parseInstant } from './arguments.js'
-import { type ConnectionOptions, withAdministration, withConnection } from './connection.js'
+import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { type KeytabPlace, keytabName, reserveKeytab } from './keytab-output.js'
 import { askNewPassword } from './password.js'
 import { answer, type Terminal } from './terminal.js'
@@ -21,7 +21,7 @@ interface AddOptions extends ConnectionOptions {
 }
 
 export function addCommand(terminal: Terminal): Command {
-  return withConnection(new Command('add'))
+  return withAdminConnection(new Command('add'))
     .description('register principals; each key is written to NAME.keytab')
     .argument('<name...>', 'names, short or whole')
     .option('--out <file>', 'where to write the keytab of a single name')

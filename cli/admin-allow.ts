@@ -6,13 +6,13 @@ import { type Pattern, patternIn, shortPattern } from '../shared/pattern.js'
 import { isPrincipal, localPart, type Principal, type Realm } from '../shared/principal.js'
 import { rulesFor } from './admin-policy.js'
 import { collectNames, parseClaim, parseDuration, parseList, parseMethods, valued } from './arguments.js'
-import { type ConnectionOptions, withAdministration, withConnection } from './connection.js'
+import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { type AllowOptions, amendRule, bareRule, requireConsistent } from './rule-amendment.js'
 import { changeText, ruleCells, ruleObject } from './rule-text.js'
 import { answer, type Terminal, warn } from './terminal.js'
 
 export function allowCommand(terminal: Terminal): Command {
-  return withConnection(new Command('allow'))
+  return withAdminConnection(new Command('allow'))
     .description('let a client get tickets for a service; web/* and * match')
     .summary('let a client get tickets for a service')
     .argument('<client>', 'a name, every instance of it as web/*, or * for everyone')
@@ -47,7 +47,7 @@ Where this pair has a rule already, what the options name changes, and the rest 
 A deny of the same pair is taken away. Any other deny that matches still wins.`
 
 export function denyCommand(terminal: Terminal): Command {
-  return withConnection(new Command('deny'))
+  return withAdminConnection(new Command('deny'))
     .description('let a client get no tickets for a service; a deny wins over whatever allows')
     .summary('let a client get no tickets for a service')
     .argument('<client>', 'a name, every instance of it as web/*, or * for everyone')

@@ -3,7 +3,7 @@ import type { Administration } from '../client/channel/administration.js'
 import type { PolicyRule } from '../shared/channel/administration.js'
 import { type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
 import { isPrincipal, kdcService, type Realm } from '../shared/principal.js'
-import { type ConnectionOptions, withAdministration, withConnection } from './connection.js'
+import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { ruleCells, ruleObject } from './rule-text.js'
 import { answer, type Terminal, table } from './terminal.js'
 
@@ -12,7 +12,7 @@ interface PolicyOptions extends ConnectionOptions {
 }
 
 export function policyCommand(terminal: Terminal): Command {
-  return withConnection(new Command('policy'))
+  return withAdminConnection(new Command('policy'))
     .description('show all rules, or those that decide about CLIENT and SERVICE; or forget one')
     .summary('show the rules, or forget one')
     .option('--forget', 'take away the rule of exactly this CLIENT and SERVICE')

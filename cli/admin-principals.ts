@@ -3,11 +3,11 @@ import type { Administration } from '../client/channel/administration.js'
 import type { PrincipalSummary } from '../shared/channel/administration.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { formatDuration } from './arguments.js'
-import { type ConnectionOptions, withAdministration, withConnection } from './connection.js'
+import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { answer, type Terminal, table } from './terminal.js'
 
 export function listCommand(terminal: Terminal): Command {
-  return withConnection(new Command('list'))
+  return withAdminConnection(new Command('list'))
     .description('list all principals')
     .action((options: ConnectionOptions) =>
       withAdministration(terminal, options, async administration => {
@@ -29,7 +29,7 @@ function stateOf({ disabled, expiresAt }: Pick<PrincipalSummary, 'disabled' | 'e
 }
 
 export function showCommand(terminal: Terminal): Command {
-  return withConnection(new Command('show'))
+  return withAdminConnection(new Command('show'))
     .description('show one principal')
     .argument('<name>')
     .action((name: string, options: ConnectionOptions) =>
@@ -61,7 +61,7 @@ function changeCommand(
   change: (administration: Administration, principal: Principal) => Promise<void>,
 ): (terminal: Terminal) => Command {
   return terminal =>
-    withConnection(new Command(name))
+    withAdminConnection(new Command(name))
       .description(description)
       .argument('<name...>')
       .action((names: string[], options: ConnectionOptions) =>

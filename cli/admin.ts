@@ -7,7 +7,7 @@ import type { Terminal } from './terminal.js'
 
 /** `orthrus admin`: speaks to the running KDC, as a client of `kdc@realm` over a channel. */
 export function adminCommand(terminal: Terminal): Command {
-  const admin = new Command('admin').description('administer the realm of a running KDC').helpCommand(false)
+  const admin = new Command('admin').description('administer the realm of a running KDC')
   for (const make of [
     addCommand,
     allowCommand,

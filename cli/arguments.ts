@@ -81,6 +81,16 @@ export function collectNames(text: string, before: string[] = []): string[] {
   return before
 }
 
+/** An option with a default, which help shows as one would type it. */
+export function defaulted<T = string>(
+  flags: string,
+  description: string,
+  typed: string,
+  parse: (text: string) => T | string = text => text,
+): Option {
+  return new Option(flags, description).argParser(parse).default(parse(typed), typed)
+}
+
 /** An option that begins with `--no-` and is not the opposite of another one: it takes a value. */
 export function valued<T>(flags: string, description: string, parse: (text: string, before: T) => T): Option {
   const option = new Option(flags, description).argParser(parse)

@@ -19,14 +19,23 @@ export interface ConnectionOptions {
   readonly json?: boolean
 }
 
-export function withConnection(command: Command): Command {
+export function withConnection(command: Command, otherwise?: string): Command {
+  const keytab = ['ORTHRUS_KEYTAB', ...(otherwise === undefined ? [] : [`else ${otherwise}`])].join('; ')
   return command
     .option('--kdc <url>', `where the KDC listens (ORTHRUS_KDC; else ${DEFAULT_KDC})`)
-    .option('--keytab <file>', 'whose key to use (ORTHRUS_KEYTAB)')
+    .option('--keytab <file>', `whose key to use (${keytab})`)
     .option('--principal <name>', 'which principal of the keytab, where it has several')
     .option('--allow-readable-keytab', 'accept a keytab that others can read, as containers mount secrets')
     .option('--json', 'answer in JSON')
 }
+
+/** The same for an administrator. */
+export function withAdminConnection(command: Command): Command {
+  return withConnection(command, ADMIN_KEYTAB)
+}
+
+/** Where `init` puts it, beside the database. */
+const ADMIN_KEYTAB = `${DEFAULT_DATA}/admin.keytab`
 
 /** The same for a person, who may log in by password. */
 export function withLogin(command: Command): Command {
@@ -67,7 +76,8 @@ async function loginOf(
 ): Promise<Omit<KeytabLogin, 'kdc'> | Omit<PasswordLogin, 'kdc'>> {
   const { principal, password } = options
   if (password === true) {
-    if (principal === undefined) throw new TypeError('say who logs in: --principal NAME@REALM --password')
+    if (principal === undefined)
+      throw new TypeError('say whose password it is: --principal NAME@REALM --password')
     return { principal, password: await askPassword(terminal, principal) }
   }
   const keytab = options.keytab ?? terminal.env.ORTHRUS_KEYTAB
@@ -92,11 +102,11 @@ export async function withAdministration<T>(
   options: ConnectionOptions,
   use: (administration: Administration, realm: Realm) => Promise<T>,
 ): Promise<T> {
-  const beside = `${DEFAULT_DATA}/admin.keytab`
-  const keytab = options.keytab ?? terminal.env.ORTHRUS_KEYTAB ?? (existsSync(beside) ? beside : undefined)
+  const keytab =
+    options.keytab ?? terminal.env.ORTHRUS_KEYTAB ?? (existsSync(ADMIN_KEYTAB) ? ADMIN_KEYTAB : undefined)
   if (keytab === undefined) {
     throw new TypeError(
-      `say whose key to use: --keytab DIR/admin.keytab, where DIR is what "orthrus init" made`,
+      `say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE; there is no ${ADMIN_KEYTAB} here, which "orthrus init" makes`,
     )
   }
   // Not its --password, which is of whom `add` registers.

@@ -1,8 +1,11 @@
 import { Command } from 'commander'
+import type { ServiceTicket } from '../client/ticket/service-ticket.js'
+import { principalIn } from '../shared/principal.js'
 import { formatDuration, parseDuration } from './arguments.js'
 import { type ConnectionOptions, withLogin, withRealm } from './connection.js'
-import { report } from './report.js'
-import { answer, type Terminal, table } from './terminal.js'
+import { CommandFailed } from './failure.js'
+import { errorObject, report } from './report.js'
+import { type Terminal, table } from './terminal.js'
 
 interface GetOptions extends ConnectionOptions {
   readonly lifetime?: number
@@ -17,33 +20,35 @@ export function getCommand(terminal: Terminal): Command {
     .action((services: string[], options: GetOptions) => get(terminal, services, options))
 }
 
-async function get(terminal: Terminal, services: string[], options: GetOptions): Promise<void> {
+async function get(terminal: Terminal, names: string[], options: GetOptions): Promise<void> {
   const wanted = options.lifetime === undefined ? {} : { lifetime: options.lifetime }
   await withRealm(terminal, options, async realm => {
-    const outcomes = await Promise.allSettled(
-      services.map(service => realm.getServiceTicket(service, wanted)),
-    )
+    const services = names.map(name => principalIn(realm.realm, name))
+    const asked = services.map(service => realm.getServiceTicket(service, wanted))
+    const outcomes = await Promise.allSettled(asked)
     const tickets = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
-    const rows = tickets.map(ticket => ({
-      service: ticket.service,
-      client: ticket.client,
-      endTime: ticket.endTime,
-      claims: ticket.claims,
-    }))
-    const text = table(
-      rows.map(({ service, endTime, claims }) => [
-        service,
-        `ends in ${formatDuration(endTime - Date.now())}`,
-        Object.entries(claims)
-          .map(([name, value]) => `${name}=${value}`)
-          .join(' '),
-      ]),
+    const refusals = outcomes.flatMap((outcome, i) =>
+      outcome.status === 'rejected' ? [{ service: services[i], cause: outcome.reason as unknown }] : [],
     )
-    answer(terminal, options, { tickets: rows }, text)
-    const refusals = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason] : []))
-    const last = refusals.pop()
-    // The last is thrown, and told by whoever runs commands; the others would be lost behind it.
-    for (const refusal of refusals) report(refusal, options.json === true, terminal)
-    if (last !== undefined) throw last
+    if (options.json === true) {
+      const told = refusals.map(({ service, cause }) => ({ service, ...errorObject(cause) }))
+      terminal.out(`${JSON.stringify({ tickets: tickets.map(ticketObject), refusals: told })}\n`)
+    } else {
+      const text = table(tickets.map(ticketCells))
+      if (text !== '') terminal.out(`${text}\n`)
+      // A KDC that cannot be asked is the same news for each service.
+      const causes = new Map(refusals.map(({ cause }) => [errorObject(cause).message, cause]))
+      for (const cause of causes.values()) report(cause, false, terminal)
+    }
+    if (refusals.length > 0) throw new CommandFailed('')
   })
+}
+
+function ticketObject({ service, client, endTime, claims }: ServiceTicket): object {
+  return { service, client, endTime, claims }
+}
+
+function ticketCells({ service, endTime, claims }: ServiceTicket): string[] {
+  const granted = Object.entries(claims).map(([name, value]) => `${name}=${value}`)
+  return [service, `ends in ${formatDuration(endTime - Date.now())}`, granted.join(' ')]
 }

@@ -13,6 +13,7 @@ import { createFolder } from '../shared/folder.node.js'
 import type { KeytabEntry } from '../shared/keytab/keytab.js'
 import { parseRealm } from '../shared/principal.js'
 import { systemClock } from '../shared/time.js'
+import { defaulted } from './arguments.js'
 import { DEFAULT_DATA } from './defaults.js'
 import { writeKeytab } from './keytab-output.js'
 import { answer, type Terminal } from './terminal.js'
@@ -41,7 +42,7 @@ export function initCommand(terminal: Terminal): Command {
   return new Command('init')
     .description('make a realm: its database, master.key, and admin.keytab')
     .argument('<realm>', 'its name, as demo.example')
-    .option('--data <dir>', 'where to make it', DEFAULT_DATA)
+    .addOption(defaulted('--data <dir>', 'where to make it', DEFAULT_DATA))
     .option('--json', 'answer in JSON')
     .action((realm: string, options: InitOptions) => init(terminal, realm, options))
 }

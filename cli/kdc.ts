@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import { pino } from 'pino'
 import { DATA_FILES, type RunningKdc, startKdc } from '../kdc/main.js'
 import { OrthrusError } from '../shared/errors.js'
-import { parseListen } from './arguments.js'
+import { defaulted, parseListen } from './arguments.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
 import { answer, type Terminal } from './terminal.js'
 
@@ -12,7 +12,7 @@ interface KdcOptions {
   readonly data: string
   readonly listen: { readonly host: string; readonly port: number }
   readonly allowReadableMasterKey?: boolean
-  readonly allowOrigin: string[]
+  readonly allowOrigin?: string[]
   readonly logLevel: string
   readonly json?: boolean
 }
@@ -24,24 +24,28 @@ interface KdcOptions {
 export function kdcCommand(terminal: Terminal): Command {
   return new Command('kdc')
     .description('run the KDC of a realm')
-    .option('--data <dir>', 'the folder that "orthrus init" made', DEFAULT_DATA)
-    .option(
-      '--listen <host:port>',
-      'where to listen; port 0 takes any that is free',
-      parseListen,
-      parseListen(DEFAULT_LISTEN),
+    .addOption(defaulted('--data <dir>', 'the folder that "orthrus init" made', DEFAULT_DATA))
+    .addOption(
+      defaulted(
+        '--listen <host:port>',
+        'where to listen; port 0 takes any that is free',
+        DEFAULT_LISTEN,
+        parseListen,
+      ),
     )
     .option(
       '--allow-readable-master-key',
       'accept a master.key that others can read, as containers mount secrets',
     )
-    .option('--allow-origin <origin>', 'let pages of this origin connect; may be repeated', collect, [])
-    .option('--log-level <level>', 'debug, info, warn or error; the log goes to standard error', 'info')
+    .option('--allow-origin <origin>', 'let pages of this origin connect; may be repeated', collect)
+    .addOption(
+      defaulted('--log-level <level>', 'how much of the log goes to standard error', 'info').choices(LEVELS),
+    )
     .option('--json', 'say in JSON where it listens')
     .action((options: KdcOptions) => serve(terminal, options))
 }
 
-function collect(value: string, before: string[]): string[] {
+function collect(value: string, before: string[] = []): string[] {
   return [...before, value]
 }
 
@@ -55,7 +59,7 @@ async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
     dataDirectory: options.data,
     allowReadableMasterKey: options.allowReadableMasterKey === true,
     listen: options.listen,
-    allowedOrigins: options.allowOrigin,
+    allowedOrigins: options.allowOrigin ?? [],
     logger,
   })
   answer(

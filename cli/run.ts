@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { adminCommand } from './admin.js'
 import { callCommand } from './call.js'
+import { allCommands, commandWords, pathOf } from './command-words.js'
 import { delegateCommand } from './delegate.js'
 import { getCommand } from './get.js'
 import { initCommand } from './init.js'
@@ -12,21 +13,32 @@ import type { Terminal } from './terminal.js'
 
 /** Runs one command line, without the program's name. @returns the exit code */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
-  const program = programFor(terminal)
+  const json = args.includes('--json')
+  const program = programFor(terminal, json)
   try {
-    await program.parseAsync([...args], { from: 'user' })
+    await program.parseAsync(commandWords(program, args), { from: 'user' })
     return EXIT.DONE
   } catch (error) {
-    return report(error, args.includes('--json'), terminal)
+    return report(error, json, terminal)
   }
 }
 
-function programFor(terminal: Terminal): Command {
+const BEGINNING = `
+To begin:
+  orthrus init demo.example                           make a realm in ./orthrus-data
+  orthrus kdc                                         run its KDC; the rest in another terminal
+  orthrus admin add web orders                        register two services, each with a keytab
+  orthrus admin allow web orders                      let web call orders
+  orthrus get orders --keytab web.keytab              see that it works
+  orthrus call URL --service orders --keytab web.keytab
+
+orthrus COMMAND --help tells more of each.`
+
+function programFor(terminal: Terminal, json: boolean): Command {
   const program = new Command('orthrus')
     .description('Mutual authentication between services from symmetric cryptography alone.')
     .version(version(), '-V, --version')
-    .helpCommand(false)
-    .showHelpAfterError('(orthrus --help tells more)')
+    .addHelpText('after', BEGINNING)
   program.addCommand(initCommand(terminal))
   program.addCommand(kdcCommand(terminal))
   program.addCommand(adminCommand(terminal))
@@ -34,14 +46,23 @@ function programFor(terminal: Terminal): Command {
   program.addCommand(callCommand(terminal))
   program.addCommand(delegateCommand(terminal))
   program.addCommand(inspectCommand(terminal))
-  for (const command of withSubcommands(program)) {
-    command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
-  }
+  for (const command of allCommands(program)) speakThrough(terminal, command, json)
   return program
 }
 
-function withSubcommands(command: Command): Command[] {
-  return [command, ...command.commands.flatMap(withSubcommands)]
+/** What the parser has to say is said as the commands say it, with the usage behind each mistake. */
+function speakThrough(terminal: Terminal, command: Command, json: boolean): void {
+  const path = pathOf(command)
+  command
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: text => terminal.out(text),
+      writeErr: text => terminal.err(text),
+      // For machines `report` says it.
+      outputError: (text, write) => (json ? undefined : write(text.replace(/^error: /, 'orthrus: '))),
+    })
+  if (!json) command.showHelpAfterError(`usage: ${path} ${command.usage()}\n(${path} --help tells more)`)
 }
 
 function version(): string {

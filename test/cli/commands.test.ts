@@ -189,13 +189,34 @@ describe('orthrus get', () => {
     expect(err).toMatch(/no ticket for root@.*\n.*no ticket for nobody@/)
   })
 
-  it('answers machines in JSON, errors too', async () => {
-    const { tickets } = JSON.parse((await orthrus('get', 'orders', '--json', ...as('web'))).out)
-    expect(tickets).toMatchObject([{ service: 'orders@demo.example', claims: { role: 'reader' } }])
-    const refused = await orthrus('get', 'root', '--json', ...as('web'))
-    expect(JSON.parse(refused.err)).toMatchObject({
-      error: { code: 'policy_denied', service: 'root@demo.example' },
+  it.each<[string[], string[], string[]]>([
+    [['orders'], ['orders'], []],
+    [['root'], [], ['root']],
+    [['root', 'orders', 'nobody'], ['orders'], ['root', 'nobody']],
+  ])('answers machines in one JSON document: %j', async (services, granted, refused) => {
+    const { code, out, err } = await orthrus('get', ...services, '--json', ...as('web'))
+    expect({ code, err }).toEqual({ code: refused.length === 0 ? 0 : 1, err: '' })
+    expect(JSON.parse(out)).toMatchObject({
+      tickets: granted.map(name => ({
+        service: `${name}@demo.example`,
+        client: 'web@demo.example',
+        claims: { role: 'reader' },
+      })),
+      refusals: refused.map(name => ({
+        service: `${name}@demo.example`,
+        code: 'policy_denied',
+        final: true,
+        hint: expect.stringContaining('orthrus admin policy'),
+      })),
     })
+  })
+
+  it('takes nothing that is no name for one, and asks for nothing then', async () => {
+    for (const json of [[], ['--json']]) {
+      const { code, out, err } = await orthrus('get', 'orders', 'Orders', ...json, ...as('web'))
+      expect({ code, out }).toEqual({ code: 2, out: '' })
+      expect(err).toContain('not a principal')
+    }
   })
 
   it('needs a key', async () => {
@@ -307,14 +328,5 @@ describe('orthrus init', () => {
       code: 1,
       err: expect.stringMatching(/there is no realm in .*orthrus init/),
     })
-  })
-})
-
-it('no arguments, --help and --version', async () => {
-  expect((await orthrus()).code).toBe(2)
-  expect(await orthrus('--help')).toMatchObject({ code: 0, out: expect.stringContaining('Usage: orthrus') })
-  expect(await orthrus('--version')).toMatchObject({
-    code: 0,
-    out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
   })
 })

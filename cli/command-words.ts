@@ -1,0 +1,58 @@
+import type { Command } from 'commander'
+import { nearestOf } from '../shared/options.js'
+
+/** How much of a word that is no command is shown, characters. */
+const SHOWN_MAX = 40
+
+/**
+ * The words of a command line as the parser is to have them: `help get` as `get --help`.
+ * @throws TypeError where a word stands in the place of a command and is none, whatever stands behind it
+ */
+export function commandWords(program: Command, args: readonly string[]): string[] {
+  const path: string[] = []
+  let command = program
+  for (const [i, word] of args.entries()) {
+    if (command.commands.length === 0) break
+    if (word === '--help' || word === '-h') continue
+    if (word.startsWith('-')) break
+    if (word === 'help') return commandWords(program, [...path, ...args.slice(i + 1), '--help'])
+    const next = command.commands.find(each => each.name() === word)
+    if (next === undefined) throw unknownCommand(program, command, word)
+    command = next
+    path.push(word)
+  }
+  return [...args]
+}
+
+function unknownCommand(program: Command, command: Command, word: string): TypeError {
+  const meant = commandMeant(program, command, word)
+  const names = command.commands.map(each => each.name()).join(', ')
+  const advice = meant === undefined ? `it has ${names}` : `did you mean: ${pathOf(meant)}?`
+  const path = pathOf(command)
+  return new TypeError(
+    `unknown command ${JSON.stringify(word.slice(0, SHOWN_MAX))} of ${path}; ${advice} (${path} --help tells more)`,
+  )
+}
+
+/** The same word in another place, as `add` without `admin`, before what is spelt alike. */
+function commandMeant(program: Command, command: Command, word: string): Command | undefined {
+  const all = allCommands(program).filter(each => each.commands.length === 0 || each.parent === command)
+  const nearest = (among: readonly Command[]) => {
+    const name = nearestOf(
+      word,
+      among.map(each => each.name()),
+    )
+    return among.find(each => each.name() === name)
+  }
+  return all.find(each => each.name() === word) ?? nearest(command.commands) ?? nearest(all)
+}
+
+/** A command and all that stand below it. */
+export function allCommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(allCommands)]
+}
+
+/** As it is typed: `orthrus admin add`. */
+export function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`
+}
