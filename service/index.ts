@@ -18,4 +18,4 @@ export {
 } from './request/require-ticket.js'
 export type { RequirementOptions } from './request/requirements.js'
 export type { Service } from './request/service.js'
-export type { Ticket } from './request/ticket.js'
+export type { AcceptedTicket } from './request/ticket.js'

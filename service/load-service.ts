@@ -1,29 +1,33 @@
 import { readKeytabFile } from '#keytab-file'
 import type { ReplayCache } from '../shared/accept/replay.js'
-import type { LongTermKey } from '../shared/crypto/keys.js'
 import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab/keytab.js'
-import { type Logger, silentLogger } from '../shared/logger.js'
+import type { Logger } from '../shared/logger.js'
+import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
+import { createOwnerLogger } from '../shared/owner-logger.js'
 import { isReserved, type Principal, parsePrincipal, principalIn, realmOf } from '../shared/principal.js'
 import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
-import { BoundedReplayCache, type ReplayWarning } from './replay/replay-cache.js'
+import { ServiceKeys } from './keys.js'
+import { BoundedReplayCache } from './replay/replay-cache.js'
+import type { Report } from './report/events.js'
+import { logTo } from './report/log.js'
 import { createService, type Service } from './request/service.js'
 import { TicketCache } from './ticket-cache.js'
 
 export interface LoadServiceOptions {
   /** The path of a keytab, or its text. */
   readonly keytab: string | { readonly text: string }
-  /** Which of the keytab's principals; a short name means its realm. May be left out where it has one only. */
+  /** Which of the keytab's principals. A short name means its realm. May be left out if the keytab has only one. */
   readonly service?: string
-  /** Takes a file that others can read, as containers mount secrets. Default false. */
+  /** Takes a keytab file that others can read, as containers mount secrets. Default false. */
   readonly allowReadableKeytab?: boolean
   /** Default: the machine's clocks. */
   readonly clock?: Clock
-  /** Default: silence. A pino logger fits. */
+  /** Default: warnings and errors go to standard error, a few lines a minute. A pino logger fits. */
   readonly logger?: Logger
   /**
-   * Its size, in bytes (default 64 MiB), or a cache that several processes under one key share: it must admit each
-   * request once, among all of them, with one floor (docs/protocol.md section 8, "Floor").
+   * Its size in bytes (default 64 MiB), or a cache that several processes with one key share: among all of them it must
+   * admit each request once, with one floor (docs/protocol.md section 8, "Floor").
    */
   readonly replayCache?: { readonly maxBytes?: number } | ReplayCache
   /** How many opened tickets are remembered. Default 4096. */
@@ -32,30 +36,59 @@ export interface LoadServiceOptions {
   readonly timers?: Timers
 }
 
+const KNOWN: KnownOptions<LoadServiceOptions> = {
+  keytab: true,
+  service: true,
+  allowReadableKeytab: true,
+  clock: true,
+  logger: true,
+  replayCache: true,
+  ticketCache: true,
+  timers: true,
+}
+
+/** One for the process, as it has one standard error. */
+const ownerLogger = createOwnerLogger({ name: 'orthrus service', clock: systemClock })
+
 /**
  * The service that handlers are protected for: one principal, with every kvno that the keytab has of it. Load it
- * when the process begins to accept, and once: its replay cache is what makes a request be handled at most once.
+ * when the process begins to accept, and only once: its replay cache makes sure that a request is handled at most once.
  * @throws OrthrusError `keytab_invalid`
- * @throws TypeError where an option is no such thing, or the principal is the KDC's own
+ * @throws TypeError if an option does not exist or cannot be meant so, or if the principal is the KDC's own
  */
 export async function loadService(options: LoadServiceOptions): Promise<Service> {
-  const { clock = systemClock, logger = silentLogger, timers = systemTimers } = options
+  requireOptions(options)
+  const { clock = systemClock, logger = ownerLogger, timers = systemTimers } = options
   const entries = parseKeytab(await readKeytab(options))
   const selected = selectPrincipal(entries, principalOf(entries, options.service))
-  const keys = new Map<number, LongTermKey>(selected.map(entry => [entry.kvno, entry.key]))
   const principal = (selected[0] as KeytabEntry).principal
   if (isReserved(principal)) throw new TypeError(`${principal} is the KDC's own: no service is loaded for it`)
+  const report = logTo(logger)
+  const keys = new ServiceKeys(selected)
   const tickets = new TicketCache({ service: principal, keys, clock, ...options.ticketCache })
+  const replayCache = replayCacheOf(options.replayCache, clock, report)
   return createService({
     principal,
     realm: realmOf(principal),
-    kvnos: [...keys.keys()],
+    keys,
     tickets,
-    replayCache: replayCacheOf(options.replayCache, clock, logger),
+    replayCache,
     clock,
-    logger,
     timers,
+    report,
   })
+}
+
+function requireOptions(options: LoadServiceOptions): void {
+  requireKnownOptions('loadService', options, KNOWN)
+  const { keytab, replayCache = {}, ticketCache = {} } = options
+  if (typeof keytab === 'object' && keytab !== null) {
+    requireKnownOptions('keytab of loadService', keytab, { text: true })
+  }
+  if (!isReplayCache(replayCache)) {
+    requireKnownOptions('replayCache of loadService', replayCache, { maxBytes: true })
+  }
+  requireKnownOptions('ticketCache of loadService', ticketCache, { entries: true })
 }
 
 async function readKeytab({ keytab, allowReadableKeytab = false }: LoadServiceOptions): Promise<string> {
@@ -72,20 +105,11 @@ function principalOf(entries: readonly KeytabEntry[], name: string | undefined):
   throw new TypeError(`the keytab has keys of ${[...realms].join(', ')}: write ${name}@realm`)
 }
 
-function replayCacheOf(option: LoadServiceOptions['replayCache'], clock: Clock, logger: Logger): ReplayCache {
-  if (option !== undefined && 'admit' in option) return option
-  const { maxBytes } = option ?? {}
-  const onWarning = (warning: ReplayWarning): void => warn(logger, warning)
-  return new BoundedReplayCache({ clock, onWarning, ...(maxBytes === undefined ? {} : { maxBytes }) })
+function isReplayCache(option: LoadServiceOptions['replayCache']): option is ReplayCache {
+  return typeof option === 'object' && option !== null && 'admit' in option
 }
 
-function warn(logger: Logger, { kind, now, floor }: ReplayWarning): void {
-  if (kind === 'clock_went_back') {
-    logger.error(
-      { kind, now, floor },
-      "this machine's clock went back: nothing is accepted until it is right",
-    )
-  } else {
-    logger.warn({ kind, now, floor }, 'the replay cache is full: requests that took long are refused')
-  }
+function replayCacheOf(option: LoadServiceOptions['replayCache'], clock: Clock, report: Report): ReplayCache {
+  if (isReplayCache(option)) return option
+  return new BoundedReplayCache({ clock, onWarning: report, ...option })
 }

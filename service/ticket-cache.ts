@@ -4,14 +4,14 @@ import type { Principal } from '../shared/principal.js'
 import { OpenedTickets } from '../shared/ticket/opened-tickets.js'
 import { type OpenedTicket, type SealedTicket, ticketInvalid } from '../shared/ticket/ticket.js'
 import type { Clock } from '../shared/time.js'
+import type { ServiceKeys } from './keys.js'
 
 /** Tuning, not protocol: tickets of ordinary size remembered. */
 export const ENTRIES_DEFAULT = 4096
 
 export interface TicketCacheOptions {
   readonly service: Principal
-  /** The service's long-term keys by kvno. */
-  readonly keys: ReadonlyMap<number, LongTermKey>
+  readonly keys: ServiceKeys
   readonly clock: Clock
   /** How many ordinary tickets are remembered, at least 1. */
   readonly entries?: number
@@ -20,16 +20,17 @@ export interface TicketCacheOptions {
 /** Opens the tickets of one service (docs/protocol.md section 8, step 2), and remembers those that opened. */
 export class TicketCache implements TicketOpener {
   readonly #service: Principal
-  readonly #keys: ReadonlyMap<number, LongTermKey>
+  readonly #keys: ServiceKeys
   readonly #clock: Clock
   readonly #opened: OpenedTickets
 
-  /** @throws TypeError where `entries` is no whole number from 1 */
+  /** @throws TypeError if `entries` is not a whole number from 1 */
   constructor({ service, keys, clock, entries = ENTRIES_DEFAULT }: TicketCacheOptions) {
     this.#service = service
     this.#keys = keys
     this.#clock = clock
     this.#opened = new OpenedTickets(entries)
+    keys.onDrop(key => this.#opened.forget(key))
   }
 
   /** How many tickets are remembered. */
@@ -46,6 +47,6 @@ export class TicketCache implements TicketOpener {
     if (ticket.service !== this.#service) throw ticketInvalid(ticket, `this service is ${this.#service}`)
     const key = this.#keys.get(ticket.kvno)
     if (key !== undefined) return key
-    throw ticketInvalid(ticket, `the keytab has kvno ${[...this.#keys.keys()].join(', ')}`)
+    throw ticketInvalid(ticket, `the keytab has kvno ${this.#keys.kvnos.join(', ')}`)
   }
 }

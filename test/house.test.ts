@@ -81,6 +81,16 @@ describe('the house', () => {
     },
   )
 
+  it('lets service/ know node:http only in its adapter and in what handlers see of it', () => {
+    const knowing = inside('service').filter(({ imports }) => imports.includes('node:http'))
+    const allowed = /^service\/(?:node-http\/|response\/|request\/(?:require-ticket|options)\.ts$)/
+    expect(knowing.map(source => source.path).filter(path => !allowed.test(path))).toEqual([])
+    const values = inside('service').filter(({ path }) =>
+      /request\/(?:verify|authorise|refuse)\.ts$/.test(path),
+    )
+    expect([knowing.length > 5, values.length]).toEqual([true, 3])
+  })
+
   it('draws randomness from the platform only', () => {
     const careless = sources.filter(
       ({ path, text }) => !path.startsWith('bench/') && text.includes('Math.random'),

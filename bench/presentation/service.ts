@@ -1,3 +1,4 @@
+import { ServiceKeys } from '../../service/keys.js'
 import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
 import { TicketCache } from '../../service/ticket-cache.js'
 import { acceptRequest } from '../../shared/accept/accept.js'
@@ -75,7 +76,7 @@ function restrictions(): Uint8Array[] {
 }
 
 function operation(service: BenchService, head: RowHead, present: () => Presented): BoundOperation {
-  const keys = new Map([[service.kvno, service.key]])
+  const keys = new ServiceKeys([service])
   const options = {
     type: TYPE.AP_REQ,
     service: service.name,

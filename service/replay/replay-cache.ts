@@ -6,6 +6,7 @@ import type {
 } from '../../shared/accept/replay.js'
 import { SIZE, WINDOW } from '../../shared/constants.js'
 import { type Clock, SECOND } from '../../shared/time.js'
+import type { ClockEvent, ReplayCacheFullEvent } from '../report/events.js'
 import { MAX_BYTES_LEAST, ReplayEntries } from './replay-entries.js'
 import { ReplayFloor } from './replay-floor.js'
 
@@ -14,13 +15,11 @@ const MAX_BYTES_DEFAULT = 64 * 1024 * 1024
 /** A warning of one kind is given at most this often, by the monotonic clock. */
 const WARNING_INTERVAL = 10 * SECOND
 
-/** What the owner of a service should hear of (docs/protocol.md section 8, "Floor"); times in milliseconds. */
-export interface ReplayWarning {
-  /** The clock is far below the floor, so all is `unavailable`; or memory was out, so the floor was raised. */
-  readonly kind: 'clock_went_back' | 'cache_full'
-  readonly now: number
-  readonly floor: number
-}
+/**
+ * What the owner of a service should hear of (docs/protocol.md section 8, "Floor"): the clock is far below the floor, so
+ * everything is `unavailable`; the clock parted from the monotonic one, or memory was out, so the floor was raised.
+ */
+export type ReplayWarning = ClockEvent | ReplayCacheFullEvent
 
 /** What a `BoundedReplayCache` is made of. */
 export interface BoundedReplayCacheOptions {
@@ -86,6 +85,7 @@ export class BoundedReplayCache implements ReplayCache {
   admit(request: AdmissionRequest): Admission {
     if (request.id.length !== SIZE.REPLAY_ID) throw new TypeError(`an id has ${SIZE.REPLAY_ID} bytes`)
     const now = this.#floor.step()
+    if (this.#floor.hasLeapt) this.#warning = 'clock_leapt'
     this.#entries.forgetUpTo(this.#floor.time)
     const refusal = this.#decide(request, now)
     const floor = this.#floor.time
@@ -105,7 +105,7 @@ export class BoundedReplayCache implements ReplayCache {
     if (this.#entries.hasShare(presenter)) return 'rate_limited'
     while (!this.#entries.reserve()) {
       this.#floor.raise(this.#entries.dropOldest())
-      this.#warning = 'cache_full'
+      this.#warning = 'replay_cache_full'
       if (this.#floor.excludes(time, now)) return 'clock_skew'
     }
     this.#entries.insert(time, presenter)

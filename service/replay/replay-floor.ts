@@ -10,6 +10,7 @@ export class ReplayFloor {
   #time: number
   #now: number
   #monotonic: number
+  #hasLeapt = false
   #newestAccepted = Number.NEGATIVE_INFINITY
 
   /** `initial` stands in for start + 6 s. */
@@ -24,6 +25,11 @@ export class ReplayFloor {
     return this.#time
   }
 
+  /** Whether wall and monotonic clock parted before the last step: a clock that was set, or a suspended machine. */
+  get hasLeapt(): boolean {
+    return this.#hasLeapt
+  }
+
   /** Reads both clocks, raises the floor by what they say and returns the time. */
   step(): number {
     const now = readNow(this.#clock)
@@ -32,8 +38,9 @@ export class ReplayFloor {
     this.#now = now
     this.#monotonic = monotonic
     this.raise(now - WINDOW.SERVICE_PAST)
-    // Also where the monotonic clock gives no number: what cannot be compared is taken to have parted.
-    if (!(parted <= WINDOW.CLOCKS_PART)) {
+    // Also if the monotonic clock gives no number: what cannot be compared is taken to have parted.
+    this.#hasLeapt = !(parted <= WINDOW.CLOCKS_PART)
+    if (this.#hasLeapt) {
       this.raise(this.#newestAccepted)
       this.raise(now + WINDOW.SERVICE_FUTURE)
     }

@@ -1,74 +1,90 @@
 import type { IncomingMessage } from 'node:http'
 import type { Value } from '../../shared/encoding/encoding.js'
+import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
+import type { Checkers, Gate } from './authorise.js'
 import type { RefusedRequest } from './refuse.js'
-import { createRequirement, type Requirement, type RequirementOptions } from './requirements.js'
-import { partsOf, type Service, type ServiceParts } from './service.js'
+import { createRequirement, type RequirementOptions } from './requirements.js'
+import { partsOf, type Service } from './service.js'
 
 const MAX_BODY = 1024 * 1024
 const MAX_RESPONSE = 8 * 1024 * 1024
 
 export type CaveatValue = Value
 
-/** True, and nothing else, where the caveat holds for the request. What it throws counts as false. */
+/** Whether the caveat holds for the request: only `true` says so. What it throws counts as false. */
 export type AppCaveatChecker = (value: CaveatValue, req: IncomingMessage) => boolean
 
 export interface RequireTicketOptions extends RequirementOptions {
   /** What `loadService` gave. */
   readonly service: Service
-  /** Checkers of `app` caveats by name; a caveat without one fails. Default: none. */
+  /** Checkers of `app` caveats by name. A caveat without one fails. Default: none. */
   readonly caveats?: Readonly<Record<string, AppCaveatChecker>>
-  /** The most bytes of a request's body. Default 1 MiB. */
+  /** The largest body of a request, bytes. Default 1 MiB. */
   readonly maxBody?: number
-  /** The most bytes of a response's body: it is kept until it is whole. Default 8 MiB. */
+  /** The largest body of a response, bytes: it is kept until it is whole. Default 8 MiB. */
   readonly maxResponse?: number
   /** Told of each request that is not let through, after it was answered. */
   readonly onRefused?: (refused: RefusedRequest, req: IncomingMessage) => void
 }
 
+const KNOWN: KnownOptions<RequireTicketOptions> = {
+  service: true,
+  claims: true,
+  requirePassword: true,
+  refusePassword: true,
+  delegates: true,
+  caveats: true,
+  maxBody: true,
+  maxResponse: true,
+  onRefused: true,
+}
+
 /** The options of one `requireTicket`, checked and complete. */
-export interface Filter {
+export interface TicketGate extends Gate {
   readonly options: RequireTicketOptions
-  readonly service: ServiceParts
-  readonly requirement: Requirement
-  readonly maxBody: number
+  /** Bytes. */
   readonly maxResponse: number
 }
 
-/** @throws TypeError where an option could not be meant so */
-export function createFilter(options: RequireTicketOptions): Filter {
+/** @throws TypeError if an option does not exist, or cannot be meant so */
+export function createGate(options: RequireTicketOptions): TicketGate {
+  requireKnownOptions('requireTicket', options, KNOWN)
   const service = partsOf(options.service)
-  const { maxBody = MAX_BODY, maxResponse = MAX_RESPONSE, caveats = {} } = options
+  const { maxBody = MAX_BODY, maxResponse = MAX_RESPONSE, caveats = {}, onRefused } = options
   for (const [name, value] of Object.entries({ maxBody, maxResponse })) {
     if (!Number.isSafeInteger(value) || value < 0) throw new TypeError(`${name} is a number of bytes`)
   }
   for (const [name, checker] of Object.entries(caveats)) {
     if (typeof checker !== 'function') throw new TypeError(`the checker of ${name} is a function`)
   }
-  return {
-    options,
-    service,
-    requirement: createRequirement(options, service.principal),
-    maxBody,
-    maxResponse,
+  if (onRefused !== undefined && typeof onRefused !== 'function') {
+    throw new TypeError('onRefused is a function')
   }
+  const requirement = createRequirement(options, service.principal)
+  return { options, service, requirement, maxBody, maxResponse }
 }
 
-const NO_CHECKERS: ReadonlyMap<string, CaveatChecker> = new Map()
+/** A function of the owner's that is asynchronous must not end the process when it fails: nobody waits for it. */
+export function catchLater(result: unknown, fail: (err: unknown) => void): void {
+  if (typeof result === 'object' && result !== null && 'then' in result) Promise.resolve(result).catch(fail)
+}
+
+const NO_CHECKERS: Checkers = new Map()
 
 /** What `acceptRequest` asks about `app` caveats of this request. */
-export function checkersFor(
-  { options, service }: Filter,
-  req: IncomingMessage,
-): ReadonlyMap<string, CaveatChecker> {
+export function checkersFor({ options, service }: TicketGate, req: IncomingMessage): Checkers {
   if (options.caveats === undefined) return NO_CHECKERS
   const checkers = new Map<string, CaveatChecker>()
   for (const [name, checker] of Object.entries(options.caveats)) {
+    const fail = (err: unknown): void => service.report({ kind: 'hook_failed', hook: `caveats.${name}`, err })
     checkers.set(name, value => {
       try {
-        return checker(value, req) === true
+        const holds: unknown = checker(value, req)
+        catchLater(holds, fail)
+        return holds === true
       } catch (err) {
-        service.logger.error({ caveat: name, err }, 'the checker of an app caveat failed')
+        fail(err)
         return false
       }
     })

@@ -1,106 +1,76 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Refusal } from '../../shared/accept/refusal.js'
-import type { WireCode } from '../../shared/errors.js'
+import { Refusal, refuseUnproved } from '../../shared/accept/refusal.js'
+import { OrthrusError, type WireCode } from '../../shared/errors.js'
 import { formatChallenge, statusOf } from '../../shared/http/headers.js'
 import type { Principal } from '../../shared/principal.js'
 import { pathOf } from '../../shared/ticket/caveat-path.js'
-import { runAfter } from '../../shared/timers.js'
-import type { ResponseMethods } from '../response/buffer.js'
-import { takeOver } from '../response/proof.js'
-import { announcesBody } from './body.js'
-import { targetOf } from './head.js'
+import type { RequestFields } from '../report/events.js'
+import { hintFor } from './hints.js'
+import type { RequestMessage, ResponseMessage } from './message.js'
 import type { ServiceParts } from './service.js'
 
 /** A request that was not let through, as the service's own side is told of it. */
 export interface RefusedRequest {
-  /** Absent where the request came without credentials. */
+  /** Absent if the request came without credentials. */
   readonly code: WireCode | undefined
-  /** For people; it says more than the answer did. */
+  /** For people. It says more than the answer did. */
   readonly reason: string
-  /** Who presented the request, where that was proved. */
+  /** Who presented the request, if that was proved. */
   readonly presenter: Principal | undefined
 }
 
-/** Tuning, not protocol: how long the rest of a refused body is taken and thrown away, milliseconds. */
-const LINGER = 2_000
-/** And how much of it, bytes. */
-const LINGER_BYTES = 1024 * 1024
+/** What the service's owner is told, and what the client is answered. */
+export interface Refused {
+  readonly refused: RefusedRequest
+  readonly response: ResponseMessage
+}
+
+const utf8 = new TextEncoder()
+
+/** Characters. */
 const PATH_LOGGED = 256
 
-/** Answers without credentials: the challenge alone. */
-export function challenge(req: IncomingMessage, res: ServerResponse, service: ServiceParts): RefusedRequest {
+/** Method and path, for the log. */
+export function requestFields({ method, target }: RequestMessage): RequestFields {
+  return { method, path: pathOf(target)?.slice(0, PATH_LOGGED) }
+}
+
+/** A request without credentials is answered with the challenge alone. */
+export function challengeRequest(service: ServiceParts, message: RequestMessage): Refused {
+  service.report({ kind: 'challenged', ...requestFields(message) })
   const refused = { code: undefined, reason: 'the request has no credentials', presenter: undefined }
-  service.logger.info(requestFields(req), refused.reason)
-  answer(req, res, service, 401, formatChallenge({ realm: service.realm }), 'authentication required')
-  return refused
-}
-
-/** Answers with the refusal's ERROR (docs/protocol.md section 8, HTTP binding). */
-export function refuseRequest(
-  req: IncomingMessage,
-  res: ServerResponse,
-  service: ServiceParts,
-  refusal: Refusal,
-): RefusedRequest {
-  const { wireCode: code, reason, presenter, reply } = refusal
-  service.logger.warn({ code, reason, presenter, ...requestFields(req) }, 'a request was refused')
-  const value = formatChallenge({ realm: service.realm, code, error: reply })
-  answer(req, res, service, statusOf(code), value, code)
-  return { code, reason, presenter }
-}
-
-/** Method and path, for the log; a query can hold what a log should not. */
-export function requestFields(req: IncomingMessage): {
-  method: string | undefined
-  path: string | undefined
-} {
-  return { method: req.method, path: pathOf(targetOf(req))?.slice(0, PATH_LOGGED) }
-}
-
-function answer(
-  req: IncomingMessage,
-  res: ServerResponse,
-  service: ServiceParts,
-  status: number,
-  value: string,
-  text: string,
-): void {
-  const own = takeOver(res)
-  if (res.writableEnded) return
-  if (res.headersSent) {
-    res.destroy()
-    return
-  }
-  const body = Buffer.from(`${text}\n`)
-  const unread = announcesBody(req) && !(req.complete && req.readableDidRead)
-  if (unread || status === statusOf('too_large')) own.setHeader('connection', 'close')
-  own.writeHead(status, {
-    'www-authenticate': value,
-    'cache-control': 'no-store',
-    'content-type': 'text/plain; charset=utf-8',
-    'content-length': body.length,
-  })
-  if (req.complete || !unread) own.end(body)
-  else endAfterBody(req, own, service, body)
+  const challenge = formatChallenge({ realm: service.realm })
+  return { refused, response: responseOf(401, challenge, 'authentication required') }
 }
 
 /**
- * A connection closed upon bytes that nobody took is reset, and the client may lose the answer with it. So the
- * answer goes out at once, and the connection ends when the client has said what it had to say.
+ * The answer is the refusal's ERROR (docs/protocol.md section 8, HTTP binding).
+ * @param cause what `authoriseRequest` threw. Whatever is not a refusal is a fault of this side.
  */
-function endAfterBody(req: IncomingMessage, own: ResponseMethods, service: ServiceParts, body: Buffer): void {
-  let left = LINGER_BYTES
-  const end = (): void => {
-    cancel()
-    req.off('data', discard).off('end', end).off('close', end)
-    own.end()
+export function refuseRequest(service: ServiceParts, message: RequestMessage, cause: unknown): Refused {
+  const refusal = cause instanceof Refusal ? cause : unchecked(service, message, cause)
+  const { wireCode: code, reason, presenter, reply } = refusal
+  if (refusal === cause) {
+    const kind = code === 'replay' ? 'replayed' : 'refused'
+    const hint = hintFor(refusal, message, service)
+    service.report({ kind, code, reason, hint, presenter, ...requestFields(message) })
   }
-  const discard = (piece: Buffer | string): void => {
-    left -= piece.length
-    if (left < 0) end()
-  }
-  const cancel = runAfter(service.timers, LINGER, end)
-  own.flushHeaders()
-  own.write(body)
-  req.on('data', discard).on('end', end).on('close', end)
+  const challenge = formatChallenge({ realm: service.realm, code, error: reply })
+  return { refused: { code, reason, presenter }, response: responseOf(statusOf(code), challenge, code) }
+}
+
+function unchecked(service: ServiceParts, message: RequestMessage, cause: unknown): Refusal {
+  service.report({ kind: 'unchecked', ...requestFields(message), err: cause })
+  const fault = new OrthrusError('unavailable', 'the service could not check the request', { cause })
+  return refuseUnproved(fault, service.clock.now()) as Refusal
+}
+
+function responseOf(status: number, challenge: string, text: string): ResponseMessage {
+  const body = utf8.encode(`${text}\n`)
+  const headers = [
+    ['www-authenticate', challenge],
+    ['cache-control', 'no-store'],
+    ['content-type', 'text/plain; charset=utf-8'],
+    ['content-length', String(body.length)],
+  ] as const
+  return { status, headers, body }
 }

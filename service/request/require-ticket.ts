@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { admit } from './guard.js'
-import { createFilter, type Filter, type RequireTicketOptions } from './options.js'
-import type { Ticket } from './ticket.js'
+import { requireHandler, requireNext, requireNodeHttp } from '../node-http/frameworks.js'
+import { passGate } from '../node-http/guard.js'
+import { createGate, type RequireTicketOptions, type TicketGate } from './options.js'
+import type { AcceptedTicket } from './ticket.js'
 
-export type TicketHandler = (req: IncomingMessage, res: ServerResponse, ticket: Ticket) => unknown
+export type TicketHandler = (req: IncomingMessage, res: ServerResponse, ticket: AcceptedTicket) => unknown
 export type RequestListener = (req: IncomingMessage, res: ServerResponse) => void
 export type TicketMiddleware = (
   req: IncomingMessage,
@@ -13,11 +14,14 @@ export type TicketMiddleware = (
 
 /**
  * Lets a request reach the handler only if it passes all ten checks of docs/protocol.md section 8, each request once,
- * with its body still to be read; and proves the response to its client. What is refused is answered here.
+ * with its body still to be read; and proves the response to its client. Requests that are refused are answered here.
  *
- * With a handler it gives a listener for `node:http`; without, middleware for Connect and Express, to be mounted
- * before whatever reads bodies, compresses, or otherwise changes requests and responses. The ticket is `req.ticket`.
- * @throws TypeError where an option could not be meant so
+ * With a handler it gives a listener for `node:http`; without one, middleware for Connect and Express, which must be
+ * mounted before anything that reads bodies, compresses, or otherwise changes requests and responses. The ticket is
+ * `req.ticket`.
+ * @throws TypeError if an option does not exist or cannot be meant so, or if the handler is a framework's application.
+ * What is returned throws a TypeError if a framework calls it with other things than a request and response of
+ * `node:http`.
  */
 export function requireTicket(options: RequireTicketOptions, handler: TicketHandler): RequestListener
 export function requireTicket(options: RequireTicketOptions): TicketMiddleware
@@ -25,37 +29,43 @@ export function requireTicket(
   options: RequireTicketOptions,
   handler?: TicketHandler,
 ): RequestListener | TicketMiddleware {
-  const filter = createFilter(options)
+  const gate = createGate(options)
   if (handler === undefined) {
-    return (req, res, next) => start(filter, req, res, () => next())
+    return (req, res, next) => {
+      if (!requireNodeHttp(req, res, next)) return
+      start(gate, req, res, () => {
+        requireNext(next)
+        return next()
+      })
+    }
   }
-  if (typeof handler !== 'function') throw new TypeError('a handler is a function')
-  return (req: IncomingMessage, res: ServerResponse) => {
-    start(filter, req, res, ticket => handler(req, res, ticket))
+  requireHandler(handler)
+  return (req: IncomingMessage, res: ServerResponse, next?: unknown) => {
+    if (requireNodeHttp(req, res, next)) start(gate, req, res, ticket => handler(req, res, ticket))
   }
 }
 
-/** Whatever fails here, a logger say, costs this request its connection, and not the process its life. */
+/** Whatever fails here, for example a logger, costs this request its connection, and not the process its life. */
 function start(
-  filter: Filter,
+  gate: TicketGate,
   req: IncomingMessage,
   res: ServerResponse,
-  handle: (ticket: Ticket) => unknown,
+  handle: (ticket: AcceptedTicket) => unknown,
 ): void {
-  pass(filter, req, res, handle).catch(() => res.destroy())
+  pass(gate, req, res, handle).catch(() => res.destroy())
 }
 
 async function pass(
-  filter: Filter,
+  gate: TicketGate,
   req: IncomingMessage,
   res: ServerResponse,
-  handle: (ticket: Ticket) => unknown,
+  handle: (ticket: AcceptedTicket) => unknown,
 ): Promise<void> {
-  const letIn = await admit(filter, req, res)
-  if (letIn === undefined) return
+  const passed = await passGate(gate, req, res)
+  if (passed === undefined) return
   try {
-    await handle(letIn.ticket)
+    await handle(passed.ticket)
   } catch (cause) {
-    letIn.proof.fail('it threw', cause)
+    passed.proof.threw(cause)
   }
 }

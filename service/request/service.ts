@@ -1,23 +1,23 @@
 import type { TicketOpener } from '../../shared/accept/presented-ticket.js'
 import type { ReplayCache } from '../../shared/accept/replay.js'
-import type { Logger } from '../../shared/logger.js'
 import type { Principal, Realm } from '../../shared/principal.js'
 import type { Clock } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
+import type { ServiceKeys } from '../keys.js'
+import type { Report } from '../report/events.js'
 
 export interface ServiceParts {
   readonly principal: Principal
   readonly realm: Realm
-  /** The highest first. */
-  readonly kvnos: readonly number[]
+  readonly keys: ServiceKeys
   readonly tickets: TicketOpener
   readonly replayCache: ReplayCache
   readonly clock: Clock
-  readonly logger: Logger
   readonly timers: Timers
+  readonly report: Report
 }
 
-/** What a service works with, for the modules here. @throws TypeError where it is no service */
+/** What a service works with, for the modules here. @throws TypeError if it is no service */
 export let partsOf: (service: Service) => ServiceParts
 export let createService: (parts: ServiceParts) => Service
 
@@ -25,16 +25,18 @@ export let createService: (parts: ServiceParts) => Service
 class LoadedService {
   readonly principal: Principal
   readonly realm: Realm
-  /** Which of its keys open tickets, the highest kvno first. */
-  readonly kvnos: readonly number[]
   readonly #parts: ServiceParts
 
   private constructor(parts: ServiceParts) {
     this.principal = parts.principal
     this.realm = parts.realm
-    this.kvnos = Object.freeze([...parts.kvnos])
     this.#parts = parts
     Object.freeze(this)
+  }
+
+  /** Which of its keys open tickets at this moment, the highest kvno first. */
+  get kvnos(): readonly number[] {
+    return Object.freeze(this.#parts.keys.kvnos)
   }
 
   static {

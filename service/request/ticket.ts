@@ -4,14 +4,14 @@ import type { Principal } from '../../shared/principal.js'
 import type { Claims, ClaimValue } from '../../shared/ticket/ticket.js'
 import { actOnBehalf, type DelegateRealm, type HandOff } from './handed-off.js'
 
-/** What a handler is told of who sent the request; all of it is proved. Times are milliseconds, KDC time. */
-export interface Ticket {
-  /** In whose name the request is made. */
+/** What a handler is told about the sender of the request. All of it is proved. Times are milliseconds, KDC time. */
+export interface AcceptedTicket {
+  /** The principal in whose name the request is made. */
   readonly client: Principal
-  /** Who presents the client's ticket, where that is somebody else: a delegate. */
+  /** The delegate that presents the client's ticket, if it is not the client itself. */
   readonly via: Principal | undefined
   readonly service: Principal
-  /** By name, without a prototype. Those that a caveat withholds are not there. */
+  /** By name, without a prototype. Claims that a caveat withholds are missing. */
   readonly claims: { readonly [name: string]: ClaimValue | undefined }
   /** Whether the ticket has claims that its caveats withhold. */
   readonly claimsWithheld: boolean
@@ -25,8 +25,9 @@ export interface Ticket {
   /** Whether policy lets the client delegate this ticket. */
   readonly delegable: boolean
   /**
-   * A method, to be called on the ticket: a caller for the next service, in the name of this request's client, by the credential that it sent along.
-   * @throws OrthrusError `credential_invalid` where it sent none, or one that was made for somebody else
+   * Calls the next service in the name of this request's client, with the credential that the client sent along.
+   * @param realm of `orthrus/client`, connected as the principal that the client made the credential for.
+   * @throws OrthrusError `credential_invalid` if the client sent none, or one whose `holder` is not the realm's client
    */
   onBehalf<Caller>(realm: DelegateRealm<Caller>): Caller
 }
@@ -34,20 +35,20 @@ export interface Ticket {
 declare module 'http' {
   interface IncomingMessage {
     /** Set by `requireTicket` on each request that it lets through. */
-    ticket?: Ticket
+    ticket?: AcceptedTicket
   }
 }
 
 /** Of a delegated presentation, everything but `via` is of the delegated ticket (docs/protocol.md section 8). */
-export function createTicket(handOff: HandOff): Ticket {
-  return Object.freeze(new AcceptedTicket(handOff))
+export function createTicket(handOff: HandOff): AcceptedTicket {
+  return Object.freeze(new HandledTicket(handOff))
 }
 
-class AcceptedTicket implements Ticket {
+class HandledTicket implements AcceptedTicket {
   readonly client: Principal
   readonly via: Principal | undefined
   readonly service: Principal
-  readonly claims: Ticket['claims']
+  readonly claims: AcceptedTicket['claims']
   readonly claimsWithheld: boolean
   readonly ticketId: string
   readonly authTime: number
@@ -76,7 +77,7 @@ class AcceptedTicket implements Ticket {
   }
 }
 
-function claimsByName(claims: Claims): Ticket['claims'] {
+function claimsByName(claims: Claims): AcceptedTicket['claims'] {
   // Without a prototype `__proto__` is a name like others.
   const byName: Record<string, ClaimValue> = Object.create(null)
   for (const [name, value] of claims) byName[name] = Array.isArray(value) ? Object.freeze([...value]) : value

@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AcceptedRequest, acceptRequest, refuse, requireBinding } from '../../shared/accept/accept.js'
 import { refuseUnproved } from '../../shared/accept/refusal.js'
 import { TYPE, WINDOW } from '../../shared/constants.js'
@@ -6,81 +5,80 @@ import { isWireCode, OrthrusError } from '../../shared/errors.js'
 import { bindRequest } from '../../shared/http/binding.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
 import type { Clock } from '../../shared/time.js'
-import { announcesBody, late, readBody, requireUnread } from './body.js'
 import { type HandOff, sealedCredential } from './handed-off.js'
-import { type Presentation, readPresentation } from './head.js'
+import type { RequestMessage } from './message.js'
+import { type PresentedRequest, readPresentedRequest } from './presented-request.js'
 import type { ServiceParts } from './service.js'
 
 const NO_BODY = new Uint8Array()
 
 export interface VerifyOptions {
+  /** Checkers of `app` caveats by name. */
   readonly checkers: ReadonlyMap<string, CaveatChecker>
   /** Bytes. */
   readonly maxBody: number
 }
 
 /**
- * Steps 1 to 9 of docs/protocol.md section 8 for a request over HTTP. `undefined` where it has no credentials.
+ * Steps 1 to 9 of docs/protocol.md section 8. `undefined` if the request has no credentials.
  * @throws Refusal
- * @throws RequestAborted where the client went away
- * @throws TypeError where the body was read by somebody else
+ * @throws RequestAborted if the client went away
+ * @throws TypeError if the body was read by somebody else
  */
 export async function verifyRequest(
-  req: IncomingMessage,
-  res: ServerResponse,
+  message: RequestMessage,
   service: ServiceParts,
-  options: VerifyOptions,
+  { checkers, maxBody }: VerifyOptions,
 ): Promise<HandOff | undefined> {
-  const presentation = presentationOf(req, service)
-  if (presentation === undefined) return undefined
-  const hasBody = announcesBody(req)
-  if (hasBody) requireUnread(req)
-  // Before step 4, so that the body has its 60 s at most, however long a shared replay cache takes.
-  const elapsed = hasBody ? stopwatch(service.clock) : undefined
-  const accepted = await acceptRequest(presentation.bytes, {
+  const presented = presentedBy(message, service)
+  if (presented === undefined) return undefined
+  const { method, target, covered } = presented
+  // Started before step 4, so that the body has at most its 60 s, however long a shared replay cache takes.
+  const elapsed = presented.body && stopwatch(service.clock)
+  const accepted = await acceptRequest(presented.bytes, {
     type: TYPE.AP_REQ,
     service: service.principal,
     tickets: service.tickets,
     replayCache: service.replayCache,
     clock: service.clock,
-    method: presentation.method,
-    target: presentation.target,
-    checkers: options.checkers,
+    method,
+    target,
+    checkers,
   })
-  const body = elapsed ? await bodyOf(req, res, service, accepted, options.maxBody, elapsed) : NO_BODY
-  const { method, target, covered } = presentation
-  const binding = bindRequest(method, target, covered, body)
-  const verified = requireBinding(accepted, binding)
+  const body = elapsed ? await readBody(presented, accepted, maxBody, elapsed) : NO_BODY
+  const verified = requireBinding(accepted, bindRequest(method, target, covered, body))
   return { verified, sealed: sealedCredential(covered) }
 }
 
-function presentationOf(req: IncomingMessage, { clock }: ServiceParts): Presentation | undefined {
+function presentedBy(message: RequestMessage, { clock }: ServiceParts): PresentedRequest | undefined {
   try {
-    return readPresentation(req)
+    return readPresentedRequest(message)
   } catch (cause) {
     throw refuseUnproved(cause, clock.now())
   }
 }
 
-async function bodyOf(
-  req: IncomingMessage,
-  res: ServerResponse,
-  { timers }: ServiceParts,
+async function readBody(
+  { body }: PresentedRequest,
   accepted: AcceptedRequest,
   maxBody: number,
   elapsed: () => number,
 ): Promise<Uint8Array> {
   try {
     const timeout = Math.max(0, WINDOW.BODY - elapsed())
-    const body = await readBody(req, res, { maxBody, timeout, timers })
-    // A timer can itself be late, and stands still while a machine sleeps.
+    const bytes = (await body?.read({ maxBody, timeout })) ?? NO_BODY
+    // A timer can be late itself, and stands still while a machine sleeps.
     if (elapsed() > WINDOW.BODY) throw late()
-    return body
+    return bytes
   } catch (cause) {
-    if (cause instanceof OrthrusError && isWireCode(cause.code))
-      throw refuse(accepted, cause.code, cause.reason)
-    throw cause
+    if (!(cause instanceof OrthrusError) || !isWireCode(cause.code)) throw cause
+    throw refuse(accepted, cause.code, cause.reason, cause.facts.hint)
   }
+}
+
+/** The rest of the body did not come in time. */
+export function late(): OrthrusError {
+  return new OrthrusError('binding_mismatch', 'the body did not arrive in time', { final: true })
 }
 
 /** Milliseconds from now on, by the clock that says more. */

@@ -1,65 +1,93 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { createApReply } from '../../shared/exchange/ap.js'
-import { responseBinding } from '../../shared/http/binding.js'
-import { formatMessageHeader } from '../../shared/http/headers.js'
-import type { Logger } from '../../shared/logger.js'
-import type { Clock } from '../../shared/time.js'
+import type { Header, RequestMessage } from '../request/message.js'
+import { requestFields } from '../request/refuse.js'
+import type { ServiceParts } from '../request/service.js'
 import { AttachedState } from './attached-state.js'
 import { type Done, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
 import { clearHeaders, coveredHeaderPairs } from './headers.js'
+import { hasBody, proveResponse } from './prove.js'
 
 export interface ResponseProofOptions {
+  /** The request as it came. */
+  readonly message: RequestMessage
   readonly verified: VerifiedRequest
-  readonly clock: Clock
-  readonly logger: Logger
+  readonly service: ServiceParts
   /** Bytes. */
   readonly maxResponse: number
 }
 
-const NO_BODY = Buffer.alloc(0)
+interface Failure {
+  readonly reason: string
+  readonly hint?: string
+  /** What the handler threw. */
+  readonly err?: unknown
+}
+
 const FAILED = Buffer.from('internal error\n')
 
 /**
- * The methods to send a refusal with, as it is and without a proof. Whatever was written so far is dropped, and
- * whoever still writes writes into nothing.
+ * The methods to send a refusal with, as it is and without a proof. Whatever was written so far is dropped, and so is
+ * what is still written.
  */
 export function takeOver(res: ServerResponse): ResponseMethods {
-  const own = Proven.proofOf(res)?.buffer.mute()
+  const own = ProofState.of(res)?.buffer.mute()
   if (own === undefined) return res
   if (!res.headersSent) clearHeaders(res)
   return own
 }
 
-/** The proof of a response, which has one at the most. */
-export function proofFor(req: IncomingMessage, res: ServerResponse, options: ResponseProofOptions): Proof {
-  return Proven.proofOf(res) ?? new Proof(req, res, options)
+/** The proof of a response. There is at most one. */
+export function proofFor(res: ServerResponse, options: ResponseProofOptions): Proof {
+  return ProofState.of(res) ?? new Proof(res, options)
 }
 
-/** The service's side of "both proved": one AP-REP over the response as it goes out. */
+/** Proves a response of `node:http` as it goes out, or sends a proved 500 in place of one that cannot be proved. */
 export class Proof implements ResponseWatcher {
   readonly buffer: ResponseBuffer
-  readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #options: ResponseProofOptions
+  #hasFailed = false
 
-  constructor(req: IncomingMessage, res: ServerResponse, options: ResponseProofOptions) {
-    this.#req = req
+  constructor(res: ServerResponse, options: ResponseProofOptions) {
     this.#res = res
     this.#options = options
     this.buffer = new ResponseBuffer(res, options.maxResponse, this)
-    new Proven(res, this)
+    new ProofState(res, this)
   }
 
-  /** The handler failed: the log says how, the client gets a proved 500 that does not. */
-  fail(reason: string, cause?: unknown): void {
-    const { logger, verified } = this.#options
-    const { method, url: target } = this.#req
-    const fields = { method, path: target?.split('?', 1)[0], client: verified.client, err: cause }
-    logger.error(fields, `a handler failed: ${reason}`)
+  /** The handler threw: the log says what, the client gets a proved 500 that does not. */
+  threw(err: unknown): void {
+    this.#fail({ reason: 'it threw', err })
+  }
+
+  onOverflow(): void {
+    const { maxResponse } = this.#options
+    this.#fail({
+      reason: `the response is larger than ${maxResponse} bytes`,
+      hint: `larger ones need requireTicket({ maxResponse }), now ${maxResponse}: a response is kept whole until it is proved`,
+    })
+  }
+
+  onEnd(done: Done | undefined): void {
+    const { status, body } = this.buffer
+    const proof = this.#fault(status, body) ?? this.#prove(status, body)
+    if (typeof proof === 'string') {
+      this.#fail({ reason: proof })
+    } else {
+      this.buffer.release()
+      this.#send(this.buffer, status, body, proof, done)
+    }
+  }
+
+  /** What is told once may have consequences that are not: a stream that was stopped makes its handler throw. */
+  #fail(failure: Failure): void {
+    const isConsequence = this.#hasFailed && !this.buffer.buffering
+    if (!isConsequence) this.#report(failure)
+    this.#hasFailed = true
     if (!this.buffer.buffering) {
-      // What failed was the sending: nothing has gone out, and nothing may that is not proved.
+      // If sending failed, nothing has gone out, and nothing may that is not proved.
       if (!this.#res.headersSent) this.#res.destroy()
       return
     }
@@ -67,26 +95,17 @@ export class Proof implements ResponseWatcher {
     clearHeaders(this.#res)
     own.setHeader('content-type', 'text/plain; charset=utf-8')
     this.#res.statusMessage = ''
-    // The headers are those just set: nothing of them can be doubled or empty.
-    this.#send(own, 500, FAILED, this.#bind(500, FAILED) as Uint8Array, undefined)
+    // The headers are those just set, so none of them can be doubled or empty.
+    this.#send(own, 500, FAILED, this.#prove(500, FAILED) as Header, undefined)
   }
 
-  onOverflow(): void {
-    this.fail(`the response is larger than ${this.#options.maxResponse} bytes`)
+  #report({ reason, hint, err }: Failure): void {
+    const { message, verified, service } = this.#options
+    const { client } = verified
+    service.report({ kind: 'response_failed', reason, hint, client, ...requestFields(message), err })
   }
 
-  onEnd(done: Done | undefined): void {
-    const { status, body } = this.buffer
-    const bound = this.#fault(status, body) ?? this.#bind(status, body)
-    if (typeof bound === 'string') {
-      this.fail(bound)
-    } else {
-      this.buffer.release()
-      this.#send(this.buffer, status, body, bound, done)
-    }
-  }
-
-  /** What a response must not be, since its client could not check it or would take it for another. */
+  /** Why the client could not check such a response, or would take it for another. */
   #fault(status: number, body: Buffer): string | undefined {
     if (this.buffer.hasTrailers || this.#res.hasHeader('trailer')) return 'trailers, which nothing covers'
     const announced = this.#res.getHeader('content-length')
@@ -96,11 +115,12 @@ export class Proof implements ResponseWatcher {
     return undefined
   }
 
-  /** The binding of the response as it stands, or what is wrong with its headers. */
-  #bind(status: number, body: Buffer): Uint8Array | string {
+  /** The proof of the response as it stands, or what is wrong with its headers. */
+  #prove(status: number, body: Buffer): Header | string {
+    const { message, verified, service } = this.#options
+    const response = { status, headers: coveredHeaderPairs(this.#res), body }
     try {
-      const covered = this.#hasBody(status) ? body : NO_BODY
-      return responseBinding(status, coveredHeaderPairs(this.#res), covered)
+      return proveResponse(response, { method: message.method, verified, time: service.clock.now() })
     } catch (cause) {
       if (cause instanceof OrthrusError) return cause.reason
       throw cause
@@ -108,27 +128,26 @@ export class Proof implements ResponseWatcher {
   }
 
   #hasBody(status: number): boolean {
-    return this.#req.method !== 'HEAD' && status !== 204 && status !== 304
+    return hasBody(this.#options.message.method, status)
   }
 
-  /** @param binding of what is sent: none of the headers set here is covered. */
+  /** @param proof of what is sent: no header that is set here is covered. */
   #send(
     own: ResponseMethods | ResponseBuffer,
     status: number,
     body: Buffer,
-    binding: Uint8Array,
+    proof: Header,
     done: Done | undefined,
   ): void {
-    const { verified, clock, logger } = this.#options
+    const { message, verified, service } = this.#options
     const hasBody = this.#hasBody(status)
     own.removeHeader('transfer-encoding')
     if (hasBody) own.setHeader('content-length', body.length)
     else if (status === 204) own.removeHeader('content-length')
     if (this.#res.hasHeader('content-encoding')) {
-      logger.warn({ client: verified.client }, 'a response with content-encoding: Orthrus clients refuse it')
+      service.report({ kind: 'response_encoded', client: verified.client, ...requestFields(message) })
     }
-    const reply = createApReply(verified.key, verified.request.mac, { time: clock.now(), binding })
-    own.setHeader('authentication-info', formatMessageHeader(reply))
+    own.setHeader(...proof)
     own.writeHead(status)
     if (hasBody && body.length > 0) own.end(body, done)
     else own.end(done)
@@ -136,7 +155,7 @@ export class Proof implements ResponseWatcher {
 }
 
 /** The proof of a response, kept on the response itself. */
-class Proven extends AttachedState {
+class ProofState extends AttachedState {
   readonly #proof: Proof
 
   constructor(res: ServerResponse, proof: Proof) {
@@ -144,7 +163,7 @@ class Proven extends AttachedState {
     this.#proof = proof
   }
 
-  static proofOf(res: ServerResponse): Proof | undefined {
+  static of(res: ServerResponse): Proof | undefined {
     return #proof in res ? res.#proof : undefined
   }
 }

@@ -180,9 +180,13 @@ export function requireBinding(accepted: AcceptedRequest, binding: Uint8Array): 
   throw refuse(accepted, 'binding_mismatch', 'the request is not the one that its client sent')
 }
 
-/** A refusal of an accepted request for a reason of step 9 or 10. It is final: its replay entry stays. */
-export function refuse(accepted: AcceptedRequest, code: WireCode, reason: string): Refusal {
+/**
+ * A refusal of an accepted request for a reason of step 9 or 10. It is final: its replay entry stays.
+ * @param hint what the service's owner can do about it.
+ */
+export function refuse(accepted: AcceptedRequest, code: WireCode, reason: string, hint?: string): Refusal {
   const { request, key, now, client, via } = accepted
-  const cause = new OrthrusError(code, reason, { final: true, principal: client })
+  const facts = hint === undefined ? { principal: client } : { principal: client, hint }
+  const cause = new OrthrusError(code, reason, { final: true, ...facts })
   return refuseProved(cause, { key, mac: request.mac, presenter: via ?? client, now, floor: null }) as Refusal
 }

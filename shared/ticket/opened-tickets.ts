@@ -57,6 +57,12 @@ export class OpenedTickets {
     if (now < opened.endTime) this.#entries.set(name, entry, { size })
     return opened
   }
+
+  /** Forgets what was opened with this key, which is no longer of the service. */
+  forget(key: LongTermKey): void {
+    for (const [name, known] of [...this.#entries.entries()])
+      if (known.key === key) this.#entries.delete(name)
+  }
 }
 
 /** The nonce of its box, which the KDC draws for each ticket: short, and no two tickets share one. */

@@ -4,12 +4,12 @@ import { expect, onTestFinished } from 'vitest'
 import type { ConnectOptions } from '../../client/connect-options.js'
 import type { Realm } from '../../client/realm.js'
 import {
+  type AcceptedTicket,
   type LoadServiceOptions,
   type RefusedRequest,
   type RequireTicketOptions,
   requireTicket,
   type Service,
-  type Ticket,
 } from '../../service/index.js'
 import { SCRYPT, SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
@@ -30,10 +30,15 @@ export interface Handled {
   readonly method: string
   readonly target: string
   readonly body: string
-  readonly ticket: Ticket
+  readonly ticket: AcceptedTicket
 }
 
-export type Answerer = (req: IncomingMessage, res: ServerResponse, ticket: Ticket, body: string) => void
+export type Answerer = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  ticket: AcceptedTicket,
+  body: string,
+) => void
 
 export interface GuardedOptions extends Partial<RequireTicketOptions> {
   readonly load?: Partial<LoadServiceOptions>

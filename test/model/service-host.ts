@@ -1,10 +1,11 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
-import { loadService, type RefusedRequest, requireTicket, type Ticket } from '../../service/index.js'
+import { type AcceptedTicket, loadService, type RefusedRequest, requireTicket } from '../../service/index.js'
 import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
 import type { ReplayCache } from '../../shared/accept/replay.js'
 import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
+import { silentLogger } from '../../shared/logger.js'
 import type { TestClock } from '../../testing/index.js'
 
 /** An HTTP request on its way, with nothing that a network would add. */
@@ -25,7 +26,7 @@ export interface HttpAnswer {
 
 /** What a handler saw. */
 export interface Handled {
-  readonly ticket: Ticket
+  readonly ticket: AcceptedTicket
   readonly body: string
 }
 
@@ -80,6 +81,7 @@ export class ServiceHost {
       service: this.name,
       clock: this.clock,
       timers: this.clock,
+      logger: silentLogger,
       ticketCache,
       replayCache: this.#watched(new BoundedReplayCache({ clock: this.clock })),
     })
@@ -112,7 +114,7 @@ export class ServiceHost {
   }
 
   /** Each answer is another one, so that none can pass for another. */
-  async #handle(req: IncomingMessage, res: ServerResponse, ticket: Ticket): Promise<void> {
+  async #handle(req: IncomingMessage, res: ServerResponse, ticket: AcceptedTicket): Promise<void> {
     const pieces: Buffer[] = []
     for await (const piece of req) pieces.push(piece as Buffer)
     this.#handled = { ticket, body: Buffer.concat(pieces).toString('latin1') }

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import { ServiceKeys } from '../../service/keys.js'
 import { TicketCache } from '../../service/ticket-cache.js'
 import { decodeTicket, type SealedTicket } from '../../shared/ticket/ticket.js'
 import { BILLING, billingKey, ORDERS, oldOrdersKey, ordersKey, TestRealm } from './realm.js'
 
 function createCache(entries?: number) {
   const realm = new TestRealm()
-  const keys = new Map([
-    [3, ordersKey],
-    [2, oldOrdersKey],
+  const keys = new ServiceKeys([
+    { kvno: 3, key: ordersKey },
+    { kvno: 2, key: oldOrdersKey },
   ])
   const { clock } = realm
   const cache = new TicketCache({
@@ -16,7 +17,7 @@ function createCache(entries?: number) {
     clock,
     ...(entries === undefined ? {} : { entries }),
   })
-  return { realm, cache }
+  return { realm, cache, keys }
 }
 
 /** The same bytes in other memory, as the next request brings them. */

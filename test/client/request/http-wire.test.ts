@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { loadService, requireTicket } from '../../../service/index.js'
 import { formatKeytab } from '../../../shared/keytab/keytab.js'
+import { silentLogger } from '../../../shared/logger.js'
 import { SECOND } from '../../../shared/time.js'
 import { ORDERS, WEB } from '../fake-kdc.js'
 import { failureOf, Setting } from '../setting.js'
@@ -13,7 +14,7 @@ async function prepare(handle: (req: IncomingMessage, res: ServerResponse, body:
   const setting = new Setting()
   const { time, kdc } = setting
   const keytab = { text: formatKeytab([{ principal: ORDERS, kvno: 1, key: kdc.keyOf(ORDERS) }]) }
-  const service = await loadService({ keytab, clock: time })
+  const service = await loadService({ keytab, clock: time, logger: silentLogger })
   const clients: string[] = []
   const listener = requireTicket({ service }, (req, res, ticket) => {
     clients.push(ticket.client)

@@ -481,7 +481,7 @@ describe('clocks', () => {
         expect(outcome(cache.admit(next))).toBe('replay')
       }
     }
-    expect({ kinds, thrown, inside }).toEqual({ kinds: ['cache_full'], thrown: 1, inside: 'accepted' })
+    expect({ kinds, thrown, inside }).toEqual({ kinds: ['replay_cache_full'], thrown: 1, inside: 'accepted' })
   })
 })
 

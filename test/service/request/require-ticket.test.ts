@@ -87,6 +87,7 @@ describe('a good request', () => {
         level: 'info',
         message: 'a request was accepted',
         fields: {
+          kind: 'accepted',
           client: WEB,
           via: undefined,
           ticketId: ticket.ticketId,
@@ -533,7 +534,7 @@ describe('a refusal', () => {
     })
     const request = realm.sign({}, { caveats: [{ name: 'methods', methods: [] }] })
     expectRefused(await realm.send(request), request, 'caveat_failed', '06')
-    expect(realm.log.lines.at(-1)).toMatchObject({ level: 'error', message: 'onRefused failed' })
+    expect(realm.log.lines.at(-1)).toMatchObject({ level: 'error', fields: { hook: 'onRefused' } })
   })
 
   it('that cannot be logged costs the connection only', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type RequireTicketOptions, requireTicket, type Ticket } from '../../../service/index.js'
+import { type AcceptedTicket, type RequireTicketOptions, requireTicket } from '../../../service/index.js'
 import { FLAG } from '../../../shared/constants.js'
 import type { Caveat } from '../../../shared/ticket/caveats.js'
 import type { Claims } from '../../../shared/ticket/ticket.js'
@@ -96,7 +96,7 @@ async function startDelegation(
   caveats: readonly Caveat[] = [{ name: 'holder', holder: GATE }],
   client = WEB,
 ) {
-  const seen: Ticket[] = []
+  const seen: AcceptedTicket[] = []
   const realm = await startRealm({
     ...options,
     handler: (_req, res, ticket) => {
@@ -186,7 +186,7 @@ describe('a delegated presentation', () => {
 
 describe('the ticket that a handler gets', () => {
   async function ticketOf(options: TicketOptions, caveats: readonly Caveat[] = []) {
-    let seen: Ticket | undefined
+    let seen: AcceptedTicket | undefined
     const realm = await startRealm({
       handler: (req, res, ticket) => {
         seen = ticket
@@ -196,7 +196,7 @@ describe('the ticket that a handler gets', () => {
     })
     const held = realm.ticket(options)
     await realm.send(realm.sign({}, { ticket: held, caveats }))
-    return { ticket: seen as unknown as Ticket, held }
+    return { ticket: seen as unknown as AcceptedTicket, held }
   }
 
   it('says all that a handler may want to know', async () => {

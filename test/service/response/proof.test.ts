@@ -18,8 +18,8 @@ async function answer(
   return { response, realm }
 }
 
-function errorsOf({ log }: RunningRealm): string[] {
-  return log.lines.filter(({ level }) => level === 'error').map(({ message }) => message)
+function errorsOf({ log }: RunningRealm): unknown[] {
+  return log.lines.filter(({ level }) => level === 'error').map(({ fields }) => fields.reason)
 }
 
 describe('the ways to answer', () => {

@@ -1,0 +1,114 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Server } from 'node:net'
+import { malformed, OrthrusError } from '../../shared/errors.js'
+import { runAfter, type Timers } from '../../shared/timers.js'
+import { type BodyLimits, RequestAborted, type RequestBody } from '../request/message.js'
+import { late } from '../request/verify.js'
+import { ByteCollector } from '../response/byte-collector.js'
+
+/** The body of a request of `node:http`. It is read whole, and whoever reads the request afterwards finds it unread. */
+export class NodeBody implements RequestBody {
+  readonly #req: IncomingMessage
+  readonly #res: ServerResponse
+  readonly #timers: Timers
+
+  private constructor(req: IncomingMessage, res: ServerResponse, timers: Timers) {
+    this.#req = req
+    this.#res = res
+    this.#timers = timers
+  }
+
+  /** `undefined` if the head of the request says that no body follows. */
+  static of(req: IncomingMessage, res: ServerResponse, timers: Timers): NodeBody | undefined {
+    return announcesBody(req) || req.httpVersionMajor !== 1 ? new NodeBody(req, res, timers) : undefined
+  }
+
+  requireReadable(): void {
+    const req = this.#req
+    if (req.httpVersionMajor !== 1) throw unboundVersion(req.httpVersion)
+    if (!req.readableDidRead && req.readableFlowing !== true && req.readableEncoding === null) return
+    throw new TypeError(
+      'the body was read before requireTicket saw it: mount requireTicket before body parsers',
+    )
+  }
+
+  async read({ maxBody, timeout }: BodyLimits): Promise<Uint8Array> {
+    const req = this.#req
+    if (announcedLength(req) > maxBody) throw tooLarge(maxBody)
+    continueIfExpected(req, this.#res)
+    const body = await collect(req, maxBody, timeout, this.#timers)
+    if (req.rawTrailers.length > 0) throw malformed('trailers, which nothing covers')
+    return body
+  }
+}
+
+/** Whether the head of the request says that a body follows, even an empty one. */
+export function announcesBody(req: IncomingMessage): boolean {
+  return req.headers['transfer-encoding'] !== undefined || announcedLength(req) > 0
+}
+
+function announcedLength(req: IncomingMessage): number {
+  return Number(req.headers['content-length'] ?? 0)
+}
+
+/** In HTTP/2 a body comes without a header that announces it, so nobody could tell that it was taken away. */
+function unboundVersion(version: string): OrthrusError {
+  return new OrthrusError('malformed', `HTTP/${version}, but only HTTP/1.1 can be bound`, {
+    final: true,
+    hint: "serve HTTP/1.1: node:https, or node:http2 with ALPNProtocols: ['http/1.1'], or a proxy in front that speaks HTTP/2",
+  })
+}
+
+function tooLarge(maxBody: number): OrthrusError {
+  return new OrthrusError('too_large', `a body of more than ${maxBody} bytes`, {
+    final: true,
+    hint: `the service takes larger ones with requireTicket({ maxBody }), now ${maxBody}`,
+  })
+}
+
+/** Node does so by itself, unless the server listens to `checkContinue` and hands such requests on. */
+function continueIfExpected(req: IncomingMessage, res: ServerResponse): void {
+  if (req.headers.expect?.toLowerCase() !== '100-continue' || req.httpVersion !== '1.1') return
+  const { server } = req.socket as typeof req.socket & { readonly server?: Server }
+  if (server !== undefined && server.listenerCount('checkContinue') > 0) res.writeContinue()
+}
+
+function collect(
+  req: IncomingMessage,
+  maxBody: number,
+  timeout: number,
+  timers: Timers,
+): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const body = new ByteCollector(maxBody)
+    const settle = (fault: Error | undefined): void => {
+      cancel()
+      req.off('readable', read).off('close', abort).off('error', abort)
+      if (fault !== undefined) reject(fault)
+      else {
+        // Put back before 'end': Node emits that only once nothing is left to read.
+        if (body.length > 0) req.unshift(body.bytes())
+        resolve(body.bytes())
+      }
+    }
+    const abort = (): void => settle(new RequestAborted('the client went away before its request was whole'))
+    const read = (): void => {
+      if (!drain(req, body)) settle(tooLarge(maxBody))
+      else if (req.complete) settle(undefined)
+    }
+    const cancel = runAfter(timers, timeout, () => settle(late()))
+    if (req.destroyed) return abort()
+    // A body that is all here and empty must not be listened for: Node would answer with 'end'.
+    if (req.complete && req.readableLength === 0) return settle(undefined)
+    req.on('readable', read).on('close', abort).on('error', abort)
+  })
+}
+
+/** Reads what is there, and not beyond: Node would then emit 'end'. False where the limit is passed. */
+function drain(req: IncomingMessage, body: ByteCollector): boolean {
+  while (req.readableLength > 0) {
+    const piece: Buffer | null = req.read()
+    if (piece !== null && !body.append(piece)) return false
+  }
+  return true
+}

@@ -1,0 +1,88 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type AuthorisedRequest, authoriseAgain, authoriseRequest } from '../request/authorise.js'
+import { RequestAborted, type RequestMessage } from '../request/message.js'
+import { catchLater, checkersFor, type TicketGate } from '../request/options.js'
+import { challengeRequest, type Refused, refuseRequest, requestFields } from '../request/refuse.js'
+import type { ServiceParts } from '../request/service.js'
+import { AttachedState } from '../response/attached-state.js'
+import { type Proof, proofFor } from '../response/proof.js'
+import { answerWith } from './answer.js'
+import { messageOf } from './request.js'
+
+/** An authorised request, and the proof that its response will carry. */
+export interface Passed extends AuthorisedRequest {
+  readonly service: ServiceParts
+  readonly proof: Proof
+}
+
+/** Kept on the request, so that a gate that meets it again does not take it for a replay of itself. */
+class PassedState extends AttachedState {
+  #passed: Passed
+
+  private constructor(req: IncomingMessage, passed: Passed) {
+    super(req)
+    this.#passed = passed
+  }
+
+  static at(service: ServiceParts, req: IncomingMessage): Passed | undefined {
+    return #passed in req && req.#passed.service === service ? req.#passed : undefined
+  }
+
+  static keep(req: IncomingMessage, passed: Passed): void {
+    if (#passed in req) req.#passed = passed
+    else new PassedState(req, passed)
+  }
+}
+
+/** What passed, or `undefined` if the request has been answered already, or nobody is left to answer. */
+export async function passGate(
+  gate: TicketGate,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<Passed | undefined> {
+  const { service } = gate
+  const message = messageOf(req, res, service.timers)
+  try {
+    const known = PassedState.at(service, req)
+    const passed = known ?? (await passFirst(gate, req, res, message))
+    if (known !== undefined) authoriseAgain(gate, known, checkersFor(gate, req))
+    if (passed === undefined) refuse(gate, req, res, challengeRequest(service, message))
+    return passed
+  } catch (cause) {
+    if (cause instanceof RequestAborted) service.report({ kind: 'aborted', ...requestFields(message) })
+    else refuse(gate, req, res, refuseRequest(service, message, cause))
+    return undefined
+  }
+}
+
+async function passFirst(
+  gate: TicketGate,
+  req: IncomingMessage,
+  res: ServerResponse,
+  message: RequestMessage,
+): Promise<Passed | undefined> {
+  const authorised = await authoriseRequest(gate, message, checkersFor(gate, req))
+  if (authorised === undefined) return undefined
+  const { service, maxResponse } = gate
+  const { verified, ticket } = authorised
+  const proof = proofFor(res, { message, verified, service, maxResponse })
+  const passed = { service, verified, ticket, proof }
+  PassedState.keep(req, passed)
+  req.ticket = ticket
+  return passed
+}
+
+function refuse(
+  { options, service }: TicketGate,
+  req: IncomingMessage,
+  res: ServerResponse,
+  { refused, response }: Refused,
+): void {
+  answerWith(req, res, service.timers, response)
+  const fail = (err: unknown): void => service.report({ kind: 'hook_failed', hook: 'onRefused', err })
+  try {
+    catchLater(options.onRefused?.(refused, req), fail)
+  } catch (err) {
+    fail(err)
+  }
+}

@@ -1,0 +1,27 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Timers } from '../../shared/timers.js'
+import type { Header, RequestMessage } from '../request/message.js'
+import { NodeBody } from './body.js'
+
+/** A request of `node:http` as values. */
+export function messageOf(req: IncomingMessage, res: ServerResponse, timers: Timers): RequestMessage {
+  const method = req.method ?? ''
+  return {
+    method,
+    target: targetOf(req),
+    headers: pairsOf(req.rawHeaders),
+    body: NodeBody.of(req, res, timers),
+  }
+}
+
+/** As on the request line. Frameworks cut `url` where they mount, and keep the whole in `originalUrl`. */
+function targetOf(req: IncomingMessage & { readonly originalUrl?: unknown }): string {
+  return typeof req.originalUrl === 'string' ? req.originalUrl : (req.url ?? '')
+}
+
+/** `req.headers` is of no use here: it merges, drops and folds headers that came twice. */
+function pairsOf(raw: readonly string[]): Header[] {
+  const pairs: Header[] = []
+  for (let i = 0; i < raw.length; i += 2) pairs.push([raw[i] as string, raw[i + 1] as string])
+  return pairs
+}

@@ -1,0 +1,110 @@
+import type { WireCode } from '../../shared/errors.js'
+import type { Principal } from '../../shared/principal.js'
+
+/** What a service tells about itself: a closed union of plain values without secrets, each told once. */
+export type ServiceEvent =
+  | AcceptedEvent
+  | ChallengedEvent
+  | RefusedEvent
+  | ReplayedEvent
+  | UncheckedEvent
+  | AbortedEvent
+  | ResponseFailedEvent
+  | ResponseEncodedEvent
+  | HookFailedEvent
+  | ClockEvent
+  | ReplayCacheFullEvent
+
+/** Tells all who listen. */
+export type Report = (event: ServiceEvent) => void
+
+/** Which request it is about. */
+export interface RequestFields {
+  readonly method: string
+  /** Without the query, which can hold what a log should not, and cut to a bounded length. */
+  readonly path: string | undefined
+}
+
+/** A request passed all checks, and its handler is about to run. */
+export interface AcceptedEvent extends RequestFields {
+  readonly kind: 'accepted'
+  readonly client: Principal
+  /** The delegate that presented the client's ticket. */
+  readonly via: Principal | undefined
+  /** Hex. */
+  readonly ticketId: string
+  /** Names of the caveats of all tickets. */
+  readonly caveats: readonly string[]
+}
+
+/** A request came without credentials. */
+export interface ChallengedEvent extends RequestFields {
+  readonly kind: 'challenged'
+}
+
+export interface RefusedEvent extends RequestFields {
+  readonly kind: 'refused'
+  /** As the answer has it. */
+  readonly code: WireCode
+  /** It says more than the answer does. */
+  readonly reason: string
+  /** What the service's owner can do about it, if that is known. */
+  readonly hint: string | undefined
+  /** Who presented the request, if that was proved. */
+  readonly presenter: Principal | undefined
+}
+
+/** A request that was accepted or refused before came again. */
+export interface ReplayedEvent extends Omit<RefusedEvent, 'kind'> {
+  readonly kind: 'replayed'
+}
+
+/** This side could not check the request: a shared replay cache that is away, a body that somebody else read. */
+export interface UncheckedEvent extends RequestFields {
+  readonly kind: 'unchecked'
+  readonly err: unknown
+}
+
+/** The client went away before its request was whole. */
+export interface AbortedEvent extends RequestFields {
+  readonly kind: 'aborted'
+}
+
+/** A handler failed, or answered what cannot be proved. Unless the answer was out, its client got a proved 500. */
+export interface ResponseFailedEvent extends RequestFields {
+  readonly kind: 'response_failed'
+  readonly client: Principal
+  readonly reason: string
+  readonly hint: string | undefined
+  /** What the handler threw. */
+  readonly err: unknown
+}
+
+/** A response with `content-encoding`, which clients of Orthrus refuse. */
+export interface ResponseEncodedEvent extends RequestFields {
+  readonly kind: 'response_encoded'
+  readonly client: Principal
+}
+
+/** A function that the owner gave to `requireTicket` threw. */
+export interface HookFailedEvent {
+  readonly kind: 'hook_failed'
+  /** `onRefused`, or `caveats.` and the name of a checker. */
+  readonly hook: string
+  readonly err: unknown
+}
+
+/** The machine's clock did not go on as its monotonic clock did. Times in milliseconds. */
+export interface ClockEvent {
+  readonly kind: 'clock_went_back' | 'clock_leapt'
+  readonly now: number
+  /** Nothing stamped at or below it is accepted. */
+  readonly floor: number
+}
+
+/** The replay cache had to forget, so requests stamped at or below the floor are refused. Times in milliseconds. */
+export interface ReplayCacheFullEvent {
+  readonly kind: 'replay_cache_full'
+  readonly now: number
+  readonly floor: number
+}

@@ -1,0 +1,30 @@
+import type { Logger } from '../../shared/logger.js'
+import type { Report, ServiceEvent } from './events.js'
+
+type Level = 'debug' | 'info' | 'warn' | 'error'
+
+const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, message: string] } = {
+  accepted: ['info', 'a request was accepted'],
+  challenged: ['info', 'a request without credentials was challenged'],
+  refused: ['warn', 'a request was refused'],
+  replayed: ['warn', 'a request came again and was refused'],
+  unchecked: ['error', 'a request could not be checked'],
+  aborted: ['debug', 'the client went away before its request was whole'],
+  response_failed: ['error', 'a handler failed'],
+  response_encoded: ['warn', 'a response has content-encoding: clients of Orthrus refuse it'],
+  hook_failed: ['error', 'a function given to requireTicket threw'],
+  clock_went_back: ['error', "this machine's clock went back: nothing is accepted until it is right"],
+  clock_leapt: [
+    'warn',
+    "this machine's clock was set, or the machine was suspended: requests stamped up to the floor are refused",
+  ],
+  replay_cache_full: ['warn', 'the replay cache is full: requests that took long are refused'],
+}
+
+/** Writes each event as one line. Events of one kind have the same message, so that they can be counted as alike. */
+export function logTo(logger: Logger): Report {
+  return event => {
+    const [level, message] = LINE[event.kind]
+    logger[level](event, message)
+  }
+}

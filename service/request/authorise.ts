@@ -1,0 +1,65 @@
+import { refuse, type VerifiedRequest } from '../../shared/accept/accept.js'
+import type { CaveatChecker } from '../../shared/ticket/caveats.js'
+import type { RequestMessage } from './message.js'
+import { requestFields } from './refuse.js'
+import type { Requirement } from './requirements.js'
+import type { ServiceParts } from './service.js'
+import { type AcceptedTicket, createTicket } from './ticket.js'
+import { verifyRequest } from './verify.js'
+
+/** What a request must pass to reach a handler. */
+export interface Gate {
+  readonly service: ServiceParts
+  readonly requirement: Requirement
+  /** Bytes. */
+  readonly maxBody: number
+}
+
+/** A request that passed all ten steps of docs/protocol.md section 8. */
+export interface AuthorisedRequest {
+  readonly verified: VerifiedRequest
+  readonly ticket: AcceptedTicket
+}
+
+export type Checkers = ReadonlyMap<string, CaveatChecker>
+
+/**
+ * Steps 1 to 10, each request once. `undefined` if it has no credentials.
+ * @throws Refusal
+ * @throws RequestAborted if the client went away
+ * @throws unknown if this side could not check it
+ */
+export async function authoriseRequest(
+  gate: Gate,
+  message: RequestMessage,
+  checkers: Checkers,
+): Promise<AuthorisedRequest | undefined> {
+  const { service, maxBody } = gate
+  const request = await verifyRequest(message, service, { checkers, maxBody })
+  if (request === undefined) return undefined
+  const { verified } = request
+  requireOwner(gate, verified)
+  const ticket = createTicket(request)
+  const { client, via, ticketId } = ticket
+  const caveats = verified.caveats.map(({ name }) => name)
+  service.report({ kind: 'accepted', client, via, ticketId, caveats, ...requestFields(message) })
+  return { verified, ticket }
+}
+
+/**
+ * Step 10 for a request that passed another gate of the same service before, and those `app` caveats that this gate,
+ * too, has checkers for.
+ * @throws Refusal
+ */
+export function authoriseAgain(gate: Gate, { verified }: AuthorisedRequest, checkers: Checkers): void {
+  for (const caveat of verified.caveats) {
+    if (caveat.name !== 'app' || checkers.get(caveat.app)?.(caveat.value) !== false) continue
+    throw refuse(verified, 'caveat_failed', `the caveat app ${JSON.stringify(caveat.app)} does not hold`)
+  }
+  requireOwner(gate, verified)
+}
+
+function requireOwner({ requirement }: Gate, verified: VerifiedRequest): void {
+  const fault = requirement(verified)
+  if (fault !== undefined) throw refuse(verified, 'not_authorized', fault)
+}

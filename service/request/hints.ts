@@ -1,0 +1,50 @@
+import type { Refusal } from '../../shared/accept/refusal.js'
+import { OVERRIDE_HEADERS } from '../../shared/http/binding.js'
+import type { RequestMessage } from './message.js'
+import type { ServiceParts } from './service.js'
+
+/** What usually stands behind a refusal, and what its owner can change: for the service's log, never for the answer. */
+export function hintFor(
+  refusal: Refusal,
+  message: RequestMessage,
+  service: ServiceParts,
+): string | undefined {
+  switch (refusal.code) {
+    case 'malformed':
+      return refusal.facts.hint ?? overrideHint(message)
+    case 'ticket_invalid':
+      return keyHint(refusal, service)
+    case 'caveat_failed':
+      return targetHint(message)
+    case 'binding_mismatch':
+      return refusal.facts.hint ?? targetHint(message) ?? REWRITTEN
+    case 'too_large':
+      return refusal.facts.hint ?? 'the client presents tickets with fewer or shorter claims and caveats'
+    default:
+      return refusal.facts.hint
+  }
+}
+
+const REWRITTEN =
+  'a proxy or framework on the way changed the method, the path, the query, a covered header or the body; have it pass them on unchanged'
+
+const ABSOLUTE =
+  'the request line has a whole URL: what is in front of the service speaks to it as to a proxy; have it send path and query only'
+
+function targetHint({ target }: RequestMessage): string | undefined {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(target) ? ABSOLUTE : undefined
+}
+
+function overrideHint({ headers }: RequestMessage): string | undefined {
+  const overrides: readonly string[] = OVERRIDE_HEADERS
+  const found = headers.find(([name]) => overrides.includes(name.toLowerCase()))
+  if (found === undefined) return undefined
+  return `frameworks take a request with ${found[0].toLowerCase()} for another one: if a proxy adds the header, have it stop`
+}
+
+/** A ticket under a newer key than any here means that the KDC has rotated it. */
+function keyHint({ facts }: Refusal, { principal, keys }: ServiceParts): string | undefined {
+  const newest = Math.max(...keys.kvnos)
+  if (facts.service !== principal || facts.kvno === undefined || facts.kvno <= newest) return undefined
+  return `${principal} may have a newer key than this process: replace its keytab with the newest one and restart`
+}

@@ -1,0 +1,50 @@
+/**
+ * A request and a response as values. Everything in this folder works on them. The adapter of a server makes them of
+ * what it has and sends what it is given; `service/node-http/` is the adapter of `node:http`.
+ */
+
+export type Header = readonly [name: string, value: string]
+
+export interface RequestMessage {
+  readonly method: string
+  /** Path and query as they stood on the request line. */
+  readonly target: string
+  /** All headers in the order in which they came. A name may come in any case, and twice. */
+  readonly headers: readonly Header[]
+  /** `undefined` only if the message says that no body follows. */
+  readonly body: RequestBody | undefined
+}
+
+/** The body of a request, which is read only after step 8 of docs/protocol.md section 8. */
+export interface RequestBody {
+  /**
+   * Called once, before step 1.
+   * @throws OrthrusError `malformed` if the message does not say where its body ends, or whether it has one
+   * @throws TypeError if the body was read by somebody else
+   */
+  requireReadable(): void
+  /**
+   * The whole body. Called at most once.
+   * @throws OrthrusError `too_large`; `binding_mismatch` if it takes too long; `malformed` for trailers
+   * @throws RequestAborted
+   */
+  read(limits: BodyLimits): Promise<Uint8Array>
+}
+
+export interface BodyLimits {
+  /** Bytes. */
+  readonly maxBody: number
+  /** Milliseconds. */
+  readonly timeout: number
+}
+
+/** The client went away. Nobody is left to answer. */
+export class RequestAborted extends Error {
+  override readonly name = 'RequestAborted'
+}
+
+export interface ResponseMessage {
+  readonly status: number
+  readonly headers: readonly Header[]
+  readonly body: Uint8Array
+}
