@@ -1,11 +1,15 @@
 import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { fromBase64url } from '../../shared/bytes.js'
-import { OrthrusError } from '../../shared/errors.js'
+import { type ErrorFacts, OrthrusError } from '../../shared/errors.js'
 import { COVERED_REQUEST_HEADERS, CREDENTIAL_HEADER } from '../../shared/http/binding.js'
+import type { Principal } from '../../shared/principal.js'
+import { decodeCaveat } from '../../shared/ticket/caveats.js'
 import { type Credential, formatCredential, openHandOff } from '../../shared/ticket/credential.js'
 
 /** What `ticket.onBehalf` needs of a realm: `orthrus/client` has it. */
 export interface DelegateRealm<Caller> {
+  /** As whom it presents credentials: the only principal that may be their `holder`. */
+  readonly client: Principal
   /** @throws OrthrusError `credential_invalid` */
   onBehalf(credential: string): Caller
 }
@@ -25,13 +29,23 @@ export function sealedCredential(covered: readonly string[]): string | undefined
 }
 
 /**
- * Opens what was sealed to this service and this request (docs/protocol.md section 8, "Hand-off") and makes the
- * realm a caller of it.
- * @throws OrthrusError `credential_invalid` where the request brought none, or one that is of no use; and as the
- * realm's `onBehalf`
+ * Opens what was sealed to this service and this request (docs/protocol.md section 8, "Hand-off") and lets the realm
+ * act on it.
+ * @throws OrthrusError `credential_invalid` if the request brought none, or one that is of no use, or one that names no
+ * holder or another; and as the realm's `onBehalf`
  */
 export function actOnBehalf<Caller>(handOff: HandOff, realm: DelegateRealm<Caller>): Caller {
-  return realm.onBehalf(formatCredential(openCredential(handOff)))
+  if (!isDelegateRealm(realm)) throw new TypeError('onBehalf takes a realm: await connect({ kdc, keytab })')
+  const credential = openCredential(handOff)
+  requireHolder(credential, realm.client)
+  return realm.onBehalf(formatCredential(credential))
+}
+
+/** A realm that does not say who it is could present a credential as anybody. */
+function isDelegateRealm(realm: unknown): boolean {
+  if (typeof realm !== 'object' || realm === null) return false
+  const { client, onBehalf } = realm as { readonly client?: unknown; readonly onBehalf?: unknown }
+  return typeof client === 'string' && typeof onBehalf === 'function'
 }
 
 function openCredential({ verified, sealed }: HandOff): Credential {
@@ -39,31 +53,57 @@ function openCredential({ verified, sealed }: HandOff): Credential {
   const credential = openHandOff(verified.key, verified.request.nonce, bytesFrom(sealed))
   // A handler that acts for the client of a request must not be made to act for another.
   if (credential.client === verified.client) return credential
-  throw new OrthrusError(
-    'credential_invalid',
-    'the credential sent along is not of the client of the request',
-    {
-      final: true,
-      expected: verified.client,
-      actual: credential.client,
-    },
-  )
+  throw unusable('the credential sent along is not of the client of the request', {
+    expected: verified.client,
+    actual: credential.client,
+  })
+}
+
+/**
+ * The client chose everything in the credential. Without a `holder` it is presented without the holder's own ticket
+ * beside it, so whoever chose its key could answer in the next service's place.
+ */
+function requireHolder({ caveats }: Credential, holder: Principal): void {
+  const holders = caveats.map(holderIn).filter(name => name !== undefined)
+  const other = holders.find(name => name !== holder)
+  if (other !== undefined) {
+    throw unusable('the credential sent along was made for another delegate', {
+      expected: other,
+      actual: holder,
+    })
+  }
+  if (holders.length > 0) return
+  throw unusable('the credential sent along names no holder, so anyone may have made it', {
+    expected: holder,
+    hint: 'the client names the delegate: ticket.attenuate({ to, expires })',
+  })
+}
+
+/** A caveat of unknown form names nobody: the next service will refuse it. */
+function holderIn(bytes: Uint8Array): Principal | undefined {
+  try {
+    const caveat = decodeCaveat(bytes)
+    return caveat.name === 'holder' ? caveat.holder : undefined
+  } catch (cause) {
+    if (cause instanceof OrthrusError) return undefined
+    throw cause
+  }
+}
+
+function unusable(reason: string, facts: ErrorFacts): OrthrusError {
+  return new OrthrusError('credential_invalid', reason, { final: true, ...facts })
 }
 
 function bytesFrom(sealed: string): Uint8Array {
   try {
     return fromBase64url(sealed)
-  } catch (cause) {
-    throw new OrthrusError('credential_invalid', 'the credential sent along is no base64url', {
-      final: true,
-      cause,
-    })
+  } catch {
+    throw unusable('the credential sent along is no base64url', {})
   }
 }
 
 function noCredential(): OrthrusError {
-  return new OrthrusError('credential_invalid', 'the client sent no credential along with its request', {
-    final: true,
+  return unusable('the client sent no credential along with its request', {
     hint: 'the client sends one with: realm.fetch(url, { handOff: ticket.attenuate({ to, expires }) })',
   })
 }

@@ -84,7 +84,7 @@ export class ServiceScene {
     const tenant = (value: unknown) => value === 'acme'
     guard = requireTicket({ service, caveats: { tenant } }, async (req, res, ticket) => {
       scene.handled.push(await coveredOf(req))
-      const onBehalf = (): string => ticket.onBehalf({ onBehalf: text => text.slice(0, 9) })
+      const onBehalf = (): string => ticket.onBehalf({ client: ORDERS, onBehalf: text => text.slice(0, 9) })
       res.end([ticket.client, ticket.via, Object.keys(ticket.claims), handedOff(onBehalf)].join(' '))
     })
     return scene

@@ -5,15 +5,17 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Realm } from '../../../client/realm.js'
 import { credentialOf, type Ticket as HeldTicket, secretsOf } from '../../../client/ticket/ticket.js'
 import { requireTicket } from '../../../service/request/require-ticket.js'
-import type { Ticket } from '../../../service/request/ticket.js'
+import type { AcceptedTicket } from '../../../service/request/ticket.js'
 import { fromBase64url, toBase64url, toHex } from '../../../shared/bytes.js'
 import { TYPE } from '../../../shared/constants.js'
-import { type AuthKey, revealKey } from '../../../shared/crypto/keys.js'
+import { type AuthKey, ChainKey, revealKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import type { OrthrusError } from '../../../shared/errors.js'
 import { createApRequest } from '../../../shared/exchange/ap.js'
 import { CREDENTIAL_HEADER, requestBinding } from '../../../shared/http/binding.js'
 import { formatMessageHeader } from '../../../shared/http/headers.js'
+import { parsePrincipal } from '../../../shared/principal.js'
+import { encodeCaveat } from '../../../shared/ticket/caveats.js'
 import { sealHandOff } from '../../../shared/ticket/credential.js'
 import type { TestRealm } from '../../../testing/index.js'
 import { deliver, HttpProxy, headerOf, withHeader } from '../../attacks/http-proxy.js'
@@ -21,7 +23,7 @@ import { failureOf, Guarded, startTestRealm } from '../../attacks/scene.js'
 
 /** web calls billing, which calls orders in web's name, with what web sent along. */
 
-type Handler = (req: IncomingMessage, res: ServerResponse, ticket: Ticket) => unknown
+type Handler = (req: IncomingMessage, res: ServerResponse, ticket: AcceptedTicket) => unknown
 
 interface Scene {
   readonly realm: TestRealm
@@ -36,7 +38,7 @@ interface Scene {
   readonly handOff: HeldTicket
   /** What the handler of billing was told where `onBehalf` threw. */
   readonly failures: OrthrusError[]
-  readonly tickets: Ticket[]
+  readonly tickets: AcceptedTicket[]
   readonly log: string[]
 }
 
@@ -53,7 +55,7 @@ async function scene(handler?: (caller: Realm, ordersUrl: string) => Handler): P
   const ordersUrl = `http://127.0.0.1:${orders.port}`
   const caller = await realm.connect('billing')
   const failures: OrthrusError[] = []
-  const tickets: Ticket[] = []
+  const tickets: AcceptedTicket[] = []
   const usual: Handler = async (req, res, ticket) => {
     tickets.push(ticket)
     try {
@@ -118,6 +120,15 @@ const sealedFor =
   (ticket: HeldTicket) =>
   (key: AuthKey, nonce: Uint8Array): string =>
     toBase64url(sealHandOff(key, nonce, credentialOf(ticket, false), systemRandom))
+
+/** What anybody can seal: what looks like a ticket for orders, with a key of the sender's choice. */
+const madeUp =
+  ({ eve, handOff }: Scene, caveats: readonly Uint8Array[]) =>
+  (key: AuthKey, nonce: Uint8Array): string => {
+    const chain = new ChainKey(systemRandom(32))
+    const credential = { ...credentialOf(handOff, false), client: eve.client, caveats, key: chain }
+    return toBase64url(sealHandOff(key, nonce, credential, systemRandom))
+  }
 
 describe('over two hops', () => {
   it('the last service sees the first client, by the one between', async () => {
@@ -289,10 +300,79 @@ describe('ticket.onBehalf throws', () => {
     })
   })
 
+  it('where it names no holder, whatever else it is cut down by', async () => {
+    const parties = await scene()
+    const whole = await parties.web.getServiceTicket('orders')
+    const handOff = whole.attenuate({ expires: '1m', methods: ['GET'], paths: ['/orders'] })
+    await expectNothingOf(parties, await sendWith(parties, parties.web, sealedFor(handOff)), {
+      reason: 'the credential sent along names no holder, so anyone may have made it',
+      facts: { expected: 'billing@test.example', hint: expect.stringContaining('attenuate({ to') },
+    })
+  })
+
+  it('where its client made it up, with a key of its own, to answer in place of orders', async () => {
+    const parties = await scene()
+    for (const caveats of [
+      [],
+      [encodeCaveat({ name: 'methods', methods: ['GET'] })],
+      [new Uint8Array([1])],
+    ]) {
+      await expectNothingOf(parties, await sendWith(parties, parties.eve, madeUp(parties, caveats)), {
+        reason: 'the credential sent along names no holder, so anyone may have made it',
+      })
+    }
+  })
+
+  it('where any of several holders is another', async () => {
+    const parties = await scene()
+    const twice = parties.handOff.attenuate({ to: 'gate' })
+    await expectNothingOf(parties, await sendWith(parties, parties.web, sealedFor(twice)), {
+      reason: 'the credential sent along was made for another delegate',
+      facts: { expected: 'gate@test.example', actual: 'billing@test.example' },
+    })
+  })
+
+  it('where the realm is of another principal than the holder', async () => {
+    const used: string[] = []
+    const foreign = {
+      client: parsePrincipal('gate@test.example'),
+      onBehalf: (text: string) => void used.push(text),
+    }
+    const parties = await scene(() => (_req, res, ticket) => {
+      expect(() => ticket.onBehalf(foreign)).toThrow(
+        expect.objectContaining({ code: 'credential_invalid', facts: holders }),
+      )
+      res.end('refused')
+    })
+    const holders = { expected: 'billing@test.example', actual: 'gate@test.example' }
+    const { billing, web, handOff } = parties
+    const response = await web.fetch(`${billing.url}/7`, { service: 'billing', handOff })
+    expect([await response.text(), used]).toEqual(['refused', []])
+  })
+
+  it.each([
+    ['nothing', undefined],
+    ['what does not say who it is', { onBehalf: (text: string) => text }],
+    ['what takes no credential', { client: 'billing@test.example' }],
+    ['a text', 'billing@test.example'],
+  ])('TypeError for %s in place of a realm', async (_, realm) => {
+    const parties = await scene(() => (_req, res, ticket) => {
+      expect(() => ticket.onBehalf(realm as unknown as Realm)).toThrow(TypeError)
+      res.end('refused')
+    })
+    const { billing, web, handOff } = parties
+    const response = await web.fetch(`${billing.url}/7`, { service: 'billing', handOff })
+    expect(await response.text()).toBe('refused')
+  })
+
   it('where it is of a TGT', async () => {
     const parties = await scene()
-    const handOff = (await parties.web.getTgt()).attenuate({ services: ['orders'] })
-    await expectNothingOf(parties, await sendWith(parties, parties.web, sealedFor(handOff)), {
+    const tgt = credentialOf((await parties.web.getTgt()).attenuate({ services: ['orders'] }), false)
+    const holder = encodeCaveat({ name: 'holder', holder: parsePrincipal('billing@test.example') })
+    const credential = { ...tgt, caveats: [...tgt.caveats, holder] }
+    const sealed = (key: AuthKey, nonce: Uint8Array): string =>
+      toBase64url(sealHandOff(key, nonce, credential, systemRandom))
+    await expectNothingOf(parties, await sendWith(parties, parties.web, sealed), {
       facts: { hint: expect.stringContaining('connect({ kdc, credential })') },
     })
   })
