@@ -12,9 +12,9 @@ import { responseBinding } from '../../shared/http/binding.js'
 import { formatChallenge, formatMessageHeader, parseMessageHeader } from '../../shared/http/headers.js'
 import { openTicket } from '../../shared/ticket/ticket.js'
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
+import { type Captured, headerOf, type Relayed, withHeader } from '../support/http-proxy.js'
+import { failureOf, startWorld, type World } from '../support/world.js'
 import { entryOf } from './by-hand.js'
-import { type Captured, headerOf, type Relayed, withHeader } from './http-proxy.js'
-import { failureOf, startWorld, type World } from './scene.js'
 
 /** What a client believes, and does, of what is answered in a service's or the KDC's name. */
 

@@ -21,7 +21,7 @@ import type { Grant, Reply } from '../../shared/ticket/grant.js'
 import { decodeTicket, type SealedTicket } from '../../shared/ticket/ticket.js'
 import type { TestClock, TestRealm } from '../../testing/index.js'
 import { TestSocket } from '../kdc/socket.js'
-import type { Captured } from './http-proxy.js'
+import type { Captured } from '../support/http-proxy.js'
 
 /** A client whose every message is made by hand, right or wrong, with a real key and over a real socket. */
 

@@ -23,8 +23,7 @@ import { decodeTicket, openTicket, type SealedTicket, sealTicket } from '../../s
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import type { AllowOptions, TestRealm } from '../../testing/index.js'
 import { openingOf } from '../kdc/socket.js'
-import { denialsOf, entryOf, grantsOf, HandClient, outcome, type Presentation, present } from './by-hand.js'
-import { type Captured, headerOf, type Relayed, withHeader } from './http-proxy.js'
+import { type Captured, headerOf, type Relayed, withHeader } from '../support/http-proxy.js'
 import {
   expectRefused,
   failureOf,
@@ -32,7 +31,8 @@ import {
   type GuardedOptions,
   startTestRealm,
   startWorld,
-} from './scene.js'
+} from '../support/world.js'
+import { denialsOf, entryOf, grantsOf, HandClient, outcome, type Presentation, present } from './by-hand.js'
 
 interface Scene {
   readonly realm: TestRealm

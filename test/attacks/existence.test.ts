@@ -5,8 +5,8 @@ import { systemRandom } from '../../shared/crypto/random.js'
 import { createParamsRequest, decodeParamsReply } from '../../shared/exchange/params.js'
 import { type Principal, principalIn } from '../../shared/principal.js'
 import type { TestRealm } from '../../testing/index.js'
+import { addPerson, startTestRealm } from '../support/world.js'
 import { entryOf, HandClient } from './by-hand.js'
-import { addPerson, startTestRealm } from './scene.js'
 
 /** Whether a name exists must not show: not in an answer, in its length, nor in the work that it takes. */
 

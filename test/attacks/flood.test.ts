@@ -15,9 +15,9 @@ import { createParamsRequest } from '../../shared/exchange/params.js'
 import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
 import { MINUTE } from '../../shared/time.js'
 import { openingOf, TestChannel, TestSocket } from '../kdc/socket.js'
+import { type OwnKdc, startOwnKdc } from '../support/own-kdc.js'
+import { failureOf, startTestRealm } from '../support/world.js'
 import { HandClient, outcome } from './by-hand.js'
-import { type OwnKdc, startOwnKdc } from './own-kdc.js'
-import { failureOf, startTestRealm } from './scene.js'
 
 /** What takes a KDC's memory or time, and what an honest client beside it notices. */
 

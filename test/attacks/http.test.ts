@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { RealmFetchInit } from '../../client/realm.js'
 import { COVERED_REQUEST_HEADERS, CREDENTIAL_HEADER, OVERRIDE_HEADERS } from '../../shared/http/binding.js'
-import { type Captured, headerOf, withHeader } from './http-proxy.js'
-import { type Answerer, expectRefused, failureOf, startWorld, type World } from './scene.js'
+import { type Captured, headerOf, withHeader } from '../support/http-proxy.js'
+import { type Answerer, expectRefused, failureOf, startWorld, type World } from '../support/world.js'
 
 const POST = {
   method: 'POST',

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { WireError } from '../../shared/encoding/error.js'
 import { HOUR, MINUTE } from '../../shared/time.js'
+import { expectRefused, failureOf, startTestRealm, startWorld } from '../support/world.js'
 import { type Answer, entryOf, grantsOf, HandClient, outcome, present } from './by-hand.js'
-import { expectRefused, failureOf, startTestRealm, startWorld } from './scene.js'
 
 /** Asks again, once, at the time that the KDC said it is. */
 async function inTime(ask: (time?: number) => Promise<Answer>): Promise<Answer> {

@@ -22,9 +22,9 @@ import type { Grant } from '../../shared/ticket/grant.js'
 import { sealTicket, type TicketContent } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
 import { openingOf } from '../kdc/socket.js'
+import { startOwnKdc } from '../support/own-kdc.js'
+import { addPerson, expectRefused, failureOf, Guarded, startTestRealm, startWorld } from '../support/world.js'
 import { denialsOf, entryOf, HandClient, outcome, present } from './by-hand.js'
-import { startOwnKdc } from './own-kdc.js'
-import { addPerson, expectRefused, failureOf, Guarded, startTestRealm, startWorld } from './scene.js'
 
 /** What keys that were stolen, guessed, made up or made weak are good for. */
 

@@ -18,9 +18,16 @@ import { decodeTicket, type SealedTicket } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
 import type { TestRealm } from '../../testing/index.js'
 import { openingOf, TestSocket } from '../kdc/socket.js'
+import { type Captured, headerOf, withHeader } from '../support/http-proxy.js'
+import {
+  expectRefused,
+  failureOf,
+  Guarded,
+  startTestRealm,
+  startWorld,
+  type World,
+} from '../support/world.js'
 import { denialsOf, entryOf, grantsOf, HandClient, outcome, present } from './by-hand.js'
-import { type Captured, headerOf, withHeader } from './http-proxy.js'
-import { expectRefused, failureOf, Guarded, startTestRealm, startWorld, type World } from './scene.js'
 
 const POST = { method: 'POST', body: 'pay 5' } as const
 

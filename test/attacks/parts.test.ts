@@ -11,10 +11,10 @@ import { formatMessageHeader } from '../../shared/http/headers.js'
 import { encodeCaveat } from '../../shared/ticket/caveats.js'
 import type { ClaimValue } from '../../shared/ticket/ticket.js'
 import { TestChannel, TestSocket } from '../kdc/socket.js'
+import { type Captured, type Relayed, withHeader } from '../support/http-proxy.js'
+import { startOwnKdc } from '../support/own-kdc.js'
+import { expectRefused, failureOf, Guarded, startTestRealm, startWorld } from '../support/world.js'
 import { entryOf, HandClient, present } from './by-hand.js'
-import { type Captured, type Relayed, withHeader } from './http-proxy.js'
-import { startOwnKdc } from './own-kdc.js'
-import { expectRefused, failureOf, Guarded, startTestRealm, startWorld } from './scene.js'
 
 /** Small inputs that would cost much, and names that mean something to JavaScript. */
 

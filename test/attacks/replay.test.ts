@@ -6,9 +6,17 @@ import { parsePrincipal } from '../../shared/principal.js'
 import { SECOND } from '../../shared/time.js'
 import { createTestClock } from '../../testing/index.js'
 import { Connection, formatRequest } from '../service/connection.js'
+import { headerOf, type Relayed } from '../support/http-proxy.js'
+import {
+  expectRefused,
+  failureOf,
+  Guarded,
+  passTime,
+  startTestRealm,
+  startWorld,
+  turns,
+} from '../support/world.js'
 import { HandClient, type Presented, present } from './by-hand.js'
-import { headerOf, type Relayed } from './http-proxy.js'
-import { expectRefused, failureOf, Guarded, passTime, startTestRealm, startWorld, turns } from './scene.js'
 
 /** What a service has handled once it never handles again. */
 

@@ -11,9 +11,9 @@ import type { Logger } from '../../shared/logger.js'
 import { principalIn } from '../../shared/principal.js'
 import { encodeCaveat } from '../../shared/ticket/caveats.js'
 import { HOUR } from '../../shared/time.js'
+import { type Captured, headerOf, type Relayed, withHeader } from '../support/http-proxy.js'
+import { failureOf, Guarded, startWorld, type World } from '../support/world.js'
 import { entryOf, HandClient, present } from './by-hand.js'
-import { type Captured, headerOf, type Relayed, withHeader } from './http-proxy.js'
-import { failureOf, Guarded, startWorld, type World } from './scene.js'
 
 /** Canaries: every key that anybody draws or derives is looked for in all that can be seen. */
 

@@ -5,8 +5,8 @@ import { systemRandom } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { principalIn } from '../../shared/principal.js'
+import { allow, NO_LIMITS, REALM } from '../support/folder-realm.js'
 import type { Ledger, LedgerChange, PrincipalState, RuleState } from './ledger.js'
-import { allow, NO_LIMITS, REALM } from './realm.js'
 import type { Chance } from './seed.js'
 
 /** Administrators who change whatever can be changed, each what is its own, and put every answer into the ledger. */

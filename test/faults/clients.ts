@@ -1,6 +1,6 @@
 import { connect } from '../../client/connect.js'
+import type { FaultRealm } from '../support/folder-realm.js'
 import { isAbsence } from './administrators.js'
-import type { FaultRealm } from './realm.js'
 
 /** Clients who ask for tickets, over and over: a connection, an AS exchange and some TGS exchanges, until the KDC is gone. */
 

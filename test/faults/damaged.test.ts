@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DATA_FILES } from '../../kdc/main.js'
 import { principalIn } from '../../shared/principal.js'
 import { startKdc } from '../end-to-end/processes.js'
-import { administer, type FaultRealm, makeRealm, NO_LIMITS, REALM } from './realm.js'
+import { administer, type FaultRealm, makeRealm, NO_LIMITS, REALM } from '../support/folder-realm.js'
 import { type Chance, seededChance } from './seed.js'
 
 /**

@@ -5,10 +5,17 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Administration } from '../../client/channel/administration.js'
 import { principalIn } from '../../shared/principal.js'
 import { type KdcProcess, root, run, startKdc } from '../end-to-end/processes.js'
+import {
+  administer,
+  connectAs,
+  type FaultRealm,
+  makeRealm,
+  NO_LIMITS,
+  REALM,
+} from '../support/folder-realm.js'
 import { type Changing, changeSomething } from './administrators.js'
 import { liftLimit, mountSmallDisk, withFilesUpTo } from './full-disk.js'
 import { Ledger } from './ledger.js'
-import { administer, connectAs, type FaultRealm, makeRealm, NO_LIMITS, REALM } from './realm.js'
 import { seededChance } from './seed.js'
 import { readStored, requireSound, statesOf } from './stored.js'
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { cp, mkdir, open, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { FaultRealm } from './realm.js'
+import type { FaultRealm } from '../support/folder-realm.js'
 
 /**
  * Disks without room. Every POSIX shell can limit how large files grow (`ulimit -f`), by the process that starts under

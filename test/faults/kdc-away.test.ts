@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connect } from '../../client/connect.js'
 import type { Realm } from '../../client/realm.js'
 import { type KdcProcess, startKdc } from '../end-to-end/processes.js'
-import { administer, type FaultRealm, makeRealm } from './realm.js'
-import { type Relay, startRelay } from './relay.js'
+import { administer, type FaultRealm, makeRealm } from '../support/folder-realm.js'
+import { TcpProxy } from '../support/tcp-proxy.js'
 import { type ServiceProcess, startService } from './service-process.js'
 
 /** A KDC that is away, in processes: what is held serves, what is new is `unavailable`, and nobody has to be restarted. */
@@ -12,7 +12,7 @@ import { type ServiceProcess, startService } from './service-process.js'
 const TIMEOUTS = { connect: 1000, exchange: 1000 } as const
 
 let realm: FaultRealm
-let relay: Relay
+let proxy: TcpProxy
 let kdc: KdcProcess
 let service: ServiceProcess
 let clients: Realm[] = []
@@ -25,25 +25,29 @@ beforeEach(async () => {
       ['web', 'stock'],
     ],
   )
-  relay = await startRelay()
+  proxy = await TcpProxy.start()
   ;[service] = await Promise.all([startService(realm, 'orders'), startKdcBehind()])
 })
 afterEach(async () => {
   for (const client of clients) client.close()
   clients = []
-  await relay.close()
   await Promise.all([service.end('SIGKILL'), kdc.end('SIGKILL')])
   await realm.remove()
 })
 
 async function startKdcBehind(): Promise<void> {
   kdc = await startKdc(realm.folder)
-  relay.leadTo(kdc.url)
+  proxy.leadTo(Number(new URL(kdc.url).port))
+}
+
+/** An address that stays while the KDC behind it comes and goes. */
+function kdcUrl(): string {
+  return `ws://127.0.0.1:${proxy.port}`
 }
 
 async function connectHere(name: string): Promise<Realm> {
   const keytab = { text: realm.keytab(name) }
-  const client = await connect({ kdc: relay.url, keytab, timeouts: TIMEOUTS })
+  const client = await connect({ kdc: kdcUrl(), keytab, timeouts: TIMEOUTS })
   clients.push(client)
   return client
 }
@@ -63,8 +67,8 @@ describe('while the KDC is away', { timeout: 120_000 }, () => {
   it('killed: held tickets serve, new ones are unavailable, and are had again when it is back', async () => {
     const web = await connectHere('web')
     expect(await get(web)).toBe('web@demo.example')
-    const { administration, close } = await administer(realm, relay.url)
-    relay.leadTo(undefined)
+    const { administration, close } = await administer(realm, kdcUrl())
+    proxy.leadTo(undefined)
     await kdc.end('SIGKILL')
     for (let i = 0; i < 3; i++) expect(await get(web)).toBe('web@demo.example')
     await expect(another(web)).rejects.toMatchObject(AWAY)

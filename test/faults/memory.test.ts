@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startKdc } from '../end-to-end/processes.js'
+import { type FaultRealm, makeRealm } from '../support/folder-realm.js'
 import { MEASURED_FLAG, type Measured, median, meter, mib } from './measured.js'
-import { type FaultRealm, makeRealm } from './realm.js'
 import { startService } from './service-process.js'
 import { SteadyLoad } from './steady-load.js'
 

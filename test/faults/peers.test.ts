@@ -8,10 +8,10 @@ import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { SECOND } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
 import { startRealm, type TestClock, type TestRealm } from '../../testing/index.js'
-import { startOwnKdc } from '../attacks/own-kdc.js'
-import { failureOf } from '../attacks/scene.js'
+import { startOwnKdc } from '../support/own-kdc.js'
+import { TcpProxy } from '../support/tcp-proxy.js'
+import { failureOf } from '../support/world.js'
 import { openSocket } from './raw-socket.js'
-import { TcpProxy } from './tcp-proxy.js'
 
 /** Peers that are slow, say half of what they should, or are gone without a word: who meets them goes on. */
 

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { endAtLast, root } from '../end-to-end/processes.js'
-import type { FaultRealm } from './realm.js'
+import type { FaultRealm } from '../support/folder-realm.js'
 
 /** A service as a process of its own, of the package as it is built. */
 export interface ServiceProcess {

@@ -5,7 +5,14 @@ import type { Realm } from '../../client/realm.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { principalIn } from '../../shared/principal.js'
-import { type Administrator, administer, allow, type FaultRealm, NO_LIMITS, REALM } from './realm.js'
+import {
+  type Administrator,
+  administer,
+  allow,
+  type FaultRealm,
+  NO_LIMITS,
+  REALM,
+} from '../support/folder-realm.js'
 
 /** What a KDC and a service meet in a day, in little: all exchanges, by many clients, with those that are refused. */
 

@@ -4,7 +4,7 @@ import { LIMIT } from '../../shared/constants.js'
 import { encodeCaveat } from '../../shared/ticket/caveats.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import { DAY, HOUR } from '../../shared/time.js'
-import { ask, grantsOf, local, login, openedBy, testRealm } from './realm.js'
+import { ask, grantsOf, local, login, openedBy, testRealm } from '../support/realm.js'
 
 const life = fc.option(fc.integer({ min: 1, max: 20 * DAY }))
 const lifetime = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }))

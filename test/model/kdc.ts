@@ -23,7 +23,7 @@ import type { Value } from '../../shared/encoding/encoding.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Principal } from '../../shared/principal.js'
 import type { TestClock } from '../../testing/index.js'
-import { ADDRESS, REALM, ruleOf } from '../kdc/realm.js'
+import { ADDRESS, REALM, ruleOf } from '../support/realm.js'
 import { EVERYBODY, KRBTGT, LIVES, POLICY } from './cast.js'
 
 /** The KDC's own word on a ticket that it issued. */

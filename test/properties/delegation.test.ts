@@ -14,7 +14,7 @@ import { createTgsRequest, openTgsReply } from '../../shared/exchange/tgs.js'
 import { type Principal, parsePrincipal } from '../../shared/principal.js'
 import type { Grant, Reply } from '../../shared/ticket/grant.js'
 import { decodeTicket, openTicket } from '../../shared/ticket/ticket.js'
-import { ADDRESS, type Identity, START } from '../kdc/realm.js'
+import { ADDRESS, type Identity, START } from '../support/realm.js'
 import {
   allHold,
   type Chain,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { HOUR, MINUTE } from '../../shared/time.js'
-import { START } from '../kdc/realm.js'
+import { START } from '../support/realm.js'
 import { type PlainCaveat, TENANT } from './model.js'
 
 /** What is done in one run, as fast-check draws it: by whom, with which of the things in hand, and how wrongly. */

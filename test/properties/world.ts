@@ -11,7 +11,7 @@ import {
   sealHandOff,
 } from '../../shared/ticket/credential.js'
 import { type SealedTicket, sealTicket } from '../../shared/ticket/ticket.js'
-import { type Identity, krbtgt, START, type TestRealm, testRealm } from '../kdc/realm.js'
+import { type Identity, krbtgt, START, type TestRealm, testRealm } from '../support/realm.js'
 import type { Chain, PlainCaveat, PlainPolicy, PlainTicket } from './model.js'
 import { ACTORS, type Edit, type LegSpec, type TicketSpec, whole } from './programs.js'
 

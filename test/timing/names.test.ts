@@ -16,7 +16,7 @@ import { LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { createAsRequest } from '../../shared/exchange/as.js'
-import { ADDRESS, local, type TestRealm, testRealm } from '../kdc/realm.js'
+import { ADDRESS, local, type TestRealm, testRealm } from '../support/realm.js'
 import { type Comparison, compare, compareTimes, describeComparison } from './welch.js'
 
 /**

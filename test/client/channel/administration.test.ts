@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Administration } from '../../../client/channel/administration.js'
 import type { PolicyRule } from '../../../shared/channel/administration.js'
 import { malformed } from '../../../shared/errors.js'
-import { pattern, ruleOf, testRealm } from '../../kdc/realm.js'
+import { pattern, ruleOf, testRealm } from '../../support/realm.js'
 
 const [web, orders] = [pattern('web'), pattern('orders')]
 

@@ -17,9 +17,9 @@ import { principalIn, realmOf } from '../../../shared/principal.js'
 import { parseCredential } from '../../../shared/ticket/credential.js'
 import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
 import { type AllowOptions, createTestClock, type TestRealm } from '../../../testing/index.js'
-import { type Captured, HttpProxy, headerOf } from '../../attacks/http-proxy.js'
-import { failureOf, Guarded, type GuardedOptions, startTestRealm } from '../../attacks/scene.js'
-import { WebSocketProxy } from '../../attacks/websocket-proxy.js'
+import { type Captured, HttpProxy, headerOf } from '../../support/http-proxy.js'
+import { WebSocketProxy } from '../../support/websocket-proxy.js'
+import { failureOf, Guarded, type GuardedOptions, startTestRealm } from '../../support/world.js'
 
 /** Tickets cut down, handed on and used, between real parties over real sockets. */
 

@@ -20,7 +20,7 @@ import {
   START,
   type TestRealm,
   testRealm,
-} from '../../kdc/realm.js'
+} from '../../support/realm.js'
 import { fixedRandom } from '../../vectors.js'
 import { type Entry, type Measure, nearly, ofText, textOf } from '../entry.js'
 import { join } from '../mutate.js'

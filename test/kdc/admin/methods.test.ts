@@ -16,7 +16,16 @@ import { LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import type { Value } from '../../../shared/encoding/encoding.js'
 import { listOf } from '../../../shared/encoding/fields.js'
-import { local, login, outcome, pattern, ruleOf, START, type TestRealm, testRealm } from '../realm.js'
+import {
+  local,
+  login,
+  outcome,
+  pattern,
+  ruleOf,
+  START,
+  type TestRealm,
+  testRealm,
+} from '../../support/realm.js'
 
 /** As `admin@` and, for a delegated ticket, whoever presents it. */
 function callAs(

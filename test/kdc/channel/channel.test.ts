@@ -28,7 +28,7 @@ import {
   START,
   type TestRealm,
   testRealm,
-} from '../realm.js'
+} from '../../support/realm.js'
 import { type OpeningQuestion, openingOf } from '../socket.js'
 
 /** The KDC's side without a socket, and a client's side that sees what was sent. */

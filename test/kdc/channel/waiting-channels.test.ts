@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { WaitingChannels } from '../../../kdc/channel/waiting-channels.js'
 import type { AdmissionRequest } from '../../../shared/accept/replay.js'
-import { local } from '../realm.js'
+import { local } from '../../support/realm.js'
 
 const NOW = 1_000_000
 const ID = new Uint8Array(16).fill(1)

@@ -25,7 +25,7 @@ import {
   stranger,
   type TestRealm,
   testRealm,
-} from '../realm.js'
+} from '../../support/realm.js'
 
 const SKEW = 120_000
 

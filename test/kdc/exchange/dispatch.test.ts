@@ -20,7 +20,16 @@ import { createAsRequest } from '../../../shared/exchange/as.js'
 import { createParamsReply, createParamsRequest } from '../../../shared/exchange/params.js'
 import { createTgsRequest } from '../../../shared/exchange/tgs.js'
 import { decodeTicket } from '../../../shared/ticket/ticket.js'
-import { ADDRESS, grantOf, type Identity, local, login, START, type TestRealm, testRealm } from '../realm.js'
+import {
+  ADDRESS,
+  grantOf,
+  type Identity,
+  local,
+  login,
+  START,
+  type TestRealm,
+  testRealm,
+} from '../../support/realm.js'
 
 interface Scene extends TestRealm {
   readonly web: Identity

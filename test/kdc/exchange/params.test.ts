@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { LongTermKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { createParamsRequest, decodeParamsReply } from '../../../shared/exchange/params.js'
-import { ADDRESS, local, type TestRealm, testRealm } from '../realm.js'
+import { ADDRESS, local, type TestRealm, testRealm } from '../../support/realm.js'
 
 async function paramsOf({ dispatch }: TestRealm, name: string) {
   return decodeParamsReply(await dispatch(createParamsRequest(local(name)), ADDRESS))

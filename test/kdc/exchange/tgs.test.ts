@@ -25,7 +25,7 @@ import {
   type TestRealm,
   type TgsAsking,
   testRealm,
-} from '../realm.js'
+} from '../../support/realm.js'
 
 const SKEW = 120_000
 const NOTHING_SHORTENED = (length: number): Uint8Array =>

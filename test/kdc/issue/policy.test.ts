@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { decide, type ServiceFacts } from '../../../kdc/issue/policy.js'
 import type { PolicyRule } from '../../../shared/channel/administration.js'
 import { decodeCaveat } from '../../../shared/ticket/caveats.js'
-import { local, pattern, ruleOf } from '../realm.js'
+import { local, pattern, ruleOf } from '../../support/realm.js'
 
 const HERE: ServiceFacts = { passwordBased: false, disabled: false, expiresAt: null }
 const NOW = 1_000

@@ -4,7 +4,7 @@ import type { ExchangeContext } from '../../../kdc/realm/context.js'
 import { FLAG } from '../../../shared/constants.js'
 import { decodeTicket, openTicket } from '../../../shared/ticket/ticket.js'
 import { DAY, HOUR } from '../../../shared/time.js'
-import { ADDRESS, idOf, krbtgt, local, START, type TestRealm, testRealm } from '../realm.js'
+import { ADDRESS, idOf, krbtgt, local, START, type TestRealm, testRealm } from '../../support/realm.js'
 
 /** Ticket-granting tickets by themselves: what bounds them, and what a renewal keeps. */
 

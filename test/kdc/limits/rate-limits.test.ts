@@ -4,7 +4,7 @@ import { createRateLimits } from '../../../kdc/limits/rate-limits.js'
 import { openUnauthenticatedError } from '../../../shared/encoding/error.js'
 import { createParamsRequest } from '../../../shared/exchange/params.js'
 import { HOUR } from '../../../shared/time.js'
-import { ADDRESS, ask, grantOf, local, login, outcome, stranger, testRealm } from '../realm.js'
+import { ADDRESS, ask, grantOf, local, login, outcome, stranger, testRealm } from '../../support/realm.js'
 
 const few = { points: 3, interval: HOUR }
 const limited = (limits: Partial<Limits>) =>

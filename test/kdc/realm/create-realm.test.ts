@@ -8,7 +8,7 @@ import { Vault } from '../../../kdc/vault/vault.js'
 import { revealKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { DAY, HOUR } from '../../../shared/time.js'
-import { grantOf, local, login, REALM, START, TestClock, testRealm } from '../realm.js'
+import { grantOf, local, login, REALM, START, TestClock, testRealm } from '../../support/realm.js'
 
 const emptyVault = (): Vault => new Vault(createMemoryStore(), new MasterKey(systemRandom(32)), systemRandom)
 const clock = new TestClock()

@@ -6,7 +6,7 @@ import { createMemoryStore } from '../../../kdc/store/memory.js'
 import { RECORD_KIND, type Store } from '../../../kdc/store/store.js'
 import { Vault } from '../../../kdc/vault/vault.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
-import { ask, grantOf, local, login, outcome, testRealm } from '../realm.js'
+import { ask, grantOf, local, login, outcome, testRealm } from '../../support/realm.js'
 
 /** Reads that end when the test says so. */
 function slowReads() {

@@ -7,7 +7,7 @@ import { decodeRevocationRecord } from '../../../kdc/vault/records.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import type { Grant } from '../../../shared/ticket/grant.js'
 import { DAY, HOUR, MINUTE } from '../../../shared/time.js'
-import { ask, grantOf, local, login, outcome, START, type TestRealm, testRealm } from '../realm.js'
+import { ask, grantOf, local, login, outcome, START, type TestRealm, testRealm } from '../../support/realm.js'
 
 async function scene(): Promise<TestRealm> {
   const realm = await testRealm()

@@ -4,7 +4,7 @@ import { systemRandom } from '../../../shared/crypto/random.js'
 import { openUnauthenticatedError } from '../../../shared/encoding/error.js'
 import { type Logger, silentLogger } from '../../../shared/logger.js'
 import { HandClient, outcome } from '../../attacks/by-hand.js'
-import { startOwnKdc } from '../../attacks/own-kdc.js'
+import { startOwnKdc } from '../../support/own-kdc.js'
 import { TestChannel } from '../socket.js'
 
 const fails = (): never => {

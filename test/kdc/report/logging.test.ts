@@ -20,7 +20,7 @@ import {
   stranger,
   type TestRealm,
   testRealm,
-} from '../realm.js'
+} from '../../support/realm.js'
 
 /** A realm that remembers the keys, ids and nonces it ever drew; those of a seal travel in clear. */
 async function scene(): Promise<TestRealm & { drawn: Uint8Array[] }> {

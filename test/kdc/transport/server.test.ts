@@ -10,7 +10,7 @@ import { isError, openUnauthenticatedError } from '../../../shared/encoding/erro
 import { createAsRequest, openAsReply } from '../../../shared/exchange/as.js'
 import { createParamsRequest, decodeParamsReply } from '../../../shared/exchange/params.js'
 import type { Grant } from '../../../shared/ticket/grant.js'
-import { type Identity, local, stranger, type TestRealm, testRealm } from '../realm.js'
+import { type Identity, local, stranger, type TestRealm, testRealm } from '../../support/realm.js'
 import { openingOf, TestChannel, TestSocket } from '../socket.js'
 
 interface Scene extends TestRealm {

@@ -18,8 +18,8 @@ import { parsePrincipal } from '../../../shared/principal.js'
 import { encodeCaveat } from '../../../shared/ticket/caveats.js'
 import { sealHandOff } from '../../../shared/ticket/credential.js'
 import type { TestRealm } from '../../../testing/index.js'
-import { deliver, HttpProxy, headerOf, withHeader } from '../../attacks/http-proxy.js'
-import { failureOf, Guarded, startTestRealm } from '../../attacks/scene.js'
+import { deliver, HttpProxy, headerOf, withHeader } from '../../support/http-proxy.js'
+import { failureOf, Guarded, startTestRealm } from '../../support/world.js'
 
 /** web calls billing, which calls orders in web's name, with what web sent along. */
 

@@ -1,0 +1,66 @@
+import { onTestFinished } from 'vitest'
+import { Administration } from '../../client/channel/administration.js'
+import { type KdcSettings, type RunningKdc, startKdc } from '../../kdc/main.js'
+import { createRealm } from '../../kdc/realm/create-realm.js'
+import { createMemoryStore } from '../../kdc/store/memory.js'
+import { RECORD_KIND } from '../../kdc/store/store.js'
+import { MasterKey } from '../../kdc/vault/master-key.js'
+import {
+  decodePrincipalRecord,
+  encodePrincipalRecord,
+  type PrincipalRecord,
+} from '../../kdc/vault/records.js'
+import { Vault } from '../../kdc/vault/vault.js'
+import { systemRandom } from '../../shared/crypto/random.js'
+import type { KeytabEntry } from '../../shared/keytab/keytab.js'
+import { parseRealm, principalIn } from '../../shared/principal.js'
+import { createTestClock, type TestClock } from '../../testing/index.js'
+
+/** A KDC whose limits a test sets, and whose store lies open to who stole it, master key and all. */
+export interface OwnKdc {
+  readonly kdc: RunningKdc
+  readonly clock: TestClock
+  readonly administration: Administration
+  readonly admin: KeytabEntry
+  add(name: string): Promise<KeytabEntry>
+  record(name: string): Promise<PrincipalRecord>
+  /** Edits a record as another process on the same store would. */
+  amend(name: string, amend: (record: PrincipalRecord) => PrincipalRecord): Promise<void>
+}
+
+export async function startOwnKdc(settings: KdcSettings = {}): Promise<OwnKdc> {
+  const clock = createTestClock()
+  const store = createMemoryStore()
+  const masterKey = new MasterKey(systemRandom(32))
+  const vault = new Vault(store, masterKey, systemRandom)
+  const realm = parseRealm('test.example')
+  const admin = await createRealm({ vault, realm, clock, random: systemRandom })
+  const kdc = await startKdc({ store, masterKey, clock, listen: { port: 0 }, ...settings })
+  onTestFinished(() => kdc.close())
+  const administration = new Administration(kdc.administration)
+  const read = async (name: string): Promise<{ version: number; record: PrincipalRecord }> => {
+    const stored = await vault.read(RECORD_KIND.PRINCIPAL, principalIn(realm, name))
+    if (stored === undefined) throw new Error(`no record of ${name}`)
+    return { version: stored.version, record: decodePrincipalRecord(stored.fields) }
+  }
+  return {
+    kdc,
+    clock,
+    administration,
+    admin,
+    add: async name => {
+      const principal = principalIn(realm, name)
+      const limits = { expiresAt: null, maxLife: null, maxRenew: null }
+      const { kvno, key } = await administration.add({ principal, password: null, ...limits })
+      if (key === null) throw new Error('no key')
+      return { principal, kvno, key }
+    },
+    record: async name => (await read(name)).record,
+    amend: async (name, amend) => {
+      const { version, record } = await read(name)
+      const fields = encodePrincipalRecord(amend(record))
+      const principal = principalIn(realm, name)
+      await vault.commit([{ kind: RECORD_KIND.PRINCIPAL, name: principal, expected: version, fields }])
+    },
+  }
+}

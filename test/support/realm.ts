@@ -1,0 +1,278 @@
+import { callMethod } from '../../kdc/admin/methods.js'
+import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
+import { NO_RATE_LIMITS, type RateLimits } from '../../kdc/limits/rate-limits.js'
+import type { ExchangeContext } from '../../kdc/realm/context.js'
+import { createRealm, type RealmLifetimes } from '../../kdc/realm/create-realm.js'
+import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
+import { logListener } from '../../kdc/report/log.js'
+import { createReport } from '../../kdc/report/report.js'
+import { createMemoryStore } from '../../kdc/store/memory.js'
+import { RECORD_KIND, type Store } from '../../kdc/store/store.js'
+import { MasterKey } from '../../kdc/vault/master-key.js'
+import {
+  decodePrincipalRecord,
+  encodePrincipalRecord,
+  type PrincipalRecord,
+} from '../../kdc/vault/records.js'
+import { Vault } from '../../kdc/vault/vault.js'
+import { toHex } from '../../shared/bytes.js'
+import {
+  type AdminMethod,
+  decodeAddedPrincipal,
+  encodeNewPrincipal,
+  encodePolicyRule,
+  type NewPrincipal,
+  type PolicyRule,
+} from '../../shared/channel/administration.js'
+import { TYPE } from '../../shared/constants.js'
+import { deriveAuthKey } from '../../shared/crypto/derive.js'
+import { type AuthKey, LongTermKey } from '../../shared/crypto/keys.js'
+import { type RandomSource, systemRandom } from '../../shared/crypto/random.js'
+import type { Value } from '../../shared/encoding/encoding.js'
+import { openError, type WireError } from '../../shared/encoding/error.js'
+import { messageType } from '../../shared/encoding/message.js'
+import { type AsQuestion, createAsRequest, openAsReply } from '../../shared/exchange/as.js'
+import { createTgsRequest, openTgsReply, type TgsQuestion } from '../../shared/exchange/tgs.js'
+import type { KeytabEntry } from '../../shared/keytab/keytab.js'
+import type { Pattern } from '../../shared/pattern.js'
+import { type Principal, parsePrincipal, parseRealm, principalIn } from '../../shared/principal.js'
+import type { Grant, Reply } from '../../shared/ticket/grant.js'
+import { decodeTicket, type OpenedTicket, openTicket } from '../../shared/ticket/ticket.js'
+import { systemTimers } from '../../shared/timers.js'
+import { TestClock as Clock } from './clock.js'
+import { TestLogger } from './logger.js'
+
+export { START } from './clock.js'
+
+/** A realm in memory, on a clock that the test moves, with everything a client would do for itself. */
+
+export const REALM = parseRealm('demo.example')
+export const ADDRESS = '192.0.2.1'
+
+export class TestClock extends Clock {
+  get time(): number {
+    return this.now()
+  }
+
+  set time(now: number) {
+    this.set(now)
+  }
+
+  get elapsed(): number {
+    return this.monotonic()
+  }
+
+  set elapsed(monotonic: number) {
+    const passed = monotonic - this.monotonic()
+    this.pass(passed)
+    this.step(-passed)
+  }
+}
+
+export interface TestRealm {
+  readonly clock: TestClock
+  readonly logger: TestLogger
+  readonly store: Store
+  readonly vault: Vault
+  readonly masterKey: MasterKey
+  readonly realm: OpenRealm
+  readonly context: ExchangeContext
+  readonly dispatch: Dispatch
+  readonly admin: Identity
+  /** A method of administration, without a channel. */
+  call(method: AdminMethod, args: readonly Value[]): Promise<readonly Value[]>
+  add(name: string, options?: Partial<NewPrincipal>): Promise<Identity>
+  allow(client: string, service: string, options?: Partial<PolicyRule>): Promise<void>
+  deny(client: string, service: string): Promise<void>
+  /** The record as the store has it. */
+  record(name: string): Promise<PrincipalRecord>
+  /** Edits a record behind the KDC's back. */
+  amend(name: string, amend: (record: PrincipalRecord) => PrincipalRecord): Promise<void>
+}
+
+/** A principal with its key. */
+export interface Identity {
+  readonly principal: Principal
+  readonly kvno: number
+  readonly key: LongTermKey
+}
+
+export interface TestRealmOptions extends Partial<RealmLifetimes> {
+  readonly random?: RandomSource
+  readonly rates?: RateLimits
+  readonly store?: Store
+}
+
+export async function testRealm(options: TestRealmOptions = {}): Promise<TestRealm> {
+  const { random = systemRandom, rates = NO_RATE_LIMITS, store = createMemoryStore(), ...lives } = options
+  const clock = new TestClock()
+  const logger = new TestLogger()
+  const masterKey = new MasterKey(systemRandom(32))
+  const vault = new Vault(store, masterKey, systemRandom)
+  const admin: KeytabEntry = await createRealm({ vault, realm: REALM, clock, random, ...lives })
+  const realm = await openRealm({ vault, clock, random })
+  const report = createReport([logListener(logger, () => clock.monotonic())])
+  const context = { realm, rates, timers: systemTimers, random, report }
+  const call = (method: AdminMethod, args: readonly Value[]) =>
+    callMethod({ realm, report, actors: [] }, method, args)
+  return {
+    clock,
+    logger,
+    store,
+    vault,
+    masterKey,
+    realm,
+    context,
+    dispatch: createDispatch(context),
+    admin,
+    call,
+    add: async (name, added = {}) => {
+      const principal = local(name)
+      const whole = { principal, password: null, expiresAt: null, maxLife: null, maxRenew: null, ...added }
+      const { kvno, key } = decodeAddedPrincipal(await call('add', encodeNewPrincipal(whole)))
+      const known = key ?? whole.password?.key
+      if (known === undefined) throw new Error('no key')
+      return { principal, kvno, key: known }
+    },
+    allow: async (client, service, rule) => {
+      await call('allow', encodePolicyRule({ ...ruleOf(client, service), ...rule }))
+    },
+    deny: async (client, service) => {
+      await call('deny', encodePolicyRule({ ...ruleOf(client, service), effect: 'deny' }))
+    },
+    record: async name => (await readRecord(vault, name)).record,
+    amend: async (name, amend) => {
+      const { version, record } = await readRecord(vault, name)
+      const fields = encodePrincipalRecord(amend(record))
+      await vault.commit([{ kind: RECORD_KIND.PRINCIPAL, name: local(name), expected: version, fields }])
+    },
+  }
+}
+
+async function readRecord(vault: Vault, name: string): Promise<{ version: number; record: PrincipalRecord }> {
+  const stored = await vault.read(RECORD_KIND.PRINCIPAL, local(name))
+  if (stored === undefined) throw new Error(`no record of ${name}`)
+  return { version: stored.version, record: decodePrincipalRecord(stored.fields) }
+}
+
+export function local(name: string): Principal {
+  return principalIn(REALM, name)
+}
+
+export function pattern(name: string): Pattern {
+  return (name === '*' || name.includes('@') ? name : `${name}@${REALM}`) as Pattern
+}
+
+export function ruleOf(client: string, service: string, rule: Partial<PolicyRule> = {}): PolicyRule {
+  return {
+    client: pattern(client),
+    service: pattern(service),
+    effect: 'allow',
+    claims: [],
+    maxLife: null,
+    methods: null,
+    paths: null,
+    delegable: false,
+    ...rule,
+  }
+}
+
+/** What the KDC said: a reply, or an error of either type. */
+export type Answer =
+  | { readonly reply: Reply; readonly error?: undefined; readonly bytes: Uint8Array }
+  | { readonly reply?: undefined; readonly error: WireError; readonly bytes: Uint8Array }
+
+/** An AS request of the client, by default one that is right. */
+export async function login(
+  { dispatch, clock }: TestRealm,
+  client: Identity,
+  question: Partial<AsQuestion> = {},
+  address = ADDRESS,
+): Promise<Answer> {
+  const request = createAsRequest(client.key, {
+    client: client.principal,
+    kvno: client.kvno,
+    time: clock.time,
+    nonce: systemRandom(16),
+    services: [],
+    lifetime: 0,
+    renewable: false,
+    ...question,
+  })
+  const bytes = await dispatch(request.bytes, address)
+  if (messageType(bytes) !== TYPE.AS_REP) return { error: openError(bytes, client.key, request.mac), bytes }
+  return { reply: openAsReply(client.key, request, bytes), bytes }
+}
+
+export interface TgsAsking extends Partial<TgsQuestion> {
+  /** In place of the key that the caveats make. */
+  readonly key?: AuthKey
+  /** In place of the TGT in the grant. */
+  readonly ticket?: Uint8Array
+}
+
+/** A TGS request under the TGT, by default one that is right. */
+export async function ask(
+  { dispatch, clock }: TestRealm,
+  tgt: Grant,
+  { key, ticket, ...question }: TgsAsking = {},
+): Promise<Answer> {
+  const { caveats = [] } = question
+  const under = key ?? deriveAuthKey(tgt.key, caveats)
+  const request = createTgsRequest(under, decodeTicket(ticket ?? tgt.ticket), {
+    caveats,
+    time: clock.time,
+    nonce: systemRandom(16),
+    services: [],
+    lifetime: 0,
+    renew: false,
+    ...question,
+  })
+  const bytes = await dispatch(request.bytes, ADDRESS)
+  if (messageType(bytes) !== TYPE.TGS_REP) return { error: openError(bytes, under, request.mac), bytes }
+  return { reply: openTgsReply(under, request, bytes), bytes }
+}
+
+/** The grants of an answer that must be a reply. */
+export function grantsOf(answer: Answer): readonly Grant[] {
+  if (answer.reply === undefined) throw new Error(`refused: ${answer.error.code}`)
+  return answer.reply.grants
+}
+
+export function grantOf(answer: Answer, index = 0): Grant {
+  const grant = grantsOf(answer)[index]
+  if (grant === undefined) throw new Error(`denied: ${JSON.stringify(answer.reply?.denials)}`)
+  return grant
+}
+
+/** `05 auth_failed` and the like; `reply` where it is none. */
+export function outcome({ error }: Answer): string {
+  if (error === undefined) return 'reply'
+  return `${error.authenticated ? '06' : '05'} ${error.code}`
+}
+
+/** The denials of a reply as `service code`. */
+export function denialsOf({ reply }: Answer): string[] {
+  return (reply?.denials ?? []).map(({ service, code }) => `${service.split('@')[0]} ${code}`)
+}
+
+/** What is in a ticket, as its service sees it. */
+export function openedBy(service: Identity, grant: Grant): OpenedTicket {
+  return openTicket(decodeTicket(grant.ticket), service.key)
+}
+
+/** The KDC's own ticket-granting key. */
+export async function krbtgt(realm: TestRealm): Promise<Identity> {
+  const { name, keys } = await realm.record('krbtgt')
+  const [current] = keys
+  if (current === undefined) throw new Error('no key')
+  return { principal: name, kvno: current.kvno, key: current.key }
+}
+
+export function stranger(name: string): Identity {
+  return { principal: parsePrincipal(name), kvno: 1, key: new LongTermKey(systemRandom(32)) }
+}
+
+export function idOf(grant: Grant): string {
+  return toHex(grant.ticketId)
+}
