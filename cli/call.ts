@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { connect } from '../client/connect.js'
+import { OrthrusError } from '../shared/errors.js'
 import { silentLogger } from '../shared/logger.js'
 import { decodeCaveat } from '../shared/ticket/caveats.js'
 import { parseCredential } from '../shared/ticket/credential.js'
@@ -13,6 +14,7 @@ import { type Terminal, textOf } from './terminal.js'
 interface CallOptions extends ConnectionOptions, BodyOptions, ResponseOptions {
   readonly service?: string
   readonly credential?: string
+  readonly allowBearerCredential?: boolean
   readonly header?: [string, string][]
   readonly output?: string
 }
@@ -27,6 +29,10 @@ export function callCommand(terminal: Terminal): Command {
     .option(
       '--credential <file>',
       'what somebody handed on, in place of --service; beside --keytab where it names a delegate',
+    )
+    .option(
+      '--allow-bearer-credential',
+      "take a credential that names no holder: whoever handed it on can answer in the service's place",
     )
     .option('-d, --data <body>', 'a body to send: the text itself, @FILE, or - for standard input')
     .option('--data-raw <body>', 'the same, but always the text itself')
@@ -75,9 +81,22 @@ async function credentialFrom(argument: string): Promise<string> {
   if (text !== argument.trim()) return text
   if (!text.startsWith('orthrus1_'))
     throw new TypeError(`there is no file ${argument}, and it is no credential`)
-  const named = parseCredential(text).caveats.some(caveat => decodeCaveat(caveat).name === 'holder')
-  if (named) return text
+  if (namesHolder(text)) return text
   throw new TypeError('whoever sees it can use it: pass it in a file, or as - on standard input')
+}
+
+/** @throws OrthrusError `credential_invalid` */
+function namesHolder(credential: string): boolean {
+  return parseCredential(credential).caveats.some(caveat => decodeCaveat(caveat).name === 'holder')
+}
+
+/** @throws OrthrusError `credential_invalid` for one that names no holder, unless the option takes such a one */
+function requireHolder(credential: string, { allowBearerCredential }: CallOptions): void {
+  if (namesHolder(credential) || allowBearerCredential === true) return
+  throw new OrthrusError('credential_invalid', 'the credential names no holder', {
+    final: true,
+    hint: "ask for one made with --to NAME; --allow-bearer-credential takes it as it is, and then whoever handed it on can answer in the service's place",
+  })
 }
 
 async function call(terminal: Terminal, { method, url }: RequestLine, options: CallOptions): Promise<void> {
@@ -124,14 +143,21 @@ async function withCaller(
     return withRealm(terminal, options, realm => use((url, init) => realm.fetch(url, { ...init, service })))
   }
   const credential = await credentialFrom(options.credential)
+  requireHolder(credential, options)
+  const allowed = { allowBearerCredential: options.allowBearerCredential === true }
   const named = service === undefined ? {} : { service }
   if (hasLogin(terminal, options)) {
     return withRealm(terminal, options, realm => {
-      const ticket = realm.import(credential)
+      const ticket = realm.import(credential, allowed)
       return use((url, init) => realm.fetch(url, { ...init, ...named, ticket }))
     })
   }
-  const realm = await connect({ kdc: kdcUrl(terminal, options), credential, logger: silentLogger })
+  const realm = await connect({
+    kdc: kdcUrl(terminal, options),
+    credential,
+    ...allowed,
+    logger: silentLogger,
+  })
   try {
     await use((url, init) => realm.fetch(url, { ...init, ...named }))
   } finally {

@@ -69,10 +69,15 @@ export interface PasswordLogin extends CommonOptions, KdcOption {
   readonly credential?: never
 }
 
-/** With what somebody else handed on, and no key of one's own. */
+/** With what another party handed on, and no key of one's own. */
 export interface CredentialLogin extends CommonOptions, Partial<KdcOption> {
   /** `orthrus1_...`: of a TGT, which needs the KDC, or of a ticket for one service, which does not. */
   readonly credential: string
+  /**
+   * Must be set. Without a key of one's own beside it the credential proves nobody else: whoever handed it on knows its
+   * key, and can answer in a service's or the KDC's place (docs/protocol.md section 8, "Hand-off").
+   */
+  readonly allowBearerCredential?: boolean
   readonly keytab?: never
   readonly principal?: never
   readonly password?: never
@@ -86,6 +91,7 @@ const KNOWN: KnownOptions<ConnectOptions> = {
   principal: true,
   password: true,
   credential: true,
+  allowBearerCredential: true,
   services: true,
   realm: true,
   allowReadableKeytab: true,

@@ -61,7 +61,8 @@ export async function connectOver(openSocket: OpenSocket, options: ConnectOption
 }
 
 async function sourceFrom(options: ConnectOptions, sourcing: SourceOptions): Promise<TicketSource> {
-  if (options.credential !== undefined) return credentialSource(options.credential, sourcing)
+  if (options.credential !== undefined)
+    return credentialSource(options.credential, options.allowBearerCredential === true, sourcing)
   return loginSource(await identityFrom(options, sourcing.exchange), sourcing)
 }
 

@@ -13,7 +13,7 @@ import type { TicketSource } from './cache/ticket-source.js'
 import type { KdcConnection } from './kdc-link/connection.js'
 import { type FetchOptions, fetchProved, type HttpExchanges } from './request/fetch.js'
 import { collectRequest, readRequest } from './request/http-request.js'
-import { importTicket, requireMadeFor, requirePresentable } from './ticket/imported-ticket.js'
+import { importTicket, requireHolder, requireMadeFor, requirePresentable } from './ticket/imported-ticket.js'
 import type { ServiceTicket } from './ticket/service-ticket.js'
 import { secretsOf, type Ticket } from './ticket/ticket.js'
 
@@ -24,6 +24,17 @@ export interface TicketOptions {
 }
 
 const TICKET_OPTIONS: KnownOptions<TicketOptions> = { signal: true, lifetime: true }
+
+/** What `import` and `onBehalf` take beside the credential. */
+export interface ImportOptions {
+  /**
+   * Takes a credential that names no holder. Whoever handed it on knows its key: that party can answer in the
+   * service's place, and so can everybody who sees the credential (docs/protocol.md section 8, "Hand-off").
+   */
+  readonly allowBearerCredential?: boolean
+}
+
+const IMPORT_OPTIONS: KnownOptions<ImportOptions> = { allowBearerCredential: true }
 
 /** What `fetch` takes, and whom it is for. */
 export interface RealmFetchInit extends RequestInit {
@@ -44,6 +55,8 @@ export interface Caller {
   /** In whose name. */
   readonly client: Principal
   readonly service: Principal
+  /** Whether an answer proves the service, as `Ticket.serviceProved` says. */
+  readonly serviceProved: boolean
   /** As `Realm.fetch`. */
   fetch(input: RequestInfo | URL, init?: Omit<RealmFetchInit, 'service' | 'ticket'>): Promise<Response>
 }
@@ -152,24 +165,28 @@ export class Realm {
   }
 
   /**
-   * A ticket from a credential that somebody handed on, for `fetch`'s `ticket`. One that names a holder must name
-   * this realm's client, and is presented beside a ticket of its own (docs/protocol.md section 8, "Hand-off").
-   * @throws OrthrusError `credential_invalid` where it was cut off, altered, made for somebody else, or is of a TGT;
-   * `realm_mismatch`
+   * A ticket from a credential that another party handed on, for `fetch`'s `ticket`. It must name this realm's client
+   * as its holder, and is presented beside a ticket of the realm's own (docs/protocol.md section 8, "Hand-off").
+   * @throws OrthrusError `credential_invalid` where it was cut off, altered, made for another principal, is of a TGT, or
+   * names no holder and `allowBearerCredential` is not set; `realm_mismatch`
+   * @throws TypeError for what is no text, and an option that does not exist
    */
-  import(credential: string): Ticket {
+  import(credential: string, options: ImportOptions = {}): Ticket {
+    requireKnownOptions('import', options, IMPORT_OPTIONS)
     const ticket = importTicket(credential, this.#parts.now, !this.#parts.source.imported)
     requireSameRealm(this.realm, ticket.client)
     requirePresentable(ticket, this.client)
+    if (options.allowBearerCredential !== true) requireHolder(ticket, this.client)
     return ticket
   }
 
-  /** The same, as a caller in the name of the credential's client. @throws OrthrusError as `import` */
-  onBehalf(credential: string): Caller {
-    const ticket = this.import(credential)
+  /** The same, as a caller in the name of the credential's client. @throws as `import` */
+  onBehalf(credential: string, options: ImportOptions = {}): Caller {
+    const ticket = this.import(credential, options)
     return {
       client: ticket.client,
       service: ticket.service,
+      serviceProved: ticket.serviceProved,
       fetch: (input, init = {}) => this.fetch(input, { ...init, ticket }),
     }
   }
@@ -196,10 +213,15 @@ export class Realm {
   }
 
   #serviceFor(request: Request, name: string | undefined, ticket: Ticket | undefined): Principal {
-    if (ticket === undefined && name === undefined) {
-      return this.#parts.source.held?.service ?? this.#serviceAt(new URL(request.url).origin)
+    const { origin } = new URL(request.url)
+    const presented = ticket ?? this.#parts.source.held
+    const mapped = this.#parts.services.get(origin)
+    // The map says who is there; a ticket from another party must not say otherwise.
+    if (presented !== undefined && mapped !== undefined && presented.service !== mapped) {
+      throw new TypeError(`the ticket is for ${presented.service}, and services maps ${origin} to ${mapped}`)
     }
-    const service = name === undefined ? (ticket as Ticket).service : this.#principal(name)
+    if (name === undefined) return presented?.service ?? this.#serviceAt(origin)
+    const service = this.#principal(name)
     if (ticket === undefined || ticket.service === service) return service
     throw new TypeError(`the ticket is for ${ticket.service}, the request for ${service}`)
   }

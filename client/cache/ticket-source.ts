@@ -43,12 +43,17 @@ export function loginSource(identity: Identity, options: SourceOptions): TicketS
   }
 }
 
-/** From a credential alone. @throws OrthrusError `credential_invalid` */
-export function credentialSource(text: string, options: SourceOptions): TicketSource {
+/** From a credential alone, which then names no holder. @throws OrthrusError `credential_invalid` */
+export function credentialSource(
+  text: string,
+  allowBearerCredential: boolean,
+  options: SourceOptions,
+): TicketSource {
   const ticket = importTicket(text, () => options.time.now(), false)
   const { client, service } = ticket
   const { holder } = secretsOf(ticket)
   if (holder !== undefined) throw holderNeeded(holder)
+  if (!allowBearerCredential) throw bearerCredential()
   if (!isTgt(ticket)) {
     const only = async (): Promise<never> => {
       throw onlyFor(service)
@@ -76,6 +81,13 @@ function holderNeeded(holder: Principal): OrthrusError {
       hint: `connect with the keytab of ${holder}, then realm.import(credential)`,
     },
   )
+}
+
+function bearerCredential(): OrthrusError {
+  return new OrthrusError('credential_invalid', 'the credential names no holder', {
+    final: true,
+    hint: "connect with a keytab and import one that names its principal; connect({ credential, allowBearerCredential: true }) takes this one, and then whoever handed it on can answer in a service's place",
+  })
 }
 
 function onlyFor(service: Principal): OrthrusError {

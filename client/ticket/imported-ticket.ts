@@ -6,10 +6,11 @@ import { type Credential, parseCredential } from '../../shared/ticket/credential
 import { secretsOf, Ticket } from './ticket.js'
 
 /**
- * @param ownProved whether the tickets of who imports it prove a service.
+ * @param ownProved whether the importer's own tickets prove a service.
  * @throws OrthrusError `credential_invalid` where it was cut off or altered, or has a caveat that never holds
  */
 export function importTicket(text: string, now: () => number, ownProved: boolean): Ticket {
+  if (typeof text !== 'string') throw new TypeError('a credential is text: orthrus1_...')
   const { ticket, caveats, key, service, client, endTime }: Credential = parseCredential(text)
   const facts = { service, client, endTime, imported: true, ownProved, now }
   const keys = key instanceof AuthKey ? { chain: undefined, key } : { chain: key, key: finishChain(key) }
@@ -34,9 +35,24 @@ export function requirePresentable(ticket: Ticket, client: Principal): void {
     'it is of a TGT, which gets tickets and is none for a service',
     {
       final: true,
-      hint: 'use it in place of a keytab: connect({ kdc, credential })',
+      hint: 'use it in place of a keytab: connect({ kdc, credential, allowBearerCredential: true })',
     },
   )
+}
+
+/**
+ * Whoever handed a ticket on chose everything in it, its key too, and without one's own ticket beside it could answer in
+ * the service's place (docs/protocol.md section 8, "Hand-off").
+ * @throws OrthrusError `credential_invalid` for a ticket that names no holder
+ */
+export function requireHolder(ticket: Ticket, client: Principal): void {
+  if (secretsOf(ticket).holder === client) return
+  const name = localPart(client)
+  throw new OrthrusError('credential_invalid', 'the credential names no holder', {
+    final: true,
+    expected: client,
+    hint: `ask for one made by ticket.attenuate({ to: '${name}' }); allowBearerCredential: true takes it as it is, and then whoever handed it on can answer in the service's place`,
+  })
 }
 
 /** @throws TypeError for a ticket that the service could do more with than act for the client as its delegate */

@@ -9,6 +9,7 @@ import { decodeCaveat, earliestExpiry } from '../../shared/ticket/caveats.js'
 import { type Credential, formatCredential } from '../../shared/ticket/credential.js'
 import type { SealedTicket } from '../../shared/ticket/ticket.js'
 import { type Attenuation, caveatsOf } from './attenuation.js'
+import { HandedOn } from './handed-on.js'
 
 /** What of a ticket only the exchanges need. */
 export interface TicketSecrets {
@@ -43,9 +44,9 @@ export interface TicketFacts {
 
 /** For the modules that present or hand on a ticket. */
 export let secretsOf: (ticket: Ticket) => TicketSecrets
-/** From now on somebody else knows the ticket's key. */
+/** From now on another party knows the ticket's key. */
 let handOn: (ticket: Ticket) => void
-/** Whether what is known of it is what somebody else said. */
+/** Whether what is known of the ticket is only what another party said. */
 export let isImported: (ticket: Ticket) => boolean
 
 /** A ticket that can be presented, cut down, and handed on. Its keys show nowhere. */
@@ -59,9 +60,8 @@ export class Ticket {
   readonly caveats: readonly string[]
   readonly #secrets: TicketSecrets
   readonly #facts: TicketFacts
-  /** What it was cut from. */
-  readonly #whole: Ticket | undefined
-  #handedOn = false
+  /** One for the whole ticket and all that is cut from it. */
+  readonly #handedOn: HandedOn
 
   constructor(facts: TicketFacts, secrets: Omit<TicketSecrets, 'holder'>, whole?: Ticket) {
     const caveats = secrets.caveats.map(decodeCaveat)
@@ -72,7 +72,7 @@ export class Ticket {
     this.caveats = Object.freeze(caveats.map(({ name }) => name))
     this.#secrets = { ...secrets, holder }
     this.#facts = facts
-    this.#whole = whole
+    this.#handedOn = whole === undefined ? new HandedOn() : whole.#handedOn
   }
 
   static {
@@ -81,24 +81,19 @@ export class Ticket {
       throw new TypeError('a ticket is what getServiceTicket, getTgt, attenuate or import gave')
     }
     handOn = ticket => {
-      ticket.#handedOn = true
+      ticket.#handedOn.add(ticket.#secrets.caveats)
     }
     isImported = ticket => ticket.#facts.imported
   }
 
   /**
-   * Whether an answer under this ticket proves the service. It does not where somebody else knows the key: who handed
-   * the ticket on, or to whom it or what it was cut from was handed on; unless it is presented beside a ticket of
-   * one's own (docs/protocol.md section 5).
+   * Whether an answer under this ticket proves the service. It does not where another party knows the key: because that
+   * party handed the ticket on, or because this ticket, what it was cut from, or one cut down in the same way was handed
+   * to it. A ticket that is presented beside one's own still proves the service (docs/protocol.md section 5).
    */
   get serviceProved(): boolean {
     if (this.#secrets.holder !== undefined) return !this.#facts.imported || this.#facts.ownProved
-    return !this.#facts.imported && !this.#wasHandedOn()
-  }
-
-  #wasHandedOn(): boolean {
-    if (this.#handedOn) return true
-    return this.#whole === undefined ? false : this.#whole.#wasHandedOn()
+    return !this.#facts.imported && !this.#handedOn.covers(this.#secrets.caveats)
   }
 
   /**

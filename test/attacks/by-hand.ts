@@ -166,6 +166,8 @@ export interface Presentation {
   readonly body?: string
   readonly caveats?: readonly Uint8Array[]
   readonly time: number
+  /** Drawn where none is given. */
+  readonly nonce?: Uint8Array
   readonly type?: ApType
   /** In place of that of the grant. */
   readonly ticket?: SealedTicket
@@ -197,7 +199,7 @@ export function present(grant: Grant, use: Presentation): Presented {
     ticket: use.ticket ?? decodeTicket(grant.ticket),
     caveats,
     time: use.time,
-    nonce: systemRandom(16),
+    nonce: use.nonce ?? systemRandom(16),
     binding: requestBinding(method, target, headers, Buffer.from(body)),
     delegated: delegated
       ? {

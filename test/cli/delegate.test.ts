@@ -58,6 +58,9 @@ async function call(credential: string, ...args: string[]) {
   await writeFile(file, credential, { mode: 0o600 })
   return orthrus(['call', ...args, '--credential', file])
 }
+/** The same with a credential that names no holder. */
+const callAsBearer = (credential: string, ...args: string[]) => call(credential, ...args, BEARER)
+const BEARER = '--allow-bearer-credential'
 
 /** The credential that the command printed, and nothing else. */
 async function credentialBy(...args: string[]): Promise<string> {
@@ -146,14 +149,21 @@ describe('orthrus delegate', () => {
     })
     for (const what of [file]) {
       const away = { ORTHRUS_KDC: 'ws://127.0.0.1:1' }
-      const used = await orthrus(['call', `${url}/orders`, '-d', 'x', '--credential', what], away)
+      const used = await orthrus(['call', `${url}/orders`, '-d', 'x', '--credential', what, BEARER], away)
       expect(used).toEqual({ code: 0, out: answered, err: '' })
     }
-    expect(await call(credential, `${url}/orders`, ...as('gate'), '-d', 'x')).toMatchObject({
+    for (const login of [as('gate'), []]) {
+      expect(await call(credential, `${url}/orders`, ...login, '-d', 'x')).toEqual({
+        code: 1,
+        out: '',
+        err: expect.stringMatching(/credential_invalid: the credential names no holder.*--allow-bearer-cred/),
+      })
+    }
+    expect(await callAsBearer(credential, `${url}/orders`, ...as('gate'), '-d', 'x')).toMatchObject({
       code: 0,
       out: answered,
     })
-    expect(await call(credential, `${url}/orders`, '--service', 'ledger')).toMatchObject({
+    expect(await callAsBearer(credential, `${url}/orders`, '--service', 'ledger')).toMatchObject({
       code: 1,
       err: expect.stringContaining('credential_invalid'),
     })
@@ -164,32 +174,34 @@ describe('orthrus delegate', () => {
       await credentialBy('orders', '--anyone'),
       await credentialBy('orders', '--anyone', '--closed'),
     ]
-    expect((await call(closed, `${url}/orders`)).code).toBe(0)
+    expect((await callAsBearer(closed, `${url}/orders`)).code).toBe(0)
     expect((await orthrus(['inspect', closed])).out).toMatch(/^closed +true$/m)
     expect((await orthrus(['inspect', open])).out).toMatch(/^closed +false$/m)
   })
 
   it('--tgt makes one that gets tickets for the services named', async () => {
     const credential = await credentialBy('orders', '--tgt', '--anyone', '--methods', 'GET')
-    expect(await call(credential, `${url}/orders`, '--service', 'orders')).toMatchObject({
+    expect(await callAsBearer(credential, `${url}/orders`, '--service', 'orders')).toMatchObject({
       code: 0,
       out: expect.stringContaining('GET /orders by web@demo.example via itself'),
     })
-    expect(await call(credential, `${url}/orders`, '--service', 'orders', '-d', 'x')).toMatchObject({
+    expect(await callAsBearer(credential, `${url}/orders`, '--service', 'orders', '-d', 'x')).toMatchObject({
       code: 1,
       err: expect.stringContaining('caveat_failed'),
     })
-    expect(await call(credential, `${url}/orders`, '--service', 'ledger')).toMatchObject({
+    expect(await callAsBearer(credential, `${url}/orders`, '--service', 'ledger')).toMatchObject({
       code: 1,
       err: expect.stringMatching(/caveat_failed.*no ticket for ledger@demo\.example/),
     })
     const both = await toldBy('orders', 'ledger', '--tgt', '--anyone')
     expect(both).toMatchObject({ service: 'krbtgt@demo.example', caveats: ['expires', 'services'] })
-    expect(await call(both.credential, `${url}/orders`)).toMatchObject({
+    expect(await callAsBearer(both.credential, `${url}/orders`)).toMatchObject({
       code: 2,
       err: expect.stringContaining('no service is named'),
     })
-    expect(await call(credential, `${url}/orders`, '--service', 'orders', ...as('gate'))).toMatchObject({
+    expect(
+      await callAsBearer(credential, `${url}/orders`, '--service', 'orders', ...as('gate')),
+    ).toMatchObject({
       code: 1,
       err: expect.stringMatching(/credential_invalid.*TGT/),
     })

@@ -68,7 +68,7 @@ export class HonestClient {
     const sourcing = { exchange, time: this.#time, random, logger: silentLogger }
     this.#source =
       typeof login === 'string'
-        ? credentialSource(login, sourcing)
+        ? credentialSource(login, true, sourcing)
         : loginSource(keytabIdentity([login]), sourcing)
     this.name = this.#source.client
     const checking = { time: this.#time, clock, logger: silentLogger }

@@ -55,13 +55,15 @@ function logTo(log: string[]) {
   return { debug: add, info: add, warn: add, error: add }
 }
 
+const BEARER = { allowBearerCredential: true } as const
+
 /** A realm by what somebody handed on, with nothing of its own. */
 async function connectWith(
   { realm }: Pick<Scene, 'realm'>,
   options: Partial<ConnectOptions> & { readonly credential: string },
 ): Promise<Realm> {
   const { clock } = realm
-  const connected = await connect({ clock, timers: clock, ...options } as ConnectOptions)
+  const connected = await connect({ clock, timers: clock, ...BEARER, ...options } as ConnectOptions)
   onTestFinished(() => connected.close())
   return connected
 }
@@ -306,7 +308,7 @@ describe('a ticket cut down', () => {
   it('is refused by the service where only the service knows that policy forbids it', async () => {
     const { realm, url, web, orders } = await scene({ delegable: false })
     const loose = (await web.getServiceTicket('orders')).attenuate({ expires: '5m' }).credential()
-    const ticket = (await realm.connect('web')).import(loose).attenuate({ to: 'billing' })
+    const ticket = (await realm.connect('web')).import(loose, BEARER).attenuate({ to: 'billing' })
     const billing = await realm.connect('billing')
     const refused = await failureOf(billing.onBehalf(ticket.credential()).fetch(`${url}/orders`))
     expect(refused).toMatchObject({ code: 'delegation_invalid', final: true })
@@ -336,7 +338,7 @@ describe('a credential', () => {
     const { realm, url, ticket, text } = await handedOn()
     expect(text).toMatch(/^orthrus1_[A-Za-z0-9_-]+$/)
     const gate = await realm.connect('gate')
-    const imported = gate.import(text)
+    const imported = gate.import(text, BEARER)
     const { service, client, endTime, caveats } = ticket
     expect(imported).toMatchObject({ service, client, endTime, caveats })
     expect(imported.credential()).toBe(text)
@@ -349,8 +351,8 @@ describe('a credential', () => {
   it('can be cut down further by who has it', async () => {
     const { realm, url, text } = await handedOn({ methods: ['GET', 'POST'] })
     const gate = await realm.connect('gate')
-    const less = gate.import(text).attenuate({ methods: ['POST', 'PUT'], expires: '1m' })
-    const again = (await realm.connect('billing')).import(less.credential())
+    const less = gate.import(text, BEARER).attenuate({ methods: ['POST', 'PUT'], expires: '1m' })
+    const again = (await realm.connect('billing')).import(less.credential(), BEARER)
     expect(again).toMatchObject({
       caveats: ['methods', 'expires', 'methods'],
       endTime: realm.clock.now() + MINUTE,
@@ -366,7 +368,7 @@ describe('a credential', () => {
     const text = ticket.credential({ closed: true })
     expect(text).not.toBe(ticket.credential({ closed: false }))
     const gate = await realm.connect('gate')
-    const closed = gate.import(text)
+    const closed = gate.import(text, BEARER)
     expect((await gate.fetch(`${url}/orders`, { ticket: closed })).status).toBe(200)
     expect(await tell(gate.fetch(`${url}/orders`, { ticket: closed, method: 'POST' }))).toBe('caveat_failed')
     expect(thrownBy(() => closed.attenuate({ methods: ['GET'] }))).toMatchObject({
@@ -437,7 +439,7 @@ describe('a credential', () => {
     const gate = await realm.connect('gate')
     expect(thrownBy(() => gate.import(text))).toMatchObject({
       code: 'credential_invalid',
-      facts: { hint: 'use it in place of a keytab: connect({ kdc, credential })' },
+      facts: { hint: expect.stringContaining('connect({ kdc, credential, allowBearerCredential: true })') },
     })
   })
 
@@ -492,13 +494,82 @@ describe('a credential', () => {
   }
 })
 
+describe('a credential that names no holder', () => {
+  it('is imported only by an option that says so', async () => {
+    const { realm, orders, url, web } = await scene()
+    const gate = await realm.connect('gate')
+    const loose = (await web.getServiceTicket('orders')).attenuate({ expires: '5m' })
+    const [open, closed] = [loose.credential(), loose.credential({ closed: true })]
+    for (const text of [open, closed]) {
+      for (const use of [() => gate.import(text), () => gate.onBehalf(text), () => web.import(text)]) {
+        expect(thrownBy(use)).toMatchObject({
+          code: 'credential_invalid',
+          final: true,
+          reason: 'the credential names no holder',
+          facts: { hint: expect.stringContaining('allowBearerCredential: true') },
+        })
+      }
+      const caller = gate.onBehalf(text, BEARER)
+      expect(caller).toMatchObject({ client: web.client, serviceProved: false })
+      expect((await caller.fetch(`${url}/orders`)).status).toBe(200)
+    }
+    expect(orders.handled).toHaveLength(2)
+  })
+
+  it('makes no realm without that option, of a TGT or not, and asks nobody', async () => {
+    const parties = await scene()
+    const kdc = await WebSocketProxy.start(parties.realm.kdc.url)
+    const tgt = (await parties.web.getTgt()).attenuate({ services: ['orders'] })
+    const ticket = (await parties.web.getServiceTicket('orders')).attenuate({ expires: '5m' })
+    for (const each of [tgt, ticket]) {
+      const options = { kdc: kdc.url, credential: each.credential(), allowBearerCredential: false }
+      expect(await failureOf(connectWith(parties, options))).toMatchObject({
+        code: 'credential_invalid',
+        facts: { hint: expect.stringContaining('allowBearerCredential: true') },
+      })
+    }
+    expect(kdc.toKdc).toHaveLength(0)
+  })
+
+  it.each([undefined, null, 5, new Uint8Array(3)])('is no credential where it is no text: %s', async what => {
+    const realm = await startTestRealm()
+    await realm.add('gate')
+    const client = await realm.connect('gate')
+    expect(() => client.import(what as never)).toThrow(new TypeError('a credential is text: orthrus1_...'))
+  })
+})
+
+describe('a ticket for an origin that is known to be of another service', () => {
+  it('is refused before anything is sent', async () => {
+    const { realm, orders, url, web } = await scene()
+    const services = { [url]: 'ledger' }
+    const billing = await realm.connect('billing', { services })
+    const ticket = (await web.getServiceTicket('orders')).attenuate({ to: 'billing' }).credential()
+    const message = `the ticket is for orders@test.example, and services maps ${url} to ledger@test.example`
+    const uses = [
+      () => billing.onBehalf(ticket).fetch(`${url}/orders`),
+      () => billing.fetch(`${url}/orders`, { ticket: billing.import(ticket) }),
+      () => billing.fetch(`${url}/orders`, { ticket: billing.import(ticket), service: 'orders' }),
+    ]
+    for (const use of uses) expect(await failureOf(use())).toEqual(new TypeError(message))
+    const loose = (await web.getServiceTicket('orders')).attenuate({ expires: '5m' }).credential()
+    const alone = await connectWith({ realm }, { credential: loose, services })
+    expect(await failureOf(alone.fetch(`${url}/orders`))).toEqual(new TypeError(message))
+    expect([orders.handled.length, orders.refused.length]).toEqual([0, 0])
+  })
+})
+
 describe('a named delegate', () => {
   it('acts in the name of the client, and the service sees both', async () => {
     const { realm, orders, url, web } = await scene()
     const ticket = (await web.getServiceTicket('orders')).attenuate({ to: 'billing', methods: ['GET'] })
     const billing = await realm.connect('billing')
     const caller = billing.onBehalf(ticket.credential())
-    expect(caller).toMatchObject({ client: 'web@test.example', service: 'orders@test.example' })
+    expect(caller).toMatchObject({
+      client: 'web@test.example',
+      service: 'orders@test.example',
+      serviceProved: true,
+    })
     expect(await (await caller.fetch(`${url}/orders/7`)).text()).toBe('web@test.example GET /orders/7')
     await billing.fetch(`${url}/orders/8`, { ticket: billing.import(ticket.credential({ closed: true })) })
     await billing.fetch(`${url}/orders/9`, { service: 'orders' })
@@ -574,7 +645,7 @@ describe('a ticket that was handed on and has ended', () => {
       const ticket = (await web.getServiceTicket('orders')).attenuate({ paths: ['/orders'] })
       const kdc = await WebSocketProxy.start(realm.kdc.url)
       const billing = await realm.connect('billing', { kdc: kdc.url })
-      const imported = billing.import(ticket.credential())
+      const imported = billing.import(ticket.credential(), BEARER)
       realm.clock.advance(ticket.endTime - realm.clock.now())
       const refused = await failureOf(billing.fetch(`${url}/orders`, { method, ticket: imported }))
       // Its end is hearsay: long after the true one the service would not have looked for a copy.
@@ -780,8 +851,8 @@ describe('whether an answer proves the service', () => {
       true,
     ])
     const imported = [loose.credential(), loose.credential({ closed: true }), named.credential()]
-    expect(imported.map(text => billing.import(text).serviceProved)).toEqual([false, false, true])
-    expect(billing.import(loose.credential()).attenuate({ paths: ['/'] }).serviceProved).toBe(false)
+    expect(imported.map(text => billing.import(text, BEARER).serviceProved)).toEqual([false, false, true])
+    expect(billing.import(loose.credential(), BEARER).attenuate({ paths: ['/'] }).serviceProved).toBe(false)
   })
 
   it('is no longer said of what was handed on, nor of what is cut from it', async () => {
@@ -795,6 +866,22 @@ describe('whether an answer proves the service', () => {
     expect(proved()).toEqual([true, false, false, false, true])
     other.credential({ closed: true })
     expect(proved()).toEqual([true, false, false, false, false])
+  })
+
+  it('is not said of a ticket that was cut down in the same way as one that was handed on', async () => {
+    const { web } = await scene()
+    const own = await web.getServiceTicket('orders')
+    const restriction = { methods: ['GET'], paths: ['/orders'] }
+    const [first, twin, wider] = [restriction, restriction, { methods: ['GET'] }].map(each =>
+      own.attenuate(each),
+    )
+    first?.credential()
+    expect([first, twin, wider].map(ticket => ticket?.serviceProved)).toEqual([false, false, true])
+    expect(own.attenuate(restriction).attenuate({ expires: '1m' }).serviceProved).toBe(false)
+    expect(own.attenuate({ paths: ['/orders'] }).serviceProved).toBe(true)
+    // Beyond what is remembered one by one, nothing that was cut down is said to prove the service.
+    for (let i = 0; i < 1_000; i++) own.attenuate({ paths: [`/${i}`] }).credential()
+    expect([wider?.serviceProved, own.serviceProved]).toEqual([false, true])
   })
 
   it('never becomes a question of a whole ticket: that is not handed on', async () => {
@@ -860,7 +947,10 @@ describe('the time that a service tells', () => {
     const proxy = await HttpProxy.start(orders.port)
     const billing = await realm.connect('billing')
     const loose = (await web.getServiceTicket('orders')).attenuate({ methods: ['GET'] })
-    const [first, second] = [billing.import(loose.credential()), billing.import(loose.credential())]
+    const [first, second] = [
+      billing.import(loose.credential(), BEARER),
+      billing.import(loose.credential(), BEARER),
+    ]
     forgeSkew(proxy, loose, HOUR)
     const send = (ticket?: Ticket) =>
       tell(billing.fetch(`${proxy.url}/orders`, { service: 'orders', ...(ticket && { ticket }) }))
@@ -882,7 +972,7 @@ describe('the time that a service tells', () => {
     const proxy = await HttpProxy.start(early.port)
     const billing = await realm.connect('billing')
     const whole = await web.getServiceTicket('orders')
-    const loose = billing.import(whole.attenuate({ methods: ['GET'] }).credential())
+    const loose = billing.import(whole.attenuate({ methods: ['GET'] }).credential(), BEARER)
     const named = billing.import(whole.attenuate({ to: 'billing' }).credential())
     const counts: number[] = []
     for (const ticket of [loose, loose, named, named, undefined, loose]) {

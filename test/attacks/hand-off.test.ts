@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest'
+import type { Caller, Realm } from '../../client/realm.js'
+import { toBase64url } from '../../shared/bytes.js'
+import { TYPE } from '../../shared/constants.js'
+import { deriveAuthKey, extendChain, finishChain } from '../../shared/crypto/derive.js'
+import { AuthKey, ChainKey, revealKey } from '../../shared/crypto/keys.js'
+import { systemRandom } from '../../shared/crypto/random.js'
+import { OrthrusError } from '../../shared/errors.js'
+import { createApReply, decodeApRequest } from '../../shared/exchange/ap.js'
+import { CREDENTIAL_HEADER, responseBinding } from '../../shared/http/binding.js'
+import { formatMessageHeader, parseMessageHeader } from '../../shared/http/headers.js'
+import { encodeCaveat } from '../../shared/ticket/caveats.js'
+import { type Credential, formatCredential, sealHandOff } from '../../shared/ticket/credential.js'
+import { decodeTicket, type SealedTicket } from '../../shared/ticket/ticket.js'
+import { entryOf, HandClient, present } from './by-hand.js'
+import { HttpProxy, headerOf, type Relayed } from './http-proxy.js'
+import { Guarded, startTestRealm } from './scene.js'
+
+/** A client of billing that makes a credential up, and sits on the plain HTTP between billing and orders. */
+
+type Act = (realm: Realm, credential: () => Caller) => Caller | undefined
+
+async function scene(act: Act = (_, credential) => credential()) {
+  const realm = await startTestRealm()
+  await realm.add('eve', 'billing', 'orders')
+  await realm.allow('*', '*', { delegable: true })
+  const orders = await Guarded.start(realm, 'orders')
+  const wire = await HttpProxy.start(orders.port)
+  const caller = await realm.connect('billing')
+  /** What billing came to believe that orders said. */
+  const believed: string[] = []
+  const refused: unknown[] = []
+  const billing = await Guarded.start(realm, 'billing', {
+    answer: async (_req, res, ticket) => {
+      try {
+        const inTheirName = act(caller, () => ticket.onBehalf(caller))
+        const response = await inTheirName?.fetch(`${wire.url}/orders/7`)
+        believed.push((await response?.text()) ?? '')
+      } catch (cause) {
+        refused.push(cause)
+      }
+      res.end()
+    },
+  })
+  const eve = await HandClient.open(realm, 'eve')
+  const [, forBilling, forOrders] = await eve.grants('billing', 'orders')
+  if (forBilling === undefined || forOrders === undefined) throw new Error('no tickets')
+  /** Everything in it is eve's choice; orders could not even open the ticket with that key. */
+  const madeUp = (...caveats: Uint8Array[]): Credential => ({
+    ticket: decodeTicket(forOrders.ticket) as SealedTicket,
+    caveats,
+    key: caveats.reduce(extendChain, new ChainKey(systemRandom(32))),
+    service: forOrders.service,
+    client: eve.principal,
+    endTime: forOrders.endTime,
+  })
+  const handOver = async (credential: Credential): Promise<void> => {
+    wire.intercept = request => answerAs(credential, parseMessageHeader(headerOf(request, 'authorization')))
+    const nonce = systemRandom(16)
+    const key = deriveAuthKey(forBilling.key, [])
+    const header = toBase64url(sealHandOff(key, nonce, credential, systemRandom))
+    const headers = [[CREDENTIAL_HEADER, header]] as const
+    await billing.deliver(present(forBilling, { time: realm.clock.now(), nonce, headers }))
+  }
+  const holder = (name: string) => encodeCaveat({ name: 'holder', holder: entryOf(realm, name).principal })
+  return { orders, wire, believed, refused, madeUp, handOver, holder }
+}
+
+/** In orders' place, with the one key that eve has. */
+function answerAs({ key }: Credential, request: Uint8Array | undefined): Relayed {
+  const { mac } = decodeApRequest(TYPE.AP_REQ, request ?? new Uint8Array())
+  const under = key instanceof AuthKey ? key : finishChain(key)
+  const body = Buffer.from('paid')
+  const reply = createApReply(under, mac, { time: 0, binding: responseBinding(200, [], body) })
+  return { status: 200, headers: [['authentication-info', formatMessageHeader(reply)]], body }
+}
+
+describe('a credential whose key its client made up', () => {
+  it('is not acted on where it names no holder, and nothing is sent', async () => {
+    const { orders, wire, believed, refused, madeUp, handOver, holder } = await scene()
+    const expires = encodeCaveat({ name: 'expires', time: 2 ** 50 })
+    const open = madeUp(expires)
+    const closed = { ...open, key: finishChain(open.key as ChainKey) }
+    for (const credential of [madeUp(), open, closed, madeUp(holder('eve')), madeUp(holder('orders'))]) {
+      await handOver(credential)
+    }
+    expect(believed).toEqual([])
+    expect(refused).toHaveLength(5)
+    for (const cause of refused) expect(cause).toMatchObject({ code: 'credential_invalid', final: true })
+    expect([wire.captured.length, orders.handled.length]).toEqual([0, 0])
+  })
+
+  it('proves nothing where it names its holder, whose own ticket proves the service', async () => {
+    const { wire, believed, refused, madeUp, handOver, holder } = await scene()
+    await handOver(madeUp(holder('billing')))
+    expect(wire.captured).toHaveLength(1)
+    expect(believed).toEqual([])
+    expect(refused).toEqual([expect.objectContaining({ code: 'response_unproved' })])
+  })
+
+  it('is believed by whoever takes bearer credentials, who is told so', async () => {
+    let proved: boolean | undefined
+    let text = ''
+    const { wire, believed, madeUp, handOver } = await scene(realm => {
+      expect(() => realm.onBehalf(text)).toThrow(OrthrusError)
+      const inTheirName = realm.onBehalf(text, { allowBearerCredential: true })
+      proved = inTheirName.serviceProved
+      return inTheirName
+    })
+    const credential = madeUp()
+    text = formatCredential(credential)
+    expect(revealKey(credential.key)).toHaveLength(32)
+    await handOver(credential)
+    expect([believed, proved, wire.captured.length]).toEqual([['paid'], false, 1])
+  })
+})
