@@ -7,6 +7,7 @@ import { type Logger, silentLogger } from '../shared/logger.js'
 import type { Realm } from '../shared/principal.js'
 import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
+import { ownContext } from './admin/context.js'
 import { callMethod } from './admin/methods.js'
 import { DEFAULT_LIMITS, type Limits } from './limits/defaults.js'
 import { createRateLimits } from './limits/rate-limits.js'
@@ -126,7 +127,7 @@ function runningKdc(
     get connections() {
       return server.connections
     },
-    administration: { call: (method, args) => callMethod({ realm, report, actors: [] }, method, args) },
+    administration: { call: (method, args) => callMethod(ownContext(realm, report), method, args) },
     close: () => {
       closing ??= close(realm, server, report)
       return closing

@@ -1,19 +1,31 @@
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { isReserved, localPart, type Principal, realmOf } from '../../shared/principal.js'
 import type { OpenRealm } from '../realm/realm.js'
-import type { Planned } from '../realm/realm-writer.js'
+import type { Planned, RealmWriter } from '../realm/realm-writer.js'
 import type { RecordChange } from '../report/events.js'
 import type { Report } from '../report/report.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePrincipalRecord, encodePrincipalRecord, type PrincipalRecord } from '../vault/records.js'
 import type { VaultChange } from '../vault/vault.js'
+import { actorsOf, type Caller } from './role.js'
 
-/** What the methods of administration work with. */
+/** What a method of `kdc@realm` works with, for one caller. */
 export interface AdminContext {
-  readonly realm: OpenRealm
+  /** Changes go through `changeRealm`. */
+  readonly realm: Omit<OpenRealm, 'writer'>
   readonly report: Report
-  /** Who asks: the client and, for a delegated ticket, who presents it. Nobody where the KDC's own process does. */
-  readonly actors: readonly Principal[]
+  /** Nobody where the KDC's own process calls, which may do everything. */
+  readonly caller: Caller | undefined
+  /**
+   * Makes a change. A change waits for those before it, and one of them may take from the caller what it had, so whether
+   * the caller may still call is asked when it is the change's turn.
+   */
+  readonly change: RealmWriter['change']
+}
+
+/** For calls of the KDC's own process, which need no ticket. */
+export function ownContext(realm: OpenRealm, report: Report): AdminContext {
+  return { realm, report, caller: undefined, change: plan => realm.writer.change(plan) }
 }
 
 /** A change of the realm, and what is told of it once it is on stable storage. */
@@ -27,14 +39,14 @@ export interface ToldChange<T> extends Planned<T> {
  * @throws OrthrusError `unavailable`, and what `plan` throws
  */
 export async function changeRealm<T>(
-  { realm, report, actors }: AdminContext,
+  { change, report, caller }: AdminContext,
   plan: (now: number) => Promise<ToldChange<T>>,
 ): Promise<T> {
-  const { result, told } = await realm.writer.change(async now => {
+  const { result, told } = await change(async now => {
     const { changes, result, told } = await plan(now)
     return { changes, result: { result, told } }
   })
-  await report.record({ kind: 'record_changed', by: actors, change: told })
+  await report.record({ kind: 'record_changed', by: actorsOf(caller), change: told })
   return result
 }
 
@@ -78,13 +90,13 @@ export function requireOwnRealm({ realm }: AdminContext, name: Principal): void 
 }
 
 /** @throws OrthrusError `not_authorized` where it is the KDC itself or who asks */
-export function requireDispensable({ actors }: AdminContext, name: Principal, deed: string): void {
+export function requireDispensable({ caller }: AdminContext, name: Principal, deed: string): void {
   if (isReserved(name)) {
     throw new OrthrusError('not_authorized', `${name} cannot be ${deed}: the KDC works with it`, {
       principal: name,
     })
   }
-  if (actors.includes(name)) {
+  if (actorsOf(caller).includes(name)) {
     throw new OrthrusError(
       'not_authorized',
       `${name} cannot be ${deed} by itself: nobody might be left to undo it`,

@@ -13,87 +13,120 @@ import { fields, nullable, numberOf, principalOf } from '../../shared/encoding/f
 import { malformed } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
+import { CHANNEL_MESSAGE_BYTES, PUBLIC_MESSAGE_BYTES } from '../limits/defaults.js'
 import type { AdminContext } from './context.js'
 import { add, disable, enable, list, remove, show } from './principals.js'
+import { actorsOf, type Caller, type Callers, isAdministrator, requireCaller } from './role.js'
 import { forget, policy, ruleFor, setRule } from './rules.js'
 
-/** The methods as they are called: arguments decoded, results encoded (`shared/channel/administration.ts` has the list). */
+/**
+ * The methods of `kdc@realm`, each with who may call it, the decoder of its arguments and what it does
+ * (`shared/channel/administration.ts` has the list).
+ */
 
-interface Method {
-  /** @throws OrthrusError `malformed` for arguments of a wrong form; and what the method throws */
-  run(context: AdminContext, args: readonly Value[]): Promise<Value[]>
+interface MethodOf<Arguments> {
+  readonly callers: Callers
   /** Whether it only reads; what changes something tells of that by itself. */
   readonly reads: boolean
+  /** @throws OrthrusError `malformed` for arguments of a wrong form */
+  decode(args: readonly Value[]): Arguments
+  /** @returns the results, encoded. @throws OrthrusError with a code of the wire */
+  run(context: AdminContext, args: Arguments): Promise<Value[]>
+}
+
+/** A method whose arguments are decoded by itself. */
+type Method = Pick<MethodOf<never>, 'callers' | 'reads'> & {
+  call(context: AdminContext, args: readonly Value[]): Promise<Value[]>
+}
+
+function method<Arguments>({ callers, reads, decode, run }: MethodOf<Arguments>): Method {
+  return { callers, reads, call: async (context, args) => run(context, decode(args)) }
 }
 
 const NOTHING: Value[] = []
 
-const add_: Method = {
+const add_ = method({
+  callers: 'administrators',
   reads: false,
-  run: async (context, args) => encodeAddedPrincipal(await add(context, decodeNewPrincipal(args))),
-}
+  decode: decodeNewPrincipal,
+  run: async (context, added) => encodeAddedPrincipal(await add(context, added)),
+})
 
-const show_: Method = {
+const show_ = method({
+  callers: 'administrators',
   reads: true,
-  run: async (context, args) => [encodePrincipalSummary(await show(context, onePrincipal(args)))],
-}
+  decode: decodePrincipal,
+  run: async (context, name) => [encodePrincipalSummary(await show(context, name))],
+})
 
-const list_: Method = {
+const list_ = method({
+  callers: 'administrators',
   reads: true,
-  run: async (context, args) => {
-    const [after, limit] = fields(args, 2)
-    const rows = await list(context, nullable(after, behindPrincipal), limitOf(limit))
+  decode: args => decodePage(args, decodePrincipal),
+  run: async (context, { after, limit }) => {
+    const rows = await list(context, after, limit)
     return [rows.map(encodePrincipalSummary)]
   },
-}
+})
 
-const policy_: Method = {
+const policy_ = method({
+  callers: 'administrators',
   reads: true,
-  run: async (context, args) => {
-    const [after, limit] = fields(args, 2)
-    const rows = await policy(context, nullable(after, twoPatterns), limitOf(limit))
+  decode: args => decodePage(args, decodePair),
+  run: async (context, { after, limit }) => {
+    const rows = await policy(context, after, limit)
     return [rows.map(encodePolicyRule)]
   },
-}
+})
 
-const rule_: Method = {
+const rule_ = method({
+  callers: 'administrators',
   reads: true,
-  run: async (context, args) => {
-    const rule = await ruleFor(context, ...twoPatterns(args))
+  decode: decodePair,
+  run: async (context, [client, service]) => {
+    const rule = await ruleFor(context, client, service)
     return [rule && encodePolicyRule(rule)]
   },
-}
+})
 
-const forget_: Method = {
+const forget_ = method({
+  callers: 'administrators',
   reads: false,
-  run: async (context, args) => {
-    await forget(context, ...twoPatterns(args))
+  decode: decodePair,
+  run: async (context, [client, service]) => {
+    await forget(context, client, service)
     return NOTHING
   },
-}
+})
 
-/** A method that takes one principal and has nothing to say. */
-function onPrincipal(deed: (context: AdminContext, name: Principal) => Promise<void>): Method {
-  return {
+/** A method of administrators that takes one principal and has no results. */
+function onPrincipal(act: (context: AdminContext, name: Principal) => Promise<void>): Method {
+  return method({
+    callers: 'administrators',
     reads: false,
-    run: async (context, args) => {
-      await deed(context, onePrincipal(args))
+    decode: decodePrincipal,
+    run: async (context, name) => {
+      await act(context, name)
       return NOTHING
     },
-  }
+  })
 }
 
-/** `allow` and `deny` differ in what they say only. */
+/** `allow` and `deny` differ only in the effect of the rule that they take. */
 function ruleMethod(effect: 'allow' | 'deny'): Method {
-  return {
+  return method({
+    callers: 'administrators',
     reads: false,
-    run: async (context, args) => {
+    decode: args => {
       const change = decodeRuleChange(args)
       if (change.rule.effect !== effect) throw malformed(`a rule that does not ${effect}`)
+      return change
+    },
+    run: async (context, change) => {
       await setRule(context, change)
       return NOTHING
     },
-  }
+  })
 }
 
 const METHODS: ReadonlyMap<string, Method> = new Map(
@@ -112,40 +145,46 @@ const METHODS: ReadonlyMap<string, Method> = new Map(
   } satisfies Record<AdminMethod, Method>),
 )
 
-/** Runs one call of who has been found to be an administrator. @throws OrthrusError with a code of the wire */
+/** Runs one call, if its caller may make it. @throws OrthrusError with a code of the wire */
 export async function callMethod(
   context: AdminContext,
   name: string,
   args: readonly Value[],
 ): Promise<Value[]> {
-  const method = METHODS.get(name)
-  if (method === undefined) throw malformed(`there is no method ${JSON.stringify(name.slice(0, 40))}`)
-  const results = await method.run(context, args)
-  if (method.reads) {
+  const found = METHODS.get(name)
+  // Which methods exist is for administrators to know.
+  requireCaller(found?.callers ?? 'administrators', context.caller)
+  if (found === undefined) throw malformed(`there is no method ${JSON.stringify(name.slice(0, 40))}`)
+  const results = await found.call(context, args)
+  if (found.reads) {
     const on = args.filter(arg => typeof arg === 'string')
-    await context.report.record({ kind: 'records_read', by: context.actors, method: name, on })
+    await context.report.record({ kind: 'records_read', by: actorsOf(context.caller), method: name, on })
   }
   return results
 }
 
-function onePrincipal(args: readonly Value[]): Principal {
-  const [name] = fields(args, 1)
-  return principalOf(name)
+/** The largest message taken from this caller, bytes. */
+export function largestCallOf({ claims }: Caller): number {
+  return isAdministrator(claims) ? CHANNEL_MESSAGE_BYTES : PUBLIC_MESSAGE_BYTES
 }
 
-function behindPrincipal(value: Value | undefined): Principal {
+function decodePrincipal(value: Value | undefined | readonly Value[]): Principal {
   const [name] = fields(value, 1)
   return principalOf(name)
 }
 
-function twoPatterns(value: Value | readonly Value[] | undefined): [Pattern, Pattern] {
+function decodePair(value: Value | undefined | readonly Value[]): [client: Pattern, service: Pattern] {
   const [client, service] = fields(value, 2)
   return [patternOf(client), patternOf(service)]
 }
 
-/** As many rows as asked for, but never more than a page. */
-function limitOf(value: Value | undefined): number {
-  const limit = numberOf(value)
-  if (limit === 0) throw malformed('a page of no rows')
-  return Math.min(limit, PAGE_ROWS)
+/** A page of rows: after which of them it begins, and how many there may be, which is never more than a page. */
+function decodePage<Row>(
+  args: readonly Value[],
+  decodeAfter: (value: Value | undefined) => Row,
+): { after: Row | null; limit: number } {
+  const [after, limit] = fields(args, 2)
+  const asked = numberOf(limit)
+  if (asked === 0) throw malformed('a page of no rows')
+  return { after: nullable(after, decodeAfter), limit: Math.min(asked, PAGE_ROWS) }
 }

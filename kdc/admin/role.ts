@@ -1,16 +1,43 @@
 import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
+import type { Principal } from '../../shared/principal.js'
 import type { Claims } from '../../shared/ticket/ticket.js'
 
-/** What gives somebody a say in the realm (docs/protocol.md section 9). */
+/** Who may call a method of `kdc@realm` (docs/protocol.md section 9). */
+
+/** Administrators, or any principal about itself. */
+export type Callers = 'administrators' | 'itself'
+
+/** Who calls, as its tickets say. */
+export type Caller = Pick<AcceptedRequest, 'client' | 'via' | 'claims' | 'claimsWithheld'>
+
+/** The client and, for a delegated ticket, the service that presents it. Nobody: the KDC's own process. */
+export function actorsOf(caller: Caller | undefined): readonly Principal[] {
+  if (caller === undefined) return []
+  return caller.via === undefined ? [caller.client] : [caller.client, caller.via]
+}
 
 export function isAdministrator(claims: Claims): boolean {
   return claims.some(([name, value]) => name === 'role' && value === 'admin')
 }
 
-/** @throws OrthrusError `not_authorized` without the claim, or where a caveat withholds it */
-export function requireAdministrator({ client, claims, claimsWithheld }: AcceptedRequest): void {
-  if (isAdministrator(claims)) return
+/**
+ * The KDC's own process may do what administrators may; it is no principal, so nothing is about itself. A delegate speaks
+ * for its client, not for itself.
+ * @throws OrthrusError `not_authorized`
+ */
+export function requireCaller(callers: Callers, caller: Caller | undefined): void {
+  if (callers === 'administrators') {
+    requireAdministrator(caller)
+  } else if (caller === undefined || caller.via !== undefined) {
+    throw new OrthrusError('not_authorized', 'only a principal itself, by its own ticket, may call this')
+  }
+}
+
+/** The claim is missing where no rule gives it, and where a caveat withholds it. */
+function requireAdministrator(caller: Caller | undefined): void {
+  if (caller === undefined || isAdministrator(caller.claims)) return
+  const { client, claimsWithheld } = caller
   const hint = claimsWithheld
     ? 'a caveat of the ticket withholds claims'
     : `an administrator may run: orthrus admin allow ${client} kdc --claim role=admin`

@@ -10,7 +10,7 @@ import { policyName } from '../realm/directory.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePolicyRecord, encodePolicyRecord } from '../vault/records.js'
 import { type AdminContext, changeRealm, type Versioned } from './context.js'
-import { isAdministrator } from './role.js'
+import { actorsOf, isAdministrator } from './role.js'
 
 /** The methods that are about policy: one rule for each pair of patterns. */
 
@@ -134,7 +134,7 @@ async function requireStillAdministrator(
 ): Promise<void> {
   const kdc = kdcService(context.realm.record.realm)
   if (!isSame(service, kdc)) return
-  for (const actor of context.actors) {
+  for (const actor of actorsOf(context.caller)) {
     const patterns = patternsOf(actor)
     if (!patterns.includes(client)) continue
     const others = patterns.filter(pattern => pattern !== client)

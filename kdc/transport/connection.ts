@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
+import type { AcceptedChannel } from '../../shared/channel/accepted-channel.js'
 import { type MessageType, TYPE, VERSION } from '../../shared/constants.js'
 import { decodeFrame, encodeFrame, type Frame } from '../../shared/encoding/frame.js'
 import { OrthrusError } from '../../shared/errors.js'
-import type { AdminChannel } from '../channel/channel.js'
 import type { ChannelOpener } from '../channel/channel-opener.js'
 import { answerUnproved } from '../exchange/answer.js'
 import type { Dispatch } from '../exchange/dispatch.js'
@@ -36,7 +36,7 @@ export interface ConnectionOptions {
 export class Connection {
   readonly #options: ConnectionOptions
   readonly #requests = new Set<number>()
-  readonly #channels = new Map<number, AdminChannel>()
+  readonly #channels = new Map<number, AcceptedChannel>()
   /** What the socket had already taken in when reading stopped: one piece of its buffer at the most. */
   readonly #unread: Frame[] = []
   #places: number

@@ -1,3 +1,4 @@
+import { ownContext } from '../../kdc/admin/context.js'
 import { callMethod } from '../../kdc/admin/methods.js'
 import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
 import { CACHE } from '../../kdc/limits/defaults.js'
@@ -95,7 +96,7 @@ function administer(
   method: AdminMethod,
   args: readonly Value[],
 ): Promise<readonly Value[]> {
-  return callMethod({ realm, report: SILENT_REPORT, actors: [] }, method, args)
+  return callMethod(ownContext(realm, SILENT_REPORT), method, args)
 }
 
 async function addPrincipal(realm: OpenRealm, name: string): Promise<KeytabEntry> {

@@ -1,5 +1,6 @@
 import { Administration } from '../../client/channel/administration.js'
 import type { OpenSocket, Socket, SocketEvents } from '../../client/kdc-link/socket.js'
+import { ownContext } from '../../kdc/admin/context.js'
 import { callMethod } from '../../kdc/admin/methods.js'
 import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
 import { NO_RATE_LIMITS } from '../../kdc/limits/rate-limits.js'
@@ -131,7 +132,7 @@ export class SimulatedKdc {
   get #administration(): Administration {
     const realm = this.#realm as OpenRealm
     return new Administration({
-      call: (method, args) => callMethod({ realm, report: SILENT_REPORT, actors: [] }, method, args),
+      call: (method, args) => callMethod(ownContext(realm, SILENT_REPORT), method, args),
     })
   }
 }

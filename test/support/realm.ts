@@ -1,4 +1,6 @@
+import { ownContext } from '../../kdc/admin/context.js'
 import { callMethod } from '../../kdc/admin/methods.js'
+import type { Caller } from '../../kdc/admin/role.js'
 import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
 import { NO_RATE_LIMITS, type RateLimits } from '../../kdc/limits/rate-limits.js'
 import type { ExchangeContext } from '../../kdc/realm/context.js'
@@ -114,7 +116,7 @@ export async function testRealm(options: TestRealmOptions = {}): Promise<TestRea
   const report = createReport([logListener(logger, () => clock.monotonic())])
   const context = { realm, rates, timers: systemTimers, random, report }
   const call = (method: AdminMethod, args: readonly Value[]) =>
-    callMethod({ realm, report, actors: [] }, method, args)
+    callMethod(ownContext(realm, report), method, args)
   return {
     clock,
     logger,
@@ -267,6 +269,11 @@ export async function krbtgt(realm: TestRealm): Promise<Identity> {
   const [current] = keys
   if (current === undefined) throw new Error('no key')
   return { principal: name, kvno: current.kvno, key: current.key }
+}
+
+/** Whoever calls a method by a ticket with the role. */
+export function administrator(client: Principal): Caller {
+  return { client, via: undefined, claims: [['role', 'admin']], claimsWithheld: false }
 }
 
 export function stranger(name: string): Identity {

@@ -1,5 +1,5 @@
-import type { AdminChannel } from '../../../kdc/channel/channel.js'
 import { ChannelOpener } from '../../../kdc/channel/channel-opener.js'
+import type { AcceptedChannel } from '../../../shared/channel/accepted-channel.js'
 import {
   ADMIN_METHODS,
   encodeNewPrincipal,
@@ -50,7 +50,7 @@ export function openingOf({ grant }: ChannelScene, body: Uint8Array): { message:
 }
 
 interface OpenedChannel {
-  readonly channel: AdminChannel | undefined
+  readonly channel: AcceptedChannel | undefined
   readonly reply: Uint8Array
   /** What the KDC sent over it. */
   readonly sent: Uint8Array[]

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ownContext } from '../../../kdc/admin/context.js'
 import { callMethod } from '../../../kdc/admin/methods.js'
 import { CUT_OFF_AHEAD } from '../../../kdc/limits/defaults.js'
 import {
@@ -17,6 +18,7 @@ import { systemRandom } from '../../../shared/crypto/random.js'
 import type { Value } from '../../../shared/encoding/encoding.js'
 import { listOf } from '../../../shared/encoding/fields.js'
 import {
+  administrator,
   local,
   login,
   outcome,
@@ -30,11 +32,12 @@ import {
 /** As `admin@` and, for a delegated ticket, whoever presents it. */
 function callAs(
   realm: TestRealm,
-  actors: string[],
+  [client = 'admin', via]: readonly string[],
   method: string,
   args: readonly Value[],
 ): Promise<Value[]> {
-  return callMethod({ ...realm.context, actors: actors.map(local) }, method, args)
+  const caller = { ...administrator(local(client)), via: via === undefined ? undefined : local(via) }
+  return callMethod({ ...ownContext(realm.realm, realm.context.report), caller }, method, args)
 }
 
 async function summary(realm: TestRealm, name: string) {

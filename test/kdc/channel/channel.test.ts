@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { AdminChannel, ChannelCarrier } from '../../../kdc/channel/channel.js'
 import { ChannelOpener } from '../../../kdc/channel/channel-opener.js'
 import { NO_RATE_LIMITS } from '../../../kdc/limits/rate-limits.js'
+import type { AcceptedChannel, ChannelCarrier } from '../../../shared/channel/accepted-channel.js'
 import { ADMIN_METHODS } from '../../../shared/channel/administration.js'
 import { decodeAnswer, encodeCall, type KdcAnswer } from '../../../shared/channel/calls.js'
 import { type RecordChannel, startChannel } from '../../../shared/channel/records.js'
@@ -38,7 +38,7 @@ interface Scene extends TestRealm {
 }
 
 interface Opened {
-  readonly channel: AdminChannel
+  readonly channel: AcceptedChannel
   readonly records: RecordChannel
   readonly sent: Uint8Array[]
   ended: boolean

@@ -223,7 +223,8 @@ describe('the revocation log', () => {
     const other = await restart(realm)
     await realm.call('disable', [local('b')])
     const { callMethod } = await import('../../../kdc/admin/methods.js')
-    const admin = { realm: other.realm, report: realm.context.report, actors: [] }
+    const { ownContext } = await import('../../../kdc/admin/context.js')
+    const admin = ownContext(other.realm, realm.context.report)
     await Promise.all([callMethod(admin, 'disable', [local('c')]), realm.call('disable', [local('d')])])
     expect((await log(realm)).map(({ seq }) => seq)).toEqual([1, 2, 3, 4])
   })

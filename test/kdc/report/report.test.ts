@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { ownContext } from '../../../kdc/admin/context.js'
 import { callMethod } from '../../../kdc/admin/methods.js'
 import { createDispatch } from '../../../kdc/exchange/dispatch.js'
 import type { KdcEvent } from '../../../kdc/report/events.js'
@@ -10,6 +11,7 @@ import { revealKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import {
   ADDRESS,
+  administrator,
   ask,
   grantOf,
   local,
@@ -29,7 +31,7 @@ async function heard(...listeners: Listener[]): Promise<TestRealm & { report: Re
   const realm = await testRealm()
   const report = createReport(listeners)
   const dispatch = createDispatch({ ...realm.context, report })
-  const admin = { realm: realm.realm, report, actors: [realm.admin.principal] }
+  const admin = { ...ownContext(realm.realm, report), caller: administrator(realm.admin.principal) }
   return { ...realm, report, dispatch, call: (method, args) => callMethod(admin, method, args) }
 }
 

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { WaitingChannels } from '../../../kdc/channel/waiting-channels.js'
 import type { AdmissionRequest } from '../../../shared/accept/replay.js'
-import { local } from '../../support/realm.js'
+import { WaitingChannels } from '../../../shared/channel/waiting-channels.js'
+import { parsePrincipal } from '../../../shared/principal.js'
 
 const NOW = 1_000_000
 const ID = new Uint8Array(16).fill(1)
-const TICKET = new Uint8Array(16).fill(2)
+const TICKET = '02'.repeat(16)
 
 function request(fields: Partial<AdmissionRequest> = {}): AdmissionRequest {
-  return { id: ID, time: NOW, presenter: local('web'), endTime: NOW + 1, ...fields }
+  return { id: ID, time: NOW, presenter: parsePrincipal('web@demo.example'), endTime: NOW + 1, ...fields }
 }
 
 describe('step 4 for an AP-OPEN', () => {
@@ -42,13 +42,13 @@ describe('step 4 for an AP-OPEN', () => {
   it('lets 16 of a ticket wait, whatever waits of others', () => {
     const waiting = new WaitingChannels(() => NOW)
     const openings = Array.from({ length: 17 }, () => waiting.begin())
-    expect(openings.map(opening => opening.takeRoom(TICKET))).toEqual([...Array(16).fill(true), false])
-    expect(waiting.begin().takeRoom(ID)).toBe(true)
+    expect(openings.map(opening => opening.takePlace(TICKET))).toEqual([...Array(16).fill(true), false])
+    expect(waiting.begin().takePlace('another')).toBe(true)
     openings[16]?.release()
-    expect(waiting.begin().takeRoom(TICKET)).toBe(false)
+    expect(waiting.begin().takePlace(TICKET)).toBe(false)
     openings[0]?.release()
     openings[0]?.release()
-    expect(waiting.begin().takeRoom(TICKET)).toBe(true)
-    expect(waiting.begin().takeRoom(TICKET)).toBe(false)
+    expect(waiting.begin().takePlace(TICKET)).toBe(true)
+    expect(waiting.begin().takePlace(TICKET)).toBe(false)
   })
 })

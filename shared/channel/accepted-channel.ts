@@ -1,0 +1,149 @@
+import type { VerifiedRequest } from '../accept/accept.js'
+import { WINDOW } from '../constants.js'
+import { createError } from '../encoding/error.js'
+import { OrthrusError } from '../errors.js'
+import type { Clock } from '../time.js'
+import { type Cancel, inBackground, runAfter, type Timers } from '../timers.js'
+import type { RecordChannel } from './records.js'
+import type { WaitingChannel } from './waiting-channels.js'
+
+/** Carries the messages of one channel to its client: RECORDs, and an ERROR where it breaks. */
+export interface ChannelCarrier {
+  /** Resolves when the message is with the operating system, or never will be. */
+  send(message: Uint8Array): Promise<void>
+  /** The channel is over, and its id is free. */
+  ended(): void
+}
+
+/** What a service does with one channel. */
+export interface ChannelApplication {
+  /** Takes one whole message. The next one waits until this one settles; a rejection breaks the channel. */
+  receive(message: Uint8Array): Promise<void>
+  /** The channel broke, and the client was told that it did, but not why. `ended` follows. */
+  broken(cause: unknown): void
+  /** The channel is over, whoever ended it. Called once. */
+  ended(): void
+}
+
+export interface AcceptedChannelOptions {
+  readonly verified: VerifiedRequest
+  readonly records: RecordChannel
+  readonly waiting: WaitingChannel
+  /** By the service's clock, milliseconds. */
+  readonly endTime: number
+  readonly carrier: ChannelCarrier
+  readonly clock: Clock
+  readonly timers: Timers
+  /** Called once, before anything is received. */
+  serve(channel: AcceptedChannel): ChannelApplication
+}
+
+/**
+ * The service's half of one channel, from its AP-ACCEPT on (docs/protocol.md section 9):
+ *
+ * - `waiting`: for the client's first record, 5 s. Only that shows that whoever opened the channel has its key
+ * - `open`: until the least end of its tickets and caveats, an end by either side, or a break
+ * - `over`: nothing is received or sent
+ */
+export class AcceptedChannel {
+  readonly verified: VerifiedRequest
+  readonly endTime: number
+  readonly #options: AcceptedChannelOptions
+  readonly #application: ChannelApplication
+  readonly #acceptedAt: number
+  #state: 'waiting' | 'open' | 'over' = 'waiting'
+  #cancelWait: Cancel
+  /** Settles when all that was received so far has been dealt with. */
+  #received: Promise<void> = Promise.resolve()
+
+  constructor(options: AcceptedChannelOptions) {
+    this.#options = options
+    this.verified = options.verified
+    this.endTime = options.endTime
+    const { clock, timers } = options
+    this.#acceptedAt = clock.monotonic()
+    this.#cancelWait = runAfter(timers, WINDOW.CHANNEL_FIRST_RECORD, () =>
+      this.#break(late('no record came')),
+    )
+    this.#application = options.serve(this)
+  }
+
+  /** Resolves when the record has been dealt with; never rejects. */
+  async receive(record: Uint8Array): Promise<void> {
+    if (this.#state === 'over') return
+    try {
+      const event = this.#options.records.open(record)
+      if (this.#state === 'waiting') this.#open()
+      if (event?.kind === 'message') this.#queue(() => this.#application.receive(event.message))
+      if (event?.kind === 'end') this.#queue(async () => this.end())
+      await this.#received
+    } catch (cause) {
+      this.#break(cause)
+    }
+  }
+
+  /** Resolves when the message is with the operating system, so that a client that does not read holds up its own. */
+  async send(message: Uint8Array): Promise<void> {
+    if (this.#state === 'over') return
+    const { records, carrier } = this.#options
+    await Promise.all(records.sealMessage(message).map(record => carrier.send(record)))
+  }
+
+  get isOver(): boolean {
+    return this.#state === 'over'
+  }
+
+  /** Says that the service says no more, and is over. */
+  end(): void {
+    if (this.#state === 'over') return
+    void this.#options.carrier.send(this.#options.records.sealEnd())
+    this.close()
+  }
+
+  /** Is over without a word, as where the connection is gone. */
+  close(): void {
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    this.#cancelWait()
+    this.#options.waiting.release()
+    this.#application.ended()
+    this.#options.carrier.ended()
+  }
+
+  /** The first record has come: whoever sent it has the channel's key. A timer may be late, so the clock decides. */
+  #open(): void {
+    const { clock, waiting } = this.#options
+    if (clock.monotonic() - this.#acceptedAt > WINDOW.CHANNEL_FIRST_RECORD) {
+      throw late('the first record came late')
+    }
+    this.#state = 'open'
+    waiting.release()
+    this.#cancelWait()
+    this.#endInTime()
+  }
+
+  /** A timer may fire before the service's clock says that it is time. */
+  #endInTime(): void {
+    const { endTime, clock, timers } = this.#options
+    const left = endTime - clock.now()
+    if (left <= 0) this.end()
+    else this.#cancelWait = runAfter(inBackground(timers), left, () => this.#endInTime())
+  }
+
+  #queue(work: () => Promise<void>): void {
+    this.#received = this.#received.then(() => (this.#state === 'over' ? undefined : work()))
+  }
+
+  /** The client is told in clear, because nothing more can be said inside (section 3). */
+  #break(cause: unknown): void {
+    if (this.#state === 'over') return
+    const { clock, carrier } = this.#options
+    this.#application.broken(cause)
+    void carrier.send(createError({ code: 'malformed', time: clock.now(), floor: null, message: '' }))
+    this.close()
+  }
+}
+
+function late(reason: string): OrthrusError {
+  return new OrthrusError('channel_broken', reason)
+}
