@@ -5,9 +5,9 @@ import { systemRandom } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { principalIn } from '../../shared/principal.js'
+import type { Chance } from '../support/chance.js'
 import { allow, NO_LIMITS, REALM } from '../support/folder-realm.js'
 import type { Ledger, LedgerChange, PrincipalState, RuleState } from './ledger.js'
-import type { Chance } from './seed.js'
 
 /** Administrators who change whatever can be changed, each what is its own, and put every answer into the ledger. */
 
@@ -54,7 +54,7 @@ async function changeRule(administration: Administration, changing: Changing, na
   const key = `rule ${name}`
   const before = ledger.of(key) as RuleState | undefined
   const there = before?.effect !== undefined
-  const effect = chance.of<RuleState['effect']>(there ? ['allow', 'deny', undefined] : ['allow', 'deny'])
+  const effect = chance.pick<RuleState['effect']>(there ? ['allow', 'deny', undefined] : ['allow', 'deny'])
   const maxLife = effect === 'allow' ? 1000 * (1 + chance.below(1000)) : null
   const rule = allow(name, 'orders')
   const change = { key, before, after: { kind: 'rule', effect, maxLife } as const }
@@ -82,7 +82,7 @@ async function changePrincipal(
   const known = ledger.of(key) as PrincipalState | undefined
   const before = known ?? NEVER
   if (before.life === 'removed') return add(administration, changing, name, { key, known, before })
-  const deed = chance.of<keyof typeof DEEDS>(
+  const deed = chance.pick<keyof typeof DEEDS>(
     before.life === 'enabled' ? ['disable', 'remove'] : ['enable', 'remove'],
   )
   const { life, revoked } = DEEDS[deed]

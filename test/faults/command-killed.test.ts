@@ -8,8 +8,8 @@ import { connect } from '../../client/connect.js'
 import { DATA_FILES, type RunningKdc, startKdc } from '../../kdc/main.js'
 import { parseKeytab } from '../../shared/keytab/keytab.js'
 import { endAtLast, orthrus, root } from '../end-to-end/processes.js'
+import { type Chance, seededChance } from '../support/chance.js'
 import { type FaultRealm, makeRealm } from '../support/folder-realm.js'
-import { type Chance, seededChance } from './seed.js'
 
 /** Commands that write keys, killed with -9 at any moment: a keytab is whole or not there, whoever looks whenever. */
 

@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DATA_FILES } from '../../kdc/main.js'
 import { principalIn } from '../../shared/principal.js'
 import { startKdc } from '../end-to-end/processes.js'
+import { type Chance, seededChance } from '../support/chance.js'
 import { administer, type FaultRealm, makeRealm, NO_LIMITS, REALM } from '../support/folder-realm.js'
-import { type Chance, seededChance } from './seed.js'
 
 /**
  * Files of a realm that are not as they were written, met by the command that people run (`test/kdc/store/level/store.test.ts`
@@ -47,8 +47,8 @@ async function dataFiles(data: string): Promise<string[]> {
 
 async function harm(data: string, chance: Chance): Promise<Harm> {
   const files = await dataFiles(data)
-  const file = chance.of(files as [string, ...string[]])
-  const how = chance.of<Harm['how']>(['a bit turned', 'a bit turned', 'cut off', 'zeros', 'removed'])
+  const file = chance.pick(files as [string, ...string[]])
+  const how = chance.pick<Harm['how']>(['a bit turned', 'a bit turned', 'cut off', 'zeros', 'removed'])
   const path = join(data, file)
   const place = chance.below((await stat(path)).size)
   const bytes = await readFile(path)

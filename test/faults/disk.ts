@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Chance } from '../support/chance.js'
 import type { DiskEvent } from './disk-trace.js'
-import type { Chance } from './seed.js'
 
 /**
  * A disk as it may be after a power cut, by what POSIX promises and no more: of a file what was synced, of a folder the
@@ -143,5 +143,5 @@ function partOf({ data, synced }: Node, chance: Chance): Buffer {
   if (data.subarray(0, synced.length).equals(synced)) {
     return data.subarray(0, synced.length + chance.below(data.length - synced.length + 1))
   }
-  return chance.of([data, synced])
+  return chance.pick([data, synced])
 }

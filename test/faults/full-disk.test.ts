@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Administration } from '../../client/channel/administration.js'
 import { principalIn } from '../../shared/principal.js'
 import { type KdcProcess, root, run, startKdc } from '../end-to-end/processes.js'
+import { seededChance } from '../support/chance.js'
 import {
   administer,
   connectAs,
@@ -16,7 +17,6 @@ import {
 import { type Changing, changeSomething } from './administrators.js'
 import { liftLimit, mountSmallDisk, withFilesUpTo } from './full-disk.js'
 import { Ledger } from './ledger.js'
-import { seededChance } from './seed.js'
 import { readStored, requireSound, statesOf } from './stored.js'
 
 /** A disk without room: changes are refused and say why, tickets are granted, nothing acknowledged is lost. */

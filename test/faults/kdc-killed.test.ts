@@ -3,11 +3,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Administration } from '../../client/channel/administration.js'
 import { connect } from '../../client/connect.js'
 import { spawnKdc, startKdc } from '../end-to-end/processes.js'
+import { type Chance, seededChance } from '../support/chance.js'
 import { administer, type FaultRealm, makeRealm } from '../support/folder-realm.js'
 import { type Changing, changeUntilGone } from './administrators.js'
 import { type Asked, askUntilGone } from './clients.js'
 import { Ledger, listed, type PrincipalState, type State } from './ledger.js'
-import { type Chance, seededChance } from './seed.js'
 import { readStored, requireSound, type StoredRealm, shortOf, statesOf } from './stored.js'
 
 /**

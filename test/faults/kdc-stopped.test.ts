@@ -4,11 +4,11 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startKdc } from '../end-to-end/processes.js'
+import { seededChance } from '../support/chance.js'
 import { administer, type FaultRealm, makeRealm } from '../support/folder-realm.js'
 import { changeUntilGone } from './administrators.js'
 import { askUntilGone } from './clients.js'
 import { Ledger, stored } from './ledger.js'
-import { seededChance } from './seed.js'
 import { readStored, requireSound, statesOf } from './stored.js'
 
 /**

@@ -6,9 +6,9 @@ import { DATA_FILES, startKdc } from '../../kdc/main.js'
 import { openLevelStore } from '../../kdc/store/level/store.js'
 import type { Store } from '../../kdc/store/store.js'
 import { root, temporaryFolder } from '../end-to-end/processes.js'
+import { type Chance, seededChance } from '../support/chance.js'
 import { Disk, LUCK, type Luck } from './disk.js'
 import { type DiskEvent, traceDisk, tracing } from './disk-trace.js'
-import { type Chance, seededChance } from './seed.js'
 
 /**
  * A power cut, which takes what was not synced. The calls of one run are watched; for each moment of it the disk is made

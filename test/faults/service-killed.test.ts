@@ -5,8 +5,8 @@ import { type RunningKdc, startKdc } from '../../kdc/main.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { parseChallenge } from '../../shared/http/headers.js'
 import { systemClock } from '../../shared/time.js'
+import { type Chance, seededChance } from '../support/chance.js'
 import { type FaultRealm, makeRealm } from '../support/folder-realm.js'
-import { type Chance, seededChance } from './seed.js'
 import { type ServiceProcess, startService } from './service-process.js'
 
 /**

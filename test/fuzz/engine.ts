@@ -1,8 +1,8 @@
+import { Chance } from '../support/chance.js'
 import { FirstLook, least, MEMORY_A_BYTE, MEMORY_FLOOR, MemoryMeter, TIME_MOST, TimeMeter } from './cost.js'
 import type { Coverage } from './coverage.js'
 import { type Entry, FRAME_MOST, type Measure } from './entry.js'
 import { mutate } from './mutate.js'
-import { Random } from './random.js'
 import { watch } from './watchdog.js'
 
 /**
@@ -47,7 +47,7 @@ export async function fuzz(entry: Entry, options: FuzzOptions): Promise<FuzzRepo
 class Run implements FuzzReport {
   readonly #entry: Entry
   readonly #options: FuzzOptions
-  readonly #random: Random
+  readonly #random: Chance
   readonly #pool: Uint8Array[]
   #good = ''
   /** Inputs that were there before. */
@@ -60,7 +60,7 @@ class Run implements FuzzReport {
   constructor(entry: Entry, options: FuzzOptions) {
     this.#entry = entry
     this.#options = options
-    this.#random = new Random(options.seed)
+    this.#random = new Chance(options.seed)
     this.#pool = [...entry.seeds, ...(options.corpus ?? [])].map(input => new Uint8Array(input))
   }
 

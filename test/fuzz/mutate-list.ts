@@ -1,5 +1,5 @@
+import type { Chance } from '../support/chance.js'
 import { join, mutate, repeated } from './mutate.js'
-import type { Random } from './random.js'
 
 /**
  * Changes that know MessagePack: items exchanged, nested, doubled and left out with their headers put right, and
@@ -60,7 +60,7 @@ const SMALL = [
   bytes(0xa2, 0xc3, 0xa9),
 ] as const
 
-export function mutateList(random: Random, from: Uint8Array, pool: readonly Uint8Array[]): Uint8Array {
+export function mutateList(random: Chance, from: Uint8Array, pool: readonly Uint8Array[]): Uint8Array {
   const tree = parse(from)
   if (tree === undefined) return mutate(random, 'bytes', from, pool, Number.POSITIVE_INFINITY)
   const other = parse(random.pick(pool))
@@ -68,19 +68,19 @@ export function mutateList(random: Random, from: Uint8Array, pool: readonly Uint
 }
 
 /** Goes down to any node, the deeper ones too, and changes it there. */
-function changeSomewhere(random: Random, node: Node, other: Node): Node {
+function changeSomewhere(random: Chance, node: Node, other: Node): Node {
   if (node instanceof Uint8Array) return changeLeaf(random, node, other)
   if (node.items.length === 0 || random.oneIn(4)) return changeList(random, node, other)
   const at = random.below(node.items.length)
   return { items: node.items.map((item, i) => (i === at ? changeSomewhere(random, item, other) : item)) }
 }
 
-function some(random: Random, node: Node): Node {
+function some(random: Chance, node: Node): Node {
   if (node instanceof Uint8Array || node.items.length === 0 || random.oneIn(3)) return node
   return some(random, random.pick(node.items))
 }
 
-function changeList(random: Random, list: List, other: Node): Node {
+function changeList(random: Chance, list: List, other: Node): Node {
   const { items } = list
   const at = random.below(items.length + 1)
   switch (random.below(9)) {
@@ -109,14 +109,14 @@ function changeList(random: Random, list: List, other: Node): Node {
   }
 }
 
-function nested(random: Random, node: Node): Node {
+function nested(random: Chance, node: Node): Node {
   let whole = node
   const depth = random.oneIn(20) ? 2_000 : 1 + random.below(9)
   for (let i = 0; i < depth; i++) whole = { items: [whole] }
   return whole
 }
 
-function changeLeaf(random: Random, leaf: Uint8Array, other: Node): Node {
+function changeLeaf(random: Chance, leaf: Uint8Array, other: Node): Node {
   switch (random.below(7)) {
     case 0:
       return random.pick(SPECIAL)
@@ -133,7 +133,7 @@ function changeLeaf(random: Random, leaf: Uint8Array, other: Node): Node {
   }
 }
 
-function changeNumber(random: Random): Uint8Array {
+function changeNumber(random: Chance): Uint8Array {
   const value = random.pick([random.below(300), random.below(2 ** 32), 2 ** 32 - 1, 2 ** 31])
   const view = new DataView(new ArrayBuffer(5))
   view.setUint8(0, 0xce)
@@ -143,7 +143,7 @@ function changeNumber(random: Random): Uint8Array {
 }
 
 /** Of text and bytes what is inside, with a header that fits. */
-function changeContent(random: Random, leaf: Uint8Array): Uint8Array {
+function changeContent(random: Chance, leaf: Uint8Array): Uint8Array {
   const head = headOf(leaf, 0)
   if (head?.content === undefined) return mutate(random, 'bytes', leaf, [leaf], 64)
   const content = leaf.subarray(head.size)

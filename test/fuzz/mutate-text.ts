@@ -1,5 +1,5 @@
+import type { Chance } from '../support/chance.js'
 import { repeated } from './mutate.js'
-import type { Random } from './random.js'
 
 /** Changes of text: pieces that mean something to some parser, and long runs of what a pattern could stumble over. */
 
@@ -102,7 +102,7 @@ const RUNS = [
   'A',
 ].map(run => new TextEncoder().encode(run))
 
-export function mutateText(random: Random, from: Uint8Array, pool: readonly Uint8Array[]): Uint8Array {
+export function mutateText(random: Chance, from: Uint8Array, pool: readonly Uint8Array[]): Uint8Array {
   const at = random.below(from.length + 1)
   switch (random.below(7)) {
     case 0:

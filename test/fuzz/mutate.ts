@@ -1,7 +1,7 @@
+import type { Chance } from '../support/chance.js'
 import type { Form } from './entry.js'
 import { mutateList } from './mutate-list.js'
 import { mutateText } from './mutate-text.js'
-import type { Random } from './random.js'
 
 /** Makes inputs from others: bytes and pieces moved about, and changes that know the form. */
 
@@ -10,7 +10,7 @@ const MAC_BYTES = 32
 
 /** One to four changes, one upon the other. @param pool what pieces are borrowed from */
 export function mutate(
-  random: Random,
+  random: Chance,
   form: Form,
   from: Uint8Array,
   pool: readonly Uint8Array[],
@@ -23,7 +23,7 @@ export function mutate(
   return new Uint8Array(input)
 }
 
-function mutateOnce(random: Random, form: Form, from: Uint8Array, pool: readonly Uint8Array[]): Uint8Array {
+function mutateOnce(random: Chance, form: Form, from: Uint8Array, pool: readonly Uint8Array[]): Uint8Array {
   if (random.oneIn(3)) return random.pick(BYTE_CHANGES)(random, from, random.pick(pool))
   if (form === 'text') return mutateText(random, from, pool)
   if (form === 'list') return mutateList(random, from, pool)
@@ -31,7 +31,7 @@ function mutateOnce(random: Random, form: Form, from: Uint8Array, pool: readonly
   return random.pick(BYTE_CHANGES)(random, from, random.pick(pool))
 }
 
-function mutateMessage(random: Random, from: Uint8Array, pool: readonly Uint8Array[]): Uint8Array {
+function mutateMessage(random: Chance, from: Uint8Array, pool: readonly Uint8Array[]): Uint8Array {
   const lists = pool.map(message => message.subarray(HEADER_BYTES))
   const hasMac = from.length > HEADER_BYTES + MAC_BYTES
   const end = from.length - (hasMac ? MAC_BYTES : 0)
@@ -39,7 +39,7 @@ function mutateMessage(random: Random, from: Uint8Array, pool: readonly Uint8Arr
   return join(from.subarray(0, HEADER_BYTES), list, from.subarray(end))
 }
 
-type ByteChange = (random: Random, from: Uint8Array, other: Uint8Array) => Uint8Array
+type ByteChange = (random: Chance, from: Uint8Array, other: Uint8Array) => Uint8Array
 
 const EXTREMES = [0, 1, 0x1f, 0x20, 0x7f, 0x80, 0xfe, 0xff] as const
 
@@ -79,7 +79,7 @@ function changed(from: Uint8Array, at: number, change: (byte: number) => number)
   return copy
 }
 
-function range(random: Random, from: Uint8Array): [start: number, end: number] {
+function range(random: Chance, from: Uint8Array): [start: number, end: number] {
   const start = random.below(from.length + 1)
   return [start, Math.min(from.length, start + 1 + random.below(random.oneIn(4) ? from.length + 1 : 8))]
 }

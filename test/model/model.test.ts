@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createTestClock } from '../../testing/index.js'
+import { Random } from '../support/random.js'
 import { Attacker } from './attacker.js'
 import type { Deed, Run } from './deed.js'
 import { prepareRealm } from './kdc.js'
 import { missing } from './minimums.js'
 import { programs } from './program.js'
-import { seededRandom } from './random.js'
 import type { Reference } from './reference.js'
 import { Tally } from './tally.js'
 import { World } from './world.js'
@@ -32,7 +32,7 @@ const SEED = Number(ORTHRUS_MODEL_SEED ?? Math.floor(Math.random() * 2 ** 31))
 describe('an attacker who is the network', () => {
   it('makes nobody believe what is not so', async () => {
     const tally = new Tally()
-    const prepared = await prepareRealm(createTestClock(), seededRandom(1))
+    const prepared = await prepareRealm(createTestClock(), new Random(1, 'model').bytes)
     const before = process.cpuUsage()
     const property = fc.asyncProperty(
       fc.nat(),

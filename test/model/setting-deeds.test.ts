@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
 import { createTestClock } from '../../testing/index.js'
+import { Random } from '../support/random.js'
 import { Attacker } from './attacker.js'
 import { ALICE, ORDERS } from './cast.js'
 import type { Run } from './deed.js'
 import { prepareRealm } from './kdc.js'
-import { seededRandom } from './random.js'
 import { restart } from './setting-deeds.js'
 import { Tally } from './tally.js'
 import { World } from './world.js'
@@ -12,7 +12,7 @@ import { World } from './world.js'
 /** What the model may do to the parties: no more than docs/protocol.md lets happen. */
 
 async function startRun(): Promise<Run> {
-  const prepared = await prepareRealm(createTestClock(), seededRandom(1))
+  const prepared = await prepareRealm(createTestClock(), new Random(1, 'model').bytes)
   const world = await World.start(prepared, 1, new Tally())
   return { world, attacker: await Attacker.start(world), imported: [], borrowers: [] }
 }

@@ -2,6 +2,7 @@ import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import { createTestClock, type TestClock } from '../../testing/index.js'
+import { Random } from '../support/random.js'
 import { BILLING, BILLING_CLAIMS, BILLING_DELEGATES, CLIENTS, MALLORY, SERVICES } from './cast.js'
 import type { ClientBeliefs, Op } from './client-beliefs.js'
 import { Clocks } from './clocks.js'
@@ -9,13 +10,13 @@ import { HonestClient, type Wish } from './honest-client.js'
 import { Judge } from './judge.js'
 import { ModelKdc, type PreparedRealm } from './kdc.js'
 import { KdcTimeFacts } from './kdc-time.js'
-import { seededRandom, watchedRandom } from './random.js'
 import type { Issued, Reference } from './reference.js'
 import { Secrets } from './secrets.js'
 import { type SeenLetter, SeenMessages, type SeenQuestion } from './seen.js'
 import { type HttpAnswer, type Letter, type Outcome, ServiceHost } from './service-host.js'
 import type { Tally } from './tally.js'
 import { type Waiting, WaitingMessages } from './waiting.js'
+import { watchedRandom } from './watched-random.js'
 
 /**
  * Every real party of a run, and the network between them, which is the attacker: what an honest client sends waits
@@ -70,7 +71,7 @@ export class World {
 
   static async start(prepared: PreparedRealm, seed: number, tally: Tally): Promise<World> {
     const secrets = new Secrets()
-    const random = seededRandom(seed)
+    const random = new Random(seed, 'model').bytes
     const watched = watchedRandom(random, key => {
       secrets.keep(key, 'a key that the KDC drew')
     })

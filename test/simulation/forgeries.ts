@@ -2,8 +2,8 @@ import { createError } from '../../shared/encoding/error.js'
 import { WIRE_CODES, type WireCode } from '../../shared/errors.js'
 import { formatChallenge, formatMessageHeader, statusOf } from '../../shared/http/headers.js'
 import { parseRealm } from '../../shared/principal.js'
+import type { Random } from '../support/random.js'
 import type { Letter } from './passage.js'
-import type { Random } from './random.js'
 import { encodeResponse } from './wire.js'
 
 /** Answers that anybody can write who has no key. */

@@ -1,6 +1,6 @@
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
+import type { Random } from '../support/random.js'
 import type { Weather } from './network.js'
-import type { Random } from './random.js'
 import type { SimulatedService } from './simulated-service.js'
 import type { MachineClock } from './timeline.js'
 import type { World } from './world.js'

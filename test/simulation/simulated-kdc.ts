@@ -19,8 +19,8 @@ import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
 import { patternIn } from '../../shared/pattern.js'
 import { parseRealm, principalIn } from '../../shared/principal.js'
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
+import type { Random } from '../support/random.js'
 import type { KdcFate, Network } from './network.js'
-import type { Random } from './random.js'
 import type { MachineClock } from './timeline.js'
 
 /** A real KDC over a store in memory, at the other end of frames that the network carries, or does not. */

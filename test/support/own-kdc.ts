@@ -3,18 +3,14 @@ import { Administration } from '../../client/channel/administration.js'
 import { type KdcSettings, type RunningKdc, startKdc } from '../../kdc/main.js'
 import { createRealm } from '../../kdc/realm/create-realm.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
-import { RECORD_KIND } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
-import {
-  decodePrincipalRecord,
-  encodePrincipalRecord,
-  type PrincipalRecord,
-} from '../../kdc/vault/records.js'
+import type { PrincipalRecord } from '../../kdc/vault/records.js'
 import { Vault } from '../../kdc/vault/vault.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import { parseRealm, principalIn } from '../../shared/principal.js'
 import { createTestClock, type TestClock } from '../../testing/index.js'
+import { amendRecord, readRecord } from './records.js'
 
 /** A KDC whose limits a test sets, and whose store lies open to who stole it, master key and all. */
 export interface OwnKdc {
@@ -38,11 +34,6 @@ export async function startOwnKdc(settings: KdcSettings = {}): Promise<OwnKdc> {
   const kdc = await startKdc({ store, masterKey, clock, listen: { port: 0 }, ...settings })
   onTestFinished(() => kdc.close())
   const administration = new Administration(kdc.administration)
-  const read = async (name: string): Promise<{ version: number; record: PrincipalRecord }> => {
-    const stored = await vault.read(RECORD_KIND.PRINCIPAL, principalIn(realm, name))
-    if (stored === undefined) throw new Error(`no record of ${name}`)
-    return { version: stored.version, record: decodePrincipalRecord(stored.fields) }
-  }
   return {
     kdc,
     clock,
@@ -55,12 +46,7 @@ export async function startOwnKdc(settings: KdcSettings = {}): Promise<OwnKdc> {
       if (key === null) throw new Error('no key')
       return { principal, kvno, key }
     },
-    record: async name => (await read(name)).record,
-    amend: async (name, amend) => {
-      const { version, record } = await read(name)
-      const fields = encodePrincipalRecord(amend(record))
-      const principal = principalIn(realm, name)
-      await vault.commit([{ kind: RECORD_KIND.PRINCIPAL, name: principal, expected: version, fields }])
-    },
+    record: name => readRecord(vault, principalIn(realm, name)),
+    amend: (name, amend) => amendRecord(vault, principalIn(realm, name), amend),
   }
 }

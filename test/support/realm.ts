@@ -9,13 +9,9 @@ import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
 import { logListener } from '../../kdc/report/log.js'
 import { createReport } from '../../kdc/report/report.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
-import { RECORD_KIND, type Store } from '../../kdc/store/store.js'
+import type { Store } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
-import {
-  decodePrincipalRecord,
-  encodePrincipalRecord,
-  type PrincipalRecord,
-} from '../../kdc/vault/records.js'
+import type { PrincipalRecord } from '../../kdc/vault/records.js'
 import { Vault } from '../../kdc/vault/vault.js'
 import { toHex } from '../../shared/bytes.js'
 import {
@@ -43,6 +39,7 @@ import { decodeTicket, type OpenedTicket, openTicket } from '../../shared/ticket
 import { systemTimers } from '../../shared/timers.js'
 import { TestClock as Clock } from './clock.js'
 import { TestLogger } from './logger.js'
+import { amendRecord, readRecord } from './records.js'
 
 export { START } from './clock.js'
 
@@ -142,19 +139,9 @@ export async function testRealm(options: TestRealmOptions = {}): Promise<TestRea
     deny: async (client, service) => {
       await call('deny', encodePolicyRule({ ...ruleOf(client, service), effect: 'deny' }))
     },
-    record: async name => (await readRecord(vault, name)).record,
-    amend: async (name, amend) => {
-      const { version, record } = await readRecord(vault, name)
-      const fields = encodePrincipalRecord(amend(record))
-      await vault.commit([{ kind: RECORD_KIND.PRINCIPAL, name: local(name), expected: version, fields }])
-    },
+    record: name => readRecord(vault, local(name)),
+    amend: (name, amend) => amendRecord(vault, local(name), amend),
   }
-}
-
-async function readRecord(vault: Vault, name: string): Promise<{ version: number; record: PrincipalRecord }> {
-  const stored = await vault.read(RECORD_KIND.PRINCIPAL, local(name))
-  if (stored === undefined) throw new Error(`no record of ${name}`)
-  return { version: stored.version, record: decodePrincipalRecord(stored.fields) }
 }
 
 export function local(name: string): Principal {

@@ -5,8 +5,8 @@ import { LOCAL_CODES, WIRE_CODES } from '../../../shared/errors.js'
 import { formatKeytab } from '../../../shared/keytab/keytab.js'
 import { FakeKdc, KDC, KRBTGT, ORDERS, WEB } from '../../client/fake-kdc.js'
 import { FakeTime, settle } from '../../client/fake-time.js'
+import { steadyRandom } from '../../support/chance.js'
 import { asyncOutcomeOf, type Measure } from '../entry.js'
-import { steadyRandom } from '../random.js'
 
 /** A client whose KDC says what an entry puts in the place of its answers. */
 

@@ -10,6 +10,7 @@ import { decodeAsRequest, openAsReply } from '../../../shared/exchange/as.js'
 import { createTgsRequest, decodeTgsRequest, openTgsReply } from '../../../shared/exchange/tgs.js'
 import { requireAnswers } from '../../../shared/ticket/grant.js'
 import { decodeTicket, type SealedTicket } from '../../../shared/ticket/ticket.js'
+import { steadyRandom } from '../../support/chance.js'
 import {
   ADDRESS,
   grantOf,
@@ -24,7 +25,6 @@ import {
 import { fixedRandom } from '../../vectors.js'
 import { type Entry, type Measure, nearly, ofText, textOf } from '../entry.js'
 import { join } from '../mutate.js'
-import { steadyRandom } from '../random.js'
 import { caveatSeeds, messageSeeds } from './messages.js'
 
 /** Frames into the KDC: as they come, and with everything before the fuzzed part proved. */

@@ -27,9 +27,9 @@ import { Vault } from '../../../kdc/vault/vault.js'
 import { sealWith } from '../../../shared/crypto/seal.js'
 import { decode, encode, type Value } from '../../../shared/encoding/encoding.js'
 import { systemClock } from '../../../shared/time.js'
+import { steadyRandom } from '../../support/chance.js'
 import { fixedRandom } from '../../vectors.js'
 import { asyncOutcomeOf, type Entry, outcomeOf, requireSame } from '../entry.js'
-import { steadyRandom } from '../random.js'
 import { kdcScene } from './kdc.js'
 
 /** What the KDC reads back from its disk: a backup may be anybody's. */
