@@ -1,3 +1,5 @@
+import { IncomingMessage, ServerResponse } from 'node:http'
+
 /**
  * `requireTicket` works on requests and responses of `node:http`. Frameworks with objects of their own would call it with
  * those, and find it out in the middle of a request: here they are told, in a way that their error handling takes.
@@ -20,7 +22,9 @@ type Framework = keyof typeof ADVICE
  * @returns false if `next` was told that it was not
  * @throws TypeError that says what to do instead, if there is no `next` to tell
  */
-export function requireNodeHttp(req: unknown, res: unknown, next: unknown): boolean {
+export function requireNodeHttp(req: IncomingMessage, res: ServerResponse, next: unknown): boolean {
+  // What the type says is nearly always so, and then no more is asked.
+  if (req instanceof IncomingMessage && res instanceof ServerResponse) return true
   if (isRequest(req) && isResponse(res)) return true
   const framework = ADVICE[frameworkOf(req, res)]
   const error = new TypeError(`requireTicket takes a request and response of node:http. ${framework}`)

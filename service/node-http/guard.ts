@@ -43,28 +43,29 @@ export async function passGate(
   const { service } = gate
   const message = messageOf(req, res, service.timers)
   try {
+    const checkers = checkersFor(gate, req)
     const known = PassedState.at(service, req)
-    const passed = known ?? (await passFirst(gate, req, res, message))
-    if (known !== undefined) authoriseAgain(gate, known, checkersFor(gate, req))
-    if (passed === undefined) refuse(gate, req, res, challengeRequest(service, message))
-    return passed
+    if (known !== undefined) {
+      authoriseAgain(gate, known, checkers)
+      return known
+    }
+    const authorised = await authoriseRequest(gate, message, checkers)
+    if (authorised !== undefined) return letPass(gate, req, res, message, authorised)
+    refuse(gate, req, res, challengeRequest(service, message))
   } catch (cause) {
     if (cause instanceof RequestAborted) service.report({ kind: 'aborted', ...requestFields(message) })
     else refuse(gate, req, res, refuseRequest(service, message, cause))
-    return undefined
   }
+  return undefined
 }
 
-async function passFirst(
-  gate: TicketGate,
+function letPass(
+  { service, maxResponse }: TicketGate,
   req: IncomingMessage,
   res: ServerResponse,
   message: RequestMessage,
-): Promise<Passed | undefined> {
-  const authorised = await authoriseRequest(gate, message, checkersFor(gate, req))
-  if (authorised === undefined) return undefined
-  const { service, maxResponse } = gate
-  const { verified, ticket } = authorised
+  { verified, ticket }: AuthorisedRequest,
+): Passed {
   const proof = proofFor(res, { message, verified, service, maxResponse })
   const passed = { service, verified, ticket, proof }
   PassedState.keep(req, passed)

@@ -147,7 +147,7 @@ export class Proof implements ResponseWatcher {
     if (this.#res.hasHeader('content-encoding')) {
       service.report({ kind: 'response_encoded', client: verified.client, ...requestFields(message) })
     }
-    own.setHeader(...proof)
+    own.setHeader(proof[0], proof[1])
     own.writeHead(status)
     if (hasBody && body.length > 0) own.end(body, done)
     else own.end(done)
