@@ -1,4 +1,6 @@
 import { type OutgoingHttpHeaders, OutgoingMessage, type ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
+import { isUint8Array } from 'node:util/types'
 import { ByteCollector } from './byte-collector.js'
 import { divert } from './divert.js'
 import { type GivenHeaders, groupHeaders } from './headers.js'
@@ -46,6 +48,8 @@ export class ResponseBuffer {
   #state: 'buffering' | 'released' | 'muted' = 'buffering'
   #committed: number | undefined
   #trailers = false
+  /** Streams that pipe into the response. */
+  #sources: Set<Readable> | undefined
 
   /** @param maxBody bytes. */
   constructor(response: ServerResponse, maxBody: number, watcher: ResponseWatcher) {
@@ -79,11 +83,22 @@ export class ResponseBuffer {
     this.#state = 'released'
   }
 
-  /** @returns what sends all the same. */
+  /** Whoever pipes into the response will not be asked for more, so its source is closed. @returns what still sends. */
   mute(): ResponseMethods {
     this.#state = 'muted'
+    for (const source of this.#sources ?? []) this.#closeLater(source)
     const bound = METHODS.map(name => [name, this.#own[name].bind(this.#response)] as const)
     return Object.fromEntries(bound) as unknown as ResponseMethods
+  }
+
+  piped(source: Readable): void {
+    // What pipes into a response that takes nothing would stay open for ever, with its file.
+    if (this.#state === 'muted') this.#closeLater(source)
+    else this.#sources = (this.#sources ?? new Set()).add(source)
+  }
+
+  unpiped(source: Readable): void {
+    this.#sources?.delete(source)
   }
 
   get headersSent(): boolean {
@@ -138,7 +153,7 @@ export class ResponseBuffer {
     }
     if (this.buffering) this.#take(chunk, encoding)
     if (done !== undefined) process.nextTick(done)
-    // Who writes into nothing shall wait: a source that never does would keep the process from all else.
+    // A source that writes into nothing must wait: one that never does would keep the process from all else.
     return this.buffering
   }
 
@@ -155,6 +170,12 @@ export class ResponseBuffer {
     } else if (done !== undefined) process.nextTick(done)
   }
 
+  /** Not before the response is out: `pipeline` takes the connection down with a source that closes. */
+  #closeLater(source: Readable): void {
+    if (this.#response.closed || this.#response.destroyed) source.destroy()
+    else this.#response.once('close', () => source.destroy())
+  }
+
   /** Once the head is fixed, Node lets nobody change it. */
   #requireOpen(): void {
     if (this.buffering && this.#committed !== undefined) throw headersSentError()
@@ -166,8 +187,7 @@ export class ResponseBuffer {
   }
 
   #take(chunk: unknown, encoding: Encoding | undefined): void {
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encodingOf(encoding)) : chunk
-    if (!(bytes instanceof Uint8Array)) throw new TypeError('a chunk of a response is a string or bytes')
+    const bytes = bytesOf(chunk, encoding)
     this.#commit()
     this.#body ??= new ByteCollector(this.#maxBody)
     if (!this.#body.append(bytes)) this.#watcher.onOverflow()
@@ -178,8 +198,13 @@ function doneOf(...given: readonly unknown[]): Done | undefined {
   return given.find(argument => typeof argument === 'function') as Done | undefined
 }
 
-function encodingOf(encoding: Encoding | undefined): BufferEncoding {
-  return typeof encoding === 'string' ? encoding : 'utf8'
+/** Takes what Node's own `write` takes, and refuses the rest with the codes that Node's does. */
+function bytesOf(chunk: unknown, encoding: Encoding | undefined): Uint8Array {
+  if (typeof chunk === 'string') return Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8')
+  // By Node's test: bytes of another realm, as a test runner's, are no instance of this one's class.
+  if (isUint8Array(chunk)) return chunk
+  const code = chunk === null ? 'ERR_STREAM_NULL_VALUES' : 'ERR_INVALID_ARG_TYPE'
+  throw Object.assign(new TypeError('a chunk of a response is a string, a Buffer or a Uint8Array'), { code })
 }
 
 function headersSentError(): Error {

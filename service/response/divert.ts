@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import { AttachedState } from './attached-state.js'
 import type { Done, Encoding, ResponseBuffer, ResponseMethods } from './buffer.js'
 import type { GivenHeaders } from './headers.js'
@@ -8,6 +9,17 @@ export function divert(response: ServerResponse, buffer: ResponseBuffer): void {
   new Diverted(response, buffer)
   Object.assign(response, INSTEAD)
   Object.defineProperty(response, 'headersSent', HEADERS_SENT)
+  response.on('pipe', notePipe)
+}
+
+function notePipe(this: ServerResponse, source: Readable): void {
+  bufferOf(this).piped(source)
+  // Only a response that something pipes into has the second listener: the others are many.
+  if (this.listenerCount('unpipe', noteUnpipe) === 0) this.on('unpipe', noteUnpipe)
+}
+
+function noteUnpipe(this: ServerResponse, source: Readable): void {
+  bufferOf(this).unpiped(source)
 }
 
 /** The buffer of a response, kept on the response itself. */

@@ -2,6 +2,8 @@ import { connect, type Socket } from 'node:net'
 
 export interface RawResponse {
   readonly status: number
+  /** The reason phrase of the status line. */
+  readonly message: string
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: Buffer
   /** The status lines of 1xx responses that came before it. */
@@ -66,7 +68,7 @@ export class Connection {
         const length = headers.find(([name]) => name.toLowerCase() === 'content-length')?.[1]
         const bodiless = method === 'HEAD' || status === 204 || status === 304
         const body = bodiless ? Buffer.alloc(0) : await this.#take(Number(length))
-        return { status, headers, body, informational }
+        return { status, message: line.split(' ').slice(2).join(' '), headers, body, informational }
       }
     }
   }

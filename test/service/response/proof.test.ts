@@ -1,7 +1,15 @@
-import { createReadStream } from 'node:fs'
-import { request as httpRequest, type ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import { createReadStream, readdirSync, readlinkSync } from 'node:fs'
+import {
+  request as httpRequest,
+  IncomingMessage,
+  ServerResponse as NodeResponse,
+  type ServerResponse,
+} from 'node:http'
+import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import type { TicketHandler } from '../../../service/index.js'
 import { formatRequest, type RawResponse } from '../connection.js'
@@ -284,8 +292,6 @@ describe('to the handler the response', () => {
   })
 
   it.each([
-    ['null', (res: ServerResponse) => res.write(null)],
-    ['a number', (res: ServerResponse) => res.write(7)],
     ['a status out of range', (res: ServerResponse) => res.writeHead(99)],
     ['a header that cannot be', (res: ServerResponse) => res.setHeader('x-a', 'a\nb')],
     ['a list of headers without its last value', (res: ServerResponse) => res.writeHead(200, ['x-a'])],
@@ -300,6 +306,82 @@ describe('to the handler the response', () => {
       res.end()
     })
     expect(thrown).toBeInstanceOf(Error)
+  })
+
+  const chunks: Record<string, unknown> = {
+    null: null,
+    undefined,
+    'a number': 7,
+    zero: 0,
+    'a boolean': true,
+    'an array of numbers': [104, 105],
+    'an ArrayBuffer': new ArrayBuffer(5),
+    'a Uint16Array': Uint16Array.of(104, 105),
+    'a DataView': new DataView(new ArrayBuffer(2)),
+    'an object': { length: 5 },
+    'a String object': Object('hello'),
+    'a promise': Promise.resolve('hello'),
+  }
+  it.each(Object.entries(chunks))('refuses to write %s as Node does', async (_, chunk) => {
+    const codeOf = (write: () => unknown): unknown => {
+      try {
+        return write()
+      } catch (cause) {
+        return [cause instanceof TypeError, (cause as NodeJS.ErrnoException).code]
+      }
+    }
+    const plain = new NodeResponse(new IncomingMessage(new Socket()))
+    const seen: unknown[] = []
+    const { response, realm } = await answer((_req, res) => {
+      seen.push(
+        codeOf(() => res.write(chunk)),
+        codeOf(() => plain.write(chunk as string)),
+      )
+      if (chunk)
+        seen.push(
+          codeOf(() => res.end(chunk)),
+          seen[1],
+        )
+      res.end('hi')
+    })
+    expect(seen[0]).toEqual([true, expect.stringMatching(/^ERR_/)])
+    for (let i = 0; i < seen.length; i += 2) expect(seen[i]).toEqual(seen[i + 1])
+    expect([response.body.toString(), errorsOf(realm)]).toEqual(['hi', []])
+  })
+
+  it.each([
+    ['utf8', 'c3a9'],
+    ['utf-8', 'c3a9'],
+    ['latin1', 'e9'],
+    ['binary', 'e9'],
+    ['utf16le', 'e900'],
+    ['ucs2', 'e900'],
+  ] as const)('encodes text in %s as Node does', async (encoding, hex) => {
+    const { response } = await answer((_req, res) => {
+      res.write('\u00e9', encoding)
+      res.end('\u00e9', encoding)
+    })
+    expect(response.body.toString('hex')).toBe(hex + hex)
+  })
+
+  it('takes the bytes of another realm, as a test runner has them', async () => {
+    const foreign: unknown = runInNewContext('Uint8Array.of(104, 105)')
+    expect(foreign).not.toBeInstanceOf(Uint8Array)
+    const { response } = await answer((_req, res) => res.end(foreign))
+    expect(response.body.toString()).toBe('hi')
+  })
+
+  it.each(['hello', 'utf9'])('refuses text in an encoding that does not exist: %s', async encoding => {
+    let thrown: unknown
+    await answer((_req, res) => {
+      try {
+        res.write('a', encoding as BufferEncoding)
+      } catch (cause) {
+        thrown = cause
+      }
+      res.end('a')
+    })
+    expect(thrown).toMatchObject({ code: 'ERR_UNKNOWN_ENCODING' })
   })
 
   it('tells those who replaced writeHead when the head is fixed', async () => {
@@ -388,14 +470,90 @@ describe('an answer that cannot be proved', () => {
     expect((await realm.get()).status).toBe(500)
   })
 
+  const sources: Record<string, (source: Readable, res: ServerResponse) => unknown> = {
+    pipe: (source, res) => source.pipe(res),
+    'pipe that does not end it': (source, res) => source.pipe(res, { end: false }),
+    pipeline: (source, res) => pipeline(source, res),
+    'pipe from inside of another listener': (source, res) => void setImmediate(() => source.pipe(res)),
+  }
+  it.each(Object.entries(sources))('closes what feeds it by %s, and tells of it once', async (_, feed) => {
+    const fed: Readable[] = []
+    const realm = await startRealm({
+      maxResponse: 1000,
+      handler: (_req, res) => {
+        const source = Readable.from(endless())
+        fed.push(source)
+        return feed(source, res)
+      },
+    })
+    const connection = realm.connect()
+    for (let times = 1; times <= 2; times++) {
+      const request = realm.sign()
+      const response = await connection.write(formatRequest(request), 'GET').response()
+      expect(response.status).toBe(500)
+      expectProved(response, request)
+      await expect.poll(() => fed.filter(source => source.destroyed).length, { interval: 1 }).toBe(times)
+      expect(errorsOf(realm)).toHaveLength(times)
+    }
+  })
+
+  it('closes the file that a handler sends, with its descriptor', async () => {
+    const source = createReadStream(import.meta.filename, { highWaterMark: 100 })
+    const closed = once(source, 'close')
+    const realm = await startRealm({ maxResponse: 1000, handler: (_req, res) => source.pipe(res) })
+    expect((await realm.get()).status).toBe(500)
+    await closed
+    expect(openFiles(import.meta.filename)).toBe(0)
+  })
+
+  it('closes what feeds it where the handler throws, and where something feeds it afterwards', async () => {
+    const [early, late] = [Readable.from(endless()), Readable.from(endless())]
+    const realm = await startRealm({
+      handler: (_req, res) => {
+        early.pipe(res)
+        setImmediate(() => late.pipe(res))
+        throw new Error('no database')
+      },
+    })
+    expect((await realm.get()).status).toBe(500)
+    await expect.poll(() => [early.destroyed, late.destroyed], { interval: 1 }).toEqual([true, true])
+  })
+
+  it('leaves what no longer feeds it, and what fed a response that was sent', async () => {
+    const [first, second] = [Readable.from(['a']), Readable.from(endless())]
+    const { realm } = await answer((_req, res) => {
+      second.pipe(res)
+      second.unpipe(res)
+      first.pipe(res)
+    })
+    expect([first.readableEnded, second.destroyed, errorsOf(realm)]).toEqual([true, false, []])
+    second.destroy()
+  })
+
   it('one with content-encoding goes out, with a warning', async () => {
     const { realm } = await answer((_req, res) => res.setHeader('content-encoding', 'br').end('x'))
     expect(realm.log.lines.some(({ level }) => level === 'warn')).toBe(true)
   })
 })
 
+/** How many descriptors of this process are open on the file. */
+function openFiles(path: string): number {
+  return readdirSync('/proc/self/fd').filter(fd => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path
+    } catch {
+      return false
+    }
+  }).length
+}
+
 function* endless() {
   for (;;) yield Buffer.alloc(100)
+}
+
+function failWith(res: ServerResponse, reason: string): void {
+  res.writeHead(503, reason)
+  throw new Error(reason)
 }
 
 describe('a handler that fails', () => {
@@ -420,6 +578,23 @@ describe('a handler that fails', () => {
     expect(headerOf(response, 'location')).toBeUndefined()
     const [line] = realm.log.lines.filter(({ level }) => level === 'error')
     expect(line?.fields.err).toBe(fault)
+  })
+
+  it.each([
+    ['throws', (res: ServerResponse) => failWith(res, 'no table customers')],
+    ['answers what cannot be proved', (res: ServerResponse) => res.addTrailers({}) ?? res.end()],
+    ['sends too much', (res: ServerResponse) => res.end(Buffer.alloc(2000))],
+  ])('that %s: its own status message does not go out', async (_, fail) => {
+    const realm = await startRealm({
+      maxResponse: 1000,
+      handler: (_req, res) => {
+        res.statusMessage = 'no table customers'
+        return fail(res)
+      },
+    })
+    const connection = realm.connect()
+    const response = await connection.write(formatRequest(realm.sign()), 'GET').response()
+    expect([response.status, response.message]).toEqual([500, 'Internal Server Error'])
   })
 
   it('of a HEAD: a proved 500 without a body', async () => {
