@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { Administration } from '../client/channel/administration.js'
 import { openKdcChannel } from '../client/channel/kdc-channel.js'
 import { connect, type Realm } from '../client/connect.js'
 import type { KeytabLogin, PasswordLogin } from '../client/connect-options.js'
 import { silentLogger } from '../shared/logger.js'
+import { isThere } from './data-folder.js'
 import { DEFAULT_DATA, DEFAULT_KDC } from './defaults.js'
 import { askPassword } from './password.js'
 import type { Terminal } from './terminal.js'
@@ -103,7 +103,9 @@ export async function withAdministration<T>(
   use: (administration: Administration, realm: Realm) => Promise<T>,
 ): Promise<T> {
   const keytab =
-    options.keytab ?? terminal.env.ORTHRUS_KEYTAB ?? (existsSync(ADMIN_KEYTAB) ? ADMIN_KEYTAB : undefined)
+    options.keytab ??
+    terminal.env.ORTHRUS_KEYTAB ??
+    ((await isThere(ADMIN_KEYTAB)) ? ADMIN_KEYTAB : undefined)
   if (keytab === undefined) {
     throw new TypeError(
       `say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE; there is no ${ADMIN_KEYTAB} here, which "orthrus init" makes`,

@@ -1,40 +1,18 @@
-import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Command } from 'commander'
-import { DATA_FILES } from '../kdc/main.js'
-import { createRealm } from '../kdc/realm/create-realm.js'
-import { openLevelStore } from '../kdc/store/level/store.js'
-import { createMasterKey, type MasterKey } from '../kdc/vault/master-key.js'
-import { Vault } from '../kdc/vault/vault.js'
-import { systemRandom } from '../shared/crypto/random.js'
 import { OrthrusError } from '../shared/errors.js'
-import { createFolder } from '../shared/folder.node.js'
-import type { KeytabEntry } from '../shared/keytab/keytab.js'
-import { parseRealm } from '../shared/principal.js'
-import { systemClock } from '../shared/time.js'
+import { codeOf, createFolder } from '../shared/folder.node.js'
+import { parseKeytab } from '../shared/keytab/keytab.js'
+import { readKeytabFile } from '../shared/keytab/keytab-file.node.js'
+import { parseRealm, type Realm, realmOf } from '../shared/principal.js'
 import { defaulted } from './arguments.js'
+import { filesIn, isThere, requireNoRealm } from './data-folder.js'
 import { DEFAULT_DATA } from './defaults.js'
-import { writeKeytab } from './keytab-output.js'
+import { finishRealm, makeRealm } from './make-realm.js'
 import { answer, type Terminal } from './terminal.js'
 
 interface InitOptions {
   readonly data: string
   readonly json?: boolean
-}
-
-interface DataFiles {
-  readonly database: string
-  readonly masterKey: string
-  readonly adminKeytab: string
-}
-
-function filesIn(folder: string): DataFiles {
-  return {
-    database: join(folder, DATA_FILES.DATABASE),
-    masterKey: join(folder, DATA_FILES.MASTER_KEY),
-    adminKeytab: join(folder, DATA_FILES.ADMIN_KEYTAB),
-  }
 }
 
 /** `orthrus init`: the only command that opens the database itself. */
@@ -49,60 +27,54 @@ export function initCommand(terminal: Terminal): Command {
 
 async function init(terminal: Terminal, name: string, options: InitOptions): Promise<void> {
   const realm = parseRealm(name)
-  const files = filesIn(options.data)
-  requireNoRealm(options.data, files)
-  await createFolder(options.data)
-  const masterKey = await claim(options.data, files)
-  try {
-    const admin = await makeRealm(realm, masterKey, files.database)
-    await writeKeytab(files.adminKeytab, [admin])
-  } catch (cause) {
-    // Half a realm is of no use, and would be in the way of the next attempt, which may begin once the key is gone.
-    for (const path of [files.adminKeytab, files.database, files.masterKey]) {
-      await rm(path, { recursive: true, force: true })
-    }
-    throw cause
-  }
-  const next = options.data === DEFAULT_DATA ? 'orthrus kdc' : `orthrus kdc --data ${options.data}`
+  const { data } = options
+  const files = filesIn(data)
+  if (!(await explained(data, () => prepare(data, realm)))) await explained(data, () => make(data, realm))
+  const next = data === DEFAULT_DATA ? 'orthrus kdc' : `orthrus kdc --data ${data}`
   const text = [
-    `made the realm ${realm} in ${options.data}`,
+    `made the realm ${realm} in ${data}`,
     `  ${files.masterKey}  opens the database: keep it secret, back it up apart from db/`,
     `  ${files.adminKeytab}  is the key of admin@${realm}: keep it secret`,
     `next: ${next}`,
   ]
-  answer(terminal, options, { realm, data: options.data, ...files }, text.join('\n'))
+  answer(terminal, options, { realm, data, ...files }, text.join('\n'))
 }
 
-function requireNoRealm(folder: string, files: DataFiles): void {
-  const there = Object.values(files).find(path => existsSync(path))
-  if (there === undefined) return
-  const elsewhere = 'name another folder with --data'
-  // It is written last; but a realm whose keytab was taken elsewhere has none here either.
-  const [what, hint] = existsSync(files.adminKeytab)
-    ? ['a realm already', elsewhere]
-    : [
-        'a realm already, or what an init that did not end has left',
-        `${elsewhere}; if an init did not end here, remove ${folder} first`,
-      ]
-  throw new OrthrusError('unavailable', `${folder} has ${what}: ${there} exists`, { final: true, hint })
+/** The folder, and in it the realm that an interrupted `orthrus init` began. @returns whether it is this one */
+async function prepare(data: string, realm: Realm): Promise<boolean> {
+  await createFolder(data)
+  // Looked at first, so that a folder that may not be entered is called that.
+  await isThere(filesIn(data).database)
+  if (!(await finishRealm(data))) return false
+  const [admin] = parseKeytab(await readKeytabFile(filesIn(data).adminKeytab))
+  return admin !== undefined && realmOf(admin.principal) === realm
 }
 
-/** Of several that make a realm here at once the one whose master key it is goes on: what is here is its own. */
-async function claim(folder: string, files: DataFiles): Promise<MasterKey> {
+async function make(data: string, realm: Realm): Promise<void> {
+  await requireNoRealm(data)
   try {
-    return await createMasterKey(files.masterKey, systemRandom)
+    if (await makeRealm(data, realm)) return
   } catch (cause) {
-    requireNoRealm(folder, files)
+    // Whoever made one meanwhile has removed what this one was making.
+    if (await isThere(filesIn(data).database)) await requireNoRealm(data)
     throw cause
   }
+  throw new OrthrusError('unavailable', `${data} has a realm already`, {
+    final: true,
+    hint: 'another orthrus init made it at the same time',
+  })
 }
 
-async function makeRealm(realm: string, masterKey: MasterKey, database: string): Promise<KeytabEntry> {
-  const store = await openLevelStore(database, { create: true })
-  const vault = new Vault(store, masterKey, systemRandom)
+/** The system's errors with what was being done. */
+async function explained<T>(folder: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await createRealm({ vault, realm, clock: systemClock, random: systemRandom })
-  } finally {
-    await vault.close()
+    return await work()
+  } catch (cause) {
+    if (cause instanceof OrthrusError) throw cause
+    throw new OrthrusError('unavailable', `no realm can be made in ${folder}: ${codeOf(cause)}`, {
+      final: true,
+      cause,
+      hint: 'check that folders can be made there, and who may write there; or name another with --data',
+    })
   }
 }

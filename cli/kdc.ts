@@ -1,10 +1,8 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { Command } from 'commander'
 import { pino } from 'pino'
-import { DATA_FILES, type RunningKdc, startKdc } from '../kdc/main.js'
-import { OrthrusError } from '../shared/errors.js'
+import { type RunningKdc, startKdc } from '../kdc/main.js'
 import { defaulted, parseListen } from './arguments.js'
+import { requireRealm } from './data-folder.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
 import { answer, type Terminal } from './terminal.js'
 
@@ -50,7 +48,7 @@ function collect(value: string, before: string[] = []): string[] {
 }
 
 async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
-  requireRealm(options.data)
+  await requireRealm(options.data)
   const logger = loggerAt(options.logLevel)
   const stopped = new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
@@ -70,14 +68,6 @@ async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
   )
   await stopped
   await kdc.close()
-}
-
-function requireRealm(folder: string): void {
-  if (existsSync(join(folder, DATA_FILES.DATABASE))) return
-  throw new OrthrusError('unavailable', `there is no realm in ${folder}`, {
-    final: true,
-    hint: `make one with: orthrus init REALM --data ${folder}`,
-  })
 }
 
 const LEVELS = ['debug', 'info', 'warn', 'error']

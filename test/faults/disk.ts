@@ -129,8 +129,22 @@ export class Disk {
     if (event.call === 'mkdir') this.#names.set(path, folder())
     else if (event.call === 'unlink') this.#names.delete(path)
     else if (node !== undefined) this.#names.set(event.to, node)
-    if (event.call === 'rename') this.#names.delete(path)
+    if (event.call === 'rename') {
+      this.#names.delete(path)
+      if (node?.isFolder === true) this.#moveInside(path, event.to)
+    }
     return true
+  }
+
+  /** What is in a folder goes with it: under whichever of its two names the folder is there after the cut. */
+  #moveInside(from: string, to: string): void {
+    for (const [path, node] of [...this.#names].filter(([path]) => path.startsWith(`${from}/`))) {
+      this.#names.delete(path)
+      this.#names.set(to + path.slice(from.length), node)
+    }
+    for (const [path, node] of [...this.#syncedNames].filter(([path]) => path.startsWith(`${from}/`))) {
+      this.#syncedNames.set(to + path.slice(from.length), node)
+    }
   }
 }
 

@@ -43,10 +43,15 @@ export class CommitsFile {
     // Not through a link: the file that it leads to would be written to.
     const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0)
     const handle = await open(path, flags, 0o600)
-    await handle.write(lineOf(commits), 0)
-    await handle.sync()
-    await syncFolder(directory)
-    return new CommitsFile(handle)
+    try {
+      await handle.write(lineOf(commits), 0)
+      await handle.sync()
+      await syncFolder(directory)
+      return new CommitsFile(handle)
+    } catch (cause) {
+      await handle.close()
+      throw cause
+    }
   }
 
   /**

@@ -1,0 +1,60 @@
+import { join } from 'node:path'
+import { DATA_FILES } from '../kdc/main.js'
+import { OrthrusError } from '../shared/errors.js'
+import { codeOf, exists } from '../shared/folder.node.js'
+
+/** The folder of a realm, as the command line finds it. */
+
+export interface RealmFiles {
+  readonly database: string
+  readonly masterKey: string
+  readonly adminKeytab: string
+}
+
+export function filesIn(folder: string): RealmFiles {
+  return {
+    database: join(folder, DATA_FILES.DATABASE),
+    masterKey: join(folder, DATA_FILES.MASTER_KEY),
+    adminKeytab: join(folder, DATA_FILES.ADMIN_KEYTAB),
+  }
+}
+
+/** @throws OrthrusError `unavailable` where there is no realm, or it cannot be said whether there is one */
+export async function requireRealm(folder: string): Promise<void> {
+  if (await isThere(filesIn(folder).database)) return
+  throw new OrthrusError('unavailable', `there is no realm in ${folder}`, {
+    final: true,
+    hint: `make one with: orthrus init REALM --data ${folder}`,
+  })
+}
+
+/** @throws OrthrusError `unavailable` where there is a realm, or a part of one that `orthrus init` does not finish */
+export async function requireNoRealm(folder: string): Promise<void> {
+  const { database, masterKey, adminKeytab } = filesIn(folder)
+  const [hasDatabase, hasKey] = [await isThere(database), await isThere(masterKey)]
+  const elsewhere = 'name another folder with --data'
+  if (hasDatabase && hasKey) {
+    throw new OrthrusError('unavailable', `${folder} has a realm already`, { final: true, hint: elsewhere })
+  }
+  for (const path of [database, masterKey, adminKeytab]) {
+    if (!(await isThere(path))) continue
+    const hint = `${elsewhere}, or restore what is missing from a backup: nothing here is written over`
+    throw new OrthrusError('unavailable', `${folder} has a part of a realm: ${path} exists`, {
+      final: true,
+      hint,
+    })
+  }
+}
+
+/** As `exists`. @throws OrthrusError `unavailable` where it cannot be said, for a folder that may not be entered is not a missing one */
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    return await exists(path)
+  } catch (cause) {
+    throw new OrthrusError('unavailable', `${path} cannot be looked at: ${codeOf(cause)}`, {
+      final: true,
+      cause,
+      hint: 'the user who runs this must be allowed to enter the folders above it: check their owner and mode',
+    })
+  }
+}

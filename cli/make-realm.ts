@@ -1,0 +1,116 @@
+import { link, lstat, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createRealm } from '../kdc/realm/create-realm.js'
+import { openLevelStore } from '../kdc/store/level/store.js'
+import { createMasterKey } from '../kdc/vault/master-key.js'
+import { Vault } from '../kdc/vault/vault.js'
+import { systemRandom } from '../shared/crypto/random.js'
+import { codeOf, exists, syncFolder } from '../shared/folder.node.js'
+import type { Realm } from '../shared/principal.js'
+import { systemClock } from '../shared/time.js'
+import { filesIn } from './data-folder.js'
+import { writeKeytab } from './keytab-output.js'
+
+/**
+ * A realm's folder is made so that it may be interrupted anywhere. Everything is made in a folder of its own inside,
+ * and then gets its place: the master key first, by a link, which one of several succeeds in; the database last. Until
+ * the database is there the folder has no realm; from the master key on, the next `orthrus init` finishes it.
+ */
+
+const MAKING = 'init-'
+
+/**
+ * Makes the files of a realm in a folder that has none.
+ * @returns false where another made or finished it first
+ * @throws the system's error, or OrthrusError; what was made is removed
+ */
+export async function makeRealm(folder: string, realm: Realm): Promise<boolean> {
+  const making = await mkdtemp(join(folder, MAKING))
+  try {
+    await makeFiles(making, realm)
+    if (!(await claim(making, folder))) {
+      await remove(making)
+      return false
+    }
+  } catch (cause) {
+    await remove(making)
+    throw cause
+  }
+  // What fails from here on is left for the next `orthrus init` to finish.
+  return await moveIn(making, folder)
+}
+
+async function makeFiles(making: string, realm: Realm): Promise<void> {
+  const { database, masterKey, adminKeytab } = filesIn(making)
+  const key = await createMasterKey(masterKey, systemRandom)
+  const store = await openLevelStore(database, { create: true })
+  const vault = new Vault(store, key, systemRandom)
+  try {
+    const admin = await createRealm({ vault, realm, clock: systemClock, random: systemRandom })
+    await writeKeytab(adminKeytab, [admin])
+  } finally {
+    await vault.close()
+  }
+}
+
+async function claim(making: string, folder: string): Promise<boolean> {
+  try {
+    await link(filesIn(making).masterKey, filesIn(folder).masterKey)
+    return true
+  } catch (cause) {
+    if (await exists(filesIn(folder).masterKey)) return false
+    throw cause
+  }
+}
+
+/** @returns whether it was this process that put the database in its place */
+async function moveIn(making: string, folder: string): Promise<boolean> {
+  const [from, to] = [filesIn(making), filesIn(folder)]
+  await link(from.adminKeytab, to.adminKeytab).catch(async cause => {
+    if (!(await isSameFile(from.adminKeytab, to.adminKeytab)) && !(await exists(to.database))) throw cause
+  })
+  await syncFolder(folder)
+  const isMover = await rename(from.database, to.database).then(
+    () => true,
+    async cause => {
+      if (await exists(to.database)) return false
+      throw cause
+    },
+  )
+  await syncFolder(folder)
+  // With what others left that were interrupted before their claim, or are about to find that they come late.
+  for (const left of await makingsIn(folder)) await remove(left)
+  return isMover
+}
+
+/**
+ * Finishes what an interrupted `orthrus init` began.
+ * @returns whether it was this process that did
+ */
+export async function finishRealm(folder: string): Promise<boolean> {
+  for (const making of await makingsIn(folder)) {
+    if (await isSameFile(filesIn(making).masterKey, filesIn(folder).masterKey))
+      return await moveIn(making, folder)
+  }
+  return false
+}
+
+async function makingsIn(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter(name => name.startsWith(MAKING))
+  return names.map(name => join(folder, name))
+}
+
+async function isSameFile(a: string, b: string): Promise<boolean> {
+  try {
+    const [one, other] = [await lstat(a, { bigint: true }), await lstat(b, { bigint: true })]
+    return one.ino === other.ino && one.dev === other.dev
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+/** As far as it can be: another process may be at work in it. */
+async function remove(making: string): Promise<void> {
+  await rm(making, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined)
+}

@@ -1,0 +1,125 @@
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { run } from '../../cli/run.js'
+import { connect } from '../../client/connect.js'
+import { startKdc } from '../../kdc/main.js'
+
+/** A process that dies at one of its changes of the file system: no call comes through from then on. */
+const death = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY, calls: 0 }))
+
+vi.mock('node:fs/promises', async original => {
+  const real = await original<typeof import('node:fs/promises')>()
+  const changes = ['link', 'mkdir', 'mkdtemp', 'open', 'rename', 'rm', 'unlink'] as const
+  const wrapped = changes.map(name => {
+    const call = async (...args: unknown[]): Promise<unknown> => {
+      death.calls += 1
+      if (--death.left < 0) throw Object.assign(new Error('dead'), { code: 'DEAD' })
+      return await (real[name] as (...args: unknown[]) => Promise<unknown>)(...args)
+    }
+    return [name, call]
+  })
+  return { ...real, ...Object.fromEntries(wrapped) }
+})
+
+let folder = ''
+let data = ''
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'orthrus-init-'))
+  data = join(folder, 'data')
+})
+afterEach(async () => {
+  death.left = Number.POSITIVE_INFINITY
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function init(realm = 'made.example', where = data): Promise<{ code: number; err: string }> {
+  const said: string[] = []
+  const terminal = { out: () => {}, err: (text: string) => said.push(text), env: {} }
+  const code = await run(['init', realm, '--data', where], terminal)
+  return { code, err: said.join('') }
+}
+
+/** What was made serves its administrator, and nothing lies beside it. */
+async function expectRealm(): Promise<void> {
+  expect((await readdir(data)).sort()).toEqual(['admin.keytab', 'db', 'master.key'])
+  const kdc = await startKdc({ dataDirectory: data, listen: { port: 0 } })
+  const admin = await connect({ kdc: kdc.url, keytab: join(data, 'admin.keytab') })
+  expect((await admin.getServiceTicket('kdc')).client).toBe('admin@made.example')
+  admin.close()
+  await kdc.close()
+}
+
+describe('orthrus init', () => {
+  it('that was interrupted anywhere is finished, or begun again, by the next one', async () => {
+    death.calls = 0
+    expect((await init()).code).toBe(0)
+    const steps = death.calls
+    expect(steps).toBeGreaterThan(15)
+    for (let step = 0; step < steps; step++) {
+      await rm(data, { recursive: true, force: true })
+      death.left = step
+      const { code } = await init()
+      death.left = Number.POSITIVE_INFINITY
+      const again = await init()
+      // At the last steps there is a realm already, and only what lies beside it is left to remove.
+      if (again.code !== 0)
+        expect([step, again.err]).toEqual([step, expect.stringContaining('has a realm already')])
+      else expect([step, code]).toEqual([step, 1])
+      await expectRealm()
+    }
+  }, 60_000)
+
+  it('finishes the realm that was begun, and says that it is another', async () => {
+    death.calls = 0
+    await init()
+    const steps = death.calls
+    let others = 0
+    for (let step = steps - 12; step < steps; step++) {
+      await rm(data, { recursive: true, force: true })
+      death.left = step
+      await init()
+      death.left = Number.POSITIVE_INFINITY
+      const { code, err } = await init('other.example')
+      if (code === 0) continue
+      others += 1
+      expect(err).toContain('has a realm already')
+      await expectRealm()
+    }
+    expect(others).toBeGreaterThan(1)
+  }, 60_000)
+
+  it('touches no part of a realm whose rest may be in a backup', async () => {
+    await mkdir(data)
+    await writeFile(join(data, 'master.key'), '')
+    expect(await init()).toEqual({
+      code: 1,
+      err: expect.stringMatching(
+        /data has a part of a realm: .*master\.key exists .*restore what is missing/,
+      ),
+    })
+    expect(await readdir(data)).toEqual(['master.key'])
+  })
+
+  it('ends at once where the system makes no folders, and says why', async () => {
+    await writeFile(join(folder, 'file'), '')
+    const places = [join(folder, 'file', 'a', 'b'), ...(process.platform === 'linux' ? ['/proc/x/y'] : [])]
+    for (const place of places) {
+      expect(await init('made.example', place)).toEqual({
+        code: 1,
+        err: expect.stringMatching(/no realm can be made in .*: (ENOENT|ENOTDIR) \(.*--data/),
+      })
+    }
+  })
+
+  it('and orthrus kdc tell a folder that cannot be entered from one without a realm', async () => {
+    // As a folder without permission is, which root would not notice.
+    const loop = join(folder, 'loop')
+    await symlink(loop, loop)
+    const terminal = { out: () => {}, err: vi.fn(), env: {} }
+    expect(await run(['kdc', '--data', loop], terminal)).toBe(1)
+    expect(terminal.err.mock.calls.join()).toMatch(/loop\/db cannot be looked at: ELOOP .*owner and mode/)
+    expect((await init('made.example', loop)).err).toMatch(/ELOOP|EEXIST/)
+  })
+})
