@@ -14,6 +14,7 @@ import { describeFailure } from '../report/failure.js'
 import { countedAddress } from './address.js'
 import { Connection } from './connection.js'
 import { answerHttp, refuseUpgrade, upgradeFault } from './http.js'
+import { explainListenFailure } from './listen-failure.js'
 
 export interface ServerOptions {
   readonly context: ExchangeContext
@@ -65,12 +66,13 @@ export class KdcServer {
     this.#http = this.#createHttp(options.limits.handshake)
   }
 
-  /** @param port 0 for any that is free. @throws the platform's error where it cannot listen there */
+  /** @param port 0 for any that is free. @throws OrthrusError `unavailable` where it cannot listen there */
   async listen(host: string, port: number): Promise<AddressInfo> {
     await new Promise<void>((resolve, reject) => {
-      this.#http.once('error', reject)
+      const fail = (cause: Error): void => reject(explainListenFailure(host, port, cause))
+      this.#http.once('error', fail)
       this.#http.listen({ host, port }, () => {
-        this.#http.off('error', reject)
+        this.#http.off('error', fail)
         // Without a listener, running out of file descriptors would end the process.
         const { report } = this.#options.context
         this.#http.on('error', cause =>
