@@ -10,6 +10,49 @@ beforeEach(async () => {
 })
 afterEach(() => remove())
 
+/** What a compilation makes of the sources that are published, and what npm adds. */
+async function filesOfSources(): Promise<string[]> {
+  const compiled: string[] = []
+  for (const part of ['cli', 'client', 'kdc', 'service', 'shared', 'testing']) {
+    for (const name of await readdir(join(root, part), { recursive: true })) {
+      const path = `dist/${part}/${name.replaceAll('\\', '/').replace(/\.ts$/, '')}`
+      if (name.endsWith('.ts')) compiled.push(`${path}.js`, `${path}.d.ts`)
+    }
+  }
+  const docs = (await readdir(join(root, 'docs'))).map(name => `docs/${name}`)
+  return [...compiled, ...docs, 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'].sort()
+}
+
+it('packs what the sources are compiled to, and nothing else', async () => {
+  const packed = await run('npm', ['pack', '--ignore-scripts', '--dry-run', '--json'], root)
+  const [{ files }] = JSON.parse(packed.out) as [{ files: { path: string }[] }]
+  expect(files.map(({ path }) => path).sort()).toEqual(await filesOfSources())
+})
+
+it('builds nothing that is stale: what a source left behind that is gone is removed', async () => {
+  const config = { compilerOptions: { outDir: 'dist', rootDir: '.', types: [] }, include: ['*.ts', 'sub'] }
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
+  for (const part of ['sub', 'dist/cli', 'dist/gone/deep'])
+    await mkdir(join(folder, part), { recursive: true })
+  for (const name of ['kept.ts', 'sub/kept.ts'])
+    await writeFile(join(folder, name), 'export const kept = 1\n')
+  for (const name of ['gone.js', 'cli/gone.js', 'gone/deep/gone.js', 'kept.js']) {
+    await writeFile(join(folder, 'dist', name), 'throw new Error("stale")')
+  }
+  const build = () => run(process.execPath, [join(root, 'scripts/build.mjs')], folder)
+  expect(await build()).toMatchObject({ code: 0, err: '' })
+  expect((await readdir(join(folder, 'dist'), { recursive: true })).sort()).toEqual([
+    'kept.js',
+    'sub',
+    join('sub', 'kept.js'),
+  ])
+  // What does not compile leaves what is there.
+  await writeFile(join(folder, 'kept.ts'), 'export const kept: string = 1\n')
+  expect(await build()).toMatchObject({ code: 1, out: expect.stringContaining('kept.ts') })
+  expect(await readdir(join(folder, 'dist'))).toContain('sub')
+})
+
 /** As `npm install` lays it out, with this checkout's dependencies in place of downloaded ones. */
 async function install(): Promise<void> {
   const packed = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], root)
