@@ -1,0 +1,96 @@
+import { type createServer, IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { requireTicket, type TicketHandler } from '../../../service/index.js'
+import { expectProved, startRealm } from '../realm.js'
+
+/** What frameworks hand to `requireTicket`, in the shapes in which they do: each is told what to use instead. */
+
+const req = () => new IncomingMessage(new Socket())
+const res = () => new ServerResponse(req())
+
+/** A context of Koa delegates to Node's objects, and has methods of its own. */
+const koa = () => ({ req: req(), res: res(), app: {}, throw: () => {}, set: () => {} })
+/** Fastify wraps both. */
+const fastify = () => [
+  { raw: req(), headers: {}, params: {} },
+  { raw: res(), send: () => {}, header: () => {} },
+]
+/** Hono's context has a request of its own around the platform's. */
+const hono = () => ({ req: { raw: new Request('http://127.0.0.1/'), path: '/' }, json: () => {}, env: {} })
+
+type Anything = (...args: unknown[]) => unknown
+
+async function middleware(): Promise<Anything> {
+  const { service } = await startRealm()
+  return requireTicket({ service }) as Anything
+}
+
+async function listener(): Promise<Anything> {
+  const { service } = await startRealm()
+  return requireTicket({ service }, () => expect.unreachable('it was handled')) as Anything
+}
+
+describe.each([
+  ['as middleware', middleware],
+  ['around a handler', listener],
+])('requireTicket %s', (_, create) => {
+  it('used by koa.use or hono.use throws a TypeError that names what to use', async () => {
+    const guard = await create()
+    const next = () => expect.unreachable('it went on')
+    expect(() => guard(koa(), next)).toThrow(TypeError)
+    expect(() => guard(koa(), next)).toThrow('app.callback()')
+    expect(() => guard(hono(), next)).toThrow('getRequestListener(app.fetch)')
+  })
+
+  it('used by fastify.addHook hands the TypeError to done', async () => {
+    const guard = await create()
+    const told: unknown[] = []
+    guard(...fastify(), (error: unknown) => void told.push(error))
+    expect(told).toEqual([expect.any(TypeError)])
+    expect(String(told[0])).toContain('serverFactory')
+    expect(() => guard(...fastify())).toThrow('serverFactory')
+  })
+
+  it.each<[string, unknown[]]>([
+    ['nothing', []],
+    ['null', [null, null]],
+    ['a request of fetch', [new Request('http://127.0.0.1/')]],
+    ['an event', [{ node: { req: req(), res: res() } }]],
+    ['a request without its response', [req()]],
+    ['what throws when it is looked at', [new Proxy({}, { get: () => expect.fail('looked at') })]],
+  ])('called with %s throws a TypeError', async (_, args) => {
+    const guard = await create()
+    expect(() => guard(...args)).toThrow(TypeError)
+    expect(() => guard(...args)).toThrow('createServer(requireTicket({ service }, listener))')
+  })
+})
+
+describe('a handler', () => {
+  const app = Object.assign(() => {}, { handle: () => {}, use: () => {} })
+  it.each<[string, unknown, string]>([
+    ['an application of Express', app, 'app.use(requireTicket({ service }))'],
+    ['an application of Koa', { callback: () => {}, use: () => {} }, 'app.callback()'],
+    ['an application of Fastify', { addHook: () => {}, route: () => {} }, 'serverFactory'],
+    ['an application of Hono', { fetch: () => {}, use: () => {} }, 'getRequestListener(app.fetch)'],
+    ['a text', 'orders', 'createServer'],
+    ['null', null, 'createServer'],
+  ])('that is %s is refused at once', async (_, handler, advice) => {
+    const { service } = await startRealm()
+    const wrap = () => requireTicket({ service }, handler as TicketHandler)
+    expect(wrap).toThrow(TypeError)
+    expect(wrap).toThrow(advice)
+  })
+
+  it('that is missing where there is no next: a proved 500, and the log says what to do', async () => {
+    const realm = await startRealm({
+      listener: ({ service }) => requireTicket({ service }) as Parameters<typeof createServer>[1] & object,
+    })
+    const request = realm.sign()
+    const response = await realm.send(request)
+    expect(response.status).toBe(500)
+    expectProved(response, request)
+    const { err } = realm.log.lines.at(-1)?.fields ?? {}
+    expect(String(err)).toContain('createServer(requireTicket({ service }, handler))')
+  })
+})
