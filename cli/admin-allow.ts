@@ -5,7 +5,7 @@ import { OrthrusError } from '../shared/errors.js'
 import { type Pattern, patternIn, shortPattern } from '../shared/pattern.js'
 import { isPrincipal, localPart, type Principal, type Realm } from '../shared/principal.js'
 import { rulesFor } from './admin-policy.js'
-import { collectNames, parseClaim, parseDuration, parseList, parseMethods, valued } from './arguments.js'
+import { collectNames, parseClaim, parseDuration, parseMethods, parsePaths, valued } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { type AllowOptions, amendRule, bareRule, requireConsistent } from './rule-amendment.js'
 import { changeText, ruleCells, ruleObject } from './rule-text.js'
@@ -23,7 +23,7 @@ export function allowCommand(terminal: Terminal): Command {
     .option('--no-max-life', "as long as the realm's tickets live")
     .option('--methods <list>', 'HTTP methods that the tickets are good for, as GET,HEAD', parseMethods)
     .option('--no-methods', 'all methods')
-    .option('--paths <list>', 'path prefixes that the tickets are good for, as /a,/b', parseList)
+    .option('--paths <list>', 'path prefixes that the tickets are good for, as /a,/b', parsePaths)
     .option('--no-paths', 'all paths')
     .option('--delegable', 'the client may hand such tickets to a named delegate')
     .option('--no-delegable', 'it may not')

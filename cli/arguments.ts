@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander'
+import { isPlainPath } from '../shared/ticket/caveat-path.js'
 import { type Claims, type ClaimValue, compareNames } from '../shared/ticket/ticket.js'
 import { DAY, HOUR, MINUTE, parseDuration as readDuration, SECOND } from '../shared/time.js'
 
@@ -43,6 +44,16 @@ export function parseList(text: string): string[] {
   if (list.some(item => item === ''))
     throw new InvalidArgumentError('Write a list as a,b,c, without empty items.')
   return list
+}
+
+/** `/a,/b` as a list of path prefixes. */
+export function parsePaths(text: string): string[] {
+  const paths = parseList(text)
+  const odd = paths.find(path => !isPlainPath(path))
+  if (odd === undefined) return paths
+  throw new InvalidArgumentError(
+    `Paths begin with / and are written as the service sees them, as /a,/b; not ${JSON.stringify(odd.slice(0, 80))}.`,
+  )
 }
 
 export function parseMethods(text: string): string[] {
@@ -118,6 +129,21 @@ function claimValue(values: readonly ClaimArgument[1][]): ClaimValue {
   if (texts.length === values.length) return texts
   throw new TypeError('a claim given several times is a list, and lists are of texts only')
 }
+
+/** `512`, `64k`, `8M` or `1G` as bytes. */
+export function parseSize(text: string): number {
+  const [, digits, unit = ''] = /^([1-9][0-9]{0,14})([kMG]?)$/.exec(text) ?? []
+  const bytes = Number(digits) * (SIZES.get(unit) ?? Number.NaN)
+  if (!Number.isSafeInteger(bytes)) throw new InvalidArgumentError('Write a size as 64k, 8M or 1G.')
+  return bytes
+}
+
+const SIZES: ReadonlyMap<string, number> = new Map([
+  ['', 1],
+  ['k', 2 ** 10],
+  ['M', 2 ** 20],
+  ['G', 2 ** 30],
+])
 
 /** A date or an instant, as `2027-01-31` or `2027-01-31T12:00:00Z`, in milliseconds. */
 export function parseInstant(text: string): number {

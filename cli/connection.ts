@@ -4,6 +4,7 @@ import { openKdcChannel } from '../client/channel/kdc-channel.js'
 import { connect, type Realm } from '../client/connect.js'
 import type { KeytabLogin, PasswordLogin } from '../client/connect-options.js'
 import { silentLogger } from '../shared/logger.js'
+import { parsePrincipal } from '../shared/principal.js'
 import { isThere } from './data-folder.js'
 import { DEFAULT_DATA, DEFAULT_KDC } from './defaults.js'
 import { askPassword } from './password.js'
@@ -45,8 +46,22 @@ export function withLogin(command: Command): Command {
   )
 }
 
+/** @throws TypeError, which does not repeat what may have a password in it */
 export function kdcUrl(terminal: Terminal, options: ConnectionOptions): string {
-  return options.kdc ?? terminal.env.ORTHRUS_KDC ?? DEFAULT_KDC
+  const text = options.kdc ?? terminal.env.ORTHRUS_KDC ?? DEFAULT_KDC
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url !== undefined && /^wss?:$/.test(url.protocol)) return text
+  const told = text.includes('@') ? '' : `: ${JSON.stringify(text)}`
+  const source = options.kdc === undefined ? 'ORTHRUS_KDC' : '--kdc'
+  throw new TypeError(
+    `${source} is not the URL of a KDC${told}; write ws://127.0.0.1:8750 or wss://kdc.example`,
+  )
+}
+
+/** How large what is sent and received may be, bytes. */
+export interface Sizes {
+  readonly maxRequest: number
+  readonly maxResponse: number
 }
 
 /** Connects as the keytab's principal and closes behind `use`. */
@@ -54,10 +69,13 @@ export async function withRealm<T>(
   terminal: Terminal,
   options: ConnectionOptions,
   use: (realm: Realm) => Promise<T>,
+  sizes: Partial<Sizes> = {},
 ): Promise<T> {
+  const kdc = kdcUrl(terminal, options)
   const login = await loginOf(terminal, options)
   // What there is to tell, the command's own error tells.
-  const realm = await connect({ kdc: kdcUrl(terminal, options), logger: silentLogger, ...login })
+  const common = { kdc, logger: silentLogger, ...sizes }
+  const realm = await connect({ ...common, ...login })
   try {
     return await use(realm)
   } finally {
@@ -76,9 +94,11 @@ async function loginOf(
 ): Promise<Omit<KeytabLogin, 'kdc'> | Omit<PasswordLogin, 'kdc'>> {
   const { principal, password } = options
   if (password === true) {
-    if (principal === undefined)
+    if (options.keytab !== undefined)
+      throw new TypeError('--password and --keytab are two ways to log in: give one of them')
+    if (principal?.includes('@') !== true)
       throw new TypeError('say whose password it is: --principal NAME@REALM --password')
-    return { principal, password: await askPassword(terminal, principal) }
+    return { principal, password: await askPassword(terminal, parsePrincipal(principal)) }
   }
   const keytab = options.keytab ?? terminal.env.ORTHRUS_KEYTAB
   if (keytab === undefined) throw new TypeError('say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE')

@@ -2,9 +2,11 @@ import { Command } from 'commander'
 import type { Realm } from '../client/connect.js'
 import type { Attenuation } from '../client/ticket/attenuation.js'
 import type { Ticket } from '../client/ticket/ticket.js'
-import { parseDuration, parseList, parseMethods } from './arguments.js'
+import { OrthrusError } from '../shared/errors.js'
+import { localPart, principalIn, requireSameRealm } from '../shared/principal.js'
+import { formatDuration, parseDuration, parseList, parseMethods, parsePaths } from './arguments.js'
 import { type ConnectionOptions, withLogin, withRealm } from './connection.js'
-import { answer, type Terminal } from './terminal.js'
+import { answer, type Terminal, warn } from './terminal.js'
 
 interface DelegateOptions extends ConnectionOptions {
   readonly to?: string
@@ -27,7 +29,7 @@ export function delegateCommand(terminal: Terminal): Command {
     .option('--tgt', 'from the TGT: it gets tickets for these services (only with --anyone)')
     .option('--expires <time>', 'good for so long, as 5m', parseDuration)
     .option('--methods <list>', 'HTTP methods, as GET,HEAD', parseMethods)
-    .option('--paths <list>', 'path prefixes, as /a,/b', parseList)
+    .option('--paths <list>', 'path prefixes, as /a,/b', parsePaths)
     .option('--claims <list>', 'the claims that the service still sees', parseList)
     .option('--closed', 'it cannot be cut down further')
     .action((services: string[], options: DelegateOptions) => delegate(terminal, services, options))
@@ -36,21 +38,50 @@ export function delegateCommand(terminal: Terminal): Command {
 async function delegate(terminal: Terminal, services: string[], options: DelegateOptions): Promise<void> {
   requireHolder(services, options)
   await withRealm(terminal, options, async realm => {
-    const whole = await ticketFor(realm, services, options)
+    const [whole, doubt] = await Promise.all([
+      ticketFor(realm, services, options),
+      doubtAbout(realm, options.to),
+    ])
     const ticket = whole.attenuate(attenuationOf(services, options))
     const credential = ticket.credential({ closed: options.closed === true })
     const { client, service, endTime, caveats } = ticket
     answer(terminal, options, { credential, client, service, endTime, caveats }, credential)
+    if (doubt !== undefined) warn(terminal, options, doubt)
+    const { expires } = options
+    if (expires !== undefined && whole.endTime < Date.now() + expires)
+      warn(terminal, options, `it ends with its ticket, in ${formatDuration(endTime - Date.now())}`)
   })
 }
 
 function requireHolder(services: readonly string[], { to, anyone, tgt }: DelegateOptions): void {
   if ((to === undefined) === (anyone !== true)) {
-    throw new TypeError('say who may use it: --to NAME, or --anyone for whoever has it')
+    const both = to === undefined ? '' : ', not both'
+    throw new TypeError(`say who may use it: --to NAME, or --anyone for whoever has it${both}`)
   }
   if (tgt === true && anyone !== true)
     throw new TypeError('--tgt goes with --anyone: a TGT names no delegate')
   if (tgt !== true && services.length !== 1) throw new TypeError('name one service, or several with --tgt')
+}
+
+/**
+ * Why the delegate's name may have a slip in it. The KDC tells of a principal only to those that may have tickets for
+ * it, and an asker that may not learns nothing.
+ */
+async function doubtAbout(realm: Realm, to: string | undefined): Promise<string | undefined> {
+  if (to === undefined) return undefined
+  const delegate = principalIn(realm.realm, to)
+  requireSameRealm(realm.realm, delegate)
+  try {
+    await realm.getServiceTicket(delegate)
+    return undefined
+  } catch (cause) {
+    const code = cause instanceof OrthrusError ? cause.code : undefined
+    if (code === 'unknown_service') {
+      return `there is no principal ${delegate}, and nobody else can use this: orthrus admin add ${localPart(delegate)}`
+    }
+    if (code !== 'policy_denied') return undefined
+    return `the KDC does not tell ${realm.client} whether there is a principal ${delegate}: check the name, for nobody else can use this`
+  }
 }
 
 function ticketFor(realm: Realm, services: readonly string[], { tgt }: DelegateOptions): Promise<Ticket> {

@@ -4,7 +4,7 @@ import { principalIn } from '../shared/principal.js'
 import { formatDuration, parseDuration } from './arguments.js'
 import { type ConnectionOptions, withLogin, withRealm } from './connection.js'
 import { CommandFailed } from './failure.js'
-import { errorObject, report } from './report.js'
+import { errorObject, report, withoutPasswords } from './report.js'
 import { type Terminal, table } from './terminal.js'
 
 interface GetOptions extends ConnectionOptions {
@@ -32,7 +32,9 @@ async function get(terminal: Terminal, names: string[], options: GetOptions): Pr
     )
     if (options.json === true) {
       const told = refusals.map(({ service, cause }) => ({ service, ...errorObject(cause) }))
-      terminal.out(`${JSON.stringify({ tickets: tickets.map(ticketObject), refusals: told })}\n`)
+      terminal.out(
+        `${withoutPasswords(JSON.stringify({ tickets: tickets.map(ticketObject), refusals: told }))}\n`,
+      )
     } else {
       const text = table(tickets.map(ticketCells))
       if (text !== '') terminal.out(`${text}\n`)

@@ -8,6 +8,7 @@ import { readKeytabFile } from '../shared/keytab/keytab-file.node.js'
 import { decodeCaveat } from '../shared/ticket/caveats.js'
 import { parseCredential } from '../shared/ticket/credential.js'
 import { decodeTicket, type OpenedTicket, openTicket, type SealedTicket } from '../shared/ticket/ticket.js'
+import { formatDuration } from './arguments.js'
 import { answer, type Terminal, table, textOf } from './terminal.js'
 
 interface InspectOptions {
@@ -57,6 +58,7 @@ function describeCredential(text: string, keys: readonly KeytabEntry[]): Record<
     client,
     service,
     endTime: instant(endTime),
+    state: stateAt(endTime),
     closed: key instanceof AuthKey,
     caveats: caveats.map(caveatText),
     ...(keys.length === 0 ? {} : { ticket: describeTicket(ticket, keys) }),
@@ -68,7 +70,9 @@ function ticketFrom(text: string): SealedTicket {
     return decodeTicket(fromBase64url(text))
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
-    throw new TypeError('neither a file nor a keytab, a credential or a ticket in base64url')
+    throw new TypeError(
+      'neither a file nor the text of a keytab, a credential or a ticket in base64url: orthrus inspect FILE',
+    )
   }
 }
 
@@ -102,6 +106,14 @@ function caveatText(bytes: Uint8Array): string {
   } catch {
     return 'of unknown form: it never holds'
   }
+}
+
+/** By this machine's clock. */
+function stateAt(endTime: number): string {
+  const left = endTime - Date.now()
+  return left > 0
+    ? `ends in ${formatDuration(left)}`
+    : `ended ${formatDuration(-left)} ago, by this machine's clock: ask its client for another one`
 }
 
 /** Times up to 2^53-1 are allowed, dates in JavaScript end before. */

@@ -15,8 +15,9 @@ export function report(error: unknown, json: boolean, terminal: Terminal): numbe
     return EXIT.USAGE
   }
   if (error instanceof CommandFailed && error.message === '') return EXIT.FAILED
-  if (json) terminal.err(`${JSON.stringify({ error: errorObject(error) })}\n`)
-  else terminal.err(`orthrus: ${errorObject(error).message}\n`)
+  const { message } = errorObject(error)
+  const told = json ? JSON.stringify({ error: errorObject(error) }) : `orthrus: ${message}`
+  terminal.err(`${withoutPasswords(told)}\n`)
   return error instanceof TypeError ? EXIT.USAGE : EXIT.FAILED
 }
 
@@ -28,4 +29,9 @@ function parserMessage({ message }: CommanderError): string {
 export function errorObject(error: unknown): { message: string } {
   if (error instanceof OrthrusError) return error.toJSON() as { message: string }
   return { message: error instanceof Error ? error.message : String(error) }
+}
+
+/** A URL in an error may have come with a name and a password, whatever part of the program repeats it. */
+export function withoutPasswords(text: string): string {
+  return text.replace(/\/\/[^\s/]*@/g, '//')
 }

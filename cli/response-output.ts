@@ -7,6 +7,8 @@ export interface ResponseOptions {
   readonly include?: boolean
   readonly json?: boolean
   readonly output?: string
+  /** Whether nobody but the service can have made the response. */
+  readonly serviceProved: boolean
 }
 
 /**
@@ -17,14 +19,15 @@ export interface ResponseOptions {
 export async function printResponse(
   terminal: Terminal,
   response: Response,
-  { include, json, output }: ResponseOptions,
+  { include, json, output, serviceProved }: ResponseOptions,
   file: OutputFile | undefined,
 ): Promise<void> {
   const body = new Uint8Array(await response.arrayBuffer())
   await file?.write(include === true && json !== true ? withHead(response, body) : body)
   if (json === true) {
     const told = file === undefined ? bodyObject(body) : { output, bytes: body.length }
-    terminal.out(`${JSON.stringify({ status: response.status, headers: headersOf(response), ...told })}\n`)
+    const { status } = response
+    terminal.out(`${JSON.stringify({ status, serviceProved, headers: headersOf(response), ...told })}\n`)
   } else if (file === undefined) {
     if (include === true) terminal.out(headText(response))
     printBody(terminal, body)

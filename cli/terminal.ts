@@ -37,10 +37,17 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join('\n')
 }
 
-/** What an argument says: the text of a file, of standard input for -, or itself. */
+/** What an argument says: the text of a file, of standard input for -, or itself. @throws TypeError */
 export async function textOf(what: string): Promise<string> {
   if (what === '-') return new TextDecoder().decode(await standardInput())
-  return existsSync(what) ? readFile(what, 'utf8') : what
+  if (!existsSync(what)) return what
+  try {
+    return await readFile(what, 'utf8')
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown reason'
+    const reason = code === 'EISDIR' ? 'is a folder: name a file in it' : `cannot be read: ${code}`
+    throw new TypeError(`${what} ${reason}`, { cause })
+  }
 }
 
 /** All of standard input. */

@@ -76,7 +76,7 @@ function requireForm(text: string): void {
   if (text.startsWith(`${FIRST_LINE}\n`)) return
   const hint = looksLikeKeytab(text)
     ? undefined
-    : 'the path of a keytab is given as keytab: PATH, without { text }'
+    : 'name the keytab itself; in code its path is given as keytab: PATH, without { text }'
   throw invalid(1, `the first line is not "${FIRST_LINE}"`, hint)
 }
 
@@ -150,7 +150,7 @@ export function selectPrincipal(entries: readonly KeytabEntry[], principal?: Pri
   if (chosen === undefined) {
     throw new OrthrusError('keytab_invalid', `the keytab has keys of ${[...names].join(', ')}`, {
       final: true,
-      hint: 'say which principal is meant',
+      hint: 'say which one is meant: --principal NAME, or principal: "NAME"',
     })
   }
   const keys = entries.filter(entry => entry.principal === chosen).sort((a, b) => b.kvno - a.kvno)

@@ -118,7 +118,8 @@ describe('--json', () => {
   it.each(Object.keys(BODIES))('has %s without loss, in one document', async path => {
     const { code, out, err } = await call(`${url}${path}`, '--json')
     expect({ code, err }).toEqual({ code: 0, err: '' })
-    const { status, headers, ...rest } = JSON.parse(out)
+    const { status, serviceProved, headers, ...rest } = JSON.parse(out)
+    expect(serviceProved).toBe(true)
     expect({ status, length: headers['content-length'] }).toEqual({
       status: 200,
       length: String(BODIES[path]?.length),
@@ -241,6 +242,7 @@ describe('--output', () => {
     const { out } = await call(`${url}/binary`, '-o', file(), '--json')
     expect(JSON.parse(out)).toEqual({
       status: 200,
+      serviceProved: true,
       headers: expect.objectContaining({ 'content-length': '256' }),
       output: file(),
       bytes: 256,

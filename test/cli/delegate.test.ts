@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { requireTicket } from '../../service/request/require-ticket.js'
 import { toBase64url, toHex } from '../../shared/bytes.js'
 import { revealKey } from '../../shared/crypto/keys.js'
@@ -27,6 +27,9 @@ beforeAll(async () => {
   await realm.add('web', 'billing', 'gate', 'orders', 'ledger')
   await realm.allow('web', 'orders', { claims: { role: 'reader', tier: 3 }, delegable: true })
   await realm.allow('web', 'ledger')
+  // So the KDC tells web that there is such a delegate, and that there is no ghost.
+  await realm.allow('web', 'billing')
+  await realm.allow('web', 'ghost')
   await realm.allow('billing', 'orders')
   await realm.allow('gate', 'orders')
   for (const name of ['web', 'billing', 'gate', 'orders']) {
@@ -150,7 +153,17 @@ describe('orthrus delegate', () => {
     for (const what of [file]) {
       const away = { ORTHRUS_KDC: 'ws://127.0.0.1:1' }
       const used = await orthrus(['call', `${url}/orders`, '-d', 'x', '--credential', what, BEARER], away)
-      expect(used).toEqual({ code: 0, out: answered, err: '' })
+      expect(used).toEqual({
+        code: 0,
+        out: answered,
+        err: expect.stringMatching(/warning: this does not prove that orders@demo\.example answered/),
+      })
+      const told = await orthrus(
+        ['call', `${url}/orders`, '-d', 'x', '--credential', what, '--allow-bearer-credential', '--json'],
+        away,
+      )
+      expect(told.err).toBe('')
+      expect(JSON.parse(told.out)).toMatchObject({ serviceProved: false, body: answered })
     }
     for (const login of [as('gate'), []]) {
       expect(await call(credential, `${url}/orders`, ...login, '-d', 'x')).toEqual({
@@ -167,6 +180,52 @@ describe('orthrus delegate', () => {
       code: 1,
       err: expect.stringContaining('credential_invalid'),
     })
+  })
+
+  it.each([
+    ['ghost', /warning: there is no principal ghost@demo\.example.*orthrus admin add ghost\n$/],
+    ['biling', /warning: the KDC does not tell web@.* whether there is a principal biling@demo\.example/],
+    // One that there is, but for which web may have no ticket, is not told from one that there is not.
+    ['gate', /warning: the KDC does not tell web@.* whether there is a principal gate@demo\.example/],
+  ])('warns where nobody may be called %s, and prints the credential', async (name, message) => {
+    const { code, out, err } = await delegate('orders', '--to', name)
+    expect({ code, out }).toEqual({ code: 0, out: expect.stringMatching(/^orthrus1_[\w-]+\n$/) })
+    expect(err).toMatch(message)
+    const json = await delegate('orders', '--to', name, '--json')
+    expect(JSON.parse(json.err)).toEqual({ warning: expect.stringContaining(`${name}@demo.example`) })
+  })
+
+  it('warns where the ticket ends before the credential would', async () => {
+    const { code, err } = await delegate('orders', '--to', 'billing', '--expires', '7d')
+    expect({ code, err }).toEqual({
+      code: 0,
+      err: expect.stringMatching(/^orthrus: warning: it ends with its ticket, in 5\d min\n$/),
+    })
+  })
+
+  it('that has ended says so, and what helps', async () => {
+    const credential = await credentialBy('orders', '--to', 'billing', '--expires', '1s')
+    const anyone = await credentialBy('orders', '--anyone', '--expires', '1s')
+    const { endTime } = parseCredential(credential)
+    realm.clock.advance(2_000)
+    const now = vi.spyOn(Date, 'now').mockImplementation(() => endTime + 3_000)
+    try {
+      for (const used of [
+        await call(credential, `${url}/orders`, ...as('billing')),
+        await call(anyone, `${url}/orders`, '--allow-bearer-credential'),
+      ]) {
+        expect(used).toEqual({
+          code: 1,
+          out: '',
+          err: expect.stringMatching(
+            /credential_invalid.*ended [2-5] s ago.*ask web@demo\.example for another/,
+          ),
+        })
+      }
+      expect((await orthrus(['inspect', credential])).out).toMatch(/^state +ended 3 s ago, .*ask its client/m)
+    } finally {
+      now.mockRestore()
+    }
   })
 
   it('closed is one that cannot be cut down further', async () => {
@@ -209,7 +268,7 @@ describe('orthrus delegate', () => {
 
   it.each([
     [['orders'], /--to NAME, or --anyone/],
-    [['orders', '--to', 'billing', '--anyone'], /--to NAME, or --anyone/],
+    [['orders', '--to', 'billing', '--anyone'], /--to NAME, or --anyone .*, not both/],
     [['orders', '--to', 'billing', '--tgt'], /--tgt goes with --anyone/],
     [['orders', '--tgt'], /--to NAME, or --anyone/],
     [['orders', 'ledger', '--anyone'], /one service, or several with --tgt/],

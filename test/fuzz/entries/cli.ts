@@ -11,6 +11,8 @@ import {
   parseList,
   parseListen,
   parseMethods,
+  parsePaths,
+  parseSize,
 } from '../../../cli/arguments.js'
 import { callCommand } from '../../../cli/call.js'
 import { delegateCommand } from '../../../cli/delegate.js'
@@ -19,6 +21,7 @@ import { initCommand } from '../../../cli/init.js'
 import { inspectCommand } from '../../../cli/inspect.js'
 import { kdcCommand } from '../../../cli/kdc.js'
 import { keytabName } from '../../../cli/keytab-output.js'
+import { parseHeader } from '../../../cli/request-line.js'
 import { run } from '../../../cli/run.js'
 import { toBase64url } from '../../../shared/bytes.js'
 import { TYPE } from '../../../shared/constants.js'
@@ -63,6 +66,8 @@ const values: Entry = {
       '[::1]:0',
       'web/1@demo.example',
       ':=',
+      '64M',
+      'content-type: text/plain',
       '2027-02-30',
     ],
   ),
@@ -77,6 +82,9 @@ const values: Entry = {
       () => parseClaim(text),
       () => parseInstant(text),
       () => parseListen(text),
+      () => parseSize(text),
+      () => parsePaths(text),
+      () => parseHeader(text),
       () => collectClaims(claims()),
       () => isPrincipal(text) && keytabName(text),
     ]

@@ -1,0 +1,81 @@
+import { connect } from '../client/connect.js'
+import { silentLogger } from '../shared/logger.js'
+import { type Principal, principalIn } from '../shared/principal.js'
+import { parseCredential } from '../shared/ticket/credential.js'
+import { type ConnectionOptions, hasLogin, kdcUrl, type Sizes, withRealm } from './connection.js'
+import { credentialFrom, explained, serviceOf } from './credential-use.js'
+import type { Terminal } from './terminal.js'
+
+/** Who makes a request: oneself, a delegate beside one's own ticket, or whoever has a credential. */
+
+export interface CallerOptions extends ConnectionOptions {
+  readonly service?: string
+  readonly credential?: string
+  readonly allowBearerCredential?: boolean
+}
+
+export interface Caller {
+  readonly service: Principal
+  /** Whether nobody but the service can have made its answers. */
+  readonly serviceProved: boolean
+  fetch(url: string, init: RequestInit): Promise<Response>
+}
+
+/** @throws OrthrusError `credential_invalid`; and as `connect` and `use` do. @throws TypeError */
+export async function withCaller(
+  terminal: Terminal,
+  options: CallerOptions,
+  sizes: Sizes,
+  use: (caller: Caller) => Promise<void>,
+): Promise<void> {
+  if (options.credential === undefined) return withOwnTicket(terminal, options, sizes, use)
+  const text = await credentialFrom(options.credential)
+  const credential = parseCredential(text)
+  const withLogin = hasLogin(terminal, options)
+  const service = serviceOf(credential, { ...options, withLogin })
+  const allowed = { allowBearerCredential: options.allowBearerCredential === true }
+  try {
+    if (withLogin) {
+      await withRealm(
+        terminal,
+        options,
+        realm => {
+          const ticket = realm.import(text, allowed)
+          const { serviceProved } = ticket
+          return use({ service, serviceProved, fetch: (url, init) => realm.fetch(url, { ...init, ticket }) })
+        },
+        sizes,
+      )
+    } else {
+      const kdc = kdcUrl(terminal, options)
+      const realm = await connect({ kdc, credential: text, ...allowed, ...sizes, logger: silentLogger })
+      const fetch: Caller['fetch'] = (url, init) => realm.fetch(url, { ...init, service })
+      await use({ service, serviceProved: false, fetch }).finally(() => realm.close())
+    }
+  } catch (cause) {
+    throw explained(credential, cause)
+  }
+}
+
+function withOwnTicket(
+  terminal: Terminal,
+  options: CallerOptions,
+  sizes: Sizes,
+  use: (caller: Caller) => Promise<void>,
+): Promise<void> {
+  const name = options.service
+  if (name === undefined) throw new TypeError('say which service must answer: --service NAME')
+  return withRealm(
+    terminal,
+    options,
+    realm => {
+      const service = principalIn(realm.realm, name)
+      return use({
+        service,
+        serviceProved: true,
+        fetch: (url, init) => realm.fetch(url, { ...init, service }),
+      })
+    },
+    sizes,
+  )
+}

@@ -1,0 +1,100 @@
+import { OrthrusError } from '../shared/errors.js'
+import { type Principal, principalIn, realmOf, ticketGrantingService } from '../shared/principal.js'
+import { decodeCaveat } from '../shared/ticket/caveats.js'
+import { type Credential, parseCredential } from '../shared/ticket/credential.js'
+import { formatDuration } from './arguments.js'
+import { textOf } from './terminal.js'
+
+/** What a credential can be used for, told before anything is sent, with the option that helps. */
+
+/** Not on the command line, where everybody on the machine can read it, unless only its holder can use it. */
+export async function credentialFrom(argument: string): Promise<string> {
+  const text = (await textOf(argument)).trim()
+  if (text !== argument.trim()) return text
+  if (!text.startsWith('orthrus1_'))
+    throw new TypeError(`there is no file ${JSON.stringify(argument.slice(0, 80))}, and it is no credential`)
+  if (holderOf(parseCredential(text)) !== undefined) return text
+  throw new TypeError('whoever sees it can use it: pass it in a file, or as - on standard input')
+}
+
+/** @throws OrthrusError `credential_invalid` where a caveat of it never holds */
+function holderOf({ caveats }: Credential): Principal | undefined {
+  try {
+    for (const caveat of caveats.map(bytes => decodeCaveat(bytes)))
+      if (caveat.name === 'holder') return caveat.holder
+    return undefined
+  } catch (cause) {
+    if (!(cause instanceof OrthrusError)) throw cause
+    throw useless(`the credential is of no use: ${cause.reason}`, 'ask whoever made it for another one')
+  }
+}
+
+/** With what else a credential is used. */
+export interface CredentialUse {
+  readonly service?: string
+  readonly allowBearerCredential?: boolean
+  /** Whether there is a key of one's own. */
+  readonly withLogin: boolean
+}
+
+/**
+ * The service that the credential is for, or of those that it gets tickets for the one that is named.
+ * @throws OrthrusError `credential_invalid` where it is of no use with these options
+ */
+export function serviceOf(credential: Credential, options: CredentialUse): Principal {
+  const { client } = credential
+  const { withLogin } = options
+  const holder = holderOf(credential)
+  if (holder === undefined && options.allowBearerCredential !== true) {
+    throw useless(
+      'the credential names no holder',
+      "ask for one made with --to NAME; --allow-bearer-credential takes it as it is, and then whoever handed it on can answer in the service's place",
+    )
+  }
+  if (holder !== undefined && !withLogin) {
+    throw useless(
+      `the credential was made for ${holder}, which presents it beside a ticket of its own`,
+      `give its keytab: --keytab FILE`,
+    )
+  }
+  const isTgt = credential.service === ticketGrantingService(realmOf(client))
+  if (isTgt && withLogin) {
+    throw useless(
+      'the credential is of a TGT, which gets tickets, and is used in place of a keytab',
+      'leave out --keytab, --password and ORTHRUS_KEYTAB',
+    )
+  }
+  if (options.service === undefined) {
+    if (!isTgt) return credential.service
+    throw new TypeError('no service is named, and the credential gets tickets for several: --service NAME')
+  }
+  const service = principalIn(realmOf(client), options.service)
+  if (isTgt || service === credential.service) return service
+  throw useless(
+    `the credential is for ${credential.service}, not for ${service}`,
+    `leave --service out, or ask for one for ${service}`,
+  )
+}
+
+function useless(reason: string, hint: string): OrthrusError {
+  return new OrthrusError('credential_invalid', reason, { final: true, hint })
+}
+
+/** The code of the refusal of a credential that has ended depends on what ended first. */
+export function explained({ endTime, client, service }: Credential, cause: unknown): unknown {
+  const ago = Date.now() - endTime
+  if (!(cause instanceof OrthrusError) || ago < 0 || !ENDED.has(cause.code)) return cause
+  return new OrthrusError(
+    'credential_invalid',
+    `the credential ended ${formatDuration(ago)} ago, by this machine's clock`,
+    { final: cause.final, service, hint: `ask ${client} for another one`, cause },
+  )
+}
+
+const ENDED: ReadonlySet<string> = new Set([
+  'caveat_failed',
+  'ticket_expired',
+  'ticket_invalid',
+  'credential_invalid',
+  'refused_unproved',
+])
