@@ -19,6 +19,7 @@ import { type Settings, settingsFrom } from './connect-settings.js'
 import { ClockCheck } from './kdc-link/clock-check.js'
 import { KdcConnection } from './kdc-link/connection.js'
 import { KdcClock } from './kdc-link/kdc-clock.js'
+import { RefusalMemory } from './kdc-link/refusal-memory.js'
 import type { OpenSocket } from './kdc-link/socket.js'
 import { Realm, type RealmParts } from './realm.js'
 import { Presenter } from './request/presenter.js'
@@ -47,9 +48,10 @@ export async function connectOver(openSocket: OpenSocket, options: ConnectOption
   const settings = settingsFrom(options)
   const connection = new KdcConnection({ ...settings, urls: urlsFrom(options), openSocket })
   const exchange = (message: Uint8Array) => connection.exchange(message)
-  const sourcing = { ...settings, exchange, time: new KdcClock(settings.clock) }
+  const refusals = new RefusalMemory({ ...settings, max: KEPT_MAX })
+  const sourcing = { ...settings, exchange, refusals, time: new KdcClock(settings.clock) }
   const source = await sourceFrom(options, sourcing)
-  const realm = new Realm(partsFrom(options, settings, connection, source, sourcing.time))
+  const realm = new Realm(partsFrom(options, { ...settings, ...sourcing, connection, source }))
   try {
     // A credential for one service needs nothing of the KDC.
     if (source.held === undefined) await abortable(connection.open(), options.signal)
@@ -68,22 +70,20 @@ async function sourceFrom(options: ConnectOptions, sourcing: SourceOptions): Pro
 
 function partsFrom(
   options: ConnectOptions,
-  settings: Settings,
-  connection: KdcConnection,
-  source: TicketSource,
-  time: KdcClock,
+  made: Settings & SourceOptions & Pick<RealmParts, 'connection' | 'source'>,
 ): RealmParts {
-  const { clock, timers, random, fetch, maxRequest, maxResponse, timeouts } = settings
+  const { clock, timers, random, fetch, maxRequest, maxResponse, timeouts, time, connection, source } = made
   const { client, request } = source
-  const check = new ClockCheck({ ...settings, time, ask: () => request([], 0) })
+  const check = new ClockCheck({ ...made, ask: () => request([], 0) })
   const trueTime = () => check.trueTime()
   const newTimes = () => new ServiceTimes(clock, time, KEPT_MAX)
-  const tickets = new TicketCache({ ...settings, ...source, time, trueTime, max: KEPT_MAX })
-  const presenter = new Presenter({ ...settings, client, tickets, newTimes, trueTime })
+  const tickets = new TicketCache({ ...made, ...source, trueTime, max: KEPT_MAX })
+  const presenter = new Presenter({ ...made, client, tickets, newTimes, trueTime })
   return {
     source,
     now: () => time.now(),
     connection,
+    refusals: made.refusals,
     tickets,
     timers,
     http: { presenter, fetch, clock, random, maxResponse },

@@ -11,6 +11,7 @@ import { abortable, type Timers } from '../shared/timers.js'
 import type { TicketCache } from './cache/ticket-cache.js'
 import type { TicketSource } from './cache/ticket-source.js'
 import type { KdcConnection } from './kdc-link/connection.js'
+import type { RefusalMemory } from './kdc-link/refusal-memory.js'
 import { type FetchOptions, fetchProved, type HttpExchanges } from './request/fetch.js'
 import { collectRequest, readRequest } from './request/http-request.js'
 import { importTicket, requireHolder, requireMadeFor, requirePresentable } from './ticket/imported-ticket.js'
@@ -67,6 +68,7 @@ export interface RealmParts {
   /** Milliseconds of KDC time. */
   readonly now: () => number
   readonly connection: KdcConnection
+  readonly refusals: RefusalMemory
   readonly tickets: TicketCache
   readonly http: HttpExchanges
   readonly timers: Timers

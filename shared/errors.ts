@@ -61,6 +61,8 @@ export interface ErrorFacts {
   /** The answering side's clock and floor, in milliseconds (`clock_skew`). */
   readonly time?: number
   readonly floor?: number | null
+  /** How long to wait before the next attempt, milliseconds (`rate_limited`). */
+  readonly retryAfter?: number
   /** Which caveat of the caller's own failed. */
   readonly caveat?: string
   /** What to do next, where that is known. */

@@ -1,5 +1,6 @@
 import { Administration } from '../client/channel/administration.js'
 import { type ConnectOptions, connect, type Realm } from '../client/connect.js'
+import { partsOf } from '../client/realm.js'
 import { type RunningKdc, startKdc } from '../kdc/main.js'
 import { createRealm } from '../kdc/realm/create-realm.js'
 import { createMemoryStore } from '../kdc/store/memory.js'
@@ -80,7 +81,14 @@ class RunningTestRealm implements TestRealm {
   constructor(kdc: RunningKdc, clock: TestClock, logger: Logger) {
     this.kdc = kdc
     this.clock = clock
-    this.administration = new Administration(kdc.administration)
+    this.administration = new Administration({
+      call: async (method, args) => {
+        const results = await kdc.administration.call(method, args)
+        // A test's clock may stand still: what was refused before may be asked again at once.
+        for (const realm of this.#realms) partsOf(realm).refusals.clear()
+        return results
+      },
+    })
     this.#logger = logger
   }
 

@@ -7,6 +7,7 @@ import type { Principal } from '../../shared/principal.js'
 import { type Clock, MINUTE, SECOND } from '../../shared/time.js'
 import { type Cancel, inBackground, runAfter, type Timers } from '../../shared/timers.js'
 import type { KdcClock } from '../kdc-link/kdc-clock.js'
+import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
 import type { ServiceTicket } from '../ticket/service-ticket.js'
 import { type RequestTickets, TicketQueue, ticketName } from './ticket-queue.js'
 
@@ -31,6 +32,7 @@ export interface TicketCacheOptions {
   readonly clock: Clock
   readonly timers: Timers
   readonly fraction: Fraction
+  readonly refusals: RefusalMemory
   readonly logger: Logger
   /** How many tickets are kept; the least recently used go first. */
   readonly max: number
@@ -63,6 +65,7 @@ export class TicketCache {
     this.#queue = new TicketQueue(
       { client: options.client, imported: options.imported, now: () => options.time.now() },
       options.request,
+      options.refusals,
       ticket => this.#keep(ticket),
     )
     this.#entries = new LRUCache({ max: options.max })

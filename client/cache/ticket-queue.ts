@@ -1,6 +1,7 @@
 import { LIMIT } from '../../shared/constants.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Reply } from '../../shared/ticket/grant.js'
+import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
 import { denial } from '../kdc-link/refusals.js'
 import { type GrantedFor, ServiceTicket } from '../ticket/service-ticket.js'
 
@@ -23,6 +24,7 @@ export function ticketName(service: Principal, lifetime: number): string {
 export class TicketQueue {
   readonly #granted: Omit<GrantedFor, 'lifetime'>
   readonly #request: RequestTickets
+  readonly #refusals: RefusalMemory
   readonly #deliver: (ticket: ServiceTicket) => void
   readonly #flights = new Map<string, Promise<ServiceTicket>>()
   #wanted: Wanted[] = []
@@ -31,10 +33,12 @@ export class TicketQueue {
   constructor(
     granted: Omit<GrantedFor, 'lifetime'>,
     request: RequestTickets,
+    refusals: RefusalMemory,
     deliver: (ticket: ServiceTicket) => void,
   ) {
     this.#granted = granted
     this.#request = request
+    this.#refusals = refusals
     this.#deliver = deliver
   }
 
@@ -48,6 +52,8 @@ export class TicketQueue {
     const known = this.underWay(service, lifetime)
     if (known !== undefined) return known
     const name = ticketName(service, lifetime)
+    const refused = this.#refusals.recall(name)
+    if (refused !== undefined) return Promise.reject(refused)
     const flight = new Promise<ServiceTicket>((resolve, reject) => {
       if (this.#wanted.length === 0) queueMicrotask(() => this.#send())
       this.#wanted.push({ service, lifetime, resolve, reject })
@@ -76,11 +82,16 @@ export class TicketQueue {
         denials.map(({ service, code }) => [service, denial(this.#granted.client, service, code)]),
       )
       for (const { service, resolve, reject } of wanted) {
+        const name = ticketName(service, lifetime)
         const grant = tickets.get(service)
         if (grant === undefined) {
-          reject(refused.get(service))
+          const refusal = refused.get(service)
+          // What was too large together may not be alone, which is another question.
+          if (refusal !== undefined && refusal.code !== 'too_large') this.#refusals.keep(name, refusal)
+          reject(refusal)
           continue
         }
+        this.#refusals.forget(name)
         const ticket = new ServiceTicket(grant, { ...this.#granted, lifetime })
         this.#deliver(ticket)
         resolve(ticket)

@@ -5,6 +5,7 @@ import type { Principal } from '../../shared/principal.js'
 import type { Exchanged } from '../kdc-link/connection.js'
 import type { KdcClock } from '../kdc-link/kdc-clock.js'
 import { KdcQuestions, tgsQuestion } from '../kdc-link/question.js'
+import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
 import type { Identity } from '../login/identity.js'
 import { KdcExchanges } from '../login/session.js'
 import { importTicket, isTgt } from '../ticket/imported-ticket.js'
@@ -29,6 +30,7 @@ export interface SourceOptions {
   readonly time: KdcClock
   readonly random: RandomSource
   readonly logger: Logger
+  readonly refusals: RefusalMemory
 }
 
 /** From a long-term key. */
@@ -64,7 +66,8 @@ export function credentialSource(
   const questions = new KdcQuestions({ ...options, login, proved: false })
   return {
     client,
-    request: (services, lifetime) => questions.ask(tgsQuestion(ticket, services, lifetime)),
+    request: (services, lifetime) =>
+      options.refusals.guard('tickets', () => questions.ask(tgsQuestion(ticket, services, lifetime))),
     tgt: async () => ticket,
     held: undefined,
     imported: true,

@@ -1,6 +1,8 @@
 import type { WireError } from '../../shared/encoding/error.js'
+import { parseRetryAfter } from '../../shared/encoding/retry-after.js'
 import { isPassing, OrthrusError, type WireCode } from '../../shared/errors.js'
 import { localPart, type Principal } from '../../shared/principal.js'
+import { SECOND } from '../../shared/time.js'
 
 /** What was refused becomes an error that tells a person the next step. */
 
@@ -12,8 +14,14 @@ export interface Login {
 /** An ERROR of the KDC. Of type 05 it may be anybody's: `facts.claimed` then has the code, and nothing is final. */
 export function kdcRefusal(error: WireError, { client, passwordBased }: Login): OrthrusError {
   const { code, authenticated, time, message } = error
-  const hint = kdcHint(code, client, passwordBased)
-  const facts = { principal: client, time, ...(hint === undefined ? {} : { hint }) }
+  const retryAfter = code === 'rate_limited' ? parseRetryAfter(message) : undefined
+  const hint = kdcHint(code, client, passwordBased, retryAfter)
+  const facts = {
+    principal: client,
+    time,
+    ...(hint === undefined ? {} : { hint }),
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  }
   if (authenticated) {
     const { told, ...caveat } = caveatTold(message)
     return new OrthrusError(code, `the KDC refused ${client}${told}`, {
@@ -41,7 +49,12 @@ export function judged<T>(look: () => T): T {
   }
 }
 
-function kdcHint(code: WireCode, client: Principal, passwordBased: boolean): string | undefined {
+function kdcHint(
+  code: WireCode,
+  client: Principal,
+  passwordBased: boolean,
+  retryAfter: number | undefined,
+): string | undefined {
   const name = localPart(client)
   switch (code) {
     case 'auth_failed':
@@ -53,7 +66,9 @@ function kdcHint(code: WireCode, client: Principal, passwordBased: boolean): str
     case 'clock_skew':
       return "set this machine's clock and the KDC's"
     case 'rate_limited':
-      return 'wait a little before the next attempt'
+      return retryAfter === undefined
+        ? 'wait a little before the next attempt'
+        : `try again in ${retryAfter / SECOND} s`
     case 'unavailable':
       return "try again; the KDC's log says why"
     case 'unsupported_version':

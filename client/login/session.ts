@@ -10,15 +10,25 @@ import {
   type Question,
   tgsQuestion,
 } from '../kdc-link/question.js'
+import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
 import { ServiceTicket } from '../ticket/service-ticket.js'
 import type { Identity } from './identity.js'
 
 /** Below this share of its life a TGT bounds the tickets under it so much that a new one is asked for. */
 const TGT_SHARE_LEFT = 0.2
 
+/** What is remembered as one question: a login, and whatever is asked under one TGT as a whole. */
+const QUESTION = { LOGIN: 'login', TICKETS: 'tickets' } as const
+
 export interface ExchangesOptions extends Omit<KdcQuestionsOptions, 'login' | 'proved'> {
   readonly identity: Identity
+  readonly refusals: RefusalMemory
   readonly logger: Logger
+}
+
+interface LoggedIn {
+  readonly tgt: ServiceTicket
+  readonly reply: Reply
 }
 
 /**
@@ -29,7 +39,7 @@ export class KdcExchanges {
   readonly #options: ExchangesOptions
   readonly #questions: KdcQuestions
   #tgt: ServiceTicket | undefined
-  #login: Promise<ServiceTicket> | undefined
+  #loggingIn: Promise<ServiceTicket> | undefined
 
   constructor(options: ExchangesOptions) {
     this.#options = options
@@ -57,8 +67,8 @@ export class KdcExchanges {
   async tgt(): Promise<ServiceTicket> {
     const current = this.#currentTgt()
     if (current !== undefined) return current
-    if (this.#login === undefined) await this.#requestAnew([], 0)
-    return this.#login ?? (this.#tgt as ServiceTicket)
+    if (this.#loggingIn === undefined) await this.#requestAnew([], 0)
+    return this.#loggingIn ?? (this.#tgt as ServiceTicket)
   }
 
   #currentTgt(): ServiceTicket | undefined {
@@ -70,18 +80,31 @@ export class KdcExchanges {
 
   /** With a login that is under way already, or one of its own that brings the tickets along. */
   async #requestAnew(services: readonly Principal[], lifetime: number): Promise<Reply> {
-    if (this.#login !== undefined) return this.#tgs(await this.#login, services, lifetime)
+    if (this.#loggingIn !== undefined) return this.#tgs(await this.#loggingIn, services, lifetime)
     // The lifetime of an AS-REQ bounds the TGT too, which is to live as long as it may.
-    const flight = this.#as(lifetime === 0 ? services : []).finally(() => {
-      this.#login = undefined
+    const flight = this.#login(lifetime === 0 ? services : []).finally(() => {
+      this.#loggingIn = undefined
     })
-    this.#login = flight.then(({ tgt }) => tgt)
-    this.#login.catch(() => {})
+    this.#loggingIn = flight.then(({ tgt }) => tgt)
+    this.#loggingIn.catch(() => {})
     const { tgt, reply } = await flight
     return lifetime === 0 ? reply : this.#tgs(tgt, services, lifetime)
   }
 
-  async #as(services: readonly Principal[]): Promise<{ readonly tgt: ServiceTicket; readonly reply: Reply }> {
+  #login(services: readonly Principal[]): Promise<LoggedIn> {
+    const { refusals, identity, logger } = this.#options
+    return refusals.guard(
+      QUESTION.LOGIN,
+      () => this.#as(services),
+      (refusal, pause) =>
+        logger.warn(
+          { client: identity.client, code: refusal.code, pause: Math.round(pause), cause: refusal },
+          'the login was refused; the KDC is not asked again before a pause of so many milliseconds',
+        ),
+    )
+  }
+
+  async #as(services: readonly Principal[]): Promise<LoggedIn> {
     const { identity, time, logger } = this.#options
     const { client } = identity
     const { key, kvno } = await identity.loginKey()
@@ -109,11 +132,13 @@ export class KdcExchanges {
     })
     // Before the login counts as over: whoever asks next finds it.
     this.#tgt = tgt
+    this.#options.refusals.forget(QUESTION.TICKETS)
     return { tgt, reply: { ...reply, grants } }
   }
 
   #tgs(tgt: ServiceTicket, services: readonly Principal[], lifetime: number): Promise<Reply> {
-    return this.#questions.ask(tgsQuestion(tgt, services, lifetime))
+    const question = tgsQuestion(tgt, services, lifetime)
+    return this.#options.refusals.guard(QUESTION.TICKETS, () => this.#questions.ask(question))
   }
 }
 

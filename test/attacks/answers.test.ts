@@ -221,6 +221,9 @@ describe('a forged ERROR in place of the answer', () => {
   )
 })
 
+/** For how long at most a client does not repeat a question that was refused once. */
+const REFUSAL_PAUSE = 2 * SECOND
+
 describe('a clock that is lied about', () => {
   it.each([1, HOUR, -HOUR, 2 ** 52])('by an unproved clock_skew of %d ms moves no stamp', async ahead => {
     const world = await startWorld()
@@ -287,6 +290,7 @@ describe('a clock that is lied about', () => {
     expect(failure).toMatchObject({ code: 'clock_skew', final: false, facts: { claimed: 'clock_skew' } })
     expect(kdc.toKdc).toHaveLength(1)
     kdc.downward = frame => [frame]
+    clock.advance(REFUSAL_PAUSE)
     await web.getServiceTicket('orders')
     expect(kdc.toKdc).toHaveLength(2)
   })
@@ -305,7 +309,7 @@ describe('a clock that is lied about', () => {
 
 describe('a forged ERROR in the KDC’s name', () => {
   it('05 of any code ends no ticket in hand, and nothing finally', async () => {
-    const { web, kdc, realm } = await startWorld()
+    const { web, kdc, realm, clock } = await startWorld()
     const ticket = await web.getServiceTicket('orders')
     for (const [i, code] of WIRE_CODES.entries()) {
       const service = `billing/${i}`
@@ -318,6 +322,7 @@ describe('a forged ERROR in the KDC’s name', () => {
       expect(failure).toMatchObject({ code, final: false, facts: { claimed: code } })
       expect(await web.getServiceTicket('orders')).toBe(ticket)
       kdc.downward = frame => [frame]
+      clock.advance(REFUSAL_PAUSE)
       expect((await web.getServiceTicket(service)).service).toBe(`${service}@test.example`)
     }
   })

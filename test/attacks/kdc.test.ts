@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { WireError } from '../../shared/encoding/error.js'
-import { HOUR, MINUTE } from '../../shared/time.js'
+import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import { expectRefused, failureOf, startTestRealm, startWorld } from '../support/world.js'
+
 import { type Answer, entryOf, grantsOf, HandClient, outcome, present } from './by-hand.js'
 
 /** Asks again, once, at the time that the KDC said it is. */
@@ -81,7 +82,7 @@ describe('a TGT from before', () => {
   )
 
   it('is told to the client’s caller by what a new login says', async () => {
-    const { web, realm } = await startWorld()
+    const { web, realm, clock } = await startWorld()
     await realm.add('billing')
     await realm.allow('web', 'billing')
     await web.getServiceTicket('orders')
@@ -90,6 +91,7 @@ describe('a TGT from before', () => {
     const failure = await failureOf(web.getServiceTicket('billing'))
     expect(failure).toMatchObject({ code: 'principal_disabled', final: true })
     await realm.administration.enable(principal)
+    clock.advance(2 * SECOND)
     expect((await web.getServiceTicket('billing')).service).toBe('billing@test.example')
     await realm.administration.remove(principal)
     await realm.add('web', 'stock')

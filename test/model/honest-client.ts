@@ -3,6 +3,7 @@ import { credentialSource, loginSource, type TicketSource } from '../../client/c
 import { ClockCheck } from '../../client/kdc-link/clock-check.js'
 import type { Exchanged } from '../../client/kdc-link/connection.js'
 import { KdcClock, startSpan } from '../../client/kdc-link/kdc-clock.js'
+import { RefusalMemory } from '../../client/kdc-link/refusal-memory.js'
 import { keytabIdentity } from '../../client/login/identity.js'
 import { fetchProved } from '../../client/request/fetch.js'
 import type { HttpRequest } from '../../client/request/http-request.js'
@@ -65,7 +66,9 @@ export class HonestClient {
       const bytes = await askKdc(message)
       return { bytes, ...endSpan() }
     }
-    const sourcing = { exchange, time: this.#time, random, logger: silentLogger }
+    const fraction = fractionFrom(random)
+    const refusals = new RefusalMemory({ clock, fraction, max: 100 })
+    const sourcing = { exchange, time: this.#time, random, refusals, logger: silentLogger }
     this.#source =
       typeof login === 'string'
         ? credentialSource(login, true, sourcing)
@@ -84,7 +87,8 @@ export class HonestClient {
         return reply
       },
       time: this.#time,
-      fraction: fractionFrom(random),
+      fraction,
+      refusals,
       max: 100,
     })
     const newTimes = () => new ServiceTimes(clock, this.#time, 100)

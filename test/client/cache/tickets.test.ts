@@ -116,8 +116,8 @@ describe('the first tickets', () => {
 })
 
 describe('denials', () => {
-  it('tells the next step, spoils no other ticket, and is not cached', async () => {
-    const { kdc, realm } = await prepare()
+  it('tells the next step, spoils no other ticket, and ends with the pause', async () => {
+    const { kdc, time, realm } = await prepare()
     kdc.denied.set(ORDERS, 'policy_denied')
     kdc.denied.set(parsePrincipal('web/2@demo.example'), 'unknown_service')
     const [orders, billing, unknown] = await Promise.allSettled(
@@ -130,6 +130,7 @@ describe('denials', () => {
     expect(told.message).toContain('run: orthrus admin allow web orders')
     expect((unknown as PromiseRejectedResult).reason).toMatchObject({ code: 'unknown_service' })
     kdc.denied.clear()
+    time.pass(2 * SECOND)
     expect(await realm.getServiceTicket('orders')).toMatchObject({ service: ORDERS })
     expect(kdc.log.at(-1)).toBe('TGS orders')
   })

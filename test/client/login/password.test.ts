@@ -7,7 +7,7 @@ import type { OrthrusError } from '../../../shared/errors.js'
 import { decodeAsRequest } from '../../../shared/exchange/as.js'
 import { createParamsReply, type PasswordParameters } from '../../../shared/exchange/params.js'
 import { parsePrincipal } from '../../../shared/principal.js'
-import { HOUR } from '../../../shared/time.js'
+import { HOUR, SECOND } from '../../../shared/time.js'
 import { ORDERS } from '../fake-kdc.js'
 import { settle } from '../fake-time.js'
 import { failureOf, Setting } from '../setting.js'
@@ -71,13 +71,14 @@ describe('a password', () => {
   })
 
   it('is asked about again after the KDC was of no help', async () => {
-    const { kdc, setPassword, connect } = await prepare()
+    const { kdc, time, setPassword, connect } = await prepare()
     await setPassword()
     const realm = await connect()
     kdc.intercept = () => kdc.error('rate_limited')
     const cause = await failureOf(realm.getServiceTicket('orders'))
     expect(cause).toMatchObject({ code: 'rate_limited', final: false })
     kdc.intercept = (_, honest) => honest()
+    time.pass(2 * SECOND)
     expect(await realm.getServiceTicket('orders')).toMatchObject({ client: ALICE })
   })
 })
@@ -147,6 +148,7 @@ describe('a password login that was refused', () => {
     await setPassword({ ...kdc.parameters, salt: systemRandom(16) })
     time.pass(20 * HOUR)
     expect(await failureOf(realm.getServiceTicket('orders'))).toMatchObject(refused)
+    time.pass(2 * SECOND)
     for (let i = 0; i < 2; i++) {
       const cause = await failureOf(realm.getServiceTicket('orders'))
       expect(cause).toMatchObject({ code: 'refused_unproved', final: true })
@@ -158,7 +160,7 @@ describe('a password login that was refused', () => {
   })
 
   it('is made anew after a forged salt at the first login, with one key an attempt', async () => {
-    const { kdc, cache, setPassword, connect } = await prepare()
+    const { kdc, time, cache, setPassword, connect } = await prepare()
     await setPassword()
     const realm = await connect()
     kdc.intercept = ({ exchange }, honest) =>
@@ -167,18 +169,20 @@ describe('a password login that was refused', () => {
     expect(kdc.log).toEqual(['PARAMS', 'AS orders'])
     expect(cache.size).toBe(0)
     kdc.intercept = (_, honest) => honest()
+    time.pass(2 * SECOND)
     expect(await realm.getServiceTicket('orders')).toMatchObject({ client: ALICE })
     expect(kdc.log.slice(2)).toEqual(['PARAMS', 'AS orders'])
     expect(cache.get(ALICE)).toEqual(kdc.parameters)
   })
 
   it('is made anew after a forged refusal', async () => {
-    const { kdc, setPassword, connect } = await prepare()
+    const { kdc, time, setPassword, connect } = await prepare()
     await setPassword()
     const realm = await connect()
     kdc.intercept = ({ exchange }, honest) => (exchange === 'AS' ? kdc.error('auth_failed') : honest())
     expect(await failureOf(realm.getServiceTicket('orders'))).toMatchObject(refused)
     kdc.intercept = (_, honest) => honest()
+    time.pass(2 * SECOND)
     expect(await realm.getServiceTicket('orders')).toMatchObject({ client: ALICE })
     expect(kdc.log).toEqual(['PARAMS', 'AS orders', 'PARAMS', 'AS orders'])
   })

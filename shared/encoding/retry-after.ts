@@ -1,0 +1,12 @@
+import { SECOND } from '../time.js'
+
+/** The message of an ERROR `rate_limited` that says when to ask again. @param wait milliseconds */
+export function formatRetryAfter(wait: number): string {
+  return `retry after ${Math.max(1, Math.ceil(wait / SECOND))} s`
+}
+
+/** Milliseconds, or `undefined` where the message says nothing of the kind. */
+export function parseRetryAfter(message: string): number | undefined {
+  const seconds = /^retry after ([1-9][0-9]{0,5}) s$/.exec(message)?.[1]
+  return seconds === undefined ? undefined : Number(seconds) * SECOND
+}
