@@ -89,12 +89,12 @@ function verdict(realm: Realm, rules: readonly PolicyRule[], [client, service]: 
       ? ''
       : 'no rule for exactly this; others, with * or NAME/*, may match it: orthrus admin policy shows all'
   }
-  const [who, what] = [shortPattern(realm, client), shortPattern(realm, service)]
+  const [shortClient, shortService] = [shortPattern(realm, client), shortPattern(realm, service)]
   if (rules.some(({ effect }) => effect === 'deny'))
-    return `${who} gets no ticket for ${what}: a deny wins over whatever allows`
-  if (rules.length > 1) return `of these the first decides about ${who} and ${what}`
+    return `${shortClient} gets no ticket for ${shortService}: a deny wins over whatever allows`
+  if (rules.length > 1) return `of these the first decides about ${shortClient} and ${shortService}`
   if (rules.length === 1) return ''
   return (service as string) === kdcService(realm)
-    ? `no rule: ${who} gets a ticket for kdc, with which it can administer nothing`
-    : `no rule: ${who} gets no ticket for ${what}; to change that: orthrus admin allow ${who} ${what}`
+    ? `no rule: ${shortClient} gets a ticket for kdc, with which it can administer nothing`
+    : `no rule: ${shortClient} gets no ticket for ${shortService}; to change that: orthrus admin allow ${shortClient} ${shortService}`
 }

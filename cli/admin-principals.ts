@@ -53,7 +53,7 @@ function factsOf(summary: PrincipalSummary): string[][] {
   ]
 }
 
-/** A command that does one thing to each principal that it names. */
+/** A command that makes one change to each principal that it names. */
 function changeCommand(
   name: string,
   description: string,
@@ -76,14 +76,14 @@ function changeCommand(
 
 export const disableCommand = changeCommand(
   'disable',
-  'give a principal no tickets from now on, nor for those it has',
+  'give a principal no tickets from now on; its TGTs get none either',
   'disabled',
   (administration, principal) => administration.disable(principal),
 )
 
 export const enableCommand = changeCommand(
   'enable',
-  'give a principal tickets again; those from before stay revoked',
+  'give a principal tickets again; its old TGTs stay revoked',
   'enabled',
   (administration, principal) => administration.enable(principal),
 )

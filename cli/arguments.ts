@@ -3,7 +3,7 @@ import { isPlainPath } from '../shared/ticket/caveat-path.js'
 import { type Claims, type ClaimValue, compareNames } from '../shared/ticket/ticket.js'
 import { DAY, HOUR, MINUTE, parseDuration as readDuration, SECOND } from '../shared/time.js'
 
-/** What people write on the command line, read or refused with what would have been right. */
+/** Values on the command line: parsed, or refused with an example of what is right. */
 
 /** `90s`, `15m`, `1h`, `7d` as milliseconds. */
 export function parseDuration(text: string): number {
@@ -19,7 +19,7 @@ const UNITS = [
   ['min', MINUTE],
 ] as const
 
-/** Milliseconds as a person would say them, the larger of two units. */
+/** Milliseconds for people, in the largest unit of which there are at least two. */
 export function formatDuration(milliseconds: number): string {
   const [unit, size] = UNITS.find(([, size]) => milliseconds >= 2 * size) ?? ['s', SECOND]
   return `${Math.floor(milliseconds / size)} ${unit}`
@@ -38,7 +38,7 @@ const TYPED = [
   ['s', SECOND],
 ] as const
 
-/** `GET,HEAD` as a list of what is not empty. */
+/** `GET,HEAD` as a list without empty items. */
 export function parseList(text: string): string[] {
   const list = text.split(',').map(item => item.trim())
   if (list.some(item => item === ''))
@@ -65,7 +65,7 @@ export function parseMethods(text: string): string[] {
 
 export type ClaimArgument = readonly [name: string, value: string | number | boolean]
 
-/** `name=text`, or `name:=json` for a number or a truth value, behind those `before` it, which it is put into. */
+/** `name=text`, or `name:=json` for a number or a truth value; added to those `before` it. */
 export function parseClaim(text: string, before: ClaimArgument[] = []): ClaimArgument[] {
   const [, name, typed, written] = /^([^=:]+)(:?)=(.*)$/s.exec(text) ?? []
   if (name === undefined || written === undefined) {
@@ -79,12 +79,12 @@ function parseTyped(text: string): number | boolean {
   if (text === 'true' || text === 'false') return text === 'true'
   const number = Number(text)
   if (!/^(?:0|[1-9][0-9]*)$/.test(text) || !Number.isSafeInteger(number)) {
-    throw new InvalidArgumentError('After := stands a whole number from 0, true or false.')
+    throw new InvalidArgumentError('After := write a whole number from 0, true or false.')
   }
   return number
 }
 
-/** Names of claims, behind those `before` it, which it is put into. */
+/** Names of claims; added to those `before` it. */
 export function collectNames(text: string, before: string[] = []): string[] {
   if (text === '' || text.includes('='))
     throw new InvalidArgumentError('Write the name of a claim alone, as role.')
@@ -148,11 +148,21 @@ const SIZES: ReadonlyMap<string, number> = new Map([
 /** A date or an instant, as `2027-01-31` or `2027-01-31T12:00:00Z`, in milliseconds. */
 export function parseInstant(text: string): number {
   const time = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?Z)?$/.test(text) ? Date.parse(text) : Number.NaN
-  // A day that does not exist would be taken for one of the next month.
+  // `Date.parse` takes a day that does not exist for one of the next month.
   if (Number.isNaN(time) || !new Date(time).toISOString().startsWith(text.slice(0, 10))) {
     throw new InvalidArgumentError('Write a date as 2027-01-31 or 2027-01-31T12:00:00Z.')
   }
   return time
+}
+
+/** `https://app.example`, as browsers send it; added to those `before` it. */
+export function parseOrigin(text: string, before: readonly string[] = []): string[] {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isWeb = url !== undefined && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`
+  // An origin of another scheme, as an extension of a browser has it, is compared as it stands.
+  if (!isWeb && !/^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[^/]+$/.test(text))
+    throw new InvalidArgumentError('Write an origin as https://app.example, without a path.')
+  return [...before, isWeb ? url.origin : text]
 }
 
 /** `HOST:PORT`, with an IPv6 address in brackets. */

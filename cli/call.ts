@@ -20,15 +20,15 @@ export function callCommand(terminal: Terminal): Command {
   return withLogin(new Command('call'))
     .description('make an authenticated HTTP request and print the body of the answer')
     .usage('[options] [METHOD] URL')
-    .argument('<url...>', 'the URL, behind a method where that is not GET, or POST with a body')
+    .argument('<url...>', 'the URL, after the method; without one it is GET, or POST where there is a body')
     .option('-s, --service <name>', 'the service that must answer')
     .option(
       '--credential <file>',
-      'what somebody handed on, in place of --service; beside --keytab where it names a delegate',
+      'a credential that was handed on, in place of --service; with --keytab where it names a delegate',
     )
     .option(
       '--allow-bearer-credential',
-      "take a credential that names no holder: whoever handed it on can answer in the service's place",
+      "accept a credential that names no holder: its giver can answer in the service's place",
     )
     .option('-d, --data <body>', 'a body to send: the text itself, @FILE, or - for standard input')
     .option('--data-raw <body>', 'the same, but always the text itself')
@@ -56,7 +56,7 @@ async function call(terminal: Terminal, { method, url }: RequestLine, options: C
         warn(
           terminal,
           options,
-          `this does not prove that ${service} answered: whoever made the credential knows its key, and can answer as well`,
+          `this does not prove that ${service} answered: the maker of the credential knows its key, and could have answered`,
         )
       }
       if (response.status < 400) return

@@ -6,7 +6,7 @@ const SHOWN_MAX = 40
 
 /**
  * The words of a command line as the parser is to have them: `help get` as `get --help`.
- * @throws TypeError where a word stands in the place of a command and is none, whatever stands behind it
+ * @throws TypeError where a word stands in the place of a command and is none, whatever comes after it
  */
 export function commandWords(program: Command, args: readonly string[]): string[] {
   const path: string[] = []

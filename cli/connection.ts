@@ -10,7 +10,7 @@ import { DEFAULT_DATA, DEFAULT_KDC } from './defaults.js'
 import { askPassword } from './password.js'
 import type { Terminal } from './terminal.js'
 
-/** The options by which a command finds the KDC and who it is. */
+/** The options that say where the KDC is and which principal the command acts as. */
 export interface ConnectionOptions {
   readonly kdc?: string
   readonly keytab?: string
@@ -38,7 +38,7 @@ export function withAdminConnection(command: Command): Command {
 /** Where `init` puts it, beside the database. */
 const ADMIN_KEYTAB = `${DEFAULT_DATA}/admin.keytab`
 
-/** The same for a person, who may log in by password. */
+/** The same, with a login by password as a person has it. */
 export function withLogin(command: Command): Command {
   return withConnection(command).option(
     '--password',
@@ -64,7 +64,7 @@ export interface Sizes {
   readonly maxResponse: number
 }
 
-/** Connects as the keytab's principal and closes behind `use`. */
+/** Connects as the principal of the keytab or password, and closes after `use`. */
 export async function withRealm<T>(
   terminal: Terminal,
   options: ConnectionOptions,
@@ -73,7 +73,7 @@ export async function withRealm<T>(
 ): Promise<T> {
   const kdc = kdcUrl(terminal, options)
   const login = await loginOf(terminal, options)
-  // What there is to tell, the command's own error tells.
+  // The command's own error says all that there is to say.
   const common = { kdc, logger: silentLogger, ...sizes }
   const realm = await connect({ ...common, ...login })
   try {
@@ -83,7 +83,7 @@ export async function withRealm<T>(
   }
 }
 
-/** Whether the command was told who runs it. */
+/** Whether the command has a key or a password to log in with. */
 export function hasLogin(terminal: Terminal, { keytab, password }: ConnectionOptions): boolean {
   return password === true || (keytab ?? terminal.env.ORTHRUS_KEYTAB) !== undefined
 }
@@ -116,7 +116,7 @@ function withoutUndefined(
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
-/** The same as an administrator, whose keytab `init` put beside the database. */
+/** Connects as an administrator, by default with the keytab that `init` made, and closes after `use`. */
 export async function withAdministration<T>(
   terminal: Terminal,
   options: ConnectionOptions,
@@ -131,7 +131,7 @@ export async function withAdministration<T>(
       `say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE; there is no ${ADMIN_KEYTAB} here, which "orthrus init" makes`,
     )
   }
-  // Not its --password, which is of whom `add` registers.
+  // --password is left out: for `add` it is about the person to register, not about the administrator.
   const { kdc, principal, allowReadableKeytab } = options
   const login = { keytab, ...withoutUndefined({ kdc, principal, allowReadableKeytab }) }
   return withRealm(terminal, login, async realm => {

@@ -7,14 +7,19 @@ import { textOf } from './terminal.js'
 
 /** What a credential can be used for, told before anything is sent, with the option that helps. */
 
-/** Not on the command line, where everybody on the machine can read it, unless only its holder can use it. */
+/**
+ * The text of the credential. On the command line itself, where everyone on the machine can read it, only one is
+ * accepted that nobody but its holder can use.
+ */
 export async function credentialFrom(argument: string): Promise<string> {
   const text = (await textOf(argument)).trim()
   if (text !== argument.trim()) return text
   if (!text.startsWith('orthrus1_'))
     throw new TypeError(`there is no file ${JSON.stringify(argument.slice(0, 80))}, and it is no credential`)
   if (holderOf(parseCredential(text)) !== undefined) return text
-  throw new TypeError('whoever sees it can use it: pass it in a file, or as - on standard input')
+  throw new TypeError(
+    'anyone who sees this credential can use it: pass it in a file, or as - on standard input',
+  )
 }
 
 /** @throws OrthrusError `credential_invalid` where a caveat of it never holds */
@@ -25,7 +30,7 @@ function holderOf({ caveats }: Credential): Principal | undefined {
     return undefined
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
-    throw useless(`the credential is of no use: ${cause.reason}`, 'ask whoever made it for another one')
+    throw useless(`the credential is of no use: ${cause.reason}`, 'ask its maker for another one')
   }
 }
 
@@ -48,7 +53,7 @@ export function serviceOf(credential: Credential, options: CredentialUse): Princ
   if (holder === undefined && options.allowBearerCredential !== true) {
     throw useless(
       'the credential names no holder',
-      "ask for one made with --to NAME; --allow-bearer-credential takes it as it is, and then whoever handed it on can answer in the service's place",
+      "ask for one made with --to NAME; --allow-bearer-credential takes it as it is, and then its giver can answer in the service's place",
     )
   }
   if (holder !== undefined && !withLogin) {

@@ -19,15 +19,15 @@ interface DelegateOptions extends ConnectionOptions {
   readonly closed?: boolean
 }
 
-/** `orthrus delegate`: prints a credential, which is a secret, and nothing else on standard output. */
+/** `orthrus delegate`: standard output has the credential, which is a secret, and nothing else. */
 export function delegateCommand(terminal: Terminal): Command {
   return withLogin(new Command('delegate'))
     .description('make a credential to hand on: a ticket cut down, for a delegate by name')
     .argument('<service...>', 'the service; several with --tgt')
-    .option('--to <name>', 'the delegate, who presents it beside a ticket of its own')
-    .option('--anyone', 'in place of --to: good for whoever has it')
+    .option('--to <name>', 'the delegate, which presents it beside a ticket of its own')
+    .option('--anyone', 'in place of --to: good for anyone who has it')
     .option('--tgt', 'from the TGT: it gets tickets for these services (only with --anyone)')
-    .option('--expires <time>', 'good for so long, as 5m', parseDuration)
+    .option('--expires <time>', 'how long it is good for, as 5m', parseDuration)
     .option('--methods <list>', 'HTTP methods, as GET,HEAD', parseMethods)
     .option('--paths <list>', 'path prefixes, as /a,/b', parsePaths)
     .option('--claims <list>', 'the claims that the service still sees', parseList)
@@ -56,7 +56,7 @@ async function delegate(terminal: Terminal, services: string[], options: Delegat
 function requireHolder(services: readonly string[], { to, anyone, tgt }: DelegateOptions): void {
   if ((to === undefined) === (anyone !== true)) {
     const both = to === undefined ? '' : ', not both'
-    throw new TypeError(`say who may use it: --to NAME, or --anyone for whoever has it${both}`)
+    throw new TypeError(`say who may use it: --to NAME, or --anyone for anyone who has it${both}`)
   }
   if (tgt === true && anyone !== true)
     throw new TypeError('--tgt goes with --anyone: a TGT names no delegate')
@@ -97,7 +97,7 @@ function attenuationOf(services: readonly string[], options: DelegateOptions): A
     ...(paths === undefined ? {} : { paths }),
     ...(claims === undefined ? {} : { claims }),
     ...(to === undefined ? {} : { to }),
-    // What names nobody must at least end.
+    // A credential that anyone can use must at least end soon.
     ...(to === undefined && expires === undefined ? { expires: '5m' as const } : {}),
   }
 }

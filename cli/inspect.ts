@@ -54,7 +54,7 @@ function describeKeytab(text: string): Record<string, unknown> {
 function describeCredential(text: string, keys: readonly KeytabEntry[]): Record<string, unknown> {
   const { ticket, caveats, key, service, client, endTime } = parseCredential(text)
   return {
-    kind: 'credential (a secret: whoever has it can use it, unless it names a holder)',
+    kind: 'credential (a secret: anyone who has it can use it, unless it names a holder)',
     client,
     service,
     endTime: instant(endTime),

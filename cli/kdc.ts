@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { pino } from 'pino'
 import { type RunningKdc, startKdc } from '../kdc/main.js'
-import { defaulted, parseListen } from './arguments.js'
+import { defaulted, parseListen, parseOrigin } from './arguments.js'
 import { requireRealm } from './data-folder.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
 import { answer, type Terminal } from './terminal.js'
@@ -17,7 +17,7 @@ interface KdcOptions {
 
 /**
  * `orthrus kdc`: runs until SIGTERM or SIGINT; then takes nothing more, answers what is under way, and ends, within
- * seconds. A second signal changes nothing: whoever starts it by npm and presses Ctrl-C sends two.
+ * seconds. A second signal changes nothing: Ctrl-C under `npm run` sends two.
  */
 export function kdcCommand(terminal: Terminal): Command {
   return new Command('kdc')
@@ -35,16 +35,12 @@ export function kdcCommand(terminal: Terminal): Command {
       '--allow-readable-master-key',
       'accept a master.key that others can read, as containers mount secrets',
     )
-    .option('--allow-origin <origin>', 'let pages of this origin connect; may be repeated', collect)
+    .option('--allow-origin <origin>', 'let pages of this origin connect; may be repeated', parseOrigin)
     .addOption(
       defaulted('--log-level <level>', 'how much of the log goes to standard error', 'info').choices(LEVELS),
     )
     .option('--json', 'say in JSON where it listens')
     .action((options: KdcOptions) => serve(terminal, options))
-}
-
-function collect(value: string, before: string[] = []): string[] {
-  return [...before, value]
 }
 
 async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { run } from './run.js'
 
-// Whoever read the output has gone: there is nobody left to tell.
+// The reader of the output has closed it, so nothing can be said any more: not an error.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', error => {
     if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error

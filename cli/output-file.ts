@@ -19,7 +19,7 @@ export async function reserveOutput(path: string): Promise<OutputFile> {
   const place = await attempt(path, () => findPlace(path))
   if (!place.isReplaceable) return device(path)
   const temporary = `${place.target}.${randomBytes(6).toString('hex')}.tmp`
-  // By this handle alone: whoever may write the folder could put another file under the name.
+  // Written through this handle only: another user of the folder could put another file under the name.
   const file = await attempt(path, () => openNew(temporary, place.mode))
   const abandon = async (): Promise<void> => {
     await file.close().catch(() => {})

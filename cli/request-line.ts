@@ -15,7 +15,7 @@ export interface RequestLine {
 export function requestLine(words: readonly string[], { data, dataRaw }: BodyOptions): RequestLine {
   const [first = '', second, ...rest] = words
   if (rest.length > 0 || (second !== undefined && first.includes('/')))
-    throw new TypeError('name one URL, behind the method: orthrus call [METHOD] URL')
+    throw new TypeError('name one URL, after the method: orthrus call [METHOD] URL')
   const url = second ?? first
   requireHttpUrl(url)
   const hasBody = data !== undefined || dataRaw !== undefined
@@ -35,10 +35,10 @@ function requireHttpUrl(text: string): void {
     throw new TypeError(`not the URL of a service${told}; write http://127.0.0.1:8080/path`)
   }
   if (url.username !== '' || url.password !== '')
-    throw new TypeError('leave the name and password out of the URL: the keytab says who calls')
+    throw new TypeError('leave the name and password out of the URL: the keytab says which principal calls')
 }
 
-/** `name: value`, behind those `before` it. */
+/** `name: value`; added to those `before` it. */
 export function parseHeader(text: string, before: [string, string][] = []): [string, string][] {
   const colon = text.indexOf(':')
   if (colon < 1) throw new InvalidArgumentError('Write a header as "name: value".')

@@ -33,7 +33,7 @@ function termsOf({ effect, claims, maxLife, methods, paths, delegable }: PolicyR
   return terms
 }
 
-/** As it is typed behind `--claim`. */
+/** As it is typed after `--claim`. */
 function claimText(name: string, value: PolicyRule['claims'][number][1]): string {
   if (typeof value === 'string') return `${name}=${value}`
   return Array.isArray(value) ? `${name}=${value.join(',')}` : `${name}:=${value}`

@@ -50,7 +50,7 @@ function programFor(terminal: Terminal, json: boolean): Command {
   return program
 }
 
-/** What the parser has to say is said as the commands say it, with the usage behind each mistake. */
+/** What the parser has to say has the same form as what commands say, and the usage follows each mistake. */
 function speakThrough(terminal: Terminal, command: Command, json: boolean): void {
   const path = pathOf(command)
   command

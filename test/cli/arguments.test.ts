@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   collectClaims,
+  collectNames,
   formatDuration,
   parseClaim,
   parseDuration,
@@ -8,7 +9,12 @@ import {
   parseList,
   parseListen,
   parseMethods,
+  parseOrigin,
+  parsePaths,
+  parseSize,
+  typedDuration,
 } from '../../cli/arguments.js'
+import { parseHeader } from '../../cli/request-line.js'
 
 describe('durations', () => {
   it.each([
@@ -38,6 +44,14 @@ describe('durations', () => {
     [604_800_000, '7 d'],
   ])('%i is said as %s', (milliseconds, text) => {
     expect(formatDuration(milliseconds)).toBe(text)
+  })
+
+  it.each(['1s', '90s', '15m', '90m', '1h', '36h', '7d'])('%s is typed as it was', text => {
+    expect(typedDuration(parseDuration(text))).toBe(text)
+  })
+
+  it('that is no whole second is typed without loss', () => {
+    expect(typedDuration(1_500)).toBe('1500ms')
   })
 })
 
@@ -91,6 +105,23 @@ describe('lists, methods, dates and addresses', () => {
     expect(parseInstant('2027-01-31T12:00:00Z')).toBe(Date.UTC(2027, 0, 31, 12))
     expect(parseListen('127.0.0.1:8750')).toEqual({ host: '127.0.0.1', port: 8750 })
     expect(parseListen('[::1]:0')).toEqual({ host: '::1', port: 0 })
+    expect(parsePaths('/a,/b/c')).toEqual(['/a', '/b/c'])
+    expect(parseHeader('A: b: c')).toEqual([['A', 'b: c']])
+    expect(collectNames('role', ['tier'])).toEqual(['tier', 'role'])
+    expect(parseOrigin('https://app.example:443/', ['http://[::1]:3000'])).toEqual([
+      'http://[::1]:3000',
+      'https://app.example',
+    ])
+    expect(parseOrigin('moz-extension://some-id')).toEqual(['moz-extension://some-id'])
+  })
+
+  it.each([
+    ['512', 512],
+    ['64k', 65_536],
+    ['8M', 8_388_608],
+    ['1G', 1_073_741_824],
+  ])('the size %s is read', (text, bytes) => {
+    expect(parseSize(text)).toBe(bytes)
   })
 
   it.each([
@@ -100,10 +131,24 @@ describe('lists, methods, dates and addresses', () => {
     ['date that is none', () => parseInstant('2027-13-01')],
     ['day that does not exist', () => parseInstant('2027-02-31')],
     ['day that does not exist, with a time', () => parseInstant('2027-02-30T12:00:00Z')],
+    ['path without a slash', () => parsePaths('/a,b')],
+    ['path with two readings', () => parsePaths('/a/../b')],
+    ['size of nothing', () => parseSize('0')],
+    ['size in an unknown unit', () => parseSize('1m')],
+    ['size beyond all bounds', () => parseSize('9999999999999G')],
+    ['header without a name', () => parseHeader(': x')],
+    ['header without a colon', () => parseHeader('x')],
+    ['header with a space in its name', () => parseHeader('a b: x')],
+    ['header with a line break', () => parseHeader('a: x\ny')],
+    ['header that the client sets itself', () => parseHeader('Authorization: x')],
+    ['origin with a path', () => parseOrigin('https://app.example/x')],
+    ['origin without a scheme', () => parseOrigin('app.example')],
+    ['origin that is every origin', () => parseOrigin('*')],
+    ['name of a claim with a value', () => collectNames('role=x')],
     ['port', () => parseListen('127.0.0.1:65536')],
     ['address without a port', () => parseListen('127.0.0.1')],
     ['IPv6 address without brackets', () => parseListen('::1:80')],
   ])('are refused: %s', (_, read) => {
-    expect(read).toThrow(/Write|Methods/)
+    expect(read).toThrow(/Write|Methods|Paths|No header|sets Authorization/)
   })
 })

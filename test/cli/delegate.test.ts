@@ -83,7 +83,7 @@ async function toldBy(
 }
 
 describe('orthrus delegate', () => {
-  it('prints a credential for a delegate, who uses it beside its own keytab', async () => {
+  it('prints a credential for a delegate, which uses it beside its own keytab', async () => {
     const credential = await credentialBy(
       'orders',
       '--to',
@@ -307,7 +307,7 @@ describe('orthrus delegate', () => {
 })
 
 describe('a credential that is of no use', () => {
-  it('for who it was not made for', async () => {
+  it('of a principal that it was not made for', async () => {
     const credential = await credentialBy('orders', '--to', 'billing')
     expect(await call(credential, `${url}/orders`, ...as('gate'))).toMatchObject({
       code: 1,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { commandWords } from '../../cli/command-words.js'
 import { runCommand } from './run-command.js'
 
-/** What a person reads who types a command line that is wrong, or none. */
+/** What a person reads after a command line that is wrong, or empty. */
 
 const orthrus = (...args: string[]) => runCommand(args)
 const COMMANDS = ['init', 'kdc', 'get', 'call', 'delegate', 'inspect']

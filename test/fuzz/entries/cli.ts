@@ -11,6 +11,7 @@ import {
   parseList,
   parseListen,
   parseMethods,
+  parseOrigin,
   parsePaths,
   parseSize,
 } from '../../../cli/arguments.js'
@@ -82,6 +83,7 @@ const values: Entry = {
       () => parseClaim(text),
       () => parseInstant(text),
       () => parseListen(text),
+      () => parseOrigin(text),
       () => parseSize(text),
       () => parsePaths(text),
       () => parseHeader(text),
