@@ -50,6 +50,8 @@ export interface RefusedEvent extends RequestFields {
   readonly reason: string
   /** What the service's owner can do about it, if that is known. */
   readonly hint: string | undefined
+  /** Whether the cause lies in how the service is run, so that such requests are refused until its owner acts. */
+  readonly ownerMustAct: boolean
   /** Who presented the request, if that was proved. */
   readonly presenter: Principal | undefined
 }

@@ -6,8 +6,8 @@ type Level = 'debug' | 'info' | 'warn' | 'error'
 const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, message: string] } = {
   accepted: ['info', 'a request was accepted'],
   challenged: ['info', 'a request without credentials was challenged'],
-  refused: ['warn', 'a request was refused'],
-  replayed: ['warn', 'a request came again and was refused'],
+  refused: ['info', 'a request was refused'],
+  replayed: ['info', 'a request came again and was refused'],
   unchecked: ['error', 'a request could not be checked'],
   aborted: ['debug', 'the client went away before its request was whole'],
   response_failed: ['error', 'a handler failed'],
@@ -21,10 +21,14 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
   replay_cache_full: ['warn', 'the replay cache is full: requests that took long are refused'],
 }
 
+/** What one client did is no warning: anybody can be refused as often as they like. */
+const OWNER_MUST_ACT = ['warn', 'a request was refused for a reason that lies with this service'] as const
+
 /** Writes each event as one line. Events of one kind have the same message, so that they can be counted as alike. */
 export function logTo(logger: Logger): Report {
   return event => {
-    const [level, message] = LINE[event.kind]
+    const mustAct = event.kind === 'refused' && event.ownerMustAct
+    const [level, message] = mustAct ? OWNER_MUST_ACT : LINE[event.kind]
     logger[level](event, message)
   }
 }

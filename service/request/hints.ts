@@ -1,32 +1,41 @@
 import type { Refusal } from '../../shared/accept/refusal.js'
+import type { ErrorCode } from '../../shared/errors.js'
 import { OVERRIDE_HEADERS } from '../../shared/http/binding.js'
 import type { RequestMessage } from './message.js'
 import type { ServiceParts } from './service.js'
 
-/** What usually stands behind a refusal, and what its owner can change: for the service's log, never for the answer. */
-export function hintFor(
-  refusal: Refusal,
-  message: RequestMessage,
-  service: ServiceParts,
-): string | undefined {
+export interface Hint {
+  readonly hint: string | undefined
+  /** Whether the cause lies in how the service is run. */
+  readonly ownerMustAct: boolean
+}
+
+/** What usually stands behind a refusal, and what can be changed: for the service's log, never for the answer. */
+export function hintFor(refusal: Refusal, message: RequestMessage, service: ServiceParts): Hint {
+  const own = setupHint(refusal, message, service)
+  if (own !== undefined) return { hint: own, ownerMustAct: true }
+  return { hint: refusal.facts.hint ?? CLIENT_HINT[refusal.code], ownerMustAct: false }
+}
+
+const CLIENT_HINT: Partial<Record<ErrorCode, string>> = {
+  binding_mismatch:
+    'a proxy or framework on the way changed the method, the path, the query, a covered header or the body; have it pass them on unchanged',
+  too_large: 'the client presents tickets with fewer or shorter claims and caveats',
+}
+
+function setupHint(refusal: Refusal, message: RequestMessage, service: ServiceParts): string | undefined {
   switch (refusal.code) {
     case 'malformed':
       return refusal.facts.hint ?? overrideHint(message)
     case 'ticket_invalid':
       return keyHint(refusal, service)
+    case 'binding_mismatch':
     case 'caveat_failed':
       return targetHint(message)
-    case 'binding_mismatch':
-      return refusal.facts.hint ?? targetHint(message) ?? REWRITTEN
-    case 'too_large':
-      return refusal.facts.hint ?? 'the client presents tickets with fewer or shorter claims and caveats'
     default:
-      return refusal.facts.hint
+      return undefined
   }
 }
-
-const REWRITTEN =
-  'a proxy or framework on the way changed the method, the path, the query, a covered header or the body; have it pass them on unchanged'
 
 const ABSOLUTE =
   'the request line has a whole URL: what is in front of the service speaks to it as to a proxy; have it send path and query only'

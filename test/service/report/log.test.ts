@@ -13,19 +13,15 @@ afterEach(() => void vi.restoreAllMocks())
 it('each event is one line, at the level that it has', () => {
   const line = { method: 'GET', path: '/' }
   const client = 'web@demo.example' as never
-  const refusal = {
-    code: 'replay',
-    reason: 'here before',
-    hint: undefined,
-    presenter: client,
-    ...line,
-  } as const
+  const told = { code: 'replay', reason: 'here before', hint: undefined, ownerMustAct: false } as const
+  const refusal = { ...told, presenter: client, ...line }
   const failed = { client, reason: 'it threw', hint: undefined, err: new Error('no database'), ...line }
   const events: readonly (readonly [string, ServiceEvent])[] = [
     ['info', { kind: 'accepted', client, via: undefined, ticketId: '00', caveats: [], ...line }],
     ['info', { kind: 'challenged', ...line }],
-    ['warn', { kind: 'refused', ...refusal }],
-    ['warn', { kind: 'replayed', ...refusal }],
+    ['info', { kind: 'refused', ...refusal }],
+    ['warn', { kind: 'refused', ...refusal, ownerMustAct: true }],
+    ['info', { kind: 'replayed', ...refusal }],
     ['error', { kind: 'unchecked', err: new Error('away'), ...line }],
     ['debug', { kind: 'aborted', ...line }],
     ['error', { kind: 'response_failed', ...failed }],
@@ -112,6 +108,9 @@ describe('standard error, unless a logger was given,', () => {
     )
     expect((await realm.get()).status).toBe(200)
     await realm.send({ method: 'GET', target: '/', headers: [] })
+    const refused = realm.sign()
+    expect((await realm.send({ ...refused, target: '/orders/8' })).status).toBe(401)
+    expect((await realm.send(refused)).status).toBe(401)
     expect(written.mock.calls).toEqual([])
   })
 })

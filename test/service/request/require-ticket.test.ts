@@ -31,9 +31,10 @@ function unprovedCode(response: RawResponse): string {
   return error.code
 }
 
-/** The last warning of the log: the refusal's line. */
+/** The last refusal's line of the log. */
 function refusalLine(realm: RunningRealm) {
-  return realm.log.lines.filter(line => line.level === 'warn').at(-1)?.fields
+  return realm.log.lines.filter(({ fields }) => /^(refused|replayed)$/.test(String(fields.kind))).at(-1)
+    ?.fields
 }
 
 describe('a good request', () => {
@@ -539,7 +540,9 @@ describe('a refusal', () => {
 
   it('that cannot be logged costs the connection only', async () => {
     const logger = new TestLogger()
-    logger.warn = () => {
+    const { info } = logger
+    logger.info = () => {
+      logger.info = info
       throw new Error('the disk is full')
     }
     const realm = await startRealm({ load: { logger } })
