@@ -1,5 +1,5 @@
 import { type Fraction, fractionFrom } from '../shared/crypto/fraction.js'
-import { type RandomSource, systemRandom } from '../shared/crypto/random.js'
+import { checkedRandom, type RandomSource, systemRandom } from '../shared/crypto/random.js'
 import type { Logger } from '../shared/logger.js'
 import { createOwnerLogger } from '../shared/owner-logger.js'
 import { type Clock, SECOND, systemClock } from '../shared/time.js'
@@ -29,7 +29,8 @@ export interface Settings {
 
 /** The one place where the defaults stand. */
 export function settingsFrom(options: ConnectOptions): Settings {
-  const { random = systemRandom, timeouts } = options
+  const { timeouts } = options
+  const random = checkedRandom(options.random ?? systemRandom)
   return {
     clock: options.clock ?? systemClock,
     timers: options.timers ?? systemTimers,

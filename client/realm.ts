@@ -13,7 +13,7 @@ import type { TicketSource } from './cache/ticket-source.js'
 import type { KdcConnection } from './kdc-link/connection.js'
 import type { RefusalMemory } from './kdc-link/refusal-memory.js'
 import { type FetchOptions, fetchProved, type HttpExchanges } from './request/fetch.js'
-import { collectRequest, readRequest } from './request/http-request.js'
+import { collectRequest, readRequest, type UnreadInit, unreadInit } from './request/http-request.js'
 import { importTicket, requireHolder, requireMadeFor, requirePresentable } from './ticket/imported-ticket.js'
 import type { ServiceTicket } from './ticket/service-ticket.js'
 import { secretsOf, type Ticket } from './ticket/ticket.js'
@@ -49,6 +49,31 @@ export interface RealmFetchInit extends RequestInit {
   readonly handOff?: Ticket
   /** Whether the request does no harm when it is handled twice, though its method does not say so. */
   readonly repeatable?: boolean
+  /** Of undici, as Node's own `fetch` takes it: what makes the connections. */
+  readonly dispatcher?: unknown
+}
+
+const FETCH_OPTIONS: KnownOptions<RealmFetchInit & { readonly duplex?: 'half' }> = {
+  service: true,
+  ticket: true,
+  handOff: true,
+  repeatable: true,
+  method: true,
+  headers: true,
+  body: true,
+  signal: true,
+  redirect: true,
+  cache: true,
+  credentials: true,
+  dispatcher: true,
+  duplex: true,
+  integrity: true,
+  keepalive: true,
+  mode: true,
+  priority: true,
+  referrer: true,
+  referrerPolicy: true,
+  window: true,
 }
 
 /** Makes requests to one service in somebody else's name, who handed on a ticket for it. */
@@ -99,6 +124,13 @@ export class Realm {
     this.client = parts.source.client
     this.realm = realmOf(this.client)
     this.#parts = parts
+    // So that they work apart from the realm: const { fetch } = realm, or where another library is given realm.fetch.
+    this.fetch = this.fetch.bind(this)
+    this.getServiceTicket = this.getServiceTicket.bind(this)
+    this.getTgt = this.getTgt.bind(this)
+    this.import = this.import.bind(this)
+    this.onBehalf = this.onBehalf.bind(this)
+    this.close = this.close.bind(this)
   }
 
   static {
@@ -137,8 +169,9 @@ export class Realm {
    * @throws TypeError where no service is named for the origin, and for what `fetch` does not take
    */
   async fetch(input: RequestInfo | URL, init: RealmFetchInit = {}): Promise<Response> {
-    const { service: name, ticket: given, handOff, repeatable = false, ...rest } = init
-    const request = readRequest(input, rest)
+    requireKnownOptions('fetch', init, FETCH_OPTIONS)
+    const { service: name, ticket: given, handOff, repeatable = false } = init
+    const request = readRequest(input, init)
     const service = this.#serviceFor(request, name, given)
     const ticket = given ?? this.#heldFor(service)
     if (ticket !== undefined) requirePresentable(ticket, this.client)
@@ -150,7 +183,13 @@ export class Realm {
     request.signal.addEventListener('abort', abort, { once: true })
     const forget = whenClosed(this, cause => ending.abort(cause))
     try {
-      return await this.#exchange(request, { service, ticket, handOff, repeatable, signal: ending.signal })
+      return await this.#exchange(request, unreadInit(init), {
+        service,
+        ticket,
+        handOff,
+        repeatable,
+        signal: ending.signal,
+      })
     } finally {
       request.signal.removeEventListener('abort', abort)
       forget()
@@ -204,13 +243,16 @@ export class Realm {
     this.#parts.connection.close(cause)
   }
 
-  async #exchange(request: Request, options: FetchOptions): Promise<Response> {
+  async #exchange(request: Request, unread: UnreadInit, options: FetchOptions): Promise<Response> {
     const { tickets, maxRequest, http } = this.#parts
     const { service, ticket, signal } = options
     // One's own ticket is asked for at once, so that requests of one tick share one request to the KDC.
     const needsOwn = ticket === undefined || secretsOf(ticket).holder !== undefined
     const own = needsOwn ? tickets.get(service, 0) : undefined
-    const [collected] = await abortable(Promise.all([collectRequest(request, maxRequest), own]), signal)
+    const [collected] = await abortable(
+      Promise.all([collectRequest(request, maxRequest, unread), own]),
+      signal,
+    )
     return fetchProved(http, collected, options)
   }
 

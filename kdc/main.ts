@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { AdminMethod } from '../shared/channel/administration.js'
-import { type RandomSource, systemRandom } from '../shared/crypto/random.js'
+import { checkedRandom, type RandomSource, systemRandom } from '../shared/crypto/random.js'
 import type { Value } from '../shared/encoding/encoding.js'
 import { type Logger, silentLogger } from '../shared/logger.js'
 import type { Realm } from '../shared/principal.js'
@@ -76,7 +76,8 @@ const LISTEN = { HOST: '127.0.0.1', PORT: 8750 } as const
  * @throws OrthrusError `unavailable` where the store cannot be opened or has no realm, `keytab_invalid` for the master key
  */
 export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
-  const { clock = systemClock, timers = systemTimers, random = systemRandom } = options
+  const { clock = systemClock, timers = systemTimers } = options
+  const random = checkedRandom(options.random ?? systemRandom)
   const report = reportTo(options.logger, clock)
   const vault = await openVault(options, random)
   try {

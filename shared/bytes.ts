@@ -52,4 +52,25 @@ export function toHex(bytes: Uint8Array): string {
   return text
 }
 
+/** Its getter tells what a typed array is, also one of another window or of a test's own globals. */
+const typedArrayName = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)?.get
+
+/**
+ * Holds what a caller handed in against being bytes: texts, numbers, buffers and arrays of wider elements would be
+ * copied as zeros, or as something else than was meant.
+ * @param what it is, as `a chunk of the body`. @throws TypeError
+ */
+export function requireBytes(value: unknown, what: string): asserts value is Uint8Array {
+  if (typedArrayName?.call(value) === 'Uint8Array') return
+  throw new TypeError(`${what} is bytes, a Uint8Array or Buffer, not ${kindOf(value)}`)
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return value === null ? 'null' : `a ${typeof value}`
+  return `a ${Object.prototype.toString.call(value).slice('[object '.length, -1)}`
+}
+
 export { fromBase64url, toBase64url } from '#base64url'

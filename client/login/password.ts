@@ -1,4 +1,4 @@
-import { toHex } from '../../shared/bytes.js'
+import { requireBytes, toHex } from '../../shared/bytes.js'
 import { derivePasswordKey } from '../../shared/crypto/derive.js'
 import { isError, openUnauthenticatedError } from '../../shared/encoding/error.js'
 import { OrthrusError } from '../../shared/errors.js'
@@ -95,7 +95,9 @@ function requireUnchanged(
   known: PasswordParameters | undefined,
   given: PasswordParameters,
 ): void {
-  if (known === undefined || isSame(known, given)) return
+  if (known === undefined) return
+  requireBytes(known.salt, 'the salt that parametersCache kept')
+  if (isSame(known, given)) return
   throw new OrthrusError(
     'refused_unproved',
     `the salt or parameters of ${client} are not those of the first login`,

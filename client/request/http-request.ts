@@ -1,3 +1,4 @@
+import { requireBytes } from '../../shared/bytes.js'
 import { OrthrusError } from '../../shared/errors.js'
 import {
   COVERED_REQUEST_HEADERS,
@@ -13,11 +14,14 @@ export interface HttpRequest {
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: Uint8Array<ArrayBuffer>
   /** What else of it the platform is to know; none of it is bound. */
-  readonly passing: Pick<RequestInit, (typeof PASSING)[number]>
+  readonly passing: RequestInit
   readonly redirect: RequestRedirect
 }
 
-const PASSING = ['credentials', 'keepalive', 'referrerPolicy', 'integrity'] as const
+const PASSING = ['credentials', 'keepalive', 'referrer', 'referrerPolicy', 'integrity', 'mode'] as const
+
+/** The cache modes that never answer from a cache, whose responses prove nothing for a new request. */
+const CACHES: ReadonlySet<string> = new Set(['default', 'no-store', 'reload'])
 
 /**
  * The platform's reading of what `fetch` takes. @throws TypeError for what `fetch` does not take, a header that
@@ -26,10 +30,14 @@ const PASSING = ['credentials', 'keepalive', 'referrerPolicy', 'integrity'] as c
 export function readRequest(input: RequestInfo | URL, init: RequestInit): Request {
   if (init.headers !== undefined) refuseDoubled(init.headers)
   // Needed where the body is a stream, ignored elsewhere; the body is read whole before anything is sent.
-  const settings: RequestInit & { duplex: 'half' } = { ...init, duplex: 'half' }
+  const settings: RequestInit & { duplex: 'half' } = { ...init, ...bodyStream(init), duplex: 'half' }
   const request = new Request(input, settings)
   if (!/^https?:$/.test(new URL(request.url).protocol)) {
     throw new TypeError(`realm.fetch speaks http: and https:, not ${request.url}`)
+  }
+  if (request.mode === 'no-cors') throw new TypeError('mode "no-cors" shows no response that could be proved')
+  if (!CACHES.has(request.cache)) {
+    throw new TypeError(`cache "${request.cache}" is not taken: each response is proved for its own request`)
   }
   if (request.headers.has(CREDENTIAL_HEADER)) {
     throw new TypeError('a credential is never sent in clear: pass the ticket as handOff')
@@ -46,6 +54,28 @@ export function readRequest(input: RequestInfo | URL, init: RequestInit): Reques
   return request
 }
 
+/**
+ * Platforms that take an async iterable for a body, as a stream of Node's, make zeros or nothing of chunks that are no
+ * bytes. So what iterates becomes a stream here, whose chunks are looked at as they are read.
+ */
+function bodyStream({ body }: RequestInit): { body?: ReadableStream } {
+  if (typeof body !== 'object' || body === null || body instanceof ReadableStream) return {}
+  if (!(Symbol.asyncIterator in body)) return {}
+  const chunks = (body as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+  return {
+    body: new ReadableStream({
+      pull: async controller => {
+        const { done, value } = await chunks.next()
+        if (done === true) controller.close()
+        else controller.enqueue(value)
+      },
+      cancel: async () => {
+        await chunks.return?.()
+      },
+    }),
+  }
+}
+
 const COVERED: ReadonlySet<string> = new Set(COVERED_REQUEST_HEADERS)
 
 /** `Headers` joins a doubled header into one that nobody wrote. */
@@ -59,9 +89,27 @@ function refuseDoubled(headers: HeadersInit): void {
   }
 }
 
+/** What of `init` a `Request` does not show. */
+export interface UnreadInit {
+  readonly priority?: RequestPriority
+  /** Of undici: what makes the connections. */
+  readonly dispatcher?: unknown
+}
+
+export function unreadInit({ priority, dispatcher }: UnreadInit): UnreadInit {
+  return {
+    ...(priority === undefined ? {} : { priority }),
+    ...(dispatcher === undefined ? {} : { dispatcher }),
+  }
+}
+
 /** Reads the body. @param maxBytes of body. @throws OrthrusError `too_large`; the signal's reason */
-export async function collectRequest(request: Request, maxBytes: number): Promise<HttpRequest> {
-  const passing = Object.fromEntries(PASSING.map(name => [name, request[name]]))
+export async function collectRequest(
+  request: Request,
+  maxBytes: number,
+  unread: UnreadInit = {},
+): Promise<HttpRequest> {
+  const passing = { ...Object.fromEntries(PASSING.map(name => [name, request[name]])), ...unread }
   return {
     method: request.method,
     url: plain(new URL(request.url)),
@@ -87,10 +135,14 @@ export function withHeaders(request: HttpRequest, headers: HttpRequest['headers'
   return { ...request, headers: [...request.headers, ...headers] }
 }
 
+/** What `fetch` leaves as it is in a path, though RFC 3986 has it encoded, and no `paths` caveat holds with it. */
+const LEFT_BY_FETCH = /[^A-Za-z0-9\-._~!$&'()*+,;=:@/%]/g
+
 /** What of a URL is sent. An empty query has a `?` on some platforms and none on others. */
 function plain(url: URL): URL {
   const sent = new URL(url)
   sent.hash = ''
+  sent.pathname = sent.pathname.replace(LEFT_BY_FETCH, encodeURIComponent)
   if (sent.search === '') sent.search = ''
   return sent
 }
@@ -100,7 +152,7 @@ export function bindingOf({ method, url, headers, body }: HttpRequest): Uint8Arr
   return requestBinding(method, url.pathname + url.search, headers, body)
 }
 
-/** All bytes of a body. @throws OrthrusError `too_large`, naming the option that allows more */
+/** All bytes of a body. @throws OrthrusError `too_large`, naming the option that allows more. @throws TypeError for a chunk that is no bytes */
 export async function readBytes(
   stream: ReadableStream<Uint8Array> | null,
   maxBytes: number,
@@ -110,8 +162,15 @@ export async function readBytes(
   const chunks: Uint8Array[] = []
   let length = 0
   const reader = stream?.getReader()
-  for (let read = await reader?.read(); read?.value !== undefined; read = await reader?.read()) {
-    length += read.value.length
+  for (let read = await reader?.read(); read?.done === false; read = await reader?.read()) {
+    const chunk: unknown = read.value
+    try {
+      requireBytes(chunk, `a chunk of the body of the ${what}`)
+    } catch (cause) {
+      void reader?.cancel(cause).catch(() => {})
+      throw cause
+    }
+    length += chunk.length
     if (length > maxBytes) {
       void reader?.cancel().catch(() => {})
       throw new OrthrusError('too_large', `the body of the ${what} is over ${maxBytes} bytes`, {
@@ -119,7 +178,7 @@ export async function readBytes(
         hint: `give ${option} a larger value, or ask for less at once`,
       })
     }
-    chunks.push(read.value)
+    chunks.push(chunk)
   }
   return join(chunks, length)
 }

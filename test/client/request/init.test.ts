@@ -1,0 +1,115 @@
+import { Readable } from 'node:stream'
+import { describe, expect, it } from 'vitest'
+import type { RealmFetchInit } from '../../../client/realm.js'
+import { failureOf, ORDERS_URL, Setting } from '../setting.js'
+
+/** What `fetch` of a realm takes beside the URL. */
+
+const chunksOf = (...chunks: unknown[]) =>
+  new ReadableStream({
+    start: controller => {
+      for (const chunk of chunks) controller.enqueue(chunk)
+      controller.close()
+    },
+  })
+
+async function* yielding(...chunks: unknown[]) {
+  yield* chunks
+}
+
+const bytes = new TextEncoder().encode('hello')
+
+describe('a body that is handed in as bytes', () => {
+  it.each<[string, () => unknown]>([
+    ['a stream of texts', () => chunksOf('hello')],
+    ['a stream that decodes texts', () => new Blob(['hello']).stream().pipeThrough(new TextDecoderStream())],
+    ['a stream of wider numbers', () => chunksOf(new Uint16Array(5))],
+    ['a stream of buffers', () => chunksOf(bytes.buffer)],
+    ['a stream of numbers', () => chunksOf(5)],
+    ['a stream of nothing', () => chunksOf(bytes, undefined, bytes)],
+    ['a stream of bytes and texts', () => chunksOf(bytes, 'hello')],
+    ['texts that are iterated', () => yielding('hello')],
+    ['numbers that are iterated', () => yielding(5)],
+    ['a stream of Node’s with texts', () => Readable.from(['hello'])],
+  ])('is none as %s, and nothing is sent', async (_, body) => {
+    const setting = new Setting()
+    const realm = await setting.connect()
+    const init = { method: 'POST', body: body() } as RealmFetchInit
+    const cause = await failureOf(realm.fetch(`${ORDERS_URL}/`, init))
+    expect(cause).toBeInstanceOf(TypeError)
+    expect((cause as Error).message).toMatch(/^a chunk of the body of the request is bytes, a Uint8Array/)
+    expect(setting.orders.arrived).toHaveLength(0)
+  })
+
+  it.each<[string, () => unknown]>([
+    ['a stream of bytes', () => chunksOf(bytes.subarray(0, 2), Buffer.from(bytes.subarray(2)))],
+    ['bytes that are iterated', () => yielding(bytes)],
+    ['a stream of Node’s', () => Readable.from([Buffer.from(bytes)])],
+    ['bytes', () => bytes],
+  ])('arrives as %s', async (_, body) => {
+    const setting = new Setting()
+    const realm = await setting.connect()
+    await realm.fetch(`${ORDERS_URL}/`, { method: 'POST', body: body() } as RealmFetchInit)
+    expect(setting.orders.handled.map(each => new TextDecoder().decode(each.body))).toEqual(['hello'])
+  })
+
+  it('is none from a random source either', async () => {
+    for (const random of [() => 'x'.repeat(32), () => new Uint16Array(32), () => new Uint8Array(1)]) {
+      const setting = new Setting()
+      const cause = await failureOf(
+        setting.connect({ random: random as never }).then(realm => realm.fetch(`${ORDERS_URL}/`)),
+      )
+      expect(cause).toBeInstanceOf(TypeError)
+      expect(setting.orders.arrived).toHaveLength(0)
+    }
+  })
+})
+
+describe('a path', () => {
+  it.each([
+    ['/files/report[1].pdf', '/files/report%5B1%5D.pdf'],
+    ['/files/a|b', '/files/a%7Cb'],
+    ['/files/a^b?c=[|^]', '/files/a%5Eb?c=[|^]'],
+    ["/files/a%20b~!$&'()*+,;=:@", "/files/a%20b~!$&'()*+,;=:@"],
+  ])('%s is sent and bound as %s', async (path, target) => {
+    const setting = new Setting()
+    const realm = await setting.connect()
+    const ticket = (await realm.getServiceTicket('orders')).attenuate({ paths: ['/files'] })
+    expect((await realm.fetch(`${ORDERS_URL}${path}`, { ticket })).status).toBe(200)
+    expect(setting.orders.handled.map(each => each.target)).toEqual([target])
+  })
+})
+
+describe('what else fetch takes', () => {
+  it('is passed on', async () => {
+    const setting = new Setting()
+    const realm = await setting.connect()
+    const dispatcher = { dispatch: () => true }
+    await realm.fetch(`${ORDERS_URL}/`, { dispatcher, priority: 'low', keepalive: true } as RealmFetchInit)
+    expect(setting.orders.arrived[0]?.init).toMatchObject({ dispatcher, priority: 'low', keepalive: true })
+  })
+
+  it.each([
+    [{ servce: 'orders' }, 'fetch has no option "servce"; did you mean "service"?'],
+    [{ agent: {} }, 'fetch has no option "agent"'],
+    [{ cache: 'force-cache' }, 'cache "force-cache" is not taken'],
+    [{ mode: 'no-cors' }, 'mode "no-cors" shows no response'],
+  ])('%j is refused, never ignored', async (init, message) => {
+    const setting = new Setting()
+    const realm = await setting.connect()
+    const cause = await failureOf(realm.fetch(`${ORDERS_URL}/`, init as RealmFetchInit))
+    expect(cause).toBeInstanceOf(TypeError)
+    expect((cause as Error).message).toContain(message)
+    expect(setting.orders.arrived).toHaveLength(0)
+  })
+
+  it('works apart from its realm', async () => {
+    const { fetch, getServiceTicket, getTgt, close } = await new Setting().connect()
+    const request = new Request(`${ORDERS_URL}/`, { method: 'POST', body: 'x' })
+    // As axios calls it.
+    expect((await fetch(request, undefined)).status).toBe(200)
+    expect((await getServiceTicket('orders')).service).toBe('orders@demo.example')
+    expect((await getTgt()).client).toBe('web@demo.example')
+    close()
+  })
+})
