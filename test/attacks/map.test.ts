@@ -14,6 +14,7 @@ const [tables = ''] = map.split('## What time tells')
 const NUMBERED = [
   ...Array.from({ length: 63 }, (_, i) => String(i + 1)),
   '66', // an option that is misspelt
+  '67', // what is taken for bytes and is none
   '69', // a clock that leaps, a machine that slept
 ]
 const LITERATURE = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6']
