@@ -1,9 +1,19 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
+import { deriveAuthKey } from '../../../shared/crypto/derive.js'
 import { LongTermKey, SessionKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { parsePrincipal } from '../../../shared/principal.js'
+import { type Caveat, decodeCaveat, encodeCaveat } from '../../../shared/ticket/caveats.js'
 import { OpenedTickets } from '../../../shared/ticket/opened-tickets.js'
-import { decodeTicket, type SealedTicket, sealTicket } from '../../../shared/ticket/ticket.js'
+import {
+  type Claims,
+  decodeTicket,
+  type SealedTicket,
+  sealTicket,
+  type TicketContent,
+} from '../../../shared/ticket/ticket.js'
 
 /** The memory of opened tickets: what is found again, under which key and until when, and how much there is of it. */
 
@@ -14,12 +24,33 @@ const key = new LongTermKey(new Uint8Array(32).fill(1))
 const invalid = expect.objectContaining({ code: 'ticket_invalid' })
 
 /** A ticket with so many bytes of text in a claim. */
-function ticket(text = 0, endTime = END): SealedTicket {
+function ticket(
+  text = 0,
+  endTime = END,
+  content: Partial<Pick<TicketContent, 'claims' | 'caveats'>> = {},
+): SealedTicket {
   const named = { ticketId: systemRandom(16), client: parsePrincipal('web@demo.example'), flags: 0 }
   const times = { authTime: NOW, startTime: NOW, endTime, renewTill: null }
   const claims = text === 0 ? [] : [['text', 'x'.repeat(text)] as const]
   const secret = { clientId: systemRandom(8), key: new SessionKey(systemRandom(32)) }
-  return sealTicket(ORDERS, 1, key, { ...named, ...times, ...secret, claims, caveats: [] }, systemRandom)
+  return sealTicket(
+    ORDERS,
+    1,
+    key,
+    { ...named, ...times, ...secret, claims, caveats: [], ...content },
+    systemRandom,
+  )
+}
+
+setFlagsFromString('--expose-gc')
+const collect: () => void = runInNewContext('gc')
+
+/** Bytes that are reachable. */
+function heapUsed(): number {
+  collect()
+  collect()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
 }
 
 /** The same bytes in other memory, as the next request brings them. */
@@ -87,23 +118,52 @@ describe('the memory of opened tickets', () => {
     expect(tickets.open(again(sealed[1] as SealedTicket), key, NOW)).not.toBe(opened[1])
   })
 
-  it.each([0, 500, 1_000, 2_000])(
-    'counts 1 KiB and four times its bytes for a ticket: with %i of text',
-    text => {
-      const entries = 32
-      const tickets = new OpenedTickets(entries)
-      const taken = 1024 + 4 * ticket(text).bytes.length
-      for (let i = 0; i < 2 * entries; i++) tickets.open(ticket(text), key, NOW)
-      expect(tickets.size).toBe(Math.min(entries, Math.floor((entries * 4096) / taken)))
+  const letters = (count: number): string[] =>
+    Array.from({ length: count }, (_, i) =>
+      String.fromCharCode(97 + (i % 26), 97 + (Math.floor(i / 26) % 26)),
+    )
+  const repeated = (count: number, caveat: Caveat): Caveat[] => Array.from({ length: count }, () => caveat)
+  const shapes: Record<string, readonly [Claims, readonly Caveat[]]> = {
+    'nothing else': [[], []],
+    'a long claim': [[['text', 'x'.repeat(1_900)]], []],
+    'a claim that is a long list': [[['list', letters(600)]], []],
+    'many claims': [
+      Array.from({ length: 32 }, (_, i) => [`c${String(i).padStart(2, '0')}`, 'v'] as const),
+      [],
+    ],
+    'many small caveats': [[], repeated(16, { name: 'expires', time: END })],
+    'one long caveat': [[], [{ name: 'methods', methods: letters(600) }]],
+    'many long caveats': [[], repeated(16, { name: 'methods', methods: letters(38) })],
+    'many paths': [[], [{ name: 'paths', prefixes: letters(450).map(text => `/${text}`) }]],
+  }
+
+  it.each(Object.entries(shapes))(
+    'takes no more of the heap than it is made for: %s',
+    (_, [claims, caveats]) => {
+      const entries = 400
+      const content = { claims, caveats: caveats.map(encodeCaveat) }
+      const fill = (count: number): OpenedTickets => {
+        const tickets = new OpenedTickets(count)
+        for (let i = 0; i < 2 * count; i++) {
+          const opened = tickets.open(again(ticket(0, END, content)), key, NOW)
+          deriveAuthKey(opened.key, [])
+          for (const caveat of opened.caveats) decodeCaveat(caveat)
+        }
+        return tickets
+      }
+      fill(20)
+      const before = heapUsed()
+      const tickets = fill(entries)
+      const taken = heapUsed() - before
+      expect(tickets.size).toBeGreaterThan(entries / 8)
+      expect(taken).toBeLessThan(entries * 8 * 1024)
     },
   )
 
   it('holds no ticket that is larger than all of it, and is bounded as before by the others', () => {
     const tickets = new OpenedTickets(4)
-    const largest = ticket(2_000)
-    const padded = { ...largest, bytes: new Uint8Array(4 * 1024) }
-    const small = ticket()
-    tickets.open(small, key, NOW)
+    const padded = { ...ticket(2_000), bytes: new Uint8Array(8 * 1024) }
+    tickets.open(ticket(), key, NOW)
     for (let i = 0; i < 20; i++) tickets.open(padded, key, NOW)
     expect(tickets.size).toBe(1)
     for (let i = 0; i < 20; i++) tickets.open(ticket(1_500), key, NOW)
