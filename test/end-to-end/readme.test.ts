@@ -1,0 +1,157 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { createServer, connect as dial } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Ended, endAtLast, root, temporaryFolder } from './processes.js'
+import { NOT_RUN, programOf, type Snippet, snippetsOf } from './snippets.js'
+
+/** What the documents tell a reader to type, typed in their order into a fresh folder. */
+
+const DOCUMENTS = ['README.md', 'docs/delegation.md', 'docs/performance.md'] as const
+/** Those that a reader is told to use, each of which is another free one here. */
+const PORTS = ['8750', '8080', '8081'] as const
+
+let folder = ''
+let remove = async (): Promise<void> => {}
+const ports = new Map<string, number>()
+let env: NodeJS.ProcessEnv = {}
+
+beforeAll(async () => {
+  ;({ folder, remove } = await temporaryFolder())
+  await mkdir(join(folder, 'bin'))
+  await symlink(join(root, 'dist/cli/orthrus.js'), join(folder, 'bin/orthrus'))
+  for (const port of PORTS) ports.set(port, await freePort())
+  env = {
+    ...process.env,
+    PATH: `${join(folder, 'bin')}:${process.env.PATH ?? ''}`,
+    ORTHRUS_KDC: withPorts('ws://127.0.0.1:8750'),
+  }
+})
+afterAll(() => remove())
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+function withPorts(text: string): string {
+  return text.replaceAll(/\b(8750|8080|8081)\b/g, port => String(ports.get(port)))
+}
+
+interface Running {
+  readonly ended: Promise<Ended>
+}
+
+function start(command: string, args: readonly string[]): Running {
+  const child = endAtLast(spawn(command, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] }))
+  let [out, err] = ['', '']
+  child.stdout.on('data', chunk => {
+    out += String(chunk)
+  })
+  child.stderr.on('data', chunk => {
+    err += String(chunk)
+  })
+  return { ended: once(child, 'close').then(([code]) => ({ code: code as number | null, out, err })) }
+}
+
+/** Until it listens; what ends before says why. */
+async function listening({ ended }: Running, port: string): Promise<void> {
+  let result: Ended | undefined
+  ended.then(value => {
+    result = value
+  })
+  for (;;) {
+    if (result !== undefined) throw new Error(`it ended with ${result.code}: ${result.err}`)
+    const socket = dial(ports.get(port) as number, '127.0.0.1')
+    const reached = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    )
+    socket.destroy()
+    if (reached) return
+    await wait(20)
+  }
+}
+
+async function type(line: string): Promise<string> {
+  if (line.startsWith('orthrus kdc')) {
+    await listening(start('sh', ['-c', `exec ${line} --listen ${withPorts('127.0.0.1:8750')}`]), '8750')
+    return ''
+  }
+  // The package is linked to this checkout without the machine's own npm knowing of it.
+  const result = await start('sh', ['-c', withPorts(line.replace('npm link orthrus', 'true'))]).ended
+  if (line.includes('npm link orthrus')) {
+    await mkdir(join(folder, 'node_modules'))
+    await symlink(root, join(folder, 'node_modules/orthrus'))
+  }
+  if (result.code !== 0) throw new Error(`"${line}" ended with ${result.code}: ${result.err}`)
+  return result.out
+}
+
+async function runFile(name: string, code: string): Promise<string> {
+  const running = await startFile(name, code)
+  const [, port] = /\.listen\((\d+)/.exec(code) ?? []
+  if (port !== undefined) {
+    await listening(running, port)
+    return ''
+  }
+  return toItsEnd(name, running)
+}
+
+async function startFile(name: string, code: string): Promise<Running> {
+  await writeFile(join(folder, name), withPorts(code))
+  return start(process.execPath, [name])
+}
+
+async function toItsEnd(name: string, { ended }: Running): Promise<string> {
+  const { code, out, err } = await ended
+  if (code !== 0) throw new Error(`${name} ended with ${code} after ${out}: ${err}`)
+  return out
+}
+
+async function runSnippet({ language, mark, code }: Snippet): Promise<string> {
+  if (language === 'ts') return runFile(mark, code)
+  let out = ''
+  for (const line of code.split('\n').map(line => line.replace(/\s+#.*$/, '')))
+    if (line !== '') out += await type(line)
+  return out
+}
+
+/** What a piece that shows something must show. */
+const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
+  [/web\.js$/m, /^hello web@demo\.example, your role is reader$/m],
+  [/^orthrus call .*--keytab web/m, /^hello web@demo\.example, your role is reader$/m],
+  [/--credential web\.credential/, /^hello web@demo\.example, your role is reader$/m],
+  [/^orthrus get/m, /orders@demo\.example/],
+]
+
+describe.each(DOCUMENTS)('what %s tells to type works, in order', document => {
+  const all = snippetsOf(document)
+  const pieces = all.filter(({ mark }) => mark.startsWith('as '))
+
+  it('has something to type', () => {
+    expect(all.length).toBeGreaterThan(0)
+  })
+
+  for (const snippet of all.filter(snippet => !NOT_RUN.has(snippet.mark) && !pieces.includes(snippet))) {
+    it(`${snippet.place} ${snippet.language} ${snippet.mark}`, async () => {
+      const out = await runSnippet(snippet)
+      for (const [about, shown] of SHOWN) {
+        if (about.test(`${snippet.mark}\n${snippet.code}`)) expect(out, snippet.place).toMatch(shown)
+      }
+    })
+  }
+
+  it.runIf(pieces.length > 0)('the pieces that go on where others stopped', async () => {
+    const name = `${document.replaceAll('/', '-')}.js`
+    const out = await toItsEnd(name, await startFile(name, programOf(pieces)))
+    expect(out).toMatch(/done$/m)
+  })
+})
