@@ -83,7 +83,13 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   try {
     const realm = await openRealm({ vault, clock, random })
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
-    const context = { realm, rates: createRateLimits(limits), timers, random, report }
+    const context = {
+      realm,
+      rates: createRateLimits(limits, () => clock.monotonic(), random),
+      timers,
+      random,
+      report,
+    }
     const { allowedOrigins = [], addressOf } = options
     const server = new KdcServer({ context, limits, allowedOrigins, addressOf })
     const { host = LISTEN.HOST, port = LISTEN.PORT } = options.listen ?? {}

@@ -17,7 +17,7 @@ import { REALM, type StartedKdc } from './realm.js'
 
 /** The bench is one client that asks more than any client should. */
 const NO_LIMIT = { points: 1_000_000_000, interval: 60_000 } as const
-const LIMITS = { requestsPerClient: NO_LIMIT, failedLogins: NO_LIMIT, params: NO_LIMIT } as const
+const LIMITS = { requestsPerClient: NO_LIMIT, params: NO_LIMIT } as const
 const NO_LIMITS = { password: null, expiresAt: null, maxLife: null, maxRenew: null } as const
 
 interface StartOrder {

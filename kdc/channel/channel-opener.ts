@@ -2,14 +2,18 @@ import { type AcceptedRequest, refuse } from '../../shared/accept/accept.js'
 import type { TicketOpener } from '../../shared/accept/presented-ticket.js'
 import { Refusal } from '../../shared/accept/refusal.js'
 import type { AcceptedChannel, ChannelCarrier } from '../../shared/channel/accepted-channel.js'
-import { endOf, type OpeningOptions, openChannel } from '../../shared/channel/opening.js'
+import { endOf, type OpeningOptions, openChannel, ticketOf } from '../../shared/channel/opening.js'
 import { WaitingChannels } from '../../shared/channel/waiting-channels.js'
+import { TYPE } from '../../shared/constants.js'
 import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
+import { decodeApRequest } from '../../shared/exchange/ap.js'
 import { kdcService, type Principal } from '../../shared/principal.js'
 import { openTicket, ticketInvalid } from '../../shared/ticket/ticket.js'
 import { largestCallOf } from '../admin/methods.js'
 import { actorsOf } from '../admin/role.js'
 import { answerUnproved, reportFailure } from '../exchange/answer.js'
+import { type Handling, handlingOf } from '../exchange/repeats.js'
+import type { ProvedRequest } from '../limits/rate-limits.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
 import { requireStanding } from './authority.js'
 import { KdcChannel } from './channel.js'
@@ -38,7 +42,6 @@ export class ChannelOpener {
       clock: realm.time,
       timers,
       random,
-      check: accepted => this.#check(accepted),
       maxMessage: largestCallOf,
       serve: channel => new KdcChannel(context, channel),
     }
@@ -46,21 +49,50 @@ export class ChannelOpener {
 
   /** Never rejects. @param carrier takes the channel's records */
   async open({ bytes, address, now }: Incoming, carrier: ChannelCarrier): Promise<Opened> {
+    const origin = { exchange: 'AP-OPEN', address } as const
+    let handling: Handling<ExchangeContext> | undefined
+    const handle = (client: Principal, request: ProvedRequest): Handling<ExchangeContext> => {
+      handling ??= handlingOf(this.#context, client, request, now, { ...origin, client })
+      return handling
+    }
     try {
-      const opened = await openChannel(bytes, carrier, { ...this.#options, tickets: await this.#tickets() })
-      this.#tell(opened.channel, address)
+      const opened = await openChannel(bytes, carrier, {
+        ...this.#options,
+        tickets: await this.#tickets(),
+        // A repeat takes one of the places that its address has, and none of the ticket's.
+        countedTo: accepted =>
+          handle(presenterOf(accepted), accepted.request).seen === 'new'
+            ? ticketOf(accepted)
+            : `address ${address}`,
+        check: accepted => this.#check(accepted, handling?.seen === 'new' ? undefined : address),
+      })
+      this.#tell(opened.channel, address, handling?.context ?? this.#context)
       return opened
     } catch (cause) {
-      return { reply: this.#refusal(cause, address, now) }
+      if (!(cause instanceof Refusal)) {
+        return { reply: answerUnproved(cause, now, this.#context.report, origin) }
+      }
+      const { presenter, reply } = cause
+      const { context, origin: known } =
+        presenter === undefined
+          ? { context: this.#context, origin }
+          : handle(presenter, decodeApRequest(TYPE.AP_OPEN, bytes))
+      reportFailure(cause, context.report, known)
+      return { reply }
     }
   }
 
-  /** Step 8 by the KDC's own records; and an opening counts as a request of its presenter. @throws Refusal */
-  async #check(accepted: AcceptedRequest): Promise<void> {
+  /**
+   * Step 8 by the KDC's own records; and an opening counts as a request of its presenter.
+   * @param repeatedFrom where a repeated opening comes from, which then counts in place of its presenter
+   * @throws Refusal
+   */
+  async #check(accepted: AcceptedRequest, repeatedFrom: string | undefined): Promise<void> {
     const { realm, rates } = this.#context
     try {
       await requireStanding(realm, accepted, endOf(accepted), accepted.now)
-      await rates.requireClient(accepted.via ?? accepted.client)
+      if (repeatedFrom === undefined) rates.requireClient(presenterOf(accepted))
+      else await rates.requireRepeat(repeatedFrom)
     } catch (cause) {
       throw cause instanceof OrthrusError ? refuse(accepted, wireCodeOf(cause), cause.reason) : cause
     }
@@ -79,18 +111,14 @@ export class ChannelOpener {
     }
   }
 
-  #tell({ verified, endTime }: AcceptedChannel, address: string): void {
+  #tell({ verified, endTime }: AcceptedChannel, address: string, { report }: ExchangeContext): void {
     const origin = { exchange: 'AP-OPEN', address, by: actorsOf(verified) } as const
-    this.#context.report.tell({ kind: 'channel_opened', origin, endTime })
+    report.tell({ kind: 'channel_opened', origin, endTime })
   }
+}
 
-  #refusal(cause: unknown, address: string, now: number): Uint8Array {
-    const { report } = this.#context
-    const origin = { exchange: 'AP-OPEN', address } as const
-    if (!(cause instanceof Refusal)) return answerUnproved(cause, now, report, origin)
-    reportFailure(cause, report, { ...origin, client: cause.presenter })
-    return cause.reply
-  }
+function presenterOf({ via, client }: AcceptedRequest): Principal {
+  return via ?? client
 }
 
 function wireCodeOf({ code }: OrthrusError): WireCode {

@@ -83,7 +83,7 @@ export class KdcChannel implements ChannelApplication {
   async #run(call: KdcCall): Promise<KdcAnswer> {
     const { client, via } = this.#channel.verified
     try {
-      await this.#context.rates.requireClient(via ?? client)
+      this.#context.rates.requireClient(via ?? client)
       return { n: call.n, results: await callMethod(this.#call, call.method, call.args) }
     } catch (cause) {
       return this.#failure(call, cause)

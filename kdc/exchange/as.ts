@@ -19,6 +19,7 @@ import type { Origin } from '../report/events.js'
 import type { PrincipalRecord, StoredKey } from '../vault/records.js'
 import { answerProved } from './answer.js'
 import { requireEnabled, requireFresh } from './client-state.js'
+import { handlingOf } from './repeats.js'
 
 /** What an AS request is checked with where there is no key: the same work, and never right. */
 export type DummyKey = LongTermKey & { readonly dummy: true }
@@ -38,14 +39,17 @@ export interface AsContext extends ExchangeContext {
 export async function answerAs(context: AsContext, { bytes, address, now }: Incoming): Promise<Uint8Array> {
   const { rates, random } = context
   const request = decodeAsRequest(bytes)
-  await rates.requireLogin(address)
+  const turn = rates.turnOf(address)
+  if (turn !== undefined) await turn
   const { verified, client, key } = await authenticate(context, request, address)
-  const origin = { exchange: 'AS', client: client.name, address } as const
-  return answerProved({ key: key.key, mac: verified.mac, now, origin }, context.report, async () => {
+  const from = { exchange: 'AS', client: client.name, address } as const
+  const { seen, origin, context: telling } = handlingOf(context, client.name, verified, now, from)
+  return answerProved({ key: key.key, mac: verified.mac, now, origin }, telling.report, async () => {
     requireFresh(verified.time, now)
-    await rates.requireClientLogin(client.name)
+    if (seen === 'new') rates.requireClientLogin(client.name)
+    else await rates.requireRepeat(address)
     requireEnabled(client, now)
-    const reply = await replyTo(context, { verified, client, key, origin, now })
+    const reply = await replyTo(telling, { verified, client, key, origin, now })
     return createAsReply(key.key, verified, reply, random)
   })
 }
@@ -56,7 +60,10 @@ interface Authenticated {
   readonly key: StoredKey
 }
 
-/** Unknown client, unknown kvno and wrong MAC take the same path and throw the same code. */
+/**
+ * Unknown client, unknown kvno and wrong MAC take the same path and throw the same code. The MAC is looked at before
+ * anything is counted: a wrong one costs no more than that, and nobody's failures stop the holder of a right key.
+ */
 async function authenticate(context: AsContext, request: AsRequest, address: string): Promise<Authenticated> {
   const { directory } = context.realm
   const found = directory.principal(request.client)
@@ -65,20 +72,26 @@ async function authenticate(context: AsContext, request: AsRequest, address: str
   const key = client && currentKey(client, request.kvno)
   try {
     const verified = verifyAsRequest(request, key?.key ?? context.dummyKey)
-    if (client !== undefined && key !== undefined) {
-      await context.rates.forgiveLogin(address)
-      return { verified, client, key }
-    }
-    throw new OrthrusError('auth_failed', 'the dummy key was guessed')
+    if (client === undefined || key === undefined)
+      throw authFailed(request, address, 'the dummy key was guessed')
+    if (key.fromPassword) context.rates.requirePasswordLogin(address, client.name)
+    return { verified, client, key }
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
     await directory.concealGuess(request.client, held)
-    throw new OrthrusError('auth_failed', faultOf(client, key), {
-      principal: request.client,
-      kvno: request.kvno,
-      actual: address,
-    })
+    const limited = context.rates.countFailedLogin(address, request.client)
+    // A right password that is refused takes the way of a wrong one, and only the log tells them apart.
+    if (cause.code === 'rate_limited') throw refusedPassword(cause)
+    throw limited ?? authFailed(request, address, faultOf(client, key))
   }
+}
+
+function authFailed({ client, kvno }: AsRequest, address: string, reason: string): OrthrusError {
+  return new OrthrusError('auth_failed', reason, { principal: client, kvno, actual: address })
+}
+
+function refusedPassword({ code, reason, facts }: OrthrusError): OrthrusError {
+  return new OrthrusError(code, `the password is right, but may have been guessed: ${reason}`, facts)
 }
 
 /** Only the current key logs in; older ones open tickets. Nobody logs in as the KDC. */

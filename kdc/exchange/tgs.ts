@@ -25,6 +25,7 @@ import type { Origin } from '../report/events.js'
 import type { PrincipalRecord } from '../vault/records.js'
 import { answerProved } from './answer.js'
 import { requireEnabled, requireFresh, requireUnrevoked } from './client-state.js'
+import { handlingOf } from './repeats.js'
 
 export interface TgsContext extends ExchangeContext {
   /** TGTs come again and again: opened ones are remembered, and checked anew each time. */
@@ -41,16 +42,18 @@ export async function answerTgs(context: TgsContext, { bytes, address, now }: In
   const tgt = openTgt(context, request.tgt, keys, now)
   const key = deriveAuthKey(tgt.key, request.caveats)
   const verified = verifyTgsRequest(request, key)
-  const origin = { exchange: 'TGS', client: tgt.client, address } as const
-  return answerProved({ key, mac: verified.mac, now, origin }, context.report, async () => {
+  const from = { exchange: 'TGS', client: tgt.client, address } as const
+  const { seen, origin, context: telling } = handlingOf(context, tgt.client, verified, now, from)
+  return answerProved({ key, mac: verified.mac, now, origin }, telling.report, async () => {
     requireValidAtKdc(tgt, now)
     requireFresh(verified.time, now)
     const client = requireUnrevoked(tgt, await context.realm.directory.principal(tgt.client))
     requireEnabled(client, now)
-    // After all that, so that who holds a revoked TGT uses up nothing of the client's.
-    await context.rates.requireClient(tgt.client)
+    // After all that, so that whoever holds a revoked TGT uses up nothing of the client's.
+    if (seen === 'new') context.rates.requireClient(tgt.client)
+    else await context.rates.requireRepeat(address)
     const caveats = requireKnownCaveats(tgt, verified, now)
-    const reply = await replyTo(context, { verified, tgt, client, caveats, origin, now })
+    const reply = await replyTo(telling, { verified, tgt, client, caveats, origin, now })
     return createTgsReply(key, verified, reply, context.random)
   })
 }

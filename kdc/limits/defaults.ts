@@ -26,19 +26,19 @@ export const CHANNEL_MESSAGE_BYTES = 64 * 1024
 /** How far ahead of KDC time a cut-off lies, milliseconds; logins are then dated behind it. */
 export const CUT_OFF_AHEAD = 2 * MINUTE
 
-/** The largest message that the KDC takes of who is no administrator, bytes. */
+/** The largest message that the KDC takes from a non-administrator, bytes. */
 export const PUBLIC_MESSAGE_BYTES = 1024
 
-/** So many requests within so many milliseconds. */
+/** How many requests there may be in an interval. */
 export interface Rate {
   readonly points: number
+  /** Milliseconds. */
   readonly interval: number
 }
 
 /**
- * Refusals that are logged of one address or client: all guesses at keys, which stop at as many (`failedLogins`), and
- * no more, as anybody can be refused without end, and the disk that the log is on ends. Lines have some 200 bytes, so
- * an address comes to 30 MB a day.
+ * Refusals logged per address or client. Anyone can provoke refusals for ever and the log's disk is finite, so the rest
+ * are dropped (lines have some 200 bytes: about 30 MB a day per address).
  */
 export const REFUSALS_LOGGED: Rate = { points: 100, interval: MINUTE }
 
@@ -60,17 +60,26 @@ export interface Limits {
   /** How long closing waits for what is under way. */
   readonly drain: number
   /**
-   * AS requests from one address that fail to prove a key, and those not looked at yet, as each counts until it has
-   * proved one; beyond, AS requests from there are `rate_limited`.
+   * AS requests as one name from one address that prove no key. Beyond, they are `rate_limited`, and so is a right
+   * password there. A right key is never refused.
    */
   readonly failedLogins: Rate
+  /**
+   * The same from one address, whatever the name. An IPv6 address counts by its /64, with twice this share by its /56
+   * and four times by its /48. Beyond, its AS requests take turns with everything else that the KDC does.
+   */
+  readonly failedLoginsPerAddress: Rate
+  /** The same as one name, from anywhere. */
+  readonly failedLoginsPerName: Rate
   /** PARAMS requests from one address. */
   readonly params: Rate
   /**
    * Requests of one client whose MAC and clock are right: as many AS requests, and apart from them as many TGS
-   * requests, openings of channels and calls in these.
+   * requests, openings of channels and calls in these. A request that is repeated counts once.
    */
   readonly requestsPerClient: Rate
+  /** Repeats from one address of requests that somebody proved, whoever it was. */
+  readonly repeats: Rate
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -82,7 +91,10 @@ export const DEFAULT_LIMITS: Limits = {
   ping: 30 * SECOND,
   idle: 10 * MINUTE,
   drain: 5 * SECOND,
-  failedLogins: { points: 100, interval: MINUTE },
+  failedLogins: { points: 30, interval: MINUTE },
+  failedLoginsPerAddress: { points: 3_000, interval: MINUTE },
+  failedLoginsPerName: { points: 1_000, interval: HOUR },
   params: { points: 300, interval: MINUTE },
   requestsPerClient: { points: 6_000, interval: MINUTE },
+  repeats: { points: 600, interval: MINUTE },
 }

@@ -1,80 +1,152 @@
 import { type RateLimiterAbstract, RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
+import { WINDOW } from '../../shared/constants.js'
+import { type RandomSource, systemRandom } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
-import { SECOND } from '../../shared/time.js'
+import { SECOND, systemClock } from '../../shared/time.js'
+import { Counts } from './counts.js'
 import type { Limits, Rate } from './defaults.js'
+import { FailedLogins, type GuessLimits, type Reached } from './failed-logins.js'
+import type { Sighting } from './mac-table.js'
+import { NETWORK_SHARES, networksOf } from './networks.js'
+import { SeenRequests } from './seen-requests.js'
+import { Turns } from './turns.js'
 
 /** How much one address or client may ask. Every `require...` throws OrthrusError `rate_limited`. */
 export interface RateLimits {
-  /** Before an AS request is looked at: it counts as one that proves no key, until it does. */
-  requireLogin(address: string): Promise<void>
-  /** It proved its key. */
-  forgiveLogin(address: string): Promise<void>
+  /** Before an AS request is looked at. @returns what it waits for, where too many from its address failed */
+  turnOf(address: string): Promise<void> | undefined
+  /**
+   * After an AS request that proved no key.
+   * @returns the refusal where too many failed before, the same for every name, whether it exists or not
+   */
+  countFailedLogin(address: string, name: Principal): OrthrusError | undefined
+  /** After a right password, which too many guesses nearby make as good as wrong (`FailedLogins`). */
+  requirePasswordLogin(address: string, name: Principal): void
   requireParams(address: string): Promise<void>
-  /** After a client has proved itself, so that nobody can use up its share but by repeating what it sent. */
-  requireClient(client: Principal): Promise<void>
-  /** The same for AS requests, whose repetition must not cost the holders of tickets anything. */
-  requireClientLogin(client: Principal): Promise<void>
+  /**
+   * Whether a proved request was here before. What is not fresh may have been: it is refused in any case.
+   * @param now KDC time, milliseconds
+   */
+  see(client: Principal, request: ProvedRequest, now: number): Sighting | 'stale'
+  /** For a request that was not here before, or a call in a channel. */
+  requireClient(client: Principal): void
+  /** The same for AS requests, which so cost the holders of tickets nothing. */
+  requireClientLogin(client: Principal): void
+  /** For a request that was here before: whoever repeats it need not be its client. */
+  requireRepeat(address: string): Promise<void>
 }
 
-/** Limits counted in this process, by the platform's clock. */
+/** Of a request whose MAC holds. */
+export interface ProvedRequest {
+  readonly mac: Uint8Array
+  /** Its stamp, milliseconds. */
+  readonly time: number
+}
+
+/** How many clients are counted. */
+const CLIENTS = 100_000
+
+/** Limits counted in this process. @param monotonic milliseconds */
 export function createRateLimits(
-  limits: Pick<Limits, 'failedLogins' | 'params' | 'requestsPerClient'>,
+  limits: GuessLimits & Pick<Limits, 'params' | 'requestsPerClient' | 'repeats'>,
+  monotonic: () => number = () => systemClock.monotonic(),
+  random: RandomSource = systemRandom,
 ): RateLimits {
-  const logins = limiter(limits.failedLogins)
-  const params = limiter(limits.params)
-  const clients = limiter(limits.requestsPerClient)
-  const clientLogins = limiter(limits.requestsPerClient)
+  const turns = new Turns()
+  const failed = new FailedLogins(limits, monotonic)
+  const [params, repeats] = [new AddressLimit(limits.params), new AddressLimit(limits.repeats)]
+  const clients = new ClientLimit(limits.requestsPerClient, monotonic)
+  const logins = new ClientLimit(limits.requestsPerClient, monotonic)
+  const seen = new SeenRequests(random)
+  // As many of one client are remembered as it may send, so that none can fill the memory for all.
+  const remembered = new ClientLimit(limits.requestsPerClient, monotonic)
   return {
-    requireLogin: address => consumeOrReturn(logins, 'AS requests', address),
-    async forgiveLogin(address) {
-      await logins.reward(address)
+    turnOf: address => (failed.isCrowded(address) ? turns.wait(address) : undefined),
+    countFailedLogin: (address, name) => refusalOf(failed.count(address, name)),
+    requirePasswordLogin: (address, name) => {
+      const refusal = refusalOf(failed.refusalOf(address, name))
+      if (refusal !== undefined) throw refusal
     },
-    requireParams: address => consume(params, 'PARAMS requests', address),
-    requireClient: client => consume(clients, 'requests', client),
-    requireClientLogin: client => consume(clientLogins, 'AS requests', client),
+    requireParams: address => params.require('PARAMS requests', address),
+    see: (client, { mac, time }, now) => {
+      if (Math.abs(time - now) > WINDOW.KDC_SKEW) return 'stale'
+      const sighting = seen.see(mac, time, remembered.isWithin(client))
+      if (sighting === 'new') remembered.add(client)
+      return sighting
+    },
+    requireClient: client => clients.require('requests', client),
+    requireClientLogin: client => logins.require('AS requests', client),
+    requireRepeat: address => repeats.require('repeated requests', address),
   }
 }
 
-const nothing = async (): Promise<void> => {}
+const nothing = (): undefined => undefined
 
 /** For embedders and tests that count elsewhere. */
 export const NO_RATE_LIMITS: RateLimits = {
-  requireLogin: nothing,
-  forgiveLogin: nothing,
-  requireParams: nothing,
+  turnOf: nothing,
+  countFailedLogin: nothing,
+  requirePasswordLogin: nothing,
+  requireParams: async () => {},
+  see: (_client, { time }, now) => (Math.abs(time - now) > WINDOW.KDC_SKEW ? 'stale' : 'new'),
   requireClient: nothing,
   requireClientLogin: nothing,
+  requireRepeat: async () => {},
 }
 
-function limiter({ points, interval }: Rate): RateLimiterMemory {
-  return new RateLimiterMemory({ points, duration: interval / SECOND })
-}
+/** Counts by proved name. */
+class ClientLimit {
+  readonly #points: number
+  readonly #counts: Counts
 
-/**
- * What is turned away was not looked at, and so proved nothing wrong: it gives back what the limiter counts for it
- * all the same. Otherwise many logins at once, all of them right, would leave none until the interval ends.
- */
-async function consumeOrReturn(limiter: RateLimiterAbstract, what: string, key: string): Promise<void> {
-  try {
-    await consume(limiter, what, key)
-  } catch (cause) {
-    await limiter.reward(key)
-    throw cause
+  constructor(rate: Rate, monotonic: () => number) {
+    this.#points = rate.points
+    this.#counts = new Counts(rate, CLIENTS, monotonic)
+  }
+
+  isWithin(client: Principal): boolean {
+    return this.#counts.of(client) < this.#points
+  }
+
+  add(client: Principal): void {
+    this.#counts.add(client)
+  }
+
+  require(what: string, client: Principal): void {
+    if (!this.isWithin(client)) throw limited(`${what} from ${client}`, this.#counts.left(client))
+    this.add(client)
   }
 }
 
-/** The limiter rejects with its count where no points are left. */
-async function consume(limiter: RateLimiterAbstract, what: string, key: string): Promise<void> {
-  try {
-    await limiter.consume(key)
-  } catch (cause) {
-    if (cause instanceof Error) throw cause
-    throw limited(what, key, cause as RateLimiterRes)
+/** Counts by address, and by the networks that it is in. */
+class AddressLimit {
+  readonly #limiters: readonly RateLimiterAbstract[]
+
+  constructor({ points, interval }: Rate) {
+    this.#limiters = NETWORK_SHARES.map(
+      share => new RateLimiterMemory({ points: points * share, duration: interval / SECOND }),
+    )
+  }
+
+  /** The limiter rejects with its count where no points are left. */
+  async require(what: string, address: string): Promise<void> {
+    for (const [i, network] of networksOf(address).entries()) {
+      try {
+        await this.#limiters[i]?.consume(network)
+      } catch (cause) {
+        if (cause instanceof Error) throw cause
+        throw limited(`${what} from ${network}`, (cause as RateLimiterRes).msBeforeNext)
+      }
+    }
   }
 }
 
-function limited(what: string, key: string, { msBeforeNext }: RateLimiterRes): OrthrusError {
-  const hint = `again in ${Math.ceil(msBeforeNext / SECOND)} s`
-  return new OrthrusError('rate_limited', `too many ${what} from ${key}`, { hint })
+function refusalOf(reached: Reached | undefined): OrthrusError | undefined {
+  return reached && limited(`failed logins ${reached.what}`, reached.left)
+}
+
+function limited(what: string, left: number): OrthrusError {
+  const hint = `again in ${Math.ceil(left / SECOND)} s`
+  return new OrthrusError('rate_limited', `too many ${what}`, { hint })
 }

@@ -15,6 +15,7 @@ export type KdcEvent =
   | TicketDenied
   | RequestRefused
   | RequestFailed
+  | RequestRepeated
   | RecordChanged
   | RecordsRead
   | ChannelOpened
@@ -35,6 +36,8 @@ export interface Origin {
   readonly address?: string
   /** Only a client that has proved its key: refusals then count for it, wherever it is. */
   readonly client?: Principal | undefined
+  /** Whoever listened may have sent it once more, so its refusals count for its address only. */
+  readonly mayBeRepeat?: true
   /** Of a channel: its client and, for a delegated ticket, the service that presents it. */
   readonly by?: readonly Principal[]
   /** Of a call in a channel. */
@@ -62,6 +65,15 @@ export interface TicketGranted {
   /** Not to be altered. */
   readonly ticketId: Uint8Array
   readonly endTime: number
+}
+
+/**
+ * A proved request came once more, byte for byte: from a client that lost its connection, or from somebody who listened.
+ * Told once for each such request; what is answered to its repeats is not told.
+ */
+export interface RequestRepeated {
+  readonly kind: 'request_repeated'
+  readonly origin: Origin
 }
 
 /** One service of a request that was otherwise answered. */

@@ -35,13 +35,19 @@ const LINES: Lines = {
   request_refused: ({ origin, code, reason, facts }) => ({
     level: 'warn',
     message: 'request refused',
-    fields: { ...origin, code, reason, ...facts },
+    fields: { ...toldOf(origin), code, reason, ...facts },
     requester: requesterOf(origin),
   }),
   request_failed: ({ origin, expected, reason, facts, failure }) => ({
     level: 'error',
     message: expected ? 'request failed' : 'unexpected failure while answering',
-    fields: { ...origin, code: 'unavailable', reason, ...facts, failure },
+    fields: { ...toldOf(origin), code: 'unavailable', reason, ...facts, failure },
+    requester: requesterOf(origin),
+  }),
+  request_repeated: ({ origin }) => ({
+    level: 'info',
+    message: 'a proved request is repeated; further repeats of it are not logged',
+    fields: toldOf(origin),
     requester: requesterOf(origin),
   }),
   record_changed: ({ by, change }) => ({
@@ -92,8 +98,12 @@ const LINES: Lines = {
 }
 
 /** By proved name, so that nobody else uses up its lines; otherwise by address. */
-function requesterOf({ address, client, by }: Origin): string {
-  return by?.join(' ') ?? client ?? `address ${address}`
+function requesterOf({ address, client, by, mayBeRepeat }: Origin): string {
+  return by?.join(' ') ?? (mayBeRepeat ? undefined : client) ?? `address ${address}`
+}
+
+function toldOf({ mayBeRepeat, ...origin }: Origin): Omit<Origin, 'mayBeRepeat'> {
+  return origin
 }
 
 function actorsOf(by: readonly string[]): readonly string[] | string {

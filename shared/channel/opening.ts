@@ -86,8 +86,8 @@ async function verifyOpening(
   return requireBinding(accepted, channelBinding(options.target))
 }
 
-/** The presenter's own ticket comes first. */
-function ticketOf({ tickets }: AcceptedRequest): string {
+/** What names the presenter's own ticket, which comes first. */
+export function ticketOf({ tickets }: AcceptedRequest): string {
   return tickets.map(({ ticketId }) => toHex(ticketId))[0] ?? ''
 }
 

@@ -276,20 +276,16 @@ async function deflated(length: number): Promise<Buffer> {
 }
 
 describe('a flooding client beside an honest one', () => {
-  it('that guesses keys from elsewhere stops its own address, and nobody’s tickets', async () => {
+  it('that guesses keys stops nobody who has one, at its own address neither', async () => {
     const { own, entry, served } = await scene()
     const guess = { principal: entry.principal, kvno: 1, key: new LongTermKey(systemRandom(32)) }
     const guesser = await HandClient.connect(own.kdc.url, guess, own.clock, ELSEWHERE)
     const codes: string[] = []
     for (let i = 0; i < 150; i++) codes.push(outcome(await guesser.login()))
-    expect(codes).toEqual([...Array(100).fill('05 auth_failed'), ...Array(50).fill('05 rate_limited')])
+    expect(codes).toEqual([...Array(30).fill('05 auth_failed'), ...Array(120).fill('05 rate_limited')])
     await served()
-    // Neighbours at that address cannot log in for a while, but who holds a ticket goes on.
     const neighbour = await HandClient.connect(own.kdc.url, entry, own.clock, ELSEWHERE)
-    expect(outcome(await neighbour.login())).toBe('05 rate_limited')
-    const local = await HandClient.connect(own.kdc.url, entry, own.clock)
-    const [tgt] = await local.grants()
-    expect(outcome(await neighbour.tgs(tgt))).toBe('reply')
+    expect(outcome(await neighbour.login())).toBe('reply')
   })
 
   it('that has a key and asks without end is limited by its name', async () => {

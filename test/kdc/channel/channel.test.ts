@@ -606,7 +606,7 @@ describe('a channel', () => {
     const realm = await scene()
     const opened = await open(realm)
     let counted = 0
-    const requireClient = async (): Promise<void> => {
+    const requireClient = (): void => {
       if (++counted > 2) throw new OrthrusError('rate_limited', 'too many')
     }
     Object.assign(realm.context, { rates: { ...NO_RATE_LIMITS, requireClient } })

@@ -1,69 +1,115 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { DEFAULT_LIMITS, type Limits } from '../../../kdc/limits/defaults.js'
+import { FailedLogins } from '../../../kdc/limits/failed-logins.js'
 import { createRateLimits } from '../../../kdc/limits/rate-limits.js'
+import { TYPE } from '../../../shared/constants.js'
+import { deriveAuthKey } from '../../../shared/crypto/derive.js'
+import { LongTermKey } from '../../../shared/crypto/keys.js'
+import { systemRandom } from '../../../shared/crypto/random.js'
 import { openUnauthenticatedError } from '../../../shared/encoding/error.js'
+import { createAsRequest } from '../../../shared/exchange/as.js'
 import { createParamsRequest } from '../../../shared/exchange/params.js'
+import { createTgsRequest } from '../../../shared/exchange/tgs.js'
+import type { Grant } from '../../../shared/ticket/grant.js'
+import { decodeTicket } from '../../../shared/ticket/ticket.js'
 import { HOUR } from '../../../shared/time.js'
-import { ADDRESS, ask, grantOf, local, login, outcome, stranger, testRealm } from '../../support/realm.js'
+import {
+  ADDRESS,
+  ask,
+  grantOf,
+  type Identity,
+  local,
+  login,
+  outcome,
+  stranger,
+  type TestRealm,
+  testRealm,
+} from '../../support/realm.js'
 
 const few = { points: 3, interval: HOUR }
+let elapsed = 0
 const limited = (limits: Partial<Limits>) =>
-  testRealm({ rates: createRateLimits({ ...DEFAULT_LIMITS, ...limits }) })
+  testRealm({ rates: createRateLimits({ ...DEFAULT_LIMITS, ...limits }, () => elapsed) })
 const OTHER = '198.51.100.7'
 
 describe('rate limits', () => {
-  it('stop logins from where too many failed, and nothing else', async () => {
-    const realm = await limited({ failedLogins: few })
+  it('never stop the holder of a right key, whoever guesses beside it', async () => {
+    const realm = await limited({ failedLogins: few, failedLoginsPerAddress: few, failedLoginsPerName: few })
     const web = await realm.add('web')
-    const tgt = grantOf(await login(realm, web))
     for (let i = 0; i < 3; i++) {
       expect(outcome(await login(realm, stranger('web@demo.example')))).toBe('05 auth_failed')
     }
-    expect(outcome(await login(realm, web))).toBe('05 rate_limited')
-    expect(outcome(await login(realm, web, {}, OTHER))).toBe('reply')
-    expect(outcome(await ask(realm, tgt))).toBe('reply')
-    const params = await realm.dispatch(createParamsRequest(local('web')), ADDRESS)
-    expect(params[1]).toBe(0x0e)
+    expect(outcome(await login(realm, stranger('web@demo.example')))).toBe('05 rate_limited')
+    expect(outcome(await login(realm, web))).toBe('reply')
   })
 
-  it('do not count logins that succeed, nor those refused for another reason', async () => {
+  it('serve 1,000 clients behind one address, whatever one guesser does there', async () => {
+    const realm = await limited({})
+    const guesser = stranger('c7@demo.example')
+    const clients: Identity[] = []
+    for (let i = 0; i < 1_000; i++) clients.push(await realm.add(`c${i}`))
+    for (let i = 0; i < 4_000; i++) await login(realm, stranger(`n${i % 50}@demo.example`))
+    const answers = await Promise.all(
+      clients.map(async client => {
+        const [answer] = await Promise.all([login(realm, client), login(realm, guesser)])
+        return outcome(answer)
+      }),
+    )
+    expect(new Set(answers)).toEqual(new Set(['reply']))
+  })
+
+  it('count names alike, whether they exist or not', async () => {
     const realm = await limited({ failedLogins: few })
-    const web = await realm.add('web')
-    for (let i = 0; i < 10; i++) {
-      expect(outcome(await login(realm, web))).toBe('reply')
-      expect(outcome(await login(realm, web, { time: 0 }))).toBe('06 clock_skew')
+    await realm.add('web')
+    await passwordPrincipal(realm, 'ann')
+    const codes = async (name: string) => {
+      const told: string[] = []
+      for (let i = 0; i < 5; i++) told.push(outcome(await login(realm, stranger(name))))
+      return told
     }
+    const seen = await codes('nobody@demo.example')
+    expect(seen).toEqual([...Array(3).fill('05 auth_failed'), ...Array(2).fill('05 rate_limited')])
+    for (const name of ['web@demo.example', 'ann@demo.example']) expect(await codes(name)).toEqual(seen)
   })
 
-  it('count no login that they turned away: many at once, all of them right, leave the next theirs', async () => {
+  it('make a right password as good as wrong where its name was guessed at too often', async () => {
     const realm = await limited({ failedLogins: few })
-    const web = await realm.add('web')
-    const many = await Promise.all(Array.from({ length: 6 }, () => login(realm, web)))
-    expect(many.map(outcome).sort()).toEqual([...Array(3).fill('05 rate_limited'), ...Array(3).fill('reply')])
-    for (let i = 0; i < 5; i++) expect(outcome(await login(realm, web))).toBe('reply')
-    const guesses = Array.from({ length: 5 }, () => login(realm, stranger('web@demo.example')))
-    expect((await Promise.all(guesses)).map(outcome).sort()).toEqual([
-      ...Array(3).fill('05 auth_failed'),
-      ...Array(2).fill('05 rate_limited'),
-    ])
-    for (let i = 0; i < 5; i++) expect(outcome(await login(realm, web))).toBe('05 rate_limited')
+    const ann = await passwordPrincipal(realm, 'ann')
+    const bob = await passwordPrincipal(realm, 'bob')
+    for (let i = 0; i < 3; i++) await login(realm, stranger('ann@demo.example'))
+    expect(outcome(await login(realm, ann, { kvno: 0 }))).toBe('05 rate_limited')
+    expect(outcome(await login(realm, ann))).toBe('05 rate_limited')
+    expect(outcome(await login(realm, bob, { kvno: 0 }))).toBe('reply')
+    expect(outcome(await login(realm, ann, { kvno: 0 }, OTHER))).toBe('reply')
+    elapsed += HOUR
+    expect(outcome(await login(realm, ann, { kvno: 0 }))).toBe('reply')
   })
 
-  it('let logins pass again when the interval ends, however many were turned away in it', async () => {
-    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] })
-    onTestFinished(() => void vi.useRealTimers())
-    const limits = createRateLimits({ ...DEFAULT_LIMITS, failedLogins: few })
-    const passes = () =>
-      limits.requireLogin(ADDRESS).then(
-        () => true,
-        () => false,
-      )
-    for (let i = 0; i < 3; i++) expect(await passes()).toBe(true)
-    vi.advanceTimersByTime(HOUR - 1)
-    for (let i = 0; i < 5; i++) expect(await passes()).toBe(false)
-    vi.advanceTimersByTime(1)
-    for (let i = 0; i < 3; i++) expect(await passes()).toBe(true)
-    expect(await passes()).toBe(false)
+  it('let nobody lock a password out of the address where it was right before', async () => {
+    const realm = await limited({ failedLoginsPerName: few })
+    const ann = await passwordPrincipal(realm, 'ann')
+    expect(outcome(await login(realm, ann))).toBe('reply')
+    for (let i = 0; i < 5; i++) await login(realm, stranger('ann@demo.example'), {}, `203.0.113.${i}`)
+    expect(outcome(await login(realm, ann))).toBe('reply')
+    expect(outcome(await login(realm, ann, {}, OTHER))).toBe('05 rate_limited')
+  })
+
+  it('count an IPv6 address by its /64, /56 and /48, with growing shares', () => {
+    const failed = new FailedLogins({ ...DEFAULT_LIMITS, failedLoginsPerAddress: few }, () => 0)
+    const fail = (address: string, times: number): void => {
+      for (let i = 0; i < times; i++) failed.count(address, local('web'))
+    }
+    fail('2001:db8:1:1::/64', 2)
+    expect(failed.isCrowded('2001:db8:1:1::/64')).toBe(false)
+    fail('2001:db8:1:1::/64', 1)
+    expect(failed.isCrowded('2001:db8:1:1::/64')).toBe(true)
+    expect(failed.isCrowded('2001:db8:1:2::/64')).toBe(false)
+    fail('2001:db8:1:2::/64', 3)
+    expect(failed.isCrowded('2001:db8:1:ff::/64')).toBe(true)
+    expect(failed.isCrowded('2001:db8:1:100::/64')).toBe(false)
+    for (let i = 1; i < 7; i++) fail(`2001:db8:1:${i}00::/64`, 1)
+    expect(failed.isCrowded('2001:db8:1:ffff::/64')).toBe(true)
+    expect(failed.isCrowded('2001:db8:2:ffff::/64')).toBe(false)
   })
 
   it('stop PARAMS requests from one address', async () => {
@@ -84,6 +130,31 @@ describe('rate limits', () => {
     expect(outcome(await ask(realm, tgt))).toBe('reply')
     expect(outcome(await ask(realm, tgt))).toBe('06 rate_limited')
     expect(outcome(await ask(realm, grantOf(await login(realm, other))))).toBe('reply')
+  })
+
+  it('count a proved request once, however often somebody repeats it, and its repeats to their address', async () => {
+    const realm = await limited({ requestsPerClient: few, repeats: few })
+    const web = await realm.add('web')
+    const tgt = grantOf(await login(realm, web))
+    const [asReq, tgsReq] = [asBytes(realm, web), tgsBytes(realm, tgt)]
+    for (const request of [asReq, tgsReq]) {
+      expect((await realm.dispatch(request, ADDRESS))[1]).not.toBe(TYPE.ERROR_AUTHENTICATED)
+    }
+    let refused = 0
+    for (let i = 0; i < 20; i++) {
+      for (const request of [asReq, tgsReq]) {
+        if ((await realm.dispatch(request, OTHER))[1] === TYPE.ERROR_AUTHENTICATED) refused++
+      }
+    }
+    expect(refused).toBe(40 - few.points)
+    expect(outcome(await login(realm, web))).toBe('reply')
+    expect(outcome(await ask(realm, tgt))).toBe('reply')
+    const told = realm.logger.lines.filter(({ message }) => message.includes('is repeated'))
+    expect(told.map(({ fields }) => [fields.exchange, fields.client, fields.address])).toEqual([
+      ['AS', web.principal, OTHER],
+      ['TGS', web.principal, OTHER],
+    ])
+    expect(realm.logger.lines.filter(({ fields }) => fields.address === OTHER)).toHaveLength(2)
   })
 
   it('keep logins, which anybody can repeat, from using up what the holder of a ticket has', async () => {
@@ -116,3 +187,19 @@ describe('rate limits', () => {
     expect(outcome(await login(realm, web))).toBe('reply')
   })
 })
+
+async function passwordPrincipal(realm: TestRealm, name: string): Promise<Identity> {
+  const parameters = { log2N: 17, r: 8, p: 1, salt: systemRandom(16) }
+  return realm.add(name, { password: { parameters, key: new LongTermKey(systemRandom(32)) } })
+}
+
+function asBytes({ clock }: TestRealm, { key, principal, kvno }: Identity): Uint8Array {
+  const question = { client: principal, kvno, time: clock.time, nonce: systemRandom(16) }
+  return createAsRequest(key, { ...question, services: [], lifetime: 0, renewable: false }).bytes
+}
+
+function tgsBytes({ clock }: TestRealm, tgt: Grant): Uint8Array {
+  const question = { caveats: [], time: clock.time, nonce: systemRandom(16), services: [local('web')] }
+  const key = deriveAuthKey(tgt.key, [])
+  return createTgsRequest(key, decodeTicket(tgt.ticket), { ...question, lifetime: 0, renew: false }).bytes
+}

@@ -163,7 +163,12 @@ describe('the log of refusals', () => {
     const realm = await limited()
     for (let i = 0; i < 2 * points; i++) await login(realm, stranger('web@demo.example'))
     const codes = linesOf(realm).map(({ fields }) => fields.code)
-    expect(codes).toEqual([...Array(DEFAULT_LIMITS.failedLogins.points).fill('auth_failed'), undefined])
+    const guesses = DEFAULT_LIMITS.failedLogins.points
+    expect(codes).toEqual([
+      ...Array(guesses).fill('auth_failed'),
+      ...Array(points - guesses).fill('rate_limited'),
+      undefined,
+    ])
   })
 
   it('has those of a client that proved itself, whatever others send from its address', async () => {

@@ -1,0 +1,20 @@
+import { describe, expect, it } from 'vitest'
+import { Turns } from '../../../kdc/limits/turns.js'
+import { turns } from '../../support/turns.js'
+
+describe('work that takes turns', () => {
+  it('runs once a turn of the event loop, one source after the other, and leaves nothing behind', async () => {
+    const queue = new Turns()
+    const order: string[] = []
+    for (const name of ['a1', 'a2', 'a3', 'b1']) {
+      void queue.wait(name.slice(0, 1)).then(() => order.push(name))
+    }
+    await turns(1)
+    expect(order).toEqual(['a1'])
+    await turns(1)
+    expect(order).toEqual(['a1', 'b1'])
+    await turns(3)
+    expect(order).toEqual(['a1', 'b1', 'a2', 'a3'])
+    expect(queue.sources).toBe(0)
+  })
+})
