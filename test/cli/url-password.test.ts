@@ -42,7 +42,7 @@ const commands = [
 ]
 const cases = urls.flatMap(url => commands.map(command => [url, command] as const))
 
-it.each(cases)('%s of %j', async (url, command) => {
+it.each(cases)('no password of the URL %s shows in what %j says', async (url, command) => {
   for (const json of [[], ['--json']]) {
     const words = [...command, ...json, '--keytab', keytab]
     const outcomes = [
