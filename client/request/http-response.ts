@@ -1,12 +1,9 @@
-import { openError } from '../../shared/encoding/error.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { openApReply } from '../../shared/exchange/ap.js'
-import { isSameBinding, responseBinding } from '../../shared/http/binding.js'
-import { parseChallenge, parseMessageHeader } from '../../shared/http/headers.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Span } from '../kdc-link/kdc-clock.js'
 import { readBytes } from './http-request.js'
 import type { ErrorAnswer, Presented } from './presenter.js'
+import { isBound, readClaim } from './response-proof.js'
 
 /** What a response is checked against. */
 export interface Awaited {
@@ -44,21 +41,19 @@ export async function openResponse(
 
 async function readResponse(response: Response, awaited: Awaited): Promise<ProvedResponse | ErrorAnswer> {
   const { presented, span } = awaited
+  const claim = readClaim(response.headers, presented)
+  if ('error' in claim) return { error: claim.error, span }
+  if ('bindings' in claim) return { response: await openProved(response, claim.bindings, awaited) }
   const { service } = presented
-  const proof = judge(service, () =>
-    parseMessageHeader(response.headers.get('authentication-info') ?? undefined),
-  )
-  if (proof !== undefined) return { response: await openProved(response, proof, awaited) }
-  const error = judge(service, () => {
-    const challenge = parseChallenge(response.headers.get('www-authenticate') ?? undefined)
-    return challenge?.error && openError(challenge.error, presented.key, presented.request.mac)
-  })
-  if (error !== undefined) return { error, span }
-  throw unproved(service, `status ${response.status} without a proof`, hintFor(response, service))
+  const reason = claim.fault ?? `status ${response.status} without a proof`
+  throw unproved(service, reason, hintFor(response, service))
 }
 
-async function openProved(response: Response, proof: Uint8Array, awaited: Awaited): Promise<Response> {
-  const { presented, method, url, maxBytes } = awaited
+async function openProved(
+  response: Response,
+  bindings: readonly Uint8Array[],
+  { presented, method, url, maxBytes }: Awaited,
+): Promise<Response> {
   const { service } = presented
   if (response.headers.has('content-encoding')) {
     throw unproved(
@@ -67,12 +62,10 @@ async function openProved(response: Response, proof: Uint8Array, awaited: Awaite
       'keep the service and proxies from compressing',
     )
   }
-  const { binding } = judge(service, () => openApReply(presented.key, presented.request.mac, proof))
+  const { status, headers } = response
   const read = await readBytes(response.body, maxBytes, 'response', 'maxResponse')
-  const { status } = response
   const body = method === 'HEAD' || status === 204 || status === 304 ? new Uint8Array() : read
-  const actual = judge(service, () => responseBinding(status, response.headers, body))
-  if (!isSameBinding(binding, actual)) {
+  if (!isBound(bindings, { status, headers, body })) {
     throw unproved(
       service,
       'status, headers or body are not those that the service sent',
@@ -88,15 +81,6 @@ function handOut(response: Response, body: Uint8Array<ArrayBuffer> | null, url: 
   const proved = new Response(body, { status, headers })
   Object.defineProperty(proved, 'url', { value: url.href, enumerable: true })
   return proved
-}
-
-function judge<T>(service: Principal, look: () => T): T {
-  try {
-    return look()
-  } catch (cause) {
-    if (!(cause instanceof OrthrusError)) throw cause
-    throw unproved(service, cause.reason, `check that the address is that of ${service}`)
-  }
 }
 
 function unproved(service: Principal, reason: string, hint: string): OrthrusError {

@@ -1,7 +1,8 @@
 import { fromBase64url, toBase64url } from '../bytes.js'
 import { LIMIT } from '../constants.js'
-import { isWireCode, malformed, OrthrusError, type WireCode } from '../errors.js'
+import { isWireCode, OrthrusError, type WireCode } from '../errors.js'
 import { isRealm, type Realm } from '../principal.js'
+import type { HeaderPairs } from './binding.js'
 
 /** The headers in which the AP exchange travels (docs/protocol.md section 8, HTTP headers). */
 
@@ -40,17 +41,55 @@ export function formatChallenge({ realm, code, error }: Challenge): string {
   return `${SCHEME} ${parts.join(', ')}`
 }
 
-const CHALLENGE =
-  /^orthrus realm="([a-z0-9.-]{1,253})"(?:, error="([a-z_]{1,32})", message="([A-Za-z0-9_-]{0,2048})")?$/i
+/**
+ * What stands in a list of credentials or challenges was not all written by one party: a gateway, or an attacker, may
+ * have put its own before, behind or around ours, with a quote that does not end or under our name. So ours are looked
+ * for wherever they may begin, one within another too, and the caller tries each: only a MAC says which is genuine.
+ * Repetitions are bounded, so that no header takes long to search.
+ */
+const MESSAGES = /(?:^|[\s,])orthrus(?=[ \t]{1,8}([A-Za-z0-9_-]+)(?![^\s,]))/gi
+const CHALLENGES = /(?:^|[\s,"])orthrus(?=((?:[ \t,]{1,8}[a-z]{1,16}="[^"]{0,4096}"){1,8}))/gi
+const PARAMETER = /([a-z]{1,16})="([^"]{0,4096})"/gi
 
-/** `undefined` where the header is missing or of another scheme. @throws OrthrusError `malformed` */
-export function parseChallenge(value: string | undefined): Challenge | undefined {
-  if (value === undefined || !/^orthrus(?: |$)/i.test(value)) return undefined
-  const [, realm, code, message] = CHALLENGE.exec(value) ?? []
-  if (realm === undefined || !isRealm(realm)) throw malformed('a challenge of an unknown form')
-  if (code === undefined || message === undefined) return { realm }
-  if (!isWireCode(code)) throw malformed('a code that does not exist')
-  return { realm, code, error: fromBase64url(message) }
+/** The values of a header, as one list; empty where it is missing. */
+export function listOf(headers: HeaderPairs, wanted: string): string {
+  const values: string[] = []
+  for (const [name, value] of headers) if (name.toLowerCase() === wanted) values.push(value)
+  return values.join(', ')
+}
+
+/** All messages of this scheme in the values of `Authentication-Info`, in their order; what is none is passed over. */
+export function parseMessages(list: string): Uint8Array[] {
+  return [...list.matchAll(MESSAGES)].flatMap(([, encoded = '']) => whole(() => [fromBase64url(encoded)]))
+}
+
+/** All challenges of this scheme in the values of `WWW-Authenticate`, in their order; what is none is passed over. */
+export function parseChallenges(list: string): Challenge[] {
+  return [...list.matchAll(CHALLENGES)].flatMap(([, parameters = '']) =>
+    whole(() => challengesOf(parameters)),
+  )
+}
+
+function challengesOf(parameters: string): Challenge[] {
+  const values = new Map<string, string>()
+  // The first of a name: behind ours another party may have put more.
+  for (const [, name = '', value = ''] of parameters.matchAll(PARAMETER)) {
+    if (!values.has(name.toLowerCase())) values.set(name.toLowerCase(), value)
+  }
+  const [realm, code, message] = ['realm', 'error', 'message'].map(name => values.get(name))
+  if (realm === undefined || !isRealm(realm)) return []
+  if (code === undefined || message === undefined) return [{ realm }]
+  return isWireCode(code) ? [{ realm, code, error: fromBase64url(message) }] : []
+}
+
+/** Nothing where it has not the form that it must have. */
+function whole<T>(read: () => T[]): T[] {
+  try {
+    return read()
+  } catch (cause) {
+    if (cause instanceof OrthrusError) return []
+    throw cause
+  }
 }
 
 /** The HTTP status that goes with a code: 401 but for these. */

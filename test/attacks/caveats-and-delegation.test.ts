@@ -8,7 +8,6 @@ import { encode } from '../../shared/encoding/encoding.js'
 import { openError } from '../../shared/encoding/error.js'
 import { createMessage } from '../../shared/encoding/message.js'
 import { OrthrusError, type WireCode } from '../../shared/errors.js'
-import { parseChallenge } from '../../shared/http/headers.js'
 import type { Principal } from '../../shared/principal.js'
 import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'
 import {
@@ -23,6 +22,7 @@ import { decodeTicket, openTicket, type SealedTicket, sealTicket } from '../../s
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import type { AllowOptions, TestRealm } from '../../testing/index.js'
 import { openingOf } from '../kdc/socket.js'
+import { challengeIn } from '../support/challenge.js'
 import { type Captured, headerOf, type Relayed, withHeader } from '../support/http-proxy.js'
 import {
   expectRefused,
@@ -68,7 +68,7 @@ async function scene(rule: AllowOptions = { delegable: true }, guarded?: Guarded
 }
 
 function told(request: ReturnType<typeof present>, response: Relayed): string {
-  const error = parseChallenge(headerOf(response, 'www-authenticate'))?.error
+  const error = challengeIn(headerOf(response, 'www-authenticate'))?.error
   if (error === undefined) return String(response.status)
   const { code, authenticated } = openError(error, request.key, request.mac)
   expectRefused(response, code, authenticated ? '06' : '05')

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
 import { openError } from '../../shared/encoding/error.js'
-import { parseChallenge } from '../../shared/http/headers.js'
 import { parsePrincipal } from '../../shared/principal.js'
 import { SECOND } from '../../shared/time.js'
 import { createTestClock } from '../../testing/index.js'
 import { Connection, formatRequest } from '../service/connection.js'
+import { challengeIn } from '../support/challenge.js'
 import { headerOf, type Relayed } from '../support/http-proxy.js'
 import {
   expectRefused,
@@ -24,11 +24,7 @@ const POST = { method: 'POST', body: 'pay 5' } as const
 
 /** The ERROR as the client that sent the request reads it. */
 function errorTo({ key, mac }: Presented, response: Relayed) {
-  return openError(
-    parseChallenge(headerOf(response, 'www-authenticate'))?.error ?? new Uint8Array(),
-    key,
-    mac,
-  )
+  return openError(challengeIn(headerOf(response, 'www-authenticate'))?.error ?? new Uint8Array(), key, mac)
 }
 
 describe('a request that was recorded on its way', () => {
@@ -90,7 +86,7 @@ describe('a request that was recorded on its way', () => {
     for (const later of [0, 59_999, 60_000, 60_001, 65_000, 66_000, 600_000]) {
       clock.advance(later - clock.monotonic())
       const response = await orders.deliver(http.last)
-      seen.push(`${later} ${parseChallenge(headerOf(response, 'www-authenticate'))?.code}`)
+      seen.push(`${later} ${challengeIn(headerOf(response, 'www-authenticate'))?.code}`)
     }
     expect(seen).toEqual([
       '0 replay',
@@ -294,7 +290,7 @@ describe('a request that is held back', () => {
     expect(http.captured).toHaveLength(2)
     expect(http.captured[1]?.headers).toEqual(http.captured[0]?.headers)
     const codes = [...copies, ...http.answered].map(response => {
-      return parseChallenge(headerOf(response, 'www-authenticate'))?.code ?? response.status
+      return challengeIn(headerOf(response, 'www-authenticate'))?.code ?? response.status
     })
     expect(codes.sort()).toEqual([200, 'clock_skew', 'clock_skew', 'replay'])
     expectRefused(await orders.deliver(http.last), 'replay', '06')

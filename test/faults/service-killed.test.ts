@@ -3,8 +3,8 @@ import { connect } from '../../client/connect.js'
 import type { Realm } from '../../client/realm.js'
 import { type RunningKdc, startKdc } from '../../kdc/main.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { parseChallenge } from '../../shared/http/headers.js'
 import { systemClock } from '../../shared/time.js'
+import { challengeIn } from '../support/challenge.js'
 import { type Chance, seededChance } from '../support/chance.js'
 import { type FaultRealm, makeRealm } from '../support/folder-realm.js'
 import { type ServiceProcess, startService } from './service-process.js'
@@ -69,7 +69,7 @@ async function deliver(service: ServiceProcess, { method, target, headers, body 
     ...(body.byteLength > 0 ? { body } : {}),
   })
   await response.arrayBuffer()
-  const challenge = parseChallenge(response.headers.get('www-authenticate') ?? undefined)
+  const challenge = challengeIn(response.headers.get('www-authenticate') ?? undefined)
   return `${response.status} ${challenge?.code}`
 }
 

@@ -16,9 +16,9 @@ export const CLIENT_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: "a client does not compare a response's hash",
-    file: 'client/request/http-response.ts',
-    from: 'if (!isSameBinding(binding, actual)) {',
-    to: 'if (!isSameBinding(actual, actual)) {',
+    file: 'client/request/response-proof.ts',
+    from: 'bindings.some(binding => isSameBinding(binding, actual))',
+    to: 'bindings.some(binding => isSameBinding(binding, binding))',
   },
   {
     name: "a response's status is not bound",

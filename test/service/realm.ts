@@ -19,12 +19,13 @@ import { openError, type WireError } from '../../shared/encoding/error.js'
 import type { WireCode } from '../../shared/errors.js'
 import { type ApType, createApRequest, openApReply } from '../../shared/exchange/ap.js'
 import { type HeaderPairs, requestBinding, responseBinding } from '../../shared/http/binding.js'
-import { formatMessageHeader, parseChallenge, parseMessageHeader } from '../../shared/http/headers.js'
+import { formatMessageHeader, parseMessageHeader } from '../../shared/http/headers.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { type Principal, parsePrincipal } from '../../shared/principal.js'
 import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'
 import { type SealedTicket, sealTicket, type TicketContent } from '../../shared/ticket/ticket.js'
 import { HOUR, MINUTE } from '../../shared/time.js'
+import { challengeIn } from '../support/challenge.js'
 import { TestLogger } from '../support/logger.js'
 import { TestClock } from './clock.js'
 import { Connection, formatRequest, type RawRequest, type RawResponse } from './connection.js'
@@ -233,7 +234,7 @@ export function expectRefused(
   code: WireCode,
   type: '05' | '06',
 ): WireError {
-  const challenge = parseChallenge(headerOf(response, 'www-authenticate'))
+  const challenge = challengeIn(headerOf(response, 'www-authenticate'))
   expect(challenge?.code).toBe(code)
   expect(challenge?.realm).toBe('demo.example')
   expect(response.status).toBe(STATUS[code] ?? 401)

@@ -88,9 +88,9 @@ export const FAULTS: readonly SimulatedFault[] = [
   },
   {
     name: 'the client does not look at what a proof covers',
-    file: 'client/request/http-response.ts',
-    from: 'if (!isSameBinding(binding, actual)) {',
-    to: 'if (!isSameBinding(binding, binding)) {',
+    file: 'client/request/response-proof.ts',
+    from: 'bindings.some(binding => isSameBinding(binding, actual))',
+    to: 'bindings.some(binding => isSameBinding(binding, binding))',
     says: WRONG_ANSWER,
   },
   {

@@ -1,7 +1,8 @@
 import { TYPE } from '../../shared/constants.js'
 import { decodeMacMessage, decodeMessage, messageType } from '../../shared/encoding/message.js'
 import { decodeApRequest } from '../../shared/exchange/ap.js'
-import { parseChallenge, parseMessageHeader } from '../../shared/http/headers.js'
+import { parseMessageHeader } from '../../shared/http/headers.js'
+import { challengeIn } from '../support/challenge.js'
 import { headLength } from './wire.js'
 
 export const TOO_EARLY = '06 clock_skew, too early'
@@ -16,7 +17,7 @@ export function refusalIn(answer: Buffer, authorization: string): string | undef
   const challenge = /^www-authenticate: (.*)\r$/im.exec(head)?.[1]
   if (challenge === undefined) return undefined
   try {
-    const { error } = parseChallenge(challenge) ?? {}
+    const { error } = challengeIn(challenge) ?? {}
     return error && nameOf(error, authorization)
   } catch {
     return 'an ERROR of no form'

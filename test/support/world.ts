@@ -16,9 +16,9 @@ import { LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { openUnauthenticatedError } from '../../shared/encoding/error.js'
 import type { WireCode } from '../../shared/errors.js'
-import { parseChallenge } from '../../shared/http/headers.js'
 import { principalIn } from '../../shared/principal.js'
 import { startRealm, type TestClock, type TestRealm, type TestRealmOptions } from '../../testing/index.js'
+import { challengeIn } from './challenge.js'
 import { type Captured, deliver, HttpProxy, headerOf, type Relayed } from './http-proxy.js'
 import { WebSocketProxy } from './websocket-proxy.js'
 
@@ -139,7 +139,7 @@ export async function startWorld({ connect, realm: options, ...guarded }: WorldO
 
 /** That a service refused, as everybody on the way can read; whether type 06 is right only its client knows. */
 export function expectRefused(response: Relayed, code: WireCode, type: '05' | '06'): void {
-  const challenge = parseChallenge(headerOf(response, 'www-authenticate'))
+  const challenge = challengeIn(headerOf(response, 'www-authenticate'))
   const seen = `${response.status} ${response.body}`
   expect(challenge?.code, seen).toBe(code)
   expect(challenge?.error?.[1], seen).toBe(type === '05' ? 5 : 6)

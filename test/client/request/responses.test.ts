@@ -110,10 +110,6 @@ const tampered: Record<string, Lie> = {
     const proof = honest.headers.get('authentication-info') ?? ''
     return altered(honest, { headers: { 'authentication-info': proof.replace('Orthrus', 'Basic') } })
   },
-  'two AP-REPs': (_s, _a, honest) => {
-    const proof = honest.headers.get('authentication-info') ?? ''
-    return altered(honest, { headers: { 'authentication-info': `${proof}, ${proof}` } })
-  },
   'the AP-REQ sent back': (_s, { authorization }, honest) =>
     altered(honest, { headers: { 'authentication-info': formatMessageHeader(authorization) } }),
   'an AP-REP under another key': ({ time }, _a, honest) => {
@@ -284,6 +280,66 @@ describe('redirects', () => {
     orders.handler = () => ({ status: 302, headers: { location: '/c' }, body: '' })
     expect((await realm.fetch(URL, { redirect: 'manual' })).status).toBe(302)
     expect(await failureOf(realm.fetch(URL, { redirect: 'error' }))).toBeInstanceOf(TypeError)
+    expect(orders.arrived).toHaveLength(2)
+  })
+})
+
+describe('a list of headers that others wrote in', () => {
+  const others: Record<string, (value: string) => string> = {
+    'another scheme before': value => `Basic realm="x", ${value}`,
+    'another scheme behind': value => `${value}, Basic realm="x"`,
+    'a quote that does not end': value => `Basic realm="x, ${value}`,
+    'one of ours that proves nothing before': value =>
+      `Orthrus AAAA, Orthrus realm="a", error="replay", message="AAAA", ${value}`,
+    'one of ours that proves nothing behind': value =>
+      `${value}, Orthrus AAAA, Orthrus realm="a", error="replay", message="AAAA"`,
+    'ours twice': value => `${value}, ${value}`,
+  }
+
+  it.each(Object.entries(others))('hides no proof: %s', async (_, change) => {
+    const { orders, realm } = await prepare()
+    orders.intercept = async (_request, honest) => {
+      const response = await honest()
+      const proof = response.headers.get('authentication-info') ?? ''
+      return altered(response, { headers: { 'authentication-info': change(proof) } })
+    }
+    expect((await realm.fetch(URL)).status).toBe(206)
+  })
+
+  it.each(Object.entries(others))('hides no proved error: %s', async (_, change) => {
+    const { orders, realm } = await prepare()
+    orders.intercept = async (arrived, _honest, service) => {
+      const response = service.refuse(arrived, 'not_authorized')
+      const challenge = response.headers.get('www-authenticate') ?? ''
+      const headers = { 'www-authenticate': change(challenge), 'authentication-info': 'Orthrus AAAA' }
+      return altered(response, { headers })
+    }
+    expect(await failureOf(realm.fetch(URL))).toMatchObject({ code: 'not_authorized', final: true })
+  })
+
+  it('has what is proved win over what anybody may have written', async () => {
+    const { orders, realm } = await prepare()
+    orders.intercept = async (arrived, _honest, service) => {
+      const proved = service.refuse(arrived, 'not_authorized').headers.get('www-authenticate')
+      const forged = service.forge('unavailable')
+      return altered(forged, {
+        headers: { 'www-authenticate': `${forged.headers.get('www-authenticate')}, ${proved}` },
+      })
+    }
+    expect(await failureOf(realm.fetch(URL))).toMatchObject({ code: 'not_authorized', final: true })
+  })
+
+  it('hides no floor of a service that has just started', async () => {
+    const { orders, realm } = await prepare()
+    orders.intercept = async (_request, honest) => {
+      const response = await honest()
+      const challenge = response.headers.get('www-authenticate')
+      return challenge === null
+        ? response
+        : altered(response, { headers: { 'www-authenticate': `Basic realm="x", ${challenge}` } })
+    }
+    orders.restart(orders.time.now() + 1)
+    expect((await realm.fetch(URL)).status).toBe(206)
     expect(orders.arrived).toHaveLength(2)
   })
 })

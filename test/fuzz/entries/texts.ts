@@ -7,8 +7,9 @@ import { seal } from '../../../shared/crypto/seal.js'
 import {
   formatChallenge,
   formatMessageHeader,
-  parseChallenge,
+  parseChallenges,
   parseMessageHeader,
+  parseMessages,
 } from '../../../shared/http/headers.js'
 import { formatKeytab, parseKeytab, selectPrincipal } from '../../../shared/keytab/keytab.js'
 import { isPattern, patternIn, patternsOf, shortPattern } from '../../../shared/pattern.js'
@@ -200,6 +201,7 @@ const httpFields: Entry = {
     'Basic dXNlcjpwYXNz',
     'Orthrus',
     'orthrus   AAAA',
+    'Basic realm="x, Orthrus realm="a", Orthrus AAAA, Orthrus realm="b", error="replay", message="AA"',
   ),
   run: (input, measure) => {
     const value = latin1(input)
@@ -209,10 +211,19 @@ const httpFields: Entry = {
         if (bytes !== undefined) requireSame(formatMessageHeader(bytes).slice(8), value.replace(/^\S+ +/, ''))
       }, ['malformed', 'too_large']),
       outcomeOf(() => {
-        const challenge = measure(() => parseChallenge(value))
-        if (challenge !== undefined)
-          requireSame(formatChallenge(challenge).toLowerCase(), value.toLowerCase())
-      }, ['malformed']),
+        for (const challenge of measure(() => parseChallenges(value))) {
+          const again = parseChallenges(formatChallenge(challenge)).map(formatChallenge)
+          requireSame(again.join(), formatChallenge(challenge))
+        }
+      }, []),
+      outcomeOf(() => {
+        for (const bytes of measure(() => parseMessages(value))) {
+          requireSame(
+            parseMessages(formatMessageHeader(bytes)).map(formatMessageHeader).join(),
+            formatMessageHeader(bytes),
+          )
+        }
+      }, []),
     ].join(' ')
   },
 }

@@ -5,8 +5,9 @@ import { FLAG, TYPE } from '../../../shared/constants.js'
 import { LongTermKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { openUnauthenticatedError } from '../../../shared/encoding/error.js'
-import { formatMessageHeader, parseChallenge } from '../../../shared/http/headers.js'
+import { formatMessageHeader } from '../../../shared/http/headers.js'
 import { HOUR, MINUTE } from '../../../shared/time.js'
+import { challengeIn } from '../../support/challenge.js'
 import { START } from '../../support/clock.js'
 import { TestLogger } from '../../support/logger.js'
 import { TestClock } from '../clock.js'
@@ -25,7 +26,7 @@ import {
 
 /** What a type 05 says that answers nobody in particular. */
 function unprovedCode(response: RawResponse): string {
-  const challenge = parseChallenge(headerOf(response, 'www-authenticate'))
+  const challenge = challengeIn(headerOf(response, 'www-authenticate'))
   const error = openUnauthenticatedError(challenge?.error ?? new Uint8Array())
   expect(error.code).toBe(challenge?.code)
   return error.code

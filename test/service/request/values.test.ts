@@ -9,7 +9,8 @@ import { proveResponse } from '../../../service/response/prove.js'
 import { openError } from '../../../shared/encoding/error.js'
 import { openApReply } from '../../../shared/exchange/ap.js'
 import { responseBinding } from '../../../shared/http/binding.js'
-import { parseChallenge, parseMessageHeader } from '../../../shared/http/headers.js'
+import { parseMessageHeader } from '../../../shared/http/headers.js'
+import { challengeIn } from '../../support/challenge.js'
 import { keytab, ORDERS, type SignedRequest, TestRealm, WEB } from '../realm.js'
 
 /** The gate without a server: values in, a verified request and the proof of its response out. */
@@ -102,7 +103,7 @@ describe('a request as values', () => {
     const { refused, response } = refuseRequest(at.service, message, refusal)
     expect(refused).toMatchObject({ code: 'binding_mismatch', presenter: WEB })
     expect(response.status).toBe(401)
-    const challenge = parseChallenge(new Map(response.headers).get('www-authenticate'))
+    const challenge = challengeIn(new Map(response.headers).get('www-authenticate'))
     const error = openError(challenge?.error ?? new Uint8Array(), request.key, request.mac)
     expect(error).toMatchObject({ code: 'binding_mismatch', authenticated: true })
   })

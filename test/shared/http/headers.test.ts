@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import {
   formatChallenge,
   formatMessageHeader,
-  parseChallenge,
+  parseChallenges,
   parseMessageHeader,
+  parseMessages,
   statusOf,
 } from '../../../shared/http/headers.js'
 import { parseRealm } from '../../../shared/principal.js'
@@ -11,6 +12,7 @@ import { hex } from '../../vectors.js'
 
 describe('header texts', () => {
   const realm = parseRealm('demo.example')
+  const whole = { realm, code: 'replay' as const, error: hex('0105') }
 
   it('carry a message', () => {
     const bytes = hex('0108ff')
@@ -32,21 +34,65 @@ describe('header texts', () => {
 
   it('challenge', () => {
     expect(formatChallenge({ realm })).toBe('Orthrus realm="demo.example"')
-    expect(parseChallenge('Orthrus realm="demo.example"')).toEqual({ realm })
-    const whole = { realm, code: 'replay' as const, error: hex('0105') }
+    expect(parseChallenges('Orthrus realm="demo.example"')).toEqual([{ realm }])
     expect(formatChallenge(whole)).toBe('Orthrus realm="demo.example", error="replay", message="AQU"')
-    expect(parseChallenge(formatChallenge(whole))).toEqual(whole)
-    expect(parseChallenge('Basic realm="x"')).toBeUndefined()
-    expect(parseChallenge(undefined)).toBeUndefined()
+    expect(parseChallenges(formatChallenge(whole))).toEqual([whole])
   })
 
   it.each([
+    '',
+    'Basic realm="x"',
     'Orthrus',
     'Orthrus realm="A"',
     'Orthrus realm="a", error="nonsense", message="AQ"',
-    'Orthrus realm="a", x',
-  ])('are malformed: %s', value => {
-    expect(() => parseChallenge(value)).toThrow(expect.objectContaining({ code: 'malformed' }))
+    'Orthrus realm="a", error="replay", message="A="',
+    'NotOrthrus realm="a"',
+  ])('are no challenge: %s', value => {
+    expect(parseChallenges(value)).toEqual([])
+  })
+
+  const OURS = formatChallenge(whole)
+  it.each([
+    ['before', `Basic realm="x", ${OURS}`],
+    ['behind', `${OURS}, Negotiate AAAA==, Basic realm="x"`],
+    ['on both sides', `Digest realm="a, b", nonce="\\"", ${OURS}, Bearer`],
+    ['before, with a quote that does not end', `Basic realm="x, ${OURS}`],
+    ['before, under our name', `Orthrus realm=", ${OURS}`],
+    ['before, under our name and nothing else', `Orthrus, orthrus, ${OURS}`],
+    ['behind, as more of ours', `${OURS}, error="unavailable", message="AAAA", realm="x"`],
+    ['in other spelling', OURS.replace('Orthrus', 'ORTHRUS').replace(', error', ' ,  ERROR')],
+  ])('are found with what others put %s', (_, value) => {
+    expect(parseChallenges(value)).toContainEqual(whole)
+    expect(parseChallenges(`${value}, ${formatChallenge({ realm })}`)).toContainEqual(whole)
+  })
+
+  it.each([
+    ['before', 'nextnonce="x", Orthrus AQj_'],
+    ['behind', 'Orthrus AQj_, nextnonce="x", qop=auth'],
+    ['with a quote that does not end', 'nextnonce="x, Orthrus AQj_'],
+    ['under our name', 'Orthrus Orthrus, Orthrus A=, Orthrus, orthrus AQj_'],
+  ])('are found in Authentication-Info with what others put %s', (_, value) => {
+    expect(parseMessages(value)).toContainEqual(hex('0108ff'))
+  })
+
+  it('take no long search, whatever they are', () => {
+    const pieces = [
+      'orthrus ',
+      'orthrus a="',
+      'Orthrus realm="a", ',
+      ' ',
+      'orthrus a="",',
+      'Orthrus AAAA ',
+      '"',
+      ',',
+    ]
+    for (const piece of pieces) {
+      const value = piece.repeat(Math.ceil(65_536 / piece.length))
+      const began = performance.now()
+      parseChallenges(value)
+      parseMessages(value)
+      expect(performance.now() - began, piece).toBeLessThan(2_000)
+    }
   })
 
   it.each([
