@@ -14,6 +14,7 @@ const [tables = ''] = map.split('## What time tells')
 const NUMBERED = [
   ...Array.from({ length: 67 }, (_, i) => String(i + 1)),
   '69', // a clock that leaps, a machine that slept
+  '70', // what another party wrote into a list of headers
 ]
 const LITERATURE = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6']
 /** How the reason begins why a class has no test. */
