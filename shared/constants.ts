@@ -24,7 +24,12 @@ export const TYPE = {
 } as const
 export type MessageType = (typeof TYPE)[keyof typeof TYPE]
 
-/** Everything a key may be expanded for: a closed list (section 2). `ratchet` is kept for later. */
+/**
+ * Everything that a key may be expanded for: a closed list (section 2). Two of them are reserved, and used by nothing
+ * yet: `ratchet` is to make the key of kvno v + 1 from that of kvno v, and `lock` is to name the lock by which a machine
+ * keeps two processes from accepting for one service, without telling who reads that name anything of the key. What
+ * `lock` gives is never sent.
+ */
 export const USAGES = [
   'as-req',
   'as-rep',
@@ -41,6 +46,7 @@ export const USAGES = [
   'service-to-client',
   'hand-off',
   'ratchet',
+  'lock',
 ] as const
 export type Usage = (typeof USAGES)[number]
 

@@ -123,8 +123,9 @@ describe('the house', () => {
         [],
       )
     }
-    // The revocation of a stolen key by the next one comes later; its usage is kept for that.
-    for (const usage of USAGES.filter(usage => usage !== 'ratchet')) {
+    // Reserved for what is not built yet: the next key of a stolen one, and one process a service on a machine.
+    const reserved: readonly string[] = ['ratchet', 'lock']
+    for (const usage of USAGES.filter(usage => !reserved.includes(usage))) {
       const users = inside('shared').filter(
         ({ path, text }) => !/constants|keys\.ts/.test(path) && text.includes(`'${usage}'`),
       )

@@ -1,5 +1,6 @@
 import { SIZE } from '../../shared/constants.js'
-import { combineAuthKeys, keepCombination } from '../../shared/crypto/derive.js'
+import { combineAuthKeys } from '../../shared/crypto/derive.js'
+import { keepCombination } from '../../shared/crypto/derived-keys.js'
 import type { AuthKey } from '../../shared/crypto/keys.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { WireError } from '../../shared/encoding/error.js'

@@ -1,5 +1,6 @@
 import { equalBytes } from '#primitives'
-import { combineAuthKeys, keepCombination } from '../crypto/derive.js'
+import { combineAuthKeys } from '../crypto/derive.js'
+import { keepCombination } from '../crypto/derived-keys.js'
 import type { AuthKey } from '../crypto/keys.js'
 import { OrthrusError, type WireCode } from '../errors.js'
 import {

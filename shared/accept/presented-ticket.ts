@@ -1,5 +1,6 @@
 import { FLAG } from '../constants.js'
-import { deriveAuthKey, keepChain } from '../crypto/derive.js'
+import { deriveAuthKey } from '../crypto/derive.js'
+import { keepChain } from '../crypto/derived-keys.js'
 import type { AuthKey } from '../crypto/keys.js'
 import { OrthrusError } from '../errors.js'
 import type { ApRequest } from '../exchange/ap.js'

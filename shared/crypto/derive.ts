@@ -2,18 +2,20 @@ import { equalBytes, hmacSha256, scrypt, sha256 } from '#primitives'
 import { LABEL, SIZE, type Usage } from '../constants.js'
 import type { Principal } from '../principal.js'
 import {
+  rememberBareChain,
+  rememberExpansion,
+  rememberedChain,
+  rememberedCombination,
+  rememberedExpansion,
+} from './derived-keys.js'
+import {
   type AnyKey,
   AuthKey,
   ChainKey,
   ChannelKey,
-  chainsOf,
-  combinationOf,
-  expandedOf,
-  type KnownChain,
   LongTermKey,
   revealKey,
   type SessionKey,
-  setCombination,
 } from './keys.js'
 import type { ScryptParameters } from './primitives.js'
 
@@ -40,10 +42,10 @@ function infoOf(usage: Usage): Uint8Array {
  * The compiler allows only the usages of the key's role.
  */
 export function expand<K extends AnyKey>(key: K, usage: K['usage']): Uint8Array {
-  const known = expandedOf(key)
-  for (const expanded of known) if (expanded.usage === usage) return expanded.bytes
+  const known = rememberedExpansion(key, usage)
+  if (known !== undefined) return known
   const bytes = hmacSha256(revealKey(key), infoOf(usage), ONE)
-  known.push({ usage, bytes })
+  rememberExpansion(key, usage, bytes)
   return bytes
 }
 
@@ -77,57 +79,20 @@ export function finishChain(key: ChainKey): AuthKey {
   return new AuthKey(expand(key, 'auth'))
 }
 
-/** Who cuts a ticket down presents it so many times: the last few ways are kept, if they are short. */
-const CHAINS_KEPT = 4
-const CHAIN_BYTES_KEPT = 256
-
 /** `A_n` of a ticket presented with these caveats. */
 export function deriveAuthKey(key: SessionKey, caveats: readonly Uint8Array[]): AuthKey {
-  const known = knownChain(key, caveats)
-  if (known !== undefined) return known.key
+  const known = rememberedChain(key, caveats)
+  if (known !== undefined) return known
   const authKey = finishChain(caveats.reduce(extendChain, startChain(key)))
-  // Most tickets are presented as they are; of chains only those are kept that were proved.
-  if (caveats.length === 0) chainsOf(key).push({ caveats, key: authKey })
+  if (caveats.length === 0) rememberBareChain(key, authKey)
   return authKey
-}
-
-function knownChain(key: SessionKey, caveats: readonly Uint8Array[]): KnownChain | undefined {
-  return chainsOf(key).find(known => isSameList(known.caveats, caveats))
-}
-
-function isSameList(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
-  return a.length === b.length && a.every((bytes, i) => equalBytes(bytes, b[i] as Uint8Array))
-}
-
-/**
- * Keeps a short chain whose key was proved; what was not leaves no trace.
- * @returns the caveats as they are kept: the same objects each time; of a long chain, those given.
- */
-export function keepChain(
-  key: SessionKey,
-  caveats: readonly Uint8Array[],
-  authKey: AuthKey,
-): readonly Uint8Array[] {
-  const known = knownChain(key, caveats)
-  if (known !== undefined) return known.caveats
-  if (caveats.reduce((sum, { length }) => sum + length, 0) > CHAIN_BYTES_KEPT) return caveats
-  const kept = { caveats: caveats.map(caveat => caveat.slice()), key: authKey }
-  const chains = chainsOf(key)
-  chains.unshift(kept)
-  chains.length = Math.min(chains.length, CHAINS_KEPT)
-  return kept.caveats
 }
 
 /** The key of a delegated presentation: nobody has it who lacks either side (section 8). */
 export function combineAuthKeys(own: AuthKey, delegated: AuthKey): AuthKey {
-  const known = combinationOf(delegated)
-  if (known?.own === own) return known.key
+  const known = rememberedCombination(own, delegated)
+  if (known !== undefined) return known
   return new AuthKey(hmacSha256(revealKey(own), BOTH, ZERO, revealKey(delegated)))
-}
-
-/** Keeps a combination whose key was proved, in place of the one before: a ticket has few delegates. */
-export function keepCombination(own: AuthKey, delegated: AuthKey, key: AuthKey): void {
-  if (combinationOf(delegated)?.own !== own) setCombination(delegated, { own, key })
 }
 
 /** `C` of a channel (section 9). */

@@ -11,10 +11,9 @@ import {
   extendChain,
   finishChain,
   isMac,
-  keepChain,
-  keepCombination,
   startChain,
 } from '../../../shared/crypto/derive.js'
+import { keepChain, keepCombination } from '../../../shared/crypto/derived-keys.js'
 import { type AnyKey, AuthKey, LongTermKey, revealKey, SessionKey } from '../../../shared/crypto/keys.js'
 import type { Principal } from '../../../shared/principal.js'
 import { hex, vectors } from '../../vectors.js'
