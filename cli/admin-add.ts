@@ -10,7 +10,7 @@ import { parseDuration, parseInstant } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { type KeytabPlace, keytabName, reserveKeytab } from './keytab-output.js'
 import { askNewPassword } from './password.js'
-import { answer, type Terminal } from './terminal.js'
+import { answerEach, type Tell, type Terminal } from './terminal.js'
 
 interface AddOptions extends ConnectionOptions {
   readonly password?: boolean
@@ -36,11 +36,14 @@ async function add(terminal: Terminal, names: string[], options: AddOptions): Pr
   if (options.out !== undefined && names.length !== 1) throw new TypeError('--out goes with a single name')
   await withAdministration(terminal, options, async (administration, realm) => {
     const principals = names.map(name => principalIn(realm.realm, name))
-    if (options.password === true) {
-      for (const principal of principals) await addPerson(terminal, administration, principal, options)
-    } else {
-      await addServices(terminal, administration, principals, options)
-    }
+    await answerEach(terminal, options, 'added', async tell => {
+      if (options.password === true) {
+        for (const principal of principals)
+          await addPerson(terminal, administration, principal, options, tell)
+      } else {
+        await addServices(terminal, administration, principals, options, tell)
+      }
+    })
   })
 }
 
@@ -50,6 +53,7 @@ async function addServices(
   administration: Administration,
   principals: readonly Principal[],
   options: AddOptions,
+  tell: Tell,
 ): Promise<void> {
   const places = new Map<string, { readonly principal: Principal; readonly place: KeytabPlace }>()
   try {
@@ -60,7 +64,7 @@ async function addServices(
       places.set(file, { principal, place: await reserveKeytab(file) })
     }
     for (const [file, { principal, place }] of places) {
-      await addService(terminal, administration, principal, { file, place }, options)
+      await addService(terminal, administration, principal, { file, place }, options, tell)
     }
   } finally {
     for (const { place } of places.values()) await place.abandon()
@@ -81,6 +85,7 @@ async function addService(
   principal: Principal,
   { file, place }: { readonly file: string; readonly place: KeytabPlace },
   options: AddOptions,
+  tell: Tell,
 ): Promise<void> {
   const { kvno, key } = await administration.add({ principal, password: null, ...limitsOf(options) })
   if (key === null) throw new OrthrusError('malformed', 'the KDC returned no key', { principal })
@@ -93,7 +98,7 @@ async function addService(
     throw cause
   }
   const text = `added ${principal}, its key (kvno ${kvno}) is in ${file}`
-  answer(terminal, options, { principal, kvno, keytab: file }, text)
+  tell({ principal, kvno, keytab: file }, text)
 }
 
 async function addPerson(
@@ -101,6 +106,7 @@ async function addPerson(
   administration: Administration,
   principal: Principal,
   options: AddOptions,
+  tell: Tell,
 ): Promise<void> {
   const password = await askNewPassword(terminal, principal)
   const salt = systemRandom(SIZE.SALT)
@@ -111,5 +117,5 @@ async function addPerson(
     password: { parameters, key },
     ...limitsOf(options),
   })
-  answer(terminal, options, { principal, kvno }, `added ${principal}, who logs in with the password`)
+  tell({ principal, kvno }, `added ${principal}, who logs in with the password`)
 }

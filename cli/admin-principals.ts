@@ -4,7 +4,7 @@ import type { PrincipalSummary } from '../shared/channel/administration.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { formatDuration } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
-import { answer, type Terminal, table } from './terminal.js'
+import { answer, answerEach, type Terminal, table } from './terminal.js'
 
 export function listCommand(terminal: Terminal): Command {
   return withAdminConnection(new Command('list'))
@@ -65,12 +65,14 @@ function changeCommand(
       .description(description)
       .argument('<name...>')
       .action((names: string[], options: ConnectionOptions) =>
-        withAdministration(terminal, options, async (administration, realm) => {
-          for (const principal of names.map(each => principalIn(realm.realm, each))) {
-            await change(administration, principal)
-            answer(terminal, options, { [done]: principal }, `${done} ${principal}`)
-          }
-        }),
+        withAdministration(terminal, options, (administration, realm) =>
+          answerEach(terminal, options, done, async tell => {
+            for (const principal of names.map(each => principalIn(realm.realm, each))) {
+              await change(administration, principal)
+              tell(principal, `${done} ${principal}`)
+            }
+          }),
+        ),
       )
 }
 

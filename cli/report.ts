@@ -16,7 +16,10 @@ export function report(error: unknown, json: boolean, terminal: Terminal): numbe
   }
   if (error instanceof CommandFailed && error.message === '') return EXIT.FAILED
   const { message } = errorObject(error)
-  const told = json ? JSON.stringify({ error: errorObject(error) }) : `orthrus: ${message}`
+  // What OpenSSL says comes with line breaks.
+  const told = json
+    ? JSON.stringify({ error: errorObject(error) })
+    : `orthrus: ${message.replace(/\s*\n\s*/g, ' ')}`
   terminal.err(`${withoutPasswords(told)}\n`)
   return error instanceof TypeError ? EXIT.USAGE : EXIT.FAILED
 }

@@ -16,6 +16,27 @@ export function answer(terminal: Terminal, { json }: { json?: boolean }, value: 
   else if (text !== '') terminal.out(`${text}\n`)
 }
 
+/** Tells one of several answers of a command. */
+export type Tell = (value: unknown, text: string) => void
+
+/**
+ * The answers of a command that does the same to several: for people each at once, for machines one document with the
+ * list of what was done, also where the rest failed.
+ */
+export async function answerEach(
+  terminal: Terminal,
+  { json }: { json?: boolean },
+  name: string,
+  work: (tell: Tell) => Promise<void>,
+): Promise<void> {
+  const values: unknown[] = []
+  try {
+    await work((value, text) => (json === true ? values.push(value) : terminal.out(`${text}\n`)))
+  } finally {
+    if (values.length > 0) terminal.out(`${JSON.stringify({ [name]: values })}\n`)
+  }
+}
+
 /** What a person should know of a command that did what it was asked: on standard error, and no failure. */
 export function warn(terminal: Terminal, { json }: { json?: boolean }, warning: string): void {
   terminal.err(json === true ? `${JSON.stringify({ warning })}\n` : `orthrus: warning: ${warning}\n`)

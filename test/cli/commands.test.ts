@@ -93,6 +93,26 @@ describe('orthrus admin', () => {
     expect((await readdir(folder)).filter(name => name.endsWith('.tmp'))).toEqual([])
   })
 
+  it('answers machines in one document for several principals, also where one fails', async () => {
+    await mkdir(join(folder, 'several'))
+    process.chdir(join(folder, 'several'))
+    const added = await admin('add', 'p1', 'p2', '--json')
+    expect(JSON.parse(added.out)).toEqual({
+      added: [
+        { principal: 'p1@demo.example', kvno: 1, keytab: 'p1.keytab' },
+        { principal: 'p2@demo.example', kvno: 1, keytab: 'p2.keytab' },
+      ],
+    })
+    expect(JSON.parse((await admin('disable', 'p1', 'p2', '--json')).out)).toEqual({
+      disabled: ['p1@demo.example', 'p2@demo.example'],
+    })
+    const failed = await admin('remove', 'p1', 'nobody', 'p2', '--json')
+    expect(failed.code).toBe(1)
+    expect(JSON.parse(failed.out)).toEqual({ removed: ['p1@demo.example'] })
+    expect(JSON.parse(failed.err)).toMatchObject({ error: { code: 'unknown_service' } })
+    expect((await admin('remove', 'p1', '--json')).out).toBe('')
+  })
+
   it('names keytabs after principals', async () => {
     await mkdir(join(folder, 'made'))
     process.chdir(join(folder, 'made'))
