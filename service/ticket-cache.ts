@@ -43,6 +43,10 @@ export class TicketCache implements TicketOpener {
     return this.#opened.open(ticket, this.#keyOf(ticket), this.#clock.now())
   }
 
+  grew(ticket: OpenedTicket, bytes: number): void {
+    this.#opened.grew(ticket, bytes)
+  }
+
   #keyOf(ticket: SealedTicket): LongTermKey {
     if (ticket.service !== this.#service) throw ticketInvalid(ticket, `this service is ${this.#service}`)
     const key = this.#keys.get(ticket.kvno)

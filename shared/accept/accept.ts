@@ -119,7 +119,11 @@ function authenticate(bytes: Uint8Array, { type, tickets }: AcceptOptions): Auth
   const key = other === undefined ? own.key : combineAuthKeys(own.key, other.key)
   const verified = verifyApRequest(request, key, own.ticket.client)
   if (other !== undefined) keepCombination(own.key, other.key, key)
-  return { request: verified, presented: [keepPresented(own), other && keepPresented(other)], key }
+  return {
+    request: verified,
+    presented: [keepPresented(tickets, own), other && keepPresented(tickets, other)],
+    key,
+  }
 }
 
 /** Step 4, as the replay cache decided it. */

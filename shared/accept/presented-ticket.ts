@@ -12,6 +12,8 @@ import type { OpenedTicket, SealedTicket } from '../ticket/ticket.js'
 /** Opens the tickets of one service. @throws OrthrusError `ticket_invalid` */
 export interface TicketOpener {
   open(ticket: SealedTicket): OpenedTicket
+  /** Told how many bytes more are kept with a ticket that it opened, so that its memory stays within its bound. */
+  grew?(ticket: OpenedTicket, bytes: number): void
 }
 
 export interface PresentedTicket {
@@ -35,8 +37,25 @@ export function openPresented(
 }
 
 /** Remembers the key of the chain for the next request. Call it only once the MAC holds: strangers must leave no trace. */
-export function keepPresented({ ticket, presented, key }: UnprovedTicket): PresentedTicket {
-  return { ticket, presented: keepChain(ticket.key, presented, key) }
+export function keepPresented(
+  tickets: TicketOpener,
+  { ticket, presented, key }: UnprovedTicket,
+): PresentedTicket {
+  const kept = keepChain(ticket.key, presented, key)
+  const isNew = kept.length > 0 && kept !== presented && !counted.has(kept)
+  if (isNew) {
+    counted.add(kept)
+    tickets.grew?.(ticket, sizeOf(kept))
+  }
+  return { ticket, presented: kept }
+}
+
+/** Chains whose memory was told. */
+const counted = new WeakSet<readonly Uint8Array[]>()
+
+/** Measured with Node 20 and rounded up: the chain with its key, and its caveats, decoded into the shortest texts. */
+function sizeOf(chain: readonly Uint8Array[]): number {
+  return chain.reduce((sum, { length }) => sum + 256 + 12 * length, 512)
 }
 
 /** Step 6. Only a well-formed `holder` counts; whether it names the presenter is step 7's. */

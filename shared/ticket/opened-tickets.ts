@@ -6,14 +6,14 @@ import type { LongTermKey } from '../crypto/keys.js'
 import { type OpenedTicket, openTicket, type SealedTicket } from './ticket.js'
 
 /** What an ordinary entry is counted as, bytes: a ticket with a few claims and caveats. Larger ones take the room of several. */
-const ENTRY_BYTES = 8 * 1024
+const ENTRY_BYTES = 4 * 1024
 
 /**
- * What an entry takes of the heap, bytes, measured with Node 20 and rounded up: keys and objects, with the chains that
- * the client is known to present (`keepChain`); then what depends on the ticket.
+ * What an entry takes of the heap, bytes, measured with Node 20 and rounded up: keys and objects, then what depends on
+ * the ticket. What is kept with it later is told by `grew`.
  */
 const TAKES = {
-  ENTRY: 6 * 1024,
+  ENTRY: 3 * 1024,
   /** Sealed, opened, and decoded once more where it is text. */
   TICKET_BYTE: 4,
   CLAIM: 96,
@@ -23,10 +23,15 @@ const TAKES = {
   CAVEAT_BYTE: 10,
 } as const
 
+/** The largest ticket, with the four longest chains. */
+const GROWN_MAX = 64 * 1024
+
 interface Entry {
   readonly sealed: Uint8Array
   readonly key: LongTermKey
   readonly opened: OpenedTicket
+  /** Bytes. */
+  readonly size: number
 }
 
 /**
@@ -36,6 +41,7 @@ interface Entry {
  */
 export class OpenedTickets {
   readonly #entries: LRUCache<string, Entry>
+  readonly #names = new WeakMap<OpenedTicket, string>()
 
   /** @param entries how many ordinary tickets are remembered. @throws TypeError unless a whole number from 1 */
   constructor(entries: number) {
@@ -64,9 +70,23 @@ export class OpenedTickets {
     }
     const opened = openTicket(ticket, key)
     // A copy: the ticket is a view of the message that brought it.
-    const entry = { sealed: ticket.bytes.slice(), key, opened }
-    if (now < opened.endTime) this.#entries.set(name, entry, { size: sizeOf(entry) })
+    const sealed = ticket.bytes.slice()
+    if (now < opened.endTime) this.#keep(name, { sealed, key, opened, size: sizeOf(sealed, opened) })
     return opened
+  }
+
+  /** Counts what is kept with a ticket from now on. @param bytes none of which was counted before. */
+  grew(opened: OpenedTicket, bytes: number): void {
+    const name = this.#names.get(opened)
+    const entry = name === undefined ? undefined : this.#entries.peek(name)
+    if (name === undefined || entry?.opened !== opened) return
+    // More than this is never kept with one: what is new takes the place of what was there.
+    this.#keep(name, { ...entry, size: Math.min(entry.size + bytes, GROWN_MAX) })
+  }
+
+  #keep(name: string, entry: Entry): void {
+    this.#names.set(entry.opened, name)
+    this.#entries.set(name, entry, { size: entry.size })
   }
 
   /** Forgets what was opened with this key, which is no longer of the service. */
@@ -76,7 +96,7 @@ export class OpenedTickets {
   }
 }
 
-function sizeOf({ sealed, opened }: Entry): number {
+function sizeOf(sealed: Uint8Array, opened: OpenedTicket): number {
   let size = TAKES.ENTRY + TAKES.TICKET_BYTE * sealed.length
   for (const [, value] of opened.claims) {
     size += TAKES.CLAIM + (typeof value === 'object' ? TAKES.LISTED_TEXT * value.length : 0)
