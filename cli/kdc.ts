@@ -1,6 +1,7 @@
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { pino } from 'pino'
 import { type RunningKdc, startKdc } from '../kdc/main.js'
+import { TrustedProxies } from '../kdc/transport/trusted-proxies.js'
 import { defaulted, parseListen, parseOrigin } from './arguments.js'
 import { requireRealm } from './data-folder.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
@@ -11,6 +12,7 @@ interface KdcOptions {
   readonly listen: { readonly host: string; readonly port: number }
   readonly allowReadableMasterKey?: boolean
   readonly allowOrigin?: string[]
+  readonly trustedProxy?: string[]
   readonly logLevel: string
   readonly json?: boolean
 }
@@ -36,11 +38,26 @@ export function kdcCommand(terminal: Terminal): Command {
       'accept a master.key that others can read, as containers mount secrets',
     )
     .option('--allow-origin <origin>', 'let pages of this origin connect; may be repeated', parseOrigin)
+    .option(
+      '--trusted-proxy <cidr>',
+      'count by what this proxy or network of proxies says in X-Forwarded-For or Forwarded; may be repeated',
+      parseTrustedProxy,
+    )
     .addOption(
       defaulted('--log-level <level>', 'how much of the log goes to standard error', 'info').choices(LEVELS),
     )
     .option('--json', 'say in JSON where it listens')
     .action((options: KdcOptions) => serve(terminal, options))
+}
+
+/** May be given several times. */
+function parseTrustedProxy(text: string, before: readonly string[] = []): string[] {
+  try {
+    new TrustedProxies([text])
+  } catch {
+    throw new InvalidArgumentError('Write an address or a network as 10.0.0.0/8.')
+  }
+  return [...before, text]
 }
 
 async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
@@ -54,6 +71,7 @@ async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
     allowReadableMasterKey: options.allowReadableMasterKey === true,
     listen: options.listen,
     allowedOrigins: options.allowOrigin ?? [],
+    trustedProxies: options.trustedProxy ?? [],
     logger,
   })
   answer(

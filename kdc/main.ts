@@ -18,6 +18,7 @@ import { createReport, type Report } from './report/report.js'
 import { openLevelStore } from './store/level/store.js'
 import type { Store } from './store/store.js'
 import { KdcServer } from './transport/server.js'
+import { TrustedProxies } from './transport/trusted-proxies.js'
 import { type MasterKey, type MasterKeyFileOptions, readMasterKey } from './vault/master-key.js'
 import { Vault } from './vault/vault.js'
 
@@ -42,8 +43,13 @@ export interface KdcSettings {
   /** Origins whose pages may connect from a browser: none unless told otherwise. */
   readonly allowedOrigins?: readonly string[]
   /**
-   * Behind a proxy, the client's address as the proxy tells it, by which connections and failed logins are counted.
-   * What it reads must come from the proxy, or who floods names himself.
+   * Addresses and networks of proxies in front of the KDC, as `10.0.0.0/8`. Their `X-Forwarded-For` and `Forwarded` say
+   * where a connection comes from, by which connections and failed logins are counted.
+   */
+  readonly trustedProxies?: readonly string[]
+  /**
+   * In place of `trustedProxies`: the client's address as the proxy tells it in some other way. What it reads must come
+   * from the proxy, or a flooding client chooses whom it is counted as.
    */
   readonly addressOf?: (request: IncomingMessage) => string
 }
@@ -91,7 +97,8 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
       report,
     }
     const { allowedOrigins = [], addressOf } = options
-    const server = new KdcServer({ context, limits, allowedOrigins, addressOf })
+    const trustedProxies = trustedProxiesOf(options)
+    const server = new KdcServer({ context, limits, allowedOrigins, addressOf, trustedProxies })
     const { host = LISTEN.HOST, port = LISTEN.PORT } = options.listen ?? {}
     const address = { host, port: (await server.listen(host, port)).port }
     report.tell({ kind: 'kdc_started', realm: realm.record.realm, ...address })
@@ -100,6 +107,11 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
     await vault.close()
     throw cause
   }
+}
+
+function trustedProxiesOf({ trustedProxies = [], addressOf }: KdcSettings): TrustedProxies {
+  if (trustedProxies.length === 0 || addressOf === undefined) return new TrustedProxies(trustedProxies)
+  throw new TypeError('trustedProxies and addressOf both say where connections come from: pass one of them')
 }
 
 function reportTo(logger: Logger | undefined, clock: Clock): Report {

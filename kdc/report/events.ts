@@ -154,7 +154,11 @@ export interface ChannelEnded {
 export interface ConnectionRefused {
   readonly kind: 'connection_refused'
   readonly address: string
-  readonly reason: 'too many connections' | 'too many connections of one address' | 'addressOf failed'
+  readonly reason:
+    | 'too many connections'
+    | 'too many connections of one address'
+    | 'addressOf failed'
+    | 'its proxy tells no address'
   /** The limit that was reached. */
   readonly limit?: number
   readonly failure?: Failure

@@ -1,20 +1,54 @@
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 const GROUPS = 8
-/** How much of an IPv6 address its owner was given at the least: whoever has one has all of these. */
+/** What one host has at least of IPv6: whoever has one address of a /64 has all of them. */
 const GROUPS_COUNTED = 4
+/** IPv4 inside IPv6: as the system shows it on a socket for both, and as NAT64 does (RFC 6052). */
+const EMBEDDING = ['0:0:0:0:0:ffff', '64:ff9b:0:0:0:0']
 
-/** The name under which an address is counted: an IPv4 address itself, of an IPv6 one the first 64 bits. */
+/**
+ * The name under which an address is counted: an IPv4 address itself, also one inside IPv6, of an IPv6 address the first
+ * 64 bits, of anything else its own text.
+ */
 export function countedAddress(address: string | undefined): string {
   if (address === undefined) return 'unknown'
-  const mapped = MAPPED.exec(address)?.[1]
-  if (mapped !== undefined) return mapped
-  if (!isIPv6(address)) return address
-  const [head = '', tail] = (address.split('%')[0] ?? '').split('::')
-  const first = head.split(':').filter(group => group !== '')
-  const last = (tail ?? '').split(':').filter(group => group !== '')
-  const zeros = tail === undefined ? 0 : GROUPS - first.length - last.length
-  const groups = [...first, ...Array<string>(Math.max(0, zeros)).fill('0'), ...last]
+  const [bare = ''] = address.split('%')
+  if (!isIPv6(bare)) return address
+  const groups = groupsOf(bare)
+  const [high = 0, low = 0] = groups.slice(-2).map(group => Number.parseInt(group, 16))
+  if (EMBEDDING.includes(groups.slice(0, -2).join(':'))) {
+    return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.')
+  }
   return `${groups.slice(0, GROUPS_COUNTED).join(':')}::/64`
+}
+
+/** The eight groups of an IPv6 address in their shortest spelling. */
+function groupsOf(address: string): string[] {
+  const [head = '', tail] = address.split('::')
+  const first = splitGroups(head)
+  const last = splitGroups(tail ?? '')
+  const zeros = Math.max(0, GROUPS - first.length - last.length)
+  return tail === undefined ? first : [...first, ...Array<string>(zeros).fill('0'), ...last]
+}
+
+/** The last 32 bits may be written as IPv4 is. */
+function splitGroups(text: string): string[] {
+  return text.split(':').flatMap(group => {
+    if (group === '') return []
+    if (!isIPv4(group)) return [Number.parseInt(group, 16).toString(16)]
+    const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number)
+    return [((a << 8) | b).toString(16), ((c << 8) | d).toString(16)]
+  })
+}
+
+/**
+ * The address in an element of `X-Forwarded-For` or after `for=` in `Forwarded`: with or without a port, IPv6 with or
+ * without brackets. @returns `undefined` for what is none, as `unknown`
+ */
+export function parseForwardedAddress(text: string): string | undefined {
+  const bracketed = /^\[([^\]]*)\](?::\d{1,5})?$/.exec(text)?.[1]
+  if (bracketed !== undefined) return isIPv6(bracketed) ? bracketed : undefined
+  const withPort = /^([\d.]+):\d{1,5}$/.exec(text)?.[1]
+  const address = withPort ?? text
+  return isIP(address) === 0 ? undefined : address
 }

@@ -15,6 +15,7 @@ import { countedAddress } from './address.js'
 import { Connection } from './connection.js'
 import { answerHttp, refuseUpgrade, upgradeFault } from './http.js'
 import { explainListenFailure } from './listen-failure.js'
+import type { TrustedProxies } from './trusted-proxies.js'
 
 export interface ServerOptions {
   readonly context: ExchangeContext
@@ -23,6 +24,8 @@ export interface ServerOptions {
   readonly allowedOrigins: readonly string[]
   /** Where a connection comes from, as it is counted: a proxy in front of the KDC knows better than the socket. */
   readonly addressOf: ((request: IncomingMessage) => string) | undefined
+  /** Proxies whose word on that is taken, in place of `addressOf`. */
+  readonly trustedProxies: TrustedProxies
 }
 
 /** Headers of a handshake, bytes. */
@@ -128,8 +131,13 @@ export class KdcServer {
     socket.once('close', () => {
       this.#sockets -= 1
     })
-    if (this.#options.addressOf === undefined)
-      this.#countAddress(countedAddress(socket.remoteAddress), socket)
+    if (!this.#isTold(socket.remoteAddress)) this.#countAddress(countedAddress(socket.remoteAddress), socket)
+  }
+
+  /** Whether the handshake says where the connection comes from. */
+  #isTold(peer: string | undefined): boolean {
+    const { addressOf, trustedProxies } = this.#options
+    return addressOf !== undefined || trustedProxies.trusts(peer)
   }
 
   /** @returns whether the address has a connection left, which then is taken. */
@@ -158,13 +166,15 @@ export class KdcServer {
 
   /** `undefined` where whoever should know does not. */
   #addressOf(request: IncomingMessage): string | undefined {
-    const { addressOf, context } = this.#options
+    const { addressOf, trustedProxies, context } = this.#options
+    const { headers, socket } = request
     try {
-      return countedAddress(addressOf?.(request) ?? request.socket.remoteAddress)
+      return countedAddress(addressOf?.(request) ?? trustedProxies.clientOf(socket.remoteAddress, headers))
     } catch (cause) {
-      const address = countedAddress(request.socket.remoteAddress)
+      const address = countedAddress(socket.remoteAddress)
       const failure = describeFailure(cause)
-      context.report.tell({ kind: 'connection_refused', address, reason: 'addressOf failed', failure })
+      const reason = addressOf === undefined ? 'its proxy tells no address' : 'addressOf failed'
+      context.report.tell({ kind: 'connection_refused', address, reason, failure })
       return undefined
     }
   }
@@ -174,7 +184,7 @@ export class KdcServer {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { context, allowedOrigins, addressOf } = this.#options
+    const { context, allowedOrigins } = this.#options
     socket.on('error', cause => {
       context.report.tell({ kind: 'connection_failed', failure: describeFailure(cause) })
     })
@@ -190,7 +200,7 @@ export class KdcServer {
     }
     const address = this.#addressOf(request)
     if (address === undefined) return void socket.destroy()
-    if (addressOf !== undefined && !this.#countAddress(address, socket)) return
+    if (this.#isTold(request.socket.remoteAddress) && !this.#countAddress(address, socket)) return
     this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
       const connection: Connection = new Connection({
         socket: webSocket,

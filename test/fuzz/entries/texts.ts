@@ -1,6 +1,7 @@
 import { sha256 } from '#primitives'
 import { originsFrom, urlsFrom } from '../../../client/connect-options.js'
-import { countedAddress } from '../../../kdc/transport/address.js'
+import { countedAddress, parseForwardedAddress } from '../../../kdc/transport/address.js'
+import { TrustedProxies } from '../../../kdc/transport/trusted-proxies.js'
 import { fromBase64url, toBase64url } from '../../../shared/bytes.js'
 import { AuthKey, LongTermKey } from '../../../shared/crypto/keys.js'
 import { seal } from '../../../shared/crypto/seal.js'
@@ -255,10 +256,15 @@ const options: Entry = {
       orMistake(() => measure(() => principalIn(REALM, text))),
       measure(() => parseDuration(text)) === undefined ? 'mistake' : 'taken',
       measure(() => countedAddress(text)),
+      measure(() => parseForwardedAddress(text)) === undefined ? 'mistake' : 'taken',
+      orMistake(() => measure(() => PROXIES.clientOf('10.0.0.1', { 'x-forwarded-for': text }) ?? '')),
+      orMistake(() => measure(() => PROXIES.clientOf('10.0.0.1', { forwarded: text }) ?? '')),
     ]
     return said.map(each => (each === 'mistake' ? 'mistake' : 'taken')).join(' ')
   },
 }
+
+const PROXIES = new TrustedProxies(['10.0.0.0/8'])
 
 export const textEntries: readonly Entry[] = [
   names,

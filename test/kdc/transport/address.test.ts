@@ -11,6 +11,12 @@ describe('an address as it is counted', () => {
     ['2001:db8::6', '2001:db8:0:0::/64'],
     ['2001::3:4:5:6', '2001:0:0:0::/64'],
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['2001:0DB8:0001::1', '2001:db8:1:0::/64'],
+    ['::ffff:c000:201', '192.0.2.1'],
+    ['64:ff9b::192.0.2.1', '192.0.2.1'],
+    ['64:ff9b::c000:201', '192.0.2.1'],
+    ['2001:db8::192.0.2.1', '2001:db8:0:0::/64'],
+    ['proxy-told-this', 'proxy-told-this'],
     [undefined, 'unknown'],
   ])('%s: %s', (address, expected) => {
     expect(countedAddress(address)).toBe(expected)

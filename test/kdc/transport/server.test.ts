@@ -432,6 +432,24 @@ describe('connections', () => {
     expect(await loginOver(realm, two, realm.admin, 2)).toHaveLength(2)
   })
 
+  it('are counted to what a trusted proxy says in its headers, and refused where these differ', async () => {
+    const realm = await scene({ connectionsPerAddress: 1 }, { trustedProxies: ['127.0.0.0/8'] })
+    const from = (header: string) => realm.connect({ headers: { 'x-forwarded-for': header } })
+    const one = await from('198.51.100.1')
+    await expect(from('203.0.113.1, 198.51.100.1')).rejects.toThrow()
+    await from('198.51.100.2')
+    const headers = { 'x-forwarded-for': '198.51.100.3', forwarded: 'for=198.51.100.4' }
+    await expect(realm.connect({ headers })).rejects.toThrow()
+    expect(realm.logger.lines.at(-1)?.fields).toMatchObject({ reason: 'its proxy tells no address' })
+    expect(await loginOver(realm, one, realm.admin)).toHaveLength(2)
+  })
+
+  it('take nobody’s word without a list of proxies', async () => {
+    const realm = await scene({ connectionsPerAddress: 1 })
+    await realm.connect({ headers: { 'x-forwarded-for': '198.51.100.1' } })
+    await expect(realm.connect({ headers: { 'x-forwarded-for': '198.51.100.2' } })).rejects.toThrow()
+  })
+
   it('are counted by the network that a proxy tells, and refused where it fails to tell', async () => {
     const addressOf: NonNullable<KdcSettings['addressOf']> = request => {
       const told = request.headers['x-client']

@@ -1,0 +1,97 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { BlockList, isIP } from 'node:net'
+import { parseForwardedAddress } from './address.js'
+
+/**
+ * Where a connection comes from behind proxies. Each proxy adds the address that it saw at the end of a header, so the
+ * list is read from its end, and only for as long as the one who added to it is trusted: what stands before that was
+ * written by the client.
+ */
+export class TrustedProxies {
+  readonly #trusted = new BlockList()
+
+  /** @param networks addresses and CIDRs, as `10.0.0.0/8`. @throws TypeError for what is neither */
+  constructor(networks: readonly string[]) {
+    for (const network of networks) this.#add(network)
+  }
+
+  /** Whether the address is a proxy's. */
+  trusts(address: string | undefined): boolean {
+    const family = isIP(address ?? '')
+    return (
+      address !== undefined && family !== 0 && this.#trusted.check(address, family === 4 ? 'ipv4' : 'ipv6')
+    )
+  }
+
+  /**
+   * @param peer the address of the socket
+   * @returns the first address from the end that is no proxy's, or of a trusted proxy that does not tell, its own
+   * @throws TypeError where a header cannot be read, or two of them say different things
+   */
+  clientOf(peer: string | undefined, headers: IncomingHttpHeaders): string | undefined {
+    if (!this.trusts(peer)) return peer
+    const clients = [listOf(headers['x-forwarded-for']), forwardedOf(headers.forwarded)]
+      .filter(hops => hops !== undefined)
+      .map(hops => this.#walk(peer, hops))
+    if (new Set(clients).size > 1) throw new TypeError('x-forwarded-for and forwarded name different clients')
+    return clients.length === 0 ? peer : clients[0]
+  }
+
+  #walk(peer: string | undefined, hops: readonly string[]): string | undefined {
+    let address = peer
+    for (const hop of hops.toReversed()) {
+      const before = parseForwardedAddress(hop)
+      if (before === undefined) return address
+      address = before
+      if (!this.trusts(address)) return address
+    }
+    return address
+  }
+
+  #add(network: string): void {
+    const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(network) ?? []
+    const family = isIP(address)
+    const bits = family === 4 ? 32 : 128
+    const length = prefix === undefined ? bits : Number(prefix)
+    if (family === 0 || length > bits) {
+      throw new TypeError(`a trusted proxy is an address or a network, as 10.0.0.0/8, not ${network}`)
+    }
+    this.#trusted.addSubnet(address, length, family === 4 ? 'ipv4' : 'ipv6')
+  }
+}
+
+function listOf(header: string | string[] | undefined): string[] | undefined {
+  return header === undefined
+    ? undefined
+    : [header]
+        .flat()
+        .join(',')
+        .split(',')
+        .map(hop => hop.trim())
+}
+
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+/** One parameter with what separates it from the next; a quoted text may have any character in it. */
+const PARAMETER = new RegExp(`\\s*(${TOKEN})=(?:(${TOKEN})|"((?:[^"\\\\]|\\\\.)*)")\\s*(;|,|$)`, 'y')
+
+/**
+ * The `for` of each element of `Forwarded` (RFC 7239); an element without one is `unknown`. The header is read whole: a
+ * quote that the client left open would swallow what a proxy added.
+ * @throws TypeError where it is not of this form
+ */
+function forwardedOf(header: string | undefined): string[] | undefined {
+  if (header === undefined) return undefined
+  const hops: string[] = []
+  let hop = 'unknown'
+  PARAMETER.lastIndex = 0
+  for (let end = ''; ; ) {
+    const [, name = '', token, quoted, separator] = PARAMETER.exec(header) ?? []
+    if (separator === undefined) throw new TypeError('the header forwarded cannot be read')
+    if (name.toLowerCase() === 'for') hop = token ?? (quoted ?? '').replaceAll(/\\(.)/g, '$1')
+    end = separator
+    if (end === ';') continue
+    hops.push(hop)
+    hop = 'unknown'
+    if (end === '') return hops
+  }
+}
