@@ -4,6 +4,7 @@ import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab
 import type { Logger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import { type Principal, parsePrincipal, parseRealm, principalIn, realmOf } from '../shared/principal.js'
+import { shownUrl } from '../shared/shown-url.js'
 import type { Clock } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
 import type { Exchanged } from './kdc-link/connection.js'
@@ -127,17 +128,21 @@ export function urlsFrom(options: ConnectOptions): string[] {
   for (const text of urls) {
     const url = URL.canParse(text) ? new URL(text) : undefined
     if (url === undefined || !/^wss?:$/.test(url.protocol) || url.hash !== '') {
-      throw new TypeError(
-        `not the URL of a KDC: ${JSON.stringify(text)}; write ws://127.0.0.1:8750 or wss://...`,
-      )
+      throw new TypeError(`not the URL of a KDC: ${JSON.stringify(shownUrl(text))}; ${betterUrl(text)}`)
     }
     if (plain && !isPrivateUrl(url)) {
       throw new TypeError(
-        `a password is not used over ${text}, where whoever listens can try passwords: use wss://, or allowPasswordOverPlainWebSocket: true`,
+        `a password is not used over ${shownUrl(text)}, where whoever listens can try passwords: use wss://, or allowPasswordOverPlainWebSocket: true`,
       )
     }
   }
   return urls
+}
+
+function betterUrl(text: string): string {
+  const better = text.replace(/^http(?=s?:)/, 'ws').replace(/^(?!\w+:\/)(?=.)/, 'ws://')
+  const isBetter = better !== text && /^wss?:/.test(better) && URL.canParse(better)
+  return isBetter ? `write ${JSON.stringify(shownUrl(better))}` : 'write ws://127.0.0.1:8750 or wss://...'
 }
 
 function isPasswordLogin(options: ConnectOptions): options is PasswordLogin {
@@ -182,7 +187,7 @@ export function originsFrom({ services = {} }: ConnectOptions): (readonly [origi
   return Object.entries(services).map(([text, name]) => {
     const url = URL.canParse(text) ? new URL(text) : undefined
     if (url === undefined || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
-      throw new TypeError(`not an origin: ${JSON.stringify(text)}; write http://127.0.0.1:8080`)
+      throw new TypeError(`not an origin: ${JSON.stringify(shownUrl(text))}; write http://127.0.0.1:8080`)
     }
     return [url.origin, name]
   })

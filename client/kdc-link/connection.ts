@@ -3,8 +3,9 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Clock } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
-import { KdcLink, type LinkStream, type StreamEvents, unreachable } from './failover.js'
+import { KdcLink, type LinkStream, type StreamEvents } from './failover.js'
 import { type Span, startSpan } from './kdc-clock.js'
+import { unreachable } from './link-failure.js'
 import type { OpenSocket } from './socket.js'
 
 /** Tuning, not protocol: the pause after KDCs could not be reached, milliseconds; it doubles. */
@@ -145,7 +146,7 @@ export class KdcConnection {
     // A socket may fail while it is made.
     if (link.usable) this.#links.add(link)
     await link.opened
-    this.#options.logger.debug({ kdc: url }, 'connected to the KDC')
+    this.#options.logger.debug({ kdc: link.url }, 'connected to the KDC')
     return link
   }
 

@@ -1,8 +1,10 @@
 import { LIMIT, SUBPROTOCOL } from '../../shared/constants.js'
 import { decodeFrame, encodeFrame, ID_BYTES, ID_MAX } from '../../shared/encoding/frame.js'
 import { HEADER_BYTES } from '../../shared/encoding/message.js'
-import { OrthrusError } from '../../shared/errors.js'
+import type { OrthrusError } from '../../shared/errors.js'
+import { shownUrl } from '../../shared/shown-url.js'
 import type { Timers } from '../../shared/timers.js'
+import { unreachable } from './link-failure.js'
 import type { OpenSocket, Socket } from './socket.js'
 
 /** What comes under one id. */
@@ -30,6 +32,7 @@ export interface LinkOptions {
 
 /** One WebSocket to one KDC, shared by all that is asked of it: ids, and who waits for which. */
 export class KdcLink {
+  /** As it is shown. */
   readonly url: string
   readonly #socket: Socket
   readonly #streams = new Map<number, StreamEvents>()
@@ -42,7 +45,7 @@ export class KdcLink {
   #failure: OrthrusError | undefined
 
   constructor({ url, openSocket, timers, timeout, closed }: LinkOptions) {
-    this.url = url
+    this.url = shownUrl(url)
     this.#closed = closed
     let settle: (failure?: OrthrusError) => void = () => {}
     this.opened = new Promise((resolve, reject) => {
@@ -124,11 +127,4 @@ export class KdcLink {
     // What answers nothing that is waited for came too late, or is not ours.
     this.#streams.get(frame.id)?.received(frame.message)
   }
-}
-
-/** That a KDC cannot be spoken to, with the next step. */
-export function unreachable(url: string, reason: string): OrthrusError {
-  return new OrthrusError('unavailable', `the KDC at ${url} cannot be reached: ${reason}`, {
-    hint: 'check that it runs there, as with: orthrus kdc, and that the URL is right, as ws://127.0.0.1:8750',
-  })
 }

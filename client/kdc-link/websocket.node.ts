@@ -41,7 +41,9 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Socket
 }
 
 function describe(error: Error & { readonly code?: unknown }): string {
-  return error.message || (typeof error.code === 'string' ? error.code : 'the connection failed')
+  const code = typeof error.code === 'string' ? error.code : ''
+  if (error.message === '') return code === '' ? 'the connection failed' : code
+  return code === '' || error.message.includes(code) ? error.message : `${error.message}; ${code}`
 }
 
 function closing(code: number, reason: string): string {

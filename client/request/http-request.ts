@@ -6,6 +6,7 @@ import {
   coveredRequestValues,
   requestBinding,
 } from '../../shared/http/binding.js'
+import { shownUrl } from '../../shared/shown-url.js'
 
 /** A request as it goes out: built once, so that what is bound is what is sent (section 8, "HTTP binding"). */
 export interface HttpRequest {
@@ -31,9 +32,10 @@ export function readRequest(input: RequestInfo | URL, init: RequestInit): Reques
   if (init.headers !== undefined) refuseDoubled(init.headers)
   // Needed where the body is a stream, ignored elsewhere; the body is read whole before anything is sent.
   const settings: RequestInit & { duplex: 'half' } = { ...init, ...bodyStream(init), duplex: 'half' }
+  refuseUserInfo(input instanceof Request ? input.url : String(input))
   const request = new Request(input, settings)
   if (!/^https?:$/.test(new URL(request.url).protocol)) {
-    throw new TypeError(`realm.fetch speaks http: and https:, not ${request.url}`)
+    throw new TypeError(`realm.fetch speaks http: and https:, not ${shownUrl(request.url)}`)
   }
   if (request.mode === 'no-cors') throw new TypeError('mode "no-cors" shows no response that could be proved')
   if (!CACHES.has(request.cache)) {
@@ -74,6 +76,13 @@ function bodyStream({ body }: RequestInit): { body?: ReadableStream } {
       },
     }),
   }
+}
+
+/** The platform refuses it too, and shows the password in its error. */
+function refuseUserInfo(text: string): void {
+  const { username = '', password = '' } = URL.canParse(text) ? new URL(text) : {}
+  if (username === '' && password === '') return
+  throw new TypeError(`realm.fetch takes no name and password in a URL: write ${shownUrl(text)}`)
 }
 
 const COVERED: ReadonlySet<string> = new Set(COVERED_REQUEST_HEADERS)

@@ -1,5 +1,6 @@
 import type { AuthKey, LongTermKey } from '../../shared/crypto/keys.js'
 import { createAuthenticatedError, createError, type ErrorContent } from '../../shared/encoding/error.js'
+import { formatRetryAfter } from '../../shared/encoding/retry-after.js'
 import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
 import type { Origin } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
@@ -36,8 +37,13 @@ export function answerUnproved(cause: unknown, now: number, report: Report, orig
 
 function contentOf(cause: unknown, time: number, report: Report, origin: Origin): ErrorContent {
   const code = reportFailure(cause, report, origin)
-  const caveat = cause instanceof OrthrusError ? cause.facts.caveat : undefined
-  return { code, time, floor: null, message: caveat === undefined ? '' : `caveat ${caveat}` }
+  return { code, time, floor: null, message: cause instanceof OrthrusError ? messageOf(cause) : '' }
+}
+
+/** The little that the other side is told beside the code. */
+function messageOf({ facts: { caveat, retryAfter } }: OrthrusError): string {
+  if (retryAfter !== undefined) return formatRetryAfter(retryAfter)
+  return caveat === undefined ? '' : `caveat ${caveat}`
 }
 
 /** Tells why a request failed. @returns the code that the other side is told */

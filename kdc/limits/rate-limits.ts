@@ -148,5 +148,5 @@ function refusalOf(reached: Reached | undefined): OrthrusError | undefined {
 
 function limited(what: string, left: number): OrthrusError {
   const hint = `again in ${Math.ceil(left / SECOND)} s`
-  return new OrthrusError('rate_limited', `too many ${what}`, { hint })
+  return new OrthrusError('rate_limited', `too many ${what}`, { hint, retryAfter: left })
 }

@@ -1,0 +1,90 @@
+import { OrthrusError } from '../../shared/errors.js'
+import { shownUrl } from '../../shared/shown-url.js'
+
+interface Cause {
+  readonly pattern: RegExp
+  readonly told: string
+  readonly hint: string
+}
+
+const CHECK =
+  'check that it runs there, as with: orthrus kdc, and that the URL is right, as ws://127.0.0.1:8750'
+
+/** What the platform says of a connection that failed, what that means, and what to do. The first that fits counts. */
+const CAUSES: readonly Cause[] = [
+  { pattern: /ECONNREFUSED/, told: 'nothing listens there', hint: CHECK },
+  {
+    pattern: /ENOTFOUND|EAI_AGAIN/,
+    told: 'its host name cannot be looked up',
+    hint: "check the host name in the URL, and this machine's name server",
+  },
+  {
+    pattern: /EHOSTUNREACH|ENETUNREACH|ETIMEDOUT/,
+    told: 'no way leads there',
+    hint: 'check the address, and the firewalls on the way',
+  },
+  {
+    pattern: /Unexpected server response: 50[234]/,
+    told: 'a proxy answers, and cannot reach the KDC behind it',
+    hint: 'check that the KDC runs, and where the proxy looks for it',
+  },
+  {
+    pattern: /Unexpected server response: 429/,
+    told: 'a proxy before the KDC limits how many connect',
+    hint: 'wait a little, or let the proxy allow more',
+  },
+  {
+    pattern: /Unexpected server response: 40[137]/,
+    told: 'it does not let this client connect',
+    hint: 'the KDC asks for no login of HTTP: look for a proxy that does',
+  },
+  {
+    pattern: /Unexpected server response: 3/,
+    told: 'it redirects to another address',
+    hint: 'write the URL that it redirects to',
+  },
+  {
+    pattern: /Unexpected server response/,
+    told: 'an HTTP server answers there, but no KDC',
+    hint: 'check port and path; a proxy before the KDC must pass on WebSockets (the Upgrade header)',
+  },
+  {
+    pattern: /subprotocol|does not speak/,
+    told: 'a WebSocket server answers there, but no KDC of this version',
+    hint: 'check the URL, and the version of the KDC',
+  },
+  {
+    pattern: /WRONG_VERSION_NUMBER|wrong version number|EPROTO|packet length too long/,
+    told: 'it does not speak TLS',
+    hint: 'write ws:// for a KDC without TLS, or put a proxy that speaks TLS before it',
+  },
+  {
+    pattern: /CERT_HAS_EXPIRED|certificate has expired|CERT_NOT_YET_VALID|not yet valid/,
+    told: 'its certificate is not valid at this time',
+    hint: "renew it; or set this machine's clock, if that is wrong",
+  },
+  {
+    pattern: /ALTNAME|altnames/,
+    told: 'its certificate is for another name',
+    hint: 'use the name that stands in the certificate',
+  },
+  {
+    pattern: /SELF.SIGNED|self.signed|UNABLE_TO_|unable to (?:verify|get)/,
+    told: 'nobody that this machine trusts has signed its certificate',
+    hint: 'start the process with NODE_EXTRA_CA_CERTS=ca.pem, the certificate of who signed it',
+  },
+  {
+    pattern: /HPE_|Parse Error/,
+    told: 'it does not speak HTTP',
+    hint: 'a port that expects TLS answers so: write wss://',
+  },
+]
+
+/** That a KDC cannot be spoken to, with the next step. @param reason as the platform has it. */
+export function unreachable(url: string, reason: string): OrthrusError {
+  const cause = CAUSES.find(({ pattern }) => pattern.test(reason))
+  const told = cause === undefined ? reason : `${cause.told}: ${reason}`
+  return new OrthrusError('unavailable', `the KDC at ${shownUrl(url)} cannot be reached: ${told}`, {
+    hint: cause?.hint ?? CHECK,
+  })
+}
