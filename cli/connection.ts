@@ -48,7 +48,7 @@ export function withLogin(command: Command): Command {
 
 /** @throws TypeError, which does not repeat what may have a password in it */
 export function kdcUrl(terminal: Terminal, options: ConnectionOptions): string {
-  const text = options.kdc ?? terminal.env.ORTHRUS_KDC ?? DEFAULT_KDC
+  const text = options.kdc ?? setting(terminal, 'ORTHRUS_KDC') ?? DEFAULT_KDC
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url !== undefined && /^wss?:$/.test(url.protocol)) return text
   const told = text.includes('@') ? '' : `: ${JSON.stringify(text)}`
@@ -85,7 +85,7 @@ export async function withRealm<T>(
 
 /** Whether the command has a key or a password to log in with. */
 export function hasLogin(terminal: Terminal, { keytab, password }: ConnectionOptions): boolean {
-  return password === true || (keytab ?? terminal.env.ORTHRUS_KEYTAB) !== undefined
+  return password === true || (keytab ?? setting(terminal, 'ORTHRUS_KEYTAB')) !== undefined
 }
 
 async function loginOf(
@@ -100,13 +100,19 @@ async function loginOf(
       throw new TypeError('say whose password it is: --principal NAME@REALM --password')
     return { principal, password: await askPassword(terminal, parsePrincipal(principal)) }
   }
-  const keytab = options.keytab ?? terminal.env.ORTHRUS_KEYTAB
+  const keytab = options.keytab ?? setting(terminal, 'ORTHRUS_KEYTAB')
   if (keytab === undefined) throw new TypeError('say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE')
   return {
     keytab,
     ...(principal === undefined ? {} : { principal }),
     ...(options.allowReadableKeytab === true ? { allowReadableKeytab: true } : {}),
   }
+}
+
+/** A variable of the environment; an empty one is as good as none. */
+function setting(terminal: Terminal, name: 'ORTHRUS_KDC' | 'ORTHRUS_KEYTAB'): string | undefined {
+  const value = terminal.env[name]
+  return value === '' ? undefined : value
 }
 
 /** Without what is undefined. */
@@ -124,7 +130,7 @@ export async function withAdministration<T>(
 ): Promise<T> {
   const keytab =
     options.keytab ??
-    terminal.env.ORTHRUS_KEYTAB ??
+    setting(terminal, 'ORTHRUS_KEYTAB') ??
     ((await isThere(ADMIN_KEYTAB)) ? ADMIN_KEYTAB : undefined)
   if (keytab === undefined) {
     throw new TypeError(

@@ -39,6 +39,7 @@ function programFor(terminal: Terminal, json: boolean): Command {
     .description('Mutual authentication between services from symmetric cryptography alone.')
     .version(version(), '-V, --version')
     .addHelpText('after', BEGINNING)
+    .hook('preAction', (_, command) => requireValues(command))
   program.addCommand(initCommand(terminal))
   program.addCommand(kdcCommand(terminal))
   program.addCommand(adminCommand(terminal))
@@ -48,6 +49,19 @@ function programFor(terminal: Terminal, json: boolean): Command {
   program.addCommand(inspectCommand(terminal))
   for (const command of allCommands(program)) speakThrough(terminal, command, json)
   return program
+}
+
+/** An empty body can be meant; an empty name of a file or a folder is a variable of the shell that is not set. */
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set(['data', 'dataRaw'])
+
+/** @throws TypeError for an option with an empty value */
+function requireValues(command: Command): void {
+  for (const option of command.options) {
+    const name = option.attributeName()
+    const isBody = command.name() === 'call' && MAY_BE_EMPTY.has(name)
+    if (command.getOptionValue(name) === '' && !isBody)
+      throw new TypeError(`${option.long} has an empty value: is a variable of the shell not set?`)
+  }
 }
 
 /** What the parser has to say has the same form as what commands say, and the usage follows each mistake. */

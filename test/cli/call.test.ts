@@ -171,6 +171,11 @@ describe('the body to send', () => {
     expect(received).toEqual([{ method: 'POST', type: undefined, body: ALL_BYTES }])
   })
 
+  it('may be empty', async () => {
+    expect((await call(`${url}/`, '-d', '')).code).toBe(0)
+    expect(received.map(({ method, body }) => [method, body.length])).toEqual([['POST', 0]])
+  })
+
   it('is text that begins with @, or is -, behind --data-raw', async () => {
     await call(`${url}/`, '--data-raw', '@home')
     await call(`${url}/`, '--data-raw', '-')

@@ -138,6 +138,33 @@ describe('a mistake in the words of a command', () => {
     expect(err).toMatch(new RegExp(`\\(${path} --help tells more\\)\\n$`))
   })
 
+  it.each([
+    [['init', 'demo.example', '--data', ''], '--data'],
+    [['kdc', '--data', ''], '--data'],
+    [['admin', 'add', 'x', '--out', ''], '--out'],
+    [['admin', 'list', '--keytab', ''], '--keytab'],
+    [['get', 'x', '--kdc', ''], '--kdc'],
+    [['call', 'http://127.0.0.1:1/', '--credential', ''], '--credential'],
+    [['call', 'http://127.0.0.1:1/', '-o', ''], '--output'],
+    [['call', 'http://127.0.0.1:1/', '-s', ''], '--service'],
+    [['delegate', 'x', '--to', ''], '--to'],
+    [['inspect', 'x', '--keytab', ''], '--keytab'],
+  ])('%j is a variable that is not set', async (args, option) => {
+    expect(await orthrus(...args)).toEqual({
+      code: 2,
+      out: '',
+      err: `orthrus: ${option} has an empty value: is a variable of the shell not set?\n`,
+    })
+  })
+
+  it('an empty variable of the environment is none', async () => {
+    const empty = { env: { ORTHRUS_KDC: '', ORTHRUS_KEYTAB: '' } }
+    expect(await runCommand(['get', 'x'], empty)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('say whose key to use'),
+    })
+  })
+
   it('is told to machines in JSON, and in nothing else', async () => {
     const { code, out, err } = await orthrus('get', '--keytb', 'x', '--json')
     expect({ code, out }).toEqual({ code: 2, out: '' })
