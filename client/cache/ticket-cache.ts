@@ -86,7 +86,17 @@ export class TicketCache {
     }
     // A machine that slept has missed its timer.
     if (now >= entry.refreshAt) this.#refreshDue()
-    return entry.ticket
+    return entry.ticket.endTime - now > marginOf(entry.ticket) ? entry.ticket : this.#successorOf(entry)
+  }
+
+  /** At its very end a service whose clock is ahead takes a ticket no more, so its refresh is waited for. */
+  async #successorOf({ service, lifetime, ticket }: Entry): Promise<ServiceTicket> {
+    try {
+      return await this.#queue.ask(service, lifetime)
+    } catch (cause) {
+      if (ticket.endTime > this.#options.time.now()) return ticket
+      throw cause
+    }
   }
 
   /**
@@ -198,6 +208,11 @@ export class TicketCache {
  */
 function isOutside({ startTime, endTime }: ServiceTicket, now: number): boolean {
   return now >= endTime || startTime - now > WINDOW.KDC_SKEW
+}
+
+/** What must be left of a ticket so that it is used without a thought, milliseconds: of a short life a share. */
+function marginOf(ticket: ServiceTicket): number {
+  return Math.min(WINDOW.SERVICE_FUTURE, SHARE_LEFT * lifeOf(ticket))
 }
 
 function lifeOf({ startTime, endTime }: ServiceTicket): number {

@@ -56,9 +56,12 @@ export function answerTo(error: WireError, refused: Refused): Answer {
     case 'clock_skew':
       return skewed(error, refused)
     case 'ticket_expired':
-      return { ...TO_CALLER, ...anewIf(refused), final: wasLookedFor(error, refused), replace: 'proved' }
+      return ofNoUse(refused, wasLookedFor(error, refused))
     case 'revoked':
-      return { ...TO_CALLER, ...anewIf(refused), final: true, replace: 'proved' }
+      return ofNoUse(refused, true)
+    case 'replay':
+      // A gateway may have asked twice: what does no harm twice is asked once more, as other bytes.
+      return { ...TO_CALLER, ...anewIf(refused) }
     default:
       return { ...TO_CALLER, final: FINAL.has(error.code) }
   }
@@ -72,7 +75,13 @@ function wasLookedFor({ time }: WireError, { endTime }: Refused): boolean {
   return time - endTime < WINDOW.EXPIRED_UNRECORDED
 }
 
-function anewIf({ safe, resendable }: Refused): Pick<Answer, 'next'> {
+/** The ticket is replaced. A request that was refused for good never was handled, so it may go out as a new one, safe or not. */
+function ofNoUse(refused: Refused, final: boolean): Answer {
+  const next = anewIf({ ...refused, safe: refused.safe || final })
+  return { ...TO_CALLER, ...next, final, replace: 'proved' }
+}
+
+function anewIf({ safe, resendable }: Pick<Refused, 'safe' | 'resendable'>): Pick<Answer, 'next'> {
   return { next: safe && resendable ? 'anew' : 'caller' }
 }
 

@@ -67,7 +67,9 @@ const STATUS: Readonly<Record<Kind, number>> = {
 export const CONTENT_TYPE = 'application/x-simulated'
 
 /** After what a safe request goes out anew, and one that is not safe as it was (docs/protocol.md section 8). */
-const ANEW = /^06 (clock_skew, |ticket_expired$|revoked$)|^05 ticket_invalid$/
+const ANEW = /^06 (clock_skew, |ticket_expired$|revoked$|replay$)|^05 ticket_invalid$/
+/** After what one that is not safe may go out anew: where the refusal was final, which `handled twice` holds it to. */
+const ANEW_IF_FINAL = /^06 (ticket_expired|revoked)$/
 /** How often one URL may be sent in one call, first attempt included (docs/protocol.md section 8). */
 const ATTEMPTS = 2
 
@@ -148,7 +150,7 @@ export class Ledger {
   #sentAgain(asked: Asked, sameBytes: boolean): void {
     const { id, refusal = 'no refusal', safe } = asked
     this.#row(asked, sameBytes ? 'the same bytes' : 'anew')
-    const allowed = safe ? !sameBytes && ANEW.test(refusal) : sameBytes && refusal === TOO_EARLY
+    const allowed = sameBytes ? !safe && refusal === TOO_EARLY : (safe ? ANEW : ANEW_IF_FINAL).test(refusal)
     const how = `${sameBytes ? 'as the same bytes' : 'anew'}, ${safe ? 'safe' : 'not safe'}`
     if (!allowed) this.violate(`attempts: #${id} went out again ${how}, after ${refusal}`)
   }

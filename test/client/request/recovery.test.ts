@@ -98,7 +98,7 @@ describe.each(['ticket_expired', 'revoked'] as const)('06 %s', code => {
   it.each([
     { safe: true, resendable: true, answer: { ...fresh, next: 'anew' } },
     { safe: true, resendable: false, answer: fresh },
-    { safe: false, resendable: true, answer: fresh },
+    { safe: false, resendable: true, answer: { ...fresh, next: 'anew' } },
     { safe: false, resendable: false, answer: fresh },
   ])('safe $safe, resendable $resendable', ({ safe, resendable, answer }) => {
     expect(answerTo(error(code, '06'), { stamp: NOW, endTime: NOW, safe, resendable })).toEqual(answer)
@@ -115,8 +115,20 @@ describe('06 ticket_expired and what was handled before', () => {
   ])('%d ms after the end it is final: %s', (after, final) => {
     for (const safe of [true, false]) {
       const refused = { stamp: NOW, endTime: NOW - after, safe, resendable: true }
-      expect(answerTo(error('ticket_expired', '06'), refused).final).toBe(final)
+      const answer = answerTo(error('ticket_expired', '06'), refused)
+      expect(answer).toMatchObject({ final, next: safe || final ? 'anew' : 'caller' })
     }
+  })
+})
+
+describe('06 replay', () => {
+  it.each([
+    { safe: true, resendable: true, next: 'anew' },
+    { safe: true, resendable: false, next: 'caller' },
+    { safe: false, resendable: true, next: 'caller' },
+  ])('safe $safe, resendable $resendable', ({ safe, resendable, next }) => {
+    const refused = { stamp: NOW, endTime: NOW, safe, resendable }
+    expect(answerTo(error('replay', '06'), refused)).toEqual({ ...caller, next })
   })
 })
 
@@ -144,7 +156,7 @@ describe('everything else goes to the caller', () => {
     'too_large',
     'not_authorized',
   ]
-  const handled = ['clock_skew', 'ticket_expired', 'revoked']
+  const handled = ['clock_skew', 'ticket_expired', 'revoked', 'replay']
   const rows = WIRE_CODES.flatMap(code => [true, false].map(safe => [code, safe] as const))
 
   it.each(rows.filter(([code]) => !handled.includes(code)))('06 %s, safe %s', (code, safe) => {

@@ -166,6 +166,55 @@ describe('a service that has just started', () => {
   })
 })
 
+describe('a request that a gateway sent twice', () => {
+  const twice = (_: Arrived, honest: () => Promise<Response>) => honest().then(honest)
+
+  it('is stamped anew where it is safe, once', async () => {
+    const { orders, realm } = await prepare()
+    orders.intercept = (arrived, honest) => (orders.arrived.length === 1 ? twice(arrived, honest) : honest())
+    expect((await realm.fetch(URL)).status).toBe(200)
+    const [first, second] = bytesOf(orders.arrived)
+    expect(second).not.toBe(first)
+    orders.intercept = twice
+    expect(await failureOf(realm.fetch(URL))).toMatchObject({ code: 'replay', final: false })
+    expect(orders.arrived).toHaveLength(4)
+  })
+
+  it('is told to its caller where it is not, for it may have been handled', async () => {
+    const { orders, realm } = await prepare()
+    orders.intercept = twice
+    expect(await failureOf(realm.fetch(URL, POST))).toMatchObject({ code: 'replay', final: false })
+    expect([orders.arrived.length, orders.handled.length]).toEqual([1, 1])
+  })
+})
+
+describe('a ticket at its very end', () => {
+  const at = async (left: number) => {
+    const prepared = await prepare()
+    const { endTime } = await prepared.realm.getServiceTicket('orders')
+    prepared.time.pass(endTime - left - prepared.time.now())
+    return prepared
+  }
+
+  it.each([5 * SECOND, 1])('with %d ms left is refreshed before a POST is sent', async left => {
+    const { orders, realm, kdc } = await at(left)
+    orders.ahead = 4 * SECOND
+    orders.restart(orders.time.now() - HOUR)
+    expect((await realm.fetch(URL, POST)).status).toBe(200)
+    expect(orders.arrived).toHaveLength(1)
+    expect(kdc.log).toHaveLength(2)
+  })
+
+  it('serves while the KDC is away', async () => {
+    const { orders, realm, kdc, time } = await at(4 * SECOND)
+    kdc.down()
+    const response = realm.fetch(URL, POST)
+    await time.advance(3 * SECOND)
+    expect((await response).status).toBe(200)
+    expect(orders.handled).toHaveLength(1)
+  })
+})
+
 describe('a ticket that is of no more use', () => {
   it.each(['ticket_expired', 'revoked'] as const)('06 %s: a fresh one, and a GET again', async code => {
     const { orders, realm, kdc } = await prepare()
@@ -178,15 +227,17 @@ describe('a ticket that is of no more use', () => {
   })
 
   it.each(['ticket_expired', 'revoked'] as const)(
-    '06 %s: a fresh one for the next POST; this one is final',
+    '06 %s: a fresh one, and a POST again, for it was refused for good; once',
     async code => {
       const { orders, realm, kdc } = await prepare()
       orders.intercept = (arrived, honest) =>
         orders.arrived.length === 1 ? orders.refuse(arrived, code) : honest()
-      expect(await failureOf(realm.fetch(URL, POST))).toMatchObject({ code, final: true })
-      expect(kdc.log).toEqual(['AS orders', 'TGS orders'])
       expect((await realm.fetch(URL, POST)).status).toBe(200)
-      expect(orders.arrived).toHaveLength(2)
+      expect(kdc.log).toEqual(['AS orders', 'TGS orders'])
+      expect(orders.handled).toHaveLength(1)
+      orders.intercept = arrived => orders.refuse(arrived, code)
+      expect(await failureOf(realm.fetch(URL, POST))).toMatchObject({ code, final: true })
+      expect(orders.arrived).toHaveLength(4)
     },
   )
 
@@ -305,7 +356,6 @@ describe('a forged ticket_invalid', () => {
 
 describe('finality', () => {
   it.each([
-    ['replay', false],
     ['rate_limited', false],
     ['unavailable', false],
     ['caveat_failed', true],

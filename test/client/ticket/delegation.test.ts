@@ -616,10 +616,11 @@ describe('a named delegate', () => {
     expect((await caller.fetch(`${url}/orders`)).status).toBe(200)
     const { endTime } = name === 'web' ? ticket : await billing.getServiceTicket('orders')
     // The service's clock runs ahead: what is still good at the KDC has ended here.
-    const ahead = createTestClock(realm.clock.now() + 3 * SECOND)
+    const ahead = createTestClock(realm.clock.now() + 7 * SECOND)
     const replayCache = new BoundedReplayCache({ clock: ahead, floor: ahead.now() - MINUTE })
     const late = await Guarded.start(realm, 'orders', { load: { clock: ahead, replayCache } })
-    const passes = endTime - realm.clock.now() - SECOND
+    // Not so late that its owner would wait for a new one.
+    const passes = endTime - realm.clock.now() - 6 * SECOND
     realm.clock.advance(passes)
     ahead.advance(passes)
     const target = `http://127.0.0.1:${late.port}/orders`
