@@ -154,8 +154,10 @@ export class Connection {
       ended: () => void this.#channels.delete(id),
     }
     this.#openings += 1
-    const { reply, channel } = await opener.open({ bytes, address, now }, carrier)
-    this.#openings -= 1
+    const { reply, channel } = await opener.open({ bytes, address, now }, carrier).finally(() => {
+      this.#openings -= 1
+    })
+    // The connection may have closed meanwhile, and would not close this channel any more.
     if (this.#closing) channel?.close()
     else if (channel !== undefined) this.#channels.set(id, channel)
     return reply
