@@ -2,8 +2,8 @@ import type { LongTermKey } from '../shared/crypto/keys.js'
 import type { KeytabEntry } from '../shared/keytab/keytab.js'
 
 /**
- * The keys of one service by kvno. They can change while the service runs: whoever needs a key looks it up, and keeps
- * it for no longer than the request takes.
+ * The keys of one service by kvno. They can change while the service runs, so a key is looked up for each request and
+ * not kept for longer.
  */
 export class ServiceKeys {
   readonly #keys = new Map<number, LongTermKey>()

@@ -12,7 +12,7 @@ import { ReplayFloor } from './replay-floor.js'
 
 /** Tuning, not protocol. */
 const MAX_BYTES_DEFAULT = 64 * 1024 * 1024
-/** A warning of one kind is given at most this often, by the monotonic clock. */
+/** Milliseconds between two warnings of one kind, by the monotonic clock. */
 const WARNING_INTERVAL = 10 * SECOND
 
 /**
@@ -24,19 +24,19 @@ export type ReplayWarning = ClockEvent | ReplayCacheFullEvent
 /** What a `BoundedReplayCache` is made of. */
 export interface BoundedReplayCacheOptions {
   readonly clock: Clock
-  /** The most memory taken, bytes: 64 MiB unless told otherwise, at least 512 KiB. */
+  /** Bytes of memory that it may take. Default 64 MiB, at least 512 KiB. */
   readonly maxBytes?: number
-  /** For tests: where the floor begins, milliseconds, in place of now + 6 s. */
+  /** For tests: the first floor, milliseconds, in place of now + 6 s. */
   readonly floor?: number
-  /** Called when the step is over, at most every 10 s for one kind. */
+  /** Called after the step, at most every 10 s for each kind. */
   readonly onWarning?: (warning: ReplayWarning) => void
 }
 
 /**
  * The replay cache of one process, in bounded memory (docs/protocol.md section 8, "Floor" and step 4). `admit` is
- * synchronous: nothing comes between its checks and its record. An id is looked for among those of its stamp's
- * bucket, which is enough, for it is a MAC over the stamp too. When memory is out the oldest bucket is dropped and
- * the floor rises over it: what is forgotten is refused from then on.
+ * synchronous: nothing comes between its checks and its record. An id is looked for only among those of its stamp's
+ * bucket, which is enough, because it is a MAC over the stamp too. When memory is used up, the oldest bucket is dropped
+ * and the floor rises above it: what is forgotten is refused from then on.
  */
 export class BoundedReplayCache implements ReplayCache {
   readonly #clock: Clock
@@ -46,7 +46,7 @@ export class BoundedReplayCache implements ReplayCache {
   readonly #warnedAt = new Map<ReplayWarning['kind'], number>()
   #warning: ReplayWarning['kind'] | undefined
 
-  /** Make it when the service begins to accept. @throws TypeError where `maxBytes` is too small to be of use. */
+  /** Make it when the service begins to accept. @throws TypeError if `maxBytes` is too small */
   constructor(options: BoundedReplayCacheOptions) {
     const { clock, maxBytes = MAX_BYTES_DEFAULT, floor, onWarning } = options
     if (!(maxBytes >= MAX_BYTES_LEAST)) {
@@ -58,7 +58,7 @@ export class BoundedReplayCache implements ReplayCache {
     this.#entries = new ReplayEntries(maxBytes)
   }
 
-  /** Entries held; a few of the oldest may lie at or below the floor already. */
+  /** Entries held. A few of the oldest may already lie at or below the floor. */
   get size(): number {
     return this.#entries.size
   }
@@ -73,14 +73,14 @@ export class BoundedReplayCache implements ReplayCache {
     return this.#entries.bytes
   }
 
-  /** How many entries surely fit; one presenter may have a quarter of them. */
+  /** How many entries fit in any case. One presenter may have a quarter of them. */
   get capacity(): number {
     return this.#entries.capacity
   }
 
   /**
    * Step 4 of section 8: reads the clock, raises the floor, checks, records. A refused request leaves no trace.
-   * @throws TypeError where the id is not 16 bytes or the clock does not give whole milliseconds.
+   * @throws TypeError if the id is not 16 bytes or the clock does not give whole milliseconds
    */
   admit(request: AdmissionRequest): Admission {
     if (request.id.length !== SIZE.REPLAY_ID) throw new TypeError(`an id has ${SIZE.REPLAY_ID} bytes`)
@@ -100,20 +100,20 @@ export class BoundedReplayCache implements ReplayCache {
       return 'unavailable'
     }
     if (this.#floor.excludes(time, now)) return 'clock_skew'
-    this.#entries.load(id)
-    if (this.#entries.has(time)) return 'replay'
-    if (this.#entries.hasShare(presenter)) return 'rate_limited'
+    const key = this.#entries.keyOf(id)
+    if (this.#entries.has(key, time)) return 'replay'
+    if (this.#entries.isOverQuota(presenter)) return 'rate_limited'
     while (!this.#entries.reserve()) {
       this.#floor.raise(this.#entries.dropOldest())
       this.#warning = 'replay_cache_full'
       if (this.#floor.excludes(time, now)) return 'clock_skew'
     }
-    this.#entries.insert(time, presenter)
+    this.#entries.insert(key, time, presenter)
     this.#floor.accepted(time)
     return undefined
   }
 
-  /** After the step: a hook that fails, or admits in its turn, finds the cache in order. */
+  /** Called after the step, so that a hook that throws, or itself admits a request, finds the cache in order. */
   #warn(kind: ReplayWarning['kind'], now: number, floor: number): void {
     this.#warning = undefined
     const monotonic = this.#clock.monotonic()

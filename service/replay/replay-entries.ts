@@ -9,11 +9,17 @@ const BUCKET_WIDTH = 512
 const BUCKETS = Math.ceil((WINDOW.SERVICE_PAST + WINDOW.SERVICE_FUTURE) / BUCKET_WIDTH) + 1
 /** Below this the pages begun in each bucket would be most of the memory. */
 export const MAX_BYTES_LEAST = 512 * 1024
-/** Buckets, seeds and what else exists once; generous. */
+/** Buckets, seeds and everything else that exists only once, estimated generously. */
 const FIXED_BYTES = 32 * 1024
 /** An insert takes at most one page for its bucket and one for its presenter. */
 const PAGES_AN_INSERT = 2
 const KEY_WORDS = SIZE.REPLAY_ID / 4
+
+/** An id, prepared to be looked for. */
+export interface ReplayKey {
+  readonly words: Uint32Array
+  readonly hash: number
+}
 
 interface Bucket {
   /** Its stamps begin at `number * BUCKET_WIDTH`. This and `newest` say nothing while `size` is 0. */
@@ -24,10 +30,9 @@ interface Bucket {
 }
 
 /**
- * What was admitted and is not yet forgotten: ids in buckets by their stamps, each with its presenter, and how many
- * each presenter has (docs/protocol.md section 8, "Floor"). All of it lies in pages of one pool, 32 bytes an entry
- * and as many again for a presenter. A bucket is forgotten whole; one light pass over it takes its entries off
- * their presenters' counts.
+ * What was admitted and is not yet forgotten: ids in buckets by their stamps, each with its presenter, and the number of
+ * entries per presenter (docs/protocol.md section 8, "Floor"). All of it lies in pages of one pool, 32 bytes per entry and
+ * 32 per presenter. A bucket is forgotten as a whole: one pass over it subtracts its entries from their presenters' counts.
  */
 export class ReplayEntries {
   readonly #pagesMax: number
@@ -37,9 +42,8 @@ export class ReplayEntries {
   readonly #presenters: ReplayTable
   readonly #hashKey = createHashKey()
   readonly #names = new NameHash()
-  readonly #idWords = new Uint32Array(KEY_WORDS)
-  readonly #idBytes = new Uint8Array(this.#idWords.buffer)
-  #idHash = 0
+  readonly #key = { words: new Uint32Array(KEY_WORDS), hash: 0 }
+  readonly #idBytes = new Uint8Array(this.#key.words.buffer)
   #firstBucket = Number.NEGATIVE_INFINITY
   #size = 0
 
@@ -65,41 +69,42 @@ export class ReplayEntries {
   }
 
   /**
-   * How many entries surely fit, however they are spread: all pages but one begun in each bucket and those that
-   * presenters' counts take. These are never more than the entries' own, so no crowd of presenters takes it all.
+   * How many entries fit in any case, however they are spread over buckets: all pages except one begun in each bucket
+   * and those of the presenters' counts, which are never more than the entries' own.
    */
   get capacity(): number {
     return (this.#pagesMax - this.#presenters.pages - BUCKETS - PAGES_AN_INSERT) * PAGE_RECORDS
   }
 
-  /** Takes up the id that `has` and `insert` are about, until the next. */
-  load(id: Uint8Array): void {
+  /** What `has` and `insert` take for an id. The next call overwrites the result. */
+  keyOf(id: Uint8Array): ReplayKey {
     for (let i = 0; i < SIZE.REPLAY_ID; i++) this.#idBytes[i] = id[i] as number
-    this.#idHash = halfSipHash(this.#hashKey, this.#idWords, KEY_WORDS)
+    this.#key.hash = halfSipHash(this.#hashKey, this.#key.words, KEY_WORDS)
+    return this.#key
   }
 
-  /** Whether the id is among those of its stamp's bucket; all 16 bytes are compared. */
-  has(time: number): boolean {
-    return this.#bucketOf(time).table.find(this.#idWords, this.#idHash) !== NONE
+  /** Whether the id is among those of its stamp's bucket. All 16 bytes are compared. */
+  has({ words, hash }: ReplayKey, time: number): boolean {
+    return this.#bucketOf(time).table.find(words, hash) !== NONE
   }
 
-  /** Whether the presenter has its share of what fits. */
-  hasShare(presenter: string): boolean {
+  /** Whether the presenter has used up its share of what fits. */
+  isOverQuota(presenter: string): boolean {
     const name = this.#names.of(presenter)
     const record = this.#presenters.find(name, name[0] as number)
     if (record === NONE) return false
     return this.#presenters.value(record) >= Math.floor(this.capacity * REPLAY_SHARE)
   }
 
-  /** Makes sure of memory for one entry; false when there is none until something is forgotten. */
+  /** Makes sure that there is memory for one entry. False if there is none until something is forgotten. */
   reserve(): boolean {
     return this.#pool.reserve(PAGES_AN_INSERT)
   }
 
   /** Adds the id, which is not there yet, after `reserve`. */
-  insert(time: number, presenter: string): void {
+  insert({ words, hash }: ReplayKey, time: number, presenter: string): void {
     const bucket = this.#bucketOf(time)
-    bucket.table.insert(this.#idWords, this.#idHash, this.#count(presenter))
+    bucket.table.insert(words, hash, this.#count(presenter))
     // What the bucket held before was forgotten, so it lay below the floor and below this.
     bucket.newest = Math.max(bucket.newest, time)
     bucket.number = bucketNumber(time)
@@ -107,7 +112,7 @@ export class ReplayEntries {
     this.#size++
   }
 
-  /** Empties the buckets that lie whole at or below the floor. */
+  /** Empties the buckets that lie entirely at or below the floor. */
   forgetUpTo(floor: number): void {
     const first = bucketNumber(floor + 1)
     if (first === this.#firstBucket) return
@@ -137,7 +142,7 @@ export class ReplayEntries {
 
   #forget(buckets: readonly Bucket[]): void {
     const left = buckets.reduce((size, bucket) => size - bucket.size, this.#size)
-    // Nobody is left, as after a long pause: no pass over the entries, and the presenters' pages go back too.
+    // No entry is left, as after a long pause: this saves the pass over the entries, and returns the presenters' pages.
     if (left === 0) this.#presenters.clear()
     for (const bucket of buckets) {
       if (left > 0) bucket.table.eachValue(this.#uncount)

@@ -66,14 +66,14 @@ export class ReplayFloor {
   }
 }
 
-/** Every comparison with what is not a number is false, and false would let a request through. */
+/** Comparisons with NaN are false, and false would let a request through. */
 function readNow(clock: Clock): number {
   const now = clock.now()
   if (!Number.isSafeInteger(now)) throw new TypeError(`the clock gave ${now}, not whole milliseconds`)
   return now
 }
 
-/** The floor travels in errors, where a time has at most 53 bits. */
+/** The floor travels in errors, in which a time has at most 53 bits. */
 function atMostSafe(time: number): number {
   return Math.min(time, Number.MAX_SAFE_INTEGER)
 }

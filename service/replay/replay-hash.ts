@@ -46,7 +46,7 @@ export function halfSipHash(key: HashKey, words: Uint32Array, count: number): nu
 }
 
 /**
- * Stands for a name in the four words of a record's key: 64 bits under two keys that nobody else knows, and the
+ * Stands for a name in the four words of a record's key: 64 bits under two keys that only this process knows, and the
  * length. Names themselves are kept nowhere, so that what is held for a presenter has one size. Two names that met
  * (one pair in 2^64) would share a quota and nothing else.
  */

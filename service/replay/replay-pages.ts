@@ -15,7 +15,7 @@ const SLAB_RECORD_MASK = (1 << SLAB_RECORDS_BITS) - 1
 
 /** A page's number stands in one list, of tables or of free pages, which may have grown to twice its need. */
 const LISTED_BYTES = 32
-/** What a page of records costs, all in. */
+/** What a page of records takes in all, bytes. */
 export const PAGE_BYTES = PAGE_RECORDS * RECORD_WORDS * 4 + LISTED_BYTES
 
 /**
@@ -37,7 +37,7 @@ export class PagePool {
     return this.#pages * PAGE_BYTES
   }
 
-  /** Sees to it that `count` pages are free, growing where it may; false when it may not. */
+  /** Makes sure that `count` pages are free, and grows if it may. False if it may not. */
   reserve(count: number): boolean {
     while (this.#free.length < count) {
       if (this.#pages >= this.#pagesMax) return false

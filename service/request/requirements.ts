@@ -3,11 +3,11 @@ import { FLAG } from '../../shared/constants.js'
 import { type Principal, principalIn, realmOf } from '../../shared/principal.js'
 import type { ClaimValue } from '../../shared/ticket/ticket.js'
 
-/** What a handler's owner asks for beyond a good request (docs/protocol.md section 8, step 10). */
+/** What a handler's owner asks for in addition to a good request (docs/protocol.md section 8, step 10). */
 export interface RequirementOptions {
   /**
-   * Claims that the handler must be able to see in the ticket, with these values. Where the ticket has a list, the
-   * value must be in it, or all of a list's values. Default: none.
+   * Claims that the ticket must have and its caveats must not withhold, with these values. If the ticket has a list, the
+   * value, or every value of a list, must be in it. Default: none.
    */
   readonly claims?: Readonly<Record<string, ClaimValue>>
   /** Only clients whose key comes from a password: people, not machines. Default false. */
@@ -15,20 +15,20 @@ export interface RequirementOptions {
   /** No ticket, a delegate's own included, of a principal whose key comes from a password. Default false. */
   readonly refusePassword?: boolean
   /**
-   * Who may present others' tickets as a delegate: anybody whom the client or its chain named as holder ('allow',
-   * the default), nobody ('refuse'), or these principals. A short name means the service's realm.
+   * Which principals may present a client's ticket as its delegate: every holder that the client or its chain named
+   * ('allow', the default), none ('refuse'), or these. A short name means the service's realm.
    */
   readonly delegates?: 'allow' | 'refuse' | readonly string[]
 }
 
-/** Why the request is not for this handler, or `undefined` where it is. */
+/** Why the handler must not get the request, or `undefined` if it may. */
 export type Requirement = (accepted: AcceptedRequest) => string | undefined
 
-/** @throws TypeError where an option could not be meant so */
+/** @throws TypeError if an option cannot be meant so */
 export function createRequirement(options: RequirementOptions, service: Principal): Requirement {
   const { requirePassword = false, refusePassword = false } = options
   if (requirePassword && refusePassword) {
-    throw new TypeError('requirePassword and refusePassword together let nobody in')
+    throw new TypeError('requirePassword and refusePassword together refuse every client')
   }
   const requirements = [claimsRequirement(options.claims), delegateRequirement(options.delegates, service)]
   if (requirePassword) requirements.push(passwordRequired)

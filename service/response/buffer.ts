@@ -8,7 +8,7 @@ import { type GivenHeaders, groupHeaders } from './headers.js'
 export type Done = (error?: Error | null) => void
 export type Encoding = BufferEncoding | Done
 
-/** Those that send, and those that change what will be sent. */
+/** The methods that send, and those that change what will be sent. */
 const METHODS = [
   'write',
   'end',
@@ -20,23 +20,23 @@ const METHODS = [
   'addTrailers',
 ] as const
 
-/** Node's own methods of a response, or those of whoever replaced them before. */
+/** Node's own methods of a response, or those that replaced them before. */
 export type ResponseMethods = Pick<ServerResponse, (typeof METHODS)[number]>
 
-/** Who is told what a handler does with its response. */
+/** Told what a handler does with its response. */
 export interface ResponseWatcher {
   /** The handler has ended its response. */
   onEnd(done: Done | undefined): void
-  /** It wrote more than the most that a response may have. */
+  /** It wrote more than a response may have. */
   onOverflow(): void
 }
 
 const NO_BODY = Buffer.alloc(0)
 
 /**
- * Keeps what a handler answers, and sends nothing, until it calls `end`. To the handler the response behaves as
- * ever: its head is fixed by the first of `writeHead`, `write`, `flushHeaders` and `end`. `release` passes
- * everything on to the response's own methods; `mute` makes it take, and ignore, whatever a handler still writes.
+ * Keeps what a handler answers, and sends nothing, until the handler calls `end`. To the handler the response behaves as
+ * usual: its head is fixed by the first call of `writeHead`, `write`, `flushHeaders` or `end`. `release` passes everything
+ * on to the response's own methods. `mute` makes it accept, and ignore, whatever the handler still writes.
  */
 export class ResponseBuffer {
   readonly #response: ServerResponse
@@ -83,7 +83,7 @@ export class ResponseBuffer {
     this.#state = 'released'
   }
 
-  /** Whoever pipes into the response will not be asked for more, so its source is closed. @returns what still sends. */
+  /** Ignores what the handler still writes, and closes the streams it pipes. @returns the methods that still send */
   mute(): ResponseMethods {
     this.#state = 'muted'
     for (const source of this.#sources ?? []) this.#closeLater(source)
@@ -92,7 +92,7 @@ export class ResponseBuffer {
   }
 
   piped(source: Readable): void {
-    // What pipes into a response that takes nothing would stay open for ever, with its file.
+    // A stream that pipes into a response that takes nothing would stay open for ever, with its file.
     if (this.#state === 'muted') this.#closeLater(source)
     else this.#sources = (this.#sources ?? new Set()).add(source)
   }
@@ -170,18 +170,18 @@ export class ResponseBuffer {
     } else if (done !== undefined) process.nextTick(done)
   }
 
-  /** Not before the response is out: `pipeline` takes the connection down with a source that closes. */
+  /** Waits until the response is out: `pipeline` destroys the connection if a source closes early. */
   #closeLater(source: Readable): void {
     if (this.#response.closed || this.#response.destroyed) source.destroy()
     else this.#response.once('close', () => source.destroy())
   }
 
-  /** Once the head is fixed, Node lets nobody change it. */
+  /** Node does not let a head be changed once it is fixed. */
   #requireOpen(): void {
     if (this.buffering && this.#committed !== undefined) throw headersSentError()
   }
 
-  /** Through the property, for the sake of those who replaced it to hear when the head is fixed. */
+  /** Calls the property, since middleware replaces it to learn when the head is fixed. */
   #commit(): void {
     if (this.#committed === undefined) this.#response.writeHead(this.#response.statusCode)
   }
@@ -201,7 +201,7 @@ function doneOf(...given: readonly unknown[]): Done | undefined {
 /** Takes what Node's own `write` takes, and refuses the rest with the codes that Node's does. */
 function bytesOf(chunk: unknown, encoding: Encoding | undefined): Uint8Array {
   if (typeof chunk === 'string') return Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8')
-  // By Node's test: bytes of another realm, as a test runner's, are no instance of this one's class.
+  // Node's own test: bytes of another JavaScript realm, as in test runners, are not `instanceof Uint8Array`.
   if (isUint8Array(chunk)) return chunk
   const code = chunk === null ? 'ERR_STREAM_NULL_VALUES' : 'ERR_INVALID_ARG_TYPE'
   throw Object.assign(new TypeError('a chunk of a response is a string, a Buffer or a Uint8Array'), { code })

@@ -4,7 +4,7 @@ import { AttachedState } from './attached-state.js'
 import type { Done, Encoding, ResponseBuffer, ResponseMethods } from './buffer.js'
 import type { GivenHeaders } from './headers.js'
 
-/** Makes each method of the response that sends, or changes what will be sent, one of its buffer. */
+/** Lets the buffer take every call that sends something, or that changes what will be sent. */
 export function divert(response: ServerResponse, buffer: ResponseBuffer): void {
   new Diverted(response, buffer)
   Object.assign(response, INSTEAD)
@@ -31,7 +31,7 @@ class Diverted extends AttachedState {
     this.#buffer = buffer
   }
 
-  /** Of the response, or of the one that an object was derived from. @throws TypeError where there is none */
+  /** Of the response, or of the response that an object was derived from. @throws TypeError if there is none */
   static bufferOf(response: object): ResponseBuffer {
     for (let object: object | null = response; object !== null; object = Object.getPrototypeOf(object)) {
       if (#buffer in object) return object.#buffer
@@ -42,7 +42,7 @@ class Diverted extends AttachedState {
 
 const { bufferOf } = Diverted
 
-/** What a watched response has in place of its own methods: the same functions for all of them. */
+/** What a buffered response has in place of its own methods. All responses share the same functions. */
 const INSTEAD = {
   write(this: ServerResponse, chunk: unknown, encoding?: Encoding, callback?: Done): boolean {
     return bufferOf(this).write(chunk, encoding, callback)

@@ -24,7 +24,7 @@ function pairsOf(given: GivenHeaders | undefined): (readonly [string, HeaderValu
   return Array.from({ length: given.length / 2 }, (_, i) => [String(given[2 * i]), given[2 * i + 1]])
 }
 
-/** What of the head is covered, as it will be sent: one pair a line. */
+/** The covered headers as they will be sent: one pair for each line. */
 export function coveredHeaderPairs(res: ServerResponse): HeaderPairs {
   const pairs: (readonly [string, string])[] = []
   for (const name of COVERED_RESPONSE_HEADERS) {
@@ -35,7 +35,7 @@ export function coveredHeaderPairs(res: ServerResponse): HeaderPairs {
   return pairs
 }
 
-/** How the connection goes on is not the handler's answer, and stays. */
+/** `connection` stays: it is not part of the handler's answer. */
 export function clearHeaders(res: ServerResponse): void {
   for (const name of res.getHeaderNames()) if (name !== 'connection') res.removeHeader(name)
 }

@@ -81,7 +81,7 @@ export class Proof implements ResponseWatcher {
     }
   }
 
-  /** What is told once may have consequences that are not: a stream that was stopped makes its handler throw. */
+  /** A failure is told once. Its consequences are not: a stream that was stopped makes its handler throw. */
   #fail(failure: Failure): void {
     const isConsequence = this.#hasFailed && !this.buffer.buffering
     if (!isConsequence) this.#report(failure)

@@ -30,7 +30,7 @@ import type { Admission, ReplayCache } from './replay.js'
  * here, before a byte of the body is read. The caller verifies (step 9, `requireBinding`) and authorises (step 10).
  */
 
-/** Step 8, where a service has the feed. @throws OrthrusError `revoked` `unavailable` */
+/** Step 8, if the service has the feed. @throws OrthrusError `revoked` `unavailable` */
 export interface RevocationCheck {
   requireValid(ticket: OpenedTicket, now: number): void
 }
@@ -55,7 +55,7 @@ export interface AcceptedRequest {
   readonly service: Principal
   /** The clock as the replay cache read it, milliseconds. */
   readonly now: number
-  /** The ticket that speaks for the client: the delegated one where there is one. */
+  /** The ticket that speaks for the client: the delegated one if there is one. */
   readonly ticket: OpenedTicket
   /** All tickets presented, the presenter's first. */
   readonly tickets: readonly OpenedTicket[]

@@ -10,7 +10,7 @@ import type { Principal } from '../principal.js'
 export class Refusal extends OrthrusError {
   readonly reply: Uint8Array
   readonly authenticated: boolean
-  /** Who presented the request, where its MAC held. */
+  /** The principal that presented the request, if its MAC held. */
   readonly presenter: Principal | undefined
 
   constructor(cause: OrthrusError, reply: Uint8Array, authenticated: boolean, presenter?: Principal) {
@@ -26,7 +26,7 @@ export class Refusal extends OrthrusError {
   }
 }
 
-/** Refuses what nobody has proved: type 05. What is no OrthrusError passes unchanged. */
+/** Refuses what was not proved: type 05. Anything but an OrthrusError is returned unchanged. */
 export function refuseUnproved(cause: unknown, now: number): unknown {
   if (!(cause instanceof OrthrusError)) return cause
   return new Refusal(cause, createError({ ...toldOf(cause), time: now, floor: null }), false)
@@ -42,7 +42,7 @@ export interface ProvedRequest {
   readonly floor: number | null
 }
 
-/** Refuses a request whose MAC holds: type 06, under its key. What is no OrthrusError passes unchanged. */
+/** Refuses a request whose MAC holds: type 06, under its key. Anything but an OrthrusError is returned unchanged. */
 export function refuseProved(cause: unknown, { key, mac, presenter, now, floor }: ProvedRequest): unknown {
   if (!(cause instanceof OrthrusError)) return cause
   const content = { ...toldOf(cause), time: now, floor: cause.code === 'clock_skew' ? floor : null }

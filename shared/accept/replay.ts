@@ -6,7 +6,7 @@ export interface AdmissionRequest {
   readonly id: Uint8Array
   /** The request's own stamp, milliseconds. */
   readonly time: number
-  /** Who presents it: limits of the service's own are counted to this name. */
+  /** The presenting principal. The service's own limits are counted to this name. */
   readonly presenter: Principal
   /** The earliest end of the tickets presented, milliseconds. */
   readonly endTime: number
@@ -19,7 +19,7 @@ export interface Admission {
   readonly now: number
   /** The floor after the step: nothing stamped at or below it is accepted. */
   readonly floor: number
-  /** Absent where the request was admitted, and so recorded. */
+  /** Absent if the request was admitted, and so recorded. */
   readonly refusal?: AdmissionRefusal
 }
 

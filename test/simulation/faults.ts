@@ -110,8 +110,8 @@ export const FAULTS: readonly SimulatedFault[] = [
   {
     name: 'the service records a request after others have come',
     file: 'service/replay/replay-cache.ts',
-    from: '    this.#entries.insert(time, presenter)\n',
-    to: '    setImmediate(() => {\n      this.#entries.load(id)\n      this.#entries.insert(time, presenter)\n    })\n',
+    from: '    this.#entries.insert(key, time, presenter)\n',
+    to: '    setImmediate(() => {\n      this.#entries.insert(this.#entries.keyOf(id), time, presenter)\n    })\n',
     says: TWICE,
   },
   {

@@ -104,8 +104,7 @@ describe('the entries', () => {
     return bytes
   }
   const has = (entries: ReplayEntries, number: number, time: number): boolean => {
-    entries.load(id(number))
-    return entries.has(time)
+    return entries.has(entries.keyOf(id(number)), time)
   }
   /** What 32 KiB beside the pages, a page begun in each of 128 buckets and two for the next insert leave. */
   const pagesOf = (maxBytes: number): number => Math.floor((maxBytes - 32 * 1024) / PAGE_BYTES)
@@ -116,8 +115,7 @@ describe('the entries', () => {
     presenter = 'web@demo.example',
   ): void => {
     expect(entries.reserve()).toBe(true)
-    entries.load(id(number))
-    entries.insert(time, presenter)
+    entries.insert(entries.keyOf(id(number)), time, presenter)
   }
 
   test.each([MAX_BYTES_LEAST, MAX_BYTES_LEAST + PAGE_BYTES, 64 * 1024 * 1024])(
@@ -136,14 +134,14 @@ describe('the entries', () => {
     const entries = new ReplayEntries(MAX_BYTES_LEAST)
     const quarter = Math.floor((entries.capacity - PAGE_RECORDS) / 4)
     for (let i = 0; i < quarter; i++) {
-      expect(entries.hasShare('web@demo.example')).toBe(false)
+      expect(entries.isOverQuota('web@demo.example')).toBe(false)
       expect(has(entries, i, NOW)).toBe(false)
       add(entries, i, NOW)
       expect(has(entries, i, NOW)).toBe(true)
       expect(has(entries, i, NOW + 512)).toBe(false)
     }
-    expect(entries.hasShare('web@demo.example')).toBe(true)
-    expect(entries.hasShare('gate@demo.example')).toBe(false)
+    expect(entries.isOverQuota('web@demo.example')).toBe(true)
+    expect(entries.isOverQuota('gate@demo.example')).toBe(false)
   })
 
   test('are forgotten by whole buckets, once the floor is at the last stamp that one can hold', () => {
