@@ -1,0 +1,156 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { connect } from '../../client/connect.js'
+import { type Ended, endAtLast, root, run, startKdc, temporaryFolder } from './processes.js'
+
+/** docker-compose.yml without an engine: what it mounts, and its scripts in folders as its volumes make them. */
+
+const file = readFileSync(join(root, 'docker-compose.yml'), 'utf8')
+
+/** The lines of a service, by their names: the file has each on a line of its own. */
+function serviceOf(name: string): ReadonlyMap<string, string> {
+  const [, block = ''] = new RegExp(`^  ${name}:\n((?:    .*\n)+)`, 'm').exec(file) ?? []
+  return new Map([...block.matchAll(/^ {4}(\w+): (.*)$/gm)].map(([, key = '', value = '']) => [key, value]))
+}
+
+function listOf(name: string, key: string): string[] {
+  return [...(serviceOf(name).get(key) ?? '').matchAll(/'([^']+)'/g)].map(([, item = '']) => item).sort()
+}
+
+describe('docker-compose.yml', () => {
+  it('gives each container its own key, and the data of the KDC to the KDC alone', () => {
+    const services = [
+      ...(file.split('\nservices:\n')[1]?.split('\nvolumes:\n')[0] ?? '').matchAll(/^ {2}(\w+):$/gm),
+    ]
+    const mounts = services.map(([, name = '']) => [name, listOf(name, 'volumes')])
+    expect(Object.fromEntries(mounts)).toEqual({
+      kdc: ['admin:/admin', 'kdc-data:/data'],
+      setup: ['admin:/admin:ro', 'orders-key:/keys/orders', 'web-key:/keys/web'],
+      orders: ['orders-key:/keys/orders:ro'],
+      web: ['web-key:/keys/web:ro'],
+    })
+    const declared = [...(file.split('\nvolumes:\n')[1] ?? '').matchAll(/^ {2}([\w-]+):$/gm)].map(
+      ([, name]) => name,
+    )
+    expect(declared.sort()).toEqual(['admin', 'kdc-data', 'orders-key', 'web-key'])
+  })
+
+  it('publishes to this machine what one calls, checks the health of the KDC, and runs as no root', () => {
+    expect(listOf('kdc', 'ports')).toEqual(['127.0.0.1:8750:8750'])
+    expect(listOf('orders', 'ports')).toEqual(['127.0.0.1:8080:8080'])
+    expect(file).toMatch(/healthcheck:\n.*127\.0\.0\.1:8750\/health/)
+    expect(file).toMatch(/-o node -g node \/data \/admin \/keys\/web \/keys\/orders\n +USER node\n/)
+  })
+})
+
+/** Ends the script that called it with -9 at its own Nth call: before it, after it, or after it with the key lost. */
+const WRAPPER = `#!/bin/sh
+n=$(($(cat "$STATE" 2>/dev/null || echo 0) + 1)); echo $n > "$STATE"
+if [ "$DIE" = "before $n" ]; then kill -9 $PPID; exit 1; fi
+if [ "$1" = kdc ]; then exec "$NODE" "$CLI" "$@"; fi
+"$NODE" "$CLI" "$@"; code=$?
+if [ "$DIE" = "lost $n" ]; then for last in "$@"; do :; done; rm "$last"; fi
+if [ "$DIE" = "after $n" ] || [ "$DIE" = "lost $n" ]; then kill -9 $PPID; fi
+exit $code
+`
+
+let folder = ''
+let remove = async (): Promise<void> => {}
+const at = (...names: string[]) => join(folder, ...names)
+beforeEach(async () => {
+  ;({ folder, remove } = await temporaryFolder())
+  for (const name of ['bin', 'data', 'admin', 'keys/web', 'keys/orders']) {
+    await mkdir(at(name), { recursive: true, mode: 0o700 })
+  }
+  await writeFile(at('bin/orthrus'), WRAPPER)
+  await chmod(at('bin/orthrus'), 0o755)
+})
+afterEach(() => remove())
+
+function script(name: string, env: Record<string, string>) {
+  const command = endAtLast(
+    spawn('sh', [join(root, 'examples/compose', name)], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: `${at('bin')}:${process.env.PATH ?? ''}`,
+        NODE: process.execPath,
+        CLI: join(root, 'dist/cli/orthrus.js'),
+        STATE: at('calls'),
+        DIE: '',
+        ...env,
+      },
+    }),
+  )
+  let [out, err] = ['', '']
+  command.stdout.on('data', chunk => {
+    out += String(chunk)
+  })
+  command.stderr.on('data', chunk => {
+    err += String(chunk)
+  })
+  const ended = once(command, 'close').then(([code]): Ended => ({ code: code as number | null, out, err }))
+  return { command, ended }
+}
+
+it('its setup repeats safely, wherever it was interrupted', async () => {
+  expect(
+    (
+      await run(
+        process.execPath,
+        [join(root, 'dist/cli/orthrus.js'), 'init', 'demo.example', '--data', 'data'],
+        folder,
+      )
+    ).code,
+  ).toBe(0)
+  const kdc = await startKdc(folder, 'data')
+  const setup = async (DIE: string) => {
+    await rm(at('calls'), { force: true })
+    const env = { DIE, KEYS: at('keys'), ORTHRUS_KDC: kdc.url, ORTHRUS_KEYTAB: at('data/admin.keytab') }
+    return await script('setup.sh', env).ended
+  }
+  // The calls are: show web, add web, show orders, add orders, allow; where the key was lost, remove before the add.
+  for (const DIE of ['before 1', 'lost 2', 'before 5', 'lost 2', 'before 4', 'after 1']) {
+    expect([DIE, (await setup(DIE)).code]).toEqual([DIE, null])
+  }
+  expect(await setup('')).toMatchObject({ code: 0, err: '' })
+  const keys = await Promise.all(
+    ['web', 'orders'].map(async name => (await readdir(at('keys', name))).join()),
+  )
+  expect(keys).toEqual(['web.keytab', 'orders.keytab'])
+  for (const name of ['web', 'orders']) {
+    const realm = await connect({ kdc: kdc.url, keytab: at('keys', name, `${name}.keytab`) })
+    if (name === 'web') expect((await realm.getServiceTicket('orders')).claims).toEqual({ role: 'reader' })
+    else await realm.getTgt()
+    realm.close()
+  }
+  expect(await kdc.end('SIGTERM')).toBe(0)
+})
+
+it('its KDC starts, however its first start was interrupted, and again', async () => {
+  const env = { DATA: at('data'), ADMIN: at('admin'), LISTEN: '127.0.0.1:0' }
+  const first = script('kdc.sh', { ...env, DIE: 'after 1' })
+  expect((await first.ended).code).toBe(null)
+  await rm(at('calls'))
+  // As it is left where the key is half copied, and where `init` was ended in the middle.
+  await writeFile(at('admin/admin.keytab.new'), '# orthrus')
+  await mkdir(at('data/init-aaaaaa'))
+  for (const start of ['first', 'second']) {
+    const { command, ended } = script('kdc.sh', env)
+    const [line] = await Promise.race([
+      once(createInterface({ input: command.stdout }), 'line'),
+      ended.then(({ err }) => [err]),
+    ])
+    expect([start, line]).toEqual([start, expect.stringMatching(/^the KDC of demo\.example listens on ws:/)])
+    expect((await stat(at('admin/admin.keytab'))).mode & 0o777).toBe(0o600)
+    expect(readFileSync(at('admin/admin.keytab'), 'utf8')).toBe(readFileSync(at('data/admin.keytab'), 'utf8'))
+    command.kill('SIGTERM')
+    expect((await ended).code).toBe(0)
+  }
+  expect(existsSync(at('admin/admin.keytab.new'))).toBe(false)
+})
