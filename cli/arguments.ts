@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander'
 import { isPlainPath } from '../shared/ticket/caveat-path.js'
-import { type Claims, type ClaimValue, compareNames } from '../shared/ticket/ticket.js'
+import { type Claims, type ClaimValue, compareNames } from '../shared/ticket/claims.js'
 import { DAY, HOUR, MINUTE, parseDuration as readDuration, SECOND } from '../shared/time.js'
 
 /** Values on the command line: parsed, or refused with an example of what is right. */

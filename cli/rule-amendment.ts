@@ -1,6 +1,6 @@
 import type { PolicyRule } from '../shared/channel/administration.js'
 import type { Pattern } from '../shared/pattern.js'
-import { type Claims, compareNames } from '../shared/ticket/ticket.js'
+import { type Claims, compareNames } from '../shared/ticket/claims.js'
 import { type ClaimArgument, collectClaims } from './arguments.js'
 import type { ConnectionOptions } from './connection.js'
 

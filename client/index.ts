@@ -1,7 +1,7 @@
 export { type ErrorCode, type ErrorFacts, OrthrusError } from '../shared/errors.js'
 export type { PasswordParameters } from '../shared/exchange/params.js'
 export { type Logger, silentLogger } from '../shared/logger.js'
-export type { ClaimValue } from '../shared/ticket/ticket.js'
+export type { ClaimValue } from '../shared/ticket/claims.js'
 export type { Clock } from '../shared/time.js'
 export type { Timers } from '../shared/timers.js'
 export { connect } from './connect.js'

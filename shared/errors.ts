@@ -43,8 +43,13 @@ export function isWireCode(text: string): text is WireCode {
   return wireCodes.has(text)
 }
 
-/** Whether the same may be asked again, or may have been done all the same. */
-export function isPassing(code: WireCode): boolean {
+/** The code that the other side is told of a failure: a code of its own, or `unavailable`. */
+export function wireCodeOf({ code }: OrthrusError): WireCode {
+  return isWireCode(code) ? code : 'unavailable'
+}
+
+/** Whether the same request may succeed later, or may already have been carried out. */
+export function isTransient(code: WireCode): boolean {
   return code === 'clock_skew' || code === 'rate_limited' || code === 'unavailable'
 }
 

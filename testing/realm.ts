@@ -17,7 +17,7 @@ import { formatKeytab } from '../shared/keytab/keytab.js'
 import { type Logger, silentLogger } from '../shared/logger.js'
 import { patternIn } from '../shared/pattern.js'
 import { type Principal, principalIn } from '../shared/principal.js'
-import { type ClaimValue, compareNames } from '../shared/ticket/ticket.js'
+import { type ClaimValue, compareNames } from '../shared/ticket/claims.js'
 import { createTestClock, type TestClock } from './clock.js'
 
 export interface TestRealmOptions {

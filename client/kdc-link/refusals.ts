@@ -1,6 +1,6 @@
 import type { WireError } from '../../shared/encoding/error.js'
 import { parseRetryAfter } from '../../shared/encoding/retry-after.js'
-import { isPassing, OrthrusError, type WireCode } from '../../shared/errors.js'
+import { isTransient, OrthrusError, type WireCode } from '../../shared/errors.js'
 import { localPart, type Principal } from '../../shared/principal.js'
 import { SECOND } from '../../shared/time.js'
 
@@ -27,7 +27,7 @@ export function kdcRefusal(error: WireError, { client, passwordBased }: Login): 
     return new OrthrusError(code, `the KDC refused ${client}${told}`, {
       ...facts,
       ...caveat,
-      final: !isPassing(code),
+      final: !isTransient(code),
     })
   }
   const told = code === 'auth_failed' && passwordBased ? 'password_wrong' : code

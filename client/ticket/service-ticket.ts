@@ -2,8 +2,9 @@ import { toHex } from '../../shared/bytes.js'
 import { FLAG } from '../../shared/constants.js'
 import { deriveAuthKey, startChain } from '../../shared/crypto/derive.js'
 import type { Principal } from '../../shared/principal.js'
+import type { ClaimValue } from '../../shared/ticket/claims.js'
 import type { Grant } from '../../shared/ticket/grant.js'
-import { type ClaimValue, decodeInnerTicket } from '../../shared/ticket/ticket.js'
+import { decodeInnerTicket } from '../../shared/ticket/ticket.js'
 import { notDelegable, Ticket } from './ticket.js'
 
 export interface GrantedFor {

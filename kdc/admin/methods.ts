@@ -6,10 +6,9 @@ import {
   encodePolicyRule,
   encodePrincipalSummary,
   PAGE_ROWS,
-  patternOf,
 } from '../../shared/channel/administration.js'
 import type { Value } from '../../shared/encoding/encoding.js'
-import { fields, nullable, numberOf, principalOf } from '../../shared/encoding/fields.js'
+import { fields, nullable, numberOf, patternOf, principalOf } from '../../shared/encoding/fields.js'
 import { malformed } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'

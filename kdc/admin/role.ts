@@ -1,7 +1,7 @@
 import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
-import type { Claims } from '../../shared/ticket/ticket.js'
+import type { Claims } from '../../shared/ticket/claims.js'
 
 /** Who may call a method of `kdc@realm` (docs/protocol.md section 9). */
 

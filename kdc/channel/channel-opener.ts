@@ -5,7 +5,7 @@ import type { AcceptedChannel, ChannelCarrier } from '../../shared/channel/accep
 import { endOf, type OpeningOptions, openChannel, ticketOf } from '../../shared/channel/opening.js'
 import { WaitingChannels } from '../../shared/channel/waiting-channels.js'
 import { TYPE } from '../../shared/constants.js'
-import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
+import { OrthrusError, wireCodeOf } from '../../shared/errors.js'
 import { decodeApRequest } from '../../shared/exchange/ap.js'
 import { kdcService, type Principal } from '../../shared/principal.js'
 import { openTicket, ticketInvalid } from '../../shared/ticket/ticket.js'
@@ -119,8 +119,4 @@ export class ChannelOpener {
 
 function presenterOf({ via, client }: AcceptedRequest): Principal {
   return via ?? client
-}
-
-function wireCodeOf({ code }: OrthrusError): WireCode {
-  return isWireCode(code) ? code : 'unavailable'
 }

@@ -11,12 +11,8 @@ import { ticketGrantingService } from '../../shared/principal.js'
 import { decodeCaveat } from '../../shared/ticket/caveats.js'
 import type { Grant, Reply } from '../../shared/ticket/grant.js'
 import type { OpenedTickets } from '../../shared/ticket/opened-tickets.js'
-import {
-  type OpenedTicket,
-  requireValidAtKdc,
-  type SealedTicket,
-  ticketInvalid,
-} from '../../shared/ticket/ticket.js'
+import { type OpenedTicket, type SealedTicket, ticketInvalid } from '../../shared/ticket/ticket.js'
+import { requireValidAtKdc } from '../../shared/ticket/validity.js'
 import { ReplySpace } from '../issue/reply-space.js'
 import { type CarriedCaveat, grantServices } from '../issue/service-tickets.js'
 import { renewTgt, ticketGranting } from '../issue/tgt.js'

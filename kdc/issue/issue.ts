@@ -60,9 +60,3 @@ function requireCaveatLimits(caveats: readonly Uint8Array[]): void {
 function tooLarge(what: string): OrthrusError {
   return new OrthrusError('too_large', `${what}, more than a ticket may have`)
 }
-
-/** Even chances from 0 to just below 1. */
-export function drawShare(random: RandomSource): number {
-  const bytes = random(4)
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) / 2 ** 32
-}

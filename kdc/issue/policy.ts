@@ -2,7 +2,7 @@ import type { PolicyRule } from '../../shared/channel/administration.js'
 import { patternsOf } from '../../shared/pattern.js'
 import { kdcService, type Principal, realmOf, ticketGrantingService } from '../../shared/principal.js'
 import { encodeCaveat } from '../../shared/ticket/caveats.js'
-import type { Claims } from '../../shared/ticket/ticket.js'
+import type { Claims } from '../../shared/ticket/claims.js'
 
 /** Who may have a ticket for whom: a pure function of values (docs/protocol.md section 7, step 6). */
 

@@ -1,5 +1,5 @@
 import { LIMIT, SIZE } from '../../shared/constants.js'
-import { encodeBriefly } from '../../shared/encoding/encoding.js'
+import { encodeScratch } from '../../shared/encoding/encoding.js'
 import { HEADER_BYTES } from '../../shared/encoding/message.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
@@ -39,7 +39,7 @@ export class ReplySpace {
 }
 
 function bytesOf(grants: readonly Grant[]): number {
-  return grants.reduce((sum, grant) => sum + encodeBriefly(encodeGrant(grant)).length, 0)
+  return grants.reduce((sum, grant) => sum + encodeScratch(encodeGrant(grant)).length, 0)
 }
 
 /** A list of two, the head of a name, and the longest of the codes that deny. */

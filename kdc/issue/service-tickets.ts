@@ -1,4 +1,5 @@
 import { FLAG } from '../../shared/constants.js'
+import { drawFraction } from '../../shared/crypto/fraction.js'
 import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import { allowsService, type Caveat, earliestExpiry } from '../../shared/ticket/caveats.js'
@@ -7,7 +8,7 @@ import type { ExchangeContext } from '../realm/context.js'
 import { allValues, type MaybePromise } from '../realm/maybe-promise.js'
 import type { Origin } from '../report/events.js'
 import type { PrincipalRecord } from '../vault/records.js'
-import { drawShare, issueTicket, issuingService } from './issue.js'
+import { issueTicket, issuingService } from './issue.js'
 import { endTimeOf } from './lifetime.js'
 import { decide, type Terms } from './policy.js'
 import type { ReplySpace } from './reply-space.js'
@@ -127,7 +128,7 @@ function serviceEnd(
   const expiry = earliestExpiry(caveats.map(({ caveat }) => caveat))
   const lives = [client.maxLife, service.maxLife, realm.record.maxServiceLife, terms.maxLife]
   const ends = [tgtEnd, expiry, client.expiresAt, service.expiresAt]
-  return endTimeOf({ now, lifetime, lives, ends }, drawShare(random))
+  return endTimeOf({ now, lifetime, lives, ends }, drawFraction(random))
 }
 
 function codeOf(

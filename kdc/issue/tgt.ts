@@ -1,4 +1,5 @@
 import { FLAG } from '../../shared/constants.js'
+import { drawFraction } from '../../shared/crypto/fraction.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { ticketGrantingService } from '../../shared/principal.js'
 import type { Grant } from '../../shared/ticket/grant.js'
@@ -7,7 +8,7 @@ import type { ExchangeContext } from '../realm/context.js'
 import { type MaybePromise, useValue } from '../realm/maybe-promise.js'
 import type { Origin } from '../report/events.js'
 import type { PrincipalRecord } from '../vault/records.js'
-import { drawShare, issueTicket, issuingService } from './issue.js'
+import { issueTicket, issuingService } from './issue.js'
 import { endTimeOf, renewTillOf } from './lifetime.js'
 import { tellGrant } from './service-tickets.js'
 
@@ -72,7 +73,7 @@ function tgtEnd(
   renewTill: number | null,
 ): number {
   const lives = [client.maxLife, granting.maxLife, realm.record.maxTgtLife]
-  return endTimeOf({ now, lifetime, lives, ends: [client.expiresAt, renewTill] }, drawShare(random))
+  return endTimeOf({ now, lifetime, lives, ends: [client.expiresAt, renewTill] }, drawFraction(random))
 }
 
 /** A TGT that the KDC issues has no caveats; only who holds it adds some. */

@@ -1,6 +1,7 @@
-import { equalBytes, sha256 } from '#primitives'
+import { equalBytes } from '#primitives'
 import { concatBytes, fromBase64url, toBase64url } from '../../shared/bytes.js'
 import { SIZE } from '../../shared/constants.js'
+import { checkOf } from '../../shared/crypto/check.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { OrthrusError } from '../../shared/errors.js'
 import { invalidFile, MASTER_KEY_FILE } from '../../shared/keytab/private-file.js'
@@ -81,10 +82,6 @@ function parseMasterKey(path: string, text: string): MasterKey {
   const bytes = checked.slice(0, SIZE.KEY)
   if (!equalBytes(checked.subarray(SIZE.KEY), checkOf(bytes))) throw altered(path)
   return new MasterKey(bytes)
-}
-
-function checkOf(bytes: Uint8Array): Uint8Array {
-  return sha256(bytes).subarray(0, SIZE.CHECK)
 }
 
 function altered(path: string): OrthrusError {

@@ -1,8 +1,6 @@
 import type { Value } from '../../shared/encoding/encoding.js'
 import { fields, listOf, textOf } from '../../shared/encoding/fields.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
-import { isPattern, type Pattern } from '../../shared/pattern.js'
-import { isRealm, type Realm } from '../../shared/principal.js'
 
 /** What the records of the vault have in common: each is a list that begins with the number of its form. */
 export const FORM = 1
@@ -15,18 +13,6 @@ export function oneOf<const T extends string>(value: Value | undefined, choices:
   const choice = choices.find(choice => choice === value)
   if (choice === undefined) throw malformed('a word that is none of the list')
   return choice
-}
-
-export function patternOf(value: Value | undefined): Pattern {
-  const text = textOf(value)
-  if (!isPattern(text)) throw malformed('a pattern outside the grammar')
-  return text
-}
-
-export function realmOf(value: Value | undefined): Realm {
-  const text = textOf(value)
-  if (!isRealm(text)) throw malformed('a realm outside the grammar')
-  return text
 }
 
 /** What a field holds is secret, so the error says which record and what is wrong with its form, no more. */

@@ -1,10 +1,18 @@
 import type { PolicyRule } from '../../shared/channel/administration.js'
 import { SIZE } from '../../shared/constants.js'
 import type { Value } from '../../shared/encoding/encoding.js'
-import { booleanOf, bytesOf, nullable, numberOf, principalOf } from '../../shared/encoding/fields.js'
+import {
+  booleanOf,
+  bytesOf,
+  nullable,
+  numberOf,
+  patternOf,
+  principalOf,
+  realmNameOf,
+} from '../../shared/encoding/fields.js'
 import type { Principal, Realm } from '../../shared/principal.js'
-import { decodeClaims, encodeClaims } from '../../shared/ticket/ticket.js'
-import { decodeRecord, FORM, oneOf, patternOf, realmOf, requireReadable, textsOf } from './record-form.js'
+import { decodeClaims, encodeClaims } from '../../shared/ticket/claims.js'
+import { decodeRecord, FORM, oneOf, requireReadable, textsOf } from './record-form.js'
 
 /**
  * What the vault keeps. Times are milliseconds of KDC time, lifetimes milliseconds. Every `encode...` throws TypeError
@@ -70,7 +78,7 @@ export function encodeRealmRecord(record: RealmRecord): Value[] {
 
 export function decodeRealmRecord(list: readonly Value[]): RealmRecord {
   return decodeRecord('realm', list, 7, value => ({
-    realm: realmOf(value[1]),
+    realm: realmNameOf(value[1]),
     saltSecret: bytesOf(value[2], SIZE.KEY).slice(),
     maxTgtLife: numberOf(value[3]),
     maxServiceLife: numberOf(value[4]),

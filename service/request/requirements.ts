@@ -1,7 +1,7 @@
 import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import { FLAG } from '../../shared/constants.js'
 import { type Principal, principalIn, realmOf } from '../../shared/principal.js'
-import type { ClaimValue } from '../../shared/ticket/ticket.js'
+import type { ClaimValue } from '../../shared/ticket/claims.js'
 
 /** What a handler's owner asks for in addition to a good request (docs/protocol.md section 8, step 10). */
 export interface RequirementOptions {

@@ -1,7 +1,7 @@
 import { toHex } from '../../shared/bytes.js'
 import { FLAG } from '../../shared/constants.js'
 import type { Principal } from '../../shared/principal.js'
-import type { Claims, ClaimValue } from '../../shared/ticket/ticket.js'
+import type { Claims, ClaimValue } from '../../shared/ticket/claims.js'
 import { actOnBehalf, type DelegateRealm, type HandOff } from './handed-off.js'
 
 /** What a handler is told about the sender of the request. All of it is proved. Times are milliseconds, KDC time. */

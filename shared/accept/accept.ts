@@ -12,7 +12,9 @@ import {
 } from '../exchange/ap.js'
 import type { Principal } from '../principal.js'
 import { type Caveat, type CaveatChecker, visibleClaims } from '../ticket/caveats.js'
-import { type Claims, type OpenedTicket, requireValidAtService } from '../ticket/ticket.js'
+import type { Claims } from '../ticket/claims.js'
+import type { OpenedTicket } from '../ticket/ticket.js'
+import { requireValidAtService } from '../ticket/validity.js'
 import type { Clock } from '../time.js'
 import {
   keepPresented,

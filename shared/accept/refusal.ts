@@ -1,6 +1,6 @@
 import type { AuthKey } from '../crypto/keys.js'
 import { createAuthenticatedError, createError } from '../encoding/error.js'
-import { isWireCode, OrthrusError, type WireCode } from '../errors.js'
+import { OrthrusError, type WireCode, wireCodeOf } from '../errors.js'
 import type { Principal } from '../principal.js'
 
 /**
@@ -53,8 +53,4 @@ export function refuseProved(cause: unknown, { key, mac, presenter, now, floor }
 function toldOf(cause: OrthrusError): { code: WireCode; message: string } {
   const { caveat } = cause.facts
   return { code: wireCodeOf(cause), message: caveat === undefined ? '' : `caveat ${caveat}` }
-}
-
-function wireCodeOf(cause: OrthrusError): WireCode {
-  return isWireCode(cause.code) ? cause.code : 'unavailable'
 }

@@ -9,14 +9,15 @@ import {
   listOf,
   nullable,
   numberOf,
+  patternOf,
   principalOf,
   textOf,
 } from '../encoding/fields.js'
 import { malformed } from '../errors.js'
 import type { PasswordParameters } from '../exchange/params.js'
-import { isPattern, type Pattern } from '../pattern.js'
+import type { Pattern } from '../pattern.js'
 import type { Principal } from '../principal.js'
-import { type Claims, decodeClaims, encodeClaims } from '../ticket/ticket.js'
+import { type Claims, decodeClaims, encodeClaims } from '../ticket/claims.js'
 
 /**
  * The administration of a realm: the methods of `kdc@realm` with their arguments and results, encoded and decoded
@@ -247,10 +248,4 @@ function effectOf(value: Value | undefined): PolicyRule['effect'] {
   const effect = textOf(value)
   if (effect !== 'allow' && effect !== 'deny') throw malformed('a rule allows or denies')
   return effect
-}
-
-export function patternOf(value: Value | undefined): Pattern {
-  const text = textOf(value)
-  if (!isPattern(text)) throw malformed('a pattern outside the grammar')
-  return text
 }

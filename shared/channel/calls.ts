@@ -1,6 +1,6 @@
 import { decode, encode, type Value } from '../encoding/encoding.js'
 import { fields, numberOf, textOf } from '../encoding/fields.js'
-import { isPassing, isWireCode, malformed, OrthrusError, type WireCode } from '../errors.js'
+import { isTransient, isWireCode, malformed, OrthrusError, type WireCode } from '../errors.js'
 
 /** The calls of `kdc@realm` inside its channel: one message a call, one an answer (docs/protocol.md section 9). */
 
@@ -45,5 +45,5 @@ export function decodeAnswer(bytes: Uint8Array): KdcAnswer {
 /** The results of an answer. @throws OrthrusError with the code that it gives, final unless it is a passing one */
 export function resultsOf(answer: KdcAnswer): readonly Value[] {
   if ('results' in answer) return answer.results
-  throw new OrthrusError(answer.code, answer.message, { final: !isPassing(answer.code) })
+  throw new OrthrusError(answer.code, answer.message, { final: !isTransient(answer.code) })
 }

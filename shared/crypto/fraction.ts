@@ -4,8 +4,11 @@ import type { RandomSource } from './random.js'
 export type Fraction = () => number
 
 export function fractionFrom(random: RandomSource): Fraction {
-  return () => {
-    const [high = 0, low = 0] = random(2)
-    return (high * 256 + low) / 65_536
-  }
+  return () => drawFraction(random)
+}
+
+/** One such number, from 4 bytes. */
+export function drawFraction(random: RandomSource): number {
+  const bytes = random(4)
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) / 2 ** 32
 }

@@ -15,11 +15,11 @@ const packr = new Packr({ useRecords: false })
 
 /** @throws TypeError where a value has no spelling in the subset: the caller's mistake. */
 export function encode(list: readonly Value[]): Uint8Array {
-  return new Uint8Array(encodeBriefly(list))
+  return new Uint8Array(encodeScratch(list))
 }
 
-/** As `encode`, in bytes that the next call overwrites: for who copies or seals them at once. */
-export function encodeBriefly(list: readonly Value[]): Uint8Array {
+/** As `encode`, without a copy. The next call overwrites the result: copy or seal it immediately. */
+export function encodeScratch(list: readonly Value[]): Uint8Array {
   requireEncodable(list as Value[], 1)
   return plainBytes(packr.pack(list, RESET_BUFFER_MODE))
 }

@@ -1,6 +1,7 @@
 import { LIMIT, SIZE } from '../constants.js'
 import { malformed } from '../errors.js'
-import { isPrincipal, type Principal } from '../principal.js'
+import { isPattern, type Pattern } from '../pattern.js'
+import { isPrincipal, isRealm, type Principal, type Realm } from '../principal.js'
 import type { Value } from './encoding.js'
 
 /** Readers of one decoded field each. What passes has its type; what does not is `malformed`. */
@@ -93,4 +94,16 @@ export function ticketBytesOf(value: Value | undefined): Uint8Array {
 
 export function nonceOf(value: Value | undefined): Uint8Array {
   return bytesOf(value, SIZE.NONCE)
+}
+
+export function patternOf(value: Value | undefined): Pattern {
+  const text = textOf(value)
+  if (!isPattern(text)) throw malformed('a pattern outside the grammar')
+  return text
+}
+
+export function realmNameOf(value: Value | undefined): Realm {
+  const text = textOf(value)
+  if (!isRealm(text)) throw malformed('a realm outside the grammar')
+  return text
 }

@@ -3,7 +3,7 @@ import { LIMIT, type MessageType, SIZE, TYPE, VERSION } from '../constants.js'
 import { createMac } from '../crypto/derive.js'
 import type { AnyKey } from '../crypto/keys.js'
 import { malformed, OrthrusError } from '../errors.js'
-import { decode, encodeBriefly, type Value } from './encoding.js'
+import { decode, encodeScratch, type Value } from './encoding.js'
 
 /** The frame that all messages share: `version || type || body`, and for some `|| mac` (section 3). */
 
@@ -37,7 +37,7 @@ export function contentOf(bytes: Uint8Array, type: MessageType): Uint8Array {
 }
 
 export function createMessage(type: MessageType, body: readonly Value[]): Uint8Array {
-  return concatBytes(header(type), encodeBriefly(body))
+  return concatBytes(header(type), encodeScratch(body))
 }
 
 export function decodeMessage(bytes: Uint8Array, type: MessageType): Value[] {
@@ -59,7 +59,7 @@ export function createMacMessage<K extends AnyKey>(
   body: readonly Value[],
   answered?: Uint8Array,
 ): CreatedMacMessage {
-  const content = encodeBriefly(body)
+  const content = encodeScratch(body)
   const bytes = allocateBriefly(HEADER_BYTES + content.length + SIZE.MAC)
   bytes.set(header(type))
   bytes.set(content, HEADER_BYTES)

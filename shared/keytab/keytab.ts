@@ -1,6 +1,7 @@
-import { equalBytes, sha256 } from '#primitives'
+import { equalBytes } from '#primitives'
 import { concatBytes, fromBase64url, toBase64url } from '../bytes.js'
 import { SIZE } from '../constants.js'
+import { checkOf } from '../crypto/check.js'
 import { LongTermKey, revealKey } from '../crypto/keys.js'
 import { OrthrusError } from '../errors.js'
 import { isPrincipal, type Principal } from '../principal.js'
@@ -22,7 +23,7 @@ const FIELDS = 3
 export function formatKeytab(entries: readonly KeytabEntry[]): string {
   const lines = entries.map(({ principal, kvno, key }) => {
     const bytes = revealKey(key)
-    const checked = concatBytes(bytes, checkOf(principal, kvno, bytes))
+    const checked = concatBytes(bytes, checkOfKey(principal, kvno, bytes))
     return `${principal} ${kvno} ${KEY_PREFIX}${toBase64url(checked)}`
   })
   if (lines.length === 0) throw new TypeError('a keytab has at least one key')
@@ -110,7 +111,7 @@ function parseKey(secret: string, principal: Principal, kvno: number, line: numb
   const bytes = secret.startsWith(KEY_PREFIX) ? bytesFrom(secret.slice(KEY_PREFIX.length)) : undefined
   if (bytes?.length !== SIZE.KEY + SIZE.CHECK) throw invalid(line, 'its key is cut off or is not a key')
   const key = bytes.slice(0, SIZE.KEY)
-  if (!equalBytes(bytes.subarray(SIZE.KEY), checkOf(principal, kvno, key))) {
+  if (!equalBytes(bytes.subarray(SIZE.KEY), checkOfKey(principal, kvno, key))) {
     throw invalid(line, 'its check fails: the line was altered, or belongs to another principal or kvno')
   }
   return new LongTermKey(key)
@@ -126,10 +127,9 @@ function bytesFrom(text: string): Uint8Array | undefined {
 
 const ZERO = new Uint8Array(1)
 
-function checkOf(principal: Principal, kvno: number, key: Uint8Array): Uint8Array {
+function checkOfKey(principal: Principal, kvno: number, key: Uint8Array): Uint8Array {
   const text = new TextEncoder()
-  const covered = concatBytes(text.encode(principal), ZERO, text.encode(String(kvno)), ZERO, key)
-  return sha256(covered).subarray(0, SIZE.CHECK)
+  return checkOf(text.encode(principal), ZERO, text.encode(String(kvno)), ZERO, key)
 }
 
 const COPY_AGAIN =

@@ -3,7 +3,7 @@ import { fields, listOf, numberOf, principalOf, textOf } from '../encoding/field
 import { malformed, OrthrusError } from '../errors.js'
 import type { Principal } from '../principal.js'
 import { isInside, isPlainPath, pathOf } from './caveat-path.js'
-import type { Claims } from './ticket.js'
+import type { Claims } from './claims.js'
 
 /** The closed list of caveats and what each checks (docs/protocol.md section 5). */
 

@@ -1,6 +1,7 @@
-import { equalBytes, sha256 } from '#primitives'
+import { equalBytes } from '#primitives'
 import { concatBytes, fromBase64url, toBase64url } from '../bytes.js'
 import { LABEL, SIZE } from '../constants.js'
+import { checkOf } from '../crypto/check.js'
 import { AuthKey, ChainKey, revealKey } from '../crypto/keys.js'
 import type { RandomSource } from '../crypto/random.js'
 import { open, seal } from '../crypto/seal.js'
@@ -84,10 +85,6 @@ function bytesFrom(text: string): Uint8Array {
   } catch {
     throw invalid('was cut off or altered on its way')
   }
-}
-
-function checkOf(array: Uint8Array): Uint8Array {
-  return sha256(array).subarray(0, SIZE.CHECK)
 }
 
 function invalid(reason: string): OrthrusError {

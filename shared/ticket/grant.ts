@@ -1,6 +1,6 @@
 import { FLAGS_DEFINED, SIZE } from '../constants.js'
 import { revealKey, SessionKey } from '../crypto/keys.js'
-import { decode, encodeBriefly, type Value } from '../encoding/encoding.js'
+import { decode, encodeScratch, type Value } from '../encoding/encoding.js'
 import {
   bitsOf,
   bytesOf,
@@ -14,7 +14,8 @@ import {
 } from '../encoding/fields.js'
 import { isWireCode, malformed, type WireCode } from '../errors.js'
 import { type Principal, realmOf, ticketGrantingService } from '../principal.js'
-import { type Claims, decodeClaims, decodeInnerTicket, encodeClaims } from './ticket.js'
+import { type Claims, decodeClaims, encodeClaims } from './claims.js'
+import { decodeInnerTicket } from './ticket.js'
 
 /** What AS and TGS answer: tickets with what the client must know of them, and refusals (sections 4, 6, 7). */
 
@@ -78,7 +79,7 @@ export function decodeGrant(value: Value | undefined): Grant {
 
 /** In bytes that the next encoding overwrites: to be sealed at once. */
 export function encodeReply(reply: Reply): Uint8Array {
-  return encodeBriefly([
+  return encodeScratch([
     reply.time,
     reply.grants.map(encodeGrant),
     reply.denials.map(denial => [denial.service, denial.code]),

@@ -1,31 +1,26 @@
 import { LRUCache } from 'lru-cache'
 import { concatBytes } from '../bytes.js'
-import { FLAGS_DEFINED, LIMIT, SIZE, TYPE, WINDOW } from '../constants.js'
+import { FLAGS_DEFINED, SIZE, TYPE } from '../constants.js'
 import { type LongTermKey, revealKey, SessionKey } from '../crypto/keys.js'
 import type { RandomSource } from '../crypto/random.js'
 import { open, seal } from '../crypto/seal.js'
-import { decode, encodeBriefly, type Value } from '../encoding/encoding.js'
+import { decode, encodeScratch, type Value } from '../encoding/encoding.js'
 import {
   bitsOf,
   bytesOf,
   caveatListOf,
   fields,
   kvnoOf,
-  listOf,
   nullable,
   numberOf,
   principalOf,
-  textOf,
 } from '../encoding/fields.js'
 import { createMessage, decodeMessage, header } from '../encoding/message.js'
 import { malformed, OrthrusError } from '../errors.js'
 import type { Principal } from '../principal.js'
+import { type Claims, decodeClaims, encodeClaims } from './claims.js'
 
 /** Tickets (docs/protocol.md section 4). A `SealedTicket` claims a service; an `OpenedTicket` has been proved. */
-
-export type ClaimValue = string | number | boolean | readonly string[]
-/** Names ascending by their UTF-8 bytes, none twice. */
-export type Claims = readonly (readonly [name: string, value: ClaimValue])[]
 
 export interface SealedTicket {
   readonly service: Principal
@@ -81,7 +76,7 @@ function aadOf(service: Principal, kvno: number): Uint8Array {
   const name = `${kvno} ${service}`
   let aad = aads.get(name)
   if (aad === undefined) {
-    aad = concatBytes(header(TYPE.TICKET), encodeBriefly([service, kvno])).slice()
+    aad = concatBytes(header(TYPE.TICKET), encodeScratch([service, kvno])).slice()
     aads.set(name, aad)
   }
   return aad
@@ -95,7 +90,7 @@ export function sealTicket(
   content: TicketContent,
   random: RandomSource,
 ): SealedTicket {
-  const box = seal(key, 'ticket', aadOf(service, kvno), encodeBriefly(encodeContent(content)), random)
+  const box = seal(key, 'ticket', aadOf(service, kvno), encodeScratch(encodeContent(content)), random)
   return { service, kvno, box, bytes: createMessage(TYPE.TICKET, [service, kvno, box]) }
 }
 
@@ -163,79 +158,4 @@ function takeKey(bytes: Uint8Array): SessionKey {
   const key = new SessionKey(bytes.slice())
   bytes.fill(0)
   return key
-}
-
-export function encodeClaims(claims: Claims): Value[] {
-  return claims.map(([name, value]) => [name, Array.isArray(value) ? [...value] : (value as Value)])
-}
-
-/** @throws OrthrusError `malformed` */
-export function decodeClaims(value: Value | undefined): Claims {
-  const list = listOf(value, LIMIT.CLAIMS)
-  const claims = list.map(claim => {
-    const [name, claimed] = fields(claim, 2)
-    return [textOf(name), claimValueOf(claimed)] as const
-  })
-  for (let i = 1; i < claims.length; i++) {
-    if (compareNames(claims[i - 1]?.[0] ?? '', claims[i]?.[0] ?? '') >= 0)
-      throw malformed('claims out of order')
-  }
-  if (list.length > 0 && encodeBriefly(list).length > LIMIT.CLAIMS_BYTES)
-    throw malformed('claims of more than 2 KiB')
-  return claims
-}
-
-function claimValueOf(value: Value | undefined): ClaimValue {
-  if (Array.isArray(value)) return value.map(textOf)
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
-  throw malformed('a claim of a type that claims do not have')
-}
-
-const utf8 = new TextEncoder()
-
-/** By their UTF-8 bytes, which is not how JavaScript compares texts beyond U+FFFF. */
-export function compareNames(a: string, b: string): number {
-  const left = utf8.encode(a)
-  const right = utf8.encode(b)
-  const shared = Math.min(left.length, right.length)
-  for (let i = 0; i < shared; i++) {
-    const difference = (left[i] as number) - (right[i] as number)
-    if (difference !== 0) return difference
-  }
-  return left.length - right.length
-}
-
-/**
- * Whether the ticket is valid at `now` for who may have another clock than the KDC's: a service (section 4).
- * @throws OrthrusError `ticket_not_yet_valid` `ticket_expired`
- */
-export function requireValidAtService(ticket: OpenedTicket, now: number): void {
-  requireValid(ticket, now, WINDOW.START_ALLOWANCE)
-}
-
-/** The same at the KDC, whose clock the times in the ticket are of. */
-export function requireValidAtKdc(ticket: OpenedTicket, now: number): void {
-  requireValid(ticket, now, 0)
-}
-
-function requireValid(ticket: OpenedTicket, now: number, allowance: number): void {
-  const { service, client: principal, startTime, endTime } = ticket
-  if (now < startTime - allowance) {
-    throw new OrthrusError('ticket_not_yet_valid', `${principal}'s ticket for ${service} begins later`, {
-      final: true,
-      principal,
-      service,
-      expected: startTime,
-      actual: now,
-    })
-  }
-  if (now >= endTime) {
-    throw new OrthrusError('ticket_expired', `${principal}'s ticket for ${service} has ended`, {
-      final: true,
-      principal,
-      service,
-      expected: endTime,
-      actual: now,
-    })
-  }
 }

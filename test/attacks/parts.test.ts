@@ -9,7 +9,7 @@ import { createError, openUnauthenticatedError } from '../../shared/encoding/err
 import { createMessage } from '../../shared/encoding/message.js'
 import { formatMessageHeader } from '../../shared/http/headers.js'
 import { encodeCaveat } from '../../shared/ticket/caveats.js'
-import type { ClaimValue } from '../../shared/ticket/ticket.js'
+import type { ClaimValue } from '../../shared/ticket/claims.js'
 import { TestChannel, TestSocket } from '../kdc/socket.js'
 import { type Captured, type Relayed, withHeader } from '../support/http-proxy.js'
 import { startOwnKdc } from '../support/own-kdc.js'

@@ -18,8 +18,9 @@ import {
 } from '../../shared/exchange/params.js'
 import { createTgsReply, decodeTgsRequest, verifyTgsRequest } from '../../shared/exchange/tgs.js'
 import { type Principal, parsePrincipal } from '../../shared/principal.js'
+import type { Claims } from '../../shared/ticket/claims.js'
 import type { Denial, Grant, Reply } from '../../shared/ticket/grant.js'
-import { type Claims, openTicket, sealTicket } from '../../shared/ticket/ticket.js'
+import { openTicket, sealTicket } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
 import type { FakeTime } from './fake-time.js'
 

@@ -64,7 +64,7 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'a ticket is good at the instant of its end',
-    file: 'shared/ticket/ticket.ts',
+    file: 'shared/ticket/validity.ts',
     from: 'if (now >= endTime) {',
     to: 'if (now > endTime) {',
   },

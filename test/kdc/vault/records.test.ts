@@ -19,7 +19,7 @@ import { LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
 import { decode, encode, type Value } from '../../../shared/encoding/encoding.js'
 import type { Pattern } from '../../../shared/pattern.js'
 import { parsePrincipal, parseRealm } from '../../../shared/principal.js'
-import { type Claims, compareNames } from '../../../shared/ticket/ticket.js'
+import { type Claims, compareNames } from '../../../shared/ticket/claims.js'
 
 const time = fc.maxSafeNat()
 const orNull = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null })

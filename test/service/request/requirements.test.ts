@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type AcceptedTicket, type RequireTicketOptions, requireTicket } from '../../../service/index.js'
 import { FLAG } from '../../../shared/constants.js'
 import type { Caveat } from '../../../shared/ticket/caveats.js'
-import type { Claims } from '../../../shared/ticket/ticket.js'
+import type { Claims } from '../../../shared/ticket/claims.js'
 import { START } from '../../support/clock.js'
 import { expectProved, expectRefused, GATE, ORDERS, startRealm, type TicketOptions, WEB } from '../realm.js'
 

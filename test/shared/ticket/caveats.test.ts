@@ -12,7 +12,7 @@ import {
   requireCaveats,
   visibleClaims,
 } from '../../../shared/ticket/caveats.js'
-import type { Claims } from '../../../shared/ticket/ticket.js'
+import type { Claims } from '../../../shared/ticket/claims.js'
 
 /** Each caveat by itself: its one form, when it holds, what the log is told where it does not. */
 

@@ -6,9 +6,9 @@ import { LongTermKey, SessionKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { parsePrincipal } from '../../../shared/principal.js'
 import { type Caveat, decodeCaveat, encodeCaveat } from '../../../shared/ticket/caveats.js'
+import type { Claims } from '../../../shared/ticket/claims.js'
 import { OpenedTickets } from '../../../shared/ticket/opened-tickets.js'
 import {
-  type Claims,
   decodeTicket,
   type SealedTicket,
   sealTicket,

@@ -6,18 +6,9 @@ import { systemRandom } from '../../../shared/crypto/random.js'
 import { seal } from '../../../shared/crypto/seal.js'
 import { encode, type Value } from '../../../shared/encoding/encoding.js'
 import type { Principal } from '../../../shared/principal.js'
-import {
-  type Claims,
-  compareNames,
-  decodeClaims,
-  decodeInnerTicket,
-  decodeTicket,
-  encodeClaims,
-  openTicket,
-  requireValidAtKdc,
-  requireValidAtService,
-  sealTicket,
-} from '../../../shared/ticket/ticket.js'
+import { type Claims, compareNames, decodeClaims, encodeClaims } from '../../../shared/ticket/claims.js'
+import { decodeInnerTicket, decodeTicket, openTicket, sealTicket } from '../../../shared/ticket/ticket.js'
+import { requireValidAtKdc, requireValidAtService } from '../../../shared/ticket/validity.js'
 import { fixedRandom, fromJson, hex, type Json, vectors } from '../../vectors.js'
 
 const tickets = vectors<{

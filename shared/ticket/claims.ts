@@ -1,0 +1,50 @@
+import { LIMIT } from '../constants.js'
+import { encodeScratch, type Value } from '../encoding/encoding.js'
+import { fields, listOf, textOf } from '../encoding/fields.js'
+import { malformed } from '../errors.js'
+
+/** Claims: what policy says of a client, for the service to read (docs/protocol.md section 4). */
+
+export type ClaimValue = string | number | boolean | readonly string[]
+/** Names ascending by their UTF-8 bytes, none twice. */
+export type Claims = readonly (readonly [name: string, value: ClaimValue])[]
+
+export function encodeClaims(claims: Claims): Value[] {
+  return claims.map(([name, value]) => [name, Array.isArray(value) ? [...value] : (value as Value)])
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeClaims(value: Value | undefined): Claims {
+  const list = listOf(value, LIMIT.CLAIMS)
+  const claims = list.map(claim => {
+    const [name, claimed] = fields(claim, 2)
+    return [textOf(name), claimValueOf(claimed)] as const
+  })
+  for (let i = 1; i < claims.length; i++) {
+    if (compareNames(claims[i - 1]?.[0] ?? '', claims[i]?.[0] ?? '') >= 0)
+      throw malformed('claims out of order')
+  }
+  if (list.length > 0 && encodeScratch(list).length > LIMIT.CLAIMS_BYTES)
+    throw malformed('claims of more than 2 KiB')
+  return claims
+}
+
+function claimValueOf(value: Value | undefined): ClaimValue {
+  if (Array.isArray(value)) return value.map(textOf)
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
+  throw malformed('a claim of a type that claims do not have')
+}
+
+const utf8 = new TextEncoder()
+
+/** By their UTF-8 bytes, which is not how JavaScript compares texts beyond U+FFFF. */
+export function compareNames(a: string, b: string): number {
+  const left = utf8.encode(a)
+  const right = utf8.encode(b)
+  const shared = Math.min(left.length, right.length)
+  for (let i = 0; i < shared; i++) {
+    const difference = (left[i] as number) - (right[i] as number)
+    if (difference !== 0) return difference
+  }
+  return left.length - right.length
+}

@@ -1,0 +1,38 @@
+import { WINDOW } from '../constants.js'
+import { OrthrusError } from '../errors.js'
+import type { OpenedTicket } from './ticket.js'
+
+/**
+ * Whether the ticket is valid at `now` for who may have another clock than the KDC's: a service (section 4).
+ * @throws OrthrusError `ticket_not_yet_valid` `ticket_expired`
+ */
+export function requireValidAtService(ticket: OpenedTicket, now: number): void {
+  requireValid(ticket, now, WINDOW.START_ALLOWANCE)
+}
+
+/** The same at the KDC, whose clock the times in the ticket are of. */
+export function requireValidAtKdc(ticket: OpenedTicket, now: number): void {
+  requireValid(ticket, now, 0)
+}
+
+function requireValid(ticket: OpenedTicket, now: number, allowance: number): void {
+  const { service, client: principal, startTime, endTime } = ticket
+  if (now < startTime - allowance) {
+    throw new OrthrusError('ticket_not_yet_valid', `${principal}'s ticket for ${service} begins later`, {
+      final: true,
+      principal,
+      service,
+      expected: startTime,
+      actual: now,
+    })
+  }
+  if (now >= endTime) {
+    throw new OrthrusError('ticket_expired', `${principal}'s ticket for ${service} has ended`, {
+      final: true,
+      principal,
+      service,
+      expected: endTime,
+      actual: now,
+    })
+  }
+}
