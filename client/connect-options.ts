@@ -5,7 +5,7 @@ import type { Logger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import { type Principal, parsePrincipal, parseRealm, principalIn, realmOf } from '../shared/principal.js'
 import { shownUrl } from '../shared/shown-url.js'
-import type { Clock } from '../shared/time.js'
+import type { Clock, Duration } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
 import type { Exchanged } from './kdc-link/connection.js'
 import { type Identity, keytabIdentity } from './login/identity.js'
@@ -35,8 +35,12 @@ interface CommonOptions {
   /** The largest bodies of `realm.fetch`, bytes; 8 MiB each. */
   readonly maxRequest?: number
   readonly maxResponse?: number
-  /** Milliseconds: to reach a KDC (5 s), for its answer (5 s), for that of an administrative call (30 s). */
+  /** Milliseconds: to reach a KDC (5 s), for its answer (3 s; another KDC is asked after 1 s), for that of an administrative call (30 s). */
   readonly timeouts?: Timeouts
+  /** For how long `connect` waits for a KDC that cannot be reached yet, as `'30s'`. Default: not at all. */
+  readonly wait?: Duration
+  /** Whether an idle connection to the KDC keeps the process alive. Default false; what is waited for always does. */
+  readonly keepProcessAlive?: boolean
   /** Ends the attempt to connect; no more than that. */
   readonly signal?: AbortSignal
   readonly clock?: Clock
@@ -101,6 +105,8 @@ const KNOWN: KnownOptions<ConnectOptions> = {
   maxRequest: true,
   maxResponse: true,
   timeouts: true,
+  wait: true,
+  keepProcessAlive: true,
   signal: true,
   clock: true,
   timers: true,

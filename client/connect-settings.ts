@@ -2,12 +2,12 @@ import { type Fraction, fractionFrom } from '../shared/crypto/fraction.js'
 import { checkedRandom, type RandomSource, systemRandom } from '../shared/crypto/random.js'
 import type { Logger } from '../shared/logger.js'
 import { createOwnerLogger } from '../shared/owner-logger.js'
-import { type Clock, SECOND, systemClock } from '../shared/time.js'
+import { type Clock, parseDuration, SECOND, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
 import type { ConnectOptions, Timeouts } from './connect-options.js'
 
 /** Milliseconds. */
-const TIMEOUTS: Required<Timeouts> = { connect: 5 * SECOND, exchange: 5 * SECOND, call: 30 * SECOND }
+const TIMEOUTS: Required<Timeouts> = { connect: 5 * SECOND, exchange: 3 * SECOND, call: 30 * SECOND }
 /** Bytes. */
 const BODY_MAX = 8 * 1024 * 1024
 
@@ -23,11 +23,14 @@ export interface Settings {
   readonly logger: Logger
   readonly fetch: typeof globalThis.fetch
   readonly timeouts: Required<Timeouts>
+  /** Milliseconds. */
+  readonly wait: number
+  readonly keepProcessAlive: boolean
   readonly maxRequest: number
   readonly maxResponse: number
 }
 
-/** The one place where the defaults stand. */
+/** The one place where the defaults stand. @throws TypeError for a `wait` that is no duration */
 export function settingsFrom(options: ConnectOptions): Settings {
   const { timeouts } = options
   const random = checkedRandom(options.random ?? systemRandom)
@@ -40,7 +43,16 @@ export function settingsFrom(options: ConnectOptions): Settings {
     // Looked up at each call: whoever replaces the platform's later is heard.
     fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
     timeouts: { ...TIMEOUTS, ...timeouts },
+    wait: options.wait === undefined ? 0 : waitFrom(options.wait),
+    keepProcessAlive: options.keepProcessAlive ?? false,
     maxRequest: options.maxRequest ?? BODY_MAX,
     maxResponse: options.maxResponse ?? BODY_MAX,
   }
+}
+
+function waitFrom(wait: string): number {
+  const milliseconds = typeof wait === 'string' ? parseDuration(wait) : undefined
+  if (milliseconds === undefined)
+    throw new TypeError(`wait is a duration, as '30s', not ${JSON.stringify(wait)}`)
+  return milliseconds
 }

@@ -1,6 +1,5 @@
 import { openSocket } from '#websocket'
 import { type Principal, principalIn, realmOf, requireSameRealm } from '../shared/principal.js'
-import { abortable } from '../shared/timers.js'
 import { TicketCache } from './cache/ticket-cache.js'
 import {
   credentialSource,
@@ -19,6 +18,7 @@ import { type Settings, settingsFrom } from './connect-settings.js'
 import { ClockCheck } from './kdc-link/clock-check.js'
 import { KdcConnection } from './kdc-link/connection.js'
 import { KdcClock } from './kdc-link/kdc-clock.js'
+import { reachKdc } from './kdc-link/reach.js'
 import { RefusalMemory } from './kdc-link/refusal-memory.js'
 import type { OpenSocket } from './kdc-link/socket.js'
 import { Realm, type RealmParts } from './realm.js'
@@ -34,7 +34,7 @@ const KEPT_MAX = 1_000
 /**
  * Reads the keytab and reaches the KDC, but asks it nothing yet: the first ticket comes together with the login, in
  * one round trip (docs/protocol.md section 6).
- * @throws OrthrusError `keytab_invalid`; `unavailable` where no KDC is reached; `realm_mismatch`
+ * @throws OrthrusError `keytab_invalid`; `unavailable` where no KDC is reached in time; `realm_mismatch`
  * @throws TypeError for options that make no sense
  */
 export function connect(options: ConnectOptions): Promise<Realm> {
@@ -54,7 +54,7 @@ export async function connectOver(openSocket: OpenSocket, options: ConnectOption
   const realm = new Realm(partsFrom(options, { ...settings, ...sourcing, connection, source }))
   try {
     // A credential for one service needs nothing of the KDC.
-    if (source.held === undefined) await abortable(connection.open(), options.signal)
+    if (source.held === undefined) await reachKdc(connection, { ...settings, signal: options.signal })
     return realm
   } catch (cause) {
     realm.close()

@@ -243,6 +243,16 @@ export class Realm {
     this.#parts.connection.close(cause)
   }
 
+  /** As `close`, for `using realm = await connect(...)`. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** As `close`, for `await using realm = await connect(...)`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close()
+  }
+
   async #exchange(request: Request, unread: UnreadInit, options: FetchOptions): Promise<Response> {
     const { tickets, maxRequest, http } = this.#parts
     const { service, ticket, signal } = options

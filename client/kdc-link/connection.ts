@@ -11,6 +11,8 @@ import type { OpenSocket } from './socket.js'
 /** Tuning, not protocol: the pause after KDCs could not be reached, milliseconds; it doubles. */
 const PAUSE_FIRST = 250
 const PAUSE_MAX = 4_000
+/** How long a KDC may be silent before the next is asked too, milliseconds. */
+const PATIENCE = 1_000
 
 export interface KdcConnectionOptions {
   /** At least one. The next is tried when one cannot be reached. */
@@ -22,6 +24,14 @@ export interface KdcConnectionOptions {
   readonly logger: Logger
   /** Milliseconds. */
   readonly timeouts: { readonly connect: number; readonly exchange: number }
+  /** Whether a connection keeps the process alive while nothing is asked over it. */
+  readonly keepProcessAlive: boolean
+}
+
+/** A connection that is being opened. */
+interface Attempt {
+  readonly link: KdcLink
+  readonly opened: Promise<KdcLink>
 }
 
 /** An answer, with when it was asked and came. */
@@ -43,6 +53,8 @@ export class KdcConnection {
   #failures = 0
   #retryAt = Number.NEGATIVE_INFINITY
   #endPause: (() => void) | undefined
+  /** Why no KDC answers, since one was last reached. */
+  #failure: OrthrusError | undefined
   #closed: OrthrusError | undefined
 
   constructor(options: KdcConnectionOptions) {
@@ -55,18 +67,23 @@ export class KdcConnection {
   }
 
   /**
-   * Sends one message and gives its answer. Asked once more over a new connection where the one at hand was dead:
-   * nothing that a KDC is asked does harm twice.
+   * Sends one message and gives its answer. A KDC that is silent for a second, or a connection that was dead, costs no
+   * more than that: the message goes to the next KDC, or over a new connection, and whichever answers first is heard.
+   * Nothing that a KDC is asked does harm twice.
    * @throws OrthrusError `unavailable`
    */
   async exchange(message: Uint8Array): Promise<Exchanged> {
     const link = await this.#usableLink()
-    try {
-      return await this.#ask(link, message)
-    } catch (cause) {
-      this.#options.logger.debug({ kdc: link.url, cause }, 'asking the KDC again over a new connection')
-    }
-    return this.#ask(await this.#usableLink(), message)
+    const { exchange } = this.#options.timeouts
+    const first = this.#ask(link, message, exchange)
+    first.catch(() => {})
+    const early = await this.#withinPatience(first.catch(() => undefined))
+    if (early !== undefined) return early
+    this.#options.logger.debug({ kdc: link.url }, 'asking the KDC again over a new connection')
+    this.#leave(link)
+    const left = Math.max(PATIENCE, exchange - PATIENCE)
+    const second = this.#usableLink().then(other => this.#ask(other, message, left))
+    return Promise.race([first.catch(() => second), second])
   }
 
   /** An id of one's own, for messages that go on. @throws OrthrusError `unavailable` */
@@ -82,8 +99,9 @@ export class KdcConnection {
     for (const link of [...this.#links]) link.close(cause)
   }
 
-  #ask(link: KdcLink, message: Uint8Array): Promise<Exchanged> {
-    const { clock, timers, timeouts } = this.#options
+  /** @param within milliseconds. */
+  #ask(link: KdcLink, message: Uint8Array, within: number): Promise<Exchanged> {
+    const { clock, timers } = this.#options
     return new Promise((resolve, reject) => {
       const stream = link.openStream({
         received: bytes => {
@@ -98,15 +116,22 @@ export class KdcConnection {
         },
       })
       const timer = timers.setTimeout(() => {
-        reject(unreachable(link.url, `no answer within ${timeouts.exchange} ms`))
-        // The next question goes over another connection, and to another KDC where there is one.
-        if (link === this.#link) this.#nextUrl++
+        reject(silent(link.url, within))
+        this.#leave(link)
         stream.end()
-        link.retire()
-      }, timeouts.exchange)
+      }, within)
       const endSpan = startSpan(clock)
       stream.send(message)
     })
+  }
+
+  /** The next question goes over another connection, and to another KDC where there is one. */
+  #leave(link: KdcLink): void {
+    if (link === this.#link && link.usable) {
+      this.#nextUrl++
+      this.#failure = silent(link.url, PATIENCE)
+    }
+    link.retire()
   }
 
   async #usableLink(): Promise<KdcLink> {
@@ -115,39 +140,70 @@ export class KdcConnection {
     this.#opening ??= this.#connect().finally(() => {
       this.#opening = undefined
     })
-    return this.#opening
+    const failure = this.#failure
+    if (failure === undefined) return this.#opening
+    // Where no KDC answered a moment ago nobody waits for long; the attempt goes on for whoever asks next.
+    this.#opening.catch(() => {})
+    const link = await this.#withinPatience(this.#opening)
+    if (link === undefined) throw this.#closed ?? failure
+    return link
   }
 
   async #connect(): Promise<KdcLink> {
     await this.#pause()
-    const failures: OrthrusError[] = []
-    for (let i = 0; i < this.#options.urls.length; i++) {
-      try {
-        this.#link = await this.#openLink()
-        this.#failures = 0
-        return this.#link
-      } catch (cause) {
-        if (!(cause instanceof OrthrusError)) throw cause
-        failures.push(cause)
+    const attempts: Attempt[] = []
+    try {
+      for (let i = 0; i < this.#options.urls.length; i++) {
+        const attempt = this.#openLink()
+        attempts.push(attempt)
+        const link = await this.#withinPatience(attempt.opened.catch(() => undefined))
+        if (link !== undefined) return this.#reached(link, attempts)
         this.#nextUrl++
       }
+      const link = await Promise.any(attempts.map(({ opened }) => opened))
+      return this.#reached(link, attempts)
+    } catch (cause) {
+      const failures = cause instanceof AggregateError ? cause.errors : [cause]
+      const unexpected = failures.find(failure => !(failure instanceof OrthrusError))
+      if (unexpected !== undefined) throw unexpected
+      this.#failures++
+      this.#retryAt = this.#options.clock.monotonic() + this.#pauseLength()
+      this.#failure = combine(failures)
+      throw this.#closed ?? this.#failure
     }
-    this.#failures++
-    this.#retryAt = this.#options.clock.monotonic() + this.#pauseLength()
-    throw this.#closed ?? combine(failures)
   }
 
-  async #openLink(): Promise<KdcLink> {
-    if (this.#closed !== undefined) throw this.#closed
-    const { urls, openSocket, timers, timeouts } = this.#options
-    const url = urls[this.#nextUrl % urls.length] as string
-    const closed = (gone: KdcLink): void => void this.#links.delete(gone)
-    const link = new KdcLink({ url, openSocket, timers, timeout: timeouts.connect, closed })
-    // A socket may fail while it is made.
-    if (link.usable) this.#links.add(link)
-    await link.opened
+  /** One KDC is enough: other attempts are given up. */
+  #reached(link: KdcLink, attempts: readonly Attempt[]): KdcLink {
+    for (const attempt of attempts) if (attempt.link !== link) attempt.link.retire()
+    this.#link = link
+    this.#failures = 0
+    this.#failure = undefined
     this.#options.logger.debug({ kdc: link.url }, 'connected to the KDC')
     return link
+  }
+
+  /** @throws OrthrusError where the realm was closed. */
+  #openLink(): Attempt {
+    if (this.#closed !== undefined) throw this.#closed
+    const { urls, openSocket, timers, timeouts, keepProcessAlive } = this.#options
+    const url = urls[this.#nextUrl % urls.length] as string
+    const closed = (gone: KdcLink): void => void this.#links.delete(gone)
+    const link = new KdcLink({ url, openSocket, timers, timeout: timeouts.connect, keepProcessAlive, closed })
+    // A socket may fail while it is made.
+    if (link.usable) this.#links.add(link)
+    const opened = link.opened.then(() => link)
+    opened.catch(() => {})
+    return { link, opened }
+  }
+
+  /** The promise's value, or `undefined` where it takes longer than one waits for a KDC alone. */
+  #withinPatience<T>(promise: Promise<T>): Promise<T | undefined> {
+    const { timers } = this.#options
+    return new Promise((resolve, reject) => {
+      const timer = timers.setTimeout(() => resolve(undefined), PATIENCE)
+      promise.then(resolve, reject).finally(() => timers.clearTimeout(timer))
+    })
   }
 
   /** KDCs that were just found unreachable are left alone for a while; with jitter, so that clients spread. */
@@ -169,6 +225,10 @@ export class KdcConnection {
     })
     this.#endPause = undefined
   }
+}
+
+function silent(url: string, milliseconds: number): OrthrusError {
+  return unreachable(url, `no answer within ${milliseconds} ms`)
 }
 
 function combine(failures: readonly OrthrusError[]): OrthrusError {

@@ -26,6 +26,8 @@ export interface LinkOptions {
   readonly timers: Timers
   /** How long the opening may take, milliseconds. */
   readonly timeout: number
+  /** Whether it keeps the process alive while nothing is asked over it. */
+  readonly keepProcessAlive: boolean
   /** Told once, when the link is closed, whoever closed it. */
   closed(link: KdcLink): void
 }
@@ -40,13 +42,15 @@ export class KdcLink {
   readonly opened: Promise<void>
   readonly #settle: (failure?: OrthrusError) => void
   readonly #closed: (link: KdcLink) => void
+  readonly #keepProcessAlive: boolean
   #lastId = 0
   #retired = false
   #failure: OrthrusError | undefined
 
-  constructor({ url, openSocket, timers, timeout, closed }: LinkOptions) {
+  constructor({ url, openSocket, timers, timeout, keepProcessAlive, closed }: LinkOptions) {
     this.url = shownUrl(url)
     this.#closed = closed
+    this.#keepProcessAlive = keepProcessAlive
     let settle: (failure?: OrthrusError) => void = () => {}
     this.opened = new Promise((resolve, reject) => {
       settle = failure => (failure === undefined ? resolve() : reject(failure))
@@ -62,7 +66,10 @@ export class KdcLink {
     this.#socket = openSocket(
       { url, protocol: SUBPROTOCOL, maxBytes: ID_BYTES + LIMIT.MESSAGE_BYTES },
       {
-        opened: () => this.#settle(),
+        opened: () => {
+          this.#hold()
+          this.#settle()
+        },
         received: frame => this.#receive(frame),
         closed: reason => this.close(unreachable(url, reason)),
       },
@@ -79,10 +86,12 @@ export class KdcLink {
     if (this.#failure !== undefined) throw this.#failure
     const id = this.#freeId()
     this.#streams.set(id, events)
+    this.#hold()
     return {
       send: message => this.#socket.send(encodeFrame({ id, message })),
       end: () => {
         this.#streams.delete(id)
+        this.#hold()
         this.#closeIfDone()
       },
     }
@@ -103,6 +112,11 @@ export class KdcLink {
     const waiting = [...this.#streams.values()]
     this.#streams.clear()
     for (const events of waiting) events.closed(cause)
+  }
+
+  /** Only what is waited for keeps the process alive. */
+  #hold(): void {
+    if (!this.#keepProcessAlive) this.#socket.hold?.(this.#streams.size > 0)
   }
 
   #closeIfDone(): void {

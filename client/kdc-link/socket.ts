@@ -4,6 +4,8 @@ export interface Socket {
   send(bytes: Uint8Array): void
   /** What was sent before still goes out. `closed` is told once it is over. */
   close(): void
+  /** Whether it keeps the process alive, as it does at first; missing where there are no processes. */
+  hold?(held: boolean): void
 }
 
 export interface SocketEvents {

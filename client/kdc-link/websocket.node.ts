@@ -23,6 +23,13 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Socket
   }
   const socket = new WebSocket(options.url, options.protocol, settings)
   let failure: string | undefined
+  let stream: { ref(): void; unref(): void } | undefined
+  let isHeld = true
+  const hold = (): void => void (isHeld ? stream?.ref() : stream?.unref())
+  socket.on('upgrade', response => {
+    stream = response.socket
+    hold()
+  })
   socket.on('open', () => events.opened())
   socket.on('error', error => {
     failure ??= describe(error)
@@ -37,6 +44,10 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Socket
       if (socket.readyState === WebSocket.OPEN) socket.send(bytes)
     },
     close: () => socket.close(),
+    hold: held => {
+      isHeld = held
+      hold()
+    },
   }
 }
 

@@ -81,7 +81,8 @@ async function authenticate(context: AsContext, request: AsRequest, address: str
     await directory.concealGuess(request.client, held)
     const limited = context.rates.countFailedLogin(address, request.client)
     // A right password that is refused takes the way of a wrong one, and only the log tells them apart.
-    if (cause.code === 'rate_limited') throw refusedPassword(cause)
+    // What it is told of the pause is the same too.
+    if (cause.code === 'rate_limited') throw refusedPassword(limited ?? cause)
     throw limited ?? authFailed(request, address, faultOf(client, key))
   }
 }

@@ -298,7 +298,7 @@ describe('a clock that is lied about', () => {
   it('by holding back the KDC’s answer is not learnt: what came late says too little', async () => {
     const { web, kdc, clock, http, orders } = await startWorld()
     kdc.downward = frame => {
-      clock.advance(4 * SECOND)
+      clock.advance(2.5 * SECOND)
       return [frame]
     }
     expect((await web.fetch(`${http.url}/7`, POST)).status).toBe(200)

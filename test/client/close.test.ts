@@ -75,9 +75,9 @@ describe('close', () => {
     await realm.getServiceTicket('orders')
     kdc.intercept = () => undefined
     const late = failureOf(realm.getServiceTicket('s1'))
-    await time.advance(2 * SECOND)
+    await time.advance(1.5 * SECOND)
     const beside = failureOf(realm.getServiceTicket('s2'))
-    await time.advance(3 * SECOND)
+    await time.advance(0.5 * SECOND)
     expect(kdc.sockets.size).toBe(2)
     realm.close()
     await settle()

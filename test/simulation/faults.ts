@@ -103,8 +103,8 @@ export const FAULTS: readonly SimulatedFault[] = [
   {
     name: 'the client waits for the KDC without end',
     file: 'client/kdc-link/connection.ts',
-    from: 'reject(unreachable(link.url, ',
-    to: 'void (unreachable(link.url, ',
+    from: 'reject(silent(link.url, within))',
+    to: 'void silent(link.url, within)',
     says: ENDLESS,
   },
   {

@@ -1,0 +1,49 @@
+import { OrthrusError } from '../../shared/errors.js'
+import type { Logger } from '../../shared/logger.js'
+import { abortable, type Timers } from '../../shared/timers.js'
+import type { KdcConnection } from './connection.js'
+
+export interface ReachOptions {
+  /** For how long a KDC that cannot be reached is tried again, milliseconds; 0 tries once. */
+  readonly wait: number
+  readonly timers: Timers
+  readonly logger: Logger
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * Reaches a KDC, one that is not up yet too. The connection pauses between its attempts by itself.
+ * @throws OrthrusError `unavailable`, of the last attempt; the signal's reason
+ */
+export async function reachKdc(
+  connection: KdcConnection,
+  { wait, timers, logger, signal }: ReachOptions,
+): Promise<void> {
+  if (wait === 0) return abortable(connection.open(), signal)
+  const over = new AbortController()
+  const timer = timers.setTimeout(() => over.abort(), wait)
+  const either = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal])
+  let failure: OrthrusError | undefined
+  try {
+    for (;;) {
+      try {
+        return await abortable(connection.open(), either)
+      } catch (cause) {
+        signal?.throwIfAborted()
+        if (over.signal.aborted) throw failure ?? late(wait)
+        if (!(cause instanceof OrthrusError) || cause.code !== 'unavailable') throw cause
+        if (failure === undefined)
+          logger.warn({ wait, cause }, 'waiting for a KDC that cannot be reached yet')
+        failure = cause
+      }
+    }
+  } finally {
+    timers.clearTimeout(timer)
+  }
+}
+
+function late(wait: number): OrthrusError {
+  return new OrthrusError('unavailable', `no KDC answered within ${wait} ms`, {
+    hint: 'check that it runs, as with: orthrus kdc',
+  })
+}
