@@ -48,7 +48,7 @@ export class ChannelOpener {
   }
 
   /** Never rejects. @param carrier takes the channel's records */
-  async open({ bytes, address, now }: Incoming, carrier: ChannelCarrier): Promise<Opened> {
+  async open({ bytes, address, now, proved }: Incoming, carrier: ChannelCarrier): Promise<Opened> {
     const origin = { exchange: 'AP-OPEN', address } as const
     let handling: Handling<ExchangeContext> | undefined
     const handle = (client: Principal, request: ProvedRequest): Handling<ExchangeContext> => {
@@ -66,6 +66,7 @@ export class ChannelOpener {
             : `address ${address}`,
         check: accepted => this.#check(accepted, handling?.seen === 'new' ? undefined : address),
       })
+      if (handling?.seen === 'new') proved?.(presenterOf(opened.channel.verified))
       this.#tell(opened.channel, address, handling?.context ?? this.#context)
       return opened
     } catch (cause) {

@@ -36,7 +36,8 @@ export interface AsContext extends ExchangeContext {
  * The AS exchange (docs/protocol.md section 6).
  * @throws OrthrusError for what is answered by ERROR 05: `malformed` and its like, `rate_limited`, `auth_failed`
  */
-export async function answerAs(context: AsContext, { bytes, address, now }: Incoming): Promise<Uint8Array> {
+export async function answerAs(context: AsContext, incoming: Incoming): Promise<Uint8Array> {
+  const { bytes, address, now, proved } = incoming
   const { rates, random } = context
   const request = decodeAsRequest(bytes)
   const turn = rates.turnOf(address)
@@ -49,6 +50,7 @@ export async function answerAs(context: AsContext, { bytes, address, now }: Inco
     if (seen === 'new') rates.requireClientLogin(client.name)
     else await rates.requireRepeat(address)
     requireEnabled(client, now)
+    if (seen === 'new') proved?.(client.name)
     const reply = await replyTo(telling, { verified, client, key, origin, now })
     return createAsReply(key.key, verified, reply, random)
   })

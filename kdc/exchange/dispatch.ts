@@ -10,7 +10,11 @@ import { answerParams } from './params.js'
 import { answerTgs, type TgsContext } from './tgs.js'
 
 /** One message in, its answer out; never rejects. @param address where it comes from, as rates are counted. */
-export type Dispatch = (bytes: Uint8Array, address: string) => Promise<Uint8Array>
+export type Dispatch = (
+  bytes: Uint8Array,
+  address: string,
+  proved?: Incoming['proved'],
+) => Promise<Uint8Array>
 
 /**
  * The KDC without a socket: AS, TGS and PARAMS requests are answered, everything else is `malformed`. An AP-OPEN is
@@ -22,10 +26,10 @@ export function createDispatch(context: ExchangeContext): Dispatch {
     dummyKey: createDummyKey(context.random),
     openedTgts: new OpenedTickets(CACHE.TGTS),
   }
-  return async (bytes, address) => {
+  return async (bytes, address, proved) => {
     const now = context.realm.time.now()
     try {
-      return await answer(exchanges, { bytes, address, now })
+      return await answer(exchanges, { bytes, address, now, proved })
     } catch (cause) {
       return answerUnproved(cause, now, context.report, { address })
     }

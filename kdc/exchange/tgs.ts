@@ -32,7 +32,8 @@ export interface TgsContext extends ExchangeContext {
  * The TGS exchange, its checks in the order of docs/protocol.md section 7.
  * @throws OrthrusError for what is answered by ERROR 05: `malformed` and its like, `ticket_invalid`, `auth_failed`
  */
-export async function answerTgs(context: TgsContext, { bytes, address, now }: Incoming): Promise<Uint8Array> {
+export async function answerTgs(context: TgsContext, incoming: Incoming): Promise<Uint8Array> {
+  const { bytes, address, now, proved } = incoming
   const request = decodeTgsRequest(bytes)
   const { keys } = await ticketGranting(context)
   const tgt = openTgt(context, request.tgt, keys, now)
@@ -46,8 +47,12 @@ export async function answerTgs(context: TgsContext, { bytes, address, now }: In
     const client = requireUnrevoked(tgt, await context.realm.directory.principal(tgt.client))
     requireEnabled(client, now)
     // After all that, so that whoever holds a revoked TGT uses up nothing of the client's.
-    if (seen === 'new') context.rates.requireClient(tgt.client)
-    else await context.rates.requireRepeat(address)
+    if (seen === 'new') {
+      proved?.(tgt.client)
+      context.rates.requireClient(tgt.client)
+    } else {
+      await context.rates.requireRepeat(address)
+    }
     const caveats = requireKnownCaveats(tgt, verified, now)
     const reply = await replyTo(telling, { verified, tgt, client, caveats, origin, now })
     return createTgsReply(key, verified, reply, context.random)

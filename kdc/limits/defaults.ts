@@ -44,9 +44,15 @@ export const REFUSALS_LOGGED: Rate = { points: 100, interval: MINUTE }
 
 /** What one KDC process bears: numbers of connections and requests; times in milliseconds, sizes in bytes. */
 export interface Limits {
-  /** Connections in all, and from one address (an IPv6 address counts by its first 64 bits). */
+  /** Connections in all. Beyond, others are refused. */
   readonly connections: number
+  /**
+   * Connections from one address over which nobody has proved a key yet. Beyond, the oldest of these is closed. An IPv6
+   * address counts by its /64, with twice this share by its /56 and four times by its /48.
+   */
   readonly connectionsPerAddress: number
+  /** Connections over which one client has proved its key. Beyond, the oldest of these is closed. */
+  readonly connectionsPerClient: number
   /** How long a handshake may take. */
   readonly handshake: number
   /** Requests of one connection that are answered at the same time; reading stops while there are as many. */
@@ -85,6 +91,7 @@ export interface Limits {
 export const DEFAULT_LIMITS: Limits = {
   connections: 4096,
   connectionsPerAddress: 512,
+  connectionsPerClient: 512,
   handshake: 10 * SECOND,
   concurrency: 64,
   channels: 16,

@@ -1,4 +1,5 @@
 import type { RandomSource } from '../../shared/crypto/random.js'
+import type { Principal } from '../../shared/principal.js'
 import type { Timers } from '../../shared/timers.js'
 import type { RateLimits } from '../limits/rate-limits.js'
 import type { Report } from '../report/report.js'
@@ -20,4 +21,6 @@ export interface Incoming {
   readonly address: string
   /** KDC time, read once for the message, milliseconds. */
   readonly now: number
+  /** Told when the message shows for the first time that its sender has a key, and the KDC serves its client. */
+  readonly proved?: ((client: Principal) => void) | undefined
 }

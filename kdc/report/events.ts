@@ -150,13 +150,14 @@ export interface ChannelEnded {
   readonly reason: string
 }
 
-/** Closed before anything was read from it. */
+/** Refused before anything was read from it, or closed to make room. */
 export interface ConnectionRefused {
   readonly kind: 'connection_refused'
   readonly address: string
   readonly reason:
     | 'too many connections'
-    | 'too many connections of one address'
+    | 'room made for another of its address'
+    | 'room made for another of its client'
     | 'addressOf failed'
     | 'its proxy tells no address'
   /** The limit that was reached. */

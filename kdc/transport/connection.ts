@@ -4,6 +4,7 @@ import type { AcceptedChannel } from '../../shared/channel/accepted-channel.js'
 import { type MessageType, TYPE, VERSION } from '../../shared/constants.js'
 import { decodeFrame, encodeFrame, type Frame } from '../../shared/encoding/frame.js'
 import { OrthrusError } from '../../shared/errors.js'
+import type { Principal } from '../../shared/principal.js'
 import type { ChannelOpener } from '../channel/channel-opener.js'
 import { answerUnproved } from '../exchange/answer.js'
 import type { Dispatch } from '../exchange/dispatch.js'
@@ -24,6 +25,8 @@ export interface ConnectionOptions {
   readonly dispatch: Dispatch
   readonly opener: ChannelOpener
   readonly limits: Limits
+  /** Told when somebody has proved a key over the connection. */
+  readonly onProved: (client: Principal) => void
   /** Called once, when the socket has closed. */
   readonly onClosed: () => void
 }
@@ -135,15 +138,15 @@ export class Connection {
   /** The id is free again as soon as its answer is on the way: the peer may use it when it has that. */
   async #answer(frame: Frame): Promise<void> {
     const { id, message } = frame
-    const { dispatch, address } = this.#options
+    const { dispatch, address, onProved } = this.#options
     const opens = isOfType(frame, TYPE.AP_OPEN)
-    const reply = opens ? await this.#open(id, message) : await dispatch(message, address)
+    const reply = opens ? await this.#open(id, message) : await dispatch(message, address, onProved)
     this.#requests.delete(id)
     await this.#send(id, reply)
   }
 
   async #open(id: number, bytes: Uint8Array): Promise<Uint8Array> {
-    const { opener, context, address, limits } = this.#options
+    const { opener, context, address, limits, onProved } = this.#options
     const now = context.realm.time.now()
     if (this.#channels.size + this.#openings >= limits.channels) {
       const cause = new OrthrusError('rate_limited', 'too many channels of one connection')
@@ -154,9 +157,11 @@ export class Connection {
       ended: () => void this.#channels.delete(id),
     }
     this.#openings += 1
-    const { reply, channel } = await opener.open({ bytes, address, now }, carrier).finally(() => {
-      this.#openings -= 1
-    })
+    const { reply, channel } = await opener
+      .open({ bytes, address, now, proved: onProved }, carrier)
+      .finally(() => {
+        this.#openings -= 1
+      })
     // The connection may have closed meanwhile, and would not close this channel any more.
     if (this.#closing) channel?.close()
     else if (channel !== undefined) this.#channels.set(id, channel)

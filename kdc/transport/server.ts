@@ -13,6 +13,7 @@ import type { ConnectionRefused } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
 import { countedAddress } from './address.js'
 import { Connection } from './connection.js'
+import { type ConnectionShare, ConnectionShares } from './connection-shares.js'
 import { answerHttp, refuseUpgrade, upgradeFault } from './http.js'
 import { explainListenFailure } from './listen-failure.js'
 import type { TrustedProxies } from './trusted-proxies.js'
@@ -48,7 +49,8 @@ export class KdcServer {
   readonly #dispatch: Dispatch
   readonly #opener: ChannelOpener
   readonly #connections = new Set<Connection>()
-  readonly #perAddress = new Map<string, number>()
+  readonly #shares: ConnectionShares
+  readonly #shareOf = new WeakMap<Duplex, ConnectionShare>()
   #sockets = 0
   #closing = false
   #stopPinging: Cancel = () => {}
@@ -57,6 +59,7 @@ export class KdcServer {
     this.#options = options
     this.#dispatch = createDispatch(options.context)
     this.#opener = new ChannelOpener(options.context)
+    this.#shares = new ConnectionShares(options.limits)
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -140,28 +143,18 @@ export class KdcServer {
     return addressOf !== undefined || trustedProxies.trusts(peer)
   }
 
-  /** @returns whether the address has a connection left, which then is taken. */
-  #countAddress(address: string, socket: Duplex): boolean {
-    const { connectionsPerAddress } = this.#options.limits
-    const others = this.#perAddress.get(address) ?? 0
-    if (others >= connectionsPerAddress) {
-      this.#refused(address, 'too many connections of one address', connectionsPerAddress)
+  #countAddress(address: string, socket: Duplex): void {
+    const share = this.#shares.take(address, reason => {
+      this.#refused(address, reason)
       socket.destroy()
-      return false
-    }
-    this.#perAddress.set(address, others + 1)
-    socket.once('close', () => this.#uncountAddress(address))
-    return true
+    })
+    this.#shareOf.set(socket, share)
+    socket.once('close', () => share.release())
   }
 
-  #refused(address: string, reason: ConnectionRefused['reason'], limit: number): void {
-    this.#options.context.report.tell({ kind: 'connection_refused', address, reason, limit })
-  }
-
-  #uncountAddress(address: string): void {
-    const others = (this.#perAddress.get(address) ?? 1) - 1
-    if (others > 0) this.#perAddress.set(address, others)
-    else this.#perAddress.delete(address)
+  #refused(address: string, reason: ConnectionRefused['reason'], limit?: number): void {
+    const known = limit === undefined ? {} : { limit }
+    this.#options.context.report.tell({ kind: 'connection_refused', address, reason, ...known })
   }
 
   /** `undefined` where whoever should know does not. */
@@ -200,7 +193,7 @@ export class KdcServer {
     }
     const address = this.#addressOf(request)
     if (address === undefined) return void socket.destroy()
-    if (this.#isTold(request.socket.remoteAddress) && !this.#countAddress(address, socket)) return
+    if (this.#isTold(request.socket.remoteAddress)) this.#countAddress(address, socket)
     this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
       const connection: Connection = new Connection({
         socket: webSocket,
@@ -210,6 +203,7 @@ export class KdcServer {
         dispatch: this.#dispatch,
         opener: this.#opener,
         limits: this.#options.limits,
+        onProved: client => this.#shareOf.get(socket)?.prove(client),
         onClosed: () => this.#connections.delete(connection),
       })
       this.#connections.add(connection)

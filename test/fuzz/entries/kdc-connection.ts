@@ -75,6 +75,7 @@ function frames(scene: ChannelScene): Entry {
         dispatch: realm.dispatch,
         opener: scene.opener,
         limits: DEFAULT_LIMITS,
+        onProved: () => {},
         onClosed: () => {},
       })
       await measure(async () => {

@@ -17,7 +17,7 @@ const rejecting: Logger = { debug: rejects, info: rejects, warn: rejects, error:
 
 /** What a KDC answers where it would log each time. */
 async function answersWith(logger: Logger): Promise<unknown[]> {
-  const own = await startOwnKdc({ logger, limits: { connectionsPerAddress: 3 } })
+  const own = await startOwnKdc({ logger, limits: { connections: 3 } })
   const web = await own.add('web')
   const client = await HandClient.connect(own.kdc.url, web, own.clock)
   const guesser = await HandClient.connect(

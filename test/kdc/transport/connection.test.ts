@@ -60,6 +60,7 @@ async function scene(limits: Partial<Limits> = {}) {
     socket: socket as unknown as WebSocket,
     stream: { cork: () => {}, uncork: () => {} } as unknown as Duplex,
     opener: { open } as unknown as ChannelOpener,
+    onProved: () => {},
     onClosed: () => {},
   })
   const ask = (id: number): void => {

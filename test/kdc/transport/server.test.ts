@@ -71,8 +71,8 @@ async function loginOver(
 }
 
 /** What the KDC says to a login under a wrong key. */
-async function guessOver(realm: Scene, socket: TestSocket): Promise<string> {
-  const { principal, kvno, key } = stranger('admin@demo.example')
+async function guessOver(realm: Scene, socket: TestSocket, name = 'admin@demo.example'): Promise<string> {
+  const { principal, kvno, key } = stranger(name)
   const question = { client: principal, kvno, time: realm.clock.time, nonce: systemRandom(16) }
   const { bytes } = createAsRequest(key, { ...question, services: [], lifetime: 0, renewable: false })
   return openUnauthenticatedError(await socket.ask(9, bytes)).code
@@ -397,18 +397,69 @@ describe('connections', () => {
     await expect.poll(() => realm.connect().then(isServed, () => false)).toBe(true)
   })
 
-  it('are counted to their address, handshakes under way too', async () => {
+  it('make room for others of their address, the oldest that proved nothing first, handshakes under way too', async () => {
     const realm = await scene({ connectionsPerAddress: 2 })
-    await realm.connect()
+    const oldest = await realm.connect()
     const bare = await tcp(realm)
-    await expect(realm.connect()).rejects.toThrow()
-    bare.socket.destroy()
-    await expect.poll(() => realm.connect().then(isServed, () => false)).toBe(true)
+    const third = await realm.connect()
+    expect((await oldest.closed).code).toBe(1006)
+    await realm.connect()
+    await bare.ended
+    expect(await isServed(third)).toBe(true)
+  })
+
+  it('over which a key was proved make room for nobody but others of their client', async () => {
+    const realm = await scene({ connectionsPerAddress: 1, connectionsPerClient: 2 })
+    const proved: TestSocket[] = []
+    for (let i = 0; i < 2; i++) {
+      const socket = await realm.connect()
+      await loginOver(realm, socket, realm.admin)
+      proved.push(socket)
+    }
+    for (let i = 0; i < 3; i++) await realm.connect()
+    for (const socket of proved) expect(await isServed(socket, 5)).toBe(true)
+    const last = await realm.connect()
+    await loginOver(realm, last, realm.admin)
+    expect((await proved[0]?.closed)?.code).toBe(1006)
+    expect(await isServed(last, 5)).toBe(true)
+  })
+
+  it('count as proved by no request that somebody repeats', async () => {
+    const realm = await scene({ connectionsPerAddress: 1 })
+    const [owner, listener] = [await realm.connect(), await realm.connect()]
+    expect((await owner.closed).code).toBe(1006)
+    const { principal, kvno, key } = realm.admin
+    const question = { client: principal, kvno, time: realm.clock.time, nonce: systemRandom(16) }
+    const { bytes } = createAsRequest(key, { ...question, services: [], lifetime: 0, renewable: false })
+    await listener.ask(1, bytes)
+    const repeating = await realm.connect()
+    expect((await repeating.ask(1, bytes))[1]).toBe(TYPE.AS_REP)
+    await realm.connect()
+    expect((await repeating.closed).code).toBe(1006)
+    expect(await isServed(listener, 2)).toBe(true)
+  })
+
+  it('of 1,000 clients behind one address are all served, though somebody there guesses and connects without end', async () => {
+    const realm = await scene({ connectionsPerAddress: 20 }, { trustedProxies: ['127.0.0.1'] })
+    const clients: Identity[] = []
+    for (let i = 0; i < 1_000; i++) clients.push(await realm.add(`c${i}`))
+    const headers = { 'x-forwarded-for': '198.51.100.1' }
+    const served = new Set<number>()
+    for (const [i, client] of clients.entries()) {
+      if (i % 20 === 0) {
+        const guesser = await realm.connect({ headers })
+        for (let j = 0; j < 5; j++) await guessOver(realm, guesser, client.principal)
+      }
+      const socket = await realm.connect({ headers })
+      served.add((await loginOver(realm, socket, client)).length)
+    }
+    expect(served).toEqual(new Set([2]))
+    expect(realm.kdc.connections).toBeGreaterThanOrEqual(1_000)
   })
 
   it('that are too many are logged so many times', async () => {
-    const realm = await scene({ connections: 4, connectionsPerAddress: 2 })
-    for (let i = 0; i < 2; i++) await realm.connect()
+    const realm = await scene({ connections: 4 })
+    for (let i = 0; i < 4; i++) await realm.connect()
     const many = Array.from({ length: 2 * REFUSALS_LOGGED.points }, () =>
       realm.connect().catch(() => 'refused'),
     )
@@ -423,9 +474,10 @@ describe('connections', () => {
       { connectionsPerAddress: 1, failedLogins: { points: 1, interval: 60_000 } },
       { addressOf },
     )
-    const one = await realm.connect({ headers: { 'x-client': 'one' } })
-    await expect(realm.connect({ headers: { 'x-client': 'one' } })).rejects.toThrow()
+    const first = await realm.connect({ headers: { 'x-client': 'one' } })
     const two = await realm.connect({ headers: { 'x-client': 'two' } })
+    const one = await realm.connect({ headers: { 'x-client': 'one' } })
+    await first.closed
     await expect(guessOver(realm, one)).resolves.toBe('auth_failed')
     await expect(guessOver(realm, one)).resolves.toBe('rate_limited')
     await expect(guessOver(realm, two)).resolves.toBe('auth_failed')
@@ -436,18 +488,20 @@ describe('connections', () => {
     const realm = await scene({ connectionsPerAddress: 1 }, { trustedProxies: ['127.0.0.0/8'] })
     const from = (header: string) => realm.connect({ headers: { 'x-forwarded-for': header } })
     const one = await from('198.51.100.1')
-    await expect(from('203.0.113.1, 198.51.100.1')).rejects.toThrow()
-    await from('198.51.100.2')
+    const other = await from('198.51.100.2')
+    await from('203.0.113.1, 198.51.100.1')
+    expect((await one.closed).code).toBe(1006)
     const headers = { 'x-forwarded-for': '198.51.100.3', forwarded: 'for=198.51.100.4' }
     await expect(realm.connect({ headers })).rejects.toThrow()
     expect(realm.logger.lines.at(-1)?.fields).toMatchObject({ reason: 'its proxy tells no address' })
-    expect(await loginOver(realm, one, realm.admin)).toHaveLength(2)
+    expect(await loginOver(realm, other, realm.admin)).toHaveLength(2)
   })
 
   it('take nobody’s word without a list of proxies', async () => {
     const realm = await scene({ connectionsPerAddress: 1 })
-    await realm.connect({ headers: { 'x-forwarded-for': '198.51.100.1' } })
-    await expect(realm.connect({ headers: { 'x-forwarded-for': '198.51.100.2' } })).rejects.toThrow()
+    const first = await realm.connect({ headers: { 'x-forwarded-for': '198.51.100.1' } })
+    await realm.connect({ headers: { 'x-forwarded-for': '198.51.100.2' } })
+    expect((await first.closed).code).toBe(1006)
   })
 
   it('are counted by the network that a proxy tells, and refused where it fails to tell', async () => {
@@ -458,9 +512,10 @@ describe('connections', () => {
     }
     const realm = await scene({ connectionsPerAddress: 1 }, { addressOf })
     const one = await realm.connect({ headers: { 'x-client': '2001:db8:1:2:3::1' } })
-    await expect(realm.connect({ headers: { 'x-client': '2001:db8:1:2:4::2' } })).rejects.toThrow()
+    const two = await realm.connect({ headers: { 'x-client': '2001:db8:1:2:4::2' } })
+    await one.closed
     await expect(realm.connect()).rejects.toThrow()
-    expect(await loginOver(realm, one, realm.admin)).toHaveLength(2)
+    expect(await loginOver(realm, two, realm.admin)).toHaveLength(2)
   })
 
   it('share the failed logins of their address, while tickets go on being served', async () => {
