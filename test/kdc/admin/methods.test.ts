@@ -263,6 +263,7 @@ describe('what is wrong', () => {
     ['remove: krbtgt', 'remove', [local('krbtgt')], 'not_authorized', /the KDC works with it/],
     ['remove: kdc', 'remove', [local('kdc')], 'not_authorized', /the KDC works with it/],
     ['remove: himself', 'remove', [local('admin')], 'not_authorized', /by itself/],
+    ['remove: the presenter', 'remove', [local('deputy')], 'not_authorized', /by itself/],
     ['allow: a rule that denies', 'allow', DENIAL, 'malformed', /does not allow/],
     ['deny: a rule that allows', 'deny', GOOD_RULE, 'malformed', /does not deny/],
     ['allow: a field missing', 'allow', GOOD_RULE.slice(1), 'malformed', /fields/],
@@ -402,6 +403,22 @@ describe('an administrator', () => {
     await expect(callAs(realm, ['admin'], 'forget', ['*', local('kdc')])).rejects.toMatchObject({
       code: 'not_authorized',
     })
+  })
+
+  it.each<[string, AdminMethod, Value[]]>([
+    ['denied', 'deny', encodePolicyRule({ ...ruleOf('deputy', 'kdc'), effect: 'deny' })],
+    ['allowed without the role', 'allow', encodePolicyRule(ruleOf('deputy', 'kdc'))],
+    ['forgotten', 'forget', [local('deputy'), local('kdc')]],
+  ])('cannot have the delegate that calls in his name %s at kdc', async (_, method, args) => {
+    const realm = await testRealm()
+    await realm.allow('deputy', 'kdc', { claims: [['role', 'admin']] })
+    const rules = await realm.store.list('policy', { limit: 10 })
+    await expect(callAs(realm, ['admin', 'deputy'], method, args)).rejects.toMatchObject({
+      code: 'not_authorized',
+      message: expect.stringContaining('deputy@demo.example would no longer be an administrator'),
+    })
+    expect(await realm.store.list('policy', { limit: 10 })).toEqual(rules)
+    await callAs(realm, ['admin'], method, args)
   })
 
   it('can be removed by another', async () => {

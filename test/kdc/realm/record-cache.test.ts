@@ -67,6 +67,34 @@ describe('a cache of records', () => {
     expect(waiting).toHaveLength(2)
   })
 
+  it('nor where everything was forgotten, as after a change that may concern every name', async () => {
+    const { waiting, cache } = slowReads()
+    const before = [cache.get('a'), cache.get('b')]
+    cache.forgetAll()
+    const after = [cache.get('a'), cache.get('b')]
+    expect(waiting.map(({ name }) => name)).toEqual(['a', 'b', 'a', 'b'])
+    for (const { end } of waiting.slice(0, 2)) end(OLD)
+    expect(await Promise.all(before)).toEqual([OLD, OLD])
+    for (const { end } of waiting.slice(2)) end(NEW)
+    expect(await Promise.all(after)).toEqual([NEW, NEW])
+    expect([cache.get('a'), cache.get('b')]).toEqual([NEW, NEW])
+  })
+
+  it('nor what an old read brings last, or does not bring, after everything was forgotten', async () => {
+    const { waiting, cache } = slowReads()
+    const before = [cache.get('a'), cache.get('b')]
+    cache.forgetAll()
+    const after = cache.get('a')
+    waiting[2]?.end(NEW)
+    expect(await after).toBe(NEW)
+    waiting[0]?.end(undefined)
+    waiting[1]?.end(OLD)
+    expect(await Promise.all(before)).toEqual([undefined, OLD])
+    expect(cache.get('a')).toBe(NEW)
+    void cache.get('b')
+    expect(waiting).toHaveLength(4)
+  })
+
   it('keeps that there is none, until there may be', async () => {
     const { waiting, cache } = slowReads()
     const none = cache.get('a')
@@ -144,6 +172,23 @@ describe('the directory', () => {
     release()
     expect((await during)?.name).toBe('web@demo.example')
     expect(await directory.principal(local('web'))).toBeUndefined()
+  })
+
+  it('gives no rule that was replaced by a denial while it was read', async () => {
+    const { store, hold } = heldStore(createMemoryStore())
+    const realm = await testRealm({ store })
+    await realm.allow('web', 'orders')
+    const directory = new Directory(new Vault(store, realm.masterKey, systemRandom))
+    const effects = async () =>
+      (await directory.rules(local('web'), local('orders'))).map(rule => rule.effect)
+    const release = hold()
+    const during = effects()
+    await realm.deny('web', 'orders')
+    const after = effects()
+    release()
+    expect(await during).toEqual(['allow'])
+    expect(await after).toEqual(['deny'])
+    expect(await effects()).toEqual(['deny'])
   })
 
   it('hears of changes until it is closed', async () => {
