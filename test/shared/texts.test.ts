@@ -115,7 +115,7 @@ describe('keytabs', () => {
       ...entries,
       { ...(entries[0] as (typeof entries)[0]), principal: parsePrincipal('billing@demo.example') },
     ]
-    expect(() => selectPrincipal(two)).toThrow(/say which principal/)
+    expect(() => selectPrincipal(two)).toThrow(/the keytab has keys of /)
   })
 })
 

@@ -45,6 +45,9 @@ function ticket(
 setFlagsFromString('--expose-gc')
 const collect: () => void = runInNewContext('gc')
 
+/** What the runner itself may keep while a test measures, bytes. */
+const RUNNER_BYTES = 256 * 1024
+
 /** Bytes that are reachable. */
 function heapUsed(): number {
   collect()
@@ -175,13 +178,13 @@ describe('the memory of opened tickets', () => {
   }
 
   it.each(Object.entries(shapes))('takes no more of the heap than it is made for: %s', (_, shape) => {
-    const entries = 400
+    const entries = 500
     fill(20, shape)
     const before = heapUsed()
     const tickets = fill(entries, shape)
     const taken = heapUsed() - before
     expect(tickets.size).toBeGreaterThan(entries / 20)
-    expect(taken).toBeLessThan(entries * 4 * 1024)
+    expect(taken).toBeLessThan(entries * 4 * 1024 + RUNNER_BYTES)
   })
 
   it('holds no ticket that is larger than all of it, and is bounded as before by the others', () => {
