@@ -3,7 +3,7 @@ import { runAfter, type Timers } from '../../shared/timers.js'
 import type { ResponseMessage } from '../request/message.js'
 import type { ResponseMethods } from '../response/buffer.js'
 import { takeOver } from '../response/proof.js'
-import { announcesBody } from './body.js'
+import { announcesBody, wasRead } from './body.js'
 
 /** Tuning, not protocol: for how long the rest of a refused body is read and dropped, milliseconds. */
 const LINGER = 2_000
@@ -25,7 +25,7 @@ export function answerWith(
     res.destroy()
     return
   }
-  const unread = announcesBody(req) && !(req.complete && req.readableDidRead)
+  const unread = announcesBody(req) && !wasRead(req)
   if (unread || status === TOO_LARGE) own.setHeader('connection', 'close')
   own.writeHead(status, Object.fromEntries(headers))
   if (req.complete || !unread) own.end(body)

@@ -87,7 +87,7 @@ function collect(
       if (fault !== undefined) reject(fault)
       else {
         // Put back before 'end': Node emits that only once nothing is left to read.
-        if (body.length > 0) req.unshift(body.bytes())
+        if (body.length > 0) putBack(req, body.bytes())
         resolve(body.bytes())
       }
     }
@@ -104,7 +104,22 @@ function collect(
   })
 }
 
-/** Reads what is there, and not beyond: Node would then emit 'end'. False where the limit is passed. */
+/** Servers with requests of fetch ask Node whether a body was read, and would take this one for used up. */
+function putBack(req: IncomingMessage, bytes: Uint8Array): void {
+  const { length } = bytes
+  req.unshift(bytes)
+  Object.defineProperty(req, 'readableDidRead', {
+    configurable: true,
+    get: () => req.readableLength !== length || req.readableEnded,
+  })
+}
+
+/** Whether all of the body was read, by the gate or by others. */
+export function wasRead(req: IncomingMessage): boolean {
+  return req.complete && (Object.hasOwn(req, 'readableDidRead') || req.readableDidRead)
+}
+
+/** Reads what is there, and not beyond: Node would then emit 'end'. False if the limit is passed. */
 function drain(req: IncomingMessage, body: ByteCollector): boolean {
   while (req.readableLength > 0) {
     const piece: Buffer | null = req.read()

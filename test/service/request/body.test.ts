@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { requireTicket, type TicketHandler } from '../../../service/index.js'
@@ -154,6 +154,26 @@ describe('a body that the handler does not read', () => {
     })
     await realm.send(realm.sign({ method: 'POST', body: Buffer.from('pay 1') }))
     expect(seen).toEqual([null, false, false, 0, 0, 0, 5])
+  })
+
+  it('counts as unread until somebody reads it, as those ask who make requests of fetch of it', async () => {
+    const seen: boolean[] = []
+    const realm = await startRealm({
+      handler: async (req, res) => {
+        seen.push(req.readableDidRead)
+        const web = new Request('http://127.0.0.1/', {
+          method: 'POST',
+          body: Readable.toWeb(req) as ReadableStream,
+          duplex: 'half',
+        } as RequestInit)
+        const text = await web.text()
+        seen.push(req.readableDidRead)
+        res.end(text)
+      },
+    })
+    const request = realm.sign({ method: 'POST', body: Buffer.from('pay 1') })
+    expect((await realm.send(request)).body.toString()).toBe('pay 1')
+    expect(seen).toEqual([false, true])
   })
 
   it('does not stand in the way of the next request', async () => {
