@@ -8,7 +8,7 @@ import {
   type WatchListener,
 } from './store.js'
 
-/** What every store checks and does alike. */
+/** What every store checks and does in the same way. */
 
 const KINDS: ReadonlySet<string> = new Set(Object.values(RECORD_KIND))
 // biome-ignore lint/suspicious/noControlCharactersInRegex: NUL ends the kind in a key, every other ASCII is free.

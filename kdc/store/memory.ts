@@ -1,7 +1,7 @@
 import { requireChanges, requireName, requirePage, requireVersion, storeClosed, Watchers } from './changes.js'
 import type { Change, Listed, Page, RecordKind, Store, Stored, WatchListener } from './store.js'
 
-/** A store that is gone with the process, for tests and `orthrus/testing`. */
+/** A store that ends with the process, for tests and `orthrus/testing`. */
 export function createMemoryStore(): Store {
   return new MemoryStore()
 }
@@ -18,7 +18,7 @@ class MemoryStore implements Store {
     return stored && copy(stored)
   }
 
-  /** Atomic because nothing in it waits. */
+  /** Atomic, because nothing in it waits. */
   async commit(changes: readonly Change[]): Promise<void> {
     requireChanges(changes)
     this.#requireOpen()

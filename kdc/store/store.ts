@@ -7,7 +7,7 @@ export const RECORD_KIND = {
 } as const
 export type RecordKind = (typeof RECORD_KIND)[keyof typeof RECORD_KIND]
 
-/** Bytes that mean nothing to the store, and how often they have been written: 1 for the first time. */
+/** Bytes that mean nothing to the store, and how many times they have been written. */
 export interface Stored {
   readonly version: number
   readonly value: Uint8Array
@@ -23,18 +23,18 @@ export interface Change {
   readonly name: string
   /** The version that must be current; 0 where there must be none. */
   readonly expected: number
-  /** `undefined` deletes. A name that is made again starts at version 1: what must not restart needs a tombstone. */
+  /** `undefined` deletes. A name that is created again starts at version 1: what must not restart needs a tombstone. */
   readonly value: Uint8Array | undefined
 }
 
 export interface Page {
   /** Only names behind this one; it need not exist. */
   readonly after?: string
-  /** How many at the most, 1 or more. */
+  /** The largest number of records, 1 or more. */
   readonly limit: number
 }
 
-/** Told of each record that may have changed. It must not throw. */
+/** Called for each record that may have changed. It must not throw. */
 export type WatchListener = (kind: RecordKind, name: string) => void
 
 /**
@@ -54,14 +54,14 @@ export interface Store {
   /** In ascending order of the names' bytes; fewer than `limit` only at the end. */
   list(kind: RecordKind, page: Page): Promise<Listed[]>
 
-  /** Calls the listener for each change after its commit, spurious calls aside. Returns what ends that. */
+  /** Calls the listener for each change after its commit, and perhaps also without one. @returns what ends that */
   watch(listener: WatchListener): () => void
 
   /** Ends after the commits under way. A second call does nothing. */
   close(): Promise<void>
 }
 
-/** Somebody else changed the record first: read again and decide anew. */
+/** Another change of the record came first: read it again and decide again. */
 export class StoreConflict extends Error {
   override readonly name = 'StoreConflict'
   readonly kind: RecordKind

@@ -6,15 +6,15 @@ import { COMMITS_FILE } from './commit-count.js'
 import { isDatabaseFile, readFolder } from './folder.js'
 
 /**
- * What a database was like when it was closed in order: its files, their sizes and when they were last changed. Of one
- * that no program has changed since, the checksums of its tables are looked at and no more: to look up every record
- * takes as long as reading it all. After a kill, a copy, or any change to a file that is done.
+ * The clean mark: what a database was like when it was closed in order, that is, its files, their sizes and when they
+ * were last changed. As long as the mark fits, only the checksums of the tables are verified when the database is opened.
+ * After a kill, a copy, or any change to a file, every record is looked up, which takes as long as reading all of it.
  */
-const REST_FILE = 'REST'
+const MARK_FILE = 'REST'
 
-/** Leaves word that the database was closed in order. One that cannot be written is no harm. */
-export async function recordRest(directory: string): Promise<void> {
-  const path = join(directory, REST_FILE)
+/** A mark that cannot be written does no harm: the next opening reads everything. */
+export async function markClosedCleanly(directory: string): Promise<void> {
+  const path = join(directory, MARK_FILE)
   try {
     const handle = await open(path, 'wx', 0o600)
     try {
@@ -29,15 +29,15 @@ export async function recordRest(directory: string): Promise<void> {
   }
 }
 
-/** Whether the database is as it was left when it was closed in order. */
-export async function isAtRest(directory: string): Promise<boolean> {
-  const line = await readFile(join(directory, REST_FILE), 'latin1').catch(() => undefined)
+/** Whether the database was closed in order and has not changed since. */
+export async function wasClosedCleanly(directory: string): Promise<boolean> {
+  const line = await readFile(join(directory, MARK_FILE), 'latin1').catch(() => undefined)
   return line !== undefined && line === (await lineOf(directory))
 }
 
-/** Before anything is changed: what a killed process leaves behind is not at rest. */
-export async function endRest(directory: string): Promise<void> {
-  await rm(join(directory, REST_FILE), { force: true })
+/** Called before anything is changed, so that what a killed process leaves behind has no mark. */
+export async function clearCleanMark(directory: string): Promise<void> {
+  await rm(join(directory, MARK_FILE), { force: true })
   await syncFolder(directory)
 }
 
@@ -45,7 +45,7 @@ async function lineOf(directory: string): Promise<string> {
   const hash = createHash('sha256')
   const names = (await readFolder(directory)).filter(name => isDatabaseFile(name) || name === COMMITS_FILE)
   for (const name of names.sort()) {
-    // The time of change, which no program can set: writing, linking, renaming and restoring a file all move it.
+    // No program can set the time of change (ctime): writing, linking, renaming and restoring a file all move it.
     const { size, ctimeNs, ino } = await stat(join(directory, name), { bigint: true })
     hash.update(`${name} ${size} ${ctimeNs} ${ino}\n`)
   }

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { codeOf, syncFolder } from '../../../shared/folder.node.js'
 
 /**
- * How many commits the database must have, in a file beside it: LevelDB takes a log that lost its end for one whose
- * end was never written, and so forgets commits that were acknowledged.
+ * A file beside the database says how many commits it must have. LevelDB cannot tell a log that lost its end from one
+ * whose end was never written, and so would forget commits that were acknowledged.
  */
 export const COMMITS_FILE = 'COMMITS'
 
@@ -17,7 +17,7 @@ function lineOf(commits: number): string {
   return `orthrus commits 1 ${digits} ${createHash('sha256').update(digits).digest('hex').slice(0, 8)}\n`
 }
 
-/** 0 where there is no such file. `undefined` where it says nothing that can be relied on. */
+/** @returns 0 where there is no such file, `undefined` where it is not as it was written */
 export async function readCommits(directory: string): Promise<number | undefined> {
   let line: string
   try {
@@ -55,8 +55,8 @@ export class CommitsFile {
   }
 
   /**
-   * In place and not synced: it outlives the process, and after a loss of power it may lag behind, which only makes
-   * it a weaker witness. For the same reason a commit does not fail with it.
+   * Written in place and not synced: it outlives the process, and after a loss of power it may lag behind, which only
+   * makes it a weaker witness. For the same reason a commit does not fail when this does.
    */
   async record(commits: number): Promise<void> {
     await this.#handle.write(lineOf(commits), 0).catch(() => undefined)

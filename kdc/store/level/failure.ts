@@ -1,6 +1,6 @@
 import { OrthrusError } from '../../../shared/errors.js'
 
-/** How LevelDB and the file system fail, as a person needs it. */
+/** Failures of LevelDB and of the file system, in words that help a person. */
 
 export function damaged(directory: string, what: string, cause?: unknown): OrthrusError {
   return new OrthrusError('unavailable', `the database in ${directory} is damaged: ${what}`, {
@@ -10,11 +10,11 @@ export function damaged(directory: string, what: string, cause?: unknown): Orthr
 }
 
 const MISSING = /No such file/
-/** What LevelDB says where its file CURRENT is not there, as if there had never been a database. */
+/** LevelDB says this where its file CURRENT is missing, as if there had never been a database. */
 const NO_CURRENT = /create_if_missing is false/
 const FULL = /No space left|Disk quota exceeded|File too large|ENOSPC|EDQUOT|EFBIG/
 
-/** What LevelDB or the file system said, as a person needs it. Their texts name files and never contents. */
+/** Puts what LevelDB or the file system said into words that help. Their own texts name files and never contents. */
 export function explainFailure(directory: string, what: string, cause: unknown): OrthrusError {
   if (cause instanceof OrthrusError) return cause
   const code = levelCode(cause)

@@ -2,9 +2,9 @@ import { copyFile, link, mkdtemp, open, readdir, rm, stat } from 'node:fs/promis
 import { join } from 'node:path'
 import { codeOf } from '../../../shared/folder.node.js'
 
-/** The folder that LevelDB works in, as files. */
+/** The files of the folder that LevelDB works in. */
 
-/** What makes up a database: LevelDB's own names, without its lock and its log for people. */
+/** The files that make up a database, by LevelDB's names for them, without its lock and its log for people. */
 const DATABASE_FILE = /^(?:CURRENT|MANIFEST-\d+|\d+\.(?:log|ldb|sst))$/
 const TABLE_FILE = /^\d+\.(?:ldb|sst)$/
 const TRIAL = 'trial-'
@@ -12,7 +12,7 @@ const PROBE = 'probe.tmp'
 /** What LevelDB needs beyond its logs to open again: a manifest, a new log. */
 const SPARE_BYTES = 1 << 20
 
-/** What a folder holds; nothing where there is none. */
+/** The names in a folder; none where there is no folder. */
 export async function readFolder(directory: string): Promise<string[]> {
   try {
     return await readdir(directory)
@@ -30,7 +30,7 @@ export function isTableFile(name: string): boolean {
   return TABLE_FILE.test(name)
 }
 
-/** Those of a process that was killed amid one. */
+/** Removes the trial folders of a process that was killed during a trial. */
 export async function removeTrials(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (name.startsWith(TRIAL)) await removeFolder(join(directory, name))
@@ -68,7 +68,7 @@ async function removeFolder(directory: string): Promise<void> {
 export async function requireSpace(directory: string): Promise<void> {
   let bytes = SPARE_BYTES
   for (const name of await readdir(directory)) {
-    // A log becomes a table twice: once on trial.
+    // A log becomes a table twice, once of them on trial.
     if (name.endsWith('.log')) bytes += 2 * (await stat(join(directory, name))).size
   }
   const probe = join(directory, PROBE)

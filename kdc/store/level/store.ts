@@ -9,18 +9,19 @@ import {
   Watchers,
 } from '../changes.js'
 import type { Change, Listed, Page, RecordKind, Store, Stored, WatchListener } from '../store.js'
-import { recordRest } from './clean-close.js'
+import { markClosedCleanly } from './clean-close.js'
 import { CommitsFile } from './commit-count.js'
+import type { OpenDatabase } from './database.js'
 import { explainFailure } from './failure.js'
-import { requireSpace } from './folder.js'
-import { createDatabase, type OpenDatabase, openDatabase } from './open.js'
+import { createDatabase, openDatabase } from './open.js'
+import { ReopenedDatabase } from './reopened.js'
 import { decodeStored, encodeStep, keyOf, nextTally, type Step } from './step.js'
 import { encodeTally, TALLY_KEY, type Tally } from './tally.js'
 
 export interface LevelStoreOptions {
   /** Whether to make a database, in a folder that is new or empty, or to open one that is there. */
   readonly create: boolean
-  /** Told when opening takes its time, and why. Silent unless told otherwise. */
+  /** Is told when opening takes long, and why. Silent by default. */
   readonly logger?: Logger
 }
 
@@ -44,13 +45,10 @@ export async function openLevelStore(directory: string, options: LevelStoreOptio
 
 class LevelStore implements Store {
   readonly #directory: string
-  readonly #logger: Logger
   readonly #commitsFile: CommitsFile
   readonly #watchers = new Watchers()
-  #opened: Promise<OpenDatabase>
-  /** The last opening failed: the next who needs the database tries again. */
-  #lost = false
-  /** A commit that failed half way: nothing more may be written before LevelDB has been opened anew. */
+  readonly #database: ReopenedDatabase
+  /** A commit that failed half way: nothing more may be written before LevelDB has been opened again. */
   #doubtful: readonly Change[] | undefined
   #tally: Tally
   #queue: Promise<unknown> = Promise.resolve()
@@ -58,16 +56,15 @@ class LevelStore implements Store {
 
   constructor(directory: string, logger: Logger, opened: OpenDatabase, commitsFile: CommitsFile) {
     this.#directory = directory
-    this.#logger = logger
     this.#commitsFile = commitsFile
-    this.#opened = Promise.resolve(opened)
+    this.#database = new ReopenedDatabase(directory, logger, opened)
     this.#tally = opened.tally
   }
 
   async get(kind: RecordKind, name: string): Promise<Stored | undefined> {
     requireName(kind, name)
     this.#requireOpen()
-    const stored = await this.#read(({ database }) => database.get(keyOf(kind, name)))
+    const stored = await this.#database.read(({ database }) => database.get(keyOf(kind, name)))
     return stored && decodeStored(stored)
   }
 
@@ -76,7 +73,7 @@ class LevelStore implements Store {
     this.#requireOpen()
     const { after = '', limit } = page
     const range = { gt: keyOf(kind, after), lt: `${kind}\u0001`, limit }
-    const entries = await this.#read(({ database }) => database.iterator(range).all())
+    const entries = await this.#database.read(({ database }) => database.iterator(range).all())
     return entries.map(([key, stored]) => ({ name: key.slice(kind.length + 1), ...decodeStored(stored) }))
   }
 
@@ -103,7 +100,9 @@ class LevelStore implements Store {
   async #commit(steps: readonly Step[]): Promise<void> {
     if (this.#doubtful !== undefined) await this.#recover(this.#doubtful)
     const keys = steps.map(step => step.key)
-    const current: (Uint8Array | undefined)[] = await this.#read(({ database }) => database.getMany(keys))
+    const current: (Uint8Array | undefined)[] = await this.#database.read(({ database }) =>
+      database.getMany(keys),
+    )
     for (const [i, step] of steps.entries()) {
       const stored = current[i]
       requireVersion(step, stored === undefined ? 0 : decodeStored(stored).version)
@@ -116,7 +115,7 @@ class LevelStore implements Store {
   }
 
   async #write(steps: readonly Step[], tally: Tally): Promise<void> {
-    const { database } = await this.#opened
+    const { database } = await this.#database.current
     try {
       await database.batch(
         [
@@ -129,7 +128,7 @@ class LevelStore implements Store {
         ],
         { sync: true },
       )
-      // A log that LevelDB has just begun: it syncs the file, not the name.
+      // LevelDB syncs a log file that it has just begun, but not its name.
       await syncFolder(this.#directory)
     } catch (cause) {
       this.#doubtful = steps
@@ -137,55 +136,18 @@ class LevelStore implements Store {
     }
   }
 
-  /**
-   * After a failed write LevelDB goes on at a place in its log that may not be the one it is at, and what follows
-   * there could not be read again. So it is opened anew; but only once there is room for it, for until then the open
-   * one still answers reads.
-   */
   async #recover(doubtful: readonly Change[]): Promise<void> {
-    const opened = await this.#opened.catch(() => undefined)
-    if (opened !== undefined) {
-      await requireSpace(this.#directory).catch(cause => {
-        throw explainFailure(this.#directory, 'cannot be written', cause)
-      })
-    }
-    this.#reopen(opened)
-    this.#tally = (await this.#opened).tally
+    this.#tally = (await this.#database.openAgain()).tally
     this.#doubtful = undefined
     // The commit may have been made after all.
     this.#watchers.notify(doubtful)
   }
 
-  #reopen(previous: OpenDatabase | undefined): void {
-    this.#lost = false
-    this.#opened = (async () => {
-      await previous?.database.close()
-      return openDatabase(this.#directory, this.#logger)
-    })()
-    this.#opened.catch(() => {
-      this.#lost = true
-    })
-  }
-
-  async #read<T>(read: (opened: OpenDatabase) => Promise<T>): Promise<T> {
-    if (this.#lost) this.#reopen(undefined)
-    const opening = this.#opened
-    const opened = await opening
-    try {
-      return await read(opened)
-    } catch (cause) {
-      // Closed under the reader by `#recover`.
-      if (this.#opened !== opening) return this.#read(read)
-      throw explainFailure(this.#directory, 'cannot be read', cause)
-    }
-  }
-
   async #close(): Promise<void> {
     await this.#queue
-    const opened = await this.#opened.catch(() => undefined)
-    await opened?.database.close()
+    const wasOpen = await this.#database.close()
     await this.#commitsFile.close()
-    if (opened !== undefined && this.#doubtful === undefined) await recordRest(this.#directory)
+    if (wasOpen && this.#doubtful === undefined) await markClosedCleanly(this.#directory)
     this.#watchers.clear()
   }
 

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 
 /**
- * What a whole database must add up to. LevelDB as it is packaged passes over damaged log records, reads tables
- * without their checksums and trusts a cut-off manifest: it opens, with records missing. So each commit also writes
- * the number of commits and the sum of all records, in the same atomic batch, and opening adds up again.
+ * What a whole database must add up to. LevelDB as it is packaged skips damaged log records, reads tables without their
+ * checksums and trusts a manifest that was cut off: it opens with records missing. So each commit also writes the number
+ * of commits and the sum of all records, in the same atomic batch, and opening adds them up and compares.
  */
 export interface Tally {
   /** How many commits there were. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
 import { Level } from 'level'
 import { openRealm } from '../../../kdc/realm/realm.js'
-import { isAtRest, recordRest } from '../../../kdc/store/level/clean-close.js'
+import { markClosedCleanly, wasClosedCleanly } from '../../../kdc/store/level/clean-close.js'
 import { COMMITS_FILE, CommitsFile, readCommits } from '../../../kdc/store/level/commit-count.js'
 import { decodeStored, encodeStep } from '../../../kdc/store/level/step.js'
 import { isWholeTable } from '../../../kdc/store/level/table-check.js'
@@ -189,7 +189,7 @@ function files(folder: string): Entry[] {
       run: async (content, measure) => {
         put('REST', content)
         // What is changed is not what was written, and nobody can write another that fits.
-        return `${await measure(() => isAtRest(folder))}`
+        return `${await measure(() => wasClosedCleanly(folder))}`
       },
     },
     {
@@ -229,7 +229,7 @@ export async function storeEntries(): Promise<{ entries: Entry[]; end: () => voi
   const folder = mkdtempSync(joinPath(tmpdir(), 'orthrus-fuzz-'))
   const commits = await CommitsFile.open(folder, 12)
   await commits.close()
-  await recordRest(folder)
+  await markClosedCleanly(folder)
   await createMasterKey(joinPath(folder, 'master.key'), steadyRandom())
   const seeds = await recordSeeds()
   const entries = [

@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, readdir, rename, rm, utimes, writeFile } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { isAtRest } from '../../../../kdc/store/level/clean-close.js'
+import { wasClosedCleanly } from '../../../../kdc/store/level/clean-close.js'
 import { openLevelStore } from '../../../../kdc/store/level/store.js'
 import { type Logger, silentLogger } from '../../../../shared/logger.js'
 
@@ -28,11 +28,11 @@ const loggerInto = (lines: string[]): Logger => ({
 
 describe('a database that was closed in order', () => {
   it('is at rest, and no longer once it was opened', async () => {
-    expect(await isAtRest(directory)).toBe(true)
+    expect(await wasClosedCleanly(directory)).toBe(true)
     const store = await openLevelStore(directory, { create: false })
-    expect(await isAtRest(directory)).toBe(false)
+    expect(await wasClosedCleanly(directory)).toBe(false)
     await store.close()
-    expect(await isAtRest(directory)).toBe(true)
+    expect(await wasClosedCleanly(directory)).toBe(true)
   })
 
   it.each<[string, () => Promise<unknown>]>([
@@ -53,7 +53,7 @@ describe('a database that was closed in order', () => {
     ['REST missing', () => rm(join(directory, 'REST'))],
   ])('is not at rest after %s', async (_, change) => {
     await change()
-    expect(await isAtRest(directory)).toBe(false)
+    expect(await wasClosedCleanly(directory)).toBe(false)
   })
 
   it('is at rest as soon as it is made', async () => {

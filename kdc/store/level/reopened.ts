@@ -1,0 +1,73 @@
+import type { Logger } from '../../../shared/logger.js'
+import type { OpenDatabase } from './database.js'
+import { explainFailure } from './failure.js'
+import { requireSpace } from './folder.js'
+import { openDatabase } from './open.js'
+
+/** A database that is opened again after a failed write, while others read from it. */
+export class ReopenedDatabase {
+  readonly #directory: string
+  readonly #logger: Logger
+  #opened: Promise<OpenDatabase>
+  /** The last opening failed: whatever needs the database next tries again. */
+  #lost = false
+
+  constructor(directory: string, logger: Logger, opened: OpenDatabase) {
+    this.#directory = directory
+    this.#logger = logger
+    this.#opened = Promise.resolve(opened)
+  }
+
+  /** The one that is open, or is being opened. */
+  get current(): Promise<OpenDatabase> {
+    return this.#opened
+  }
+
+  /** @throws OrthrusError `unavailable` */
+  async read<T>(read: (opened: OpenDatabase) => Promise<T>): Promise<T> {
+    if (this.#lost) this.#reopen(undefined)
+    const opening = this.#opened
+    const opened = await opening
+    try {
+      return await read(opened)
+    } catch (cause) {
+      // Closed under the reader by `openAgain`.
+      if (this.#opened !== opening) return this.read(read)
+      throw explainFailure(this.#directory, 'cannot be read', cause)
+    }
+  }
+
+  /**
+   * After a failed write LevelDB may go on at the wrong place in its log, and what it writes there could not be read
+   * again. So it is opened again, but only once there is room for that: until then the open one still answers reads.
+   * @throws OrthrusError `unavailable`
+   */
+  async openAgain(): Promise<OpenDatabase> {
+    const opened = await this.#opened.catch(() => undefined)
+    if (opened !== undefined) {
+      await requireSpace(this.#directory).catch(cause => {
+        throw explainFailure(this.#directory, 'cannot be written', cause)
+      })
+    }
+    this.#reopen(opened)
+    return await this.#opened
+  }
+
+  /** @returns whether it was open */
+  async close(): Promise<boolean> {
+    const opened = await this.#opened.catch(() => undefined)
+    await opened?.database.close()
+    return opened !== undefined
+  }
+
+  #reopen(previous: OpenDatabase | undefined): void {
+    this.#lost = false
+    this.#opened = (async () => {
+      await previous?.database.close()
+      return openDatabase(this.#directory, this.#logger)
+    })()
+    this.#opened.catch(() => {
+      this.#lost = true
+    })
+  }
+}
