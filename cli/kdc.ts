@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { pino } from 'pino'
 import { type RunningKdc, startKdc } from '../kdc/main.js'
 import { TrustedProxies } from '../kdc/transport/trusted-proxies.js'
 import { defaulted, parseListen, parseOrigin } from './arguments.js'
 import { requireRealm } from './data-folder.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
+import { LEVELS, startKdcLog } from './kdc-log.js'
 import { answer, type Terminal } from './terminal.js'
 
 interface KdcOptions {
@@ -62,10 +62,11 @@ function parseTrustedProxy(text: string, before: readonly string[] = []): string
 
 async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
   await requireRealm(options.data)
-  const logger = loggerAt(options.logLevel)
+  const { logger, end } = startKdcLog(options.logLevel)
   const stopped = new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
   })
+  process.on('SIGHUP', signal => logger.warn({ signal }, 'the KDC goes on: SIGTERM ends it'))
   const kdc: RunningKdc = await startKdc({
     dataDirectory: options.data,
     allowReadableMasterKey: options.allowReadableMasterKey === true,
@@ -82,32 +83,5 @@ async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
   )
   await stopped
   await kdc.close()
-}
-
-const LEVELS = ['debug', 'info', 'warn', 'error']
-
-function loggerAt(level: string): ReturnType<typeof pino> {
-  if (!LEVELS.includes(level)) throw new TypeError(`--log-level is one of ${LEVELS.join(', ')}, not ${level}`)
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, standardError())
-}
-
-/** How much of the log waits where its disk is full, bytes, and how often it is tried again, milliseconds. */
-const WAITING = { MOST: 64 * 1024, AGAIN: 1_000 } as const
-
-/**
- * Written at once: the last lines before a crash are those that are needed. What cannot be written waits, up to so
- * much, and does not end a KDC that can go on granting tickets.
- */
-function standardError(): ReturnType<typeof pino.destination> {
-  const destination = pino.destination({
-    dest: 2,
-    sync: true,
-    maxLength: WAITING.MOST,
-    // Once so much waits, each further line is dropped without an attempt to write: only the flush makes one, and it
-    // does nothing where the least to write is 0 bytes.
-    minLength: 1,
-    periodicFlush: WAITING.AGAIN,
-  })
-  destination.on('error', () => {})
-  return destination
+  await end()
 }
