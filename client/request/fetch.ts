@@ -1,5 +1,6 @@
+import { CACHE_MODE } from '#cache-mode'
 import { toBase64url } from '../../shared/bytes.js'
-import { TYPE } from '../../shared/constants.js'
+import { LIMIT, TYPE } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { CREDENTIAL_HEADER } from '../../shared/http/binding.js'
@@ -9,8 +10,9 @@ import { sealHandOff } from '../../shared/ticket/credential.js'
 import type { Clock } from '../../shared/time.js'
 import { startSpan } from '../kdc-link/kdc-clock.js'
 import { credentialOf, type Ticket } from '../ticket/ticket.js'
-import { bindingOf, type HttpRequest, redirected, withHeaders } from './http-request.js'
+import { bindingOf, type HttpRequest, redirected, targetOf, withHeaders } from './http-request.js'
 import { openResponse, type ProvedResponse } from './http-response.js'
+import { noAnswer } from './no-answer.js'
 import type { Bound, ErrorAnswer, Head, Presented, Presenter } from './presenter.js'
 
 /** How many redirects are followed. */
@@ -77,6 +79,7 @@ async function fetchOnce(
     service,
     ticket,
     type: TYPE.AP_REQ,
+    target: targetOf(request),
     bind: head => bind(exchanges, request, handOff, head),
     safe: repeatable || SAFE_METHODS.has(request.method),
     signal,
@@ -108,33 +111,41 @@ async function send(
   const body = request.body.length === 0 ? {} : { body: request.body }
   const endSpan = startSpan(clock)
   try {
-    // A cache of the platform's would add conditions of its own, which are not bound.
-    const settings: RequestInit = { ...passing, ...body, redirect: 'manual', cache: 'no-store' }
+    const settings: RequestInit = { ...passing, ...body, redirect: 'manual', cache: CACHE_MODE }
     const response = await fetch(url, { ...settings, method, headers, signal })
     const span = endSpan()
     return await openResponse(response, { presented, method, url, span, maxBytes: maxResponse })
   } catch (cause) {
     if (signal.aborted) throw signal.reason
     if (cause instanceof OrthrusError) throw cause
-    throw new OrthrusError('unavailable', `no whole answer from ${url.origin}: ${reasonOf(cause)}`, {
-      service: presented.service,
-      hint: 'check that the service runs there; the request may have been handled',
-      cause,
-    })
+    throw noAnswer(cause, url, presented.service)
   }
 }
 
-function headersWith({ headers }: HttpRequest, { request, headers: added }: Presented): [string, string][] {
+function headersWith({ headers }: HttpRequest, presented: Presented): [string, string][] {
   const own = headers.filter(([name]) => name.toLowerCase() !== 'accept-encoding')
   return [
-    ...[...own, ...added].map(([name, value]): [string, string] => [name, value]),
+    ...[...own, ...presented.headers].map(([name, value]): [string, string] => [name, value]),
     ['accept-encoding', 'identity'],
-    ['authorization', formatMessageHeader(request.bytes)],
+    ['authorization', authorizationOf(presented)],
   ]
 }
 
-/** The platform says "fetch failed" and hides why in the cause. */
-function reasonOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return 'for an unknown reason'
-  return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message
+/** A service takes no larger header, so the request would be spent. @throws OrthrusError `too_large` */
+function authorizationOf({ request, service }: Presented): string {
+  const value = formatMessageHeader(request.bytes)
+  if (value.length - formatMessageHeader(new Uint8Array()).length <= LIMIT.AUTHORIZATION_BYTES) return value
+  const { delegated } = request
+  throw new OrthrusError(
+    'too_large',
+    'the tickets of the request do not fit in a header of 8 KiB; it was not sent',
+    {
+      final: true,
+      service,
+      hint:
+        delegated === null
+          ? 'give the client fewer claims for the service, or cut the ticket down with fewer caveats'
+          : `give ${delegated.client} and its delegate fewer claims for the service, or cut the ticket down with fewer caveats: both tickets travel with the request`,
+    },
+  )
 }

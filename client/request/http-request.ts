@@ -156,9 +156,14 @@ function plain(url: URL): URL {
   return sent
 }
 
+/** As on the request line. */
+export function targetOf({ url }: Pick<HttpRequest, 'url'>): string {
+  return url.pathname + url.search
+}
+
 /** What of the request the AP-REQ covers. */
-export function bindingOf({ method, url, headers, body }: HttpRequest): Uint8Array {
-  return requestBinding(method, url.pathname + url.search, headers, body)
+export function bindingOf(request: HttpRequest): Uint8Array {
+  return requestBinding(request.method, targetOf(request), request.headers, request.body)
 }
 
 /** All bytes of a body. @throws OrthrusError `too_large`, naming the option that allows more. @throws TypeError for a chunk that is no bytes */

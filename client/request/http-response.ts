@@ -2,6 +2,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Span } from '../kdc-link/kdc-clock.js'
 import { readBytes } from './http-request.js'
+import { hintForUnproved } from './no-answer.js'
 import type { ErrorAnswer, Presented } from './presenter.js'
 import { isBound, readClaim } from './response-proof.js'
 
@@ -46,7 +47,7 @@ async function readResponse(response: Response, awaited: Awaited): Promise<Prove
   if ('bindings' in claim) return { response: await openProved(response, claim.bindings, awaited) }
   const { service } = presented
   const reason = claim.fault ?? `status ${response.status} without a proof`
-  throw unproved(service, reason, hintFor(response, service))
+  throw unproved(service, reason, hintForUnproved(response, awaited.url, service))
 }
 
 async function openProved(
@@ -88,12 +89,4 @@ function unproved(service: Principal, reason: string, hint: string): OrthrusErro
     service,
     hint: `the request may have been handled; ${hint}`,
   })
-}
-
-function hintFor(response: Response, service: Principal): string {
-  if (response.type === 'opaqueredirect')
-    return 'a browser does not show redirects: ask for the last address at once'
-  if (response.status === 401)
-    return `does a proxy take Authorization away? Is this the address of ${service}?`
-  return `is this the address of ${service}, and does requireTicket protect this path? Across origins a browser sees Authentication-Info only if the service exposes it`
 }

@@ -50,6 +50,8 @@ export interface Presentation<T extends object> {
   /** In place of the one from the cache. */
   readonly ticket: Ticket | undefined
   readonly type: ApType
+  /** As on the request line, for what is said of a refusal. */
+  readonly target?: string
   bind(head: Head): Bound
   /** Whether it does no harm twice (docs/protocol.md section 8). */
   readonly safe: boolean
@@ -101,7 +103,7 @@ export class Presenter {
     await this.#learn(use, first, refused, answer)
     // A ticket that was handed in is not replaced, and would be refused again.
     const spent = answer.replace !== 'no' && first.own === undefined
-    if (answer.next === 'caller' || spent) throw this.#refusal(service, refused, answer.final)
+    if (answer.next === 'caller' || spent) throw this.#refusal(use, refused, answer.final)
     const { code } = refused.error
     this.#options.logger.debug(
       { service, code, as: answer.next, wait: answer.wait },
@@ -127,7 +129,7 @@ export class Presenter {
     if (!('error' in refused)) return refused
     const answer = answerTo(refused.error, { ...factsOf(use, presented), resendable: false })
     await this.#learn(use, presented, refused, answer)
-    throw this.#refusal(use.service, refused, answer.final)
+    throw this.#refusal(use, refused, answer.final)
   }
 
   async #prepare(use: Presentation<object>, wait: number): Promise<Presented> {
@@ -178,9 +180,22 @@ export class Presenter {
     await abortable(this.#options.tickets.replace(own, replace === 'proved'), signal)
   }
 
-  #refusal(service: Principal, { error }: ErrorAnswer, final: boolean): OrthrusError {
-    return serviceRefusal(error, { client: this.#options.client, service, final })
+  #refusal(
+    { service, target, ticket }: Presentation<object>,
+    { error }: ErrorAnswer,
+    final: boolean,
+  ): OrthrusError {
+    const { client } = this.#options
+    return serviceRefusal(error, { client, service, final, target, ended: endedAt(ticket, error.time) })
   }
+}
+
+/** The last instant that a `Date` can say, milliseconds. */
+const DATE_MAX = 8.64e15
+
+/** When a ticket that was handed in ended, where it has; by the clock of whoever refused it. */
+function endedAt(ticket: Ticket | undefined, now: number): number | undefined {
+  return ticket !== undefined && ticket.endTime <= Math.min(now, DATE_MAX) ? ticket.endTime : undefined
 }
 
 /** The end that the KDC told. What is said of an imported ticket its sender may have made up: it may have ended long ago. */

@@ -1,24 +1,32 @@
 import type { WireError } from '../../shared/encoding/error.js'
 import { OrthrusError, type WireCode } from '../../shared/errors.js'
 import { localPart, type Principal } from '../../shared/principal.js'
+import { pathFault, pathOf } from '../../shared/ticket/caveat-path.js'
 import { caveatTold } from '../kdc-link/refusals.js'
 
 /** What a service refused becomes an error that tells a person the next step. */
 
+export interface RefusedRequest {
+  readonly client: Principal
+  readonly service: Principal
+  readonly final: boolean
+  /** As on the request line, where there is one. */
+  readonly target: string | undefined
+  /** When the credential that was presented ended, where it has, milliseconds. */
+  readonly ended: number | undefined
+}
+
 /** An ERROR of a service. Of type 05 it may be anybody's: `refused_unproved`, the code only claimed. */
 export function serviceRefusal(
   error: WireError,
-  {
-    client,
-    service,
-    final,
-  }: { readonly client: Principal; readonly service: Principal; readonly final: boolean },
+  { client, service, final, target, ended }: RefusedRequest,
 ): OrthrusError {
   const { code, authenticated, time, floor, message } = error
   const started = code === 'clock_skew' && floor !== null && floor >= time
   const hint = started
     ? `${service} has just started, and takes nothing stamped before; an earlier copy may have been handled: if not, send it again`
-    : serviceHint(code, localPart(client), localPart(service))
+    : (ownHint(code, caveatTold(message).caveat, { target, ended }) ??
+      serviceHint(code, localPart(client), localPart(service)))
   const facts = { principal: client, service, time, floor, final, hint }
   if (!authenticated) {
     return new OrthrusError(
@@ -33,6 +41,19 @@ export function serviceRefusal(
   }
   const { told, ...caveat } = caveatTold(message)
   return new OrthrusError(code, `${service} refused the request${told}`, { ...facts, ...caveat })
+}
+
+/** Where the client itself knows the cause. */
+function ownHint(
+  code: WireCode,
+  caveat: string | undefined,
+  { target, ended }: Pick<RefusedRequest, 'target' | 'ended'>,
+): string | undefined {
+  if (ended !== undefined && (code === 'ticket_expired' || caveat === 'expires')) {
+    return `the credential ended at ${new Date(ended).toISOString()}: ask whoever handed it on for another`
+  }
+  const fault = code === 'caveat_failed' ? pathFault(pathOf(target) ?? '/') : undefined
+  return fault === undefined ? undefined : `no paths caveat takes the path of this request: ${fault}`
 }
 
 function serviceHint(code: WireCode, client: string, service: string): string {
@@ -64,8 +85,8 @@ function serviceHint(code: WireCode, client: string, service: string): string {
     case 'unavailable':
       return `the log of ${service} says why`
     case 'too_large':
-      return 'send less at once'
+      return `send less at once, or give requireTicket of ${service} a larger maxBody`
     default:
-      return `the log of ${service} says why; client and service may be of different versions`
+      return `the log of ${service} says why; client and service may be of different versions, or a gateway changes requests: HTTP/2, a header X-Original-URL and the like are refused`
   }
 }

@@ -1,7 +1,7 @@
 import type { Value } from '../../shared/encoding/encoding.js'
 import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
 import { type Principal, principalIn, type Realm } from '../../shared/principal.js'
-import { isPlainPath } from '../../shared/ticket/caveat-path.js'
+import { pathFault } from '../../shared/ticket/caveat-path.js'
 import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'
 import { type Duration, parseDuration } from '../../shared/time.js'
 
@@ -77,10 +77,12 @@ function* texts(
 
 function* paths({ paths }: Attenuation): Generator<Caveat> {
   if (paths === undefined) return
-  if (!Array.isArray(paths) || !paths.every(path => typeof path === 'string' && isPlainPath(path))) {
-    throw new TypeError(
-      'paths is a list of prefixes that begin with / and mean one thing only, as ["/orders"]',
-    )
+  if (!Array.isArray(paths) || !paths.every(path => typeof path === 'string')) {
+    throw new TypeError('paths is a list of prefixes, as ["/orders"]')
+  }
+  for (const path of paths) {
+    const fault = pathFault(path)
+    if (fault !== undefined) throw new TypeError(`the path ${JSON.stringify(path)} is no prefix: ${fault}`)
   }
   yield { name: 'paths', prefixes: paths }
 }

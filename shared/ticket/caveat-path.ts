@@ -11,6 +11,20 @@ export function isPlainPath(path: string): boolean {
   return SEGMENTS.test(path) && !path.includes('//') && !ENCODED.test(path) && !DOTS.test(path)
 }
 
+/** Why a path is none that a caveat takes, for a person; `undefined` where it is one. */
+export function pathFault(path: string): string | undefined {
+  if (isPlainPath(path)) return undefined
+  if (!path.startsWith('/')) return 'it does not begin with /'
+  if (path.includes('//')) return 'it has //'
+  const [encoded] = ENCODED.exec(path) ?? []
+  if (encoded !== undefined) return `it has ${encoded}, which others decode`
+  if (DOTS.test(path)) return 'it has . or .. for a segment'
+  const [odd = '%'] = /[^A-Za-z0-9\-._~!$&'()*+,;=:@/%]/u.exec(path) ?? []
+  return odd === '%'
+    ? 'it has a % without two hex digits'
+    : `it has ${JSON.stringify(odd)}, which is to be encoded`
+}
+
 /** The target up to its `?`. */
 export function pathOf(target: string | undefined): string | undefined {
   return target?.split('?', 1)[0]

@@ -2,7 +2,7 @@ import { decode, encode, type Value } from '../encoding/encoding.js'
 import { fields, listOf, numberOf, principalOf, textOf } from '../encoding/fields.js'
 import { malformed, OrthrusError } from '../errors.js'
 import type { Principal } from '../principal.js'
-import { isInside, isPlainPath, pathOf } from './caveat-path.js'
+import { isInside, isPlainPath, pathFault, pathOf } from './caveat-path.js'
 import type { Claims } from './claims.js'
 
 /** The closed list of caveats and what each checks (docs/protocol.md section 5). */
@@ -154,7 +154,7 @@ function factOf(caveat: Caveat, facts: Facts): string {
     case 'methods':
       return `${facts.method ?? 'no method'} is not among ${caveat.methods.join(', ')}`
     case 'paths':
-      return `${JSON.stringify(pathOf(facts.target) ?? null)} is not inside ${caveat.prefixes.join(', ')}`
+      return pathFact(pathOf(facts.target), caveat.prefixes)
     case 'claims':
       return 'never'
     case 'holder':
@@ -162,6 +162,12 @@ function factOf(caveat: Caveat, facts: Facts): string {
     case 'app':
       return facts.checkers.has(caveat.app) ? 'its checker refused' : 'this service has no checker for it'
   }
+}
+
+function pathFact(path: string | undefined, prefixes: readonly string[]): string {
+  const fault = path === undefined ? undefined : pathFault(path)
+  if (fault !== undefined) return `${JSON.stringify(path)} is inside no prefix: ${fault}`
+  return `${JSON.stringify(path ?? null)} is not inside ${prefixes.join(', ')}`
 }
 
 function caveatFailed(label: string, reason: string): OrthrusError {

@@ -65,7 +65,7 @@ describe('what goes out', () => {
       'accept-encoding': 'identity',
       'content-type': 'text/plain;charset=UTF-8',
     })
-    expect(arrived?.init).toMatchObject({ redirect: 'manual', cache: 'no-store' })
+    expect(arrived?.init).toMatchObject({ redirect: 'manual', cache: 'force-cache' })
   })
 
   it.each([
