@@ -1,7 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import type { Rate } from './defaults.js'
 
-interface Window {
+/** What was counted of one key in its present interval. */
+export interface Count {
+  /** May be raised. */
   count: number
   /** By the monotonic clock, milliseconds. */
   readonly endsAt: number
@@ -9,46 +11,43 @@ interface Window {
 
 /**
  * Counts by key, each in an interval of its own that begins with its first count. Anybody can make up keys, so only so
- * many are kept: beyond, those that were not counted for the longest time are forgotten.
+ * many are kept. Beyond, the key that was not asked for longest is forgotten.
  */
 export class Counts {
-  readonly #windows: LRUCache<string, Window>
+  readonly #counts: LRUCache<string, Count>
   readonly #interval: number
   readonly #monotonic: () => number
 
   /** @param most how many keys are kept. @param monotonic milliseconds */
   constructor({ interval }: Pick<Rate, 'interval'>, most: number, monotonic: () => number) {
-    this.#windows = new LRUCache({ max: most })
+    this.#counts = new LRUCache({ max: most })
     this.#interval = interval
     this.#monotonic = monotonic
   }
 
-  add(key: string): void {
-    const window = this.#windowOf(key)
-    if (window !== undefined) window.count += 1
-    else this.#windows.set(key, { count: 1, endsAt: this.#monotonic() + this.#interval })
+  /** What counts from now on as the key's. */
+  at(key: string): Count {
+    const now = this.#monotonic()
+    const known = this.#counts.get(key)
+    if (known !== undefined && now < known.endsAt) return known
+    const begun = { count: 0, endsAt: now + this.#interval }
+    this.#counts.set(key, begun)
+    return begun
   }
 
-  /** How many keys are kept, such as have outlived their interval included. */
+  /** How many keys are kept. Some of them may have outlived their interval. */
   get size(): number {
-    return this.#windows.size
+    return this.#counts.size
   }
 
-  /** How often the key was counted in its interval. */
+  /** How often the key was counted in its interval. Asking keeps no key. */
   of(key: string): number {
-    return this.#windowOf(key)?.count ?? 0
+    const known = this.#counts.get(key)
+    return known !== undefined && this.#monotonic() < known.endsAt ? known.count : 0
   }
 
-  /** How long the interval of the key lasts yet, milliseconds. */
+  /** How long the interval of a key that was counted lasts yet, milliseconds. */
   left(key: string): number {
-    const window = this.#windowOf(key)
-    return window === undefined ? 0 : window.endsAt - this.#monotonic()
-  }
-
-  #windowOf(key: string): Window | undefined {
-    const window = this.#windows.get(key)
-    if (window === undefined || this.#monotonic() < window.endsAt) return window
-    this.#windows.delete(key)
-    return undefined
+    return (this.#counts.get(key)?.endsAt ?? 0) - this.#monotonic()
   }
 }

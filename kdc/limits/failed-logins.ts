@@ -41,9 +41,9 @@ export class FailedLogins {
   /** @returns the limit that was reached before this one, if any */
   count(address: string, name: Principal): Reached | undefined {
     const reached = this.#pairReached(address, name) ?? this.#othersReached(address, name)
-    this.#pairs.add(pairOf(address, name))
-    this.#names.add(name)
-    for (const network of networksOf(address)) this.#networks.add(network)
+    this.#pairs.at(pairOf(address, name)).count += 1
+    this.#names.at(name).count += 1
+    for (const network of networksOf(address)) this.#networks.at(network).count += 1
     return reached
   }
 

@@ -15,14 +15,16 @@ const SEEN_AGAIN = 1
  * numbers that only this process knows, so nobody can choose MACs that crowd in one place.
  */
 export class MacTable {
-  readonly #factors: readonly [number, number]
+  readonly #oneFactor: number
+  readonly #otherFactor: number
   #words = new Uint32Array(SLOTS * WORDS)
   #shift = 32 - Math.log2(SLOTS)
   #size = 0
 
   constructor(random: RandomSource) {
     const drawn = new DataView(Uint8Array.from(random(8)).buffer)
-    this.#factors = [drawn.getUint32(0) | 1, drawn.getUint32(4) | 1]
+    this.#oneFactor = drawn.getUint32(0) | 1
+    this.#otherFactor = drawn.getUint32(4) | 1
   }
 
   get size(): number {
@@ -54,10 +56,9 @@ export class MacTable {
 
   /** Where the MAC stands, or the free slot where it would. */
   #slotOf(first: number, second: number): number {
-    const [one, other] = this.#factors
     const words = this.#words
     const last = words.length - WORDS
-    const hash = (Math.imul(first, one) + Math.imul(second, other)) >>> this.#shift
+    const hash = (Math.imul(first, this.#oneFactor) + Math.imul(second, this.#otherFactor)) >>> this.#shift
     for (let slot = hash * WORDS; ; slot = slot === last ? 0 : slot + WORDS) {
       const here = words[slot]
       const beside = words[slot + 1] ?? 0
@@ -81,11 +82,6 @@ export class MacTable {
 }
 
 function wordAt(bytes: Uint8Array, offset: number): number {
-  const [a = 0, b = 0, c = 0, d = 0] = [
-    bytes[offset],
-    bytes[offset + 1],
-    bytes[offset + 2],
-    bytes[offset + 3],
-  ]
-  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
+  const high = ((bytes[offset] ?? 0) << 24) | ((bytes[offset + 1] ?? 0) << 16)
+  return (high | ((bytes[offset + 2] ?? 0) << 8) | (bytes[offset + 3] ?? 0)) >>> 0
 }

@@ -60,7 +60,7 @@ export function createRateLimits(
   const logins = new ClientLimit(limits.requestsPerClient, monotonic)
   const seen = new SeenRequests(random)
   // As many of one client are remembered as it may send, so that none can fill the memory for all.
-  const remembered = new ClientLimit(limits.requestsPerClient, monotonic)
+  const remembered = new Counts(limits.requestsPerClient, CLIENTS, monotonic)
   return {
     turnOf: address => (failed.isCrowded(address) ? turns.wait(address) : undefined),
     countFailedLogin: (address, name) => refusalOf(failed.count(address, name)),
@@ -71,8 +71,9 @@ export function createRateLimits(
     requireParams: address => params.require('PARAMS requests', address),
     see: (client, { mac, time }, now) => {
       if (Math.abs(time - now) > WINDOW.KDC_SKEW) return 'stale'
-      const sighting = seen.see(mac, time, remembered.isWithin(client))
-      if (sighting === 'new') remembered.add(client)
+      const share = remembered.at(client)
+      const sighting = seen.see(mac, time, share.count < limits.requestsPerClient.points)
+      if (sighting === 'new') share.count += 1
       return sighting
     },
     requireClient: client => clients.require('requests', client),
@@ -105,17 +106,10 @@ class ClientLimit {
     this.#counts = new Counts(rate, CLIENTS, monotonic)
   }
 
-  isWithin(client: Principal): boolean {
-    return this.#counts.of(client) < this.#points
-  }
-
-  add(client: Principal): void {
-    this.#counts.add(client)
-  }
-
   require(what: string, client: Principal): void {
-    if (!this.isWithin(client)) throw limited(`${what} from ${client}`, this.#counts.left(client))
-    this.add(client)
+    const share = this.#counts.at(client)
+    if (share.count >= this.#points) throw limited(`${what} from ${client}`, this.#counts.left(client))
+    share.count += 1
   }
 }
 
