@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ChannelOpener } from '../../../kdc/channel/channel-opener.js'
-import { NO_RATE_LIMITS } from '../../../kdc/limits/rate-limits.js'
+import { DEFAULT_LIMITS } from '../../../kdc/limits/defaults.js'
+import { createRateLimits, NO_RATE_LIMITS } from '../../../kdc/limits/rate-limits.js'
 import type { AcceptedChannel, ChannelCarrier } from '../../../shared/channel/accepted-channel.js'
 import { ADMIN_METHODS } from '../../../shared/channel/administration.js'
 import { decodeAnswer, encodeCall, type KdcAnswer } from '../../../shared/channel/calls.js'
@@ -280,6 +281,34 @@ describe('an AP-OPEN at the KDC', () => {
     await two.channel?.receive(greeting)
     expect(sent.map(message => openUnauthenticatedError(message).code)).toEqual(['malformed'])
     expect(first).toEqual([])
+  })
+
+  it('that somebody repeats counts nothing to its client, takes none of its places, and is told once', async () => {
+    const rates = createRateLimits({ ...DEFAULT_LIMITS, requestsPerClient: { points: 40, interval: HOUR } })
+    const realm = await testRealm({ rates })
+    const grant = await kdcTicket(realm, realm.admin)
+    const own = { ...realm, opener: new ChannelOpener(realm.context), grant }
+    const recorded: Uint8Array[] = []
+    for (let i = 0; i < CHANNELS_WAITING; i++) {
+      const { request } = openingOf(grant, { time: START })
+      recorded.push(request.bytes)
+      const { channel } = await own.opener.open(incoming(own, request.bytes), nowhere)
+      channel?.close()
+    }
+    const elsewhere = { address: '198.51.100.7', now: START }
+    for (const bytes of recorded) {
+      for (let i = 0; i < 3; i++) await own.opener.open({ bytes, ...elsewhere }, nowhere)
+    }
+    // All places of the other address are taken now, and none of the ticket's.
+    for (let i = 0; i < CHANNELS_WAITING; i++) expect(await outcomeOf(own, grant)).toBe('accepted')
+    expect(await outcomeOf(own, grant)).toBe('06 rate_limited')
+    vi.advanceTimersByTime(5_000)
+    for (let i = 0; i < 8; i++) expect(await outcomeOf(own, grant)).toBe('accepted')
+    expect(await outcomeOf(own, grant)).toBe('06 rate_limited')
+    const told = realm.logger.lines.filter(({ fields }) => fields.address === elsewhere.address)
+    expect(told.map(({ message }) => message)).toEqual(
+      Array(CHANNELS_WAITING).fill('a proved request is repeated; further repeats of it are not logged'),
+    )
   })
 
   it('leaves nothing waiting where it is refused', async () => {
