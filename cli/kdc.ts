@@ -19,7 +19,8 @@ interface KdcOptions {
 
 /**
  * `orthrus kdc`: runs until SIGTERM or SIGINT; then takes nothing more, answers what is under way, and ends, within
- * seconds. A second signal changes nothing: Ctrl-C under `npm run` sends two.
+ * seconds. A second signal changes nothing: Ctrl-C under `npm run` sends two. SIGHUP, as of a terminal that was closed or
+ * of what wants a log opened again, ends nothing.
  */
 export function kdcCommand(terminal: Terminal): Command {
   return new Command('kdc')
