@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -33,6 +33,114 @@ const sources: Source[] = FOLDERS.flatMap(folder =>
 )
 
 const inside = (folder: string) => sources.filter(source => source.path.startsWith(`${folder}/`))
+
+/** Entries that end in a slash are folders. */
+const covers = (entries: readonly string[], path: string): boolean =>
+  entries.some(entry => (entry.endsWith('/') ? path.startsWith(entry) : path === entry))
+
+/** What derives, seals or compares keys, and what takes a bare digest. */
+const PRIMITIVE_USERS = [
+  'shared/crypto/',
+  'shared/accept/accept.ts',
+  'shared/channel/records.ts',
+  'shared/exchange/as.ts',
+  'shared/exchange/tgs.ts',
+  'shared/http/binding.ts',
+  'shared/keytab/keytab.ts',
+  'shared/ticket/credential.ts',
+  'shared/ticket/opened-tickets.ts',
+  'kdc/exchange/client-state.ts',
+  'kdc/exchange/params.ts',
+  'kdc/vault/',
+]
+
+/** What writes the bytes of a key into something that is sealed or kept in a private file. */
+const KEY_READERS = [
+  'shared/crypto/',
+  'shared/channel/administration.ts',
+  'shared/keytab/keytab.ts',
+  'shared/ticket/credential.ts',
+  'shared/ticket/grant.ts',
+  'shared/ticket/ticket.ts',
+  'kdc/vault/',
+]
+
+/** From top to bottom: a file imports from its own line or from a lower one, and folders of one line not each other. */
+const ORDER = {
+  kdc: [
+    ['index.ts'],
+    ['main.ts'],
+    ['transport/'],
+    ['channel/'],
+    ['admin/', 'exchange/'],
+    ['issue/'],
+    ['realm/'],
+    ['report/', 'vault/'],
+    ['store/', 'limits/'],
+  ],
+  client: [
+    ['index.ts'],
+    ['connect.ts', 'channel/'],
+    ['realm.ts'],
+    ['request/'],
+    ['cache/'],
+    ['connect-settings.ts'],
+    ['connect-options.ts'],
+    ['login/'],
+    ['kdc-link/'],
+    ['ticket/'],
+  ],
+  service: [
+    ['index.ts'],
+    ['request/require-ticket.ts'],
+    ['node-http/', 'load-service.ts'],
+    ['response/', 'replay/'],
+    ['request/'],
+    ['ticket-cache.ts'],
+    ['keys.ts', 'report/'],
+  ],
+  shared: [
+    ['owner-logger.ts', 'http/', 'channel/', 'options.ts'],
+    ['accept/'],
+    ['exchange/'],
+    ['ticket/', 'keytab/'],
+    ['encoding/'],
+    ['crypto/', 'pattern.ts', 'folder.node.ts', 'shown-url.ts'],
+    ['bytes.ts', 'principal.ts', 'logger.ts', 'timers.ts'],
+    ['base64url.ts', 'base64url.node.ts', 'constants.ts', 'time.ts'],
+    ['errors.ts'],
+  ],
+} as const satisfies Record<string, readonly (readonly string[])[]>
+
+/** The line of the order that a path is on, and the entry there: a file by its own name goes before its folder. */
+function placeOf(path: string): { readonly line: number; readonly entry: string } | undefined {
+  const [party = '', ...rest] = path.split('/')
+  const within = rest.join('/')
+  const lines: readonly (readonly string[])[] = ORDER[party as keyof typeof ORDER] ?? []
+  const entries = lines.flatMap((line, at) => line.map(entry => ({ line: at, entry })))
+  return entries.find(({ entry }) => entry === within) ?? entries.find(({ entry }) => covers([entry], within))
+}
+
+/** Sources of the house that a source imports, by their paths; those that the platform chooses stand for both twins. */
+function importedBy({ imports }: Source): string[] {
+  return imports.filter(target => target.endsWith('.js')).map(target => target.replace(/\.js$/, '.ts'))
+}
+
+/** Files that import each other, be it by a detour. */
+function circles(): string[] {
+  const graph = new Map(sources.map(source => [source.path, importedBy(source)]))
+  const reach = (from: string): Set<string> => {
+    const seen = new Set<string>()
+    const next = [...(graph.get(from) ?? [])]
+    for (let path = next.pop(); path !== undefined; path = next.pop()) {
+      if (seen.has(path)) continue
+      seen.add(path)
+      next.push(...(graph.get(path) ?? []))
+    }
+    return seen
+  }
+  return [...graph.keys()].filter(path => reach(path).has(path))
+}
 
 describe('the house', () => {
   it('has sources to look at', () => {
@@ -102,16 +210,14 @@ describe('the house', () => {
     const users = sources.filter(source =>
       source.imports.some(name => name === '#primitives' || name.startsWith('@noble/')),
     )
-    const allowed =
-      /^shared\/crypto\/|^shared\/(keytab\/keytab|exchange\/(as|tgs)|http\/binding|accept\/accept|channel\/records|ticket\/(credential|opened-tickets))\.ts$|^kdc\/(exchange\/(client-state|params)|channel\/channel-opener)\.ts$|^kdc\/vault\/|^kdc\/store\/|^bench\//
-    expect(users.map(source => source.path).filter(path => !allowed.test(path))).toEqual([])
+    expect(users.map(source => source.path).filter(path => !covers(PRIMITIVE_USERS, path))).toEqual([])
+    expect(PRIMITIVE_USERS.filter(entry => !users.some(({ path }) => covers([entry], path)))).toEqual([])
   })
 
   it('shows the bytes of keys to few', () => {
     const readers = sources.filter(({ text }) => /\brevealKey\b/.test(text)).map(source => source.path)
-    const allowed =
-      /^shared\/crypto\/|^shared\/keytab\/keytab\.ts$|^shared\/ticket\/(ticket|grant|credential)\.ts$|^shared\/channel\/administration\.ts$|^kdc\/vault\//
-    expect(readers.filter(path => !allowed.test(path))).toEqual([])
+    expect(readers.filter(path => !covers(KEY_READERS, path))).toEqual([])
+    expect(KEY_READERS.filter(entry => !readers.some(path => covers([entry], path)))).toEqual([])
   })
 
   it('states each usage and label once, and each usage is used', () => {
@@ -135,5 +241,80 @@ describe('the house', () => {
 
   it('exports by name only', () => {
     expect(sources.filter(({ text }) => /^export default/m.test(text)).map(source => source.path)).toEqual([])
+  })
+
+  it.each(Object.keys(ORDER))('imports downwards only in %s', party => {
+    const upwards = inside(party).flatMap(source => {
+      const from = placeOf(source.path)
+      return importedBy(source)
+        .filter(target => target.startsWith(`${party}/`))
+        .filter(target => {
+          const to = placeOf(target)
+          if (from === undefined || to === undefined) return true
+          return to.entry !== from.entry && to.line <= from.line
+        })
+        .map(target => `${source.path} -> ${target}`)
+    })
+    expect(upwards).toEqual([])
+    expect(inside(party).filter(({ path }) => placeOf(path) === undefined)).toEqual([])
+    const entries = ORDER[party as keyof typeof ORDER].flat()
+    const used = new Set(inside(party).map(({ path }) => placeOf(path)?.entry))
+    expect(entries.filter(entry => !used.has(entry))).toEqual([])
+  })
+
+  it('has no files that import each other, be it by a detour', () => {
+    expect(circles()).toEqual([])
+  })
+})
+
+/** Lists of paths that guards go by. A path that no longer exists guards nothing, and nobody notices. */
+describe('every path that is named', () => {
+  const exists = (path: string): boolean => existsSync(join(root, path))
+  const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+  /** What is built comes from a source of the same name. */
+  const sourceOf = (path: string): string =>
+    path.replace(/^(\.\/)?dist\//, '').replace(/(\.d)?\.[jt]s$/, '.ts')
+
+  it('in the exports, imports and commands of the package has its source', () => {
+    const { exports, imports, bin } = JSON.parse(read('package.json')) as Record<string, unknown>
+    const built = JSON.stringify([exports, imports, bin]).match(/\.\/dist\/[^"]+/g) ?? []
+    expect(built.length).toBeGreaterThan(10)
+    expect(built.map(sourceOf).filter(path => !exists(path))).toEqual([])
+  })
+
+  it('in the aliases of the tests exists, for each import of the package', () => {
+    const { imports } = JSON.parse(read('package.json')) as { imports: object }
+    const config = read('test/vitest.config.ts')
+    const aliased = [...config.matchAll(/'(#[\w-]+)': `\$\{root\}([^`]+)`/g)]
+    expect(aliased.map(([, name]) => name).sort()).toEqual(Object.keys(imports).sort())
+    const paths = aliased.flatMap(([, , path = '']) =>
+      ['', '.node'].map(twin => path.replace(/\$\{twin\}/, twin)),
+    )
+    expect(paths.filter(path => !exists(path))).toEqual([])
+  })
+
+  it('in the areas of mutation exists', () => {
+    const areas = JSON.parse(read('test/mutation/areas.json')) as Record<
+      string,
+      { sources: string[]; tests: string[] }
+    >
+    const paths = Object.values(areas).flatMap(({ sources, tests }) => [...sources, ...tests])
+    expect(paths.length).toBeGreaterThan(50)
+    expect(paths.filter(path => !exists(path))).toEqual([])
+  })
+
+  it.each([
+    ['test/model/service-faults.ts', 10],
+    ['test/model/kdc-faults.ts', 10],
+    ['test/model/client-faults.ts', 5],
+    ['test/simulation/faults.ts', 10],
+    ['test/comparisons.test.ts', 5],
+    ['test/fuzz/decoders.test.ts', 5],
+    ['test/house.test.ts', 10],
+  ])('in the list of %s exists', (list, least) => {
+    const named =
+      read(list).match(/(?<=')(?:shared|kdc|client|service|cli)\/[\w./-]+?(?:\.ts|\/)(?=['#])/g) ?? []
+    expect(named.length).toBeGreaterThanOrEqual(least)
+    expect(named.filter(path => !exists(path))).toEqual([])
   })
 })

@@ -1,8 +1,7 @@
 import { connect } from '../../client/connect.js'
 import type { Realm } from '../../client/realm.js'
 import { serve } from '../processes.js'
-import type { Identity } from './certificate.js'
-import { callTls } from './tls.js'
+import { callTls, type TlsOrder } from './tls.js'
 
 /** The process of a client that calls a service for the first time, again and again. */
 
@@ -12,13 +11,6 @@ export interface OrthrusOrder {
   readonly principal: string
   readonly service: string
   readonly url: string
-  readonly count: number
-}
-
-export interface TlsOrder {
-  readonly port: number
-  readonly authority: string
-  readonly identity: Identity
   readonly count: number
 }
 

@@ -3,8 +3,9 @@ import { type Group, makeGroup, type RowHead, type Sample, summarize } from '../
 import { type Child, withChildren } from '../processes.js'
 import type { Settings } from '../settings.js'
 import { createAuthority, createIdentity } from './certificate.js'
-import type { OrthrusOrder, TlsOrder } from './client-process.js'
+import type { OrthrusOrder } from './client-process.js'
 import type { Ports } from './service-process.js'
+import type { TlsOrder } from './tls.js'
 
 /** From nothing to the first answered call, beside mutual TLS. */
 

@@ -3,7 +3,14 @@ import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
 import type { TLSSocket } from 'node:tls'
-import type { TlsOrder } from './client-process.js'
+import type { Identity } from './certificate.js'
+
+export interface TlsOrder {
+  readonly port: number
+  readonly authority: string
+  readonly identity: Identity
+  readonly count: number
+}
 
 export interface Called {
   /** Milliseconds, from the connection's beginning to the end of the response. */

@@ -2,7 +2,6 @@ import { type OutgoingHttpHeaders, OutgoingMessage, type ServerResponse } from '
 import type { Readable } from 'node:stream'
 import { isUint8Array } from 'node:util/types'
 import { ByteCollector } from './byte-collector.js'
-import { divert } from './divert.js'
 import { type GivenHeaders, groupHeaders } from './headers.js'
 
 export type Done = (error?: Error | null) => void
@@ -51,7 +50,7 @@ export class ResponseBuffer {
   /** Streams that pipe into the response. */
   #sources: Set<Readable> | undefined
 
-  /** @param maxBody bytes. */
+  /** Takes nothing until the response is diverted to it. @param maxBody bytes */
   constructor(response: ServerResponse, maxBody: number, watcher: ResponseWatcher) {
     this.#response = response
     this.#watcher = watcher
@@ -59,7 +58,6 @@ export class ResponseBuffer {
     const { write, end, writeHead, flushHeaders } = response
     const { setHeader, appendHeader, removeHeader, addTrailers } = response
     this.#own = { write, end, writeHead, flushHeaders, setHeader, appendHeader, removeHeader, addTrailers }
-    divert(response, this)
   }
 
   get buffering(): boolean {

@@ -6,6 +6,7 @@ import { requestFields } from '../request/refuse.js'
 import type { ServiceParts } from '../request/service.js'
 import { AttachedState } from './attached-state.js'
 import { type Done, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
+import { divert } from './divert.js'
 import { clearHeaders, coveredHeaderPairs } from './headers.js'
 import { hasBody, proveResponse } from './prove.js'
 
@@ -54,6 +55,7 @@ export class Proof implements ResponseWatcher {
     this.#res = res
     this.#options = options
     this.buffer = new ResponseBuffer(res, options.maxResponse, this)
+    divert(res, this.buffer)
     new ProofState(res, this)
   }
 
