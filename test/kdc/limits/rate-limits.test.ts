@@ -94,6 +94,23 @@ describe('rate limits', () => {
     expect(outcome(await login(realm, ann, {}, OTHER))).toBe('05 rate_limited')
   })
 
+  it('let an address wait for its turn once too many logins failed there, and no other', async () => {
+    const rates = createRateLimits({ ...DEFAULT_LIMITS, failedLoginsPerAddress: few })
+    for (let i = 0; i < 3; i++) {
+      expect(rates.turnOf(ADDRESS)).toBeUndefined()
+      rates.countFailedLogin(ADDRESS, local(`n${i}`))
+    }
+    let came = false
+    const turn = rates.turnOf(ADDRESS)?.then(() => {
+      came = true
+    })
+    await Promise.resolve()
+    expect(came).toBe(false)
+    await turn
+    expect(came).toBe(true)
+    expect(rates.turnOf(OTHER)).toBeUndefined()
+  })
+
   it('count an IPv6 address by its /64, /56 and /48, with growing shares', () => {
     const failed = new FailedLogins({ ...DEFAULT_LIMITS, failedLoginsPerAddress: few }, () => 0)
     const fail = (address: string, times: number): void => {

@@ -188,6 +188,15 @@ describe('the log of refusals', () => {
     expect(linesOf(realm)).toHaveLength(points + 1)
   })
 
+  it('has those of a client, whatever old requests of it somebody repeats elsewhere', async () => {
+    const realm = await limited()
+    const web = await realm.add('web')
+    for (let i = 0; i < 2 * points; i++) await login(realm, web, { time: 0 }, OTHER)
+    await realm.call('disable', [web.principal])
+    await login(realm, web)
+    expect(linesOf(realm).at(-1)?.fields).toMatchObject({ client: web.principal, code: 'principal_disabled' })
+  })
+
   it('has the errors of the KDC itself, whatever was refused before them', async () => {
     const realm = await limited()
     const web = await realm.add('web')
