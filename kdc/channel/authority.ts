@@ -4,8 +4,9 @@ import { requireEnabled, requireUnrevoked } from '../exchange/client-state.js'
 import type { OpenRealm } from '../realm/realm.js'
 
 /**
- * That nothing has happened to the tickets, clients and keys of a channel since it was opened.
- * @param now KDC time, milliseconds.
+ * Checks that the tickets, clients and keys that a channel was opened with are still good.
+ * @param endTime of the channel, milliseconds
+ * @param now KDC time, milliseconds
  * @throws OrthrusError `ticket_expired` `ticket_invalid` `revoked` `principal_disabled`
  */
 export async function requireStanding(

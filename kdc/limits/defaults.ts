@@ -1,6 +1,6 @@
 import { DAY, HOUR, MINUTE, SECOND } from '../../shared/time.js'
 
-/** Tuning and defaults: what may differ from one KDC to the next without the protocol noticing. */
+/** Tuning and defaults, none of them part of the protocol: they may differ between KDCs. */
 
 /** How long tickets live unless told otherwise, milliseconds. */
 export const LIFETIME = { TGT: 10 * HOUR, SERVICE: HOUR, RENEW: 7 * DAY } as const
@@ -8,22 +8,22 @@ export const LIFETIME = { TGT: 10 * HOUR, SERVICE: HOUR, RENEW: 7 * DAY } as con
 /** The share of a ticket's life by which it may be shortened at random, so that renewals spread. */
 export const SHORTENING = 0.1
 
-/** How many records are kept in memory; those known not to exist stand apart, so that asking for them evicts none. */
+/** How many records are kept in memory. Names known not to exist are kept apart, so asking for them evicts no record. */
 export const CACHE = { PRINCIPALS: 10_000, RULES: 10_000, ABSENT: 50_000, TGTS: 4_096 } as const
 
-/** How often a change is decided anew because somebody else changed the same record first. */
+/** How many times a change is tried while others keep changing the same record first. */
 export const COMMIT_ATTEMPTS = 5
 
-/** An entry of the revocation log outlives by this what it revokes (docs/protocol.md section 10). */
+/** How much longer an entry of the revocation log is kept than what it revokes can live, milliseconds (section 10). */
 export const REVOCATION_KEPT = 10 * MINUTE
 
-/** How many outdated entries of the revocation log one change clears away at the most. */
+/** The most outdated entries of the revocation log that one change clears away. */
 export const REVOCATIONS_CLEARED = 8
 
 /** The largest message that the KDC takes in a channel, bytes. */
 export const CHANNEL_MESSAGE_BYTES = 64 * 1024
 
-/** How far ahead of KDC time a cut-off lies, milliseconds; logins are then dated behind it. */
+/** How far ahead of KDC time a cut-off lies, milliseconds. Later logins are dated after it. */
 export const CUT_OFF_AHEAD = 2 * MINUTE
 
 /** The largest message that the KDC takes from a non-administrator, bytes. */
@@ -42,7 +42,7 @@ export interface Rate {
  */
 export const REFUSALS_LOGGED: Rate = { points: 100, interval: MINUTE }
 
-/** What one KDC process bears: numbers of connections and requests; times in milliseconds, sizes in bytes. */
+/** What one KDC process accepts: numbers of connections and requests. Times in milliseconds, sizes in bytes. */
 export interface Limits {
   /** Connections in all. Beyond, others are refused. */
   readonly connections: number
@@ -55,15 +55,15 @@ export interface Limits {
   readonly connectionsPerClient: number
   /** How long a handshake may take. */
   readonly handshake: number
-  /** Requests of one connection that are answered at the same time; reading stops while there are as many. */
+  /** Requests of one connection that are answered at the same time. Beyond, nothing more is read from it. */
   readonly concurrency: number
   /** Channels of one connection. */
   readonly channels: number
-  /** How often a connection is pinged; one that answers neither this nor anything else is cut. */
+  /** How often a connection is pinged. It is cut if it sends nothing until the next ping. */
   readonly ping: number
-  /** A connection without a request for so long is closed. */
+  /** How long a connection may be without a request before it is closed. */
   readonly idle: number
-  /** How long closing waits for what is under way. */
+  /** How long closing waits for requests that are under way. */
   readonly drain: number
   /**
    * AS requests as one name from one address that prove no key. Beyond, they are `rate_limited`, and so is a right
@@ -80,8 +80,8 @@ export interface Limits {
   /** PARAMS requests from one address. */
   readonly params: Rate
   /**
-   * Requests of one client whose MAC and clock are right: as many AS requests, and apart from them as many TGS
-   * requests, openings of channels and calls in these. A request that is repeated counts once.
+   * Requests of one client with a right MAC and time. AS requests have this limit to themselves; TGS requests, openings of
+   * channels and calls in channels share another of the same size. A request that is repeated counts once.
    */
   readonly requestsPerClient: Rate
   /** Repeats from one address of requests that somebody proved, whoever it was. */

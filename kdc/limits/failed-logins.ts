@@ -56,7 +56,7 @@ export class FailedLogins {
     return reached
   }
 
-  /** Whether so many logins from there failed that others should not have to wait for its next ones. */
+  /** Whether too many logins from there failed: its next ones should not hold up those of others. */
   isCrowded(address: string): boolean {
     return this.#networks.size > 0 && this.#networkReached(address) !== undefined
   }

@@ -1,5 +1,5 @@
 /**
- * Who has one IPv6 address has many: a host has a /64, a customer a /56, a site a /48. So each of these is counted, the
+ * Nobody has just one IPv6 address: a host has a /64, a customer a /56, a site a /48. So each of these is counted, the
  * larger ones with a larger share. An IPv4 address counts for itself, whoever shares it.
  */
 

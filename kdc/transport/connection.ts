@@ -32,15 +32,15 @@ export interface ConnectionOptions {
 }
 
 /**
- * One WebSocket: frames in, frames out, by their ids (docs/protocol.md section 3). A request holds one of a few places
- * until its answer is with the operating system; without a free place nothing more is read. So a peer that floods, or
- * does not read its answers, waits for itself alone.
+ * One WebSocket: frames in and out, by their ids (docs/protocol.md section 3). Each request takes one of a few places
+ * until its answer is with the operating system. While no place is free, nothing more is read, so a peer that floods or
+ * does not read its answers only holds up itself.
  */
 export class Connection {
   readonly #options: ConnectionOptions
   readonly #requests = new Set<number>()
   readonly #channels = new Map<number, AcceptedChannel>()
-  /** What the socket had already taken in when reading stopped: one piece of its buffer at the most. */
+  /** Frames that the socket had already read when reading stopped: at most one piece of its buffer. */
   readonly #unread: Frame[] = []
   #places: number
   #closing = false
@@ -67,7 +67,7 @@ export class Connection {
     socket.on('close', () => this.#closed())
   }
 
-  /** To be called each `limits.ping` milliseconds: cuts a peer that is gone or does not read, closes an idle one. */
+  /** Called every `limits.ping` milliseconds. Cuts a peer that is gone or does not read, and closes an idle one. */
   check(): void {
     const state = this.#liveness.check()
     const unused = this.#isDrained() && this.#channels.size === 0
@@ -76,7 +76,7 @@ export class Connection {
     else this.#options.socket.ping()
   }
 
-  /** Takes nothing more, ends its channels and resolves when every request has its answer. */
+  /** Reads nothing more and ends the channels. Resolves when every request has its answer. */
   async drain(): Promise<void> {
     this.#closing = true
     this.#options.socket.pause()
@@ -135,7 +135,7 @@ export class Connection {
     }
   }
 
-  /** The id is free again as soon as its answer is on the way: the peer may use it when it has that. */
+  /** The id is free as soon as its answer is on the way, because the peer may use it again once it has that. */
   async #answer(frame: Frame): Promise<void> {
     const { id, message } = frame
     const { dispatch, address, onProved } = this.#options
@@ -179,7 +179,7 @@ export class Connection {
     })
   }
 
-  /** The answers of one turn of the event loop go out in one write, which costs no more than each would alone. */
+  /** All answers of one turn of the event loop go out in one write, which costs no more than a single one does. */
   #cork(): void {
     if (this.#corked) return
     this.#corked = true
@@ -191,7 +191,7 @@ export class Connection {
     })
   }
 
-  /** Holds a place until the work is done, and a turn of the event loop longer: others get theirs in between. */
+  /** Takes a place until the work is done and one turn of the event loop longer, in which others get their turn. */
   #work(work: Promise<void>): void {
     this.#places -= 1
     const done = (): void => void setImmediate(() => this.#free())

@@ -5,7 +5,7 @@ import type { OpenRealm } from '../realm/realm.js'
 import { RECORD_KIND } from '../store/store.js'
 import { REALM_RECORD_NAME } from '../vault/records.js'
 
-/** What the KDC says to plain HTTP: whether it is well, and that it speaks WebSocket. */
+/** What the KDC answers to plain HTTP: whether it works, and that it speaks WebSocket. */
 
 export interface HandshakeFault {
   readonly status: 400 | 403
@@ -13,8 +13,8 @@ export interface HandshakeFault {
 }
 
 /**
- * Why a handshake is refused, or `undefined`. A page of any site can have its visitor's browser connect here, and
- * browsers say for which site they do: without leave none may.
+ * Why a handshake is refused, or `undefined`. Any web page can make its visitor's browser connect to the KDC. Browsers
+ * tell the page's origin, and only origins on the list may connect.
  */
 export function upgradeFault(
   request: IncomingMessage,
@@ -50,9 +50,9 @@ export async function answerHttp(
   request.resume()
   response.setHeader('Connection', 'close')
   if (request.method === 'GET' && request.url === '/health') {
-    const well = await isWell(realm)
-    response.writeHead(well ? 200 : 503, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
-    response.end(`${JSON.stringify({ status: well ? 'ok' : 'unavailable' })}\n`)
+    const works = await isWorking(realm)
+    response.writeHead(works ? 200 : 503, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
+    response.end(`${JSON.stringify({ status: works ? 'ok' : 'unavailable' })}\n`)
   } else {
     response.writeHead(426, {
       Upgrade: 'websocket',
@@ -64,7 +64,7 @@ export async function answerHttp(
 }
 
 /** The store answers. */
-async function isWell({ vault }: OpenRealm): Promise<boolean> {
+async function isWorking({ vault }: OpenRealm): Promise<boolean> {
   try {
     return (await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.REALM)) !== undefined
   } catch {

@@ -1,9 +1,9 @@
 import type { WebSocket } from 'ws'
 
-/** Whether a peer is there, reads what it is sent, and wants anything. */
+/** `gone`: the peer does not answer or does not read. `idle`: it has asked nothing for long. */
 export type LivenessState = 'well' | 'gone' | 'idle'
 
-/** What a connection knows of its peer from one check to the next. */
+/** Watches the peer of a connection from one check to the next. */
 export class Liveness {
   readonly #socket: Pick<WebSocket, 'bufferedAmount' | 'isPaused'>
   readonly #idle: number
@@ -15,7 +15,7 @@ export class Liveness {
   #unsentBefore = false
   #askedAt: number
 
-  /** @param idle after how long without a request a peer is idle, milliseconds */
+  /** @param idle how long a peer may ask nothing before it is idle, milliseconds */
   constructor(
     socket: Pick<WebSocket, 'bufferedAmount' | 'isPaused'>,
     idle: number,
@@ -27,7 +27,7 @@ export class Liveness {
     this.#askedAt = time.monotonic()
   }
 
-  /** Something came, be it a pong. */
+  /** Anything came from the peer, a pong included. */
   heard(): void {
     this.#heard = true
   }
@@ -42,7 +42,9 @@ export class Liveness {
     this.#sent += 1
   }
 
-  /** A peer is gone that said nothing since the last check, while it was listened to, or took nothing of what waits. */
+  /**
+   * A peer is gone if it sent nothing since the last check although it was read, or took nothing of what it was sent.
+   */
   check(): LivenessState {
     const silent = !this.#heard && !this.#socket.isPaused
     const stuck = this.#unsentBefore && this.#sent === this.#sentBefore

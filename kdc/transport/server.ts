@@ -23,13 +23,13 @@ export interface ServerOptions {
   readonly limits: Limits
   /** Origins whose pages may connect; browsers name theirs, other clients none. */
   readonly allowedOrigins: readonly string[]
-  /** Where a connection comes from, as it is counted: a proxy in front of the KDC knows better than the socket. */
+  /** The address that a connection is counted by, where the socket's own is that of a proxy. */
   readonly addressOf: ((request: IncomingMessage) => string) | undefined
-  /** Proxies whose word on that is taken, in place of `addressOf`. */
+  /** Proxies whose headers say it, in place of `addressOf`. */
   readonly trustedProxies: TrustedProxies
 }
 
-/** Headers of a handshake, bytes. */
+/** The largest headers of a handshake, bytes. */
 const HEADER_BYTES_MAX = 8 * 1024
 
 /**
@@ -38,7 +38,7 @@ const HEADER_BYTES_MAX = 8 * 1024
  */
 const FRAGMENTS_MAX = 8
 
-/** Reads of a frame that is not whole yet, which take memory alike. In segments of 536 bytes 64 KiB come in 123. */
+/** Reads of a frame that is not whole yet, which take memory too. In segments of 536 bytes 64 KiB take 123 reads. */
 const READS_MAX = 1024
 
 /** The KDC's WebSocket (docs/protocol.md section 3, "Transport"): connections and their limits. */
@@ -96,7 +96,7 @@ export class KdcServer {
     return this.#connections.size
   }
 
-  /** Accepts nothing more, answers what is under way, and cuts what is not done in time. */
+  /** Accepts nothing more, answers what is under way, and cuts connections that are not done in time. */
   async close(): Promise<void> {
     this.#closing = true
     this.#stopPinging()
@@ -122,7 +122,7 @@ export class KdcServer {
     return http
   }
 
-  /** Before a byte is read. */
+  /** Counts a socket before anything is read from it. */
   #count(socket: Socket): void {
     const { connections } = this.#options.limits
     if (this.#sockets >= connections) {
@@ -157,7 +157,7 @@ export class KdcServer {
     this.#options.context.report.tell({ kind: 'connection_refused', address, reason, ...known })
   }
 
-  /** `undefined` where whoever should know does not. */
+  /** @returns `undefined` where `addressOf` or the proxy's headers give no answer, which is reported */
   #addressOf(request: IncomingMessage): string | undefined {
     const { addressOf, trustedProxies, context } = this.#options
     const { headers, socket } = request

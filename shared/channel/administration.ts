@@ -49,13 +49,13 @@ export const ADMIN_METHODS = [
 ] as const
 export type AdminMethod = (typeof ADMIN_METHODS)[number]
 
-/** How many rows `list` and `policy` give at the most; the rest is asked for with `after`. */
+/** The most rows that `list` and `policy` give. The caller asks for the rest with `after`. */
 export const PAGE_ROWS = 100
 
 /** `add`: registers a principal. */
 export interface NewPrincipal {
   readonly principal: Principal
-  /** Made from a password by who adds it; otherwise the KDC draws a key and returns it. */
+  /** A key that the caller made from a password. Without one the KDC draws a key and returns it. */
   readonly password: { readonly parameters: PasswordParameters; readonly key: LongTermKey } | null
   /** Milliseconds since the epoch; null never. */
   readonly expiresAt: number | null

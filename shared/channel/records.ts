@@ -36,17 +36,17 @@ export interface ChannelOptions {
   readonly maxMessage: number
 }
 
-/** Both directions of one channel, as bytes: what carries them is the caller's. Once broken, it stays so. */
+/** Both directions of one channel, as bytes. The caller carries them. A channel that broke stays broken. */
 export class RecordChannel {
   readonly #sending: Uint8Array
   readonly #receiving: Uint8Array
   readonly #maxMessage: number
   #sent = 0
   #received = 0
-  /** The message that is being put together, and whether there is one. */
+  /** The message that is being put together, how much of it has come, and whether there is one. */
   #pending: Uint8Array = NOTHING
   #pendingBytes = 0
-  #amid = false
+  #isPending = false
   #state: { sentEnd: boolean; receivedEnd: boolean; broken: boolean } = {
     sentEnd: false,
     receivedEnd: false,
@@ -73,12 +73,12 @@ export class RecordChannel {
     return records
   }
 
-  /** A record that says nothing but who sends it: it completes an opening. */
+  /** A record without a message, which shows who sends it and so completes an opening. */
   sealGreeting(): Uint8Array {
     return this.#seal(KIND.PART, NOTHING)
   }
 
-  /** The record after which this side says no more. */
+  /** The last record of this side. */
   sealEnd(): Uint8Array {
     const record = this.#seal(KIND.END, NOTHING)
     this.#state.sentEnd = true
@@ -94,7 +94,7 @@ export class RecordChannel {
     return concatBytes(AAD, sealCounted(this.#sending, this.#sent++, AAD, plaintext))
   }
 
-  /** @returns what the record completes, if anything. @throws OrthrusError `channel_broken`, from then on always */
+  /** @returns what the record completes, if anything. @throws OrthrusError `channel_broken`, also ever after */
   open(record: Uint8Array): ChannelEvent | undefined {
     this.#requireWhole()
     try {
@@ -106,7 +106,7 @@ export class RecordChannel {
     }
   }
 
-  /** That the other side has ended what it had to say. @throws OrthrusError `channel_broken` */
+  /** Checks that the other side has ended in order. @throws OrthrusError `channel_broken` */
   requireEnded(): void {
     if (!this.#state.receivedEnd) throw broken('it was cut off')
   }
@@ -130,7 +130,7 @@ export class RecordChannel {
         if (payload.length > 0) this.#append(payload)
         return undefined
       case KIND.END:
-        if (payload.length > 0 || this.#amid) throw broken('an end amid a message')
+        if (payload.length > 0 || this.#isPending) throw broken('an end inside a message')
         this.#state.receivedEnd = true
         return { kind: 'end' }
       default:
@@ -149,14 +149,14 @@ export class RecordChannel {
     }
     this.#pending.set(payload, this.#pendingBytes)
     this.#pendingBytes = length
-    this.#amid = true
+    this.#isPending = true
   }
 
   #assemble(): Uint8Array {
     const message = this.#pending.subarray(0, this.#pendingBytes)
     this.#pending = NOTHING
     this.#pendingBytes = 0
-    this.#amid = false
+    this.#isPending = false
     return message
   }
 
