@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { codeOf } from '../shared/folder.node.js'
 
 /** Where a command reads its surroundings and writes what it has to say; tests pass their own. */
 export interface Terminal {
@@ -58,14 +58,17 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join('\n')
 }
 
+/** How the system refuses a name that is no file's, and Node one that could be none's. */
+const NO_FILE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'])
+
 /** What an argument says: the text of a file, of standard input for -, or itself. @throws TypeError */
 export async function textOf(what: string): Promise<string> {
   if (what === '-') return new TextDecoder().decode(await standardInput())
-  if (!existsSync(what)) return what
   try {
     return await readFile(what, 'utf8')
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown reason'
+    const code = codeOf(cause)
+    if (NO_FILE.has(code)) return what
     const reason = code === 'EISDIR' ? 'is a folder: name a file in it' : `cannot be read: ${code}`
     throw new TypeError(`${what} ${reason}`, { cause })
   }

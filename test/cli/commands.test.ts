@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -296,6 +296,12 @@ describe('orthrus inspect', () => {
   })
 
   it('does not guess', async () => {
+    for (const text of ['x'.repeat(5000), 'no\0name', `${join(folder, 'web.keytab')}/x`]) {
+      expect((await orthrus('inspect', text)).err).toContain('neither a file nor')
+    }
+    const loop = join(folder, 'loop')
+    await symlink(loop, loop)
+    expect((await orthrus('inspect', loop)).err).toMatch(/loop cannot be read: ELOOP/)
     expect(await orthrus('inspect', 'nonsense')).toMatchObject({
       code: 2,
       err: expect.stringContaining('neither a file'),

@@ -27,7 +27,7 @@ const loggerInto = (lines: string[]): Logger => ({
 })
 
 describe('a database that was closed in order', () => {
-  it('is at rest, and no longer once it was opened', async () => {
+  it('has the clean mark, and has it no longer once it was opened', async () => {
     expect(await wasClosedCleanly(directory)).toBe(true)
     const store = await openLevelStore(directory, { create: false })
     expect(await wasClosedCleanly(directory)).toBe(false)
@@ -37,7 +37,7 @@ describe('a database that was closed in order', () => {
 
   it.each<[string, () => Promise<unknown>]>([
     ['a log that grew', async () => appendFile(await fileEnding('.log'), 'x')],
-    ['a log written anew with the same bytes', async () => writeFile(await fileEnding('.log'), '')],
+    ['a log written again with the same bytes', async () => writeFile(await fileEnding('.log'), '')],
     [
       'a file renamed there and back',
       async () => {
@@ -51,12 +51,12 @@ describe('a database that was closed in order', () => {
     ['COMMITS changed', () => appendFile(join(directory, 'COMMITS'), ' ')],
     ['REST changed', () => appendFile(join(directory, 'REST'), ' ')],
     ['REST missing', () => rm(join(directory, 'REST'))],
-  ])('is not at rest after %s', async (_, change) => {
+  ])('has no clean mark that fits after %s', async (_, change) => {
     await change()
     expect(await wasClosedCleanly(directory)).toBe(false)
   })
 
-  it('is at rest as soon as it is made', async () => {
+  it('has the clean mark as soon as it is made', async () => {
     const logged: string[] = []
     const logger = loggerInto(logged)
     const store = await openLevelStore(join(folder, 'new'), { create: true, logger })
@@ -64,7 +64,7 @@ describe('a database that was closed in order', () => {
     await store.close()
   })
 
-  it('has its records whether at rest or not', async () => {
+  it('has its records with the mark or without', async () => {
     for (const rest of [true, false]) {
       if (!rest) await rm(join(directory, 'REST'))
       const logged: string[] = []
