@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { AdminMethod } from '../shared/channel/administration.js'
 import { checkedRandom, type RandomSource, systemRandom } from '../shared/crypto/random.js'
@@ -6,55 +5,23 @@ import type { Value } from '../shared/encoding/encoding.js'
 import { type Logger, silentLogger } from '../shared/logger.js'
 import type { Realm } from '../shared/principal.js'
 import { type Clock, systemClock } from '../shared/time.js'
-import { systemTimers, type Timers } from '../shared/timers.js'
+import { systemTimers } from '../shared/timers.js'
 import { ownContext } from './admin/context.js'
 import { callMethod } from './admin/methods.js'
-import { DEFAULT_LIMITS, type Limits } from './limits/defaults.js'
+import { type KdcOptions, type KdcSettings, requireKdcOptions } from './kdc-options.js'
+import { DEFAULT_LIMITS } from './limits/defaults.js'
 import { createRateLimits } from './limits/rate-limits.js'
 import { type OpenRealm, openRealm } from './realm/realm.js'
 import { failsafeLogger } from './report/failsafe-logger.js'
 import { logListener } from './report/log.js'
 import { createReport, type Report } from './report/report.js'
 import { openLevelStore } from './store/level/store.js'
-import type { Store } from './store/store.js'
 import { KdcServer } from './transport/server.js'
 import { TrustedProxies } from './transport/trusted-proxies.js'
-import { type MasterKey, type MasterKeyFileOptions, readMasterKey } from './vault/master-key.js'
+import { readMasterKey } from './vault/master-key.js'
 import { Vault } from './vault/vault.js'
 
-/** Where the realm is kept: a folder that `orthrus init` made, or a store and the key that its records are under. */
-export type KdcData =
-  | ({ readonly dataDirectory: string; readonly masterKey?: MasterKey } & MasterKeyFileOptions)
-  | { readonly store: Store; readonly masterKey: MasterKey }
-
-export interface KdcSettings {
-  /** 127.0.0.1:8750 unless told otherwise; port 0 is any that is free. */
-  readonly listen?: { readonly host?: string; readonly port?: number }
-  readonly clock?: Clock
-  /** For tests. Default: the platform's timers. */
-  readonly timers?: Timers
-  readonly random?: RandomSource
-  /**
-   * Tells of tickets issued, requests refused and changes made; pino's loggers fit. Silent unless told otherwise. Where
-   * it fails the KDC goes on without it.
-   */
-  readonly logger?: Logger
-  readonly limits?: Partial<Limits>
-  /** Origins whose pages may connect from a browser: none unless told otherwise. */
-  readonly allowedOrigins?: readonly string[]
-  /**
-   * Addresses and networks of proxies in front of the KDC, as `10.0.0.0/8`. Their `X-Forwarded-For` and `Forwarded` say
-   * where a connection comes from, by which connections and failed logins are counted.
-   */
-  readonly trustedProxies?: readonly string[]
-  /**
-   * In place of `trustedProxies`: the client's address as the proxy tells it in some other way. What it reads must come
-   * from the proxy, or a flooding client chooses whom it is counted as.
-   */
-  readonly addressOf?: (request: IncomingMessage) => string
-}
-
-export type KdcOptions = KdcData & KdcSettings
+export type { KdcData, KdcOptions, KdcSettings } from './kdc-options.js'
 
 export interface RunningKdc {
   readonly realm: Realm
@@ -82,6 +49,7 @@ const LISTEN = { HOST: '127.0.0.1', PORT: 8750 } as const
  * @throws OrthrusError `unavailable` where the store cannot be opened or has no realm, `keytab_invalid` for the master key
  */
 export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
+  requireKdcOptions(options)
   const { clock = systemClock, timers = systemTimers } = options
   const random = checkedRandom(options.random ?? systemRandom)
   const report = reportTo(options.logger, clock)

@@ -70,6 +70,7 @@ const ORDER = {
   kdc: [
     ['index.ts'],
     ['main.ts'],
+    ['kdc-options.ts'],
     ['transport/'],
     ['channel/'],
     ['admin/', 'exchange/'],

@@ -15,6 +15,7 @@ import { derivePasswordKey } from '../shared/crypto/derive.js'
 import { systemRandom } from '../shared/crypto/random.js'
 import { formatKeytab } from '../shared/keytab/keytab.js'
 import { type Logger, silentLogger } from '../shared/logger.js'
+import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import { patternIn } from '../shared/pattern.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { type ClaimValue, compareNames } from '../shared/ticket/claims.js'
@@ -36,6 +37,14 @@ export interface AllowOptions {
   readonly methods?: readonly string[]
   readonly paths?: readonly string[]
   readonly delegable?: boolean
+}
+
+const KNOWN_ALLOW: KnownOptions<AllowOptions> = {
+  claims: true,
+  maxLife: true,
+  methods: true,
+  paths: true,
+  delegable: true,
 }
 
 /** Names are short, as `web`, or whole. */
@@ -62,6 +71,7 @@ export interface TestRealm {
 
 /** A whole realm in this process: a KDC on a free port of the loopback, its store in memory. */
 export async function startRealm(options: TestRealmOptions = {}): Promise<TestRealm> {
+  requireKnownOptions<TestRealmOptions>('startRealm', options, { realm: true, clock: true, logger: true })
   const { realm = 'test.example', clock = createTestClock(), logger = silentLogger } = options
   const store = createMemoryStore()
   const masterKey = new MasterKey(systemRandom(SIZE.KEY))
@@ -107,7 +117,8 @@ class RunningTestRealm implements TestRealm {
     await this.administration.add({ principal, password: { parameters, key }, ...NO_LIMITS })
   }
 
-  allow(client: string, service: string, options: AllowOptions = {}): Promise<void> {
+  async allow(client: string, service: string, options: AllowOptions = {}): Promise<void> {
+    requireKnownOptions('allow', options, KNOWN_ALLOW)
     const { claims = {}, maxLife = null, methods = null, paths = null, delegable = false } = options
     const sorted = Object.entries(claims).sort(([a], [b]) => compareNames(a, b))
     return this.#setRule(client, service, {

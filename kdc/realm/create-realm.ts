@@ -3,6 +3,7 @@ import { LongTermKey } from '../../shared/crypto/keys.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
+import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
 import type { Pattern } from '../../shared/pattern.js'
 import { kdcService, parseRealm, principalIn, ticketGrantingService } from '../../shared/principal.js'
 import type { Clock } from '../../shared/time.js'
@@ -35,6 +36,16 @@ export interface CreateRealmOptions extends Partial<RealmLifetimes> {
   readonly random: RandomSource
 }
 
+const KNOWN: KnownOptions<CreateRealmOptions> = {
+  vault: true,
+  realm: true,
+  clock: true,
+  random: true,
+  maxTgtLife: true,
+  maxServiceLife: true,
+  maxRenew: true,
+}
+
 /**
  * Makes a realm in a store that has none: its record, `krbtgt`, `kdc` and `admin`, and the rule that lets `admin`
  * administer it. All of it is on stable storage when it resolves, or nothing.
@@ -43,6 +54,7 @@ export interface CreateRealmOptions extends Partial<RealmLifetimes> {
  * @throws OrthrusError `unavailable` where there is a realm already
  */
 export async function createRealm(options: CreateRealmOptions): Promise<KeytabEntry> {
+  requireKnownOptions('createRealm', options, KNOWN)
   const { vault, clock, random } = options
   const realm = parseRealm(options.realm)
   const now = Math.floor(clock.now())

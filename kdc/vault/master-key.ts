@@ -6,6 +6,7 @@ import type { RandomSource } from '../../shared/crypto/random.js'
 import type { OrthrusError } from '../../shared/errors.js'
 import { invalidFile, MASTER_KEY_FILE } from '../../shared/keytab/private-file.js'
 import { readPrivateFile, writePrivateFile } from '../../shared/keytab/private-file.node.js'
+import { requireKnownOptions } from '../../shared/options.js'
 
 /** The bytes of a master key, for the vault and its file. */
 export let revealMasterKey: (key: MasterKey) => Uint8Array
@@ -61,6 +62,7 @@ export async function createMasterKey(path: string, random: RandomSource): Promi
  * @throws OrthrusError `keytab_invalid` where it is missing, not private, or not a master key as it was written
  */
 export async function readMasterKey(path: string, options: MasterKeyFileOptions = {}): Promise<MasterKey> {
+  requireKnownOptions<MasterKeyFileOptions>('readMasterKey', options, { allowReadableMasterKey: true })
   const allowReadable = options.allowReadableMasterKey === true
   return parseMasterKey(path, await readPrivateFile(MASTER_KEY_FILE, path, { allowReadable }))
 }

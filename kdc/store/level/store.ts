@@ -1,5 +1,6 @@
 import { syncFolder } from '../../../shared/folder.node.js'
 import { type Logger, silentLogger } from '../../../shared/logger.js'
+import { requireKnownOptions } from '../../../shared/options.js'
 import {
   requireChanges,
   requireName,
@@ -31,6 +32,7 @@ export interface LevelStoreOptions {
  * @throws OrthrusError `unavailable`, with what to do, where the folder is in use, missing, damaged or out of space.
  */
 export async function openLevelStore(directory: string, options: LevelStoreOptions): Promise<Store> {
+  requireKnownOptions<LevelStoreOptions>('openLevelStore', options, { create: true, logger: true })
   const { create, logger = silentLogger } = options
   if (create) await createDatabase(directory)
   const opened = await openDatabase(directory, logger)

@@ -1,0 +1,88 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import * as client from '../client/index.js'
+import * as kdc from '../kdc/index.js'
+import * as service from '../service/index.js'
+import * as testing from '../testing/index.js'
+
+/** Every function of the public entries that takes options refuses one that does not exist. */
+
+const ENTRIES = { client, service, kdc, testing }
+const MISSPELT = { optoin: 1 } as never
+
+type Call = (options: never) => unknown
+
+/** How each function is called with nothing but an unknown option; in a folder of its own, where it takes a path. */
+const TAKING_OPTIONS: Readonly<Record<string, (folder: string) => Call>> = {
+  'client.connect': () => client.connect,
+  'service.loadService': () => service.loadService,
+  'service.requireTicket': () => options => service.requireTicket(options),
+  'kdc.startKdc': () => kdc.startKdc,
+  'kdc.createRealm': () => kdc.createRealm,
+  'kdc.openLevelStore': folder => options => kdc.openLevelStore(join(folder, 'db'), options),
+  'kdc.readMasterKey': folder => options => kdc.readMasterKey(join(folder, 'key'), options),
+  'testing.startRealm': () => testing.startRealm,
+}
+
+/** Functions without options. A new export stands in one of the two lists, or the test below fails. */
+const WITHOUT_OPTIONS = [
+  'kdc.createMasterKey',
+  'kdc.createMemoryStore',
+  'kdc.formatKeytab',
+  'kdc.systemRandom',
+  'testing.createTestClock',
+]
+
+const exported = Object.entries(ENTRIES).flatMap(([entry, values]) =>
+  Object.entries(values)
+    .filter(([, value]) => typeof value === 'function' && !/^class\b/.test(String(value)))
+    .map(([name]) => `${entry}.${name}`),
+)
+
+async function refusalOf(call: Call, options: unknown): Promise<unknown> {
+  try {
+    await call(options as never)
+  } catch (cause) {
+    return cause
+  }
+  return undefined
+}
+
+describe('an option that does not exist', () => {
+  it('is asked about of every function of every entry', () => {
+    expect(exported.sort()).toEqual([...Object.keys(TAKING_OPTIONS), ...WITHOUT_OPTIONS].sort())
+  })
+
+  it.each(Object.entries(TAKING_OPTIONS))('is refused by %s', async (name, callIn) => {
+    const folder = mkdtempSync(join(tmpdir(), 'orthrus-options-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const cause = await refusalOf(callIn(folder), MISSPELT)
+    expect(cause).toBeInstanceOf(TypeError)
+    expect((cause as Error).message).toContain(`${name.split('.')[1]} has no option "optoin"`)
+  })
+
+  it.each([
+    ['listen of startKdc', { listen: { prot: 1 } }, 'port'],
+    ['limits of startKdc', { limits: { conections: 1 } }, 'connections'],
+    ['limit params of startKdc', { limits: { params: { point: 1 } } }, 'points'],
+  ])('is refused within %s', async (name, options, meant) => {
+    const cause = await refusalOf(kdc.startKdc, options)
+    expect(cause).toBeInstanceOf(TypeError)
+    expect((cause as Error).message).toMatch(new RegExp(`^${name} has no option .*; did you mean "${meant}"`))
+  })
+
+  it('is refused by what a test realm offers', async () => {
+    const realm = await testing.startRealm()
+    onTestFinished(() => realm.close())
+    await realm.add('web')
+    for (const call of [
+      (options: never) => realm.allow('web', 'web', options),
+      (options: never) => realm.connect('web', options),
+      (options: never) => realm.loadService('web', options),
+    ]) {
+      expect(await refusalOf(call, MISSPELT)).toBeInstanceOf(TypeError)
+    }
+  })
+})
