@@ -15,6 +15,8 @@ const run = promisify(execFile)
 
 /** More lines than a pipe holds (64 KiB) and than the KDC keeps (256 KiB), of more than 200 bytes each. */
 const TICKETS = 2_000
+/** Asked for at the same time: few enough that a busy machine answers each in the time that a client waits. */
+const AT_ONCE = 50
 
 let realm: FaultRealm
 beforeEach(async () => {
@@ -24,10 +26,13 @@ afterEach(() => realm.remove())
 
 async function requireTickets(url: string, count: number): Promise<void> {
   const client = await connectAs(realm, url, 'web')
-  const granted = await Promise.all(
-    Array.from({ length: count }, (_, i) => client.getServiceTicket('orders', { lifetime: 60_000 + i })),
-  )
-  expect(granted.every(ticket => ticket.client === 'web@demo.example')).toBe(true)
+  const ask = async (i: number): Promise<void> => {
+    const { client: name } = await client.getServiceTicket('orders', { lifetime: 60_000 + i })
+    expect(name).toBe('web@demo.example')
+  }
+  for (let i = 0; i < count; i += AT_ONCE) {
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, count - i) }, (_, j) => ask(i + j)))
+  }
   client.close()
 }
 
