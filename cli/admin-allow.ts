@@ -3,7 +3,7 @@ import type { Administration } from '../client/channel/administration.js'
 import type { PolicyRule } from '../shared/channel/administration.js'
 import { OrthrusError } from '../shared/errors.js'
 import { type Pattern, patternIn, shortPattern } from '../shared/pattern.js'
-import { isPrincipal, localPart, type Principal, type Realm } from '../shared/principal.js'
+import { isPrincipal, localPart, type Principal, type RealmName } from '../shared/principal.js'
 import { rulesFor } from './admin-policy.js'
 import { collectNames, parseClaim, parseDuration, parseMethods, parsePaths, valued } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
@@ -102,7 +102,7 @@ async function warnOfDenials(
   terminal: Terminal,
   options: ConnectionOptions,
   administration: Administration,
-  realm: Realm,
+  realm: RealmName,
   pair: Pair,
 ): Promise<void> {
   const denials = (await rulesFor(administration, pair)).filter(({ effect }) => effect === 'deny')

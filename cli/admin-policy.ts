@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import type { PolicyRule } from '../shared/channel/administration.js'
 import { type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
-import { isPrincipal, kdcService, type Realm } from '../shared/principal.js'
+import { isPrincipal, kdcService, type RealmName } from '../shared/principal.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { ruleCells, ruleObject } from './rule-text.js'
 import { answer, type Terminal, table } from './terminal.js'
@@ -82,7 +82,7 @@ function rankIn(patterns: readonly Pattern[] | undefined, pattern: Pattern): num
 }
 
 /** What the rules come to, where that cannot be seen at a glance. */
-function verdict(realm: Realm, rules: readonly PolicyRule[], [client, service]: Asked): string {
+function verdict(realm: RealmName, rules: readonly PolicyRule[], [client, service]: Asked): string {
   if (client === undefined) return rules.length > 0 ? '' : 'no rule: nobody gets a ticket for anything'
   if (service === undefined || !isPrincipal(client) || !isPrincipal(service)) {
     return rules.length > 0

@@ -3,7 +3,7 @@ import { OrthrusError } from '../shared/errors.js'
 import { codeOf, createFolder } from '../shared/folder.node.js'
 import { parseKeytab } from '../shared/keytab/keytab.js'
 import { readKeytabFile } from '../shared/keytab/keytab-file.node.js'
-import { parseRealm, type Realm, realmOf } from '../shared/principal.js'
+import { parseRealm, type RealmName, realmOf } from '../shared/principal.js'
 import { defaulted } from './arguments.js'
 import { filesIn, isThere, requireNoRealm } from './data-folder.js'
 import { DEFAULT_DATA } from './defaults.js'
@@ -41,7 +41,7 @@ async function init(terminal: Terminal, name: string, options: InitOptions): Pro
 }
 
 /** The folder, and in it the realm that an interrupted `orthrus init` began. @returns whether it is this one */
-async function prepare(data: string, realm: Realm): Promise<boolean> {
+async function prepare(data: string, realm: RealmName): Promise<boolean> {
   await createFolder(data)
   // Looked at first, so that a folder that may not be entered is called that.
   await isThere(filesIn(data).database)
@@ -50,7 +50,7 @@ async function prepare(data: string, realm: Realm): Promise<boolean> {
   return admin !== undefined && realmOf(admin.principal) === realm
 }
 
-async function make(data: string, realm: Realm): Promise<void> {
+async function make(data: string, realm: RealmName): Promise<void> {
   await requireNoRealm(data)
   try {
     if (await makeRealm(data, realm)) return

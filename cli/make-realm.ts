@@ -6,7 +6,7 @@ import { createMasterKey } from '../kdc/vault/master-key.js'
 import { Vault } from '../kdc/vault/vault.js'
 import { systemRandom } from '../shared/crypto/random.js'
 import { codeOf, exists, syncFolder } from '../shared/folder.node.js'
-import type { Realm } from '../shared/principal.js'
+import type { RealmName } from '../shared/principal.js'
 import { systemClock } from '../shared/time.js'
 import { filesIn } from './data-folder.js'
 import { writeKeytab } from './keytab-output.js'
@@ -24,7 +24,7 @@ const MAKING = 'init-'
  * @returns false where another made or finished it first
  * @throws the system's error, or OrthrusError; what was made is removed
  */
-export async function makeRealm(folder: string, realm: Realm): Promise<boolean> {
+export async function makeRealm(folder: string, realm: RealmName): Promise<boolean> {
   const making = await mkdtemp(join(folder, MAKING))
   try {
     await makeFiles(making, realm)
@@ -40,7 +40,7 @@ export async function makeRealm(folder: string, realm: Realm): Promise<boolean> 
   return await moveIn(making, folder)
 }
 
-async function makeFiles(making: string, realm: Realm): Promise<void> {
+async function makeFiles(making: string, realm: RealmName): Promise<void> {
   const { database, masterKey, adminKeytab } = filesIn(making)
   const key = await createMasterKey(masterKey, systemRandom)
   const store = await openLevelStore(database, { create: true })

@@ -1,6 +1,6 @@
 import type { PolicyRule } from '../shared/channel/administration.js'
 import { shortPattern } from '../shared/pattern.js'
-import type { Realm } from '../shared/principal.js'
+import type { RealmName } from '../shared/principal.js'
 import { typedDuration } from './arguments.js'
 
 /** Rules of policy as they are printed. */
@@ -11,7 +11,7 @@ export function ruleObject({ claims, ...rule }: PolicyRule): object {
 }
 
 /** The cells of one row. */
-export function ruleCells(realm: Realm, rule: PolicyRule): string[] {
+export function ruleCells(realm: RealmName, rule: PolicyRule): string[] {
   const [effect, ...terms] = termsOf(rule).values()
   return [
     effect ?? rule.effect,

@@ -3,7 +3,7 @@ import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import {
   type Principal,
   principalIn,
-  type Realm as RealmName,
+  type RealmName,
   realmOf,
   requireSameRealm,
 } from '../shared/principal.js'
@@ -20,7 +20,7 @@ import { secretsOf, type Ticket } from './ticket/ticket.js'
 
 export interface TicketOptions {
   readonly signal?: AbortSignal
-  /** How long the ticket shall live at the most, milliseconds. Policy and the realm may allow less. */
+  /** The longest life of the ticket, milliseconds. Policy and the realm may allow less. */
   readonly lifetime?: number
 }
 
@@ -37,11 +37,11 @@ export interface ImportOptions {
 
 const IMPORT_OPTIONS: KnownOptions<ImportOptions> = { allowBearerCredential: true }
 
-/** What `fetch` takes, and whom it is for. */
+/** What `fetch` takes, and the service that it is for. */
 export interface RealmFetchInit extends RequestInit {
   /** The service; by default the one that `connect`'s `services` names for the origin. */
   readonly service?: string
-  /** In place of the realm's own ticket: one that was cut down, or that somebody else handed on. */
+  /** In place of the realm's own ticket: one that was cut down, or that another party handed on. */
   readonly ticket?: Ticket
   /**
    * A ticket cut down `to` the service, for it to act with, as `ticket.onBehalf` of its handler. It travels sealed.
@@ -76,9 +76,9 @@ const FETCH_OPTIONS: KnownOptions<RealmFetchInit & { readonly duplex?: 'half' }>
   window: true,
 }
 
-/** Makes requests to one service in somebody else's name, who handed on a ticket for it. */
+/** Makes requests to one service in the name of a client that handed on a ticket for it. */
 export interface Caller {
-  /** In whose name. */
+  /** The client in whose name it speaks. */
   readonly client: Principal
   readonly service: Principal
   /** Whether an answer proves the service, as `Ticket.serviceProved` says. */

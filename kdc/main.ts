@@ -3,7 +3,7 @@ import type { AdminMethod } from '../shared/channel/administration.js'
 import { checkedRandom, type RandomSource, systemRandom } from '../shared/crypto/random.js'
 import type { Value } from '../shared/encoding/encoding.js'
 import { type Logger, silentLogger } from '../shared/logger.js'
-import type { Realm } from '../shared/principal.js'
+import type { RealmName } from '../shared/principal.js'
 import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers } from '../shared/timers.js'
 import { ownContext } from './admin/context.js'
@@ -24,7 +24,7 @@ import { Vault } from './vault/vault.js'
 export type { KdcData, KdcOptions, KdcSettings } from './kdc-options.js'
 
 export interface RunningKdc {
-  readonly realm: Realm
+  readonly realm: RealmName
   /** What clients connect to, as `ws://127.0.0.1:8750`. */
   readonly url: string
   readonly address: { readonly host: string; readonly port: number }

@@ -3,7 +3,7 @@
 export type { Admission, AdmissionRefusal, AdmissionRequest, ReplayCache } from '../shared/accept/replay.js'
 export { OrthrusError } from '../shared/errors.js'
 export type { Logger } from '../shared/logger.js'
-export type { Principal, Realm } from '../shared/principal.js'
+export type { Principal, RealmName } from '../shared/principal.js'
 export type { ClaimValue } from '../shared/ticket/claims.js'
 export type { Clock } from '../shared/time.js'
 export { type LoadServiceOptions, loadService } from './load-service.js'

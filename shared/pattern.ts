@@ -1,4 +1,4 @@
-import { isPrincipal, isReserved, localPart, type Principal, type Realm, realmOf } from './principal.js'
+import { isPrincipal, isReserved, localPart, type Principal, type RealmName, realmOf } from './principal.js'
 
 /** What a rule of policy names: a principal, every instance of a name (`web/*@realm`), or everyone (`*`). */
 export type Pattern = string & { readonly __pattern: true }
@@ -6,7 +6,7 @@ export type Pattern = string & { readonly __pattern: true }
 export const EVERYONE = '*' as Pattern
 
 /** A short name means that realm. @throws TypeError where it is no pattern */
-export function patternIn(realm: Realm, text: string): Pattern {
+export function patternIn(realm: RealmName, text: string): Pattern {
   if (text === EVERYONE) return EVERYONE
   const whole = text.includes('@') ? text : `${text}@${realm}`
   if (isPattern(whole)) return whole
@@ -34,6 +34,6 @@ export function patternsOf(principal: Principal): Pattern[] {
 }
 
 /** The pattern as a person writes it within the realm. */
-export function shortPattern(realm: Realm, pattern: Pattern): string {
+export function shortPattern(realm: RealmName, pattern: Pattern): string {
   return pattern.endsWith(`@${realm}`) ? pattern.slice(0, -(realm.length + 1)) : pattern
 }

@@ -2,7 +2,7 @@ import { OrthrusError } from './errors.js'
 
 /** `name@realm` or `name/instance@realm`, checked against the grammar of docs/protocol.md section 1. */
 export type Principal = string & { readonly __principal: true }
-export type Realm = string & { readonly __realm: true }
+export type RealmName = string & { readonly __realm: true }
 
 const COMPONENT = '[a-z0-9][a-z0-9._-]{0,62}'
 const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
@@ -13,7 +13,7 @@ const REALM_LENGTH_MAX = 253
 /** 63 + `/` + 63 + `@` + 253: anything longer needs no further look. */
 const PRINCIPAL_LENGTH_MAX = 381
 
-export function isRealm(text: string): text is Realm {
+export function isRealm(text: string): text is RealmName {
   return text.length <= REALM_LENGTH_MAX && REALM.test(text)
 }
 
@@ -31,7 +31,7 @@ export function parsePrincipal(text: string): Principal {
 }
 
 /** @throws TypeError where `text` is no realm. */
-export function parseRealm(text: string): Realm {
+export function parseRealm(text: string): RealmName {
   if (isRealm(text)) return text
   throw new TypeError(
     `not a realm: ${JSON.stringify(text.slice(0, 80))}; write lower-case labels joined by dots, as demo.example`,
@@ -39,8 +39,8 @@ export function parseRealm(text: string): Realm {
 }
 
 /** The part after the `@`. */
-export function realmOf(principal: Principal): Realm {
-  return principal.slice(principal.indexOf('@') + 1) as Realm
+export function realmOf(principal: Principal): RealmName {
+  return principal.slice(principal.indexOf('@') + 1) as RealmName
 }
 
 /** The part before the `@`: `name` or `name/instance`. */
@@ -49,17 +49,17 @@ export function localPart(principal: Principal): string {
 }
 
 /** A short name means that realm; a whole one is taken as it is. @throws TypeError outside the grammar. */
-export function principalIn(realm: Realm, name: string): Principal {
+export function principalIn(realm: RealmName, name: string): Principal {
   return parsePrincipal(name.includes('@') ? name : `${name}@${realm}`)
 }
 
 /** The ticket-granting service of a realm. */
-export function ticketGrantingService(realm: Realm): Principal {
+export function ticketGrantingService(realm: RealmName): Principal {
   return `krbtgt@${realm}` as Principal
 }
 
 /** The service that the KDC itself hosts. */
-export function kdcService(realm: Realm): Principal {
+export function kdcService(realm: RealmName): Principal {
   return `kdc@${realm}` as Principal
 }
 
@@ -70,7 +70,7 @@ export function isReserved(principal: Principal): boolean {
 }
 
 /** @throws OrthrusError `realm_mismatch` where the two are of different realms. */
-export function requireSameRealm(realm: Realm, principal: Principal): void {
+export function requireSameRealm(realm: RealmName, principal: Principal): void {
   const actual = realmOf(principal)
   if (actual === realm) return
   throw new OrthrusError('realm_mismatch', `${principal} is not of the realm ${realm}`, {

@@ -5,7 +5,7 @@ import type { Value } from '../../shared/encoding/encoding.js'
 import { malformed, type OrthrusError } from '../../shared/errors.js'
 import { kdcService, realmOf } from '../../shared/principal.js'
 import { abortable, runAfter } from '../../shared/timers.js'
-import { judged } from '../kdc-link/refusals.js'
+import { explainingKdcErrors } from '../kdc-link/refusals.js'
 import { partsOf, type Realm, type RealmParts, whenClosed } from '../realm.js'
 import type { ErrorAnswer, Presented } from '../request/presenter.js'
 import { lateAnswer, PresentedChannel } from './presented-channel.js'
@@ -71,7 +71,7 @@ class KdcCalls implements KdcChannel {
       timers: parts.timers,
       timeout: parts.callTimeout,
       maxMessage: MESSAGE_MAX,
-      explaining: judged,
+      explaining: explainingKdcErrors,
       user: { receive: message => this.#receive(message), ended: cause => this.#end(cause) },
     })
     this.#forget = whenClosed(realm, cause => this.#channel.end(cause))

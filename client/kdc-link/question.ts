@@ -9,7 +9,7 @@ import { type Asked, type Reply, requireAnswers } from '../../shared/ticket/gran
 import { secretsOf, type Ticket } from '../ticket/ticket.js'
 import type { Exchanged } from './connection.js'
 import type { KdcClock } from './kdc-clock.js'
-import { judged, kdcRefusal, type Login } from './refusals.js'
+import { explainingKdcErrors, kdcRefusal, type Login } from './refusals.js'
 
 interface Request {
   readonly bytes: Uint8Array
@@ -59,14 +59,14 @@ export class KdcQuestions {
     const { exchange, login, random, time, proved } = this.#options
     const request = create(time.now(), random(SIZE.NONCE))
     const answer = await exchange(request.bytes)
-    if (judged(() => isError(answer.bytes))) {
-      const error = judged(() => openError(answer.bytes, key, request.mac))
+    if (explainingKdcErrors(() => isError(answer.bytes))) {
+      const error = explainingKdcErrors(() => openError(answer.bytes, key, request.mac))
       if (proved && error.authenticated && error.code === 'clock_skew') time.correct(error.time, answer)
       // Only the AS exchange is about the password.
       throw kdcRefusal(error, { ...login, passwordBased: asked.withTgt && login.passwordBased })
     }
-    const reply = judged(() => open(request, answer.bytes))
-    judged(() => requireAnswers(reply, asked))
+    const reply = explainingKdcErrors(() => open(request, answer.bytes))
+    explainingKdcErrors(() => requireAnswers(reply, asked))
     if (proved) time.learn(reply.time, answer)
     return reply
   }

@@ -38,7 +38,7 @@ export function kdcRefusal(error: WireError, { client, passwordBased }: Login): 
 }
 
 /** Looks at an answer of the KDC; what is wrong with it gets the next step. @throws OrthrusError */
-export function judged<T>(look: () => T): T {
+export function explainingKdcErrors<T>(look: () => T): T {
   try {
     return look()
   } catch (cause) {

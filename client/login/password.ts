@@ -10,7 +10,7 @@ import {
 } from '../../shared/exchange/params.js'
 import { localPart, type Principal } from '../../shared/principal.js'
 import type { Exchanged } from '../kdc-link/connection.js'
-import { judged, kdcRefusal } from '../kdc-link/refusals.js'
+import { explainingKdcErrors, kdcRefusal } from '../kdc-link/refusals.js'
 import type { Identity, LoginKey } from './identity.js'
 
 /**
@@ -80,13 +80,13 @@ async function makeKey(options: PasswordOptions, last: MadeKey | undefined): Pro
 
 async function askParameters({ client, exchange }: PasswordOptions): Promise<PasswordParameters> {
   const { bytes } = await exchange(createParamsRequest(client))
-  if (judged(() => isError(bytes))) {
+  if (explainingKdcErrors(() => isError(bytes))) {
     throw kdcRefusal(
-      judged(() => openUnauthenticatedError(bytes)),
+      explainingKdcErrors(() => openUnauthenticatedError(bytes)),
       { client, passwordBased: true },
     )
   }
-  return judged(() => decodeParamsReply(bytes))
+  return explainingKdcErrors(() => decodeParamsReply(bytes))
 }
 
 /** Nobody has proved the parameters, so a change may be an attempt to have the password guessed elsewhere. */

@@ -13,7 +13,7 @@ import { credentialOf, type Ticket } from '../ticket/ticket.js'
 import { bindingOf, type HttpRequest, redirected, targetOf, withHeaders } from './http-request.js'
 import { openResponse, type ProvedResponse } from './http-response.js'
 import { noAnswer } from './no-answer.js'
-import type { Bound, ErrorAnswer, Head, Presented, Presenter } from './presenter.js'
+import type { Bound, ErrorAnswer, Presented, Presenter, RequestSecrets } from './presenter.js'
 
 /** How many redirects are followed. */
 const REDIRECTS_MAX = 10
@@ -80,7 +80,7 @@ async function fetchOnce(
     ticket,
     type: TYPE.AP_REQ,
     target: targetOf(request),
-    bind: head => bind(exchanges, request, handOff, head),
+    bind: secrets => bind(exchanges, request, handOff, secrets),
     safe: repeatable || SAFE_METHODS.has(request.method),
     signal,
     send: presented => send(exchanges, request, presented, signal),
@@ -92,7 +92,7 @@ function bind(
   { random }: HttpExchanges,
   request: HttpRequest,
   handOff: Ticket | undefined,
-  { key, nonce }: Head,
+  { key, nonce }: RequestSecrets,
 ): Bound {
   if (handOff === undefined) return { binding: bindingOf(request), headers: [] }
   const sealed = sealHandOff(key, nonce, credentialOf(handOff, false), random)

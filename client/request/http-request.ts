@@ -1,4 +1,3 @@
-import { requireBytes } from '../../shared/bytes.js'
 import { OrthrusError } from '../../shared/errors.js'
 import {
   COVERED_REQUEST_HEADERS,
@@ -7,6 +6,7 @@ import {
   requestBinding,
 } from '../../shared/http/binding.js'
 import { shownUrl } from '../../shared/shown-url.js'
+import { bodyOf, bodyStream, readBytes } from './body.js'
 
 /** A request as it goes out: built once, so that what is bound is what is sent (section 8, "HTTP binding"). */
 export interface HttpRequest {
@@ -54,28 +54,6 @@ export function readRequest(input: RequestInfo | URL, init: RequestInit): Reques
     throw cause
   }
   return request
-}
-
-/**
- * Platforms that take an async iterable for a body, as a stream of Node's, make zeros or nothing of chunks that are no
- * bytes. So what iterates becomes a stream here, whose chunks are looked at as they are read.
- */
-function bodyStream({ body }: RequestInit): { body?: ReadableStream } {
-  if (typeof body !== 'object' || body === null || body instanceof ReadableStream) return {}
-  if (!(Symbol.asyncIterator in body)) return {}
-  const chunks = (body as AsyncIterable<unknown>)[Symbol.asyncIterator]()
-  return {
-    body: new ReadableStream({
-      pull: async controller => {
-        const { done, value } = await chunks.next()
-        if (done === true) controller.close()
-        else controller.enqueue(value)
-      },
-      cancel: async () => {
-        await chunks.return?.()
-      },
-    }),
-  }
 }
 
 /** The platform refuses it too, and shows the password in its error. */
@@ -129,11 +107,6 @@ export async function collectRequest(
   }
 }
 
-/** Some browsers do not show the body of a `Request`, which is not to say that it has none. */
-async function bodyOf(request: Request): Promise<ReadableStream<Uint8Array> | null> {
-  return request.body === undefined ? (await request.blob()).stream() : request.body
-}
-
 /** The same request to another address of the same service. */
 export function redirected(request: HttpRequest, url: URL): HttpRequest {
   return { ...request, url: plain(url) }
@@ -164,45 +137,4 @@ export function targetOf({ url }: Pick<HttpRequest, 'url'>): string {
 /** What of the request the AP-REQ covers. */
 export function bindingOf(request: HttpRequest): Uint8Array {
   return requestBinding(request.method, targetOf(request), request.headers, request.body)
-}
-
-/** All bytes of a body. @throws OrthrusError `too_large`, naming the option that allows more. @throws TypeError for a chunk that is no bytes */
-export async function readBytes(
-  stream: ReadableStream<Uint8Array> | null,
-  maxBytes: number,
-  what: string,
-  option: string,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  const reader = stream?.getReader()
-  for (let read = await reader?.read(); read?.done === false; read = await reader?.read()) {
-    const chunk: unknown = read.value
-    try {
-      requireBytes(chunk, `a chunk of the body of the ${what}`)
-    } catch (cause) {
-      void reader?.cancel(cause).catch(() => {})
-      throw cause
-    }
-    length += chunk.length
-    if (length > maxBytes) {
-      void reader?.cancel().catch(() => {})
-      throw new OrthrusError('too_large', `the body of the ${what} is over ${maxBytes} bytes`, {
-        final: what === 'request',
-        hint: `give ${option} a larger value, or ask for less at once`,
-      })
-    }
-    chunks.push(chunk)
-  }
-  return join(chunks, length)
-}
-
-function join(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(length)
-  let offset = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, offset)
-    offset += chunk.length
-  }
-  return whole
 }

@@ -1,7 +1,7 @@
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Span } from '../kdc-link/kdc-clock.js'
-import { readBytes } from './http-request.js'
+import { readBytes } from './body.js'
 import { hintForUnproved } from './no-answer.js'
 import type { ErrorAnswer, Presented } from './presenter.js'
 import { isBound, readClaim } from './response-proof.js'

@@ -18,8 +18,8 @@ import { type Answer, answerTo, type Refused } from './recovery.js'
 import { serviceRefusal } from './service-refusals.js'
 import type { ServiceTimes } from './service-times.js'
 
-/** What a request is going to be MAC'd under and marked by, before it is bound. */
-export interface Head {
+/** The key under which a request will be MAC'd, and its nonce, before it is bound. */
+export interface RequestSecrets {
   readonly key: AuthKey
   readonly nonce: Uint8Array
 }
@@ -33,7 +33,7 @@ export interface Bound {
 /** An AP-REQ or AP-OPEN as it goes out, with what its answer is checked against. */
 export interface Presented extends Bound {
   readonly service: Principal
-  /** Of this client's own, from the cache; none where somebody else's is presented alone. */
+  /** This client's own ticket, from the cache; none where another party's is presented alone. */
   readonly own: ServiceTicket | undefined
   readonly key: AuthKey
   readonly request: ApRequest
@@ -45,14 +45,14 @@ export interface ErrorAnswer {
   readonly span: Span
 }
 
-export interface Presentation<T extends object> {
+export interface Presenting<T extends object> {
   readonly service: Principal
   /** In place of the one from the cache. */
   readonly ticket: Ticket | undefined
   readonly type: ApType
   /** As on the request line, for what is said of a refusal. */
   readonly target?: string
-  bind(head: Head): Bound
+  bind(head: RequestSecrets): Bound
   /** Whether it does no harm twice (docs/protocol.md section 8). */
   readonly safe: boolean
   readonly signal?: AbortSignal
@@ -73,7 +73,7 @@ export interface PresenterOptions {
 }
 
 /** The tickets of one presentation. */
-interface Legs {
+interface PresentedTickets {
   readonly own: ServiceTicket | undefined
   /** The ticket that stands first in the AP-REQ. */
   readonly first: Ticket
@@ -94,7 +94,7 @@ export class Presenter {
   }
 
   /** @throws OrthrusError with the service's code, `refused_unproved`, and whatever `send` throws */
-  async present<T extends object>(use: Presentation<T>): Promise<T> {
+  async present<T extends object>(use: Presenting<T>): Promise<T> {
     const { service, signal } = use
     const first = await this.#prepare(use, this.#timesFor(use).wait(service))
     const refused = await use.send(first)
@@ -109,13 +109,13 @@ export class Presenter {
       { service, code, as: answer.next, wait: answer.wait },
       'sending a request again',
     )
-    if (answer.next === 'anew') return this.#presentAnew(use, answer)
+    if (answer.next === 'renewed') return this.#presentRenewed(use, answer)
     await sleep(this.#options.timers, answer.wait, signal)
     return this.#presentAgain(use, first)
   }
 
-  /** What was refused before, other bytes, may have been handled all the same: then no later refusal is final. */
-  async #presentAnew<T extends object>(use: Presentation<T>, { wait, final }: Answer): Promise<T> {
+  /** The bytes that were refused before may still have been handled. Then no later refusal of others is final. */
+  async #presentRenewed<T extends object>(use: Presenting<T>, { wait, final }: Answer): Promise<T> {
     try {
       return await this.#presentAgain(use, await this.#prepare(use, wait))
     } catch (cause) {
@@ -124,7 +124,7 @@ export class Presenter {
     }
   }
 
-  async #presentAgain<T extends object>(use: Presentation<T>, presented: Presented): Promise<T> {
+  async #presentAgain<T extends object>(use: Presenting<T>, presented: Presented): Promise<T> {
     const refused = await use.send(presented)
     if (!('error' in refused)) return refused
     const answer = answerTo(refused.error, { ...factsOf(use, presented), resendable: false })
@@ -132,12 +132,12 @@ export class Presenter {
     throw this.#refusal(use, refused, answer.final)
   }
 
-  async #prepare(use: Presentation<object>, wait: number): Promise<Presented> {
+  async #prepare(use: Presenting<object>, wait: number): Promise<Presented> {
     const { timers, random, trueTime } = this.#options
     const { service, type, signal } = use
     const checking = trueTime()
     if (checking !== undefined) await abortable(checking, signal)
-    const { own, first, delegated } = await this.#legs(use)
+    const { own, first, delegated } = await this.#tickets(use)
     if (wait > 0) await sleep(timers, wait, signal)
     const { sealed, caveats, key: ownKey } = secretsOf(first)
     const key = delegated === undefined ? ownKey : combinedKey(ownKey, secretsOf(delegated).key)
@@ -149,8 +149,8 @@ export class Presenter {
     return { ...bound, service, own, key, request: createApRequest(type, key, question) }
   }
 
-  /** @throws OrthrusError `credential_invalid` for a ticket that somebody else is to present */
-  async #legs({ service, ticket, signal }: Presentation<object>): Promise<Legs> {
+  /** @throws OrthrusError `credential_invalid` for a ticket that another principal must present */
+  async #tickets({ service, ticket, signal }: Presenting<object>): Promise<PresentedTickets> {
     const { tickets, client } = this.#options
     const holder = ticket && secretsOf(ticket).holder
     if (ticket !== undefined && holder === undefined)
@@ -160,7 +160,7 @@ export class Presenter {
     return { own, first: own, delegated: ticket }
   }
 
-  #timesFor({ ticket }: Presentation<object>): ServiceTimes {
+  #timesFor({ ticket }: Presenting<object>): ServiceTimes {
     if (ticket === undefined || ticket.serviceProved) return this.#times
     const known = this.#unprovedTimes.get(ticket) ?? this.#options.newTimes()
     this.#unprovedTimes.set(ticket, known)
@@ -169,7 +169,7 @@ export class Presenter {
 
   /** For this request and for those to come. */
   async #learn(
-    use: Presentation<object>,
+    use: Presenting<object>,
     { own }: Presented,
     { error, span }: ErrorAnswer,
     { keepTime, replace }: Answer,
@@ -181,7 +181,7 @@ export class Presenter {
   }
 
   #refusal(
-    { service, target, ticket }: Presentation<object>,
+    { service, target, ticket }: Presenting<object>,
     { error }: ErrorAnswer,
     final: boolean,
   ): OrthrusError {
@@ -204,7 +204,7 @@ function provedEnd(ticket: Ticket): number {
 }
 
 function factsOf(
-  { safe, ticket }: Presentation<object>,
+  { safe, ticket }: Presenting<object>,
   { own, request }: Presented,
 ): Omit<Refused, 'resendable'> {
   const ends = [own, ticket].map(one => (one === undefined ? Number.POSITIVE_INFINITY : provedEnd(one)))

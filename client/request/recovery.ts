@@ -24,8 +24,8 @@ export interface Refused {
 }
 
 export interface Answer {
-  /** `anew`: as a new AP-REQ. `same`: the same bytes. `caller`: the error is the outcome. */
-  readonly next: 'anew' | 'same' | 'caller'
+  /** `renewed`: as a new AP-REQ. `same`: the same bytes. `caller`: the error is the outcome. */
+  readonly next: 'renewed' | 'same' | 'caller'
   /** How long to wait before that, milliseconds. */
   readonly wait: number
   /** That these bytes can never be handled: the code is of step 5 or later, and proved. */
@@ -61,7 +61,7 @@ export function answerTo(error: WireError, refused: Refused): Answer {
       return ofNoUse(refused, true)
     case 'replay':
       // A gateway may have asked twice: what does no harm twice is asked once more, as other bytes.
-      return { ...TO_CALLER, ...anewIf(refused) }
+      return { ...TO_CALLER, ...renewedIf(refused) }
     default:
       return { ...TO_CALLER, final: FINAL.has(error.code) }
   }
@@ -77,30 +77,30 @@ function wasLookedFor({ time }: WireError, { endTime }: Refused): boolean {
 
 /** The ticket is replaced. A request that was refused for good never was handled, so it may go out as a new one, safe or not. */
 function ofNoUse(refused: Refused, final: boolean): Answer {
-  const next = anewIf({ ...refused, safe: refused.safe || final })
+  const next = renewedIf({ ...refused, safe: refused.safe || final })
   return { ...TO_CALLER, ...next, final, replace: 'proved' }
 }
 
-function anewIf({ safe, resendable }: Pick<Refused, 'safe' | 'resendable'>): Pick<Answer, 'next'> {
-  return { next: safe && resendable ? 'anew' : 'caller' }
+function renewedIf({ safe, resendable }: Pick<Refused, 'safe' | 'resendable'>): Pick<Answer, 'next'> {
+  return { next: safe && resendable ? 'renewed' : 'caller' }
 }
 
 /** Anybody may have written it, after the service handled the request. */
 function unproved(code: WireCode, refused: Refused): Answer {
   if (code !== 'ticket_invalid') return TO_CALLER
-  return { ...TO_CALLER, ...anewIf(refused), replace: 'unproved' }
+  return { ...TO_CALLER, ...renewedIf(refused), replace: 'unproved' }
 }
 
 function skewed({ time, floor }: WireError, { stamp, safe, resendable }: Refused): Answer {
   if (floor === null || floor > time + FLOOR_AHEAD_MAX || floor >= Number.MAX_SAFE_INTEGER) return TO_CALLER
   const kept: Answer = { ...TO_CALLER, keepTime: true }
   if (!resendable) return kept
-  if (safe) return after(kept, 'anew', floor + 1 - WINDOW.SERVICE_FUTURE - time, STAMP_WAIT_MAX)
+  if (safe) return after(kept, 'renewed', floor + 1 - WINDOW.SERVICE_FUTURE - time, STAMP_WAIT_MAX)
   // At or below the floor a copy of it may have been handled before.
   if (stamp <= floor) return kept
   return after(kept, 'same', stamp - WINDOW.SERVICE_FUTURE - time, EARLY_WAIT_MAX)
 }
 
-function after(kept: Answer, next: 'anew' | 'same', wait: number, most: number): Answer {
+function after(kept: Answer, next: 'renewed' | 'same', wait: number, most: number): Answer {
   return wait > most ? kept : { ...kept, next, wait: Math.max(0, wait) }
 }

@@ -45,7 +45,7 @@ export class ServiceTimes {
     return wholeTime(Math.max(this.#serviceNow(kept), kept.floor + 1))
   }
 
-  /** How long to wait, milliseconds, until the stamp is within what the service accepts; 2 s at the most. */
+  /** How long to wait, milliseconds, until the stamp is within what the service accepts; at most 2 s. */
   wait(service: Principal): number {
     const kept = this.#kept.get(service)
     if (kept === undefined) return 0

@@ -1,6 +1,6 @@
 import type { Value } from '../../shared/encoding/encoding.js'
 import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
-import { type Principal, principalIn, type Realm } from '../../shared/principal.js'
+import { type Principal, principalIn, type RealmName } from '../../shared/principal.js'
 import { pathFault } from '../../shared/ticket/caveat-path.js'
 import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'
 import { type Duration, parseDuration } from '../../shared/time.js'
@@ -38,7 +38,7 @@ const PARTS: KnownOptions<Attenuation> = {
  * @param now milliseconds of KDC time.
  * @throws TypeError for what no caveat can say, or says nothing
  */
-export function caveatsOf(attenuation: Attenuation, realm: Realm, now: number): Uint8Array[] {
+export function caveatsOf(attenuation: Attenuation, realm: RealmName, now: number): Uint8Array[] {
   requireKnownOptions('attenuate', attenuation, PARTS)
   const caveats = [
     ...expiry(attenuation, now),
@@ -87,7 +87,7 @@ function* paths({ paths }: Attenuation): Generator<Caveat> {
   yield { name: 'paths', prefixes: paths }
 }
 
-function* services({ services }: Attenuation, realm: Realm): Generator<Caveat> {
+function* services({ services }: Attenuation, realm: RealmName): Generator<Caveat> {
   if (services === undefined) return
   yield { name: 'services', services: services.map((name): Principal => principalIn(realm, name)) }
 }
@@ -100,6 +100,6 @@ function* apps({ app }: Attenuation): Generator<Caveat> {
   for (const [name, value] of Object.entries(app)) yield { name: 'app', app: name, value }
 }
 
-function* holder({ to }: Attenuation, realm: Realm): Generator<Caveat> {
+function* holder({ to }: Attenuation, realm: RealmName): Generator<Caveat> {
   if (to !== undefined) yield { name: 'holder', holder: principalIn(realm, to) }
 }

@@ -18,7 +18,7 @@ export class HandedOn {
     else this.#tooMany = true
   }
 
-  /** Whether somebody else may know the key of this chain. The whole ticket itself is never handed on. */
+  /** Whether another party may know the key of this chain. The whole ticket itself is never handed on. */
   covers(caveats: readonly Uint8Array[]): boolean {
     if (this.#chains.size === 0 || caveats.length === 0) return false
     return this.#tooMany || caveats.some((_, i) => this.#chains.has(chainText(caveats.slice(0, i + 1))))

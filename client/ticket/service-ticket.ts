@@ -11,7 +11,7 @@ export interface GrantedFor {
   readonly client: Principal
   /** What was asked for, milliseconds; 0 the most allowed. */
   readonly lifetime: number
-  /** Whether the TGT that it was granted for is somebody else's, who knows its keys. */
+  /** Whether it was granted for a TGT that another party handed on, and so knows the keys of. */
   readonly imported: boolean
   readonly now: () => number
 }

@@ -122,8 +122,8 @@ export class Ticket {
 
   /**
    * The ticket as text, to hand it on: a secret, unless it names a holder, of whoever has it.
-   * @throws TypeError for a ticket that was not cut down, and for a closed TGT: the tickets that it gets could be cut
-   * down all the same
+   * @throws TypeError for a ticket that was not cut down, and for a closed TGT: the tickets that it gets could still be
+   * cut down
    */
   credential(options: CredentialOptions = {}): string {
     requireKnownOptions('credential', options, CREDENTIAL_OPTIONS)
@@ -149,14 +149,14 @@ function requireLimits(caveats: readonly Uint8Array[]): void {
 }
 
 /**
- * What is handed on of a ticket (docs/protocol.md section 8, "Hand-off"). Never all of it: who has that can be the
+ * What is handed on of a ticket (docs/protocol.md section 8, "Hand-off"). Never all of it: whoever has that can be the
  * client at that service, and answer the client in its place.
  */
 export function credentialOf(ticket: Ticket, closed: boolean): Credential {
   const { sealed, caveats, chain, key } = secretsOf(ticket)
   const { service, client, endTime } = ticket
   if (closed && service === ticketGrantingService(realmOf(client))) {
-    throw new TypeError('a TGT cannot be closed: the tickets that it gets can be cut down all the same')
+    throw new TypeError('a TGT cannot be closed: the tickets that it gets can still be cut down')
   }
   if (caveats.length === 0) {
     throw new TypeError('a whole ticket is not handed on: ticket.attenuate({ to, expires }) first')
@@ -165,7 +165,7 @@ export function credentialOf(ticket: Ticket, closed: boolean): Credential {
   return { ticket: sealed, caveats, key: closed ? key : (chain ?? key), service, client, endTime }
 }
 
-/** The next step for who may not delegate. */
+/** The next step for a client that may not delegate. */
 export function notDelegable(client: Principal, service: Principal): OrthrusError {
   return new OrthrusError(
     'delegation_invalid',

@@ -10,7 +10,7 @@ import {
   principalOf,
   realmNameOf,
 } from '../../shared/encoding/fields.js'
-import type { Principal, Realm } from '../../shared/principal.js'
+import type { Principal, RealmName } from '../../shared/principal.js'
 import { decodeClaims, encodeClaims } from '../../shared/ticket/claims.js'
 import { decodeRecord, FORM, oneOf, requireReadable, textsOf } from './record-form.js'
 
@@ -59,7 +59,7 @@ export function decodePolicyRecord(list: readonly Value[]): PolicyRecord {
 
 /** The realm: one record. */
 export interface RealmRecord {
-  readonly realm: Realm
+  readonly realm: RealmName
   /** 32 bytes, from which the salts of names without a password are made (section 8, Passwords). */
   readonly saltSecret: Uint8Array
   readonly maxTgtLife: number

@@ -1,6 +1,6 @@
 import type { TicketOpener } from '../../shared/accept/presented-ticket.js'
 import type { ReplayCache } from '../../shared/accept/replay.js'
-import type { Principal, Realm } from '../../shared/principal.js'
+import type { Principal, RealmName } from '../../shared/principal.js'
 import type { Clock } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
 import type { ServiceKeys } from '../keys.js'
@@ -8,7 +8,7 @@ import type { Report } from '../report/events.js'
 
 export interface ServiceParts {
   readonly principal: Principal
-  readonly realm: Realm
+  readonly realm: RealmName
   readonly keys: ServiceKeys
   readonly tickets: TicketOpener
   readonly replayCache: ReplayCache
@@ -24,7 +24,7 @@ export let createService: (parts: ServiceParts) => Service
 /** A loaded service. Its keys show nowhere: not in text, JSON or an inspection. */
 class LoadedService {
   readonly principal: Principal
-  readonly realm: Realm
+  readonly realm: RealmName
   readonly #parts: ServiceParts
 
   private constructor(parts: ServiceParts) {

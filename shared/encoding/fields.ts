@@ -1,7 +1,7 @@
 import { LIMIT, SIZE } from '../constants.js'
 import { malformed } from '../errors.js'
 import { isPattern, type Pattern } from '../pattern.js'
-import { isPrincipal, isRealm, type Principal, type Realm } from '../principal.js'
+import { isPrincipal, isRealm, type Principal, type RealmName } from '../principal.js'
 import type { Value } from './encoding.js'
 
 /** Readers of one decoded field each. What passes has its type; what does not is `malformed`. */
@@ -102,7 +102,7 @@ export function patternOf(value: Value | undefined): Pattern {
   return text
 }
 
-export function realmNameOf(value: Value | undefined): Realm {
+export function realmNameOf(value: Value | undefined): RealmName {
   const text = textOf(value)
   if (!isRealm(text)) throw malformed('a realm outside the grammar')
   return text

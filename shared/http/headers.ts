@@ -1,7 +1,7 @@
 import { fromBase64url, toBase64url } from '../bytes.js'
 import { LIMIT } from '../constants.js'
 import { isWireCode, OrthrusError, type WireCode } from '../errors.js'
-import { isRealm, type Realm } from '../principal.js'
+import { isRealm, type RealmName } from '../principal.js'
 import type { HeaderPairs } from './binding.js'
 
 /** The headers in which the AP exchange travels (docs/protocol.md section 8, HTTP headers). */
@@ -27,7 +27,7 @@ export function parseMessageHeader(value: string | undefined): Uint8Array | unde
 }
 
 export interface Challenge {
-  readonly realm: Realm
+  readonly realm: RealmName
   readonly code?: WireCode
   /** The ERROR message that says so; `code` alone proves nothing. */
   readonly error?: Uint8Array

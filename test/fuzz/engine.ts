@@ -97,9 +97,13 @@ class Run implements FuzzReport {
 
   async #try(input: Uint8Array): Promise<void> {
     this.inputs++
-    const judged = await judge(this.#entry, input)
-    if ('fault' in judged) await this.#found(judged.fault, input)
-    else this.outcomes.set(judged.outcome, (this.outcomes.get(judged.outcome) ?? 0) + 1)
+    const explainingKdcErrors = await judge(this.#entry, input)
+    if ('fault' in explainingKdcErrors) await this.#found(explainingKdcErrors.fault, input)
+    else
+      this.outcomes.set(
+        explainingKdcErrors.outcome,
+        (this.outcomes.get(explainingKdcErrors.outcome) ?? 0) + 1,
+      )
     const { coverage } = this.#options
     if (coverage === undefined || coverage.take().size === 0) return
     if (!this.#pool.includes(input)) this.#pool.push(input)
@@ -184,8 +188,9 @@ async function shrunk(entry: Entry, fault: string, input: Uint8Array): Promise<U
   for (let size = Math.ceil(shortest.length / 2); size >= 1; size = Math.floor(size / 2)) {
     for (let at = 0; at < shortest.length && tries < SHRINKING && performance.now() < end; tries++) {
       const shorter = new Uint8Array(Buffer.concat([shortest.subarray(0, at), shortest.subarray(at + size)]))
-      const judged = await judge(entry, shorter)
-      if ('fault' in judged && kindOf(judged.fault) === kindOf(fault)) shortest = shorter
+      const explainingKdcErrors = await judge(entry, shorter)
+      if ('fault' in explainingKdcErrors && kindOf(explainingKdcErrors.fault) === kindOf(fault))
+        shortest = shorter
       else at += size
     }
   }

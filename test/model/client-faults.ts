@@ -33,10 +33,10 @@ export const CLIENT_FAULTS: readonly DeliberateFault[] = [
     to: "if (!isMac(key, 'error', mac, covered, requestMac) && mac.length === 0) {",
   },
   {
-    name: 'a POST is sent anew on the word of anybody',
+    name: 'a POST is sent again on the word of anybody',
     file: 'client/request/recovery.ts',
-    from: "return { next: safe && resendable ? 'anew' : 'caller' }",
-    to: "return { next: resendable && safe !== undefined ? 'anew' : 'caller' }",
+    from: "return { next: safe && resendable ? 'renewed' : 'caller' }",
+    to: "return { next: resendable && safe !== undefined ? 'renewed' : 'caller' }",
   },
   {
     name: 'what nobody proved is called final',

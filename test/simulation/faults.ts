@@ -33,8 +33,8 @@ export const FAULTS: readonly SimulatedFault[] = [
   {
     name: 'the client repeats whatever an unproved ticket_invalid came for',
     file: 'client/request/recovery.ts',
-    from: "return { ...TO_CALLER, ...anewIf(refused), replace: 'unproved' }",
-    to: "return { ...TO_CALLER, next: 'anew', replace: 'unproved' }",
+    from: "return { ...TO_CALLER, ...renewedIf(refused), replace: 'unproved' }",
+    to: "return { ...TO_CALLER, next: 'renewed', replace: 'unproved' }",
     says: ATTEMPTS,
   },
   {
@@ -52,10 +52,10 @@ export const FAULTS: readonly SimulatedFault[] = [
     says: ATTEMPTS,
   },
   {
-    name: 'the client stamps anew what was too early, though it is not safe',
+    name: 'the client gives a new stamp to what was too early, though it is not safe',
     file: 'client/request/recovery.ts',
     from: "return after(kept, 'same', stamp",
-    to: "return after(kept, 'anew', stamp",
+    to: "return after(kept, 'renewed', stamp",
     says: ATTEMPTS,
   },
   {

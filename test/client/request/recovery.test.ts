@@ -28,7 +28,7 @@ interface Row {
   readonly unsafe: Answer
 }
 
-const anew = (wait: number): Answer => ({ ...kept, next: 'anew', wait })
+const anew = (wait: number): Answer => ({ ...kept, next: 'renewed', wait })
 const same = (wait: number): Answer => ({ ...kept, next: 'same', wait })
 
 const skewed: Row[] = [
@@ -96,9 +96,9 @@ describe('06 clock_skew', () => {
 describe.each(['ticket_expired', 'revoked'] as const)('06 %s', code => {
   const fresh: Answer = { ...caller, final: true, replace: 'proved' }
   it.each([
-    { safe: true, resendable: true, answer: { ...fresh, next: 'anew' } },
+    { safe: true, resendable: true, answer: { ...fresh, next: 'renewed' } },
     { safe: true, resendable: false, answer: fresh },
-    { safe: false, resendable: true, answer: { ...fresh, next: 'anew' } },
+    { safe: false, resendable: true, answer: { ...fresh, next: 'renewed' } },
     { safe: false, resendable: false, answer: fresh },
   ])('safe $safe, resendable $resendable', ({ safe, resendable, answer }) => {
     expect(answerTo(error(code, '06'), { stamp: NOW, endTime: NOW, safe, resendable })).toEqual(answer)
@@ -116,14 +116,14 @@ describe('06 ticket_expired and what was handled before', () => {
     for (const safe of [true, false]) {
       const refused = { stamp: NOW, endTime: NOW - after, safe, resendable: true }
       const answer = answerTo(error('ticket_expired', '06'), refused)
-      expect(answer).toMatchObject({ final, next: safe || final ? 'anew' : 'caller' })
+      expect(answer).toMatchObject({ final, next: safe || final ? 'renewed' : 'caller' })
     }
   })
 })
 
 describe('06 replay', () => {
   it.each([
-    { safe: true, resendable: true, next: 'anew' },
+    { safe: true, resendable: true, next: 'renewed' },
     { safe: true, resendable: false, next: 'caller' },
     { safe: false, resendable: true, next: 'caller' },
   ])('safe $safe, resendable $resendable', ({ safe, resendable, next }) => {
@@ -135,7 +135,7 @@ describe('06 replay', () => {
 describe('05 ticket_invalid', () => {
   const replaced: Answer = { ...caller, replace: 'unproved' }
   it.each([
-    { safe: true, resendable: true, answer: { ...replaced, next: 'anew' } },
+    { safe: true, resendable: true, answer: { ...replaced, next: 'renewed' } },
     { safe: true, resendable: false, answer: replaced },
     { safe: false, resendable: true, answer: replaced },
     { safe: false, resendable: false, answer: replaced },

@@ -123,7 +123,7 @@ describe('a private file that is read', () => {
     expect((await lstat(path)).isSymbolicLink()).toBe(true)
   })
 
-  it('is never more than what was judged', async () => {
+  it('is never more than what was explainingKdcErrors', async () => {
     await writePrivateFile(KEYTAB_FILE, path, 'a'.repeat(KEYTAB_FILE.sizeMax))
     expect(await readPrivateFile(KEYTAB_FILE, path)).toHaveLength(KEYTAB_FILE.sizeMax)
     await appendFile(path, 'a')
