@@ -2,6 +2,7 @@ import { toHex } from '../../shared/bytes.js'
 import type { Logger } from '../../shared/logger.js'
 import { SECOND } from '../../shared/time.js'
 import { REFUSALS_LOGGED } from '../limits/defaults.js'
+import { NETWORK_SHARES, networksOf } from '../limits/networks.js'
 import type { EventOf, KdcEvent, Origin, RecordChange } from './events.js'
 import { failsafeLogger } from './failsafe-logger.js'
 import { LineQuota } from './line-quota.js'
@@ -97,9 +98,11 @@ const LINES: Lines = {
   }),
 }
 
+const ADDRESS = 'address '
+
 /** By proved name, so that nobody else uses up its lines; otherwise by address. */
 function requesterOf({ address, client, by, mayBeRepeat }: Origin): string {
-  return by?.join(' ') ?? (mayBeRepeat ? undefined : client) ?? `address ${address}`
+  return by?.join(' ') ?? (mayBeRepeat ? undefined : client) ?? `${ADDRESS}${address}`
 }
 
 function toldOf({ mayBeRepeat, ...origin }: Origin): Omit<Origin, 'mayBeRepeat'> {
@@ -125,22 +128,34 @@ function subjectsOf(change: RecordChange): readonly string[] {
 /**
  * Writes every event down. Refusals have a quota for each address or proved client (`REFUSALS_LOGGED`), as anybody can
  * provoke them without end and a disk is finite; the last line says that others are left out. The KDC's own errors
- * count apart from warnings, so that no flood of warnings hides them.
+ * count apart from warnings, so that no flood of warnings hides them. The networks of an IPv6 address have quotas too,
+ * for whoever has one of its addresses has many.
  * @param monotonic milliseconds that no step of the clock touches
  */
 export function logListener(logger: Logger, monotonic: () => number): Listener {
-  const quota = new LineQuota(REFUSALS_LOGGED, monotonic)
+  const { points, interval } = REFUSALS_LOGGED
+  const quotas = NETWORK_SHARES.map(share => new LineQuota({ points: points * share, interval }, monotonic))
   const failsafe = failsafeLogger(logger)
   return event => {
     const { level, message, fields, requester } = lineOf(event)
     if (requester === undefined) return failsafe[level](fields, message)
-    const { fate, left } = quota.take(`${level} ${requester}`)
-    if (fate === 'written') failsafe[level](fields, message)
-    if (fate === 'last') {
-      const seconds = Math.ceil(left / SECOND)
-      failsafe[level]({ requester, seconds }, 'too many refusals: further ones are not logged for now')
+    for (const [i, name] of countedNames(requester).entries()) {
+      const { fate, left } = quotas[i]?.take(`${level} ${name}`) ?? WRITTEN
+      if (fate === 'written') continue
+      const told = { requester: name, seconds: Math.ceil(left / SECOND) }
+      if (fate === 'last') failsafe[level](told, 'too many refusals: further ones are not logged for now')
+      return
     }
+    failsafe[level](fields, message)
   }
+}
+
+const WRITTEN = { fate: 'written', left: 0 } as const
+
+/** The names that a line counts to, by which quotas grow. */
+function countedNames(requester: string): readonly string[] {
+  if (!requester.startsWith(ADDRESS)) return [requester]
+  return networksOf(requester.slice(ADDRESS.length)).map(network => `${ADDRESS}${network}`)
 }
 
 function lineOf(event: KdcEvent): Line {

@@ -151,6 +151,15 @@ describe('the log of refusals', () => {
     expect(linesOf(realm).at(-1)?.fields.address).toBe(OTHER)
   })
 
+  it('has no more of a site than four addresses have, however many IPv6 networks it has', async () => {
+    const realm = await limited()
+    for (let i = 0; i < 9 * points; i++) await realm.dispatch(garbage, `2001:db8:1:${(i % 9) + 1}00::/64`)
+    const refused = linesOf(realm).filter(({ message }) => message === 'request refused')
+    expect(refused).toHaveLength(4 * points)
+    expect(linesOf(realm).at(-1)?.fields.requester).toBe('address 2001:db8:1::/48')
+    expect(linesOf(realm)).toHaveLength(4 * points + 1)
+  })
+
   it('goes on when the interval ends', async () => {
     const realm = await limited()
     for (let i = 0; i < points + 9; i++) await realm.dispatch(garbage, ADDRESS)
