@@ -47,7 +47,7 @@ async function add(terminal: Terminal, names: string[], options: AddOptions): Pr
   })
 }
 
-/** The places for all keytabs come first: a principal whose key could not be written down would be of no use. */
+/** Reserves the files of all keytabs first, because a principal whose key could not be written down would be useless. */
 async function addServices(
   terminal: Terminal,
   administration: Administration,

@@ -11,7 +11,7 @@ const LENGTH_MIN = 12
  */
 export async function askNewPassword(terminal: Terminal, principal: Principal): Promise<string> {
   const password = await ask(terminal, `New password for ${principal}: `)
-  // Whoever records a login can try passwords against it: length is the only defence (docs/threat-model.md).
+  // Anyone who records a login can try passwords against it. Length is the only defence (docs/threat-model.md).
   if ([...password].length < LENGTH_MIN)
     throw new TypeError(`a password has ${LENGTH_MIN} characters at least`)
   if (process.stdin.isTTY === true && (await ask(terminal, 'The same again: ')) !== password) {
@@ -28,7 +28,7 @@ export function askPassword(terminal: Terminal, principal: string): Promise<stri
 async function ask(terminal: Terminal, question: string): Promise<string> {
   const interactive = process.stdin.isTTY === true
   if (interactive) terminal.err(question)
-  // What is typed is echoed to nowhere.
+  // What is typed is not echoed.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: interactive })
   try {

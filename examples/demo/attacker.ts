@@ -48,7 +48,7 @@ function send({
   })
 }
 
-/** One letter changed to another, the length kept. */
+/** Changes one letter and keeps the length. */
 function tampered(body: Buffer): Buffer {
   const changed = Buffer.from(body)
   changed[0] = (changed[0] ?? 0) ^ 1

@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/** The demonstration's processes: started, spoken to, and stopped whatever happens. */
+/** Starts the processes of the demonstration, speaks to them, and stops them whatever happens. */
 
 const CLI = fileURLToPath(new URL('../../cli/orthrus.js', import.meta.url))
 
-/** Runs one `orthrus` command to its end. @returns what it printed. @throws Error with what it complained of */
+/** Runs one `orthrus` command to its end. @returns what it printed. @throws Error with what it wrote to standard error */
 export async function orthrus(folder: string, args: readonly string[]): Promise<string> {
   const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   let [out, err] = ['', '']

@@ -9,7 +9,7 @@ import { startRealm } from 'orthrus/testing'
  * down for it. Each party's log is printed as it is written.
  */
 
-/** The lines of one party: what was said, and of whom. */
+/** Prints the log of one party: what happened, and whom it concerns. */
 function loggerOf(party: string) {
   const print = (fields: object, message: string): void => {
     const { client, via, service, code, reason, caveats } = fields as Record<string, unknown>
@@ -21,8 +21,8 @@ function loggerOf(party: string) {
       reason,
       caveats: String(caveats ?? '') || undefined,
     })
-    const told = facts.filter(([, value]) => value !== undefined).map(([name, value]) => `${name}=${value}`)
-    if (told.length > 0) console.log(`${party.padEnd(8)}| ${message}: ${told.join(' ')}`)
+    const shown = facts.filter(([, value]) => value !== undefined).map(([name, value]) => `${name}=${value}`)
+    if (shown.length > 0) console.log(`${party.padEnd(8)}| ${message}: ${shown.join(' ')}`)
   }
   return { debug: () => {}, info: print, warn: print, error: print }
 }

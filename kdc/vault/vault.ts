@@ -62,7 +62,7 @@ export class Vault {
     return listed.map(({ name, ...stored }) => ({ name, ...this.#open(kind, name, stored) }))
   }
 
-  /** @returns what opens a record that is in no store, with the work that it takes to open one which is. */
+  /** @returns a function that opens a record that is in no store, with the same work as for one that is in the store */
   standIn(kind: RecordKind, fields: readonly Value[]): () => VaultRecord {
     // No record has this name.
     const name = ''

@@ -27,9 +27,9 @@ export function explainFailure(directory: string, what: string, cause: unknown):
   const text = textOf(cause)
   if (NO_CURRENT.test(text)) return damaged(directory, 'CURRENT is missing', cause)
   if (code === 'LEVEL_CORRUPTION' || MISSING.test(text)) return damaged(directory, text, cause)
-  const told = `the database in ${directory} ${what}: ${text}`
-  if (!FULL.test(told)) return new OrthrusError('unavailable', told, { cause })
-  return new OrthrusError('unavailable', told, { cause, hint: 'the disk is full: free some space' })
+  const reason = `the database in ${directory} ${what}: ${text}`
+  if (!FULL.test(reason)) return new OrthrusError('unavailable', reason, { cause })
+  return new OrthrusError('unavailable', reason, { cause, hint: 'the disk is full: free some space' })
 }
 
 /** abstract-level puts the error of an opening into the `cause` of another. */
