@@ -80,7 +80,7 @@ export function summarize(samples: readonly number[]): Summary {
   return { median, least, most, samples }
 }
 
-/** @param share from 0 to 1. @returns the time that so many of them are at or below */
+/** @param share from 0 to 1. @returns the time that this share of them is at or below */
 export function quantile(times: Float64Array, share: number): number {
   const sorted = times.slice().sort()
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0

@@ -4,9 +4,9 @@ let slab = new Uint8Array(SLAB_BYTES)
 let used = 0
 
 /**
- * Zeroed bytes for what is soon gone: a message on its way. Several share a piece of memory, since one of its own
- * costs more to make than most messages cost to fill. What is kept for long is a copy, or it keeps them all; and none of
- * it is for the application, whose view of one would be a view of its neighbours.
+ * Zeroed bytes for a message that is soon sent and forgotten. Several messages share one piece of memory, because making
+ * a piece for each costs more than filling it. Copy what you keep for long, or it keeps the whole piece alive. Never give
+ * these bytes to the application: their buffer holds the neighbouring messages too.
  */
 export function allocateBriefly(length: number): Uint8Array {
   if (length > SHARED_BYTES) return new Uint8Array(length)
@@ -18,7 +18,7 @@ export function allocateBriefly(length: number): Uint8Array {
   return slab.subarray(used - length, used)
 }
 
-/** The parts one after the other, as `allocateBriefly` has room for them. */
+/** The parts one after the other, in bytes of `allocateBriefly`. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length

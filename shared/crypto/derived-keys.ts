@@ -12,9 +12,9 @@ import {
 } from './keys.js'
 
 /**
- * All that is remembered between requests of what keys lead to. It is kept beside the key that it comes from, and goes
- * with it; only a `SessionKey` and an `AuthKey` that are kept, as those of opened tickets are, make it worth anything.
- * Each key keeps one expansion a usage, each ticket its last few ways of being presented, and each way its last delegate.
+ * All keys that are remembered between requests. Each is kept in the key that it was derived from, and is forgotten with
+ * it. A key keeps one expansion for each usage, a ticket the last few ways in which it was presented, and each way its
+ * last delegate.
  */
 
 /** Somebody who narrows a ticket presents it many times like that: the last few ways are kept if they are short. */
@@ -36,7 +36,7 @@ export function rememberedChain(key: SessionKey, caveats: readonly Uint8Array[])
   return chainOf(key, caveats)?.key
 }
 
-/** Most tickets are presented as they are, and whoever has the ticket has proved nothing by that: it is always kept. */
+/** Most tickets are presented as they are, so the key of a ticket without further caveats is always kept. */
 export function rememberBareChain(key: SessionKey, authKey: AuthKey): void {
   chainsOf(key).push({ caveats: [], key: authKey })
 }

@@ -24,8 +24,8 @@ function plain(buffer: Buffer): Uint8Array {
 }
 
 /**
- * One call into OpenSSL a digest: making a hash object costs more than hashing what we hash. It comes as a text of one
- * character a byte, since a `Buffer` for it costs as much again; nobody keeps the text.
+ * One call into OpenSSL for each digest, because making a hash object costs more than hashing inputs of our size. The
+ * result comes as text of one character a byte, because a `Buffer` costs as much again. Nobody keeps the text.
  */
 function digest(message: Uint8Array): string {
   return hash('sha256', message, 'binary')
@@ -140,7 +140,7 @@ const innerWords = new Uint32Array(inner.key.buffer)
  * They are in `inner` until the next call.
  */
 function extend(key: Uint8Array, nonce: Uint8Array): void {
-  // What is shorter would be filled up with what was here before.
+  // A shorter one would be completed with what was here before.
   if (key.length !== 32 || nonce.length !== 24) throw new TypeError('a key has 32 bytes, a nonce 24')
   keyBytes.set(key)
   nonceBytes.set(nonce.subarray(0, 16))
@@ -165,7 +165,7 @@ export function scrypt(
 /** Drawn ahead, a block at a time: a call into the generator costs as much for 24 bytes as for some hundred. */
 const drawn = new Uint8Array(2048)
 let used = drawn.length
-/** By the wall clock, which a restored snapshot of the machine finds moved on: what was drawn before is drawn anew. */
+/** By the wall clock: when a snapshot of the machine is restored, the clock has moved on and the pool is drawn again. */
 let drawnAt = 0
 const KEPT_MILLISECONDS = 100
 
@@ -178,7 +178,7 @@ export function randomBytes(length: number): Uint8Array {
     drawnAt = now
   }
   const bytes = drawn.slice(used, used + length)
-  // What was handed out once stays nowhere else.
+  // Bytes that were handed out must not stay here as well.
   drawn.fill(0, used, used + length)
   used += length
   return bytes

@@ -26,7 +26,7 @@ export function encodeScratch(list: readonly Value[]): Uint8Array {
 
 function requireEncodable(value: Value, depth: number): void {
   if (Array.isArray(value)) {
-    if (depth > LIMIT.DEPTH) throw new TypeError(`lists nest ${LIMIT.DEPTH} deep at the most`)
+    if (depth > LIMIT.DEPTH) throw new TypeError(`lists nest at most ${LIMIT.DEPTH} deep`)
     for (const item of value) requireEncodable(item, depth + 1)
   } else if (typeof value === 'number') {
     if (!Number.isSafeInteger(value) || value < 0 || Object.is(value, -0)) {
@@ -52,8 +52,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * Small values take far more room in memory than in a message: an empty list is one byte there. So what is decoded is
- * counted as the platform will hold it, and refused beyond a floor and so much for each byte of the message. No message
- * of the protocol comes to that: the worst are a caveat of 2 KiB that is nothing but lists, and a page of 100 rules of
+ * counted as the platform will hold it, and refused beyond a fixed allowance plus one for each byte of the message. No
+ * message of the protocol reaches that: the worst are a caveat of 2 KiB that is nothing but lists, and a page of 100 rules of
  * policy whose claims have names of two letters and empty lists for values, at 27 bytes a byte.
  */
 const MEMORY = { FLOOR: 256 * 1024, A_BYTE: 16, LIST: 48, ITEM: 8, BYTES: 112, TEXT: 24 } as const

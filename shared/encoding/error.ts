@@ -37,13 +37,13 @@ export function createAuthenticatedError(
 
 /**
  * An ERROR that answers the request with this MAC under this key. Type 05 comes back with `authenticated` false and
- * proves nothing. @throws OrthrusError `auth_failed` for a type 06 of somebody else; `malformed`
+ * proves nothing. @throws OrthrusError `auth_failed` for a type 06 under another key or for another request; `malformed`
  */
 export function openError(bytes: Uint8Array, key: LongTermKey | AuthKey, requestMac: Uint8Array): WireError {
   if (messageType(bytes) === TYPE.ERROR) return openUnauthenticatedError(bytes)
   const { body, covered, mac } = decodeMacMessage(bytes, TYPE.ERROR_AUTHENTICATED)
   if (!isMac(key, 'error', mac, covered, requestMac)) {
-    throw new OrthrusError('auth_failed', 'an error that is not authenticated by who should have sent it')
+    throw new OrthrusError('auth_failed', 'an error with a MAC that is not by the other side')
   }
   return { ...contentFrom(body), authenticated: true }
 }

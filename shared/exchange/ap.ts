@@ -97,7 +97,7 @@ function decodeDelegated(value: Value | undefined): Delegated {
 
 /**
  * @param key as for `createApRequest`.
- * @param client whose ticket the presenter shows as its own, for the message.
+ * @param client the principal whose ticket the presenter shows as its own; for the error's message
  * @throws OrthrusError `auth_failed`
  */
 export function verifyApRequest(request: ApRequest, key: AuthKey, client: Principal): VerifiedApRequest {

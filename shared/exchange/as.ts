@@ -87,8 +87,8 @@ export function createAsReply(
 }
 
 /**
- * What the KDC says to this request; whether it answers what was asked is for `requireAnswers`.
- * @throws OrthrusError `auth_failed` where it is no answer of the KDC to this request; `malformed`
+ * Opens the KDC's reply to this request. Whether it answers what was asked is for `requireAnswers` to say.
+ * @throws OrthrusError `auth_failed` if it is not the KDC's reply to this request; `malformed`
  */
 export function openAsReply(key: LongTermKey, request: AsRequest, bytes: Uint8Array): Reply {
   const plaintext = open(key, 'as-rep', aadOf(request.bytes), contentOf(bytes, TYPE.AS_REP))

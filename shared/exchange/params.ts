@@ -35,8 +35,8 @@ export function decodeParamsReply(bytes: Uint8Array): PasswordParameters {
 }
 
 /**
- * That the parameters are neither so weak that a recorded login is easily guessed nor so heavy that they are an
- * attack themselves: who answers may be anybody. @throws OrthrusError `refused_unproved`
+ * Requires parameters that are not so weak that the password is easily guessed from a recorded login, and not so heavy
+ * that computing the key is an attack in itself: anybody may have answered. @throws OrthrusError `refused_unproved`
  */
 export function requireSoundParameters({ log2N, r, p }: ScryptParameters): void {
   if (log2N >= SCRYPT.LOG2N && log2N <= SCRYPT.LOG2N_MAX && r === SCRYPT.R && p === SCRYPT.P) return

@@ -27,7 +27,7 @@ export interface Facts {
   readonly method: string | undefined
   /** The target as it is bound: path and query. */
   readonly target: string | undefined
-  /** Who presents the ticket as `delegated`. */
+  /** The principal that presents the ticket as `delegated`. */
   readonly holder: Principal | undefined
   /** The service's own checkers by name. */
   readonly checkers: ReadonlyMap<string, CaveatChecker>
@@ -58,8 +58,8 @@ function toList(caveat: Caveat): Value[] {
 }
 
 /**
- * The same bytes, as objects, are met again in tickets and chains that are kept. Not what an `app` caveat has in it:
- * that may take fifty times its bytes, and goes to a checker that could change it.
+ * Decoded caveats are kept by their bytes, because kept tickets and chains show the same objects again. An `app` caveat
+ * is not kept: its value may take fifty times its bytes in memory, and goes to a checker that could change it.
  */
 const decoded = new WeakMap<Uint8Array, Caveat>()
 

@@ -77,7 +77,7 @@ export function decodeGrant(value: Value | undefined): Grant {
   }
 }
 
-/** In bytes that the next encoding overwrites: to be sealed at once. */
+/** The next encoding overwrites the result: seal it immediately. */
 export function encodeReply(reply: Reply): Uint8Array {
   return encodeScratch([
     reply.time,
@@ -113,7 +113,7 @@ export interface Asked {
 }
 
 /**
- * That the reply is one to this question: the TGT first where one was asked for, then each service once, granted or
+ * Requires that the reply answers this question: the TGT first where one was asked for, then each service once, granted or
  * denied, in the order asked; each ticket for the service that its grant names; no ticket longer than asked.
  * @throws OrthrusError `malformed`
  */

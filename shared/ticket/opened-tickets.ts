@@ -35,9 +35,9 @@ interface Entry {
 }
 
 /**
- * Tickets that opened, remembered by their exact bytes until they end. What does not open leaves no trace, and what
- * does is bounded by number and by memory, whoever sends it: a client with many tickets can push out others', which
- * then are opened again, and no more.
+ * Tickets that opened, remembered by their exact bytes until they end. A ticket that does not open leaves no trace. Those
+ * that do are bounded by number and by memory: a client with many tickets can push out the tickets of others, which only
+ * means that these are opened again.
  */
 export class OpenedTickets {
   readonly #entries: LRUCache<string, Entry>
@@ -57,8 +57,8 @@ export class OpenedTickets {
   }
 
   /**
-   * @param key the service's of the ticket's kvno, the same object while it is the same key.
-   * @param now milliseconds; what has ended is opened, and not remembered.
+   * @param key of the service, for the ticket's kvno; the same object as long as it is the same key
+   * @param now milliseconds; a ticket that has ended is opened, but not remembered
    * @throws OrthrusError `ticket_invalid`
    */
   open(ticket: SealedTicket, key: LongTermKey, now: number): OpenedTicket {

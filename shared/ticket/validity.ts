@@ -3,14 +3,15 @@ import { OrthrusError } from '../errors.js'
 import type { OpenedTicket } from './ticket.js'
 
 /**
- * Whether the ticket is valid at `now` for who may have another clock than the KDC's: a service (section 4).
+ * That the ticket is valid at `now`, milliseconds, at a service, whose clock may not be the KDC's (docs/protocol.md
+ * section 4).
  * @throws OrthrusError `ticket_not_yet_valid` `ticket_expired`
  */
 export function requireValidAtService(ticket: OpenedTicket, now: number): void {
   requireValid(ticket, now, WINDOW.START_ALLOWANCE)
 }
 
-/** The same at the KDC, whose clock the times in the ticket are of. */
+/** The same at the KDC, whose own clock set the times in the ticket. */
 export function requireValidAtKdc(ticket: OpenedTicket, now: number): void {
   requireValid(ticket, now, 0)
 }

@@ -31,7 +31,7 @@ export interface FaultRealm {
   remove(): Promise<void>
 }
 
-/** Names registered, with who may have tickets for what: `[client, service]`. Those named `operator/...` administer. */
+/** Registers the names, and lets clients have tickets for services: `[client, service]`. Those named `operator/...` administer. */
 export async function makeRealm(
   names: readonly string[],
   allowed: readonly (readonly [client: string, service: string])[] = [],
