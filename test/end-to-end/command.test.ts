@@ -1,3 +1,4 @@
+import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type KdcProcess, orthrus, root, run, startKdc, temporaryFolder } from './processes.js'
@@ -15,6 +16,17 @@ beforeEach(async () => {
 afterEach(async () => {
   expect(await kdc.end('SIGTERM')).toBe(0)
   await remove()
+})
+
+it('a master key that its group can read, as on a volume with fsGroup, is accepted by the option that the error names', async () => {
+  await chmod(join(folder, 'orthrus-data/master.key'), 0o660)
+  const refused = await orthrus(folder, 'kdc')
+  expect(refused.err).toMatch(
+    /master\.key can be read or changed by others \(mode 660\).*--allow-readable-master-key/,
+  )
+  // Past the key: the database is in use by the KDC of this test.
+  const accepted = await orthrus(folder, 'kdc', '--allow-readable-master-key')
+  expect(accepted.err).toMatch(/the database in .* is in use/)
 })
 
 describe('a person', () => {
