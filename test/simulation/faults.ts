@@ -68,8 +68,8 @@ export const FAULTS: readonly SimulatedFault[] = [
   {
     name: 'the client calls a replay final',
     file: 'client/request/recovery.ts',
-    from: "  'not_authorized',\n",
-    to: "  'not_authorized',\n  'replay',\n",
+    from: 'return { ...TO_CALLER, ...renewedIf(refused) }',
+    to: 'return { ...TO_CALLER, ...renewedIf(refused), final: true }',
     says: WRONG,
   },
   {
