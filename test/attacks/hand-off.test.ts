@@ -12,9 +12,9 @@ import { formatMessageHeader, parseMessageHeader } from '../../shared/http/heade
 import { encodeCaveat } from '../../shared/ticket/caveats.js'
 import { type Credential, formatCredential, sealHandOff } from '../../shared/ticket/credential.js'
 import { decodeTicket, type SealedTicket } from '../../shared/ticket/ticket.js'
+import { HttpProxy, headerOf, type Relayed } from '../support/http-proxy.js'
+import { Guarded, startTestRealm } from '../support/world.js'
 import { entryOf, HandClient, present } from './by-hand.js'
-import { HttpProxy, headerOf, type Relayed } from './http-proxy.js'
-import { Guarded, startTestRealm } from './scene.js'
 
 /** A client of billing that makes a credential up, and sits on the plain HTTP between billing and orders. */
 

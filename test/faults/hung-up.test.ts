@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startKdc } from '../end-to-end/processes.js'
-import { connectAs, type FaultRealm, makeRealm } from './realm.js'
+import { connectAs, type FaultRealm, makeRealm } from '../support/folder-realm.js'
 
 let realm: FaultRealm
 

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type KdcProcess, spawnKdc, startKdc } from '../end-to-end/processes.js'
-import { connectAs, type FaultRealm, makeRealm } from './realm.js'
+import { connectAs, type FaultRealm, makeRealm } from '../support/folder-realm.js'
 
 /** Somebody reads the log of a KDC, and stops reading: the KDC goes on, and ends when it is told to. */
 

@@ -22,7 +22,7 @@ import {
   stranger,
   type TestRealm,
   testRealm,
-} from '../realm.js'
+} from '../../support/realm.js'
 
 const EVENT: KdcEvent = { kind: 'kdc_closed', realm: 'demo.example' }
 
