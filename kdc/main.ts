@@ -88,10 +88,10 @@ function reportTo(logger: Logger | undefined, clock: Clock): Report {
 
 async function openVault(options: KdcOptions, random: RandomSource): Promise<Vault> {
   if ('store' in options) return new Vault(options.store, options.masterKey, random)
-  const { dataDirectory } = options
+  const { dataDirectory, allowReadableMasterKey = false } = options
   const logger = failsafeLogger(options.logger ?? silentLogger)
-  const masterKey =
-    options.masterKey ?? (await readMasterKey(join(dataDirectory, DATA_FILES.MASTER_KEY), options))
+  const keyFile = join(dataDirectory, DATA_FILES.MASTER_KEY)
+  const masterKey = options.masterKey ?? (await readMasterKey(keyFile, { allowReadableMasterKey }))
   const store = await openLevelStore(join(dataDirectory, DATA_FILES.DATABASE), { create: false, logger })
   return new Vault(store, masterKey, random)
 }
