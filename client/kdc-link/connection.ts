@@ -40,8 +40,8 @@ export interface Exchanged extends Span {
 }
 
 /**
- * The way to the KDCs of a realm: one connection at a time, made anew when it is needed and gone. One that was given up
- * stays beside it for as long as something is still waited for on it.
+ * The way to the KDCs of a realm: one connection at a time, made again when it is needed and gone. One that was given up
+ * is kept beside it while an answer is still awaited on it.
  */
 export class KdcConnection {
   readonly #options: KdcConnectionOptions
@@ -142,7 +142,7 @@ export class KdcConnection {
     })
     const failure = this.#failure
     if (failure === undefined) return this.#opening
-    // Where no KDC answered a moment ago nobody waits for long; the attempt goes on for whoever asks next.
+    // No KDC answered a moment ago, so no caller waits for long; the attempt goes on for the next one.
     this.#opening.catch(() => {})
     const link = await this.#withinPatience(this.#opening)
     if (link === undefined) throw this.#closed ?? failure

@@ -25,7 +25,7 @@ export interface Question<R extends Request> {
 }
 
 export interface KdcQuestionsOptions {
-  /** Whom answers are for; a password is spoken of only where one was used. */
+  /** The principal that answers are for. Errors speak of a password only where one was used. */
   readonly login: Login
   readonly exchange: (message: Uint8Array) => Promise<Exchanged>
   readonly time: KdcClock
@@ -43,7 +43,7 @@ export class KdcQuestions {
   }
 
   /**
-   * After a proved `clock_skew` once more, by the clock that it told, no oftener (section 6).
+   * After a proved `clock_skew` it asks once more, by the KDC's clock, and no more than that (section 6).
    * @throws OrthrusError with the KDC's code, or `unavailable`
    */
   async ask<R extends Request>(question: Question<R>): Promise<Reply> {

@@ -37,13 +37,13 @@ export function kdcRefusal(error: WireError, { client, passwordBased }: Login): 
   })
 }
 
-/** Looks at an answer of the KDC; what is wrong with it gets the next step. @throws OrthrusError */
+/** Reads an answer of the KDC, and adds the next step to what is wrong with it. @throws OrthrusError */
 export function explainingKdcErrors<T>(look: () => T): T {
   try {
     return look()
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
-    throw new OrthrusError(cause.code, `an answer in the KDC's name is of no use: ${cause.reason}`, {
+    throw new OrthrusError(cause.code, `an answer in the KDC's name cannot be used: ${cause.reason}`, {
       hint: 'the KDC is of another version, or somebody answers in its place: check its URL',
     })
   }
@@ -64,7 +64,7 @@ function kdcHint(
     case 'principal_disabled':
       return `run: orthrus admin enable ${name}`
     case 'clock_skew':
-      return "set this machine's clock and the KDC's"
+      return "this machine's clock and the KDC's differ: set the one that is wrong"
     case 'rate_limited':
       return retryAfter === undefined
         ? 'wait a little before the next attempt'

@@ -60,7 +60,7 @@ export function passwordIdentity(options: PasswordOptions): Identity {
       if (current !== undefined) await parametersCache.set(client, (await current).parameters)
     },
     keyRefused: () => {
-      // Salt and parameters may have been forged, or changed since: the next login asks for them anew.
+      // Salt and parameters may have been forged, or changed since: the next login asks for them again.
       current = undefined
     },
   }
@@ -104,7 +104,7 @@ function requireUnchanged(
     {
       final: true,
       principal: client,
-      hint: `if the password of ${localPart(client)} was set anew, connect again, and first forget what your parametersCache keeps, if you gave one; if not, somebody may be answering in the KDC's place`,
+      hint: `if the password of ${localPart(client)} was changed, connect again, and first forget what your parametersCache keeps, if you gave one; if not, somebody may be answering in the KDC's place`,
     },
   )
 }
@@ -114,7 +114,7 @@ function isSame(one: PasswordParameters, other: PasswordParameters): boolean {
   return log2N === other.log2N && r === other.r && p === other.p && toHex(salt) === toHex(other.salt)
 }
 
-/** Whether what is sent to the URL stays on this machine or is under TLS. */
+/** Whether what is sent to the URL stays on this machine or is protected by TLS. */
 export function isPrivateUrl(url: URL): boolean {
   if (url.protocol === 'wss:') return true
   const host = url.hostname

@@ -53,13 +53,13 @@ export class KdcExchanges {
    */
   async request(services: readonly Principal[], lifetime: number): Promise<Reply> {
     const tgt = this.#currentTgt()
-    if (tgt === undefined) return this.#requestAnew(services, lifetime)
+    if (tgt === undefined) return this.#requestByLogin(services, lifetime)
     try {
       return await this.#tgs(tgt, services, lifetime)
     } catch (cause) {
       if (!endsTgt(cause)) throw cause
-      this.#options.logger.debug({ code: cause.code }, 'the TGT is of no more use; logging in anew')
-      return this.#requestAnew(services, lifetime)
+      this.#options.logger.debug({ code: cause.code }, 'the TGT cannot be used any more; logging in again')
+      return this.#requestByLogin(services, lifetime)
     }
   }
 
@@ -67,7 +67,7 @@ export class KdcExchanges {
   async tgt(): Promise<ServiceTicket> {
     const current = this.#currentTgt()
     if (current !== undefined) return current
-    if (this.#loggingIn === undefined) await this.#requestAnew([], 0)
+    if (this.#loggingIn === undefined) await this.#requestByLogin([], 0)
     return this.#loggingIn ?? (this.#tgt as ServiceTicket)
   }
 
@@ -79,7 +79,7 @@ export class KdcExchanges {
   }
 
   /** With a login that is under way already, or one of its own that brings the tickets along. */
-  async #requestAnew(services: readonly Principal[], lifetime: number): Promise<Reply> {
+  async #requestByLogin(services: readonly Principal[], lifetime: number): Promise<Reply> {
     if (this.#loggingIn !== undefined) return this.#tgs(await this.#loggingIn, services, lifetime)
     // The lifetime of an AS-REQ bounds the TGT too, which is to live as long as it may.
     const flight = this.#login(lifetime === 0 ? services : []).finally(() => {
@@ -99,7 +99,7 @@ export class KdcExchanges {
       (refusal, pause) =>
         logger.warn(
           { client: identity.client, code: refusal.code, pause: Math.round(pause), cause: refusal },
-          'the login was refused; the KDC is not asked again before a pause of so many milliseconds',
+          'the login was refused; the KDC is asked again after a pause (milliseconds)',
         ),
     )
   }
@@ -130,7 +130,7 @@ export class KdcExchanges {
       imported: false,
       now: () => time.now(),
     })
-    // Before the login counts as over: whoever asks next finds it.
+    // Set before the login counts as over, so that the next caller finds it.
     this.#tgt = tgt
     this.#options.refusals.forget(QUESTION.TICKETS)
     return { tgt, reply: { ...reply, grants } }
@@ -150,7 +150,7 @@ function isKeyRefused(cause: unknown): boolean {
 
 const ENDING = ['ticket_expired', 'ticket_not_yet_valid', 'revoked'] as const
 
-/** Whether a new TGT may help. A type 05 is worth this much, and no more. */
+/** Whether a new TGT may help. An unproved error may cause a login, and nothing more. */
 function endsTgt(cause: unknown): cause is OrthrusError {
   if (!(cause instanceof OrthrusError)) return false
   const { claimed } = cause.facts

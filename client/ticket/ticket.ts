@@ -121,7 +121,7 @@ export class Ticket {
   }
 
   /**
-   * The ticket as text, to hand it on: a secret, unless it names a holder, of whoever has it.
+   * The ticket as text, to hand it on: a secret, unless it names a holder.
    * @throws TypeError for a ticket that was not cut down, and for a closed TGT: the tickets that it gets could still be
    * cut down
    */

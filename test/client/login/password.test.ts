@@ -112,7 +112,7 @@ describe('parameters of a password', () => {
     kdc.intercept = () => createParamsReply(change(kdc.parameters))
     const cause = (await failureOf((await connect()).getServiceTicket('orders'))) as OrthrusError
     expect(cause).toMatchObject({ code: 'refused_unproved', final: true })
-    expect(cause.facts.hint).toContain('set anew')
+    expect(cause.facts.hint).toContain('was changed')
     expect(kdc.log).toEqual(['PARAMS'])
   })
 
