@@ -8,6 +8,7 @@ import { readKeytabFile } from '../shared/keytab/keytab-file.node.js'
 import { decodeCaveat } from '../shared/ticket/caveats.js'
 import { parseCredential } from '../shared/ticket/credential.js'
 import { decodeTicket, type OpenedTicket, openTicket, type SealedTicket } from '../shared/ticket/ticket.js'
+import { formatTime } from '../shared/time.js'
 import { formatDuration } from './arguments.js'
 import { answer, type Terminal, table, textOf } from './terminal.js'
 
@@ -57,7 +58,7 @@ function describeCredential(text: string, keys: readonly KeytabEntry[]): Record<
     kind: 'credential (a secret: anyone who has it can use it, unless it names a holder)',
     client,
     service,
-    endTime: instant(endTime),
+    endTime: formatTime(endTime),
     state: stateAt(endTime),
     closed: key instanceof AuthKey,
     caveats: caveats.map(caveatText),
@@ -88,10 +89,10 @@ function describeOpened(ticket: OpenedTicket): Record<string, unknown> {
   return {
     ticketId: toHex(ticket.ticketId),
     client: ticket.client,
-    authTime: instant(ticket.authTime),
-    startTime: instant(ticket.startTime),
-    endTime: instant(ticket.endTime),
-    renewTill: ticket.renewTill === null ? 'not renewable' : instant(ticket.renewTill),
+    authTime: formatTime(ticket.authTime),
+    startTime: formatTime(ticket.startTime),
+    endTime: formatTime(ticket.endTime),
+    renewTill: ticket.renewTill === null ? 'not renewable' : formatTime(ticket.renewTill),
     delegable: (ticket.flags & FLAG.DELEGABLE) !== 0,
     passwordBased: (ticket.flags & FLAG.PASSWORD) !== 0,
     claims: Object.fromEntries(ticket.claims),
@@ -114,9 +115,4 @@ function stateAt(endTime: number): string {
   return left > 0
     ? `ends in ${formatDuration(left)}`
     : `ended ${formatDuration(-left)} ago, by this machine's clock: ask its client for another one`
-}
-
-/** Times up to 2^53-1 are allowed, dates in JavaScript end before. */
-function instant(time: number): string {
-  return time <= 8.64e15 ? new Date(time).toISOString() : String(time)
 }

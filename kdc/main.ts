@@ -11,6 +11,7 @@ import { callMethod } from './admin/methods.js'
 import { type KdcOptions, type KdcSettings, requireKdcOptions } from './kdc-options.js'
 import { DEFAULT_LIMITS } from './limits/defaults.js'
 import { createRateLimits } from './limits/rate-limits.js'
+import { reportClock } from './realm/clock-report.js'
 import { type OpenRealm, openRealm } from './realm/realm.js'
 import { failsafeLogger } from './report/failsafe-logger.js'
 import { logListener } from './report/log.js'
@@ -56,6 +57,7 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   const vault = await openVault(options, random)
   try {
     const realm = await openRealm({ vault, clock, random })
+    reportClock(realm.time, report)
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
     const context = {
       realm,

@@ -12,6 +12,11 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
 }
 
+/** A time as people read it; one that no calendar has, which a peer may have told, as its number. */
+export function formatTime(time: number): string {
+  return Math.abs(time) <= 8.64e15 ? new Date(time).toISOString() : String(time)
+}
+
 /** Milliseconds in the units that people write. */
 export const SECOND = 1_000
 export const MINUTE = 60 * SECOND

@@ -57,6 +57,11 @@ export class KdcClock {
     return this.#learned !== undefined
   }
 
+  /** This machine's own clock, milliseconds. */
+  get own(): number {
+    return wholeTime(this.#clock.now())
+  }
+
   /** As `partedSince`, since the KDC told its time; 0 where it has told none. */
   get parted(): number {
     return this.#learned === undefined ? 0 : partedSince(this.#clock, this.#learned.wallAhead)

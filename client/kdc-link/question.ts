@@ -63,7 +63,8 @@ export class KdcQuestions {
       const error = explainingKdcErrors(() => openError(answer.bytes, key, request.mac))
       if (proved && error.authenticated && error.code === 'clock_skew') time.correct(error.time, answer)
       // Only the AS exchange is about the password.
-      throw kdcRefusal(error, { ...login, passwordBased: asked.withTgt && login.passwordBased })
+      const passwordBased = asked.withTgt && login.passwordBased
+      throw kdcRefusal(error, { ...login, passwordBased }, time.own)
     }
     const reply = explainingKdcErrors(() => open(request, answer.bytes))
     explainingKdcErrors(() => requireAnswers(reply, asked))

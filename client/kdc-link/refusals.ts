@@ -1,8 +1,9 @@
+import { WINDOW } from '../../shared/constants.js'
 import type { WireError } from '../../shared/encoding/error.js'
 import { parseRetryAfter } from '../../shared/encoding/retry-after.js'
 import { isTransient, OrthrusError, type WireCode } from '../../shared/errors.js'
 import { localPart, type Principal } from '../../shared/principal.js'
-import { SECOND } from '../../shared/time.js'
+import { formatTime, SECOND } from '../../shared/time.js'
 
 /** What was refused becomes an error that tells a person the next step. */
 
@@ -11,11 +12,14 @@ export interface Login {
   readonly passwordBased: boolean
 }
 
-/** An ERROR of the KDC. Of type 05 it may be anybody's: `facts.claimed` then has the code, and nothing is final. */
-export function kdcRefusal(error: WireError, { client, passwordBased }: Login): OrthrusError {
+/**
+ * An ERROR of the KDC. Of type 05 it may be anybody's: `facts.claimed` then has the code, and nothing is final.
+ * @param own what this machine's clock reads, milliseconds; needed for the hint of a `clock_skew`
+ */
+export function kdcRefusal(error: WireError, { client, passwordBased }: Login, own?: number): OrthrusError {
   const { code, authenticated, time, message } = error
   const retryAfter = code === 'rate_limited' ? parseRetryAfter(message) : undefined
-  const hint = kdcHint(code, client, passwordBased, retryAfter)
+  const hint = code === 'clock_skew' ? skewHint(time, own) : kdcHint(code, client, passwordBased, retryAfter)
   const facts = {
     principal: client,
     time,
@@ -63,8 +67,6 @@ function kdcHint(
         : `it may have been removed, or its key replaced; run: orthrus admin show ${name}, and use its newest keytab`
     case 'principal_disabled':
       return `run: orthrus admin enable ${name}`
-    case 'clock_skew':
-      return "this machine's clock and the KDC's differ: set the one that is wrong"
     case 'rate_limited':
       return retryAfter === undefined
         ? 'wait a little before the next attempt'
@@ -76,6 +78,17 @@ function kdcHint(
     default:
       return undefined
   }
+}
+
+/** Two clocks disagree, and nothing here tells which of them is wrong. */
+function skewHint(told: number, own: number | undefined): string {
+  const look = 'its log, and /health at its address, say whether it knows that its own clock is wrong'
+  if (own === undefined) return `this machine's clock or the KDC's is wrong; ${look}`
+  const read = `this machine's clock reads ${formatTime(own)}, the KDC's ${formatTime(told)}`
+  if (Math.abs(told - own) <= WINDOW.KDC_SKEW) {
+    return `${read}: they agree now; ask again, and if it stays so, look whether requests take minutes on their way`
+  }
+  return `${read}: one of the two is wrong, so set that one; ${look}`
 }
 
 /** One service that the KDC gives no ticket for, though it answered. */

@@ -56,18 +56,21 @@ function ownHint(
   return fault === undefined ? undefined : `no paths caveat takes the path of this request: ${fault}`
 }
 
+const WRONG =
+  'one of the two is wrong, so set that one; /health of the KDC says whether it knows that its own is'
+
 function serviceHint(code: WireCode, client: string, service: string): string {
   switch (code) {
     case 'clock_skew':
-      return `set the clocks of this machine and of ${service}; the next request is stamped by the clock of ${service}`
+      return `the clock of ${service} and the KDC's disagree: one of the two is wrong; the next request is stamped by the clock of ${service}`
     case 'replay':
       return 'the same request was there before, so it may have been handled: find out before repeating it'
     case 'ticket_invalid':
       return `${service} may lack its newest key; give it its newest keytab, and check that the name is right`
     case 'ticket_expired':
-      return `ask again; if it stays so, set the clock of ${service}: it is ahead of the KDC's`
+      return `ask again; if it stays so, the clock of ${service} is ahead of the KDC's: ${WRONG}`
     case 'ticket_not_yet_valid':
-      return `set the clock of ${service}: it is behind the KDC's`
+      return `the clock of ${service} is behind the KDC's: ${WRONG}`
     case 'revoked':
       return `run: orthrus admin show ${client}`
     case 'caveat_failed':

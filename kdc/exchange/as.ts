@@ -46,7 +46,7 @@ export async function answerAs(context: AsContext, incoming: Incoming): Promise<
   const from = { exchange: 'AS', client: client.name, address } as const
   const { seen, origin, context: telling } = handlingOf(context, client.name, verified, now, from)
   return answerProved({ key: key.key, mac: verified.mac, now, origin }, telling.report, async () => {
-    requireFresh(verified.time, now)
+    requireFresh(verified.time, now, context.realm.time)
     if (seen === 'new') rates.requireClientLogin(client.name)
     else await rates.requireRepeat(address)
     requireEnabled(client, now)

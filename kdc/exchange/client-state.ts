@@ -2,16 +2,23 @@ import { equalBytes } from '#primitives'
 import { WINDOW } from '../../shared/constants.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { OpenedTicket } from '../../shared/ticket/ticket.js'
+import { clockFault } from '../realm/clock-report.js'
+import type { KdcTime } from '../realm/kdc-time.js'
 import type { PrincipalRecord } from '../vault/records.js'
 
 /** Checks of sections 6 and 7 that exchanges and channels share: pure functions of values; times in milliseconds. */
 
-/** @throws OrthrusError `clock_skew` more than 120 s from `now`, before or after. */
-export function requireFresh(time: number, now: number): void {
+/**
+ * @param kdcTime is asked whether the KDC's own clock may be the wrong one, which goes into the log
+ * @throws OrthrusError `clock_skew` more than 120 s from `now`, before or after.
+ */
+export function requireFresh(time: number, now: number, kdcTime: KdcTime): void {
   if (Math.abs(time - now) <= WINDOW.KDC_SKEW) return
+  const hint = clockFault(kdcTime.look())
   throw new OrthrusError('clock_skew', 'the request is stamped too far from KDC time', {
     expected: now,
     actual: time,
+    ...(hint === undefined ? {} : { hint }),
   })
 }
 

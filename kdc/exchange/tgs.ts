@@ -43,7 +43,7 @@ export async function answerTgs(context: TgsContext, incoming: Incoming): Promis
   const { seen, origin, context: telling } = handlingOf(context, tgt.client, verified, now, from)
   return answerProved({ key, mac: verified.mac, now, origin }, telling.report, async () => {
     requireValidAtKdc(tgt, now)
-    requireFresh(verified.time, now)
+    requireFresh(verified.time, now, context.realm.time)
     const client = requireUnrevoked(tgt, await context.realm.directory.principal(tgt.client))
     requireEnabled(client, now)
     // After all that, so that whoever holds a revoked TGT uses up nothing of the client's.

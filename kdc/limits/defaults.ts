@@ -42,6 +42,9 @@ export interface Rate {
  */
 export const REFUSALS_LOGGED: Rate = { points: 100, interval: MINUTE }
 
+/** Leaps of the KDC's own clock that are logged: a clock may go on leaping. */
+export const LEAPS_LOGGED: Rate = { points: 3, interval: MINUTE }
+
 /** What one KDC process accepts: numbers of connections and requests. Times in milliseconds, sizes in bytes. */
 export interface Limits {
   /** Connections in all. Beyond, others are refused. */

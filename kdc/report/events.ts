@@ -25,6 +25,8 @@ export type KdcEvent =
   | ConnectionClosed
   | ConnectionFailed
   | AcceptFailed
+  | ClockLeapt
+  | ClockBehind
   | ConnectionAbandoned
 
 export type EventOf<K extends KdcEvent['kind']> = Extract<KdcEvent, { readonly kind: K }>
@@ -190,6 +192,25 @@ export interface ConnectionFailed {
 export interface AcceptFailed {
   readonly kind: 'accept_failed'
   readonly failure: Failure
+}
+
+/** The KDC's wall clock went on otherwise than its monotonic clock: it was set, or the machine slept. */
+export interface ClockLeapt {
+  readonly kind: 'clock_leapt'
+  /** Below 0 where it went back. */
+  readonly by: number
+  /** All leaps since the KDC started, together. */
+  readonly leapt: number
+  /** As of `ClockBehind`; 0 where it is not. */
+  readonly behind: number
+  readonly hint: string
+}
+
+/** At its start the KDC's clock is behind the newest time stored, at which KDC time then stands still. */
+export interface ClockBehind {
+  readonly kind: 'clock_behind'
+  readonly behind: number
+  readonly hint: string
 }
 
 /** A connection was cut, because something failed for a reason that nobody expected. */

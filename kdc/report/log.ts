@@ -1,7 +1,7 @@
 import { toHex } from '../../shared/bytes.js'
 import type { Logger } from '../../shared/logger.js'
 import { SECOND } from '../../shared/time.js'
-import { REFUSALS_LOGGED } from '../limits/defaults.js'
+import { LEAPS_LOGGED, REFUSALS_LOGGED } from '../limits/defaults.js'
 import { NETWORK_SHARES, networksOf } from '../limits/networks.js'
 import type { EventOf, KdcEvent, Origin, RecordChange } from './events.js'
 import { failsafeLogger } from './failsafe-logger.js'
@@ -16,6 +16,8 @@ interface Line {
   readonly fields: object
   /** Whose lines are counted, where anybody can provoke such a line without end. */
   readonly requester?: string
+  /** Counted by `LEAPS_LOGGED`. */
+  readonly isLeap?: true
 }
 
 type Lines = { readonly [K in KdcEvent['kind']]: (event: EventOf<K>) => Line }
@@ -90,6 +92,21 @@ const LINES: Lines = {
     fields: { failure },
     requester: 'the platform',
   }),
+  clock_leapt: ({ kind, ...fields }) => ({
+    level: 'error',
+    message:
+      fields.by > 0
+        ? "the KDC's clock leapt ahead: it was set, or this machine slept"
+        : "the KDC's clock leapt back: it was set",
+    fields,
+    requester: 'the clock',
+    isLeap: true,
+  }),
+  clock_behind: ({ kind, ...fields }) => ({
+    level: 'error',
+    message: "the KDC's clock is behind the newest time that it stored, at which KDC time stands still",
+    fields,
+  }),
   connection_abandoned: ({ address, failure }) => ({
     level: 'error',
     message: 'unexpected failure while answering; the connection is cut',
@@ -125,6 +142,9 @@ function subjectsOf(change: RecordChange): readonly string[] {
   }
 }
 
+const REFUSALS_OMITTED = 'too many refusals: further ones are not logged for now'
+const LEAPS_OMITTED = 'the clock goes on leaping: further leaps are not logged for now'
+
 /**
  * Writes every event down. Refusals have a quota for each address or proved client (`REFUSALS_LOGGED`), as anybody can
  * provoke them without end and a disk is finite; the last line says that others are left out. The KDC's own errors
@@ -134,16 +154,18 @@ function subjectsOf(change: RecordChange): readonly string[] {
  */
 export function logListener(logger: Logger, monotonic: () => number): Listener {
   const { points, interval } = REFUSALS_LOGGED
-  const quotas = NETWORK_SHARES.map(share => new LineQuota({ points: points * share, interval }, monotonic))
+  const refusals = NETWORK_SHARES.map(share => new LineQuota({ points: points * share, interval }, monotonic))
+  const leaps = [new LineQuota(LEAPS_LOGGED, monotonic)]
   const failsafe = failsafeLogger(logger)
   return event => {
-    const { level, message, fields, requester } = lineOf(event)
+    const { level, message, fields, requester, isLeap } = lineOf(event)
     if (requester === undefined) return failsafe[level](fields, message)
+    const quotas = isLeap ? leaps : refusals
     for (const [i, name] of countedNames(requester).entries()) {
       const { fate, left } = quotas[i]?.take(`${level} ${name}`) ?? WRITTEN
       if (fate === 'written') continue
       const told = { requester: name, seconds: Math.ceil(left / SECOND) }
-      if (fate === 'last') failsafe[level](told, 'too many refusals: further ones are not logged for now')
+      if (fate === 'last') failsafe[level](told, isLeap ? LEAPS_OMITTED : REFUSALS_OMITTED)
       return
     }
     failsafe[level](fields, message)

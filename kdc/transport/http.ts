@@ -1,6 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { SUBPROTOCOL } from '../../shared/constants.js'
+import { clockFault } from '../realm/clock-report.js'
 import type { OpenRealm } from '../realm/realm.js'
 import { RECORD_KIND } from '../store/store.js'
 import { REALM_RECORD_NAME } from '../vault/records.js'
@@ -52,7 +53,7 @@ export async function answerHttp(
   if (request.method === 'GET' && request.url === '/health') {
     const works = await isWorking(realm)
     response.writeHead(works ? 200 : 503, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
-    response.end(`${JSON.stringify({ status: works ? 'ok' : 'unavailable' })}\n`)
+    response.end(`${JSON.stringify({ status: works ? 'ok' : 'unavailable', ...clockOf(realm) })}\n`)
   } else {
     response.writeHead(426, {
       Upgrade: 'websocket',
@@ -61,6 +62,16 @@ export async function answerHttp(
     })
     response.end(`This is an Orthrus KDC: it speaks WebSocket, subprotocol ${SUBPROTOCOL}.\n`)
   }
+}
+
+/**
+ * Only where something is wrong with the clock. It changes no status: a KDC that is started again has the same clock,
+ * and one that is taken away serves nobody.
+ */
+function clockOf({ time }: OpenRealm): object {
+  const state = time.look()
+  const fault = clockFault(state)
+  return fault === undefined ? {} : { clock: { ...state, message: fault } }
 }
 
 /** The store answers. */

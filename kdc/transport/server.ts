@@ -211,6 +211,7 @@ export class KdcServer {
   }
 
   #check(): void {
+    this.#options.context.realm.time.look()
     for (const connection of [...this.#connections]) connection.check()
   }
 

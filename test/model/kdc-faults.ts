@@ -89,14 +89,14 @@ export const KDC_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'KDC time falls below the newest time stored',
     file: 'kdc/realm/kdc-time.ts',
-    from: 'Math.max(Math.floor(this.#clock.now()), this.#stored)',
-    to: 'Math.floor(this.#clock.now())',
+    from: 'Math.max(Math.floor(this.#watch.read()), this.#stored)',
+    to: 'Math.floor(this.#watch.read())',
   },
   {
     name: 'KDC time stands still',
     file: 'kdc/realm/kdc-time.ts',
-    from: 'Math.max(Math.floor(this.#clock.now()), this.#stored)',
-    to: 'Math.max(this.#newestRead || Math.floor(this.#clock.now()), this.#stored)',
+    from: 'Math.max(Math.floor(this.#watch.read()), this.#stored)',
+    to: 'Math.max(this.#newestRead || Math.floor(this.#watch.read()), this.#stored)',
   },
   {
     name: 'a cut-off counts from the last time read, not from the newest',

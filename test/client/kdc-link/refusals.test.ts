@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { kdcRefusal } from '../../../client/kdc-link/refusals.js'
+import type { WireError } from '../../../shared/encoding/error.js'
+import { HOUR, MINUTE } from '../../../shared/time.js'
+import { START } from '../../support/clock.js'
+import { WEB } from '../fake-kdc.js'
+
+const LOGIN = { client: WEB, passwordBased: false }
+
+/** The hint of a `clock_skew` whose KDC reads the first time, for a machine that reads the second. */
+function hintAt(time: number, own?: number): string | undefined {
+  const error: WireError = { code: 'clock_skew', authenticated: true, time, floor: null, message: '' }
+  return kdcRefusal(error, LOGIN, own).facts.hint
+}
+
+describe('the hint of a clock_skew of the KDC', () => {
+  it.each([HOUR, -HOUR, 2 * MINUTE + 1])('says what each clock reads that are %d ms apart', apart => {
+    const [own, told] = [START, START + apart].map(time => new Date(time).toISOString())
+    const hint = hintAt(START + apart, START)
+    expect(hint).toContain(`this machine's clock reads ${own}, the KDC's ${told}: one of the two is wrong`)
+    expect(hint).toContain('/health')
+  })
+
+  it('calls none of them wrong where they agree', () => {
+    for (const apart of [0, 2 * MINUTE, -2 * MINUTE]) {
+      const hint = hintAt(START + apart, START)
+      expect(hint).toContain('they agree now')
+      expect(hint).not.toContain('wrong')
+    }
+  })
+
+  it('takes a time that no calendar has, and does without one', () => {
+    expect(hintAt(Number.MAX_SAFE_INTEGER, START)).toContain("the KDC's 9007199254740991: one of the two")
+    expect(hintAt(START)).toContain("this machine's clock or the KDC's is wrong")
+  })
+})

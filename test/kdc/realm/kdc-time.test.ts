@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest'
+import { clockFault, reportClock } from '../../../kdc/realm/clock-report.js'
+import { KdcTime } from '../../../kdc/realm/kdc-time.js'
+import type { KdcEvent } from '../../../kdc/report/events.js'
+import { logListener } from '../../../kdc/report/log.js'
+import { createReport } from '../../../kdc/report/report.js'
+import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
+import { START, TestClock } from '../../support/clock.js'
+import { TestLogger } from '../../support/logger.js'
+
+/** The time of a KDC that tells of its clock. @param stored how far the newest time stored is ahead of the clock */
+function scene(stored = 0) {
+  const clock = new TestClock()
+  const events: KdcEvent[] = []
+  const logger = new TestLogger()
+  const time = new KdcTime(clock, START + stored)
+  const log = logListener(logger, () => clock.monotonic())
+  reportClock(time, createReport([log, event => void events.push(event)]))
+  return { clock, time, events, logger, fault: () => clockFault(time.look()) }
+}
+
+describe('the clock of a KDC', () => {
+  it.each([
+    [SECOND + 1, "the KDC's clock leapt ahead: it was set, or this machine slept", / leapt ahead by 1 s /],
+    [HOUR, "the KDC's clock leapt ahead: it was set, or this machine slept", / leapt ahead by 3600 s /],
+    [-SECOND - 1, "the KDC's clock leapt back: it was set", / leapt back by 1 s /],
+    [-HOUR, "the KDC's clock leapt back: it was set", / leapt back by 3600 s /],
+  ])('that leaps by %d ms between two requests is an error in the log, once', (by, message, fault) => {
+    const { clock, time, events, logger, ...the } = scene(-2 * HOUR)
+    time.now()
+    clock.pass(5 * MINUTE)
+    clock.step(by)
+    for (let i = 0; i < 3; i++) time.now()
+    const told = { by, leapt: by, behind: 0, hint: expect.stringContaining('never goes below') }
+    expect(events).toEqual([{ kind: 'clock_leapt', ...told }])
+    expect(logger.lines).toEqual([{ level: 'error', message, fields: told }])
+    expect(time.look()).toEqual({ leapt: by, behind: 0 })
+    expect(the.fault()).toMatch(fault)
+  })
+
+  it.each([SECOND, -SECOND])('may part from the monotonic one by %d ms', by => {
+    const { clock, time, events, ...the } = scene(-2 * HOUR)
+    clock.step(by)
+    time.now()
+    clock.pass(HOUR)
+    time.now()
+    expect(events).toEqual([])
+    expect(the.fault()).toBeUndefined()
+  })
+
+  it('is looked at without a request, which makes it no time of a request', () => {
+    const { clock, time, events } = scene()
+    time.now()
+    const newest = time.newestRead
+    clock.step(HOUR)
+    time.look()
+    expect(events).toMatchObject([{ kind: 'clock_leapt', by: HOUR }])
+    expect(time.newestRead).toBe(newest)
+  })
+
+  it('that was put right again is wrong no more', () => {
+    const { clock, time, events, ...the } = scene()
+    for (const by of [HOUR, 200 - HOUR]) {
+      clock.step(by)
+      time.now()
+    }
+    expect(events.map(event => event.kind === 'clock_leapt' && event.by)).toEqual([HOUR, 200 - HOUR])
+    expect(time.look()).toEqual({ leapt: 0, behind: 0 })
+    expect(the.fault()).toBeUndefined()
+  })
+
+  it('that is put right after a change is behind what the change stored, by how much is told', () => {
+    const { clock, time, events, ...the } = scene()
+    clock.step(HOUR)
+    time.raise(time.now())
+    clock.step(-HOUR)
+    clock.pass(MINUTE)
+    expect(time.now()).toBe(START + HOUR)
+    const behind = 59 * MINUTE
+    expect(events.at(-1)).toMatchObject({ kind: 'clock_leapt', by: -HOUR, leapt: 0, behind })
+    expect(the.fault()).toContain('is 3540 s behind the newest time that it stored')
+    clock.pass(HOUR)
+    expect(the.fault()).toBeUndefined()
+  })
+
+  it('that is behind what is stored when the KDC starts is an error in the log', () => {
+    const { time, events, logger } = scene(HOUR)
+    expect(events).toEqual([
+      { kind: 'clock_behind', behind: HOUR, hint: expect.stringContaining('stands still') },
+    ])
+    expect(logger.lines).toMatchObject([{ level: 'error', fields: { behind: HOUR } }])
+    expect(time.look()).toEqual({ leapt: 0, behind: HOUR })
+    expect(scene(SECOND).events).toEqual([])
+  })
+
+  it('that leaps for ever has few lines a minute', () => {
+    const { clock, time, events, logger } = scene()
+    const leaps = (times: number): void => {
+      for (let i = 0; i < times; i++) {
+        clock.step(2 * SECOND)
+        time.now()
+      }
+    }
+    leaps(500)
+    expect(events).toHaveLength(500)
+    expect(logger.lines).toHaveLength(4)
+    expect(logger.lines[3]?.message).toBe('the clock goes on leaping: further leaps are not logged for now')
+    clock.pass(MINUTE)
+    leaps(500)
+    expect(logger.lines).toHaveLength(8)
+  })
+})

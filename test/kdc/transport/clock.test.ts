@@ -1,0 +1,144 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { DEFAULT_LIMITS } from '../../../kdc/limits/defaults.js'
+import { type RunningKdc, startKdc } from '../../../kdc/main.js'
+import { encodePolicyRule } from '../../../shared/channel/administration.js'
+import { systemRandom } from '../../../shared/crypto/random.js'
+import { openError } from '../../../shared/encoding/error.js'
+import { createAsRequest } from '../../../shared/exchange/as.js'
+import { HOUR, MINUTE } from '../../../shared/time.js'
+import { local, ruleOf, type TestRealm, testRealm } from '../../support/realm.js'
+import { TestSocket } from '../socket.js'
+
+/** What an operator is told of a KDC's clock that was set: by its log and by `/health`. */
+
+const closing: (() => unknown)[] = []
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+interface Scene extends TestRealm {
+  readonly kdc: RunningKdc
+}
+
+/** Its timers too go by the clock of the test. */
+async function scene(): Promise<Scene> {
+  const realm = await testRealm()
+  const { store, masterKey, clock, logger } = realm
+  const kdc = await startKdc({ store, masterKey, clock, timers: clock, logger, listen: { port: 0 } })
+  closing.push(() => kdc.close())
+  return { ...realm, kdc }
+}
+
+async function healthOf({ kdc }: Scene): Promise<[number, unknown]> {
+  const response = await fetch(`http://127.0.0.1:${kdc.address.port}/health`)
+  return [response.status, await response.json()]
+}
+
+/** A change, which stores the time. */
+async function change({ kdc }: Scene): Promise<void> {
+  await kdc.administration.call('allow', encodePolicyRule(ruleOf('web', 'orders')))
+}
+
+/** Asks as `admin`, stamped by another clock. @returns the code of the refusal */
+async function loginAt({ kdc, admin }: Scene, time: number): Promise<string> {
+  const socket = await TestSocket.open(kdc.url)
+  closing.push(() => socket.close())
+  const { principal: client, kvno, key } = admin
+  const question = { client, kvno, time, nonce: systemRandom(16), services: [local('kdc')] }
+  const { bytes, mac } = createAsRequest(key, { ...question, lifetime: 0, renewable: false })
+  return openError(await socket.ask(1, bytes), key, mac).code
+}
+
+const errorsOf = ({ logger }: Scene) => logger.lines.filter(({ level }) => level === 'error')
+const refusalOf = ({ logger }: Scene) =>
+  logger.lines.find(({ message }) => message === 'request refused')?.fields
+
+describe('a KDC whose clock leaps', () => {
+  it('says so within a check of its connections, though nobody asks it anything', async () => {
+    const realm = await scene()
+    realm.clock.step(HOUR)
+    expect(errorsOf(realm)).toEqual([])
+    realm.clock.advance(DEFAULT_LIMITS.ping)
+    expect(errorsOf(realm)).toMatchObject([
+      { message: expect.stringContaining("the KDC's clock leapt ahead"), fields: { by: HOUR, leapt: HOUR } },
+    ])
+  })
+
+  it('says so at the next request, and names its own clock beside the refusal of a right one', async () => {
+    const realm = await scene()
+    const { clock } = realm
+    clock.step(HOUR)
+    expect(await loginAt(realm, clock.now() - HOUR)).toBe('clock_skew')
+    expect(errorsOf(realm)).toMatchObject([{ fields: { by: HOUR } }])
+    expect(refusalOf(realm)).toMatchObject({
+      code: 'clock_skew',
+      hint: expect.stringContaining("this KDC's clock leapt ahead by 3600 s"),
+    })
+  })
+
+  it('says so in /health, where nothing is said while all is well', async () => {
+    const realm = await scene()
+    expect(await healthOf(realm)).toEqual([200, { status: 'ok' }])
+    realm.clock.step(-HOUR)
+    // A realm that was made an hour later than its clock now says.
+    const message = expect.stringContaining('3600 s behind the newest time that it stored')
+    const clock = { leapt: -HOUR, behind: HOUR, message }
+    expect(await healthOf(realm)).toEqual([200, { status: 'ok', clock }])
+    realm.clock.step(3 * HOUR)
+    const ahead = { leapt: 2 * HOUR, behind: 0, message: expect.stringContaining('leapt ahead by 7200 s') }
+    expect(await healthOf(realm)).toEqual([200, { status: 'ok', clock: ahead }])
+    realm.clock.step(-2 * HOUR)
+    expect(await healthOf(realm)).toEqual([200, { status: 'ok' }])
+  })
+})
+
+describe('one change while the clock is an hour ahead', () => {
+  async function afterIt(): Promise<Scene> {
+    const realm = await scene()
+    realm.clock.step(HOUR)
+    await change(realm)
+    realm.clock.step(-HOUR)
+    return realm
+  }
+
+  it('is told by the log and by /health, until the clock has got there', async () => {
+    const realm = await afterIt()
+    const message = expect.stringContaining('stands still')
+    const clock = { leapt: 0, behind: HOUR, message }
+    expect(await healthOf(realm)).toEqual([200, { status: 'ok', clock }])
+    expect(errorsOf(realm)).toMatchObject([
+      { fields: { by: HOUR, hint: expect.stringContaining('before anything in the realm is changed') } },
+      { fields: { by: -HOUR, behind: HOUR, hint: expect.stringContaining('while it was ahead') } },
+    ])
+    realm.clock.pass(HOUR + MINUTE)
+    expect(await healthOf(realm)).toEqual([200, { status: 'ok' }])
+  })
+
+  it('has the KDC name itself beside the refusal of a client whose clock is right', async () => {
+    const realm = await afterIt()
+    expect(await loginAt(realm, realm.clock.now())).toBe('clock_skew')
+    expect(refusalOf(realm)).toMatchObject({
+      hint: expect.stringContaining("this KDC's clock is 3600 s behind the newest time that it stored"),
+    })
+  })
+
+  it('is told by a KDC that starts afterwards', async () => {
+    const realm = await afterIt()
+    const { store, masterKey, clock, logger } = realm
+    logger.lines.length = 0
+    const again = await startKdc({ store, masterKey, clock, timers: clock, logger, listen: { port: 0 } })
+    closing.push(() => again.close())
+    expect(errorsOf(realm)).toMatchObject([
+      { message: expect.stringContaining('behind the newest time'), fields: { behind: HOUR } },
+    ])
+  })
+})
+
+it('a KDC whose clock is right blames nobody', async () => {
+  const realm = await scene()
+  expect(await loginAt(realm, realm.clock.now() - HOUR)).toBe('clock_skew')
+  expect(refusalOf(realm)).toMatchObject({ code: 'clock_skew' })
+  expect(refusalOf(realm)).not.toHaveProperty('hint')
+  expect(errorsOf(realm)).toEqual([])
+})
