@@ -60,14 +60,25 @@ export function listOf(headers: HeaderPairs, wanted: string): string {
 
 /** All messages of this scheme in the values of `Authentication-Info`, in their order; what is none is passed over. */
 export function parseMessages(list: string): Uint8Array[] {
-  return [...list.matchAll(MESSAGES)].flatMap(([, encoded = '']) => whole(() => [fromBase64url(encoded)]))
+  return placesOf(list, MESSAGES).flatMap(encoded => whole(() => [fromBase64url(encoded)]))
 }
 
 /** All challenges of this scheme in the values of `WWW-Authenticate`, in their order; what is none is passed over. */
 export function parseChallenges(list: string): Challenge[] {
-  return [...list.matchAll(CHALLENGES)].flatMap(([, parameters = '']) =>
-    whole(() => challengesOf(parameters)),
-  )
+  return placesOf(list, CHALLENGES).flatMap(parameters => whole(() => challengesOf(parameters)))
+}
+
+/** More than any gateway writes. Whoever may write in front of ours could as well take ours away. */
+const PLACES_MAX = 64
+
+/** What follows our name, at the first places where it stands. */
+function placesOf(list: string, pattern: RegExp): string[] {
+  const places: string[] = []
+  for (const [, followed = ''] of list.matchAll(pattern)) {
+    places.push(followed)
+    if (places.length === PLACES_MAX) break
+  }
+  return places
 }
 
 function challengesOf(parameters: string): Challenge[] {

@@ -35,10 +35,24 @@ async function timeOf(promise: Promise<unknown>, clock: TestClock): Promise<numb
   const began = clock.monotonic()
   for (let quiet = 0; !settled; quiet++) {
     await new Promise(resolve => setTimeout(resolve, 2))
-    if (quiet % 10 === 9) clock.advance(500)
+    if (quiet % 10 === 9) clock.advance(100)
   }
   return clock.monotonic() - began
 }
+
+/** Asks until there is a ticket: what is refused meanwhile can only be that the KDC was not reached. */
+async function untilGranted(web: Realm): Promise<{ readonly service: string }> {
+  for (;;) {
+    try {
+      return await web.getServiceTicket('orders')
+    } catch (cause) {
+      expect(cause).toMatchObject({ code: 'unavailable', final: false })
+      await nextTurn()
+    }
+  }
+}
+
+const nextTurn = () => new Promise(resolve => setTimeout(resolve, 2))
 
 async function scene(): Promise<{ realm: TestRealm; proxy: TcpProxy; connectBehind: () => Promise<Realm> }> {
   const realm = await startRealm()
@@ -72,17 +86,18 @@ describe('a KDC', () => {
     expect((await other.getServiceTicket('orders')).service).toBe('orders@test.example')
   })
 
-  it('that takes a question and says nothing is asked anew, given up after 10 s, and found again', async () => {
+  it('that takes a question and says nothing is asked once more, given up after 3 s, and found again', async () => {
     const { realm, proxy, connectBehind } = await scene()
     const web = await connectBehind()
     proxy.mode = 'lose'
     const failure = failureOf(web.getServiceTicket('orders'))
-    expect(await timeOf(failure, realm.clock)).toBeLessThanOrEqual(11_000)
+    expect(await timeOf(failure, realm.clock)).toBeLessThanOrEqual(3_500)
     expect(await failure).toMatchObject({ code: 'unavailable', final: false })
     proxy.mode = 'pass'
-    const ticket = web.getServiceTicket('orders')
-    expect(await timeOf(ticket, realm.clock)).toBeLessThanOrEqual(1_000)
-    expect((await ticket).service).toBe('orders@test.example')
+    // The connection that was tried meanwhile is given up after 5 s; until then no caller waits longer than a second.
+    const found = untilGranted(web)
+    expect(await timeOf(found, realm.clock)).toBeLessThanOrEqual(6_500)
+    expect((await found).service).toBe('orders@test.example')
     // What was given up takes a second of the platform's time to end, where the other side does not agree to it.
     await until(() => proxy.connections.open === 1)
   })

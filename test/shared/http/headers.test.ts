@@ -95,6 +95,13 @@ describe('header texts', () => {
     }
   })
 
+  it('are looked for at 64 places, behind which nobody hides much', () => {
+    const wrong = 'Orthrus A=, '
+    expect(parseMessages(`${wrong.repeat(63)}Orthrus AQj_`)).toEqual([hex('0108ff')])
+    expect(parseMessages('Orthrus AQj_, '.repeat(1_000))).toHaveLength(64)
+    expect(parseChallenges(`${OURS}, `.repeat(1_000))).toHaveLength(64)
+  })
+
   it.each([
     ['malformed', 400],
     ['caveat_failed', 403],
