@@ -6,9 +6,9 @@ import type { Origin } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
 import type { Report } from '../report/report.js'
 
-/** How a failure is answered: few words to the other side, everything in the report (docs/protocol.md section 3). */
+/** How a failure is answered: the other side gets a code, the report gets everything (docs/protocol.md section 3). */
 
-/** A request whose MAC holds. */
+/** A request whose MAC was verified. */
 export interface Proved {
   readonly key: LongTermKey | AuthKey
   readonly mac: Uint8Array
@@ -17,7 +17,7 @@ export interface Proved {
   readonly origin: Origin
 }
 
-/** Answers a proved request; whatever goes wrong is answered by an authenticated ERROR. */
+/** Answers a proved request. Any failure is answered with an authenticated ERROR. */
 export async function answerProved(
   { key, mac, now, origin }: Proved,
   report: Report,
@@ -30,7 +30,7 @@ export async function answerProved(
   }
 }
 
-/** Answers a request that nobody has proved, by an ERROR that nobody can check. */
+/** Answers a request without a verified MAC: its ERROR cannot be authenticated. */
 export function answerUnproved(cause: unknown, now: number, report: Report, origin: Origin): Uint8Array {
   return createError(contentOf(cause, now, report, origin))
 }
@@ -40,13 +40,13 @@ function contentOf(cause: unknown, time: number, report: Report, origin: Origin)
   return { code, time, floor: null, message: cause instanceof OrthrusError ? messageOf(cause) : '' }
 }
 
-/** The little that the other side is told beside the code. */
+/** The message of an ERROR: how long to wait, or which caveat failed; otherwise empty. */
 function messageOf({ facts: { caveat, retryAfter } }: OrthrusError): string {
   if (retryAfter !== undefined) return formatRetryAfter(retryAfter)
   return caveat === undefined ? '' : `caveat ${caveat}`
 }
 
-/** Tells why a request failed. @returns the code that the other side is told */
+/** Reports why a request failed. @returns the code to send to the other side */
 export function reportFailure(cause: unknown, report: Report, origin: Origin): WireCode {
   const expected = cause instanceof OrthrusError
   const code = expected && isWireCode(cause.code) ? cause.code : 'unavailable'

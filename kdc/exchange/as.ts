@@ -21,7 +21,7 @@ import { answerProved } from './answer.js'
 import { requireEnabled, requireFresh } from './client-state.js'
 import { handlingOf } from './repeats.js'
 
-/** What an AS request is checked with where there is no key: the same work, and never right. */
+/** Verifies AS requests for which there is no key: it costs the same work and never succeeds. */
 export type DummyKey = LongTermKey & { readonly dummy: true }
 
 export function createDummyKey(random: RandomSource): DummyKey {
@@ -34,7 +34,8 @@ export interface AsContext extends ExchangeContext {
 
 /**
  * The AS exchange (docs/protocol.md section 6).
- * @throws OrthrusError for what is answered by ERROR 05: `malformed` and its like, `rate_limited`, `auth_failed`
+ * @throws OrthrusError for what is answered with ERROR 05: `malformed` and other decoding errors, `rate_limited`,
+ * `auth_failed`
  */
 export async function answerAs(context: AsContext, incoming: Incoming): Promise<Uint8Array> {
   const { bytes, address, now, proved } = incoming
@@ -63,8 +64,8 @@ interface Authenticated {
 }
 
 /**
- * Unknown client, unknown kvno and wrong MAC take the same path and throw the same code. The MAC is looked at before
- * anything is counted: a wrong one costs no more than that, and nobody's failures stop the holder of a right key.
+ * Unknown client, unknown kvno and wrong MAC take the same path and throw the same code. The MAC is verified before
+ * anything is counted: a wrong MAC costs only that, and failed logins of others do not stop the holder of a random key.
  */
 async function authenticate(context: AsContext, request: AsRequest, address: string): Promise<Authenticated> {
   const { directory } = context.realm
@@ -75,15 +76,15 @@ async function authenticate(context: AsContext, request: AsRequest, address: str
   try {
     const verified = verifyAsRequest(request, key?.key ?? context.dummyKey)
     if (client === undefined || key === undefined)
-      throw authFailed(request, address, 'the dummy key was guessed')
+      throw authFailed(request, address, 'the MAC matches the dummy key')
     if (key.fromPassword) context.rates.requirePasswordLogin(address, client.name)
     return { verified, client, key }
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
     await directory.concealGuess(request.client, held)
     const limited = context.rates.countFailedLogin(address, request.client)
-    // A right password that is refused takes the way of a wrong one, and only the log tells them apart.
-    // What it is told of the pause is the same too.
+    // A right password that is refused takes the same path as a wrong one and is told the same time to wait. Only the
+    // log distinguishes them.
     if (cause.code === 'rate_limited') throw refusedPassword(limited ?? cause)
     throw limited ?? authFailed(request, address, faultOf(client, key))
   }
@@ -97,7 +98,7 @@ function refusedPassword({ code, reason, facts }: OrthrusError): OrthrusError {
   return new OrthrusError(code, `the password is right, but may have been guessed: ${reason}`, facts)
 }
 
-/** Only the current key logs in; older ones open tickets. Nobody logs in as the KDC. */
+/** Only the current key can log in; older keys only open tickets. Nobody can log in as the KDC. */
 function currentKey(client: PrincipalRecord, kvno: number): StoredKey | undefined {
   const [current] = client.keys
   if (current === undefined || isReserved(client.name)) return undefined
@@ -107,7 +108,7 @@ function currentKey(client: PrincipalRecord, kvno: number): StoredKey | undefine
 
 function faultOf(client: PrincipalRecord | undefined, key: StoredKey | undefined): string {
   if (client === undefined) return 'there is no such principal'
-  return key === undefined ? 'that kvno is not the current one' : 'the MAC is not by the key'
+  return key === undefined ? 'the kvno is not the current one' : 'the MAC does not match the key'
 }
 
 interface Checked extends Authenticated {
@@ -118,7 +119,7 @@ interface Checked extends Authenticated {
 async function replyTo(context: ExchangeContext, checked: Checked): Promise<Reply> {
   const { verified, client, key, origin, now } = checked
   const { lifetime, renewable, services } = verified
-  // A cut-off revokes what was issued at its very time.
+  // A cut-off also revokes tickets whose authTime equals it.
   const authTime = Math.max(now, client.cutOff + 1)
   const passwordBased = key.fromPassword
   const tgt = await grantTgt(context, { client, origin, now, lifetime, authTime, renewable, passwordBased })

@@ -6,16 +6,16 @@ import { clockFault } from '../realm/clock-report.js'
 import type { KdcTime } from '../realm/kdc-time.js'
 import type { PrincipalRecord } from '../vault/records.js'
 
-/** Checks of sections 6 and 7 that exchanges and channels share: pure functions of values; times in milliseconds. */
+/** Checks of sections 6 and 7 that exchanges and channels share. Pure functions of values; times in milliseconds. */
 
 /**
- * @param kdcTime is asked whether the KDC's own clock may be the wrong one, which goes into the log
- * @throws OrthrusError `clock_skew` more than 120 s from `now`, before or after.
+ * @param kdcTime says whether the KDC's own clock may be the wrong one; the log then says so
+ * @throws OrthrusError `clock_skew` if `time` is more than 120 s before or after `now`
  */
 export function requireFresh(time: number, now: number, kdcTime: KdcTime): void {
   if (Math.abs(time - now) <= WINDOW.KDC_SKEW) return
   const hint = clockFault(kdcTime.look())
-  throw new OrthrusError('clock_skew', 'the request is stamped too far from KDC time', {
+  throw new OrthrusError('clock_skew', 'the time of the request is too far from KDC time', {
     expected: now,
     actual: time,
     ...(hint === undefined ? {} : { hint }),
@@ -23,8 +23,9 @@ export function requireFresh(time: number, now: number, kdcTime: KdcTime): void 
 }
 
 /**
- * The client of a ticket as it is now (section 7, step 3). No method revokes a single ticket yet, so none is looked up.
- * @throws OrthrusError `revoked` where it is gone, another of the same name, or cut off since
+ * Checks that the client of a ticket still has it (section 7, step 3). No method revokes a single ticket yet, so only the
+ * client is checked.
+ * @throws OrthrusError `revoked` if the client was removed, was replaced by another of the same name, or was cut off
  */
 export function requireUnrevoked(ticket: OpenedTicket, client: PrincipalRecord | undefined): PrincipalRecord {
   const fault = revocationOf(ticket, client)
@@ -34,12 +35,13 @@ export function requireUnrevoked(ticket: OpenedTicket, client: PrincipalRecord |
 
 function revocationOf(ticket: OpenedTicket, client: PrincipalRecord | undefined): string | undefined {
   if (client === undefined) return 'was removed'
-  if (!equalBytes(client.clientId, ticket.clientId)) return 'was removed, and another made of the same name'
+  if (!equalBytes(client.clientId, ticket.clientId))
+    return 'was removed, and another one was added under the same name'
   if (ticket.authTime <= client.cutOff) return 'was cut off after it logged in'
   return undefined
 }
 
-/** @throws OrthrusError `principal_disabled` where the client is disabled or, by `now`, expired. */
+/** @throws OrthrusError `principal_disabled` if the client is disabled, or has expired at `now` */
 export function requireEnabled(client: PrincipalRecord, now: number): void {
   const { name: principal, disabled, expiresAt } = client
   if (disabled) throw new OrthrusError('principal_disabled', `${principal} is disabled`, { principal })

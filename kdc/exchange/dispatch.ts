@@ -9,7 +9,7 @@ import { type AsContext, answerAs, createDummyKey } from './as.js'
 import { answerParams } from './params.js'
 import { answerTgs, type TgsContext } from './tgs.js'
 
-/** One message in, its answer out; never rejects. @param address where it comes from, as rates are counted. */
+/** Answers one message; never rejects. @param address where it comes from, for the rate limits */
 export type Dispatch = (
   bytes: Uint8Array,
   address: string,
@@ -17,8 +17,8 @@ export type Dispatch = (
 ) => Promise<Uint8Array>
 
 /**
- * The KDC without a socket: AS, TGS and PARAMS requests are answered, everything else is `malformed`. An AP-OPEN is
- * for who has a connection to hold the channel (`admin/`).
+ * The KDC without a socket: answers AS, TGS and PARAMS requests; everything else is `malformed`. An AP-OPEN needs a
+ * connection that carries the channel (`channel/`).
  */
 export function createDispatch(context: ExchangeContext): Dispatch {
   const exchanges: AsContext & TgsContext = {
@@ -46,6 +46,6 @@ async function answer(context: AsContext & TgsContext, incoming: Incoming): Prom
     case TYPE.PARAMS_REQ:
       return answerParams(context, incoming)
     default:
-      throw malformed(`a message of type ${type}, which is no request to a KDC`)
+      throw malformed(`a message of type ${type} is not a request to a KDC`)
   }
 }

@@ -5,16 +5,16 @@ import type { Origin } from '../report/events.js'
 import { SILENT_REPORT } from '../report/report.js'
 
 /**
- * What a proved request may cost, and whom (docs/protocol.md section 7): anybody who listened can repeat it, so only the
- * first of its kind counts for its client. A repeat counts for its address, and all repeats of one request are told once.
+ * Who pays for a proved request (docs/protocol.md section 7). Anybody who listened can repeat one, so only its first
+ * arrival counts against its client. A repeat counts against its address, and all repeats of one request are reported once.
  */
 
 type Seen = ReturnType<RateLimits['see']>
 
-/** How one proved request is dealt with. */
+/** How one proved request is handled. */
 export interface Handling<Context> {
   readonly seen: Seen
-  /** What it is answered with: for a repeat one that tells nothing. */
+  /** The context to answer it with. For a repeat its report is silent. */
   readonly context: Context
   readonly origin: Origin
 }
@@ -29,8 +29,8 @@ export function handlingOf<Context extends ExchangeContext>(
 ): Handling<Context> {
   const seen = context.rates.see(client, request, now)
   if (seen === 'new') return { seen, context, origin }
-  const anybodys: Origin = { ...origin, mayBeRepeat: true }
-  if (seen === 'stale') return { seen, context, origin: anybodys }
-  if (seen === 'repeated') context.report.tell({ kind: 'request_repeated', origin: anybodys })
-  return { seen, context: { ...context, report: SILENT_REPORT }, origin: anybodys }
+  const repeatable: Origin = { ...origin, mayBeRepeat: true }
+  if (seen === 'stale') return { seen, context, origin: repeatable }
+  if (seen === 'repeated') context.report.tell({ kind: 'request_repeated', origin: repeatable })
+  return { seen, context: { ...context, report: SILENT_REPORT }, origin: repeatable }
 }

@@ -1,3 +1,4 @@
+import { decodePresented, namingCaveat } from '../../shared/accept/presented-ticket.js'
 import { FLAG } from '../../shared/constants.js'
 import { deriveAuthKey } from '../../shared/crypto/derive.js'
 import { OrthrusError } from '../../shared/errors.js'
@@ -24,13 +25,14 @@ import { requireEnabled, requireFresh, requireUnrevoked } from './client-state.j
 import { handlingOf } from './repeats.js'
 
 export interface TgsContext extends ExchangeContext {
-  /** TGTs come again and again: opened ones are remembered, and checked anew each time. */
+  /** Clients present the same TGT many times: opened TGTs are remembered, and checked again each time. */
   readonly openedTgts: OpenedTickets
 }
 
 /**
  * The TGS exchange, its checks in the order of docs/protocol.md section 7.
- * @throws OrthrusError for what is answered by ERROR 05: `malformed` and its like, `ticket_invalid`, `auth_failed`
+ * @throws OrthrusError for what is answered with ERROR 05: `malformed` and other decoding errors, `ticket_invalid`,
+ * `auth_failed`
  */
 export async function answerTgs(context: TgsContext, incoming: Incoming): Promise<Uint8Array> {
   const { bytes, address, now, proved } = incoming
@@ -46,7 +48,7 @@ export async function answerTgs(context: TgsContext, incoming: Incoming): Promis
     requireFresh(verified.time, now, context.realm.time)
     const client = requireUnrevoked(tgt, await context.realm.directory.principal(tgt.client))
     requireEnabled(client, now)
-    // After all that, so that whoever holds a revoked TGT uses up nothing of the client's.
+    // Counted after these checks, so that the holder of a revoked TGT cannot use up the client's allowance.
     if (seen === 'new') {
       proved?.(tgt.client)
       context.rates.requireClient(tgt.client)
@@ -59,7 +61,7 @@ export async function answerTgs(context: TgsContext, incoming: Incoming): Promis
   })
 }
 
-/** Step 1. A kvno that was retired is an unknown one. @throws OrthrusError `ticket_invalid` */
+/** Step 1. A retired kvno counts as unknown. @throws OrthrusError `ticket_invalid` */
 function openTgt(
   context: TgsContext,
   ticket: SealedTicket,
@@ -67,42 +69,34 @@ function openTgt(
   now: number,
 ): OpenedTicket {
   if (ticket.service !== ticketGrantingService(context.realm.record.realm)) {
-    throw ticketInvalid(ticket, 'it is no TGT of this realm')
+    throw ticketInvalid(ticket, 'it is not a TGT of this realm')
   }
   const stored = keys.find(({ kvno }) => kvno === ticket.kvno)
   if (stored === undefined) throw ticketInvalid(ticket, 'the kvno is unknown or retired')
   return context.openedTgts.open(ticket, stored.key, now)
 }
 
-/** Step 4: those in the TGT, then those presented. @throws OrthrusError `caveat_failed` */
+/** Step 4: first the caveats in the TGT, then those presented with it. @throws OrthrusError `caveat_failed` */
 function requireKnownCaveats(tgt: OpenedTicket, verified: VerifiedTgsRequest, now: number): CarriedCaveat[] {
-  const within = tgt.caveats.map(bytes => requireKnown(bytes, now))
+  const ofTgt = tgt.caveats.map(bytes => requireUnexpired({ bytes, caveat: decodeCaveat(bytes) }, now))
   const presented = verified.caveats.map(bytes => {
+    const carried = { bytes, caveat: decodePresented(bytes) }
     try {
-      return requireKnown(bytes, now)
+      return requireUnexpired(carried, now)
     } catch (cause) {
-      throw tellCaveat(cause)
+      throw namingCaveat(cause, carried.caveat.name)
     }
   })
-  return [...within, ...presented]
+  return [...ofTgt, ...presented]
 }
 
-function requireKnown(bytes: Uint8Array, now: number): CarriedCaveat {
-  const caveat = decodeCaveat(bytes)
-  if (caveat.name === 'expires' && now >= caveat.time) {
-    throw new OrthrusError('caveat_failed', 'the caveat expires does not hold', {
-      expected: caveat.time,
-      actual: now,
-    })
-  }
-  return { bytes, caveat }
-}
-
-/** Who presents a caveat may know that it is its own that failed. */
-function tellCaveat(cause: unknown): unknown {
-  if (!(cause instanceof OrthrusError)) return cause
-  const caveat = cause.facts.expected === undefined ? 'of unknown form' : 'expires'
-  return new OrthrusError(cause.code, cause.reason, { ...cause.facts, caveat })
+function requireUnexpired(carried: CarriedCaveat, now: number): CarriedCaveat {
+  const { caveat } = carried
+  if (caveat.name !== 'expires' || now < caveat.time) return carried
+  throw new OrthrusError('caveat_failed', 'the caveat expires has ended', {
+    expected: caveat.time,
+    actual: now,
+  })
 }
 
 interface Checked {
@@ -140,8 +134,8 @@ async function renew(context: ExchangeContext, checked: Checked): Promise<Grant>
   const { verified, tgt, client, caveats, origin, now } = checked
   const { renewTill } = tgt
   if (renewTill === null) throw notRenewable(tgt, 'is not renewable')
-  if (now >= renewTill) throw notRenewable(tgt, 'can be renewed no more')
-  if (caveats.length > 0) throw notRenewable(tgt, 'is under a caveat')
+  if (now >= renewTill) throw notRenewable(tgt, 'has passed the time until which it can be renewed')
+  if (caveats.length > 0) throw notRenewable(tgt, 'has a caveat')
   return renewTgt(context, { client, origin, now, lifetime: verified.lifetime }, { ...tgt, renewTill })
 }
 

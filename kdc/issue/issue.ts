@@ -8,16 +8,16 @@ import type { Grant } from '../../shared/ticket/grant.js'
 import { sealTicket, type TicketContent } from '../../shared/ticket/ticket.js'
 import type { PrincipalRecord } from '../vault/records.js'
 
-/** A decision made into a ticket (docs/protocol.md section 4). */
+/** Issues the ticket that was decided on (docs/protocol.md section 4). */
 
-/** A service with the key that its tickets are sealed under. */
+/** A service and the key that seals its tickets. */
 export interface IssuingService {
   readonly name: Principal
   readonly kvno: number
   readonly key: LongTermKey
 }
 
-/** The newest key of a principal; one that was not removed has one. */
+/** The newest key of a principal. Every principal that was not removed has one. @throws OrthrusError `unavailable` */
 export function issuingService(record: PrincipalRecord): IssuingService {
   const [current] = record.keys
   if (current === undefined) throw new OrthrusError('unavailable', `${record.name} has no key`)
@@ -25,8 +25,9 @@ export function issuingService(record: PrincipalRecord): IssuingService {
 }
 
 /**
- * Draws a ticketId and a session key and seals the ticket.
- * @throws OrthrusError `too_large` for over 16 caveats, 2 KiB of them, or a ticket over 4 KiB (section 3).
+ * Draws a ticketId and a session key, and seals the ticket.
+ * @throws OrthrusError `too_large` for more than 16 caveats, more than 2 KiB of them, or a ticket of more than 4 KiB
+ * (section 3)
  */
 export function issueTicket(
   service: IssuingService,
@@ -58,5 +59,5 @@ function requireCaveatLimits(caveats: readonly Uint8Array[]): void {
 }
 
 function tooLarge(what: string): OrthrusError {
-  return new OrthrusError('too_large', `${what}, more than a ticket may have`)
+  return new OrthrusError('too_large', `the limit of a ticket is exceeded: ${what}`)
 }

@@ -4,17 +4,17 @@ import { SHORTENING } from '../limits/defaults.js'
 
 export interface LifetimeLimits {
   readonly now: number
-  /** What the client asked for; 0 for the most allowed. */
+  /** What the client asked for; 0 asks for the longest that is allowed. */
   readonly lifetime: number
-  /** Maxima of client, service, realm and policy; null where one sets none. */
+  /** The maxima of client, service, realm and policy; null for no maximum. */
   readonly lives: readonly (number | null)[]
-  /** Times that no ticket may outlive: the TGT's end, each `expires`, renewTill; null where there is none. */
+  /** Times that the ticket must not outlive: the end of the TGT, each `expires`, renewTill; null for no such time. */
   readonly ends: readonly (number | null)[]
 }
 
 /**
- * The least of all limits, then shortened at random, never to nothing.
- * @param shortening from 0, not at all, to 1, by the most.
+ * The earliest time that all limits allow, shortened at random, but never to nothing.
+ * @param shortening from 0 (not shortened) to 1 (shortened as much as possible)
  */
 export function endTimeOf({ now, lifetime, lives, ends }: LifetimeLimits, shortening: number): number {
   let longest = Number.MAX_SAFE_INTEGER - now
@@ -24,7 +24,7 @@ export function endTimeOf({ now, lifetime, lives, ends }: LifetimeLimits, shorte
   return now + Math.ceil(longest * (1 - SHORTENING * shortening))
 }
 
-/** Until when a TGT can be renewed, or null where renewing it would bring nothing. */
+/** Until when a TGT can be renewed; null if renewal could not make it last longer. */
 export function renewTillOf(now: number, endTime: number, maxima: readonly (number | null)[]): number | null {
   const longest = Math.min(Number.MAX_SAFE_INTEGER - now, ...maxima.filter(maximum => maximum !== null))
   return now + longest > endTime ? now + longest : null

@@ -4,29 +4,30 @@ import { kdcService, type Principal, realmOf, ticketGrantingService } from '../.
 import { encodeCaveat } from '../../shared/ticket/caveats.js'
 import type { Claims } from '../../shared/ticket/claims.js'
 
-/** Who may have a ticket for whom: a pure function of values (docs/protocol.md section 7, step 6). */
+/** Which client may have a ticket for which service: a pure function of values (docs/protocol.md section 7, step 6). */
 
-/** What there is to know of a service; of one that was removed or never made, nothing. */
+/** What policy needs to know about a service that exists. */
 export interface ServiceFacts {
   /** Its current key comes from a password. */
   readonly passwordBased: boolean
   readonly disabled: boolean
-  /** Milliseconds; null never. */
+  /** Milliseconds; null for never. */
   readonly expiresAt: number | null
 }
 
 export interface PolicyQuestion {
   readonly client: Principal
   readonly service: Principal
+  /** `undefined` if there is no such service, or it was removed. */
   readonly facts: ServiceFacts | undefined
   /** Milliseconds, KDC time. */
   readonly now: number
 }
 
-/** What the tickets that policy allows have in them. */
+/** What an allowed ticket contains. */
 export interface Terms {
   readonly claims: Claims
-  /** Milliseconds; null the realm's. */
+  /** Milliseconds; null for the realm's maximum. */
   readonly maxLife: number | null
   readonly caveats: readonly Uint8Array[]
   readonly delegable: boolean
@@ -37,15 +38,16 @@ export type Decision =
   | { readonly allowed: false; readonly code: 'policy_denied' | 'unknown_service'; readonly reason: string }
 
 /**
- * A rule that denies always wins; else the most particular one that allows, the client's pattern before the
- * service's; without a rule nobody is allowed anything but a bare ticket for `kdc@realm`. Whether a service exists
- * is told only to who is allowed to have tickets for it; a disabled or expired one is as good as none.
- * @param rules those that do not match are passed over.
+ * Any matching rule that denies wins. Otherwise the most specific rule that allows decides; the client's pattern is
+ * compared before the service's. Without a rule, a client is allowed nothing but a bare ticket for `kdc@realm`. Only a
+ * client that may have tickets for a service is told whether it exists; a disabled or expired service counts as unknown.
+ * @param rules may include rules that do not match; they are ignored
  */
 export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): Decision {
   const { client, service, facts, now } = question
-  if (service === ticketGrantingService(realmOf(client))) return denied('nobody asks for krbtgt by name')
-  const matching = mostParticularFirst(rules, client, service)
+  if (service === ticketGrantingService(realmOf(client)))
+    return denied('a ticket for krbtgt comes from a login, not by name')
+  const matching = mostSpecificFirst(rules, client, service)
   if (matching.some(rule => rule.effect === 'deny')) return denied('a rule denies it')
   const rule = matching[0] ?? (service === kdcService(realmOf(client)) ? BARE : undefined)
   if (rule === undefined) return denied('no rule allows it')
@@ -58,10 +60,10 @@ export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): 
 
 type Grounds = Pick<PolicyRule, 'claims' | 'maxLife' | 'methods' | 'paths' | 'delegable'>
 
-/** What everybody may have at `kdc@realm`. */
+/** What every client may have at `kdc@realm`. */
 const BARE: Grounds = { claims: [], maxLife: null, methods: null, paths: null, delegable: false }
 
-function mostParticularFirst(
+function mostSpecificFirst(
   rules: readonly PolicyRule[],
   client: Principal,
   service: Principal,
@@ -79,7 +81,7 @@ function termsOf({ claims, maxLife, methods, paths, delegable }: Grounds): Terms
   return { claims, maxLife, caveats: caveatsOf({ methods, paths }), delegable }
 }
 
-/** What a rule restricts, as the caveats that each of its tickets carries. */
+/** The restrictions of a rule, as the caveats of each ticket that it allows. */
 export function caveatsOf({ methods, paths }: Pick<PolicyRule, 'methods' | 'paths'>): Uint8Array[] {
   const caveats: Uint8Array[] = []
   if (methods !== null) caveats.push(encodeCaveat({ name: 'methods', methods }))

@@ -5,22 +5,22 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import { encodeGrant, type Grant } from '../../shared/ticket/grant.js'
 
-/** What every reply has besides grants and denials: header, seal, the list, the time, and the heads of two lists. */
+/** Bytes of every reply besides grants and denials: header, seal, the list, the time, and the heads of two lists. */
 const REPLY_BYTES = HEADER_BYTES + SIZE.SEAL_NONCE + SIZE.TAG + 1 + 9 + 3 + 3
 
-/** What a grant has besides its ticket, its service and its claims, which the ticket has too. */
+/** The most bytes of a grant besides its ticket, its service and its claims, which are in the ticket too. */
 const GRANT_BYTES = 256
 
-/** No grant is longer than this; it need not be encoded to know that. */
-function atMost({ ticket, service }: Grant): number {
+/** An upper bound of a grant's bytes that is known without encoding it. */
+function boundOf({ ticket, service }: Grant): number {
   return 2 * ticket.length + service.length + GRANT_BYTES
 }
 
-/** Counts the bytes of a reply, with room kept for a denial of every service asked for, so that it never overflows. */
+/** Counts the bytes of a reply. Room for a denial of every requested service is reserved, so a reply never overflows. */
 export class ReplySpace {
   readonly #room: number
   readonly #grants: Grant[] = []
-  /** No less than what the grants so far take. */
+  /** An upper bound of the bytes of the grants so far. */
   #taken = 0
 
   constructor(services: readonly Principal[]) {
@@ -28,9 +28,9 @@ export class ReplySpace {
     this.#room = LIMIT.MESSAGE_BYTES - REPLY_BYTES - denials
   }
 
-  /** @throws OrthrusError `too_large` where the grant does not fit beside the others. */
+  /** @throws OrthrusError `too_large` if the grant does not fit beside the others */
   take(grant: Grant): void {
-    const bound = this.#taken + atMost(grant)
+    const bound = this.#taken + boundOf(grant)
     const taken = bound <= this.#room ? bound : bytesOf([...this.#grants, grant])
     if (taken > this.#room) throw new OrthrusError('too_large', 'the reply has no room for another ticket')
     this.#grants.push(grant)
@@ -42,7 +42,7 @@ function bytesOf(grants: readonly Grant[]): number {
   return grants.reduce((sum, grant) => sum + encodeScratch(encodeGrant(grant)).length, 0)
 }
 
-/** A list of two, the head of a name, and the longest of the codes that deny. */
+/** A list of two, the head of a name, and the longest code of a denial. */
 const DENIAL_BYTES = 1 + 3 + 1 + 'unknown_service'.length
 
 function denialBytes(service: Principal): number {

@@ -13,20 +13,20 @@ import { endTimeOf } from './lifetime.js'
 import { decide, type Terms } from './policy.js'
 import type { ReplySpace } from './reply-space.js'
 
-/** The services of one request, of AS and TGS alike (docs/protocol.md sections 6 and 7). Times in milliseconds. */
+/** Tickets for the services that an AS or TGS request names (docs/protocol.md sections 6 and 7). Times in milliseconds. */
 
-/** For whom the tickets are and what of the TGT goes on in them. */
+/** The client that the tickets are for, and what they take over from the TGT. */
 export interface Bearer {
   readonly client: PrincipalRecord
   readonly origin: Origin
   readonly now: number
-  /** What was asked for; 0 for the most allowed. */
+  /** What was asked for; 0 asks for the longest that is allowed. */
   readonly lifetime: number
   readonly authTime: number
-  /** The end of the TGT that was presented, or is granted beside them. */
+  /** The end of the TGT that was presented, or is granted in the same reply. */
   readonly tgtEnd: number
   readonly passwordBased: boolean
-  /** Of the TGT and presented with it, each as it came and decoded. */
+  /** The caveats in the TGT and those presented with it, each as bytes and decoded. */
   readonly caveats: readonly CarriedCaveat[]
 }
 
@@ -40,7 +40,7 @@ export interface Granted {
   readonly denials: Denial[]
 }
 
-/** Each service is granted or denied by itself, in the order asked. @throws OrthrusError `unavailable` */
+/** Grants or denies each service independently, in the order of the request. @throws OrthrusError `unavailable` */
 export async function grantServices(
   context: ExchangeContext,
   services: readonly Principal[],
@@ -49,20 +49,23 @@ export async function grantServices(
 ): Promise<Granted> {
   const found = await allValues(services.map(service => lookUp(context, bearer, service)))
   const granted: Granted = { grants: [], denials: [] }
-  for (const asked of found) {
+  for (const requested of found) {
     try {
-      const grant = grantService(context, asked, bearer)
+      const grant = grantService(context, requested, bearer)
       space.take(grant)
       granted.grants.push(grant)
       tellGrant(context, bearer, grant)
     } catch (cause) {
-      granted.denials.push({ service: asked.service, code: codeOf(cause, context, bearer, asked.service) })
+      granted.denials.push({
+        service: requested.service,
+        code: codeOf(cause, context, bearer, requested.service),
+      })
     }
   }
   return granted
 }
 
-interface AskedService {
+interface RequestedService {
   readonly service: Principal
   readonly record: PrincipalRecord | undefined
   readonly rules: Parameters<typeof decide>[0]
@@ -72,16 +75,16 @@ function lookUp(
   { realm: { directory } }: ExchangeContext,
   { client }: Bearer,
   service: Principal,
-): MaybePromise<AskedService> {
+): MaybePromise<RequestedService> {
   const record = directory.principal(service)
   const rules = directory.rules(client.name, service)
   if (!(record instanceof Promise || rules instanceof Promise)) return { service, record, rules }
   return Promise.all([record, rules]).then(([record, rules]) => ({ service, record, rules }))
 }
 
-/** Policy, then `services` caveats, then sizes. */
-function grantService(context: ExchangeContext, asked: AskedService, bearer: Bearer): Grant {
-  const { service, record, rules } = asked
+/** Checks policy, then `services` caveats, then sizes. */
+function grantService(context: ExchangeContext, requested: RequestedService, bearer: Bearer): Grant {
+  const { service, record, rules } = requested
   const { client, now, authTime, passwordBased, caveats } = bearer
   const decision = decide(rules, { client: client.name, service, facts: record && factsOf(record), now })
   if (!decision.allowed) throw new OrthrusError(decision.code, decision.reason)
@@ -92,7 +95,7 @@ function grantService(context: ExchangeContext, asked: AskedService, bearer: Bea
       service,
     )
   ) {
-    throw new OrthrusError('caveat_failed', 'a services caveat does not name it')
+    throw new OrthrusError('caveat_failed', 'a services caveat does not name the service')
   }
   const { terms } = decision
   const content = {
@@ -109,7 +112,7 @@ function grantService(context: ExchangeContext, asked: AskedService, bearer: Bea
   return issueTicket(issuingService(record), content, context.random)
 }
 
-/** `services` has done its work at the KDC: the ticket is for one of them. */
+/** `services` is not carried on: the KDC has checked it, and the ticket is for one of those services. */
 function carriedOn({ caveat }: CarriedCaveat): boolean {
   return caveat.name !== 'services'
 }
@@ -143,7 +146,7 @@ function codeOf(
   return code
 }
 
-/** What was issued to whom; never the key. */
+/** Reports what was issued to which client; never the key. */
 export function tellGrant(
   { report }: ExchangeContext,
   { client, origin }: Pick<Bearer, 'client' | 'origin'>,

@@ -18,7 +18,7 @@ export interface TgtQuestion {
   readonly client: PrincipalRecord
   readonly origin: Origin
   readonly now: number
-  /** 0 for the most allowed. */
+  /** 0 asks for the longest that is allowed. */
   readonly lifetime: number
 }
 
@@ -34,7 +34,7 @@ export function ticketGranting({ realm }: ExchangeContext): MaybePromise<Princip
 }
 
 function requireRecord(record: PrincipalRecord | undefined): PrincipalRecord {
-  if (record === undefined) throw new OrthrusError('unavailable', 'the realm has lost its krbtgt')
+  if (record === undefined) throw new OrthrusError('unavailable', 'the realm has no krbtgt any more')
   return record
 }
 
@@ -53,7 +53,7 @@ export async function grantTgt(context: ExchangeContext, question: NewTgtQuestio
   })
 }
 
-/** With the authTime, claims and renewTill of the TGT presented, whatever limits have become since. */
+/** Keeps the authTime, claims and renewTill of the presented TGT, even if limits have changed since it was issued. */
 export async function renewTgt(
   context: ExchangeContext,
   question: TgtQuestion,
@@ -76,7 +76,7 @@ function tgtEnd(
   return endTimeOf({ now, lifetime, lives, ends: [client.expiresAt, renewTill] }, drawFraction(random))
 }
 
-/** A TGT that the KDC issues has no caveats; only who holds it adds some. */
+/** A TGT that the KDC issues has no caveats; only its holder adds some. */
 function issueTgt(
   context: ExchangeContext,
   granting: PrincipalRecord,

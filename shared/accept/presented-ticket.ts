@@ -89,7 +89,7 @@ function isHolder(bytes: Uint8Array): boolean {
 export function requirePresented({ ticket, presented }: PresentedTicket, facts: Facts): Caveat[] {
   const within = ticket.caveats.map(decodeCaveat)
   requireCaveats(within, facts)
-  const own = presented.map(decodeOwn)
+  const own = presented.map(decodePresented)
   for (const caveat of own) {
     try {
       requireCaveats([caveat], facts)
@@ -100,7 +100,8 @@ export function requirePresented({ ticket, presented }: PresentedTicket, facts: 
   return [...within, ...own]
 }
 
-function decodeOwn(bytes: Uint8Array): Caveat {
+/** @throws OrthrusError `caveat_failed` */
+export function decodePresented(bytes: Uint8Array): Caveat {
   try {
     return decodeCaveat(bytes)
   } catch (cause) {
@@ -108,8 +109,11 @@ function decodeOwn(bytes: Uint8Array): Caveat {
   }
 }
 
-/** The presenter may know which of its own caveats failed. It is told nothing about those in the ticket. */
-function namingCaveat(cause: unknown, caveat: string): unknown {
+/**
+ * Names the caveat in an error. The presenter may know which of its own caveats failed; it is told nothing about those in
+ * the ticket.
+ */
+export function namingCaveat(cause: unknown, caveat: string): unknown {
   if (!(cause instanceof OrthrusError)) return cause
-  return new OrthrusError(cause.code, cause.reason, { final: cause.final, caveat })
+  return new OrthrusError(cause.code, cause.reason, { ...cause.facts, final: cause.final, caveat })
 }

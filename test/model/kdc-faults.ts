@@ -77,7 +77,7 @@ export const KDC_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a TGT under a caveat is renewed without it',
     file: 'kdc/exchange/tgs.ts',
-    from: "  if (caveats.length > 0) throw notRenewable(tgt, 'is under a caveat')\n",
+    from: "  if (caveats.length > 0) throw notRenewable(tgt, 'has a caveat')\n",
     to: '',
   },
   {

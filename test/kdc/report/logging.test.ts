@@ -107,8 +107,8 @@ describe('the log', () => {
         .filter(({ message }) => message === 'request refused')
         .map(({ fields }) => [fields.code, fields.reason]),
     ).toEqual([
-      ['clock_skew', 'the request is stamped too far from KDC time'],
-      ['auth_failed', 'the MAC is not by the key'],
+      ['clock_skew', 'the time of the request is too far from KDC time'],
+      ['auth_failed', 'the MAC does not match the key'],
       [expect.any(String), expect.any(String)],
     ])
 
