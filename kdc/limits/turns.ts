@@ -22,6 +22,13 @@ export class Turns {
     return this.#sources.size
   }
 
+  /** How many pieces of work are in memory: those that wait, and some that are done. */
+  get kept(): number {
+    let kept = 0
+    for (const { work } of this.#sources.values()) kept += work.length
+    return kept
+  }
+
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
@@ -36,7 +43,7 @@ export class Turns {
     for (const [name, source] of this.#sources) {
       this.#sources.delete(name)
       source.work[source.next++]?.()
-      if (source.next < source.work.length) this.#sources.set(name, source)
+      if (source.next < source.work.length) this.#sources.set(name, forgetDone(source))
       return
     }
   }
@@ -44,6 +51,12 @@ export class Turns {
 
 interface Source {
   readonly work: (() => void)[]
-  /** Which of `work` is the next: taking the first away from a long list would copy it. */
+  /** Which of `work` is the next: taking the first away from a long list each time would copy it each time. */
   next: number
+}
+
+/** A source that always has more work would otherwise keep all that was ever done. Half of a list is copied at a time. */
+function forgetDone(source: Source): Source {
+  if (source.next * 2 < source.work.length) return source
+  return { work: source.work.slice(source.next), next: 0 }
 }

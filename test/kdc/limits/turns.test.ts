@@ -17,4 +17,19 @@ describe('work that takes turns', () => {
     expect(order).toEqual(['a1', 'b1', 'a2', 'a3'])
     expect(queue.sources).toBe(0)
   })
+  it('forgets what is done of a source that always has more', async () => {
+    const queue = new Turns()
+    let done = 0
+    const count = (): void => void done++
+    for (let i = 0; i < 10; i++) void queue.wait('a').then(count)
+    for (let i = 0; i < 200; i++) {
+      void queue.wait('a').then(count)
+      await turns(1)
+    }
+    expect(done).toBe(200)
+    expect(queue.kept).toBeLessThanOrEqual(2 * 10)
+    await turns(10)
+    expect(done).toBe(210)
+    expect(queue.kept).toBe(0)
+  })
 })
