@@ -51,7 +51,10 @@ export async function answerAs(context: AsContext, incoming: Incoming): Promise<
     if (seen === 'new') rates.requireClientLogin(client.name)
     else await rates.requireRepeat(address)
     requireEnabled(client, now)
-    if (seen === 'new') proved?.(client.name)
+    if (seen === 'new') {
+      proved?.(client.name)
+      if (key.fromPassword) rates.knowPasswordLogin(address, client.name)
+    }
     const reply = await replyTo(telling, { verified, client, key, origin, now })
     return createAsReply(key.key, verified, reply, random)
   })

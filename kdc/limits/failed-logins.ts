@@ -47,13 +47,15 @@ export class FailedLogins {
     return reached
   }
 
-  /** For a right password. @returns the limit that refuses it; where there is none, the place is known from now on */
+  /** For a right password. @returns the limit that refuses it */
   refusalOf(address: string, name: Principal): Reached | undefined {
-    const pair = pairOf(address, name)
-    const others = this.#places.get(pair) ? undefined : this.#othersReached(address, name)
-    const reached = this.#pairReached(address, name) ?? others
-    if (reached === undefined) this.#places.set(pair, true)
-    return reached
+    const others = this.#places.get(pairOf(address, name)) ? undefined : this.#othersReached(address, name)
+    return this.#pairReached(address, name) ?? others
+  }
+
+  /** A right password was used there, in a request that is fresh and no repeat: what somebody recorded shows nothing. */
+  knowPlace(address: string, name: Principal): void {
+    this.#places.set(pairOf(address, name), true)
   }
 
   /** Whether too many logins from there failed: its next ones should not hold up those of others. */

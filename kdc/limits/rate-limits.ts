@@ -23,6 +23,8 @@ export interface RateLimits {
   countFailedLogin(address: string, name: Principal): OrthrusError | undefined
   /** After a right password, which too many guesses nearby make as good as wrong (`FailedLogins`). */
   requirePasswordLogin(address: string, name: Principal): void
+  /** After a password login that is fresh and no repeat: other people's guesses count less there from now on. */
+  knowPasswordLogin(address: string, name: Principal): void
   requireParams(address: string): Promise<void>
   /**
    * Whether a proved request was here before. What is not fresh may have been: it is refused in any case.
@@ -68,6 +70,7 @@ export function createRateLimits(
       const refusal = refusalOf(failed.refusalOf(address, name))
       if (refusal !== undefined) throw refusal
     },
+    knowPasswordLogin: (address, name) => failed.knowPlace(address, name),
     requireParams: address => params.require('PARAMS requests', address),
     see: (client, { mac, time }, now) => {
       if (Math.abs(time - now) > WINDOW.KDC_SKEW) return 'stale'
@@ -89,6 +92,7 @@ export const NO_RATE_LIMITS: RateLimits = {
   turnOf: nothing,
   countFailedLogin: nothing,
   requirePasswordLogin: nothing,
+  knowPasswordLogin: nothing,
   requireParams: async () => {},
   see: (_client, { time }, now) => (Math.abs(time - now) > WINDOW.KDC_SKEW ? 'stale' : 'new'),
   requireClient: nothing,

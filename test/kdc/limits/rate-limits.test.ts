@@ -94,6 +94,22 @@ describe('rate limits', () => {
     expect(outcome(await login(realm, ann, {}, OTHER))).toBe('05 rate_limited')
   })
 
+  it('do not take an address for one where a password is right because a login was repeated there, fresh or not', async () => {
+    const realm = await limited({ failedLoginsPerName: few })
+    const ann = await passwordPrincipal(realm, 'ann')
+    const recorded = asBytes(realm, ann)
+    await realm.dispatch(recorded, ADDRESS)
+    await realm.dispatch(recorded, OTHER)
+    realm.clock.time += HOUR
+    const late = '192.0.2.9'
+    await realm.dispatch(recorded, late)
+    for (let i = 0; i < 5; i++) await login(realm, stranger('ann@demo.example'), {}, `203.0.113.${i}`)
+    expect(outcome(await login(realm, ann))).toBe('reply')
+    for (const address of [OTHER, late]) {
+      expect(outcome(await login(realm, ann, {}, address))).toBe('05 rate_limited')
+    }
+  })
+
   it('let an address wait for its turn once too many logins failed there, and no other', async () => {
     const rates = createRateLimits({ ...DEFAULT_LIMITS, failedLoginsPerAddress: few })
     for (let i = 0; i < 3; i++) {
