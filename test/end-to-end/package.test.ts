@@ -40,7 +40,7 @@ it('builds nothing that is stale: what a source left behind that is gone is remo
   for (const name of ['gone.js', 'cli/gone.js', 'gone/deep/gone.js', 'kept.js']) {
     await writeFile(join(folder, 'dist', name), 'throw new Error("stale")')
   }
-  const build = () => run(process.execPath, [join(root, 'scripts/build.mjs')], folder)
+  const build = () => run(process.execPath, [join(root, '.ci/build.mjs')], folder)
   expect(await build()).toMatchObject({ code: 0, err: '' })
   expect((await readdir(join(folder, 'dist'), { recursive: true })).sort()).toEqual([
     'kept.js',
