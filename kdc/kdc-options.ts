@@ -8,34 +8,34 @@ import type { Limits, Rate } from './limits/defaults.js'
 import type { Store } from './store/store.js'
 import type { MasterKey, MasterKeyFileOptions } from './vault/master-key.js'
 
-/** Where the realm is kept: a folder that `orthrus init` made, or a store and the key that its records are under. */
+/** Where the realm is stored: a folder that `orthrus init` made, or a store and the key that its records are sealed with. */
 export type KdcData =
   | ({ readonly dataDirectory: string; readonly masterKey?: MasterKey } & MasterKeyFileOptions)
   | { readonly store: Store; readonly masterKey: MasterKey }
 
 export interface KdcSettings {
-  /** 127.0.0.1:8750 unless told otherwise; port 0 is any that is free. */
+  /** Default: 127.0.0.1:8750. Port 0 means any free port. */
   readonly listen?: { readonly host?: string; readonly port?: number }
   readonly clock?: Clock
   /** For tests. Default: the platform's timers. */
   readonly timers?: Timers
   readonly random?: RandomSource
   /**
-   * Tells of tickets issued, requests refused and changes made; pino's loggers fit. Silent unless told otherwise. Where
-   * it fails the KDC goes on without it.
+   * Gets a line for each ticket issued, request refused and change made; pino's loggers fit. Default: no log. If the
+   * logger fails, the KDC goes on without it.
    */
   readonly logger?: Logger
   readonly limits?: Partial<Limits>
-  /** Origins whose pages may connect from a browser: none unless told otherwise. */
+  /** Origins whose pages may connect from a browser. Default: none. */
   readonly allowedOrigins?: readonly string[]
   /**
-   * Addresses and networks of proxies in front of the KDC, as `10.0.0.0/8`. Their `X-Forwarded-For` and `Forwarded` say
-   * where a connection comes from, by which connections and failed logins are counted.
+   * Addresses and networks of proxies in front of the KDC, such as `10.0.0.0/8`. Their `X-Forwarded-For` and `Forwarded`
+   * headers say which address a connection comes from, for the limits per address.
    */
   readonly trustedProxies?: readonly string[]
   /**
-   * In place of `trustedProxies`: the client's address as the proxy tells it in some other way. What it reads must come
-   * from the proxy, or a flooding client chooses whom it is counted as.
+   * In place of `trustedProxies`: reads the client's address where the proxy sends it in another way. It must read only
+   * what the proxy wrote; otherwise a flooding client chooses the address that it is counted under.
    */
   readonly addressOf?: (request: IncomingMessage) => string
 }

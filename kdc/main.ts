@@ -26,18 +26,18 @@ export type { KdcData, KdcOptions, KdcSettings } from './kdc-options.js'
 
 export interface RunningKdc {
   readonly realm: RealmName
-  /** What clients connect to, as `ws://127.0.0.1:8750`. */
+  /** The URL that clients connect to, such as `ws://127.0.0.1:8750`. */
   readonly url: string
   readonly address: { readonly host: string; readonly port: number }
   /** How many connections are open. */
   readonly connections: number
-  /** The methods of administration for this very process, which needs no ticket (`shared/channel/administration.ts`). */
+  /** The methods of administration (`shared/channel/administration.ts`), without a ticket, for this process only. */
   readonly administration: LocalAdministration
-  /** Takes nothing more, answers what is under way, closes the store. A second call does nothing. */
+  /** Accepts nothing more, answers pending requests, then closes the store. Further calls return the same promise. */
   close(): Promise<void>
 }
 
-/** The form that carries the typed methods of administration; here without a channel. */
+/** Calls methods of administration without a channel. */
 export interface LocalAdministration {
   /** @throws OrthrusError with a code of the wire */
   call(method: AdminMethod, args: readonly Value[]): Promise<readonly Value[]>
@@ -46,8 +46,9 @@ export interface LocalAdministration {
 const LISTEN = { HOST: '127.0.0.1', PORT: 8750 } as const
 
 /**
- * Runs a KDC. The store is its own from now on: `close` closes it, and so does a failure to start.
- * @throws OrthrusError `unavailable` where the store cannot be opened or has no realm, `keytab_invalid` for the master key
+ * Runs a KDC. It owns the store from now on: `close` closes it, and so does a failure to start.
+ * @throws OrthrusError `unavailable` if the store cannot be opened or has no realm, `keytab_invalid` if the master key
+ * cannot be read
  */
 export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   requireKdcOptions(options)
@@ -81,7 +82,7 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
 
 function trustedProxiesOf({ trustedProxies = [], addressOf }: KdcSettings): TrustedProxies {
   if (trustedProxies.length === 0 || addressOf === undefined) return new TrustedProxies(trustedProxies)
-  throw new TypeError('trustedProxies and addressOf both say where connections come from: pass one of them')
+  throw new TypeError('trustedProxies and addressOf exclude each other: pass only one of them')
 }
 
 function reportTo(logger: Logger | undefined, clock: Clock): Report {
@@ -98,7 +99,7 @@ async function openVault(options: KdcOptions, random: RandomSource): Promise<Vau
   return new Vault(store, masterKey, random)
 }
 
-/** What is in a data directory. */
+/** The names of the files in a data directory. */
 export const DATA_FILES = { DATABASE: 'db', MASTER_KEY: 'master.key', ADMIN_KEYTAB: 'admin.keytab' } as const
 
 function runningKdc(

@@ -9,16 +9,16 @@ import { decodePrincipalRecord, encodePrincipalRecord, type PrincipalRecord } fr
 import type { VaultChange } from '../vault/vault.js'
 import { actorsOf, type Caller } from './role.js'
 
-/** What a method of `kdc@realm` works with, for one caller. */
+/** What a method of `kdc@realm` needs to answer one caller. */
 export interface AdminContext {
   /** Changes go through `changeRealm`. */
   readonly realm: Omit<OpenRealm, 'writer'>
   readonly report: Report
-  /** Nobody where the KDC's own process calls, which may do everything. */
+  /** `undefined` for a call of the KDC's own process, which may do everything. */
   readonly caller: Caller | undefined
   /**
-   * Makes a change. A change waits for those before it, and one of them may take from the caller what it had, so whether
-   * the caller may still call is asked when it is the change's turn.
+   * Makes a change. Changes are made one after another, and an earlier one may end the caller's rights. So whether the
+   * caller may still call is checked again when it is the turn of its change.
    */
   readonly change: RealmWriter['change']
 }
@@ -28,13 +28,13 @@ export function ownContext(realm: OpenRealm, report: Report): AdminContext {
   return { realm, report, caller: undefined, change: plan => realm.writer.change(plan) }
 }
 
-/** A change of the realm, and what is told of it once it is on stable storage. */
+/** A change of the realm, and what is reported once it is on stable storage. */
 export interface ToldChange<T> extends Planned<T> {
   readonly told: RecordChange
 }
 
 /**
- * Makes a change, and tells of it before its administrator is answered.
+ * Makes a change, and reports it before its administrator is answered.
  * @param plan as `RealmWriter.change` takes it
  * @throws OrthrusError `unavailable`, and what `plan` throws
  */
@@ -56,7 +56,7 @@ export interface Versioned<T> {
   readonly record: T
 }
 
-/** As the store has it now, past every cache; tombstones too. */
+/** Reads the store and no cache. Tombstones are found too. */
 export async function readPrincipal(
   { realm: { vault } }: AdminContext,
   name: Principal,
@@ -65,7 +65,7 @@ export async function readPrincipal(
   return stored && { version: stored.version, record: decodePrincipalRecord(stored.fields) }
 }
 
-/** @throws OrthrusError `unknown_service` where there is no such principal */
+/** @throws OrthrusError `unknown_service` if there is no such principal */
 export async function requirePrincipal(
   context: AdminContext,
   name: Principal,
@@ -89,20 +89,20 @@ export function requireOwnRealm({ realm }: AdminContext, name: Principal): void 
   throw malformed(`${name} is not of the realm ${realm.record.realm}`)
 }
 
-/** @throws OrthrusError `not_authorized` where it is the KDC itself or who asks */
-export function requireDispensable({ caller }: AdminContext, name: Principal, deed: string): void {
+/** @throws OrthrusError `not_authorized` if the principal belongs to the KDC or is the caller itself */
+export function requireDispensable({ caller }: AdminContext, name: Principal, action: string): void {
   if (isReserved(name)) {
-    throw new OrthrusError('not_authorized', `${name} cannot be ${deed}: the KDC works with it`, {
+    throw new OrthrusError('not_authorized', `${name} cannot be ${action}: the KDC needs it`, {
       principal: name,
     })
   }
   if (actorsOf(caller).includes(name)) {
     throw new OrthrusError(
       'not_authorized',
-      `${name} cannot be ${deed} by itself: nobody might be left to undo it`,
+      `${name} cannot be ${action} by itself: no administrator might be left to undo it`,
       {
         principal: name,
-        hint: `let another administrator do it: orthrus admin allow NAME kdc --claim role=admin`,
+        hint: `another administrator can do it; to make one, run: orthrus admin allow NAME kdc --claim role=admin`,
       },
     )
   }

@@ -19,13 +19,13 @@ import { actorsOf, type Caller, type Callers, isAdministrator, requireCaller } f
 import { forget, policy, ruleFor, setRule } from './rules.js'
 
 /**
- * The methods of `kdc@realm`, each with who may call it, the decoder of its arguments and what it does
+ * The methods of `kdc@realm`. Each says who may call it, how its arguments are decoded and what it does
  * (`shared/channel/administration.ts` has the list).
  */
 
 interface MethodOf<Arguments> {
   readonly callers: Callers
-  /** Whether it only reads; what changes something tells of that by itself. */
+  /** Whether it only reads. `callMethod` reports reads; a method that changes something reports the change itself. */
   readonly reads: boolean
   /** @throws OrthrusError `malformed` for arguments of a wrong form */
   decode(args: readonly Value[]): Arguments
@@ -33,7 +33,7 @@ interface MethodOf<Arguments> {
   run(context: AdminContext, args: Arguments): Promise<Value[]>
 }
 
-/** A method whose arguments are decoded by itself. */
+/** A method together with the decoder of its arguments. */
 type Method = Pick<MethodOf<never>, 'callers' | 'reads'> & {
   call(context: AdminContext, args: readonly Value[]): Promise<Value[]>
 }
@@ -42,23 +42,23 @@ function method<Arguments>({ callers, reads, decode, run }: MethodOf<Arguments>)
   return { callers, reads, call: async (context, args) => run(context, decode(args)) }
 }
 
-const NOTHING: Value[] = []
+const NO_RESULTS: Value[] = []
 
-const add_ = method({
+const addMethod = method({
   callers: 'administrators',
   reads: false,
   decode: decodeNewPrincipal,
   run: async (context, added) => encodeAddedPrincipal(await add(context, added)),
 })
 
-const show_ = method({
+const showMethod = method({
   callers: 'administrators',
   reads: true,
   decode: decodePrincipal,
   run: async (context, name) => [encodePrincipalSummary(await show(context, name))],
 })
 
-const list_ = method({
+const listMethod = method({
   callers: 'administrators',
   reads: true,
   decode: args => decodePage(args, decodePrincipal),
@@ -68,7 +68,7 @@ const list_ = method({
   },
 })
 
-const policy_ = method({
+const policyMethod = method({
   callers: 'administrators',
   reads: true,
   decode: args => decodePage(args, decodePair),
@@ -78,7 +78,7 @@ const policy_ = method({
   },
 })
 
-const rule_ = method({
+const ruleForMethod = method({
   callers: 'administrators',
   reads: true,
   decode: decodePair,
@@ -88,13 +88,13 @@ const rule_ = method({
   },
 })
 
-const forget_ = method({
+const forgetMethod = method({
   callers: 'administrators',
   reads: false,
   decode: decodePair,
   run: async (context, [client, service]) => {
     await forget(context, client, service)
-    return NOTHING
+    return NO_RESULTS
   },
 })
 
@@ -106,13 +106,13 @@ function onPrincipal(act: (context: AdminContext, name: Principal) => Promise<vo
     decode: decodePrincipal,
     run: async (context, name) => {
       await act(context, name)
-      return NOTHING
+      return NO_RESULTS
     },
   })
 }
 
-/** `allow` and `deny` differ only in the effect of the rule that they take. */
-function ruleMethod(effect: 'allow' | 'deny'): Method {
+/** `allow` and `deny` differ only in the effect of the rule that they accept. */
+function effectMethod(effect: 'allow' | 'deny'): Method {
   return method({
     callers: 'administrators',
     reads: false,
@@ -123,35 +123,35 @@ function ruleMethod(effect: 'allow' | 'deny'): Method {
     },
     run: async (context, change) => {
       await setRule(context, change)
-      return NOTHING
+      return NO_RESULTS
     },
   })
 }
 
 const METHODS: ReadonlyMap<string, Method> = new Map(
   Object.entries({
-    add: add_,
-    show: show_,
-    list: list_,
+    add: addMethod,
+    show: showMethod,
+    list: listMethod,
     disable: onPrincipal(disable),
     enable: onPrincipal(enable),
     remove: onPrincipal(remove),
-    allow: ruleMethod('allow'),
-    deny: ruleMethod('deny'),
-    rule: rule_,
-    forget: forget_,
-    policy: policy_,
+    allow: effectMethod('allow'),
+    deny: effectMethod('deny'),
+    rule: ruleForMethod,
+    forget: forgetMethod,
+    policy: policyMethod,
   } satisfies Record<AdminMethod, Method>),
 )
 
-/** Runs one call, if its caller may make it. @throws OrthrusError with a code of the wire */
+/** Runs one call if its caller may make it. @throws OrthrusError with a code of the wire */
 export async function callMethod(
   context: AdminContext,
   name: string,
   args: readonly Value[],
 ): Promise<Value[]> {
   const found = METHODS.get(name)
-  // Which methods exist is for administrators to know.
+  // Only administrators may learn which methods exist.
   requireCaller(found?.callers ?? 'administrators', context.caller)
   if (found === undefined) throw malformed(`there is no method ${JSON.stringify(name.slice(0, 40))}`)
   const results = await found.call(context, args)
@@ -162,7 +162,7 @@ export async function callMethod(
   return results
 }
 
-/** The largest message taken from this caller, bytes. */
+/** The largest message accepted from this caller, bytes. */
 export function largestCallOf({ claims }: Caller): number {
   return isAdministrator(claims) ? CHANNEL_MESSAGE_BYTES : PUBLIC_MESSAGE_BYTES
 }
@@ -177,13 +177,13 @@ function decodePair(value: Value | undefined | readonly Value[]): [client: Patte
   return [patternOf(client), patternOf(service)]
 }
 
-/** A page of rows: after which of them it begins, and how many there may be, which is never more than a page. */
+/** Decodes the request for a page: after which row it begins, and how many rows it may have, at most `PAGE_ROWS`. */
 function decodePage<Row>(
   args: readonly Value[],
   decodeAfter: (value: Value | undefined) => Row,
 ): { after: Row | null; limit: number } {
   const [after, limit] = fields(args, 2)
-  const asked = numberOf(limit)
-  if (asked === 0) throw malformed('a page of no rows')
-  return { after: nullable(after, decodeAfter), limit: Math.min(asked, PAGE_ROWS) }
+  const requested = numberOf(limit)
+  if (requested === 0) throw malformed('a page of no rows')
+  return { after: nullable(after, decodeAfter), limit: Math.min(requested, PAGE_ROWS) }
 }

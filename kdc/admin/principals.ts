@@ -20,9 +20,12 @@ import {
   writePrincipal,
 } from './context.js'
 
-/** The methods that are about principals. What they change is durable, and in force, when they resolve. */
+/** The methods for principals. Their changes are durable and in force when they resolve. */
 
-/** @throws OrthrusError `malformed` where it exists already, is reserved, of another realm, or asks for nonsense */
+/**
+ * @throws OrthrusError `malformed` if the principal exists already, is reserved or of another realm, has unsound password
+ * parameters, or would have expired already
+ */
 export async function add(context: AdminContext, added: NewPrincipal): Promise<AddedPrincipal> {
   const { principal: name, password } = added
   const { random } = context.realm
@@ -35,7 +38,7 @@ export async function add(context: AdminContext, added: NewPrincipal): Promise<A
     requireFree(found?.record, name)
     requireFuture(added.expiresAt, now)
     const { expiresAt, maxLife, maxRenew } = added
-    const making = {
+    const creation = {
       name,
       key,
       password: password?.parameters ?? null,
@@ -43,7 +46,7 @@ export async function add(context: AdminContext, added: NewPrincipal): Promise<A
       now,
       random,
     }
-    const record = newPrincipal({ ...making, expiresAt, maxLife, maxRenew })
+    const record = newPrincipal({ ...creation, expiresAt, maxLife, maxRenew })
     const changes = [writePrincipal({ version: found?.version ?? 0, record })]
     const kvno = record.lastKvno
     const passwordBased = password !== null
@@ -64,7 +67,7 @@ function requireFree(record: PrincipalRecord | undefined, name: Principal): void
 }
 
 function requireFuture(expiresAt: number | null, now: number): void {
-  if (expiresAt !== null && expiresAt <= now) throw malformed('it would have expired already')
+  if (expiresAt !== null && expiresAt <= now) throw malformed('the principal would have expired already')
 }
 
 function requireSoundPassword(password: NewPrincipal['password']): void {
@@ -79,7 +82,7 @@ export async function show(context: AdminContext, name: Principal): Promise<Prin
   return summaryOf((await requirePrincipal(context, name)).record)
 }
 
-/** In the order of their names, those behind `after`. */
+/** Principals in the order of their names, those after `after`. */
 export async function list(
   { realm: { vault } }: AdminContext,
   after: Principal | null,
@@ -113,7 +116,7 @@ function summaryOf(record: PrincipalRecord): PrincipalSummary {
   }
 }
 
-/** No more tickets for it or to it, and those it has are revoked. @throws OrthrusError `not_authorized` */
+/** The principal gets no more tickets, nor does anyone get one for it, and those that it has are revoked. @throws OrthrusError `not_authorized` */
 export async function disable(context: AdminContext, name: Principal): Promise<void> {
   requireDispensable(context, name, 'disabled')
   await cutOff(context, 'disable', name, (record, cutOff, now) => ({
@@ -124,7 +127,7 @@ export async function disable(context: AdminContext, name: Principal): Promise<v
   }))
 }
 
-/** It may log in again; tickets from before it was disabled stay revoked. */
+/** The principal may log in again. Tickets from before it was disabled stay revoked. */
 export async function enable(context: AdminContext, name: Principal): Promise<void> {
   await changeRealm(context, async now => {
     const { version, record } = await requirePrincipal(context, name)
@@ -133,13 +136,13 @@ export async function enable(context: AdminContext, name: Principal): Promise<vo
   })
 }
 
-/** Policy that names it stays: it is about the name. @throws OrthrusError `not_authorized` */
+/** Rules that name the principal stay: they apply to the name. @throws OrthrusError `not_authorized` */
 export async function remove(context: AdminContext, name: Principal): Promise<void> {
   requireDispensable(context, name, 'removed')
   await cutOff(context, 'remove', name, tombstoneOf)
 }
 
-/** Every ticket that it has is revoked, in its record and in the log. */
+/** Revokes every ticket of the principal, in its record and in the revocation log. */
 async function cutOff(
   context: AdminContext,
   method: 'disable' | 'remove',
@@ -159,10 +162,10 @@ async function cutOff(
   if (time.newestRead <= cutOff) return
   throw new OrthrusError(
     'unavailable',
-    'the change was stored so late that tickets may have been issued meanwhile',
+    'the change took so long to store that tickets may have been issued meanwhile',
     {
       principal: name,
-      hint: 'it is in force; do it once more to revoke those too',
+      hint: 'the change is in force; repeat it to revoke those tickets too',
     },
   )
 }

@@ -8,10 +8,10 @@ import type { Claims } from '../../shared/ticket/claims.js'
 /** Administrators, or any principal about itself. */
 export type Callers = 'administrators' | 'itself'
 
-/** Who calls, as its tickets say. */
+/** The caller, as its tickets say. */
 export type Caller = Pick<AcceptedRequest, 'client' | 'via' | 'claims' | 'claimsWithheld'>
 
-/** The client and, for a delegated ticket, the service that presents it. Nobody: the KDC's own process. */
+/** The client and, for a delegated ticket, the service that presents it. Empty for the KDC's own process. */
 export function actorsOf(caller: Caller | undefined): readonly Principal[] {
   if (caller === undefined) return []
   return caller.via === undefined ? [caller.client] : [caller.client, caller.via]
@@ -22,19 +22,19 @@ export function isAdministrator(claims: Claims): boolean {
 }
 
 /**
- * The KDC's own process may do what administrators may; it is no principal, so nothing is about itself. A delegate speaks
- * for its client, not for itself.
+ * Checks that the caller may call. The KDC's own process may do what administrators may; it is not a principal, so it
+ * cannot call what a principal calls about itself. Neither can a delegate, which speaks for its client.
  * @throws OrthrusError `not_authorized`
  */
 export function requireCaller(callers: Callers, caller: Caller | undefined): void {
   if (callers === 'administrators') {
     requireAdministrator(caller)
   } else if (caller === undefined || caller.via !== undefined) {
-    throw new OrthrusError('not_authorized', 'only a principal itself, by its own ticket, may call this')
+    throw new OrthrusError('not_authorized', 'only a principal may call this, with its own ticket')
   }
 }
 
-/** The claim is missing where no rule gives it, and where a caveat withholds it. */
+/** The claim is missing if no rule gives it, or if a caveat withholds it. */
 function requireAdministrator(caller: Caller | undefined): void {
   if (caller === undefined || isAdministrator(caller.claims)) return
   const { client, claimsWithheld } = caller

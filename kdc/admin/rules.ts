@@ -12,11 +12,11 @@ import { decodePolicyRecord, encodePolicyRecord } from '../vault/records.js'
 import { type AdminContext, changeRealm, type Versioned } from './context.js'
 import { actorsOf, isAdministrator } from './role.js'
 
-/** The methods that are about policy: one rule for each pair of patterns. */
+/** The methods for policy: one rule for each pair of patterns. */
 
 /**
- * `allow` and `deny`: in place of what stood for the pair.
- * @throws OrthrusError `malformed`, also where another rule stands than `before` says; `not_authorized`
+ * `allow` and `deny`: replace the rule of the pair, or make one.
+ * @throws OrthrusError `malformed`, also if the stored rule is not the one that `before` says; `not_authorized`
  */
 export async function setRule(context: AdminContext, { rule, before }: RuleChange): Promise<void> {
   requireSensible(context, rule)
@@ -34,15 +34,15 @@ export async function setRule(context: AdminContext, { rule, before }: RuleChang
   })
 }
 
-/** The values are compared and not the versions: those begin again at 1 for a rule that was forgotten in between. */
+/** Compares the values, not the versions: the version of a rule that was forgotten in between begins again at 1. */
 function requireUnchanged(before: PolicyRule | null, found: PolicyRule | null): void {
   if (isSameRule(before, found)) return
   throw new OrthrusError('malformed', 'somebody else changed the rule after it was read', {
-    hint: 'look at it and try again: orthrus admin policy',
+    hint: 'look at the rule and try again: orthrus admin policy',
   })
 }
 
-/** The rule of exactly this pair; null where there is none. */
+/** The rule of exactly this pair; null if there is none. */
 export async function ruleFor(
   context: AdminContext,
   client: Pattern,
@@ -51,7 +51,7 @@ export async function ruleFor(
   return (await readRule(context, client, service))?.record ?? null
 }
 
-/** What other rules say of the pair then counts. @throws OrthrusError `malformed` `not_authorized` */
+/** Removes the rule of the pair; other rules that match it then decide. @throws OrthrusError `malformed` `not_authorized` */
 export async function forget(context: AdminContext, client: Pattern, service: Pattern): Promise<void> {
   await changeRealm(context, async () => {
     const found = await readRule(context, client, service)
@@ -63,7 +63,7 @@ export async function forget(context: AdminContext, client: Pattern, service: Pa
   })
 }
 
-/** In the order of client and service, those behind `after`. */
+/** Rules in the order of client and service, those after `after`. */
 export async function policy(
   { realm: { vault } }: AdminContext,
   after: readonly [client: Pattern, service: Pattern] | null,
@@ -88,7 +88,7 @@ function noRule({ realm }: AdminContext, client: Pattern, service: Pattern): Ort
   return new OrthrusError('malformed', `there is no rule for ${pair}`, { hint: 'run: orthrus admin policy' })
 }
 
-/** A rule that could never do what it says is a mistake. @throws OrthrusError `malformed` */
+/** Refuses a rule that could never do what it says. @throws OrthrusError `malformed` */
 function requireSensible({ realm: { record } }: AdminContext, rule: PolicyRule): void {
   const { client, service, methods, paths } = rule
   for (const pattern of [client, service]) {
@@ -96,26 +96,32 @@ function requireSensible({ realm: { record } }: AdminContext, rule: PolicyRule):
       throw malformed(`${pattern} is not of the realm ${record.realm}`)
   }
   if (isSame(service, ticketGrantingService(record.realm)))
-    throw malformed('nobody asks for krbtgt by name: a login gives its ticket')
+    throw malformed('a rule cannot be about krbtgt: its ticket comes from a login')
   if (isSame(service, kdcService(record.realm)) && (methods !== null || paths !== null))
-    throw malformed('kdc is reached by a channel, which has neither method nor path')
+    throw malformed(
+      'a rule for kdc cannot be restricted: kdc is reached by a channel, which has neither method nor path',
+    )
   requireUsableCaveats(rule)
 }
 
 function requireUsableCaveats(rule: PolicyRule): void {
   const { methods, paths } = rule
-  if (methods?.length === 0 || paths?.length === 0) throw malformed('an empty list would allow nothing')
-  if (methods?.some(method => !METHOD.test(method))) throw malformed('a method is written as in GET')
+  if (methods?.length === 0 || paths?.length === 0)
+    throw malformed('an empty list of methods or paths would allow nothing')
+  if (methods?.some(method => !METHOD.test(method)))
+    throw malformed('a method is written in upper case, as in GET')
   const caveats = caveatsOf(rule)
   if (caveatBytes(caveats) > LIMIT.CAVEATS_BYTES) throw malformed('methods and paths of more than 2 KiB')
   try {
     for (const caveat of caveats) decodeCaveat(caveat)
   } catch (cause) {
-    throw cause instanceof OrthrusError ? malformed('a path begins with / and has one reading only') : cause
+    throw cause instanceof OrthrusError
+      ? malformed('a path must begin with / and must not be ambiguous')
+      : cause
   }
 }
 
-/** Methods are compared as they stand, and every one in use is upper case. */
+/** Methods are compared with their case, and all methods in use are in upper case. */
 const METHOD = /^[A-Z][A-Z0-9-]*$/
 
 function isSame(pattern: Pattern, principal: Principal): boolean {
@@ -123,7 +129,8 @@ function isSame(pattern: Pattern, principal: Principal): boolean {
 }
 
 /**
- * That who asks can still administer once the rule is there, or is gone.
+ * Checks that the caller is still an administrator after the change.
+ * @param rule the rule that the pair will have; `undefined` if it will have none
  * @throws OrthrusError `not_authorized`
  */
 async function requireStillAdministrator(

@@ -2,8 +2,8 @@ import { WINDOW } from '../../shared/constants.js'
 import type { Clock } from '../../shared/time.js'
 
 /**
- * Notices when the wall clock leaps: when, from one reading to the next, it goes more than a second further than the
- * monotonic clock, or less far. It was set, or the machine slept. All times are milliseconds.
+ * Notices when the wall clock leaps: when, from one reading to the next, it moves by over a second more or less than the
+ * monotonic clock. Then it was set, or the machine slept. All times are milliseconds.
  */
 export class ClockWatch {
   readonly #clock: Clock
@@ -12,7 +12,7 @@ export class ClockWatch {
   #monotonic: number
   #leapt = 0
 
-  /** @param onLeap is told of each leap, below 0 for one back. */
+  /** @param onLeap called with the size of each leap, below 0 if the clock went back */
   constructor(clock: Clock, onLeap: (by: number) => void) {
     this.#clock = clock
     this.#onLeap = onLeap
@@ -31,7 +31,7 @@ export class ClockWatch {
     return wall
   }
 
-  /** All leaps together; 0 where those back made up for those ahead, to within a second. */
+  /** The sum of all leaps; 0 if they cancel out to within a second. */
   get leapt(): number {
     return Math.abs(this.#leapt) > WINDOW.CLOCKS_PART ? this.#leapt : 0
   }

@@ -5,7 +5,7 @@ import type { RateLimits } from '../limits/rate-limits.js'
 import type { Report } from '../report/report.js'
 import type { OpenRealm } from './realm.js'
 
-/** What every exchange works with. */
+/** What every exchange needs. */
 export interface ExchangeContext {
   readonly realm: OpenRealm
   readonly rates: RateLimits
@@ -14,13 +14,13 @@ export interface ExchangeContext {
   readonly report: Report
 }
 
-/** One message, as the transport got it. */
+/** One message, as the transport received it. */
 export interface Incoming {
   readonly bytes: Uint8Array
-  /** Where it comes from, as rates are counted. */
+  /** The address that it comes from, for the rate limits. */
   readonly address: string
   /** KDC time, read once for the message, milliseconds. */
   readonly now: number
-  /** Told when the message shows for the first time that its sender has a key, and the KDC serves its client. */
+  /** Called when a message that is not a repeat proves that its sender has the key of a client that the KDC serves. */
   readonly proved?: ((client: Principal) => void) | undefined
 }

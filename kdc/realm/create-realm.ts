@@ -21,7 +21,7 @@ import { policyName } from './directory.js'
 import { newPrincipal } from './principal.js'
 import { clockChange } from './realm-writer.js'
 
-/** The longest that tickets of the realm may live, milliseconds. */
+/** The longest lifetimes of the realm's tickets, milliseconds. */
 export interface RealmLifetimes {
   readonly maxTgtLife: number
   readonly maxServiceLife: number
@@ -30,7 +30,7 @@ export interface RealmLifetimes {
 
 export interface CreateRealmOptions extends Partial<RealmLifetimes> {
   readonly vault: Vault
-  /** A realm's name, as `demo.example`. */
+  /** The name of the realm, such as `demo.example`. */
   readonly realm: string
   readonly clock: Clock
   readonly random: RandomSource
@@ -47,11 +47,11 @@ const KNOWN: KnownOptions<CreateRealmOptions> = {
 }
 
 /**
- * Makes a realm in a store that has none: its record, `krbtgt`, `kdc` and `admin`, and the rule that lets `admin`
- * administer it. All of it is on stable storage when it resolves, or nothing.
+ * Makes a realm in a store that has none: its record, the principals `krbtgt`, `kdc` and `admin`, and the rule that lets
+ * `admin` administer it. When the promise resolves all of it is on stable storage; if it rejects, none of it is.
  * @returns the key of `admin@realm`, for its keytab
- * @throws TypeError where `realm` is no realm, or a lifetime no whole number above 0
- * @throws OrthrusError `unavailable` where there is a realm already
+ * @throws TypeError if `realm` is not the name of a realm, or a lifetime is not a whole number above 0
+ * @throws OrthrusError `unavailable` if the store has a realm already
  */
 export async function createRealm(options: CreateRealmOptions): Promise<KeytabEntry> {
   requireKnownOptions('createRealm', options, KNOWN)
@@ -80,7 +80,8 @@ export async function createRealm(options: CreateRealmOptions): Promise<KeytabEn
 function lifetimesOf(options: Partial<RealmLifetimes>): RealmLifetimes {
   const { maxTgtLife = LIFETIME.TGT, maxServiceLife = LIFETIME.SERVICE, maxRenew = LIFETIME.RENEW } = options
   for (const life of [maxTgtLife, maxServiceLife, maxRenew]) {
-    if (!Number.isSafeInteger(life) || life <= 0) throw new TypeError(`no lifetime in milliseconds: ${life}`)
+    if (!Number.isSafeInteger(life) || life <= 0)
+      throw new TypeError(`a lifetime must be a whole number of milliseconds above 0, not ${life}`)
   }
   return { maxTgtLife, maxServiceLife, maxRenew }
 }
@@ -111,7 +112,7 @@ async function commitNew(vault: Vault, changes: readonly VaultChange[]): Promise
     throw new OrthrusError('unavailable', 'the database has a realm already', {
       final: true,
       cause,
-      hint: 'make a new one in a folder of its own',
+      hint: 'make the new realm in another folder',
     })
   }
 }

@@ -18,18 +18,18 @@ import { type MaybePromise, useValue } from './maybe-promise.js'
 import { newPrincipal } from './principal.js'
 import { RecordCache } from './record-cache.js'
 
-/** The name of the rule for exactly this pair. A space is in no pattern. */
+/** The name of the rule for exactly this pair. No pattern contains a space. */
 export function policyName(client: string, service: string): string {
   return `${client} ${service}`
 }
 
-/** Look-ups for the exchanges: cached, and right again by the time that a change is acknowledged. */
+/** Look-ups for the exchanges. They are cached, and up to date when a change is acknowledged. */
 export class Directory {
   readonly #vault: Vault
   readonly #nobody: () => VaultRecord
   readonly #principals: RecordCache<PrincipalRecord>
   readonly #guessed = new LRUCache<string, true>({ max: CACHE.ABSENT })
-  /** By client and service, for which a look-up in the store is needed for each pair of their patterns. */
+  /** By client and service. Without the cache, each pair of their patterns is read from the store. */
   readonly #rules: RecordCache<readonly PolicyRecord[]>
   readonly #listeners = new Set<(name: string) => void>()
   readonly #unwatch: () => void
@@ -45,31 +45,32 @@ export class Directory {
     })
     this.#rules = new RecordCache({ read: name => readRules(vault, name), present: CACHE.RULES, absent })
     this.#unwatch = vault.watch((kind, name) => {
-      // A rule may speak of many; rules change seldom.
+      // A rule may match many pairs, and rules change rarely.
       if (kind === RECORD_KIND.POLICY) this.#rules.forgetAll()
       if (kind === RECORD_KIND.PRINCIPAL) this.#forgetPrincipal(name)
     })
   }
 
-  /** `undefined` where there is none or it was removed. @throws OrthrusError `unavailable` */
+  /** `undefined` if there is no such principal, or it was removed. @throws OrthrusError `unavailable` */
   principal(name: Principal): MaybePromise<PrincipalRecord | undefined> {
     return useValue(this.#principals.get(name), unlessRemoved)
   }
 
-  /** As `principal`, from the store itself: whoever asks learns nothing of what is in memory. */
+  /** As `principal`, but always read from the store, so that the time it takes does not tell what is cached. */
   async storedPrincipal(name: Principal): Promise<PrincipalRecord | undefined> {
     return unlessRemoved(await this.#read(name))
   }
 
   /**
-   * After a wrong guess at the key of a name: the first one takes a read and what goes with it, whether the name was in
-   * memory, in the store, or nowhere, so that its time tells none of these. @param held whether it was in memory
+   * Does the same work after the first wrong guess at the key of a name, whether the name was in memory, in the store or
+   * in neither, so that the time of the answer does not tell which.
+   * @param held whether the principal was in memory
    */
   async concealGuess(name: Principal, held: boolean): Promise<void> {
     if (this.#guessed.get(name)) return
     const record = await (held ? this.#read(name) : this.#principals.get(name))
     this.#guessed.set(name, true)
-    // The first MAC under a key costs its expansion, unless the guess itself has paid for that.
+    // The first MAC under a key costs its expansion, unless the guess itself has done that already.
     expand(record?.keys[0]?.key ?? new LongTermKey(new Uint8Array(SIZE.KEY)), 'as-req')
   }
 
@@ -78,7 +79,7 @@ export class Directory {
     return useValue(this.#rules.get(policyName(client, service)), orNone)
   }
 
-  /** Calls the listener when a principal may have changed. Returns what ends that. */
+  /** Calls the listener when a principal may have changed. @returns a function that removes the listener */
   onPrincipal(listener: (name: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -109,7 +110,7 @@ function orNone(rules: readonly PolicyRecord[] = []): readonly PolicyRecord[] {
   return rules
 }
 
-/** The record of no principal, read in place of one that is not there: the time of a read must not tell. */
+/** Decoded in place of a principal that does not exist, so that the time of a read does not tell whether it does. */
 const NOBODY = encodePrincipalRecord(
   newPrincipal({
     name: 'nobody@nowhere' as Principal,
@@ -119,13 +120,13 @@ const NOBODY = encodePrincipalRecord(
   }),
 )
 
-/** By one read for each pair of patterns; `undefined` where no rule matches. @param pair as `policyName` gives it. */
+/** Reads one record for each pair of patterns; `undefined` if no rule matches. @param pair as `policyName` gives it */
 async function readRules(vault: Vault, pair: string): Promise<readonly PolicyRecord[] | undefined> {
   const [client, service] = pair.split(' ') as [Principal, Principal]
   const services = patternsOf(service)
   const names = patternsOf(client).flatMap(pattern => services.map(other => policyName(pattern, other)))
   const records = await Promise.all(names.map(name => vault.read(RECORD_KIND.POLICY, name)))
   const rules = records.flatMap(record => (record === undefined ? [] : [decodePolicyRecord(record.fields)]))
-  // Pairs without a rule are many, and anybody can ask for them: they are remembered apart.
+  // Anybody can ask for any number of pairs without a rule, so those are cached apart.
   return rules.length === 0 ? undefined : rules
 }

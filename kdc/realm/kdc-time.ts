@@ -2,15 +2,15 @@ import { WINDOW } from '../../shared/constants.js'
 import type { Clock } from '../../shared/time.js'
 import { ClockWatch } from './clock-watch.js'
 
-/** What a KDC knows to be wrong with its own clock, milliseconds; 0 is nothing. */
+/** What a KDC knows to be wrong with its own clock, milliseconds; 0 if it knows of nothing. */
 export interface ClockState {
-  /** How far the clock leapt since the KDC started, all leaps together; below 0 where it went back. */
+  /** The sum of all leaps of the clock since the KDC started; below 0 if it went back. */
   readonly leapt: number
-  /** How far the clock is behind the newest time stored, at which KDC time stands still meanwhile. */
+  /** How far the clock is behind the newest stored time. KDC time stands still until the clock reaches it. */
   readonly behind: number
 }
 
-/** KDC time, milliseconds: the platform's, but never below the newest time stored (docs/protocol.md section 10). */
+/** KDC time, milliseconds: the platform's time, but never below the newest stored time (docs/protocol.md section 10). */
 export class KdcTime {
   readonly #clock: Clock
   readonly #watch: ClockWatch
@@ -31,28 +31,28 @@ export class KdcTime {
     return now
   }
 
-  /** Milliseconds that no step of the clock touches. */
+  /** Milliseconds of a clock that is never set. */
   monotonic(): number {
     return this.#clock.monotonic()
   }
 
-  /** The newest time given to any request: no ticket of this process has a later authTime, cut-offs aside. */
+  /** The newest time given to any request. No ticket of this process has a later authTime, except after a cut-off. */
   get newestRead(): number {
     return this.#newestRead
   }
 
-  /** Reads the clock for no request, so that a leap is noticed also while there is none. */
+  /** Reads the clock without a request, so that a leap is noticed while there are no requests. */
   look(): ClockState {
     const behind = this.#stored - Math.floor(this.#watch.read())
     return { leapt: this.#watch.leapt, behind: behind > WINDOW.CLOCKS_PART ? behind : 0 }
   }
 
-  /** Calls the one listener when the clock leaps by more than a second. @param listener gets by how much, milliseconds */
+  /** Sets the one listener, called when the clock leaps by more than a second. @param listener gets the leap, milliseconds */
   onLeap(listener: (by: number) => void): void {
     this.#onLeap = listener
   }
 
-  /** A time has been stored. */
+  /** Says that this time has been stored: KDC time never falls below it. */
   raise(stored: number): void {
     this.#stored = Math.max(this.#stored, stored)
   }

@@ -1,7 +1,7 @@
-/** A value, or the promise of one that must be read first. What is known costs no turn of the event loop. */
+/** A value, or the promise of one that must be read first. A known value costs no turn of the event loop. */
 export type MaybePromise<T> = T | Promise<T>
 
-/** What `use` makes of the value. */
+/** Applies `use` to the value. */
 export function useValue<T, R>(value: MaybePromise<T>, use: (value: T) => R): MaybePromise<R> {
   return value instanceof Promise ? value.then(use) : use(value)
 }

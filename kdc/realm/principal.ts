@@ -6,14 +6,14 @@ import type { Principal } from '../../shared/principal.js'
 import { CUT_OFF_AHEAD } from '../limits/defaults.js'
 import type { PrincipalRecord } from '../vault/records.js'
 
-/** The life of a principal's record: pure functions of values (docs/protocol.md sections 1 and 10). */
+/** How a principal's record is made, cut off and removed: pure functions of values (docs/protocol.md sections 1 and 10). */
 
-export interface PrincipalMaking {
+export interface NewPrincipalOptions {
   readonly name: Principal
   readonly key: LongTermKey
-  /** Where the key comes from a password, how. */
+  /** How the password becomes the key; null for a random key. */
   readonly password?: PasswordParameters | null
-  /** What is left of one of the same name that was removed. */
+  /** The record of a removed principal of the same name. */
   readonly tombstone?: PrincipalRecord | undefined
   readonly expiresAt?: number | null
   readonly maxLife?: number | null
@@ -23,9 +23,9 @@ export interface PrincipalMaking {
   readonly random: RandomSource
 }
 
-/** A principal of its own, even where one of the same name was there before: neither kvno nor cut-off starts again. */
-export function newPrincipal(making: PrincipalMaking): PrincipalRecord {
-  const { name, key, password = null, tombstone, now, random } = making
+/** A new principal, also if one of the same name was removed before; kvno and cut-off then continue from that one. */
+export function newPrincipal(options: NewPrincipalOptions): PrincipalRecord {
+  const { name, key, password = null, tombstone, now, random } = options
   const kvno = (tombstone?.lastKvno ?? 0) + 1
   return {
     name,
@@ -36,24 +36,24 @@ export function newPrincipal(making: PrincipalMaking): PrincipalRecord {
     disabled: false,
     removed: false,
     cutOff: tombstone?.cutOff ?? 0,
-    expiresAt: making.expiresAt ?? null,
-    maxLife: making.maxLife ?? null,
-    maxRenew: making.maxRenew ?? null,
+    expiresAt: options.expiresAt ?? null,
+    maxLife: options.maxLife ?? null,
+    maxRenew: options.maxRenew ?? null,
     createdAt: now,
     changedAt: now,
   }
 }
 
 /**
- * Every ticket that the principal has is revoked, and what it gets until the cut-off is stored: the cut-off lies as
- * far ahead as storing it may take, and as the clock may have been when the KDC last ran. The last cut-off counts
- * too, which a login right after it passes by 1 ms.
+ * The time of a cut-off that revokes every ticket that the principal has, and those issued until the cut-off is stored. So
+ * it lies ahead by the time that storing may take, and that the clock may have been ahead when the KDC last ran. It also
+ * lies 1 ms after the last cut-off, because a login right after that one gets an authTime 1 ms above it.
  */
 export function cutOffAt(record: PrincipalRecord, newestRead: number): number {
   return Math.max(newestRead + CUT_OFF_AHEAD, record.cutOff + 1)
 }
 
-/** What stays of a principal that is removed: no key, but all that must not start again with the name. */
+/** What is kept of a removed principal: no key, but what a new principal of the same name must continue from. */
 export function tombstoneOf(record: PrincipalRecord, cutOff: number, now: number): PrincipalRecord {
   return { ...record, keys: [], password: null, removed: true, cutOff, changedAt: now }
 }

@@ -5,15 +5,16 @@ import { decodeClockRecord, encodeClockRecord, REALM_RECORD_NAME } from '../vaul
 import type { Vault, VaultChange } from '../vault/vault.js'
 import type { KdcTime } from './kdc-time.js'
 
-/** What one change of the realm writes and what it has to say. */
+/** What one change of the realm writes, and its result. */
 export interface Planned<T> {
   readonly changes: readonly VaultChange[]
   readonly result: T
 }
 
 /**
- * Changes to the realm, one at a time in this process. Each is decided from what the store has, is on stable storage
- * when it resolves, and stores the time with it, below which KDC time then never falls (docs/protocol.md section 10).
+ * Changes the realm, one change at a time in this process. Each change is planned from what the store has, and is on
+ * stable storage when it resolves. It stores the time as well; KDC time never falls below that (docs/protocol.md section
+ * 10).
  */
 export class RealmWriter {
   readonly #vault: Vault
@@ -26,7 +27,7 @@ export class RealmWriter {
   }
 
   /**
-   * @param plan decides from values read within it; called again where another process changed one of them first.
+   * @param plan decides from values that it reads itself; called again if another process changed one of them meanwhile
    * @throws OrthrusError `unavailable`, and what `plan` throws
    */
   change<T>(plan: (now: number) => Promise<Planned<T>>): Promise<T> {
@@ -45,7 +46,7 @@ export class RealmWriter {
     } catch (cause) {
       if (!(cause instanceof StoreConflict)) throw cause
       if (attempts > 1) return this.#attempt(plan, attempts - 1)
-      throw new OrthrusError('unavailable', 'others keep changing the same record', {
+      throw new OrthrusError('unavailable', 'other processes keep changing the same record', {
         cause,
         hint: 'try again',
       })
@@ -55,7 +56,7 @@ export class RealmWriter {
   }
 }
 
-/** The change that stores the time; `now` comes from `KdcTime`, so it never lowers what is there. */
+/** The change that stores the time. `now` comes from `KdcTime`, so it is never below the stored one. */
 export function clockChange(now: number, expected: number): VaultChange {
   const fields = encodeClockRecord({ newest: now })
   return { kind: RECORD_KIND.REALM, name: REALM_RECORD_NAME.CLOCK, expected, fields }

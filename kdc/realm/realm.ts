@@ -14,7 +14,7 @@ import { KdcTime } from './kdc-time.js'
 import { RealmWriter } from './realm-writer.js'
 import { RevocationLog } from './revocation-log.js'
 
-/** A realm as one KDC process has it open. */
+/** A realm that this process has opened. */
 export interface OpenRealm {
   readonly record: RealmRecord
   readonly vault: Vault
@@ -23,7 +23,7 @@ export interface OpenRealm {
   readonly writer: Pick<RealmWriter, 'change'>
   readonly revocations: RevocationLog
   readonly random: RandomSource
-  /** Ends the watching; the vault stays open. */
+  /** Stops watching the vault, which stays open. */
   close(): void
 }
 
@@ -33,7 +33,7 @@ export interface OpenRealmOptions {
   readonly random: RandomSource
 }
 
-/** @throws OrthrusError `unavailable` where the vault has no realm, or cannot be read. */
+/** @throws OrthrusError `unavailable` if the vault has no realm or cannot be read */
 export async function openRealm({ vault, clock, random }: OpenRealmOptions): Promise<OpenRealm> {
   const record = await readRealm(vault)
   const time = new KdcTime(clock, await readNewestTime(vault))
@@ -48,7 +48,7 @@ export async function openRealm({ vault, clock, random }: OpenRealmOptions): Pro
   return { record, vault, directory, time, writer, revocations, random, close }
 }
 
-/** Another process on the same store may have stored a time. Where that cannot be read, the next change reads it. */
+/** Follows times that another process stores. If one cannot be read, the next change reads it. */
 function followTime(vault: Vault, time: KdcTime): () => void {
   return vault.watch((kind, name) => {
     if (kind !== RECORD_KIND.REALM || name !== REALM_RECORD_NAME.CLOCK) return
@@ -62,7 +62,7 @@ function followTime(vault: Vault, time: KdcTime): () => void {
 async function readRealm(vault: Vault): Promise<RealmRecord> {
   const stored = await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.REALM)
   if (stored !== undefined) return decodeRealmRecord(stored.fields)
-  throw new OrthrusError('unavailable', 'the database has no realm in it', {
+  throw new OrthrusError('unavailable', 'the database has no realm', {
     final: true,
     hint: 'run: orthrus init REALM',
   })

@@ -2,22 +2,22 @@ import { LRUCache } from 'lru-cache'
 import type { MaybePromise } from './maybe-promise.js'
 
 export interface RecordCacheOptions<T> {
-  /** Reads past the cache. */
+  /** Reads a record from the store. */
   readonly read: (name: string) => Promise<T | undefined>
-  /** How many records are kept, and how many names that have none. */
+  /** How many records are kept, and how many names without a record. */
   readonly present: number
   readonly absent: number
 }
 
 /**
- * Records by name, as the store has them: a look-up that begins after `forget` never sees what was there before it,
- * not even where a read was under way.
+ * Caches records by name. A look-up that begins after `forget` never sees an older record, not even if a read was under
+ * way.
  */
 export class RecordCache<T extends object> {
   readonly #read: (name: string) => Promise<T | undefined>
   readonly #present: LRUCache<string, T>
   readonly #absent: LRUCache<string, true>
-  readonly #flights = new Map<string, Promise<T | undefined>>()
+  readonly #pending = new Map<string, Promise<T | undefined>>()
 
   constructor({ read, present, absent }: RecordCacheOptions<T>) {
     this.#read = read
@@ -28,41 +28,41 @@ export class RecordCache<T extends object> {
   get(name: string): MaybePromise<T | undefined> {
     const known = this.#present.get(name)
     if (known !== undefined || this.#absent.get(name)) return known
-    return this.#flights.get(name) ?? this.#fly(name)
+    return this.#pending.get(name) ?? this.#startRead(name)
   }
 
-  /** The record may have changed. A read under way still answers who waits for it, and nobody after. */
+  /** To be called when the record may have changed. A read under way still answers the look-ups that wait for it. */
   forget(name: string): void {
     this.#present.delete(name)
     this.#absent.delete(name)
-    this.#flights.delete(name)
+    this.#pending.delete(name)
   }
 
   /** As `forget`, for every name. */
   forgetAll(): void {
     this.#present.clear()
     this.#absent.clear()
-    this.#flights.clear()
+    this.#pending.clear()
   }
 
-  #fly(name: string): Promise<T | undefined> {
-    const flight: Promise<T | undefined> = this.#read(name).then(
+  #startRead(name: string): Promise<T | undefined> {
+    const reading: Promise<T | undefined> = this.#read(name).then(
       record => {
-        if (this.#land(name, flight)) this.#keep(name, record)
+        if (this.#endRead(name, reading)) this.#keep(name, record)
         return record
       },
       fault => {
-        this.#land(name, flight)
+        this.#endRead(name, reading)
         throw fault
       },
     )
-    this.#flights.set(name, flight)
-    return flight
+    this.#pending.set(name, reading)
+    return reading
   }
 
-  /** Whether what this flight read is still what the store has. */
-  #land(name: string, flight: Promise<T | undefined>): boolean {
-    return this.#flights.get(name) === flight && this.#flights.delete(name)
+  /** Removes the read from the pending ones. @returns false if the name was forgotten after the read began */
+  #endRead(name: string, reading: Promise<T | undefined>): boolean {
+    return this.#pending.get(name) === reading && this.#pending.delete(name)
   }
 
   #keep(name: string, record: T | undefined): void {

@@ -8,15 +8,15 @@ import {
 } from '../vault/records.js'
 import type { Vault, VaultChange } from '../vault/vault.js'
 
-/** An entry to be: everything but its number. Times in milliseconds. */
+/** An entry before it has a number. Times in milliseconds. */
 export type Revocation = RevocationSubject & Pick<RevocationRecord, 'time' | 'extra' | 'keepUntil'>
 
 const PAGE = 256
-/** The digits of the largest number there is, so that the names' order is that of the numbers. */
+/** Digits of the largest number. All names are padded to it, so that they sort as the numbers do. */
 const DIGITS = 16
 
 /**
- * The log of what was revoked (docs/protocol.md section 10): numbered entries. Outdated ones are cleared only where a
+ * The log of what was revoked (docs/protocol.md section 10), in numbered entries. Outdated entries are deleted only when a
  * new one is written, so that the newest always stays and numbers never start again.
  */
 export class RevocationLog {
@@ -29,10 +29,10 @@ export class RevocationLog {
   }
 
   static async open(vault: Vault): Promise<RevocationLog> {
-    return new RevocationLog(vault, await lastBehind(vault, 0))
+    return new RevocationLog(vault, await lastAfter(vault, 0))
   }
 
-  /** What a commit must have in it to write the entry and to clear some that are outdated by `now`. */
+  /** The changes that write the entry and delete some entries that are outdated at `now`. */
   async append(revocation: Revocation, now: number): Promise<VaultChange[]> {
     const seq = (await this.#catchUp()) + 1
     const fields = encodeRevocationRecord({ ...revocation, seq })
@@ -40,9 +40,9 @@ export class RevocationLog {
     return [entry, ...(await this.#outdated(now))]
   }
 
-  /** Another process may have written since. */
+  /** Finds entries that another process has written since. */
   async #catchUp(): Promise<number> {
-    this.#last = await lastBehind(this.#vault, this.#last)
+    this.#last = await lastAfter(this.#vault, this.#last)
     return this.#last
   }
 
@@ -59,7 +59,7 @@ export class RevocationLog {
   }
 }
 
-async function lastBehind(vault: Vault, last: number): Promise<number> {
+async function lastAfter(vault: Vault, last: number): Promise<number> {
   for (let newest = last; ; ) {
     const page = await vault.list(RECORD_KIND.REVOCATION, { after: nameOf(newest), limit: PAGE })
     const tail = page.at(-1)

@@ -4,9 +4,9 @@ import type { Principal } from '../../shared/principal.js'
 import type { Failure } from './failure.js'
 
 /**
- * What a KDC does, as one closed union of plain values. Each thing is told once, where it happens; the log, and
- * whatever else wants to know, listens (`report.ts`). No event has a key, a password or a nonce in it. All times and
- * durations are in milliseconds.
+ * What a KDC does, as one closed union of plain values. Each event is reported once, where it happens; the log and any
+ * other listener receive it (`report.ts`). No event contains a key, a password or a nonce. All times and durations are in
+ * milliseconds.
  */
 export type KdcEvent =
   | Started
@@ -31,14 +31,14 @@ export type KdcEvent =
 
 export type EventOf<K extends KdcEvent['kind']> = Extract<KdcEvent, { readonly kind: K }>
 
-/** Where a request came from, as far as that is known. */
+/** Where a request came from, as far as the KDC knows. */
 export interface Origin {
   readonly exchange?: 'AS' | 'TGS' | 'AP-OPEN' | 'administration'
-  /** As connections are counted. */
+  /** The address that limits count. */
   readonly address?: string
-  /** Only a client that has proved its key: refusals then count for it, wherever it is. */
+  /** Set only if the client has proved its key. Refusals then count for the client, whatever its address. */
   readonly client?: Principal | undefined
-  /** Whoever listened may have sent it once more, so its refusals count for its address only. */
+  /** An eavesdropper may have sent the request again, so its refusals count for its address only. */
   readonly mayBeRepeat?: true
   /** Of a channel: its client and, for a delegated ticket, the service that presents it. */
   readonly by?: readonly Principal[]
@@ -70,15 +70,15 @@ export interface TicketGranted {
 }
 
 /**
- * A proved request came once more, byte for byte: from a client that lost its connection, or from somebody who listened.
- * Told once for each such request; what is answered to its repeats is not told.
+ * A proved request came again, byte for byte: from a client that lost its connection, or from an eavesdropper. Reported
+ * once for each such request; the answers to its repeats are not reported.
  */
 export interface RequestRepeated {
   readonly kind: 'request_repeated'
   readonly origin: Origin
 }
 
-/** One service of a request that was otherwise answered. */
+/** One service was denied in a request that was otherwise answered. */
 export interface TicketDenied {
   readonly kind: 'ticket_denied'
   readonly origin: Origin
@@ -88,7 +88,7 @@ export interface TicketDenied {
   readonly reason: string
 }
 
-/** A request got an error, which is what should happen. */
+/** A request was answered with an error, as it should be. */
 export interface RequestRefused {
   readonly kind: 'request_refused'
   readonly origin: Origin
@@ -97,7 +97,7 @@ export interface RequestRefused {
   readonly facts: ErrorFacts
 }
 
-/** A request got `unavailable`, because the store failed, or for a reason that nobody expected. */
+/** A request was answered with `unavailable`, because the store failed or an unexpected error was thrown. */
 export interface RequestFailed {
   readonly kind: 'request_failed'
   readonly origin: Origin
@@ -107,10 +107,10 @@ export interface RequestFailed {
   readonly failure: Failure
 }
 
-/** Told when the change is on stable storage, before its administrator hears of it. */
+/** Reported when the change is on stable storage, before its administrator is answered. */
 export interface RecordChanged {
   readonly kind: 'record_changed'
-  /** The administrator and, for a delegated ticket, the service that presents it. Nobody: the KDC's own process. */
+  /** The administrator and, for a delegated ticket, the service that presents it. Empty for the KDC's own process. */
   readonly by: readonly Principal[]
   readonly change: RecordChange
 }
@@ -134,7 +134,7 @@ export interface RecordsRead {
   readonly kind: 'records_read'
   readonly by: readonly Principal[]
   readonly method: string
-  /** The principal or the pair that was asked for; nothing for a list. */
+  /** The principal or the pair that was read; empty for a list. */
   readonly on: readonly string[]
 }
 
@@ -144,7 +144,7 @@ export interface ChannelOpened {
   readonly endTime: number
 }
 
-/** `broken`: by something that is not in order; otherwise the channel ended as channels should. */
+/** `broken` if the channel ended because something was wrong; otherwise it ended normally. */
 export interface ChannelEnded {
   readonly kind: 'channel_ended'
   readonly origin: Origin
@@ -152,16 +152,16 @@ export interface ChannelEnded {
   readonly reason: string
 }
 
-/** Refused before anything was read from it, or closed to make room. */
+/** A connection was refused before anything was read from it, or closed to make room. */
 export interface ConnectionRefused {
   readonly kind: 'connection_refused'
   readonly address: string
   readonly reason:
     | 'too many connections'
-    | 'room made for another of its address'
-    | 'room made for another of its client'
+    | 'closed to make room for another of its address'
+    | 'closed to make room for another of its client'
     | 'addressOf failed'
-    | 'its proxy tells no address'
+    | 'its proxy sends no address'
   /** The limit that was reached. */
   readonly limit?: number
   readonly failure?: Failure
@@ -173,7 +173,7 @@ export interface HandshakeRefused {
   readonly reason: string
 }
 
-/** The KDC closes a connection: by a code of RFC 6455. */
+/** The KDC closes a connection. `code` is a close code of RFC 6455. */
 export interface ConnectionClosed {
   readonly kind: 'connection_closed'
   readonly address: string
@@ -181,39 +181,39 @@ export interface ConnectionClosed {
   readonly reason: string
 }
 
-/** What the network does to a connection. */
+/** A network error on a connection. */
 export interface ConnectionFailed {
   readonly kind: 'connection_failed'
   readonly address?: string
   readonly failure: Failure
 }
 
-/** The platform could not accept a connection, as where file descriptors run out. */
+/** The platform could not accept a connection, for example because file descriptors ran out. */
 export interface AcceptFailed {
   readonly kind: 'accept_failed'
   readonly failure: Failure
 }
 
-/** The KDC's wall clock went on otherwise than its monotonic clock: it was set, or the machine slept. */
+/** The KDC's wall clock moved differently from its monotonic clock: it was set, or the machine slept. */
 export interface ClockLeapt {
   readonly kind: 'clock_leapt'
-  /** Below 0 where it went back. */
+  /** Below 0 if the clock went back. */
   readonly by: number
-  /** All leaps since the KDC started, together. */
+  /** The sum of all leaps since the KDC started. */
   readonly leapt: number
-  /** As of `ClockBehind`; 0 where it is not. */
+  /** As in `ClockBehind`; 0 if the clock is not behind. */
   readonly behind: number
   readonly hint: string
 }
 
-/** At its start the KDC's clock is behind the newest time stored, at which KDC time then stands still. */
+/** When the KDC starts, its clock is behind the newest stored time; KDC time stands still until the clock reaches it. */
 export interface ClockBehind {
   readonly kind: 'clock_behind'
   readonly behind: number
   readonly hint: string
 }
 
-/** A connection was cut, because something failed for a reason that nobody expected. */
+/** A connection was cut because of an unexpected error. */
 export interface ConnectionAbandoned {
   readonly kind: 'connection_abandoned'
   readonly address: string

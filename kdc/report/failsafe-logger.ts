@@ -1,18 +1,18 @@
 import type { Logger } from '../../shared/logger.js'
 
 /**
- * A logger whose failures end with it: a KDC whose log cannot be written goes on, and answers what it would have
- * answered. There is nowhere left to tell it.
+ * A logger that never throws: a KDC whose log cannot be written goes on and gives the same answers. The failure itself is
+ * dropped, since there is nowhere to report it.
  */
 export function failsafeLogger(logger: Logger): Logger {
   const at =
     (level: keyof Logger) =>
     (fields: object, message: string): void => {
       try {
-        const told: unknown = logger[level](fields, message)
-        if (told instanceof Promise) told.catch(() => {})
+        const written: unknown = logger[level](fields, message)
+        if (written instanceof Promise) written.catch(() => {})
       } catch {
-        // as above
+        // Dropped, as described above.
       }
     }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }

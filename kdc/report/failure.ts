@@ -1,17 +1,17 @@
-/** An error as text: whatever else hangs on it stays out of events and logs. */
+/** An error as text. Other properties of the error stay out of events and logs. */
 export interface Failure {
   readonly name: string
   readonly message: string
-  /** Of the platform, as `ENOSPC`, or of Orthrus. */
+  /** A code of the platform, such as `ENOSPC`, or of Orthrus. */
   readonly code?: string
   readonly stack?: string
   readonly cause?: Failure
 }
 
-/** How many causes behind one another are told. */
+/** The longest chain of causes that is described. */
 const CAUSES_MAX = 3
 
-/** What can be told of a value that was thrown. */
+/** Describes a value that was thrown. */
 export function describeFailure(thrown: unknown, causes = CAUSES_MAX): Failure {
   if (typeof thrown === 'string') return { name: 'string', message: thrown }
   if (!(thrown instanceof Error)) return { name: typeof thrown, message: 'not an error' }

@@ -1,25 +1,25 @@
 import { LRUCache } from 'lru-cache'
 import type { Rate } from '../limits/defaults.js'
 
-/** How many names are counted at the same time. Beyond, the one that was quiet longest starts again. */
+/** How many names are counted at the same time. Above that, the least recently used name is forgotten and starts again. */
 const NAMES_MAX = 10_000
 
-/** What becomes of a line: written, left out, or replaced by one that says that the next ones are left out. */
+/** A line is written, omitted, or (`last`) replaced by one that says that further lines are omitted. */
 export type LineFate = 'written' | 'last' | 'omitted'
 
-/** Counts lines by name, so that nobody fills a disk with what can be provoked without end. */
+/** Counts log lines by name, so that nobody can fill a disk by provoking lines for ever. */
 export class LineQuota {
   readonly #rate: Rate
   readonly #monotonic: () => number
   readonly #counts = new LRUCache<string, { count: number; readonly endsAt: number }>({ max: NAMES_MAX })
 
-  /** @param monotonic milliseconds that no step of the clock touches */
+  /** @param monotonic milliseconds of a clock that is never set */
   constructor(rate: Rate, monotonic: () => number) {
     this.#rate = rate
     this.#monotonic = monotonic
   }
 
-  /** @returns what becomes of one more line of that name, and how long the interval still lasts, milliseconds */
+  /** Counts one more line of the name. @returns its fate, and how long the interval still lasts, milliseconds */
   take(name: string): { readonly fate: LineFate; readonly left: number } {
     const now = this.#monotonic()
     const known = this.#counts.get(name)

@@ -8,13 +8,13 @@ import { failsafeLogger } from './failsafe-logger.js'
 import { LineQuota } from './line-quota.js'
 import type { Listener } from './report.js'
 
-/** The log: every event as a line. */
+/** The log: writes every event as a line. */
 
 interface Line {
   readonly level: keyof Logger
   readonly message: string
   readonly fields: object
-  /** Whose lines are counted, where anybody can provoke such a line without end. */
+  /** The name that the line counts for. Set if anybody can provoke such lines for ever. */
   readonly requester?: string
   /** Counted by `LEAPS_LOGGED`. */
   readonly isLeap?: true
@@ -38,19 +38,19 @@ const LINES: Lines = {
   request_refused: ({ origin, code, reason, facts }) => ({
     level: 'warn',
     message: 'request refused',
-    fields: { ...toldOf(origin), code, reason, ...facts },
+    fields: { ...fieldsOf(origin), code, reason, ...facts },
     requester: requesterOf(origin),
   }),
   request_failed: ({ origin, expected, reason, facts, failure }) => ({
     level: 'error',
     message: expected ? 'request failed' : 'unexpected failure while answering',
-    fields: { ...toldOf(origin), code: 'unavailable', reason, ...facts, failure },
+    fields: { ...fieldsOf(origin), code: 'unavailable', reason, ...facts, failure },
     requester: requesterOf(origin),
   }),
   request_repeated: ({ origin }) => ({
     level: 'info',
-    message: 'a proved request is repeated; further repeats of it are not logged',
-    fields: toldOf(origin),
+    message: 'a proved request was repeated; further repeats of it are not logged',
+    fields: fieldsOf(origin),
     requester: requesterOf(origin),
   }),
   record_changed: ({ by, change }) => ({
@@ -104,7 +104,8 @@ const LINES: Lines = {
   }),
   clock_behind: ({ kind, ...fields }) => ({
     level: 'error',
-    message: "the KDC's clock is behind the newest time that it stored, at which KDC time stands still",
+    message:
+      "the KDC's clock is behind the newest time that it stored; KDC time stands still until the clock reaches it",
     fields,
   }),
   connection_abandoned: ({ address, failure }) => ({
@@ -117,12 +118,12 @@ const LINES: Lines = {
 
 const ADDRESS = 'address '
 
-/** By proved name, so that nobody else uses up its lines; otherwise by address. */
+/** The proved name, so that nobody else can use up its lines; otherwise the address. */
 function requesterOf({ address, client, by, mayBeRepeat }: Origin): string {
   return by?.join(' ') ?? (mayBeRepeat ? undefined : client) ?? `${ADDRESS}${address}`
 }
 
-function toldOf({ mayBeRepeat, ...origin }: Origin): Omit<Origin, 'mayBeRepeat'> {
+function fieldsOf({ mayBeRepeat, ...origin }: Origin): Omit<Origin, 'mayBeRepeat'> {
   return origin
 }
 
@@ -143,14 +144,14 @@ function subjectsOf(change: RecordChange): readonly string[] {
 }
 
 const REFUSALS_OMITTED = 'too many refusals: further ones are not logged for now'
-const LEAPS_OMITTED = 'the clock goes on leaping: further leaps are not logged for now'
+const LEAPS_OMITTED = 'the clock keeps leaping: further leaps are not logged for now'
 
 /**
- * Writes every event down. Refusals have a quota for each address or proved client (`REFUSALS_LOGGED`), as anybody can
- * provoke them without end and a disk is finite; the last line says that others are left out. The KDC's own errors
- * count apart from warnings, so that no flood of warnings hides them. The networks of an IPv6 address have quotas too,
- * for whoever has one of its addresses has many.
- * @param monotonic milliseconds that no step of the clock touches
+ * Writes every event to the log. Refusals have a quota for each address or proved client (`REFUSALS_LOGGED`), because
+ * anybody can provoke them for ever and a disk is finite; the last line of a quota says that further ones are omitted.
+ * Errors of the KDC are counted apart from warnings, so that a flood of warnings cannot hide them. The networks of an
+ * IPv6 address have quotas too, because one host has many addresses.
+ * @param monotonic milliseconds of a clock that is never set
  */
 export function logListener(logger: Logger, monotonic: () => number): Listener {
   const { points, interval } = REFUSALS_LOGGED
@@ -164,8 +165,8 @@ export function logListener(logger: Logger, monotonic: () => number): Listener {
     for (const [i, name] of countedNames(requester).entries()) {
       const { fate, left } = quotas[i]?.take(`${level} ${name}`) ?? WRITTEN
       if (fate === 'written') continue
-      const told = { requester: name, seconds: Math.ceil(left / SECOND) }
-      if (fate === 'last') failsafe[level](told, isLeap ? LEAPS_OMITTED : REFUSALS_OMITTED)
+      const omission = { requester: name, seconds: Math.ceil(left / SECOND) }
+      if (fate === 'last') failsafe[level](omission, isLeap ? LEAPS_OMITTED : REFUSALS_OMITTED)
       return
     }
     failsafe[level](fields, message)
@@ -174,7 +175,7 @@ export function logListener(logger: Logger, monotonic: () => number): Listener {
 
 const WRITTEN = { fate: 'written', left: 0 } as const
 
-/** The names that a line counts to, by which quotas grow. */
+/** The names that a line counts for, in the order of the quotas. */
 function countedNames(requester: string): readonly string[] {
   if (!requester.startsWith(ADDRESS)) return [requester]
   return networksOf(requester.slice(ADDRESS.length)).map(network => `${ADDRESS}${network}`)

@@ -1,20 +1,20 @@
 import type { KdcEvent } from './events.js'
 
-/** Hears every event, in the order in which they happen. What it does not do at once, it resolves when done. */
+/** Receives every event, in order. If it works asynchronously, it returns a promise that resolves when it is done. */
 export type Listener = (event: KdcEvent) => void | Promise<void>
 
-/** Where the parts of a KDC tell what they do. */
+/** Where the parts of a KDC report what they do. */
 export interface Report {
-  /** Tells without waiting. A listener that fails disturbs nobody. */
+  /** Reports an event without waiting. A failing listener affects neither the caller nor other listeners. */
   tell(event: KdcEvent): void
   /**
-   * Tells, and waits until every listener is done: for what must be written down before it is answered.
-   * @throws whatever a listener throws, once all have heard
+   * Reports an event and waits until every listener is done: for what must be recorded before it is answered.
+   * @throws what a listener throws, after all listeners have received the event
    */
   record(event: KdcEvent): Promise<void>
 }
 
-/** Hangs up the listeners. Without any, telling costs no more than making the event. */
+/** Makes a report that passes each event to the listeners. */
 export function createReport(listeners: readonly Listener[]): Report {
   return {
     tell: event => {
@@ -32,9 +32,9 @@ function tellFailsafe(listener: Listener, event: KdcEvent): void {
     const done = listener(event)
     if (done instanceof Promise) done.catch(() => {})
   } catch {
-    // There is nowhere left to tell it.
+    // Dropped: there is nowhere to report it.
   }
 }
 
-/** Nobody listens. */
+/** A report without listeners. */
 export const SILENT_REPORT: Report = createReport([])

@@ -10,7 +10,9 @@ export interface ConnectionShare {
   release(): void
 }
 
-type Cut = (reason: 'room made for another of its address' | 'room made for another of its client') => void
+type Cut = (
+  reason: 'closed to make room for another of its address' | 'closed to make room for another of its client',
+) => void
 
 interface Counted {
   /** Which of the shares it counts to. */
@@ -39,14 +41,14 @@ export class ConnectionShares {
     const counted: Counted = { names: [], cut, proved: false }
     for (const [i, network] of networksOf(address).entries()) {
       const most = connectionsPerAddress * (NETWORK_SHARES[i] ?? 1)
-      this.#enter(network, counted, most, 'room made for another of its address')
+      this.#enter(network, counted, most, 'closed to make room for another of its address')
     }
     return {
       prove: client => {
         if (counted.proved || counted.names.length === 0) return
         counted.proved = true
         this.#leave(counted)
-        this.#enter(client, counted, connectionsPerClient, 'room made for another of its client')
+        this.#enter(client, counted, connectionsPerClient, 'closed to make room for another of its client')
       },
       release: () => this.#leave(counted),
     }

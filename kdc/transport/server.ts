@@ -166,7 +166,7 @@ export class KdcServer {
     } catch (cause) {
       const address = countedAddress(socket.remoteAddress)
       const failure = describeFailure(cause)
-      const reason = addressOf === undefined ? 'its proxy tells no address' : 'addressOf failed'
+      const reason = addressOf === undefined ? 'its proxy sends no address' : 'addressOf failed'
       context.report.tell({ kind: 'connection_refused', address, reason, failure })
       return undefined
     }

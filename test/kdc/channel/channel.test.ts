@@ -307,7 +307,7 @@ describe('an AP-OPEN at the KDC', () => {
     expect(await outcomeOf(own, grant)).toBe('06 rate_limited')
     const told = realm.logger.lines.filter(({ fields }) => fields.address === elsewhere.address)
     expect(told.map(({ message }) => message)).toEqual(
-      Array(CHANNELS_WAITING).fill('a proved request is repeated; further repeats of it are not logged'),
+      Array(CHANNELS_WAITING).fill('a proved request was repeated; further repeats of it are not logged'),
     )
   })
 

@@ -104,7 +104,7 @@ describe('the clock of a KDC', () => {
     leaps(500)
     expect(events).toHaveLength(500)
     expect(logger.lines).toHaveLength(4)
-    expect(logger.lines[3]?.message).toBe('the clock goes on leaping: further leaps are not logged for now')
+    expect(logger.lines[3]?.message).toBe('the clock keeps leaping: further leaps are not logged for now')
     clock.pass(MINUTE)
     leaps(500)
     expect(logger.lines).toHaveLength(8)

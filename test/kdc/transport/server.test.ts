@@ -493,7 +493,7 @@ describe('connections', () => {
     expect((await one.closed).code).toBe(1006)
     const headers = { 'x-forwarded-for': '198.51.100.3', forwarded: 'for=198.51.100.4' }
     await expect(realm.connect({ headers })).rejects.toThrow()
-    expect(realm.logger.lines.at(-1)?.fields).toMatchObject({ reason: 'its proxy tells no address' })
+    expect(realm.logger.lines.at(-1)?.fields).toMatchObject({ reason: 'its proxy sends no address' })
     expect(await loginOver(realm, other, realm.admin)).toHaveLength(2)
   })
 
