@@ -16,15 +16,15 @@ const MAX_BYTES_DEFAULT = 64 * 1024 * 1024
 const WARNING_INTERVAL = 10 * SECOND
 
 /**
- * What the owner of a service should hear of (docs/protocol.md section 8, "Floor"): the clock is far below the floor, so
- * everything is `unavailable`; the clock parted from the monotonic one, or memory was out, so the floor was raised.
+ * What the operator of a service should know (docs/protocol.md section 8, "Floor"). Either the clock is far below the floor,
+ * so every request is `unavailable`; or the clock leapt or the memory was used up, so the floor was raised.
  */
 export type ReplayWarning = ClockEvent | ReplayCacheFullEvent
 
-/** What a `BoundedReplayCache` is made of. */
+/** Options of `BoundedReplayCache`. */
 export interface BoundedReplayCacheOptions {
   readonly clock: Clock
-  /** Bytes of memory that it may take. Default 64 MiB, at least 512 KiB. */
+  /** The most memory that it may use, bytes. Default 64 MiB, at least 512 KiB. */
   readonly maxBytes?: number
   /** For tests: the first floor, milliseconds, in place of now + 6 s. */
   readonly floor?: number
@@ -34,9 +34,9 @@ export interface BoundedReplayCacheOptions {
 
 /**
  * The replay cache of one process, in bounded memory (docs/protocol.md section 8, "Floor" and step 4). `admit` is
- * synchronous: nothing comes between its checks and its record. An id is looked for only among those of its stamp's
- * bucket, which is enough, because it is a MAC over the stamp too. When memory is used up, the oldest bucket is dropped
- * and the floor rises above it: what is forgotten is refused from then on.
+ * synchronous, so nothing can happen between its checks and its record. An id is looked up only in the bucket of its
+ * stamp. This is enough because the id is a MAC that covers the stamp. When memory is used up, the oldest bucket is dropped
+ * and the floor rises to its newest stamp, so that what was forgotten is refused from then on.
  */
 export class BoundedReplayCache implements ReplayCache {
   readonly #clock: Clock
@@ -46,7 +46,7 @@ export class BoundedReplayCache implements ReplayCache {
   readonly #warnedAt = new Map<ReplayWarning['kind'], number>()
   #warning: ReplayWarning['kind'] | undefined
 
-  /** Make it when the service begins to accept. @throws TypeError if `maxBytes` is too small */
+  /** To be made when the service begins to accept requests. @throws TypeError if `maxBytes` is too small */
   constructor(options: BoundedReplayCacheOptions) {
     const { clock, maxBytes = MAX_BYTES_DEFAULT, floor, onWarning } = options
     if (!(maxBytes >= MAX_BYTES_LEAST)) {
@@ -58,7 +58,7 @@ export class BoundedReplayCache implements ReplayCache {
     this.#entries = new ReplayEntries(maxBytes)
   }
 
-  /** Entries held. A few of the oldest may already lie at or below the floor. */
+  /** The number of entries. A few of the oldest may already lie at or below the floor. */
   get size(): number {
     return this.#entries.size
   }
@@ -73,7 +73,7 @@ export class BoundedReplayCache implements ReplayCache {
     return this.#entries.bytes
   }
 
-  /** How many entries fit in any case. One presenter may have a quarter of them. */
+  /** How many entries always fit. One presenter may have a quarter of them. */
   get capacity(): number {
     return this.#entries.capacity
   }
@@ -83,7 +83,7 @@ export class BoundedReplayCache implements ReplayCache {
    * @throws TypeError if the id is not 16 bytes or the clock does not give whole milliseconds
    */
   admit(request: AdmissionRequest): Admission {
-    if (request.id.length !== SIZE.REPLAY_ID) throw new TypeError(`an id has ${SIZE.REPLAY_ID} bytes`)
+    if (request.id.length !== SIZE.REPLAY_ID) throw new TypeError(`an id must have ${SIZE.REPLAY_ID} bytes`)
     const now = this.#floor.step()
     if (this.#floor.hasLeapt) this.#warning = 'clock_leapt'
     this.#entries.forgetUpTo(this.#floor.time)
@@ -113,7 +113,7 @@ export class BoundedReplayCache implements ReplayCache {
     return undefined
   }
 
-  /** Called after the step, so that a hook that throws, or itself admits a request, finds the cache in order. */
+  /** Called after the step, so that a hook that throws, or admits a request itself, cannot disturb the cache. */
   #warn(kind: ReplayWarning['kind'], now: number, floor: number): void {
     this.#warning = undefined
     const monotonic = this.#clock.monotonic()

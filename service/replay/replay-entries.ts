@@ -7,22 +7,22 @@ import { NONE, ReplayTable } from './replay-table.js'
 const BUCKET_WIDTH = 512
 /** Stamps not yet forgotten span at most 65 s, so buckets in use never share a place. */
 const BUCKETS = Math.ceil((WINDOW.SERVICE_PAST + WINDOW.SERVICE_FUTURE) / BUCKET_WIDTH) + 1
-/** Below this the pages begun in each bucket would be most of the memory. */
+/** With less memory, most of it would be partly filled pages, one in each bucket. */
 export const MAX_BYTES_LEAST = 512 * 1024
-/** Buckets, seeds and everything else that exists only once, estimated generously. */
+/** Memory for buckets, seeds and everything else that exists only once: a generous estimate. */
 const FIXED_BYTES = 32 * 1024
 /** An insert takes at most one page for its bucket and one for its presenter. */
-const PAGES_AN_INSERT = 2
+const PAGES_PER_INSERT = 2
 const KEY_WORDS = SIZE.REPLAY_ID / 4
 
-/** An id, prepared to be looked for. */
+/** An id prepared for a look-up. */
 export interface ReplayKey {
   readonly words: Uint32Array
   readonly hash: number
 }
 
 interface Bucket {
-  /** Its stamps begin at `number * BUCKET_WIDTH`. This and `newest` say nothing while `size` is 0. */
+  /** Its stamps begin at `number * BUCKET_WIDTH`. This and `newest` have no meaning while `size` is 0. */
   number: number
   newest: number
   size: number
@@ -30,15 +30,15 @@ interface Bucket {
 }
 
 /**
- * What was admitted and is not yet forgotten: ids in buckets by their stamps, each with its presenter, and the number of
- * entries per presenter (docs/protocol.md section 8, "Floor"). All of it lies in pages of one pool, 32 bytes per entry and
+ * The ids that were admitted and are not yet forgotten, in buckets by their stamps, each with its presenter; and the number
+ * of entries per presenter (docs/protocol.md section 8, "Floor"). All are kept in pages of one pool: 32 bytes per entry and
  * 32 per presenter. A bucket is forgotten as a whole: one pass over it subtracts its entries from their presenters' counts.
  */
 export class ReplayEntries {
   readonly #pagesMax: number
   readonly #pool: PagePool
   readonly #buckets: readonly Bucket[]
-  /** Presenters of live entries; the value is how many. */
+  /** Presenters of the entries; the value is how many entries they have. */
   readonly #presenters: ReplayTable
   readonly #hashKey = createHashKey()
   readonly #names = new NameHash()
@@ -47,7 +47,7 @@ export class ReplayEntries {
   #firstBucket = Number.NEGATIVE_INFINITY
   #size = 0
 
-  /** `maxBytes` is at least MAX_BYTES_LEAST. */
+  /** @param maxBytes at least `MAX_BYTES_LEAST` */
   constructor(maxBytes: number) {
     this.#pagesMax = Math.floor((maxBytes - FIXED_BYTES) / PAGE_BYTES)
     this.#pool = new PagePool(this.#pagesMax)
@@ -69,26 +69,26 @@ export class ReplayEntries {
   }
 
   /**
-   * How many entries fit in any case, however they are spread over buckets: all pages except one begun in each bucket
-   * and those of the presenters' counts, which are never more than the entries' own.
+   * How many entries always fit, however they are spread over the buckets: all pages except a partly filled one in each
+   * bucket and those of the presenters' counts, which are never more than the pages of the entries.
    */
   get capacity(): number {
-    return (this.#pagesMax - this.#presenters.pages - BUCKETS - PAGES_AN_INSERT) * PAGE_RECORDS
+    return (this.#pagesMax - this.#presenters.pages - BUCKETS - PAGES_PER_INSERT) * PAGE_RECORDS
   }
 
-  /** What `has` and `insert` take for an id. The next call overwrites the result. */
+  /** Prepares an id for `has` and `insert`. The next call overwrites the result. */
   keyOf(id: Uint8Array): ReplayKey {
     for (let i = 0; i < SIZE.REPLAY_ID; i++) this.#idBytes[i] = id[i] as number
     this.#key.hash = halfSipHash(this.#hashKey, this.#key.words, KEY_WORDS)
     return this.#key
   }
 
-  /** Whether the id is among those of its stamp's bucket. All 16 bytes are compared. */
+  /** Whether the bucket of the stamp has the id. All 16 bytes are compared. */
   has({ words, hash }: ReplayKey, time: number): boolean {
     return this.#bucketOf(time).table.find(words, hash) !== NONE
   }
 
-  /** Whether the presenter has used up its share of what fits. */
+  /** Whether the presenter has used up its share of the capacity. */
   isOverQuota(presenter: string): boolean {
     const name = this.#names.of(presenter)
     const record = this.#presenters.find(name, name[0] as number)
@@ -96,16 +96,16 @@ export class ReplayEntries {
     return this.#presenters.value(record) >= Math.floor(this.capacity * REPLAY_SHARE)
   }
 
-  /** Makes sure that there is memory for one entry. False if there is none until something is forgotten. */
+  /** Makes sure that there is memory for one entry. @returns false if something must be forgotten first */
   reserve(): boolean {
-    return this.#pool.reserve(PAGES_AN_INSERT)
+    return this.#pool.reserve(PAGES_PER_INSERT)
   }
 
-  /** Adds the id, which is not there yet, after `reserve`. */
+  /** Adds an id that is not there yet. `reserve` must have returned true before. */
   insert({ words, hash }: ReplayKey, time: number, presenter: string): void {
     const bucket = this.#bucketOf(time)
     bucket.table.insert(words, hash, this.#count(presenter))
-    // What the bucket held before was forgotten, so it lay below the floor and below this.
+    // If `newest` is of earlier, forgotten entries, it lies at or below the floor and so below `time`.
     bucket.newest = Math.max(bucket.newest, time)
     bucket.number = bucketNumber(time)
     bucket.size++
@@ -120,7 +120,7 @@ export class ReplayEntries {
     this.#forget(this.#buckets.filter(bucket => bucket.size > 0 && bucket.number < first))
   }
 
-  /** Empties the oldest bucket and returns the newest time in it. At least one entry must be there. */
+  /** Empties the oldest bucket and returns the newest time in it. @throws TypeError if there is no entry */
   dropOldest(): number {
     let oldest: Bucket | undefined
     for (const bucket of this.#buckets) {
@@ -142,7 +142,7 @@ export class ReplayEntries {
 
   #forget(buckets: readonly Bucket[]): void {
     const left = buckets.reduce((size, bucket) => size - bucket.size, this.#size)
-    // No entry is left, as after a long pause: this saves the pass over the entries, and returns the presenters' pages.
+    // No entry is left, as after a long pause. This saves the pass over the entries and frees the presenters' pages.
     if (left === 0) this.#presenters.clear()
     for (const bucket of buckets) {
       if (left > 0) bucket.table.eachValue(this.#uncount)

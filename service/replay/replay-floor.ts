@@ -13,7 +13,7 @@ export class ReplayFloor {
   #hasLeapt = false
   #newestAccepted = Number.NEGATIVE_INFINITY
 
-  /** `initial` stands in for start + 6 s. */
+  /** @param initial the first floor, in place of start + 6 s */
   constructor(clock: Clock, initial?: number) {
     this.#clock = clock
     this.#now = readNow(clock)
@@ -25,21 +25,21 @@ export class ReplayFloor {
     return this.#time
   }
 
-  /** Whether wall and monotonic clock parted before the last step: a clock that was set, or a suspended machine. */
+  /** Whether the last step found that the clock had leapt: it was set, or the machine was suspended. */
   get hasLeapt(): boolean {
     return this.#hasLeapt
   }
 
-  /** Reads both clocks, raises the floor by what they say and returns the time. */
+  /** Reads both clocks, raises the floor as they require, and returns the time. */
   step(): number {
     const now = readNow(this.#clock)
     const monotonic = this.#clock.monotonic()
-    const parted = Math.abs(now - this.#now - (monotonic - this.#monotonic))
+    const drift = Math.abs(now - this.#now - (monotonic - this.#monotonic))
     this.#now = now
     this.#monotonic = monotonic
     this.raise(now - WINDOW.SERVICE_PAST)
-    // Also if the monotonic clock gives no number: what cannot be compared is taken to have parted.
-    this.#hasLeapt = !(parted <= WINDOW.CLOCKS_PART)
+    // NaN from the monotonic clock counts as a leap too: what cannot be compared is not trusted.
+    this.#hasLeapt = !(drift <= WINDOW.CLOCKS_PART)
     if (this.#hasLeapt) {
       this.raise(this.#newestAccepted)
       this.raise(now + WINDOW.SERVICE_FUTURE)
@@ -51,12 +51,12 @@ export class ReplayFloor {
     this.#time = Math.max(this.#time, atMostSafe(time))
   }
 
-  /** Whether the floor is further ahead than a start or an eviction puts it: the clock has gone back. */
+  /** Whether the floor is further ahead than a start or an eviction can put it, so the clock has gone back. */
   isFarAhead(now: number): boolean {
     return this.#time - now >= WINDOW.FLOOR_AHEAD
   }
 
-  /** Whether a stamp lies outside (floor, now + 5 s]. Differences, since they are exact up to 2^53 - 1. */
+  /** Whether a stamp lies outside (floor, now + 5 s]. Computed with a difference, which is exact up to 2^53 - 1. */
   excludes(time: number, now: number): boolean {
     return time <= this.#time || time - now > WINDOW.SERVICE_FUTURE
   }
@@ -66,14 +66,14 @@ export class ReplayFloor {
   }
 }
 
-/** Comparisons with NaN are false, and false would let a request through. */
+/** Refuses NaN among others: comparisons with it are false, and false would admit a request. */
 function readNow(clock: Clock): number {
   const now = clock.now()
   if (!Number.isSafeInteger(now)) throw new TypeError(`the clock gave ${now}, not whole milliseconds`)
   return now
 }
 
-/** The floor travels in errors, in which a time has at most 53 bits. */
+/** The floor is sent in errors, where a time has at most 53 bits. */
 function atMostSafe(time: number): number {
   return Math.min(time, Number.MAX_SAFE_INTEGER)
 }

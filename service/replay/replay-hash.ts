@@ -7,7 +7,7 @@ const FINAL_ROUNDS = 3
 /** A principal has at most 381 characters (shared/principal.ts); four go into a word. */
 const NAME_WORDS_MAX = 96
 
-/** The key of a hash: 64 bits, of this process alone. */
+/** The key of a hash: 64 bits, known to this process only. */
 export type HashKey = Int32Array
 
 /** A key of random bits. */
@@ -16,16 +16,16 @@ export function createHashKey(): HashKey {
 }
 
 /**
- * HalfSipHash-1-3 of the first `count` words, a signed 32-bit number: what Linux, too, takes for tables whose keys
- * an opponent chooses. A client knows its MAC keys and so can grind ids; without the key of this hash it cannot
- * make them meet in one chain. It places entries and authenticates nothing.
+ * HalfSipHash-1-3 of the first `count` words, as a signed 32-bit number. Linux also uses it for tables whose keys an
+ * attacker chooses. A client knows its MAC keys and so can search for ids of its choice, but without the key of this hash
+ * it cannot make them collide in one chain. The hash only places entries; it authenticates nothing.
  */
 export function halfSipHash(key: HashKey, words: Uint32Array, count: number): number {
   let v0 = key[0] as number
   let v1 = key[1] as number
   let v2 = INITIAL_2 ^ v0
   let v3 = INITIAL_3 ^ v1
-  // One round for each word, one for the length, and then the final ones, which take in nothing.
+  // One round for each word, one for the length, and then the final rounds, which have no input.
   for (let i = 0; i <= count + FINAL_ROUNDS; i++) {
     const word = i < count ? (words[i] as number) : i === count ? (count & 63) << 26 : 0
     if (i === count + 1) v2 ^= FINAL
@@ -46,8 +46,8 @@ export function halfSipHash(key: HashKey, words: Uint32Array, count: number): nu
 }
 
 /**
- * Stands for a name in the four words of a record's key: 64 bits under two keys that only this process knows, and the
- * length. Names themselves are kept nowhere, so that what is held for a presenter has one size. Two names that met
+ * Turns a name into the four words of a record's key: 64 bits of hash under two keys that only this process knows, and the
+ * length. The names themselves are not stored, so that a presenter always takes the same memory. Two names that collide
  * (one pair in 2^64) would share a quota and nothing else.
  */
 export class NameHash {
@@ -58,9 +58,9 @@ export class NameHash {
   readonly #key = new Uint32Array(4)
   #name = ''
 
-  /** The four words, good until the next call. A principal is ASCII, so a byte holds a character. */
+  /** The four words. The next call overwrites them. A principal is ASCII, so one byte per character is enough. */
   of(name: string): Uint32Array {
-    // The same name comes twice in each admission.
+    // Each admission asks for the same name twice.
     if (name !== this.#name) this.#write(name)
     return this.#key
   }

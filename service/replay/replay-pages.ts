@@ -1,11 +1,11 @@
-/** Words of a record: four of the key, its hash, a value, the next of its chain, the head of some other chain. */
+/** Words of a record: four of the key, its hash, a value, the next record of its chain, the head of an unrelated chain. */
 export const RECORD_WORDS = 8
 export const HASH = 4
 export const VALUE = 5
 export const NEXT = 6
 export const HEAD = 7
 
-/** Tuning, not protocol. Small pages, so that buckets with few entries cost little; slabs, so that few are made. */
+/** Tuning, not protocol. Pages are small, so that buckets with few entries cost little; slabs keep the arrays few. */
 const PAGE_BITS = 5
 const SLAB_PAGES_BITS = 8
 export const PAGE_RECORDS = 1 << PAGE_BITS
@@ -13,9 +13,9 @@ const SLAB_PAGES = 1 << SLAB_PAGES_BITS
 const SLAB_RECORDS_BITS = PAGE_BITS + SLAB_PAGES_BITS
 const SLAB_RECORD_MASK = (1 << SLAB_RECORDS_BITS) - 1
 
-/** A page's number stands in one list, of tables or of free pages, which may have grown to twice its need. */
+/** The number of a page is in one list, of a table or of free pages. A list may have grown to twice its need. */
 const LISTED_BYTES = 32
-/** What a page of records takes in all, bytes. */
+/** All memory that a page of records takes, bytes. */
 export const PAGE_BYTES = PAGE_RECORDS * RECORD_WORDS * 4 + LISTED_BYTES
 
 /**
@@ -37,7 +37,7 @@ export class PagePool {
     return this.#pages * PAGE_BYTES
   }
 
-  /** Makes sure that `count` pages are free, and grows if it may. False if it may not. */
+  /** Makes sure that `count` pages are free; grows if needed. @returns false if the pool must not grow further */
   reserve(count: number): boolean {
     while (this.#free.length < count) {
       if (this.#pages >= this.#pagesMax) return false
@@ -50,7 +50,7 @@ export class PagePool {
     return true
   }
 
-  /** A page that has been reserved; what it holds is left over from its last use. */
+  /** Takes a page that has been reserved. It still contains the data of its last use. */
   take(): number {
     const page = this.#free.pop()
     if (page === undefined) throw new TypeError('a page must be reserved before it is taken')
@@ -61,7 +61,7 @@ export class PagePool {
     this.#free.push(page)
   }
 
-  /** The slab in which a record stands, at `recordOffset(record)`. */
+  /** The slab that has the record, at `recordOffset(record)`. */
   slabOf(record: number): Uint32Array {
     return this.#slabs[record >>> SLAB_RECORDS_BITS] as Uint32Array
   }

@@ -9,19 +9,19 @@ import {
   VALUE,
 } from './replay-pages.js'
 
-/** The number of no record. */
+/** The number that stands for no record. */
 export const NONE = 0
 const KEY_WORDS = HASH
 
 /**
  * A hash table of records with keys of 16 bytes and a value of 32 bits, made of pages of a pool. It grows by linear
- * hashing: each new record brings one more chain, to which the records of one other chain are shared out, so no
- * insert ever costs more than a chain or two. Hashes come from outside, and must be ones that no client foresees.
+ * hashing: each new record adds a chain, and one other chain is split between itself and the new one, so an insert never
+ * costs more than a chain or two. The caller passes the hashes, which clients must not be able to predict.
  */
 export class ReplayTable {
   readonly #pool: PagePool
   #pages: number[] = []
-  /** Records ever appended, and as many chains. */
+  /** How many records were appended, and so how many chains there are. */
   #appended = 0
   /** The lowest all-ones number that covers every chain's index. */
   #mask = 0
@@ -35,7 +35,7 @@ export class ReplayTable {
     return this.#pages.length
   }
 
-  /** The record with the four words of `key`, all compared, or NONE. */
+  /** The record with this key, or NONE. All four words are compared. */
   find(key: Uint32Array, hash: number): number {
     if (this.#appended === 0) return NONE
     let record = this.#head(this.#chainOf(hash))
@@ -77,7 +77,7 @@ export class ReplayTable {
     this.#pool.slabOf(record)[recordOffset(record) + VALUE] = value
   }
 
-  /** Takes one record out; its place is the next insert's. */
+  /** Removes one record; the next insert reuses its place. */
   remove(record: number): void {
     const slab = this.#pool.slabOf(record)
     const at = recordOffset(record)
@@ -93,7 +93,7 @@ export class ReplayTable {
     this.#removed = record
   }
 
-  /** Visits the value of every record, in a table from which none was removed. */
+  /** Visits the value of every record. Only for a table from which no record was removed. */
   eachValue(visit: (value: number) => void): void {
     let left = this.#appended
     for (const page of this.#pages) {
@@ -105,7 +105,7 @@ export class ReplayTable {
     }
   }
 
-  /** Forgets every record and gives the pages back, at a cost by the page and not by the record. */
+  /** Forgets every record and returns the pages to the pool. The cost is per page, not per record. */
   clear(): void {
     for (const page of this.#pages) this.#pool.give(page)
     this.#pages = []
@@ -114,7 +114,7 @@ export class ReplayTable {
     this.#removed = NONE
   }
 
-  /** One more record and one more chain; the new chain gets its share of the one it is split from. */
+  /** Adds a record and a chain; the new chain gets its share of the chain that is split. */
   #append(): number {
     const index = this.#appended
     if (index % PAGE_RECORDS === 0) this.#pages.push(this.#pool.take())
@@ -155,7 +155,7 @@ export class ReplayTable {
     return (this.#pages[Math.floor(index / PAGE_RECORDS)] as number) * PAGE_RECORDS + (index % PAGE_RECORDS)
   }
 
-  /** The head of a chain stands in the record that was appended with it, to which it is otherwise unrelated. */
+  /** The head of a chain is stored in the record that was appended with it; otherwise the two are unrelated. */
   #head(chain: number): number {
     const place = this.#recordAt(chain)
     return this.#pool.slabOf(place)[recordOffset(place) + HEAD] as number
