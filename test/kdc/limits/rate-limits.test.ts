@@ -182,7 +182,7 @@ describe('rate limits', () => {
     expect(refused).toBe(40 - few.points)
     expect(outcome(await login(realm, web))).toBe('reply')
     expect(outcome(await ask(realm, tgt))).toBe('reply')
-    const told = realm.logger.lines.filter(({ message }) => message.includes('is repeated'))
+    const told = realm.logger.lines.filter(({ message }) => message.includes('was repeated'))
     expect(told.map(({ fields }) => [fields.exchange, fields.client, fields.address])).toEqual([
       ['AS', web.principal, OTHER],
       ['TGS', web.principal, OTHER],
