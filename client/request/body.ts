@@ -1,11 +1,11 @@
 import { requireBytes } from '../../shared/bytes.js'
 import { OrthrusError } from '../../shared/errors.js'
 
-/** Bodies of requests and responses as bytes, and as nothing else. */
+/** Reads the bodies of requests and responses, and accepts nothing but bytes. */
 
 /**
- * Platforms that take an async iterable for a body, as a stream of Node's, make zeros or nothing of chunks that are no
- * bytes. So what iterates becomes a stream here, whose chunks are looked at as they are read.
+ * Some platforms accept an async iterable as a body, such as a Node stream, and turn chunks that are not bytes into
+ * zeros or into nothing. So an async iterable is wrapped in a stream here, and `readBytes` checks its chunks.
  */
 export function bodyStream({ body }: RequestInit): { body?: ReadableStream } {
   if (typeof body !== 'object' || body === null || body instanceof ReadableStream) return {}
@@ -25,12 +25,16 @@ export function bodyStream({ body }: RequestInit): { body?: ReadableStream } {
   }
 }
 
-/** Some browsers do not show the body of a `Request`, which is not to say that it has none. */
+/** The body of a request. In some browsers `Request.body` is undefined even if there is a body. */
 export async function bodyOf(request: Request): Promise<ReadableStream<Uint8Array> | null> {
   return request.body === undefined ? (await request.blob()).stream() : request.body
 }
 
-/** All bytes of a body. @throws OrthrusError `too_large`, naming the option that allows more. @throws TypeError for a chunk that is no bytes */
+/**
+ * Reads a whole body.
+ * @throws OrthrusError `too_large`, with a hint that names the option for a larger limit
+ * @throws TypeError for a chunk that is not bytes
+ */
 export async function readBytes(
   stream: ReadableStream<Uint8Array> | null,
   maxBytes: number,

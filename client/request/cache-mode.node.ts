@@ -1,5 +1,5 @@
 /**
- * Node has no cache for `fetch` to ask, so this reads from none; and it is the one mode in which `fetch` puts no
- * `cache-control: no-cache` into a request, which has services answer 200 to what they would answer 304.
+ * Node's `fetch` has no cache, so nothing is read from one. This is the only mode in which `fetch` does not add
+ * `cache-control: no-cache` to a request, a header that makes services answer 200 where they would answer 304.
  */
 export const CACHE_MODE: RequestCache = 'force-cache'

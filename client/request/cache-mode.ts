@@ -1,2 +1,2 @@
-/** A browser's cache would put conditions of its own into a request, which are not bound, and answer in its stead. */
+/** A browser's cache would add conditional headers that are not bound, or answer the request by itself. */
 export const CACHE_MODE: RequestCache = 'no-store'

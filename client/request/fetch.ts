@@ -15,7 +15,7 @@ import { openResponse, type ProvedResponse } from './http-response.js'
 import { noAnswer } from './no-answer.js'
 import type { Bound, ErrorAnswer, Presented, Presenter, RequestSecrets } from './presenter.js'
 
-/** How many redirects are followed. */
+/** The largest number of redirects that one request follows. */
 const REDIRECTS_MAX = 10
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
@@ -27,24 +27,24 @@ export interface HttpExchanges {
   readonly fetch: typeof globalThis.fetch
   readonly clock: Clock
   readonly random: RandomSource
-  /** Bytes of a response's body. */
+  /** The largest response body, bytes. */
   readonly maxResponse: number
 }
 
 export interface FetchOptions {
   readonly service: Principal
-  /** In place of the one from the cache. */
+  /** Used instead of the ticket from the cache. */
   readonly ticket: Ticket | undefined
-  /** Sealed to the service, and sent along. */
+  /** Sealed to the service and sent with the request. */
   readonly handOff: Ticket | undefined
   readonly repeatable: boolean
   readonly signal: AbortSignal
 }
 
 /**
- * The HTTP exchange with a service, redirects of GET and HEAD within its origin included. What is not followed is
- * handed out: it is proved like every response (docs/protocol.md section 8, "HTTP binding").
- * @throws OrthrusError as `Presenter.present`; `response_unproved` `too_large` `unavailable`
+ * Carries out the HTTP exchange with a service, and follows redirects of GET and HEAD within its origin. Any other
+ * redirect is returned to the caller, proved like every response (docs/protocol.md section 8, "HTTP binding").
+ * @throws OrthrusError as `Presenter.present` does; `response_unproved` `too_large` `unavailable`
  */
 export async function fetchProved(
   exchanges: HttpExchanges,
@@ -63,7 +63,8 @@ export async function fetchProved(
 function nextUrl({ method, url, redirect }: HttpRequest, { status, headers }: Response): URL | undefined {
   const location = headers.get('location')
   if (location === null || !REDIRECTS.has(status)) return undefined
-  if (redirect === 'error') throw new TypeError('the service redirects, and redirect is "error"')
+  if (redirect === 'error')
+    throw new TypeError('the service answered with a redirect, and the option redirect is "error"')
   if (redirect === 'manual' || !REDIRECTED_METHODS.has(method) || !URL.canParse(location, url))
     return undefined
   const next = new URL(location, url)
@@ -131,7 +132,7 @@ function headersWith({ headers }: HttpRequest, presented: Presented): [string, s
   ]
 }
 
-/** A service takes no larger header, so the request would be spent. @throws OrthrusError `too_large` */
+/** A service refuses a larger header, so the request is not sent at all. @throws OrthrusError `too_large` */
 function authorizationOf({ request, service }: Presented): string {
   const value = formatMessageHeader(request.bytes)
   if (value.length - formatMessageHeader(new Uint8Array()).length <= LIMIT.AUTHORIZATION_BYTES) return value

@@ -8,41 +8,45 @@ import {
 import { shownUrl } from '../../shared/shown-url.js'
 import { bodyOf, bodyStream, readBytes } from './body.js'
 
-/** A request as it goes out: built once, so that what is bound is what is sent (section 8, "HTTP binding"). */
+/** A request as it is sent. It is built once, so that what is bound is what is sent (section 8, "HTTP binding"). */
 export interface HttpRequest {
   readonly method: string
   readonly url: URL
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: Uint8Array<ArrayBuffer>
-  /** What else of it the platform is to know; none of it is bound. */
+  /** Further settings for the platform's `fetch`. None of them is bound. */
   readonly passing: RequestInit
   readonly redirect: RequestRedirect
 }
 
 const PASSING = ['credentials', 'keepalive', 'referrer', 'referrerPolicy', 'integrity', 'mode'] as const
 
-/** The cache modes that never answer from a cache, whose responses prove nothing for a new request. */
+/** The accepted cache modes. The others may answer with an old response, which proves nothing for this request. */
 const CACHES: ReadonlySet<string> = new Set(['default', 'no-store', 'reload'])
 
 /**
- * The platform's reading of what `fetch` takes. @throws TypeError for what `fetch` does not take, a header that
- * this client sets itself, an override header, and a covered header that is doubled or empty
+ * Lets the platform parse the arguments of `fetch`.
+ * @throws TypeError for arguments that `fetch` does not accept, a header that this client sets itself, an override
+ * header, and a covered header that appears twice or is empty
  */
 export function readRequest(input: RequestInfo | URL, init: RequestInit): Request {
   if (init.headers !== undefined) refuseDoubled(init.headers)
-  // Needed where the body is a stream, ignored elsewhere; the body is read whole before anything is sent.
+  // `duplex` is required if the body is a stream, and ignored otherwise. The body is read whole before anything is sent.
   const settings: RequestInit & { duplex: 'half' } = { ...init, ...bodyStream(init), duplex: 'half' }
   refuseUserInfo(input instanceof Request ? input.url : String(input))
   const request = new Request(input, settings)
   if (!/^https?:$/.test(new URL(request.url).protocol)) {
-    throw new TypeError(`realm.fetch speaks http: and https:, not ${shownUrl(request.url)}`)
+    throw new TypeError(`realm.fetch supports http: and https:, not ${shownUrl(request.url)}`)
   }
-  if (request.mode === 'no-cors') throw new TypeError('mode "no-cors" shows no response that could be proved')
+  if (request.mode === 'no-cors')
+    throw new TypeError('mode "no-cors" hides the response, so it cannot be proved')
   if (!CACHES.has(request.cache)) {
-    throw new TypeError(`cache "${request.cache}" is not taken: each response is proved for its own request`)
+    throw new TypeError(
+      `cache "${request.cache}" is not supported: each response is proved for its own request`,
+    )
   }
   if (request.headers.has(CREDENTIAL_HEADER)) {
-    throw new TypeError('a credential is never sent in clear: pass the ticket as handOff')
+    throw new TypeError('a credential is never sent unencrypted: pass the ticket as handOff')
   }
   if (request.headers.has('authorization')) {
     throw new TypeError('realm.fetch sets Authorization itself: leave it out')
@@ -56,30 +60,31 @@ export function readRequest(input: RequestInfo | URL, init: RequestInit): Reques
   return request
 }
 
-/** The platform refuses it too, and shows the password in its error. */
+/** The platform would refuse it too, but its error message would contain the password. */
 function refuseUserInfo(text: string): void {
   const { username = '', password = '' } = URL.canParse(text) ? new URL(text) : {}
   if (username === '' && password === '') return
-  throw new TypeError(`realm.fetch takes no name and password in a URL: write ${shownUrl(text)}`)
+  throw new TypeError(`realm.fetch accepts no name and password in a URL: write ${shownUrl(text)}`)
 }
 
 const COVERED: ReadonlySet<string> = new Set(COVERED_REQUEST_HEADERS)
 
-/** `Headers` joins a doubled header into one that nobody wrote. */
+/** `Headers` joins the values of a header that appears twice into one value that the caller never wrote. */
 function refuseDoubled(headers: HeadersInit): void {
   if (headers instanceof Headers) return
   const names = Array.isArray(headers) ? headers.map(([name]) => String(name)) : Object.keys(headers)
   const seen = new Set<string>()
   for (const name of names.map(one => one.toLowerCase())) {
-    if (seen.has(name) && COVERED.has(name)) throw new TypeError(`the header ${name} twice: leave one out`)
+    if (seen.has(name) && COVERED.has(name))
+      throw new TypeError(`the header ${name} appears twice: leave one out`)
     seen.add(name)
   }
 }
 
-/** What of `init` a `Request` does not show. */
+/** The settings in `init` that cannot be read back from a `Request`. */
 export interface UnreadInit {
   readonly priority?: RequestPriority
-  /** Of undici: what makes the connections. */
+  /** A setting of undici: the object that makes the connections. */
   readonly dispatcher?: unknown
 }
 
@@ -90,7 +95,12 @@ export function unreadInit({ priority, dispatcher }: UnreadInit): UnreadInit {
   }
 }
 
-/** Reads the body. @param maxBytes of body. @throws OrthrusError `too_large`; the signal's reason */
+/**
+ * Reads the body of a request and copies the rest.
+ * @param maxBytes the largest body, bytes
+ * @throws OrthrusError `too_large`
+ * @throws the reason of the request's signal, if it is aborted
+ */
 export async function collectRequest(
   request: Request,
   maxBytes: number,
@@ -107,20 +117,23 @@ export async function collectRequest(
   }
 }
 
-/** The same request to another address of the same service. */
+/** The same request, to another URL of the same service. */
 export function redirected(request: HttpRequest, url: URL): HttpRequest {
   return { ...request, url: plain(url) }
 }
 
-/** The same request with headers more. */
+/** The same request with additional headers. */
 export function withHeaders(request: HttpRequest, headers: HttpRequest['headers']): HttpRequest {
   return { ...request, headers: [...request.headers, ...headers] }
 }
 
-/** What `fetch` leaves as it is in a path, though RFC 3986 has it encoded, and no `paths` caveat holds with it. */
+/**
+ * Characters of a path that `fetch` does not encode, although RFC 3986 demands it. A `paths` caveat never holds for a
+ * path that contains one.
+ */
 const LEFT_BY_FETCH = /[^A-Za-z0-9\-._~!$&'()*+,;=:@/%]/g
 
-/** What of a URL is sent. An empty query has a `?` on some platforms and none on others. */
+/** The part of a URL that is sent. Only some platforms keep the `?` of an empty query, so it is removed. */
 function plain(url: URL): URL {
   const sent = new URL(url)
   sent.hash = ''
@@ -129,12 +142,12 @@ function plain(url: URL): URL {
   return sent
 }
 
-/** As on the request line. */
+/** The target as it stands on the request line. */
 export function targetOf({ url }: Pick<HttpRequest, 'url'>): string {
   return url.pathname + url.search
 }
 
-/** What of the request the AP-REQ covers. */
+/** The binding of the request, which its AP-REQ covers. */
 export function bindingOf(request: HttpRequest): Uint8Array {
   return requestBinding(request.method, targetOf(request), request.headers, request.body)
 }

@@ -12,11 +12,11 @@ export interface Awaited {
   readonly method: string
   readonly url: URL
   readonly span: Span
-  /** Of body, bytes. */
+  /** The largest body, bytes. */
   readonly maxBytes: number
 }
 
-/** A response that the service has proved, whole. */
+/** A response that was read whole and that the service has proved. */
 export interface ProvedResponse {
   readonly response: Response
 }
@@ -25,8 +25,9 @@ export interface ProvedResponse {
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304])
 
 /**
- * The service's response, its body read whole, or its ERROR. Nothing of a response is handed out before it is
- * proved (docs/protocol.md section 8). @throws OrthrusError `response_unproved`; `too_large`
+ * Reads and checks a response. The caller sees no part of it before it is proved (docs/protocol.md section 8).
+ * @returns the response of the service, or its ERROR
+ * @throws OrthrusError `response_unproved`; `too_large`
  */
 export async function openResponse(
   response: Response,
@@ -35,7 +36,7 @@ export async function openResponse(
   try {
     return await readResponse(response, awaited)
   } finally {
-    // Where it was read whole this does nothing; else somebody could hold the connection open for ever.
+    // Does nothing if the body was read whole. Otherwise the sender could keep the connection open for ever.
     void response.body?.cancel().catch(() => {})
   }
 }
@@ -59,8 +60,8 @@ async function openProved(
   if (response.headers.has('content-encoding')) {
     throw unproved(
       service,
-      'the body was encoded on its way',
-      'keep the service and proxies from compressing',
+      'the body has a content-encoding',
+      'turn off compression in the service and in proxies',
     )
   }
   const { status, headers } = response
@@ -69,14 +70,14 @@ async function openProved(
   if (!isBound(bindings, { status, headers, body })) {
     throw unproved(
       service,
-      'status, headers or body are not those that the service sent',
+      'its status, headers or body are not those that the service sent',
       'something on the way changes responses: look for a proxy that rewrites bodies, redirects or content types',
     )
   }
   return handOut(response, BODILESS.has(status) || method === 'HEAD' ? null : body, url)
 }
 
-/** A response made of what was read; the status text, which nothing covers, is left out. */
+/** Builds the response from what was read. The status text is left out because no proof covers it. */
 function handOut(response: Response, body: Uint8Array<ArrayBuffer> | null, url: URL): Response {
   const { status, headers } = response
   const proved = new Response(body, { status, headers })
@@ -85,8 +86,12 @@ function handOut(response: Response, body: Uint8Array<ArrayBuffer> | null, url: 
 }
 
 function unproved(service: Principal, reason: string, hint: string): OrthrusError {
-  return new OrthrusError('response_unproved', `the response is not proved to be by ${service}: ${reason}`, {
-    service,
-    hint: `the request may have been handled; ${hint}`,
-  })
+  return new OrthrusError(
+    'response_unproved',
+    `nothing proves that the response is from ${service}: ${reason}`,
+    {
+      service,
+      hint: `the request may have been handled; ${hint}`,
+    },
+  )
 }

@@ -1,15 +1,15 @@
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 
-/** What it means that no proved answer came, and the next step. None of it is final: the request may have been handled. */
+/** Errors for a request without a proved answer. None is final, because the request may have been handled. */
 
 const MAY_BE_HANDLED = 'the request may have been handled'
 const NOTHING_SENT = 'nothing was sent on this attempt'
 
-/** `fetch` of the platform failed. It says "fetch failed" and hides why in the cause. */
+/** The error for a failed `fetch` of the platform, which only says "fetch failed" and hides the reason in its cause. */
 export function noAnswer(cause: unknown, url: URL, service: Principal): OrthrusError {
   const hint = hintForFailure(cause, url, service)
-  return new OrthrusError('unavailable', `no whole answer from ${url.origin}: ${reasonOf(cause)}`, {
+  return new OrthrusError('unavailable', `no complete answer from ${url.origin}: ${reasonOf(cause)}`, {
     service,
     hint,
     cause,
@@ -32,22 +32,22 @@ function hintForFailure(cause: unknown, { origin, protocol }: URL, service: Prin
   const code = codeOf(within)
   switch (code) {
     case 'ECONNREFUSED':
-      return `${NOTHING_SENT}; nobody listens there: start ${service}, or check host and port`
+      return `${NOTHING_SENT}; nothing listens there: start ${service}, or check host and port`
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `${NOTHING_SENT}; the name of the host is not known: check the address, or the resolver of this machine`
+      return `${NOTHING_SENT}; the host name cannot be resolved: check the address, or the resolver of this machine`
     case 'UND_ERR_CONNECT_TIMEOUT':
       return `${NOTHING_SENT}; the host does not answer: check the address, and firewalls on the way`
     case 'UND_ERR_HEADERS_OVERFLOW':
-      return `${MAY_BE_HANDLED}; the headers of the answer are larger than this platform takes`
+      return `${MAY_BE_HANDLED}; the headers of the answer are larger than this platform accepts`
   }
   if (typeof code === 'string' && code.startsWith('HPE_')) {
-    return `${MAY_BE_HANDLED}; what answers there does not speak HTTP/1.1: HTTP/2, or TLS at an address with http:, does this`
+    return `${MAY_BE_HANDLED}; the server does not speak HTTP/1.1 there: perhaps it expects HTTP/2, or TLS although the address begins with http:`
   }
   if (typeof code === 'string' && /CERT|_SSL_|^EPROTO$/.test(code)) {
     return `TLS failed: check the certificate, and whether ${origin} speaks TLS (${protocol}//)`
   }
-  // A browser says nothing else, whatever happened.
+  // A browser gives no other details, whatever happened.
   if (within === undefined && cause instanceof TypeError && isBrowser()) {
     return `${MAY_BE_HANDLED}; across origins, does ${origin} allow this page, its method and the headers authorization, content-type and orthrus-credential, and expose authentication-info and www-authenticate (CORS)?`
   }
@@ -58,12 +58,13 @@ function isBrowser(): boolean {
   return 'document' in globalThis || 'WorkerGlobalScope' in globalThis
 }
 
-/** What a response without a proof says of who wrote it. */
+/** The next step after a response without a proof, judged by its status and headers. */
 export function hintForUnproved(response: Response, url: URL, service: Principal): string {
   const { status, type, headers } = response
-  if (type === 'opaqueredirect') return 'a browser does not show redirects: ask for the last address at once'
+  if (type === 'opaqueredirect')
+    return 'a browser does not show redirects: request the final address directly'
   if (status >= 300 && status < 400 && headers.has('location')) {
-    return `something before ${service} redirects${elsewhere(headers.get('location'), url)}: ask at the address where ${service} itself answers`
+    return `something in front of ${service} redirects${elsewhere(headers.get('location'), url)}: use the address where ${service} itself answers`
   }
   return HINTS[status]?.(service) ?? usualHint(service)
 }
@@ -73,19 +74,20 @@ function elsewhere(location: string | null, url: URL): string {
 }
 
 const gateway = (service: Principal): string =>
-  `a gateway answers for ${service}, which it does not reach or whose answer it lost; its log says which`
+  `a gateway answered because it could not reach ${service}, or lost its answer: read the log of the gateway`
 
 const HINTS: { readonly [status: number]: ((service: Principal) => string) | undefined } = {
-  401: service => `does a proxy take Authorization away? Is this the address of ${service}?`,
+  401: service => `does a proxy remove the Authorization header? Is this the address of ${service}?`,
   413: service =>
-    `a gateway before ${service} takes no body of this size: raise its limit, or send less at once`,
-  429: service => `a gateway before ${service} limits requests: send fewer at a time, or raise its limit`,
+    `a gateway in front of ${service} refuses a body of this size: raise its limit, or send less at once`,
+  429: service =>
+    `a gateway in front of ${service} limits requests: send fewer at a time, or raise its limit`,
   431: service =>
-    `a gateway before ${service} takes no headers of this size: raise its limit, or give fewer claims`,
+    `a gateway in front of ${service} refuses headers of this size: raise its limit, or give fewer claims`,
   502: gateway,
   503: gateway,
   504: gateway,
-  505: service => `something before ${service} does not take HTTP/1.1`,
+  505: service => `something in front of ${service} does not accept HTTP/1.1`,
 }
 
 function usualHint(service: Principal): string {

@@ -4,41 +4,41 @@ import type { WireCode } from '../../shared/errors.js'
 import { MINUTE, SECOND } from '../../shared/time.js'
 import { STAMP_WAIT_MAX } from './service-times.js'
 
-/** What the client does with an error of a service (docs/protocol.md section 8), as a function of values. */
+/** Decides what the client does about an error of a service (docs/protocol.md section 8), without side effects. */
 
-/** A request that is no safe one waits at most this long to go out again, milliseconds. */
+/** A request that is not safe waits at most this long before it is sent again, milliseconds. */
 const EARLY_WAIT_MAX = 10 * SECOND
-/** A floor further ahead of the service's own clock than this is nonsense, milliseconds. */
+/** A floor further ahead of the service's own clock than this is ignored as nonsense, milliseconds. */
 const FLOOR_AHEAD_MAX = 10 * MINUTE
 
-/** What is known of the request that was refused. */
+/** What the client knows about the refused request. */
 export interface Refused {
   /** Its stamp, milliseconds. */
   readonly stamp: number
   /** The earliest end of the tickets presented, milliseconds. */
   readonly endTime: number
-  /** GET, HEAD, OPTIONS, and what the caller called repeatable. */
+  /** True for GET, HEAD and OPTIONS, and if the caller said `repeatable`. */
   readonly safe: boolean
   /** Whether this is the first error of the request and its body can be sent again. */
   readonly resendable: boolean
 }
 
 export interface Answer {
-  /** `renewed`: as a new AP-REQ. `same`: the same bytes. `caller`: the error is the outcome. */
+  /** `renewed`: send a new AP-REQ. `same`: send the same bytes again. `caller`: throw the error. */
   readonly next: 'renewed' | 'same' | 'caller'
-  /** How long to wait before that, milliseconds. */
+  /** How long to wait before sending again, milliseconds. */
   readonly wait: number
-  /** That these bytes can never be handled: the code is of step 5 or later, and proved. */
+  /** Whether these bytes can never be handled: the code is proved and comes from step 5 or later. */
   readonly final: boolean
-  /** Whether the answer's time and floor replace those kept for the service. */
+  /** Whether the time and floor of the error replace those kept for the service. */
   readonly keepTime: boolean
-  /** Whether the ticket is to be replaced, and on whose word. */
+  /** Whether to replace the ticket, and whether the error that asks for it is proved. */
   readonly replace: 'no' | 'proved' | 'unproved'
 }
 
 const TO_CALLER: Answer = { next: 'caller', wait: 0, final: false, keepTime: false, replace: 'no' }
 
-/** Proved codes of which the same bytes were never handled, nor will be (section 8, steps 5 to 10). */
+/** If one of these codes is proved, the same bytes were never handled and never will be (section 8, steps 5 to 10). */
 const FINAL: ReadonlySet<WireCode> = new Set<WireCode>([
   'ticket_not_yet_valid',
   'delegation_invalid',
@@ -60,7 +60,7 @@ export function answerTo(error: WireError, refused: Refused): Answer {
     case 'revoked':
       return ofNoUse(refused, true)
     case 'replay':
-      // A gateway may have asked twice: what does no harm twice is asked once more, as other bytes.
+      // A gateway may have sent it twice. A safe request is sent once more, as new bytes.
       return { ...TO_CALLER, ...renewedIf(refused) }
     default:
       return { ...TO_CALLER, final: FINAL.has(error.code) }
@@ -68,14 +68,14 @@ export function answerTo(error: WireError, refused: Refused): Answer {
 }
 
 /**
- * Long after a ticket's end a service refuses a request before it looks for it in its replay cache (step 4): a copy of
- * it may have been handled while the ticket was good.
+ * Whether the service searched its replay cache before it refused. Long after the end of a ticket it refuses without
+ * searching (step 4), and a copy of the request may have been handled while the ticket was valid.
  */
 function wasLookedFor({ time }: WireError, { endTime }: Refused): boolean {
   return time - endTime < WINDOW.EXPIRED_UNRECORDED
 }
 
-/** The ticket is replaced. A request that was refused for good never was handled, so it may go out as a new one, safe or not. */
+/** Replaces the ticket. A final refusal means that nothing was handled, so the client may send a new request. */
 function ofNoUse(refused: Refused, final: boolean): Answer {
   const next = renewedIf({ ...refused, safe: refused.safe || final })
   return { ...TO_CALLER, ...next, final, replace: 'proved' }
@@ -85,7 +85,7 @@ function renewedIf({ safe, resendable }: Pick<Refused, 'safe' | 'resendable'>): 
   return { next: safe && resendable ? 'renewed' : 'caller' }
 }
 
-/** Anybody may have written it, after the service handled the request. */
+/** Anybody may have written this error, even after the service handled the request. */
 function unproved(code: WireCode, refused: Refused): Answer {
   if (code !== 'ticket_invalid') return TO_CALLER
   return { ...TO_CALLER, ...renewedIf(refused), replace: 'unproved' }

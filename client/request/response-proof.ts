@@ -5,9 +5,9 @@ import { type HeaderPairs, isSameBinding, responseBinding } from '../../shared/h
 import { listOf, parseChallenges, parseMessages } from '../../shared/http/headers.js'
 import type { Presented } from './presenter.js'
 
-/** What proves a response, as functions of values: any adapter of HTTP can use them (docs/protocol.md section 8). */
+/** Checks the proof of a response (docs/protocol.md section 8). Any HTTP adapter can use these pure functions. */
 
-/** A response as values; the body is empty where the binding has it so. */
+/** A response as plain values. The body is empty wherever the binding treats it as empty. */
 export interface ResponseValues {
   readonly status: number
   readonly headers: HeaderPairs
@@ -15,8 +15,8 @@ export interface ResponseValues {
 }
 
 /**
- * What the head of a response says in the service's name: bindings whose AP-REP is proved, an ERROR, or neither. Others
- * on the way may have added some of each, so all are tried and what is proved wins.
+ * What the headers of a response claim: bindings from proved AP-REPs, an ERROR, or neither. Anybody between service
+ * and client may have added headers, so all of them are tried, and a proved one wins.
  */
 export type ResponseClaim =
   | { readonly bindings: readonly Uint8Array[] }

@@ -4,19 +4,19 @@ import { localPart, type Principal } from '../../shared/principal.js'
 import { pathFault, pathOf } from '../../shared/ticket/caveat-path.js'
 import { caveatTold } from '../kdc-link/refusals.js'
 
-/** What a service refused becomes an error that tells a person the next step. */
+/** Turns the ERROR of a service into an `OrthrusError` that tells a person the next step. */
 
 export interface RefusedRequest {
   readonly client: Principal
   readonly service: Principal
   readonly final: boolean
-  /** As on the request line, where there is one. */
+  /** The target as on the request line, if there is one. */
   readonly target: string | undefined
-  /** When the credential that was presented ended, where it has, milliseconds. */
+  /** The end of the presented credential, if it has ended, milliseconds. */
   readonly ended: number | undefined
 }
 
-/** An ERROR of a service. Of type 05 it may be anybody's: `refused_unproved`, the code only claimed. */
+/** Anybody can write an ERROR of type 05: it becomes `refused_unproved`, and its code is only `facts.claimed`. */
 export function serviceRefusal(
   error: WireError,
   { client, service, final, target, ended }: RefusedRequest,
@@ -24,14 +24,14 @@ export function serviceRefusal(
   const { code, authenticated, time, floor, message } = error
   const started = code === 'clock_skew' && floor !== null && floor >= time
   const hint = started
-    ? `${service} has just started, and takes nothing stamped before; an earlier copy may have been handled: if not, send it again`
+    ? `${service} has just started, and accepts only requests stamped after that; an earlier copy of this one may have been handled: if not, send it again`
     : (ownHint(code, caveatTold(message).caveat, { target, ended }) ??
       serviceHint(code, localPart(client), localPart(service)))
   const facts = { principal: client, service, time, floor, final, hint }
   if (!authenticated) {
     return new OrthrusError(
       'refused_unproved',
-      `somebody answered ${code} for ${service}, and did not prove it`,
+      `an answer in the name of ${service} says ${code}, and nothing proves that it is from ${service}`,
       {
         ...facts,
         claimed: code,
@@ -43,7 +43,7 @@ export function serviceRefusal(
   return new OrthrusError(code, `${service} refused the request${told}`, { ...facts, ...caveat })
 }
 
-/** Where the client itself knows the cause. */
+/** The hint if the client itself knows the cause. */
 function ownHint(
   code: WireCode,
   caveat: string | undefined,
@@ -53,7 +53,7 @@ function ownHint(
     return `the credential ended at ${new Date(ended).toISOString()}: ask whoever handed it on for another`
   }
   const fault = code === 'caveat_failed' ? pathFault(pathOf(target) ?? '/') : undefined
-  return fault === undefined ? undefined : `no paths caveat takes the path of this request: ${fault}`
+  return fault === undefined ? undefined : `no paths caveat can hold for the path of this request: ${fault}`
 }
 
 const WRONG =
@@ -64,7 +64,7 @@ function serviceHint(code: WireCode, client: string, service: string): string {
     case 'clock_skew':
       return `the clock of ${service} and the KDC's disagree: one of the two is wrong; the next request is stamped by the clock of ${service}`
     case 'replay':
-      return 'the same request was there before, so it may have been handled: find out before repeating it'
+      return 'the service has seen this request before and may have handled it: find out before repeating it'
     case 'ticket_invalid':
       return `${service} may lack its newest key; give it its newest keytab, and check that the name is right`
     case 'ticket_expired':

@@ -4,21 +4,21 @@ import type { Principal } from '../../shared/principal.js'
 import { type Clock, SECOND } from '../../shared/time.js'
 import { type KdcClock, offsetOf, partedSince, type Span, wholeTime } from '../kdc-link/kdc-clock.js'
 
-/** How long a request waits so that its stamp is not too far ahead, milliseconds (docs/protocol.md section 8). */
+/** The longest wait of a request whose stamp would be too far ahead, milliseconds (docs/protocol.md section 8). */
 export const STAMP_WAIT_MAX = 2 * SECOND
 
 interface ServiceTime {
-  /** On the monotonic clock, for as long as it and the wall clock have not parted since. */
+  /** Relative to the monotonic clock. Used as long as that and the wall clock have not parted since. */
   readonly offset: number
   readonly wallAhead: number
-  /** On the KDC's clock, which is asked for again where they have parted. */
+  /** Relative to the KDC's clock, which is learnt again and used once the two local clocks have parted. */
   readonly aheadOfKdc: number
   readonly floor: number
 }
 
 /**
- * How requests are stamped: in KDC time, and for a service that answered `clock_skew` by its own clock and above
- * its floor (section 8, "What the client does with an error").
+ * Decides the stamps of requests: KDC time, or for a service that answered `clock_skew` its own clock, above its floor
+ * (section 8, "What the client does with an error").
  */
 export class ServiceTimes {
   readonly #clock: Clock
@@ -31,21 +31,21 @@ export class ServiceTimes {
     this.#kept = new LRUCache({ max })
   }
 
-  /** What a proved `clock_skew` says replaces what was kept. */
+  /** Keeps the time and floor of a proved `clock_skew`, in place of earlier ones. */
   keep(service: Principal, time: number, floor: number, span: Span): void {
     const offset = offsetOf(time, span)
     const aheadOfKdc = this.#clock.monotonic() + offset - this.#kdcTime.now()
     this.#kept.set(service, { offset, aheadOfKdc, wallAhead: span.wallAhead, floor })
   }
 
-  /** The stamp for a request that goes out now, milliseconds. */
+  /** The stamp for a request that is sent now, milliseconds. */
   stamp(service: Principal): number {
     const kept = this.#kept.get(service)
     if (kept === undefined) return this.#kdcTime.now()
     return wholeTime(Math.max(this.#serviceNow(kept), kept.floor + 1))
   }
 
-  /** How long to wait, milliseconds, until the stamp is within what the service accepts; at most 2 s. */
+  /** How long to wait until the service will accept the stamp, milliseconds; at most 2 s. */
   wait(service: Principal): number {
     const kept = this.#kept.get(service)
     if (kept === undefined) return 0

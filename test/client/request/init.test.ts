@@ -92,8 +92,8 @@ describe('what else fetch takes', () => {
   it.each([
     [{ servce: 'orders' }, 'fetch has no option "servce"; did you mean "service"?'],
     [{ agent: {} }, 'fetch has no option "agent"'],
-    [{ cache: 'force-cache' }, 'cache "force-cache" is not taken'],
-    [{ mode: 'no-cors' }, 'mode "no-cors" shows no response'],
+    [{ cache: 'force-cache' }, 'cache "force-cache" is not supported'],
+    [{ mode: 'no-cors' }, 'mode "no-cors" hides the response'],
   ])('%j is refused, never ignored', async (init, message) => {
     const setting = new Setting()
     const realm = await setting.connect()

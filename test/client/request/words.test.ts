@@ -34,7 +34,7 @@ describe('an answer that did not come', () => {
     await new Promise<void>(resolve => closed.close(() => resolve()))
     const hint = await hintOf(realm.fetch(`http://127.0.0.1:${port}/`, { service: 'orders' }))
     expect(hint).toMatch(
-      /^nothing was sent on this attempt; nobody listens there: start orders@demo\.example/,
+      /^nothing was sent on this attempt; nothing listens there: start orders@demo\.example/,
     )
     expect(hint).not.toContain('handled')
   })
@@ -64,14 +64,14 @@ describe('an answer that did not come', () => {
 
 describe('a response without a proof', () => {
   it.each<[number, Record<string, string>, string]>([
-    [502, {}, 'a gateway answers for orders@demo.example'],
-    [503, {}, 'a gateway answers for'],
-    [504, {}, 'a gateway answers for'],
+    [502, {}, 'a gateway answered because it could not reach orders@demo.example'],
+    [503, {}, 'a gateway answered because it could not reach'],
+    [504, {}, 'a gateway answered because it could not reach'],
     [429, {}, 'limits requests'],
-    [413, {}, 'takes no body of this size'],
-    [431, {}, 'takes no headers of this size'],
-    [505, {}, 'does not take HTTP/1.1'],
-    [401, {}, 'does a proxy take Authorization away?'],
+    [413, {}, 'refuses a body of this size'],
+    [431, {}, 'refuses headers of this size'],
+    [505, {}, 'does not accept HTTP/1.1'],
+    [401, {}, 'does a proxy remove the Authorization header?'],
     [302, { location: 'https://login.test/?from=orders' }, 'redirects to https://login.test: '],
     [200, {}, 'does requireTicket protect this path?'],
   ])('of status %d says who wrote it', async (status, headers, words) => {
@@ -106,7 +106,7 @@ describe('a refusal', () => {
     const { realm } = await prepare()
     const ticket = (await realm.getServiceTicket('orders')).attenuate({ paths: ['/files'] })
     expect(await hintOf(realm.fetch(`${ORDERS_URL}/files/a%2Fb`, { ticket }))).toBe(
-      'no paths caveat takes the path of this request: it has %2F, which others decode',
+      'no paths caveat can hold for the path of this request: it has %2F, which others decode',
     )
     expect(() => ticket.attenuate({ paths: ['/a|b'] })).toThrow('it has "|", which is to be encoded')
   })

@@ -440,7 +440,7 @@ describe('on the way', () => {
     const { billing, web, handOff } = await scene()
     const headers = { [CREDENTIAL_HEADER]: handOff.credential() }
     await expect(web.fetch(`${billing.url}/7`, { service: 'billing', headers })).rejects.toThrow(
-      /never sent in clear/,
+      /never sent unencrypted/,
     )
     expect(billing.captured).toHaveLength(0)
   })
