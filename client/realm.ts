@@ -83,8 +83,11 @@ export interface Caller {
   readonly service: Principal
   /** Whether an answer proves the service, as `Ticket.serviceProved` says. */
   readonly serviceProved: boolean
-  /** As `Realm.fetch`. */
-  fetch(input: RequestInfo | URL, init?: Omit<RealmFetchInit, 'service' | 'ticket'>): Promise<Response>
+  /**
+   * As `Realm.fetch`. Whoever gave the credential chose its service, so name the one that you mean, as `service` or in
+   * `services` of `connect`: a credential for another is then refused before anything is sent.
+   */
+  fetch(input: RequestInfo | URL, init?: Omit<RealmFetchInit, 'ticket'>): Promise<Response>
 }
 
 /** What a realm is made of. */

@@ -55,7 +55,7 @@ const billingService = await realm.loadService('billing', { logger: loggerOf('bi
 const billing = await listen(
   requireTicket({ service: billingService }, async (_req, res, ticket) => {
     const inTheirName = ticket.onBehalf(billingRealm)
-    const order = await inTheirName.fetch(`${orders}/orders/7`)
+    const order = await inTheirName.fetch(`${orders}/orders/7`, { service: 'orders' })
     res.end(`the bill of ${ticket.client}: ${await order.text()}`)
   }),
 )

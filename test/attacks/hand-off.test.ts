@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Caller, Realm } from '../../client/realm.js'
 import { toBase64url } from '../../shared/bytes.js'
 import { TYPE } from '../../shared/constants.js'
-import { deriveAuthKey, extendChain, finishChain } from '../../shared/crypto/derive.js'
+import { deriveAuthKey, extendChain, finishChain, startChain } from '../../shared/crypto/derive.js'
 import { AuthKey, ChainKey, revealKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
@@ -12,7 +12,7 @@ import { formatMessageHeader, parseMessageHeader } from '../../shared/http/heade
 import { encodeCaveat } from '../../shared/ticket/caveats.js'
 import { type Credential, formatCredential, sealHandOff } from '../../shared/ticket/credential.js'
 import { decodeTicket, type SealedTicket } from '../../shared/ticket/ticket.js'
-import { HttpProxy, headerOf, type Relayed } from '../support/http-proxy.js'
+import { deliver, type HttpInterceptor, HttpProxy, headerOf, type Relayed } from '../support/http-proxy.js'
 import { Guarded, startTestRealm } from '../support/world.js'
 import { entryOf, HandClient, present } from './by-hand.js'
 
@@ -54,8 +54,9 @@ async function scene(act: Act = (_, credential) => credential()) {
     client: eve.principal,
     endTime: forOrders.endTime,
   })
-  const handOver = async (credential: Credential): Promise<void> => {
-    wire.intercept = request => answerAs(credential, parseMessageHeader(headerOf(request, 'authorization')))
+  const handOver = async (credential: Credential, answer?: HttpInterceptor): Promise<void> => {
+    wire.intercept =
+      answer ?? (request => answerAs(credential, parseMessageHeader(headerOf(request, 'authorization'))))
     const nonce = systemRandom(16)
     const key = deriveAuthKey(forBilling.key, [])
     const header = toBase64url(sealHandOff(key, nonce, credential, systemRandom))
@@ -63,7 +64,7 @@ async function scene(act: Act = (_, credential) => credential()) {
     await billing.deliver(present(forBilling, { time: realm.clock.now(), nonce, headers }))
   }
   const holder = (name: string) => encodeCaveat({ name: 'holder', holder: entryOf(realm, name).principal })
-  return { orders, wire, believed, refused, madeUp, handOver, holder }
+  return { realm, eve, orders, wire, believed, refused, madeUp, handOver, holder }
 }
 
 /** In orders' place, with the one key that eve has. */
@@ -112,5 +113,46 @@ describe('a credential whose key its client made up', () => {
     expect(revealKey(credential.key)).toHaveLength(32)
     await handOver(credential)
     expect([believed, proved, wire.captured.length]).toEqual([['paid'], false, 1])
+  })
+})
+
+describe('a credential for a service of its giver’s own, who answers there for the next service', () => {
+  const handedOver = async (act?: Act) => {
+    const { realm, eve, believed, refused, wire, handOver, holder } = await scene(act)
+    const own = await Guarded.start(realm, 'eve', { answer: (_req, res) => void res.end('paid') })
+    const [, granted] = await eve.grants('eve')
+    if (granted === undefined) throw new Error('no ticket')
+    const credential: Credential = {
+      ticket: decodeTicket(granted.ticket) as SealedTicket,
+      caveats: [holder('billing')],
+      key: extendChain(startChain(granted.key), holder('billing')),
+      service: granted.service,
+      client: eve.principal,
+      endTime: granted.endTime,
+    }
+    await handOver(credential, request => deliver(own.port, request))
+    return { believed, refused, sent: wire.captured.length }
+  }
+
+  it('is not acted on where its user names the service, and nothing is sent', async () => {
+    const { believed, refused, sent } = await handedOver((_, credential) => {
+      const inTheirName = credential()
+      return {
+        ...inTheirName,
+        fetch: (url, init) => inTheirName.fetch(url, { ...init, service: 'orders' }),
+      }
+    })
+    expect([believed, sent]).toEqual([[], 0])
+    expect(refused).toEqual([expect.any(TypeError)])
+  })
+
+  it('is acted on by whoever names none, and then only the service that the caller shows is proved', async () => {
+    let service: string | undefined
+    const { believed } = await handedOver((_, credential) => {
+      const inTheirName = credential()
+      service = inTheirName.service
+      return inTheirName
+    })
+    expect([believed, service]).toEqual([['paid'], 'eve@test.example'])
   })
 })
