@@ -29,8 +29,8 @@ export function ownContext(realm: OpenRealm, report: Report): AdminContext {
 }
 
 /** A change of the realm, and what is reported once it is on stable storage. */
-export interface ToldChange<T> extends Planned<T> {
-  readonly told: RecordChange
+export interface ReportedChange<T> extends Planned<T> {
+  readonly reported: RecordChange
 }
 
 /**
@@ -40,13 +40,13 @@ export interface ToldChange<T> extends Planned<T> {
  */
 export async function changeRealm<T>(
   { change, report, caller }: AdminContext,
-  plan: (now: number) => Promise<ToldChange<T>>,
+  plan: (now: number) => Promise<ReportedChange<T>>,
 ): Promise<T> {
-  const { result, told } = await change(async now => {
-    const { changes, result, told } = await plan(now)
-    return { changes, result: { result, told } }
+  const { result, reported } = await change(async now => {
+    const { changes, result, reported } = await plan(now)
+    return { changes, result: { result, reported } }
   })
-  await report.record({ kind: 'record_changed', by: actorsOf(caller), change: told })
+  await report.record({ kind: 'record_changed', by: actorsOf(caller), change: reported })
   return result
 }
 

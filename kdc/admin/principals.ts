@@ -53,7 +53,7 @@ export async function add(context: AdminContext, added: NewPrincipal): Promise<A
     return {
       changes,
       result: { kvno, key: passwordBased ? null : key },
-      told: { method: 'add', principal: name, kvno, passwordBased, expiresAt, maxLife, maxRenew },
+      reported: { method: 'add', principal: name, kvno, passwordBased, expiresAt, maxLife, maxRenew },
     }
   })
 }
@@ -132,7 +132,7 @@ export async function enable(context: AdminContext, name: Principal): Promise<vo
   await changeRealm(context, async now => {
     const { version, record } = await requirePrincipal(context, name)
     const changes = [writePrincipal({ version, record: { ...record, disabled: false, changedAt: now } })]
-    return { changes, result: undefined, told: { method: 'enable', principal: name } }
+    return { changes, result: undefined, reported: { method: 'enable', principal: name } }
   })
 }
 
@@ -157,7 +157,7 @@ async function cutOff(
       writePrincipal({ version, record: amend(record, cutOff, now) }),
       ...(await logCutOff(context, name, cutOff, now)),
     ]
-    return { changes, result: cutOff, told: { method, principal: name } }
+    return { changes, result: cutOff, reported: { method, principal: name } }
   })
   if (time.newestRead <= cutOff) return
   throw new OrthrusError(

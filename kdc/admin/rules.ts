@@ -30,7 +30,7 @@ export async function setRule(context: AdminContext, { rule, before }: RuleChang
     const fields = encodePolicyRecord({ ...stored, changedAt: now })
     const name = policyName(client, service)
     const changes = [{ kind: RECORD_KIND.POLICY, name, expected: found?.version ?? 0, fields }]
-    return { changes, result: undefined, told: { method: effect, rule: stored } }
+    return { changes, result: undefined, reported: { method: effect, rule: stored } }
   })
 }
 
@@ -59,7 +59,7 @@ export async function forget(context: AdminContext, client: Pattern, service: Pa
     await requireStillAdministrator(context, client, service, undefined)
     const name = policyName(client, service)
     const changes = [{ kind: RECORD_KIND.POLICY, name, expected: found.version, fields: undefined }]
-    return { changes, result: undefined, told: { method: 'forget', client, service } }
+    return { changes, result: undefined, reported: { method: 'forget', client, service } }
   })
 }
 
