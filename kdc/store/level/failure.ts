@@ -12,6 +12,7 @@ export function damaged(directory: string, what: string, cause?: unknown): Orthr
 const MISSING = /No such file/
 /** LevelDB says this where its file CURRENT is missing, as if there had never been a database. */
 const NO_CURRENT = /create_if_missing is false/
+const DENIED = /Permission denied|Operation not permitted|Read-only file system|EACCES|EPERM|EROFS/
 const FULL = /No space left|Disk quota exceeded|File too large|ENOSPC|EDQUOT|EFBIG/
 
 /** Puts what LevelDB or the file system said into words that help. Their own texts name files and never contents. */
@@ -28,8 +29,14 @@ export function explainFailure(directory: string, what: string, cause: unknown):
   if (NO_CURRENT.test(text)) return damaged(directory, 'CURRENT is missing', cause)
   if (code === 'LEVEL_CORRUPTION' || MISSING.test(text)) return damaged(directory, text, cause)
   const reason = `the database in ${directory} ${what}: ${text}`
-  if (!FULL.test(reason)) return new OrthrusError('unavailable', reason, { cause })
-  return new OrthrusError('unavailable', reason, { cause, hint: 'the disk is full: free some space' })
+  const hint = hintFor(text)
+  return new OrthrusError('unavailable', reason, hint === undefined ? { cause } : { cause, hint })
+}
+
+function hintFor(text: string): string | undefined {
+  if (FULL.test(text)) return 'the disk is full: free some space'
+  if (!DENIED.test(text)) return undefined
+  return 'the user who runs this must be able to read and write that folder and every file in it: check their owner and mode, and how the disk is mounted'
 }
 
 /** abstract-level puts the error of an opening into the `cause` of another. */
