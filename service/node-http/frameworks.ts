@@ -12,7 +12,7 @@ const ADVICE = {
   hono: 'Hono: createServer(requireTicket({ service }, getRequestListener(app.fetch))), of @hono/node-server; the ticket is c.env.incoming.ticket',
   connect: 'Express and Connect: app.use(requireTicket({ service })); the ticket is req.ticket',
   other:
-    'put it in front: createServer(requireTicket({ service }, listener)), with the framework as the listener',
+    'Put it in front: createServer(requireTicket({ service }, listener)), with the framework as the listener',
 } as const
 
 type Framework = keyof typeof ADVICE

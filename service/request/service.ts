@@ -43,7 +43,7 @@ class LoadedService {
     createService = parts => new LoadedService(parts)
     partsOf = service => {
       if (typeof service === 'object' && service !== null && #parts in service) return service.#parts
-      throw new TypeError('service is what loadService gives')
+      throw new TypeError('service is what loadService gives: const service = await loadService({ keytab })')
     }
   }
 }

@@ -73,7 +73,7 @@ describe('a handler', () => {
     ['an application of Koa', { callback: () => {}, use: () => {} }, 'app.callback()'],
     ['an application of Fastify', { addHook: () => {}, route: () => {} }, 'serverFactory'],
     ['an application of Hono', { fetch: () => {}, use: () => {} }, 'getRequestListener(app.fetch)'],
-    ['a text', 'orders', 'createServer'],
+    ['a text', 'orders', 'ticket. Put it in front: createServer'],
     ['null', null, 'createServer'],
   ])('that is %s is refused at once', async (_, handler, advice) => {
     const { service } = await startRealm()

@@ -30,6 +30,11 @@ describe('requireTicket refuses', () => {
     expect(() => requireTicket(options as unknown as RequireTicketOptions)).toThrow(TypeError)
   })
 
+  it('a service that was not awaited', () => {
+    const service = loadService({ keytab, service: 'orders' })
+    expect(() => requireTicket(wrong({ service }))).toThrow('await loadService')
+  })
+
   it.each([{ maxBody: -1 }, { maxResponse: 1.5 }, { onRefused: 'log' }, { caveats: { tenant: true } }])(
     'what could not be meant so: %j',
     async options => {
