@@ -36,7 +36,7 @@ const CAUSES: readonly Cause[] = [
   {
     pattern: /Unexpected server response: 40[137]/,
     told: 'it does not let this client connect',
-    hint: 'the KDC asks for no login of HTTP: look for a proxy that does',
+    hint: 'the KDC asks for no login of HTTP: check that the URL is not that of a service, and look for a proxy that asks',
   },
   {
     pattern: /Unexpected server response: 3/,

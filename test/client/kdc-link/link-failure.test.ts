@@ -30,7 +30,7 @@ describe('a KDC that cannot be reached', () => {
     [502, 'a proxy answers, and cannot reach the KDC behind it', 'where the proxy looks for it'],
     [503, 'a proxy answers', 'check that the KDC runs'],
     [429, 'limits how many connect', 'wait a little'],
-    [403, 'does not let this client connect', 'look for a proxy'],
+    [403, 'does not let this client connect', 'not that of a service, and look for a proxy'],
     [301, 'redirects', 'the URL that it redirects to'],
     [404, 'an HTTP server answers there, but no KDC', 'check port and path'],
     [200, 'an HTTP server answers there, but no KDC', 'must pass on WebSockets'],
