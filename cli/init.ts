@@ -46,7 +46,8 @@ async function prepare(data: string, realm: RealmName): Promise<boolean> {
   // Looked at first, so that a folder that may not be entered is called that.
   await isThere(filesIn(data).database)
   if (!(await finishRealm(data))) return false
-  const [admin] = parseKeytab(await readKeytabFile(filesIn(data).adminKeytab))
+  const { adminKeytab } = filesIn(data)
+  const [admin] = parseKeytab(await readKeytabFile(adminKeytab), adminKeytab)
   return admin !== undefined && realmOf(admin.principal) === realm
 }
 

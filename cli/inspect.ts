@@ -31,7 +31,10 @@ export function inspectCommand(terminal: Terminal): Command {
 
 async function inspect(terminal: Terminal, what: string, options: InspectOptions): Promise<void> {
   const text = await textOf(what)
-  const keys = options.keytab === undefined ? [] : parseKeytab(await readKeytabFile(options.keytab, options))
+  const keys =
+    options.keytab === undefined
+      ? []
+      : parseKeytab(await readKeytabFile(options.keytab, options), options.keytab)
   const facts = describe(text, keys)
   const rows = Object.entries(facts).map(([name, value]) => [name, printed(value)])
   answer(terminal, options, facts, table(rows))

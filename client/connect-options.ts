@@ -165,7 +165,7 @@ export async function identityFrom(
   if (keytab === undefined) throw new TypeError("say who this is: connect({ keytab: 'web.keytab', ... })")
   const text =
     typeof keytab === 'string' ? await readKeytabFile(keytab, { allowReadableKeytab }) : keytab.text
-  const entries = parseKeytab(text)
+  const entries = parseKeytab(text, typeof keytab === 'string' ? keytab : undefined)
   const keys = selectPrincipal(entries, principalAmong(entries, options))
   return keytabIdentity(keys as [KeytabEntry, ...KeytabEntry[]])
 }

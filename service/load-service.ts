@@ -59,7 +59,8 @@ const ownerLogger = createOwnerLogger({ name: 'orthrus service', clock: systemCl
 export async function loadService(options: LoadServiceOptions): Promise<Service> {
   requireOptions(options)
   const { clock = systemClock, logger = ownerLogger, timers = systemTimers } = options
-  const entries = parseKeytab(await readKeytab(options))
+  const path = typeof options.keytab === 'string' ? options.keytab : undefined
+  const entries = parseKeytab(await readKeytab(options), path)
   const selected = selectPrincipal(entries, principalOf(entries, options.service))
   const principal = (selected[0] as KeytabEntry).principal
   if (isReserved(principal)) throw new TypeError(`${principal} is the KDC's own: no service is loaded for it`)

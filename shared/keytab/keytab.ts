@@ -37,33 +37,36 @@ export function looksLikeKeytab(text: string): boolean {
 
 /**
  * One key a line. A line that was cut off, edited or renamed is told from a wrong key.
+ * @param path - the file that the text is from, named in errors
  * @throws OrthrusError `keytab_invalid`, with the number of the line and never its key
  */
-export function parseKeytab(text: string): KeytabEntry[] {
-  requireForm(text)
+export function parseKeytab(text: string, path?: string): KeytabEntry[] {
+  requireForm(text, path)
   const entries: KeytabEntry[] = []
   const seen = new Set<string>()
   // Line by line: a list of all lines would take many times the memory of the text.
   for (let from = 0, number = 1, end = 0; from < text.length; from = end + 1, number++) {
     end = text.indexOf('\n', from)
-    if (end < 0) throw unended(text.slice(from), number)
+    const place = { line: number, path }
+    if (end < 0) throw unended(text.slice(from), place)
     if (text[from] === '#') continue
-    const entry = parseLine(text.slice(from, end), number)
+    const entry = parseLine(text.slice(from, end), place)
     const name = `${entry.principal} ${entry.kvno}`
-    if (seen.has(name)) throw invalid(number, `${name} is there twice`)
+    if (seen.has(name)) throw invalid(place, `${name} is there twice`)
     seen.add(name)
     entries.push(entry)
   }
-  if (entries.length === 0) throw invalid(1, 'there is no key in it')
+  if (entries.length === 0) throw invalid({ line: 1, path }, 'there is no key in it')
   return entries
 }
 
 /** What editors, checkouts and mistaken options do to the whole of a keytab. @throws OrthrusError `keytab_invalid` */
-function requireForm(text: string): void {
-  if (text === '') throw invalid(1, 'it is empty')
+function requireForm(text: string, path: string | undefined): void {
+  const place = { line: 1, path }
+  if (text === '') throw invalid(place, 'it is empty')
   if (text.startsWith('\uFEFF')) {
     throw invalid(
-      1,
+      place,
       'it starts with a byte order mark, which some editors add',
       'save it as UTF-8 without one',
     )
@@ -72,47 +75,47 @@ function requireForm(text: string): void {
   if (lines >= 0) {
     const hint =
       'convert it with dos2unix, or copy it again as a binary file; in git, keytabs are "*.keytab -text"'
-    throw invalid(1, 'its lines end in CR LF, as on Windows, and must end in LF', hint)
+    throw invalid(place, 'its lines end in CR LF, as on Windows, and must end in LF', hint)
   }
   if (text.startsWith(`${FIRST_LINE}\n`)) return
   const hint = looksLikeKeytab(text)
     ? undefined
     : 'name the keytab itself; in code its path is given as keytab: PATH, without { text }'
-  throw invalid(1, `the first line is not "${FIRST_LINE}"`, hint)
+  throw invalid(place, `the first line is not "${FIRST_LINE}"`, hint)
 }
 
 /** The check at the end of a line tells whether only what follows it is missing. */
-function unended(line: string, number: number): OrthrusError {
+function unended(line: string, place: Place): OrthrusError {
   try {
-    if (!line.startsWith('#')) parseLine(line, number)
+    if (!line.startsWith('#')) parseLine(line, place)
   } catch {
-    return invalid(number, 'it was cut off here: the line is not whole, and has no line break at its end')
+    return invalid(place, 'it was cut off here: the line is not whole, and has no line break at its end')
   }
   return invalid(
-    number,
+    place,
     'the line break at its end is missing: it was trimmed or cut off',
     'where a shell or a secret store trimmed it, add a line break; else copy it again from where it was made',
   )
 }
 
-function parseLine(line: string, number: number): KeytabEntry {
+function parseLine(line: string, place: Place): KeytabEntry {
   const [principal, digits, secret, more] = line.split(' ', FIELDS + 1)
   if (principal === undefined || digits === undefined || secret === undefined || more !== undefined) {
-    throw invalid(number, 'a line is "principal kvno key", with single spaces')
+    throw invalid(place, 'a line is "principal kvno key", with single spaces')
   }
-  if (!isPrincipal(principal)) throw invalid(number, 'the principal is outside the grammar')
+  if (!isPrincipal(principal)) throw invalid(place, 'the principal is outside the grammar')
   const kvno = Number(digits)
   if (!/^[1-9][0-9]*$/.test(digits) || !Number.isSafeInteger(kvno))
-    throw invalid(number, 'the kvno is not a number')
-  return { principal, kvno, key: parseKey(secret, principal, kvno, number) }
+    throw invalid(place, 'the kvno is not a number')
+  return { principal, kvno, key: parseKey(secret, principal, kvno, place) }
 }
 
-function parseKey(secret: string, principal: Principal, kvno: number, line: number): LongTermKey {
+function parseKey(secret: string, principal: Principal, kvno: number, place: Place): LongTermKey {
   const bytes = secret.startsWith(KEY_PREFIX) ? bytesFrom(secret.slice(KEY_PREFIX.length)) : undefined
-  if (bytes?.length !== SIZE.KEY + SIZE.CHECK) throw invalid(line, 'its key is cut off or is not a key')
+  if (bytes?.length !== SIZE.KEY + SIZE.CHECK) throw invalid(place, 'its key is cut off or is not a key')
   const key = bytes.slice(0, SIZE.KEY)
   if (!equalBytes(bytes.subarray(SIZE.KEY), checkOfKey(principal, kvno, key))) {
-    throw invalid(line, 'its check fails: the line was altered, or belongs to another principal or kvno')
+    throw invalid(place, 'its check fails: the line was altered, or belongs to another principal or kvno')
   }
   return new LongTermKey(key)
 }
@@ -135,8 +138,14 @@ function checkOfKey(principal: Principal, kvno: number, key: Uint8Array): Uint8A
 const COPY_AGAIN =
   'copy it again from where it was made, or make the principal again: orthrus admin remove, then add'
 
-function invalid(line: number, reason: string, hint: string = COPY_AGAIN): OrthrusError {
-  return new OrthrusError('keytab_invalid', `line ${line} of the keytab: ${reason}`, { final: true, hint })
+interface Place {
+  readonly line: number
+  readonly path: string | undefined
+}
+
+function invalid({ line, path }: Place, reason: string, hint: string = COPY_AGAIN): OrthrusError {
+  const keytab = path === undefined ? 'the keytab' : `the keytab ${path}`
+  return new OrthrusError('keytab_invalid', `line ${line} of ${keytab}: ${reason}`, { final: true, hint })
 }
 
 /**

@@ -92,6 +92,13 @@ describe('the keytab', () => {
     }
   })
 
+  it('whose line is altered is named by its path', async () => {
+    const path = await fileOf(one.text.replace('billing', 'killing'))
+    await expect(loadService({ keytab: path })).rejects.toMatchObject({
+      reason: expect.stringContaining(`line 2 of the keytab ${path}: its check fails`),
+    })
+  })
+
   it.each([undefined, 7, {}])('%j is none: TypeError', async wrong => {
     await expect(loadService({ keytab: wrong } as unknown as LoadServiceOptions)).rejects.toThrow(TypeError)
   })
