@@ -1,7 +1,7 @@
 import { malformed } from './errors.js'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-/** By character code; what is no letter of the alphabet is negative. */
+/** The value of each character code; negative for a character outside the alphabet. */
 const VALUES = new Int8Array(128).fill(-1)
 for (let value = 0; value < ALPHABET.length; value++) VALUES[ALPHABET.charCodeAt(value)] = value
 
@@ -21,9 +21,9 @@ export function toBase64url(bytes: Uint8Array): string {
   return bits > 0 ? text + ALPHABET[(held << (6 - bits)) & 63] : text
 }
 
-/** Only the one spelling that `toBase64url` gives. @throws OrthrusError `malformed` */
+/** Accepts only the spelling that `toBase64url` produces. @throws OrthrusError `malformed` */
 export function fromBase64url(text: string): Uint8Array {
-  if (text.length % 4 === 1) throw malformed('base64url of an impossible length')
+  if (text.length % 4 === 1) throw malformed('base64url whose length is impossible')
   const bytes = new Uint8Array(Math.floor((text.length * 3) / 4))
   let bits = 0
   let held = 0

@@ -4,9 +4,9 @@ let slab = new Uint8Array(SLAB_BYTES)
 let used = 0
 
 /**
- * Zeroed bytes for a message that is soon sent and forgotten. Several messages share one piece of memory, because making
- * a piece for each costs more than filling it. Copy what you keep for long, or it keeps the whole piece alive. Never give
- * these bytes to the application: their buffer holds the neighbouring messages too.
+ * Zeroed bytes for a message that is soon sent and forgotten. Several messages share one block of memory, because
+ * allocating a block for each costs more than filling it. Copy what you keep for long, or it keeps the whole block
+ * alive. Never give these bytes to the application: their buffer also holds the neighbouring messages.
  */
 export function allocateBriefly(length: number): Uint8Array {
   if (length > SHARED_BYTES) return new Uint8Array(length)
@@ -18,7 +18,7 @@ export function allocateBriefly(length: number): Uint8Array {
   return slab.subarray(used - length, used)
 }
 
-/** The parts one after the other, in bytes of `allocateBriefly`. */
+/** The parts joined, in memory from `allocateBriefly`. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
@@ -31,14 +31,14 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return whole
 }
 
-/** A plain view of what may be a `Buffer`, so that slices of it print and compare as plain bytes. */
+/** A plain `Uint8Array` over bytes that may be a `Buffer`, so that slices print and compare as plain bytes. */
 export function plainBytes(bytes: Uint8Array): Uint8Array {
   return bytes.constructor === Uint8Array
     ? bytes
     : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** Each byte as the character of that number; for few bytes. */
+/** Each byte as the character with that code. For short input only: each byte becomes an argument of a call. */
 export function latin1Text(bytes: Uint8Array): string {
   return String.fromCharCode.apply(null, bytes as unknown as number[])
 }
@@ -52,20 +52,20 @@ export function toHex(bytes: Uint8Array): string {
   return text
 }
 
-/** Its getter tells what a typed array is, also one of another window or of a test's own globals. */
+/** This getter names the kind of a typed array, even one from another window or from a test runner's own globals. */
 const typedArrayName = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype),
   Symbol.toStringTag,
 )?.get
 
 /**
- * Holds what a caller handed in against being bytes: texts, numbers, buffers and arrays of wider elements would be
- * copied as zeros, or as something else than was meant.
- * @param what it is, as `a chunk of the body`. @throws TypeError
+ * Requires that a value from a caller is bytes. Texts, numbers, buffers and arrays of wider elements would be copied as
+ * zeros, or as something the caller did not mean.
+ * @param what names the value in the error, as in `a chunk of the body`. @throws TypeError
  */
 export function requireBytes(value: unknown, what: string): asserts value is Uint8Array {
   if (typedArrayName?.call(value) === 'Uint8Array') return
-  throw new TypeError(`${what} is bytes, a Uint8Array or Buffer, not ${kindOf(value)}`)
+  throw new TypeError(`${what} must be a Uint8Array or Buffer, not ${kindOf(value)}`)
 }
 
 function kindOf(value: unknown): string {

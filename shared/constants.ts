@@ -2,7 +2,7 @@
 
 export const VERSION = 1
 
-/** Subprotocol of the WebSocket (section 3). */
+/** The WebSocket subprotocol (section 3). */
 export const SUBPROTOCOL = 'orthrus.v1'
 
 /** Message types (section 3). */
@@ -25,10 +25,10 @@ export const TYPE = {
 export type MessageType = (typeof TYPE)[keyof typeof TYPE]
 
 /**
- * Everything that a key may be expanded for: a closed list (section 2). Two of them are reserved, and used by nothing
- * yet: `ratchet` is to make the key of kvno v + 1 from that of kvno v, and `lock` is to name the lock by which a machine
- * keeps two processes from accepting for one service, without telling who reads that name anything of the key. What
- * `lock` gives is never sent.
+ * Every purpose that a key may be expanded for: a closed list (section 2). Two are reserved, and nothing uses them yet.
+ * `ratchet` will derive the key of kvno v + 1 from that of kvno v. `lock` will name the lock that keeps two processes on
+ * one machine from accepting for the same service, without revealing anything about the key. The result of `lock` is
+ * never sent.
  */
 export const USAGES = [
   'as-req',
@@ -50,7 +50,7 @@ export const USAGES = [
 ] as const
 export type Usage = (typeof USAGES)[number]
 
-/** Texts that begin what is hashed, MAC'd or bound as aad; within each of these uses no two are the same. */
+/** Texts at the start of what is hashed, MAC'd or bound as aad. Within each of these uses all of them differ. */
 export const LABEL = {
   EXPAND: 'orthrus/1 ',
   SALT: 'orthrus/1 salt',
@@ -108,15 +108,15 @@ export const WINDOW = {
   SERVICE_FUTURE: 5_000,
   /** A service's allowance before a ticket's startTime (section 4). */
   START_ALLOWANCE: 60_000,
-  /** A ticket this long over its end is refused before it is recorded (section 8, step 4). */
+  /** A ticket that ended this long ago is refused before the request is recorded (section 8, step 4). */
   EXPIRED_UNRECORDED: 5_000,
-  /** A floor this far ahead means that the clock went back (section 8, step 4). */
+  /** A floor this far ahead of the clock means that the clock was set back (section 8, step 4). */
   FLOOR_AHEAD: 7_000,
-  /** The floor at a service's start, above the clock (section 8). */
+  /** How far above the clock the floor is when a service starts (section 8). */
   FLOOR_AT_START: 6_000,
-  /** How far wall and monotonic clock may part between two requests (section 8). */
+  /** How far the wall and monotonic clocks may drift apart between two requests (section 8). */
   CLOCKS_PART: 1_000,
-  /** How long a body may take after the replay check (section 8, step 9). */
+  /** How long a body may take to arrive after the replay check (section 8, step 9). */
   BODY: 60_000,
   /** How long an opened channel waits for the client's first record (section 9). */
   CHANNEL_FIRST_RECORD: 5_000,
@@ -125,7 +125,7 @@ export const WINDOW = {
 /** How many opened channels of one ticket may wait for their first record (section 9). */
 export const CHANNELS_WAITING = 16
 
-/** A client may fill this share of a service's replay cache (section 8). */
+/** The share of a service's replay cache that one client may fill (section 8). */
 export const REPLAY_SHARE = 1 / 4
 
 /** Bounds on the parameters a client accepts for a password (section 8). */

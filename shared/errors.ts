@@ -1,4 +1,4 @@
-/** Codes that travel (docs/protocol.md section 11): a closed set. */
+/** Codes that are sent to the other side (docs/protocol.md section 11): a closed set. */
 export const WIRE_CODES = [
   'malformed',
   'unsupported_version',
@@ -23,7 +23,7 @@ export const WIRE_CODES = [
 ] as const
 export type WireCode = (typeof WIRE_CODES)[number]
 
-/** Codes that one side tells only its own caller (section 11). */
+/** Codes that a party reports only to its own caller and never sends (section 11). */
 export const LOCAL_CODES = [
   'response_unproved',
   'keytab_invalid',
@@ -43,7 +43,7 @@ export function isWireCode(text: string): text is WireCode {
   return wireCodes.has(text)
 }
 
-/** The code that the other side is told of a failure: a code of its own, or `unavailable`. */
+/** The code to send for a failure: its own where that may be sent, else `unavailable`. */
 export function wireCodeOf({ code }: OrthrusError): WireCode {
   return isWireCode(code) ? code : 'unavailable'
 }
@@ -53,12 +53,12 @@ export function isTransient(code: WireCode): boolean {
   return code === 'clock_skew' || code === 'rate_limited' || code === 'unavailable'
 }
 
-/** What a person needs to understand a failure; never a secret. */
+/** What a person needs in order to understand a failure. Never a secret. */
 export interface ErrorFacts {
   readonly principal?: string
   readonly service?: string
   readonly kvno?: number
-  /** What was expected and what was there: times in milliseconds, or names. */
+  /** What was expected and what was found: times in milliseconds, or names. */
   readonly expected?: string | number
   readonly actual?: string | number
   /** The code that an unauthenticated answer gave (`refused_unproved`). */
@@ -68,9 +68,9 @@ export interface ErrorFacts {
   readonly floor?: number | null
   /** How long to wait before the next attempt, milliseconds (`rate_limited`). */
   readonly retryAfter?: number
-  /** Which caveat of the caller's own failed. */
+  /** Which of the caller's own caveats failed. */
   readonly caveat?: string
-  /** What to do next, where that is known. */
+  /** What to do next, if that is known. */
   readonly hint?: string
 }
 
@@ -80,8 +80,8 @@ export interface OrthrusErrorOptions extends ErrorFacts {
 }
 
 /**
- * A failure that a correct program must expect. `code` is of the closed set of section 11; `final` is true when
- * the request was refused for good, false when it may have been, or may yet be, handled.
+ * A failure that a correct program must expect. `code` is one of the closed set of section 11. `final` is true when the
+ * request was refused for good, and false when it may have been handled or may still be.
  */
 export class OrthrusError extends Error {
   override readonly name = 'OrthrusError'

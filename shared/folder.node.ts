@@ -1,9 +1,9 @@
 import { lstat, mkdir, open, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
-/** Folders and names in them, made so that they last. */
+/** Creating folders so that they survive a power cut. */
 
-/** Puts the names in a folder on stable storage. Windows has no such call. */
+/** Writes a folder's list of names to stable storage. Windows has no such call. */
 export async function syncFolder(directory: string): Promise<void> {
   if (process.platform === 'win32') return
   const handle = await open(directory, 'r')
@@ -15,8 +15,8 @@ export async function syncFolder(directory: string): Promise<void> {
 }
 
 /**
- * Makes the folder for its owner alone, and those above it that are missing; one that exists is left as it is. Node's
- * own recursive `mkdir` never returns where the system makes no folders, as in /proc.
+ * Creates the folder and any missing parents, accessible only to their owner. A folder that exists is left unchanged.
+ * Node's own recursive `mkdir` never returns where the system creates no folders, as in /proc.
  * @throws the system's error
  */
 export async function createFolder(directory: string): Promise<void> {
@@ -24,7 +24,7 @@ export async function createFolder(directory: string): Promise<void> {
   try {
     await makeFolder(path)
   } catch (error) {
-    // Where nothing is missing above it, the system has another reason.
+    // If the parent exists, the system refused for another reason.
     if (codeOf(error) !== 'ENOENT' || (await exists(dirname(path)))) throw error
     await createFolder(dirname(path))
     await makeFolder(path)
@@ -35,7 +35,7 @@ async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 })
   } catch (error) {
-    // A folder that is there is refused with other reasons than that, too: the disk is read-only, say.
+    // For a folder that exists the system may report something other than EEXIST, such as a read-only disk.
     if (await isFolder(path)) return
     throw error
   }
@@ -50,8 +50,8 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /**
- * Whether there is anything of this name, a link that leads nowhere included.
- * @throws the system's error where it cannot be said, as when a folder above may not be entered
+ * Whether anything has this name. A link that leads nowhere counts.
+ * @throws the system's error where this cannot be determined, as when a parent folder may not be entered
  */
 export async function exists(path: string): Promise<boolean> {
   try {
@@ -63,7 +63,7 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** The system's name for what went wrong, as `ENOENT`. */
+/** The system's name for what went wrong, such as `ENOENT`. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
 }

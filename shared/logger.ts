@@ -1,4 +1,4 @@
-/** Where a party tells what happened; pino's loggers have this form. No secret is ever handed to it. */
+/** Receives what a party reports; a pino logger fits. It is never given a secret. */
 export interface Logger {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void

@@ -1,21 +1,21 @@
-/** An option that is misspelt must not be silence: it would leave undone what its caller believes is done. */
+/** A misspelt option must not be ignored: it would leave undone what its caller believes is done. */
 
 /** The keys of an options type; of a union, those of all its members. */
 type OptionKeys<Options> = Options extends unknown ? Extract<keyof Options, string> : never
 
-/** Every key that an options object may have. The compiler refuses a list that lacks one, or has one too many. */
+/** Every key that an options object may have. The compiler refuses a list with a key missing or one too many. */
 export type KnownOptions<Options> = { readonly [Key in OptionKeys<Options>]: true }
 
-/** How many keys are listed where none comes near the unknown one. */
+/** How many keys are listed when none resembles the unknown one. */
 const LISTED_MAX = 12
 
 /** How much of an unknown key is shown, characters. */
 const SHOWN_MAX = 40
 
 /**
- * Refuses options that do not exist, and what is no options object at all.
+ * Refuses options that do not exist, and values that are not an options object.
  * @param name what takes the options, as the caller wrote it: `requireTicket`, or `timeouts of connect`.
- * @throws TypeError that names the nearest right option
+ * @throws TypeError that names the most similar option
  */
 export function requireKnownOptions<Options extends object>(
   name: string,
@@ -25,7 +25,7 @@ export function requireKnownOptions<Options extends object>(
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TypeError(`${name} takes an object of options: ${listed(known)}`)
   }
-  // Inherited ones too: they are read like others.
+  // Inherited keys too, because they are read like the object's own.
   for (const key in options) if (!Object.hasOwn(known, key)) throw unknownOption(name, key, known)
 }
 
@@ -40,11 +40,11 @@ function listed(known: object): string {
   return keys.length > LISTED_MAX ? `${keys.slice(0, LISTED_MAX).join(', ')} ...` : keys.join(', ')
 }
 
-/** The name that was probably meant, or `undefined` where none is near. */
+/** The name that was probably meant, or `undefined` if none is similar. */
 export function nearestOf(written: string, names: readonly string[]): string | undefined {
   const wanted = written.slice(0, SHOWN_MAX).toLowerCase()
   let nearest: string | undefined
-  // A third of the letters may be wrong, at least one, so that a short name is not taken for any other.
+  // A third of the letters may be wrong, but always at least one. More would match a short name to any other.
   let least = Math.max(1, Math.floor(wanted.length / 3)) + 1
   for (const name of names) {
     const distance = editDistance(wanted, name.toLowerCase())
@@ -53,7 +53,7 @@ export function nearestOf(written: string, names: readonly string[]): string | u
   return nearest
 }
 
-/** How many letters must be put in, left out, replaced, or swapped with their neighbour. */
+/** How many letters must be inserted, removed, replaced, or swapped with their neighbour. */
 function editDistance(from: string, to: string): number {
   let before: number[] = []
   let last = Array.from({ length: to.length + 1 }, (_, i) => i)

@@ -2,15 +2,15 @@ import { OrthrusError } from './errors.js'
 import type { Logger } from './logger.js'
 import { type Clock, MINUTE } from './time.js'
 
-/** Tuning: lines a minute in all, and of one message, so that a frequent message does not hide a rare one. */
+/** Tuning: entries per minute in all, and per message, so that a frequent message does not hide a rare one. */
 const LINES_MAX = 10
 const ALIKE_MAX = 3
-/** How much of one field and of a stack trace is shown, characters. */
+/** How much of a field and of a stack trace is shown, characters. */
 const FIELD_MAX = 400
 const STACK_MAX = 4_000
 
 export interface OwnerLoggerOptions {
-  /** Who speaks: `orthrus client`. */
+  /** Which party the entry is from: `orthrus client`. */
   readonly name: string
   /** Its monotonic reading measures the minutes. */
   readonly clock: Clock
@@ -19,8 +19,8 @@ export interface OwnerLoggerOptions {
 }
 
 /**
- * What a party logs to unless it was given a logger: warnings and errors, which its owner must know of, go to standard
- * error, at most ten entries a minute; the next one says how many were left out. Everything else is silent.
+ * The logger of a party that was given none. Warnings and errors, which its owner must see, go to standard error, at
+ * most ten entries a minute. The next entry says how many were left out. Everything else is dropped.
  */
 export function createOwnerLogger({ name, clock, write = toStandardError }: OwnerLoggerOptions): Logger {
   const allowance = new Allowance(clock)
@@ -45,7 +45,7 @@ class Allowance {
     this.#clock = clock
   }
 
-  /** @returns how many were left out since the last entry, or `undefined` where this one is left out too. */
+  /** @returns how many were left out since the last entry, or `undefined` if this one is left out too. */
   take(message: string): number | undefined {
     this.#startMinute()
     const alike = this.#alike.get(message) ?? 0
@@ -81,14 +81,14 @@ function shownFields(fields: object): string {
   return text
 }
 
-/** An expected failure by its message; another with the stack that its owner needs. */
+/** An expected failure is shown by its message; any other with its stack, which the owner needs. */
 function shownField(value: unknown): string {
   if (value instanceof OrthrusError) return plain(JSON.stringify(value.message)).slice(0, FIELD_MAX)
   if (value instanceof Error) return indented(plain(value.stack ?? String(value)).slice(0, STACK_MAX))
   return plain(jsonOf(value)).slice(0, FIELD_MAX)
 }
 
-/** So that a line of an error's message does not look like an entry of its own. */
+/** Indents further lines, so that a line of an error's message does not look like a separate entry. */
 function indented(stack: string): string {
   return stack.replaceAll('\n', '\n    ')
 }
@@ -101,8 +101,8 @@ function jsonOf(value: unknown): string {
   }
 }
 
-/** Without characters that move a terminal's cursor: some of the text came from other machines. */
+/** Removes characters that move a terminal's cursor, since some of the text comes from other machines. */
 function plain(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are what it searches for
   return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '?')
 }

@@ -1,11 +1,11 @@
 import { isPrincipal, isReserved, localPart, type Principal, type RealmName, realmOf } from './principal.js'
 
-/** What a rule of policy names: a principal, every instance of a name (`web/*@realm`), or everyone (`*`). */
+/** What a policy rule names: a principal, every instance of a name (`web/*@realm`), or everyone (`*`). */
 export type Pattern = string & { readonly __pattern: true }
 
 export const EVERYONE = '*' as Pattern
 
-/** A short name means that realm. @throws TypeError where it is no pattern */
+/** A name without a realm is completed with this realm. @throws TypeError if `text` is not a pattern */
 export function patternIn(realm: RealmName, text: string): Pattern {
   if (text === EVERYONE) return EVERYONE
   const whole = text.includes('@') ? text : `${text}@${realm}`
@@ -15,14 +15,14 @@ export function patternIn(realm: RealmName, text: string): Pattern {
   )
 }
 
-/** Whether it is a pattern in its one spelling. */
+/** Whether the text is a pattern in its canonical spelling. */
 export function isPattern(text: string): text is Pattern {
   return text === EVERYONE || isPrincipal(text.replace('/*@', '/0@'))
 }
 
 /**
- * The patterns that match a principal, the most particular first: itself, the instances of its name, everyone. Only
- * its own name matches a reserved service, so that no rule for all gives something at the KDC.
+ * The patterns that match a principal, the most specific first: itself, the instances of its name, everyone. A reserved
+ * service is matched by its own name only, so that no general rule grants access to the KDC.
  */
 export function patternsOf(principal: Principal): Pattern[] {
   const exact = principal as string as Pattern

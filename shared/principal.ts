@@ -10,7 +10,7 @@ const LABELS = `${LABEL}(?:\\.${LABEL})*`
 const REALM = new RegExp(`^${LABELS}$`)
 const PRINCIPAL = new RegExp(`^${COMPONENT}(?:/${COMPONENT})?@${LABELS}$`)
 const REALM_LENGTH_MAX = 253
-/** 63 + `/` + 63 + `@` + 253: anything longer needs no further look. */
+/** 63 + `/` + 63 + `@` + 253: anything longer cannot match. */
 const PRINCIPAL_LENGTH_MAX = 381
 
 export function isRealm(text: string): text is RealmName {
@@ -22,7 +22,7 @@ export function isPrincipal(text: string): text is Principal {
   return text.length - text.indexOf('@') - 1 <= REALM_LENGTH_MAX
 }
 
-/** Nothing is folded or trimmed. @throws TypeError where `text` is no principal. */
+/** Nothing is folded or trimmed. @throws TypeError if `text` is not a principal. */
 export function parsePrincipal(text: string): Principal {
   if (isPrincipal(text)) return text
   throw new TypeError(
@@ -30,7 +30,7 @@ export function parsePrincipal(text: string): Principal {
   )
 }
 
-/** @throws TypeError where `text` is no realm. */
+/** @throws TypeError if `text` is not a realm. */
 export function parseRealm(text: string): RealmName {
   if (isRealm(text)) return text
   throw new TypeError(
@@ -48,7 +48,7 @@ export function localPart(principal: Principal): string {
   return principal.slice(0, principal.indexOf('@'))
 }
 
-/** A short name means that realm; a whole one is taken as it is. @throws TypeError outside the grammar. */
+/** Adds the realm to a name that has none; a full name stays as it is. @throws TypeError outside the grammar. */
 export function principalIn(realm: RealmName, name: string): Principal {
   return parsePrincipal(name.includes('@') ? name : `${name}@${realm}`)
 }
@@ -63,13 +63,13 @@ export function kdcService(realm: RealmName): Principal {
   return `kdc@${realm}` as Principal
 }
 
-/** Whether the name belongs to the KDC: it can be neither registered nor removed. */
+/** Whether the name is reserved for the KDC, and so can be neither registered nor removed. */
 export function isReserved(principal: Principal): boolean {
   const name = localPart(principal)
   return name === 'krbtgt' || name === 'kdc'
 }
 
-/** @throws OrthrusError `realm_mismatch` where the two are of different realms. */
+/** @throws OrthrusError `realm_mismatch` if the principal belongs to another realm. */
 export function requireSameRealm(realm: RealmName, principal: Principal): void {
   const actual = realmOf(principal)
   if (actual === realm) return

@@ -1,9 +1,9 @@
-/** A URL as it may be shown: without name, password, query and fragment, each of which can hold a secret. */
+/** A URL that is safe to show: without user name, password, query and fragment, each of which can hold a secret. */
 export function shownUrl(text: string): string {
   if (URL.canParse(text)) {
     const { protocol, host, pathname } = new URL(text)
     if (host !== '') return `${protocol}//${host}${pathname === '/' ? '' : pathname}`
   }
-  // Not a URL as it should be: whatever may stand before an @ is left out too.
+  // Not a proper URL, so everything before an @ is left out too.
   return text.replace(/[?#].*$/s, '').replace(/^.*@/s, '')
 }

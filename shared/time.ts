@@ -1,18 +1,18 @@
-/** Where a party reads the time; the two readings are taken together where both are needed. */
+/** Where a party reads the time. Where both readings are needed, they are taken together. */
 export interface Clock {
   /** Milliseconds since the Unix epoch, whole. May be stepped. */
   now(): number
-  /** Milliseconds since some instant; never stepped. */
+  /** Milliseconds since some fixed instant. Never stepped. */
   monotonic(): number
 }
 
-/** The platform's clocks. Nothing in shared/ reads them: each party passes its clock down as values. */
+/** The platform's clocks. Nothing in shared/ reads them: each party passes times down as values. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
 }
 
-/** A time as people read it; one that no calendar has, which a peer may have told, as its number. */
+/** A time as people read it. A number outside the calendar, which a peer may have sent, is shown as a number. */
 export function formatTime(time: number): string {
   return Math.abs(time) <= 8.64e15 ? new Date(time).toISOString() : String(time)
 }
@@ -33,7 +33,7 @@ const UNIT: ReadonlyMap<string, number> = new Map([
   ['d', DAY],
 ])
 
-/** Milliseconds, or `undefined` for what is no duration. */
+/** Milliseconds, or `undefined` if the text is not a duration. */
 export function parseDuration(text: string): number | undefined {
   const [, count, unit = ''] = /^([1-9][0-9]{0,8})([smhd])$/.exec(text) ?? []
   const size = UNIT.get(unit)

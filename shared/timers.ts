@@ -17,7 +17,7 @@ export type Cancel = () => void
 /** The platform's timers fire at once when asked for more than this, milliseconds. */
 const LONGEST = 2 ** 31 - 1
 
-/** Calls `run` once, that many milliseconds from now, however many they are. Less than none is none. */
+/** Calls `run` once after that many milliseconds, with no upper limit. A negative number counts as 0. */
 export function runAfter(timers: Timers, milliseconds: number, run: () => void): Cancel {
   let timer: unknown
   const wait = (left: number): void => {
@@ -28,7 +28,7 @@ export function runAfter(timers: Timers, milliseconds: number, run: () => void):
   return () => timers.clearTimeout(timer)
 }
 
-/** Calls `run` each time that many milliseconds have passed, until it is cancelled. */
+/** Calls `run` every time that many milliseconds have passed, until it is cancelled. */
 export function runEvery(timers: Timers, milliseconds: number, run: () => void): Cancel {
   let cancelled = false
   let cancel: Cancel = () => {}
@@ -57,7 +57,7 @@ export function inBackground(timers: Timers): Timers {
   }
 }
 
-/** Browsers give numbers, and have no process to keep alive. */
+/** In a browser a timer is a number, and there is no process to keep alive. */
 function canUnref(timer: unknown): timer is { unref(): void } {
   return typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function'
 }

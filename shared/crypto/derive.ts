@@ -54,7 +54,7 @@ export function createMac<K extends AnyKey>(key: K, usage: K['usage'], ...parts:
   return hmacSha256(expand(key, usage), ...parts)
 }
 
-/** Whether `mac` is that of the parts; compared in constant time. */
+/** Whether `mac` is the MAC of the parts, compared in constant time. */
 export function isMac<K extends AnyKey>(
   key: K,
   usage: K['usage'],
@@ -69,7 +69,7 @@ export function startChain(key: SessionKey): ChainKey {
   return new ChainKey(expand(key, 'chain'))
 }
 
-/** `K_(i+1)`: the chain with one caveat more (section 5). There is no way back. */
+/** `K_(i+1)`: the chain extended by one caveat (section 5). It cannot be undone. */
 export function extendChain(key: ChainKey, caveat: Uint8Array): ChainKey {
   return new ChainKey(hmacSha256(revealKey(key), CAVEAT, ZERO, caveat))
 }
@@ -88,7 +88,7 @@ export function deriveAuthKey(key: SessionKey, caveats: readonly Uint8Array[]): 
   return authKey
 }
 
-/** The key of a delegated presentation: nobody has it who lacks either side (section 8). */
+/** The key of a delegated presentation: computing it takes the keys of both sides (section 8). */
 export function combineAuthKeys(own: AuthKey, delegated: AuthKey): AuthKey {
   const known = rememberedCombination(own, delegated)
   if (known !== undefined) return known
@@ -101,7 +101,7 @@ export function deriveChannelKey(key: AuthKey, apOpen: Uint8Array, apAccept: Uin
 }
 
 /**
- * The long-term key of a password (section 2). It takes a good part of a second and 128 MiB, on purpose.
+ * The long-term key of a password (section 2). By design this takes a good part of a second and 128 MiB.
  * @param salt 16 bytes, drawn when the password was set.
  */
 export async function derivePasswordKey(

@@ -12,16 +12,16 @@ import {
 } from './keys.js'
 
 /**
- * All keys that are remembered between requests. Each is kept in the key that it was derived from, and is forgotten with
- * it. A key keeps one expansion for each usage, a ticket the last few ways in which it was presented, and each way its
- * last delegate.
+ * All derived keys that are remembered between requests. Each is kept in the key that it was derived from, and is
+ * forgotten with it. A key keeps one expansion per usage, a ticket's key the last few chains of caveats that it was
+ * presented with, and each chain its last delegate.
  */
 
-/** Somebody who narrows a ticket presents it many times like that: the last few ways are kept if they are short. */
+/** A narrowed ticket is usually presented many times with the same caveats, so the last few short chains are kept. */
 const CHAINS_KEPT = 4
 const CHAIN_BYTES_KEPT = 256
 
-/** What the key was expanded to for this usage before. */
+/** The remembered expansion of the key for this usage. */
 export function rememberedExpansion(key: AnyKey, usage: Usage): Uint8Array | undefined {
   for (const expanded of expandedOf(key)) if (expanded.usage === usage) return expanded.bytes
   return undefined
@@ -31,19 +31,19 @@ export function rememberExpansion(key: AnyKey, usage: Usage, bytes: Uint8Array):
   expandedOf(key).push({ usage, bytes })
 }
 
-/** The key that these caveats led to before. */
+/** The remembered key at the end of this chain of caveats. */
 export function rememberedChain(key: SessionKey, caveats: readonly Uint8Array[]): AuthKey | undefined {
   return chainOf(key, caveats)?.key
 }
 
-/** Most tickets are presented as they are, so the key of a ticket without further caveats is always kept. */
+/** Most tickets are presented without further caveats, so the key for that is always kept. */
 export function rememberBareChain(key: SessionKey, authKey: AuthKey): void {
   chainsOf(key).push({ caveats: [], key: authKey })
 }
 
 /**
- * Keeps a short chain whose key was proved. A chain that was not proved leaves no trace.
- * @returns the caveats as they are kept: the same objects each time; for a long chain, the caveats given
+ * Remembers a short chain whose key was proved. A chain that was not proved leaves no trace.
+ * @returns the caveats as remembered, the same objects each time; for a long chain, the caveats given
  */
 export function keepChain(
   key: SessionKey,
@@ -60,13 +60,13 @@ export function keepChain(
   return kept.caveats
 }
 
-/** The key that both sides of this delegated presentation led to before. */
+/** The remembered key of this delegated presentation. */
 export function rememberedCombination(own: AuthKey, delegated: AuthKey): AuthKey | undefined {
   const known = combinationOf(delegated)
   return known?.own === own ? known.key : undefined
 }
 
-/** Keeps a combination whose key was proved, in place of the one before: a ticket has few delegates. */
+/** Remembers a combination whose key was proved, in place of the previous one: a ticket has few delegates. */
 export function keepCombination(own: AuthKey, delegated: AuthKey, key: AuthKey): void {
   if (combinationOf(delegated)?.own !== own) setCombination(delegated, { own, key })
 }

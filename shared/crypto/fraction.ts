@@ -1,6 +1,6 @@
 import type { RandomSource } from './random.js'
 
-/** A number from 0 up to, but not including, 1. It spreads load and protects nothing. */
+/** Returns a number from 0 up to, but not including, 1. It only spreads load; nothing secret depends on it. */
 export type Fraction = () => number
 
 export function fractionFrom(random: RandomSource): Fraction {

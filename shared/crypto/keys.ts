@@ -1,7 +1,7 @@
 import type { Usage } from '../constants.js'
 import { SIZE } from '../constants.js'
 
-/** What was expanded from a key for one usage. */
+/** The expansion of a key for one usage. */
 export interface Expanded {
   readonly usage: Usage
   readonly bytes: Uint8Array
@@ -9,19 +9,19 @@ export interface Expanded {
 
 /** The bytes of a key, for the few modules that derive from it, seal it or write it down. */
 export let revealKey: (key: AnyKey) => Uint8Array
-/** What has been expanded from a key before, kept beside it: a list, since a key has few usages. */
+/** The expansions of a key so far, kept with it. A list, because a key has few usages. */
 export let expandedOf: (key: AnyKey) => Expanded[]
 
 /**
- * One opaque class a role (docs/protocol.md sections 1, 5, 8 and 9). A key shows itself nowhere: not in text, JSON
- * or an inspection. `usage` exists for the compiler alone; it says what a key of that role may be expanded for.
+ * One opaque class for each role (docs/protocol.md sections 1, 5, 8 and 9). A key's bytes never appear in text, JSON
+ * or an inspection. `usage` exists for the compiler alone: it says what a key of that role may be expanded for.
  */
 abstract class Key<U extends Usage> {
   declare readonly usage: U
   readonly #bytes: Uint8Array
   #expanded: Expanded[] | undefined
 
-  /** Takes the bytes over: the caller must not keep or change them. @throws TypeError unless 32 bytes. */
+  /** Takes ownership: the caller must not keep or change the bytes. @throws TypeError unless there are 32. */
   constructor(bytes: Uint8Array) {
     if (bytes.length !== SIZE.KEY) throw new TypeError(`a key has ${SIZE.KEY} bytes, not ${bytes.length}`)
     this.#bytes = bytes
@@ -55,13 +55,13 @@ export class LongTermKey extends Key<'as-req' | 'as-rep' | 'ticket' | 'error'> {
   declare private readonly role: 'long-term'
 }
 
-/** A way in which a ticket is presented: the caveats, and the key that they lead to. */
+/** A chain with which a ticket was presented: its caveats, and the key at its end. */
 export interface KnownChain {
   readonly caveats: readonly Uint8Array[]
   readonly key: AuthKey
 }
 
-/** The ways in which a ticket was presented before, kept as long as its key. */
+/** The chains with which a ticket was presented before, kept as long as its key. */
 export let chainsOf: (key: SessionKey) => KnownChain[]
 
 /** `K`, the key in a ticket and in its grant. */
@@ -82,13 +82,13 @@ export class ChainKey extends Key<'auth'> {
   declare private readonly role: 'chain'
 }
 
-/** Who presented a delegated ticket beside one of its own, and the key that both sides lead to. */
+/** The key of the delegate's own ticket, and the key that it and the delegated ticket combine to. */
 export interface KnownCombination {
   readonly own: AuthKey
   readonly key: AuthKey
 }
 
-/** How the delegated side was last presented. */
+/** The last combination in which the delegated ticket was presented. */
 export let combinationOf: (delegated: AuthKey) => KnownCombination | undefined
 export let setCombination: (delegated: AuthKey, combination: KnownCombination) => void
 

@@ -18,14 +18,14 @@ const TAG_BYTES = 16
 const TAGGED = { authTagLength: TAG_BYTES } as const
 const SIGMA = new Uint32Array([0x61707865, 0x3320646e, 0x79622d32, 0x6b206574])
 
-/** OpenSSL answers with a `Buffer`; callers are promised a plain `Uint8Array`, which prints and compares as one. */
+/** OpenSSL returns a `Buffer`. Callers are promised a plain `Uint8Array`, which prints and compares as one. */
 function plain(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
 }
 
 /**
- * One call into OpenSSL for each digest, because making a hash object costs more than hashing inputs of our size. The
- * result comes as text of one character a byte, because a `Buffer` costs as much again. Nobody keeps the text.
+ * One call into OpenSSL per digest, because creating a hash object costs more than hashing inputs of our size. The
+ * result is text with one character per byte, because a `Buffer` would double the cost. Nothing keeps the text.
  */
 function digest(message: Uint8Array): string {
   return hash('sha256', message, 'binary')
@@ -46,11 +46,11 @@ const DIGEST_BYTES = 32
 const INNER_PAD = 0x36
 const OUTER_PAD = 0x5c
 
-/** Where messages of ordinary size are put together, one at a time. */
+/** Messages of ordinary size are assembled here, one at a time. */
 const workspace = new Uint8Array(4096)
 const outerWorkspace = new Uint8Array(BLOCK_BYTES + DIGEST_BYTES)
 
-/** HMAC of RFC 2104 over the same one-shot digest. */
+/** HMAC (RFC 2104) on top of the same one-shot digest. */
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
   const block = key.length > BLOCK_BYTES ? sha256(key) : key
   let length = BLOCK_BYTES
@@ -127,7 +127,7 @@ export function openExtended(
   return openRecord(inner.key, inner.nonce, aad, sealed)
 }
 
-// A view of 32-bit words needs an aligned start, which a slice of a message has not; and OpenSSL keeps copies.
+// Reused between calls, as OpenSSL keeps copies. A view of 32-bit words needs an aligned start, which slices lack.
 const keyBytes = new Uint8Array(32)
 const keyWords = new Uint32Array(keyBytes.buffer)
 const nonceBytes = new Uint8Array(16)
@@ -136,11 +136,11 @@ const inner = { key: new Uint8Array(32), nonce: new Uint8Array(12) }
 const innerWords = new Uint32Array(inner.key.buffer)
 
 /**
- * XChaCha20: HChaCha20 of key and the nonce's first 16 bytes is the key, four zero bytes and the rest the nonce.
- * They are in `inner` until the next call.
+ * XChaCha20: the inner key is HChaCha20 of the key and the nonce's first 16 bytes; the inner nonce is four zero bytes
+ * and the rest of the nonce. Both are in `inner` until the next call.
  */
 function extend(key: Uint8Array, nonce: Uint8Array): void {
-  // A shorter one would be completed with what was here before.
+  // A shorter input would be completed with leftovers of the previous call.
   if (key.length !== 32 || nonce.length !== 24) throw new TypeError('a key has 32 bytes, a nonce 24')
   keyBytes.set(key)
   nonceBytes.set(nonce.subarray(0, 16))
@@ -162,10 +162,10 @@ export function scrypt(
   })
 }
 
-/** Drawn ahead, a block at a time: a call into the generator costs as much for 24 bytes as for some hundred. */
+/** Drawn in advance, a block at a time: a call into the generator costs as much for 24 bytes as for hundreds. */
 const drawn = new Uint8Array(2048)
 let used = drawn.length
-/** By the wall clock: when a snapshot of the machine is restored, the clock has moved on and the pool is drawn again. */
+/** By the wall clock: after a snapshot of the machine is restored it has moved on, and the pool is drawn again. */
 let drawnAt = 0
 const KEPT_MILLISECONDS = 100
 
@@ -178,7 +178,7 @@ export function randomBytes(length: number): Uint8Array {
     drawnAt = now
   }
   const bytes = drawn.slice(used, used + length)
-  // Bytes that were handed out must not stay here as well.
+  // Bytes that were handed out must not remain here.
   drawn.fill(0, used, used + length)
   used += length
   return bytes

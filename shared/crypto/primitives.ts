@@ -3,7 +3,7 @@ import { hmac } from '@noble/hashes/hmac.js'
 import { scryptAsync as nobleScrypt } from '@noble/hashes/scrypt.js'
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js'
 
-/** The portable implementation of docs/protocol.md section 2; `primitives.node.ts` has the same functions. */
+/** The portable implementation of docs/protocol.md section 2. `primitives.node.ts` has the same functions. */
 
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const hash = nobleSha256.create()
@@ -17,7 +17,7 @@ export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Ui
   return mac.digest()
 }
 
-/** XChaCha20-Poly1305: the ciphertext with its tag behind it. */
+/** XChaCha20-Poly1305: the ciphertext followed by its tag. */
 export function sealExtended(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -27,7 +27,7 @@ export function sealExtended(
   return xchacha20poly1305(key, nonce, aad).encrypt(message)
 }
 
-/** The message, or `undefined` where the tag does not fit. */
+/** The message, or `undefined` if the tag does not match. */
 export function openExtended(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -37,7 +37,7 @@ export function openExtended(
   return attempt(() => xchacha20poly1305(key, nonce, aad).decrypt(sealed))
 }
 
-/** ChaCha20-Poly1305 of RFC 8439: the ciphertext with its tag behind it. */
+/** ChaCha20-Poly1305 of RFC 8439: the ciphertext followed by its tag. */
 export function sealRecord(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -47,7 +47,7 @@ export function sealRecord(
   return chacha20poly1305(key, nonce, aad).encrypt(message)
 }
 
-/** The message, or `undefined` where the tag does not fit. */
+/** The message, or `undefined` if the tag does not match. */
 export function openRecord(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -85,7 +85,7 @@ export function randomBytes(length: number): Uint8Array {
   return globalThis.crypto.getRandomValues(new Uint8Array(length))
 }
 
-/** In a time that depends on the lengths alone. */
+/** Compares in a time that depends on the lengths alone. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false
   let difference = 0

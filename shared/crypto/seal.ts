@@ -16,7 +16,7 @@ export function seal<K extends AnyKey>(
   return sealWith(expand(key, usage), aad, message, random)
 }
 
-/** The message, or `undefined` where key, usage, aad or box are not those of one sealing. */
+/** The message, or `undefined` if the box was not sealed with this key, usage and aad. */
 export function open<K extends AnyKey>(
   key: K,
   usage: K['usage'],
@@ -26,7 +26,7 @@ export function open<K extends AnyKey>(
   return openWith(expand(key, usage), aad, box)
 }
 
-/** The same under bytes that serve this one purpose and are no key of the protocol: the KDC's master key. */
+/** As `seal`, under bytes that serve only this purpose and are not a key of the protocol: the KDC's master key. */
 export function sealWith(
   key: Uint8Array,
   aad: Uint8Array,
@@ -42,7 +42,7 @@ export function openWith(key: Uint8Array, aad: Uint8Array, box: Uint8Array): Uin
   return openExtended(key, box.subarray(0, SIZE.SEAL_NONCE), aad, box.subarray(SIZE.SEAL_NONCE))
 }
 
-/** A record's ciphertext and tag under a channel direction's key; the nonce is the counter (section 9). */
+/** A record's ciphertext and tag, under the key of one direction of a channel. The nonce is the counter (section 9). */
 export function sealCounted(
   key: Uint8Array,
   counter: number,
@@ -63,7 +63,7 @@ export function openCounted(
 
 /** Four zero bytes, then the counter as 8 bytes, big-endian. */
 function counterNonce(counter: number): Uint8Array {
-  if (!Number.isSafeInteger(counter)) throw new TypeError('the counter of a channel has run out')
+  if (!Number.isSafeInteger(counter)) throw new TypeError("the channel's counter is exhausted")
   const nonce = new Uint8Array(12)
   const view = new DataView(nonce.buffer)
   view.setUint32(4, Math.floor(counter / 2 ** 32))

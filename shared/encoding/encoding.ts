@@ -4,8 +4,8 @@ import { LIMIT } from '../constants.js'
 import { malformed } from '../errors.js'
 
 /**
- * The MessagePack subset of docs/protocol.md section 3. msgpackr encodes; it never meets bytes from outside. The
- * decoder is one strict walk that takes exactly one spelling of each value, so whatever decodes re-encodes to the
+ * The MessagePack subset of docs/protocol.md section 3. msgpackr only encodes; it never sees bytes from outside. The
+ * decoder is one strict walk that accepts exactly one spelling of each value, so whatever decodes re-encodes to the
  * same bytes.
  */
 
@@ -13,7 +13,7 @@ export type Value = null | boolean | number | string | Uint8Array | Value[]
 
 const packr = new Packr({ useRecords: false })
 
-/** @throws TypeError where a value has no spelling in the subset: the caller's mistake. */
+/** @throws TypeError if the subset cannot express a value, which is the caller's mistake. */
 export function encode(list: readonly Value[]): Uint8Array {
   return new Uint8Array(encodeScratch(list))
 }
@@ -30,7 +30,7 @@ function requireEncodable(value: Value, depth: number): void {
     for (const item of value) requireEncodable(item, depth + 1)
   } else if (typeof value === 'number') {
     if (!Number.isSafeInteger(value) || value < 0 || Object.is(value, -0)) {
-      throw new TypeError(`a number is whole and from 0 to 2^53-1, not ${value}`)
+      throw new TypeError(`a number must be whole and from 0 to 2^53-1, not ${value}`)
     }
   } else if (typeof value === 'string') {
     if (!value.isWellFormed()) throw new TypeError('text with half a surrogate pair')
@@ -39,7 +39,7 @@ function requireEncodable(value: Value, depth: number): void {
   }
 }
 
-/** Bytes in the result are views of `bytes`. @throws OrthrusError `malformed` */
+/** Byte strings in the result are views of `bytes`. @throws OrthrusError `malformed` */
 export function decode(bytes: Uint8Array): Value[] {
   const reader = new Reader(plainBytes(bytes))
   const value = reader.value(1)
@@ -51,17 +51,18 @@ export function decode(bytes: Uint8Array): Value[] {
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Small values take far more room in memory than in a message: an empty list is one byte there. So what is decoded is
- * counted as the platform will hold it, and refused beyond a fixed allowance plus one for each byte of the message. No
- * message of the protocol reaches that: the worst are a caveat of 2 KiB that is nothing but lists, and a page of 100 rules of
- * policy whose claims have names of two letters and empty lists for values, at 27 bytes a byte.
+ * Small values take far more room in memory than in a message, where an empty list is one byte. So decoded values are
+ * counted by the memory that the platform needs for them, and a message is refused when they exceed a fixed allowance
+ * plus a further one for each of its bytes. No message of the protocol reaches that. The worst are a caveat of 2 KiB made
+ * of nothing but lists, and a page of 100 policy rules whose claims have two-letter names and empty lists as values: 27
+ * bytes of memory per byte.
  */
 const MEMORY = { FLOOR: 256 * 1024, A_BYTE: 16, LIST: 48, ITEM: 8, BYTES: 112, TEXT: 24 } as const
 
-/** Most texts are no longer; a `TextDecoder` takes longer to call than to work, and a view more room than they. */
+/** Most texts are at most this long. For them the call of a `TextDecoder` costs more than its work. */
 const SHORT_TEXT = 64
 
-/** Where short texts are put together, by their length: as codes, and as bytes where they are not ASCII. */
+/** Short texts are assembled here, by length: as character codes, or as bytes if they are not ASCII. */
 const shortCodes = Array.from({ length: SHORT_TEXT + 1 }, (_, length) => new Array<number>(length).fill(0))
 const shortBytes = Array.from({ length: SHORT_TEXT + 1 }, (_, length) => new Uint8Array(length))
 
@@ -78,7 +79,7 @@ class Reader {
   }
 
   end(): void {
-    if (this.#offset !== this.#bytes.length) throw malformed('bytes behind the body')
+    if (this.#offset !== this.#bytes.length) throw malformed('extra bytes after the body')
   }
 
   value(depth: number): Value {
@@ -112,11 +113,11 @@ class Reader {
       case 0xdc:
         return this.#list(shortest(this.#uint16(), 0x10), depth)
       default:
-        throw malformed('a form of MessagePack that is not used here')
+        throw malformed('a MessagePack form that the protocol does not use')
     }
   }
 
-  /** Each item takes a byte at least: what is announced beyond that is refused before anything is allocated. */
+  /** Each item takes at least one byte, so a length beyond the rest of the message is refused before allocating. */
   #list(length: number, depth: number): Value[] {
     if (depth > LIMIT.DEPTH) throw malformed('lists nested too deep')
     if (length > this.#bytes.length - this.#offset) throw malformed('a list longer than the message')
@@ -132,7 +133,7 @@ class Reader {
   }
 
   #text(length: number): string {
-    // The platform has each text of one character once.
+    // The platform stores each text of one character only once.
     if (length > 1) this.#count(MEMORY.TEXT + length)
     return length <= SHORT_TEXT ? this.#shortText(length) : utf8Text(this.#take(length))
   }
@@ -154,13 +155,13 @@ class Reader {
 
   #count(bytes: number): void {
     this.#memory -= bytes
-    if (this.#memory < 0) throw malformed('more small values than belong in a message of its length')
+    if (this.#memory < 0) throw malformed('too many small values for the length of the message')
   }
 
   #float64(): number {
     const value = this.#view.getFloat64(this.#advance(8))
     if (!Number.isSafeInteger(value) || value < 2 ** 32)
-      throw malformed('a float that is no large whole number')
+      throw malformed('a float that is not a whole number from 2^32 to 2^53-1')
     return value
   }
 
@@ -198,6 +199,6 @@ function utf8Text(bytes: Uint8Array): string {
 }
 
 function shortest(value: number, least: number): number {
-  if (value < least) throw malformed('a longer form than needed')
+  if (value < least) throw malformed('a longer encoding than needed')
   return value
 }

@@ -5,19 +5,19 @@ import { isWireCode, malformed, OrthrusError, type WireCode } from '../errors.js
 import { fields, nullable, numberOf, textOf } from './fields.js'
 import { createMacMessage, createMessage, decodeMacMessage, decodeMessage, messageType } from './message.js'
 
-/** ERROR messages: type 05, which anyone may have written, and type 06, MAC'd (docs/protocol.md section 3). */
+/** ERROR messages: type 05, which anyone may have written, and type 06, which has a MAC (docs/protocol.md section 3). */
 
 export interface ErrorContent {
   readonly code: WireCode
   /** The sender's clock, milliseconds. */
   readonly time: number
-  /** Only in a service's `clock_skew`: nothing stamped at or below it is accepted. */
+  /** Only in a service's `clock_skew`: no request stamped at or below it is accepted. */
   readonly floor: number | null
   readonly message: string
 }
 
 export interface WireError extends ErrorContent {
-  /** Whether its MAC was checked and holds. */
+  /** Whether it has a MAC that was checked and is right. */
   readonly authenticated: boolean
 }
 
@@ -25,7 +25,7 @@ export function createError({ code, time, floor, message }: ErrorContent): Uint8
   return createMessage(TYPE.ERROR, [code, time, floor, message])
 }
 
-/** @param requestMac the MAC of the request that is answered. */
+/** @param requestMac the MAC of the request that this answers. */
 export function createAuthenticatedError(
   key: LongTermKey | AuthKey,
   requestMac: Uint8Array,
@@ -36,19 +36,20 @@ export function createAuthenticatedError(
 }
 
 /**
- * An ERROR that answers the request with this MAC under this key. Type 05 comes back with `authenticated` false and
- * proves nothing. @throws OrthrusError `auth_failed` for a type 06 under another key or for another request; `malformed`
+ * Reads an ERROR that answers the request with this MAC under this key. Type 05 is returned with `authenticated` false
+ * and proves nothing.
+ * @throws OrthrusError `auth_failed` for a type 06 under another key or for another request; `malformed`
  */
 export function openError(bytes: Uint8Array, key: LongTermKey | AuthKey, requestMac: Uint8Array): WireError {
   if (messageType(bytes) === TYPE.ERROR) return openUnauthenticatedError(bytes)
   const { body, covered, mac } = decodeMacMessage(bytes, TYPE.ERROR_AUTHENTICATED)
   if (!isMac(key, 'error', mac, covered, requestMac)) {
-    throw new OrthrusError('auth_failed', 'an error with a MAC that is not by the other side')
+    throw new OrthrusError('auth_failed', 'the MAC of the error was not made by the other side')
   }
   return { ...contentFrom(body), authenticated: true }
 }
 
-/** An ERROR of type 05, where there is no key to check anything with. @throws OrthrusError `malformed` */
+/** Reads an ERROR of type 05, where there is no key to check anything with. @throws OrthrusError `malformed` */
 export function openUnauthenticatedError(bytes: Uint8Array): WireError {
   return { ...contentFrom(decodeMessage(bytes, TYPE.ERROR)), authenticated: false }
 }
@@ -56,7 +57,7 @@ export function openUnauthenticatedError(bytes: Uint8Array): WireError {
 function contentFrom(body: Parameters<typeof fields>[0]): ErrorContent {
   const [code, time, floor, message] = fields(body, 4)
   const text = textOf(code)
-  if (!isWireCode(text)) throw malformed('a code that does not exist')
+  if (!isWireCode(text)) throw malformed('an unknown error code')
   return { code: text, time: numberOf(time), floor: nullable(floor, numberOf), message: textOf(message) }
 }
 

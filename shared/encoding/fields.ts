@@ -4,11 +4,11 @@ import { isPattern, type Pattern } from '../pattern.js'
 import { isPrincipal, isRealm, type Principal, type RealmName } from '../principal.js'
 import type { Value } from './encoding.js'
 
-/** Readers of one decoded field each. What passes has its type; what does not is `malformed`. */
+/** Each function reads one decoded field and returns it with its type, or throws `malformed`. */
 
 export function fields(value: Value | readonly Value[] | undefined, count: number): readonly Value[] {
   const list = listOf(value)
-  if (list.length !== count) throw malformed(`${list.length} fields where ${count} belong`)
+  if (list.length !== count) throw malformed(`${list.length} fields instead of ${count}`)
   return list
 }
 
@@ -16,30 +16,30 @@ export function listOf(
   value: Value | readonly Value[] | undefined,
   most = Number.POSITIVE_INFINITY,
 ): readonly Value[] {
-  if (!Array.isArray(value)) throw malformed('a list is missing')
-  if (value.length > most) throw malformed(`a list of ${value.length} where ${most} are the most`)
+  if (!Array.isArray(value)) throw malformed('expected a list')
+  if (value.length > most) throw malformed(`a list of ${value.length}, longer than ${most}`)
   return value
 }
 
 export function textOf(value: Value | undefined): string {
-  if (typeof value !== 'string') throw malformed('text is missing')
+  if (typeof value !== 'string') throw malformed('expected text')
   return value
 }
 
 export function numberOf(value: Value | undefined): number {
-  if (typeof value !== 'number') throw malformed('a number is missing')
+  if (typeof value !== 'number') throw malformed('expected a number')
   return value
 }
 
 export function booleanOf(value: Value | undefined): boolean {
-  if (typeof value !== 'boolean') throw malformed('true or false is missing')
+  if (typeof value !== 'boolean') throw malformed('expected true or false')
   return value
 }
 
 export function bytesOf(value: Value | undefined, length?: number): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw malformed('bytes are missing')
+  if (!(value instanceof Uint8Array)) throw malformed('expected bytes')
   if (length !== undefined && value.length !== length) {
-    throw malformed(`${value.length} bytes where ${length} belong`)
+    throw malformed(`${value.length} bytes instead of ${length}`)
   }
   return value
 }
@@ -56,10 +56,10 @@ export function kvnoOf(value: Value | undefined): number {
   return kvno
 }
 
-/** Only these bits may be set. */
+/** A number in which only the defined bits may be set. */
 export function bitsOf(value: Value | undefined, defined: number): number {
   const bits = numberOf(value)
-  // Bit operators see 32 bits only, hence the first comparison.
+  // Bit operators see only 32 bits, hence the first comparison.
   if (bits > defined || (bits & ~defined) !== 0) throw malformed('an undefined bit is set')
   return bits
 }
@@ -71,11 +71,11 @@ export function nullable<T>(value: Value | undefined, read: (value: Value | unde
 /** A request's services: at most 32 and none twice. */
 export function servicesOf(value: Value | undefined): Principal[] {
   const services = listOf(value, LIMIT.SERVICES).map(principalOf)
-  if (new Set(services).size !== services.length) throw malformed('a service twice')
+  if (new Set(services).size !== services.length) throw malformed('the same service twice')
   return services
 }
 
-/** A list of caveats: at most 16 and 2 KiB together. What is in them is looked at when their MAC holds. */
+/** A list of caveats: at most 16, and 2 KiB together. Their contents are decoded only after the MAC was checked. */
 export function caveatListOf(value: Value | undefined): Uint8Array[] {
   const caveats = listOf(value, LIMIT.CAVEATS).map(caveat => bytesOf(caveat))
   if (caveatBytes(caveats) > LIMIT.CAVEATS_BYTES) throw malformed('caveats of more than 2 KiB')

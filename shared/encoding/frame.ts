@@ -1,6 +1,6 @@
 /**
  * A frame of the KDC's WebSocket: `id(4 bytes, big-endian) || message` (docs/protocol.md section 3, "Transport"). The
- * id joins an answer to its request, and the records of a channel to its AP-OPEN.
+ * id links an answer to its request, and the records of a channel to its AP-OPEN.
  */
 
 export const ID_BYTES = 4
@@ -8,11 +8,11 @@ export const ID_MAX = 2 ** 32 - 1
 
 export interface Frame {
   readonly id: number
-  /** From `decodeFrame` a view of the frame's bytes, not a copy. */
+  /** In the result of `decodeFrame`, a view of the frame's bytes, not a copy. */
   readonly message: Uint8Array
 }
 
-/** @returns `undefined` where the bytes are too short to hold an id. */
+/** @returns `undefined` if the bytes are too short to hold an id. */
 export function decodeFrame(bytes: Uint8Array): Frame | undefined {
   if (bytes.length < ID_BYTES) return undefined
   const id = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)

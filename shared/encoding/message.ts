@@ -5,18 +5,18 @@ import type { AnyKey } from '../crypto/keys.js'
 import { malformed, OrthrusError } from '../errors.js'
 import { decode, encodeScratch, type Value } from './encoding.js'
 
-/** The frame that all messages share: `version || type || body`, and for some `|| mac` (section 3). */
+/** The structure of every message: `version || type || body`, for some types followed by `|| mac` (section 3). */
 
 export const HEADER_BYTES = 2
 
 const HEADERS = new Map(Object.values(TYPE).map(type => [type, new Uint8Array([VERSION, type])]))
 
-/** The two bytes that begin a message, which also are the aad where a message is sealed whole. Not to be changed. */
+/** The first two bytes of a message, also the aad where a message is sealed whole. The caller must not change them. */
 export function header(type: MessageType): Uint8Array {
   return HEADERS.get(type) as Uint8Array
 }
 
-/** Size, then version. @returns the type, known or not. @throws OrthrusError `too_large` `unsupported_version` */
+/** Checks size, then version. @returns the type, known or not. @throws OrthrusError `too_large` `unsupported_version` */
 export function messageType(bytes: Uint8Array): number {
   if (bytes.length > LIMIT.MESSAGE_BYTES) {
     throw new OrthrusError('too_large', 'a message of more than 64 KiB', { final: true })
@@ -29,10 +29,10 @@ export function messageType(bytes: Uint8Array): number {
   return type
 }
 
-/** The checks that come before a message's form; what is behind its header. */
+/** Makes the checks that come before the form of the body. @returns what follows the header */
 export function contentOf(bytes: Uint8Array, type: MessageType): Uint8Array {
   const actual = messageType(bytes)
-  if (actual !== type) throw malformed(`a message of type ${actual} where ${type} belongs`)
+  if (actual !== type) throw malformed(`a message of type ${actual} instead of ${type}`)
   return plainBytes(bytes).subarray(HEADER_BYTES)
 }
 
@@ -46,12 +46,12 @@ export function decodeMessage(bytes: Uint8Array, type: MessageType): Value[] {
 
 export interface CreatedMacMessage {
   readonly bytes: Uint8Array
-  /** What of the bytes the MAC is over. */
+  /** The bytes that the MAC covers. */
   readonly covered: Uint8Array
   readonly mac: Uint8Array
 }
 
-/** A message with its MAC: over all its bytes, then `answered`, the MAC of the request where it is a reply. */
+/** A message with its MAC, which covers all its bytes and then, in a reply, `answered`: the MAC of the request. */
 export function createMacMessage<K extends AnyKey>(
   key: K,
   usage: K['usage'],
@@ -70,7 +70,7 @@ export function createMacMessage<K extends AnyKey>(
   return { bytes, covered, mac }
 }
 
-/** A decoded message whose MAC has not been checked: the bytes it covers, and itself. */
+/** Decodes a message, without checking its MAC. The result has the MAC and the bytes that it covers. */
 export interface MacMessage {
   readonly body: Value[]
   readonly covered: Uint8Array

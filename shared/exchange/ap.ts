@@ -17,9 +17,9 @@ import { OrthrusError } from '../errors.js'
 import type { Principal } from '../principal.js'
 import { decodeInnerTicket, type SealedTicket } from '../ticket/ticket.js'
 
-/** The AP exchange, for a request and for a channel: AP-REQ and AP-REP, AP-OPEN and AP-ACCEPT (section 8 and 9). */
+/** The AP exchange: AP-REQ and AP-REP for a request, AP-OPEN and AP-ACCEPT for a channel (sections 8 and 9). */
 
-/** AP-OPEN is an AP-REQ of its own type. */
+/** AP-OPEN has the fields of an AP-REQ and a type of its own. */
 export type ApType = typeof TYPE.AP_REQ | typeof TYPE.AP_OPEN
 
 export interface Delegated {
@@ -35,7 +35,7 @@ export interface ApQuestion {
   /** Milliseconds, on the service's clock as the client knows it. */
   readonly time: number
   readonly nonce: Uint8Array
-  /** What of the request the MAC shall cover (section 8, HTTP binding; section 9). */
+  /** The digest of what the MAC must cover of the request (section 8, HTTP binding; section 9). */
   readonly binding: Uint8Array
   readonly delegated: Delegated | null
 }
@@ -102,12 +102,12 @@ function decodeDelegated(value: Value | undefined): Delegated {
  */
 export function verifyApRequest(request: ApRequest, key: AuthKey, client: Principal): VerifiedApRequest {
   if (isMac(key, 'ap-req', request.mac, request.covered)) return request as VerifiedApRequest
-  throw new OrthrusError('auth_failed', `the MAC is not by the holder of ${client}'s ticket`, {
+  throw new OrthrusError('auth_failed', `the MAC was not made by the holder of ${client}'s ticket`, {
     principal: client,
   })
 }
 
-/** The service's proof for its answer to the request with this MAC. */
+/** The service's proof of its answer to the request with this MAC. */
 export function createApReply(
   key: AuthKey,
   requestMac: Uint8Array,
@@ -129,7 +129,7 @@ export function openApReply(
   return { time: numberOf(time), binding: bytesOf(binding, SIZE.DIGEST) }
 }
 
-/** The answer to an AP-OPEN. Both messages together make the channel's key. */
+/** The answer to an AP-OPEN. The channel's key is derived from both messages. */
 export function createApAccept(
   key: AuthKey,
   openMac: Uint8Array,

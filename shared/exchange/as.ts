@@ -21,7 +21,7 @@ export interface AsQuestion {
   readonly time: number
   readonly nonce: Uint8Array
   readonly services: readonly Principal[]
-  /** Milliseconds; bounds every ticket granted, 0 asks for the most allowed. */
+  /** Milliseconds; the limit for every ticket granted. 0 asks for the longest allowed. */
   readonly lifetime: number
   readonly renewable: boolean
 }
@@ -87,7 +87,7 @@ export function createAsReply(
 }
 
 /**
- * Opens the KDC's reply to this request. Whether it answers what was asked is for `requireAnswers` to say.
+ * Opens the KDC's reply to this request. `requireAnswers` then checks that it answers what was asked.
  * @throws OrthrusError `auth_failed` if it is not the KDC's reply to this request; `malformed`
  */
 export function openAsReply(key: LongTermKey, request: AsRequest, bytes: Uint8Array): Reply {

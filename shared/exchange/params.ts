@@ -5,7 +5,7 @@ import { createMessage, decodeMessage } from '../encoding/message.js'
 import { malformed, OrthrusError } from '../errors.js'
 import type { Principal } from '../principal.js'
 
-/** How a password becomes a key: asked of the KDC, in clear and unproved (docs/protocol.md section 8). */
+/** How a password becomes a key. The KDC tells it in clear and unproved (docs/protocol.md section 8). */
 
 export interface PasswordParameters extends ScryptParameters {
   readonly salt: Uint8Array
@@ -30,13 +30,14 @@ export function createParamsReply({ log2N, r, p, salt }: PasswordParameters): Ui
 /** @throws OrthrusError `malformed` */
 export function decodeParamsReply(bytes: Uint8Array): PasswordParameters {
   const [name, log2N, r, p, salt] = fields(decodeMessage(bytes, TYPE.PARAMS_REP), 5)
-  if (textOf(name) !== FUNCTION) throw malformed('a password function that is not known')
+  if (textOf(name) !== FUNCTION) throw malformed('an unknown password function')
   return { log2N: numberOf(log2N), r: numberOf(r), p: numberOf(p), salt: bytesOf(salt, SIZE.SALT) }
 }
 
 /**
- * Requires parameters that are not so weak that the password is easily guessed from a recorded login, and not so heavy
- * that computing the key is an attack in itself: anybody may have answered. @throws OrthrusError `refused_unproved`
+ * Refuses parameters that are too weak, which would let a password be guessed from a recorded login, and those so heavy
+ * that computing the key would be an attack in itself. Anybody may have sent them.
+ * @throws OrthrusError `refused_unproved`
  */
 export function requireSoundParameters({ log2N, r, p }: ScryptParameters): void {
   if (log2N >= SCRYPT.LOG2N && log2N <= SCRYPT.LOG2N_MAX && r === SCRYPT.R && p === SCRYPT.P) return

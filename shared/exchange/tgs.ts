@@ -28,9 +28,9 @@ export interface TgsQuestion {
   readonly time: number
   readonly nonce: Uint8Array
   readonly services: readonly Principal[]
-  /** Milliseconds; 0 asks for the most allowed. */
+  /** Milliseconds; 0 asks for the longest allowed. */
   readonly lifetime: number
-  /** Whether the TGT itself is to be renewed. */
+  /** Whether to renew the TGT itself. */
   readonly renew: boolean
 }
 
@@ -41,7 +41,7 @@ export interface TgsRequest extends TgsQuestion {
   readonly mac: Uint8Array
 }
 
-/** A request whose sender has proved the TGT's key, caveats included. */
+/** A request whose sender has proved the key at the end of the TGT's chain of caveats. */
 export interface VerifiedTgsRequest extends TgsRequest {
   /** For the compiler alone. */
   readonly [verified]: true
@@ -94,7 +94,7 @@ export function createTgsReply(
 }
 
 /**
- * Opens the KDC's reply to this request. Whether it answers what was asked is for `requireAnswers` to say.
+ * Opens the KDC's reply to this request. `requireAnswers` then checks that it answers what was asked.
  * @throws OrthrusError `auth_failed` if it is not the KDC's reply to this request; `malformed`
  */
 export function openTgsReply(key: AuthKey, request: TgsRequest, bytes: Uint8Array): Reply {

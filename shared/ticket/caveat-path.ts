@@ -1,36 +1,36 @@
-/** Paths as the `paths` caveat reads them (docs/protocol.md section 5): what could mean two things means nothing. */
+/** Paths as the `paths` caveat reads them (docs/protocol.md section 5). An ambiguous path is inside no prefix. */
 
-/** Segments of RFC 3986's pchar, each after one `/`. */
+/** Segments made of RFC 3986's pchar, each after one `/`. */
 const SEGMENTS = /^(?:\/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*)+$/
-/** NUL, `%`, `.`, `/` and `\`, which others decode again, resolve or split at. */
+/** Encoded NUL, `%`, `.`, `/` and `\`, which other programs may decode twice, resolve or split at. */
 const ENCODED = /%(?:00|25|2e|2f|5c)/i
-/** `.` or `..` as a segment, also before a `;`. */
+/** A segment `.` or `..`, also one followed by a `;`. */
 const DOTS = /\/\.\.?(?:[;/]|$)/
 
 export function isPlainPath(path: string): boolean {
   return SEGMENTS.test(path) && !path.includes('//') && !ENCODED.test(path) && !DOTS.test(path)
 }
 
-/** Why a path is none that a caveat takes, for a person; `undefined` where it is one. */
+/** Why a caveat does not accept the path, in words for a person; `undefined` if it does. */
 export function pathFault(path: string): string | undefined {
   if (isPlainPath(path)) return undefined
   if (!path.startsWith('/')) return 'it does not begin with /'
   if (path.includes('//')) return 'it has //'
   const [encoded] = ENCODED.exec(path) ?? []
-  if (encoded !== undefined) return `it has ${encoded}, which others decode`
-  if (DOTS.test(path)) return 'it has . or .. for a segment'
+  if (encoded !== undefined) return `it has ${encoded}, which other programs may decode again`
+  if (DOTS.test(path)) return 'it has the segment . or ..'
   const [odd = '%'] = /[^A-Za-z0-9\-._~!$&'()*+,;=:@/%]/u.exec(path) ?? []
   return odd === '%'
     ? 'it has a % without two hex digits'
-    : `it has ${JSON.stringify(odd)}, which is to be encoded`
+    : `it has ${JSON.stringify(odd)}, which must be percent-encoded`
 }
 
-/** The target up to its `?`. */
+/** The part of the target before the first `?`. */
 export function pathOf(target: string | undefined): string | undefined {
   return target?.split('?', 1)[0]
 }
 
-/** Whether the path is one of the prefixes or continues one at a `/`; a prefix's final `/` does not count. */
+/** Whether the path equals a prefix or continues one at a `/`. A final `/` of a prefix does not count. */
 export function isInside(path: string | undefined, prefixes: readonly string[]): boolean {
   if (path === undefined || !isPlainPath(path)) return false
   return prefixes.some(prefix => {

@@ -16,16 +16,16 @@ export type Caveat =
   | { readonly name: 'holder'; readonly holder: Principal }
   | { readonly name: 'app'; readonly app: string; readonly value: Value }
 
-/** Decides about the value of an `app` caveat: true where it holds. */
+/** Decides whether the value of an `app` caveat holds. */
 export type CaveatChecker = (value: Value) => boolean
 
-/** What a caveat is held against. What is `undefined` is a missing fact, and the caveat that asks for it fails. */
+/** The facts that caveats are checked against. A caveat that needs a missing fact (`undefined`) fails. */
 export interface Facts {
   /** Milliseconds. */
   readonly now: number
   readonly service: Principal
   readonly method: string | undefined
-  /** The target as it is bound: path and query. */
+  /** The target exactly as it is bound: path and query. */
   readonly target: string | undefined
   /** The principal that presents the ticket as `delegated`. */
   readonly holder: Principal | undefined
@@ -33,7 +33,7 @@ export interface Facts {
   readonly checkers: ReadonlyMap<string, CaveatChecker>
 }
 
-/** @throws TypeError where a value has no encoding. */
+/** @throws TypeError if a value cannot be encoded. */
 export function encodeCaveat(caveat: Caveat): Uint8Array {
   return encode(toList(caveat))
 }
@@ -58,12 +58,13 @@ function toList(caveat: Caveat): Value[] {
 }
 
 /**
- * Decoded caveats are kept by their bytes, because kept tickets and chains show the same objects again. An `app` caveat
- * is not kept: its value may take fifty times its bytes in memory, and goes to a checker that could change it.
+ * Decoded caveats are remembered by the object that holds their bytes, because remembered tickets and chains present the
+ * same objects again. An `app` caveat is not remembered: in memory its value may take fifty times its length, and it is
+ * given to a checker that could change it.
  */
 const decoded = new WeakMap<Uint8Array, Caveat>()
 
-/** Form and name. @param bytes must not be changed. @throws OrthrusError `caveat_failed` */
+/** Checks form and name. @param bytes must not be changed. @throws OrthrusError `caveat_failed` */
 export function decodeCaveat(bytes: Uint8Array): Caveat {
   let caveat = decoded.get(bytes)
   if (caveat === undefined) {
@@ -77,7 +78,7 @@ function decodeAnew(bytes: Uint8Array): Caveat {
   try {
     return fromList(decode(bytes))
   } catch (cause) {
-    if (cause instanceof OrthrusError) throw caveatFailed('a caveat', `has a wrong form: ${cause.reason}`)
+    if (cause instanceof OrthrusError) throw caveatFailed('a caveat', `is malformed: ${cause.reason}`)
     throw cause
   }
 }
@@ -103,17 +104,17 @@ function fromList(list: Value[]): Caveat {
     case 'holder':
       return { name, holder: principalOf(argument) }
     default:
-      throw malformed(`there is no caveat ${JSON.stringify(name.slice(0, 40))}`)
+      throw malformed(`unknown caveat ${JSON.stringify(name.slice(0, 40))}`)
   }
 }
 
 function prefixOf(value: Value): string {
   const prefix = textOf(value)
-  if (!isPlainPath(prefix)) throw malformed('a path prefix that could mean two things')
+  if (!isPlainPath(prefix)) throw malformed('an ambiguous path prefix')
   return prefix
 }
 
-/** @throws OrthrusError `caveat_failed` where any does not hold. Each is looked at exactly once. */
+/** Checks each caveat exactly once. @throws OrthrusError `caveat_failed` if any does not hold */
 export function requireCaveats(caveats: readonly Caveat[], facts: Facts): void {
   for (const caveat of caveats) requireCaveat(caveat, facts)
 }
@@ -144,7 +145,7 @@ function holds(caveat: Caveat, facts: Facts): boolean {
   }
 }
 
-/** For the service's log: what the caveat asked for and what was there. */
+/** For the service's log: what the caveat required and what was found. */
 function factOf(caveat: Caveat, facts: Facts): string {
   switch (caveat.name) {
     case 'expires':
@@ -176,7 +177,7 @@ function caveatFailed(label: string, reason: string): OrthrusError {
 
 export interface VisibleClaims {
   readonly claims: Claims
-  /** Whether the ticket has claims that its caveats keep back. */
+  /** Whether the ticket has claims that its caveats withhold. */
   readonly withheld: boolean
 }
 
@@ -188,7 +189,7 @@ export function visibleClaims(claims: Claims, caveats: readonly Caveat[]): Visib
   return { claims: visible, withheld: visible.length < claims.length }
 }
 
-/** The least `expires` of the list, or infinity. */
+/** The earliest `expires` in the list, or infinity. */
 export function earliestExpiry(caveats: readonly Caveat[]): number {
   return Math.min(
     Number.POSITIVE_INFINITY,
@@ -196,7 +197,7 @@ export function earliestExpiry(caveats: readonly Caveat[]): number {
   )
 }
 
-/** Whether every `services` caveat of the list names the service. */
+/** Whether every `services` caveat in the list names the service. */
 export function allowsService(caveats: readonly Caveat[], service: Principal): boolean {
   return caveats.every(caveat => caveat.name !== 'services' || caveat.services.includes(service))
 }

@@ -3,10 +3,10 @@ import { encodeScratch, type Value } from '../encoding/encoding.js'
 import { fields, listOf, textOf } from '../encoding/fields.js'
 import { malformed } from '../errors.js'
 
-/** Claims: what policy says of a client, for the service to read (docs/protocol.md section 4). */
+/** Claims: what policy says about a client, for the service to read (docs/protocol.md section 4). */
 
 export type ClaimValue = string | number | boolean | readonly string[]
-/** Names ascending by their UTF-8 bytes, none twice. */
+/** Sorted by the UTF-8 bytes of the names, each name once. */
 export type Claims = readonly (readonly [name: string, value: ClaimValue])[]
 
 export function encodeClaims(claims: Claims): Value[] {
@@ -32,12 +32,12 @@ export function decodeClaims(value: Value | undefined): Claims {
 function claimValueOf(value: Value | undefined): ClaimValue {
   if (Array.isArray(value)) return value.map(textOf)
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
-  throw malformed('a claim of a type that claims do not have')
+  throw malformed('a claim whose value is not text, a number, true, false or a list of texts')
 }
 
 const utf8 = new TextEncoder()
 
-/** By their UTF-8 bytes, which is not how JavaScript compares texts beyond U+FFFF. */
+/** Compares by UTF-8 bytes, which differs from JavaScript's order beyond U+FFFF. */
 export function compareNames(a: string, b: string): number {
   const left = utf8.encode(a)
   const right = utf8.encode(b)

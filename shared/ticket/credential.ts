@@ -19,11 +19,11 @@ import { OrthrusError } from '../errors.js'
 import type { Principal } from '../principal.js'
 import { decodeInnerTicket, type SealedTicket } from './ticket.js'
 
-/** A ticket as it is handed to a delegate (docs/protocol.md section 8, "Hand-off"). Whoever has it can use it. */
+/** A ticket as handed to a delegate (docs/protocol.md section 8, "Hand-off"). It contains the key to use it with. */
 export interface Credential {
   readonly ticket: SealedTicket
   readonly caveats: readonly Uint8Array[]
-  /** `K_n`, which can add caveats, or `A_n`, which cannot: a closed credential. */
+  /** `K_n`, with which caveats can be added, or `A_n` of a closed credential, with which they cannot. */
   readonly key: ChainKey | AuthKey
   readonly service: Principal
   readonly client: Principal
@@ -63,13 +63,13 @@ function decodeCredential(array: Uint8Array): Credential {
   }
 }
 
-/** As text, which is a secret: `orthrus1_...` with a check that tells a cut-off one from a wrong one. */
+/** The text form, a secret: `orthrus1_...` with a checksum that distinguishes a truncated text from a wrong one. */
 export function formatCredential(credential: Credential): string {
   const array = encodeCredential(credential)
   return PREFIX + toBase64url(concatBytes(array, checkOf(array)))
 }
 
-/** @throws OrthrusError `credential_invalid` where it is cut off, altered or something else */
+/** @throws OrthrusError `credential_invalid` if the text is cut off, altered or not a credential */
 export function parseCredential(text: string): Credential {
   if (!text.startsWith(PREFIX)) throw invalid(`does not begin with ${PREFIX}`)
   const bytes = bytesFrom(text.slice(PREFIX.length))
@@ -90,11 +90,11 @@ function bytesFrom(text: string): Uint8Array {
 function invalid(reason: string): OrthrusError {
   return new OrthrusError('credential_invalid', `the credential ${reason}`, {
     final: true,
-    hint: 'copy it again, whole, from where it was made',
+    hint: 'copy all of it again from where it was made',
   })
 }
 
-/** Sealed to the service of the request whose key and nonce these are. */
+/** Seals the credential to the service of the request that has this key and nonce. */
 export function sealHandOff(
   key: AuthKey,
   nonce: Uint8Array,

@@ -17,7 +17,7 @@ import { type Principal, realmOf, ticketGrantingService } from '../principal.js'
 import { type Claims, decodeClaims, encodeClaims } from './claims.js'
 import { decodeInnerTicket } from './ticket.js'
 
-/** What AS and TGS answer: tickets with what the client must know of them, and refusals (sections 4, 6, 7). */
+/** Replies of AS and TGS: tickets with what the client must know about them, and refusals (sections 4, 6 and 7). */
 
 export interface Grant {
   /** The sealed ticket, which the client passes on and cannot open. */
@@ -99,22 +99,23 @@ export function decodeReply(plaintext: Uint8Array): Reply {
 function decodeDenial(value: Value): Denial {
   const [service, code] = fields(value, 2)
   const text = textOf(code)
-  if (!isWireCode(text)) throw malformed('a code that does not exist')
+  if (!isWireCode(text)) throw malformed('an unknown error code')
   return { service: principalOf(service), code: text }
 }
 
-/** What was asked, for the check of what was answered. */
+/** What was asked, to check the answer against. */
 export interface Asked {
   readonly client: Principal
   readonly withTgt: boolean
   readonly services: readonly Principal[]
-  /** Milliseconds; 0 asked for the most allowed. */
+  /** Milliseconds; 0 if the longest allowed was asked for. */
   readonly lifetime: number
 }
 
 /**
- * Requires that the reply answers this question: the TGT first where one was asked for, then each service once, granted or
- * denied, in the order asked; each ticket for the service that its grant names; no ticket longer than asked.
+ * Requires that the reply answers this question: the TGT comes first if one was asked for, then each service once,
+ * granted or denied, in the order asked; each ticket is for the service that its grant names; none lives longer than
+ * asked.
  * @throws OrthrusError `malformed`
  */
 export function requireAnswers(reply: Reply, asked: Asked): void {
@@ -127,14 +128,14 @@ export function requireAnswers(reply: Reply, asked: Asked): void {
     reply.denials.some(denial => !asked.services.includes(denial.service)) ||
     reply.grants.some((grant, i) => grant.service !== expected[i])
   ) {
-    throw malformed('the KDC answered another question')
+    throw malformed('the KDC answered a different question')
   }
   for (const grant of reply.grants) requireConsistent(grant, reply.time, asked.lifetime)
 }
 
 function requireConsistent(grant: Grant, time: number, lifetime: number): void {
   if (decodeInnerTicket(grant.ticket).service !== grant.service)
-    throw malformed('a ticket for another service')
+    throw malformed('a ticket for a different service than its grant names')
   if (grant.startTime > grant.endTime || (lifetime > 0 && grant.endTime > time + lifetime)) {
     throw malformed('a ticket with times that were not asked for')
   }

@@ -5,25 +5,25 @@ import { SIZE } from '../constants.js'
 import type { LongTermKey } from '../crypto/keys.js'
 import { type OpenedTicket, openTicket, type SealedTicket } from './ticket.js'
 
-/** What an ordinary entry is counted as, bytes: a ticket with a few claims and caveats. Larger ones take the room of several. */
+/** What an ordinary entry counts as, bytes: a ticket with a few claims and caveats. Larger ones count as several. */
 const ENTRY_BYTES = 4 * 1024
 
 /**
- * What an entry takes of the heap, bytes, measured with Node 20 and rounded up: keys and objects, then what depends on
- * the ticket. What is kept with it later is told by `grew`.
+ * Heap memory of an entry, bytes, measured with Node 20 and rounded up: first its keys and objects, then what depends on
+ * the ticket. Callers report what is added later with `grew`.
  */
 const TAKES = {
   ENTRY: 3 * 1024,
-  /** Sealed, opened, and decoded once more where it is text. */
+  /** A byte of the ticket is held sealed, opened and, where it is text, decoded. */
   TICKET_BYTE: 4,
   CLAIM: 96,
   LISTED_TEXT: 32,
   CAVEAT: 384,
-  /** A list of the shortest texts. Caveats are decoded when they are first looked at, and kept like that. */
+  /** At worst a caveat is a list of the shortest texts. It is decoded on first use, and the decoded form is kept. */
   CAVEAT_BYTE: 10,
 } as const
 
-/** The largest ticket, with the four longest chains. */
+/** The size of the largest ticket with the four longest chains. */
 const GROWN_MAX = 64 * 1024
 
 interface Entry {
@@ -35,15 +35,15 @@ interface Entry {
 }
 
 /**
- * Tickets that opened, remembered by their exact bytes until they end. A ticket that does not open leaves no trace. Those
- * that do are bounded by number and by memory: a client with many tickets can push out the tickets of others, which only
- * means that these are opened again.
+ * Opened tickets, remembered by their exact bytes until they end. A ticket that does not open leaves no trace. The others
+ * are bounded by number and by memory. A client with many tickets can push out the tickets of others, which then only
+ * have to be opened again.
  */
 export class OpenedTickets {
   readonly #entries: LRUCache<string, Entry>
   readonly #names = new WeakMap<OpenedTicket, string>()
 
-  /** @param entries how many ordinary tickets are remembered. @throws TypeError unless a whole number from 1 */
+  /** @param entries how many ordinary tickets to remember. @throws TypeError unless a whole number from 1 */
   constructor(entries: number) {
     if (!Number.isSafeInteger(entries) || entries < 1) {
       throw new TypeError(`the entries of a ticket cache are a whole number from 1, not ${entries}`)
@@ -57,8 +57,8 @@ export class OpenedTickets {
   }
 
   /**
-   * @param key of the service, for the ticket's kvno; the same object as long as it is the same key
-   * @param now milliseconds; a ticket that has ended is opened, but not remembered
+   * @param key the service's key of the ticket's kvno; it must be the same object each time
+   * @param now milliseconds; a ticket that has ended is opened but not remembered
    * @throws OrthrusError `ticket_invalid`
    */
   open(ticket: SealedTicket, key: LongTermKey, now: number): OpenedTicket {
@@ -75,12 +75,12 @@ export class OpenedTickets {
     return opened
   }
 
-  /** Counts what is kept with a ticket from now on. @param bytes none of which was counted before. */
+  /** Adds to the memory counted for a ticket. @param bytes that have not been counted yet. */
   grew(opened: OpenedTicket, bytes: number): void {
     const name = this.#names.get(opened)
     const entry = name === undefined ? undefined : this.#entries.peek(name)
     if (name === undefined || entry?.opened !== opened) return
-    // More than this is never kept with one: what is new takes the place of what was there.
+    // One ticket never holds more than this: new chains replace old ones.
     this.#keep(name, { ...entry, size: Math.min(entry.size + bytes, GROWN_MAX) })
   }
 
@@ -89,7 +89,7 @@ export class OpenedTickets {
     this.#entries.set(name, entry, { size: entry.size })
   }
 
-  /** Forgets what was opened with this key, which is no longer of the service. */
+  /** Forgets the tickets that were opened with this key, because the service no longer has it. */
   forget(key: LongTermKey): void {
     for (const [name, known] of [...this.#entries.entries()])
       if (known.key === key) this.#entries.delete(name)
@@ -105,7 +105,7 @@ function sizeOf(sealed: Uint8Array, opened: OpenedTicket): number {
   return size
 }
 
-/** The nonce of its box, which the KDC draws for each ticket: short, and no two tickets share one. */
+/** The nonce of the ticket's box, which the KDC draws for each ticket: it is short and unique. */
 function nameOf({ box }: SealedTicket): string {
   return latin1Text(box.subarray(0, SIZE.SEAL_NONCE))
 }

@@ -20,17 +20,17 @@ import { malformed, OrthrusError } from '../errors.js'
 import type { Principal } from '../principal.js'
 import { type Claims, decodeClaims, encodeClaims } from './claims.js'
 
-/** Tickets (docs/protocol.md section 4). A `SealedTicket` claims a service; an `OpenedTicket` has been proved. */
+/** Tickets (docs/protocol.md section 4). A `SealedTicket` only claims a service; an `OpenedTicket` is proved. */
 
 export interface SealedTicket {
   readonly service: Principal
   readonly kvno: number
   readonly box: Uint8Array
-  /** The whole ticket, as it travels. */
+  /** The whole ticket as it is sent. */
   readonly bytes: Uint8Array
 }
 
-/** What a ticket says, to the service and, but for the client's id and the caveats, to the client in its grant. */
+/** What a ticket tells the service. The client learns it from its grant, except for the client's id and the caveats. */
 export interface TicketContent {
   readonly ticketId: Uint8Array
   readonly client: Principal
@@ -46,7 +46,7 @@ export interface TicketContent {
   readonly caveats: readonly Uint8Array[]
 }
 
-/** A ticket whose box was opened with its service's key: what it says, the KDC said. */
+/** A ticket whose box was opened with the service's key, so its content comes from the KDC. */
 export interface OpenedTicket extends TicketContent {
   readonly service: Principal
   readonly kvno: number
@@ -59,17 +59,17 @@ export function decodeTicket(bytes: Uint8Array): SealedTicket {
   return { service: principalOf(service), kvno: kvnoOf(kvno), box: bytesOf(box), bytes }
 }
 
-/** A ticket inside another message: whatever is wrong with it, that message is `malformed`. */
+/** Decodes a ticket inside another message. Whatever is wrong with it, that message is `malformed`. */
 export function decodeInnerTicket(bytes: Uint8Array): SealedTicket {
   try {
     return decodeTicket(bytes)
   } catch (cause) {
-    if (cause instanceof OrthrusError) throw malformed('the ticket in it is malformed')
+    if (cause instanceof OrthrusError) throw malformed('the ticket inside is malformed')
     throw cause
   }
 }
 
-/** The same few services come again and again. */
+/** Remembered, because the same few services recur. */
 const aads = new LRUCache<string, Uint8Array>({ max: 1_000 })
 
 function aadOf(service: Principal, kvno: number): Uint8Array {
@@ -110,14 +110,14 @@ function encodeContent(content: TicketContent): Value[] {
   ]
 }
 
-/** @throws OrthrusError `ticket_invalid` where the box is not the KDC's for this service, kvno and key. */
+/** @throws OrthrusError `ticket_invalid` unless the KDC made the box for this service, kvno and key. */
 export function openTicket(ticket: SealedTicket, key: LongTermKey): OpenedTicket {
   const plaintext = open(key, 'ticket', aadOf(ticket.service, ticket.kvno), ticket.box)
   if (plaintext === undefined) throw ticketInvalid(ticket, 'its box does not open')
   try {
     return decodeContent(ticket, plaintext)
   } catch (cause) {
-    if (cause instanceof OrthrusError) throw ticketInvalid(ticket, `what is in it has a wrong form`)
+    if (cause instanceof OrthrusError) throw ticketInvalid(ticket, 'its content is malformed')
     throw cause
   }
 }
@@ -153,7 +153,7 @@ function decodeContent({ service, kvno }: SealedTicket, plaintext: Uint8Array): 
   }
 }
 
-/** Out of the plaintext, which stays as long as its caveats do: the value of one goes to an application as a view of it. */
+/** Removes the key from the plaintext, which lives on with its caveats: an application gets a view of it as a value. */
 function takeKey(bytes: Uint8Array): SessionKey {
   const key = new SessionKey(bytes.slice())
   bytes.fill(0)

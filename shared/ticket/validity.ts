@@ -3,15 +3,15 @@ import { OrthrusError } from '../errors.js'
 import type { OpenedTicket } from './ticket.js'
 
 /**
- * That the ticket is valid at `now`, milliseconds, at a service, whose clock may not be the KDC's (docs/protocol.md
- * section 4).
+ * Requires that a service, whose clock may differ from the KDC's, finds the ticket valid at `now`, milliseconds
+ * (docs/protocol.md section 4).
  * @throws OrthrusError `ticket_not_yet_valid` `ticket_expired`
  */
 export function requireValidAtService(ticket: OpenedTicket, now: number): void {
   requireValid(ticket, now, WINDOW.START_ALLOWANCE)
 }
 
-/** The same at the KDC, whose own clock set the times in the ticket. */
+/** As `requireValidAtService`, but for the KDC, whose own clock set the times in the ticket. */
 export function requireValidAtKdc(ticket: OpenedTicket, now: number): void {
   requireValid(ticket, now, 0)
 }
@@ -19,7 +19,7 @@ export function requireValidAtKdc(ticket: OpenedTicket, now: number): void {
 function requireValid(ticket: OpenedTicket, now: number, allowance: number): void {
   const { service, client: principal, startTime, endTime } = ticket
   if (now < startTime - allowance) {
-    throw new OrthrusError('ticket_not_yet_valid', `${principal}'s ticket for ${service} begins later`, {
+    throw new OrthrusError('ticket_not_yet_valid', `${principal}'s ticket for ${service} is not valid yet`, {
       final: true,
       principal,
       service,

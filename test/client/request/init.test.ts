@@ -37,7 +37,7 @@ describe('a body that is handed in as bytes', () => {
     const init = { method: 'POST', body: body() } as RealmFetchInit
     const cause = await failureOf(realm.fetch(`${ORDERS_URL}/`, init))
     expect(cause).toBeInstanceOf(TypeError)
-    expect((cause as Error).message).toMatch(/^a chunk of the body of the request is bytes, a Uint8Array/)
+    expect((cause as Error).message).toMatch(/^a chunk of the body of the request must be a Uint8Array/)
     expect(setting.orders.arrived).toHaveLength(0)
   })
 

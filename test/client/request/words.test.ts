@@ -106,19 +106,19 @@ describe('a refusal', () => {
     const { realm } = await prepare()
     const ticket = (await realm.getServiceTicket('orders')).attenuate({ paths: ['/files'] })
     expect(await hintOf(realm.fetch(`${ORDERS_URL}/files/a%2Fb`, { ticket }))).toBe(
-      'no paths caveat can hold for the path of this request: it has %2F, which others decode',
+      'no paths caveat can hold for the path of this request: it has %2F, which other programs may decode again',
     )
-    expect(() => ticket.attenuate({ paths: ['/a|b'] })).toThrow('it has "|", which is to be encoded')
+    expect(() => ticket.attenuate({ paths: ['/a|b'] })).toThrow('it has "|", which must be percent-encoded')
   })
 
   it.each([
-    ['/a[b', 'it has "[", which is to be encoded'],
-    ['/a^b', 'it has "^", which is to be encoded'],
-    ['/ü', 'it has "ü", which is to be encoded'],
+    ['/a[b', 'it has "[", which must be percent-encoded'],
+    ['/a^b', 'it has "^", which must be percent-encoded'],
+    ['/ü', 'it has "ü", which must be percent-encoded'],
     ['/a%zz', 'it has a % without two hex digits'],
-    ['/a%2e', 'it has %2e, which others decode'],
+    ['/a%2e', 'it has %2e, which other programs may decode again'],
     ['/a//b', 'it has //'],
-    ['/a/../b', 'it has . or .. for a segment'],
+    ['/a/../b', 'it has the segment . or ..'],
     ['a', 'it does not begin with /'],
     ['/a%20b', undefined],
   ])('of the path %s: %s', (path, fault) => {

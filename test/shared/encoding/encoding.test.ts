@@ -93,7 +93,7 @@ describe('encoding', () => {
   ])('refuses a large message of nothing but %s', (_, item) => {
     const count = 16_000
     expect(() => decode(hex(`dc${count.toString(16)}${item.repeat(count)}`))).toThrow(
-      expect.objectContaining({ reason: expect.stringContaining('more small values') }),
+      expect.objectContaining({ reason: expect.stringContaining('too many small values') }),
     )
   })
 
@@ -109,7 +109,7 @@ describe('encoding', () => {
       hex(`dc${(number + count).toString(16)}${others}${'90'.repeat(number)}`)
     expect(decode(body(lists))).toHaveLength(lists + count)
     expect(() => decode(body(lists + 1))).toThrow(
-      expect.objectContaining({ reason: expect.stringContaining('more small values') }),
+      expect.objectContaining({ reason: expect.stringContaining('too many small values') }),
     )
   })
 
@@ -168,18 +168,18 @@ describe('encoding', () => {
 
   it.each([
     ['no list', 'c0', 'the body is not a list'],
-    ['bytes behind it', '90c0', 'bytes behind the body'],
+    ['bytes behind it', '90c0', 'extra bytes after the body'],
     ['nothing', '', 'cut off'],
     ['a list of one without it', '91', 'a list longer than the message'],
     ['text that is not UTF-8', '91a1ff', 'text that is not UTF-8'],
     ['text that is a byte 80 alone', '91a180', 'text that is not UTF-8'],
     ['text that is a zero and a byte 80', '91a20080', 'text that is not UTF-8'],
-    ['a float of 2^32 - 1', '91cb41efffffffe00000', 'a float that is no large whole number'],
-    ['a float of 2^53', '91cb4340000000000000', 'a float that is no large whole number'],
+    ['a float of 2^32 - 1', '91cb41efffffffe00000', 'a float that is not a whole number from 2^32 to 2^53-1'],
+    ['a float of 2^53', '91cb4340000000000000', 'a float that is not a whole number from 2^32 to 2^53-1'],
     ['half a float', '91cb41f0', 'cut off'],
-    ['a number 127 in two bytes', '91cc7f', 'a longer form than needed'],
+    ['a number 127 in two bytes', '91cc7f', 'a longer encoding than needed'],
     ['lists nine deep', '919191919191919190', 'lists nested too deep'],
-    ['a map', '9180', 'a form of MessagePack that is not used here'],
+    ['a map', '9180', 'a MessagePack form that the protocol does not use'],
   ])('refuses %s for what it is', (_, bytes, reason) => {
     expect(() => decode(hex(bytes))).toThrow(expect.objectContaining({ code: 'malformed', reason }))
   })

@@ -64,8 +64,8 @@ describe('a field', () => {
       }
       return 'passed'
     }
-    expect(reason(() => form.fields([1], 2))).toBe('1 fields where 2 belong')
-    expect(reason(() => form.listOf([1, 2, 3], 2))).toBe('a list of 3 where 2 are the most')
-    expect(reason(() => form.bytesOf(bytes(3), 2))).toBe('3 bytes where 2 belong')
+    expect(reason(() => form.fields([1], 2))).toBe('1 fields instead of 2')
+    expect(reason(() => form.listOf([1, 2, 3], 2))).toBe('a list of 3, longer than 2')
+    expect(reason(() => form.bytesOf(bytes(3), 2))).toBe('3 bytes instead of 2')
   })
 })

@@ -45,7 +45,7 @@ describe('a header', () => {
   it('gives back a type that does not exist, which nothing then belongs to', () => {
     expect(messageType(hex('01ff'))).toBe(255)
     expect(() => contentOf(hex('01ff'), TYPE.TICKET)).toThrow(
-      expect.objectContaining({ code: 'malformed', reason: 'a message of type 255 where 7 belongs' }),
+      expect.objectContaining({ code: 'malformed', reason: 'a message of type 255 instead of 7' }),
     )
   })
 })

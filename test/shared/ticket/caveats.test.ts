@@ -68,32 +68,32 @@ describe('the form of a caveat', () => {
   )
 
   it.each<[string, Value[], string]>([
-    ['an empty list', [], 'text is missing'],
-    ['a name that is no text', [1, 1], 'text is missing'],
-    ['an unknown name', ['nonsense', 1], 'there is no caveat "nonsense"'],
-    ['a very long name', ['n'.repeat(99), 1], `there is no caveat "${'n'.repeat(40)}"`],
-    ['a name of every object', ['constructor', 1], 'there is no caveat "constructor"'],
-    ['no argument', ['expires'], '1 fields where 2 belong'],
-    ['an argument more', ['expires', 1, 2], '3 fields where 2 belong'],
-    ['an argument more of an app caveat', ['app', 'tenant', 'acme', 1], '4 fields where 3 belong'],
-    ['an app caveat without a value', ['app', 'tenant'], '2 fields where 3 belong'],
-    ['an app caveat whose name is no text', ['app', 1, 'acme'], 'text is missing'],
-    ['a time that is a text', ['expires', '1'], 'a number is missing'],
-    ['a service alone', ['services', 'orders@demo.example'], 'a list is missing'],
+    ['an empty list', [], 'expected text'],
+    ['a name that is no text', [1, 1], 'expected text'],
+    ['an unknown name', ['nonsense', 1], 'unknown caveat "nonsense"'],
+    ['a very long name', ['n'.repeat(99), 1], `unknown caveat "${'n'.repeat(40)}"`],
+    ['a name of every object', ['constructor', 1], 'unknown caveat "constructor"'],
+    ['no argument', ['expires'], '1 fields instead of 2'],
+    ['an argument more', ['expires', 1, 2], '3 fields instead of 2'],
+    ['an argument more of an app caveat', ['app', 'tenant', 'acme', 1], '4 fields instead of 3'],
+    ['an app caveat without a value', ['app', 'tenant'], '2 fields instead of 3'],
+    ['an app caveat whose name is no text', ['app', 1, 'acme'], 'expected text'],
+    ['a time that is a text', ['expires', '1'], 'expected a number'],
+    ['a service alone', ['services', 'orders@demo.example'], 'expected a list'],
     ['a short name of a service', ['services', ['orders']], 'a name outside the grammar'],
-    ['one wrong service of several', ['services', [ORDERS, 1]], 'text is missing'],
-    ['a method alone', ['methods', 'GET'], 'a list is missing'],
-    ['one wrong method of several', ['methods', ['GET', null]], 'text is missing'],
-    ['a path alone', ['paths', '/'], 'a list is missing'],
-    ['a path that is a number', ['paths', [1]], 'text is missing'],
-    ['one wrong path of several', ['paths', ['/a', '/b/../a']], 'a path prefix that could mean two things'],
-    ['a claim alone', ['claims', 'role'], 'a list is missing'],
-    ['a claim that is a number', ['claims', [1]], 'text is missing'],
+    ['one wrong service of several', ['services', [ORDERS, 1]], 'expected text'],
+    ['a method alone', ['methods', 'GET'], 'expected a list'],
+    ['one wrong method of several', ['methods', ['GET', null]], 'expected text'],
+    ['a path alone', ['paths', '/'], 'expected a list'],
+    ['a path that is a number', ['paths', [1]], 'expected text'],
+    ['one wrong path of several', ['paths', ['/a', '/b/../a']], 'an ambiguous path prefix'],
+    ['a claim alone', ['claims', 'role'], 'expected a list'],
+    ['a claim that is a number', ['claims', [1]], 'expected text'],
     ['a holder outside the grammar', ['holder', 'gate'], 'a name outside the grammar'],
-    ['a list of holders', ['holder', [GATE]], 'text is missing'],
+    ['a list of holders', ['holder', [GATE]], 'expected text'],
   ])('is not %s', (_, list, reason) => {
     const bytes = encode(list)
-    const failed = { code: 'caveat_failed', final: true, reason: `a caveat has a wrong form: ${reason}` }
+    const failed = { code: 'caveat_failed', final: true, reason: `a caveat is malformed: ${reason}` }
     expect(() => decodeCaveat(bytes)).toThrow(expect.objectContaining(failed))
     expect(() => decodeCaveat(bytes)).toThrow(expect.objectContaining(failed))
   })
