@@ -8,14 +8,14 @@ import { invalidFile, MASTER_KEY_FILE } from '../../shared/keytab/private-file.j
 import { readPrivateFile, writePrivateFile } from '../../shared/keytab/private-file.node.js'
 import { requireKnownOptions } from '../../shared/options.js'
 
-/** The bytes of a master key, for the vault and its file. */
+/** The bytes of a master key, only for the vault and the key's file. */
 export let revealMasterKey: (key: MasterKey) => Uint8Array
 
-/** What the KDC's records are sealed under. It shows itself nowhere: not in text, JSON or an inspection. */
+/** The key that seals the KDC's records. Its bytes never appear in text, JSON or an inspection. */
 export class MasterKey {
   readonly #bytes: Uint8Array
 
-  /** Takes the bytes over: the caller must not keep or change them. @throws TypeError unless 32 bytes. */
+  /** Takes ownership: the caller must not keep or change the bytes. @throws TypeError unless there are 32. */
   constructor(bytes: Uint8Array) {
     if (bytes.length !== SIZE.KEY)
       throw new TypeError(`a master key has ${SIZE.KEY} bytes, not ${bytes.length}`)
@@ -43,13 +43,13 @@ const FIRST_LINE = '# orthrus master key 1'
 const PREFIX = 'orthrusmaster1_'
 
 export interface MasterKeyFileOptions {
-  /** Accepts a file that others can read, or that a symbolic link leads to, as containers mount secrets. */
+  /** Accepts a file that others can read, or one reached by a symbolic link, which is how containers mount secrets. */
   readonly allowReadableMasterKey?: boolean
 }
 
 /**
- * Draws a key and writes it to a new file of mode 0600; both file and name are on stable storage when it resolves.
- * @throws OrthrusError `keytab_invalid` where there is such a file already, or it cannot be written
+ * Draws a key and writes it to a new file of mode 0600. When it resolves, file and name are on stable storage.
+ * @throws OrthrusError `keytab_invalid` if the file exists already or cannot be written
  */
 export async function createMasterKey(path: string, random: RandomSource): Promise<MasterKey> {
   const key = new MasterKey(random(SIZE.KEY))
@@ -58,8 +58,9 @@ export async function createMasterKey(path: string, random: RandomSource): Promi
 }
 
 /**
- * The master key in a file, which is judged as every private file is (`shared/keytab/private-file.ts`).
- * @throws OrthrusError `keytab_invalid` where it is missing, not private, or not a master key as it was written
+ * Reads the master key from a file, which must be private by the rule for all files with keys
+ * (`shared/keytab/private-file.ts`).
+ * @throws OrthrusError `keytab_invalid` if the file is missing, not private, cut off or edited, or not a master key
  */
 export async function readMasterKey(path: string, options: MasterKeyFileOptions = {}): Promise<MasterKey> {
   requireKnownOptions<MasterKeyFileOptions>('readMasterKey', options, { allowReadableMasterKey: true })
@@ -90,7 +91,7 @@ function altered(path: string): OrthrusError {
   return invalidFile(
     MASTER_KEY_FILE,
     path,
-    'is not a master key as it was written',
+    'is not a master key, or was cut off or edited',
     'restore it from a backup',
   )
 }

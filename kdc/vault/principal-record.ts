@@ -26,17 +26,17 @@ export interface StoredKey {
 /** A principal (docs/protocol.md section 1). */
 export interface PrincipalRecord {
   readonly name: Principal
-  /** 8 bytes; a name that is removed and made again gets others. */
+  /** 8 bytes. A name that is removed and added again gets a new id. */
   readonly clientId: Uint8Array
   /** The newest first. */
   readonly keys: readonly StoredKey[]
-  /** The highest kvno that the name ever had: 0 before the first. */
+  /** The highest kvno that the name ever had; 0 before the first. */
   readonly lastKvno: number
   readonly password: PasswordParameters | null
   readonly disabled: boolean
-  /** A tombstone keeps `lastKvno` and `cutOff`, so that neither starts again with the name. */
+  /** The record of a removed name keeps `lastKvno` and `cutOff`, so that neither restarts when it is added again. */
   readonly removed: boolean
-  /** Tickets with authTime at or before it are revoked (section 7); 0 for none. */
+  /** Tickets whose authTime is not after this time are revoked (section 7); 0 revokes none. */
   readonly cutOff: number
   readonly expiresAt: number | null
   readonly maxLife: number | null
@@ -99,7 +99,7 @@ function keysOf(value: Value | undefined, lastKvno: number): StoredKey[] {
       fromPassword: booleanOf(fromPassword),
       createdAt: numberOf(createdAt),
     }
-    if (stored.kvno >= above) throw malformed('kvnos that do not descend from the last')
+    if (stored.kvno >= above) throw malformed('kvnos that are not in descending order')
     above = stored.kvno
     return stored
   })

@@ -2,7 +2,7 @@ import type { Value } from '../../shared/encoding/encoding.js'
 import { fields, listOf, textOf } from '../../shared/encoding/fields.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 
-/** What the records of the vault have in common: each is a list that begins with the number of its form. */
+/** What all records of the vault have in common: each is a list that begins with the number of its form. */
 export const FORM = 1
 
 export function textsOf(value: Value | undefined): string[] {
@@ -11,11 +11,11 @@ export function textsOf(value: Value | undefined): string[] {
 
 export function oneOf<const T extends string>(value: Value | undefined, choices: readonly T[]): T {
   const choice = choices.find(choice => choice === value)
-  if (choice === undefined) throw malformed('a word that is none of the list')
+  if (choice === undefined) throw malformed('an unknown word')
   return choice
 }
 
-/** What a field holds is secret, so the error says which record and what is wrong with its form, no more. */
+/** Field contents are secret, so the error names only the kind of record and what is wrong with its form. */
 export function decodeRecord<T>(
   what: string,
   list: readonly Value[],
@@ -24,18 +24,18 @@ export function decodeRecord<T>(
 ): T {
   try {
     const value = fields(list, count)
-    if (value[0] !== FORM) throw malformed('another form')
+    if (value[0] !== FORM) throw malformed('a different form')
     return read(value)
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
-    throw new OrthrusError('unavailable', `a ${what} record has a form that is not known`, {
+    throw new OrthrusError('unavailable', `a ${what} record has an unknown form`, {
       cause,
       hint: 'was it written by another version of orthrus?',
     })
   }
 }
 
-/** What could not be read again must not be written. @throws TypeError */
+/** Refuses to write a record that could not be read again. @throws TypeError */
 export function requireReadable(list: Value[], decode: (list: readonly Value[]) => unknown): Value[] {
   try {
     decode(list)

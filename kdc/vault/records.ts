@@ -15,7 +15,7 @@ import { decodeClaims, encodeClaims } from '../../shared/ticket/claims.js'
 import { decodeRecord, FORM, oneOf, requireReadable, textsOf } from './record-form.js'
 
 /**
- * What the vault keeps. Times are milliseconds of KDC time, lifetimes milliseconds. Every `encode...` throws TypeError
+ * The records of the vault. Times are milliseconds of KDC time, lifetimes milliseconds. Every `encode...` throws TypeError
  * for a record that could not be read again, every `decode...` OrthrusError `unavailable` for a list of another form.
  */
 
@@ -29,7 +29,7 @@ export {
 /** The two records of kind `realm`. */
 export const REALM_RECORD_NAME = { REALM: 'realm', CLOCK: 'clock' } as const
 
-/** A rule as it is kept. Its form on disk is its own: it may not change with how rules travel. */
+/** A rule as stored. Its form on disk is separate, so that it need not change with the form in which rules are sent. */
 export interface PolicyRecord extends PolicyRule {
   readonly changedAt: number
 }
@@ -60,7 +60,7 @@ export function decodePolicyRecord(list: readonly Value[]): PolicyRecord {
 /** The realm: one record. */
 export interface RealmRecord {
   readonly realm: RealmName
-  /** 32 bytes, from which the salts of names without a password are made (section 8, Passwords). */
+  /** 32 bytes from which the salts of names without a password are derived (section 8, Passwords). */
   readonly saltSecret: Uint8Array
   readonly maxTgtLife: number
   readonly maxServiceLife: number
@@ -87,7 +87,7 @@ export function decodeRealmRecord(list: readonly Value[]): RealmRecord {
   }))
 }
 
-/** The newest time stored, below which KDC time never falls (section 10): one record. */
+/** The newest stored time, below which KDC time never falls (section 10): one record. */
 export interface ClockRecord {
   readonly newest: number
 }
@@ -104,7 +104,7 @@ export function decodeClockRecord(list: readonly Value[]): ClockRecord {
 export type RevocationRecord = RevocationSubject & {
   readonly seq: number
   readonly time: number
-  /** Of a `key`: the kvno up to which keys are retired. */
+  /** For a `key`: the highest kvno that is retired, along with all lower ones. */
   readonly extra: number | null
   readonly keepUntil: number
 }

@@ -5,7 +5,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { Change, Page, RecordKind, Store, Stored, WatchListener } from '../store/store.js'
 import { type MasterKey, revealMasterKey } from './master-key.js'
 
-/** What a sealed record begins its associated data with; nothing else is sealed under a master key. */
+/** The start of a sealed record's associated data. Nothing else is sealed under a master key. */
 const LABEL = 'orthrus record 1'
 
 export interface VaultRecord {
@@ -20,15 +20,15 @@ export interface ListedVaultRecord extends VaultRecord {
 export interface VaultChange {
   readonly kind: RecordKind
   readonly name: string
-  /** The version that must be current; 0 where there must be none. */
+  /** The version that must be current; 0 if the record must not exist. */
   readonly expected: number
-  /** `undefined` deletes. */
+  /** `undefined` deletes the record. */
   readonly fields: readonly Value[] | undefined
 }
 
 /**
  * Whole records, sealed under the master key and bound to kind, name and version. The store below can lose records or
- * hold back newer ones; it cannot read them, nor change, exchange or renumber one without this vault seeing it.
+ * return old ones. It cannot read them, and this vault detects a record that was changed, swapped or renumbered.
  */
 export class Vault {
   readonly #store: Store
@@ -41,30 +41,30 @@ export class Vault {
     this.#random = random
   }
 
-  /** @throws OrthrusError `unavailable` where the record is there but does not open. */
+  /** @throws OrthrusError `unavailable` if the record exists but does not open. */
   async read(kind: RecordKind, name: string): Promise<VaultRecord | undefined> {
     const stored = await this.#store.get(kind, name)
     return stored && this.#open(kind, name, stored)
   }
 
   /**
-   * All changes or none, as `Store.commit`.
-   * @throws StoreConflict where a version expected is not the current one.
-   * @throws TypeError where the fields have no encoding, or one that could not be read again.
+   * Makes all changes or none, like `Store.commit`.
+   * @throws StoreConflict if an expected version is not the current one.
+   * @throws TypeError if the fields cannot be encoded, or could not be read again.
    */
   async commit(changes: readonly VaultChange[]): Promise<void> {
     await this.#store.commit(changes.map(change => this.#seal(change)))
   }
 
-  /** In ascending order of the names' bytes. @throws OrthrusError `unavailable` where one of them does not open. */
+  /** In ascending order of the names' bytes. @throws OrthrusError `unavailable` if one of them does not open. */
   async list(kind: RecordKind, page: Page): Promise<ListedVaultRecord[]> {
     const listed = await this.#store.list(kind, page)
     return listed.map(({ name, ...stored }) => ({ name, ...this.#open(kind, name, stored) }))
   }
 
-  /** @returns a function that opens a record that is in no store, with the same work as for one that is in the store */
+  /** @returns a function that opens a made-up record, with the same work as for a record from the store */
   standIn(kind: RecordKind, fields: readonly Value[]): () => VaultRecord {
-    // No record has this name.
+    // No record in the store has this name.
     const name = ''
     const value = (this.#seal({ kind, name, expected: 0, fields }).value as Uint8Array).slice()
     return () => this.#open(kind, name, { version: 1, value })
@@ -97,7 +97,7 @@ export class Vault {
   }
 }
 
-/** What does not decode must not be written: nobody could read it again. */
+/** Refuses to write what does not decode, because nobody could read it again. */
 function encodeFields(kind: RecordKind, name: string, fields: readonly Value[]): Uint8Array {
   const bytes = encode(fields)
   try {
@@ -112,8 +112,8 @@ function decodeFields(kind: RecordKind, name: string, bytes: Uint8Array): Value[
   try {
     return decode(bytes)
   } catch {
-    // Without the cause: what it says of the form is of no use, and the contents are secret.
-    throw new OrthrusError('unavailable', `the ${kind} record ${name} has a form that is not known`, {
+    // Without the cause, which would not help, and the contents are secret.
+    throw new OrthrusError('unavailable', `the ${kind} record ${name} has an unknown form`, {
       hint: 'was it written by another version of orthrus?',
     })
   }

@@ -32,7 +32,7 @@ import type { Admission, ReplayCache } from './replay.js'
  * here, before a byte of the body is read. The caller verifies (step 9, `requireBinding`) and authorises (step 10).
  */
 
-/** Step 8, if the service has the feed. @throws OrthrusError `revoked` `unavailable` */
+/** Step 8, for a service that has the feed. @throws OrthrusError `revoked` `unavailable` */
 export interface RevocationCheck {
   requireValid(ticket: OpenedTicket, now: number): void
 }
@@ -42,7 +42,7 @@ export interface AcceptOptions {
   readonly service: Principal
   readonly tickets: TicketOpener
   readonly replayCache: ReplayCache
-  /** Stamps errors before step 4; everything from there on uses the replay cache's one reading. */
+  /** The time given in errors before step 4. From step 4 on, everything uses the replay cache's one reading. */
   readonly clock: Clock
   readonly method: string | undefined
   readonly target: string | undefined
@@ -50,14 +50,14 @@ export interface AcceptOptions {
   readonly revocation?: RevocationCheck
 }
 
-/** A request that passed steps 1 to 8. Its body has not been looked at. */
+/** A request that passed steps 1 to 8. Its body has not been read. */
 export interface AcceptedRequest {
   readonly request: VerifiedApRequest
   readonly key: AuthKey
   readonly service: Principal
   /** The clock as the replay cache read it, milliseconds. */
   readonly now: number
-  /** The ticket that speaks for the client: the delegated one if there is one. */
+  /** The ticket that names the client: the delegated one if there is one. */
   readonly ticket: OpenedTicket
   /** All tickets presented, the presenter's first. */
   readonly tickets: readonly OpenedTicket[]
@@ -69,7 +69,7 @@ export interface AcceptedRequest {
   readonly claimsWithheld: boolean
 }
 
-/** A request that passed step 9 too. Only this reaches a handler. */
+/** A request that also passed step 9. Only such a request reaches a handler. */
 export interface VerifiedRequest extends AcceptedRequest {
   /** For the compiler alone. */
   readonly [bound]: true
@@ -128,7 +128,7 @@ function authenticate(bytes: Uint8Array, { type, tickets }: AcceptOptions): Auth
   }
 }
 
-/** Step 4, as the replay cache decided it. */
+/** Step 4, as decided by the replay cache. */
 function requireAdmitted({ refusal, now, floor }: Admission, request: VerifiedApRequest): void {
   if (refusal === undefined) return
   throw new OrthrusError(refusal, REASON[refusal], { expected: now, actual: request.time, time: now, floor })
@@ -137,12 +137,12 @@ function requireAdmitted({ refusal, now, floor }: Admission, request: VerifiedAp
 const REASON = {
   ticket_expired: 'a ticket of the request ended a while ago',
   unavailable: "this machine's clock went back far; correct it or restart the service",
-  clock_skew: 'the request is stamped outside the window',
-  replay: 'the request was here before',
-  rate_limited: 'the client fills its share of the replay cache',
+  clock_skew: 'the time stamp of the request is outside the window',
+  replay: 'the request was received before',
+  rate_limited: 'the client has filled its share of the replay cache',
 } as const
 
-/** Steps 5 to 8, each over both tickets, the presenter's first. */
+/** Steps 5 to 8. Each covers both tickets, the presenter's first. */
 function check(
   request: VerifiedApRequest,
   presented: Presented,
@@ -179,7 +179,7 @@ function check(
 }
 
 /**
- * Step 9. @param binding of what arrived: method, target, covered headers and body, or a channel's target.
+ * Step 9. @param binding the digest of what arrived: method, target, covered headers and body, or a channel's target.
  * @throws Refusal `binding_mismatch`
  */
 export function requireBinding(accepted: AcceptedRequest, binding: Uint8Array): VerifiedRequest {
@@ -188,7 +188,7 @@ export function requireBinding(accepted: AcceptedRequest, binding: Uint8Array): 
 }
 
 /**
- * A refusal of an accepted request for a reason of step 9 or 10. It is final: its replay entry stays.
+ * Refuses an accepted request for a reason of step 9 or 10. This is final, because its replay entry stays.
  * @param hint what the service's owner can do about it.
  */
 export function refuse(accepted: AcceptedRequest, code: WireCode, reason: string, hint?: string): Refusal {

@@ -7,12 +7,12 @@ import type { ApRequest } from '../exchange/ap.js'
 import { type Caveat, decodeCaveat, type Facts, requireCaveats } from '../ticket/caveats.js'
 import type { OpenedTicket, SealedTicket } from '../ticket/ticket.js'
 
-/** One ticket of a request with its caveats: its key, and steps 6 and 7 of docs/protocol.md section 8. */
+/** One ticket of a request with its caveats: deriving its key, and steps 6 and 7 of docs/protocol.md section 8. */
 
 /** Opens the tickets of one service. @throws OrthrusError `ticket_invalid` */
 export interface TicketOpener {
   open(ticket: SealedTicket): OpenedTicket
-  /** Told how many bytes more are kept with a ticket that it opened, so that its memory stays within its bound. */
+  /** Reports how many more bytes are kept with a ticket that it opened, so that its memory stays bounded. */
   grew?(ticket: OpenedTicket, bytes: number): void
 }
 
@@ -22,7 +22,7 @@ export interface PresentedTicket {
   readonly presented: readonly Uint8Array[]
 }
 
-/** With the key that the request's MAC must be under; nobody has proved it yet. */
+/** A ticket with the key that the request's MAC must be made with. Nobody has proved that key yet. */
 export interface UnprovedTicket extends PresentedTicket {
   readonly key: AuthKey
 }
@@ -36,7 +36,7 @@ export function openPresented(
   return { ticket, presented: caveats, key: deriveAuthKey(ticket.key, caveats) }
 }
 
-/** Remembers the key of the chain for the next request. Call it only once the MAC holds: strangers must leave no trace. */
+/** Remembers the chain's key for the next request. Call it only after the MAC was checked: strangers leave no trace. */
 export function keepPresented(
   tickets: TicketOpener,
   { ticket, presented, key }: UnprovedTicket,
@@ -50,15 +50,15 @@ export function keepPresented(
   return { ticket, presented: kept }
 }
 
-/** Chains whose memory was told. */
+/** Chains whose memory has been reported. */
 const counted = new WeakSet<readonly Uint8Array[]>()
 
-/** Measured with Node 20 and rounded up: the chain with its key, and its caveats, decoded into the shortest texts. */
+/** Measured with Node 20 and rounded up: the chain with its key and its caveats, at worst lists of the shortest texts. */
 function sizeOf(chain: readonly Uint8Array[]): number {
   return chain.reduce((sum, { length }) => sum + 256 + 12 * length, 512)
 }
 
-/** Step 6. Only a well-formed `holder` counts; whether it names the presenter is step 7's. */
+/** Step 6. Only a well-formed `holder` counts. Step 7 checks whether it names the presenter. */
 export function requireDelegation(request: ApRequest, { ticket, presented }: PresentedTicket): void {
   const fault = delegationFault(request, ticket, [...ticket.caveats, ...presented])
   if (fault === undefined) return
@@ -73,7 +73,8 @@ function delegationFault(
   if ((ticket.flags & FLAG.DELEGABLE) === 0)
     return `policy does not let ${ticket.client}'s ticket be delegated`
   if (!caveats.some(isHolder)) return 'the delegated ticket names no holder'
-  if (request.delegated?.client !== ticket.client) return 'the presenter names another client than the ticket'
+  if (request.delegated?.client !== ticket.client)
+    return 'the presenter names a different client than the ticket'
   return undefined
 }
 

@@ -4,13 +4,13 @@ import { OrthrusError, type WireCode, wireCodeOf } from '../errors.js'
 import type { Principal } from '../principal.js'
 
 /**
- * A request that was refused. `reply` is the ERROR that answers it; the message is for the service's own log and
- * says more than the reply does.
+ * The refusal of a request. `reply` is the ERROR that answers it. The message is for the service's own log and says more
+ * than the reply.
  */
 export class Refusal extends OrthrusError {
   readonly reply: Uint8Array
   readonly authenticated: boolean
-  /** The principal that presented the request, if its MAC held. */
+  /** The principal that presented the request, if its MAC was right. */
   readonly presenter: Principal | undefined
 
   constructor(cause: OrthrusError, reply: Uint8Array, authenticated: boolean, presenter?: Principal) {
@@ -26,7 +26,7 @@ export class Refusal extends OrthrusError {
   }
 }
 
-/** Refuses what was not proved: type 05. Anything but an OrthrusError is returned unchanged. */
+/** Refuses a request that was not proved, with type 05. Anything but an OrthrusError is returned unchanged. */
 export function refuseUnproved(cause: unknown, now: number): unknown {
   if (!(cause instanceof OrthrusError)) return cause
   return new Refusal(cause, createError({ ...toldOf(cause), time: now, floor: null }), false)
@@ -38,18 +38,18 @@ export interface ProvedRequest {
   readonly presenter: Principal
   /** Milliseconds. */
   readonly now: number
-  /** Told with a `clock_skew`. */
+  /** Sent with a `clock_skew`. */
   readonly floor: number | null
 }
 
-/** Refuses a request whose MAC holds: type 06, under its key. Anything but an OrthrusError is returned unchanged. */
+/** Refuses a request whose MAC was right, with type 06. Anything but an OrthrusError is returned unchanged. */
 export function refuseProved(cause: unknown, { key, mac, presenter, now, floor }: ProvedRequest): unknown {
   if (!(cause instanceof OrthrusError)) return cause
   const content = { ...toldOf(cause), time: now, floor: cause.code === 'clock_skew' ? floor : null }
   return new Refusal(cause, createAuthenticatedError(key, mac, content), true, presenter)
 }
 
-/** What the other side is told: the code and, of a caveat of its own, the name. */
+/** What the other side may know: the code and, if one of its own caveats failed, the caveat's name. */
 function toldOf(cause: OrthrusError): { code: WireCode; message: string } {
   const { caveat } = cause.facts
   return { code: wireCodeOf(cause), message: caveat === undefined ? '' : `caveat ${caveat}` }

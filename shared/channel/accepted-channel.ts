@@ -7,9 +7,9 @@ import { type Cancel, inBackground, runAfter, type Timers } from '../timers.js'
 import type { RecordChannel } from './records.js'
 import type { WaitingChannel } from './waiting-channels.js'
 
-/** Carries the messages of one channel to its client: RECORDs, and an ERROR where it breaks. */
+/** Carries the messages of one channel to its client: RECORDs, and an ERROR if it breaks. */
 export interface ChannelCarrier {
-  /** Resolves when the message is with the operating system, or never will be. */
+  /** Resolves when the operating system has the message, or never will. */
   send(message: Uint8Array): Promise<void>
   /** The channel is over, and its id is free. */
   ended(): void
@@ -17,11 +17,11 @@ export interface ChannelCarrier {
 
 /** What a service does with one channel. */
 export interface ChannelApplication {
-  /** Takes one whole message. The next one waits until this one settles; a rejection breaks the channel. */
+  /** Handles one whole message. The next one waits until this one settles. A rejection breaks the channel. */
   receive(message: Uint8Array): Promise<void>
-  /** The channel broke, and the client was told that it did, but not why. `ended` follows. */
+  /** The channel broke. The client was told that it did, but not why. `ended` follows. */
   broken(cause: unknown): void
-  /** The channel is over, whoever ended it. Called once. */
+  /** The channel is over, whichever side ended it. Called once. */
   ended(): void
 }
 
@@ -39,10 +39,10 @@ export interface AcceptedChannelOptions {
 }
 
 /**
- * The service's half of one channel, from its AP-ACCEPT on (docs/protocol.md section 9):
+ * The service's side of one channel, from its AP-ACCEPT on (docs/protocol.md section 9). Its states:
  *
- * - `waiting`: for the client's first record, 5 s. Only that shows that whoever opened the channel has its key
- * - `open`: until the least end of its tickets and caveats, an end by either side, or a break
+ * - `waiting`: up to 5 s for the client's first record, which alone shows that whoever opened the channel has its key
+ * - `open`: until the earliest end of its tickets and caveats, an end by either side, or a break
  * - `over`: nothing is received or sent
  */
 export class AcceptedChannel {
@@ -53,7 +53,7 @@ export class AcceptedChannel {
   readonly #acceptedAt: number
   #state: 'waiting' | 'open' | 'over' = 'waiting'
   #cancelWait: Cancel
-  /** Settles when all that was received so far has been dealt with. */
+  /** Settles when everything received so far has been handled. */
   #received: Promise<void> = Promise.resolve()
 
   constructor(options: AcceptedChannelOptions) {
@@ -68,7 +68,7 @@ export class AcceptedChannel {
     this.#application = options.serve(this)
   }
 
-  /** Resolves when the record has been dealt with; never rejects. */
+  /** Resolves when the record has been handled. Never rejects. */
   async receive(record: Uint8Array): Promise<void> {
     if (this.#state === 'over') return
     try {
@@ -82,7 +82,7 @@ export class AcceptedChannel {
     }
   }
 
-  /** Resolves when the message is with the operating system, so that a client that does not read holds up its own. */
+  /** Resolves when the operating system has the message, so that a client that does not read delays only itself. */
   async send(message: Uint8Array): Promise<void> {
     if (this.#state === 'over') return
     const { records, carrier } = this.#options
@@ -93,14 +93,14 @@ export class AcceptedChannel {
     return this.#state === 'over'
   }
 
-  /** Says that the service says no more, and is over. */
+  /** Tells the client that the service sends no more, and ends the channel. */
   end(): void {
     if (this.#state === 'over') return
     void this.#options.carrier.send(this.#options.records.sealEnd())
     this.close()
   }
 
-  /** Is over without a word, as where the connection is gone. */
+  /** Ends the channel without telling the client, as when the connection is gone. */
   close(): void {
     if (this.#state === 'over') return
     this.#state = 'over'
@@ -110,7 +110,7 @@ export class AcceptedChannel {
     this.#options.carrier.ended()
   }
 
-  /** The first record has come: whoever sent it has the channel's key. A timer may be late, so the clock decides. */
+  /** The first record arrived, so its sender has the channel's key. A timer may be late, so the clock decides. */
   #open(): void {
     const { clock, waiting } = this.#options
     if (clock.monotonic() - this.#acceptedAt > WINDOW.CHANNEL_FIRST_RECORD) {
@@ -122,7 +122,7 @@ export class AcceptedChannel {
     this.#endInTime()
   }
 
-  /** A timer may fire before the service's clock says that it is time. */
+  /** A timer may fire before the service's clock has reached that time. */
   #endInTime(): void {
     const { endTime, clock, timers } = this.#options
     const left = endTime - clock.now()
@@ -134,7 +134,7 @@ export class AcceptedChannel {
     this.#received = this.#received.then(() => (this.#state === 'over' ? undefined : work()))
   }
 
-  /** The client is told in clear, because nothing more can be said inside (section 3). */
+  /** Tells the client in clear, because nothing more can be sent inside the channel (section 3). */
   #break(cause: unknown): void {
     if (this.#state === 'over') return
     const { clock, carrier } = this.#options

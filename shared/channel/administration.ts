@@ -31,8 +31,8 @@ import { type Claims, decodeClaims, encodeClaims } from '../ticket/claims.js'
  * | `allow` `deny` | `encodeRuleChange` | none |
  * | `rule` | client, service | `[rule]`, or `[nil]` where there is none |
  * | `forget` | client, service | none |
- * | `list` | `[principal]` or nil: after which; limit | `[[summary, ...]]` |
- * | `policy` | `[client, service]` or nil: after which; limit | `[[rule, ...]]` |
+ * | `list` | the last one seen, `[principal]` or nil; limit | `[[summary, ...]]` |
+ * | `policy` | the last one seen, `[client, service]` or nil; limit | `[[rule, ...]]` |
  */
 export const ADMIN_METHODS = [
   'add',
@@ -49,7 +49,7 @@ export const ADMIN_METHODS = [
 ] as const
 export type AdminMethod = (typeof ADMIN_METHODS)[number]
 
-/** The most rows that `list` and `policy` give. The caller asks for the rest with `after`. */
+/** The most rows that `list` and `policy` return. The caller asks for the rest with `after`. */
 export const PAGE_ROWS = 100
 
 /** `add`: registers a principal. */
@@ -57,7 +57,7 @@ export interface NewPrincipal {
   readonly principal: Principal
   /** A key that the caller made from a password. Without one the KDC draws a key and returns it. */
   readonly password: { readonly parameters: PasswordParameters; readonly key: LongTermKey } | null
-  /** Milliseconds since the epoch; null never. */
+  /** Milliseconds since the epoch; null means never. */
   readonly expiresAt: number | null
   /** Milliseconds; null the realm's. */
   readonly maxLife: number | null
@@ -100,11 +100,11 @@ function decodePassword(value: Value | undefined): NonNullable<NewPrincipal['pas
 
 function positiveOf(value: Value | undefined): number {
   const number = numberOf(value)
-  if (number === 0) throw malformed('a lifetime of nothing')
+  if (number === 0) throw malformed('a lifetime of 0')
   return number
 }
 
-/** What `add` answers: the kvno, and the key where the KDC drew it. */
+/** The result of `add`: the kvno, and the key if the KDC drew it. */
 export interface AddedPrincipal {
   readonly kvno: number
   readonly key: LongTermKey | null
@@ -122,7 +122,7 @@ export function decodeAddedPrincipal(results: readonly Value[]): AddedPrincipal 
   }
 }
 
-/** `show` and each row of `list`. Times in milliseconds since the epoch. */
+/** The result of `show`, and each row of `list`. Times are milliseconds since the epoch. */
 export interface PrincipalSummary {
   readonly principal: Principal
   /** The newest first. */
@@ -165,7 +165,7 @@ export function decodePrincipalSummary(value: Value | undefined): PrincipalSumma
   }
 }
 
-/** A rule of policy: `allow`, `deny`, and each row of `policy`. A denial that matches always wins. */
+/** A policy rule, as in `allow`, `deny` and each row of `policy`. A matching denial always wins. */
 export interface PolicyRule {
   readonly client: Pattern
   readonly service: Pattern
@@ -207,12 +207,12 @@ export function decodePolicyRule(value: Value | readonly Value[] | undefined): P
   }
 }
 
-/** What `allow` and `deny` are asked: the rule to store and, where that is said, what must stand for its pair now. */
+/** The arguments of `allow` and `deny`: the rule to store and, optionally, the rule that its pair must have now. */
 export interface RuleChange {
   readonly rule: PolicyRule
   /**
-   * The rule that was read before; null that there was none. The change is refused where another one stands, so that
-   * of two administrators neither undoes unawares what the other did. Undefined replaces whatever is there.
+   * The rule that the caller read before, or null if there was none. The change is refused if there is another rule by
+   * now, so that no administrator unknowingly undoes what another did. Undefined replaces whatever is there.
    */
   readonly before: PolicyRule | null | undefined
 }
@@ -233,13 +233,13 @@ export function decodeRuleChange(args: readonly Value[]): RuleChange {
   }
 }
 
-/** Whether both say the same; null is no rule. */
+/** Whether both rules say the same. Null means that there is no rule. */
 export function isSameRule(one: PolicyRule | null, other: PolicyRule | null): boolean {
   const [left, right] = [one, other].map(rule => JSON.stringify(rule && encodePolicyRule(rule)))
   return left === right
 }
 
-/** Each takes a byte at least of what the caveats of a ticket may have. */
+/** Each takes at least one byte of the space for a ticket's caveats. */
 function caveatTextsOf(value: Value | undefined): string[] {
   return listOf(value, LIMIT.CAVEATS_BYTES).map(textOf)
 }

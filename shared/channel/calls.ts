@@ -2,10 +2,10 @@ import { decode, encode, type Value } from '../encoding/encoding.js'
 import { fields, numberOf, textOf } from '../encoding/fields.js'
 import { isTransient, isWireCode, malformed, OrthrusError, type WireCode } from '../errors.js'
 
-/** The calls of `kdc@realm` inside its channel: one message a call, one an answer (docs/protocol.md section 9). */
+/** Calls to `kdc@realm` inside its channel: each call and each answer is one message (docs/protocol.md section 9). */
 
 export interface KdcCall {
-  /** Chosen by the caller, above 0; its answer bears it. */
+  /** Chosen by the caller, above 0. The answer carries it too. */
   readonly n: number
   readonly method: string
   readonly args: readonly Value[]
@@ -38,11 +38,11 @@ export function decodeAnswer(bytes: Uint8Array): KdcAnswer {
   if (list[1] === null) return { n: numberOf(list[0]), results: list.slice(2) }
   const [n, code, message] = fields(list, 3)
   const text = textOf(code)
-  if (!isWireCode(text)) throw malformed('a code that does not exist')
+  if (!isWireCode(text)) throw malformed('an unknown error code')
   return { n: numberOf(n), code: text, message: textOf(message) }
 }
 
-/** The results of an answer. @throws OrthrusError with the code that it gives, final unless it is a passing one */
+/** The results of an answer. @throws OrthrusError with the answer's code, final unless the code is transient */
 export function resultsOf(answer: KdcAnswer): readonly Value[] {
   if ('results' in answer) return answer.results
   throw new OrthrusError(answer.code, answer.message, { final: !isTransient(answer.code) })

@@ -20,8 +20,8 @@ import { channelBinding, startChannel } from './records.js'
 import type { WaitingChannel, WaitingChannels } from './waiting-channels.js'
 
 /**
- * How a service opens a channel: AP-OPEN in, AP-ACCEPT and a channel out (docs/protocol.md section 9). It is the same for
- * the KDC and for any other service, and for whatever carries the messages.
+ * How a service opens a channel: AP-OPEN in, AP-ACCEPT and a channel out (docs/protocol.md section 9). This is the same
+ * for the KDC and any other service, and for every transport.
  */
 export interface OpeningOptions {
   readonly service: Principal
@@ -34,25 +34,25 @@ export interface OpeningOptions {
   readonly clock: Clock
   readonly timers: Timers
   readonly random: RandomSource
-  /** What the channel is counted to until its first record comes. Default: the presenter's ticket. */
+  /** What the channel is counted against until its first record arrives. Default: the presenter's ticket. */
   countedTo?(accepted: AcceptedRequest): string
-  /** What the service asks for beside steps 1 to 8. @throws Refusal */
+  /** What the service requires in addition to steps 1 to 8. @throws Refusal */
   check?(accepted: AcceptedRequest): Promise<void>
   /**
-   * The largest message taken from this client, bytes: what is put together before it is understood is memory that
-   * anybody with a ticket can take.
+   * The largest message accepted from this client, bytes. A message is assembled before it is decoded, so anybody with a
+   * ticket can make the service hold this much.
    */
   maxMessage(verified: VerifiedRequest): number
   serve(channel: AcceptedChannel): ChannelApplication
 }
 
-/** An opening that was accepted: the AP-ACCEPT to send, and the channel that it begins. */
+/** An accepted opening: the AP-ACCEPT to send, and the channel that it begins. */
 export interface OpenedChannel {
   readonly reply: Uint8Array
   readonly channel: AcceptedChannel
 }
 
-/** @throws Refusal, which has the ERROR to send */
+/** @throws Refusal, which contains the ERROR to send */
 export async function openChannel(
   apOpen: Uint8Array,
   carrier: ChannelCarrier,
@@ -86,7 +86,7 @@ async function verifyOpening(
   return requireBinding(accepted, channelBinding(options.target))
 }
 
-/** What names the presenter's own ticket, which comes first. */
+/** Identifies the presenter's own ticket, which comes first. */
 export function ticketOf({ tickets }: AcceptedRequest): string {
   return tickets.map(({ ticketId }) => toHex(ticketId))[0] ?? ''
 }
@@ -107,7 +107,7 @@ function start(
   return { reply, channel }
 }
 
-/** The least end of all its tickets and caveats, milliseconds. */
+/** The earliest end of all its tickets and caveats, milliseconds. */
 export function endOf({ tickets, caveats }: AcceptedRequest): number {
   return Math.min(earliestExpiry(caveats), ...tickets.map(({ endTime }) => endTime))
 }

@@ -9,7 +9,7 @@ import { malformed, OrthrusError } from '../errors.js'
 
 /** The records of a channel (docs/protocol.md section 9). Opening one is `ap.ts` and `accept.ts`. */
 
-/** The binding of an AP-OPEN. @param target of the WebSocket's upgrade; '' over TCP and for `kdc@realm`. */
+/** The binding of an AP-OPEN. @param target that of the WebSocket's upgrade; '' over TCP and for `kdc@realm`. */
 export function channelBinding(target: string): Uint8Array {
   if (target.includes('\n')) throw malformed('a line break inside what is bound')
   return sha256(new TextEncoder().encode(`${LABEL.CHANNEL}\n${target}`))
@@ -24,7 +24,7 @@ const PAYLOAD_BYTES = LIMIT.MESSAGE_BYTES - HEADER_BYTES - SIZE.TAG - 1
 
 export type ChannelRole = 'client' | 'service'
 
-/** What a record completed: a message, or the other side's end. */
+/** What a record completes: a message, or the other side's end. */
 export type ChannelEvent =
   | { readonly kind: 'message'; readonly message: Uint8Array }
   | { readonly kind: 'end' }
@@ -32,18 +32,18 @@ export type ChannelEvent =
 export interface ChannelOptions {
   readonly role: ChannelRole
   readonly key: ChannelKey
-  /** The largest message taken, bytes. */
+  /** The largest message accepted, bytes. */
   readonly maxMessage: number
 }
 
-/** Both directions of one channel, as bytes. The caller carries them. A channel that broke stays broken. */
+/** Both directions of one channel, as bytes that the caller transports. A channel that broke stays broken. */
 export class RecordChannel {
   readonly #sending: Uint8Array
   readonly #receiving: Uint8Array
   readonly #maxMessage: number
   #sent = 0
   #received = 0
-  /** The message that is being put together, how much of it has come, and whether there is one. */
+  /** The message being assembled, how much of it has arrived, and whether there is one. */
   #pending: Uint8Array = NOTHING
   #pendingBytes = 0
   #isPending = false
@@ -73,7 +73,7 @@ export class RecordChannel {
     return records
   }
 
-  /** A record without a message, which shows who sends it and so completes an opening. */
+  /** A record without a message. It proves its sender and so completes an opening. */
   sealGreeting(): Uint8Array {
     return this.#seal(KIND.PART, NOTHING)
   }
@@ -94,7 +94,7 @@ export class RecordChannel {
     return concatBytes(AAD, sealCounted(this.#sending, this.#sent++, AAD, plaintext))
   }
 
-  /** @returns what the record completes, if anything. @throws OrthrusError `channel_broken`, also ever after */
+  /** @returns what the record completes, if anything. @throws OrthrusError `channel_broken`, also on every later call */
   open(record: Uint8Array): ChannelEvent | undefined {
     this.#requireWhole()
     try {
@@ -106,7 +106,7 @@ export class RecordChannel {
     }
   }
 
-  /** Checks that the other side has ended in order. @throws OrthrusError `channel_broken` */
+  /** Checks that the other side has sent its end. @throws OrthrusError `channel_broken` */
   requireEnded(): void {
     if (!this.#state.receivedEnd) throw broken('it was cut off')
   }
@@ -138,7 +138,7 @@ export class RecordChannel {
     }
   }
 
-  /** The buffer doubles, so that many small parts cost no more than a few large ones. */
+  /** The buffer doubles as it grows, so that many small parts cost no more than a few large ones. */
   #append(payload: Uint8Array): void {
     const length = this.#pendingBytes + payload.length
     if (length > this.#maxMessage) throw broken(`a message of more than ${this.#maxMessage} bytes`)

@@ -4,14 +4,14 @@ import { CHANNELS_WAITING, WINDOW } from '../constants.js'
 
 /**
  * Step 4 for an AP-OPEN (docs/protocol.md section 9): the floor is now - 60 s - 1 ms, and nothing is recorded. A copy of
- * an AP-OPEN that still waits for its client's first record is a `replay`. A later copy meets another nonce, so whoever
- * sends it cannot speak. One for each service.
+ * an AP-OPEN that still waits for its client's first record is a `replay`. A later copy gets another nonce, so its
+ * sender cannot make records for it. Each service has one of these.
  */
 export class WaitingChannels {
   readonly #now: () => number
   /** The ids of AP-OPENs between their admission and their first record. */
   readonly #waiting = new Set<string>()
-  /** How many channels wait, by what they are counted to. */
+  /** How many channels are waiting, by what they are counted against. */
   readonly #counted = new Map<string, number>()
 
   /** @param now the service's clock, milliseconds */
@@ -29,7 +29,7 @@ export class WaitingChannels {
   }
 }
 
-/** One AP-OPEN on its way to a channel, as the replay cache that `acceptRequest` asks. */
+/** One AP-OPEN on its way to a channel. To `acceptRequest` it acts as the replay cache. */
 export class WaitingChannel implements ReplayCache {
   readonly #now: () => number
   readonly #waiting: Set<string>
@@ -67,8 +67,8 @@ export class WaitingChannel implements ReplayCache {
 
   /**
    * Takes one of the 16 places that a ticket has for channels without a first record.
-   * @param countedTo the ticket, or whatever else such channels are counted to
-   * @returns whether there was a place left
+   * @param countedTo the ticket, or whatever else such channels are counted against
+   * @returns whether a place was left
    */
   takePlace(countedTo: string): boolean {
     const others = this.#counted.get(countedTo) ?? 0
@@ -78,7 +78,7 @@ export class WaitingChannel implements ReplayCache {
     return true
   }
 
-  /** It waits no longer: it was refused or closed, or its client has spoken. Calling it again does nothing. */
+  /** Ends the wait: the channel was refused or closed, or its first record arrived. Calling it again does nothing. */
   release(): void {
     if (this.#id !== undefined) this.#waiting.delete(this.#id)
     if (this.#countedTo !== undefined) {

@@ -3,7 +3,7 @@ import { toHex } from '../bytes.js'
 import { LABEL } from '../constants.js'
 import { malformed } from '../errors.js'
 
-/** What of a request and of a response the AP exchange covers (docs/protocol.md section 8, HTTP binding). */
+/** The parts of a request and of a response that the AP exchange covers (docs/protocol.md section 8, HTTP binding). */
 
 export const COVERED_REQUEST_HEADERS = [
   'content-type',
@@ -19,7 +19,7 @@ export const COVERED_REQUEST_HEADERS = [
 
 export const COVERED_RESPONSE_HEADERS = ['content-type', 'content-range', 'location'] as const
 
-/** Headers by which frameworks take a request for another than it is: refused, whatever they say. */
+/** Headers that make frameworks treat a request as a different one. They are refused, whatever their value. */
 export const OVERRIDE_HEADERS = [
   'x-http-method-override',
   'x-method-override',
@@ -30,13 +30,13 @@ export const OVERRIDE_HEADERS = [
 
 export const CREDENTIAL_HEADER = 'orthrus-credential'
 
-/** Names, in any case, and values as they stood in the message; a name may come twice. */
+/** Names, in upper or lower case, and values as they stood in the message. A name may occur twice. */
 export type HeaderPairs = Iterable<readonly [name: string, value: string]>
 
-/** A body's bytes, or `null` for one that the binding does not cover. */
+/** The bytes of a body, or `null` for a body that the binding does not cover. */
 export type CoveredBody = Uint8Array | null
 
-/** @throws OrthrusError `malformed` where a covered header is doubled or empty, or an override header is there */
+/** @throws OrthrusError `malformed` if a covered header is repeated or empty, or an override header is present */
 export function requestBinding(
   method: string,
   target: string,
@@ -46,7 +46,7 @@ export function requestBinding(
   return bindRequest(method, target, coveredRequestValues(headers), body)
 }
 
-/** The same for headers that were looked at before. @param values as `coveredRequestValues` gave them. */
+/** As `requestBinding`, for headers that were read before. @param values as returned by `coveredRequestValues`. */
 export function bindRequest(
   method: string,
   target: string,
@@ -56,20 +56,20 @@ export function bindRequest(
   return digestLines([LABEL.HTTP_REQUEST, method, target, ...values, digestOf(body)])
 }
 
-/** @throws OrthrusError `malformed` where a covered header is doubled or empty */
+/** @throws OrthrusError `malformed` if a covered header is repeated or empty */
 export function responseBinding(status: number, headers: HeaderPairs, body: CoveredBody): Uint8Array {
   const values = coveredValues(RESPONSE_PLACES, COVERED_RESPONSE_HEADERS.length, headers)
   return digestLines([LABEL.HTTP_RESPONSE, String(status), ...values, digestOf(body)])
 }
 
-/** The values of the covered headers in their order, '' for one that is missing. @throws OrthrusError `malformed` */
+/** The values of the covered headers in order, '' for a missing one. @throws OrthrusError `malformed` */
 export function coveredRequestValues(headers: HeaderPairs): string[] {
   return coveredValues(REQUEST_PLACES, COVERED_REQUEST_HEADERS.length, headers)
 }
 
 const OVERRIDE = -1
 
-/** Where the value of each covered header goes. */
+/** The position of each covered header's value. */
 const REQUEST_PLACES: ReadonlyMap<string, number> = new Map([
   ...placesOf(COVERED_REQUEST_HEADERS),
   ...OVERRIDE_HEADERS.map(name => [name, OVERRIDE] as const),
@@ -85,8 +85,8 @@ function coveredValues(places: ReadonlyMap<string, number>, count: number, heade
   for (const [name, value] of headers) {
     const at = places.get(name.toLowerCase())
     if (at === undefined) continue
-    if (at === OVERRIDE) throw malformed(`the header ${name} is not taken`)
-    if (values[at] !== '') throw malformed(`the header ${name} twice`)
+    if (at === OVERRIDE) throw malformed(`the header ${name} is not accepted`)
+    if (values[at] !== '') throw malformed(`the header ${name} occurs twice`)
     const trimmed = trim(value)
     if (trimmed === '') throw malformed(`the header ${name} is empty`)
     values[at] = trimmed
@@ -94,7 +94,7 @@ function coveredValues(places: ReadonlyMap<string, number>, count: number, heade
   return values
 }
 
-/** Without the white space around it. A regular expression would look for the end from every space inside. */
+/** Trims white space. A regular expression would search for the end from every space inside. */
 function trim(value: string): string {
   let [start, end] = [0, value.length]
   while (start < end && isSpace(value.charCodeAt(start))) start++
@@ -118,7 +118,7 @@ function digestLines(lines: readonly string[]): Uint8Array {
   return sha256(latin1(lines.join('\n')))
 }
 
-/** Header texts are bytes in disguise: each character is one. @throws OrthrusError `malformed` */
+/** In header texts each character stands for one byte. @throws OrthrusError `malformed` */
 function latin1(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length)
   for (let i = 0; i < text.length; i++) {

@@ -4,7 +4,7 @@ import { isWireCode, OrthrusError, type WireCode } from '../errors.js'
 import { isRealm, type RealmName } from '../principal.js'
 import type { HeaderPairs } from './binding.js'
 
-/** The headers in which the AP exchange travels (docs/protocol.md section 8, HTTP headers). */
+/** The headers that carry the AP exchange (docs/protocol.md section 8, HTTP headers). */
 
 export const SCHEME = 'Orthrus'
 
@@ -14,7 +14,7 @@ export function formatMessageHeader(bytes: Uint8Array): string {
 }
 
 /**
- * The message in an `Authorization` header, or `undefined` where there is none of this scheme.
+ * The message in an `Authorization` header, or `undefined` if the header does not use this scheme.
  * @throws OrthrusError `too_large` over 8 KiB of base64url; `malformed`
  */
 export function parseMessageHeader(value: string | undefined): Uint8Array | undefined {
@@ -42,36 +42,36 @@ export function formatChallenge({ realm, code, error }: Challenge): string {
 }
 
 /**
- * What stands in a list of credentials or challenges was not all written by one party: a gateway, or an attacker, may
- * have put its own before, behind or around ours, with a quote that does not end or under our name. So ours are looked
- * for wherever they may begin, one within another too, and the caller tries each: only a MAC says which is genuine.
- * Repetitions are bounded, so that no header takes long to search.
+ * A list of credentials or challenges may have several authors: a gateway or an attacker may have put its own before,
+ * after or around ours, with an unclosed quote or under our name. So ours are searched for wherever they may begin, even
+ * inside one another, and the caller tries each: only a MAC shows which is genuine. Repetitions are bounded, so that no
+ * header takes long to search.
  */
 const MESSAGES = /(?:^|[\s,])orthrus(?=[ \t]{1,8}([A-Za-z0-9_-]+)(?![^\s,]))/gi
 const CHALLENGES = /(?:^|[\s,"])orthrus(?=((?:[ \t,]{1,8}[a-z]{1,16}="[^"]{0,4096}"){1,8}))/gi
 const PARAMETER = /([a-z]{1,16})="([^"]{0,4096})"/gi
 
-/** The values of a header, as one list; empty where it is missing. */
+/** The values of a header as one list, which is empty if the header is missing. */
 export function listOf(headers: HeaderPairs, wanted: string): string {
   const values: string[] = []
   for (const [name, value] of headers) if (name.toLowerCase() === wanted) values.push(value)
   return values.join(', ')
 }
 
-/** All messages of this scheme in the values of `Authentication-Info`, in their order; what is none is passed over. */
+/** All messages of this scheme in the values of `Authentication-Info`, in order. Everything else is skipped. */
 export function parseMessages(list: string): Uint8Array[] {
   return placesOf(list, MESSAGES).flatMap(encoded => whole(() => [fromBase64url(encoded)]))
 }
 
-/** All challenges of this scheme in the values of `WWW-Authenticate`, in their order; what is none is passed over. */
+/** All challenges of this scheme in the values of `WWW-Authenticate`, in order. Everything else is skipped. */
 export function parseChallenges(list: string): Challenge[] {
   return placesOf(list, CHALLENGES).flatMap(parameters => whole(() => challengesOf(parameters)))
 }
 
-/** More than any gateway writes. Whoever may write in front of ours could as well take ours away. */
+/** More than any gateway writes. Whoever can write in front of our value could also remove it. */
 const PLACES_MAX = 64
 
-/** What follows our name, at the first places where it stands. */
+/** The text after our name, at the first places where the name occurs. */
 function placesOf(list: string, pattern: RegExp): string[] {
   const places: string[] = []
   for (const [, followed = ''] of list.matchAll(pattern)) {
@@ -83,7 +83,7 @@ function placesOf(list: string, pattern: RegExp): string[] {
 
 function challengesOf(parameters: string): Challenge[] {
   const values = new Map<string, string>()
-  // The first of a name: behind ours another party may have put more.
+  // The first of each name counts: another party may have appended more after ours.
   for (const [, name = '', value = ''] of parameters.matchAll(PARAMETER)) {
     if (!values.has(name.toLowerCase())) values.set(name.toLowerCase(), value)
   }
@@ -93,7 +93,7 @@ function challengesOf(parameters: string): Challenge[] {
   return isWireCode(code) ? [{ realm, code, error: fromBase64url(message) }] : []
 }
 
-/** Nothing where it has not the form that it must have. */
+/** `undefined` if the text does not have the required form. */
 function whole<T>(read: () => T[]): T[] {
   try {
     return read()
@@ -103,7 +103,7 @@ function whole<T>(read: () => T[]): T[] {
   }
 }
 
-/** The HTTP status that goes with a code: 401 but for these. */
+/** The HTTP status for a code: 401 except for these. */
 const STATUS: Partial<Record<WireCode, number>> = {
   malformed: 400,
   caveat_failed: 403,

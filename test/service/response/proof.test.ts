@@ -403,11 +403,11 @@ describe('an answer that cannot be proved', () => {
   const faults: Record<string, [handler: TicketHandler, reason: string]> = {
     'a covered header twice': [
       (_req, res) => res.writeHead(200, ['content-type', 'a/b', 'Content-Type', 'c/d']).end('secret'),
-      'the header content-type twice',
+      'the header content-type occurs twice',
     ],
     'a covered header appended': [
       (_req, res) => res.setHeader('location', '/a').appendHeader('location', '/b').end('secret'),
-      'the header location twice',
+      'the header location occurs twice',
     ],
     'a covered header that is empty': [
       (_req, res) => res.setHeader('content-range', '').end('secret'),

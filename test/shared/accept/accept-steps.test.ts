@@ -259,9 +259,9 @@ describe('the replay cache', () => {
   it.each<[AdmissionRefusal, string]>([
     ['ticket_expired', 'a ticket of the request ended a while ago'],
     ['unavailable', "this machine's clock went back far; correct it or restart the service"],
-    ['clock_skew', 'the request is stamped outside the window'],
-    ['replay', 'the request was here before'],
-    ['rate_limited', 'the client fills its share of the replay cache'],
+    ['clock_skew', 'the time stamp of the request is outside the window'],
+    ['replay', 'the request was received before'],
+    ['rate_limited', 'the client has filled its share of the replay cache'],
   ])('refuses with %s, proved and not final, for a copy may have been handled', async (code, reason) => {
     const { bytes, key, mac } = request({ ticket: ticketOf({ endTime: 0 }) })
     const refusal = await refusalOf(service({}, code).accept(bytes))
@@ -328,7 +328,7 @@ describe('the checks behind the replay cache', () => {
         ...delegation(),
         delegated: { ticket: delegable(), caveats: [encodeCaveat(holder)], client: GATE },
       }),
-      'the presenter names another client than the ticket',
+      'the presenter names a different client than the ticket',
     ],
   ])('refuse a delegation with %s before any caveat is looked at', async (_, present, reason) => {
     const bad = { ...present(), caveats: [methods('PUT')] }
