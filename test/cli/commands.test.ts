@@ -307,11 +307,18 @@ describe('orthrus inspect', () => {
       err: expect.stringContaining('neither a file'),
     })
     const cut = formatKeytab(parseKeytab(realm.keytab('web'))).slice(0, -9)
-    await writeFile(join(folder, 'cut.keytab'), cut)
+    await writeFile(join(folder, 'cut.keytab'), cut, { mode: 0o600 })
     expect(await orthrus('inspect', join(folder, 'cut.keytab'))).toMatchObject({
       code: 1,
       err: expect.stringMatching(/keytab_invalid.*line 2.*cut off/),
     })
+    for (const command of [
+      ['inspect', join(folder, 'web.keytab')],
+      ['get', 'orders'],
+    ]) {
+      const { err } = await orthrus(...command, '--keytab', join(folder, 'cut.keytab'))
+      expect(err).toMatch(/line 2 of the keytab .*cut\.keytab: it was cut off/)
+    }
   })
 })
 
