@@ -12,7 +12,7 @@ import { type Identity, keytabIdentity } from './login/identity.js'
 import { isPrivateUrl, type ParametersCache, passwordIdentity } from './login/password.js'
 
 interface KdcOption {
-  /** `ws://` or `wss://` URLs of the realm's KDC; the next is tried when one cannot be reached. */
+  /** `ws://` or `wss://` URLs of the realm's KDCs. If one cannot be reached, the next is tried. */
   readonly kdc: string | readonly string[]
 }
 
@@ -28,36 +28,39 @@ interface KeytabText {
 }
 
 interface CommonOptions {
-  /** Which services are at which origins: `{ 'http://127.0.0.1:8080': 'orders' }`. */
+  /** The service at each origin: `{ 'http://127.0.0.1:8080': 'orders' }`. */
   readonly services?: Readonly<Record<string, string>>
-  /** The realm that a short `principal` is of, where nothing else says so. */
+  /** The realm of a `principal` that is given without one. */
   readonly realm?: string
-  /** The largest bodies of `realm.fetch`, bytes; 8 MiB each. */
+  /** The largest request and response bodies of `realm.fetch`, bytes. Default 8 MiB each. */
   readonly maxRequest?: number
   readonly maxResponse?: number
-  /** Milliseconds: to reach a KDC (5 s), for its answer (3 s; another KDC is asked after 1 s), for that of an administrative call (30 s). */
+  /**
+   * Milliseconds. `connect`: to reach a KDC (default 5 s). `exchange`: for its answer (default 3 s, and another KDC is
+   * asked after 1 s). `call`: for the answer to an administrative call (default 30 s).
+   */
   readonly timeouts?: Timeouts
-  /** For how long `connect` waits for a KDC that cannot be reached yet, as `'30s'`. Default: not at all. */
+  /** How long `connect` waits for a KDC that cannot be reached yet, such as `'30s'`. By default it does not wait. */
   readonly wait?: Duration
-  /** Whether an idle connection to the KDC keeps the process alive. Default false; what is waited for always does. */
+  /** Whether an idle connection to the KDC keeps the process alive. Default false. A pending request always does. */
   readonly keepProcessAlive?: boolean
-  /** Ends the attempt to connect; no more than that. */
+  /** Aborts the attempt to connect. It has no effect on the realm afterwards. */
   readonly signal?: AbortSignal
   readonly clock?: Clock
   readonly timers?: Timers
   readonly random?: RandomSource
   /** Default: warnings and errors go to standard error, at most ten a minute. A pino logger fits. */
   readonly logger?: Logger
-  /** In place of the platform's, as with an agent of one's own. */
+  /** Used instead of the platform's `fetch`, for example one with its own agent. */
   readonly fetch?: typeof globalThis.fetch
 }
 
 export interface KeytabLogin extends CommonOptions, KdcOption {
   /** The path of a keytab, or its text. */
   readonly keytab: string | KeytabText
-  /** Takes a keytab that others on this machine can read, as containers mount secrets. */
+  /** Accepts a keytab file that other users of this machine can read, which is how containers mount secrets. */
   readonly allowReadableKeytab?: boolean
-  /** Which of the keytab's principals; needed where it has several. */
+  /** Which principal of the keytab to use. Required if it holds several. */
   readonly principal?: string
   readonly password?: never
   readonly credential?: never
@@ -66,21 +69,21 @@ export interface KeytabLogin extends CommonOptions, KdcOption {
 export interface PasswordLogin extends CommonOptions, KdcOption {
   readonly principal: string
   readonly password: string
-  /** Where salt and parameters are kept after the first login; a `Map` is one. */
+  /** Keeps salt and parameters after the first login. A `Map` will do. */
   readonly parametersCache?: ParametersCache
-  /** Logs in over `ws://` to other machines too: whoever listens there can try passwords. */
+  /** Allows a login over `ws://` to another machine. Anybody who listens can then guess the password offline. */
   readonly allowPasswordOverPlainWebSocket?: boolean
   readonly keytab?: never
   readonly credential?: never
 }
 
-/** With what another party handed on, and no key of one's own. */
+/** A login with a credential that another party handed on, without a key of the client's own. */
 export interface CredentialLogin extends CommonOptions, Partial<KdcOption> {
-  /** `orthrus1_...`: of a TGT, which needs the KDC, or of a ticket for one service, which does not. */
+  /** `orthrus1_...`, made from a TGT, which needs the KDC, or from a ticket for one service, which does not. */
   readonly credential: string
   /**
-   * Must be set. Without a key of one's own beside it the credential proves nobody else: whoever handed it on knows its
-   * key, and can answer in a service's or the KDC's place (docs/protocol.md section 8, "Hand-off").
+   * Must be set to true. Without a key of the client's own, this login proves neither the KDC nor a service: whoever
+   * handed the credential on knows its key, and can answer in their place (docs/protocol.md section 8, "Hand-off").
    */
   readonly allowBearerCredential?: boolean
   readonly keytab?: never
@@ -138,7 +141,7 @@ export function urlsFrom(options: ConnectOptions): string[] {
     }
     if (plain && !isPrivateUrl(url)) {
       throw new TypeError(
-        `a password is not used over ${shownUrl(text)}, where whoever listens can try passwords: use wss://, or allowPasswordOverPlainWebSocket: true`,
+        `a password is not used over ${shownUrl(text)}, where anybody who listens can guess it offline: use wss://, or allowPasswordOverPlainWebSocket: true`,
       )
     }
   }
@@ -162,7 +165,8 @@ export async function identityFrom(
 ): Promise<Identity> {
   if (isPasswordLogin(options)) return passwordFrom(options, exchange)
   const { keytab, allowReadableKeytab = false } = options
-  if (keytab === undefined) throw new TypeError("say who this is: connect({ keytab: 'web.keytab', ... })")
+  if (keytab === undefined)
+    throw new TypeError("say which principal this is: connect({ keytab: 'web.keytab', ... })")
   const text =
     typeof keytab === 'string' ? await readKeytabFile(keytab, { allowReadableKeytab }) : keytab.text
   const entries = parseKeytab(text, typeof keytab === 'string' ? keytab : undefined)
@@ -188,7 +192,7 @@ function passwordFrom(
   return passwordIdentity({ client, password, parametersCache, exchange })
 }
 
-/** Origins as URLs have them. @throws TypeError */
+/** The `services` option with normalised origins. @throws TypeError for a key that is not an origin */
 export function originsFrom({ services = {} }: ConnectOptions): (readonly [origin: string, name: string])[] {
   return Object.entries(services).map(([text, name]) => {
     const url = URL.canParse(text) ? new URL(text) : undefined

@@ -11,10 +11,10 @@ const TIMEOUTS: Required<Timeouts> = { connect: 5 * SECOND, exchange: 3 * SECOND
 /** Bytes. */
 const BODY_MAX = 8 * 1024 * 1024
 
-/** One for the process, as it has one standard error. */
+/** Shared by the process, because it limits what goes to the one standard error. */
 const ownerLogger = createOwnerLogger({ name: 'orthrus client', clock: systemClock })
 
-/** The options of `connect` that have defaults, complete. */
+/** The options of `connect` with all defaults filled in. */
 export interface Settings {
   readonly clock: Clock
   readonly timers: Timers
@@ -30,7 +30,7 @@ export interface Settings {
   readonly maxResponse: number
 }
 
-/** The one place where the defaults stand. @throws TypeError for a `wait` that is no duration */
+/** Applies the defaults of `connect`. @throws TypeError if `wait` is not a duration */
 export function settingsFrom(options: ConnectOptions): Settings {
   const { timeouts } = options
   const random = checkedRandom(options.random ?? systemRandom)
@@ -40,7 +40,7 @@ export function settingsFrom(options: ConnectOptions): Settings {
     random,
     fraction: fractionFrom(random),
     logger: options.logger ?? ownerLogger,
-    // Looked up at each call: whoever replaces the platform's later is heard.
+    // Looked up at each call, so that a later replacement of the global `fetch` takes effect.
     fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
     timeouts: { ...TIMEOUTS, ...timeouts },
     wait: options.wait === undefined ? 0 : waitFrom(options.wait),
@@ -53,6 +53,6 @@ export function settingsFrom(options: ConnectOptions): Settings {
 function waitFrom(wait: string): number {
   const milliseconds = typeof wait === 'string' ? parseDuration(wait) : undefined
   if (milliseconds === undefined)
-    throw new TypeError(`wait is a duration, as '30s', not ${JSON.stringify(wait)}`)
+    throw new TypeError(`wait is a duration such as '30s', not ${JSON.stringify(wait)}`)
   return milliseconds
 }

@@ -28,20 +28,20 @@ import { ServiceTimes } from './request/service-times.js'
 export type { ConnectOptions } from './connect-options.js'
 export type { Realm } from './realm.js'
 
-/** Tuning: how many tickets, and what is known of how many services' clocks, are kept. */
+/** Tuning: the largest number of tickets, of service clocks, and of refusals that are kept. */
 const KEPT_MAX = 1_000
 
 /**
- * Reads the keytab and reaches the KDC, but asks it nothing yet: the first ticket comes together with the login, in
- * one round trip (docs/protocol.md section 6).
- * @throws OrthrusError `keytab_invalid`; `unavailable` where no KDC is reached in time; `realm_mismatch`
- * @throws TypeError for options that make no sense
+ * Reads the keytab and connects to the KDC, but sends no request yet: the login happens together with the first ticket,
+ * in one round trip (docs/protocol.md section 6).
+ * @throws OrthrusError `keytab_invalid`; `realm_mismatch`; `unavailable` if no KDC is reached in time
+ * @throws TypeError for invalid options
  */
 export function connect(options: ConnectOptions): Promise<Realm> {
   return connectOver(openSocket, options)
 }
 
-/** The same over another kind of socket. */
+/** `connect` over another kind of socket. */
 export async function connectOver(openSocket: OpenSocket, options: ConnectOptions): Promise<Realm> {
   requireConnectOptions(options)
   options.signal?.throwIfAborted()
@@ -53,7 +53,7 @@ export async function connectOver(openSocket: OpenSocket, options: ConnectOption
   const source = await sourceFrom(options, sourcing)
   const realm = new Realm(partsFrom(options, { ...settings, ...sourcing, connection, source }))
   try {
-    // A credential for one service needs nothing of the KDC.
+    // A credential for one service works without the KDC.
     if (source.held === undefined) await reachKdc(connection, { ...settings, signal: options.signal })
     return realm
   } catch (cause) {

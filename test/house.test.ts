@@ -83,6 +83,7 @@ const ORDER = {
     ['index.ts'],
     ['connect.ts', 'channel/'],
     ['realm.ts'],
+    ['realm-options.ts'],
     ['request/'],
     ['cache/'],
     ['connect-settings.ts'],

@@ -11,12 +11,12 @@ import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
 import type { ServiceTicket } from '../ticket/service-ticket.js'
 import { type RequestTickets, TicketQueue, ticketName } from './ticket-queue.js'
 
-/** Tuning, not protocol. A ticket is refreshed when this share of its life is left, at random a little earlier. */
+/** Tuning, not protocol. A ticket is refreshed when this share of its life is left, or a random bit earlier. */
 const SHARE_LEFT = 0.2
 const SHARE_JITTER = 0.05
-/** Tickets that are due this soon, by their life, are refreshed along with one that is due. */
+/** When one ticket is due, those that become due within this share of their life are refreshed together with it. */
 const SHARE_TOGETHER = 0.05
-/** The pause after a refresh that failed, milliseconds; it doubles. */
+/** The pause after a failed refresh, milliseconds. It doubles with each further failure. */
 const RETRY_FIRST = 5 * SECOND
 const RETRY_MAX = MINUTE
 /** An unproved `ticket_invalid` replaces a service's ticket at most this often, milliseconds (section 8). */
@@ -34,7 +34,7 @@ export interface TicketCacheOptions {
   readonly fraction: Fraction
   readonly refusals: RefusalMemory
   readonly logger: Logger
-  /** How many tickets are kept; the least recently used go first. */
+  /** The largest number of tickets kept. The least recently used are dropped first. */
   readonly max: number
 }
 
@@ -42,19 +42,19 @@ interface Entry {
   ticket: ServiceTicket
   readonly service: Principal
   readonly lifetime: number
-  /** Milliseconds, KDC time; infinity where a refresh was refused. */
+  /** Milliseconds of KDC time, or infinity if a refresh was refused. */
   refreshAt: number
   failures: number
-  /** Whether anybody asked for it since it was last refreshed: what nobody uses is left to end. */
+  /** Whether it was used since it was last refreshed. An unused ticket is not refreshed and ends. */
   used: boolean
 }
 
-/** Tickets in hand. Each that is in use is refreshed before it ends; while the KDC is away, and to its end, the old one serves. */
+/** Keeps tickets, and refreshes those in use. While the KDC is away, the old ones are used until they end. */
 export class TicketCache {
   readonly #options: TicketCacheOptions
   readonly #queue: TicketQueue
   readonly #entries: LRUCache<string, Entry>
-  /** When a service's ticket was last replaced on an unproved word, on the monotonic clock. */
+  /** When the ticket of a service was last replaced because of an unproved error, on the monotonic clock. */
   readonly #replacedAt: LRUCache<Principal, number>
   #cancelWake: Cancel = () => {}
   #wakeAt = Number.POSITIVE_INFINITY
@@ -84,12 +84,12 @@ export class TicketCache {
       entry.used = true
       this.#wake(entry.refreshAt)
     }
-    // A machine that slept has missed its timer.
+    // A machine that was asleep has missed its timer.
     if (now >= entry.refreshAt) this.#refreshDue()
     return entry.ticket.endTime - now > marginOf(entry.ticket) ? entry.ticket : this.#successorOf(entry)
   }
 
-  /** At its very end a service whose clock is ahead takes a ticket no more, so its refresh is waited for. */
+  /** A service whose clock is ahead refuses a ticket shortly before its end, so the caller waits for the refresh. */
   async #successorOf({ service, lifetime, ticket }: Entry): Promise<ServiceTicket> {
     try {
       return await this.#queue.ask(service, lifetime)
@@ -100,8 +100,8 @@ export class TicketCache {
   }
 
   /**
-   * Gets another ticket in place of one that a service did not take. What nobody proved does that at most once a
-   * minute for a service, and leaves the old ticket where no other can be had (section 8). Never rejects.
+   * Replaces a ticket that a service refused. Unproved errors can cause this at most once a minute per service, and
+   * the old ticket is kept if no new one can be had (section 8). Never rejects.
    */
   async replace(ticket: ServiceTicket, proved: boolean): Promise<void> {
     const { clock, logger } = this.#options
@@ -117,11 +117,11 @@ export class TicketCache {
     try {
       await this.#queue.ask(service, lifetime)
     } catch (cause) {
-      logger.warn({ service, cause }, 'no new ticket in place of one that was not taken')
+      logger.warn({ service, cause }, 'a service refused a ticket, and no new one could be had')
     }
   }
 
-  /** Ends the timer and forgets the tickets. */
+  /** Stops the timer and forgets the tickets. */
   close(): void {
     this.#closed = true
     this.#cancelWake()
@@ -151,7 +151,7 @@ export class TicketCache {
     this.#wake(refreshAt)
   }
 
-  /** One timer, for the ticket that is due first. */
+  /** Sets the one timer for the ticket that is due first. */
   #wake(at: number): void {
     if (this.#closed || at >= this.#wakeAt || at === Number.POSITIVE_INFINITY) return
     const { timers, time } = this.#options
@@ -160,7 +160,7 @@ export class TicketCache {
     this.#cancelWake = runAfter(inBackground(timers), Math.ceil(at - time.now()), () => this.#refreshDue())
   }
 
-  /** Asks for all that is due in the same tick, and so in one request. */
+  /** Refreshes all tickets that are due in the same tick, and so in one request. */
   #refreshDue(): void {
     this.#cancelWake()
     this.#wakeAt = Number.POSITIVE_INFINITY
@@ -172,7 +172,7 @@ export class TicketCache {
     // A timer may fire early: then nothing is due yet.
     const some = entries.some(([, entry]) => entry.used && entry.refreshAt <= now)
     for (const [name, entry] of entries) {
-      // Where the clocks have parted, it is only a guess that it has ended.
+      // If the clocks have parted, the end of the ticket is only a guess.
       if (entry.ticket.endTime <= now && time.parted === 0) this.#entries.delete(name)
       else if (some && isDue(entry)) void this.#refresh(entry, now)
       else if (entry.used) this.#wake(entry.refreshAt)
@@ -183,7 +183,7 @@ export class TicketCache {
     const { fraction, logger } = this.#options
     const { service, lifetime } = entry
     const pause = Math.min(RETRY_MAX, RETRY_FIRST * 2 ** entry.failures) * (1 + fraction() / 2)
-    // Set before the answer is here, so that nobody else asks meanwhile.
+    // Set before the answer comes, so that no other caller asks meanwhile.
     entry.refreshAt = now + pause
     entry.failures++
     try {
@@ -194,7 +194,7 @@ export class TicketCache {
       if (this.#closed) return
       const final = cause instanceof OrthrusError && cause.final
       if (final) entry.refreshAt = Number.POSITIVE_INFINITY
-      const message = 'a ticket could not be refreshed; the old one serves to its end'
+      const message = 'a ticket could not be refreshed; the old one is used until its end'
       logger.warn({ service, endTime: entry.ticket.endTime, again: !final, cause }, message)
       this.#wake(entry.refreshAt)
     }
@@ -202,15 +202,16 @@ export class TicketCache {
 }
 
 /**
- * Whether it has ended, or begins so late that the KDC's clock must have been set back since it was granted: no
- * service takes it, and its refresh is as far away. Services take none that begins over a minute ahead; but so far as
- * the KDC lets it be off, this clock may be wrong itself, and would find every new ticket too late.
+ * Whether the ticket has ended, or begins so far in the future that the KDC's clock must have been set back since it
+ * was granted. No service accepts such a ticket, and its refresh would come just as late. Services already refuse a
+ * ticket that begins more than a minute ahead. The limit here is the larger one that the KDC allows, because this
+ * machine's clock may be off by that much, and would otherwise reject every new ticket.
  */
 function isOutside({ startTime, endTime }: ServiceTicket, now: number): boolean {
   return now >= endTime || startTime - now > WINDOW.KDC_SKEW
 }
 
-/** What must be left of a ticket so that it is used without a thought, milliseconds: of a short life a share. */
+/** A ticket with less time left than this is refreshed before use, milliseconds; a share of a short life. */
 function marginOf(ticket: ServiceTicket): number {
   return Math.min(WINDOW.SERVICE_FUTURE, SHARE_LEFT * lifeOf(ticket))
 }

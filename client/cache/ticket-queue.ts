@@ -15,12 +15,12 @@ interface Wanted {
   readonly reject: (cause: unknown) => void
 }
 
-/** What one ticket is, among those asked for and kept. @param lifetime milliseconds; 0 the most allowed */
+/** The key of a ticket in queue and cache. @param lifetime milliseconds; 0 means the longest allowed */
 export function ticketName(service: Principal, lifetime: number): string {
   return `${service} ${lifetime}`
 }
 
-/** Tickets that are being asked for: one flight a ticket, and one request for all that is wanted in the same tick. */
+/** Requests tickets: each ticket at most once at a time, and all that are wanted in the same tick in one request. */
 export class TicketQueue {
   readonly #granted: Omit<GrantedFor, 'lifetime'>
   readonly #request: RequestTickets
@@ -29,7 +29,7 @@ export class TicketQueue {
   readonly #flights = new Map<string, Promise<ServiceTicket>>()
   #wanted: Wanted[] = []
 
-  /** @param deliver is given each ticket before its flight is over: whoever asks later finds it there. */
+  /** @param deliver gets each ticket before its promise resolves, so that a later caller finds it in the cache. */
   constructor(
     granted: Omit<GrantedFor, 'lifetime'>,
     request: RequestTickets,
@@ -42,7 +42,7 @@ export class TicketQueue {
     this.#deliver = deliver
   }
 
-  /** The flight for that ticket, if there is one. */
+  /** The pending promise for that ticket, if there is one. */
   underWay(service: Principal, lifetime: number): Promise<ServiceTicket> | undefined {
     return this.#flights.get(ticketName(service, lifetime))
   }
@@ -86,7 +86,7 @@ export class TicketQueue {
         const grant = tickets.get(service)
         if (grant === undefined) {
           const refusal = refused.get(service)
-          // What was too large together may not be alone, which is another question.
+          // Tickets that are too large in one answer may fit alone, which is a different question.
           if (refusal !== undefined && refusal.code !== 'too_large') this.#refusals.keep(name, refusal)
           reject(refusal)
           continue

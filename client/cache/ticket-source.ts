@@ -12,16 +12,16 @@ import { importTicket, isTgt } from '../ticket/imported-ticket.js'
 import { secretsOf, type Ticket } from '../ticket/ticket.js'
 import type { RequestTickets } from './ticket-queue.js'
 
-/** Where a realm's tickets come from. */
+/** The source of a realm's tickets. */
 export interface TicketSource {
-  /** In whose name. */
+  /** The principal that the tickets are for. */
   readonly client: Principal
   readonly request: RequestTickets
-  /** The TGT, to hand on a part of it. */
+  /** The TGT, so that a part of it can be handed on. */
   tgt(): Promise<Ticket>
-  /** The one ticket there is, where a realm was connected by it. */
+  /** The only ticket, if the realm was connected with a credential for one service. */
   readonly held: Ticket | undefined
-  /** Whether somebody else handed on what the tickets come from, and so knows their keys. */
+  /** Whether the tickets come from a credential that another party handed on, which then knows their keys. */
   readonly imported: boolean
 }
 
@@ -33,7 +33,7 @@ export interface SourceOptions {
   readonly refusals: RefusalMemory
 }
 
-/** From a long-term key. */
+/** Gets tickets with a long-term key. */
 export function loginSource(identity: Identity, options: SourceOptions): TicketSource {
   const exchanges = new KdcExchanges({ ...options, identity })
   return {
@@ -45,7 +45,7 @@ export function loginSource(identity: Identity, options: SourceOptions): TicketS
   }
 }
 
-/** From a credential alone, which then names no holder. @throws OrthrusError `credential_invalid` */
+/** Gets tickets with a credential alone, which must not name a holder. @throws OrthrusError `credential_invalid` */
 export function credentialSource(
   text: string,
   allowBearerCredential: boolean,
@@ -77,7 +77,7 @@ export function credentialSource(
 function holderNeeded(holder: Principal): OrthrusError {
   return new OrthrusError(
     'credential_invalid',
-    `it was made for ${holder}, who presents it beside its own ticket`,
+    `the credential was made for ${holder}, which must present it beside its own ticket`,
     {
       final: true,
       principal: holder,
@@ -89,7 +89,7 @@ function holderNeeded(holder: Principal): OrthrusError {
 function bearerCredential(): OrthrusError {
   return new OrthrusError('credential_invalid', 'the credential names no holder', {
     final: true,
-    hint: "connect with a keytab and import one that names its principal; connect({ credential, allowBearerCredential: true }) takes this one, and then whoever handed it on can answer in a service's place",
+    hint: "connect with a keytab and import one that names its principal; connect({ credential, allowBearerCredential: true }) accepts this one, and then whoever handed it on can answer in a service's place",
   })
 }
 

@@ -18,23 +18,23 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 
-/** How often a change of a rule is tried where others change the same one. */
+/** How often a change of a rule is tried while others keep changing the same rule. */
 const CHANGE_ATTEMPTS = 10
 
-/** What a change of a rule found, and what stands now. */
+/** A rule before and after a change. */
 export interface RuleChanged {
   readonly before: PolicyRule | null
   readonly after: PolicyRule
 }
 
-/** What carries the calls: a channel to `kdc@realm` (docs/protocol.md section 9). */
+/** Carries the calls over a channel to `kdc@realm` (docs/protocol.md section 9). */
 export interface AdminTransport {
   call(method: AdminMethod, args: readonly Value[]): Promise<readonly Value[]>
 }
 
 /**
- * The methods of administration, typed. Each is durable at the KDC before it returns, and in force for its next
- * request. All throw OrthrusError with the code that the KDC gives, `not_authorized` without the role.
+ * The administrative methods, with types. When a method returns, its change is durable and in force from the KDC's next
+ * request on. All throw OrthrusError with the KDC's code, such as `not_authorized` without the administrator's role.
  */
 export class Administration {
   readonly #transport: AdminTransport
@@ -57,7 +57,7 @@ export class Administration {
     return this.#pages('list', decodePrincipalSummary, row => [row.principal])
   }
 
-  /** From its next request on the principal gets no tickets, and those it has get none. */
+  /** From its next request on the principal gets no tickets, nor does anybody with a ticket that it already has. */
   async disable(principal: Principal): Promise<void> {
     await this.#transport.call('disable', [principal])
   }
@@ -66,27 +66,27 @@ export class Administration {
     await this.#transport.call('enable', [principal])
   }
 
-  /** A principal of the same name made later is another one. */
+  /** A principal that is added later under the same name is a different one. */
   async remove(principal: Principal): Promise<void> {
     await this.#transport.call('remove', [principal])
   }
 
-  /** Sets the rule for exactly this pair of patterns, in place of what stood there. */
+  /** Sets the rule for exactly this pair of patterns, and replaces an existing one. */
   async setRule(rule: PolicyRule): Promise<void> {
     await this.#transport.call(rule.effect, encodeRuleChange({ rule, before: undefined }))
   }
 
-  /** The rule of exactly this pair of patterns; null where there is none. */
+  /** The rule for exactly this pair of patterns, or null if there is none. */
   async rule(client: Pattern, service: Pattern): Promise<PolicyRule | null> {
     const [rule] = fields(await this.#transport.call('rule', [client, service]), 1)
     return nullable(rule, decodePolicyRule)
   }
 
   /**
-   * Sets the rule of a pair to what `amend` makes of the one that stands. What others change meanwhile is never
-   * undone unawares: `amend` is then called again with what they made.
-   * @param amend null stands for no rule
-   * @throws OrthrusError `malformed` where others keep changing it; and what `amend` throws
+   * Replaces the rule of a pair with what `amend` returns for the current one. If somebody else changes the rule
+   * meanwhile, `amend` is called again with the new rule, so that no change is lost.
+   * @param amend gets null if there is no rule
+   * @throws OrthrusError `malformed` if others keep changing the rule, and whatever `amend` throws
    */
   async changeRule(
     client: Pattern,
@@ -108,12 +108,12 @@ export class Administration {
     }
   }
 
-  /** Takes a rule away; what other rules say of the pair then counts. */
+  /** Removes a rule. Other rules that match the pair then apply. */
   async forget(client: Pattern, service: Pattern): Promise<void> {
     await this.#transport.call('forget', [client, service])
   }
 
-  /** All rules, in the order of client and service. */
+  /** All rules, ordered by client and service. */
   policy(): AsyncGenerator<PolicyRule> {
     return this.#pages('policy', decodePolicyRule, row => [row.client, row.service])
   }

@@ -10,27 +10,27 @@ import { partsOf, type Realm, type RealmParts, whenClosed } from '../realm.js'
 import type { ErrorAnswer, Presented } from '../request/presenter.js'
 import { lateAnswer, PresentedChannel } from './presented-channel.js'
 
-/** The largest answer taken, bytes. */
+/** The largest answer accepted, bytes. */
 const MESSAGE_MAX = 1024 * 1024
 
 const PEER = 'the KDC'
 
-/** The service that the KDC hosts, over one channel (docs/protocol.md section 9). */
+/** A channel to the service that the KDC hosts (docs/protocol.md section 9). */
 export interface KdcChannel {
   /**
-   * One call of `shared/channel/calls.ts`. @returns its results.
-   * @throws OrthrusError with the code of the answer, `channel_broken`, or `unavailable` where none comes in time
+   * Makes one call (`shared/channel/calls.ts`). @returns its results
+   * @throws OrthrusError with the code of the answer, `channel_broken`, or `unavailable` if none comes in time
    */
   call(
     method: string,
     args: readonly Value[],
     options?: { readonly signal?: AbortSignal },
   ): Promise<readonly Value[]>
-  /** Ends the channel in order; calls that wait are rejected. */
+  /** Ends the channel properly. Pending calls are rejected. */
   close(): void
 }
 
-/** @throws OrthrusError as `Realm.getServiceTicket` does, and with the KDC's code for the opening */
+/** Opens a channel. @throws OrthrusError as `Realm.getServiceTicket` does, or with the KDC's code if it refuses */
 export async function openKdcChannel(
   realm: Realm,
   options: { readonly signal?: AbortSignal } = {},
@@ -41,7 +41,7 @@ export async function openKdcChannel(
     type: TYPE.AP_OPEN,
     ticket: undefined,
     bind: () => ({ binding: channelBinding(''), headers: [] }),
-    // An opening by itself does nothing.
+    // Opening a channel twice does no harm.
     safe: true,
     ...options,
     send: presented => KdcCalls.open(realm, presented, options.signal),
@@ -53,7 +53,7 @@ interface Call {
   readonly reject: (cause: OrthrusError) => void
 }
 
-/** The calls of one channel and their answers, which come in any order. */
+/** Matches the calls of one channel with their answers, which come in any order. */
 class KdcCalls implements KdcChannel {
   readonly #parts: RealmParts
   readonly #channel: PresentedChannel
@@ -124,7 +124,7 @@ class KdcCalls implements KdcChannel {
   #receive(message: Uint8Array): void {
     const answer = decodeAnswer(message)
     if (answer.n > this.#lastCall) throw malformed('an answer to a call that was not made')
-    // An answer to a call that was given up is of no use any more.
+    // An answer to a call that was given up is ignored.
     this.#calls.get(answer.n)?.resolve(answer)
   }
 

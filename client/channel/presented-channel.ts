@@ -9,7 +9,7 @@ import { runAfter, type Timers } from '../../shared/timers.js'
 import { startSpan } from '../kdc-link/kdc-clock.js'
 import type { ErrorAnswer, Presented } from '../request/presenter.js'
 
-/** Carries the messages of one channel to its service: one id of a connection, or a connection of its own. */
+/** Carries the messages of one channel: under one id of a shared connection, or over a connection of its own. */
 export interface ChannelStream {
   send(message: Uint8Array): void
   end(): void
@@ -17,39 +17,39 @@ export interface ChannelStream {
 
 export interface ChannelStreamEvents {
   received(message: Uint8Array): void
-  /** Nothing comes any more. */
+  /** No further message will come. */
   closed(cause: OrthrusError): void
 }
 
-/** What the client does with one channel. */
+/** The part of the client that uses one channel. */
 export interface ChannelUser {
-  /** One whole message. @throws OrthrusError where it makes no sense, which ends the channel */
+  /** Receives one complete message. @throws OrthrusError if it is invalid, which ends the channel */
   receive(message: Uint8Array): void
-  /** The channel is over, or was not opened. Called once. */
+  /** Called once, when the channel has ended or could not be opened. */
   ended(cause: OrthrusError): void
 }
 
 export interface PresentedChannelOptions {
   readonly openStream: (events: ChannelStreamEvents) => Promise<ChannelStream>
-  /** How errors name the service, as `the KDC`. */
+  /** The name of the service in error messages, such as `the KDC`. */
   readonly peer: string
   readonly clock: Clock
   readonly timers: Timers
   /** How long the answer to the opening may take, milliseconds. */
   readonly timeout: number
-  /** The largest message taken, bytes. */
+  /** The largest message accepted, bytes. */
   readonly maxMessage: number
-  /** Looks at an answer, and gives what is wrong with it the next step. */
+  /** Runs `look` on an answer, and adds the next step to the error if the answer is invalid. */
   readonly explaining: <T>(look: () => T) => T
   readonly user: ChannelUser
 }
 
-/** The client's half of one channel, from its AP-OPEN on (docs/protocol.md section 9), whatever the service is. */
+/** The client's end of one channel to any service, from the AP-OPEN on (docs/protocol.md section 9). */
 export class PresentedChannel {
   readonly #options: PresentedChannelOptions
   #stream: ChannelStream | undefined
   #records: RecordChannel | undefined
-  /** Rejects the opening, while it is under way. */
+  /** Rejects the opening while it is in progress. */
   #fail: (cause: OrthrusError) => void = () => {}
   #ended: OrthrusError | undefined
 
@@ -58,9 +58,9 @@ export class PresentedChannel {
   }
 
   /**
-   * Sends the AP-OPEN, and opens the channel with what answers it.
-   * @returns the error that answers it, if one does
-   * @throws OrthrusError where the answer proves nothing, or none comes
+   * Sends the AP-OPEN, and opens the channel with the answer to it.
+   * @returns the ERROR, if that is the answer
+   * @throws OrthrusError if the answer is not proved, or none comes in time
    */
   async open(presented: Presented): Promise<ErrorAnswer | undefined> {
     const { key, request } = presented
@@ -74,30 +74,30 @@ export class PresentedChannel {
     if (error !== undefined) return { error, span }
     explaining(() => openApAccept(key, request.mac, answer))
     this.#records = startChannel('client', key, request.bytes, answer, maxMessage)
-    // The service counts the channel, and hands it on, only after this.
+    // The service counts the channel as open, and passes it on, only after this greeting.
     this.#seal(records => [records.sealGreeting()])
     return undefined
   }
 
-  /** @throws OrthrusError `channel_broken` where it is not open, or over */
+  /** @throws OrthrusError `channel_broken` if the channel is not open yet or has ended */
   send(message: Uint8Array): void {
     this.requireOpen()
     this.#seal(records => records.sealMessage(message))
   }
 
-  /** @throws OrthrusError with what ended the channel */
+  /** @throws OrthrusError the cause that ended the channel */
   requireOpen(): void {
     if (this.#ended !== undefined) throw this.#ended
   }
 
-  /** Says that the client says no more, and is over. */
+  /** Tells the service that the channel ends, and ends it. */
   close(): void {
     if (this.#ended !== undefined) return
     this.#seal(records => [records.sealEnd()])
     this.end(this.broken('it was closed'))
   }
 
-  /** Is over without a word. */
+  /** Ends the channel without telling the service. */
   end(cause: OrthrusError): void {
     if (this.#ended !== undefined) return
     this.#ended = cause
@@ -113,7 +113,7 @@ export class PresentedChannel {
     })
   }
 
-  /** The stream, and the first message that comes over it. */
+  /** Opens the stream. @returns it, and the first message that it will receive */
   async #openStream(): Promise<{ stream: ChannelStream; first: Promise<Uint8Array> }> {
     const { openStream, timers, timeout, peer } = this.#options
     let answered: (first: Uint8Array) => void = () => {}
@@ -147,7 +147,7 @@ export class PresentedChannel {
   #receive(message: Uint8Array): void {
     const { peer, user } = this.#options
     try {
-      // Anybody may send this ERROR, but a channel whose messages are replaced is over either way.
+      // Anybody may send this ERROR, but a channel whose messages can be replaced is lost in any case.
       if (messageType(message) === TYPE.ERROR) throw this.broken(`${peer} says that it is`)
       const event = this.#records?.open(message)
       if (event?.kind === 'message') user.receive(event.message)
@@ -159,7 +159,7 @@ export class PresentedChannel {
   }
 }
 
-/** That no answer came in time, and what was asked may have been done. */
+/** The error for an answer that did not come in time. The action may have been carried out. */
 export function lateAnswer(peer: string, what: string, milliseconds: number): OrthrusError {
   return new OrthrusError('unavailable', `${peer} did not answer ${what} within ${milliseconds} ms`, {
     hint: 'it may have been done: look before repeating it',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Caller, Realm } from '../../client/realm.js'
+import type { Realm } from '../../client/realm.js'
+import type { Caller } from '../../client/realm-options.js'
 import { toBase64url } from '../../shared/bytes.js'
 import { TYPE } from '../../shared/constants.js'
 import { deriveAuthKey, extendChain, finishChain, startChain } from '../../shared/crypto/derive.js'

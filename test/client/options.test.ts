@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ConnectOptions } from '../../client/connect-options.js'
-import type { TicketOptions } from '../../client/realm.js'
+import type { TicketOptions } from '../../client/realm-options.js'
 import type { Attenuation } from '../../client/ticket/attenuation.js'
 import { failureOf, Setting } from './setting.js'
 

@@ -1,4 +1,4 @@
-import type { RealmFetchInit } from '../../client/realm.js'
+import type { RealmFetchInit } from '../../client/realm-options.js'
 import { type ErrorCode, OrthrusError } from '../../shared/errors.js'
 import { refusalIn, TOO_EARLY } from './refusal.js'
 import type { Timeline } from './timeline.js'

@@ -1,5 +1,6 @@
 import { connectOver } from '../../client/connect.js'
-import type { Realm, RealmFetchInit } from '../../client/realm.js'
+import type { Realm } from '../../client/realm.js'
+import type { RealmFetchInit } from '../../client/realm-options.js'
 import { silentLogger } from '../../shared/logger.js'
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import { Random } from '../support/random.js'

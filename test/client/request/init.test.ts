@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import type { RealmFetchInit } from '../../../client/realm.js'
+import type { RealmFetchInit } from '../../../client/realm-options.js'
 import { failureOf, ORDERS_URL, Setting } from '../setting.js'
 
 /** What `fetch` of a realm takes beside the URL. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { RealmFetchInit } from '../../../client/realm.js'
+import type { RealmFetchInit } from '../../../client/realm-options.js'
 import { toHex } from '../../../shared/bytes.js'
 import { TYPE } from '../../../shared/constants.js'
 import type { OrthrusError } from '../../../shared/errors.js'

@@ -1,0 +1,77 @@
+import type { KnownOptions } from '../shared/options.js'
+import type { Principal } from '../shared/principal.js'
+import type { Ticket } from './ticket/ticket.js'
+
+export interface TicketOptions {
+  readonly signal?: AbortSignal
+  /** The longest life wanted for the ticket, milliseconds. Policy and the realm may allow less. */
+  readonly lifetime?: number
+}
+
+export const TICKET_OPTIONS: KnownOptions<TicketOptions> = { signal: true, lifetime: true }
+
+/** The options of `import` and `onBehalf`. */
+export interface ImportOptions {
+  /**
+   * Accepts a credential that names no holder. Whoever handed it on knows its key and can answer in the service's
+   * place, and so can everybody who sees the credential (docs/protocol.md section 8, "Hand-off").
+   */
+  readonly allowBearerCredential?: boolean
+}
+
+export const IMPORT_OPTIONS: KnownOptions<ImportOptions> = { allowBearerCredential: true }
+
+/** The options of `Realm.fetch`: those of `fetch`, and which service and tickets to use. */
+export interface RealmFetchInit extends RequestInit {
+  /** The service. Default: the one that the option `services` of `connect` names for the origin. */
+  readonly service?: string
+  /** Used instead of the realm's own ticket: one that was cut down, or that another party handed on. */
+  readonly ticket?: Ticket
+  /**
+   * A ticket cut down `to` the service, so that it can act for this client: `ticket.onBehalf` in its handler. It is
+   * sent sealed.
+   */
+  readonly handOff?: Ticket
+  /** Set it if handling the request twice does no harm although its method does not imply that. */
+  readonly repeatable?: boolean
+  /** An undici dispatcher, as Node's own `fetch` accepts it: it makes the connections. */
+  readonly dispatcher?: unknown
+}
+
+export const FETCH_OPTIONS: KnownOptions<RealmFetchInit & { readonly duplex?: 'half' }> = {
+  service: true,
+  ticket: true,
+  handOff: true,
+  repeatable: true,
+  method: true,
+  headers: true,
+  body: true,
+  signal: true,
+  redirect: true,
+  cache: true,
+  credentials: true,
+  dispatcher: true,
+  duplex: true,
+  integrity: true,
+  keepalive: true,
+  mode: true,
+  priority: true,
+  referrer: true,
+  referrerPolicy: true,
+  window: true,
+}
+
+/** Makes requests to one service on behalf of a client that handed on a ticket for it. */
+export interface Caller {
+  /** The client that handed on the ticket. */
+  readonly client: Principal
+  readonly service: Principal
+  /** Whether an answer proves the service, as `Ticket.serviceProved` says. */
+  readonly serviceProved: boolean
+  /**
+   * Works like `Realm.fetch`. Whoever gave the credential chose its service, so name the one that you mean, with
+   * `service` or in the `services` of `connect`: a credential for another service is then refused before anything is
+   * sent.
+   */
+  fetch(input: RequestInfo | URL, init?: Omit<RealmFetchInit, 'ticket'>): Promise<Response>
+}
