@@ -7,12 +7,12 @@ import { readOrder, type Settings } from './settings.js'
 import { formatReport } from './table.js'
 
 /**
- * `npm run bench`: what Orthrus costs, beside what else could be used (docs/performance.md). `--json` for machines,
- * `--markdown` for the document, `--quick` to see that it runs, `--full` with a million principals, `--only` with the
+ * `npm run bench`: what Orthrus costs, compared with alternatives (docs/performance.md). Options: `--json` for machines,
+ * `--markdown` for the document, `--quick` to check that it runs, `--full` with a million principals, `--only` with the
  * names of some groups.
  */
 
-/** The longest that one group may take, milliseconds. */
+/** The time limit of one group, milliseconds. */
 const DEADLINE = { NORMAL: 3 * MINUTE, FULL: 30 * MINUTE } as const
 
 async function run(settings: Settings, only: readonly string[]): Promise<Report> {

@@ -6,7 +6,7 @@ import { type Group, makeGroup, type Sample } from './figures.js'
 import { type BoundOperation, measureOperations } from './measure.js'
 import type { Settings } from './settings.js'
 
-/** A channel's records, from the message at one side to the message at the other. */
+/** A channel's records, from a message on one side to the message on the other. */
 
 const KIB = 1024
 

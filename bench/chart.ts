@@ -1,7 +1,7 @@
 import type { Group, Report, Row, Summary } from './figures.js'
 import { environmentOf, formatSummary } from './table.js'
 
-/** The main figure of each row as a bar, with a whisker from the least to the most; one panel a group. */
+/** Draws the main figure of each row as a bar, with a whisker from the least to the most; one panel per group. */
 
 const WIDTH = 960
 const [BAR_LEFT, BAR_RIGHT] = [370, 770]

@@ -1,4 +1,4 @@
-/** What the bench finds out, as values: reports of groups, of rows, of figures. All of it can be written as JSON. */
+/** The results of the bench as plain values: reports made of groups, rows and figures. All can be written as JSON. */
 
 /** One figure over all rounds. */
 export interface Summary {
@@ -22,15 +22,15 @@ export type Sample = Readonly<Record<string, number>>
 export interface RowHead {
   readonly id: string
   readonly name: string
-  /** Somebody else's work, for comparison. */
+  /** Whether the row measures another library, for comparison. */
   readonly peer?: boolean
-  /** The id of the row that this one is held against. */
+  /** The id of the row that this one is compared with. */
   readonly beside?: string
 }
 
 export interface Row extends RowHead {
   readonly figures: Readonly<Record<string, Summary>>
-  /** The main column's figure by that of the row beside, round by round. */
+  /** The main column's figure divided by that of the row compared with, round by round. */
   readonly ratio?: Summary
 }
 
@@ -96,7 +96,7 @@ function figuresOf(samples: readonly Sample[]): Record<string, Summary> {
   return Object.fromEntries(keys.map(key => [key, summarize(samples.map(sample => sample[key] ?? 0))]))
 }
 
-/** Of each round by itself: what disturbs a round disturbs both of its rows. */
+/** For each round separately, because a disturbance of a round affects both of its rows. */
 function withRatio(row: Row, rows: readonly Row[], main: string): Row {
   const beside = rows.find(other => other.id === row.beside)?.figures[main]?.samples
   const own = row.figures[main]?.samples

@@ -71,7 +71,7 @@ async function runAll<T>(
   }
 }
 
-/** All operations of a round, then the next round: what disturbs the machine for a while disturbs all of them. */
+/** Runs all operations of a round before the next round, so that a disturbance of the machine affects all of them. */
 export async function measureOperations(
   operations: readonly BoundOperation[],
   settings: Settings,
@@ -88,8 +88,8 @@ export async function measureOperations(
 }
 
 /**
- * Runs rounds until so much time has gone by in them that code which is going to be compiled is: what the first
- * operations of a process cost says nothing of the others.
+ * Runs rounds for long enough that the code has been compiled: the cost of a process's first operations says nothing
+ * about the later ones.
  * @param first how many operations the first round has. @returns how many make a round
  */
 export async function warmUp(
@@ -107,7 +107,7 @@ export async function warmUp(
   return count
 }
 
-/** How many operations take about so long. */
+/** How many operations take about that long. */
 function countFor(rate: number, seconds: number): number {
   return Math.min(COUNT.MOST, Math.max(COUNT.LEAST, Math.round(rate * seconds)))
 }

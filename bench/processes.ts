@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-/** The bench's processes: forked, asked one thing or several, and gone in the end, whatever happens. */
+/** The bench's processes: forked, given one or more orders, and always ended in the end. */
 
 type Handlers = Readonly<Record<string, (argument: never) => unknown>>
 
@@ -40,7 +40,7 @@ export class Child {
   constructor(module: string) {
     const path = fileURLToPath(new URL(module, import.meta.url))
     this.#name = module
-    // What a round has prepared is swept away before it begins, and not while it is measured.
+    // Lets a round collect the garbage of its preparation before it begins, and not while it is measured.
     this.#process = fork(path, { serialization: 'advanced', execArgv: ['--expose-gc', '--no-warnings'] })
     children.add(this.#process)
     this.#process.on('message', message => this.#take(message as Answer))
@@ -109,7 +109,7 @@ export async function withChildren<T>(
   }
 }
 
-/** The other side: answers orders by name until whoever forked this process is gone. */
+/** The forked side: answers orders by name until the parent process is gone. */
 export function serve(handlers: Handlers): void {
   const all: Handlers = { ...handlers, cpu: cpuUsed }
   process.on('disconnect', () => process.exit())

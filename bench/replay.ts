@@ -14,7 +14,7 @@ const ENTRIES = { NORMAL: 1_000_000, QUICK: 20_000 } as const
 const PIECE = 10_000
 /** One presenter may fill a quarter. */
 const PRESENTERS = 64
-/** Stamps are spread over so much, of the 60 s and 5 s that a service accepts. */
+/** The span over which time stamps are spread, of the 60 s and 5 s that a service accepts. */
 const SPREAD = { PAST: 40 * SECOND, FUTURE: 4 * SECOND } as const
 
 export async function measureReplayCache(settings: Settings): Promise<Group> {

@@ -2,13 +2,13 @@ import { parseArgs } from 'node:util'
 
 /** How much is measured. */
 export interface Settings {
-  /** How often each figure is taken; the median of these is what counts. */
+  /** How many times each figure is measured; the median counts. */
   readonly rounds: number
   /** About how long one round of one row takes. */
   readonly seconds: number
   /** How long each row runs before it is measured. */
   readonly warmUpSeconds: number
-  /** A smoke test: one short round, small numbers, and no figure to be relied on. */
+  /** A smoke test: one short round and small numbers. Its figures mean nothing. */
   readonly quick: boolean
   /** With a million principals too. */
   readonly full: boolean
@@ -25,7 +25,7 @@ export interface Order {
 const NORMAL = { rounds: 5, seconds: 0.4, warmUpSeconds: 2 } as const
 const QUICK = { rounds: 1, seconds: 0.02, warmUpSeconds: 0 } as const
 
-/** @throws TypeError for what is no option */
+/** @throws TypeError for an unknown option */
 export function readOrder(args: readonly string[]): Order {
   const { values } = parseArgs({
     args: [...args],

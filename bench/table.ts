@@ -61,7 +61,7 @@ export function formatSummary({ median, least, most }: Summary): string {
     : `${formatNumber(median)} (${formatNumber(least)}–${formatNumber(most)})`
 }
 
-/** Three digits that count. */
+/** Three significant digits. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return '?'
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US')

@@ -1,13 +1,13 @@
 import type { Clock } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
 
-/** A clock that moves only when it is told to, with timers that follow it. */
+/** A clock that moves only when told to, with timers that follow it. */
 export interface TestClock extends Clock, Timers {
-  /** Lets time pass, milliseconds, on both readings. Timers that fall due run in their order. */
+  /** Lets this many milliseconds pass on both readings. Timers that fall due run in order. */
   advance(milliseconds: number): void
   /**
-   * Sets the wall clock, as an operator or a wrong time server does, and no time passes. A service whose wall and
-   * monotonic clocks part raises its floor, and clients wait for that: `advance` a little afterwards.
+   * Sets the wall clock, as an operator or a wrong time server would. No time passes. A service whose wall and monotonic
+   * clocks drift apart raises its floor, and clients wait for that, so call `advance` afterwards.
    */
   set(now: number): void
 }
@@ -20,13 +20,13 @@ export function createTestClock(start = Date.UTC(2026, 0, 1)): TestClock {
 interface Wait {
   readonly due: number
   readonly run: () => void
-  /** Whether it would keep a process alive. */
+  /** Whether this timer would keep a process alive. */
   isHeld: boolean
 }
 
-/** How the clock of a test works. What only this project's own tests need of it is in test/support/. */
+/** The clock of a test. What only this project's own tests need of it is in test/support/. */
 export class ManualClock implements TestClock {
-  /** The wall clock less the monotonic one. */
+  /** The wall clock minus the monotonic clock. */
   #offset: number
   #monotonic: number
   readonly #waits = new Map<object, Wait>()
@@ -74,12 +74,12 @@ export class ManualClock implements TestClock {
     return [...this.#waits.values()]
   }
 
-  /** Time passes up to that monotonic reading, and nothing runs. */
+  /** Lets time pass up to that monotonic reading without running anything. */
   protected moveTo(monotonic: number): void {
     this.#monotonic = Math.max(this.#monotonic, monotonic)
   }
 
-  /** Goes to the first timer that is due until then, and runs it. @returns whether there was one */
+  /** Advances to the first timer that is due by then, and runs it. @returns whether there was one */
   protected runNext(until: number): boolean {
     const due = [...this.#waits].filter(([, wait]) => wait.due <= until)
     const [next] = due.sort(([, a], [, b]) => a.due - b.due)

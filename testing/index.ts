@@ -1,4 +1,4 @@
-/** `orthrus/testing`: a realm in one process, for tests of one's own. */
+/** `orthrus/testing`: a realm in one process, for an application's own tests. */
 
 export { createTestClock, type TestClock } from './clock.js'
 export { type AllowOptions, startRealm, type TestRealm, type TestRealmOptions } from './realm.js'

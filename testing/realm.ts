@@ -24,13 +24,13 @@ import { createTestClock, type TestClock } from './clock.js'
 export interface TestRealmOptions {
   /** Default `test.example`. */
   readonly realm?: string
-  /** Default: one that stands at the start of 2026 until it is moved. */
+  /** Default: a clock that stands at the start of 2026 until it is moved. */
   readonly clock?: TestClock
-  /** Default: silence. */
+  /** Default: logs nothing. */
   readonly logger?: Logger
 }
 
-/** What a rule of policy grants; lifetimes in milliseconds. */
+/** What a policy rule grants. Lifetimes are in milliseconds. */
 export interface AllowOptions {
   readonly claims?: Readonly<Record<string, ClaimValue>>
   readonly maxLife?: number
@@ -49,10 +49,10 @@ const KNOWN_ALLOW: KnownOptions<AllowOptions> = {
 
 /** Names are short, as `web`, or whole. */
 export interface TestRealm {
-  /** The clock of the KDC, and of every client and service that is made here. */
+  /** The clock of the KDC, and of every client and service created here. */
   readonly clock: TestClock
   readonly kdc: RunningKdc
-  /** Everything that `orthrus admin` can do. */
+  /** Offers everything that `orthrus admin` can do. */
   readonly administration: Administration
   /** Registers principals, each with a random key. */
   add(...names: string[]): Promise<void>
@@ -60,11 +60,11 @@ export interface TestRealm {
   addPassword(name: string, password: string): Promise<void>
   allow(client: string, service: string, options?: AllowOptions): Promise<void>
   deny(client: string, service: string): Promise<void>
-  /** The text of a principal's keytab. @throws TypeError for one that was not added here */
+  /** The text of a principal's keytab. @throws TypeError for a principal that was not added here */
   keytab(name: string): string
-  /** Connects as a principal that was added here; closed with the realm. */
+  /** Connects as a principal that was added here. The connection is closed with the realm. */
   connect(name: string, options?: Partial<ConnectOptions>): Promise<Realm>
-  /** The service of a principal that was added here. It accepts at once, as if it had been running for a while. */
+  /** The service of a principal that was added here. It accepts immediately, as if it had been running for a while. */
   loadService(name: string, options?: Partial<LoadServiceOptions>): Promise<Service>
   close(): Promise<void>
 }
@@ -94,7 +94,7 @@ class RunningTestRealm implements TestRealm {
     this.administration = new Administration({
       call: async (method, args) => {
         const results = await kdc.administration.call(method, args)
-        // A test's clock may stand still: what was refused before may be asked again at once.
+        // A test's clock may stand still, so what was refused may be asked again immediately.
         for (const realm of this.#realms) partsOf(realm).refusals.clear()
         return results
       },

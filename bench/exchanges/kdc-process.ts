@@ -15,7 +15,7 @@ import { REALM, type StartedKdc } from './realm.js'
 
 /** The process of a real KDC, its store in memory, with clients and services that may use each other. */
 
-/** The bench is one client that asks more than any client should. */
+/** Raised, because the bench asks more than any one client should. */
 const NO_LIMIT = { points: 1_000_000_000, interval: 60_000 } as const
 const LIMITS = { requestsPerClient: NO_LIMIT, params: NO_LIMIT } as const
 const NO_LIMITS = { password: null, expiresAt: null, maxLife: null, maxRenew: null } as const

@@ -3,7 +3,7 @@ import { WebSocket } from 'ws'
 import { SUBPROTOCOL } from '../../shared/constants.js'
 import { decodeFrame, encodeFrame } from '../../shared/encoding/frame.js'
 
-/** A connection to a KDC with little of its own to do: what is measured is not the client. */
+/** A connection to a KDC that does as little as possible, so that the client is not what is measured. */
 export class KdcSocket {
   readonly #socket: WebSocket
   readonly #waiting = new Map<number, (message: Uint8Array) => void>()

@@ -5,7 +5,7 @@ import { KdcSocket } from './kdc-socket.js'
 import { type Actor, type Asked, actorFrom, askAs, askTgs, type Exchange } from './questions.js'
 import { clientName, entryOf, type StartedKdc } from './realm.js'
 
-/** The process that asks the KDC: each connection a client of its own, every request made beforehand. */
+/** The process that asks the KDC. Each connection is a separate client, and every request is made beforehand. */
 
 export interface LoadOrder extends Exchange {
   readonly count: number
@@ -75,7 +75,7 @@ async function runLine({ socket, asked }: Line, inFlight: number, times: number[
       const start = performance.now()
       const answer = await socket.ask(question.bytes)
       times.push(performance.now() - start)
-      // A refusal that counted as an answer would be a figure about something else.
+      // Counting a refusal as an answer would measure something else.
       if (answer[1] !== answerType) throw new Error('the KDC refused a request of the bench')
     }
   }

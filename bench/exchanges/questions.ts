@@ -9,7 +9,7 @@ import type { Reply } from '../../shared/ticket/grant.js'
 import { decodeTicket, type SealedTicket } from '../../shared/ticket/ticket.js'
 import { serviceName } from './realm.js'
 
-/** A client as the load generator plays it. */
+/** A client as simulated by the load generator. */
 export interface Actor {
   readonly client: Principal
   readonly key: LongTermKey
@@ -17,13 +17,13 @@ export interface Actor {
   readonly tgtKey: AuthKey
 }
 
-/** A request, and what its answer says if it is one. */
+/** A request, and the function that opens its answer. */
 export interface Asked {
   readonly bytes: Uint8Array
   open(answer: Uint8Array): Reply
 }
 
-/** How the rows of the KDC differ: AS or TGS, and for how many services. */
+/** What distinguishes the rows of the KDC: AS or TGS, and for how many services. */
 export interface Exchange {
   readonly exchange: 'AS' | 'TGS'
   readonly services: number
@@ -45,7 +45,7 @@ export function askTgs({ tgt, tgtKey }: Pick<Actor, 'tgt' | 'tgtKey'>, count: nu
   return { bytes: request.bytes, open: answer => openTgsReply(tgtKey, request, answer) }
 }
 
-/** The client with the TGT that a reply brought it. @throws Error where it brought none */
+/** The client with the TGT from a reply. @throws Error if the reply has none */
 export function actorFrom(client: Principal, key: LongTermKey, { grants }: Reply): Actor {
   const [grant] = grants
   if (grant === undefined) throw new Error('the KDC gave no TGT')

@@ -8,7 +8,7 @@ import { macaroonOperation } from './macaroon.js'
 import { createService } from './scene.js'
 import { serviceOperations } from './service.js'
 
-/** AP, both sides of it, beside what others take to verify a token. One process, no sockets. */
+/** Both sides of AP, compared with the time that other libraries take to verify a token. One process, no sockets. */
 export async function measurePresentations(settings: Settings): Promise<Group> {
   const service = createService(parsePrincipal('orders@bench.example'))
   const operations = [

@@ -5,7 +5,7 @@ import type { Principal } from '../../shared/principal.js'
 import { type SealedTicket, sealTicket } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
 
-/** Tickets as a KDC would make them, without one. */
+/** Makes tickets as a KDC would, without running one. */
 
 export interface BenchService {
   readonly name: Principal

@@ -17,7 +17,7 @@ import type { Principal } from '../../shared/principal.js'
 import { MINUTE, systemClock } from '../../shared/time.js'
 import { clientName, REALM, serviceName } from '../exchanges/realm.js'
 
-/** A realm on LevelDB with many principals, written as the KDC writes them but many at once. */
+/** A realm on LevelDB with many principals, written as the KDC writes them, but in batches. */
 
 export interface BuiltDatabase {
   readonly directory: string

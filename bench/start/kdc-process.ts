@@ -4,7 +4,7 @@ import { MasterKey } from '../../kdc/vault/master-key.js'
 import { serve } from '../processes.js'
 import type { BuiltDatabase } from './database.js'
 
-/** The process of a KDC that starts on a database that is there. */
+/** The process of a KDC that starts on an existing database. */
 
 export interface StartFigures {
   readonly url: string

@@ -2,7 +2,7 @@ import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /**
- * The attacker of the demonstration: the network between client and service. It forwards, changes and repeats what
+ * The attacker of the demonstration is the network between client and service. It forwards, changes and repeats what
  * passes, and answers in the service's place. It has no key.
  */
 

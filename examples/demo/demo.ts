@@ -6,8 +6,8 @@ import type { CallOrder, CallOutcome } from './peer.js'
 import { orthrus, Party, startKdc } from './processes.js'
 
 /**
- * `npm run demo`: a KDC on LevelDB, two principals registered through the admin command, a call each way, then an
- * attacker who is the network. Each step says what happened; the demonstration fails if any went otherwise.
+ * `npm run demo`: a KDC on LevelDB, principals registered through the admin command, a call each way, then an attacker
+ * that controls the network. Each step says what happened. The demonstration fails if any step goes otherwise.
  */
 
 const cleanups: (() => Promise<void>)[] = []

@@ -5,7 +5,7 @@ import { loadService, requireTicket } from 'orthrus/service'
 
 /**
  * One party of the demonstration, in a process of its own: a service that answers and a client that calls, under one
- * key. The parent says whom to call; what came of it goes back as a message.
+ * key. The parent process says which URL to call, and gets the result as a message.
  */
 
 export interface CallOrder {

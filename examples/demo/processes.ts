@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/** Starts the processes of the demonstration, speaks to them, and stops them whatever happens. */
+/** Starts the processes of the demonstration, exchanges messages with them, and stops them in every case. */
 
 const CLI = fileURLToPath(new URL('../../cli/orthrus.js', import.meta.url))
 

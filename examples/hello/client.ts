@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { connect } from 'orthrus/client'
 
-/** A client in a few lines: tickets come and are renewed by themselves, and only proved answers arrive. */
+/** A client in a few lines: tickets are fetched and renewed automatically, and only proved answers arrive. */
 
 const kdc = process.env.ORTHRUS_KDC ?? 'ws://127.0.0.1:8750'
 const keytab = process.env.ORTHRUS_KEYTAB ?? 'web.keytab'

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { loadService, requireTicket } from 'orthrus/service'
 
-/** A service in a few lines: who calls it is known, and every answer of it is proved. */
+/** A service in a few lines: it knows which principal calls it, and each of its answers is proved. */
 
 const keytab = process.env.ORTHRUS_KEYTAB ?? 'orders.keytab'
 const [host, port] = (process.env.LISTEN ?? '127.0.0.1:8080').split(':')
