@@ -2,22 +2,22 @@ import type { Logger } from '../../shared/logger.js'
 import { type Clock, SECOND } from '../../shared/time.js'
 import type { KdcClock } from './kdc-clock.js'
 
-/** Tuning: the pause between questions for the time while the KDC does not answer them, milliseconds. */
+/** Tuning: the pause before the KDC is asked the time again after it did not answer, milliseconds. */
 const PAUSE = 5 * SECOND
 
 export interface ClockCheckOptions {
   readonly time: KdcClock
   readonly clock: Clock
   readonly logger: Logger
-  /** One exchange with the KDC that tells its time. */
+  /** One exchange with the KDC, from which its time is learnt. */
   readonly ask: () => Promise<unknown>
 }
 
-/** Asks the KDC for its time where wall and monotonic clock have parted (docs/protocol.md section 6). */
+/** Asks the KDC the time if wall clock and monotonic clock have parted (docs/protocol.md section 6). */
 export class ClockCheck {
   readonly #options: ClockCheckOptions
   #asking: Promise<void> | undefined
-  /** Whether the KDC was away when it was last asked, and when it is to be asked again, on the monotonic clock. */
+  /** Whether the KDC was away when it was last asked. `#againAt` is when to ask again, on the monotonic clock. */
   #guessing = false
   #againAt = Number.NEGATIVE_INFINITY
 
@@ -26,9 +26,9 @@ export class ClockCheck {
   }
 
   /**
-   * To be awaited before anything is stamped. While the KDC is away the first caller waits for one attempt; those after
-   * it go by a guess, and wait for nothing.
-   * @returns `undefined` where there is nothing to wait for. Never rejects.
+   * To be awaited before anything is stamped. While the KDC is away, the first caller waits for one attempt. Later
+   * callers do not wait and use a guess.
+   * @returns `undefined` if there is nothing to wait for; never rejects
    */
   trueTime(): Promise<void> | undefined {
     const { time, clock } = this.#options
@@ -41,12 +41,12 @@ export class ClockCheck {
 
   async #ask(parted: number): Promise<void> {
     const { time, clock, logger, ask } = this.#options
-    // What only counted the time until now.
+    // The time as the monotonic clock alone has counted it.
     const counted = time.now() - Math.max(0, parted)
     const before = clock.monotonic()
     try {
       await ask()
-      // An answer that was too slow to tell the time.
+      // The answer was too slow to learn the time from.
       if (time.parted !== 0) await ask()
     } catch (cause) {
       logger.warn({ parted, cause }, 'the clocks have parted, and the KDC cannot be asked the time')
@@ -58,7 +58,7 @@ export class ClockCheck {
     this.#tell(parted, missed)
   }
 
-  /** @param missed how much more time has passed at the KDC than the monotonic clock has counted. */
+  /** @param missed by how much the KDC's time has advanced more than the monotonic clock, milliseconds */
   #tell(parted: number, missed: number): void {
     const { logger } = this.#options
     const fields = { parted: Math.round(parted), missed: Math.round(missed) }

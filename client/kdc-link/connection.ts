@@ -8,14 +8,14 @@ import { type Span, startSpan } from './kdc-clock.js'
 import { unreachable } from './link-failure.js'
 import type { OpenSocket } from './socket.js'
 
-/** Tuning, not protocol: the pause after KDCs could not be reached, milliseconds; it doubles. */
+/** Tuning, not protocol: the pause after no KDC could be reached, milliseconds. It doubles each time. */
 const PAUSE_FIRST = 250
 const PAUSE_MAX = 4_000
-/** How long a KDC may be silent before the next is asked too, milliseconds. */
+/** How long to wait for a KDC before the next one is asked too, milliseconds. */
 const PATIENCE = 1_000
 
 export interface KdcConnectionOptions {
-  /** At least one. The next is tried when one cannot be reached. */
+  /** At least one URL. If one cannot be reached, the next is tried. */
   readonly urls: readonly string[]
   readonly openSocket: OpenSocket
   readonly clock: Clock
@@ -24,7 +24,7 @@ export interface KdcConnectionOptions {
   readonly logger: Logger
   /** Milliseconds. */
   readonly timeouts: { readonly connect: number; readonly exchange: number }
-  /** Whether a connection keeps the process alive while nothing is asked over it. */
+  /** Whether an idle connection keeps the process alive. */
   readonly keepProcessAlive: boolean
 }
 
@@ -34,26 +34,26 @@ interface Attempt {
   readonly opened: Promise<KdcLink>
 }
 
-/** An answer, with when it was asked and came. */
+/** An answer, with the times when the request was sent and the answer came. */
 export interface Exchanged extends Span {
   readonly bytes: Uint8Array
 }
 
 /**
- * The way to the KDCs of a realm: one connection at a time, made again when it is needed and gone. One that was given up
- * is kept beside it while an answer is still awaited on it.
+ * Reaches the KDCs of a realm over one connection at a time, and makes a new one if it is needed and the old one is
+ * gone. A connection that was given up stays open as long as an answer is awaited on it.
  */
 export class KdcConnection {
   readonly #options: KdcConnectionOptions
   #link: KdcLink | undefined
   #opening: Promise<KdcLink> | undefined
-  /** Every link that is not closed: the one at hand, one being opened, and those given up. */
+  /** All open links: the current one, those being opened, and those given up. */
   readonly #links = new Set<KdcLink>()
   #nextUrl = 0
   #failures = 0
   #retryAt = Number.NEGATIVE_INFINITY
   #endPause: (() => void) | undefined
-  /** Why no KDC answers, since one was last reached. */
+  /** Why no KDC answers. Undefined once one is reached. */
   #failure: OrthrusError | undefined
   #closed: OrthrusError | undefined
 
@@ -61,15 +61,15 @@ export class KdcConnection {
     this.#options = options
   }
 
-  /** Settles when a KDC was reached. @throws OrthrusError `unavailable` */
+  /** Resolves when a KDC is reached. @throws OrthrusError `unavailable` */
   async open(): Promise<void> {
     await this.#usableLink()
   }
 
   /**
-   * Sends one message and gives its answer. A KDC that is silent for a second, or a connection that was dead, costs no
-   * more than that: the message goes to the next KDC, or over a new connection, and whichever answers first is heard.
-   * Nothing that a KDC is asked does harm twice.
+   * Sends one message. @returns the answer to it. A silent KDC or a dead connection delays it by one second only: then
+   * the message is also sent to the next KDC, or over a new connection, and the first answer is used. Asking a KDC the
+   * same thing twice does no harm.
    * @throws OrthrusError `unavailable`
    */
   async exchange(message: Uint8Array): Promise<Exchanged> {
@@ -86,12 +86,12 @@ export class KdcConnection {
     return Promise.race([first.catch(() => second), second])
   }
 
-  /** An id of one's own, for messages that go on. @throws OrthrusError `unavailable` */
+  /** Opens a stream under its own id, for a series of messages. @throws OrthrusError `unavailable` */
   async openStream(events: StreamEvents): Promise<LinkStream> {
     return (await this.#usableLink()).openStream(events)
   }
 
-  /** Ends everything; what waits is rejected with the cause. */
+  /** Closes all connections and rejects pending requests with the cause. */
   close(cause: OrthrusError): void {
     if (this.#closed !== undefined) return
     this.#closed = cause
@@ -99,7 +99,7 @@ export class KdcConnection {
     for (const link of [...this.#links]) link.close(cause)
   }
 
-  /** @param within milliseconds. */
+  /** @param within the longest wait for the answer, milliseconds */
   #ask(link: KdcLink, message: Uint8Array, within: number): Promise<Exchanged> {
     const { clock, timers } = this.#options
     return new Promise((resolve, reject) => {
@@ -125,7 +125,7 @@ export class KdcConnection {
     })
   }
 
-  /** The next question goes over another connection, and to another KDC where there is one. */
+  /** Gives a link up. The next request uses another connection, and another KDC if there is one. */
   #leave(link: KdcLink): void {
     if (link === this.#link && link.usable) {
       this.#nextUrl++
@@ -142,7 +142,7 @@ export class KdcConnection {
     })
     const failure = this.#failure
     if (failure === undefined) return this.#opening
-    // No KDC answered a moment ago, so no caller waits for long; the attempt goes on for the next one.
+    // No KDC answered a moment ago, so this caller does not wait for long. The attempt continues for the next caller.
     this.#opening.catch(() => {})
     const link = await this.#withinPatience(this.#opening)
     if (link === undefined) throw this.#closed ?? failure
@@ -173,7 +173,7 @@ export class KdcConnection {
     }
   }
 
-  /** One KDC is enough: other attempts are given up. */
+  /** Uses this link and gives up the other attempts. */
   #reached(link: KdcLink, attempts: readonly Attempt[]): KdcLink {
     for (const attempt of attempts) if (attempt.link !== link) attempt.link.retire()
     this.#link = link
@@ -183,21 +183,21 @@ export class KdcConnection {
     return link
   }
 
-  /** @throws OrthrusError where the realm was closed. */
+  /** @throws OrthrusError if the realm was closed */
   #openLink(): Attempt {
     if (this.#closed !== undefined) throw this.#closed
     const { urls, openSocket, timers, timeouts, keepProcessAlive } = this.#options
     const url = urls[this.#nextUrl % urls.length] as string
     const closed = (gone: KdcLink): void => void this.#links.delete(gone)
     const link = new KdcLink({ url, openSocket, timers, timeout: timeouts.connect, keepProcessAlive, closed })
-    // A socket may fail while it is made.
+    // A socket may already fail while it is created.
     if (link.usable) this.#links.add(link)
     const opened = link.opened.then(() => link)
     opened.catch(() => {})
     return { link, opened }
   }
 
-  /** The promise's value, or `undefined` where it takes longer than one waits for a KDC alone. */
+  /** The value of the promise, or `undefined` if it takes longer than `PATIENCE`. */
   #withinPatience<T>(promise: Promise<T>): Promise<T | undefined> {
     const { timers } = this.#options
     return new Promise((resolve, reject) => {
@@ -206,7 +206,7 @@ export class KdcConnection {
     })
   }
 
-  /** KDCs that were just found unreachable are left alone for a while; with jitter, so that clients spread. */
+  /** The pause after no KDC could be reached, milliseconds; random in part, so that clients do not return together. */
   #pauseLength(): number {
     const whole = Math.min(PAUSE_MAX, PAUSE_FIRST * 2 ** (this.#failures - 1))
     return whole * (0.5 + 0.5 * this.#options.fraction())

@@ -7,14 +7,14 @@ import type { Timers } from '../../shared/timers.js'
 import { unreachable } from './link-failure.js'
 import type { OpenSocket, Socket } from './socket.js'
 
-/** What comes under one id. */
+/** The events of one id. */
 export interface StreamEvents {
   received(message: Uint8Array): void
-  /** The link is gone; nothing comes any more. */
+  /** The link is closed, and no further message will come. */
   closed(cause: OrthrusError): void
 }
 
-/** One id of a link, in use until it is ended. */
+/** One id of a link, in use until `end` is called. */
 export interface LinkStream {
   send(message: Uint8Array): void
   end(): void
@@ -24,21 +24,21 @@ export interface LinkOptions {
   readonly url: string
   readonly openSocket: OpenSocket
   readonly timers: Timers
-  /** How long the opening may take, milliseconds. */
+  /** How long opening the link may take, milliseconds. */
   readonly timeout: number
-  /** Whether it keeps the process alive while nothing is asked over it. */
+  /** Whether an idle link keeps the process alive. */
   readonly keepProcessAlive: boolean
-  /** Told once, when the link is closed, whoever closed it. */
+  /** Called once, when either side has closed the link. */
   closed(link: KdcLink): void
 }
 
-/** One WebSocket to one KDC, shared by all that is asked of it: ids, and who waits for which. */
+/** One WebSocket to one KDC, shared by all requests to it. Each request has its own id. */
 export class KdcLink {
-  /** As it is shown. */
+  /** The URL without user name and password, for messages. */
   readonly url: string
   readonly #socket: Socket
   readonly #streams = new Map<number, StreamEvents>()
-  /** Settled when the socket is open or is not going to be. @throws OrthrusError `unavailable` */
+  /** Resolves when the socket is open. @throws OrthrusError `unavailable` */
   readonly opened: Promise<void>
   readonly #settle: (failure?: OrthrusError) => void
   readonly #closed: (link: KdcLink) => void
@@ -55,7 +55,7 @@ export class KdcLink {
     this.opened = new Promise((resolve, reject) => {
       settle = failure => (failure === undefined ? resolve() : reject(failure))
     })
-    // Who opens the link looks at `opened`; a link closed before that is no unhandled failure.
+    // Without a handler, a link that is closed before anybody awaits `opened` would be an unhandled rejection.
     this.opened.catch(() => {})
     const late = (): void => this.close(unreachable(url, `no answer within ${timeout} ms`))
     const timer = timers.setTimeout(late, timeout)
@@ -76,12 +76,12 @@ export class KdcLink {
     )
   }
 
-  /** Whether more may be asked over it. */
+  /** Whether new requests may use this link. */
   get usable(): boolean {
     return !this.#retired && this.#failure === undefined
   }
 
-  /** @throws OrthrusError `unavailable` where the link is gone. */
+  /** @throws OrthrusError `unavailable` if the link is closed */
   openStream(events: StreamEvents): LinkStream {
     if (this.#failure !== undefined) throw this.#failure
     const id = this.#freeId()
@@ -97,7 +97,7 @@ export class KdcLink {
     }
   }
 
-  /** Takes no new questions; it ends when the last one under way has. */
+  /** Accepts no new requests, and closes the link when the last pending one has ended. */
   retire(): void {
     this.#retired = true
     this.#closeIfDone()
@@ -114,7 +114,7 @@ export class KdcLink {
     for (const events of waiting) events.closed(cause)
   }
 
-  /** Only what is waited for keeps the process alive. */
+  /** Lets only pending requests keep the process alive. */
   #hold(): void {
     if (!this.#keepProcessAlive) this.#socket.hold?.(this.#streams.size > 0)
   }
@@ -124,7 +124,7 @@ export class KdcLink {
       this.close(unreachable(this.url, 'the connection was given up'))
   }
 
-  /** An id in use again would make the KDC close the connection. */
+  /** An unused id, because the KDC closes the connection if an id is used twice at the same time. */
   #freeId(): number {
     do this.#lastId = this.#lastId === ID_MAX ? 1 : this.#lastId + 1
     while (this.#streams.has(this.#lastId))
@@ -138,7 +138,7 @@ export class KdcLink {
       this.close(unreachable(this.url, 'it sent a cut-off frame'))
       return
     }
-    // What answers nothing that is waited for came too late, or is not ours.
+    // A message under an unknown id came too late or was never asked for, and is ignored.
     this.#streams.get(frame.id)?.received(frame.message)
   }
 }

@@ -10,7 +10,7 @@ interface Cause {
 const CHECK =
   'check that it runs there, as with: orthrus kdc, and that the URL is right, as ws://127.0.0.1:8750'
 
-/** What the platform says of a connection that failed, what that means, and what to do. The first that fits counts. */
+/** What the platform reports for a failed connection, what it means, and the next step. The first match is used. */
 const CAUSES: readonly Cause[] = [
   { pattern: /ECONNREFUSED/, told: 'nothing listens there', hint: CHECK },
   {
@@ -20,23 +20,23 @@ const CAUSES: readonly Cause[] = [
   },
   {
     pattern: /EHOSTUNREACH|ENETUNREACH|ETIMEDOUT/,
-    told: 'no way leads there',
+    told: 'there is no route to it',
     hint: 'check the address, and the firewalls on the way',
   },
   {
     pattern: /Unexpected server response: 50[234]/,
-    told: 'a proxy answers, and cannot reach the KDC behind it',
+    told: 'a proxy answers, but cannot reach the KDC behind it',
     hint: 'check that the KDC runs, and where the proxy looks for it',
   },
   {
     pattern: /Unexpected server response: 429/,
-    told: 'a proxy before the KDC limits how many connect',
+    told: 'a proxy in front of the KDC limits the number of connections',
     hint: 'wait a little, or let the proxy allow more',
   },
   {
     pattern: /Unexpected server response: 40[137]/,
     told: 'it does not let this client connect',
-    hint: 'the KDC asks for no login of HTTP: check that the URL is not that of a service, and look for a proxy that asks',
+    hint: 'the KDC never asks for an HTTP login: check that the URL is not that of a service, and look for a proxy that asks',
   },
   {
     pattern: /Unexpected server response: 3/,
@@ -46,7 +46,7 @@ const CAUSES: readonly Cause[] = [
   {
     pattern: /Unexpected server response/,
     told: 'an HTTP server answers there, but no KDC',
-    hint: 'check port and path; a proxy before the KDC must pass on WebSockets (the Upgrade header)',
+    hint: 'check port and path; a proxy in front of the KDC must pass on WebSockets (the Upgrade header)',
   },
   {
     pattern: /subprotocol|does not speak/,
@@ -56,7 +56,7 @@ const CAUSES: readonly Cause[] = [
   {
     pattern: /WRONG_VERSION_NUMBER|wrong version number|EPROTO|packet length too long/,
     told: 'it does not speak TLS',
-    hint: 'write ws:// for a KDC without TLS, or put a proxy that speaks TLS before it',
+    hint: 'write ws:// for a KDC without TLS, or put a proxy that speaks TLS in front of it',
   },
   {
     pattern: /CERT_HAS_EXPIRED|certificate has expired|CERT_NOT_YET_VALID|not yet valid/,
@@ -66,21 +66,21 @@ const CAUSES: readonly Cause[] = [
   {
     pattern: /ALTNAME|altnames/,
     told: 'its certificate is for another name',
-    hint: 'use the name that stands in the certificate',
+    hint: 'use the name in the certificate',
   },
   {
     pattern: /SELF.SIGNED|self.signed|UNABLE_TO_|unable to (?:verify|get)/,
-    told: 'nobody that this machine trusts has signed its certificate',
-    hint: 'start the process with NODE_EXTRA_CA_CERTS=ca.pem, the certificate of who signed it',
+    told: 'its certificate is not signed by an authority that this machine trusts',
+    hint: 'start the process with NODE_EXTRA_CA_CERTS=ca.pem, the certificate of the authority that signed it',
   },
   {
     pattern: /HPE_|Parse Error/,
     told: 'it does not speak HTTP',
-    hint: 'a port that expects TLS answers so: write wss://',
+    hint: 'a port that expects TLS answers like this: write wss://',
   },
 ]
 
-/** That a KDC cannot be spoken to, with the next step. @param reason as the platform has it. */
+/** The error for a KDC that cannot be reached, with the next step. @param reason as the platform reports it */
 export function unreachable(url: string, reason: string): OrthrusError {
   const cause = CAUSES.find(({ pattern }) => pattern.test(reason))
   const told = cause === undefined ? reason : `${cause.told}: ${reason}`

@@ -25,7 +25,7 @@ export interface Question<R extends Request> {
 }
 
 export interface KdcQuestionsOptions {
-  /** The principal that answers are for. Errors speak of a password only where one was used. */
+  /** The principal that answers are for. Errors mention a password only if one was used. */
   readonly login: Login
   readonly exchange: (message: Uint8Array) => Promise<Exchanged>
   readonly time: KdcClock
@@ -34,7 +34,7 @@ export interface KdcQuestionsOptions {
   readonly random: RandomSource
 }
 
-/** Asks the KDC and checks what it answers. */
+/** Sends requests to the KDC and checks the answers. */
 export class KdcQuestions {
   readonly #options: KdcQuestionsOptions
 
@@ -43,7 +43,7 @@ export class KdcQuestions {
   }
 
   /**
-   * After a proved `clock_skew` it asks once more, by the KDC's clock, and no more than that (section 6).
+   * Asks a question. After a proved `clock_skew` it asks once more, with the KDC's time (section 6).
    * @throws OrthrusError with the KDC's code, or `unavailable`
    */
   async ask<R extends Request>(question: Question<R>): Promise<Reply> {
@@ -73,12 +73,12 @@ export class KdcQuestions {
   }
 }
 
-/** An ERROR of type 06 with the code: one of type 05 says what it claims. */
+/** Whether it is a proved ERROR (type 06) with this code. An unproved one (type 05) has `facts.claimed`. */
 export function isProved(cause: unknown, code: OrthrusError['code']): cause is OrthrusError {
   return cause instanceof OrthrusError && cause.code === code && cause.facts.claimed === undefined
 }
 
-/** @param lifetime milliseconds; 0 asks for the most allowed. */
+/** @param lifetime milliseconds; 0 asks for the longest allowed */
 export function tgsQuestion(
   tgt: Ticket,
   services: readonly Principal[],

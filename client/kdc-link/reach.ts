@@ -4,7 +4,7 @@ import { abortable, type Timers } from '../../shared/timers.js'
 import type { KdcConnection } from './connection.js'
 
 export interface ReachOptions {
-  /** For how long a KDC that cannot be reached is tried again, milliseconds; 0 tries once. */
+  /** How long to keep trying to reach a KDC, milliseconds; 0 tries once. */
   readonly wait: number
   readonly timers: Timers
   readonly logger: Logger
@@ -12,8 +12,9 @@ export interface ReachOptions {
 }
 
 /**
- * Reaches a KDC, one that is not up yet too. The connection pauses between its attempts by itself.
- * @throws OrthrusError `unavailable`, of the last attempt; the signal's reason
+ * Reaches a KDC, and waits for one that has not started yet. The connection itself pauses between attempts.
+ * @throws OrthrusError `unavailable` from the last attempt
+ * @throws the reason of the signal, if it is aborted
  */
 export async function reachKdc(
   connection: KdcConnection,

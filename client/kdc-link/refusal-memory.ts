@@ -3,28 +3,28 @@ import type { Fraction } from '../../shared/crypto/fraction.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { type Clock, MINUTE, SECOND } from '../../shared/time.js'
 
-/** Tuning: the first pause is between one and two seconds; it doubles with each refusal that follows it. */
+/** Tuning: the first pause is between one and two seconds. It doubles with each further refusal. */
 const PAUSE_FIRST = 2 * SECOND
 const PAUSE_MAX = MINUTE
 
 export interface RefusalMemoryOptions {
   readonly clock: Clock
   readonly fraction: Fraction
-  /** How many questions are remembered; the least recently asked go first. */
+  /** The largest number of questions remembered. The least recently asked are dropped first. */
   readonly max: number
 }
 
 interface Remembered {
   readonly refusal: OrthrusError
-  /** In a row. */
+  /** How many times in a row it was refused. */
   readonly times: number
-  /** On the monotonic clock. */
+  /** When it may be asked again, on the monotonic clock. */
   readonly until: number
 }
 
 /**
- * What the KDC refused. The same question is not asked again before a pause, so that a client that is refused and tries
- * for ever costs the KDC next to nothing.
+ * Remembers what the KDC refused. The same question is asked again only after a pause, so that a client that is refused
+ * and keeps trying costs the KDC next to nothing.
  */
 export class RefusalMemory {
   readonly #options: RefusalMemoryOptions
@@ -35,17 +35,17 @@ export class RefusalMemory {
     this.#kept = new LRUCache({ max: options.max })
   }
 
-  /** The refusal of a question that is not to be asked again yet. */
+  /** The remembered refusal, if the question may not be asked again yet. */
   recall(question: string): OrthrusError | undefined {
     const known = this.#kept.get(question)
     return known !== undefined && this.#options.clock.monotonic() < known.until ? known.refusal : undefined
   }
 
-  /** @returns how long the question is not asked again, milliseconds. */
+  /** @returns the pause before the question may be asked again, milliseconds */
   keep(question: string, refusal: OrthrusError): number {
     const now = this.#options.clock.monotonic()
     const before = this.#kept.peek(question)
-    // Asked twice at the same time.
+    // The question was asked twice at the same time.
     if (before !== undefined && now < before.until) return before.until - now
     const times = (before?.times ?? 0) + 1
     const pause = this.#pause(times, refusal.facts.retryAfter ?? 0)
@@ -57,15 +57,15 @@ export class RefusalMemory {
     this.#kept.delete(question)
   }
 
-  /** Every question may be asked again, as at first. */
+  /** Forgets all refusals. */
   clear(): void {
     this.#kept.clear()
   }
 
   /**
-   * Asks, unless that was refused just now.
-   * @param refused is told of each refusal that was not remembered before, and how long it will be.
-   * @throws OrthrusError the refusal, the remembered one too
+   * Asks, unless the question was refused a moment ago.
+   * @param refused called with each new refusal and the pause that follows it, milliseconds
+   * @throws OrthrusError the refusal, new or remembered
    */
   async guard<T>(
     question: string,
@@ -84,16 +84,16 @@ export class RefusalMemory {
     }
   }
 
-  /** With jitter, so that clients that were refused together do not come back together. */
+  /** Random in part, so that clients that were refused together do not return together. */
   #pause(times: number, retryAfter: number): number {
     const fraction = this.#options.fraction()
     const own = Math.min(PAUSE_MAX, PAUSE_FIRST * 2 ** (times - 1)) * (0.5 + fraction / 2)
-    // Anybody can name a time in the KDC's place: no more than a minute is believed.
+    // Anybody can send a pause in the KDC's name, so at most a minute of it is believed.
     return Math.max(own, Math.min(PAUSE_MAX, retryAfter) * (1 + fraction / 4))
   }
 }
 
-/** Whether an ERROR said so, which alone tells a time: that no KDC can be reached has pauses of its own. */
+/** Whether it came as an ERROR, which always has a time. An unreachable KDC has its own pauses in the connection. */
 function isRefusal(cause: unknown): cause is OrthrusError {
   return cause instanceof OrthrusError && cause.facts.time !== undefined
 }

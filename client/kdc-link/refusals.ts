@@ -5,7 +5,7 @@ import { isTransient, OrthrusError, type WireCode } from '../../shared/errors.js
 import { localPart, type Principal } from '../../shared/principal.js'
 import { formatTime, SECOND } from '../../shared/time.js'
 
-/** What was refused becomes an error that tells a person the next step. */
+/** Turns an ERROR of the KDC into an `OrthrusError` that tells a person the next step. */
 
 export interface Login {
   readonly client: Principal
@@ -13,8 +13,8 @@ export interface Login {
 }
 
 /**
- * An ERROR of the KDC. Of type 05 it may be anybody's: `facts.claimed` then has the code, and nothing is final.
- * @param own what this machine's clock reads, milliseconds; needed for the hint of a `clock_skew`
+ * The error for an ERROR. Anybody can write one of type 05: then `facts.claimed` is set, and nothing is final.
+ * @param own the time of this machine's clock, milliseconds; used in the hint of `clock_skew`
  */
 export function kdcRefusal(error: WireError, { client, passwordBased }: Login, own?: number): OrthrusError {
   const { code, authenticated, time, message } = error
@@ -41,7 +41,7 @@ export function kdcRefusal(error: WireError, { client, passwordBased }: Login, o
   })
 }
 
-/** Reads an answer of the KDC, and adds the next step to what is wrong with it. @throws OrthrusError */
+/** Reads an answer of the KDC, and adds the next step to the error if it is invalid. @throws OrthrusError */
 export function explainingKdcErrors<T>(look: () => T): T {
   try {
     return look()
@@ -80,7 +80,7 @@ function kdcHint(
   }
 }
 
-/** Two clocks disagree, and nothing here tells which of them is wrong. */
+/** Two clocks disagree, and the client cannot know which one is wrong. */
 function skewHint(told: number, own: number | undefined): string {
   const look = 'its log, and /health at its address, say whether it knows that its own clock is wrong'
   if (own === undefined) return `this machine's clock or the KDC's is wrong; ${look}`
@@ -91,7 +91,7 @@ function skewHint(told: number, own: number | undefined): string {
   return `${read}: one of the two is wrong, so set that one; ${look}`
 }
 
-/** One service that the KDC gives no ticket for, though it answered. */
+/** The error for one service that a proved answer of the KDC denies a ticket for. */
 export function denial(client: Principal, service: Principal, code: WireCode): OrthrusError {
   const hint = denialHint(code, localPart(client), localPart(service))
   return new OrthrusError(code, `the KDC gives ${client} no ticket for ${service}`, {
@@ -115,7 +115,7 @@ function denialHint(code: WireCode, client: string, service: string): string | u
   }
 }
 
-/** A caveat of one's own that failed, where a proved ERROR names one. */
+/** The caveat that failed, if the message of a proved ERROR names one. */
 export function caveatTold(message: string): { readonly told: string; readonly caveat?: string } {
   const caveat = /^caveat ([a-z][a-z ]{0,40})$/.exec(message)?.[1]
   return caveat === undefined ? { told: '' } : { told: `: the caveat ${caveat} does not hold`, caveat }

@@ -1,23 +1,23 @@
-/** The little of a WebSocket that a client needs. `#websocket` names the platform's implementation. */
+/** The parts of a WebSocket that a client needs. `#websocket` is the platform's implementation. */
 export interface Socket {
-  /** One binary frame; ignored where the socket is no longer open. */
+  /** Sends one binary frame. Ignored if the socket is no longer open. */
   send(bytes: Uint8Array): void
-  /** What was sent before still goes out. `closed` is told once it is over. */
+  /** Closes the socket after everything sent before. `closed` is called when it is done. */
   close(): void
-  /** Whether it keeps the process alive, as it does at first; missing where there are no processes. */
+  /** Sets whether the socket keeps the process alive, which it does at first. Missing in browsers. */
   hold?(held: boolean): void
 }
 
 export interface SocketEvents {
   opened(): void
   received(bytes: Uint8Array): void
-  /** Once, whether it was open before or never. @param reason for a person. */
+  /** Called once, whether or not it was ever open. @param reason for a person to read */
   closed(reason: string): void
 }
 
 export interface SocketOptions {
   readonly url: string
-  /** The one subprotocol asked for; a server that does not take it is not spoken to. */
+  /** The subprotocol. A server that does not accept it is not used. */
   readonly protocol: string
   /** A larger frame closes the socket. */
   readonly maxBytes: number

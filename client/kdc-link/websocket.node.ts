@@ -2,12 +2,12 @@ import { type ClientOptions, WebSocket } from 'ws'
 import { plainBytes } from '../../shared/bytes.js'
 import type { Socket, SocketEvents, SocketOptions } from './socket.js'
 
-/** How long a peer may take to agree to the end, milliseconds: a process should not hang on one that does not. */
+/** How long to wait for the peer to close too, milliseconds, so that a silent peer does not keep the process alive. */
 const CLOSE_TIMEOUT = 1_000
 
 /**
- * Pieces of a message, and reads of a frame, that are kept until it is whole: each takes memory beside its bytes. A
- * KDC sends one frame a message.
+ * The largest number of fragments of a message, and of reads for one frame, that are buffered: each takes memory in
+ * addition to its bytes. A KDC sends each message in one frame.
  */
 const PIECES_MAX = { FRAGMENTS: 8, READS: 1024 } as const
 

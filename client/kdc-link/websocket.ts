@@ -10,7 +10,7 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Socket
   }
   socket.binaryType = 'arraybuffer'
   socket.onopen = () => {
-    // A browser opens also where the server took no subprotocol at all.
+    // A browser also opens the socket if the server accepted no subprotocol.
     if (socket.protocol === options.protocol) events.opened()
     else refuse(`the server does not speak ${options.protocol}`, 4000)
   }

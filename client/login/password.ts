@@ -14,8 +14,8 @@ import { explainingKdcErrors, kdcRefusal } from '../kdc-link/refusals.js'
 import type { Identity, LoginKey } from './identity.js'
 
 /**
- * Keeps salt and parameters from the first login on, so that a change shows (docs/protocol.md section 8,
- * "Passwords"). A `Map` is one; to remember across runs, keep them in a file. None of it is secret.
+ * Remembers salt and parameters of the first login, so that a change is noticed (docs/protocol.md section 8,
+ * "Passwords"). A `Map` will do. To remember them across runs, keep them in a file. They are not secret.
  */
 export interface ParametersCache {
   get(principal: string): PasswordParameters | undefined | Promise<PasswordParameters | undefined>
@@ -26,7 +26,7 @@ export interface PasswordOptions {
   readonly client: Principal
   readonly password: string
   readonly parametersCache: ParametersCache
-  /** Asks the KDC. */
+  /** Sends a message to the KDC. */
   readonly exchange: (message: Uint8Array) => Promise<Pick<Exchanged, 'bytes'>>
 }
 
@@ -34,7 +34,7 @@ interface MadeKey extends LoginKey {
   readonly parameters: PasswordParameters
 }
 
-/** The key of a password is made when it is first needed; it takes a good part of a second, on purpose. */
+/** Derives the key from the password when it is first needed. This takes much of a second, on purpose. */
 export function passwordIdentity(options: PasswordOptions): Identity {
   const { client, parametersCache } = options
   let current: Promise<MadeKey> | undefined
@@ -44,7 +44,7 @@ export function passwordIdentity(options: PasswordOptions): Identity {
       last = await makeKey(options, last)
       return last
     } catch (cause) {
-      // What failed is tried again: the KDC may have been away.
+      // The next call tries again, as the KDC may have been away.
       current = undefined
       throw cause
     }
@@ -60,13 +60,13 @@ export function passwordIdentity(options: PasswordOptions): Identity {
       if (current !== undefined) await parametersCache.set(client, (await current).parameters)
     },
     keyRefused: () => {
-      // Salt and parameters may have been forged, or changed since: the next login asks for them again.
+      // Salt and parameters may have been forged or changed, so the next login asks for them again.
       current = undefined
     },
   }
 }
 
-/** @param last is given back where it is of the same parameters: a forged refusal costs a question, and no scrypt. */
+/** @param last returned if the parameters are the same, so that a forged refusal costs one request but no scrypt */
 async function makeKey(options: PasswordOptions, last: MadeKey | undefined): Promise<MadeKey> {
   const { client, password, parametersCache } = options
   const parameters = await askParameters(options)
@@ -74,7 +74,7 @@ async function makeKey(options: PasswordOptions, last: MadeKey | undefined): Pro
   requireUnchanged(client, await parametersCache.get(client), parameters)
   if (last !== undefined && isSame(last.parameters, parameters)) return last
   const key = await derivePasswordKey(password, client, parameters.salt, parameters)
-  // A copy: the bytes of the message would be kept for the sake of its salt.
+  // The salt is copied, as a view of it would keep the whole message in memory.
   return { kvno: 0, key, parameters: { ...parameters, salt: parameters.salt.slice() } }
 }
 
@@ -89,7 +89,7 @@ async function askParameters({ client, exchange }: PasswordOptions): Promise<Pas
   return explainingKdcErrors(() => decodeParamsReply(bytes))
 }
 
-/** Nobody has proved the parameters, so a change may be an attempt to have the password guessed elsewhere. */
+/** The parameters are not proved, so a change may be an attempt to make guessing the password easier. */
 function requireUnchanged(
   client: Principal,
   known: PasswordParameters | undefined,
@@ -100,11 +100,11 @@ function requireUnchanged(
   if (isSame(known, given)) return
   throw new OrthrusError(
     'refused_unproved',
-    `the salt or parameters of ${client} are not those of the first login`,
+    `the salt or parameters of ${client} have changed since the first login`,
     {
       final: true,
       principal: client,
-      hint: `if the password of ${localPart(client)} was changed, connect again, and first forget what your parametersCache keeps, if you gave one; if not, somebody may be answering in the KDC's place`,
+      hint: `if the password of ${localPart(client)} was changed, delete its entry from your parametersCache, if you gave one, and connect again; if not, somebody may be answering in the KDC's place`,
     },
   )
 }
@@ -114,7 +114,7 @@ function isSame(one: PasswordParameters, other: PasswordParameters): boolean {
   return log2N === other.log2N && r === other.r && p === other.p && toHex(salt) === toHex(other.salt)
 }
 
-/** Whether what is sent to the URL stays on this machine or is protected by TLS. */
+/** Whether data sent to the URL stays on this machine or is protected by TLS. */
 export function isPrivateUrl(url: URL): boolean {
   if (url.protocol === 'wss:') return true
   const host = url.hostname

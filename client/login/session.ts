@@ -14,10 +14,10 @@ import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
 import { ServiceTicket } from '../ticket/service-ticket.js'
 import type { Identity } from './identity.js'
 
-/** Below this share of its life a TGT bounds the tickets under it so much that a new one is asked for. */
+/** With less than this share of its life left, a TGT would make its tickets too short, so a new one is requested. */
 const TGT_SHARE_LEFT = 0.2
 
-/** What is remembered as one question: a login, and whatever is asked under one TGT as a whole. */
+/** The names under which refusals are remembered: of logins, and of all requests under one TGT together. */
 const QUESTION = { LOGIN: 'login', TICKETS: 'tickets' } as const
 
 export interface ExchangesOptions extends Omit<KdcQuestionsOptions, 'login' | 'proved'> {
@@ -32,8 +32,8 @@ interface LoggedIn {
 }
 
 /**
- * The AS and TGS exchanges (docs/protocol.md sections 6 and 7). The long-term key is at hand, so a TGT is never
- * renewed: a new one comes with the tickets that were wanted anyway.
+ * Carries out the AS and TGS exchanges (docs/protocol.md sections 6 and 7). A TGT is never renewed, because the client
+ * has its long-term key: it gets a new TGT together with the next tickets.
  */
 export class KdcExchanges {
   readonly #options: ExchangesOptions
@@ -47,8 +47,9 @@ export class KdcExchanges {
   }
 
   /**
-   * Tickets for at most 32 services; grants and denials of these, in the order asked.
-   * @param lifetime milliseconds; 0 asks for the most allowed.
+   * Requests tickets for at most 32 services.
+   * @param lifetime milliseconds; 0 asks for the longest allowed
+   * @returns grants and denials, in the order of the services
    * @throws OrthrusError with the KDC's code, or `unavailable`
    */
   async request(services: readonly Principal[], lifetime: number): Promise<Reply> {
@@ -58,12 +59,12 @@ export class KdcExchanges {
       return await this.#tgs(tgt, services, lifetime)
     } catch (cause) {
       if (!endsTgt(cause)) throw cause
-      this.#options.logger.debug({ code: cause.code }, 'the TGT cannot be used any more; logging in again')
+      this.#options.logger.debug({ code: cause.code }, 'the TGT can no longer be used; logging in again')
       return this.#requestByLogin(services, lifetime)
     }
   }
 
-  /** The TGT in hand, or a new one. @throws OrthrusError with the KDC's code, or `unavailable` */
+  /** The current TGT, or a new one. @throws OrthrusError with the KDC's code, or `unavailable` */
   async tgt(): Promise<ServiceTicket> {
     const current = this.#currentTgt()
     if (current !== undefined) return current
@@ -78,10 +79,10 @@ export class KdcExchanges {
     return left > TGT_SHARE_LEFT * (tgt.endTime - tgt.startTime) ? tgt : undefined
   }
 
-  /** With a login that is under way already, or one of its own that brings the tickets along. */
+  /** Waits for a login in progress, or starts one that requests the tickets too. */
   async #requestByLogin(services: readonly Principal[], lifetime: number): Promise<Reply> {
     if (this.#loggingIn !== undefined) return this.#tgs(await this.#loggingIn, services, lifetime)
-    // The lifetime of an AS-REQ bounds the TGT too, which is to live as long as it may.
+    // The lifetime in an AS-REQ also limits the TGT, which should live as long as possible.
     const flight = this.#login(lifetime === 0 ? services : []).finally(() => {
       this.#loggingIn = undefined
     })
@@ -119,7 +120,7 @@ export class KdcExchanges {
       if (isKeyRefused(cause)) identity.keyRefused()
       throw cause
     })
-    // Too slow to tell the time by: once more, and with what there is if that fails.
+    // The answer was too slow to learn the KDC's time from: ask once more, and keep the first answer if that fails.
     if (!time.known) reply = await this.#questions.ask(question).catch(() => reply)
     await identity.loggedIn()
     logger.debug({ client, services }, 'logged in')
@@ -130,7 +131,7 @@ export class KdcExchanges {
       imported: false,
       now: () => time.now(),
     })
-    // Set before the login counts as over, so that the next caller finds it.
+    // Set before the login is over, so that the next caller finds it.
     this.#tgt = tgt
     this.#options.refusals.forget(QUESTION.TICKETS)
     return { tgt, reply: { ...reply, grants } }
@@ -142,7 +143,7 @@ export class KdcExchanges {
   }
 }
 
-/** Whether a login failed for the key that it was made with, whoever says so. */
+/** Whether a login failed because of its key, proved or not. */
 function isKeyRefused(cause: unknown): boolean {
   if (!(cause instanceof OrthrusError)) return false
   return cause.code === 'auth_failed' || cause.code === 'password_wrong'
@@ -150,11 +151,11 @@ function isKeyRefused(cause: unknown): boolean {
 
 const ENDING = ['ticket_expired', 'ticket_not_yet_valid', 'revoked'] as const
 
-/** Whether a new TGT may help. An unproved error may cause a login, and nothing more. */
+/** Whether a new TGT may help. An unproved error may cause a login but nothing else. */
 function endsTgt(cause: unknown): cause is OrthrusError {
   if (!(cause instanceof OrthrusError)) return false
   const { claimed } = cause.facts
   if (claimed !== undefined) return claimed === 'ticket_invalid' || claimed === 'auth_failed'
-  // Not yet valid: the KDC's clock was ahead when it granted the TGT, and has been set right since.
+  // `ticket_not_yet_valid`: the KDC's clock was ahead when it granted the TGT, and has been corrected since.
   return ENDING.some(code => isProved(cause, code))
 }

@@ -5,21 +5,21 @@ import { pathFault } from '../../shared/ticket/caveat-path.js'
 import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'
 import { type Duration, parseDuration } from '../../shared/time.js'
 
-/** What a ticket is cut down to. Each part becomes a caveat, all must hold, and none can be taken away again. */
+/** How a ticket is restricted. Each part becomes a caveat. All caveats must hold, and none can be removed again. */
 export interface Attenuation {
-  /** From when on it is good for nothing: an instant (a `Date`, or milliseconds of KDC time), or `'5m'` from now. */
+  /** When it ends: an instant (a `Date`, or milliseconds of KDC time), or a duration from now such as `'5m'`. */
   readonly expires?: Date | number | Duration
   /** HTTP methods, in upper case. */
   readonly methods?: readonly string[]
-  /** Prefixes of paths, as `/orders`; each continues at a `/` only. */
+  /** Path prefixes such as `/orders`. A prefix matches whole segments only. */
   readonly paths?: readonly string[]
-  /** Services that it is good for; a short name means the realm. Of use for a TGT. */
+  /** The services that it may be used for, which is useful for a TGT. A short name means this realm. */
   readonly services?: readonly string[]
   /** The claims that a service still sees. */
   readonly claims?: readonly string[]
   /** Values for the service's own checkers, by their names. */
   readonly app?: Readonly<Record<string, Value>>
-  /** Who alone may present it, beside a ticket of its own; a short name means the realm. */
+  /** The only principal that may present it, beside a ticket of its own. A short name means this realm. */
   readonly to?: string
 }
 
@@ -34,9 +34,9 @@ const PARTS: KnownOptions<Attenuation> = {
 }
 
 /**
- * The caveats of docs/protocol.md section 5 that say so, encoded.
- * @param now milliseconds of KDC time.
- * @throws TypeError for what no caveat can say, or says nothing
+ * The encoded caveats for an attenuation (docs/protocol.md section 5).
+ * @param now milliseconds of KDC time
+ * @throws TypeError for an empty attenuation, and for one that no caveat can express
  */
 export function caveatsOf(attenuation: Attenuation, realm: RealmName, now: number): Uint8Array[] {
   requireKnownOptions('attenuate', attenuation, PARTS)

@@ -1,12 +1,12 @@
 import { toHex } from '../../shared/bytes.js'
 
-/** How many handed-on chains of one ticket are remembered, one by one. Tuning, not protocol. */
+/** The largest number of handed-on chains of one ticket that are remembered. Tuning, not protocol. */
 const REMEMBERED_MAX = 1_000
 
 /**
- * Which keys of one whole ticket other parties know. Whoever was handed a chain of caveats knows the key of that chain
- * and of every longer one that begins with it (docs/protocol.md section 5), whichever object it was made by: two
- * tickets that were cut down in the same way have the same key.
+ * Remembers which keys of one ticket other parties know. Whoever was given a chain of caveats knows the key of that
+ * chain and of every longer one that begins with it (docs/protocol.md section 5). This holds across `Ticket` objects:
+ * two tickets that were cut down in the same way have the same key.
  */
 export class HandedOn {
   readonly #chains = new Set<string>()
@@ -14,7 +14,7 @@ export class HandedOn {
 
   add(caveats: readonly Uint8Array[]): void {
     if (this.#chains.size < REMEMBERED_MAX) this.#chains.add(chainText(caveats))
-    // Beyond that any chain may be one of those.
+    // From now on any chain is treated as handed on.
     else this.#tooMany = true
   }
 

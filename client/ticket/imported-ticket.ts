@@ -6,11 +6,11 @@ import { type Credential, parseCredential } from '../../shared/ticket/credential
 import { secretsOf, Ticket } from './ticket.js'
 
 /**
- * @param ownProved whether the importer's own tickets prove a service.
- * @throws OrthrusError `credential_invalid` where it was cut off or altered, or has a caveat that never holds
+ * @param ownProved whether the importer's own tickets prove a service
+ * @throws OrthrusError `credential_invalid` if it is truncated or altered, or has a caveat that can never hold
  */
 export function importTicket(text: string, now: () => number, ownProved: boolean): Ticket {
-  if (typeof text !== 'string') throw new TypeError('a credential is text: orthrus1_...')
+  if (typeof text !== 'string') throw new TypeError('a credential is a string: orthrus1_...')
   const { ticket, caveats, key, service, client, endTime }: Credential = parseCredential(text)
   const facts = { service, client, endTime, imported: true, ownProved, now }
   const keys = key instanceof AuthKey ? { chain: undefined, key } : { chain: key, key: finishChain(key) }
@@ -18,21 +18,21 @@ export function importTicket(text: string, now: () => number, ownProved: boolean
     return new Ticket(facts, { sealed: ticket, caveats, ...keys })
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
-    throw new OrthrusError('credential_invalid', `the credential is of no use: ${cause.reason}`, {
+    throw new OrthrusError('credential_invalid', `the credential cannot be used: ${cause.reason}`, {
       final: true,
       hint: 'ask whoever made it for another',
     })
   }
 }
 
-/** @throws OrthrusError `credential_invalid` for a ticket that `client` can do nothing with */
+/** @throws OrthrusError `credential_invalid` for a ticket that `client` cannot present to a service */
 export function requirePresentable(ticket: Ticket, client: Principal): void {
   const { holder } = secretsOf(ticket)
   if (holder !== undefined && holder !== client) throw madeFor(holder, client)
   if (!isTgt(ticket)) return
   throw new OrthrusError(
     'credential_invalid',
-    'it is of a TGT, which gets tickets and is none for a service',
+    'the credential is of a TGT, which cannot be presented to a service',
     {
       final: true,
       hint: 'use it in place of a keytab: connect({ kdc, credential, allowBearerCredential: true })',
@@ -41,8 +41,8 @@ export function requirePresentable(ticket: Ticket, client: Principal): void {
 }
 
 /**
- * Whoever handed a ticket on chose everything in it, its key too, and without one's own ticket beside it could answer in
- * the service's place (docs/protocol.md section 8, "Hand-off").
+ * Whoever handed a ticket on chose everything in it, including its key. Unless the importer's own ticket is presented
+ * beside it, that party could answer in the service's place (docs/protocol.md section 8, "Hand-off").
  * @throws OrthrusError `credential_invalid` for a ticket that names no holder
  */
 export function requireHolder(ticket: Ticket, client: Principal): void {
@@ -51,11 +51,11 @@ export function requireHolder(ticket: Ticket, client: Principal): void {
   throw new OrthrusError('credential_invalid', 'the credential names no holder', {
     final: true,
     expected: client,
-    hint: `ask for one made by ticket.attenuate({ to: '${name}' }); allowBearerCredential: true takes it as it is, and then whoever handed it on can answer in the service's place`,
+    hint: `ask for one made by ticket.attenuate({ to: '${name}' }); allowBearerCredential: true accepts it as it is, and then whoever handed it on can answer in the service's place`,
   })
 }
 
-/** @throws TypeError for a ticket that the service could do more with than act for the client as its delegate */
+/** @throws TypeError unless the ticket names the service as holder, so that it can only act as the delegate of the client */
 export function requireMadeFor(handOff: Ticket, service: Principal): void {
   if (secretsOf(handOff).holder === service) return
   const name = localPart(service)
@@ -64,7 +64,7 @@ export function requireMadeFor(handOff: Ticket, service: Principal): void {
   )
 }
 
-/** Told before anything is sent: the service would refuse it, and the request be spent. */
+/** The error for the wrong holder, thrown before anything is sent, because the service would refuse it. */
 export function madeFor(holder: Principal, client: Principal): OrthrusError {
   return new OrthrusError('credential_invalid', `the ticket was made for ${holder}; this is ${client}`, {
     final: true,

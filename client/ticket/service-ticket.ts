@@ -11,22 +11,22 @@ export interface GrantedFor {
   readonly client: Principal
   /** What was asked for, milliseconds; 0 the most allowed. */
   readonly lifetime: number
-  /** Whether it was granted for a TGT that another party handed on, and so knows the keys of. */
+  /** Whether it was granted under a TGT that another party handed on, so that this party knows its keys. */
   readonly imported: boolean
   readonly now: () => number
 }
 
-/** A ticket that the KDC granted to this client, with what it told of it. Times are milliseconds, KDC time. */
+/** A ticket that the KDC granted to this client, and its details. Times are milliseconds of KDC time. */
 export class ServiceTicket extends Ticket {
   /** Hex. */
   readonly ticketId: string
   readonly authTime: number
   readonly startTime: number
-  /** What policy says of the client, by name. */
+  /** The claims that policy gives the client, by name. */
   readonly claims: { readonly [name: string]: ClaimValue | undefined }
   /** Whether the client may hand it to another principal by name. */
   readonly delegable: boolean
-  /** Whether the client proved itself by a password. */
+  /** Whether the client logged in with a password. */
   readonly passwordBased: boolean
   /** What was asked for, milliseconds; 0 the most allowed. */
   readonly lifetime: number
@@ -52,7 +52,7 @@ export class ServiceTicket extends Ticket {
   }
 }
 
-/** Without a prototype: a claim may have any name. */
+/** The record has no prototype, because a claim may have any name. */
 function recordOf({ claims }: Grant): ServiceTicket['claims'] {
   const record: Record<string, ClaimValue> = Object.create(null)
   for (const [name, value] of claims) record[name] = Array.isArray(value) ? Object.freeze([...value]) : value

@@ -11,21 +11,21 @@ import type { SealedTicket } from '../../shared/ticket/ticket.js'
 import { type Attenuation, caveatsOf } from './attenuation.js'
 import { HandedOn } from './handed-on.js'
 
-/** What of a ticket only the exchanges need. */
+/** The parts of a ticket that only the exchanges need. */
 export interface TicketSecrets {
   readonly sealed: SealedTicket
-  /** Presented with it, in the order of the chain (docs/protocol.md section 5). */
+  /** The caveats presented with it, in the order of the chain (docs/protocol.md section 5). */
   readonly caveats: readonly Uint8Array[]
-  /** `K_n`, which more caveats begin from; none in a closed ticket. */
+  /** `K_n`, from which further caveats are chained. Undefined in a closed ticket. */
   readonly chain: ChainKey | undefined
-  /** `A_n`: what requests under the ticket are MAC'd with. */
+  /** `A_n`, the MAC key of requests under the ticket. */
   readonly key: AuthKey
-  /** Who alone may present it, beside a ticket of its own. */
+  /** The only principal that may present it, beside a ticket of its own. */
   readonly holder: Principal | undefined
 }
 
 export interface CredentialOptions {
-  /** It can be used, but not cut down further. Default false. */
+  /** Makes a credential that can be used but not cut down further. Default false. */
   readonly closed?: boolean
 }
 
@@ -36,31 +36,31 @@ export interface TicketFacts {
   readonly client: Principal
   readonly endTime: number
   readonly imported: boolean
-  /** Whether tickets of one's own, beside which it may be presented, prove a service. */
+  /** Whether the client's own tickets, beside which it may be presented, prove a service. */
   readonly ownProved: boolean
-  /** Milliseconds of KDC time, for what is said relative to now. */
+  /** The current KDC time, milliseconds, for durations relative to now. */
   readonly now: () => number
 }
 
 /** For the modules that present or hand on a ticket. */
 export let secretsOf: (ticket: Ticket) => TicketSecrets
-/** From now on another party knows the ticket's key. */
+/** Records that another party knows the ticket's key from now on. */
 let handOn: (ticket: Ticket) => void
-/** Whether what is known of the ticket is only what another party said. */
+/** Whether everything known about the ticket comes from another party. */
 export let isImported: (ticket: Ticket) => boolean
 
-/** A ticket that can be presented, cut down, and handed on. Its keys show nowhere. */
+/** A ticket that can be presented, cut down and handed on. Its keys are not accessible. */
 export class Ticket {
   readonly service: Principal
-  /** In whose name it speaks. */
+  /** The client that the ticket was granted to. */
   readonly client: Principal
-  /** Milliseconds, KDC time: the end of the ticket or of a caveat, whichever comes first. */
+  /** The end of the ticket, or of an `expires` caveat that comes earlier, milliseconds of KDC time. */
   readonly endTime: number
-  /** The names of the caveats that were added to it, in their order. */
+  /** The names of the caveats that were added to it, in order. */
   readonly caveats: readonly string[]
   readonly #secrets: TicketSecrets
   readonly #facts: TicketFacts
-  /** One for the whole ticket and all that is cut from it. */
+  /** Shared by the whole ticket and all tickets cut from it. */
   readonly #handedOn: HandedOn
 
   constructor(facts: TicketFacts, secrets: Omit<TicketSecrets, 'holder'>, whole?: Ticket) {
@@ -78,7 +78,7 @@ export class Ticket {
   static {
     secretsOf = ticket => {
       if (typeof ticket === 'object' && ticket !== null && #secrets in ticket) return ticket.#secrets
-      throw new TypeError('a ticket is what getServiceTicket, getTgt, attenuate or import gave')
+      throw new TypeError('a ticket must come from getServiceTicket, getTgt, attenuate or import')
     }
     handOn = ticket => {
       ticket.#handedOn.add(ticket.#secrets.caveats)
@@ -87,9 +87,9 @@ export class Ticket {
   }
 
   /**
-   * Whether an answer under this ticket proves the service. It does not where another party knows the key: because that
-   * party handed the ticket on, or because this ticket, what it was cut from, or one cut down in the same way was handed
-   * to it. A ticket that is presented beside one's own still proves the service (docs/protocol.md section 5).
+   * Whether an answer under this ticket proves the service. It does not if another party knows the key: the party that
+   * handed the ticket on, or a party that was given this ticket, the ticket that it was cut from, or one cut down in the
+   * same way. A ticket presented beside the client's own still proves the service (docs/protocol.md section 5).
    */
   get serviceProved(): boolean {
     if (this.#secrets.holder !== undefined) return !this.#facts.imported || this.#facts.ownProved
@@ -97,11 +97,11 @@ export class Ticket {
   }
 
   /**
-   * A weaker ticket, made without asking anybody; this one stays as it is. All that is said must hold together with
-   * what was said before (docs/protocol.md section 5).
+   * Makes a weaker ticket locally, without the KDC. This ticket stays as it is. The new caveats and the earlier ones
+   * must all hold (docs/protocol.md section 5).
    * @throws OrthrusError `credential_invalid` for a closed ticket; `too_large` beyond 16 caveats or 2 KiB of them;
-   * `delegation_invalid` where policy lets nobody be named in `to`
-   * @throws TypeError for what no caveat can say
+   * `delegation_invalid` if policy does not allow `to`
+   * @throws TypeError for what no caveat can express
    */
   attenuate(attenuation: Attenuation): Ticket {
     const { chain, sealed, caveats } = this.#secrets
@@ -121,16 +121,16 @@ export class Ticket {
   }
 
   /**
-   * The ticket as text, to hand it on: a secret, unless it names a holder.
-   * @throws TypeError for a ticket that was not cut down, and for a closed TGT: the tickets that it gets could still be
-   * cut down
+   * The ticket as a string, so that it can be handed on. It is a secret unless it names a holder.
+   * @throws TypeError for a ticket that was not cut down, and for a closed TGT, because its service tickets could still
+   * be cut down
    */
   credential(options: CredentialOptions = {}): string {
     requireKnownOptions('credential', options, CREDENTIAL_OPTIONS)
     return formatCredential(credentialOf(this, options.closed === true))
   }
 
-  /** Whether `to` can be of use at all, as far as this ticket knows. @throws OrthrusError `delegation_invalid` */
+  /** @throws OrthrusError `delegation_invalid` if this ticket cannot be delegated, as far as the client knows */
   protected requireDelegable(): void {
     if (this.service !== ticketGrantingService(realmOf(this.client))) return
     throw new OrthrusError('delegation_invalid', 'a TGT is not handed to a named delegate', {
@@ -142,21 +142,21 @@ export class Ticket {
 
 function requireLimits(caveats: readonly Uint8Array[]): void {
   if (caveats.length <= LIMIT.CAVEATS && caveatBytes(caveats) <= LIMIT.CAVEATS_BYTES) return
-  throw new OrthrusError('too_large', 'a ticket is presented with at most 16 caveats, of 2 KiB together', {
+  throw new OrthrusError('too_large', 'a ticket can have at most 16 caveats, of 2 KiB together', {
     final: true,
-    hint: 'say it with fewer: one list of paths in place of several',
+    hint: 'use fewer caveats, for example one list of paths instead of several',
   })
 }
 
 /**
- * What is handed on of a ticket (docs/protocol.md section 8, "Hand-off"). Never all of it: whoever has that can be the
- * client at that service, and answer the client in its place.
+ * The credential of a ticket that was cut down (docs/protocol.md section 8, "Hand-off"). A whole ticket is never handed
+ * on, because its receiver could act as the client at the service, and as the service towards the client.
  */
 export function credentialOf(ticket: Ticket, closed: boolean): Credential {
   const { sealed, caveats, chain, key } = secretsOf(ticket)
   const { service, client, endTime } = ticket
   if (closed && service === ticketGrantingService(realmOf(client))) {
-    throw new TypeError('a TGT cannot be closed: the tickets that it gets can still be cut down')
+    throw new TypeError('a TGT cannot be closed: its service tickets can still be cut down')
   }
   if (caveats.length === 0) {
     throw new TypeError('a whole ticket is not handed on: ticket.attenuate({ to, expires }) first')
@@ -165,7 +165,7 @@ export function credentialOf(ticket: Ticket, closed: boolean): Credential {
   return { ticket: sealed, caveats, key: closed ? key : (chain ?? key), service, client, endTime }
 }
 
-/** The next step for a client that may not delegate. */
+/** The error for a client that may not delegate. */
 export function notDelegable(client: Principal, service: Principal): OrthrusError {
   return new OrthrusError(
     'delegation_invalid',

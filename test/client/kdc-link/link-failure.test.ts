@@ -27,9 +27,9 @@ async function failureAt(url: string): Promise<OrthrusError> {
 
 describe('a KDC that cannot be reached', () => {
   it.each([
-    [502, 'a proxy answers, and cannot reach the KDC behind it', 'where the proxy looks for it'],
+    [502, 'a proxy answers, but cannot reach the KDC behind it', 'where the proxy looks for it'],
     [503, 'a proxy answers', 'check that the KDC runs'],
-    [429, 'limits how many connect', 'wait a little'],
+    [429, 'limits the number of connections', 'wait a little'],
     [403, 'does not let this client connect', 'not that of a service, and look for a proxy'],
     [301, 'redirects', 'the URL that it redirects to'],
     [404, 'an HTTP server answers there, but no KDC', 'check port and path'],
@@ -75,7 +75,7 @@ describe('a KDC that cannot be reached', () => {
     ['self-signed certificate; SELF_SIGNED_CERT_IN_CHAIN', 'NODE_EXTRA_CA_CERTS'],
     ['unable to verify the first certificate', 'NODE_EXTRA_CA_CERTS'],
     ['certificate has expired', 'renew it'],
-    ["Hostname/IP does not match certificate's altnames: Host: a", 'the name that stands in the certificate'],
+    ["Hostname/IP does not match certificate's altnames: Host: a", 'use the name in the certificate'],
     ['getaddrinfo ENOTFOUND kdc.test', 'check the host name'],
     ['connect EHOSTUNREACH 10.0.0.1:1', 'firewalls'],
     ['something that nobody foresaw', 'check that it runs there'],

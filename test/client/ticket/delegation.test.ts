@@ -404,7 +404,7 @@ describe('a credential', () => {
       expect(thrownBy(() => gate.import(each))).toMatchObject({
         code: 'credential_invalid',
         final: true,
-        facts: { hint: 'copy it again, whole, from where it was made' },
+        facts: { hint: 'copy all of it again from where it was made' },
       })
     }
     expect(orders.refused).toHaveLength(0)
@@ -535,7 +535,9 @@ describe('a credential that names no holder', () => {
     const realm = await startTestRealm()
     await realm.add('gate')
     const client = await realm.connect('gate')
-    expect(() => client.import(what as never)).toThrow(new TypeError('a credential is text: orthrus1_...'))
+    expect(() => client.import(what as never)).toThrow(
+      new TypeError('a credential is a string: orthrus1_...'),
+    )
   })
 })
 
