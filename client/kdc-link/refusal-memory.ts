@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Fraction } from '../../shared/crypto/fraction.js'
-import { OrthrusError } from '../../shared/errors.js'
+import { type ErrorCode, OrthrusError } from '../../shared/errors.js'
 import { type Clock, MINUTE, SECOND } from '../../shared/time.js'
 
 /** Tuning: the first pause is between one and two seconds. It doubles with each further refusal. */
@@ -93,7 +93,18 @@ export class RefusalMemory {
   }
 }
 
+/**
+ * What stays so until somebody changes something, or until the time that the KDC names. What passes by itself, as
+ * `unavailable` or `clock_skew`, is asked again: nothing may keep a client from a KDC that is well again.
+ */
+const REMEMBERED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'auth_failed',
+  'password_wrong',
+  'principal_disabled',
+  'rate_limited',
+])
+
 /** Whether it came as an ERROR, which always has a time. An unreachable KDC has its own pauses in the connection. */
 function isRefusal(cause: unknown): cause is OrthrusError {
-  return cause instanceof OrthrusError && cause.facts.time !== undefined
+  return cause instanceof OrthrusError && cause.facts.time !== undefined && REMEMBERED.has(cause.code)
 }

@@ -1,3 +1,4 @@
+import { OrthrusError } from '../../shared/errors.js'
 import { HOUR, MINUTE } from '../../shared/time.js'
 import type { Asked } from './ledger.js'
 import type { World } from './world.js'
@@ -30,6 +31,14 @@ const SERVICE_LIFE = 20 * MINUTE
 /** How often a call may fail first: once for a clock, once for a ticket, both told wrong before. */
 const FAILURES = 2
 
+/** A minute, and a quarter of it at random. */
+const LONGEST_PAUSE = 1.25 * MINUTE
+
+function isRemembered({ cause }: Asked): boolean {
+  if (!(cause instanceof OrthrusError) || cause.facts.service !== undefined) return false
+  return ['auth_failed', 'principal_disabled', 'rate_limited'].includes(cause.code)
+}
+
 async function requireServed(world: World, client: string, service: string): Promise<void> {
   const { ledger, timeline } = world
   const about = { client, service, kind: 'ok', repeatable: false } as const
@@ -46,8 +55,11 @@ async function requireServed(world: World, client: string, service: string): Pro
     // Tickets from a KDC that was ahead are good when their time has come, or are replaced before.
     const early = asked.told?.startsWith('ticket_not_yet_valid') === true && timeline.now < end
     const limited = asked.told === 'refused_unproved ticket_invalid'
+    // What the KDC, or somebody in its place, refused is remembered for a pause, in which nothing is asked.
+    const remembered = isRemembered(asked) && timeline.now < end
     if (early || limited) await timeline.pass(MINUTE)
-    if (early) told.pop()
+    if (remembered) await timeline.pass(LONGEST_PAUSE)
+    if (early || remembered) told.pop()
     if (told.length > FAILURES) {
       ledger.violate(`recovery: ${client} is not served by ${service}: ${told.join('; ')}`)
       return

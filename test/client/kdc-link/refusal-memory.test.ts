@@ -65,6 +65,22 @@ describe('the pause after a refusal', () => {
   })
 })
 
+describe('a failure that passes by itself', () => {
+  it.each(['unavailable', 'clock_skew', 'too_large', 'malformed'] as const)(
+    '%s is not remembered, whoever says it',
+    async code => {
+      const { memory } = memoryWith(1)
+      let asked = 0
+      const ask = async () => {
+        asked++
+        throw new OrthrusError(code, 'refused', { time: 1, claimed: code })
+      }
+      for (let i = 0; i < 3; i++) await failureOf(memory.guard('a', ask))
+      expect(asked).toBe(3)
+    },
+  )
+})
+
 /** Asks as often as it can for as long as that, and counts what reaches the KDC. */
 async function hammer(setting: Setting, ask: () => Promise<unknown>, time: number): Promise<unknown[]> {
   const failures: unknown[] = []
