@@ -332,7 +332,7 @@ describe('a credential that is of no use', () => {
         expect({ code, out, err }).toEqual({
           code: 1,
           out: '',
-          err: expect.stringMatching(/credential_invalid.*copy it again/),
+          err: expect.stringMatching(/credential_invalid.*copy all of it again/),
         })
         expect(err).not.toContain(wrong.slice(9, 40) || 'never')
       }
