@@ -189,9 +189,9 @@ export class Ledger {
     if (FINAL.has(code)) this.#refused.set(authorization, code)
   }
 
-  /** An answer came to a client. */
-  received(asked: Asked, bytes: Buffer): void {
-    asked.refusal = refusalIn(bytes, asked.sent.at(-1)?.authorization ?? '')
+  /** An answer came to a client. @param headers as the client reads them; undefined if the answer was not whole */
+  received(asked: Asked, headers: Headers | undefined): void {
+    asked.refusal = headers && refusalIn(headers, asked.sent.at(-1)?.authorization ?? '')
     if (asked.refusal !== undefined) this.note(`#${asked.id} hears ${asked.refusal}`)
   }
 

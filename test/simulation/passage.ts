@@ -65,12 +65,10 @@ export class Passage {
       if (this.#over) return
       this.#over = true
       const { resolve, reject, method, asked } = this.letter
-      this.network.ledger.received(asked, bytes)
-      try {
-        resolve(decodeResponse(bytes, method))
-      } catch (cause) {
-        reject(cause)
-      }
+      const response = whole(bytes, method)
+      this.network.ledger.received(asked, response?.headers)
+      if (response === undefined) reject(lost('no whole answer'))
+      else resolve(response)
     })
   }
 
@@ -96,5 +94,14 @@ export class Passage {
 
   #later(delay: number, run: () => void): void {
     this.network.timeline.in(delay, run)
+  }
+}
+
+/** `undefined` where a client would hear that the connection broke. */
+function whole(bytes: Buffer, method: string): Response | undefined {
+  try {
+    return decodeResponse(bytes, method)
+  } catch {
+    return undefined
   }
 }

@@ -3,22 +3,20 @@ import { decodeMacMessage, decodeMessage, messageType } from '../../shared/encod
 import { decodeApRequest } from '../../shared/exchange/ap.js'
 import { parseMessageHeader } from '../../shared/http/headers.js'
 import { challengeIn } from '../support/challenge.js'
-import { headLength } from './wire.js'
 
 export const TOO_EARLY = '06 clock_skew, too early'
 const BELOW = '06 clock_skew, at or below the floor'
 
 /**
- * The type and code of the ERROR in an answer, as `06 replay`, be it true or not; and of a `clock_skew` which of the
- * two kinds it is (docs/protocol.md section 8, "What the client does with an error").
+ * The type and code of the ERROR in an answer, such as `06 replay`, whether it is genuine or not. For a `clock_skew` it
+ * tells which of the two kinds it is (docs/protocol.md section 8, "What the client does with an error"). It reads the
+ * headers that the client gets, not the bytes: another reader would disagree with the client about an altered byte.
  */
-export function refusalIn(answer: Buffer, authorization: string): string | undefined {
-  const head = answer.toString('latin1', 0, headLength(answer))
-  const challenge = /^www-authenticate: (.*)\r$/im.exec(head)?.[1]
-  if (challenge === undefined) return undefined
+export function refusalIn(headers: Headers, authorization: string): string | undefined {
+  const { error } = challengeIn(headers.get('www-authenticate') ?? undefined) ?? {}
+  if (error === undefined) return undefined
   try {
-    const { error } = challengeIn(challenge) ?? {}
-    return error && nameOf(error, authorization)
+    return nameOf(error, authorization)
   } catch {
     return 'an ERROR of no form'
   }

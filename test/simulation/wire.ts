@@ -57,7 +57,7 @@ export function decodeResponse(bytes: Buffer, method: string): Response {
   for (const line of lines.filter(line => line !== '')) {
     const colon = line.indexOf(':')
     if (colon < 1) throw lost('no header')
-    headers.append(line.slice(0, colon), line.slice(colon + 1).trim())
+    headers.append(line.slice(0, colon), line.slice(colon + 1))
   }
   const body = bytes.subarray(length)
   const bodiless = BODILESS.has(status) || method === 'HEAD'

@@ -1,0 +1,75 @@
+import { expect, it } from 'vitest'
+import { readClaim } from '../../client/request/response-proof.js'
+import { TYPE } from '../../shared/constants.js'
+import { AuthKey, LongTermKey, SessionKey } from '../../shared/crypto/keys.js'
+import { systemRandom } from '../../shared/crypto/random.js'
+import { createAuthenticatedError } from '../../shared/encoding/error.js'
+import { createApRequest } from '../../shared/exchange/ap.js'
+import { formatChallenge, formatMessageHeader } from '../../shared/http/headers.js'
+import { parsePrincipal, parseRealm } from '../../shared/principal.js'
+import { sealTicket } from '../../shared/ticket/ticket.js'
+import { refusalIn } from './refusal.js'
+import { decodeResponse, encodeResponse } from './wire.js'
+
+/** The ledger must hear what the client hears, or it blames a client that was right, or misses one that was not. */
+
+const NOW = 1_800_000_000_000
+const key = new AuthKey(systemRandom(32))
+const request = createApRequest(TYPE.AP_REQ, key, {
+  ticket: ticket(),
+  caveats: [],
+  time: NOW,
+  nonce: systemRandom(16),
+  binding: systemRandom(32),
+  delegated: null,
+})
+const error = createAuthenticatedError(key, request.mac, {
+  code: 'clock_skew',
+  time: NOW,
+  floor: NOW + 5,
+  message: '',
+})
+const challenge = formatChallenge({ realm: parseRealm('demo.example'), code: 'clock_skew', error })
+const answer = encodeResponse(401, [['www-authenticate', challenge]], 'clock_skew\n')
+
+function ticket() {
+  const times = { authTime: NOW, startTime: NOW, endTime: NOW + 1_000, renewTill: null }
+  const client = parsePrincipal('web@demo.example')
+  const named = { ticketId: systemRandom(16), client, clientId: systemRandom(8), flags: 0, claims: [] }
+  const content = { ...named, ...times, key: new SessionKey(systemRandom(32)), caveats: [] }
+  const service = parsePrincipal('orders@demo.example')
+  return sealTicket(service, 1, new LongTermKey(systemRandom(32)), content, systemRandom)
+}
+
+function heard(changed: Buffer): { client: string | undefined; ledger: string | undefined } | undefined {
+  let response: Response
+  try {
+    response = decodeResponse(changed, 'GET')
+  } catch {
+    return undefined
+  }
+  const claim = readClaim(response.headers, { key, request })
+  return {
+    client: 'error' in claim ? claim.error.code : undefined,
+    ledger: refusalIn(response.headers, formatMessageHeader(request.bytes)),
+  }
+}
+
+it('names the ERROR of an answer', () => {
+  expect(heard(answer)).toEqual({ client: 'clock_skew', ledger: '06 clock_skew, at or below the floor' })
+})
+
+it('hears whatever ERROR the client believes, whichever bit of the answer was altered', () => {
+  let believed = 0
+  for (let at = 0; at < answer.length; at++) {
+    for (let bit = 0; bit < 8; bit++) {
+      const changed = Buffer.from(answer)
+      changed.writeUInt8(answer.readUInt8(at) ^ (1 << bit), at)
+      const both = heard(changed)
+      if (both?.client === undefined) continue
+      believed++
+      expect(both.ledger, `bit ${bit} of byte ${at}`).toMatch(/^06 clock_skew/)
+    }
+  }
+  expect(believed).toBeGreaterThan(100)
+})
