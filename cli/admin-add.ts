@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
-import type { NewPrincipal } from '../shared/channel/administration.js'
+import type { NewPrincipal } from '../shared/administration/principals.js'
 import { SCRYPT, SIZE } from '../shared/constants.js'
 import { derivePasswordKey } from '../shared/crypto/derive.js'
 import { systemRandom } from '../shared/crypto/random.js'

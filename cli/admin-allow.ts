@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
-import type { PolicyRule } from '../shared/channel/administration.js'
+import type { PolicyRule } from '../shared/administration/rules.js'
 import { OrthrusError } from '../shared/errors.js'
 import { type Pattern, patternIn, shortPattern } from '../shared/pattern.js'
 import { isPrincipal, localPart, type Principal, type RealmName } from '../shared/principal.js'

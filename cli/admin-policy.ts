@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
-import type { PolicyRule } from '../shared/channel/administration.js'
+import type { PolicyRule } from '../shared/administration/rules.js'
 import { type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
 import { isPrincipal, kdcService, type RealmName } from '../shared/principal.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
-import type { PrincipalSummary } from '../shared/channel/administration.js'
+import type { PrincipalSummary } from '../shared/administration/principals.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { formatDuration } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'

@@ -1,4 +1,4 @@
-import type { PolicyRule } from '../shared/channel/administration.js'
+import type { PolicyRule } from '../shared/administration/rules.js'
 import type { Pattern } from '../shared/pattern.js'
 import { type Claims, compareNames } from '../shared/ticket/claims.js'
 import { type ClaimArgument, collectClaims } from './arguments.js'

@@ -1,4 +1,4 @@
-import type { PolicyRule } from '../shared/channel/administration.js'
+import type { PolicyRule } from '../shared/administration/rules.js'
 import { shortPattern } from '../shared/pattern.js'
 import type { RealmName } from '../shared/principal.js'
 import { typedDuration } from './arguments.js'

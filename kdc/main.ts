@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { AdminMethod } from '../shared/channel/administration.js'
+import type { AdminMethod } from '../shared/administration/methods.js'
 import { checkedRandom, type RandomSource, systemRandom } from '../shared/crypto/random.js'
 import type { Value } from '../shared/encoding/encoding.js'
 import { type Logger, silentLogger } from '../shared/logger.js'
@@ -31,7 +31,7 @@ export interface RunningKdc {
   readonly address: { readonly host: string; readonly port: number }
   /** How many connections are open. */
   readonly connections: number
-  /** The methods of administration (`shared/channel/administration.ts`), without a ticket, for this process only. */
+  /** The methods of administration (`shared/administration/methods.ts`), without a ticket, for this process only. */
   readonly administration: LocalAdministration
   /** Accepts nothing more, answers pending requests, then closes the store. Further calls return the same promise. */
   close(): Promise<void>

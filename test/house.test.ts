@@ -57,7 +57,7 @@ const PRIMITIVE_USERS = [
 /** What writes the bytes of a key into something that is sealed or kept in a private file. */
 const KEY_READERS = [
   'shared/crypto/',
-  'shared/channel/administration.ts',
+  'shared/administration/principals.ts',
   'shared/keytab/keytab.ts',
   'shared/ticket/credential.ts',
   'shared/ticket/grant.ts',
@@ -102,7 +102,7 @@ const ORDER = {
     ['keys.ts', 'report/'],
   ],
   shared: [
-    ['owner-logger.ts', 'http/', 'channel/', 'options.ts'],
+    ['owner-logger.ts', 'http/', 'channel/', 'administration/', 'options.ts'],
     ['accept/'],
     ['exchange/'],
     ['ticket/', 'keytab/'],

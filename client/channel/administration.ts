@@ -1,17 +1,18 @@
+import { type AdminMethod, PAGE_ROWS } from '../../shared/administration/methods.js'
 import {
   type AddedPrincipal,
-  type AdminMethod,
   decodeAddedPrincipal,
-  decodePolicyRule,
   decodePrincipalSummary,
   encodeNewPrincipal,
+  type NewPrincipal,
+  type PrincipalSummary,
+} from '../../shared/administration/principals.js'
+import {
+  decodePolicyRule,
   encodeRuleChange,
   isSameRule,
-  type NewPrincipal,
-  PAGE_ROWS,
   type PolicyRule,
-  type PrincipalSummary,
-} from '../../shared/channel/administration.js'
+} from '../../shared/administration/rules.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import { fields, listOf, nullable } from '../../shared/encoding/fields.js'
 import { OrthrusError } from '../../shared/errors.js'

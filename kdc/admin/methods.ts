@@ -1,12 +1,10 @@
+import { type AdminMethod, PAGE_ROWS } from '../../shared/administration/methods.js'
 import {
-  type AdminMethod,
   decodeNewPrincipal,
-  decodeRuleChange,
   encodeAddedPrincipal,
-  encodePolicyRule,
   encodePrincipalSummary,
-  PAGE_ROWS,
-} from '../../shared/channel/administration.js'
+} from '../../shared/administration/principals.js'
+import { decodeRuleChange, encodePolicyRule } from '../../shared/administration/rules.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import { fields, nullable, numberOf, patternOf, principalOf } from '../../shared/encoding/fields.js'
 import { malformed } from '../../shared/errors.js'
@@ -20,7 +18,7 @@ import { forget, policy, ruleFor, setRule } from './rules.js'
 
 /**
  * The methods of `kdc@realm`. Each says who may call it, how its arguments are decoded and what it does
- * (`shared/channel/administration.ts` has the list).
+ * (`shared/administration/methods.ts` has the list).
  */
 
 interface MethodOf<Arguments> {

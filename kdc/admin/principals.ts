@@ -1,4 +1,8 @@
-import type { AddedPrincipal, NewPrincipal, PrincipalSummary } from '../../shared/channel/administration.js'
+import type {
+  AddedPrincipal,
+  NewPrincipal,
+  PrincipalSummary,
+} from '../../shared/administration/principals.js'
 import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'

@@ -1,4 +1,4 @@
-import { isSameRule, type PolicyRule, type RuleChange } from '../../shared/channel/administration.js'
+import { isSameRule, type PolicyRule, type RuleChange } from '../../shared/administration/rules.js'
 import { LIMIT } from '../../shared/constants.js'
 import { caveatBytes } from '../../shared/encoding/fields.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'

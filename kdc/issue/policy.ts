@@ -1,4 +1,4 @@
-import type { PolicyRule } from '../../shared/channel/administration.js'
+import type { PolicyRule } from '../../shared/administration/rules.js'
 import { patternsOf } from '../../shared/pattern.js'
 import { kdcService, type Principal, realmOf, ticketGrantingService } from '../../shared/principal.js'
 import { encodeCaveat } from '../../shared/ticket/caveats.js'

@@ -1,19 +1,9 @@
 import type { Value } from '../../shared/encoding/encoding.js'
-import { fields, listOf, textOf } from '../../shared/encoding/fields.js'
+import { fields } from '../../shared/encoding/fields.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 
 /** What all records of the vault have in common: each is a list that begins with the number of its form. */
 export const FORM = 1
-
-export function textsOf(value: Value | undefined): string[] {
-  return listOf(value).map(textOf)
-}
-
-export function oneOf<const T extends string>(value: Value | undefined, choices: readonly T[]): T {
-  const choice = choices.find(choice => choice === value)
-  if (choice === undefined) throw malformed('an unknown word')
-  return choice
-}
 
 /** Field contents are secret, so the error names only the kind of record and what is wrong with its form. */
 export function decodeRecord<T>(

@@ -1,4 +1,4 @@
-import type { PolicyRule } from '../../shared/channel/administration.js'
+import type { PolicyRule } from '../../shared/administration/rules.js'
 import { SIZE } from '../../shared/constants.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import {
@@ -6,13 +6,15 @@ import {
   bytesOf,
   nullable,
   numberOf,
+  oneOf,
   patternOf,
   principalOf,
   realmNameOf,
+  textsOf,
 } from '../../shared/encoding/fields.js'
 import type { Principal, RealmName } from '../../shared/principal.js'
 import { decodeClaims, encodeClaims } from '../../shared/ticket/claims.js'
-import { decodeRecord, FORM, oneOf, requireReadable, textsOf } from './record-form.js'
+import { decodeRecord, FORM, requireReadable } from './record-form.js'
 
 /**
  * The records of the vault. Times are milliseconds of KDC time, lifetimes milliseconds. Every `encode...` throws TypeError

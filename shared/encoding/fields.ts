@@ -26,6 +26,17 @@ export function textOf(value: Value | undefined): string {
   return value
 }
 
+export function textsOf(value: Value | undefined, most?: number): string[] {
+  return listOf(value, most).map(textOf)
+}
+
+/** One of these words. */
+export function oneOf<const T extends string>(value: Value | undefined, choices: readonly T[]): T {
+  const choice = choices.find(choice => choice === value)
+  if (choice === undefined) throw malformed(`expected one of ${choices.join(', ')}`)
+  return choice
+}
+
 export function numberOf(value: Value | undefined): number {
   if (typeof value !== 'number') throw malformed('expected a number')
   return value
@@ -54,6 +65,13 @@ export function kvnoOf(value: Value | undefined): number {
   const kvno = numberOf(value)
   if (kvno === 0) throw malformed('a kvno of 0')
   return kvno
+}
+
+/** A lifetime, in milliseconds. */
+export function lifetimeOf(value: Value | undefined): number {
+  const lifetime = numberOf(value)
+  if (lifetime === 0) throw malformed('a lifetime of 0')
+  return lifetime
 }
 
 /** A number in which only the defined bits may be set. */

@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws'
-import type { AdminMethod } from '../../shared/channel/administration.js'
+import type { AdminMethod } from '../../shared/administration/methods.js'
 import { decodeAnswer, encodeCall, type KdcAnswer } from '../../shared/channel/calls.js'
 import { channelBinding, type RecordChannel, startChannel } from '../../shared/channel/records.js'
 import { SUBPROTOCOL, TYPE } from '../../shared/constants.js'

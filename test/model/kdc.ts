@@ -12,13 +12,10 @@ import { type Change, RECORD_KIND, type Store } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import { decodePrincipalRecord } from '../../kdc/vault/records.js'
 import { Vault } from '../../kdc/vault/vault.js'
+import type { AdminMethod } from '../../shared/administration/methods.js'
+import { decodeAddedPrincipal, encodeNewPrincipal } from '../../shared/administration/principals.js'
+import { encodePolicyRule } from '../../shared/administration/rules.js'
 import { toHex } from '../../shared/bytes.js'
-import {
-  type AdminMethod,
-  decodeAddedPrincipal,
-  encodeNewPrincipal,
-  encodePolicyRule,
-} from '../../shared/channel/administration.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'

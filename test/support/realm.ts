@@ -13,15 +13,14 @@ import type { Store } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import type { PrincipalRecord } from '../../kdc/vault/records.js'
 import { Vault } from '../../kdc/vault/vault.js'
-import { toHex } from '../../shared/bytes.js'
+import type { AdminMethod } from '../../shared/administration/methods.js'
 import {
-  type AdminMethod,
   decodeAddedPrincipal,
   encodeNewPrincipal,
-  encodePolicyRule,
   type NewPrincipal,
-  type PolicyRule,
-} from '../../shared/channel/administration.js'
+} from '../../shared/administration/principals.js'
+import { encodePolicyRule, type PolicyRule } from '../../shared/administration/rules.js'
+import { toHex } from '../../shared/bytes.js'
 import { TYPE } from '../../shared/constants.js'
 import { deriveAuthKey } from '../../shared/crypto/derive.js'
 import { type AuthKey, LongTermKey } from '../../shared/crypto/keys.js'

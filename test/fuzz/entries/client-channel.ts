@@ -1,10 +1,7 @@
 import { Administration } from '../../../client/channel/administration.js'
 import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
-import {
-  encodeAddedPrincipal,
-  encodePolicyRule,
-  encodePrincipalSummary,
-} from '../../../shared/channel/administration.js'
+import { encodeAddedPrincipal, encodePrincipalSummary } from '../../../shared/administration/principals.js'
+import { encodePolicyRule } from '../../../shared/administration/rules.js'
 import { decodeAnswer, encodeAnswer, resultsOf } from '../../../shared/channel/calls.js'
 import { TYPE } from '../../../shared/constants.js'
 import { deriveAuthKey, deriveChannelKey, expand } from '../../../shared/crypto/derive.js'

@@ -1,11 +1,8 @@
 import { ChannelOpener } from '../../../kdc/channel/channel-opener.js'
+import { ADMIN_METHODS } from '../../../shared/administration/methods.js'
+import { encodeNewPrincipal } from '../../../shared/administration/principals.js'
+import { encodePolicyRule, encodeRuleChange } from '../../../shared/administration/rules.js'
 import type { AcceptedChannel } from '../../../shared/channel/accepted-channel.js'
-import {
-  ADMIN_METHODS,
-  encodeNewPrincipal,
-  encodePolicyRule,
-  encodeRuleChange,
-} from '../../../shared/channel/administration.js'
 import { decodeAnswer } from '../../../shared/channel/calls.js'
 import { channelBinding, startChannel } from '../../../shared/channel/records.js'
 import { TYPE } from '../../../shared/constants.js'

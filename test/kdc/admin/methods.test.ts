@@ -2,17 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { ownContext } from '../../../kdc/admin/context.js'
 import { callMethod } from '../../../kdc/admin/methods.js'
 import { CUT_OFF_AHEAD } from '../../../kdc/limits/defaults.js'
+import { ADMIN_METHODS, type AdminMethod, PAGE_ROWS } from '../../../shared/administration/methods.js'
+import { decodePrincipalSummary, encodeNewPrincipal } from '../../../shared/administration/principals.js'
 import {
-  ADMIN_METHODS,
-  type AdminMethod,
   decodePolicyRule,
-  decodePrincipalSummary,
-  encodeNewPrincipal,
   encodePolicyRule,
   encodeRuleChange,
-  PAGE_ROWS,
   type PolicyRule,
-} from '../../../shared/channel/administration.js'
+} from '../../../shared/administration/rules.js'
 import { LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import type { Value } from '../../../shared/encoding/encoding.js'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decide, type ServiceFacts } from '../../../kdc/issue/policy.js'
-import type { PolicyRule } from '../../../shared/channel/administration.js'
+import type { PolicyRule } from '../../../shared/administration/rules.js'
 import { decodeCaveat } from '../../../shared/ticket/caveats.js'
 import { local, pattern, ruleOf } from '../../support/realm.js'
 

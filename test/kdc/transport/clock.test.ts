@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { DEFAULT_LIMITS } from '../../../kdc/limits/defaults.js'
 import { type RunningKdc, startKdc } from '../../../kdc/main.js'
-import { encodePolicyRule } from '../../../shared/channel/administration.js'
+import { encodePolicyRule } from '../../../shared/administration/rules.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { openError } from '../../../shared/encoding/error.js'
 import { createAsRequest } from '../../../shared/exchange/as.js'

@@ -1,0 +1,33 @@
+/**
+ * The administration of a realm: the methods of `kdc@realm` with their arguments and results, which `principals.ts` and
+ * `rules.ts` encode and decode side by side. All need the claim `role` = `admin` in the ticket (docs/protocol.md
+ * section 9).
+ *
+ * | method | arguments | results |
+ * |---|---|---|
+ * | `add` | `encodeNewPrincipal` | `encodeAddedPrincipal` |
+ * | `show` | principal | `[summary]` |
+ * | `disable` `enable` `remove` | principal | none |
+ * | `allow` `deny` | `encodeRuleChange` | none |
+ * | `rule` | client, service | `[rule]`, or `[nil]` where there is none |
+ * | `forget` | client, service | none |
+ * | `list` | the last one seen, `[principal]` or nil; limit | `[[summary, ...]]` |
+ * | `policy` | the last one seen, `[client, service]` or nil; limit | `[[rule, ...]]` |
+ */
+export const ADMIN_METHODS = [
+  'add',
+  'show',
+  'list',
+  'disable',
+  'enable',
+  'remove',
+  'allow',
+  'deny',
+  'rule',
+  'forget',
+  'policy',
+] as const
+export type AdminMethod = (typeof ADMIN_METHODS)[number]
+
+/** The most rows that `list` and `policy` return. The caller asks for the rest with `after`. */
+export const PAGE_ROWS = 100
