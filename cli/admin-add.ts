@@ -1,10 +1,11 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
-import type { NewPrincipal } from '../shared/administration/principals.js'
-import { SCRYPT, SIZE } from '../shared/constants.js'
+import type { PrincipalLimits } from '../shared/administration/principals.js'
+import { SIZE } from '../shared/constants.js'
 import { derivePasswordKey } from '../shared/crypto/derive.js'
 import { systemRandom } from '../shared/crypto/random.js'
 import { OrthrusError } from '../shared/errors.js'
+import { parametersWith } from '../shared/exchange/params.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { parseDuration, parseInstant } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
@@ -71,7 +72,7 @@ async function addServices(
   }
 }
 
-function limitsOf(options: AddOptions): Omit<NewPrincipal, 'principal' | 'password'> {
+function limitsOf(options: AddOptions): PrincipalLimits {
   return {
     expiresAt: options.expires ?? null,
     maxLife: options.maxLife ?? null,
@@ -110,7 +111,7 @@ async function addPerson(
 ): Promise<void> {
   const password = await askNewPassword(terminal, principal)
   const salt = systemRandom(SIZE.SALT)
-  const parameters = { log2N: SCRYPT.LOG2N, r: SCRYPT.R, p: SCRYPT.P, salt }
+  const parameters = parametersWith(salt)
   const key = await derivePasswordKey(password, principal, salt, parameters)
   const { kvno } = await administration.add({
     principal,

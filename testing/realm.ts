@@ -9,10 +9,12 @@ import { Vault } from '../kdc/vault/vault.js'
 import { type LoadServiceOptions, loadService } from '../service/load-service.js'
 import { BoundedReplayCache } from '../service/replay/replay-cache.js'
 import type { Service } from '../service/request/service.js'
+import { NO_LIMITS } from '../shared/administration/principals.js'
 import type { PolicyRule } from '../shared/administration/rules.js'
-import { SCRYPT, SIZE, WINDOW } from '../shared/constants.js'
+import { SIZE, WINDOW } from '../shared/constants.js'
 import { derivePasswordKey } from '../shared/crypto/derive.js'
 import { systemRandom } from '../shared/crypto/random.js'
+import { parametersWith } from '../shared/exchange/params.js'
 import { formatKeytab } from '../shared/keytab/keytab.js'
 import { type Logger, silentLogger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
@@ -112,7 +114,7 @@ class RunningTestRealm implements TestRealm {
 
   async addPassword(name: string, password: string): Promise<void> {
     const principal = this.#principal(name)
-    const parameters = { log2N: SCRYPT.LOG2N, r: SCRYPT.R, p: SCRYPT.P, salt: systemRandom(SIZE.SALT) }
+    const parameters = parametersWith(systemRandom(SIZE.SALT))
     const key = await derivePasswordKey(password, principal, parameters.salt, parameters)
     await this.administration.add({ principal, password: { parameters, key }, ...NO_LIMITS })
   }
@@ -177,5 +179,3 @@ class RunningTestRealm implements TestRealm {
     return this.administration.setRule({ ...pair, ...rest })
   }
 }
-
-const NO_LIMITS = { expiresAt: null, maxLife: null, maxRenew: null } as const

@@ -4,6 +4,7 @@ import { createRealm } from '../../kdc/realm/create-realm.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import { Vault } from '../../kdc/vault/vault.js'
+import { NO_LIMITS } from '../../shared/administration/principals.js'
 import { SIZE } from '../../shared/constants.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
@@ -18,7 +19,6 @@ import { REALM, type StartedKdc } from './realm.js'
 /** Raised, because the bench asks more than any one client should. */
 const NO_LIMIT = { points: 1_000_000_000, interval: 60_000 } as const
 const LIMITS = { requestsPerClient: NO_LIMIT, params: NO_LIMIT } as const
-const NO_LIMITS = { password: null, expiresAt: null, maxLife: null, maxRenew: null } as const
 
 interface StartOrder {
   readonly clients: number
@@ -44,7 +44,7 @@ async function addPrincipals(
   for (const [name, count] of Object.entries(counts)) {
     for (let instance = 0; instance < count; instance++) {
       const principal = parsePrincipal(`${name}/${instance}@${REALM}`)
-      const { kvno, key } = await administration.add({ principal, ...NO_LIMITS })
+      const { kvno, key } = await administration.add({ principal, password: null, ...NO_LIMITS })
       if (key !== null) entries.push({ principal, kvno, key })
     }
   }

@@ -1,9 +1,10 @@
 import { hmacSha256 } from '#primitives'
-import { SCRYPT, SIZE } from '../../shared/constants.js'
+import { SIZE } from '../../shared/constants.js'
 import {
   createParamsReply,
   decodeParamsRequest,
   type PasswordParameters,
+  parametersWith,
 } from '../../shared/exchange/params.js'
 import type { Principal } from '../../shared/principal.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
@@ -28,5 +29,5 @@ export async function answerParams(
 /** Default parameters, and a salt that is a keyed function of the name. */
 function inventParameters(client: Principal, secret: Uint8Array): PasswordParameters {
   const salt = hmacSha256(secret, new TextEncoder().encode(`salt\0${client}`)).subarray(0, SIZE.SALT)
-  return { log2N: SCRYPT.LOG2N, r: SCRYPT.R, p: SCRYPT.P, salt }
+  return parametersWith(salt)
 }

@@ -1,3 +1,4 @@
+import type { PrincipalLimits } from '../../shared/administration/principals.js'
 import { SIZE } from '../../shared/constants.js'
 import type { LongTermKey } from '../../shared/crypto/keys.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
@@ -8,16 +9,13 @@ import type { PrincipalRecord } from '../vault/records.js'
 
 /** How a principal's record is made, cut off and removed: pure functions of values (docs/protocol.md sections 1 and 10). */
 
-export interface NewPrincipalOptions {
+export interface NewPrincipalOptions extends Partial<PrincipalLimits> {
   readonly name: Principal
   readonly key: LongTermKey
   /** How the password becomes the key; null for a random key. */
   readonly password?: PasswordParameters | null
   /** The record of a removed principal of the same name. */
   readonly tombstone?: PrincipalRecord | undefined
-  readonly expiresAt?: number | null
-  readonly maxLife?: number | null
-  readonly maxRenew?: number | null
   /** KDC time, milliseconds. */
   readonly now: number
   readonly random: RandomSource

@@ -1,3 +1,4 @@
+import type { PrincipalLimits } from '../../shared/administration/principals.js'
 import type { PolicyRule } from '../../shared/administration/rules.js'
 import type { ErrorFacts, WireCode } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
@@ -117,15 +118,12 @@ export interface RecordChanged {
 
 /** One change to the realm, by the method that made it. */
 export type RecordChange =
-  | {
+  | ({
       readonly method: 'add'
       readonly principal: Principal
       readonly kvno: number
       readonly passwordBased: boolean
-      readonly expiresAt: number | null
-      readonly maxLife: number | null
-      readonly maxRenew: number | null
-    }
+    } & PrincipalLimits)
   | { readonly method: 'disable' | 'enable' | 'remove'; readonly principal: Principal }
   | { readonly method: 'allow' | 'deny'; readonly rule: PolicyRule }
   | { readonly method: 'forget'; readonly client: string; readonly service: string }

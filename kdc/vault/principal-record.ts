@@ -1,5 +1,6 @@
+import type { PrincipalState } from '../../shared/administration/principals.js'
 import { SIZE } from '../../shared/constants.js'
-import { LongTermKey, revealKey } from '../../shared/crypto/keys.js'
+import { type LongTermKey, revealKey } from '../../shared/crypto/keys.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import {
   booleanOf,
@@ -7,12 +8,17 @@ import {
   fields,
   kvnoOf,
   listOf,
+  longTermKeyOf,
   nullable,
   numberOf,
   principalOf,
 } from '../../shared/encoding/fields.js'
 import { malformed } from '../../shared/errors.js'
-import type { PasswordParameters } from '../../shared/exchange/params.js'
+import {
+  decodePasswordParameters,
+  encodePasswordParameters,
+  type PasswordParameters,
+} from '../../shared/exchange/params.js'
 import type { Principal } from '../../shared/principal.js'
 import { decodeRecord, FORM, requireReadable } from './record-form.js'
 
@@ -24,7 +30,7 @@ export interface StoredKey {
 }
 
 /** A principal (docs/protocol.md section 1). */
-export interface PrincipalRecord {
+export interface PrincipalRecord extends PrincipalState {
   readonly name: Principal
   /** 8 bytes. A name that is removed and added again gets a new id. */
   readonly clientId: Uint8Array
@@ -33,16 +39,10 @@ export interface PrincipalRecord {
   /** The highest kvno that the name ever had; 0 before the first. */
   readonly lastKvno: number
   readonly password: PasswordParameters | null
-  readonly disabled: boolean
   /** The record of a removed name keeps `lastKvno` and `cutOff`, so that neither restarts when it is added again. */
   readonly removed: boolean
   /** Tickets whose authTime is not after this time are revoked (section 7); 0 revokes none. */
   readonly cutOff: number
-  readonly expiresAt: number | null
-  readonly maxLife: number | null
-  readonly maxRenew: number | null
-  readonly createdAt: number
-  readonly changedAt: number
 }
 
 export function encodePrincipalRecord(record: PrincipalRecord): Value[] {
@@ -54,7 +54,7 @@ export function encodePrincipalRecord(record: PrincipalRecord): Value[] {
     clientId,
     keys.map(key => [key.kvno, revealKey(key.key), key.fromPassword, key.createdAt]),
     lastKvno,
-    password && [password.log2N, password.r, password.p, password.salt],
+    password && encodePasswordParameters(password),
     disabled,
     removed,
     cutOff,
@@ -75,7 +75,7 @@ export function decodePrincipalRecord(list: readonly Value[]): PrincipalRecord {
       clientId: bytesOf(value[2], SIZE.CLIENT_ID).slice(),
       keys: keysOf(value[3], lastKvno),
       lastKvno,
-      password: nullable(value[5], passwordOf),
+      password: nullable(value[5], decodePasswordParameters),
       disabled: booleanOf(value[6]),
       removed: booleanOf(value[7]),
       cutOff: numberOf(value[8]),
@@ -94,8 +94,7 @@ function keysOf(value: Value | undefined, lastKvno: number): StoredKey[] {
     const [kvno, key, fromPassword, createdAt] = fields(item, 4)
     const stored = {
       kvno: kvnoOf(kvno),
-      // A copy: the record is a large piece of memory to keep for the sake of its keys.
-      key: new LongTermKey(bytesOf(key, SIZE.KEY).slice()),
+      key: longTermKeyOf(key),
       fromPassword: booleanOf(fromPassword),
       createdAt: numberOf(createdAt),
     }
@@ -103,9 +102,4 @@ function keysOf(value: Value | undefined, lastKvno: number): StoredKey[] {
     above = stored.kvno
     return stored
   })
-}
-
-function passwordOf(value: Value | undefined): PasswordParameters {
-  const [log2N, r, p, salt] = fields(value, 4)
-  return { log2N: numberOf(log2N), r: numberOf(r), p: numberOf(p), salt: bytesOf(salt, SIZE.SALT).slice() }
 }

@@ -1,32 +1,50 @@
-import { SIZE } from '../constants.js'
-import { LongTermKey, revealKey } from '../crypto/keys.js'
+import { type LongTermKey, revealKey } from '../crypto/keys.js'
 import type { Value } from '../encoding/encoding.js'
 import {
   booleanOf,
-  bytesOf,
   fields,
   kvnoOf,
   lifetimeOf,
   listOf,
+  longTermKeyOf,
   nullable,
   numberOf,
   principalOf,
 } from '../encoding/fields.js'
-import type { PasswordParameters } from '../exchange/params.js'
+import {
+  decodePasswordParameters,
+  encodePasswordParameters,
+  type PasswordParameters,
+} from '../exchange/params.js'
 import type { Principal } from '../principal.js'
 
 /** What the methods of administration say about principals (docs/protocol.md section 9). */
 
+/** The limits of a principal: what an administrator may give it, what is told of it, and what the KDC stores. */
+export interface PrincipalLimits {
+  /** Milliseconds since the epoch; null means never. */
+  readonly expiresAt: number | null
+  /** The longest life of its tickets, milliseconds; null means the realm's. */
+  readonly maxLife: number | null
+  /** How long its tickets can be renewed, milliseconds; null means the realm's. */
+  readonly maxRenew: number | null
+}
+
+/** The realm's limits. */
+export const NO_LIMITS: PrincipalLimits = { expiresAt: null, maxLife: null, maxRenew: null }
+
+/** What is stored of a principal and told in its summary alike. Times are milliseconds since the epoch. */
+export interface PrincipalState extends PrincipalLimits {
+  readonly disabled: boolean
+  readonly createdAt: number
+  readonly changedAt: number
+}
+
 /** `add`: registers a principal. */
-export interface NewPrincipal {
+export interface NewPrincipal extends PrincipalLimits {
   readonly principal: Principal
   /** A key that the caller made from a password. Without one the KDC draws a key and returns it. */
   readonly password: { readonly parameters: PasswordParameters; readonly key: LongTermKey } | null
-  /** Milliseconds since the epoch; null means never. */
-  readonly expiresAt: number | null
-  /** Milliseconds; null the realm's. */
-  readonly maxLife: number | null
-  readonly maxRenew: number | null
 }
 
 export function encodeNewPrincipal(added: NewPrincipal): Value[] {
@@ -40,8 +58,7 @@ export function encodeNewPrincipal(added: NewPrincipal): Value[] {
 }
 
 function encodePassword({ parameters, key }: NonNullable<NewPrincipal['password']>): Value[] {
-  const { log2N, r, p, salt } = parameters
-  return [log2N, r, p, salt, revealKey(key)]
+  return [...encodePasswordParameters(parameters), revealKey(key)]
 }
 
 export function decodeNewPrincipal(args: readonly Value[]): NewPrincipal {
@@ -56,11 +73,8 @@ export function decodeNewPrincipal(args: readonly Value[]): NewPrincipal {
 }
 
 function decodePassword(value: Value | undefined): NonNullable<NewPrincipal['password']> {
-  const [log2N, r, p, salt, key] = fields(value, 5)
-  return {
-    parameters: { log2N: numberOf(log2N), r: numberOf(r), p: numberOf(p), salt: bytesOf(salt, SIZE.SALT) },
-    key: new LongTermKey(bytesOf(key, SIZE.KEY).slice()),
-  }
+  const list = fields(value, 5)
+  return { parameters: decodePasswordParameters(list.slice(0, 4)), key: longTermKeyOf(list[4]) }
 }
 
 /** The result of `add`: the kvno, and the key if the KDC drew it. */
@@ -77,22 +91,16 @@ export function decodeAddedPrincipal(results: readonly Value[]): AddedPrincipal 
   const [kvno, key] = fields(results, 2)
   return {
     kvno: kvnoOf(kvno),
-    key: nullable(key, bytes => new LongTermKey(bytesOf(bytes, SIZE.KEY).slice())),
+    key: nullable(key, longTermKeyOf),
   }
 }
 
-/** The result of `show`, and each row of `list`. Times are milliseconds since the epoch. */
-export interface PrincipalSummary {
+/** The result of `show`, and each row of `list`. */
+export interface PrincipalSummary extends PrincipalState {
   readonly principal: Principal
   /** The newest first. */
   readonly kvnos: readonly number[]
   readonly passwordBased: boolean
-  readonly disabled: boolean
-  readonly expiresAt: number | null
-  readonly maxLife: number | null
-  readonly maxRenew: number | null
-  readonly createdAt: number
-  readonly changedAt: number
 }
 
 export function encodePrincipalSummary(summary: PrincipalSummary): Value[] {

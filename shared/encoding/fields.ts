@@ -1,4 +1,5 @@
 import { LIMIT, SIZE } from '../constants.js'
+import { LongTermKey } from '../crypto/keys.js'
 import { malformed } from '../errors.js'
 import { isPattern, type Pattern } from '../pattern.js'
 import { isPrincipal, isRealm, type Principal, type RealmName } from '../principal.js'
@@ -65,6 +66,11 @@ export function kvnoOf(value: Value | undefined): number {
   const kvno = numberOf(value)
   if (kvno === 0) throw malformed('a kvno of 0')
   return kvno
+}
+
+/** The key is a copy: it is kept for longer than the message or record that it came in. */
+export function longTermKeyOf(value: Value | undefined): LongTermKey {
+  return new LongTermKey(bytesOf(value, SIZE.KEY).slice())
 }
 
 /** A lifetime, in milliseconds. */

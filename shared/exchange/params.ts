@@ -1,5 +1,6 @@
 import { SCRYPT, SIZE, TYPE } from '../constants.js'
 import type { ScryptParameters } from '../crypto/primitives.js'
+import type { Value } from '../encoding/encoding.js'
 import { bytesOf, fields, numberOf, principalOf, textOf } from '../encoding/fields.js'
 import { createMessage, decodeMessage } from '../encoding/message.js'
 import { malformed, OrthrusError } from '../errors.js'
@@ -9,6 +10,11 @@ import type { Principal } from '../principal.js'
 
 export interface PasswordParameters extends ScryptParameters {
   readonly salt: Uint8Array
+}
+
+/** The parameters of every password that is set today. */
+export function parametersWith(salt: Uint8Array): PasswordParameters {
+  return { log2N: SCRYPT.LOG2N, r: SCRYPT.R, p: SCRYPT.P, salt }
 }
 
 const FUNCTION = 'scrypt'
@@ -23,15 +29,26 @@ export function decodeParamsRequest(bytes: Uint8Array): Principal {
   return principalOf(client)
 }
 
-export function createParamsReply({ log2N, r, p, salt }: PasswordParameters): Uint8Array {
-  return createMessage(TYPE.PARAMS_REP, [FUNCTION, log2N, r, p, salt])
+/** The parameters as they stand in messages and records, in this order. */
+export function encodePasswordParameters({ log2N, r, p, salt }: PasswordParameters): Value[] {
+  return [log2N, r, p, salt]
+}
+
+/** The salt is a copy. @throws OrthrusError `malformed` */
+export function decodePasswordParameters(value: Value | readonly Value[] | undefined): PasswordParameters {
+  const [log2N, r, p, salt] = fields(value, 4)
+  return { log2N: numberOf(log2N), r: numberOf(r), p: numberOf(p), salt: bytesOf(salt, SIZE.SALT).slice() }
+}
+
+export function createParamsReply(parameters: PasswordParameters): Uint8Array {
+  return createMessage(TYPE.PARAMS_REP, [FUNCTION, ...encodePasswordParameters(parameters)])
 }
 
 /** @throws OrthrusError `malformed` */
 export function decodeParamsReply(bytes: Uint8Array): PasswordParameters {
-  const [name, log2N, r, p, salt] = fields(decodeMessage(bytes, TYPE.PARAMS_REP), 5)
+  const [name, ...parameters] = fields(decodeMessage(bytes, TYPE.PARAMS_REP), 5)
   if (textOf(name) !== FUNCTION) throw malformed('an unknown password function')
-  return { log2N: numberOf(log2N), r: numberOf(r), p: numberOf(p), salt: bytesOf(salt, SIZE.SALT) }
+  return decodePasswordParameters(parameters)
 }
 
 /**

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { describe, expect, it, vi } from 'vitest'
 import { Administration } from '../../client/channel/administration.js'
 import { openKdcChannel } from '../../client/channel/kdc-channel.js'
+import { NO_LIMITS } from '../../shared/administration/principals.js'
 import { LABEL, TYPE, USAGES } from '../../shared/constants.js'
 import { createError } from '../../shared/encoding/error.js'
 import { parseMessageHeader } from '../../shared/http/headers.js'
@@ -193,9 +194,8 @@ async function live(world: World, seen: Seen, services: () => Promise<Guarded>):
   const channel = await openKdcChannel(web)
   const administration = new Administration(channel)
   const stock = { principal: principalIn(realm.kdc.realm, 'stock'), password: null }
-  const limits = { expiresAt: null, maxLife: null, maxRenew: null }
-  await keep(administration.add({ ...stock, ...limits }))
-  await fail(administration.add({ ...stock, ...limits }))
+  await keep(administration.add({ ...stock, ...NO_LIMITS }))
+  await fail(administration.add({ ...stock, ...NO_LIMITS }))
   await keep(administration.show(stock.principal))
   await fail(channel.call('nonsense', [new Uint8Array(32)]))
   seen.object(channel)

@@ -1,12 +1,14 @@
 import type { Administration } from '../../client/channel/administration.js'
-import { SCRYPT, SIZE } from '../../shared/constants.js'
+import { NO_LIMITS } from '../../shared/administration/principals.js'
+import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
+import { parametersWith } from '../../shared/exchange/params.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { principalIn } from '../../shared/principal.js'
 import type { Chance } from '../support/chance.js'
-import { allow, NO_LIMITS, REALM } from '../support/folder-realm.js'
+import { allow, REALM } from '../support/folder-realm.js'
 import type { Ledger, LedgerChange, PrincipalState, RuleState } from './ledger.js'
 
 /** Administrators who change whatever can be changed, each what is its own, and put every answer into the ledger. */
@@ -122,6 +124,6 @@ async function add(
 /** As of some password: the KDC sees no more of it. */
 function passwordKey() {
   const salt = systemRandom(SIZE.SALT)
-  const parameters = { log2N: SCRYPT.LOG2N, r: SCRYPT.R, p: SCRYPT.P, salt }
+  const parameters = parametersWith(salt)
   return { parameters, key: new LongTermKey(systemRandom(SIZE.KEY)) }
 }

@@ -3,10 +3,11 @@ import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/pr
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DATA_FILES } from '../../kdc/main.js'
+import { NO_LIMITS } from '../../shared/administration/principals.js'
 import { principalIn } from '../../shared/principal.js'
 import { startKdc } from '../end-to-end/processes.js'
 import { type Chance, seededChance } from '../support/chance.js'
-import { administer, type FaultRealm, makeRealm, NO_LIMITS, REALM } from '../support/folder-realm.js'
+import { administer, type FaultRealm, makeRealm, REALM } from '../support/folder-realm.js'
 
 /**
  * Files of a realm that are not as they were written, met by the command that people run (`test/kdc/store/level/store.test.ts`

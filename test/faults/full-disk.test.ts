@@ -3,17 +3,11 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Administration } from '../../client/channel/administration.js'
+import { NO_LIMITS } from '../../shared/administration/principals.js'
 import { principalIn } from '../../shared/principal.js'
 import { type KdcProcess, root, run, startKdc } from '../end-to-end/processes.js'
 import { seededChance } from '../support/chance.js'
-import {
-  administer,
-  connectAs,
-  type FaultRealm,
-  makeRealm,
-  NO_LIMITS,
-  REALM,
-} from '../support/folder-realm.js'
+import { administer, connectAs, type FaultRealm, makeRealm, REALM } from '../support/folder-realm.js'
 import { type Changing, changeSomething } from './administrators.js'
 import { liftLimit, mountSmallDisk, withFilesUpTo } from './full-disk.js'
 import { Ledger } from './ledger.js'

@@ -2,17 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { connect as connectTcp } from 'node:net'
 import { connect } from '../../client/connect.js'
 import type { Realm } from '../../client/realm.js'
+import { NO_LIMITS } from '../../shared/administration/principals.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { principalIn } from '../../shared/principal.js'
-import {
-  type Administrator,
-  administer,
-  allow,
-  type FaultRealm,
-  NO_LIMITS,
-  REALM,
-} from '../support/folder-realm.js'
+import { type Administrator, administer, allow, type FaultRealm, REALM } from '../support/folder-realm.js'
 
 /** What a KDC and a service meet in a day, in little: all exchanges, by many clients, with those that are refused. */
 

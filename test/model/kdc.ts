@@ -13,7 +13,11 @@ import { MasterKey } from '../../kdc/vault/master-key.js'
 import { decodePrincipalRecord } from '../../kdc/vault/records.js'
 import { Vault } from '../../kdc/vault/vault.js'
 import type { AdminMethod } from '../../shared/administration/methods.js'
-import { decodeAddedPrincipal, encodeNewPrincipal } from '../../shared/administration/principals.js'
+import {
+  decodeAddedPrincipal,
+  encodeNewPrincipal,
+  NO_LIMITS,
+} from '../../shared/administration/principals.js'
 import { encodePolicyRule } from '../../shared/administration/rules.js'
 import { toHex } from '../../shared/bytes.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
@@ -98,7 +102,7 @@ function administer(
 
 async function addPrincipal(realm: OpenRealm, name: string): Promise<KeytabEntry> {
   const principal = name as Principal
-  const limits = { password: null, expiresAt: null, maxLife: null, maxRenew: null }
+  const limits = { password: null, ...NO_LIMITS }
   const results = await administer(realm, 'add', encodeNewPrincipal({ principal, ...limits }))
   const { kvno, key } = decodeAddedPrincipal(results)
   if (key === null) throw new Error('no key')

@@ -10,6 +10,7 @@ import { SILENT_REPORT } from '../../kdc/report/report.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import { Vault } from '../../kdc/vault/vault.js'
+import { NO_LIMITS } from '../../shared/administration/principals.js'
 import { SIZE } from '../../shared/constants.js'
 import type { LongTermKey } from '../../shared/crypto/keys.js'
 import { createError } from '../../shared/encoding/error.js'
@@ -28,7 +29,6 @@ import type { MachineClock } from './timeline.js'
 const REALM = parseRealm('demo.example')
 /** Short, so that tickets end and are had anew many times in a run. */
 const LIVES = { maxTgtLife: 3 * HOUR, maxServiceLife: 20 * MINUTE } as const
-const NO_LIMITS = { password: null, expiresAt: null, maxLife: null, maxRenew: null } as const
 const ADDRESS = '192.0.2.1'
 
 export class SimulatedKdc {
@@ -91,7 +91,7 @@ export class SimulatedKdc {
 
   async add(name: string): Promise<KeytabEntry> {
     const principal = principalIn(REALM, name)
-    const { kvno, key } = await this.#administration.add({ principal, ...NO_LIMITS })
+    const { kvno, key } = await this.#administration.add({ principal, password: null, ...NO_LIMITS })
     return { principal, kvno, key: key as LongTermKey }
   }
 

@@ -8,6 +8,7 @@ import { createRealm } from '../../kdc/realm/create-realm.js'
 import { openLevelStore } from '../../kdc/store/level/store.js'
 import { createMasterKey } from '../../kdc/vault/master-key.js'
 import { Vault } from '../../kdc/vault/vault.js'
+import { NO_LIMITS } from '../../shared/administration/principals.js'
 import type { PolicyRule } from '../../shared/administration/rules.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
@@ -19,7 +20,6 @@ import { temporaryFolder } from '../end-to-end/processes.js'
 /** A realm in a folder of its own, as `orthrus init` and some hours of administration leave it, for a KDC process to serve. */
 
 export const REALM = parseRealm('demo.example')
-export const NO_LIMITS = { expiresAt: null, maxLife: null, maxRenew: null } as const
 export const NO_TERMS = { claims: [], maxLife: null, methods: null, paths: null, delegable: false } as const
 
 export interface FaultRealm {

@@ -6,6 +6,7 @@ import { createMemoryStore } from '../../kdc/store/memory.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import type { PrincipalRecord } from '../../kdc/vault/records.js'
 import { Vault } from '../../kdc/vault/vault.js'
+import { NO_LIMITS } from '../../shared/administration/principals.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import { parseRealm, principalIn } from '../../shared/principal.js'
@@ -41,8 +42,7 @@ export async function startOwnKdc(settings: KdcSettings = {}): Promise<OwnKdc> {
     admin,
     add: async name => {
       const principal = principalIn(realm, name)
-      const limits = { expiresAt: null, maxLife: null, maxRenew: null }
-      const { kvno, key } = await administration.add({ principal, password: null, ...limits })
+      const { kvno, key } = await administration.add({ principal, password: null, ...NO_LIMITS })
       if (key === null) throw new Error('no key')
       return { principal, kvno, key }
     },

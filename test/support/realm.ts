@@ -18,6 +18,7 @@ import {
   decodeAddedPrincipal,
   encodeNewPrincipal,
   type NewPrincipal,
+  NO_LIMITS,
 } from '../../shared/administration/principals.js'
 import { encodePolicyRule, type PolicyRule } from '../../shared/administration/rules.js'
 import { toHex } from '../../shared/bytes.js'
@@ -126,7 +127,7 @@ export async function testRealm(options: TestRealmOptions = {}): Promise<TestRea
     call,
     add: async (name, added = {}) => {
       const principal = local(name)
-      const whole = { principal, password: null, expiresAt: null, maxLife: null, maxRenew: null, ...added }
+      const whole = { principal, password: null, ...NO_LIMITS, ...added }
       const { kvno, key } = decodeAddedPrincipal(await call('add', encodeNewPrincipal(whole)))
       const known = key ?? whole.password?.key
       if (known === undefined) throw new Error('no key')

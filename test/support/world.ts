@@ -11,11 +11,13 @@ import {
   requireTicket,
   type Service,
 } from '../../service/index.js'
-import { SCRYPT, SIZE } from '../../shared/constants.js'
+import { NO_LIMITS } from '../../shared/administration/principals.js'
+import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { openUnauthenticatedError } from '../../shared/encoding/error.js'
 import type { WireCode } from '../../shared/errors.js'
+import { parametersWith } from '../../shared/exchange/params.js'
 import { principalIn } from '../../shared/principal.js'
 import { startRealm, type TestClock, type TestRealm, type TestRealmOptions } from '../../testing/index.js'
 import { challengeIn } from './challenge.js'
@@ -105,10 +107,10 @@ export async function startTestRealm(options: TestRealmOptions = {}): Promise<Te
 
 /** Registers a person whose password nobody has to know: the key is none that takes long to make. */
 export async function addPerson(realm: TestRealm, name: string): Promise<void> {
-  const parameters = { log2N: SCRYPT.LOG2N, r: SCRYPT.R, p: SCRYPT.P, salt: systemRandom(SIZE.SALT) }
+  const parameters = parametersWith(systemRandom(SIZE.SALT))
   const password = { parameters, key: new LongTermKey(systemRandom(SIZE.KEY)) }
   const principal = principalIn(realm.kdc.realm, name)
-  await realm.administration.add({ principal, password, expiresAt: null, maxLife: null, maxRenew: null })
+  await realm.administration.add({ principal, password, ...NO_LIMITS })
 }
 
 /** A realm, the service `orders`, the client `web`, and an attacker on both ways. */

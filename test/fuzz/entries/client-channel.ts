@@ -1,6 +1,10 @@
 import { Administration } from '../../../client/channel/administration.js'
 import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
-import { encodeAddedPrincipal, encodePrincipalSummary } from '../../../shared/administration/principals.js'
+import {
+  encodeAddedPrincipal,
+  encodePrincipalSummary,
+  NO_LIMITS,
+} from '../../../shared/administration/principals.js'
 import { encodePolicyRule } from '../../../shared/administration/rules.js'
 import { decodeAnswer, encodeAnswer, resultsOf } from '../../../shared/channel/calls.js'
 import { TYPE } from '../../../shared/constants.js'
@@ -111,7 +115,7 @@ export function administration(): Entry {
       encodeAnswer({ n: 1, code: 'not_authorized', message: 'no' }),
     ],
     run: async (bytes, measure) => {
-      const NEW = { principal: WEB, password: null, expiresAt: null, maxLife: null, maxRenew: null }
+      const NEW = { principal: WEB, password: null, ...NO_LIMITS }
       const of = () => {
         let isFirst = true
         return new Administration({

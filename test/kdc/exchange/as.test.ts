@@ -4,11 +4,12 @@ import { CUT_OFF_AHEAD } from '../../../kdc/limits/defaults.js'
 import { openRealm } from '../../../kdc/realm/realm.js'
 import { createMemoryStore } from '../../../kdc/store/memory.js'
 import type { Store } from '../../../kdc/store/store.js'
-import { FLAG, SCRYPT } from '../../../shared/constants.js'
+import { FLAG } from '../../../shared/constants.js'
 import { LongTermKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { openUnauthenticatedError } from '../../../shared/encoding/error.js'
 import { createAsRequest } from '../../../shared/exchange/as.js'
+import { parametersWith } from '../../../shared/exchange/params.js'
 import { DAY, HOUR } from '../../../shared/time.js'
 import {
   ADDRESS,
@@ -38,7 +39,7 @@ function withKey(client: Identity): Identity {
 function password(): {
   password: { parameters: { log2N: number; r: number; p: number; salt: Uint8Array }; key: LongTermKey }
 } {
-  const parameters = { log2N: SCRYPT.LOG2N, r: SCRYPT.R, p: SCRYPT.P, salt: systemRandom(16) }
+  const parameters = parametersWith(systemRandom(16))
   return { password: { parameters, key: new LongTermKey(systemRandom(32)) } }
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { createDispatch } from '../../../kdc/exchange/dispatch.js'
 import { DEFAULT_LIMITS, REFUSALS_LOGGED } from '../../../kdc/limits/defaults.js'
 import { createRateLimits } from '../../../kdc/limits/rate-limits.js'
-import { encodeNewPrincipal } from '../../../shared/administration/principals.js'
+import { encodeNewPrincipal, NO_LIMITS } from '../../../shared/administration/principals.js'
 import { SIZE, TYPE } from '../../../shared/constants.js'
 import { expand } from '../../../shared/crypto/derive.js'
 import { LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
@@ -66,7 +66,7 @@ describe('the log', () => {
     await ask(realm, tgt, { services: [orders.principal], time: 0 })
     await login(realm, stranger('ann@demo.example'))
     await realm.dispatch(systemRandom(100), ADDRESS)
-    const whole = { principal: local('ann'), password, expiresAt: null, maxLife: null, maxRenew: null }
+    const whole = { principal: local('ann'), password, ...NO_LIMITS }
     await realm.call('add', encodeNewPrincipal(whole)).catch(() => {})
     await failedLogin(realm, ann, { tgt, ann, password })
 

@@ -6,7 +6,7 @@ import { createDispatch } from '../../../kdc/exchange/dispatch.js'
 import type { KdcEvent } from '../../../kdc/report/events.js'
 import { describeFailure } from '../../../kdc/report/failure.js'
 import { createReport, type Listener, type Report } from '../../../kdc/report/report.js'
-import { encodeNewPrincipal } from '../../../shared/administration/principals.js'
+import { encodeNewPrincipal, NO_LIMITS } from '../../../shared/administration/principals.js'
 import { encodePolicyRule } from '../../../shared/administration/rules.js'
 import { revealKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
@@ -36,7 +36,7 @@ async function heard(...listeners: Listener[]): Promise<TestRealm & { report: Re
   return { ...realm, report, dispatch, call: (method, args) => callMethod(admin, method, args) }
 }
 
-const NEW = { password: null, expiresAt: null, maxLife: null, maxRenew: null }
+const NEW = { password: null, ...NO_LIMITS }
 
 describe('a report', () => {
   it('reaches every listener in order, whatever the ones before it do', () => {
