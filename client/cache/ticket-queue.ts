@@ -1,6 +1,6 @@
 import { LIMIT } from '../../shared/constants.js'
+import type { Reply } from '../../shared/exchange/reply.js'
 import type { Principal } from '../../shared/principal.js'
-import type { Reply } from '../../shared/ticket/grant.js'
 import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
 import { denial } from '../kdc-link/refusals.js'
 import { type GrantedFor, ServiceTicket } from '../ticket/service-ticket.js'

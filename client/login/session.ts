@@ -1,8 +1,9 @@
 import { OrthrusError } from '../../shared/errors.js'
 import { createAsRequest, openAsReply } from '../../shared/exchange/as.js'
+import type { Reply } from '../../shared/exchange/reply.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
-import type { Grant, Reply } from '../../shared/ticket/grant.js'
+import type { Grant } from '../../shared/ticket/grant.js'
 import {
   isProved,
   KdcQuestions,

@@ -1,7 +1,7 @@
 import type { AuthKey, LongTermKey } from '../../shared/crypto/keys.js'
 import { createAuthenticatedError, createError, type ErrorContent } from '../../shared/encoding/error.js'
 import { formatRetryAfter } from '../../shared/encoding/retry-after.js'
-import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
+import { OrthrusError, type WireCode, wireCodeOf } from '../../shared/errors.js'
 import type { Origin } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
 import type { Report } from '../report/report.js'
@@ -49,7 +49,7 @@ function messageOf({ facts: { caveat, retryAfter } }: OrthrusError): string {
 /** Reports why a request failed. @returns the code to send to the other side */
 export function reportFailure(cause: unknown, report: Report, origin: Origin): WireCode {
   const expected = cause instanceof OrthrusError
-  const code = expected && isWireCode(cause.code) ? cause.code : 'unavailable'
+  const code = expected ? wireCodeOf(cause) : 'unavailable'
   if (expected && code !== 'unavailable') {
     report.tell({ kind: 'request_refused', origin, code, reason: cause.reason, facts: cause.facts })
   } else {

@@ -9,8 +9,8 @@ import {
   type VerifiedAsRequest,
   verifyAsRequest,
 } from '../../shared/exchange/as.js'
+import type { Reply } from '../../shared/exchange/reply.js'
 import { isReserved } from '../../shared/principal.js'
-import type { Reply } from '../../shared/ticket/grant.js'
 import { ReplySpace } from '../issue/reply-space.js'
 import { grantServices } from '../issue/service-tickets.js'
 import { grantTgt } from '../issue/tgt.js'

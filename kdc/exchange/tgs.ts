@@ -2,6 +2,7 @@ import { decodePresented, namingCaveat } from '../../shared/accept/presented-tic
 import { FLAG } from '../../shared/constants.js'
 import { deriveAuthKey } from '../../shared/crypto/derive.js'
 import { OrthrusError } from '../../shared/errors.js'
+import type { Reply } from '../../shared/exchange/reply.js'
 import {
   createTgsReply,
   decodeTgsRequest,
@@ -10,7 +11,7 @@ import {
 } from '../../shared/exchange/tgs.js'
 import { ticketGrantingService } from '../../shared/principal.js'
 import { decodeCaveat } from '../../shared/ticket/caveats.js'
-import type { Grant, Reply } from '../../shared/ticket/grant.js'
+import type { Grant } from '../../shared/ticket/grant.js'
 import type { OpenedTickets } from '../../shared/ticket/opened-tickets.js'
 import { type OpenedTicket, type SealedTicket, ticketInvalid } from '../../shared/ticket/ticket.js'
 import { requireValidAtKdc } from '../../shared/ticket/validity.js'

@@ -1,6 +1,6 @@
 import { decode, encode, type Value } from '../encoding/encoding.js'
-import { fields, numberOf, textOf } from '../encoding/fields.js'
-import { isTransient, isWireCode, malformed, OrthrusError, type WireCode } from '../errors.js'
+import { errorCodeOf, fields, numberOf, textOf } from '../encoding/fields.js'
+import { isTransient, malformed, OrthrusError, type WireCode } from '../errors.js'
 
 /** Calls to `kdc@realm` inside its channel: each call and each answer is one message (docs/protocol.md section 9). */
 
@@ -37,9 +37,7 @@ export function decodeAnswer(bytes: Uint8Array): KdcAnswer {
   const list = decode(bytes)
   if (list[1] === null) return { n: numberOf(list[0]), results: list.slice(2) }
   const [n, code, message] = fields(list, 3)
-  const text = textOf(code)
-  if (!isWireCode(text)) throw malformed('an unknown error code')
-  return { n: numberOf(n), code: text, message: textOf(message) }
+  return { n: numberOf(n), code: errorCodeOf(code), message: textOf(message) }
 }
 
 /** The results of an answer. @throws OrthrusError with the answer's code, final unless the code is transient */

@@ -1,8 +1,8 @@
 import { TYPE } from '../constants.js'
 import { isMac } from '../crypto/derive.js'
 import type { AuthKey, LongTermKey } from '../crypto/keys.js'
-import { isWireCode, malformed, OrthrusError, type WireCode } from '../errors.js'
-import { fields, nullable, numberOf, textOf } from './fields.js'
+import { OrthrusError, type WireCode } from '../errors.js'
+import { errorCodeOf, fields, nullable, numberOf, textOf } from './fields.js'
 import { createMacMessage, createMessage, decodeMacMessage, decodeMessage, messageType } from './message.js'
 
 /** ERROR messages: type 05, which anyone may have written, and type 06, which has a MAC (docs/protocol.md section 3). */
@@ -56,9 +56,12 @@ export function openUnauthenticatedError(bytes: Uint8Array): WireError {
 
 function contentFrom(body: Parameters<typeof fields>[0]): ErrorContent {
   const [code, time, floor, message] = fields(body, 4)
-  const text = textOf(code)
-  if (!isWireCode(text)) throw malformed('an unknown error code')
-  return { code: text, time: numberOf(time), floor: nullable(floor, numberOf), message: textOf(message) }
+  return {
+    code: errorCodeOf(code),
+    time: numberOf(time),
+    floor: nullable(floor, numberOf),
+    message: textOf(message),
+  }
 }
 
 /** Whether the bytes are an ERROR of either type. */

@@ -1,6 +1,6 @@
 import { LIMIT, SIZE } from '../constants.js'
 import { LongTermKey } from '../crypto/keys.js'
-import { malformed } from '../errors.js'
+import { isWireCode, malformed, type WireCode } from '../errors.js'
 import { isPattern, type Pattern } from '../pattern.js'
 import { isPrincipal, isRealm, type Principal, type RealmName } from '../principal.js'
 import type { Value } from './encoding.js'
@@ -66,6 +66,13 @@ export function kvnoOf(value: Value | undefined): number {
   const kvno = numberOf(value)
   if (kvno === 0) throw malformed('a kvno of 0')
   return kvno
+}
+
+/** A code that may be sent. */
+export function errorCodeOf(value: Value | undefined): WireCode {
+  const code = textOf(value)
+  if (!isWireCode(code)) throw malformed('an unknown error code')
+  return code
 }
 
 /** The key is a copy: it is kept for longer than the message or record that it came in. */

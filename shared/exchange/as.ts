@@ -1,15 +1,12 @@
-import { sha256 } from '#primitives'
-import { concatBytes } from '../bytes.js'
 import { OPTION_RENEW, OPTIONS_DEFINED, TYPE } from '../constants.js'
 import { isMac } from '../crypto/derive.js'
 import type { LongTermKey } from '../crypto/keys.js'
 import type { RandomSource } from '../crypto/random.js'
-import { open, seal } from '../crypto/seal.js'
 import { bitsOf, fields, nonceOf, numberOf, principalOf, servicesOf } from '../encoding/fields.js'
-import { contentOf, createMacMessage, decodeMacMessage, header } from '../encoding/message.js'
+import { createMacMessage, decodeMacMessage } from '../encoding/message.js'
 import { OrthrusError } from '../errors.js'
 import type { Principal } from '../principal.js'
-import { decodeReply, encodeReply, type Reply } from '../ticket/grant.js'
+import { openReply, type Reply, sealReply } from './reply.js'
 
 /** The AS exchange: one round trip from a long-term key to a TGT and tickets (docs/protocol.md section 6). */
 
@@ -80,10 +77,7 @@ export function createAsReply(
   reply: Reply,
   random: RandomSource,
 ): Uint8Array {
-  return concatBytes(
-    header(TYPE.AS_REP),
-    seal(key, 'as-rep', aadOf(request.bytes), encodeReply(reply), random),
-  )
+  return sealReply(key, 'as-rep', TYPE.AS_REP, request.bytes, reply, random)
 }
 
 /**
@@ -91,15 +85,5 @@ export function createAsReply(
  * @throws OrthrusError `auth_failed` if it is not the KDC's reply to this request; `malformed`
  */
 export function openAsReply(key: LongTermKey, request: AsRequest, bytes: Uint8Array): Reply {
-  const plaintext = open(key, 'as-rep', aadOf(request.bytes), contentOf(bytes, TYPE.AS_REP))
-  if (plaintext === undefined) {
-    throw new OrthrusError('auth_failed', 'the answer does not come from the KDC', {
-      principal: request.client,
-    })
-  }
-  return decodeReply(plaintext)
-}
-
-function aadOf(request: Uint8Array): Uint8Array {
-  return concatBytes(header(TYPE.AS_REP), sha256(request))
+  return openReply(key, 'as-rep', TYPE.AS_REP, request.bytes, bytes, { principal: request.client })
 }

@@ -1,10 +1,7 @@
-import { sha256 } from '#primitives'
-import { concatBytes } from '../bytes.js'
 import { OPTION_RENEW, OPTIONS_DEFINED, TYPE } from '../constants.js'
 import { isMac } from '../crypto/derive.js'
 import type { AuthKey } from '../crypto/keys.js'
 import type { RandomSource } from '../crypto/random.js'
-import { open, seal } from '../crypto/seal.js'
 import {
   bitsOf,
   caveatListOf,
@@ -14,11 +11,11 @@ import {
   servicesOf,
   ticketBytesOf,
 } from '../encoding/fields.js'
-import { contentOf, createMacMessage, decodeMacMessage, header } from '../encoding/message.js'
+import { createMacMessage, decodeMacMessage } from '../encoding/message.js'
 import { OrthrusError } from '../errors.js'
 import type { Principal } from '../principal.js'
-import { decodeReply, encodeReply, type Reply } from '../ticket/grant.js'
 import { decodeInnerTicket, type SealedTicket } from '../ticket/ticket.js'
+import { openReply, type Reply, sealReply } from './reply.js'
 
 /** The TGS exchange: a TGT for service tickets, or for a renewed TGT (docs/protocol.md section 7). */
 
@@ -87,10 +84,7 @@ export function createTgsReply(
   reply: Reply,
   random: RandomSource,
 ): Uint8Array {
-  return concatBytes(
-    header(TYPE.TGS_REP),
-    seal(key, 'tgs-rep', aadOf(request.bytes), encodeReply(reply), random),
-  )
+  return sealReply(key, 'tgs-rep', TYPE.TGS_REP, request.bytes, reply, random)
 }
 
 /**
@@ -98,13 +92,5 @@ export function createTgsReply(
  * @throws OrthrusError `auth_failed` if it is not the KDC's reply to this request; `malformed`
  */
 export function openTgsReply(key: AuthKey, request: TgsRequest, bytes: Uint8Array): Reply {
-  const plaintext = open(key, 'tgs-rep', aadOf(request.bytes), contentOf(bytes, TYPE.TGS_REP))
-  if (plaintext === undefined) {
-    throw new OrthrusError('auth_failed', 'the answer does not come from the KDC')
-  }
-  return decodeReply(plaintext)
-}
-
-function aadOf(request: Uint8Array): Uint8Array {
-  return concatBytes(header(TYPE.TGS_REP), sha256(request))
+  return openReply(key, 'tgs-rep', TYPE.TGS_REP, request.bytes, bytes)
 }

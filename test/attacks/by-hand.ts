@@ -7,6 +7,7 @@ import { openError, type WireError } from '../../shared/encoding/error.js'
 import { messageType } from '../../shared/encoding/message.js'
 import { type ApType, createApRequest } from '../../shared/exchange/ap.js'
 import { type AsQuestion, type AsRequest, createAsRequest, openAsReply } from '../../shared/exchange/as.js'
+import type { Reply } from '../../shared/exchange/reply.js'
 import {
   createTgsRequest,
   openTgsReply,
@@ -17,7 +18,7 @@ import { requestBinding } from '../../shared/http/binding.js'
 import { formatMessageHeader } from '../../shared/http/headers.js'
 import { type KeytabEntry, parseKeytab } from '../../shared/keytab/keytab.js'
 import { type Principal, principalIn } from '../../shared/principal.js'
-import type { Grant, Reply } from '../../shared/ticket/grant.js'
+import type { Grant } from '../../shared/ticket/grant.js'
 import { decodeTicket, type SealedTicket } from '../../shared/ticket/ticket.js'
 import type { TestClock, TestRealm } from '../../testing/index.js'
 import { TestSocket } from '../kdc/socket.js'

@@ -16,10 +16,11 @@ import {
   decodeParamsRequest,
   type PasswordParameters,
 } from '../../shared/exchange/params.js'
+import type { Denial, Reply } from '../../shared/exchange/reply.js'
 import { createTgsReply, decodeTgsRequest, verifyTgsRequest } from '../../shared/exchange/tgs.js'
 import { type Principal, parsePrincipal } from '../../shared/principal.js'
 import type { Claims } from '../../shared/ticket/claims.js'
-import type { Denial, Grant, Reply } from '../../shared/ticket/grant.js'
+import type { Grant } from '../../shared/ticket/grant.js'
 import { openTicket, sealTicket } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
 import type { FakeTime } from './fake-time.js'

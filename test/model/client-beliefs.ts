@@ -1,6 +1,6 @@
 import { toHex } from '../../shared/bytes.js'
 import type { OrthrusError } from '../../shared/errors.js'
-import type { Reply } from '../../shared/ticket/grant.js'
+import type { Reply } from '../../shared/exchange/reply.js'
 import { KRBTGT } from './cast.js'
 import type { Identify } from './invariants.js'
 import type { KdcAnswer } from './kdc.js'

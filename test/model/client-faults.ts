@@ -3,10 +3,10 @@ import type { DeliberateFault } from '../deliberate-faults.js'
 /** Of what clients believe, and of what they are told to do next. */
 export const CLIENT_FAULTS: readonly DeliberateFault[] = [
   {
-    name: "a login's reply is not bound to its request",
-    file: 'shared/exchange/as.ts',
-    from: 'return concatBytes(header(TYPE.AS_REP), sha256(request))',
-    to: 'return concatBytes(header(TYPE.AS_REP), sha256(request.subarray(0, 0)))',
+    name: 'a reply of the KDC is not bound to its request',
+    file: 'shared/exchange/reply.ts',
+    from: 'return concatBytes(header(type), sha256(request))',
+    to: 'return concatBytes(header(type), sha256(request.subarray(0, 0)))',
   },
   {
     name: 'a client does not compare the MAC of an answer',

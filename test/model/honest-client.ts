@@ -13,10 +13,10 @@ import { importTicket, requirePresentable } from '../../client/ticket/imported-t
 import type { Ticket } from '../../client/ticket/ticket.js'
 import { fractionFrom } from '../../shared/crypto/fraction.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
+import type { Reply } from '../../shared/exchange/reply.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import { silentLogger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
-import type { Reply } from '../../shared/ticket/grant.js'
 import type { TestClock } from '../../testing/index.js'
 import type { HttpAnswer, Letter } from './service-host.js'
 

@@ -10,8 +10,8 @@ import {
   type VerifiedAsRequest,
   verifyAsRequest,
 } from '../../../shared/exchange/as.js'
+import type { Reply } from '../../../shared/exchange/reply.js'
 import { decodeTgsRequest } from '../../../shared/exchange/tgs.js'
-import type { Reply } from '../../../shared/ticket/grant.js'
 import { openTicket } from '../../../shared/ticket/ticket.js'
 import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
 import { type Asked, BILLING, KRBTGT, ORDERS, WEB } from '../fake-kdc.js'

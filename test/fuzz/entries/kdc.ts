@@ -7,8 +7,8 @@ import { decode, encode, type Value } from '../../../shared/encoding/encoding.js
 import { openError } from '../../../shared/encoding/error.js'
 import { header, messageType } from '../../../shared/encoding/message.js'
 import { decodeAsRequest, openAsReply } from '../../../shared/exchange/as.js'
+import { requireAnswers } from '../../../shared/exchange/reply.js'
 import { createTgsRequest, decodeTgsRequest, openTgsReply } from '../../../shared/exchange/tgs.js'
-import { requireAnswers } from '../../../shared/ticket/grant.js'
 import { decodeTicket, type SealedTicket } from '../../../shared/ticket/ticket.js'
 import { steadyRandom } from '../../support/chance.js'
 import {

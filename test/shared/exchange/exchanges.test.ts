@@ -27,6 +27,7 @@ import {
   decodeParamsReply,
   decodeParamsRequest,
 } from '../../../shared/exchange/params.js'
+import { encodeReply, requireAnswers } from '../../../shared/exchange/reply.js'
 import {
   createTgsReply,
   createTgsRequest,
@@ -35,7 +36,6 @@ import {
   verifyTgsRequest,
 } from '../../../shared/exchange/tgs.js'
 import { parsePrincipal } from '../../../shared/principal.js'
-import { encodeReply, requireAnswers } from '../../../shared/ticket/grant.js'
 import { fixedRandom, fromJson, hex, type Json, vectors } from '../../vectors.js'
 
 const web = parsePrincipal('web@demo.example')
