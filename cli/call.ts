@@ -24,7 +24,7 @@ export function callCommand(terminal: Terminal): Command {
     .option('-s, --service <name>', 'the service that must answer')
     .option(
       '--credential <file>',
-      'a credential that was handed on, in place of --service; with --keytab where it names a delegate',
+      'a credential that was handed on: with --service, and with --keytab where it names a delegate',
     )
     .option(
       '--allow-bearer-credential',

@@ -42,7 +42,8 @@ export async function withCaller(
         realm => {
           const ticket = realm.import(text, allowed)
           const { serviceProved } = ticket
-          return use({ service, serviceProved, fetch: (url, init) => realm.fetch(url, { ...init, ticket }) })
+          const fetch: Caller['fetch'] = (url, init) => realm.fetch(url, { ...init, service, ticket })
+          return use({ service, serviceProved, fetch })
         },
         sizes,
       )

@@ -43,8 +43,10 @@ export interface CredentialUse {
 }
 
 /**
- * The service that the credential is for, or of those that it gets tickets for the one that is named.
- * @throws OrthrusError `credential_invalid` where it is of no use with these options
+ * The service that `--service` names, if the credential can be used for it. Whoever made the credential chose the
+ * service in it, which could be their own, so it must be named by whoever uses it.
+ * @throws OrthrusError `credential_invalid` if it cannot be used with these options
+ * @throws TypeError if no service is named
  */
 export function serviceOf(credential: Credential, options: CredentialUse): Principal {
   const { client } = credential
@@ -70,14 +72,16 @@ export function serviceOf(credential: Credential, options: CredentialUse): Princ
     )
   }
   if (options.service === undefined) {
-    if (!isTgt) return credential.service
-    throw new TypeError('no service is named, and the credential gets tickets for several: --service NAME')
+    const why = isTgt
+      ? 'the credential gets tickets for several'
+      : 'whoever made the credential chose the service in it, and could answer there themselves'
+    throw new TypeError(`say which service must answer: --service NAME; ${why}`)
   }
   const service = principalIn(realmOf(client), options.service)
   if (isTgt || service === credential.service) return service
   throw useless(
     `the credential is for ${credential.service}, not for ${service}`,
-    `leave --service out, or ask for one for ${service}`,
+    `nothing was sent; ask ${client} for one for ${service}`,
   )
 }
 

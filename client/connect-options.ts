@@ -199,6 +199,10 @@ export function originsFrom({ services = {} }: ConnectOptions): (readonly [origi
     if (url === undefined || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
       throw new TypeError(`not an origin: ${JSON.stringify(shownUrl(text))}; write http://127.0.0.1:8080`)
     }
+    // A URL may have this character in its host, but it would match no request.
+    if (url.hostname.includes('*')) {
+      throw new TypeError(`services takes no patterns: ${JSON.stringify(text)}; name each origin by itself`)
+    }
     return [url.origin, name]
   })
 }

@@ -98,6 +98,9 @@ function servicesFrom(options: ConnectOptions, client: Principal): ReadonlyMap<s
   for (const [origin, name] of originsFrom(options)) {
     const service = principalIn(realmOf(client), name)
     requireSameRealm(realmOf(client), service)
+    const other = services.get(origin)
+    if (other !== undefined && other !== service)
+      throw new TypeError(`services maps ${origin} to ${other} and to ${service}: keep one of the two`)
     services.set(origin, service)
   }
   return services

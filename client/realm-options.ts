@@ -23,7 +23,10 @@ export const IMPORT_OPTIONS: KnownOptions<ImportOptions> = { allowBearerCredenti
 
 /** The options of `Realm.fetch`: those of `fetch`, and which service and tickets to use. */
 export interface RealmFetchInit extends RequestInit {
-  /** The service. Default: the one that the option `services` of `connect` names for the origin. */
+  /**
+   * The service. Default: the one that the option `services` of `connect` names for the origin, or that of a `ticket`
+   * from `getServiceTicket`. A ticket that another party handed on needs one of the first two.
+   */
   readonly service?: string
   /** Used instead of the realm's own ticket: one that was cut down, or that another party handed on. */
   readonly ticket?: Ticket
@@ -65,13 +68,15 @@ export const FETCH_OPTIONS: KnownOptions<RealmFetchInit & { readonly duplex?: 'h
 export interface Caller {
   /** The client that handed on the ticket. */
   readonly client: Principal
+  /** The service that the credential is for, as whoever gave it chose. */
   readonly service: Principal
   /** Whether an answer proves the service, as `Ticket.serviceProved` says. */
   readonly serviceProved: boolean
   /**
-   * Works like `Realm.fetch`. Whoever gave the credential chose its service, so name the one that you mean, with
-   * `service` or in the `services` of `connect`: a credential for another service is then refused before anything is
-   * sent.
+   * Works like `Realm.fetch`. Whoever gave the credential chose its service, so the one that is meant must be named:
+   * by `service` here, or by `services` of `connect`. Nothing is sent if the credential is for another one.
+   * @throws OrthrusError `credential_invalid` if the credential is for another service. @throws TypeError if none is
+   * named
    */
   fetch(input: RequestInfo | URL, init?: Omit<RealmFetchInit, 'ticket'>): Promise<Response>
 }

@@ -99,8 +99,9 @@ export class Realm {
    * Works like the platform's `fetch`, but the service knows which client asks, and the response is proved to be the
    * service's answer to this request: its status, body, content type, range and location. The whole response is read
    * before it is returned (docs/protocol.md section 8).
-   * @throws OrthrusError with the service's or KDC's code; `response_unproved` `refused_unproved` `unavailable`.
-   * `final` says that the request was not handled and never will be
+   * @throws OrthrusError with the service's or KDC's code; `response_unproved` `refused_unproved` `unavailable`;
+   * `credential_invalid` for an imported ticket of another service than the one named. `final` says that the request was
+   * not handled and never will be
    * @throws TypeError if no service is named for the origin, and for arguments that `fetch` does not accept
    */
   async fetch(input: RequestInfo | URL, init: RealmFetchInit = {}): Promise<Response> {
@@ -142,9 +143,9 @@ export class Realm {
   }
 
   /**
-   * Makes a ticket from a credential that another party handed on, for the option `ticket` of `fetch`. It must name
-   * this realm's client as its holder, and is presented beside the realm's own ticket (docs/protocol.md section 8,
-   * "Hand-off").
+   * Makes a ticket from a credential that another party handed on, for the option `ticket` of `fetch`, which must be
+   * told the service. It must name this realm's client as its holder, and is presented beside the realm's own ticket
+   * (docs/protocol.md section 8, "Hand-off").
    * @throws OrthrusError `credential_invalid` if it is truncated, altered, made for another principal, of a TGT, or
    * names no holder while `allowBearerCredential` is not set; `realm_mismatch`
    * @throws TypeError if it is not a string, and for an unknown option

@@ -1,5 +1,6 @@
+import { OrthrusError } from '../../shared/errors.js'
 import { type Principal, principalIn, type RealmName, requireSameRealm } from '../../shared/principal.js'
-import type { Ticket } from '../ticket/ticket.js'
+import { isServiceNamed, type Ticket } from '../ticket/ticket.js'
 
 /** The parts of a call of `Realm.fetch` that say which service it is for. */
 export interface ServiceChoice {
@@ -13,20 +14,26 @@ export interface ServiceChoice {
   readonly held: Ticket | undefined
 }
 
-/** The service of a request. @throws TypeError if no service is named for it, or two different ones are */
-export function requestedService(
-  { origin, service, ticket, held }: ServiceChoice,
-  services: ReadonlyMap<string, Principal>,
-): Principal {
+/**
+ * The service of a request. It is named by the caller, by the option `services`, or by a ticket that the caller itself
+ * asked the KDC for. An imported ticket names none: whoever handed it on chose its service, and could be that service
+ * (docs/protocol.md section 8, "Hand-off").
+ * @throws OrthrusError `credential_invalid` for an imported ticket of another service
+ * @throws TypeError if no service is named for the request, or two different ones are
+ */
+export function requestedService(choice: ServiceChoice, services: ReadonlyMap<string, Principal>): Principal {
+  const { origin, service, ticket, held } = choice
   const presented = ticket ?? held
   const mapped = services.get(origin)
-  // The option `services` says which service is there. A ticket from another party must not override it.
-  if (presented !== undefined && mapped !== undefined && presented.service !== mapped) {
-    throw new TypeError(`the ticket is for ${presented.service}, and services maps ${origin} to ${mapped}`)
+  if (presented === undefined) return service ?? mapped ?? missing(origin)
+  // Both names must fit. What the option `services` says of an origin is not overridden by a ticket.
+  if (mapped !== undefined && presented.service !== mapped) {
+    throw otherService(presented, mapped, `services maps ${origin} to ${mapped}`)
   }
-  if (service === undefined) return presented?.service ?? mapped ?? missing(origin)
-  if (ticket === undefined || ticket.service === service) return service
-  throw new TypeError(`the ticket is for ${ticket.service}, the request for ${service}`)
+  if (service !== undefined && ticket !== undefined && ticket.service !== service) {
+    throw otherService(ticket, service, `the request for ${service}`)
+  }
+  return service ?? mapped ?? ownService(presented, origin)
 }
 
 /** @throws OrthrusError `realm_mismatch`. @throws TypeError for an invalid name */
@@ -36,8 +43,27 @@ export function serviceNamed(realm: RealmName, name: string): Principal {
   return service
 }
 
-function missing(origin: string): never {
+function ownService(ticket: Ticket, origin: string): Principal {
+  if (isServiceNamed(ticket)) return ticket.service
   throw new TypeError(
-    `no service is named for ${origin}: pass { service: 'orders' } to fetch, or services: { '${origin}': 'orders' } to connect`,
+    `the ticket was handed on, and no service is named for ${origin}: whoever handed it on chose its service, and could answer there themselves. ${nameOne(origin)}`,
   )
+}
+
+function otherService(ticket: Ticket, service: Principal, named: string): Error {
+  if (isServiceNamed(ticket)) return new TypeError(`the ticket is for ${ticket.service}, and ${named}`)
+  return new OrthrusError('credential_invalid', `the credential is for ${ticket.service}, and ${named}`, {
+    final: true,
+    expected: service,
+    actual: ticket.service,
+    hint: `nothing was sent; ask whoever handed it on for one for ${service}`,
+  })
+}
+
+function missing(origin: string): never {
+  throw new TypeError(`no service is named for ${origin}. ${nameOne(origin)}`)
+}
+
+function nameOne(origin: string): string {
+  return `Pass { service: 'orders' } to fetch, or services: { '${origin}': 'orders' } to connect`
 }

@@ -12,7 +12,7 @@ import { secretsOf, Ticket } from './ticket.js'
 export function importTicket(text: string, now: () => number, ownProved: boolean): Ticket {
   if (typeof text !== 'string') throw new TypeError('a credential is a string: orthrus1_...')
   const { ticket, caveats, key, service, client, endTime }: Credential = parseCredential(text)
-  const facts = { service, client, endTime, imported: true, ownProved, now }
+  const facts = { service, client, endTime, imported: true, serviceNamed: false, ownProved, now }
   const keys = key instanceof AuthKey ? { chain: undefined, key } : { chain: key, key: finishChain(key) }
   try {
     return new Ticket(facts, { sealed: ticket, caveats, ...keys })

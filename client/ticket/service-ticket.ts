@@ -35,7 +35,8 @@ export class ServiceTicket extends Ticket {
     const { service, endTime, key } = grant
     const secrets = { caveats: [], chain: startChain(key), key: deriveAuthKey(key, []) }
     const sealed = decodeInnerTicket(grant.ticket.slice())
-    super({ service, client, endTime, imported, ownProved: !imported, now }, { ...secrets, sealed })
+    const facts = { service, client, endTime, imported, serviceNamed: true, ownProved: !imported, now }
+    super(facts, { ...secrets, sealed })
     this.ticketId = toHex(grant.ticketId)
     this.authTime = grant.authTime
     this.startTime = grant.startTime

@@ -36,6 +36,8 @@ export interface TicketFacts {
   readonly client: Principal
   readonly endTime: number
   readonly imported: boolean
+  /** Whether this client asked the KDC for a ticket for that service. Otherwise another party chose the service. */
+  readonly serviceNamed: boolean
   /** Whether the client's own tickets, beside which it may be presented, prove a service. */
   readonly ownProved: boolean
   /** The current KDC time, milliseconds, for durations relative to now. */
@@ -48,6 +50,8 @@ export let secretsOf: (ticket: Ticket) => TicketSecrets
 let handOn: (ticket: Ticket) => void
 /** Whether everything known about the ticket comes from another party. */
 export let isImported: (ticket: Ticket) => boolean
+/** Whether this client itself named the ticket's service. It did not if another party handed the ticket on. */
+export let isServiceNamed: (ticket: Ticket) => boolean
 
 /** A ticket that can be presented, cut down and handed on. Its keys are not accessible. */
 export class Ticket {
@@ -76,14 +80,16 @@ export class Ticket {
   }
 
   static {
-    secretsOf = ticket => {
-      if (typeof ticket === 'object' && ticket !== null && #secrets in ticket) return ticket.#secrets
+    const genuine = (ticket: Ticket): Ticket => {
+      if (typeof ticket === 'object' && ticket !== null && #secrets in ticket) return ticket
       throw new TypeError('a ticket must come from getServiceTicket, getTgt, attenuate or import')
     }
+    secretsOf = ticket => genuine(ticket).#secrets
     handOn = ticket => {
       ticket.#handedOn.add(ticket.#secrets.caveats)
     }
     isImported = ticket => ticket.#facts.imported
+    isServiceNamed = ticket => genuine(ticket).#facts.serviceNamed
   }
 
   /**

@@ -568,7 +568,7 @@ describe('a credential', () => {
     )
     expect([http.captured.length, kdc.toKdc.length]).toEqual([0, asked])
     const ticket = gate.import(text)
-    expect((await gate.fetch(`${http.url}/7`, { ticket })).status).toBe(200)
+    expect((await gate.fetch(`${http.url}/7`, { ticket, service: 'orders' })).status).toBe(200)
     expect(orders.handled.map(({ ticket }) => [ticket.client, ticket.via])).toEqual([
       ['web@test.example', 'gate@test.example'],
     ])

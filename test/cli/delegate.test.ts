@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { requireTicket } from '../../service/request/require-ticket.js'
 import { toBase64url, toHex } from '../../shared/bytes.js'
 import { revealKey } from '../../shared/crypto/keys.js'
@@ -19,6 +19,8 @@ let realm: TestRealm
 let server: Server
 let folder = ''
 let url = ''
+/** The requests that reached the handler of orders in the running test. */
+let handled: string[] = []
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'orthrus-delegate-'))
@@ -38,11 +40,16 @@ beforeAll(async () => {
   const service = await realm.loadService('orders')
   server = createServer(
     requireTicket({ service }, (req, res, { client, via, claims }) => {
+      handled.push(`${req.method} ${req.url}`)
       res.end(`${req.method} ${req.url} by ${client} via ${via ?? 'itself'} ${JSON.stringify(claims)}`)
     }),
   )
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+
+beforeEach(() => {
+  handled = []
 })
 
 afterAll(async () => {
@@ -57,6 +64,10 @@ const orthrus = (args: readonly string[], env: Record<string, string> = {}) =>
 const as = (name: string) => ['--keytab', join(folder, `${name}.keytab`)]
 const delegate = (...args: string[]) => orthrus(['delegate', ...args, ...as('web')])
 async function call(credential: string, ...args: string[]) {
+  return callUnnamed(credential, '--service', 'orders', ...args)
+}
+/** The same where nobody says which service must answer. */
+async function callUnnamed(credential: string, ...args: string[]) {
   const file = join(folder, 'handed-on')
   await writeFile(file, credential, { mode: 0o600 })
   return orthrus(['call', ...args, '--credential', file])
@@ -113,7 +124,7 @@ describe('orthrus delegate', () => {
     const { out } = await orthrus(['delegate', 'orders', '--to', 'billing'], {
       ORTHRUS_KEYTAB: join(folder, 'web.keytab'),
     })
-    const used = await orthrus(['call', `${url}/7`, '--credential', out.trim()], {
+    const used = await orthrus(['call', `${url}/7`, '-s', 'orders', '--credential', out.trim()], {
       ORTHRUS_KEYTAB: join(folder, 'billing.keytab'),
     })
     expect(used).toMatchObject({ code: 0, out: expect.stringContaining('via billing@demo.example') })
@@ -152,16 +163,14 @@ describe('orthrus delegate', () => {
     })
     for (const what of [file]) {
       const away = { ORTHRUS_KDC: 'ws://127.0.0.1:1' }
-      const used = await orthrus(['call', `${url}/orders`, '-d', 'x', '--credential', what, BEARER], away)
+      const args = ['call', `${url}/orders`, '-s', 'orders', '-d', 'x', '--credential', what, BEARER]
+      const used = await orthrus(args, away)
       expect(used).toEqual({
         code: 0,
         out: answered,
         err: expect.stringMatching(/warning: this does not prove that orders@demo\.example answered/),
       })
-      const told = await orthrus(
-        ['call', `${url}/orders`, '-d', 'x', '--credential', what, '--allow-bearer-credential', '--json'],
-        away,
-      )
+      const told = await orthrus([...args, '--json'], away)
       expect(told.err).toBe('')
       expect(JSON.parse(told.out)).toMatchObject({ serviceProved: false, body: answered })
     }
@@ -254,9 +263,9 @@ describe('orthrus delegate', () => {
     })
     const both = await toldBy('orders', 'ledger', '--tgt', '--anyone')
     expect(both).toMatchObject({ service: 'krbtgt@demo.example', caveats: ['expires', 'services'] })
-    expect(await callAsBearer(both.credential, `${url}/orders`)).toMatchObject({
+    expect(await callUnnamed(both.credential, `${url}/orders`, BEARER)).toMatchObject({
       code: 2,
-      err: expect.stringContaining('no service is named'),
+      err: expect.stringMatching(/say which service must answer: --service NAME; .* tickets for several/),
     })
     expect(
       await callAsBearer(credential, `${url}/orders`, '--service', 'orders', ...as('gate')),
@@ -303,6 +312,42 @@ describe('orthrus delegate', () => {
   ])('%j is refused, with what would help', async (args, message) => {
     const { code, out, err } = await delegate(...args)
     expect({ code, out, err }).toEqual({ code: 1, out: '', err: expect.stringMatching(message) })
+  })
+})
+
+describe('the service in a credential, which its maker chose', () => {
+  const unnamed =
+    /^orthrus: say which service must answer: --service NAME; whoever made the credential chose the service in it/
+
+  it('is not called where nobody names it, for a delegate and for a bearer', async () => {
+    const named = await credentialBy('orders', '--to', 'billing')
+    const loose = await credentialBy('orders', '--anyone')
+    for (const used of [
+      await callUnnamed(named, `${url}/orders`, ...as('billing')),
+      await callUnnamed(loose, `${url}/orders`, BEARER),
+      await callUnnamed(loose, `${url}/orders`, BEARER, ...as('gate')),
+    ])
+      expect(used).toEqual({ code: 2, out: '', err: expect.stringMatching(unnamed) })
+    expect(handled).toEqual([])
+  })
+
+  it('is not called where another one is named', async () => {
+    const named = await credentialBy('orders', '--to', 'billing')
+    const loose = await credentialBy('orders', '--anyone')
+    for (const used of [
+      await callUnnamed(named, `${url}/orders`, '-s', 'ledger', ...as('billing')),
+      await callUnnamed(loose, `${url}/orders`, '-s', 'ledger', BEARER),
+      await callUnnamed(loose, `${url}/orders`, '-s', 'ledger', BEARER, ...as('gate')),
+    ]) {
+      expect(used).toEqual({
+        code: 1,
+        out: '',
+        err: expect.stringMatching(
+          /credential_invalid: the credential is for orders@demo\.example, not for ledger@demo\.example.*nothing was sent; ask web@demo\.example for one for ledger/,
+        ),
+      })
+    }
+    expect(handled).toEqual([])
   })
 })
 

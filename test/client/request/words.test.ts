@@ -136,7 +136,9 @@ describe('claims that fit in no header beside a delegated ticket', () => {
     const whole = await (await realm.connect('web')).getServiceTicket('orders')
     const ticket = whole.attenuate({ to: 'billing', paths: ['/', `/${'y'.repeat(1_800)}`] })
     const caller = (await realm.connect('billing')).onBehalf(ticket.credential())
-    expect(await failureOf(caller.fetch(`http://127.0.0.1:${orders.port}/`))).toMatchObject({
+    expect(
+      await failureOf(caller.fetch(`http://127.0.0.1:${orders.port}/`, { service: 'orders' })),
+    ).toMatchObject({
       code: 'too_large',
       final: true,
       facts: { hint: expect.stringContaining('give web@test.example and its delegate fewer claims') },
@@ -144,7 +146,7 @@ describe('claims that fit in no header beside a delegated ticket', () => {
     expect([orders.handled.length, orders.refused.length]).toEqual([0, 0])
     const small = whole.attenuate({ to: 'billing' }).credential()
     const passing = (await realm.connect('billing')).onBehalf(small)
-    expect((await passing.fetch(`http://127.0.0.1:${orders.port}/`)).status).toBe(200)
+    expect((await passing.fetch(`http://127.0.0.1:${orders.port}/`, { service: 'orders' })).status).toBe(200)
   })
 })
 

@@ -189,7 +189,7 @@ describe('a ticket cut down', () => {
       caveats: ticket.caveats,
     })
     const send = (path: string, method = 'GET') =>
-      tell(billing.fetch(`${url}${path}`, { ticket: imported, method }))
+      tell(billing.fetch(`${url}${path}`, { ticket: imported, service: 'orders', method }))
     expect(await send('/orders/7')).toBe(200)
     expect(await send('/orders/7', 'POST')).toBe('caveat_failed')
     expect(await send('/admin')).toBe('caveat_failed')
@@ -310,7 +310,9 @@ describe('a ticket cut down', () => {
     const loose = (await web.getServiceTicket('orders')).attenuate({ expires: '5m' }).credential()
     const ticket = (await realm.connect('web')).import(loose, BEARER).attenuate({ to: 'billing' })
     const billing = await realm.connect('billing')
-    const refused = await failureOf(billing.onBehalf(ticket.credential()).fetch(`${url}/orders`))
+    const refused = await failureOf(
+      billing.onBehalf(ticket.credential()).fetch(`${url}/orders`, { service: 'orders' }),
+    )
     expect(refused).toMatchObject({ code: 'delegation_invalid', final: true })
     expect(orders.handled).toHaveLength(0)
   })
@@ -322,7 +324,7 @@ describe('a ticket cut down', () => {
       TypeError,
     )
     await expect(web.fetch(`${url}/orders`, { ticket: whole, service: 'ledger' })).rejects.toThrow(
-      'the ticket is for orders@test.example, the request for ledger@test.example',
+      'the ticket is for orders@test.example, and the request for ledger@test.example',
     )
   })
 })
@@ -342,10 +344,10 @@ describe('a credential', () => {
     const { service, client, endTime, caveats } = ticket
     expect(imported).toMatchObject({ service, client, endTime, caveats })
     expect(imported.credential()).toBe(text)
-    expect((await gate.fetch(`${url}/orders`, { ticket: imported })).status).toBe(200)
-    expect(await tell(gate.fetch(`${url}/orders`, { ticket: imported, method: 'POST' }))).toBe(
-      'caveat_failed',
-    )
+    expect((await gate.fetch(`${url}/orders`, { ticket: imported, service: 'orders' })).status).toBe(200)
+    expect(
+      await tell(gate.fetch(`${url}/orders`, { ticket: imported, service: 'orders', method: 'POST' })),
+    ).toBe('caveat_failed')
   })
 
   it('can be cut down further by who has it', async () => {
@@ -358,7 +360,7 @@ describe('a credential', () => {
       endTime: realm.clock.now() + MINUTE,
     })
     const told = ['GET', 'POST', 'PUT'].map(method =>
-      tell(gate.fetch(`${url}/orders`, { ticket: again, method })),
+      tell(gate.fetch(`${url}/orders`, { ticket: again, service: 'orders', method })),
     )
     expect(await Promise.all(told)).toEqual(['caveat_failed', 200, 'caveat_failed'])
   })
@@ -369,8 +371,10 @@ describe('a credential', () => {
     expect(text).not.toBe(ticket.credential({ closed: false }))
     const gate = await realm.connect('gate')
     const closed = gate.import(text, BEARER)
-    expect((await gate.fetch(`${url}/orders`, { ticket: closed })).status).toBe(200)
-    expect(await tell(gate.fetch(`${url}/orders`, { ticket: closed, method: 'POST' }))).toBe('caveat_failed')
+    expect((await gate.fetch(`${url}/orders`, { ticket: closed, service: 'orders' })).status).toBe(200)
+    expect(
+      await tell(gate.fetch(`${url}/orders`, { ticket: closed, service: 'orders', method: 'POST' })),
+    ).toBe('caveat_failed')
     expect(thrownBy(() => closed.attenuate({ methods: ['GET'] }))).toMatchObject({
       code: 'credential_invalid',
       final: true,
@@ -429,7 +433,7 @@ describe('a credential', () => {
     const { realm, url, ticket } = await handedOn({ to: 'billing' })
     const both = ticket.attenuate({ to: 'gate' }).credential()
     const billing = await realm.connect('billing')
-    const refused = await failureOf(billing.onBehalf(both).fetch(`${url}/orders`))
+    const refused = await failureOf(billing.onBehalf(both).fetch(`${url}/orders`, { service: 'orders' }))
     expect(refused).toMatchObject({ code: 'caveat_failed', facts: { caveat: 'holder' } })
   })
 
@@ -464,10 +468,12 @@ describe('a credential', () => {
       alone,
       thrownBy(() => billing.import(text.slice(0, -3))),
       thrownBy(() => imported.attenuate({ method: 'GET' } as Attenuation)),
-      await failureOf(caller.fetch(`${url}/orders`, { method: 'POST' })),
-      await failureOf(caller.fetch('http://127.0.0.1:1/orders')),
+      await failureOf(caller.fetch(`${url}/orders`, { service: 'orders', method: 'POST' })),
+      await failureOf(caller.fetch(`${url}/orders`)),
+      await failureOf(caller.fetch(`${url}/orders`, { service: 'ledger' })),
+      await failureOf(caller.fetch('http://127.0.0.1:1/orders', { service: 'orders' })),
     ]
-    await caller.fetch(`${url}/orders`)
+    await caller.fetch(`${url}/orders`, { service: 'orders' })
     const shown = [ticket, imported, caller, billing, ...errors].flatMap(each => [
       inspect(each, { depth: 30, showHidden: true }),
       JSON.stringify(each),
@@ -511,7 +517,7 @@ describe('a credential that names no holder', () => {
       }
       const caller = gate.onBehalf(text, BEARER)
       expect(caller).toMatchObject({ client: web.client, serviceProved: false })
-      expect((await caller.fetch(`${url}/orders`)).status).toBe(200)
+      expect((await caller.fetch(`${url}/orders`, { service: 'orders' })).status).toBe(200)
     }
     expect(orders.handled).toHaveLength(2)
   })
@@ -546,17 +552,34 @@ describe('a ticket for an origin that is known to be of another service', () => 
     const { realm, orders, url, web } = await scene()
     const services = { [url]: 'ledger' }
     const billing = await realm.connect('billing', { services })
-    const ticket = (await web.getServiceTicket('orders')).attenuate({ to: 'billing' }).credential()
-    const message = `the ticket is for orders@test.example, and services maps ${url} to ledger@test.example`
+    const own = await web.getServiceTicket('orders')
+    const ticket = own.attenuate({ to: 'billing' }).credential()
+    const told = `is for orders@test.example, and services maps ${url} to ledger@test.example`
+    const refused = {
+      code: 'credential_invalid',
+      final: true,
+      reason: `the credential ${told}`,
+      facts: {
+        expected: 'ledger@test.example',
+        actual: 'orders@test.example',
+        hint: 'nothing was sent; ask whoever handed it on for one for ledger@test.example',
+      },
+    }
     const uses = [
       () => billing.onBehalf(ticket).fetch(`${url}/orders`),
       () => billing.fetch(`${url}/orders`, { ticket: billing.import(ticket) }),
       () => billing.fetch(`${url}/orders`, { ticket: billing.import(ticket), service: 'orders' }),
     ]
-    for (const use of uses) expect(await failureOf(use())).toEqual(new TypeError(message))
-    const loose = (await web.getServiceTicket('orders')).attenuate({ expires: '5m' }).credential()
+    for (const use of uses) expect(await failureOf(use())).toMatchObject(refused)
+    const loose = own.attenuate({ expires: '5m' }).credential()
     const alone = await connectWith({ realm }, { credential: loose, services })
-    expect(await failureOf(alone.fetch(`${url}/orders`))).toEqual(new TypeError(message))
+    for (const init of [{}, { service: 'orders' }])
+      expect(await failureOf(alone.fetch(`${url}/orders`, init))).toMatchObject(refused)
+    // A ticket that the caller asked for itself comes from no other party: this is the caller's mistake.
+    const mapped = await realm.connect('web', { services })
+    expect(await failureOf(mapped.fetch(`${url}/orders`, { ticket: own }))).toEqual(
+      new TypeError(`the ticket ${told}`),
+    )
     expect([orders.handled.length, orders.refused.length]).toEqual([0, 0])
   })
 })
@@ -572,8 +595,11 @@ describe('a named delegate', () => {
       service: 'orders@test.example',
       serviceProved: true,
     })
-    expect(await (await caller.fetch(`${url}/orders/7`)).text()).toBe('web@test.example GET /orders/7')
-    await billing.fetch(`${url}/orders/8`, { ticket: billing.import(ticket.credential({ closed: true })) })
+    expect(await (await caller.fetch(`${url}/orders/7`, { service: 'orders' })).text()).toBe(
+      'web@test.example GET /orders/7',
+    )
+    const closed = billing.import(ticket.credential({ closed: true }))
+    await billing.fetch(`${url}/orders/8`, { ticket: closed, service: 'orders' })
     await billing.fetch(`${url}/orders/9`, { service: 'orders' })
     await web.fetch(`${url}/orders/9`, { service: 'orders' })
     const seen = orders.handled.map(({ ticket: { client, via, claims } }) => [client, via, claims.role])
@@ -589,7 +615,9 @@ describe('a named delegate', () => {
     const { realm, orders, url, web } = await scene()
     const ticket = (await web.getServiceTicket('orders')).attenuate({ to: 'gate' })
     const gate = await realm.connect('gate')
-    expect(await failureOf(gate.onBehalf(ticket.credential()).fetch(`${url}/orders`))).toMatchObject({
+    expect(
+      await failureOf(gate.onBehalf(ticket.credential()).fetch(`${url}/orders`, { service: 'orders' })),
+    ).toMatchObject({
       code: 'policy_denied',
       facts: { hint: expect.stringContaining('orthrus admin allow gate orders') },
     })
@@ -601,8 +629,10 @@ describe('a named delegate', () => {
     await realm.allow('billing', 'orders', { methods: ['GET'] })
     const text = (await web.getServiceTicket('orders')).attenuate({ to: 'billing' }).credential()
     const caller = (await realm.connect('billing')).onBehalf(text)
-    expect(await tell(caller.fetch(`${url}/orders`))).toBe(200)
-    expect(await tell(caller.fetch(`${url}/orders`, { method: 'POST' }))).toBe('caveat_failed')
+    expect(await tell(caller.fetch(`${url}/orders`, { service: 'orders' }))).toBe(200)
+    expect(await tell(caller.fetch(`${url}/orders`, { service: 'orders', method: 'POST' }))).toBe(
+      'caveat_failed',
+    )
   })
 
   it.each([
@@ -615,7 +645,7 @@ describe('a named delegate', () => {
     // Its timers stand still: it refreshes nothing before it must.
     const billing = await realm.connect('billing', { timers: createTestClock() })
     const caller = billing.onBehalf(ticket.credential())
-    expect((await caller.fetch(`${url}/orders`)).status).toBe(200)
+    expect((await caller.fetch(`${url}/orders`, { service: 'orders' })).status).toBe(200)
     const { endTime } = name === 'web' ? ticket : await billing.getServiceTicket('orders')
     // The service's clock runs ahead: what is still good at the KDC has ended here.
     const ahead = createTestClock(realm.clock.now() + 7 * SECOND)
@@ -627,7 +657,9 @@ describe('a named delegate', () => {
     ahead.advance(passes)
     const target = `http://127.0.0.1:${late.port}/orders`
     for (const method of ['GET', 'POST']) {
-      const refused = await caller.fetch(target, { method }).catch((cause: unknown) => cause)
+      const refused = await caller
+        .fetch(target, { service: 'orders', method })
+        .catch((cause: unknown) => cause)
       // The own ticket is replaced, and for what is safe that helps.
       if (name === 'billing' && method === 'GET') expect(refused).toMatchObject({ status: 200 })
       else if (name === 'web') expect(refused).toMatchObject({ code: 'ticket_expired', final: false })
@@ -650,7 +682,9 @@ describe('a ticket that was handed on and has ended', () => {
       const billing = await realm.connect('billing', { kdc: kdc.url })
       const imported = billing.import(ticket.credential(), BEARER)
       realm.clock.advance(ticket.endTime - realm.clock.now())
-      const refused = await failureOf(billing.fetch(`${url}/orders`, { method, ticket: imported }))
+      const refused = await failureOf(
+        billing.fetch(`${url}/orders`, { service: 'orders', method, ticket: imported }),
+      )
       // Its end is hearsay: long after the true one the service would not have looked for a copy.
       expect(refused).toMatchObject({ code: 'ticket_expired', final: false })
       expect([orders.refused.length, orders.handled.length, kdc.toKdc.length]).toEqual([1, 0, 0])
@@ -668,7 +702,7 @@ describe('connecting by the credential of a service ticket', () => {
     await realm.kdc.close()
     const alone = await connectWith(parties, {
       credential: text,
-      services: { 'http://127.0.0.1:9': 'ledger' },
+      services: { 'http://127.0.0.1:9': 'ledger', [url]: 'orders' },
     })
     expect(alone).toMatchObject({ client: 'web@test.example', realm: 'test.example' })
     expect((await alone.fetch(`${url}/orders`)).status).toBe(200)
@@ -695,7 +729,7 @@ describe('connecting by the credential of a service ticket', () => {
     const { url, web } = parties
     const ticket = (await web.getServiceTicket('orders')).attenuate({ expires: '5m' })
     const alone = await connectWith(parties, { credential: ticket.credential({ closed: true }) })
-    expect((await alone.fetch(`${url}/orders`)).status).toBe(200)
+    expect((await alone.fetch(`${url}/orders`, { service: 'orders' })).status).toBe(200)
   })
 
   it('which names a delegate is no way to connect', async () => {
@@ -911,7 +945,7 @@ describe('whether an answer proves the service', () => {
       false,
     ])
     expect(own.attenuate({ methods: ['GET'] }).serviceProved).toBe(false)
-    expect((await worker.fetch(`${url}/orders`, { ticket: delegated })).status).toBe(200)
+    expect((await worker.fetch(`${url}/orders`, { ticket: delegated, service: 'orders' })).status).toBe(200)
   })
 })
 

@@ -61,7 +61,7 @@ async function scene(handler?: (caller: Realm, ordersUrl: string) => Handler): P
     try {
       const response = await ticket
         .onBehalf(caller)
-        .fetch(`${ordersUrl}/orders${req.url}`, { method: req.method ?? '' })
+        .fetch(`${ordersUrl}/orders${req.url}`, { service: 'orders', method: req.method ?? '' })
       res.end(`bill: ${await response.text()}`)
     } catch (cause) {
       failures.push(cause as OrthrusError)
@@ -197,7 +197,7 @@ describe('over two hops', () => {
     )
     const sent = await gate
       .onBehalf(forGate)
-      .fetch(`${billing.url}/7`, { handOff: further.attenuate({ to: 'billing' }) })
+      .fetch(`${billing.url}/7`, { service: 'billing', handOff: further.attenuate({ to: 'billing' }) })
     expect(await sent.text()).toBe('bill: web@test.example GET /orders/7')
     expect(orders.handled[0]?.ticket).toMatchObject({
       client: 'web@test.example',
@@ -214,7 +214,9 @@ describe('over two hops', () => {
     const guard = requireTicket({ service: await realm.loadService('billing') })
     const port = await listen((req, res) => {
       guard(req, res, async () => {
-        const response = await req.ticket?.onBehalf(caller).fetch(`${ordersUrl}/orders/1`)
+        const response = await req.ticket
+          ?.onBehalf(caller)
+          .fetch(`${ordersUrl}/orders/1`, { service: 'orders' })
         res.end(await response?.text())
       })
     })
@@ -451,14 +453,14 @@ it('the credential shows nowhere: not in the ticket, the request, errors, logs, 
   const parties = await scene((caller, url) => async (req, res, ticket) => {
     const inTheirName = ticket.onBehalf(caller)
     const refused = await inTheirName
-      .fetch(`${url}/orders`, { method: 'DELETE' })
+      .fetch(`${url}/orders`, { service: 'orders', method: 'DELETE' })
       .catch((cause: unknown) => cause)
     for (const each of [ticket, req.ticket, inTheirName, refused, req.rawHeaders, req.headers]) {
       shown.push(inspect(each, { depth: 30, showHidden: true }), JSON.stringify(each) ?? '', String(each))
     }
     expect(Object.keys(ticket)).not.toContain('onBehalf')
     expect({ ...ticket }).not.toHaveProperty('onBehalf')
-    res.end(await (await inTheirName.fetch(`${url}/orders`)).text())
+    res.end(await (await inTheirName.fetch(`${url}/orders`, { service: 'orders' })).text())
   })
   const { billing, web, handOff, log } = parties
   const response = await web.fetch(`${billing.url}/7`, { service: 'billing', handOff })
