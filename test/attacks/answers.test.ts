@@ -49,7 +49,7 @@ function stampOf(request: Captured | undefined): number {
 }
 
 describe('a fake service', () => {
-  it('that proves nothing is not heard', async () => {
+  it('that proves nothing is not believed', async () => {
     const { web } = await startWorld()
     const server = createServer((_, res) => res.end('paid'))
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
@@ -61,7 +61,7 @@ describe('a fake service', () => {
     expect(await failureOf(web.fetch(url, { ...POST, service: 'orders' }))).toMatchObject(UNPROVED)
   })
 
-  it('that has another key, or made one up, is not heard', async () => {
+  it('that has another key, or made one up, is not believed', async () => {
     const world = await startWorld()
     const { web, http, realm, orders } = world
     await realm.add('fake')
@@ -78,7 +78,7 @@ describe('a fake service', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('that passes on the proof of another request is not heard, the same in all else', async () => {
+  it('that passes on the proof of another request, otherwise the same, is not believed', async () => {
     const { web, http, orders } = await startWorld()
     await web.fetch(`${http.url}/pay`, POST)
     const [first] = http.answered
@@ -90,7 +90,7 @@ describe('a fake service', () => {
     expect(orders.handled).toHaveLength(2)
   })
 
-  it('that passes on the proof of another client’s request is not heard', async () => {
+  it('that passes on the proof of another client’s request is not believed', async () => {
     const { web, http, realm } = await startWorld()
     await realm.add('eve')
     await realm.allow('eve', 'orders')
@@ -150,7 +150,7 @@ describe('a response that was altered', () => {
     expect([orders.handled.length, http.captured.length]).toEqual([2, 2])
   })
 
-  it('whose loss is all that happened is told as that, and the request is not sent again', async () => {
+  it('that is lost, with nothing else amiss, is reported as that, and the request is not sent again', async () => {
     const { web, http, orders } = await startWorld()
     http.intercept = async (request, forward) => {
       await forward(request)
@@ -163,7 +163,7 @@ describe('a response that was altered', () => {
 })
 
 describe('a forged ERROR in place of the answer', () => {
-  it('05 of any code: a POST is handled once, and what became of it stays open', async () => {
+  it('of type 05, with any code, makes no POST handled twice and calls none final', async () => {
     const world = await startWorld()
     const { web, http, orders } = world
     for (const code of WIRE_CODES) {
@@ -182,7 +182,7 @@ describe('a forged ERROR in place of the answer', () => {
     }
   })
 
-  it('05 ticket_invalid: a GET goes out once more, under a new ticket, and no oftener', async () => {
+  it('of type 05, ticket_invalid: a GET is sent a second time under a new ticket, but not a third', async () => {
     const world = await startWorld()
     const { web, http, kdc, orders } = world
     http.intercept = async (request, forward) => {
@@ -227,7 +227,7 @@ describe('a forged ERROR in place of the answer', () => {
 const REFUSAL_PAUSE = 2 * SECOND
 
 describe('a clock that is lied about', () => {
-  it.each([1, HOUR, -HOUR, 2 ** 52])('by an unproved clock_skew of %d ms moves no stamp', async ahead => {
+  it.each([1, HOUR, -HOUR, 2 ** 52])('by an unproved clock_skew of %d ms changes no stamp', async ahead => {
     const world = await startWorld()
     const { web, http, clock, orders } = world
     await web.fetch(`${http.url}/7`)
@@ -251,7 +251,7 @@ describe('a clock that is lied about', () => {
     ['2^53 - 1', () => 2 ** 53 - 1],
     ['2^53 - 2', () => 2 ** 53 - 2],
     ['10 minutes ahead', (now: number) => now + 10 * MINUTE + 1],
-  ])('by a service that proves a floor of %s leads nobody there', async (_, floorOf) => {
+  ])('by a service that proves a floor of %s is not followed', async (_, floorOf) => {
     const world = await startWorld()
     const { web, http, clock, orders } = world
     const [time, floor] = [clock.now(), floorOf(clock.now())]
@@ -282,7 +282,7 @@ describe('a clock that is lied about', () => {
     expect(http.captured.map(stampOf).map(stamp => stamp - clock.now())).toEqual([0, HOUR, HOUR, HOUR, 0])
   })
 
-  it('in the KDC’s name by anybody moves no stamp', async () => {
+  it('by anybody in the KDC’s name changes no stamp', async () => {
     const { web, kdc, clock } = await startWorld()
     kdc.downward = ({ id }) => {
       const time = clock.now() + HOUR
@@ -297,7 +297,7 @@ describe('a clock that is lied about', () => {
     expect(kdc.toKdc).toHaveLength(2)
   })
 
-  it('by holding back the KDC’s answer is not learnt: what came late says too little', async () => {
+  it('by holding back the KDC’s answer is not believed, since a late answer says too little', async () => {
     const { web, kdc, clock, http, orders } = await startWorld()
     kdc.downward = frame => {
       clock.advance(2.5 * SECOND)
@@ -310,7 +310,7 @@ describe('a clock that is lied about', () => {
 })
 
 describe('a forged ERROR in the KDC’s name', () => {
-  it('05 of any code ends no ticket in hand, and nothing finally', async () => {
+  it('of type 05, with any code, ends no cached ticket and makes nothing final', async () => {
     const { web, kdc, realm, clock } = await startWorld()
     const ticket = await web.getServiceTicket('orders')
     for (const [i, code] of WIRE_CODES.entries()) {

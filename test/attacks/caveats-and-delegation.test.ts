@@ -138,7 +138,7 @@ describe('a caveat that was handed over', () => {
     expect(orders.handled.map(({ method }) => method)).toEqual(['GET'])
   })
 
-  it('to a TGT goes on in every ticket that comes of it, where it cannot be taken off', async () => {
+  it('to a TGT is copied into every ticket that it gets, where it cannot be removed', async () => {
     const { web, orders, send, name } = await scene()
     const [tgt] = await web.grants()
     const until = caveat({ name: 'expires', time: web.clock.now() + MINUTE })
@@ -151,7 +151,7 @@ describe('a caveat that was handed over', () => {
     expect(orders.handled).toHaveLength(1)
   })
 
-  it('closed, as a key that adds none, takes none more', async () => {
+  it('closed, with a key that cannot add caveats, cannot be extended', async () => {
     const { web, send } = await scene()
     const ticket = await web.ticket('orders')
     const closed = keyAfter(ticket, [INSIDE], [])
@@ -194,7 +194,7 @@ describe('caveats that do not hold', () => {
     ['of a path with two meanings', [raw('paths', ['/orders/../orders'])]],
   ]
 
-  it('are refused by a service, and told to who presents them', async () => {
+  it('are refused by a service, and named to the party that presents them', async () => {
     const { web, orders, send } = await scene()
     const ticket = await web.ticket('orders')
     for (const [name, caveats] of failing) {
@@ -203,7 +203,7 @@ describe('caveats that do not hold', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('are refused by the KDC, where they are of no form or no name', async () => {
+  it('are refused by the KDC if their form or name is unknown', async () => {
     const { web, name } = await scene()
     const [tgt] = await web.grants()
     for (const [label, caveats] of failing.slice(0, 16)) {
@@ -212,7 +212,7 @@ describe('caveats that do not hold', () => {
     }
   })
 
-  it('of services at the KDC are denials, also where they contradict each other', async () => {
+  it('of services are denials at the KDC, even if they contradict each other', async () => {
     const { web, name } = await scene()
     const [tgt] = await web.grants()
     const services = [name('orders'), name('billing')]
@@ -223,7 +223,7 @@ describe('caveats that do not hold', () => {
     expect(denialsOf(none)).toEqual(['orders caveat_failed', 'billing caveat_failed'])
   })
 
-  it('without the fact they ask for: a method, where a channel has none', async () => {
+  it('fail without the fact that they need: a channel has no method', async () => {
     const { web } = await scene()
     const ticket = await web.ticket('kdc')
     const { request, key } = openingOf(ticket, { time: web.clock.now(), caveats: [GET_ONLY] })
@@ -248,7 +248,7 @@ describe('caveats that do not hold', () => {
     ['OPTIONS', '*'],
   ] as const
 
-  it('of policy are refused for each method and path outside, however it is spelled', async () => {
+  it('of policy fail for each method and path outside them, however it is spelled', async () => {
     const { web, orders, send } = await scene({ methods: ['GET', 'OPTIONS'], paths: ['/orders'] })
     const ticket = await web.ticket('orders')
     for (const [method, target] of outside) {
@@ -258,7 +258,7 @@ describe('caveats that do not hold', () => {
     expect(orders.handled).toHaveLength(1)
   })
 
-  it('are told by the client to its caller as final', async () => {
+  it('are reported by the client to its caller as final', async () => {
     const { web, realm, http, orders } = await startWorld()
     await realm.allow('web', 'orders', { methods: ['GET'] })
     expect(await failureOf(web.fetch(`${http.url}/7`, { method: 'DELETE' }))).toMatchObject({
@@ -269,8 +269,8 @@ describe('caveats that do not hold', () => {
   })
 })
 
-describe('what a ticket says, edited', () => {
-  it('by its client bit by bit is refused', async () => {
+describe('a ticket edited', () => {
+  it('by its client in any bit is refused', async () => {
     const { web, orders, send } = await scene()
     const ticket = await web.ticket('orders')
     const sealed = decodeTicket(ticket.ticket)
@@ -284,7 +284,7 @@ describe('what a ticket says, edited', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('by its client as a whole, sealed with whatever key it has, is refused by service and KDC', async () => {
+  it('by its client as a whole, and sealed with any key that it has, is refused by service and KDC', async () => {
     const { web, orders, send, name } = await scene(
       { claims: { role: 'reader' } },
       { claims: { role: 'admin' } },
@@ -365,7 +365,7 @@ describe('a delegated ticket', () => {
     return { grant, caveats: [holder, ...others], client: setting.name('web') }
   }
 
-  it('serves its holder, within its caveats, once a request', async () => {
+  it('serves its holder, within its caveats, and handles each request once', async () => {
     const setting = await scene()
     const { gate, send, orders, realm } = setting
     const delegated = await handed(setting, GET_ONLY)
@@ -447,7 +447,7 @@ describe('a delegated ticket', () => {
     expect(setting.orders.handled).toHaveLength(0)
   })
 
-  it('whose caveat of holder is taken off, or that is presented without its key, fails its MAC', async () => {
+  it('whose holder caveat is removed, or that is presented without its key, fails its MAC', async () => {
     const setting = await scene()
     const { gate, eve, send, orders } = setting
     const delegated = await handed(setting)
@@ -469,7 +469,7 @@ describe('a delegated ticket', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('that policy does not let be delegated is refused', async () => {
+  it('that policy does not allow to be delegated is refused', async () => {
     const setting = await scene({ delegable: false })
     const delegated = await handed(setting)
     expect(await setting.send(await setting.gate.ticket('orders'), { delegated })).toBe(
@@ -478,7 +478,7 @@ describe('a delegated ticket', () => {
     expect(setting.orders.handled).toHaveLength(0)
   })
 
-  it('whose two legs are for different services of one keytab is refused, whichever is which', async () => {
+  it('presented with a ticket for another service of the same keytab is refused, either way round', async () => {
     const setting = await scene()
     const { realm, web, gate, name } = setting
     const [, ...lines] = realm.keytab('billing').trimEnd().split('\n')
@@ -502,7 +502,7 @@ describe('a delegated ticket', () => {
     for (const service of both) expect(service.handled).toHaveLength(0)
   })
 
-  it('ends with the presenter’s own, and with its own', async () => {
+  it('ends with the presenter’s own ticket, and at its own end', async () => {
     const setting = await scene()
     const { gate, send, realm, orders } = setting
     const delegated = await handed(
@@ -536,7 +536,7 @@ describe('a credential', () => {
     return { setting, credential: whole, text: formatCredential(whole) }
   }
 
-  it('that was cut off, or altered, in transit is told from one that is wrong', async () => {
+  it('that was cut off or altered in transit is told from one that is wrong', async () => {
     const { text } = await credential()
     expect(parseCredential(text).client).toBe('web@test.example')
     for (let length = 0; length < text.length; length++) {
@@ -550,7 +550,7 @@ describe('a credential', () => {
     }
   })
 
-  it('that was cut off, or made for another, is told to its caller before anything is sent', async () => {
+  it('that was cut off, or made for somebody else, is refused before anything is sent', async () => {
     const { web, realm, kdc, http, orders } = await startWorld()
     await realm.add('gate', 'eve')
     await realm.allow('web', 'orders', { delegable: true })
@@ -574,7 +574,7 @@ describe('a credential', () => {
     ])
   })
 
-  it('in the header of a request is bound to it, and opens for no other', async () => {
+  it('in the header of a request is bound to it, and does not open in another', async () => {
     const { setting, credential: whole } = await credential()
     const { gate, realm, orders } = setting
     const own = await gate.ticket('orders')

@@ -52,7 +52,7 @@ function nameIn({ kdc }: TestRealm, name: string): Principal {
 }
 
 describe('whether a principal exists', () => {
-  it('does not show in the answer to who cannot prove its key, byte for byte', async () => {
+  it('does not show in any byte of the answer to somebody who cannot prove its key', async () => {
     const realm = await scene()
     const answers = new Set<string>()
     for (const name of NAMES) {
@@ -89,7 +89,7 @@ describe('whether a principal exists', () => {
     expect(new Set(taken.values())).toEqual(new Set(['hmac,equal']))
   })
 
-  it('does not show in the work that the first guess at a name takes, be the name in use or not', async () => {
+  it('does not show in the work that the first guess at a name takes, whether the name is in use or not', async () => {
     const realm = await scene()
     await realm.add('busy', 'idle')
     await (await HandClient.open(realm, 'busy')).login()
@@ -106,7 +106,7 @@ describe('whether a principal exists', () => {
     expect(new Set(taken.values())).toEqual(new Set(['equal,hmac,hmac,open']))
   })
 
-  it('does not show in salts and parameters: everybody has some, and always the same', async () => {
+  it('does not show in salts and parameters: every name has some, and always the same', async () => {
     const realm = await scene()
     // One of them is in use, so the KDC has it in memory.
     await (await HandClient.open(realm, 'web')).login()
@@ -131,7 +131,7 @@ describe('whether a principal exists', () => {
     expect(salts.size).toBe(NAMES.length)
   })
 
-  it('of a service does not show to a client whom no rule allows to ask', async () => {
+  it('of a service does not show to a client that no rule allows to use it', async () => {
     const realm = await startTestRealm()
     await realm.add('web', 'orders', 'gone', 'off')
     await realm.administration.remove(entryOf(realm, 'gone').principal)

@@ -134,20 +134,17 @@ const CONTINUES = 0x00
 const COMPRESSED = 0xc2
 
 describe('a connection that floods the KDC', () => {
-  it.each([0, 1, 40, 4_096])(
-    'with fragments of %d bytes, of a message without end, is closed',
-    async size => {
-      const { own, served } = await scene()
-      const flooding = await upgraded(own)
-      flooding.socket.on('error', () => {})
-      const piece = rawFrame(CONTINUES, new Uint8Array(size))
-      flooding.socket.write(Buffer.concat([rawFrame(BEGINS, new Uint8Array(4)), ...Array(15).fill(piece)]))
-      await flooding.ended
-      await served()
-    },
-  )
+  it.each([0, 1, 40, 4_096])('by fragments of %d bytes of a message without end is closed', async size => {
+    const { own, served } = await scene()
+    const flooding = await upgraded(own)
+    flooding.socket.on('error', () => {})
+    const piece = rawFrame(CONTINUES, new Uint8Array(size))
+    flooding.socket.write(Buffer.concat([rawFrame(BEGINS, new Uint8Array(4)), ...Array(15).fill(piece)]))
+    await flooding.ended
+    await served()
+  })
 
-  it('with a frame byte by byte is closed before it takes a multiple of its size', async () => {
+  it('by a frame sent byte by byte is closed before it takes a multiple of its size', async () => {
     const { own, served } = await scene()
     const flooding = await upgraded(own)
     flooding.socket.on('error', () => {})
@@ -181,7 +178,7 @@ describe('a connection that floods the KDC', () => {
   })
 
   it.each([LIMIT.MESSAGE_BYTES + 5, 2 ** 31, 2 ** 40, 2 ** 53])(
-    'with a frame that is announced to have %d bytes is closed before they come',
+    'by a frame that announces %d bytes is closed before they arrive',
     async announced => {
       const { own, served } = await scene()
       const giant = await upgraded(own)
@@ -191,7 +188,7 @@ describe('a connection that floods the KDC', () => {
     },
   )
 
-  it('with a deflate bomb is closed: no compression was agreed', async () => {
+  it('by a deflate bomb is closed, since no compression was agreed', async () => {
     const { own, served } = await scene()
     const wire = await upgraded(own, 'Sec-WebSocket-Extensions: permessage-deflate')
     expect(wire.text().toLowerCase()).not.toContain('sec-websocket-extensions')
@@ -202,7 +199,7 @@ describe('a connection that floods the KDC', () => {
     await served()
   })
 
-  it('with handshakes that never end is cut off in time', async () => {
+  it('by handshakes that never end is cut off in time', async () => {
     const { own, served } = await scene({ limits: { handshake: 100 } })
     const [head = '', ...others] = HANDSHAKE
     const slow = await Promise.all(Array.from({ length: 50 }, () => bare(own, '127.0.0.2')))
@@ -214,7 +211,7 @@ describe('a connection that floods the KDC', () => {
     await served()
   })
 
-  it('with thousands of idle connections leaves others theirs', async () => {
+  it('by thousands of idle connections leaves others theirs', async () => {
     const limits = { connections: IDLE + 100, connectionsPerAddress: IDLE }
     const { own, served } = await scene({ limits })
     const crowd = fork(CROWD, [own.kdc.url, String(IDLE), ELSEWHERE.localAddress], { execArgv: [] })
@@ -231,7 +228,7 @@ describe('a connection that floods the KDC', () => {
     expect(await saidBy(crowd)).toBe(1)
   })
 
-  it('with more connections than one address may have takes nobody else’s', async () => {
+  it('by more connections than one address may have takes nobody else’s', async () => {
     const { own, served } = await scene({ limits: { connectionsPerAddress: 100 } })
     const opened: TestSocket[] = []
     onTestFinished(() => {
@@ -278,7 +275,7 @@ async function deflated(length: number): Promise<Buffer> {
 }
 
 describe('a flooding client beside an honest one', () => {
-  it('that guesses keys stops nobody who has one, at its own address neither', async () => {
+  it('that guesses keys stops nobody who has one, not even at its own address', async () => {
     const { own, entry, served } = await scene()
     const guess = { principal: entry.principal, kvno: 1, key: new LongTermKey(systemRandom(32)) }
     const guesser = await HandClient.connect(own.kdc.url, guess, own.clock, ELSEWHERE)
@@ -302,7 +299,7 @@ describe('a flooding client beside an honest one', () => {
     await served()
   })
 
-  it('that does not wait for its answers waits for itself alone', async () => {
+  it('that does not wait for its answers delays only itself', async () => {
     const { own, entry, served } = await scene({ limits: { params: { points: 1e6, interval: MINUTE } } })
     const flooding = await TestSocket.open(own.kdc.url, ELSEWHERE)
     onTestFinished(() => flooding.close())
@@ -317,7 +314,7 @@ describe('a flooding client beside an honest one', () => {
     await answered
   })
 
-  it('that sends garbage of every kind takes nothing down', async () => {
+  it('that sends garbage of every kind stops no party', async () => {
     const { own, served } = await scene()
     for (let i = 0; i < 20; i++) {
       const wire = await upgraded(own)
@@ -330,11 +327,11 @@ describe('a flooding client beside an honest one', () => {
   })
 })
 
-describe('channels half open', () => {
+describe('half-open channels', () => {
   /** 10,000 openings in the slow set, 3,000 otherwise. */
   const CONNECTIONS = process.env.ORTHRUS_SLOW === '1' ? 20 : 6
 
-  it('thousands of times: so many of a ticket wait, so many of a connection, and an honest one opens', async () => {
+  it('are limited for each ticket and connection, and an honest channel opens beside thousands of them', async () => {
     const { own, served } = await scene({ limits: { requestsPerClient: { points: 1e6, interval: MINUTE } } })
     const eve = await HandClient.connect(own.kdc.url, await own.add('eve'), own.clock)
     const ticket = await eve.ticket('kdc')
@@ -419,7 +416,7 @@ describe('a KDC that floods its clients', () => {
     ],
     ['with text', socket => socket.send('hello' as unknown as Uint8Array)],
     ['with a frame without an id', socket => socket.send(new Uint8Array(3))],
-  ])('%s is left', async (_, reply) => {
+  ])('%s is disconnected', async (_, reply) => {
     const { web, extensions } = await lying(reply)
     const failure = await failureOf(web.getServiceTicket('orders'))
     expect(failure).toMatchObject({ code: 'unavailable', final: false })

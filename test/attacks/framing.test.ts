@@ -39,7 +39,7 @@ async function stolenCredentials(realm: TestRealm): Promise<string> {
 }
 
 describe('HTTP/2', () => {
-  it('does not smuggle a body that nobody announced past the binding', async () => {
+  it('carries no body past the binding that no header announced', async () => {
     const realm = await scene()
     const authorization = await stolenCredentials(realm)
     const service = await realm.loadService('orders')
@@ -65,7 +65,7 @@ describe('a service that never ends its answer', () => {
     ['after a proof of nothing', 'Authentication-Info: Orthrus AQkA'],
     ['after no proof', 'X-Nothing: x'],
     ['after an encoded body', 'Authentication-Info: Orthrus AQkA\r\nContent-Encoding: gzip'],
-  ])('%s is hung up on', async (_, header) => {
+  ])('%s is disconnected', async (_, header) => {
     const realm = await scene()
     const hungUp = new Promise<void>(resolve => {
       const server = createTcpServer((socket: Socket) => {

@@ -84,7 +84,7 @@ function answerAs({ key }: Credential, request: Uint8Array | undefined): Relayed
 }
 
 describe('a credential whose key its client made up', () => {
-  it('is not acted on where it names no holder, and nothing is sent', async () => {
+  it('is not used if it names no holder, and nothing is sent', async () => {
     const { orders, wire, believed, refused, madeUp, handOver, holder } = await scene()
     const expires = encodeCaveat({ name: 'expires', time: 2 ** 50 })
     const open = madeUp(expires)
@@ -98,7 +98,7 @@ describe('a credential whose key its client made up', () => {
     expect([wire.captured.length, orders.handled.length]).toEqual([0, 0])
   })
 
-  it('proves nothing where it names its holder, whose own ticket proves the service', async () => {
+  it('proves nothing if it names its holder, whose own ticket proves the service', async () => {
     const { wire, believed, refused, madeUp, handOver, holder } = await scene()
     await handOver(madeUp(holder('billing')))
     expect(wire.captured).toHaveLength(1)
@@ -106,7 +106,7 @@ describe('a credential whose key its client made up', () => {
     expect(refused).toEqual([expect.objectContaining({ code: 'response_unproved' })])
   })
 
-  it('is believed by whoever takes bearer credentials, who is told so', async () => {
+  it('is believed by a party that accepts bearer credentials, which is told so', async () => {
     let proved: boolean | undefined
     let text = ''
     const act: Act = realm => {

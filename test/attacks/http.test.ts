@@ -47,7 +47,7 @@ const swaps: Record<string, (request: Captured) => Captured> = {
 }
 
 describe('a request that is swapped on its way', () => {
-  it('is handled where nothing that is bound changed, however it is framed', async () => {
+  it('is handled if nothing that is bound changed, however it is framed', async () => {
     const world = await startWorld()
     const { web, http, orders } = world
     http.intercept = (request, forward) => forward(withHeader(request, 'x-forwarded-for', '203.0.113.9'))
@@ -86,7 +86,7 @@ describe.each(COVERED_REQUEST_HEADERS)('the covered header %s', name => {
     return { ...init, handOff: (await web.getServiceTicket('orders')).attenuate({ to: 'orders' }) }
   }
 
-  it('added, changed or taken away is refused for good', async () => {
+  it('is refused for good if it was added, changed or removed', async () => {
     const world = await startWorld()
     const { orders, http } = world
     const cases: [boolean, string | undefined][] = [
@@ -104,7 +104,7 @@ describe.each(COVERED_REQUEST_HEADERS)('the covered header %s', name => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('doubled is malformed, and leaves no trace', async () => {
+  it('is malformed if it comes twice, and leaves no trace', async () => {
     const world = await startWorld()
     const { orders, http } = world
     for (const second of [undefined, 'other']) {
@@ -129,7 +129,7 @@ describe.each(COVERED_REQUEST_HEADERS)('the covered header %s', name => {
 })
 
 describe('a header that frameworks take for another method or path', () => {
-  it.each(OVERRIDE_HEADERS)('%s, put in on the way, is malformed', async name => {
+  it.each(OVERRIDE_HEADERS)('%s is malformed if it was inserted on the way', async name => {
     const world = await startWorld()
     for (const spelling of [name, name.toUpperCase()]) {
       const add = (request: Captured): Captured => ({
@@ -166,7 +166,7 @@ describe('a second Authorization', () => {
     expect(world.orders.handled).toHaveLength(0)
   })
 
-  it('in place of the client’s, or none, reaches no handler', async () => {
+  it('in place of the client’s, and no Authorization at all, reach no handler', async () => {
     for (const value of ['Bearer x', undefined]) {
       const world = await startWorld()
       const failure = await swap(world, request => withHeader(request, 'authorization', value))
@@ -199,7 +199,7 @@ describe('a redirect', () => {
       else res.writeHead(status, { location: to() }).end()
     }
 
-  it('by the service to another origin is handed out, and nobody goes there', async () => {
+  it('by the service to another origin is given to the caller and not followed', async () => {
     const evil = await elsewhere()
     const { web, http, orders } = await startWorld({ answer: redirecting(() => evil.url) })
     const response = await web.fetch(`${http.url}/old`)
@@ -207,7 +207,7 @@ describe('a redirect', () => {
     expect([evil.came, orders.handled.length]).toEqual([[], 1])
   })
 
-  it('within the service is followed with a proof of its own each, and refused with a forged Location', async () => {
+  it('within the service is followed with a new proof, and refused with a forged Location', async () => {
     const evil = await elsewhere()
     const { web, http, orders } = await startWorld({ answer: redirecting(() => '/new') })
     expect(await (await web.fetch(`${http.url}/old`)).text()).toBe('new')

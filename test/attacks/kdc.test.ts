@@ -81,7 +81,7 @@ describe('a TGT from before', () => {
     },
   )
 
-  it('is told to the client’s caller by what a new login says', async () => {
+  it('is reported to the client’s caller by what a new login says', async () => {
     const { web, realm, clock } = await startWorld()
     await realm.add('billing')
     await realm.allow('web', 'billing')
@@ -103,7 +103,7 @@ describe('a TGT from before', () => {
     })
   })
 
-  it('a rename: the name of one that is gone gives nobody its tickets or its policy’s subject', async () => {
+  it('gives nobody its tickets or the rules of its policy by taking the name of one that is gone', async () => {
     const realm = await startTestRealm()
     await realm.add('web', 'orders')
     await realm.allow('web', 'orders', { claims: { role: 'admin' } })
@@ -148,7 +148,7 @@ describe('a chain of renewals', () => {
     expect(outcome(await web.tgs(first, { renew: true }))).toBe('06 ticket_expired')
   })
 
-  it('begins with no ticket that was not asked for as renewable, nor with one for a service', async () => {
+  it('cannot begin with a ticket that is not renewable, nor with one for a service', async () => {
     const realm = await startTestRealm()
     await realm.add('web', 'orders')
     await realm.allow('web', 'orders')
@@ -161,7 +161,7 @@ describe('a chain of renewals', () => {
 })
 
 describe('a ticket that ended', () => {
-  it('serves no more at the service or the KDC, from the very millisecond on', async () => {
+  it('is refused by the service and the KDC from that millisecond on', async () => {
     const { realm, orders, clock } = await startWorld()
     const web = await HandClient.open(realm, 'web')
     const [tgt, ticket] = await web.grants('orders')
@@ -181,7 +181,7 @@ describe('a ticket that ended', () => {
   })
 
   it.each([-120_000 - 1, 120_000 + 1, -MINUTE * 60, 2 ** 52])(
-    'or has not: a request stamped %d ms off is no request of now',
+    'or has not ended is refused if the request is stamped %d ms off',
     async offset => {
       const realm = await startTestRealm()
       await realm.add('web')

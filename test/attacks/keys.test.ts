@@ -48,7 +48,7 @@ function contentOf(grant: Grant, change: Partial<TicketContent>): TicketContent 
 }
 
 describe('a golden ticket', () => {
-  it('is good while its key is, and is refused from the end of its kvno on', async () => {
+  it('is accepted while its key is in use, and refused from the end of its kvno on', async () => {
     const own = await startOwnKdc()
     const { clock, kdc } = own
     const eve = await HandClient.connect(kdc.url, await own.add('eve'), clock)
@@ -78,7 +78,7 @@ describe('a golden ticket', () => {
     expect(outcome(await eve.tgs((await eve.grants())[0], { services }))).toBe('reply')
   })
 
-  it('that got its bearer a ticket for administration gets no channel once the key of kdc is retired', async () => {
+  it('that got a ticket for administration opens no channel once the key of kdc is retired', async () => {
     const own = await startOwnKdc()
     const admin = await HandClient.connect(own.kdc.url, own.admin, own.clock)
     const ticket = await admin.ticket('kdc')
@@ -149,7 +149,7 @@ describe('an old key of a service', () => {
 })
 
 describe('a fake KDC', () => {
-  it('that has not the client’s key cannot answer its login', async () => {
+  it('that lacks the client’s key cannot answer its login', async () => {
     const { kdc, realm } = await startWorld()
     const sealedBlind = (bytes: Uint8Array): Uint8Array => {
       const request = decodeAsRequest(bytes)
@@ -179,7 +179,7 @@ describe('a fake KDC', () => {
     }
   })
 
-  it('that has it, for the client gave it away, cannot make a ticket that a service takes', async () => {
+  it('that has the client’s key cannot make a ticket that a service accepts', async () => {
     const { kdc, realm, orders, http } = await startWorld()
     const { key } = entryOf(realm, 'web')
     kdc.upward = ({ id, message }, wire) => {
@@ -239,7 +239,7 @@ describe('a person’s password', () => {
     return { ...world, login, tell }
   }
 
-  it('is not made into a key by weak or absurd parameters, and nothing that could be tried is sent', async () => {
+  it('is not made into a key by weak or absurd parameters, and nothing to test guesses on is sent', async () => {
     const { kdc, login, tell } = await person()
     const wrong: Partial<PasswordParameters>[] = [
       { log2N: 0 },
@@ -291,7 +291,7 @@ describe('a person’s password', () => {
     expect(kdc.asked(TYPE.AS_REQ)).toHaveLength(before)
   })
 
-  it('protects no service: nobody gets a ticket to try passwords against', async () => {
+  it('protects no service, so nobody gets a ticket to test guesses on', async () => {
     const { realm, kdc } = await person()
     await realm.allow('*', '*')
     await realm.allow('web', 'ann')
@@ -304,7 +304,7 @@ describe('a person’s password', () => {
     expect(denialsOf(await hand.tgs(tgt, { services: [ann] }))).toEqual(['ann policy_denied'])
   })
 
-  it('makes nothing to try for who has not proved it: each answer is the same for anybody', async () => {
+  it('gives nothing to test guesses on without a proof: each answer is the same for everybody', async () => {
     const { realm } = await person()
     const ann = 'ann@test.example' as HandClient['principal']
     const stranger = { principal: ann, kvno: 0, key: new LongTermKey(systemRandom(32)) }
@@ -318,7 +318,7 @@ describe('a person’s password', () => {
 })
 
 describe('a keytab', () => {
-  it('of one principal is none of another, though a line was renamed', async () => {
+  it('of one principal does not become that of another by renaming a line', async () => {
     const realm = await startTestRealm()
     await realm.add('web', 'admin2')
     const text = realm.keytab('web').replace('web@', 'admin2@')

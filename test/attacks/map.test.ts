@@ -63,7 +63,7 @@ function anchorsIn(path: string): Set<string> {
 }
 
 describe('the map of attacks', () => {
-  it('has nothing in its tables but classes and tests', () => {
+  it('has only classes and tests in its tables', () => {
     expect(classes.length + tests.length).toBe(cells.length)
     expect(tests.length).toBeGreaterThan(150)
     expect(cells.flat().filter(cell => cell.trim() === '')).toEqual([])
@@ -86,14 +86,14 @@ describe('the map of attacks', () => {
     expect(quotedIn(path).has(name), `${file} has no test "${name}"`).toBe(true)
   })
 
-  it('names every file of attacks', () => {
+  it('names every file of test/attacks', () => {
     const files = readdirSync(join(root, 'test/attacks')).filter(name => name.endsWith('.test.ts'))
     const named = new Set(tests.map(({ file }) => file))
     const missing = files.filter(name => name !== 'map.test.ts' && !named.has(`test/attacks/${name}`))
     expect(missing).toEqual([])
   })
 
-  it('links to what is there', () => {
+  it('links only to sections that exist', () => {
     const links = [...map.matchAll(/\]\(([\w.-]*)#([^)]*)\)/g)]
     expect(links.length).toBeGreaterThan(40)
     const dead = links.filter(([, file = '', anchor = '']) => {

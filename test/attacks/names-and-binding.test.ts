@@ -99,7 +99,7 @@ describe('a ticket', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('that grants tickets is none for a service, even renamed; one for a service grants none', async () => {
+  it('that grants tickets is refused by a service, even renamed, and one for a service grants none', async () => {
     const { realm, orders, web, tgt, toOrders } = await two()
     const time = realm.clock.now()
     expectRefused(await orders.deliver(present(tgt, { ...POST, time })), 'ticket_invalid', '05')
@@ -134,7 +134,7 @@ describe('a ticket', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('of another client is of no use without its key, nor are the two halves of two requests', async () => {
+  it('of another client is useless without its key, and so are the halves of two requests', async () => {
     const { realm, orders, toOrders } = await two()
     const eve = await (await HandClient.open(realm, 'eve')).ticket('orders')
     const time = realm.clock.now()
@@ -217,7 +217,7 @@ describe('an answer of the KDC', () => {
   })
 })
 
-describe('a message sent back to who sent it', () => {
+describe('a message sent back to its sender', () => {
   it('is no answer to a client’s question, whether AS or TGS', async () => {
     const { web, kdc, realm } = await startWorld()
     await realm.add('billing')
@@ -267,7 +267,7 @@ describe('a message sent back to who sent it', () => {
     expect(await failureOf(channel.call('list', [null, 1]))).toMatchObject({ code: 'channel_broken' })
   })
 
-  it('by the KDC in a channel is told to be broken, and answers no call', async () => {
+  it('by the KDC breaks its channel, and answers no call', async () => {
     const { realm, kdc } = await startWorld()
     const web = await realm.connect('web', { kdc: kdc.url })
     const channel = await openKdcChannel(web)
@@ -324,7 +324,7 @@ describe('a message of one type where another belongs', () => {
     return type => messages.get(type) ?? new Uint8Array()
   }
 
-  it('is there to be tried, of every type', async () => {
+  it('is tried with every type', async () => {
     const of = await all()
     for (const type of TYPES) expect([...of(type).subarray(0, 2)]).toEqual([1, type])
   })
@@ -366,7 +366,7 @@ describe('a message of one type where another belongs', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('is no answer to a login, to a TGS request, nor to the opening of a channel', async () => {
+  it('does not answer a login, a TGS request or the opening of a channel', async () => {
     const of = await all()
     const { realm, kdc } = await startWorld()
     await realm.add('billing')
@@ -391,7 +391,7 @@ describe('a message of one type where another belongs', () => {
     }
   })
 
-  it('is neither proof nor error of a service', async () => {
+  it('is neither a proof nor an error of a service', async () => {
     const of = await all()
     const { web, http, orders } = await startWorld()
     for (const type of TYPES) {
@@ -479,8 +479,8 @@ const WRONG_NAMES = [
   `web@${'a.'.repeat(127)}example`,
 ]
 
-describe('a name that is not the one spelling', () => {
-  it('is malformed in every message to the KDC, though its sender has the key', async () => {
+describe('a name that is not in its only spelling', () => {
+  it('is malformed in every message to the KDC, even if its sender has the key', async () => {
     const realm = await startTestRealm()
     await realm.add('web', 'orders')
     await realm.allow('*', '*')
@@ -520,7 +520,7 @@ describe('a name that is not the one spelling', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('is a mistake of the caller in the client, before anything is asked, and in no keytab', async () => {
+  it('is a mistake of the client’s caller before anything is sent, and is refused in a keytab', async () => {
     const { web, kdc, realm } = await startWorld()
     const before = kdc.toKdc.length
     for (const name of WRONG_NAMES.filter(name => name !== 'web')) {
@@ -533,7 +533,7 @@ describe('a name that is not the one spelling', () => {
     expect(kdc.toKdc).toHaveLength(before)
   })
 
-  it('and only looks like one that policy names is another principal', async () => {
+  it('and only looks like one in policy is another principal', async () => {
     const realm = await startTestRealm()
     const others = ['web.', 'web-', 'web_', 'webb', 'we', 'web/1', 'web/web', 'w/eb']
     await realm.add('web', 'orders', 'orders.', 'order', 'orders/1', ...others)

@@ -79,7 +79,7 @@ describe('a message that asks for much and holds little', () => {
     socket.close()
   })
 
-  it('is malformed to the KDC inside each field of a message that is proved', async () => {
+  it('is malformed to the KDC inside each field of a proved message', async () => {
     const realm = await startTestRealm()
     await realm.add('web')
     const web = await HandClient.open(realm, 'web')
@@ -130,7 +130,7 @@ describe('a message that asks for much and holds little', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('is no answer to a client, of KDC or service', async () => {
+  it('is not accepted by a client as an answer of KDC or service', async () => {
     const { web, kdc, http, orders } = await startWorld()
     await expectSmall(async () => {
       for (const [name, body] of [...hostile, deepest]) {
@@ -163,7 +163,7 @@ describe('a message that asks for much and holds little', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('breaks the channel that it is said in, and no more', async () => {
+  it('breaks the channel that it is sent in, and nothing else', async () => {
     const own = await startOwnKdc()
     const admin = await HandClient.connect(own.kdc.url, own.admin, own.clock)
     const ticket = await admin.ticket('kdc')
@@ -196,7 +196,7 @@ function record<T>(value: T, names: readonly string[] = NAMES): Record<string, T
 }
 
 describe('a name that every object has', () => {
-  it('is a claim like others, to handler and client, and is in no ticket that does not have it', async () => {
+  it('is a claim like others to handler and client, and is in no ticket by accident', async () => {
     const claims = record<ClaimValue>('admin')
     const { web, http, realm, orders } = await startWorld({ claims })
     const bare = await failureOf(web.fetch(`${http.url}/7`))
@@ -222,7 +222,7 @@ describe('a name that every object has', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('is an app caveat like others: it fails without a checker, and asks the one that it has', async () => {
+  it('is an app caveat like others, which fails without a checker and is given to its own', async () => {
     const realm = await startTestRealm()
     await realm.add('web', 'orders')
     await realm.allow('web', 'orders')
@@ -244,7 +244,7 @@ describe('a name that every object has', () => {
     expect(asked).toHaveLength(3 * NAMES.length)
   })
 
-  it('is no method of administration, through the channel or beside it', async () => {
+  it('is not a method of administration, through the channel or beside it', async () => {
     const own = await startOwnKdc()
     const admin = await HandClient.connect(own.kdc.url, own.admin, own.clock)
     const channel = await TestChannel.open(admin.socket, 50, await admin.ticket('kdc'), {
@@ -260,7 +260,7 @@ describe('a name that every object has', () => {
     expect(await channel.call('list', [null, 1])).toHaveProperty('results')
   })
 
-  it('is no origin, and no service of one', async () => {
+  it('is neither an origin nor a service in the services map', async () => {
     const realm = await startTestRealm()
     await realm.add('web')
     for (const name of NAMES) {
@@ -323,7 +323,7 @@ describe('a name that every object has', () => {
     ['a list', ['__proto__']],
     ['bytes', new Uint8Array(4)],
     ['true', true],
-  ])('is no kvno, nor is %s', async (_, kvno) => {
+  ])('is not a kvno, and neither is %s', async (_, kvno) => {
     const { realm, orders } = await startWorld()
     const web = await HandClient.open(realm, 'web')
     const message = createMessage(TYPE.AS_REQ, [
@@ -346,7 +346,7 @@ describe('a name that every object has', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it.each(NAMES)('%s is no code of an error', async code => {
+  it.each(NAMES)('%s is not a code of an error', async code => {
     const { web, http, kdc } = await startWorld()
     const told = { code: code as 'replay', time: 1, floor: null, message: '' }
     kdc.downward = ({ id }) => [{ id, message: createError(told) }]

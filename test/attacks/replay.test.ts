@@ -37,7 +37,7 @@ describe('a request that was recorded on its way', () => {
     expect(orders.refused.map(({ presenter }) => presenter)).toEqual(['web@test.example', 'web@test.example'])
   })
 
-  it('is told to its client as a replay that may have been handled, where the copy came first', async () => {
+  it('is reported to its client as a replay that may have been handled, if the copy came first', async () => {
     const { web, http, orders } = await startWorld()
     http.intercept = async (request, forward) => {
       await orders.deliver(request)
@@ -79,7 +79,7 @@ describe('a request that was recorded on its way', () => {
     for (const each of refused) expectRefused(each, 'replay', '06')
   })
 
-  it('is refused at every instant of its window, at the very floor, and afterwards', async () => {
+  it('is refused at every instant of its window, exactly at the floor, and afterwards', async () => {
     const { web, http, orders, clock } = await startWorld()
     await web.fetch(`${http.url}/pay`, POST)
     const seen: string[] = []
@@ -102,7 +102,7 @@ describe('a request that was recorded on its way', () => {
 })
 
 describe('the floor', () => {
-  it('is itself refused; one millisecond above it is accepted, once', async () => {
+  it('is refused itself, and one millisecond above it is accepted once', async () => {
     const realm = await startTestRealm()
     await realm.add('web', 'orders')
     await realm.allow('web', 'orders')
@@ -121,7 +121,7 @@ describe('the floor', () => {
   })
 
   it.each([0, -1, -999, 1, 5_000, 6_001, 60_000])(
-    'of a service that was restarted with its clock %d ms on refuses what the last one handled',
+    'of a service that was restarted with its clock %d ms later refuses what the last one handled',
     async step => {
       const realm = await startTestRealm()
       await realm.add('web', 'orders')
@@ -146,10 +146,10 @@ describe('the floor', () => {
   )
 })
 
-describe('a cache that is full', () => {
+describe('a full cache', () => {
   const LEAST_BYTES = 512 * 1024
 
-  it('forgets what it refuses from then on: a request whose entry was evicted', async () => {
+  it('refuses from then on a request whose entry was evicted', async () => {
     const realm = await startTestRealm()
     await realm.add('web', 'orders')
     await realm.allow('web', 'orders')
@@ -169,7 +169,7 @@ describe('a cache that is full', () => {
     expect((await orders.deliver(fresh)).status).toBe(200)
   })
 
-  it('by one client alone is a quarter full: it waits, and another is served', async () => {
+  it('is a quarter full of one client, which waits while another is served', async () => {
     const realm = await startTestRealm()
     await realm.add('web', 'greedy', 'orders')
     await realm.allow('*', 'orders')
@@ -219,7 +219,7 @@ function idOf(i: number): Uint8Array {
 }
 
 describe('a request that is held back', () => {
-  it('with its body past the window is never handled, whole or in pieces', async () => {
+  it('until its body is past the window is never handled, whole or in pieces', async () => {
     const realm = await startTestRealm()
     await realm.add('web', 'orders')
     await realm.allow('web', 'orders')
@@ -242,7 +242,7 @@ describe('a request that is held back', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('and is stamped ahead is refused also after its entry is gone', async () => {
+  it('and stamped ahead is refused even after its entry is gone', async () => {
     const realm = await startTestRealm()
     await realm.add('web', 'orders')
     await realm.allow('web', 'orders')
@@ -264,7 +264,7 @@ describe('a request that is held back', () => {
   it.each([
     ['after the client’s own', false],
     ['before the client’s own', true],
-  ])('because its stamp is early, and delivered %s copy, is handled once', async (_, first) => {
+  ])('for its early stamp, and delivered %s copy, is handled once', async (_, first) => {
     const clock = createTestClock()
     const behind = { now: () => clock.now() - 8 * SECOND, monotonic: () => clock.monotonic() }
     const replayCache = new BoundedReplayCache({ clock: behind, floor: behind.now() - 60 * SECOND })
@@ -296,7 +296,7 @@ describe('a request that is held back', () => {
     expectRefused(await orders.deliver(http.last), 'replay', '06')
   })
 
-  it('because its stamp is early for ever is given to the caller, and delivered later is handled once', async () => {
+  it('for a stamp that stays early is given to the caller, and is handled once if it is delivered later', async () => {
     const clock = createTestClock()
     const behind = { now: () => clock.now() - 60 * SECOND, monotonic: () => clock.monotonic() }
     const replayCache = new BoundedReplayCache({ clock: behind, floor: behind.now() - 60 * SECOND })

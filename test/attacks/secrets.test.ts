@@ -246,7 +246,7 @@ function hear({ http, kdc }: World, seen: Seen): void {
 }
 
 describe('no key and no password', () => {
-  it('shows in a log, an error, an object handed out, or on any wire', async () => {
+  it('shows in a log, an error, an object that is handed out, or on the network', async () => {
     const seen = new Seen()
     const { logger, lines } = capturing(seen)
     const world = await startWorld({
@@ -274,7 +274,7 @@ describe('no key and no password', () => {
     expect(seen.find(secrets, [PASSWORD, WRONG_PASSWORD])).toEqual([])
   })
 
-  it('would go unnoticed if it showed', () => {
+  it('would be missed by this test if it showed', () => {
     const [key] = [new Uint8Array(32).map((_, i) => (i * 37 + 11) & 0xff)]
     if (key === undefined) throw new Error('no key')
     const bytes = Buffer.from(key)

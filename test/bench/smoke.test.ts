@@ -39,7 +39,7 @@ describe('npm run bench', () => {
     expect(broken.map(row => row.id)).toEqual([])
   })
 
-  it('says so where it is asked for what it does not have', async () => {
+  it('refuses to measure a group that it does not have', async () => {
     const bench = join(root, 'dist/bench/bench.js')
     expect(await run(process.execPath, [bench, '--only', 'nothing'], root)).toMatchObject({
       code: 2,

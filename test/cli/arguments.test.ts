@@ -42,7 +42,7 @@ describe('durations', () => {
     [3_599_000, '59 min'],
     [7_200_000, '2 h'],
     [604_800_000, '7 d'],
-  ])('%i is said as %s', (milliseconds, text) => {
+  ])('%i is written as %s', (milliseconds, text) => {
     expect(formatDuration(milliseconds)).toBe(text)
   })
 
@@ -50,7 +50,7 @@ describe('durations', () => {
     expect(typedDuration(parseDuration(text))).toBe(text)
   })
 
-  it('that is no whole second is typed without loss', () => {
+  it('that is not a whole second is written without loss', () => {
     expect(typedDuration(1_500)).toBe('1500ms')
   })
 })

@@ -132,7 +132,7 @@ describe('--json', () => {
     )
   })
 
-  it('is one document where the service says no, too', async () => {
+  it('is one document even if the service refuses', async () => {
     const { code, out, err } = await call(`${url}/missing`, '--json')
     expect({ code, err }).toEqual({ code: 1, err: '' })
     expect(JSON.parse(out)).toMatchObject({ status: 404, body: 'ok' })
@@ -149,14 +149,14 @@ describe('--json', () => {
 describe('the body to send', () => {
   const file = () => join(folder, 'body')
 
-  it('is the text itself', async () => {
+  it('is the given text itself', async () => {
     await call(`${url}/`, '-d', '{"a": 1}')
     expect(received).toEqual([
       { method: 'POST', type: 'text/plain;charset=UTF-8', body: Buffer.from('{"a": 1}') },
     ])
   })
 
-  it('is a file, byte by byte, with the content type that is said', async () => {
+  it('is a file, byte by byte, with the content type that is given', async () => {
     await writeFile(file(), ALL_BYTES)
     await call('PUT', `${url}/`, '-d', `@${file()}`)
     await call(`${url}/`, '-d', `@${file()}`, '-H', 'content-type: application/octet-stream')
@@ -208,7 +208,7 @@ describe('the method', () => {
     },
   )
 
-  it('PATCH stays, and patch goes out as fetch lets it, with a warning of the platform', async () => {
+  it('is sent as PATCH, and as patch in the way that fetch sends it, with a warning of the platform', async () => {
     expect((await call('PATCH', `${url}/`)).code).toBe(0)
     expect(received.map(each => each.method)).toEqual(['PATCH'])
     // No server of Node reads such a request line; what answers is not the service.
@@ -233,7 +233,7 @@ describe('--output', () => {
     expect(await left()).toEqual(['answer'])
   })
 
-  it('takes the place of what was there, and keeps its mode and the link to it', async () => {
+  it('replaces what was there, and keeps its mode and the link to it', async () => {
     await writeFile(file(), 'longer than what comes now, by far')
     await chmod(file(), 0o640)
     await symlink('answer', join(folder, 'link'))
@@ -243,7 +243,7 @@ describe('--output', () => {
     expect((await left()).sort()).toEqual(['answer', 'link'])
   })
 
-  it('has what the service said where it says no, and the head where that is asked for', async () => {
+  it('has the answer of a service that refuses, and the head if that is asked for', async () => {
     expect(await call(`${url}/missing`, '-i', '-o', file())).toMatchObject({ code: 1, out: '' })
     expect(await readFile(file(), 'utf8')).toMatch(/^404\n(?:.+\n)+\nok$/)
   })
@@ -263,7 +263,7 @@ describe('--output', () => {
     expect((await call(`${url}/line`, '-o', '-')).out).toBe('a line\n')
   })
 
-  it('keeps what was there where nothing proved comes', async () => {
+  it('keeps what was there if nothing proved arrives', async () => {
     await writeFile(file(), 'before')
     const health = `http://127.0.0.1:${realm.kdc.address.port}/health`
     expect(await call(health, '-o', file())).toMatchObject({ code: 1, out: '' })
@@ -271,12 +271,12 @@ describe('--output', () => {
     expect(await left()).toEqual(['answer'])
   })
 
-  it('writes into what is no file, and replaces no device', async () => {
+  it('writes into a device without replacing it', async () => {
     expect(await call(`${url}/line`, '-o', '/dev/null')).toEqual({ code: 0, out: '', err: '' })
     expect((await stat('/dev/null')).isCharacterDevice()).toBe(true)
   })
 
-  it('that cannot be written is told before anything is sent', async () => {
+  it('that cannot be written is reported before anything is sent', async () => {
     await mkdir(join(folder, 'sub'))
     for (const [name, reason] of [
       ['sub', 'is a folder: name a file'],
@@ -310,7 +310,7 @@ describe('the URL', () => {
     }
   })
 
-  it('stands behind the method', async () => {
+  it('comes after the method', async () => {
     expect(await call(`${url}/`, 'GET')).toMatchObject({
       code: 2,
       err: expect.stringContaining('[METHOD] URL'),

@@ -72,7 +72,7 @@ describe('orthrus admin', () => {
     expect((await admin('list')).out).not.toContain('stock/1')
   })
 
-  it('writes over no keytab, and registers nobody in vain', async () => {
+  it('overwrites no keytab, and registers nobody whose keytab exists', async () => {
     const file = join(folder, 'web.keytab')
     const { code, err } = await admin('add', 'other', '--out', file)
     expect({ code, err }).toEqual({
@@ -83,7 +83,7 @@ describe('orthrus admin', () => {
     expect(await readFile(file, 'utf8')).toBe(realm.keytab('web'))
   })
 
-  it('registers nobody whose keytab could not be written', async () => {
+  it('registers nobody if the keytab cannot be written', async () => {
     process.chdir(folder)
     const both = await admin('add', 'x/y', 'x.y')
     expect(both).toMatchObject({ code: 2, err: expect.stringContaining('x.y.keytab') })
@@ -93,7 +93,7 @@ describe('orthrus admin', () => {
     expect((await readdir(folder)).filter(name => name.endsWith('.tmp'))).toEqual([])
   })
 
-  it('answers machines in one document for several principals, also where one fails', async () => {
+  it('prints one JSON document for several principals, even if one fails', async () => {
     await mkdir(join(folder, 'several'))
     process.chdir(join(folder, 'several'))
     const added = await admin('add', 'p1', 'p2', '--json')
@@ -153,7 +153,7 @@ describe('orthrus admin', () => {
     expect((await admin('policy', 'web/*', '*')).out).toContain('no rule')
   })
 
-  it('is for administrators', async () => {
+  it('is for administrators only', async () => {
     const { code, err } = await orthrus('admin', 'list', ...as('web'))
     expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/not_authorized.*role=admin/) })
   })
@@ -194,7 +194,7 @@ describe('orthrus get', () => {
     })
   })
 
-  it('tells which it did not get, and how that is changed', async () => {
+  it('says which tickets it did not get, and how to change that', async () => {
     const { code, out, err } = await orthrus('get', 'orders', 'root', ...as('web'))
     expect({ code, out, err }).toEqual({
       code: 1,
@@ -203,7 +203,7 @@ describe('orthrus get', () => {
     })
   })
 
-  it('tells of each that it did not get', async () => {
+  it('reports each ticket that it did not get', async () => {
     const { code, out, err } = await orthrus('get', 'root', 'orders', 'nobody', ...as('web'))
     expect({ code, out }).toEqual({ code: 1, out: expect.stringContaining('orders@demo.example') })
     expect(err).toMatch(/no ticket for root@.*\n.*no ticket for nobody@/)
@@ -213,7 +213,7 @@ describe('orthrus get', () => {
     [['orders'], ['orders'], []],
     [['root'], [], ['root']],
     [['root', 'orders', 'nobody'], ['orders'], ['root', 'nobody']],
-  ])('answers machines in one JSON document: %j', async (services, granted, refused) => {
+  ])('prints one JSON document: %j', async (services, granted, refused) => {
     const { code, out, err } = await orthrus('get', ...services, '--json', ...as('web'))
     expect({ code, err }).toEqual({ code: refused.length === 0 ? 0 : 1, err: '' })
     expect(JSON.parse(out)).toMatchObject({
@@ -231,7 +231,7 @@ describe('orthrus get', () => {
     })
   })
 
-  it('takes nothing that is no name for one, and asks for nothing then', async () => {
+  it('refuses what is not a name, and asks for nothing then', async () => {
     for (const json of [[], ['--json']]) {
       const { code, out, err } = await orthrus('get', 'orders', 'Orders', ...json, ...as('web'))
       expect({ code, out }).toEqual({ code: 2, out: '' })
@@ -266,7 +266,7 @@ describe('orthrus call', () => {
     expect(out).toMatch(/^200\n(?:.+\n)+\nDELETE by web@demo\.example$/)
   })
 
-  it('fails where the service says so, and prints what it said', async () => {
+  it('fails if the service refuses, and prints what it answered', async () => {
     expect(await call(`${url}/missing`)).toEqual({
       code: 1,
       out: 'GET by web@demo.example',
@@ -274,7 +274,7 @@ describe('orthrus call', () => {
     })
   })
 
-  it('prints nothing that is not proved', async () => {
+  it('prints only what is proved', async () => {
     const { code, out, err } = await call(`http://127.0.0.1:${realm.kdc.address.port}/health`)
     expect({ code, out, err }).toEqual({
       code: 1,
@@ -289,13 +289,13 @@ describe('orthrus call', () => {
 })
 
 describe('orthrus inspect', () => {
-  it('names the keys of a keytab and shows none', async () => {
+  it('names the keys of a keytab without showing them', async () => {
     const { out } = await orthrus('inspect', join(folder, 'web.keytab'))
     expect(out).toContain('web@demo.example kvno 1')
     expect(out).not.toContain('orthruskey1_')
   })
 
-  it('does not guess', async () => {
+  it('refuses what it does not recognise', async () => {
     for (const text of ['x'.repeat(5000), 'no\0name', `${join(folder, 'web.keytab')}/x`]) {
       expect((await orthrus('inspect', text)).err).toContain('neither a file nor')
     }
@@ -323,7 +323,7 @@ describe('orthrus inspect', () => {
 })
 
 describe('orthrus init', () => {
-  it('makes what the KDC needs, for its owner alone, and once', async () => {
+  it('makes what the KDC needs, for its owner only, and only once', async () => {
     const data = join(folder, 'data')
     expect(await orthrus('init', 'made.example', '--data', data)).toMatchObject({ code: 0 })
     for (const [name, mode] of [
@@ -338,7 +338,7 @@ describe('orthrus init', () => {
     expect(again).toMatchObject({ code: 1, err: expect.stringContaining('has a realm already') })
   })
 
-  it('makes one realm where several are made at once, and takes nothing of it away', async () => {
+  it('makes one realm if several commands run at once, and removes nothing of it', async () => {
     const data = join(folder, 'at-once')
     const inits = Array.from({ length: 3 }, () => orthrus('init', 'made.example', '--data', data))
     const outcomes = await Promise.all(inits)
@@ -356,7 +356,7 @@ describe('orthrus init', () => {
     expect(await orthrus('init', name, '--data', join(folder, 'no'))).toMatchObject({ code: 2 })
   })
 
-  it('kdc refuses a folder without a realm', async () => {
+  it('is needed before orthrus kdc, which refuses a folder without a realm', async () => {
     expect(await orthrus('kdc', '--data', join(folder, 'none'))).toMatchObject({
       code: 1,
       err: expect.stringMatching(/there is no realm in .*orthrus init/),

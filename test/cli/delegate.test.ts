@@ -94,7 +94,7 @@ async function toldBy(
 }
 
 describe('orthrus delegate', () => {
-  it('prints a credential for a delegate, which uses it beside its own keytab', async () => {
+  it('prints a credential that a delegate uses with its own keytab', async () => {
     const credential = await credentialBy(
       'orders',
       '--to',
@@ -130,7 +130,7 @@ describe('orthrus delegate', () => {
     expect(used).toMatchObject({ code: 0, out: expect.stringContaining('via billing@demo.example') })
   })
 
-  it('tells machines what it is', async () => {
+  it('describes it in JSON', async () => {
     const { clock } = realm
     const told = await toldBy('orders', '--to', 'billing', '--expires', '90s', '--methods', 'GET,HEAD')
     expect(told).toEqual({
@@ -143,7 +143,7 @@ describe('orthrus delegate', () => {
     expect(Math.abs(told.endTime - clock.now() - 90_000)).toBeLessThan(5_000)
   })
 
-  it('for anyone ends in five minutes unless it is told otherwise', async () => {
+  it('for anyone makes a credential that ends in five minutes by default', async () => {
     const { clock } = realm
     const brief = await toldBy('orders', '--anyone')
     const longer = await toldBy('orders', '--anyone', '--expires', '10m')
@@ -152,7 +152,7 @@ describe('orthrus delegate', () => {
     expect(Math.abs(longer.endTime - clock.now() - 10 * MINUTE)).toBeLessThan(5_000)
   })
 
-  it('for anyone is used alone, without a keytab and without a KDC', async () => {
+  it('for anyone makes a credential that works without a keytab and without a KDC', async () => {
     const credential = await credentialBy('orders', '--anyone', '--methods', 'POST')
     const file = join(folder, 'credential')
     await writeFile(file, `${credential}\n`, { mode: 0o600 })
@@ -196,7 +196,7 @@ describe('orthrus delegate', () => {
     ['biling', /warning: the KDC does not tell web@.* whether there is a principal biling@demo\.example/],
     // One that there is, but for which web may have no ticket, is not told from one that there is not.
     ['gate', /warning: the KDC does not tell web@.* whether there is a principal gate@demo\.example/],
-  ])('warns where nobody may be called %s, and prints the credential', async (name, message) => {
+  ])('warns if nobody seems to be called %s, and prints the credential', async (name, message) => {
     const { code, out, err } = await delegate('orders', '--to', name)
     expect({ code, out }).toEqual({ code: 0, out: expect.stringMatching(/^orthrus1_[\w-]+\n$/) })
     expect(err).toMatch(message)
@@ -204,7 +204,7 @@ describe('orthrus delegate', () => {
     expect(JSON.parse(json.err)).toEqual({ warning: expect.stringContaining(`${name}@demo.example`) })
   })
 
-  it('warns where the ticket ends before the credential would', async () => {
+  it('warns if the ticket ends before the credential would', async () => {
     const { code, err } = await delegate('orders', '--to', 'billing', '--expires', '7d')
     expect({ code, err }).toEqual({
       code: 0,
@@ -212,7 +212,7 @@ describe('orthrus delegate', () => {
     })
   })
 
-  it('that has ended says so, and what helps', async () => {
+  it('refuses an end that has passed, and says what helps', async () => {
     const credential = await credentialBy('orders', '--to', 'billing', '--expires', '1s')
     const anyone = await credentialBy('orders', '--anyone', '--expires', '1s')
     const { endTime } = parseCredential(credential)
@@ -237,7 +237,7 @@ describe('orthrus delegate', () => {
     }
   })
 
-  it('closed is one that cannot be cut down further', async () => {
+  it('makes one that cannot be cut down further with --closed', async () => {
     const [open, closed] = [
       await credentialBy('orders', '--anyone'),
       await credentialBy('orders', '--anyone', '--closed'),
@@ -247,7 +247,7 @@ describe('orthrus delegate', () => {
     expect((await orthrus(['inspect', open])).out).toMatch(/^closed +false$/m)
   })
 
-  it('--tgt makes one that gets tickets for the services named', async () => {
+  it('makes one that gets tickets for the named services with --tgt', async () => {
     const credential = await credentialBy('orders', '--tgt', '--anyone', '--methods', 'GET')
     expect(await callAsBearer(credential, `${url}/orders`, '--service', 'orders')).toMatchObject({
       code: 0,
@@ -309,7 +309,7 @@ describe('orthrus delegate', () => {
   it.each([
     [['gate', '--anyone'], /policy_denied.*orthrus admin allow web gate/],
     [['ledger', '--to', 'billing'], /delegation_invalid.*orthrus admin allow web ledger --delegable/],
-  ])('%j is refused, with what would help', async (args, message) => {
+  ])('%j is refused with what would help', async (args, message) => {
     const { code, out, err } = await delegate(...args)
     expect({ code, out, err }).toEqual({ code: 1, out: '', err: expect.stringMatching(message) })
   })
@@ -351,8 +351,8 @@ describe('the service in a credential, which its maker chose', () => {
   })
 })
 
-describe('a credential that is of no use', () => {
-  it('of a principal that it was not made for', async () => {
+describe('a useless credential', () => {
+  it('is refused for a principal that it was not made for', async () => {
     const credential = await credentialBy('orders', '--to', 'billing')
     expect(await call(credential, `${url}/orders`, ...as('gate'))).toMatchObject({
       code: 1,
@@ -368,7 +368,7 @@ describe('a credential that is of no use', () => {
     })
   })
 
-  it('cut off or altered, wherever it is used', async () => {
+  it('is refused wherever it is used if it was cut off or altered', async () => {
     const credential = await credentialBy('orders', '--anyone')
     const altered = `${credential.slice(0, 60)}${credential[60] === 'A' ? 'B' : 'A'}${credential.slice(61)}`
     for (const wrong of [credential.slice(0, -1), credential.slice(0, 50), 'orthrus1_', altered]) {
@@ -430,7 +430,7 @@ describe('orthrus inspect', () => {
     })
   })
 
-  it('says that a key of somebody else does not open it', async () => {
+  it('says that the key of another principal does not open it', async () => {
     const { code, out } = await orthrus(['inspect', await credentialBy(...args), '--json', ...as('billing')])
     expect(code).toBe(0)
     expect(JSON.parse(out).ticket).toEqual({

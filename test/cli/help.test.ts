@@ -10,7 +10,7 @@ const COMMANDS = ['init', 'kdc', 'get', 'call', 'delegate', 'inspect']
 const OF_ADMIN = ['add', 'allow', 'deny', 'policy', 'list', 'show', 'disable', 'enable', 'remove']
 
 describe('help', () => {
-  it('comes on standard error, as wrong usage, where nothing was said', async () => {
+  it('is printed on standard error, as wrong usage, if there are no arguments', async () => {
     const { code, out, err } = await orthrus()
     expect({ code, out }).toEqual({ code: 2, out: '' })
     expect(err).toMatch(/^Usage: orthrus /)
@@ -37,7 +37,7 @@ describe('help', () => {
       [['help', 'admin', name], `orthrus admin ${name}`],
       [['admin', 'help', name], `orthrus admin ${name}`],
     ]),
-  ])('of %j comes on standard output', async (args, path) => {
+  ])('of %j is printed on standard output', async (args, path) => {
     const { code, out, err } = await orthrus(...args)
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toMatch(new RegExp(`^Usage: ${path} `))
@@ -62,7 +62,7 @@ describe('help', () => {
     expect(text).toContain('(default: orthrus-data)')
   })
 
-  it('--version is a version', async () => {
+  it('includes --version, which prints a version', async () => {
     expect(await orthrus('--version')).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
@@ -96,13 +96,13 @@ describe('a command that does not exist', () => {
     expect(JSON.parse(err).error.message).toContain(message)
   })
 
-  it('is shown in part where it is long', async () => {
+  it('is shown only in part if it is long', async () => {
     const { code, err } = await orthrus('x'.repeat(10_000))
     expect(code).toBe(2)
     expect(err.length).toBeLessThan(300)
   })
 
-  it('is not looked for behind options', () => {
+  it('is not looked for after options', () => {
     const program: Command = new NewCommand('orthrus').addCommand(new NewCommand('get'))
     expect(commandWords(program, ['--version', 'rotate'])).toEqual(['--version', 'rotate'])
     expect(commandWords(program, ['get', 'help', '--json'])).toEqual(['get', 'help', '--json'])
@@ -129,7 +129,7 @@ describe('a mistake in the words of a command', () => {
     [['admin', 'allow', 'web'], /missing required argument 'service'/, 'orthrus admin allow'],
     [['admin', 'list', '--jsn'], /Did you mean --json\?/, 'orthrus admin list'],
     [['--data', 'x'], /unknown option '--data'/, 'orthrus'],
-  ])('%j is told with the usage', async (args, message, path) => {
+  ])('%j is reported with the usage', async (args, message, path) => {
     const { code, out, err } = await orthrus(...args)
     expect({ code, out }).toEqual({ code: 2, out: '' })
     expect(err).toMatch(/^orthrus: /)
@@ -149,7 +149,7 @@ describe('a mistake in the words of a command', () => {
     [['call', 'http://127.0.0.1:1/', '-s', ''], '--service'],
     [['delegate', 'x', '--to', ''], '--to'],
     [['inspect', 'x', '--keytab', ''], '--keytab'],
-  ])('%j is a variable that is not set', async (args, option) => {
+  ])('%j is taken for a variable that is not set', async (args, option) => {
     expect(await orthrus(...args)).toEqual({
       code: 2,
       out: '',
@@ -157,7 +157,7 @@ describe('a mistake in the words of a command', () => {
     })
   })
 
-  it('an empty variable of the environment is none', async () => {
+  it('an empty environment variable counts as not set', async () => {
     const empty = { env: { ORTHRUS_KDC: '', ORTHRUS_KEYTAB: '' } }
     expect(await runCommand(['get', 'x'], empty)).toMatchObject({
       code: 2,
@@ -165,7 +165,7 @@ describe('a mistake in the words of a command', () => {
     })
   })
 
-  it('is told to machines in JSON, and in nothing else', async () => {
+  it('is reported only as JSON under --json', async () => {
     const { code, out, err } = await orthrus('get', '--keytb', 'x', '--json')
     expect({ code, out }).toEqual({ code: 2, out: '' })
     expect(JSON.parse(err)).toEqual({

@@ -24,14 +24,14 @@ function scene(room = Number.POSITIVE_INFINITY) {
 }
 
 describe('the output of a log', () => {
-  it('is written at once where there is room', () => {
+  it('is written immediately if there is room', () => {
     const { place, output } = scene()
     output.write('one\n')
     output.write('two\n')
     expect(place.text).toBe('one\ntwo\n')
   })
 
-  it('waits where there is none, and comes whole and in order when there is', () => {
+  it('waits if there is no room, and arrives whole and in order when there is', () => {
     const { clock, place, output } = scene(6)
     for (const line of ['one\n', 'two\n', 'three\n']) output.write(line)
     expect(place.text).toBe('one\ntw')
@@ -45,7 +45,7 @@ describe('the output of a log', () => {
     expect(place.text).toBe('one\ntwo\nthree\nfour\n')
   })
 
-  it('is tried again ever more seldom, up to once a second, and never for each line', () => {
+  it('is tried again less and less often, down to once a second, and not for each line', () => {
     const { clock, place, output } = scene(0)
     for (let i = 0; i < 50; i++) output.write(LINE)
     expect(place.attempts).toBe(1)
@@ -55,7 +55,7 @@ describe('the output of a log', () => {
     expect(place.attempts).toBeLessThanOrEqual(8 + 60)
   })
 
-  it('is dropped and counted beyond a bound, and the count told when there is room', () => {
+  it('is dropped and counted beyond a bound, and the count is reported when there is room', () => {
     const { clock, place, output } = scene(0)
     const kept = Math.floor(WAITING_MAX / LINE.length)
     for (let i = 0; i < kept + 7; i++) output.write(LINE)
@@ -66,7 +66,7 @@ describe('the output of a log', () => {
     expect(place.text.endsWith('dropped 7\nafter\n')).toBe(true)
   })
 
-  it('takes one line that is longer than the bound where nothing else waits', () => {
+  it('takes one line that is longer than the bound if nothing else waits', () => {
     const { clock, place, output } = scene(0)
     output.write('y'.repeat(WAITING_MAX + 1))
     place.room = Number.POSITIVE_INFINITY
@@ -74,7 +74,7 @@ describe('the output of a log', () => {
     expect(place.text).toHaveLength(WAITING_MAX + 1)
   })
 
-  it('keeps no process alive by what waits', () => {
+  it('does not keep a process alive for waiting lines', () => {
     const { clock, output } = scene(0)
     output.write(LINE)
     expect(clock.timers).toEqual({ all: 1, held: 0 })
@@ -108,7 +108,7 @@ describe('the end of a log', () => {
     await ending
   })
 
-  it('waits for nothing where all is written, and one attempt is made when a process ends at once', async () => {
+  it('does not wait if all is written, and makes one attempt if the process ends immediately', async () => {
     const { place, output } = scene(0)
     output.write('last\n')
     place.room = 100

@@ -71,7 +71,7 @@ describe('orthrus init', () => {
     }
   }, 60_000)
 
-  it('finishes the realm that was begun, and says that it is another', async () => {
+  it('finishes the realm that was begun, and says if it has another name', async () => {
     death.calls = 0
     await init()
     const steps = death.calls
@@ -102,7 +102,7 @@ describe('orthrus init', () => {
     expect(await readdir(data)).toEqual(['master.key'])
   })
 
-  it('ends at once where the system makes no folders, and says why', async () => {
+  it('ends immediately if the system makes no folders, and says why', async () => {
     await writeFile(join(folder, 'file'), '')
     const places = [join(folder, 'file', 'a', 'b'), ...(process.platform === 'linux' ? ['/proc/x/y'] : [])]
     for (const place of places) {
@@ -113,7 +113,7 @@ describe('orthrus init', () => {
     }
   })
 
-  it('and orthrus kdc tell a folder that cannot be entered from one without a realm', async () => {
+  it('distinguishes a folder that cannot be entered from one without a realm, as orthrus kdc does', async () => {
     // As a folder without permission is, which root would not notice.
     const loop = join(folder, 'loop')
     await symlink(loop, loop)

@@ -108,7 +108,7 @@ describe('allow of a pair that has a rule', () => {
     expect(await rule('web', 'orders')).toMatchObject({ ...all, ...changed })
   })
 
-  it('tells machines what stands and what stood', async () => {
+  it('prints the new and the old rule in JSON', async () => {
     await admin('allow', 'web', 'orders', '--replace', '--claim', 'role=reader')
     const { out } = await admin('allow', 'web', 'orders', '--delegable', '--json')
     expect(JSON.parse(out)).toMatchObject({
@@ -121,7 +121,7 @@ describe('allow of a pair that has a rule', () => {
     expect(JSON.parse((await admin('allow', 'web', 'orders', '--json')).out).before).toBeNull()
   })
 
-  it('keeps what several administrators said at the same time', async () => {
+  it('keeps what several administrators change at the same time', async () => {
     await forget('web', 'orders')
     const names = Array.from({ length: 6 }, (_, i) => `c${i}`)
     const outcomes = await Promise.all(
@@ -133,7 +133,7 @@ describe('allow of a pair that has a rule', () => {
     expect((await rule('web', 'orders'))?.claims).toEqual(names.map(name => [name, 'x']))
   })
 
-  it('takes the place of a deny and says so, and the other way round', async () => {
+  it('replaces a deny and says so, and the other way round', async () => {
     await admin('allow', 'web', 'orders', '--replace', '--claim', 'role=reader')
     expect((await admin('deny', 'web', 'orders')).out).toBe(
       'deny web -> orders\n  changed: deny in place of allow; role=reader taken away\n',
@@ -159,7 +159,7 @@ describe('allow of a pair that has a rule', () => {
   })
 })
 
-describe('a name that nobody has', () => {
+describe('a name that does not exist', () => {
   it.each([
     ['allow', ['wbe', 'orders'], ['wbe']],
     ['allow', ['web', 'oders'], ['oders']],
@@ -168,7 +168,7 @@ describe('a name that nobody has', () => {
     ['allow', ['web/*', '*'], []],
     ['allow', ['ann', 'orders'], []],
     ['deny', ['second', 'kdc'], []],
-  ])('%s %j warns, and does what it was asked', async (command, pair, unknown) => {
+  ])('%s %j causes a warning, and the command does what it was asked', async (command, pair, unknown) => {
     const { code, out, err } = await admin(command, ...pair)
     expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining(`${command} ${pair[0]}`) })
     const warnings = unknown.map(
@@ -180,7 +180,7 @@ describe('a name that nobody has', () => {
     await realm.allow('second', 'kdc', { claims: { role: 'admin' } })
   })
 
-  it('is told to machines in JSON', async () => {
+  it('is reported in JSON', async () => {
     const { out, err } = await admin('allow', 'wbe', 'orders', '--json')
     expect(JSON.parse(out)).toMatchObject({ client: 'wbe@demo.example' })
     expect(JSON.parse(err)).toEqual({ warning: expect.stringContaining('no principal wbe@demo.example') })
@@ -188,7 +188,7 @@ describe('a name that nobody has', () => {
   })
 })
 
-describe('a deny of another pair', () => {
+describe('a deny for another pair', () => {
   it('is named by an allow that it wins over, by policy, and after a refusal', async () => {
     await forget('web', 'orders')
     await admin('deny', '*', 'orders')
@@ -211,7 +211,7 @@ describe('a deny of another pair', () => {
 })
 
 describe('policy', () => {
-  it('shows the rules that decide, the most particular first', async () => {
+  it('shows the rules that decide, the most specific first', async () => {
     await admin('allow', 'billing', '*', '--delegable')
     await admin('allow', 'billing', 'orders', '--claim', 'role=reader')
     await admin('allow', '*', 'orders')
@@ -243,7 +243,7 @@ describe('policy', () => {
     [['billing', 'web'], /^no rule: billing gets no ticket for web; .*orthrus admin allow billing web\n$/],
     [['billing', 'kdc'], /^no rule: billing gets a ticket for kdc, with which it can administer nothing\n$/],
     [['billing/*', 'web'], /^no rule for exactly this; others, with \* or NAME\/\*, may match it/],
-  ])('says what it comes to that there is none: %j', async (pair, message) => {
+  ])('says what follows if there is no rule: %j', async (pair, message) => {
     expect(await admin('policy', ...pair)).toEqual({
       code: 0,
       out: expect.stringMatching(message),
@@ -253,7 +253,7 @@ describe('policy', () => {
 })
 
 describe('a hint that is printed', () => {
-  it('takes nothing away where it is followed', async () => {
+  it('removes nothing if it is followed', async () => {
     await realm.allow('web', 'billing', { claims: { role: 'reader' }, maxLife: 1_800_000 })
     const refused = await as('web', 'delegate', 'billing', '--to', 'orders')
     const hint = /orthrus admin allow web billing --delegable/.exec(refused.err)?.[0]

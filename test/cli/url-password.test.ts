@@ -57,7 +57,7 @@ it.each(cases)('no password of the URL %s shows in what %j says', async (url, co
   }
 })
 
-it('is said of the option or the variable that it came from', async () => {
+it('names the option or the variable that the URL came from', async () => {
   const by = (...args: string[]) =>
     runCommand(['get', 'web', '--keytab', keytab, ...args], { env: { ORTHRUS_KDC: 'nonsense' } })
   expect(await by()).toMatchObject({

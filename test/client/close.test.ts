@@ -110,7 +110,7 @@ describe('close', () => {
     expect(kdc.sockets.size).toBe(0)
   })
 
-  it('is for good, and does nothing twice', async () => {
+  it('is final, and does nothing the second time', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
     realm.close()
@@ -121,7 +121,7 @@ describe('close', () => {
     expect(setting.kdc.log).toEqual([])
   })
 
-  it('is not needed for a process to end that only keeps tickets fresh', async () => {
+  it('is not needed to end a process that only keeps tickets fresh', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
     await realm.fetch(ORDERS_URL)
@@ -130,7 +130,7 @@ describe('close', () => {
 })
 
 describe('secrets', () => {
-  it('show nowhere: not inspected, in JSON, in errors or in the log', async () => {
+  it('show nowhere: not when inspected, in JSON, in errors or in the log', async () => {
     const setting = new Setting()
     const { kdc, orders } = setting
     const canaries: Uint8Array[] = []
@@ -177,7 +177,7 @@ describe('secrets', () => {
     }
   })
 
-  it('of a ticket cannot be had by looking at it', async () => {
+  it('of a ticket cannot be reached through its properties', async () => {
     const realm = await new Setting().connect()
     const ticket = await realm.getServiceTicket('orders')
     expect(Object.keys(ticket).toSorted()).toEqual([
@@ -197,7 +197,7 @@ describe('secrets', () => {
     expect(Object.isFrozen(ticket.claims)).toBe(true)
   })
 
-  it('give claims names of any kind', async () => {
+  it('are safe beside claims with names of any kind', async () => {
     const setting = new Setting()
     setting.kdc.claims = [
       ['__proto__', 'a'],

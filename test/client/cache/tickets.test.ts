@@ -10,7 +10,7 @@ const rejected = (code: string, facts: object = {}) =>
   expect.objectContaining({ code, ...facts }) as OrthrusError
 
 describe('the first tickets', () => {
-  it('asks nothing on connect, and everything in one round trip then', async () => {
+  it('sends nothing on connect, and asks for everything in one round trip later', async () => {
     const { kdc, ...setting } = await prepare()
     expect(kdc.tried).toEqual(['ws://127.0.0.1:8750'])
     expect(kdc.log).toEqual([])
@@ -23,7 +23,7 @@ describe('the first tickets', () => {
     expect(tickets[0]).toMatchObject({ client: WEB, endTime: kdc.now() + HOUR, claims: {}, delegable: false })
   })
 
-  it('has one flight for 50 that ask at once, and none for those that ask later', async () => {
+  it('makes one request for 50 callers that ask at once, and none for later ones', async () => {
     const { kdc, realm } = await prepare()
     const fifty = await Promise.all(Array.from({ length: 50 }, () => realm.getServiceTicket('orders')))
     expect(new Set(fifty).size).toBe(1)
@@ -31,7 +31,7 @@ describe('the first tickets', () => {
     expect(kdc.log).toEqual(['AS orders'])
   })
 
-  it('finds the ticket whenever it asks while a flight lands', async () => {
+  it('finds the ticket whenever it asks while an answer arrives', async () => {
     const { kdc, realm } = await prepare()
     const first = realm.getServiceTicket('orders')
     const later: Promise<unknown>[] = []
@@ -43,7 +43,7 @@ describe('the first tickets', () => {
     expect(kdc.log).toEqual(['AS orders'])
   })
 
-  it('asks once for the requests of one tick', async () => {
+  it('asks once for all calls in one turn of the event loop', async () => {
     const { kdc, realm } = await prepare()
     const url = 'http://orders.test:8080/'
     const post = { method: 'POST', body: new Blob(['x']).stream() }
@@ -56,7 +56,7 @@ describe('the first tickets', () => {
     expect(kdc.log).toEqual(['AS billing orders gate', 'TGS billing'])
   })
 
-  it('waits for a login under way instead of beginning another', async () => {
+  it('waits for a login that is under way instead of beginning another', async () => {
     const { kdc, realm } = await prepare()
     const tickets: Promise<unknown>[] = []
     for (let i = 0; i < 30; i++) {
@@ -79,14 +79,14 @@ describe('the first tickets', () => {
     ])
   })
 
-  it('asks with the TGT for what comes later', async () => {
+  it('uses the TGT for later tickets', async () => {
     const { kdc, realm } = await prepare()
     await realm.getServiceTicket('orders')
     await realm.getServiceTicket('billing')
     expect(kdc.log).toEqual(['AS orders', 'TGS billing'])
   })
 
-  it('bounds a lifetime by the TGS, so that the TGT lives as long as it may', async () => {
+  it('limits a lifetime in the TGS request, so that the TGT lives as long as it may', async () => {
     const { kdc, realm, time } = await prepare()
     const brief = await realm.getServiceTicket('orders', { lifetime: 5 * MINUTE })
     expect(brief.endTime).toBe(time.now() + 5 * MINUTE)
@@ -100,12 +100,12 @@ describe('the first tickets', () => {
     expect(await realm.getServiceTicket('orders', { lifetime: 5 * MINUTE })).toBe(brief)
   })
 
-  it.each([0, -1, 1.5, Number.NaN, 2 ** 53])('takes no lifetime of %s', async lifetime => {
+  it.each([0, -1, 1.5, Number.NaN, 2 ** 53])('refuses a lifetime of %s', async lifetime => {
     const { realm } = await prepare()
     expect(await failureOf(realm.getServiceTicket('orders', { lifetime }))).toBeInstanceOf(TypeError)
   })
 
-  it('takes names of its realm only', async () => {
+  it('accepts only names of its realm', async () => {
     const { realm, kdc } = await prepare()
     expect(await failureOf(realm.getServiceTicket('Orders'))).toBeInstanceOf(TypeError)
     expect(await failureOf(realm.getServiceTicket('orders@other.example'))).toEqual(
@@ -116,7 +116,7 @@ describe('the first tickets', () => {
 })
 
 describe('denials', () => {
-  it('tells the next step, spoils no other ticket, and ends with the pause', async () => {
+  it('name the next step, affect no other ticket, and end with the pause', async () => {
     const { kdc, time, realm } = await prepare()
     kdc.denied.set(ORDERS, 'policy_denied')
     kdc.denied.set(parsePrincipal('web/2@demo.example'), 'unknown_service')
@@ -135,7 +135,7 @@ describe('denials', () => {
     expect(kdc.log.at(-1)).toBe('TGS orders')
   })
 
-  it('tells of a wrong key without trusting who says so', async () => {
+  it('report a wrong key without trusting the party that says so', async () => {
     const { realm, kdc } = await prepare()
     kdc.keys.delete(WEB)
     const cause = await failureOf(realm.getServiceTicket('orders'))
@@ -146,7 +146,7 @@ describe('denials', () => {
 })
 
 describe('refreshing', () => {
-  it('gets a new ticket when about a fifth of its life is left, for all that are due at once', async () => {
+  it('gets new tickets when about a fifth of their life is left, in one request for all that are due', async () => {
     const { kdc, realm, time } = await prepare()
     const [before] = await Promise.all(['orders', 'billing'].map(name => realm.getServiceTicket(name)))
     await time.advance(0.74 * HOUR)
@@ -185,7 +185,7 @@ describe('refreshing', () => {
     expect(fresh.endTime).toBeGreaterThan(old.endTime)
   })
 
-  it('asks anew, and says that the KDC is away, once the old one has ended', async () => {
+  it('asks again, and reports that the KDC is away, once the old one has ended', async () => {
     const { kdc, realm, time } = await prepare()
     await realm.getServiceTicket('orders')
     kdc.down()
@@ -199,7 +199,7 @@ describe('refreshing', () => {
     expect(await again).toMatchObject({ service: ORDERS })
   })
 
-  it('keeps the old ticket to its end where the new one is refused, and asks no more for it', async () => {
+  it('keeps the old ticket to its end if the new one is refused, and does not ask for it again', async () => {
     const { kdc, realm, time, log } = await prepare()
     const old = await realm.getServiceTicket('orders')
     kdc.denied.set(ORDERS, 'policy_denied')
@@ -211,7 +211,7 @@ describe('refreshing', () => {
     expect(await failureOf(realm.getServiceTicket('orders'))).toEqual(rejected('policy_denied'))
   })
 
-  it('notices on the next need what it slept through', async () => {
+  it('notices what it slept through when a ticket is next needed', async () => {
     const { kdc, realm, time } = await prepare()
     const old = await realm.getServiceTicket('orders')
     time.pass(0.9 * HOUR)
@@ -221,7 +221,7 @@ describe('refreshing', () => {
     expect(await realm.getServiceTicket('orders')).not.toBe(old)
   })
 
-  it('leaves to its end what nobody uses, and refreshes it when somebody does', async () => {
+  it('lets an unused ticket end, and refreshes it when somebody uses it', async () => {
     const { kdc, realm, time } = await prepare()
     const first = await realm.getServiceTicket('orders')
     await time.advance(0.9 * HOUR)
@@ -236,7 +236,7 @@ describe('refreshing', () => {
     expect(kdc.log).toHaveLength(3)
   })
 
-  it('logs in anew with the tickets that are wanted, when little is left of the TGT', async () => {
+  it('logs in again for the tickets in use when little is left of the TGT', async () => {
     const { kdc, realm, time } = await prepare()
     for (let i = 0; i < 18; i++) {
       await realm.getServiceTicket('orders')
@@ -249,7 +249,7 @@ describe('refreshing', () => {
 })
 
 describe('bounds', () => {
-  it('keeps a thousand tickets, the least recently used going first', async () => {
+  it('keeps a thousand tickets, and drops the least recently used first', async () => {
     const { kdc, realm } = await prepare()
     for (let i = 0; i < 1_010; i += 10) {
       await Promise.all(Array.from({ length: 10 }, (_, j) => realm.getServiceTicket(`s${i + j}`)))

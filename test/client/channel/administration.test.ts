@@ -26,7 +26,7 @@ const delegable = (before: PolicyRule | null): PolicyRule => ({
 })
 
 describe('a rule that two administrators change at once', () => {
-  it('has what both said', async () => {
+  it('has both changes', async () => {
     const { administration, other, attempts } = await scene(async (other, attempt) => {
       if (attempt > 2) return
       await other.setRule(ruleOf('web', 'orders', { claims: [['role', `reader ${attempt}`]] }))
@@ -40,7 +40,7 @@ describe('a rule that two administrators change at once', () => {
     expect(attempts()).toBe(3)
   })
 
-  it('is given up where others never stop changing it', async () => {
+  it('is given up if others never stop changing it', async () => {
     const { administration, attempts } = await scene((other, attempt) =>
       other.setRule(ruleOf('web', 'orders', { maxLife: attempt })),
     )
@@ -51,7 +51,7 @@ describe('a rule that two administrators change at once', () => {
     expect(attempts()).toBe(10)
   })
 
-  it('is not asked for again where the KDC refuses it for another reason', async () => {
+  it('is not tried again if the KDC refuses it for another reason', async () => {
     const { administration, attempts } = await scene(async () => {
       throw malformed('a path begins with /')
     })

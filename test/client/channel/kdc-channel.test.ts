@@ -28,7 +28,7 @@ function channels(kdc: FakeKdc) {
 }
 
 describe('a channel to kdc@realm', () => {
-  it('is opened with a ticket for it and speaks at once', async () => {
+  it('is opened with a ticket for kdc, and can be used immediately', async () => {
     const { kdc, realm } = await prepare()
     await openKdcChannel(realm)
     expect(kdc.log).toEqual(['AS kdc', 'OPEN'])
@@ -41,7 +41,7 @@ describe('a channel to kdc@realm', () => {
     expect(channels(kdc).map(({ said }) => said)).toEqual([['part']])
   })
 
-  it('carries one message a call and one an answer, in any order', async () => {
+  it('carries one message for each call and answer, in any order', async () => {
     const { kdc, realm } = await prepare()
     const channel = await openKdcChannel(realm)
     kdc.call = ({ n, method, args }) => ({ n, results: [method, ...args] })
@@ -57,7 +57,7 @@ describe('a channel to kdc@realm', () => {
     expect((await realm.getServiceTicket('orders')).service).toBe(ORDERS)
   })
 
-  it('gives the code and the words of an answer', async () => {
+  it('reports the code and the message of an error', async () => {
     const { kdc, realm } = await prepare()
     const channel = await openKdcChannel(realm)
     kdc.call = ({ n }) => ({ n, code: 'not_authorized', message: 'no role' })
@@ -68,7 +68,7 @@ describe('a channel to kdc@realm', () => {
     expect(await channel.call('list', [1])).toEqual([1])
   })
 
-  it('ends in order, and rejects what waits', async () => {
+  it('ends in order, and rejects the calls that wait', async () => {
     const { kdc, time, realm } = await prepare()
     const channel = await openKdcChannel(realm)
     kdc.call = () => ({ n: 9_999, results: [] })
@@ -105,7 +105,7 @@ describe('a channel to kdc@realm', () => {
     expect(await last).toMatchObject({ code: 'unavailable' })
   })
 
-  it('is broken where the connection is', async () => {
+  it('breaks with its connection', async () => {
     const { kdc, realm } = await prepare()
     const channel = await openKdcChannel(realm)
     kdc.call = ({ n, results = [] }: { n: number; results?: [] }) => {
@@ -169,7 +169,7 @@ describe('an opening', () => {
   }
   const opens = (kdc: FakeKdc) => kdc.log.filter(line => line === 'OPEN').length
 
-  it.each([-20 * SECOND, 90 * SECOND])('is stamped anew after a proved clock_skew of %d ms', async ahead => {
+  it.each([-20 * SECOND, 90 * SECOND])('is stamped again after a proved clock_skew of %d ms', async ahead => {
     const { kdc, realm } = await prepare()
     const { accept } = kdc
     kdc.accept = bytes => (opens(kdc) === 1 ? refuse(kdc, bytes, 'clock_skew', ahead) : accept(bytes))
@@ -238,7 +238,7 @@ describe('an opening', () => {
     expect(time.timers.held).toBe(0)
   })
 
-  it('ends with its signal, and with the realm', async () => {
+  it('ends when its signal is aborted, and when the realm is closed', async () => {
     const { kdc, time, realm } = await prepare()
     await realm.getServiceTicket('kdc')
     const [socket] = kdc.sockets

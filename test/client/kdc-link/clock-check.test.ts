@@ -39,7 +39,7 @@ describe('a machine that slept', () => {
     // The TGT too.
     [11 * HOUR, ['AS', 'TGS orders']],
     [100 * HOUR, ['AS', 'TGS orders']],
-  ])('for %i ms has its first POST accepted, and the KDC is asked the time first', async (slept, asked) => {
+  ])('for %i ms asks the KDC for the time first, and has its first POST accepted', async (slept, asked) => {
     const { setting, machine, realm } = await scene()
     machine.sleep(slept)
     expect(await post(realm)).toBe(200)
@@ -50,7 +50,7 @@ describe('a machine that slept', () => {
     expect(setting.kdc.log).toEqual(asked)
   })
 
-  it('asks nothing for a nap within the second that clocks may part', async () => {
+  it('for less than the second that clocks may differ asks nothing', async () => {
     const { setting, machine, realm } = await scene()
     machine.sleep(SECOND)
     expect(await post(realm)).toBe(200)
@@ -60,14 +60,14 @@ describe('a machine that slept', () => {
     expect(setting.kdc.log).toEqual(['TGS'])
   })
 
-  it('asks once for many requests at a time', async () => {
+  it('asks once for many requests at the same time', async () => {
     const { setting, machine, realm } = await scene()
     machine.sleep(3 * HOUR)
     expect(await Promise.all(Array.from({ length: 20 }, () => post(realm)))).toEqual(Array(20).fill(200))
     expect(setting.kdc.log).toEqual(['TGS', 'TGS orders'])
   })
 
-  it('has every ticket renewed that fell due meanwhile, though no timer fired', async () => {
+  it('renews every ticket that fell due meanwhile, though no timer fired', async () => {
     const { setting, machine, realm } = await scene()
     machine.sleep(50 * MINUTE)
     const before = setting.orders.arrived.length
@@ -78,7 +78,7 @@ describe('a machine that slept', () => {
     expect((await realm.getServiceTicket('orders')).startTime).toBe(setting.kdc.now())
   })
 
-  it('keeps what it knew of a service whose clock is another', async () => {
+  it('keeps the clock that it knows of a service', async () => {
     const setting = new Setting()
     const machine = new Machine(setting.time)
     setting.orders.ahead = 90 * SECOND
@@ -91,7 +91,7 @@ describe('a machine that slept', () => {
     expect(setting.orders.arrived).toHaveLength(before + 1)
   })
 
-  it('while an answer was on its way does not take the time from that answer', async () => {
+  it('while an answer was on its way takes no time from that answer', async () => {
     const { setting, machine, realm } = await scene()
     setting.kdc.intercept = (_, honest) => {
       const answer = honest()
@@ -108,7 +108,7 @@ describe('a machine that slept', () => {
 
 describe('a clock that was set', () => {
   it.each([HOUR, -HOUR, 2 * SECOND, -2 * SECOND, 365 * 24 * HOUR, -30 * 365 * 24 * HOUR])(
-    'by %i ms is told to the owner, and changes nothing',
+    'by %i ms is reported to the owner, and changes nothing',
     async step => {
       const { setting, machine, realm } = await scene()
       machine.set(step)
@@ -121,7 +121,7 @@ describe('a clock that was set', () => {
     },
   )
 
-  it('stamps a ticket that was handed in by the true time too', async () => {
+  it('stamps an imported ticket by the true time too', async () => {
     const { setting, machine, realm } = await scene()
     const ticket = (await realm.getServiceTicket('orders')).attenuate({ methods: ['POST'] })
     machine.set(HOUR)
@@ -130,7 +130,7 @@ describe('a clock that was set', () => {
     expect(setting.orders.arrived).toHaveLength(2)
   })
 
-  it('and then slept too', async () => {
+  it('is corrected if the machine then slept too', async () => {
     const { setting, machine, realm } = await scene()
     machine.set(-20 * MINUTE)
     machine.sleep(30 * MINUTE)
@@ -139,8 +139,8 @@ describe('a clock that was set', () => {
   })
 })
 
-describe('clocks that parted while the KDC is away', () => {
-  it('serve by a guess with the ticket in hand, and keep nobody waiting for a KDC again', async () => {
+describe('clocks that moved apart while the KDC is away', () => {
+  it('are estimated, so that cached tickets serve and nobody waits for the KDC again', async () => {
     const { setting, machine, realm } = await scene()
     setting.kdc.down()
     machine.sleep(10 * MINUTE)
@@ -162,7 +162,7 @@ describe('clocks that parted while the KDC is away', () => {
     expect(told(setting).at(-1)).toBe(SLEPT)
   })
 
-  it('keep a ticket that only a guess says has ended', async () => {
+  it('do not end a ticket that has ended only by an estimate', async () => {
     const { setting, machine, realm } = await scene()
     setting.kdc.down()
     machine.set(3 * HOUR)

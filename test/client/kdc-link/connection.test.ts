@@ -8,7 +8,7 @@ import { failureOf, KDC_URL, Setting } from '../setting.js'
 const URLS = ['ws://a.test:1', 'ws://b.test:2', 'wss://c.test']
 
 describe('reaching a KDC', () => {
-  it('fails on connect, with the URL and the next step, where nothing is there', async () => {
+  it('fails on connect, with the URL and the next step, if nothing listens there', async () => {
     const setting = new Setting()
     setting.kdc.down()
     const cause = await failureOf(setting.connect())
@@ -38,7 +38,7 @@ describe('reaching a KDC', () => {
     expect(events).toEqual(['closed'])
   })
 
-  it('stops when its signal does', async () => {
+  it('stops when its signal is aborted', async () => {
     const setting = new Setting()
     const controller = new AbortController()
     const failure = failureOf(setting.connect({ signal: controller.signal }))
@@ -49,7 +49,7 @@ describe('reaching a KDC', () => {
     expect(setting.time.timers.all).toBe(0)
   })
 
-  it('tries the next URL, and says of each why not', async () => {
+  it('tries the next URL, and says for each why it failed', async () => {
     const setting = new Setting()
     setting.kdc.urls = new Set(['wss://c.test'])
     const realm = await setting.connect({ kdc: URLS })
@@ -62,7 +62,7 @@ describe('reaching a KDC', () => {
     for (const url of URLS) expect(message).toContain(url)
   })
 
-  it('goes over to another KDC when the one in use is gone', async () => {
+  it('changes to another KDC when the one in use is gone', async () => {
     const setting = new Setting()
     setting.kdc.urls = new Set(['ws://a.test:1', 'ws://b.test:2'])
     const realm = await setting.connect({ kdc: URLS })
@@ -73,7 +73,7 @@ describe('reaching a KDC', () => {
     expect(setting.kdc.tried).toEqual(['ws://a.test:1', 'ws://a.test:1', 'ws://b.test:2'])
   })
 
-  it('goes over to another KDC when the one in use does not answer', async () => {
+  it('changes to another KDC when the one in use does not answer', async () => {
     const setting = new Setting()
     setting.kdc.urls = new Set(['ws://a.test:1', 'ws://b.test:2'])
     const realm = await setting.connect({ kdc: URLS })
@@ -85,7 +85,7 @@ describe('reaching a KDC', () => {
     expect(setting.kdc.sockets.size).toBe(1)
   })
 
-  it('asks over a new connection what was lost with the old one', async () => {
+  it('asks again over a new connection what was lost with the old one', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
     setting.kdc.intercept = (_, honest) => {
@@ -97,7 +97,7 @@ describe('reaching a KDC', () => {
     expect(setting.kdc.log).toEqual(['AS orders', 'AS orders'])
   })
 
-  it('leaves KDCs that are away alone for longer and longer', async () => {
+  it('waits longer and longer before it tries a KDC that is away', async () => {
     const setting = new Setting()
     const realm = await setting.connect({ random: length => new Uint8Array(length).fill(255) })
     setting.kdc.down()
@@ -123,7 +123,7 @@ describe('reaching a KDC', () => {
 })
 
 describe('frames', () => {
-  it('gives each question an id of its own and takes answers in any order', async () => {
+  it('have an id for each question, and bring answers in any order', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
     await realm.getServiceTicket('orders')
@@ -147,7 +147,7 @@ describe('frames', () => {
     expect(new Set(ids).size).toBe(2)
   })
 
-  it('ignores answers that nobody waits for', async () => {
+  it('ignore answers that nobody waits for', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
     const [socket] = setting.kdc.sockets
@@ -157,7 +157,7 @@ describe('frames', () => {
     expect(await realm.getServiceTicket('billing')).toMatchObject({ client: realm.client })
   })
 
-  it.each([0, 1, 4, 5])('closes the connection upon a frame of %d bytes', async length => {
+  it.each([0, 1, 4, 5])('of %d bytes close the connection', async length => {
     const setting = new Setting()
     const realm = await setting.connect()
     setting.kdc.intercept = (_, honest) => {
@@ -170,7 +170,7 @@ describe('frames', () => {
     expect(setting.kdc.sockets.size).toBe(1)
   })
 
-  it('reads ids that are not aligned', async () => {
+  it('may have ids that are not aligned', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
     setting.kdc.intercept = (_, honest) => {

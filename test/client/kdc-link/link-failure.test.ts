@@ -42,7 +42,7 @@ describe('a KDC that cannot be reached', () => {
     expect(cause.facts.hint).toContain(hint)
   })
 
-  it('is another WebSocket server', async () => {
+  it('is recognised as another WebSocket server', async () => {
     const server = createServer()
     const sockets = new WebSocketServer({ server, handleProtocols: () => false })
     ends.push(() => sockets.close())
@@ -50,19 +50,19 @@ describe('a KDC that cannot be reached', () => {
     expect(cause.reason).toContain('no KDC of this version')
   })
 
-  it('speaks no TLS', async () => {
+  it('is recognised as not speaking TLS', async () => {
     const cause = await failureAt(`wss://127.0.0.1:${await listening(createServer())}`)
     expect(cause.reason).toContain('does not speak TLS')
     expect(cause.facts.hint).toContain('write ws://')
   })
 
-  it('speaks no HTTP', async () => {
+  it('is recognised as not speaking HTTP', async () => {
     const server = createTcpServer(socket => void socket.end('\u0015\u0003\u0003\u0000\u0002\u0002\u0032'))
     const cause = await failureAt(`ws://127.0.0.1:${await listening(server)}`)
     expect(cause.facts.hint).toContain('write wss://')
   })
 
-  it('is nowhere', async () => {
+  it('is recognised as not existing', async () => {
     const server = createServer()
     const port = await listening(server)
     await new Promise(resolve => server.close(resolve))
@@ -85,7 +85,7 @@ describe('a KDC that cannot be reached', () => {
     expect(cause.facts.hint).toContain(hint)
   })
 
-  it('is told from a URL of another kind before anything is tried', async () => {
+  it('is distinguished from a URL of another kind before anything is tried', async () => {
     expect(await failureAt('http://user:canary@127.0.0.1:8750/p')).toMatchObject({
       message: 'not the URL of a KDC: "http://127.0.0.1:8750/p"; write "ws://127.0.0.1:8750/p"',
     })

@@ -36,7 +36,7 @@ async function lasting(setting: Setting, call: Promise<unknown>): Promise<number
 }
 
 describe('a KDC that accepts and never answers', () => {
-  it('costs one call a second where there is another, and the next calls nothing', async () => {
+  it('costs one call a second if there is another KDC, and the next calls nothing', async () => {
     const setting = withFrozen('accepts')
     const realm = await setting.connect({ kdc: [FROZEN, KDC_URL] })
     const ticket = realm.getServiceTicket('orders')
@@ -46,7 +46,7 @@ describe('a KDC that accepts and never answers', () => {
     expect(setting.kdc.tried).toEqual([FROZEN, KDC_URL])
   })
 
-  it('costs connect a second where it is the first of several', async () => {
+  it('costs connect a second if it is the first of several', async () => {
     const setting = withFrozen('never opens')
     const connecting = setting.connect({ kdc: [FROZEN, KDC_URL] })
     expect(await lasting(setting, connecting)).toBe(SECOND)
@@ -56,7 +56,7 @@ describe('a KDC that accepts and never answers', () => {
     expect(setting.time.timers.all).toBe(0)
   })
 
-  it('costs three seconds where it is the only one', async () => {
+  it('costs three seconds if it is the only one', async () => {
     const setting = withFrozen('accepts')
     const realm = await setting.connect({ kdc: FROZEN })
     const ticket = failureOf(realm.getServiceTicket('orders'))
@@ -75,7 +75,7 @@ describe('a KDC that accepts and never answers', () => {
     }
   })
 
-  it('is heard when it answers after all', async () => {
+  it('is believed when it answers after all', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
     let late = (): void => {}
@@ -94,7 +94,7 @@ describe('a KDC that accepts and never answers', () => {
 })
 
 describe('a KDC that is not up yet', () => {
-  it('is waited for, as long as one says, and the owner is told', async () => {
+  it('is waited for as long as wait says, and this is reported to the owner', async () => {
     const setting = new Setting()
     setting.kdc.down()
     const connecting = setting.connect({ wait: '30s' })
@@ -106,7 +106,7 @@ describe('a KDC that is not up yet', () => {
     expect(setting.kdc.tried.length).toBeLessThan(20)
   })
 
-  it('and no longer', async () => {
+  it('is not waited for any longer', async () => {
     const setting = new Setting()
     setting.kdc.down()
     const failure = failureOf(setting.connect({ wait: '30s' }))
@@ -118,7 +118,7 @@ describe('a KDC that is not up yet', () => {
     expect(setting.time.timers.all).toBe(0)
   })
 
-  it('until the signal ends it', async () => {
+  it('is waited for until the signal is aborted', async () => {
     const setting = new Setting()
     setting.kdc.down()
     const controller = new AbortController()
@@ -161,14 +161,14 @@ describe('a connection', () => {
     expect(setting.time.timers.held).toBe(0)
   })
 
-  it('always does where that is asked for', async () => {
+  it('keeps a process alive all the time if that is asked for', async () => {
     const setting = new Setting()
     const held = holding(setting)
     await (await setting.connect({ keepProcessAlive: true })).getServiceTicket('orders')
     expect(held).toEqual([])
   })
 
-  it('ends with the block of a realm that is disposed of', async () => {
+  it('ends with the block that disposes of its realm', async () => {
     const setting = new Setting()
     const one = await setting.connect()
     await one[Symbol.asyncDispose]()

@@ -34,7 +34,7 @@ describe('the pause after a refusal', () => {
     expect(memory.keep('a', refusal())).toBe((seconds[0] as number) * SECOND)
   })
 
-  it('is not less than the KDC asks for, nor over a minute and a quarter whatever anybody asks for', () => {
+  it('is at least what the KDC asks for, and never more than a minute and a quarter', () => {
     for (const [fraction, retryAfter, pause] of [
       [0, 20 * SECOND, 20 * SECOND],
       [1, 20 * SECOND, 25 * SECOND],
@@ -46,14 +46,14 @@ describe('the pause after a refusal', () => {
     }
   })
 
-  it('is one for questions asked at the same time, and each question has its own', () => {
+  it('is shared by equal questions asked at the same time, and separate for each question', () => {
     const { memory } = memoryWith(1)
     expect(memory.keep('a', refusal())).toBe(2 * SECOND)
     expect(memory.keep('a', refusal())).toBe(2 * SECOND)
     expect(memory.recall('b')).toBeUndefined()
   })
 
-  it('is remembered of a bounded number of questions', () => {
+  it('is remembered for a bounded number of questions', () => {
     const { memory } = memoryWith(1)
     for (const question of ['a', 'b', 'c', 'd']) memory.keep(question, refusal())
     expect(['a', 'b', 'c', 'd'].map(question => memory.recall(question) !== undefined)).toEqual([
@@ -92,7 +92,7 @@ async function hammer(setting: Setting, ask: () => Promise<unknown>, time: numbe
 }
 
 describe('a client that tries for ever', () => {
-  it('asks less and less often where its key is refused, and gets the refusal at once', async () => {
+  it('asks less and less often if its key is refused, and returns the refusal immediately', async () => {
     const setting = new Setting()
     const realm = await setting.connect({ random: size => new Uint8Array(size).fill(255) })
     setting.kdc.keys.delete(WEB)
@@ -110,7 +110,7 @@ describe('a client that tries for ever', () => {
     expect(warned[0]).toMatchObject({ level: 'warn', fields: { client: WEB, code: 'auth_failed' } })
   })
 
-  it('is served within a minute after its key was put right, and at once after that', async () => {
+  it('is served within a minute after its key was put right, and immediately from then on', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
     const key = setting.kdc.keyOf(WEB)
@@ -127,7 +127,7 @@ describe('a client that tries for ever', () => {
     await realm.getServiceTicket('billing')
   })
 
-  it('keeps apart what is denied and what is granted', async () => {
+  it('treats denied and granted services separately', async () => {
     const setting = new Setting()
     setting.kdc.denied.set(ORDERS, 'policy_denied')
     const realm = await setting.connect()
@@ -145,7 +145,7 @@ describe('a client that tries for ever', () => {
     expect(setting.kdc.log.slice(-2)).toEqual(['TGS billing', 'TGS orders'])
   })
 
-  it('asks again for one of many that were too large together', async () => {
+  it('asks again for each of many that were too large together', async () => {
     const setting = new Setting()
     setting.kdc.denied.set(ORDERS, 'too_large')
     const realm = await setting.connect()
@@ -154,7 +154,7 @@ describe('a client that tries for ever', () => {
     expect(await realm.getServiceTicket('orders')).toMatchObject({ service: ORDERS })
   })
 
-  it('waits for as long as a KDC that limits it says, for all questions under its TGT', async () => {
+  it('waits as long as a KDC that limits it says, with all questions under its TGT', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
     await realm.getServiceTicket('orders')
@@ -173,7 +173,7 @@ describe('a client that tries for ever', () => {
     expect(await realm.getServiceTicket('billing')).toMatchObject({ service: BILLING })
   })
 
-  it('of a password asks neither for its parameters nor for a login', async () => {
+  it('with a password asks neither for its parameters nor for a login', async () => {
     const setting = new Setting()
     const alice = { principal: 'alice@demo.example', password: 'wrong horse' }
     const realm = await setting.connect(alice)
@@ -185,7 +185,7 @@ describe('a client that tries for ever', () => {
     expect(setting.kdc.log.length).toBe(before + 2)
   }, 60_000)
 
-  it('goes on by a new login where only its TGT was refused', async () => {
+  it('logs in again if only its TGT was refused', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
     await realm.getServiceTicket('orders')

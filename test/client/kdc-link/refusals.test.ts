@@ -13,15 +13,15 @@ function hintAt(time: number, own?: number): string | undefined {
   return kdcRefusal(error, LOGIN, own).facts.hint
 }
 
-describe('the hint of a clock_skew of the KDC', () => {
-  it.each([HOUR, -HOUR, 2 * MINUTE + 1])('says what each clock reads that are %d ms apart', apart => {
+describe('the hint of the KDC’s clock_skew', () => {
+  it.each([HOUR, -HOUR, 2 * MINUTE + 1])('says what each of two clocks reads that are %d ms apart', apart => {
     const [own, told] = [START, START + apart].map(time => new Date(time).toISOString())
     const hint = hintAt(START + apart, START)
     expect(hint).toContain(`this machine's clock reads ${own}, the KDC's ${told}: one of the two is wrong`)
     expect(hint).toContain('/health')
   })
 
-  it('calls none of them wrong where they agree', () => {
+  it('calls neither clock wrong if they agree', () => {
     for (const apart of [0, 2 * MINUTE, -2 * MINUTE]) {
       const hint = hintAt(START + apart, START)
       expect(hint).toContain('they agree now')
@@ -29,7 +29,7 @@ describe('the hint of a clock_skew of the KDC', () => {
     }
   })
 
-  it('takes a time that no calendar has, and does without one', () => {
+  it('accepts a time that no calendar has, and does without a time', () => {
     expect(hintAt(Number.MAX_SAFE_INTEGER, START)).toContain("the KDC's 9007199254740991: one of the two")
     expect(hintAt(START)).toContain("this machine's clock or the KDC's is wrong")
   })

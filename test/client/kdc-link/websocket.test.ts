@@ -117,7 +117,7 @@ describe.each([
     expect(told).toEqual(['opened', 'closed'])
   })
 
-  it('tells that nobody is there', async () => {
+  it('reports that nothing listens there', async () => {
     const { server, url } = await serve()
     await new Promise(resolve => server.close(resolve))
     const { events, told } = open(url)
@@ -133,7 +133,7 @@ describe.each([
   })
 })
 
-it('of ws offers no compression, though the server would take it', async () => {
+it('of ws offers no compression, though the server would accept it', async () => {
   const { server, url } = await serve({ compress: true })
   const offered = new Promise(resolve => {
     server.on('headers', (_, request) => resolve(request.headers['sec-websocket-extensions']))
@@ -205,7 +205,7 @@ describe('a realm over real sockets', () => {
     expect(server.clients.size).toBe(0)
   })
 
-  it('says what stands at the URL where it is no KDC', async () => {
+  it('says what answers at the URL if it is not a KDC', async () => {
     const { setting, server, url } = await prepare()
     await new Promise(resolve => {
       for (const client of server.clients) client.terminate()

@@ -34,7 +34,7 @@ async function prepare(options: Partial<PasswordLogin> = {}) {
 }
 
 describe('a password', () => {
-  it('logs in with the current key, asked for and made once', async () => {
+  it('logs in with the current key, whose parameters are asked for once and which is made once', async () => {
     const { kdc, time, cache, setPassword, connect } = await prepare()
     await setPassword()
     const realm = await connect()
@@ -60,7 +60,7 @@ describe('a password', () => {
     expect(await realm.getServiceTicket('orders')).toMatchObject({ client: ALICE })
   })
 
-  it('that is wrong is told as that, though nobody proved it, and nothing is kept', async () => {
+  it('that is wrong is reported as wrong, though nobody proved it, and nothing is kept', async () => {
     const { kdc, cache, connect } = await prepare()
     kdc.keyOf(ALICE)
     const realm = await connect()
@@ -70,7 +70,7 @@ describe('a password', () => {
     expect(cache.size).toBe(0)
   })
 
-  it('is asked about again after the KDC was of no help', async () => {
+  it('leads to another question after the KDC could not answer', async () => {
     const { kdc, time, setPassword, connect } = await prepare()
     await setPassword()
     const realm = await connect()
@@ -140,7 +140,7 @@ describe('parameters of a password', () => {
 describe('a password login that was refused', () => {
   const refused = { code: 'password_wrong', final: false }
 
-  it('is followed by the report of another salt, for as long as the old one is kept', async () => {
+  it('is followed by a report of another salt as long as the old one is kept', async () => {
     const { kdc, time, cache, setPassword, connect } = await prepare()
     await setPassword()
     const realm = await connect()
@@ -159,7 +159,7 @@ describe('a password login that was refused', () => {
     expect(await (await connect()).getServiceTicket('orders')).toMatchObject({ client: ALICE })
   })
 
-  it('is made anew after a forged salt at the first login, with one key an attempt', async () => {
+  it('is repeated after a forged salt at the first login, with one key for each attempt', async () => {
     const { kdc, time, cache, setPassword, connect } = await prepare()
     await setPassword()
     const realm = await connect()
@@ -175,7 +175,7 @@ describe('a password login that was refused', () => {
     expect(cache.get(ALICE)).toEqual(kdc.parameters)
   })
 
-  it('is made anew after a forged refusal', async () => {
+  it('is repeated after a forged refusal', async () => {
     const { kdc, time, setPassword, connect } = await prepare()
     await setPassword()
     const realm = await connect()
@@ -187,7 +187,7 @@ describe('a password login that was refused', () => {
     expect(kdc.log).toEqual(['PARAMS', 'AS orders', 'PARAMS', 'AS orders'])
   })
 
-  it('costs no second scrypt where the parameters are the same', async () => {
+  it('costs no second scrypt if the parameters are the same', async () => {
     const parameters: PasswordParameters = { log2N: 17, r: 8, p: 1, salt: systemRandom(16) }
     let asked = 0
     const exchange = async () => {
@@ -233,7 +233,7 @@ describe('where a password is used', () => {
     await settle()
   })
 
-  it('a keytab is taken anywhere: its key is random', async () => {
+  it('a keytab is accepted over any URL, since its key is random', async () => {
     const setting = new Setting()
     setting.kdc.up('ws://kdc.demo.example')
     expect(await setting.connect({ kdc: 'ws://kdc.demo.example' })).toBeDefined()

@@ -24,7 +24,7 @@ async function prepare() {
 }
 
 describe('KDC time', () => {
-  it('stamps the first request by the own clock and the rest by the KDC, as of half the way', async () => {
+  it('is used for all stamps but the first, and is taken as of half the round trip', async () => {
     const { kdc, time, realm } = await prepare()
     kdc.ahead = 100 * SECOND
     kdc.intercept = (_, honest) => {
@@ -39,7 +39,7 @@ describe('KDC time', () => {
     expect(kdc.asked.map(asked => asked.time)).toEqual([start, start + 1001 + 100 * SECOND - 101])
   })
 
-  it('keeps it on the monotonic clock, whatever is done to the wall clock', async () => {
+  it('follows the monotonic clock, whatever is done to the wall clock', async () => {
     const { kdc, time, realm } = await prepare()
     await realm.getServiceTicket('orders')
     const before = time.now()
@@ -53,7 +53,7 @@ describe('KDC time', () => {
   it.each([
     { took: 2_000, asked: ['AS orders'] },
     { took: 2_001, asked: ['AS orders', 'AS orders'] },
-  ])('asks again, once, where the login took $took ms', async ({ took, asked }) => {
+  ])('is asked for again, once, if the login took $took ms', async ({ took, asked }) => {
     const { kdc, time, realm } = await prepare()
     kdc.intercept = (_, honest) => {
       const reply = honest()
@@ -64,7 +64,7 @@ describe('KDC time', () => {
     expect(kdc.log).toEqual(asked)
   })
 
-  it('makes do with the slow answer where the second one fails', async () => {
+  it('is taken from the slow answer if the second one fails', async () => {
     const { kdc, time, realm } = await prepare()
     kdc.intercept = (_, honest) => {
       if (kdc.asked.length > 1) return kdc.error('unavailable')
@@ -76,7 +76,7 @@ describe('KDC time', () => {
   })
 
   it.each([-HOUR, HOUR])(
-    'sets its clock after a proved clock_skew of %d ms and asks once more',
+    'is corrected after a proved clock_skew of %d ms, and the question repeated',
     async ahead => {
       const { kdc, time, realm } = await prepare()
       kdc.ahead = ahead
@@ -85,7 +85,7 @@ describe('KDC time', () => {
     },
   )
 
-  it('asks once more and no oftener, and trusts no clock_skew that nobody proved', async () => {
+  it('is asked for a second time but not a third, and not taken from an unproved clock_skew', async () => {
     const { kdc, time, realm } = await prepare()
     kdc.intercept = ({ bytes }) => kdc.provedError('clock_skew', kdc.keyOf(WEB), decodeAsRequest(bytes).mac)
     expect(await failureOf(realm.getServiceTicket('orders'))).toMatchObject({
@@ -112,7 +112,7 @@ describe('KDC time', () => {
   })
 })
 
-describe('when a TGT is of no more use', () => {
+describe('a TGT that is no longer of use', () => {
   const tgsKey = (kdc: Setting['kdc'], bytes: Uint8Array) => {
     const request = decodeTgsRequest(bytes)
     return { key: deriveAuthKey(openTicket(request.tgt, kdc.keyOf(KRBTGT)).key, []), mac: request.mac }
@@ -130,7 +130,7 @@ describe('when a TGT is of no more use', () => {
     { name: '06 revoked', refuse: proved('revoked') },
     { name: '05 ticket_invalid', refuse: forged('ticket_invalid') },
     { name: '05 auth_failed', refuse: forged('auth_failed') },
-  ])('logs in anew, with the tickets that are wanted, after $name', async ({ refuse }) => {
+  ])('leads to a new login for the tickets in use after $name', async ({ refuse }) => {
     const { kdc, realm } = await prepare()
     await realm.getServiceTicket('orders')
     kdc.intercept = (asked, honest) => (asked.exchange === 'TGS' ? refuse(kdc, asked) : honest())
@@ -148,7 +148,7 @@ describe('when a TGT is of no more use', () => {
     { name: '06 caveat_failed', refuse: proved('caveat_failed'), code: 'caveat_failed', final: true },
     { name: '05 revoked', refuse: forged('revoked'), code: 'revoked', final: false },
     { name: '05 unavailable', refuse: forged('unavailable'), code: 'unavailable', final: false },
-  ])('does not after $name', async ({ refuse, code, final }) => {
+  ])('leads to no new login after $name', async ({ refuse, code, final }) => {
     const { kdc, realm } = await prepare()
     await realm.getServiceTicket('orders')
     kdc.intercept = (asked, honest) => (asked.exchange === 'TGS' ? refuse(kdc, asked) : honest())
@@ -156,7 +156,7 @@ describe('when a TGT is of no more use', () => {
     expect(kdc.log).toEqual(['AS orders', 'TGS billing'])
   })
 
-  it('logs in at most once a call', async () => {
+  it('leads to at most one login for each call', async () => {
     const { kdc, realm } = await prepare()
     await realm.getServiceTicket('orders')
     kdc.intercept = (asked, honest) => (asked.exchange === 'TGS' ? kdc.error('ticket_invalid') : honest())
@@ -166,7 +166,7 @@ describe('when a TGT is of no more use', () => {
   })
 })
 
-describe('answers that are not the KDC, or not to this request', () => {
+describe('answers that are not from the KDC, or not to this request', () => {
   const reply = (kdc: Setting['kdc'], bytes: Uint8Array, change: (honest: Reply) => Reply) => {
     const request = decodeAsRequest(bytes)
     const key = kdc.keyOf(request.client)

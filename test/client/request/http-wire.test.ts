@@ -75,7 +75,7 @@ describe('over the platform’s fetch', () => {
     expect(clients).toEqual([WEB])
   })
 
-  it('takes responses of all kinds', async () => {
+  it('accepts responses of all kinds', async () => {
     const { origin, realm } = await prepare((req, res) => {
       const status = Number(req.url?.slice(1))
       res.writeHead(status, { 'content-type': 'text/x', location: '/\u00e9', etag: '"1"' })
@@ -93,7 +93,7 @@ describe('over the platform’s fetch', () => {
     expect(head.headers.get('etag')).toBe('"1"')
   })
 
-  it('takes a body of megabytes, both ways', async () => {
+  it('carries a body of megabytes, both ways', async () => {
     const { origin, realm } = await prepare((_, res, body) => res.end(body.repeat(5)))
     const body = 'x'.repeat(1_000_000)
     expect(await (await realm.fetch(origin, { method: 'POST', body })).text()).toHaveLength(5_000_000)
@@ -119,7 +119,7 @@ describe('over the platform’s fetch', () => {
     expect((await realm.fetch(`${origin}/a`, { method: 'POST' })).status).toBe(302)
   })
 
-  it('says that nobody is there', async () => {
+  it('reports that nothing listens there', async () => {
     const { realm } = await prepare(echo)
     const cause = await failureOf(realm.fetch('http://127.0.0.1:1/', { service: 'orders' }))
     expect(cause).toMatchObject({ code: 'unavailable', final: false })

@@ -31,7 +31,7 @@ describe('a body that is handed in as bytes', () => {
     ['texts that are iterated', () => yielding('hello')],
     ['numbers that are iterated', () => yielding(5)],
     ['a stream of Node’s with texts', () => Readable.from(['hello'])],
-  ])('is none as %s, and nothing is sent', async (_, body) => {
+  ])('is refused as %s, and nothing is sent', async (_, body) => {
     const setting = new Setting()
     const realm = await setting.connect()
     const init = { method: 'POST', body: body() } as RealmFetchInit
@@ -53,7 +53,7 @@ describe('a body that is handed in as bytes', () => {
     expect(setting.orders.handled.map(each => new TextDecoder().decode(each.body))).toEqual(['hello'])
   })
 
-  it('is none from a random source either', async () => {
+  it('is refused from a random source too', async () => {
     for (const random of [() => 'x'.repeat(32), () => new Uint16Array(32), () => new Uint8Array(1)]) {
       const setting = new Setting()
       const cause = await failureOf(
@@ -103,7 +103,7 @@ describe('what else fetch takes', () => {
     expect(setting.orders.arrived).toHaveLength(0)
   })
 
-  it('works apart from its realm', async () => {
+  it('works as a function apart from its realm', async () => {
     const { fetch, getServiceTicket, getTgt, close } = await new Setting().connect()
     const request = new Request(`${ORDERS_URL}/`, { method: 'POST', body: 'x' })
     // As axios calls it.

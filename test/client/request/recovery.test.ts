@@ -62,15 +62,18 @@ describe('06 clock_skew', () => {
     expect(answerTo(skew, { ...refused, safe: false })).toEqual(unsafe)
   })
 
-  it.each(skewed)('$name, a second time: to the caller, the time still kept', ({ stamp, floor, safe }) => {
-    const skew = error('clock_skew', '06', NOW + floor)
-    for (const isSafe of [true, false]) {
-      const answer = answerTo(skew, { stamp: NOW + stamp, endTime: NOW, safe: isSafe, resendable: false })
-      expect(answer).toEqual({ ...caller, keepTime: safe.keepTime })
-    }
-  })
+  it.each(skewed)(
+    '$name, a second time: goes to the caller, and the time is still kept',
+    ({ stamp, floor, safe }) => {
+      const skew = error('clock_skew', '06', NOW + floor)
+      for (const isSafe of [true, false]) {
+        const answer = answerTo(skew, { stamp: NOW + stamp, endTime: NOW, safe: isSafe, resendable: false })
+        expect(answer).toEqual({ ...caller, keepTime: safe.keepTime })
+      }
+    },
+  )
 
-  it('without a floor says nothing', () => {
+  it('without a floor changes nothing', () => {
     expect(
       answerTo(error('clock_skew', '06'), { stamp: NOW, endTime: NOW, safe: true, resendable: true }),
     ).toEqual(caller)
@@ -81,7 +84,7 @@ describe('06 clock_skew', () => {
     [MAX - 1, MAX],
     [MAX, 0],
     [0, 0],
-  ])('at a time of %d and a floor of %d leads to no stamp without an encoding', (time, floor) => {
+  ])('at a time of %d and a floor of %d leads to no stamp that cannot be encoded', (time, floor) => {
     const answer = answerTo(error('clock_skew', '06', floor, time), {
       stamp: NOW,
       endTime: NOW,

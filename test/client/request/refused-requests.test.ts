@@ -24,7 +24,7 @@ const bytesOf = (arrived: readonly Arrived[]) => arrived.map(({ authorization })
 const stampOf = ({ authorization }: Arrived) => decodeApRequest(TYPE.AP_REQ, authorization).time
 
 describe('a service whose clock is ahead', () => {
-  it('is met by a GET in two requests, and by the next one at once', async () => {
+  it('accepts a GET at the second attempt, and the next one at the first', async () => {
     const { orders, realm, time } = await prepare()
     orders.ahead = 10 * MINUTE
     orders.restart(time.now())
@@ -35,7 +35,7 @@ describe('a service whose clock is ahead', () => {
     expect(orders.arrived).toHaveLength(3)
   })
 
-  it('gets no POST anew: its bytes are dead, but a copy of them may have been handled', async () => {
+  it('gets no new POST: the old bytes cannot be accepted, but a copy of them may have been handled', async () => {
     const { orders, realm, time } = await prepare()
     orders.ahead = 10 * MINUTE
     orders.restart(time.now())
@@ -46,7 +46,7 @@ describe('a service whose clock is ahead', () => {
     expect(orders.handled).toHaveLength(1)
   })
 
-  it('gets a POST anew that the caller calls repeatable', async () => {
+  it('gets a new POST if the caller calls it repeatable', async () => {
     const { orders, realm, time } = await prepare()
     orders.ahead = 10 * MINUTE
     orders.restart(time.now())
@@ -56,7 +56,7 @@ describe('a service whose clock is ahead', () => {
 })
 
 describe('a service whose clock is behind', () => {
-  it('gets a POST again as the very same bytes, once they are no longer early', async () => {
+  it('gets a POST again as the same bytes, once they are no longer early', async () => {
     const { orders, realm, time } = await prepare()
     orders.ahead = -12 * SECOND
     orders.restart(time.now() - HOUR)
@@ -72,7 +72,7 @@ describe('a service whose clock is behind', () => {
     expect(orders.arrived).toHaveLength(3)
   })
 
-  it('handles a POST once though the early bytes were delivered in between', async () => {
+  it('handles a POST once even if the early bytes were delivered in between', async () => {
     const { orders, realm, time } = await prepare()
     orders.ahead = -10 * SECOND
     orders.restart(time.now() - HOUR)
@@ -85,7 +85,7 @@ describe('a service whose clock is behind', () => {
     expect(orders.handled).toHaveLength(1)
   })
 
-  it('gets no POST at all that would have to wait over 10 s, and the next one at once', async () => {
+  it('gets no POST that would have to wait over 10 s, and the next one immediately', async () => {
     const { orders, realm, time } = await prepare()
     orders.ahead = -50 * SECOND
     orders.restart(time.now() - HOUR)
@@ -94,7 +94,7 @@ describe('a service whose clock is behind', () => {
     expect((await realm.fetch(URL, POST)).status).toBe(200)
   })
 
-  it('gets a GET anew without waiting', async () => {
+  it('gets a new GET without waiting', async () => {
     const { orders, realm, time } = await prepare()
     orders.ahead = -50 * SECOND
     orders.restart(time.now() - HOUR)
@@ -103,7 +103,7 @@ describe('a service whose clock is behind', () => {
     expect(time.timers.held).toBe(0)
   })
 
-  it('keeps no request waiting that its caller gives up', async () => {
+  it('ends the wait of a request that its caller gives up', async () => {
     const { orders, realm, time } = await prepare()
     orders.ahead = -12 * SECOND
     orders.restart(time.now() - HOUR)
@@ -118,7 +118,7 @@ describe('a service whose clock is behind', () => {
 })
 
 describe('a service that has just started', () => {
-  it('gets a GET above its floor, a second later', async () => {
+  it('gets a GET stamped above its floor a second later', async () => {
     const { orders, realm, time } = await prepare()
     orders.restart()
     const start = time.now()
@@ -130,7 +130,7 @@ describe('a service that has just started', () => {
     expect(orders.arrived.map(stampOf)).toEqual([start, start + 6_001])
   })
 
-  it('refuses a POST not finally, and takes the next one after a second', async () => {
+  it('refuses a POST, but not finally, and accepts the next one after a second', async () => {
     const { orders, realm, time } = await prepare()
     orders.restart()
     expect(await failureOf(realm.fetch(URL, POST))).toMatchObject({ code: 'clock_skew', final: false })
@@ -142,20 +142,17 @@ describe('a service that has just started', () => {
     expect(orders.handled).toHaveLength(1)
   })
 
-  it.each([2 ** 53 - 1, 1_800_000_000_000 + 601_000])(
-    'does not lead anybody to a floor of %d',
-    async floor => {
-      const { orders, realm, time } = await prepare()
-      orders.intercept = arrived => orders.refuse(arrived, 'clock_skew', { time: time.now(), floor })
-      expect(await failureOf(realm.fetch(URL))).toMatchObject({ code: 'clock_skew', final: false })
-      expect(orders.arrived).toHaveLength(1)
-      orders.intercept = (_, honest) => honest()
-      expect((await realm.fetch(URL, POST)).status).toBe(200)
-      expect(stampOf(orders.arrived[1] as Arrived)).toBe(time.now())
-    },
-  )
+  it.each([2 ** 53 - 1, 1_800_000_000_000 + 601_000])('with a floor of %d is not followed', async floor => {
+    const { orders, realm, time } = await prepare()
+    orders.intercept = arrived => orders.refuse(arrived, 'clock_skew', { time: time.now(), floor })
+    expect(await failureOf(realm.fetch(URL))).toMatchObject({ code: 'clock_skew', final: false })
+    expect(orders.arrived).toHaveLength(1)
+    orders.intercept = (_, honest) => honest()
+    expect((await realm.fetch(URL, POST)).status).toBe(200)
+    expect(stampOf(orders.arrived[1] as Arrived)).toBe(time.now())
+  })
 
-  it('stamps within the encoding whatever time a service says it is', async () => {
+  it('with any time whatever gets stamps that can be encoded', async () => {
     const { orders, realm, time } = await prepare()
     orders.intercept = arrived =>
       orders.refuse(arrived, 'clock_skew', { time: 2 ** 53 - 1, floor: 2 ** 53 - 2 })
@@ -169,7 +166,7 @@ describe('a service that has just started', () => {
 describe('a request that a gateway sent twice', () => {
   const twice = (_: Arrived, honest: () => Promise<Response>) => honest().then(honest)
 
-  it('is stamped anew where it is safe, once', async () => {
+  it('is stamped again, once, if it is safe', async () => {
     const { orders, realm } = await prepare()
     orders.intercept = (arrived, honest) => (orders.arrived.length === 1 ? twice(arrived, honest) : honest())
     expect((await realm.fetch(URL)).status).toBe(200)
@@ -180,7 +177,7 @@ describe('a request that a gateway sent twice', () => {
     expect(orders.arrived).toHaveLength(4)
   })
 
-  it('is told to its caller where it is not, for it may have been handled', async () => {
+  it('is reported to its caller if it is not safe, since it may have been handled', async () => {
     const { orders, realm } = await prepare()
     orders.intercept = twice
     expect(await failureOf(realm.fetch(URL, POST))).toMatchObject({ code: 'replay', final: false })
@@ -188,7 +185,7 @@ describe('a request that a gateway sent twice', () => {
   })
 })
 
-describe('a ticket at its very end', () => {
+describe('a ticket just before its end', () => {
   const at = async (left: number) => {
     const prepared = await prepare()
     const { endTime } = await prepared.realm.getServiceTicket('orders')
@@ -196,7 +193,7 @@ describe('a ticket at its very end', () => {
     return prepared
   }
 
-  it.each([5 * SECOND, 1])('with %d ms left is refreshed before a POST is sent', async left => {
+  it.each([5 * SECOND, 1])('is refreshed before a POST is sent with %d ms left', async left => {
     const { orders, realm, kdc } = await at(left)
     orders.ahead = 4 * SECOND
     orders.restart(orders.time.now() - HOUR)
@@ -215,7 +212,7 @@ describe('a ticket at its very end', () => {
   })
 })
 
-describe('a ticket that is of no more use', () => {
+describe('a ticket that is no longer of use', () => {
   it.each(['ticket_expired', 'revoked'] as const)('06 %s: a fresh one, and a GET again', async code => {
     const { orders, realm, kdc } = await prepare()
     const before = await realm.getServiceTicket('orders')
@@ -241,7 +238,7 @@ describe('a ticket that is of no more use', () => {
     },
   )
 
-  it('is not called final where a copy was handled before the ticket ended', async () => {
+  it('makes no refusal final if a copy was handled before the ticket ended', async () => {
     const { orders, realm, time } = await prepare()
     const { endTime } = await realm.getServiceTicket('orders')
     orders.intercept = async (_, honest) => {
@@ -253,7 +250,7 @@ describe('a ticket that is of no more use', () => {
     expect(orders.handled).toHaveLength(1)
   })
 
-  it('is not presented again where no other can be had', async () => {
+  it('is not presented again if there is no other', async () => {
     const { orders, realm, kdc, time } = await prepare()
     await realm.getServiceTicket('orders')
     kdc.down()
@@ -264,7 +261,7 @@ describe('a ticket that is of no more use', () => {
     expect(orders.arrived).toHaveLength(1)
   })
 
-  it('is asked for once however many requests met it', async () => {
+  it('is replaced once, however many requests were refused for it', async () => {
     const { orders, realm, kdc } = await prepare()
     orders.intercept = (arrived, honest) =>
       orders.arrived.length <= 20 ? orders.refuse(arrived, 'revoked') : honest()
@@ -297,7 +294,7 @@ describe('a refusal of a ticket that was replaced meanwhile', () => {
 })
 
 describe('a forged ticket_invalid', () => {
-  it('in place of an answer: a GET is sent again, a POST is not handled twice', async () => {
+  it('in place of an answer has a GET sent again, and no POST handled twice', async () => {
     const { orders, realm } = await prepare()
     orders.intercept = async (_, honest) => {
       const response = await honest()
@@ -330,7 +327,7 @@ describe('a forged ticket_invalid', () => {
     expect(kdc.log).toHaveLength(3)
   })
 
-  it('takes no ticket away while the KDC is away', async () => {
+  it('drops no ticket while the KDC is away', async () => {
     const { orders, realm, kdc, time } = await prepare()
     const ticket = await realm.getServiceTicket('orders')
     kdc.down()
@@ -343,7 +340,7 @@ describe('a forged ticket_invalid', () => {
     expect((await realm.fetch(URL)).status).toBe(200)
   })
 
-  it('that is true: the new ticket is what the service can open', async () => {
+  it('that turns out to be true brings a ticket that the service can open', async () => {
     const { orders, realm, setting } = await prepare()
     await realm.getServiceTicket('orders')
     // The service was rekeyed after the ticket was made.
@@ -373,14 +370,14 @@ describe('finality', () => {
     expect(orders.arrived).toHaveLength(2)
   })
 
-  it('is lost where other bytes of the same request may have been handled', async () => {
+  it('is lost if other bytes of the same request may have been handled', async () => {
     const { orders, realm } = await prepare()
     orders.intercept = arrived =>
       orders.arrived.length === 1 ? orders.forge('ticket_invalid') : orders.refuse(arrived, 'not_authorized')
     expect(await failureOf(realm.fetch(URL))).toMatchObject({ code: 'not_authorized', final: false })
   })
 
-  it('stays where the request was refused for good and then the KDC gives no other ticket', async () => {
+  it('stays if the request was refused for good and the KDC then gives no other ticket', async () => {
     const { orders, realm, kdc } = await prepare()
     await realm.getServiceTicket('orders')
     kdc.denied.set(ORDERS, 'policy_denied')

@@ -12,8 +12,8 @@ async function prepare() {
   return { kdc: setting.kdc, time: setting.time, orders: setting.orders, realm: await setting.connect() }
 }
 
-describe('whom a request is for', () => {
-  it('says the origin, unless the caller does', async () => {
+describe('the service that a request is for', () => {
+  it('comes from the origin, unless the caller names it', async () => {
     const setting = new Setting()
     const realm = await setting.connect({ services: { [ORDERS_URL]: 'orders', 'http://b.test': 'billing' } })
     const billing = new FakeService(BILLING, setting.kdc.keyOf(BILLING), setting.time)
@@ -24,7 +24,7 @@ describe('whom a request is for', () => {
     expect(billing.handled).toHaveLength(2)
   })
 
-  it('is asked for where nobody says so, before anything is asked of anybody', async () => {
+  it('is demanded before anything is sent if nobody names it', async () => {
     const { realm, kdc, orders } = await prepare()
     const cause = await failureOf(realm.fetch('http://other.test/'))
     expect(cause).toBeInstanceOf(TypeError)
@@ -41,7 +41,7 @@ describe('whom a request is for', () => {
     },
   )
 
-  it('is proved by who can open the ticket, and nobody else', async () => {
+  it('is proved only by opening the ticket', async () => {
     const { realm, orders } = await prepare()
     const { kdc, time } = new Setting()
     const other = new FakeService(ORDERS, kdc.keyOf(ORDERS), time)
@@ -50,7 +50,7 @@ describe('whom a request is for', () => {
   })
 })
 
-describe('what goes out', () => {
+describe('what is sent', () => {
   it('is what fetch would send, with the proof', async () => {
     const { orders, realm } = await prepare()
     await realm.fetch(`${URL}?q=a%20b#part`, {
@@ -91,7 +91,7 @@ describe('what goes out', () => {
     expect(orders.handled[0]?.headers.get('content-type')).toMatch(/^multipart\/form-data; boundary=/)
   })
 
-  it('has its body too where the platform does not show it as a stream', async () => {
+  it('has its body even if the platform does not show it as a stream', async () => {
     const { orders, realm } = await prepare()
     const request = new Request(URL, { method: 'POST', body: 'hidden' })
     const hidden = vi.spyOn(Request.prototype, 'body', 'get').mockReturnValue(undefined as never)
@@ -100,7 +100,7 @@ describe('what goes out', () => {
     expect(new TextDecoder().decode(orders.handled[0]?.body)).toBe('hidden')
   })
 
-  it('may be a Request, and options over it', async () => {
+  it('may be a Request, with options that override it', async () => {
     const { orders, realm } = await prepare()
     const request = new Request(URL, { method: 'POST', body: 'x', headers: { 'content-type': 'a/b' } })
     expect((await realm.fetch(request, { headers: { 'content-type': 'c/d' } })).status).toBe(200)
@@ -122,7 +122,7 @@ describe('what goes out', () => {
   })
 })
 
-describe('what does not go out', () => {
+describe('what is not sent', () => {
   const refused: [string, RequestInit][] = [
     ...OVERRIDE_HEADERS.map((name): [string, RequestInit] => [name, { headers: { [name]: 'x' } }]),
     ['an empty covered header', { headers: { 'if-match': '' } }],
@@ -169,7 +169,7 @@ describe('what does not go out', () => {
 describe('signals', () => {
   const enough = new Error('enough')
 
-  it('end a request before it began', async () => {
+  it('end a request before it begins', async () => {
     const { realm, kdc } = await prepare()
     expect(await failureOf(realm.fetch(URL, { signal: AbortSignal.abort(enough) }))).toBe(enough)
     const ticket = realm.getServiceTicket('orders', { signal: AbortSignal.abort(enough) })
@@ -218,7 +218,7 @@ describe('signals', () => {
     expect(await failure).toBe(enough)
   })
 
-  it('of one that waits for a ticket leave the others waiting', async () => {
+  it('that end one wait for a ticket leave the others waiting', async () => {
     const { realm } = await prepare()
     const controller = new AbortController()
     const gone = failureOf(realm.getServiceTicket('orders', { signal: controller.signal }))

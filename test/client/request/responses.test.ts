@@ -59,7 +59,7 @@ describe('a proved response', () => {
     expect(await response.text()).toBe('')
   })
 
-  it('lets headers pass that nothing covers', async () => {
+  it('may have headers that are not covered', async () => {
     const { orders, realm } = await prepare()
     orders.intercept = async (_, honest) => altered(await honest(), { headers: { 'x-other': 'b' } })
     expect((await realm.fetch(URL)).headers.get('x-other')).toBe('b')
@@ -136,7 +136,7 @@ const tampered: Record<string, Lie> = {
   'a page of somebody else': () => new Response('<html>', { status: 200 }),
 }
 
-describe('a response that is not the proved one: nothing of it is handed out, and nothing is sent again', () => {
+describe('a response that is not the proved one is not handed out, and nothing is sent again', () => {
   it.each(Object.entries(tampered))('%s', async (_name, lie) => {
     const { orders, realm } = await prepare()
     await realm.fetch(`${URL}/before`)
@@ -172,7 +172,7 @@ describe('limits', () => {
   it.each([
     [10, true],
     [9, false],
-  ])('takes a body of 10 bytes where %d are allowed: %s', async (maxResponse, taken) => {
+  ])('are applied to a body of 10 bytes where %d are allowed: %s', async (maxResponse, taken) => {
     const setting = new Setting()
     const realm = await setting.connect({ maxResponse })
     setting.orders.handler = () => ({ body: '0123456789' })
@@ -185,7 +185,7 @@ describe('limits', () => {
     }
   })
 
-  it('reads an endless body no further than that', async () => {
+  it('stop the reading of an endless body', async () => {
     const setting = new Setting()
     const realm = await setting.connect({ maxResponse: 1_000 })
     let pulled = 0
@@ -203,7 +203,7 @@ describe('limits', () => {
     expect(pulled).toBeLessThan(2_000)
   })
 
-  it('says that there was no answer', async () => {
+  it('are reported as no answer', async () => {
     const setting = new Setting()
     const refused = Object.assign(new TypeError('fetch failed'), { cause: new Error('connect ECONNREFUSED') })
     const realm = await setting.connect({ fetch: () => Promise.reject(refused) })
@@ -275,7 +275,7 @@ describe('redirects', () => {
     expect(orders.arrived).toHaveLength(11)
   })
 
-  it('are handed out, or refused, where the caller says so', async () => {
+  it('are handed out or refused if the caller says so', async () => {
     const { orders, realm } = await prepare()
     orders.handler = () => ({ status: 302, headers: { location: '/c' }, body: '' })
     expect((await realm.fetch(URL, { redirect: 'manual' })).status).toBe(302)
@@ -284,7 +284,7 @@ describe('redirects', () => {
   })
 })
 
-describe('a list of headers that others wrote in', () => {
+describe('a list of headers to which others have added', () => {
   const others: Record<string, (value: string) => string> = {
     'another scheme before': value => `Basic realm="x", ${value}`,
     'another scheme behind': value => `${value}, Basic realm="x"`,
@@ -317,7 +317,7 @@ describe('a list of headers that others wrote in', () => {
     expect(await failureOf(realm.fetch(URL))).toMatchObject({ code: 'not_authorized', final: true })
   })
 
-  it('has what is proved win over what anybody may have written', async () => {
+  it('prefers what is proved to what anybody may have written', async () => {
     const { orders, realm } = await prepare()
     orders.intercept = async (arrived, _honest, service) => {
       const proved = service.refuse(arrived, 'not_authorized').headers.get('www-authenticate')

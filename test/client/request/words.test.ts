@@ -27,7 +27,7 @@ async function portOf(server: ReturnType<typeof createTcpServer>): Promise<numbe
 }
 
 describe('an answer that did not come', () => {
-  it('because nobody listens was not asked for either', async () => {
+  it('because nothing listens is reported as never sent', async () => {
     const { realm } = await prepareReal()
     const closed = createTcpServer()
     const port = await portOf(closed)
@@ -39,21 +39,21 @@ describe('an answer that did not come', () => {
     expect(hint).not.toContain('handled')
   })
 
-  it('because what listens speaks something else', async () => {
+  it('because another protocol is spoken says so', async () => {
     const { realm } = await prepareReal()
     const port = await portOf(createTcpServer(socket => void socket.end('\0\0\u0012\u0004 settings')))
     const hint = await hintOf(realm.fetch(`http://127.0.0.1:${port}/`, { service: 'orders' }))
     expect(hint).toContain('does not speak HTTP/1.1')
   })
 
-  it('because the connection ended may have been on its way', async () => {
+  it('because the connection ended may have been handled', async () => {
     const { realm } = await prepareReal()
     const port = await portOf(createTcpServer(socket => void socket.once('data', () => socket.destroy())))
     const hint = await hintOf(realm.fetch(`http://127.0.0.1:${port}/`, { service: 'orders' }))
     expect(hint).toContain('the request may have been handled')
   })
 
-  it('in a browser may be for CORS', async () => {
+  it('in a browser may be due to CORS', async () => {
     const fail = () => Promise.reject(new TypeError('Failed to fetch'))
     const { realm } = await prepare({ fetch: fail })
     Object.assign(globalThis, { document: {} })
@@ -74,7 +74,7 @@ describe('a response without a proof', () => {
     [401, {}, 'does a proxy remove the Authorization header?'],
     [302, { location: 'https://login.test/?from=orders' }, 'redirects to https://login.test: '],
     [200, {}, 'does requireTicket protect this path?'],
-  ])('of status %d says who wrote it', async (status, headers, words) => {
+  ])('of status %d says what wrote it', async (status, headers, words) => {
     const { orders, realm } = await prepare()
     orders.intercept = () => new Response(null, { status, headers })
     expect(await hintOf(realm.fetch(`${ORDERS_URL}/`))).toContain(words)
@@ -102,7 +102,7 @@ describe('a refusal', () => {
     )
   })
 
-  it('of a path says which character it is for', async () => {
+  it('of a path names the character that caused it', async () => {
     const { realm } = await prepare()
     const ticket = (await realm.getServiceTicket('orders')).attenuate({ paths: ['/files'] })
     expect(await hintOf(realm.fetch(`${ORDERS_URL}/files/a%2Fb`, { ticket }))).toBe(
@@ -127,7 +127,7 @@ describe('a refusal', () => {
 })
 
 describe('claims that fit in no header beside a delegated ticket', () => {
-  it('are told before anything is sent', async () => {
+  it('are reported before anything is sent', async () => {
     const realm = await startTestRealm()
     await realm.add('web', 'billing', 'orders')
     const claims = { text: 'x'.repeat(1_900) }
@@ -151,7 +151,7 @@ describe('claims that fit in no header beside a delegated ticket', () => {
 })
 
 describe('a conditional request', () => {
-  it('carries no cache-control but its own', async () => {
+  it('carries only its own cache-control', async () => {
     const { realm } = await prepareReal()
     const seen: string[] = []
     const server = createServer((req, res) => {

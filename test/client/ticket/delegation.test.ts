@@ -142,7 +142,7 @@ describe('a ticket cut down', () => {
     expect(whole.attenuate({ expires: '9d' }).endTime).toBe(whole.endTime)
   })
 
-  it('by claims: the service sees those, and that others are withheld', async () => {
+  it('by claims shows the service those, and that others are withheld', async () => {
     const { orders, url, web } = await scene()
     const whole = await web.getServiceTicket('orders')
     for (const claims of [['role'], ['role', 'tier', 'no such'], []]) {
@@ -157,7 +157,7 @@ describe('a ticket cut down', () => {
     ])
   })
 
-  it('withholds claims from what the owner asks for as well', async () => {
+  it('withholds claims from what the owner requires as well', async () => {
     const { url, web } = await scene({}, { claims: { tier: 3 } })
     const whole = await web.getServiceTicket('orders')
     expect((await web.fetch(`${url}/orders`, { ticket: whole })).status).toBe(200)
@@ -177,7 +177,7 @@ describe('a ticket cut down', () => {
     to: 'billing',
   } satisfies Attenuation
 
-  it('by everything at once', async () => {
+  it('by all restrictions together', async () => {
     const { realm, orders, url, web } = await scene()
     const ticket = (await web.getServiceTicket('orders')).attenuate(everything)
     expect(ticket.caveats).toEqual(['expires', 'methods', 'paths', 'services', 'claims', 'app', 'holder'])
@@ -196,7 +196,7 @@ describe('a ticket cut down', () => {
     expect(orders.handled.map(({ ticket }) => ({ ...ticket.claims }))).toEqual([{ role: 'reader' }])
   })
 
-  it('again and again, each time less; what it was cut from stays as it was', async () => {
+  it('again and again allows less each time, and leaves the one that it was cut from unchanged', async () => {
     const { url, web } = await scene()
     const whole = await web.getServiceTicket('orders')
     const reading = whole.attenuate({ methods: ['GET', 'HEAD'] })
@@ -218,7 +218,7 @@ describe('a ticket cut down', () => {
     expect(Object.isFrozen(whole.caveats)).toBe(true)
   })
 
-  it('also where policy restricts it, of which no more is told than the code', async () => {
+  it('that policy restricts too reports only the code for that', async () => {
     const { url, web } = await scene({ methods: ['GET'] })
     const ticket = (await web.getServiceTicket('orders')).attenuate({ methods: ['GET', 'POST'] })
     const refused = await failureOf(web.fetch(`${url}/orders`, { method: 'POST', ticket }))
@@ -268,13 +268,13 @@ describe('a ticket cut down', () => {
     ['app values without names', { expires: '5m', app: ['acme'] }],
     ['one app value as text', { expires: '5m', app: 'acme' }],
     ['no app values', { expires: '5m', app: null }],
-  ])('is a mistake by %s', async (_, attenuation) => {
+  ])('in a wrong way is a TypeError: %s', async (_, attenuation) => {
     const { web } = await scene()
     const whole = await web.getServiceTicket('orders')
     expect(() => whole.attenuate(attenuation as Attenuation)).toThrow(TypeError)
   })
 
-  it('to 16 caveats and 2 KiB, and no further', async () => {
+  it('has at most 16 caveats and 2 KiB', async () => {
     const { url, web } = await scene()
     let ticket: Ticket = await web.getServiceTicket('orders')
     for (let i = 0; i < 16; i++) ticket = ticket.attenuate({ methods: ['GET'] })
@@ -289,7 +289,7 @@ describe('a ticket cut down', () => {
     expect(() => long.attenuate({ methods: [] })).toThrow(rejected('too_large'))
   })
 
-  it('is not cut for a named delegate where policy forbids it', async () => {
+  it('is not made for a named delegate if policy forbids it', async () => {
     const { web } = await scene()
     const ticket = await web.getServiceTicket('ledger')
     expect(ticket.delegable).toBe(false)
@@ -305,7 +305,7 @@ describe('a ticket cut down', () => {
     })
   })
 
-  it('is refused by the service where only the service knows that policy forbids it', async () => {
+  it('is refused by the service if only the service knows that policy forbids it', async () => {
     const { realm, url, web, orders } = await scene({ delegable: false })
     const loose = (await web.getServiceTicket('orders')).attenuate({ expires: '5m' }).credential()
     const ticket = (await realm.connect('web')).import(loose, BEARER).attenuate({ to: 'billing' })
