@@ -50,18 +50,18 @@ const sources = FOLDERS.flatMap(folder =>
 const found = sources.flatMap(({ path, text }) => carelessComparisons(text).map(line => ({ path, line })))
 
 describe('comparisons', () => {
-  it('of what authenticates are made by equalBytes, but for exceptions with a reason', () => {
+  it('of secrets and MACs are made by equalBytes, except those that are listed with a reason', () => {
     const careless = found.filter(
       ({ path, line }) => !EXCEPTIONS.some(([where, text]) => where === path && line.includes(text)),
     )
     expect(careless).toEqual([])
   })
 
-  it.each(EXCEPTIONS)('have no exception that nothing needs: %s, %s', (where, text) => {
+  it.each(EXCEPTIONS)('need each exception: %s, %s', (where, text) => {
     expect(found.some(({ path, line }) => where === path && line.includes(text))).toBe(true)
   })
 
-  it('of MACs are made by isMac: nobody else makes one to compare it', () => {
+  it('of MACs are made by isMac, and nothing else makes a MAC to compare it', () => {
     const makers = sources.filter(({ text }) => /\bcreateMac\(/.test(text)).map(({ path }) => path)
     expect(makers.sort()).toEqual(['shared/crypto/derive.ts', 'shared/encoding/message.ts'])
     const derive = sources.find(({ path }) => path === 'shared/crypto/derive.ts')?.text
@@ -90,7 +90,7 @@ describe('comparisons', () => {
     'if (!macs.includes(mac)) return',
     'return revealKey(key) === revealKey(other)',
     'if (request.replyKey !== expected) return',
-  ])('are found where they are careless: %s', line => {
+  ])('are found if they are careless: %s', line => {
     expect(carelessComparisons(`function f() {\n  ${line}\n}\n`)).toEqual([line])
   })
 
@@ -102,7 +102,7 @@ describe('comparisons', () => {
     'if (stored.kvno === ticket.kvno) return stored',
     "if (typeof key === 'string') return",
     '// a comparison such as mac === other',
-  ])('are left alone where they are not: %s', line => {
+  ])('are not reported if they are careful: %s', line => {
     expect(carelessComparisons(`function f() {\n  ${line}\n}\n`)).toEqual([])
   })
 })

@@ -190,7 +190,7 @@ describe('the house', () => {
     },
   )
 
-  it('lets service/ know node:http only in its adapter and in what handlers see of it', () => {
+  it('lets service/ use node:http only in its adapter and in what handlers see of it', () => {
     const knowing = inside('service').filter(({ imports }) => imports.includes('node:http'))
     const allowed = /^service\/(?:node-http\/|response\/|request\/(?:require-ticket|options)\.ts$)/
     expect(knowing.map(source => source.path).filter(path => !allowed.test(path))).toEqual([])
@@ -207,7 +207,7 @@ describe('the house', () => {
     expect(careless.map(source => source.path)).toEqual([])
   })
 
-  it('uses the primitives in the crypto folder and for bare digests only', () => {
+  it('uses the primitives only in the crypto folder and for bare digests', () => {
     const users = sources.filter(source =>
       source.imports.some(name => name === '#primitives' || name.startsWith('@noble/')),
     )
@@ -215,7 +215,7 @@ describe('the house', () => {
     expect(PRIMITIVE_USERS.filter(entry => !users.some(({ path }) => covers([entry], path)))).toEqual([])
   })
 
-  it('shows the bytes of keys to few', () => {
+  it('shows the bytes of keys to few modules', () => {
     const readers = sources.filter(({ text }) => /\brevealKey\b/.test(text)).map(source => source.path)
     expect(readers.filter(path => !covers(KEY_READERS, path))).toEqual([])
     expect(KEY_READERS.filter(entry => !readers.some(path => covers([entry], path)))).toEqual([])
@@ -263,7 +263,7 @@ describe('the house', () => {
     expect(entries.filter(entry => !used.has(entry))).toEqual([])
   })
 
-  it('has no files that import each other, be it by a detour', () => {
+  it('has no cycle of imports', () => {
     expect(circles()).toEqual([])
   })
 })

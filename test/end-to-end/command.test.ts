@@ -18,7 +18,7 @@ afterEach(async () => {
   await remove()
 })
 
-it('a master key that its group can read, as on a volume with fsGroup, is accepted by the option that the error names', async () => {
+it('a master key that its group can read, as on a volume with fsGroup, is accepted with the option that the error names', async () => {
   await chmod(join(folder, 'orthrus-data/master.key'), 0o660)
   const refused = await orthrus(folder, 'kdc')
   expect(refused.err).toMatch(
@@ -30,7 +30,7 @@ it('a master key that its group can read, as on a volume with fsGroup, is accept
 })
 
 describe('a person', () => {
-  it('is registered with a password from standard input, and gets tickets by it', async () => {
+  it('is registered with a password from standard input, and gets tickets with it', async () => {
     const at = ['--kdc', kdc.url]
     const admin = (input: string, ...args: string[]) =>
       run(process.execPath, [CLI, 'admin', ...args, ...at], folder, input)
@@ -61,7 +61,7 @@ describe('a person', () => {
   })
 })
 
-it('ends quietly when whoever reads its output has gone', async () => {
+it('a command ends quietly when the reader of its output has gone', async () => {
   const { code, err } = await run('sh', ['-c', `"${process.execPath}" "${CLI}" --help | true`], folder)
   expect({ code, err }).toEqual({ code: 0, err: '' })
 })

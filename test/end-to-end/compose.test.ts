@@ -23,7 +23,7 @@ function listOf(name: string, key: string): string[] {
 }
 
 describe('docker-compose.yml', () => {
-  it('gives each container its own key, and the data of the KDC to the KDC alone', () => {
+  it('gives each container its own key, and only the KDC its data', () => {
     const services = [
       ...(file.split('\nservices:\n')[1]?.split('\nvolumes:\n')[0] ?? '').matchAll(/^ {2}(\w+):$/gm),
     ]
@@ -40,7 +40,7 @@ describe('docker-compose.yml', () => {
     expect(declared.sort()).toEqual(['admin', 'kdc-data', 'orders-key', 'web-key'])
   })
 
-  it('publishes to this machine what one calls, checks the health of the KDC, and runs as no root', () => {
+  it('publishes KDC and service to this machine, checks the health of the KDC, and does not run as root', () => {
     expect(listOf('kdc', 'ports')).toEqual(['127.0.0.1:8750:8750'])
     expect(listOf('orders', 'ports')).toEqual(['127.0.0.1:8080:8080'])
     expect(file).toMatch(/healthcheck:\n.*127\.0\.0\.1:8750\/health/)

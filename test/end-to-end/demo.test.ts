@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { root, run } from './processes.js'
 
-it('the demonstration does all that it says, and ends', async () => {
+it('the demonstration does everything that it says, and ends', async () => {
   const { code, out, err } = await run(process.execPath, ['dist/examples/demo/demo.js'], root)
   expect({ code, err }).toEqual({ code: 0, err: '' })
   for (const told of [

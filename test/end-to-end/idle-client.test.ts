@@ -37,7 +37,7 @@ describe('a process whose realm is idle', () => {
     expect(await exitCode({})).toBe(0)
   })
 
-  it('goes on where it asked for that', async () => {
+  it('goes on if it asked for that', async () => {
     expect(await exitCode({ keepProcessAlive: true })).toBe(7)
   })
 })

@@ -23,13 +23,13 @@ async function filesOfSources(): Promise<string[]> {
   return [...compiled, ...docs, 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'].sort()
 }
 
-it('packs what the sources are compiled to, and nothing else', async () => {
+it('the package has only what the sources are compiled to', async () => {
   const packed = await run('npm', ['pack', '--ignore-scripts', '--dry-run', '--json'], root)
   const [{ files }] = JSON.parse(packed.out) as [{ files: { path: string }[] }]
   expect(files.map(({ path }) => path).sort()).toEqual(await filesOfSources())
 })
 
-it('builds nothing that is stale: what a source left behind that is gone is removed', async () => {
+it('the build removes what a deleted source left behind', async () => {
   const config = { compilerOptions: { outDir: 'dist', rootDir: '.', types: [] }, include: ['*.ts', 'sub'] }
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
@@ -90,7 +90,7 @@ server.close()
 await realm.close()
 `
 
-it('the package works in an empty project: imports, types beside them, and the command', async () => {
+it('the package works in an empty project, with its imports, types and command', async () => {
   await install()
   await writeFile(join(folder, 'program.js'), PROGRAM)
   expect(await run(process.execPath, ['program.js'], folder)).toEqual({

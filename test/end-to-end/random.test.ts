@@ -18,7 +18,7 @@ async function heard(from: EventEmitter): Promise<string[]> {
 }
 
 describe('random bytes', () => {
-  it('are others in each forked process, worker of a cluster and thread, and in the one they come from', async () => {
+  it('differ in each forked process, cluster worker and thread, and in the one that made them', async () => {
     cluster.setupPrimary({ exec: script })
     const own = () => Array.from({ length: 200 }, () => toHex(systemRandom(24)))
     const before = own()

@@ -136,7 +136,7 @@ describe.each(DOCUMENTS)('what %s tells to type works, in order', document => {
   const all = snippetsOf(document)
   const pieces = all.filter(({ mark }) => mark.startsWith('as '))
 
-  it('has something to type', () => {
+  it('has something to run', () => {
     expect(all.length).toBeGreaterThan(0)
   })
 
@@ -149,7 +149,7 @@ describe.each(DOCUMENTS)('what %s tells to type works, in order', document => {
     })
   }
 
-  it.runIf(pieces.length > 0)('the pieces that go on where others stopped', async () => {
+  it.runIf(pieces.length > 0)('the blocks that continue others', async () => {
     const name = `${document.replaceAll('/', '-')}.js`
     const out = await toItsEnd(name, await startFile(name, programOf(pieces)))
     expect(out).toMatch(/done$/m)

@@ -103,7 +103,7 @@ class Scene {
 const hintOf = ({ cause }: Asked): string | undefined => (cause as OrthrusError).facts.hint
 
 describe.each([STEP, -STEP])('a clock that is stepped by %d ms', by => {
-  it('at the client is noticed by nobody: it keeps the KDC’s time', async () => {
+  it('at the client has no effect, since it keeps the KDC’s time', async () => {
     const scene = await Scene.create()
     scene.step('web', by)
     expect(await scene.get()).toMatchObject({ told: '200', sent: { length: 1 } })
@@ -111,7 +111,7 @@ describe.each([STEP, -STEP])('a clock that is stepped by %d ms', by => {
     await scene.replayed()
   })
 
-  it('at the KDC leaves the tickets in hand as they are', async () => {
+  it('at the KDC leaves the tickets that were issued as they are', async () => {
     const scene = await Scene.create()
     scene.step('KDC', by)
     expect(await scene.get()).toMatchObject({ told: '200', sent: { length: 1 } })
@@ -135,7 +135,7 @@ describe.each([STEP, -STEP])('a clock that is stepped by %d ms', by => {
 })
 
 describe('a service whose clock is stepped', () => {
-  it('forth by hours takes tickets for ended, says so, and is waited for once it is right', async () => {
+  it('forward by hours refuses tickets as ended, says so, and serves again after its clock is right', async () => {
     const scene = await Scene.create()
     scene.step('orders', STEP)
     const refused = await scene.post()
@@ -151,7 +151,7 @@ describe('a service whose clock is stepped', () => {
     await scene.replayed()
   })
 
-  it('forth within the life of a ticket costs a POST, which is told by how much, and no GET', async () => {
+  it('forward within the life of a ticket refuses one POST, whose caller learns by how much, and no GET', async () => {
     const scene = await Scene.create()
     scene.step('orders', 10 * MINUTE)
     const refused = await scene.post()
@@ -170,7 +170,7 @@ describe('a service whose clock is stepped', () => {
     await scene.replayed()
   })
 
-  it('back by hours takes nothing, says why in its log, and serves once it is right', async () => {
+  it('back by hours accepts nothing, says why in its log, and serves once it is right', async () => {
     const scene = await Scene.create()
     scene.step('orders', -STEP)
     expect(await scene.post()).toMatchObject({ told: 'unavailable', handled: [] })
@@ -185,7 +185,7 @@ describe('a service whose clock is stepped', () => {
     await scene.replayed()
   })
 
-  it('forth, and that is started anew before and after it is right, handles nothing of old', async () => {
+  it('forward, and that is restarted before and after it is right, handles no old request', async () => {
     const scene = await Scene.create()
     expect((await scene.post()).told).toBe('200')
     scene.step('orders', STEP)
@@ -201,7 +201,7 @@ describe('a service whose clock is stepped', () => {
 })
 
 describe('a KDC whose clock was stepped', () => {
-  it('forth gives tickets that no service takes yet, which are had anew once it is right', async () => {
+  it('forward issues tickets that no service accepts yet, which are replaced once it is right', async () => {
     const scene = await Scene.create()
     scene.step('KDC', STEP)
     await scene.restartClient()
@@ -216,7 +216,7 @@ describe('a KDC whose clock was stepped', () => {
     await scene.replayed()
   })
 
-  it('forth is forgotten within the life of a ticket by who asks it nothing meanwhile', async () => {
+  it('forward is forgotten within the life of a ticket by clients that ask it nothing meanwhile', async () => {
     const scene = await Scene.create()
     scene.step('KDC', STEP)
     await scene.restartClient()
@@ -236,7 +236,7 @@ describe('a KDC whose clock was stepped', () => {
     expect(await scene.post()).toMatchObject({ told: '200', sent: { length: 1 } })
   })
 
-  it('back gives tickets that have ended, which are replaced once it is right', async () => {
+  it('back issues tickets that have ended, which are replaced once it is right', async () => {
     const scene = await Scene.create()
     await scene.world.timeline.pass(STEP + HOUR)
     scene.step('KDC', -STEP)

@@ -91,7 +91,7 @@ describe('a command killed with -9', () => {
     requireBoth(written, KILLS.add)
   }, 300_000)
 
-  it('that makes a realm has made one, or the next one does: it serves, and nothing is left beside it', async () => {
+  it('that makes a realm has made a complete one, or the next command does, and nothing else is left', async () => {
     const chance = seededChance('kills of init')
     const data = join(realm.folder, 'new')
     const init = ['init', 'new.example', '--data', 'new']

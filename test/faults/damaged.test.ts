@@ -88,7 +88,7 @@ const NEXT_STEP =
   /restore (?:it|the folder) from a backup|run: orthrus init REALM|is another orthrus kdc running/
 
 describe('a KDC whose files are not as they were written', () => {
-  it('starts with everything, or says what is wrong and leaves them as they are', async () => {
+  it('starts with all its data, or says what is wrong and leaves the files as they are', async () => {
     const chance = seededChance('damage')
     let refused = 0
     for (let round = 0; round < ROUNDS; round++) {

@@ -99,7 +99,7 @@ describe('a KDC whose files cannot grow', { timeout: 120_000 }, () => {
     await requireStored(realm.data, ledger)
   })
 
-  it('does not start where it has no room to, says so, and starts when there is some', async () => {
+  it('does not start without room, says so, and starts when there is some', async () => {
     await (await start(realm.folder)).end('SIGKILL')
     await expect(start(realm.folder, undefined, withFilesUpTo(0))).rejects.toThrow(
       /did not start.*disk is full: free some space/s,
@@ -109,7 +109,7 @@ describe('a KDC whose files cannot grow', { timeout: 120_000 }, () => {
   })
 })
 
-describe('a KDC on a disk that is full', { timeout: 120_000 }, () => {
+describe('a KDC on a full disk', { timeout: 120_000 }, () => {
   it('refuses changes and says why, grants tickets, and takes changes when there is room', async ({
     skip,
   }) => {
@@ -150,7 +150,7 @@ describe('a KDC whose log has no room', { timeout: 120_000 }, () => {
     expect(await kdc.end('SIGTERM')).toBe(0)
   })
 
-  it('grants tickets, and logs again when there is room, though more waited than it keeps', async ctx => {
+  it('grants tickets, and logs again when there is room, even if more lines waited than it keeps', async ctx => {
     const path = join(realm.folder, 'log')
     const most = 16 * 1024
     const kdc = await start(realm.folder, undefined, [...withFilesUpTo(most), ...logTo(path)])
@@ -190,7 +190,7 @@ describe('a command without room for its files', { timeout: 120_000 }, () => {
     expect(await readdir(join(realm.folder, 'other'))).toEqual([])
   })
 
-  it('leaves the keytabs that are there as they are, no part of the new one, and says what to do', async () => {
+  it('leaves existing keytabs unchanged and no part of the new one, and says what to do', async () => {
     const admin = join(realm.folder, 'admin.keytab')
     await writeFile(admin, realm.keytab('admin'), { mode: 0o600 })
     const kdc = await start(realm.folder)

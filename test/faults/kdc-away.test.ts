@@ -64,7 +64,7 @@ function another(client: Realm): Promise<unknown> {
 const AWAY = { code: 'unavailable', facts: { hint: expect.stringMatching(/check that it runs there/) } }
 
 describe('while the KDC is away', { timeout: 120_000 }, () => {
-  it('killed: held tickets serve, new ones are unavailable, and are had again when it is back', async () => {
+  it('because it was killed, cached tickets serve, and new ones are unavailable until it is back', async () => {
     const web = await connectHere('web')
     expect(await get(web)).toBe('web@demo.example')
     const { administration, close } = await administer(realm, kdcUrl())
@@ -81,7 +81,7 @@ describe('while the KDC is away', { timeout: 120_000 }, () => {
     expect(await get(await connectHere('web'))).toBe('web@demo.example')
   })
 
-  it('frozen: the same, within the time that an answer may take, and over the same connection later', async () => {
+  it('because it is frozen, the same holds within the time of an answer, and the connection works again later', async () => {
     const web = await connectHere('web')
     expect(await get(web)).toBe('web@demo.example')
     kdc.child.kill('SIGSTOP')

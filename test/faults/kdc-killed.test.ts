@@ -114,7 +114,7 @@ async function dieAtStart(chance: Chance): Promise<void> {
 }
 
 describe('a KDC killed with -9', () => {
-  it('comes back with each change that it acknowledged, and no other in parts', async () => {
+  it('comes back with each change that it acknowledged, and with no other change in part', async () => {
     const chance = seededChance('kills of the KDC')
     const ledger = new Ledger()
     const life: Life = { chance, ledger, keytabs: new Map(), asked: { as: 0, tgs: 0 } }

@@ -40,7 +40,7 @@ function done(log: string): number {
 }
 
 describe('a KDC told to stop', () => {
-  it('answers each change that it makes, makes none that it does not answer, and ends in order', async () => {
+  it('answers each change that it makes, makes no other change, and ends in order', async () => {
     const chance = seededChance('stops of the KDC')
     const ledger = new Ledger()
     const asked = { as: 0, tgs: 0 }
@@ -77,7 +77,7 @@ describe('a KDC told to stop', () => {
     expect(asked.tgs).toBeGreaterThan(0)
   }, 600_000)
 
-  it('a second time, as Ctrl-C under npm does, ends in order all the same', async () => {
+  it('a second time, as Ctrl-C under npm does, still ends in order', async () => {
     const kdc = await startKdc(realm.folder)
     const exited = once(kdc.child, 'exit')
     const socket = await connectUnmoved(kdc.url)
@@ -89,7 +89,7 @@ describe('a KDC told to stop', () => {
     expect(existsSync(join(realm.data, 'db/REST')), 'closed in order').toBe(true)
   })
 
-  it.runIf(slow)('waits no longer than so long for whoever neither reads nor goes', async () => {
+  it.runIf(slow)('waits a limited time for a peer that neither reads nor leaves', async () => {
     const kdc = await startKdc(realm.folder)
     const socket = await connectUnmoved(kdc.url)
     const begun = performance.now()

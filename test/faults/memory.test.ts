@@ -66,7 +66,7 @@ function at(samples: readonly Sample[], minute: number, what: (sample: Sample) =
 
 describe.runIf(slow)('under ten minutes of load', () => {
   it(
-    'neither the KDC nor a service grows, nor keeps descriptors',
+    'neither the KDC nor a service grows or keeps descriptors',
     async () => {
       const kdc = await startKdc(realm.folder, undefined, ['env', `NODE_OPTIONS=${MEASURED_FLAG}`])
       const service = await startService(realm, 'orders', [MEASURED_FLAG])

@@ -86,7 +86,7 @@ describe('a KDC', () => {
     expect((await other.getServiceTicket('orders')).service).toBe('orders@test.example')
   })
 
-  it('that takes a question and says nothing is asked once more, given up after 3 s, and found again', async () => {
+  it('that takes a question and says nothing is asked a second time, given up after 3 s, and found again', async () => {
     const { realm, proxy, connectBehind } = await scene()
     const web = await connectBehind()
     proxy.mode = 'lose'
@@ -102,7 +102,7 @@ describe('a KDC', () => {
     await until(() => proxy.connections.open === 1)
   })
 
-  it('that stops in the middle of an answer is asked anew over another connection', async () => {
+  it('that stops in the middle of an answer is asked again over another connection', async () => {
     const { realm, proxy, connectBehind } = await scene()
     const web = await connectBehind()
     proxy.left = 40
@@ -214,7 +214,7 @@ describe('a service', () => {
     expect(handled).toHaveLength(3)
   })
 
-  it('that is gone amid its body is told as that, not as a refusal, and nothing is sent again', async () => {
+  it('that is gone in the middle of its body is reported as that, not as a refusal, and nothing is sent again', async () => {
     const { proxy, handled, fetchAt } = await service()
     proxy.left = 1_000
     const failure = failureOf(fetchAt(proxy.port, '/lost'))
@@ -225,7 +225,7 @@ describe('a service', () => {
     expect(handled).toHaveLength(2)
   })
 
-  it('serves others beside peers that send half a request and stay, and is rid of those in time', async () => {
+  it('serves others beside peers that send half a request and stay, and disconnects those in time', async () => {
     const { realm, proxy, port, handled, waiting, server, fetchAt } = await service()
     proxy.mode = 'lose'
     const caller = new AbortController()

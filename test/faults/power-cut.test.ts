@@ -69,7 +69,7 @@ async function openAfterCut(disk: Disk, luck: Luck, chance: Chance): Promise<num
 
 describe.runIf(canTrace === true)('a power cut', { timeout: 600_000 }, () => {
   it.each(RUNS)(
-    'at any of $commits commits of $bytes bytes loses none that is done, and leaves none in parts',
+    'at any of $commits commits of $bytes bytes loses no finished one, and leaves none in part',
     async ({ commits, bytes, cuts }) => {
       const chance = seededChance('power cuts')
       const program = join(root, 'test/faults/commits-process.mjs')

@@ -111,7 +111,7 @@ function payments(services: readonly ServiceProcess[]): string[] {
 }
 
 describe('a service killed with -9', () => {
-  it('never again handles what it handled before, nor what it was just given', async () => {
+  it('never handles again what it handled before, nor what it had just been given', async () => {
     const sent: Sent[] = []
     const clients = await Promise.all(CLIENTS.map(name => connectRecorded(name, sent)))
     const [first] = clients as [Realm]

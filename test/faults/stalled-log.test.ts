@@ -92,7 +92,7 @@ describe('a KDC whose log nobody reads', { timeout: 120_000 }, () => {
     await requireEnd({ url, child, log: () => '', end })
   })
 
-  it('says how many lines are missing when somebody reads again, and cuts none', async () => {
+  it('says how many lines are missing when somebody reads again, and cuts no line', async () => {
     const pipe = await makePipe(realm.folder)
     const kdc = await startKdc(realm.folder, undefined, ['sh', '-c', `exec "$@" 2>${pipe.path}`, 'sh'])
     await requireTickets(kdc.url, TICKETS)
@@ -121,7 +121,7 @@ describe('a KDC whose log nobody reads', { timeout: 120_000 }, () => {
   })
 })
 
-describe('a KDC that is hung up on', { timeout: 60_000 }, () => {
+describe('a KDC whose terminal closes', { timeout: 60_000 }, () => {
   it('goes on, says so in its log, and ends when it is told to', async () => {
     const kdc = await startKdc(realm.folder)
     kdc.child.kill('SIGHUP')

@@ -64,8 +64,8 @@ beforeAll(async () => {
 
 afterAll(() => clearUp())
 
-describe('the entries', () => {
-  it('have a name each', () => {
+describe('the fuzz entries', () => {
+  it('have different names', () => {
     expect(new Set(names).size).toBe(names.length)
     expect(names.length).toBeGreaterThan(50)
   })
@@ -75,7 +75,7 @@ describe('the entries', () => {
     expect(decoders.filter(decoder => !reached.has(decoder) && !ELSEWHERE.has(decoder))).toEqual([])
   })
 
-  it('do not reach what is said to be tried elsewhere', () => {
+  it('do not reach what is listed as tried elsewhere', () => {
     const excused = [...ELSEWHERE.keys()]
     expect(excused.filter(decoder => !decoders.includes(decoder) || reached.has(decoder))).toEqual([])
   })

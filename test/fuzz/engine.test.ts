@@ -18,7 +18,7 @@ async function faultOf(run: Entry['run']): Promise<string | undefined> {
 const HELD: unknown[] = []
 
 describe('an input', () => {
-  it('may be taken or refused', async () => {
+  it('may be accepted or refused', async () => {
     expect(
       await judge(
         entryOf(() => 'refused'),
@@ -27,7 +27,7 @@ describe('an input', () => {
     ).toEqual({ outcome: 'refused' })
   })
 
-  it('may not let an error out that the entry does not name', async () => {
+  it('may not cause an error that the entry does not name', async () => {
     expect(await faultOf(() => String((undefined as unknown as Uint8Array).length))).toMatch(/Cannot read/)
     expect(await faultOf(async () => Promise.reject(new RangeError('too far')))).toMatch(
       /RangeError: too far/,
@@ -47,7 +47,7 @@ describe('an input', () => {
     expect(await faultOf((_, measure) => `${measure(busy)}`)).toMatch(/^takes \d+ ms$/)
   })
 
-  it('may not take more memory than goes with its length, kept or not', async () => {
+  it('may not take more memory than its length allows, whether kept or not', async () => {
     const lists = () => Array.from({ length: 20_000 }, () => [])
     expect(await faultOf((_, measure) => `${measure(lists).length}`)).toMatch(/^takes \d+ bytes for 4,/)
     const buffer = () => HELD.push(new Uint8Array(1024 * 1024)) > 0
@@ -62,7 +62,7 @@ describe('an input', () => {
     expect(await faultOf((_, measure) => `${measure(list).length}`)).toBeUndefined()
   })
 
-  it('may be a mistake in our words, not in those of V8', () => {
+  it('may cause a TypeError in our words, but not in those of V8', () => {
     expect(mistakeOf(new TypeError('not a principal: "x"'))).toBe('mistake')
     expect(() => mistakeOf(new TypeError("Cannot read properties of undefined (reading 'x')"))).toThrow()
     expect(() => mistakeOf(new RangeError('Invalid array length'))).toThrow()
@@ -70,7 +70,7 @@ describe('an input', () => {
 })
 
 describe('a run', () => {
-  it('sees that an entry no longer takes what it took before', async () => {
+  it('sees that an entry no longer accepts what it accepted before', async () => {
     let isSpoilt = false
     const spoilt = entryOf(input => {
       if (input.length > 10) isSpoilt = true
@@ -82,7 +82,7 @@ describe('a run', () => {
     ])
   })
 
-  it('gives a fault in as few bytes as show it', async () => {
+  it('reduces a fault to as few bytes as show it', async () => {
     const fragile = entryOf(input => {
       if (input.includes(0xc0)) throw new Error('nil')
       return 'taken'

@@ -103,7 +103,7 @@ describe('what would be too large', () => {
     expect(reply?.grants[0]?.service).toBe(local('kdc'))
   })
 
-  it('a ticket of more than 4 KiB spoils no other', async () => {
+  it('a ticket of more than 4 KiB affects no other', async () => {
     const realm = await testRealm()
     const web = await realm.add('web')
     for (const name of ['large', 'larger', 'orders']) await realm.add(name)
@@ -121,7 +121,7 @@ describe('what would be too large', () => {
     expect(answer.reply?.denials).toEqual([{ service: local('larger'), code: 'too_large' }])
   })
 
-  it('a reply holds what fits into a message, and denies the rest', async () => {
+  it('a reply has what fits into a message, and denies the rest', async () => {
     const realm = await testRealm()
     const web = await realm.add('web')
     const names = Array.from({ length: LIMIT.SERVICES }, (_, i) => `s${i}`)

@@ -317,7 +317,7 @@ describe('a ticket cut down', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('is not what fetch takes for a ticket when it only looks like one', async () => {
+  it('is not accepted by fetch from an object that only looks like one', async () => {
     const { url, web } = await scene()
     const whole = await web.getServiceTicket('orders')
     await expect(web.fetch(`${url}/orders`, { ticket: { ...whole } as unknown as Ticket })).rejects.toThrow(
@@ -336,7 +336,7 @@ describe('a credential', () => {
     return { ...parties, ticket, text: ticket.credential() }
   }
 
-  it('is text, and comes back as what it was', async () => {
+  it('is text, and imports as the same ticket', async () => {
     const { realm, url, ticket, text } = await handedOn()
     expect(text).toMatch(/^orthrus1_[A-Za-z0-9_-]+$/)
     const gate = await realm.connect('gate')
@@ -350,7 +350,7 @@ describe('a credential', () => {
     ).toBe('caveat_failed')
   })
 
-  it('can be cut down further by who has it', async () => {
+  it('can be cut down further by whoever has it', async () => {
     const { realm, url, text } = await handedOn({ methods: ['GET', 'POST'] })
     const gate = await realm.connect('gate')
     const less = gate.import(text, BEARER).attenuate({ methods: ['POST', 'PUT'], expires: '1m' })
@@ -365,7 +365,7 @@ describe('a credential', () => {
     expect(await Promise.all(told)).toEqual(['caveat_failed', 200, 'caveat_failed'])
   })
 
-  it('closed can be used and handed on, and not cut down', async () => {
+  it('that is closed can be used and handed on, but not cut down', async () => {
     const { realm, url, ticket } = await handedOn()
     const text = ticket.credential({ closed: true })
     expect(text).not.toBe(ticket.credential({ closed: false }))
@@ -383,13 +383,13 @@ describe('a credential', () => {
     expect([closed.credential(), closed.credential({ closed: false })]).toEqual([text, text])
   })
 
-  it('of a TGT is not closed', async () => {
+  it('of a TGT cannot be closed', async () => {
     const { web } = await scene()
     const tgt = (await web.getTgt()).attenuate({ services: ['orders'] })
     expect(() => tgt.credential({ closed: true })).toThrow(TypeError)
   })
 
-  it('cut off or altered on its way says so, other than one that is refused', async () => {
+  it('that was cut off or altered on its way is reported as that, and not as refused', async () => {
     const { realm, orders, text } = await handedOn()
     const gate = await realm.connect('gate')
     const wrong = Array.from({ length: text.length }, (_, i) => text.slice(0, i))
@@ -414,7 +414,7 @@ describe('a credential', () => {
     expect(orders.refused).toHaveLength(0)
   })
 
-  it('made for somebody else is told apart, before anything is sent', async () => {
+  it('that was made for somebody else is recognised before anything is sent', async () => {
     const { realm, orders, text } = await handedOn({ to: 'billing' })
     for (const name of ['gate', 'web']) {
       const other = await realm.connect(name)
@@ -429,7 +429,7 @@ describe('a credential', () => {
     expect(orders.refused).toHaveLength(0)
   })
 
-  it('for two holders is for nobody', async () => {
+  it('for two holders serves neither', async () => {
     const { realm, url, ticket } = await handedOn({ to: 'billing' })
     const both = ticket.attenuate({ to: 'gate' }).credential()
     const billing = await realm.connect('billing')
@@ -437,7 +437,7 @@ describe('a credential', () => {
     expect(refused).toMatchObject({ code: 'caveat_failed', facts: { caveat: 'holder' } })
   })
 
-  it('of a TGT is not imported beside tickets', async () => {
+  it('of a TGT is not imported into a realm that has tickets', async () => {
     const { realm, web } = await scene()
     const text = (await web.getTgt()).attenuate({ services: ['orders'] }).credential()
     const gate = await realm.connect('gate')
@@ -455,7 +455,7 @@ describe('a credential', () => {
     expect(thrownBy(() => gate.import(text))).toMatchObject({ code: 'realm_mismatch' })
   })
 
-  it('shows neither itself nor its key, wherever it goes', async () => {
+  it('shows neither itself nor its key in errors, logs and inspections', async () => {
     const { realm, url, ticket, text, log } = await handedOn({ to: 'billing', methods: ['GET'] })
     const billing = await realm.connect('billing')
     const imported = billing.import(text)
@@ -522,7 +522,7 @@ describe('a credential that names no holder', () => {
     expect(orders.handled).toHaveLength(2)
   })
 
-  it('makes no realm without that option, of a TGT or not, and asks nobody', async () => {
+  it('makes no realm without that option, whether of a TGT or not, and sends nothing', async () => {
     const parties = await scene()
     const kdc = await WebSocketProxy.start(parties.realm.kdc.url)
     const tgt = (await parties.web.getTgt()).attenuate({ services: ['orders'] })
@@ -537,7 +537,7 @@ describe('a credential that names no holder', () => {
     expect(kdc.toKdc).toHaveLength(0)
   })
 
-  it.each([undefined, null, 5, new Uint8Array(3)])('is no credential where it is no text: %s', async what => {
+  it.each([undefined, null, 5, new Uint8Array(3)])('is not accepted as anything but text: %s', async what => {
     const realm = await startTestRealm()
     await realm.add('gate')
     const client = await realm.connect('gate')
@@ -624,7 +624,7 @@ describe('a named delegate', () => {
     expect([orders.handled.length, orders.refused.length]).toEqual([0, 0])
   })
 
-  it('is not let in by its own restricted rights where only the client has more', async () => {
+  it('is not authorised by its own restricted rights if only the client has more', async () => {
     const { realm, url, web } = await scene()
     await realm.allow('billing', 'orders', { methods: ['GET'] })
     const text = (await web.getServiceTicket('orders')).attenuate({ to: 'billing' }).credential()
@@ -638,7 +638,7 @@ describe('a named delegate', () => {
   it.each([
     ['its own', 'billing', 'billing@test.example', MINUTE],
     ["the client's", 'web', 'web@test.example', MINUTE],
-  ])('is told when %s ticket has ended, and asks no oftener than once more', async (_, name, whose, life) => {
+  ])('learns that %s ticket has ended, and asks at most twice', async (_, name, whose, life) => {
     const { realm, orders, url, web } = await scene()
     await realm.allow(name, 'orders', { maxLife: life, delegable: true })
     const ticket = (await web.getServiceTicket('orders')).attenuate({ to: 'billing' })
@@ -693,7 +693,7 @@ describe('a ticket that was handed on and has ended', () => {
 })
 
 describe('connecting by the credential of a service ticket', () => {
-  it('needs no KDC, and calls that service', async () => {
+  it('needs no KDC to call that service', async () => {
     const parties = await scene()
     const { realm, url, web, orders } = parties
     const text = (await web.getServiceTicket('orders'))
@@ -711,7 +711,7 @@ describe('connecting by the credential of a service ticket', () => {
     expect(orders.handled.map(({ ticket }) => ({ ...ticket.claims }))).toEqual([{ tier: 3 }, { tier: 3 }])
   })
 
-  it('gets nothing else', async () => {
+  it('gets no other ticket', async () => {
     const parties = await scene()
     const { url, web, orders } = parties
     const text = (await web.getServiceTicket('orders')).attenuate({ expires: '5m' }).credential()
@@ -724,7 +724,7 @@ describe('connecting by the credential of a service ticket', () => {
     expect(orders.refused).toHaveLength(0)
   })
 
-  it('may be closed', async () => {
+  it('works with a closed credential', async () => {
     const parties = await scene()
     const { url, web } = parties
     const ticket = (await web.getServiceTicket('orders')).attenuate({ expires: '5m' })
@@ -732,7 +732,7 @@ describe('connecting by the credential of a service ticket', () => {
     expect((await alone.fetch(`${url}/orders`, { service: 'orders' })).status).toBe(200)
   })
 
-  it('which names a delegate is no way to connect', async () => {
+  it('fails if it names a delegate', async () => {
     const parties = await scene()
     const text = (await parties.web.getServiceTicket('orders')).attenuate({ to: 'billing' }).credential()
     for (const kdc of [{}, { kdc: parties.realm.kdc.url }]) {
@@ -743,7 +743,7 @@ describe('connecting by the credential of a service ticket', () => {
     }
   })
 
-  it('which was cut off is told at once', async () => {
+  it('fails immediately if it was cut off', async () => {
     const parties = await scene()
     const text = (await parties.web.getServiceTicket('orders')).attenuate({ expires: '5m' }).credential()
     for (const credential of [text.slice(0, -1), 'orthrus1_', '']) {
@@ -788,7 +788,7 @@ describe("connecting by a TGT's credential", () => {
     expect(orders.handled[0]?.ticket).toMatchObject({ client: 'web@test.example', via: undefined })
   })
 
-  it('carries every other caveat over into each of them', async () => {
+  it('copies every other caveat into each of them', async () => {
     const { realm, url, worker, orders } = await fromTgt({
       expires: '30m',
       methods: ['GET'],
@@ -816,7 +816,7 @@ describe("connecting by a TGT's credential", () => {
     ])
   })
 
-  it('which has ended says that, by its own caveat', async () => {
+  it('reports its own caveat if it has ended', async () => {
     const { realm, worker } = await fromTgt({ services: ['orders'], expires: '5m' })
     realm.clock.advance(5 * MINUTE)
     expect(await failureOf(worker.getServiceTicket('orders'))).toMatchObject({
@@ -826,7 +826,7 @@ describe("connecting by a TGT's credential", () => {
     })
   })
 
-  it('takes no clock from the KDC, unlike who has a key', async () => {
+  it('takes no time from the KDC, unlike connecting by a key', async () => {
     const clock = createTestClock(Date.UTC(2026, 0, 1) + 119 * SECOND)
     const timing = { clock, timers: clock }
     const { realm, worker } = await fromTgt({ services: ['orders'] }, timing)
@@ -839,7 +839,7 @@ describe("connecting by a TGT's credential", () => {
     expect(ends).toEqual([clock.now() + MINUTE, realm.clock.now() + MINUTE])
   })
 
-  it('takes none from an error either, and does not ask again', async () => {
+  it('takes no time from an error either, and does not ask again', async () => {
     const clock = createTestClock(Date.UTC(2026, 0, 1) + 121 * SECOND)
     const { realm, kdc, worker } = await fromTgt({ services: ['orders'] }, { clock, timers: clock })
     for (let asked = 1; asked <= 2; asked++) {
@@ -893,7 +893,7 @@ describe('whether an answer proves the service', () => {
     expect(billing.import(loose.credential(), BEARER).attenuate({ paths: ['/'] }).serviceProved).toBe(false)
   })
 
-  it('is no longer said of what was handed on, nor of what is cut from it', async () => {
+  it('is no longer said of a ticket that was handed on, nor of one cut from it', async () => {
     const { web } = await scene()
     const own = await web.getServiceTicket('orders')
     const [first, other] = [own.attenuate({ methods: ['GET'] }), own.attenuate({ paths: ['/orders'] })]
@@ -922,7 +922,7 @@ describe('whether an answer proves the service', () => {
     expect([wider?.serviceProved, own.serviceProved]).toEqual([false, true])
   })
 
-  it('never becomes a question of a whole ticket: that is not handed on', async () => {
+  it('is always said of a whole ticket, which cannot be handed on', async () => {
     const { url, web } = await scene()
     const [own, tgt] = [await web.getServiceTicket('orders'), await web.getTgt()]
     for (const ticket of [own, tgt])
@@ -930,7 +930,7 @@ describe('whether an answer proves the service', () => {
     await expect(web.fetch(url, { service: 'orders', handOff: own })).rejects.toThrow(TypeError)
   })
 
-  it('is not said of what a TGT that was handed on brings, nor of what is presented beside it', async () => {
+  it('is not said of tickets that a handed-on TGT gets, nor of what is presented beside one', async () => {
     const parties = await scene()
     const { realm, url, web } = parties
     const billing = await realm.connect('billing')
@@ -949,7 +949,7 @@ describe('whether an answer proves the service', () => {
   })
 })
 
-describe('the time that a service tells', () => {
+describe('the time that a service reports', () => {
   /** Whoever handed on a ticket answers in the service's place that its clock is an hour ahead. */
   function forgeSkew(proxy: HttpProxy, ticket: Ticket, ahead: number): void {
     const key = keyOf(ticket)
@@ -1002,7 +1002,7 @@ describe('the time that a service tells', () => {
     expect(kept).toBe(2 * HOUR)
   })
 
-  it('is kept for the service where the answer proves it', async () => {
+  it('is kept for the service if the answer proves it', async () => {
     const { realm, web } = await scene()
     const ahead = createTestClock(realm.clock.now() + 5 * MINUTE)
     const replayCache = new BoundedReplayCache({ clock: ahead, floor: ahead.now() - MINUTE })

@@ -45,7 +45,7 @@ const parameters = { log2N: 17, r: 8, p: 1, salt: systemRandom(16) }
 const person = { parameters, key: new LongTermKey(systemRandom(32)) }
 
 describe('add', () => {
-  it('draws a key and says it once', async () => {
+  it('draws a key and returns it once', async () => {
     const realm = await testRealm()
     const web = await realm.add('web', { maxLife: 5, maxRenew: 6, expiresAt: START + 7 })
     expect(web.kvno).toBe(1)
@@ -89,7 +89,7 @@ describe('add', () => {
     expect(seen.size).toBe(4)
   })
 
-  it('makes a principal once, however many ask at the same time', async () => {
+  it('makes a principal once, however many calls come at the same time', async () => {
     const realm = await testRealm()
     const added = await Promise.allSettled(Array.from({ length: 8 }, () => realm.add('web')))
     expect(added.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
@@ -97,7 +97,7 @@ describe('add', () => {
 })
 
 describe('list', () => {
-  it('gives pages in order, without what was removed', async () => {
+  it('returns pages in order, without what was removed', async () => {
     const realm = await testRealm()
     const names = Array.from({ length: 7 }, (_, i) => `p${i}`)
     for (const name of names) await realm.add(name)
@@ -112,7 +112,7 @@ describe('list', () => {
     expect(seen).toEqual(['admin', 'kdc', 'krbtgt', 'p4', 'p6'].map(local))
   })
 
-  it('never gives more than a page', async () => {
+  it('never returns more than a page', async () => {
     const realm = await testRealm()
     for (let i = 0; i < PAGE_ROWS; i++) await realm.add(`p${i}`)
     const [rows] = await realm.call('list', [null, 2 ** 53 - 1])
@@ -121,7 +121,7 @@ describe('list', () => {
 })
 
 describe('policy', () => {
-  it('keeps one rule for a pair: the last', async () => {
+  it('keeps only the last rule for a pair', async () => {
     const realm = await testRealm()
     const rules = async (): Promise<PolicyRule[]> =>
       listOf((await realm.call('policy', [null, 10]))[0]).map(decodePolicyRule)
@@ -147,7 +147,7 @@ describe('policy', () => {
     expect(await rules()).toEqual([ofAdmin])
   })
 
-  it('gives the rule of a pair, and stores one only over what the caller read', async () => {
+  it('returns the rule of a pair, and stores one only over the one that the caller read', async () => {
     const realm = await testRealm()
     const pair = [local('web'), local('orders')]
     const [none, plain] = [null, ruleOf('web', 'orders')]
@@ -170,7 +170,7 @@ describe('policy', () => {
     expect(await realm.call('rule', pair)).toEqual([encodePolicyRule(reader)])
   })
 
-  it('gives pages in the order of client and service', async () => {
+  it('returns pages in the order of client and service', async () => {
     const realm = await testRealm()
     for (const service of ['b', 'a', '*'])
       for (const client of ['web', 'web/1', '*']) await realm.allow(client, service)
@@ -208,7 +208,7 @@ const added = (fields: Partial<Record<0 | 1 | 2 | 3 | 4, Value>>): Value[] =>
   [local('new'), null, null, null, null].map((value, i) => fields[i as 0] ?? value)
 const sound: Value[] = [17, 8, 1, new Uint8Array(16), new Uint8Array(32)]
 
-describe('what is wrong', () => {
+describe('a wrong call', () => {
   it.each<[string, AdminMethod | string, Value[], string, RegExp]>([
     ['an unknown method', 'rotate', [web], 'malformed', /there is no method "rotate"/],
     ['__proto__', '__proto__', [], 'malformed', /there is no method/],
@@ -359,7 +359,7 @@ describe('what is wrong', () => {
     expect(await realm.store.list('policy', { limit: 10 })).toHaveLength(1)
   })
 
-  it('a principal that was removed is there no more, for any method', async () => {
+  it('a principal that was removed does not exist for any method', async () => {
     const realm = await testRealm()
     await realm.add('web')
     await realm.call('remove', [web])
@@ -380,7 +380,7 @@ describe('an administrator', () => {
       encodePolicyRule(ruleOf('admin', 'kdc', { claims: [['role', 'reader']] })),
     ],
     ['forgotten', 'forget', [local('admin'), local('kdc')]],
-  ])('cannot have himself %s at kdc', async (_, method, args) => {
+  ])('cannot have themselves %s at kdc', async (_, method, args) => {
     const realm = await testRealm()
     await expect(callAs(realm, ['admin'], method, args)).rejects.toMatchObject({
       code: 'not_authorized',
@@ -391,7 +391,7 @@ describe('an administrator', () => {
     ])
   })
 
-  it('may change what others may at kdc, and himself where another rule still serves him', async () => {
+  it('may change what others may do at kdc, and themselves if another rule still allows them', async () => {
     const realm = await testRealm()
     const claims = [['role', 'admin']] as const
     await callAs(realm, ['admin'], 'deny', encodePolicyRule({ ...ruleOf('web', 'kdc'), effect: 'deny' }))
@@ -406,7 +406,7 @@ describe('an administrator', () => {
     ['denied', 'deny', encodePolicyRule({ ...ruleOf('deputy', 'kdc'), effect: 'deny' })],
     ['allowed without the role', 'allow', encodePolicyRule(ruleOf('deputy', 'kdc'))],
     ['forgotten', 'forget', [local('deputy'), local('kdc')]],
-  ])('cannot have the delegate that calls in his name %s at kdc', async (_, method, args) => {
+  ])('cannot have the delegate that calls in their name %s at kdc', async (_, method, args) => {
     const realm = await testRealm()
     await realm.allow('deputy', 'kdc', { claims: [['role', 'admin']] })
     const rules = await realm.store.list('policy', { limit: 10 })
@@ -466,7 +466,7 @@ describe('the log of administration', () => {
 })
 
 describe('changes at the same time', () => {
-  it('are decided anew where another process was first, and given up after a few times', async () => {
+  it('are decided again if another process was first, and given up after a few times', async () => {
     const realm = await testRealm()
     await realm.add('web')
     realm.store.commit = interrupted(realm, 3)

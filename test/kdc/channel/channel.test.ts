@@ -223,7 +223,7 @@ describe('an AP-OPEN at the KDC', () => {
       '06 principal_disabled',
     ],
     [
-      'by one made anew under the name',
+      'by one made again under the name',
       async realm => {
         await realm.call('remove', [local('admin')])
         await realm.add('admin')
@@ -260,7 +260,7 @@ describe('an AP-OPEN at the KDC', () => {
     expect(await act(await scene())).toBe(expected)
   })
 
-  it('is a replay while its first still waits; afterwards it meets a new nonce and cannot speak', async () => {
+  it('is a replay while the first copy waits, and afterwards gets a new nonce and cannot speak', async () => {
     const realm = await scene()
     const { request, key } = openingOf(realm.grant, { time: START })
     const first: Uint8Array[] = []
@@ -283,7 +283,7 @@ describe('an AP-OPEN at the KDC', () => {
     expect(first).toEqual([])
   })
 
-  it('that somebody repeats counts nothing to its client, takes none of its places, and is told once', async () => {
+  it('that somebody repeats does not count against its client, takes none of its places, and is logged once', async () => {
     const rates = createRateLimits({ ...DEFAULT_LIMITS, requestsPerClient: { points: 40, interval: HOUR } })
     const realm = await testRealm({ rates })
     const grant = await kdcTicket(realm, realm.admin)
@@ -311,7 +311,7 @@ describe('an AP-OPEN at the KDC', () => {
     )
   })
 
-  it('leaves nothing waiting where it is refused', async () => {
+  it('leaves nothing waiting if it is refused', async () => {
     const realm = await scene()
     const { request, key } = openingOf(realm.grant, { time: START, binding: systemRandom(32) })
     for (let i = 0; i <= CHANNELS_WAITING; i++)
@@ -335,7 +335,7 @@ describe('an AP-OPEN at the KDC', () => {
     expect(await outcomeOf(realm, realm.grant)).toBe('accepted')
   })
 
-  it('does not count a first record that comes late, be the timer late too', async () => {
+  it('does not count a first record that comes late, even if the timer is late too', async () => {
     const realm = await scene()
     const late = await open(realm)
     realm.clock.elapsed += 5_001
@@ -423,7 +423,7 @@ describe('the role', () => {
     )
   })
 
-  it('counts only where no caveat withholds it', async () => {
+  it('counts only if no caveat withholds it', async () => {
     const realm = await scene()
     const opened = await open(realm, realm.grant, {
       caveats: [encodeCaveat({ name: 'claims', claims: ['other'] })],
@@ -438,7 +438,7 @@ describe('the role', () => {
     expect(await call(visible, 'show', local('web'))).toHaveProperty('results')
   })
 
-  it('cannot be had by a ticket that somebody else made', async () => {
+  it('cannot come from a ticket that somebody else made', async () => {
     const realm = await scene()
     const web = await realm.record('web')
     const content = {
@@ -460,7 +460,7 @@ describe('the role', () => {
 })
 
 describe('a channel', () => {
-  it('answers calls in their order, errors with code and advice', async () => {
+  it('answers calls in order, and errors with a code and a hint', async () => {
     const realm = await scene()
     const opened = await open(realm)
     const calls = [
@@ -504,7 +504,7 @@ describe('a channel', () => {
     ['a call numbered 0', opened => opened.records.sealMessage(encode([0, 'show']))[0] as Uint8Array],
     ['a call without a method', opened => opened.records.sealMessage(encode([1]))[0] as Uint8Array],
     ['an answer', opened => opened.records.sealMessage(encode([1, null]))[0] as Uint8Array],
-  ])('breaks at %s, and says so', async (_, make) => {
+  ])('breaks at %s, and reports it', async (_, make) => {
     const realm = await scene()
     const opened = await open(realm)
     await opened.channel.receive(make(opened))
@@ -539,7 +539,7 @@ describe('a channel', () => {
     expect(heard(one).at(-1)).toBe('broken: malformed')
   })
 
-  it('takes 1 KiB at the most from who is no administrator', async () => {
+  it('takes at most 1 KiB from somebody who is not an administrator', async () => {
     const realm = await scene()
     const anybody = await realm.add('anybody')
     const grant = await kdcTicket(realm, anybody)
@@ -590,7 +590,7 @@ describe('a channel', () => {
       false,
     ],
     ['somebody else is removed', realm => realm.call('remove', [local('web')]), false],
-  ])('ends at once when %s: %#', async (_, act, ends) => {
+  ])('ends immediately when %s: %#', async (_, act, ends) => {
     const realm = await scene()
     const opened = await open(realm)
     expect(await call(opened, 'list', null, 1)).toHaveProperty('results')
@@ -600,7 +600,7 @@ describe('a channel', () => {
     expect(opened.ended).toBe(ends)
   })
 
-  it('asks at each call whether its client still stands, be no change heard of', async () => {
+  it('checks at each call whether its client still exists, even if no change was reported', async () => {
     const realm = await scene()
     const opened = await open(realm)
     expect(await call(opened, 'list', null, 1)).toHaveProperty('results')
@@ -610,7 +610,7 @@ describe('a channel', () => {
     expect((await realm.record('web')).disabled).toBe(false)
   })
 
-  it('carries out no order of who was disabled while it waited for its turn', async () => {
+  it('carries out no call of a client that was disabled while the call waited for its turn', async () => {
     const realm = await scene()
     const opened = await open(realm)
     expect(await call(opened, 'list', null, 1)).toHaveProperty('results')
@@ -631,7 +631,7 @@ describe('a channel', () => {
     expect((await realm.record('web')).disabled).toBe(false)
   })
 
-  it('counts each call to its client', async () => {
+  it('counts each call against its client', async () => {
     const realm = await scene()
     const opened = await open(realm)
     let counted = 0

@@ -98,7 +98,7 @@ describe('the AS exchange', () => {
     expect(outcome(await login(realm, await change(realm, web)))).toBe(expected)
   })
 
-  it('knows only the newest key, however many older ones still open tickets', async () => {
+  it('accepts only the newest key, however many older ones still open tickets', async () => {
     const realm = await testRealm()
     const web = await realm.add('web')
     const next = { ...withKey(web), kvno: 2 }
@@ -111,7 +111,7 @@ describe('the AS exchange', () => {
     expect(outcome(await login(realm, next))).toBe('reply')
   })
 
-  it('gives who is not there the same answer as who has not the key, byte for byte', async () => {
+  it('gives an unknown name and a wrong key the same answer, byte for byte', async () => {
     const realm = await testRealm()
     const web = await realm.add('web')
     await realm.add('gone')
@@ -126,7 +126,7 @@ describe('the AS exchange', () => {
     expect(new Set(answers.map(({ bytes }) => Buffer.from(bytes).toString('hex'))).size).toBe(1)
   })
 
-  it('looks as often in the store for who is not there as for who has not the key', async () => {
+  it('reads the store as often for an unknown name as for a wrong key', async () => {
     const reads: string[] = []
     const memory = createMemoryStore()
     const store: Store = {
@@ -165,14 +165,14 @@ describe('the AS exchange', () => {
     expect(outcome(await login(realm, web))).toBe(expected)
   })
 
-  it('checks the clock before it looks who is disabled', async () => {
+  it('checks the clock before it checks who is disabled', async () => {
     const realm = await testRealm()
     const web = await realm.add('web')
     await realm.call('disable', [web.principal])
     expect(outcome(await login(realm, web, { time: 0 }))).toBe('06 clock_skew')
   })
 
-  it('puts the TGT first, then the services in the order asked, and tells denials apart', async () => {
+  it('puts the TGT first, then the services in the order asked, and distinguishes denials', async () => {
     const realm = await testRealm()
     const web = await realm.add('web')
     await realm.add('a')
@@ -196,7 +196,7 @@ describe('the AS exchange', () => {
     ])
   })
 
-  it('marks who logged in with a password, there and in every ticket', async () => {
+  it('marks a login with a password in the TGT and in every ticket', async () => {
     const realm = await testRealm()
     const orders = await realm.add('orders')
     await realm.allow('*', 'orders')
@@ -206,7 +206,7 @@ describe('the AS exchange', () => {
     expect(openedBy(orders, grantOf(answer, 1)).flags).toBe(FLAG.PASSWORD)
   })
 
-  it('makes a ticket delegable only where the rule says so, and never a TGT', async () => {
+  it('makes a ticket delegable only if the rule says so, and never a TGT', async () => {
     const realm = await testRealm()
     const web = await realm.add('web')
     const a = await realm.add('a')
@@ -224,7 +224,7 @@ describe('the AS exchange', () => {
     ["the client's expiry", 0, { expiresAt: START + 20_000 }, {}, 20_000, 20_000],
     ["the service's maximum", 0, {}, { maxLife: 40_000 }, 10 * HOUR, 40_000],
     ["the service's expiry", 0, {}, { expiresAt: START + 50_000 }, 10 * HOUR, 50_000],
-  ])('grants lives within: %s', async (_, lifetime, client, service, tgtLife, ticketLife) => {
+  ])('limits lives by: %s', async (_, lifetime, client, service, tgtLife, ticketLife) => {
     const random = (length: number): Uint8Array => (length === 4 ? new Uint8Array(4) : systemRandom(length))
     const realm = await testRealm({ random })
     const web = await realm.add('web', client)
@@ -249,7 +249,7 @@ describe('the AS exchange', () => {
     expect(lives[2]).toBeLessThanOrEqual(901)
   })
 
-  it('makes a TGT renewable where that was asked for, within the least maximum', async () => {
+  it('makes a TGT renewable if that was asked for, within the least maximum', async () => {
     const realm = await testRealm()
     const web = await realm.add('web')
     const short = await realm.add('short', { maxRenew: DAY })
@@ -260,7 +260,7 @@ describe('the AS exchange', () => {
     expect(grantOf(await login(realm, never, { renewable: true })).renewTill).toBeNull()
   })
 
-  it('gives an authTime past the cut-off, even in the very same millisecond', async () => {
+  it('gives an authTime later than the cut-off, even within the same millisecond', async () => {
     const realm = await testRealm()
     const web = await realm.add('web')
     await realm.call('disable', [web.principal])
@@ -270,7 +270,7 @@ describe('the AS exchange', () => {
     expect(grantOf(await login(realm, web)).authTime).toBe(cutOff + 1)
   })
 
-  it('cannot be made to speak to somebody who changed the request', async () => {
+  it('gives nothing to somebody who changed the request', async () => {
     const realm = await testRealm()
     const web = await realm.add('web')
     const { bytes } = createAsRequest(web.key, {

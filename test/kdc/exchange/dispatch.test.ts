@@ -84,7 +84,7 @@ const REPLIES: Record<string, number> = {
 }
 
 describe("the KDC's entry", () => {
-  it('answers the three requests and takes nothing else for one', async () => {
+  it('answers the three requests and accepts nothing else as one', async () => {
     const { dispatch, messages } = await scene()
     expect(messages.size).toBe(14)
     for (const [name, bytes] of messages) {
@@ -94,7 +94,7 @@ describe("the KDC's entry", () => {
     }
   })
 
-  it('takes no body under the type of another', async () => {
+  it('accepts no body under another type', async () => {
     const { dispatch, messages } = await scene()
     for (const [name, bytes] of messages) {
       for (const type of [TYPE.AS_REQ, TYPE.TGS_REQ, TYPE.PARAMS_REQ]) {
@@ -107,7 +107,7 @@ describe("the KDC's entry", () => {
     }
   })
 
-  it('gives its own answers back as malformed', async () => {
+  it('refuses its own answers as malformed', async () => {
     const { dispatch, messages } = await scene()
     for (const bytes of messages.values()) {
       const answer = await dispatch(bytes, ADDRESS)
@@ -184,7 +184,7 @@ describe("the KDC's entry", () => {
     )
   })
 
-  it('answers unavailable when the store fails, and says why in the log alone', async () => {
+  it('answers unavailable when the store fails, and says why only in the log', async () => {
     const realm = await scene()
     const failing = {
       ...realm.store,
@@ -207,7 +207,7 @@ describe("the KDC's entry", () => {
     expect(realm.logger.lines.at(-1)?.fields).toMatchObject({ reason: 'the disk is on fire' })
   })
 
-  it('answers unavailable where something fails that nobody expected, proved or not', async () => {
+  it('answers unavailable if something fails unexpectedly, whether the request is proved or not', async () => {
     const realm = await scene()
     let broken = false
     const random = (length: number): Uint8Array => {

@@ -12,7 +12,7 @@ describe('the PARAMS exchange', () => {
   const parameters = { log2N: 18, r: 8, p: 1, salt: systemRandom(16) }
   const password = { parameters, key: new LongTermKey(systemRandom(32)) }
 
-  it("tells a password's salt and parameters", async () => {
+  it('reports a password’s salt and parameters', async () => {
     const realm = await testRealm()
     await realm.add('person', { password })
     expect(await paramsOf(realm, 'person')).toEqual(parameters)
@@ -20,7 +20,7 @@ describe('the PARAMS exchange', () => {
     expect(await paramsOf(realm, 'person')).toEqual(parameters)
   })
 
-  it('tells of every other name the same: what it always told', async () => {
+  it('reports for every other name always the same salt and parameters', async () => {
     const realm = await testRealm()
     const before = await paramsOf(realm, 'web')
     expect(before).toMatchObject({ log2N: 17, r: 8, p: 1 })
@@ -31,7 +31,7 @@ describe('the PARAMS exchange', () => {
     expect(await paramsOf(realm, 'web')).toEqual(before)
   })
 
-  it('goes back to that when a person is removed, or gets a key', async () => {
+  it('reports those again when a person is removed, or gets a key', async () => {
     const realm = await testRealm()
     const before = await paramsOf(realm, 'person')
     await realm.add('person', { password })

@@ -205,7 +205,7 @@ describe('a TGS request, step by step', () => {
     expect(outcome(await ask(realm, realm.tgt))).toBe(expected)
   })
 
-  it('takes the first fault in the order of section 7, whatever else is wrong', async () => {
+  it('reports the first fault in the order of section 7, whatever else is wrong', async () => {
     const realm = await scene()
     const broken = await forgeTgt(realm, { startTime: START + 1, endTime: START, clientId: systemRandom(8) })
     const renewTill = START
@@ -233,7 +233,7 @@ describe('a TGS request, step by step', () => {
     expect(outcome(await ask(realm, tgt, { renew: true }))).toBe('06 not_renewable')
   })
 
-  it('tells who presents a caveat that it is its own that failed, and of those in the TGT nothing', async () => {
+  it('tells the presenter which of its own caveats failed, and nothing of those in the TGT', async () => {
     const realm = await scene()
     const own = await ask(realm, realm.tgt, { caveats: [expires(START)] })
     expect(own.error?.message).toBe('caveat expires')
@@ -260,7 +260,7 @@ describe('the tickets of a TGS reply', () => {
     expect(ticket.endTime).toBe(START + 4_000)
   })
 
-  it('are denied where services caveats do not name the service, after policy', async () => {
+  it('are denied if services caveats do not name the service, after policy', async () => {
     const realm = await scene()
     await realm.add('billing')
     await realm.allow('web', 'ghost')
@@ -277,7 +277,7 @@ describe('the tickets of a TGS reply', () => {
     ])
   })
 
-  it('none is for the service of an empty services caveat', async () => {
+  it('are for no service under an empty services caveat', async () => {
     const realm = await scene()
     const answer = await ask(realm, realm.tgt, { caveats: [services()], services: [local('orders')] })
     expect(denialsOf(answer)).toEqual(['orders caveat_failed'])
@@ -295,7 +295,7 @@ describe('the tickets of a TGS reply', () => {
     })
   })
 
-  it('are within limits that came after the TGT', async () => {
+  it('are within limits that were set after the TGT was issued', async () => {
     const realm = await scene()
     await realm.amend('web', record => ({ ...record, maxLife: 5_000 }))
     const ticket = grantOf(await ask(realm, realm.tgt, { services: [local('orders')] }))
@@ -309,7 +309,7 @@ describe('the tickets of a TGS reply', () => {
     expect(grants.map(({ flags }) => flags)).toEqual([FLAG.PASSWORD, FLAG.PASSWORD])
   })
 
-  it('have a key and an id of their own each', async () => {
+  it('each have a key and an id of their own', async () => {
     const realm = await scene()
     const one = grantOf(await ask(realm, realm.tgt, { services: [local('orders')] }))
     const two = grantOf(await ask(realm, realm.tgt, { services: [local('orders')] }))
@@ -334,7 +334,7 @@ describe('a renewal', () => {
     expect(outcome(await ask(realm, renewed))).toBe('reply')
   })
 
-  it('leaves the services of the same request to the TGT that was presented', async () => {
+  it('limits the services of the same request by the TGT that was presented', async () => {
     const realm = await scene()
     realm.clock.pass(10 * HOUR - 1)
     const [renewed, ticket] = grantsOf(

@@ -17,7 +17,7 @@ describe('the end of a ticket', () => {
     expect(endTimeOf({ now: NOW, lifetime, lives, ends }, 0)).toBe(expected)
   })
 
-  it('is shortened by 10 % at the most, and never to nothing', () => {
+  it('is shortened by at most 10 %, and never to nothing', () => {
     expect(endTimeOf({ now: NOW, lifetime: 0, lives: [HOUR], ends: [] }, 1)).toBe(NOW + 0.9 * HOUR)
     expect(endTimeOf({ now: NOW, lifetime: 1, lives: [HOUR], ends: [] }, 1)).toBe(NOW + 1)
   })
@@ -29,7 +29,7 @@ describe('the end of a ticket', () => {
     )
   })
 
-  it('never passes a limit, never falls more than a tenth short of the least', () => {
+  it('never passes a limit, and is never more than a tenth short of the least', () => {
     const time = fc.nat({ max: Number.MAX_SAFE_INTEGER })
     const limits = fc.array(fc.option(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })), { maxLength: 5 })
     fc.assert(

@@ -74,7 +74,7 @@ describe('policy', () => {
 
   it.each(
     ['web', 'web/*', '*'].flatMap(client => ['orders', 'orders/*', '*'].map(service => [client, service])),
-  )('a denial of %s %s wins over the most particular rule, if it matches', (client = '', service = '') => {
+  )('a denial of %s %s wins over the most specific rule, if it matches', (client = '', service = '') => {
     const deny: PolicyRule = { ...ruleOf(client, service), effect: 'deny' }
     const matches = client !== 'web/*' && service !== 'orders/*'
     expect(outcome([rule('web', 'orders'), deny], 'web', 'orders')).toBe(
@@ -88,7 +88,7 @@ describe('policy', () => {
     ['it is disabled', { ...HERE, disabled: true }, 'unknown_service', 'policy_denied'],
     ['it expired now', { ...HERE, expiresAt: NOW }, 'unknown_service', 'policy_denied'],
     ['it expires next', { ...HERE, expiresAt: NOW + 1 }, 'allowed []', 'policy_denied'],
-  ])('a service when %s: told only to whom a rule allows it', (_, facts, withRule, without) => {
+  ])('a service when %s is reported only to a client that a rule allows', (_, facts, withRule, without) => {
     const question = { client: local('web'), service: local('orders'), facts, now: NOW }
     const told = (rules: PolicyRule[]): string => {
       const decision = decide(rules, question)
@@ -98,12 +98,12 @@ describe('policy', () => {
     expect(told([])).toBe(without)
   })
 
-  it('nobody asks for krbtgt, whatever the rules say', () => {
+  it('nobody gets a ticket for krbtgt by name, whatever the rules say', () => {
     const rules = [ruleOf('*', '*'), ruleOf('web', 'krbtgt'), ruleOf('*', 'krbtgt')]
     expect(outcome(rules, 'web', 'krbtgt')).toBe('policy_denied')
   })
 
-  it('everybody has a bare ticket for kdc; claims there come from a rule that names it', () => {
+  it('everybody gets a bare ticket for kdc, and claims only from a rule that names it', () => {
     const asked = { client: local('web'), service: local('kdc'), facts: HERE, now: NOW }
     const bare = { claims: [], maxLife: null, caveats: [], delegable: false }
     expect(decide([], asked)).toEqual({ allowed: true, terms: bare })
@@ -115,7 +115,7 @@ describe('policy', () => {
     expect(outcome([], 'web', 'kdc/1')).toBe('policy_denied')
   })
 
-  it('makes caveats of what a rule restricts, and hands on the rest', () => {
+  it('makes caveats of what a rule restricts, and copies the rest', () => {
     const restricted = ruleOf('web', 'orders', {
       methods: ['GET'],
       paths: ['/a'],
@@ -136,7 +136,7 @@ describe('policy', () => {
     ])
   })
 
-  it('never lets a rule for others count, and a denial more never allows more', () => {
+  it('never applies a rule for others, and another denial never allows more', () => {
     const names = fc.constantFrom('web', 'web/1', 'web/2', 'orders', 'orders/1')
     const patterns = fc.constantFrom('web', 'web/1', 'web/*', 'orders', 'orders/*', '*')
     const effect = fc.constantFrom<'allow' | 'deny'>('allow', 'deny')

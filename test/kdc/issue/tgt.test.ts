@@ -74,23 +74,20 @@ describe('a new TGT', () => {
   it.each([
     [true, FLAG.PASSWORD],
     [false, 0],
-  ])(
-    'says whether the key came from a password (%s), and nothing that nobody said',
-    async (passwordBased, flags) => {
-      const { realm, context, question } = await realmOf()
-      const tgt = await grantTgt(context, { ...question, passwordBased })
-      expect(tgt).toMatchObject({ flags, claims: [], authTime: START + 1 })
-      expect(await opened(realm, tgt.ticket)).toMatchObject({
-        client: local('web'),
-        clientId: question.client.clientId,
-        caveats: [],
-        flags,
-        claims: [],
-      })
-    },
-  )
+  ])('says whether the key came from a password (%s), and nothing else', async (passwordBased, flags) => {
+    const { realm, context, question } = await realmOf()
+    const tgt = await grantTgt(context, { ...question, passwordBased })
+    expect(tgt).toMatchObject({ flags, claims: [], authTime: START + 1 })
+    expect(await opened(realm, tgt.ticket)).toMatchObject({
+      client: local('web'),
+      clientId: question.client.clientId,
+      caveats: [],
+      flags,
+      claims: [],
+    })
+  })
 
-  it('is told of in the log', async () => {
+  it('is logged', async () => {
     const { realm, context, question } = await realmOf()
     const tgt = await grantTgt(context, question)
     const client = local('web')
@@ -105,7 +102,7 @@ describe('a new TGT', () => {
     expect(realm.logger.lines.at(-1)).toEqual({ level: 'info', fields, message: 'ticket issued' })
   })
 
-  it('is unavailable where the realm has lost its krbtgt', async () => {
+  it('is unavailable if the realm has lost its krbtgt', async () => {
     const { context, question } = await realmOf()
     const directory = Object.assign(Object.create(context.realm.directory), {
       principal: async () => undefined,

@@ -33,7 +33,7 @@ const limited = (limits: Partial<Limits>) =>
 const OTHER = '198.51.100.7'
 
 describe('rate limits', () => {
-  it('never stop the holder of a right key, whoever guesses beside it', async () => {
+  it('never stop the holder of a right key, whoever else guesses', async () => {
     const realm = await limited({ failedLogins: few, failedLoginsPerAddress: few, failedLoginsPerName: few })
     const web = await realm.add('web')
     for (let i = 0; i < 3; i++) {
@@ -72,7 +72,7 @@ describe('rate limits', () => {
     for (const name of ['web@demo.example', 'ann@demo.example']) expect(await codes(name)).toEqual(seen)
   })
 
-  it('make a right password as good as wrong where its name was guessed at too often', async () => {
+  it('refuse a right password as a wrong one if its name was guessed at too often', async () => {
     const realm = await limited({ failedLogins: few })
     const ann = await passwordPrincipal(realm, 'ann')
     const bob = await passwordPrincipal(realm, 'bob')
@@ -85,7 +85,7 @@ describe('rate limits', () => {
     expect(outcome(await login(realm, ann, { kvno: 0 }))).toBe('reply')
   })
 
-  it('let nobody lock a password out of the address where it was right before', async () => {
+  it('do not lock a password out of the address where it was right before', async () => {
     const realm = await limited({ failedLoginsPerName: few })
     const ann = await passwordPrincipal(realm, 'ann')
     expect(outcome(await login(realm, ann))).toBe('reply')
@@ -94,7 +94,7 @@ describe('rate limits', () => {
     expect(outcome(await login(realm, ann, {}, OTHER))).toBe('05 rate_limited')
   })
 
-  it('do not take an address for one where a password is right because a login was repeated there, fresh or not', async () => {
+  it('do not trust an address because a login was repeated there, fresh or not', async () => {
     const realm = await limited({ failedLoginsPerName: few })
     const ann = await passwordPrincipal(realm, 'ann')
     const recorded = asBytes(realm, ann)
@@ -110,7 +110,7 @@ describe('rate limits', () => {
     }
   })
 
-  it('let an address wait for its turn once too many logins failed there, and no other', async () => {
+  it('make only an address where too many logins failed wait for its turn', async () => {
     const rates = createRateLimits({ ...DEFAULT_LIMITS, failedLoginsPerAddress: few })
     for (let i = 0; i < 3; i++) {
       expect(rates.turnOf(ADDRESS)).toBeUndefined()
@@ -153,7 +153,7 @@ describe('rate limits', () => {
     expect((await dispatch(request, OTHER))[1]).toBe(0x0e)
   })
 
-  it('stop one client, authenticated, and leave the others theirs', async () => {
+  it('stop one proved client, and leave the others theirs', async () => {
     const realm = await limited({ requestsPerClient: few })
     const web = await realm.add('web')
     const other = await realm.add('other')
@@ -165,7 +165,7 @@ describe('rate limits', () => {
     expect(outcome(await ask(realm, grantOf(await login(realm, other))))).toBe('reply')
   })
 
-  it('count a proved request once, however often somebody repeats it, and its repeats to their address', async () => {
+  it('count a proved request once, and its repeats against the address that they come from', async () => {
     const realm = await limited({ requestsPerClient: few, repeats: few })
     const web = await realm.add('web')
     const tgt = grantOf(await login(realm, web))
@@ -190,7 +190,7 @@ describe('rate limits', () => {
     expect(realm.logger.lines.filter(({ fields }) => fields.address === OTHER)).toHaveLength(2)
   })
 
-  it('keep logins, which anybody can repeat, from using up what the holder of a ticket has', async () => {
+  it('keep logins, which anybody can repeat, apart from the quota of a ticket’s holder', async () => {
     const realm = await limited({ requestsPerClient: few })
     const web = await realm.add('web')
     const tgt = grantOf(await login(realm, web))
@@ -199,7 +199,7 @@ describe('rate limits', () => {
     expect(outcome(await ask(realm, tgt))).toBe('reply')
   })
 
-  it('count nothing of who was removed or disabled', async () => {
+  it('count no request of a principal that was removed or disabled', async () => {
     const realm = await limited({ requestsPerClient: few })
     const web = await realm.add('web')
     const tgt = grantOf(await login(realm, web))
@@ -210,7 +210,7 @@ describe('rate limits', () => {
     expect(outcome(await ask(realm, grantOf(await login(realm, again, { time })), { time }))).toBe('reply')
   })
 
-  it('do not let old requests, or those of others, use up what a client has', async () => {
+  it('do not let old requests, or those of others, use up a client’s quota', async () => {
     const realm = await limited({ requestsPerClient: few })
     const web = await realm.add('web')
     for (let i = 0; i < 5; i++) {

@@ -6,7 +6,7 @@ import { MINUTE } from '../../../shared/time.js'
 import { START } from '../../support/clock.js'
 
 describe('a set of MACs', () => {
-  it('knows each again, however many there are, and how often it was seen', () => {
+  it('recognises each one, however many there are, and knows how often it was seen', () => {
     const table = new MacTable(systemRandom)
     const macs = Array.from({ length: 5_000 }, () => systemRandom(32))
     for (const mac of macs) expect(table.see(mac, true)).toBe('new')
@@ -20,7 +20,7 @@ describe('a set of MACs', () => {
     ['ones', new Uint8Array(32).fill(255)],
     ['zeros but one bit', new Uint8Array(32).fill(1, 7, 8)],
     ['a first word with its highest bit', new Uint8Array(32).fill(128, 0, 1)],
-  ])('knows %s', (_, mac) => {
+  ])('recognises %s', (_, mac) => {
     const table = new MacTable(systemRandom)
     expect([table.see(mac, true), table.see(mac, true), table.see(mac, true)]).toEqual([
       'new',
@@ -44,7 +44,7 @@ describe('the requests that were seen', () => {
     expect(seen.see(mac, START, true)).toBe('new')
   })
 
-  it('are no more than there is room for: what is not remembered is new each time', () => {
+  it('are bounded, and one that is not remembered is new each time', () => {
     const seen = new SeenRequests(systemRandom, 2)
     const macs = [systemRandom(32), systemRandom(32), systemRandom(32)]
     const see = () => macs.map(mac => seen.see(mac, START, true))

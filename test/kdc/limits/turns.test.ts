@@ -3,7 +3,7 @@ import { Turns } from '../../../kdc/limits/turns.js'
 import { turns } from '../../support/turns.js'
 
 describe('work that takes turns', () => {
-  it('runs once a turn of the event loop, one source after the other, and leaves nothing behind', async () => {
+  it('runs once in each turn of the event loop, one source after the other, and leaves nothing behind', async () => {
     const queue = new Turns()
     const order: string[] = []
     for (const name of ['a1', 'a2', 'a3', 'b1']) {
@@ -17,7 +17,7 @@ describe('work that takes turns', () => {
     expect(order).toEqual(['a1', 'b1', 'a2', 'a3'])
     expect(queue.sources).toBe(0)
   })
-  it('forgets what is done of a source that always has more', async () => {
+  it('forgets the finished work of a source that always has more', async () => {
     const queue = new Turns()
     let done = 0
     const count = (): void => void done++

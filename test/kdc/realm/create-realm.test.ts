@@ -37,7 +37,7 @@ describe('a new realm', () => {
     expect(new Set(all.map(bytes => Buffer.from(bytes).toString('hex'))).size).toBe(4)
   })
 
-  it('keeps its clock from the very beginning', async () => {
+  it('keeps its clock from the beginning', async () => {
     const vault = emptyVault()
     await createRealm({ vault, realm: REALM, clock, random: systemRandom })
     const realm = await openRealm({ vault, clock: new TestClock(5), random: systemRandom })
@@ -73,7 +73,7 @@ describe('a new realm', () => {
     expect(await vault.list(RECORD_KIND.REALM, { limit: 1 })).toEqual([])
   })
 
-  it('is not opened where there is none', async () => {
+  it('is not opened if there is none', async () => {
     await expect(openRealm({ vault: emptyVault(), clock, random: systemRandom })).rejects.toMatchObject({
       code: 'unavailable',
       message: expect.stringContaining('orthrus init'),

@@ -38,7 +38,7 @@ describe('the clock of a KDC', () => {
     expect(the.fault()).toMatch(fault)
   })
 
-  it.each([SECOND, -SECOND])('may part from the monotonic one by %d ms', by => {
+  it.each([SECOND, -SECOND])('may differ from the monotonic one by %d ms', by => {
     const { clock, time, events, ...the } = scene(-2 * HOUR)
     clock.step(by)
     time.now()
@@ -48,7 +48,7 @@ describe('the clock of a KDC', () => {
     expect(the.fault()).toBeUndefined()
   })
 
-  it('is looked at without a request, which makes it no time of a request', () => {
+  it('is checked without a request, which does not count as the time of a request', () => {
     const { clock, time, events } = scene()
     time.now()
     const newest = time.newestRead
@@ -58,7 +58,7 @@ describe('the clock of a KDC', () => {
     expect(time.newestRead).toBe(newest)
   })
 
-  it('that was put right again is wrong no more', () => {
+  it('that was set right again is no longer wrong', () => {
     const { clock, time, events, ...the } = scene()
     for (const by of [HOUR, 200 - HOUR]) {
       clock.step(by)
@@ -69,7 +69,7 @@ describe('the clock of a KDC', () => {
     expect(the.fault()).toBeUndefined()
   })
 
-  it('that is put right after a change is behind what the change stored, by how much is told', () => {
+  it('that is set right after a change says by how much it is behind what the change stored', () => {
     const { clock, time, events, ...the } = scene()
     clock.step(HOUR)
     time.raise(time.now())
@@ -93,7 +93,7 @@ describe('the clock of a KDC', () => {
     expect(scene(SECOND).events).toEqual([])
   })
 
-  it('that leaps for ever has few lines a minute', () => {
+  it('that keeps leaping logs few lines a minute', () => {
     const { clock, time, events, logger } = scene()
     const leaps = (times: number): void => {
       for (let i = 0; i < times; i++) {

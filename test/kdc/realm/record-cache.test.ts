@@ -21,7 +21,7 @@ const OLD = { old: true }
 const NEW = { new: true }
 
 describe('a cache of records', () => {
-  it('reads once for all who ask at the same time, and keeps what it read', async () => {
+  it('reads once for all that ask at the same time, and keeps what it read', async () => {
     const { waiting, cache } = slowReads()
     const both = [cache.get('a'), cache.get('a')]
     waiting[0]?.end(OLD)
@@ -30,7 +30,7 @@ describe('a cache of records', () => {
     expect(waiting).toHaveLength(1)
   })
 
-  it('does not keep what a read brings that was under way when the record changed', async () => {
+  it('does not keep the result of a read that was under way when the record changed', async () => {
     const { waiting, cache } = slowReads()
     const before = cache.get('a')
     cache.forget('a')
@@ -43,7 +43,7 @@ describe('a cache of records', () => {
     expect(await cache.get('a')).toBe(NEW)
   })
 
-  it('nor where the old read ends first', async () => {
+  it('does not keep it if the old read ends first', async () => {
     const { waiting, cache } = slowReads()
     const before = cache.get('a')
     cache.forget('a')
@@ -54,7 +54,7 @@ describe('a cache of records', () => {
     expect(await after).toBe(NEW)
   })
 
-  it('nor where the old read ends while the new one is under way', async () => {
+  it('does not keep it if the old read ends while the new one is under way', async () => {
     const { waiting, cache } = slowReads()
     const before = cache.get('a')
     cache.forget('a')
@@ -67,7 +67,7 @@ describe('a cache of records', () => {
     expect(waiting).toHaveLength(2)
   })
 
-  it('nor where everything was forgotten, as after a change that may concern every name', async () => {
+  it('does not keep it if everything was forgotten, as after a change that may concern every name', async () => {
     const { waiting, cache } = slowReads()
     const before = [cache.get('a'), cache.get('b')]
     cache.forgetAll()
@@ -80,7 +80,7 @@ describe('a cache of records', () => {
     expect([cache.get('a'), cache.get('b')]).toEqual([NEW, NEW])
   })
 
-  it('nor what an old read brings last, or does not bring, after everything was forgotten', async () => {
+  it('does not keep what an old read finds, or does not find, after everything was forgotten', async () => {
     const { waiting, cache } = slowReads()
     const before = [cache.get('a'), cache.get('b')]
     cache.forgetAll()
@@ -95,7 +95,7 @@ describe('a cache of records', () => {
     expect(waiting).toHaveLength(4)
   })
 
-  it('keeps that there is none, until there may be', async () => {
+  it('remembers that there is no record, until there may be one', async () => {
     const { waiting, cache } = slowReads()
     const none = cache.get('a')
     waiting[0]?.end(undefined)
@@ -117,7 +117,7 @@ describe('a cache of records', () => {
     expect(await again).toBe(NEW)
   })
 
-  it('is bounded, and names that do not exist push out none that do', async () => {
+  it('is bounded, and names that do not exist push out none that exist', async () => {
     const { waiting, cache } = slowReads()
     const first = cache.get('a')
     waiting[0]?.end(OLD)
@@ -174,7 +174,7 @@ describe('the directory', () => {
     expect(await directory.principal(local('web'))).toBeUndefined()
   })
 
-  it('gives no rule that was replaced by a denial while it was read', async () => {
+  it('returns no rule that was replaced by a denial while it was read', async () => {
     const { store, hold } = heldStore(createMemoryStore())
     const realm = await testRealm({ store })
     await realm.allow('web', 'orders')
@@ -236,7 +236,7 @@ describe('the directory', () => {
     expect(reads).toHaveLength(12)
   })
 
-  it('keeps rules whoever asks for pairs that have none', async () => {
+  it('keeps its rules whoever asks for pairs that have none', async () => {
     const realm = await testRealm()
     let reads = 0
     const { store } = realm
@@ -259,7 +259,7 @@ describe('the directory', () => {
     expect(reads).toBe(0)
   })
 
-  it('lets a change of policy count for the very next request', async () => {
+  it('applies a change of policy to the next request', async () => {
     const realm = await testRealm()
     const web = await realm.add('web')
     await realm.add('orders')

@@ -32,7 +32,7 @@ const STEPS = [-DAY, -HOUR, -1, 0, 1, HOUR]
 
 describe('between a login and the next TGS request', () => {
   it.each(STEPS.flatMap(before => STEPS.map(after => [before, after])))(
-    'disabling revokes, and enabling brings nothing back, with clock steps of %d and %d ms',
+    'disabling revokes, and enabling restores nothing, with clock steps of %d and %d ms',
     async (before = 0, after = 0) => {
       const realm = await scene()
       const web = await realm.add('web')
@@ -54,7 +54,7 @@ describe('between a login and the next TGS request', () => {
     },
   )
 
-  it('disabling shows at once where the client was in the cache', async () => {
+  it('disabling takes effect immediately if the client was in the cache', async () => {
     const realm = await scene()
     const web = await realm.add('web')
     const tgt = grantOf(await login(realm, web))
@@ -83,7 +83,7 @@ describe('between a login and the next TGS request', () => {
     expect(outcome(await ask(realm, during as Grant, { time: realm.clock.time }))).toBe('06 revoked')
   })
 
-  it('disabling says so where it was stored so late that it did not revoke all', async () => {
+  it('disabling says so if it was stored too late to revoke everything', async () => {
     const realm = await scene()
     const web = await realm.add('web')
     const commit = realm.store.commit.bind(realm.store)
@@ -117,7 +117,7 @@ describe('between a login and the next TGS request', () => {
     },
   )
 
-  it('holds over a restart', async () => {
+  it('a revocation is kept over a restart', async () => {
     const realm = await scene()
     const web = await realm.add('web')
     const tgt = grantOf(await login(realm, web))
@@ -134,7 +134,7 @@ describe('between a login and the next TGS request', () => {
     if (answer.reply !== undefined) expect(outcome(await ask(realm, grantOf(answer)))).toBe('06 revoked')
   })
 
-  it('cutting off twice within a millisecond revokes what was issued in between', async () => {
+  it('a second cut-off within a millisecond revokes what was issued in between', async () => {
     const realm = await scene()
     const web = await realm.add('web')
     for (let i = 0; i < 3; i++) {
@@ -182,7 +182,7 @@ describe('KDC time', () => {
     expect(grantOf(await login(again, web, { time: START + HOUR })).startTime).toBe(START + HOUR)
   })
 
-  it('is shared by who shares the store', async () => {
+  it('is shared by all that share the store', async () => {
     const realm = await scene()
     const other = await restart(realm)
     realm.clock.time += HOUR
@@ -215,7 +215,7 @@ describe('the revocation log', () => {
     ])
   })
 
-  it('goes on where it stood after a restart, and where another process wrote', async () => {
+  it('continues after a restart, and after another process wrote', async () => {
     const realm = await scene()
     const names = ['a', 'b', 'c', 'd']
     for (const name of names) await realm.add(name)

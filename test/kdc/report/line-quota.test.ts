@@ -4,7 +4,7 @@ import { LineQuota } from '../../../kdc/report/line-quota.js'
 const RATE = { points: 2, interval: 1_000 }
 
 describe('the quota of lines', () => {
-  it('counts each name by itself, says once that it is used up, and begins again when the interval ends', () => {
+  it('counts each name separately, says once that it is used up, and begins again when the interval ends', () => {
     let now = 5
     const quota = new LineQuota(RATE, () => now)
     const fates = (name: string, times: number) => Array.from({ length: times }, () => quota.take(name).fate)
@@ -16,7 +16,7 @@ describe('the quota of lines', () => {
     expect(fates('a', 3)).toEqual(['written', 'written', 'last'])
   })
 
-  it('keeps a bounded number of names, so that many addresses take no memory without end', () => {
+  it('keeps a bounded number of names, so that many addresses take bounded memory', () => {
     const quota = new LineQuota(RATE, () => 0)
     for (let i = 0; i < 3; i++) quota.take('first')
     for (let i = 0; i < 10_000; i++) quota.take(`name ${i}`)

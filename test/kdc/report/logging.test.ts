@@ -52,7 +52,7 @@ function saidIn(lines: unknown): string {
 }
 
 describe('the log', () => {
-  it('tells of tickets issued and refused, and never a secret', async () => {
+  it('has tickets issued and refused, and never a secret', async () => {
     const realm = await scene()
     const password = {
       parameters: { log2N: 17, r: 8, p: 1, salt: systemRandom(16) },
@@ -134,7 +134,7 @@ describe('the log of refusals', () => {
   const linesOf = ({ logger: { lines } }: TestRealm, level = 'warn') =>
     lines.filter(line => line.level === level)
 
-  it('has so many of an address that proves nothing, then one line that says so, and all of others', async () => {
+  it('has a limited number for an address that proves nothing, then one line that says so, and all of others', async () => {
     const realm = await limited()
     for (let i = 0; i < 3 * points; i++) {
       expect((await realm.dispatch(garbage, ADDRESS))[1]).toBe(TYPE.ERROR)
@@ -151,7 +151,7 @@ describe('the log of refusals', () => {
     expect(linesOf(realm).at(-1)?.fields.address).toBe(OTHER)
   })
 
-  it('has no more of a site than four addresses have, however many IPv6 networks it has', async () => {
+  it('has no more for a site than for four addresses, however many IPv6 networks it has', async () => {
     const realm = await limited()
     for (let i = 0; i < 9 * points; i++) await realm.dispatch(garbage, `2001:db8:1:${(i % 9) + 1}00::/64`)
     const refused = linesOf(realm).filter(({ message }) => message === 'request refused')
@@ -168,7 +168,7 @@ describe('the log of refusals', () => {
     expect(linesOf(realm)).toHaveLength(points + 2)
   })
 
-  it('has each guess at a key until guesses stop', async () => {
+  it('has each guess at a key until guesses are stopped', async () => {
     const realm = await limited()
     for (let i = 0; i < 2 * points; i++) await login(realm, stranger('web@demo.example'))
     const codes = linesOf(realm).map(({ fields }) => fields.code)
@@ -189,7 +189,7 @@ describe('the log of refusals', () => {
     expect(linesOf(realm).at(-1)?.fields).toMatchObject({ client: web.principal, code: 'principal_disabled' })
   })
 
-  it('has so many of a proved request that somebody repeats', async () => {
+  it('has a limited number for a proved request that somebody repeats', async () => {
     const realm = await limited()
     const web = await realm.add('web')
     for (let i = 0; i < 2 * points; i++)
@@ -197,7 +197,7 @@ describe('the log of refusals', () => {
     expect(linesOf(realm)).toHaveLength(points + 1)
   })
 
-  it('has those of a client, whatever old requests of it somebody repeats elsewhere', async () => {
+  it('has those of a client, even if somebody repeats its old requests elsewhere', async () => {
     const realm = await limited()
     const web = await realm.add('web')
     for (let i = 0; i < 2 * points; i++) await login(realm, web, { time: 0 }, OTHER)

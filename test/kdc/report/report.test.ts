@@ -39,7 +39,7 @@ async function heard(...listeners: Listener[]): Promise<TestRealm & { report: Re
 const NEW = { password: null, ...NO_LIMITS }
 
 describe('a report', () => {
-  it('reaches every listener in order, whatever the ones before it do', () => {
+  it('reaches every listener in order, whatever the earlier ones do', () => {
     const told: string[] = []
     const fails = (): never => {
       throw new Error('no room')
@@ -54,7 +54,7 @@ describe('a report', () => {
     expect(told).toEqual(['one', 'two'])
   })
 
-  it('that is recorded waits for every listener, and fails where one fails', async () => {
+  it('that is recorded waits for every listener, and fails if one fails', async () => {
     const told: string[] = []
     const slow: Listener = async () => {
       await new Promise(setImmediate)
@@ -91,7 +91,7 @@ describe('an administrator', () => {
     expect(steps).toEqual(['told', 'written', 'answered'])
   })
 
-  it('is refused where the change could not be written down, for it is not to go unnoticed', async () => {
+  it('is refused if the change could not be written down, so that none goes unnoticed', async () => {
     const realm = await heard(event =>
       event.kind === 'record_changed' ? Promise.reject(new Error('no room')) : undefined,
     )
@@ -166,7 +166,7 @@ describe('events', () => {
 })
 
 describe('a failure', () => {
-  it('is told as text: name, message, code, stack and causes, and nothing else that hangs on it', () => {
+  it('is logged as name, message, code, stack and causes, and nothing else that it holds', () => {
     const cause = Object.assign(new Error('write failed'), {
       code: 'ENOSPC',
       path: '/var',
@@ -181,7 +181,7 @@ describe('a failure', () => {
     })
   })
 
-  it('that is no error, or the cause of itself, is told too', () => {
+  it('that is not an error, or is its own cause, is logged too', () => {
     expect(describeFailure('no')).toEqual({ name: 'string', message: 'no' })
     const circle = new Error('round')
     circle.cause = circle

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { countedAddress } from '../../../kdc/transport/address.js'
 
-describe('an address as it is counted', () => {
+describe('the network that an address counts for', () => {
   it.each([
     ['192.0.2.1', '192.0.2.1'],
     ['::ffff:192.0.2.1', '192.0.2.1'],

@@ -55,7 +55,7 @@ const refusalOf = ({ logger }: Scene) =>
   logger.lines.find(({ message }) => message === 'request refused')?.fields
 
 describe('a KDC whose clock leaps', () => {
-  it('says so within a check of its connections, though nobody asks it anything', async () => {
+  it('says so at the next check of its connections, even if nobody asks it anything', async () => {
     const realm = await scene()
     realm.clock.step(HOUR)
     expect(errorsOf(realm)).toEqual([])
@@ -65,7 +65,7 @@ describe('a KDC whose clock leaps', () => {
     ])
   })
 
-  it('says so at the next request, and names its own clock beside the refusal of a right one', async () => {
+  it('says so at the next request, and names its own clock beside the refusal of a right client', async () => {
     const realm = await scene()
     const { clock } = realm
     clock.step(HOUR)
@@ -77,7 +77,7 @@ describe('a KDC whose clock leaps', () => {
     })
   })
 
-  it('says so in /health, where nothing is said while all is well', async () => {
+  it('says so in /health, which has no clock entry while all is well', async () => {
     const realm = await scene()
     expect(await healthOf(realm)).toEqual([200, { status: 'ok' }])
     realm.clock.step(-HOUR)
@@ -102,7 +102,7 @@ describe('one change while the clock is an hour ahead', () => {
     return realm
   }
 
-  it('is told by the log and by /health, until the clock has got there', async () => {
+  it('is reported in the log and in /health until the clock has caught up', async () => {
     const realm = await afterIt()
     const message = expect.stringContaining('stands still')
     const clock = { leapt: 0, behind: HOUR, message }
@@ -115,7 +115,7 @@ describe('one change while the clock is an hour ahead', () => {
     expect(await healthOf(realm)).toEqual([200, { status: 'ok' }])
   })
 
-  it('has the KDC name itself beside the refusal of a client whose clock is right', async () => {
+  it('makes the KDC name its own clock beside the refusal of a client whose clock is right', async () => {
     const realm = await afterIt()
     expect(await loginAt(realm, realm.clock.now())).toBe('clock_skew')
     expect(refusalOf(realm)).toMatchObject({
@@ -123,7 +123,7 @@ describe('one change while the clock is an hour ahead', () => {
     })
   })
 
-  it('is told by a KDC that starts afterwards', async () => {
+  it('is reported by a KDC that starts afterwards', async () => {
     const realm = await afterIt()
     const { store, masterKey, clock, logger } = realm
     logger.lines.length = 0

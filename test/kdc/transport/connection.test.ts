@@ -76,7 +76,7 @@ async function scene(limits: Partial<Limits> = {}) {
 }
 
 describe('a channel that is being opened', () => {
-  it('is closed where its connection closed before it was open', async () => {
+  it('is closed if its connection closed before it was open', async () => {
     const { socket, openings, ask } = await scene()
     ask(1)
     await turns()
@@ -87,7 +87,7 @@ describe('a channel that is being opened', () => {
     expect(openings.map(({ closed }) => closed)).toEqual([1])
   })
 
-  it('is closed where the KDC began to close before it was open', async () => {
+  it('is closed if the KDC began to close before it was open', async () => {
     const { connection, openings, ask } = await scene()
     ask(1)
     await turns()
@@ -97,7 +97,7 @@ describe('a channel that is being opened', () => {
     expect(openings.map(({ closed }) => closed)).toEqual([1])
   })
 
-  it('counts to those that its connection may have', async () => {
+  it('counts towards the channels that its connection may have', async () => {
     const { openings, ask, answerTo } = await scene({ channels: 2 })
     for (const id of [1, 2, 3]) ask(id)
     await turns()
@@ -110,7 +110,7 @@ describe('a channel that is being opened', () => {
     expect([1, 2, 4].map(answerTo)).toEqual(['accepted', 'accepted', 'rate_limited'])
   })
 
-  it('cuts its connection where opening fails, and so counts no more', async () => {
+  it('cuts its connection if opening fails, and no longer counts', async () => {
     const { socket, openings, ask, answerTo } = await scene({ channels: 1 })
     let cut = 0
     socket.on('close', () => cut++)

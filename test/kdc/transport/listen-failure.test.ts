@@ -11,7 +11,7 @@ import { systemRandom } from '../../../shared/crypto/random.js'
 import { parseRealm } from '../../../shared/principal.js'
 import { systemClock } from '../../../shared/time.js'
 
-it('a KDC whose address is taken says which it is and what to do, and closes its store', async () => {
+it('a KDC whose address is in use names it and says what to do, and closes its store', async () => {
   const taken = createServer()
   await new Promise<void>(resolve => taken.listen(0, '127.0.0.1', resolve))
   const { port } = taken.address() as AddressInfo
@@ -34,7 +34,7 @@ it.each([
   ['EADDRNOTAVAIL', /127\.0\.0\.1:80 is not an address of this machine \(.*0\.0\.0\.0/],
   ['ENOTFOUND', /has a host name that has no address/],
   ['EMFILE', /cannot be listened on: EMFILE/],
-])('%s has its words', (code, said) => {
+])('%s is explained', (code, said) => {
   const { message } = explainListenFailure('127.0.0.1', 80, Object.assign(new Error(code), { code }))
   expect(message).toMatch(said)
   expect(message).toContain('--listen HOST:PORT')

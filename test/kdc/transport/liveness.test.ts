@@ -8,7 +8,7 @@ function scene() {
 }
 
 describe('liveness', () => {
-  it('takes a peer that answers pings for well, and one that says nothing for gone', () => {
+  it('takes a peer that answers pings as alive, and a silent one as gone', () => {
     const { liveness } = scene()
     expect(liveness.check()).toBe('well')
     liveness.heard()
@@ -16,14 +16,14 @@ describe('liveness', () => {
     expect(liveness.check()).toBe('gone')
   })
 
-  it('does not hold silence against a peer that was not listened to', () => {
+  it('does not count silence while it was not reading from the peer', () => {
     const { liveness, socket } = scene()
     liveness.check()
     socket.isPaused = true
     expect(liveness.check()).toBe('well')
   })
 
-  it('takes a peer for gone that took nothing of what waits, whatever it says', () => {
+  it('takes a peer as gone that reads nothing of what waits, whatever it says', () => {
     const { liveness, socket } = scene()
     socket.bufferedAmount = 10
     expect(liveness.check()).toBe('well')
@@ -34,7 +34,7 @@ describe('liveness', () => {
     expect(liveness.check()).toBe('gone')
   })
 
-  it('tells who has asked nothing for too long', () => {
+  it('reports a peer that has asked nothing for too long', () => {
     const { liveness, clock } = scene()
     for (const [time, expected] of [
       [1000, 'well'],

@@ -27,7 +27,7 @@ const loggerInto = (lines: string[]): Logger => ({
 })
 
 describe('a database that was closed in order', () => {
-  it('has the clean mark, and has it no longer once it was opened', async () => {
+  it('has the clean mark until it is opened', async () => {
     expect(await wasClosedCleanly(directory)).toBe(true)
     const store = await openLevelStore(directory, { create: false })
     expect(await wasClosedCleanly(directory)).toBe(false)
@@ -51,7 +51,7 @@ describe('a database that was closed in order', () => {
     ['COMMITS changed', () => appendFile(join(directory, 'COMMITS'), ' ')],
     ['REST changed', () => appendFile(join(directory, 'REST'), ' ')],
     ['REST missing', () => rm(join(directory, 'REST'))],
-  ])('has no clean mark that fits after %s', async (_, change) => {
+  ])('has no valid clean mark after %s', async (_, change) => {
     await change()
     expect(await wasClosedCleanly(directory)).toBe(false)
   })
@@ -64,7 +64,7 @@ describe('a database that was closed in order', () => {
     await store.close()
   })
 
-  it('has its records with the mark or without', async () => {
+  it('has its records with or without the mark', async () => {
     for (const rest of [true, false]) {
       if (!rest) await rm(join(directory, 'REST'))
       const logged: string[] = []

@@ -98,7 +98,7 @@ describe('a LevelDB folder', () => {
     for (const made of [directory, join(folder, 'data')]) expect((await stat(made)).mode & 0o777).toBe(0o700)
   })
 
-  it('is never made over another, nor among other files', async () => {
+  it('is never made over another one or among other files', async () => {
     const store = await open(true)
     await store.commit([put('a', 0, 'x')])
     await expect(open(true)).rejects.toMatchObject({
@@ -113,7 +113,7 @@ describe('a LevelDB folder', () => {
     })
   })
 
-  it('must be there to be opened, and is not made by that', async () => {
+  it('must exist to be opened, and is not made by opening', async () => {
     await expect(open(false)).rejects.toMatchObject({
       code: 'unavailable',
       facts: { hint: expect.stringMatching(/orthrus init/) },
@@ -127,7 +127,7 @@ describe('a LevelDB folder', () => {
     expect(await readdir(directory)).toEqual([])
   })
 
-  it('is for one store in a process', async () => {
+  it('serves only one store in a process', async () => {
     const store = await open(true)
     await store.commit([put('a', 0, 'x')])
     await expect(open(false)).rejects.toMatchObject({
@@ -138,7 +138,7 @@ describe('a LevelDB folder', () => {
     expect(await show(store, 'a')).toBe('y@2')
   })
 
-  it('is for one process', async () => {
+  it('serves only one process', async () => {
     await (await open(true)).close()
     const holder = fork(fileURLToPath(new URL('hold-lock.mjs', import.meta.url)), [directory])
     try {
@@ -379,7 +379,7 @@ describe.skipIf(!canLimitFiles())('a full disk', () => {
   }
 
   it.each([0, 3, 20, 4000])(
-    'with %i bytes left fails commits, serves reads, and is over when there is space',
+    'with %i bytes left fails commits and serves reads, until there is space',
     async left => {
       const store = await open(true)
       const seen: string[] = []
