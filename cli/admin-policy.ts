@@ -34,8 +34,8 @@ async function policy(
   if (options.forget === true && service === undefined)
     throw new TypeError('--forget needs CLIENT and SERVICE, as the list has them: orthrus admin policy')
   await withAdministration(terminal, options, async (administration, { realm }) => {
-    const patternOf = (name: string | undefined) => (name === undefined ? undefined : patternIn(realm, name))
-    const asked: Asked = [patternOf(client), patternOf(service)]
+    const named = (name: string | undefined) => (name === undefined ? undefined : patternIn(realm, name))
+    const asked: Asked = [named(client), named(service)]
     if (options.forget === true) return forget(terminal, administration, asked, options)
     const rules = await rulesFor(administration, asked)
     const rows = table(rules.map(rule => ruleCells(realm, rule)))

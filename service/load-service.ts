@@ -12,7 +12,7 @@ import { BoundedReplayCache } from './replay/replay-cache.js'
 import type { Report } from './report/events.js'
 import { logTo } from './report/log.js'
 import { createService, type Service } from './request/service.js'
-import { TicketCache } from './ticket-cache.js'
+import { ServiceTicketOpener } from './ticket-opener.js'
 
 export interface LoadServiceOptions {
   /** The path of a keytab, or its text. */
@@ -66,7 +66,7 @@ export async function loadService(options: LoadServiceOptions): Promise<Service>
   if (isReserved(principal)) throw new TypeError(`${principal} is the KDC's own: no service is loaded for it`)
   const report = logTo(logger)
   const keys = new ServiceKeys(selected)
-  const tickets = new TicketCache({ service: principal, keys, clock, ...options.ticketCache })
+  const tickets = new ServiceTicketOpener({ service: principal, keys, clock, ...options.ticketCache })
   const replayCache = replayCacheOf(options.replayCache, clock, report)
   return createService({
     principal,

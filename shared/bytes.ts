@@ -1,3 +1,5 @@
+import { fromBase64url } from '#base64url'
+
 const SLAB_BYTES = 16 * 1024
 const SHARED_BYTES = 2 * 1024
 let slab = new Uint8Array(SLAB_BYTES)
@@ -73,4 +75,14 @@ function kindOf(value: unknown): string {
   return `a ${Object.prototype.toString.call(value).slice('[object '.length, -1)}`
 }
 
-export { fromBase64url, toBase64url } from '#base64url'
+export { toBase64url } from '#base64url'
+export { fromBase64url }
+
+/** As `fromBase64url`, for callers that have their own error: undefined if the text is not base64url. */
+export function base64urlBytes(text: string): Uint8Array | undefined {
+  try {
+    return fromBase64url(text)
+  } catch {
+    return undefined
+  }
+}

@@ -97,7 +97,7 @@ const ORDER = {
     ['node-http/', 'load-service.ts'],
     ['response/', 'replay/'],
     ['request/'],
-    ['ticket-cache.ts'],
+    ['ticket-opener.ts'],
     ['keys.ts', 'report/'],
   ],
   shared: [

@@ -1,6 +1,6 @@
 import { ServiceKeys } from '../../service/keys.js'
 import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
-import { TicketCache } from '../../service/ticket-cache.js'
+import { ServiceTicketOpener } from '../../service/ticket-opener.js'
 import { acceptRequest } from '../../shared/accept/accept.js'
 import { SIZE, TYPE } from '../../shared/constants.js'
 import { combineAuthKeys, deriveAuthKey } from '../../shared/crypto/derive.js'
@@ -80,7 +80,7 @@ function operation(service: BenchService, head: RowHead, present: () => Presente
   const options = {
     type: TYPE.AP_REQ,
     service: service.name,
-    tickets: new TicketCache({ service: service.name, keys, clock: systemClock }),
+    tickets: new ServiceTicketOpener({ service: service.name, keys, clock: systemClock }),
     replayCache: new BoundedReplayCache({ clock: systemClock, floor: 0 }),
     clock: systemClock,
     method: METHOD,

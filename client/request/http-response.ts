@@ -1,4 +1,5 @@
 import { OrthrusError } from '../../shared/errors.js'
+import { hasBody } from '../../shared/http/binding.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Span } from '../kdc-link/kdc-clock.js'
 import { readBytes } from './body.js'
@@ -21,7 +22,7 @@ export interface ProvedResponse {
   readonly response: Response
 }
 
-/** Statuses whose responses have no body. */
+/** Statuses with which a `Response` cannot be made with a body. */
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304])
 
 /**
@@ -66,7 +67,7 @@ async function openProved(
   }
   const { status, headers } = response
   const read = await readBytes(response.body, maxBytes, 'response', 'maxResponse')
-  const body = method === 'HEAD' || status === 204 || status === 304 ? new Uint8Array() : read
+  const body = hasBody(method, status) ? read : new Uint8Array()
   if (!isBound(bindings, { status, headers, body })) {
     throw unproved(
       service,

@@ -16,7 +16,8 @@ import { Liveness } from './liveness.js'
 /** Reasons for closing a WebSocket (RFC 6455 section 7.4.1). */
 const CLOSE = { GOING_AWAY: 1001, PROTOCOL_ERROR: 1002, UNSUPPORTED_DATA: 1003, POLICY: 1008 } as const
 
-export interface ConnectionOptions {
+/** What a connection is made of. */
+export interface ConnectionParts {
   readonly socket: WebSocket
   /** What carries the WebSocket. */
   readonly stream: Duplex
@@ -37,7 +38,7 @@ export interface ConnectionOptions {
  * does not read its answers only holds up itself.
  */
 export class Connection {
-  readonly #options: ConnectionOptions
+  readonly #options: ConnectionParts
   readonly #requests = new Set<number>()
   readonly #channels = new Map<number, AcceptedChannel>()
   /** Frames that the socket had already read when reading stopped: at most one piece of its buffer. */
@@ -50,7 +51,7 @@ export class Connection {
   #openings = 0
   #onDrained: (() => void) | undefined
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: ConnectionParts) {
     this.#options = options
     this.#places = options.limits.concurrency
     const { socket } = options

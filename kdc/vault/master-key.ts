@@ -1,5 +1,5 @@
 import { equalBytes } from '#primitives'
-import { concatBytes, fromBase64url, toBase64url } from '../../shared/bytes.js'
+import { base64urlBytes, concatBytes, toBase64url } from '../../shared/bytes.js'
 import { SIZE } from '../../shared/constants.js'
 import { checkOf } from '../../shared/crypto/check.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
@@ -76,12 +76,8 @@ function formatMasterKey(key: MasterKey): string {
 function parseMasterKey(path: string, text: string): MasterKey {
   const start = `${FIRST_LINE}\n${PREFIX}`
   if (!text.startsWith(start) || !text.endsWith('\n')) throw altered(path)
-  let checked: Uint8Array
-  try {
-    checked = fromBase64url(text.slice(start.length, -1))
-  } catch {
-    throw altered(path)
-  }
+  const checked = base64urlBytes(text.slice(start.length, -1))
+  if (checked === undefined) throw altered(path)
   const bytes = checked.slice(0, SIZE.KEY)
   if (!equalBytes(checked.subarray(SIZE.KEY), checkOf(bytes))) throw altered(path)
   return new MasterKey(bytes)

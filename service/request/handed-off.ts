@@ -1,5 +1,5 @@
 import type { VerifiedRequest } from '../../shared/accept/accept.js'
-import { fromBase64url } from '../../shared/bytes.js'
+import { base64urlBytes } from '../../shared/bytes.js'
 import { type ErrorFacts, OrthrusError } from '../../shared/errors.js'
 import { COVERED_REQUEST_HEADERS, CREDENTIAL_HEADER } from '../../shared/http/binding.js'
 import type { Principal } from '../../shared/principal.js'
@@ -50,7 +50,9 @@ function isDelegateRealm(realm: unknown): boolean {
 
 function openCredential({ verified, sealed }: HandOff): Credential {
   if (sealed === undefined) throw noCredential()
-  const credential = openHandOff(verified.key, verified.request.nonce, bytesFrom(sealed))
+  const box = base64urlBytes(sealed)
+  if (box === undefined) throw unusable('the credential sent along is no base64url', {})
+  const credential = openHandOff(verified.key, verified.request.nonce, box)
   // A handler that acts for the client of a request must not be made to act for another.
   if (credential.client === verified.client) return credential
   throw unusable('the credential sent along is not of the client of the request', {
@@ -92,14 +94,6 @@ function holderIn(bytes: Uint8Array): Principal | undefined {
 
 function unusable(reason: string, facts: ErrorFacts): OrthrusError {
   return new OrthrusError('credential_invalid', reason, { final: true, ...facts })
-}
-
-function bytesFrom(sealed: string): Uint8Array {
-  try {
-    return fromBase64url(sealed)
-  } catch {
-    throw unusable('the credential sent along is no base64url', {})
-  }
 }
 
 function noCredential(): OrthrusError {

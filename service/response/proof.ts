@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
+import { hasBody } from '../../shared/http/binding.js'
 import type { Header, RequestMessage } from '../request/message.js'
 import { requestFields } from '../request/refuse.js'
 import type { ServiceParts } from '../request/service.js'
@@ -8,7 +9,7 @@ import { AttachedState } from './attached-state.js'
 import { type Done, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
 import { divert } from './divert.js'
 import { clearHeaders, coveredHeaderPairs } from './headers.js'
-import { hasBody, proveResponse } from './prove.js'
+import { proveResponse } from './prove.js'
 
 export interface ResponseProofOptions {
   /** The request as it came. */

@@ -1,6 +1,6 @@
 import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { createApReply } from '../../shared/exchange/ap.js'
-import { type HeaderPairs, responseBinding } from '../../shared/http/binding.js'
+import { type HeaderPairs, hasBody, responseBinding } from '../../shared/http/binding.js'
 import { formatMessageHeader } from '../../shared/http/headers.js'
 import type { Header } from '../request/message.js'
 
@@ -34,9 +34,4 @@ export function proveResponse(
   const binding = responseBinding(status, headers, hasBody(method, status) ? body : NO_BODY)
   const reply = createApReply(verified.key, verified.request.mac, { time, binding })
   return ['authentication-info', formatMessageHeader(reply)]
-}
-
-/** Whether the response to such a request may have a body. */
-export function hasBody(method: string, status: number): boolean {
-  return method !== 'HEAD' && status !== 204 && status !== 304
 }

@@ -56,6 +56,11 @@ export function bindRequest(
   return digestLines([LABEL.HTTP_REQUEST, method, target, ...values, digestOf(body)])
 }
 
+/** Whether the response to such a request may have a body. If not, it is bound with an empty one. */
+export function hasBody(method: string, status: number): boolean {
+  return method !== 'HEAD' && status !== 204 && status !== 304
+}
+
 /** @throws OrthrusError `malformed` if a covered header is repeated or empty */
 export function responseBinding(status: number, headers: HeaderPairs, body: CoveredBody): Uint8Array {
   const values = coveredValues(RESPONSE_PLACES, COVERED_RESPONSE_HEADERS.length, headers)

@@ -1,5 +1,5 @@
 import { equalBytes } from '#primitives'
-import { concatBytes, fromBase64url, toBase64url } from '../bytes.js'
+import { base64urlBytes, concatBytes, toBase64url } from '../bytes.js'
 import { SIZE } from '../constants.js'
 import { checkOf } from '../crypto/check.js'
 import { LongTermKey, revealKey } from '../crypto/keys.js'
@@ -111,21 +111,13 @@ function parseLine(line: string, place: Place): KeytabEntry {
 }
 
 function parseKey(secret: string, principal: Principal, kvno: number, place: Place): LongTermKey {
-  const bytes = secret.startsWith(KEY_PREFIX) ? bytesFrom(secret.slice(KEY_PREFIX.length)) : undefined
+  const bytes = secret.startsWith(KEY_PREFIX) ? base64urlBytes(secret.slice(KEY_PREFIX.length)) : undefined
   if (bytes?.length !== SIZE.KEY + SIZE.CHECK) throw invalid(place, 'its key is cut off or is not a key')
   const key = bytes.slice(0, SIZE.KEY)
   if (!equalBytes(bytes.subarray(SIZE.KEY), checkOfKey(principal, kvno, key))) {
     throw invalid(place, 'its check fails: the line was altered, or belongs to another principal or kvno')
   }
   return new LongTermKey(key)
-}
-
-function bytesFrom(text: string): Uint8Array | undefined {
-  try {
-    return fromBase64url(text)
-  } catch {
-    return undefined
-  }
 }
 
 const ZERO = new Uint8Array(1)

@@ -1,5 +1,5 @@
 import { equalBytes } from '#primitives'
-import { concatBytes, fromBase64url, toBase64url } from '../bytes.js'
+import { base64urlBytes, concatBytes, toBase64url } from '../bytes.js'
 import { LABEL, SIZE } from '../constants.js'
 import { checkOf } from '../crypto/check.js'
 import { AuthKey, ChainKey, revealKey } from '../crypto/keys.js'
@@ -72,19 +72,15 @@ export function formatCredential(credential: Credential): string {
 /** @throws OrthrusError `credential_invalid` if the text is cut off, altered or not a credential */
 export function parseCredential(text: string): Credential {
   if (!text.startsWith(PREFIX)) throw invalid(`does not begin with ${PREFIX}`)
-  const bytes = bytesFrom(text.slice(PREFIX.length))
+  const bytes = base64urlBytes(text.slice(PREFIX.length))
+  if (bytes === undefined) throw damaged()
   const array = bytes.subarray(0, Math.max(0, bytes.length - SIZE.CHECK))
-  if (!equalBytes(checkOf(array), bytes.subarray(array.length)))
-    throw invalid('was cut off or altered on its way')
+  if (!equalBytes(checkOf(array), bytes.subarray(array.length))) throw damaged()
   return decodeCredential(array)
 }
 
-function bytesFrom(text: string): Uint8Array {
-  try {
-    return fromBase64url(text)
-  } catch {
-    throw invalid('was cut off or altered on its way')
-  }
+function damaged(): OrthrusError {
+  return invalid('was cut off or altered on its way')
 }
 
 function invalid(reason: string): OrthrusError {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ServiceKeys } from '../../service/keys.js'
 import { partsOf } from '../../service/request/service.js'
-import { TicketCache } from '../../service/ticket-cache.js'
+import { ServiceTicketOpener } from '../../service/ticket-opener.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { expectProved, expectRefused, ORDERS, ordersKey, startRealm, TestRealm } from './realm.js'
@@ -49,7 +49,7 @@ describe('a set of keys', () => {
   function cached() {
     const realm = new TestRealm()
     const keys = new ServiceKeys([{ kvno: 3, key: ordersKey }])
-    const cache = new TicketCache({ service: ORDERS, keys, clock: realm.clock })
+    const cache = new ServiceTicketOpener({ service: ORDERS, keys, clock: realm.clock })
     return { realm, keys, cache }
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ServiceKeys } from '../../service/keys.js'
-import { TicketCache } from '../../service/ticket-cache.js'
+import { ServiceTicketOpener } from '../../service/ticket-opener.js'
 import { decodeTicket, type SealedTicket } from '../../shared/ticket/ticket.js'
 import { BILLING, billingKey, ORDERS, oldOrdersKey, ordersKey, TestRealm } from './realm.js'
 
@@ -11,7 +11,7 @@ function createCache(entries?: number) {
     { kvno: 2, key: oldOrdersKey },
   ])
   const { clock } = realm
-  const cache = new TicketCache({
+  const cache = new ServiceTicketOpener({
     service: ORDERS,
     keys,
     clock,

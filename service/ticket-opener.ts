@@ -9,7 +9,7 @@ import type { ServiceKeys } from './keys.js'
 /** Tuning, not protocol: tickets of ordinary size remembered. */
 export const ENTRIES_DEFAULT = 4096
 
-export interface TicketCacheOptions {
+export interface ServiceTicketOpenerOptions {
   readonly service: Principal
   readonly keys: ServiceKeys
   readonly clock: Clock
@@ -18,14 +18,14 @@ export interface TicketCacheOptions {
 }
 
 /** Opens the tickets of one service (docs/protocol.md section 8, step 2), and remembers those that opened. */
-export class TicketCache implements TicketOpener {
+export class ServiceTicketOpener implements TicketOpener {
   readonly #service: Principal
   readonly #keys: ServiceKeys
   readonly #clock: Clock
   readonly #opened: OpenedTickets
 
   /** @throws TypeError if `entries` is not a whole number from 1 */
-  constructor({ service, keys, clock, entries = ENTRIES_DEFAULT }: TicketCacheOptions) {
+  constructor({ service, keys, clock, entries = ENTRIES_DEFAULT }: ServiceTicketOpenerOptions) {
     this.#service = service
     this.#keys = keys
     this.#clock = clock
