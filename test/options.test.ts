@@ -51,7 +51,7 @@ async function refusalOf(call: Call, options: unknown): Promise<unknown> {
 }
 
 describe('an option that does not exist', () => {
-  it('is asked about of every function of every entry', () => {
+  it('is tried with every function of every entry', () => {
     expect(exported.sort()).toEqual([...Object.keys(TAKING_OPTIONS), ...WITHOUT_OPTIONS].sort())
   })
 
@@ -73,7 +73,7 @@ describe('an option that does not exist', () => {
     expect((cause as Error).message).toMatch(new RegExp(`^${name} has no option .*; did you mean "${meant}"`))
   })
 
-  it('is refused by what a test realm offers', async () => {
+  it('is refused by the functions of a test realm', async () => {
     const realm = await testing.startRealm()
     onTestFinished(() => realm.close())
     await realm.add('web')

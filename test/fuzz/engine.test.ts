@@ -11,8 +11,8 @@ function entryOf(run: Entry['run'], seeds: readonly Uint8Array[] = [GOOD]): Entr
 }
 
 async function faultOf(run: Entry['run']): Promise<string | undefined> {
-  const explainingKdcErrors = await judge(entryOf(run), GOOD)
-  return 'fault' in explainingKdcErrors ? explainingKdcErrors.fault : undefined
+  const verdict = await judge(entryOf(run), GOOD)
+  return 'fault' in verdict ? verdict.fault : undefined
 }
 
 const HELD: unknown[] = []

@@ -97,13 +97,9 @@ class Run implements FuzzReport {
 
   async #try(input: Uint8Array): Promise<void> {
     this.inputs++
-    const explainingKdcErrors = await judge(this.#entry, input)
-    if ('fault' in explainingKdcErrors) await this.#found(explainingKdcErrors.fault, input)
-    else
-      this.outcomes.set(
-        explainingKdcErrors.outcome,
-        (this.outcomes.get(explainingKdcErrors.outcome) ?? 0) + 1,
-      )
+    const verdict = await judge(this.#entry, input)
+    if ('fault' in verdict) await this.#found(verdict.fault, input)
+    else this.outcomes.set(verdict.outcome, (this.outcomes.get(verdict.outcome) ?? 0) + 1)
     const { coverage } = this.#options
     if (coverage === undefined || coverage.take().size === 0) return
     if (!this.#pool.includes(input)) this.#pool.push(input)
@@ -188,9 +184,8 @@ async function shrunk(entry: Entry, fault: string, input: Uint8Array): Promise<U
   for (let size = Math.ceil(shortest.length / 2); size >= 1; size = Math.floor(size / 2)) {
     for (let at = 0; at < shortest.length && tries < SHRINKING && performance.now() < end; tries++) {
       const shorter = new Uint8Array(Buffer.concat([shortest.subarray(0, at), shortest.subarray(at + size)]))
-      const explainingKdcErrors = await judge(entry, shorter)
-      if ('fault' in explainingKdcErrors && kindOf(explainingKdcErrors.fault) === kindOf(fault))
-        shortest = shorter
+      const verdict = await judge(entry, shorter)
+      if ('fault' in verdict && kindOf(verdict.fault) === kindOf(fault)) shortest = shorter
       else at += size
     }
   }

@@ -26,7 +26,7 @@ describe('the deliberate faults', () => {
     expect(fault.to).not.toBe(fault.from)
   })
 
-  it('are many, each of a name of its own', () => {
+  it('are many, with different names', () => {
     expect(new Set(FAULTS.map(({ name }) => name)).size).toBe(FAULTS.length)
     expect(FAULTS.length).toBeGreaterThanOrEqual(15)
   })
@@ -42,7 +42,7 @@ describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
       expect(passed).toBe(false)
     })
 
-    it('sees nothing in the copy as it is', async () => {
+    it('sees nothing in the unchanged copy', async () => {
       const { passed, output } = await runWithFault(undefined, TEST, told(RUNS.AS_IT_IS))
       expect(output).not.toContain('INVARIANT: ')
       expect(passed, output).toBe(true)

@@ -30,7 +30,7 @@ const RUNS = Number(ORTHRUS_MODEL_RUNS ?? (ORTHRUS_SLOW === '1' ? 20_000 : 200))
 const SEED = Number(ORTHRUS_MODEL_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
 describe('an attacker who is the network', () => {
-  it('makes nobody believe what is not so', async () => {
+  it('makes no party believe what is not true', async () => {
     const tally = new Tally()
     const prepared = await prepareRealm(createTestClock(), new Random(1, 'model').bytes)
     const before = process.cpuUsage()

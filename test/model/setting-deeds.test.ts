@@ -31,7 +31,7 @@ async function letterTo(service: string, { world }: Run) {
   throw new Error('alice sends nothing')
 }
 
-it('starts no service below what it admitted, though it refused that at a later step', async () => {
+it('a service never starts below what it admitted, even if it refused that at a later step', async () => {
   const run = await startRun()
   const { world } = run
   const letter = await letterTo(ORDERS, run)

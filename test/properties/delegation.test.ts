@@ -374,7 +374,7 @@ it('no way of handing on, cutting up or putting together makes more of a ticket 
   }
 })
 
-it('no way of writing a path leads out of the prefixes of a ticket', async () => {
+it('no spelling of a path leads out of the prefixes of a ticket', async () => {
   const world = new World(await prepareGround(), [])
   const uncut = pick(world.held(ACTOR), 1)
   const outcomes = new Map<string, number>()

@@ -11,7 +11,7 @@ import { expectProved, expectRefused, ORDERS, ordersKey, startRealm, TestRealm }
 const newKey = new LongTermKey(systemRandom(32))
 
 describe('keys of a running service', () => {
-  it('a new one opens tickets from the next request on, and a dropped one none', async () => {
+  it('open tickets from the next request on if they are new, and none if they were dropped', async () => {
     const realm = await startRealm()
     const { keys } = partsOf(realm.service)
     const old = realm.ticket({ kvno: 3 })
@@ -32,7 +32,7 @@ describe('keys of a running service', () => {
     expectProved(await realm.send(request), request)
   })
 
-  it('says in the log that a newer key may be missing, and not for an older one', async () => {
+  it('are reported in the log as missing if they are newer, but not if they are older', async () => {
     const realm = await startRealm()
     for (const kvno of [4, 1]) {
       const request = realm.sign({}, { ticket: realm.ticket({ kvno, sealedWith: newKey }) })
@@ -68,7 +68,7 @@ describe('a set of keys', () => {
     expect([cache.size, keys.kvnos]).toEqual([1, [4]])
   })
 
-  it('opens nothing with the key before, where another takes its kvno', () => {
+  it('opens nothing with the earlier key if another takes its kvno', () => {
     const { realm, keys, cache } = cached()
     const { sealed } = realm.ticket()
     cache.open(sealed)

@@ -49,7 +49,7 @@ describe('the principal', () => {
     await expect(loadService({ keytab, ...options })).rejects.toMatchObject({ code: 'keytab_invalid' })
   })
 
-  it('by short name where the keytab has several realms: TypeError', async () => {
+  it('by short name is a TypeError if the keytab has several realms', async () => {
     const other = { principal: parsePrincipal('orders@other.example'), kvno: 1, key: ordersKey }
     const text = formatKeytab([{ principal: ORDERS, kvno: 1, key: ordersKey }, other])
     await expect(loadService({ keytab: { text }, service: 'orders' })).rejects.toThrow(TypeError)
@@ -99,13 +99,13 @@ describe('the keytab', () => {
     })
   })
 
-  it.each([undefined, 7, {}])('%j is none: TypeError', async wrong => {
+  it.each([undefined, 7, {}])('%j is a TypeError', async wrong => {
     await expect(loadService({ keytab: wrong } as unknown as LoadServiceOptions)).rejects.toThrow(TypeError)
   })
 })
 
 describe('a loaded service', () => {
-  it('takes the tickets of its principal only, and of all its kvnos', async () => {
+  it('accepts only tickets for its principal, under all its kvnos', async () => {
     const realm = await startRealm({ load: { service: 'billing' } })
     const own = realm.sign(
       {},

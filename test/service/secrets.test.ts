@@ -85,7 +85,7 @@ describe('keys', () => {
 })
 
 describe('the log', () => {
-  it('does not keep the query of a request, nor all of a long path', async () => {
+  it('keeps neither the query of a request nor all of a long path', async () => {
     const realm = await startRealm()
     await realm.send(realm.sign({ target: `/${'a'.repeat(1_000)}?token=hunter2` }))
     await realm.send({ method: 'GET', target: '/a?token=hunter2', headers: [] })

@@ -74,7 +74,7 @@ describe('the cache of opened tickets', () => {
     expect(cache.size).toBe(4)
   })
 
-  it('is bounded by memory, so large tickets are fewer', () => {
+  it('is bounded by memory, so that it holds fewer large tickets', () => {
     const { realm, cache } = createCache(16)
     const claims = [['text', 'x'.repeat(2_000)]] as const
     for (let i = 0; i < 40; i++) cache.open(realm.ticket({ claims }).sealed)

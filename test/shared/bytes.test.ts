@@ -5,7 +5,7 @@ import { allocateBriefly, concatBytes, latin1Text, plainBytes, toHex } from '../
 /** Bytes put together, looked at plainly, written as text, and the memory that messages share. */
 
 describe('memory for a message', () => {
-  it('is zeroed, and nobody else has it at the same time', () => {
+  it('is zeroed, and used by one message at a time', () => {
     const lengths = [0, 1, 7, 100, 1_999, 2_048, 2_049, 5_000]
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...lengths), { maxLength: 60 }), wanted => {
@@ -19,7 +19,7 @@ describe('memory for a message', () => {
     )
   })
 
-  it('is shared by those of at most 2 KiB, eight of which just fit, and by no larger one', () => {
+  it('is shared by messages of at most 2 KiB, eight of which just fit, and by no larger one', () => {
     const owners = new Map<ArrayBufferLike, number>()
     for (let i = 0; i < 24; i++) {
       const { buffer } = allocateBriefly(2_048)
@@ -32,14 +32,14 @@ describe('memory for a message', () => {
 })
 
 describe('bytes', () => {
-  it('follow one another', () => {
+  it('are joined in order', () => {
     expect(concatBytes()).toEqual(new Uint8Array())
     expect(concatBytes(Uint8Array.of(1), new Uint8Array(), Uint8Array.of(2, 3))).toEqual(
       Uint8Array.of(1, 2, 3),
     )
   })
 
-  it('are plain, as they are or as a view of a Buffer', () => {
+  it('are a plain Uint8Array, even as a view of a Buffer', () => {
     const bytes = Uint8Array.of(1, 2)
     expect(plainBytes(bytes)).toBe(bytes)
     const buffer = Buffer.from([0, 1, 2, 3]).subarray(1, 3)
@@ -49,7 +49,7 @@ describe('bytes', () => {
     expect(plain.buffer).toBe(buffer.buffer)
   })
 
-  it('are written each as a character, or as two digits', () => {
+  it('are written as one character or two digits each', () => {
     const every = Uint8Array.from({ length: 256 }, (_, byte) => byte)
     expect(toHex(every)).toBe(Buffer.from(every).toString('hex'))
     expect(latin1Text(every)).toBe(Buffer.from(every).toString('latin1'))

@@ -22,26 +22,26 @@ const refusal = (options: unknown): unknown => {
 }
 
 describe('options', () => {
-  it('takes those that exist, a union of types included, and none at all', () => {
+  it('accept those that exist, even for a union of types, and none at all', () => {
     for (const options of [{}, { service: 'a' }, { service: 'a', claims: {}, maxBody: 1 }]) {
       expect(refusal(options)).toBeUndefined()
     }
   })
 
-  it('refuses one that does not exist, with the nearest right one', () => {
+  it('refuse one that does not exist, and name the nearest right one', () => {
     const cause = refusal({ service: 'a', claim: { role: 'admin' } })
     expect(cause).toBeInstanceOf(TypeError)
     expect(cause).toHaveProperty('message', 'requireTicket has no option "claim"; did you mean "claims"?')
   })
 
-  it('lists them where none is near', () => {
+  it('are listed if none is near', () => {
     expect(refusal({ colour: 1 })).toHaveProperty(
       'message',
       'requireTicket has no option "colour"; it takes service, claims, maxBody',
     )
   })
 
-  it('refuses one without a value, one that is inherited, and names that every object has', () => {
+  it('refuse one without a value, an inherited one, and names that every object has', () => {
     expect(refusal({ claim: undefined })).toBeInstanceOf(TypeError)
     expect(refusal(Object.create({ claim: 1 }))).toBeInstanceOf(TypeError)
     for (const name of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
@@ -49,7 +49,7 @@ describe('options', () => {
     }
   })
 
-  it('refuses what is no object of options', () => {
+  it('refuse what is not an object of options', () => {
     for (const options of [undefined, null, 'orders', 7, ['orders'], () => {}]) {
       expect(refusal(options)).toHaveProperty(
         'message',
@@ -58,7 +58,7 @@ describe('options', () => {
     }
   })
 
-  it('never shows a value, nor much of a name', () => {
+  it('never show a value, nor much of a name', () => {
     const { message } = refusal({ [`secret${'x'.repeat(1000)}`]: 'orthruskey1_canary' }) as TypeError
     expect(message).not.toContain('canary')
     expect(message.length).toBeLessThan(200)

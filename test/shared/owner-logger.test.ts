@@ -18,7 +18,7 @@ function setting() {
   return { logger, lines, pass }
 }
 
-describe('what an owner is told', () => {
+describe('what an owner reads', () => {
   it('is warnings and errors, with their fields', () => {
     const { logger, lines } = setting()
     logger.debug({ a: 1 }, 'debug')
@@ -31,7 +31,7 @@ describe('what an owner is told', () => {
     ])
   })
 
-  it('has the stack of what nobody expected', () => {
+  it('has the stack of an unexpected error', () => {
     const { logger, lines } = setting()
     logger.error({ err: new Error('broken') }, 'a handler failed')
     expect(lines[0]).toContain('Error: broken')
@@ -44,7 +44,7 @@ describe('what an owner is told', () => {
     expect(lines[0]).not.toMatch(/^orthrus client error: forged/m)
   })
 
-  it('is at most three of one message and ten of all in a minute, and says how many are missing', () => {
+  it('has at most three of one message and ten in all in a minute, and says how many are missing', () => {
     const { logger, lines, pass } = setting()
     for (let i = 0; i < 100; i++) logger.warn({ i }, 'often')
     expect(lines).toHaveLength(3)

@@ -65,7 +65,7 @@ describe('a pattern', () => {
   )
 })
 
-describe('the patterns that match a principal, the most particular first', () => {
+describe('the patterns that match a principal, the most specific first', () => {
   it.each([
     ['web@demo.example', ['web@demo.example', '*']],
     ['web/1@demo.example', ['web/1@demo.example', 'web/*@demo.example', '*']],

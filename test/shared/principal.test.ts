@@ -13,7 +13,7 @@ const { good, bad } = vectors<{ good: string[]; bad: string[] }>('principals')
 const demo = parseRealm('demo.example')
 
 describe('principals', () => {
-  it.each(good)('takes %j', text => {
+  it.each(good)('accepts %j', text => {
     expect(parsePrincipal(text)).toBe(text)
   })
 
@@ -40,7 +40,7 @@ describe('principals', () => {
     expect(isReserved(parsePrincipal(name))).toBe(true)
   })
 
-  it('does not keep what only looks alike', () => {
+  it('does not fold names that look alike', () => {
     expect(isReserved(parsePrincipal('kdc/1@a'))).toBe(false)
   })
 })

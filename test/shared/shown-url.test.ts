@@ -11,7 +11,7 @@ describe('a URL that is shown', () => {
     ['user:canary@kdc.test:8750', 'kdc.test:8750'],
     ['ws:/ /user:can@ary@kdc.test', 'kdc.test'],
     ['', ''],
-  ])('%s is %s', (text, shown) => {
+  ])('%s is shown as %s', (text, shown) => {
     expect(shownUrl(text)).toBe(shown)
   })
 })

@@ -36,7 +36,7 @@ describe('credentials', () => {
     expect(() => parseCredential(each)).toThrow(expect.objectContaining({ code: 'credential_invalid' }))
   })
 
-  it('tell every cut from a credential', () => {
+  it('recognise every cut of a credential', () => {
     for (let length = 0; length < text.length; length++) {
       expect(() => parseCredential(text.slice(0, length))).toThrow(
         expect.objectContaining({ code: 'credential_invalid' }),
@@ -67,7 +67,7 @@ describe('keytabs', () => {
     expect(() => parseKeytab(text)).toThrow(expect.objectContaining({ code: 'keytab_invalid' }))
   })
 
-  it('never repeat a key in what they complain of', () => {
+  it('never show a key in an error', () => {
     for (const text of texts.keytab.bad) {
       expect(() => parseKeytab(text)).toThrow(
         expect.objectContaining({ message: expect.not.stringContaining('q0HUnfHx') }),
@@ -95,7 +95,7 @@ describe('keytabs', () => {
       (text: string) => text.slice(text.indexOf('\n') + 1),
       /line 1 .*first line is not.*copy it/,
     ],
-  ])('that %s: the cause is named, and what to do', (_, change, said) => {
+  ])('are refused with the cause and what to do if the text %s', (_, change, said) => {
     const text = change(texts.keytab.good[0]?.text ?? '')
     expect(() => parseKeytab(text)).toThrow(
       expect.objectContaining({ code: 'keytab_invalid', message: expect.stringMatching(said) }),
@@ -105,7 +105,7 @@ describe('keytabs', () => {
     )
   })
 
-  it('give one principal its keys, the highest kvno first', () => {
+  it('have the keys of one principal, the highest kvno first', () => {
     const entries = parseKeytab(texts.keytab.good[0]?.text ?? '').reverse()
     expect(selectPrincipal(entries).map(entry => entry.kvno)).toEqual([3, 2])
     expect(() => selectPrincipal(entries, parsePrincipal('billing@demo.example'))).toThrow(
@@ -120,7 +120,7 @@ describe('keytabs', () => {
 })
 
 describe('base64url', () => {
-  it('has one spelling for any bytes', () => {
+  it('has only one spelling for any bytes', () => {
     for (let length = 0; length < 40; length++) {
       const bytes = Uint8Array.from({ length }, (_, i) => (i * 73 + length) & 255)
       const text = toBase64url(bytes)

@@ -29,7 +29,7 @@ describe('runAfter', () => {
     expect(run).not.toHaveBeenCalled()
   })
 
-  it('waits longer than a timer of the platform can, and never asks one for more than it can', () => {
+  it('can wait longer than a timer of the platform, and never asks one for more than it can', () => {
     const clock = createTestClock()
     const asked = vi.spyOn(clock, 'setTimeout')
     const run = vi.fn()
@@ -41,7 +41,7 @@ describe('runAfter', () => {
     expect(Math.max(...asked.mock.calls.map(([, milliseconds]) => milliseconds))).toBeLessThan(2 ** 31)
   })
 
-  it('waits for nothing where the time has passed', () => {
+  it('does not wait if the time has passed', () => {
     const clock = createTestClock()
     const asked = vi.spyOn(clock, 'setTimeout')
     const run = vi.fn()
@@ -74,7 +74,7 @@ describe('runEvery', () => {
 })
 
 describe('inBackground', () => {
-  it('keeps no process alive', () => {
+  it('does not keep a process alive', () => {
     const timer = inBackground(systemTimers).setTimeout(() => {}, 60_000) as NodeJS.Timeout
     expect(timer.hasRef()).toBe(false)
     systemTimers.clearTimeout(timer)
@@ -83,7 +83,7 @@ describe('inBackground', () => {
     systemTimers.clearTimeout(other)
   })
 
-  it('takes timers that are numbers, as those of browsers', () => {
+  it('accepts timers that are numbers, as those of browsers', () => {
     const clearTimeout = vi.fn()
     const timers = inBackground({ setTimeout: () => 7, clearTimeout })
     timers.clearTimeout(timers.setTimeout(() => {}, 1))
@@ -123,7 +123,7 @@ describe('sleep', () => {
 })
 
 describe('abortable', () => {
-  it('hands on the outcome, or the reason of the signal that aborts first', async () => {
+  it('passes on the outcome, or the reason of the signal that aborts first', async () => {
     const { signal } = new AbortController()
     await expect(abortable(Promise.resolve(1), signal)).resolves.toBe(1)
     await expect(abortable(Promise.reject(new Error('failed')), signal)).rejects.toThrow('failed')

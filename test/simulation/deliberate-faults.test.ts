@@ -25,7 +25,7 @@ describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
   'the simulation',
   { timeout: TIMEOUT },
   () => {
-    it('passes over the copy as it is', async () => {
+    it('finds nothing in the unchanged copy', async () => {
       const { passed, output } = await runWithFault(undefined, TEST, SEED)
       expect(passed, output).toBe(true)
       // What a run prints when all is well must not do for what it says of a fault.

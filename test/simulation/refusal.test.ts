@@ -59,7 +59,7 @@ it('names the ERROR of an answer', () => {
   expect(heard(answer)).toEqual({ client: 'clock_skew', ledger: '06 clock_skew, at or below the floor' })
 })
 
-it('hears whatever ERROR the client believes, whichever bit of the answer was altered', () => {
+it('finds the ERROR that the client believes, whichever bit of the answer was altered', () => {
   let believed = 0
   for (let at = 0; at < answer.length; at++) {
     for (let bit = 0; bit < 8; bit++) {

@@ -22,7 +22,7 @@ const FIRST = Number(process.env.ORTHRUS_SIMULATION_SEED ?? randomInt(1, 2 ** 31
 const TIMEOUT = SLOW || RUNS > 4 ? 1_500_000 : 120_000
 
 describe('a client that follows section 8', { timeout: TIMEOUT }, () => {
-  it('has nothing handled twice, is told the truth, and is served once all is well', async () => {
+  it('has nothing handled twice, learns the truth, and is served once all is well', async () => {
     console.log(`the simulation: seeds ${FIRST} to ${FIRST + RUNS - 1}, ${REQUESTS} requests each`)
     console.log(again(FIRST, RUNS))
     const counts = new Map<string, number>()
@@ -35,7 +35,7 @@ describe('a client that follows section 8', { timeout: TIMEOUT }, () => {
     expect(missing(counts, RUNS * REQUESTS), again(FIRST, RUNS)).toEqual([])
   })
 
-  it('goes through the same run again by its seed', async () => {
+  it('repeats the same run by its seed', async () => {
     const [one, other] = [await simulate(FIRST, 100), await simulate(FIRST, 100)]
     expect(other.lines, again(FIRST, 1)).toEqual(one.lines)
   })

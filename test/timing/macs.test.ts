@@ -9,7 +9,7 @@ import { type Comparison, compare, describeComparison, type Timed, timesOf } fro
 /**
  * Whether the time of a comparison tells where a MAC differs. One that ends early is worth tens of nanoseconds, which
  * are lost in the time of a request: so the comparison itself is timed, many to a sample, in one random order with one
- * that does end early. What is seen is explainingKdcErrors by what that one shows, whatever the machine does besides. It belongs to
+ * that does end early. What is seen is judged by what that one shows, whatever the machine does besides. It belongs to
  * the slow set.
  */
 

@@ -77,20 +77,20 @@ async function scene(): Promise<TestRealm> {
 describe('the measure', () => {
   const spread = (from: number) => Array.from({ length: 2_000 }, (_, i) => from + (i % 100) / 100)
 
-  it('finds no difference where there is none, and one where there is', () => {
+  it('finds a difference only where there is one', () => {
     expect(Math.abs(compare(spread(1), spread(1)).t)).toBeLessThan(1e-9)
     expect(compare(spread(1.2), spread(1)).t).toBeGreaterThan(5)
     expect(compare(spread(1), spread(1.2)).t).toBeLessThan(-5)
   })
 
-  it('is not misled by what took long for a reason of its own', () => {
+  it('is not misled by single long times', () => {
     const disturbed = spread(1).map((time, i) => (i % 50 === 0 ? 1_000 : time))
     expect(Math.abs(compare(disturbed, spread(1)).t)).toBeLessThan(3)
   })
 })
 
 describe.skipIf(!slow)('the time of a wrong guess', () => {
-  it('does not tell a name from none, from the second guess on', async () => {
+  it('does not distinguish a name that exists from one that does not, from the second guess on', async () => {
     const realm = await scene()
     const dispatch = quiet(realm)
     const known = inTurn(dispatch, guesses(realm, 'web', 1))
@@ -98,7 +98,7 @@ describe.skipIf(!slow)('the time of a wrong guess', () => {
     expectUnseen(report('known name, unknown name', await compareTimes(known, unknown, SAMPLES)))
   })
 
-  it('does not tell a kvno that there is from none', async () => {
+  it('does not distinguish a kvno that exists from one that does not', async () => {
     const realm = await scene()
     const dispatch = quiet(realm)
     const right = inTurn(dispatch, guesses(realm, 'web', 1))
@@ -106,7 +106,7 @@ describe.skipIf(!slow)('the time of a wrong guess', () => {
     expectUnseen(report('current kvno, another kvno', await compareTimes(right, wrong, SAMPLES)))
   })
 
-  it('does not tell a name with a password from none', async () => {
+  it('does not distinguish a name with a password from an unknown one', async () => {
     const realm = await scene()
     const dispatch = quiet(realm)
     const person = inTurn(dispatch, guesses(realm, 'ann', 0))
@@ -114,7 +114,7 @@ describe.skipIf(!slow)('the time of a wrong guess', () => {
     expectUnseen(report('password, unknown name', await compareTimes(person, nobody, SAMPLES)))
   })
 
-  it('would show if a name that there is not were refused before the MAC', async () => {
+  it('would show if an unknown name were refused before the MAC', async () => {
     const realm = await scene()
     const dispatch = quiet(realm, { realm: { ...realm.realm, directory: hastyDirectory(realm) } })
     const known = inTurn(dispatch, guesses(realm, 'web', 1))
@@ -126,7 +126,7 @@ describe.skipIf(!slow)('the time of a wrong guess', () => {
 })
 
 describe.skipIf(!slow)('the time of the first guess at a name', () => {
-  it('is about the same in use, in the store and nowhere', async () => {
+  it('is about the same for a name in use, one only in the store, and an unknown one', async () => {
     const { realm, dispatch, close } = await coldScene()
     try {
       const firstGuesses = (letter: string) => inTurn(dispatch, onceEach(realm, letter))

@@ -137,13 +137,13 @@ describe('a handshake', () => {
     expect(await handshake(realm, ...headers)).toContain(` ${expected} `)
   })
 
-  it('takes no compression', async () => {
+  it('agrees to no compression', async () => {
     const socket = await (await scene()).connect({ perMessageDeflate: true })
     expect(socket.socket.extensions).toBe('')
     expect(await isServed(socket)).toBe(true)
   })
 
-  it('is cut when it takes too long, be it silent, slow or large', async () => {
+  it('is cut when it takes too long, whether silent, slow or large', async () => {
     const realm = await scene({ handshake: 400 })
     const silent = await tcp(realm)
     const slow = await tcp(realm)
@@ -156,7 +156,7 @@ describe('a handshake', () => {
     expect(await isServed(await realm.connect())).toBe(true)
   })
 
-  it('stays open for the handshake that was in time', async () => {
+  it('leaves the connection open if it was in time', async () => {
     const realm = await scene({ handshake: 400 })
     const socket = await realm.connect()
     const other = await tcp(realm)
@@ -196,7 +196,7 @@ describe('plain HTTP', () => {
 })
 
 describe('frames', () => {
-  it('are answered each under its id, in whatever order', async () => {
+  it('are each answered under their own id, in any order', async () => {
     const socket = await (await scene()).connect()
     const ids = [0, 1, 2 ** 32 - 1, 77]
     const answers = await Promise.all(ids.map(id => socket.ask(id, createParamsRequest(local(`p${id}`)))))
@@ -231,7 +231,7 @@ describe('frames', () => {
       },
       1008,
     ],
-  ])('%s: the connection is closed, and no other', async (_, send, code) => {
+  ])('close their connection, and no other: %s', async (_, send, code) => {
     const realm = await scene()
     const [bad, good] = [await realm.connect(), await realm.connect()]
     send(bad)
@@ -252,13 +252,13 @@ describe('frames', () => {
     expect(await isServed(socket)).toBe(true)
   })
 
-  it('of RECORDs under an unknown id are passed over', async () => {
+  it('of RECORDs under an unknown id are ignored', async () => {
     const socket = await (await scene()).connect()
     for (let id = 0; id < 5; id++) socket.send(id, new Uint8Array([1, TYPE.RECORD, ...systemRandom(50)]))
     expect(await isServed(socket)).toBe(true)
   })
 
-  it('that are random never take the KDC down', async () => {
+  it('that are random never stop the KDC', async () => {
     const realm = await scene()
     for (let i = 0; i < 30; i++) {
       const socket = await realm.connect()
@@ -301,7 +301,7 @@ function gated() {
 }
 
 describe('one connection', () => {
-  it('has so many requests answered at a time, waits with the others, and loses none', async () => {
+  it('has a limited number of requests answered at a time, and loses none of the others', async () => {
     const { wrap, hold, release } = gated()
     let reads = 0
     const counting = (store: Store): Store => {
@@ -330,7 +330,7 @@ describe('one connection', () => {
     expect((await Promise.all(answers)).every(bytes => bytes[1] === TYPE.PARAMS_REP)).toBe(true)
   })
 
-  it('that floods lets another be served meanwhile', async () => {
+  it('that floods does not keep another from being served', async () => {
     const realm = await scene({ params: { points: 1_000_000, interval: 60_000 } })
     const [flooding, honest] = [await realm.connect(), await realm.connect()]
     await isServed(honest)
@@ -346,7 +346,7 @@ describe('one connection', () => {
     expect(flooded).toBe(5_000)
   })
 
-  it('that does not read its answers is read no more, and cut in the end', async () => {
+  it('that does not read its answers is no longer read, and is cut in the end', async () => {
     const realm = await scene({ ping: 200 })
     const claims = [['a', 'x'.repeat(2_000)]] as const
     for (let i = 0; i < 99; i++) await realm.allow(`c${i}`, 'web', { claims })
@@ -372,7 +372,7 @@ describe('one connection', () => {
     expect((await socket.closed).code).toBe(1006)
   })
 
-  it('that asks nothing for long is closed, one with a channel is not', async () => {
+  it('that asks nothing for long is closed, except with a channel', async () => {
     const realm = await scene({ ping: 400, idle: 1_000 })
     const idle = await realm.connect()
     const busy = await realm.connect()
@@ -386,7 +386,7 @@ describe('one connection', () => {
 })
 
 describe('connections', () => {
-  it('are as many as there may be, and others come in when one goes', async () => {
+  it('are limited, and another is accepted when one goes', async () => {
     const realm = await scene({ connections: 3 })
     const first = await realm.connect()
     await realm.connect()
@@ -397,7 +397,7 @@ describe('connections', () => {
     await expect.poll(() => realm.connect().then(isServed, () => false)).toBe(true)
   })
 
-  it('make room for others of their address, the oldest that proved nothing first, handshakes under way too', async () => {
+  it('make room for others of their address, the oldest unproved one first, even handshakes under way', async () => {
     const realm = await scene({ connectionsPerAddress: 2 })
     const oldest = await realm.connect()
     const bare = await tcp(realm)
@@ -408,7 +408,7 @@ describe('connections', () => {
     expect(await isServed(third)).toBe(true)
   })
 
-  it('over which a key was proved make room for nobody but others of their client', async () => {
+  it('over which a key was proved make room only for others of their client', async () => {
     const realm = await scene({ connectionsPerAddress: 1, connectionsPerClient: 2 })
     const proved: TestSocket[] = []
     for (let i = 0; i < 2; i++) {
@@ -457,7 +457,7 @@ describe('connections', () => {
     expect(realm.kdc.connections).toBeGreaterThanOrEqual(1_000)
   })
 
-  it('that are too many are logged so many times', async () => {
+  it('that are too many are logged a limited number of times', async () => {
     const realm = await scene({ connections: 4 })
     for (let i = 0; i < 4; i++) await realm.connect()
     const many = Array.from({ length: 2 * REFUSALS_LOGGED.points }, () =>
@@ -468,7 +468,7 @@ describe('connections', () => {
     expect(warnings).toHaveLength(REFUSALS_LOGGED.points + 1)
   })
 
-  it('are counted to the address that a proxy tells, where that was asked for', async () => {
+  it('count for the address that a proxy reports, if that was asked for', async () => {
     const addressOf: NonNullable<KdcSettings['addressOf']> = request => String(request.headers['x-client'])
     const realm = await scene(
       { connectionsPerAddress: 1, failedLogins: { points: 1, interval: 60_000 } },
@@ -484,7 +484,7 @@ describe('connections', () => {
     expect(await loginOver(realm, two, realm.admin, 2)).toHaveLength(2)
   })
 
-  it('are counted to what a trusted proxy says in its headers, and refused where these differ', async () => {
+  it('count for the address in a trusted proxy’s headers, and are refused if these differ', async () => {
     const realm = await scene({ connectionsPerAddress: 1 }, { trustedProxies: ['127.0.0.0/8'] })
     const from = (header: string) => realm.connect({ headers: { 'x-forwarded-for': header } })
     const one = await from('198.51.100.1')
@@ -497,14 +497,14 @@ describe('connections', () => {
     expect(await loginOver(realm, other, realm.admin)).toHaveLength(2)
   })
 
-  it('take nobody’s word without a list of proxies', async () => {
+  it('trust no header without a list of proxies', async () => {
     const realm = await scene({ connectionsPerAddress: 1 })
     const first = await realm.connect({ headers: { 'x-forwarded-for': '198.51.100.1' } })
     await realm.connect({ headers: { 'x-forwarded-for': '198.51.100.2' } })
     expect((await first.closed).code).toBe(1006)
   })
 
-  it('are counted by the network that a proxy tells, and refused where it fails to tell', async () => {
+  it('count for the network that a proxy reports, and are refused if it reports none', async () => {
     const addressOf: NonNullable<KdcSettings['addressOf']> = request => {
       const told = request.headers['x-client']
       if (typeof told !== 'string') throw new Error('the proxy says nothing')
@@ -531,7 +531,7 @@ describe('connections', () => {
 })
 
 describe('channels over the wire', () => {
-  it('stand side by side, each with records of its own', async () => {
+  it('work side by side, each with records of its own', async () => {
     const realm = await scene()
     const socket = await realm.connect()
     const grant = await kdcTicket(realm, socket)
@@ -563,7 +563,7 @@ describe('channels over the wire', () => {
     expect(await second.call('list', [null, 1])).toHaveProperty('results')
   })
 
-  it('hold their id, and give it back when they end', async () => {
+  it('keep their id until they end', async () => {
     const realm = await scene()
     const socket = await realm.connect()
     const channel = await TestChannel.open(socket, 2, await kdcTicket(realm, socket), {
@@ -577,7 +577,7 @@ describe('channels over the wire', () => {
     expect((await socket.closed).code).toBe(1008)
   })
 
-  it('are as many of one connection as there may be', async () => {
+  it('are limited for one connection', async () => {
     const realm = await scene({ channels: 2 })
     const socket = await realm.connect()
     const grant = await kdcTicket(realm, socket)
@@ -589,7 +589,7 @@ describe('channels over the wire', () => {
 })
 
 describe('closing', () => {
-  it('answers what is under way, ends the channels, closes the store, and takes nothing more', async () => {
+  it('answers what is under way, ends the channels, closes the store, and accepts nothing more', async () => {
     const { wrap, hold, release } = gated()
     let closed = 0
     const realm = await scene({}, {}, store => ({
@@ -623,7 +623,7 @@ describe('closing', () => {
     await expect(TestSocket.open(realm.kdc.url)).rejects.toThrow()
   })
 
-  it('cuts what is not done in time', async () => {
+  it('cuts what does not end in time', async () => {
     const { wrap, hold, release } = gated()
     const realm = await scene({ drain: 50 }, {}, wrap)
     const socket = await realm.connect()

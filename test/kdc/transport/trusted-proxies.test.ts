@@ -66,7 +66,7 @@ describe('a client behind proxies', () => {
     expect(() => new TrustedProxies([network])).toThrow(/10\.0\.0\.0\/8/)
   })
 
-  it('are nobody without a list', () => {
+  it('do not exist without a list', () => {
     expect(new TrustedProxies([]).clientOf(PROXY, { 'x-forwarded-for': '203.0.113.9' })).toBe(PROXY)
   })
 })

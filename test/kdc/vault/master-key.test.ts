@@ -39,7 +39,7 @@ function refused(message: RegExp, hint: RegExp) {
 }
 
 describe('a master key', () => {
-  it('is written as its form says, for its owner alone, and read back', async () => {
+  it('is written in its form, for its owner only, and read back', async () => {
     const key = await createMasterKey(path, random)
     expect(await readFile(path, 'latin1')).toBe(TEXT)
     if (process.platform !== 'win32') expect((await stat(path)).mode & 0o777).toBe(0o600)
@@ -87,12 +87,12 @@ describe('a master key', () => {
   })
 })
 
-describe('a file is refused as master key', () => {
-  it('that does not exist', async () => {
+describe('a file that is refused as a master key', () => {
+  it('does not exist', async () => {
     await expect(readMasterKey(path)).rejects.toMatchObject(refused(/does not exist/, /backup/))
   })
 
-  it('that is a symbolic link', async () => {
+  it('is a symbolic link', async () => {
     await createMasterKey(join(folder, 'target'), random)
     await symlink(join(folder, 'target'), path)
     await expect(readMasterKey(path)).rejects.toMatchObject(refused(/symbolic link/, /the file itself/))
@@ -101,7 +101,7 @@ describe('a file is refused as master key', () => {
     expect(revealMasterKey(await readMasterKey(path))).toEqual(BYTES)
   })
 
-  it('that is a folder or a pipe', async () => {
+  it('is a folder or a pipe', async () => {
     await expect(readMasterKey(folder)).rejects.toMatchObject(refused(/not a plain file/, /the file itself/))
     if (process.platform === 'win32') return
     execFileSync('mkfifo', ['-m', '600', path])
@@ -122,7 +122,7 @@ describe('a file is refused as master key', () => {
     },
   )
 
-  it('with any character changed, missing or added', async () => {
+  it('has any character changed, missing or added', async () => {
     const altered = [`${TEXT}\n`, `\n${TEXT}`, TEXT.replaceAll('\n', '\r\n'), TEXT + TEXT, '']
     for (let i = 0; i < TEXT.length; i++) {
       const other = TEXT[i] === 'A' ? 'B' : 'A'

@@ -127,7 +127,7 @@ function describeForm<T>(name: string, { record, encodeRecord, decodeRecord }: F
       )
     })
 
-    it('is refused with a field missing, added, or of a type that belongs to none', () => {
+    it('is refused with a field that is missing, added or of a wrong type', () => {
       fc.assert(
         fc.property(record, fc.nat(), (record, place) => {
           const list = encodeRecord(record)
@@ -139,7 +139,7 @@ function describeForm<T>(name: string, { record, encodeRecord, decodeRecord }: F
       )
     })
 
-    it('is refused in a form to come', () => {
+    it('is refused in a later form', () => {
       const [record1] = fc.sample(record, 1)
       if (record1 === undefined) throw new Error('no sample')
       const list = encodeRecord(record1)
@@ -226,7 +226,7 @@ describe('a record of the right types is refused', () => {
     expect(() => decodeRecord(list.with(at, wrong))).toThrow(expect.objectContaining({ code: 'unavailable' }))
   })
 
-  it('before it is written, as the mistake of who made it', () => {
+  it('before it is written, as the caller’s mistake', () => {
     const record = decodePrincipalRecord(PRINCIPAL)
     expect(() => encodePrincipalRecord({ ...record, lastKvno: 2 })).toThrow(TypeError)
     const policy = decodePolicyRecord(POLICY)
@@ -234,7 +234,7 @@ describe('a record of the right types is refused', () => {
     expect(() => encodePolicyRecord({ ...policy, claims: many })).toThrow(TypeError)
   })
 
-  it('without a word of its keys', () => {
+  it('with an error that shows nothing of its keys', () => {
     try {
       decodePrincipalRecord(PRINCIPAL.with(13, 'x'))
       expect.unreachable()

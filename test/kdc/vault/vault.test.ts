@@ -52,7 +52,7 @@ const REFUSED = {
 }
 
 describe('a vault', () => {
-  it('gives back what was put in', async () => {
+  it('returns what was put in', async () => {
     expect(await vault.read('principal', 'a')).toBeUndefined()
     await vault.commit([put('a', 0, FIELDS), put('b', 0, [])])
     expect(await vault.read('principal', 'a')).toEqual({ version: 1, fields: FIELDS })
@@ -78,7 +78,7 @@ describe('a vault', () => {
     expect(await sealed('a')).not.toEqual(first)
   })
 
-  it('passes on conflicts, watches and the end', async () => {
+  it('passes on conflicts, changes to watch and the end', async () => {
     const listener = vi.fn()
     const stop = vault.watch(listener)
     await vault.commit([put('a', 0, FIELDS)])
@@ -152,7 +152,7 @@ describe('a record in a vault does not open', () => {
     }
   })
 
-  it('and the error names the record and none of its contents', async () => {
+  it('and the error shows only the name of the record', async () => {
     const [a, b] = [await sealed('a'), await sealed('b')]
     await forge('a', 1, b)
     const error = await vault.read('principal', 'a').catch(error => error)

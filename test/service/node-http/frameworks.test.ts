@@ -75,14 +75,14 @@ describe('a handler', () => {
     ['an application of Hono', { fetch: () => {}, use: () => {} }, 'getRequestListener(app.fetch)'],
     ['a text', 'orders', 'ticket. Put it in front: createServer'],
     ['null', null, 'createServer'],
-  ])('that is %s is refused at once', async (_, handler, advice) => {
+  ])('that is %s is refused immediately', async (_, handler, advice) => {
     const { service } = await startRealm()
     const wrap = () => requireTicket({ service }, handler as TicketHandler)
     expect(wrap).toThrow(TypeError)
     expect(wrap).toThrow(advice)
   })
 
-  it('that is missing where there is no next: a proved 500, and the log says what to do', async () => {
+  it('that is missing without a next leads to a proved 500, and the log says what to do', async () => {
     const realm = await startRealm({
       listener: ({ service }) => requireTicket({ service }) as Parameters<typeof createServer>[1] & object,
     })

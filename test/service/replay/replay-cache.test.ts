@@ -93,7 +93,7 @@ describe('boundary instants', () => {
     expect(cache.admit(request(clock.wall)).floor).toBe(floor)
   })
 
-  test('times up to 2^53 - 1: the last instants there are', () => {
+  test('times up to 2^53 - 1 are accepted to the last instant', () => {
     const clock = new TestClock(Number.MAX_SAFE_INTEGER)
     const cache = openCache(clock)
     const last = request(Number.MAX_SAFE_INTEGER)
@@ -179,7 +179,7 @@ describe('replay', () => {
     expect(outcome(cache.admit(ahead))).toBe('clock_skew')
   })
 
-  test('the newest and the oldest stamp of the window never get in the way of each other', () => {
+  test('the newest and the oldest stamp of the window never collide', () => {
     for (let start = START; start < START + BUCKET_WIDTH; start++) {
       const clock = new TestClock(start)
       const cache = openCache(clock)
@@ -217,7 +217,7 @@ describe('a refused request leaves no trace', () => {
     expect(outcome(cache.admit(early))).toBe('accepted')
   })
 
-  test('refusals of every kind neither take the id nor count to the presenter', () => {
+  test('refusals of every kind neither take the id nor count against the presenter', () => {
     const clock = new TestClock()
     const cache = openCache(clock)
     const quota = Math.floor(cache.capacity / 4)
@@ -249,7 +249,7 @@ describe('a refused request leaves no trace', () => {
 })
 
 describe('quota', () => {
-  test('a presenter has exactly a quarter, others are not denied, and time gives it back', () => {
+  test('a presenter has exactly a quarter, does not affect others, and gets it back with time', () => {
     const clock = new TestClock()
     const cache = openCache(clock)
     const [greedy, other] = [presenterNamed('greedy'), presenterNamed('other')]
@@ -293,7 +293,7 @@ describe('quota', () => {
     expect(cache.size).toBe(full - 50)
   })
 
-  test('four greedy presenters together still leave every one of them its quarter', () => {
+  test('four greedy presenters together still each have a quarter', () => {
     const clock = new TestClock()
     const cache = openCache(clock)
     // One entry in each bucket begins as many pages as there can be.
@@ -304,7 +304,7 @@ describe('quota', () => {
     expect(cache.floor).toBe(START - 60_000)
   })
 
-  test('names that differ by little are different presenters', () => {
+  test('names that differ a little are different presenters', () => {
     const clock = new TestClock()
     const cache = openCache(clock)
     fillQuota(cache, clock, 'aaaa@demo.example' as Principal)
@@ -325,7 +325,7 @@ describe('quota', () => {
 })
 
 describe('memory', () => {
-  test('a stamp in the very bucket that is dropped is refused, or lies above what was in it', () => {
+  test('a stamp in the bucket that is dropped is refused, or is above what was in it', () => {
     const clock = new TestClock(START - (START % BUCKET_WIDTH))
     const cache = openCache(clock)
     const at = clock.wall + 100
@@ -356,7 +356,7 @@ describe('clocks', () => {
     ['back', -999, 'accepted'],
     ['back', -1_000, 'accepted'],
     ['back', -1_001, 'clock_skew'],
-  ])('wall and monotonic clock part %s by %i ms: a fresh stamp is %s', (_, step, expected) => {
+  ])('if wall and monotonic clock move apart %s by %i ms, a fresh stamp is %s', (_, step, expected) => {
     const clock = new TestClock()
     const cache = openCache(clock)
     cache.admit(request(START))
@@ -369,7 +369,7 @@ describe('clocks', () => {
     expect(outcome(cache.admit(request(clock.wall + 5_000)))).toBe('accepted')
   })
 
-  test('a suspended machine: the monotonic clock stood still', () => {
+  test('a machine was suspended if the monotonic clock stood still', () => {
     const clock = new TestClock()
     const cache = openCache(clock)
     cache.admit(request(START + 4_000))
@@ -379,7 +379,7 @@ describe('clocks', () => {
     expect(outcome(cache.admit(request(clock.wall)))).toBe('accepted')
   })
 
-  test('a restored snapshot: the monotonic clock jumped, the wall did not', () => {
+  test('a snapshot was restored if only the monotonic clock jumped', () => {
     const clock = new TestClock()
     const cache = openCache(clock)
     clock.steady += 1_001
@@ -389,7 +389,7 @@ describe('clocks', () => {
     expect(cache.admit(request(START)).floor).toBe(START + 5_001)
   })
 
-  test('the clocks are compared from one step to the next, refused ones too', () => {
+  test('the clocks are compared from one step to the next, even if it is refused', () => {
     const clock = new TestClock()
     const cache = openCache(clock)
     for (let i = 0; i < 10; i++) {
@@ -399,7 +399,7 @@ describe('clocks', () => {
     }
   })
 
-  test('a monotonic clock that gives no number counts as parted', () => {
+  test('a monotonic clock that gives no number counts as moved apart', () => {
     const clock = new TestClock()
     const cache = openCache(clock)
     clock.steady = Number.NaN
@@ -456,7 +456,7 @@ describe('clocks', () => {
     expect(warnings.length).toBe(2)
   })
 
-  test('a full cache is told of; a hook that throws or admits finds the cache in order', () => {
+  test('a full cache is reported, and a hook that throws or admits finds the cache in order', () => {
     const clock = new TestClock()
     const kinds: string[] = []
     let inside: string | undefined
@@ -487,7 +487,7 @@ describe('clocks', () => {
 
 describe('restart', () => {
   test.each([0, 1, -1, -500, -999, 1_000, 5_999])(
-    'a clock changed by %i ms: a new process refuses all',
+    'a new process refuses everything after its clock changed by %i ms',
     change => {
       const clock = new TestClock()
       const first = openCache(clock)

@@ -14,7 +14,7 @@ function clocks(wall = NOW, steady = 0) {
 }
 
 describe('the floor', () => {
-  test('begins 6 s ahead, or where it is told to, never beyond 2^53 - 1', () => {
+  test('begins 6 s ahead or at a given time, and never beyond 2^53 - 1', () => {
     expect(new ReplayFloor(clocks().clock).time).toBe(NOW + 6_000)
     expect(new ReplayFloor(clocks().clock, 5).time).toBe(5)
     expect(new ReplayFloor(clocks().clock, 0).time).toBe(0)
@@ -41,7 +41,7 @@ describe('the floor', () => {
     [-1_001, 5_000],
     [Number.NaN, 5_000],
     [Number.POSITIVE_INFINITY, 5_000],
-  ])('after clocks that parted by %d ms stands at now %i', (parted, expected) => {
+  ])('is at now %i after clocks moved apart by %d ms', (parted, expected) => {
     const { at, clock } = clocks()
     const floor = new ReplayFloor(clock, 0)
     at.wall += 300
@@ -55,7 +55,7 @@ describe('the floor', () => {
   test.each([
     ['newest first', [9_000, 8_000]],
     ['newest last', [8_000, 9_000]],
-  ])('rises over the newest time accepted when clocks part: %s', (_, accepted) => {
+  ])('rises over the newest time accepted when clocks move apart: %s', (_, accepted) => {
     const { at, clock } = clocks()
     const floor = new ReplayFloor(clock, 0)
     for (const ahead of accepted) floor.accepted(NOW + ahead)
@@ -84,7 +84,7 @@ describe('the floor', () => {
   })
 
   test.each([Number.NaN, 0.5, 2 ** 53, Number.NEGATIVE_INFINITY])(
-    'is not made, and takes no step, at %d',
+    'is not made, and does not rise, at %d',
     wall => {
       const { at, clock } = clocks()
       const floor = new ReplayFloor(clock, 7)
@@ -119,7 +119,7 @@ describe('the entries', () => {
   }
 
   test.each([MAX_BYTES_LEAST, MAX_BYTES_LEAST + PAGE_BYTES, 64 * 1024 * 1024])(
-    'of %i bytes hold what surely fits, less the pages that presenters take',
+    'of %i bytes hold what is sure to fit, less the pages that presenters take',
     maxBytes => {
       const entries = new ReplayEntries(maxBytes)
       const capacity = (pagesOf(maxBytes) - 128 - 2) * PAGE_RECORDS
@@ -130,7 +130,7 @@ describe('the entries', () => {
     },
   )
 
-  test('are found by id in the bucket of their stamp, and counted to their presenter', () => {
+  test('are found by id in the bucket of their stamp, and count for their presenter', () => {
     const entries = new ReplayEntries(MAX_BYTES_LEAST)
     const quarter = Math.floor((entries.capacity - PAGE_RECORDS) / 4)
     for (let i = 0; i < quarter; i++) {
@@ -144,7 +144,7 @@ describe('the entries', () => {
     expect(entries.isOverQuota('gate@demo.example')).toBe(false)
   })
 
-  test('are forgotten by whole buckets, once the floor is at the last stamp that one can hold', () => {
+  test('are forgotten by whole buckets, once the floor is at the last stamp of one', () => {
     const start = NOW - (NOW % 512)
     const entries = new ReplayEntries(MAX_BYTES_LEAST)
     for (const [number, time] of [start, start + 511, start + 512].entries()) add(entries, number, time)
@@ -162,7 +162,7 @@ describe('the entries', () => {
     expect(entries.capacity).toBe((pagesOf(MAX_BYTES_LEAST) - 130) * PAGE_RECORDS)
   })
 
-  test('are dropped by the oldest bucket, told by its newest stamp, whatever the order they came in', () => {
+  test('are dropped from the oldest bucket by its newest stamp, in whatever order they came', () => {
     // The oldest of the buckets has the last place of the 128, the next one the first.
     const start = NOW - (NOW % (512 * 128)) + 512 * 127
     const entries = new ReplayEntries(MAX_BYTES_LEAST)
@@ -178,7 +178,7 @@ describe('the entries', () => {
     expect([entries.dropOldest(), entries.size]).toEqual([start + 1_501, 0])
   })
 
-  test('leave no trace of presenters who have none left', () => {
+  test('leave no trace of presenters that have none left', () => {
     const start = NOW - (NOW % 512)
     const entries = new ReplayEntries(MAX_BYTES_LEAST)
     for (let i = 0; i < 40; i++) add(entries, i, start, `early${i}`)

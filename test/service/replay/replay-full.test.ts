@@ -44,7 +44,7 @@ describe('a full cache', () => {
     expect(accepted.filter(each => outcome(cache.admit(each)) !== expected(each))).toEqual([])
   })
 
-  test.each([0, 1_056])('the last pages, with %i bytes more: as many entries as presenters', more => {
+  test.each([0, 1_056])('the last pages, with %i bytes more, hold as many entries as presenters', more => {
     const clock = new TestClock()
     const cache = new BoundedReplayCache({ clock, maxBytes: LEAST_BYTES + more, floor: 0 })
     let i = 0
@@ -56,7 +56,7 @@ describe('a full cache', () => {
   test.each([
     ['one presenter in eight', 8],
     ['each presenter once', 1_000_000],
-  ])('filled to exhaustion for minutes (%s): bounded, and nothing accepted twice', (_, presenters) => {
+  ])('a cache that stays full for minutes (%s) is bounded, and accepts nothing twice', (_, presenters) => {
     const clock = new TestClock()
     const cache = openCache(clock)
     const accepted: AdmissionRequest[] = []
@@ -113,7 +113,7 @@ describe('a full cache', () => {
     expect(highest / 100_000).toBeLessThanOrEqual(48)
   })
 
-  test('presenters come and go without an end, in the memory of those who are there', () => {
+  test('presenters come and go without end, in the memory of those that have entries', () => {
     const clock = new TestClock()
     const cache = openCache(clock)
     for (let i = 0; i < 20_000; i++) {

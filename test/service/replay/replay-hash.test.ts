@@ -19,7 +19,7 @@ describe('the hash that places entries', () => {
     expect(halfSipHash(key, new Uint32Array(bytes.buffer), count) >>> 0).toBe(expected)
   })
 
-  test('ids that share all but a few bits spread as others do, and differently in each process', () => {
+  test('spreads ids that share all but a few bits like others, and differently in each process', () => {
     const ids = Array.from({ length: 4_096 }, (_, i) => Uint32Array.of(i << 20, 0, 0, i >>> 12))
     const [key, other] = [createHashKey(), createHashKey()]
     const chains = new Uint32Array(1_024)

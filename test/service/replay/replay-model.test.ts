@@ -109,10 +109,10 @@ function play(start: number, commands: readonly Command[]): void {
   for (const old of everAccepted) expect(cache.admit(old).refusal).toBeDefined()
 }
 
-describe('against a model', () => {
+describe('the replay cache against a model', () => {
   const starts = fc.constantFrom(START, START + 511, 70_000, Number.MAX_SAFE_INTEGER - 10 ** 12)
 
-  test('restarts and forward steps: refusals as the model says, nothing accepted twice', () => {
+  test('refuses as the model says over restarts and forward steps, and accepts nothing twice', () => {
     const command = fc.oneof(
       { weight: 8, arbitrary: newRequest },
       { weight: 6, arbitrary: copy },
@@ -125,7 +125,7 @@ describe('against a model', () => {
     })
   })
 
-  test('steps both ways too; a restart only after less than a second of steps back', () => {
+  test('does so over steps both ways too, with restarts after less than a second of steps back', () => {
     const command = fc.oneof(
       { weight: 8, arbitrary: newRequest },
       { weight: 6, arbitrary: copy },

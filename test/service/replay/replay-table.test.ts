@@ -87,7 +87,7 @@ describe('a table', () => {
     },
   )
 
-  test('visits each value once, also where its pages lie in another slab', () => {
+  test('visits each value once, even if its pages lie in another slab', () => {
     const pool = new PagePool(600)
     pool.reserve(255)
     for (let page = 0; page < 255; page++) pool.take()
@@ -101,7 +101,7 @@ describe('a table', () => {
     expect(seen).toEqual(Array.from({ length: 70 }, (_, name) => name))
   })
 
-  test('takes the place of what was removed first, so it grows by no page', () => {
+  test('fills removed places first, and so does not grow by a page', () => {
     const pool = new PagePool(3)
     const table = new ReplayTable(pool)
     pool.reserve(1)
@@ -131,7 +131,7 @@ describe('a table', () => {
 })
 
 describe('pages', () => {
-  test('are as many as may be, one of which is never handed out', () => {
+  test('are as many as allowed, one of which is never handed out', () => {
     expect(new PagePool(1).reserve(1)).toBe(false)
     for (const most of [2, 255, 256, 257, 600]) {
       const pool = new PagePool(most)
@@ -148,7 +148,7 @@ describe('pages', () => {
     }
   })
 
-  test('come by slabs of 256, and only when they are wanted', () => {
+  test('come in slabs of 256, and only when they are needed', () => {
     const pool = new PagePool(1000)
     expect(pool.reserve(0)).toBe(true)
     expect(pool.bytes).toBe(0)

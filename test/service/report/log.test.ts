@@ -38,7 +38,7 @@ it('each event is one line, at the level that it has', () => {
   expect(new Set(log.lines.map(({ message }) => message)).size).toBe(events.length)
 })
 
-it('a request is told of once: accepted, refused, replayed, without credentials', async () => {
+it('a request is logged once, whether accepted, refused, replayed or without credentials', async () => {
   const realm = await startRealm({ claims: { role: 'reader' } })
   const [good, bad] = [realm.sign(), realm.sign({}, { ticket: realm.ticket({ claims: [] }) })]
   for (const request of [good, bad, good, bad, { ...good, headers: [] }]) await realm.send(request)
@@ -51,7 +51,7 @@ it('a request is told of once: accepted, refused, replayed, without credentials'
   ])
 })
 
-it('a clock that leapt is told of, with the floor', async () => {
+it('a clock that leapt is logged, with the floor', async () => {
   const realm = await startRealm()
   await realm.get()
   realm.clock.wall += 5_000
@@ -62,7 +62,7 @@ it('a clock that leapt is told of, with the floor', async () => {
 })
 
 describe('standard error, unless a logger was given,', () => {
-  it('has what the owner must know, a few lines of each kind, and no secret', async () => {
+  it('has what the owner must know, in a few lines of each kind, and no secret', async () => {
     const written = vi.spyOn(console, 'error').mockImplementation(() => {})
     const realm = await startRealm()
     const { clock } = realm
@@ -95,7 +95,7 @@ describe('standard error, unless a logger was given,', () => {
       expect(lines.join('\n')).not.toContain(secret)
   })
 
-  it('is silent of what is as it should be', async () => {
+  it('is silent while all is well', async () => {
     const written = vi.spyOn(console, 'error').mockImplementation(() => {})
     const realm = await startRealm()
     const { clock } = realm

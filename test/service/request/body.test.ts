@@ -72,7 +72,7 @@ const bodies = {
 
 describe.each(Object.entries(readers))('a body read by %s', (_, read) => {
   describe.each(Object.entries(bodies))('%s', (__, body) => {
-    it('of a known length is all there', async () => {
+    it('of a known length is complete', async () => {
       const realm = await startEcho(read)
       const request = realm.sign({ method: 'POST', body })
       const response = await realm.send(request)
@@ -80,7 +80,7 @@ describe.each(Object.entries(readers))('a body read by %s', (_, read) => {
       expectProved(response, request)
     })
 
-    it('in chunks is all there', async () => {
+    it('in chunks is complete', async () => {
       const realm = await startEcho(read)
       const request = realm.sign({ method: 'POST', body })
       const half = body.length >> 1
@@ -90,7 +90,7 @@ describe.each(Object.entries(readers))('a body read by %s', (_, read) => {
       expectProved(response, request)
     })
 
-    it('read some time later is all there', async () => {
+    it('read some time later is complete', async () => {
       const realm = await startEcho(read, later)
       const request = realm.sign({ method: 'POST', body })
       const response = await realm
@@ -101,14 +101,14 @@ describe.each(Object.entries(readers))('a body read by %s', (_, read) => {
     })
   })
 
-  it('that there is none of ends at once', async () => {
+  it('that is empty ends immediately', async () => {
     const realm = await startEcho(read)
     const response = await realm.send(realm.sign())
     expect(response.status).toBe(200)
     expect(response.body).toHaveLength(0)
   })
 
-  it('that comes byte by byte is all there', async () => {
+  it('that comes byte by byte is complete', async () => {
     const realm = await startEcho(read)
     const body = Buffer.from('{"sku":1}')
     const request = realm.sign({ method: 'POST', body })
@@ -125,7 +125,7 @@ describe.each(Object.entries(readers))('a body read by %s', (_, read) => {
     expect(response.body.equals(body)).toBe(true)
   })
 
-  it('of pipelined requests is each its own', async () => {
+  it('of a pipelined request is its own', async () => {
     const realm = await startEcho(read)
     const requests = ['one', 'two', 'three'].map(text =>
       realm.sign({ method: 'POST', body: Buffer.from(text) }),
@@ -143,7 +143,7 @@ describe.each(Object.entries(readers))('a body read by %s', (_, read) => {
 })
 
 describe('a body that the handler does not read', () => {
-  it('is as if nobody had looked at it', async () => {
+  it('arrives as if nobody had looked at it', async () => {
     const seen: unknown[] = []
     const realm = await startRealm({
       handler: (req, res) => {
@@ -156,7 +156,7 @@ describe('a body that the handler does not read', () => {
     expect(seen).toEqual([null, false, false, 0, 0, 0, 5])
   })
 
-  it('counts as unread until somebody reads it, as those ask who make requests of fetch of it', async () => {
+  it('counts as unread until somebody reads it, for those that make a fetch Request of it', async () => {
     const seen: boolean[] = []
     const realm = await startRealm({
       handler: async (req, res) => {
@@ -176,7 +176,7 @@ describe('a body that the handler does not read', () => {
     expect(seen).toEqual([false, true])
   })
 
-  it('does not stand in the way of the next request', async () => {
+  it('does not hinder the next request', async () => {
     const realm = await startRealm()
     const connection = realm.connect()
     for (const body of [Buffer.alloc(300_000, 'x'), Buffer.from('y'), Buffer.alloc(0)]) {
@@ -204,7 +204,7 @@ describe('a body that is not the one sent', () => {
     expect(realm.handled).toHaveLength(0)
   })
 
-  it('does not cost the connection, for it was read', async () => {
+  it('does not cost the connection, since it was read', async () => {
     const realm = await startRealm()
     const connection = realm.connect()
     const request = realm.sign({ method: 'POST', body: Buffer.from('pay 1') })
@@ -216,13 +216,13 @@ describe('a body that is not the one sent', () => {
 })
 
 describe('a body over the limit', () => {
-  it('that is just at it passes', async () => {
+  it('that is exactly at the limit passes', async () => {
     const realm = await startRealm({ maxBody: 1000 })
     const request = realm.sign({ method: 'POST', body: Buffer.alloc(1000) })
     expectProved(await realm.send(request), request)
   })
 
-  it('announced: too_large before any of it is read, and the connection closes', async () => {
+  it('by its announced length is too_large before any of it is read, and the connection closes', async () => {
     const realm = await startRealm({ maxBody: 1000 })
     const request = realm.sign({ method: 'POST', body: Buffer.alloc(1001) })
     const connection = realm.connect()
@@ -235,7 +235,7 @@ describe('a body over the limit', () => {
     expectRefused(await realm.send(request), request, 'replay', '06')
   })
 
-  it('in chunks: too_large when it passes the limit, and the connection closes', async () => {
+  it('in chunks is too_large when it passes the limit, and the connection closes', async () => {
     const realm = await startRealm({ maxBody: 1000 })
     const request = realm.sign({ method: 'POST', body: Buffer.alloc(1200) })
     const bytes = chunked(request, [Buffer.alloc(600), Buffer.alloc(600)])
@@ -247,7 +247,7 @@ describe('a body over the limit', () => {
     await connection.closed()
   })
 
-  it('all there before it is looked at: too_large, and the connection closes', async () => {
+  it('that is complete before it is looked at is too_large, and the connection closes', async () => {
     const admit = async () => {
       await later()
       return { now: START + 7_000, floor: 0 }
@@ -261,7 +261,7 @@ describe('a body over the limit', () => {
     await connection.closed()
   })
 
-  it('a default of 1 MiB holds', async () => {
+  it('is too_large over the default of 1 MiB', async () => {
     const realm = await startRealm()
     const request = realm.sign({ method: 'POST', body: Buffer.alloc(1024 * 1024 + 1) })
     expectRefused(await realm.send(request), request, 'too_large', '06')
@@ -287,7 +287,7 @@ describe('the rest of a refused body', () => {
     expect(realm.clock.waiting).toBe(0)
   })
 
-  it('is taken up to a limit', async () => {
+  it('is read up to a limit', async () => {
     const realm = await startRealm()
     const connection = realm.connect()
     const headers = [['transfer-encoding', 'chunked']] as const
@@ -322,14 +322,14 @@ describe('a body that does not come', () => {
     expectRefused(await realm.send(request), request, 'clock_skew', '06')
   })
 
-  it('that comes just in time is taken', async () => {
+  it('that comes just in time is accepted', async () => {
     const { realm, request, connection, rest } = await startHalf()
     realm.clock.advance(MINUTE - 1)
     expectProved(await connection.write(rest).response(), request)
     expect(realm.clock.waiting).toBe(0)
   })
 
-  it('in time by the clock of a machine that slept is refused', async () => {
+  it('in time only by the clock of a machine that slept is refused', async () => {
     const { realm, request, connection, rest } = await startHalf()
     realm.clock.wall += MINUTE + 1
     expectRefused(await connection.write(rest).response(), request, 'binding_mismatch', '06')
@@ -378,7 +378,7 @@ describe('a body that does not come', () => {
     expect(realm.clock.waiting).toBe(0)
   })
 
-  it('because somebody here dropped the request leaves no timer', async () => {
+  it('because the application dropped the request leaves no timer', async () => {
     let dropped: IncomingMessage | undefined
     const realm = await startRealm({
       listener: ({ service }) => {
@@ -396,7 +396,7 @@ describe('a body that does not come', () => {
     await expect.poll(() => realm.clock.waiting, { interval: 1 }).toBe(0)
   })
 
-  it('is not waited for where the request is refused before', async () => {
+  it('is not waited for if the request is refused before', async () => {
     const realm = await startRealm()
     const request = realm.sign(
       { method: 'POST', body: Buffer.from('pay 1') },
@@ -448,11 +448,11 @@ describe('Expect: 100-continue', () => {
   }
 
   it('is answered by Node', () => continued('request'))
-  it('is answered here where the server leaves it to its listener', () => continued('checkContinue'))
+  it('is answered by requireTicket if the server leaves it to its listener', () => continued('checkContinue'))
 })
 
 describe('a body that somebody read before', () => {
-  it('is a mistake that the log tells, and the request is not handled', async () => {
+  it('is a mistake that the log names, and the request is not handled', async () => {
     const realm = await startRealm({
       listener: ({ service }) => {
         const guarded = requireTicket({ service }, (_req, res) => res.end('hello'))

@@ -35,7 +35,7 @@ describe('the hint of a refusal', () => {
     },
   )
 
-  it('tells of what was rewritten on the way', async () => {
+  it('says what was rewritten on the way', async () => {
     const realm = await startRealm()
     const request = realm.sign()
     expectRefused(await realm.send({ ...request, target: '/7' }), request, 'binding_mismatch', '06')
@@ -55,7 +55,7 @@ describe('the hint of a refusal', () => {
     expect(lastHint(realm)).toContain('requireTicket({ maxResponse }), now 10')
   })
 
-  it('is there for a request over HTTP/2, and what to serve', async () => {
+  it('says for a request over HTTP/2 what to serve instead', async () => {
     const realm = await startRealm()
     const server = createServer(requireTicket({ service: realm.service }, (_req, res) => res.end()) as never)
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
@@ -73,7 +73,7 @@ describe('the hint of a refusal', () => {
     expect(lastHint(realm)).toContain("ALPNProtocols: ['http/1.1']")
   })
 
-  it('is in no answer', async () => {
+  it('is in no response', async () => {
     const realm = await startRealm({ maxBody: 10 })
     const request = realm.sign({ method: 'POST', body: Buffer.alloc(11) })
     const response = await realm.send(request)
@@ -81,7 +81,7 @@ describe('the hint of a refusal', () => {
   })
 })
 
-describe('the path that the log tells', () => {
+describe('the path in the log', () => {
   it.each(['/api', '/api/'])('is the whole one under a mount, for a failed response too: %s', async cut => {
     const realm = await startRealm({
       listener: ({ service }) => {

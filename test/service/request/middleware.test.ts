@@ -49,8 +49,8 @@ function start(build: (realm: RunningRealm) => Step[], options: StartOptions = {
 
 const hello: Step = (req, res) => void res.end(`hello ${req.ticket?.client}`)
 
-describe('as middleware', () => {
-  it('sets the ticket and goes on; the answer is proved', async () => {
+describe('requireTicket as middleware', () => {
+  it('sets the ticket and calls next, and the answer is proved', async () => {
     const realm = await start(({ service }) => [requireTicket({ service }), hello])
     const request = realm.sign()
     const response = await realm.send(request)
@@ -58,7 +58,7 @@ describe('as middleware', () => {
     expectProved(response, request)
   })
 
-  it('does not go on with a refused request', async () => {
+  it('does not call next for a refused request', async () => {
     let went = false
     const realm = await start(({ service }) => [
       requireTicket({ service, claims: { role: 'writer' } }),
@@ -116,7 +116,7 @@ describe('as middleware', () => {
     expectProved(response, request)
   })
 
-  it('an error that nobody takes is answered here, with a proof', async () => {
+  it('answers an error that nobody handles, with a proof', async () => {
     const realm = await startRealm({
       listener:
         ({ service }) =>
@@ -149,7 +149,7 @@ describe('as middleware', () => {
 })
 
 describe('a response', () => {
-  it('whose end somebody replaced afterwards is proved as that one ends it, once', async () => {
+  it('whose end was replaced afterwards is proved as the replacement ends it, once', async () => {
     let ended = 0
     const shout: Step = (_req, res, next) => {
       const { end } = res
@@ -167,7 +167,7 @@ describe('a response', () => {
     expect(ended).toBe(1)
   })
 
-  it('is proved also when it is answered through an object derived from it', async () => {
+  it('is proved even if it is answered through an object derived from it', async () => {
     const derived: Step = (_req, res) => {
       const response: ServerResponse = Object.create(res)
       response.setHeader('content-type', 'text/plain')
@@ -183,7 +183,7 @@ describe('a response', () => {
     expectProved(response, request)
   })
 
-  it('has methods that belong to it alone', async () => {
+  it('has methods of its own', async () => {
     const steal: Step = (_req, res) => {
       const { end } = res
       expect(() => end.call({} as ServerResponse, 'a', 'utf8')).toThrow(TypeError)
@@ -195,7 +195,7 @@ describe('a response', () => {
   })
 })
 
-describe('filters within filters', () => {
+describe('requireTicket within requireTicket', () => {
   it('one service loaded twice proves a response once', async () => {
     const realm = await startRealm({
       listener: ({ service, clock, log: logger }) => {
@@ -227,7 +227,7 @@ describe('filters within filters', () => {
     expectRefused(await realm.send(request), request, 'replay', '06')
   })
 
-  it('the inner one asks for what it asks for', async () => {
+  it('the inner one checks its own requirements', async () => {
     const realm = await start(({ service }) => [
       requireTicket({ service, claims: { role: 'reader' } }),
       (_req, res, next) => {
@@ -247,7 +247,7 @@ describe('filters within filters', () => {
     expectRefused(await connection.write(formatRequest(request), 'GET').response(), request, 'replay', '06')
   })
 
-  it('whoever still writes after a refusal writes into nothing', async () => {
+  it('what is written after a refusal is dropped', async () => {
     const failures: unknown[] = []
     const realm = await start(({ service }) => [
       requireTicket({ service }),
@@ -271,7 +271,7 @@ describe('filters within filters', () => {
     expect(failures).toEqual([])
   })
 
-  it('an answer that was given before stands', async () => {
+  it('an answer that was given before stays', async () => {
     const realm = await start(({ service }) => [
       requireTicket({ service }),
       (req, res, next) => {
@@ -298,7 +298,7 @@ describe('filters within filters', () => {
     expectProved(response, request)
   })
 
-  it('checkers of the inner one are asked, and those that only the outer one has stand', async () => {
+  it('checkers of the inner one are used, and those that only the outer one has stay', async () => {
     const asked: string[] = []
     const checker = (name: string, holds: boolean) => () => {
       asked.push(name)
@@ -322,7 +322,7 @@ describe('filters within filters', () => {
     }
   })
 
-  it('a filter of another service does not take the ticket of the first', async () => {
+  it('one of another service does not accept the ticket of the first', async () => {
     const realm = await startRealm({
       listener: ({ service, clock, log: logger }) => {
         const other = loadService({ keytab, service: 'billing', clock, logger })

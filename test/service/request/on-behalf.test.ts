@@ -130,8 +130,8 @@ const madeUp =
     return toBase64url(sealHandOff(key, nonce, credential, systemRandom))
   }
 
-describe('over two hops', () => {
-  it('the last service sees the first client, by the one between', async () => {
+describe('a request over two hops', () => {
+  it('shows the last service the first client, through the one between', async () => {
     const { orders, billing, web, handOff, tickets } = await scene()
     const response = await web.fetch(`${billing.url}/7`, { service: 'billing', handOff })
     expect(await response.text()).toBe('bill: web@test.example GET /orders/7')
@@ -141,7 +141,7 @@ describe('over two hops', () => {
     ])
   })
 
-  it('each request has its own, also where many are under way', async () => {
+  it('keeps the credential of each request apart when many are under way', async () => {
     const { realm, orders, billing, web, handOff } = await scene()
     const gate = await realm.connect('gate')
     const gates = (await gate.getServiceTicket('orders')).attenuate({ to: 'billing', methods: ['GET'] })
@@ -155,7 +155,7 @@ describe('over two hops', () => {
     expect(orders.handled).toHaveLength(20)
   })
 
-  it('no more is done than the first client allowed', async () => {
+  it('does no more than the first client allowed', async () => {
     const { realm, orders, billing, web, handOff, failures } = await scene()
     expect(
       (await web.fetch(`${billing.url}/7`, { method: 'POST', service: 'billing', handOff })).status,
@@ -175,7 +175,7 @@ describe('over two hops', () => {
     expect(orders.handled).toHaveLength(0)
   })
 
-  it('nothing is sent along that the next service is not named in: it could do more than act for its client', async () => {
+  it('sends along nothing that does not name the next service', async () => {
     const { billing, web, tickets } = await scene()
     const whole = await web.getServiceTicket('orders')
     const tgt = (await web.getTgt()).attenuate({ services: ['orders'] })
@@ -187,7 +187,7 @@ describe('over two hops', () => {
     expect(tickets).toHaveLength(0)
   })
 
-  it('a delegate sends along what its client gave it', async () => {
+  it('lets a delegate send along what its client gave it', async () => {
     const { realm, orders, billing, web, handOff } = await scene()
     const gate = await realm.connect('gate')
     const forGate = (await web.getServiceTicket('billing')).attenuate({ to: 'gate' }).credential()
@@ -232,7 +232,7 @@ describe('ticket.onBehalf throws', () => {
     expect([parties.orders.handled.length, parties.orders.refused.length]).toEqual([0, 0])
   }
 
-  it('where the client sent nothing along', async () => {
+  it('if the client sent nothing along', async () => {
     const parties = await scene()
     const { billing, web } = parties
     const response = await web.fetch(`${billing.url}/7`, { service: 'billing' })
@@ -242,7 +242,7 @@ describe('ticket.onBehalf throws', () => {
     })
   })
 
-  it('where it was sealed for another request, to the same service', async () => {
+  it('if it was sealed for another request to the same service', async () => {
     const parties = await scene()
     const { billing, web, handOff } = parties
     await web.fetch(`${billing.url}/7`, { service: 'billing', handOff })
@@ -253,7 +253,7 @@ describe('ticket.onBehalf throws', () => {
     await expectNothingOf(parties, await sendWith(parties, parties.eve, () => sealed), notThis)
   })
 
-  it('where it was sealed for another service', async () => {
+  it('if it was sealed for another service', async () => {
     const parties = await scene()
     const { web, handOff } = parties
     const { key } = secretsOf(await web.getServiceTicket('orders'))
@@ -261,7 +261,7 @@ describe('ticket.onBehalf throws', () => {
     await expectNothingOf(parties, told, { reason: 'the credential was not sealed for this request' })
   })
 
-  it('where it was sealed with another nonce', async () => {
+  it('if it was sealed with another nonce', async () => {
     const parties = await scene()
     const told = await sendWith(parties, parties.web, key =>
       sealedFor(parties.handOff)(key, systemRandom(16)),
@@ -269,7 +269,7 @@ describe('ticket.onBehalf throws', () => {
     await expectNothingOf(parties, told, { reason: 'the credential was not sealed for this request' })
   })
 
-  it("where it is another client's, whoever may use it", async () => {
+  it('if it is another client’s, whoever may use it', async () => {
     const parties = await scene()
     const { web, eve, handOff } = parties
     const loose = (await web.getServiceTicket('orders')).attenuate({ methods: ['GET'] })
@@ -282,7 +282,7 @@ describe('ticket.onBehalf throws', () => {
     }
   })
 
-  it('at the next service, where it only says that it is of the client of the request', async () => {
+  it('at the next service, if it only claims to be of the client of the request', async () => {
     const parties = await scene()
     const { eve, handOff, orders, failures } = parties
     const stolen = { ...credentialOf(handOff, false), client: eve.client }
@@ -294,7 +294,7 @@ describe('ticket.onBehalf throws', () => {
     expect([orders.handled.length, orders.refused.length]).toEqual([0, 1])
   })
 
-  it('where it was made for another delegate', async () => {
+  it('if it was made for another delegate', async () => {
     const parties = await scene()
     const handOff = (await parties.web.getServiceTicket('orders')).attenuate({ to: 'gate' })
     await expectNothingOf(parties, await sendWith(parties, parties.web, sealedFor(handOff)), {
@@ -302,7 +302,7 @@ describe('ticket.onBehalf throws', () => {
     })
   })
 
-  it('where it names no holder, whatever else it is cut down by', async () => {
+  it('if it names no holder, whatever else it is cut down by', async () => {
     const parties = await scene()
     const whole = await parties.web.getServiceTicket('orders')
     const handOff = whole.attenuate({ expires: '1m', methods: ['GET'], paths: ['/orders'] })
@@ -312,7 +312,7 @@ describe('ticket.onBehalf throws', () => {
     })
   })
 
-  it('where its client made it up, with a key of its own, to answer in place of orders', async () => {
+  it('if its client made it up, with a key of its own, to answer in place of orders', async () => {
     const parties = await scene()
     for (const caveats of [
       [],
@@ -325,7 +325,7 @@ describe('ticket.onBehalf throws', () => {
     }
   })
 
-  it('where any of several holders is another', async () => {
+  it('if any of several holders is another', async () => {
     const parties = await scene()
     const twice = parties.handOff.attenuate({ to: 'gate' })
     await expectNothingOf(parties, await sendWith(parties, parties.web, sealedFor(twice)), {
@@ -334,7 +334,7 @@ describe('ticket.onBehalf throws', () => {
     })
   })
 
-  it('where the realm is of another principal than the holder', async () => {
+  it('if the realm is of another principal than the holder', async () => {
     const used: string[] = []
     const foreign = {
       client: parsePrincipal('gate@test.example'),
@@ -357,7 +357,7 @@ describe('ticket.onBehalf throws', () => {
     ['what does not say who it is', { onBehalf: (text: string) => text }],
     ['what takes no credential', { client: 'billing@test.example' }],
     ['a text', 'billing@test.example'],
-  ])('TypeError for %s in place of a realm', async (_, realm) => {
+  ])('a TypeError for %s in place of a realm', async (_, realm) => {
     const parties = await scene(() => (_req, res, ticket) => {
       expect(() => ticket.onBehalf(realm as unknown as Realm)).toThrow(TypeError)
       res.end('refused')
@@ -367,7 +367,7 @@ describe('ticket.onBehalf throws', () => {
     expect(await response.text()).toBe('refused')
   })
 
-  it('where it is of a TGT', async () => {
+  it('if it is of a TGT', async () => {
     const parties = await scene()
     const tgt = credentialOf((await parties.web.getTgt()).attenuate({ services: ['orders'] }), false)
     const holder = encodeCaveat({ name: 'holder', holder: parsePrincipal('billing@test.example') })
@@ -386,7 +386,7 @@ describe('ticket.onBehalf throws', () => {
     })
   })
 
-  it('where any byte of it was altered, or some are missing', async () => {
+  it('if any byte of it was altered or some are missing', async () => {
     const parties = await scene()
     const { web, handOff } = parties
     const altered = (change: (bytes: Uint8Array) => Uint8Array) =>
@@ -405,7 +405,7 @@ describe('ticket.onBehalf throws', () => {
     await expectNothingOf(parties, await altered(bytes => new Uint8Array([...bytes, 0])), facts)
   })
 
-  it('and a handler that does not catch it has failed', async () => {
+  it('and fails a handler that does not catch it', async () => {
     const { billing, web, log } = await scene(
       caller => (_req, res, ticket) => res.end(ticket.onBehalf(caller).client),
     )
@@ -415,7 +415,7 @@ describe('ticket.onBehalf throws', () => {
   })
 })
 
-describe('on the way', () => {
+describe('the header of a credential', () => {
   it.each(['moved to another request', 'altered', 'taken away', 'doubled'])(
     'the header %s is noticed',
     async what => {

@@ -60,7 +60,7 @@ describe('loadService refuses', () => {
 })
 
 describe('a function of the owner that is asynchronous', () => {
-  it('and fails ends no process: onRefused and the checker of a caveat', async () => {
+  it('and fails does not end the process, as onRefused or the checker of a caveat', async () => {
     const fail = async (): Promise<never> => Promise.reject(new Error('no database'))
     const realm = await startRealm({ onRefused: fail, caveats: { tenant: fail as never } })
     const request = realm.sign({}, { caveats: [{ name: 'app', app: 'tenant', value: 'acme' }] })

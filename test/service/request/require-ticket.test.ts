@@ -54,7 +54,7 @@ describe('a good request', () => {
     })
   }
 
-  it('may come with any covered header, each bound', async () => {
+  it('may have any covered header, and binds it', async () => {
     const realm = await startRealm()
     const headers = [
       ['Content-Type', 'application/json'],
@@ -119,7 +119,7 @@ describe('the header Authorization', () => {
     expect(realm.handled).toHaveLength(0)
   })
 
-  it('over 8 KiB: too_large, also where it would be malformed', async () => {
+  it('over 8 KiB is too_large, even if it would be malformed', async () => {
     const realm = await startRealm()
     const headers = [['authorization', `Orthrus ${'!'.repeat(8 * 1024 + 1)}`]] as const
     const response = await realm.send({ method: 'GET', target: '/', headers })
@@ -145,7 +145,7 @@ describe('the header Authorization', () => {
     expectRefused(await realm.send({ ...request, headers }), request, 'malformed', '05')
   })
 
-  it('in any case, and with more spaces', async () => {
+  it('may have any case, and more spaces', async () => {
     const realm = await startRealm()
     const request = realm.sign()
     const value = headerOf(request, 'authorization')?.replace('Orthrus ', 'ORTHRUS   ') ?? ''
@@ -193,7 +193,7 @@ const COVERED = [
 ]
 
 describe.each(COVERED)('the covered header %s', name => {
-  it('added, or changed, or taken away: binding_mismatch', async () => {
+  it('added, changed or removed: binding_mismatch', async () => {
     const realm = await startRealm()
     const bare = realm.sign()
     const added = await realm.send({ ...bare, headers: [...bare.headers, [name, 'a']] })
@@ -207,7 +207,7 @@ describe.each(COVERED)('the covered header %s', name => {
     expect(realm.handled).toHaveLength(0)
   })
 
-  it('twice, or empty: malformed, and nothing is recorded', async () => {
+  it('twice or empty: malformed, and nothing is recorded', async () => {
     const realm = await startRealm()
     const request = realm.sign({ headers: [[name, 'a']] })
     const double = { ...request, headers: [...request.headers, [name.toUpperCase(), 'a'] as const] }
@@ -284,14 +284,14 @@ describe('tickets', () => {
     else expectRefused(response, request, 'ticket_not_yet_valid', '06')
   })
 
-  it('with a MAC by somebody else: auth_failed, unproved', async () => {
+  it('with a MAC of somebody else: auth_failed, unproved', async () => {
     const realm = await startRealm()
     const other = realm.sign()
     const request = realm.sign({}, { key: other.key })
     expectRefused(await realm.send(request), request, 'auth_failed', '05')
   })
 
-  it('an AP-OPEN is no AP-REQ', async () => {
+  it('an AP-OPEN is not accepted as an AP-REQ', async () => {
     const realm = await startRealm()
     const request = realm.sign({}, { type: TYPE.AP_OPEN })
     expectRefused(await realm.send(request), request, 'malformed', '05')
@@ -334,7 +334,7 @@ describe('freshness and replay', () => {
     expect(error).toMatchObject({ time: now, floor: now - MINUTE })
   })
 
-  it('a request from before the start: clock_skew, with the floor', async () => {
+  it('a request stamped before the start: clock_skew, with the floor', async () => {
     const realm = await startRealm()
     const request = realm.sign({}, { time: realm.clock.now() - 1_000 })
     const error = expectRefused(await realm.send(request), request, 'clock_skew', '06')
@@ -350,7 +350,7 @@ describe('freshness and replay', () => {
     expect(realm.log.lines.some(({ level, fields }) => level === 'error' && 'floor' in fields)).toBe(true)
   })
 
-  it('what a replay cache that answers later decides is waited for', async () => {
+  it('a replay cache may answer later', async () => {
     const load = {
       replayCache: {
         admit: async () => ({ now: START + 7_000, floor: 0, refusal: 'rate_limited' as const }),
@@ -402,7 +402,7 @@ describe('caveats', () => {
     expectRefused(await realm.send(presented), presented, 'replay', '06')
   })
 
-  it('that hold let the request in', async () => {
+  it('that hold let the request through', async () => {
     const realm = await startRealm()
     const request = realm.sign(
       {},
@@ -528,7 +528,7 @@ describe('a refusal', () => {
     expectProved(await connection.write(formatRequest(request), 'GET').response(), request)
   })
 
-  it('tells onRefused, whose own failure harms nobody', async () => {
+  it('calls onRefused, whose own failure changes nothing', async () => {
     const realm = await startRealm({
       onRefused: () => {
         throw new Error('the hook')
@@ -539,7 +539,7 @@ describe('a refusal', () => {
     expect(realm.log.lines.at(-1)).toMatchObject({ level: 'error', fields: { hook: 'onRefused' } })
   })
 
-  it('that cannot be logged costs the connection only', async () => {
+  it('that cannot be logged costs only the connection', async () => {
     const logger = new TestLogger()
     const { info } = logger
     logger.info = () => {
@@ -553,7 +553,7 @@ describe('a refusal', () => {
     expectProved(await realm.send(next), next)
   })
 
-  it('of an AP-REQ with bits flipped never lets it in', async () => {
+  it('is certain for an AP-REQ with bits flipped', async () => {
     const realm = await startRealm()
     const ticket = realm.ticket({ flags: FLAG.PASSWORD })
     const message = headerOf(realm.sign({}, { ticket }), 'authorization')?.slice('Orthrus '.length) ?? ''

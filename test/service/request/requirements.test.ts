@@ -32,7 +32,7 @@ async function outcome(
   return 'refused'
 }
 
-describe('claims that a handler asks for', () => {
+describe('claims that a handler requires', () => {
   it.each([
     [{ role: 'reader' }, 'handled'],
     [{ role: 'reader', level: 3, admin: false }, 'handled'],
@@ -151,7 +151,7 @@ describe('a delegated presentation', () => {
     await send('caveat_failed')
   })
 
-  it("is under the caveats of the delegate's own ticket too", async () => {
+  it('is restricted by the caveats of the delegate’s own ticket too', async () => {
     const { send } = await startDelegation({}, { caveats: [{ name: 'methods', methods: ['POST'] }] })
     await send('caveat_failed')
   })
@@ -174,7 +174,7 @@ describe('a delegated presentation', () => {
     await send(code)
   })
 
-  it('does not matter to who presents its own ticket', async () => {
+  it('does not matter to a client that presents its own ticket', async () => {
     expect(await outcome({ delegates: 'refuse' })).toBe('handled')
   })
 
@@ -199,7 +199,7 @@ describe('the ticket that a handler gets', () => {
     return { ticket: seen as unknown as AcceptedTicket, held }
   }
 
-  it('says all that a handler may want to know', async () => {
+  it('has everything that a handler may want to know', async () => {
     const { ticket, held } = await ticketOf({
       claims: CLAIMS,
       flags: FLAG.PASSWORD,
@@ -236,7 +236,7 @@ describe('the ticket that a handler gets', () => {
     expect(Object.isFrozen(ticket.claims.scopes)).toBe(true)
   })
 
-  it('shows that claims are withheld, and not which', async () => {
+  it('shows that claims are withheld, but not which', async () => {
     const { ticket } = await ticketOf({ claims: CLAIMS }, [{ name: 'claims', claims: ['role', 'unknown'] }])
     expect({ ...ticket.claims }).toEqual({ role: 'reader' })
     expect(ticket.claimsWithheld).toBe(true)
@@ -264,7 +264,7 @@ describe('options that could not be meant so', () => {
     expect(() => requireTicket({ service, ...options } as unknown as RequireTicketOptions)).toThrow(TypeError)
   })
 
-  it('a handler that is none: TypeError', async () => {
+  it('a handler that is not a function: TypeError', async () => {
     const { service } = await startRealm()
     expect(() => requireTicket({ service }, 'handler' as never)).toThrow(TypeError)
   })

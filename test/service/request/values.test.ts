@@ -44,7 +44,7 @@ async function refusalOf(promise: Promise<unknown>): Promise<unknown> {
 }
 
 describe('a request as values', () => {
-  it('is authorised, its body read once and after step 8, and its response proved', async () => {
+  it('is authorised, with its body read once and after step 8, and its response proved', async () => {
     const { realm, gate: at } = await gate({ role: 'reader' })
     const request = realm.sign({ method: 'POST', target: '/orders?x=1', body: BODY })
     const asked: unknown[] = []
@@ -68,7 +68,7 @@ describe('a request as values', () => {
     ['HEAD', 200],
     ['GET', 204],
     ['GET', 304],
-  ])('the proof of %s with status %d covers no body, whatever is given', async (method, status) => {
+  ])('has a proof for %s with status %d that covers no body, whatever is given', async (method, status) => {
     const { realm, gate: at } = await gate()
     const request = realm.sign({ method })
     const { verified } = (await authoriseRequest(at, messageOf(request), NONE)) ?? expect.unreachable()
@@ -77,7 +77,7 @@ describe('a request as values', () => {
     expect(proof).toEqual({ time: 5, binding: responseBinding(status, [], new Uint8Array()) })
   })
 
-  it('whose covered headers are doubled in the response has no proof', async () => {
+  it('has no proof for a response with a covered header twice', async () => {
     const { realm, gate: at } = await gate()
     const { verified } = (await authoriseRequest(at, messageOf(realm.sign()), NONE)) ?? expect.unreachable()
     const headers = [
@@ -94,7 +94,7 @@ describe('a request as values', () => {
     ['another target', { target: '/orders?x=2' }],
     ['another method', { method: 'PUT' }],
     ['a covered header more', { headers: [['range', 'bytes=0-']] }],
-  ])('%s: refused, with an answer that proves it', async (_, change, body = BODY) => {
+  ])('with %s is refused with a proved answer', async (_, change, body = BODY) => {
     const { realm, gate: at } = await gate()
     const request = realm.sign({ method: 'POST', target: '/orders?x=1', body: BODY })
     const whole = messageOf(request, body)
@@ -108,7 +108,7 @@ describe('a request as values', () => {
     expect(error).toMatchObject({ code: 'binding_mismatch', authenticated: true })
   })
 
-  it('without credentials is challenged, and its body not asked for', async () => {
+  it('without credentials is challenged, and its body is not read', async () => {
     const { realm, gate: at } = await gate()
     const asked: unknown[] = []
     const message = { ...messageOf(realm.sign(), BODY, asked), headers: [] }
@@ -118,7 +118,7 @@ describe('a request as values', () => {
     expect(new Map(response.headers).get('www-authenticate')).toBe('Orthrus realm="demo.example"')
   })
 
-  it('that this side fails to check is unavailable, unproved, and told once', async () => {
+  it('that the service fails to check is unavailable, unproved, and logged once', async () => {
     const { realm, gate: at } = await gate()
     const request = realm.sign({ method: 'POST', body: BODY })
     const fault = new TypeError('somebody read the body')

@@ -155,7 +155,7 @@ describe('the ways to answer', () => {
     ['HEAD', 200],
     ['GET', 204],
     ['GET', 304],
-  ])('%s with status %d has no body, and proves that', async (method, status) => {
+  ])('%s with status %d has no body, which is proved', async (method, status) => {
     const { response } = await answer((_req, res) => {
       res.statusCode = status
       res.setHeader('content-type', 'text/plain')
@@ -166,12 +166,12 @@ describe('the ways to answer', () => {
     expect(headerOf(response, 'content-length')).toBeUndefined()
   })
 
-  it('HEAD keeps the content-length that the handler tells', async () => {
+  it('HEAD keeps the content-length that the handler sets', async () => {
     const { response } = await answer((_req, res) => res.setHeader('content-length', 1234).end(), 'HEAD')
     expect(headerOf(response, 'content-length')).toBe('1234')
   })
 
-  it('204 has no content-length, whatever the handler tells', async () => {
+  it('204 has no content-length, whatever the handler sets', async () => {
     const { response } = await answer((_req, res) => {
       res.writeHead(204, { 'content-length': '3' }).end('abc')
     })
@@ -194,7 +194,7 @@ describe('the ways to answer', () => {
     }
   })
 
-  it('takes a large body whole', async () => {
+  it('sends a large body completely', async () => {
     const body = Buffer.alloc(3_000_000, 'orders ')
     const { response } = await answer((_req, res) => res.end(body))
     expect(response.body.equals(body)).toBe(true)
@@ -203,17 +203,17 @@ describe('the ways to answer', () => {
   it.each([
     ['pipe', (res: ServerResponse) => Readable.from(['a', 'b', 'c']).pipe(res)],
     ['pipeline', (res: ServerResponse) => pipeline(Readable.from(['a', 'b', 'c']), res)],
-  ])('takes a stream by %s', async (_, send) => {
+  ])('sends a stream by %s', async (_, send) => {
     const { response } = await answer((_req, res) => send(res))
     expect(response.body.toString()).toBe('abc')
   })
 
-  it('takes a file', async () => {
+  it('sends a file', async () => {
     const { response } = await answer((_req, res) => createReadStream(import.meta.filename).pipe(res))
-    expect(response.body.toString()).toContain('takes a file')
+    expect(response.body.toString()).toContain('sends a file')
   })
 
-  it('lets informational responses through', async () => {
+  it('pass informational responses through', async () => {
     const { response } = await answer((_req, res) => {
       res.writeProcessing()
       res.writeEarlyHints({ link: '</style.css>; rel=preload' })
@@ -245,7 +245,7 @@ describe('the ways to answer', () => {
   })
 })
 
-describe('to the handler the response', () => {
+describe('the response that a handler gets', () => {
   it('says when its head is fixed, and lets nobody change it then', async () => {
     const seen: unknown[] = []
     const attempt = (change: () => unknown): void => {
@@ -271,7 +271,7 @@ describe('to the handler the response', () => {
     expect(seen).toEqual([false, true, false, sent, sent, sent, sent, true, true, sent])
   })
 
-  it('takes all that is written at once, and says so', async () => {
+  it('accepts everything that is written immediately, and says so', async () => {
     const results: unknown[] = []
     await answer((_req, res) => {
       results.push(res.write(Buffer.alloc(1_000_000)), res.writableNeedDrain)
@@ -364,7 +364,7 @@ describe('to the handler the response', () => {
     expect(response.body.toString('hex')).toBe(hex + hex)
   })
 
-  it('takes the bytes of another realm, as a test runner has them', async () => {
+  it('accepts the bytes of another realm, as a test runner has them', async () => {
     const foreign: unknown = runInNewContext('Uint8Array.of(104, 105)')
     expect(foreign).not.toBeInstanceOf(Uint8Array)
     const { response } = await answer((_req, res) => res.end(foreign))
@@ -384,7 +384,7 @@ describe('to the handler the response', () => {
     expect(thrown).toMatchObject({ code: 'ERR_UNKNOWN_ENCODING' })
   })
 
-  it('tells those who replaced writeHead when the head is fixed', async () => {
+  it('calls a replaced writeHead when the head is fixed', async () => {
     const { response } = await answer((_req, res) => {
       const { writeHead } = res
       res.writeHead = ((...args: [number]) => {
@@ -440,7 +440,7 @@ describe('an answer that cannot be proved', () => {
     expect((await realm.get()).status).toBe(200)
   })
 
-  it('an endless answer ends at the limit, and its writer comes to no harm', async () => {
+  it('an endless answer ends at the limit, without an error for its writer', async () => {
     let writes = 0
     const heard: string[] = []
     const realm = await startRealm({
@@ -476,7 +476,7 @@ describe('an answer that cannot be proved', () => {
     pipeline: (source, res) => pipeline(source, res),
     'pipe from inside of another listener': (source, res) => void setImmediate(() => source.pipe(res)),
   }
-  it.each(Object.entries(sources))('closes what feeds it by %s, and tells of it once', async (_, feed) => {
+  it.each(Object.entries(sources))('closes what feeds it by %s, and is logged once', async (_, feed) => {
     const fed: Readable[] = []
     const realm = await startRealm({
       maxResponse: 1000,
@@ -506,7 +506,7 @@ describe('an answer that cannot be proved', () => {
     expect(openFiles(import.meta.filename)).toBe(0)
   })
 
-  it('closes what feeds it where the handler throws, and where something feeds it afterwards', async () => {
+  it('closes what feeds it if the handler throws, or if something feeds it afterwards', async () => {
     const [early, late] = [Readable.from(endless()), Readable.from(endless())]
     const realm = await startRealm({
       handler: (_req, res) => {
@@ -519,7 +519,7 @@ describe('an answer that cannot be proved', () => {
     await expect.poll(() => [early.destroyed, late.destroyed], { interval: 1 }).toEqual([true, true])
   })
 
-  it('leaves what no longer feeds it, and what fed a response that was sent', async () => {
+  it('does not close what no longer feeds it, nor what fed a response that was sent', async () => {
     const [first, second] = [Readable.from(['a']), Readable.from(endless())]
     const { realm } = await answer((_req, res) => {
       second.pipe(res)
@@ -530,7 +530,7 @@ describe('an answer that cannot be proved', () => {
     second.destroy()
   })
 
-  it('one with content-encoding goes out, with a warning', async () => {
+  it('is sent with a warning if it has content-encoding', async () => {
     const { realm } = await answer((_req, res) => res.setHeader('content-encoding', 'br').end('x'))
     expect(realm.log.lines.some(({ level }) => level === 'warn')).toBe(true)
   })
@@ -563,7 +563,7 @@ describe('a handler that fails', () => {
       throw fault
     },
     rejects: () => Promise.reject(fault),
-    'throws amid its answer': (_req, res) => {
+    'throws in the middle of its answer': (_req, res) => {
       res.writeHead(200, { 'content-type': 'text/html', 'set-cookie': 'session=1', location: '/a' })
       res.write('half an answer')
       throw fault
@@ -584,7 +584,7 @@ describe('a handler that fails', () => {
     ['throws', (res: ServerResponse) => failWith(res, 'no table customers')],
     ['answers what cannot be proved', (res: ServerResponse) => res.addTrailers({}) ?? res.end()],
     ['sends too much', (res: ServerResponse) => res.end(Buffer.alloc(2000))],
-  ])('that %s: its own status message does not go out', async (_, fail) => {
+  ])('that %s: its own status message is not sent', async (_, fail) => {
     const realm = await startRealm({
       maxResponse: 1000,
       handler: (_req, res) => {
@@ -602,7 +602,7 @@ describe('a handler that fails', () => {
     expect([response.status, response.body.length]).toEqual([500, 0])
   })
 
-  it('that throws after its answer: the answer stands, and so does the connection', async () => {
+  it('that throws after its answer changes neither the answer nor the connection', async () => {
     const realm = await startRealm({
       handler: (_req, res) => {
         res.end('done')
@@ -619,7 +619,7 @@ describe('a handler that fails', () => {
     }
   })
 
-  it('whose answer Node does not send: the connection ends, and nothing goes out', async () => {
+  it('whose answer Node does not send ends the connection, and nothing is sent', async () => {
     const realm = await startRealm({
       handler: (_req, res) => {
         res.statusMessage = 'two\nlines'
@@ -639,7 +639,7 @@ describe('a handler that fails', () => {
     expect(headerOf(response, 'connection')).toBe('close')
   })
 
-  it('does not harm the next request of the connection', async () => {
+  it('does not affect the next request of the connection', async () => {
     const realm = await startRealm({
       handler: (req, res) => {
         if (req.url === '/bad') throw fault

@@ -110,7 +110,7 @@ function delegation(own: Partial<TicketContent> = {}, theirs: Partial<TicketCont
 }
 
 describe('a presentation of two tickets', () => {
-  it('leaves no trace beside them unless its MAC holds', async () => {
+  it('leaves no trace unless its MAC holds', async () => {
     const presented = delegation()
     const [own, theirs] = [presented.ticket, presented.delegated?.ticket as Held]
     const opened = new Map(
@@ -171,14 +171,14 @@ describe('an accepted request', () => {
     ])
   })
 
-  it('withholds claims of its own ticket by its own caveats alone', async () => {
+  it('withholds claims of a ticket by that ticket’s caveats only', async () => {
     const named = encodeCaveat({ name: 'claims', claims: [] })
     const presented = delegation({ caveats: [named] }, { claims: [['role', 'reader']] })
     const accepted = await service().accept(request(presented).bytes)
     expect(accepted).toMatchObject({ claims: [['role', 'reader']], claimsWithheld: false })
   })
 
-  it('leaves its proved chain with a ticket that is kept', async () => {
+  it('leaves its proved chain with a ticket that is remembered', async () => {
     const ticket = ticketOf()
     const opened = openTicket(ticket.sealed, serviceKey)
     const { accept } = service({ tickets: { open: () => opened } })
@@ -194,7 +194,7 @@ describe('an accepted request', () => {
 })
 
 describe('before the MAC holds', () => {
-  it('a refusal proves nothing, is stamped by the clock, and the replay cache hears of nothing', async () => {
+  it('a refusal proves nothing and is stamped by the clock, and the replay cache is not asked', async () => {
     const { accept, asked } = service()
     const { bytes, key, mac } = request({ ticket: ticketOf() }, new AuthKey(systemRandom(32)))
     const refusal = await refusalOf(accept(bytes))
@@ -213,7 +213,7 @@ describe('before the MAC holds', () => {
   it.each([
     ['own', (own: AuthKey, _both: AuthKey) => own],
     ['delegated', (_own: AuthKey, both: AuthKey) => both],
-  ])('the key of the %s ticket alone is not that of both', async (_, choose) => {
+  ])('the key of the %s ticket alone is not enough', async (_, choose) => {
     const presented = delegation()
     const delegated = presented.delegated as NonNullable<Presented['delegated']>
     const own = deriveAuthKey(presented.ticket.key, [])
@@ -221,7 +221,7 @@ describe('before the MAC holds', () => {
     expect((await refusalOf(service().accept(request(presented, key).bytes))).code).toBe('auth_failed')
   })
 
-  it('a fault of the program is no refusal', async () => {
+  it('an error of the program is not a refusal', async () => {
     const fault = new RangeError('a fault')
     const open = (): OpenedTicket => {
       throw fault
@@ -250,7 +250,7 @@ describe('the replay cache', () => {
   it.each([
     ["the presenter's", 1, 2],
     ["the client's", 2, 1],
-  ])('is told the earliest end of both tickets: %s', async (_, own, theirs) => {
+  ])('is given the earliest end of both tickets: %s', async (_, own, theirs) => {
     const { accept, asked } = service()
     await accept(request(delegation({ endTime: NOW + own }, { endTime: NOW + theirs })).bytes)
     expect(asked).toMatchObject([{ presenter: GATE, endTime: NOW + 1 }])
@@ -262,7 +262,7 @@ describe('the replay cache', () => {
     ['clock_skew', 'the time stamp of the request is outside the window'],
     ['replay', 'the request was received before'],
     ['rate_limited', 'the client has filled its share of the replay cache'],
-  ])('refuses with %s, proved and not final, for a copy may have been handled', async (code, reason) => {
+  ])('refuses with %s, proved and not final, since a copy may have been handled', async (code, reason) => {
     const { bytes, key, mac } = request({ ticket: ticketOf({ endTime: 0 }) })
     const refusal = await refusalOf(service({}, code).accept(bytes))
     expect(refusal).toMatchObject({ code, reason, final: false, authenticated: true, presenter: WEB })
@@ -353,7 +353,7 @@ describe('the checks behind the replay cache', () => {
         delegated: { ticket: delegable(), caveats: [encodeCaveat(holder), encode(['holder', 'gate'])] },
       }),
     ],
-  ])('look for the holder %s', async (_, present) => {
+  ])('look for the holder caveat %s', async (_, present) => {
     const presented = present()
     const outcome = await service()
       .accept(request(presented).bytes)
@@ -424,7 +424,7 @@ describe('what comes after acceptance', () => {
   it.each([
     ['its client', () => ({ ticket: ticketOf() }), WEB],
     ['a delegate', () => delegation(), GATE],
-  ])('a refusal is proved and final, and counted to who presented it: %s', async (_, present, presenter) => {
+  ])('a refusal is proved and final, and names the presenter: %s', async (_, present, presenter) => {
     const { bytes, key, mac } = request(present())
     const accepted = await service().accept(bytes)
     const refusal = refuse(accepted, 'not_authorized', 'a claim is missing')

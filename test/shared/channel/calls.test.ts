@@ -25,7 +25,7 @@ describe('an answer of the KDC', () => {
 })
 
 describe('a refusal by the KDC', () => {
-  it.each(WIRE_CODES)('%s is final unless the change may have been made, or may be yet', code => {
+  it.each(WIRE_CODES)('%s is final unless the change may have been made, or may still be made', code => {
     const passing = ['clock_skew', 'rate_limited', 'unavailable']
     expect(() => resultsOf({ n: 1, code, message: 'why' })).toThrow(
       expect.objectContaining({ code, reason: 'why', final: !passing.includes(code) }),

@@ -109,7 +109,7 @@ describe('a channel of any service', () => {
     await expect(opened(realm, [caveat('/dead')])).rejects.toMatchObject({ code: 'caveat_failed' })
   })
 
-  it('is over 5 s after it was accepted, where no record comes', async () => {
+  it('ends 5 s after it was accepted if no record comes', async () => {
     const realm = scene()
     const pair = await opened(realm)
     realm.clock.advance(5 * SECOND - 1)
@@ -120,7 +120,7 @@ describe('a channel of any service', () => {
     expect(realm.service.waiting.size).toBe(0)
   })
 
-  it('has 16 places for a ticket that waits, or for whatever else its service counts', async () => {
+  it('has 16 places for openings of a ticket, or of whatever else its service counts', async () => {
     const realm = scene()
     const waiting: Pair[] = []
     for (let i = 0; i < CHANNELS_WAITING; i++) waiting.push(await opened(realm))
@@ -134,14 +134,14 @@ describe('a channel of any service', () => {
     for (let i = 0; i < CHANNELS_WAITING; i++) await opened(counting)
   })
 
-  it('waits no longer where its service refuses it', async () => {
+  it('stops waiting if its service refuses it', async () => {
     const refusal = new Error('no')
     const realm = scene({ check: () => Promise.reject(refusal) })
     for (let i = 0; i <= CHANNELS_WAITING; i++) await expect(opened(realm)).rejects.toBe(refusal)
     expect(realm.service.waiting.size).toBe(0)
   })
 
-  it('ends at the least end of its tickets and caveats', async () => {
+  it('ends at the earliest end of its tickets and caveats', async () => {
     const realm = scene()
     const pair = await opened(realm, [encodeCaveat({ name: 'expires', time: realm.clock.now() + 9_000 })])
     await pair.channel.receive(pair.records.sealGreeting())
@@ -152,7 +152,7 @@ describe('a channel of any service', () => {
     expect(pair.channel.isOver).toBe(true)
   })
 
-  it('breaks where its service rejects a message, and deals with no other that came before', async () => {
+  it('breaks if its service rejects a message, and handles none that still waits', async () => {
     let release: () => void = () => {}
     const gate = new Promise<void>((_, reject) => {
       release = () => reject(new Error('boom'))

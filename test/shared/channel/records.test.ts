@@ -121,7 +121,7 @@ describe('a channel', () => {
     )
   })
 
-  it('takes a message at the limit and breaks on one byte more', () => {
+  it('accepts a message at the limit and breaks on one byte more', () => {
     const { client, service } = pair(100)
     expect(service.open(client.sealMessage(new Uint8Array(100))[0] as Uint8Array)).toMatchObject({
       kind: 'message',

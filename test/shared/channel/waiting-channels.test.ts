@@ -27,7 +27,7 @@ describe('step 4 for an AP-OPEN', () => {
     expect(waiting.size).toBe(refusal === undefined ? 1 : 0)
   })
 
-  it('refuses a copy of what still waits, and takes it when it does no more', () => {
+  it('refuses a copy of what still waits, and accepts it afterwards', () => {
     const waiting = new WaitingChannels(() => NOW)
     const first = waiting.begin()
     expect(first.admit(request()).refusal).toBeUndefined()
@@ -39,7 +39,7 @@ describe('step 4 for an AP-OPEN', () => {
     expect(waiting.begin().admit(request()).refusal).toBeUndefined()
   })
 
-  it('lets 16 of a ticket wait, whatever waits of others', () => {
+  it('lets 16 of a ticket wait, however many of others wait', () => {
     const waiting = new WaitingChannels(() => NOW)
     const openings = Array.from({ length: 17 }, () => waiting.begin())
     expect(openings.map(opening => opening.takePlace(TICKET))).toEqual([...Array(16).fill(true), false])

@@ -66,7 +66,7 @@ describe('key vectors', () => {
     },
   )
 
-  it('takes a password in any normal form as one', async () => {
+  it('a password is the same in any normal form', async () => {
     const parameters = { log2N: 10, r: 8, p: 1 }
     const salt = new Uint8Array(16)
     const composed = await derivePasswordKey('p\u00e4ss', 'a@b' as Principal, salt, parameters)
@@ -116,7 +116,7 @@ describe('keys', () => {
     expect(() => new LongTermKey(new Uint8Array(length))).toThrow(TypeError)
   })
 
-  it('tell a MAC from every other', () => {
+  it('accept a MAC only for its usage and message', () => {
     const part = new Uint8Array([1, 2, 3])
     const mac = createMac(key, 'as-req', part)
     expect(isMac(key, 'as-req', mac, part)).toBe(true)
@@ -139,12 +139,12 @@ describe('what is kept beside a key', () => {
     expect(deriveAuthKey(key, [])).toBe(deriveAuthKey(key, []))
   })
 
-  it('is no chain with caveats that nobody proved', () => {
+  it('is not a chain with caveats that nobody proved', () => {
     const key = session()
     expect(deriveAuthKey(key, [caveat(1)])).not.toBe(deriveAuthKey(key, [caveat(1)]))
   })
 
-  it('is a chain that was proved, as a copy, found by equal bytes and by no others', () => {
+  it('is a copy of a chain that was proved, found only by equal bytes', () => {
     const key = session()
     const presented = [caveat(1, 2), caveat(3)]
     const authKey = deriveAuthKey(key, presented)
@@ -184,7 +184,7 @@ describe('what is kept beside a key', () => {
     expect(deriveAuthKey(key, [caveat(1)])).not.toBe(kept[0])
   })
 
-  it('is no chain whose caveats are long, whoever proved it', () => {
+  it('is not a chain whose caveats are long, whoever proved it', () => {
     const key = session()
     for (const [bytes, isKept] of [
       [256, true],
@@ -198,7 +198,7 @@ describe('what is kept beside a key', () => {
     }
   })
 
-  it('is the last key of two sides that was proved, for these two in this order', () => {
+  it('is the last combined key that was proved, for these two tickets in this order', () => {
     const [own, other, third] = [1, 2, 3].map(fill => new AuthKey(new Uint8Array(32).fill(fill))) as [
       AuthKey,
       AuthKey,

@@ -26,7 +26,7 @@ function repeated(words: BigUint64Array): number {
 }
 
 describe('nonces', () => {
-  it('are others in every seal, of millions in the slow set', { timeout: MINUTES * 60_000 }, () => {
+  it('differ in every seal, of millions in the slow set', { timeout: MINUTES * 60_000 }, () => {
     const key = new LongTermKey(systemRandom(32))
     const [aad, message] = [hex('0107'), hex('01')]
     // The first 64 bits of each: two in ten million meet by chance in one run of 300,000.
@@ -38,7 +38,7 @@ describe('nonces', () => {
     expect(repeated(words)).toBe(0)
   })
 
-  it('share no part with each other, wherever it stands', () => {
+  it('share no part with each other at any position', () => {
     const [count, size] = [2_000, NONCE_WORDS * 8]
     const words: bigint[] = []
     for (let i = 0; i < count; i++) {

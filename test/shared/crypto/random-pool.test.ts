@@ -46,7 +46,7 @@ beforeEach(() => {
 })
 
 describe('the block of random bytes', () => {
-  it('is drawn anew once it is 100 ms old, and not before', () => {
+  it('is replaced once it is 100 ms old, and not before', () => {
     expect(drawnFor(16)).toBe(1)
     pass(100)
     expect(drawnFor(16)).toBe(0)
@@ -54,14 +54,14 @@ describe('the block of random bytes', () => {
     expect(drawnFor(16)).toBe(1)
   })
 
-  it.each([-101, -3_600_000, 3_600_000])('is drawn anew when the clock steps by %i ms', step => {
+  it.each([-101, -3_600_000, 3_600_000])('is replaced when the clock steps by %i ms', step => {
     expect(drawnFor(16)).toBe(1)
     pass(step)
     expect(drawnFor(16)).toBe(1)
     expect(drawnFor(16)).toBe(0)
   })
 
-  it('gives no word twice, and none that was not drawn, in any order of draws and time', () => {
+  it('gives no word twice and only words that were drawn, in any order of draws and time', () => {
     const seen = new Set<number>()
     const draw = fc.record({
       words: fc.integer({ min: 0, max: 160 }),
@@ -83,7 +83,7 @@ describe('the block of random bytes', () => {
     expect(seen.size).toBeGreaterThan(10_000)
   })
 
-  it('has nothing left in it of what was handed out', () => {
+  it('keeps nothing of what was handed out', () => {
     const handed = randomBytes(64)
     const block = generator.blocks[0] as Uint8Array
     expect(block.buffer).not.toBe(handed.buffer)
@@ -91,7 +91,7 @@ describe('the block of random bytes', () => {
     expect(wordsOf(block.subarray(64)).every(word => word > 0)).toBe(true)
   })
 
-  it('is not what a large draw comes from', () => {
+  it('is not used for a large draw', () => {
     randomBytes(16)
     const large = randomBytes(2_000)
     expect(generator.blocks.at(-1)?.buffer).toBe(large.buffer)

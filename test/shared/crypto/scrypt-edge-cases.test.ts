@@ -55,7 +55,7 @@ describe('a password key', () => {
     expect(toHex(revealKey(key))).toBe(one.out)
   })
 
-  it('is another for each password, principal, salt and N', () => {
+  it('differs for each password, principal, salt and N', () => {
     const keys = ofFlag('PasswordKey').map(([comment, { out }]) => (comment.includes('the same') ? '' : out))
     expect(new Set(keys).size).toBe(keys.length)
   })
@@ -71,7 +71,7 @@ describe('parameters of a password', () => {
     expect(() => requireSoundParameters(parameters)).toThrow(expect.objectContaining(refusal))
   })
 
-  it('have the floor and the ceiling that are tried here', () => {
+  it('have the floor and the ceiling that these cases try', () => {
     const inBounds = ofFlag('InBounds').map(([, { log2N }]) => log2N)
     expect([Math.min(...inBounds), Math.max(...inBounds)]).toEqual([SCRYPT.LOG2N, SCRYPT.LOG2N_MAX])
   })

@@ -95,7 +95,7 @@ describe('noble and OpenSSL', () => {
   })
 })
 
-describe('base64url of Node and of no platform', () => {
+describe('base64url of Node and of the portable code', () => {
   const twins = [portableBase64url, nodeBase64url]
 
   it('write and read the same', () => {
@@ -110,7 +110,7 @@ describe('base64url of Node and of no platform', () => {
     )
   })
 
-  it('read a key into memory that nothing else lies in', () => {
+  it('read a key into memory of its own', () => {
     for (const { fromBase64url } of twins) {
       expect(fromBase64url('A'.repeat(43)).buffer.byteLength).toBe(32)
     }
@@ -139,7 +139,7 @@ describe('random bytes', () => {
     for (const twin of [noble, openssl]) expect(twin.randomBytes(length)).toHaveLength(length)
   })
 
-  it('are never handed out twice, whatever was done to those before', () => {
+  it('are never handed out twice, whatever was done to earlier ones', () => {
     const seen = new Set<string>()
     for (let i = 0; i < 10_000; i++) {
       const bytes = openssl.randomBytes(16)

@@ -38,7 +38,7 @@ describe('encoding vectors', () => {
 })
 
 describe('encoding', () => {
-  it('gives back whatever was encoded, as msgpackr reads it too', () => {
+  it('returns whatever was encoded, and so does msgpackr', () => {
     const oracle = new Packr({ useRecords: false, int64AsType: 'number' })
     fc.assert(
       fc.property(anyBody, body => {
@@ -49,7 +49,7 @@ describe('encoding', () => {
     )
   })
 
-  it('re-encodes to the same bytes whatever decodes', () => {
+  it('encodes whatever can be decoded to the same bytes again', () => {
     fc.assert(
       fc.property(
         anyBody,
@@ -113,7 +113,7 @@ describe('encoding', () => {
     )
   })
 
-  it('takes the most small values that a caveat can have', () => {
+  it('accepts the most small values that a caveat can have', () => {
     for (const item of ['90', 'c400', '919191919190', '91c0']) {
       const count = Math.floor((2048 - 10) / (item.length / 2))
       const caveat = hex(`93a3617070a161dc${count.toString(16).padStart(4, '0')}${item.repeat(count)}`)
@@ -121,7 +121,7 @@ describe('encoding', () => {
     }
   })
 
-  it('takes the most small values that a page of rules can have', () => {
+  it('accepts the most small values that a page of rules can have', () => {
     // Two letters take more room for each byte than one or three.
     const claims = Array.from({ length: 32 }, (_, i): Value => [`a${String.fromCharCode(65 + i)}`, []])
     const row: Value = ['*', 'a@b', 'allow', claims, null, ['A'], ['/'], false]
@@ -129,7 +129,7 @@ describe('encoding', () => {
     expect(encode(decode(page))).toEqual(page)
   })
 
-  it('tells texts of every length apart, ASCII or not', () => {
+  it('distinguishes texts of every length, ASCII or not', () => {
     const texts = [0, 1, 2, 31, 32, 63, 64, 65, 300].flatMap(length => [
       'a'.repeat(length),
       'é'.repeat(length),
@@ -140,7 +140,7 @@ describe('encoding', () => {
     expect(decode(encode(texts))).toEqual(texts)
   })
 
-  it('gives plain bytes, also out of a Buffer', () => {
+  it('returns plain bytes, even from a Buffer', () => {
     const [inner] = decode(Buffer.from(hex('91c4020102')))
     expect(inner?.constructor).toBe(Uint8Array)
     expect(inner).toEqual(new Uint8Array([1, 2]))
@@ -148,7 +148,7 @@ describe('encoding', () => {
     expect(decode(part)).toEqual([new Uint8Array([1, 2])])
   })
 
-  it('gives views of what it reads, and hands out bytes that nothing else writes to', () => {
+  it('reads views of its input, and writes bytes that nothing else writes to', () => {
     const bytes = encode([new Uint8Array(3)])
     expect((decode(bytes)[0] as Uint8Array).buffer).toBe(bytes.buffer)
     expect(encode([1]).buffer).not.toBe(encode([1]).buffer)
@@ -189,7 +189,7 @@ describe('encoding', () => {
     ['a float of 2^32', '91cb41f0000000000000'],
     ['a float of 2^53 - 1', '91cb433fffffffffffff'],
     ['as many items as there are bytes', '93c0c0c0'],
-  ])('takes %s', (_, bytes) => {
+  ])('accepts %s', (_, bytes) => {
     expect(toHex(encode(decode(hex(bytes))))).toBe(bytes)
   })
 

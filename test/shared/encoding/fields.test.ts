@@ -50,15 +50,15 @@ describe('a field', () => {
     }
   })
 
-  it.each(WRONG)('that should be %s and is not there at all is malformed', (_, read) => {
+  it.each(WRONG)('that should be %s and is missing is malformed', (_, read) => {
     expect(() => read(undefined)).toThrow(expect.objectContaining({ code: 'malformed' }))
   })
 
-  it('that may be nil is nil', () => {
+  it('that may be nil accepts nil', () => {
     expect(nullable(null, textOf)).toBeNull()
   })
 
-  it('is told by what was there and what belongs', () => {
+  it('is reported by what it was and what it should be', () => {
     const reason = (read: () => unknown): string => {
       try {
         read()

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { decodeFrame, encodeFrame, ID_BYTES, ID_MAX } from '../../../shared/encoding/frame.js'
 
 describe('a frame', () => {
-  it('comes back as it was, whatever its id and message', () => {
+  it('is read as it was written, whatever its id and message', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: ID_MAX }), fc.uint8Array({ maxLength: 99 }), (id, message) => {
         expect(decodeFrame(encodeFrame({ id, message }))).toEqual({ id, message })
@@ -21,7 +21,7 @@ describe('a frame', () => {
     expect(decodeFrame(buffer.subarray(2, 7))).toEqual({ id: 5, message: Uint8Array.of(8) })
   })
 
-  it.each([0, 1, 2, 3])('of %d bytes is none', length => {
+  it.each([0, 1, 2, 3])('of %d bytes is refused', length => {
     expect(decodeFrame(new Uint8Array(length))).toBeUndefined()
     expect(ID_BYTES).toBe(4)
   })

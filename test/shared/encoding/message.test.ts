@@ -33,7 +33,7 @@ describe('a header', () => {
     expect(() => messageType(hex(bytes))).toThrow(expect.objectContaining(error))
   })
 
-  it('is looked at after the size', () => {
+  it('is checked after the size', () => {
     const large = new Uint8Array(LARGEST + 1)
     expect(() => messageType(large)).toThrow(expect.objectContaining({ code: 'too_large', final: true }))
     large[0] = 1
@@ -42,7 +42,7 @@ describe('a header', () => {
     expect(() => messageType(large)).toThrow(expect.objectContaining({ code: 'too_large' }))
   })
 
-  it('gives back a type that does not exist, which nothing then belongs to', () => {
+  it('with a type that does not exist is returned as that', () => {
     expect(messageType(hex('01ff'))).toBe(255)
     expect(() => contentOf(hex('01ff'), TYPE.TICKET)).toThrow(
       expect.objectContaining({ code: 'malformed', reason: 'a message of type 255 instead of 7' }),
@@ -51,7 +51,7 @@ describe('a header', () => {
 })
 
 describe('a message', () => {
-  it('is its header and its body, also when it comes in a Buffer', () => {
+  it('is its header and its body, even in a Buffer', () => {
     const message = createMessage(TYPE.TICKET, ['a', new Uint8Array([1])])
     expect(toHex(message)).toBe('010792a161c40101')
     const [, inner] = decodeMessage(Buffer.from(message), TYPE.TICKET)
@@ -59,7 +59,7 @@ describe('a message', () => {
     expect(contentOf(Buffer.from(message), TYPE.TICKET).constructor).toBe(Uint8Array)
   })
 
-  it('with a MAC covers itself, and what it answers behind it', () => {
+  it('has a MAC over itself and what it answers', () => {
     const key = new AuthKey(new Uint8Array(32).fill(3))
     const message = createMessage(TYPE.AP_REP, [1])
     const answered = new Uint8Array(32).fill(9)

@@ -22,7 +22,7 @@ describe('when to ask again', () => {
     'retry after 1234567 s',
     ' retry after 1 s',
     'retry after 1 s\n',
-  ])('%j says nothing of it', message => {
+  ])('is not in %j', message => {
     expect(parseRetryAfter(message)).toBeUndefined()
   })
 })

@@ -79,7 +79,7 @@ describe.each([
   const passedOn = (at = 0, value: Value = ticket().bytes): Value[] =>
     instead([ticket().bytes, [], WEB], at, value)
 
-  it('is put together as these fields', () => {
+  it('is made of these fields', () => {
     const { bytes } = createMacMessage(key(), 'ap-req', type, body(5, passedOn()))
     expect(decodeApRequest(type, bytes)).toMatchObject({
       time: 5,
@@ -106,7 +106,7 @@ describe.each([
     ['a client outside the grammar', () => body(5, passedOn(2, 'web'))],
     ['a delegated field less', () => body(5, passedOn().slice(0, 2))],
     ['a delegated field more', () => body(5, [...passedOn(), null])],
-  ])('has not %s', (_, altered) => {
+  ])('does not have %s', (_, altered) => {
     const { bytes } = createMacMessage(key(), 'ap-req', type, altered())
     expect(() => decodeApRequest(type, bytes)).toThrow(malformed)
   })
@@ -118,12 +118,12 @@ describe('the answer to a request', () => {
   const reply = () => createApReply(key(), mac, { time: 5, binding })
   const accept = () => createApAccept(key(), mac, { time: 5, nonce })
 
-  it('proves its time, and what it vouches for', () => {
+  it('proves its time and what it covers', () => {
     expect(openApReply(key(), mac, reply())).toEqual({ time: 5, binding })
     expect(openApAccept(key(), mac, accept())).toEqual({ time: 5 })
   })
 
-  it('is neither of another key nor of another request, nor the other answer', () => {
+  it('is refused under another key, for another request, and as the other answer', () => {
     for (const [under, answered] of [
       [other(), mac],
       [key(), systemRandom(32)],
@@ -144,7 +144,7 @@ describe('the answer to a request', () => {
     ['17 bytes', [5, new Uint8Array(17)]],
     ['a field less', [5]],
     ['a field more', [5, binding, null]],
-  ])('has not %s', (_, body) => {
+  ])('does not have %s', (_, body) => {
     const answer = (type: typeof TYPE.AP_REP | typeof TYPE.AP_ACCEPT) =>
       createMacMessage(key(), 'ap-rep', type, body, mac).bytes
     expect(() => openApReply(key(), mac, answer(TYPE.AP_REP))).toThrow(malformed)

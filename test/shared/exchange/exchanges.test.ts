@@ -252,7 +252,7 @@ describe('every authenticated message', () => {
     )
   })
 
-  it.each(messages)('%s is nothing else', (name, text) => {
+  it.each(messages)('%s is accepted only as itself', (name, text) => {
     for (const [other, , open] of messages) if (other !== name) expect(() => open(hex(text))).toThrow()
   })
 })

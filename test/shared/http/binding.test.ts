@@ -80,7 +80,7 @@ describe('bindings', () => {
     expect(() => bind(['range', '\u0100'])).toThrow(expect.objectContaining({ code: 'malformed' }))
   })
 
-  it('tell a body from none that is covered, whatever the body says', () => {
+  it('distinguish any body from one that is not covered', () => {
     const dash = new TextEncoder().encode('-')
     expect(requestBinding('POST', '/', [], dash)).not.toEqual(requestBinding('POST', '/', [], null))
   })

@@ -47,7 +47,7 @@ describe('header texts', () => {
     'Orthrus realm="a", error="nonsense", message="AQ"',
     'Orthrus realm="a", error="replay", message="A="',
     'NotOrthrus realm="a"',
-  ])('are no challenge: %s', value => {
+  ])('do not challenge: %s', value => {
     expect(parseChallenges(value)).toEqual([])
   })
 
@@ -61,7 +61,7 @@ describe('header texts', () => {
     ['before, under our name and nothing else', `Orthrus, orthrus, ${OURS}`],
     ['behind, as more of ours', `${OURS}, error="unavailable", message="AAAA", realm="x"`],
     ['in other spelling', OURS.replace('Orthrus', 'ORTHRUS').replace(', error', ' ,  ERROR')],
-  ])('are found with what others put %s', (_, value) => {
+  ])('are found among what others put: %s', (_, value) => {
     expect(parseChallenges(value)).toContainEqual(whole)
     expect(parseChallenges(`${value}, ${formatChallenge({ realm })}`)).toContainEqual(whole)
   })
@@ -71,11 +71,11 @@ describe('header texts', () => {
     ['behind', 'Orthrus AQj_, nextnonce="x", qop=auth'],
     ['with a quote that does not end', 'nextnonce="x, Orthrus AQj_'],
     ['under our name', 'Orthrus Orthrus, Orthrus A=, Orthrus, orthrus AQj_'],
-  ])('are found in Authentication-Info with what others put %s', (_, value) => {
+  ])('are found in Authentication-Info among what others put: %s', (_, value) => {
     expect(parseMessages(value)).toContainEqual(hex('0108ff'))
   })
 
-  it('take no long search, whatever they are', () => {
+  it('need no long search, whatever they are', () => {
     const pieces = [
       'orthrus ',
       'orthrus a="',
@@ -95,7 +95,7 @@ describe('header texts', () => {
     }
   })
 
-  it('are looked for at 64 places, behind which nobody hides much', () => {
+  it('are looked for at 64 places only', () => {
     const wrong = 'Orthrus A=, '
     expect(parseMessages(`${wrong.repeat(63)}Orthrus AQj_`)).toEqual([hex('0108ff')])
     expect(parseMessages('Orthrus AQj_, '.repeat(1_000))).toHaveLength(64)

@@ -30,31 +30,31 @@ describe('a keytab file', () => {
     expect(await readKeytabFile(path, { allowReadableKeytab: true })).toBe('# orthrus keytab 1\n')
   })
 
-  it('is no symbolic link, but where secrets are mounted so', async () => {
+  it('is not a symbolic link, unless secrets are mounted as such', async () => {
     const link = join(folder, 'link.keytab')
     await symlink(path, link)
     await expect(readKeytabFile(link)).rejects.toEqual(refused(/symbolic link/))
     expect(await readKeytabFile(link, { allowReadableKeytab: true })).toBe('# orthrus keytab 1\n')
   })
 
-  it('that is missing tells how to make one', async () => {
+  it('that is missing says how to make one', async () => {
     await expect(readKeytabFile(join(folder, 'none'))).rejects.toEqual(refused(/orthrus admin add/))
   })
 
-  it('is no folder', async () => {
+  it('is not a folder', async () => {
     await expect(readKeytabFile(folder)).rejects.toEqual(refused(/not a plain file/))
   })
 
-  it('is not as large as a disk', async () => {
+  it('is refused if it is very large', async () => {
     await truncate(path, 2 ** 40)
     await expect(readKeytabFile(path)).rejects.toEqual(refused(/larger/))
   })
 
-  it('does not exist where there are no files', async () => {
+  it('is refused on a platform without files', async () => {
     await expect(readWithoutFiles(path)).rejects.toThrow(/there are no files here.*text/)
   })
 
-  it('is not its own text, of which nothing is quoted', async () => {
+  it('is not its own text, which the error does not quote', async () => {
     const secret = 'q0HUnfHx4sbqsut9xGSrxvZdsVOlW9FZCUP287Q7Sjv27pMN'
     const line = `orders@demo.example 3 orthruskey1_${secret}`
     const texts = [

@@ -43,7 +43,7 @@ async function temporaryName(): Promise<string> {
 }
 
 describe('a private file that is made', () => {
-  it('is for its owner alone whatever the process masks, whole, and leaves nothing beside it', async () => {
+  it('is whole, for its owner only whatever the umask is, and leaves nothing beside it', async () => {
     const before = process.umask(0o277)
     try {
       await writePrivateFile(KEYTAB_FILE, path, 'secret')
@@ -76,7 +76,7 @@ describe('a private file that is made', () => {
     }
   })
 
-  it('is put over nothing that has the name already, or gets it meanwhile', async () => {
+  it('replaces nothing that has its name already or gets it meanwhile', async () => {
     await symlink(join(folder, 'nowhere'), path)
     await expect(reservePrivateFile(KEYTAB_FILE, path)).rejects.toEqual(refused(/exists already .*--out/))
     await rm(path)
@@ -87,21 +87,21 @@ describe('a private file that is made', () => {
     expect(await readdir(folder)).toEqual(['web.keytab'])
   })
 
-  it('leaves nothing where it is abandoned, however often', async () => {
+  it('leaves nothing if it is abandoned, however often', async () => {
     const place = await reservePrivateFile(KEYTAB_FILE, path)
     await place.abandon()
     await place.abandon()
     expect(await readdir(folder)).toEqual([])
   })
 
-  it('says where it cannot be made', async () => {
+  it('says why it cannot be made', async () => {
     const said = refused(/could not be written: ENOENT \(check that the folder .*none exists/)
     await expect(reservePrivateFile(KEYTAB_FILE, join(folder, 'none', 'a'))).rejects.toEqual(said)
   })
 })
 
 describe('a private file that is read', () => {
-  it('is one that belongs to another user for nobody, root included', async () => {
+  it('is refused to everybody, root included, if it belongs to another user', async () => {
     await writePrivateFile(KEYTAB_FILE, path, 'text')
     const { uid } = await stat(path)
     vi.spyOn(process, 'getuid').mockReturnValue(uid + 4711)
@@ -110,7 +110,7 @@ describe('a private file that is read', () => {
     else await expect(readPrivateFile(KEYTAB_FILE, path)).rejects.toEqual(refused(/another user/))
   })
 
-  it('may be mounted as Kubernetes does it, where that is allowed', async () => {
+  it('may be mounted as Kubernetes does it, if that is allowed', async () => {
     const version = join(folder, '..2026_01_01')
     await mkdir(version)
     await writeFile(join(version, 'web.keytab'), 'text', { mode: 0o440 })
@@ -123,7 +123,7 @@ describe('a private file that is read', () => {
     expect((await lstat(path)).isSymbolicLink()).toBe(true)
   })
 
-  it('is never more than what was explainingKdcErrors', async () => {
+  it('is read no further than what was checked', async () => {
     await writePrivateFile(KEYTAB_FILE, path, 'a'.repeat(KEYTAB_FILE.sizeMax))
     expect(await readPrivateFile(KEYTAB_FILE, path)).toHaveLength(KEYTAB_FILE.sizeMax)
     await appendFile(path, 'a')

@@ -57,7 +57,7 @@ describe.each(KINDS.map(kind => [kind.name, kind] as const))('a file with a %s',
     expect(judge(kind, { mode: 0o100000 | mode }, ME)).toBe('accepted')
   })
 
-  it('is explainingKdcErrors by neither mode nor owner on Windows, which has none', () => {
+  it('is checked for neither mode nor owner on Windows, which has none', () => {
     expect(judge(kind, { mode: 0o100666, uid: 0 }, undefined)).toBe('accepted')
   })
 

@@ -27,7 +27,7 @@ describe('a path', () => {
     '/a;.',
     '/a;..',
     '/a.;b',
-  ])('%s means one thing', path => {
+  ])('%s has one meaning', path => {
     expect(isPlainPath(path)).toBe(true)
   })
 
@@ -80,12 +80,12 @@ describe('a path', () => {
     '/..;a',
     '/a/..;b/c',
     '/.;',
-  ])('%j could mean two', path => {
+  ])('%j could have two meanings', path => {
     expect(isPlainPath(path)).toBe(false)
     expect(isInside(path, ['/', path])).toBe(false)
   })
 
-  it('has no character that is neither a pchar nor a slash', () => {
+  it('has only pchars and slashes', () => {
     const plain = new Set(`ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/${MARKS}`)
     for (let code = 0; code < 0x180; code++) {
       const character = String.fromCharCode(code)
@@ -124,11 +124,11 @@ describe('inside', () => {
     expect(isInside(path, prefixes)).toBe(expected)
   })
 
-  it('is no path that is not there', () => {
+  it('is no missing path', () => {
     expect(isInside(undefined, ['/'])).toBe(false)
   })
 
-  it('has whatever continues a prefix at a slash, and nothing that continues it otherwise', () => {
+  it('is whatever continues a prefix at a slash, and nothing else', () => {
     const segment = fc.string({ unit: fc.constantFrom('a', 'b', '-', '%41'), minLength: 1, maxLength: 4 })
     const path = fc.array(segment, { minLength: 1, maxLength: 4 }).map(segments => `/${segments.join('/')}`)
     fc.assert(

@@ -98,19 +98,19 @@ describe('the form of a caveat', () => {
     expect(() => decodeCaveat(bytes)).toThrow(expect.objectContaining(failed))
   })
 
-  it('is not bytes that are no list', () => {
+  it('is not that of bytes that are not a list', () => {
     expect(() => decodeCaveat(Uint8Array.of(0xc0))).toThrow(
       expect.objectContaining({ code: 'caveat_failed' }),
     )
   })
 
-  it('is read anew where it has a value of the application in it, which a checker may change', () => {
+  it('is read again if it has a value of the application, which a checker may change', () => {
     const bytes = encodeCaveat({ name: 'app', app: 'tenant', value: ['acme'] })
     const wicked = new Map([['tenant', (value: Value) => (value as Value[]).push('other') === 2]])
     for (let i = 0; i < 2; i++) expect(outcome(decodeCaveat(bytes), { checkers: wicked })).toBe('holds')
   })
 
-  it('lets a fault of the program through as it is', () => {
+  it('lets an error of the program through', () => {
     expect(() => decodeCaveat(undefined as unknown as Uint8Array)).toThrow(TypeError)
   })
 })
@@ -162,7 +162,7 @@ describe('a caveat', () => {
     expect(outcome({ name: 'app', app, value })).toBe(`the caveat app "${app}" does not hold: ${reason}`)
   })
 
-  it('is among several that must all hold, whichever fails', () => {
+  it('must hold together with all others, whichever fails', () => {
     const good: Caveat = { name: 'methods', methods: ['GET'] }
     const bad: Caveat = { name: 'methods', methods: ['PUT'] }
     expect(() => requireCaveats([good, good], FACTS)).not.toThrow()

@@ -14,7 +14,7 @@ const malformed = expect.objectContaining({ code: 'malformed' })
 describe('a grant', () => {
   const fieldsOf = (): Value[] => encodeGrant(grantFor(ORDERS, { renewTill: NOW + 90_000 }))
 
-  it('is read as it was written, and keeps no more of the reply than its key', () => {
+  it('is read as it was written, and keeps only its key of the reply', () => {
     const fields = fieldsOf()
     const grant = decodeGrant(decode(encode(fields)))
     expect(encodeGrant(grant)).toEqual(fields)
@@ -33,7 +33,7 @@ describe('a grant', () => {
     ['an undefined flag', 8, 4],
     ['claims that are nil', 9, null],
     ['a field more', 10, 1],
-  ])('has not %s', (_, at, value) => {
+  ])('does not have %s', (_, at, value) => {
     const fields = fieldsOf()
     const altered = [...fields]
     altered[at] = value as Value

@@ -60,7 +60,7 @@ function heapUsed(): number {
 const again = ({ bytes }: SealedTicket): SealedTicket => decodeTicket(bytes.slice())
 
 describe('an opened ticket', () => {
-  it('is found again by its bytes, whatever became of the message that brought it', () => {
+  it('is found again by its bytes, whatever happens to the message that brought it', () => {
     const tickets = new OpenedTickets(4)
     const [sealed, other] = [ticket(), ticket()]
     const kept = again(sealed)
@@ -71,7 +71,7 @@ describe('an opened ticket', () => {
     expect(tickets.size).toBe(2)
   })
 
-  it('is not found under another key, be it equal', () => {
+  it('is not found under another key, even an equal one', () => {
     const tickets = new OpenedTickets(4)
     const sealed = ticket()
     const opened = tickets.open(sealed, key, NOW)
@@ -81,7 +81,7 @@ describe('an opened ticket', () => {
     expect(tickets.size).toBe(1)
   })
 
-  it('is not what a forged ticket with its nonce finds, nor pushed out by that', () => {
+  it('is neither found nor pushed out by a forged ticket with its nonce', () => {
     const tickets = new OpenedTickets(4)
     const sealed = ticket()
     const opened = tickets.open(sealed, key, NOW)
@@ -110,7 +110,7 @@ describe('an opened ticket', () => {
 })
 
 describe('the memory of opened tickets', () => {
-  it.each([1, 2, 7])('holds %i ordinary tickets where it is made for as many, the last ones', entries => {
+  it.each([1, 2, 7])('holds the last %i ordinary tickets if it is made for as many', entries => {
     const tickets = new OpenedTickets(entries)
     const sealed = Array.from({ length: entries + 2 }, () => ticket())
     const opened = sealed.map(each => tickets.open(each, key, NOW))
@@ -187,7 +187,7 @@ describe('the memory of opened tickets', () => {
     expect(taken).toBeLessThan(entries * 4 * 1024 + RUNNER_BYTES)
   })
 
-  it('holds no ticket that is larger than all of it, and is bounded as before by the others', () => {
+  it('holds no ticket that is larger than all of it, and stays bounded', () => {
     const tickets = new OpenedTickets(4)
     const padded = { ...ticket(2_000), bytes: new Uint8Array(4 * 1024) }
     tickets.open(ticket(), key, NOW)

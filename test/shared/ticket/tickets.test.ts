@@ -93,7 +93,7 @@ describe('tickets', () => {
     expect(openTicket(sealed, key).endTime).toBe(2 ** 53 - 1)
   })
 
-  it('say all that was sealed into them', () => {
+  it('have all that was sealed into them', () => {
     const key = new LongTermKey(new Uint8Array(32).fill(7))
     const content = {
       ...contentOf(fromJson(tickets.good[0]?.fields ?? []) as Value[]),
@@ -133,13 +133,13 @@ describe('tickets', () => {
     )
   })
 
-  it('keep no more of the plaintext than their fields', () => {
+  it('keep only their fields of the plaintext', () => {
     const key = new LongTermKey(hex(tickets.good[0]?.serviceKey ?? ''))
     const opened = openTicket(decodeTicket(hex(tickets.good[0]?.bytes ?? '')), key)
     expect(revealKey(opened.key).buffer.byteLength).toBe(32)
   })
 
-  it('give nobody who is given a caveat the key as well', () => {
+  it('do not give the key to somebody who is given a caveat', () => {
     const key = new LongTermKey(new Uint8Array(32).fill(7))
     const content = contentOf(fromJson(tickets.good[0]?.fields ?? []) as Value[])
     const caveats = [Uint8Array.of(1, 2, 3)]
@@ -157,7 +157,7 @@ describe('tickets', () => {
     }
   })
 
-  it('of each service and kvno are sealed as that, one after the other', () => {
+  it('of each service and kvno are sealed for it, one after the other', () => {
     const key = new LongTermKey(new Uint8Array(32).fill(7))
     const content = contentOf(fromJson(tickets.good[0]?.fields ?? []) as Value[])
     const [orders, billing] = ['orders@demo.example', 'billing@demo.example'] as [Principal, Principal]
