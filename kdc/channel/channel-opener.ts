@@ -93,7 +93,7 @@ export class ChannelOpener {
     try {
       await requireStanding(realm, accepted, endOf(accepted), accepted.now)
       if (repeatedFrom === undefined) rates.requireClient(presenterOf(accepted))
-      else await rates.requireRepeat(repeatedFrom)
+      else rates.requireRepeat(repeatedFrom)
     } catch (cause) {
       throw cause instanceof OrthrusError ? refuse(accepted, wireCodeOf(cause), cause.reason) : cause
     }

@@ -49,7 +49,7 @@ export async function answerAs(context: AsContext, incoming: Incoming): Promise<
   return answerProved({ key: key.key, mac: verified.mac, now, origin }, telling.report, async () => {
     requireFresh(verified.time, now, context.realm.time)
     if (seen === 'new') rates.requireClientLogin(client.name)
-    else await rates.requireRepeat(address)
+    else rates.requireRepeat(address)
     requireEnabled(client, now)
     if (seen === 'new') {
       proved?.(client.name)

@@ -18,7 +18,7 @@ export async function answerParams(
   { realm, rates }: ExchangeContext,
   { bytes, address }: Incoming,
 ): Promise<Uint8Array> {
-  await rates.requireParams(address)
+  rates.requireParams(address)
   const client = decodeParamsRequest(bytes)
   const invented = inventParameters(client, realm.record.saltSecret)
   const record = await realm.directory.storedPrincipal(client)

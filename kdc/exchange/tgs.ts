@@ -54,7 +54,7 @@ export async function answerTgs(context: TgsContext, incoming: Incoming): Promis
       proved?.(tgt.client)
       context.rates.requireClient(tgt.client)
     } else {
-      await context.rates.requireRepeat(address)
+      context.rates.requireRepeat(address)
     }
     const caveats = requireKnownCaveats(tgt, verified, now)
     const reply = await replyTo(telling, { verified, tgt, client, caveats, origin, now })

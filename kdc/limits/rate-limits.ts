@@ -1,14 +1,13 @@
-import { type RateLimiterAbstract, RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
 import { WINDOW } from '../../shared/constants.js'
 import { type RandomSource, systemRandom } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import { SECOND, systemClock } from '../../shared/time.js'
-import { Counts } from './counts.js'
-import type { Limits, Rate } from './defaults.js'
-import { FailedLogins, type GuessLimits, type Reached } from './failed-logins.js'
+import { ClientCounts } from './client-counts.js'
+import { COUNTERS, type Limits, type Rate } from './defaults.js'
+import { FailedLogins, type GuessLimits } from './failed-logins.js'
 import type { Sighting } from './mac-table.js'
-import { NETWORK_SHARES, networksOf } from './networks.js'
+import { NetworkCounts, type Reached } from './network-counts.js'
 import { SeenRequests } from './seen-requests.js'
 import { Turns } from './turns.js'
 
@@ -25,7 +24,7 @@ export interface RateLimits {
   requirePasswordLogin(address: string, name: Principal): void
   /** After a password login that is fresh and no repeat: other people's guesses count less there from now on. */
   knowPasswordLogin(address: string, name: Principal): void
-  requireParams(address: string): Promise<void>
+  requireParams(address: string): void
   /**
    * Whether a proved request was here before. What is not fresh may have been: it is refused in any case.
    * @param now KDC time, milliseconds
@@ -36,7 +35,7 @@ export interface RateLimits {
   /** The same for AS requests, which so cost the holders of tickets nothing. */
   requireClientLogin(client: Principal): void
   /** For a request that was here before: whoever repeats it need not be its client. */
-  requireRepeat(address: string): Promise<void>
+  requireRepeat(address: string): void
 }
 
 /** Of a request whose MAC holds. */
@@ -46,9 +45,6 @@ export interface ProvedRequest {
   readonly time: number
 }
 
-/** How many clients are counted. */
-const CLIENTS = 100_000
-
 /** Limits counted in this process. @param monotonic milliseconds */
 export function createRateLimits(
   limits: GuessLimits & Pick<Limits, 'params' | 'requestsPerClient' | 'repeats'>,
@@ -56,22 +52,21 @@ export function createRateLimits(
   random: RandomSource = systemRandom,
 ): RateLimits {
   const turns = new Turns()
-  const failed = new FailedLogins(limits, monotonic)
-  const [params, repeats] = [new AddressLimit(limits.params), new AddressLimit(limits.repeats)]
+  const failed = new FailedLogins(limits, monotonic, random)
+  const networks = { counters: COUNTERS.NETWORKS, monotonic, random }
+  const params = new NetworkCounts(limits.params, networks)
+  const repeats = new NetworkCounts(limits.repeats, networks)
   const clients = new ClientLimit(limits.requestsPerClient, monotonic)
   const logins = new ClientLimit(limits.requestsPerClient, monotonic)
   const seen = new SeenRequests(random)
   // As many of one client are remembered as it may send, so that none can fill the memory for all.
-  const remembered = new Counts(limits.requestsPerClient, CLIENTS, monotonic)
+  const remembered = new ClientCounts(limits.requestsPerClient, monotonic)
   return {
     turnOf: address => (failed.isCrowded(address) ? turns.wait(address) : undefined),
-    countFailedLogin: (address, name) => refusalOf(failed.count(address, name)),
-    requirePasswordLogin: (address, name) => {
-      const refusal = refusalOf(failed.refusalOf(address, name))
-      if (refusal !== undefined) throw refusal
-    },
+    countFailedLogin: (address, name) => refusalOf('failed logins', failed.count(address, name)),
+    requirePasswordLogin: (address, name) => refuse('failed logins', failed.refusalOf(address, name)),
     knowPasswordLogin: (address, name) => failed.knowPlace(address, name),
-    requireParams: address => params.require('PARAMS requests', address),
+    requireParams: address => refuse('PARAMS requests', params.count(address)),
     see: (client, { mac, time }, now) => {
       if (Math.abs(time - now) > WINDOW.KDC_SKEW) return 'stale'
       const share = remembered.at(client)
@@ -81,7 +76,7 @@ export function createRateLimits(
     },
     requireClient: client => clients.require('requests', client),
     requireClientLogin: client => logins.require('AS requests', client),
-    requireRepeat: address => repeats.require('repeated requests', address),
+    requireRepeat: address => refuse('repeated requests', repeats.count(address)),
   }
 }
 
@@ -93,55 +88,36 @@ export const NO_RATE_LIMITS: RateLimits = {
   countFailedLogin: nothing,
   requirePasswordLogin: nothing,
   knowPasswordLogin: nothing,
-  requireParams: async () => {},
+  requireParams: nothing,
   see: (_client, { time }, now) => (Math.abs(time - now) > WINDOW.KDC_SKEW ? 'stale' : 'new'),
   requireClient: nothing,
   requireClientLogin: nothing,
-  requireRepeat: async () => {},
+  requireRepeat: nothing,
 }
 
-/** Counts by proved name. */
 class ClientLimit {
   readonly #points: number
-  readonly #counts: Counts
+  readonly #counts: ClientCounts
 
   constructor(rate: Rate, monotonic: () => number) {
     this.#points = rate.points
-    this.#counts = new Counts(rate, CLIENTS, monotonic)
+    this.#counts = new ClientCounts(rate, monotonic)
   }
 
   require(what: string, client: Principal): void {
     const share = this.#counts.at(client)
-    if (share.count >= this.#points) throw limited(`${what} from ${client}`, this.#counts.left(client))
+    if (share.count >= this.#points) throw limited(`${what} from ${client}`, this.#counts.left(share))
     share.count += 1
   }
 }
 
-/** Counts by address, and by the networks that it is in. */
-class AddressLimit {
-  readonly #limiters: readonly RateLimiterAbstract[]
-
-  constructor({ points, interval }: Rate) {
-    this.#limiters = NETWORK_SHARES.map(
-      share => new RateLimiterMemory({ points: points * share, duration: interval / SECOND }),
-    )
-  }
-
-  /** The limiter rejects with its count where no points are left. */
-  async require(what: string, address: string): Promise<void> {
-    for (const [i, network] of networksOf(address).entries()) {
-      try {
-        await this.#limiters[i]?.consume(network)
-      } catch (cause) {
-        if (cause instanceof Error) throw cause
-        throw limited(`${what} from ${network}`, (cause as RateLimiterRes).msBeforeNext)
-      }
-    }
-  }
+function refuse(what: string, reached: Reached | undefined): void {
+  const refusal = refusalOf(what, reached)
+  if (refusal !== undefined) throw refusal
 }
 
-function refusalOf(reached: Reached | undefined): OrthrusError | undefined {
-  return reached && limited(`failed logins ${reached.what}`, reached.left)
+function refusalOf(what: string, reached: Reached | undefined): OrthrusError | undefined {
+  return reached && limited(`${what} ${reached.what}`, reached.left)
 }
 
 function limited(what: string, left: number): OrthrusError {

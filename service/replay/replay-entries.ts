@@ -1,5 +1,6 @@
 import { REPLAY_SHARE, SIZE, WINDOW } from '../../shared/constants.js'
-import { createHashKey, halfSipHash, NameHash } from './replay-hash.js'
+import { createHashKey, halfSipHash } from '../../shared/crypto/half-sip-hash.js'
+import { NameHash } from './replay-hash.js'
 import { PAGE_BYTES, PAGE_RECORDS, PagePool } from './replay-pages.js'
 import { NONE, ReplayTable } from './replay-table.js'
 

@@ -128,7 +128,7 @@ describe('rate limits', () => {
   })
 
   it('count an IPv6 address by its /64, /56 and /48, with growing shares', () => {
-    const failed = new FailedLogins({ ...DEFAULT_LIMITS, failedLoginsPerAddress: few }, () => 0)
+    const failed = new FailedLogins({ ...DEFAULT_LIMITS, failedLoginsPerAddress: few }, () => 0, systemRandom)
     const fail = (address: string, times: number): void => {
       for (let i = 0; i < times; i++) failed.count(address, local('web'))
     }
