@@ -6,6 +6,7 @@ export interface SimulatedFault extends DeliberateFault {
 }
 
 const ATTEMPTS = /attempts: #\d+/
+const NOT_FINAL = /attempts: #\d+ went out again anew, not safe, after .*, which was not final/
 const TWICE = /handled twice: /
 const NOT_SENT = /handled what nobody sent: /
 const WRONG_ANSWER = /wrong answer: #\d+/
@@ -64,6 +65,34 @@ export const FAULTS: readonly SimulatedFault[] = [
     from: 'return time - endTime < WINDOW.EXPIRED_UNRECORDED',
     to: 'return time - endTime < Number.MAX_SAFE_INTEGER',
     says: /handled twice: |told wrong: #\d+/,
+  },
+  {
+    name: 'the client sends a POST as a new request though an unproved ticket_expired came for it',
+    file: 'client/request/recovery.ts',
+    from: "  if (code !== 'ticket_invalid') return TO_CALLER\n",
+    to: "  if (code === 'ticket_expired') return ofNoUse(refused, true)\n  if (code !== 'ticket_invalid') return TO_CALLER\n",
+    says: ATTEMPTS,
+  },
+  {
+    name: 'the client sends a POST as a new request though its ticket had ended long before',
+    file: 'client/request/recovery.ts',
+    from: 'const next = renewedIf({ ...refused, safe: refused.safe || final })',
+    to: 'const next = renewedIf({ ...refused, safe: true })',
+    says: NOT_FINAL,
+  },
+  {
+    name: 'the client sends a POST as a new request after a replay',
+    file: 'client/request/recovery.ts',
+    from: '      return { ...TO_CALLER, ...renewedIf(refused) }\n',
+    to: '      return { ...TO_CALLER, ...renewedIf({ ...refused, safe: true }) }\n',
+    says: ATTEMPTS,
+  },
+  {
+    name: 'the client sends a refused request as a new one more than once',
+    file: 'client/request/presenter.ts',
+    from: '    const answer = answerTo(refused.error, { ...factsOf(use, presented), resendable: false })\n',
+    to: "    const answer = answerTo(refused.error, { ...factsOf(use, presented), resendable: true })\n    if (answer.next === 'renewed') return this.#presentRenewed(use, answer)\n",
+    says: ATTEMPTS,
   },
   {
     name: 'the client calls a replay final',

@@ -1,5 +1,6 @@
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import type { Random } from '../support/random.js'
+import { useToTheEnd } from './last-seconds.js'
 import type { Weather } from './network.js'
 import type { SimulatedService } from './simulated-service.js'
 import type { MachineClock } from './timeline.js'
@@ -18,6 +19,7 @@ const HAPPENINGS = {
   'a replay cache is flooded': 0.4,
   'the KDC is away': 2,
   'old requests come again': 5,
+  'a ticket is used to its end': 3,
   'nothing for long': 1.5,
 } as const
 type Happening = keyof typeof HAPPENINGS
@@ -60,6 +62,8 @@ export async function happen(world: World, random: Random): Promise<number> {
     case 'old requests come again':
       network.replay(random.pick([5, 20, 300]), random.between(1, 8))
       return 0
+    case 'a ticket is used to its end':
+      return useToTheEnd(world, random)
     case 'nothing for long':
       return random.between(5 * MINUTE, 90 * MINUTE)
   }

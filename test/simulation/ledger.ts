@@ -68,7 +68,7 @@ export const CONTENT_TYPE = 'application/x-simulated'
 
 /** After what a safe request goes out anew, and one that is not safe as it was (docs/protocol.md section 8). */
 const ANEW = /^06 (clock_skew, |ticket_expired$|revoked$|replay$)|^05 ticket_invalid$/
-/** After what one that is not safe may go out anew: where the refusal was final, which `handled twice` holds it to. */
+/** After which refusals of a service one that is not safe may go out as a new request, if the refusal was final. */
 const ANEW_IF_FINAL = /^06 (ticket_expired|revoked)$/
 /** How often one URL may be sent in one call, first attempt included (docs/protocol.md section 8). */
 const ATTEMPTS = 2
@@ -140,19 +140,25 @@ export class Ledger {
     asked.sent.push({ target, authorization })
     this.note(`#${asked.id} goes out as ${tagOf(authorization)} ${init.method} ${target}`)
     const same = asked.sent.filter(one => one.target === target)
-    if (same.length > 1) this.#sentAgain(asked, same.at(-2)?.authorization === authorization)
+    const before = same.at(-2)?.authorization
+    if (before !== undefined) this.#sentAgain(asked, before, authorization)
     if (same.length > ATTEMPTS) this.violate(`attempts: #${asked.id} went out ${same.length} times`)
     if (asked.told !== undefined) this.violate(`attempts: #${asked.id} goes out though its call is over`)
     return asked
   }
 
-  /** What went out again for a reason that the table does not know. */
-  #sentAgain(asked: Asked, sameBytes: boolean): void {
+  /** Something went out again, and the table must know a reason. */
+  #sentAgain(asked: Asked, before: string, authorization: string): void {
     const { id, refusal = 'no refusal', safe } = asked
+    const sameBytes = before === authorization
     this.#row(asked, sameBytes ? 'the same bytes' : 'anew')
-    const allowed = sameBytes ? !safe && refusal === TOO_EARLY : (safe ? ANEW : ANEW_IF_FINAL).test(refusal)
     const how = `${sameBytes ? 'as the same bytes' : 'anew'}, ${safe ? 'safe' : 'not safe'}`
-    if (!allowed) this.violate(`attempts: #${id} went out again ${how}, after ${refusal}`)
+    const wrong = `attempts: #${id} went out again ${how}, after ${refusal}`
+    if (sameBytes) {
+      if (safe || refusal !== TOO_EARLY) this.violate(wrong)
+    } else if (!(safe ? ANEW : ANEW_IF_FINAL).test(refusal)) this.violate(wrong)
+    // What the client believes is held against what the service did with the bytes that went out before.
+    else if (!safe && !this.#refused.has(before)) this.violate(`${wrong}, which was not final`)
   }
 
   /** A handler was reached. @returns what it is to answer */
@@ -183,10 +189,13 @@ export class Ledger {
     return handling
   }
 
-  /** A service refused a request, and proved it. */
-  refused(authorization: string, code: ErrorCode): void {
-    this.note(`${tagOf(authorization)} is refused: ${code}`)
-    if (FINAL.has(code)) this.#refused.set(authorization, code)
+  /** A service refused a request, and proved it. @param final that by the protocol it can never handle these bytes */
+  refused(authorization: string, code: ErrorCode, final: boolean): void {
+    this.note(`${tagOf(authorization)} is refused: ${code}${final ? ', for good' : ''}`)
+    if (!final) return
+    const handled = this.#handled.get(authorization)
+    if (handled !== undefined) this.violate(`refused for good after it was handled: #${handled.asked?.id}`)
+    this.#refused.set(authorization, code)
   }
 
   /** An answer came to a client. @param headers as the client reads them; undefined if the answer was not whole */
@@ -257,18 +266,6 @@ export class Ledger {
     this.count(`told: ${group} (${asked.safe ? 'safe' : 'not safe'})`)
   }
 }
-
-/** Steps 5 to 10. Step 4 says `ticket_expired` as well, and of that nothing follows for a copy. */
-const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'ticket_not_yet_valid',
-  'caveat_failed',
-  'delegation_invalid',
-  'revoked',
-  'binding_mismatch',
-  'malformed',
-  'too_large',
-  'not_authorized',
-])
 
 /** A few letters by which a person finds the same bytes again. */
 export function tagOf(authorization: string): string {

@@ -1,5 +1,5 @@
 import { OrthrusError } from '../../shared/errors.js'
-import { HOUR, MINUTE } from '../../shared/time.js'
+import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import type { Asked } from './ledger.js'
 import type { World } from './world.js'
 
@@ -7,6 +7,9 @@ import type { World } from './world.js'
 
 /** The longest that a clock was ahead, and a little more, milliseconds. */
 const LONGEST = 24 * HOUR
+
+/** The longest pause of a client after it could not reach the KDC: until then it says `unavailable`. */
+const LONGEST_RETRY = 4 * SECOND
 
 /** Sets everything right and shows that everybody is served. */
 export async function recover(world: World): Promise<void> {
@@ -21,6 +24,7 @@ export async function recover(world: World): Promise<void> {
   const end = timeline.now + LONGEST
   while (!ready() && timeline.now < end) await timeline.pass(MINUTE)
   if (!ready()) ledger.violate('recovery: a service stays behind its floor')
+  await timeline.pass(LONGEST_RETRY)
   for (const { name: client } of clients) {
     for (const { name: service } of services) await requireServed(world, client, service)
   }

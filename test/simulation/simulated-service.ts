@@ -10,6 +10,7 @@ import { parsePrincipal } from '../../shared/principal.js'
 import { SECOND } from '../../shared/time.js'
 import type { Random } from '../support/random.js'
 import type { Ledger } from './ledger.js'
+import { isFinal } from './refusal.js'
 import { keytabOf } from './simulated-kdc.js'
 import type { MachineClock } from './timeline.js'
 import { headLength, Wire } from './wire.js'
@@ -81,11 +82,11 @@ export class SimulatedService {
 
   async start(): Promise<void> {
     if (!this.mayStart) throw new Error('the clock went back too far for a start')
-    const clock = this.clock
+    const { clock, entries } = this
     const ledger = this.#ledger
     const cache = this.#newCache()
     const service = await loadService({
-      keytab: keytabOf(this.entries),
+      keytab: keytabOf(entries),
       clock,
       timers: clock,
       replayCache: this.#watched(cache),
@@ -100,7 +101,8 @@ export class SimulatedService {
             if (code === undefined) return
             const { authorization = '' } = req.headers
             if (presenter === undefined) ledger.note(`${this.name} refuses, unproved: ${code}`)
-            else ledger.refused(authorization, code)
+            else
+              ledger.refused(authorization, code, isFinal({ code, authorization, now: clock.now(), entries }))
             ledger.count(`a service refused: ${presenter === undefined ? '05' : '06'} ${code}`)
           },
         },
