@@ -54,6 +54,12 @@ export const COUNTERS = { PAIRS: 2 ** 17, NAMES: 2 ** 18, NETWORKS: 2 ** 15 } as
  */
 export const REFUSALS_LOGGED: Rate = { points: 100, interval: MINUTE }
 
+/**
+ * Tickets logged per client, those issued and those denied each by themselves: about 110 MB a day of each. Its limit of
+ * requests alone would let one client write 100 lines a second for each service that it names in a request.
+ */
+export const TICKETS_LOGGED: Rate = { points: 300, interval: MINUTE }
+
 /** Leaps of the KDC's own clock that are logged: a clock may go on leaping. */
 export const LEAPS_LOGGED: Rate = { points: 3, interval: MINUTE }
 

@@ -1,8 +1,9 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { createDispatch } from '../../../kdc/exchange/dispatch.js'
-import { DEFAULT_LIMITS, REFUSALS_LOGGED } from '../../../kdc/limits/defaults.js'
+import { DEFAULT_LIMITS, REFUSALS_LOGGED, TICKETS_LOGGED } from '../../../kdc/limits/defaults.js'
 import { createRateLimits } from '../../../kdc/limits/rate-limits.js'
+import { logListener } from '../../../kdc/report/log.js'
 import { encodeNewPrincipal, NO_LIMITS } from '../../../shared/administration/principals.js'
 import { SIZE, TYPE } from '../../../shared/constants.js'
 import { expand } from '../../../shared/crypto/derive.js'
@@ -160,12 +161,19 @@ describe('the log of refusals', () => {
     expect(linesOf(realm)).toHaveLength(4 * points + 1)
   })
 
-  it('goes on when the interval ends', async () => {
+  it('goes on when the interval ends, and says how many were omitted', async () => {
     const realm = await limited()
     for (let i = 0; i < points + 9; i++) await realm.dispatch(garbage, ADDRESS)
     realm.clock.pass(REFUSALS_LOGGED.interval)
+    await realm.dispatch(garbage, OTHER)
+    expect(linesOf(realm)).toHaveLength(points + 3)
+    expect(linesOf(realm).at(-2)).toEqual({
+      level: 'warn',
+      fields: { requester: `address ${ADDRESS}`, omitted: 9 },
+      message: 'refusals were not logged, because there were too many',
+    })
     await realm.dispatch(garbage, ADDRESS)
-    expect(linesOf(realm)).toHaveLength(points + 2)
+    expect(linesOf(realm)).toHaveLength(points + 4)
   })
 
   it('has each guess at a key until guesses are stopped', async () => {
@@ -212,6 +220,71 @@ describe('the log of refusals', () => {
     for (let i = 0; i < 2 * points; i++) await login(realm, web, { time: 0 })
     for (let i = 0; i < 2 * points; i++) await failedLogin(realm, web, {})
     expect(linesOf(realm, 'error')).toHaveLength(points + 1)
+  })
+})
+
+describe('the log of tickets', () => {
+  const { points, interval } = TICKETS_LOGGED
+  const linesAbout = ({ logger: { lines } }: TestRealm, client: string, message: string) =>
+    lines.filter(line => line.message === message && line.fields.client === client)
+
+  it.each([
+    ['issued', 'info', 'kdc'],
+    ['denied', 'warn', 'ghost'],
+  ])(
+    '%s has a limited number for each client, and says how many were omitted',
+    async (fate, level, service) => {
+      const realm = await testRealm()
+      const [eve, web] = [await realm.add('eve'), await realm.add('web')]
+      await realm.allow('eve', 'kdc')
+      const [tgt, webs] = [grantOf(await login(realm, eve)), grantOf(await login(realm, web))]
+      const before = realm.logger.lines.length
+      for (let i = 0; i < points + 50; i++) await ask(realm, tgt, { services: [local(service)] })
+      const lines = realm.logger.lines.slice(before)
+      const logged = linesAbout(realm, eve.principal, `ticket ${fate}`).filter(line => lines.includes(line))
+      expect(logged.length).toBeGreaterThanOrEqual(points - 1)
+      expect(logged.length).toBeLessThanOrEqual(points)
+      expect(lines).toHaveLength(logged.length + 1)
+      expect(lines.at(-1)).toEqual({
+        level,
+        fields: { requester: eve.principal, seconds: interval / 1_000 },
+        message: 'too many tickets: further ones are not logged for now',
+      })
+
+      await ask(realm, tgt, { services: [local(fate === 'issued' ? 'ghost' : 'kdc')] })
+      expect(realm.logger.lines.at(-1)?.message).toBe(fate === 'issued' ? 'ticket denied' : 'ticket issued')
+      await ask(realm, webs, { services: [local('ghost')] })
+      expect(linesAbout(realm, web.principal, 'ticket denied')).toHaveLength(1)
+      await login(realm, stranger(eve.principal))
+      expect(realm.logger.lines.at(-1)).toMatchObject({
+        message: 'request refused',
+        fields: { code: 'auth_failed' },
+      })
+
+      realm.clock.pass(interval)
+      await login(realm, web)
+      expect(realm.logger.lines).toContainEqual({
+        level,
+        fields: { requester: eve.principal, omitted: points + 50 - logged.length },
+        message: 'tickets were not logged, because there were too many',
+      })
+    },
+  )
+
+  it('says how many were omitted when the KDC closes', () => {
+    const lines: unknown[] = []
+    const note = (fields: object, message: string): void => void lines.push({ ...fields, message })
+    const log = logListener({ debug: note, info: note, warn: note, error: note }, () => 0)
+    const origin = { exchange: 'TGS', address: ADDRESS } as const
+    const pair = { client: local('eve'), service: local('web') }
+    for (let i = 0; i < points + 7; i++) {
+      log({ kind: 'ticket_granted', origin, ...pair, ticketId: systemRandom(16), endTime: 1 })
+    }
+    log({ kind: 'kdc_closed', realm: 'demo.example' })
+    expect(lines.slice(points + 1)).toEqual([
+      { requester: local('eve'), omitted: 7, message: expect.stringContaining('were not logged') },
+      { realm: 'demo.example', message: 'KDC closed' },
+    ])
   })
 })
 

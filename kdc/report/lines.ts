@@ -1,0 +1,152 @@
+import { toHex } from '../../shared/bytes.js'
+import type { Logger } from '../../shared/logger.js'
+import type { EventOf, KdcEvent, Origin, RecordChange } from './events.js'
+
+/** How each event reads in the log. */
+
+export interface Line {
+  readonly level: keyof Logger
+  readonly message: string
+  readonly fields: object
+  /** Set if such lines can be provoked for ever. */
+  readonly counted?: Counted
+}
+
+/** What kind of line this is, and the name that it counts for. */
+export interface Counted {
+  readonly quota: 'refusals' | 'tickets' | 'leaps'
+  /** Begins with `ADDRESS` if it is an address. */
+  readonly requester: string
+}
+
+type Lines = { readonly [K in KdcEvent['kind']]: (event: EventOf<K>) => Line }
+
+const LINES: Lines = {
+  kdc_started: ({ kind, ...fields }) => ({ level: 'info', message: 'KDC listening', fields }),
+  kdc_closed: ({ kind, ...fields }) => ({ level: 'info', message: 'KDC closed', fields }),
+  ticket_granted: ({ origin: { exchange, address }, client, service, ticketId, endTime }) => ({
+    level: 'info',
+    message: 'ticket issued',
+    fields: { exchange, client, address, service, ticketId: toHex(ticketId), endTime },
+    counted: { quota: 'tickets', requester: client },
+  }),
+  ticket_denied: ({ origin: { exchange, address }, client, service, code, reason }) => ({
+    level: 'warn',
+    message: 'ticket denied',
+    fields: { exchange, client, address, service, code, reason },
+    counted: { quota: 'tickets', requester: client },
+  }),
+  request_refused: ({ origin, code, reason, facts }) => ({
+    level: 'warn',
+    message: 'request refused',
+    fields: { ...fieldsOf(origin), code, reason, ...facts },
+    counted: refusalOf(origin),
+  }),
+  request_failed: ({ origin, expected, reason, facts, failure }) => ({
+    level: 'error',
+    message: expected ? 'request failed' : 'unexpected failure while answering',
+    fields: { ...fieldsOf(origin), code: 'unavailable', reason, ...facts, failure },
+    counted: refusalOf(origin),
+  }),
+  request_repeated: ({ origin }) => ({
+    level: 'info',
+    message: 'a proved request was repeated; further repeats of it are not logged',
+    fields: fieldsOf(origin),
+    counted: refusalOf(origin),
+  }),
+  record_changed: ({ by, change }) => ({
+    level: 'info',
+    message: 'administration',
+    fields: { by: actorsOf(by), method: change.method, on: subjectsOf(change) },
+  }),
+  records_read: ({ by, method, on }) => ({
+    level: 'info',
+    message: 'administration',
+    fields: { by: actorsOf(by), method, on },
+  }),
+  channel_opened: ({ origin, endTime }) => ({
+    level: 'debug',
+    message: 'channel opened',
+    fields: { ...origin, endTime },
+  }),
+  channel_ended: ({ origin, broken, reason }) =>
+    broken
+      ? {
+          level: 'warn',
+          message: 'channel broken',
+          fields: { ...origin, reason },
+          counted: refusalOf(origin),
+        }
+      : { level: 'debug', message: 'channel ended', fields: { ...origin, reason } },
+  connection_refused: ({ address, reason, limit, failure }) => ({
+    level: failure === undefined ? 'warn' : 'error',
+    message: 'connection refused',
+    fields: { address, reason, limit, failure },
+    counted: refusalOf({ address }),
+  }),
+  handshake_refused: ({ kind, ...fields }) => ({ level: 'debug', message: 'handshake refused', fields }),
+  connection_closed: ({ kind, ...fields }) => ({ level: 'debug', message: 'connection closed', fields }),
+  connection_failed: ({ kind, ...fields }) => ({ level: 'debug', message: 'connection failed', fields }),
+  accept_failed: ({ failure }) => ({
+    level: 'error',
+    message: 'cannot accept connections',
+    fields: { failure },
+    counted: { quota: 'refusals', requester: 'the platform' },
+  }),
+  clock_leapt: ({ kind, ...fields }) => ({
+    level: 'error',
+    message:
+      fields.by > 0
+        ? "the KDC's clock leapt ahead: it was set, or this machine slept"
+        : "the KDC's clock leapt back: it was set",
+    fields,
+    counted: { quota: 'leaps', requester: 'the clock' },
+  }),
+  clock_behind: ({ kind, ...fields }) => ({
+    level: 'error',
+    message:
+      "the KDC's clock is behind the newest time that it stored; KDC time stands still until the clock reaches it",
+    fields,
+  }),
+  connection_abandoned: ({ address, failure }) => ({
+    level: 'error',
+    message: 'unexpected failure while answering; the connection is cut',
+    fields: { address, failure },
+    counted: refusalOf({ address }),
+  }),
+}
+
+/** What the name of a requester begins with that is only known by its address. */
+export const ADDRESS = 'address '
+
+/** Counts for the proved name, so that nobody else can use up its lines; otherwise for the address. */
+function refusalOf({ address, client, by, mayBeRepeat }: Origin): Counted {
+  const proved = by?.join(' ') ?? (mayBeRepeat ? undefined : client)
+  return { quota: 'refusals', requester: proved ?? `${ADDRESS}${address}` }
+}
+
+function fieldsOf({ mayBeRepeat, ...origin }: Origin): Omit<Origin, 'mayBeRepeat'> {
+  return origin
+}
+
+function actorsOf(by: readonly string[]): readonly string[] | string {
+  return by.length > 0 ? by : 'the KDC itself'
+}
+
+function subjectsOf(change: RecordChange): readonly string[] {
+  switch (change.method) {
+    case 'allow':
+    case 'deny':
+      return [change.rule.client, change.rule.service]
+    case 'forget':
+      return [change.client, change.service]
+    default:
+      return [change.principal]
+  }
+}
+
+/** The line that an event is written as. */
+export function lineOf(event: KdcEvent): Line {
+  const toLine = LINES[event.kind] as (event: KdcEvent) => Line
+  return toLine(event)
+}
