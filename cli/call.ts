@@ -28,7 +28,7 @@ export function callCommand(terminal: Terminal): Command {
     )
     .option(
       '--allow-bearer-credential',
-      "accept a credential that names no holder: its giver can answer in the service's place",
+      "accept a credential that names no delegate: its giver can answer in the service's place",
     )
     .option('-d, --data <body>', 'a body to send: the text itself, @FILE, or - for standard input')
     .option('--data-raw <body>', 'the same, but always the text itself')

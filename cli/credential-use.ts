@@ -54,7 +54,7 @@ export function serviceOf(credential: Credential, options: CredentialUse): Princ
   const holder = holderOf(credential)
   if (holder === undefined && options.allowBearerCredential !== true) {
     throw useless(
-      'the credential names no holder',
+      'the credential names no delegate',
       "ask for one made with --to NAME; --allow-bearer-credential takes it as it is, and then its giver can answer in the service's place",
     )
   }

@@ -3,19 +3,27 @@ import { fromBase64url, toHex } from '../shared/bytes.js'
 import { FLAG } from '../shared/constants.js'
 import { AuthKey } from '../shared/crypto/keys.js'
 import { OrthrusError } from '../shared/errors.js'
-import { type KeytabEntry, parseKeytab } from '../shared/keytab/keytab.js'
+import { type KeytabEntry, looksLikeKeytab, parseKeytab } from '../shared/keytab/keytab.js'
 import { readKeytabFile } from '../shared/keytab/keytab-file.node.js'
-import { decodeCaveat } from '../shared/ticket/caveats.js'
+import { claimText } from '../shared/ticket/caveat-text.js'
 import { parseCredential } from '../shared/ticket/credential.js'
 import { decodeTicket, type OpenedTicket, openTicket, type SealedTicket } from '../shared/ticket/ticket.js'
 import { formatTime } from '../shared/time.js'
 import { formatDuration } from './arguments.js'
+import { caveatFacts, delegateFact } from './caveat-facts.js'
+import { type Fact, type Facts, fact, factRows, factValues, group } from './facts.js'
 import { answer, type Terminal, table, textOf } from './terminal.js'
 
 interface InspectOptions {
   readonly keytab?: string
   readonly allowReadableKeytab?: boolean
   readonly json?: boolean
+}
+
+/** The text to inspect, and the file that it was read from. */
+interface Inspected {
+  readonly text: string
+  readonly path: string | undefined
 }
 
 /** `orthrus inspect`: what a keytab, credential or ticket says. No key is ever printed. */
@@ -35,81 +43,84 @@ async function inspect(terminal: Terminal, what: string, options: InspectOptions
     options.keytab === undefined
       ? []
       : parseKeytab(await readKeytabFile(options.keytab, options), options.keytab)
-  const facts = describe(text, keys)
-  const rows = Object.entries(facts).map(([name, value]) => [name, printed(value)])
-  answer(terminal, options, facts, table(rows))
+  const facts = describe({ text, path: what === '-' || what === text ? undefined : what }, keys)
+  answer(terminal, options, factValues(facts), table(factRows(facts)))
 }
 
-function printed(value: unknown): string {
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
-}
-
-function describe(text: string, keys: readonly KeytabEntry[]): Record<string, unknown> {
-  if (text.startsWith('# orthrus keytab')) return describeKeytab(text)
+function describe(inspected: Inspected, keys: readonly KeytabEntry[]): Facts {
+  const { text } = inspected
+  if (looksLikeKeytab(text)) return describeKeytab(inspected)
   if (text.startsWith('orthrus1_')) return describeCredential(text.trim(), keys)
-  return describeTicket(ticketFrom(text.trim()), keys)
+  return describeTicket(ticketFrom(inspected), keys)
 }
 
-function describeKeytab(text: string): Record<string, unknown> {
-  const keys = parseKeytab(text).map(({ principal, kvno }) => `${principal} kvno ${kvno}`)
-  return { kind: 'keytab', keys }
+function describeKeytab({ text, path }: Inspected): Facts {
+  const keys = parseKeytab(text, path).map(({ principal, kvno }) => `${principal} kvno ${kvno}`)
+  return { kind: fact('keytab'), keys: fact(keys, keys) }
 }
 
-function describeCredential(text: string, keys: readonly KeytabEntry[]): Record<string, unknown> {
+function describeCredential(text: string, keys: readonly KeytabEntry[]): Facts {
   const { ticket, caveats, key, service, client, endTime } = parseCredential(text)
   return {
-    kind: 'credential (a secret: anyone who has it can use it, unless it names a holder)',
-    client,
-    service,
-    endTime: formatTime(endTime),
-    state: stateAt(endTime),
-    closed: key instanceof AuthKey,
-    caveats: caveats.map(caveatText),
-    ...(keys.length === 0 ? {} : { ticket: describeTicket(ticket, keys) }),
+    kind: fact('credential'),
+    delegate: delegateFact(caveats),
+    client: fact(client),
+    service: fact(service),
+    endTime: fact(formatTime(endTime)),
+    state: fact(stateAt(endTime)),
+    closed: fact(key instanceof AuthKey),
+    caveats: caveatFacts(caveats),
+    ...(keys.length === 0 ? {} : { ticket: group(describeTicket(ticket, keys)) }),
   }
 }
 
-function ticketFrom(text: string): SealedTicket {
+function ticketFrom({ text, path }: Inspected): SealedTicket {
   try {
-    return decodeTicket(fromBase64url(text))
+    return decodeTicket(fromBase64url(text.trim()))
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
+    const kinds = 'a keytab, a credential or a ticket in base64url'
     throw new TypeError(
-      'neither a file nor the text of a keytab, a credential or a ticket in base64url: orthrus inspect FILE',
+      path === undefined
+        ? `neither a file nor the text of ${kinds}: orthrus inspect FILE`
+        : `${path} is not ${kinds}`,
     )
   }
 }
 
-function describeTicket(ticket: SealedTicket, keys: readonly KeytabEntry[]): Record<string, unknown> {
-  const sealed = { kind: 'ticket', service: ticket.service, kvno: ticket.kvno, bytes: ticket.bytes.length }
-  const key = keys.find(entry => entry.principal === ticket.service && entry.kvno === ticket.kvno)?.key
+function describeTicket(ticket: SealedTicket, keys: readonly KeytabEntry[]): Facts {
+  const { service, kvno, bytes } = ticket
+  const sealed = {
+    kind: fact('ticket'),
+    service: fact(service),
+    kvno: fact(kvno),
+    bytes: fact(bytes.length),
+  }
+  const key = keys.find(entry => entry.principal === service && entry.kvno === kvno)?.key
   if (key !== undefined) return { ...sealed, ...describeOpened(openTicket(ticket, key)) }
-  const missing = `sealed: it opens with the key of ${ticket.service}, kvno ${ticket.kvno} (--keytab)`
-  return { ...sealed, content: missing }
+  return { ...sealed, content: fact(`sealed: it opens with the key of ${service}, kvno ${kvno} (--keytab)`) }
 }
 
-function describeOpened(ticket: OpenedTicket): Record<string, unknown> {
+function describeOpened(ticket: OpenedTicket): Facts {
   return {
-    ticketId: toHex(ticket.ticketId),
-    client: ticket.client,
-    authTime: formatTime(ticket.authTime),
-    startTime: formatTime(ticket.startTime),
-    endTime: formatTime(ticket.endTime),
-    renewTill: ticket.renewTill === null ? 'not renewable' : formatTime(ticket.renewTill),
-    delegable: (ticket.flags & FLAG.DELEGABLE) !== 0,
-    passwordBased: (ticket.flags & FLAG.PASSWORD) !== 0,
-    claims: Object.fromEntries(ticket.claims),
-    caveats: ticket.caveats.map(caveatText),
+    ticketId: fact(toHex(ticket.ticketId)),
+    client: fact(ticket.client),
+    authTime: fact(formatTime(ticket.authTime)),
+    startTime: fact(formatTime(ticket.startTime)),
+    endTime: fact(formatTime(ticket.endTime)),
+    renewTill: fact(ticket.renewTill === null ? 'not renewable' : formatTime(ticket.renewTill)),
+    delegable: fact((ticket.flags & FLAG.DELEGABLE) !== 0),
+    passwordBased: fact((ticket.flags & FLAG.PASSWORD) !== 0),
+    claims: claimsFact(ticket),
+    caveats: caveatFacts(ticket.caveats),
   }
 }
 
-function caveatText(bytes: Uint8Array): string {
-  try {
-    const { name, ...rest } = decodeCaveat(bytes)
-    return `${name} ${JSON.stringify(Object.values(rest))}`
-  } catch {
-    return 'of unknown form: it never holds'
-  }
+function claimsFact({ claims }: OpenedTicket): Fact {
+  return fact(
+    Object.fromEntries(claims),
+    claims.map(([name, value]) => claimText(name, value)),
+  )
 }
 
 /** By this machine's clock. */

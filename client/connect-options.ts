@@ -169,8 +169,9 @@ export async function identityFrom(
     throw new TypeError("say which principal this is: connect({ keytab: 'web.keytab', ... })")
   const text =
     typeof keytab === 'string' ? await readKeytabFile(keytab, { allowReadableKeytab }) : keytab.text
-  const entries = parseKeytab(text, typeof keytab === 'string' ? keytab : undefined)
-  const keys = selectPrincipal(entries, principalAmong(entries, options))
+  const path = typeof keytab === 'string' ? keytab : undefined
+  const entries = parseKeytab(text, path)
+  const keys = selectPrincipal(entries, principalAmong(entries, options), path)
   return keytabIdentity(keys as [KeytabEntry, ...KeytabEntry[]])
 }
 

@@ -61,7 +61,7 @@ export async function loadService(options: LoadServiceOptions): Promise<Service>
   const { clock = systemClock, logger = ownerLogger, timers = systemTimers } = options
   const path = typeof options.keytab === 'string' ? options.keytab : undefined
   const entries = parseKeytab(await readKeytab(options), path)
-  const selected = selectPrincipal(entries, principalOf(entries, options.service))
+  const selected = selectPrincipal(entries, principalOf(entries, options.service), path)
   const principal = (selected[0] as KeytabEntry).principal
   if (isReserved(principal)) throw new TypeError(`${principal} is the KDC's own: no service is loaded for it`)
   const report = logTo(logger)

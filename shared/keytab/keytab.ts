@@ -136,30 +136,40 @@ interface Place {
 }
 
 function invalid({ line, path }: Place, reason: string, hint: string = COPY_AGAIN): OrthrusError {
-  const keytab = path === undefined ? 'the keytab' : `the keytab ${path}`
-  return new OrthrusError('keytab_invalid', `line ${line} of ${keytab}: ${reason}`, { final: true, hint })
+  const message = `line ${line} of ${keytabNamed(path)}: ${reason}`
+  return new OrthrusError('keytab_invalid', message, { final: true, hint })
+}
+
+function keytabNamed(path: string | undefined): string {
+  return path === undefined ? 'the keytab' : `the keytab ${path}`
 }
 
 /**
  * One principal's keys of a keytab, the highest kvno first.
- * @param principal may be left out where the keytab has one only.
- * @throws OrthrusError `keytab_invalid` where the principal has no key in it, or several are there to choose from
+ * @param principal may be left out if the keytab has keys of one principal only
+ * @param path the file that the keytab was read from. It is named in errors
+ * @throws OrthrusError `keytab_invalid` if the keytab has no key of the principal, or if it must be said which is meant
  */
-export function selectPrincipal(entries: readonly KeytabEntry[], principal?: Principal): KeytabEntry[] {
+export function selectPrincipal(
+  entries: readonly KeytabEntry[],
+  principal?: Principal,
+  path?: string,
+): KeytabEntry[] {
   const names = new Set(entries.map(entry => entry.principal))
   const chosen = principal ?? (names.size === 1 ? [...names][0] : undefined)
   if (chosen === undefined) {
-    throw new OrthrusError('keytab_invalid', `the keytab has keys of ${[...names].join(', ')}`, {
+    throw new OrthrusError('keytab_invalid', `${keytabNamed(path)} has keys of ${[...names].join(', ')}`, {
       final: true,
       hint: 'say which one is meant: --principal NAME, or principal: "NAME"',
     })
   }
   const keys = entries.filter(entry => entry.principal === chosen).sort((a, b) => b.kvno - a.kvno)
   if (keys.length === 0) {
-    throw new OrthrusError('keytab_invalid', `the keytab has no key of ${chosen}`, {
+    throw new OrthrusError('keytab_invalid', `${keytabNamed(path)} has no key of ${chosen}`, {
       final: true,
       principal: chosen,
       actual: [...names].join(', '),
+      hint: `it has keys of ${[...names].join(', ')}: name one of them, or give the keytab of ${chosen}`,
     })
   }
   return keys

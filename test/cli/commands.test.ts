@@ -310,8 +310,20 @@ describe('orthrus inspect', () => {
     await writeFile(join(folder, 'cut.keytab'), cut, { mode: 0o600 })
     expect(await orthrus('inspect', join(folder, 'cut.keytab'))).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/keytab_invalid.*line 2.*cut off/),
+      err: expect.stringMatching(/keytab_invalid.*line 2 of the keytab .*cut\.keytab:.*cut off/),
     })
+    for (const broken of [`\uFEFF${cut}`, cut.replaceAll('\n', '\r\n'), cut.slice(9)]) {
+      await writeFile(join(folder, 'cut.keytab'), broken, { mode: 0o600 })
+      expect((await orthrus('inspect', join(folder, 'cut.keytab'))).err).toMatch(
+        /keytab_invalid: line 1 of the keytab .*cut\.keytab: /,
+      )
+    }
+    await writeFile(join(folder, 'cut.keytab'), cut, { mode: 0o600 })
+    const note = join(folder, 'note.txt')
+    await writeFile(note, 'milk, eggs')
+    expect((await orthrus('inspect', note)).err).toMatch(
+      /note\.txt is not a keytab, a credential or a ticket/,
+    )
     for (const command of [
       ['inspect', join(folder, 'web.keytab')],
       ['get', 'orders'],
@@ -319,6 +331,17 @@ describe('orthrus inspect', () => {
       const { err } = await orthrus(...command, '--keytab', join(folder, 'cut.keytab'))
       expect(err).toMatch(/line 2 of the keytab .*cut\.keytab: it was cut off/)
     }
+    const other = await orthrus(
+      'get',
+      'orders',
+      '--keytab',
+      join(folder, 'web.keytab'),
+      '--principal',
+      'gate',
+    )
+    expect(other.err).toMatch(
+      /the keytab .*web\.keytab has no key of gate@.*it has keys of web@demo\.example/,
+    )
   })
 })
 

@@ -7,7 +7,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { requireTicket } from '../../service/request/require-ticket.js'
 import { toBase64url, toHex } from '../../shared/bytes.js'
 import { revealKey } from '../../shared/crypto/keys.js'
-import { parseCredential } from '../../shared/ticket/credential.js'
+import { principalIn } from '../../shared/principal.js'
+import { encodeCaveat } from '../../shared/ticket/caveats.js'
+import { formatCredential, parseCredential } from '../../shared/ticket/credential.js'
 import { MINUTE, systemClock } from '../../shared/time.js'
 import { createTestClock } from '../../testing/clock.js'
 import { startRealm, type TestRealm } from '../../testing/realm.js'
@@ -178,7 +180,9 @@ describe('orthrus delegate', () => {
       expect(await call(credential, `${url}/orders`, ...login, '-d', 'x')).toEqual({
         code: 1,
         out: '',
-        err: expect.stringMatching(/credential_invalid: the credential names no holder.*--allow-bearer-cred/),
+        err: expect.stringMatching(
+          /credential_invalid: the credential names no delegate.*--allow-bearer-cred/,
+        ),
       })
     }
     expect(await callAsBearer(credential, `${url}/orders`, ...as('gate'), '-d', 'x')).toMatchObject({
@@ -399,13 +403,15 @@ describe('orthrus inspect', () => {
     const credential = await credentialBy(...args)
     const { code, out, err } = await orthrus(['inspect', credential])
     expect({ code, err }).toEqual({ code: 0, err: '' })
-    expect(out).toMatch(/^kind +credential \(a secret: /m)
+    expect(out).toMatch(/^kind +credential$/m)
+    expect(out).toMatch(/^delegate +billing@demo\.example, which presents it beside a ticket of its own$/m)
     expect(out).toMatch(/^client +web@demo\.example$/m)
     expect(out).toMatch(/^service +orders@demo\.example$/m)
     expect(out).toMatch(/^endTime +20\d\d-.*Z$/m)
     expect(out).toMatch(
-      /^caveats +\["expires \[\d+\]","methods \[\[\\"GET\\"\]\]","holder \[\\"billing@demo\.example\\"\]"\]$/m,
+      /^caveats +expires 20\d\d-[\dT:.-]+Z\n +methods GET\n +delegate billing@demo\.example$/m,
     )
+    expect(out).not.toMatch(/holder|[[{"]/)
     expect(out).not.toMatch(/^ticket /m)
     const key = revealKey(parseCredential(credential).key)
     for (const secret of [toHex(key), toBase64url(key), credential.slice(9, 40)])
@@ -430,6 +436,63 @@ describe('orthrus inspect', () => {
     })
   })
 
+  it('says what is in it in lines that a person reads, and in values that a program reads', async () => {
+    const credential = await credentialBy(...args, '--paths', '/orders,/a', '--claims', 'role')
+    const { out } = await orthrus(['inspect', credential, ...as('orders')])
+    expect(out).toMatch(
+      /^caveats.*\n +methods GET\n +paths \/orders, \/a\n +claims role\n +delegate billing@/m,
+    )
+    expect(out).toMatch(/^ticket\n {2}kind +ticket\n/m)
+    expect(out).toMatch(/^ {2}claims +role = reader\n +tier = 3$/m)
+    expect(out).toMatch(/^ {2}caveats +none$/m)
+    expect(out).not.toMatch(/[[{"]/)
+    const json = JSON.parse((await orthrus(['inspect', credential, '--json'])).out)
+    expect(json).toMatchObject({ kind: 'credential', delegate: 'billing@demo.example' })
+    expect(json.caveats).toEqual([
+      { name: 'expires', time: json.endTime },
+      { name: 'methods', methods: ['GET'] },
+      { name: 'paths', prefixes: ['/orders', '/a'] },
+      { name: 'claims', claims: ['role'] },
+      { name: 'holder', holder: 'billing@demo.example' },
+    ])
+  })
+
+  it('says of one that names no delegate that it is a secret, and of one that names two that it is of no use', async () => {
+    const loose = parseCredential(await credentialBy('orders', '--anyone'))
+    const told = async (...caveats: Uint8Array[]) => {
+      const text = formatCredential({ ...loose, caveats })
+      return [await orthrus(['inspect', text]), await orthrus(['inspect', text, '--json'])].map(
+        ({ out }) => out,
+      )
+    }
+    const named = (name: string) =>
+      encodeCaveat({ name: 'holder', holder: principalIn(realm.kdc.realm, name) })
+    const [none = '', json = ''] = await told(...loose.caveats)
+    expect(none).toMatch(/^delegate +none: it is a secret, and anyone who has it can use it$/m)
+    expect(JSON.parse(json)).toMatchObject({ delegate: null })
+    const [both] = await told(named('billing'), named('gate'))
+    expect(both).toMatch(/^delegate +billing@.* and gate@.*: nobody can use it, because nobody is both$/m)
+    const [unknown = '', unknownJson = ''] = await told(new Uint8Array([0x91, 0xa1, 0x78]))
+    expect(unknown).toMatch(/^caveats +of unknown form: it never holds$/m)
+    expect(JSON.parse(unknownJson)).toMatchObject({ caveats: [{ name: 'unknown' }] })
+  })
+
+  it('prints nothing of what the maker of a credential chose that a terminal would act on', async () => {
+    const loose = parseCredential(await credentialBy('orders', '--anyone'))
+    const bad = '\u001b[2J\u009b1m\u202egpj\u200b\r\nkind  keytab'
+    const caveats = [
+      encodeCaveat({ name: 'methods', methods: [bad, 'GET, POST'] }),
+      encodeCaveat({ name: 'claims', claims: [bad] }),
+      encodeCaveat({ name: 'app', app: bad, value: [bad, new Uint8Array([1, 255]), null, 7] }),
+    ]
+    const { code, out } = await orthrus(['inspect', formatCredential({ ...loose, caveats })])
+    expect(code).toBe(0)
+    expect(out).toMatch(/^[\x20-\x7e\n]+$/)
+    expect(out.match(/^kind/gm)).toHaveLength(1)
+    expect(out).toContain('"GET, POST"')
+    expect(out).toMatch(/, bytes 01ff, null, 7\]$/m)
+  })
+
   it('says that the key of another principal does not open it', async () => {
     const { code, out } = await orthrus(['inspect', await credentialBy(...args), '--json', ...as('billing')])
     expect(code).toBe(0)
@@ -447,7 +510,7 @@ describe('orthrus inspect', () => {
     await writeFile(file, `${await credentialBy(...args)}\n`, { mode: 0o600 })
     expect(await orthrus(['inspect', file])).toMatchObject({
       code: 0,
-      out: expect.stringContaining('holder'),
+      out: expect.stringContaining('delegate billing@demo.example'),
     })
   })
 })
