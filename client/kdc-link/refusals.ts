@@ -19,7 +19,10 @@ export interface Login {
 export function kdcRefusal(error: WireError, { client, passwordBased }: Login, own?: number): OrthrusError {
   const { code, authenticated, time, message } = error
   const retryAfter = code === 'rate_limited' ? parseRetryAfter(message) : undefined
-  const hint = code === 'clock_skew' ? skewHint(time, own) : kdcHint(code, client, passwordBased, retryAfter)
+  const hint =
+    code === 'clock_skew'
+      ? skewHint(time, own)
+      : kdcHint(code, client, passwordBased, retryAfter, caveatTold(message).caveat)
   const facts = {
     principal: client,
     time,
@@ -58,6 +61,7 @@ function kdcHint(
   client: Principal,
   passwordBased: boolean,
   retryAfter: number | undefined,
+  caveat: string | undefined,
 ): string | undefined {
   const name = localPart(client)
   switch (code) {
@@ -73,6 +77,10 @@ function kdcHint(
         : `try again in ${retryAfter / SECOND} s`
     case 'unavailable':
       return "try again; the KDC's log says why"
+    case 'caveat_failed':
+      return caveat === 'expires'
+        ? 'the credential has ended: ask whoever handed it on for another'
+        : 'ask whoever made the credential for another'
     case 'unsupported_version':
       return 'client and KDC are of different versions; use the same one'
     default:
@@ -108,6 +116,8 @@ function denialHint(code: WireCode, client: string, service: string): string | u
       return `orthrus admin policy ${client} ${service} shows whether a rule denies it; if none does, run: orthrus admin allow ${client} ${service}`
     case 'unknown_service':
       return `is the name right? Otherwise run: orthrus admin add ${service}`
+    case 'caveat_failed':
+      return `the credential of ${client} was cut down to other services: ask whoever made it for one that names ${service}`
     case 'too_large':
       return 'its claims and caveats are too many: give it fewer, or ask for fewer services at once'
     default:

@@ -92,7 +92,7 @@ export class Presenter {
     await this.#learn(use, first, refused, answer)
     // A ticket from the caller cannot be replaced, and would be refused again.
     const irreplaceable = answer.replace !== 'no' && first.own === undefined
-    if (answer.next === 'caller' || irreplaceable) throw this.#refusal(use, refused, answer.final)
+    if (answer.next === 'caller' || irreplaceable) throw this.#refusal(use, first, refused, answer.final)
     const { code } = refused.error
     this.#options.logger.debug(
       { service, code, as: answer.next, wait: answer.wait },
@@ -118,7 +118,7 @@ export class Presenter {
     if (!('error' in refused)) return refused
     const answer = answerTo(refused.error, { ...factsOf(use, presented), resendable: false })
     await this.#learn(use, presented, refused, answer)
-    throw this.#refusal(use, refused, answer.final)
+    throw this.#refusal(use, presented, refused, answer.final)
   }
 
   async #prepare(use: Presenting<object>, wait: number): Promise<Presented> {
@@ -160,11 +160,13 @@ export class Presenter {
 
   #refusal(
     { service, target, ticket }: Presenting<object>,
+    { own }: Presented,
     { error }: ErrorAnswer,
     final: boolean,
   ): OrthrusError {
     const { client } = this.#options
-    return serviceRefusal(error, { client, service, final, target, ended: endedAt(ticket, error.time) })
+    const ended = endedAt(ticket, error.time)
+    return serviceRefusal(error, { client, service, ticket, own, final, target, ended })
   }
 }
 

@@ -1,14 +1,13 @@
 import type { WireError } from '../../shared/encoding/error.js'
 import { OrthrusError, type WireCode } from '../../shared/errors.js'
-import { localPart, type Principal } from '../../shared/principal.js'
+import { localPart } from '../../shared/principal.js'
 import { pathFault, pathOf } from '../../shared/ticket/caveat-path.js'
 import { caveatTold } from '../kdc-link/refusals.js'
+import { type RefusedTickets, restrictionHint } from './restriction-hints.js'
 
 /** Turns the ERROR of a service into an `OrthrusError` that tells a person the next step. */
 
-export interface RefusedRequest {
-  readonly client: Principal
-  readonly service: Principal
+export interface RefusedRequest extends RefusedTickets {
   readonly final: boolean
   /** The target as on the request line, if there is one. */
   readonly target: string | undefined
@@ -17,15 +16,13 @@ export interface RefusedRequest {
 }
 
 /** Anybody can write an ERROR of type 05: it becomes `refused_unproved`, and its code is only `facts.claimed`. */
-export function serviceRefusal(
-  error: WireError,
-  { client, service, final, target, ended }: RefusedRequest,
-): OrthrusError {
+export function serviceRefusal(error: WireError, request: RefusedRequest): OrthrusError {
+  const { client, service, final } = request
   const { code, authenticated, time, floor, message } = error
   const started = code === 'clock_skew' && floor !== null && floor >= time
   const hint = started
     ? `${service} has just started, and accepts only requests stamped after that; an earlier copy of this one may have been handled: if not, send it again`
-    : (ownHint(code, caveatTold(message).caveat, { target, ended }) ??
+    : (ownHint(code, caveatTold(message).caveat, request) ??
       serviceHint(code, localPart(client), localPart(service)))
   const facts = { principal: client, service, time, floor, final, hint }
   if (!authenticated) {
@@ -44,16 +41,15 @@ export function serviceRefusal(
 }
 
 /** The hint if the client itself knows the cause. */
-function ownHint(
-  code: WireCode,
-  caveat: string | undefined,
-  { target, ended }: Pick<RefusedRequest, 'target' | 'ended'>,
-): string | undefined {
+function ownHint(code: WireCode, caveat: string | undefined, request: RefusedRequest): string | undefined {
+  const { target, ended } = request
   if (ended !== undefined && (code === 'ticket_expired' || caveat === 'expires')) {
     return `the credential ended at ${new Date(ended).toISOString()}: ask whoever handed it on for another`
   }
-  const fault = code === 'caveat_failed' ? pathFault(pathOf(target) ?? '/') : undefined
-  return fault === undefined ? undefined : `no paths caveat can hold for the path of this request: ${fault}`
+  if (code !== 'caveat_failed') return undefined
+  const fault = pathFault(pathOf(target) ?? '/')
+  if (fault !== undefined) return `no paths caveat can hold for the path of this request: ${fault}`
+  return restrictionHint(caveat, request)
 }
 
 const WRONG =
@@ -73,8 +69,6 @@ function serviceHint(code: WireCode, client: string, service: string): string {
       return `the clock of ${service} is behind the KDC's: ${WRONG}`
     case 'revoked':
       return `run: orthrus admin show ${client}`
-    case 'caveat_failed':
-      return 'the ticket is not good for this request; run: orthrus admin policy'
     case 'delegation_invalid':
       return 'ask the client for a credential made for this holder'
     case 'not_authorized':
