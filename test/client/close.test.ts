@@ -5,8 +5,8 @@ import { LongTermKey, revealKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { SECOND } from '../../shared/time.js'
+import { turns } from '../support/turns.js'
 import { WEB } from './fake-kdc.js'
-import { settle } from './fake-time.js'
 import { failureOf, ORDERS_URL, Setting } from './setting.js'
 
 const closed = expect.objectContaining({ code: 'unavailable', reason: 'the realm was closed', final: false })
@@ -23,19 +23,19 @@ describe('close', () => {
         init.signal?.addEventListener('abort', () => reject(init.signal?.reason))
       })
     const request = failureOf(realm.fetch(ORDERS_URL))
-    await settle()
+    await turns()
     orders.ahead = -9 * SECOND
     orders.intercept = arrived => orders.refuse(arrived, 'clock_skew', { floor: 0 })
     const early = failureOf(realm.fetch(ORDERS_URL, { method: 'POST' }))
-    await settle()
+    await turns()
     kdc.intercept = () => undefined
     const ticket = failureOf(realm.getServiceTicket('billing'))
-    await settle()
+    await turns()
     expect(time.timers.held).toBeGreaterThan(0)
     realm.close()
     for (const cause of await Promise.all([request, early, ticket])) expect(cause).toEqual(closed)
     expect(await failureOf(channel.call('list', []))).toEqual(closed)
-    await settle()
+    await turns()
     expect(time.timers.all).toBe(0)
     expect(kdc.sockets.size).toBe(0)
   })
@@ -47,7 +47,7 @@ describe('close', () => {
     kdc.down()
     await failureOf(realm.getServiceTicket('orders'))
     const pausing = failureOf(realm.getServiceTicket('orders'))
-    await settle()
+    await turns()
     const tried = kdc.tried.length
     realm.close()
     expect(await pausing).toEqual(closed)
@@ -59,10 +59,10 @@ describe('close', () => {
     const setting = new Setting()
     const realm = await setting.connect()
     setting.kdc.down()
-    await settle()
+    await turns()
     setting.kdc.openSocket = (_, events) => ({ send: () => {}, close: () => events.closed('closed') })
     const connecting = failureOf(realm.getServiceTicket('orders'))
-    await settle()
+    await turns()
     realm.close()
     expect(await connecting).toEqual(closed)
     expect(setting.time.timers.all).toBe(0)
@@ -75,18 +75,18 @@ describe('close', () => {
     await realm.getServiceTicket('orders')
     kdc.intercept = () => undefined
     const late = failureOf(realm.getServiceTicket('s1'))
-    await time.advance(1.5 * SECOND)
+    await time.elapse(1.5 * SECOND)
     const beside = failureOf(realm.getServiceTicket('s2'))
-    await time.advance(0.5 * SECOND)
+    await time.elapse(0.5 * SECOND)
     expect(kdc.sockets.size).toBe(2)
     realm.close()
-    await settle()
+    await turns()
     expect(time.timers.all).toBe(0)
     expect(kdc.sockets.size).toBe(0)
     for (const cause of await Promise.all([late, beside])) expect(cause).toEqual(closed)
   })
 
-  it.each([0, 1, 2, 3, 4])('ends a connection whose opening is %d turns old', async turns => {
+  it.each([0, 1, 2, 3, 4])('ends a connection whose opening is %d ticks old', async ticks => {
     const setting = new Setting()
     const { kdc, time } = setting
     const realm = await setting.connect()
@@ -94,7 +94,7 @@ describe('close', () => {
     kdc.up()
     const { openSocket } = kdc
     const close = async (): Promise<void> => {
-      for (let i = 0; i < turns; i++) await Promise.resolve()
+      for (let i = 0; i < ticks; i++) await Promise.resolve()
       realm.close()
     }
     kdc.openSocket = (options, events) => {
@@ -105,7 +105,7 @@ describe('close', () => {
       return openSocket(options, { ...events, opened })
     }
     expect(await failureOf(realm.getServiceTicket('orders'))).toEqual(closed)
-    await settle()
+    await turns()
     expect(time.timers.all).toBe(0)
     expect(kdc.sockets.size).toBe(0)
   })

@@ -23,7 +23,7 @@ import type { Claims } from '../../shared/ticket/claims.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import { openTicket, sealTicket } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
-import type { FakeTime } from './fake-time.js'
+import type { TestClock } from '../support/clock.js'
 
 export const WEB = parsePrincipal('web@demo.example')
 export const ORDERS = parsePrincipal('orders@demo.example')
@@ -44,7 +44,7 @@ type Interceptor = (asked: Asked, honest: () => Uint8Array) => Uint8Array | unde
 
 /** A KDC made of shared/ alone, which a test can make lie. Every principal exists, every service is granted. */
 export class FakeKdc {
-  readonly time: FakeTime
+  readonly time: TestClock
   readonly asked: Asked[] = []
   readonly keys = new Map<Principal, LongTermKey>()
   readonly parameters: PasswordParameters = { log2N: 17, r: 8, p: 1, salt: systemRandom(16) }
@@ -63,7 +63,7 @@ export class FakeKdc {
   /** URLs that were tried, in order. */
   readonly tried: string[] = []
 
-  constructor(time: FakeTime) {
+  constructor(time: TestClock) {
     this.time = time
   }
 

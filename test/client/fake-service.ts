@@ -16,7 +16,7 @@ import {
 } from '../../shared/http/headers.js'
 import { type Principal, realmOf } from '../../shared/principal.js'
 import { openTicket } from '../../shared/ticket/ticket.js'
-import type { FakeTime } from './fake-time.js'
+import type { TestClock } from '../support/clock.js'
 
 /** A request as it arrived. */
 export interface Arrived {
@@ -45,7 +45,7 @@ type Interceptor = (
 export class FakeService {
   readonly principal: Principal
   readonly key: LongTermKey
-  readonly time: FakeTime
+  readonly time: TestClock
   /** How far its clock is from the test's, milliseconds. */
   ahead = 0
   readonly arrived: Arrived[] = []
@@ -56,7 +56,7 @@ export class FakeService {
   intercept: Interceptor = (_, honest) => honest()
   #replayCache: BoundedReplayCache
 
-  constructor(principal: Principal, key: LongTermKey, time: FakeTime) {
+  constructor(principal: Principal, key: LongTermKey, time: TestClock) {
     this.principal = principal
     this.key = key
     this.time = time

@@ -1,6 +1,6 @@
 import type { Clock } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
-import type { FakeTime } from './fake-time.js'
+import type { TestClock } from '../support/clock.js'
 
 interface Waiting {
   readonly at: number
@@ -10,12 +10,12 @@ interface Waiting {
 
 /** One machine beside others: while it sleeps its monotonic clock and its timers stand still, as on Linux. */
 export class Machine implements Clock, Timers {
-  readonly #time: FakeTime
+  readonly #time: TestClock
   readonly #waiting = new Set<Waiting>()
   #slept = 0
   #ahead = 0
 
-  constructor(time: FakeTime) {
+  constructor(time: TestClock) {
     this.#time = time
   }
 

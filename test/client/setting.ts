@@ -3,10 +3,10 @@ import { connectOver } from '../../client/connect.js'
 import type { ConnectOptions } from '../../client/connect-options.js'
 import type { Realm } from '../../client/realm.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
+import { TestClock } from '../support/clock.js'
 import { type LogLine, TestLogger } from '../support/logger.js'
 import { FakeKdc, ORDERS, WEB } from './fake-kdc.js'
 import { FakeService } from './fake-service.js'
-import { FakeTime } from './fake-time.js'
 
 export { failureOf } from '../support/failure.js'
 
@@ -15,7 +15,7 @@ export const ORDERS_URL = 'http://orders.test:8080'
 
 /** A KDC, a service `orders` at ORDERS_URL and a client `web`, all in memory. */
 export class Setting {
-  readonly time = new FakeTime()
+  readonly time = new TestClock()
   readonly kdc = new FakeKdc(this.time)
   readonly orders = new FakeService(ORDERS, this.kdc.keyOf(ORDERS), this.time)
   readonly logger = new TestLogger()

@@ -22,7 +22,7 @@ describe('whatever is asked', () => {
     await fc.assert(
       fc.asyncProperty(scenario, async ([{ client, service, policy, renew, expiresIn }, asked, steps]) => {
         const realm = await testRealm()
-        const begun = realm.clock.time
+        const begun = realm.clock.now()
         const expiresAt = expiresIn === null ? null : begun + expiresIn
         const web = await realm.add('web', { maxLife: client, maxRenew: renew, expiresAt })
         const orders = await realm.add('orders', { maxLife: service })
@@ -34,7 +34,7 @@ describe('whatever is asked', () => {
           maxima: (number | null)[],
           ends: (number | null)[],
         ): void => {
-          const now = realm.clock.time
+          const now = realm.clock.now()
           expect(grant.startTime).toBe(now)
           expect(grant.endTime).toBeGreaterThan(now)
           for (const most of [...maxima, requested || null]) {
@@ -56,7 +56,7 @@ describe('whatever is asked', () => {
 
         for (const { wait, lifetime: requested, renew: renewing, expires } of steps) {
           realm.clock.pass(wait)
-          const end = expires === null ? null : realm.clock.time + expires
+          const end = expires === null ? null : realm.clock.now() + expires
           const caveats = end === null ? [] : [encodeCaveat({ name: 'expires', time: end })]
           const answer = await ask(realm, tgt, { lifetime: requested, renew: renewing, caveats, services })
           if (answer.reply === undefined) continue

@@ -237,7 +237,7 @@ class Run {
       renew,
     })
     const { realm } = this.#world.ground
-    realm.clock.time = now
+    realm.clock.set(now)
     const bytes = await realm.dispatch(request.bytes, ADDRESS)
     const replied = messageType(bytes) === TYPE.TGS_REP
     count('TGS', verdict.code)

@@ -26,8 +26,8 @@ import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'
 import { type SealedTicket, sealTicket, type TicketContent } from '../../shared/ticket/ticket.js'
 import { HOUR, MINUTE } from '../../shared/time.js'
 import { challengeIn } from '../support/challenge.js'
+import { TestClock } from '../support/clock.js'
 import { TestLogger } from '../support/logger.js'
-import { TestClock } from './clock.js'
 import { Connection, formatRequest, type RawRequest, type RawResponse } from './connection.js'
 
 export const ORDERS = parsePrincipal('orders@demo.example')

@@ -48,7 +48,7 @@ function guesses(realm: TestRealm, name: string, kvno: number, count = 64): Uint
 function requestOf({ clock }: TestRealm, name: string, kvno: number, key: LongTermKey): Uint8Array {
   const nonce = systemRandom(16)
   const client = local(name)
-  const question = { client, kvno, time: clock.time, nonce, services: [], lifetime: 0, renewable: false }
+  const question = { client, kvno, time: clock.now(), nonce, services: [], lifetime: 0, renewable: false }
   return createAsRequest(key, question).bytes
 }
 
@@ -187,7 +187,7 @@ const IN_USE = ['u', 'v']
 
 function recordOf({ clock }: TestRealm, name: string): VaultChange {
   const key = new LongTermKey(systemRandom(32))
-  const record = newPrincipal({ name: local(name), key, now: clock.time, random: systemRandom })
+  const record = newPrincipal({ name: local(name), key, now: clock.now(), random: systemRandom })
   return {
     kind: RECORD_KIND.PRINCIPAL,
     name: record.name,

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { OrthrusError } from '../../../shared/errors.js'
 import { parsePrincipal } from '../../../shared/principal.js'
 import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
+import { turns } from '../../support/turns.js'
 import { BILLING, ORDERS, WEB } from '../fake-kdc.js'
-import { settle } from '../fake-time.js'
 import { failureOf, Setting } from '../setting.js'
 
 const rejected = (code: string, facts: object = {}) =>
@@ -149,9 +149,9 @@ describe('refreshing', () => {
   it('gets new tickets when about a fifth of their life is left, in one request for all that are due', async () => {
     const { kdc, realm, time } = await prepare()
     const [before] = await Promise.all(['orders', 'billing'].map(name => realm.getServiceTicket(name)))
-    await time.advance(0.74 * HOUR)
+    await time.elapse(0.74 * HOUR)
     expect(kdc.log).toHaveLength(1)
-    await time.advance(0.07 * HOUR)
+    await time.elapse(0.07 * HOUR)
     expect(kdc.log).toHaveLength(2)
     expect(kdc.asked[1]?.services.toSorted()).toEqual([BILLING, ORDERS])
     const after = await realm.getServiceTicket('orders')
@@ -165,7 +165,7 @@ describe('refreshing', () => {
     for (const byte of [0, 128, 255]) {
       const { kdc, realm, time } = await prepare(length => new Uint8Array(length).fill(byte))
       await realm.getServiceTicket('orders')
-      for (let i = 0; i < 90 && kdc.log.length < 2; i++) await time.advance(MINUTE)
+      for (let i = 0; i < 90 && kdc.log.length < 2; i++) await time.elapse(MINUTE)
       times.add(time.monotonic())
     }
     expect(times.size).toBe(3)
@@ -175,11 +175,11 @@ describe('refreshing', () => {
     const { kdc, realm, time } = await prepare()
     const old = await realm.getServiceTicket('orders')
     kdc.down()
-    await time.advance(0.95 * HOUR)
+    await time.elapse(0.95 * HOUR)
     expect(await realm.getServiceTicket('orders')).toBe(old)
     expect(kdc.log).toEqual(['AS orders'])
     kdc.up()
-    await time.advance(2 * MINUTE)
+    await time.elapse(2 * MINUTE)
     const fresh = await realm.getServiceTicket('orders')
     expect(fresh).not.toBe(old)
     expect(fresh.endTime).toBeGreaterThan(old.endTime)
@@ -189,13 +189,13 @@ describe('refreshing', () => {
     const { kdc, realm, time } = await prepare()
     await realm.getServiceTicket('orders')
     kdc.down()
-    await time.advance(HOUR)
+    await time.elapse(HOUR)
     const failure = failureOf(realm.getServiceTicket('orders'))
-    await time.advance(10 * SECOND)
+    await time.elapse(10 * SECOND)
     expect(await failure).toEqual(rejected('unavailable', { final: false }))
     kdc.up()
     const again = realm.getServiceTicket('orders')
-    await time.advance(10 * SECOND)
+    await time.elapse(10 * SECOND)
     expect(await again).toMatchObject({ service: ORDERS })
   })
 
@@ -203,11 +203,11 @@ describe('refreshing', () => {
     const { kdc, realm, time, log } = await prepare()
     const old = await realm.getServiceTicket('orders')
     kdc.denied.set(ORDERS, 'policy_denied')
-    await time.advance(0.99 * HOUR)
+    await time.elapse(0.99 * HOUR)
     expect(await realm.getServiceTicket('orders')).toBe(old)
     expect(kdc.log).toEqual(['AS orders', 'TGS orders'])
     expect(log.filter(line => line.level === 'warn')).toHaveLength(1)
-    await time.advance(0.02 * HOUR)
+    await time.elapse(0.02 * HOUR)
     expect(await failureOf(realm.getServiceTicket('orders'))).toEqual(rejected('policy_denied'))
   })
 
@@ -216,7 +216,7 @@ describe('refreshing', () => {
     const old = await realm.getServiceTicket('orders')
     time.pass(0.9 * HOUR)
     expect(await realm.getServiceTicket('orders')).toBe(old)
-    await settle()
+    await turns()
     expect(kdc.log).toEqual(['AS orders', 'TGS orders'])
     expect(await realm.getServiceTicket('orders')).not.toBe(old)
   })
@@ -224,15 +224,15 @@ describe('refreshing', () => {
   it('lets an unused ticket end, and refreshes it when somebody uses it', async () => {
     const { kdc, realm, time } = await prepare()
     const first = await realm.getServiceTicket('orders')
-    await time.advance(0.9 * HOUR)
+    await time.elapse(0.9 * HOUR)
     expect(kdc.log).toEqual(['AS orders', 'TGS orders'])
-    await time.advance(0.85 * HOUR)
+    await time.elapse(0.85 * HOUR)
     expect(kdc.log).toHaveLength(2)
     const second = await realm.getServiceTicket('orders')
     expect(second).not.toBe(first)
-    await time.advance(1)
+    await time.elapse(1)
     expect(kdc.log).toHaveLength(3)
-    await time.advance(9 * HOUR)
+    await time.elapse(9 * HOUR)
     expect(kdc.log).toHaveLength(3)
   })
 
@@ -240,7 +240,7 @@ describe('refreshing', () => {
     const { kdc, realm, time } = await prepare()
     for (let i = 0; i < 18; i++) {
       await realm.getServiceTicket('orders')
-      await time.advance(HOUR / 2)
+      await time.elapse(HOUR / 2)
     }
     expect(kdc.log.length).toBeGreaterThan(8)
     const logins = kdc.log.filter(line => line.startsWith('AS'))

@@ -10,8 +10,8 @@ import type { WireCode } from '../../../shared/errors.js'
 import { createApAccept, decodeApRequest, verifyApRequest } from '../../../shared/exchange/ap.js'
 import { openTicket } from '../../../shared/ticket/ticket.js'
 import { SECOND } from '../../../shared/time.js'
+import { turns } from '../../support/turns.js'
 import { type FakeKdc, type FakeSocket, KDC, ORDERS } from '../fake-kdc.js'
-import { settle } from '../fake-time.js'
 import { failureOf, Setting } from '../setting.js'
 
 async function prepare() {
@@ -37,7 +37,7 @@ describe('a channel to kdc@realm', () => {
     expect(request).toMatchObject({ caveats: [], delegated: null, time: kdc.now() })
     const ticket = openTicket(request.ticket, kdc.keyOf(KDC))
     expect(verifyApRequest(request, deriveAuthKey(ticket.key, []), ticket.client)).toBe(request)
-    await settle()
+    await turns()
     expect(channels(kdc).map(({ said }) => said)).toEqual([['part']])
   })
 
@@ -72,11 +72,11 @@ describe('a channel to kdc@realm', () => {
     const { kdc, time, realm } = await prepare()
     const channel = await openKdcChannel(realm)
     kdc.call = () => ({ n: 9_999, results: [] })
-    await settle()
+    await turns()
     const [open] = channels(kdc)
     channel.close()
     channel.close()
-    await settle()
+    await turns()
     expect(open?.said).toEqual(['part', 'end'])
     expect(await failureOf(channel.call('list', []))).toMatchObject({ code: 'channel_broken' })
     expect(time.timers.held).toBe(0)
@@ -90,11 +90,11 @@ describe('a channel to kdc@realm', () => {
     const channel = await openKdcChannel(realm)
     const { openSocket } = kdc
     expect(openSocket).toBeDefined()
-    await settle()
+    await turns()
     const [open] = channels(kdc)
     Object.assign(open?.socket as object, { reply: () => {} })
     const failure = failureOf(channel.call('list', []))
-    await time.advance(30 * SECOND)
+    await time.elapse(30 * SECOND)
     expect(await failure).toMatchObject({ code: 'unavailable', final: false })
     const controller = new AbortController()
     const waiting = failureOf(channel.call('list', [], { signal: controller.signal }))
@@ -142,13 +142,13 @@ describe('what breaks a channel', () => {
   it.each(Object.entries(breaks))('%s', async (name, make) => {
     const { kdc, realm } = await prepare()
     const channel = await openKdcChannel(realm)
-    await settle()
+    await turns()
     const [open] = channels(kdc)
     if (open === undefined) throw new Error('no channel')
     const { reply } = open.socket
     Object.assign(open.socket, { reply: () => {} })
     const failure = failureOf(channel.call('list', []))
-    await settle()
+    await turns()
     for (const record of make(open, kdc)) reply.call(open.socket, open.id, record)
     expect(await failure).toMatchObject({ code: 'channel_broken', final: false })
     if (name === 'that the KDC says so') expect(String(await failure)).toContain('the KDC says that it is')
@@ -245,14 +245,14 @@ describe('an opening', () => {
     Object.assign(socket as object, { reply: () => {} })
     const controller = new AbortController()
     const aborted = failureOf(openKdcChannel(realm, { signal: controller.signal }))
-    await settle()
+    await turns()
     controller.abort(new Error('enough'))
     expect(await aborted).toEqual(new Error('enough'))
     const closed = failureOf(openKdcChannel(realm))
-    await settle()
+    await turns()
     realm.close()
     expect(await closed).toMatchObject({ code: 'unavailable' })
-    await settle()
+    await turns()
     expect(time.timers.all).toBe(0)
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Realm } from '../../../client/realm.js'
 import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
-import { settle } from '../fake-time.js'
+import { turns } from '../../support/turns.js'
 import { Machine } from '../machine.js'
 import { failureOf, ORDERS_URL, Setting } from '../setting.js'
 
@@ -72,7 +72,7 @@ describe('a machine that slept', () => {
     machine.sleep(50 * MINUTE)
     const before = setting.orders.arrived.length
     expect(await post(realm)).toBe(200)
-    await settle()
+    await turns()
     expect(setting.kdc.log).toEqual(['TGS', 'TGS orders'])
     expect(setting.orders.arrived).toHaveLength(before + 1)
     expect((await realm.getServiceTicket('orders')).startTime).toBe(setting.kdc.now())
@@ -152,12 +152,12 @@ describe('clocks that moved apart while the KDC is away', () => {
     // It can be reached again and answers nothing: still nobody waits.
     setting.kdc.up()
     setting.kdc.intercept = () => undefined
-    await setting.time.advance(5 * SECOND)
+    await setting.time.elapse(5 * SECOND)
     expect(await post(realm)).toBe(200)
     setting.kdc.intercept = (_, honest) => honest()
-    await setting.time.advance(20 * SECOND)
+    await setting.time.elapse(20 * SECOND)
     expect(await post(realm)).toBe(200)
-    await settle()
+    await turns()
     expect(setting.kdc.log.length).toBeGreaterThan(0)
     expect(told(setting).at(-1)).toBe(SLEPT)
   })
@@ -168,7 +168,7 @@ describe('clocks that moved apart while the KDC is away', () => {
     machine.set(3 * HOUR)
     const failure = failureOf(post(realm))
     // Its refresh falls due meanwhile.
-    await setting.time.advance(55 * MINUTE)
+    await setting.time.elapse(55 * MINUTE)
     expect(await failure).toMatchObject({ code: 'unavailable' })
     machine.set(-3 * HOUR)
     expect(await post(realm)).toBe(200)

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { concatBytes } from '../../../shared/bytes.js'
 import { SECOND } from '../../../shared/time.js'
+import { turns } from '../../support/turns.js'
 import { ORDERS } from '../fake-kdc.js'
-import { settle } from '../fake-time.js'
 import { failureOf, KDC_URL, Setting } from '../setting.js'
 
 const URLS = ['ws://a.test:1', 'ws://b.test:2', 'wss://c.test']
@@ -31,9 +31,9 @@ describe('reaching a KDC', () => {
     const events: string[] = []
     setting.kdc.openSocket = () => ({ send: () => {}, close: () => void events.push('closed') })
     const failure = failureOf(setting.connect())
-    await setting.time.advance(4_999)
+    await setting.time.elapse(4_999)
     expect(events).toEqual([])
-    await setting.time.advance(1)
+    await setting.time.elapse(1)
     expect(await failure).toMatchObject({ code: 'unavailable' })
     expect(events).toEqual(['closed'])
   })
@@ -44,7 +44,7 @@ describe('reaching a KDC', () => {
     const failure = failureOf(setting.connect({ signal: controller.signal }))
     controller.abort(new Error('enough'))
     expect(await failure).toEqual(new Error('enough'))
-    await settle()
+    await turns()
     expect(setting.kdc.sockets.size).toBe(0)
     expect(setting.time.timers.all).toBe(0)
   })
@@ -57,7 +57,7 @@ describe('reaching a KDC', () => {
     await realm.getServiceTicket('orders')
     setting.kdc.down()
     const failure = failureOf(realm.getServiceTicket('billing'))
-    await setting.time.advance(10 * SECOND)
+    await setting.time.elapse(10 * SECOND)
     const { message } = (await failure) as Error
     for (const url of URLS) expect(message).toContain(url)
   })
@@ -79,7 +79,7 @@ describe('reaching a KDC', () => {
     const realm = await setting.connect({ kdc: URLS })
     setting.kdc.intercept = (_, honest) => (setting.kdc.tried.length === 1 ? undefined : honest())
     const ticket = realm.getServiceTicket('orders')
-    await setting.time.advance(5 * SECOND)
+    await setting.time.elapse(5 * SECOND)
     expect(await ticket).toMatchObject({ service: ORDERS })
     expect(setting.kdc.tried).toEqual(['ws://a.test:1', 'ws://b.test:2'])
     expect(setting.kdc.sockets.size).toBe(1)
@@ -106,8 +106,8 @@ describe('reaching a KDC', () => {
       const before = setting.kdc.tried.length
       const start = setting.time.monotonic()
       const failure = failureOf(realm.getServiceTicket('orders'))
-      await settle()
-      while (setting.kdc.tried.length === before) await setting.time.advance(50)
+      await turns()
+      while (setting.kdc.tried.length === before) await setting.time.elapse(50)
       gaps.push(setting.time.monotonic() - start)
       expect(await failure).toMatchObject({ code: 'unavailable' })
     }
@@ -115,9 +115,9 @@ describe('reaching a KDC', () => {
     setting.kdc.up()
     // Nobody waits for the whole pause.
     const failure = failureOf(realm.getServiceTicket('orders'))
-    await setting.time.advance(SECOND)
+    await setting.time.elapse(SECOND)
     expect(await failure).toMatchObject({ code: 'unavailable' })
-    await setting.time.advance(3 * SECOND)
+    await setting.time.elapse(3 * SECOND)
     expect(await realm.getServiceTicket('orders')).toMatchObject({ service: ORDERS })
   })
 })
@@ -138,9 +138,9 @@ describe('frames', () => {
       },
     })
     const first = realm.getServiceTicket('s1')
-    await settle()
+    await turns()
     const second = realm.getServiceTicket('s2')
-    await settle()
+    await turns()
     for (const answer of held.reverse()) answer()
     expect((await first).service).toBe('s1@demo.example')
     expect((await second).service).toBe('s2@demo.example')
@@ -165,7 +165,7 @@ describe('frames', () => {
       return honest()
     }
     await realm.getServiceTicket('orders')
-    await settle()
+    await turns()
     expect(setting.kdc.tried).toHaveLength(2)
     expect(setting.kdc.sockets.size).toBe(1)
   })

@@ -111,11 +111,11 @@ describe('a password in a URL', () => {
     shown.push(realm)
     setting.kdc.intercept = () => undefined
     const silent = failureOf(realm.getServiceTicket('billing'))
-    await setting.time.advance(20_000)
+    await setting.time.elapse(20_000)
     shown.push(await silent)
     setting.kdc.down()
     const down = failureOf(realm.getServiceTicket('billing'))
-    await setting.time.advance(20_000)
+    await setting.time.elapse(20_000)
     shown.push(await down)
     for (const url of [
       SECRET.replace('ws:', 'http:'),

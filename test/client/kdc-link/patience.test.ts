@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { OpenSocket } from '../../../client/kdc-link/socket.js'
 import { SECOND } from '../../../shared/time.js'
+import { turns } from '../../support/turns.js'
 import { ORDERS } from '../fake-kdc.js'
-import { settle } from '../fake-time.js'
 import { failureOf, KDC_URL, Setting } from '../setting.js'
 
 const FROZEN = 'ws://frozen.test:1'
@@ -29,8 +29,8 @@ async function lasting(setting: Setting, call: Promise<unknown>): Promise<number
     .finally(() => {
       isOver = true
     })
-  await settle()
-  while (!isOver) await setting.time.advance(50)
+  await turns()
+  while (!isOver) await setting.time.elapse(50)
   await over
   return setting.time.monotonic() - start
 }
@@ -87,7 +87,7 @@ describe('a KDC that accepts and never answers', () => {
       return undefined
     }
     const ticket = realm.getServiceTicket('orders')
-    await setting.time.advance(1_500)
+    await setting.time.elapse(1_500)
     late()
     expect(await ticket).toMatchObject({ service: ORDERS })
   })
@@ -98,7 +98,7 @@ describe('a KDC that is not up yet', () => {
     const setting = new Setting()
     setting.kdc.down()
     const connecting = setting.connect({ wait: '30s' })
-    await setting.time.advance(20 * SECOND)
+    await setting.time.elapse(20 * SECOND)
     setting.kdc.up()
     expect(await lasting(setting, connecting)).toBeLessThanOrEqual(4 * SECOND)
     expect((await connecting).client).toBe('web@demo.example')
@@ -123,10 +123,10 @@ describe('a KDC that is not up yet', () => {
     setting.kdc.down()
     const controller = new AbortController()
     const failure = failureOf(setting.connect({ wait: '30s', signal: controller.signal }))
-    await setting.time.advance(SECOND)
+    await setting.time.elapse(SECOND)
     controller.abort(new Error('enough'))
     expect(await failure).toEqual(new Error('enough'))
-    await settle()
+    await turns()
     expect(setting.time.timers.all).toBe(0)
   })
 
@@ -177,7 +177,7 @@ describe('a connection', () => {
     for (const realm of [one, other]) {
       expect(await failureOf(realm.getServiceTicket('orders'))).toMatchObject({ code: 'unavailable' })
     }
-    await settle()
+    await turns()
     expect(setting.kdc.sockets.size).toBe(0)
   })
 })

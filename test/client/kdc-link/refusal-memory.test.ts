@@ -4,15 +4,15 @@ import { createError } from '../../../shared/encoding/error.js'
 import { formatRetryAfter } from '../../../shared/encoding/retry-after.js'
 import { OrthrusError } from '../../../shared/errors.js'
 import { DAY, HOUR, MINUTE, SECOND } from '../../../shared/time.js'
+import { TestClock } from '../../support/clock.js'
 import { BILLING, ORDERS, WEB } from '../fake-kdc.js'
-import { FakeTime } from '../fake-time.js'
 import { failureOf, Setting } from '../setting.js'
 
 const refusal = (facts: object = {}): OrthrusError =>
   new OrthrusError('rate_limited', 'refused', { time: 1, ...facts })
 
 function memoryWith(fraction: number) {
-  const time = new FakeTime()
+  const time = new TestClock()
   return { time, memory: new RefusalMemory({ clock: time, fraction: () => fraction, max: 3 }) }
 }
 

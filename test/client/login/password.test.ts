@@ -8,8 +8,8 @@ import { decodeAsRequest } from '../../../shared/exchange/as.js'
 import { createParamsReply, type PasswordParameters } from '../../../shared/exchange/params.js'
 import { parsePrincipal } from '../../../shared/principal.js'
 import { HOUR, SECOND } from '../../../shared/time.js'
+import { turns } from '../../support/turns.js'
 import { ORDERS } from '../fake-kdc.js'
-import { settle } from '../fake-time.js'
 import { failureOf, Setting } from '../setting.js'
 
 const ALICE = parsePrincipal('alice@demo.example')
@@ -230,7 +230,7 @@ describe('where a password is used', () => {
       expect(setting.kdc.tried).toEqual([])
       await setting.connect({ ...options, allowPasswordOverPlainWebSocket: true })
     }
-    await settle()
+    await turns()
   })
 
   it('a keytab is accepted over any URL, since its key is random', async () => {

@@ -14,8 +14,8 @@ import type { Reply } from '../../../shared/exchange/reply.js'
 import { decodeTgsRequest } from '../../../shared/exchange/tgs.js'
 import { openTicket } from '../../../shared/ticket/ticket.js'
 import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
+import { turns } from '../../support/turns.js'
 import { type Asked, BILLING, KRBTGT, ORDERS, WEB } from '../fake-kdc.js'
-import { settle } from '../fake-time.js'
 import { failureOf, Setting } from '../setting.js'
 
 async function prepare() {
@@ -273,14 +273,14 @@ describe('answers that are not from the KDC, or not to this request', () => {
     const { kdc, time, realm } = await prepare()
     kdc.intercept = () => undefined
     const failure = failureOf(realm.getServiceTicket('orders'))
-    await time.advance(999)
+    await time.elapse(999)
     expect(kdc.log).toHaveLength(1)
-    await time.advance(1)
+    await time.elapse(1)
     expect(kdc.log).toHaveLength(2)
-    await time.advance(2 * SECOND)
+    await time.elapse(2 * SECOND)
     expect(await failure).toMatchObject({ code: 'unavailable', final: false })
     expect(kdc.log).toHaveLength(2)
-    await settle()
+    await turns()
     expect(time.timers.all).toBe(0)
   })
 })

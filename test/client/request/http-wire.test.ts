@@ -29,7 +29,7 @@ async function prepare(handle: (req: IncomingMessage, res: ServerResponse, body:
     server.close()
   })
   // The floor of a service that has just started is ahead of its clock.
-  await time.advance(10 * SECOND)
+  await time.elapse(10 * SECOND)
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const realm = await setting.connect({ fetch: globalThis.fetch, services: { [origin]: 'orders' } })
   return { origin, realm, clients }

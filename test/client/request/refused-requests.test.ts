@@ -5,9 +5,9 @@ import { TYPE } from '../../../shared/constants.js'
 import type { OrthrusError } from '../../../shared/errors.js'
 import { decodeApRequest } from '../../../shared/exchange/ap.js'
 import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
+import { turns } from '../../support/turns.js'
 import { ORDERS } from '../fake-kdc.js'
 import type { Arrived } from '../fake-service.js'
-import { settle } from '../fake-time.js'
 import { failureOf, ORDERS_URL, Setting } from '../setting.js'
 
 /** What becomes of requests that a service, or somebody in its place, refuses: section 8 over the whole client. */
@@ -61,9 +61,9 @@ describe('a service whose clock is behind', () => {
     orders.ahead = -12 * SECOND
     orders.restart(time.now() - HOUR)
     const response = realm.fetch(URL, POST)
-    await time.advance(7 * SECOND - 1)
+    await time.elapse(7 * SECOND - 1)
     expect(orders.arrived).toHaveLength(1)
-    await time.advance(1)
+    await time.elapse(1)
     expect((await response).status).toBe(200)
     const [first, second] = bytesOf(orders.arrived)
     expect(second).toBe(first)
@@ -77,10 +77,10 @@ describe('a service whose clock is behind', () => {
     orders.ahead = -10 * SECOND
     orders.restart(time.now() - HOUR)
     const failure = failureOf(realm.fetch(URL, POST))
-    await time.advance(5 * SECOND - 1)
+    await time.elapse(5 * SECOND - 1)
     time.pass(1)
     expect((await orders.answer(orders.arrived[0] as Arrived)).status).toBe(200)
-    await time.advance(1)
+    await time.elapse(1)
     expect(await failure).toMatchObject({ code: 'replay', final: false })
     expect(orders.handled).toHaveLength(1)
   })
@@ -109,7 +109,7 @@ describe('a service whose clock is behind', () => {
     orders.restart(time.now() - HOUR)
     const controller = new AbortController()
     const failure = failureOf(realm.fetch(URL, { ...POST, signal: controller.signal }))
-    await time.advance(SECOND)
+    await time.elapse(SECOND)
     controller.abort(new Error('enough'))
     expect(await failure).toEqual(new Error('enough'))
     expect(time.timers.held).toBe(0)
@@ -123,9 +123,9 @@ describe('a service that has just started', () => {
     orders.restart()
     const start = time.now()
     const response = realm.fetch(URL)
-    await time.advance(1_000)
+    await time.elapse(1_000)
     expect(orders.arrived).toHaveLength(1)
-    await time.advance(1)
+    await time.elapse(1)
     expect((await response).status).toBe(200)
     expect(orders.arrived.map(stampOf)).toEqual([start, start + 6_001])
   })
@@ -135,9 +135,9 @@ describe('a service that has just started', () => {
     orders.restart()
     expect(await failureOf(realm.fetch(URL, POST))).toMatchObject({ code: 'clock_skew', final: false })
     const response = realm.fetch(URL, POST)
-    await time.advance(1_000)
+    await time.elapse(1_000)
     expect(orders.arrived).toHaveLength(1)
-    await time.advance(1)
+    await time.elapse(1)
     expect((await response).status).toBe(200)
     expect(orders.handled).toHaveLength(1)
   })
@@ -206,7 +206,7 @@ describe('a ticket just before its end', () => {
     const { orders, realm, kdc, time } = await at(4 * SECOND)
     kdc.down()
     const response = realm.fetch(URL, POST)
-    await time.advance(3 * SECOND)
+    await time.elapse(3 * SECOND)
     expect((await response).status).toBe(200)
     expect(orders.handled).toHaveLength(1)
   })
@@ -256,7 +256,7 @@ describe('a ticket that is no longer of use', () => {
     kdc.down()
     orders.intercept = arrived => orders.refuse(arrived, 'revoked')
     const failure = failureOf(realm.fetch(URL))
-    await time.advance(10 * SECOND)
+    await time.elapse(10 * SECOND)
     expect(await failure).toMatchObject({ code: 'unavailable' })
     expect(orders.arrived).toHaveLength(1)
   })
@@ -285,7 +285,7 @@ describe('a refusal of a ticket that was replaced meanwhile', () => {
       return code === 'revoked' ? orders.refuse(arrived, code) : orders.forge(code)
     }
     const both = [realm.fetch(URL), realm.fetch(URL)]
-    await settle()
+    await turns()
     expect(kdc.log).toEqual(['AS orders', 'TGS orders'])
     release()
     expect((await Promise.all(both)).map(response => response.status)).toEqual([200, 200])
@@ -319,10 +319,10 @@ describe('a forged ticket_invalid', () => {
     for (let i = 0; i < 10; i++) await failureOf(realm.fetch(URL))
     await Promise.all(Array.from({ length: 10 }, () => failureOf(realm.fetch(URL, POST))))
     expect(kdc.log).toEqual(['AS orders', 'TGS orders'])
-    await time.advance(MINUTE - 1)
+    await time.elapse(MINUTE - 1)
     await failureOf(realm.fetch(URL))
     expect(kdc.log).toHaveLength(2)
-    await time.advance(1)
+    await time.elapse(1)
     await failureOf(realm.fetch(URL))
     expect(kdc.log).toHaveLength(3)
   })
@@ -333,7 +333,7 @@ describe('a forged ticket_invalid', () => {
     kdc.down()
     orders.intercept = () => orders.forge('ticket_invalid')
     const failure = failureOf(realm.fetch(URL))
-    await time.advance(10 * SECOND)
+    await time.elapse(10 * SECOND)
     expect(await failure).toMatchObject({ code: 'refused_unproved' })
     orders.intercept = (_, honest) => honest()
     expect(await realm.getServiceTicket('orders')).toBe(ticket)

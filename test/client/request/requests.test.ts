@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { OVERRIDE_HEADERS } from '../../../shared/http/binding.js'
+import { turns } from '../../support/turns.js'
 import { BILLING, ORDERS } from '../fake-kdc.js'
 import { FakeService } from '../fake-service.js'
-import { settle } from '../fake-time.js'
 import { failureOf, ORDERS_URL, Setting } from '../setting.js'
 
 const URL = `${ORDERS_URL}/orders/7`
@@ -182,7 +182,7 @@ describe('signals', () => {
     kdc.intercept = () => undefined
     const controller = new AbortController()
     const failure = failureOf(realm.fetch(URL, { signal: controller.signal }))
-    await settle()
+    await turns()
     controller.abort(enough)
     expect(await failure).toBe(enough)
     expect(orders.arrived).toEqual([])
@@ -196,7 +196,7 @@ describe('signals', () => {
       })
     const controller = new AbortController()
     const failure = failureOf(realm.fetch(URL, { signal: controller.signal }))
-    await settle()
+    await turns()
     controller.abort(enough)
     expect(await failure).toBe(enough)
     expect(orders.arrived).toHaveLength(1)
@@ -213,7 +213,7 @@ describe('signals', () => {
     }
     const controller = new AbortController()
     const failure = failureOf(realm.fetch(URL, { signal: controller.signal }))
-    await settle()
+    await turns()
     controller.abort(enough)
     expect(await failure).toBe(enough)
   })

@@ -4,8 +4,9 @@ import { LongTermKey } from '../../../shared/crypto/keys.js'
 import { LOCAL_CODES, WIRE_CODES } from '../../../shared/errors.js'
 import { formatKeytab } from '../../../shared/keytab/keytab.js'
 import { FakeKdc, KDC, KRBTGT, ORDERS, WEB } from '../../client/fake-kdc.js'
-import { FakeTime, settle } from '../../client/fake-time.js'
 import { steadyRandom } from '../../support/chance.js'
+import { TestClock } from '../../support/clock.js'
+import { turns } from '../../support/turns.js'
 import { asyncOutcomeOf, type Measure } from '../entry.js'
 
 /** A client whose KDC says what an entry puts in the place of its answers. */
@@ -15,7 +16,7 @@ export const CODES = [...WIRE_CODES, ...LOCAL_CODES]
 
 /** A KDC whose keys are the same in each run, and whose answers an entry puts something in the place of. */
 export class ClientScene {
-  readonly time = new FakeTime()
+  readonly time = new TestClock()
   readonly kdc = new FakeKdc(this.time)
   readonly #keytab: { readonly text: string }
 
@@ -55,8 +56,8 @@ export class ClientScene {
     })
     done.catch(() => {})
     for (let i = 0; i < 40 && !isDone; i++) {
-      await settle()
-      if (!isDone && i > 2) await this.time.advance(10_000)
+      await turns()
+      if (!isDone && i > 2) await this.time.elapse(10_000)
     }
     if (!isDone) throw new Error('nothing came of it in 400 s')
     return done

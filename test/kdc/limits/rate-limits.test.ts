@@ -100,7 +100,7 @@ describe('rate limits', () => {
     const recorded = asBytes(realm, ann)
     await realm.dispatch(recorded, ADDRESS)
     await realm.dispatch(recorded, OTHER)
-    realm.clock.time += HOUR
+    realm.clock.step(HOUR)
     const late = '192.0.2.9'
     await realm.dispatch(recorded, late)
     for (let i = 0; i < 5; i++) await login(realm, stranger('ann@demo.example'), {}, `203.0.113.${i}`)
@@ -227,12 +227,12 @@ async function passwordPrincipal(realm: TestRealm, name: string): Promise<Identi
 }
 
 function asBytes({ clock }: TestRealm, { key, principal, kvno }: Identity): Uint8Array {
-  const question = { client: principal, kvno, time: clock.time, nonce: systemRandom(16) }
+  const question = { client: principal, kvno, time: clock.now(), nonce: systemRandom(16) }
   return createAsRequest(key, { ...question, services: [], lifetime: 0, renewable: false }).bytes
 }
 
 function tgsBytes({ clock }: TestRealm, tgt: Grant): Uint8Array {
-  const question = { caveats: [], time: clock.time, nonce: systemRandom(16), services: [local('web')] }
+  const question = { caveats: [], time: clock.now(), nonce: systemRandom(16), services: [local('web')] }
   const key = deriveAuthKey(tgt.key, [])
   return createTgsRequest(key, decodeTicket(tgt.ticket), { ...question, lifetime: 0, renew: false }).bytes
 }

@@ -61,7 +61,7 @@ async function loginOver(
   const request = createAsRequest(client.key, {
     client: client.principal,
     kvno: client.kvno,
-    time: realm.clock.time,
+    time: realm.clock.now(),
     nonce: systemRandom(16),
     services: [local('kdc')],
     lifetime: 0,
@@ -73,7 +73,7 @@ async function loginOver(
 /** What the KDC says to a login under a wrong key. */
 async function guessOver(realm: Scene, socket: TestSocket, name = 'admin@demo.example'): Promise<string> {
   const { principal, kvno, key } = stranger(name)
-  const question = { client: principal, kvno, time: realm.clock.time, nonce: systemRandom(16) }
+  const question = { client: principal, kvno, time: realm.clock.now(), nonce: systemRandom(16) }
   const { bytes } = createAsRequest(key, { ...question, services: [], lifetime: 0, renewable: false })
   return openUnauthenticatedError(await socket.ask(9, bytes)).code
 }
@@ -352,7 +352,7 @@ describe('one connection', () => {
     for (let i = 0; i < 99; i++) await realm.allow(`c${i}`, 'web', { claims })
     const socket = await realm.connect()
     const channel = await TestChannel.open(socket, 2, await kdcTicket(realm, socket), {
-      time: realm.clock.time,
+      time: realm.clock.now(),
     })
     const served = (): number => realm.logger.lines.filter(({ fields }) => fields.method === 'policy').length
     await channel.call('policy', [null, 100])
@@ -376,9 +376,9 @@ describe('one connection', () => {
     const realm = await scene({ ping: 400, idle: 1_000 })
     const idle = await realm.connect()
     const busy = await realm.connect()
-    const channel = await TestChannel.open(busy, 9, await kdcTicket(realm, busy), { time: realm.clock.time })
+    const channel = await TestChannel.open(busy, 9, await kdcTicket(realm, busy), { time: realm.clock.now() })
     await channel.call('list', [null, 1])
-    realm.clock.elapsed += 1_001
+    realm.clock.pass(1_001)
     expect(await idle.closed).toEqual({ code: 1001, reason: 'idle' })
     expect(busy.isClosed).toBe(false)
     expect(await channel.call('list', [null, 1])).toHaveProperty('results')
@@ -429,7 +429,7 @@ describe('connections', () => {
     const [owner, listener] = [await realm.connect(), await realm.connect()]
     expect((await owner.closed).code).toBe(1006)
     const { principal, kvno, key } = realm.admin
-    const question = { client: principal, kvno, time: realm.clock.time, nonce: systemRandom(16) }
+    const question = { client: principal, kvno, time: realm.clock.now(), nonce: systemRandom(16) }
     const { bytes } = createAsRequest(key, { ...question, services: [], lifetime: 0, renewable: false })
     await listener.ask(1, bytes)
     const repeating = await realm.connect()
@@ -525,7 +525,7 @@ describe('connections', () => {
     for (const socket of [one, two]) await expect(guessOver(realm, socket)).resolves.toBe('auth_failed')
     await expect(guessOver(realm, two)).resolves.toBe('rate_limited')
     expect(await loginOver(realm, two, realm.admin, 2)).toHaveLength(2)
-    const channel = await TestChannel.open(two, 3, grant, { time: realm.clock.time })
+    const channel = await TestChannel.open(two, 3, grant, { time: realm.clock.now() })
     expect(await channel.call('list', [null, 1])).toHaveProperty('results')
   })
 })
@@ -535,8 +535,8 @@ describe('channels over the wire', () => {
     const realm = await scene()
     const socket = await realm.connect()
     const grant = await kdcTicket(realm, socket)
-    const one = await TestChannel.open(socket, 2, grant, { time: realm.clock.time })
-    const two = await TestChannel.open(socket, 3, grant, { time: realm.clock.time })
+    const one = await TestChannel.open(socket, 2, grant, { time: realm.clock.now() })
+    const two = await TestChannel.open(socket, 3, grant, { time: realm.clock.now() })
     const answers = await Promise.all([one.call('list', [null, 2]), two.call('show', [local('admin')])])
     expect(answers).toMatchObject([{ results: [{ length: 2 }] }, { results: [{ 0: local('admin') }] }])
     for (const record of one.records.sealMessage(encodeCall({ n: 9, method: 'list', args: [null, 1] })))
@@ -549,13 +549,13 @@ describe('channels over the wire', () => {
     const realm = await scene()
     const [socket, other] = [await realm.connect(), await realm.connect()]
     const grant = await kdcTicket(realm, socket)
-    const channel = await TestChannel.open(socket, 2, grant, { time: realm.clock.time })
+    const channel = await TestChannel.open(socket, 2, grant, { time: realm.clock.now() })
     for (const record of channel.records.sealMessage(
       encodeCall({ n: 1, method: 'remove', args: [local('web')] }),
     ))
       other.send(2, record)
     expect(await isServed(other)).toBe(true)
-    const { request, key } = openingOf(grant, { time: realm.clock.time })
+    const { request, key } = openingOf(grant, { time: realm.clock.now() })
     const accept = await socket.ask(3, request.bytes)
     const replayed = await other.ask(3, request.bytes)
     expect(isError(replayed)).toBe(true)
@@ -567,12 +567,12 @@ describe('channels over the wire', () => {
     const realm = await scene()
     const socket = await realm.connect()
     const channel = await TestChannel.open(socket, 2, await kdcTicket(realm, socket), {
-      time: realm.clock.time,
+      time: realm.clock.now(),
     })
     socket.send(2, channel.records.sealEnd())
     await expect(channel.hear()).rejects.toThrow('ended')
     expect(await isServed(socket, 2)).toBe(true)
-    await TestChannel.open(socket, 2, await kdcTicket(realm, socket), { time: realm.clock.time })
+    await TestChannel.open(socket, 2, await kdcTicket(realm, socket), { time: realm.clock.now() })
     socket.send(2, PARAMS)
     expect((await socket.closed).code).toBe(1008)
   })
@@ -582,8 +582,8 @@ describe('channels over the wire', () => {
     const socket = await realm.connect()
     const grant = await kdcTicket(realm, socket)
     for (const id of [2, 3])
-      await (await TestChannel.open(socket, id, grant, { time: realm.clock.time })).call('list', [null, 1])
-    const { request } = openingOf(grant, { time: realm.clock.time })
+      await (await TestChannel.open(socket, id, grant, { time: realm.clock.now() })).call('list', [null, 1])
+    const { request } = openingOf(grant, { time: realm.clock.now() })
     expect(openUnauthenticatedError(await socket.ask(4, request.bytes)).code).toBe('rate_limited')
   })
 })
@@ -600,7 +600,7 @@ describe('closing', () => {
     }))
     const socket = await realm.connect()
     const channel = await TestChannel.open(socket, 2, await kdcTicket(realm, socket), {
-      time: realm.clock.time,
+      time: realm.clock.now(),
     })
     await channel.call('list', [null, 1])
     hold()

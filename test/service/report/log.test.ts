@@ -54,7 +54,7 @@ it('a request is logged once, whether accepted, refused, replayed or without cre
 it('a clock that leapt is logged, with the floor', async () => {
   const realm = await startRealm()
   await realm.get()
-  realm.clock.wall += 5_000
+  realm.clock.step(5_000)
   await realm.get()
   expect(realm.log.lines.filter(({ fields }) => fields.kind === 'clock_leapt')).toEqual([
     expect.objectContaining({ level: 'warn', fields: expect.objectContaining({ now: realm.clock.now() }) }),

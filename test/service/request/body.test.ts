@@ -281,10 +281,10 @@ describe('the rest of a refused body', () => {
     expectRefused(await connection.response(), request, 'clock_skew', '06')
     connection.write(bytes.subarray(2_000, 100_000))
     await connection.flushed()
-    expect(realm.clock.waiting).toBe(1)
+    expect(realm.clock.timers.all).toBe(1)
     realm.clock.advance(2_000)
     await connection.closed()
-    expect(realm.clock.waiting).toBe(0)
+    expect(realm.clock.timers.all).toBe(0)
   })
 
   it('is read up to a limit', async () => {
@@ -295,7 +295,7 @@ describe('the rest of a refused body', () => {
     expect((await connection.response()).status).toBe(401)
     connection.write(`200000\r\n`).write(Buffer.alloc(0x200000))
     await connection.closed()
-    expect(realm.clock.waiting).toBe(0)
+    expect(realm.clock.timers.all).toBe(0)
   })
 })
 
@@ -306,7 +306,7 @@ describe('a body that does not come', () => {
     const request = realm.sign({ method: 'POST', body: Buffer.from('pay 1') })
     const bytes = formatRequest(request)
     const connection = realm.connect().write(bytes.subarray(0, -2), 'POST')
-    await expect.poll(() => realm.clock.waiting, { interval: 1 }).toBe(1)
+    await expect.poll(() => realm.clock.timers.all, { interval: 1 }).toBe(1)
     return { realm, request, connection, rest: bytes.subarray(-2) }
   }
 
@@ -326,12 +326,12 @@ describe('a body that does not come', () => {
     const { realm, request, connection, rest } = await startHalf()
     realm.clock.advance(MINUTE - 1)
     expectProved(await connection.write(rest).response(), request)
-    expect(realm.clock.waiting).toBe(0)
+    expect(realm.clock.timers.all).toBe(0)
   })
 
   it('in time only by the clock of a machine that slept is refused', async () => {
     const { realm, request, connection, rest } = await startHalf()
-    realm.clock.wall += MINUTE + 1
+    realm.clock.step(MINUTE + 1)
     expectRefused(await connection.write(rest).response(), request, 'binding_mismatch', '06')
     expect(realm.handled).toHaveLength(0)
   })
@@ -339,7 +339,7 @@ describe('a body that does not come', () => {
   it('because the client went away reaches no handler, and leaves no timer', async () => {
     const { realm, connection } = await startHalf()
     connection.destroy()
-    await expect.poll(() => realm.clock.waiting, { interval: 1 }).toBe(0)
+    await expect.poll(() => realm.clock.timers.all, { interval: 1 }).toBe(0)
     await expect.poll(() => realm.log.lines.length, { interval: 1 }).toBe(1)
     expect(realm.log.lines[0]).toMatchObject({ level: 'debug' })
     expect(realm.handled).toHaveLength(0)
@@ -375,7 +375,7 @@ describe('a body that does not come', () => {
     await expect.poll(() => realm.log.lines.length, { interval: 1 }).toBe(1)
     expect(realm.log.lines[0]).toMatchObject({ level: 'debug' })
     expect(realm.handled).toHaveLength(0)
-    expect(realm.clock.waiting).toBe(0)
+    expect(realm.clock.timers.all).toBe(0)
   })
 
   it('because the application dropped the request leaves no timer', async () => {
@@ -391,9 +391,9 @@ describe('a body that does not come', () => {
     })
     const bytes = formatRequest(realm.sign({ method: 'POST', body: Buffer.from('pay 1') }))
     realm.connect().write(bytes.subarray(0, -2), 'POST')
-    await expect.poll(() => realm.clock.waiting, { interval: 1 }).toBe(1)
+    await expect.poll(() => realm.clock.timers.all, { interval: 1 }).toBe(1)
     dropped?.destroy()
-    await expect.poll(() => realm.clock.waiting, { interval: 1 }).toBe(0)
+    await expect.poll(() => realm.clock.timers.all, { interval: 1 }).toBe(0)
   })
 
   it('is not waited for if the request is refused before', async () => {

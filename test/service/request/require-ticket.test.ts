@@ -8,9 +8,8 @@ import { openUnauthenticatedError } from '../../../shared/encoding/error.js'
 import { formatMessageHeader } from '../../../shared/http/headers.js'
 import { HOUR, MINUTE } from '../../../shared/time.js'
 import { challengeIn } from '../../support/challenge.js'
-import { START } from '../../support/clock.js'
+import { START, TestClock } from '../../support/clock.js'
 import { TestLogger } from '../../support/logger.js'
-import { TestClock } from '../clock.js'
 import { formatRequest, type RawResponse } from '../connection.js'
 import {
   BILLING,
@@ -344,7 +343,7 @@ describe('freshness and replay', () => {
   it('a clock that went back far: unavailable, and an error in the log', async () => {
     const realm = await startRealm()
     await realm.get()
-    realm.clock.wall -= HOUR
+    realm.clock.step(-HOUR)
     const request = realm.sign()
     expectRefused(await realm.send(request), request, 'unavailable', '06')
     expect(realm.log.lines.some(({ level, fields }) => level === 'error' && 'floor' in fields)).toBe(true)
