@@ -6,7 +6,7 @@ import { OrthrusError } from '../shared/errors.js'
 import { localPart, principalIn, requireSameRealm } from '../shared/principal.js'
 import { formatDuration, parseDuration, parseList, parseMethods, parsePaths } from './arguments.js'
 import { type ConnectionOptions, withLogin, withRealm } from './connection.js'
-import { answer, type Terminal, warn } from './terminal.js'
+import { answer, note, type Terminal, warn } from './terminal.js'
 
 interface DelegateOptions extends ConnectionOptions {
   readonly to?: string
@@ -46,7 +46,7 @@ async function delegate(terminal: Terminal, services: string[], options: Delegat
     const credential = ticket.credential({ closed: options.closed === true })
     const { client, service, endTime, caveats } = ticket
     answer(terminal, options, { credential, client, service, endTime, caveats }, credential)
-    if (doubt !== undefined) warn(terminal, options, doubt)
+    doubt?.tell(terminal, options, doubt.text)
     const { expires } = options
     if (expires !== undefined && whole.endTime < Date.now() + expires)
       warn(terminal, options, `it ends with its ticket, in ${formatDuration(endTime - Date.now())}`)
@@ -63,11 +63,14 @@ function requireHolder(services: readonly string[], { to, anyone, tgt }: Delegat
   if (tgt !== true && services.length !== 1) throw new TypeError('name one service, or several with --tgt')
 }
 
-/**
- * Why the delegate's name may have a slip in it. The KDC tells of a principal only to those that may have tickets for
- * it, and an asker that may not learns nothing.
- */
-async function doubtAbout(realm: Realm, to: string | undefined): Promise<string | undefined> {
+/** What is known about the delegate's name, and whether it warns of a mistake or only notes what was not checked. */
+interface Doubt {
+  readonly tell: typeof warn
+  readonly text: string
+}
+
+/** The KDC tells of a principal only to clients that may have tickets for it. To others it does not say. */
+async function doubtAbout(realm: Realm, to: string | undefined): Promise<Doubt | undefined> {
   if (to === undefined) return undefined
   const delegate = principalIn(realm.realm, to)
   requireSameRealm(realm.realm, delegate)
@@ -77,10 +80,16 @@ async function doubtAbout(realm: Realm, to: string | undefined): Promise<string 
   } catch (cause) {
     const code = cause instanceof OrthrusError ? cause.code : undefined
     if (code === 'unknown_service') {
-      return `there is no principal ${delegate}, and nobody else can use this: orthrus admin add ${localPart(delegate)}`
+      return {
+        tell: warn,
+        text: `there is no principal ${delegate}, and nobody else can use this: orthrus admin add ${localPart(delegate)}`,
+      }
     }
     if (code !== 'policy_denied') return undefined
-    return `the KDC does not tell ${realm.client} whether there is a principal ${delegate}: check the name, for nobody else can use this`
+    return {
+      tell: note,
+      text: `not checked whether there is a principal ${delegate}: the KDC tells ${realm.client} only of those that it may have tickets for`,
+    }
   }
 }
 

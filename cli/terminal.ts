@@ -42,6 +42,11 @@ export function warn(terminal: Terminal, { json }: { json?: boolean }, warning: 
   terminal.err(json === true ? `${JSON.stringify({ warning })}\n` : `orthrus: warning: ${warning}\n`)
 }
 
+/** What a command could not find out, although nothing may be wrong: on standard error, and no failure. */
+export function note(terminal: Terminal, { json }: { json?: boolean }, note: string): void {
+  terminal.err(json === true ? `${JSON.stringify({ note })}\n` : `orthrus: note: ${note}\n`)
+}
+
 /** Rows under each other, columns aligned, two spaces between. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = []
