@@ -1,11 +1,19 @@
+import type { PolicyRule } from '../../shared/administration/rules.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
+import type { Pattern } from '../../shared/pattern.js'
 import { isReserved, localPart, type Principal, realmOf } from '../../shared/principal.js'
+import { policyName } from '../realm/directory.js'
 import type { OpenRealm } from '../realm/realm.js'
 import type { Planned, RealmWriter } from '../realm/realm-writer.js'
 import type { RecordChange } from '../report/events.js'
 import type { Report } from '../report/report.js'
 import { RECORD_KIND } from '../store/store.js'
-import { decodePrincipalRecord, encodePrincipalRecord, type PrincipalRecord } from '../vault/records.js'
+import {
+  decodePolicyRecord,
+  decodePrincipalRecord,
+  encodePrincipalRecord,
+  type PrincipalRecord,
+} from '../vault/records.js'
 import type { VaultChange } from '../vault/vault.js'
 import { actorsOf, type Caller } from './role.js'
 
@@ -76,6 +84,16 @@ export async function requirePrincipal(
     principal: name,
     hint: 'run: orthrus admin list',
   })
+}
+
+/** The rule of exactly this pair, with the version that a change of it must name. Reads the store and no cache. */
+export async function readRule(
+  { realm: { vault } }: AdminContext,
+  client: Pattern,
+  service: Pattern,
+): Promise<Versioned<PolicyRule> | undefined> {
+  const stored = await vault.read(RECORD_KIND.POLICY, policyName(client, service))
+  return stored && { version: stored.version, record: decodePolicyRecord(stored.fields) }
 }
 
 export function writePrincipal({ version, record }: Versioned<PrincipalRecord>): VaultChange {

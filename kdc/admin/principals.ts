@@ -23,6 +23,7 @@ import {
   shortName,
   writePrincipal,
 } from './context.js'
+import { requireAdministrator } from './lockout.js'
 
 /** The methods for principals. Their changes are durable and in force when they resolve. */
 
@@ -155,6 +156,7 @@ async function cutOff(
 ): Promise<void> {
   const { time } = context.realm
   const cutOff = await changeRealm(context, async now => {
+    await requireAdministrator(context)
     const { version, record } = await requirePrincipal(context, name)
     const cutOff = cutOffAt(record, time.newestRead)
     const changes = [

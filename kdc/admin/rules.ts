@@ -2,15 +2,15 @@ import { isSameRule, type PolicyRule, type RuleChange } from '../../shared/admin
 import { LIMIT } from '../../shared/constants.js'
 import { caveatBytes } from '../../shared/encoding/fields.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
-import { EVERYONE, type Pattern, patternsOf, shortPattern } from '../../shared/pattern.js'
+import { EVERYONE, type Pattern, shortPattern } from '../../shared/pattern.js'
 import { kdcService, type Principal, ticketGrantingService } from '../../shared/principal.js'
 import { decodeCaveat } from '../../shared/ticket/caveats.js'
-import { caveatsOf, decide } from '../issue/policy.js'
+import { caveatsOf } from '../issue/policy.js'
 import { policyName } from '../realm/directory.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePolicyRecord, encodePolicyRecord } from '../vault/records.js'
-import { type AdminContext, changeRealm, type Versioned } from './context.js'
-import { actorsOf, isAdministrator } from './role.js'
+import { type AdminContext, changeRealm, readRule } from './context.js'
+import { requireRemaining } from './lockout.js'
 
 /** The methods for policy: one rule for each pair of patterns. */
 
@@ -26,7 +26,7 @@ export async function setRule(context: AdminContext, { rule, before }: RuleChang
   await changeRealm(context, async now => {
     const found = await readRule(context, client, service)
     if (before !== undefined) requireUnchanged(before, found?.record ?? null)
-    await requireStillAdministrator(context, client, service, stored)
+    await requireRemaining(context, { client, service, rule: stored })
     const fields = encodePolicyRecord({ ...stored, changedAt: now })
     const name = policyName(client, service)
     const changes = [{ kind: RECORD_KIND.POLICY, name, expected: found?.version ?? 0, fields }]
@@ -56,7 +56,7 @@ export async function forget(context: AdminContext, client: Pattern, service: Pa
   await changeRealm(context, async () => {
     const found = await readRule(context, client, service)
     if (found === undefined) throw noRule(context, client, service)
-    await requireStillAdministrator(context, client, service, undefined)
+    await requireRemaining(context, { client, service, rule: undefined })
     const name = policyName(client, service)
     const changes = [{ kind: RECORD_KIND.POLICY, name, expected: found.version, fields: undefined }]
     return { changes, result: undefined, reported: { method: 'forget', client, service } }
@@ -72,15 +72,6 @@ export async function policy(
   const page = after === null ? { limit } : { after: policyName(...after), limit }
   const listed = await vault.list(RECORD_KIND.POLICY, page)
   return listed.map(({ fields }) => decodePolicyRecord(fields))
-}
-
-async function readRule(
-  { realm: { vault } }: AdminContext,
-  client: Pattern,
-  service: Pattern,
-): Promise<Versioned<PolicyRule> | undefined> {
-  const stored = await vault.read(RECORD_KIND.POLICY, policyName(client, service))
-  return stored && { version: stored.version, record: decodePolicyRecord(stored.fields) }
 }
 
 function noRule({ realm }: AdminContext, client: Pattern, service: Pattern): OrthrusError {
@@ -127,34 +118,3 @@ const METHOD = /^[A-Z][A-Z0-9-]*$/
 function isSame(pattern: Pattern, principal: Principal): boolean {
   return (pattern as string) === principal
 }
-
-/**
- * Checks that the caller is still an administrator after the change.
- * @param rule the rule that the pair will have; `undefined` if it will have none
- * @throws OrthrusError `not_authorized`
- */
-async function requireStillAdministrator(
-  context: AdminContext,
-  client: Pattern,
-  service: Pattern,
-  rule: PolicyRule | undefined,
-): Promise<void> {
-  const kdc = kdcService(context.realm.record.realm)
-  if (!isSame(service, kdc)) return
-  for (const actor of actorsOf(context.caller)) {
-    const patterns = patternsOf(actor)
-    if (!patterns.includes(client)) continue
-    const others = patterns.filter(pattern => pattern !== client)
-    const found = await Promise.all(others.map(other => readRule(context, other, service)))
-    const rules = found.flatMap(stored => (stored === undefined ? [] : [stored.record]))
-    if (rule !== undefined) rules.push(rule)
-    const decision = decide(rules, { client: actor, service: kdc, facts: KDC_FACTS, now: 0 })
-    if (decision.allowed && isAdministrator(decision.terms.claims)) continue
-    throw new OrthrusError('not_authorized', `${actor} would no longer be an administrator`, {
-      principal: actor,
-      hint: 'let another administrator do it',
-    })
-  }
-}
-
-const KDC_FACTS = { passwordBased: false, disabled: false, expiresAt: null }

@@ -11,6 +11,9 @@ export const SHORTENING = 0.1
 /** How many records are kept in memory. Names known not to exist are kept apart, so asking for them evicts no record. */
 export const CACHE = { PRINCIPALS: 10_000, RULES: 10_000, ABSENT: 50_000, TGTS: 4_096 } as const
 
+/** The shortest life of its tickets for `kdc@realm` that an administrator may set for itself, milliseconds. */
+export const ADMINISTRATION_LIFE_MIN = MINUTE
+
 /** How many times a change is tried while others keep changing the same record first. */
 export const COMMIT_ATTEMPTS = 5
 

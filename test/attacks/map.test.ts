@@ -15,6 +15,7 @@ const NUMBERED = [
   ...Array.from({ length: 68 }, (_, i) => String(i + 1)),
   '69', // a clock that leaps, a machine that slept
   '70', // what another party wrote into a list of headers
+  '72', // administrators that lock themselves or each other out
 ]
 const LITERATURE = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6']
 /** How the reason begins why a class has no test. */

@@ -418,8 +418,62 @@ describe('an administrator', () => {
     await callAs(realm, ['admin'], method, args)
   })
 
+  it.each([
+    ['a millisecond', 1, 'not_authorized'],
+    ['almost a minute', 59_999, 'not_authorized'],
+    ['a minute', 60_000, undefined],
+  ])(
+    'cannot leave themselves tickets for kdc that end before they can be used: of %s',
+    async (_, maxLife, code) => {
+      const realm = await testRealm()
+      const rule = ruleOf('admin', 'kdc', { claims: [['role', 'admin']], maxLife })
+      const called = callAs(realm, ['admin'], 'allow', encodePolicyRule(rule))
+      if (code === undefined) await expect(called).resolves.toEqual([])
+      else
+        await expect(called).rejects.toMatchObject({ code, message: expect.stringMatching(/less than 60 s/) })
+      // Those of others may live as briefly as anybody says.
+      await callAs(realm, ['admin'], 'allow', encodePolicyRule(ruleOf('web', 'kdc', { maxLife: 1 })))
+    },
+  )
+
+  it.each<[string, AdminMethod, Value[]]>([
+    ['deny', 'deny', encodePolicyRule({ ...ruleOf('admin', 'kdc'), effect: 'deny' })],
+    ['forget the rule of', 'forget', [local('admin'), local('kdc')]],
+    ['disable', 'disable', [local('admin')]],
+    ['remove', 'remove', [local('admin')]],
+    [
+      'make another in place of',
+      'allow',
+      encodePolicyRule(ruleOf('web', 'kdc', { claims: [['role', 'admin']] })),
+    ],
+  ])('whose rule another took away cannot %s that other with the ticket in hand', async (_, method, args) => {
+    const realm = await testRealm()
+    await realm.add('deputy')
+    await realm.allow('deputy', 'kdc', { claims: [['role', 'admin']] })
+    await callAs(realm, ['admin'], 'forget', [local('deputy'), local('kdc')])
+    const rules = await realm.store.list('policy', { limit: 10 })
+    await expect(callAs(realm, ['deputy'], method, args)).rejects.toMatchObject({
+      code: 'not_authorized',
+      message: expect.stringContaining('deputy@demo.example would no longer be an administrator'),
+    })
+    expect(await realm.store.list('policy', { limit: 10 })).toEqual(rules)
+    expect(outcome(await login(realm, realm.admin))).toBe('reply')
+  })
+
+  it('of two that take each other’s role away at the same time, one is left', async () => {
+    const realm = await testRealm()
+    await realm.add('deputy')
+    await realm.allow('deputy', 'kdc', { claims: [['role', 'admin']] })
+    const attempts = await Promise.allSettled([
+      callAs(realm, ['admin'], 'forget', [local('deputy'), local('kdc')]),
+      callAs(realm, ['deputy'], 'disable', [local('admin')]),
+    ])
+    expect(attempts.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+  })
+
   it('can be removed by another', async () => {
     const realm = await testRealm()
+    await realm.allow('deputy', 'kdc', { claims: [['role', 'admin']] })
     await callAs(realm, ['deputy'], 'remove', [local('admin')])
     expect(outcome(await login(realm, realm.admin))).toBe('05 auth_failed')
   })

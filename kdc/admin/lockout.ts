@@ -1,0 +1,77 @@
+import type { PolicyRule } from '../../shared/administration/rules.js'
+import { OrthrusError } from '../../shared/errors.js'
+import { type Pattern, patternsOf } from '../../shared/pattern.js'
+import { kdcService, type Principal } from '../../shared/principal.js'
+import { SECOND } from '../../shared/time.js'
+import { decide, type Terms } from '../issue/policy.js'
+import { ADMINISTRATION_LIFE_MIN } from '../limits/defaults.js'
+import { type AdminContext, readRule } from './context.js'
+import { actorsOf, isAdministrator } from './role.js'
+
+/**
+ * Keeps a realm from being left without an administrator. Whoever changes who administers it, or disables or removes a
+ * principal, is an administrator before and after. The ticket does not tell: its claim stays for up to an hour after
+ * another administrator has taken the role away.
+ */
+
+/** The rule that a pair will have; `undefined` if it will have none. */
+export interface RuleAfter {
+  readonly client: Pattern
+  readonly service: Pattern
+  readonly rule: PolicyRule | undefined
+}
+
+/**
+ * For a change of a rule. One that is not about kdc is of no concern here.
+ * @throws OrthrusError `not_authorized`
+ */
+export async function requireRemaining(context: AdminContext, after: RuleAfter): Promise<void> {
+  if ((after.service as string) !== kdcService(context.realm.record.realm)) return
+  await requireAdministrator(context, after)
+  for (const actor of actorsOf(context.caller)) {
+    if (!patternsOf(actor).includes(after.client)) continue
+    const terms = await termsAtKdc(context, actor, after)
+    if (terms === undefined || !isAdministrator(terms.claims)) throw lockedOut(actor)
+    if (terms.maxLife !== null && terms.maxLife < ADMINISTRATION_LIFE_MIN) {
+      const seconds = ADMINISTRATION_LIFE_MIN / SECOND
+      throw lockedOut(actor, `: its tickets for kdc would live less than ${seconds} s`)
+    }
+  }
+}
+
+/**
+ * Checks by the rules of now, and by the one that is about to be, that the caller is an administrator.
+ * @throws OrthrusError `not_authorized`
+ */
+export async function requireAdministrator(context: AdminContext, after?: RuleAfter): Promise<void> {
+  const client = context.caller?.client
+  if (client === undefined) return
+  const terms = await termsAtKdc(context, client, after)
+  if (terms === undefined || !isAdministrator(terms.claims)) throw lockedOut(client)
+}
+
+/** What the actor's next ticket for kdc grants; `undefined` if it gets none. */
+async function termsAtKdc(
+  context: AdminContext,
+  actor: Principal,
+  after: RuleAfter | undefined,
+): Promise<Terms | undefined> {
+  const kdc = kdcService(context.realm.record.realm)
+  const patterns = patternsOf(actor).filter(pattern => pattern !== after?.client)
+  const found = await Promise.all(
+    patterns.map(pattern => readRule(context, pattern, kdc as string as Pattern)),
+  )
+  const rules: PolicyRule[] = found.flatMap(stored => (stored === undefined ? [] : [stored.record]))
+  if (after?.rule !== undefined) rules.push(after.rule)
+  const decision = decide(rules, { client: actor, service: kdc, facts: KDC_FACTS, now: 0 })
+  return decision.allowed ? decision.terms : undefined
+}
+
+const KDC_FACTS = { passwordBased: false, disabled: false, expiresAt: null }
+
+function lockedOut(actor: Principal, why = ''): OrthrusError {
+  return new OrthrusError('not_authorized', `${actor} would no longer be an administrator${why}`, {
+    principal: actor,
+    hint: 'let another administrator do it',
+  })
+}
