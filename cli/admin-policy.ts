@@ -55,7 +55,10 @@ async function forget(
   answer(terminal, options, { forgotten: { client, service } }, 'forgotten')
 }
 
-/** The rules that decide about a client and a service, the most particular first; of patterns only their very own. */
+/**
+ * The rules that decide about a client and a service, the most specific first. For a pattern, only rules that are
+ * exactly for it.
+ */
 export async function rulesFor(
   administration: Administration,
   [client, service]: Asked,
@@ -72,7 +75,7 @@ export async function rulesFor(
   return rules.sort((a, b) => rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1])
 }
 
-/** The patterns of rules that match what was asked; undefined where all do. */
+/** The patterns of rules that match the question; undefined if all do. */
 function matching(asked: Pattern | undefined): readonly Pattern[] | undefined {
   return asked !== undefined && isPrincipal(asked) ? patternsOf(asked) : asked && [asked]
 }
@@ -81,7 +84,7 @@ function rankIn(patterns: readonly Pattern[] | undefined, pattern: Pattern): num
   return patterns === undefined ? 0 : patterns.indexOf(pattern)
 }
 
-/** What the rules come to, where that cannot be seen at a glance. */
+/** What the rules mean, if that is not obvious. */
 function verdict(realm: RealmName, rules: readonly PolicyRule[], [client, service]: Asked): string {
   if (client === undefined) return rules.length > 0 ? '' : 'no rule: nobody gets a ticket for anything'
   if (service === undefined || !isPrincipal(client) || !isPrincipal(service)) {

@@ -53,7 +53,7 @@ function factsOf(summary: PrincipalSummary): string[][] {
   ]
 }
 
-/** A command that makes one change to each principal that it names. */
+/** A command that makes one change to each principal that it is given. */
 function changeCommand(
   name: string,
   description: string,

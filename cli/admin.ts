@@ -5,7 +5,7 @@ import { policyCommand } from './admin-policy.js'
 import { disableCommand, enableCommand, listCommand, removeCommand, showCommand } from './admin-principals.js'
 import type { Terminal } from './terminal.js'
 
-/** `orthrus admin`: speaks to the running KDC, as a client of `kdc@realm` over a channel. */
+/** `orthrus admin`: talks to the running KDC, as a client of `kdc@realm` over a channel. */
 export function adminCommand(terminal: Terminal): Command {
   const admin = new Command('admin').description('administer the realm of a running KDC')
   for (const make of [

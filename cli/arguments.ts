@@ -3,7 +3,7 @@ import { isPlainPath } from '../shared/ticket/caveat-path.js'
 import { type Claims, type ClaimValue, compareNames } from '../shared/ticket/claims.js'
 import { DAY, HOUR, MINUTE, parseDuration as readDuration, SECOND } from '../shared/time.js'
 
-/** Values on the command line: parsed, or refused with an example of what is right. */
+/** Values on the command line: parsed, or refused with an example of a right one. */
 
 /** `90s`, `15m`, `1h`, `7d` as milliseconds. */
 export function parseDuration(text: string): number {
@@ -12,7 +12,7 @@ export function parseDuration(text: string): number {
   return milliseconds
 }
 
-/** Units in which a span of time is told. */
+/** Units in which a duration is printed. */
 const UNITS = [
   ['d', DAY],
   ['h', HOUR],
@@ -92,7 +92,7 @@ export function collectNames(text: string, before: string[] = []): string[] {
   return before
 }
 
-/** An option with a default, which help shows as one would type it. */
+/** An option with a default, which help shows as a user would type it. */
 export function defaulted<T = string>(
   flags: string,
   description: string,
@@ -102,7 +102,7 @@ export function defaulted<T = string>(
   return new Option(flags, description).argParser(parse).default(parse(typed), typed)
 }
 
-/** An option that begins with `--no-` and is not the opposite of another one: it takes a value. */
+/** An option that begins with `--no-` but is not the opposite of another one: it takes a value. */
 export function valued<T>(flags: string, description: string, parse: (text: string, before: T) => T): Option {
   const option = new Option(flags, description).argParser(parse)
   option.negate = false
@@ -148,7 +148,7 @@ const SIZES: ReadonlyMap<string, number> = new Map([
 /** A date or an instant, as `2027-01-31` or `2027-01-31T12:00:00Z`, in milliseconds. */
 export function parseInstant(text: string): number {
   const time = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?Z)?$/.test(text) ? Date.parse(text) : Number.NaN
-  // `Date.parse` takes a day that does not exist for one of the next month.
+  // `Date.parse` reads a day that does not exist as one of the next month.
   if (Number.isNaN(time) || !new Date(time).toISOString().startsWith(text.slice(0, 10))) {
     throw new InvalidArgumentError('Write a date as 2027-01-31 or 2027-01-31T12:00:00Z.')
   }
@@ -159,7 +159,7 @@ export function parseInstant(text: string): number {
 export function parseOrigin(text: string, before: readonly string[] = []): string[] {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const isWeb = url !== undefined && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`
-  // An origin of another scheme, as an extension of a browser has it, is compared as it stands.
+  // An origin of another scheme, such as that of a browser extension, is compared unchanged.
   if (!isWeb && !/^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[^/]+$/.test(text))
     throw new InvalidArgumentError('Write an origin as https://app.example, without a path.')
   return [...before, isWeb ? url.origin : text]

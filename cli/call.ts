@@ -15,7 +15,7 @@ interface CallOptions extends CallerOptions, BodyOptions, Omit<ResponseOptions, 
   readonly maxResponse: number
 }
 
-/** `orthrus call`: one HTTP request, authenticated both ways; nothing of an unproved response is printed. */
+/** `orthrus call`: one HTTP request, authenticated both ways. Nothing of an unproved response is printed. */
 export function callCommand(terminal: Terminal): Command {
   return withLogin(new Command('call'))
     .description('make an authenticated HTTP request and print the body of the answer')
@@ -44,7 +44,7 @@ async function call(terminal: Terminal, { method, url }: RequestLine, options: C
     throw new TypeError('standard input can be the credential or the body: pass one of them in a file')
   const body = await bodyFrom(options)
   const init = { method, headers: options.header ?? [], ...(body === undefined ? {} : { body }) }
-  // The service says how much it takes.
+  // The service reports how much it accepts.
   const sizes = { maxRequest: Number.MAX_SAFE_INTEGER, maxResponse: options.maxResponse }
   await withOutput(options, output =>
     withCaller(terminal, options, sizes, async ({ fetch, service, serviceProved }) => {
@@ -60,13 +60,13 @@ async function call(terminal: Terminal, { method, url }: RequestLine, options: C
         )
       }
       if (response.status < 400) return
-      // For machines the document has it.
+      // With `--json`, the document has it.
       throw new CommandFailed(options.json === true ? '' : `the service answered ${response.status}`)
     }),
   )
 }
 
-/** The hint with the option as it is typed here. */
+/** The hint, with the option as it is typed here. */
 function withOwnOptions(cause: unknown): unknown {
   const hint = cause instanceof OrthrusError ? cause.facts.hint : undefined
   if (!(cause instanceof OrthrusError) || hint?.includes('maxResponse') !== true) return cause
@@ -79,7 +79,7 @@ function withOwnOptions(cause: unknown): unknown {
   })
 }
 
-/** The place for the answer comes first: a request whose answer could not be kept would be sent in vain. */
+/** The output file is reserved first, because a request whose answer could not be kept would be useless. */
 async function withOutput(
   { output }: CallOptions,
   use: (output: OutputFile | undefined) => Promise<void>,

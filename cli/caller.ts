@@ -16,7 +16,7 @@ export interface CallerOptions extends ConnectionOptions {
 
 export interface Caller {
   readonly service: Principal
-  /** Whether nobody but the service can have made its answers. */
+  /** Whether only the service can have made its answers. */
   readonly serviceProved: boolean
   fetch(url: string, init: RequestInit): Promise<Response>
 }

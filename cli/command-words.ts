@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { nearestOf } from '../shared/options.js'
 
-/** How much of a word that is no command is shown, characters. */
+/** How much of an unknown command is shown, characters. */
 const SHOWN_MAX = 40
 
 /**
- * The words of a command line as the parser is to have them: `help get` as `get --help`.
- * @throws TypeError where a word stands in the place of a command and is none, whatever comes after it
+ * Prepares the words of a command line for the parser: `help get` becomes `get --help`.
+ * @throws TypeError for an unknown word in the place of a command, whatever comes after it
  */
 export function commandWords(program: Command, args: readonly string[]): string[] {
   const path: string[] = []
@@ -34,7 +34,7 @@ function unknownCommand(program: Command, command: Command, word: string): TypeE
   )
 }
 
-/** The same word in another place, as `add` without `admin`, before what is spelt alike. */
+/** The same word in another place, such as `add` without `admin`, is preferred to a similar word. */
 function commandMeant(program: Command, command: Command, word: string): Command | undefined {
   const all = allCommands(program).filter(each => each.commands.length === 0 || each.parent === command)
   const nearest = (among: readonly Command[]) => {
@@ -47,12 +47,12 @@ function commandMeant(program: Command, command: Command, word: string): Command
   return all.find(each => each.name() === word) ?? nearest(command.commands) ?? nearest(all)
 }
 
-/** A command and all that stand below it. */
+/** A command and all its subcommands. */
 export function allCommands(command: Command): Command[] {
   return [command, ...command.commands.flatMap(allCommands)]
 }
 
-/** As it is typed: `orthrus admin add`. */
+/** As a user types it: `orthrus admin add`. */
 export function pathOf(command: Command): string {
   return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`
 }

@@ -30,7 +30,7 @@ export function withConnection(command: Command, otherwise?: string): Command {
     .option('--json', 'answer in JSON')
 }
 
-/** The same for an administrator. */
+/** The same for administrators. */
 export function withAdminConnection(command: Command): Command {
   return withConnection(command, ADMIN_KEYTAB)
 }
@@ -38,7 +38,7 @@ export function withAdminConnection(command: Command): Command {
 /** Where `init` puts it, beside the database. */
 const ADMIN_KEYTAB = `${DEFAULT_DATA}/admin.keytab`
 
-/** The same, with a login by password as a person has it. */
+/** The same, with a login by password for people. */
 export function withLogin(command: Command): Command {
   return withConnection(command).option(
     '--password',
@@ -46,7 +46,7 @@ export function withLogin(command: Command): Command {
   )
 }
 
-/** @throws TypeError, which does not repeat what may have a password in it */
+/** @throws TypeError, which does not repeat a value that may contain a password */
 export function kdcUrl(terminal: Terminal, options: ConnectionOptions): string {
   const text = options.kdc ?? setting(terminal, 'ORTHRUS_KDC') ?? DEFAULT_KDC
   const url = URL.canParse(text) ? new URL(text) : undefined
@@ -58,7 +58,7 @@ export function kdcUrl(terminal: Terminal, options: ConnectionOptions): string {
   )
 }
 
-/** How large what is sent and received may be, bytes. */
+/** The largest message and response, bytes. */
 export interface Sizes {
   readonly maxRequest: number
   readonly maxResponse: number
@@ -73,7 +73,7 @@ export async function withRealm<T>(
 ): Promise<T> {
   const kdc = kdcUrl(terminal, options)
   const login = await loginOf(terminal, options)
-  // The command's own error says all that there is to say.
+  // The command's own error says everything.
   const common = { kdc, logger: silentLogger, ...sizes }
   const realm = await connect({ ...common, ...login })
   try {
@@ -109,13 +109,13 @@ async function loginOf(
   }
 }
 
-/** A variable of the environment; an empty one is as good as none. */
+/** An environment variable. An empty one counts as not set. */
 function setting(terminal: Terminal, name: 'ORTHRUS_KDC' | 'ORTHRUS_KEYTAB'): string | undefined {
   const value = terminal.env[name]
   return value === '' ? undefined : value
 }
 
-/** Without what is undefined. */
+/** Without undefined values. */
 function withoutUndefined(
   options: { readonly [K in keyof ConnectionOptions]: ConnectionOptions[K] | undefined },
 ): ConnectionOptions {

@@ -5,11 +5,11 @@ import { type Credential, parseCredential } from '../shared/ticket/credential.js
 import { formatDuration } from './arguments.js'
 import { textOf } from './terminal.js'
 
-/** What a credential can be used for, told before anything is sent, with the option that helps. */
+/** Says before anything is sent what a credential can be used for, with the option that helps. */
 
 /**
- * The text of the credential. On the command line itself, where everyone on the machine can read it, only one is
- * accepted that nobody but its holder can use.
+ * The text of the credential. Everyone on the machine can read a command line, so there only a credential is accepted
+ * that nobody but its holder can use.
  */
 export async function credentialFrom(argument: string): Promise<string> {
   const text = (await textOf(argument)).trim()
@@ -22,7 +22,7 @@ export async function credentialFrom(argument: string): Promise<string> {
   )
 }
 
-/** @throws OrthrusError `credential_invalid` where a caveat of it never holds */
+/** @throws OrthrusError `credential_invalid` if one of its caveats can never hold */
 function holderOf({ caveats }: Credential): Principal | undefined {
   try {
     for (const caveat of caveats.map(bytes => decodeCaveat(bytes)))
@@ -34,11 +34,11 @@ function holderOf({ caveats }: Credential): Principal | undefined {
   }
 }
 
-/** With what else a credential is used. */
+/** What a credential is used together with. */
 export interface CredentialUse {
   readonly service?: string
   readonly allowBearerCredential?: boolean
-  /** Whether there is a key of one's own. */
+  /** Whether the user has a key as well. */
   readonly withLogin: boolean
 }
 
@@ -89,7 +89,7 @@ function useless(reason: string, hint: string): OrthrusError {
   return new OrthrusError('credential_invalid', reason, { final: true, hint })
 }
 
-/** The code of the refusal of a credential that has ended depends on what ended first. */
+/** Which code a credential that has ended is refused with depends on what ended first. */
 export function explained({ endTime, client, service }: Credential, cause: unknown): unknown {
   const ago = Date.now() - endTime
   if (!(cause instanceof OrthrusError) || ago < 0 || !ENDED.has(cause.code)) return cause

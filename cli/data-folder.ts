@@ -3,7 +3,7 @@ import { DATA_FILES } from '../kdc/main.js'
 import { OrthrusError } from '../shared/errors.js'
 import { codeOf, exists } from '../shared/folder.node.js'
 
-/** The folder of a realm, as the command line finds it. */
+/** Finds the folder of a realm for the commands. */
 
 export interface RealmFiles {
   readonly database: string
@@ -19,7 +19,7 @@ export function filesIn(folder: string): RealmFiles {
   }
 }
 
-/** @throws OrthrusError `unavailable` where there is no realm, or it cannot be said whether there is one */
+/** @throws OrthrusError `unavailable` if there is no realm, or it cannot be determined whether there is one */
 export async function requireRealm(folder: string): Promise<void> {
   if (await isThere(filesIn(folder).database)) return
   throw new OrthrusError('unavailable', `there is no realm in ${folder}`, {
@@ -28,7 +28,7 @@ export async function requireRealm(folder: string): Promise<void> {
   })
 }
 
-/** @throws OrthrusError `unavailable` where there is a realm, or a part of one that `orthrus init` does not finish */
+/** @throws OrthrusError `unavailable` if there is a realm, or a part of one that `orthrus init` does not finish */
 export async function requireNoRealm(folder: string): Promise<void> {
   const { database, masterKey, adminKeytab } = filesIn(folder)
   const [hasDatabase, hasKey] = [await isThere(database), await isThere(masterKey)]
@@ -46,7 +46,10 @@ export async function requireNoRealm(folder: string): Promise<void> {
   }
 }
 
-/** As `exists`. @throws OrthrusError `unavailable` where it cannot be said, for a folder that may not be entered is not a missing one */
+/**
+ * As `exists`. A folder that may not be entered is not a missing one.
+ * @throws OrthrusError `unavailable` if it cannot be determined
+ */
 export async function isThere(path: string): Promise<boolean> {
   try {
     return await exists(path)

@@ -1,4 +1,7 @@
-/** A command whose outcome scripts should see as a failure; without a message where its output has told it already. */
+/**
+ * Thrown when scripts should see the outcome of a command as a failure. It has no message if the output says it
+ * already.
+ */
 export class CommandFailed extends Error {
   override readonly name = 'CommandFailed'
 }

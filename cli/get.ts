@@ -11,7 +11,7 @@ interface GetOptions extends ConnectionOptions {
   readonly lifetime?: number
 }
 
-/** `orthrus get`: asks for tickets and tells what came. It shows that key, KDC and policy are as they should be. */
+/** `orthrus get`: asks for tickets and says which ones arrived. It shows that key, KDC and policy work. */
 export function getCommand(terminal: Terminal): Command {
   return withLogin(new Command('get'))
     .description('get tickets for services')
@@ -38,7 +38,7 @@ async function get(terminal: Terminal, names: string[], options: GetOptions): Pr
     } else {
       const text = table(tickets.map(ticketCells))
       if (text !== '') terminal.out(`${text}\n`)
-      // A KDC that cannot be asked is the same news for each service.
+      // If the KDC cannot be reached, this is the same for each service.
       const causes = new Map(refusals.map(({ cause }) => [errorObject(cause).message, cause]))
       for (const cause of causes.values()) report(cause, false, terminal)
     }

@@ -40,10 +40,13 @@ async function init(terminal: Terminal, name: string, options: InitOptions): Pro
   answer(terminal, options, { realm, data, ...files }, text.join('\n'))
 }
 
-/** The folder, and in it the realm that an interrupted `orthrus init` began. @returns whether it is this one */
+/**
+ * Finds in the folder the realm that an interrupted `orthrus init` began.
+ * @returns whether it is this one
+ */
 async function prepare(data: string, realm: RealmName): Promise<boolean> {
   await createFolder(data)
-  // Looked at first, so that a folder that may not be entered is called that.
+  // Checked first, so that a folder that may not be entered is reported as that.
   await isThere(filesIn(data).database)
   if (!(await finishRealm(data))) return false
   const { adminKeytab } = filesIn(data)
@@ -56,7 +59,7 @@ async function make(data: string, realm: RealmName): Promise<void> {
   try {
     if (await makeRealm(data, realm)) return
   } catch (cause) {
-    // Whoever made one meanwhile has removed what this one was making.
+    // Another process made a realm meanwhile, and has removed what this one was making.
     if (await isThere(filesIn(data).database)) await requireNoRealm(data)
     throw cause
   }
@@ -66,7 +69,7 @@ async function make(data: string, realm: RealmName): Promise<void> {
   })
 }
 
-/** The system's errors with what was being done. */
+/** Adds to a system error what the command was doing. */
 async function explained<T>(folder: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()

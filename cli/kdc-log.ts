@@ -5,18 +5,18 @@ import type { Logger } from '../shared/logger.js'
 import { systemTimers } from '../shared/timers.js'
 import { LogOutput } from './log-output.js'
 
-/** The log of `orthrus kdc`: lines of JSON on standard error. */
+/** The log of `orthrus kdc`: JSON lines on standard error. */
 
 export const LEVELS = ['debug', 'info', 'warn', 'error']
 
 const STANDARD_ERROR = 2
 
-/** How long the end of the process waits for a reader to take the last lines, milliseconds. */
+/** How long the process waits at its end for a reader to take the last lines, milliseconds. */
 const PATIENCE = 1_000
 
 export interface KdcLog {
   readonly logger: Logger
-  /** Resolves when the last lines are written, or cannot be in time. */
+  /** Resolves when the last lines are written, or the time is over. */
   end(): Promise<void>
 }
 
@@ -34,17 +34,17 @@ export function startKdcLog(level: string): KdcLog {
 }
 
 /**
- * A write to a pipe that is full, or to a terminal that was told to stop, waits until somebody reads, and the KDC with
- * it. Here it fails instead.
+ * A write to a full pipe, or to a stopped terminal, would wait until somebody reads, and stop the KDC. Here it fails
+ * instead.
  */
 function standardErrorThatNeverWaits(): number {
   if (isatty(STANDARD_ERROR)) return terminalThatNeverWaits()
-  // Node's own stream makes a pipe or a socket non-blocking when it is made, and leaves a file as it is.
+  // Node's own stream makes a pipe or a socket non-blocking, and leaves a file unchanged.
   void process.stderr
   return STANDARD_ERROR
 }
 
-/** Opened again, as Node makes its own blocking, and other processes have it too. */
+/** The terminal is opened again, because Node makes its own stream blocking, and other processes use it too. */
 function terminalThatNeverWaits(): number {
   try {
     return openSync('/dev/stderr', constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY)

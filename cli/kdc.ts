@@ -18,9 +18,9 @@ interface KdcOptions {
 }
 
 /**
- * `orthrus kdc`: runs until SIGTERM or SIGINT; then takes nothing more, answers what is under way, and ends, within
- * seconds. A second signal changes nothing: Ctrl-C under `npm run` sends two. SIGHUP, as of a terminal that was closed or
- * of what wants a log opened again, ends nothing.
+ * `orthrus kdc`: runs until SIGTERM or SIGINT. Then it accepts nothing more, answers what is under way, and ends within
+ * seconds. A second signal changes nothing: Ctrl-C under `npm run` sends two. SIGHUP does not end it; a terminal that
+ * closes sends that, and so does a tool that wants a log reopened.
  */
 export function kdcCommand(terminal: Terminal): Command {
   return new Command('kdc')

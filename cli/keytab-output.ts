@@ -8,21 +8,24 @@ export function keytabName(principal: Principal): string {
   return `${localPart(principal).replace('/', '.')}.keytab`
 }
 
-/** A place for a keytab: so that nothing is registered whose key could not be written down. */
+/** A place for a keytab, reserved so that no principal is registered whose key could not be written down. */
 export interface KeytabPlace {
-  /** For its owner alone: whole or not at all, and never over a file that exists. */
+  /** Writes the whole keytab or nothing, for its owner only, and never over an existing file. */
   write(entries: readonly KeytabEntry[]): Promise<void>
   /** Removes what was not written. */
   abandon(): Promise<void>
 }
 
-/** @throws OrthrusError `keytab_invalid` where the file exists or cannot be written */
+/** @throws OrthrusError `keytab_invalid` if the file exists or cannot be written */
 export async function reserveKeytab(path: string): Promise<KeytabPlace> {
   const place = await reservePrivateFile(KEYTAB_FILE, path)
   return { write: entries => place.write(formatKeytab(entries)), abandon: place.abandon }
 }
 
-/** At once, where nothing has to be registered before. @throws OrthrusError as `reserveKeytab` */
+/**
+ * Writes a keytab immediately, if nothing has to be registered first.
+ * @throws OrthrusError as `reserveKeytab`
+ */
 export async function writeKeytab(path: string, entries: readonly KeytabEntry[]): Promise<void> {
   await writePrivateFile(KEYTAB_FILE, path, formatKeytab(entries))
 }

@@ -1,6 +1,9 @@
 import { type Cancel, inBackground, runAfter, type Timers } from '../shared/timers.js'
 
-/** Writes as much as there is room for, and never waits: it throws instead. @returns how many bytes that was */
+/**
+ * Writes as much as there is room for. It never waits, but throws instead.
+ * @returns how many bytes were written
+ */
 export type WriteNow = (bytes: Uint8Array) => number
 
 export interface LogOutputOptions {
@@ -10,16 +13,16 @@ export interface LogOutputOptions {
   readonly onDropped: (lines: number) => void
 }
 
-/** How much waits where there is no room, bytes. */
+/** How much may wait while there is no room, bytes. */
 export const WAITING_MAX = 256 * 1024
 
-/** The pauses between attempts to write what waits, milliseconds: each is twice the one before. */
+/** The pauses between attempts to write waiting lines, milliseconds. Each is twice as long as the one before. */
 const PAUSE = { FIRST: 10, LONGEST: 1_000 } as const
 
 /**
- * Where a log goes that must not stop its process. A line is written at once if it can be: the last lines before a
- * crash are those that are needed. Where a reader stalls or a disk is full, lines wait up to a bound, and those beyond
- * it are dropped and counted.
+ * The output of a log that must not stop its process. A line is written immediately if possible, because the last lines
+ * before a crash are needed. If a reader stalls or a disk is full, lines wait up to a bound; further lines are dropped
+ * and counted.
  */
 export class LogOutput {
   readonly #options: LogOutputOptions
@@ -48,7 +51,7 @@ export class LogOutput {
     if (this.#cancel === undefined) this.#attempt()
   }
 
-  /** One attempt to write everything that waits, for a process that is about to end. */
+  /** Makes one attempt to write everything that waits, for a process that is about to end. */
   flush(): void {
     this.#cancel?.()
     this.#cancel = undefined
@@ -72,7 +75,7 @@ export class LogOutput {
     try {
       for (let [first] = this.#waiting; first !== undefined; [first] = this.#waiting) this.#writePart(first)
     } catch {
-      // Whatever the reason is, there is nowhere to tell it. It may pass.
+      // The reason does not matter: there is nowhere to report it, and it may pass.
       this.#waitForRoom()
       return
     }
@@ -81,7 +84,7 @@ export class LogOutput {
     if (this.#waiting.length === 0) this.#onEmpty?.()
   }
 
-  /** @throws where there is no room */
+  /** @throws if there is no room */
   #writePart(first: Buffer): void {
     const written = this.#options.write(first)
     if (written === 0) throw new Error('no room')
@@ -100,7 +103,7 @@ export class LogOutput {
     })
   }
 
-  /** The line about it goes the way of all lines. */
+  /** The line about dropped lines is written like all others. */
   #tellDropped(): void {
     const dropped = this.#dropped
     this.#dropped = 0

@@ -12,16 +12,17 @@ import { filesIn } from './data-folder.js'
 import { writeKeytab } from './keytab-output.js'
 
 /**
- * A realm's folder is made so that it may be interrupted anywhere. Everything is made in a folder of its own inside,
- * and then gets its place: the master key first, by a link, which one of several succeeds in; the database last. Until
- * the database is there the folder has no realm; from the master key on, the next `orthrus init` finishes it.
+ * Makes a realm's folder in such a way that it may be interrupted anywhere. Everything is made in a folder inside it,
+ * and then moved to its place. The master key comes first, by a link, which succeeds for only one of several processes.
+ * The database comes last. Until the database is there, the folder has no realm; once the master key is there, the next
+ * `orthrus init` finishes it.
  */
 
 const MAKING = 'init-'
 
 /**
  * Makes the files of a realm in a folder that has none.
- * @returns false where another made or finished it first
+ * @returns false if another process made or finished it first
  * @throws the system's error, or OrthrusError; what was made is removed
  */
 export async function makeRealm(folder: string, realm: RealmName): Promise<boolean> {
@@ -36,7 +37,7 @@ export async function makeRealm(folder: string, realm: RealmName): Promise<boole
     await remove(making)
     throw cause
   }
-  // What fails from here on is left for the next `orthrus init` to finish.
+  // If something fails from here on, the next `orthrus init` finishes it.
   return await moveIn(making, folder)
 }
 
@@ -63,7 +64,7 @@ async function claim(making: string, folder: string): Promise<boolean> {
   }
 }
 
-/** @returns whether it was this process that put the database in its place */
+/** @returns whether this process put the database in its place */
 async function moveIn(making: string, folder: string): Promise<boolean> {
   const [from, to] = [filesIn(making), filesIn(folder)]
   await link(from.adminKeytab, to.adminKeytab).catch(async cause => {
@@ -78,14 +79,14 @@ async function moveIn(making: string, folder: string): Promise<boolean> {
     },
   )
   await syncFolder(folder)
-  // With what others left that were interrupted before their claim, or are about to find that they come late.
+  // Also removes what others left that were interrupted before their claim, or that came too late.
   for (const left of await makingsIn(folder)) await remove(left)
   return isMover
 }
 
 /**
  * Finishes what an interrupted `orthrus init` began.
- * @returns whether it was this process that did
+ * @returns whether this process did
  */
 export async function finishRealm(folder: string): Promise<boolean> {
   for (const making of await makingsIn(folder)) {
@@ -110,7 +111,7 @@ async function isSameFile(a: string, b: string): Promise<boolean> {
   }
 }
 
-/** As far as it can be: another process may be at work in it. */
+/** Removes what it can: another process may be working in it. */
 async function remove(making: string): Promise<void> {
   await rm(making, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined)
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { run } from './run.js'
 
-// The reader of the output has closed it, so nothing can be said any more: not an error.
+// The reader of the output has closed it, so nothing more can be printed. This is not an error.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', error => {
     if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error

@@ -2,24 +2,27 @@ import { randomBytes } from 'node:crypto'
 import { access, constants, type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { CommandFailed } from './failure.js'
 
-/** A file that a command writes for its user, as `--output` names it. */
+/** A file that a command writes for its user, such as that of `--output`. */
 export interface OutputFile {
-  /** Whole, in place of what was there before. @throws CommandFailed */
+  /**
+   * Replaces what was there with the whole new content.
+   * @throws CommandFailed
+   */
   write(bytes: Uint8Array): Promise<void>
-  /** Leaves what was there before as it is. */
+  /** Leaves what was there unchanged. */
   abandon(): Promise<void>
 }
 
 /**
- * Makes sure of a place for the file before anything is asked for that is to go there. A file that exists is replaced
- * when all of the new one is on the disk, and keeps its mode; where the name is a link, the file behind it is.
- * @throws CommandFailed where it cannot be written
+ * Reserves a place for the file before anything is requested. An existing file is replaced when the whole new one is on
+ * the disk, and keeps its mode. If the name is a link, the file behind it is replaced.
+ * @throws CommandFailed if it cannot be written
  */
 export async function reserveOutput(path: string): Promise<OutputFile> {
   const place = await attempt(path, () => findPlace(path))
   if (!place.isReplaceable) return device(path)
   const temporary = `${place.target}.${randomBytes(6).toString('hex')}.tmp`
-  // Written through this handle only: another user of the folder could put another file under the name.
+  // Written only through this handle: another user of the folder could put another file under the name.
   const file = await attempt(path, () => openNew(temporary, place.mode))
   const abandon = async (): Promise<void> => {
     await file.close().catch(() => {})
@@ -42,9 +45,9 @@ async function openNew(path: string, mode: number | undefined): Promise<FileHand
 
 interface Place {
   readonly target: string
-  /** Of the file that is there. */
+  /** The mode of the existing file. */
   readonly mode: number | undefined
-  /** Whether a new file may take its name: `/dev/null`, a pipe and the like are written into instead. */
+  /** Whether a new file may take its name. `/dev/null`, a pipe and the like are written into instead. */
   readonly isReplaceable: boolean
 }
 
@@ -55,7 +58,7 @@ async function findPlace(path: string): Promise<Place> {
   })
   if (found === undefined) return { target: path, mode: undefined, isReplaceable: true }
   if (found.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' })
-  // A new file in its place needs the folder's permission alone: one that is protected stays.
+  // Replacing a file needs only permission for its folder. A file that is write-protected stays.
   await access(path, constants.W_OK)
   return { target: await realpath(path), mode: found.mode & 0o777, isReplaceable: found.isFile() }
 }

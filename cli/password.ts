@@ -6,8 +6,8 @@ import type { Terminal } from './terminal.js'
 const LENGTH_MIN = 12
 
 /**
- * A new password: asked twice at a terminal, or the first line of standard input where that is none.
- * @throws TypeError where it is too short or the two differ
+ * A new password: asked twice at a terminal, otherwise the first line of standard input.
+ * @throws TypeError if it is too short or the two differ
  */
 export async function askNewPassword(terminal: Terminal, principal: Principal): Promise<string> {
   const password = await ask(terminal, `New password for ${principal}: `)

@@ -6,17 +6,20 @@ import type { Terminal } from './terminal.js'
 /** Exit codes: done, refused or failed, wrong usage. */
 export const EXIT = { DONE: 0, FAILED: 1, USAGE: 2 } as const
 
-/** Tells what went wrong, on standard error. @returns the exit code that says so */
+/**
+ * Prints what went wrong to standard error.
+ * @returns the exit code for it
+ */
 export function report(error: unknown, json: boolean, terminal: Terminal): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT.DONE
-    // People have it from the parser already.
+    // People have seen it from the parser already.
     if (json) terminal.err(`${JSON.stringify({ error: { message: parserMessage(error) } })}\n`)
     return EXIT.USAGE
   }
   if (error instanceof CommandFailed && error.message === '') return EXIT.FAILED
   const { message } = errorObject(error)
-  // What OpenSSL says comes with line breaks.
+  // The messages of OpenSSL have line breaks.
   const told = json
     ? JSON.stringify({ error: errorObject(error) })
     : `orthrus: ${message.replace(/\s*\n\s*/g, ' ')}`
@@ -28,13 +31,13 @@ function parserMessage({ message }: CommanderError): string {
   return message.replace(/^error: /, '').replaceAll('\n', ' ')
 }
 
-/** For machines. */
+/** The form for `--json`. */
 export function errorObject(error: unknown): { message: string } {
   if (error instanceof OrthrusError) return error.toJSON() as { message: string }
   return { message: error instanceof Error ? error.message : String(error) }
 }
 
-/** A URL in an error may have come with a name and a password, whatever part of the program repeats it. */
+/** A URL in an error may contain a name and a password, whatever part of the program repeats it. */
 export function withoutPasswords(text: string): string {
   return text.replace(/\/\/[^\s/]*@/g, '//')
 }

@@ -8,9 +8,9 @@ export interface BodyOptions {
 }
 
 /**
- * Text goes out as text, with the content type that `fetch` gives it; what is read goes out byte by byte, and as
- * whatever `--header` says it is.
- * @throws TypeError where both options are given or the file cannot be read
+ * Text is sent as text, with the content type that `fetch` gives it. A file is sent byte by byte, with the content type
+ * that `--header` gives it.
+ * @throws TypeError if both options are given or the file cannot be read
  */
 export async function bodyFrom({
   data,

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import type { BodyOptions } from './request-body.js'
 
-/** What stands on the command line of a request, read or refused with what would have been right. */
+/** The parts of a request on the command line: read, or refused with what would have been right. */
 
 export interface RequestLine {
   readonly method: string
@@ -9,7 +9,7 @@ export interface RequestLine {
 }
 
 /**
- * The method stays as it is typed: `fetch` puts those that it knows in upper case, and leaves `patch` alone.
+ * The method stays as it is typed: `fetch` turns those that it knows into upper case, and leaves `patch` unchanged.
  * @throws TypeError
  */
 export function requestLine(words: readonly string[], { data, dataRaw }: BodyOptions): RequestLine {
@@ -27,7 +27,7 @@ export function requestLine(words: readonly string[], { data, dataRaw }: BodyOpt
   return { method, url }
 }
 
-/** The URL is not repeated where it may have a password in it. */
+/** The URL is not repeated if it may contain a password. */
 function requireHttpUrl(text: string): void {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol)) {

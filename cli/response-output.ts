@@ -7,14 +7,14 @@ export interface ResponseOptions {
   readonly include?: boolean
   readonly json?: boolean
   readonly output?: string
-  /** Whether nobody but the service can have made the response. */
+  /** Whether only the service can have made the response. */
   readonly serviceProved: boolean
 }
 
 /**
- * Byte by byte what the service proved: to the file, or to standard output. Only a terminal gets a newline that the
- * body lacks, so that the prompt stands on a line of its own, and no bytes that are not text.
- * @throws CommandFailed where the file cannot be written, or a terminal would get a body that is not text
+ * Writes what the service proved byte by byte: to the file, or to standard output. Only a terminal gets a missing last
+ * newline, so that the prompt begins a line, and only text.
+ * @throws CommandFailed if the file cannot be written, or a terminal would get a body that is not text
  */
 export async function printResponse(
   terminal: Terminal,
@@ -50,13 +50,13 @@ function printBody(terminal: Terminal, body: Uint8Array): void {
 
 const NEWLINE = 10
 
-/** Without loss: a body that is not UTF-8 under a key of its own. */
+/** Loses nothing: a body that is not UTF-8 has a key of its own. */
 function bodyObject(body: Uint8Array): { body: string } | { bodyBase64: string } {
   const text = utf8From(body)
   return text === undefined ? { bodyBase64: Buffer.from(body).toString('base64') } : { body: text }
 }
 
-/** What a terminal can show. */
+/** The text that a terminal can show. */
 function textFrom(body: Uint8Array): string | undefined {
   return body.includes(0) ? undefined : utf8From(body)
 }
@@ -70,7 +70,7 @@ function utf8From(body: Uint8Array): string | undefined {
   }
 }
 
-/** A list where the service set several cookies, which cannot be joined into one. */
+/** A list if the service set several cookies, which cannot be joined into one. */
 function headersOf({ headers }: Response): Record<string, string | string[]> {
   const cookies = headers.getSetCookie()
   return { ...Object.fromEntries(headers), ...(cookies.length > 1 ? { 'set-cookie': cookies } : {}) }

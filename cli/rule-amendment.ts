@@ -4,9 +4,9 @@ import { type Claims, compareNames } from '../shared/ticket/claims.js'
 import { type ClaimArgument, collectClaims } from './arguments.js'
 import type { ConnectionOptions } from './connection.js'
 
-/** What the options of `orthrus admin allow` make of the rule that stands: what they do not name stays. */
+/** Applies the options of `orthrus admin allow` to the existing rule. What they do not name stays. */
 
-/** Undefined where an option was not given, false where it was given as `--no-...`. */
+/** Undefined if an option was not given, false if it was given as `--no-...`. */
 export interface AllowOptions extends ConnectionOptions {
   readonly claim?: ClaimArgument[]
   readonly noClaim?: string[]
@@ -27,12 +27,12 @@ export function requireConsistent({ claim = [], noClaim = [] }: AllowOptions): v
   }
 }
 
-/** The rule of a pair that says nothing beyond its effect. */
+/** The rule of a pair that says nothing but its effect. */
 export function bareRule(client: Pattern, service: Pattern, effect: PolicyRule['effect']): PolicyRule {
   return { client, service, effect, claims: [], maxLife: null, methods: null, paths: null, delegable: false }
 }
 
-/** @param before null where there is no rule. Of a denial nothing is kept: it has no terms. */
+/** @param before null if there is no rule. Nothing of a denial is kept: it has no terms. */
 export function amendRule(
   client: Pattern,
   service: Pattern,
@@ -56,7 +56,7 @@ function amendTerm<T>(kept: T | null, option: T | false | undefined): T | null {
   return option === false ? null : option
 }
 
-/** A claim that is named again has its new values alone. */
+/** A claim that is named again has only its new values. */
 function amendClaims(kept: Claims, { claim = [], noClaim = [] }: AllowOptions): Claims {
   const named = collectClaims(claim)
   const gone = new Set([...noClaim, ...named.map(([name]) => name)])

@@ -5,7 +5,7 @@ import { typedDuration } from './arguments.js'
 
 /** Rules of policy as they are printed. */
 
-/** For machines. */
+/** The form for `--json`. */
 export function ruleObject({ claims, ...rule }: PolicyRule): object {
   return { ...rule, claims: Object.fromEntries(claims) }
 }
@@ -22,7 +22,7 @@ export function ruleCells(realm: RealmName, rule: PolicyRule): string[] {
   ]
 }
 
-/** Everything that a rule says about its pair, each under a name by which two rules can be compared. */
+/** Everything that a rule says about its pair, each part under a name, so that two rules can be compared. */
 function termsOf({ effect, claims, maxLife, methods, paths, delegable }: PolicyRule): Map<string, string> {
   const terms = new Map<string, string>([['effect', effect]])
   for (const [name, value] of claims) terms.set(`claim ${name}`, claimText(name, value))
@@ -33,13 +33,16 @@ function termsOf({ effect, claims, maxLife, methods, paths, delegable }: PolicyR
   return terms
 }
 
-/** As it is typed after `--claim`. */
+/** As a user types it after `--claim`. */
 function claimText(name: string, value: PolicyRule['claims'][number][1]): string {
   if (typeof value === 'string') return `${name}=${value}`
   return Array.isArray(value) ? `${name}=${value.join(',')}` : `${name}:=${value}`
 }
 
-/** What a change did, in words. @param before null where there was no rule */
+/**
+ * What a change did, in words.
+ * @param before null if there was no rule
+ */
 export function changeText(before: PolicyRule | null, after: PolicyRule): string {
   if (before === null) return 'a new rule'
   const [old, now] = [termsOf(before), termsOf(after)]

@@ -51,7 +51,7 @@ function programFor(terminal: Terminal, json: boolean): Command {
   return program
 }
 
-/** An empty body can be meant; an empty name of a file or a folder is a variable of the shell that is not set. */
+/** An empty body can be meant. An empty name of a file or a folder is a shell variable that is not set. */
 const MAY_BE_EMPTY: ReadonlySet<string> = new Set(['data', 'dataRaw'])
 
 /** @throws TypeError for an option with an empty value */
@@ -64,7 +64,7 @@ function requireValues(command: Command): void {
   }
 }
 
-/** What the parser has to say has the same form as what commands say, and the usage follows each mistake. */
+/** Messages of the parser have the same form as those of commands, and the usage follows each mistake. */
 function speakThrough(terminal: Terminal, command: Command, json: boolean): void {
   const path = pathOf(command)
   command
@@ -73,7 +73,7 @@ function speakThrough(terminal: Terminal, command: Command, json: boolean): void
     .configureOutput({
       writeOut: text => terminal.out(text),
       writeErr: text => terminal.err(text),
-      // For machines `report` says it.
+      // With `--json`, `report` prints it.
       outputError: (text, write) => (json ? undefined : write(text.replace(/^error: /, 'orthrus: '))),
     })
   if (!json) command.showHelpAfterError(`usage: ${path} ${command.usage()}\n(${path} --help tells more)`)

@@ -1,27 +1,27 @@
 import { readFile } from 'node:fs/promises'
 import { codeOf } from '../shared/folder.node.js'
 
-/** Where a command reads its surroundings and writes what it has to say; tests pass their own. */
+/** Where a command reads its surroundings and prints; tests pass their own. */
 export interface Terminal {
   out(data: string | Uint8Array): void
   err(text: string): void
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Whether a person sees what goes `out`, at once; by default it goes to a file or another program. */
+  /** Whether a person reads `out` immediately. By default it goes to a file or another program. */
   readonly outIsTerminal?: boolean
 }
 
-/** One answer in both forms: for machines where `--json` asks for it, else for people. */
+/** One answer in both forms: JSON for `--json`, otherwise text. */
 export function answer(terminal: Terminal, { json }: { json?: boolean }, value: object, text: string): void {
   if (json === true) terminal.out(`${JSON.stringify(value)}\n`)
   else if (text !== '') terminal.out(`${text}\n`)
 }
 
-/** Tells one of several answers of a command. */
+/** Prints one of several answers of a command. */
 export type Tell = (value: unknown, text: string) => void
 
 /**
- * The answers of a command that does the same to several: for people each at once, for machines one document with the
- * list of what was done, also where the rest failed.
+ * The answers of a command that does the same to several things. People see each one immediately. With `--json` there
+ * is one document with the list of what was done, even if the rest failed.
  */
 export async function answerEach(
   terminal: Terminal,
@@ -37,7 +37,7 @@ export async function answerEach(
   }
 }
 
-/** What a person should know of a command that did what it was asked: on standard error, and no failure. */
+/** Something that a person should know about a command that succeeded: printed to standard error, and not a failure. */
 export function warn(terminal: Terminal, { json }: { json?: boolean }, warning: string): void {
   terminal.err(json === true ? `${JSON.stringify({ warning })}\n` : `orthrus: warning: ${warning}\n`)
 }
@@ -63,10 +63,13 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join('\n')
 }
 
-/** How the system refuses a name that is no file's, and Node one that could be none's. */
+/** The errors of the system, and of Node, for a name that cannot be that of a file. */
 const NO_FILE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'])
 
-/** What an argument says: the text of a file, of standard input for -, or itself. @throws TypeError */
+/**
+ * The content of an argument: the text of a file, of standard input for -, or the argument itself.
+ * @throws TypeError
+ */
 export async function textOf(what: string): Promise<string> {
   if (what === '-') return new TextDecoder().decode(await standardInput())
   try {

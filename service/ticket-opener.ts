@@ -6,7 +6,7 @@ import { type OpenedTicket, type SealedTicket, ticketInvalid } from '../shared/t
 import type { Clock } from '../shared/time.js'
 import type { ServiceKeys } from './keys.js'
 
-/** Tuning, not protocol: tickets of ordinary size remembered. */
+/** Tuning, not protocol: how many tickets of ordinary size are remembered. */
 export const ENTRIES_DEFAULT = 4096
 
 export interface ServiceTicketOpenerOptions {

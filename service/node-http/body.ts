@@ -98,13 +98,13 @@ function collect(
     }
     const cancel = runAfter(timers, timeout, () => settle(late()))
     if (req.destroyed) return abort()
-    // A body that is all here and empty must not be listened for: Node would answer with 'end'.
+    // Do not listen to a body that has arrived completely and is empty: Node would answer with 'end'.
     if (req.complete && req.readableLength === 0) return settle(undefined)
     req.on('readable', read).on('close', abort).on('error', abort)
   })
 }
 
-/** Servers with requests of fetch ask Node whether a body was read, and would take this one for used up. */
+/** Servers that make fetch Requests ask Node whether a body was read, and would take this one as used up. */
 function putBack(req: IncomingMessage, bytes: Uint8Array): void {
   const { length } = bytes
   req.unshift(bytes)
@@ -119,7 +119,7 @@ export function wasRead(req: IncomingMessage): boolean {
   return req.complete && (Object.hasOwn(req, 'readableDidRead') || req.readableDidRead)
 }
 
-/** Reads what is there, and not beyond: Node would then emit 'end'. False if the limit is passed. */
+/** Reads what is there, but not beyond, because Node would then emit 'end'. False if the limit is passed. */
 function drain(req: IncomingMessage, body: ByteCollector): boolean {
   while (req.readableLength > 0) {
     const piece: Buffer | null = req.read()

@@ -1,8 +1,9 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 
 /**
- * `requireTicket` works on requests and responses of `node:http`. Frameworks with objects of their own would call it with
- * those, and find it out in the middle of a request: here they are told, in a way that their error handling takes.
+ * `requireTicket` works on requests and responses of `node:http`. A framework with objects of its own would call it
+ * with those and fail in the middle of a request. These checks report that in a way that the framework's error handling
+ * accepts.
  */
 
 const ADVICE = {
@@ -23,7 +24,7 @@ type Framework = keyof typeof ADVICE
  * @throws TypeError that says what to do instead, if there is no `next` to tell
  */
 export function requireNodeHttp(req: IncomingMessage, res: ServerResponse, next: unknown): boolean {
-  // What the type says is nearly always so, and then no more is asked.
+  // The type is nearly always right, and then nothing more is checked.
   if (req instanceof IncomingMessage && res instanceof ServerResponse) return true
   if (isRequest(req) && isResponse(res)) return true
   const framework = ADVICE[frameworkOf(req, res)]

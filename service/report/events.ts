@@ -1,7 +1,7 @@
 import type { WireCode } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 
-/** What a service tells about itself: a closed union of plain values without secrets, each told once. */
+/** What a service reports about itself: a closed union of plain values without secrets, each reported once. */
 export type ServiceEvent =
   | AcceptedEvent
   | ChallengedEvent
@@ -15,7 +15,7 @@ export type ServiceEvent =
   | ClockEvent
   | ReplayCacheFullEvent
 
-/** Tells all who listen. */
+/** Calls every listener. */
 export type Report = (event: ServiceEvent) => void
 
 /** Which request it is about. */
@@ -46,7 +46,7 @@ export interface RefusedEvent extends RequestFields {
   readonly kind: 'refused'
   /** As the answer has it. */
   readonly code: WireCode
-  /** It says more than the answer does. */
+  /** It says more than the response does. */
   readonly reason: string
   /** What the service's owner can do about it, if that is known. */
   readonly hint: string | undefined
@@ -61,7 +61,7 @@ export interface ReplayedEvent extends Omit<RefusedEvent, 'kind'> {
   readonly kind: 'replayed'
 }
 
-/** This side could not check the request: a shared replay cache that is away, a body that somebody else read. */
+/** The service could not check the request: a shared replay cache is away, or something else read the body. */
 export interface UncheckedEvent extends RequestFields {
   readonly kind: 'unchecked'
   readonly err: unknown
@@ -96,7 +96,7 @@ export interface HookFailedEvent {
   readonly err: unknown
 }
 
-/** The machine's clock did not go on as its monotonic clock did. Times in milliseconds. */
+/** The machine's clock moved differently from its monotonic clock. Times in milliseconds. */
 export interface ClockEvent {
   readonly kind: 'clock_went_back' | 'clock_leapt'
   readonly now: number

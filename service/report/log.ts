@@ -21,10 +21,10 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
   replay_cache_full: ['warn', 'the replay cache is full: requests that took long are refused'],
 }
 
-/** What one client did is no warning: anybody can be refused as often as they like. */
+/** What one client did is not a warning: anybody can be refused as often as they like. */
 const OWNER_MUST_ACT = ['warn', 'a request was refused for a reason that lies with this service'] as const
 
-/** Writes each event as one line. Events of one kind have the same message, so that they can be counted as alike. */
+/** Writes each event as one line. Events of one kind have the same message, so that they can be counted together. */
 export function logTo(logger: Logger): Report {
   return event => {
     const mustAct = event.kind === 'refused' && event.ownerMustAct

@@ -6,9 +6,9 @@ import type { Principal } from '../../shared/principal.js'
 import { decodeCaveat } from '../../shared/ticket/caveats.js'
 import { type Credential, formatCredential, openHandOff } from '../../shared/ticket/credential.js'
 
-/** What `ticket.onBehalf` needs of a realm: `orthrus/client` has it. */
+/** What `ticket.onBehalf` needs of a realm; `orthrus/client` has it. */
 export interface DelegateRealm<Caller> {
-  /** As whom it presents credentials: the only principal that may be their `holder`. */
+  /** The principal that presents credentials: the only one that may be their `holder`. */
   readonly client: Principal
   /** @throws OrthrusError `credential_invalid` */
   onBehalf(credential: string): Caller
@@ -23,7 +23,7 @@ export interface HandOff {
 
 const PLACE = COVERED_REQUEST_HEADERS.indexOf(CREDENTIAL_HEADER)
 
-/** The sealed credential among the values of a request's covered headers. */
+/** Finds the sealed credential among the values of a request's covered headers. */
 export function sealedCredential(covered: readonly string[]): string | undefined {
   return covered[PLACE] || undefined
 }
@@ -31,8 +31,8 @@ export function sealedCredential(covered: readonly string[]): string | undefined
 /**
  * Opens what was sealed to this service and this request (docs/protocol.md section 8, "Hand-off") and lets the realm
  * act on it.
- * @throws OrthrusError `credential_invalid` if the request brought none, or one that is of no use, or one that names no
- * holder or another; and as the realm's `onBehalf`
+ * @throws OrthrusError `credential_invalid` if the request brought none, or one that is invalid, names no holder, or
+ *   names another one; and as the realm's `onBehalf`
  */
 export function actOnBehalf<Caller>(handOff: HandOff, realm: DelegateRealm<Caller>): Caller {
   if (!isDelegateRealm(realm)) throw new TypeError('onBehalf takes a realm: await connect({ kdc, keytab })')
@@ -41,7 +41,7 @@ export function actOnBehalf<Caller>(handOff: HandOff, realm: DelegateRealm<Calle
   return realm.onBehalf(formatCredential(credential))
 }
 
-/** A realm that does not say who it is could present a credential as anybody. */
+/** A realm that does not say which principal it acts as could present a credential as anybody. */
 function isDelegateRealm(realm: unknown): boolean {
   if (typeof realm !== 'object' || realm === null) return false
   const { client, onBehalf } = realm as { readonly client?: unknown; readonly onBehalf?: unknown }
@@ -53,7 +53,7 @@ function openCredential({ verified, sealed }: HandOff): Credential {
   const box = base64urlBytes(sealed)
   if (box === undefined) throw unusable('the credential sent along is no base64url', {})
   const credential = openHandOff(verified.key, verified.request.nonce, box)
-  // A handler that acts for the client of a request must not be made to act for another.
+  // A handler that acts for the client of a request must not be made to act for another client.
   if (credential.client === verified.client) return credential
   throw unusable('the credential sent along is not of the client of the request', {
     expected: verified.client,

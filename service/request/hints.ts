@@ -10,7 +10,7 @@ export interface Hint {
   readonly ownerMustAct: boolean
 }
 
-/** What usually stands behind a refusal, and what can be changed: for the service's log, never for the answer. */
+/** The usual cause of a refusal, and what can be changed: for the service's log, never for the response. */
 export function hintFor(refusal: Refusal, message: RequestMessage, service: ServiceParts): Hint {
   const own = setupHint(refusal, message, service)
   if (own !== undefined) return { hint: own, ownerMustAct: true }

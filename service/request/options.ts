@@ -12,7 +12,7 @@ const MAX_RESPONSE = 8 * 1024 * 1024
 
 export type CaveatValue = Value
 
-/** Whether the caveat holds for the request: only `true` says so. What it throws counts as false. */
+/** Whether the caveat holds for the request: only `true` says so. An exception counts as false. */
 export type AppCaveatChecker = (value: CaveatValue, req: IncomingMessage) => boolean
 
 export interface RequireTicketOptions extends RequirementOptions {
@@ -22,9 +22,9 @@ export interface RequireTicketOptions extends RequirementOptions {
   readonly caveats?: Readonly<Record<string, AppCaveatChecker>>
   /** The largest body of a request, bytes. Default 1 MiB. */
   readonly maxBody?: number
-  /** The largest body of a response, bytes: it is kept until it is whole. Default 8 MiB. */
+  /** The largest body of a response, bytes: it is kept until it is complete. Default 8 MiB. */
   readonly maxResponse?: number
-  /** Told of each request that is not let through, after it was answered. */
+  /** Called for each request that is refused, after it was answered. */
   readonly onRefused?: (refused: RefusedRequest, req: IncomingMessage) => void
 }
 
@@ -65,7 +65,7 @@ export function createGate(options: RequireTicketOptions): TicketGate {
   return { options, service, requirement, maxBody, maxResponse }
 }
 
-/** A function of the owner's that is asynchronous must not end the process when it fails: nobody waits for it. */
+/** An asynchronous function of the owner's must not end the process when it fails, since nobody waits for it. */
 export function catchLater(result: unknown, fail: (err: unknown) => void): void {
   if (typeof result === 'object' && result !== null && 'then' in result) Promise.resolve(result).catch(fail)
 }

@@ -8,17 +8,17 @@ import { hintFor } from './hints.js'
 import type { RequestMessage, ResponseMessage } from './message.js'
 import type { ServiceParts } from './service.js'
 
-/** A request that was not let through, as the service's own side is told of it. */
+/** A request that was refused, as the service itself sees it. */
 export interface RefusedRequest {
   /** Absent if the request came without credentials. */
   readonly code: WireCode | undefined
-  /** For people. It says more than the answer did. */
+  /** For people. It says more than the response did. */
   readonly reason: string
-  /** Who presented the request, if that was proved. */
+  /** The principal that presented the request, if that was proved. */
   readonly presenter: Principal | undefined
 }
 
-/** What the service's owner is told, and what the client is answered. */
+/** What the service's owner learns, and what the client is answered. */
 export interface Refused {
   readonly refused: RefusedRequest
   readonly response: ResponseMessage
@@ -44,7 +44,7 @@ export function challengeRequest(service: ServiceParts, message: RequestMessage)
 
 /**
  * The answer is the refusal's ERROR (docs/protocol.md section 8, HTTP binding).
- * @param cause what `authoriseRequest` threw. Whatever is not a refusal is a fault of this side.
+ * @param cause what `authoriseRequest` threw. Anything but a refusal is a fault of the service.
  */
 export function refuseRequest(service: ServiceParts, message: RequestMessage, cause: unknown): Refused {
   const refusal = cause instanceof Refusal ? cause : unchecked(service, message, cause)

@@ -45,7 +45,7 @@ export function requireTicket(
   }
 }
 
-/** Whatever fails here, for example a logger, costs this request its connection, and not the process its life. */
+/** A failure here, for example of a logger, costs this request its connection, but does not end the process. */
 function start(
   gate: TicketGate,
   req: IncomingMessage,

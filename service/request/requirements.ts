@@ -3,7 +3,7 @@ import { FLAG } from '../../shared/constants.js'
 import { type Principal, principalIn, realmOf } from '../../shared/principal.js'
 import type { ClaimValue } from '../../shared/ticket/claims.js'
 
-/** What a handler's owner asks for in addition to a good request (docs/protocol.md section 8, step 10). */
+/** What a handler's owner requires in addition to a good request (docs/protocol.md section 8, step 10). */
 export interface RequirementOptions {
   /**
    * Claims that the ticket must have and its caveats must not withhold, with these values. If the ticket has a list, the
@@ -44,7 +44,7 @@ export function createRequirement(options: RequirementOptions, service: Principa
 
 function claimsRequirement(claims: RequirementOptions['claims'] = {}): Requirement {
   const prototype: unknown = Object.getPrototypeOf(claims)
-  // `{ __proto__: ... }` sets a prototype and names no claim: silence about it would let everybody in.
+  // `{ __proto__: ... }` sets a prototype and names no claim. Ignoring that would let everybody in.
   if (prototype !== null && prototype !== Object.prototype) {
     throw new TypeError("claims is a plain object; write ['__proto__'] for a claim of that name")
   }

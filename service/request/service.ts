@@ -17,7 +17,10 @@ export interface ServiceParts {
   readonly report: Report
 }
 
-/** What a service works with, for the modules here. @throws TypeError if it is no service */
+/**
+ * What the modules here need of a service.
+ * @throws TypeError if it is not a service
+ */
 export let partsOf: (service: Service) => ServiceParts
 export let createService: (parts: ServiceParts) => Service
 
@@ -34,7 +37,7 @@ class LoadedService {
     Object.freeze(this)
   }
 
-  /** Which of its keys open tickets at this moment, the highest kvno first. */
+  /** The keys that open tickets at this moment, the highest kvno first. */
   get kvnos(): readonly number[] {
     return Object.freeze(this.#parts.keys.kvnos)
   }

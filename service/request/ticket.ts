@@ -4,7 +4,7 @@ import type { Principal } from '../../shared/principal.js'
 import type { Claims, ClaimValue } from '../../shared/ticket/claims.js'
 import { actOnBehalf, type DelegateRealm, type HandOff } from './handed-off.js'
 
-/** What a handler is told about the sender of the request. All of it is proved. Times are milliseconds, KDC time. */
+/** What a handler learns about the sender of the request. All of it is proved. Times are milliseconds, KDC time. */
 export interface AcceptedTicket {
   /** The principal in whose name the request is made. */
   readonly client: Principal
@@ -78,7 +78,7 @@ class HandledTicket implements AcceptedTicket {
 }
 
 function claimsByName(claims: Claims): AcceptedTicket['claims'] {
-  // Without a prototype `__proto__` is a name like others.
+  // Without a prototype, `__proto__` is a name like others.
   const byName: Record<string, ClaimValue> = Object.create(null)
   for (const [name, value] of claims) byName[name] = Array.isArray(value) ? Object.freeze([...value]) : value
   return Object.freeze(byName)

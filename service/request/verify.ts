@@ -81,7 +81,7 @@ export function late(): OrthrusError {
   return new OrthrusError('binding_mismatch', 'the body did not arrive in time', { final: true })
 }
 
-/** Milliseconds from now on, by the clock that says more. */
+/** Milliseconds from now, by the clock that says more. */
 function stopwatch(clock: Clock): () => number {
   const now = clock.now()
   const monotonic = clock.monotonic()

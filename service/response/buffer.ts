@@ -22,11 +22,11 @@ const METHODS = [
 /** Node's own methods of a response, or those that replaced them before. */
 export type ResponseMethods = Pick<ServerResponse, (typeof METHODS)[number]>
 
-/** Told what a handler does with its response. */
+/** Called for what a handler does with its response. */
 export interface ResponseWatcher {
   /** The handler has ended its response. */
   onEnd(done: Done | undefined): void
-  /** It wrote more than a response may have. */
+  /** The handler wrote more than a response may have. */
   onOverflow(): void
 }
 
@@ -50,7 +50,10 @@ export class ResponseBuffer {
   /** Streams that pipe into the response. */
   #sources: Set<Readable> | undefined
 
-  /** Takes nothing until the response is diverted to it. @param maxBody bytes */
+  /**
+   * Accepts nothing until the response is diverted to it.
+   * @param maxBody bytes
+   */
   constructor(response: ServerResponse, maxBody: number, watcher: ResponseWatcher) {
     this.#response = response
     this.#watcher = watcher
@@ -68,7 +71,7 @@ export class ResponseBuffer {
     return this.#body?.bytes() ?? NO_BODY
   }
 
-  /** As it was when the head was fixed. */
+  /** The head as it was when it was fixed. */
   get status(): number {
     return this.#committed ?? this.#response.statusCode
   }
@@ -90,7 +93,7 @@ export class ResponseBuffer {
   }
 
   piped(source: Readable): void {
-    // A stream that pipes into a response that takes nothing would stay open for ever, with its file.
+    // A stream that pipes into a response that accepts nothing would stay open for ever, with its file.
     if (this.#state === 'muted') this.#closeLater(source)
     else this.#sources = (this.#sources ?? new Set()).add(source)
   }
@@ -151,7 +154,7 @@ export class ResponseBuffer {
     }
     if (this.buffering) this.#take(chunk, encoding)
     if (done !== undefined) process.nextTick(done)
-    // A source that writes into nothing must wait: one that never does would keep the process from all else.
+    // A source that writes into a muted response must wait. One that never waits would occupy the process.
     return this.buffering
   }
 
@@ -196,7 +199,7 @@ function doneOf(...given: readonly unknown[]): Done | undefined {
   return given.find(argument => typeof argument === 'function') as Done | undefined
 }
 
-/** Takes what Node's own `write` takes, and refuses the rest with the codes that Node's does. */
+/** Accepts what Node's own `write` accepts, and refuses the rest with Node's codes. */
 function bytesOf(chunk: unknown, encoding: Encoding | undefined): Uint8Array {
   if (typeof chunk === 'string') return Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8')
   // Node's own test: bytes of another JavaScript realm, as in test runners, are not `instanceof Uint8Array`.

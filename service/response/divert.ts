@@ -14,7 +14,7 @@ export function divert(response: ServerResponse, buffer: ResponseBuffer): void {
 
 function notePipe(this: ServerResponse, source: Readable): void {
   bufferOf(this).piped(source)
-  // Only a response that something pipes into has the second listener: the others are many.
+  // Most responses have nothing that pipes into them, so only those that do have the second listener.
   if (this.listenerCount('unpipe', noteUnpipe) === 0) this.on('unpipe', noteUnpipe)
 }
 

@@ -84,13 +84,13 @@ export class Proof implements ResponseWatcher {
     }
   }
 
-  /** A failure is told once. Its consequences are not: a stream that was stopped makes its handler throw. */
+  /** A failure is reported once, but not its consequences: a stream that was stopped makes its handler throw. */
   #fail(failure: Failure): void {
     const isConsequence = this.#hasFailed && !this.buffer.buffering
     if (!isConsequence) this.#report(failure)
     this.#hasFailed = true
     if (!this.buffer.buffering) {
-      // If sending failed, nothing has gone out, and nothing may that is not proved.
+      // If sending failed, nothing has been sent, and nothing unproved may be.
       if (!this.#res.headersSent) this.#res.destroy()
       return
     }
@@ -108,7 +108,7 @@ export class Proof implements ResponseWatcher {
     service.report({ kind: 'response_failed', reason, hint, client, ...requestFields(message), err })
   }
 
-  /** Why the client could not check such a response, or would take it for another. */
+  /** Why the client could not check such a response, or would take it for another one. */
   #fault(status: number, body: Buffer): string | undefined {
     if (this.buffer.hasTrailers || this.#res.hasHeader('trailer')) return 'trailers, which nothing covers'
     const announced = this.#res.getHeader('content-length')
@@ -118,7 +118,7 @@ export class Proof implements ResponseWatcher {
     return undefined
   }
 
-  /** The proof of the response as it stands, or what is wrong with its headers. */
+  /** The proof of the response as it is now, or what is wrong with its headers. */
   #prove(status: number, body: Buffer): Header | string {
     const { message, verified, service } = this.#options
     const response = { status, headers: coveredHeaderPairs(this.#res), body }

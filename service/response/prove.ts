@@ -9,7 +9,7 @@ export interface UnprovedResponse {
   readonly status: number
   /** As the client will see them: one pair for each line. */
   readonly headers: HeaderPairs
-  /** What `hasBody` says has none is taken to have none. */
+  /** Ignored if `hasBody` says that such a response has none. */
   readonly body: Uint8Array
 }
 
