@@ -1,15 +1,9 @@
-import { readKeytabFile } from '#keytab-file'
 import type { RandomSource } from '../shared/crypto/random.js'
-import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab/keytab.js'
 import type { Logger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
-import { type Principal, parsePrincipal, parseRealm, principalIn, realmOf } from '../shared/principal.js'
-import { shownUrl } from '../shared/shown-url.js'
 import type { Clock, Duration } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
-import type { Exchanged } from './kdc-link/connection.js'
-import { type Identity, keytabIdentity } from './login/identity.js'
-import { isPrivateUrl, type ParametersCache, passwordIdentity } from './login/password.js'
+import type { ParametersCache } from './login/password.js'
 
 interface KdcOption {
   /** `ws://` or `wss://` URLs of the realm's KDCs. If one cannot be reached, the next is tried. */
@@ -128,82 +122,6 @@ export function requireConnectOptions(options: ConnectOptions): void {
   if (typeof keytab === 'object') requireKnownOptions('keytab of connect', keytab, KNOWN_KEYTAB)
 }
 
-/** @throws TypeError */
-export function urlsFrom(options: ConnectOptions): string[] {
-  const urls = typeof options.kdc === 'string' ? [options.kdc] : [...(options.kdc ?? [])]
-  if (urls.length === 0 && options.credential !== undefined) return urls
-  if (urls.length === 0) throw new TypeError("name the KDC: connect({ kdc: 'ws://127.0.0.1:8750', ... })")
-  const plain = isPasswordLogin(options) && options.allowPasswordOverPlainWebSocket !== true
-  for (const text of urls) {
-    const url = URL.canParse(text) ? new URL(text) : undefined
-    if (url === undefined || !/^wss?:$/.test(url.protocol) || url.hash !== '') {
-      throw new TypeError(`not the URL of a KDC: ${JSON.stringify(shownUrl(text))}; ${betterUrl(text)}`)
-    }
-    if (plain && !isPrivateUrl(url)) {
-      throw new TypeError(
-        `a password is not used over ${shownUrl(text)}, where anybody who listens can guess it offline: use wss://, or allowPasswordOverPlainWebSocket: true`,
-      )
-    }
-  }
-  return urls
-}
-
-function betterUrl(text: string): string {
-  const better = text.replace(/^http(?=s?:)/, 'ws').replace(/^(?!\w+:\/)(?=.)/, 'ws://')
-  const isBetter = better !== text && /^wss?:/.test(better) && URL.canParse(better)
-  return isBetter ? `write ${JSON.stringify(shownUrl(better))}` : 'write ws://127.0.0.1:8750 or wss://...'
-}
-
-function isPasswordLogin(options: ConnectOptions): options is PasswordLogin {
+export function isPasswordLogin(options: ConnectOptions): options is PasswordLogin {
   return options.password !== undefined
-}
-
-/** @throws OrthrusError `keytab_invalid`. @throws TypeError */
-export async function identityFrom(
-  options: KeytabLogin | PasswordLogin,
-  exchange: (message: Uint8Array) => Promise<Exchanged>,
-): Promise<Identity> {
-  if (isPasswordLogin(options)) return passwordFrom(options, exchange)
-  const { keytab, allowReadableKeytab = false } = options
-  if (keytab === undefined)
-    throw new TypeError("say which principal this is: connect({ keytab: 'web.keytab', ... })")
-  const text =
-    typeof keytab === 'string' ? await readKeytabFile(keytab, { allowReadableKeytab }) : keytab.text
-  const path = typeof keytab === 'string' ? keytab : undefined
-  const entries = parseKeytab(text, path)
-  const keys = selectPrincipal(entries, principalAmong(entries, options), path)
-  return keytabIdentity(keys as [KeytabEntry, ...KeytabEntry[]])
-}
-
-function principalAmong(
-  entries: readonly KeytabEntry[],
-  { principal, realm }: KeytabLogin,
-): Principal | undefined {
-  if (principal === undefined) return undefined
-  if (realm !== undefined) return principalIn(parseRealm(realm), principal)
-  const [first] = entries
-  return first === undefined ? parsePrincipal(principal) : principalIn(realmOf(first.principal), principal)
-}
-
-function passwordFrom(
-  { principal, password, realm, parametersCache = new Map() }: PasswordLogin,
-  exchange: (message: Uint8Array) => Promise<Exchanged>,
-): Identity {
-  const client = realm === undefined ? parsePrincipal(principal) : principalIn(parseRealm(realm), principal)
-  return passwordIdentity({ client, password, parametersCache, exchange })
-}
-
-/** The `services` option with normalised origins. @throws TypeError for a key that is not an origin */
-export function originsFrom({ services = {} }: ConnectOptions): (readonly [origin: string, name: string])[] {
-  return Object.entries(services).map(([text, name]) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined
-    if (url === undefined || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
-      throw new TypeError(`not an origin: ${JSON.stringify(shownUrl(text))}; write http://127.0.0.1:8080`)
-    }
-    // A URL may have this character in its host, but it would match no request.
-    if (url.hostname.includes('*')) {
-      throw new TypeError(`services takes no patterns: ${JSON.stringify(text)}; name each origin by itself`)
-    }
-    return [url.origin, name]
-  })
 }

@@ -7,14 +7,10 @@ import {
   type SourceOptions,
   type TicketSource,
 } from './cache/ticket-source.js'
-import {
-  type ConnectOptions,
-  identityFrom,
-  originsFrom,
-  requireConnectOptions,
-  urlsFrom,
-} from './connect-options.js'
+import { identityFrom } from './connect-identity.js'
+import { type ConnectOptions, requireConnectOptions } from './connect-options.js'
 import { type Settings, settingsFrom } from './connect-settings.js'
+import { originsFrom, urlsFrom } from './connect-urls.js'
 import { ClockCheck } from './kdc-link/clock-check.js'
 import { KdcConnection } from './kdc-link/connection.js'
 import { KdcClock } from './kdc-link/kdc-clock.js'

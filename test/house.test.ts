@@ -85,7 +85,7 @@ const ORDER = {
     ['realm-options.ts'],
     ['request/'],
     ['cache/'],
-    ['connect-settings.ts'],
+    ['connect-settings.ts', 'connect-identity.ts', 'connect-urls.ts'],
     ['connect-options.ts'],
     ['login/'],
     ['kdc-link/'],

@@ -1,5 +1,4 @@
 import { LRUCache } from 'lru-cache'
-import { WINDOW } from '../../shared/constants.js'
 import type { Fraction } from '../../shared/crypto/fraction.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
@@ -9,13 +8,9 @@ import { type Cancel, inBackground, runAfter, type Timers } from '../../shared/t
 import type { KdcClock } from '../kdc-link/kdc-clock.js'
 import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
 import type { ServiceTicket } from '../ticket/service-ticket.js'
+import { isOutside, marginOf, refreshTimeOf, togetherSpanOf } from './ticket-age.js'
 import { type RequestTickets, TicketQueue, ticketName } from './ticket-queue.js'
 
-/** Tuning, not protocol. A ticket is refreshed when this share of its life is left, or a random bit earlier. */
-const SHARE_LEFT = 0.2
-const SHARE_JITTER = 0.05
-/** When one ticket is due, those that become due within this share of their life are refreshed together with it. */
-const SHARE_TOGETHER = 0.05
 /** The pause after a failed refresh, milliseconds. It doubles with each further failure. */
 const RETRY_FIRST = 5 * SECOND
 const RETRY_MAX = MINUTE
@@ -137,9 +132,8 @@ export class TicketCache {
 
   #keep(ticket: ServiceTicket): void {
     if (this.#closed) return
-    const { service, endTime, lifetime } = ticket
-    const share = SHARE_LEFT + SHARE_JITTER * this.#options.fraction()
-    const refreshAt = endTime - share * lifeOf(ticket)
+    const { service, lifetime } = ticket
+    const refreshAt = refreshTimeOf(ticket, this.#options.fraction())
     this.#entries.set(ticketName(service, lifetime), {
       ticket,
       service,
@@ -168,7 +162,7 @@ export class TicketCache {
     const now = time.now()
     const entries = [...this.#entries.entries()]
     const isDue = ({ refreshAt, ticket, used }: Entry): boolean =>
-      used && refreshAt - now <= SHARE_TOGETHER * lifeOf(ticket)
+      used && refreshAt - now <= togetherSpanOf(ticket)
     // A timer may fire early: then nothing is due yet.
     const some = entries.some(([, entry]) => entry.used && entry.refreshAt <= now)
     for (const [name, entry] of entries) {
@@ -199,23 +193,4 @@ export class TicketCache {
       this.#wake(entry.refreshAt)
     }
   }
-}
-
-/**
- * Whether the ticket has ended, or begins so far in the future that the KDC's clock must have been set back since it
- * was granted. No service accepts such a ticket, and its refresh would come just as late. Services already refuse a
- * ticket that begins more than a minute ahead. The limit here is the larger one that the KDC allows, because this
- * machine's clock may be off by that much, and would otherwise reject every new ticket.
- */
-function isOutside({ startTime, endTime }: ServiceTicket, now: number): boolean {
-  return now >= endTime || startTime - now > WINDOW.KDC_SKEW
-}
-
-/** A ticket with less time left than this is refreshed before use, milliseconds; a share of a short life. */
-function marginOf(ticket: ServiceTicket): number {
-  return Math.min(WINDOW.SERVICE_FUTURE, SHARE_LEFT * lifeOf(ticket))
-}
-
-function lifeOf({ startTime, endTime }: ServiceTicket): number {
-  return endTime - startTime
 }

@@ -7,7 +7,7 @@ import { kdcService, realmOf } from '../../shared/principal.js'
 import { abortable, runAfter } from '../../shared/timers.js'
 import { explainingKdcErrors } from '../kdc-link/refusals.js'
 import { partsOf, type Realm, type RealmParts, whenClosed } from '../realm.js'
-import type { ErrorAnswer, Presented } from '../request/presenter.js'
+import type { ErrorAnswer, Presented } from '../request/presenting.js'
 import { lateAnswer, PresentedChannel } from './presented-channel.js'
 
 /** The largest answer accepted, bytes. */

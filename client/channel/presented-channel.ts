@@ -7,7 +7,7 @@ import { openApAccept } from '../../shared/exchange/ap.js'
 import type { Clock } from '../../shared/time.js'
 import { runAfter, type Timers } from '../../shared/timers.js'
 import { startSpan } from '../kdc-link/kdc-clock.js'
-import type { ErrorAnswer, Presented } from '../request/presenter.js'
+import type { ErrorAnswer, Presented } from '../request/presenting.js'
 
 /** Carries the messages of one channel: under one id of a shared connection, or over a connection of its own. */
 export interface ChannelStream {

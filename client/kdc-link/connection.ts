@@ -6,12 +6,10 @@ import type { Timers } from '../../shared/timers.js'
 import { KdcLink, type LinkStream, type StreamEvents } from './failover.js'
 import { type Span, startSpan } from './kdc-clock.js'
 import { unreachable } from './link-failure.js'
+import { RetryPause } from './retry-pause.js'
 import type { OpenSocket } from './socket.js'
 
-/** Tuning, not protocol: the pause after no KDC could be reached, milliseconds. It doubles each time. */
-const PAUSE_FIRST = 250
-const PAUSE_MAX = 4_000
-/** How long to wait for a KDC before the next one is asked too, milliseconds. */
+/** Tuning, not protocol: how long to wait for a KDC before the next one is asked too, milliseconds. */
 const PATIENCE = 1_000
 
 export interface KdcConnectionOptions {
@@ -50,15 +48,14 @@ export class KdcConnection {
   /** All open links: the current one, those being opened, and those given up. */
   readonly #links = new Set<KdcLink>()
   #nextUrl = 0
-  #failures = 0
-  #retryAt = Number.NEGATIVE_INFINITY
-  #endPause: (() => void) | undefined
+  readonly #pause: RetryPause
   /** Why no KDC answers. Undefined once one is reached. */
   #failure: OrthrusError | undefined
   #closed: OrthrusError | undefined
 
   constructor(options: KdcConnectionOptions) {
     this.#options = options
+    this.#pause = new RetryPause(options)
   }
 
   /** Resolves when a KDC is reached. @throws OrthrusError `unavailable` */
@@ -95,7 +92,7 @@ export class KdcConnection {
   close(cause: OrthrusError): void {
     if (this.#closed !== undefined) return
     this.#closed = cause
-    this.#endPause?.()
+    this.#pause.end()
     for (const link of [...this.#links]) link.close(cause)
   }
 
@@ -150,7 +147,7 @@ export class KdcConnection {
   }
 
   async #connect(): Promise<KdcLink> {
-    await this.#pause()
+    await this.#pause.over()
     const attempts: Attempt[] = []
     try {
       for (let i = 0; i < this.#options.urls.length; i++) {
@@ -166,8 +163,7 @@ export class KdcConnection {
       const failures = cause instanceof AggregateError ? cause.errors : [cause]
       const unexpected = failures.find(failure => !(failure instanceof OrthrusError))
       if (unexpected !== undefined) throw unexpected
-      this.#failures++
-      this.#retryAt = this.#options.clock.monotonic() + this.#pauseLength()
+      this.#pause.lengthen()
       this.#failure = combine(failures)
       throw this.#closed ?? this.#failure
     }
@@ -177,7 +173,7 @@ export class KdcConnection {
   #reached(link: KdcLink, attempts: readonly Attempt[]): KdcLink {
     for (const attempt of attempts) if (attempt.link !== link) attempt.link.retire()
     this.#link = link
-    this.#failures = 0
+    this.#pause.reset()
     this.#failure = undefined
     this.#options.logger.debug({ kdc: link.url }, 'connected to the KDC')
     return link
@@ -204,26 +200,6 @@ export class KdcConnection {
       const timer = timers.setTimeout(() => resolve(undefined), PATIENCE)
       promise.then(resolve, reject).finally(() => timers.clearTimeout(timer))
     })
-  }
-
-  /** The pause after no KDC could be reached, milliseconds; random in part, so that clients do not return together. */
-  #pauseLength(): number {
-    const whole = Math.min(PAUSE_MAX, PAUSE_FIRST * 2 ** (this.#failures - 1))
-    return whole * (0.5 + 0.5 * this.#options.fraction())
-  }
-
-  async #pause(): Promise<void> {
-    const { clock, timers } = this.#options
-    const left = this.#retryAt - clock.monotonic()
-    if (left <= 0) return
-    await new Promise<void>(resolve => {
-      const timer = timers.setTimeout(resolve, left)
-      this.#endPause = () => {
-        timers.clearTimeout(timer)
-        resolve()
-      }
-    })
-    this.#endPause = undefined
   }
 }
 

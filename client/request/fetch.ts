@@ -13,7 +13,8 @@ import { credentialOf, type Ticket } from '../ticket/ticket.js'
 import { bindingOf, type HttpRequest, redirected, targetOf, withHeaders } from './http-request.js'
 import { openResponse, type ProvedResponse } from './http-response.js'
 import { noAnswer } from './no-answer.js'
-import type { Bound, ErrorAnswer, Presented, Presenter, RequestSecrets } from './presenter.js'
+import type { Presenter } from './presenter.js'
+import type { Bound, ErrorAnswer, Presented, RequestSecrets } from './presenting.js'
 
 /** The largest number of redirects that one request follows. */
 const REDIRECTS_MAX = 10

@@ -4,7 +4,7 @@ import type { Principal } from '../../shared/principal.js'
 import type { Span } from '../kdc-link/kdc-clock.js'
 import { readBytes } from './body.js'
 import { hintForUnproved } from './no-answer.js'
-import type { ErrorAnswer, Presented } from './presenter.js'
+import type { ErrorAnswer, Presented } from './presenting.js'
 import { isBound, readClaim } from './response-proof.js'
 
 /** What a response is checked against. */

@@ -1,62 +1,17 @@
 import { SIZE } from '../../shared/constants.js'
-import type { AuthKey } from '../../shared/crypto/keys.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
-import type { WireError } from '../../shared/encoding/error.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { type ApRequest, type ApType, createApRequest } from '../../shared/exchange/ap.js'
+import { createApRequest } from '../../shared/exchange/ap.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import { abortable, sleep, type Timers } from '../../shared/timers.js'
 import type { TicketCache } from '../cache/ticket-cache.js'
-import type { Span } from '../kdc-link/kdc-clock.js'
-import type { ServiceTicket } from '../ticket/service-ticket.js'
 import { secretsOf, type Ticket } from '../ticket/ticket.js'
 import { chooseTickets, delegatedPart, endedAt, presentedKey, provedEnd } from './presented-tickets.js'
+import type { ErrorAnswer, Presented, Presenting } from './presenting.js'
 import { type Answer, answerTo, type Refused } from './recovery.js'
 import { serviceRefusal } from './service-refusals.js'
 import type { ServiceTimes } from './service-times.js'
-
-/** The MAC key and the nonce of a request that is not bound yet. */
-export interface RequestSecrets {
-  readonly key: AuthKey
-  readonly nonce: Uint8Array
-}
-
-/** The binding that the AP-REQ covers, and the headers that were added to the request for it. */
-export interface Bound {
-  readonly binding: Uint8Array
-  readonly headers: readonly (readonly [name: string, value: string])[]
-}
-
-/** An AP-REQ or AP-OPEN as it is sent, with what is needed to check its answer. */
-export interface Presented extends Bound {
-  readonly service: Principal
-  /** This client's own ticket, from the cache. Undefined if another party's ticket is presented alone. */
-  readonly own: ServiceTicket | undefined
-  readonly key: AuthKey
-  readonly request: ApRequest
-}
-
-/** An ERROR of the service, or one that claims to be, and when it came. */
-export interface ErrorAnswer {
-  readonly error: WireError
-  readonly span: Span
-}
-
-export interface Presenting<T extends object> {
-  readonly service: Principal
-  /** Used instead of the ticket from the cache. */
-  readonly ticket: Ticket | undefined
-  readonly type: ApType
-  /** The target as on the request line. The hint of a refusal may mention it. */
-  readonly target?: string
-  bind(secrets: RequestSecrets): Bound
-  /** Whether it does no harm if the request is handled twice (docs/protocol.md section 8). */
-  readonly safe: boolean
-  readonly signal?: AbortSignal
-  /** Sends the bytes. @returns the proved answer, or the ERROR */
-  send(presented: Presented): Promise<T | ErrorAnswer>
-}
 
 export interface PresenterOptions {
   readonly client: Principal

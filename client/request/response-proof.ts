@@ -3,7 +3,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import { openApReply } from '../../shared/exchange/ap.js'
 import { type HeaderPairs, isSameBinding, responseBinding } from '../../shared/http/binding.js'
 import { listOf, parseChallenges, parseMessages } from '../../shared/http/headers.js'
-import type { Presented } from './presenter.js'
+import type { Presented } from './presenting.js'
 
 /** Checks the proof of a response (docs/protocol.md section 8). Any HTTP adapter can use these pure functions. */
 

@@ -1,5 +1,5 @@
 import { sha256 } from '#primitives'
-import { originsFrom, urlsFrom } from '../../../client/connect-options.js'
+import { originsFrom, urlsFrom } from '../../../client/connect-urls.js'
 import { countedAddress, parseForwardedAddress } from '../../../kdc/transport/address.js'
 import { TrustedProxies } from '../../../kdc/transport/trusted-proxies.js'
 import { fromBase64url, toBase64url } from '../../../shared/bytes.js'

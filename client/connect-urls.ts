@@ -1,0 +1,46 @@
+import { shownUrl } from '../shared/shown-url.js'
+import { type ConnectOptions, isPasswordLogin } from './connect-options.js'
+import { isPrivateUrl } from './login/password.js'
+
+/** The URLs in the options of `connect`: those of the KDCs, and the origins of services. */
+
+/** @throws TypeError */
+export function urlsFrom(options: ConnectOptions): string[] {
+  const urls = typeof options.kdc === 'string' ? [options.kdc] : [...(options.kdc ?? [])]
+  if (urls.length === 0 && options.credential !== undefined) return urls
+  if (urls.length === 0) throw new TypeError("name the KDC: connect({ kdc: 'ws://127.0.0.1:8750', ... })")
+  const plain = isPasswordLogin(options) && options.allowPasswordOverPlainWebSocket !== true
+  for (const text of urls) {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    if (url === undefined || !/^wss?:$/.test(url.protocol) || url.hash !== '') {
+      throw new TypeError(`not the URL of a KDC: ${JSON.stringify(shownUrl(text))}; ${betterUrl(text)}`)
+    }
+    if (plain && !isPrivateUrl(url)) {
+      throw new TypeError(
+        `a password is not used over ${shownUrl(text)}, where anybody who listens can guess it offline: use wss://, or allowPasswordOverPlainWebSocket: true`,
+      )
+    }
+  }
+  return urls
+}
+
+function betterUrl(text: string): string {
+  const better = text.replace(/^http(?=s?:)/, 'ws').replace(/^(?!\w+:\/)(?=.)/, 'ws://')
+  const isBetter = better !== text && /^wss?:/.test(better) && URL.canParse(better)
+  return isBetter ? `write ${JSON.stringify(shownUrl(better))}` : 'write ws://127.0.0.1:8750 or wss://...'
+}
+
+/** The `services` option with normalised origins. @throws TypeError for a key that is not an origin */
+export function originsFrom({ services = {} }: ConnectOptions): (readonly [origin: string, name: string])[] {
+  return Object.entries(services).map(([text, name]) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    if (url === undefined || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
+      throw new TypeError(`not an origin: ${JSON.stringify(shownUrl(text))}; write http://127.0.0.1:8080`)
+    }
+    // A URL may have this character in its host, but it would match no request.
+    if (url.hostname.includes('*')) {
+      throw new TypeError(`services takes no patterns: ${JSON.stringify(text)}; name each origin by itself`)
+    }
+    return [url.origin, name]
+  })
+}
