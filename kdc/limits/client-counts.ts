@@ -2,15 +2,15 @@ import { LRUCache } from 'lru-cache'
 import type { Principal } from '../../shared/principal.js'
 import type { Rate } from './defaults.js'
 
-/** What was counted of one client in its present interval. */
+/** What was counted for one client in its current interval. */
 export interface Count {
-  /** May be raised. */
+  /** Changes with each count. */
   count: number
   /** By the monotonic clock, milliseconds. */
   readonly endsAt: number
 }
 
-/** How many clients are counted. Beyond, the client that was not asked for longest is forgotten. */
+/** How many clients are counted. Beyond that, the client that has asked for nothing for longest is forgotten. */
 const CLIENTS_MAX = 100_000
 
 /**
@@ -28,7 +28,7 @@ export class ClientCounts {
     this.#monotonic = monotonic
   }
 
-  /** What counts from now on as the client's. */
+  /** The count of the client's current interval, or of a new one. */
   at(client: Principal): Count {
     const now = this.#monotonic()
     const known = this.#counts.get(client)
@@ -38,7 +38,7 @@ export class ClientCounts {
     return begun
   }
 
-  /** How long an interval lasts yet, milliseconds. */
+  /** How much longer the interval lasts, milliseconds. */
   left({ endsAt }: Count): number {
     return endsAt - this.#monotonic()
   }

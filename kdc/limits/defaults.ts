@@ -90,13 +90,13 @@ export interface Limits {
   /** How long closing waits for requests that are under way. */
   readonly drain: number
   /**
-   * AS requests as one name from one address that prove no key. Beyond, they are `rate_limited`, and so is a right
-   * password there. A right key is never refused.
+   * AS requests as one name from one address that prove no key. Beyond that they are `rate_limited`, and so is a right
+   * password there. A right random key is never refused.
    */
   readonly failedLogins: Rate
   /**
    * The same from one address, whatever the name. An IPv6 address counts by its /64, with twice this share by its /56
-   * and four times by its /48. Beyond, its AS requests take turns with everything else that the KDC does.
+   * and four times by its /48. Beyond that, its AS requests take turns with everything else that the KDC does.
    */
   readonly failedLoginsPerAddress: Rate
   /** The same as one name, from anywhere. */
@@ -104,8 +104,8 @@ export interface Limits {
   /** PARAMS requests from one address. */
   readonly params: Rate
   /**
-   * Requests of one client with a right MAC and time. AS requests have this limit to themselves; TGS requests, openings of
-   * channels and calls in channels share another of the same size. A request that is repeated counts once.
+   * Requests of one client with a right MAC and time. AS requests have this limit to themselves; TGS requests, openings
+   * of channels and calls in channels share another one of the same size. A request that is repeated counts once.
    */
   readonly requestsPerClient: Rate
   /** Repeats from one address of requests that somebody proved, whoever it was. */

@@ -8,13 +8,13 @@ import { NetworkCounts, type Reached } from './network-counts.js'
 export type GuessLimits = Pick<Limits, 'failedLogins' | 'failedLoginsPerAddress' | 'failedLoginsPerName'>
 
 /**
- * Logins that proved no key. One address is many people, so they are counted by address and name first, by address with
- * a far larger share, and by name from anywhere over a longer time. Names that do not exist count like others. Anybody can
- * make up names, so the counts have a fixed size and none is ever dropped for another.
+ * Counts logins that proved no key. One address is many people, so they are counted first by address and name, then by
+ * address with a far larger share, and by name from anywhere over a longer time. Names that do not exist count like
+ * others. Anybody can make up names, so the counts have a fixed size and none is ever dropped for another.
  *
- * What is counted never stops a key that was drawn at random: nobody guesses 32 bytes. A password can be guessed, so a
- * right one too is refused, and looks wrong, where its name was guessed at from its address too often; where it was not
- * used from that address before, also by the other two.
+ * The counts never stop a key that was drawn at random: nobody guesses 32 bytes. A password can be guessed. So even a
+ * right one is refused, and looks wrong, if its name was guessed at from its address too often. If it was not used from
+ * that address before, the other two limits refuse it too.
  */
 export class FailedLogins {
   readonly #pairs: CountSketch
@@ -53,18 +53,21 @@ export class FailedLogins {
     return nameReached(this.#names.left(name), name) ?? this.#networks.reached(address)
   }
 
-  /** A right password was used there, in a request that is fresh and no repeat: what somebody recorded shows nothing. */
+  /**
+   * Records that a right password was used there, in a request that is fresh and not a repeat: a recorded one shows
+   * nothing.
+   */
   knowPlace(address: string, name: Principal): void {
     this.#places.add(address, name)
   }
 
-  /** Whether too many logins from there failed: its next ones should not hold up those of others. */
+  /** Whether so many logins from there failed that its next ones should not hold up those of others. */
   isCrowded(address: string): boolean {
     return this.#networks.reached(address) !== undefined
   }
 }
 
-/** A space is in neither. */
+/** Neither an address nor a name contains a space. */
 function pairOf(address: string, name: Principal): string {
   return `${address} ${name}`
 }

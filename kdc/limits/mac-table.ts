@@ -3,7 +3,7 @@ import type { RandomSource } from '../../shared/crypto/random.js'
 /** What is known of a MAC: that it is new, or how often it was seen before, as far as that matters. */
 export type Sighting = 'new' | 'repeated' | 'repeated again'
 
-/** Slots at first; the table doubles when half of them are taken. */
+/** The number of slots at first; the table doubles when half of them are used. */
 const SLOTS = 256
 /** Two words of 32 bits each. */
 const WORDS = 2
@@ -11,8 +11,8 @@ const WORDS = 2
 const SEEN_AGAIN = 1
 
 /**
- * A set of MACs by their first 8 bytes, in one array without an object for each. Where a MAC stands depends on two
- * numbers that only this process knows, so nobody can choose MACs that crowd in one place.
+ * A set of MACs by their first 8 bytes, in one array without an object for each. The place of a MAC depends on two
+ * numbers that only this process knows, so nobody can choose MACs that crowd together.
  */
 export class MacTable {
   readonly #oneFactor: number
@@ -31,10 +31,10 @@ export class MacTable {
     return this.#size
   }
 
-  /** @param mayAdd whether a MAC that is new is remembered */
+  /** @param mayAdd whether a new MAC is remembered */
   see(mac: Uint8Array, mayAdd: boolean): Sighting {
     const first = wordAt(mac, 0)
-    // A slot of zeros is free: a MAC that begins with zeros, one in 2^63, stands as another one.
+    // A slot of zeros is free, so a MAC that begins with zeros, one in 2^63, is stored as another one.
     const second = wordAt(mac, 4) & ~SEEN_AGAIN || (first === 0 ? 2 : 0)
     const slot = this.#slotOf(first, second >>> 0)
     const words = this.#words
@@ -54,7 +54,7 @@ export class MacTable {
     if (this.#size * WORDS * 2 > this.#words.length) this.#grow()
   }
 
-  /** Where the MAC stands, or the free slot where it would. */
+  /** The place of the MAC, or the free slot where it would be. */
   #slotOf(first: number, second: number): number {
     const words = this.#words
     const last = words.length - WORDS

@@ -2,13 +2,13 @@ import { CountSketch, type CountSketchOptions } from './count-sketch.js'
 import type { Rate } from './defaults.js'
 import { NETWORK_SHARES, networksOf } from './networks.js'
 
-/** Which limit is reached, and how long it stays so, milliseconds. */
+/** Which limit is reached, and for how long, milliseconds. */
 export interface Reached {
   readonly what: string
   readonly left: number
 }
 
-/** Counts by address and by the networks that it is in. */
+/** Counts by address and by the networks that contain it. */
 export class NetworkCounts {
   readonly #counts: CountSketch
 
@@ -21,7 +21,10 @@ export class NetworkCounts {
     return this.#counts.bytes
   }
 
-  /** @returns the limit that is reached, if any. @param address as `countedAddress` names it */
+  /**
+   * @param address as `countedAddress` names it
+   * @returns the limit that is reached, if any
+   */
   reached(address: string): Reached | undefined {
     return this.#firstReached(address, (network, share) => this.#counts.left(network, share))
   }

@@ -9,7 +9,10 @@ export const NETWORK_SHARES = [1, 2, 4] as const
 const SIXTY_FOUR = /^([0-9a-f]+:[0-9a-f]+:[0-9a-f]+):([0-9a-f]+)::\/64$/
 const SUBNET_OF_56 = 0xff00
 
-/** The networks that an address counts to, the smallest first. @param address as `countedAddress` names it */
+/**
+ * The networks that an address counts for, the smallest first.
+ * @param address as `countedAddress` names it
+ */
 export function networksOf(address: string): readonly string[] {
   const [, site, subnet] = SIXTY_FOUR.exec(address) ?? []
   if (site === undefined || subnet === undefined) return [address]

@@ -11,34 +11,39 @@ import { NetworkCounts, type Reached } from './network-counts.js'
 import { SeenRequests } from './seen-requests.js'
 import { Turns } from './turns.js'
 
-/** How much one address or client may ask. Every `require...` throws OrthrusError `rate_limited`. */
+/** Limits what one address or client may ask. Every `require...` throws OrthrusError `rate_limited`. */
 export interface RateLimits {
-  /** Before an AS request is looked at. @returns what it waits for, where too many from its address failed */
+  /**
+   * Called before an AS request is checked.
+   * @returns what it must wait for, if too many from its address failed
+   */
   turnOf(address: string): Promise<void> | undefined
   /**
-   * After an AS request that proved no key.
-   * @returns the refusal where too many failed before, the same for every name, whether it exists or not
+   * Called after an AS request that proved no key.
+   * @returns the refusal if too many failed before, the same for every name, whether it exists or not
    */
   countFailedLogin(address: string, name: Principal): OrthrusError | undefined
-  /** After a right password, which too many guesses nearby make as good as wrong (`FailedLogins`). */
+  /** Called after a right password. Too many guesses nearby make it count as wrong (`FailedLogins`). */
   requirePasswordLogin(address: string, name: Principal): void
-  /** After a password login that is fresh and no repeat: other people's guesses count less there from now on. */
+  /**
+   * Called after a password login that is fresh and not a repeat: from now on the guesses of others count less there.
+   */
   knowPasswordLogin(address: string, name: Principal): void
   requireParams(address: string): void
   /**
-   * Whether a proved request was here before. What is not fresh may have been: it is refused in any case.
+   * Whether a proved request was seen before. One that is not fresh may have been, but is refused in any case.
    * @param now KDC time, milliseconds
    */
   see(client: Principal, request: ProvedRequest, now: number): Sighting | 'stale'
-  /** For a request that was not here before, or a call in a channel. */
+  /** For a request that was not seen before, or a call in a channel. */
   requireClient(client: Principal): void
-  /** The same for AS requests, which so cost the holders of tickets nothing. */
+  /** The same for AS requests, which therefore take nothing from the holders of tickets. */
   requireClientLogin(client: Principal): void
-  /** For a request that was here before: whoever repeats it need not be its client. */
+  /** For a request that was seen before: the sender of a repeat need not be its client. */
   requireRepeat(address: string): void
 }
 
-/** Of a request whose MAC holds. */
+/** Of a request whose MAC is right. */
 export interface ProvedRequest {
   readonly mac: Uint8Array
   /** Its stamp, milliseconds. */
@@ -59,7 +64,7 @@ export function createRateLimits(
   const clients = new ClientLimit(limits.requestsPerClient, monotonic)
   const logins = new ClientLimit(limits.requestsPerClient, monotonic)
   const seen = new SeenRequests(random)
-  // As many of one client are remembered as it may send, so that none can fill the memory for all.
+  // As many requests of one client are remembered as it may send, so that no client can fill the memory for all.
   const remembered = new ClientCounts(limits.requestsPerClient, monotonic)
   return {
     turnOf: address => (failed.isCrowded(address) ? turns.wait(address) : undefined),
@@ -82,7 +87,7 @@ export function createRateLimits(
 
 const nothing = (): undefined => undefined
 
-/** For embedders and tests that count elsewhere. */
+/** For embedders and tests that count in another way. */
 export const NO_RATE_LIMITS: RateLimits = {
   turnOf: nothing,
   countFailedLogin: nothing,

@@ -1,10 +1,10 @@
 /**
- * Lets work wait that others should not have to wait for: one piece of it runs in a turn of the event loop, so whatever
- * else the process has to do comes in between, and where it has nothing else to do, nothing is held up for long. The
- * sources take turns: one of them that sends much waits for itself.
+ * Makes work wait that others should not have to wait for. One piece of it runs in each turn of the event loop, so
+ * whatever else the process has to do comes in between; if there is nothing else, nothing is delayed for long. The
+ * sources take turns, so one that sends much delays only itself.
  */
 export class Turns {
-  /** Sources in the order of their turns, each with the work that waits. */
+  /** Sources in the order of their turns, each with its waiting work. */
   readonly #sources = new Map<string, Source>()
   #scheduled = false
 
@@ -22,7 +22,7 @@ export class Turns {
     return this.#sources.size
   }
 
-  /** How many pieces of work are in memory: those that wait, and some that are done. */
+  /** How many pieces of work are in memory: those that wait, and some that are finished. */
   get kept(): number {
     let kept = 0
     for (const { work } of this.#sources.values()) kept += work.length
@@ -51,11 +51,14 @@ export class Turns {
 
 interface Source {
   readonly work: (() => void)[]
-  /** Which of `work` is the next: taking the first away from a long list each time would copy it each time. */
+  /** The index of the next piece in `work`. Removing the first one from a long list would copy the list each time. */
   next: number
 }
 
-/** A source that always has more work would otherwise keep all that was ever done. Half of a list is copied at a time. */
+/**
+ * Without this, a source that always has more work would keep everything it ever did. Half of a list is copied at a
+ * time.
+ */
 function forgetDone(source: Source): Source {
   if (source.next * 2 < source.work.length) return source
   return { work: source.work.slice(source.next), next: 0 }

@@ -14,7 +14,7 @@ const KINDS: ReadonlySet<string> = new Set(Object.values(RECORD_KIND))
 // biome-ignore lint/suspicious/noControlCharactersInRegex: NUL ends the kind in a key, every other ASCII is free.
 const NAME = /^[\u0001-\u007f]+$/
 
-/** @throws TypeError where kind or name is none that a store takes. */
+/** @throws TypeError if the kind or name is not one that a store accepts */
 export function requireName(kind: RecordKind, name: string): void {
   if (!KINDS.has(kind)) throw new TypeError(`no kind of record: ${JSON.stringify(kind)}`)
   if (!NAME.test(name)) throw new TypeError('the name of a record is ASCII without NUL, and not empty')
@@ -27,7 +27,7 @@ export function requirePage(kind: RecordKind, { after, limit }: Page): void {
     throw new TypeError('the limit of a list is whole and 1 or more')
 }
 
-/** @throws TypeError where a change cannot be meant: no version, a record twice, deleting what must not exist. */
+/** @throws TypeError for a change that cannot be meant: no version, a record twice, or deleting what must not exist */
 export function requireChanges(changes: readonly Change[]): void {
   const seen = new Set<string>()
   for (const { kind, name, expected, value } of changes) {
@@ -42,7 +42,7 @@ export function requireChanges(changes: readonly Change[]): void {
   }
 }
 
-/** @throws StoreConflict where the current version, 0 for none, is another than expected. */
+/** @throws StoreConflict if the current version, 0 for none, is not the expected one */
 export function requireVersion({ kind, name, expected }: Change, actual: number): void {
   if (actual !== expected) throw new StoreConflict(kind, name, expected, actual)
 }
@@ -54,7 +54,7 @@ export function storeClosed(): OrthrusError {
 export class Watchers {
   readonly #listeners = new Set<{ readonly listener: WatchListener }>()
 
-  /** The same listener given twice is called twice, and each ending ends one. */
+  /** A listener that is given twice is called twice, and each returned function removes one. */
   add(listener: WatchListener): () => void {
     const entry = { listener }
     this.#listeners.add(entry)
@@ -71,7 +71,7 @@ export class Watchers {
     }
   }
 
-  /** The commit is done: a fault of a listener must neither fail it nor keep the others from hearing of it. */
+  /** The commit is done: a fault of one listener must neither fail it nor keep the others from being called. */
   #call(listener: WatchListener, kind: RecordKind, name: string): void {
     try {
       listener(kind, name)

@@ -18,7 +18,7 @@ class MemoryStore implements Store {
     return stored && copy(stored)
   }
 
-  /** Atomic, because nothing in it waits. */
+  /** Atomic, because it never waits. */
   async commit(changes: readonly Change[]): Promise<void> {
     requireChanges(changes)
     this.#requireOpen()
@@ -64,7 +64,7 @@ class MemoryStore implements Store {
   }
 }
 
-/** What callers hold must not be what the store holds. */
+/** The store must not share bytes with its callers. */
 function copy({ version, value }: Stored): Stored {
   return { version, value: new Uint8Array(value) }
 }

@@ -1,4 +1,4 @@
-/** What kinds of record there are: a closed list. */
+/** The kinds of record: a closed list. */
 export const RECORD_KIND = {
   REALM: 'realm',
   PRINCIPAL: 'principal',
@@ -7,7 +7,7 @@ export const RECORD_KIND = {
 } as const
 export type RecordKind = (typeof RECORD_KIND)[keyof typeof RECORD_KIND]
 
-/** Bytes that mean nothing to the store, and how many times they have been written. */
+/** Bytes whose meaning the store does not know, and how many times they have been written. */
 export interface Stored {
   readonly version: number
   readonly value: Uint8Array
@@ -21,14 +21,14 @@ export interface Listed extends Stored {
 export interface Change {
   readonly kind: RecordKind
   readonly name: string
-  /** The version that must be current; 0 where there must be none. */
+  /** The version that must be current; 0 if the record must not exist. */
   readonly expected: number
-  /** `undefined` deletes. A name that is created again starts at version 1: what must not restart needs a tombstone. */
+  /** `undefined` deletes. A name that is created again starts at version 1; what must not restart needs a tombstone. */
   readonly value: Uint8Array | undefined
 }
 
 export interface Page {
-  /** Only names behind this one; it need not exist. */
+  /** Only names after this one, which need not exist. */
   readonly after?: string
   /** The largest number of records, 1 or more. */
   readonly limit: number
@@ -38,30 +38,33 @@ export interface Page {
 export type WatchListener = (kind: RecordKind, name: string) => void
 
 /**
- * Where the KDC keeps what must outlive it. A name is ASCII text of a character or more, without NUL. Every method
- * rejects with OrthrusError `unavailable` where the store cannot do its work, with TypeError where it is used wrongly.
+ * Where the KDC keeps what must outlive it. A name is ASCII text of at least one character, without NUL. Every method
+ * rejects with OrthrusError `unavailable` if the store cannot do its work, and with TypeError if it is used wrongly.
  */
 export interface Store {
   get(kind: RecordKind, name: string): Promise<Stored | undefined>
 
   /**
-   * All changes or none; on stable storage when it resolves. After `unavailable` the changes may have been made or
-   * not: read before trying again.
-   * @throws StoreConflict where a version expected is not the current one; nothing has changed then.
+   * Makes all changes or none; they are on stable storage when it resolves. After `unavailable` the changes may have
+   * been made or not: read before trying again.
+   * @throws StoreConflict if the current version is not the expected one; nothing has changed then
    */
   commit(changes: readonly Change[]): Promise<void>
 
   /** In ascending order of the names' bytes; fewer than `limit` only at the end. */
   list(kind: RecordKind, page: Page): Promise<Listed[]>
 
-  /** Calls the listener for each change after its commit, and perhaps also without one. @returns what ends that */
+  /**
+   * Calls the listener for each change after its commit, and perhaps also without one.
+   * @returns a function that removes the listener
+   */
   watch(listener: WatchListener): () => void
 
-  /** Ends after the commits under way. A second call does nothing. */
+  /** Ends after pending commits. A second call does nothing. */
   close(): Promise<void>
 }
 
-/** Another change of the record came first: read it again and decide again. */
+/** Another change of the record was first: read it again and decide again. */
 export class StoreConflict extends Error {
   override readonly name = 'StoreConflict'
   readonly kind: RecordKind

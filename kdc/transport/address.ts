@@ -1,14 +1,14 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 
 const GROUPS = 8
-/** What one host has at least of IPv6: whoever has one address of a /64 has all of them. */
+/** The smallest IPv6 network of one host: whoever has one address of a /64 has all of them. */
 const GROUPS_COUNTED = 4
-/** IPv4 inside IPv6: as the system shows it on a socket for both, and as NAT64 does (RFC 6052). */
+/** IPv4 inside IPv6, as the system shows it on a socket for both, and as NAT64 writes it (RFC 6052). */
 const EMBEDDING = ['0:0:0:0:0:ffff', '64:ff9b:0:0:0:0']
 
 /**
- * The name under which an address is counted: an IPv4 address itself, also one inside IPv6, of an IPv6 address the first
- * 64 bits, of anything else its own text.
+ * The name under which an address is counted: an IPv4 address itself, even inside IPv6; the first 64 bits of an IPv6
+ * address; for anything else its own text.
  */
 export function countedAddress(address: string | undefined): string {
   if (address === undefined) return 'unknown'
@@ -31,7 +31,7 @@ function groupsOf(address: string): string[] {
   return tail === undefined ? first : [...first, ...Array<string>(zeros).fill('0'), ...last]
 }
 
-/** The last 32 bits may be written as IPv4 is. */
+/** The last 32 bits may be written as IPv4. */
 function splitGroups(text: string): string[] {
   return text.split(':').flatMap(group => {
     if (group === '') return []
@@ -43,7 +43,8 @@ function splitGroups(text: string): string[] {
 
 /**
  * The address in an element of `X-Forwarded-For` or after `for=` in `Forwarded`: with or without a port, IPv6 with or
- * without brackets. @returns `undefined` for what is none, as `unknown`
+ * without brackets.
+ * @returns `undefined` for anything else, such as `unknown`
  */
 export function parseForwardedAddress(text: string): string | undefined {
   const bracketed = /^\[([^\]]*)\](?::\d{1,5})?$/.exec(text)?.[1]

@@ -4,7 +4,7 @@ import { NETWORK_SHARES, networksOf } from '../limits/networks.js'
 
 /** One connection as it is counted. */
 export interface ConnectionShare {
-  /** Somebody proved a key over the connection: from now on it counts for that client, wherever it is. */
+  /** Called when somebody proved a key over the connection: from now on it counts for that client, from any address. */
   prove(client: Principal): void
   /** The connection is gone. */
   release(): void
@@ -15,27 +15,30 @@ type Cut = (
 ) => void
 
 interface Counted {
-  /** Which of the shares it counts to. */
+  /** The shares that it counts towards. */
   readonly names: string[]
   readonly cut: Cut
   proved: boolean
 }
 
 /**
- * The shares of addresses and clients in all connections. One address is many people, and one of them may hold as many
- * connections as it can, so nobody is refused: where a share is used up, its oldest connection makes room. Of an address
- * only those count over which no key was proved, so a stranger never pushes out a client.
+ * The shares that addresses and clients have of all connections. One address is many people, and one of them may hold
+ * as many connections as it can, so nobody is refused. Instead, the oldest connection of a full share makes room. Only
+ * connections over which no key was proved count for an address, so a stranger never pushes out a client.
  */
 export class ConnectionShares {
   readonly #limits: Pick<Limits, 'connectionsPerAddress' | 'connectionsPerClient'>
-  /** By network and by client, whose names cannot be the same; the oldest first. */
+  /** By network and by client, whose names are always different; the oldest first. */
   readonly #shares = new Map<string, Set<Counted>>()
 
   constructor(limits: Pick<Limits, 'connectionsPerAddress' | 'connectionsPerClient'>) {
     this.#limits = limits
   }
 
-  /** @param address as `countedAddress` names it. @param cut ends the connection, which has left its share by then */
+  /**
+   * @param address as `countedAddress` names it
+   * @param cut ends the connection, which has left its share by then
+   */
   take(address: string, cut: Cut): ConnectionShare {
     const { connectionsPerAddress, connectionsPerClient } = this.#limits
     const counted: Counted = { names: [], cut, proved: false }

@@ -65,8 +65,8 @@ export async function answerHttp(
 }
 
 /**
- * Only where something is wrong with the clock. It changes no status: a KDC that is started again has the same clock,
- * and one that is taken away serves nobody.
+ * Present only if something is wrong with the clock. It does not change the status: a restarted KDC would have the same
+ * clock, and one that is taken out of service helps nobody.
  */
 function clockOf({ time }: OpenRealm): object {
   const state = time.look()

@@ -43,7 +43,8 @@ export class Liveness {
   }
 
   /**
-   * A peer is gone if it sent nothing since the last check although it was read, or took nothing of what it was sent.
+   * A peer is gone if it sent nothing since the last check although it was read, or accepted nothing of what it was
+   * sent.
    */
   check(): LivenessState {
     const silent = !this.#heard && !this.#socket.isPaused

@@ -21,9 +21,9 @@ import type { TrustedProxies } from './trusted-proxies.js'
 export interface ServerOptions {
   readonly context: ExchangeContext
   readonly limits: Limits
-  /** Origins whose pages may connect; browsers name theirs, other clients none. */
+  /** Origins whose pages may connect. Browsers send theirs, other clients send none. */
   readonly allowedOrigins: readonly string[]
-  /** The address that a connection is counted by, where the socket's own is that of a proxy. */
+  /** The address that a connection counts for, if the socket's own is that of a proxy. */
   readonly addressOf: ((request: IncomingMessage) => string) | undefined
   /** Proxies whose headers say it, in place of `addressOf`. */
   readonly trustedProxies: TrustedProxies
@@ -33,12 +33,13 @@ export interface ServerOptions {
 const HEADER_BYTES_MAX = 8 * 1024
 
 /**
- * Pieces of a message that is not whole yet. Each takes memory beside its bytes, and may keep the whole buffer that it
- * was read with, so bytes alone do not bound them. Clients send one frame a message; browsers may make two or three.
+ * Fragments of an incomplete message. Each takes memory besides its bytes, and may keep the whole buffer that it was
+ * read with alive, so a limit on bytes alone does not bound them. Clients send one frame for each message; browsers may
+ * send two or three.
  */
 const FRAGMENTS_MAX = 8
 
-/** Reads of a frame that is not whole yet, which take memory too. In segments of 536 bytes 64 KiB take 123 reads. */
+/** Reads of an incomplete frame, which take memory too. In segments of 536 bytes 64 KiB take 123 reads. */
 const READS_MAX = 1024
 
 /** The KDC's WebSocket (docs/protocol.md section 3, "Transport"): connections and their limits. */
@@ -72,7 +73,10 @@ export class KdcServer {
     this.#http = this.#createHttp(options.limits.handshake)
   }
 
-  /** @param port 0 for any that is free. @throws OrthrusError `unavailable` where it cannot listen there */
+  /**
+   * @param port 0 for any free one
+   * @throws OrthrusError `unavailable` if it cannot listen there
+   */
   async listen(host: string, port: number): Promise<AddressInfo> {
     await new Promise<void>((resolve, reject) => {
       const fail = (cause: Error): void => reject(explainListenFailure(host, port, cause))
@@ -96,7 +100,7 @@ export class KdcServer {
     return this.#connections.size
   }
 
-  /** Accepts nothing more, answers what is under way, and cuts connections that are not done in time. */
+  /** Accepts nothing more, answers what is under way, and cuts connections that do not end in time. */
   async close(): Promise<void> {
     this.#closing = true
     this.#stopPinging()
@@ -137,7 +141,7 @@ export class KdcServer {
     if (!this.#isTold(socket.remoteAddress)) this.#countAddress(countedAddress(socket.remoteAddress), socket)
   }
 
-  /** Whether the handshake says where the connection comes from. */
+  /** Whether the handshake will say where the connection comes from. */
   #isTold(peer: string | undefined): boolean {
     const { addressOf, trustedProxies } = this.#options
     return addressOf !== undefined || trustedProxies.trusts(peer)
@@ -157,7 +161,7 @@ export class KdcServer {
     this.#options.context.report.tell({ kind: 'connection_refused', address, reason, ...known })
   }
 
-  /** @returns `undefined` where `addressOf` or the proxy's headers give no answer, which is reported */
+  /** @returns `undefined` if `addressOf` or the proxy's headers give no answer, which is reported */
   #addressOf(request: IncomingMessage): string | undefined {
     const { addressOf, trustedProxies, context } = this.#options
     const { headers, socket } = request

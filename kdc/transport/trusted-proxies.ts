@@ -3,14 +3,17 @@ import { BlockList, isIP } from 'node:net'
 import { parseForwardedAddress } from './address.js'
 
 /**
- * Where a connection comes from behind proxies. Each proxy adds the address that it saw at the end of a header, so the
- * list is read from its end, and only for as long as the one who added to it is trusted: what stands before that was
- * written by the client.
+ * Finds where a connection comes from behind proxies. Each proxy adds the address that it saw at the end of a header.
+ * So the list is read from its end, and only as long as the party that added an entry is trusted: the client may have
+ * written whatever comes before.
  */
 export class TrustedProxies {
   readonly #trusted = new BlockList()
 
-  /** @param networks addresses and CIDRs, as `10.0.0.0/8`. @throws TypeError for what is neither */
+  /**
+   * @param networks addresses and CIDRs, such as `10.0.0.0/8`
+   * @throws TypeError for anything else
+   */
   constructor(networks: readonly string[]) {
     for (const network of networks) this.#add(network)
   }
@@ -25,8 +28,9 @@ export class TrustedProxies {
 
   /**
    * @param peer the address of the socket
-   * @returns the first address from the end that is no proxy's, or of a trusted proxy that does not tell, its own
-   * @throws TypeError where a header cannot be read, or two of them say different things
+   * @returns the first address from the end that does not belong to a proxy; the proxy's own if a trusted proxy reports
+   *   none
+   * @throws TypeError if a header cannot be read, or two of them contradict each other
    */
   clientOf(peer: string | undefined, headers: IncomingHttpHeaders): string | undefined {
     if (!this.trusts(peer)) return peer
@@ -71,13 +75,13 @@ function listOf(header: string | string[] | undefined): string[] | undefined {
 }
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-/** One parameter with what separates it from the next; a quoted text may have any character in it. */
+/** One parameter with the separator after it. A quoted text may contain any character. */
 const PARAMETER = new RegExp(`\\s*(${TOKEN})=(?:(${TOKEN})|"((?:[^"\\\\]|\\\\.)*)")\\s*(;|,|$)`, 'y')
 
 /**
- * The `for` of each element of `Forwarded` (RFC 7239); an element without one is `unknown`. The header is read whole: a
- * quote that the client left open would swallow what a proxy added.
- * @throws TypeError where it is not of this form
+ * The `for` of each element of `Forwarded` (RFC 7239); `unknown` for an element without one. The header is parsed
+ * whole, because a quote that the client left open would swallow what a proxy added.
+ * @throws TypeError if it does not have this form
  */
 function forwardedOf(header: string | undefined): string[] | undefined {
   if (header === undefined) return undefined

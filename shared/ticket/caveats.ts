@@ -68,13 +68,13 @@ const decoded = new WeakMap<Uint8Array, Caveat>()
 export function decodeCaveat(bytes: Uint8Array): Caveat {
   let caveat = decoded.get(bytes)
   if (caveat === undefined) {
-    caveat = decodeAnew(bytes)
+    caveat = decodeUnremembered(bytes)
     if (caveat.name !== 'app') decoded.set(bytes, caveat)
   }
   return caveat
 }
 
-function decodeAnew(bytes: Uint8Array): Caveat {
+function decodeUnremembered(bytes: Uint8Array): Caveat {
   try {
     return fromList(decode(bytes))
   } catch (cause) {

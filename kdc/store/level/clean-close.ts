@@ -6,13 +6,14 @@ import { COMMITS_FILE } from './commit-count.js'
 import { isDatabaseFile, readFolder } from './folder.js'
 
 /**
- * The clean mark: what a database was like when it was closed in order, that is, its files, their sizes and when they
- * were last changed. As long as the mark fits, only the checksums of the tables are verified when the database is opened.
- * After a kill, a copy, or any change to a file, every record is looked up, which takes as long as reading all of it.
+ * The clean mark says what a database was like when it was closed in order: its files, their sizes and when they were
+ * last changed. As long as the mark is right, only the checksums of the tables are verified when the database is
+ * opened. After a kill, a copy, or any change to a file, every record is looked up, which takes as long as reading all
+ * of it.
  */
 const MARK_FILE = 'REST'
 
-/** A mark that cannot be written does no harm: the next opening reads everything. */
+/** Failing to write the mark does no harm: the next opening reads everything. */
 export async function markClosedCleanly(directory: string): Promise<void> {
   const path = join(directory, MARK_FILE)
   try {
@@ -35,7 +36,7 @@ export async function wasClosedCleanly(directory: string): Promise<boolean> {
   return line !== undefined && line === (await lineOf(directory))
 }
 
-/** Called before anything is changed, so that what a killed process leaves behind has no mark. */
+/** Called before anything is changed, so that a killed process leaves no mark behind. */
 export async function clearCleanMark(directory: string): Promise<void> {
   await rm(join(directory, MARK_FILE), { force: true })
   await syncFolder(directory)

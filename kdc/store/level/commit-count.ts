@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { codeOf, syncFolder } from '../../../shared/folder.node.js'
 
 /**
- * A file beside the database says how many commits it must have. LevelDB cannot tell a log that lost its end from one
- * whose end was never written, and so would forget commits that were acknowledged.
+ * A file beside the database that says how many commits the database must have. LevelDB cannot distinguish a log that
+ * lost its end from one whose end was never written, and so would forget commits that were acknowledged.
  */
 export const COMMITS_FILE = 'COMMITS'
 
@@ -17,7 +17,7 @@ function lineOf(commits: number): string {
   return `orthrus commits 1 ${digits} ${createHash('sha256').update(digits).digest('hex').slice(0, 8)}\n`
 }
 
-/** @returns 0 where there is no such file, `undefined` where it is not as it was written */
+/** @returns 0 if there is no such file, `undefined` if it was damaged */
 export async function readCommits(directory: string): Promise<number | undefined> {
   let line: string
   try {
@@ -30,7 +30,7 @@ export async function readCommits(directory: string): Promise<number | undefined
   return Number.isSafeInteger(commits) && line === lineOf(commits) ? commits : undefined
 }
 
-/** Writes the number down, after each commit. */
+/** Writes the number, after each commit. */
 export class CommitsFile {
   readonly #handle: FileHandle
 
@@ -40,7 +40,7 @@ export class CommitsFile {
 
   static async open(directory: string, commits: number): Promise<CommitsFile> {
     const path = join(directory, COMMITS_FILE)
-    // Not through a link: the file that it leads to would be written to.
+    // Not through a link, because the file that it leads to would be overwritten.
     const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0)
     const handle = await open(path, flags, 0o600)
     try {
@@ -55,8 +55,8 @@ export class CommitsFile {
   }
 
   /**
-   * Written in place and not synced: it outlives the process, and after a loss of power it may lag behind, which only
-   * makes it a weaker witness. For the same reason a commit does not fail when this does.
+   * The file is written in place and not synced. It outlives the process, but may lag behind after a loss of power,
+   * which only makes it a weaker witness. For the same reason a commit does not fail when this does.
    */
   async record(commits: number): Promise<void> {
     await this.#handle.write(lineOf(commits), 0).catch(() => undefined)

@@ -6,18 +6,18 @@ import { decodeTally, EMPTY_TALLY, TALLY_KEY, type Tally } from './tally.js'
 
 export type Database = Level<string, Uint8Array>
 
-/** A database that is open, and what it adds up to. */
+/** An open database, and the tally of its records. */
 export interface OpenDatabase {
   readonly database: Database
   readonly tally: Tally
 }
 
 export function levelOf(directory: string): Database {
-  // Sealed values do not get smaller.
+  // Sealed values cannot be compressed.
   return new Level(directory, { keyEncoding: 'utf8', valueEncoding: 'view', compression: false })
 }
 
-/** @throws OrthrusError `unavailable` where it is not as it was written */
+/** @throws OrthrusError `unavailable` if it is not as it was written */
 export async function readTally(directory: string, database: Database): Promise<Tally> {
   const bytes: Uint8Array | undefined = await database.get(TALLY_KEY)
   const tally = bytes === undefined ? EMPTY_TALLY : decodeTally(bytes)

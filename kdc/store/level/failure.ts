@@ -1,6 +1,6 @@
 import { OrthrusError } from '../../../shared/errors.js'
 
-/** Failures of LevelDB and of the file system, in words that help a person. */
+/** Explains failures of LevelDB and of the file system so that a person can act on them. */
 
 export function damaged(directory: string, what: string, cause?: unknown): OrthrusError {
   return new OrthrusError('unavailable', `the database in ${directory} is damaged: ${what}`, {
@@ -10,12 +10,12 @@ export function damaged(directory: string, what: string, cause?: unknown): Orthr
 }
 
 const MISSING = /No such file/
-/** LevelDB says this where its file CURRENT is missing, as if there had never been a database. */
+/** LevelDB says this if its file CURRENT is missing, as if there had never been a database. */
 const NO_CURRENT = /create_if_missing is false/
 const DENIED = /Permission denied|Operation not permitted|Read-only file system|EACCES|EPERM|EROFS/
 const FULL = /No space left|Disk quota exceeded|File too large|ENOSPC|EDQUOT|EFBIG/
 
-/** Puts what LevelDB or the file system said into words that help. Their own texts name files and never contents. */
+/** Explains an error of LevelDB or the file system. Their own messages name files, and never contents. */
 export function explainFailure(directory: string, what: string, cause: unknown): OrthrusError {
   if (cause instanceof OrthrusError) return cause
   const code = levelCode(cause)
@@ -39,7 +39,7 @@ function hintFor(text: string): string | undefined {
   return 'the user who runs this must be able to read and write that folder and every file in it: check their owner and mode, and how the disk is mounted'
 }
 
-/** abstract-level puts the error of an opening into the `cause` of another. */
+/** abstract-level puts the error of a failed opening into the `cause` of another error. */
 function origin(error: unknown): unknown {
   return error instanceof Error && error.cause instanceof Error ? error.cause : error
 }
@@ -52,6 +52,6 @@ export function levelCode(error: unknown): unknown {
 function textOf(error: unknown): string {
   const from = origin(error)
   const text = from instanceof Error ? from.message : String(from)
-  // The folder of a trial is gone when this is read; the file is in the one above it.
+  // The folder of a trial is gone when somebody reads this. The file is in the folder above it.
   return text.replaceAll(/[/\\]trial-\w+/g, '')
 }

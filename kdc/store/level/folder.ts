@@ -4,7 +4,7 @@ import { codeOf } from '../../../shared/folder.node.js'
 
 /** The files of the folder that LevelDB works in. */
 
-/** The files that make up a database, by LevelDB's names for them, without its lock and its log for people. */
+/** The files that make up a database, by LevelDB's names, without its lock and its log for people. */
 const DATABASE_FILE = /^(?:CURRENT|MANIFEST-\d+|\d+\.(?:log|ldb|sst))$/
 const TABLE_FILE = /^\d+\.(?:ldb|sst)$/
 const TRIAL = 'trial-'
@@ -12,7 +12,7 @@ const PROBE = 'probe.tmp'
 /** What LevelDB needs beyond its logs to open again: a manifest, a new log. */
 const SPARE_BYTES = 1 << 20
 
-/** The names in a folder; none where there is no folder. */
+/** The names in a folder; empty if there is no folder. */
 export async function readFolder(directory: string): Promise<string[]> {
   try {
     return await readdir(directory)
@@ -38,8 +38,8 @@ export async function removeTrials(directory: string): Promise<void> {
 }
 
 /**
- * Calls `use` with a folder of some of the same files, and removes it. LevelDB changes no file that it finds, it only
- * makes new ones and removes names, so hard links serve, and the files themselves stay as they are whatever it does.
+ * Calls `use` with a folder of links to these files, and removes the folder. LevelDB never changes an existing file: it
+ * only makes new ones and removes names. So hard links are enough, and the files themselves stay unchanged.
  */
 export async function withTrialFolder<T>(
   directory: string,
@@ -64,11 +64,14 @@ async function removeFolder(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true })
 }
 
-/** Whether there is room to open the database again. @throws the error of the file system where there is not. */
+/**
+ * Checks that there is room to open the database again.
+ * @throws the error of the file system if there is not
+ */
 export async function requireSpace(directory: string): Promise<void> {
   let bytes = SPARE_BYTES
   for (const name of await readdir(directory)) {
-    // A log becomes a table twice, once of them on trial.
+    // A log becomes a table twice, once of them in the trial.
     if (name.endsWith('.log')) bytes += 2 * (await stat(join(directory, name))).size
   }
   const probe = join(directory, PROBE)
@@ -76,7 +79,7 @@ export async function requireSpace(directory: string): Promise<void> {
   try {
     const handle = await open(probe, 'wx', 0o600)
     try {
-      // Random, as some file systems keep what repeats in no space at all.
+      // Random, because some file systems store repeated bytes in no space at all.
       const block = crypto.getRandomValues(new Uint8Array(1 << 16))
       for (let written = 0; written < bytes; written += block.length) await handle.writeFile(block)
       await handle.sync()

@@ -8,7 +8,7 @@ import { explainFailure, levelCode } from './failure.js'
 import { isDatabaseFile, readFolder, removeTrials } from './folder.js'
 import { requireWhole, sortFiles } from './whole-check.js'
 
-/** Logged before it is done: it takes about 10 s for a million principals, and nothing answers meanwhile. */
+/** Logged beforehand, because it takes about 10 s for a million principals and nothing answers meanwhile. */
 const READING_EVERYTHING =
   'the database was not closed in order, or was changed since: every record is read before it opens'
 
@@ -31,9 +31,9 @@ export async function createDatabase(directory: string): Promise<void> {
 }
 
 /**
- * Opens a database if all of it is there. One that was not closed in order, or was changed since, is opened on trial
- * first, through links to its files, where LevelDB may drop what it likes; then the files themselves are opened.
- * @throws OrthrusError `unavailable`; the files are as they were.
+ * Opens a database if all of it is there. One that was not closed in order, or was changed since, is first opened on
+ * trial through links to its files, where LevelDB may drop what it likes. Then the files themselves are opened.
+ * @throws OrthrusError `unavailable`; the files are unchanged
  */
 export async function openDatabase(directory: string, logger: Logger): Promise<OpenDatabase> {
   try {
@@ -47,7 +47,7 @@ export async function openDatabase(directory: string, logger: Logger): Promise<O
     await clearCleanMark(directory)
     const database = levelOf(directory)
     await database.open({ createIfMissing: false })
-    // LevelDB renames files while it opens, and does not put the names on stable storage.
+    // LevelDB renames files while it opens, but does not sync the folder.
     await syncFolder(directory)
     return { database, tally: await readTally(directory, database) }
   } catch (cause) {
@@ -55,7 +55,7 @@ export async function openDatabase(directory: string, logger: Logger): Promise<O
   }
 }
 
-/** LevelDB looks at its lock before it looks at whether there is a database, and here goes no further. */
+/** LevelDB checks its lock before it checks whether there is a database. This call gets no further than that. */
 async function requireUnlocked(directory: string): Promise<void> {
   const names = await readFolder(directory)
   if (!names.some(name => isDatabaseFile(name) || name === COMMITS_FILE)) {

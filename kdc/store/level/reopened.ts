@@ -9,7 +9,7 @@ export class ReopenedDatabase {
   readonly #directory: string
   readonly #logger: Logger
   #opened: Promise<OpenDatabase>
-  /** The last opening failed: whatever needs the database next tries again. */
+  /** The last opening failed: the next use of the database tries again. */
   #lost = false
 
   constructor(directory: string, logger: Logger, opened: OpenDatabase) {
@@ -18,7 +18,7 @@ export class ReopenedDatabase {
     this.#opened = Promise.resolve(opened)
   }
 
-  /** The one that is open, or is being opened. */
+  /** The database that is open, or is being opened. */
   get current(): Promise<OpenDatabase> {
     return this.#opened
   }
@@ -31,15 +31,16 @@ export class ReopenedDatabase {
     try {
       return await read(opened)
     } catch (cause) {
-      // Closed under the reader by `openAgain`.
+      // Closed by `openAgain` while it was being read.
       if (this.#opened !== opening) return this.read(read)
       throw explainFailure(this.#directory, 'cannot be read', cause)
     }
   }
 
   /**
-   * After a failed write LevelDB may go on at the wrong place in its log, and what it writes there could not be read
-   * again. So it is opened again, but only once there is room for that: until then the open one still answers reads.
+   * After a failed write LevelDB may continue at the wrong place in its log, and nobody could read what it writes
+   * there. So the database is opened again, but only once there is room for that. Until then the open one still answers
+   * reads.
    * @throws OrthrusError `unavailable`
    */
   async openAgain(): Promise<OpenDatabase> {

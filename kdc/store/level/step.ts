@@ -1,7 +1,9 @@
 import type { Change, RecordKind, Stored } from '../store.js'
 import { type Tally, toggleRecord } from './tally.js'
 
-/** How records stand in LevelDB: under `kind NUL name`, the version as 6 bytes, big-endian, before the value. */
+/**
+ * How records are stored in LevelDB: under `kind NUL name`, with the version as 6 bytes, big-endian, before the value.
+ */
 
 const VERSION_BYTES = 6
 

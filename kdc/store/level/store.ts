@@ -20,16 +20,16 @@ import { decodeStored, encodeStep, keyOf, nextTally, type Step } from './step.js
 import { encodeTally, TALLY_KEY, type Tally } from './tally.js'
 
 export interface LevelStoreOptions {
-  /** Whether to make a database, in a folder that is new or empty, or to open one that is there. */
+  /** Whether to make a database in a folder that is new or empty, or to open an existing one. */
   readonly create: boolean
-  /** Is told when opening takes long, and why. Silent by default. */
+  /** Reports when opening takes long, and why. Silent by default. */
   readonly logger?: Logger
 }
 
 /**
- * A store in a LevelDB folder of its own, for one process. Opening one that was not closed in order reads every
- * record once, to see that none is missing or changed.
- * @throws OrthrusError `unavailable`, with what to do, where the folder is in use, missing, damaged or out of space.
+ * A store in a LevelDB folder of its own, for one process. If it was not closed in order, opening it reads every record
+ * once, to check that none is missing or changed.
+ * @throws OrthrusError `unavailable`, with what to do, if the folder is in use, missing, damaged or out of space
  */
 export async function openLevelStore(directory: string, options: LevelStoreOptions): Promise<Store> {
   requireKnownOptions<LevelStoreOptions>('openLevelStore', options, { create: true, logger: true })
@@ -50,7 +50,7 @@ class LevelStore implements Store {
   readonly #commitsFile: CommitsFile
   readonly #watchers = new Watchers()
   readonly #database: ReopenedDatabase
-  /** A commit that failed half way: nothing more may be written before LevelDB has been opened again. */
+  /** A commit failed half way: nothing more may be written before LevelDB has been opened again. */
   #doubtful: readonly Change[] | undefined
   #tally: Tally
   #queue: Promise<unknown> = Promise.resolve()
@@ -83,7 +83,7 @@ class LevelStore implements Store {
     requireChanges(changes)
     this.#requireOpen()
     if (changes.length === 0) return
-    // Encoded now: the bytes are the caller's again when this returns.
+    // Encoded immediately: the bytes belong to the caller again when this returns.
     const steps = changes.map(encodeStep)
     const done = this.#queue.then(() => this.#commit(steps))
     this.#queue = done.catch(() => undefined)
@@ -130,7 +130,7 @@ class LevelStore implements Store {
         ],
         { sync: true },
       )
-      // LevelDB syncs a log file that it has just begun, but not its name.
+      // LevelDB syncs a log file that it has just begun, but not the folder with its name.
       await syncFolder(this.#directory)
     } catch (cause) {
       this.#doubtful = steps
@@ -141,7 +141,7 @@ class LevelStore implements Store {
   async #recover(doubtful: readonly Change[]): Promise<void> {
     this.#tally = (await this.#database.openAgain()).tally
     this.#doubtful = undefined
-    // The commit may have been made after all.
+    // The commit may have been made in spite of the error.
     this.#watchers.notify(doubtful)
   }
 

@@ -1,9 +1,9 @@
 /**
- * Whether a table file of LevelDB is as it was written. LevelDB, as it is packaged, reads tables without looking at
- * their checksums, and ends the whole process where it trips over what it finds in one.
+ * Checks whether a table file of LevelDB is as it was written. LevelDB, as it is packaged, reads tables without
+ * checking their checksums, and a damaged table can end the whole process.
  *
  * A table is blocks without gaps: data, a filter, an index of filters, an index of data; then a footer that says where
- * the two indexes are. Behind each block stand its type and a checksum. Ours are never compressed.
+ * the two indexes are. After each block come its type and a checksum. Our blocks are never compressed.
  */
 
 const FOOTER_BYTES = 48
@@ -17,7 +17,7 @@ interface Block {
   readonly size: number
 }
 
-/** Every byte counts: each is under a checksum, or is in a footer that could not be otherwise. */
+/** Every byte is checked: each is under a checksum, or is in a footer that has only one right form. */
 export function isWholeTable(file: Uint8Array): boolean {
   try {
     const table = new Table(file)
@@ -35,7 +35,7 @@ class Table {
     this.#file = Buffer.from(file.buffer, file.byteOffset, file.length)
   }
 
-  /** @throws RangeError where a number leads out of the file. */
+  /** @throws RangeError if a number leads out of the file */
   isWhole(): boolean {
     const end = this.#file.length - FOOTER_BYTES
     const footer = new Cursor(this.#file, end)
@@ -58,7 +58,10 @@ class Table {
     return masked(crc32c(this.#file.subarray(offset, type + 1))) === checksum
   }
 
-  /** An index has a block for the value of each entry: lengths of key shared, key not shared, value; then those. */
+  /**
+   * An index has a block for the value of each entry: the lengths of the shared key, the rest of the key and the value,
+   * then the bytes.
+   */
   #blocksIn({ offset, size }: Block): Block[] {
     const restarts = this.#file.readUInt32LE(offset + size - 4)
     const end = offset + size - 4 - 4 * restarts
@@ -99,7 +102,7 @@ class Cursor {
   }
 }
 
-/** How many bytes are taken at a time; the first table is for the last of them. */
+/** How many bytes are read at a time; the first table is for the last of them. */
 const STRIDE = 8
 const CRC32C = makeTables()
 
@@ -117,7 +120,9 @@ function makeTables(): Uint32Array {
   return tables
 }
 
-/** By "slicing": all of a database is read at each start, and a byte at a time takes some times as long. */
+/**
+ * The "slicing" method. All of a database is read at each start, and one byte at a time takes several times as long.
+ */
 function crc32c(bytes: Uint8Array): number {
   const at = (table: number, byte: number): number => CRC32C[table * 256 + byte] as number
   const byteAt = (i: number): number => bytes[i] as number
@@ -138,7 +143,7 @@ function crc32c(bytes: Uint8Array): number {
   return ~crc >>> 0
 }
 
-/** LevelDB writes checksums so, lest a checksum of bytes that hold checksums come out too regular. */
+/** LevelDB masks checksums like this, because a checksum of bytes that contain checksums would be too regular. */
 function masked(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
 }

@@ -8,15 +8,15 @@ import { isDatabaseFile, isTableFile, readFolder, withTrialFolder } from './fold
 import { isWholeTable } from './table-check.js'
 import { EMPTY_TALLY, TALLY_KEY, type Tally, toggleRecord } from './tally.js'
 
-/** Whether everything in a database is there and as it was written, which LevelDB itself does not see to. */
+/** Whether everything in a database is there and as it was written. LevelDB itself does not check that. */
 
 /** How many keys are read at a time. */
 const PAGE = 256
 
-/** Every record as it was written, none missing, and no commit missing that was acknowledged. */
+/** Checks that every record is as it was written, that none is missing, and that no acknowledged commit is missing. */
 export async function requireWhole(directory: string, { whole, broken }: SortedFiles): Promise<void> {
   const tally = await withTrialFolder(directory, whole, trial => tryOpen(directory, trial)).catch(cause => {
-    // To LevelDB the file is missing, as it was not there in the trial.
+    // LevelDB reports the file as missing, because it was not there in the trial.
     if (levelCode(cause) !== 'LEVEL_CORRUPTION' || broken.length === 0) throw cause
     throw damaged(directory, `${broken.join(', ')} not as written`, cause)
   })
@@ -28,7 +28,7 @@ export interface SortedFiles {
   readonly broken: readonly string[]
 }
 
-/** A broken table is no harm by itself: of what a killed process was just making there is no record yet. */
+/** A broken table does no harm by itself: there is no record yet of one that a killed process was just making. */
 export async function sortFiles(directory: string): Promise<SortedFiles> {
   const whole: string[] = []
   const broken: string[] = []
@@ -65,7 +65,7 @@ async function requireCommits(directory: string, commits: number): Promise<void>
   }
 }
 
-/** Each record is also looked up, since LevelDB finds a record by other means than it lists it. */
+/** Each record is also looked up, since LevelDB finds a record in another way than it lists it. */
 async function addUp(directory: string, database: Database): Promise<Uint8Array> {
   const sum = EMPTY_TALLY.sum.slice()
   const iterator = database.keys()
