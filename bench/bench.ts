@@ -7,9 +7,9 @@ import { readOrder, type Settings } from './settings.js'
 import { formatReport } from './table.js'
 
 /**
- * `npm run bench`: what Orthrus costs, compared with alternatives (docs/performance.md). Options: `--json` for machines,
- * `--markdown` for the document, `--quick` to check that it runs, `--full` with a million principals, `--only` with the
- * names of some groups.
+ * `npm run bench`: what Orthrus costs, compared with alternatives (docs/performance.md). Options: `--json` for
+ * machines, `--markdown` for the document, `--quick` to check that it runs, `--full` with a million principals,
+ * `--only` with the names of some groups.
  */
 
 /** The time limit of one group, milliseconds. */

@@ -48,7 +48,9 @@ async function add(terminal: Terminal, names: string[], options: AddOptions): Pr
   })
 }
 
-/** Reserves the files of all keytabs first, because a principal whose key could not be written down would be useless. */
+/**
+ * Reserves the files of all keytabs first, because a principal whose key could not be written down would be useless.
+ */
 async function addServices(
   terminal: Terminal,
   administration: Administration,

@@ -6,7 +6,10 @@ import { type ConnectionOptions, hasLogin, kdcUrl, type Sizes, withRealm } from 
 import { credentialFrom, explained, serviceOf } from './credential-use.js'
 import type { Terminal } from './terminal.js'
 
-/** The party that makes a request: a principal by its own key, a delegate beside its own ticket, or the bearer of a credential. */
+/**
+ * The party that makes a request: a principal by its own key, a delegate beside its own ticket, or the bearer of a
+ * credential.
+ */
 
 export interface CallerOptions extends ConnectionOptions {
   readonly service?: string

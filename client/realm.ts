@@ -100,8 +100,8 @@ export class Realm {
    * service's answer to this request: its status, body, content type, range and location. The whole response is read
    * before it is returned (docs/protocol.md section 8).
    * @throws OrthrusError with the service's or KDC's code; `response_unproved` `refused_unproved` `unavailable`;
-   * `credential_invalid` for an imported ticket of another service than the one named. `final` says that the request was
-   * not handled and never will be
+   * `credential_invalid` for an imported ticket of another service than the one named. `final` says that the request
+   * was not handled and never will be
    * @throws TypeError if no service is named for the origin, and for arguments that `fetch` does not accept
    */
   async fetch(input: RequestInfo | URL, init: RealmFetchInit = {}): Promise<Response> {

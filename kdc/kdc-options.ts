@@ -8,7 +8,10 @@ import type { Limits, Rate } from './limits/defaults.js'
 import type { Store } from './store/store.js'
 import type { MasterKey, MasterKeyFileOptions } from './vault/master-key.js'
 
-/** Where the realm is stored: a folder that `orthrus init` made, or a store and the key that its records are sealed with. */
+/**
+ * Where the realm is stored: a folder that `orthrus init` made, or a store and the key that its records are sealed
+ * with.
+ */
 export type KdcData =
   | ({ readonly dataDirectory: string; readonly masterKey?: MasterKey } & MasterKeyFileOptions)
   | { readonly store: Store; readonly masterKey: MasterKey }
@@ -29,8 +32,8 @@ export interface KdcSettings {
   /** Origins whose pages may connect from a browser. Default: none. */
   readonly allowedOrigins?: readonly string[]
   /**
-   * Addresses and networks of proxies in front of the KDC, such as `10.0.0.0/8`. Their `X-Forwarded-For` and `Forwarded`
-   * headers say which address a connection comes from, for the limits per address.
+   * Addresses and networks of proxies in front of the KDC, such as `10.0.0.0/8`. Their `X-Forwarded-For` and
+   * `Forwarded` headers say which address a connection comes from, for the limits per address.
    */
   readonly trustedProxies?: readonly string[]
   /**

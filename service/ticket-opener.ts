@@ -38,7 +38,9 @@ export class ServiceTicketOpener implements TicketOpener {
     return this.#opened.size
   }
 
-  /** @throws OrthrusError `ticket_invalid` for another service's ticket, an unknown kvno, or a box that does not open */
+  /**
+   * @throws OrthrusError `ticket_invalid` for another service's ticket, an unknown kvno, or a box that does not open
+   */
   open(ticket: SealedTicket): OpenedTicket {
     return this.#opened.open(ticket, this.#keyOf(ticket), this.#clock.now())
   }

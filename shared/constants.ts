@@ -26,8 +26,8 @@ export type MessageType = (typeof TYPE)[keyof typeof TYPE]
 
 /**
  * Every purpose that a key may be expanded for: a closed list (section 2). Two are reserved, and nothing uses them yet.
- * `ratchet` will derive the key of kvno v + 1 from that of kvno v. `lock` will name the lock that keeps two processes on
- * one machine from accepting for the same service, without revealing anything about the key. The result of `lock` is
+ * `ratchet` will derive the key of kvno v + 1 from that of kvno v. `lock` will name the lock that keeps two processes
+ * on one machine from accepting for the same service, without revealing anything about the key. The result of `lock` is
  * never sent.
  */
 export const USAGES = [

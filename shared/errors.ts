@@ -43,7 +43,7 @@ export function isWireCode(text: string): text is WireCode {
   return wireCodes.has(text)
 }
 
-/** The code to send for a failure: its own where that may be sent, else `unavailable`. */
+/** The code to send for a failure: its own if that may be sent, otherwise `unavailable`. */
 export function wireCodeOf({ code }: OrthrusError): WireCode {
   return isWireCode(code) ? code : 'unavailable'
 }

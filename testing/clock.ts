@@ -6,8 +6,8 @@ export interface TestClock extends Clock, Timers {
   /** Lets this many milliseconds pass on both readings. Timers that fall due run in order. */
   advance(milliseconds: number): void
   /**
-   * Sets the wall clock, as an operator or a wrong time server would. No time passes. A service whose wall and monotonic
-   * clocks drift apart raises its floor, and clients wait for that, so call `advance` afterwards.
+   * Sets the wall clock, as an operator or a wrong time server would. No time passes. A service whose wall and
+   * monotonic clocks drift apart raises its floor, and clients wait for that, so call `advance` afterwards.
    */
   set(now: number): void
 }

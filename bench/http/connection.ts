@@ -4,8 +4,8 @@ import { connect, type Socket } from 'node:net'
 const END_OF_HEAD = '\r\n\r\n'
 
 /**
- * One keep-alive connection that sends prepared bytes and reads little of the response, so that the client is not what is
- * measured. Responses must have no body.
+ * One keep-alive connection that sends prepared bytes and reads little of the response, so that the client is not what
+ * is measured. Responses must have no body.
  */
 export class HttpConnection {
   readonly #socket: Socket

@@ -26,8 +26,8 @@ export function offsetOf(time: number, { sentAt, receivedAt }: Span): number {
 }
 
 /**
- * How far the wall clock has moved ahead of the monotonic clock since then, or behind it (negative), because the machine
- * slept or a clock was set. 0 if it is within the allowed second (section 6).
+ * How far the wall clock has moved ahead of the monotonic clock since then, or behind it (negative), because the
+ * machine slept or a clock was set. 0 if it is within the allowed second (section 6).
  */
 export function partedSince(clock: Clock, wallAhead: number): number {
   const parted = clock.now() - clock.monotonic() - wallAhead
@@ -44,7 +44,9 @@ interface Learned {
   readonly wallAhead: number
 }
 
-/** The KDC's clock, as an offset to the monotonic clock. Until the KDC has proved a time, it is this machine's clock. */
+/**
+ * The KDC's clock, as an offset to the monotonic clock. Until the KDC has proved a time, it is this machine's clock.
+ */
 export class KdcClock {
   readonly #clock: Clock
   #learned: Learned | undefined

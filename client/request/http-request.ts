@@ -31,7 +31,8 @@ const CACHES: ReadonlySet<string> = new Set(['default', 'no-store', 'reload'])
  */
 export function readRequest(input: RequestInfo | URL, init: RequestInit): Request {
   if (init.headers !== undefined) refuseDoubled(init.headers)
-  // `duplex` is required if the body is a stream, and ignored otherwise. The body is read whole before anything is sent.
+  // `duplex` is required if the body is a stream, and ignored otherwise. The body is read whole before anything is
+  // sent.
   const settings: RequestInit & { duplex: 'half' } = { ...init, ...bodyStream(init), duplex: 'half' }
   refuseUserInfo(input instanceof Request ? input.url : String(input))
   const request = new Request(input, settings)

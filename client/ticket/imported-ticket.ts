@@ -55,7 +55,10 @@ export function requireHolder(ticket: Ticket, client: Principal): void {
   })
 }
 
-/** @throws TypeError unless the ticket names the service as holder, so that it can only act as the delegate of the client */
+/**
+ * @throws TypeError unless the ticket names the service as holder, so that it can only act as the delegate of the
+ * client
+ */
 export function requireMadeFor(handOff: Ticket, service: Principal): void {
   if (secretsOf(handOff).holder === service) return
   const name = localPart(service)

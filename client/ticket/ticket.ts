@@ -94,8 +94,8 @@ export class Ticket {
 
   /**
    * Whether an answer under this ticket proves the service. It does not if another party knows the key: the party that
-   * handed the ticket on, or a party that was given this ticket, the ticket that it was cut from, or one cut down in the
-   * same way. A ticket presented beside the client's own still proves the service (docs/protocol.md section 5).
+   * handed the ticket on, or a party that was given this ticket, the ticket that it was cut from, or one cut down in
+   * the same way. A ticket presented beside the client's own still proves the service (docs/protocol.md section 5).
    */
   get serviceProved(): boolean {
     if (this.#secrets.holder !== undefined) return !this.#facts.imported || this.#facts.ownProved

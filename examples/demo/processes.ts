@@ -7,7 +7,11 @@ import { fileURLToPath } from 'node:url'
 
 const CLI = fileURLToPath(new URL('../../cli/orthrus.js', import.meta.url))
 
-/** Runs one `orthrus` command to its end. @returns what it printed. @throws Error with what it wrote to standard error */
+/**
+ * Runs one `orthrus` command to its end.
+ * @returns what it printed.
+ * @throws Error with what it wrote to standard error
+ */
 export async function orthrus(folder: string, args: readonly string[]): Promise<string> {
   const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   let [out, err] = ['', '']

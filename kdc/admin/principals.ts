@@ -28,8 +28,8 @@ import { requireAdministrator } from './lockout.js'
 /** The methods for principals. Their changes are durable and in force when they resolve. */
 
 /**
- * @throws OrthrusError `malformed` if the principal exists already, is reserved or of another realm, has unsound password
- * parameters, or would have expired already
+ * @throws OrthrusError `malformed` if the principal exists already, is reserved or of another realm, has unsound
+ * password parameters, or would have expired already
  */
 export async function add(context: AdminContext, added: NewPrincipal): Promise<AddedPrincipal> {
   const { principal: name, password } = added
@@ -121,7 +121,10 @@ function summaryOf(record: PrincipalRecord): PrincipalSummary {
   }
 }
 
-/** The principal gets no more tickets, nor does anyone get one for it, and those that it has are revoked. @throws OrthrusError `not_authorized` */
+/**
+ * The principal gets no more tickets, nor does anyone get one for it, and those that it has are revoked.
+ * @throws OrthrusError `not_authorized`
+ */
 export async function disable(context: AdminContext, name: Principal): Promise<void> {
   requireDispensable(context, name, 'disabled')
   await cutOff(context, 'disable', name, (record, cutOff, now) => ({

@@ -51,7 +51,10 @@ export async function ruleFor(
   return (await readRule(context, client, service))?.record ?? null
 }
 
-/** Removes the rule of the pair; other rules that match it then decide. @throws OrthrusError `malformed` `not_authorized` */
+/**
+ * Removes the rule of the pair; other rules that match it then decide.
+ * @throws OrthrusError `malformed` `not_authorized`
+ */
 export async function forget(context: AdminContext, client: Pattern, service: Pattern): Promise<void> {
   await changeRealm(context, async () => {
     const found = await readRule(context, client, service)

@@ -11,8 +11,8 @@ import { describeFailure } from '../report/failure.js'
 import { requireStanding } from './authority.js'
 
 /**
- * What `kdc@realm` does with one channel (docs/protocol.md section 9): it answers calls in the order in which they came,
- * each before the next, for as long as the tickets that the channel was opened with stand.
+ * What `kdc@realm` does with one channel (docs/protocol.md section 9): it answers calls in the order in which they
+ * came, each before the next, for as long as the tickets that the channel was opened with stand.
  */
 export class KdcChannel implements ChannelApplication {
   readonly #context: ExchangeContext

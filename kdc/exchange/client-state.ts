@@ -23,8 +23,8 @@ export function requireFresh(time: number, now: number, kdcTime: KdcTime): void 
 }
 
 /**
- * Checks that the client of a ticket still has it (section 7, step 3). No method revokes a single ticket yet, so only the
- * client is checked.
+ * Checks that the client of a ticket still has it (section 7, step 3). No method revokes a single ticket yet, so only
+ * the client is checked.
  * @throws OrthrusError `revoked` if the client was removed, was replaced by another of the same name, or was cut off
  */
 export function requireUnrevoked(ticket: OpenedTicket, client: PrincipalRecord | undefined): PrincipalRecord {

@@ -10,8 +10,8 @@ import type { Principal } from '../../shared/principal.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
 
 /**
- * How a password becomes a key (docs/protocol.md section 8, "Passwords"). A name without a password also gets an answer,
- * always the same one, so that the answers do not tell which names exist.
+ * How a password becomes a key (docs/protocol.md section 8, "Passwords"). A name without a password also gets an
+ * answer, always the same one, so that the answers do not tell which names exist.
  * @throws OrthrusError for what is answered with ERROR 05: `malformed` and other decoding errors, `rate_limited`
  */
 export async function answerParams(

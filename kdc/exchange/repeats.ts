@@ -6,7 +6,8 @@ import { SILENT_REPORT } from '../report/report.js'
 
 /**
  * Who pays for a proved request (docs/protocol.md section 7). Anybody who listened can repeat one, so only its first
- * arrival counts against its client. A repeat counts against its address, and all repeats of one request are reported once.
+ * arrival counts against its client. A repeat counts against its address, and all repeats of one request are reported
+ * once.
  */
 
 type Seen = ReturnType<RateLimits['see']>

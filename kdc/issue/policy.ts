@@ -40,7 +40,8 @@ export type Decision =
 /**
  * Any matching rule that denies wins. Otherwise the most specific rule that allows decides; the client's pattern is
  * compared before the service's. Without a rule, a client is allowed nothing but a bare ticket for `kdc@realm`. Only a
- * client that may have tickets for a service is told whether it exists; a disabled or expired service counts as unknown.
+ * client that may have tickets for a service is told whether it exists; a disabled or expired service counts as
+ * unknown.
  * @param rules may include rules that do not match; they are ignored
  */
 export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): Decision {

@@ -16,7 +16,9 @@ function boundOf({ ticket, service }: Grant): number {
   return 2 * ticket.length + service.length + GRANT_BYTES
 }
 
-/** Counts the bytes of a reply. Room for a denial of every requested service is reserved, so a reply never overflows. */
+/**
+ * Counts the bytes of a reply. Room for a denial of every requested service is reserved, so a reply never overflows.
+ */
 export class ReplySpace {
   readonly #room: number
   readonly #grants: Grant[] = []

@@ -14,7 +14,9 @@ import { endTimeOf } from './lifetime.js'
 import { decide, type Terms } from './policy.js'
 import type { ReplySpace } from './reply-space.js'
 
-/** Tickets for the services that an AS or TGS request names (docs/protocol.md sections 6 and 7). Times in milliseconds. */
+/**
+ * Tickets for the services that an AS or TGS request names (docs/protocol.md sections 6 and 7). Times in milliseconds.
+ */
 
 /** The client that the tickets are for, and what they take over from the TGT. */
 export interface Bearer {

@@ -14,8 +14,8 @@ export interface Count {
 const CLIENTS_MAX = 100_000
 
 /**
- * Counts by client that proved its key, each in an interval of its own that begins with its first count. Nobody can make
- * up such names, so each has an exact count; what anybody can make up is counted by `CountSketch`.
+ * Counts by client that proved its key, each in an interval of its own that begins with its first count. Nobody can
+ * make up such names, so each has an exact count; what anybody can make up is counted by `CountSketch`.
  */
 export class ClientCounts {
   readonly #counts = new LRUCache<Principal, Count>({ max: CLIENTS_MAX })

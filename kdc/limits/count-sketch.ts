@@ -18,11 +18,12 @@ export interface CountSketchOptions {
 
 /**
  * Counts by name in memory of a fixed size, so that no number of made-up names makes it forget one: a count-min sketch
- * with conservative update. Each counter drains steadily by the rate's points per interval. A name is over its rate while
- * fewer than one more point fits.
+ * with conservative update. Each counter drains steadily by the rate's points per interval. A name is over its rate
+ * while fewer than one more point fits.
  *
- * Names that share all their counters are counted together, so a count is never too low and may be too high. Which names
- * share counters depends on a random key of this process, so nobody can choose a name that shares those of another.
+ * Names that share all their counters are counted together, so a count is never too low and may be too high. Which
+ * names share counters depends on a random key of this process, so nobody can choose a name that shares those of
+ * another.
  */
 export class CountSketch {
   readonly #rate: Rate

@@ -8,7 +8,9 @@ export const LIFETIME = { TGT: 10 * HOUR, SERVICE: HOUR, RENEW: 7 * DAY } as con
 /** The share of a ticket's life by which it may be shortened at random, so that renewals spread. */
 export const SHORTENING = 0.1
 
-/** How many records are kept in memory. Names known not to exist are kept apart, so asking for them evicts no record. */
+/**
+ * How many records are kept in memory. Names known not to exist are kept apart, so asking for them evicts no record.
+ */
 export const CACHE = { PRINCIPALS: 10_000, RULES: 10_000, ABSENT: 50_000, TGTS: 4_096 } as const
 
 /** The shortest life of its tickets for `kdc@realm` that an administrator may set for itself, milliseconds. */
@@ -43,11 +45,12 @@ export interface Rate {
  * Counters in each of the 6 rows of a `CountSketch`, by what is counted: 22.5 MiB in all, of which the system hands out
  * only the pages that were used. A name that shares all 6 counters with others that are full looks full itself.
  *
- * One process answers fewer than 20,000 failed logins a second, whatever number of addresses they come from. In a minute
- * these fill 40,000 pairs of address and name (30 each): 26 % of the counters in a row, so 3 in 10,000 other pairs look
- * full. In an hour they fill 72,000 names (1,000 each): 24 %, 2 in 10,000. In a minute they fill 400 addresses (3,000
- * each), or 4,000 with PARAMS requests (300 each): 11 %, 2 in a million. Failures that do not fill a counter leave next to
- * nothing: 20,000 a second spread over a row raise each counter of a name 275 times an hour, and it drains 1,000.
+ * One process answers fewer than 20,000 failed logins a second, whatever number of addresses they come from. In a
+ * minute these fill 40,000 pairs of address and name (30 each): 26 % of the counters in a row, so 3 in 10,000 other
+ * pairs look full. In an hour they fill 72,000 names (1,000 each): 24 %, 2 in 10,000. In a minute they fill 400
+ * addresses (3,000 each), or 4,000 with PARAMS requests (300 each): 11 %, 2 in a million. Failures that do not fill a
+ * counter leave next to nothing: 20,000 a second spread over a row raise each counter of a name 275 times an hour, and
+ * it drains 1,000.
  */
 export const COUNTERS = { PAIRS: 2 ** 17, NAMES: 2 ** 18, NETWORKS: 2 ** 15 } as const
 

@@ -30,8 +30,8 @@ export class NetworkCounts {
   }
 
   /**
-   * Counts one more from an address. Beyond the limit of a network it does not count for the larger ones, so that a host
-   * does not use up the share of its neighbours.
+   * Counts one more from an address. Beyond the limit of a network it does not count for the larger ones, so that a
+   * host does not use up the share of its neighbours.
    * @returns the limit that was reached before, if any
    */
   count(address: string): Reached | undefined {

@@ -2,8 +2,8 @@ import { WINDOW } from '../../shared/constants.js'
 import type { Clock } from '../../shared/time.js'
 
 /**
- * Notices when the wall clock leaps: when, from one reading to the next, it moves by over a second more or less than the
- * monotonic clock. Then it was set, or the machine slept. All times are milliseconds.
+ * Notices when the wall clock leaps: when, from one reading to the next, it moves by over a second more or less than
+ * the monotonic clock. Then it was set, or the machine slept. All times are milliseconds.
  */
 export class ClockWatch {
   readonly #clock: Clock

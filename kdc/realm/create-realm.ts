@@ -47,8 +47,8 @@ const KNOWN: KnownOptions<CreateRealmOptions> = {
 }
 
 /**
- * Makes a realm in a store that has none: its record, the principals `krbtgt`, `kdc` and `admin`, and the rule that lets
- * `admin` administer it. When the promise resolves all of it is on stable storage; if it rejects, none of it is.
+ * Makes a realm in a store that has none: its record, the principals `krbtgt`, `kdc` and `admin`, and the rule that
+ * lets `admin` administer it. When the promise resolves all of it is on stable storage; if it rejects, none of it is.
  * @returns the key of `admin@realm`, for its keytab
  * @throws TypeError if `realm` is not the name of a realm, or a lifetime is not a whole number above 0
  * @throws OrthrusError `unavailable` if the store has a realm already

@@ -62,8 +62,8 @@ export class Directory {
   }
 
   /**
-   * Does the same work after the first wrong guess at the key of a name, whether the name was in memory, in the store or
-   * in neither, so that the time of the answer does not tell which.
+   * Does the same work after the first wrong guess at the key of a name, whether the name was in memory, in the store
+   * or in neither, so that the time of the answer does not tell which.
    * @param held whether the principal was in memory
    */
   async concealGuess(name: Principal, held: boolean): Promise<void> {

@@ -10,7 +10,9 @@ export interface ClockState {
   readonly behind: number
 }
 
-/** KDC time, milliseconds: the platform's time, but never below the newest stored time (docs/protocol.md section 10). */
+/**
+ * KDC time, milliseconds: the platform's time, but never below the newest stored time (docs/protocol.md section 10).
+ */
 export class KdcTime {
   readonly #clock: Clock
   readonly #watch: ClockWatch
@@ -47,7 +49,10 @@ export class KdcTime {
     return { leapt: this.#watch.leapt, behind: behind > WINDOW.CLOCKS_PART ? behind : 0 }
   }
 
-  /** Sets the one listener, called when the clock leaps by more than a second. @param listener gets the leap, milliseconds */
+  /**
+   * Sets the one listener, called when the clock leaps by more than a second.
+   * @param listener gets the leap, milliseconds
+   */
   onLeap(listener: (by: number) => void): void {
     this.#onLeap = listener
   }

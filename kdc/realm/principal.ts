@@ -7,7 +7,9 @@ import type { Principal } from '../../shared/principal.js'
 import { CUT_OFF_AHEAD } from '../limits/defaults.js'
 import type { PrincipalRecord } from '../vault/records.js'
 
-/** How a principal's record is made, cut off and removed: pure functions of values (docs/protocol.md sections 1 and 10). */
+/**
+ * How a principal's record is made, cut off and removed: pure functions of values (docs/protocol.md sections 1 and 10).
+ */
 
 export interface NewPrincipalOptions extends Partial<PrincipalLimits> {
   readonly name: Principal
@@ -43,9 +45,9 @@ export function newPrincipal(options: NewPrincipalOptions): PrincipalRecord {
 }
 
 /**
- * The time of a cut-off that revokes every ticket that the principal has, and those issued until the cut-off is stored. So
- * it lies ahead by the time that storing may take, and that the clock may have been ahead when the KDC last ran. It also
- * lies 1 ms after the last cut-off, because a login right after that one gets an authTime 1 ms above it.
+ * The time of a cut-off that revokes every ticket that the principal has, and those issued until the cut-off is stored.
+ * So it lies ahead by the time that storing may take, and that the clock may have been ahead when the KDC last ran. It
+ * also lies 1 ms after the last cut-off, because a login right after that one gets an authTime 1 ms above it.
  */
 export function cutOffAt(record: PrincipalRecord, newestRead: number): number {
   return Math.max(newestRead + CUT_OFF_AHEAD, record.cutOff + 1)

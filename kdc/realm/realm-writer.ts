@@ -13,8 +13,8 @@ export interface Planned<T> {
 
 /**
  * Changes the realm, one change at a time in this process. Each change is planned from what the store has, and is on
- * stable storage when it resolves. It stores the time as well; KDC time never falls below that (docs/protocol.md section
- * 10).
+ * stable storage when it resolves. It stores the time as well; KDC time never falls below that (docs/protocol.md
+ * section 10).
  */
 export class RealmWriter {
   readonly #vault: Vault

@@ -16,8 +16,8 @@ const PAGE = 256
 const DIGITS = 16
 
 /**
- * The log of what was revoked (docs/protocol.md section 10), in numbered entries. Outdated entries are deleted only when a
- * new one is written, so that the newest always stays and numbers never start again.
+ * The log of what was revoked (docs/protocol.md section 10), in numbered entries. Outdated entries are deleted only
+ * when a new one is written, so that the newest always stays and numbers never start again.
  */
 export class RevocationLog {
   readonly #vault: Vault

@@ -6,8 +6,8 @@ import type { Failure } from './failure.js'
 
 /**
  * What a KDC does, as one closed union of plain values. Each event is reported once, where it happens; the log and any
- * other listener receive it (`report.ts`). No event contains a key, a password or a nonce. All times and durations are in
- * milliseconds.
+ * other listener receive it (`report.ts`). No event contains a key, a password or a nonce. All times and durations are
+ * in milliseconds.
  */
 export type KdcEvent =
   | Started
@@ -204,7 +204,9 @@ export interface ClockLeapt {
   readonly hint: string
 }
 
-/** When the KDC starts, its clock is behind the newest stored time; KDC time stands still until the clock reaches it. */
+/**
+ * When the KDC starts, its clock is behind the newest stored time; KDC time stands still until the clock reaches it.
+ */
 export interface ClockBehind {
   readonly kind: 'clock_behind'
   readonly behind: number

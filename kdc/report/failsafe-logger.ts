@@ -1,8 +1,8 @@
 import type { Logger } from '../../shared/logger.js'
 
 /**
- * A logger that never throws: a KDC whose log cannot be written goes on and gives the same answers. The failure itself is
- * dropped, since there is nowhere to report it.
+ * A logger that never throws: a KDC whose log cannot be written goes on and gives the same answers. The failure itself
+ * is dropped, since there is nowhere to report it.
  */
 export function failsafeLogger(logger: Logger): Logger {
   const at =

@@ -2,7 +2,9 @@ import { LRUCache } from 'lru-cache'
 import type { Logger } from '../../shared/logger.js'
 import type { Rate } from '../limits/defaults.js'
 
-/** How many names are counted at the same time. Above that, the least recently used name is forgotten and starts again. */
+/**
+ * How many names are counted at the same time. Above that, the least recently used name is forgotten and starts again.
+ */
 const NAMES_MAX = 10_000
 
 /** A line is written, omitted, or (`last`) replaced by one that says that further lines are omitted. */

@@ -25,10 +25,10 @@ const WERE_OMITTED = {
 
 /**
  * Writes every event to the log. What somebody can provoke for ever has a quota for each address or proved client,
- * because a disk is finite (`REFUSALS_LOGGED`, `TICKETS_LOGGED`). One line says that a quota is used up, and another how
- * many lines were omitted: it comes with the first event after the interval, or when the KDC closes. Levels are counted
- * apart, so that a flood of warnings cannot hide errors of the KDC, nor tickets issued those denied. The networks of an
- * IPv6 address have quotas too, because one host has many addresses.
+ * because a disk is finite (`REFUSALS_LOGGED`, `TICKETS_LOGGED`). One line says that a quota is used up, and another
+ * how many lines were omitted: it comes with the first event after the interval, or when the KDC closes. Levels are
+ * counted apart, so that a flood of warnings cannot hide errors of the KDC, nor tickets issued those denied. The
+ * networks of an IPv6 address have quotas too, because one host has many addresses.
  * @param monotonic milliseconds of a clock that is never set
  */
 export function logListener(logger: Logger, monotonic: () => number): Listener {

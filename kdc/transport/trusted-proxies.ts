@@ -29,7 +29,7 @@ export class TrustedProxies {
   /**
    * @param peer the address of the socket
    * @returns the first address from the end that does not belong to a proxy; the proxy's own if a trusted proxy reports
-   *   none
+   * none
    * @throws TypeError if a header cannot be read, or two of them contradict each other
    */
   clientOf(peer: string | undefined, headers: IncomingHttpHeaders): string | undefined {

@@ -17,8 +17,9 @@ import { decodeClaims, encodeClaims } from '../../shared/ticket/claims.js'
 import { decodeRecord, FORM, requireReadable } from './record-form.js'
 
 /**
- * The records of the vault. Times are milliseconds of KDC time, lifetimes milliseconds. Every `encode...` throws TypeError
- * for a record that could not be read again, every `decode...` OrthrusError `unavailable` for a list of another form.
+ * The records of the vault. Times are milliseconds of KDC time, lifetimes milliseconds. Every `encode...` throws
+ * TypeError for a record that could not be read again, every `decode...` OrthrusError `unavailable` for a list of
+ * another form.
  */
 
 export {

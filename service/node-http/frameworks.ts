@@ -34,7 +34,9 @@ export function requireNodeHttp(req: IncomingMessage, res: ServerResponse, next:
   return false
 }
 
-/** @throws TypeError that says what to do instead, if it is no function, or one that would take the ticket for `next` */
+/**
+ * @throws TypeError that says what to do instead, if it is no function, or one that would take the ticket for `next`
+ */
 export function requireHandler(handler: unknown): void {
   if (typeof handler === 'function' && !isConnect(handler)) return
   const advice = ADVICE[applicationOf(handler)]

@@ -16,8 +16,8 @@ const MAX_BYTES_DEFAULT = 64 * 1024 * 1024
 const WARNING_INTERVAL = 10 * SECOND
 
 /**
- * What the operator of a service should know (docs/protocol.md section 8, "Floor"). Either the clock is far below the floor,
- * so every request is `unavailable`; or the clock leapt or the memory was used up, so the floor was raised.
+ * What the operator of a service should know (docs/protocol.md section 8, "Floor"). Either the clock is far below the
+ * floor, so every request is `unavailable`; or the clock leapt or the memory was used up, so the floor was raised.
  */
 export type ReplayWarning = ClockEvent | ReplayCacheFullEvent
 
@@ -35,8 +35,8 @@ export interface BoundedReplayCacheOptions {
 /**
  * The replay cache of one process, in bounded memory (docs/protocol.md section 8, "Floor" and step 4). `admit` is
  * synchronous, so nothing can happen between its checks and its record. An id is looked up only in the bucket of its
- * stamp. This is enough because the id is a MAC that covers the stamp. When memory is used up, the oldest bucket is dropped
- * and the floor rises to its newest stamp, so that what was forgotten is refused from then on.
+ * stamp. This is enough because the id is a MAC that covers the stamp. When memory is used up, the oldest bucket is
+ * dropped and the floor rises to its newest stamp, so that what was forgotten is refused from then on.
  */
 export class BoundedReplayCache implements ReplayCache {
   readonly #clock: Clock

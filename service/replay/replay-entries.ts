@@ -31,9 +31,10 @@ interface Bucket {
 }
 
 /**
- * The ids that were admitted and are not yet forgotten, in buckets by their stamps, each with its presenter; and the number
- * of entries per presenter (docs/protocol.md section 8, "Floor"). All are kept in pages of one pool: 32 bytes per entry and
- * 32 per presenter. A bucket is forgotten as a whole: one pass over it subtracts its entries from their presenters' counts.
+ * The ids that were admitted and are not yet forgotten, in buckets by their stamps, each with its presenter; and the
+ * number of entries per presenter (docs/protocol.md section 8, "Floor"). All are kept in pages of one pool: 32 bytes
+ * per entry and 32 per presenter. A bucket is forgotten as a whole: one pass over it subtracts its entries from their
+ * presenters' counts.
  */
 export class ReplayEntries {
   readonly #pagesMax: number

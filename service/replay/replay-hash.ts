@@ -4,9 +4,9 @@ import { createHashKey, halfSipHash } from '../../shared/crypto/half-sip-hash.js
 const NAME_WORDS_MAX = 96
 
 /**
- * Turns a name into the four words of a record's key: 64 bits of hash under two keys that only this process knows, and the
- * length. The names themselves are not stored, so that a presenter always takes the same memory. Two names that collide
- * (one pair in 2^64) would share a quota and nothing else.
+ * Turns a name into the four words of a record's key: 64 bits of hash under two keys that only this process knows, and
+ * the length. The names themselves are not stored, so that a presenter always takes the same memory. Two names that
+ * collide (one pair in 2^64) would share a quota and nothing else.
  */
 export class NameHash {
   readonly #first = createHashKey()

@@ -1,4 +1,6 @@
-/** Words of a record: four of the key, its hash, a value, the next record of its chain, the head of an unrelated chain. */
+/**
+ * Words of a record: four of the key, its hash, a value, the next record of its chain, the head of an unrelated chain.
+ */
 export const RECORD_WORDS = 8
 export const HASH = 4
 export const VALUE = 5

@@ -15,8 +15,8 @@ const KEY_WORDS = HASH
 
 /**
  * A hash table of records with keys of 16 bytes and a value of 32 bits, made of pages of a pool. It grows by linear
- * hashing: each new record adds a chain, and one other chain is split between itself and the new one, so an insert never
- * costs more than a chain or two. The caller passes the hashes, which clients must not be able to predict.
+ * hashing: each new record adds a chain, and one other chain is split between itself and the new one, so an insert
+ * never costs more than a chain or two. The caller passes the hashes, which clients must not be able to predict.
  */
 export class ReplayTable {
   readonly #pool: PagePool

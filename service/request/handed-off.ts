@@ -32,7 +32,7 @@ export function sealedCredential(covered: readonly string[]): string | undefined
  * Opens what was sealed to this service and this request (docs/protocol.md section 8, "Hand-off") and lets the realm
  * act on it.
  * @throws OrthrusError `credential_invalid` if the request brought none, or one that is invalid, names no holder, or
- *   names another one; and as the realm's `onBehalf`
+ * names another one; and as the realm's `onBehalf`
  */
 export function actOnBehalf<Caller>(handOff: HandOff, realm: DelegateRealm<Caller>): Caller {
   if (!isDelegateRealm(realm)) throw new TypeError('onBehalf takes a realm: await connect({ kdc, keytab })')

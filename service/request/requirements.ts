@@ -6,8 +6,8 @@ import type { ClaimValue } from '../../shared/ticket/claims.js'
 /** What a handler's owner requires in addition to a good request (docs/protocol.md section 8, step 10). */
 export interface RequirementOptions {
   /**
-   * Claims that the ticket must have and its caveats must not withhold, with these values. If the ticket has a list, the
-   * value, or every value of a list, must be in it. Default: none.
+   * Claims that the ticket must have and its caveats must not withhold, with these values. If the ticket has a list,
+   * the value, or every value of a list, must be in it. Default: none.
    */
   readonly claims?: Readonly<Record<string, ClaimValue>>
   /** Only clients whose key comes from a password: people, not machines. Default false. */

@@ -33,9 +33,9 @@ export interface ResponseWatcher {
 const NO_BODY = Buffer.alloc(0)
 
 /**
- * Keeps what a handler answers, and sends nothing, until the handler calls `end`. To the handler the response behaves as
- * usual: its head is fixed by the first call of `writeHead`, `write`, `flushHeaders` or `end`. `release` passes everything
- * on to the response's own methods. `mute` makes it accept, and ignore, whatever the handler still writes.
+ * Keeps what a handler answers, and sends nothing, until the handler calls `end`. To the handler the response behaves
+ * as usual: its head is fixed by the first call of `writeHead`, `write`, `flushHeaders` or `end`. `release` passes
+ * everything on to the response's own methods. `mute` makes it accept, and ignore, whatever the handler still writes.
  */
 export class ResponseBuffer {
   readonly #response: ServerResponse

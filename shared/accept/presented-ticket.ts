@@ -53,7 +53,9 @@ export function keepPresented(
 /** Chains whose memory has been reported. */
 const counted = new WeakSet<readonly Uint8Array[]>()
 
-/** Measured with Node 20 and rounded up: the chain with its key and its caveats, at worst lists of the shortest texts. */
+/**
+ * Measured with Node 20 and rounded up: the chain with its key and its caveats, at worst lists of the shortest texts.
+ */
 function sizeOf(chain: readonly Uint8Array[]): number {
   return chain.reduce((sum, { length }) => sum + 256 + 12 * length, 512)
 }
@@ -111,8 +113,8 @@ export function decodePresented(bytes: Uint8Array): Caveat {
 }
 
 /**
- * Names the caveat in an error. The presenter may know which of its own caveats failed; it is told nothing about those in
- * the ticket.
+ * Names the caveat in an error. The presenter may know which of its own caveats failed; it is told nothing about those
+ * in the ticket.
  */
 export function namingCaveat(cause: unknown, caveat: string): unknown {
   if (!(cause instanceof OrthrusError)) return cause

@@ -4,8 +4,8 @@ import { OrthrusError, type WireCode, wireCodeOf } from '../errors.js'
 import type { Principal } from '../principal.js'
 
 /**
- * The refusal of a request. `reply` is the ERROR that answers it. The message is for the service's own log and says more
- * than the reply.
+ * The refusal of a request. `reply` is the ERROR that answers it. The message is for the service's own log and says
+ * more than the reply.
  */
 export class Refusal extends OrthrusError {
   readonly reply: Uint8Array

@@ -24,8 +24,9 @@ export interface Admission {
 }
 
 /**
- * Admits each request once. The step reads the clock, raises the floor, checks in the order of section 8 and records the
- * request, all before anything else can be admitted. A cache that several processes share may answer with a promise.
+ * Admits each request once. The step reads the clock, raises the floor, checks in the order of section 8 and records
+ * the request, all before anything else can be admitted. A cache that several processes share may answer with a
+ * promise.
  */
 export interface ReplayCache {
   admit(request: AdmissionRequest): Admission | Promise<Admission>

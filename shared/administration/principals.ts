@@ -20,7 +20,7 @@ import type { Principal } from '../principal.js'
 
 /** What the methods of administration say about principals (docs/protocol.md section 9). */
 
-/** The limits of a principal: what an administrator may give it, what is told of it, and what the KDC stores. */
+/** The limits of a principal: what an administrator may give it, what its summary reports, and what the KDC stores. */
 export interface PrincipalLimits {
   /** Milliseconds since the epoch; null means never. */
   readonly expiresAt: number | null
@@ -33,7 +33,7 @@ export interface PrincipalLimits {
 /** The realm's limits. */
 export const NO_LIMITS: PrincipalLimits = { expiresAt: null, maxLife: null, maxRenew: null }
 
-/** What is stored of a principal and told in its summary alike. Times are milliseconds since the epoch. */
+/** What both the record of a principal and its summary contain. Times are milliseconds since the epoch. */
 export interface PrincipalState extends PrincipalLimits {
   readonly disabled: boolean
   readonly createdAt: number

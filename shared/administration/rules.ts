@@ -13,9 +13,9 @@ export interface PolicyRule {
   readonly effect: 'allow' | 'deny'
   /** Put into each ticket that the rule grants. */
   readonly claims: Claims
-  /** Milliseconds; null the realm's. */
+  /** Milliseconds; null means the realm's. */
   readonly maxLife: number | null
-  /** Become caveats in each ticket that the rule grants; null restricts nothing. */
+  /** Become caveats in each ticket that the rule grants; null means no restriction. */
   readonly methods: readonly string[] | null
   readonly paths: readonly string[] | null
   readonly delegable: boolean

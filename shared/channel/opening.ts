@@ -39,8 +39,8 @@ export interface OpeningOptions {
   /** What the service requires in addition to steps 1 to 8. @throws Refusal */
   check?(accepted: AcceptedRequest): Promise<void>
   /**
-   * The largest message accepted from this client, bytes. A message is assembled before it is decoded, so anybody with a
-   * ticket can make the service hold this much.
+   * The largest message accepted from this client, bytes. A message is assembled before it is decoded, so anybody with
+   * a ticket can make the service hold this much.
    */
   maxMessage(verified: VerifiedRequest): number
   serve(channel: AcceptedChannel): ChannelApplication

@@ -94,7 +94,10 @@ export class RecordChannel {
     return concatBytes(AAD, sealCounted(this.#sending, this.#sent++, AAD, plaintext))
   }
 
-  /** @returns what the record completes, if anything. @throws OrthrusError `channel_broken`, also on every later call */
+  /**
+   * @returns what the record completes, if anything.
+   * @throws OrthrusError `channel_broken`, also on every later call
+   */
   open(record: Uint8Array): ChannelEvent | undefined {
     this.#requireWhole()
     try {

@@ -3,8 +3,8 @@ import { toHex } from '../bytes.js'
 import { CHANNELS_WAITING, WINDOW } from '../constants.js'
 
 /**
- * Step 4 for an AP-OPEN (docs/protocol.md section 9): the floor is now - 60 s - 1 ms, and nothing is recorded. A copy of
- * an AP-OPEN that still waits for its client's first record is a `replay`. A later copy gets another nonce, so its
+ * Step 4 for an AP-OPEN (docs/protocol.md section 9): the floor is now - 60 s - 1 ms, and nothing is recorded. A copy
+ * of an AP-OPEN that still waits for its client's first record is a `replay`. A later copy gets another nonce, so its
  * sender cannot make records for it. Each service has one of these.
  */
 export class WaitingChannels {

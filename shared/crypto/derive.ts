@@ -38,8 +38,8 @@ function infoOf(usage: Usage): Uint8Array {
 }
 
 /**
- * `expand(K, usage)`: HKDF-Expand-SHA-256 to 32 bytes (docs/protocol.md section 2), computed once for each key and usage.
- * The compiler allows only the usages of the key's role.
+ * `expand(K, usage)`: HKDF-Expand-SHA-256 to 32 bytes (docs/protocol.md section 2), computed once for each key and
+ * usage. The compiler allows only the usages of the key's role.
  */
 export function expand<K extends AnyKey>(key: K, usage: K['usage']): Uint8Array {
   const known = rememberedExpansion(key, usage)

@@ -15,8 +15,8 @@ export function createHashKey(random: RandomSource = systemRandom): HashKey {
 
 /**
  * HalfSipHash-1-3 of the first `count` words, as a signed 32-bit number. Linux also uses it for tables whose keys an
- * attacker chooses: without the key nobody can choose inputs that collide. The hash only places entries; it authenticates
- * nothing.
+ * attacker chooses: without the key nobody can choose inputs that collide. The hash only places entries; it
+ * authenticates nothing.
  */
 export function halfSipHash(key: HashKey, words: Uint32Array, count: number): number {
   let v0 = key[0] as number

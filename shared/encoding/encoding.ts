@@ -53,9 +53,9 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /**
  * Small values take far more room in memory than in a message, where an empty list is one byte. So decoded values are
  * counted by the memory that the platform needs for them, and a message is refused when they exceed a fixed allowance
- * plus a further one for each of its bytes. No message of the protocol reaches that. The worst are a caveat of 2 KiB made
- * of nothing but lists, and a page of 100 policy rules whose claims have two-letter names and empty lists as values: 27
- * bytes of memory per byte.
+ * plus a further one for each of its bytes. No message of the protocol reaches that. The worst are a caveat of 2 KiB
+ * made of nothing but lists, and a page of 100 policy rules whose claims have two-letter names and empty lists as
+ * values: 27 bytes of memory per byte.
  */
 const MEMORY = { FLOOR: 256 * 1024, A_BYTE: 16, LIST: 48, ITEM: 8, BYTES: 112, TEXT: 24 } as const
 

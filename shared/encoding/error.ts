@@ -5,7 +5,9 @@ import { OrthrusError, type WireCode } from '../errors.js'
 import { errorCodeOf, fields, nullable, numberOf, textOf } from './fields.js'
 import { createMacMessage, createMessage, decodeMacMessage, decodeMessage, messageType } from './message.js'
 
-/** ERROR messages: type 05, which anyone may have written, and type 06, which has a MAC (docs/protocol.md section 3). */
+/**
+ * ERROR messages: type 05, which anyone may have written, and type 06, which has a MAC (docs/protocol.md section 3).
+ */
 
 export interface ErrorContent {
   readonly code: WireCode

@@ -16,7 +16,11 @@ export function header(type: MessageType): Uint8Array {
   return HEADERS.get(type) as Uint8Array
 }
 
-/** Checks size, then version. @returns the type, known or not. @throws OrthrusError `too_large` `unsupported_version` */
+/**
+ * Checks size, then version.
+ * @returns the type, known or not.
+ * @throws OrthrusError `too_large` `unsupported_version`
+ */
 export function messageType(bytes: Uint8Array): number {
   if (bytes.length > LIMIT.MESSAGE_BYTES) {
     throw new OrthrusError('too_large', 'a message of more than 64 KiB', { final: true })

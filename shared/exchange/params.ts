@@ -29,7 +29,7 @@ export function decodeParamsRequest(bytes: Uint8Array): Principal {
   return principalOf(client)
 }
 
-/** The parameters as they stand in messages and records, in this order. */
+/** The parameters as they are encoded in messages and records, in this order. */
 export function encodePasswordParameters({ log2N, r, p, salt }: PasswordParameters): Value[] {
   return [log2N, r, p, salt]
 }

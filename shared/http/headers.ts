@@ -43,9 +43,9 @@ export function formatChallenge({ realm, code, error }: Challenge): string {
 
 /**
  * A list of credentials or challenges may have several authors: a gateway or an attacker may have put its own before,
- * after or around ours, with an unclosed quote or under our name. So ours are searched for wherever they may begin, even
- * inside one another, and the caller tries each: only a MAC shows which is genuine. Repetitions are bounded, so that no
- * header takes long to search.
+ * after or around ours, with an unclosed quote or under our name. So ours are searched for wherever they may begin,
+ * even inside one another, and the caller tries each: only a MAC shows which is genuine. Repetitions are bounded, so
+ * that no header takes long to search.
  */
 const MESSAGES = /(?:^|[\s,])orthrus(?=[ \t]{1,8}([A-Za-z0-9_-]+)(?![^\s,]))/gi
 const CHALLENGES = /(?:^|[\s,"])orthrus(?=((?:[ \t,]{1,8}[a-z]{1,16}="[^"]{0,4096}"){1,8}))/gi

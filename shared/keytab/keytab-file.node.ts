@@ -7,8 +7,8 @@ export type { KeytabFileOptions } from './keytab-file.js'
 
 /**
  * The text of a keytab.
- * @throws TypeError where the path is the text of a keytab
- * @throws OrthrusError `keytab_invalid` where the file is missing, or is not private (`private-file.ts`)
+ * @throws TypeError if the path is the text of a keytab
+ * @throws OrthrusError `keytab_invalid` if the file is missing or not private (`private-file.ts`)
  */
 export async function readKeytabFile(path: string, options: KeytabFileOptions = {}): Promise<string> {
   requirePath(path)

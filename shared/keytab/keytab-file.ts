@@ -1,9 +1,9 @@
 import { requirePath } from './keytab-path.js'
 
-/** Where there are no files. `keytab-file.node.ts` has the same function. */
+/** For platforms without files. `keytab-file.node.ts` has the same function. */
 
 export interface KeytabFileOptions {
-  /** Accepts a file that others can read, or that a symbolic link leads to, as containers mount secrets. */
+  /** Accepts a file that others can read, or that a symbolic link leads to, which is how containers mount secrets. */
   readonly allowReadableKeytab?: boolean
 }
 

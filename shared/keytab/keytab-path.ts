@@ -1,7 +1,7 @@
 import { looksLikeKeytab } from './keytab.js'
 
 /**
- * A keytab's text where its path belongs would go into an error, and from there into a log.
+ * A keytab's text given in place of its path would go into an error, and from there into a log.
  * @throws TypeError, which does not quote it
  */
 export function requirePath(path: string): void {

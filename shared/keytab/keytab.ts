@@ -19,7 +19,7 @@ const KEY_PREFIX = 'orthruskey1_'
 /** How many fields a line has. */
 const FIELDS = 3
 
-/** @throws TypeError where there is no key */
+/** @throws TypeError if there is no key */
 export function formatKeytab(entries: readonly KeytabEntry[]): string {
   const lines = entries.map(({ principal, kvno, key }) => {
     const bytes = revealKey(key)
@@ -30,21 +30,21 @@ export function formatKeytab(entries: readonly KeytabEntry[]): string {
   return `${[FIRST_LINE, ...lines].join('\n')}\n`
 }
 
-/** Whether a text is a keytab or a part of one, whatever became of its lines. */
+/** Whether a text is a keytab or a part of one, even if its lines are damaged. */
 export function looksLikeKeytab(text: string): boolean {
   return text.includes(KEY_PREFIX) || text.includes(FIRST_LINE)
 }
 
 /**
- * One key a line. A line that was cut off, edited or renamed is told from a wrong key.
- * @param path - the file that the text is from, named in errors
+ * Each line has one key. A line that was cut off, edited or renamed can be told from a wrong key.
+ * @param path the file that the text is from, named in errors
  * @throws OrthrusError `keytab_invalid`, with the number of the line and never its key
  */
 export function parseKeytab(text: string, path?: string): KeytabEntry[] {
   requireForm(text, path)
   const entries: KeytabEntry[] = []
   const seen = new Set<string>()
-  // Line by line: a list of all lines would take many times the memory of the text.
+  // Line by line, because a list of all lines would take many times the memory of the text.
   for (let from = 0, number = 1, end = 0; from < text.length; from = end + 1, number++) {
     end = text.indexOf('\n', from)
     const place = { line: number, path }
@@ -60,7 +60,10 @@ export function parseKeytab(text: string, path?: string): KeytabEntry[] {
   return entries
 }
 
-/** What editors, checkouts and mistaken options do to the whole of a keytab. @throws OrthrusError `keytab_invalid` */
+/**
+ * Finds what editors, checkouts and mistaken options do to a whole keytab.
+ * @throws OrthrusError `keytab_invalid`
+ */
 function requireForm(text: string, path: string | undefined): void {
   const place = { line: 1, path }
   if (text === '') throw invalid(place, 'it is empty')
@@ -84,7 +87,7 @@ function requireForm(text: string, path: string | undefined): void {
   throw invalid(place, `the first line is not "${FIRST_LINE}"`, hint)
 }
 
-/** The check at the end of a line tells whether only what follows it is missing. */
+/** The check at the end of a line shows whether only what follows it is missing. */
 function unended(line: string, place: Place): OrthrusError {
   try {
     if (!line.startsWith('#')) parseLine(line, place)
@@ -146,9 +149,9 @@ function keytabNamed(path: string | undefined): string {
 
 /**
  * One principal's keys of a keytab, the highest kvno first.
- * @param principal may be left out if the keytab has keys of one principal only
- * @param path the file that the keytab was read from. It is named in errors
- * @throws OrthrusError `keytab_invalid` if the keytab has no key of the principal, or if it must be said which is meant
+ * @param principal may be left out if all keys of the keytab are of one principal
+ * @param path the file that the keytab was read from, named in errors
+ * @throws OrthrusError `keytab_invalid` if the keytab has no key of the principal, or if the principal must be named
  */
 export function selectPrincipal(
   entries: readonly KeytabEntry[],

@@ -12,15 +12,15 @@ import {
   unopened,
 } from './private-file.js'
 
-/** Reads and makes the files that hold keys. Each is opened once, and from then on known by its handle. */
+/** Reads and makes the files that hold keys. Each is opened once, and then used only through its handle. */
 
 // Windows has neither flag.
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
 const NON_BLOCKING = constants.O_NONBLOCK ?? 0
 
 /**
- * The text of a private file. What is judged is the file that was opened, not the name.
- * @throws OrthrusError `keytab_invalid` as `requirePrivate`, or where it cannot be opened or read
+ * The text of a private file. The checks apply to the opened file, not to its name.
+ * @throws OrthrusError `keytab_invalid` as `requirePrivate`, or if it cannot be opened or read
  */
 export async function readPrivateFile(
   kind: PrivateFileKind,
@@ -51,7 +51,7 @@ async function openToRead(
   }
 }
 
-/** No more than the size that was judged: a file may grow while it is read. */
+/** Reads no more than the size that was checked, since a file may grow meanwhile. */
 async function readWhole(
   kind: PrivateFileKind,
   path: string,
@@ -70,18 +70,20 @@ async function readWhole(
   return bytes.toString('utf8', 0, length)
 }
 
-/** A private file under a temporary name: so that nothing is registered whose key could not be written down. */
+/**
+ * A private file under a temporary name, reserved so that nothing is registered whose key could not be written down.
+ */
 export interface PrivatePlace {
-  /** For its owner alone, on stable storage, whole or not at all, and never over a file that exists. */
+  /** Writes the whole file or nothing, for its owner only, on stable storage, and never over an existing file. */
   write(text: string): Promise<void>
   /** Removes what was not written. */
   abandon(): Promise<void>
 }
 
 /**
- * Everything goes through the one handle: whoever may write the folder can put another file under either name, but
- * sees nothing of the key, and is noticed.
- * @throws OrthrusError `keytab_invalid` where the file exists or cannot be written
+ * Everything goes through one handle. Another user who may write the folder can put another file under either name, but
+ * sees nothing of the key and is noticed.
+ * @throws OrthrusError `keytab_invalid` if the file exists or cannot be written
  */
 export async function reservePrivateFile(kind: PrivateFileKind, path: string): Promise<PrivatePlace> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
@@ -99,7 +101,10 @@ export async function reservePrivateFile(kind: PrivateFileKind, path: string): P
   return { write, abandon }
 }
 
-/** At once, where nothing has to be done between. @throws OrthrusError as `reservePrivateFile` */
+/**
+ * Makes the file in one step, if nothing has to be done in between.
+ * @throws OrthrusError as `reservePrivateFile`
+ */
 export async function writePrivateFile(kind: PrivateFileKind, path: string, text: string): Promise<void> {
   const place = await reservePrivateFile(kind, path)
   await place.write(text)
@@ -108,7 +113,7 @@ export async function writePrivateFile(kind: PrivateFileKind, path: string, text
 async function openNew(path: string): Promise<FileHandle> {
   const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW, 0o600)
   try {
-    // What the process masks, or the folder hands down, does not matter then.
+    // This sets aside the umask of the process and what the folder passes on.
     await file.chmod(0o600)
     return file
   } catch (cause) {
@@ -131,7 +136,7 @@ async function fill(
 ): Promise<void> {
   await file.writeFile(text)
   await file.sync()
-  // A link fails where the name is taken; a rename would replace what is there.
+  // A link fails if the name is taken, whereas a rename would replace what is there.
   await link(temporary, path)
   const [written, named] = [await file.stat({ bigint: true }), await lstat(path, { bigint: true })]
   if (written.ino !== named.ino || written.dev !== named.dev) {

@@ -1,19 +1,19 @@
 import { OrthrusError } from '../errors.js'
 
 /**
- * How a file that holds a key is judged, whoever reads it: a keytab, the administrator's keytab, the master key. The
- * same rule, words and way out for each; `private-file.node.ts` reads and makes them.
+ * The one rule for every file that holds a key: a keytab, the administrator's keytab, the master key. Each has the same
+ * checks, messages and ways out; `private-file.node.ts` reads and makes the files.
  */
 
 export interface PrivateFileKind {
-  /** What it is called in a message. */
+  /** The name of such a file in a message. */
   readonly name: string
   /** The option that accepts a file that others can read: on the command line, and in a program. */
   readonly flag: string
   readonly option: string
-  /** What to do where there is no such file. */
+  /** What to do if there is no such file. */
   readonly hintIfMissing: string
-  /** What to do where there is one already, besides moving it away. */
+  /** What to do if there is one already, besides moving it away. */
   readonly hintIfTaken: string
   /** Bytes. */
   readonly sizeMax: number
@@ -38,11 +38,11 @@ export const MASTER_KEY_FILE: PrivateFileKind = {
 }
 
 export interface PrivateFileOptions {
-  /** Accepts a file that others can read, or that a symbolic link leads to, as containers mount secrets. */
+  /** Accepts a file that others can read, or that a symbolic link leads to, which is how containers mount secrets. */
   readonly allowReadable?: boolean
 }
 
-/** What the system says about a file. */
+/** What the system reports about a file. */
 export interface FileFacts {
   readonly mode: number
   readonly uid: number
@@ -52,14 +52,14 @@ export interface FileFacts {
 }
 
 const ROOT = 0
-/** The bits of a mode that let anybody but the owner do anything. */
+/** The bits of a mode that give anybody but the owner any permission. */
 const OTHERS = 0o077
 
 /**
  * The rule: a plain file that belongs to the user who reads it or to root, and that nobody else can read or write.
- * `allowReadable` sets the mode aside, and never the owner: whoever owns the file chooses the key in it. It does not
- * tell reading from writing, because whoever can read a key can already do all that the key can do.
- * @param user who reads it; `undefined` on Windows, which has neither such owners nor such modes
+ * `allowReadable` ignores the mode, but never the owner: whoever owns the file chooses the key in it. The rule does not
+ * distinguish reading from writing, because whoever can read a key can already do everything that the key can do.
+ * @param user the user who reads it; `undefined` on Windows, which has neither such owners nor such modes
  * @throws OrthrusError `keytab_invalid`, with what to do
  */
 export function requirePrivate(
@@ -85,7 +85,10 @@ export function requirePrivate(
   }
 }
 
-/** The file could not be opened. @param code the system's, as `ENOENT` */
+/**
+ * The error for a file that could not be opened.
+ * @param code the system's, such as `ENOENT`
+ */
 export function unopened(
   kind: PrivateFileKind,
   path: string,
@@ -94,7 +97,7 @@ export function unopened(
   cause: unknown,
 ): OrthrusError {
   if (code === 'ENOENT') return invalidFile(kind, path, 'does not exist', kind.hintIfMissing)
-  // How Linux and macOS, and FreeBSD, say that they were told to follow no link.
+  // The codes with which Linux and macOS, and FreeBSD, refuse to follow a link.
   if (!allowReadable && (code === 'ELOOP' || code === 'EMLINK')) {
     return invalidFile(kind, path, 'is a symbolic link', `name the file itself; ${wayOut(kind)}`)
   }
@@ -109,7 +112,7 @@ function wayOut({ flag, option }: PrivateFileKind): string {
   return `where a container mounts it like this: ${flag}, or ${option}: true`
 }
 
-/** @param reason what is wrong with the file; neither it nor the hint may quote what is in the file. */
+/** @param reason what is wrong with the file; neither it nor the hint may quote what is in the file */
 export function invalidFile(
   { name }: PrivateFileKind,
   path: string,

@@ -4,7 +4,9 @@ import { formatTime } from '../time.js'
 import type { Caveat } from './caveats.js'
 import type { ClaimValue } from './claims.js'
 
-/** Caveats and claims in words, for people. Whoever makes a credential chooses its texts, so they are quoted with care. */
+/**
+ * Caveats and claims in words, for people. Whoever makes a credential chooses its texts, so they are quoted with care.
+ */
 
 /** What a caveat restricts a ticket to, such as `methods GET, HEAD`. */
 export function caveatText(caveat: Caveat): string {
@@ -41,7 +43,10 @@ function valueText(value: Value): string {
   return Array.isArray(value) ? `[${value.map(valueText).join(', ')}]` : String(value)
 }
 
-/** Letters, digits and what stands in names and paths. A text of anything else is quoted, so that it shows where it ends. */
+/**
+ * Letters, digits and what stands in names and paths. A text of anything else is quoted, so that it shows where it
+ * ends.
+ */
 const PLAIN = /^[\p{L}\p{N}\p{M}_.:/@*%~+&$!;?-]+$/u
 /** What would change how a terminal shows the rest: controls, and characters that are not seen. */
 const UNSEEN = /[\p{C}\p{Z}]/gu

@@ -58,9 +58,9 @@ function toList(caveat: Caveat): Value[] {
 }
 
 /**
- * Decoded caveats are remembered by the object that holds their bytes, because remembered tickets and chains present the
- * same objects again. An `app` caveat is not remembered: in memory its value may take fifty times its length, and it is
- * given to a checker that could change it.
+ * Decoded caveats are remembered by the object that holds their bytes, because remembered tickets and chains present
+ * the same objects again. An `app` caveat is not remembered: in memory its value may take fifty times its length, and
+ * it is given to a checker that could change it.
  */
 const decoded = new WeakMap<Uint8Array, Caveat>()
 

@@ -9,12 +9,12 @@ import { type OpenedTicket, openTicket, type SealedTicket } from './ticket.js'
 const ENTRY_BYTES = 4 * 1024
 
 /**
- * Heap memory of an entry, bytes, measured with Node 20 and rounded up: first its keys and objects, then what depends on
- * the ticket. Callers report what is added later with `grew`.
+ * Heap memory of an entry, bytes, measured with Node 20 and rounded up: first its keys and objects, then what depends
+ * on the ticket. Callers report what is added later with `grew`.
  */
 const TAKES = {
   ENTRY: 3 * 1024,
-  /** A byte of the ticket is held sealed, opened and, where it is text, decoded. */
+  /** A byte of the ticket is held sealed, opened and, if it is text, decoded. */
   TICKET_BYTE: 4,
   CLAIM: 96,
   LISTED_TEXT: 32,
@@ -35,9 +35,9 @@ interface Entry {
 }
 
 /**
- * Opened tickets, remembered by their exact bytes until they end. A ticket that does not open leaves no trace. The others
- * are bounded by number and by memory. A client with many tickets can push out the tickets of others, which then only
- * have to be opened again.
+ * Opened tickets, remembered by their exact bytes until they end. A ticket that does not open leaves no trace. The
+ * others are bounded by number and by memory. A client with many tickets can push out the tickets of others, which then
+ * only have to be opened again.
  */
 export class OpenedTickets {
   readonly #entries: LRUCache<string, Entry>

@@ -13,7 +13,9 @@ import { startRealm, type TestRealm } from '../../testing/realm.js'
 import { endAtLast, root } from '../end-to-end/processes.js'
 import { type BytesOutcome, runCommand, runForBytes, type Surroundings } from './run-command.js'
 
-/** What `orthrus call` sends and prints, to the byte; in processes of their own where standard input and output matter. */
+/**
+ * What `orthrus call` sends and prints, to the byte; in processes of their own where standard input and output matter.
+ */
 
 const CLI = join(root, 'dist/cli/orthrus.js')
 const ALL_BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))

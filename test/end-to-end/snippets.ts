@@ -43,7 +43,9 @@ const parties = {}
 const kdc = process.env.ORTHRUS_KDC
 `
 
-/** One program of the pieces that go on where another stopped: each is a block, which sees what those before declared. */
+/**
+ * One program of the pieces that go on where another stopped: each is a block, which sees what those before declared.
+ */
 export function programOf(pieces: readonly Snippet[]): string {
   const declared = new Set<string>()
   const blocks = pieces.map(({ place, mark, code }) => {

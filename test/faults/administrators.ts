@@ -22,7 +22,10 @@ export interface Changing {
   readonly names: readonly string[]
 }
 
-/** One change, of a principal or a rule. @throws OrthrusError as the KDC or the way to it fails; it is unanswered then */
+/**
+ * One change, of a principal or a rule.
+ * @throws OrthrusError as the KDC or the way to it fails; it is unanswered then
+ */
 export async function changeSomething(administration: Administration, changing: Changing): Promise<void> {
   const { chance, names } = changing
   const name = names[chance.below(names.length)] as string

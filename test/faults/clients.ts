@@ -2,7 +2,10 @@ import { connect } from '../../client/connect.js'
 import type { FaultRealm } from '../support/folder-realm.js'
 import { isAbsence } from './administrators.js'
 
-/** Clients who ask for tickets, over and over: a connection, an AS exchange and some TGS exchanges, until the KDC is gone. */
+/**
+ * Clients who ask for tickets, over and over: a connection, an AS exchange and some TGS exchanges, until the KDC is
+ * gone.
+ */
 
 const TGS_EACH = 8
 

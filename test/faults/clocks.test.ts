@@ -122,7 +122,8 @@ describe.each([STEP, -STEP])('a clock that is stepped by %d ms', by => {
   it('everywhere at once costs a request to each running service, and nothing is handled twice', async () => {
     const scene = await Scene.create()
     scene.stepAll(by)
-    // The client asks the KDC for its time, and for a ticket where the one in hand has ended; the service's floor rises.
+    // The client asks the KDC for its time, and for a ticket where the one in hand has ended; the service's floor
+    // rises.
     const told = by > 0 ? 'clock_skew' : 'unavailable'
     expect((await scene.post()).told).toBe(told)
     await scene.replayed()

@@ -59,7 +59,10 @@ async function keytabAt(path: string): Promise<string | undefined> {
   return text
 }
 
-/** Among many kills there are some before the keytab is there and some behind, or nothing was tried; of few none need be. */
+/**
+ * Among many kills there are some before the keytab is there and some behind, or nothing was tried; of few none need
+ * be.
+ */
 function requireBoth(done: number, kills: number): void {
   if (!slow) return
   expect(done).toBeGreaterThan(0)

@@ -10,9 +10,9 @@ import { type Chance, seededChance } from '../support/chance.js'
 import { administer, type FaultRealm, makeRealm, REALM } from '../support/folder-realm.js'
 
 /**
- * Files of a realm that are not as they were written, met by the command that people run (`test/kdc/store/level/store.test.ts`
- * tries every place of every file, without a process). Either nothing is missing, or the KDC does not start, says what
- * is wrong and what to do, and leaves each file as it is.
+ * Files of a realm that are not as they were written, met by the command that people run
+ * (`test/kdc/store/level/store.test.ts` tries every place of every file, without a process). Either nothing is missing,
+ * or the KDC does not start, says what is wrong and what to do, and leaves each file as it is.
  */
 
 const ROUNDS = process.env.ORTHRUS_SLOW === '1' ? 60 : 2

@@ -4,8 +4,8 @@ import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 
 /**
- * What a process asks of the file system, in the order in which it was done, as `strace` saw it. The system keeps all of
- * it when the process is killed; after a power cut only what was synced is sure, and that is seen in no other way.
+ * What a process asks of the file system, in the order in which it was done, as `strace` saw it. The system keeps all
+ * of it when the process is killed; after a power cut only what was synced is sure, and that is seen in no other way.
  */
 
 const run = promisify(execFile)

@@ -6,7 +6,9 @@ import { administer, type FaultRealm, makeRealm } from '../support/folder-realm.
 import { TcpProxy } from '../support/tcp-proxy.js'
 import { type ServiceProcess, startService } from './service-process.js'
 
-/** A KDC that is away, in processes: what is held serves, what is new is `unavailable`, and nobody has to be restarted. */
+/**
+ * A KDC that is away, in processes: what is held serves, what is new is `unavailable`, and nobody has to be restarted.
+ */
 
 /** Milliseconds: a KDC that says nothing is given up sooner than by default. */
 const TIMEOUTS = { connect: 1000, exchange: 1000 } as const

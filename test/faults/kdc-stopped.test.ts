@@ -12,15 +12,18 @@ import { Ledger, stored } from './ledger.js'
 import { readStored, requireSound, statesOf } from './stored.js'
 
 /**
- * A KDC told to stop amid its work. Unlike one that is killed it answers what it has begun: so whatever was not answered
- * must not have been done either.
+ * A KDC told to stop amid its work. Unlike one that is killed it answers what it has begun: so whatever was not
+ * answered must not have been done either.
  */
 
 const slow = process.env.ORTHRUS_SLOW === '1'
 const ROUNDS = slow ? 20 : 2
 const OPERATORS = ['operator/0', 'operator/1', 'operator/2']
 const CLIENTS = ['web/0', 'web/1']
-/** Milliseconds from an answer to the signal; and how long closing waits for what is under way (5 s), and the end of a process on a busy machine. */
+/**
+ * Milliseconds from an answer to the signal; and how long closing waits for what is under way (5 s), and the end of a
+ * process on a busy machine.
+ */
 const DELAY_MAX = 10
 const TIME = 5_000 + 5_000
 

@@ -11,12 +11,15 @@ import { Disk, LUCK, type Luck } from './disk.js'
 import { type DiskEvent, traceDisk, tracing } from './disk-trace.js'
 
 /**
- * A power cut, which takes what was not synced. The calls of one run are watched; for each moment of it the disk is made
- * that may then be left, and opened.
+ * A power cut, which takes what was not synced. The calls of one run are watched; for each moment of it the disk is
+ * made that may then be left, and opened.
  */
 
 const slow = process.env.ORTHRUS_SLOW === '1'
-/** Cut after each commit, and at so many other moments. Large ones fill a log of LevelDB's, so that it begins another while it commits. */
+/**
+ * Cut after each commit, and at so many other moments. Large ones fill a log of LevelDB's, so that it begins another
+ * while it commits.
+ */
 const RUNS = slow
   ? [
       { commits: 40, bytes: 100, cuts: 400 },

@@ -12,7 +12,8 @@ import { type ServiceProcess, startService } from './service-process.js'
 /**
  * A service killed with -9 amid requests, and started again at once. It keeps no file of what it accepted: its floor
  * alone must refuse all of it, also what is stamped as far ahead as a service takes: the KDC's clock, by which clients
- * stamp, is that far ahead of the service's. Each target is asked for once, so a handler that sees one twice has met a replay.
+ * stamp, is that far ahead of the service's. Each target is asked for once, so a handler that sees one twice has met a
+ * replay.
  */
 
 const KILLS = process.env.ORTHRUS_SLOW === '1' ? 12 : 1

@@ -62,7 +62,9 @@ export class Judge {
     }
   }
 
-  /** What is wrong comes out at the end of the command, wherever it was found: a client takes a throw for its network's. */
+  /**
+   * What is wrong comes out at the end of the command, wherever it was found: a client takes a throw for its network's.
+   */
   guarded(check: () => void): void {
     try {
       check()

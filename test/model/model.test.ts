@@ -14,7 +14,8 @@ import { World } from './world.js'
 /**
  * The attacker is the network. Everything is real but sockets, and held against a reference without cryptography after
  * each command. A run that failed is run again by what it printed: `ORTHRUS_MODEL_SEED`, `ORTHRUS_MODEL_PATH`, and
- * `ORTHRUS_MODEL_REPLAY` for the replayPath. `ORTHRUS_MODEL_RUNS` sets how many, `ORTHRUS_MODEL_QUICK=1` shrinks nothing.
+ * `ORTHRUS_MODEL_REPLAY` for the replayPath. `ORTHRUS_MODEL_RUNS` sets how many, `ORTHRUS_MODEL_QUICK=1` shrinks
+ * nothing.
  */
 
 const {

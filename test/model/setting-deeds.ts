@@ -79,7 +79,9 @@ export const replace: Kind<{ readonly name: string }> = {
   },
 }
 
-/** @param back how far the KDC's clock is back meanwhile, milliseconds: what was issued before is cut off all the same */
+/**
+ * @param back how far the KDC's clock is back meanwhile, milliseconds: what was issued before is cut off all the same
+ */
 export const interrupt: Kind<{ readonly name: string; readonly back: number }> = {
   name: 'a principal is disabled for a while',
   async act({ world }, { name, back }) {

@@ -1,6 +1,6 @@
 /**
- * Numbers to choose by, the same for the same seed. 32 bits of state serve for choosing and for a corpus; keys that must
- * differ come from `Random`.
+ * Numbers to choose by, the same for the same seed. 32 bits of state serve for choosing and for a corpus; keys that
+ * must differ come from `Random`.
  */
 export class Chance {
   #state: number

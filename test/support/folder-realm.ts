@@ -17,7 +17,10 @@ import { parseRealm, principalIn } from '../../shared/principal.js'
 import { systemClock } from '../../shared/time.js'
 import { temporaryFolder } from '../end-to-end/processes.js'
 
-/** A realm in a folder of its own, as `orthrus init` and some hours of administration leave it, for a KDC process to serve. */
+/**
+ * A realm in a folder of its own, as `orthrus init` and some hours of administration leave it, for a KDC process to
+ * serve.
+ */
 
 export const REALM = parseRealm('demo.example')
 export const NO_TERMS = { claims: [], maxLife: null, methods: null, paths: null, delegable: false } as const
@@ -31,7 +34,10 @@ export interface FaultRealm {
   remove(): Promise<void>
 }
 
-/** Registers the names, and lets clients have tickets for services: `[client, service]`. Those named `operator/...` administer. */
+/**
+ * Registers the names, and lets clients have tickets for services: `[client, service]`. Those named `operator/...`
+ * administer.
+ */
 export async function makeRealm(
   names: readonly string[],
   allowed: readonly (readonly [client: string, service: string])[] = [],

@@ -157,7 +157,9 @@ function hastyDirectory({ realm }: TestRealm): Directory {
   return { principal, concealGuess: async () => {} } as unknown as Directory
 }
 
-/** A KDC that has just started on a database of thousands: `a...` and `b...` are in it, `u...` and `v...` are in use. */
+/**
+ * A KDC that has just started on a database of thousands: `a...` and `b...` are in it, `u...` and `v...` are in use.
+ */
 async function coldScene(): Promise<{ realm: TestRealm; dispatch: Dispatch; close: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'orthrus-test-'))
   const before = await testRealm({ store: await openLevelStore(folder, { create: true }) })

@@ -14,7 +14,9 @@ export const LEAST_BYTES = 512 * 1024
 /** The cache forgets by buckets of this width; some tests step past one. */
 export const BUCKET_WIDTH = 512
 
-/** Two readings that a test sets to anything, even to what no clock would say. `pass` moves both, `step` the wall alone. */
+/**
+ * Two readings that a test sets to anything, even to what no clock would say. `pass` moves both, `step` the wall alone.
+ */
 export class TestClock implements Clock {
   wall: number
   steady = 12.5
