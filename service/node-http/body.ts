@@ -20,12 +20,14 @@ export class NodeBody implements RequestBody {
 
   /** `undefined` if the head of the request says that no body follows. */
   static of(req: IncomingMessage, res: ServerResponse, timers: Timers): NodeBody | undefined {
-    return announcesBody(req) || req.httpVersionMajor !== 1 ? new NodeBody(req, res, timers) : undefined
+    const mayFollow = announcesBody(req) || req.httpVersionMajor !== 1 || isHeadCut(req)
+    return mayFollow ? new NodeBody(req, res, timers) : undefined
   }
 
   requireReadable(): void {
     const req = this.#req
     if (req.httpVersionMajor !== 1) throw unboundVersion(req.httpVersion)
+    if (isHeadCut(req)) throw malformed('so many headers that the server drops some')
     if (!req.readableDidRead && req.readableFlowing !== true && req.readableEncoding === null) return
     throw new TypeError(
       'the body was read before requireTicket saw it: mount requireTicket before body parsers',
@@ -45,6 +47,20 @@ export class NodeBody implements RequestBody {
 /** Whether the head of the request says that a body follows, even an empty one. */
 export function announcesBody(req: IncomingMessage): boolean {
   return req.headers['transfer-encoding'] !== undefined || announcedLength(req) > 0
+}
+
+/** How many headers of a request Node keeps, unless `maxHeadersCount` of the server says otherwise. */
+const HEADERS_KEPT = 1_000
+
+/**
+ * Whether Node may have dropped headers of the request, which it does silently. A dropped `content-length` would hide a
+ * body from the binding. A covered header can be missing in `headers`, for the handler, and still be in `rawHeaders`.
+ */
+function isHeadCut({ rawHeaders, socket }: IncomingMessage): boolean {
+  const server = (socket as { readonly server?: { readonly maxHeadersCount?: unknown } } | undefined)?.server
+  const own = server?.maxHeadersCount
+  const kept = typeof own === 'number' && own >= 1 ? Math.min(Math.floor(own), HEADERS_KEPT) : HEADERS_KEPT
+  return rawHeaders.length >= 2 * kept
 }
 
 function announcedLength(req: IncomingMessage): number {

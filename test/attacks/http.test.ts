@@ -176,6 +176,58 @@ describe('a second Authorization', () => {
   })
 })
 
+describe('more headers than Node keeps of a request', () => {
+  const many = (count: number): [string, string][] => Array.from({ length: count }, () => ['a', 'b'])
+  const crowd = (request: Captured, count: number): Captured => ({
+    ...request,
+    headers: [...request.headers, ...many(count)],
+  })
+
+  // Where Node begins to drop them depends on how they arrive, so all places around its limit are tried.
+  const COUNTS = [980, 985, 990, 995, 1_000, 1_005, 1_010, 1_050, 2_000, 3_000]
+
+  it('hide no body, put in behind them, from the binding', async () => {
+    const world = await startWorld()
+    for (const count of COUNTS) {
+      const inject = (request: Captured): Captured => ({
+        ...crowd(request, count),
+        body: Buffer.from('evil'),
+      })
+      const failure = await swap(world, inject, { method: 'POST' })
+      expect(failure, `${count} headers`).toMatchObject({ name: 'OrthrusError' })
+    }
+    expect(world.orders.handled).toEqual([])
+  })
+
+  it('hide no covered header, moved behind them, from the handler', async () => {
+    const seen: (string | undefined)[] = []
+    const world = await startWorld({
+      answer: (req, res) => {
+        seen.push(req.headers['if-match'])
+        res.end()
+      },
+    })
+    const init = { method: 'POST', headers: { 'if-match': '"7"' } }
+    for (const count of COUNTS) {
+      const hide = (request: Captured): Captured => {
+        return withHeader(crowd(withHeader(request, 'if-match'), count), 'if-match', '"7"')
+      }
+      world.http.intercept = (request, forward) => forward(hide(request))
+      await world.web.fetch(`${world.http.url}${TARGET}`, init).catch(() => {})
+    }
+    expect(seen.length).toBeGreaterThan(0)
+    expect(seen.every(value => value === '"7"')).toBe(true)
+  })
+
+  it('are fewer where the owner of a server says so', async () => {
+    const world = await startWorld({ maxHeadersCount: 50 })
+    const inject = (request: Captured): Captured => ({ ...crowd(request, 50), body: Buffer.from('evil') })
+    const failure = await swap(world, inject, { method: 'POST' })
+    expect(failure).toMatchObject({ code: 'refused_unproved', facts: { claimed: 'malformed' } })
+    expect(world.orders.handled).toEqual([])
+  })
+})
+
 /** A server of the attacker's, that counts who comes. */
 async function elsewhere(): Promise<{ url: string; came: string[] }> {
   const came: string[] = []

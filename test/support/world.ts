@@ -45,6 +45,8 @@ export type Answerer = (
 export interface GuardedOptions extends Partial<RequireTicketOptions> {
   readonly load?: Partial<LoadServiceOptions>
   readonly answer?: Answerer
+  /** Of the server: how many headers of a request Node keeps. */
+  readonly maxHeadersCount?: number
 }
 
 /** A real service: `node:http` behind `requireTicket`. */
@@ -60,7 +62,7 @@ export class Guarded {
   }
 
   static async start(realm: TestRealm, name: string, options: GuardedOptions = {}): Promise<Guarded> {
-    const { load, answer = echo, ...required } = options
+    const { load, answer = echo, maxHeadersCount, ...required } = options
     const service = await realm.loadService(name, load)
     const onRefused = (refused: RefusedRequest): void => void guarded.refused.push(refused)
     const listener = requireTicket({ service, onRefused, ...required }, async (req, res, ticket) => {
@@ -69,6 +71,7 @@ export class Guarded {
       answer(req, res, ticket, body)
     })
     const server = createServer(listener)
+    if (maxHeadersCount !== undefined) server.maxHeadersCount = maxHeadersCount
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => {
       server.closeAllConnections()
