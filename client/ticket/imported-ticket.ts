@@ -7,22 +7,29 @@ import { secretsOf, Ticket } from './ticket.js'
 
 /**
  * @param ownProved whether the importer's own tickets prove a service
- * @throws OrthrusError `credential_invalid` if it is truncated or altered, or has a caveat that can never hold
+ * @throws OrthrusError `credential_invalid` if it is truncated or altered, says another service than its
+ * ticket, or has a caveat that can never hold
  */
 export function importTicket(text: string, now: () => number, ownProved: boolean): Ticket {
   if (typeof text !== 'string') throw new TypeError('a credential is a string: orthrus1_...')
   const { ticket, caveats, key, service, client, endTime }: Credential = parseCredential(text)
+  if (ticket.service !== service)
+    throw unusable(`it says that it is for ${service}, and its ticket is for ${ticket.service}`)
   const facts = { service, client, endTime, imported: true, serviceNamed: false, ownProved, now }
   const keys = key instanceof AuthKey ? { chain: undefined, key } : { chain: key, key: finishChain(key) }
   try {
     return new Ticket(facts, { sealed: ticket, caveats, ...keys })
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
-    throw new OrthrusError('credential_invalid', `the credential cannot be used: ${cause.reason}`, {
-      final: true,
-      hint: 'ask whoever made it for another',
-    })
+    throw unusable(cause.reason)
   }
+}
+
+function unusable(reason: string): OrthrusError {
+  return new OrthrusError('credential_invalid', `the credential cannot be used: ${reason}`, {
+    final: true,
+    hint: 'ask whoever made it for another',
+  })
 }
 
 /** @throws OrthrusError `credential_invalid` for a ticket that `client` cannot present to a service */

@@ -165,10 +165,15 @@ describe('a credential for a service of its giver’s own, who answers there for
     )
   })
 
-  it('proves nothing where the credential lies about its service, since the own ticket is for the one named', async () => {
-    const { believed, refused, sent, accepted } = await handedOver({}, 'orders')
-    // Twice, because eve's refusal as a service that cannot open the ticket is unproved, and a GET may be repeated.
-    expect([believed, sent, accepted]).toEqual([[], 2, 0])
-    expect(refused).toEqual([expect.objectContaining({ code: 'refused_unproved' })])
+  it('is not acted on where it says another service than its ticket, and nothing is sent', async () => {
+    const { believed, refused, sent } = await handedOver({}, 'orders')
+    expect([believed, sent]).toEqual([[], 0])
+    expect(refused).toEqual([
+      expect.objectContaining({
+        code: 'credential_invalid',
+        reason:
+          'the credential cannot be used: it says that it is for orders@test.example, and its ticket is for eve@test.example',
+      }),
+    ])
   })
 })

@@ -170,6 +170,26 @@ describe('the service that is named for an origin', () => {
   })
 })
 
+describe('two origins of two services that a delegate uses', () => {
+  it('are not exchanged by a credential for the other one', async () => {
+    const { realm, own, evesUrl, named } = await scene()
+    const orders = await Guarded.start(realm, 'orders')
+    const ordersUrl = `http://127.0.0.1:${orders.port}`
+    const services = { [evesUrl]: 'eve', [ordersUrl]: 'orders' }
+    const billing = await realm.connect('billing', { services })
+    const caller = billing.onBehalf(named)
+    for (const init of [{}, { service: 'orders' }, { service: 'eve' }])
+      expect(await failureOf(caller.fetch(ordersUrl, init))).toMatchObject({ code: 'credential_invalid' })
+    expect(await failureOf(caller.fetch(evesUrl, { service: 'orders' }))).toMatchObject({
+      code: 'credential_invalid',
+    })
+    expect([own.handled.length, own.refused.length]).toEqual([0, 0])
+    // What billing does mean to ask of eve's service, it may.
+    expect(await (await caller.fetch(evesUrl)).text()).toBe('paid')
+    expect([orders.handled.length, orders.refused.length]).toEqual([0, 0])
+  })
+})
+
 describe('a service that answers with a redirect to another one', () => {
   it.each([302, 307])(
     'is not followed there by %i, and the next call must name its service',
@@ -214,10 +234,12 @@ describe('a service that answers with a redirect to another one', () => {
 describe('a credential for a service of the same name in another realm', () => {
   it('is not taken for the one that is named', async () => {
     const { billing, own, evesUrl, named } = await scene()
-    const elsewhere = formatCredential({
-      ...parseCredential(named),
-      service: parsePrincipal('orders@elsewhere.example'),
-    })
+    const realm = await startTestRealm({ realm: 'elsewhere.example' })
+    await realm.add('eve', 'orders')
+    await realm.allow('eve', 'orders')
+    const their = await (await realm.connect('eve')).getServiceTicket('orders')
+    const { ticket, service } = parseCredential(their.attenuate({ expires: '5m' }).credential())
+    const elsewhere = formatCredential({ ...parseCredential(named), ticket, service })
     const caller = billing.onBehalf(elsewhere)
     expect(await failureOf(caller.fetch(evesUrl, { service: 'orders' }))).toMatchObject({
       code: 'credential_invalid',

@@ -401,6 +401,32 @@ describe('a useless credential', () => {
   })
 })
 
+describe('a credential of another realm, whose service has the same name', () => {
+  it('is not used with a keytab of this one', async () => {
+    const elsewhere = await startRealm({ realm: 'elsewhere.example' })
+    try {
+      await elsewhere.add('eve', 'orders')
+      await elsewhere.allow('eve', 'orders', { delegable: true })
+      const whole = await (await elsewhere.connect('eve')).getServiceTicket('orders')
+      const loose = whole.attenuate({ expires: '5m' }).credential()
+      expect(await call(loose, `${url}/orders`, BEARER, ...as('gate'))).toMatchObject({
+        code: 1,
+        out: '',
+        err: expect.stringContaining('realm_mismatch'),
+      })
+      const named = await callUnnamed(loose, `${url}/orders`, BEARER, '-s', 'orders@demo.example')
+      expect(named).toMatchObject({
+        code: 1,
+        out: '',
+        err: expect.stringContaining('not for orders@demo.example'),
+      })
+      expect(handled).toEqual([])
+    } finally {
+      await elsewhere.close()
+    }
+  })
+})
+
 describe('orthrus inspect', () => {
   const args = ['orders', '--to', 'billing', '--expires', '5m', '--methods', 'GET'] as const
 
