@@ -11,20 +11,23 @@ import type { Chance } from '../support/chance.js'
 import { allow, REALM } from '../support/folder-realm.js'
 import type { Ledger, LedgerChange, PrincipalState, RuleState } from './ledger.js'
 
-/** Administrators who change whatever can be changed, each what is its own, and put every answer into the ledger. */
+/**
+ * Administrators that change whatever can be changed, each its own principals and rules, and record every answer in the
+ * ledger.
+ */
 
 export interface Changing {
   readonly chance: Chance
   readonly ledger: Ledger
-  /** Keytabs of the names as they were acknowledged last. */
+  /** Keytabs of the names as they were last acknowledged. */
   readonly keytabs: Map<string, string>
-  /** The same names each round, so that what one round left the next goes on with. */
+  /** The same names each round, so that each round continues with what the last one left. */
   readonly names: readonly string[]
 }
 
 /**
  * One change, of a principal or a rule.
- * @throws OrthrusError as the KDC or the way to it fails; it is unanswered then
+ * @throws OrthrusError as the KDC or the connection to it fails; the change is then unanswered
  */
 export async function changeSomething(administration: Administration, changing: Changing): Promise<void> {
   const { chance, names } = changing
@@ -33,7 +36,10 @@ export async function changeSomething(administration: Administration, changing: 
   else await changePrincipal(administration, changing, name)
 }
 
-/** Until the KDC is gone. @returns how often something was changed. */
+/**
+ * Runs until the KDC is gone.
+ * @returns how often something was changed
+ */
 export async function changeUntilGone(
   administration: Administration,
   changing: Changing,
@@ -49,7 +55,7 @@ export async function changeUntilGone(
   }
 }
 
-/** What whoever asks a KDC that has gone is told. */
+/** The errors of a client whose KDC has gone. */
 export function isAbsence(cause: unknown): boolean {
   return cause instanceof OrthrusError && (cause.code === 'channel_broken' || cause.code === 'unavailable')
 }
@@ -124,7 +130,7 @@ async function add(
   if (added.key !== null) keytabs.set(name, formatKeytab([{ principal, kvno, key: added.key }]))
 }
 
-/** As of some password: the KDC sees no more of it. */
+/** As if made from some password: the KDC sees nothing else of it. */
 function passwordKey() {
   const salt = systemRandom(SIZE.SALT)
   const parameters = parametersWith(salt)

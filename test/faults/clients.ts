@@ -3,8 +3,8 @@ import type { FaultRealm } from '../support/folder-realm.js'
 import { isAbsence } from './administrators.js'
 
 /**
- * Clients who ask for tickets, over and over: a connection, an AS exchange and some TGS exchanges, until the KDC is
- * gone.
+ * Clients that ask for tickets over and over, until the KDC is gone: a connection, an AS exchange and some TGS
+ * exchanges.
  */
 
 const TGS_EACH = 8
@@ -14,7 +14,7 @@ export interface Asked {
   tgs: number
 }
 
-/** @throws what a KDC that is there should not have said */
+/** @throws an error that a running KDC should not have caused */
 export async function askUntilGone(
   realm: FaultRealm,
   url: string,

@@ -4,7 +4,7 @@ import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import type { Asked } from '../simulation/ledger.js'
 import { World } from '../simulation/world.js'
 
-/** Clocks that are stepped by hours while tickets are held: what each party does, says, and comes back to. */
+/** Clocks are stepped by hours while tickets are held: what each party does, says, and how it recovers. */
 
 const STEP = 3 * HOUR
 /** How long tickets for services live in the realm of the simulation. */
@@ -17,7 +17,7 @@ class Scene {
     this.world = world
   }
 
-  /** A client `web` that holds a ticket for a service `orders` which it has used. */
+  /** A client `web` with a ticket for a service `orders` that it has used. */
   static async create(): Promise<Scene> {
     const world = await World.create(1)
     world.network.honest = true
@@ -43,7 +43,7 @@ class Scene {
     for (const clock of this.world.clocks) clock.set(error)
   }
 
-  /** Everything that went out comes again, and nothing is handled for it. */
+  /** Everything that was sent arrives again, and nothing is handled because of it. */
   async replayed(): Promise<void> {
     const handled = (): number =>
       [...this.world.ledger.all].reduce((sum, { handled }) => sum + handled.length, 0)
@@ -122,8 +122,7 @@ describe.each([STEP, -STEP])('a clock that is stepped by %d ms', by => {
   it('everywhere at once costs a request to each running service, and nothing is handled twice', async () => {
     const scene = await Scene.create()
     scene.stepAll(by)
-    // The client asks the KDC for its time, and for a ticket where the one in hand has ended; the service's floor
-    // rises.
+    // The client asks the KDC for its time, and for a new ticket if its own has ended; the service's floor rises.
     const told = by > 0 ? 'clock_skew' : 'unavailable'
     expect((await scene.post()).told).toBe(told)
     await scene.replayed()
@@ -211,7 +210,7 @@ describe('a KDC whose clock was stepped', () => {
     expect(refused).toMatchObject({ told: 'ticket_not_yet_valid, final', handled: [] })
     expect(hintOf(refused)).toContain("the clock of orders is behind the KDC's: one of the two is wrong")
     scene.step('KDC', 0)
-    // The KDC refuses the TGT, which begins too late too, and tells the time at the login that follows.
+    // The KDC refuses the TGT, which begins too late too, and reports the time at the login that follows.
     expect((await scene.get('stock')).told).toBe('200')
     expect(await scene.post()).toMatchObject({ told: '200', sent: { length: 1 } })
     await scene.replayed()
@@ -232,7 +231,7 @@ describe('a KDC whose clock was stepped', () => {
     const scene = await Scene.create()
     scene.step('KDC', -STEP)
     await scene.restartClient()
-    // By what has passed since that change, a minute, its time is late: its tickets are good, their stamps are not.
+    // KDC time is late by what has passed since that change, a minute: its tickets are accepted, its stamps are not.
     expect(await scene.post()).toMatchObject({ told: 'clock_skew', handled: [] })
     expect(await scene.post()).toMatchObject({ told: '200', sent: { length: 1 } })
   })

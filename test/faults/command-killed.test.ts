@@ -11,10 +11,10 @@ import { endAtLast, orthrus, root } from '../end-to-end/processes.js'
 import { type Chance, seededChance } from '../support/chance.js'
 import { type FaultRealm, makeRealm } from '../support/folder-realm.js'
 
-/** Commands that write keys, killed with -9 at any moment: a keytab is whole or not there, whoever looks whenever. */
+/** Commands that write keys, killed with -9 at any moment: at any time a keytab is complete or does not exist. */
 
 const CLI = join(root, 'dist/cli/orthrus.js')
-/** How many changes of a folder a command makes, about. */
+/** About how many times a command changes a folder. */
 const CHANGES_MAX = 6
 /** Milliseconds. */
 const DELAY_MAX = 40
@@ -34,8 +34,8 @@ afterEach(async () => {
 })
 
 /**
- * Killed at one of the first changes of the folder that it writes into, at once or a little later. Where it makes fewer
- * it ends by itself.
+ * Killed at one of the first changes of the folder that it writes into, immediately or a little later. If it makes
+ * fewer changes, it ends by itself.
  */
 async function killAmid(chance: Chance, folder: string, ...args: string[]): Promise<void> {
   let left = 1 + chance.below(CHANGES_MAX)
@@ -51,7 +51,7 @@ async function killAmid(chance: Chance, folder: string, ...args: string[]): Prom
   watcher.close()
 }
 
-/** The text of a keytab that is whole, or nothing where there is none. */
+/** The text of a complete keytab, or nothing if there is none. */
 async function keytabAt(path: string): Promise<string | undefined> {
   if (!existsSync(path)) return undefined
   const text = await readFile(path, 'utf8')
@@ -60,8 +60,7 @@ async function keytabAt(path: string): Promise<string | undefined> {
 }
 
 /**
- * Among many kills there are some before the keytab is there and some behind, or nothing was tried; of few none need
- * be.
+ * Many kills must include some before the keytab is written and some after, or nothing was tested. Few kills need not.
  */
 function requireBoth(done: number, kills: number): void {
   if (!slow) return

@@ -10,9 +10,9 @@ import { type Chance, seededChance } from '../support/chance.js'
 import { administer, type FaultRealm, makeRealm, REALM } from '../support/folder-realm.js'
 
 /**
- * Files of a realm that are not as they were written, met by the command that people run
- * (`test/kdc/store/level/store.test.ts` tries every place of every file, without a process). Either nothing is missing,
- * or the KDC does not start, says what is wrong and what to do, and leaves each file as it is.
+ * Damaged files of a realm, with the command that people run (`test/kdc/store/level/store.test.ts` tries every place of
+ * every file, without a process). Either nothing is missing, or the KDC does not start, says what is wrong and what to
+ * do, and leaves each file unchanged.
  */
 
 const ROUNDS = process.env.ORTHRUS_SLOW === '1' ? 60 : 2
@@ -37,7 +37,7 @@ interface Harm {
   readonly how: 'a bit turned' | 'cut off' | 'zeros' | 'removed'
 }
 
-/** LevelDB's lock and its log for people say nothing that counts. */
+/** LevelDB's lock and its log for people contain nothing that matters. */
 async function dataFiles(data: string): Promise<string[]> {
   const names = await readdir(join(data, DATA_FILES.DATABASE))
   return [
@@ -71,7 +71,7 @@ async function digests(data: string): Promise<string[]> {
   return Promise.all((await dataFiles(data)).map(async file => `${file} ${await hash(file)}`))
 }
 
-/** @returns what it says where it does not start. */
+/** @returns what it says if it does not start */
 async function tryStart(data: string): Promise<string | undefined> {
   const kdc = await startKdc(realm.folder, data).catch((cause: Error) => cause.message)
   if (typeof kdc === 'string') return kdc

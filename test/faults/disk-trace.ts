@@ -4,13 +4,13 @@ import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 
 /**
- * What a process asks of the file system, in the order in which it was done, as `strace` saw it. The system keeps all
- * of it when the process is killed; after a power cut only what was synced is sure, and that is seen in no other way.
+ * What a process asks of the file system, in order, as `strace` sees it. The system keeps all of it when the process is
+ * killed, but after a power cut only what was synced is sure. A trace is the only way to test that.
  */
 
 const run = promisify(execFile)
 
-/** `to` is empty where a call has one path only. */
+/** `to` is empty if the call has only one path. */
 export type DiskEvent =
   | {
       readonly call: 'open'
@@ -43,7 +43,7 @@ export async function tracing(): Promise<true | string> {
 export async function traceDisk(folder: string, command: readonly string[]): Promise<DiskEvent[]> {
   const prefix = join(folder, 'trace')
   const options = ['-ff', '-ttt', '-T', '-xx', '-s', '16000000', '-e', `trace=${CALLS}`, '-o', prefix]
-  // What goes to the system by a ring of its own is not seen.
+  // Calls through io_uring are not seen.
   const env = { ...process.env, UV_USE_IO_URING: '0' }
   await run('strace', [...options, '--', ...command], { env, maxBuffer: 2 ** 26 })
   const names = (await readdir(folder)).filter(name => name.startsWith(`${basename(prefix)}.`))
@@ -67,7 +67,7 @@ interface Done {
 
 const LINE = /^(\d+)\.(\d{6}) (\w+)\((.*)\) += (\d+) <(\d+)\.(\d{6})>$/
 
-/** `undefined` for what failed, and for what is no call. */
+/** `undefined` for what failed, and for what is not a call. */
 function parseLine(line: string): Done | undefined {
   const match = LINE.exec(line)
   if (match === null) return undefined

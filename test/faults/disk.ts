@@ -4,8 +4,8 @@ import type { Chance } from '../support/chance.js'
 import type { DiskEvent } from './disk-trace.js'
 
 /**
- * A disk as it may be after a power cut, by what POSIX promises and no more: of a file what was synced, of a folder the
- * names that were there when it was synced.
+ * A disk as it may be after a power cut, by what POSIX promises and nothing more: a file has what was synced, a folder
+ * has the names that it had when it was synced.
  */
 
 interface Node {
@@ -21,7 +21,9 @@ interface OpenFile {
   offset: number
 }
 
-/** How much of what was not synced is there: nothing; the names; the names, and of what was written some first part. */
+/**
+ * How much of what was not synced is there: nothing; the names; or the names and some first part of what was written.
+ */
 export const LUCK = ['nothing', 'names', 'parts'] as const
 export type Luck = (typeof LUCK)[number]
 
@@ -62,7 +64,7 @@ export class Disk {
   /** What is left of the root, put into another folder. */
   async leave(luck: Luck, chance: Chance, to: string): Promise<void> {
     const names = luck === 'nothing' ? this.#syncedNames : this.#names
-    // A folder's path is the beginning of those in it, and so comes first.
+    // A folder's path is the beginning of the paths in it, and so comes first.
     for (const [path, node] of [...names].sort(([a], [b]) => (a < b ? -1 : 1))) {
       if (!this.#isReached(path, names)) continue
       const place = join(to, path.slice(this.#root.length))
@@ -136,7 +138,7 @@ export class Disk {
     return true
   }
 
-  /** What is in a folder goes with it: under whichever of its two names the folder is there after the cut. */
+  /** The content of a folder goes with it, under whichever of its two names the folder has after the cut. */
   #moveInside(from: string, to: string): void {
     for (const [path, node] of [...this.#names].filter(([path]) => path.startsWith(`${from}/`))) {
       this.#names.delete(path)
@@ -152,7 +154,7 @@ function folder(): Node {
   return { isFolder: true, data: Buffer.alloc(0), synced: Buffer.alloc(0) }
 }
 
-/** Of what was added at the end some first part; what was written over is the old or the new. */
+/** Some first part of what was added at the end; what was overwritten is the old or the new. */
 function partOf({ data, synced }: Node, chance: Chance): Buffer {
   if (data.subarray(0, synced.length).equals(synced)) {
     return data.subarray(0, synced.length + chance.below(data.length - synced.length + 1))

@@ -13,14 +13,14 @@ import { liftLimit, mountSmallDisk, withFilesUpTo } from './full-disk.js'
 import { Ledger } from './ledger.js'
 import { readStored, requireSound, statesOf } from './stored.js'
 
-/** A disk without room: changes are refused and say why, tickets are granted, nothing acknowledged is lost. */
+/** A disk without room: changes are refused with a reason, tickets are granted, and nothing acknowledged is lost. */
 
 const CLI = join(root, 'dist/cli/orthrus.js')
 const LATE = ['late0', 'late1', 'late2']
 const FIRST = Array.from({ length: 30 }, (_, i) => `first${i}`)
 const AFTER = Array.from({ length: 10 }, (_, i) => `after${i}`)
 
-/** Bytes: none for the master key; enough for it and not for the database. */
+/** Bytes: not enough for the master key; enough for it but not for the database. */
 const LIMITS = process.env.ORTHRUS_SLOW === '1' ? [0, 512] : [512]
 
 let realm: FaultRealm
@@ -42,7 +42,7 @@ async function start(...args: Parameters<typeof startKdc>): Promise<KdcProcess> 
 
 const FULL = { code: 'unavailable', message: expect.stringMatching(/disk is full: free some space/) }
 
-/** Changes until there is no room, then some more that are refused alike. */
+/** Makes changes until there is no room, then some more that are refused in the same way. */
 async function changeUntilFull(administration: Administration, changing: Changing): Promise<void> {
   const fill = async (): Promise<never> => {
     for (;;) await changeSomething(administration, changing)
@@ -170,7 +170,7 @@ describe('a KDC whose log has no room', { timeout: 120_000 }, () => {
   })
 })
 
-/** What a log has, line by line: none may be cut. */
+/** The log line by line: none may be cut. */
 async function readLog(path: string): Promise<{ msg: string }[]> {
   const lines = (await readFile(path, 'utf8')).split('\n')
   expect(lines.pop()).toBe('')

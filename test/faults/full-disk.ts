@@ -5,21 +5,24 @@ import { promisify } from 'node:util'
 import type { FaultRealm } from '../support/folder-realm.js'
 
 /**
- * Disks without room. Every POSIX shell can limit how large files grow (`ulimit -f`), by the process that starts under
- * it: to that process the disk is full. Where mounting is allowed, a file system of a few megabytes is truly full.
+ * Disks without room. Every POSIX shell can limit how large the files of a process grow (`ulimit -f`): to that process
+ * the disk is full. If mounting is allowed, a file system of a few megabytes is really full.
  */
 
 const run = promisify(execFile)
 /** POSIX counts in blocks of 512 bytes. */
 const BLOCK = 512
 
-/** For `spawnKdc` and `run`: what makes files end at so many bytes for what follows. */
+/** For `spawnKdc` and `run`: limits the files of the command that follows to so many bytes. */
 export function withFilesUpTo(bytes: number): string[] {
-  // The soft limit alone, so that it can be raised again.
+  // Only the soft limit, so that it can be raised again.
   return ['sh', '-c', `ulimit -S -f ${Math.floor(bytes / BLOCK)} && exec "$@"`, 'sh']
 }
 
-/** Lifts the limit of a running process. @returns false where the machine has no `prlimit` */
+/**
+ * Lifts the limit of a running process.
+ * @returns false if the machine has no `prlimit`
+ */
 export async function liftLimit(pid: number): Promise<boolean> {
   return run('prlimit', ['--pid', String(pid), '--fsize=unlimited:']).then(
     () => true,
@@ -30,13 +33,16 @@ export async function liftLimit(pid: number): Promise<boolean> {
 export interface SmallDisk {
   /** The realm's data folder on it, relative to the realm's folder. */
   readonly data: string
-  /** Takes all room but so many bytes, about. */
+  /** Takes all room but about this many bytes. */
   fill(left: number): Promise<void>
   free(): Promise<void>
   unmount(): Promise<void>
 }
 
-/** The realm's data on a file system of its own. @returns why not, where that is not allowed */
+/**
+ * Puts the realm's data on a file system of its own.
+ * @returns why not, if that is not allowed
+ */
 export async function mountSmallDisk(realm: FaultRealm, bytes: number): Promise<SmallDisk | string> {
   const at = join(realm.folder, 'small')
   await mkdir(at)

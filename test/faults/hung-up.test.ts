@@ -15,7 +15,7 @@ async function requireTicket(url: string): Promise<void> {
   client.close()
 }
 
-/** Its terminal was closed, or something wants its log opened again. Windows has no such signal. */
+/** Its terminal was closed, or a tool wants its log reopened. Windows has no such signal. */
 describe.skipIf(process.platform === 'win32')('a KDC that gets SIGHUP', { timeout: 60_000 }, () => {
   it('goes on, says so in its log, and ends in order when it is told to', async () => {
     const kdc = await startKdc(realm.folder)

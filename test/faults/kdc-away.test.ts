@@ -7,7 +7,7 @@ import { TcpProxy } from '../support/tcp-proxy.js'
 import { type ServiceProcess, startService } from './service-process.js'
 
 /**
- * A KDC that is away, in processes: what is held serves, what is new is `unavailable`, and nobody has to be restarted.
+ * A KDC that is away, in processes: cached tickets serve, new ones are `unavailable`, and nothing has to be restarted.
  */
 
 /** Milliseconds: a KDC that says nothing is given up sooner than by default. */

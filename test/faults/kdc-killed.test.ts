@@ -11,15 +11,15 @@ import { Ledger, listed, type PrincipalState, type State } from './ledger.js'
 import { readStored, requireSound, type StoredRealm, shortOf, statesOf } from './stored.js'
 
 /**
- * The KDC killed with -9 at any moment of its work. What this proves: that no acknowledgement comes before the system
- * has the change, and no change comes in parts. What the system had not yet put on the disk a kill does not take away:
- * for that there is power-cut.test.ts.
+ * The KDC killed with -9 at any moment of its work. This proves that no acknowledgement comes before the system has the
+ * change, and no change is made in part. A kill does not take away what the system had not yet put on the disk; for
+ * that there is power-cut.test.ts.
  */
 
 const ROUNDS = process.env.ORTHRUS_SLOW === '1' ? 50 : 3
 const OPERATORS = ['operator/0', 'operator/1', 'operator/2']
 const CLIENTS = ['web/0', 'web/1', 'web/2']
-/** A kill comes after so many acknowledgements at the most, and so many milliseconds. */
+/** A kill comes after at most this many acknowledgements, and this many milliseconds. */
 const ACKNOWLEDGED_MAX = 30
 const DELAY_MAX = 20
 /** Milliseconds; before a quarter of the rounds a KDC is killed while it starts. */
@@ -72,7 +72,7 @@ async function liveAndDie(life: Life): Promise<void> {
   }
 }
 
-/** What the KDC tells of all of it, and what it does for three of the names. */
+/** What the KDC says about all of it, and what it does for three of the names. */
 async function requireServed(url: string, administration: Administration, life: Life): Promise<void> {
   const found = new Map<string, State>()
   for await (const { principal, kvnos, disabled, passwordBased } of administration.list()) {

@@ -12,8 +12,8 @@ import { Ledger, stored } from './ledger.js'
 import { readStored, requireSound, statesOf } from './stored.js'
 
 /**
- * A KDC told to stop amid its work. Unlike one that is killed it answers what it has begun: so whatever was not
- * answered must not have been done either.
+ * A KDC that is told to stop during its work. Unlike one that is killed it answers what it has begun, so whatever was
+ * not answered must not have been done either.
  */
 
 const slow = process.env.ORTHRUS_SLOW === '1'
@@ -102,7 +102,7 @@ describe('a KDC told to stop', () => {
   })
 })
 
-/** A WebSocket whose client reads nothing, nor answers that the other side closes it. */
+/** A WebSocket whose client reads nothing and does not answer a close. */
 async function connectUnmoved(url: string): Promise<Socket> {
   const { port } = new URL(url)
   const socket = connectTcp(Number(port), '127.0.0.1')
@@ -117,7 +117,7 @@ async function connectUnmoved(url: string): Promise<Socket> {
   return socket.pause()
 }
 
-/** The first that a KDC does when it is told to stop. */
+/** The first thing that a KDC does when it is told to stop. */
 async function untilRefused(url: string): Promise<void> {
   for (;;) {
     const socket = connectTcp(Number(new URL(url).port), '127.0.0.1')

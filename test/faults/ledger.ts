@@ -1,11 +1,11 @@
 import { expect } from 'vitest'
 
 /**
- * What the KDC has acknowledged, beside what it was asked and has not answered. What a database then holds must be the
- * one, with each of the other wholly there or wholly not.
+ * What the KDC has acknowledged, and what it was asked without an answer. A database must then contain all of the
+ * first, and each part of the second completely or not at all.
  */
 
-/** A principal or a rule by what an administrator did to it; `undefined` where it never was. */
+/** A principal or a rule, by what an administrator did to it; `undefined` if it never existed. */
 export type State = PrincipalState | RuleState
 
 export interface PrincipalState {
@@ -31,7 +31,7 @@ export interface LedgerChange {
   readonly after: State
 }
 
-/** How a state shows to whoever looks: the whole of it in the database, less of it over the wire. */
+/** How a state is seen: all of it in the database, less of it over the network. */
 export type Look = (state: State | undefined) => string
 
 export const stored: Look = state => {
@@ -39,7 +39,7 @@ export const stored: Look = state => {
   return JSON.stringify(state, Object.keys(state).sort())
 }
 
-/** As `list` and `policy` tell it: what was removed is not there, and of the log there is nothing. */
+/** As `list` and `policy` report it: what was removed is not there, and nothing of the log. */
 export const listed: Look = state => {
   if (state === undefined) return 'none'
   if (state.kind === 'rule') return stored(state)
@@ -83,7 +83,7 @@ export class Ledger {
     if (this.#acknowledged === this.#awaited?.count) this.#awaited.run()
   }
 
-  /** Runs it at the acknowledgement that makes so many more. */
+  /** Runs it at the acknowledgement that makes this many more. */
   afterAcknowledging(more: number, run: () => void): void {
     this.#awaited = { count: this.#acknowledged + more, run }
   }
@@ -93,7 +93,7 @@ export class Ledger {
     this.#asked.delete(key)
   }
 
-  /** Looks at what is there; whichever way the unanswered went, so they stay from now on. */
+  /** Checks what is there. Whichever way the unanswered changes went, they stay so from now on. */
   settle(found: ReadonlyMap<string, State>): void {
     for (const { key, before, after } of this.#asked.values()) {
       const now = stored(found.get(key))

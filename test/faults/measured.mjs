@@ -1,4 +1,4 @@
-// Preloaded into a process that is watched: on SIGUSR2 it collects its garbage and says on standard error what is left.
+// Preloaded into a watched process: on SIGUSR2 it collects its garbage and prints to standard error what is left.
 import { readdirSync, writeSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -8,7 +8,7 @@ const collect = runInNewContext('gc')
 
 process.on('SIGUSR2', () => {
   collect()
-  // What only finalizers let go of is gone a turn later.
+  // What only finalizers release is gone one turn later.
   setImmediate(() => {
     collect()
     const { rss, heapUsed, external } = process.memoryUsage()

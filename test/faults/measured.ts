@@ -13,7 +13,7 @@ export interface Measured {
   readonly descriptors: number
 }
 
-/** For `node`: lets the process be measured. */
+/** Arguments for `node` that let the process be measured. */
 export const MEASURED_FLAG = `--import=${pathToFileURL(join(root, 'test/faults/measured.mjs'))}`
 
 /** Measures the process whenever it is called. */
@@ -36,7 +36,7 @@ export function mib(bytes: number): string {
   return `${(bytes / MIB).toFixed(1)} MiB`
 }
 
-/** The value in the middle: one that is out of the way for a moment is no growth. */
+/** The median: a single outlier is not growth. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.floor(sorted.length / 2)] as number

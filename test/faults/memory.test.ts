@@ -7,9 +7,9 @@ import { startService } from './service-process.js'
 import { SteadyLoad } from './steady-load.js'
 
 /**
- * Whether a KDC and a service that go on and on grow. Ten minutes of wall time under load are what is tested, so it is
- * in the slow set only. First the caches of tickets are filled, which are bounded and would be growth until they are
- * full; what is left is compared between minute 2 and minute 10, each by the median of a minute's samples.
+ * Whether a KDC and a service that run for long grow. Ten minutes of wall time under load are tested, so it is only in
+ * the slow set. First the caches of tickets are filled, which are bounded and would look like growth until they are
+ * full. Then minute 2 is compared with minute 10, each by the median of a minute's samples.
  */
 
 const slow = process.env.ORTHRUS_SLOW === '1'
@@ -17,7 +17,7 @@ const MINUTE = 60_000
 const LENGTH = Number(process.env.ORTHRUS_MEMORY_MINUTES ?? 10) * MINUTE
 /** More tickets than either remembers (4,096). */
 const LOGINS = 4_400
-/** Milliseconds from one deed to the next, and from one sample to the next. */
+/** Milliseconds between two deeds, and between two samples. */
 const STEP = 20
 const SAMPLE = LENGTH / 60
 /**

@@ -13,7 +13,7 @@ import { TcpProxy } from '../support/tcp-proxy.js'
 import { failureOf } from '../support/world.js'
 import { openSocket } from './raw-socket.js'
 
-/** Peers that are slow, say half of what they should, or are gone without a word: who meets them goes on. */
+/** Peers that are slow, send half of what they should, or are gone without notice: the other side goes on. */
 
 async function listen(server: Server): Promise<number> {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
@@ -98,7 +98,7 @@ describe('a KDC', () => {
     const found = untilGranted(web)
     expect(await timeOf(found, realm.clock)).toBeLessThanOrEqual(6_500)
     expect((await found).service).toBe('orders@test.example')
-    // What was given up takes a second of the platform's time to end, where the other side does not agree to it.
+    // If the other side does not agree, ending a connection that was given up takes a second of the platform's time.
     await until(() => proxy.connections.open === 1)
   })
 
@@ -248,7 +248,7 @@ describe('a service', () => {
     expect((await fetchAt(port, '/other', { method: 'POST', body: 'whole' })).status).toBe(200)
     realm.clock.advance(60 * SECOND)
     await until(() => peers.filter(({ text }) => text().includes('error="binding_mismatch"')).length === 10)
-    // The rest of what they say is waited for, though not for long.
+    // The rest of their data is waited for, but not for long.
     realm.clock.advance(2 * SECOND)
     await Promise.all(peers.filter((_, i) => i % 2 === 0).map(({ ended }) => ended))
     expect(waiting.size).toBe(0)

@@ -11,14 +11,14 @@ import { Disk, LUCK, type Luck } from './disk.js'
 import { type DiskEvent, traceDisk, tracing } from './disk-trace.js'
 
 /**
- * A power cut, which takes what was not synced. The calls of one run are watched; for each moment of it the disk is
- * made that may then be left, and opened.
+ * A power cut, which takes what was not synced. The calls of one run are traced. For each moment the disk is rebuilt as
+ * it may then be left, and opened.
  */
 
 const slow = process.env.ORTHRUS_SLOW === '1'
 /**
- * Cut after each commit, and at so many other moments. Large ones fill a log of LevelDB's, so that it begins another
- * while it commits.
+ * Cuts come after each commit, and at this many other moments. Large commits fill a log of LevelDB's, so that it begins
+ * another while it commits.
  */
 const RUNS = slow
   ? [
@@ -41,7 +41,7 @@ afterEach(() => remove())
 const spoken = (event: DiskEvent, prefix: string): boolean =>
   event.call === 'write' && event.fd === 1 && event.bytes.toString().startsWith(prefix)
 
-/** How many commits there are, which must be the first ones, each whole. */
+/** How many commits there are; they must be the first ones, each complete. */
 async function commitsIn(store: Store): Promise<number> {
   const listed = await store.list('principal', { limit: 1000 })
   const last = await store.get('realm', 'last')

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-/** A peer that says what it is told to, and ends when it is told to. */
+/** A peer that sends what it is told to, and ends when it is told to. */
 export interface RawSocket {
   readonly socket: Socket
   /** What came, as latin1. */

@@ -10,19 +10,19 @@ import { type FaultRealm, makeRealm } from '../support/folder-realm.js'
 import { type ServiceProcess, startService } from './service-process.js'
 
 /**
- * A service killed with -9 amid requests, and started again at once. It keeps no file of what it accepted: its floor
- * alone must refuse all of it, also what is stamped as far ahead as a service takes: the KDC's clock, by which clients
- * stamp, is that far ahead of the service's. Each target is asked for once, so a handler that sees one twice has met a
- * replay.
+ * A service killed with -9 during requests, and started again immediately. It keeps no file of what it accepted. Its
+ * floor alone must refuse all of it, even what is stamped as far ahead as a service accepts: the KDC's clock, by which
+ * clients stamp, is that far ahead of the service's. Each target is asked for once, so a handler that sees one twice
+ * has met a replay.
  */
 
 const KILLS = process.env.ORTHRUS_SLOW === '1' ? 12 : 1
 const CLIENTS = ['web/0', 'web/1', 'web/2']
-/** Milliseconds: a service takes what is stamped 5 s ahead, and a request may be a while on its way. */
+/** Milliseconds: a service accepts what is stamped 5 s ahead, and a request may take a while to arrive. */
 const KDC_AHEAD = 4_900
-/** A kill comes at this many requests at the most. */
+/** A kill comes after at most this many requests. */
 const REQUESTS_MAX = 60
-/** What a service says of a request that is old to it. */
+/** What a service answers to a request that is too old for it. */
 const REFUSED = /^401 (?:clock_skew|replay|ticket_expired)$/
 
 let realm: FaultRealm
@@ -82,7 +82,7 @@ interface Load {
   asked: number
 }
 
-/** Payments of all clients at once, until the service is killed amid them. */
+/** Payments of all clients at the same time, until the service is killed. */
 async function payUntilKilled(service: ServiceProcess, load: Load): Promise<void> {
   let gone = false
   const killAt = load.asked + 5 + load.chance.below(REQUESTS_MAX)
@@ -123,7 +123,7 @@ describe('a service killed with -9', () => {
       const service = await startService(realm, 'orders')
       services.push(service)
       const recorded = sent.filter(({ method }) => method === 'POST')
-      // At once, and from when it accepts: the floor is the same, but not what lies ahead of the clock.
+      // Immediately, and from when it accepts: the floor is the same, but not what lies ahead of the clock.
       for (const request of recorded) expect(await deliver(service, request)).toMatch(REFUSED)
       await warmUp(first, service)
       for (const request of recorded) expect(await deliver(service, request)).toMatch(REFUSED)

@@ -9,13 +9,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type KdcProcess, spawnKdc, startKdc } from '../end-to-end/processes.js'
 import { connectAs, type FaultRealm, makeRealm } from '../support/folder-realm.js'
 
-/** Somebody reads the log of a KDC, and stops reading: the KDC goes on, and ends when it is told to. */
+/** Somebody reads the log of a KDC and stops reading: the KDC goes on, and ends when it is told to. */
 
 const run = promisify(execFile)
 
 /** More lines than a pipe holds (64 KiB) and than the KDC keeps (256 KiB), of more than 200 bytes each. */
 const TICKETS = 2_000
-/** Asked for at the same time: few enough that a busy machine answers each in the time that a client waits. */
+/** Requests at the same time: few enough that a busy machine answers each within a client's patience. */
 const AT_ONCE = 50
 
 let realm: FaultRealm

@@ -8,7 +8,7 @@ import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { principalIn } from '../../shared/principal.js'
 import { type Administrator, administer, allow, type FaultRealm, REALM } from '../support/folder-realm.js'
 
-/** What a KDC and a service meet in a day, in little: all exchanges, by many clients, with those that are refused. */
+/** A day of a KDC and a service in small: all exchanges, by many clients, with those that are refused. */
 
 export interface LoadTargets {
   readonly realm: FaultRealm
@@ -20,9 +20,9 @@ export interface LoadTargets {
 
 type Deed = readonly [name: string, share: number, run: () => Promise<unknown>]
 
-/** Deeds at the same time, at the most. */
+/** The most deeds at the same time. */
 const CONCURRENCY = 16
-/** Names that come up again: what is remembered of them is soon all there is. */
+/** Names that are used again, so that what is remembered of them soon stops growing. */
 const NAMES = 50
 
 export class SteadyLoad {
@@ -67,7 +67,7 @@ export class SteadyLoad {
     this.#administrator?.close()
   }
 
-  /** So many logins, some at a time: caches of tickets are full then. */
+  /** Makes this many logins, some at a time, which fill the caches of tickets. */
   async fill(logins: number): Promise<void> {
     let left = logins
     const work = async (): Promise<void> => {
@@ -76,11 +76,14 @@ export class SteadyLoad {
     await Promise.all(Array.from({ length: 4 }, work))
   }
 
-  /** The next deed, unless too many are under way. @throws Error what one before failed with */
+  /**
+   * Begins the next deed, unless too many are under way.
+   * @throws Error of an earlier one that failed
+   */
   step(): void {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#underWay >= CONCURRENCY) return
-    // 7 has no factor with the deeds' number, so that they come mixed.
+    // 7 has no common factor with the number of deeds, so that they come mixed.
     const [name, , run] = this.#deeds[(7 * this.#turn++) % this.#deeds.length] as Deed
     this.#underWay += 1
     run()
@@ -109,7 +112,7 @@ export class SteadyLoad {
       const request = new Request(input, init)
       const copy = this.#turn % NAMES === 0 ? request.clone() : undefined
       const response = await fetch(request)
-      // Not before: the copy could come first, and be taken for the request.
+      // Not earlier: the copy could come first, and be taken for the request.
       this.#recorded = copy ?? this.#recorded
       return response
     }
@@ -153,7 +156,7 @@ export class SteadyLoad {
     })
   }
 
-  /** What comes into being is gone at the end, its name and the log of revocations aside. */
+  /** What was created is removed at the end, except its name and the log of revocations. */
   async #change(): Promise<void> {
     const { administration } = this.#administrator as Administrator
     const name = `passing${this.#turn % (NAMES * this.#deeds.length)}`

@@ -21,7 +21,7 @@ import { Vault } from '../../kdc/vault/vault.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import type { State } from './ledger.js'
 
-/** A data folder read without a KDC, in a copy: so the folder itself stays as the dead process left it. */
+/** Reads a data folder without a KDC, in a copy, so that the folder itself stays as the dead process left it. */
 
 export interface StoredRealm {
   readonly principals: ReadonlyMap<string, PrincipalRecord>
@@ -90,7 +90,9 @@ function revocationsOf({ revocations }: StoredRealm, { name }: PrincipalRecord):
   return revocations.filter(({ subject }) => subject === name)
 }
 
-/** What holds between the records of one commit, and from one reading to the next: nothing that may not go back has. */
+/**
+ * What holds between the records of one commit, and from one reading to the next: nothing has gone back that may not.
+ */
 export function requireSound(realm: StoredRealm, before: StoredRealm | undefined): void {
   const { principals, revocations, newest } = realm
   expect(revocations.map(({ seq }) => seq)).toEqual(revocations.map((_, i) => i + 1))

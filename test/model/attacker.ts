@@ -27,12 +27,12 @@ import type { Letter } from './service-host.js'
 import { messageIn, readCaveat } from './view.js'
 import type { World } from './world.js'
 
-/** What the attacker can do with a ticket: the chain's key, or where it was handed a closed one, its last. */
+/** What the attacker can do with a ticket: it has the chain's key or, from a closed hand-off, only its last key. */
 export interface Power {
   readonly ticket: SealedTicket
   readonly service: string
   readonly client: string
-  /** Hex; of a ticket that the attacker made itself, `own`. */
+  /** Hex; `own` for a ticket that the attacker made itself. */
   readonly id: string
   /** Presented with it. */
   readonly caveats: readonly Uint8Array[]
@@ -63,14 +63,14 @@ export interface Shown {
   readonly key: AuthKey
 }
 
-/** Whoever reads all that is sent, has a few keys of its own, and makes what it likes of it. */
+/** Reads everything that is sent, has a few keys of its own, and makes what it likes of them. */
 export class Attacker {
   readonly #world: World
   /** Long-term keys that it has. */
   readonly identities: KeytabEntry[]
   readonly powers: Power[] = []
   readonly #known = new Set<string>()
-  /** What was read, with all keys there are. */
+  /** What was read, with all keys that are known. */
   #read = new WeakSet<object>()
   #again = false
 
@@ -96,7 +96,7 @@ export class Attacker {
     this.eavesdrop()
   }
 
-  /** A principal of its own, made again, has another key; one that it stole is of no more use. */
+  /** A principal of its own that is made again has another key; a stolen key is then useless. */
   renewKey(entry: KeytabEntry): void {
     const at = this.identities.findIndex(({ principal }) => principal === entry.principal)
     if (at >= 0 && ATTACKERS.includes(entry.principal)) this.identities.splice(at, 0, entry)
@@ -118,7 +118,10 @@ export class Attacker {
     this.eavesdrop()
   }
 
-  /** Asks under a TGT. @param shown what it shows in place of what the key stands for */
+  /**
+   * Asks under a TGT.
+   * @param shown what it presents in place of what the key stands for
+   */
   async tgs(power: Power, shown: Shown, { services, lifetime, renew, offset }: KdcAsking): Promise<void> {
     const { key, ticket, caveats } = shown
     const request = createTgsRequest(key, ticket, {
@@ -138,10 +141,10 @@ export class Attacker {
     return Math.max(0, this.#world.kdcTime.now() + offset)
   }
 
-  /** What the power stands for with these caveats more. */
+  /** What the power stands for with these further caveats. */
   shown({ ticket, caveats, key }: Power, added: readonly Uint8Array[]): Shown {
     if (key instanceof AuthKey && added.length === 0) return { ticket, caveats, key }
-    // A closed one has no key to go on from; the last there is may pass for it.
+    // A closed one has no key to extend; its last key may be tried in its place.
     const chain = key instanceof AuthKey ? new ChainKey(revealKey(key).slice()) : key
     return { ticket, caveats: [...caveats, ...added], key: finishChain(added.reduce(extendChain, chain)) }
   }
@@ -161,7 +164,7 @@ export class Attacker {
     return { method, target, body, headers: [...headers, ['authorization', formatMessageHeader(bytes)]] }
   }
 
-  /** A ticket sealed with a key of its own, in whose name and for whom it likes. */
+  /** A ticket sealed with a key of its own, in any name and for any service. */
   makeTicket(entry: KeytabEntry, client: string, service: string, kvno: number, bound: boolean): Power {
     const now = this.#world.kdcTime.now()
     const key = new SessionKey(this.#world.random(32))
@@ -192,7 +195,7 @@ export class Attacker {
     this.#learn({ ticket, service, client, id: issued.id, caveats, key })
   }
 
-  /** Reads all that there is to read with the keys in hand, and again where that gave new ones. */
+  /** Reads everything that can be read with the known keys, and again if that gave new keys. */
   eavesdrop(): void {
     const { letters, questions } = this.#world
     do {
@@ -204,7 +207,7 @@ export class Attacker {
     } while (this.#again)
   }
 
-  /** With a new key what was read before may say more. */
+  /** With a new key, what was read before may reveal more. */
   #readAgain(): void {
     this.#read = new WeakSet()
     this.#again = true
@@ -235,7 +238,7 @@ export class Attacker {
     }
   }
 
-  /** With each long-term key that it has: what is for others must not open. */
+  /** Tries each long-term key that it has: what is for others must not open. */
   #openOwn(ticket: SealedTicket) {
     if (this.#world.identify(ticket.bytes) === undefined) return undefined
     for (const { key } of this.identities) {
@@ -285,7 +288,7 @@ export class Attacker {
     }
   }
 
-  /** Nothing is learnt but what the reference says can be. */
+  /** It must learn only what the reference says can be learnt. */
   #learn(power: Power): void {
     const ticket = this.#world.reference.tickets.get(power.id)
     const name = `${power.id} ${power.caveats.length}${power.key instanceof AuthKey ? ' closed' : ''}`
@@ -304,7 +307,7 @@ export class Attacker {
   }
 }
 
-/** The key of the presented chain, where the power's is on the way to it. */
+/** The key of the presented chain, if the power's key leads to it. */
 function leadingTo({ caveats, key }: Power, presented: readonly Uint8Array[]): AuthKey | undefined {
   if (!caveats.every((caveat, i) => presented[i] !== undefined && same(caveat, presented[i])))
     return undefined
@@ -312,7 +315,7 @@ function leadingTo({ caveats, key }: Power, presented: readonly Uint8Array[]): A
   return finishChain(presented.slice(caveats.length).reduce(extendChain, key))
 }
 
-/** Nothing where the attempt fails, as most of an attacker's do. */
+/** Nothing if the attempt fails, as most attempts do. */
 export function quietly<T>(attempt: () => T): T | undefined {
   try {
     return attempt()

@@ -2,7 +2,7 @@ import { MINUTE } from '../../shared/time.js'
 import type { PlainPolicy, PlainRule } from '../properties/model.js'
 import { whole } from '../properties/programs.js'
 
-/** Who is in a run of the model, what policy says of them, and what realm they are in: plain values. */
+/** The parties of a run of the model, policy, and the realm: plain values. */
 
 /** Honest clients. `GATE` is the one that others delegate to. */
 export const ALICE = whole('alice')
@@ -11,10 +11,10 @@ export const GATE = whole('gate')
 /** Honest services. */
 export const ORDERS = whole('orders')
 export const BILLING = whole('billing')
-/** The attacker's own: a registered client, and a service that honest clients use. */
+/** The attacker's own parties: a registered client, and a service that honest clients use. */
 export const EVE = whole('eve')
 export const MALLORY = whole('mallory')
-/** Policy speaks of it, and there is no such principal. */
+/** Policy names it, but there is no such principal. */
 export const GHOST = whole('ghost')
 export const KRBTGT = whole('krbtgt')
 
@@ -23,7 +23,7 @@ export const SERVICES = [ORDERS, BILLING] as const
 export const ATTACKERS: readonly string[] = [EVE, MALLORY]
 export const EVERYBODY = [...CLIENTS, ...SERVICES, ...ATTACKERS] as const
 
-/** In a claim, and so in what is sealed: nobody may read it on the way. */
+/** In a claim, and so in what is sealed: nobody may read it on the network. */
 export const CANARY = 'canary-that-only-alice-and-orders-know'
 
 /** Milliseconds: short, so that tickets end within a run. */

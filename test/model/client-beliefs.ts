@@ -8,13 +8,13 @@ import { type Reference, require } from './reference.js'
 import type { HttpAnswer } from './service-host.js'
 import { nameOf, readAp, readQuestion } from './view.js'
 
-/** What must hold of every answer that a client takes for one. */
+/** What must hold of every answer that a client accepts. */
 
 /** One question of a client to the KDC. */
 export interface Exchange {
   readonly client: string
   readonly request: Uint8Array
-  /** What came back, from whomever. */
+  /** What came back, whoever sent it. */
   delivered: Uint8Array | undefined
   /** It has been taken for an answer. */
   believed: boolean
@@ -24,19 +24,19 @@ export interface Exchange {
 export interface Op {
   readonly client: string
   readonly service: string
-  /** GET: it may be sent anew. */
+  /** GET: it may be sent again as a new request. */
   readonly safe: boolean
   /** The AP-REQs. */
   readonly sent: Uint8Array[]
   state: 'pending' | 'answered' | 'failed'
-  /** A code, where it failed. */
+  /** A code, if it failed. */
   code: string | undefined
 }
 
 /** What a service answered to what it let through. */
 type Answered = Pick<HttpAnswer, 'status' | 'body'>
 
-/** What a service or the KDC has proved says when, or whom it gave no ticket; all else proves nothing. */
+/** Only a proved answer says when it was made, or to whom it gave no ticket; anything else proves nothing. */
 function isProved({ facts: { claimed, time, principal, service } }: OrthrusError): boolean {
   if (claimed !== undefined) return false
   return time !== undefined || (principal !== undefined && service !== undefined)
@@ -48,14 +48,14 @@ export class ClientBeliefs {
   readonly #exchanges: Exchange[] = []
   /** By request and reply. */
   readonly #kdcAnswers = new Map<string, KdcAnswer>()
-  /** Codes that the KDC ever told this client. */
+  /** Codes that the KDC has ever sent to this client. */
   readonly #kdcCodes = new Set<string>()
   /** By AP-REQ: what the service answered, and what it refused. */
   readonly #answers = new Map<string, Set<string>>()
   readonly #ops: Op[] = []
   /** AP-REQs that some service let through. */
   readonly #handled = new Set<string>()
-  /** AP-REQs of which a client was told that they are dead. */
+  /** AP-REQs of which a client was told that they can never be handled. */
   readonly #givenUp = new Set<string>()
 
   constructor(reference: Reference, identify: Identify) {
@@ -82,7 +82,7 @@ export class ClientBeliefs {
     return question.kind === 'login' ? question.client : this.#identify(question.tgt)?.client
   }
 
-  /** A client took a reply for the KDC's to a question that it has just asked. */
+  /** A client accepted a reply as the KDC's answer to a question that it has just asked. */
   believesReply(client: string, reply: Reply): void {
     const waiting = this.#exchanges.filter(
       exchange => exchange.client === client && exchange.delivered !== undefined && !exchange.believed,
@@ -116,7 +116,7 @@ export class ClientBeliefs {
     )
   }
 
-  /** Whether the attacker has what it takes to answer in the KDC's place. */
+  /** Whether the attacker has the keys to answer in the KDC's place. */
   #isForgeable({ request }: Exchange): boolean {
     const question = readQuestion(request)
     if (question === undefined) return false
@@ -149,14 +149,14 @@ export class ClientBeliefs {
     this.#answers.set(id, told.add(what))
   }
 
-  /** A client took this for the service's answer. */
+  /** A client accepted this as the service's answer. */
   believesAnswer(op: Op, answer: Answered): void {
     if (op.sent.some(bytes => this.#mayAnswer(bytes))) return
     const given = op.sent.some(bytes => this.#answers.get(nameOf(bytes))?.has(textOf(answer)))
     require(given, `${op.client} believes an answer that ${op.service} did not give to what it asked`)
   }
 
-  /** A client took this for the service's or the KDC's refusal. */
+  /** A client accepted this as the service's or the KDC's refusal. */
   believesRefusal(op: Op, cause: OrthrusError): void {
     const { code, final } = cause
     require(!final || isProved(cause), `${op.client} is told for good what nobody proved: ${code}`)
@@ -173,7 +173,7 @@ export class ClientBeliefs {
     this.#givenUp.add(id)
   }
 
-  /** Whether the attacker has what it takes to answer in the service's place. */
+  /** Whether the attacker has the keys to answer in the service's place. */
   #mayAnswer(bytes: Uint8Array): boolean {
     const view = readAp(bytes)
     if (view === undefined) return false

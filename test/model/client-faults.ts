@@ -1,6 +1,6 @@
 import type { DeliberateFault } from '../deliberate-faults.js'
 
-/** Of what clients believe, and of what they are told to do next. */
+/** Faults in what clients believe, and in what they do next. */
 export const CLIENT_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a reply of the KDC is not bound to its request',

@@ -1,6 +1,6 @@
 import { createTestClock, type TestClock } from '../../testing/index.js'
 
-/** Everybody's clocks, and the right time. */
+/** The clocks of all parties, and the right time. */
 export class Clocks {
   readonly #clocks = new Map<string, TestClock>()
   /** The highest that a service's clock stood since it started. */
@@ -13,7 +13,7 @@ export class Clocks {
     this.#time = kdc.now()
   }
 
-  /** Somebody's clock; who has none yet gets one that is right. */
+  /** A party's clock; one that does not exist yet starts right. */
   of(name: string): TestClock {
     const clock = this.#clocks.get(name) ?? createTestClock(this.#time)
     this.#clocks.set(name, clock)
@@ -25,7 +25,7 @@ export class Clocks {
     this.#highest.set(service, this.of(service).now())
   }
 
-  /** By how much a service's clock is below where it stood since its start. */
+  /** How far a service's clock is below its highest reading since its start. */
   wentBack(service: string): number {
     return (this.#highest.get(service) ?? 0) - this.of(service).now()
   }

@@ -11,11 +11,11 @@ export interface Run {
   readonly attacker: Attacker
   /** Credentials that the delegate was given for services. */
   readonly imported: { readonly ticket: Ticket; readonly chain: ShownChain }[]
-  /** Clients that live on a part of somebody's TGT. */
+  /** Clients that use a part of another client's TGT. */
   readonly borrowers: { readonly client: HonestClient; readonly chain: ShownChain }[]
 }
 
-/** A kind of thing that somebody does; `act` says whether there was anything to do. */
+/** A kind of action; `act` says whether there was anything to do. */
 export interface Kind<A> {
   readonly name: string
   act(run: Run, args: A): Promise<boolean>
@@ -46,7 +46,7 @@ export class Deed<A> implements AsyncCommand<Reference, Run> {
   }
 }
 
-/** One of the list, counted from its end, whatever the number; nothing where the list is empty. */
+/** One of the list, counted from its end, for any number; nothing if the list is empty. */
 export function among<T>(list: readonly T[], index: number): T | undefined {
   return list.at(-1 - (index % Math.max(1, list.length)))
 }

@@ -9,11 +9,11 @@ import { obtain, type Request } from './honest-deeds.js'
 import type { ShownChain } from './reference.js'
 import { readCaveat } from './view.js'
 
-/** Honest clients cut tickets down and hand them on, and whoever gets them uses them. */
+/** Honest clients cut tickets down and hand them on, and the receivers use them. */
 
 /** What a credential is cut down to; times are milliseconds from now. */
 export interface Restriction {
-  /** Who alone may present it; `receiver` is whoever gets it. */
+  /** The only one that may present it; `receiver` is the one that gets it. */
   readonly to: string | null
   readonly expires: number | null
   readonly methods: readonly string[] | null
@@ -25,7 +25,7 @@ interface Delegation {
   readonly client: string
   readonly service: string
   readonly restriction: Restriction
-  /** Who gets it: the delegate, or the attacker. */
+  /** The one that gets it: the delegate, or the attacker. */
   readonly receiver: string
   readonly closed: boolean
 }
@@ -42,7 +42,7 @@ function attenuationOf(run: Run, restriction: Restriction): Attenuation | undefi
   return Object.keys(parts).length === 0 ? undefined : parts
 }
 
-/** The ticket cut down, with what the reference calls it; nothing where policy or the ticket forbids that. */
+/** The ticket cut down, and what the reference calls it; nothing if policy or the ticket forbids that. */
 function cutDown(
   run: Run,
   ticket: Ticket,
@@ -139,7 +139,7 @@ interface Using extends Asking {
   readonly undisturbed: boolean
 }
 
-/** Sends it undisturbed, and sees that it comes through where it must. */
+/** Sends it undisturbed, and checks that it is accepted when it must be. */
 async function use(
   { world }: Run,
   client: HonestClient,

@@ -3,5 +3,8 @@ import { CLIENT_FAULTS } from './client-faults.js'
 import { KDC_FAULTS } from './kdc-faults.js'
 import { SERVICE_FAULTS } from './service-faults.js'
 
-/** What the model must see. Each is a check left out, a name or time not bound, or a step too late or too few. */
+/**
+ * The faults that the model must see. Each is a check left out, a name or time that is not bound, or a step that is too
+ * late or missing.
+ */
 export const FAULTS: readonly DeliberateFault[] = [...SERVICE_FAULTS, ...KDC_FAULTS, ...CLIENT_FAULTS]

@@ -4,28 +4,28 @@ import type { HonestClient, Wish } from './honest-client.js'
 import { require, type ShownChain } from './reference.js'
 import type { World } from './world.js'
 
-/** What must come through where nobody disturbs it: told from the reference, before anybody is asked. */
+/** What must be accepted if nobody disturbs it. This is taken from the reference, before anybody is asked. */
 
-/** How a request goes out, but for the service. */
+/** How a request is sent, except its service. */
 export interface Asking {
   readonly method: string
   readonly target: string
   readonly body: string
 }
 
-/** How many times a client tries that must come through, and the pause between, milliseconds. */
+/** How many times a client tries something that must be accepted, and the pause between, milliseconds. */
 const ATTEMPTS = 3
 const PAUSE = 61_000
-/** Clocks that differ by less are right, and a clock that went back by less did not go back. */
+/** Clocks that differ by less count as right, and a clock that went back by less did not go back. */
 const CLOCKS_RIGHT = 50_000
 const WENT_BACK = 500
-/** What the KDC leaves of a ticket's life at the least: it may shorten it at random. */
+/** The least that the KDC leaves of a ticket's life, which it may shorten at random. */
 const LEAST_LIFE = 0.9
 
 /**
- * Tries until it comes through, once where that is not due. A first attempt that is due may fail: a client asks again
- * once, and so learns one thing that it did not know, of a clock or a key that was changed behind its back.
- * @param what it is called where it is counted
+ * Tries until it is accepted, or once if it need not be. A first attempt that is due may fail: the client asks again
+ * once, and so learns one thing that it did not know, such as a clock or a key that was changed without its knowledge.
+ * @param what its name where it is counted
  */
 export async function requireDue(
   world: World,
@@ -56,12 +56,12 @@ export function isDueOwn(world: World, client: string, service: string, asking: 
   return isReachable(world, service, asking) && mayHaveTicket(world, client, service)
 }
 
-/** Somebody shows this alone. */
+/** Somebody presents this alone. */
 export function isDueAlone(world: World, chain: ShownChain, service: string, asking: Asking): boolean {
   return isReachable(world, service, asking) && isGood(world, chain, undefined, service, asking)
 }
 
-/** The delegate shows what it was given, beside its own ticket where it was given it by name. */
+/** The delegate presents what it was given, beside its own ticket if it was named. */
 export function isDueDelegated(world: World, chain: ShownChain, asking: Asking): boolean {
   const { service } = chain.ticket
   if (!chain.caveats.some(([name]) => name === 'holder')) return isDueAlone(world, chain, service, asking)
@@ -69,7 +69,7 @@ export function isDueDelegated(world: World, chain: ShownChain, asking: Asking):
   return isGood(world, chain, ownTicket(GATE, service), service, asking)
 }
 
-/** The delegate asks the KDC by a part of somebody's TGT, and shows what it gets. */
+/** The delegate asks the KDC with a part of another client's TGT, and presents what it gets. */
 export function isDueBorrowed(world: World, tgt: ShownChain, service: string, asking: Asking): boolean {
   const { reference, clocks, kdcTime } = world
   const { client, incarnation, revoked } = tgt.ticket
@@ -77,7 +77,7 @@ export function isDueBorrowed(world: World, tgt: ShownChain, service: string, as
   if (revoked || !reference.isActive(client)) return false
   if (reference.principal(client)?.incarnation !== incarnation) return false
   const now = kdcTime.now()
-  // Whoever has another's TGT believes the KDC no clock: its own has to be right.
+  // Whoever uses another's TGT does not believe the KDC's clock, so its own must be right.
   if (Math.abs(clocks.of(GATE).now() - now) > CLOCKS_RIGHT) return false
   const ticket = grantOf(world, tgt, service, now)
   if (ticket === undefined || grantOf(world, tgt, service, now + CLOCKS_RIGHT) === undefined) return false
@@ -91,7 +91,7 @@ function grantOf(world: World, tgt: ShownChain, service: string, now: number): P
   return 'granted' in verdict ? verdict.granted[0]?.ticket : undefined
 }
 
-/** Its clock is right and did not go back, and what is asked does no harm twice, so that a client may ask again. */
+/** Its clock is right and did not go back, and a repeat does no harm, so that a client may ask again. */
 function isReachable(world: World, service: string, { method }: Asking): boolean {
   const now = world.host(service).clock.now()
   const right =
@@ -99,7 +99,7 @@ function isReachable(world: World, service: string, { method }: Asking): boolean
   return right && method === 'GET'
 }
 
-/** Policy lets the client have a ticket, and nobody is disabled or gone. */
+/** Policy lets the client have a ticket, and nobody is disabled or removed. */
 function mayHaveTicket({ reference }: World, client: string, service: string): boolean {
   const allowed = POLICY.rules[`${client} ${service}`] !== undefined
   return allowed && reference.isActive(client) && reference.isActive(service)
@@ -125,7 +125,7 @@ function isGood(
   return isGoodNow(world, chain, own, service, asking)
 }
 
-/** What the reference says of the request, and for as long as clocks may differ from now too. */
+/** What the reference says of the request, now and for as long as clocks may differ. */
 function isGoodNow(
   world: World,
   chain: Pick<ShownChain, 'caveats'> & { readonly ticket: PlainTicket },

@@ -3,8 +3,8 @@ import { placesOf, runWithFault } from '../deliberate-faults.js'
 import { FAULTS } from './deliberate-faults.js'
 
 /**
- * That the model has teeth: each fault is put into a copy of the sources, and the model must see it there, by an
- * invariant and not by falling over. The copy as it is must pass. `ORTHRUS_MODEL_FAULT` picks some by their names.
+ * Shows that the model can fail: each fault is put into a copy of the sources, where the model must see it by an
+ * invariant and not by a crash. The unchanged copy must pass. `ORTHRUS_MODEL_FAULT` selects some by their names.
  */
 
 const TEST = 'test/model/model.test.ts'
@@ -15,7 +15,7 @@ const TIMEOUT = 3_600_000
 const chosen = process.env.ORTHRUS_MODEL_FAULT
 const faults = FAULTS.filter(({ name }) => chosen === undefined || name.includes(chosen))
 
-/** Until it fails and no longer. */
+/** Runs until it fails, but no longer. */
 function told(runs: string): Readonly<Record<string, string>> {
   return { ORTHRUS_MODEL_SEED: SEED, ORTHRUS_MODEL_RUNS: runs, ORTHRUS_MODEL_QUICK: '1' }
 }

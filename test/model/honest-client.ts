@@ -30,7 +30,7 @@ export interface Wish {
   readonly handOff?: Ticket
 }
 
-/** What carries a client's messages; the answer comes when whoever is on the way lets it. */
+/** Carries a client's messages; the answer comes when the network lets it. */
 export interface Carrier {
   askKdc(message: Uint8Array): Promise<Uint8Array>
   ask(letter: Letter): Promise<HttpAnswer>
@@ -40,13 +40,13 @@ export interface ClientOptions {
   readonly clock: TestClock
   readonly random: RandomSource
   readonly askKdc: (message: Uint8Array) => Promise<Uint8Array>
-  /** Told of every reply of the KDC that this client takes for one. */
+  /** Called for every reply of the KDC that this client accepts. */
   readonly believed: (reply: Reply) => void
 }
 
 const MAX_RESPONSE = 64 * 1024
 
-/** The client's own code from end to end, but for sockets: what it would send is handed to a carrier. */
+/** The client's own code from end to end, except for sockets: what it would send is given to a carrier. */
 export class HonestClient {
   readonly name: Principal
   readonly clock: TestClock

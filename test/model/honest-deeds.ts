@@ -30,7 +30,7 @@ export const send: Kind<Request> = {
   },
 }
 
-/** Waits for the promise, and carries what the client asks the KDC meanwhile; nothing where it is refused. */
+/** Waits for the promise, and meanwhile carries what the client asks the KDC; nothing if it is refused. */
 export async function obtain<T>(run: Run, client: string, promise: Promise<T>): Promise<T | undefined> {
   let settled = false
   const result = promise.then(

@@ -11,17 +11,17 @@ import { type Issued, type Reference, require, type ShownChain } from './referen
 import type { Handled, Letter } from './service-host.js'
 import type { ApView, KdcQuestion, LegView } from './view.js'
 
-/** What must hold of every message that a KDC or a service acts upon. Times are milliseconds. */
+/** What must hold of every message that a KDC or a service acts on. Times are milliseconds. */
 
 const KDC_WINDOW = 120_000
 const SERVICE_PAST = 60_000
 const SERVICE_AHEAD = 5_000
 const EXPIRED_UNRECORDED = 5_000
 
-/** Headers that a request's MAC covers, of those that anybody here uses, and headers that no request may have. */
+/** Headers that a request's MAC covers, of those used here, and headers that no request may have. */
 const COVERED = ['content-type', 'range', 'orthrus-credential', 'x-http-method-override'] as const
 
-/** Codes of step 5 and later: whoever is told one knows that the request is dead. */
+/** Codes of step 5 and later: a client that gets one knows that the request can never be handled. */
 const FINAL: ReadonlySet<string> = new Set([
   'ticket_not_yet_valid',
   'ticket_expired',
@@ -41,7 +41,7 @@ export interface Sent {
   readonly letter: Letter
 }
 
-/** Gives the ticket that these bytes are, if the KDC issued it. */
+/** Returns the ticket that these bytes are, if the KDC issued it. */
 export type Identify = (ticket: Uint8Array) => Issued | undefined
 
 export class Invariants {
@@ -72,10 +72,10 @@ export class Invariants {
     return this.#accepted.has(`${service} ${id}`)
   }
 
-  /** Whoever was told by the service that this is refused for good may rely on it. */
+  /** A client that the service told that this is final may rely on it. */
   refused(service: string, view: ApView, code: string, now: number): void {
     const { id } = view
-    // So long after its end, which is before step 5, nothing is looked up.
+    // This long after its end the service refuses before step 5 and looks nothing up.
     const unlooked = code === 'ticket_expired' && now >= this.#endOf(view) + EXPIRED_UNRECORDED
     if (!FINAL.has(code) || unlooked) return
     require(!this.isAccepted(service, id), `${service} said ${code}, for good, of a request that it accepted`)
@@ -101,7 +101,7 @@ export class Invariants {
     this.#requireSender(service, letter, view, legs)
   }
 
-  /** Just the authority that the tickets shown have, and no ticket but of the KDC. */
+  /** Exactly the authority of the tickets presented, and only tickets of the KDC. */
   #requireAuthority(
     service: string,
     { method, target }: Letter,
@@ -138,7 +138,7 @@ export class Invariants {
     return { ticket: issued, caveats }
   }
 
-  /** An honest client sent just this to just this service, or the attacker has all keys that it takes. */
+  /** An honest client sent exactly this to exactly this service, or the attacker has all the keys that it takes. */
   #requireSender(service: string, letter: Letter, view: ApView, legs: readonly ShownChain[]): void {
     if (legs.every(leg => this.#reference.mayUse(leg))) return
     const sent = this.#sent.get(view.id)
@@ -183,7 +183,7 @@ export class Invariants {
     if (question.kind === 'tgs' && renew) this.#renewed(chain, lines, lifetime, now)
   }
 
-  /** The TGT that a request came under, or the one that a login made. */
+  /** The TGT that a request came under, or that a login made. */
   #askedUnder(request: string, question: KdcQuestion, lines: readonly IssuedLine[], now: number): ShownChain {
     const asker = this.#asked.get(request)
     if (question.kind === 'tgs') return this.#underTgt(asker, question.tgt, question)

@@ -15,7 +15,7 @@ import type { Letter, Outcome } from './service-host.js'
 import type { Tally } from './tally.js'
 import { messageIn, nameOf, readAp, readQuestion } from './view.js'
 
-/** Holds all that the parties of a run do against the reference. */
+/** Compares everything that the parties of a run do with the reference. */
 export class Judge {
   readonly reference = new Reference()
   readonly beliefs: ClientBeliefs
@@ -41,7 +41,7 @@ export class Judge {
     this.secrets.keep(revealKey(key), `the key of ${principal}`)
   }
 
-  /** The ticket that these bytes are, if the KDC issued it: opened with the key of whom it names. */
+  /** The ticket that these bytes are, if the KDC issued it: opened with the key of the service that it names. */
   identify(bytes: Uint8Array): Issued | undefined {
     const name = nameOf(bytes)
     const known = this.#identified.get(name)
@@ -63,7 +63,8 @@ export class Judge {
   }
 
   /**
-   * What is wrong comes out at the end of the command, wherever it was found: a client takes a throw for its network's.
+   * Faults are thrown at the end of the command, wherever they were found: a client would take an exception for a
+   * network error.
    */
   guarded(check: () => void): void {
     try {
@@ -133,7 +134,7 @@ export class Judge {
   }
 }
 
-/** What an ERROR of either type says; nothing of what is none. */
+/** What an ERROR of either type says; nothing if it is not an ERROR. */
 function errorIn(reply: Uint8Array): { readonly code?: string; readonly time?: number } {
   const type = messageType(reply)
   if (type === TYPE.ERROR) return openUnauthenticatedError(reply)

@@ -1,6 +1,6 @@
 import type { DeliberateFault } from '../deliberate-faults.js'
 
-/** Of what the KDC checks, what it grants, and how it tells the time. */
+/** Faults in what the KDC checks, what it grants, and how it keeps time. */
 export const KDC_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'the KDC does not compare the MAC of a login',

@@ -1,16 +1,16 @@
-/** So far ahead of what the KDC knows of lie its cut-offs, less what a run itself takes, milliseconds. */
+/** How far ahead of the times that the KDC knows its cut-offs lie, less what a run itself takes, milliseconds. */
 const CUT_OFF_AHEAD = 110_000
 
 /**
- * KDC time as it must be: kept from the clock and from what happened, and never asked of the KDC. What the KDC takes
- * for the time would move the expectation along with it.
+ * KDC time as it must be: computed from the clock and from what happened, and never read from the KDC, whose idea of
+ * the time would move the expectation with it.
  */
 export class KdcTimeFacts {
   readonly #clock: () => number
   #newestStored = 0
-  /** By the process that runs now. */
+  /** By the current process. */
   #newestAsked = 0
-  /** By whichever process. */
+  /** By any process. */
   #newestIssued = 0
 
   /** @param clock the KDC's */
@@ -42,7 +42,10 @@ export class KdcTimeFacts {
     this.#newestAsked = 0
   }
 
-  /** Whether a cut-off revokes all that was issued: else the clock has gone back too far since an earlier process. */
+  /**
+   * Whether a cut-off revokes everything that was issued. If not, the clock has gone back too far since an earlier
+   * process.
+   */
   get mayCutOff(): boolean {
     return Math.max(this.#newestAsked, this.now()) >= this.#newestIssued - CUT_OFF_AHEAD
   }

@@ -28,7 +28,7 @@ import type { TestClock } from '../../testing/index.js'
 import { ADDRESS, REALM, ruleOf } from '../support/realm.js'
 import { EVERYBODY, KRBTGT, LIVES, POLICY } from './cast.js'
 
-/** The KDC's own word on a ticket that it issued. */
+/** The KDC's own statement about a ticket that it issued. */
 export interface IssuedLine {
   readonly client: string
   readonly service: string
@@ -37,7 +37,7 @@ export interface IssuedLine {
   readonly endTime: number
 }
 
-/** And on one that it did not. */
+/** And about one that it did not issue. */
 export interface DeniedLine {
   readonly service: string
   readonly code: string
@@ -49,7 +49,7 @@ export interface KdcAnswer {
   readonly denied: readonly DeniedLine[]
 }
 
-/** A realm with everybody registered and policy as it stands, as the writes that made it: made once for all runs. */
+/** A realm with all principals and policy, as the writes that made it: made once for all runs. */
 export interface PreparedRealm {
   readonly masterKey: MasterKey
   readonly commits: readonly (readonly Change[])[]
@@ -109,7 +109,7 @@ async function addPrincipal(realm: OpenRealm, name: string): Promise<KeytabEntry
   return { principal, kvno, key }
 }
 
-/** A KDC starts often here, and knows few: caches for many thousands are most of what that would take. */
+/** A KDC starts often here and knows few principals; caches for many thousands would be most of the work. */
 Object.assign(CACHE, { PRINCIPALS: 100, RULES: 100, ABSENT: 100, TGTS: 100 })
 
 /** The real KDC over a store in memory, that can be stopped and started again over the same store. */
@@ -157,7 +157,7 @@ export class ModelKdc {
     if (event.kind === 'ticket_denied') this.#denied.push({ service: event.service, code: event.code })
   }
 
-  /** The answer, and what became of every ticket that was asked for. */
+  /** The answer, and the result for every ticket that was asked for. */
   async answer(request: Uint8Array): Promise<KdcAnswer> {
     this.#issued.length = 0
     this.#denied.length = 0

@@ -10,7 +10,7 @@ import type { Letter } from './service-host.js'
 import { restart } from './setting-deeds.js'
 import { bodyOf, messageIn, readAp, readCaveat } from './view.js'
 
-/** What the attacker makes with the keys that it has: its own, stolen ones, and those it was handed. */
+/** What the attacker makes with its keys: its own, stolen ones, and those handed to it. */
 
 /** How what is shown differs from what the key stands for. */
 export const FORGERIES = ['none', 'drop', 'swap', 'replace', 'insert', 'without', 'all'] as const
@@ -45,7 +45,7 @@ interface Forging extends Showing, Asking {
   /** In place of the ticket's own. */
   readonly service: string | null
   readonly offset: number
-  /** In its own name: what policy lets everybody have. */
+  /** In its own name: what policy allows everybody. */
   readonly own: boolean
 }
 
@@ -87,10 +87,10 @@ export const forgeAndRestart: Kind<Forging & { readonly back: number; readonly p
   },
 }
 
-/** So long after a start nothing is above the window and below the floor. */
+/** So soon after a start, nothing is both inside the window and above the floor. */
 const AFTER_START = 6_000
 
-/** After a clock was set a service takes nothing for some seconds: then once more. */
+/** After its clock was set, a service accepts nothing for some seconds; then it is tried again. */
 async function presentTwice(
   world: Run['world'],
   service: string,
@@ -153,7 +153,7 @@ export const delegateToItself: Kind<Asking & { readonly power: number }> = {
   },
 }
 
-/** All of it right, but perhaps for the name, and whether the ticket may be delegated. */
+/** All of it is right, except perhaps the name, and whether the ticket may be delegated. */
 async function presentAsHolder(run: Run, delegated: Power, client: string, asking: Asking): Promise<boolean> {
   const { world, attacker } = run
   const holder = holderOf(delegated) ?? EVE

@@ -1,8 +1,8 @@
 import type { Tally } from './tally.js'
 
 /**
- * How often, at the least, a thousand runs must see each thing: about a third of what they do see. A model that
- * stops doing a thing, or in which nobody accepts anything any more, fails here.
+ * The least number of times that a thousand runs must see each thing: about a third of the usual number. A model that
+ * no longer does a thing, or in which nobody accepts anything, fails here.
  */
 const A_THOUSAND_RUNS: Readonly<Record<string, number>> = {
   'orders accepts': 500,
@@ -100,10 +100,10 @@ const A_THOUSAND_RUNS: Readonly<Record<string, number>> = {
   'the KDC denies unknown_service': 8,
 }
 
-/** Fewer than so many may be chance. */
+/** A smaller number may be chance. */
 const LEAST = 20
 
-/** What did not happen as often as it must in so many runs, one line each. */
+/** What did not happen as often as it must in this many runs, one line each. */
 export function missing(tally: Tally, runs: number): string[] {
   return Object.entries(A_THOUSAND_RUNS).flatMap(([what, count]) => {
     const least = Math.floor((count * runs) / 1_000)

@@ -12,10 +12,10 @@ import { Tally } from './tally.js'
 import { World } from './world.js'
 
 /**
- * The attacker is the network. Everything is real but sockets, and held against a reference without cryptography after
- * each command. A run that failed is run again by what it printed: `ORTHRUS_MODEL_SEED`, `ORTHRUS_MODEL_PATH`, and
- * `ORTHRUS_MODEL_REPLAY` for the replayPath. `ORTHRUS_MODEL_RUNS` sets how many, `ORTHRUS_MODEL_QUICK=1` shrinks
- * nothing.
+ * The attacker is the network. Everything is real except sockets, and is compared with a reference without cryptography
+ * after each command. A failed run can be repeated with what it printed: `ORTHRUS_MODEL_SEED`, `ORTHRUS_MODEL_PATH`,
+ * and `ORTHRUS_MODEL_REPLAY` for the replayPath. `ORTHRUS_MODEL_RUNS` sets how many runs there are, and
+ * `ORTHRUS_MODEL_QUICK=1` turns shrinking off.
  */
 
 const {
@@ -27,7 +27,7 @@ const {
   ORTHRUS_MODEL_QUICK,
 } = process.env
 const RUNS = Number(ORTHRUS_MODEL_RUNS ?? (ORTHRUS_SLOW === '1' ? 20_000 : 200))
-/** Drawn here, for fast-check tells its own only where a property fails, and not where too little happened. */
+/** Drawn here, because fast-check prints its own only if a property fails, and not if too little happened. */
 const SEED = Number(ORTHRUS_MODEL_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
 describe('an attacker who is the network', () => {

@@ -7,7 +7,7 @@ import { messageIn, nameOf, readQuestion } from './view.js'
 import type { WaitingRequest } from './waiting.js'
 import type { World } from './world.js'
 
-/** What a network does with messages that wait: it carries them, loses them, and answers in others' place. */
+/** What a network does with waiting messages: it carries them, loses them, and answers in another's place. */
 
 interface Which {
   readonly which: number
@@ -85,7 +85,7 @@ function falseReply(world: World, request: Uint8Array, args: False): Uint8Array 
   return reply && changed(reply, args)
 }
 
-/** Whether only what binds a reply to its request tells the replies apart: they are under the same key. */
+/** Whether only what binds a reply to its request distinguishes the replies, which are under the same key. */
 function asksAlike(one: Uint8Array, other: Uint8Array): boolean {
   const [a, b] = [readQuestion(one), readQuestion(other)]
   if (a?.kind === 'login') return b?.kind === 'login' && a.client === b.client
@@ -144,7 +144,7 @@ async function falseAnswer(
   return { ...answer, body: `${answer.body.slice(0, at % 20)}!${answer.body.slice((at % 20) + 1)}` }
 }
 
-/** The service's own answer to this very request, to be changed on its way back: only a binding can tell. */
+/** The service's own answer to this request, changed on its way back, so that only a binding shows it. */
 async function answerTo(world: World, { op, letter }: WaitingRequest): Promise<HttpAnswer> {
   const seen = world.letters.find(one => one.letter === letter && one.service === op.service)
   return seen?.answers.at(-1) ?? (await world.present(op.service, letter)).answer

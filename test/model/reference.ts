@@ -2,11 +2,11 @@ import { type Chain, isSame, type PlainCaveat, type PlainTicket } from '../prope
 import { ATTACKERS, EVERYBODY, KRBTGT, MALLORY } from './cast.js'
 
 /**
- * What there is to know of a run, as sets of facts: who was sent what, what was issued, who was told which secret.
- * No cryptography, and nothing shared with the code that it is held against. Bytes are names here, and nothing else.
+ * Everything that can be known of a run, as sets of facts: who was sent what, what was issued, who was told which
+ * secret. It has no cryptography, and shares nothing with the code that it is compared with. Bytes are only names here.
  */
 
-/** An invariant does not hold: the code under test did what it must not do. */
+/** An invariant does not hold: the code under test did something that it must not do. */
 export class InvariantBroken extends Error {
   override readonly name = 'InvariantBroken'
 
@@ -22,11 +22,11 @@ export function require(holds: boolean, what: string): asserts holds {
 /** A ticket that the KDC issued. */
 export interface Issued extends PlainTicket {
   readonly id: string
-  /** Which principal of that name: a name removed and made again is another one. */
+  /** Which principal of that name: a name that was removed and made again is another one. */
   readonly incarnation: number
-  /** And which of the service's name, whose key it is sealed under; nothing where that is the KDC. */
+  /** Which service of that name, whose key it is sealed under; nothing if that is the KDC. */
   readonly serviceIncarnation: number | undefined
-  /** What the client showed for it; nothing where it logged in. */
+  /** What the client presented for it; nothing if it logged in. */
   readonly under: ShownChain | undefined
   /** Its client has been disabled or removed since. */
   revoked: boolean
@@ -39,7 +39,7 @@ export interface ShownChain extends Chain {
   readonly ticket: Issued
 }
 
-/** A key that the attacker was given: that of the chain, or where it is closed, of the chain and nothing longer. */
+/** A key that the attacker was given: that of the chain or, if it is closed, only for exactly that chain. */
 export interface Handed extends ShownChain {
   readonly closed: boolean
 }
@@ -72,7 +72,7 @@ export class Reference {
     return [...this.principals.keys()].filter(name => this.isActive(name))
   }
 
-  /** Every ticket that the principal has is dead to the KDC from now on. */
+  /** From now on the KDC refuses every ticket that the principal has. */
   cutOff(name: string): void {
     for (const ticket of this.tickets.values()) if (ticket.client === name) ticket.revoked = true
   }
@@ -90,15 +90,15 @@ export class Reference {
     this.#handed.push(handed)
   }
 
-  /** Whether the attacker has the session key itself, and so all that can be made of it. */
+  /** Whether the attacker has the session key itself, and so everything that can be made of it. */
   knowsWhole(ticket: Issued): boolean {
     if (ticket.stolen || ticket.service === MALLORY || ATTACKERS.includes(ticket.client)) return true
     if (this.isStolen(ticket.client, ticket.incarnation)) return true
-    // Who can ask under a TGT can read what was answered under it.
+    // Whoever can ask under a TGT can read what was answered under it.
     return ticket.under !== undefined && this.mayUse(ticket.under)
   }
 
-  /** Whether the attacker has a key that leads to just this chain. */
+  /** Whether the attacker has a key that leads to exactly this chain. */
   mayUse(chain: ShownChain): boolean {
     return this.knowsWhole(chain.ticket) || this.#handed.some(handed => leadsTo(handed, chain))
   }

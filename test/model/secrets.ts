@@ -16,10 +16,10 @@ const CARRYING: readonly string[] = [
   'www-authenticate',
   'orthrus-credential',
 ]
-/** As long as a key is, at the least, and without what begins the text of a credential or key. */
+/** The least length of a key, without the prefix of a credential or key text. */
 const ENCODED = /(?:orthrus(?:key)?1_)?([A-Za-z0-9_-]{43,})/g
 
-/** Every key of a run, and the claim that nobody else may read: what no honest party may let anybody see. */
+/** Every key of a run, and the claim that nobody else may read: no honest party may reveal any of them. */
 export class Secrets {
   readonly #secrets: Secret[] = []
 
@@ -27,7 +27,7 @@ export class Secrets {
     this.#secrets.push({ bytes: Buffer.from(bytes), what })
   }
 
-  /** The keys that a credential of this ticket has in it. */
+  /** The keys in a credential of this ticket. */
   keepTicket(ticket: Ticket): void {
     const { chain, key } = secretsOf(ticket)
     const keys = chain === undefined ? [key] : [chain, key]
@@ -43,7 +43,7 @@ export class Secrets {
     require(!message.includes(CANARY), 'a claim is on the wire')
   }
 
-  /** Nor does what it sends over HTTP: neither as it stands, nor in what a header has in it. */
+  /** Nor does what it sends over HTTP, either as it is or in what a header contains. */
   requireNoneInHttp(headers: Letter['headers'], rest: string): void {
     const plain = Buffer.from(`${headers.flat().join('\n')}\n${rest}`, 'latin1')
     this.requireNone(Buffer.concat([plain, ...headers.flatMap(decoded)]))

@@ -1,6 +1,6 @@
 import type { HttpAnswer, Letter } from './service-host.js'
 
-/** What went over the network: all of it the attacker has seen. */
+/** What went over the network: the attacker has seen all of it. */
 
 export interface SeenLetter {
   readonly service: string

@@ -1,6 +1,6 @@
 import type { DeliberateFault } from '../deliberate-faults.js'
 
-/** Of what services check, and of the keys and caveats that they check it by. */
+/** Faults in what services check, and in the keys and caveats that they check it by. */
 export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a service keeps no replay cache',

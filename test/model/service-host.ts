@@ -30,7 +30,7 @@ export interface Handled {
   readonly body: string
 }
 
-/** What came of one request at a service. */
+/** What happened to one request at a service. */
 export interface Outcome {
   readonly answer: HttpAnswer
   readonly handled: Handled | undefined
@@ -42,7 +42,7 @@ export interface HostOptions {
   readonly delegates?: readonly string[]
 }
 
-/** It starts often: a cache for thousands of tickets would be most of the work. */
+/** It starts often, so that a cache for thousands of tickets would be most of the work. */
 const TICKETS = 32
 
 type Listener = (req: IncomingMessage, res: ServerResponse) => void
@@ -72,7 +72,7 @@ export class ServiceHost {
     return this.#admittedAt
   }
 
-  /** Starts it, or starts it anew: a process that knows nothing but its keytab. */
+  /** Starts it, or restarts it as a process that knows nothing but its keytab. */
   async start(keys: readonly KeytabEntry[]): Promise<void> {
     const keytab = { text: formatKeytab(keys) }
     const ticketCache = { entries: TICKETS }
@@ -113,7 +113,7 @@ export class ServiceHost {
     return { answer, handled: this.#handled, refused: this.#refused }
   }
 
-  /** Each answer is another one, so that none can pass for another. */
+  /** Each answer is different, so that none can pass for another. */
   async #handle(req: IncomingMessage, res: ServerResponse, ticket: AcceptedTicket): Promise<void> {
     const pieces: Buffer[] = []
     for await (const piece of req) pieces.push(piece as Buffer)

@@ -3,7 +3,7 @@ import { MALLORY } from './cast.js'
 import type { Kind, Run } from './deed.js'
 import { obtain } from './honest-deeds.js'
 
-/** What happens to the parties: time, clocks, restarts, administration, and theft. */
+/** What happens to the parties: time passes, clocks step, processes restart, administration and theft. */
 
 export const pass: Kind<{ readonly time: number }> = {
   name: 'time passes',
@@ -21,7 +21,10 @@ export const step: Kind<{ readonly clock: string; readonly offset: number }> = {
   },
 }
 
-/** Within what section 8 promises: steps back since anything was admitted, be it refused later, are below a second. */
+/**
+ * Within what section 8 promises: steps back since anything was admitted, even if it was refused later, are below a
+ * second.
+ */
 export async function restart({ world }: Run, service: string, back: number): Promise<boolean> {
   const host = world.host(service)
   const { clock } = host
@@ -79,9 +82,7 @@ export const replace: Kind<{ readonly name: string }> = {
   },
 }
 
-/**
- * @param back how far the KDC's clock is back meanwhile, milliseconds: what was issued before is cut off all the same
- */
+/** @param back how far the KDC's clock is back meanwhile, milliseconds: what was issued before is still cut off */
 export const interrupt: Kind<{ readonly name: string; readonly back: number }> = {
   name: 'a principal is disabled for a while',
   async act({ world }, { name, back }) {
@@ -95,7 +96,7 @@ export const interrupt: Kind<{ readonly name: string; readonly back: number }> =
   },
 }
 
-/** Not where the KDC was away and its clock went back meanwhile, further than its cut-offs make up for. */
+/** Not if the KDC was away and its clock went back meanwhile by more than its cut-offs allow for. */
 async function change(
   world: Run['world'],
   method: 'disable' | 'enable' | 'remove',
@@ -122,7 +123,7 @@ async function makeAgain({ world, attacker }: Run, name: string): Promise<void> 
   attacker.renewKey(entry)
 }
 
-/** Who was removed is made again, and who was disabled enabled, rather than somebody else. */
+/** A removed principal is made again, and a disabled one enabled, before another is chosen. */
 function subjectOf({ reference }: Run['world'], wanted: string, method: string): string {
   const all = [...reference.principals]
   const [missing] = method === 'add' ? (all.find(([, { exists }]) => !exists) ?? []) : []

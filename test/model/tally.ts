@@ -1,4 +1,4 @@
-/** How often what happened, over all runs: a model in which nothing happens proves nothing. */
+/** How often each thing happened, over all runs: a model in which nothing happens proves nothing. */
 export class Tally {
   readonly #counts = new Map<string, number>()
 

@@ -4,7 +4,7 @@ import { decode, type Value } from '../../shared/encoding/encoding.js'
 import type { PlainCaveat } from '../properties/model.js'
 import type { Letter } from './service-host.js'
 
-/** What messages say on their face, as plain values: read leniently, checked by nobody. */
+/** What messages show without a key, as plain values: read leniently, and checked by nobody. */
 
 export interface LegView {
   /** The ticket as it stands there. */
@@ -38,7 +38,7 @@ export type KdcQuestion =
       readonly caveatBytes: readonly Uint8Array[]
     })
 
-/** Bytes as a name for themselves. */
+/** Bytes, as a name for themselves. */
 export function nameOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
@@ -53,7 +53,7 @@ export function bodyOf(bytes: Uint8Array): Value[] | undefined {
   }
 }
 
-/** The message in `Authorization`; nothing where there is none. */
+/** The message in `Authorization`; nothing if there is none. */
 export function messageIn({ headers }: Letter): Uint8Array | undefined {
   const value = headers.find(([name]) => name.toLowerCase() === 'authorization')?.[1]
   const text = value?.match(/^orthrus +(\S*)$/i)?.[1]
@@ -82,7 +82,7 @@ function readLeg(ticket: Value | undefined, caveats: Value | undefined): LegView
   return { ticket, caveats: caveats.map(readCaveat) }
 }
 
-/** What has no form is a caveat that never holds. */
+/** A malformed caveat never holds. */
 export function readCaveat(bytes: Value): PlainCaveat {
   try {
     return decode(bytes as Uint8Array) as PlainCaveat

@@ -4,16 +4,16 @@ import type { HttpAnswer, Letter } from './service-host.js'
 
 /** What honest clients sent and nobody has carried yet. */
 
-/** A client's question that waits for whoever carries it to the KDC. */
+/** A client's question that waits until it is carried to the KDC. */
 export interface WaitingQuestion {
   readonly kind: 'kdc'
   readonly exchange: Exchange
-  /** Lets the client have an answer, whoever made it. */
+  /** Gives the client an answer, whoever made it. */
   readonly answer: (bytes: Uint8Array) => void
   readonly drop: () => void
 }
 
-/** A request that waits for whoever carries it to a service. */
+/** A request that waits until it is carried to a service. */
 export interface WaitingRequest {
   readonly kind: 'http'
   readonly op: Op
@@ -24,7 +24,7 @@ export interface WaitingRequest {
 
 export type Waiting = WaitingQuestion | WaitingRequest
 
-/** More than this the network does not keep: the oldest is lost. */
+/** The network keeps no more than this: the oldest is lost. */
 const WAITING_MAX = 12
 
 export class WaitingMessages {

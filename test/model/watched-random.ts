@@ -1,6 +1,6 @@
 import type { RandomSource } from '../../shared/crypto/random.js'
 
-/** The same source, telling of each key that is drawn. */
+/** The same source, which reports each key that is drawn. */
 export function watchedRandom(random: RandomSource, drawn: (key: Uint8Array) => void): RandomSource {
   return length => {
     const bytes = random(length)

@@ -44,7 +44,7 @@ export const replayOld: Kind<{ readonly letter: number; readonly beyond: number 
 export const alter: Kind<{ readonly letter: number; readonly part: string; readonly other: Asking }> = {
   name: 'a request is altered on its way',
   async act({ world }, { letter, part, other }) {
-    // Best one that nobody has shown yet: of all others the service knows the MAC.
+    // Preferably one that nobody has presented yet: of all others the service knows the MAC.
     const fresh = world.letters.filter(({ answers }) => answers.length === 0)
     const seen = among(fresh.length > 0 ? fresh : world.letters, letter)
     if (seen === undefined) return false
@@ -96,7 +96,7 @@ export const mutate: Kind<{
 export const splice: Kind<{
   readonly one: number
   readonly other: number
-  /** A bit for each field, the MAC, and the rest of the request: which of the two it is from. */
+  /** A bit for each field, the MAC, and the rest of the request: which of the two it comes from. */
   readonly mask: number
 }> = {
   name: 'halves of two requests are put together',

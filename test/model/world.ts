@@ -20,7 +20,7 @@ import { watchedRandom } from './watched-random.js'
 
 /**
  * Every real party of a run, and the network between them, which is the attacker: what an honest client sends waits
- * here until somebody carries it. All that a party then does is held against the reference.
+ * here until somebody carries it. Everything that a party then does is compared with the reference.
  */
 
 /** A client as the world runs it. */
@@ -65,7 +65,7 @@ export class World {
     this.keys = new Map(keys)
     for (const entry of keys.values()) judge.keepKey(entry)
     this.kdcTime = new KdcTimeFacts(() => kdc.clock.now())
-    // When the realm was prepared the clock stood where it stands now.
+    // The clock starts where it was when the realm was prepared.
     this.kdcTime.stored()
   }
 
@@ -108,7 +108,7 @@ export class World {
     return host
   }
 
-  /** Starts a service, or starts it anew, with the key that it has now. */
+  /** Starts a service, or restarts it, with the key that it has now. */
   async startService(name: string): Promise<void> {
     await this.host(name).start([this.key(name)])
     this.clocks.started(name)
@@ -184,7 +184,7 @@ export class World {
     return this.waiting.request(op, letter)
   }
 
-  /** Whatever it is, from whomever, to the KDC. */
+  /** Sends anything, from anybody, to the KDC. */
   async askKdc(request: Uint8Array): Promise<Uint8Array> {
     const now = this.kdcTime.now()
     this.kdcTime.asked(now)
@@ -196,7 +196,7 @@ export class World {
     return reply
   }
 
-  /** Whatever it is, from whomever, to a service. */
+  /** Sends anything, from anybody, to a service. */
   async present(service: string, letter: Letter): Promise<Outcome> {
     const host = this.host(service)
     const now = host.clock.now()
@@ -206,12 +206,12 @@ export class World {
     return outcome
   }
 
-  /** The ticket that these bytes are, if the KDC issued it: opened with the key of whom it names. */
+  /** The ticket that these bytes are, if the KDC issued it: opened with the key of the service that it names. */
   identify(bytes: Uint8Array): Issued | undefined {
     return this.judge.identify(bytes)
   }
 
-  /** Lets all go on that waits for nobody. */
+  /** Runs everything that waits for nobody. */
   async settle(): Promise<void> {
     for (let i = 0; i < TURNS; i++) await new Promise(resolve => setImmediate(resolve))
     this.judge.requireSound()
