@@ -1,9 +1,10 @@
-import { OrthrusError } from '../shared/errors.js'
+import type { OrthrusError } from '../shared/errors.js'
 import { requireKnownOptions } from '../shared/options.js'
 import { type Principal, type RealmName, realmOf, requireSameRealm } from '../shared/principal.js'
 import { abortable, type Timers } from '../shared/timers.js'
 import type { TicketCache } from './cache/ticket-cache.js'
 import type { TicketSource } from './cache/ticket-source.js'
+import { Closing } from './closing.js'
 import type { KdcConnection } from './kdc-link/connection.js'
 import type { RefusalMemory } from './kdc-link/refusal-memory.js'
 import {
@@ -17,6 +18,7 @@ import {
 } from './realm-options.js'
 import { type FetchOptions, fetchProved, type HttpExchanges } from './request/fetch.js'
 import { collectRequest, readRequest, type UnreadInit, unreadInit } from './request/http-request.js'
+import type { Presenter } from './request/presenter.js'
 import { requestedService, serviceNamed } from './request/requested-service.js'
 import { importTicket, requireHolder, requireMadeFor, requirePresentable } from './ticket/imported-ticket.js'
 import type { ServiceTicket } from './ticket/service-ticket.js'
@@ -30,6 +32,7 @@ export interface RealmParts {
   readonly connection: KdcConnection
   readonly refusals: RefusalMemory
   readonly tickets: TicketCache
+  readonly presenter: Presenter
   readonly http: HttpExchanges
   readonly timers: Timers
   /** The largest request body, bytes. */
@@ -52,8 +55,7 @@ export class Realm {
   /** The realm of short names. */
   readonly realm: RealmName
   readonly #parts: RealmParts
-  readonly #closing = new Set<(cause: OrthrusError) => void>()
-  #closed: OrthrusError | undefined
+  readonly #closing = new Closing()
 
   constructor(parts: RealmParts) {
     this.client = parts.source.client
@@ -70,10 +72,7 @@ export class Realm {
 
   static {
     partsOf = realm => realm.#parts
-    whenClosed = (realm, run) => {
-      realm.#closing.add(run)
-      return () => realm.#closing.delete(run)
-    }
+    whenClosed = (realm, run) => realm.#closing.whenClosed(run)
   }
 
   /**
@@ -90,7 +89,7 @@ export class Realm {
       throw new TypeError(`a lifetime is a whole number of milliseconds above 0, not ${lifetime}`)
     }
     const principal = serviceNamed(this.realm, service)
-    this.#requireOpen()
+    this.#closing.requireOpen()
     signal?.throwIfAborted()
     return abortable(this.#parts.tickets.get(principal, lifetime), signal)
   }
@@ -112,24 +111,12 @@ export class Realm {
     const ticket = given ?? this.#heldFor(service)
     if (ticket !== undefined) requirePresentable(ticket, this.client)
     if (handOff !== undefined) requireMadeFor(handOff, service)
-    this.#requireOpen()
+    this.#closing.requireOpen()
     request.signal.throwIfAborted()
-    const ending = new AbortController()
-    const abort = (): void => ending.abort(request.signal.reason)
-    request.signal.addEventListener('abort', abort, { once: true })
-    const forget = whenClosed(this, cause => ending.abort(cause))
-    try {
-      return await this.#exchange(request, unreadInit(init), {
-        service,
-        ticket,
-        handOff,
-        repeatable,
-        signal: ending.signal,
-      })
-    } finally {
-      request.signal.removeEventListener('abort', abort)
-      forget()
-    }
+    const chosen = { service, ticket, handOff, repeatable }
+    return this.#closing.during(request.signal, signal =>
+      this.#exchange(request, unreadInit(init), { ...chosen, signal }),
+    )
   }
 
   /**
@@ -138,7 +125,7 @@ export class Realm {
    * @throws OrthrusError with the KDC's code; `unavailable`
    */
   async getTgt(): Promise<Ticket> {
-    this.#requireOpen()
+    this.#closing.requireOpen()
     return this.#parts.source.tgt()
   }
 
@@ -172,11 +159,8 @@ export class Realm {
 
   /** Stops every timer, closes every socket and rejects what is pending. The realm cannot be used afterwards. */
   close(): void {
-    if (this.#closed !== undefined) return
-    const cause = new OrthrusError('unavailable', 'the realm was closed', { hint: 'call connect again' })
-    this.#closed = cause
-    for (const run of [...this.#closing]) run(cause)
-    this.#closing.clear()
+    const cause = this.#closing.close()
+    if (cause === undefined) return
     this.#parts.tickets.close()
     this.#parts.connection.close(cause)
   }
@@ -192,7 +176,7 @@ export class Realm {
   }
 
   async #exchange(request: Request, unread: UnreadInit, options: FetchOptions): Promise<Response> {
-    const { tickets, maxRequest, http } = this.#parts
+    const { tickets, maxRequest, presenter, http } = this.#parts
     const { service, ticket, signal } = options
     // The own ticket is requested at once, so that all tickets wanted in one tick share one request to the KDC.
     const needsOwn = ticket === undefined || secretsOf(ticket).holder !== undefined
@@ -201,7 +185,7 @@ export class Realm {
       Promise.all([collectRequest(request, maxRequest, unread), own]),
       signal,
     )
-    return fetchProved(http, collected, options)
+    return fetchProved(presenter, http, collected, options)
   }
 
   #serviceFor({ url }: Request, name: string | undefined, ticket: Ticket | undefined): Principal {
@@ -213,9 +197,5 @@ export class Realm {
   #heldFor(service: Principal): Ticket | undefined {
     const { held } = this.#parts.source
     return held?.service === service ? held : undefined
-  }
-
-  #requireOpen(): void {
-    if (this.#closed !== undefined) throw this.#closed
   }
 }

@@ -82,7 +82,7 @@ const ORDER = {
     ['index.ts'],
     ['connect.ts', 'channel/'],
     ['realm.ts'],
-    ['realm-options.ts'],
+    ['realm-options.ts', 'closing.ts'],
     ['request/'],
     ['cache/'],
     ['connect-settings.ts', 'connect-identity.ts', 'connect-urls.ts'],

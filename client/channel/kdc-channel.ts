@@ -35,8 +35,8 @@ export async function openKdcChannel(
   realm: Realm,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<KdcChannel> {
-  const { http, source } = partsOf(realm)
-  return http.presenter.present<KdcCalls>({
+  const { presenter, source } = partsOf(realm)
+  return presenter.present<KdcCalls>({
     service: kdcService(realmOf(source.client)),
     type: TYPE.AP_OPEN,
     ticket: undefined,

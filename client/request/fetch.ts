@@ -23,8 +23,8 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 const REDIRECTED_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
+/** What an HTTP exchange takes besides the presenter. */
 export interface HttpExchanges {
-  readonly presenter: Presenter
   readonly fetch: typeof globalThis.fetch
   readonly clock: Clock
   readonly random: RandomSource
@@ -48,13 +48,14 @@ export interface FetchOptions {
  * @throws OrthrusError as `Presenter.present` does; `response_unproved` `too_large` `unavailable`
  */
 export async function fetchProved(
+  presenter: Presenter,
   exchanges: HttpExchanges,
   request: HttpRequest,
   options: FetchOptions,
 ): Promise<Response> {
   let current = request
   for (let redirects = 0; ; redirects++) {
-    const response = await fetchOnce(exchanges, current, options)
+    const response = await fetchOnce(presenter, exchanges, current, options)
     const next = redirects < REDIRECTS_MAX ? nextUrl(current, response) : undefined
     if (next === undefined) return response
     current = redirected(current, next)
@@ -73,11 +74,12 @@ function nextUrl({ method, url, redirect }: HttpRequest, { status, headers }: Re
 }
 
 async function fetchOnce(
+  presenter: Presenter,
   exchanges: HttpExchanges,
   request: HttpRequest,
   { service, ticket, handOff, repeatable, signal }: FetchOptions,
 ): Promise<Response> {
-  const { response } = await exchanges.presenter.present<ProvedResponse>({
+  const { response } = await presenter.present<ProvedResponse>({
     service,
     ticket,
     type: TYPE.AP_REQ,

@@ -124,13 +124,12 @@ export class HonestClient {
       redirect: 'manual',
     }
     const exchanges = {
-      presenter: this.#presenter,
       fetch: carried(carrier),
       clock: this.clock,
       random: this.#random,
       maxResponse: MAX_RESPONSE,
     }
-    return fetchProved(exchanges, request, {
+    return fetchProved(this.#presenter, exchanges, request, {
       service: service as Principal,
       ticket: ticket ?? (held?.service === service ? held : undefined),
       handOff,
