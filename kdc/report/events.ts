@@ -156,7 +156,9 @@ export interface ConnectionRefused {
   readonly address: string
   readonly reason:
     | 'too many connections'
+    | 'closed to make room for another address'
     | 'closed to make room for another of its address'
+    | 'closed to make room for another client'
     | 'closed to make room for another of its client'
     | 'addressOf failed'
     | 'its proxy sends no address'

@@ -13,7 +13,7 @@ import type { ConnectionRefused } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
 import { countedAddress } from './address.js'
 import { Connection } from './connection.js'
-import { type ConnectionShare, ConnectionShares } from './connection-shares.js'
+import { type ConnectionShare, ConnectionShares, type Cut } from './connection-shares.js'
 import { answerHttp, refuseUpgrade, upgradeFault } from './http.js'
 import { explainListenFailure } from './listen-failure.js'
 import type { TrustedProxies } from './trusted-proxies.js'
@@ -52,7 +52,6 @@ export class KdcServer {
   readonly #connections = new Set<Connection>()
   readonly #shares: ConnectionShares
   readonly #shareOf = new WeakMap<Duplex, ConnectionShare>()
-  #sockets = 0
   #closing = false
   #stopPinging: Cancel = () => {}
 
@@ -128,17 +127,18 @@ export class KdcServer {
 
   /** Counts a socket before anything is read from it. */
   #count(socket: Socket): void {
-    const { connections } = this.#options.limits
-    if (this.#sockets >= connections) {
-      this.#refused(countedAddress(socket.remoteAddress), 'too many connections', connections)
+    const peer = countedAddress(socket.remoteAddress)
+    const cut = this.#cutOf(socket, peer)
+    const share = this.#isTold(socket.remoteAddress)
+      ? this.#shares.takeUnlocated(peer, cut)
+      : this.#shares.take(peer, cut)
+    if (share === undefined) {
+      this.#refused(peer, 'too many connections', this.#options.limits.connections)
       socket.destroy()
       return
     }
-    this.#sockets += 1
-    socket.once('close', () => {
-      this.#sockets -= 1
-    })
-    if (!this.#isTold(socket.remoteAddress)) this.#countAddress(countedAddress(socket.remoteAddress), socket)
+    this.#shareOf.set(socket, share)
+    socket.once('close', () => share.release())
   }
 
   /** Whether the handshake will say where the connection comes from. */
@@ -147,13 +147,11 @@ export class KdcServer {
     return addressOf !== undefined || trustedProxies.trusts(peer)
   }
 
-  #countAddress(address: string, socket: Duplex): void {
-    const share = this.#shares.take(address, reason => {
+  #cutOf(socket: Duplex, address: string): Cut {
+    return reason => {
       this.#refused(address, reason)
       socket.destroy()
-    })
-    this.#shareOf.set(socket, share)
-    socket.once('close', () => share.release())
+    }
   }
 
   #refused(address: string, reason: ConnectionRefused['reason'], limit?: number): void {
@@ -197,7 +195,9 @@ export class KdcServer {
     }
     const address = this.#addressOf(request)
     if (address === undefined) return void socket.destroy()
-    if (this.#isTold(request.socket.remoteAddress)) this.#countAddress(address, socket)
+    if (this.#isTold(request.socket.remoteAddress)) {
+      this.#shareOf.get(socket)?.locate(address, this.#cutOf(socket, address))
+    }
     this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
       const connection: Connection = new Connection({
         socket: webSocket,

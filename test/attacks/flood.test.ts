@@ -240,6 +240,23 @@ describe('a connection that floods the KDC', () => {
     await served()
   })
 
+  it('from eight addresses, with all connections that there are, keeps no other address out', async () => {
+    const { own, served } = await scene({ limits: { connections: 80, connectionsPerAddress: 10 } })
+    const crowd = Array.from({ length: 8 }, (_, i) => ({ localAddress: `127.0.0.${i + 10}` }))
+    const opened: TestSocket[] = []
+    onTestFinished(() => {
+      for (const each of opened) each.close()
+    })
+    for (let round = 0; round < 15; round++) {
+      for (const address of crowd) opened.push(await TestSocket.open(own.kdc.url, address))
+    }
+    expect(own.kdc.connections).toBe(80)
+    await served()
+    for (const address of crowd) opened.push(await TestSocket.open(own.kdc.url, address))
+    await served()
+    expect(own.kdc.connections).toBeLessThanOrEqual(80)
+  })
+
   it.each(['orthrus.v2', 'orthrus.v1x', 'ORTHRUS.V1', 'chat', undefined])(
     'under the subprotocol %s is none at all',
     async protocol => {

@@ -386,11 +386,24 @@ describe('one connection', () => {
 })
 
 describe('connections', () => {
-  it('are limited, and another is accepted when one goes', async () => {
+  it('are limited, and a newcomer takes the place of the oldest unproved one, even of a handshake under way', async () => {
     const realm = await scene({ connections: 3 })
+    const bare = await tcp(realm)
     const first = await realm.connect()
-    await realm.connect()
-    await tcp(realm)
+    await loginOver(realm, first, realm.admin)
+    const second = await realm.connect()
+    const third = await realm.connect()
+    await bare.ended
+    const fourth = await realm.connect()
+    expect((await second.closed).code).toBe(1006)
+    for (const socket of [first, third, fourth]) expect(await isServed(socket, 5)).toBe(true)
+    expect(realm.kdc.connections).toBe(3)
+  })
+
+  it('are refused only if all are clients’, and another is accepted when one goes', async () => {
+    const realm = await scene({ connections: 1 })
+    const first = await realm.connect()
+    await loginOver(realm, first, realm.admin)
     await expect(realm.connect()).rejects.toThrow()
     first.socket.close()
     await first.closed
@@ -458,8 +471,8 @@ describe('connections', () => {
   })
 
   it('that are too many are logged a limited number of times', async () => {
-    const realm = await scene({ connections: 4 })
-    for (let i = 0; i < 4; i++) await realm.connect()
+    const realm = await scene({ connections: 1 })
+    await loginOver(realm, await realm.connect(), realm.admin)
     const many = Array.from({ length: 2 * REFUSALS_LOGGED.points }, () =>
       realm.connect().catch(() => 'refused'),
     )
