@@ -21,6 +21,8 @@ export default defineConfig({
   test: {
     // Left to itself the runner keeps a core back, which on two cores is half of them.
     maxWorkers: '100%',
+    // How long a busy machine may take says nothing about what is polled for; the runner's own limit is a second.
+    expect: { poll: { interval: 5, timeout: 20_000 } },
     testTimeout: slow ? 600_000 : 30_000,
     projects: [
       {

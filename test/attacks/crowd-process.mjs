@@ -19,7 +19,7 @@ async function open() {
   )
   const [head] = await once(socket, 'data')
   if (!String(head).startsWith('HTTP/1.1 101 ')) throw new Error(`refused: ${head}`)
-  socket.on('close', () => closed++)
+  socket.on('close', () => process.send(`closed: ${++closed}`))
   socket.resume()
 }
 

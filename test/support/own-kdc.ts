@@ -32,7 +32,7 @@ export async function startOwnKdc(settings: KdcSettings = {}): Promise<OwnKdc> {
   const vault = new Vault(store, masterKey, systemRandom)
   const realm = parseRealm('test.example')
   const admin = await createRealm({ vault, realm, clock, random: systemRandom })
-  const kdc = await startKdc({ store, masterKey, clock, listen: { port: 0 }, ...settings })
+  const kdc = await startKdc({ store, masterKey, clock, timers: clock, listen: { port: 0 }, ...settings })
   onTestFinished(() => kdc.close())
   const administration = new Administration(kdc.administration)
   return {

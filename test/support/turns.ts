@@ -7,10 +7,14 @@ export async function turns(count = 5): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise(resolve => setImmediate(resolve))
 }
 
-/** Waits until it is so. */
+/** Less than the time that a test may take, so that what never comes is named and not waited for ever, milliseconds. */
+const PATIENCE = 25_000
+
+/** Waits until it is so. Turns are not counted: on a busy machine another thread or process may take many of them. */
 export async function until(isSo: () => boolean): Promise<void> {
-  for (let i = 0; !isSo(); i++) {
-    if (i > 200_000) throw new Error('it never came to be')
+  const end = performance.now() + PATIENCE
+  while (!isSo()) {
+    if (performance.now() > end) throw new Error('it never came to be')
     await turns(1)
   }
 }

@@ -379,7 +379,7 @@ describe('an AP-OPEN at the KDC', () => {
     expect(await call(opened, 'remove', local('admin'))).toMatchObject({ code: 'not_authorized' })
     expect(await call(opened, 'remove', local('deputy'))).toMatchObject({ code: 'not_authorized' })
     await realm.call('disable', [local('deputy')])
-    await vi.waitFor(() => expect(heard(opened)).toEqual(['ended']))
+    await expect.poll(() => heard(opened)).toEqual(['ended'])
   })
 })
 

@@ -11,6 +11,7 @@ import { createAsRequest, openAsReply } from '../../../shared/exchange/as.js'
 import { createParamsRequest, decodeParamsReply } from '../../../shared/exchange/params.js'
 import type { Grant } from '../../../shared/ticket/grant.js'
 import { type Identity, local, stranger, type TestRealm, testRealm } from '../../support/realm.js'
+import { turns } from '../../support/turns.js'
 import { openingOf, TestChannel, TestSocket } from '../socket.js'
 
 interface Scene extends TestRealm {
@@ -32,7 +33,8 @@ async function scene(
   const realm = await testRealm()
   const { masterKey, clock, logger } = realm
   const store = wrap(realm.store)
-  const kdc = await startKdc({ store, masterKey, clock, logger, listen: { port: 0 }, limits, ...settings })
+  const own = { store, masterKey, clock, timers: clock, logger, limits, listen: { port: 0 } }
+  const kdc = await startKdc({ ...own, ...settings })
   closing.push(() => kdc.close())
   return {
     ...realm,
@@ -50,6 +52,13 @@ const PARAMS = createParamsRequest(local('web'))
 /** Asks until something comes back; what it says does not matter. */
 async function isServed(socket: TestSocket, id = 1): Promise<boolean> {
   return (await socket.ask(id, PARAMS))[1] === TYPE.PARAMS_REP
+}
+
+/** Resolves when the KDC has read everything that was sent before. */
+async function reached({ socket }: TestSocket): Promise<void> {
+  const answered = new Promise(resolve => socket.once('pong', resolve))
+  socket.ping()
+  await answered
 }
 
 async function loginOver(
@@ -360,25 +369,36 @@ describe('one connection', () => {
     // 200 KiB each: far more than the operating system keeps for who does not read.
     const asked = 400
     for (let n = 2; n < asked; n++) channel.say(encodeCall({ n, method: 'policy', args: [null, 100] }))
-    while (realm.kdc.connections > 0) await new Promise(resolve => setImmediate(resolve))
+    while (realm.kdc.connections > 0) {
+      await turns(100)
+      realm.clock.advance(200)
+    }
     expect(served()).toBeGreaterThan(1)
     expect(served()).toBeLessThan(asked / 2)
     expect(await isServed(await realm.connect())).toBe(true)
   })
 
-  it('that answers no ping is cut', async () => {
+  it('that answers no ping is cut, and one that does is not', async () => {
     const realm = await scene({ ping: 50 })
     const socket = await realm.connect({ autoPong: false })
+    const other = await realm.connect()
+    const pinged = new Promise(resolve => other.socket.once('ping', resolve))
+    realm.clock.advance(50)
+    await pinged
+    await reached(other)
+    realm.clock.advance(50)
     expect((await socket.closed).code).toBe(1006)
+    expect(await isServed(other)).toBe(true)
   })
 
-  it('that asks nothing for long is closed, except with a channel', async () => {
+  it('that asks nothing for long is closed, one with a channel is not', async () => {
     const realm = await scene({ ping: 400, idle: 1_000 })
     const idle = await realm.connect()
     const busy = await realm.connect()
     const channel = await TestChannel.open(busy, 9, await kdcTicket(realm, busy), { time: realm.clock.now() })
     await channel.call('list', [null, 1])
     realm.clock.pass(1_001)
+    realm.clock.advance(0)
     expect(await idle.closed).toEqual({ code: 1001, reason: 'idle' })
     expect(busy.isClosed).toBe(false)
     expect(await channel.call('list', [null, 1])).toHaveProperty('results')
@@ -622,7 +642,7 @@ describe('closing', () => {
     const order: string[] = []
     void answer.then(() => order.push('answered'))
     void socket.closed.then(() => order.push('closed'))
-    await new Promise(resolve => setTimeout(resolve, 20))
+    await reached(socket)
     const done = Promise.all([realm.kdc.close(), realm.kdc.close()])
     expect((await other.closed).code).toBe(1001)
     expect(closed).toBe(0)
@@ -644,9 +664,13 @@ describe('closing', () => {
     await isServed(socket)
     hold()
     socket.send(1, createParamsRequest(local('q')))
-    socket.socket.ping()
-    await new Promise(resolve => socket.socket.once('pong', resolve))
+    await reached(socket)
     const done = realm.kdc.close()
+    await turns()
+    realm.clock.advance(49)
+    await turns()
+    expect(socket.isClosed).toBe(false)
+    realm.clock.advance(1)
     await Promise.all([socket.closed, bare.ended])
     release()
     await done
