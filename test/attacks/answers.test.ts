@@ -16,7 +16,7 @@ import { type Captured, headerOf, type Relayed, withHeader } from '../support/ht
 import { failureOf, startWorld, type World } from '../support/world.js'
 import { entryOf } from './by-hand.js'
 
-/** What a client believes, and does, of what is answered in a service's or the KDC's name. */
+/** What a client believes and does about answers in a service's or the KDC's name. */
 
 const POST = { method: 'POST', body: 'pay 5' } as const
 const UNPROVED = { code: 'response_unproved', final: false } as const
@@ -36,7 +36,7 @@ function requestOf(request: Captured) {
   return decodeApRequest(TYPE.AP_REQ, bytes)
 }
 
-/** The ERROR that only who has the service's key can write. */
+/** The ERROR that only the holder of the service's key can write. */
 function proved(world: World, request: Captured, content: ErrorContent): Relayed {
   const { ticket, mac } = requestOf(request)
   const opened = openTicket(ticket, entryOf(world.realm, 'orders').key)
@@ -146,7 +146,7 @@ describe('a response that was altered', () => {
     expect(await (await web.fetch(`${http.url}/pay`, POST)).text()).toBe('paid')
     http.intercept = async (request, forward) => alter(await forward(request))
     expect(await failureOf(web.fetch(`${http.url}/pay`, POST))).toMatchObject(UNPROVED)
-    // It was handled, and the client says no more than that it may have been; it does not send it again.
+    // It was handled, but the client only says that it may have been, and does not send it again.
     expect([orders.handled.length, http.captured.length]).toEqual([2, 2])
   })
 
@@ -175,7 +175,7 @@ describe('a forged ERROR in place of the answer', () => {
       const failure = await failureOf(web.fetch(`${http.url}/pay`, POST))
       expect(failure).toMatchObject({ code: 'refused_unproved', final: false, facts: { claimed: code } })
       expect([orders.handled.length, http.captured.length]).toEqual([handled + 1, captured + 1])
-      // The POST can be asked for once more by its caller, and by nobody else.
+      // Only the caller can send the POST again.
       http.intercept = (request, forward) => forward(request)
       expect((await web.fetch(`${http.url}/pay`, POST)).status).toBe(200)
       expect(orders.handled).toHaveLength(handled + 2)
@@ -202,7 +202,7 @@ describe('a forged ERROR in place of the answer', () => {
     expect(new Set(tickets).size).toBe(2)
   })
 
-  // What ended is sent again under a new ticket, and the answer to that is the first ERROR once more.
+  // The refused request is sent again under a new ticket, and the answer to that is the first ERROR again.
   it.each([
     ['clock_skew', { code: 'clock_skew' }, 2],
     ['ticket_expired', UNPROVED, 3],
@@ -223,7 +223,7 @@ describe('a forged ERROR in place of the answer', () => {
   })
 })
 
-/** For how long at most a client does not repeat a question that was refused once. */
+/** The longest time for which a client does not repeat a question that was refused once. */
 const REFUSAL_PAUSE = 2 * SECOND
 
 describe('a clock that is lied about', () => {

@@ -76,7 +76,7 @@ export class HandClient {
     return new HandClient(socket, entry, clock)
   }
 
-  /** Sends whatever it is. */
+  /** Sends any bytes. */
   ask(message: Uint8Array): Promise<Uint8Array> {
     return this.socket.ask(++this.#lastId, message)
   }
@@ -140,7 +140,7 @@ export class HandClient {
   }
 }
 
-/** The grants of an answer that must be a reply with as many. */
+/** The grants of an answer that must be a reply with this many. */
 export function grantsOf(answer: Answer, count = 1): readonly [Grant, ...Grant[]] {
   const [first, ...others] = answer.reply?.grants ?? []
   if (first === undefined || others.length !== count - 1) {
@@ -149,7 +149,7 @@ export function grantsOf(answer: Answer, count = 1): readonly [Grant, ...Grant[]
   return [first, ...others]
 }
 
-/** `05 auth_failed` and the like; `reply` where it is none. */
+/** `05 auth_failed` and the like; `reply` for a reply. */
 export function outcome({ error }: Answer): string {
   if (error === undefined) return 'reply'
   return `${error.authenticated ? '06' : '05'} ${error.code}`
@@ -167,7 +167,7 @@ export interface Presentation {
   readonly body?: string
   readonly caveats?: readonly Uint8Array[]
   readonly time: number
-  /** Drawn where none is given. */
+  /** Drawn if none is given. */
   readonly nonce?: Uint8Array
   readonly type?: ApType
   /** In place of that of the grant. */

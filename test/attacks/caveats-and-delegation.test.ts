@@ -41,7 +41,7 @@ interface Scene {
   readonly gate: HandClient
   readonly eve: HandClient
   name(short: string): Principal
-  /** Sends it, stamped now, and says what came: `200`, or `06 replay` and the like. */
+  /** Sends it, stamped now, and returns what came: `200`, or `06 replay` and the like. */
   send(grant: Grant, use?: Partial<Presentation>): Promise<string>
 }
 
@@ -80,7 +80,7 @@ const GET_ONLY = caveat({ name: 'methods', methods: ['GET'] })
 const POST_ONLY = caveat({ name: 'methods', methods: ['POST'] })
 const INSIDE = caveat({ name: 'paths', prefixes: ['/orders'] })
 
-/** `A_n` of a holder who was handed the chain after these caveats, and can only add. */
+/** `A_n` of a holder that was given the chain after these caveats, and can only add to it. */
 function keyAfter(grant: Grant, handed: readonly Uint8Array[], added: readonly Uint8Array[]) {
   return finishChain(added.reduce(extendChain, handed.reduce(extendChain, startChain(grant.key))))
 }
@@ -313,7 +313,7 @@ describe('a ticket edited', () => {
       const answer = await web.tgs(ticket, { ticket: forKdc, services: [name('orders')] })
       expect(outcome(answer)).toBe('05 ticket_invalid')
     }
-    // The ticket as it is does not have what the handler asks for.
+    // The ticket as it is lacks what the handler requires.
     expect(await send(ticket)).toBe('06 not_authorized')
     expect(orders.handled).toHaveLength(0)
   })
@@ -345,7 +345,7 @@ describe('a ticket edited', () => {
       const answer = await web.tgs(grant, { ticket: resealed, services: [name('billing')] })
       expect(outcome(answer)).toBe('05 ticket_invalid')
     }
-    // To itself it can say what it likes: that is what a service's key is.
+    // To itself it can say anything: that is what a service's key allows.
     const own = sealTicket(name('orders'), 1, key, bronze, systemRandom)
     expect(await send(grant, { ticket: own })).toBe('200')
     expect([orders.handled[0]?.ticket.client, billing.handled.length]).toEqual(['gate@test.example', 0])

@@ -1,6 +1,6 @@
-// Opens so many WebSockets to a KDC and does nothing with them: a process of its own, since one may not have the files
-// for both ends. Says 'open' when all are, and asked anything then, how many have been closed. Arguments: url, number,
-// local address.
+// Opens many WebSockets to a KDC and does nothing with them. It is a process of its own, since one may not have the
+// files for both ends. It prints 'open' when all are open and, when asked, how many have been closed. Arguments: url,
+// number, local address.
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'

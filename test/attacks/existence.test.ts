@@ -8,7 +8,7 @@ import type { TestRealm } from '../../testing/index.js'
 import { addPerson, startTestRealm } from '../support/world.js'
 import { entryOf, HandClient } from './by-hand.js'
 
-/** Whether a name exists must not show: not in an answer, in its length, nor in the work that it takes. */
+/** Whether a name exists must not show in an answer, in its length, or in the work that it takes. */
 
 const work = vi.hoisted(() => ({ calls: [] as string[] }))
 
@@ -66,7 +66,7 @@ describe('whether a principal exists', () => {
       }
     }
     expect(answers.size).toBe(1)
-    // Who can prove it is told, and nobody else: that is the difference to look for.
+    // Only somebody who can prove it learns it: that is the difference to look for.
     const off = await HandClient.open(realm, 'off')
     expect((await off.login()).bytes[1]).toBe(TYPE.ERROR_AUTHENTICATED)
   })
@@ -78,7 +78,7 @@ describe('whether a principal exists', () => {
       const client = await guesser(realm, name)
       for (const kvno of [0, 1, 2]) {
         const { bytes } = client.asRequest({ kvno })
-        // What is derived or read once is there from the second guess on.
+        // What is derived or read once is in memory from the second guess on.
         await client.ask(bytes)
         work.calls.length = 0
         await client.ask(bytes)
@@ -93,7 +93,7 @@ describe('whether a principal exists', () => {
     const realm = await scene()
     await realm.add('busy', 'idle')
     await (await HandClient.open(realm, 'busy')).login()
-    // What a KDC derives once for all of them is there from its first guess on.
+    // What a KDC derives once for all names is in memory from its first guess on.
     await (await guesser(realm, 'nobody')).login()
     const taken = new Map<string, string>()
     for (const name of ['busy', 'idle', 'ann', 'ghost', 'web/1', 'constructor']) {

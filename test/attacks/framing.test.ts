@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { requireTicket } from '../../service/request/require-ticket.js'
 import { startRealm, type TestRealm } from '../../testing/realm.js'
 
-/** How a message begins and ends, where the other side decides it. */
+/** How a message begins and ends, if the other side decides it. */
 
 async function listen(server: Server | ReturnType<typeof createServer>): Promise<number> {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))

@@ -6,7 +6,7 @@ import { systemRandom } from '../../shared/crypto/random.js'
 import { HOUR } from '../../shared/time.js'
 import { type Identity, login, outcome, stranger, type TestRealm, testRealm } from '../support/realm.js'
 
-/** Guesses at passwords, and what somebody does to make the KDC forget that there were some. */
+/** Guesses at passwords, and attempts to make the KDC forget that there were some. */
 
 /** More than the KDC could ever have remembered one by one. */
 const MADE_UP = 60_000
@@ -31,7 +31,7 @@ describe('guesses at one password', () => {
       const answer = await login(realm, stranger(`n${i}@demo.example`), {}, botnet(i))
       if (i % 10_000 === 0) expect(outcome(answer)).toBe('05 auth_failed')
     }
-    // A guess that is right is told as little as any other, from an address that guessed before or one that did not.
+    // A right guess learns as little as any other, from an address that guessed before or one that did not.
     for (const address of [botnet(0), botnet(MADE_UP)]) {
       expect(outcome(await login(realm, ann, {}, address))).toBe('05 rate_limited')
     }

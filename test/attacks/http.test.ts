@@ -70,7 +70,7 @@ describe('a request that is swapped on its way', () => {
       'binding_mismatch',
       '06',
     )
-    // It was refused for good, as the client was told: the original comes to nothing any more.
+    // It was refused for good, as the client learnt: the original cannot be handled any more.
     expect(http.captured).toHaveLength(1)
     expectRefused(await orders.deliver(http.last), 'replay', '06')
     expect(orders.handled).toHaveLength(0)
@@ -114,7 +114,7 @@ describe.each(COVERED_REQUEST_HEADERS)('the covered header %s', name => {
       }
       const before = orders.handled.length
       const failure = await swap(world, double, await request(world, true))
-      // Nobody has proved that, and the original can still be handled: the client is told neither yes nor no.
+      // Nobody has proved that, and the original can still be handled: the client gets neither a yes nor a no.
       expect(failure).toMatchObject({
         code: 'refused_unproved',
         final: false,
@@ -228,7 +228,7 @@ describe('more headers than Node keeps of a request', () => {
   })
 })
 
-/** A server of the attacker's, that counts who comes. */
+/** A server of the attacker's that counts requests. */
 async function elsewhere(): Promise<{ url: string; came: string[] }> {
   const came: string[] = []
   const server = createServer((req, res) => {

@@ -26,7 +26,7 @@ import { startOwnKdc } from '../support/own-kdc.js'
 import { addPerson, expectRefused, failureOf, Guarded, startTestRealm, startWorld } from '../support/world.js'
 import { denialsOf, entryOf, HandClient, outcome, present } from './by-hand.js'
 
-/** What keys that were stolen, guessed, made up or made weak are good for. */
+/** What an attacker can do with keys that were stolen, guessed, made up or made weak. */
 
 function contentOf(grant: Grant, change: Partial<TicketContent>): TicketContent {
   const { ticketId, key, authTime, startTime, endTime } = grant
@@ -183,7 +183,7 @@ describe('a fake KDC', () => {
     const { kdc, realm, orders, http } = await startWorld()
     const { key } = entryOf(realm, 'web')
     kdc.upward = ({ id, message }, wire) => {
-      // What it is asked after a service refused its ticket.
+      // What the KDC is asked after a service refused its ticket.
       if (message[1] === TYPE.TGS_REQ) {
         const refusal = { code: 'policy_denied', time: realm.clock.now(), floor: null, message: '' } as const
         wire.toClient({ id, message: createError(refusal) })
@@ -205,7 +205,7 @@ describe('a fake KDC', () => {
       return []
     }
     const web = await realm.connect('web', { kdc: kdc.url, services: { [http.url]: 'orders' } })
-    // The client cannot tell: its key is not its own any more. The service can.
+    // The client cannot tell, because its key is no longer its own. The service can.
     expect((await web.getServiceTicket('orders')).client).toBe('web@test.example')
     const failure = await failureOf(web.fetch(`${http.url}/pay`, { method: 'POST', body: 'pay 5' }))
     expect(failure).toMatchObject({
@@ -218,7 +218,7 @@ describe('a fake KDC', () => {
 })
 
 describe('a person’s password', () => {
-  /** A realm with a person, and what somebody says about how her password becomes a key. */
+  /** A realm with a person, and what an attacker says about how her password becomes a key. */
   async function person(password?: string) {
     const world = await startWorld()
     if (password === undefined) await addPerson(world.realm, 'ann')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
-/** The tables of docs/attacks.md, held against the tests and the sections that they name. */
+/** The tables of docs/attacks.md, compared with the tests and the sections that they name. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const map = readFileSync(join(root, 'docs/attacks.md'), 'utf8')
@@ -18,7 +18,7 @@ const NUMBERED = [
   '72', // administrators that lock themselves or each other out
 ]
 const LITERATURE = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6']
-/** How the reason begins why a class has no test. */
+/** How a reason begins that a class has no test. */
 const REASON = /^(Not built yet|Does not apply): /
 
 const cells = tables
@@ -39,7 +39,7 @@ const tests = cells
     name,
   }))
 
-/** The texts that stand in quotes in a source: titles of tests, and of their rows. What is put in is `…`. */
+/** The quoted texts in a source: titles of tests, and of their rows. `…` stands for an expression. */
 function quotedIn(path: string): Set<string> {
   const source = readFileSync(path, 'utf8')
   const quoted = source.matchAll(/'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\\n]|\\.)*)`/g)
@@ -50,7 +50,7 @@ function quotedIn(path: string): Set<string> {
   )
 }
 
-/** The name by which a heading is linked to. */
+/** The anchor of a heading. */
 function anchorOf(heading: string): string {
   return heading
     .toLowerCase()

@@ -149,7 +149,7 @@ describe('a ticket', () => {
 })
 
 describe('an answer of the KDC', () => {
-  /** Answers the client's questions with what the attacker chose, once the KDC has answered. */
+  /** Answers the client's questions with what the attacker chose, after the KDC has answered. */
   function lie(world: World, instead: (message: Uint8Array) => Uint8Array): void {
     world.kdc.downward = ({ id, message }) => [{ id, message: instead(message) }]
   }
@@ -281,7 +281,7 @@ describe('a message sent back to its sender', () => {
   })
 })
 
-/** One real message of every type there is. */
+/** One real message of every type. */
 async function everyMessage(): Promise<Map<number, Uint8Array>> {
   const { web, realm, kdc, http } = await startWorld()
   await realm.add('billing')
@@ -414,7 +414,7 @@ describe('a message of one type where another belongs', () => {
           headers: [['www-authenticate', challenge]],
           body: Buffer.alloc(0),
         })
-        // An unproved ERROR is what it is: a claim by nobody.
+        // An unproved ERROR is only a claim, which anybody may have made.
         const code = message[1] === TYPE.ERROR ? 'refused_unproved' : 'response_unproved'
         const error = await failureOf(web.fetch(`${http.url}/pay`, POST))
         expect(error, `${type}`).toMatchObject({ code, final: false })

@@ -54,7 +54,7 @@ const hostile: [string, Uint8Array][] = [
 const deepest: [string, Uint8Array] = ['lists nested 60,000 deep', nested(60_000)]
 const MAC = new Uint8Array(32)
 
-/** That what is done takes no memory to speak of. */
+/** Checks that the work takes little memory. */
 async function expectSmall(act: () => Promise<void>): Promise<void> {
   const before = process.memoryUsage().arrayBuffers
   await act()
@@ -188,7 +188,7 @@ function expectClean(): void {
   expect(Reflect.get({}, 'polluted')).toBeUndefined()
 }
 
-/** An object that has such names as its own. */
+/** An object with such names as its own properties. */
 function record<T>(value: T, names: readonly string[] = NAMES): Record<string, T> {
   const made: Record<string, T> = Object.create(null)
   for (const name of names) made[name] = value

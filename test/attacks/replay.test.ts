@@ -18,7 +18,7 @@ import {
 } from '../support/world.js'
 import { HandClient, type Presented, present } from './by-hand.js'
 
-/** What a service has handled once it never handles again. */
+/** A service never handles again what it has handled once. */
 
 const POST = { method: 'POST', body: 'pay 5' } as const
 
@@ -232,7 +232,7 @@ describe('a request that is held back', () => {
     connection.write(bytes.subarray(0, bytes.length - 1), 'POST')
     await connection.flushed()
     await turns()
-    // Another copy meets the entry of the first, whose body is still to come.
+    // Another copy meets the entry of the first, whose body has not come yet.
     expectRefused(await orders.deliver(request), 'replay', '06')
     clock.advance(61 * SECOND)
     const late = await connection.write(bytes.subarray(bytes.length - 1)).response()
@@ -302,7 +302,7 @@ describe('a request that is held back', () => {
     const replayCache = new BoundedReplayCache({ clock: behind, floor: behind.now() - 60 * SECOND })
     const world = await startWorld({ realm: { clock }, load: { clock: behind, replayCache } })
     const { web, http, orders } = world
-    // Not final: who holds the bytes can still have them handled, and the client says so.
+    // Not final: whoever has the bytes can still have them handled, and the client says so.
     const failure = await failureOf(web.fetch(`${http.url}/pay`, POST))
     expect(failure).toMatchObject({ code: 'clock_skew', final: false })
     expect(http.captured).toHaveLength(1)

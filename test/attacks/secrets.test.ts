@@ -16,7 +16,7 @@ import { type Captured, headerOf, type Relayed, withHeader } from '../support/ht
 import { failureOf, Guarded, startWorld, type World } from '../support/world.js'
 import { entryOf, HandClient, present } from './by-hand.js'
 
-/** Canaries: every key that anybody draws or derives is looked for in all that can be seen. */
+/** Canaries: every key that anybody draws or derives is searched for in everything that can be seen. */
 
 const canaries = vi.hoisted(() => ({ keys: [] as Uint8Array[] }))
 
@@ -49,7 +49,7 @@ function expanded(key: Uint8Array, usage: string): Uint8Array {
     .digest()
 }
 
-/** The keys, and whatever is derived from them that is a key too. */
+/** The keys, and everything derived from them that is a key too. */
 function secretsOf(keys: readonly Uint8Array[]): Uint8Array[] {
   return keys.flatMap(key => {
     const chain = expanded(key, 'chain')
@@ -59,7 +59,7 @@ function secretsOf(keys: readonly Uint8Array[]): Uint8Array[] {
   })
 }
 
-/** What a secret looks like in a text: hex, base64 of both kinds at any place in a longer one, numbers. */
+/** The forms of a secret in a text: hex, base64 of both kinds at any position in a longer one, numbers. */
 function spellingsOf(secret: Uint8Array): string[] {
   const bytes = Buffer.from(secret)
   const shifted = [0, 1, 2].map(shift => {
@@ -70,7 +70,7 @@ function spellingsOf(secret: Uint8Array): string[] {
   return [bytes.toString('hex'), ...shifted, ...url, [...bytes].join(',')]
 }
 
-/** All that can be seen: texts, and bytes as one character each. */
+/** Everything that can be seen: texts, and bytes as one character each. */
 class Seen {
   readonly #texts: string[] = []
   readonly #raw: string[] = []
@@ -83,7 +83,7 @@ class Seen {
     this.#raw.push(Buffer.from(bytes).toString('latin1'))
   }
 
-  /** An object in every way in which it could be written down. */
+  /** An object in every form in which it could be written down. */
   object(value: unknown): void {
     const options = { depth: 12, showHidden: true, maxArrayLength: null, maxStringLength: null }
     this.text(inspect(value, options))
@@ -124,7 +124,7 @@ class Seen {
   }
 }
 
-/** What every party is given to log to: what it is told, and what pino makes of it. */
+/** The logger of every party: its entries, and what pino makes of them. */
 function capturing(seen: Seen): { logger: Logger; lines: () => number } {
   let lines = 0
   const written = pino({ level: 'trace' }, { write: line => seen.text(line) })
@@ -139,7 +139,7 @@ function capturing(seen: Seen): { logger: Logger; lines: () => number } {
 
 const POST = { method: 'POST', body: 'pay 5' } as const
 
-/** The life of a realm, with everything that can go wrong in it; what was handed out and thrown is kept. */
+/** The life of a realm, with everything that can go wrong in it; what was returned and thrown is kept. */
 async function live(world: World, seen: Seen, services: () => Promise<Guarded>): Promise<void> {
   const { realm, web, http, kdc, orders, clock } = world
   const keep = async (promise: Promise<unknown>): Promise<void> => seen.object(await promise)
@@ -229,7 +229,7 @@ async function live(world: World, seen: Seen, services: () => Promise<Guarded>):
   await fail(pay())
 }
 
-/** What went over the wires, as bytes; what is base64url in headers also as what it says. */
+/** What went over the network, as bytes; base64url in headers also decoded. */
 function hear({ http, kdc }: World, seen: Seen): void {
   for (const { message } of [...kdc.toKdc, ...kdc.toClient]) seen.bytes(message)
   const texts: (Captured | Relayed)[] = [...http.captured, ...http.answered]
@@ -260,7 +260,7 @@ describe('no key and no password', () => {
     await live(world, seen, () => Guarded.start(world.realm, 'billing'))
     hear(world, seen)
     const { kdc, http, orders } = world
-    // It was a life, and its keys are known: the KDC's own, principals', persons', sessions'.
+    // Much happened, and its keys are known: the KDC's own, principals', persons', sessions'.
     expect(orders.handled.length).toBeGreaterThan(5)
     expect(orders.refused.length).toBeGreaterThan(4)
     expect(lines()).toBeGreaterThan(60)

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connect } from '../../client/connect.js'
 import { type Ended, endAtLast, root, run, startKdc, temporaryFolder } from './processes.js'
 
-/** docker-compose.yml without an engine: what it mounts, and its scripts in folders as its volumes make them. */
+/** docker-compose.yml without an engine: what it mounts, and its scripts in folders like its volumes. */
 
 const file = readFileSync(join(root, 'docker-compose.yml'), 'utf8')
 

@@ -76,12 +76,12 @@ export function endAtLast<Child extends ChildProcess>(child: Child): Child {
   // One that could not be started has no number, and never exits.
   if (child.pid !== undefined) children.add(child)
   child.once('exit', () => children.delete(child))
-  // A test that ran out of time goes on, and may come to its next process only now.
+  // A test that ran out of time goes on, and may start its next process only now.
   if (isOver) child.kill('SIGKILL')
   return child
 }
 
-/** As it is run; what stands `before` the command may limit or watch it, as `sh -c 'ulimit ...; exec "$@"' sh`. */
+/** How it is run: what is `before` the command may limit or watch it, such as `sh -c 'ulimit ...; exec "$@"' sh`. */
 export function spawnKdc(cwd: string, data = 'orthrus-data', before: readonly string[] = []) {
   const command = [
     ...before,

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Ended, endAtLast, root, temporaryFolder } from './processes.js'
 import { NOT_RUN, programOf, type Snippet, snippetsOf } from './snippets.js'
 
-/** What the documents tell a reader to type, typed in their order into a fresh folder. */
+/** Runs what the documents tell a reader to run, in order, in a fresh folder. */
 
 const DOCUMENTS = ['README.md', 'docs/delegation.md', 'docs/performance.md'] as const
 /** Those that a reader is told to use, each of which is another free one here. */
@@ -124,7 +124,7 @@ async function runSnippet({ language, mark, code }: Snippet): Promise<string> {
   return out
 }
 
-/** What a piece that shows something must show. */
+/** What a block that prints something must print. */
 const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/web\.js$/m, /^hello web@demo\.example, your role is reader$/m],
   [/^orthrus call .*--keytab web/m, /^hello web@demo\.example, your role is reader$/m],

@@ -87,7 +87,7 @@ export const forgeAndRestart: Kind<Forging & { readonly back: number; readonly p
   },
 }
 
-/** So soon after a start, nothing is both inside the window and above the floor. */
+/** After this long a service accepts stamps of the present: at its start the floor is this far ahead, milliseconds. */
 const AFTER_START = 6_000
 
 /** After its clock was set, a service accepts nothing for some seconds; then it is tried again. */

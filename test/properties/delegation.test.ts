@@ -44,14 +44,14 @@ import {
   World,
 } from './world.js'
 
-/** Authority only shrinks: whatever is done with what was handed on, and it is of use as far as it goes. */
+/** Authority only shrinks, whatever is done with what was handed on; and it can be used as far as it goes. */
 
 const RUNS = process.env.ORTHRUS_SLOW === '1' ? 10_000 : 300
 
-/** How often each thing came about, over all runs. */
+/** How often each thing happened, over all runs. */
 const seen = new Map<string, number>()
 
-/** What must have come about, and how often in a run at the least: about a third of what is usual. */
+/** What must have happened, and how often in a run at least: about a third of the usual number. */
 const EXPECTED = {
   'plain accepted': 0.5,
   'plain auth_failed': 0.2,
@@ -75,7 +75,7 @@ function count(...words: string[]): void {
   seen.set(name, (seen.get(name) ?? 0) + 1)
 }
 
-/** A request to a service as it was sent, for who listens. */
+/** A request to a service as it was sent, as an eavesdropper sees it. */
 interface Sent extends Presentation {
   readonly own: Leg['shown']
   readonly delegated: (Leg['shown'] & { readonly client: string }) | undefined
@@ -208,7 +208,7 @@ class Run {
     if (code === 'accepted' && speaking.caveats.length > 2) count('accepted under three caveats or more')
   }
 
-  /** The same without a word of keys: of that ticket somebody was handed something that allows this. */
+  /** The same without keys: somebody was handed something of that ticket that allows this. */
   #requireWeakest(
     actors: readonly string[],
     shown: Chain,
@@ -283,7 +283,7 @@ class Run {
     }
   }
 
-  /** The same without a word of keys: nothing was lost of something that the actor was handed. */
+  /** The same without keys: nothing was lost of something that the actor was handed. */
   #requireCarried(
     actors: readonly string[],
     shown: Chain,

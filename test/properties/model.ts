@@ -1,6 +1,6 @@
 /**
- * What docs/protocol.md (sections 5, 7 and 8) says of caveats and delegation, said once more in plain values and in
- * other words: nothing here is shared with the code that it is held against. Times are milliseconds.
+ * What docs/protocol.md (sections 5, 7 and 8) says of caveats and delegation, written again in plain values. It shares
+ * nothing with the code that it is compared with. Times are milliseconds.
  */
 
 export type Argument = string | number | readonly (string | number)[]
@@ -20,13 +20,13 @@ export interface PlainTicket {
   readonly caveats: readonly PlainCaveat[]
 }
 
-/** A ticket and what was added to it: as somebody shows it, or as a key really stands for. */
+/** A ticket and what was added to it: as somebody presents it, or as a key really stands for. */
 export interface Chain {
   readonly ticket: PlainTicket
   readonly caveats: readonly PlainCaveat[]
 }
 
-/** What keys stand for, in their order; `undefined` is a key that nobody ever made of a ticket. */
+/** What keys stand for, in order; `undefined` is a key that nobody ever made of a ticket. */
 export type Proved = readonly (Chain | undefined)[]
 
 export interface Presentation {
@@ -79,7 +79,7 @@ export function serviceVerdict({ own, delegated, proved }: Presentation, facts: 
   }
 }
 
-/** The key stands for just what is shown: the same tickets, with the same caveats in the same order. */
+/** The key stands for exactly what is presented: the same tickets, with the same caveats in the same order. */
 function isProved(legs: readonly Chain[], proved: Proved): boolean {
   return (
     legs.length === proved.length &&
@@ -168,7 +168,7 @@ function covers(prefix: string, target: string | undefined): boolean {
   return wanted.every((segment, i) => there[i] === segment)
 }
 
-/** What stands between the `/`, of a path that means one thing; only the last may be empty. */
+/** What stands between the `/` of a path with one meaning; only the last may be empty. */
 function segmentsOf(path: string): string[] | undefined {
   const [before, ...segments] = path.split('/')
   if (before !== '' || segments.length === 0) return undefined

@@ -3,7 +3,7 @@ import { HOUR, MINUTE } from '../../shared/time.js'
 import { START } from '../support/realm.js'
 import { type PlainCaveat, TENANT } from './model.js'
 
-/** What is done in one run, as fast-check draws it: by whom, with which of the things in hand, and how wrongly. */
+/** What is done in one run, as fast-check draws it: by whom, with which tickets, and how wrongly. */
 
 export const ACTORS = ['web', 'ops', 'gate', 'eve'] as const
 export const REALM = 'demo.example'
@@ -89,7 +89,7 @@ const piece = fc.constantFrom(
   '\u00e9',
 )
 
-/** As people write paths, and as nobody should. */
+/** Paths as people write them, and as nobody should. */
 export const pathText = mostly(
   fc.array(fc.constantFrom('/a', '/a', '/a', '/a', '/a;', '/%61', '/.', '/..', '/;', '/'), {
     minLength: 1,
@@ -160,7 +160,7 @@ const unsound = fc.constantFrom<PlainCaveat>(
 
 const caveat = mostly(sound, unsound, 12)
 const few = (maxLength: number, minLength = 0) => fc.array(caveat, { minLength, maxLength })
-/** That change nothing, but are soon too many for a presentation. */
+/** Caveats that change nothing, but are soon too many for a presentation. */
 const many = fc
   .integer({ min: 10, max: 17 })
   .map(length => Array.from({ length }, (): PlainCaveat => ['paths', ['/']]))
@@ -176,7 +176,7 @@ export const ticketSpec = fc.record({
 })
 export type TicketSpec = typeof ticketSpec extends fc.Arbitrary<infer T> ? T : never
 
-/** What is shown in place of the caveats that the key was made with. */
+/** What is presented in place of the caveats that the key was made with. */
 const edit = mostly(
   fc.constant({ kind: 'none' as const }),
   fc.oneof(
@@ -192,7 +192,7 @@ const edit = mostly(
 )
 export type Edit = typeof edit extends fc.Arbitrary<infer T> ? T : never
 
-/** Which key is used: the one there is, or one made of what is in hand in a way that the protocol does not have. */
+/** Which key is used: the existing one, or one made from what is known in a way that the protocol does not have. */
 const forgery = mostly(
   fc.constant('honest' as const),
   fc.constantFrom(

@@ -15,13 +15,13 @@ import { type Identity, krbtgt, START, type TestRealm, testRealm } from '../supp
 import type { Chain, PlainCaveat, PlainPolicy, PlainTicket } from './model.js'
 import { ACTORS, type Edit, type LegSpec, type TicketSpec, whole } from './programs.js'
 
-/** Real tickets, real keys and who has them; beside each stands what it is in the model's words. */
+/** Real tickets, real keys and who has them, each with its description in the model. */
 
 export interface HeldTicket extends PlainTicket {
   readonly sealed: SealedTicket
 }
 
-/** A ticket in somebody's hands: `K_n`, or where it came closed `A_n`, and the caveats that made it. */
+/** A ticket that somebody has: `K_n`, or `A_n` if it came closed, and the caveats that made it. */
 export interface Link extends Chain {
   readonly ticket: HeldTicket
   readonly key: ChainKey | AuthKey
@@ -96,7 +96,7 @@ export async function prepareGround(): Promise<Ground> {
 
 export class World {
   readonly ground: Ground
-  /** All there are: what travels, everybody has seen. */
+  /** All tickets: everybody has seen what was sent. */
   readonly tickets: HeldTicket[] = []
   readonly #hands = new Map<string, Link[]>(ACTORS.map(name => [whole(name), []]))
 
@@ -114,7 +114,7 @@ export class World {
     return this.#hands.get(actor) ?? []
   }
 
-  /** Takes a ticket into somebody's hands, whole or cut down. */
+  /** Gives somebody a ticket, whole or cut down. */
   give(actor: string, link: Link): void {
     if (!this.tickets.includes(link.ticket)) this.tickets.push(link.ticket)
     this.#hands.get(actor)?.push(link)
@@ -170,7 +170,7 @@ export function encodeAll(caveats: readonly PlainCaveat[]): Uint8Array[] {
   return caveats.map(encodeCaveat)
 }
 
-/** With caveats more; a closed one stays as it is. */
+/** With further caveats; a closed one stays as it is. */
 export function attenuated(link: Link, caveats: readonly PlainCaveat[]): Link {
   if (link.key instanceof AuthKey) return link
   const key = encodeAll(caveats).reduce(extendChain, link.key)
@@ -181,7 +181,7 @@ function authKeyOf({ key }: Link): AuthKey {
   return key instanceof AuthKey ? key : finishChain(key)
 }
 
-/** The link as it arrives, through one of the ways by which credentials travel. */
+/** The link as it arrives, in one of the ways that credentials are sent. */
 export function handedOn(link: Link, closed: boolean, way: 'text' | 'sealed'): Link {
   const { ticket, caveats } = link
   const credential: Credential = {

@@ -3,12 +3,12 @@ import { placesOf, runWithFault } from '../deliberate-faults.js'
 import { FAULTS } from './faults.js'
 
 /**
- * The simulation catches faults: each is put into a copy of the sources, one at a time. In the slow set;
+ * The simulation finds faults: each is put into a copy of the sources, one at a time. In the slow set;
  * `ORTHRUS_SIMULATION_FAULT=proof` runs those that have this in their names.
  */
 
 const TEST = 'test/simulation/simulation.test.ts'
-/** One seed for all, so that a fault that is caught today is caught tomorrow; the first run that fails is the last. */
+/** One seed for all, so that a fault that is found today is found tomorrow; the first run that fails is the last. */
 const SEED = { ORTHRUS_SIMULATION_SEED: '1', ORTHRUS_SIMULATION_REQUESTS: '500' }
 const RUNS = { ...SEED, ORTHRUS_SIMULATION_RUNS: '60' }
 const TIMEOUT = 600_000
@@ -28,7 +28,7 @@ describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
     it('finds nothing in the unchanged copy', async () => {
       const { passed, output } = await runWithFault(undefined, TEST, SEED)
       expect(passed, output).toBe(true)
-      // What a run prints when all is well must not do for what it says of a fault.
+      // What a run prints when all is well must not match what it says of a fault.
       expect(FAULTS.filter(({ says }) => says.test(output)).map(({ name }) => name)).toEqual([])
     })
 

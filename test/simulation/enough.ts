@@ -2,9 +2,9 @@ import type { ErrorCode } from '../../shared/errors.js'
 import { WIRE_CODES } from '../../shared/errors.js'
 import { ANSWER_FATES, REQUEST_FATES } from './fates.js'
 
-/** What must have happened so that runs without a fault say something: each kind of harm, each row of the table. */
+/** What must have happened so that runs without a failure prove something: each kind of harm, each row of the table. */
 
-/** About how often things happen in 1,000 requests; a tenth of that is asked for. */
+/** About how often things happen in 1,000 requests; a tenth of that is required. */
 const USUAL: Readonly<Record<string, number>> = {
   'a question to the KDC: lost': 12,
   'a question to the KDC: broken': 12,
@@ -75,11 +75,14 @@ function each(names: readonly string[], row: (name: string) => [string, number])
   return Object.fromEntries(names.map(row))
 }
 
-/** Of few requests only that is asked for of which so many are usual: the rest comes in clusters, or not. */
+/**
+ * With few requests, only things that usually happen this often are required: rarer ones come in clusters or not at
+ * all.
+ */
 const CERTAIN = 3
 const MANY = 50_000
 
-/** What happened too seldom among so many requests, and how often it should have. */
+/** What happened too rarely in this many requests, and how often it should have. */
 export function missing(counts: ReadonlyMap<string, number>, requests: number): string[] {
   return Object.entries(USUAL)
     .map(([what, usual]) => ({ what, least: Math.floor((usual * requests) / 10_000) }))

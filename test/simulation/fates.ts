@@ -4,7 +4,7 @@ import type { Passage } from './passage.js'
 import { middleOf } from './simulated-service.js'
 import { headLength } from './wire.js'
 
-/** What can befall a request on its way, and what its answer; the numbers say how often, against each other. */
+/** What can happen to a request on its way, and to its answer; the numbers are relative frequencies. */
 
 export const REQUEST_FATES = {
   pass: 0,
@@ -116,7 +116,7 @@ function forge(passage: Passage): void {
   passage.arrive(2 * passage.network.shortDelay(), bytes)
 }
 
-/** Other bytes: one bit anywhere, or another method, path, header or body that somebody might rather want. */
+/** Other bytes: one bit anywhere, or another method, path, header or body that an attacker might prefer. */
 function altered({ network, letter }: Passage): Buffer {
   const { random } = network
   const text = letter.bytes.toString('latin1')

@@ -1,6 +1,6 @@
 import type { DeliberateFault } from '../deliberate-faults.js'
 
-/** A fault, and what the simulation says of it. */
+/** A fault, and how the simulation reports it. */
 export interface SimulatedFault extends DeliberateFault {
   readonly says: RegExp
 }
@@ -11,11 +11,11 @@ const TWICE = /handled twice: /
 const NOT_SENT = /handled what nobody sent: /
 const WRONG_ANSWER = /wrong answer: #\d+/
 const WRONG = /told wrong: #\d+/
-/** Not what is only counted, as `on recovery: unavailable`. */
+/** Not what is only counted, such as `on recovery: unavailable`. */
 const RECOVERY = /recovery: (?:#\d+ after a success|\S+ is not served by|a service stays behind)/
 const ENDLESS = /never ends: #\d+/
 
-/** Faults in clients and services such as somebody could well make; each breaks a promise of section 8. */
+/** Faults in clients and services that somebody could easily make; each breaks a promise of section 8. */
 export const FAULTS: readonly SimulatedFault[] = [
   {
     name: 'the client takes every request for a safe one',

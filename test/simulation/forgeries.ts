@@ -6,10 +6,10 @@ import type { Random } from '../support/random.js'
 import type { Letter } from './passage.js'
 import { encodeResponse } from './wire.js'
 
-/** Answers that anybody can write who has no key. */
+/** Answers that anybody without a key can write. */
 
 const REALM = parseRealm('demo.example')
-/** What a client acts on, or might. */
+/** What a client acts on, or might act on. */
 const TEMPTING: readonly WireCode[] = ['ticket_invalid', 'ticket_invalid', 'clock_skew', 'clock_skew']
 const MADE_UP = ['plain 200', 'redirect', 'bare status', 'made-up proof', 'challenge alone'] as const
 

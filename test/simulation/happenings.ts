@@ -6,7 +6,7 @@ import type { SimulatedService } from './simulated-service.js'
 import type { MachineClock } from './timeline.js'
 import type { World } from './world.js'
 
-/** What goes on in the world besides requests: clocks, restarts, outages, old requests sent again. */
+/** What happens in the world besides requests: clocks, restarts, outages, old requests that are sent again. */
 
 const HAPPENINGS = {
   'the weather changes': 6,
@@ -69,7 +69,7 @@ export async function happen(world: World, random: Random): Promise<number> {
   }
 }
 
-/** By how much a clock goes wrong at once, milliseconds. */
+/** How far a clock goes wrong in one step, milliseconds. */
 const STEPS: readonly (readonly [least: number, most: number])[] = [
   [1, 999],
   [1, 999],
@@ -102,7 +102,7 @@ function restart(world: World, random: Random, service: SimulatedService): void 
 }
 
 async function rekey(world: World, random: Random, service: SimulatedService): Promise<void> {
-  // A KDC stores the time of each change and never goes back behind it: with a clock ahead it would stay wrong.
+  // A KDC stores the time of each change and never goes back below it: with a clock ahead it would stay wrong.
   if (!world.kdc.isUp || world.kdc.clock.error > 0 || !service.isUp || !service.mayStart) return
   service.stop()
   const entry = await world.kdc.rekey(service.name)
@@ -111,7 +111,7 @@ async function rekey(world: World, random: Random, service: SimulatedService): P
   world.startWhenAllowed(service)
 }
 
-/** Out of reach, or gone and started again. */
+/** Unreachable, or stopped and started again. */
 function leave({ kdc, timeline, ledger }: World, random: Random): void {
   if (!kdc.isUp) return
   if (random.chance(0.25)) {

@@ -3,7 +3,7 @@ import { type ErrorCode, OrthrusError } from '../../shared/errors.js'
 import { refusalIn, TOO_EARLY } from './refusal.js'
 import type { Timeline } from './timeline.js'
 
-/** What callers asked and were told, what handlers did, and where the two do not agree. */
+/** What callers asked and learnt, what handlers did, and where the two disagree. */
 
 /** One call of `realm.fetch`. */
 export interface Asked {
@@ -13,18 +13,18 @@ export interface Asked {
   readonly method: string
   readonly target: string
   readonly body: string
-  /** Whether it may be handled twice: GET, HEAD, and what was called repeatable. */
+  /** Whether it may be handled twice: GET, HEAD, and requests marked as repeatable. */
   readonly safe: boolean
-  /** What went out, in its order. */
+  /** What was sent, in order. */
   readonly sent: { readonly target: string; readonly authorization: string }[]
   readonly handled: Handling[]
-  /** The type and code of the ERROR that came last, be it true or forged. */
+  /** The type and code of the ERROR that came last, whether genuine or forged. */
   refusal: string | undefined
-  /** What its caller was told. */
+  /** What its caller learnt. */
   told: string | undefined
   /** What the call failed with. */
   cause: unknown
-  /** The caller was told that it was not handled and never will be. */
+  /** The caller learnt that it was not handled and never will be. */
   final: boolean
 }
 
@@ -66,11 +66,14 @@ const STATUS: Readonly<Record<Kind, number>> = {
 
 export const CONTENT_TYPE = 'application/x-simulated'
 
-/** After what a safe request goes out anew, and one that is not safe as it was (docs/protocol.md section 8). */
+/**
+ * After which refusals a safe request is sent as a new one, and an unsafe one as the same bytes (docs/protocol.md
+ * section 8).
+ */
 const ANEW = /^06 (clock_skew, |ticket_expired$|revoked$|replay$)|^05 ticket_invalid$/
-/** After which refusals of a service one that is not safe may go out as a new request, if the refusal was final. */
+/** After which refusals an unsafe request may be sent as a new one, if the refusal was final. */
 const ANEW_IF_FINAL = /^06 (ticket_expired|revoked)$/
-/** How often one URL may be sent in one call, first attempt included (docs/protocol.md section 8). */
+/** How often one URL may be sent in one call, including the first attempt (docs/protocol.md section 8). */
 const ATTEMPTS = 2
 
 export class Ledger {
@@ -78,7 +81,7 @@ export class Ledger {
   readonly #asked = new Map<number, Asked>()
   readonly #handled = new Map<string, Handling>()
   readonly #byContentType = new Map<string, Handling>()
-  /** Refused by a service in a way that it can never take back. */
+  /** A service refused it in a way that cannot change. */
   readonly #refused = new Map<string, string>()
   readonly #lines: string[] = []
   readonly counts = new Map<string, number>()
@@ -96,7 +99,7 @@ export class Ledger {
     this.#lines.push(`${(this.#timeline.now / 1000).toFixed(3).padStart(10)}  ${line}`)
   }
 
-  /** That an invariant does not hold. */
+  /** Reports that an invariant does not hold. */
   violate(what: string): void {
     this.note(`*** ${what}`)
     this.violations.push(what)
@@ -147,7 +150,7 @@ export class Ledger {
     return asked
   }
 
-  /** Something went out again, and the table must know a reason. */
+  /** Something was sent again, and the table must have a reason for it. */
   #sentAgain(asked: Asked, before: string, authorization: string): void {
     const { id, refusal = 'no refusal', safe } = asked
     const sameBytes = before === authorization
@@ -157,11 +160,14 @@ export class Ledger {
     if (sameBytes) {
       if (safe || refusal !== TOO_EARLY) this.violate(wrong)
     } else if (!(safe ? ANEW : ANEW_IF_FINAL).test(refusal)) this.violate(wrong)
-    // What the client believes is held against what the service did with the bytes that went out before.
+    // What the client believes is compared with what the service did with the bytes that were sent before.
     else if (!safe && !this.#refused.has(before)) this.violate(`${wrong}, which was not final`)
   }
 
-  /** A handler was reached. @returns what it is to answer */
+  /**
+   * A handler was reached.
+   * @returns what it is to answer
+   */
   handle(arrived: Arrived): Handling {
     const { method, target, authorization } = arrived
     const url = new URL(target, 'http://any.test')
@@ -189,7 +195,10 @@ export class Ledger {
     return handling
   }
 
-  /** A service refused a request, and proved it. @param final that by the protocol it can never handle these bytes */
+  /**
+   * A service refused a request, and proved it.
+   * @param final whether by the protocol it can never handle these bytes
+   */
   refused(authorization: string, code: ErrorCode, final: boolean): void {
     this.note(`${tagOf(authorization)} is refused: ${code}${final ? ', for good' : ''}`)
     if (!final) return
@@ -209,7 +218,7 @@ export class Ledger {
     this.count(`the table: ${refusal}, ${safe ? 'safe' : 'not safe'}: ${done}`)
   }
 
-  /** A call ended well, as its caller thinks. */
+  /** A call succeeded, as its caller believes. */
   async succeeded(asked: Asked, response: Response): Promise<void> {
     const contentType = response.headers.get('content-type') ?? ''
     const body = await response.text()
@@ -232,7 +241,10 @@ export class Ledger {
     )
   }
 
-  /** A call failed. @param own that its caller gave up. */
+  /**
+   * A call failed.
+   * @param own whether its caller gave up
+   */
   failed(asked: Asked, cause: unknown, own: unknown): void {
     asked.cause = cause
     if (cause === own) {
@@ -267,7 +279,7 @@ export class Ledger {
   }
 }
 
-/** A few letters by which a person finds the same bytes again. */
+/** A few letters by which a person recognises the same bytes. */
 export function tagOf(authorization: string): string {
   return `<${authorization.slice(-8)}>`
 }

@@ -7,7 +7,7 @@ import type { SimulatedService } from './simulated-service.js'
 import type { Timeline } from './timeline.js'
 import { encodeRequest } from './wire.js'
 
-/** Everything between clients, services and the KDC, in the hands of somebody who wants none of it to work. */
+/** Everything between clients, services and the KDC, controlled by an attacker who wants none of it to work. */
 
 const KDC_FATES = {
   pass: 0,
@@ -21,11 +21,11 @@ const KDC_FATES = {
 } as const
 export type KdcFate = keyof typeof KDC_FATES
 
-/** How many of all that go by are let through unharmed. */
+/** The share of all that passes unharmed. */
 const MERCY = { calm: 1, rough: 0.6, storm: 0.2 } as const
 export type Weather = keyof typeof MERCY
 
-/** How many requests and answers of the past are kept to be sent again. */
+/** How many old requests and answers are kept to be sent again. */
 const KEPT = 300
 
 export interface Captured {
@@ -39,7 +39,7 @@ export class Network {
   readonly ledger: Ledger
   readonly services: readonly SimulatedService[]
   weather: Weather = 'calm'
-  /** Nobody meddles any more, and nothing of old is delivered. */
+  /** From now on nobody interferes, and nothing old is delivered. */
   honest = false
   readonly #requests: Captured[] = []
   readonly #answers: Buffer[] = []
@@ -51,7 +51,7 @@ export class Network {
     this.services = services
   }
 
-  /** What clients have in place of the platform's `fetch`. */
+  /** What clients use in place of the platform's `fetch`. */
   readonly fetch: typeof globalThis.fetch = (input, init = {}) => {
     const url = new URL(String(input))
     const method = init.method ?? 'GET'
@@ -69,7 +69,7 @@ export class Network {
     })
   }
 
-  /** For an answer that was on its way in the end: it is somebody's proof, if not of this. */
+  /** For an answer that arrives in the end: it proves some request, if not this one. */
   keepAnswer(bytes: Buffer): void {
     keep(this.#answers, bytes)
   }
@@ -78,7 +78,10 @@ export class Network {
     return this.#answers.length === 0 ? undefined : this.random.pick(this.#answers)
   }
 
-  /** Sends requests of the past once more. @param last how many of the last are in it */
+  /**
+   * Sends old requests again.
+   * @param last how many of the last are among them
+   */
   replay(last: number, count: number): void {
     const among = this.#requests.slice(-last)
     for (let i = 0; i < count && among.length > 0; i++) {
@@ -88,17 +91,17 @@ export class Network {
     }
   }
 
-  /** Milliseconds that something takes on its way when nobody holds it up. */
+  /** How many milliseconds something takes on its way if nobody delays it. */
   shortDelay(): number {
     return this.random.between(1, 30)
   }
 
-  /** And when somebody does. */
+  /** And if somebody does. */
   longDelay(): number {
     return this.random.magnitude(50, 3 * HOUR)
   }
 
-  /** How long a connection that says nothing is waited on. */
+  /** How long a silent connection is waited for. */
   silence(): number {
     return this.random.between(30 * SECOND, 300 * SECOND)
   }
@@ -115,7 +118,7 @@ export class Network {
     return fate
   }
 
-  /** The bytes with one bit the other way round. */
+  /** The bytes with one bit flipped. */
   flip(bytes: Uint8Array): Buffer {
     const changed = Buffer.from(bytes)
     const at = this.random.between(0, changed.length - 1)

@@ -4,7 +4,7 @@ import type { Network } from './network.js'
 import type { SimulatedService } from './simulated-service.js'
 import { decodeResponse, lost } from './wire.js'
 
-/** What is known of one request that is on its way. */
+/** What is known of one request on its way. */
 export interface Letter {
   readonly service: SimulatedService
   readonly asked: Asked
@@ -14,7 +14,7 @@ export interface Letter {
   readonly reject: (reason: unknown) => void
 }
 
-/** One request on its way to a service and its answer on the way back; what becomes of them, a fate decides. */
+/** One request on its way to a service, and its answer on the way back; a fate decides what happens to them. */
 export class Passage {
   readonly network: Network
   readonly letter: Letter
@@ -29,17 +29,17 @@ export class Passage {
     REQUESTS[fate](this)
   }
 
-  /** To the service; the answer meets a fate of its own. */
+  /** Delivers it to the service; the answer has a fate of its own. */
   send(delay: number, bytes = this.letter.bytes): void {
     this.#deliver(delay, bytes, answer => this.answer(answer))
   }
 
-  /** To the service, and what it says is lost. */
+  /** Delivers it to the service, and loses the answer. */
   sendInVain(delay: number, bytes = this.letter.bytes): void {
     this.#deliver(delay, bytes, () => {})
   }
 
-  /** A first part, and nothing or, after a pause, the rest of it. */
+  /** Delivers a first part, and then nothing or, after a pause, the rest of it. */
   sendInParts(at: number, pause: number | undefined): void {
     const { service, bytes } = this.letter
     this.#later(this.network.shortDelay(), () => {
@@ -59,7 +59,7 @@ export class Passage {
     ANSWERS[fate](this, bytes)
   }
 
-  /** To the client. */
+  /** Delivers it to the client. */
   arrive(delay: number, bytes: Buffer): void {
     this.#later(delay, () => {
       if (this.#over) return
@@ -97,7 +97,7 @@ export class Passage {
   }
 }
 
-/** `undefined` where a client would hear that the connection broke. */
+/** `undefined` if the client's connection broke. */
 function whole(bytes: Buffer, method: string): Response | undefined {
   try {
     return decodeResponse(bytes, method)

@@ -3,15 +3,15 @@ import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import type { Asked } from './ledger.js'
 import type { World } from './world.js'
 
-/** Once clocks are right and the network is honest: nothing fails for ever, and little fails at all. */
+/** Once clocks are right and the network is honest, nothing fails for ever, and few calls fail at all. */
 
 /** The longest that a clock was ahead, and a little more, milliseconds. */
 const LONGEST = 24 * HOUR
 
-/** The longest pause of a client after it could not reach the KDC: until then it says `unavailable`. */
+/** The longest pause of a client after it could not reach the KDC; until then it reports `unavailable`. */
 const LONGEST_RETRY = 4 * SECOND
 
-/** Sets everything right and shows that everybody is served. */
+/** Sets everything right and checks that everybody is served. */
 export async function recover(world: World): Promise<void> {
   const { network, ledger, services, clients, kdc, timeline } = world
   ledger.note('all clocks are right, and the network is honest')
@@ -19,7 +19,7 @@ export async function recover(world: World): Promise<void> {
   for (const clock of world.clocks) clock.set(0)
   if (!kdc.isUp) await kdc.start()
   for (const service of services) if (!service.isUp) world.startWhenAllowed(service)
-  // A clock that went back far is waited for: the service says `unavailable` until then (section 8, "The floor").
+  // A clock that went back far is waited for: the service answers `unavailable` until then (section 8, "The floor").
   const ready = (): boolean => services.every(({ isReady }) => isReady)
   const end = timeline.now + LONGEST
   while (!ready() && timeline.now < end) await timeline.pass(MINUTE)
@@ -32,7 +32,7 @@ export async function recover(world: World): Promise<void> {
 
 /** A client that asks the KDC nothing meanwhile keeps a ticket that begins too late until it refreshes it. */
 const SERVICE_LIFE = 20 * MINUTE
-/** How often a call may fail first: once for a clock, once for a ticket, both told wrong before. */
+/** How often a call may fail first: once for a clock and once for a ticket, both of which were wrong before. */
 const FAILURES = 2
 
 /** A minute, and a quarter of it at random. */
@@ -56,10 +56,10 @@ async function requireServed(world: World, client: string, service: string): Pro
     if (asked.told === '200') break
     told.push(asked.told ?? '')
     ledger.count(`on recovery: ${asked.told} (${asked.safe ? 'safe' : 'not safe'})`)
-    // Tickets from a KDC that was ahead are good when their time has come, or are replaced before.
+    // Tickets from a KDC that was ahead become valid in time, or are replaced before.
     const early = asked.told?.startsWith('ticket_not_yet_valid') === true && timeline.now < end
     const limited = asked.told === 'refused_unproved ticket_invalid'
-    // What the KDC, or somebody in its place, refused is remembered for a pause, in which nothing is asked.
+    // A refusal of the KDC, or of somebody in its place, is remembered for a pause in which nothing is asked.
     const remembered = isRemembered(asked) && timeline.now < end
     if (early || limited) await timeline.pass(MINUTE)
     if (remembered) await timeline.pass(LONGEST_PAUSE)

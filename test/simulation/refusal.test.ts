@@ -11,7 +11,7 @@ import { sealTicket } from '../../shared/ticket/ticket.js'
 import { refusalIn } from './refusal.js'
 import { decodeResponse, encodeResponse } from './wire.js'
 
-/** The ledger must hear what the client hears, or it blames a client that was right, or misses one that was not. */
+/** The ledger must read what the client reads, or it blames a client that was right, or misses one that was not. */
 
 const NOW = 1_800_000_000_000
 const key = new AuthKey(systemRandom(32))

@@ -6,15 +6,15 @@ import { World } from './world.js'
 export interface Run {
   readonly seed: number
   readonly violations: readonly string[]
-  /** What happened, a line each, for people. */
+  /** What happened, one line each, for people. */
   readonly lines: readonly string[]
   readonly counts: ReadonlyMap<string, number>
 }
 
-/** How many requests of the past are sent again when all is over. */
+/** How many old requests are sent again at the end. */
 const SALVO = 100
 
-/** One run: trouble, recovery, and at the very end everything that was ever captured once more. */
+/** One run: trouble, recovery, and at the end every captured request once more. */
 export async function simulate(seed: number, requests: number): Promise<Run> {
   const { stackTraceLimit } = Error
   // Most of what is thrown here is an expected refusal, and its stack costs more than the refusal.
@@ -30,7 +30,7 @@ async function runWorld(seed: number, requests: number): Promise<Run> {
   const world = await World.create(seed)
   const { ledger, network, timeline } = world
   await world.run(requests)
-  // Somebody who still waits would wait on.
+  // A call that still waits would wait for ever.
   if (ledger.violations.length > 0) return endOf(seed, ledger)
   await recover(world)
   network.replay(Number.POSITIVE_INFINITY, SALVO)

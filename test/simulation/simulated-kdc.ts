@@ -24,10 +24,10 @@ import type { Random } from '../support/random.js'
 import type { KdcFate, Network } from './network.js'
 import type { MachineClock } from './timeline.js'
 
-/** A real KDC over a store in memory, at the other end of frames that the network carries, or does not. */
+/** A real KDC over a store in memory, at the other end of frames that the network delivers or loses. */
 
 const REALM = parseRealm('demo.example')
-/** Short, so that tickets end and are had anew many times in a run. */
+/** Short, so that tickets end and are replaced many times in a run. */
 const LIVES = { maxTgtLife: 3 * HOUR, maxServiceLife: 20 * MINUTE } as const
 const ADDRESS = '192.0.2.1'
 
@@ -76,14 +76,14 @@ export class SimulatedKdc {
     })
   }
 
-  /** The process is gone, and with it every connection; what is stored stays. */
+  /** The process is gone, with every connection; what is stored stays. */
   stop(): void {
     this.#dispatch = undefined
     this.#realm?.close()
     this.cutOff()
   }
 
-  /** Nobody reaches it, until `start`. */
+  /** It cannot be reached until `start`. */
   cutOff(): void {
     this.#reachable = false
     for (const socket of [...this.#sockets]) socket.break('the KDC is gone')
@@ -95,7 +95,7 @@ export class SimulatedKdc {
     return { principal, kvno, key: key as LongTermKey }
   }
 
-  /** Gives a principal another key: it is removed and made again. */
+  /** Gives a principal another key by removing it and making it again. */
   async rekey(name: string): Promise<KeytabEntry> {
     await this.#administration.remove(principalIn(REALM, name))
     return this.add(name)
@@ -114,7 +114,7 @@ export class SimulatedKdc {
     })
   }
 
-  /** What a client reaches it by. */
+  /** How a client reaches it. */
   readonly openSocket: OpenSocket = (_options, events) => {
     const socket = new SimulatedSocket(this.#network, events, {
       isUp: () => this.isUp,
@@ -147,7 +147,7 @@ interface Peer {
   closed(): void
 }
 
-/** One connection of a client to the KDC; each question on it meets a fate of its own. */
+/** One connection of a client to the KDC; each question on it has a fate of its own. */
 class SimulatedSocket implements Socket {
   readonly #network: Network
   readonly #events: SocketEvents

@@ -17,9 +17,9 @@ import { headLength, Wire } from './wire.js'
 
 /** A real service behind `requireTicket`, one process after the other, over connections in memory. */
 
-/** The least there can be, so that it is full when it is to be. */
+/** The smallest cache possible, so that it can be filled. */
 const CACHE_BYTES = 512 * 1024
-/** How many requests of others are more than that. */
+/** How many requests of others fill it. */
 const FLOOD = 16_000
 /** How long a connection may stay open without an end, milliseconds. */
 const PATIENCE = 300 * SECOND
@@ -49,7 +49,7 @@ export class SimulatedService {
   readonly #random: Random
   readonly #ledger: Ledger
   #process: Process | undefined
-  /** The newest reading of its clock at which it accepted anything, by whichever process. */
+  /** The newest reading of its clock at which any of its processes accepted anything. */
   #acceptedAt = Number.NEGATIVE_INFINITY
 
   constructor({ name, entries, clock, random, ledger }: ServiceOptions) {
@@ -68,14 +68,14 @@ export class SimulatedService {
     return this.#process !== undefined
   }
 
-  /** Whether it runs, and its clock has caught up with whatever it accepted, and its floor with that. */
+  /** Whether it runs, and its clock has caught up with everything it accepted, and its floor with that. */
   get isReady(): boolean {
     const now = this.clock.now()
     const { cache } = this.#process ?? {}
     return cache !== undefined && now > this.#acceptedAt && cache.floor - now < WINDOW.FLOOR_AHEAD
   }
 
-  /** Whether the clock has not gone back further than a service may be started after. */
+  /** Whether the clock has gone back no further than a service may be started after. */
   get mayStart(): boolean {
     return this.clock.now() > this.#acceptedAt - STEP_BACK
   }
@@ -113,7 +113,7 @@ export class SimulatedService {
     this.#process = process
   }
 
-  /** The process is gone: what it was about to do, it does not. */
+  /** The process is gone, and does not do what it was about to do. */
   stop(): void {
     const { wires } = this.#process ?? { wires: [] }
     this.#process = undefined
@@ -121,8 +121,9 @@ export class SimulatedService {
   }
 
   /**
-   * Bytes on a connection of their own. @param answered what came back, if anything did
-   * @param cut how many of the bytes come before the client is gone, or before it pauses so long
+   * Sends bytes on a connection of their own.
+   * @param answered what came back, if anything did
+   * @param cut how many of the bytes come before the client is gone, or before it pauses for so long
    */
   deliver(
     bytes: Buffer,
@@ -150,7 +151,10 @@ export class SimulatedService {
     this.clock.setTimeout(goOn, cut.pause ?? 1)
   }
 
-  /** More requests than the replay cache holds, stamped within the window. @param by whom alone, or else by many */
+  /**
+   * More requests than the replay cache holds, stamped within the window.
+   * @param by the only presenter; many if there is none
+   */
   flood(by: string | undefined): void {
     const { cache } = this.#process ?? {}
     if (cache === undefined) return
@@ -205,7 +209,7 @@ export class SimulatedService {
   }
 }
 
-/** Where half of the body has come; without one, half of the head. */
+/** The middle of the body or, without one, of the head. */
 export function middleOf(bytes: Buffer): number {
   const head = headLength(bytes)
   return head === bytes.length ? head >> 1 : (head + bytes.length) >> 1

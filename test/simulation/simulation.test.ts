@@ -8,9 +8,10 @@ import { type Run, simulate } from './simulate.js'
 
 /**
  * Clients that follow section 8 of docs/protocol.md over a network that drops, delays, copies, alters and forges, with
- * clocks that are stepped and processes that restart. A run is decided by its seed and by how many requests it has:
- * `ORTHRUS_SIMULATION_SEED=17 npx vitest run --config test/vitest.config.ts test/simulation` begins with that of 17;
- * `ORTHRUS_SIMULATION_RUNS` says how many there are, `ORTHRUS_SIMULATION_REQUESTS` how many requests each has.
+ * clocks that step and processes that restart. A run is determined by its seed and its number of requests.
+ * `ORTHRUS_SIMULATION_SEED=17 npx vitest run --config test/vitest.config.ts test/simulation` begins with the run of
+ * seed 17; `ORTHRUS_SIMULATION_RUNS` says how many runs there are, and `ORTHRUS_SIMULATION_REQUESTS` how many requests
+ * each has.
  */
 
 const SLOW = process.env.ORTHRUS_SLOW === '1'
@@ -18,7 +19,7 @@ const RUNS = Number(process.env.ORTHRUS_SIMULATION_RUNS ?? (SLOW ? 126 : 4))
 const REQUESTS = Number(process.env.ORTHRUS_SIMULATION_REQUESTS ?? (SLOW ? 800 : 500))
 const FIRST = Number(process.env.ORTHRUS_SIMULATION_SEED ?? randomInt(1, 2 ** 31))
 
-/** Whatever the machine is busy with besides, milliseconds. */
+/** A time limit that also holds on a busy machine, milliseconds. */
 const TIMEOUT = SLOW || RUNS > 4 ? 1_500_000 : 120_000
 
 describe('a client that follows section 8', { timeout: TIMEOUT }, () => {
@@ -41,14 +42,14 @@ describe('a client that follows section 8', { timeout: TIMEOUT }, () => {
   })
 })
 
-/** What repeats so many runs exactly: the seed alone is not enough, since the slow set has more requests in each. */
+/** How to repeat exactly these runs: the seed alone is not enough, since the slow set has more requests in each. */
 function again(seed: number, runs: number): string {
   const settings = { SEED: seed, RUNS: runs, REQUESTS }
   const words = Object.entries(settings).map(([name, value]) => `ORTHRUS_SIMULATION_${name}=${value}`)
   return `run it again: ${words.join(' ')}`
 }
 
-/** A run that fails otherwise than by a violation tells its seed too. */
+/** A run that fails for another reason than a violation prints its seed too. */
 async function runOf(seed: number): Promise<Run> {
   try {
     return await simulate(seed, REQUESTS)
@@ -57,7 +58,7 @@ async function runOf(seed: number): Promise<Run> {
   }
 }
 
-/** What did not hold, and what led to it: the world's doings, and all that is about the requests concerned. */
+/** What did not hold, and what led to it: the events of the world, and everything about the requests concerned. */
 function describeRun({ seed, violations, lines }: Run): string {
   const file = join(tmpdir(), `orthrus-simulation-${seed}.txt`)
   writeFileSync(file, `${lines.join('\n')}\n`)

@@ -1,7 +1,7 @@
 import type { Clock } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
 
-/** Time as it truly passes in a run, milliseconds, and what happens in it: one thing after the other. */
+/** The true time of a run, milliseconds, and what happens in it, one thing after the other. */
 
 const START = 1_800_000_000_000
 
@@ -15,7 +15,7 @@ interface Happening {
 export class Timeline {
   #now = 0
   #order = 0
-  /** A heap: the earliest first, and of two at one time the one that was planned first. */
+  /** A heap: the earliest first; of two at the same time, the one that was planned first. */
   readonly #heap: Happening[] = []
 
   /** Since the run began. */
@@ -28,7 +28,7 @@ export class Timeline {
     return this.#heap.length
   }
 
-  /** @returns what takes it back. */
+  /** @returns a function that cancels it */
   in(milliseconds: number, run: () => void): () => void {
     const at = this.#now + Math.max(0, Math.ceil(milliseconds))
     const happening: Happening = { at, order: this.#order++, run, cancelled: false }
@@ -39,7 +39,10 @@ export class Timeline {
     }
   }
 
-  /** Lets things happen until `done`, or until nothing is left. @returns whether it is done. */
+  /**
+   * Lets things happen until `done`, or until nothing is left.
+   * @returns whether it is done
+   */
   async until(done: () => boolean): Promise<boolean> {
     await settle()
     while (!done()) {
@@ -53,7 +56,7 @@ export class Timeline {
     return true
   }
 
-  /** Lets so much time pass. */
+  /** Lets this much time pass. */
   async pass(milliseconds: number): Promise<void> {
     let over = false
     this.in(milliseconds, () => {
@@ -104,20 +107,20 @@ export class Timeline {
   }
 }
 
-/** The clocks of one machine, and the timers that run by them. */
+/** The clocks of one machine, and its timers. */
 export class MachineClock implements Clock, Timers {
   readonly #timeline: Timeline
   readonly #booted: number
   readonly #running = new Set<object>()
   #error = 0
 
-  /** @param booted how long the machine has been up, milliseconds: monotonic clocks of two are not alike. */
+  /** @param booted how long the machine has been up, milliseconds: two machines have different monotonic clocks */
   constructor(timeline: Timeline, booted: number) {
     this.#timeline = timeline
     this.#booted = booted
   }
 
-  /** How far the wall clock is ahead of the truth, milliseconds. */
+  /** How far the wall clock is ahead of the true time, milliseconds. */
   get error(): number {
     return this.#error
   }
@@ -155,7 +158,7 @@ export class MachineClock implements Clock, Timers {
   }
 }
 
-/** Everything that waits for nothing but its turn has had it. */
+/** Runs everything that waits only for its turn of the event loop. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 3; i++) await new Promise(resolve => setImmediate(resolve))
 }

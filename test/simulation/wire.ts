@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import { Duplex } from 'node:stream'
 
-/** HTTP/1.1 as bytes, and a connection in memory to a server of `node:http`: what the network has in its hands. */
+/** HTTP/1.1 as bytes, and a connection in memory to a server of `node:http`: what the network controls. */
 
 export interface WireRequest {
   readonly method: string
@@ -47,7 +47,10 @@ export function encodeResponse(
 
 const BODILESS: ReadonlySet<number> = new Set([101, 204, 205, 304])
 
-/** As the platform's `fetch` reads it. @throws TypeError for what is no whole answer */
+/**
+ * As the platform's `fetch` reads it.
+ * @throws TypeError if it is not a whole answer
+ */
 export function decodeResponse(bytes: Buffer, method: string): Response {
   const length = headLength(bytes)
   const [first = '', ...lines] = bytes.toString('latin1', 0, length).split('\r\n')
@@ -66,18 +69,18 @@ export function decodeResponse(bytes: Buffer, method: string): Response {
   return new Response(bodiless ? null : Uint8Array.from(body.subarray(0, announced)), { status, headers })
 }
 
-/** What the platform's `fetch` rejects with. */
+/** The error of the platform's `fetch`. */
 export function lost(reason: string): TypeError {
   return new TypeError('fetch failed', { cause: new Error(reason) })
 }
 
-/** A connection that a server has been given. What it answers is told when the server ends it. */
+/** A connection that a server was given. Its answer is reported when the server ends it. */
 export class Wire extends Duplex {
   readonly #pieces: Buffer[] = []
   readonly #answered: (bytes: Buffer | undefined) => void
   #told = false
 
-  /** @param answered is called once, with nothing where the connection broke before anything came. */
+  /** @param answered called once, with nothing if the connection broke before anything came */
   constructor(answered: (bytes: Buffer | undefined) => void) {
     super()
     this.#answered = answered

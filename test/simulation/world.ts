@@ -11,7 +11,9 @@ import { keytabOf, SimulatedKdc } from './simulated-kdc.js'
 import { SimulatedService } from './simulated-service.js'
 import { MachineClock, Timeline } from './timeline.js'
 
-/** Clients, services and a KDC, all real, on clocks and over a network that are not: one run of the simulation. */
+/**
+ * One run of the simulation: clients, services and a KDC, all real, on simulated clocks and over a simulated network.
+ */
 
 const CLIENTS = ['web', 'shop', 'batch'] as const
 const SERVICES = ['orders', 'stock'] as const
@@ -112,7 +114,7 @@ export class World {
     return `the clock of ${owner?.name}`
   }
 
-  /** So many requests, with everything that may happen around them. Resolves when each call has ended. */
+  /** Makes this many requests, with everything that may happen around them. Resolves when each call has ended. */
   async run(requests: number): Promise<void> {
     let left = requests
     let happening = true
@@ -137,7 +139,7 @@ export class World {
     await this.requireEnded()
   }
 
-  /** Each call ends, if only because the network breaks every connection at last. */
+  /** Each call ends, if only because the network breaks every connection in the end. */
   async requireEnded(): Promise<void> {
     let patience = true
     const forget = this.timeline.in(HOUR, () => {
@@ -150,7 +152,7 @@ export class World {
     }
   }
 
-  /** Once its clock allows it, and until then it is away. */
+  /** Starts it once its clock allows it; until then it is away. */
   startWhenAllowed(service: SimulatedService): void {
     if (service.mayStart) {
       this.ledger.note(`${service.name} starts`)
@@ -160,7 +162,7 @@ export class World {
     }
   }
 
-  /** Asks alone, and lets time pass until the call has ended. */
+  /** Asks without others, and lets time pass until the call has ended. */
   async ask(about: Parameters<World['call']>[0]): Promise<Asked> {
     let asked: Asked | undefined
     void this.call(about).then(one => {
@@ -171,7 +173,7 @@ export class World {
     return asked
   }
 
-  /** Asks, and holds what the caller is told against what the handlers did. */
+  /** Asks, and compares what the caller learns with what the handlers did. */
   async call(about: Parameters<Ledger['ask']>[0] & { readonly repeatable: boolean }): Promise<Asked> {
     const { repeatable, ...rest } = about
     const asked = this.ledger.ask(rest)
@@ -221,7 +223,7 @@ export class World {
     }
   }
 
-  /** The client says what it does with an error of a service. */
+  /** The client decides what to do about an error of a service. */
   #heard(name: string, fields: object, message: string): void {
     if (message !== 'sending a request again') return
     const { code, as, wait } = fields as { code: string; as: string; wait: number }

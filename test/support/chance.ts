@@ -1,5 +1,5 @@
 /**
- * Numbers to choose by, the same for the same seed. 32 bits of state serve for choosing and for a corpus; keys that
+ * Numbers for choices, the same for the same seed. 32 bits of state are enough for choices and for a corpus; keys that
  * must differ come from `Random`.
  */
 export class Chance {
@@ -19,7 +19,7 @@ export class Chance {
     return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * end)
   }
 
-  /** True once in that many times. */
+  /** True once in this many times, on average. */
   oneIn(times: number): boolean {
     return this.below(times) === 0
   }
@@ -41,7 +41,7 @@ export function steadyRandom(seed = 1): (length: number) => Uint8Array<ArrayBuff
 
 /**
  * Chance for tests of real processes: each run prints its seed, and `ORTHRUS_SEED` sets it. A seed repeats the moments
- * and the changes that are tried, not how the machine interleaves the processes.
+ * and the changes that are tried, but not how the machine interleaves the processes.
  */
 export function seededChance(what: string): Chance {
   const seed = Number(process.env.ORTHRUS_SEED ?? crypto.getRandomValues(new Uint32Array(1))[0])

@@ -4,13 +4,13 @@ import { turns } from './turns.js'
 /** Where the clocks of tests start, milliseconds since the epoch. */
 export const START = 1_800_000_000_000
 
-/** The clock of this project's tests, with the timers that go by it. Nothing moves unless a test moves it. */
+/** The clock of this project's tests, with timers that follow it. Nothing moves unless a test moves it. */
 export class TestClock extends ManualClock {
   constructor(wall = START, monotonic = 5_000) {
     super(wall, monotonic)
   }
 
-  /** Timers that wait, and of these such as keep a process alive. */
+  /** Waiting timers, and those of them that keep a process alive. */
   get timers(): { readonly all: number; readonly held: number } {
     const { waits } = this
     return { all: waits.length, held: waits.filter(({ isHeld }) => isHeld).length }
@@ -21,12 +21,12 @@ export class TestClock extends ManualClock {
     this.set(this.now() + milliseconds)
   }
 
-  /** Time passes unseen: nothing runs, as while an answer is on its way or a machine sleeps. */
+  /** Time passes, but nothing runs, as while an answer is on its way or a machine sleeps. */
   pass(milliseconds: number): void {
     this.moveTo(this.monotonic() + Math.round(milliseconds))
   }
 
-  /** As `advance`, but what a timer sets off gets its turn before the next timer runs. */
+  /** As `advance`, but what a timer starts gets its turn before the next timer runs. */
   async elapse(milliseconds: number): Promise<void> {
     const until = this.monotonic() + Math.round(milliseconds)
     await turns()

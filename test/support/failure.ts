@@ -1,4 +1,4 @@
-/** What a promise is rejected with. */
+/** The error that a promise is rejected with. */
 export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
   const nothing = Symbol('nothing')
   const cause = await promise.then(

@@ -7,7 +7,7 @@ import { Connection, formatRequest } from '../service/connection.js'
 export interface Captured {
   readonly method: string
   readonly target: string
-  /** Without those by which each hop says how it goes on, and without the length of the body. */
+  /** Without hop-by-hop headers and the length of the body. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: Buffer
 }
@@ -36,10 +36,10 @@ export async function deliver(port: number, { method, target, headers, body }: C
   return response
 }
 
-/** The network between a client and a service, in the hands of an attacker. */
+/** The network between a client and a service, controlled by an attacker. */
 export class HttpProxy {
   readonly captured: Captured[] = []
-  /** What the service answered, whatever the client was given. */
+  /** What the service answered, whatever the client got. */
   readonly answered: Relayed[] = []
   intercept: HttpInterceptor = (request, forward) => forward(request)
   readonly #port: number
@@ -64,7 +64,7 @@ export class HttpProxy {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
-  /** The last request that came by. */
+  /** The last request that passed. */
   get last(): Captured {
     const request = this.captured.at(-1)
     if (request === undefined) throw new Error('nothing came by')
@@ -103,12 +103,12 @@ async function capture(req: IncomingMessage): Promise<Captured> {
   return { method: req.method ?? '', target: req.url ?? '', headers, body: Buffer.concat(pieces) }
 }
 
-/** The one value of a header, or nothing. */
+/** The only value of a header, or nothing. */
 export function headerOf({ headers }: Pick<Relayed, 'headers'>, wanted: string): string | undefined {
   return headers.find(([name]) => name.toLowerCase() === wanted)?.[1]
 }
 
-/** The same with a header set, or taken away. */
+/** The same with a header set or removed. */
 export function withHeader<T extends Captured | Relayed>(message: T, name: string, value?: string): T {
   const others = message.headers.filter(([other]) => other.toLowerCase() !== name)
   return { ...message, headers: value === undefined ? others : [...others, [name, value] as const] }

@@ -6,7 +6,7 @@ export interface LogLine {
   readonly message: string
 }
 
-/** A logger that keeps what it is told. */
+/** A logger that keeps its entries. */
 export class TestLogger implements Logger {
   readonly lines: LogLine[] = []
   debug: Logger['debug'] = this.#at('debug')

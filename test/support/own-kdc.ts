@@ -13,7 +13,7 @@ import { parseRealm, principalIn } from '../../shared/principal.js'
 import { createTestClock, type TestClock } from '../../testing/index.js'
 import { amendRecord, readRecord } from './records.js'
 
-/** A KDC whose limits a test sets, and whose store lies open to who stole it, master key and all. */
+/** A KDC whose limits a test sets. Its store and master key are open to the test, as to a thief. */
 export interface OwnKdc {
   readonly kdc: RunningKdc
   readonly clock: TestClock

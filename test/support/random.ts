@@ -4,13 +4,13 @@ import type { RandomSource } from '../../shared/crypto/random.js'
 /** How much of the stream is made at a time, bytes. */
 const BLOCK = 16 * 1024
 
-/** Draws that a seed decides: a run that failed is run again by its seed alone. */
+/** Random draws determined by a seed, so that a failed run can be repeated. */
 export class Random {
   readonly #stream: ReturnType<typeof createCipheriv>
   #block = Buffer.alloc(0)
   #used = 0
 
-  /** @param name sets streams of one seed apart, so that who draws more changes nobody else's draws. */
+  /** @param name separates streams of one seed, so that one that draws more does not change the draws of others */
   constructor(seed: number, name: string) {
     const key = createHash('sha256').update(`${seed} ${name}`).digest().subarray(0, 16)
     this.#stream = createCipheriv('aes-128-ctr', key, Buffer.alloc(16))
@@ -42,7 +42,7 @@ export class Random {
     return least + Math.floor(this.fraction() * (most - least + 1))
   }
 
-  /** The same, small ones as often as large ones by their number of digits; `least` is above 0. */
+  /** The same, but numbers of each length are equally frequent; `least` is above 0. */
   magnitude(least: number, most: number): number {
     return Math.round(least * (most / least) ** this.fraction())
   }

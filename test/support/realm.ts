@@ -152,7 +152,7 @@ export type Answer =
   | { readonly reply: Reply; readonly error?: undefined; readonly bytes: Uint8Array }
   | { readonly reply?: undefined; readonly error: WireError; readonly bytes: Uint8Array }
 
-/** An AS request of the client, by default one that is right. */
+/** An AS request of the client, by default a right one. */
 export async function login(
   { dispatch, clock }: TestRealm,
   client: Identity,
@@ -175,13 +175,13 @@ export async function login(
 }
 
 export interface TgsAsking extends Partial<TgsQuestion> {
-  /** In place of the key that the caveats make. */
+  /** Used in place of the key that the caveats make. */
   readonly key?: AuthKey
-  /** In place of the TGT in the grant. */
+  /** Used in place of the TGT in the grant. */
   readonly ticket?: Uint8Array
 }
 
-/** A TGS request under the TGT, by default one that is right. */
+/** A TGS request under the TGT, by default a right one. */
 export async function ask(
   { dispatch, clock }: TestRealm,
   tgt: Grant,
@@ -215,7 +215,7 @@ export function grantOf(answer: Answer, index = 0): Grant {
   return grant
 }
 
-/** `05 auth_failed` and the like; `reply` where it is none. */
+/** `05 auth_failed` and the like; `reply` for a reply. */
 export function outcome({ error }: Answer): string {
   if (error === undefined) return 'reply'
   return `${error.authenticated ? '06' : '05'} ${error.code}`
@@ -239,7 +239,7 @@ export async function krbtgt(realm: TestRealm): Promise<Identity> {
   return { principal: name, kvno: current.kvno, key: current.key }
 }
 
-/** Whoever calls a method by a ticket with the role. */
+/** A caller that has a ticket with the role. */
 export function administrator(client: Principal): Caller {
   return { client, via: undefined, claims: [['role', 'admin']], claimsWithheld: false }
 }

@@ -8,9 +8,9 @@ interface Pair {
 
 /** An address whose server comes and goes, and connections that can die halfway. It knows no protocol. */
 export class TcpProxy {
-  /** What the proxy does with bytes: hands them on, hands them on one by one, or loses them. */
+  /** What the proxy does with bytes: passes them on, passes them on one by one, or loses them. */
   mode: 'pass' | 'drip' | 'lose' = 'pass'
-  /** How many more bytes towards clients come through before all are lost. */
+  /** How many more bytes reach clients before everything is lost. */
   left = Number.POSITIVE_INFINITY
   /** All that clients sent. */
   received = ''
@@ -42,7 +42,7 @@ export class TcpProxy {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** Connections lead to that server from now on, or nowhere. Those that are open stay as they are. */
+  /** From now on connections lead to that server, or nowhere. Open ones stay as they are. */
   leadTo(port: number | undefined): void {
     this.#behind = port
   }
@@ -52,7 +52,7 @@ export class TcpProxy {
     return { open: this.#pairs.size, ended: this.#ended }
   }
 
-  /** The other side of each connection is gone, and clients are told nothing. */
+  /** The other side of each connection is gone, and clients get no notice. */
   abandon(): void {
     for (const { upstream } of this.#pairs) {
       upstream.removeAllListeners()
@@ -80,7 +80,7 @@ export class TcpProxy {
     for (const socket of [client, upstream]) socket.on('error', () => {})
     client.on('close', () => upstream.destroy())
     upstream.on('close', () => {
-      // What was lost on the way is not made good by an end.
+      // What was lost on the way cannot be followed by an end.
       if (this.mode !== 'lose' && this.left > 0) client.destroy()
     })
     client.on('close', () => {

@@ -4,18 +4,18 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { SUBPROTOCOL } from '../../shared/constants.js'
 import { decodeFrame, encodeFrame, type Frame } from '../../shared/encoding/frame.js'
 
-/** Both ends of a connection through the proxy, to say something to either. */
+/** Both ends of a connection through the proxy, to send something to either. */
 export interface Wire {
   toClient(frame: Frame): void
   toKdc(frame: Frame): void
 }
 
-/** What goes on in place of a frame: itself, others, or nothing. */
+/** What is sent on in place of a frame: itself, others, or nothing. */
 export type FrameInterceptor = (frame: Frame, wire: Wire) => readonly Frame[]
 
 const pass: FrameInterceptor = frame => [frame]
 
-/** The network between clients and the KDC, in the hands of an attacker. */
+/** The network between clients and the KDC, controlled by an attacker. */
 export class WebSocketProxy {
   readonly toKdc: Frame[] = []
   readonly toClient: Frame[] = []

@@ -85,7 +85,7 @@ export class Guarded {
     return this.#port
   }
 
-  /** Sends it past every proxy. */
+  /** Sends it directly, past every proxy. */
   deliver(request: Captured): Promise<Relayed> {
     return deliver(this.port, request)
   }
@@ -108,7 +108,7 @@ export async function startTestRealm(options: TestRealmOptions = {}): Promise<Te
   return realm
 }
 
-/** Registers a person whose password nobody has to know: the key is none that takes long to make. */
+/** Registers a person whose password nobody needs to know, with a key that is made quickly. */
 export async function addPerson(realm: TestRealm, name: string): Promise<void> {
   const parameters = parametersWith(systemRandom(SIZE.SALT))
   const password = { parameters, key: new LongTermKey(systemRandom(SIZE.KEY)) }
@@ -116,7 +116,7 @@ export async function addPerson(realm: TestRealm, name: string): Promise<void> {
   await realm.administration.add({ principal, password, ...NO_LIMITS })
 }
 
-/** A realm, the service `orders`, the client `web`, and an attacker on both ways. */
+/** A realm, the service `orders`, the client `web`, and an attacker on both connections. */
 export interface World {
   readonly realm: TestRealm
   readonly clock: TestClock
@@ -142,7 +142,7 @@ export async function startWorld({ connect, realm: options, ...guarded }: WorldO
   return { realm, clock: realm.clock, orders, http, kdc, web }
 }
 
-/** That a service refused, as everybody on the way can read; whether type 06 is right only its client knows. */
+/** What a service's refusal says to everybody on the network; only its client knows whether a type 06 is right. */
 export function expectRefused(response: Relayed, code: WireCode, type: '05' | '06'): void {
   const challenge = challengeIn(headerOf(response, 'www-authenticate'))
   const seen = `${response.status} ${response.body}`

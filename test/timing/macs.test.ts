@@ -15,9 +15,9 @@ import { type Comparison, compare, describeComparison, type Timed, timesOf } fro
 
 const slow = process.env.ORTHRUS_SLOW === '1'
 const WARM_UP = 4_000
-/** Below it t may come of the machine. */
+/** Below it, t may be due to the machine. */
 const UNSURE = 6
-/** Of what an early end shows; less comes of how code and bytes happen to lie. */
+/** A share of what an early end shows; less may be due to where code and bytes happen to lie. */
 const SHARE_UNSEEN = 0.2
 
 const MACS = 64
@@ -104,7 +104,7 @@ function worthOf({ medians: [first, last] }: Comparison): number {
   return Math.abs(first - last)
 }
 
-/** By the means, of which t is sure, and by the medians, which no disturbance moves. */
+/** By the means, which t tests, and by the medians, which no disturbance moves. */
 function isSeen(comparison: Comparison, worth: number): boolean {
   const { t, difference } = comparison
   const least = Math.min(Math.abs(difference), worthOf(comparison))

@@ -20,27 +20,27 @@ import { ADDRESS, local, type TestRealm, testRealm } from '../support/realm.js'
 import { type Comparison, compare, compareTimes, describeComparison } from './welch.js'
 
 /**
- * Whether the time that the KDC takes tells which names exist. The figures are printed; what is asserted is only what
- * no machine under load gets wrong. It belongs to the slow set.
+ * Whether the time that the KDC takes tells which names exist. The figures are printed; only what no load of the
+ * machine can break is asserted. It belongs to the slow set.
  */
 
 const slow = process.env.ORTHRUS_SLOW === '1'
 const SAMPLES = 100_000
 const UNSEEN = 10
-/** On a quiet machine t finds any difference in the end; one of so small a share of the time is none to go by. */
+/** On a quiet machine t finds any difference in the end; one that is so small a share of the time proves nothing. */
 const SHARE_UNSEEN = 0.03
 const SEEN = 50
 /** Names that are asked about once each. */
 const COLD = 4_000
 const WARM_UP = 500
-/** LevelDB itself finds what is there a little later than that there is nothing. */
+/** LevelDB itself takes a little longer to find a record than to find that there is none. */
 const FIRST_GUESSES_APART = 1.4
 
 function quiet({ context }: TestRealm, change: Partial<TestRealm['context']> = {}): Dispatch {
   return createDispatch({ ...context, report: SILENT_REPORT, ...change })
 }
 
-/** Requests by somebody who has not the key, made beforehand. */
+/** Requests by somebody who lacks the key, made beforehand. */
 function guesses(realm: TestRealm, name: string, kvno: number, count = 64): Uint8Array[] {
   return Array.from({ length: count }, () => requestOf(realm, name, kvno, new LongTermKey(systemRandom(32))))
 }
@@ -147,7 +147,7 @@ describe.skipIf(!slow)('the time of the first guess at a name', () => {
   })
 })
 
-/** Refuses as a KDC would that looked no further once it found nobody. */
+/** Refuses like a KDC that looks no further once it found nobody. */
 function hastyDirectory({ realm }: TestRealm): Directory {
   const principal: Directory['principal'] = async name => {
     const record = await realm.directory.principal(name)

@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto'
 
 /**
- * Whether two kinds of input take the same time, in the manner of dudect: both are measured in a random order, what
- * took longest is left out (an interrupt says nothing of the code), and Welch's t says how sure one can be that the
- * means differ. |t| under 4.5 or so is none that can be seen; it grows with the root of the number of samples.
+ * Whether two kinds of input take the same time, in the manner of dudect: both are measured in a random order, the
+ * longest times are left out (an interrupt says nothing about the code), and Welch's t says how sure one can be that
+ * the means differ. |t| under about 4.5 shows no difference; it grows with the root of the number of samples.
  */
 
 export interface Comparison {
@@ -42,13 +42,13 @@ export async function compareTimes(
   return compare(...times)
 }
 
-/** What is timed, with what comes before it and is not. */
+/** What is timed, with what comes before it and is not timed. */
 export interface Timed {
   prepare(): void
   act(): void
 }
 
-/** Times of each, milliseconds: all in one random order, so that whatever disturbs the machine disturbs them alike. */
+/** Times of each, milliseconds: all in one random order, so that disturbances affect them alike. */
 export function timesOf(all: readonly Timed[], samples: number, warmUp: number): number[][] {
   const times = all.map((): number[] => [])
   for (let i = -warmUp; i < samples; i++) {
