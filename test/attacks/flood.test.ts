@@ -35,7 +35,7 @@ async function honest(own: OwnKdc, entry: KeytabEntry): Promise<Realm> {
   return realm
 }
 
-/** That a client that was there before, and one that comes now, both get tickets. */
+/** Checks that a client that was there before, and one that comes now, both get tickets. */
 async function expectServed(own: OwnKdc, before: Realm, entry: KeytabEntry): Promise<void> {
   const lifetime = 1 + Math.floor(systemRandom(1)[0] ?? 0) * MINUTE
   expect((await before.getServiceTicket('kdc', { lifetime })).service).toBe('kdc@test.example')
@@ -81,7 +81,7 @@ const HANDSHAKE = [
   'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
 ]
 
-/** A WebSocket that speaks frames made by hand. */
+/** A WebSocket with frames made by hand. */
 async function upgraded(own: OwnKdc, ...headers: string[]): Promise<Bare> {
   const wire = await bare(own)
   const lines = [...HANDSHAKE, 'Sec-WebSocket-Protocol: orthrus.v1', ...headers]
@@ -114,7 +114,7 @@ function piecesOf(bytes: Buffer, size: number): Buffer[] {
   })
 }
 
-/** A message in so many frames. */
+/** A message in this many frames. */
 function framesOf(message: Buffer, count: number): Buffer[] {
   const pieces = piecesOf(message, Math.ceil(message.length / count))
   return pieces.map((piece, i) => {
@@ -220,7 +220,7 @@ describe('a connection that floods the KDC', () => {
     })
     expect(await saidBy(crowd)).toBe('open')
     expect(own.kdc.connections).toBeGreaterThanOrEqual(IDLE)
-    // One more from there takes the place of the oldest.
+    // Another one from there takes the place of the oldest.
     const oldest = saidBy(crowd)
     const last = await TestSocket.open(own.kdc.url, ELSEWHERE)
     onTestFinished(() => last.close())
@@ -273,7 +273,7 @@ describe('a connection that floods the KDC', () => {
   )
 })
 
-/** The next that a process says, or that it ended. */
+/** The next output of a process, or its end. */
 async function saidBy(child: ChildProcess): Promise<unknown> {
   const [said] = await Promise.race([
     once(child, 'message'),
@@ -282,7 +282,7 @@ async function saidBy(child: ChildProcess): Promise<unknown> {
   return said
 }
 
-/** So many zeros, deflated. */
+/** This many zeros, deflated. */
 async function deflated(length: number): Promise<Buffer> {
   const deflate = createDeflateRaw({ level: 9, finishFlush: constants.Z_SYNC_FLUSH })
   const pieces: Buffer[] = []
@@ -382,7 +382,7 @@ function codeOf(bytes: Uint8Array): string {
 }
 
 describe('a KDC that floods its clients', () => {
-  /** A server in the KDC's place that sends what it likes upon the first question. */
+  /** A server in the KDC's place that answers the first question with anything it likes. */
   async function lying(
     reply: (socket: { send(data: Uint8Array, options?: object): void; _socket: Socket }) => void,
   ) {

@@ -1,8 +1,8 @@
 import type { TestClock } from '../../testing/index.js'
 
-/** Waiting without time: by turns of the event loop, so that a test is as fast as what it waits for. */
+/** Waiting without time, by turns of the event loop, so that a test is as fast as what it waits for. */
 
-/** Lets everything that waits for nothing but its turn have it. */
+/** Runs everything that waits only for its turn. */
 export async function turns(count = 5): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise(resolve => setImmediate(resolve))
 }
