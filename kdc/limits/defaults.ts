@@ -72,8 +72,8 @@ export const LEAPS_LOGGED: Rate = { points: 3, interval: MINUTE }
 /** What one KDC process accepts: numbers of connections and requests. Times in milliseconds, sizes in bytes. */
 export interface Limits {
   /**
-   * Connections in all. Beyond, the oldest unproved one of the address that has the most makes room. At most three quarters
-   * can be proved ones; beyond, the client that has the most makes room.
+   * Connections in all. Beyond, the oldest unproved one of the address that has the most makes room. At most three
+   * quarters can be proved ones; beyond, the client that has the most makes room.
    */
   readonly connections: number
   /**

@@ -25,11 +25,11 @@ interface Counted {
 const PROVED_SHARE = 3 / 4
 
 /**
- * The shares that addresses and clients have of all connections. One address is many people, and one of them may hold as
- * many connections as it can, so nobody is refused. Instead, the oldest connection of a full share makes room, and when all
- * connections are taken, the oldest one of the address that has the most. So a few addresses cannot keep the others out.
- * Only connections over which no key was proved count for an address, so a stranger never pushes out a client. Clients
- * share their part of all connections in the same way.
+ * The shares that addresses and clients have of all connections. One address is many people, and one of them may hold
+ * as many connections as it can, so nobody is refused. Instead, the oldest connection of a full share makes room, and
+ * when all connections are taken, the oldest one of the address that has the most. So a few addresses cannot keep the
+ * others out. Only connections over which no key was proved count for an address, so a stranger never pushes out a
+ * client. Clients share their part of all connections in the same way.
  */
 export class ConnectionShares {
   readonly #limits: Pick<Limits, 'connections' | 'connectionsPerAddress' | 'connectionsPerClient'>
@@ -63,7 +63,9 @@ export class ConnectionShares {
     }
   }
 
-  /** The newcomer counts when the most crowded address is looked for, so that nobody gains by coming again and again. */
+  /**
+   * The newcomer counts when the most crowded address is looked for, so that nobody gains by coming again and again.
+   */
   #add(counted: Counted, networks: readonly Membership[]): ConnectionShare | undefined {
     this.#unproved.add(counted, networks)
     if (this.#unproved.size + this.#proved.size > this.#limits.connections) {

@@ -13,9 +13,7 @@ import { startRealm, type TestRealm } from '../../testing/realm.js'
 import { endAtLast, root } from '../end-to-end/processes.js'
 import { type BytesOutcome, runCommand, runForBytes, type Surroundings } from './run-command.js'
 
-/**
- * What `orthrus call` sends and prints, to the byte; in processes of their own where standard input and output matter.
- */
+/** What `orthrus call` sends and prints, to the byte; in processes of their own if standard input and output matter. */
 
 const CLI = join(root, 'dist/cli/orthrus.js')
 const ALL_BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
@@ -213,7 +211,7 @@ describe('the method', () => {
   it('is sent as PATCH, and as patch in the way that fetch sends it, with a warning of the platform', async () => {
     expect((await call('PATCH', `${url}/`)).code).toBe(0)
     expect(received.map(each => each.method)).toEqual(['PATCH'])
-    // No server of Node reads such a request line; what answers is not the service.
+    // No server of Node accepts such a request line; what answers is not the service.
     const { code, out, err } = await callAsProcess(Buffer.alloc(0), 'patch', `${url}/`)
     expect({ code, out: String(out) }).toEqual({ code: 1, out: '' })
     expect(err).toMatch(/`PATCH` is much more likely to succeed/)

@@ -14,7 +14,7 @@ import { createTestClock } from '../../testing/clock.js'
 import { startRealm, type TestRealm } from '../../testing/realm.js'
 import { runCommand } from './run-command.js'
 
-/** The commands in this process, against a realm in this process; every answer is read as a person would. */
+/** The commands in this process, with a realm in this process; every answer is read as a person would. */
 
 let realm: TestRealm
 let server: Server

@@ -4,7 +4,7 @@ import { TestClock } from '../support/clock.js'
 
 const LINE = `${'x'.repeat(99)}\n`
 
-/** A place with room for so many bytes, which a test makes larger. */
+/** A place with room for this many bytes, which a test makes larger. */
 function scene(room = Number.POSITIVE_INFINITY) {
   const clock = new TestClock()
   const place = { room, text: '', attempts: 0 }

@@ -6,7 +6,7 @@ import { run } from '../../cli/run.js'
 import { connect } from '../../client/connect.js'
 import { startKdc } from '../../kdc/main.js'
 
-/** A process that dies at one of its changes of the file system: no call comes through from then on. */
+/** A process that dies at one of its changes of the file system: no later call gets through. */
 const death = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY, calls: 0 }))
 
 vi.mock('node:fs/promises', async original => {
@@ -41,7 +41,7 @@ async function init(realm = 'made.example', where = data): Promise<{ code: numbe
   return { code, err: said.join('') }
 }
 
-/** What was made serves its administrator, and nothing lies beside it. */
+/** The realm serves its administrator, and nothing else is left. */
 async function expectRealm(): Promise<void> {
   expect((await readdir(data)).sort()).toEqual(['admin.keytab', 'db', 'master.key'])
   const kdc = await startKdc({ dataDirectory: data, listen: { port: 0 } })
@@ -114,7 +114,7 @@ describe('orthrus init', () => {
   })
 
   it('distinguishes a folder that cannot be entered from one without a realm, as orthrus kdc does', async () => {
-    // As a folder without permission is, which root would not notice.
+    // Like a folder without permission, which root would not notice.
     const loop = join(folder, 'loop')
     await symlink(loop, loop)
     const terminal = { out: () => {}, err: vi.fn(), env: {} }

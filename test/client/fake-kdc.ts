@@ -31,7 +31,7 @@ export const BILLING = parsePrincipal('billing@demo.example')
 export const KRBTGT = parsePrincipal('krbtgt@demo.example')
 export const KDC = parsePrincipal('kdc@demo.example')
 
-/** What a question is about, for the log and for tests that look at what was asked. */
+/** The subject of a question, for the log and for tests that look at what was asked. */
 export interface Asked {
   readonly exchange: 'AS' | 'TGS' | 'PARAMS' | 'OPEN'
   readonly services: readonly Principal[]
@@ -42,7 +42,7 @@ export interface Asked {
 
 type Interceptor = (asked: Asked, honest: () => Uint8Array) => Uint8Array | undefined
 
-/** A KDC made of shared/ alone, which a test can make lie. Every principal exists, every service is granted. */
+/** A KDC made only of shared/, which a test can make lie. Every principal exists, every service is granted. */
 export class FakeKdc {
   readonly time: TestClock
   readonly asked: Asked[] = []
@@ -55,7 +55,7 @@ export class FakeKdc {
   lives = { tgt: 10 * HOUR, service: HOUR }
   /** URLs at which it can be reached; others refuse the connection. */
   urls = new Set(['ws://127.0.0.1:8750'])
-  /** Puts something in the place of an answer; `undefined` answers nothing. */
+  /** Replaces an answer; `undefined` answers nothing. */
   intercept: Interceptor = (_, honest) => honest()
   /** Answers the calls of a channel. */
   call: (call: KdcCall) => KdcAnswer = ({ n, args }) => ({ n, results: args })

@@ -69,7 +69,7 @@ export class FakeService {
     return new BoundedReplayCache({ clock: this.#clock, ...(floor === undefined ? {} : { floor }) })
   }
 
-  /** Its memory is gone, and the floor begins anew. */
+  /** Its memory is gone, and its floor starts again. */
   restart(floor?: number): void {
     this.#replayCache = this.#newCache(floor)
   }
@@ -123,7 +123,7 @@ export class FakeService {
     return new Response(bodiless ? null : bytes, { status, headers })
   }
 
-  /** What an AP-REQ was made with, as only the service and its client know. */
+  /** The values that an AP-REQ was made with, which only the service and its client know. */
   reveal({ authorization }: Arrived) {
     const request = decodeApRequest(TYPE.AP_REQ, authorization)
     return { request, key: deriveAuthKey(openTicket(request.ticket, this.key).key, request.caveats) }

@@ -8,7 +8,7 @@ interface Waiting {
   inner: unknown
 }
 
-/** One machine beside others: while it sleeps its monotonic clock and its timers stand still, as on Linux. */
+/** One machine among others: while it sleeps, its monotonic clock and its timers stand still, as on Linux. */
 export class Machine implements Clock, Timers {
   readonly #time: TestClock
   readonly #waiting = new Set<Waiting>()

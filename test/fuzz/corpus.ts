@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * Inputs worth keeping: each reached a part of the code that none before it did. One file an entry, one input a line
- * in base64url, so that a change shows as lines added and taken away.
+ * Inputs worth keeping: each reached a part of the code that none before it did. There is one file for each entry and
+ * one input in each line, in base64url, so that a change shows as lines that were added and removed.
  */
 
 const folder = new URL('./corpus/', import.meta.url)
@@ -20,7 +20,10 @@ function fileNameOf(name: string): string {
   return `${name.replaceAll(/[^A-Za-z0-9]+/g, '-').toLowerCase()}.txt`
 }
 
-/** What is too long to be printed, as a line that can be put into the corpus. @returns the file it is in */
+/**
+ * Saves an input that is too long to be printed, as a line that can be put into the corpus.
+ * @returns the file it is in
+ */
 export function setAside(name: string, input: Uint8Array): string {
   const digest = createHash('sha256').update(input).digest('hex').slice(0, 8)
   const file = join(tmpdir(), `orthrus-fuzz-${digest}-${fileNameOf(name)}`)

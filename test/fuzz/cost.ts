@@ -3,8 +3,9 @@ import { getHeapStatistics } from 'node:v8'
 import type { Measure } from './entry.js'
 
 /**
- * What one input costs: processor time and memory. The first look is a cheap one at each input; what looks dear is
- * looked at again by means that a busy machine, a garbage collection or a function compiled meanwhile cannot mislead.
+ * What one input costs: processor time and memory. Each input is first measured cheaply. An input that looks expensive
+ * is measured again, in a way that a busy machine, a garbage collection or a function that is compiled meanwhile cannot
+ * mislead.
  */
 
 /** The most processor time for one input, milliseconds. */
@@ -12,15 +13,15 @@ export const TIME_MOST = 50
 /** The most memory for each byte of an input. */
 export const MEMORY_A_BYTE = 20
 /**
- * What any input may take besides: the decoder's own floor of 256 KiB, which a caveat of 2 KiB and a page of rules can
- * need, and 64 KiB for what every exchange takes however small it is: promises, keys, errors with their stacks.
+ * What any input may take in addition: the decoder's own floor of 256 KiB, which a caveat of 2 KiB and a page of rules
+ * can need, and 64 KiB for what every exchange takes however small it is: promises, keys, errors with their stacks.
  */
 export const MEMORY_FLOOR = 320 * 1024
 
-/** Reads the cost of what goes through it. */
+/** Measures the cost of the calls that go through it. */
 export interface Meter {
   readonly measure: Measure
-  /** Of the dearest call: milliseconds, or bytes. */
+  /** The cost of the most expensive call: milliseconds, or bytes. */
   readonly most: number
 }
 
@@ -43,7 +44,7 @@ abstract class AnyMeter implements Meter {
     return taken.finally(end) as typeof taken
   }
 
-  /** @returns what ends the reading */
+  /** @returns a function that ends the measurement */
   protected abstract begin(): () => void
 
   protected read(cost: number): void {
@@ -51,7 +52,7 @@ abstract class AnyMeter implements Meter {
   }
 }
 
-/** A first look, which costs next to nothing and may be wrong by whatever else goes on. */
+/** A first measurement, which costs next to nothing and may be wrong because of other work. */
 export class FirstLook extends AnyMeter {
   /** Bytes; what was collected meanwhile makes it less. */
   memory = 0
@@ -76,7 +77,7 @@ function memoryInUse(): number {
   return used_heap_size + external_memory
 }
 
-/** Processor time, milliseconds: of the process or of the clock on the wall, whichever is less. */
+/** Processor time, milliseconds: of the process or of the wall clock, whichever is less. */
 export class TimeMeter extends AnyMeter {
   protected begin(): () => void {
     const before = process.cpuUsage()
@@ -84,7 +85,7 @@ export class TimeMeter extends AnyMeter {
     return () => {
       const elapsed = performance.now() - start
       const { user, system } = process.cpuUsage(before)
-      // V8's helpers work beside the run, and count for the process; others' work on the machine for the wall.
+      // V8's helper threads count for the process, and other processes count for the wall clock.
       this.read(Math.min(elapsed, (user + system) / 1_000))
     }
   }
@@ -99,8 +100,8 @@ const SAMPLING = {
 }
 
 /**
- * All that is allocated, bytes. V8's sampling profiler counts what was collected meanwhile too; at one sample in 256
- * bytes it is within a few in a hundred.
+ * All that is allocated, bytes. V8's sampling profiler also counts what was collected meanwhile; at one sample in 256
+ * bytes it is exact to a few per cent.
  */
 export class MemoryMeter extends AnyMeter {
   protected begin(): () => void {
@@ -127,7 +128,7 @@ function sizeOf({ selfSize, children }: ProfileNode): number {
 
 const AGAIN = 3
 
-/** The least of several readings: a busy machine, and functions compiled meanwhile, only add to one. */
+/** The minimum of several readings: a busy machine, and functions compiled meanwhile, can only increase one. */
 export async function least(newMeter: () => Meter, run: (measure: Measure) => unknown): Promise<number> {
   let cost = Number.POSITIVE_INFINITY
   for (let i = 0; i < AGAIN; i++) {

@@ -2,8 +2,8 @@ import { Session } from 'node:inspector'
 import { fileURLToPath } from 'node:url'
 
 /**
- * Which parts of the product's sources have run, as V8 counts them: its inspector tells, each time it is asked, of the
- * functions in which something ran for the first time, and of the blocks inside them that did not.
+ * Which parts of the product's sources have run, as V8 counts them. Each time it is asked, its inspector reports the
+ * functions in which something ran for the first time, and the blocks inside them that did not run.
  */
 
 interface Range {
@@ -18,10 +18,10 @@ interface FunctionCoverage {
   readonly isBlockCoverage: boolean
 }
 
-/** Where a part of a function begins: the function's place, and how far in. */
+/** Where a part of a function begins: the function's place, and the offset in it. */
 export type Block = string
 
-/** In the project's own folder, whatever the folders that it lies in are called. */
+/** In the project's own folder, whatever the names of its parent folders. */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const SOURCE = /^((?:shared|kdc|service|client|cli)\/[^?]*\.(?:ts|js))$/
 
@@ -32,9 +32,9 @@ function sourceAt(url: string): string | undefined {
 
 export class Coverage {
   readonly #session = new Session()
-  /** Of each function, by its place, which of its characters have run. */
+  /** For each function, by its place: which of its characters have run. */
   readonly #ran = new Map<string, Uint8Array>()
-  /** Blocks that V8 has told apart, as far as it has. */
+  /** The blocks that V8 distinguishes. */
   readonly #blocks = new Set<Block>()
   readonly #functions = new Set<string>()
 
@@ -56,7 +56,7 @@ export class Coverage {
     return fresh
   }
 
-  /** How many blocks of functions have run, as far as V8 has told them apart. */
+  /** How many blocks of functions have run, as far as V8 distinguishes them. */
   get blocks(): number {
     let count = 0
     for (const block of this.#blocks) {
@@ -76,7 +76,7 @@ export class Coverage {
     this.#session.disconnect()
   }
 
-  /** Of each function that ran since the last look, by its place, which of its characters did. */
+  /** For each function that ran since the last look, by its place: which of its characters did. */
   #look(): Map<string, Uint8Array> {
     const { result } = this.#post('Profiler.takePreciseCoverage') as {
       result: { url: string; functions: FunctionCoverage[] }[]

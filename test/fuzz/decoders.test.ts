@@ -6,13 +6,13 @@ import { readCorpus } from './corpus.js'
 import { Coverage } from './coverage.js'
 import { allEntries } from './entries.js'
 
-/** That no decoder is left out: each ran, as V8 saw it, while the entries took in what they begin with. */
+/** Shows that no decoder is left out: each ran, as V8 saw it, while the entries read their first inputs. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const FOLDERS = ['shared', 'kdc', 'service', 'client', 'cli']
 const DECODER = /^export (?:async )?function ((?:decode|parse|open|read)\w*)/gm
 
-/** What takes nothing in that an entry could change, or is tried elsewhere. */
+/** Functions that read nothing that an entry could change, or that are tried elsewhere. */
 const ELSEWHERE = new Map([
   ['shared/crypto/primitives.ts#openExtended', "the twin of Node's, held against it in crypto/twins.test.ts"],
   ['shared/crypto/primitives.ts#openRecord', "the twin of Node's, held against it in crypto/twins.test.ts"],
@@ -52,7 +52,7 @@ beforeAll(async () => {
   const { entries, end } = await allEntries()
   clearUp = end
   names = entries.map(({ name }) => name)
-  // Only now: what making the entries took is not what they take in.
+  // Only now, because making the entries also runs code.
   const coverage = new Coverage()
   for (const entry of entries) {
     for (const input of [...entry.seeds, ...readCorpus(entry.name)]) await entry.run(input, take => take())

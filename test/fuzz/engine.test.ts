@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { fuzz, judge } from './engine.js'
 import { type Entry, mistakeOf } from './entry.js'
 
-/** That the engine sees what it is there to see, in entries that are wrong on purpose. */
+/** Shows that the engine finds what it is for, in entries that are wrong on purpose. */
 
 const GOOD = Uint8Array.of(0x93, 1, 2, 3)
 
@@ -38,7 +38,7 @@ describe('an input', () => {
     const busy = (): void => {
       const start = performance.now()
       const before = process.cpuUsage()
-      // By both clocks: V8's helpers spend processor time too, and would let the loop end early by the other.
+      // By both clocks: V8's helpers use processor time too, and would end the loop early by the other.
       for (let spent = 0; spent < 60; ) {
         const { user, system } = process.cpuUsage(before)
         spent = Math.min(performance.now() - start, (user + system) / 1_000)

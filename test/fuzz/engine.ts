@@ -6,8 +6,8 @@ import { mutate } from './mutate.js'
 import { watch } from './watchdog.js'
 
 /**
- * Feeds an entry with changed inputs, keeps those that reached something new and changes them further. A run with the
- * same seed tries the same inputs, as far as V8 tells the same of what ran.
+ * Feeds changed inputs to an entry, keeps those that reached something new and changes them further. A run with the
+ * same seed tries the same inputs, as far as V8 reports the same of what ran.
  */
 
 export interface FuzzOptions {
@@ -33,7 +33,7 @@ export interface FuzzReport {
   readonly findings: readonly Finding[]
 }
 
-/** So many inputs are tried between two looks at whether the entry serves on. */
+/** How many inputs are tried between two checks that the entry still works. */
 const BATCH = 24
 const FINDINGS_MOST = 5
 
@@ -50,7 +50,7 @@ class Run implements FuzzReport {
   readonly #random: Chance
   readonly #pool: Uint8Array[]
   #good = ''
-  /** Inputs that were there before. */
+  /** The inputs that existed before. */
   #tried = 0
   inputs = 0
   readonly outcomes = new Map<string, number>()
@@ -67,7 +67,7 @@ class Run implements FuzzReport {
   async begin(): Promise<void> {
     this.#good = await untouched(this.#entry)
     for (const input of this.#pool.slice(0, this.#entry.seeds.length)) await this.#try(input)
-    // What came with the entry need not be kept beside it.
+    // What came with the entry need not be saved beside it.
     this.kept.length = 0
     for (const input of this.#pool.slice(this.#entry.seeds.length)) await this.#try(input)
     this.#tried = this.inputs
@@ -89,7 +89,7 @@ class Run implements FuzzReport {
 
   #next(): Uint8Array {
     const { form, most = FRAME_MOST } = this.#entry
-    // What was found last leads on best.
+    // What was found last is the best basis for more.
     const recent = this.#pool.length - 1 - this.#random.below(Math.min(8, this.#pool.length))
     const from = this.#random.oneIn(3) ? this.#pool[recent] : this.#random.pick(this.#pool)
     return mutate(this.#random, form, from as Uint8Array, this.#pool, most)
@@ -106,7 +106,7 @@ class Run implements FuzzReport {
     this.kept.push(input)
   }
 
-  /** The entry serves on: what was good is so still, and comes to the same. */
+  /** The entry still works: good inputs are still accepted, with the same outcome. */
   async #requireSound(batch: readonly Uint8Array[]): Promise<void> {
     const outcome = await untouched(this.#entry).catch(describe)
     if (outcome === this.#good) return
@@ -124,7 +124,7 @@ class Run implements FuzzReport {
 
 type Judged = { readonly outcome: string } | { readonly fault: string }
 
-/** One input, with everything that is asked of it. */
+/** One input, with everything that is checked for it. */
 export async function judge(entry: Entry, input: Uint8Array): Promise<Judged> {
   const look = new FirstLook()
   const end = watch(input)
@@ -139,7 +139,7 @@ export async function judge(entry: Entry, input: Uint8Array): Promise<Judged> {
   }
 }
 
-/** What looks dear at first is looked at again with more care. */
+/** What looks expensive at first is measured again with more care. */
 async function dearness(entry: Entry, input: Uint8Array, look: FirstLook): Promise<string | undefined> {
   const run = (measure: Measure) => entry.run(input, measure)
   if (look.most > TIME_MOST) {
@@ -154,7 +154,7 @@ async function dearness(entry: Entry, input: Uint8Array, look: FirstLook): Promi
     : undefined
 }
 
-/** What the good input comes to. */
+/** The outcome of the good input. */
 async function untouched(entry: Entry): Promise<string> {
   const [good = new Uint8Array()] = entry.seeds
   const end = watch(good)
@@ -169,7 +169,7 @@ function describe(cause: unknown): string {
   return cause instanceof Error ? `${cause.name}: ${cause.message}\n${cause.stack}` : String(cause)
 }
 
-/** Faults that differ in numbers only are one. */
+/** Faults that differ only in numbers count as one. */
 function kindOf(fault: string): string {
   return (fault.split('\n', 1)[0] as string).replace(/\d+|[0-9a-f]{8,}/g, 'n').slice(0, 120)
 }
@@ -177,7 +177,7 @@ function kindOf(fault: string): string {
 const SHRINKING = 300
 const SHRINKING_MILLISECONDS = 2_000
 
-/** The same fault in fewer bytes, as far as leaving pieces out goes. */
+/** The same fault in fewer bytes, as far as leaving out pieces achieves that. */
 async function shrunk(entry: Entry, fault: string, input: Uint8Array): Promise<Uint8Array> {
   let [shortest, tries] = [input, 0]
   const end = performance.now() + SHRINKING_MILLISECONDS

@@ -142,7 +142,10 @@ export class TestChannel {
     for (const record of this.records.sealMessage(message)) this.socket.send(this.id, record)
   }
 
-  /** The next whole message. @throws where the channel ends or breaks instead */
+  /**
+   * The next whole message.
+   * @throws if the channel ends or breaks instead
+   */
   async hear(): Promise<Uint8Array> {
     for (;;) {
       const message = await this.socket.next(this.id)

@@ -10,7 +10,7 @@ export interface RawResponse {
   readonly informational: readonly string[]
 }
 
-/** A client that sends just the bytes it is told to. */
+/** A client that sends exactly the bytes it is told to. */
 export class Connection {
   readonly #socket: Socket
   readonly #methods: string[] = []

@@ -62,7 +62,7 @@ export interface TicketOptions extends Partial<Omit<TicketContent, 'caveats' | '
   readonly caveats?: readonly Caveat[]
 }
 
-/** How a request is presented: whatever is left out is right. */
+/** How a request is presented; whatever is left out is right. */
 export interface PresentOptions {
   readonly ticket?: HeldTicket
   readonly caveats?: readonly Caveat[]
@@ -220,14 +220,14 @@ export function proofOf(response: RawResponse, request: Pick<SignedRequest, 'key
   return openApReply(request.key, request.mac, message ?? new Uint8Array())
 }
 
-/** That the response is this service's answer to this request, whole and unaltered. */
+/** Checks that the response is this service's answer to this request, whole and unaltered. */
 export function expectProved(response: RawResponse, request: Pick<SignedRequest, 'key' | 'mac'>): void {
   const { binding } = proofOf(response, request)
   const covered: HeaderPairs = response.headers
   expect(toHex(binding)).toBe(toHex(responseBinding(response.status, covered, response.body)))
 }
 
-/** That the response refuses the request with the code, in an ERROR of the type. */
+/** Checks that the response refuses the request with the code, in an ERROR of the type. */
 export function expectRefused(
   response: RawResponse,
   request: Pick<SignedRequest, 'key' | 'mac'>,

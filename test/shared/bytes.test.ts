@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { allocateBriefly, concatBytes, latin1Text, plainBytes, toHex } from '../../shared/bytes.js'
 
-/** Bytes put together, looked at plainly, written as text, and the memory that messages share. */
+/** Bytes joined, viewed plainly and written as text, and the memory that messages share. */
 
 describe('memory for a message', () => {
   it('is zeroed, and used by one message at a time', () => {

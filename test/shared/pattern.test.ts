@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { EVERYONE, isPattern, patternIn, patternsOf, shortPattern } from '../../shared/pattern.js'
 import { parsePrincipal, parseRealm } from '../../shared/principal.js'
 
-/** What a rule of policy may name, in its one spelling, and whom it names. */
+/** What a rule of policy may name, in its only spelling, and which principals it matches. */
 
 const DEMO = parseRealm('demo.example')
 

@@ -200,7 +200,7 @@ describe('an opening', () => {
   it.each([
     ['caveat_failed', 1],
     ['rate_limited', 1],
-    // An opening does no harm twice, so it is stamped once more.
+    // Opening twice does no harm, so it is stamped again.
     ['replay', 2],
   ] as const)('is refused by 06 %s, in %d attempts', async (code, attempts) => {
     const { kdc, realm } = await prepare()

@@ -5,7 +5,7 @@ import { turns } from '../../support/turns.js'
 import { Machine } from '../machine.js'
 import { failureOf, ORDERS_URL, Setting } from '../setting.js'
 
-/** A client on a machine of its own, with a ticket in hand. */
+/** A client on a machine of its own, with a cached ticket. */
 async function scene() {
   const setting = new Setting()
   const machine = new Machine(setting.time)
@@ -149,7 +149,7 @@ describe('clocks that moved apart while the KDC is away', () => {
     const tried = setting.kdc.tried.length
     for (let i = 0; i < 20; i++) expect(await post(realm)).toBe(200)
     expect(setting.kdc.tried).toHaveLength(tried)
-    // It can be reached again and answers nothing: still nobody waits.
+    // It can be reached again but answers nothing, and still nobody waits.
     setting.kdc.up()
     setting.kdc.intercept = () => undefined
     await setting.time.elapse(5 * SECOND)

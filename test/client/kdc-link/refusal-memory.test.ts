@@ -81,7 +81,7 @@ describe('a failure that passes by itself', () => {
   )
 })
 
-/** Asks as often as it can for as long as that, and counts what reaches the KDC. */
+/** Asks as often as it can for that long, and counts what reaches the KDC. */
 async function hammer(setting: Setting, ask: () => Promise<unknown>, time: number): Promise<unknown[]> {
   const failures: unknown[] = []
   for (let passed = 0; passed < time; passed += 100) {
@@ -166,7 +166,7 @@ describe('a client that tries for ever', () => {
     expect((failures[0] as OrthrusError).message).toContain('try again in 40 s')
     expect(await failureOf(realm.getServiceTicket('web/2'))).toMatchObject({ code: 'rate_limited' })
     expect(setting.kdc.asked).toHaveLength(asked + 1)
-    // What is in hand is of use meanwhile.
+    // Cached tickets can be used meanwhile.
     expect(await realm.getServiceTicket('orders')).toMatchObject({ service: ORDERS })
     setting.kdc.intercept = (_, honest) => honest()
     setting.time.pass(11 * SECOND)
@@ -179,7 +179,7 @@ describe('a client that tries for ever', () => {
     const realm = await setting.connect(alice)
     await hammer(setting, () => realm.getServiceTicket('orders'), 3 * SECOND)
     expect(setting.kdc.log.length).toBeLessThanOrEqual(6)
-    // Who connects with another password asks another question.
+    // A client that connects with another password asks another question.
     const before = setting.kdc.log.length
     await failureOf((await setting.connect({ ...alice, password: 'right' })).getServiceTicket('orders'))
     expect(setting.kdc.log.length).toBe(before + 2)

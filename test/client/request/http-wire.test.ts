@@ -9,7 +9,7 @@ import { SECOND } from '../../../shared/time.js'
 import { ORDERS, WEB } from '../fake-kdc.js'
 import { failureOf, Setting } from '../setting.js'
 
-/** The platform's fetch and a real server: what is bound is what is on the wire. */
+/** The platform's fetch and a real server: what is bound is what is sent. */
 async function prepare(handle: (req: IncomingMessage, res: ServerResponse, body: string) => void) {
   const setting = new Setting()
   const { time, kdc } = setting

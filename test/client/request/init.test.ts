@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { RealmFetchInit } from '../../../client/realm-options.js'
 import { failureOf, ORDERS_URL, Setting } from '../setting.js'
 
-/** What `fetch` of a realm takes beside the URL. */
+/** What `fetch` of a realm accepts besides the URL. */
 
 const chunksOf = (...chunks: unknown[]) =>
   new ReadableStream({

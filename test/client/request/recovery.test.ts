@@ -32,7 +32,7 @@ const anew = (wait: number): Answer => ({ ...kept, next: 'renewed', wait })
 const same = (wait: number): Answer => ({ ...kept, next: 'same', wait })
 
 const skewed: Row[] = [
-  // Late: dead from now on, but a copy may have been handled before.
+  // Late: never accepted from now on, but a copy may have been handled before.
   { name: 'long ago', stamp: -100_000, floor: -60_000, safe: anew(0), unsafe: kept },
   { name: 'at the floor', stamp: -60_000, floor: -60_000, safe: anew(0), unsafe: kept },
   { name: 'just above the floor', stamp: -59_999, floor: -60_000, safe: anew(0), unsafe: same(0) },
@@ -46,7 +46,7 @@ const skewed: Row[] = [
   { name: 'a floor over 10 minutes ahead', stamp: 0, floor: 600_001, safe: caller, unsafe: caller },
   { name: 'a floor of 2^53-1', stamp: 0, floor: MAX - NOW, safe: caller, unsafe: caller },
   { name: 'a stamp of 2^53-1', stamp: MAX - NOW, floor: -60_000, safe: anew(0), unsafe: kept },
-  // Early: these very bytes may yet be accepted.
+  // Early: these bytes may still be accepted.
   { name: 'just early', stamp: 5_001, floor: -60_000, safe: anew(0), unsafe: same(1) },
   { name: 'early', stamp: 12_000, floor: -60_000, safe: anew(0), unsafe: same(7_000) },
   { name: 'as early as is waited for', stamp: 15_000, floor: -60_000, safe: anew(0), unsafe: same(10_000) },

@@ -10,7 +10,7 @@ import { ORDERS } from '../fake-kdc.js'
 import type { Arrived } from '../fake-service.js'
 import { failureOf, ORDERS_URL, Setting } from '../setting.js'
 
-/** What becomes of requests that a service, or somebody in its place, refuses: section 8 over the whole client. */
+/** What happens to requests that a service, or somebody in its place, refuses: section 8 over the whole client. */
 
 const URL = `${ORDERS_URL}/orders/7?x=1`
 const POST: RealmFetchInit = { method: 'POST', body: 'pay' }
@@ -343,7 +343,7 @@ describe('a forged ticket_invalid', () => {
   it('that turns out to be true brings a ticket that the service can open', async () => {
     const { orders, realm, setting } = await prepare()
     await realm.getServiceTicket('orders')
-    // The service was rekeyed after the ticket was made.
+    // The service got another key after the ticket was made.
     setting.kdc.keys.delete(ORDERS)
     Object.assign(orders, { key: setting.kdc.keyOf(ORDERS) })
     expect((await realm.fetch(URL)).status).toBe(200)

@@ -5,7 +5,7 @@ import type { OrthrusError } from '../../../shared/errors.js'
 import type { AllowOptions } from '../../../testing/index.js'
 import { failureOf, Guarded, startTestRealm } from '../../support/world.js'
 
-/** The next step that a client tells after a restriction does not hold: its own, its giver's or policy's. */
+/** The next step that a client reports if a restriction does not hold: its own, its giver's or policy's. */
 
 const BEARER = { allowBearerCredential: true } as const
 

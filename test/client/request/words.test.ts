@@ -6,7 +6,7 @@ import { pathFault } from '../../../shared/ticket/caveat-path.js'
 import { Guarded, startTestRealm } from '../../support/world.js'
 import { failureOf, ORDERS_URL, Setting } from '../setting.js'
 
-/** That what went wrong is called by its cause, and the next step is one that helps. */
+/** An error names its cause, and a next step that helps. */
 
 const hintOf = async (request: Promise<Response>): Promise<string> =>
   ((await failureOf(request)) as OrthrusError).facts.hint ?? ''

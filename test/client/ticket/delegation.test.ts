@@ -57,7 +57,7 @@ function logTo(log: string[]) {
 
 const BEARER = { allowBearerCredential: true } as const
 
-/** A realm by what somebody handed on, with nothing of its own. */
+/** A realm that has only what somebody handed on. */
 async function connectWith(
   { realm }: Pick<Scene, 'realm'>,
   options: Partial<ConnectOptions> & { readonly credential: string },
@@ -71,7 +71,7 @@ async function connectWith(
 const rejected = (code: string, facts: object = {}) =>
   expect.objectContaining({ code, ...facts }) as OrthrusError
 
-/** What a request came to: the status, or the code of its refusal. */
+/** The result of a request: the status, or the code of its refusal. */
 async function tell(response: Promise<Response>): Promise<number | string> {
   return await response.then(
     ({ status }) => status,
@@ -90,7 +90,7 @@ function thrownBy(act: () => unknown): unknown {
 
 describe('a ticket cut down', () => {
   type Sent = RequestInit & { readonly path?: string }
-  // What still passes, and what does not, where there is any.
+  // Requests that still pass, and one that does not, if there is one.
   const parts: [string, Attenuation, Sent | undefined, Sent | undefined][] = [
     ['methods', { methods: ['GET', 'HEAD'] }, { method: 'HEAD' }, { method: 'POST' }],
     ['methods', { methods: [] }, undefined, { method: 'GET' }],
@@ -647,7 +647,7 @@ describe('a named delegate', () => {
     const caller = billing.onBehalf(ticket.credential())
     expect((await caller.fetch(`${url}/orders`, { service: 'orders' })).status).toBe(200)
     const { endTime } = name === 'web' ? ticket : await billing.getServiceTicket('orders')
-    // The service's clock runs ahead: what is still good at the KDC has ended here.
+    // The service's clock runs ahead: what is still valid at the KDC has ended here.
     const ahead = createTestClock(realm.clock.now() + 7 * SECOND)
     const replayCache = new BoundedReplayCache({ clock: ahead, floor: ahead.now() - MINUTE })
     const late = await Guarded.start(realm, 'orders', { load: { clock: ahead, replayCache } })
@@ -685,7 +685,7 @@ describe('a ticket that was handed on and has ended', () => {
       const refused = await failureOf(
         billing.fetch(`${url}/orders`, { service: 'orders', method, ticket: imported }),
       )
-      // Its end is hearsay: long after the true one the service would not have looked for a copy.
+      // Its end is only claimed: long after the true one the service would not have looked for a copy.
       expect(refused).toMatchObject({ code: 'ticket_expired', final: false })
       expect([orders.refused.length, orders.handled.length, kdc.toKdc.length]).toEqual([1, 0, 0])
     },
@@ -858,7 +858,7 @@ describe("connecting by a TGT's credential", () => {
     const web = principalIn(realm.kdc.realm, 'web')
     await realm.administration.disable(web)
     await expect(worker.getServiceTicket('ledger')).rejects.toEqual(rejected('revoked', { final: true }))
-    // What was handed out before lives to its end.
+    // What was handed out before is valid to its end.
     expect((await worker.fetch(`${url}/orders`, { ticket })).status).toBe(200)
     await realm.administration.enable(web)
     await expect(worker.getServiceTicket('ledger')).rejects.toEqual(rejected('revoked'))
@@ -950,7 +950,7 @@ describe('whether an answer proves the service', () => {
 })
 
 describe('the time that a service reports', () => {
-  /** Whoever handed on a ticket answers in the service's place that its clock is an hour ahead. */
+  /** Whoever handed on a ticket claims, in the service's place, that its clock is an hour ahead. */
   function forgeSkew(proxy: HttpProxy, ticket: Ticket, ahead: number): void {
     const key = keyOf(ticket)
     proxy.intercept = async (request, forward) => {

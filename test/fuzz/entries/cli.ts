@@ -54,8 +54,8 @@ function orMistake(take: () => unknown): string {
 const values: Entry = {
   name: 'command line: the values of options',
   form: 'text',
-  // Lists of nothing but commas, and claims of three letters, become as many texts, 400 bytes each: of who runs the
-  // command, and no more than a command line has.
+  // Lists of nothing but commas, and claims of three letters, become many texts of 400 bytes each: only the user who
+  // runs the command can send them, and no more than a command line holds.
   most: 16 * 1024,
   floor: 2 * 1024 * 1024,
   seeds: ofText(
@@ -94,7 +94,7 @@ const values: Entry = {
   },
 }
 
-/** The commands as they are, but for what they do. */
+/** The real commands, except for what they do. */
 function harmless(): Command[] {
   const terminal = { out: () => {}, err: () => {}, env: {} }
   const made = [
@@ -140,7 +140,7 @@ const lines: Entry = {
     ],
   ),
   quick: 100,
-  // Each run makes the commands anew, as each process does.
+  // Each run makes the commands again, as each process does.
   floor: 2 * 1024 * 1024,
   run: async (input, measure) => {
     const [name, ...words] = textOf(input).split('\n').slice(0, 200)
@@ -156,7 +156,7 @@ const lines: Entry = {
   },
 }
 
-/** What V8 says where something is not what the code took it for. */
+/** The messages of V8 for something that is not what the code took it for. */
 const DEFECT = /Cannot read|is not (?:a function|iterable)|call stack|Invalid (?:array|time)|out of range/
 
 async function inspected(args: readonly string[]): Promise<string> {
@@ -210,7 +210,7 @@ function inspectTicket(folder: string): Entry {
   }
 }
 
-/** @returns the entries, and what clears up behind them */
+/** @returns the entries, and a function that cleans up after them */
 export function cliEntries(): { entries: Entry[]; end: () => void } {
   const folder = mkdtempSync(joinPath(tmpdir(), 'orthrus-fuzz-'))
   const entries = [values, lines, inspect(folder), inspectTicket(folder)]

@@ -55,7 +55,7 @@ export function channel(scene: ClientScene): Entry {
           const opened = await scene.patient(openKdcChannel(realm))
           await measure(() => {
             const answered = opened.call('show', ['x'])
-            // Before the call it would answer what was not asked.
+            // Before the call, it would answer something that was not asked.
             setImmediate(() => kdc.sendRaw(join(OPENING, record)))
             return scene.patient(answered)
           })
@@ -68,7 +68,10 @@ export function channel(scene: ClientScene): Entry {
   }
 }
 
-/** Answers an opening as it should be. @param opened is told the key of the channel */
+/**
+ * Answers an opening correctly.
+ * @param opened gets the key of the channel
+ */
 function honestAccept(
   scene: ClientScene,
   opened: (key: ReturnType<typeof deriveChannelKey>) => void,

@@ -110,7 +110,7 @@ const responseHeaders: Entry = {
     const response = made(body, () => ({ status: Number(status), headers: new Headers(pairs) }))
     if (response === undefined) return 'cannot be'
     const outcome = await responseOutcome(response, measure)
-    // Changes may lead back to what is genuine.
+    // Changes may lead back to the genuine response.
     const [seen, genuine] = outcome.startsWith('proved error')
       ? [errorIn(response), Buffer.from(replay).toString('base64url')]
       : [coveredOf(response), PROVED]
@@ -128,7 +128,7 @@ function coveredOf({ status, headers }: Response): string {
   return JSON.stringify([status, message, fields])
 }
 
-/** Of a refusal the ERROR alone is proved. */
+/** Only the ERROR of a refusal is proved. */
 function errorIn({ headers }: Response): string | undefined {
   return /message="([^"]*)"/i.exec(headers.get('www-authenticate') ?? '')?.[1]
 }

@@ -38,7 +38,7 @@ function answerToAnother(scene: ClientScene): Uint8Array {
   return asReplyTo(scene, Uint8Array.of(1), encodeReply(honestReply(scene)))
 }
 
-/** No key of a KDC is known to who makes such an answer, whatever it is. */
+/** Whoever makes such an answer has no key of a KDC. */
 function requireRefused(outcome: string): string {
   if (outcome === 'taken') throw new Error('a ticket was taken from what no KDC answered')
   return outcome

@@ -26,7 +26,7 @@ import {
   testRealm,
 } from '../../support/realm.js'
 
-/** As `admin@` and, for a delegated ticket, whoever presents it. */
+/** Called as `admin@` and, for a delegated ticket, its presenter. */
 function callAs(
   realm: TestRealm,
   [client = 'admin', via]: readonly string[],

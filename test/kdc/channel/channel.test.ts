@@ -62,7 +62,7 @@ function incoming(realm: Scene, bytes: Uint8Array) {
 
 const nowhere: ChannelCarrier = { send: async () => {}, ended: () => {} }
 
-/** What the KDC says to an AP-OPEN: `accepted`, or `06 replay` and the like. */
+/** The KDC's answer to an AP-OPEN: `accepted`, or `06 replay` and the like. */
 async function outcomeOf(
   realm: Scene,
   grant: Grant,

@@ -18,7 +18,7 @@ function outcome(
   return decision.allowed ? `allowed ${JSON.stringify(decision.terms.claims)}` : decision.code
 }
 
-/** A rule that says in its claims which one it is. */
+/** A rule whose claims say which rule it is. */
 function rule(client: string, service: string): PolicyRule {
   return ruleOf(client, service, { claims: [['rule', `${client}>${service}`]] })
 }

@@ -6,7 +6,7 @@ import { decodeTicket, openTicket } from '../../../shared/ticket/ticket.js'
 import { DAY, HOUR } from '../../../shared/time.js'
 import { ADDRESS, idOf, krbtgt, local, START, type TestRealm, testRealm } from '../../support/realm.js'
 
-/** Ticket-granting tickets by themselves: what bounds them, and what a renewal keeps. */
+/** Ticket-granting tickets by themselves: what limits them, and what a renewal keeps. */
 
 interface Limits {
   readonly client?: { maxLife?: number; maxRenew?: number; expiresAt?: number }
@@ -15,7 +15,7 @@ interface Limits {
   readonly maxRenew?: number
 }
 
-/** A realm of such limits, where nothing is shortened at random. */
+/** A realm with such limits, where nothing is shortened at random. */
 async function realmOf({ client = {}, granting = {}, ...limits }: Limits = {}) {
   const realm = await testRealm(limits)
   await realm.add('web', client)

@@ -8,7 +8,10 @@ import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
 import { START, TestClock } from '../../support/clock.js'
 import { TestLogger } from '../../support/logger.js'
 
-/** The time of a KDC that tells of its clock. @param stored how far the newest time stored is ahead of the clock */
+/**
+ * The time of a KDC that reports on its clock.
+ * @param stored how far the newest stored time is ahead of the clock
+ */
 function scene(stored = 0) {
   const clock = new TestClock()
   const events: KdcEvent[] = []

@@ -15,7 +15,7 @@ const throwing: Logger = { debug: fails, info: fails, warn: fails, error: fails 
 const rejects = async (): Promise<never> => fails()
 const rejecting: Logger = { debug: rejects, info: rejects, warn: rejects, error: rejects }
 
-/** What a KDC answers where it would log each time. */
+/** What a KDC answers in cases in which it would log. */
 async function answersWith(logger: Logger): Promise<unknown[]> {
   const own = await startOwnKdc({ logger, limits: { connections: 3 } })
   const web = await own.add('web')

@@ -23,7 +23,7 @@ import {
   testRealm,
 } from '../../support/realm.js'
 
-/** A realm that remembers the keys, ids and nonces it ever drew; those of a seal travel in clear. */
+/** A realm that remembers the keys, ids and nonces it ever drew; those of a seal are sent in clear. */
 async function scene(): Promise<TestRealm & { drawn: Uint8Array[] }> {
   const drawn: Uint8Array[] = []
   const random = (length: number): Uint8Array => {
@@ -288,7 +288,7 @@ describe('the log of tickets', () => {
   })
 })
 
-/** A login that fails for a reason that nobody expected, and whose error has secrets in it. */
+/** A login that fails unexpectedly, with an error that contains secrets. */
 async function failedLogin(realm: TestRealm, client: Identity, secrets: object): Promise<void> {
   let broken = false
   const random = (length: number): Uint8Array => {

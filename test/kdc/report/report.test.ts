@@ -157,7 +157,7 @@ describe('events', () => {
     expect(events[1]).toMatchObject({ origin, service: local('ghost'), code: 'policy_denied' })
     expect(events[2]).toMatchObject({ origin: { ...origin, exchange: 'TGS' }, facts: { expected: START } })
     expect(events[3]).toMatchObject({ origin: { address: ADDRESS }, code: 'auth_failed' })
-    // A copy is made of plain values alone.
+    // A copy contains only plain values.
     expect(structuredClone(events)).toEqual(events)
     const shown = inspect(events, { depth: 20, showHidden: true })
     for (const key of [web.key, tgt.key])

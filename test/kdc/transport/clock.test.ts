@@ -9,7 +9,7 @@ import { HOUR, MINUTE } from '../../../shared/time.js'
 import { local, ruleOf, type TestRealm, testRealm } from '../../support/realm.js'
 import { TestSocket } from '../socket.js'
 
-/** What an operator is told of a KDC's clock that was set: by its log and by `/health`. */
+/** What an operator learns about a KDC's clock that was set: from its log and from `/health`. */
 
 const closing: (() => unknown)[] = []
 
@@ -21,7 +21,7 @@ interface Scene extends TestRealm {
   readonly kdc: RunningKdc
 }
 
-/** Its timers too go by the clock of the test. */
+/** Its timers also follow the clock of the test. */
 async function scene(): Promise<Scene> {
   const realm = await testRealm()
   const { store, masterKey, clock, logger } = realm

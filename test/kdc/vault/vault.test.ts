@@ -30,7 +30,7 @@ function put(name: string, expected: number, fields: Value[] | undefined, kind: 
   return { kind, name, expected, fields }
 }
 
-/** Writes past the vault, whatever version it takes to get there. */
+/** Writes past the vault, whatever version that takes. */
 async function forge(name: string, version: number, value: Uint8Array, kind: RecordKind = 'principal') {
   const current = await store.get(kind, name)
   if (current !== undefined) await store.commit([{ kind, name, expected: current.version, value: undefined }])
@@ -162,7 +162,7 @@ describe('a record in a vault does not open', () => {
   })
 })
 
-/** The ways in which bytes are written as text, and themselves. */
+/** The ways in which bytes are written as text, and the bytes themselves. */
 function spellings(bytes: Uint8Array): Buffer[] {
   const buffer = Buffer.from(bytes)
   const texts = [toHex(bytes), toHex(bytes).toUpperCase(), buffer.toString('base64'), toBase64url(bytes)]

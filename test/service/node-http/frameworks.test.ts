@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { requireTicket, type TicketHandler } from '../../../service/index.js'
 import { expectProved, startRealm } from '../realm.js'
 
-/** What frameworks hand to `requireTicket`, in the shapes in which they do: each is told what to use instead. */
+/** What frameworks pass to `requireTicket`, in their own shapes: for each the error says what to use instead. */
 
 const req = () => new IncomingMessage(new Socket())
 const res = () => new ServerResponse(req())

@@ -12,7 +12,7 @@ import {
   TestClock,
 } from './replay-setting.js'
 
-/** The replay cache with all the entries it can hold, for long, and with presenters without an end. */
+/** The replay cache with all the entries it can hold, for a long time, and with presenters without end. */
 
 describe('a full cache', () => {
   /** Names enough that none meets its quota. */

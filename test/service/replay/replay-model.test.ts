@@ -4,11 +4,11 @@ import { BoundedReplayCache } from '../../../service/replay/replay-cache.js'
 import type { AdmissionRequest } from '../../../shared/accept/replay.js'
 import { LEAST_BYTES, outcome, presenterNamed, request, START, TestClock } from './replay-setting.js'
 
-/** The replay cache against section 8 of docs/protocol.md as it is written. */
+/** The replay cache compared with section 8 of docs/protocol.md. */
 
 const RUNS = process.env.ORTHRUS_SLOW === '1' ? 20_000 : 400
 
-/** Section 8 as it is written, with sets and sums; capacity has no end. */
+/** Section 8 as it is written, with sets and sums; capacity is unlimited. */
 class Model {
   floor: number
   newest = Number.NEGATIVE_INFINITY
@@ -68,7 +68,7 @@ const back: fc.Arbitrary<Command> = fc.record({
   ms: fc.oneof(near(-1_000, -7_000), fc.integer({ min: -999, max: 0 }), fc.integer({ min: -90_000, max: 0 })),
 })
 
-/** Plays the commands on cache and model together; what steps back may sum to before a restart is bounded here. */
+/** Runs the commands on cache and model together; this limits the sum of the steps back before a restart. */
 function play(start: number, commands: readonly Command[]): void {
   const clock = new TestClock(start)
   const sent: AdmissionRequest[] = []

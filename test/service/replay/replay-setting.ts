@@ -15,7 +15,8 @@ export const LEAST_BYTES = 512 * 1024
 export const BUCKET_WIDTH = 512
 
 /**
- * Two readings that a test sets to anything, even to what no clock would say. `pass` moves both, `step` the wall alone.
+ * Two readings that a test sets to anything, even to what no clock would say. `pass` moves both, `step` only the wall
+ * clock.
  */
 export class TestClock implements Clock {
   wall: number

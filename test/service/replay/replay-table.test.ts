@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { PAGE_BYTES, PAGE_RECORDS, PagePool } from '../../../service/replay/replay-pages.js'
 import { NONE, ReplayTable } from '../../../service/replay/replay-table.js'
 
-/** The table under the replay cache, held against a `Map`, and the pages that it is made of. */
+/** The table under the replay cache, compared with a `Map`, and the pages that it is made of. */
 
 const key = (name: number): Uint32Array =>
   Uint32Array.of(name & 3, (name >> 2) & 3, (name >> 4) & 3, name >> 6)

@@ -6,7 +6,7 @@ import { LongTermKey } from '../../../shared/crypto/keys.js'
 import { TestLogger } from '../../support/logger.js'
 import { keytab, startRealm } from '../realm.js'
 
-/** What a service tells of itself, and what of it goes to standard error where its owner gave no logger. */
+/** What a service reports about itself, and which part goes to standard error if its owner gave no logger. */
 
 afterEach(() => void vi.restoreAllMocks())
 

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { requireTicket } from '../../../service/index.js'
 import { expectRefused, type RunningRealm, startRealm } from '../realm.js'
 
-/** What the log says of a refusal whose cause lies in how the service is run, and of which option helps. */
+/** What the log says about a refusal whose cause lies in how the service is run, and which option helps. */
 
 function lastHint(realm: RunningRealm): unknown {
   return realm.log.lines.at(-1)?.fields.hint

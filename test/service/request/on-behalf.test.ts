@@ -29,14 +29,14 @@ interface Scene {
   readonly realm: TestRealm
   readonly orders: Guarded
   readonly ordersUrl: string
-  /** Behind a network that the test can have its way with. */
+  /** Behind a network that the test controls. */
   readonly billing: HttpProxy
   readonly billingPort: number
   readonly web: Realm
   readonly eve: Realm
   /** web's ticket for orders, for billing to read with. */
   readonly handOff: HeldTicket
-  /** What the handler of billing was told where `onBehalf` threw. */
+  /** The error that the handler of billing got from `onBehalf`. */
   readonly failures: OrthrusError[]
   readonly tickets: AcceptedTicket[]
   readonly log: string[]
@@ -94,7 +94,7 @@ async function listen(listener: RequestListener): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-/** A request for billing with that header, well made and bound by who sends it, whatever the header says. */
+/** A request for billing with that header, well formed and bound by its sender, whatever the header says. */
 async function sendWith(
   { realm, billingPort }: Scene,
   client: Realm,
@@ -203,7 +203,7 @@ describe('a request over two hops', () => {
       client: 'web@test.example',
       via: 'billing@test.example',
     })
-    // Its own request is in its own name, in which nothing of web's is opened.
+    // Its own request is in its own name, where nothing of web's is opened.
     const own = await gate.fetch(`${billing.url}/7`, { service: 'billing', handOff })
     expect([own.status, await own.text()]).toEqual([502, 'credential_invalid'])
   })

@@ -7,7 +7,7 @@ import {
 } from '../../../service/index.js'
 import { expectRefused, keytab, startRealm } from '../realm.js'
 
-/** An option that does not exist would leave a door open that its writer believes to be closed. */
+/** An option that does not exist would leave a door open that its author believes to be closed. */
 
 const wrong = (options: object) => options as RequireTicketOptions
 

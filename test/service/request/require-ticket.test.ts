@@ -23,7 +23,7 @@ import {
   WEB,
 } from '../realm.js'
 
-/** What a type 05 says that answers nobody in particular. */
+/** The content of a type 05 that answers nobody in particular. */
 function unprovedCode(response: RawResponse): string {
   const challenge = challengeIn(headerOf(response, 'www-authenticate'))
   const error = openUnauthenticatedError(challenge?.error ?? new Uint8Array())

@@ -23,7 +23,7 @@ async function gate(claims = {}): Promise<{ realm: TestRealm; gate: Gate }> {
   return { realm, gate: { service, requirement: createRequirement({ claims }, ORDERS), maxBody: 1000 } }
 }
 
-/** As an adapter would make it, with a body that tells what was asked of it. */
+/** As an adapter would make it, with a body that records what was asked of it. */
 function messageOf(request: SignedRequest, body?: Uint8Array, asked: unknown[] = []): RequestMessage {
   const read = async (limits: BodyLimits): Promise<Uint8Array> => {
     asked.push(limits)

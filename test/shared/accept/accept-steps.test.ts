@@ -68,7 +68,7 @@ function request({ ticket, caveats = [], delegated }: Presented, signedWith?: Au
   return { bytes, mac, key }
 }
 
-/** A service whose replay cache refuses as told and remembers what it was asked. */
+/** A service whose replay cache refuses as the test says, and remembers what it was asked. */
 function service(more: Partial<AcceptOptions> = {}, refusal?: AdmissionRefusal) {
   const asked: AdmissionRequest[] = []
   const options: AcceptOptions = {

@@ -30,7 +30,7 @@ function bytesOf({ key, nonce, aad, msg, ct, tag }: AeadCase): Bytes {
   return { key: hex(key), nonce: hex(nonce), aad: hex(aad), msg: hex(msg), sealed: hex(ct + tag) }
 }
 
-/** Refused is what is not opened; an input of a wrong size may also be a mistake that is thrown. */
+/** A box that does not open counts as refused; an input of a wrong size may also throw. */
 function attempt<T>(open: () => T | undefined): T | undefined {
   try {
     return open()
@@ -56,7 +56,7 @@ describe.each([
     const { key, nonce, aad, msg, sealed } = bytesOf(one)
     expect(toHex(seal(key, nonce, aad, msg))).toBe(one.ct + one.tag)
     expect(toHex(open(key, nonce, aad, sealed) ?? NOT_OPENED)).toBe(one.msg)
-    // What it was given is as it was.
+    // Its input is unchanged.
     const given = [key, nonce, aad, msg, sealed].map(toHex)
     expect(given).toEqual([one.key, one.nonce, one.aad, one.msg, one.ct + one.tag])
   })

@@ -7,7 +7,7 @@ import { randomBytes } from '../../../shared/crypto/primitives.node.js'
  * after they were handed out, or kept so long that a copy of the machine would hand them out again.
  */
 
-/** In place of the generator: every word it ever gives is another, so that a word seen twice was handed out twice. */
+/** In place of the generator: every word that it gives is different, so a word seen twice was handed out twice. */
 const generator = vi.hoisted(() => ({ words: 0, blocks: [] as Uint8Array[] }))
 
 vi.mock('node:crypto', async importOriginal => ({

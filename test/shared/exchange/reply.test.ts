@@ -46,7 +46,7 @@ describe('the plaintext of a reply', () => {
   })
 })
 
-/** What there is to answer with. */
+/** The tickets to answer with. */
 interface Grants {
   readonly tgt: Grant
   readonly orders: Grant

@@ -95,7 +95,7 @@ describe('white space', () => {
       return performance.now() - begin
     }
     cost(1_000)
-    // A search that begins anew at every space would take some 10^12 steps.
+    // A search that starts again at every space would take some 10^12 steps.
     expect(cost(1_000_000)).toBeLessThan(5_000)
   })
 })

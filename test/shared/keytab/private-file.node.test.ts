@@ -105,7 +105,7 @@ describe('a private file that is read', () => {
     await writePrivateFile(KEYTAB_FILE, path, 'text')
     const { uid } = await stat(path)
     vi.spyOn(process, 'getuid').mockReturnValue(uid + 4711)
-    // What root owns is good for everybody.
+    // A file of root's is accepted for everybody.
     if (uid === 0) expect(await readPrivateFile(KEYTAB_FILE, path)).toBe('text')
     else await expect(readPrivateFile(KEYTAB_FILE, path)).rejects.toEqual(refused(/another user/))
   })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isInside, isPlainPath, pathOf } from '../../../shared/ticket/caveat-path.js'
 
-/** Which paths mean one thing only, and which of them lie inside a prefix. */
+/** Which paths have one meaning, and which of them are inside a prefix. */
 
 /** All that RFC 3986 calls pchar but for letters and digits. */
 const MARKS = "-._~!$&'()*+,;=:@"

@@ -14,7 +14,7 @@ import {
 } from '../../../shared/ticket/caveats.js'
 import type { Claims } from '../../../shared/ticket/claims.js'
 
-/** Each caveat by itself: its one form, when it holds, what the log is told where it does not. */
+/** Each caveat by itself: its one form, when it holds, and what the log says if it does not. */
 
 const ORDERS = parsePrincipal('orders@demo.example')
 const BILLING = parsePrincipal('billing@demo.example')
@@ -29,7 +29,7 @@ const FACTS: Facts = {
   holder: GATE,
   checkers: new Map<string, (value: Value) => boolean>([
     ['tenant', value => value === 'acme'],
-    // What is not exactly true does not hold, whatever a checker written in JavaScript gives.
+    // Only exactly true holds, whatever a checker written in JavaScript returns.
     ['truthy', () => 'yes' as unknown as boolean],
   ]),
 }

@@ -23,7 +23,7 @@ const END = NOW + 1_000
 const key = new LongTermKey(new Uint8Array(32).fill(1))
 const invalid = expect.objectContaining({ code: 'ticket_invalid' })
 
-/** A ticket with so many bytes of text in a claim. */
+/** A ticket with this many bytes of text in a claim. */
 function ticket(
   text = 0,
   endTime = END,

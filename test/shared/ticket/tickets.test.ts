@@ -243,7 +243,7 @@ describe('the times of a ticket', () => {
 describe('claims', () => {
   const named = (count: number): Value[] =>
     Array.from({ length: count }, (_, i) => [`c${String(i).padStart(2, '0')}`, i])
-  /** One claim whose list takes so many bytes. */
+  /** One claim whose list takes this many bytes. */
   const taking = (bytes: number): Value[] => [['a', 'x'.repeat(bytes - 7)]]
 
   it('of every kind are read as they were written, in lists of their own', () => {

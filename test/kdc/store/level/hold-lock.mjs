@@ -1,4 +1,4 @@
-// Holds the lock of the LevelDB folder that it is given until its parent lets go of it.
+// Holds the lock of the LevelDB folder that it is given until its parent lets it end.
 import { Level } from 'level'
 
 const database = new Level(process.argv[2])

@@ -217,7 +217,7 @@ describe('a damaged LevelDB folder', () => {
   beforeEach(makeFolder)
   afterEach(removeFolder)
 
-  /** Either nothing is amiss, or opening says so and leaves every file as it was: for people to look at. */
+  /** Either nothing is wrong, or opening says so and leaves every file as it was, for people to look at. */
   async function requireSafe(
     whole: readonly string[],
     harm: (copy: string) => Promise<void>,
@@ -295,7 +295,7 @@ describe('a damaged LevelDB folder', () => {
     const whole = await makeDatabase()
     for (const name of await dataFiles(directory)) {
       const refused = await requireSafe(whole, copy => rm(join(copy, name)))
-      // COMMITS is only a witness, and removing it is how a person accepts a loss; without REST all is looked through.
+      // COMMITS is only a witness, and removing it is how a person accepts a loss; without REST all records are read.
       expect(refused, name).toBe(name !== 'COMMITS' && name !== 'REST')
     }
   })
@@ -346,7 +346,7 @@ describe('a damaged LevelDB folder', () => {
   })
 })
 
-/** Files of this process may not grow beyond that many bytes: a full disk, as far as they are concerned. */
+/** Files of this process may not grow beyond this many bytes: for them the disk is full. */
 function limitFiles(bytes: number | 'unlimited'): void {
   execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:`])
 }
