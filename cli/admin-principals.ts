@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import type { PrincipalSummary } from '../shared/administration/principals.js'
 import { type Principal, principalIn } from '../shared/principal.js'
+import { formatTime } from '../shared/time.js'
 import { formatDuration } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { answer, answerEach, type Terminal, table } from './terminal.js'
@@ -25,7 +26,7 @@ function rowOf({ principal, kvnos, ...rest }: PrincipalSummary): string[] {
 function stateOf({ disabled, expiresAt }: Pick<PrincipalSummary, 'disabled' | 'expiresAt'>): string {
   if (disabled) return 'disabled'
   if (expiresAt === null) return ''
-  return `${expiresAt <= Date.now() ? 'expired' : 'expires'} ${new Date(expiresAt).toISOString()}`
+  return `${expiresAt <= Date.now() ? 'expired' : 'expires'} ${formatTime(expiresAt)}`
 }
 
 export function showCommand(terminal: Terminal): Command {
@@ -48,8 +49,8 @@ function factsOf(summary: PrincipalSummary): string[][] {
     ['state', stateOf(summary) || 'enabled'],
     ['longest ticket', life(summary.maxLife)],
     ['renewed for', life(summary.maxRenew)],
-    ['created', new Date(summary.createdAt).toISOString()],
-    ['changed', new Date(summary.changedAt).toISOString()],
+    ['created', formatTime(summary.createdAt)],
+    ['changed', formatTime(summary.changedAt)],
   ]
 }
 

@@ -4,7 +4,9 @@ import { principalIn } from '../shared/principal.js'
 import { formatDuration, parseDuration } from './arguments.js'
 import { type ConnectionOptions, withLogin, withRealm } from './connection.js'
 import { CommandFailed } from './failure.js'
-import { errorObject, report, withoutPasswords } from './report.js'
+import { printableJson } from './printable.js'
+import { errorObject, report } from './report.js'
+import { claimText } from './rule-text.js'
 import { type Terminal, table } from './terminal.js'
 
 interface GetOptions extends ConnectionOptions {
@@ -32,9 +34,7 @@ async function get(terminal: Terminal, names: string[], options: GetOptions): Pr
     )
     if (options.json === true) {
       const told = refusals.map(({ service, cause }) => ({ service, ...errorObject(cause) }))
-      terminal.out(
-        `${withoutPasswords(JSON.stringify({ tickets: tickets.map(ticketObject), refusals: told }))}\n`,
-      )
+      terminal.out(`${printableJson({ tickets: tickets.map(ticketObject), refusals: told })}\n`)
     } else {
       const text = table(tickets.map(ticketCells))
       if (text !== '') terminal.out(`${text}\n`)
@@ -51,6 +51,8 @@ function ticketObject({ service, client, endTime, claims }: ServiceTicket): obje
 }
 
 function ticketCells({ service, endTime, claims }: ServiceTicket): string[] {
-  const granted = Object.entries(claims).map(([name, value]) => `${name}=${value}`)
+  const granted = Object.entries(claims).flatMap(([name, value]) =>
+    value === undefined ? [] : [claimText(name, value)],
+  )
   return [service, `ends in ${formatDuration(endTime - Date.now())}`, granted.join(' ')]
 }

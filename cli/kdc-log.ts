@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import type { Logger } from '../shared/logger.js'
 import { systemTimers } from '../shared/timers.js'
 import { LogOutput } from './log-output.js'
+import { printable } from './printable.js'
 
 /** The log of `orthrus kdc`: JSON lines on standard error. */
 
@@ -28,7 +29,9 @@ export function startKdcLog(level: string): KdcLog {
     onDropped: lines =>
       logger.error({ lines }, 'lines of this log were dropped: its reader stalled, or there was no room'),
   })
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, output)
+  // What a client sent is in some lines, and people read them on a terminal.
+  const destination = { write: (line: string) => output.write(printable(line)) }
+  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
   process.on('exit', () => output.flush())
   return { logger, end: () => output.end(PATIENCE) }
 }

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { OrthrusError } from '../shared/errors.js'
 import { CommandFailed } from './failure.js'
+import { printableJson, printableLine } from './printable.js'
 import type { Terminal } from './terminal.js'
 
 /** Exit codes: done, refused or failed, wrong usage. */
@@ -14,16 +15,16 @@ export function report(error: unknown, json: boolean, terminal: Terminal): numbe
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT.DONE
     // People have seen it from the parser already.
-    if (json) terminal.err(`${JSON.stringify({ error: { message: parserMessage(error) } })}\n`)
+    if (json) terminal.err(`${printableJson({ error: { message: parserMessage(error) } })}\n`)
     return EXIT.USAGE
   }
   if (error instanceof CommandFailed && error.message === '') return EXIT.FAILED
   const { message } = errorObject(error)
   // The messages of OpenSSL have line breaks.
   const told = json
-    ? JSON.stringify({ error: errorObject(error) })
-    : `orthrus: ${message.replace(/\s*\n\s*/g, ' ')}`
-  terminal.err(`${withoutPasswords(told)}\n`)
+    ? printableJson({ error: errorObject(error) })
+    : `orthrus: ${printableLine(message.replace(/\s*\n\s*/g, ' '))}`
+  terminal.err(`${told}\n`)
   return error instanceof TypeError ? EXIT.USAGE : EXIT.FAILED
 }
 
@@ -33,11 +34,15 @@ function parserMessage({ message }: CommanderError): string {
 
 /** The form for `--json`. */
 export function errorObject(error: unknown): { message: string } {
-  if (error instanceof OrthrusError) return error.toJSON() as { message: string }
-  return { message: error instanceof Error ? error.message : String(error) }
+  const facts =
+    error instanceof OrthrusError
+      ? (error.toJSON() as { message: string })
+      : { message: error instanceof Error ? error.message : String(error) }
+  const told = Object.entries(facts).map(([name, value]) => [name, withoutPassword(value)])
+  return Object.fromEntries(told) as { message: string }
 }
 
 /** A URL in an error may contain a name and a password, whatever part of the program repeats it. */
-export function withoutPasswords(text: string): string {
-  return text.replace(/\/\/[^\s/]*@/g, '//')
+function withoutPassword(value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/\/\/[^\s/]*@/g, '//') : value
 }

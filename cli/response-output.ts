@@ -1,5 +1,6 @@
 import { CommandFailed } from './failure.js'
 import type { OutputFile } from './output-file.js'
+import { printable, printableJson } from './printable.js'
 import type { Terminal } from './terminal.js'
 
 /** The options that say how a response is printed. */
@@ -27,20 +28,22 @@ export async function printResponse(
   if (json === true) {
     const told = file === undefined ? bodyObject(body) : { output, bytes: body.length }
     const { status } = response
-    terminal.out(`${JSON.stringify({ status, serviceProved, headers: headersOf(response), ...told })}\n`)
+    terminal.out(`${printableJson({ status, serviceProved, headers: headersOf(response), ...told })}\n`)
   } else if (file === undefined) {
-    if (include === true) terminal.out(headText(response))
+    if (include === true) printHead(terminal, response)
     printBody(terminal, body)
   }
 }
 
+function printHead(terminal: Terminal, response: Response): void {
+  const text = headText(response)
+  terminal.out(terminal.outIsTerminal === true ? printable(text) : text)
+}
+
 function printBody(terminal: Terminal, body: Uint8Array): void {
   if (terminal.outIsTerminal === true) {
-    if (textFrom(body) === undefined) {
-      throw new CommandFailed(
-        `the body is not text (${body.length} bytes), which a terminal cannot show: give --output FILE`,
-      )
-    }
+    const fault = faultOnTerminal(body)
+    if (fault !== undefined) throw new CommandFailed(`the body ${fault}: give --output FILE`)
     terminal.out(body)
     if (body.length > 0 && body.at(-1) !== NEWLINE) terminal.out('\n')
   } else if (body.length > 0) {
@@ -56,10 +59,16 @@ function bodyObject(body: Uint8Array): { body: string } | { bodyBase64: string }
   return text === undefined ? { bodyBase64: Buffer.from(body).toString('base64') } : { body: text }
 }
 
-/** The text that a terminal can show. */
-function textFrom(body: Uint8Array): string | undefined {
-  return body.includes(0) ? undefined : utf8From(body)
+/** Why a terminal is not given the body. */
+function faultOnTerminal(body: Uint8Array): string | undefined {
+  const text = body.includes(0) ? undefined : utf8From(body)
+  if (text === undefined) return `is not text (${body.length} bytes), which a terminal cannot show`
+  return OBEYED.test(text) ? 'has control characters, which a terminal obeys' : undefined
 }
+
+/** Not what text of any script has in it: a mark of its direction, a line that ends as on Windows. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+const OBEYED = /[\u0000-\u0008\u000b\u000e-\u001f\u007f-\u009f]|\r(?!\n)/
 
 function utf8From(body: Uint8Array): string | undefined {
   try {

@@ -1,7 +1,9 @@
 import type { PolicyRule } from '../shared/administration/rules.js'
 import { shortPattern } from '../shared/pattern.js'
 import type { RealmName } from '../shared/principal.js'
+import type { ClaimValue } from '../shared/ticket/claims.js'
 import { typedDuration } from './arguments.js'
+import { printableJson, printableLine } from './printable.js'
 
 /** Rules of policy as they are printed. */
 
@@ -33,10 +35,17 @@ function termsOf({ effect, claims, maxLife, methods, paths, delegable }: PolicyR
   return terms
 }
 
-/** As a user types it after `--claim`. */
-function claimText(name: string, value: PolicyRule['claims'][number][1]): string {
-  if (typeof value === 'string') return `${name}=${value}`
-  return Array.isArray(value) ? `${name}=${value.join(',')}` : `${name}:=${value}`
+/**
+ * As a user types it after `--claim`. A text with a space or a comma in it is quoted, so that no value looks like another
+ * term of the rule.
+ */
+export function claimText(name: string, value: ClaimValue): string {
+  if (typeof value === 'number' || typeof value === 'boolean') return `${quoted(name)}:=${value}`
+  return `${quoted(name)}=${[value].flat().map(quoted).join(',')}`
+}
+
+function quoted(text: string): string {
+  return /^[^\s,"\\]*$/.test(text) ? printableLine(text) : printableJson(text)
 }
 
 /**

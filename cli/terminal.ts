@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { codeOf } from '../shared/folder.node.js'
+import { printable, printableJson, printableLine } from './printable.js'
 
 /** Where a command reads its surroundings and prints; tests pass their own. */
 export interface Terminal {
@@ -12,8 +13,8 @@ export interface Terminal {
 
 /** One answer in both forms: JSON for `--json`, otherwise text. */
 export function answer(terminal: Terminal, { json }: { json?: boolean }, value: object, text: string): void {
-  if (json === true) terminal.out(`${JSON.stringify(value)}\n`)
-  else if (text !== '') terminal.out(`${text}\n`)
+  if (json === true) terminal.out(`${printableJson(value)}\n`)
+  else if (text !== '') terminal.out(`${printable(text)}\n`)
 }
 
 /** Prints one of several answers of a command. */
@@ -31,24 +32,34 @@ export async function answerEach(
 ): Promise<void> {
   const values: unknown[] = []
   try {
-    await work((value, text) => (json === true ? values.push(value) : terminal.out(`${text}\n`)))
+    await work((value, text) => (json === true ? values.push(value) : terminal.out(`${printable(text)}\n`)))
   } finally {
-    if (values.length > 0) terminal.out(`${JSON.stringify({ [name]: values })}\n`)
+    if (values.length > 0) terminal.out(`${printableJson({ [name]: values })}\n`)
   }
 }
 
 /** Something that a person should know about a command that succeeded: printed to standard error, and not a failure. */
 export function warn(terminal: Terminal, { json }: { json?: boolean }, warning: string): void {
-  terminal.err(json === true ? `${JSON.stringify({ warning })}\n` : `orthrus: warning: ${warning}\n`)
+  tellAside(terminal, json, { warning })
 }
 
 /** What a command could not find out, although nothing may be wrong: on standard error, and no failure. */
 export function note(terminal: Terminal, { json }: { json?: boolean }, note: string): void {
-  terminal.err(json === true ? `${JSON.stringify({ note })}\n` : `orthrus: note: ${note}\n`)
+  tellAside(terminal, json, { note })
+}
+
+function tellAside(
+  terminal: Terminal,
+  json: boolean | undefined,
+  aside: Readonly<Record<string, string>>,
+): void {
+  const told = Object.entries(aside).map(([kind, text]) => `orthrus: ${kind}: ${printableLine(text)}`)
+  terminal.err(`${json === true ? printableJson(aside) : told.join('\n')}\n`)
 }
 
 /** Rows under each other, columns aligned, two spaces between. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(texts: readonly (readonly string[])[]): string {
+  const rows = texts.map(cells => cells.map(printableLine))
   const widths: number[] = []
   for (const row of rows) {
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)

@@ -16,6 +16,7 @@ const NUMBERED = [
   '69', // a clock that leaps, a machine that slept
   '70', // what another party wrote into a list of headers
   '72', // administrators that lock themselves or each other out
+  '73', // text that a terminal obeys
 ]
 const LITERATURE = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6']
 /** How a reason begins that a class has no test. */

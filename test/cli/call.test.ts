@@ -19,6 +19,10 @@ const CLI = join(root, 'dist/cli/orthrus.js')
 const ALL_BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
 const BODIES: Readonly<Record<string, Buffer>> = {
   '/text': Buffer.from('no newline at its end'),
+  '/windows': Buffer.from('one\r\ntwo\tthree\r\n'),
+  '/escape': Buffer.from('a\u001b[2J\u001b]0;title\u0007b'),
+  '/c1': Buffer.from('a\u009b2Jb'),
+  '/return': Buffer.from('what was said\rwhat is seen'),
   '/line': Buffer.from('a line\n'),
   '/empty': Buffer.alloc(0),
   '/bom': Buffer.from('\ufeffafter a byte order mark\n'),
@@ -102,6 +106,7 @@ describe('standard output', () => {
     ['/line', ''],
     ['/empty', ''],
     ['/bom', ''],
+    ['/windows', ''],
   ])('of a terminal has %s and %j', async (path, added) => {
     const out = Buffer.concat([BODIES[path] as Buffer, Buffer.from(added)])
     expect(await callOn({ outIsTerminal: true }, `${url}${path}`)).toEqual({ code: 0, out, err: '' })
@@ -114,6 +119,17 @@ describe('standard output', () => {
       err: expect.stringMatching(/not text \(\d+ bytes\).*--output FILE/),
     })
   })
+
+  it.each(['/escape', '/c1', '/return'])(
+    'of a terminal does not have %s, which it would obey',
+    async path => {
+      expect(await callOn({ outIsTerminal: true }, `${url}${path}`)).toMatchObject({
+        code: 1,
+        out: Buffer.alloc(0),
+        err: expect.stringMatching(/control characters.*--output FILE/),
+      })
+    },
+  )
 })
 
 describe('--json', () => {

@@ -58,6 +58,33 @@ describe('allow of a pair that has a rule', () => {
   }
   const words = 'role=reader, scope=a,b, tier:=3, at most 90m, methods GET,HEAD, paths /a,/b, delegable'
 
+  it.each([
+    ['a line', 'x\nallow  billing  ->  orders', 'x\\nallow  billing  ->  orders'],
+    ['other terms', 'reader, at most 1m, paths /public', 'reader, at most 1m, paths /public'],
+    ['colours', '\u001b[8mhidden\u009b0m', '\\u001b[8mhidden\\u009b0m'],
+  ])('prints a claim that is to look like %s as the text that it is', async (what, value, shown) => {
+    await admin('allow', 'web', 'orders', '--replace', '--claim', `a=${value}`)
+    const [before, after] = what === 'colours' ? ['', ''] : ['"', '"']
+    const { out } = await admin('policy', 'web', 'orders')
+    expect(out).toBe(`allow  web  ->  orders  a=${before}${shown}${after}\n`)
+    const json = (await admin('policy', 'web', 'orders', '--json')).out
+    expect(JSON.parse(json).rules[0].claims).toEqual({ a: value })
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+    expect(json).toMatch(/^[^\u0000-\u001f\u007f-\u009f]*\n$/)
+    const ticket = await as('web', 'get', 'orders')
+    expect(ticket.out).toContain(`a=${before}${shown}${after}\n`)
+  })
+
+  it('tells two tickets in JSON whatever is in a claim', async () => {
+    await admin('allow', 'web', 'orders', '--replace', '--claim', 'home=https://user:word')
+    await admin('allow', 'web', 'billing', '--replace', '--claim', 'home=ssh://git@host')
+    const { out } = await as('web', 'get', 'orders', 'billing', '--json')
+    expect(JSON.parse(out).tickets.map(({ claims }: { claims: object }) => claims)).toEqual([
+      { home: 'https://user:word' },
+      { home: 'ssh://git@host' },
+    ])
+  })
+
   it('prints the whole rule, and that it is new', async () => {
     await forget('web', 'orders')
     expect(await admin('allow', 'web', 'orders', ...whole)).toEqual({

@@ -1,0 +1,51 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { principalIn } from '../../shared/principal.js'
+import { startRealm, type TestRealm } from '../../testing/realm.js'
+import { runCommand } from './run-command.js'
+
+/** `orthrus admin list` and `show` against a realm in this process. */
+
+let realm: TestRealm
+let folder = ''
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'orthrus-principals-'))
+  realm = await startRealm({ realm: 'demo.example' })
+  await realm.add('root')
+  await realm.allow('root', 'kdc', { claims: { role: 'admin' } })
+  await writeFile(join(folder, 'root'), realm.keytab('root'), { mode: 0o600 })
+})
+
+afterAll(async () => {
+  await realm.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const admin = (...args: string[]) =>
+  runCommand(['admin', ...args, '--keytab', join(folder, 'root')], { env: { ORTHRUS_KDC: realm.kdc.url } })
+
+describe('a principal whose times are outside the calendar', () => {
+  const last = Number.MAX_SAFE_INTEGER
+  beforeAll(async () => {
+    const principal = principalIn(realm.kdc.realm, 'far')
+    const limits = { expiresAt: last, maxLife: last, maxRenew: last }
+    await realm.administration.add({ principal, password: null, ...limits })
+  })
+
+  it('is listed with the others', async () => {
+    const { code, out, err } = await admin('list')
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toMatch(new RegExp(`^far@demo.example +kvno 1 +key +expires ${last}$`, 'm'))
+    expect(out).toMatch(/^root@demo.example/m)
+  })
+
+  it('is shown', async () => {
+    expect(await admin('show', 'far')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(`expires ${last}`),
+    })
+  })
+})
