@@ -64,6 +64,11 @@ export const FETCH_OPTIONS: KnownOptions<RealmFetchInit & { readonly duplex?: 'h
   window: true,
 }
 
+const { ticket: _, ...others } = FETCH_OPTIONS
+
+/** The options of `Caller.fetch`, whose ticket is the caller's. */
+export const CALLER_FETCH_OPTIONS: KnownOptions<Omit<RealmFetchInit, 'ticket'>> = others
+
 /** Makes requests to one service on behalf of a client that handed on a ticket for it. */
 export interface Caller {
   /** The client that handed on the ticket. */

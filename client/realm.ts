@@ -1,5 +1,5 @@
 import type { OrthrusError } from '../shared/errors.js'
-import { requireKnownOptions } from '../shared/options.js'
+import { copyOptions, requireKnownOptions } from '../shared/options.js'
 import { type Principal, type RealmName, realmOf, requireSameRealm } from '../shared/principal.js'
 import { abortable, type Timers } from '../shared/timers.js'
 import type { TicketCache } from './cache/ticket-cache.js'
@@ -8,6 +8,7 @@ import { Closing } from './closing.js'
 import type { KdcConnection } from './kdc-link/connection.js'
 import type { RefusalMemory } from './kdc-link/refusal-memory.js'
 import {
+  CALLER_FETCH_OPTIONS,
   type Caller,
   FETCH_OPTIONS,
   IMPORT_OPTIONS,
@@ -103,8 +104,9 @@ export class Realm {
    * was not handled and never will be
    * @throws TypeError if no service is named for the origin, and for arguments that `fetch` does not accept
    */
-  async fetch(input: RequestInfo | URL, init: RealmFetchInit = {}): Promise<Response> {
-    requireKnownOptions('fetch', init, FETCH_OPTIONS)
+  async fetch(input: RequestInfo | URL, options: RealmFetchInit = {}): Promise<Response> {
+    requireKnownOptions('fetch', options, FETCH_OPTIONS)
+    const init = copyOptions<RealmFetchInit>(options, FETCH_OPTIONS)
     const { service: name, ticket: given, handOff, repeatable = false } = init
     const request = readRequest(input, init)
     const service = this.#serviceFor(request, name, given)
@@ -153,7 +155,10 @@ export class Realm {
       client: ticket.client,
       service: ticket.service,
       serviceProved: ticket.serviceProved,
-      fetch: (input, init = {}) => this.fetch(input, { ...init, ticket }),
+      fetch: async (input, init = {}) => {
+        requireKnownOptions('fetch', init, CALLER_FETCH_OPTIONS)
+        return this.fetch(input, { ...copyOptions(init, CALLER_FETCH_OPTIONS), ticket })
+      },
     }
   }
 

@@ -2,7 +2,7 @@ import { readKeytabFile } from '#keytab-file'
 import type { ReplayCache } from '../shared/accept/replay.js'
 import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab/keytab.js'
 import type { Logger } from '../shared/logger.js'
-import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
+import { copyOptions, type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import { createOwnerLogger } from '../shared/owner-logger.js'
 import { isReserved, type Principal, parsePrincipal, principalIn, realmOf } from '../shared/principal.js'
 import { type Clock, systemClock } from '../shared/time.js'
@@ -47,6 +47,9 @@ const KNOWN: KnownOptions<LoadServiceOptions> = {
   timers: true,
 }
 
+const REPLAY_CACHE = { maxBytes: true } as const
+const TICKET_CACHE = { entries: true } as const
+
 /** One for the process, as it has one standard error. */
 const ownerLogger = createOwnerLogger({ name: 'orthrus service', clock: systemClock })
 
@@ -66,7 +69,12 @@ export async function loadService(options: LoadServiceOptions): Promise<Service>
   if (isReserved(principal)) throw new TypeError(`${principal} is the KDC's own: no service is loaded for it`)
   const report = logTo(logger)
   const keys = new ServiceKeys(selected)
-  const tickets = new ServiceTicketOpener({ service: principal, keys, clock, ...options.ticketCache })
+  const tickets = new ServiceTicketOpener({
+    service: principal,
+    keys,
+    clock,
+    ...copyOptions(options.ticketCache ?? {}, TICKET_CACHE),
+  })
   const replayCache = replayCacheOf(options.replayCache, clock, report)
   return createService({
     principal,
@@ -87,9 +95,9 @@ function requireOptions(options: LoadServiceOptions): void {
     requireKnownOptions('keytab of loadService', keytab, { text: true })
   }
   if (!isReplayCache(replayCache)) {
-    requireKnownOptions('replayCache of loadService', replayCache, { maxBytes: true })
+    requireKnownOptions('replayCache of loadService', replayCache, REPLAY_CACHE)
   }
-  requireKnownOptions('ticketCache of loadService', ticketCache, { entries: true })
+  requireKnownOptions('ticketCache of loadService', ticketCache, TICKET_CACHE)
 }
 
 async function readKeytab({ keytab, allowReadableKeytab = false }: LoadServiceOptions): Promise<string> {
@@ -112,5 +120,5 @@ function isReplayCache(option: LoadServiceOptions['replayCache']): option is Rep
 
 function replayCacheOf(option: LoadServiceOptions['replayCache'], clock: Clock, report: Report): ReplayCache {
   if (isReplayCache(option)) return option
-  return new BoundedReplayCache({ clock, onWarning: report, ...option })
+  return new BoundedReplayCache({ clock, onWarning: report, ...copyOptions(option ?? {}, REPLAY_CACHE) })
 }

@@ -25,8 +25,31 @@ export function requireKnownOptions<Options extends object>(
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TypeError(`${name} takes an object of options: ${listed(known)}`)
   }
-  // Inherited keys too, because they are read like the object's own.
-  for (const key in options) if (!Object.hasOwn(known, key)) throw unknownOption(name, key, known)
+  for (const key of keysOf(options)) if (!Object.hasOwn(known, key)) throw unknownOption(name, key, known)
+}
+
+/** Inherited keys and hidden ones too, such as the getters of a class, because they are read like the object's own. */
+function* keysOf(options: object): Generator<string> {
+  for (const key in options) yield key
+  let object = options
+  // The last prototype of the chain is the one that all objects have.
+  do {
+    for (const key of Object.getOwnPropertyNames(object)) if (key !== 'constructor') yield key
+    object = Object.getPrototypeOf(object)
+  } while (object !== null && Object.getPrototypeOf(object) !== null)
+}
+
+/** A plain copy of options that were checked. A spread would lose inherited ones, which were accepted. */
+export function copyOptions<Options extends object>(
+  options: Options,
+  known: KnownOptions<Options>,
+): Partial<Options> {
+  const copy: Partial<Options> = {}
+  for (const key of Object.keys(known) as (keyof Options)[]) {
+    const value = options[key]
+    if (value !== undefined) copy[key] = value
+  }
+  return copy
 }
 
 function unknownOption(name: string, key: string, known: object): TypeError {

@@ -110,6 +110,9 @@ export class Proof implements ResponseWatcher {
 
   /** Why the client could not check such a response, or would take it for another one. */
   #fault(status: number, body: Buffer): string | undefined {
+    // Clients wait for more after a 1xx, and the `fetch` of the platform has no response with a status over 599.
+    if (status < 200 || status > 599) return `the status is ${status}, and a response has one from 200 to 599`
+    if (status === 205 && body.length > 0) return 'a 205 has a body, which clients do not read'
     if (this.buffer.hasTrailers || this.#res.hasHeader('trailer')) return 'trailers, which nothing covers'
     const announced = this.#res.getHeader('content-length')
     if (this.#hasBody(status) && announced !== undefined && Number(announced) !== body.length) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type KnownOptions, nearestOf, requireKnownOptions } from '../../shared/options.js'
+import { copyOptions, type KnownOptions, nearestOf, requireKnownOptions } from '../../shared/options.js'
 
 interface One {
   readonly service: string
@@ -47,6 +47,39 @@ describe('options', () => {
     for (const name of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
       expect(refusal(JSON.parse(`{ "${name}": 1 }`)), name).toBeInstanceOf(TypeError)
     }
+  })
+
+  it('refuse one that a class or a property that is not listed hides', () => {
+    class Misspelt {
+      get claim() {
+        return { role: 'admin' }
+      }
+    }
+    class Derived extends Misspelt {}
+    const hidden = Object.defineProperty({}, 'claim', { value: 1, enumerable: false })
+    for (const options of [new Misspelt(), new Derived(), hidden, new Proxy(new Misspelt(), {})]) {
+      expect(refusal(options)).toHaveProperty('message', expect.stringContaining('did you mean "claims"?'))
+    }
+    class Right {
+      get claims() {
+        return {}
+      }
+    }
+    expect(refusal(new Right())).toBeUndefined()
+    expect(refusal(Object.create(null))).toBeUndefined()
+  })
+
+  it('are copied with those that are inherited, each read once', () => {
+    let reads = 0
+    class Given {
+      readonly service = 'a'
+      get maxBody() {
+        reads++
+        return 1
+      }
+    }
+    expect({ ...copyOptions<One | Other>(new Given(), KNOWN) }).toEqual({ service: 'a', maxBody: 1 })
+    expect(reads).toBe(1)
   })
 
   it('refuse what is not an object of options', () => {

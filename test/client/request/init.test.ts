@@ -103,6 +103,21 @@ describe('what else fetch takes', () => {
     expect(setting.orders.arrived).toHaveLength(0)
   })
 
+  it('counts where it is inherited, or a getter of a class', async () => {
+    class Removing {
+      readonly service = 'orders'
+      get method() {
+        return 'DELETE'
+      }
+    }
+    const setting = new Setting()
+    const realm = await setting.connect()
+    for (const init of [new Removing(), Object.create({ method: 'DELETE', service: 'orders' })]) {
+      await realm.fetch(`${ORDERS_URL}/`, init)
+    }
+    expect(setting.orders.handled.map(each => each.method)).toEqual(['DELETE', 'DELETE'])
+  })
+
   it('works as a function apart from its realm', async () => {
     const { fetch, getServiceTicket, getTgt, close } = await new Setting().connect()
     const request = new Request(`${ORDERS_URL}/`, { method: 'POST', body: 'x' })

@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { connect } from '../../../client/connect.js'
 import type { ConnectOptions } from '../../../client/connect-options.js'
 import type { Realm } from '../../../client/realm.js'
+import type { RealmFetchInit } from '../../../client/realm-options.js'
 import type { Attenuation } from '../../../client/ticket/attenuation.js'
 import type { Ticket } from '../../../client/ticket/ticket.js'
 import { BoundedReplayCache } from '../../../service/replay/replay-cache.js'
@@ -303,6 +304,20 @@ describe('a ticket cut down', () => {
       code: 'delegation_invalid',
       facts: { hint: expect.stringContaining('getServiceTicket') },
     })
+  })
+
+  it('is held to the service that its options name, inherited or not, and to its own ticket', async () => {
+    const { realm, url, web, orders } = await scene()
+    const ticket = (await web.getServiceTicket('orders')).attenuate({ to: 'billing' })
+    const caller = (await realm.connect('billing')).onBehalf(ticket.credential())
+    for (const init of [{ service: 'web' }, Object.create({ service: 'web' })]) {
+      await expect(caller.fetch(`${url}/orders`, init)).rejects.toThrow('the request for web@')
+    }
+    const own = { service: 'orders', ticket } as RealmFetchInit
+    await expect(caller.fetch(`${url}/orders`, own)).rejects.toThrow('fetch has no option "ticket"')
+    expect(orders.handled).toHaveLength(0)
+    await caller.fetch(`${url}/orders`, Object.create({ service: 'orders', method: 'DELETE' }))
+    expect(orders.handled.map(({ method }) => method)).toEqual(['DELETE'])
   })
 
   it('is refused by the service if only the service knows that policy forbids it', async () => {

@@ -425,6 +425,9 @@ describe('an answer that cannot be proved', () => {
       (_req, res) => res.setHeader('content-length', '9').end('secret'),
       'content-length is 9, the body has 6 bytes',
     ],
+    'a status that is not final': [(_req, res) => res.writeHead(103).end(), 'the status is 103'],
+    'a status that no client has': [(_req, res) => res.writeHead(700).end('secret'), 'the status is 700'],
+    'a body that no client reads': [(_req, res) => res.writeHead(205).end('secret'), 'a 205 has a body'],
     'a body over the limit': [(_req, res) => res.end(Buffer.alloc(8 * 1024 * 1024 + 1)), 'larger than'],
   }
   it.each(Object.entries(faults))('%s: a proved 500, and the log says why', async (_, [handler, reason]) => {
