@@ -11,23 +11,15 @@ import {
   ticketBytesOf,
 } from '../encoding/fields.js'
 import type { Principal } from '../principal.js'
-import { type Claims, decodeClaims, encodeClaims } from './claims.js'
+import { decodeClaims, encodeClaims } from './claims.js'
+import type { TicketTerms } from './ticket.js'
 
 /** A ticket that was granted, with what the client must know about it (docs/protocol.md sections 4, 6 and 7). */
 
-export interface Grant {
+export interface Grant extends TicketTerms {
   /** The sealed ticket, which the client passes on and cannot open. */
   readonly ticket: Uint8Array
   readonly service: Principal
-  readonly key: SessionKey
-  readonly ticketId: Uint8Array
-  /** Milliseconds, KDC time. */
-  readonly authTime: number
-  readonly startTime: number
-  readonly endTime: number
-  readonly renewTill: number | null
-  readonly flags: number
-  readonly claims: Claims
 }
 
 export function encodeGrant(grant: Grant): Value[] {

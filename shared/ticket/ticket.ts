@@ -30,11 +30,9 @@ export interface SealedTicket {
   readonly bytes: Uint8Array
 }
 
-/** What a ticket tells the service. The client learns it from its grant, except for the client's id and the caveats. */
-export interface TicketContent {
+/** What a ticket tells the service, and its grant tells the client. */
+export interface TicketTerms {
   readonly ticketId: Uint8Array
-  readonly client: Principal
-  readonly clientId: Uint8Array
   readonly key: SessionKey
   /** Milliseconds, KDC time. */
   readonly authTime: number
@@ -43,6 +41,12 @@ export interface TicketContent {
   readonly renewTill: number | null
   readonly flags: number
   readonly claims: Claims
+}
+
+/** All that a ticket tells the service. */
+export interface TicketContent extends TicketTerms {
+  readonly client: Principal
+  readonly clientId: Uint8Array
   readonly caveats: readonly Uint8Array[]
 }
 

@@ -4,7 +4,7 @@ import { decodeCall, encodeAnswer, type KdcAnswer, type KdcCall } from '../../sh
 import { type RecordChannel, startChannel } from '../../shared/channel/records.js'
 import { TYPE } from '../../shared/constants.js'
 import { deriveAuthKey } from '../../shared/crypto/derive.js'
-import { LongTermKey, SessionKey } from '../../shared/crypto/keys.js'
+import { LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { createAuthenticatedError, createError } from '../../shared/encoding/error.js'
 import { messageType } from '../../shared/encoding/message.js'
@@ -24,6 +24,7 @@ import type { Grant } from '../../shared/ticket/grant.js'
 import { openTicket, sealTicket } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
 import type { TestClock } from '../support/clock.js'
+import { ticketContent } from '../support/ticket-content.js'
 
 export const WEB = parsePrincipal('web@demo.example')
 export const ORDERS = parsePrincipal('orders@demo.example')
@@ -170,20 +171,9 @@ export class FakeKdc {
   }
 
   grant(client: Principal, service: Principal, life: number): Grant {
-    const key = systemRandom(32)
     const now = this.now()
-    const content = {
-      ticketId: systemRandom(16),
-      key: new SessionKey(key),
-      authTime: now,
-      startTime: now,
-      endTime: now + life,
-      renewTill: null,
-      flags: 0,
-      claims: this.claims,
-    }
-    const inside = { ...content, client, clientId: new Uint8Array(8), caveats: [] }
-    const ticket = sealTicket(service, 1, this.keyOf(service), inside, systemRandom)
+    const content = ticketContent(now, now + life, { client, claims: this.claims })
+    const ticket = sealTicket(service, 1, this.keyOf(service), content, systemRandom)
     return { ...content, ticket: ticket.bytes, service }
   }
 

@@ -13,7 +13,7 @@ import {
 import { toHex } from '../../shared/bytes.js'
 import { TYPE } from '../../shared/constants.js'
 import { combineAuthKeys, deriveAuthKey } from '../../shared/crypto/derive.js'
-import { type AuthKey, LongTermKey, SessionKey } from '../../shared/crypto/keys.js'
+import { type AuthKey, LongTermKey, type SessionKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { openError, type WireError } from '../../shared/encoding/error.js'
 import type { WireCode } from '../../shared/errors.js'
@@ -28,6 +28,7 @@ import { HOUR, MINUTE } from '../../shared/time.js'
 import { challengeIn } from '../support/challenge.js'
 import { TestClock } from '../support/clock.js'
 import { TestLogger } from '../support/logger.js'
+import { ticketContent } from '../support/ticket-content.js'
 import { Connection, formatRequest, type RawRequest, type RawResponse } from './connection.js'
 
 export const ORDERS = parsePrincipal('orders@demo.example')
@@ -96,23 +97,14 @@ export class TestRealm {
   ticket(options: TicketOptions = {}): HeldTicket {
     const { service = ORDERS, kvno = 3, sealedWith = ordersKey, caveats = [], ...content } = options
     const now = this.clock.now()
-    const key = new SessionKey(systemRandom(32))
-    const whole: TicketContent = {
-      ticketId: systemRandom(16),
+    const whole = ticketContent(now - MINUTE, now + HOUR, {
       client: WEB,
-      clientId: systemRandom(8),
-      authTime: now - MINUTE,
-      startTime: now - MINUTE,
-      endTime: now + HOUR,
-      renewTill: null,
-      flags: 0,
       claims: [['role', 'reader']],
       ...content,
       caveats: caveats.map(encodeCaveat),
-      key,
-    }
+    })
     const sealed = sealTicket(service, kvno, sealedWith, whole, systemRandom)
-    return { sealed, key, client: whole.client, ticketId: toHex(whole.ticketId) }
+    return { sealed, key: whole.key, client: whole.client, ticketId: toHex(whole.ticketId) }
   }
 
   /** The request with its Authorization header, stamped now unless told otherwise. */

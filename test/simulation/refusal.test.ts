@@ -1,13 +1,14 @@
 import { expect, it } from 'vitest'
 import { readClaim } from '../../client/request/response-proof.js'
 import { TYPE } from '../../shared/constants.js'
-import { AuthKey, LongTermKey, SessionKey } from '../../shared/crypto/keys.js'
+import { AuthKey, LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { createAuthenticatedError } from '../../shared/encoding/error.js'
 import { createApRequest } from '../../shared/exchange/ap.js'
 import { formatChallenge, formatMessageHeader } from '../../shared/http/headers.js'
 import { parsePrincipal, parseRealm } from '../../shared/principal.js'
 import { sealTicket } from '../../shared/ticket/ticket.js'
+import { ticketContent } from '../support/ticket-content.js'
 import { refusalIn } from './refusal.js'
 import { decodeResponse, encodeResponse } from './wire.js'
 
@@ -33,11 +34,8 @@ const challenge = formatChallenge({ realm: parseRealm('demo.example'), code: 'cl
 const answer = encodeResponse(401, [['www-authenticate', challenge]], 'clock_skew\n')
 
 function ticket() {
-  const times = { authTime: NOW, startTime: NOW, endTime: NOW + 1_000, renewTill: null }
-  const client = parsePrincipal('web@demo.example')
-  const named = { ticketId: systemRandom(16), client, clientId: systemRandom(8), flags: 0, claims: [] }
-  const content = { ...named, ...times, key: new SessionKey(systemRandom(32)), caveats: [] }
   const service = parsePrincipal('orders@demo.example')
+  const content = ticketContent(NOW, NOW + 1_000)
   return sealTicket(service, 1, new LongTermKey(systemRandom(32)), content, systemRandom)
 }
 

@@ -4,7 +4,7 @@ import { Refusal } from '../../../shared/accept/refusal.js'
 import type { AdmissionRefusal, AdmissionRequest } from '../../../shared/accept/replay.js'
 import { FLAG, TYPE } from '../../../shared/constants.js'
 import { combineAuthKeys, deriveAuthKey } from '../../../shared/crypto/derive.js'
-import { AuthKey, LongTermKey, revealKey, SessionKey } from '../../../shared/crypto/keys.js'
+import { AuthKey, LongTermKey, revealKey, type SessionKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { encode } from '../../../shared/encoding/encoding.js'
 import { openError } from '../../../shared/encoding/error.js'
@@ -19,6 +19,7 @@ import {
   sealTicket,
   type TicketContent,
 } from '../../../shared/ticket/ticket.js'
+import { ticketContent } from '../../support/ticket-content.js'
 
 /** Acceptance step by step (docs/protocol.md section 8): what each step sees, says and leaves to the next. */
 
@@ -38,11 +39,8 @@ interface Held {
 }
 
 function ticketOf(more: Partial<TicketContent> = {}): Held {
-  const key = new SessionKey(systemRandom(32))
-  const times = { authTime: NOW - HOUR, startTime: NOW - HOUR, endTime: NOW + HOUR, renewTill: null }
-  const named = { ticketId: systemRandom(16), client: WEB, clientId: systemRandom(8), key, claims: [] }
-  const content = { ...named, ...times, flags: 0, caveats: [], ...more }
-  return { sealed: sealTicket(ORDERS, 1, serviceKey, content, systemRandom), key }
+  const content = ticketContent(NOW - HOUR, NOW + HOUR, more)
+  return { sealed: sealTicket(ORDERS, 1, serviceKey, content, systemRandom), key: content.key }
 }
 
 interface Presented {

@@ -5,7 +5,7 @@ import { channelBinding, type RecordChannel, startChannel } from '../../../share
 import { WaitingChannels } from '../../../shared/channel/waiting-channels.js'
 import { CHANNELS_WAITING, TYPE } from '../../../shared/constants.js'
 import { deriveAuthKey } from '../../../shared/crypto/derive.js'
-import { LongTermKey, SessionKey } from '../../../shared/crypto/keys.js'
+import { LongTermKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { openUnauthenticatedError } from '../../../shared/encoding/error.js'
 import { createApRequest, openApAccept } from '../../../shared/exchange/ap.js'
@@ -14,6 +14,7 @@ import { encodeCaveat } from '../../../shared/ticket/caveats.js'
 import { openTicket, sealTicket } from '../../../shared/ticket/ticket.js'
 import { HOUR, SECOND } from '../../../shared/time.js'
 import { TestClock } from '../../support/clock.js'
+import { ticketContent } from '../../support/ticket-content.js'
 import { turns } from '../../support/turns.js'
 
 /** A service that is no KDC, with a target, and a client of it; the network between them is two lists. */
@@ -24,12 +25,9 @@ const WEB = parsePrincipal('web@demo.example')
 function scene(options: Partial<OpeningOptions> = {}) {
   const clock = new TestClock()
   const serviceKey = new LongTermKey(systemRandom(32))
-  const key = new SessionKey(systemRandom(32))
   const now = clock.now()
-  const content = {
-    ...{ ticketId: systemRandom(16), client: WEB, clientId: systemRandom(8), key, flags: 0, claims: [] },
-    ...{ authTime: now, startTime: now, endTime: now + HOUR, renewTill: null, caveats: [] },
-  }
+  const content = ticketContent(now, now + HOUR)
+  const { key } = content
   const ticket = sealTicket(LIVE, 1, serviceKey, content, systemRandom)
   const heard: string[] = []
   const fate: string[] = []

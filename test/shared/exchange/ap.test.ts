@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { concatBytes } from '../../../shared/bytes.js'
 import { TYPE } from '../../../shared/constants.js'
-import { AuthKey, LongTermKey, SessionKey } from '../../../shared/crypto/keys.js'
+import { AuthKey, LongTermKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import type { Value } from '../../../shared/encoding/encoding.js'
 import { createMacMessage } from '../../../shared/encoding/message.js'
@@ -18,6 +18,7 @@ import {
 } from '../../../shared/exchange/ap.js'
 import { parsePrincipal } from '../../../shared/principal.js'
 import { sealTicket } from '../../../shared/ticket/ticket.js'
+import { ticketContent } from '../../support/ticket-content.js'
 
 /** AP-REQ and its answers, field by field. */
 
@@ -28,10 +29,7 @@ const other = (): AuthKey => new AuthKey(new Uint8Array(32).fill(4))
 const malformed = expect.objectContaining({ code: 'malformed' })
 
 function ticket() {
-  const times = { authTime: 1, startTime: 1, endTime: 2, renewTill: null }
-  const named = { ticketId: systemRandom(16), client: WEB, clientId: systemRandom(8), flags: 0, claims: [] }
-  const content = { ...named, ...times, key: new SessionKey(systemRandom(32)), caveats: [] }
-  return sealTicket(ORDERS, 1, new LongTermKey(systemRandom(32)), content, systemRandom)
+  return sealTicket(ORDERS, 1, new LongTermKey(systemRandom(32)), ticketContent(1, 2), systemRandom)
 }
 
 const nonce = new Uint8Array(16).fill(6)

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { keepPresented, openPresented } from '../../../shared/accept/presented-ticket.js'
-import { LongTermKey, SessionKey } from '../../../shared/crypto/keys.js'
+import { LongTermKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { parsePrincipal } from '../../../shared/principal.js'
 import { type Caveat, decodeCaveat, encodeCaveat } from '../../../shared/ticket/caveats.js'
@@ -14,6 +14,7 @@ import {
   sealTicket,
   type TicketContent,
 } from '../../../shared/ticket/ticket.js'
+import { ticketContent } from '../../support/ticket-content.js'
 
 /** The memory of opened tickets: what is found again, under which key and until when, and how much there is of it. */
 
@@ -29,17 +30,8 @@ function ticket(
   endTime = END,
   content: Partial<Pick<TicketContent, 'claims' | 'caveats'>> = {},
 ): SealedTicket {
-  const named = { ticketId: systemRandom(16), client: parsePrincipal('web@demo.example'), flags: 0 }
-  const times = { authTime: NOW, startTime: NOW, endTime, renewTill: null }
   const claims = text === 0 ? [] : [['text', 'x'.repeat(text)] as const]
-  const secret = { clientId: systemRandom(8), key: new SessionKey(systemRandom(32)) }
-  return sealTicket(
-    ORDERS,
-    1,
-    key,
-    { ...named, ...times, ...secret, claims, caveats: [], ...content },
-    systemRandom,
-  )
+  return sealTicket(ORDERS, 1, key, ticketContent(NOW, endTime, { claims, ...content }), systemRandom)
 }
 
 setFlagsFromString('--expose-gc')
