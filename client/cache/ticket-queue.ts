@@ -26,7 +26,7 @@ export class TicketQueue {
   readonly #request: RequestTickets
   readonly #refusals: RefusalMemory
   readonly #deliver: (ticket: ServiceTicket) => void
-  readonly #flights = new Map<string, Promise<ServiceTicket>>()
+  readonly #pending = new Map<string, Promise<ServiceTicket>>()
   #wanted: Wanted[] = []
 
   /** @param deliver gets each ticket before its promise resolves, so that a later caller finds it in the cache. */
@@ -44,7 +44,7 @@ export class TicketQueue {
 
   /** The pending promise for that ticket, if there is one. */
   underWay(service: Principal, lifetime: number): Promise<ServiceTicket> | undefined {
-    return this.#flights.get(ticketName(service, lifetime))
+    return this.#pending.get(ticketName(service, lifetime))
   }
 
   /** @throws OrthrusError with the KDC's code, for this service or for the request; `unavailable` */
@@ -54,12 +54,12 @@ export class TicketQueue {
     const name = ticketName(service, lifetime)
     const refused = this.#refusals.recall(name)
     if (refused !== undefined) return Promise.reject(refused)
-    const flight = new Promise<ServiceTicket>((resolve, reject) => {
+    const promise = new Promise<ServiceTicket>((resolve, reject) => {
       if (this.#wanted.length === 0) queueMicrotask(() => this.#send())
       this.#wanted.push({ service, lifetime, resolve, reject })
-    }).finally(() => this.#flights.delete(name))
-    this.#flights.set(name, flight)
-    return flight
+    }).finally(() => this.#pending.delete(name))
+    this.#pending.set(name, promise)
+    return promise
   }
 
   #send(): void {

@@ -84,12 +84,12 @@ export class KdcExchanges {
   async #requestByLogin(services: readonly Principal[], lifetime: number): Promise<Reply> {
     if (this.#loggingIn !== undefined) return this.#tgs(await this.#loggingIn, services, lifetime)
     // The lifetime in an AS-REQ also limits the TGT, which should live as long as possible.
-    const flight = this.#login(lifetime === 0 ? services : []).finally(() => {
+    const pending = this.#login(lifetime === 0 ? services : []).finally(() => {
       this.#loggingIn = undefined
     })
-    this.#loggingIn = flight.then(({ tgt }) => tgt)
+    this.#loggingIn = pending.then(({ tgt }) => tgt)
     this.#loggingIn.catch(() => {})
-    const { tgt, reply } = await flight
+    const { tgt, reply } = await pending
     return lifetime === 0 ? reply : this.#tgs(tgt, services, lifetime)
   }
 

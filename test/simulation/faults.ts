@@ -6,7 +6,7 @@ export interface SimulatedFault extends DeliberateFault {
 }
 
 const ATTEMPTS = /attempts: #\d+/
-const NOT_FINAL = /attempts: #\d+ went out again anew, not safe, after .*, which was not final/
+const NOT_FINAL = /attempts: #\d+ went out again as a new request, not safe, after .*, which was not final/
 const TWICE = /handled twice: /
 const NOT_SENT = /handled what nobody sent: /
 const WRONG_ANSWER = /wrong answer: #\d+/

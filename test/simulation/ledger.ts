@@ -70,9 +70,9 @@ export const CONTENT_TYPE = 'application/x-simulated'
  * After which refusals a safe request is sent as a new one, and an unsafe one as the same bytes (docs/protocol.md
  * section 8).
  */
-const ANEW = /^06 (clock_skew, |ticket_expired$|revoked$|replay$)|^05 ticket_invalid$/
+const NEW_IF_SAFE = /^06 (clock_skew, |ticket_expired$|revoked$|replay$)|^05 ticket_invalid$/
 /** After which refusals an unsafe request may be sent as a new one, if the refusal was final. */
-const ANEW_IF_FINAL = /^06 (ticket_expired|revoked)$/
+const NEW_IF_FINAL = /^06 (ticket_expired|revoked)$/
 /** How often one URL may be sent in one call, including the first attempt (docs/protocol.md section 8). */
 const ATTEMPTS = 2
 
@@ -154,12 +154,12 @@ export class Ledger {
   #sentAgain(asked: Asked, before: string, authorization: string): void {
     const { id, refusal = 'no refusal', safe } = asked
     const sameBytes = before === authorization
-    this.#row(asked, sameBytes ? 'the same bytes' : 'anew')
-    const how = `${sameBytes ? 'as the same bytes' : 'anew'}, ${safe ? 'safe' : 'not safe'}`
+    this.#row(asked, sameBytes ? 'the same bytes' : 'a new request')
+    const how = `${sameBytes ? 'as the same bytes' : 'as a new request'}, ${safe ? 'safe' : 'not safe'}`
     const wrong = `attempts: #${id} went out again ${how}, after ${refusal}`
     if (sameBytes) {
       if (safe || refusal !== TOO_EARLY) this.violate(wrong)
-    } else if (!(safe ? ANEW : ANEW_IF_FINAL).test(refusal)) this.violate(wrong)
+    } else if (!(safe ? NEW_IF_SAFE : NEW_IF_FINAL).test(refusal)) this.violate(wrong)
     // What the client believes is compared with what the service did with the bytes that were sent before.
     else if (!safe && !this.#refused.has(before)) this.violate(`${wrong}, which was not final`)
   }

@@ -28,30 +28,42 @@ interface Row {
   readonly unsafe: Answer
 }
 
-const anew = (wait: number): Answer => ({ ...kept, next: 'renewed', wait })
+const renewed = (wait: number): Answer => ({ ...kept, next: 'renewed', wait })
 const same = (wait: number): Answer => ({ ...kept, next: 'same', wait })
 
 const skewed: Row[] = [
   // Late: never accepted from now on, but a copy may have been handled before.
-  { name: 'long ago', stamp: -100_000, floor: -60_000, safe: anew(0), unsafe: kept },
-  { name: 'at the floor', stamp: -60_000, floor: -60_000, safe: anew(0), unsafe: kept },
-  { name: 'just above the floor', stamp: -59_999, floor: -60_000, safe: anew(0), unsafe: same(0) },
+  { name: 'long ago', stamp: -100_000, floor: -60_000, safe: renewed(0), unsafe: kept },
+  { name: 'at the floor', stamp: -60_000, floor: -60_000, safe: renewed(0), unsafe: kept },
+  { name: 'just above the floor', stamp: -59_999, floor: -60_000, safe: renewed(0), unsafe: same(0) },
   // A service that has just started: the floor is ahead.
-  { name: 'floor + 1 just acceptable', stamp: 0, floor: 4_999, safe: anew(0), unsafe: kept },
-  { name: 'floor + 1 one too early', stamp: 0, floor: 5_000, safe: anew(1), unsafe: kept },
-  { name: 'at start', stamp: 0, floor: 6_000, safe: anew(1_001), unsafe: kept },
-  { name: 'at the last floor of use', stamp: 0, floor: 6_999, safe: anew(2_000), unsafe: kept },
+  { name: 'floor + 1 just acceptable', stamp: 0, floor: 4_999, safe: renewed(0), unsafe: kept },
+  { name: 'floor + 1 one too early', stamp: 0, floor: 5_000, safe: renewed(1), unsafe: kept },
+  { name: 'at start', stamp: 0, floor: 6_000, safe: renewed(1_001), unsafe: kept },
+  { name: 'at the last floor of use', stamp: 0, floor: 6_999, safe: renewed(2_000), unsafe: kept },
   { name: 'a floor too far ahead to wait for', stamp: 0, floor: 7_000, safe: kept, unsafe: kept },
   { name: 'a floor just under 10 minutes ahead', stamp: 0, floor: 600_000, safe: kept, unsafe: kept },
   { name: 'a floor over 10 minutes ahead', stamp: 0, floor: 600_001, safe: caller, unsafe: caller },
   { name: 'a floor of 2^53-1', stamp: 0, floor: MAX - NOW, safe: caller, unsafe: caller },
-  { name: 'a stamp of 2^53-1', stamp: MAX - NOW, floor: -60_000, safe: anew(0), unsafe: kept },
+  { name: 'a stamp of 2^53-1', stamp: MAX - NOW, floor: -60_000, safe: renewed(0), unsafe: kept },
   // Early: these bytes may still be accepted.
-  { name: 'just early', stamp: 5_001, floor: -60_000, safe: anew(0), unsafe: same(1) },
-  { name: 'early', stamp: 12_000, floor: -60_000, safe: anew(0), unsafe: same(7_000) },
-  { name: 'as early as is waited for', stamp: 15_000, floor: -60_000, safe: anew(0), unsafe: same(10_000) },
-  { name: 'too early to wait for', stamp: 15_001, floor: -60_000, safe: anew(0), unsafe: kept },
-  { name: 'early, over a floor ahead', stamp: 6_500, floor: 6_000, safe: anew(1_001), unsafe: same(1_500) },
+  { name: 'just early', stamp: 5_001, floor: -60_000, safe: renewed(0), unsafe: same(1) },
+  { name: 'early', stamp: 12_000, floor: -60_000, safe: renewed(0), unsafe: same(7_000) },
+  {
+    name: 'as early as is waited for',
+    stamp: 15_000,
+    floor: -60_000,
+    safe: renewed(0),
+    unsafe: same(10_000),
+  },
+  { name: 'too early to wait for', stamp: 15_001, floor: -60_000, safe: renewed(0), unsafe: kept },
+  {
+    name: 'early, over a floor ahead',
+    stamp: 6_500,
+    floor: 6_000,
+    safe: renewed(1_001),
+    unsafe: same(1_500),
+  },
 ]
 
 describe('06 clock_skew', () => {

@@ -174,7 +174,7 @@ const callSeeds = [
   ...ADMIN_METHODS.map((method, i) => call(20 + i, method, 'web@demo.example')),
 ]
 
-/** What an administrator may do changes the realm: it is made anew from time to time. */
+/** What an administrator may do changes the realm, so it is made again from time to time. */
 const CALLS_A_REALM = 64
 
 async function adminCall(): Promise<Entry> {

@@ -49,7 +49,7 @@ async function scene(
 
 const PARAMS = createParamsRequest(local('web'))
 
-/** Asks until something comes back; what it says does not matter. */
+/** Asks until something comes back; its content does not matter. */
 async function isServed(socket: TestSocket, id = 1): Promise<boolean> {
   return (await socket.ask(id, PARAMS))[1] === TYPE.PARAMS_REP
 }
@@ -79,7 +79,7 @@ async function loginOver(
   return openAsReply(client.key, request, await socket.ask(id, request.bytes)).grants
 }
 
-/** What the KDC says to a login under a wrong key. */
+/** The KDC's answer to a login under a wrong key. */
 async function guessOver(realm: Scene, socket: TestSocket, name = 'admin@demo.example'): Promise<string> {
   const { principal, kvno, key } = stranger(name)
   const question = { client: principal, kvno, time: realm.clock.now(), nonce: systemRandom(16) }
@@ -366,7 +366,7 @@ describe('one connection', () => {
     const served = (): number => realm.logger.lines.filter(({ fields }) => fields.method === 'policy').length
     await channel.call('policy', [null, 100])
     socket.socket.pause()
-    // 200 KiB each: far more than the operating system keeps for who does not read.
+    // 200 KiB each: far more than the operating system keeps for a peer that does not read.
     const asked = 400
     for (let n = 2; n < asked; n++) channel.say(encodeCall({ n, method: 'policy', args: [null, 100] }))
     while (realm.kdc.connections > 0) {
