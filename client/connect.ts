@@ -14,6 +14,7 @@ import { originsFrom, urlsFrom } from './connect-urls.js'
 import { ClockCheck } from './kdc-link/clock-check.js'
 import { KdcConnection } from './kdc-link/connection.js'
 import { KdcClock } from './kdc-link/kdc-clock.js'
+import { tellingOtherVersion } from './kdc-link/other-version.js'
 import { reachKdc } from './kdc-link/reach.js'
 import { RefusalMemory } from './kdc-link/refusal-memory.js'
 import type { OpenSocket } from './kdc-link/socket.js'
@@ -43,7 +44,7 @@ export async function connectOver(openSocket: OpenSocket, options: ConnectOption
   options.signal?.throwIfAborted()
   const settings = settingsFrom(options)
   const connection = new KdcConnection({ ...settings, urls: urlsFrom(options), openSocket })
-  const exchange = (message: Uint8Array) => connection.exchange(message)
+  const exchange = tellingOtherVersion(message => connection.exchange(message), settings.logger)
   const refusals = new RefusalMemory({ ...settings, max: KEPT_MAX })
   const sourcing = { ...settings, exchange, refusals, time: new KdcClock(settings.clock) }
   const source = await sourceFrom(options, sourcing)
@@ -68,7 +69,7 @@ function partsFrom(
   options: ConnectOptions,
   made: Settings & SourceOptions & Pick<RealmParts, 'connection' | 'source'>,
 ): RealmParts {
-  const { clock, timers, random, fetch, maxRequest, maxResponse, timeouts, time, connection, source } = made
+  const { clock, timers, maxRequest, timeouts, time, connection, source } = made
   const { client, request } = source
   const check = new ClockCheck({ ...made, ask: () => request([], 0) })
   const trueTime = () => check.trueTime()
@@ -83,7 +84,7 @@ function partsFrom(
     tickets,
     timers,
     presenter,
-    http: { fetch, clock, random, maxResponse },
+    http: made,
     maxRequest,
     services: servicesFrom(options, client),
     callTimeout: timeouts.call,

@@ -5,7 +5,7 @@ import type { Clock } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
 import { KdcLink, type LinkStream, type StreamEvents } from './failover.js'
 import { type Span, startSpan } from './kdc-clock.js'
-import { unreachable } from './link-failure.js'
+import { isOtherVersion, unreachable } from './link-failure.js'
 import { RetryPause } from './retry-pause.js'
 import type { OpenSocket } from './socket.js'
 
@@ -165,6 +165,9 @@ export class KdcConnection {
       if (unexpected !== undefined) throw unexpected
       this.#pause.lengthen()
       this.#failure = combine(failures)
+      if (failures.some(isOtherVersion)) {
+        this.#options.logger.warn({ cause: this.#failure }, 'no KDC of this version can be reached')
+      }
       throw this.#closed ?? this.#failure
     }
   }

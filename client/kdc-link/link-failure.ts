@@ -10,6 +10,12 @@ interface Cause {
 const CHECK =
   'check that it runs there, as with: orthrus kdc, and that the URL is right, as ws://127.0.0.1:8750'
 
+const OTHER_VERSION: Cause = {
+  pattern: /subprotocol|does not speak/,
+  told: 'a WebSocket server answers there, but no KDC of this version',
+  hint: 'check the URL, and the version of the KDC',
+}
+
 /** What the platform reports for a failed connection, what it means, and the next step. The first match is used. */
 const CAUSES: readonly Cause[] = [
   { pattern: /ECONNREFUSED/, told: 'nothing listens there', hint: CHECK },
@@ -48,11 +54,7 @@ const CAUSES: readonly Cause[] = [
     told: 'an HTTP server answers there, but no KDC',
     hint: 'check port and path; a proxy in front of the KDC must pass on WebSockets (the Upgrade header)',
   },
-  {
-    pattern: /subprotocol|does not speak/,
-    told: 'a WebSocket server answers there, but no KDC of this version',
-    hint: 'check the URL, and the version of the KDC',
-  },
+  OTHER_VERSION,
   {
     pattern: /WRONG_VERSION_NUMBER|wrong version number|EPROTO|packet length too long/,
     told: 'it does not speak TLS',
@@ -87,4 +89,9 @@ export function unreachable(url: string, reason: string): OrthrusError {
   return new OrthrusError('unavailable', `the KDC at ${shownUrl(url)} cannot be reached: ${told}`, {
     hint: cause?.hint ?? CHECK,
   })
+}
+
+/** Whether a KDC cannot be reached because it may be of another version. @param failure made by `unreachable` */
+export function isOtherVersion({ reason }: OrthrusError): boolean {
+  return reason.includes(OTHER_VERSION.told)
 }

@@ -5,6 +5,7 @@ import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { CREDENTIAL_HEADER } from '../../shared/http/binding.js'
 import { formatMessageHeader } from '../../shared/http/headers.js'
+import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import { sealHandOff } from '../../shared/ticket/credential.js'
 import type { Clock } from '../../shared/time.js'
@@ -28,6 +29,7 @@ export interface HttpExchanges {
   readonly fetch: typeof globalThis.fetch
   readonly clock: Clock
   readonly random: RandomSource
+  readonly logger: Logger
   /** The largest response body, bytes. */
   readonly maxResponse: number
 }
@@ -105,7 +107,7 @@ function bind(
 }
 
 async function send(
-  { fetch, clock, maxResponse }: HttpExchanges,
+  { fetch, clock, logger, maxResponse }: HttpExchanges,
   request: HttpRequest,
   presented: Presented,
   signal: AbortSignal,
@@ -121,7 +123,11 @@ async function send(
     return await openResponse(response, { presented, method, url, span, maxBytes: maxResponse })
   } catch (cause) {
     if (signal.aborted) throw signal.reason
-    if (cause instanceof OrthrusError) throw cause
+    if (cause instanceof OrthrusError) {
+      const { service } = presented
+      if (cause.code === 'too_large') logger.warn({ service, maxResponse }, 'a response is over maxResponse')
+      throw cause
+    }
     throw noAnswer(cause, url, presented.service)
   }
 }

@@ -127,6 +127,7 @@ export class HonestClient {
       fetch: carried(carrier),
       clock: this.clock,
       random: this.#random,
+      logger: silentLogger,
       maxResponse: MAX_RESPONSE,
     }
     return fetchProved(this.#presenter, exchanges, request, {

@@ -6,7 +6,8 @@ import { WebSocketServer } from 'ws'
 import { connect } from '../../../client/connect.js'
 import { unreachable } from '../../../client/kdc-link/link-failure.js'
 import type { OrthrusError } from '../../../shared/errors.js'
-import { silentLogger } from '../../../shared/logger.js'
+import { type Logger, silentLogger } from '../../../shared/logger.js'
+import { TestLogger } from '../../support/logger.js'
 import { failureOf, Setting } from '../setting.js'
 
 const ends: (() => void)[] = []
@@ -20,9 +21,9 @@ async function listening(server: Server | ReturnType<typeof createTcpServer>): P
   return (server.address() as AddressInfo).port
 }
 
-async function failureAt(url: string): Promise<OrthrusError> {
+async function failureAt(url: string, logger: Logger = silentLogger): Promise<OrthrusError> {
   const { keytab } = new Setting()
-  return (await failureOf(connect({ kdc: url, keytab, logger: silentLogger }))) as OrthrusError
+  return (await failureOf(connect({ kdc: url, keytab, logger }))) as OrthrusError
 }
 
 describe('a KDC that cannot be reached', () => {
@@ -46,8 +47,12 @@ describe('a KDC that cannot be reached', () => {
     const server = createServer()
     const sockets = new WebSocketServer({ server, handleProtocols: () => false })
     ends.push(() => sockets.close())
-    const cause = await failureAt(`ws://127.0.0.1:${await listening(server)}`)
+    const logger = new TestLogger()
+    const cause = await failureAt(`ws://127.0.0.1:${await listening(server)}`, logger)
     expect(cause.reason).toContain('no KDC of this version')
+    expect(logger.lines.filter(({ level }) => level === 'warn')).toEqual([
+      { level: 'warn', fields: { cause }, message: 'no KDC of this version can be reached' },
+    ])
   })
 
   it('is recognised as not speaking TLS', async () => {

@@ -182,6 +182,11 @@ describe('limits', () => {
       const cause = await failureOf(outcome)
       expect(cause).toMatchObject({ code: 'too_large', final: false })
       expect(String(cause)).toContain('maxResponse')
+      expect(setting.log).toContainEqual({
+        level: 'warn',
+        fields: { service: setting.orders.principal, maxResponse },
+        message: 'a response is over maxResponse',
+      })
     }
   })
 

@@ -1,0 +1,31 @@
+import { TYPE, VERSION } from '../../shared/constants.js'
+import { openUnauthenticatedError } from '../../shared/encoding/error.js'
+import { OrthrusError } from '../../shared/errors.js'
+import type { Logger } from '../../shared/logger.js'
+import type { Exchanged } from './connection.js'
+
+type Exchange = (message: Uint8Array) => Promise<Exchanged>
+
+/** The same exchange, except that it tells the client's owner when a KDC of another version answers. */
+export function tellingOtherVersion(exchange: Exchange, logger: Logger): Exchange {
+  return async message => {
+    const answer = await exchange(message)
+    if (isOfOtherVersion(answer.bytes)) {
+      logger.warn({ version: VERSION }, 'the KDC is of another version: client and KDC need the same one')
+    }
+    return answer
+  }
+}
+
+/** A KDC of another version writes it into its messages, or answers that it does not know this one. */
+function isOfOtherVersion(bytes: Uint8Array): boolean {
+  const [version, type] = bytes
+  if (version !== VERSION) return version !== undefined
+  if (type !== TYPE.ERROR) return false
+  try {
+    return openUnauthenticatedError(bytes).code === 'unsupported_version'
+  } catch (cause) {
+    if (cause instanceof OrthrusError) return false
+    throw cause
+  }
+}
