@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { requireTicket } from '../../service/request/require-ticket.js'
 import { toBase64url, toHex } from '../../shared/bytes.js'
 import { revealKey } from '../../shared/crypto/keys.js'
+import { encode } from '../../shared/encoding/encoding.js'
 import { principalIn } from '../../shared/principal.js'
 import { encodeCaveat } from '../../shared/ticket/caveats.js'
 import { formatCredential, parseCredential } from '../../shared/ticket/credential.js'
@@ -522,6 +523,16 @@ describe('orthrus inspect', () => {
     expect(out.match(/^kind/gm)).toHaveLength(1)
     expect(out).toContain('"GET, POST"')
     expect(out).toMatch(/, bytes 01ff, null, 7\]$/m)
+  })
+
+  it('reports an unknown caveat without what a terminal would act on, wherever the credential is used', async () => {
+    const loose = parseCredential(await credentialBy('orders', '--anyone'))
+    const caveats = [encode(['\u009b2J\u202egpj\u2028', 1])]
+    const text = formatCredential({ ...loose, caveats })
+    for (const used of [await call(text, url, BEARER), await call(text, url, BEARER, ...as('gate'))]) {
+      expect(used).toMatchObject({ code: 1, out: '' })
+      expect(used.err).toMatch(/^orthrus: credential_invalid: .*unknown caveat "\\u009b2J[\x20-\x7e]*\n$/)
+    }
   })
 
   it('says that the key of another principal does not open it', async () => {
