@@ -10,12 +10,12 @@ export { type LoadServiceOptions, loadService } from './load-service.js'
 export type { DelegateRealm } from './request/handed-off.js'
 export type { AppCaveatChecker, CaveatValue, RequireTicketOptions } from './request/options.js'
 export type { RefusedRequest } from './request/refuse.js'
+export type { RequirementOptions } from './request/requirements.js'
+export type { Service } from './request/service.js'
+export type { AcceptedTicket } from './request/ticket.js'
 export {
   type RequestListener,
   requireTicket,
   type TicketHandler,
   type TicketMiddleware,
-} from './request/require-ticket.js'
-export type { RequirementOptions } from './request/requirements.js'
-export type { Service } from './request/service.js'
-export type { AcceptedTicket } from './request/ticket.js'
+} from './require-ticket.js'

@@ -2,7 +2,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { connect, createServer } from 'node:http2'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { requireTicket } from '../../service/request/require-ticket.js'
+import { requireTicket } from '../../service/require-ticket.js'
 import { startRealm, type TestRealm } from '../../testing/realm.js'
 
 /** How a message begins and ends, if the other side decides it. */

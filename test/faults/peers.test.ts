@@ -3,7 +3,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { connect } from '../../client/connect.js'
 import type { Realm } from '../../client/realm.js'
-import { requireTicket } from '../../service/request/require-ticket.js'
+import { requireTicket } from '../../service/require-ticket.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { SECOND } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'

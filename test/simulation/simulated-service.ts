@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { loadService } from '../../service/load-service.js'
 import { BoundedReplayCache, type ReplayWarning } from '../../service/replay/replay-cache.js'
-import { requireTicket } from '../../service/request/require-ticket.js'
+import { requireTicket } from '../../service/require-ticket.js'
 import type { AdmissionRequest, ReplayCache } from '../../shared/accept/replay.js'
 import { WINDOW } from '../../shared/constants.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { requireHandler, requireNext, requireNodeHttp } from '../node-http/frameworks.js'
-import { passGate } from '../node-http/guard.js'
-import { createGate, type RequireTicketOptions, type TicketGate } from './options.js'
-import type { AcceptedTicket } from './ticket.js'
+import { requireHandler, requireNext, requireNodeHttp } from './node-http/frameworks.js'
+import { passGate } from './node-http/guard.js'
+import { createGate, type RequireTicketOptions, type TicketGate } from './request/options.js'
+import type { AcceptedTicket } from './request/ticket.js'
 
 export type TicketHandler = (req: IncomingMessage, res: ServerResponse, ticket: AcceptedTicket) => unknown
 export type RequestListener = (req: IncomingMessage, res: ServerResponse) => void

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { BoundedReplayCache } from '../../../service/replay/replay-cache.js'
-import { FLAG, TYPE } from '../../../shared/constants.js'
-import { LongTermKey } from '../../../shared/crypto/keys.js'
-import { systemRandom } from '../../../shared/crypto/random.js'
-import { openUnauthenticatedError } from '../../../shared/encoding/error.js'
-import { formatMessageHeader } from '../../../shared/http/headers.js'
-import { HOUR, MINUTE } from '../../../shared/time.js'
-import { challengeIn } from '../../support/challenge.js'
-import { START, TestClock } from '../../support/clock.js'
-import { TestLogger } from '../../support/logger.js'
-import { formatRequest, type RawResponse } from '../connection.js'
+import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
+import { FLAG, TYPE } from '../../shared/constants.js'
+import { LongTermKey } from '../../shared/crypto/keys.js'
+import { systemRandom } from '../../shared/crypto/random.js'
+import { openUnauthenticatedError } from '../../shared/encoding/error.js'
+import { formatMessageHeader } from '../../shared/http/headers.js'
+import { HOUR, MINUTE } from '../../shared/time.js'
+import { challengeIn } from '../support/challenge.js'
+import { START, TestClock } from '../support/clock.js'
+import { TestLogger } from '../support/logger.js'
+import { formatRequest, type RawResponse } from './connection.js'
 import {
   BILLING,
   billingKey,
@@ -21,7 +21,7 @@ import {
   type RunningRealm,
   startRealm,
   WEB,
-} from '../realm.js'
+} from './realm.js'
 
 /** The content of a type 05 that answers nobody in particular. */
 function unprovedCode(response: RawResponse): string {
