@@ -35,6 +35,8 @@ export function addCommand(terminal: Terminal): Command {
 
 async function add(terminal: Terminal, names: string[], options: AddOptions): Promise<void> {
   if (options.out !== undefined && names.length !== 1) throw new TypeError('--out goes with a single name')
+  if (options.out === '-')
+    throw new TypeError('a key is not printed: name a file with --out (./- for one of this name)')
   await withAdministration(terminal, options, async (administration, realm) => {
     const principals = names.map(name => principalIn(realm.realm, name))
     await answerEach(terminal, options, 'added', async tell => {

@@ -51,6 +51,8 @@ export class KdcServer {
   readonly #opener: ChannelOpener
   readonly #connections = new Set<Connection>()
   readonly #shares: ConnectionShares
+  /** Sockets over which something else than a WebSocket was asked for: each answer closes its socket. */
+  readonly #asked = new WeakSet<Duplex>()
   readonly #shareOf = new WeakMap<Duplex, ConnectionShare>()
   #closing = false
   #stopPinging: Cancel = () => {}
@@ -175,6 +177,7 @@ export class KdcServer {
   }
 
   #answerHttp(request: IncomingMessage, response: ServerResponse): void {
+    this.#asked.add(request.socket)
     void answerHttp(request, response, this.#options.context.realm)
   }
 
@@ -183,7 +186,8 @@ export class KdcServer {
     socket.on('error', cause => {
       context.report.tell({ kind: 'connection_failed', failure: describeFailure(cause) })
     })
-    if (this.#closing) {
+    // Behind another request, whose answer would come in the middle of the WebSocket.
+    if (this.#closing || this.#asked.has(socket)) {
       socket.destroy()
       return
     }

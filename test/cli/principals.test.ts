@@ -27,6 +27,14 @@ afterAll(async () => {
 const admin = (...args: string[]) =>
   runCommand(['admin', ...args, '--keytab', join(folder, 'root')], { env: { ORTHRUS_KDC: realm.kdc.url } })
 
+it('is not added with its key on standard output, nor in a file that is called -', async () => {
+  expect(await admin('add', 'web', '--out', '-')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('--out'),
+  })
+  expect((await admin('list')).out).not.toContain('web@')
+})
+
 describe('a principal whose times are outside the calendar', () => {
   const last = Number.MAX_SAFE_INTEGER
   beforeAll(async () => {

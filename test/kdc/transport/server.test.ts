@@ -146,6 +146,16 @@ describe('a handshake', () => {
     expect(await handshake(realm, ...headers)).toContain(` ${expected} `)
   })
 
+  it('is refused behind another request, whose answer would come in the middle of the WebSocket', async () => {
+    const realm = await scene()
+    const { socket, text, ended } = await tcp(realm)
+    const upgrade = `${[...HANDSHAKE, PROTOCOL].join('\r\n')}\r\n\r\n`
+    socket.write(`GET /health HTTP/1.1\r\nHost: kdc\r\n\r\n${upgrade}`)
+    await ended
+    expect(text()).not.toContain(' 101 ')
+    expect(await isServed(await realm.connect())).toBe(true)
+  })
+
   it('agrees to no compression', async () => {
     const socket = await (await scene()).connect({ perMessageDeflate: true })
     expect(socket.socket.extensions).toBe('')
