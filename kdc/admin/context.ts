@@ -6,8 +6,9 @@ import { policyName } from '../realm/directory.js'
 import type { OpenRealm } from '../realm/realm.js'
 import type { Planned, RealmWriter } from '../realm/realm-writer.js'
 import type { RecordChange } from '../report/events.js'
+import { describeFailure } from '../report/failure.js'
 import type { Report } from '../report/report.js'
-import { RECORD_KIND } from '../store/store.js'
+import { RECORD_KIND, StoreConflict } from '../store/store.js'
 import {
   decodePolicyRecord,
   decodePrincipalRecord,
@@ -42,7 +43,8 @@ export interface ReportedChange<T> extends Planned<T> {
 }
 
 /**
- * Makes a change, and reports it before its administrator is answered.
+ * Makes a change, and reports it before its administrator is answered. A change that the store may have written, although
+ * it failed, is reported as well.
  * @param plan as `RealmWriter.change` takes it
  * @throws OrthrusError `unavailable`, and what `plan` throws
  */
@@ -50,12 +52,27 @@ export async function changeRealm<T>(
   { change, report, caller }: AdminContext,
   plan: (now: number) => Promise<ReportedChange<T>>,
 ): Promise<T> {
-  const { result, reported } = await change(async now => {
+  const by = actorsOf(caller)
+  let planned: RecordChange | undefined
+  const made = change(async now => {
+    planned = undefined
     const { changes, result, reported } = await plan(now)
+    planned = reported
     return { changes, result: { result, reported } }
   })
-  await report.record({ kind: 'record_changed', by: actorsOf(caller), change: reported })
+  const { result, reported } = await made.catch((cause: unknown) => {
+    if (planned !== undefined && !isConflict(cause)) {
+      report.tell({ kind: 'change_uncertain', by, change: planned, failure: describeFailure(cause) })
+    }
+    throw cause
+  })
+  await report.record({ kind: 'record_changed', by, change: reported })
   return result
+}
+
+/** The store wrote nothing, because another process was always first. */
+function isConflict(cause: unknown): boolean {
+  return cause instanceof Error && cause.cause instanceof StoreConflict
 }
 
 /** A record with the version that a change of it must name. */

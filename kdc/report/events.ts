@@ -18,6 +18,7 @@ export type KdcEvent =
   | RequestFailed
   | RequestRepeated
   | RecordChanged
+  | ChangeUncertain
   | RecordsRead
   | ChannelOpened
   | ChannelEnded
@@ -114,6 +115,15 @@ export interface RecordChanged {
   /** The administrator and, for a delegated ticket, the service that presents it. Empty for the KDC's own process. */
   readonly by: readonly Principal[]
   readonly change: RecordChange
+}
+
+/** The store failed while it wrote a change: the change may or may not be there. Its administrator got an error. */
+export interface ChangeUncertain {
+  readonly kind: 'change_uncertain'
+  /** As in `RecordChanged`. */
+  readonly by: readonly Principal[]
+  readonly change: RecordChange
+  readonly failure: Failure
 }
 
 /** One change to the realm, by the method that made it. */

@@ -59,6 +59,11 @@ const LINES: Lines = {
     message: 'administration',
     fields: { by: actorsOf(by), method: change.method, on: subjectsOf(change) },
   }),
+  change_uncertain: ({ by, change, failure }) => ({
+    level: 'error',
+    message: 'administration: a change failed, and may have been stored',
+    fields: { by: actorsOf(by), method: change.method, on: subjectsOf(change), failure },
+  }),
   records_read: ({ by, method, on }) => ({
     level: 'info',
     message: 'administration',

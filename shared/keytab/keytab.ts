@@ -39,8 +39,10 @@ export function looksLikeKeytab(text: string): boolean {
  * Each line has one key. A line that was cut off, edited or renamed can be told from a wrong key.
  * @param path the file that the text is from, named in errors
  * @throws OrthrusError `keytab_invalid`, with the number of the line and never its key
+ * @throws TypeError unless it is given a string
  */
 export function parseKeytab(text: string, path?: string): KeytabEntry[] {
+  if (typeof text !== 'string') throw new TypeError(`the text of a keytab is a string, not ${typeof text}`)
   requireForm(text, path)
   const entries: KeytabEntry[] = []
   const seen = new Set<string>()

@@ -57,6 +57,15 @@ describe('credentials', () => {
 })
 
 describe('keytabs', () => {
+  it.each([undefined, 7, ['# orthrus keytab 1\n'], Buffer.from('# orthrus keytab 1\n')])(
+    'are text: %s is a mistake of the caller',
+    given => {
+      expect(() => parseKeytab(given as unknown as string)).toThrow(
+        new TypeError(`the text of a keytab is a string, not ${typeof given}`),
+      )
+    },
+  )
+
   it.each(texts.keytab.good)('read and write the vector', ({ text, keys }) => {
     const entries = parseKeytab(text)
     expect(entries.map(({ principal, kvno, key }) => [principal, kvno, toHex(revealKey(key))])).toEqual(keys)
