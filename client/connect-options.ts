@@ -14,6 +14,7 @@ interface KdcOption {
 export interface Timeouts {
   readonly connect?: number
   readonly exchange?: number
+  readonly silence?: number
   readonly call?: number
 }
 
@@ -30,8 +31,10 @@ interface CommonOptions {
   readonly maxRequest?: number
   readonly maxResponse?: number
   /**
-   * Milliseconds. `connect`: to reach a KDC (default 5 s). `exchange`: for its answer (default 3 s, and another KDC is
-   * asked after 1 s). `call`: for the answer to an administrative call (default 30 s).
+   * Milliseconds. `connect`: to reach a KDC (default 5 s). `silence`: without any sign of life from a KDC, be it an answer
+   * or a pong, before it is given up (default 1 s; another connection is tried after half of it). `exchange`: without an
+   * answer from a KDC that shows signs of life (default 3 s). `call`: for the answer to an administrative call
+   * (default 30 s).
    */
   readonly timeouts?: Timeouts
   /** How long `connect` waits for a KDC that cannot be reached yet, such as `'30s'`. By default it does not wait. */
@@ -111,7 +114,12 @@ const KNOWN: KnownOptions<ConnectOptions> = {
   logger: true,
   fetch: true,
 }
-const KNOWN_TIMEOUTS: KnownOptions<Timeouts> = { connect: true, exchange: true, call: true }
+const KNOWN_TIMEOUTS: KnownOptions<Timeouts> = {
+  connect: true,
+  exchange: true,
+  silence: true,
+  call: true,
+}
 const KNOWN_KEYTAB: KnownOptions<KeytabText> = { text: true }
 
 /** @throws TypeError for an option that does not exist */

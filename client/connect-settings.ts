@@ -7,7 +7,12 @@ import { systemTimers, type Timers } from '../shared/timers.js'
 import type { ConnectOptions, Timeouts } from './connect-options.js'
 
 /** Milliseconds. */
-const TIMEOUTS: Required<Timeouts> = { connect: 5 * SECOND, exchange: 3 * SECOND, call: 30 * SECOND }
+const TIMEOUTS: Required<Timeouts> = {
+  connect: 5 * SECOND,
+  exchange: 3 * SECOND,
+  silence: SECOND,
+  call: 30 * SECOND,
+}
 /** Bytes. */
 const BODY_MAX = 8 * 1024 * 1024
 

@@ -4,7 +4,7 @@ import { HEADER_BYTES } from '../../shared/encoding/message.js'
 import type { OrthrusError } from '../../shared/errors.js'
 import { shownUrl } from '../../shared/shown-url.js'
 import type { Timers } from '../../shared/timers.js'
-import { unreachable } from './link-failure.js'
+import { silent, unreachable } from './link-failure.js'
 import type { OpenSocket, Socket } from './socket.js'
 
 /** The events of one id. */
@@ -20,6 +20,8 @@ export interface LinkStream {
   end(): void
 }
 
+export type Sign = 'answer' | 'pong'
+
 export interface LinkOptions {
   readonly url: string
   readonly openSocket: OpenSocket
@@ -28,6 +30,8 @@ export interface LinkOptions {
   readonly timeout: number
   /** Whether an idle link keeps the process alive. */
   readonly keepProcessAlive: boolean
+  /** Called for each sign of life: an answer, which is any frame, or only a pong. */
+  heard(link: KdcLink, sign: Sign): void
   /** Called once, when either side has closed the link. */
   closed(link: KdcLink): void
 }
@@ -41,14 +45,16 @@ export class KdcLink {
   /** Resolves when the socket is open. @throws OrthrusError `unavailable` */
   readonly opened: Promise<void>
   readonly #settle: (failure?: OrthrusError) => void
+  readonly #heard: (link: KdcLink, sign: Sign) => void
   readonly #closed: (link: KdcLink) => void
   readonly #keepProcessAlive: boolean
   #lastId = 0
   #retired = false
   #failure: OrthrusError | undefined
 
-  constructor({ url, openSocket, timers, timeout, keepProcessAlive, closed }: LinkOptions) {
+  constructor({ url, openSocket, timers, timeout, keepProcessAlive, heard, closed }: LinkOptions) {
     this.url = shownUrl(url)
+    this.#heard = heard
     this.#closed = closed
     this.#keepProcessAlive = keepProcessAlive
     let settle: (failure?: OrthrusError) => void = () => {}
@@ -57,7 +63,7 @@ export class KdcLink {
     })
     // Without a handler, a link that is closed before anybody awaits `opened` would be an unhandled rejection.
     this.opened.catch(() => {})
-    const late = (): void => this.close(unreachable(url, `no answer within ${timeout} ms`))
+    const late = (): void => this.close(silent(url, timeout))
     const timer = timers.setTimeout(late, timeout)
     this.#settle = failure => {
       timers.clearTimeout(timer)
@@ -71,9 +77,21 @@ export class KdcLink {
           this.#settle()
         },
         received: frame => this.#receive(frame),
+        ponged: () => this.#heard(this, 'pong'),
         closed: reason => this.close(unreachable(url, reason)),
       },
     )
+    // Whoever waits for the link keeps the process alive, and not the link.
+    this.#hold()
+  }
+
+  /** Whether the platform can ask the other side for a sign of life. */
+  get canPing(): boolean {
+    return this.#socket.ping !== undefined
+  }
+
+  ping(): void {
+    this.#socket.ping?.()
   }
 
   /** Whether new requests may use this link. */
@@ -138,6 +156,7 @@ export class KdcLink {
       this.close(unreachable(this.url, 'it sent a cut-off frame'))
       return
     }
+    this.#heard(this, 'answer')
     // A message under an unknown id came too late or was never asked for, and is ignored.
     this.#streams.get(frame.id)?.received(frame.message)
   }

@@ -95,3 +95,17 @@ export function unreachable(url: string, reason: string): OrthrusError {
 export function isOtherVersion({ reason }: OrthrusError): boolean {
   return reason.includes(OTHER_VERSION.told)
 }
+
+/** The error for a KDC that shows no sign of life. @param milliseconds how long it was waited for */
+export function silent(url: string, milliseconds: number): OrthrusError {
+  return unreachable(url, `no answer within ${milliseconds} ms`)
+}
+
+/** One error for several KDCs. @param failures at least one */
+export function combine(failures: readonly OrthrusError[]): OrthrusError {
+  const [first] = failures
+  if (first === undefined || failures.length === 1) return first ?? unreachable('no URL', 'none is known')
+  const reason = [...new Set(failures.map(failure => failure.reason))].join('; ')
+  const { hint } = first.facts
+  return new OrthrusError('unavailable', reason, hint === undefined ? {} : { hint })
+}

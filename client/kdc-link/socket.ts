@@ -4,13 +4,17 @@ export interface Socket {
   send(bytes: Uint8Array): void
   /** Closes the socket after everything sent before. `closed` is called when it is done. */
   close(): void
-  /** Sets whether the socket keeps the process alive, which it does at first. Missing in browsers. */
+  /** Asks for a pong. Ignored if the socket is not open. Missing in browsers, which cannot. */
+  ping?(): void
+  /** Sets whether the socket keeps the process alive, which it does at first, also while it opens. Missing in browsers. */
   hold?(held: boolean): void
 }
 
 export interface SocketEvents {
   opened(): void
   received(bytes: Uint8Array): void
+  /** A pong came. */
+  ponged(): void
   /** Called once, whether or not it was ever open. @param reason for a person to read */
   closed(reason: string): void
 }

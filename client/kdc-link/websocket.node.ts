@@ -20,17 +20,21 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Socket
     maxBufferedChunks: PIECES_MAX.READS,
     followRedirects: false,
     closeTimeout: CLOSE_TIMEOUT,
+    finishRequest: request => {
+      request.on('socket', opening => {
+        stream = opening
+        hold()
+      })
+      request.end()
+    },
   }
-  const socket = new WebSocket(options.url, options.protocol, settings)
   let failure: string | undefined
   let stream: { ref(): void; unref(): void } | undefined
   let isHeld = true
   const hold = (): void => void (isHeld ? stream?.ref() : stream?.unref())
-  socket.on('upgrade', response => {
-    stream = response.socket
-    hold()
-  })
+  const socket = new WebSocket(options.url, options.protocol, settings)
   socket.on('open', () => events.opened())
+  socket.on('pong', () => events.ponged())
   socket.on('error', error => {
     failure ??= describe(error)
   })
@@ -42,6 +46,9 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Socket
   return {
     send: bytes => {
       if (socket.readyState === WebSocket.OPEN) socket.send(bytes)
+    },
+    ping: () => {
+      if (socket.readyState === WebSocket.OPEN) socket.ping()
     },
     close: () => socket.close(),
     hold: held => {

@@ -92,6 +92,7 @@ describe('close', () => {
     const realm = await setting.connect()
     kdc.down()
     kdc.up()
+    kdc.intercept = () => undefined
     const { openSocket } = kdc
     const close = async (): Promise<void> => {
       for (let i = 0; i < ticks; i++) await Promise.resolve()

@@ -60,6 +60,8 @@ export class FakeKdc {
   intercept: Interceptor = (_, honest) => honest()
   /** Answers the calls of a channel. */
   call: (call: KdcCall) => KdcAnswer = ({ n, args }) => ({ n, results: args })
+  /** Whether it answers pings. A frozen one does not. */
+  pongs = true
   readonly sockets = new Set<FakeSocket>()
   /** URLs that were tried, in order. */
   readonly tried: string[] = []
@@ -227,6 +229,12 @@ export class FakeSocket {
 
   close(): void {
     queueMicrotask(() => this.fail('the connection was closed, code 1005'))
+  }
+
+  ping(): void {
+    queueMicrotask(() => {
+      if (this.#state === 'open' && this.#kdc.pongs) this.#events.ponged()
+    })
   }
 
   send(frame: Uint8Array): void {

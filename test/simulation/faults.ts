@@ -132,8 +132,8 @@ export const FAULTS: readonly SimulatedFault[] = [
   {
     name: 'the client waits for the KDC without end',
     file: 'client/kdc-link/connection.ts',
-    from: 'reject(silent(link.url, within))',
-    to: 'void silent(link.url, within)',
+    from: '    waiting.reject(failure)\n',
+    to: '    void failure\n',
     says: ENDLESS,
   },
   {

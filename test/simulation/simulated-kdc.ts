@@ -186,6 +186,12 @@ class SimulatedSocket implements Socket {
     fates[this.#network.kdcFate()]()
   }
 
+  ping(): void {
+    this.#later(this.#network.shortDelay(), () => {
+      if (this.#open && this.#peer.isUp()) this.#events.ponged()
+    })
+  }
+
   close(): void {
     this.#later(1, () => this.break('closed'))
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
 import type { OpenSocket } from '../../../client/kdc-link/socket.js'
 import { SECOND } from '../../../shared/time.js'
 import { turns } from '../../support/turns.js'
@@ -7,7 +8,7 @@ import { failureOf, KDC_URL, Setting } from '../setting.js'
 
 const FROZEN = 'ws://frozen.test:1'
 
-/** A KDC at FROZEN that accepts and never answers, beside one that is well. */
+/** A KDC at FROZEN that accepts and never answers, not even a ping, beside one that is well. */
 function withFrozen(kind: 'accepts' | 'never opens') {
   const setting = new Setting()
   const openSocket = setting.kdc.openSocket
@@ -15,9 +16,37 @@ function withFrozen(kind: 'accepts' | 'never opens') {
     if (options.url !== FROZEN) return openSocket(options, events)
     setting.kdc.tried.push(FROZEN)
     if (kind === 'accepts') queueMicrotask(() => events.opened())
-    return { send: () => {}, close: () => {} }
+    return { send: () => {}, ping: () => {}, close: () => {} }
   }
   return setting
+}
+
+/** A KDC that can be frozen: then nothing comes from it, and it takes in what was sent once it goes on. */
+function freezable() {
+  const setting = new Setting()
+  const { kdc } = setting
+  const { openSocket } = kdc
+  const held: (() => void)[] = []
+  let isFrozen = false
+  const later = (run: () => void): void => void (isFrozen ? held.push(run) : run())
+  kdc.openSocket = (options, events) => {
+    const socket = openSocket(options, { ...events, opened: () => later(events.opened) })
+    return {
+      send: bytes => later(() => socket.send(bytes)),
+      ping: () => later(() => socket.ping?.()),
+      close: () => later(() => socket.close()),
+    }
+  }
+  return {
+    setting,
+    freeze: () => {
+      isFrozen = true
+    },
+    thaw: () => {
+      isFrozen = false
+      for (const run of held.splice(0)) run()
+    },
+  }
 }
 
 /** How long a call takes, milliseconds. */
@@ -36,59 +65,230 @@ async function lasting(setting: Setting, call: Promise<unknown>): Promise<number
 }
 
 describe('a KDC that accepts and never answers', () => {
-  it('costs one call a second if there is another KDC, and the next calls nothing', async () => {
+  it('costs one call half a second where there is another, and the next calls nothing', async () => {
     const setting = withFrozen('accepts')
     const realm = await setting.connect({ kdc: [FROZEN, KDC_URL] })
     const ticket = realm.getServiceTicket('orders')
-    expect(await lasting(setting, ticket)).toBe(SECOND)
+    expect(await lasting(setting, ticket)).toBe(SECOND / 2)
     expect(await ticket).toMatchObject({ service: ORDERS })
     expect(await lasting(setting, realm.getServiceTicket('billing'))).toBe(0)
     expect(setting.kdc.tried).toEqual([FROZEN, KDC_URL])
   })
 
-  it('costs connect a second if it is the first of several', async () => {
+  it('costs connect half a second where it is the first of several', async () => {
     const setting = withFrozen('never opens')
     const connecting = setting.connect({ kdc: [FROZEN, KDC_URL] })
-    expect(await lasting(setting, connecting)).toBe(SECOND)
+    expect(await lasting(setting, connecting)).toBe(SECOND / 2)
     const realm = await connecting
     expect(await lasting(setting, realm.getServiceTicket('orders'))).toBe(0)
     realm.close()
     expect(setting.time.timers.all).toBe(0)
   })
 
-  it('costs three seconds if it is the only one', async () => {
+  it('costs a second where it is the only one, and the next calls nothing', async () => {
     const setting = withFrozen('accepts')
     const realm = await setting.connect({ kdc: FROZEN })
-    const ticket = failureOf(realm.getServiceTicket('orders'))
-    expect(await lasting(setting, ticket)).toBe(3 * SECOND)
-    expect(await ticket).toMatchObject({ code: 'unavailable', final: false })
+    for (const cost of [SECOND, 0, 0]) {
+      const ticket = failureOf(realm.getServiceTicket('orders'))
+      expect(await lasting(setting, ticket)).toBe(cost)
+      expect(await ticket).toMatchObject({ code: 'unavailable', final: false })
+      expect(((await ticket) as Error).message).toContain('no answer within 1000 ms')
+    }
   })
 
-  it('costs each call a second or two once it opens no connections either', async () => {
+  it('is given as long as `silence` says', async () => {
+    const setting = withFrozen('accepts')
+    const realm = await setting.connect({ kdc: FROZEN, timeouts: { silence: 4 * SECOND } })
+    expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(4 * SECOND)
+  })
+
+  it('costs a second once it opens no connections either, and the next calls nothing', async () => {
+    const { setting, freeze } = freezable()
+    const realm = await setting.connect()
+    freeze()
+    for (const cost of [SECOND, 0, 0, 0]) {
+      expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(cost)
+      expect(await lasting(setting, failureOf(openKdcChannel(realm)))).toBe(0)
+    }
+  })
+
+  it('costs a second where the connection was lost before it opened no more of them', async () => {
+    const { setting, freeze } = freezable()
+    const realm = await setting.connect()
+    freeze()
+    for (const socket of setting.kdc.sockets) socket.fail('the connection was closed, code 1006')
+    for (const cost of [SECOND, 0, 0]) {
+      expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(cost)
+    }
+  })
+
+  it('costs a call over an open channel a second', async () => {
+    const { setting, freeze } = freezable()
+    const channel = await openKdcChannel(await setting.connect())
+    expect(await channel.call('list', [])).toEqual([])
+    freeze()
+    const call = failureOf(channel.call('list', []))
+    expect(await lasting(setting, call)).toBe(SECOND)
+    expect(await call).toMatchObject({ code: 'channel_broken' })
+    expect(((await call) as Error).message).toContain('no answer within 1000 ms')
+  })
+
+  it.each([0, 700, 3_000, 30_000, 300_000])('is used again within a second after %i ms', async frozen => {
+    const { setting, freeze, thaw } = freezable()
+    const { time, kdc } = setting
+    const realm = await setting.connect()
+    freeze()
+    const until = time.monotonic() + frozen
+    while (time.monotonic() < until) {
+      const call = failureOf(realm.getServiceTicket('orders'))
+      await lasting(setting, call)
+      await time.elapse(200)
+    }
+    thaw()
+    await time.elapse(SECOND)
+    const ticket = realm.getServiceTicket('billing')
+    expect(await lasting(setting, ticket)).toBe(0)
+    expect((await ticket).service).toBe('billing@demo.example')
+    await time.elapse(10 * SECOND)
+    expect(kdc.sockets.size).toBe(1)
+    realm.close()
+    expect(time.timers.all).toBe(0)
+  })
+
+  it('is used again within a second where what was sent is lost, as in a network that was parted', async () => {
+    const setting = new Setting()
+    const { kdc, time } = setting
+    const { openSocket } = kdc
+    const realm = await setting.connect()
+    kdc.pongs = false
+    kdc.intercept = () => undefined
+    let opened = 0
+    kdc.openSocket = (_, events) => {
+      opened++
+      return { send: () => {}, ping: () => {}, close: () => events.closed('closed') }
+    }
+    for (let i = 0; i < 60; i++) {
+      await lasting(setting, failureOf(realm.getServiceTicket('orders')))
+      await time.elapse(SECOND / 2)
+    }
+    expect(opened).toBeGreaterThan(15)
+    expect(opened).toBeLessThan(40)
+    Object.assign(kdc, {
+      pongs: true,
+      openSocket,
+      intercept: (_: unknown, honest: () => Uint8Array) => honest(),
+    })
+    await time.elapse(1.5 * SECOND)
+    const ticket = realm.getServiceTicket('orders')
+    expect(await lasting(setting, ticket)).toBe(0)
+    expect((await ticket).service).toBe(ORDERS)
+  })
+
+  it('is not looked for without end by a client that asks nothing', async () => {
+    const { setting, freeze, thaw } = freezable()
+    const realm = await setting.connect()
+    freeze()
+    await lasting(setting, failureOf(realm.getServiceTicket('orders')))
+    expect(setting.time.timers.held).toBe(0)
+    await setting.time.elapse(70 * SECOND)
+    const tried = setting.kdc.tried.length
+    expect(tried).toBeLessThan(100)
+    await setting.time.elapse(600 * SECOND)
+    expect(setting.kdc.tried).toHaveLength(tried)
+    expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(SECOND)
+    thaw()
+    await setting.time.elapse(SECOND)
+    expect(await realm.getServiceTicket('orders')).toMatchObject({ service: ORDERS })
+  })
+})
+
+describe('a KDC that is slow', () => {
+  /** Answers each question after that many milliseconds, one after another if `each` is set. */
+  const slowed = (setting: Setting, delay: (n: number) => number): void => {
+    let n = 0
+    const { openSocket } = setting.kdc
+    setting.kdc.openSocket = (options, events) =>
+      openSocket(options, {
+        ...events,
+        received: bytes => void setting.time.setTimeout(() => events.received(bytes), delay(n++)),
+      })
+  }
+
+  it('is heard when it answers after all', async () => {
+    const setting = new Setting()
+    slowed(setting, () => 1_800)
+    const realm = await setting.connect()
+    const ticket = realm.getServiceTicket('orders')
+    expect(await lasting(setting, ticket)).toBe(1_800)
+    expect(await ticket).toMatchObject({ service: ORDERS })
+  })
+
+  it('is waited for as long as answers come, however many wait', async () => {
+    const setting = new Setting()
+    const realm = await setting.connect()
+    await realm.getServiceTicket('orders')
+    for (const socket of setting.kdc.sockets) socket.fail('closed')
+    slowed(setting, n => n * 100)
+    const tickets: Promise<unknown>[] = []
+    for (let i = 0; i < 100; i++) {
+      tickets.push(realm.getServiceTicket(`s${i}`))
+      await turns()
+    }
+    expect(await lasting(setting, Promise.all(tickets))).toBe(9_900)
+    await Promise.all(tickets)
+  })
+
+  it('is waited for in vain if it answers pings and nothing else, and then calls fail at once', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
     setting.kdc.intercept = () => undefined
-    setting.kdc.openSocket = () => ({ send: () => {}, close: () => {} })
-    expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(2 * SECOND)
+    expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(3 * SECOND)
     for (let i = 0; i < 5; i++) {
-      expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(SECOND)
+      expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(0)
+      await setting.time.elapse(SECOND)
     }
+    setting.kdc.intercept = (_, honest) => honest()
+    await setting.time.elapse(1.5 * SECOND)
+    expect(await realm.getServiceTicket('orders')).toMatchObject({ service: ORDERS })
   })
 
-  it('is believed when it answers after all', async () => {
+  it('is not called silent by a process that was blocked while the answer came', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
-    let late = (): void => {}
-    setting.kdc.intercept = (_, honest) => {
-      const [socket] = setting.kdc.sockets
-      const answer = honest()
-      late = () => socket?.reply(1, answer)
-      setting.kdc.intercept = () => undefined
-      return undefined
+    let answer = (): void => {}
+    let isBlocked = true
+    const { openSocket } = setting.kdc
+    for (const socket of setting.kdc.sockets) socket.fail('closed')
+    setting.kdc.openSocket = (options, events) => {
+      const received = (bytes: Uint8Array): void => {
+        answer = () => {
+          events.received(bytes)
+          answer = () => {}
+          isBlocked = false
+        }
+        if (!isBlocked) events.received(bytes)
+      }
+      return openSocket(options, { ...events, received, ponged: () => {} })
     }
     const ticket = realm.getServiceTicket('orders')
-    await setting.time.elapse(1_500)
-    late()
+    await turns()
+    setting.time.pass(20 * SECOND)
+    await setting.time.elapse(1)
+    answer()
+    expect(await ticket).toMatchObject({ service: ORDERS })
+  })
+
+  it('is asked over a second connection where the platform cannot ping', async () => {
+    const setting = new Setting()
+    const { openSocket } = setting.kdc
+    setting.kdc.openSocket = (...args) => {
+      const socket = openSocket(...args)
+      return { send: bytes => socket.send(bytes), close: () => socket.close() }
+    }
+    slowed(setting, () => 1_900)
+    const realm = await setting.connect()
+    const ticket = realm.getServiceTicket('orders')
+    expect(await lasting(setting, ticket)).toBe(1_900)
     expect(await ticket).toMatchObject({ service: ORDERS })
   })
 })
@@ -103,7 +303,7 @@ describe('a KDC that is not up yet', () => {
     expect(await lasting(setting, connecting)).toBeLessThanOrEqual(4 * SECOND)
     expect((await connecting).client).toBe('web@demo.example')
     expect(setting.log.filter(({ level }) => level === 'warn')).toHaveLength(1)
-    expect(setting.kdc.tried.length).toBeLessThan(20)
+    expect(setting.kdc.tried.length).toBeLessThan(40)
   })
 
   it('is not waited for any longer', async () => {

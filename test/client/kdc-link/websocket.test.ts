@@ -61,6 +61,7 @@ describe.each([
                   told.push('opened')
                   resolveOpened('opened')
                 },
+                ponged: () => {},
                 received: bytes => {
                   received.push(bytes)
                   next()
@@ -138,7 +139,7 @@ it('of ws offers no compression, though the server would accept it', async () =>
   const offered = new Promise(resolve => {
     server.on('headers', (_, request) => resolve(request.headers['sec-websocket-extensions']))
   })
-  const silent = { opened: () => {}, received: () => {}, closed: () => {} }
+  const silent = { opened: () => {}, received: () => {}, ponged: () => {}, closed: () => {} }
   const socket = openNode({ url, protocol: SUBPROTOCOL, maxBytes: MAX }, silent)
   expect(await offered).toBeUndefined()
   socket.close()
@@ -170,7 +171,7 @@ it.each([
     void flood(socket, request.socket)
   })
   const closed = new Promise<string>(resolve => {
-    const events = { opened: () => {}, received: () => {}, closed: resolve }
+    const events = { opened: () => {}, received: () => {}, ponged: () => {}, closed: resolve }
     openNode({ url, protocol: SUBPROTOCOL, maxBytes: MAX }, events)
   })
   expect(await closed).toMatch(reason)

@@ -1,0 +1,156 @@
+import type { Fraction } from '../../shared/crypto/fraction.js'
+import type { OrthrusError } from '../../shared/errors.js'
+import { type Clock, SECOND } from '../../shared/time.js'
+import type { Timers } from '../../shared/timers.js'
+import type { KdcLink } from './failover.js'
+import { combine } from './link-failure.js'
+
+/** Tuning: the pause after every URL was tried, milliseconds. It doubles each time, so that a crowd of clients is little load. */
+const PAUSE_FIRST = SECOND / 4
+const PAUSE_MAX = SECOND
+
+export interface SearchOptions {
+  /** At least one. They are tried in turn, the first of them again after the last. */
+  readonly urls: readonly string[]
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly fraction: Fraction
+  /** How long to wait for one KDC before the next is tried too, milliseconds. */
+  readonly step: number
+  /** Begins to open a connection. */
+  readonly open: (url: string) => KdcLink
+  readonly opened: (link: KdcLink) => void
+  /** Called when each URL has failed and no attempt is left that could still succeed. */
+  readonly failed: (cause: OrthrusError) => void
+  /** Whether anybody still needs a connection. */
+  readonly isWanted: () => boolean
+}
+
+/**
+ * Looks for a KDC that answers. An attempt that takes long stays open beside the next ones: a KDC that was frozen answers
+ * on it, and where the network has lost it a later one succeeds.
+ */
+export class KdcSearch {
+  readonly #options: SearchOptions
+  #nextUrl = 0
+  #rounds = 0
+  #retryAt = Number.NEGATIVE_INFINITY
+  #isRunning = false
+  #isClosed = false
+  #isRoundOver = false
+  #isFound = false
+  #wake: (() => void) | undefined
+  readonly #attempts = new Set<KdcLink>()
+  /** The latest failure at each URL. */
+  readonly #failures = new Map<string, OrthrusError>()
+
+  constructor(options: SearchOptions) {
+    this.#options = options
+  }
+
+  /** Why no KDC was reached, as far as it is known. */
+  get failure(): OrthrusError | undefined {
+    return this.#failures.size === 0 ? undefined : combine([...this.#failures.values()])
+  }
+
+  /** Whether a connection is being opened. */
+  get isAttempting(): boolean {
+    return this.#attempts.size > 0
+  }
+
+  /** Begins, unless it has begun. The first of several URLs to be tried is the one after the last that was tried. */
+  start(): void {
+    if (!this.#isRunning && !this.#isClosed) void this.#run()
+  }
+
+  /** A KDC has answered at this link: the other attempts are given up, and the next search begins without a pause. */
+  found(link: KdcLink): void {
+    this.#isFound = true
+    this.#rounds = 0
+    this.#retryAt = Number.NEGATIVE_INFINITY
+    this.#failures.clear()
+    for (const attempt of [...this.#attempts]) if (attempt !== link) attempt.retire()
+    this.#attempts.clear()
+    this.#wake?.()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#wake?.()
+  }
+
+  get #isWanted(): boolean {
+    return !this.#isClosed && this.#options.isWanted()
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true
+    try {
+      while (this.#isWanted) {
+        await this.#wait(this.#retryAt - this.#options.clock.monotonic())
+        await this.#round()
+      }
+    } finally {
+      this.#isRunning = false
+    }
+  }
+
+  async #round(): Promise<void> {
+    const { urls, step, clock } = this.#options
+    if (!this.#isWanted) return
+    this.#isFound = false
+    this.#isRoundOver = false
+    if (urls.length === 0) this.#options.failed(combine([]))
+    for (let i = 0; i < urls.length && this.#isWanted; i++) {
+      this.#isRoundOver = i === urls.length - 1
+      const failed = this.#attempt(urls[this.#nextUrl % urls.length] as string)
+      this.#nextUrl++
+      await this.#wait(step, failed)
+    }
+    if (!this.#isFound) this.#retryAt = clock.monotonic() + this.#pause(this.#rounds++)
+  }
+
+  /** Resolves when the attempt has failed, and never if it succeeds. */
+  #attempt(url: string): Promise<void> {
+    const link = this.#options.open(url)
+    this.#attempts.add(link)
+    return new Promise(resolve => {
+      link.opened.then(
+        () => {
+          if (this.#attempts.delete(link)) this.#options.opened(link)
+          if (!this.#isWanted) this.#wake?.()
+        },
+        cause => {
+          if (this.#attempts.delete(link)) this.#failed(url, cause)
+          resolve()
+        },
+      )
+    })
+  }
+
+  #failed(url: string, cause: OrthrusError): void {
+    this.#failures.set(url, cause)
+    if (this.#isRoundOver && this.#attempts.size === 0)
+      this.#options.failed(combine([...this.#failures.values()]))
+  }
+
+  /** Random in part, so that clients do not return together. */
+  #pause(rounds: number): number {
+    return Math.min(PAUSE_MAX, PAUSE_FIRST * 2 ** rounds) * (0.5 + 0.5 * this.#options.fraction())
+  }
+
+  #wait(milliseconds: number, orUntil?: Promise<void>): Promise<void> {
+    if (milliseconds <= 0 || !this.#isWanted) return Promise.resolve()
+    const { timers } = this.#options
+    return new Promise(resolve => {
+      const wake = (): void => {
+        timers.clearTimeout(timer)
+        if (this.#wake === wake) this.#wake = undefined
+        resolve()
+      }
+      const timer = timers.setTimeout(wake, milliseconds)
+      this.#wake = wake
+      orUntil?.then(wake)
+    })
+  }
+}
