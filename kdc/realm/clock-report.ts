@@ -8,9 +8,12 @@ import type { ClockState, KdcTime } from './kdc-time.js'
 export function reportClock(time: KdcTime, report: Report): void {
   const { behind } = time.look()
   if (behind > 0) report.tell({ kind: 'clock_behind', behind, hint: BEHIND })
-  time.onLeap(by => {
-    const state = time.look()
-    report.tell({ kind: 'clock_leapt', by, ...state, hint: state.behind > 0 ? BEHIND : LEAPT })
+  time.onLeap({
+    leapt: by => {
+      const state = time.look()
+      report.tell({ kind: 'clock_leapt', by, ...state, hint: state.behind > 0 ? BEHIND : LEAPT })
+    },
+    steady: leapt => report.tell({ kind: 'clock_steady', leapt }),
   })
 }
 
@@ -26,7 +29,7 @@ export function clockFault({ leapt, behind }: ClockState): string | undefined {
   }
   if (leapt === 0) return undefined
   const way = leapt > 0 ? 'ahead' : 'back'
-  return `this KDC's clock leapt ${way} by ${seconds(leapt)} s since the KDC started, so it may be wrong`
+  return `this KDC's clock leapt ${way} by ${seconds(leapt)} s, so it may be wrong`
 }
 
 function seconds(time: number): number {

@@ -1,5 +1,15 @@
 import { WINDOW } from '../../shared/constants.js'
-import type { Clock } from '../../shared/time.js'
+import { type Clock, HOUR } from '../../shared/time.js'
+
+/** Tuning: how long a leap is remembered while no other follows, on the monotonic clock, milliseconds. */
+const REMEMBERED = HOUR
+
+export interface LeapListener {
+  /** @param by the size of the leap, below 0 if the clock went back */
+  leapt(by: number): void
+  /** Called an hour after the last leap. @param leapt the sum of the leaps, which are now forgotten */
+  steady(leapt: number): void
+}
 
 /**
  * Notices when the wall clock leaps: when, from one reading to the next, it moves by over a second more or less than
@@ -7,15 +17,16 @@ import type { Clock } from '../../shared/time.js'
  */
 export class ClockWatch {
   readonly #clock: Clock
-  readonly #onLeap: (by: number) => void
+  readonly #listener: LeapListener
   #wall: number
   #monotonic: number
   #leapt = 0
+  /** When the clock last leapt, on the monotonic clock. */
+  #leaptAt = 0
 
-  /** @param onLeap called with the size of each leap, below 0 if the clock went back */
-  constructor(clock: Clock, onLeap: (by: number) => void) {
+  constructor(clock: Clock, listener: LeapListener) {
     this.#clock = clock
-    this.#onLeap = onLeap
+    this.#listener = listener
     this.#wall = clock.now()
     this.#monotonic = clock.monotonic()
   }
@@ -28,16 +39,25 @@ export class ClockWatch {
     this.#wall = wall
     this.#monotonic = monotonic
     if (Math.abs(by) > WINDOW.CLOCKS_PART) this.#leap(Math.round(by))
+    else if (this.#leapt !== 0 && monotonic - this.#leaptAt >= REMEMBERED) this.#forget()
     return wall
   }
 
-  /** The sum of all leaps; 0 if they cancel out to within a second. */
+  /** The sum of the leaps that are remembered; 0 if they cancel out to within a second. */
   get leapt(): number {
     return Math.abs(this.#leapt) > WINDOW.CLOCKS_PART ? this.#leapt : 0
   }
 
   #leap(by: number): void {
     this.#leapt += by
-    this.#onLeap(by)
+    this.#leaptAt = this.#monotonic
+    this.#listener.leapt(by)
+  }
+
+  /** A leap that set the clock right, or a machine's sleep, cannot be told from one that set it wrong. */
+  #forget(): void {
+    const { leapt } = this
+    this.#leapt = 0
+    if (leapt !== 0) this.#listener.steady(leapt)
   }
 }

@@ -1,10 +1,10 @@
 import { WINDOW } from '../../shared/constants.js'
 import type { Clock } from '../../shared/time.js'
-import { ClockWatch } from './clock-watch.js'
+import { ClockWatch, type LeapListener } from './clock-watch.js'
 
 /** What a KDC knows to be wrong with its own clock, milliseconds; 0 if it knows of nothing. */
 export interface ClockState {
-  /** The sum of all leaps of the clock since the KDC started; below 0 if it went back. */
+  /** The sum of the clock's leaps, until an hour after the last one; below 0 if it went back. */
   readonly leapt: number
   /** How far the clock is behind the newest stored time. KDC time stands still until the clock reaches it. */
   readonly behind: number
@@ -18,12 +18,15 @@ export class KdcTime {
   readonly #watch: ClockWatch
   #stored: number
   #newestRead = 0
-  #onLeap: (by: number) => void = () => {}
+  #listener: LeapListener = { leapt: () => {}, steady: () => {} }
 
   constructor(clock: Clock, stored: number) {
     this.#clock = clock
     this.#stored = stored
-    this.#watch = new ClockWatch(clock, by => this.#onLeap(by))
+    this.#watch = new ClockWatch(clock, {
+      leapt: by => this.#listener.leapt(by),
+      steady: leapt => this.#listener.steady(leapt),
+    })
   }
 
   /** Read once for each request. */
@@ -49,12 +52,9 @@ export class KdcTime {
     return { leapt: this.#watch.leapt, behind: behind > WINDOW.CLOCKS_PART ? behind : 0 }
   }
 
-  /**
-   * Sets the one listener, called when the clock leaps by more than a second.
-   * @param listener gets the leap, milliseconds
-   */
-  onLeap(listener: (by: number) => void): void {
-    this.#onLeap = listener
+  /** Sets the one listener to leaps of more than a second. */
+  onLeap(listener: LeapListener): void {
+    this.#listener = listener
   }
 
   /** Says that this time has been stored: KDC time never falls below it. */

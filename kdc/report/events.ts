@@ -28,6 +28,7 @@ export type KdcEvent =
   | ConnectionFailed
   | AcceptFailed
   | ClockLeapt
+  | ClockSteady
   | ClockBehind
   | ConnectionAbandoned
 
@@ -209,11 +210,18 @@ export interface ClockLeapt {
   readonly kind: 'clock_leapt'
   /** Below 0 if the clock went back. */
   readonly by: number
-  /** The sum of all leaps since the KDC started. */
+  /** The sum of all leaps, each an hour or less after the one before. */
   readonly leapt: number
   /** As in `ClockBehind`; 0 if the clock is not behind. */
   readonly behind: number
   readonly hint: string
+}
+
+/** For an hour the KDC's clock has not leapt again. It is no longer taken for wrong. */
+export interface ClockSteady {
+  readonly kind: 'clock_steady'
+  /** The sum of the leaps before. */
+  readonly leapt: number
 }
 
 /**

@@ -107,6 +107,11 @@ const LINES: Lines = {
     fields,
     counted: { quota: 'leaps', requester: 'the clock' },
   }),
+  clock_steady: ({ kind, ...fields }) => ({
+    level: 'info',
+    message: "the KDC's clock has not leapt for an hour; /health no longer says that it may be wrong",
+    fields,
+  }),
   clock_behind: ({ kind, ...fields }) => ({
     level: 'error',
     message:

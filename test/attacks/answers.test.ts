@@ -298,7 +298,9 @@ describe('a clock that is lied about', () => {
   })
 
   it('by holding back the KDC’s answer is not believed, since a late answer says too little', async () => {
-    const { web, kdc, clock, http, orders } = await startWorld()
+    // Otherwise it is given up, as its clock runs on while nothing can be read.
+    const patient = { timeouts: { silence: 10 * SECOND } }
+    const { web, kdc, clock, http, orders } = await startWorld({ connect: patient })
     kdc.downward = frame => {
       clock.advance(2.5 * SECOND)
       return [frame]

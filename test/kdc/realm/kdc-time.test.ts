@@ -24,10 +24,10 @@ function scene(stored = 0) {
 
 describe('the clock of a KDC', () => {
   it.each([
-    [SECOND + 1, "the KDC's clock leapt ahead: it was set, or this machine slept", / leapt ahead by 1 s /],
-    [HOUR, "the KDC's clock leapt ahead: it was set, or this machine slept", / leapt ahead by 3600 s /],
-    [-SECOND - 1, "the KDC's clock leapt back: it was set", / leapt back by 1 s /],
-    [-HOUR, "the KDC's clock leapt back: it was set", / leapt back by 3600 s /],
+    [SECOND + 1, "the KDC's clock leapt ahead: it was set, or this machine slept", / leapt ahead by 1 s,/],
+    [HOUR, "the KDC's clock leapt ahead: it was set, or this machine slept", / leapt ahead by 3600 s,/],
+    [-SECOND - 1, "the KDC's clock leapt back: it was set", / leapt back by 1 s,/],
+    [-HOUR, "the KDC's clock leapt back: it was set", / leapt back by 3600 s,/],
   ])('that leaps by %d ms between two requests is an error in the log, once', (by, message, fault) => {
     const { clock, time, events, logger, ...the } = scene(-2 * HOUR)
     time.now()
@@ -59,6 +59,26 @@ describe('the clock of a KDC', () => {
     time.look()
     expect(events).toMatchObject([{ kind: 'clock_leapt', by: HOUR }])
     expect(time.newestRead).toBe(newest)
+  })
+
+  it('that leapt, as when the machine slept, is called wrong for an hour after the last leap, and the end is logged', () => {
+    const { clock, time, events, logger, ...the } = scene(-5 * HOUR)
+    clock.step(2 * HOUR)
+    time.now()
+    clock.pass(HOUR - 1)
+    expect(the.fault()).toMatch(/ leapt ahead by 7200 s, /)
+    clock.step(HOUR)
+    time.now()
+    clock.pass(HOUR - 1)
+    expect(the.fault()).toMatch(/ leapt ahead by 10800 s, /)
+    clock.pass(1)
+    expect(the.fault()).toBeUndefined()
+    expect(time.look()).toEqual({ leapt: 0, behind: 0 })
+    expect(events.slice(2)).toEqual([{ kind: 'clock_steady', leapt: 3 * HOUR }])
+    expect(logger.lines.at(-1)).toMatchObject({ level: 'info', fields: { leapt: 3 * HOUR } })
+    clock.step(-HOUR)
+    time.now()
+    expect(the.fault()).toMatch(/ leapt back by 3600 s, /)
   })
 
   it('that was set right again is no longer wrong', () => {
