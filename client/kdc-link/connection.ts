@@ -12,6 +12,8 @@ import { Ticker } from './ticker.js'
 
 /** Tuning: the ticks of the silence after which a KDC is given up. After half of them another connection is tried too. */
 const SILENT = 8
+/** Tuning: a message is not waited for longer than this times `timeouts.exchange`, though others are answered. */
+const EXCHANGES_MAX = 10
 /** Tuning: how long a KDC that is away is looked for after the last call, milliseconds. The next call looks again. */
 const SEARCH_MAX = MINUTE
 
@@ -275,6 +277,8 @@ export class KdcConnection {
       const { quiet, unanswered } = this.#patienceWith(waiting)
       if (quiet >= SILENT) this.#giveUp(waiting, silence, 'pong')
       else if (waiting.message !== undefined && unanswered >= limit) this.#giveUp(waiting, exchange, 'answer')
+      else if (waiting.message !== undefined && this.#ticker.count - waiting.since >= limit * EXCHANGES_MAX)
+        this.#reject(waiting, combine(this.#options.urls.map(url => silent(url, exchange * EXCHANGES_MAX))))
       else {
         const lacksAnswer = waiting.message !== undefined && unanswered >= SILENT
         this.#lacksAnswer ||= lacksAnswer

@@ -30,7 +30,7 @@ export interface LinkOptions {
   readonly timeout: number
   /** Whether an idle link keeps the process alive. */
   readonly keepProcessAlive: boolean
-  /** Called for each sign of life: an answer, which is any frame, or only a pong. */
+  /** Called for each sign of life: an answer, or only a pong or a frame that nobody waits for. */
   heard(link: KdcLink, sign: Sign): void
   /** Called once, when either side has closed the link. */
   closed(link: KdcLink): void
@@ -156,8 +156,9 @@ export class KdcLink {
       this.close(unreachable(this.url, 'it sent a cut-off frame'))
       return
     }
-    this.#heard(this, 'answer')
     // A message under an unknown id came too late or was never asked for, and is ignored.
-    this.#streams.get(frame.id)?.received(frame.message)
+    const stream = this.#streams.get(frame.id)
+    this.#heard(this, stream === undefined ? 'pong' : 'answer')
+    stream?.received(frame.message)
   }
 }
