@@ -1,5 +1,6 @@
 import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
+import { SECOND } from '../../shared/time.js'
 import { abortable, type Timers } from '../../shared/timers.js'
 import type { KdcConnection } from './connection.js'
 
@@ -31,7 +32,7 @@ export async function reachKdc(
         return await abortable(connection.open(), either)
       } catch (cause) {
         signal?.throwIfAborted()
-        if (over.signal.aborted) throw failure ?? late(wait)
+        if (over.signal.aborted) throw late(wait, failure)
         if (!(cause instanceof OrthrusError) || cause.code !== 'unavailable') throw cause
         if (failure === undefined)
           logger.warn({ wait, cause }, 'waiting for a KDC that cannot be reached yet')
@@ -43,8 +44,9 @@ export async function reachKdc(
   }
 }
 
-function late(wait: number): OrthrusError {
-  return new OrthrusError('unavailable', `no KDC answered within ${wait} ms`, {
-    hint: 'check that it runs, as with: orthrus kdc',
+function late(wait: number, last: OrthrusError | undefined): OrthrusError {
+  const why = last === undefined ? '' : `: ${last.reason}`
+  return new OrthrusError('unavailable', `no KDC could be used within the wait of ${wait / SECOND} s${why}`, {
+    hint: last?.facts.hint ?? 'check that it runs, as with: orthrus kdc',
   })
 }

@@ -66,8 +66,10 @@ function kdcHint(
   const name = localPart(client)
   switch (code) {
     case 'auth_failed':
-      return passwordBased
-        ? 'check the name and the password'
+      if (passwordBased) return 'check the name and the password'
+      // Only an administrator can look, and this one is refused.
+      return name === 'admin'
+        ? 'its key may have been replaced, or the keytab be that of another realm: use its newest keytab, or that of another administrator'
         : `it may have been removed, or its key replaced; run: orthrus admin show ${name}, and use its newest keytab`
     case 'principal_disabled':
       return `run: orthrus admin enable ${name}`

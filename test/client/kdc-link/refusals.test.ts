@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { kdcRefusal } from '../../../client/kdc-link/refusals.js'
 import type { WireError } from '../../../shared/encoding/error.js'
+import { parsePrincipal } from '../../../shared/principal.js'
 import { HOUR, MINUTE } from '../../../shared/time.js'
 import { START } from '../../support/clock.js'
 import { WEB } from '../fake-kdc.js'
@@ -32,5 +33,18 @@ describe('the hint of the KDC’s clock_skew', () => {
   it('accepts a time that no calendar has, and does without a time', () => {
     expect(hintAt(Number.MAX_SAFE_INTEGER, START)).toContain("the KDC's 9007199254740991: one of the two")
     expect(hintAt(START)).toContain("this machine's clock or the KDC's is wrong")
+  })
+})
+
+describe('the hint of the KDC’s auth_failed', () => {
+  it.each([
+    ['web', true],
+    ['admin', false],
+  ])('of %s names the administrator’s command only for those who can run it', (name, isNamed) => {
+    const error: WireError = { code: 'auth_failed', authenticated: false, time: 1, floor: null, message: '' }
+    const client = parsePrincipal(`${name}@demo.example`)
+    const { hint } = kdcRefusal(error, { client, passwordBased: false }).facts
+    expect(hint?.includes('orthrus admin show')).toBe(isNamed)
+    expect(hint).toContain('newest keytab')
   })
 })
