@@ -59,7 +59,7 @@ async function makePipe(folder: string): Promise<Pipe> {
 /** Within the time that closing takes at most, and some more for a busy machine. */
 async function requireEnd(kdc: KdcProcess): Promise<void> {
   const late = new Promise<never>((_, reject) => {
-    setTimeout(() => reject(new Error('the KDC does not end')), 15_000).unref()
+    setTimeout(() => reject(new Error('the KDC does not end')), 30_000).unref()
   })
   try {
     expect(await Promise.race([kdc.end('SIGTERM'), late])).toBe(0)
@@ -125,7 +125,7 @@ describe('a KDC whose terminal closes', { timeout: 60_000 }, () => {
   it('goes on, says so in its log, and ends when it is told to', async () => {
     const kdc = await startKdc(realm.folder)
     kdc.child.kill('SIGHUP')
-    await expect.poll(() => kdc.log(), { timeout: 10_000 }).toContain('"signal":"SIGHUP"')
+    await expect.poll(() => kdc.log()).toContain('"signal":"SIGHUP"')
     await requireTickets(kdc.url, 3)
     await requireEnd(kdc)
     expect(kdc.log()).toContain('KDC closed')

@@ -172,11 +172,12 @@ describe('a handshake', () => {
     const body = await tcp(realm)
     body.socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n')
     await Promise.all([silent.ended, slow.ended, large.ended, body.ended])
-    expect(await isServed(await realm.connect())).toBe(true)
+    // On a busy machine even an honest handshake may take longer than this limit.
+    await expect.poll(() => realm.connect().then(isServed, () => false)).toBe(true)
   })
 
   it('leaves the connection open if it was in time', async () => {
-    const realm = await scene({ handshake: 400 })
+    const realm = await scene({ handshake: 1_000 })
     const socket = await realm.connect()
     const other = await tcp(realm)
     await other.ended
