@@ -15,20 +15,29 @@ const run = promisify(execFile)
 
 /** More lines than a pipe holds (64 KiB) and than the KDC keeps (256 KiB), of more than 200 bytes each. */
 const TICKETS = 2_000
+/** The log has a quota for each client's tickets, and all of these stay within theirs. */
+const CLIENTS = Array.from({ length: 10 }, (_, i) => `web/${i}`)
 /** Requests at the same time: few enough that a busy machine answers each within a client's patience. */
 const AT_ONCE = 50
 
 let realm: FaultRealm
 beforeEach(async () => {
-  realm = await makeRealm(['web', 'orders'], [['web', 'orders']])
+  realm = await makeRealm([...CLIENTS, 'orders'], [['web/*', 'orders']])
 })
 afterEach(() => realm.remove())
 
 async function requireTickets(url: string, count: number): Promise<void> {
-  const client = await connectAs(realm, url, 'web')
+  for (const [i, name] of CLIENTS.entries()) {
+    const share = Math.floor((count + CLIENTS.length - 1 - i) / CLIENTS.length)
+    if (share > 0) await requireTicketsOf(name, url, share)
+  }
+}
+
+async function requireTicketsOf(name: string, url: string, count: number): Promise<void> {
+  const client = await connectAs(realm, url, name)
   const ask = async (i: number): Promise<void> => {
-    const { client: name } = await client.getServiceTicket('orders', { lifetime: 60_000 + i })
-    expect(name).toBe('web@demo.example')
+    const { client: asked } = await client.getServiceTicket('orders', { lifetime: 60_000 + i })
+    expect(asked).toBe(`${name}@demo.example`)
   }
   for (let i = 0; i < count; i += AT_ONCE) {
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, count - i) }, (_, j) => ask(i + j)))
@@ -117,7 +126,8 @@ describe('a KDC whose log nobody reads', { timeout: 120_000 }, () => {
     const dropped = told.reduce((sum, { lines = 0 }) => sum + lines, 0)
     expect(dropped).toBeGreaterThan(100)
     // One for each ticket, and for each login a TGT.
-    expect(told.filter(({ msg }) => msg === 'ticket issued').length + dropped).toBe(TICKETS + 1 + 2)
+    const logins = CLIENTS.length + 1
+    expect(told.filter(({ msg }) => msg === 'ticket issued').length + dropped).toBe(TICKETS + 1 + logins)
   })
 })
 
