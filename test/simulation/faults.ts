@@ -27,8 +27,8 @@ export const FAULTS: readonly SimulatedFault[] = [
   {
     name: 'the client sends again when no answer comes',
     file: 'client/request/fetch.ts',
-    from: '    if (cause instanceof OrthrusError) throw cause\n',
-    to: '    if (cause instanceof OrthrusError) throw cause\n    return send({ fetch, clock, maxResponse } as HttpExchanges, request, presented, signal)\n',
+    from: '    throw noAnswer(cause, url, presented.service)\n',
+    to: '    return send({ fetch, clock, logger, maxResponse } as HttpExchanges, request, presented, signal)\n',
     says: ATTEMPTS,
   },
   {
