@@ -72,6 +72,8 @@ export const SIZE = {
   TAG: 16,
   TICKET_ID: 16,
   CLIENT_ID: 8,
+  LOG_ID: 16,
+  MARK: 8,
   SALT: 16,
   CHECK: 4,
   REPLAY_ID: 16,

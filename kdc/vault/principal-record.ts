@@ -1,7 +1,9 @@
+import { sha256 } from '#primitives'
 import type { PrincipalState } from '../../shared/administration/principals.js'
+import { concatBytes } from '../../shared/bytes.js'
 import { SIZE } from '../../shared/constants.js'
 import { type LongTermKey, revealKey } from '../../shared/crypto/keys.js'
-import type { Value } from '../../shared/encoding/encoding.js'
+import { encode, type Value } from '../../shared/encoding/encoding.js'
 import {
   booleanOf,
   bytesOf,
@@ -11,7 +13,9 @@ import {
   longTermKeyOf,
   nullable,
   numberOf,
+  patternOf,
   principalOf,
+  textOf,
 } from '../../shared/encoding/fields.js'
 import { malformed } from '../../shared/errors.js'
 import {
@@ -19,87 +23,205 @@ import {
   encodePasswordParameters,
   type PasswordParameters,
 } from '../../shared/exchange/params.js'
+import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
-import { decodeRecord, FORM, requireReadable } from './record-form.js'
+import { decodeRecord, oneOf, requireReadable } from './record-form.js'
+
+/**
+ * What a key is good for (docs/protocol.md section 12). `current` seals and opens. `next` was staged, and seals nothing
+ * until its holder has shown that it has it. `old` opens tickets until the last one under it has ended.
+ */
+export type KeyState = 'current' | 'next' | 'old'
 
 export interface StoredKey {
   readonly kvno: number
   readonly key: LongTermKey
   readonly fromPassword: boolean
   readonly createdAt: number
+  readonly state: KeyState
+  /** Of an old key: when the last ticket under it has ended, and the key is erased. Otherwise null. */
+  readonly endsAt: number | null
+  /** Of a staged key: the invitation that staged it; null if the holder did so itself. Otherwise null. */
+  readonly stagedBy: Principal | null
+}
+
+/** What an invitation is for (docs/protocol.md section 12). Its end is the principal's `expiresAt`. */
+export interface Invitation {
+  /** One principal, or `name/*`. */
+  readonly target: Pattern
+  readonly uses: number
+  readonly used: number
+  /** How long the principals that it makes exist, milliseconds; null for no end. */
+  readonly principalsLife: number | null
+  readonly lastUsedAt: number | null
+  /** The address that last used it. */
+  readonly lastUsedFrom: string | null
 }
 
 /** A principal (docs/protocol.md section 1). */
 export interface PrincipalRecord extends PrincipalState {
   readonly name: Principal
-  /** 8 bytes. A name that is removed and added again gets a new id. */
+  /** 8 bytes: the present series of its tickets, drawn again whenever they are revoked (section 10). */
   readonly clientId: Uint8Array
-  /** The newest first. */
+  /** The newest first; at most one is current, and at most one next. */
   readonly keys: readonly StoredKey[]
   /** The highest kvno that the name ever had; 0 before the first. */
   readonly lastKvno: number
   readonly password: PasswordParameters | null
-  /** The record of a removed name keeps `lastKvno` and `cutOff`, so that neither restarts when it is added again. */
+  /** The record of a removed name keeps `lastKvno`, so that kvnos do not restart when it is added again. */
   readonly removed: boolean
-  /** Tickets whose authTime is not after this time are revoked (section 7); 0 revokes none. */
-  readonly cutOff: number
+  /** When an administrator asked for a new key that the holder has not shown yet; otherwise null. */
+  readonly rotationAskedAt: number | null
+  readonly invitation: Invitation | null
 }
 
+/** Form 1 had a cut-off time in place of series of tickets, and keys without a state. It is read, and written no more. */
+const FORM = 2
+
 export function encodePrincipalRecord(record: PrincipalRecord): Value[] {
-  const { name, clientId, keys, lastKvno, password, disabled, removed, cutOff } = record
-  const { expiresAt, maxLife, maxRenew, createdAt, changedAt } = record
+  const { name, clientId, keys, lastKvno, password, disabled, removed, expiresAt, maxLife, maxRenew } = record
+  const { createdAt, changedAt, rotationAskedAt, invitation } = record
   const list = [
     FORM,
     name,
     clientId,
-    keys.map(key => [key.kvno, revealKey(key.key), key.fromPassword, key.createdAt]),
+    keys.map(encodeKey),
     lastKvno,
     password && encodePasswordParameters(password),
     disabled,
     removed,
-    cutOff,
     expiresAt,
     maxLife,
     maxRenew,
     createdAt,
     changedAt,
+    rotationAskedAt,
+    invitation && encodeInvitation(invitation),
   ]
   return requireReadable(list, decodePrincipalRecord)
 }
 
+function encodeKey({ kvno, key, fromPassword, createdAt, state, endsAt, stagedBy }: StoredKey): Value[] {
+  return [kvno, revealKey(key), fromPassword, createdAt, state, endsAt, stagedBy]
+}
+
+function encodeInvitation(invitation: Invitation): Value[] {
+  const { target, uses, used, principalsLife, lastUsedAt, lastUsedFrom } = invitation
+  return [target, uses, used, principalsLife, lastUsedAt, lastUsedFrom]
+}
+
 export function decodePrincipalRecord(list: readonly Value[]): PrincipalRecord {
-  return decodeRecord('principal', list, 14, value => {
-    const lastKvno = numberOf(value[4])
-    return {
-      name: principalOf(value[1]),
-      clientId: bytesOf(value[2], SIZE.CLIENT_ID).slice(),
-      keys: keysOf(value[3], lastKvno),
-      lastKvno,
-      password: nullable(value[5], decodePasswordParameters),
-      disabled: booleanOf(value[6]),
-      removed: booleanOf(value[7]),
-      cutOff: numberOf(value[8]),
-      expiresAt: nullable(value[9], numberOf),
-      maxLife: nullable(value[10], numberOf),
-      maxRenew: nullable(value[11], numberOf),
-      createdAt: numberOf(value[12]),
-      changedAt: numberOf(value[13]),
-    }
+  return decodeRecord('principal', list, {
+    1: { fields: 14, read: decodeFirstForm },
+    [FORM]: { fields: 15, read: decodeSecondForm },
   })
 }
 
-function keysOf(value: Value | undefined, lastKvno: number): StoredKey[] {
+function decodeSecondForm(value: readonly Value[]): PrincipalRecord {
+  const lastKvno = numberOf(value[4])
+  return {
+    name: principalOf(value[1]),
+    clientId: bytesOf(value[2], SIZE.CLIENT_ID).slice(),
+    keys: keysOf(value[3], lastKvno, decodeKey),
+    lastKvno,
+    password: nullable(value[5], decodePasswordParameters),
+    disabled: booleanOf(value[6]),
+    removed: booleanOf(value[7]),
+    expiresAt: nullable(value[8], numberOf),
+    maxLife: nullable(value[9], numberOf),
+    maxRenew: nullable(value[10], numberOf),
+    createdAt: numberOf(value[11]),
+    changedAt: numberOf(value[12]),
+    rotationAskedAt: nullable(value[13], numberOf),
+    invitation: nullable(value[14], invitationOf),
+  }
+}
+
+/**
+ * A cut-off of form 1 revoked the tickets up to its time. Here another series does: always the same one, because a record
+ * may be read many times before it is written again.
+ */
+function decodeFirstForm(value: readonly Value[]): PrincipalRecord {
+  const clientId = bytesOf(value[2], SIZE.CLIENT_ID)
+  const cutOff = numberOf(value[8])
+  const lastKvno = numberOf(value[4])
+  return {
+    name: principalOf(value[1]),
+    clientId: cutOff === 0 ? clientId.slice() : nextSeries(clientId, cutOff),
+    keys: keysOf(value[3], lastKvno, decodeFirstKey).map(stateByOrder),
+    lastKvno,
+    password: nullable(value[5], decodePasswordParameters),
+    disabled: booleanOf(value[6]),
+    removed: booleanOf(value[7]),
+    expiresAt: nullable(value[9], numberOf),
+    maxLife: nullable(value[10], numberOf),
+    maxRenew: nullable(value[11], numberOf),
+    createdAt: numberOf(value[12]),
+    changedAt: numberOf(value[13]),
+    rotationAskedAt: null,
+    invitation: null,
+  }
+}
+
+function nextSeries(clientId: Uint8Array, cutOff: number): Uint8Array {
+  return sha256(concatBytes(clientId, encode([cutOff]))).slice(0, SIZE.CLIENT_ID)
+}
+
+type KeyDecoder = (value: Value) => StoredKey
+
+function keysOf(value: Value | undefined, lastKvno: number, decode: KeyDecoder): StoredKey[] {
   let above = lastKvno + 1
+  const states = new Set<KeyState>()
   return listOf(value).map(item => {
-    const [kvno, key, fromPassword, createdAt] = fields(item, 4)
-    const stored = {
-      kvno: kvnoOf(kvno),
-      key: longTermKeyOf(key),
-      fromPassword: booleanOf(fromPassword),
-      createdAt: numberOf(createdAt),
-    }
-    if (stored.kvno >= above) throw malformed('kvnos that are not in descending order')
-    above = stored.kvno
+    const stored = decode(item)
+    const { kvno, state } = stored
+    if (kvno >= above) throw malformed('kvnos that are not in descending order')
+    if (state !== 'old' && states.has(state)) throw malformed(`two keys that are ${state}`)
+    above = kvno
+    states.add(state)
     return stored
   })
+}
+
+function decodeKey(item: Value): StoredKey {
+  const [kvno, key, fromPassword, createdAt, state, endsAt, stagedBy] = fields(item, 7)
+  return {
+    kvno: kvnoOf(kvno),
+    key: longTermKeyOf(key),
+    fromPassword: booleanOf(fromPassword),
+    createdAt: numberOf(createdAt),
+    state: oneOf(state, ['current', 'next', 'old']),
+    endsAt: nullable(endsAt, numberOf),
+    stagedBy: nullable(stagedBy, principalOf),
+  }
+}
+
+/** Which one is current, `stateByOrder` says. */
+function decodeFirstKey(item: Value): StoredKey {
+  const [kvno, key, fromPassword, createdAt] = fields(item, 4)
+  return {
+    kvno: kvnoOf(kvno),
+    key: longTermKeyOf(key),
+    fromPassword: booleanOf(fromPassword),
+    createdAt: numberOf(createdAt),
+    state: 'old',
+    endsAt: null,
+    stagedBy: null,
+  }
+}
+
+function stateByOrder(stored: StoredKey, index: number): StoredKey {
+  return { ...stored, state: index === 0 ? 'current' : 'old' }
+}
+
+function invitationOf(value: Value | undefined): Invitation {
+  const [target, uses, used, principalsLife, lastUsedAt, lastUsedFrom] = fields(value, 6)
+  return {
+    target: patternOf(target),
+    uses: numberOf(uses),
+    used: numberOf(used),
+    principalsLife: nullable(principalsLife, numberOf),
+    lastUsedAt: nullable(lastUsedAt, numberOf),
+    lastUsedFrom: nullable(lastUsedFrom, textOf),
+  }
 }

@@ -1,28 +1,57 @@
 import type { Value } from '../../shared/encoding/encoding.js'
-import { fields } from '../../shared/encoding/fields.js'
+import { fields, listOf, numberOf, textOf } from '../../shared/encoding/fields.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 
 /** What all records of the vault have in common: each is a list that begins with the number of its form. */
-export const FORM = 1
 
-/** Field contents are secret, so the error names only the kind of record and what is wrong with its form. */
+export function textsOf(value: Value | undefined): string[] {
+  return listOf(value).map(textOf)
+}
+
+export function oneOf<const T extends string>(value: Value | undefined, choices: readonly T[]): T {
+  const choice = choices.find(choice => choice === value)
+  if (choice === undefined) throw malformed('an unknown word')
+  return choice
+}
+
+/** How to read one form: how many fields it has, and what is in them. */
+export interface RecordForm<T> {
+  readonly fields: number
+  readonly read: (list: readonly Value[]) => T
+}
+
+/**
+ * Field contents are secret, so an error names only the kind of record and what is wrong with its form.
+ * @param forms all that can be read, by their numbers
+ * @throws OrthrusError `unavailable` for a record of a newer form, or that has no form at all
+ */
 export function decodeRecord<T>(
   what: string,
   list: readonly Value[],
-  count: number,
-  read: (list: readonly Value[]) => T,
+  forms: Readonly<Record<number, RecordForm<T>>>,
 ): T {
+  const newest = Math.max(...Object.keys(forms).map(Number))
   try {
-    const value = fields(list, count)
-    if (value[0] !== FORM) throw malformed('a different form')
-    return read(value)
+    const number = numberOf(list[0])
+    if (number > newest) throw newerForm(what, number, newest)
+    const form = forms[number]
+    if (form === undefined) throw malformed('an unknown form')
+    return form.read(fields([...list], form.fields))
   } catch (cause) {
-    if (!(cause instanceof OrthrusError)) throw cause
+    if (!(cause instanceof OrthrusError) || cause.code === 'unavailable') throw cause
     throw new OrthrusError('unavailable', `a ${what} record has an unknown form`, {
       cause,
-      hint: 'was it written by another version of orthrus?',
+      hint: 'restore the database from a backup',
     })
   }
+}
+
+function newerForm(what: string, number: number, newest: number): OrthrusError {
+  const reason = `a ${what} record has form ${number}, and this version of orthrus reads up to form ${newest}`
+  return new OrthrusError('unavailable', reason, {
+    final: true,
+    hint: 'a newer version of orthrus wrote this database: run that version',
+  })
 }
 
 /** Refuses to write a record that could not be read again. @throws TypeError */

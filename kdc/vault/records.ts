@@ -4,17 +4,17 @@ import type { Value } from '../../shared/encoding/encoding.js'
 import {
   booleanOf,
   bytesOf,
+  fields,
+  kvnoOf,
   nullable,
   numberOf,
-  oneOf,
   patternOf,
   principalOf,
   realmNameOf,
-  textsOf,
 } from '../../shared/encoding/fields.js'
 import type { Principal, RealmName } from '../../shared/principal.js'
 import { decodeClaims, encodeClaims } from '../../shared/ticket/claims.js'
-import { decodeRecord, FORM, requireReadable } from './record-form.js'
+import { decodeRecord, oneOf, requireReadable, textsOf } from './record-form.js'
 
 /**
  * The records of the vault. Times are milliseconds of KDC time, lifetimes milliseconds. Every `encode...` throws
@@ -25,12 +25,16 @@ import { decodeRecord, FORM, requireReadable } from './record-form.js'
 export {
   decodePrincipalRecord,
   encodePrincipalRecord,
+  type Invitation,
+  type KeyState,
   type PrincipalRecord,
   type StoredKey,
 } from './principal-record.js'
 
-/** The two records of kind `realm`. */
+/** The records of kind `realm`. The last version stored the time in `clock`, which is deleted where it is found. */
 export const REALM_RECORD_NAME = { REALM: 'realm', CLOCK: 'clock' } as const
+
+const POLICY_FORM = 1
 
 /** A rule as stored. Its form on disk is separate, so that it need not change with the form in which rules are sent. */
 export interface PolicyRecord extends PolicyRule {
@@ -41,13 +45,17 @@ export function encodePolicyRecord(record: PolicyRecord): Value[] {
   const { client, service, effect, claims, maxLife, methods, paths, delegable, changedAt } = record
   const caveats = [methods && [...methods], paths && [...paths]]
   return requireReadable(
-    [FORM, client, service, effect, encodeClaims(claims), maxLife, ...caveats, delegable, changedAt],
+    [POLICY_FORM, client, service, effect, encodeClaims(claims), maxLife, ...caveats, delegable, changedAt],
     decodePolicyRecord,
   )
 }
 
 export function decodePolicyRecord(list: readonly Value[]): PolicyRecord {
-  return decodeRecord('policy', list, 10, value => ({
+  return decodeRecord('policy', list, { [POLICY_FORM]: { fields: 10, read: decodePolicy } })
+}
+
+function decodePolicy(value: readonly Value[]): PolicyRecord {
+  return {
     client: patternOf(value[1]),
     service: patternOf(value[2]),
     effect: oneOf(value[3], ['allow', 'deny']),
@@ -57,7 +65,15 @@ export function decodePolicyRecord(list: readonly Value[]): PolicyRecord {
     paths: nullable(value[7], textsOf),
     delegable: booleanOf(value[8]),
     changedAt: numberOf(value[9]),
-  }))
+  }
+}
+
+/** How old a key gets before it is due to change, milliseconds; null for never (section 12). */
+export interface RotationSchedule {
+  readonly krbtgt: number | null
+  readonly kdc: number | null
+  /** Of every other principal with a random key. */
+  readonly principals: number | null
 }
 
 /** The realm: one record. */
@@ -68,72 +84,127 @@ export interface RealmRecord {
   readonly maxTgtLife: number
   readonly maxServiceLife: number
   readonly maxRenew: number
+  /** The longest life that the realm ever allowed a ticket, renewals included. Nothing issued before lives longer. */
+  readonly longestLife: number
+  readonly rotation: RotationSchedule
+  /** 16 bytes: the id of the revocation log (section 10). */
+  readonly logId: Uint8Array
   readonly createdAt: number
 }
 
+/** A realm record of form 1, before a log had an id. `kdc/realm/migrate.ts` completes and rewrites it. */
+export type FirstRealmRecord = Omit<RealmRecord, 'logId' | 'rotation'> & { readonly logId: null }
+
+const REALM_FORM = 2
+
 export function encodeRealmRecord(record: RealmRecord): Value[] {
-  const { realm, saltSecret, maxTgtLife, maxServiceLife, maxRenew, createdAt } = record
+  const { realm, saltSecret, maxTgtLife, maxServiceLife, maxRenew, longestLife, logId, createdAt } = record
+  const { krbtgt, kdc, principals } = record.rotation
+  const lives = [maxTgtLife, maxServiceLife, maxRenew, longestLife]
   return requireReadable(
-    [FORM, realm, saltSecret, maxTgtLife, maxServiceLife, maxRenew, createdAt],
+    [REALM_FORM, realm, saltSecret, ...lives, [krbtgt, kdc, principals], logId, createdAt],
     decodeRealmRecord,
   )
 }
 
-export function decodeRealmRecord(list: readonly Value[]): RealmRecord {
-  return decodeRecord('realm', list, 7, value => ({
+export function decodeRealmRecord(list: readonly Value[]): RealmRecord | FirstRealmRecord {
+  return decodeRecord<RealmRecord | FirstRealmRecord>('realm', list, {
+    1: { fields: 7, read: decodeFirstRealm },
+    [REALM_FORM]: { fields: 10, read: decodeRealm },
+  })
+}
+
+function decodeRealm(value: readonly Value[]): RealmRecord {
+  const [krbtgt, kdc, principals] = fields(value[7], 3)
+  return {
     realm: realmNameOf(value[1]),
     saltSecret: bytesOf(value[2], SIZE.KEY).slice(),
     maxTgtLife: numberOf(value[3]),
     maxServiceLife: numberOf(value[4]),
     maxRenew: numberOf(value[5]),
+    longestLife: numberOf(value[6]),
+    rotation: {
+      krbtgt: nullable(krbtgt, numberOf),
+      kdc: nullable(kdc, numberOf),
+      principals: nullable(principals, numberOf),
+    },
+    logId: bytesOf(value[8], SIZE.LOG_ID).slice(),
+    createdAt: numberOf(value[9]),
+  }
+}
+
+function decodeFirstRealm(value: readonly Value[]): FirstRealmRecord {
+  const maxTgtLife = numberOf(value[3])
+  const maxServiceLife = numberOf(value[4])
+  const maxRenew = numberOf(value[5])
+  return {
+    realm: realmNameOf(value[1]),
+    saltSecret: bytesOf(value[2], SIZE.KEY).slice(),
+    maxTgtLife,
+    maxServiceLife,
+    maxRenew,
+    longestLife: Math.max(maxTgtLife, maxServiceLife, maxRenew),
+    logId: null,
     createdAt: numberOf(value[6]),
-  }))
+  }
 }
 
-/** The newest stored time, below which KDC time never falls (section 10): one record. */
-export interface ClockRecord {
-  readonly newest: number
-}
+const REVOCATION_FORM = 2
 
-export function encodeClockRecord({ newest }: ClockRecord): Value[] {
-  return requireReadable([FORM, newest], decodeClockRecord)
-}
+/** What an entry revokes (docs/protocol.md section 10). */
+export type Revoked =
+  /** Every ticket that bears this `clientId8`. */
+  | { readonly kind: 'client'; readonly principal: Principal; readonly by: Uint8Array }
+  /** The one ticket that has this `ticketId16`. `principal` is its client, if the administrator said it. */
+  | { readonly kind: 'ticket'; readonly principal: Principal | null; readonly by: Uint8Array }
+  /** Every ticket for this service under this kvno or a lower one. */
+  | { readonly kind: 'key'; readonly principal: Principal; readonly by: number }
 
-export function decodeClockRecord(list: readonly Value[]): ClockRecord {
-  return decodeRecord('clock', list, 2, value => ({ newest: numberOf(value[1]) }))
-}
-
-/** An entry of the revocation log (section 10). */
-export type RevocationRecord = RevocationSubject & {
+/** An entry of the revocation log. */
+export type RevocationRecord = Revoked & {
+  /** From 1, without gaps. */
   readonly seq: number
+  /** 8 random bytes, by which a follower knows whether its entry is of this log. */
+  readonly mark: Uint8Array
+  /** For people only. */
   readonly time: number
-  /** For a `key`: the highest kvno that is retired, along with all lower ones. */
-  readonly extra: number | null
   readonly keepUntil: number
 }
 
-export type RevocationSubject =
-  /** A ticketId of 16 bytes. */
-  | { readonly kind: 'ticket'; readonly subject: Uint8Array }
-  | { readonly kind: 'client' | 'key'; readonly subject: Principal }
-
 export function encodeRevocationRecord(record: RevocationRecord): Value[] {
-  const { seq, kind, subject, time, extra, keepUntil } = record
-  return requireReadable([FORM, seq, kind, subject, time, extra, keepUntil], decodeRevocationRecord)
+  const { seq, mark, kind, principal, by, time, keepUntil } = record
+  return requireReadable(
+    [REVOCATION_FORM, seq, mark, kind, principal, by, time, keepUntil],
+    decodeRevocationRecord,
+  )
 }
 
 export function decodeRevocationRecord(list: readonly Value[]): RevocationRecord {
-  return decodeRecord('revocation', list, 7, value => ({
-    seq: numberOf(value[1]),
-    ...subjectOf(value[2], value[3]),
-    time: numberOf(value[4]),
-    extra: nullable(value[5], numberOf),
-    keepUntil: numberOf(value[6]),
-  }))
+  return decodeRecord('revocation', list, { [REVOCATION_FORM]: { fields: 8, read: decodeRevocation } })
 }
 
-function subjectOf(kindValue: Value | undefined, subject: Value | undefined): RevocationSubject {
+function decodeRevocation(value: readonly Value[]): RevocationRecord {
+  return {
+    seq: numberOf(value[1]),
+    mark: bytesOf(value[2], SIZE.MARK).slice(),
+    ...revokedOf(value[3], value[4], value[5]),
+    time: numberOf(value[6]),
+    keepUntil: numberOf(value[7]),
+  }
+}
+
+function revokedOf(
+  kindValue: Value | undefined,
+  principal: Value | undefined,
+  by: Value | undefined,
+): Revoked {
   const kind = oneOf(kindValue, ['ticket', 'client', 'key'])
-  if (kind === 'ticket') return { kind, subject: bytesOf(subject, SIZE.TICKET_ID).slice() }
-  return { kind, subject: principalOf(subject) }
+  switch (kind) {
+    case 'ticket':
+      return { kind, principal: nullable(principal, principalOf), by: bytesOf(by, SIZE.TICKET_ID).slice() }
+    case 'client':
+      return { kind, principal: principalOf(principal), by: bytesOf(by, SIZE.CLIENT_ID).slice() }
+    case 'key':
+      return { kind, principal: principalOf(principal), by: kvnoOf(by) }
+  }
 }
