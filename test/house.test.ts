@@ -50,6 +50,7 @@ const PRIMITIVE_USERS = [
   'shared/ticket/opened-tickets.ts',
   'kdc/exchange/client-state.ts',
   'kdc/exchange/params.ts',
+  'kdc/realm/revocation-log.ts',
   'kdc/vault/',
 ]
 

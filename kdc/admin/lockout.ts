@@ -67,7 +67,7 @@ async function termsAtKdc(
   return decision.allowed ? decision.terms : undefined
 }
 
-const KDC_FACTS = { passwordBased: false, disabled: false, expiresAt: null }
+const KDC_FACTS = { passwordBased: false, hasKey: true, disabled: false, expiresAt: null }
 
 function lockedOut(actor: Principal, why = ''): OrthrusError {
   return new OrthrusError('not_authorized', `${actor} would no longer be an administrator${why}`, {

@@ -8,11 +8,10 @@ import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { requireSoundParameters } from '../../shared/exchange/params.js'
 import { isReserved, type Principal } from '../../shared/principal.js'
-import { REVOCATION_KEPT } from '../limits/defaults.js'
-import { cutOffAt, newPrincipal, tombstoneOf } from '../realm/principal.js'
+import { newPrincipal, tombstoneOf, withNewSeries } from '../realm/principal.js'
+import { hasPassword } from '../realm/principal-keys.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePrincipalRecord, type PrincipalRecord } from '../vault/records.js'
-import type { VaultChange } from '../vault/vault.js'
 import {
   type AdminContext,
   changeRealm,
@@ -107,7 +106,7 @@ export async function list(
 function summaryOf(record: PrincipalRecord): PrincipalSummary {
   const { name, keys, disabled, expiresAt, maxLife, maxRenew, createdAt, changedAt } = record
   const kvnos = keys.map(({ kvno }) => kvno)
-  const passwordBased = keys[0]?.fromPassword === true
+  const passwordBased = hasPassword(record)
   return {
     principal: name,
     kvnos,
@@ -127,12 +126,7 @@ function summaryOf(record: PrincipalRecord): PrincipalSummary {
  */
 export async function disable(context: AdminContext, name: Principal): Promise<void> {
   requireDispensable(context, name, 'disabled')
-  await cutOff(context, 'disable', name, (record, cutOff, now) => ({
-    ...record,
-    disabled: true,
-    cutOff,
-    changedAt: now,
-  }))
+  await revokeSeries(context, 'disable', name, record => ({ ...record, disabled: true }))
 }
 
 /** The principal may log in again. Tickets from before it was disabled stay revoked. */
@@ -147,45 +141,25 @@ export async function enable(context: AdminContext, name: Principal): Promise<vo
 /** Rules that name the principal stay: they apply to the name. @throws OrthrusError `not_authorized` */
 export async function remove(context: AdminContext, name: Principal): Promise<void> {
   requireDispensable(context, name, 'removed')
-  await cutOff(context, 'remove', name, tombstoneOf)
+  await revokeSeries(context, 'remove', name, tombstoneOf)
 }
 
-/** Revokes every ticket of the principal, in its record and in the revocation log. */
-async function cutOff(
+/** Begins another series of the principal's tickets, and tells those who follow the log that the one before is dead. */
+async function revokeSeries(
   context: AdminContext,
   method: 'disable' | 'remove',
   name: Principal,
-  amend: (record: PrincipalRecord, cutOff: number, now: number) => PrincipalRecord,
+  amend: (record: PrincipalRecord) => PrincipalRecord,
 ): Promise<void> {
-  const { time } = context.realm
-  const cutOff = await changeRealm(context, async now => {
+  const { random, revocations, record: realm } = context.realm
+  await changeRealm(context, async now => {
     await requireAdministrator(context)
     const { version, record } = await requirePrincipal(context, name)
-    const cutOff = cutOffAt(record, time.newestRead)
+    const revoked = { kind: 'client', principal: name, by: record.clientId } as const
     const changes = [
-      writePrincipal({ version, record: amend(record, cutOff, now) }),
-      ...(await logCutOff(context, name, cutOff, now)),
+      writePrincipal({ version, record: withNewSeries(amend(record), random, now) }),
+      ...(await revocations.append([revoked], now, realm.longestLife)),
     ]
-    return { changes, result: cutOff, reported: { method, principal: name } }
+    return { changes, result: undefined, reported: { method, principal: name } }
   })
-  if (time.newestRead <= cutOff) return
-  throw new OrthrusError(
-    'unavailable',
-    'the change took so long to store that tickets may have been issued meanwhile',
-    {
-      principal: name,
-      hint: 'the change is in force; repeat it to revoke those tickets too',
-    },
-  )
-}
-
-function logCutOff(
-  { realm: { record, revocations } }: AdminContext,
-  subject: Principal,
-  time: number,
-  now: number,
-): Promise<VaultChange[]> {
-  const longest = Math.max(record.maxTgtLife, record.maxServiceLife, record.maxRenew)
-  const keepUntil = Math.max(time, now) + longest + REVOCATION_KEPT
-  return revocations.append({ kind: 'client', subject, time, extra: null, keepUntil }, now)
 }

@@ -1,6 +1,7 @@
 import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { requireEnabled, requireUnrevoked } from '../exchange/client-state.js'
+import { openingKey } from '../realm/principal-keys.js'
 import type { OpenRealm } from '../realm/realm.js'
 
 /**
@@ -10,7 +11,7 @@ import type { OpenRealm } from '../realm/realm.js'
  * @throws OrthrusError `ticket_expired` `ticket_invalid` `revoked` `principal_disabled`
  */
 export async function requireStanding(
-  { record: { realm }, directory }: OpenRealm,
+  { record: { realm }, directory, revocations }: OpenRealm,
   { tickets, service }: AcceptedRequest,
   endTime: number,
   now: number,
@@ -19,9 +20,9 @@ export async function requireStanding(
     throw new OrthrusError('ticket_expired', 'the channel has reached the end of its ticket')
   const own = await directory.principal(service)
   for (const ticket of tickets) {
-    if (!own?.keys.some(({ kvno }) => kvno === ticket.kvno)) {
+    if (own === undefined || openingKey(own, ticket.kvno, now) === undefined) {
       throw new OrthrusError('ticket_invalid', `the key of kdc@${realm} that the ticket is under was retired`)
     }
-    requireEnabled(requireUnrevoked(ticket, await directory.principal(ticket.client)), now)
+    requireEnabled(requireUnrevoked(ticket, await directory.principal(ticket.client), revocations), now)
   }
 }

@@ -15,6 +15,7 @@ import { answerUnproved, reportFailure } from '../exchange/answer.js'
 import { type Handling, handlingOf } from '../exchange/repeats.js'
 import type { ProvedRequest } from '../limits/rate-limits.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
+import { openingKey } from '../realm/principal-keys.js'
 import { requireStanding } from './authority.js'
 import { KdcChannel } from './channel.js'
 
@@ -58,7 +59,7 @@ export class ChannelOpener {
     try {
       const opened = await openChannel(bytes, carrier, {
         ...this.#options,
-        tickets: await this.#tickets(),
+        tickets: await this.#tickets(now),
         // A repeat takes one of the places that its address has, and none of the ticket's.
         countedTo: accepted =>
           handle(presenterOf(accepted), accepted.request).seen === 'new'
@@ -99,11 +100,11 @@ export class ChannelOpener {
     }
   }
 
-  async #tickets(): Promise<TicketOpener> {
+  async #tickets(now: number): Promise<TicketOpener> {
     const record = await this.#context.realm.directory.principal(this.#service)
     return {
       open: ticket => {
-        const stored = record?.keys.find(({ kvno }) => kvno === ticket.kvno)
+        const stored = record && openingKey(record, ticket.kvno, now)
         if (ticket.service !== this.#service || stored === undefined) {
           throw ticketInvalid(ticket, `it is for no key of ${this.#service}`)
         }

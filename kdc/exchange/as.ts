@@ -11,10 +11,13 @@ import {
 } from '../../shared/exchange/as.js'
 import type { Reply } from '../../shared/exchange/reply.js'
 import { isReserved } from '../../shared/principal.js'
+import { lookUpRecords } from '../issue/look-up.js'
 import { ReplySpace } from '../issue/reply-space.js'
-import { grantServices } from '../issue/service-tickets.js'
+import { grantServices, type RequestedService } from '../issue/service-tickets.js'
 import { grantTgt } from '../issue/tgt.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
+import { decideFromCurrent } from '../realm/decide.js'
+import { currentKey } from '../realm/principal-keys.js'
 import type { Origin } from '../report/events.js'
 import type { PrincipalRecord, StoredKey } from '../vault/records.js'
 import { answerProved } from './answer.js'
@@ -55,8 +58,15 @@ export async function answerAs(context: AsContext, incoming: Incoming): Promise<
       proved?.(client.name)
       if (key.fromPassword) rates.knowPasswordLogin(address, client.name)
     }
-    const reply = await replyTo(telling, { verified, client, key, origin, now })
-    return createAsReply(key.key, verified, reply, random)
+    return decideFromCurrent(
+      context.realm.directory,
+      view => lookUpRecords(telling, view, client.name, verified.services),
+      found => {
+        const checked = { ...found, client: requireSameKey(found.client, key, now) }
+        const reply = replyTo(telling, { ...checked, verified, key, origin, now })
+        return createAsReply(key.key, verified, reply, random)
+      },
+    )
   })
 }
 
@@ -75,7 +85,7 @@ async function authenticate(context: AsContext, request: AsRequest, address: str
   const found = directory.principal(request.client)
   const held = !(found instanceof Promise)
   const client = held ? found : await found
-  const key = client && currentKey(client, request.kvno)
+  const key = client && loginKey(client, request.kvno)
   try {
     const verified = verifyAsRequest(request, key?.key ?? context.dummyKey)
     if (client === undefined || key === undefined)
@@ -102,8 +112,8 @@ function refusedPassword({ code, reason, facts }: OrthrusError): OrthrusError {
 }
 
 /** Only the current key can log in; older keys only open tickets. Nobody can log in as the KDC. */
-function currentKey(client: PrincipalRecord, kvno: number): StoredKey | undefined {
-  const [current] = client.keys
+function loginKey(client: PrincipalRecord, kvno: number): StoredKey | undefined {
+  const current = currentKey(client)
   if (current === undefined || isReserved(client.name)) return undefined
   if (kvno === 0) return current.fromPassword ? current : undefined
   return kvno === current.kvno ? current : undefined
@@ -114,22 +124,36 @@ function faultOf(client: PrincipalRecord | undefined, key: StoredKey | undefined
   return key === undefined ? 'the kvno is not the current one' : 'the MAC does not match the key'
 }
 
+/** The client, and the key that it proved, may have changed since. @throws OrthrusError `principal_disabled` */
+function requireSameKey(
+  client: PrincipalRecord | undefined,
+  { kvno }: StoredKey,
+  now: number,
+): PrincipalRecord {
+  const current = client && currentKey(client)
+  if (client === undefined || current?.kvno !== kvno) {
+    throw new OrthrusError('principal_disabled', 'the key of the login was replaced or revoked meanwhile')
+  }
+  requireEnabled(client, now)
+  return client
+}
+
 interface Checked extends Authenticated {
+  readonly granting: PrincipalRecord
+  readonly services: readonly RequestedService[]
   readonly origin: Origin
   readonly now: number
 }
 
-async function replyTo(context: ExchangeContext, checked: Checked): Promise<Reply> {
-  const { verified, client, key, origin, now } = checked
-  const { lifetime, renewable, services } = verified
-  // A cut-off also revokes tickets whose authTime equals it.
-  const authTime = Math.max(now, client.cutOff + 1)
+function replyTo(context: ExchangeContext, checked: Checked): Reply {
+  const { verified, granting, client, services, key, origin, now } = checked
+  const { lifetime, renewable } = verified
   const passwordBased = key.fromPassword
-  const tgt = await grantTgt(context, { client, origin, now, lifetime, authTime, renewable, passwordBased })
-  const space = new ReplySpace(services)
+  const login = { client, origin, now, lifetime, authTime: now, passwordBased }
+  const tgt = grantTgt(context, { ...login, granting, renewable })
+  const space = new ReplySpace(verified.services)
   space.take(tgt)
-  const tgtEnd = tgt.endTime
-  const bearer = { client, origin, now, lifetime, authTime, tgtEnd, passwordBased, caveats: [] }
-  const { grants, denials } = await grantServices(context, services, bearer, space)
+  const bearer = { ...login, tgtEnd: tgt.endTime, caveats: [] }
+  const { grants, denials } = grantServices(context, services, bearer, space)
   return { time: now, grants: [tgt, ...grants], denials }
 }

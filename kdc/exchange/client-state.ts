@@ -4,6 +4,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { OpenedTicket } from '../../shared/ticket/ticket.js'
 import { clockFault } from '../realm/clock-report.js'
 import type { KdcTime } from '../realm/kdc-time.js'
+import type { RevocationLog } from '../realm/revocation-log.js'
 import type { PrincipalRecord } from '../vault/records.js'
 
 /** Checks of sections 6 and 7 that exchanges and channels share. Pure functions of values; times in milliseconds. */
@@ -23,21 +24,27 @@ export function requireFresh(time: number, now: number, kdcTime: KdcTime): void 
 }
 
 /**
- * Checks that the client of a ticket still has it (section 7, step 3). No method revokes a single ticket yet, so only
- * the client is checked.
- * @throws OrthrusError `revoked` if the client was removed, was replaced by another of the same name, or was cut off
+ * Checks that the client of a ticket still has it (section 7, step 3).
+ * @throws OrthrusError `revoked` if the ticket itself or the client's tickets were revoked, or the client was removed
  */
-export function requireUnrevoked(ticket: OpenedTicket, client: PrincipalRecord | undefined): PrincipalRecord {
-  const fault = revocationOf(ticket, client)
+export function requireUnrevoked(
+  ticket: OpenedTicket,
+  client: PrincipalRecord | undefined,
+  revocations: Pick<RevocationLog, 'hasTicket'>,
+): PrincipalRecord {
+  const fault = revocationOf(ticket, client, revocations)
   if (client !== undefined && fault === undefined) return client
   throw new OrthrusError('revoked', `${ticket.client} ${fault}`, { principal: ticket.client })
 }
 
-function revocationOf(ticket: OpenedTicket, client: PrincipalRecord | undefined): string | undefined {
+function revocationOf(
+  ticket: OpenedTicket,
+  client: PrincipalRecord | undefined,
+  revocations: Pick<RevocationLog, 'hasTicket'>,
+): string | undefined {
   if (client === undefined) return 'was removed'
-  if (!equalBytes(client.clientId, ticket.clientId))
-    return 'was removed, and another one was added under the same name'
-  if (ticket.authTime <= client.cutOff) return 'was cut off after it logged in'
+  if (!equalBytes(client.clientId, ticket.clientId)) return 'has had its tickets revoked since it logged in'
+  if (revocations.hasTicket(ticket.ticketId)) return 'has had this one ticket revoked'
   return undefined
 }
 

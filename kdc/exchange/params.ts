@@ -8,6 +8,7 @@ import {
 } from '../../shared/exchange/params.js'
 import type { Principal } from '../../shared/principal.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
+import { hasPassword } from '../realm/principal-keys.js'
 
 /**
  * How a password becomes a key (docs/protocol.md section 8, "Passwords"). A name without a password also gets an
@@ -22,7 +23,7 @@ export async function answerParams(
   const client = decodeParamsRequest(bytes)
   const invented = inventParameters(client, realm.record.saltSecret)
   const record = await realm.directory.storedPrincipal(client)
-  const known = record?.keys[0]?.fromPassword === true ? record.password : null
+  const known = record !== undefined && hasPassword(record) ? record.password : null
   return createParamsReply(known ?? invented)
 }
 

@@ -1,6 +1,7 @@
 import { decodePresented, namingCaveat } from '../../shared/accept/presented-ticket.js'
 import { FLAG } from '../../shared/constants.js'
 import { deriveAuthKey } from '../../shared/crypto/derive.js'
+import type { LongTermKey } from '../../shared/crypto/keys.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Reply } from '../../shared/exchange/reply.js'
 import {
@@ -15,10 +16,13 @@ import type { Grant } from '../../shared/ticket/grant.js'
 import type { OpenedTickets } from '../../shared/ticket/opened-tickets.js'
 import { type OpenedTicket, type SealedTicket, ticketInvalid } from '../../shared/ticket/ticket.js'
 import { requireValidAtKdc } from '../../shared/ticket/validity.js'
+import { lookUpRecords } from '../issue/look-up.js'
 import { ReplySpace } from '../issue/reply-space.js'
-import { type CarriedCaveat, grantServices } from '../issue/service-tickets.js'
+import { type CarriedCaveat, grantServices, type RequestedService } from '../issue/service-tickets.js'
 import { renewTgt, ticketGranting } from '../issue/tgt.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
+import { decideFromCurrent } from '../realm/decide.js'
+import { openingKey } from '../realm/principal-keys.js'
 import type { Origin } from '../report/events.js'
 import type { PrincipalRecord } from '../vault/records.js'
 import { answerProved } from './answer.js'
@@ -38,8 +42,8 @@ export interface TgsContext extends ExchangeContext {
 export async function answerTgs(context: TgsContext, incoming: Incoming): Promise<Uint8Array> {
   const { bytes, address, now, proved } = incoming
   const request = decodeTgsRequest(bytes)
-  const { keys } = await ticketGranting(context)
-  const tgt = openTgt(context, request.tgt, keys, now)
+  const granting = ticketGranting(context)
+  const tgt = openTgt(context, request.tgt, granting instanceof Promise ? await granting : granting, now)
   const key = deriveAuthKey(tgt.key, request.caveats)
   const verified = verifyTgsRequest(request, key)
   const from = { exchange: 'TGS', client: tgt.client, address } as const
@@ -47,8 +51,7 @@ export async function answerTgs(context: TgsContext, incoming: Incoming): Promis
   return answerProved({ key, mac: verified.mac, now, origin }, telling.report, async () => {
     requireValidAtKdc(tgt, now)
     requireFresh(verified.time, now, context.realm.time)
-    const client = requireUnrevoked(tgt, await context.realm.directory.principal(tgt.client))
-    requireEnabled(client, now)
+    requireStanding(context, tgt, await context.realm.directory.principal(tgt.client), now)
     // Counted after these checks, so that the holder of a revoked TGT cannot use up the client's allowance.
     if (seen === 'new') {
       proved?.(tgt.client)
@@ -57,24 +60,53 @@ export async function answerTgs(context: TgsContext, incoming: Incoming): Promis
       context.rates.requireRepeat(address)
     }
     const caveats = requireKnownCaveats(tgt, verified, now)
-    const reply = await replyTo(telling, { verified, tgt, client, caveats, origin, now })
-    return createTgsReply(key, verified, reply, context.random)
+    const { directory } = context.realm
+    return decideFromCurrent(
+      directory,
+      view => lookUpRecords(context, view, tgt.client, verified.services),
+      ({ granting, client, services }) => {
+        requireTgtKey(tgt, granting, now)
+        const standing = requireStanding(context, tgt, client, now)
+        const checked = { verified, tgt, granting, client: standing, services, caveats, origin, now }
+        return createTgsReply(key, verified, replyTo(telling, checked), context.random)
+      },
+    )
   })
+}
+
+/** Step 3. @throws OrthrusError `revoked` `principal_disabled` */
+function requireStanding(
+  { realm }: ExchangeContext,
+  tgt: OpenedTicket,
+  record: PrincipalRecord | undefined,
+  now: number,
+): PrincipalRecord {
+  const client = requireUnrevoked(tgt, record, realm.revocations)
+  requireEnabled(client, now)
+  return client
 }
 
 /** Step 1. A retired kvno counts as unknown. @throws OrthrusError `ticket_invalid` */
 function openTgt(
   context: TgsContext,
   ticket: SealedTicket,
-  keys: PrincipalRecord['keys'],
+  granting: PrincipalRecord,
   now: number,
 ): OpenedTicket {
   if (ticket.service !== ticketGrantingService(context.realm.record.realm)) {
     throw ticketInvalid(ticket, 'it is not a TGT of this realm')
   }
-  const stored = keys.find(({ kvno }) => kvno === ticket.kvno)
+  return context.openedTgts.open(ticket, requireTgtKey(ticket, granting, now), now)
+}
+
+function requireTgtKey(
+  ticket: Pick<SealedTicket, 'service' | 'kvno'>,
+  granting: PrincipalRecord,
+  now: number,
+): LongTermKey {
+  const stored = openingKey(granting, ticket.kvno, now)
   if (stored === undefined) throw ticketInvalid(ticket, 'the kvno is unknown or retired')
-  return context.openedTgts.open(ticket, stored.key, now)
+  return stored.key
 }
 
 /** Step 4: first the caveats in the TGT, then those presented with it. @throws OrthrusError `caveat_failed` */
@@ -103,18 +135,20 @@ function requireUnexpired(carried: CarriedCaveat, now: number): CarriedCaveat {
 interface Checked {
   readonly verified: VerifiedTgsRequest
   readonly tgt: OpenedTicket
+  readonly granting: PrincipalRecord
   readonly client: PrincipalRecord
+  readonly services: readonly RequestedService[]
   readonly caveats: readonly CarriedCaveat[]
   readonly origin: Origin
   readonly now: number
 }
 
 /** Steps 5 and 6. */
-async function replyTo(context: ExchangeContext, checked: Checked): Promise<Reply> {
-  const { verified, tgt, client, caveats, origin, now } = checked
-  const { lifetime, services } = verified
-  const space = new ReplySpace(services)
-  const renewed = verified.renew ? [await renew(context, checked)] : []
+function replyTo(context: ExchangeContext, checked: Checked): Reply {
+  const { verified, tgt, client, services, caveats, origin, now } = checked
+  const { lifetime } = verified
+  const space = new ReplySpace(verified.services)
+  const renewed = verified.renew ? [renew(context, checked)] : []
   for (const grant of renewed) space.take(grant)
   const bearer = {
     client,
@@ -126,18 +160,22 @@ async function replyTo(context: ExchangeContext, checked: Checked): Promise<Repl
     passwordBased: (tgt.flags & FLAG.PASSWORD) !== 0,
     caveats,
   }
-  const { grants, denials } = await grantServices(context, services, bearer, space)
+  const { grants, denials } = grantServices(context, services, bearer, space)
   return { time: now, grants: [...renewed, ...grants], denials }
 }
 
 /** Step 5. @throws OrthrusError `not_renewable` */
-async function renew(context: ExchangeContext, checked: Checked): Promise<Grant> {
-  const { verified, tgt, client, caveats, origin, now } = checked
+function renew(context: ExchangeContext, checked: Checked): Grant {
+  const { verified, tgt, granting, client, caveats, origin, now } = checked
   const { renewTill } = tgt
   if (renewTill === null) throw notRenewable(tgt, 'is not renewable')
   if (now >= renewTill) throw notRenewable(tgt, 'has passed the time until which it can be renewed')
   if (caveats.length > 0) throw notRenewable(tgt, 'has a caveat')
-  return renewTgt(context, { client, origin, now, lifetime: verified.lifetime }, { ...tgt, renewTill })
+  return renewTgt(
+    context,
+    { granting, client, origin, now, lifetime: verified.lifetime },
+    { ...tgt, renewTill },
+  )
 }
 
 function notRenewable(tgt: OpenedTicket, reason: string): OrthrusError {

@@ -6,6 +6,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import { sealTicket, type TicketContent } from '../../shared/ticket/ticket.js'
+import { requireCurrentKey } from '../realm/principal-keys.js'
 import type { PrincipalRecord } from '../vault/records.js'
 
 /** Issues the ticket that was decided on (docs/protocol.md section 4). */
@@ -17,11 +18,10 @@ export interface IssuingService {
   readonly key: LongTermKey
 }
 
-/** The newest key of a principal. Every principal that was not removed has one. @throws OrthrusError `unavailable` */
+/** The current key of a principal. Nothing is sealed under a staged one. @throws OrthrusError `unavailable` */
 export function issuingService(record: PrincipalRecord): IssuingService {
-  const [current] = record.keys
-  if (current === undefined) throw new OrthrusError('unavailable', `${record.name} has no key`)
-  return { name: record.name, kvno: current.kvno, key: current.key }
+  const { kvno, key } = requireCurrentKey(record)
+  return { name: record.name, kvno, key }
 }
 
 /**

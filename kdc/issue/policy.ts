@@ -10,6 +10,8 @@ import type { Claims } from '../../shared/ticket/claims.js'
 export interface ServiceFacts {
   /** Its current key comes from a password. */
   readonly passwordBased: boolean
+  /** Whether it has a current key. An invited service has none before its first login, nor one whose key was revoked. */
+  readonly hasKey: boolean
   readonly disabled: boolean
   /** Milliseconds; null for never. */
   readonly expiresAt: number | null
@@ -40,8 +42,8 @@ export type Decision =
 /**
  * Any matching rule that denies wins. Otherwise the most specific rule that allows decides; the client's pattern is
  * compared before the service's. Without a rule, a client is allowed nothing but a bare ticket for `kdc@realm`. Only a
- * client that may have tickets for a service is told whether it exists; a disabled or expired service counts as
- * unknown.
+ * client that may have tickets for a service is told whether it exists; a service that is disabled, expired or has no
+ * key counts as unknown.
  * @param rules may include rules that do not match; they are ignored
  */
 export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): Decision {
@@ -55,6 +57,7 @@ export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): 
   if (facts === undefined) return unknown('there is no such service')
   if (facts.passwordBased) return denied("the service's key comes from a password")
   if (facts.disabled) return unknown('the service is disabled')
+  if (!facts.hasKey) return unknown('the service has no key')
   if (facts.expiresAt !== null && now >= facts.expiresAt) return unknown('the service has expired')
   return { allowed: true, terms: termsOf(rule) }
 }

@@ -6,7 +6,9 @@ import type { Principal } from '../../shared/principal.js'
 import { allowsService, type Caveat, earliestExpiry } from '../../shared/ticket/caveats.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import type { ExchangeContext } from '../realm/context.js'
+import type { View } from '../realm/directory.js'
 import { allValues, type MaybePromise } from '../realm/maybe-promise.js'
+import { currentKey } from '../realm/principal-keys.js'
 import type { Origin } from '../report/events.js'
 import type { PrincipalRecord } from '../vault/records.js'
 import { issueTicket, issuingService } from './issue.js'
@@ -43,14 +45,22 @@ export interface Granted {
   readonly denials: Denial[]
 }
 
-/** Grants or denies each service independently, in the order of the request. @throws OrthrusError `unavailable` */
-export async function grantServices(
-  context: ExchangeContext,
+/** Finds what the decision about each service needs. @throws OrthrusError `unavailable` */
+export function lookUpServices(
+  view: View,
+  client: Principal,
   services: readonly Principal[],
+): MaybePromise<readonly RequestedService[]> {
+  return allValues(services.map(service => lookUp(view, client, service)))
+}
+
+/** Grants or denies each service independently, in the order of the request. */
+export function grantServices(
+  context: ExchangeContext,
+  found: readonly RequestedService[],
   bearer: Bearer,
   space: ReplySpace,
-): Promise<Granted> {
-  const found = await allValues(services.map(service => lookUp(context, bearer, service)))
+): Granted {
   const granted: Granted = { grants: [], denials: [] }
   for (const requested of found) {
     try {
@@ -68,19 +78,15 @@ export async function grantServices(
   return granted
 }
 
-interface RequestedService {
+export interface RequestedService {
   readonly service: Principal
   readonly record: PrincipalRecord | undefined
   readonly rules: Parameters<typeof decide>[0]
 }
 
-function lookUp(
-  { realm: { directory } }: ExchangeContext,
-  { client }: Bearer,
-  service: Principal,
-): MaybePromise<RequestedService> {
-  const record = directory.principal(service)
-  const rules = directory.rules(client.name, service)
+function lookUp(view: View, client: Principal, service: Principal): MaybePromise<RequestedService> {
+  const record = view.principal(service)
+  const rules = view.rules(client, service)
   if (!(record instanceof Promise || rules instanceof Promise)) return { service, record, rules }
   return Promise.all([record, rules]).then(([record, rules]) => ({ service, record, rules }))
 }
@@ -121,8 +127,9 @@ function carriedOn({ caveat }: CarriedCaveat): boolean {
 }
 
 function factsOf(record: PrincipalRecord): NonNullable<Parameters<typeof decide>[1]['facts']> {
-  const { disabled, expiresAt, keys } = record
-  return { disabled, expiresAt, passwordBased: keys[0]?.fromPassword === true }
+  const { disabled, expiresAt } = record
+  const key = currentKey(record)
+  return { disabled, expiresAt, hasKey: key !== undefined, passwordBased: key?.fromPassword === true }
 }
 
 function serviceEnd(

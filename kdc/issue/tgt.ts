@@ -5,6 +5,7 @@ import { ticketGrantingService } from '../../shared/principal.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import type { OpenedTicket } from '../../shared/ticket/ticket.js'
 import type { ExchangeContext } from '../realm/context.js'
+import type { View } from '../realm/directory.js'
 import { type MaybePromise, useValue } from '../realm/maybe-promise.js'
 import type { Origin } from '../report/events.js'
 import type { PrincipalRecord } from '../vault/records.js'
@@ -15,6 +16,8 @@ import { tellGrant } from './service-tickets.js'
 /** Ticket-granting tickets: new ones, and renewed ones (docs/protocol.md sections 6 and 7). Times in milliseconds. */
 
 export interface TgtQuestion {
+  /** The record of `krbtgt@realm`. */
+  readonly granting: PrincipalRecord
   readonly client: PrincipalRecord
   readonly origin: Origin
   readonly now: number
@@ -29,8 +32,11 @@ export interface NewTgtQuestion extends TgtQuestion {
 }
 
 /** The record of `krbtgt@realm`. @throws OrthrusError `unavailable` */
-export function ticketGranting({ realm }: ExchangeContext): MaybePromise<PrincipalRecord> {
-  return useValue(realm.directory.principal(ticketGrantingService(realm.record.realm)), requireRecord)
+export function ticketGranting(
+  { realm }: ExchangeContext,
+  directory: Pick<View, 'principal'> = realm.directory,
+): MaybePromise<PrincipalRecord> {
+  return useValue(directory.principal(ticketGrantingService(realm.record.realm)), requireRecord)
 }
 
 function requireRecord(record: PrincipalRecord | undefined): PrincipalRecord {
@@ -38,12 +44,11 @@ function requireRecord(record: PrincipalRecord | undefined): PrincipalRecord {
   return record
 }
 
-export async function grantTgt(context: ExchangeContext, question: NewTgtQuestion): Promise<Grant> {
-  const { client, now, authTime, renewable, passwordBased } = question
-  const granting = await ticketGranting(context)
-  const endTime = tgtEnd(context, granting, question, null)
+export function grantTgt(context: ExchangeContext, question: NewTgtQuestion): Grant {
+  const { granting, client, now, authTime, renewable, passwordBased } = question
+  const endTime = tgtEnd(context, question, null)
   const maxima = [client.maxRenew, granting.maxRenew, context.realm.record.maxRenew]
-  return issueTgt(context, granting, question, {
+  return issueTgt(context, question, {
     authTime,
     startTime: now,
     endTime,
@@ -54,22 +59,20 @@ export async function grantTgt(context: ExchangeContext, question: NewTgtQuestio
 }
 
 /** Keeps the authTime, claims and renewTill of the presented TGT, even if limits have changed since it was issued. */
-export async function renewTgt(
+export function renewTgt(
   context: ExchangeContext,
   question: TgtQuestion,
   tgt: OpenedTicket & { readonly renewTill: number },
-): Promise<Grant> {
-  const granting = await ticketGranting(context)
+): Grant {
   const { authTime, renewTill, flags, claims } = tgt
-  const endTime = tgtEnd(context, granting, question, renewTill)
+  const endTime = tgtEnd(context, question, renewTill)
   const content = { authTime, startTime: question.now, endTime, renewTill, flags, claims }
-  return issueTgt(context, granting, question, content)
+  return issueTgt(context, question, content)
 }
 
 function tgtEnd(
   { realm, random }: ExchangeContext,
-  granting: PrincipalRecord,
-  { client, now, lifetime }: TgtQuestion,
+  { granting, client, now, lifetime }: TgtQuestion,
   renewTill: number | null,
 ): number {
   const lives = [client.maxLife, granting.maxLife, realm.record.maxTgtLife]
@@ -79,11 +82,10 @@ function tgtEnd(
 /** A TGT that the KDC issues has no caveats; only its holder adds some. */
 function issueTgt(
   context: ExchangeContext,
-  granting: PrincipalRecord,
   question: TgtQuestion,
   times: Omit<Parameters<typeof issueTicket>[1], 'client' | 'clientId' | 'caveats'>,
 ): Grant {
-  const { client } = question
+  const { granting, client } = question
   const content = { ...times, client: client.name, clientId: client.clientId, caveats: [] }
   const grant = issueTicket(issuingService(granting), content, context.random)
   tellGrant(context, question, grant)

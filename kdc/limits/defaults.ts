@@ -5,6 +5,9 @@ import { DAY, HOUR, MINUTE, SECOND } from '../../shared/time.js'
 /** How long tickets live unless told otherwise, milliseconds. */
 export const LIFETIME = { TGT: 10 * HOUR, SERVICE: HOUR, RENEW: 7 * DAY } as const
 
+/** How old the keys of the KDC's own principals get, milliseconds (section 12). */
+export const KDC_KEYS_LIFE = 30 * DAY
+
 /** The share of a ticket's life by which it may be shortened at random, so that renewals spread. */
 export const SHORTENING = 0.1
 
@@ -16,20 +19,23 @@ export const CACHE = { PRINCIPALS: 10_000, RULES: 10_000, ABSENT: 50_000, TGTS: 
 /** The shortest life of its tickets for `kdc@realm` that an administrator may set for itself, milliseconds. */
 export const ADMINISTRATION_LIFE_MIN = MINUTE
 
+/** How many times an exchange decides again because a record that it had read was changed meanwhile. */
+export const DECISION_ATTEMPTS = 10
+
 /** How many times a change is tried while others keep changing the same record first. */
 export const COMMIT_ATTEMPTS = 5
 
 /** How much longer an entry of the revocation log is kept than what it revokes can live, milliseconds (section 10). */
 export const REVOCATION_KEPT = 10 * MINUTE
 
+/** How many of the newest entries of the revocation log are always kept (section 10). */
+export const REVOCATIONS_KEPT = 10_000
+
 /** The most outdated entries of the revocation log that one change clears away. */
 export const REVOCATIONS_CLEARED = 8
 
 /** The largest message that the KDC takes in a channel, bytes. */
 export const CHANNEL_MESSAGE_BYTES = 64 * 1024
-
-/** How far ahead of KDC time a cut-off lies, milliseconds. Later logins are dated after it. */
-export const CUT_OFF_AHEAD = 2 * MINUTE
 
 /** The largest message that the KDC takes from a non-administrator, bytes. */
 export const PUBLIC_MESSAGE_BYTES = 1024

@@ -4,29 +4,19 @@ import type { ClockState, KdcTime } from './kdc-time.js'
 
 /** What a KDC reports about its own clock. */
 
-/** Reports whether the clock is behind the newest stored time, and from now on each leap. */
+/** Reports each leap of the clock from now on. */
 export function reportClock(time: KdcTime, report: Report): void {
-  const { behind } = time.look()
-  if (behind > 0) report.tell({ kind: 'clock_behind', behind, hint: BEHIND })
   time.onLeap({
-    leapt: by => {
-      const state = time.look()
-      report.tell({ kind: 'clock_leapt', by, ...state, hint: state.behind > 0 ? BEHIND : LEAPT })
-    },
+    leapt: by => report.tell({ kind: 'clock_leapt', by, ...time.look(), hint: LEAPT }),
     steady: leapt => report.tell({ kind: 'clock_steady', leapt }),
   })
 }
 
 const LEAPT =
-  'if this clock is wrong now, set it before anything in the realm is changed: a change stores the time, and KDC time never goes below that'
-const BEHIND =
-  'if this clock is wrong, set it; if it is right, a change was made while it was ahead, and KDC time stands still until the clock gets there'
+  'if this clock is wrong now, set it: tickets are given the wrong times, and clients and services with right clocks refuse them'
 
 /** What the KDC knows to be wrong with its clock, in words; `undefined` if it knows of nothing. */
-export function clockFault({ leapt, behind }: ClockState): string | undefined {
-  if (behind > 0) {
-    return `this KDC's clock is ${seconds(behind)} s behind the newest time that it stored; KDC time stands still until the clock reaches it`
-  }
+export function clockFault({ leapt }: ClockState): string | undefined {
   if (leapt === 0) return undefined
   const way = leapt > 0 ? 'ahead' : 'back'
   return `this KDC's clock leapt ${way} by ${seconds(leapt)} s, so it may be wrong`

@@ -7,7 +7,7 @@ import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
 import type { Pattern } from '../../shared/pattern.js'
 import { kdcService, parseRealm, principalIn, ticketGrantingService } from '../../shared/principal.js'
 import type { Clock } from '../../shared/time.js'
-import { LIFETIME } from '../limits/defaults.js'
+import { KDC_KEYS_LIFE, LIFETIME } from '../limits/defaults.js'
 import { RECORD_KIND, StoreConflict } from '../store/store.js'
 import {
   encodePolicyRecord,
@@ -15,11 +15,11 @@ import {
   encodeRealmRecord,
   type PolicyRecord,
   REALM_RECORD_NAME,
+  type RotationSchedule,
 } from '../vault/records.js'
 import type { Vault, VaultChange } from '../vault/vault.js'
 import { policyName } from './directory.js'
 import { newPrincipal } from './principal.js'
-import { clockChange } from './realm-writer.js'
 
 /** The longest lifetimes of the realm's tickets, milliseconds. */
 export interface RealmLifetimes {
@@ -65,16 +65,36 @@ export async function createRealm(options: CreateRealmOptions): Promise<KeytabEn
   })
   const principals = [...reserved, newPrincipal({ name: admin, key, now, random })]
   const rule = administrationRule(admin as string as Pattern, kdcService(realm) as string as Pattern, now)
-  const record = { realm, saltSecret: random(SIZE.KEY), ...lifetimesOf(options), createdAt: now }
+  const lives = lifetimesOf(options)
+  const record = {
+    realm,
+    saltSecret: random(SIZE.KEY),
+    ...lives,
+    longestLife: longestOf(lives),
+    rotation: DEFAULT_ROTATION,
+    logId: random(SIZE.LOG_ID),
+    createdAt: now,
+  }
   await commitNew(vault, [
     make(RECORD_KIND.REALM, REALM_RECORD_NAME.REALM, encodeRealmRecord(record)),
-    clockChange(now, 0),
     ...principals.map(principal =>
       make(RECORD_KIND.PRINCIPAL, principal.name, encodePrincipalRecord(principal)),
     ),
     make(RECORD_KIND.POLICY, policyName(rule.client, rule.service), encodePolicyRecord(rule)),
   ])
   return { principal: admin, kvno: 1, key }
+}
+
+/** Until an administrator sets another one: other principals keep their keys until they are told to change them. */
+export const DEFAULT_ROTATION: RotationSchedule = {
+  krbtgt: KDC_KEYS_LIFE,
+  kdc: KDC_KEYS_LIFE,
+  principals: null,
+}
+
+/** The longest life of any ticket, renewals included, milliseconds. */
+export function longestOf({ maxTgtLife, maxServiceLife, maxRenew }: RealmLifetimes): number {
+  return Math.max(maxTgtLife, maxServiceLife, maxRenew)
 }
 
 function lifetimesOf(options: Partial<RealmLifetimes>): RealmLifetimes {

@@ -32,6 +32,8 @@ export class Directory {
   /** By client and service. Without the cache, each pair of their patterns is read from the store. */
   readonly #rules: RecordCache<readonly PolicyRecord[]>
   readonly #listeners = new Set<(name: string) => void>()
+  /** Rises with each change that is heard of. */
+  #changes = 0
   readonly #unwatch: () => void
 
   constructor(vault: Vault) {
@@ -45,6 +47,7 @@ export class Directory {
     })
     this.#rules = new RecordCache({ read: name => readRules(vault, name), present: CACHE.RULES, absent })
     this.#unwatch = vault.watch((kind, name) => {
+      this.#changes++
       // A rule may match many pairs, and rules change rarely.
       if (kind === RECORD_KIND.POLICY) this.#rules.forgetAll()
       if (kind === RECORD_KIND.PRINCIPAL) this.#forgetPrincipal(name)
@@ -76,7 +79,30 @@ export class Directory {
 
   /** All rules that match the two. @throws OrthrusError `unavailable` */
   rules(client: Principal, service: Principal): MaybePromise<readonly PolicyRecord[]> {
-    return useValue(this.#rules.get(policyName(client, service)), orNone)
+    return useValue(this.rulesOf(client, service), orNone)
+  }
+
+  /** As `rules`, but `undefined` if there is none. */
+  rulesOf(client: Principal, service: Principal): MaybePromise<readonly PolicyRecord[] | undefined> {
+    return this.#rules.get(policyName(client, service))
+  }
+
+  /** Look-ups that can be asked afterwards whether what they found still holds. */
+  view(): View {
+    return new View(this, this.#changes)
+  }
+
+  /** Whether nothing that these look-ups found has changed since, as far as this process has heard. */
+  isCurrent(since: number, found: readonly Found[]): boolean {
+    if (since === this.#changes) return true
+    return found.every(({ kind, name, record }) =>
+      kind === 'principal' ? this.#principals.holds(name, record) : this.#rules.holds(name, record),
+    )
+  }
+
+  /** As `principal`, but removed principals are found too. */
+  record(name: Principal): MaybePromise<PrincipalRecord | undefined> {
+    return this.#principals.get(name)
   }
 
   /** Calls the listener when a principal may have changed. @returns a function that removes the listener */
@@ -99,6 +125,44 @@ export class Directory {
   #forgetPrincipal(name: string): void {
     this.#principals.forget(name)
     for (const listener of [...this.#listeners]) listener(name)
+  }
+}
+
+/** What one look-up found. `undefined` if there is no such record, or no rule. */
+type Found =
+  | { readonly kind: 'principal'; readonly name: string; readonly record: PrincipalRecord | undefined }
+  | { readonly kind: 'rules'; readonly name: string; readonly record: readonly PolicyRecord[] | undefined }
+
+/** The records that one decision is made from. */
+export class View {
+  readonly #directory: Directory
+  readonly #since: number
+  readonly #found: Found[] = []
+
+  constructor(directory: Directory, since: number) {
+    this.#directory = directory
+    this.#since = since
+  }
+
+  /** As `Directory.principal`. */
+  principal(name: Principal): MaybePromise<PrincipalRecord | undefined> {
+    return useValue(this.#directory.record(name), record => {
+      this.#found.push({ kind: 'principal', name, record })
+      return unlessRemoved(record)
+    })
+  }
+
+  /** As `Directory.rules`. */
+  rules(client: Principal, service: Principal): MaybePromise<readonly PolicyRecord[]> {
+    return useValue(this.#directory.rulesOf(client, service), record => {
+      this.#found.push({ kind: 'rules', name: policyName(client, service), record })
+      return orNone(record)
+    })
+  }
+
+  /** Whether all of it still holds. To be asked in the same step in which the decision takes effect. */
+  isCurrent(): boolean {
+    return this.#directory.isCurrent(this.#since, this.#found)
   }
 }
 

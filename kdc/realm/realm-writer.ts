@@ -1,7 +1,6 @@
 import { OrthrusError } from '../../shared/errors.js'
 import { COMMIT_ATTEMPTS } from '../limits/defaults.js'
-import { RECORD_KIND, StoreConflict } from '../store/store.js'
-import { decodeClockRecord, encodeClockRecord, REALM_RECORD_NAME } from '../vault/records.js'
+import { StoreConflict } from '../store/store.js'
 import type { Vault, VaultChange } from '../vault/vault.js'
 import type { KdcTime } from './kdc-time.js'
 
@@ -13,8 +12,7 @@ export interface Planned<T> {
 
 /**
  * Changes the realm, one change at a time in this process. Each change is planned from what the store has, and is on
- * stable storage when it resolves. It stores the time as well; KDC time never falls below that (docs/protocol.md
- * section 10).
+ * stable storage when it resolves.
  */
 export class RealmWriter {
   readonly #vault: Vault
@@ -27,7 +25,8 @@ export class RealmWriter {
   }
 
   /**
-   * @param plan decides from values that it reads itself; called again if another process changed one of them meanwhile
+   * @param plan decides from values that it reads itself; called again if another process changed one of them meanwhile.
+   * A plan without changes writes nothing
    * @throws OrthrusError `unavailable`, and what `plan` throws
    */
   change<T>(plan: (now: number) => Promise<Planned<T>>): Promise<T> {
@@ -37,12 +36,9 @@ export class RealmWriter {
   }
 
   async #attempt<T>(plan: (now: number) => Promise<Planned<T>>, attempts: number): Promise<T> {
-    const clock = await this.#vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.CLOCK)
-    if (clock !== undefined) this.#time.raise(decodeClockRecord(clock.fields).newest)
-    const now = this.#time.now()
-    const { changes, result } = await plan(now)
+    const { changes, result } = await plan(this.#time.now())
     try {
-      await this.#vault.commit([...changes, clockChange(now, clock?.version ?? 0)])
+      if (changes.length > 0) await this.#vault.commit(changes)
     } catch (cause) {
       if (!(cause instanceof StoreConflict)) throw cause
       if (attempts > 1) return this.#attempt(plan, attempts - 1)
@@ -51,13 +47,6 @@ export class RealmWriter {
         hint: 'try again',
       })
     }
-    this.#time.raise(now)
     return result
   }
-}
-
-/** The change that stores the time. `now` comes from `KdcTime`, so it is never below the stored one. */
-export function clockChange(now: number, expected: number): VaultChange {
-  const fields = encodeClockRecord({ newest: now })
-  return { kind: RECORD_KIND.REALM, name: REALM_RECORD_NAME.CLOCK, expected, fields }
 }

@@ -2,20 +2,17 @@ import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Clock } from '../../shared/time.js'
 import { RECORD_KIND } from '../store/store.js'
-import {
-  decodeClockRecord,
-  decodeRealmRecord,
-  REALM_RECORD_NAME,
-  type RealmRecord,
-} from '../vault/records.js'
+import { decodeRealmRecord, REALM_RECORD_NAME, type RealmRecord } from '../vault/records.js'
 import type { Vault } from '../vault/vault.js'
 import { Directory } from './directory.js'
 import { KdcTime } from './kdc-time.js'
+import { migrateRealm } from './migrate.js'
 import { RealmWriter } from './realm-writer.js'
 import { RevocationLog } from './revocation-log.js'
 
 /** A realm that this process has opened. */
 export interface OpenRealm {
+  /** As it is at the moment: an administrator can change lifetimes while the KDC runs. */
   readonly record: RealmRecord
   readonly vault: Vault
   readonly directory: Directory
@@ -33,42 +30,49 @@ export interface OpenRealmOptions {
   readonly random: RandomSource
 }
 
-/** @throws OrthrusError `unavailable` if the vault has no realm or cannot be read */
+/** @throws OrthrusError `unavailable` if the vault has no realm, one of a newer version, or cannot be read */
 export async function openRealm({ vault, clock, random }: OpenRealmOptions): Promise<OpenRealm> {
-  const record = await readRealm(vault)
-  const time = new KdcTime(clock, await readNewestTime(vault))
+  await migrateRealm(vault, random)
+  let record = await readRealm(vault)
+  const time = new KdcTime(clock)
   const directory = new Directory(vault)
   const writer = new RealmWriter(vault, time)
-  const revocations = await RevocationLog.open(vault)
-  const unwatch = followTime(vault, time)
-  const close = (): void => {
-    unwatch()
-    directory.close()
-  }
-  return { record, vault, directory, time, writer, revocations, random, close }
-}
-
-/** Follows times that another process stores. If one cannot be read, the next change reads it. */
-function followTime(vault: Vault, time: KdcTime): () => void {
-  return vault.watch((kind, name) => {
-    if (kind !== RECORD_KIND.REALM || name !== REALM_RECORD_NAME.CLOCK) return
-    readNewestTime(vault).then(
-      newest => time.raise(newest),
+  const revocations = await RevocationLog.open({ vault, random })
+  const unwatch = vault.watch((kind, name) => {
+    if (kind !== RECORD_KIND.REALM || name !== REALM_RECORD_NAME.REALM) return
+    // If it cannot be read, the limits stay until it is changed again: the next change reads it too.
+    readRealm(vault).then(
+      changed => {
+        record = changed
+      },
       () => {},
     )
   })
+  const close = (): void => {
+    unwatch()
+    revocations.close()
+    directory.close()
+  }
+  return {
+    get record() {
+      return record
+    },
+    vault,
+    directory,
+    time,
+    writer,
+    revocations,
+    random,
+    close,
+  }
 }
 
-async function readRealm(vault: Vault): Promise<RealmRecord> {
+/** @throws OrthrusError `unavailable` */
+export async function readRealm(vault: Vault): Promise<RealmRecord> {
   const stored = await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.REALM)
   if (stored !== undefined) return decodeRealmRecord(stored.fields)
   throw new OrthrusError('unavailable', 'the database has no realm', {
     final: true,
     hint: 'run: orthrus init REALM',
   })
-}
-
-async function readNewestTime(vault: Vault): Promise<number> {
-  const stored = await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.CLOCK)
-  return stored === undefined ? 0 : decodeClockRecord(stored.fields).newest
 }

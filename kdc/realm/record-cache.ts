@@ -31,6 +31,11 @@ export class RecordCache<T extends object> {
     return this.#pending.get(name) ?? this.#startRead(name)
   }
 
+  /** Whether a look-up that begins now would get this very record from memory. */
+  holds(name: string, record: T | undefined): boolean {
+    return record === undefined ? this.#absent.has(name) : this.#present.peek(name) === record
+  }
+
   /** To be called when the record may have changed. A read under way still answers the look-ups that wait for it. */
   forget(name: string): void {
     this.#present.delete(name)

@@ -1,71 +1,172 @@
-import { REVOCATIONS_CLEARED } from '../limits/defaults.js'
+import { equalBytes } from '#primitives'
+import { toHex } from '../../shared/bytes.js'
+import { SIZE } from '../../shared/constants.js'
+import type { RandomSource } from '../../shared/crypto/random.js'
+import { REVOCATION_KEPT, REVOCATIONS_CLEARED, REVOCATIONS_KEPT } from '../limits/defaults.js'
 import { RECORD_KIND } from '../store/store.js'
 import {
   decodeRevocationRecord,
   encodeRevocationRecord,
   type RevocationRecord,
-  type RevocationSubject,
+  type Revoked,
 } from '../vault/records.js'
 import type { Vault, VaultChange } from '../vault/vault.js'
-
-/** An entry before it has a number. Times in milliseconds. */
-export type Revocation = RevocationSubject & Pick<RevocationRecord, 'time' | 'extra' | 'keepUntil'>
 
 const PAGE = 256
 /** Digits of the largest number. All names are padded to it, so that they sort as the numbers do. */
 const DIGITS = 16
 
+export interface RevocationLogOptions {
+  readonly vault: Vault
+  readonly random: RandomSource
+}
+
 /**
- * The log of what was revoked (docs/protocol.md section 10), in numbered entries. Outdated entries are deleted only
- * when a new one is written, so that the newest always stays and numbers never start again.
+ * The log of what was revoked (docs/protocol.md section 10), in numbered entries. Entries are dropped from the oldest
+ * end only, and only when one is added, so that the newest always stays and numbers never start again.
  */
 export class RevocationLog {
   readonly #vault: Vault
-  #last: number
+  readonly #random: RandomSource
+  readonly #listeners = new Set<(entry: RevocationRecord) => void>()
+  readonly #unwatch: () => void
+  /** The ids of revoked tickets, in hexadecimal digits, in the order of their entries, whose numbers are the values. */
+  readonly #tickets = new Map<string, number>()
+  #oldest = 1
+  #newest = 0
+  /** What is read of the store, one reading after another. */
+  #reading: Promise<void> = Promise.resolve()
+  /** Whether the store may have entries that were not read yet. */
+  #isBehind = false
 
-  private constructor(vault: Vault, last: number) {
+  private constructor({ vault, random }: RevocationLogOptions) {
     this.#vault = vault
-    this.#last = last
+    this.#random = random
+    this.#unwatch = vault.watch(kind => {
+      if (kind === RECORD_KIND.REVOCATION) this.#catchUp()
+    })
   }
 
-  static async open(vault: Vault): Promise<RevocationLog> {
-    return new RevocationLog(vault, await lastAfter(vault, 0))
+  /** @throws OrthrusError `unavailable` */
+  static async open(options: RevocationLogOptions): Promise<RevocationLog> {
+    const log = new RevocationLog(options)
+    await log.settle()
+    return log
   }
 
-  /** The changes that write the entry and delete some entries that are outdated at `now`. */
-  async append(revocation: Revocation, now: number): Promise<VaultChange[]> {
-    const seq = (await this.#catchUp()) + 1
-    const fields = encodeRevocationRecord({ ...revocation, seq })
-    const entry = { kind: RECORD_KIND.REVOCATION, name: nameOf(seq), expected: 0, fields }
-    return [entry, ...(await this.#outdated(now))]
+  /** The number of the oldest entry; 1 while there is none. */
+  get oldest(): number {
+    return this.#oldest
   }
 
-  /** Finds entries that another process has written since. */
-  async #catchUp(): Promise<number> {
-    this.#last = await lastAfter(this.#vault, this.#last)
-    return this.#last
+  /** The number of the newest entry that was read; 0 while there is none. */
+  get newest(): number {
+    return this.#newest
   }
 
-  async #outdated(now: number): Promise<VaultChange[]> {
-    const oldest = await this.#vault.list(RECORD_KIND.REVOCATION, { limit: REVOCATIONS_CLEARED })
-    return oldest
-      .filter(({ fields }) => decodeRevocationRecord(fields).keepUntil < now)
-      .map(({ name, version }) => ({
-        kind: RECORD_KIND.REVOCATION,
-        name,
-        expected: version,
-        fields: undefined,
-      }))
+  /** Whether an entry revokes this one ticket. */
+  hasTicket(ticketId: Uint8Array): boolean {
+    return this.#tickets.size > 0 && this.#tickets.has(toHex(ticketId))
   }
-}
 
-async function lastAfter(vault: Vault, last: number): Promise<number> {
-  for (let newest = last; ; ) {
-    const page = await vault.list(RECORD_KIND.REVOCATION, { after: nameOf(newest), limit: PAGE })
-    const tail = page.at(-1)
-    if (tail === undefined) return newest
-    newest = decodeRevocationRecord(tail.fields).seq
-    if (page.length < PAGE) return newest
+  /** Entries from number `from` on, in their order, at most `limit` of them. @throws OrthrusError `unavailable` */
+  async entries(from: number, limit: number): Promise<RevocationRecord[]> {
+    const page = await this.#vault.list(RECORD_KIND.REVOCATION, { after: nameOf(from - 1), limit })
+    return page.map(({ fields }) => decodeRevocationRecord(fields))
+  }
+
+  /** Whether the log has an entry of this number and mark. @throws OrthrusError `unavailable` */
+  async has(seq: number, mark: Uint8Array): Promise<boolean> {
+    if (seq < this.#oldest || seq > this.#newest) return false
+    const [entry] = await this.entries(seq, 1)
+    return entry?.seq === seq && equalBytes(entry.mark, mark)
+  }
+
+  /** Calls the listener with each entry that is added from now on, in their order. @returns a function that removes it */
+  onEntry(listener: (entry: RevocationRecord) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Resolves when every entry that the store had at the call was read. @throws OrthrusError `unavailable` */
+  settle(): Promise<void> {
+    this.#isBehind = true
+    const read = this.#reading.then(() => (this.#isBehind ? this.#read() : undefined))
+    this.#reading = read.catch(() => undefined)
+    return read
+  }
+
+  /**
+   * The changes that add entries, and delete some that are outdated.
+   * @param now KDC time, milliseconds
+   * @param longestLife of any ticket that the realm ever allowed, milliseconds
+   */
+  async append(revoked: readonly Revoked[], now: number, longestLife: number): Promise<VaultChange[]> {
+    if (revoked.length === 0) return []
+    await this.settle()
+    const entries = revoked.map((one, index) => {
+      const seq = this.#newest + 1 + index
+      const mark = this.#random(SIZE.MARK)
+      const keepUntil = now + longestLife + REVOCATION_KEPT
+      const fields = encodeRevocationRecord({ ...one, seq, mark, time: now, keepUntil })
+      return { kind: RECORD_KIND.REVOCATION, name: nameOf(seq), expected: 0, fields }
+    })
+    return [...entries, ...(await this.#outdated(now, revoked.length))]
+  }
+
+  close(): void {
+    this.#unwatch()
+    this.#listeners.clear()
+  }
+
+  /** An entry that cannot be read now is read before the next question is answered. */
+  #catchUp(): void {
+    this.settle().catch(() => undefined)
+  }
+
+  async #read(): Promise<void> {
+    this.#isBehind = false
+    try {
+      await this.#readOldest()
+      for (;;) {
+        const page = await this.entries(this.#newest + 1, PAGE)
+        for (const entry of page) this.#add(entry)
+        if (page.length < PAGE) return
+      }
+    } catch (cause) {
+      this.#isBehind = true
+      throw cause
+    }
+  }
+
+  /** An entry is dropped only after everything that it revokes has ended. */
+  async #readOldest(): Promise<void> {
+    const [oldest] = await this.entries(this.#oldest, 1)
+    if (oldest === undefined || oldest.seq === this.#oldest) return
+    this.#oldest = oldest.seq
+    this.#newest = Math.max(this.#newest, oldest.seq - 1)
+    for (const [ticket, seq] of this.#tickets) {
+      if (seq >= oldest.seq) break
+      this.#tickets.delete(ticket)
+    }
+  }
+
+  #add(entry: RevocationRecord): void {
+    this.#newest = entry.seq
+    if (entry.kind === 'ticket') this.#tickets.set(toHex(entry.by), entry.seq)
+    for (const listener of [...this.#listeners]) listener(entry)
+  }
+
+  async #outdated(now: number, added: number): Promise<VaultChange[]> {
+    const spare = this.#newest + added - this.#oldest + 1 - REVOCATIONS_KEPT
+    if (spare <= 0) return []
+    const limit = Math.min(spare, REVOCATIONS_CLEARED)
+    const changes: VaultChange[] = []
+    for (const { name, version, fields } of await this.#vault.list(RECORD_KIND.REVOCATION, { limit })) {
+      if (decodeRevocationRecord(fields).keepUntil >= now) break
+      changes.push({ kind: RECORD_KIND.REVOCATION, name, expected: version, fields: undefined })
+    }
+    return changes
   }
 }
 

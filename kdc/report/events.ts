@@ -29,7 +29,6 @@ export type KdcEvent =
   | AcceptFailed
   | ClockLeapt
   | ClockSteady
-  | ClockBehind
   | ConnectionAbandoned
 
 export type EventOf<K extends KdcEvent['kind']> = Extract<KdcEvent, { readonly kind: K }>
@@ -212,8 +211,6 @@ export interface ClockLeapt {
   readonly by: number
   /** The sum of all leaps, each an hour or less after the one before. */
   readonly leapt: number
-  /** As in `ClockBehind`; 0 if the clock is not behind. */
-  readonly behind: number
   readonly hint: string
 }
 
@@ -222,15 +219,6 @@ export interface ClockSteady {
   readonly kind: 'clock_steady'
   /** The sum of the leaps before. */
   readonly leapt: number
-}
-
-/**
- * When the KDC starts, its clock is behind the newest stored time; KDC time stands still until the clock reaches it.
- */
-export interface ClockBehind {
-  readonly kind: 'clock_behind'
-  readonly behind: number
-  readonly hint: string
 }
 
 /** A connection was cut because of an unexpected error. */

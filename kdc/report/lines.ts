@@ -112,12 +112,6 @@ const LINES: Lines = {
     message: "the KDC's clock has not leapt for an hour; /health no longer says that it may be wrong",
     fields,
   }),
-  clock_behind: ({ kind, ...fields }) => ({
-    level: 'error',
-    message:
-      "the KDC's clock is behind the newest time that it stored; KDC time stands still until the clock reaches it",
-    fields,
-  }),
   connection_abandoned: ({ address, failure }) => ({
     level: 'error',
     message: 'unexpected failure while answering; the connection is cut',

@@ -13,6 +13,7 @@ import {
   longTermKeyOf,
   nullable,
   numberOf,
+  oneOf,
   patternOf,
   principalOf,
   textOf,
@@ -25,7 +26,7 @@ import {
 } from '../../shared/exchange/params.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
-import { decodeRecord, oneOf, requireReadable } from './record-form.js'
+import { decodeRecord, requireReadable } from './record-form.js'
 
 /**
  * What a key is good for (docs/protocol.md section 12). `current` seals and opens. `next` was staged, and seals nothing
@@ -161,6 +162,11 @@ function decodeFirstForm(value: readonly Value[]): PrincipalRecord {
     rotationAskedAt: null,
     invitation: null,
   }
+}
+
+/** The series that a cut-off of a record of form 1 revoked; `undefined` if there is no such record. */
+export function firstSeriesOf(list: readonly Value[]): Uint8Array | undefined {
+  return list[0] === 1 ? bytesOf(list[2], SIZE.CLIENT_ID).slice() : undefined
 }
 
 function nextSeries(clientId: Uint8Array, cutOff: number): Uint8Array {

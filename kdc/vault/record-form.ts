@@ -1,18 +1,8 @@
 import type { Value } from '../../shared/encoding/encoding.js'
-import { fields, listOf, numberOf, textOf } from '../../shared/encoding/fields.js'
+import { fields, numberOf } from '../../shared/encoding/fields.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 
 /** What all records of the vault have in common: each is a list that begins with the number of its form. */
-
-export function textsOf(value: Value | undefined): string[] {
-  return listOf(value).map(textOf)
-}
-
-export function oneOf<const T extends string>(value: Value | undefined, choices: readonly T[]): T {
-  const choice = choices.find(choice => choice === value)
-  if (choice === undefined) throw malformed('an unknown word')
-  return choice
-}
 
 /** How to read one form: how many fields it has, and what is in them. */
 export interface RecordForm<T> {

@@ -8,13 +8,15 @@ import {
   kvnoOf,
   nullable,
   numberOf,
+  oneOf,
   patternOf,
   principalOf,
   realmNameOf,
+  textsOf,
 } from '../../shared/encoding/fields.js'
 import type { Principal, RealmName } from '../../shared/principal.js'
 import { decodeClaims, encodeClaims } from '../../shared/ticket/claims.js'
-import { decodeRecord, oneOf, requireReadable, textsOf } from './record-form.js'
+import { decodeRecord, requireReadable } from './record-form.js'
 
 /**
  * The records of the vault. Times are milliseconds of KDC time, lifetimes milliseconds. Every `encode...` throws
@@ -25,6 +27,7 @@ import { decodeRecord, oneOf, requireReadable, textsOf } from './record-form.js'
 export {
   decodePrincipalRecord,
   encodePrincipalRecord,
+  firstSeriesOf,
   type Invitation,
   type KeyState,
   type PrincipalRecord,
@@ -92,8 +95,8 @@ export interface RealmRecord {
   readonly createdAt: number
 }
 
-/** A realm record of form 1, before a log had an id. `kdc/realm/migrate.ts` completes and rewrites it. */
-export type FirstRealmRecord = Omit<RealmRecord, 'logId' | 'rotation'> & { readonly logId: null }
+/** A record of form 1 had neither of these. `kdc/realm/migrate.ts` completes it and writes it again. */
+export type FirstRealmRecord = Omit<RealmRecord, 'logId' | 'rotation'>
 
 const REALM_FORM = 2
 
@@ -107,11 +110,13 @@ export function encodeRealmRecord(record: RealmRecord): Value[] {
   )
 }
 
-export function decodeRealmRecord(list: readonly Value[]): RealmRecord | FirstRealmRecord {
-  return decodeRecord<RealmRecord | FirstRealmRecord>('realm', list, {
-    1: { fields: 7, read: decodeFirstRealm },
-    [REALM_FORM]: { fields: 10, read: decodeRealm },
-  })
+export function decodeRealmRecord(list: readonly Value[]): RealmRecord {
+  return decodeRecord('realm', list, { [REALM_FORM]: { fields: 10, read: decodeRealm } })
+}
+
+/** `undefined` if the record has a later form. */
+export function decodeFirstRealmRecord(list: readonly Value[]): FirstRealmRecord | undefined {
+  return list[0] === 1 ? decodeRecord('realm', list, { 1: { fields: 7, read: decodeFirstRealm } }) : undefined
 }
 
 function decodeRealm(value: readonly Value[]): RealmRecord {
@@ -144,7 +149,6 @@ function decodeFirstRealm(value: readonly Value[]): FirstRealmRecord {
     maxServiceLife,
     maxRenew,
     longestLife: Math.max(maxTgtLife, maxServiceLife, maxRenew),
-    logId: null,
     createdAt: numberOf(value[6]),
   }
 }
@@ -181,6 +185,21 @@ export function encodeRevocationRecord(record: RevocationRecord): Value[] {
 
 export function decodeRevocationRecord(list: readonly Value[]): RevocationRecord {
   return decodeRecord('revocation', list, { [REVOCATION_FORM]: { fields: 8, read: decodeRevocation } })
+}
+
+/** An entry of form 1, which revoked by the time of a login. There were none but of clients. */
+export type FirstRevocationRecord = Pick<RevocationRecord, 'seq' | 'time' | 'keepUntil'> & {
+  readonly principal: Principal
+}
+
+export function decodeFirstRevocationRecord(list: readonly Value[]): FirstRevocationRecord {
+  const read = (value: readonly Value[]): FirstRevocationRecord => ({
+    seq: numberOf(value[1]),
+    principal: principalOf(value[3]),
+    time: numberOf(value[4]),
+    keepUntil: numberOf(value[6]),
+  })
+  return decodeRecord('revocation', list, { 1: { fields: 7, read } })
 }
 
 function decodeRevocation(value: readonly Value[]): RevocationRecord {

@@ -126,7 +126,7 @@ export function openTicket(ticket: SealedTicket, key: LongTermKey): OpenedTicket
   }
 }
 
-export function ticketInvalid(ticket: SealedTicket, reason: string): OrthrusError {
+export function ticketInvalid(ticket: Pick<SealedTicket, 'service' | 'kvno'>, reason: string): OrthrusError {
   return new OrthrusError(
     'ticket_invalid',
     `the ticket for ${ticket.service}, kvno ${ticket.kvno}: ${reason}`,

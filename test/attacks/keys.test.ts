@@ -23,6 +23,7 @@ import { sealTicket, type TicketContent } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
 import { openingOf } from '../kdc/socket.js'
 import { startOwnKdc } from '../support/own-kdc.js'
+import { keyOf, retired } from '../support/records.js'
 import { addPerson, expectRefused, failureOf, Guarded, startTestRealm, startWorld } from '../support/world.js'
 import { denialsOf, entryOf, HandClient, outcome, present } from './by-hand.js'
 
@@ -66,8 +67,12 @@ describe('a golden ticket', () => {
     const services = [kdcService(kdc.realm)]
     // What a stolen krbtgt key is.
     expect(outcome(await eve.tgs(forge(1), { services }))).toBe('reply')
-    const fresh = { kvno: 2, key: new LongTermKey(systemRandom(32)), fromPassword: false, createdAt: 0 }
-    await own.amend('krbtgt', record => ({ ...record, keys: [fresh, ...record.keys], lastKvno: 2 }))
+    const fresh = keyOf(2)
+    await own.amend('krbtgt', record => ({
+      ...record,
+      keys: [fresh, ...record.keys.map(retired)],
+      lastKvno: 2,
+    }))
     expect(outcome(await eve.tgs(forge(1), { services }))).toBe('reply')
     expect(outcome(await eve.tgs(forge(2), { services }))).toBe('05 ticket_invalid')
     await own.amend('krbtgt', record => ({ ...record, keys: [fresh] }))
@@ -82,7 +87,7 @@ describe('a golden ticket', () => {
     const own = await startOwnKdc()
     const admin = await HandClient.connect(own.kdc.url, own.admin, own.clock)
     const ticket = await admin.ticket('kdc')
-    const fresh = { kvno: 2, key: new LongTermKey(systemRandom(32)), fromPassword: false, createdAt: 0 }
+    const fresh = keyOf(2)
     await own.amend('kdc', record => ({ ...record, keys: [fresh], lastKvno: 2 }))
     const { request, key } = openingOf(ticket, { time: own.clock.now() })
     const error = openError(await admin.ask(request.bytes), key, request.mac)

@@ -138,7 +138,7 @@ export class Attacker {
   }
 
   #kdcTime(offset: number): number {
-    return Math.max(0, this.#world.kdcTime.now() + offset)
+    return Math.max(0, this.#world.kdc.clock.now() + offset)
   }
 
   /** What the power stands for with these further caveats. */
@@ -166,7 +166,7 @@ export class Attacker {
 
   /** A ticket sealed with a key of its own, in any name and for any service. */
   makeTicket(entry: KeytabEntry, client: string, service: string, kvno: number, bound: boolean): Power {
-    const now = this.#world.kdcTime.now()
+    const now = this.#world.kdc.clock.now()
     const key = new SessionKey(this.#world.random(32))
     const content = {
       ticketId: this.#world.random(16),

@@ -34,7 +34,7 @@ function attenuationOf(run: Run, restriction: Restriction): Attenuation | undefi
   const { to, expires, methods, paths, claims } = restriction
   const parts = {
     ...(to === null ? {} : { to }),
-    ...(expires === null ? {} : { expires: run.world.kdcTime.now() + expires }),
+    ...(expires === null ? {} : { expires: run.world.kdc.clock.now() + expires }),
     ...(methods === null ? {} : { methods }),
     ...(paths === null ? {} : { paths }),
     ...(claims === null ? {} : { claims }),

@@ -71,12 +71,12 @@ export function isDueDelegated(world: World, chain: ShownChain, asking: Asking):
 
 /** The delegate asks the KDC with a part of another client's TGT, and presents what it gets. */
 export function isDueBorrowed(world: World, tgt: ShownChain, service: string, asking: Asking): boolean {
-  const { reference, clocks, kdcTime } = world
+  const { reference, clocks, kdc } = world
   const { client, incarnation, revoked } = tgt.ticket
   if (!isReachable(world, service, asking)) return false
   if (revoked || !reference.isActive(client)) return false
   if (reference.principal(client)?.incarnation !== incarnation) return false
-  const now = kdcTime.now()
+  const now = kdc.clock.now()
   // Whoever uses another's TGT does not believe the KDC's clock, so its own must be right.
   if (Math.abs(clocks.of(GATE).now() - now) > CLOCKS_RIGHT) return false
   const ticket = grantOf(world, tgt, service, now)
@@ -95,7 +95,7 @@ function grantOf(world: World, tgt: ShownChain, service: string, now: number): P
 function isReachable(world: World, service: string, { method }: Asking): boolean {
   const now = world.host(service).clock.now()
   const right =
-    world.clocks.wentBack(service) <= WENT_BACK && Math.abs(now - world.kdcTime.now()) <= CLOCKS_RIGHT
+    world.clocks.wentBack(service) <= WENT_BACK && Math.abs(now - world.kdc.clock.now()) <= CLOCKS_RIGHT
   return right && method === 'GET'
 }
 

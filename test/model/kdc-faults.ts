@@ -21,16 +21,16 @@ export const KDC_FAULTS: readonly DeliberateFault[] = [
     to: 'if (Math.abs(time - now) <= WINDOW.KDC_SKEW + 1) return',
   },
   {
-    name: 'the cut-off of who was disabled is not looked at',
+    name: 'the series that a ticket bears is not looked at',
     file: 'kdc/exchange/client-state.ts',
-    from: "  if (ticket.authTime <= client.cutOff) return 'was cut off after it logged in'\n",
+    from: "  if (!equalBytes(client.clientId, ticket.clientId)) return 'has had its tickets revoked since it logged in'\n",
     to: '',
   },
   {
-    name: 'who is disabled keeps its tickets',
-    file: 'kdc/admin/principals.ts',
-    from: '    disabled: true,\n    cutOff,\n',
-    to: '    disabled: true,\n',
+    name: 'a principal that is disabled keeps its series of tickets',
+    file: 'kdc/realm/principal.ts',
+    from: 'return { ...record, clientId: random(SIZE.CLIENT_ID), changedAt: now }',
+    to: 'return { ...record, clientId: random(SIZE.CLIENT_ID) && record.clientId, changedAt: now }',
   },
   {
     name: 'who is disabled may log in',
@@ -87,21 +87,9 @@ export const KDC_FAULTS: readonly DeliberateFault[] = [
     to: 'ends: [client.expiresAt]',
   },
   {
-    name: 'KDC time falls below the newest time stored',
-    file: 'kdc/realm/kdc-time.ts',
-    from: 'Math.max(Math.floor(this.#watch.read()), this.#stored)',
-    to: 'Math.floor(this.#watch.read())',
-  },
-  {
     name: 'KDC time stands still',
     file: 'kdc/realm/kdc-time.ts',
-    from: 'Math.max(Math.floor(this.#watch.read()), this.#stored)',
-    to: 'Math.max(this.#newestRead || Math.floor(this.#watch.read()), this.#stored)',
-  },
-  {
-    name: 'a cut-off counts from the last time read, not from the newest',
-    file: 'kdc/realm/kdc-time.ts',
-    from: 'this.#newestRead = Math.max(this.#newestRead, now)',
-    to: 'this.#newestRead = now',
+    from: '    return Math.floor(this.#watch.read())\n',
+    to: '    this.#first ??= Math.floor(this.#watch.read())\n    return this.#first\n  }\n  #first: number | undefined\n  other(): number {\n    return 0\n',
   },
 ]

@@ -191,7 +191,7 @@ export const atTheEnd: Kind<
     const power = among(powers, which)
     const issued = power && world.reference.tickets.get(power.id)
     if (power === undefined || issued === undefined) return false
-    const now = (): number => (kdc ? world.kdcTime.now() : world.host(power.service).clock.now())
+    const now = (): number => (kdc ? world.kdc.clock.now() : world.host(power.service).clock.now())
     const end = expires && issued.end - now() > 30_000 ? now() + 20_000 : issued.end
     const wait = end + beyond - now()
     if (wait <= 0 || wait > 20 * 60_000) return false

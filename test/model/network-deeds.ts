@@ -109,10 +109,10 @@ export function changed(
 }
 
 function forgedError(world: World, { code, at }: False): Uint8Array {
-  const floor = at % 2 === 0 ? null : world.kdcTime.now() + at
+  const floor = at % 2 === 0 ? null : world.kdc.clock.now() + at
   return createError({
     code: isWireCode(code) ? code : 'unavailable',
-    time: world.kdcTime.now(),
+    time: world.kdc.clock.now(),
     floor,
     message: '',
   })

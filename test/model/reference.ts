@@ -73,7 +73,7 @@ export class Reference {
   }
 
   /** From now on the KDC refuses every ticket that the principal has. */
-  cutOff(name: string): void {
+  revoke(name: string): void {
     for (const ticket of this.tickets.values()) if (ticket.client === name) ticket.revoked = true
   }
 

@@ -9,7 +9,6 @@ import { Clocks } from './clocks.js'
 import { HonestClient, type Wish } from './honest-client.js'
 import { Judge } from './judge.js'
 import { ModelKdc, type PreparedRealm } from './kdc.js'
-import { KdcTimeFacts } from './kdc-time.js'
 import type { Issued, Reference } from './reference.js'
 import { Secrets } from './secrets.js'
 import { type SeenLetter, SeenMessages, type SeenQuestion } from './seen.js'
@@ -40,7 +39,6 @@ export class World {
   readonly random: RandomSource
   readonly clocks: Clocks
   readonly kdc: ModelKdc
-  readonly kdcTime: KdcTimeFacts
   readonly hosts = new Map<string, ServiceHost>()
   readonly parties = new Map<string, Party>()
   /** Current keys, by name. */
@@ -64,9 +62,6 @@ export class World {
     this.random = random
     this.keys = new Map(keys)
     for (const entry of keys.values()) judge.keepKey(entry)
-    this.kdcTime = new KdcTimeFacts(() => kdc.clock.now())
-    // The clock starts where it was when the realm was prepared.
-    this.kdcTime.stored()
   }
 
   static async start(prepared: PreparedRealm, seed: number, tally: Tally): Promise<World> {
@@ -186,12 +181,10 @@ export class World {
 
   /** Sends anything, from anybody, to the KDC. */
   async askKdc(request: Uint8Array): Promise<Uint8Array> {
-    const now = this.kdcTime.now()
-    this.kdcTime.asked(now)
+    const now = this.kdc.clock.now()
     const answer = await this.kdc.answer(request)
-    const { reply, issued } = answer
+    const { reply } = answer
     this.judge.kdcAnswered(request, answer, now)
-    if (issued.length > 0) this.kdcTime.issued(now)
     this.#seen.replied(request, reply)
     return reply
   }

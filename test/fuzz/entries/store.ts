@@ -12,12 +12,10 @@ import { createMemoryStore } from '../../../kdc/store/memory.js'
 import { RECORD_KIND, type RecordKind } from '../../../kdc/store/store.js'
 import { createMasterKey, MasterKey, readMasterKey } from '../../../kdc/vault/master-key.js'
 import {
-  decodeClockRecord,
   decodePolicyRecord,
   decodePrincipalRecord,
   decodeRealmRecord,
   decodeRevocationRecord,
-  encodeClockRecord,
   encodePolicyRecord,
   encodePrincipalRecord,
   encodeRealmRecord,
@@ -40,7 +38,6 @@ const RECORDS: readonly Record[] = [
   [decodePrincipalRecord, encodePrincipalRecord],
   [decodePolicyRecord, encodePolicyRecord],
   [decodeRealmRecord, encodeRealmRecord],
-  [decodeClockRecord, encodeClockRecord],
   [decodeRevocationRecord, encodeRevocationRecord],
 ]
 
@@ -86,7 +83,10 @@ function records(seeds: readonly Value[][]): Entry {
       const said = RECORDS.map(([decodeRecord, encodeRecord]) =>
         outcomeOf(() => {
           const record = measure(() => decodeRecord(list))
-          requireSame(encode(encodeRecord(record as never)), plaintext)
+          // The first form is read, and written no more.
+          if (list[0] !== 1 || decodeRecord === decodePolicyRecord) {
+            requireSame(encode(encodeRecord(record as never)), plaintext)
+          }
         }, ['unavailable']),
       )
       return [opened, ...said].join(' ')
@@ -95,16 +95,20 @@ function records(seeds: readonly Value[][]): Entry {
 }
 
 function realm(seeds: readonly Value[][]): Entry {
-  const realmRecord = seeds.find(list => list.length === 7 && list[2] instanceof Uint8Array) ?? []
-  const clock = seeds.find(list => list.length === 2) ?? []
-  const revocation = seeds.find(list => list.length === 7 && list !== realmRecord) ?? []
+  const realmRecord = seeds.find(list => list.length === 10 && list[2] instanceof Uint8Array) ?? []
+  const first = [1, 'demo.example', new Uint8Array(32), 1, 1, 1, 1]
+  const revocation = seeds.find(list => list.length === 8) ?? []
+  const firstRevocation = [1, 1, 'client', 'web@demo.example', 1, null, 2]
   return {
     name: 'store: the records that a realm is opened by',
     form: 'list',
     // The directory of a realm takes the room for its caches at once.
     floor: 4 * 1024 * 1024,
     quick: 20,
-    seeds: [encode([encode(realmRecord), encode(clock), encode(revocation)])],
+    seeds: [
+      encode([encode(realmRecord), encode([]), encode(revocation)]),
+      encode([encode(first), encode([1, 5]), encode(firstRevocation)]),
+    ],
     run: async (input, measure) => {
       const [first, second, third] = partsOf(input)
       const vault = await vaultOf([

@@ -572,7 +572,11 @@ describe('a channel', () => {
   it.each<[string, (realm: Scene) => Promise<unknown>, boolean]>([
     ['its client is disabled', realm => realm.call('disable', [local('admin')]), true],
     ['its client is removed', realm => realm.call('remove', [local('admin')]), true],
-    ['its client is cut off', realm => realm.amend('admin', record => ({ ...record, cutOff: START })), true],
+    [
+      "its client's tickets are revoked",
+      realm => realm.amend('admin', record => ({ ...record, clientId: systemRandom(8) })),
+      true,
+    ],
     ['its client expires', realm => realm.amend('admin', record => ({ ...record, expiresAt: START })), true],
     [
       'the key of kdc is retired',

@@ -26,6 +26,7 @@ import {
   type TgsAsking,
   testRealm,
 } from '../../support/realm.js'
+import { keyOf, retired } from '../../support/records.js'
 
 const SKEW = 120_000
 const NOTHING_SHORTENED = (length: number): Uint8Array =>
@@ -186,14 +187,18 @@ describe('a TGS request, step by step', () => {
     expect(outcome(await ask(realm, tgt, asking))).toBe(expected)
   })
 
-  it.each([
-    [0, '06 revoked'],
-    [1, 'reply'],
-  ])('a TGT of %d ms after the cut-off: %s', async (after, expected) => {
+  it('a TGT that was revoked by itself, and no other of its client: revoked', async () => {
     const realm = await scene()
-    await realm.amend('web', record => ({ ...record, cutOff: START - 50 }))
-    const tgt = await forgeTgt(realm, { authTime: START - 50 + after })
-    expect(outcome(await ask(realm, tgt))).toBe(expected)
+    const tgt = await forgeTgt(realm, { ticketId: systemRandom(16) })
+    const other = await forgeTgt(realm, { ticketId: systemRandom(16) })
+    const { revocations, writer } = realm.realm
+    await writer.change(async now => {
+      const revoked = { kind: 'ticket', principal: null, by: tgt.ticketId } as const
+      return { changes: await revocations.append([revoked], now, HOUR), result: undefined }
+    })
+    await revocations.settle()
+    expect(outcome(await ask(realm, tgt))).toBe('06 revoked')
+    expect(outcome(await ask(realm, other))).toBe('reply')
   })
 
   it.each([
@@ -379,8 +384,12 @@ describe('the key of krbtgt', () => {
     const realm = await scene()
     const old = await krbtgt(realm)
     const key = (await testRealm()).admin.key
-    const newer = { kvno: 2, key, fromPassword: false, createdAt: START }
-    await realm.amend('krbtgt', record => ({ ...record, lastKvno: 2, keys: [newer, ...record.keys] }))
+    const newer = keyOf(2, key)
+    await realm.amend('krbtgt', record => ({
+      ...record,
+      lastKvno: 2,
+      keys: [newer, ...record.keys.map(retired)],
+    }))
     expect(outcome(await ask(realm, realm.tgt))).toBe('reply')
     const renewed = grantOf(await ask(realm, realm.tgt, { renew: true }))
     expect(openedBy({ ...old, kvno: 2, key }, renewed).kvno).toBe(2)

@@ -5,7 +5,7 @@ import type { PolicyRule } from '../../../shared/administration/rules.js'
 import { decodeCaveat } from '../../../shared/ticket/caveats.js'
 import { local, pattern, ruleOf } from '../../support/realm.js'
 
-const HERE: ServiceFacts = { passwordBased: false, disabled: false, expiresAt: null }
+const HERE: ServiceFacts = { passwordBased: false, hasKey: true, disabled: false, expiresAt: null }
 const NOW = 1_000
 
 function outcome(

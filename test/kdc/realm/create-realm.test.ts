@@ -37,13 +37,6 @@ describe('a new realm', () => {
     expect(new Set(all.map(bytes => Buffer.from(bytes).toString('hex'))).size).toBe(4)
   })
 
-  it('keeps its clock from the beginning', async () => {
-    const vault = emptyVault()
-    await createRealm({ vault, realm: REALM, clock, random: systemRandom })
-    const realm = await openRealm({ vault, clock: new TestClock(5), random: systemRandom })
-    expect(realm.time.now()).toBe(START)
-  })
-
   it('is made once', async () => {
     const vault = emptyVault()
     await createRealm({ vault, realm: REALM, clock, random: systemRandom })
