@@ -25,10 +25,9 @@ export const TYPE = {
 export type MessageType = (typeof TYPE)[keyof typeof TYPE]
 
 /**
- * Every purpose that a key may be expanded for: a closed list (section 2). Two are reserved, and nothing uses them yet.
- * `ratchet` will derive the key of kvno v + 1 from that of kvno v. `lock` will name the lock that keeps two processes
- * on one machine from accepting for the same service, without revealing anything about the key. The result of `lock` is
- * never sent.
+ * Every purpose that a key may be expanded for: a closed list (section 2). One is reserved, and nothing uses it yet:
+ * `lock` will name the lock that keeps two processes on one machine from accepting for the same service, without
+ * revealing anything about the key. The result of `lock` is never sent.
  */
 export const USAGES = [
   'as-req',
@@ -60,6 +59,7 @@ export const LABEL = {
   HTTP_REQUEST: 'orthrus/1 http',
   HTTP_RESPONSE: 'orthrus/1 http-response',
   CHANNEL: 'orthrus/1 channel',
+  NEXT_KEY: 'orthrus/1 next-key',
 } as const
 
 /** Sizes in bytes. */
@@ -75,6 +75,7 @@ export const SIZE = {
   LOG_ID: 16,
   MARK: 8,
   SALT: 16,
+  KEY_SALT: 32,
   CHECK: 4,
   REPLAY_ID: 16,
 } as const

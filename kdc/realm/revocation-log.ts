@@ -2,19 +2,19 @@ import { equalBytes } from '#primitives'
 import { toHex } from '../../shared/bytes.js'
 import { SIZE } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
+import type { Principal } from '../../shared/principal.js'
+import type { RevocationEntry, Revoked } from '../../shared/revocation/entry.js'
 import { REVOCATION_KEPT, REVOCATIONS_CLEARED, REVOCATIONS_KEPT } from '../limits/defaults.js'
 import { RECORD_KIND } from '../store/store.js'
-import {
-  decodeRevocationRecord,
-  encodeRevocationRecord,
-  type RevocationRecord,
-  type Revoked,
-} from '../vault/records.js'
+import { decodeRevocationRecord, encodeRevocationRecord } from '../vault/records.js'
 import type { Vault, VaultChange } from '../vault/vault.js'
 
 const PAGE = 256
 /** Digits of the largest number. All names are padded to it, so that they sort as the numbers do. */
 const DIGITS = 16
+
+/** An entry before it has a place in the log. */
+export type Revocation = Revoked & { readonly principal: Principal | null }
 
 export interface RevocationLogOptions {
   readonly vault: Vault
@@ -28,7 +28,7 @@ export interface RevocationLogOptions {
 export class RevocationLog {
   readonly #vault: Vault
   readonly #random: RandomSource
-  readonly #listeners = new Set<(entry: RevocationRecord) => void>()
+  readonly #listeners = new Set<(entry: RevocationEntry) => void>()
   readonly #unwatch: () => void
   /** The ids of revoked tickets, in hexadecimal digits, in the order of their entries, whose numbers are the values. */
   readonly #tickets = new Map<string, number>()
@@ -70,7 +70,7 @@ export class RevocationLog {
   }
 
   /** Entries from number `from` on, in their order, at most `limit` of them. @throws OrthrusError `unavailable` */
-  async entries(from: number, limit: number): Promise<RevocationRecord[]> {
+  async entries(from: number, limit: number): Promise<RevocationEntry[]> {
     const page = await this.#vault.list(RECORD_KIND.REVOCATION, { after: nameOf(from - 1), limit })
     return page.map(({ fields }) => decodeRevocationRecord(fields))
   }
@@ -83,7 +83,7 @@ export class RevocationLog {
   }
 
   /** Calls the listener with each entry that is added from now on, in their order. @returns a function that removes it */
-  onEntry(listener: (entry: RevocationRecord) => void): () => void {
+  onEntry(listener: (entry: RevocationEntry) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
@@ -101,7 +101,7 @@ export class RevocationLog {
    * @param now KDC time, milliseconds
    * @param longestLife of any ticket that the realm ever allowed, milliseconds
    */
-  async append(revoked: readonly Revoked[], now: number, longestLife: number): Promise<VaultChange[]> {
+  async append(revoked: readonly Revocation[], now: number, longestLife: number): Promise<VaultChange[]> {
     if (revoked.length === 0) return []
     await this.settle()
     const entries = revoked.map((one, index) => {
@@ -151,7 +151,7 @@ export class RevocationLog {
     }
   }
 
-  #add(entry: RevocationRecord): void {
+  #add(entry: RevocationEntry): void {
     this.#newest = entry.seq
     if (entry.kind === 'ticket') this.#tickets.set(toHex(entry.by), entry.seq)
     for (const listener of [...this.#listeners]) listener(entry)

@@ -5,7 +5,6 @@ import {
   booleanOf,
   bytesOf,
   fields,
-  kvnoOf,
   nullable,
   numberOf,
   oneOf,
@@ -15,6 +14,7 @@ import {
   textsOf,
 } from '../../shared/encoding/fields.js'
 import type { Principal, RealmName } from '../../shared/principal.js'
+import { decodeEntry, encodeEntry, type RevocationEntry } from '../../shared/revocation/entry.js'
 import { decodeClaims, encodeClaims } from '../../shared/ticket/claims.js'
 import { decodeRecord, requireReadable } from './record-form.js'
 
@@ -155,40 +155,18 @@ function decodeFirstRealm(value: readonly Value[]): FirstRealmRecord {
 
 const REVOCATION_FORM = 2
 
-/** What an entry revokes (docs/protocol.md section 10). */
-export type Revoked =
-  /** Every ticket that bears this `clientId8`. */
-  | { readonly kind: 'client'; readonly principal: Principal; readonly by: Uint8Array }
-  /** The one ticket that has this `ticketId16`. `principal` is its client, if the administrator said it. */
-  | { readonly kind: 'ticket'; readonly principal: Principal | null; readonly by: Uint8Array }
-  /** Every ticket for this service under this kvno or a lower one. */
-  | { readonly kind: 'key'; readonly principal: Principal; readonly by: number }
-
-/** An entry of the revocation log. */
-export type RevocationRecord = Revoked & {
-  /** From 1, without gaps. */
-  readonly seq: number
-  /** 8 random bytes, by which a follower knows whether its entry is of this log. */
-  readonly mark: Uint8Array
-  /** For people only. */
-  readonly time: number
-  readonly keepUntil: number
+/** Its form on disk is a list that begins with the number of the form, and goes on as an entry is sent. */
+export function encodeRevocationRecord(entry: RevocationEntry): Value[] {
+  return requireReadable([REVOCATION_FORM, ...encodeEntry(entry)], decodeRevocationRecord)
 }
 
-export function encodeRevocationRecord(record: RevocationRecord): Value[] {
-  const { seq, mark, kind, principal, by, time, keepUntil } = record
-  return requireReadable(
-    [REVOCATION_FORM, seq, mark, kind, principal, by, time, keepUntil],
-    decodeRevocationRecord,
-  )
-}
-
-export function decodeRevocationRecord(list: readonly Value[]): RevocationRecord {
-  return decodeRecord('revocation', list, { [REVOCATION_FORM]: { fields: 8, read: decodeRevocation } })
+export function decodeRevocationRecord(list: readonly Value[]): RevocationEntry {
+  const read = (value: readonly Value[]): RevocationEntry => decodeEntry(value.slice(1))
+  return decodeRecord('revocation', list, { [REVOCATION_FORM]: { fields: 8, read } })
 }
 
 /** An entry of form 1, which revoked by the time of a login. There were none but of clients. */
-export type FirstRevocationRecord = Pick<RevocationRecord, 'seq' | 'time' | 'keepUntil'> & {
+export type FirstRevocationRecord = Pick<RevocationEntry, 'seq' | 'time' | 'keepUntil'> & {
   readonly principal: Principal
 }
 
@@ -200,30 +178,4 @@ export function decodeFirstRevocationRecord(list: readonly Value[]): FirstRevoca
     keepUntil: numberOf(value[6]),
   })
   return decodeRecord('revocation', list, { 1: { fields: 7, read } })
-}
-
-function decodeRevocation(value: readonly Value[]): RevocationRecord {
-  return {
-    seq: numberOf(value[1]),
-    mark: bytesOf(value[2], SIZE.MARK).slice(),
-    ...revokedOf(value[3], value[4], value[5]),
-    time: numberOf(value[6]),
-    keepUntil: numberOf(value[7]),
-  }
-}
-
-function revokedOf(
-  kindValue: Value | undefined,
-  principal: Value | undefined,
-  by: Value | undefined,
-): Revoked {
-  const kind = oneOf(kindValue, ['ticket', 'client', 'key'])
-  switch (kind) {
-    case 'ticket':
-      return { kind, principal: nullable(principal, principalOf), by: bytesOf(by, SIZE.TICKET_ID).slice() }
-    case 'client':
-      return { kind, principal: principalOf(principal), by: bytesOf(by, SIZE.CLIENT_ID).slice() }
-    case 'key':
-      return { kind, principal: principalOf(principal), by: kvnoOf(by) }
-  }
 }

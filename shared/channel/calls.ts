@@ -34,10 +34,30 @@ export function encodeAnswer(answer: KdcAnswer): Uint8Array {
 
 /** @throws OrthrusError `malformed` */
 export function decodeAnswer(bytes: Uint8Array): KdcAnswer {
-  const list = decode(bytes)
+  return answerOf(decode(bytes))
+}
+
+function answerOf(list: readonly Value[]): KdcAnswer {
   if (list[1] === null) return { n: numberOf(list[0]), results: list.slice(2) }
   const [n, code, message] = fields(list, 3)
   return { n: numberOf(n), code: errorCodeOf(code), message: textOf(message) }
+}
+
+/** What the KDC says without being asked: a message numbered 0. */
+export interface KdcEvent {
+  readonly name: string
+  readonly fields: readonly Value[]
+}
+
+export function encodeEvent({ name, fields }: KdcEvent): Uint8Array {
+  return encode([0, name, ...fields])
+}
+
+/** A message of the KDC, an event or an answer. @throws OrthrusError `malformed` */
+export function decodeFromKdc(bytes: Uint8Array): KdcEvent | KdcAnswer {
+  const list = decode(bytes)
+  if (list[0] === 0) return { name: textOf(list[1]), fields: list.slice(2) }
+  return answerOf(list)
 }
 
 /** The results of an answer. @throws OrthrusError with the answer's code, final unless the code is transient */

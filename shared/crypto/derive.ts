@@ -25,6 +25,7 @@ const ONE = new Uint8Array([1])
 const CAVEAT = text.encode(LABEL.CAVEAT)
 const BOTH = text.encode(LABEL.BOTH)
 const SALT = text.encode(LABEL.SALT)
+const NEXT_KEY = text.encode(LABEL.NEXT_KEY)
 
 const infos = new Map<Usage, Uint8Array>()
 
@@ -47,6 +48,14 @@ export function expand<K extends AnyKey>(key: K, usage: K['usage']): Uint8Array 
   const bytes = hmacSha256(revealKey(key), infoOf(usage), ONE)
   rememberExpansion(key, usage, bytes)
   return bytes
+}
+
+/**
+ * The key that follows a long-term key (section 12). Holder and KDC derive it each for itself from the salt that the KDC
+ * drew: it is never sent, and whoever learns it later can open nothing that was sent under the key before.
+ */
+export function deriveNextKey(key: LongTermKey, salt: Uint8Array): LongTermKey {
+  return new LongTermKey(hmacSha256(expand(key, 'ratchet'), NEXT_KEY, ZERO, salt))
 }
 
 /** A MAC over the parts, under the key expanded for `usage` (section 3). */

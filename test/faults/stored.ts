@@ -12,10 +12,10 @@ import {
   decodeRevocationRecord,
   type PolicyRecord,
   type PrincipalRecord,
-  type RevocationRecord,
 } from '../../kdc/vault/records.js'
 import { Vault } from '../../kdc/vault/vault.js'
 import { systemRandom } from '../../shared/crypto/random.js'
+import type { RevocationEntry } from '../../shared/revocation/entry.js'
 import type { State } from './ledger.js'
 
 /** Reads a data folder without a KDC, in a copy, so that the folder itself stays as the dead process left it. */
@@ -23,7 +23,7 @@ import type { State } from './ledger.js'
 export interface StoredRealm {
   readonly principals: ReadonlyMap<string, PrincipalRecord>
   readonly rules: readonly PolicyRecord[]
-  readonly revocations: readonly RevocationRecord[]
+  readonly revocations: readonly RevocationEntry[]
 }
 
 export async function readStored(data: string): Promise<StoredRealm> {
@@ -79,7 +79,7 @@ function stateOf({ removed, disabled, lastKvno, keys }: PrincipalRecord, revoked
   return { kind: 'principal', life, kvno: lastKvno, password, revoked: revoked.length }
 }
 
-function revocationsOf({ revocations }: StoredRealm, { name }: PrincipalRecord): RevocationRecord[] {
+function revocationsOf({ revocations }: StoredRealm, { name }: PrincipalRecord): RevocationEntry[] {
   return revocations.filter(({ principal }) => principal === name)
 }
 

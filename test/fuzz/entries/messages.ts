@@ -1,4 +1,11 @@
-import { decodeAnswer, decodeCall, encodeAnswer, encodeCall } from '../../../shared/channel/calls.js'
+import {
+  decodeAnswer,
+  decodeCall,
+  decodeFromKdc,
+  encodeAnswer,
+  encodeCall,
+  encodeEvent,
+} from '../../../shared/channel/calls.js'
 import { TYPE } from '../../../shared/constants.js'
 import { AuthKey, LongTermKey } from '../../../shared/crypto/keys.js'
 import { seal } from '../../../shared/crypto/seal.js'
@@ -12,6 +19,13 @@ import { decodeParamsReply, decodeParamsRequest } from '../../../shared/exchange
 import { decodeReply, encodeReply, requireAnswers } from '../../../shared/exchange/reply.js'
 import { decodeTgsRequest, openTgsReply } from '../../../shared/exchange/tgs.js'
 import { parsePrincipal } from '../../../shared/principal.js'
+import { decodeEntry, encodeEntry } from '../../../shared/revocation/entry.js'
+import {
+  decodeFollow,
+  decodeLogState,
+  encodeFollow,
+  encodeLogState,
+} from '../../../shared/revocation/feed.js'
 import { decodeCaveat, encodeCaveat, requireCaveats } from '../../../shared/ticket/caveats.js'
 import { decodeTicket, openTicket, sealTicket } from '../../../shared/ticket/ticket.js'
 import { fixedRandom, fromJson, hex, type Json, vectors } from '../../vectors.js'
@@ -214,6 +228,51 @@ const calls: Entry = {
     ].join(' '),
 }
 
+const saidByKdc: Entry = {
+  name: 'answer or event of the KDC',
+  form: 'list',
+  seeds: [encodeEvent({ name: 'rotate', fields: [] }), encodeAnswer({ n: 1, results: ['x', [1, 2]] })],
+  run: (bytes, measure) =>
+    outcomeOf(() => {
+      const said = measure(() => decodeFromKdc(bytes))
+      requireSame('name' in said ? encodeEvent(said) : encodeAnswer(said), bytes)
+    }, ['malformed']),
+}
+
+const ENTRY = { seq: 7, mark: new Uint8Array(8), principal: null, time: 1, keepUntil: 2 } as const
+const LOG_ID = new Uint8Array(16)
+
+const feed: Entry = {
+  name: 'feed of revocations',
+  form: 'list',
+  seeds: [
+    encode(encodeEntry({ ...ENTRY, kind: 'client', by: new Uint8Array(8) })),
+    encode(encodeEntry({ ...ENTRY, kind: 'ticket', by: new Uint8Array(16) })),
+    encode(encodeEntry({ ...ENTRY, principal: parsePrincipal('web@a'), kind: 'key', by: 3 })),
+    encode(encodeFollow(null)),
+    encode(encodeFollow({ logId: LOG_ID, seq: 7, mark: new Uint8Array(8) })),
+    encode(encodeLogState({ logId: LOG_ID, oldest: 1, newest: 0, time: 1 })),
+  ],
+  run: (bytes, measure) => {
+    let list: Value[] = []
+    return [
+      outcomeOf(() => {
+        list = decode(bytes)
+      }, ['malformed']),
+      outcomeOf(
+        () => requireSame(encode(encodeEntry(measure(() => decodeEntry(list)))), bytes),
+        ['malformed'],
+      ),
+      // A position of which a part is missing is read as none.
+      outcomeOf(() => void encodeFollow(measure(() => decodeFollow(list))), ['malformed']),
+      outcomeOf(
+        () => requireSame(encode(encodeLogState(measure(() => decodeLogState(list)))), bytes),
+        ['malformed'],
+      ),
+    ].join(' ')
+  },
+}
+
 export const messageEntries: readonly Entry[] = [
   wholeMessages,
   encoding,
@@ -221,4 +280,6 @@ export const messageEntries: readonly Entry[] = [
   reply,
   caveat,
   calls,
+  saidByKdc,
+  feed,
 ]

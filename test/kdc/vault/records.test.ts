@@ -12,12 +12,12 @@ import {
   type PolicyRecord,
   type PrincipalRecord,
   type RealmRecord,
-  type RevocationRecord,
 } from '../../../kdc/vault/records.js'
 import { LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
 import { decode, encode, type Value } from '../../../shared/encoding/encoding.js'
 import type { Pattern } from '../../../shared/pattern.js'
 import { parsePrincipal, parseRealm } from '../../../shared/principal.js'
+import type { RevocationEntry } from '../../../shared/revocation/entry.js'
 import { type Claims, compareNames } from '../../../shared/ticket/claims.js'
 
 const time = fc.maxSafeNat()
@@ -104,11 +104,16 @@ const realmRecord: fc.Arbitrary<RealmRecord> = fc.record({
   createdAt: time,
 })
 
-const numbers = { seq: time, mark: bytes(8), time, keepUntil: time }
-const revocationRecord: fc.Arbitrary<RevocationRecord> = fc.oneof(
+const numbers = { seq: fc.integer({ min: 1 }), mark: bytes(8), time, keepUntil: time }
+const revocationRecord: fc.Arbitrary<RevocationEntry> = fc.oneof(
   fc.record({ ...numbers, kind: fc.constant('ticket'), principal: orNull(principal), by: bytes(16) }),
-  fc.record({ ...numbers, kind: fc.constant('client'), principal, by: bytes(8) }),
-  fc.record({ ...numbers, kind: fc.constant('key'), principal, by: fc.integer({ min: 1 }) }),
+  fc.record({ ...numbers, kind: fc.constant('client'), principal: orNull(principal), by: bytes(8) }),
+  fc.record({
+    ...numbers,
+    kind: fc.constant('key'),
+    principal: orNull(principal),
+    by: fc.integer({ min: 1 }),
+  }),
 )
 
 /** Keys are opaque, and equal to each other for all that a comparison can see. */

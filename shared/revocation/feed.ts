@@ -1,0 +1,56 @@
+import { SIZE } from '../constants.js'
+import type { Value } from '../encoding/encoding.js'
+import { bytesOf, fields, nullable, numberOf } from '../encoding/fields.js'
+import { malformed } from '../errors.js'
+
+/** The calls by which a service follows the revocation log (docs/protocol.md section 10). Times in milliseconds. */
+
+/** The last entry that a follower applied, and of which log; null if there is none yet. */
+export interface FeedPosition {
+  readonly logId: Uint8Array
+  readonly seq: number
+  readonly mark: Uint8Array
+}
+
+/** The arguments of `follow`. */
+export function encodeFollow(position: FeedPosition | null): Value[] {
+  return position === null ? [null, null, null] : [position.logId, position.seq, position.mark]
+}
+
+/** A position of which a part is missing is none. @throws OrthrusError `malformed` */
+export function decodeFollow(args: readonly Value[]): FeedPosition | null {
+  const [id, number, bytes] = fields(args, 3)
+  const logId = nullable(id, value => bytesOf(value, SIZE.LOG_ID).slice())
+  const seq = nullable(number, numberOf)
+  const mark = nullable(bytes, value => bytesOf(value, SIZE.MARK).slice())
+  return logId === null || seq === null || mark === null ? null : { logId, seq, mark }
+}
+
+/** The results of `follow` and `alive`: which entries the log has. Of an empty log, `oldest` is 1 and `newest` 0. */
+export interface LogState {
+  readonly logId: Uint8Array
+  readonly oldest: number
+  readonly newest: number
+  /** KDC time of the answer. */
+  readonly time: number
+}
+
+export function encodeLogState({ logId, oldest, newest, time }: LogState): Value[] {
+  return [logId, oldest, newest, time]
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeLogState(results: readonly Value[]): LogState {
+  const [logId, first, last, time] = fields(results, 4)
+  const [oldest, newest] = [numberOf(first), numberOf(last)]
+  if (oldest === 0 || newest + 1 < oldest) throw malformed('a log whose newest entry is before its oldest')
+  return { logId: bytesOf(logId, SIZE.LOG_ID).slice(), oldest, newest, time: numberOf(time) }
+}
+
+/** The names of the events of a channel to `kdc@realm`. */
+export const KDC_EVENT = {
+  /** An entry of the log, with its fields. */
+  ENTRY: 'entry',
+  /** The caller's own key is due to change (section 12). */
+  ROTATE: 'rotate',
+} as const
