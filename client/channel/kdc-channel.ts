@@ -1,4 +1,10 @@
-import { decodeAnswer, encodeCall, type KdcAnswer, resultsOf } from '../../shared/channel/calls.js'
+import {
+  decodeFromKdc,
+  encodeCall,
+  type KdcAnswer,
+  type KdcEvent,
+  resultsOf,
+} from '../../shared/channel/calls.js'
 import { channelBinding } from '../../shared/channel/records.js'
 import { TYPE } from '../../shared/constants.js'
 import type { Value } from '../../shared/encoding/encoding.js'
@@ -30,11 +36,19 @@ export interface KdcChannel {
   close(): void
 }
 
+export interface KdcChannelOptions {
+  readonly signal?: AbortSignal
+  /**
+   * Called with each event, in order; they begin after a call that asks for them. An OrthrusError from it ends the
+   * channel.
+   */
+  readonly onEvent?: (event: KdcEvent) => void
+  /** Called once, when the channel is over, whichever side ended it. */
+  readonly onEnd?: (cause: OrthrusError) => void
+}
+
 /** Opens a channel. @throws OrthrusError as `Realm.getServiceTicket` does, or with the KDC's code if it refuses */
-export async function openKdcChannel(
-  realm: Realm,
-  options: { readonly signal?: AbortSignal } = {},
-): Promise<KdcChannel> {
+export async function openKdcChannel(realm: Realm, options: KdcChannelOptions = {}): Promise<KdcChannel> {
   const { presenter, source } = partsOf(realm)
   return presenter.present<KdcCalls>({
     service: kdcService(realmOf(source.client)),
@@ -43,8 +57,8 @@ export async function openKdcChannel(
     bind: () => ({ binding: channelBinding(''), headers: [] }),
     // Opening a channel twice does no harm.
     safe: true,
-    ...options,
-    send: presented => KdcCalls.open(realm, presented, options.signal),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    send: presented => KdcCalls.open(realm, presented, options),
   })
 }
 
@@ -53,16 +67,19 @@ interface Call {
   readonly reject: (cause: OrthrusError) => void
 }
 
-/** Matches the calls of one channel with their answers, which come in any order. */
+/** Matches the calls of one channel with their answers, which come in any order, and passes events on. */
 class KdcCalls implements KdcChannel {
   readonly #parts: RealmParts
   readonly #channel: PresentedChannel
+  readonly #options: KdcChannelOptions
   readonly #calls = new Map<number, Call>()
   readonly #forget: () => void
   #lastCall = 0
+  #isOpen = false
 
-  private constructor(realm: Realm) {
+  private constructor(realm: Realm, options: KdcChannelOptions) {
     const parts = partsOf(realm)
+    this.#options = options
     this.#parts = parts
     this.#channel = new PresentedChannel({
       openStream: events => parts.connection.openStream(events),
@@ -80,13 +97,16 @@ class KdcCalls implements KdcChannel {
   static async open(
     realm: Realm,
     presented: Presented,
-    signal: AbortSignal | undefined,
+    options: KdcChannelOptions,
   ): Promise<KdcCalls | ErrorAnswer> {
-    const calls = new KdcCalls(realm)
+    const calls = new KdcCalls(realm, options)
     const channel = calls.#channel
     try {
-      const refused = await abortable(channel.open(presented), signal)
-      if (refused === undefined) return calls
+      const refused = await abortable(channel.open(presented), options.signal)
+      if (refused === undefined) {
+        calls.#isOpen = true
+        return calls
+      }
       channel.end(channel.broken('it was refused'))
       return refused
     } catch (cause) {
@@ -122,7 +142,11 @@ class KdcCalls implements KdcChannel {
   }
 
   #receive(message: Uint8Array): void {
-    const answer = decodeAnswer(message)
+    const answer = decodeFromKdc(message)
+    if ('name' in answer) {
+      this.#options.onEvent?.(answer)
+      return
+    }
     if (answer.n > this.#lastCall) throw malformed('an answer to a call that was not made')
     // An answer to a call that was given up is ignored.
     this.#calls.get(answer.n)?.resolve(answer)
@@ -132,5 +156,6 @@ class KdcCalls implements KdcChannel {
     this.#forget()
     for (const { reject } of this.#calls.values()) reject(cause)
     this.#calls.clear()
+    if (this.#isOpen) this.#options.onEnd?.(cause)
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
 import { concatBytes } from '../../../shared/bytes.js'
+import { encodeEvent } from '../../../shared/channel/calls.js'
 import { channelBinding } from '../../../shared/channel/records.js'
 import { TYPE } from '../../../shared/constants.js'
 import { deriveAuthKey } from '../../../shared/crypto/derive.js'
@@ -103,6 +104,29 @@ describe('a channel to kdc@realm', () => {
     const last = failureOf(channel.call('list', []))
     realm.close()
     expect(await last).toMatchObject({ code: 'unavailable' })
+  })
+
+  it('passes events on in order, and reports its end once', async () => {
+    const { kdc, realm } = await prepare()
+    const heard: unknown[] = []
+    const channel = await openKdcChannel(realm, {
+      onEvent: ({ name, fields }) => heard.push([name, ...fields]),
+      onEnd: ({ code }) => heard.push(code),
+    })
+    await turns()
+    const [open] = channels(kdc)
+    for (const event of [
+      { name: 'entry', fields: [1, 'x'] },
+      { name: 'rotate', fields: [] },
+    ]) {
+      for (const record of open?.records.sealMessage(encodeEvent(event)) ?? []) {
+        open?.socket.reply(open.id, record)
+      }
+    }
+    await turns()
+    channel.close()
+    channel.close()
+    expect(heard).toEqual([['entry', 1, 'x'], ['rotate'], 'channel_broken'])
   })
 
   it('breaks with its connection', async () => {
