@@ -10,7 +10,7 @@ import type { Claims } from '../../shared/ticket/claims.js'
 export interface ServiceFacts {
   /** Its current key comes from a password. */
   readonly passwordBased: boolean
-  /** Whether it has a current key. An invited service has none before its first login, nor one whose key was revoked. */
+  /** Whether it has a current key: an invited service has none before its first login. */
   readonly hasKey: boolean
   readonly disabled: boolean
   /** Milliseconds; null for never. */

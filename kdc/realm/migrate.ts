@@ -13,9 +13,9 @@ import type { ListedVaultRecord, Vault, VaultChange } from '../vault/vault.js'
 import { DEFAULT_ROTATION } from './create-realm.js'
 
 /**
- * Brings a database of the last version to the present form, in one commit. That version revoked by times: the newest one
- * was stored, and is not any more; the entries of its log named a principal, and now name the series of tickets that it
- * had. Principals are read in either form, and written in the present one when they change
+ * Brings a database of the last version to the present form, in one commit. That version revoked by times: it stored
+ * the newest one, which is deleted; the entries of its log named a principal, and now name the series of tickets that
+ * it had. Principals are read in either form, and written in the present one when they change
  * (`vault/principal-record.ts`).
  */
 export async function migrateRealm(vault: Vault, random: RandomSource): Promise<void> {

@@ -25,8 +25,8 @@ export class RealmWriter {
   }
 
   /**
-   * @param plan decides from values that it reads itself; called again if another process changed one of them meanwhile.
-   * A plan without changes writes nothing
+   * @param plan decides from values that it reads itself; called again if another process changed one of them
+   * meanwhile. A plan without changes writes nothing
    * @throws OrthrusError `unavailable`, and what `plan` throws
    */
   change<T>(plan: (now: number) => Promise<Planned<T>>): Promise<T> {

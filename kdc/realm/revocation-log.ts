@@ -82,7 +82,7 @@ export class RevocationLog {
     return entry?.seq === seq && equalBytes(entry.mark, mark)
   }
 
-  /** Calls the listener with each entry that is added from now on, in their order. @returns a function that removes it */
+  /** Calls the listener with each entry that is added, in their order. @returns a function that removes it */
   onEntry(listener: (entry: RevocationEntry) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

@@ -76,7 +76,7 @@ export interface PrincipalRecord extends PrincipalState {
   readonly invitation: Invitation | null
 }
 
-/** Form 1 had a cut-off time in place of series of tickets, and keys without a state. It is read, and written no more. */
+/** Form 1 had a cut-off time in place of series of tickets, and keys without a state. It is read, and not written. */
 const FORM = 2
 
 export function encodePrincipalRecord(record: PrincipalRecord): Value[] {
@@ -139,8 +139,8 @@ function decodeSecondForm(value: readonly Value[]): PrincipalRecord {
 }
 
 /**
- * A cut-off of form 1 revoked the tickets up to its time. Here another series does: always the same one, because a record
- * may be read many times before it is written again.
+ * A cut-off of form 1 revoked the tickets up to its time. Here another series does: always the same one, because a
+ * record may be read many times before it is written again.
  */
 function decodeFirstForm(value: readonly Value[]): PrincipalRecord {
   const clientId = bytesOf(value[2], SIZE.CLIENT_ID)

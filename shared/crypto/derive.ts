@@ -51,8 +51,8 @@ export function expand<K extends AnyKey>(key: K, usage: K['usage']): Uint8Array 
 }
 
 /**
- * The key that follows a long-term key (section 12). Holder and KDC derive it each for itself from the salt that the KDC
- * drew: it is never sent, and whoever learns it later can open nothing that was sent under the key before.
+ * The key that follows a long-term key (section 12). Holder and KDC derive it each for itself from the salt that the
+ * KDC drew: it is never sent, and whoever learns it later can open nothing that was sent under the key before.
  */
 export function deriveNextKey(key: LongTermKey, salt: Uint8Array): LongTermKey {
   return new LongTermKey(hmacSha256(expand(key, 'ratchet'), NEXT_KEY, ZERO, salt))
