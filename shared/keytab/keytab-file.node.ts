@@ -1,9 +1,13 @@
-import type { KeytabFileOptions } from './keytab-file.js'
+import { dirname } from 'node:path'
+import { syncFolder } from '../folder.node.js'
+import type { KeytabDisk } from './keytab-disk.node.js'
+import type { ChangingKeytab, ChangingKeytabOptions, KeytabChange, KeytabFileOptions } from './keytab-file.js'
+import { lockKeytab } from './keytab-lock.node.js'
 import { requirePath } from './keytab-path.js'
 import { KEYTAB_FILE } from './private-file.js'
 import { readPrivateFile } from './private-file.node.js'
 
-export type { KeytabFileOptions } from './keytab-file.js'
+export type { ChangingKeytab, ChangingKeytabOptions, KeytabChange, KeytabFileOptions } from './keytab-file.js'
 
 /**
  * The text of a keytab.
@@ -12,5 +16,36 @@ export type { KeytabFileOptions } from './keytab-file.js'
  */
 export async function readKeytabFile(path: string, options: KeytabFileOptions = {}): Promise<string> {
   requirePath(path)
-  return await readPrivateFile(KEYTAB_FILE, path, { allowReadable: options.allowReadableKeytab === true })
+  const text = await readPrivateFile(KEYTAB_FILE, path, {
+    allowReadable: options.allowReadableKeytab === true,
+  })
+  // A login with a new key makes the KDC erase the one before it. So the new one must be here to stay, also if the
+  // process that wrote it has not come to this yet. Where the folder cannot be opened nothing is changed in it.
+  await syncFolder(dirname(path)).catch(() => undefined)
+  return text
+}
+
+/** @throws TypeError if the path is the text of a keytab */
+export function changingKeytab(
+  path: string,
+  options: ChangingKeytabOptions & { readonly disk?: KeytabDisk },
+): ChangingKeytab {
+  requirePath(path)
+  return { path, change: change => changeLocked(path, options, change) }
+}
+
+async function changeLocked<T>(
+  path: string,
+  options: ChangingKeytabOptions & { readonly disk?: KeytabDisk },
+  change: (text: string) => Promise<KeytabChange<T>>,
+): Promise<T> {
+  const lock = await lockKeytab(path, options)
+  try {
+    const { text, facts } = await lock.read()
+    const { text: changed, result } = await change(text)
+    if (changed !== undefined && changed !== text) await lock.replace(changed, facts)
+    return result
+  } finally {
+    await lock.release()
+  }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { type FileHandle, link, lstat, open, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOf, exists, syncFolder } from '../folder.node.js'
@@ -27,11 +27,21 @@ export async function readPrivateFile(
   path: string,
   options: PrivateFileOptions = {},
 ): Promise<string> {
+  const { text } = await readPrivateVersion(kind, path, options)
+  return text
+}
+
+/** The text of a private file, and which file it was. @throws OrthrusError as `readPrivateFile` */
+export async function readPrivateVersion(
+  kind: PrivateFileKind,
+  path: string,
+  options: PrivateFileOptions = {},
+): Promise<{ readonly text: string; readonly facts: Stats }> {
   const file = await openToRead(kind, path, options)
   try {
     const facts = await file.stat()
     requirePrivate(kind, path, facts, process.getuid?.(), options)
-    return await readWhole(kind, path, file, facts)
+    return { text: await readWhole(kind, path, file, facts), facts }
   } finally {
     await file.close()
   }

@@ -1,0 +1,277 @@
+import { randomBytes } from 'node:crypto'
+import { constants, type Stats } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { OrthrusError } from '../errors.js'
+import { codeOf } from '../folder.node.js'
+import { type Clock, MINUTE, SECOND } from '../time.js'
+import { type Cancel, inBackground, runEvery, sleep, type Timers } from '../timers.js'
+import { type KeytabDisk, systemDisk } from './keytab-disk.node.js'
+import { invalidFile, KEYTAB_FILE } from './private-file.js'
+
+/**
+ * The lock under which a keytab is read, amended and replaced: a folder beside it, with one file in it, that of the
+ * holder. The file becomes the new keytab. Nothing but the files of the volume is needed, so processes of several
+ * containers can share a keytab.
+ *
+ * A holder shows that it lives by touching its file. Whoever sees no change for `DEAD_AFTER` deletes the file by its
+ * name, which no other holder has, and then the folder. A holder that was only paused cannot replace the keytab any
+ * more, because the file that it would rename is gone: the system decides this in one step.
+ */
+
+/** Milliseconds. */
+const HEARTBEAT = 2 * SECOND
+export const DEAD_AFTER = 10 * SECOND
+/** How often a process that waits looks again, milliseconds: between one and two of these. */
+const LOOK = 50
+/** How long a process waits for holders that live, milliseconds. */
+const PATIENCE = 2 * MINUTE
+
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW
+
+export interface LockOptions {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly signal?: AbortSignal | undefined
+  readonly disk?: KeytabDisk
+}
+
+/**
+ * Waits for the lock, and takes that of a dead holder over.
+ * @throws OrthrusError `keytab_invalid` if the folder cannot be written; `unavailable` if others keep the lock
+ */
+export async function lockKeytab(path: string, options: LockOptions): Promise<KeytabLock> {
+  const { clock, timers, signal, disk = systemDisk } = options
+  const until = clock.monotonic() + PATIENCE
+  const watched = new WatchedHolder(disk, lockFolder(path), clock)
+  for (;;) {
+    const file = await enter(disk, path)
+    if (file !== undefined) return new KeytabLock(path, file, { timers, disk })
+    if (clock.monotonic() >= until) throw busy(path)
+    if (await watched.isDead()) await watched.remove()
+    else await sleep(timers, LOOK + ((randomBytes(1)[0] ?? 0) % LOOK), signal)
+  }
+}
+
+function lockFolder(path: string): string {
+  return `${path}.lock`
+}
+
+interface OwnFile {
+  readonly path: string
+  readonly handle: FileHandle
+}
+
+/** Makes the folder and the own file in it. @returns undefined if another process has the lock */
+async function enter(disk: KeytabDisk, path: string): Promise<OwnFile | undefined> {
+  const folder = lockFolder(path)
+  try {
+    await disk.mkdir(folder, 0o700)
+  } catch (cause) {
+    if (codeOf(cause) === 'EEXIST') return undefined
+    throw unwritable(path, cause)
+  }
+  const name = randomBytes(8).toString('hex')
+  const own = join(folder, name)
+  const handle = await openIn(disk, path, own)
+  if (handle === undefined) return undefined
+  if (await isAlone(disk, folder, name)) return { path: own, handle }
+  await leave(disk, folder, { path: own, handle })
+  return undefined
+}
+
+/** @returns undefined if another process took the empty folder for that of a dead holder */
+async function openIn(disk: KeytabDisk, path: string, own: string): Promise<FileHandle | undefined> {
+  try {
+    return await disk.open(own, NEW_FILE, 0o600)
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return undefined
+    await disk.rmdir(dirname(own)).catch(() => undefined)
+    throw unwritable(path, cause)
+  }
+}
+
+/**
+ * Two processes can be in one folder, if the folder of one was removed as a dead holder's before its file was in it.
+ * Each makes its file before it looks, so that at most one of them sees itself alone.
+ */
+async function isAlone(disk: KeytabDisk, folder: string, name: string): Promise<boolean> {
+  const names = await disk.readdir(folder).catch(() => [])
+  return names.length === 1 && names[0] === name
+}
+
+/** What fails here is removed later, as a dead holder's. */
+async function leave(disk: KeytabDisk, folder: string, { path, handle }: OwnFile): Promise<void> {
+  await handle.close().catch(() => undefined)
+  await disk.unlink(path).catch(() => undefined)
+  await disk.rmdir(folder).catch(() => undefined)
+}
+
+/** Whether the holder of a lock still shows that it lives, by the own clock alone. */
+class WatchedHolder {
+  readonly #disk: KeytabDisk
+  readonly #folder: string
+  readonly #clock: Clock
+  #seen = ''
+  #since = 0
+  #names: readonly string[] = []
+
+  constructor(disk: KeytabDisk, folder: string, clock: Clock) {
+    this.#disk = disk
+    this.#folder = folder
+    this.#clock = clock
+  }
+
+  async isDead(): Promise<boolean> {
+    const now = this.#clock.monotonic()
+    const seen = await this.#look()
+    // A slow disk must not make a holder look dead: from the end of the first look to the beginning of the last one.
+    if (seen !== this.#seen) [this.#seen, this.#since] = [seen, this.#clock.monotonic()]
+    return now - this.#since >= DEAD_AFTER
+  }
+
+  /** Deletes only what did not change. Whatever was taken over, renewed or released meanwhile has other names. */
+  async remove(): Promise<void> {
+    for (const name of this.#names) await this.#disk.unlink(join(this.#folder, name)).catch(() => undefined)
+    await this.#disk.rmdir(this.#folder).catch(() => undefined)
+    this.#seen = ''
+  }
+
+  async #look(): Promise<string> {
+    const folder = await this.#disk.lstat(this.#folder).catch(() => undefined)
+    if (folder === undefined) return 'none'
+    if (!folder.isDirectory()) throw notAFolder(this.#folder)
+    this.#names = await this.#disk.readdir(this.#folder).catch(() => [])
+    const facts = await Promise.all(
+      this.#names.map(name => this.#disk.lstat(join(this.#folder, name)).catch(() => undefined)),
+    )
+    return JSON.stringify([
+      folder.ino,
+      folder.ctimeMs,
+      this.#names,
+      facts.map(each => [each?.ino, each?.ctimeMs]),
+    ])
+  }
+}
+
+/** A lock that is held. It is over once the keytab was replaced. */
+export class KeytabLock {
+  readonly #path: string
+  readonly #own: OwnFile
+  readonly #disk: KeytabDisk
+  readonly #stopBeating: Cancel
+  #isOver = false
+
+  constructor(path: string, own: OwnFile, { timers, disk }: { timers: Timers; disk: KeytabDisk }) {
+    this.#path = path
+    this.#own = own
+    this.#disk = disk
+    let beats = 0
+    this.#stopBeating = runEvery(inBackground(timers), HEARTBEAT, () => {
+      // The time itself means nothing to others: they look whether it changes.
+      own.handle.utimes(++beats, beats).catch(() => undefined)
+    })
+  }
+
+  /** The keytab, which only this process may replace now. @throws OrthrusError `keytab_invalid` */
+  read(): ReturnType<KeytabDisk['read']> {
+    return this.#disk.read(this.#path)
+  }
+
+  /**
+   * Puts the text in the place of the keytab, whole or not at all, on stable storage, with the same owner and for it
+   * only.
+   * @param old which file was read
+   * @throws OrthrusError `unavailable` if the lock was taken over, or somebody else changed the keytab;
+   * `keytab_invalid` if it cannot be written
+   */
+  async replace(text: string, old: Stats): Promise<void> {
+    try {
+      await this.#fill(text, old)
+      await this.#takePlace(old)
+      await this.#disk.syncFolder(dirname(this.#path))
+    } catch (cause) {
+      throw cause instanceof OrthrusError ? cause : unwritable(this.#path, cause)
+    } finally {
+      await this.release()
+    }
+  }
+
+  async #fill(text: string, old: Stats): Promise<void> {
+    const { handle } = this.#own
+    // This sets aside the umask of the process and what the folder passes on.
+    await handle.chmod(0o600)
+    const { uid, gid } = await handle.stat()
+    if (uid !== old.uid || gid !== old.gid) await handle.chown(old.uid, old.gid)
+    await handle.writeFile(text)
+    await handle.sync()
+  }
+
+  async #takePlace(old: Stats): Promise<void> {
+    const { handle, path } = this.#own
+    const present = await this.#disk.lstat(this.#path)
+    if (!isSameVersion(present, old)) throw changed(this.#path)
+    try {
+      await this.#disk.rename(path, this.#path)
+    } catch (cause) {
+      throw codeOf(cause) === 'ENOENT' ? lost(this.#path) : cause
+    }
+    const [written, named] = [await handle.stat(), await this.#disk.lstat(this.#path)]
+    if (written.ino !== named.ino || written.dev !== named.dev) throw changed(this.#path)
+  }
+
+  /** Gives the lock up. What was not put in the place of the keytab is removed. Calling it twice does nothing. */
+  async release(): Promise<void> {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#stopBeating()
+    await leave(this.#disk, lockFolder(this.#path), this.#own)
+  }
+}
+
+function isSameVersion(one: Stats, other: Stats): boolean {
+  return (
+    one.ino === other.ino && one.dev === other.dev && one.size === other.size && one.mtimeMs === other.mtimeMs
+  )
+}
+
+function busy(path: string): OrthrusError {
+  return new OrthrusError(
+    'unavailable',
+    `another process has had the lock of the keytab ${path} for minutes`,
+    {
+      hint: `try again; if no such process lives, remove ${lockFolder(path)}`,
+    },
+  )
+}
+
+function lost(path: string): OrthrusError {
+  return new OrthrusError(
+    'unavailable',
+    `the lock of the keytab ${path} was taken over, because this process stood still for ${DEAD_AFTER / SECOND} s`,
+    { hint: 'try again' },
+  )
+}
+
+function changed(path: string): OrthrusError {
+  return new OrthrusError('unavailable', `the keytab ${path} was changed by somebody else meanwhile`, {
+    hint: 'try again',
+  })
+}
+
+function notAFolder(folder: string): OrthrusError {
+  return invalidFile(KEYTAB_FILE, folder, 'is in the place of its lock', 'look what it is, and remove it')
+}
+
+function unwritable(path: string, cause: unknown): OrthrusError {
+  const code = codeOf(cause)
+  const mounted = code === 'EBUSY' || code === 'EXDEV' || code === 'EROFS'
+  const hint =
+    code === 'ENOSPC' || code === 'EDQUOT'
+      ? 'the disk is full: free some space'
+      : mounted
+        ? `a key that changes needs a folder that can be written: mount the folder ${dirname(path)}, not the file`
+        : `its owner must be able to write into ${dirname(path)}`
+  return invalidFile(KEYTAB_FILE, path, `could not be replaced: ${code}`, hint, cause)
+}
