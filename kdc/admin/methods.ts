@@ -1,4 +1,4 @@
-import { type AdminMethod, PAGE_ROWS } from '../../shared/administration/methods.js'
+import type { AdminMethod } from '../../shared/administration/methods.js'
 import {
   decodeNewPrincipal,
   encodeAddedPrincipal,
@@ -6,41 +6,21 @@ import {
 } from '../../shared/administration/principals.js'
 import { decodeRuleChange, encodePolicyRule } from '../../shared/administration/rules.js'
 import type { Value } from '../../shared/encoding/encoding.js'
-import { fields, nullable, numberOf, patternOf, principalOf } from '../../shared/encoding/fields.js'
+import { fields, patternOf } from '../../shared/encoding/fields.js'
 import { malformed } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 import { CHANNEL_MESSAGE_BYTES, PUBLIC_MESSAGE_BYTES } from '../limits/defaults.js'
 import type { AdminContext } from './context.js'
+import { decodePage, decodePrincipal, type Method, method, NO_RESULTS } from './method.js'
 import { add, disable, enable, list, remove, show } from './principals.js'
-import { actorsOf, type Caller, type Callers, isAdministrator, requireCaller } from './role.js'
+import { actorsOf, type Caller, isAdministrator, requireCaller } from './role.js'
 import { forget, policy, ruleFor, setRule } from './rules.js'
 
 /**
  * The methods of `kdc@realm`. Each says who may call it, how its arguments are decoded and what it does
  * (`shared/administration/methods.ts` has the list).
  */
-
-interface MethodOf<Arguments> {
-  readonly callers: Callers
-  /** Whether it only reads. `callMethod` reports reads; a method that changes something reports the change itself. */
-  readonly reads: boolean
-  /** @throws OrthrusError `malformed` for arguments of a wrong form */
-  decode(args: readonly Value[]): Arguments
-  /** @returns the results, encoded. @throws OrthrusError with a code of the wire */
-  run(context: AdminContext, args: Arguments): Promise<Value[]>
-}
-
-/** A method together with the decoder of its arguments. */
-type Method = Pick<MethodOf<never>, 'callers' | 'reads'> & {
-  call(context: AdminContext, args: readonly Value[]): Promise<Value[]>
-}
-
-function method<Arguments>({ callers, reads, decode, run }: MethodOf<Arguments>): Method {
-  return { callers, reads, call: async (context, args) => run(context, decode(args)) }
-}
-
-const NO_RESULTS: Value[] = []
 
 const addMethod = method({
   callers: 'administrators',
@@ -165,23 +145,7 @@ export function largestCallOf({ claims }: Caller): number {
   return isAdministrator(claims) ? CHANNEL_MESSAGE_BYTES : PUBLIC_MESSAGE_BYTES
 }
 
-function decodePrincipal(value: Value | undefined | readonly Value[]): Principal {
-  const [name] = fields(value, 1)
-  return principalOf(name)
-}
-
 function decodePair(value: Value | undefined | readonly Value[]): [client: Pattern, service: Pattern] {
   const [client, service] = fields(value, 2)
   return [patternOf(client), patternOf(service)]
-}
-
-/** Decodes the request for a page: after which row it begins, and how many rows it may have, at most `PAGE_ROWS`. */
-function decodePage<Row>(
-  args: readonly Value[],
-  decodeAfter: (value: Value | undefined) => Row,
-): { after: Row | null; limit: number } {
-  const [after, limit] = fields(args, 2)
-  const requested = numberOf(limit)
-  if (requested === 0) throw malformed('a page of no rows')
-  return { after: nullable(after, decodeAfter), limit: Math.min(requested, PAGE_ROWS) }
 }

@@ -5,8 +5,8 @@ import type { Claims } from '../../shared/ticket/claims.js'
 
 /** Who may call a method of `kdc@realm` (docs/protocol.md section 9). */
 
-/** Administrators, or any principal about itself. */
-export type Callers = 'administrators' | 'itself'
+/** Administrators, any principal about itself, or whoever has a channel. */
+export type Callers = 'administrators' | 'itself' | 'anybody'
 
 /** The caller, as its tickets say. */
 export type Caller = Pick<AcceptedRequest, 'client' | 'via' | 'claims' | 'claimsWithheld'>
@@ -29,7 +29,9 @@ export function isAdministrator(claims: Claims): boolean {
 export function requireCaller(callers: Callers, caller: Caller | undefined): void {
   if (callers === 'administrators') {
     requireAdministrator(caller)
-  } else if (caller === undefined || caller.via !== undefined) {
+  } else if (caller === undefined) {
+    throw new OrthrusError('not_authorized', 'only a principal may call this, over a channel')
+  } else if (callers === 'itself' && caller.via !== undefined) {
     throw new OrthrusError('not_authorized', 'only a principal may call this, with its own ticket')
   }
 }

@@ -15,6 +15,9 @@ describe('who may call a method', () => {
     ['about itself, any principal', 'itself', anybody, true],
     ['about itself, an administrator', 'itself', admin, true],
     ['about itself, a delegate in its name', 'itself', { ...anybody, via: deputy }, false],
+    ['of anybody, a principal', 'anybody', anybody, true],
+    ['of anybody, a delegate', 'anybody', { ...anybody, via: deputy }, true],
+    ['of anybody, the process of the KDC, which has no channel', 'anybody', undefined, false],
     ['about itself, the process of the KDC, which is no principal', 'itself', undefined, false],
   ] as const)('%s: %#', (_, callers, caller, may) => {
     const ask = (): void => requireCaller(callers, caller)

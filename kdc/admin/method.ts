@@ -1,0 +1,46 @@
+import { PAGE_ROWS } from '../../shared/administration/methods.js'
+import type { Value } from '../../shared/encoding/encoding.js'
+import { fields, nullable, numberOf, principalOf } from '../../shared/encoding/fields.js'
+import { malformed } from '../../shared/errors.js'
+import type { Principal } from '../../shared/principal.js'
+import type { AdminContext } from './context.js'
+import type { Callers } from './role.js'
+
+/** What a method of `kdc@realm` is made of. `methods.ts` has the list of them. */
+
+export interface MethodOf<Arguments> {
+  readonly callers: Callers
+  /** Whether it only reads. `callMethod` reports reads; a method that changes something reports the change itself. */
+  readonly reads: boolean
+  /** @throws OrthrusError `malformed` for arguments of a wrong form */
+  decode(args: readonly Value[]): Arguments
+  /** @returns the results, encoded. @throws OrthrusError with a code of the wire */
+  run(context: AdminContext, args: Arguments): Promise<Value[]>
+}
+
+/** A method together with the decoder of its arguments. */
+export type Method = Pick<MethodOf<never>, 'callers' | 'reads'> & {
+  call(context: AdminContext, args: readonly Value[]): Promise<Value[]>
+}
+
+export function method<Arguments>({ callers, reads, decode, run }: MethodOf<Arguments>): Method {
+  return { callers, reads, call: async (context, args) => run(context, decode(args)) }
+}
+
+export const NO_RESULTS: Value[] = []
+
+export function decodePrincipal(value: Value | undefined | readonly Value[]): Principal {
+  const [name] = fields(value, 1)
+  return principalOf(name)
+}
+
+/** Decodes the request for a page: after which row it begins, and how many rows it may have, at most `PAGE_ROWS`. */
+export function decodePage<Row>(
+  args: readonly Value[],
+  decodeAfter: (value: Value | undefined) => Row,
+): { after: Row | null; limit: number } {
+  const [after, limit] = fields(args, 2)
+  const requested = numberOf(limit)
+  if (requested === 0) throw malformed('a page of no rows')
+  return { after: nullable(after, decodeAfter), limit: Math.min(requested, PAGE_ROWS) }
+}
