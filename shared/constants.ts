@@ -105,6 +105,8 @@ export const OPTIONS_DEFINED = OPTION_RENEW
 export const WINDOW = {
   /** How far a request's time may be from the KDC's (sections 6 and 7). */
   KDC_SKEW: 120_000,
+  /** How old the login may be with which a principal changes its own key (section 12). */
+  FRESH_LOGIN: 300_000,
   /** How far back a service accepts (section 8). */
   SERVICE_PAST: 60_000,
   /** How far ahead a service accepts (section 8). */

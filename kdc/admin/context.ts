@@ -4,19 +4,16 @@ import type { Pattern } from '../../shared/pattern.js'
 import { isReserved, localPart, type Principal, realmOf } from '../../shared/principal.js'
 import { policyName } from '../realm/directory.js'
 import type { OpenRealm } from '../realm/realm.js'
-import type { Planned, RealmWriter } from '../realm/realm-writer.js'
-import type { RecordChange } from '../report/events.js'
-import { describeFailure } from '../report/failure.js'
+import type { RealmWriter } from '../realm/realm-writer.js'
+import { changeReported, type ReportedChange } from '../realm/reported-change.js'
+import { readStoredPrincipal, type Versioned } from '../realm/stored-principal.js'
 import type { Report } from '../report/report.js'
-import { RECORD_KIND, StoreConflict } from '../store/store.js'
-import {
-  decodePolicyRecord,
-  decodePrincipalRecord,
-  encodePrincipalRecord,
-  type PrincipalRecord,
-} from '../vault/records.js'
-import type { VaultChange } from '../vault/vault.js'
+import { RECORD_KIND } from '../store/store.js'
+import { decodePolicyRecord, type PrincipalRecord } from '../vault/records.js'
 import { actorsOf, type Caller } from './role.js'
+
+export type { ReportedChange } from '../realm/reported-change.js'
+export { type Versioned, writePrincipal } from '../realm/stored-principal.js'
 
 /** What a method of `kdc@realm` needs to answer one caller. */
 export interface AdminContext {
@@ -37,57 +34,20 @@ export function ownContext(realm: OpenRealm, report: Report): AdminContext {
   return { realm, report, caller: undefined, change: plan => realm.writer.change(plan) }
 }
 
-/** A change of the realm, and what is reported once it is on stable storage. */
-export interface ReportedChange<T> extends Planned<T> {
-  readonly reported: RecordChange
-}
-
-/**
- * Makes a change, and reports it before its administrator is answered. A change that the store may have written, although
- * it failed, is reported as well.
- * @param plan as `RealmWriter.change` takes it
- * @throws OrthrusError `unavailable`, and what `plan` throws
- */
-export async function changeRealm<T>(
+/** Makes a change, and reports it before its administrator is answered. @throws as `changeReported` does */
+export function changeRealm<T>(
   { change, report, caller }: AdminContext,
   plan: (now: number) => Promise<ReportedChange<T>>,
 ): Promise<T> {
-  const by = actorsOf(caller)
-  let planned: RecordChange | undefined
-  const made = change(async now => {
-    planned = undefined
-    const { changes, result, reported } = await plan(now)
-    planned = reported
-    return { changes, result: { result, reported } }
-  })
-  const { result, reported } = await made.catch((cause: unknown) => {
-    if (planned !== undefined && !isConflict(cause)) {
-      report.tell({ kind: 'change_uncertain', by, change: planned, failure: describeFailure(cause) })
-    }
-    throw cause
-  })
-  await report.record({ kind: 'record_changed', by, change: reported })
-  return result
-}
-
-/** The store wrote nothing, because another process was always first. */
-function isConflict(cause: unknown): boolean {
-  return cause instanceof Error && cause.cause instanceof StoreConflict
-}
-
-/** A record with the version that a change of it must name. */
-export interface Versioned<T> {
-  readonly version: number
-  readonly record: T
+  return changeReported({ change, report, by: actorsOf(caller) }, plan)
 }
 
 /** Reads the store and no cache. Tombstones are found too. */
-export async function readPrincipal(
+export function readPrincipal(
   { realm: { vault } }: AdminContext,
   name: Principal,
 ): Promise<Versioned<PrincipalRecord> | undefined> {
-  const stored = await vault.read(RECORD_KIND.PRINCIPAL, name)
-  return stored && { version: stored.version, record: decodePrincipalRecord(stored.fields) }
+  return readStoredPrincipal(vault, name)
 }
 
 /** @throws OrthrusError `unknown_service` if there is no such principal */
@@ -111,11 +71,6 @@ export async function readRule(
 ): Promise<Versioned<PolicyRule> | undefined> {
   const stored = await vault.read(RECORD_KIND.POLICY, policyName(client, service))
   return stored && { version: stored.version, record: decodePolicyRecord(stored.fields) }
-}
-
-export function writePrincipal({ version, record }: Versioned<PrincipalRecord>): VaultChange {
-  const fields = encodePrincipalRecord(record)
-  return { kind: RECORD_KIND.PRINCIPAL, name: record.name, expected: version, fields }
 }
 
 /** @throws OrthrusError `malformed` for a principal of another realm */

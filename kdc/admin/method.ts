@@ -10,7 +10,10 @@ import type { Callers } from './role.js'
 
 export interface MethodOf<Arguments> {
   readonly callers: Callers
-  /** Whether it only reads. `callMethod` reports reads; a method that changes something reports the change itself. */
+  /**
+   * Whether an administrator reads records with it, which `callMethod` reports. A method that changes something reports
+   * the change itself, and nobody need know what a principal reads about itself.
+   */
   readonly reads: boolean
   /** @throws OrthrusError `malformed` for arguments of a wrong form */
   decode(args: readonly Value[]): Arguments

@@ -1,4 +1,4 @@
-import type { AdminMethod } from '../../shared/administration/methods.js'
+import type { AdminMethod, OwnMethod } from '../../shared/administration/methods.js'
 import {
   decodeNewPrincipal,
   encodeAddedPrincipal,
@@ -12,6 +12,7 @@ import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 import { CHANNEL_MESSAGE_BYTES, PUBLIC_MESSAGE_BYTES } from '../limits/defaults.js'
 import type { AdminContext } from './context.js'
+import { KEY_METHODS } from './key-methods.js'
 import { decodePage, decodePrincipal, type Method, method, NO_RESULTS } from './method.js'
 import { add, disable, enable, list, remove, show } from './principals.js'
 import { actorsOf, type Caller, isAdministrator, requireCaller } from './role.js'
@@ -119,7 +120,8 @@ const METHODS: ReadonlyMap<string, Method> = new Map(
     rule: ruleForMethod,
     forget: forgetMethod,
     policy: policyMethod,
-  } satisfies Record<AdminMethod, Method>),
+    ...KEY_METHODS,
+  } satisfies Record<AdminMethod | OwnMethod, Method>),
 )
 
 /** Runs one call if its caller may make it. @throws OrthrusError with a code of the wire */
@@ -130,7 +132,7 @@ export async function callMethod(
 ): Promise<Value[]> {
   const found = METHODS.get(name)
   // Only administrators may learn which methods exist.
-  requireCaller(found?.callers ?? 'administrators', context.caller)
+  requireCaller(found?.callers ?? 'administrators', context.caller, context.realm.time.now())
   if (found === undefined) throw malformed(`there is no method ${JSON.stringify(name.slice(0, 40))}`)
   const results = await found.call(context, args)
   if (found.reads) {

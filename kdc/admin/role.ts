@@ -1,7 +1,9 @@
 import type { AcceptedRequest } from '../../shared/accept/accept.js'
+import { WINDOW } from '../../shared/constants.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Claims } from '../../shared/ticket/claims.js'
+import type { OpenedTicket } from '../../shared/ticket/ticket.js'
 
 /** Who may call a method of `kdc@realm` (docs/protocol.md section 9). */
 
@@ -9,7 +11,9 @@ import type { Claims } from '../../shared/ticket/claims.js'
 export type Callers = 'administrators' | 'itself' | 'anybody'
 
 /** The caller, as its tickets say. */
-export type Caller = Pick<AcceptedRequest, 'client' | 'via' | 'claims' | 'claimsWithheld'>
+export type Caller = Pick<AcceptedRequest, 'client' | 'via' | 'claims' | 'claimsWithheld' | 'caveats'> & {
+  readonly ticket: Pick<OpenedTicket, 'authTime'>
+}
 
 /** The client and, for a delegated ticket, the service that presents it. Empty for the KDC's own process. */
 export function actorsOf(caller: Caller | undefined): readonly Principal[] {
@@ -23,17 +27,30 @@ export function isAdministrator(claims: Claims): boolean {
 
 /**
  * Checks that the caller may call. The KDC's own process may do what administrators may; it is not a principal, so it
- * cannot call what a principal calls about itself. Neither can a delegate, which speaks for its client.
+ * cannot call what a principal calls about itself.
+ * @param now KDC time, milliseconds
  * @throws OrthrusError `not_authorized`
  */
-export function requireCaller(callers: Callers, caller: Caller | undefined): void {
-  if (callers === 'administrators') {
-    requireAdministrator(caller)
-  } else if (caller === undefined) {
-    throw new OrthrusError('not_authorized', 'only a principal may call this, over a channel')
-  } else if (callers === 'itself' && caller.via !== undefined) {
-    throw new OrthrusError('not_authorized', 'only a principal may call this, with its own ticket')
-  }
+export function requireCaller(callers: Callers, caller: Caller | undefined, now: number): void {
+  if (callers === 'administrators') requireAdministrator(caller)
+  else if (caller === undefined) throw refused('only a principal may call this, over a channel')
+  else if (callers === 'itself') requireItself(caller, now)
+}
+
+/**
+ * Only whoever has the principal's key, or had it a moment ago, may change that key: neither a delegate, nor the holder
+ * of a narrowed ticket, nor a thief of an old session (section 12).
+ */
+function requireItself({ via, caveats, ticket: { authTime } }: Caller, now: number): void {
+  if (via !== undefined) throw refused('only a principal may call this, with its own ticket')
+  if (caveats.length > 0) throw refused('only a ticket without caveats may call this')
+  const age = now - authTime
+  if (age <= WINDOW.FRESH_LOGIN && age >= -WINDOW.START_ALLOWANCE) return
+  throw refused('the login of this ticket is more than 5 minutes old', 'log in again, then call')
+}
+
+function refused(reason: string, hint?: string): OrthrusError {
+  return new OrthrusError('not_authorized', reason, hint === undefined ? {} : { hint })
 }
 
 /** The claim is missing if no rule gives it, or if a caveat withholds it. */

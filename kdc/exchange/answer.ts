@@ -18,11 +18,11 @@ export interface Proved {
 }
 
 /** Answers a proved request. Any failure is answered with an authenticated ERROR. */
-export async function answerProved(
+export async function answerProved<Answer>(
   { key, mac, now, origin }: Proved,
   report: Report,
-  answer: () => Promise<Uint8Array>,
-): Promise<Uint8Array> {
+  answer: () => Promise<Answer>,
+): Promise<Answer | Uint8Array> {
   try {
     return await answer()
   } catch (cause) {

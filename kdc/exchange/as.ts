@@ -17,11 +17,12 @@ import { grantServices, type RequestedService } from '../issue/service-tickets.j
 import { grantTgt } from '../issue/tgt.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
 import { decideFromCurrent } from '../realm/decide.js'
-import { currentKey } from '../realm/principal-keys.js'
+import { currentKey, nextKey } from '../realm/principal-keys.js'
 import type { Origin } from '../report/events.js'
 import type { PrincipalRecord, StoredKey } from '../vault/records.js'
 import { answerProved } from './answer.js'
 import { requireEnabled, requireFresh } from './client-state.js'
+import { promoteKey } from './promote.js'
 import { handlingOf } from './repeats.js'
 
 /** Verifies AS requests for which there is no key: it costs the same work and never succeeds. */
@@ -49,25 +50,34 @@ export async function answerAs(context: AsContext, incoming: Incoming): Promise<
   const { verified, client, key } = await authenticate(context, request, address)
   const from = { exchange: 'AS', client: client.name, address } as const
   const { seen, origin, context: telling } = handlingOf(context, client.name, verified, now, from)
-  return answerProved({ key: key.key, mac: verified.mac, now, origin }, telling.report, async () => {
-    requireFresh(verified.time, now, context.realm.time)
-    if (seen === 'new') rates.requireClientLogin(client.name)
-    else rates.requireRepeat(address)
-    requireEnabled(client, now)
-    if (seen === 'new') {
-      proved?.(client.name)
-      if (key.fromPassword) rates.knowPasswordLogin(address, client.name)
-    }
-    return decideFromCurrent(
-      context.realm.directory,
-      view => lookUpRecords(telling, view, client.name, verified.services),
-      found => {
-        const checked = { ...found, client: requireSameKey(found.client, key, now) }
-        const reply = replyTo(telling, { ...checked, verified, key, origin, now })
-        return createAsReply(key.key, verified, reply, random)
-      },
-    )
-  })
+  const answer = await answerProved(
+    { key: key.key, mac: verified.mac, now, origin },
+    telling.report,
+    async () => {
+      requireFresh(verified.time, now, context.realm.time)
+      if (seen === 'new') rates.requireClientLogin(client.name)
+      else rates.requireRepeat(address)
+      requireEnabled(client, now)
+      if (seen === 'new') {
+        proved?.(client.name)
+        if (key.fromPassword) rates.knowPasswordLogin(address, client.name)
+      }
+      if (key.state === 'next') await promoteKey(context, client.name, key.kvno)
+      return decideFromCurrent(
+        context.realm.directory,
+        view => lookUpRecords(telling, view, client.name, verified.services),
+        found => {
+          if (found.client === undefined || currentKey(found.client)?.kvno !== key.kvno) return undefined
+          requireEnabled(found.client, now)
+          const checked = { ...found, client: found.client, verified, key, origin, now }
+          return createAsReply(key.key, verified, replyTo(telling, checked), random)
+        },
+      )
+    },
+  )
+  if (answer !== undefined) return answer
+  // As it would have been answered a moment later.
+  throw authFailed(request, address, 'the key was replaced while the request was answered')
 }
 
 interface Authenticated {
@@ -111,31 +121,24 @@ function refusedPassword({ code, reason, facts }: OrthrusError): OrthrusError {
   return new OrthrusError(code, `the password is right, but may have been guessed: ${reason}`, facts)
 }
 
-/** Only the current key can log in; older keys only open tickets. Nobody can log in as the KDC. */
+/**
+ * The current key can log in, and so can the one that its holder has staged; older keys only open tickets. Nobody can
+ * log in as the KDC.
+ */
 function loginKey(client: PrincipalRecord, kvno: number): StoredKey | undefined {
+  if (isReserved(client.name)) return undefined
   const current = currentKey(client)
-  if (current === undefined || isReserved(client.name)) return undefined
-  if (kvno === 0) return current.fromPassword ? current : undefined
-  return kvno === current.kvno ? current : undefined
+  if (kvno === 0) return current?.fromPassword ? current : undefined
+  if (kvno === current?.kvno) return current
+  const next = nextKey(client)
+  return next?.kvno === kvno && next.stagedBy === null ? next : undefined
 }
 
 function faultOf(client: PrincipalRecord | undefined, key: StoredKey | undefined): string {
   if (client === undefined) return 'there is no such principal'
-  return key === undefined ? 'the kvno is not the current one' : 'the MAC does not match the key'
-}
-
-/** The client, and the key that it proved, may have changed since. @throws OrthrusError `principal_disabled` */
-function requireSameKey(
-  client: PrincipalRecord | undefined,
-  { kvno }: StoredKey,
-  now: number,
-): PrincipalRecord {
-  const current = client && currentKey(client)
-  if (client === undefined || current?.kvno !== kvno) {
-    throw new OrthrusError('principal_disabled', 'the key of the login was replaced or revoked meanwhile')
-  }
-  requireEnabled(client, now)
-  return client
+  return key === undefined
+    ? 'the kvno is neither the current nor the next one'
+    : 'the MAC does not match the key'
 }
 
 interface Checked extends Authenticated {

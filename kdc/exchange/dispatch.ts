@@ -1,6 +1,7 @@
 import { TYPE } from '../../shared/constants.js'
 import { messageType } from '../../shared/encoding/message.js'
 import { malformed } from '../../shared/errors.js'
+import { ticketGrantingService } from '../../shared/principal.js'
 import { OpenedTickets } from '../../shared/ticket/opened-tickets.js'
 import { CACHE } from '../limits/defaults.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
@@ -26,6 +27,12 @@ export function createDispatch(context: ExchangeContext): Dispatch {
     dummyKey: createDummyKey(context.random),
     openedTgts: new OpenedTickets(CACHE.TGTS),
   }
+  const { directory, record } = context.realm
+  const granting = ticketGrantingService(record.realm)
+  // A key that was erased must not stay in memory with the tickets that it opened.
+  directory.onPrincipal(name => {
+    if (name === granting) exchanges.openedTgts.clear()
+  })
   return async (bytes, address, proved) => {
     const now = context.realm.time.now()
     try {

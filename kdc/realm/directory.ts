@@ -5,7 +5,7 @@ import { LongTermKey } from '../../shared/crypto/keys.js'
 import { patternsOf } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 import { CACHE } from '../limits/defaults.js'
-import { RECORD_KIND } from '../store/store.js'
+import { RECORD_KIND, type RecordKind } from '../store/store.js'
 import {
   decodePolicyRecord,
   decodePrincipalRecord,
@@ -16,6 +16,7 @@ import {
 import type { Vault, VaultRecord } from '../vault/vault.js'
 import { type MaybePromise, useValue } from './maybe-promise.js'
 import { newPrincipal } from './principal.js'
+import { currentKey } from './principal-keys.js'
 import { RecordCache } from './record-cache.js'
 
 /** The name of the rule for exactly this pair. No pattern contains a space. */
@@ -46,12 +47,7 @@ export class Directory {
       absent,
     })
     this.#rules = new RecordCache({ read: name => readRules(vault, name), present: CACHE.RULES, absent })
-    this.#unwatch = vault.watch((kind, name) => {
-      this.#changes++
-      // A rule may match many pairs, and rules change rarely.
-      if (kind === RECORD_KIND.POLICY) this.#rules.forgetAll()
-      if (kind === RECORD_KIND.PRINCIPAL) this.#forgetPrincipal(name)
-    })
+    this.#unwatch = vault.watch((kind, name) => this.noticeChange(kind, name))
   }
 
   /** `undefined` if there is no such principal, or it was removed. @throws OrthrusError `unavailable` */
@@ -74,7 +70,7 @@ export class Directory {
     const record = await (held ? this.#read(name) : this.#principals.get(name))
     this.#guessed.set(name, true)
     // The first MAC under a key costs its expansion, unless the guess itself has done that already.
-    expand(record?.keys[0]?.key ?? new LongTermKey(new Uint8Array(SIZE.KEY)), 'as-req')
+    expand((record && currentKey(record))?.key ?? new LongTermKey(new Uint8Array(SIZE.KEY)), 'as-req')
   }
 
   /** All rules that match the two. @throws OrthrusError `unavailable` */
@@ -109,6 +105,14 @@ export class Directory {
   onPrincipal(listener: (name: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Forgets a record that may have changed. The vault tells of changes by itself, except of those that seem to fail. */
+  noticeChange(kind: RecordKind, name: string): void {
+    this.#changes++
+    // A rule may match many pairs, and rules change rarely.
+    if (kind === RECORD_KIND.POLICY) this.#rules.forgetAll()
+    if (kind === RECORD_KIND.PRINCIPAL) this.#forgetPrincipal(name)
   }
 
   close(): void {

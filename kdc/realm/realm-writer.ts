@@ -17,11 +17,14 @@ export interface Planned<T> {
 export class RealmWriter {
   readonly #vault: Vault
   readonly #time: KdcTime
+  readonly #onUncertain: (changes: readonly VaultChange[]) => void
   #tail: Promise<unknown> = Promise.resolve()
 
-  constructor(vault: Vault, time: KdcTime) {
+  /** @param onUncertain called with changes that the store may have written although it failed */
+  constructor(vault: Vault, time: KdcTime, onUncertain: (changes: readonly VaultChange[]) => void) {
     this.#vault = vault
     this.#time = time
+    this.#onUncertain = onUncertain
   }
 
   /**
@@ -40,7 +43,10 @@ export class RealmWriter {
     try {
       if (changes.length > 0) await this.#vault.commit(changes)
     } catch (cause) {
-      if (!(cause instanceof StoreConflict)) throw cause
+      if (!(cause instanceof StoreConflict)) {
+        this.#onUncertain(changes)
+        throw cause
+      }
       if (attempts > 1) return this.#attempt(plan, attempts - 1)
       throw new OrthrusError('unavailable', 'other processes keep changing the same record', {
         cause,

@@ -1,7 +1,7 @@
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Clock } from '../../shared/time.js'
-import { RECORD_KIND } from '../store/store.js'
+import { RECORD_KIND, type RecordKind } from '../store/store.js'
 import { decodeRealmRecord, REALM_RECORD_NAME, type RealmRecord } from '../vault/records.js'
 import type { Vault } from '../vault/vault.js'
 import { Directory } from './directory.js'
@@ -36,9 +36,7 @@ export async function openRealm({ vault, clock, random }: OpenRealmOptions): Pro
   let record = await readRealm(vault)
   const time = new KdcTime(clock)
   const directory = new Directory(vault)
-  const writer = new RealmWriter(vault, time)
-  const revocations = await RevocationLog.open({ vault, random })
-  const unwatch = vault.watch((kind, name) => {
+  const noticeRealm = (kind: RecordKind, name: string): void => {
     if (kind !== RECORD_KIND.REALM || name !== REALM_RECORD_NAME.REALM) return
     // If it cannot be read, the limits stay until it is changed again: the next change reads it too.
     readRealm(vault).then(
@@ -47,7 +45,15 @@ export async function openRealm({ vault, clock, random }: OpenRealmOptions): Pro
       },
       () => {},
     )
+  }
+  const writer = new RealmWriter(vault, time, changes => {
+    for (const { kind, name } of changes) {
+      directory.noticeChange(kind, name)
+      noticeRealm(kind, name)
+    }
   })
+  const revocations = await RevocationLog.open({ vault, random })
+  const unwatch = vault.watch(noticeRealm)
   const close = (): void => {
     unwatch()
     revocations.close()

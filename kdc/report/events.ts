@@ -135,6 +135,8 @@ export type RecordChange =
       readonly passwordBased: boolean
     } & PrincipalLimits)
   | { readonly method: 'disable' | 'enable' | 'remove'; readonly principal: Principal }
+  /** A key was staged, or became the current one because its holder logged in with it. */
+  | { readonly method: 'next-key' | 'promote'; readonly principal: Principal; readonly kvno: number }
   | { readonly method: 'allow' | 'deny'; readonly rule: PolicyRule }
   | { readonly method: 'forget'; readonly client: string; readonly service: string }
 

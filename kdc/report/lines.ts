@@ -57,12 +57,12 @@ const LINES: Lines = {
   record_changed: ({ by, change }) => ({
     level: 'info',
     message: 'administration',
-    fields: { by: actorsOf(by), method: change.method, on: subjectsOf(change) },
+    fields: { by: actorsOf(by), ...toldOf(change) },
   }),
   change_uncertain: ({ by, change, failure }) => ({
     level: 'error',
     message: 'administration: a change failed, and may have been stored',
-    fields: { by: actorsOf(by), method: change.method, on: subjectsOf(change), failure },
+    fields: { by: actorsOf(by), ...toldOf(change), failure },
   }),
   records_read: ({ by, method, on }) => ({
     level: 'info',
@@ -135,6 +135,11 @@ function fieldsOf({ mayBeRepeat, ...origin }: Origin): Omit<Origin, 'mayBeRepeat
 
 function actorsOf(by: readonly string[]): readonly string[] | string {
   return by.length > 0 ? by : 'the KDC itself'
+}
+
+function toldOf(change: RecordChange): object {
+  const told = { method: change.method, on: subjectsOf(change) }
+  return change.method === 'next-key' || change.method === 'promote' ? { ...told, kvno: change.kvno } : told
 }
 
 function subjectsOf(change: RecordChange): readonly string[] {

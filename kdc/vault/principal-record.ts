@@ -1,4 +1,5 @@
 import { sha256 } from '#primitives'
+import { KEY_STATES, type KeyState } from '../../shared/administration/keys.js'
 import type { PrincipalState } from '../../shared/administration/principals.js'
 import { concatBytes } from '../../shared/bytes.js'
 import { SIZE } from '../../shared/constants.js'
@@ -27,12 +28,6 @@ import {
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 import { decodeRecord, requireReadable } from './record-form.js'
-
-/**
- * What a key is good for (docs/protocol.md section 12). `current` seals and opens. `next` was staged, and seals nothing
- * until its holder has shown that it has it. `old` opens tickets until the last one under it has ended.
- */
-export type KeyState = 'current' | 'next' | 'old'
 
 export interface StoredKey {
   readonly kvno: number
@@ -196,7 +191,7 @@ function decodeKey(item: Value): StoredKey {
     key: longTermKeyOf(key),
     fromPassword: booleanOf(fromPassword),
     createdAt: numberOf(createdAt),
-    state: oneOf(state, ['current', 'next', 'old']),
+    state: oneOf(state, KEY_STATES),
     endsAt: nullable(endsAt, numberOf),
     stagedBy: nullable(stagedBy, principalOf),
   }

@@ -29,7 +29,6 @@ export {
   encodePrincipalRecord,
   firstSeriesOf,
   type Invitation,
-  type KeyState,
   type PrincipalRecord,
   type StoredKey,
 } from './principal-record.js'

@@ -29,5 +29,17 @@ export const ADMIN_METHODS = [
 ] as const
 export type AdminMethod = (typeof ADMIN_METHODS)[number]
 
+/**
+ * What every principal may call about itself, with a ticket of its own that has no caveats and comes from a login of
+ * the last 5 minutes (section 12).
+ *
+ * | method | arguments | results |
+ * |---|---|---|
+ * | `keys` | none | `encodeOwnKeys` |
+ * | `next-key` | the kvno of the current key | `encodeStagedKey` |
+ */
+export const OWN_METHODS = ['keys', 'next-key'] as const
+export type OwnMethod = (typeof OWN_METHODS)[number]
+
 /** The most rows that `list` and `policy` return. The caller asks for the rest with `after`. */
 export const PAGE_ROWS = 100

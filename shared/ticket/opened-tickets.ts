@@ -89,6 +89,11 @@ export class OpenedTickets {
     this.#entries.set(name, entry, { size: entry.size })
   }
 
+  /** Forgets all tickets, and so all keys that they were opened with. */
+  clear(): void {
+    this.#entries.clear()
+  }
+
   /** Forgets the tickets that were opened with this key, because the service no longer has it. */
   forget(key: LongTermKey): void {
     for (const [name, known] of [...this.#entries.entries()])

@@ -38,7 +38,7 @@ import { type Principal, parsePrincipal, parseRealm, principalIn } from '../../s
 import type { Grant } from '../../shared/ticket/grant.js'
 import { decodeTicket, type OpenedTicket, openTicket } from '../../shared/ticket/ticket.js'
 import { systemTimers } from '../../shared/timers.js'
-import { TestClock } from './clock.js'
+import { START, TestClock } from './clock.js'
 import { TestLogger } from './logger.js'
 import { amendRecord, readRecord } from './records.js'
 
@@ -241,7 +241,13 @@ export async function krbtgt(realm: TestRealm): Promise<Identity> {
 
 /** A caller that has a ticket with the role. */
 export function administrator(client: Principal): Caller {
-  return { client, via: undefined, claims: [['role', 'admin']], claimsWithheld: false }
+  return { ...callerOf(client), claims: [['role', 'admin']] }
+}
+
+/** A caller with a ticket of its own, without claims and caveats, from a login at this time. */
+export function callerOf(client: Principal, authTime: number = START): Caller {
+  const ticket = { authTime }
+  return { client, via: undefined, claims: [], claimsWithheld: false, caveats: [], ticket }
 }
 
 export function stranger(name: string): Identity {

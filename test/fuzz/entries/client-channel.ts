@@ -1,5 +1,7 @@
 import { Administration } from '../../../client/channel/administration.js'
 import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
+import { ownKeys, stageNextKey } from '../../../client/channel/own-keys.js'
+import { encodeOwnKeys, encodeStagedKey } from '../../../shared/administration/keys.js'
 import {
   encodeAddedPrincipal,
   encodePrincipalSummary,
@@ -115,6 +117,8 @@ export function administration(): Entry {
       answer(rule),
       answer(null),
       answer(...encodeAddedPrincipal({ kvno: 1, key: new LongTermKey(new Uint8Array(32)) })),
+      answer(...encodeOwnKeys({ keys: [{ kvno: 2, state: 'next', createdAt: 5 }], due: 6 })),
+      answer(...encodeStagedKey({ kvno: 3, salt: new Uint8Array(32) })),
       encodeAnswer({ n: 1, code: 'not_authorized', message: 'no' }),
     ],
     run: async (bytes, measure) => {
@@ -135,6 +139,8 @@ export function administration(): Entry {
         () => allOf(of().list()),
         () => allOf(of().policy()),
         () => of().rule(pattern('web'), pattern('orders')),
+        () => ownKeys({ call: async () => resultsOf(decodeAnswer(bytes)) }),
+        () => stageNextKey({ call: async () => resultsOf(decodeAnswer(bytes)) }, 1),
       ]
       const said: string[] = []
       for (const deed of deeds) said.push(await asyncOutcomeOf(() => measure(deed), CODES))

@@ -1,5 +1,5 @@
 import { ChannelOpener } from '../../../kdc/channel/channel-opener.js'
-import { ADMIN_METHODS } from '../../../shared/administration/methods.js'
+import { ADMIN_METHODS, OWN_METHODS } from '../../../shared/administration/methods.js'
 import { encodeNewPrincipal } from '../../../shared/administration/principals.js'
 import { encodePolicyRule, encodeRuleChange } from '../../../shared/administration/rules.js'
 import type { AcceptedChannel } from '../../../shared/channel/accepted-channel.js'
@@ -171,7 +171,9 @@ const callSeeds = [
   call(11, 'allow', ...encodeRuleChange({ rule: RULE, before: null })),
   call(12, 'deny', ...encodeRuleChange({ rule: { ...RULE, effect: 'deny' }, before: RULE })),
   call(13, 'rule', 'web@demo.example', 'orders@demo.example'),
-  ...ADMIN_METHODS.map((method, i) => call(20 + i, method, 'web@demo.example')),
+  call(14, 'keys'),
+  call(15, 'next-key', 1),
+  ...[...ADMIN_METHODS, ...OWN_METHODS].map((method, i) => call(20 + i, method, 'web@demo.example')),
 ]
 
 /** What an administrator may do changes the realm, so it is made again from time to time. */

@@ -1,0 +1,29 @@
+import {
+  decodeOwnKeys,
+  decodeStagedKey,
+  type OwnKeys,
+  type StagedKey,
+} from '../../shared/administration/keys.js'
+import type { OwnMethod } from '../../shared/administration/methods.js'
+import type { Value } from '../../shared/encoding/encoding.js'
+
+/** Carries a principal's calls about itself over a channel to `kdc@realm` (docs/protocol.md section 9). */
+export interface OwnTransport {
+  call(method: OwnMethod, args: readonly Value[]): Promise<readonly Value[]>
+}
+
+/** The client's own keys at the KDC. @throws OrthrusError `not_authorized` if the login is more than 5 minutes old */
+export async function ownKeys(transport: OwnTransport): Promise<OwnKeys> {
+  return decodeOwnKeys(await transport.call('keys', []))
+}
+
+/**
+ * Stages the key that follows the current one (section 12). Its holder derives it with `deriveNextKey`, writes it down,
+ * and logs in with it, which makes it the current one.
+ * @param kvno of the current key
+ * @throws OrthrusError `malformed` if that is not the current key, or it comes from a password; `not_authorized` if
+ * the login is more than 5 minutes old
+ */
+export async function stageNextKey(transport: OwnTransport, kvno: number): Promise<StagedKey> {
+  return decodeStagedKey(await transport.call('next-key', [kvno]))
+}

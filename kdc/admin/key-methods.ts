@@ -1,0 +1,26 @@
+import { encodeOwnKeys, encodeStagedKey } from '../../shared/administration/keys.js'
+import type { OwnMethod } from '../../shared/administration/methods.js'
+import { fields, kvnoOf } from '../../shared/encoding/fields.js'
+import { type Method, method } from './method.js'
+import { keys, nextKey } from './own-keys.js'
+
+/** The methods for keys (docs/protocol.md section 12). */
+
+const keysMethod = method({
+  callers: 'itself',
+  reads: false,
+  decode: args => fields(args, 0),
+  run: async context => encodeOwnKeys(await keys(context)),
+})
+
+const nextKeyMethod = method({
+  callers: 'itself',
+  reads: false,
+  decode: args => kvnoOf(fields(args, 1)[0]),
+  run: async (context, kvno) => encodeStagedKey(await nextKey(context, kvno)),
+})
+
+export const KEY_METHODS = {
+  keys: keysMethod,
+  'next-key': nextKeyMethod,
+} satisfies Record<OwnMethod, Method>

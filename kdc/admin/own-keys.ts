@@ -1,0 +1,73 @@
+import type { OwnKeys, StagedKey } from '../../shared/administration/keys.js'
+import { SIZE } from '../../shared/constants.js'
+import { deriveNextKey } from '../../shared/crypto/derive.js'
+import { malformed, OrthrusError } from '../../shared/errors.js'
+import type { Principal } from '../../shared/principal.js'
+import { dueOf, keyLife, withStagedKey } from '../realm/key-changes.js'
+import { currentKey } from '../realm/principal-keys.js'
+import type { PrincipalRecord, StoredKey } from '../vault/records.js'
+import { type AdminContext, changeRealm, requirePrincipal, shortName, writePrincipal } from './context.js'
+
+/** What a principal may ask about its own keys, and how it changes them in place (docs/protocol.md section 12). */
+
+/** The keys of the caller, and when the current one is due to change. */
+export async function keys(context: AdminContext): Promise<OwnKeys> {
+  const { record } = await requirePrincipal(context, ownName(context))
+  requireNoInvitation(record)
+  return {
+    keys: record.keys.map(({ kvno, state, createdAt }) => ({ kvno, state, createdAt })),
+    due: dueOf(record, keyLife(context.realm.record.rotation, record.name)),
+  }
+}
+
+/**
+ * Stages a key that only the holder of the current one can derive from the result, in place of one staged before. The
+ * first login with it makes it current.
+ * @param kvno of the current key
+ * @throws OrthrusError `malformed` if the current key is another one, or comes from a password
+ */
+export async function nextKey(context: AdminContext, kvno: number): Promise<StagedKey> {
+  const { random } = context.realm
+  return changeRealm(context, async now => {
+    const { version, record } = await requirePrincipal(context, ownName(context))
+    const current = requireRotatable(record, kvno)
+    const salt = random(SIZE.KEY_SALT)
+    const staged = withStagedKey(record, deriveNextKey(current.key, salt), null, now)
+    return {
+      changes: [writePrincipal({ version, record: staged })],
+      result: { kvno: staged.lastKvno, salt },
+      reported: { method: 'next-key', principal: record.name, kvno: staged.lastKvno },
+    }
+  })
+}
+
+function ownName({ caller }: AdminContext): Principal {
+  if (caller !== undefined) return caller.client
+  throw new OrthrusError('not_authorized', 'only a principal may call this, over a channel')
+}
+
+/** An invitation may only enrol. */
+function requireNoInvitation({ name, invitation }: PrincipalRecord): void {
+  if (invitation === null) return
+  throw new OrthrusError('not_authorized', `${name} is an invitation: it may only enrol`, { principal: name })
+}
+
+function requireRotatable(record: PrincipalRecord, kvno: number): StoredKey {
+  requireNoInvitation(record)
+  const { name: principal } = record
+  const current = currentKey(record)
+  if (current === undefined) throw malformed(`${principal} has no current key`)
+  if (current.fromPassword) {
+    throw new OrthrusError('malformed', `the key of ${principal} comes from a password`, {
+      principal,
+      hint: `to change it, run: orthrus passwd ${shortName(principal)}`,
+    })
+  }
+  if (current.kvno === kvno) return current
+  throw new OrthrusError('malformed', `the current key of ${principal} has another kvno`, {
+    principal,
+    expected: current.kvno,
+    actual: kvno,
+    hint: 'read the keytab again: another process may have changed the key',
+  })
+}

@@ -1,0 +1,39 @@
+import type { Principal } from '../../shared/principal.js'
+import type { ExchangeContext } from '../realm/context.js'
+import { withPromotedKey } from '../realm/key-changes.js'
+import { nextKey } from '../realm/principal-keys.js'
+import { changeReported } from '../realm/reported-change.js'
+import { readStoredPrincipal, writePrincipal } from '../realm/stored-principal.js'
+import { RECORD_KIND } from '../store/store.js'
+import { requireEnabled } from './client-state.js'
+
+/**
+ * Makes a staged key current, because its holder has just logged in with it (docs/protocol.md section 12). When it
+ * resolves, the change is on stable storage and the key before it is erased. If another login was first, or the key was
+ * replaced meanwhile, nothing changes.
+ * @throws OrthrusError `unavailable`, `principal_disabled`
+ */
+export async function promoteKey(
+  { realm, report }: ExchangeContext,
+  name: Principal,
+  kvno: number,
+): Promise<void> {
+  const by = [name]
+  const change = realm.writer.change.bind(realm.writer)
+  await changeReported({ change, report, by }, async now => {
+    const stored = await readStoredPrincipal(realm.vault, name)
+    const staged = stored && nextKey(stored.record)
+    if (stored === undefined || staged?.kvno !== kvno) {
+      // What was in memory said otherwise.
+      realm.directory.noticeChange(RECORD_KIND.PRINCIPAL, name)
+      return { changes: [], result: undefined, reported: undefined }
+    }
+    requireEnabled(stored.record, now)
+    const record = withPromotedKey(stored.record, staged, now)
+    return {
+      changes: [writePrincipal({ version: stored.version, record })],
+      result: undefined,
+      reported: { method: 'promote', principal: name, kvno },
+    }
+  })
+}
