@@ -69,6 +69,14 @@ export function isReserved(principal: Principal): boolean {
   return name === 'krbtgt' || name === 'kdc'
 }
 
+/** Names of invitations: no other principal has one (docs/protocol.md section 12). */
+const INVITATION = /^invite-[0-9a-f]{16}@/
+
+/** Whether the name is that of an invitation, which can do nothing but enrol a host. */
+export function isInvitation(principal: Principal): boolean {
+  return INVITATION.test(principal)
+}
+
 /** @throws OrthrusError `realm_mismatch` if the principal belongs to another realm. */
 export function requireSameRealm(realm: RealmName, principal: Principal): void {
   const actual = realmOf(principal)

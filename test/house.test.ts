@@ -45,6 +45,7 @@ const PRIMITIVE_USERS = [
   'shared/channel/records.ts',
   'shared/exchange/reply.ts',
   'shared/http/binding.ts',
+  'shared/keytab/join-code.ts',
   'shared/keytab/keytab.ts',
   'shared/ticket/credential.ts',
   'shared/ticket/opened-tickets.ts',
@@ -58,6 +59,7 @@ const PRIMITIVE_USERS = [
 const KEY_READERS = [
   'shared/crypto/',
   'shared/administration/principals.ts',
+  'shared/keytab/join-code.ts',
   'shared/keytab/keytab.ts',
   'shared/ticket/credential.ts',
   'shared/ticket/grant.ts',

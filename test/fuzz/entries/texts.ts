@@ -12,6 +12,7 @@ import {
   parseMessageHeader,
   parseMessages,
 } from '../../../shared/http/headers.js'
+import { formatJoinCode, parseJoinCode } from '../../../shared/keytab/join-code.js'
 import { formatKeytab, parseKeytab, selectPrincipal } from '../../../shared/keytab/keytab.js'
 import { isPattern, patternIn, patternsOf, shortPattern } from '../../../shared/pattern.js'
 import {
@@ -52,6 +53,7 @@ const texts = vectors<{
   handOff: { authKey: string; nonce16: string; array: string }
   keytab: { good: { text: string }[]; bad: string[] }
 }>('texts')
+const joins = vectors<{ good: { text: string }[]; bad: string[] }>('join')
 const exchanges = vectors<{ apReq: { bytes: string }[]; errors: { bytes: string }[] }>('exchanges')
 
 const REALM = parseRealm('demo.example')
@@ -189,6 +191,30 @@ const credentialArray: Entry = {
     }, ['credential_invalid']),
 }
 
+const joinCode: Entry = {
+  name: 'join code',
+  form: 'text',
+  seeds: ofText(...joins.good.map(({ text }) => text), ...joins.bad),
+  run: (input, measure) => {
+    const text = textOf(input)
+    return outcomeOf(
+      () => requireSame(formatJoinCode(measure(() => parseJoinCode(text))), text),
+      ['credential_invalid'],
+    )
+  },
+}
+
+const joinArray: Entry = {
+  name: 'join code whose check holds',
+  form: 'list',
+  seeds: joins.good.map(({ text }) => fromBase64url(text.slice('orthrusjoin1_'.length)).slice(0, -4)),
+  run: (input, measure) =>
+    outcomeOf(() => {
+      const text = `orthrusjoin1_${toBase64url(join(input, sha256(input).subarray(0, 4)))}`
+      requireSame(formatJoinCode(measure(() => parseJoinCode(text))), text)
+    }, ['credential_invalid']),
+}
+
 const [apReq] = exchanges.apReq
 const [error] = exchanges.errors
 
@@ -273,6 +299,8 @@ export const textEntries: readonly Entry[] = [
   checkedKeytab,
   credentialText,
   credentialArray,
+  joinCode,
+  joinArray,
   httpFields,
   base64url,
   options,
