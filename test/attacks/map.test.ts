@@ -15,8 +15,10 @@ const NUMBERED = [
   ...Array.from({ length: 68 }, (_, i) => String(i + 1)),
   '69', // a clock that leaps, a machine that slept
   '70', // what another party wrote into a list of headers
-  '72', // administrators that lock themselves or each other out
-  '73', // text that a terminal obeys
+  '71', // rotation interrupted, staged keys and join codes in the wrong hands
+  '72', // the feed late, cut, replayed, spliced
+  '79', // administrators that lock themselves or each other out
+  '80', // text that a terminal obeys
 ]
 const LITERATURE = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6']
 /** How a reason begins that a class has no test. */
