@@ -21,7 +21,7 @@ export type TicketMiddleware = (
  * `req.ticket`.
  * @throws TypeError if an option does not exist or cannot be meant so, or if the handler is a framework's application.
  * What is returned throws a TypeError if a framework calls it with other things than a request and response of
- * `node:http`.
+ * `node:http`. As a listener of another event of a server, as `upgrade`, it closes each connection and tells the owner.
  */
 export function requireTicket(options: RequireTicketOptions, handler: TicketHandler): RequestListener
 export function requireTicket(options: RequireTicketOptions): TicketMiddleware
@@ -30,9 +30,10 @@ export function requireTicket(
   handler?: TicketHandler,
 ): RequestListener | TicketMiddleware {
   const gate = createGate(options)
+  const { report } = gate.service
   if (handler === undefined) {
     return (req, res, next) => {
-      if (!requireNodeHttp(req, res, next)) return
+      if (!requireNodeHttp(report, req, res, next)) return
       start(gate, req, res, () => {
         requireNext(next)
         return next()
@@ -41,7 +42,7 @@ export function requireTicket(
   }
   requireHandler(handler)
   return (req: IncomingMessage, res: ServerResponse, next?: unknown) => {
-    if (requireNodeHttp(req, res, next)) start(gate, req, res, ticket => handler(req, res, ticket))
+    if (requireNodeHttp(report, req, res, next)) start(gate, req, res, ticket => handler(req, res, ticket))
   }
 }
 

@@ -1,9 +1,10 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
+import type { Report } from '../report/events.js'
 
 /**
  * `requireTicket` works on requests and responses of `node:http`. A framework with objects of its own would call it
  * with those and fail in the middle of a request. These checks report that in a way that the framework's error handling
- * accepts.
+ * accepts. A server's event has no error handling: what a listener throws there ends the process.
  */
 
 const ADVICE = {
@@ -11,6 +12,8 @@ const ADVICE = {
   fastify:
     'Fastify: fastify({ serverFactory: handler => createServer(requireTicket({ service }, handler)) }); the ticket is request.raw.ticket',
   hono: 'Hono: createServer(requireTicket({ service }, getRequestListener(app.fetch))), of @hono/node-server; the ticket is c.env.incoming.ticket',
+  event:
+    "A server calls it with each request: server.on('request', requireTicket({ service }, handler)); no other event has a response to refuse with",
   connect: 'Express and Connect: app.use(requireTicket({ service })); the ticket is req.ticket',
   other:
     'Put it in front: createServer(requireTicket({ service }, listener)), with the framework as the listener',
@@ -20,18 +23,55 @@ type Framework = keyof typeof ADVICE
 
 /**
  * Whether `requireTicket` was called as a listener of `node:http` or as middleware of Connect.
- * @returns false if `next` was told that it was not
- * @throws TypeError that says what to do instead, if there is no `next` to tell
+ * @returns false if it was not, and `next` was told so; or, for another event of a server, as `upgrade`, the owner was
+ * told and the connection is closed
+ * @throws TypeError that says what to do instead, if there is neither a `next` to tell nor a connection
  */
-export function requireNodeHttp(req: IncomingMessage, res: ServerResponse, next: unknown): boolean {
+export function requireNodeHttp(
+  report: Report,
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: unknown,
+): boolean {
   // The type is nearly always right, and then nothing more is checked.
   if (req instanceof IncomingMessage && res instanceof ServerResponse) return true
   if (isRequest(req) && isResponse(res)) return true
-  const framework = ADVICE[frameworkOf(req, res)]
-  const error = new TypeError(`requireTicket takes a request and response of node:http. ${framework}`)
-  if (typeof next !== 'function') throw error
-  next(error)
+  const isMiddleware = typeof next === 'function'
+  const connection = isMiddleware ? undefined : connectionOf(req, res)
+  const advice = ADVICE[connection === undefined ? frameworkOf(req, res) : 'event']
+  const error = new TypeError(`requireTicket takes a request and response of node:http. ${advice}`)
+  if (isMiddleware) next(error)
+  else if (connection === undefined) throw error
+  else endConnection(report, connection, error)
   return false
+}
+
+/** What an event of a server brought in place of a response: a socket, a stream or session of HTTP/2, a WebSocket. */
+function connectionOf(...args: readonly unknown[]): object | undefined {
+  const found = args.find(
+    arg => hasMethods(arg, 'on') && !isRequest(arg) && END.some(name => hasMethods(arg, name)),
+  )
+  return found as object | undefined
+}
+
+/** What ends a connection at once: of a stream, of the package `ws`. */
+const END = ['destroy', 'terminate'] as const
+
+/** Any client can cause such an event, so nothing may be thrown here. */
+function endConnection(report: Report, connection: object, err: TypeError): void {
+  for (const attempt of [
+    () => report({ kind: 'wrong_event', err }),
+    () => {
+      const name = END.find(name => hasMethods(connection, name)) ?? 'destroy'
+      Reflect.apply(Reflect.get(connection, name), connection, [])
+    },
+  ]) {
+    try {
+      attempt()
+    } catch {
+      // A logger that fails costs no more than its line.
+    }
+  }
 }
 
 /**

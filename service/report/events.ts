@@ -12,6 +12,7 @@ export type ServiceEvent =
   | ResponseFailedEvent
   | ResponseEncodedEvent
   | HookFailedEvent
+  | WrongEventEvent
   | ClockEvent
   | ReplayCacheFullEvent
 
@@ -94,6 +95,13 @@ export interface HookFailedEvent {
   /** `onRefused`, or `caveats.` and the name of a checker. */
   readonly hook: string
   readonly err: unknown
+}
+
+/** What `requireTicket` gave listens to an event that brings no response, so the connection was closed. */
+export interface WrongEventEvent {
+  readonly kind: 'wrong_event'
+  /** Says what to do instead. */
+  readonly err: TypeError
 }
 
 /** The machine's clock moved differently from its monotonic clock. Times in milliseconds. */

@@ -1,8 +1,10 @@
-import { type createServer, IncomingMessage, ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
-import { describe, expect, it } from 'vitest'
-import { requireTicket, type TicketHandler } from '../../../service/index.js'
-import { expectProved, startRealm } from '../realm.js'
+import { createServer, IncomingMessage, ServerResponse } from 'node:http'
+import { type AddressInfo, connect, Socket } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
+import { loadService, requireTicket, type TicketHandler } from '../../../service/index.js'
+import { TestLogger } from '../../support/logger.js'
+import { expectProved, keytab, startRealm } from '../realm.js'
 
 /** What frameworks pass to `requireTicket`, in their own shapes: for each the error says what to use instead. */
 
@@ -63,6 +65,65 @@ describe.each([
     const guard = await create()
     expect(() => guard(...args)).toThrow(TypeError)
     expect(() => guard(...args)).toThrow('createServer(requireTicket({ service }, listener))')
+  })
+})
+
+describe.each([
+  ['as middleware', false],
+  ['around a handler', true],
+])('requireTicket %s that listens to another event', (_, hasHandler) => {
+  const HEAD = 'Host: orders\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+
+  async function start(event: string, failing = false) {
+    const log = new TestLogger()
+    const failed = { ...log, error: () => expect.fail('the disk is full') }
+    const service = await loadService({ keytab, service: 'orders', logger: failing ? failed : log })
+    const gate = hasHandler ? requireTicket({ service }, () => {}) : requireTicket({ service })
+    const server = createServer().on(event, gate as Anything)
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    return { log, server, port: (server.address() as AddressInfo).port }
+  }
+
+  /** Resolves when the server has closed the connection. An error thrown in the event would fail the test run. */
+  async function send(port: number, text: string): Promise<void> {
+    const socket = connect(port, '127.0.0.1', () => socket.write(text))
+    await new Promise<void>(resolve =>
+      socket
+        .on('error', () => {})
+        .on('close', () => resolve())
+        .resume(),
+    )
+  }
+
+  it.each([
+    ['upgrade', `GET /live HTTP/1.1\r\n${HEAD}`],
+    ['connect', 'CONNECT orders:443 HTTP/1.1\r\nHost: orders\r\n\r\n'],
+    ['connection', 'GET / HTTP/1.1\r\n\r\n'],
+    ['clientError', 'nonsense\r\n\r\n'],
+  ])('%s closes the connection, tells the owner, and goes on', async (event, text) => {
+    const { log, port } = await start(event)
+    await send(port, text)
+    await send(port, text)
+    const told = log.lines.filter(({ fields }) => fields.kind === 'wrong_event')
+    expect(told).toHaveLength(2)
+    expect(told[0]).toMatchObject({ level: 'error', fields: { err: expect.any(TypeError) } })
+    expect(String(told[0]?.fields.err)).toContain("server.on('request', requireTicket({ service }, handler))")
+  })
+
+  it('upgrade closes the connection where the logger fails too', async () => {
+    const { port } = await start('upgrade', true)
+    await send(port, `GET /live HTTP/1.1\r\n${HEAD}`)
+  })
+
+  it('a connection of a WebSocket server is closed', async () => {
+    const { server, log, port } = await start('none')
+    const service = await loadService({ keytab, service: 'orders', logger: log })
+    const gate = hasHandler ? requireTicket({ service }, () => {}) : requireTicket({ service })
+    new WebSocketServer({ server }).on('connection', gate as Anything)
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/`)
+    await new Promise(resolve => socket.on('error', () => {}).on('close', resolve))
+    expect(log.lines.map(({ fields }) => fields.kind)).toEqual(['wrong_event'])
   })
 })
 
