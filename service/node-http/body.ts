@@ -44,9 +44,14 @@ export class NodeBody implements RequestBody {
   }
 }
 
-/** Whether the head of the request says that a body follows, even an empty one. */
+/**
+ * Whether the head of the request says that a body follows, even an empty one, or some of one has arrived. `headers`
+ * cannot be used: middleware may have deleted from it what the client sent, and would hide a body from the binding.
+ */
 export function announcesBody(req: IncomingMessage): boolean {
-  return req.headers['transfer-encoding'] !== undefined || announcedLength(req) > 0
+  return (
+    sentHeader(req, 'transfer-encoding') !== undefined || announcedLength(req) !== 0 || req.readableLength > 0
+  )
 }
 
 /** How many headers of a request Node keeps, unless `maxHeadersCount` of the server says otherwise. */
@@ -63,8 +68,18 @@ function isHeadCut({ rawHeaders, socket }: IncomingMessage): boolean {
   return rawHeaders.length >= 2 * kept
 }
 
+/** Not a number if the header is none, which only something other than Node's parser lets pass. */
 function announcedLength(req: IncomingMessage): number {
-  return Number(req.headers['content-length'] ?? 0)
+  return Number(sentHeader(req, 'content-length') ?? 0)
+}
+
+/** As the client sent it. @param name in lower case */
+function sentHeader({ rawHeaders }: IncomingMessage, name: string): string | undefined {
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const sent = rawHeaders[i] as string
+    if (sent.length === name.length && sent.toLowerCase() === name) return rawHeaders[i + 1]
+  }
+  return undefined
 }
 
 /** In HTTP/2 a body comes without a header that announces it, so nobody could tell that it was taken away. */

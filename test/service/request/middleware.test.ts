@@ -348,3 +348,59 @@ describe('requireTicket within requireTicket', () => {
     expect(realm.log.lines.map(({ message }) => message)).toEqual(['a request was accepted'])
   })
 })
+
+describe('middleware before the gate that deletes the header that announces a body', () => {
+  const hide =
+    (name: string): Step =>
+    (req, _res, next) => {
+      delete req.headers[name]
+      next()
+    }
+  const body = Buffer.from('{"sku":1}')
+  const chunks = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
+
+  it.each([
+    ['content-length', String(body.length), body],
+    ['Content-Length', String(body.length), body],
+    ['transfer-encoding', 'chunked', Buffer.from(chunks)],
+  ])('%s hides no body from the binding', async (name, value, bytes) => {
+    const handled: Buffer[] = []
+    const realm = await start(({ service }) => [
+      hide(name.toLowerCase()),
+      requireTicket({ service }),
+      (req, res) => void buffer(req).then(read => res.end(String(handled.push(read)))),
+    ])
+    const send = async (signed: Buffer | undefined) => {
+      const request = realm.sign({ method: 'POST', ...(signed === undefined ? {} : { body: signed }) })
+      const { body: _, ...head } = request
+      const raw = formatRequest({ ...head, headers: [...head.headers, [name, value]] })
+      const connection = realm.connect()
+      return { request, response: await connection.write(Buffer.concat([raw, bytes]), 'POST').response() }
+    }
+    const added = await send(undefined)
+    expectRefused(added.response, added.request, 'binding_mismatch', '06')
+    expect(handled).toEqual([])
+    const genuine = await send(body)
+    expectProved(genuine.response, genuine.request)
+    expect(handled).toEqual([body])
+  })
+
+  it('that waited for the body and deleted what announced it even in rawHeaders hides none', async () => {
+    const realm = await start(({ service }) => [
+      (req, _res, next) => {
+        const arrived = (): void => {
+          if (req.readableLength === 0) return void setImmediate(arrived)
+          req.rawHeaders.splice(req.rawHeaders.indexOf('content-length'), 2)
+          delete req.headers['content-length']
+          next()
+        }
+        arrived()
+      },
+      requireTicket({ service }),
+      hello,
+    ])
+    const { body: _, ...head } = realm.sign({ method: 'POST' })
+    const response = await realm.send({ ...head, body })
+    expectRefused(response, head, 'binding_mismatch', '06')
+  })
+})
