@@ -96,6 +96,57 @@ describe('a KDC that accepts and never answers', () => {
     }
   })
 
+  it.each([KDC_URL, FROZEN])(
+    'answers a call after all where the next one refused the connection, asked first at %s',
+    async second => {
+      const { setting, freeze, thaw } = freezable()
+      const { openSocket } = setting.kdc
+      let refusing = false
+      setting.kdc.openSocket = (options, events) => {
+        if (!refusing) return openSocket(options, events)
+        queueMicrotask(() => events.closed('connect ECONNREFUSED'))
+        return { send: () => {}, ping: () => {}, close: () => {} }
+      }
+      const realm = await setting.connect({ kdc: [KDC_URL, second] })
+      refusing = true
+      freeze()
+      const ticket = realm.getServiceTicket('orders')
+      await turns()
+      await setting.time.elapse(700)
+      thaw()
+      await turns()
+      expect(await ticket).toMatchObject({ service: ORDERS })
+    },
+  )
+
+  it('answers a call after all where the next one accepted the message and then closed', async () => {
+    const { setting, freeze, thaw } = freezable()
+    const { openSocket } = setting.kdc
+    let asked = 0
+    setting.kdc.openSocket = (options, events) => {
+      if (options.url !== FROZEN) return openSocket(options, events)
+      queueMicrotask(() => events.opened())
+      const close = (): void => events.closed('the connection was closed, code 1011')
+      return {
+        send: () => {
+          asked++
+          queueMicrotask(close)
+        },
+        ping: () => events.ponged(),
+        close: () => {},
+      }
+    }
+    const realm = await setting.connect({ kdc: [KDC_URL, FROZEN] })
+    freeze()
+    const ticket = realm.getServiceTicket('orders')
+    await turns()
+    await setting.time.elapse(700)
+    expect(asked).toBeGreaterThan(0)
+    thaw()
+    await turns()
+    expect(await ticket).toMatchObject({ service: ORDERS })
+  })
+
   it('is given as long as `silence` says', async () => {
     const setting = withFrozen('accepts')
     const realm = await setting.connect({ kdc: FROZEN, timeouts: { silence: 4 * SECOND } })
