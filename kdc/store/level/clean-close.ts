@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { open, readFile, rm, stat } from 'node:fs/promises'
+import { open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { syncFolder } from '../../../shared/folder.node.js'
 import { COMMITS_FILE } from './commit-count.js'
-import { isDatabaseFile, readFolder } from './folder.js'
+import { isDatabaseFile, readFolder, readFolderFile } from './folder.js'
 
 /**
  * The clean mark says what a database was like when it was closed in order: its files, their sizes and when they were
@@ -11,7 +11,7 @@ import { isDatabaseFile, readFolder } from './folder.js'
  * opened. After a kill, a copy, or any change to a file, every record is looked up, which takes as long as reading all
  * of it.
  */
-const MARK_FILE = 'REST'
+export const MARK_FILE = 'REST'
 
 /** Failing to write the mark does no harm: the next opening reads everything. */
 export async function markClosedCleanly(directory: string): Promise<void> {
@@ -32,8 +32,8 @@ export async function markClosedCleanly(directory: string): Promise<void> {
 
 /** Whether the database was closed in order and has not changed since. */
 export async function wasClosedCleanly(directory: string): Promise<boolean> {
-  const line = await readFile(join(directory, MARK_FILE), 'latin1').catch(() => undefined)
-  return line !== undefined && line === (await lineOf(directory))
+  const line = await readFolderFile(join(directory, MARK_FILE)).catch(() => undefined)
+  return line !== undefined && line.toString('latin1') === (await lineOf(directory))
 }
 
 /** Called before anything is changed, so that a killed process leaves no mark behind. */

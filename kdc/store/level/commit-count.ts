@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, syncFolder } from '../../../shared/folder.node.js'
+import { NON_BLOCKING, notAFile, readFolderFile } from './folder.js'
 
 /**
  * A file beside the database that says how many commits the database must have. LevelDB cannot distinguish a log that
@@ -21,7 +22,7 @@ function lineOf(commits: number): string {
 export async function readCommits(directory: string): Promise<number | undefined> {
   let line: string
   try {
-    line = await readFile(join(directory, COMMITS_FILE), 'latin1')
+    line = (await readFolderFile(join(directory, COMMITS_FILE))).toString('latin1')
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return 0
     throw error
@@ -41,9 +42,10 @@ export class CommitsFile {
   static async open(directory: string, commits: number): Promise<CommitsFile> {
     const path = join(directory, COMMITS_FILE)
     // Not through a link, because the file that it leads to would be overwritten.
-    const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0)
+    const flags = constants.O_RDWR | constants.O_CREAT | NON_BLOCKING | (constants.O_NOFOLLOW ?? 0)
     const handle = await open(path, flags, 0o600)
     try {
+      if (!(await handle.stat()).isFile()) throw notAFile(path)
       await handle.write(lineOf(commits), 0)
       await handle.sync()
       await syncFolder(directory)

@@ -1,5 +1,7 @@
+import { constants } from 'node:fs'
 import { copyFile, link, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+import { OrthrusError } from '../../../shared/errors.js'
 import { codeOf } from '../../../shared/folder.node.js'
 
 /** The files of the folder that LevelDB works in. */
@@ -28,6 +30,46 @@ export function isDatabaseFile(name: string): boolean {
 
 export function isTableFile(name: string): boolean {
   return TABLE_FILE.test(name)
+}
+
+/** Opening a pipe waits for its other end without this. Windows does not have it. */
+export const NON_BLOCKING = constants.O_NONBLOCK ?? 0
+
+/**
+ * A pipe would be waited for without end, and a device can give bytes without end. LevelDB opens files itself, so this
+ * is asked before it does.
+ * @throws OrthrusError `unavailable` if one of these names in the folder, or what a link there leads to, is no file
+ */
+export async function requireFiles(directory: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const path = join(directory, name)
+    // A link that leads nowhere is left to those who open it.
+    const found = await stat(path).catch(() => undefined)
+    if (found?.isFile() === false) throw notAFile(path)
+  }
+}
+
+/**
+ * The bytes of a file of the folder.
+ * @throws OrthrusError `unavailable` if it is no file
+ */
+export async function readFolderFile(path: string): Promise<Buffer> {
+  const handle = await open(path, constants.O_RDONLY | NON_BLOCKING)
+  try {
+    if (!(await handle.stat()).isFile()) throw notAFile(path)
+    return await handle.readFile()
+  } finally {
+    await handle.close()
+  }
+}
+
+export function notAFile(path: string): OrthrusError {
+  const name = basename(path)
+  return new OrthrusError(
+    'unavailable',
+    `the database in ${dirname(path)} cannot be opened: ${name} is a pipe, a device or a folder, and not a file`,
+    { hint: `nothing was changed: find out what made ${name}, and put the file back or move it away` },
+  )
 }
 
 /** Removes the trial folders of a process that was killed during a trial. */

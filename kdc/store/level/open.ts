@@ -1,11 +1,11 @@
 import { OrthrusError } from '../../../shared/errors.js'
 import { createFolder, syncFolder } from '../../../shared/folder.node.js'
 import type { Logger } from '../../../shared/logger.js'
-import { clearCleanMark, markClosedCleanly, wasClosedCleanly } from './clean-close.js'
+import { clearCleanMark, MARK_FILE, markClosedCleanly, wasClosedCleanly } from './clean-close.js'
 import { COMMITS_FILE } from './commit-count.js'
 import { levelOf, type OpenDatabase, readTally } from './database.js'
 import { explainFailure, levelCode } from './failure.js'
-import { isDatabaseFile, readFolder, removeTrials } from './folder.js'
+import { isDatabaseFile, readFolder, removeTrials, requireFiles } from './folder.js'
 import { requireWhole, sortFiles } from './whole-check.js'
 
 /** Logged beforehand, because it takes about 10 s for a million principals and nothing answers meanwhile. */
@@ -55,6 +55,9 @@ export async function openDatabase(directory: string, logger: Logger): Promise<O
   }
 }
 
+/** Files that are opened beside those of the database. */
+const BESIDE: ReadonlySet<string> = new Set([COMMITS_FILE, MARK_FILE, 'LOCK', 'LOG'])
+
 /** LevelDB checks its lock before it checks whether there is a database. This call gets no further than that. */
 async function requireUnlocked(directory: string): Promise<void> {
   const names = await readFolder(directory)
@@ -63,6 +66,8 @@ async function requireUnlocked(directory: string): Promise<void> {
       hint: 'run: orthrus init REALM, or name the folder of one with --data',
     })
   }
+  const opened = names.filter(name => isDatabaseFile(name) || BESIDE.has(name))
+  await requireFiles(directory, opened)
   const database = levelOf(directory)
   await database.open({ createIfMissing: false, errorIfExists: true }).then(
     () => database.close(),

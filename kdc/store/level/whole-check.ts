@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { OrthrusError } from '../../../shared/errors.js'
 import { COMMITS_FILE, readCommits } from './commit-count.js'
 import { type Database, levelOf, readTally } from './database.js'
 import { damaged, levelCode } from './failure.js'
-import { isDatabaseFile, isTableFile, readFolder, withTrialFolder } from './folder.js'
+import { isDatabaseFile, isTableFile, readFolder, readFolderFile, withTrialFolder } from './folder.js'
 import { isWholeTable } from './table-check.js'
 import { EMPTY_TALLY, TALLY_KEY, type Tally, toggleRecord } from './tally.js'
 
@@ -33,7 +32,7 @@ export async function sortFiles(directory: string): Promise<SortedFiles> {
   const whole: string[] = []
   const broken: string[] = []
   for (const name of (await readFolder(directory)).filter(isDatabaseFile)) {
-    const isWhole = !isTableFile(name) || isWholeTable(await readFile(join(directory, name)))
+    const isWhole = !isTableFile(name) || isWholeTable(await readFolderFile(join(directory, name)))
     const files = isWhole ? whole : broken
     files.push(name)
   }

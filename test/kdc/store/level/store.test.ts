@@ -1,11 +1,23 @@
 import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Level } from 'level'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { CommitsFile, readCommits } from '../../../../kdc/store/level/commit-count.js'
 import { openLevelStore } from '../../../../kdc/store/level/store.js'
 import { isWholeTable } from '../../../../kdc/store/level/table-check.js'
 import type { Store } from '../../../../kdc/store/store.js'
@@ -313,6 +325,43 @@ describe('a damaged LevelDB folder', () => {
       expect(refused.message).not.toContain('trial-')
     },
   )
+
+  describe.each(['a pipe', 'a device', 'a folder'])('where %s has the name of', kind => {
+    const make = async (path: string): Promise<void> => {
+      await rm(path, { force: true })
+      if (kind === 'a pipe') execFileSync('mkfifo', [path])
+      else if (kind === 'a device') await symlink('/dev/zero', path)
+      else await mkdir(path)
+    }
+
+    it.each([
+      '000099.ldb',
+      '000099.log',
+      '000099.sst',
+      'COMMITS',
+      'REST',
+      'CURRENT',
+      'MANIFEST-000099',
+      'LOCK',
+    ])('%s is refused at once, and named', async name => {
+      await makeDatabase()
+      await make(join(directory, name))
+      await expect(open(false)).rejects.toMatchObject({
+        code: 'unavailable',
+        message: expect.stringContaining(
+          `${directory} cannot be opened: ${name} is a pipe, a device or a folder`,
+        ),
+      })
+    })
+
+    it('COMMITS is not opened, and neither read nor written, if it came meanwhile', async () => {
+      await makeDatabase()
+      await make(join(directory, 'COMMITS'))
+      const refused = { message: expect.stringMatching(/COMMITS is a pipe|EISDIR|ELOOP/) }
+      await expect(readCommits(directory)).rejects.toMatchObject(refused)
+      await expect(CommitsFile.open(directory, 1)).rejects.toMatchObject(refused)
+    })
+  })
 
   it.each([
     ['a lower number', (line: string) => line.replace('0021', '0020')],
