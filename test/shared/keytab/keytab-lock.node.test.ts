@@ -322,10 +322,9 @@ describe('processes that change one keytab in any interleaving', () => {
         }
         const count = Number(await content())
         const done = all.filter(({ outcome }) => outcome === 'done').length
-        const unfinished = all.filter(({ isOver }) => !isOver).length
-        // Who died, or failed only after its text had its place, may have counted too.
         expect(count).toBeGreaterThanOrEqual(done)
-        expect(count).toBeLessThanOrEqual(done + unfinished)
+        // Who died, or was late to look whether its text has its place, does not know, and may have counted too.
+        expect(count).toBeLessThanOrEqual(all.length)
       }),
       { numRuns: process.env.ORTHRUS_SLOW === '1' ? 500 : 60 },
     )
