@@ -3,26 +3,34 @@ import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab
 import { type Principal, parsePrincipal, parseRealm, principalIn, realmOf } from '../shared/principal.js'
 import { isPasswordLogin, type KeytabLogin, type PasswordLogin } from './connect-options.js'
 import type { Exchanged } from './kdc-link/connection.js'
-import { type Identity, keytabIdentity } from './login/identity.js'
+import type { Identity } from './login/identity.js'
+import { type KeytabFileSource, KeytabIdentity, type OwnKeys } from './login/keytab-identity.js'
 import { passwordIdentity } from './login/password.js'
 
 /** Whom the options of `connect` log in. */
 
+export interface IdentityContext extends Omit<KeytabFileSource, 'read'> {
+  readonly exchange: (message: Uint8Array) => Promise<Exchanged>
+}
+
 /** @throws OrthrusError `keytab_invalid`. @throws TypeError */
 export async function identityFrom(
   options: KeytabLogin | PasswordLogin,
-  exchange: (message: Uint8Array) => Promise<Exchanged>,
+  context: IdentityContext,
 ): Promise<Identity> {
-  if (isPasswordLogin(options)) return passwordFrom(options, exchange)
+  if (isPasswordLogin(options)) return passwordFrom(options, context.exchange)
   const { keytab, allowReadableKeytab = false } = options
   if (keytab === undefined)
     throw new TypeError("say which principal this is: connect({ keytab: 'web.keytab', ... })")
-  const text =
-    typeof keytab === 'string' ? await readKeytabFile(keytab, { allowReadableKeytab }) : keytab.text
-  const path = typeof keytab === 'string' ? keytab : undefined
+  if (typeof keytab !== 'string') return new KeytabIdentity(keysFrom(keytab.text, undefined, options))
+  const read = async (): Promise<OwnKeys> =>
+    keysFrom(await readKeytabFile(keytab, { allowReadableKeytab }), keytab, options)
+  return new KeytabIdentity(await read(), { ...context, read })
+}
+
+function keysFrom(text: string, path: string | undefined, options: KeytabLogin): OwnKeys {
   const entries = parseKeytab(text, path)
-  const keys = selectPrincipal(entries, principalAmong(entries, options), path)
-  return keytabIdentity(keys as [KeytabEntry, ...KeytabEntry[]])
+  return selectPrincipal(entries, principalAmong(entries, options), path) as unknown as OwnKeys
 }
 
 function principalAmong(

@@ -7,7 +7,7 @@ import {
   type SourceOptions,
   type TicketSource,
 } from './cache/ticket-source.js'
-import { identityFrom } from './connect-identity.js'
+import { type IdentityContext, identityFrom } from './connect-identity.js'
 import { type ConnectOptions, requireConnectOptions } from './connect-options.js'
 import { type Settings, settingsFrom } from './connect-settings.js'
 import { originsFrom, urlsFrom } from './connect-urls.js'
@@ -59,10 +59,13 @@ export async function connectOver(openSocket: OpenSocket, options: ConnectOption
   }
 }
 
-async function sourceFrom(options: ConnectOptions, sourcing: SourceOptions): Promise<TicketSource> {
+async function sourceFrom(
+  options: ConnectOptions,
+  sourcing: SourceOptions & IdentityContext,
+): Promise<TicketSource> {
   if (options.credential !== undefined)
     return credentialSource(options.credential, options.allowBearerCredential === true, sourcing)
-  return loginSource(await identityFrom(options, sourcing.exchange), sourcing)
+  return loginSource(await identityFrom(options, sourcing), sourcing)
 }
 
 function partsFrom(

@@ -1,5 +1,4 @@
 import type { LongTermKey } from '../../shared/crypto/keys.js'
-import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Principal } from '../../shared/principal.js'
 
 /** The key that a client logs in with, and its kvno. 0 means the current password key (docs/protocol.md section 6). */
@@ -12,21 +11,14 @@ export interface LoginKey {
 export interface Identity {
   readonly client: Principal
   readonly passwordBased: boolean
+  /** The key to try first. */
   loginKey(): Promise<LoginKey>
   /** Called when the KDC has accepted the key and proved that it knows it too. */
-  loggedIn(): Promise<void>
-  /** Called when the KDC, or somebody in its place, answered that the key is wrong. */
-  keyRefused(): void
-}
-
-/** @param keys the keys of one principal, the highest kvno first */
-export function keytabIdentity(keys: readonly [KeytabEntry, ...KeytabEntry[]]): Identity {
-  const [{ principal, kvno, key }] = keys
-  return {
-    client: principal,
-    passwordBased: false,
-    loginKey: async () => ({ kvno, key }),
-    loggedIn: async () => {},
-    keyRefused: () => {},
-  }
+  loggedIn(key: LoginKey): Promise<void>
+  /**
+   * Called when the KDC, or somebody in its place, answered that the key is wrong.
+   * @param tried in this login
+   * @returns another key that may be the right one
+   */
+  keyRefused(key: LoginKey, tried: ReadonlySet<LongTermKey>): Promise<LoginKey | undefined>
 }

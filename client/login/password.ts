@@ -59,9 +59,10 @@ export function passwordIdentity(options: PasswordOptions): Identity {
     loggedIn: async () => {
       if (current !== undefined) await parametersCache.set(client, (await current).parameters)
     },
-    keyRefused: () => {
+    keyRefused: async () => {
       // Salt and parameters may have been forged or changed, so the next login asks for them again.
       current = undefined
+      return undefined
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { LongTermKey } from '../../shared/crypto/keys.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { createAsRequest, openAsReply } from '../../shared/exchange/as.js'
 import type { Reply } from '../../shared/exchange/reply.js'
@@ -12,11 +13,18 @@ import {
   tgsQuestion,
 } from '../kdc-link/question.js'
 import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
+import { denial } from '../kdc-link/refusals.js'
 import { ServiceTicket } from '../ticket/service-ticket.js'
-import type { Identity } from './identity.js'
+import type { Identity, LoginKey } from './identity.js'
 
 /** With less than this share of its life left, a TGT would make its tickets too short, so a new one is requested. */
 const TGT_SHARE_LEFT = 0.2
+
+/**
+ * How many keys one login tries at most: the one that worked before, the newest in the keytab, and the next lower one.
+ * The KDC limits how many wrong ones an address may try.
+ */
+const KEYS_TRIED = 3
 
 /** The names under which refusals are remembered: of logins, and of all requests under one TGT together. */
 const QUESTION = { LOGIN: 'login', TICKETS: 'tickets' } as const
@@ -65,6 +73,23 @@ export class KdcExchanges {
     }
   }
 
+  /**
+   * Logs in now, whatever TGT there is, for what needs a session of the last minutes (section 12).
+   * @throws OrthrusError with the KDC's code, or the denial's
+   */
+  async freshTicket(service: Principal): Promise<ServiceTicket> {
+    const { reply } = await this.#login([service])
+    return this.#ticketOf(reply, service)
+  }
+
+  /**
+   * Logs in with this key, and so shows the KDC that its holder has it (section 12).
+   * @throws OrthrusError with the KDC's code, or `unavailable`
+   */
+  async prove(login: LoginKey): Promise<void> {
+    await this.#asWith(login, [])
+  }
+
   /** The current TGT, or a new one. @throws OrthrusError with the KDC's code, or `unavailable` */
   async tgt(): Promise<ServiceTicket> {
     const current = this.#currentTgt()
@@ -106,10 +131,27 @@ export class KdcExchanges {
     )
   }
 
+  /** Logs in with the key that should be the right one, and where a key is changing, with the others that may be. */
   async #as(services: readonly Principal[]): Promise<LoggedIn> {
+    const { identity } = this.#options
+    const tried = new Set<LongTermKey>()
+    for (let next: LoginKey | undefined = await identity.loginKey(); ; ) {
+      const login = next
+      try {
+        return await this.#asWith(login, services)
+      } catch (cause) {
+        if (!isKeyRefused(cause)) throw cause
+        tried.add(login.key)
+        next = await identity.keyRefused(login, tried)
+        if (next === undefined || tried.size === KEYS_TRIED) throw cause
+      }
+    }
+  }
+
+  async #asWith(login: LoginKey, services: readonly Principal[]): Promise<LoggedIn> {
     const { identity, time, logger } = this.#options
     const { client } = identity
-    const { key, kvno } = await identity.loginKey()
+    const { key, kvno } = login
     const question: Question<ReturnType<typeof createAsRequest>> = {
       key,
       asked: { client, withTgt: true, services, lifetime: 0 },
@@ -117,25 +159,33 @@ export class KdcExchanges {
         createAsRequest(key, { client, kvno, time, nonce, services, lifetime: 0, renewable: false }),
       open: (request, bytes) => openAsReply(key, request, bytes),
     }
-    let reply = await this.#questions.ask(question).catch((cause: unknown) => {
-      if (isKeyRefused(cause)) identity.keyRefused()
-      throw cause
-    })
+    let reply = await this.#questions.ask(question)
     // The answer was too slow to learn the KDC's time from: ask once more, and keep the first answer if that fails.
     if (!time.known) reply = await this.#questions.ask(question).catch(() => reply)
-    await identity.loggedIn()
+    await identity.loggedIn(login)
     logger.debug({ client, services }, 'logged in')
     const [granted, ...grants] = reply.grants
-    const tgt = new ServiceTicket(granted as Grant, {
-      client,
-      lifetime: 0,
-      imported: false,
-      now: () => time.now(),
-    })
+    const tgt = this.#ticketFrom(granted as Grant)
     // Set before the login is over, so that the next caller finds it.
     this.#tgt = tgt
     this.#options.refusals.forget(QUESTION.TICKETS)
     return { tgt, reply: { ...reply, grants } }
+  }
+
+  #ticketOf({ grants, denials }: Reply, service: Principal): ServiceTicket {
+    const [grant] = grants
+    if (grant !== undefined) return this.#ticketFrom(grant)
+    throw denial(this.#options.identity.client, service, denials[0]?.code ?? 'policy_denied')
+  }
+
+  #ticketFrom(grant: Grant): ServiceTicket {
+    const { identity, time } = this.#options
+    return new ServiceTicket(grant, {
+      client: identity.client,
+      lifetime: 0,
+      imported: false,
+      now: () => time.now(),
+    })
   }
 
   #tgs(tgt: ServiceTicket, services: readonly Principal[], lifetime: number): Promise<Reply> {

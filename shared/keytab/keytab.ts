@@ -125,6 +125,15 @@ function parseKey(secret: string, principal: Principal, kvno: number, place: Pla
   return new LongTermKey(key)
 }
 
+/** Whether both lines have the same key of the same principal, under the same kvno. */
+export function isSameEntry(one: KeytabEntry, other: KeytabEntry): boolean {
+  return (
+    one.principal === other.principal &&
+    one.kvno === other.kvno &&
+    equalBytes(revealKey(one.key), revealKey(other.key))
+  )
+}
+
 const ZERO = new Uint8Array(1)
 
 function checkOfKey(principal: Principal, kvno: number, key: Uint8Array): Uint8Array {

@@ -4,7 +4,7 @@ import { ClockCheck } from '../../client/kdc-link/clock-check.js'
 import type { Exchanged } from '../../client/kdc-link/connection.js'
 import { KdcClock, startSpan } from '../../client/kdc-link/kdc-clock.js'
 import { RefusalMemory } from '../../client/kdc-link/refusal-memory.js'
-import { keytabIdentity } from '../../client/login/identity.js'
+import { KeytabIdentity } from '../../client/login/keytab-identity.js'
 import { fetchProved } from '../../client/request/fetch.js'
 import type { HttpRequest } from '../../client/request/http-request.js'
 import { Presenter } from '../../client/request/presenter.js'
@@ -72,7 +72,7 @@ export class HonestClient {
     this.#source =
       typeof login === 'string'
         ? credentialSource(login, true, sourcing)
-        : loginSource(keytabIdentity([login]), sourcing)
+        : loginSource(new KeytabIdentity([login]), sourcing)
     this.name = this.#source.client
     const checking = { time: this.#time, clock, logger: silentLogger }
     const check = new ClockCheck({ ...checking, ask: () => this.#source.request([], 0) })

@@ -196,10 +196,11 @@ describe('a password login that was refused', () => {
     }
     const options = { client: ALICE, password: PASSWORD, parametersCache: new Map(), exchange }
     const identity = passwordIdentity(options)
-    const { key } = await identity.loginKey()
+    const login = await identity.loginKey()
+    const { key } = login
     expect((await identity.loginKey()).key).toBe(key)
     expect(asked).toBe(1)
-    identity.keyRefused()
+    expect(await identity.keyRefused(login, new Set([key]))).toBe(undefined)
     expect((await identity.loginKey()).key).toBe(key)
     expect(asked).toBe(2)
   })
