@@ -2,7 +2,7 @@ import { TYPE, VERSION } from '../../shared/constants.js'
 import { openUnauthenticatedError } from '../../shared/encoding/error.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
-import type { Exchanged } from './connection.js'
+import type { Exchanged } from './waiting.js'
 
 type Exchange = (message: Uint8Array) => Promise<Exchanged>
 

@@ -7,9 +7,9 @@ import { type Asked, type Reply, requireAnswers } from '../../shared/exchange/re
 import { createTgsRequest, openTgsReply } from '../../shared/exchange/tgs.js'
 import type { Principal } from '../../shared/principal.js'
 import { secretsOf, type Ticket } from '../ticket/ticket.js'
-import type { Exchanged } from './connection.js'
 import type { KdcClock } from './kdc-clock.js'
 import { explainingKdcErrors, kdcRefusal, type Login } from './refusals.js'
+import type { Exchanged } from './waiting.js'
 
 interface Request {
   readonly bytes: Uint8Array

@@ -2,7 +2,7 @@ import type { Fraction } from '../../shared/crypto/fraction.js'
 import type { OrthrusError } from '../../shared/errors.js'
 import { type Clock, SECOND } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
-import type { KdcLink } from './failover.js'
+import type { KdcLink } from './link.js'
 import { combine } from './link-failure.js'
 
 /** Tuning: the pause after every URL was tried, milliseconds. It doubles each time, so that a crowd of clients is little load. */

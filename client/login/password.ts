@@ -9,8 +9,8 @@ import {
   requireSoundParameters,
 } from '../../shared/exchange/params.js'
 import { localPart, type Principal } from '../../shared/principal.js'
-import type { Exchanged } from '../kdc-link/connection.js'
 import { explainingKdcErrors, kdcRefusal } from '../kdc-link/refusals.js'
+import type { Exchanged } from '../kdc-link/waiting.js'
 import type { Identity, LoginKey } from './identity.js'
 
 /**

@@ -6,10 +6,16 @@ import { systemRandom } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { SECOND } from '../../shared/time.js'
 import { turns } from '../support/turns.js'
-import { WEB } from './fake-kdc.js'
+import { ORDERS, WEB } from './fake-kdc.js'
 import { failureOf, ORDERS_URL, Setting } from './setting.js'
 
 const closed = expect.objectContaining({ code: 'unavailable', reason: 'the realm was closed', final: false })
+
+/** Acts when that many microtasks have run. */
+async function afterTicks(ticks: number, act: () => void): Promise<void> {
+  for (let i = 0; i < ticks; i++) await Promise.resolve()
+  act()
+}
 
 describe('close', () => {
   it('leaves no timer and no socket, and rejects what waits at any stage', async () => {
@@ -94,21 +100,38 @@ describe('close', () => {
     kdc.up()
     kdc.intercept = () => undefined
     const { openSocket } = kdc
-    const close = async (): Promise<void> => {
-      for (let i = 0; i < ticks; i++) await Promise.resolve()
-      realm.close()
-    }
     kdc.openSocket = (options, events) => {
       const opened = (): void => {
         events.opened()
-        void close()
+        void afterTicks(ticks, () => realm.close())
       }
       return openSocket(options, { ...events, opened })
     }
     expect(await failureOf(realm.getServiceTicket('orders'))).toEqual(closed)
     await turns()
+    // At first nothing has been sent over the connection, and then the question has.
+    expect(kdc.asked).toHaveLength(ticks === 0 ? 0 : 1)
     expect(time.timers.all).toBe(0)
     expect(kdc.sockets.size).toBe(0)
+  })
+
+  it.each([0, 1, 2, 3, 4, 5, 6])('ends a connection whose first answer is %d ticks old', async ticks => {
+    const setting = new Setting()
+    const { kdc, time } = setting
+    const realm = await setting.connect()
+    kdc.down()
+    kdc.up()
+    kdc.intercept = (_, honest) => {
+      void afterTicks(ticks, () => realm.close())
+      return honest()
+    }
+    const outcome = await realm.getServiceTicket('orders').catch((cause: unknown) => cause)
+    // Whoever has the answer already may have the ticket. A half of either is neither.
+    expect([closed, expect.objectContaining({ service: ORDERS })]).toContainEqual(outcome)
+    await turns()
+    expect(time.timers.all).toBe(0)
+    expect(kdc.sockets.size).toBe(0)
+    expect(await failureOf(realm.getServiceTicket('orders'))).toEqual(closed)
   })
 
   it('is final, and does nothing the second time', async () => {
