@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import type { PolicyRule } from '../shared/administration/rules.js'
 import { OrthrusError } from '../shared/errors.js'
-import { type Pattern, patternIn, shortPattern } from '../shared/pattern.js'
+import { EVERYONE, type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
 import { isPrincipal, localPart, type Principal, type RealmName } from '../shared/principal.js'
 import { rulesFor } from './admin-policy.js'
 import { collectNames, parseClaim, parseDuration, parseMethods, parsePaths, valued } from './arguments.js'
@@ -82,9 +82,23 @@ async function warnOfNobody(
   administration: Administration,
   pattern: Pattern,
 ): Promise<void> {
-  if (!isPrincipal(pattern) || (await isRegistered(administration, pattern))) return
-  const add = `orthrus admin add ${localPart(pattern)}`
-  warn(terminal, options, `there is no principal ${pattern} yet; the rule counts once there is: ${add}`)
+  if (pattern === EVERYONE) return
+  if (isPrincipal(pattern)) {
+    if (await isRegistered(administration, pattern)) return
+    const add = `orthrus admin add ${localPart(pattern)}`
+    warn(terminal, options, `there is no principal ${pattern} yet; the rule counts once there is: ${add}`)
+  } else if (!(await hasInstance(administration, pattern))) {
+    const instance = localPart(pattern.replace('/*@', '/1@') as Principal)
+    const text = `no principal matches ${pattern} yet; the rule counts once one does: orthrus admin add ${instance}`
+    warn(terminal, options, text)
+  }
+}
+
+async function hasInstance(administration: Administration, pattern: Pattern): Promise<boolean> {
+  for await (const { principal } of administration.list()) {
+    if (patternsOf(principal).includes(pattern)) return true
+  }
+  return false
 }
 
 async function isRegistered(administration: Administration, principal: Principal): Promise<boolean> {

@@ -20,15 +20,16 @@ export interface OwnerLoggerOptions {
 
 /**
  * The logger of a party that was given none. Warnings and errors, which its owner must see, go to standard error, at
- * most ten entries a minute. The next entry says how many were left out. Everything else is dropped.
+ * most ten entries a minute, and none twice. The next entry says how many were left out. Everything else is dropped.
  */
 export function createOwnerLogger({ name, clock, write = toStandardError }: OwnerLoggerOptions): Logger {
   const allowance = new Allowance(clock)
   const tell = (level: string) => (fields: object, message: string) => {
-    const leftOut = allowance.take(message)
+    const text = `${plain(message)}${shownFields(fields)}`
+    const leftOut = allowance.take(message, text)
     if (leftOut === undefined) return
     const missing = leftOut === 0 ? '' : ` (${leftOut} earlier ones were left out)`
-    write(`${name} ${level}: ${plain(message)}${shownFields(fields)}${missing}`)
+    write(`${name} ${level}: ${text}${missing}`)
   }
   return { debug: () => {}, info: () => {}, warn: tell('warning'), error: tell('error') }
 }
@@ -37,6 +38,8 @@ export function createOwnerLogger({ name, clock, write = toStandardError }: Owne
 class Allowance {
   readonly #clock: Clock
   readonly #alike = new Map<string, number>()
+  /** What was written in this minute. */
+  readonly #texts = new Set<string>()
   #startedAt = Number.NEGATIVE_INFINITY
   #written = 0
   #leftOut = 0
@@ -46,15 +49,16 @@ class Allowance {
   }
 
   /** @returns how many were left out since the last entry, or `undefined` if this one is left out too. */
-  take(message: string): number | undefined {
+  take(message: string, text: string): number | undefined {
     this.#startMinute()
     const alike = this.#alike.get(message) ?? 0
-    if (this.#written >= LINES_MAX || alike >= ALIKE_MAX) {
+    if (this.#written >= LINES_MAX || alike >= ALIKE_MAX || this.#texts.has(text)) {
       this.#leftOut++
       return undefined
     }
     this.#written++
     this.#alike.set(message, alike + 1)
+    this.#texts.add(text)
     const leftOut = this.#leftOut
     this.#leftOut = 0
     return leftOut
@@ -66,6 +70,7 @@ class Allowance {
     this.#startedAt = now
     this.#written = 0
     this.#alike.clear()
+    this.#texts.clear()
   }
 }
 

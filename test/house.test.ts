@@ -109,7 +109,7 @@ const ORDER = {
     ['exchange/'],
     ['ticket/', 'keytab/', 'revocation/'],
     ['encoding/'],
-    ['crypto/', 'pattern.ts', 'folder.node.ts', 'shown-url.ts'],
+    ['crypto/', 'pattern.ts', 'folder.node.ts', 'shown-url.ts', 'shown-failure.ts'],
     ['bytes.ts', 'principal.ts', 'logger.ts', 'timers.ts'],
     ['base64url.ts', 'base64url.node.ts', 'constants.ts', 'time.ts'],
     ['errors.ts'],

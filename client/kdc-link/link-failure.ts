@@ -1,4 +1,5 @@
 import { OrthrusError } from '../../shared/errors.js'
+import { shownFailure } from '../../shared/shown-failure.js'
 import { shownUrl } from '../../shared/shown-url.js'
 
 interface Cause {
@@ -80,12 +81,18 @@ const CAUSES: readonly Cause[] = [
     told: 'it does not speak HTTP',
     hint: 'a port that expects TLS answers like this: write wss://',
   },
+  {
+    pattern: /socket hang up/,
+    told: 'it ended the connection without an answer',
+    hint: 'a port that expects TLS does so: then write wss://; else check that the KDC runs there, as with: orthrus kdc',
+  },
 ]
 
 /** The error for a KDC that cannot be reached, with the next step. @param reason as the platform reports it */
 export function unreachable(url: string, reason: string): OrthrusError {
   const cause = CAUSES.find(({ pattern }) => pattern.test(reason))
-  const told = cause === undefined ? reason : `${cause.told}: ${reason}`
+  const shown = shownFailure(reason)
+  const told = cause === undefined ? shown : `${cause.told}: ${shown}`
   return new OrthrusError('unavailable', `the KDC at ${shownUrl(url)} cannot be reached: ${told}`, {
     hint: cause?.hint ?? CHECK,
   })

@@ -115,6 +115,7 @@ export function denial(client: Principal, service: Principal, code: WireCode): O
 function denialHint(code: WireCode, client: string, service: string): string | undefined {
   switch (code) {
     case 'policy_denied':
+      if (service === 'krbtgt') return 'no rule allows it: a TGT comes with each login, not by name'
       return `orthrus admin policy ${client} ${service} shows whether a rule denies it; if none does, run: orthrus admin allow ${client} ${service}`
     case 'unknown_service':
       return `is the name right? Otherwise run: orthrus admin add ${service}`

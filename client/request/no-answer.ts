@@ -1,5 +1,6 @@
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
+import { isWithoutTls, shownFailure } from '../../shared/shown-failure.js'
 
 /** Errors for a request without a proved answer. None is final, because the request may have been handled. */
 
@@ -20,14 +21,15 @@ function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return 'for an unknown reason'
   const within = cause.cause
   if (!(within instanceof Error)) return cause.message
-  return `${cause.message}: ${within.message === '' ? String(codeOf(within)) : within.message}`
+  return `${cause.message}: ${within.message === '' ? String(codeOf(within)) : shownFailure(within.message)}`
 }
 
 function codeOf(cause: unknown): unknown {
   return cause instanceof Error && 'code' in cause ? cause.code : undefined
 }
 
-function hintForFailure(cause: unknown, { origin, protocol }: URL, service: Principal): string {
+function hintForFailure(cause: unknown, url: URL, service: Principal): string {
+  const { origin, protocol } = url
   const within = cause instanceof Error ? cause.cause : undefined
   const code = codeOf(within)
   switch (code) {
@@ -45,13 +47,27 @@ function hintForFailure(cause: unknown, { origin, protocol }: URL, service: Prin
     return `${MAY_BE_HANDLED}; the server does not speak HTTP/1.1 there: perhaps it expects HTTP/2, or TLS although the address begins with http:`
   }
   if (typeof code === 'string' && /CERT|_SSL_|^EPROTO$/.test(code)) {
-    return `TLS failed: check the certificate, and whether ${origin} speaks TLS (${protocol}//)`
+    return `${NOTHING_SENT}; ${hintForTls(within, url)}`
+  }
+  if (protocol === 'http:' && (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET')) {
+    return `${MAY_BE_HANDLED}; check that ${service} runs there; a port that expects TLS ends a connection like this: then write ${withScheme(url, 'https:')}`
   }
   // A browser gives no other details, whatever happened.
   if (within === undefined && cause instanceof TypeError && isBrowser()) {
     return `${MAY_BE_HANDLED}; across origins, does ${origin} allow this page, its method and the headers authorization, content-type and orthrus-credential, and expose authentication-info and www-authenticate (CORS)?`
   }
   return `${MAY_BE_HANDLED}; check that ${service} runs there`
+}
+
+function hintForTls(cause: unknown, url: URL): string {
+  if (cause instanceof Error && isWithoutTls(cause.message)) {
+    return `what answers there does not speak TLS: write ${withScheme(url, 'http:')}, or put a proxy that speaks TLS in front of it`
+  }
+  return 'TLS failed: check the certificate, and that this machine trusts its authority (NODE_EXTRA_CA_CERTS)'
+}
+
+function withScheme({ host }: URL, protocol: string): string {
+  return `${protocol}//${host}`
 }
 
 function isBrowser(): boolean {

@@ -5,8 +5,14 @@ umask 077
 
 test -d "$DATA/db" || orthrus init demo.example --data "$DATA"
 
+# A realm whose administrator's key was moved away is not an interrupted one, so nobody makes that key again.
+if ! test -e "$DATA/admin.keytab" && ! test -e "$ADMIN/admin.keytab"; then
+  echo "kdc.sh: $DATA has a realm, but no admin.keytab: put it back there, or remove the volumes to begin again" >&2
+  exit 1
+fi
+
 # "setup" needs the administrator's key and nothing else of the KDC's, so the key has a volume of its own.
-if ! cmp -s "$DATA/admin.keytab" "$ADMIN/admin.keytab"; then
+if test -e "$DATA/admin.keytab" && ! cmp -s "$DATA/admin.keytab" "$ADMIN/admin.keytab"; then
   rm -f "$ADMIN/admin.keytab.new"
   cp "$DATA/admin.keytab" "$ADMIN/admin.keytab.new"
   mv "$ADMIN/admin.keytab.new" "$ADMIN/admin.keytab"

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, link, lstat, open, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { type FileHandle, link, lstat, open, readdir, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { codeOf, exists, syncFolder } from '../folder.node.js'
+import { HOUR } from '../time.js'
 import {
   type FileFacts,
   invalidFile,
@@ -17,6 +18,13 @@ import {
 // Windows has neither flag.
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
 const NON_BLOCKING = constants.O_NONBLOCK ?? 0
+
+/** What stands behind the name of a file while it is not yet in its place. */
+const TEMPORARY = /^\.[0-9a-f]{12}\.tmp(?:\.link)?$/
+/** How long after its last change a temporary file belongs to no process that still runs, milliseconds. */
+const ABANDONED_AFTER = HOUR
+/** What systems say about hard links on a file system that has none. */
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 /**
  * The text of a private file. The checks apply to the opened file, not to its name.
@@ -99,7 +107,9 @@ export async function reservePrivateFile(kind: PrivateFileKind, path: string): P
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
   const file = await explained(kind, path, async () => {
     if (await exists(path)) throw Object.assign(new Error(), { code: 'EEXIST' })
-    return await openNew(temporary)
+    const opened = await openNew(temporary)
+    await removeAbandoned(path, await opened.stat())
+    return opened
   })
   let closing: Promise<void> | undefined
   const abandon = (): Promise<void> => {
@@ -120,11 +130,30 @@ export async function writePrivateFile(kind: PrivateFileKind, path: string, text
   await place.write(text)
 }
 
+/**
+ * Removes temporary files of the same name that a process left when it was killed.
+ * @param own of a file made just now: it tells the owner, and the time by the clock of the disk
+ */
+async function removeAbandoned(path: string, own: Stats): Promise<void> {
+  const [folder, base] = [dirname(path), basename(path)]
+  const names = await readdir(folder).catch(() => [])
+  for (const name of names) {
+    if (!name.startsWith(base) || !TEMPORARY.test(name.slice(base.length))) continue
+    const other = join(folder, name)
+    const facts = await lstat(other).catch(() => undefined)
+    if (facts?.uid !== own.uid || own.mtimeMs - facts.mtimeMs < ABANDONED_AFTER) continue
+    await unlink(other).catch(() => undefined)
+  }
+}
+
 async function openNew(path: string): Promise<FileHandle> {
   const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW, 0o600)
   try {
     // This sets aside the umask of the process and what the folder passes on.
     await file.chmod(0o600)
+    // The file gets its name by a link, so whether there are any is known before a key is made that could be lost.
+    await link(path, `${path}.link`)
+    await unlink(`${path}.link`)
     return file
   } catch (cause) {
     await file.close()
@@ -177,6 +206,9 @@ function unwritten(kind: PrivateFileKind, path: string, cause: unknown): Error {
 }
 
 function hintOn(code: string, path: string): string {
+  if (NO_LINKS.has(code)) {
+    return `the folder ${dirname(path)} is on a file system without hard links, as FAT and some shared folders are: write the file elsewhere, and move it there`
+  }
   if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return 'the disk is full: free some space'
   return `check that the folder ${dirname(path)} exists, and that you may write into it`
 }

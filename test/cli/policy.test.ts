@@ -192,7 +192,7 @@ describe('a name that does not exist', () => {
     ['allow', ['web', 'oders'], ['oders']],
     ['allow', ['wbe', 'oders'], ['wbe', 'oders']],
     ['deny', ['wbe', 'wbe'], ['wbe']],
-    ['allow', ['web/*', '*'], []],
+    ['allow', ['*', '*'], []],
     ['allow', ['ann', 'orders'], []],
     ['deny', ['second', 'kdc'], []],
   ])('%s %j causes a warning, and the command does what it was asked', async (command, pair, unknown) => {
@@ -205,6 +205,16 @@ describe('a name that does not exist', () => {
     expect(err).toBe(warnings.join(''))
     await forget(pair[0] as string, pair[1] as string)
     await realm.allow('second', 'kdc', { claims: { role: 'admin' } })
+  })
+
+  it('that no principal matches causes a warning too', async () => {
+    const warned = (name: string) =>
+      `orthrus: warning: no principal matches ${name}/*@demo.example yet; the rule counts once one does: orthrus admin add ${name}/1\n`
+    expect((await admin('allow', 'wbe/*', 'oders/*')).err).toBe(warned('wbe') + warned('oders'))
+    await realm.add('wbe/2')
+    expect((await admin('allow', 'wbe/*', 'orders')).err).toBe('')
+    await forget('wbe/*', 'oders/*')
+    await forget('wbe/*', 'orders')
   })
 
   it('is reported in JSON', async () => {

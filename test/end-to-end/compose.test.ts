@@ -140,7 +140,9 @@ it('its KDC starts, however its first start was interrupted, and again', async (
   // As it is left where the key is half copied, and where `init` was ended in the middle.
   await writeFile(at('admin/admin.keytab.new'), '# orthrus')
   await mkdir(at('data/init-aaaaaa'))
-  for (const start of ['first', 'second']) {
+  let copied = ''
+  for (const start of ['first', 'second', 'without its own copy']) {
+    if (start === 'without its own copy') await rm(at('data/admin.keytab'))
     const { command, ended } = script('kdc.sh', env)
     const [line] = await Promise.race([
       once(createInterface({ input: command.stdout }), 'line'),
@@ -148,9 +150,17 @@ it('its KDC starts, however its first start was interrupted, and again', async (
     ])
     expect([start, line]).toEqual([start, expect.stringMatching(/^the KDC of demo\.example listens on ws:/)])
     expect((await stat(at('admin/admin.keytab'))).mode & 0o777).toBe(0o600)
-    expect(readFileSync(at('admin/admin.keytab'), 'utf8')).toBe(readFileSync(at('data/admin.keytab'), 'utf8'))
+    const made = start === 'without its own copy' ? copied : readFileSync(at('data/admin.keytab'), 'utf8')
+    copied = readFileSync(at('admin/admin.keytab'), 'utf8')
+    expect(copied).toBe(made)
     command.kill('SIGTERM')
     expect((await ended).code).toBe(0)
   }
   expect(existsSync(at('admin/admin.keytab.new'))).toBe(false)
+  await rm(at('admin/admin.keytab'))
+  const { code, err } = await script('kdc.sh', env).ended
+  expect({ code, err }).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/has a realm, but no admin\.keytab/),
+  })
 })

@@ -60,6 +60,18 @@ describe('what an owner reads', () => {
     expect(lines.at(-1)).toBe('orthrus client warning: often (95 earlier ones were left out)')
   })
 
+  it('has no entry twice in a minute, as of a request that the client sends again', () => {
+    const { logger, lines, pass } = setting()
+    for (const path of ['/a', '/a', '/b', '/a']) logger.warn({ path }, 'refused')
+    expect(lines).toEqual([
+      'orthrus client warning: refused path="/a"',
+      'orthrus client warning: refused path="/b" (1 earlier ones were left out)',
+    ])
+    pass(MINUTE)
+    logger.warn({ path: '/a' }, 'refused')
+    expect(lines).toHaveLength(3)
+  })
+
   it('cannot move a cursor, begin a line or grow without end', () => {
     const { logger, lines } = setting()
     logger.warn({ path: '/\u001b[2J\u009b\u202e\r\n', long: 'x'.repeat(10_000) }, 'odd\u001b[1m')

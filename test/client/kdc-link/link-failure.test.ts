@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { inspect } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -57,7 +58,7 @@ describe('a KDC that cannot be reached', () => {
 
   it('is recognised as not speaking TLS', async () => {
     const cause = await failureAt(`wss://127.0.0.1:${await listening(createServer())}`)
-    expect(cause.reason).toContain('does not speak TLS')
+    expect(cause.reason).toMatch(/it does not speak TLS: write EPROTO TLS: wrong version number$/)
     expect(cause.facts.hint).toContain('write ws://')
   })
 
@@ -65,6 +66,12 @@ describe('a KDC that cannot be reached', () => {
     const server = createTcpServer(socket => void socket.end('\u0015\u0003\u0003\u0000\u0002\u0002\u0032'))
     const cause = await failureAt(`ws://127.0.0.1:${await listening(server)}`)
     expect(cause.facts.hint).toContain('write wss://')
+  })
+
+  it('that expects TLS and gets none is recognised by how it ends the connection', async () => {
+    const cause = await failureAt(`ws://127.0.0.1:${await listening(createTlsServer())}`)
+    expect(cause.reason).toContain('ended the connection without an answer')
+    expect(cause.facts.hint).toContain('then write wss://')
   })
 
   it('is recognised as not existing', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { kdcRefusal } from '../../../client/kdc-link/refusals.js'
+import { denial, kdcRefusal } from '../../../client/kdc-link/refusals.js'
 import type { WireError } from '../../../shared/encoding/error.js'
 import { parsePrincipal } from '../../../shared/principal.js'
 import { HOUR, MINUTE } from '../../../shared/time.js'
@@ -34,6 +34,12 @@ describe('the hint of the KDC’s clock_skew', () => {
     expect(hintAt(Number.MAX_SAFE_INTEGER, START)).toContain("the KDC's 9007199254740991: one of the two")
     expect(hintAt(START)).toContain("this machine's clock or the KDC's is wrong")
   })
+})
+
+it('the hint of a denial of krbtgt sends nobody to a rule, since none can allow it', () => {
+  const krbtgt = parsePrincipal('krbtgt@demo.example')
+  const { hint } = denial(WEB, krbtgt, 'policy_denied').facts
+  expect(hint).toBe('no rule allows it: a TGT comes with each login, not by name')
 })
 
 describe('the hint of the KDC’s auth_failed', () => {

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { createServer as createTcpServer } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { OrthrusError } from '../../../shared/errors.js'
@@ -44,6 +45,23 @@ describe('an answer that did not come', () => {
     const port = await portOf(createTcpServer(socket => void socket.end('\0\0\u0012\u0004 settings')))
     const hint = await hintOf(realm.fetch(`http://127.0.0.1:${port}/`, { service: 'orders' }))
     expect(hint).toContain('does not speak HTTP/1.1')
+  })
+
+  it('because what answers speaks no TLS says so, in words and not in those of OpenSSL', async () => {
+    const { realm } = await prepareReal()
+    const port = await portOf(createServer())
+    const cause = await failureOf(realm.fetch(`https://127.0.0.1:${port}/`, { service: 'orders' }))
+    expect((cause as Error).message).toBe(
+      `unavailable: no complete answer from https://127.0.0.1:${port}: fetch failed: TLS: wrong version number (nothing was sent on this attempt; what answers there does not speak TLS: write http://127.0.0.1:${port}, or put a proxy that speaks TLS in front of it)`,
+    )
+  })
+
+  it('because TLS is expected says that, too', async () => {
+    const { realm } = await prepareReal()
+    const port = await portOf(createTlsServer())
+    const hint = await hintOf(realm.fetch(`http://127.0.0.1:${port}/`, { service: 'orders' }))
+    expect(hint).toContain(`then write https://127.0.0.1:${port}`)
+    expect(hint).toContain('the request may have been handled')
   })
 
   it('because the connection ended may have been handled', async () => {

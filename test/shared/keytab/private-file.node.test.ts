@@ -9,6 +9,7 @@ import {
   rm,
   stat,
   symlink,
+  utimes,
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -20,6 +21,7 @@ import {
   reservePrivateFile,
   writePrivateFile,
 } from '../../../shared/keytab/private-file.node.js'
+import { HOUR } from '../../../shared/time.js'
 
 let folder = ''
 let path = ''
@@ -92,6 +94,20 @@ describe('a private file that is made', () => {
     await place.abandon()
     await place.abandon()
     expect(await readdir(folder)).toEqual([])
+  })
+
+  it('removes what one that was killed left long ago, and nothing else', async () => {
+    const others = ['web.keytab.0123456789ab.tmp', 'web.keytab.0123456789ac.tmp', 'web.keytab.bak', 'x.tmp']
+    for (const name of others) await writeFile(join(folder, name), 'secret')
+    const old = new Date(Date.now() - 2 * HOUR)
+    for (const name of others.slice(1)) await utimes(join(folder, name), old, old)
+    await writePrivateFile(KEYTAB_FILE, path, 'new')
+    expect((await readdir(folder)).sort()).toEqual([
+      'web.keytab',
+      'web.keytab.0123456789ab.tmp',
+      'web.keytab.bak',
+      'x.tmp',
+    ])
   })
 
   it('says why it cannot be made', async () => {
