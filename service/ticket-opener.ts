@@ -45,8 +45,8 @@ export class ServiceTicketOpener implements TicketOpener {
     return this.#opened.open(ticket, this.#keyOf(ticket), this.#clock.now())
   }
 
-  grew(ticket: OpenedTicket, bytes: number): void {
-    this.#opened.grew(ticket, bytes)
+  keeps(ticket: OpenedTicket, bytes: number): void {
+    this.#opened.keeps(ticket, bytes)
   }
 
   #keyOf(ticket: SealedTicket): LongTermKey {

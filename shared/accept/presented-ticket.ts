@@ -1,6 +1,6 @@
 import { FLAG } from '../constants.js'
 import { deriveAuthKey } from '../crypto/derive.js'
-import { keepChain } from '../crypto/derived-keys.js'
+import { keepChain, keptChains } from '../crypto/derived-keys.js'
 import type { AuthKey } from '../crypto/keys.js'
 import { OrthrusError } from '../errors.js'
 import type { ApRequest } from '../exchange/ap.js'
@@ -12,8 +12,8 @@ import type { OpenedTicket, SealedTicket } from '../ticket/ticket.js'
 /** Opens the tickets of one service. @throws OrthrusError `ticket_invalid` */
 export interface TicketOpener {
   open(ticket: SealedTicket): OpenedTicket
-  /** Reports how many more bytes are kept with a ticket that it opened, so that its memory stays bounded. */
-  grew?(ticket: OpenedTicket, bytes: number): void
+  /** Reports how many bytes are kept now with a ticket that it opened, so that its memory stays bounded. */
+  keeps?(ticket: OpenedTicket, bytes: number): void
 }
 
 export interface PresentedTicket {
@@ -45,9 +45,14 @@ export function keepPresented(
   const isNew = kept.length > 0 && kept !== presented && !counted.has(kept)
   if (isNew) {
     counted.add(kept)
-    tickets.grew?.(ticket, sizeOf(kept))
+    tickets.keeps?.(ticket, sizeOfAll(keptChains(ticket.key)))
   }
   return { ticket, presented: kept }
+}
+
+/** A chain of no caveats takes what every ticket takes. */
+function sizeOfAll(chains: readonly (readonly Uint8Array[])[]): number {
+  return chains.reduce((sum, chain) => sum + (chain.length === 0 ? 0 : sizeOf(chain)), 0)
 }
 
 /** Chains whose memory has been reported. */

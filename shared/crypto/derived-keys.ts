@@ -60,6 +60,11 @@ export function keepChain(
   return kept.caveats
 }
 
+/** The caveats of each chain that is remembered with the key. */
+export function keptChains(key: SessionKey): readonly (readonly Uint8Array[])[] {
+  return chainsOf(key).map(({ caveats }) => caveats)
+}
+
 /** The remembered key of this delegated presentation. */
 export function rememberedCombination(own: AuthKey, delegated: AuthKey): AuthKey | undefined {
   const known = combinationOf(delegated)

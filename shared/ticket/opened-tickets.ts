@@ -10,7 +10,7 @@ const ENTRY_BYTES = 4 * 1024
 
 /**
  * Heap memory of an entry, bytes, measured with Node 20 and rounded up: first its keys and objects, then what depends
- * on the ticket. Callers report what is added later with `grew`.
+ * on the ticket. Callers report what is kept with it later with `keeps`.
  */
 const TAKES = {
   ENTRY: 3 * 1024,
@@ -23,14 +23,11 @@ const TAKES = {
   CAVEAT_BYTE: 10,
 } as const
 
-/** The size of the largest ticket with the four longest chains. */
-const GROWN_MAX = 64 * 1024
-
 interface Entry {
   readonly sealed: Uint8Array
   readonly key: LongTermKey
   readonly opened: OpenedTicket
-  /** Bytes. */
+  /** Of the ticket alone, bytes. */
   readonly size: number
 }
 
@@ -75,18 +72,18 @@ export class OpenedTickets {
     return opened
   }
 
-  /** Adds to the memory counted for a ticket. @param bytes that have not been counted yet. */
-  grew(opened: OpenedTicket, bytes: number): void {
+  /** Counts what is kept with a ticket that was opened. @param bytes all of it, in place of what was counted before */
+  keeps(opened: OpenedTicket, bytes: number): void {
     const name = this.#names.get(opened)
     const entry = name === undefined ? undefined : this.#entries.peek(name)
     if (name === undefined || entry?.opened !== opened) return
-    // One ticket never holds more than this: new chains replace old ones.
-    this.#keep(name, { ...entry, size: Math.min(entry.size + bytes, GROWN_MAX) })
+    // A copy: the cache takes no new size for the same object.
+    this.#keep(name, { ...entry }, bytes)
   }
 
-  #keep(name: string, entry: Entry): void {
+  #keep(name: string, entry: Entry, more = 0): void {
     this.#names.set(entry.opened, name)
-    this.#entries.set(name, entry, { size: entry.size })
+    this.#entries.set(name, entry, { size: entry.size + more })
   }
 
   /** Forgets all tickets, and so all keys that they were opened with. */

@@ -156,7 +156,7 @@ describe('the memory of opened tickets', () => {
     const tickets = new OpenedTickets(entries)
     const opener = {
       open: (sealed: SealedTicket) => tickets.open(sealed, key, NOW),
-      grew: tickets.grew.bind(tickets),
+      keeps: tickets.keeps.bind(tickets),
     }
     for (let i = 0; i < 2 * entries; i++) {
       const sealed = again(ticket(0, END, { claims, caveats: caveats.map(encodeCaveat) }))
@@ -177,6 +177,24 @@ describe('the memory of opened tickets', () => {
     const taken = heapUsed() - before
     expect(tickets.size).toBeGreaterThan(entries / 20)
     expect(taken).toBeLessThan(entries * 4 * 1024 + RUNNER_BYTES)
+  })
+
+  it('counts only the chains that are still kept with a ticket, however many it was presented with', () => {
+    const entries = 20
+    const tickets = new OpenedTickets(entries)
+    const opener = {
+      open: (sealed: SealedTicket) => tickets.open(sealed, key, NOW),
+      keeps: tickets.keeps.bind(tickets),
+    }
+    const changing = again(ticket())
+    for (let i = 0; i < 200; i++) {
+      const chain = repeated(5, { name: 'expires', time: END + i }).map(encodeCaveat)
+      const { presented } = keepPresented(opener, openPresented(opener, { ticket: changing, caveats: chain }))
+      expect(presented, 'it is remembered').not.toBe(chain)
+    }
+    // Four chains of five caveats take what some three plain tickets take, and two hundred more than the whole memory.
+    for (let i = 0; i < entries / 2; i++) tickets.open(again(ticket()), key, NOW)
+    expect(tickets.size).toBe(entries / 2 + 1)
   })
 
   it('holds no ticket that is larger than all of it, and stays bounded', () => {
