@@ -67,6 +67,12 @@ export const COUNTERS = { PAIRS: 2 ** 17, NAMES: 2 ** 18, NETWORKS: 2 ** 15 } as
 export const REFUSALS_LOGGED: Rate = { points: 100, interval: MINUTE }
 
 /**
+ * Refusals logged of all addresses together, with the lines that say what was omitted: at most about 1.5 GB a day of each
+ * level. Whoever has thousands of addresses has thousands of quotas.
+ */
+export const ALL_REFUSALS_LOGGED: Rate = { points: 5_000, interval: MINUTE }
+
+/**
  * Tickets logged per client, those issued and those denied each by themselves: about 110 MB a day of each. Its limit of
  * requests alone would let one client write 100 lines a second for each service that it names in a request.
  */

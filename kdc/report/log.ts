@@ -1,6 +1,12 @@
 import type { Logger } from '../../shared/logger.js'
 import { SECOND } from '../../shared/time.js'
-import { LEAPS_LOGGED, type Rate, REFUSALS_LOGGED, TICKETS_LOGGED } from '../limits/defaults.js'
+import {
+  ALL_REFUSALS_LOGGED,
+  LEAPS_LOGGED,
+  type Rate,
+  REFUSALS_LOGGED,
+  TICKETS_LOGGED,
+} from '../limits/defaults.js'
 import { NETWORK_SHARES, networksOf } from '../limits/networks.js'
 import { failsafeLogger } from './failsafe-logger.js'
 import { LineQuota } from './line-quota.js'
@@ -33,21 +39,42 @@ const WERE_OMITTED = {
  */
 export function logListener(logger: Logger, monotonic: () => number): Listener {
   const quotas = createQuotas(monotonic)
+  const all = new LineQuota(ALL_REFUSALS_LOGGED, monotonic)
   const failsafe = failsafeLogger(logger)
+  const write = writerWithin(all, failsafe)
   return event => {
-    tellOmitted(quotas, failsafe, event.kind === 'kdc_closed')
+    const isLast = event.kind === 'kdc_closed'
+    tellOmitted(quotas, write, isLast)
+    for (const { level, requester, omitted } of all.ended(isLast))
+      failsafe[level]({ requester, omitted }, WERE_OMITTED.refusals)
     const { level, message, fields, counted } = lineOf(event)
-    if (counted === undefined) return failsafe[level](fields, message)
+    if (counted === undefined) return write(level, undefined, fields, message)
     for (const [i, requester] of countedNames(counted).entries()) {
       const { fate, left } = quotas[counted.quota][i]?.take(level, requester) ?? WRITTEN
       if (fate === 'written') continue
       const omission = { requester, seconds: Math.ceil(left / SECOND) }
-      if (fate === 'last') failsafe[level](omission, NOW_OMITTED[counted.quota])
+      if (fate === 'last') write(level, requester, omission, NOW_OMITTED[counted.quota])
       return
     }
-    failsafe[level](fields, message)
+    write(level, counted.requester, fields, message)
   }
 }
+
+/** @param requester whom the line is about, if it counts for anybody */
+type Write = (level: keyof Logger, requester: string | undefined, fields: object, message: string) => void
+
+/** Everything about an address that proved nothing, and of what was omitted of it, is counted for all of them. */
+function writerWithin(all: LineQuota, logger: Logger): Write {
+  return (level, requester, fields, message) => {
+    if (requester?.startsWith(ADDRESS) !== true) return logger[level](fields, message)
+    const { fate, left } = all.take(level, ALL_ADDRESSES)
+    if (fate === 'written') logger[level](fields, message)
+    const omission = { requester: ALL_ADDRESSES, seconds: Math.ceil(left / SECOND) }
+    if (fate === 'last') logger[level](omission, NOW_OMITTED.refusals)
+  }
+}
+
+const ALL_ADDRESSES = 'all addresses'
 
 const WRITTEN = { fate: 'written', left: 0 } as const
 
@@ -62,11 +89,11 @@ function createQuotas(monotonic: () => number): Quotas {
   }
 }
 
-function tellOmitted(quotas: Quotas, logger: Logger, all: boolean): void {
+function tellOmitted(quotas: Quotas, write: Write, all: boolean): void {
   for (const kind of ['refusals', 'tickets', 'leaps'] as const) {
     for (const quota of quotas[kind]) {
       for (const { level, requester, omitted } of quota.ended(all)) {
-        logger[level]({ requester, omitted }, WERE_OMITTED[kind])
+        write(level, requester, { requester, omitted }, WERE_OMITTED[kind])
       }
     }
   }

@@ -1,7 +1,12 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { createDispatch } from '../../../kdc/exchange/dispatch.js'
-import { DEFAULT_LIMITS, REFUSALS_LOGGED, TICKETS_LOGGED } from '../../../kdc/limits/defaults.js'
+import {
+  ALL_REFUSALS_LOGGED,
+  DEFAULT_LIMITS,
+  REFUSALS_LOGGED,
+  TICKETS_LOGGED,
+} from '../../../kdc/limits/defaults.js'
 import { createRateLimits } from '../../../kdc/limits/rate-limits.js'
 import { logListener } from '../../../kdc/report/log.js'
 import { encodeNewPrincipal, NO_LIMITS } from '../../../shared/administration/principals.js'
@@ -9,6 +14,7 @@ import { SIZE, TYPE } from '../../../shared/constants.js'
 import { expand } from '../../../shared/crypto/derive.js'
 import { LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
+import type { RealmName } from '../../../shared/principal.js'
 import {
   ADDRESS,
   ask,
@@ -159,6 +165,41 @@ describe('the log of refusals', () => {
     expect(refused).toHaveLength(4 * points)
     expect(linesOf(realm).at(-1)?.fields.requester).toBe('address 2001:db8:1::/48')
     expect(linesOf(realm)).toHaveLength(4 * points + 1)
+  })
+
+  it('has no more for thousands of addresses than for all of them, and says so once', () => {
+    const lines: { readonly level: string; readonly fields: object; readonly message: string }[] = []
+    const into = (level: string) => (fields: object, message: string) =>
+      lines.push({ level, fields, message })
+    let now = 0
+    const logger = { debug: into('debug'), info: into('info'), warn: into('warn'), error: into('error') }
+    const listen = logListener(logger, () => now)
+    const reason = 'closed to make room for another of its address'
+    const flood = (addresses: number, each: number): void => {
+      for (let i = 0; i < addresses * each; i++) {
+        const address = `198.${18 + ((i % addresses) >> 16)}.${((i % addresses) >> 8) & 255}.${(i % addresses) & 255}`
+        listen({ kind: 'connection_refused', address, reason })
+      }
+    }
+    const { points: all, interval } = ALL_REFUSALS_LOGGED
+    flood(20_000, 2)
+    flood(1_000, points + 9)
+    expect(lines).toHaveLength(all + 1)
+    expect(lines.at(-1)).toEqual({
+      level: 'warn',
+      fields: { requester: 'all addresses', seconds: interval / 1000 },
+      message: 'too many refusals: further ones are not logged for now',
+    })
+    now += interval
+    listen({ kind: 'kdc_closed', realm: 'test.example' as RealmName })
+    expect(lines.length).toBeLessThanOrEqual(2 * (all + 1) + 2)
+    expect(lines.at(-1)?.message).toBe('KDC closed')
+    const sums = lines.filter(({ fields }) => 'omitted' in fields && 'requester' in fields)
+    expect(sums).toContainEqual({
+      level: 'warn',
+      fields: { requester: 'all addresses', omitted: expect.any(Number) },
+      message: 'refusals were not logged, because there were too many',
+    })
   })
 
   it('goes on when the interval ends, and says how many were omitted', async () => {
