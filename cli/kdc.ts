@@ -55,8 +55,11 @@ export function kdcCommand(terminal: Terminal): Command {
 function parseTrustedProxy(text: string, before: readonly string[] = []): string[] {
   try {
     new TrustedProxies([text])
-  } catch {
-    throw new InvalidArgumentError('Write an address or a network as 10.0.0.0/8.')
+  } catch (cause) {
+    const isTooWide = cause instanceof TypeError && cause.message.includes('too wide')
+    throw new InvalidArgumentError(
+      isTooWide ? `${cause.message}.` : 'Write an address or a network as 10.0.0.0/8.',
+    )
   }
   return [...before, text]
 }

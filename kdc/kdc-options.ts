@@ -4,7 +4,7 @@ import type { Logger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import type { Clock } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
-import type { Limits, Rate } from './limits/defaults.js'
+import { DEFAULT_LIMITS, type Limits, type Rate } from './limits/defaults.js'
 import type { Store } from './store/store.js'
 import type { MasterKey, MasterKeyFileOptions } from './vault/master-key.js'
 
@@ -81,7 +81,7 @@ const KNOWN_LIMITS: KnownOptions<Limits> = {
 
 const KNOWN_RATE: KnownOptions<Rate> = { points: true, interval: true }
 
-/** @throws TypeError for an option of `startKdc` that does not exist */
+/** @throws TypeError for an option of `startKdc` that does not exist, or a limit that is no whole number from 1 */
 export function requireKdcOptions(options: KdcOptions): void {
   requireKnownOptions('startKdc', options, KNOWN)
   const { listen, limits } = options
@@ -89,6 +89,21 @@ export function requireKdcOptions(options: KdcOptions): void {
   if (limits === undefined) return
   requireKnownOptions('limits of startKdc', limits, KNOWN_LIMITS)
   for (const [name, limit] of Object.entries(limits)) {
-    if (typeof limit === 'object') requireKnownOptions(`limit ${name} of startKdc`, limit, KNOWN_RATE)
+    const isRate = typeof DEFAULT_LIMITS[name as keyof Limits] === 'object'
+    const label = `limit ${name} of startKdc`
+    if (!isRate) requireWhole(label, limit)
+    else {
+      const rate = limit as Rate
+      requireKnownOptions(label, rate, KNOWN_RATE)
+      for (const part of ['points', 'interval'] as const) requireWhole(`${part} of ${label}`, rate[part])
+    }
   }
+}
+
+/** A limit of 0 would refuse everybody, and one that is no number would refuse nobody. */
+function requireWhole(name: string, value: unknown): void {
+  if (Number.isSafeInteger(value) && (value as number) >= 1) return
+  throw new TypeError(
+    `${name} is a whole number from 1, not ${typeof value === 'number' ? value : typeof value}`,
+  )
 }

@@ -86,3 +86,28 @@ describe('an option that does not exist', () => {
     }
   })
 })
+
+describe('a limit of startKdc', () => {
+  const RATES = ['failedLogins', 'failedLoginsPerAddress', 'params', 'requestsPerClient', 'repeats']
+  const WRONG = [0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, '5', null]
+  const refused = async (limits: object, name: string): Promise<void> => {
+    const cause = await refusalOf(kdc.startKdc, { limits })
+    expect(cause, JSON.stringify(limits)).toBeInstanceOf(TypeError)
+    expect((cause as Error).message).toMatch(new RegExp(`${name} of startKdc`))
+  }
+
+  it.each(WRONG)('is not %j', async value => {
+    for (const name of ['connections', 'connectionsPerAddress', 'handshake', 'concurrency', 'drain', 'idle'])
+      await refused({ [name]: value }, `limit ${name}`)
+    for (const name of RATES) {
+      await refused({ [name]: { points: value, interval: 1_000 } }, `points of limit ${name}`)
+      await refused({ [name]: { points: 5, interval: value } }, `interval of limit ${name}`)
+    }
+  })
+
+  it('is a number or a rate, as it was meant', async () => {
+    await refused({ params: 5 }, 'limit params')
+    await refused({ connections: { points: 5, interval: 1_000 } }, 'limit connections')
+    await refused({ params: { points: 5 } }, 'interval of limit params')
+  })
+})

@@ -22,6 +22,19 @@ export function countedAddress(address: string | undefined): string {
   return `${groups.slice(0, GROUPS_COUNTED).join(':')}::/64`
 }
 
+/** How long the text may be that an embedder's `addressOf` returns, characters: it is kept with each count. */
+const ADDRESS_MAX = 128
+
+/**
+ * The name under which a client is counted, from what an embedder's `addressOf` returned.
+ * @throws TypeError for anything but a text of bounded length
+ */
+export function countedAnswer(address: unknown): string {
+  if (typeof address === 'string' && address !== '' && address.length <= ADDRESS_MAX)
+    return countedAddress(address)
+  throw new TypeError(`addressOf returns an address, a text of 1 to ${ADDRESS_MAX} characters`)
+}
+
 /** The eight groups of an IPv6 address in their shortest spelling. */
 function groupsOf(address: string): string[] {
   const [head = '', tail] = address.split('::')

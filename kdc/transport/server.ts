@@ -11,7 +11,7 @@ import type { Limits } from '../limits/defaults.js'
 import type { ExchangeContext } from '../realm/context.js'
 import type { ConnectionRefused } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
-import { countedAddress } from './address.js'
+import { countedAddress, countedAnswer } from './address.js'
 import { Connection } from './connection.js'
 import { type ConnectionShare, ConnectionShares, type Cut } from './connection-shares.js'
 import { answerHttp, refuseUpgrade, upgradeFault } from './http.js'
@@ -166,7 +166,8 @@ export class KdcServer {
     const { addressOf, trustedProxies, context } = this.#options
     const { headers, socket } = request
     try {
-      return countedAddress(addressOf?.(request) ?? trustedProxies.clientOf(socket.remoteAddress, headers))
+      if (addressOf !== undefined) return countedAnswer(addressOf(request))
+      return countedAddress(trustedProxies.clientOf(socket.remoteAddress, headers))
     } catch (cause) {
       const address = countedAddress(socket.remoteAddress)
       const failure = describeFailure(cause)

@@ -1,6 +1,19 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { BlockList, isIP } from 'node:net'
-import { parseForwardedAddress } from './address.js'
+import { BlockList, isIP, isIPv4 } from 'node:net'
+import { countedAddress, parseForwardedAddress } from './address.js'
+
+/**
+ * The widest networks that are trusted, as the length of their prefix: all of 10.0.0.0/8, all of fd00::/8, and of public
+ * IPv6 addresses what one provider has. In a wider one clients would be taken for proxies, and say themselves which
+ * address they are counted under.
+ */
+const WIDEST = { IPV4: 8, IPV6: 16, IPV6_PRIVATE: 7 } as const
+const PRIVATE = new BlockList()
+PRIVATE.addSubnet('fc00::', WIDEST.IPV6_PRIVATE, 'ipv6')
+/** The bits before an IPv4 address that is written as IPv6. */
+const EMBEDDED_AT = 96
+/** The first addresses of IPv4 in IPv6, one of each kind (`countedAddress`). */
+const EMBEDDED_FIRST = ['::ffff:0.0.0.0', '64:ff9b::'] as const
 
 /**
  * Finds where a connection comes from behind proxies. Each proxy adds the address that it saw at the end of a header.
@@ -12,7 +25,7 @@ export class TrustedProxies {
 
   /**
    * @param networks addresses and CIDRs, such as `10.0.0.0/8`
-   * @throws TypeError for anything else
+   * @throws TypeError for anything else, and for a network that is wider than proxies need
    */
   constructor(networks: readonly string[]) {
     for (const network of networks) this.#add(network)
@@ -37,7 +50,9 @@ export class TrustedProxies {
     const clients = [listOf(headers['x-forwarded-for']), forwardedOf(headers.forwarded)]
       .filter(hops => hops !== undefined)
       .map(hops => this.#walk(peer, hops))
-    if (new Set(clients).size > 1) throw new TypeError('x-forwarded-for and forwarded name different clients')
+    // One address can be written in several ways.
+    if (new Set(clients.map(countedAddress)).size > 1)
+      throw new TypeError('x-forwarded-for and forwarded name different clients')
     return clients.length === 0 ? peer : clients[0]
   }
 
@@ -60,8 +75,27 @@ export class TrustedProxies {
     if (family === 0 || length > bits) {
       throw new TypeError(`a trusted proxy is an address or a network, as 10.0.0.0/8, not ${network}`)
     }
+    requireNarrow(network, address, length)
     this.#trusted.addSubnet(address, length, family === 4 ? 'ipv4' : 'ipv6')
   }
+}
+
+/** @throws TypeError if most of the addresses in the network cannot be proxies */
+function requireNarrow(network: string, address: string, length: number): void {
+  const least = isIPv4(address) ? WIDEST.IPV4 : leastOfIPv6(address, length)
+  if (length >= least) return
+  throw new TypeError(
+    `${network} is too wide for trusted proxies: whoever connects from there would name the address that they are counted under; the widest here is a /${least}, and better is the address of each proxy`,
+  )
+}
+
+function leastOfIPv6(address: string, length: number): number {
+  const covered = new BlockList()
+  covered.addSubnet(address, length, 'ipv6')
+  const hasIPv4 =
+    isIPv4(countedAddress(address)) || EMBEDDED_FIRST.some(first => covered.check(first, 'ipv6'))
+  if (hasIPv4) return EMBEDDED_AT + WIDEST.IPV4
+  return PRIVATE.check(address, 'ipv6') ? WIDEST.IPV6_PRIVATE : WIDEST.IPV6
 }
 
 function listOf(header: string | string[] | undefined): string[] | undefined {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { countedAddress } from '../../../kdc/transport/address.js'
+import { countedAddress, countedAnswer } from '../../../kdc/transport/address.js'
 
 describe('the network that an address counts for', () => {
   it.each([
@@ -21,4 +21,18 @@ describe('the network that an address counts for', () => {
   ])('%s: %s', (address, expected) => {
     expect(countedAddress(address)).toBe(expected)
   })
+})
+
+describe('what addressOf returns', () => {
+  it('is counted as an address, or as the text that it is', () => {
+    expect(countedAnswer('::ffff:192.0.2.1')).toBe('192.0.2.1')
+    expect(countedAnswer('x'.repeat(128))).toBe('x'.repeat(128))
+  })
+
+  it.each(['', 'x'.repeat(129), 7, null, undefined, Promise.resolve('192.0.2.1')])(
+    'is refused unless it is a text of bounded length: %#',
+    answer => {
+      expect(() => countedAnswer(answer)).toThrow('a text of 1 to 128 characters')
+    },
+  )
 })

@@ -559,6 +559,7 @@ describe('connections', () => {
     const two = await realm.connect({ headers: { 'x-client': '2001:db8:1:2:4::2' } })
     await one.closed
     await expect(realm.connect()).rejects.toThrow()
+    await expect(realm.connect({ headers: { 'x-client': 'x'.repeat(129) } })).rejects.toThrow()
     expect(await loginOver(realm, two, realm.admin)).toHaveLength(2)
   })
 

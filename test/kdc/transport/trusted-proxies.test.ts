@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { countedAddress } from '../../../kdc/transport/address.js'
 import { TrustedProxies } from '../../../kdc/transport/trusted-proxies.js'
 
 const proxies = new TrustedProxies(['10.0.0.0/8', '192.0.2.7', '2001:db8:aaaa::/48'])
@@ -64,6 +65,46 @@ describe('a client behind proxies', () => {
     '10.0.0.0/',
   ])('is not found by %j', network => {
     expect(() => new TrustedProxies([network])).toThrow(/10\.0\.0\.0\/8/)
+  })
+
+  it.each([
+    '0.0.0.0/0',
+    '::/0',
+    '0.0.0.0/7',
+    '128.0.0.0/1',
+    '2000::/15',
+    '2001:db8::/8',
+    'fc00::/6',
+    '::/16',
+    '::/64',
+    '::ffff:0:0/96',
+    '::ffff:128.0.0.0/97',
+    '::ffff:10.0.0.0/103',
+    '64:ff9b::/96',
+    '64::/16',
+  ])('are not all that is in %j', network => {
+    expect(() => new TrustedProxies([network])).toThrow(/too wide for trusted proxies/)
+  })
+
+  it.each([
+    '10.0.0.0/8',
+    'fc00::/7',
+    'fd00::/8',
+    '2001::/16',
+    '::ffff:10.0.0.0/104',
+    '::1',
+    '64:ff9b::10.0.0.0/104',
+  ])('may be all that is in %j', network => {
+    expect(() => new TrustedProxies([network])).not.toThrow()
+  })
+
+  it.each([
+    ['2001:db8::9', '2001:DB8:0:0::9'],
+    ['::ffff:203.0.113.9', '203.0.113.9'],
+    ['64:ff9b::203.0.113.9', '203.0.113.9'],
+  ])('may write one address in two ways: %s, %s', (one, other) => {
+    const headers = { forwarded: `for="[${one}]"`, 'x-forwarded-for': other }
+    expect(countedAddress(proxies.clientOf(PROXY, headers))).toBe(countedAddress(other))
   })
 
   it('do not exist without a list', () => {
