@@ -59,7 +59,7 @@ function changeCommand(
   name: string,
   description: string,
   done: string,
-  change: (administration: Administration, principal: Principal) => Promise<void>,
+  change: (administration: Administration, principal: Principal) => Promise<unknown>,
 ): (terminal: Terminal) => Command {
   return terminal =>
     withAdminConnection(new Command(name))

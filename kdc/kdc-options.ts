@@ -76,6 +76,7 @@ const KNOWN_LIMITS: KnownOptions<Limits> = {
   failedLoginsPerName: true,
   params: true,
   requestsPerClient: true,
+  feedCallsPerClient: true,
   repeats: true,
 }
 

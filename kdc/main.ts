@@ -12,6 +12,7 @@ import { type KdcOptions, type KdcSettings, requireKdcOptions } from './kdc-opti
 import { DEFAULT_LIMITS } from './limits/defaults.js'
 import { createRateLimits } from './limits/rate-limits.js'
 import { reportClock } from './realm/clock-report.js'
+import { reportFollowers } from './realm/feed-report.js'
 import { type OpenRealm, openRealm } from './realm/realm.js'
 import { failsafeLogger } from './report/failsafe-logger.js'
 import { logListener } from './report/log.js'
@@ -57,8 +58,9 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   const report = reportTo(options.logger, clock)
   const vault = await openVault(options, random)
   try {
-    const realm = await openRealm({ vault, clock, random })
+    const realm = await openRealm({ vault, clock, random, timers })
     reportClock(realm.time, report)
+    reportFollowers(realm.feed, report)
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
     const context = {
       realm,
@@ -126,6 +128,8 @@ function runningKdc(
 }
 
 async function close(realm: OpenRealm, server: KdcServer, report: Report): Promise<void> {
+  // What waits for followers is answered now, and delays nothing.
+  realm.feed.close()
   await server.close()
   realm.close()
   await realm.vault.close()

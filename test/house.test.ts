@@ -78,6 +78,7 @@ const ORDER = {
     ['admin/', 'exchange/'],
     ['issue/'],
     ['realm/'],
+    ['feed/'],
     ['report/', 'vault/'],
     ['store/', 'limits/'],
   ],

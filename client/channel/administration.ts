@@ -7,6 +7,7 @@ import {
   type NewPrincipal,
   type PrincipalSummary,
 } from '../../shared/administration/principals.js'
+import { decodeRevoked } from '../../shared/administration/revocations.js'
 import {
   decodePolicyRule,
   encodeRuleChange,
@@ -18,6 +19,8 @@ import { fields, listOf, nullable } from '../../shared/encoding/fields.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
+import { Revocations } from './revocations.js'
+import type { AdminTransport } from './transport.js'
 
 /** How often a change of a rule is tried while others keep changing the same rule. */
 const CHANGE_ATTEMPTS = 10
@@ -28,19 +31,16 @@ export interface RuleChanged {
   readonly after: PolicyRule
 }
 
-/** Carries the calls over a channel to `kdc@realm` (docs/protocol.md section 9). */
-export interface AdminTransport {
-  call(method: AdminMethod, args: readonly Value[]): Promise<readonly Value[]>
-}
-
 /**
  * The administrative methods, with types. When a method returns, its change is durable and in force from the KDC's next
  * request on. All throw OrthrusError with the KDC's code, such as `not_authorized` without the administrator's role.
  */
 export class Administration {
+  readonly revocations: Revocations
   readonly #transport: AdminTransport
 
   constructor(transport: AdminTransport) {
+    this.revocations = new Revocations(transport)
     this.#transport = transport
   }
 
@@ -58,18 +58,24 @@ export class Administration {
     return this.#pages('list', decodePrincipalSummary, row => [row.principal])
   }
 
-  /** From its next request on the principal gets no tickets, nor does anybody with a ticket that it already has. */
-  async disable(principal: Principal): Promise<void> {
-    await this.#transport.call('disable', [principal])
+  /**
+   * From its next request on the principal gets no tickets, nor does anybody with a ticket that it already has.
+   * @returns the number of the entry in the revocation log
+   */
+  async disable(principal: Principal): Promise<number> {
+    return decodeRevoked(await this.#transport.call('disable', [principal]))
   }
 
   async enable(principal: Principal): Promise<void> {
     await this.#transport.call('enable', [principal])
   }
 
-  /** A principal that is added later under the same name is a different one. */
-  async remove(principal: Principal): Promise<void> {
-    await this.#transport.call('remove', [principal])
+  /**
+   * A principal that is added later under the same name is a different one.
+   * @returns the number of the entry in the revocation log
+   */
+  async remove(principal: Principal): Promise<number> {
+    return decodeRevoked(await this.#transport.call('remove', [principal]))
   }
 
   /** Sets the rule for exactly this pair of patterns, and replaces an existing one. */

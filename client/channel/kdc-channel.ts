@@ -21,17 +21,19 @@ const MESSAGE_MAX = 1024 * 1024
 
 const PEER = 'the KDC'
 
+export interface CallOptions {
+  readonly signal?: AbortSignal
+  /** How much longer than usual the answer may take, because the call asks the KDC to wait, milliseconds. */
+  readonly wait?: number
+}
+
 /** A channel to the service that the KDC hosts (docs/protocol.md section 9). */
 export interface KdcChannel {
   /**
    * Makes one call (`shared/channel/calls.ts`). @returns its results
    * @throws OrthrusError with the code of the answer, `channel_broken`, or `unavailable` if none comes in time
    */
-  call(
-    method: string,
-    args: readonly Value[],
-    options?: { readonly signal?: AbortSignal },
-  ): Promise<readonly Value[]>
+  call(method: string, args: readonly Value[], options?: CallOptions): Promise<readonly Value[]>
   /** Ends the channel properly. Pending calls are rejected. */
   close(): void
 }
@@ -118,16 +120,17 @@ class KdcCalls implements KdcChannel {
   async call(
     method: string,
     args: readonly Value[],
-    { signal }: { readonly signal?: AbortSignal } = {},
+    { signal, wait = 0 }: CallOptions = {},
   ): Promise<readonly Value[]> {
     signal?.throwIfAborted()
     this.#channel.requireOpen()
     const n = ++this.#lastCall
     const message = encodeCall({ n, method, args })
     const { timers, callTimeout } = this.#parts
+    const timeout = callTimeout + wait
     const answer = new Promise<KdcAnswer>((resolve, reject) => this.#calls.set(n, { resolve, reject }))
-    const late = (): void => this.#calls.get(n)?.reject(lateAnswer(PEER, method, callTimeout))
-    const cancel = runAfter(timers, callTimeout, late)
+    const late = (): void => this.#calls.get(n)?.reject(lateAnswer(PEER, method, timeout))
+    const cancel = runAfter(timers, timeout, late)
     try {
       this.#channel.send(message)
       return resultsOf(await abortable(answer, signal))

@@ -2,6 +2,7 @@ import type { PolicyRule } from '../../shared/administration/rules.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import { isReserved, localPart, type Principal, realmOf } from '../../shared/principal.js'
+import type { Follower, FollowingChannel } from '../feed/follower.js'
 import { policyName } from '../realm/directory.js'
 import type { OpenRealm } from '../realm/realm.js'
 import type { RealmWriter } from '../realm/realm-writer.js'
@@ -15,6 +16,13 @@ import { actorsOf, type Caller } from './role.js'
 export type { ReportedChange } from '../realm/reported-change.js'
 export { type Versioned, writePrincipal } from '../realm/stored-principal.js'
 
+/** The channel that a call came over. */
+export interface CallingChannel {
+  readonly channel: FollowingChannel
+  /** Set once the channel follows the revocation log. */
+  follower: Follower | undefined
+}
+
 /** What a method of `kdc@realm` needs to answer one caller. */
 export interface AdminContext {
   /** Changes go through `changeRealm`. */
@@ -22,6 +30,8 @@ export interface AdminContext {
   readonly report: Report
   /** `undefined` for a call of the KDC's own process, which may do everything. */
   readonly caller: Caller | undefined
+  /** `undefined` for a call of the KDC's own process. */
+  readonly calling: CallingChannel | undefined
   /**
    * Makes a change. Changes are made one after another, and an earlier one may end the caller's rights. So whether the
    * caller may still call is checked again when it is the turn of its change.
@@ -31,7 +41,7 @@ export interface AdminContext {
 
 /** For calls of the KDC's own process, which need no ticket. */
 export function ownContext(realm: OpenRealm, report: Report): AdminContext {
-  return { realm, report, caller: undefined, change: plan => realm.writer.change(plan) }
+  return { realm, report, caller: undefined, calling: undefined, change: plan => realm.writer.change(plan) }
 }
 
 /** Makes a change, and reports it before its administrator is answered. @throws as `changeReported` does */

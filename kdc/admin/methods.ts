@@ -4,17 +4,21 @@ import {
   encodeAddedPrincipal,
   encodePrincipalSummary,
 } from '../../shared/administration/principals.js'
+import { encodeRevoked } from '../../shared/administration/revocations.js'
 import { decodeRuleChange, encodePolicyRule } from '../../shared/administration/rules.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import { fields, patternOf } from '../../shared/encoding/fields.js'
 import { malformed } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
+import type { FeedMethod } from '../../shared/revocation/feed.js'
 import { CHANNEL_MESSAGE_BYTES, PUBLIC_MESSAGE_BYTES } from '../limits/defaults.js'
 import type { AdminContext } from './context.js'
+import { FEED_METHODS_BY_NAME } from './feed.js'
 import { KEY_METHODS } from './key-methods.js'
 import { decodePage, decodePrincipal, type Method, method, NO_RESULTS } from './method.js'
 import { add, disable, enable, list, remove, show } from './principals.js'
+import { REVOCATION_METHODS } from './revocations.js'
 import { actorsOf, type Caller, isAdministrator, requireCaller } from './role.js'
 import { forget, policy, ruleFor, setRule } from './rules.js'
 
@@ -77,16 +81,23 @@ const forgetMethod = method({
   },
 })
 
-/** A method of administrators that takes one principal and has no results. */
-function onPrincipal(act: (context: AdminContext, name: Principal) => Promise<void>): Method {
+const enableMethod = method({
+  callers: 'administrators',
+  reads: false,
+  decode: decodePrincipal,
+  run: async (context, name) => {
+    await enable(context, name)
+    return NO_RESULTS
+  },
+})
+
+/** A method of administrators that takes one principal and revokes its tickets. */
+function revokingMethod(act: (context: AdminContext, name: Principal) => Promise<number>): Method {
   return method({
     callers: 'administrators',
     reads: false,
     decode: decodePrincipal,
-    run: async (context, name) => {
-      await act(context, name)
-      return NO_RESULTS
-    },
+    run: async (context, name) => encodeRevoked(await act(context, name)),
   })
 }
 
@@ -109,19 +120,21 @@ function effectMethod(effect: 'allow' | 'deny'): Method {
 
 const METHODS: ReadonlyMap<string, Method> = new Map(
   Object.entries({
+    ...FEED_METHODS_BY_NAME,
     add: addMethod,
     show: showMethod,
     list: listMethod,
-    disable: onPrincipal(disable),
-    enable: onPrincipal(enable),
-    remove: onPrincipal(remove),
+    disable: revokingMethod(disable),
+    enable: enableMethod,
+    remove: revokingMethod(remove),
+    ...REVOCATION_METHODS,
     allow: effectMethod('allow'),
     deny: effectMethod('deny'),
     rule: ruleForMethod,
     forget: forgetMethod,
     policy: policyMethod,
     ...KEY_METHODS,
-  } satisfies Record<AdminMethod | OwnMethod, Method>),
+  } satisfies Record<AdminMethod | OwnMethod | FeedMethod, Method>),
 )
 
 /** Runs one call if its caller may make it. @throws OrthrusError with a code of the wire */

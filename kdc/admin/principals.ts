@@ -8,7 +8,7 @@ import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { requireSoundParameters } from '../../shared/exchange/params.js'
 import { isReserved, type Principal } from '../../shared/principal.js'
-import { newPrincipal, tombstoneOf, withNewSeries } from '../realm/principal.js'
+import { newPrincipal, tombstoneOf } from '../realm/principal.js'
 import { hasPassword } from '../realm/principal-keys.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePrincipalRecord, type PrincipalRecord } from '../vault/records.js'
@@ -22,7 +22,7 @@ import {
   shortName,
   writePrincipal,
 } from './context.js'
-import { requireAdministrator } from './lockout.js'
+import { revokeSeries } from './series.js'
 
 /** The methods for principals. Their changes are durable and in force when they resolve. */
 
@@ -122,11 +122,12 @@ function summaryOf(record: PrincipalRecord): PrincipalSummary {
 
 /**
  * The principal gets no more tickets, nor does anyone get one for it, and those that it has are revoked.
+ * @returns the number of the entry in the revocation log
  * @throws OrthrusError `not_authorized`
  */
-export async function disable(context: AdminContext, name: Principal): Promise<void> {
+export async function disable(context: AdminContext, name: Principal): Promise<number> {
   requireDispensable(context, name, 'disabled')
-  await revokeSeries(context, 'disable', name, record => ({ ...record, disabled: true }))
+  return revokeSeries(context, 'disable', name, record => ({ ...record, disabled: true }))
 }
 
 /** The principal may log in again. Tickets from before it was disabled stay revoked. */
@@ -138,28 +139,12 @@ export async function enable(context: AdminContext, name: Principal): Promise<vo
   })
 }
 
-/** Rules that name the principal stay: they apply to the name. @throws OrthrusError `not_authorized` */
-export async function remove(context: AdminContext, name: Principal): Promise<void> {
+/**
+ * Rules that name the principal stay: they apply to the name.
+ * @returns the number of the entry in the revocation log
+ * @throws OrthrusError `not_authorized`
+ */
+export async function remove(context: AdminContext, name: Principal): Promise<number> {
   requireDispensable(context, name, 'removed')
-  await revokeSeries(context, 'remove', name, tombstoneOf)
-}
-
-/** Begins another series of the principal's tickets, and tells those who follow the log that the one before is dead. */
-async function revokeSeries(
-  context: AdminContext,
-  method: 'disable' | 'remove',
-  name: Principal,
-  amend: (record: PrincipalRecord) => PrincipalRecord,
-): Promise<void> {
-  const { random, revocations, record: realm } = context.realm
-  await changeRealm(context, async now => {
-    await requireAdministrator(context)
-    const { version, record } = await requirePrincipal(context, name)
-    const revoked = { kind: 'client', principal: name, by: record.clientId } as const
-    const changes = [
-      writePrincipal({ version, record: withNewSeries(amend(record), random, now) }),
-      ...(await revocations.append([revoked], now, realm.longestLife)),
-    ]
-    return { changes, result: undefined, reported: { method, principal: name } }
-  })
+  return revokeSeries(context, 'remove', name, tombstoneOf)
 }

@@ -18,6 +18,7 @@ import type { ExchangeContext, Incoming } from '../realm/context.js'
 import { openingKey } from '../realm/principal-keys.js'
 import { requireStanding } from './authority.js'
 import { KdcChannel } from './channel.js'
+import { OpenChannels } from './open-channels.js'
 
 /** What an AP-OPEN comes to: an answer, and a channel unless it was refused. */
 export interface Opened {
@@ -29,12 +30,14 @@ export interface Opened {
 export class ChannelOpener {
   readonly #context: ExchangeContext
   readonly #service: Principal
-  readonly #options: Omit<OpeningOptions, 'tickets'>
+  readonly #options: Omit<OpeningOptions, 'tickets' | 'serve'>
+  readonly #channels: OpenChannels
 
   constructor(context: ExchangeContext) {
     const { realm, timers, random } = context
     this.#context = context
     this.#service = kdcService(realm.record.realm)
+    this.#channels = new OpenChannels(realm.directory, realm.revocations)
     this.#options = {
       service: this.#service,
       target: '',
@@ -44,7 +47,6 @@ export class ChannelOpener {
       timers,
       random,
       maxMessage: largestCallOf,
-      serve: channel => new KdcChannel(context, channel),
     }
   }
 
@@ -65,6 +67,7 @@ export class ChannelOpener {
           handle(presenterOf(accepted), accepted.request).seen === 'new'
             ? ticketOf(accepted)
             : `address ${address}`,
+        serve: channel => new KdcChannel(this.#context, channel, { address, channels: this.#channels }),
         check: accepted => this.#check(accepted, handling?.seen === 'new' ? undefined : address),
       })
       if (handling?.seen === 'new') proved?.(presenterOf(opened.channel.verified))

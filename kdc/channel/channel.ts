@@ -1,14 +1,25 @@
 import type { AcceptedChannel, ChannelApplication } from '../../shared/channel/accepted-channel.js'
 import { decodeCall, encodeAnswer, type KdcAnswer, type KdcCall } from '../../shared/channel/calls.js'
 import { OrthrusError } from '../../shared/errors.js'
-import type { AdminContext } from '../admin/context.js'
+import type { Principal } from '../../shared/principal.js'
+import type { FeedMethod } from '../../shared/revocation/feed.js'
+import type { AdminContext, CallingChannel } from '../admin/context.js'
 import { callMethod } from '../admin/methods.js'
-import { actorsOf } from '../admin/role.js'
+import { actorsOf, isAdministrator } from '../admin/role.js'
 import { reportFailure } from '../exchange/answer.js'
+import type { FollowingChannel } from '../feed/follower.js'
 import type { ExchangeContext } from '../realm/context.js'
 import type { Origin } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
 import { requireStanding } from './authority.js'
+import type { OpenChannels } from './open-channels.js'
+
+/** What `kdc@realm` knows of a channel besides its tickets. */
+export interface KdcChannelOptions {
+  /** Where its connection comes from. */
+  readonly address: string
+  readonly channels: OpenChannels
+}
 
 /**
  * What `kdc@realm` does with one channel (docs/protocol.md section 9): it answers calls in the order in which they
@@ -18,30 +29,42 @@ export class KdcChannel implements ChannelApplication {
   readonly #context: ExchangeContext
   readonly #channel: AcceptedChannel
   readonly #call: AdminContext
-  readonly #unwatch: () => void
+  readonly #calling: CallingChannel
+  readonly #leave: () => void
+  /** Whether a change of this channel's own is being made and answered. */
+  #isChanging = false
 
-  constructor(context: ExchangeContext, channel: AcceptedChannel) {
+  constructor(context: ExchangeContext, channel: AcceptedChannel, { address, channels }: KdcChannelOptions) {
     const { realm, report } = context
     const { verified } = channel
     this.#context = context
     this.#channel = channel
+    this.#calling = { channel: this.#followingFrom(address), follower: undefined }
     const change: AdminContext['change'] = plan =>
       realm.writer.change(async now => {
         await this.#requireStanding()
-        return plan(now)
+        const planned = await plan(now)
+        this.#isChanging = true
+        return planned
       })
-    this.#call = { realm, report, caller: verified, change }
-    const concerned = new Set<string>([verified.service, ...verified.tickets.map(({ client }) => client)])
-    this.#unwatch = realm.directory.onPrincipal(name => {
-      if (concerned.has(name)) void this.#endUnlessStanding()
+    this.#call = { realm, report, caller: verified, calling: this.#calling, change }
+    this.#leave = channels.add({
+      service: verified.service,
+      tickets: verified.tickets,
+      endUnlessStanding: () => void this.#endUnlessStanding(),
     })
   }
 
   async receive(message: Uint8Array): Promise<void> {
     const call = decodeCall(message)
     const refused = await this.#refusalOf(call)
-    await this.#channel.send(encodeAnswer(refused ?? (await this.#run(call))))
+    const answered = this.#channel.send(encodeAnswer(refused ?? (await this.#run(call))))
+    this.#calling.follower?.flow()
+    await answered
     if (refused !== undefined) this.#channel.end()
+    if (!this.#isChanging) return
+    this.#isChanging = false
+    await this.#endUnlessStanding()
   }
 
   broken(cause: unknown): void {
@@ -51,7 +74,37 @@ export class KdcChannel implements ChannelApplication {
   }
 
   ended(): void {
-    this.#unwatch()
+    this.#leave()
+    const { follower } = this.#calling
+    if (follower !== undefined) this.#context.realm.feed.leave(follower)
+  }
+
+  #followingFrom(address: string): FollowingChannel {
+    const channel = this.#channel
+    const { claims } = channel.verified
+    const principal = this.#presenter
+    return {
+      principal,
+      address,
+      names: isAdministrator(claims) ? 'all' : principal,
+      get isOver() {
+        return channel.isOver
+      },
+      send: message => channel.send(message),
+      end: reason => this.#endFor(reason),
+    }
+  }
+
+  get #presenter(): Principal {
+    const { client, via } = this.#channel.verified
+    return via ?? client
+  }
+
+  #endFor(reason: string): void {
+    if (this.#channel.isOver) return
+    this.#channel.end()
+    const { report } = this.#context
+    report.tell({ kind: 'channel_ended', origin: this.#origin(), broken: false, reason })
   }
 
   #requireStanding(): Promise<void> {
@@ -60,11 +113,12 @@ export class KdcChannel implements ChannelApplication {
     return requireStanding(realm, verified, endTime, realm.time.now())
   }
 
+  /** Whoever revokes something of its own is answered first. */
   async #endUnlessStanding(): Promise<void> {
     try {
       await this.#requireStanding()
     } catch (cause) {
-      if (this.#channel.isOver) return
+      if (this.#channel.isOver || this.#isChanging) return
       this.#channel.end()
       reportFailure(cause, this.#context.report, this.#origin())
     }
@@ -81,9 +135,10 @@ export class KdcChannel implements ChannelApplication {
   }
 
   async #run(call: KdcCall): Promise<KdcAnswer> {
-    const { client, via } = this.#channel.verified
+    const { rates } = this.#context
     try {
-      this.#context.rates.requireClient(via ?? client)
+      if (FREQUENT.has(call.method)) rates.requireFeedCall(this.#presenter)
+      else rates.requireClient(this.#presenter)
       return { n: call.n, results: await callMethod(this.#call, call.method, call.args) }
     } catch (cause) {
       return this.#failure(call, cause)
@@ -99,6 +154,9 @@ export class KdcChannel implements ChannelApplication {
     return { exchange: 'administration', by: actorsOf(this.#channel.verified) }
   }
 }
+
+/** What a follower says again and again. */
+const FREQUENT: ReadonlySet<string> = new Set<FeedMethod>(['alive', 'seen'])
 
 /** What the operator reads: the reason and what to do next. */
 function messageOf(cause: unknown): string {

@@ -34,6 +34,33 @@ export const REVOCATIONS_KEPT = 10_000
 /** The most outdated entries of the revocation log that one change clears away. */
 export const REVOCATIONS_CLEARED = 8
 
+/**
+ * How the revocation log is sent to its followers. Entries have about 100 bytes, so a follower that does not read has
+ * some 10 KB waiting for it, until its channel is ended.
+ */
+export const FEED = {
+  /** Entries that are read, kept and sent together. */
+  PAGE: 64,
+  /** Pages kept in memory: more entries than the log always has. */
+  PAGES: 256,
+  /** Followers that are served before others get their turn. */
+  TURN: 64,
+  /** How long the operating system may take for one page, milliseconds. */
+  STUCK: 30 * SECOND,
+} as const
+
+/** What is known of the followers of the revocation log. */
+export const FOLLOWERS = {
+  /** Followers of one principal. Beyond, the channel of the oldest is ended. */
+  OF_PRINCIPAL: 128,
+  /** Principals that followed and left of which something is kept. */
+  PRINCIPALS_KEPT: 10_000,
+  /** Addresses kept of each. */
+  ADDRESSES_KEPT: 8,
+  /** For how long, milliseconds. */
+  KEPT: DAY,
+} as const
+
 /** The largest message that the KDC takes in a channel, bytes. */
 export const CHANNEL_MESSAGE_BYTES = 64 * 1024
 
@@ -126,6 +153,11 @@ export interface Limits {
    * of channels and calls in channels share another one of the same size. A request that is repeated counts once.
    */
   readonly requestsPerClient: Rate
+  /**
+   * What the followers of one client say about the revocation log. It is counted apart, so that a busy client goes on
+   * hearing what is revoked.
+   */
+  readonly feedCallsPerClient: Rate
   /** Repeats from one address of requests that somebody proved, whoever it was. */
   readonly repeats: Rate
 }
@@ -145,5 +177,6 @@ export const DEFAULT_LIMITS: Limits = {
   failedLoginsPerName: { points: 1_000, interval: HOUR },
   params: { points: 300, interval: MINUTE },
   requestsPerClient: { points: 6_000, interval: MINUTE },
+  feedCallsPerClient: { points: 60_000, interval: MINUTE },
   repeats: { points: 600, interval: MINUTE },
 }

@@ -37,6 +37,8 @@ export interface RateLimits {
   see(client: Principal, request: ProvedRequest, now: number): Sighting | 'stale'
   /** For a request that was not seen before, or a call in a channel. */
   requireClient(client: Principal): void
+  /** For what a follower of the revocation log says, which takes nothing from the client's other requests. */
+  requireFeedCall(client: Principal): void
   /** The same for AS requests, which therefore take nothing from the holders of tickets. */
   requireClientLogin(client: Principal): void
   /** For a request that was seen before: the sender of a repeat need not be its client. */
@@ -52,7 +54,7 @@ export interface ProvedRequest {
 
 /** Limits counted in this process. @param monotonic milliseconds */
 export function createRateLimits(
-  limits: GuessLimits & Pick<Limits, 'params' | 'requestsPerClient' | 'repeats'>,
+  limits: GuessLimits & Pick<Limits, 'params' | 'requestsPerClient' | 'feedCallsPerClient' | 'repeats'>,
   monotonic: () => number = () => systemClock.monotonic(),
   random: RandomSource = systemRandom,
 ): RateLimits {
@@ -63,6 +65,7 @@ export function createRateLimits(
   const repeats = new NetworkCounts(limits.repeats, networks)
   const clients = new ClientLimit(limits.requestsPerClient, monotonic)
   const logins = new ClientLimit(limits.requestsPerClient, monotonic)
+  const feedCalls = new ClientLimit(limits.feedCallsPerClient, monotonic)
   const seen = new SeenRequests(random)
   // As many requests of one client are remembered as it may send, so that no client can fill the memory for all.
   const remembered = new ClientCounts(limits.requestsPerClient, monotonic)
@@ -80,6 +83,7 @@ export function createRateLimits(
       return sighting
     },
     requireClient: client => clients.require('requests', client),
+    requireFeedCall: client => feedCalls.require('calls about the feed', client),
     requireClientLogin: client => logins.require('AS requests', client),
     requireRepeat: address => refuse('repeated requests', repeats.count(address)),
   }
@@ -96,6 +100,7 @@ export const NO_RATE_LIMITS: RateLimits = {
   requireParams: nothing,
   see: (_client, { time }, now) => (Math.abs(time - now) > WINDOW.KDC_SKEW ? 'stale' : 'new'),
   requireClient: nothing,
+  requireFeedCall: nothing,
   requireClientLogin: nothing,
   requireRepeat: nothing,
 }

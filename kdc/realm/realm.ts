@@ -1,6 +1,8 @@
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Clock } from '../../shared/time.js'
+import { systemTimers, type Timers } from '../../shared/timers.js'
+import { Feed } from '../feed/feed.js'
 import { RECORD_KIND, type RecordKind } from '../store/store.js'
 import { decodeRealmRecord, REALM_RECORD_NAME, type RealmRecord } from '../vault/records.js'
 import type { Vault } from '../vault/vault.js'
@@ -19,6 +21,8 @@ export interface OpenRealm {
   readonly time: KdcTime
   readonly writer: Pick<RealmWriter, 'change'>
   readonly revocations: RevocationLog
+  /** Sends the revocation log to those who follow it. */
+  readonly feed: Feed
   readonly random: RandomSource
   /** Stops watching the vault, which stays open. */
   close(): void
@@ -28,10 +32,13 @@ export interface OpenRealmOptions {
   readonly vault: Vault
   readonly clock: Clock
   readonly random: RandomSource
+  /** Default: the platform's. */
+  readonly timers?: Timers
 }
 
 /** @throws OrthrusError `unavailable` if the vault has no realm, one of a newer version, or cannot be read */
-export async function openRealm({ vault, clock, random }: OpenRealmOptions): Promise<OpenRealm> {
+export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
+  const { vault, clock, random, timers = systemTimers } = options
   await migrateRealm(vault, random)
   let record = await readRealm(vault)
   const time = new KdcTime(clock)
@@ -46,16 +53,19 @@ export async function openRealm({ vault, clock, random }: OpenRealmOptions): Pro
       () => {},
     )
   }
+  const revocations = await RevocationLog.open({ vault, random })
+  const feed = new Feed({ log: revocations, logId: () => record.logId, time, timers })
   const writer = new RealmWriter(vault, time, changes => {
     for (const { kind, name } of changes) {
       directory.noticeChange(kind, name)
+      revocations.noticeChange(kind)
       noticeRealm(kind, name)
     }
   })
-  const revocations = await RevocationLog.open({ vault, random })
   const unwatch = vault.watch(noticeRealm)
   const close = (): void => {
     unwatch()
+    feed.close()
     revocations.close()
     directory.close()
   }
@@ -68,6 +78,7 @@ export async function openRealm({ vault, clock, random }: OpenRealmOptions): Pro
     time,
     writer,
     revocations,
+    feed,
     random,
     close,
   }

@@ -2,10 +2,11 @@ import { equalBytes } from '#primitives'
 import { toHex } from '../../shared/bytes.js'
 import { SIZE } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
+import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { RevocationEntry, Revoked } from '../../shared/revocation/entry.js'
 import { REVOCATION_KEPT, REVOCATIONS_CLEARED, REVOCATIONS_KEPT } from '../limits/defaults.js'
-import { RECORD_KIND } from '../store/store.js'
+import { RECORD_KIND, type RecordKind } from '../store/store.js'
 import { decodeRevocationRecord, encodeRevocationRecord } from '../vault/records.js'
 import type { Vault, VaultChange } from '../vault/vault.js'
 
@@ -36,15 +37,17 @@ export class RevocationLog {
   #newest = 0
   /** What is read of the store, one reading after another. */
   #reading: Promise<void> = Promise.resolve()
-  /** Whether the store may have entries that were not read yet. */
-  #isBehind = false
+  /** Whether another reading was asked for that has not begun. */
+  #isWanted = false
+  /** How many times the store told of a change, and how many of these times the latest reading covers. */
+  #told = 0
+  #covered = 0
+  #hasFailed = false
 
   private constructor({ vault, random }: RevocationLogOptions) {
     this.#vault = vault
     this.#random = random
-    this.#unwatch = vault.watch(kind => {
-      if (kind === RECORD_KIND.REVOCATION) this.#catchUp()
-    })
+    this.#unwatch = vault.watch(kind => this.noticeChange(kind))
   }
 
   /** @throws OrthrusError `unavailable` */
@@ -52,6 +55,13 @@ export class RevocationLog {
     const log = new RevocationLog(options)
     await log.settle()
     return log
+  }
+
+  /** Reads what was added, if this kind of record may have changed. */
+  noticeChange(kind: RecordKind): void {
+    if (kind !== RECORD_KIND.REVOCATION) return
+    this.#told++
+    this.#catchUp()
   }
 
   /** The number of the oldest entry; 1 while there is none. */
@@ -64,9 +74,26 @@ export class RevocationLog {
     return this.#newest
   }
 
-  /** Whether an entry revokes this one ticket. */
+  /** Whether everything was read that the store is known to have. */
+  get isCurrent(): boolean {
+    return !this.#hasFailed && this.#covered === this.#told
+  }
+
+  /**
+   * Whether an entry revokes this one ticket.
+   * @throws OrthrusError `unavailable` if entries could not be read, because one of them may revoke it
+   */
   hasTicket(ticketId: Uint8Array): boolean {
+    if (this.#hasFailed) {
+      this.#catchUp()
+      throw new OrthrusError('unavailable', 'the revocation log could not be read', { hint: 'try again' })
+    }
     return this.#tickets.size > 0 && this.#tickets.has(toHex(ticketId))
+  }
+
+  /** The number of the entry that revokes this one ticket; `undefined` if there is none. */
+  entryOfTicket(ticketId: Uint8Array): number | undefined {
+    return this.#tickets.get(toHex(ticketId))
   }
 
   /** Entries from number `from` on, in their order, at most `limit` of them. @throws OrthrusError `unavailable` */
@@ -88,10 +115,15 @@ export class RevocationLog {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Resolves when every entry was read that the store is known to have. @throws OrthrusError `unavailable` */
+  current(): Promise<void> {
+    return this.isCurrent ? Promise.resolve() : this.settle()
+  }
+
   /** Resolves when every entry that the store had at the call was read. @throws OrthrusError `unavailable` */
   settle(): Promise<void> {
-    this.#isBehind = true
-    const read = this.#reading.then(() => (this.#isBehind ? this.#read() : undefined))
+    this.#isWanted = true
+    const read = this.#reading.then(() => (this.#isWanted || this.#hasFailed ? this.#read() : undefined))
     this.#reading = read.catch(() => undefined)
     return read
   }
@@ -125,16 +157,19 @@ export class RevocationLog {
   }
 
   async #read(): Promise<void> {
-    this.#isBehind = false
+    this.#isWanted = false
+    const told = this.#told
     try {
       await this.#readOldest()
       for (;;) {
         const page = await this.entries(this.#newest + 1, PAGE)
         for (const entry of page) this.#add(entry)
-        if (page.length < PAGE) return
+        if (page.length < PAGE) break
       }
+      this.#covered = told
+      this.#hasFailed = false
     } catch (cause) {
-      this.#isBehind = true
+      this.#hasFailed = true
       throw cause
     }
   }

@@ -22,6 +22,7 @@ export type KdcEvent =
   | RecordsRead
   | ChannelOpened
   | ChannelEnded
+  | FollowerDoubled
   | ConnectionRefused
   | HandshakeRefused
   | ConnectionClosed
@@ -134,9 +135,22 @@ export type RecordChange =
       readonly kvno: number
       readonly passwordBased: boolean
     } & PrincipalLimits)
-  | { readonly method: 'disable' | 'enable' | 'remove'; readonly principal: Principal }
   /** A key was staged, or became the current one because its holder logged in with it. */
   | { readonly method: 'next-key' | 'promote'; readonly principal: Principal; readonly kvno: number }
+  | { readonly method: 'disable' | 'enable' | 'remove' | 'revoke-client'; readonly principal: Principal }
+  | {
+      readonly method: 'revoke-ticket'
+      /** Not to be altered. */
+      readonly ticketId: Uint8Array
+      /** Whose ticket it is, if the administrator said so. */
+      readonly principal: Principal | null
+    }
+  | {
+      readonly method: 'revoke-key'
+      readonly principal: Principal
+      /** The newest kvno that was ended. */
+      readonly kvno: number
+    }
   | { readonly method: 'allow' | 'deny'; readonly rule: PolicyRule }
   | { readonly method: 'forget'; readonly client: string; readonly service: string }
 
@@ -160,6 +174,16 @@ export interface ChannelEnded {
   readonly origin: Origin
   readonly broken: boolean
   readonly reason: string
+}
+
+/**
+ * Two addresses follow the revocation log as one principal: perhaps two processes accept under one key, each of which
+ * accepts a replay from the other.
+ */
+export interface FollowerDoubled {
+  readonly kind: 'follower_doubled'
+  readonly principal: Principal
+  readonly addresses: readonly [string, string]
 }
 
 /** A connection was refused before anything was read from it, or closed to make room. */

@@ -83,6 +83,13 @@ const LINES: Lines = {
           counted: refusalOf(origin),
         }
       : { level: 'debug', message: 'channel ended', fields: { ...origin, reason } },
+  follower_doubled: ({ principal, addresses }) => ({
+    level: 'warn',
+    message:
+      'two addresses follow the revocation log as one principal: does each process have a principal of its own?',
+    fields: { principal, addresses },
+    counted: { quota: 'refusals', requester: principal },
+  }),
   connection_refused: ({ address, reason, limit, failure }) => ({
     level: failure === undefined ? 'warn' : 'error',
     message: 'connection refused',
@@ -149,6 +156,8 @@ function subjectsOf(change: RecordChange): readonly string[] {
       return [change.rule.client, change.rule.service]
     case 'forget':
       return [change.client, change.service]
+    case 'revoke-ticket':
+      return [toHex(change.ticketId), ...(change.principal === null ? [] : [change.principal])]
     default:
       return [change.principal]
   }

@@ -165,7 +165,7 @@ export class Connection {
       })
     // The connection may have closed meanwhile, and would not close this channel any more.
     if (this.#closing) channel?.close()
-    else if (channel !== undefined) this.#channels.set(id, channel)
+    else if (channel?.isOver === false) this.#channels.set(id, channel)
     return reply
   }
 

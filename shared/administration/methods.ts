@@ -1,13 +1,18 @@
 /**
- * The administration of a realm: the methods of `kdc@realm` with their arguments and results, which `principals.ts` and
- * `rules.ts` encode and decode side by side. All need the claim `role` = `admin` in the ticket (docs/protocol.md
+ * The administration of a realm: the methods of `kdc@realm` with their arguments and results, which `principals.ts`,
+ * `rules.ts` and `revocations.ts` encode and decode side by side. All need the claim `role` = `admin` in the ticket (docs/protocol.md
  * section 9).
  *
  * | method | arguments | results |
  * |---|---|---|
  * | `add` | `encodeNewPrincipal` | `encodeAddedPrincipal` |
  * | `show` | principal | `[summary]` |
- * | `disable` `enable` `remove` | principal | none |
+ * | `enable` | principal | none |
+ * | `disable` `remove` | principal | `encodeRevoked` |
+ * | `revoke-client` | principal | `encodeRevoked` |
+ * | `revoke-ticket` | `encodeTicketRevocation` | `encodeRevoked` |
+ * | `revoke-key` | principal | `encodeKeyRevoked` |
+ * | `followers` | `encodeFollowersQuestion` | `encodeFollowers` |
  * | `allow` `deny` | `encodeRuleChange` | none |
  * | `rule` | client, service | `[rule]`, or `[nil]` where there is none |
  * | `forget` | client, service | none |
@@ -20,6 +25,10 @@ export const ADMIN_METHODS = [
   'list',
   'disable',
   'enable',
+  'revoke-client',
+  'revoke-ticket',
+  'revoke-key',
+  'followers',
   'remove',
   'allow',
   'deny',

@@ -5,6 +5,10 @@ import { malformed } from '../errors.js'
 
 /** The calls by which a service follows the revocation log (docs/protocol.md section 10). Times in milliseconds. */
 
+/** The methods of `kdc@realm` for followers. Whoever has a channel may call them. */
+export const FEED_METHODS = ['follow', 'alive', 'seen'] as const
+export type FeedMethod = (typeof FEED_METHODS)[number]
+
 /** The last entry that a follower applied, and of which log; null if there is none yet. */
 export interface FeedPosition {
   readonly logId: Uint8Array
@@ -45,6 +49,17 @@ export function decodeLogState(results: readonly Value[]): LogState {
   const [oldest, newest] = [numberOf(first), numberOf(last)]
   if (oldest === 0 || newest + 1 < oldest) throw malformed('a log whose newest entry is before its oldest')
   return { logId: bytesOf(logId, SIZE.LOG_ID).slice(), oldest, newest, time: numberOf(time) }
+}
+
+/** The arguments of `seen`. @param seq of the last entry that the follower applied */
+export function encodeSeen(seq: number): Value[] {
+  return [seq]
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeSeen(args: readonly Value[]): number {
+  const [seq] = fields(args, 1)
+  return numberOf(seq)
 }
 
 /** The names of the events of a channel to `kdc@realm`. */

@@ -5,6 +5,7 @@ import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
 import { NO_RATE_LIMITS, type RateLimits } from '../../kdc/limits/rate-limits.js'
 import type { ExchangeContext } from '../../kdc/realm/context.js'
 import { createRealm, type RealmLifetimes } from '../../kdc/realm/create-realm.js'
+import { reportFollowers } from '../../kdc/realm/feed-report.js'
 import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
 import { logListener } from '../../kdc/report/log.js'
 import { createReport } from '../../kdc/report/report.js'
@@ -92,6 +93,7 @@ export async function testRealm(options: TestRealmOptions = {}): Promise<TestRea
   const admin: KeytabEntry = await createRealm({ vault, realm: REALM, clock, random, ...lives })
   const realm = await openRealm({ vault, clock, random })
   const report = createReport([logListener(logger, () => clock.monotonic())])
+  reportFollowers(realm.feed, report)
   const context = { realm, rates, timers: systemTimers, random, report }
   const call = (method: AdminMethod, args: readonly Value[]) =>
     callMethod(ownContext(realm, report), method, args)

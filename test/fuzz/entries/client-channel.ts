@@ -7,6 +7,7 @@ import {
   encodePrincipalSummary,
   NO_LIMITS,
 } from '../../../shared/administration/principals.js'
+import { encodeFollowers, encodeKeyRevoked } from '../../../shared/administration/revocations.js'
 import { encodePolicyRule } from '../../../shared/administration/rules.js'
 import { decodeAnswer, encodeAnswer, resultsOf } from '../../../shared/channel/calls.js'
 import { TYPE } from '../../../shared/constants.js'
@@ -93,6 +94,8 @@ async function allOf(rows: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of rows);
 }
 
+const FOLLOWER = { principal: WEB, address: '192.0.2.1', seen: 7, connected: true, silentFor: 3 }
+
 export function administration(): Entry {
   const rule = encodePolicyRule(ruleOf('web', 'orders', { claims: [['a', ['b']]], paths: ['/x'] }))
   const summary = encodePrincipalSummary({
@@ -119,6 +122,9 @@ export function administration(): Entry {
       answer(...encodeAddedPrincipal({ kvno: 1, key: new LongTermKey(new Uint8Array(32)) })),
       answer(...encodeOwnKeys({ keys: [{ kvno: 2, state: 'next', createdAt: 5 }], due: 6 })),
       answer(...encodeStagedKey({ kvno: 3, salt: new Uint8Array(32) })),
+      answer(7),
+      answer(...encodeKeyRevoked({ kvno: 2, seq: 7 })),
+      answer(...encodeFollowers({ rows: [FOLLOWER], applied: 1, silent: 0, keptFor: 5 })),
       encodeAnswer({ n: 1, code: 'not_authorized', message: 'no' }),
     ],
     run: async (bytes, measure) => {
@@ -141,6 +147,9 @@ export function administration(): Entry {
         () => of().rule(pattern('web'), pattern('orders')),
         () => ownKeys({ call: async () => resultsOf(decodeAnswer(bytes)) }),
         () => stageNextKey({ call: async () => resultsOf(decodeAnswer(bytes)) }, 1),
+        () => of().revocations.client(WEB),
+        () => of().revocations.key(WEB),
+        () => of().revocations.followers({ seq: 1, wait: 0 }),
       ]
       const said: string[] = []
       for (const deed of deeds) said.push(await asyncOutcomeOf(() => measure(deed), CODES))

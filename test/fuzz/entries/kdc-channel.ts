@@ -173,21 +173,31 @@ const callSeeds = [
   call(13, 'rule', 'web@demo.example', 'orders@demo.example'),
   call(14, 'keys'),
   call(15, 'next-key', 1),
-  ...[...ADMIN_METHODS, ...OWN_METHODS].map((method, i) => call(20 + i, method, 'web@demo.example')),
+  call(16, 'revoke-ticket', new Uint8Array(16), 'web@demo.example'),
+  call(17, 'followers', 0, 0),
+  call(18, 'follow', new Uint8Array(16), 1, new Uint8Array(8)),
+  call(19, 'alive'),
+  call(20, 'seen', 1),
+  ...[...ADMIN_METHODS, ...OWN_METHODS].map((method, i) => call(30 + i, method, 'web@demo.example')),
 ]
 
 /** What an administrator may do changes the realm, so it is made again from time to time. */
 const CALLS_A_REALM = 64
 
+const REVOKES = /revoke-(?:client|key|ticket)/
+
 async function adminCall(): Promise<Entry> {
   let scene = await channelScene(({ realm }) => realm.admin)
   let calls = 0
+  let hasRevoked = false
   return {
     name: 'KDC: a call of an administrator',
     form: 'list',
     seeds: callSeeds,
     run: async (message, measure) => {
-      if (++calls % CALLS_A_REALM === 0) scene = await channelScene(({ realm }) => realm.admin)
+      // What revokes may end the tickets of the administrator itself.
+      if (++calls % CALLS_A_REALM === 0 || hasRevoked) scene = await channelScene(({ realm }) => realm.admin)
+      hasRevoked = REVOKES.test(Buffer.from(message).toString('latin1'))
       return receive(scene, measure, sealed => sealed(join(Uint8Array.of(0), message)))
     },
   }

@@ -1,0 +1,147 @@
+import {
+  decodeFollowersQuestion,
+  decodeTicketRevocation,
+  encodeFollowers,
+  encodeKeyRevoked,
+  encodeRevoked,
+  FOLLOWER_ROWS,
+  type FollowerRow,
+  type Followers,
+  type FollowersQuestion,
+  type KeyRevoked,
+  type TicketRevocation,
+} from '../../shared/administration/revocations.js'
+import { SIZE } from '../../shared/constants.js'
+import { LongTermKey } from '../../shared/crypto/keys.js'
+import { malformed } from '../../shared/errors.js'
+import { isReserved, type Principal } from '../../shared/principal.js'
+import { withFreshKey, withNewSeries, withoutKeys } from '../realm/principal.js'
+import type { PrincipalRecord } from '../vault/records.js'
+import {
+  type AdminContext,
+  changeRealm,
+  requireDispensable,
+  requireOwnRealm,
+  requirePrincipal,
+  writePrincipal,
+} from './context.js'
+import { endInvitationsTo } from './invitations-to.js'
+import { requireAdministrator } from './lockout.js'
+import { decodePrincipal, type Method, method } from './method.js'
+import { appendRevocations, revocationOfSeries, revokeSeries } from './series.js'
+
+/** The methods that revoke, and the one that tells where it has arrived (docs/protocol.md section 10). */
+
+/**
+ * Ends all tickets that the principal has, those for `kdc@realm` included; it may log in again at once.
+ * @returns the number of the entry in the log
+ * @throws OrthrusError `malformed` `unknown_service` `not_authorized`
+ */
+export async function revokeClient(context: AdminContext, name: Principal): Promise<number> {
+  if (isReserved(name)) throw malformed(`${name} has no tickets that could be revoked`)
+  return revokeSeries(context, 'revoke-client', name, record => record)
+}
+
+/**
+ * Ends this one ticket, and nothing that was granted under it.
+ * @returns the number of the entry in the log, which is the same if the ticket was revoked before
+ * @throws OrthrusError `malformed` `not_authorized`
+ */
+export async function revokeTicket(context: AdminContext, asked: TicketRevocation): Promise<number> {
+  const { ticketId, principal } = asked
+  const { revocations } = context.realm
+  if (principal !== null) requireOwnRealm(context, principal)
+  const seq = await changeRealm(context, async now => {
+    await requireAdministrator(context)
+    const reported = { method: 'revoke-ticket', ticketId, principal } as const
+    await revocations.settle()
+    const before = revocations.entryOfTicket(ticketId)
+    if (before !== undefined) return { changes: [], result: before, reported: undefined }
+    const revoked = { kind: 'ticket', principal, by: ticketId } as const
+    const appended = await appendRevocations(context, [revoked], now)
+    return { changes: appended.changes, result: appended.seq, reported }
+  })
+  // From the answer on, the KDC itself refuses the ticket too.
+  await revocations.settle()
+  return seq
+}
+
+/**
+ * Ends all keys of the principal, staged ones and invitations for it included, and all tickets for it or of it. It then
+ * has no key; but a principal of the KDC gets a fresh one.
+ * @throws OrthrusError `malformed` `unknown_service` `not_authorized`
+ */
+export async function revokeKey(context: AdminContext, name: Principal): Promise<KeyRevoked> {
+  const { random } = context.realm
+  if (!isReserved(name)) requireDispensable(context, name, 'left without a key')
+  return changeRealm(context, async now => {
+    await requireAdministrator(context)
+    const { version, record } = await requirePrincipal(context, name)
+    if (record.keys.length === 0) throw malformed(`${name} has no key`)
+    const kvno = record.lastKvno
+    const ended = await endInvitationsTo(context, name, now)
+    const key = { kind: 'key', principal: name, by: kvno } as const
+    const revoked = [revocationOfSeries(record), ...ended.revoked, key]
+    const { changes, seq } = await appendRevocations(context, revoked, now)
+    const amended = withNewSeries(keyless(record, context, now), random, now)
+    return {
+      changes: [writePrincipal({ version, record: amended }), ...ended.changes, ...changes],
+      result: { kvno, seq },
+      reported: { method: 'revoke-key', principal: name, kvno },
+    }
+  })
+}
+
+/** The KDC cannot do without its own keys. */
+function keyless(record: PrincipalRecord, { realm: { random } }: AdminContext, now: number): PrincipalRecord {
+  const { name } = record
+  return isReserved(name) ? withFreshKey(record, new LongTermKey(random(SIZE.KEY)), now) : withoutKeys(record)
+}
+
+/**
+ * Who follows the log, once all that are connected have applied the entry or the wait is over.
+ * @throws OrthrusError `malformed` for an entry that the log does not have
+ */
+export async function followers(context: AdminContext, { seq, wait }: FollowersQuestion): Promise<Followers> {
+  const { feed, revocations } = context.realm
+  await revocations.settle()
+  if (seq > revocations.newest) throw malformed(`the revocation log has no entry ${seq}`)
+  await feed.whenSeen(seq, wait)
+  const { rows, keptFor } = feed.rows()
+  const silent = rows.filter(row => row.seen < seq).sort(byName)
+  const applied = rows.filter(row => row.seen >= seq).sort(byName)
+  const first = [...silent, ...applied].slice(0, FOLLOWER_ROWS)
+  return { rows: first, applied: applied.length, silent: silent.length, keptFor }
+}
+
+function byName(one: FollowerRow, other: FollowerRow): number {
+  if (one.principal === other.principal) return one.address < other.address ? -1 : 1
+  return one.principal < other.principal ? -1 : 1
+}
+
+export const REVOCATION_METHODS = {
+  'revoke-client': method({
+    callers: 'administrators',
+    reads: false,
+    decode: decodePrincipal,
+    run: async (context, name) => encodeRevoked(await revokeClient(context, name)),
+  }),
+  'revoke-ticket': method({
+    callers: 'administrators',
+    reads: false,
+    decode: decodeTicketRevocation,
+    run: async (context, asked) => encodeRevoked(await revokeTicket(context, asked)),
+  }),
+  'revoke-key': method({
+    callers: 'administrators',
+    reads: false,
+    decode: decodePrincipal,
+    run: async (context, name) => encodeKeyRevoked(await revokeKey(context, name)),
+  }),
+  followers: method({
+    callers: 'administrators',
+    reads: true,
+    decode: decodeFollowersQuestion,
+    run: async (context, question) => encodeFollowers(await followers(context, question)),
+  }),
+} satisfies Record<string, Method>

@@ -1,0 +1,55 @@
+import type { Principal } from '../../shared/principal.js'
+import { withNewSeries } from '../realm/principal.js'
+import type { Revocation } from '../realm/revocation-log.js'
+import type { PrincipalRecord } from '../vault/records.js'
+import type { VaultChange } from '../vault/vault.js'
+import { type AdminContext, changeRealm, requirePrincipal, writePrincipal } from './context.js'
+import { requireAdministrator } from './lockout.js'
+
+/** How administrators end series of tickets (docs/protocol.md section 10). */
+
+/** The entry that revokes the tickets of the principal's series so far. */
+export function revocationOfSeries({ name, clientId }: PrincipalRecord): Revocation {
+  return { kind: 'client', principal: name, by: clientId }
+}
+
+/** What a change adds to the revocation log. */
+export interface Appended {
+  readonly changes: VaultChange[]
+  /** The number of the last entry. */
+  readonly seq: number
+}
+
+/** The changes that add at least one entry to the log, kept for as long as anything that it revokes can live. */
+export async function appendRevocations(
+  { realm: { revocations, record } }: AdminContext,
+  revoked: readonly Revocation[],
+  now: number,
+): Promise<Appended> {
+  const changes = await revocations.append(revoked, now, record.longestLife)
+  return { changes, seq: revocations.newest + revoked.length }
+}
+
+/**
+ * Begins another series of the principal's tickets, and tells those who follow the log that the one before is dead.
+ * @returns the number of the entry in the log
+ * @throws OrthrusError `unknown_service` `not_authorized`
+ */
+export function revokeSeries(
+  context: AdminContext,
+  method: 'disable' | 'remove' | 'revoke-client',
+  name: Principal,
+  amend: (record: PrincipalRecord) => PrincipalRecord,
+): Promise<number> {
+  return changeRealm(context, async now => {
+    await requireAdministrator(context)
+    const { version, record } = await requirePrincipal(context, name)
+    const { changes, seq } = await appendRevocations(context, [revocationOfSeries(record)], now)
+    const amended = withNewSeries(amend(record), context.realm.random, now)
+    return {
+      changes: [writePrincipal({ version, record: amended }), ...changes],
+      result: seq,
+      reported: { method, principal: name },
+    }
+  })
+}

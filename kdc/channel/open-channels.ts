@@ -1,0 +1,49 @@
+import { toHex } from '../../shared/bytes.js'
+import type { OpenedTicket } from '../../shared/ticket/ticket.js'
+import type { Directory } from '../realm/directory.js'
+import type { RevocationLog } from '../realm/revocation-log.js'
+
+/** A channel, as far as what it was opened with can be revoked. */
+export interface RevocableChannel {
+  readonly service: string
+  readonly tickets: readonly OpenedTicket[]
+  /** Ends the channel unless everything that it was opened with still stands. */
+  endUnlessStanding(): void
+}
+
+/** All open channels, by what each was opened with, so that a revocation reaches its own without looking at others. */
+export class OpenChannels {
+  /** By names of principals and by ids of tickets, in hexadecimal digits. */
+  readonly #concerned = new Map<string, Set<RevocableChannel>>()
+
+  constructor(directory: Pick<Directory, 'onPrincipal'>, revocations: Pick<RevocationLog, 'onEntry'>) {
+    directory.onPrincipal(name => this.#endRevoked(name))
+    revocations.onEntry(entry => {
+      if (entry.kind === 'ticket') this.#endRevoked(toHex(entry.by))
+    })
+  }
+
+  /** @returns a function that takes the channel out */
+  add(channel: RevocableChannel): () => void {
+    const names = namesOf(channel)
+    for (const name of names) {
+      const others = this.#concerned.get(name) ?? new Set()
+      this.#concerned.set(name, others.add(channel))
+    }
+    return () => {
+      for (const name of names) {
+        const others = this.#concerned.get(name)
+        others?.delete(channel)
+        if (others?.size === 0) this.#concerned.delete(name)
+      }
+    }
+  }
+
+  #endRevoked(name: string): void {
+    for (const channel of [...(this.#concerned.get(name) ?? [])]) channel.endUnlessStanding()
+  }
+}
+
+function namesOf({ service, tickets }: RevocableChannel): string[] {
+  return [service, ...tickets.flatMap(({ client, ticketId }) => [client, toHex(ticketId)])]
+}
