@@ -11,7 +11,7 @@ import { NOT_RUN, programOf, type Snippet, snippetsOf } from './snippets.js'
 
 /** Runs what the documents tell a reader to run, in order, in a fresh folder. */
 
-const DOCUMENTS = ['README.md', 'docs/delegation.md', 'docs/performance.md'] as const
+const DOCUMENTS = ['README.md', 'docs/delegation.md', 'docs/keys.md', 'docs/performance.md'] as const
 /** Those that a reader is told to use, each of which is another free one here. */
 const PORTS = ['8750', '8080', '8081'] as const
 
@@ -130,6 +130,9 @@ const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/^orthrus call .*--keytab web/m, /^hello web@demo\.example, your role is reader$/m],
   [/--credential web\.credential/, /^hello web@demo\.example, your role is reader$/m],
   [/^orthrus get/m, /orders@demo\.example/],
+  [/^orthrus inspect orders\.keytab/m, /kvno 2/],
+  [/^orthrus admin disable admin/m, /disabled admin@demo\.example/],
+  [/^orthrus admin add admin /m, /\(kvno 2\) is in orthrus-data\/admin\.keytab/],
 ]
 
 describe.each(DOCUMENTS)('what %s tells to type works, in order', document => {
