@@ -57,6 +57,12 @@ export interface KeytabLogin extends CommonOptions, KdcOption {
   readonly keytab: string | KeytabText
   /** Accepts a keytab file that other users of this machine can read, which is how containers mount secrets. */
   readonly allowReadableKeytab?: boolean
+  /**
+   * `automatic`: the key is changed in the keytab file when the KDC says that it is due, which is asked once a day. The
+   * folder of the keytab must be writable, and this must be the only copy of it: after the change others are of no use
+   * (docs/protocol.md section 12). By default the key stays as it is.
+   */
+  readonly rotation?: 'automatic'
   /** Which principal of the keytab to use. Required if it holds several. */
   readonly principal?: string
   readonly password?: never
@@ -100,6 +106,7 @@ const KNOWN: KnownOptions<ConnectOptions> = {
   services: true,
   realm: true,
   allowReadableKeytab: true,
+  rotation: true,
   allowPasswordOverPlainWebSocket: true,
   parametersCache: true,
   maxRequest: true,
@@ -128,6 +135,33 @@ export function requireConnectOptions(options: ConnectOptions): void {
   const { keytab, timeouts } = options
   if (timeouts !== undefined) requireKnownOptions('timeouts of connect', timeouts, KNOWN_TIMEOUTS)
   if (typeof keytab === 'object') requireKnownOptions('keytab of connect', keytab, KNOWN_KEYTAB)
+  if ('rotation' in options) requireRotation('connect', options)
+}
+
+/**
+ * @param name what takes the options
+ * @throws TypeError if the key cannot be changed in what the options give
+ */
+export function requireRotation(
+  name: string,
+  {
+    rotation,
+    keytab,
+    allowReadableKeytab,
+  }: Partial<Pick<KeytabLogin, 'rotation' | 'keytab' | 'allowReadableKeytab'>>,
+): void {
+  if (rotation === undefined) return
+  if (rotation !== 'automatic') throw new TypeError(`rotation of ${name} is 'automatic', or left out`)
+  if (typeof keytab !== 'string') {
+    throw new TypeError(
+      `rotation of ${name} needs the path of a keytab: a key that is given as text, or is none, cannot be changed there`,
+    )
+  }
+  if (allowReadableKeytab === true) {
+    throw new TypeError(
+      `rotation and allowReadableKeytab of ${name} exclude each other: a key is changed only in a file of this user alone`,
+    )
+  }
 }
 
 export function isPasswordLogin(options: ConnectOptions): options is PasswordLogin {

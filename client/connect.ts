@@ -21,6 +21,7 @@ import type { OpenSocket } from './kdc-link/socket.js'
 import { Realm, type RealmParts } from './realm.js'
 import { Presenter } from './request/presenter.js'
 import { ServiceTimes } from './request/service-times.js'
+import { startRotation } from './rotation/start-rotation.js'
 
 export type { ConnectOptions } from './connect-options.js'
 export type { Realm } from './realm.js'
@@ -52,6 +53,8 @@ export async function connectOver(openSocket: OpenSocket, options: ConnectOption
   try {
     // A credential for one service works without the KDC.
     if (source.held === undefined) await reachKdc(connection, { ...settings, signal: options.signal })
+    if (options.keytab !== undefined && options.rotation !== undefined)
+      await startRotation(realm, { ...settings, path: options.keytab as string })
     return realm
   } catch (cause) {
     realm.close()

@@ -84,7 +84,9 @@ const ORDER = {
   ],
   client: [
     ['index.ts'],
-    ['connect.ts', 'channel/'],
+    ['connect.ts'],
+    ['rotation/'],
+    ['channel/'],
     ['realm.ts'],
     ['realm-options.ts', 'closing.ts'],
     ['request/'],

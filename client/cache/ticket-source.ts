@@ -6,9 +6,11 @@ import type { KdcClock } from '../kdc-link/kdc-clock.js'
 import { KdcQuestions, tgsQuestion } from '../kdc-link/question.js'
 import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
 import type { Exchanged } from '../kdc-link/waiting.js'
-import type { Identity } from '../login/identity.js'
+import type { Identity, LoginKey } from '../login/identity.js'
+import { KeytabIdentity, type OwnKeys } from '../login/keytab-identity.js'
 import { KdcExchanges } from '../login/session.js'
 import { importTicket, isTgt } from '../ticket/imported-ticket.js'
+import type { ServiceTicket } from '../ticket/service-ticket.js'
 import { secretsOf, type Ticket } from '../ticket/ticket.js'
 import type { RequestTickets } from './ticket-queue.js'
 
@@ -23,6 +25,18 @@ export interface TicketSource {
   readonly held: Ticket | undefined
   /** Whether the tickets come from a credential that another party handed on, which then knows their keys. */
   readonly imported: boolean
+  /** Undefined for a credential, which is no key. */
+  readonly login: Login | undefined
+}
+
+/** What a client does with its own long-term key besides getting tickets (docs/protocol.md section 12). */
+export interface Login {
+  /** A ticket from a login that is made now. @throws OrthrusError with the KDC's code, or `unavailable` */
+  freshTicket(service: Principal): Promise<ServiceTicket>
+  /** Logs in with this key. @throws OrthrusError with the KDC's code, or `unavailable` */
+  prove(key: LoginKey): Promise<void>
+  /** From now on the client logs in with these keys of its keytab. */
+  hold(keys: OwnKeys): void
 }
 
 export interface SourceOptions {
@@ -42,6 +56,13 @@ export function loginSource(identity: Identity, options: SourceOptions): TicketS
     tgt: () => exchanges.tgt(),
     held: undefined,
     imported: false,
+    login: {
+      freshTicket: service => exchanges.freshTicket(service),
+      prove: key => exchanges.prove(key),
+      hold: keys => {
+        if (identity instanceof KeytabIdentity) identity.hold(keys)
+      },
+    },
   }
 }
 
@@ -60,7 +81,7 @@ export function credentialSource(
     const only = async (): Promise<never> => {
       throw onlyFor(service)
     }
-    return { client, request: only, tgt: only, held: ticket, imported: true }
+    return { client, request: only, tgt: only, held: ticket, imported: true, login: undefined }
   }
   const login = { client, passwordBased: false }
   const questions = new KdcQuestions({ ...options, login, proved: false })
@@ -71,6 +92,7 @@ export function credentialSource(
     tgt: async () => ticket,
     held: undefined,
     imported: true,
+    login: undefined,
   }
 }
 

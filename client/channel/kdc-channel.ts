@@ -14,6 +14,7 @@ import { abortable, runAfter } from '../../shared/timers.js'
 import { explainingKdcErrors } from '../kdc-link/refusals.js'
 import { partsOf, type Realm, type RealmParts, whenClosed } from '../realm.js'
 import type { ErrorAnswer, Presented } from '../request/presenting.js'
+import type { Ticket } from '../ticket/ticket.js'
 import { lateAnswer, PresentedChannel } from './presented-channel.js'
 
 /** The largest answer accepted, bytes. */
@@ -40,6 +41,8 @@ export interface KdcChannel {
 
 export interface KdcChannelOptions {
   readonly signal?: AbortSignal
+  /** Used instead of the ticket from the cache. */
+  readonly ticket?: Ticket
   /**
    * Called with each event, in order; they begin after a call that asks for them. An OrthrusError from it ends the
    * channel.
@@ -55,7 +58,7 @@ export async function openKdcChannel(realm: Realm, options: KdcChannelOptions = 
   return presenter.present<KdcCalls>({
     service: kdcService(realmOf(source.client)),
     type: TYPE.AP_OPEN,
-    ticket: undefined,
+    ticket: options.ticket,
     bind: () => ({ binding: channelBinding(''), headers: [] }),
     // Opening a channel twice does no harm.
     safe: true,

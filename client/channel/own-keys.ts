@@ -6,6 +6,7 @@ import {
 } from '../../shared/administration/keys.js'
 import type { OwnMethod } from '../../shared/administration/methods.js'
 import type { Value } from '../../shared/encoding/encoding.js'
+import { fields, numberOf } from '../../shared/encoding/fields.js'
 
 /** Carries a principal's calls about itself over a channel to `kdc@realm` (docs/protocol.md section 9). */
 export interface OwnTransport {
@@ -26,4 +27,13 @@ export async function ownKeys(transport: OwnTransport): Promise<OwnKeys> {
  */
 export async function stageNextKey(transport: OwnTransport, kvno: number): Promise<StagedKey> {
   return decodeStagedKey(await transport.call('next-key', [kvno]))
+}
+
+/**
+ * The longest life of any ticket that the realm ever allowed, milliseconds. Since a key stopped sealing tickets, none
+ * under it lives longer.
+ */
+export async function longestLife(transport: OwnTransport): Promise<number> {
+  const [life] = fields(await transport.call('longest-life', []), 1)
+  return numberOf(life)
 }

@@ -1,4 +1,3 @@
-import type { LongTermKey } from '../../shared/crypto/keys.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { createAsRequest, openAsReply } from '../../shared/exchange/as.js'
 import type { Reply } from '../../shared/exchange/reply.js'
@@ -16,15 +15,10 @@ import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
 import { denial } from '../kdc-link/refusals.js'
 import { ServiceTicket } from '../ticket/service-ticket.js'
 import type { Identity, LoginKey } from './identity.js'
+import { tryKeys } from './try-keys.js'
 
 /** With less than this share of its life left, a TGT would make its tickets too short, so a new one is requested. */
 const TGT_SHARE_LEFT = 0.2
-
-/**
- * How many keys one login tries at most: the one that worked before, the newest in the keytab, and the next lower one.
- * The KDC limits how many wrong ones an address may try.
- */
-const KEYS_TRIED = 3
 
 /** The names under which refusals are remembered: of logins, and of all requests under one TGT together. */
 const QUESTION = { LOGIN: 'login', TICKETS: 'tickets' } as const
@@ -122,30 +116,13 @@ export class KdcExchanges {
     const { refusals, identity, logger } = this.#options
     return refusals.guard(
       QUESTION.LOGIN,
-      () => this.#as(services),
+      () => tryKeys(identity, key => this.#asWith(key, services)),
       (refusal, pause) =>
         logger.warn(
           { client: identity.client, code: refusal.code, pause: Math.round(pause), cause: refusal },
           'the login was refused; the KDC is asked again after a pause (milliseconds)',
         ),
     )
-  }
-
-  /** Logs in with the key that should be the right one, and where a key is changing, with the others that may be. */
-  async #as(services: readonly Principal[]): Promise<LoggedIn> {
-    const { identity } = this.#options
-    const tried = new Set<LongTermKey>()
-    for (let next: LoginKey | undefined = await identity.loginKey(); ; ) {
-      const login = next
-      try {
-        return await this.#asWith(login, services)
-      } catch (cause) {
-        if (!isKeyRefused(cause)) throw cause
-        tried.add(login.key)
-        next = await identity.keyRefused(login, tried)
-        if (next === undefined || tried.size === KEYS_TRIED) throw cause
-      }
-    }
   }
 
   async #asWith(login: LoginKey, services: readonly Principal[]): Promise<LoggedIn> {
@@ -192,12 +169,6 @@ export class KdcExchanges {
     const question = tgsQuestion(tgt, services, lifetime)
     return this.#options.refusals.guard(QUESTION.TICKETS, () => this.#questions.ask(question))
   }
-}
-
-/** Whether a login failed because of its key, proved or not. */
-function isKeyRefused(cause: unknown): boolean {
-  if (!(cause instanceof OrthrusError)) return false
-  return cause.code === 'auth_failed' || cause.code === 'password_wrong'
 }
 
 const ENDING = ['ticket_expired', 'ticket_not_yet_valid', 'revoked'] as const

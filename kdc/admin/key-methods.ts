@@ -20,7 +20,16 @@ const nextKeyMethod = method({
   run: async (context, kvno) => encodeStagedKey(await nextKey(context, kvno)),
 })
 
+/** By which a service knows for how long it needs an old key: a ticket lives no longer. */
+const longestLifeMethod = method({
+  callers: 'itself',
+  reads: false,
+  decode: args => fields(args, 0),
+  run: async ({ realm }) => [realm.record.longestLife],
+})
+
 export const KEY_METHODS = {
   keys: keysMethod,
   'next-key': nextKeyMethod,
+  'longest-life': longestLifeMethod,
 } satisfies Record<OwnMethod, Method>

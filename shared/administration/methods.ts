@@ -46,8 +46,9 @@ export type AdminMethod = (typeof ADMIN_METHODS)[number]
  * |---|---|---|
  * | `keys` | none | `encodeOwnKeys` |
  * | `next-key` | the kvno of the current key | `encodeStagedKey` |
+ * | `longest-life` | none | the longest life of any ticket that the realm ever allowed, milliseconds |
  */
-export const OWN_METHODS = ['keys', 'next-key'] as const
+export const OWN_METHODS = ['keys', 'next-key', 'longest-life'] as const
 export type OwnMethod = (typeof OWN_METHODS)[number]
 
 /** The most rows that `list` and `policy` return. The caller asks for the rest with `after`. */

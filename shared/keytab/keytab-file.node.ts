@@ -1,8 +1,10 @@
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { syncFolder } from '../folder.node.js'
 import type { KeytabDisk } from './keytab-disk.node.js'
 import type { ChangingKeytab, ChangingKeytabOptions, KeytabChange, KeytabFileOptions } from './keytab-file.js'
-import { lockKeytab } from './keytab-lock.node.js'
+import { lockKeytab, unwritableKeytab } from './keytab-lock.node.js'
 import { requirePath } from './keytab-path.js'
 import { KEYTAB_FILE } from './private-file.js'
 import { readPrivateFile } from './private-file.node.js'
@@ -31,7 +33,18 @@ export function changingKeytab(
   options: ChangingKeytabOptions & { readonly disk?: KeytabDisk },
 ): ChangingKeytab {
   requirePath(path)
-  return { path, change: change => changeLocked(path, options, change) }
+  return {
+    path,
+    requireChangeable: () => requireChangeable(path),
+    change: change => changeLocked(path, options, change),
+  }
+}
+
+async function requireChangeable(path: string): Promise<void> {
+  await readPrivateFile(KEYTAB_FILE, path)
+  await access(dirname(path), constants.W_OK | constants.X_OK).catch((cause: unknown) => {
+    throw unwritableKeytab(path, cause)
+  })
 }
 
 async function changeLocked<T>(

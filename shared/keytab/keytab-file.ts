@@ -13,6 +13,11 @@ export interface KeytabFileOptions {
 export interface ChangingKeytab {
   readonly path: string
   /**
+   * Finds what would keep the keytab from being changed, before anything depends on it.
+   * @throws OrthrusError `keytab_invalid` if it is not private, a symbolic link, or in a folder that cannot be written
+   */
+  requireChangeable(): Promise<void>
+  /**
    * Changes the keytab while no other process does: it is locked from before it is read until its new text has its
    * place on stable storage.
    * @param change gets the present text. @returns the new one, if there is one, and what `change` answers

@@ -70,7 +70,7 @@ async function enter(disk: KeytabDisk, path: string): Promise<OwnFile | undefine
     await disk.mkdir(folder, 0o700)
   } catch (cause) {
     if (codeOf(cause) === 'EEXIST') return undefined
-    throw unwritable(path, cause)
+    throw unwritableKeytab(path, cause)
   }
   const name = randomBytes(8).toString('hex')
   const own = join(folder, name)
@@ -88,7 +88,7 @@ async function openIn(disk: KeytabDisk, path: string, own: string): Promise<File
   } catch (cause) {
     if (codeOf(cause) === 'ENOENT') return undefined
     await disk.rmdir(dirname(own)).catch(() => undefined)
-    throw unwritable(path, cause)
+    throw unwritableKeytab(path, cause)
   }
 }
 
@@ -192,7 +192,7 @@ export class KeytabLock {
       await this.#takePlace(old)
       await this.#disk.syncFolder(dirname(this.#path))
     } catch (cause) {
-      throw cause instanceof OrthrusError ? cause : unwritable(this.#path, cause)
+      throw cause instanceof OrthrusError ? cause : unwritableKeytab(this.#path, cause)
     } finally {
       await this.release()
     }
@@ -264,7 +264,8 @@ function notAFolder(folder: string): OrthrusError {
   return invalidFile(KEYTAB_FILE, folder, 'is in the place of its lock', 'look what it is, and remove it')
 }
 
-function unwritable(path: string, cause: unknown): OrthrusError {
+/** The error for a keytab that could not be replaced, with what to do. */
+export function unwritableKeytab(path: string, cause: unknown): OrthrusError {
   const code = codeOf(cause)
   const mounted = code === 'EBUSY' || code === 'EXDEV' || code === 'EROFS'
   const hint =
