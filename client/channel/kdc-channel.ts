@@ -26,6 +26,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal
   /** How much longer than usual the answer may take, because the call asks the KDC to wait, milliseconds. */
   readonly wait?: number
+  /** Called with the results when they come, so in their place among the events. */
+  readonly answered?: (results: readonly Value[]) => void
 }
 
 /** A channel to the service that the KDC hosts (docs/protocol.md section 9). */
@@ -50,6 +52,8 @@ export interface KdcChannelOptions {
   readonly onEvent?: (event: KdcEvent) => void
   /** Called once, when the channel is over, whichever side ended it. */
   readonly onEnd?: (cause: OrthrusError) => void
+  /** Whether the process may end while the channel is open. Default false. */
+  readonly isInBackground?: boolean
 }
 
 /** Opens a channel. @throws OrthrusError as `Realm.getServiceTicket` does, or with the KDC's code if it refuses */
@@ -65,6 +69,11 @@ export async function openKdcChannel(realm: Realm, options: KdcChannelOptions = 
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     send: presented => KdcCalls.open(realm, presented, options),
   })
+}
+
+/** Gives up the connection to the KDC: what is asked next goes over another one, to the next KDC if there are several. */
+export function leaveKdc(realm: Realm): void {
+  partsOf(realm).connection.leave()
 }
 
 interface Call {
@@ -87,7 +96,7 @@ class KdcCalls implements KdcChannel {
     this.#options = options
     this.#parts = parts
     this.#channel = new PresentedChannel({
-      openStream: events => parts.connection.openStream(events),
+      openStream: events => parts.connection.openStream(events, options.isInBackground === true),
       peer: PEER,
       clock: parts.http.clock,
       timers: parts.timers,
@@ -123,7 +132,7 @@ class KdcCalls implements KdcChannel {
   async call(
     method: string,
     args: readonly Value[],
-    { signal, wait = 0 }: CallOptions = {},
+    { signal, wait = 0, answered }: CallOptions = {},
   ): Promise<readonly Value[]> {
     signal?.throwIfAborted()
     this.#channel.requireOpen()
@@ -131,7 +140,13 @@ class KdcCalls implements KdcChannel {
     const message = encodeCall({ n, method, args })
     const { timers, callTimeout } = this.#parts
     const timeout = callTimeout + wait
-    const answer = new Promise<KdcAnswer>((resolve, reject) => this.#calls.set(n, { resolve, reject }))
+    const answer = new Promise<KdcAnswer>((resolve, reject) => {
+      const take = (given: KdcAnswer): void => {
+        resolve(given)
+        if ('results' in given) answered?.(given.results)
+      }
+      this.#calls.set(n, { resolve: take, reject })
+    })
     const late = (): void => this.#calls.get(n)?.reject(lateAnswer(PEER, method, timeout))
     const cancel = runAfter(timers, timeout, late)
     try {

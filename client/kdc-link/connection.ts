@@ -84,8 +84,12 @@ export class KdcConnection {
     })
   }
 
-  /** Opens a stream under its own id, for a series of messages. @throws OrthrusError `unavailable` */
-  async openStream(events: StreamEvents): Promise<LinkStream> {
+  /**
+   * Opens a stream under its own id, for a series of messages.
+   * @param isInBackground whether the process may end while it is open
+   * @throws OrthrusError `unavailable`
+   */
+  async openStream(events: StreamEvents, isInBackground = false): Promise<LinkStream> {
     this.#requireOpen()
     this.#outage.requireNone()
     const link = await this.#reach(this.#options.timeouts.silence)
@@ -94,16 +98,15 @@ export class KdcConnection {
       if (waiting !== undefined) this.#waiting.end(waiting)
       waiting = undefined
     }
-    const stream = link.openStream({
-      received: message => {
-        over()
-        events.received(message)
-      },
-      closed: cause => {
-        over()
-        events.closed(cause)
-      },
-    })
+    const received = (message: Uint8Array): void => {
+      over()
+      events.received(message)
+    }
+    const closed = (cause: OrthrusError): void => {
+      over()
+      events.closed(cause)
+    }
+    const stream = link.openStream({ received, closed }, isInBackground)
     return {
       send: message => {
         // Without pings, only the time limit of the call itself tells a slow answer from none.
@@ -117,6 +120,14 @@ export class KdcConnection {
         over()
         stream.end()
       },
+    }
+  }
+
+  /** Gives up the connection, which closes once nothing is awaited on it. The next request goes to the next KDC. */
+  leave(): void {
+    for (const link of [...this.#usable]) {
+      this.#usable.delete(link)
+      link.retire()
     }
   }
 

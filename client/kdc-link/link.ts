@@ -42,6 +42,8 @@ export class KdcLink {
   readonly url: string
   readonly #socket: Socket
   readonly #streams = new Map<number, StreamEvents>()
+  /** The ids of streams that do not keep the process alive. */
+  readonly #background = new Set<number>()
   /** Resolves when the socket is open. @throws OrthrusError `unavailable` */
   readonly opened: Promise<void>
   readonly #settle: (failure?: OrthrusError) => void
@@ -99,16 +101,21 @@ export class KdcLink {
     return !this.#retired && this.#failure === undefined
   }
 
-  /** @throws OrthrusError `unavailable` if the link is closed */
-  openStream(events: StreamEvents): LinkStream {
+  /**
+   * @param isInBackground whether the process may end while the stream is open
+   * @throws OrthrusError `unavailable` if the link is closed
+   */
+  openStream(events: StreamEvents, isInBackground = false): LinkStream {
     if (this.#failure !== undefined) throw this.#failure
     const id = this.#freeId()
     this.#streams.set(id, events)
+    if (isInBackground) this.#background.add(id)
     this.#hold()
     return {
       send: message => this.#socket.send(encodeFrame({ id, message })),
       end: () => {
         this.#streams.delete(id)
+        this.#background.delete(id)
         this.#hold()
         this.#closeIfDone()
       },
@@ -134,7 +141,7 @@ export class KdcLink {
 
   /** Lets only pending requests keep the process alive. */
   #hold(): void {
-    if (!this.#keepProcessAlive) this.#socket.hold?.(this.#streams.size > 0)
+    if (!this.#keepProcessAlive) this.#socket.hold?.(this.#streams.size > this.#background.size)
   }
 
   #closeIfDone(): void {

@@ -66,7 +66,7 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
     name: 'a ticket is good at the instant of its end',
     file: 'shared/ticket/validity.ts',
     from: 'if (now >= endTime) {',
-    to: 'if (now > endTime) {',
+    to: 'if (endClock > endTime) {',
   },
   {
     name: 'an expires caveat holds at its very instant',
