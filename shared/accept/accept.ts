@@ -32,8 +32,11 @@ import type { Admission, ReplayCache } from './replay.js'
  * here, before a byte of the body is read. The caller verifies (step 9, `requireBinding`) and authorises (step 10).
  */
 
-/** Step 8, for a service that has the feed. @throws OrthrusError `revoked` `unavailable` */
+/** What a service that follows the log of what is revoked adds to the steps. */
 export interface RevocationCheck {
+  /** The time by which tickets end (step 5): the later of `now` and KDC time, milliseconds. */
+  endClock(now: number): number
+  /** Step 8. @throws OrthrusError `revoked` `unavailable` */
   requireValid(ticket: OpenedTicket, now: number): void
 }
 
@@ -47,7 +50,7 @@ export interface AcceptOptions {
   readonly method: string | undefined
   readonly target: string | undefined
   readonly checkers: ReadonlyMap<string, CaveatChecker>
-  readonly revocation?: RevocationCheck
+  readonly revocation?: RevocationCheck | undefined
 }
 
 /** A request that passed steps 1 to 8. Its body has not been read. */
@@ -152,7 +155,8 @@ function check(
 ): AcceptedRequest {
   const [own, delegated] = presented
   const tickets = delegated === undefined ? [own.ticket] : [own.ticket, delegated.ticket]
-  for (const ticket of tickets) requireValidAtService(ticket, now)
+  const endClock = options.revocation === undefined ? now : options.revocation.endClock(now)
+  for (const ticket of tickets) requireValidAtService(ticket, now, endClock)
   if (delegated !== undefined) requireDelegation(request, delegated)
   const { service, method, target, checkers } = options
   const facts = { now, service, method, target, checkers }

@@ -29,7 +29,7 @@ export interface OpeningOptions {
   readonly target: string
   readonly tickets: TicketOpener
   readonly checkers: ReadonlyMap<string, CaveatChecker>
-  readonly revocation?: RevocationCheck
+  readonly revocation?: RevocationCheck | undefined
   readonly waiting: WaitingChannels
   readonly clock: Clock
   readonly timers: Timers

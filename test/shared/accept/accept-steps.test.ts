@@ -402,7 +402,7 @@ describe('the checks behind the replay cache', () => {
       asked.push([client, now])
       if (client === WEB) throw new OrthrusError('revoked', 'it was revoked', { final: true })
     }
-    const { accept } = service({ revocation: { requireValid } })
+    const { accept } = service({ revocation: { requireValid, endClock: now => now } })
     expect((await refusalOf(accept(request(delegation({}, put())).bytes))).code).toBe('caveat_failed')
     expect(asked).toEqual([])
     expect((await refusalOf(accept(request(delegation()).bytes))).code).toBe('revoked')
@@ -410,6 +410,20 @@ describe('the checks behind the replay cache', () => {
       [GATE, NOW],
       [WEB, NOW],
     ])
+  })
+})
+
+describe('a service that knows KDC time', () => {
+  it.each([
+    [-1, undefined],
+    [0, 'ticket_expired'],
+  ] as const)('ends tickets by it: %s ms past the end', async (past, code) => {
+    const ticket = ticketOf()
+    const endClock = (): number => NOW + HOUR + past
+    const { accept } = service({ revocation: { requireValid: () => {}, endClock } })
+    const accepting = accept(request({ ticket }).bytes)
+    if (code === undefined) await accepting
+    else expect((await refusalOf(accepting)).code).toBe(code)
   })
 })
 
