@@ -7,6 +7,8 @@ import { createOwnerLogger } from '../shared/owner-logger.js'
 import { isReserved, type Principal, parsePrincipal, principalIn, realmOf } from '../shared/principal.js'
 import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
+import { FEED_OPTIONS, type FeedOptions, feedSettings } from './feed/feed-options.js'
+import { startFeed } from './feed/start-feed.js'
 import { ServiceKeys } from './keys.js'
 import { BoundedReplayCache } from './replay/replay-cache.js'
 import type { Report } from './report/events.js'
@@ -14,7 +16,7 @@ import { logTo } from './report/log.js'
 import { createService, type Service } from './request/service.js'
 import { ServiceTicketOpener } from './ticket-opener.js'
 
-export interface LoadServiceOptions {
+export interface LoadServiceOptions extends FeedOptions {
   /** The path of a keytab, or its text. */
   readonly keytab: string | { readonly text: string }
   /** Which of the keytab's principals. A short name means its realm. May be left out if the keytab has only one. */
@@ -45,6 +47,7 @@ const KNOWN: KnownOptions<LoadServiceOptions> = {
   replayCache: true,
   ticketCache: true,
   timers: true,
+  ...FEED_OPTIONS,
 }
 
 const REPLAY_CACHE = { maxBytes: true } as const
@@ -61,6 +64,7 @@ const ownerLogger = createOwnerLogger({ name: 'orthrus service', clock: systemCl
  */
 export async function loadService(options: LoadServiceOptions): Promise<Service> {
   requireOptions(options)
+  const following = feedSettings(options)
   const { clock = systemClock, logger = ownerLogger, timers = systemTimers } = options
   const path = typeof options.keytab === 'string' ? options.keytab : undefined
   const entries = parseKeytab(await readKeytab(options), path)
@@ -76,6 +80,9 @@ export async function loadService(options: LoadServiceOptions): Promise<Service>
     ...copyOptions(options.ticketCache ?? {}, TICKET_CACHE),
   })
   const replayCache = replayCacheOf(options.replayCache, clock, report)
+  const common = { keys, clock, timers, logger, report }
+  const feed =
+    following && (await startFeed({ ...following, ...common, service: principal, entries: selected }))
   return createService({
     principal,
     realm: realmOf(principal),
@@ -85,6 +92,9 @@ export async function loadService(options: LoadServiceOptions): Promise<Service>
     clock,
     timers,
     report,
+    revocation: feed?.revocation,
+    background: feed?.background,
+    closing: { isClosed: false },
   })
 }
 

@@ -67,6 +67,9 @@ const KEY_READERS = [
   'kdc/vault/',
 ]
 
+/** The one door through which a service is a client: to follow what the KDC revokes. */
+const CLIENT_DOOR = 'service/feed/'
+
 /** From top to bottom: a file imports from its own line or from a lower one, and folders of one line not each other. */
 const ORDER = {
   kdc: [
@@ -101,7 +104,7 @@ const ORDER = {
     ['index.ts'],
     ['require-ticket.ts'],
     ['node-http/', 'load-service.ts'],
-    ['response/', 'replay/'],
+    ['response/', 'replay/', 'feed/'],
     ['request/'],
     ['ticket-opener.ts'],
     ['keys.ts', 'report/'],
@@ -167,7 +170,7 @@ describe('the house', () => {
   it.each(PARTIES.flatMap(party => inside(party).map(source => [source.path, party, source] as const)))(
     '%s knows no other party',
     (_, party, source) => {
-      const allowed = [`${party}/`, 'shared/']
+      const allowed = [`${party}/`, 'shared/', ...(source.path.startsWith(CLIENT_DOOR) ? ['client/'] : [])]
       const others = source.imports.filter(
         target =>
           FOLDERS.some(folder => target.startsWith(`${folder}/`)) &&
@@ -176,6 +179,14 @@ describe('the house', () => {
       expect(others).toEqual([])
     },
   )
+
+  it('has one door from service/ to client/, and it is used', () => {
+    const users = inside('service').filter(({ imports }) =>
+      imports.some(target => target.startsWith('client/')),
+    )
+    expect(users.length).toBeGreaterThan(0)
+    expect(users.map(({ path }) => path).filter(path => !path.startsWith(CLIENT_DOOR))).toEqual([])
+  })
 
   it.each(['shared', 'client'])('%s needs Node only in *.node.ts', folder => {
     const needy = inside(folder).filter(

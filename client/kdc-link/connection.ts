@@ -125,10 +125,7 @@ export class KdcConnection {
 
   /** Gives up the connection, which closes once nothing is awaited on it. The next request goes to the next KDC. */
   leave(): void {
-    for (const link of [...this.#usable]) {
-      this.#usable.delete(link)
-      link.retire()
-    }
+    this.#links.keepOnly(undefined)
   }
 
   /** Closes all connections and rejects pending requests with the cause. */

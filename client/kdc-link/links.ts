@@ -61,8 +61,8 @@ export class KdcLinks {
     this.#usable.add(link)
   }
 
-  /** Sends requests over this link only. Those that wait on another one may still be answered there. */
-  keepOnly(link: KdcLink): void {
+  /** Sends requests over this link only, or over none of those there are. Those that wait on another one may still be answered there. */
+  keepOnly(link: KdcLink | undefined): void {
     for (const other of [...this.#usable]) {
       if (other === link) continue
       this.#usable.delete(other)

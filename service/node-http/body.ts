@@ -34,11 +34,11 @@ export class NodeBody implements RequestBody {
     )
   }
 
-  async read({ maxBody, timeout }: BodyLimits): Promise<Uint8Array> {
+  async read({ maxBody, timeout, ending }: BodyLimits): Promise<Uint8Array> {
     const req = this.#req
     if (announcedLength(req) > maxBody) throw tooLarge(maxBody)
     continueIfExpected(req, this.#res)
-    const body = await collect(req, maxBody, timeout, this.#timers)
+    const body = await collect(req, { maxBody, timeout, ending }, this.#timers)
     if (req.rawTrailers.length > 0) throw malformed('trailers, which nothing covers')
     return body
   }
@@ -106,8 +106,7 @@ function continueIfExpected(req: IncomingMessage, res: ServerResponse): void {
 
 function collect(
   req: IncomingMessage,
-  maxBody: number,
-  timeout: number,
+  { maxBody, timeout, ending }: BodyLimits,
   timers: Timers,
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
@@ -132,6 +131,7 @@ function collect(
     // Do not listen to a body that has arrived completely and is empty: Node would answer with 'end'.
     if (req.complete && req.readableLength === 0) return settle(undefined)
     req.on('readable', read).on('close', abort).on('error', abort)
+    if (ending !== undefined) ending.onEnd = settle
   })
 }
 

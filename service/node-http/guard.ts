@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { OrthrusError } from '../../shared/errors.js'
 import { type AuthorisedRequest, authoriseAgain, authoriseRequest } from '../request/authorise.js'
 import { RequestAborted, type RequestMessage } from '../request/message.js'
 import { catchLater, checkersFor, type TicketGate } from '../request/options.js'
 import { challengeRequest, type Refused, refuseRequest, requestFields } from '../request/refuse.js'
+import { type Revocation, refusalOf } from '../request/revocation.js'
 import type { ServiceParts } from '../request/service.js'
+import { abortTicket } from '../request/ticket.js'
 import { AttachedState } from '../response/attached-state.js'
 import { type Proof, proofFor } from '../response/proof.js'
 import { answerWith } from './answer.js'
@@ -60,17 +63,40 @@ export async function passGate(
 }
 
 function letPass(
-  { service, maxResponse }: TicketGate,
+  gate: TicketGate,
   req: IncomingMessage,
   res: ServerResponse,
   message: RequestMessage,
   { verified, ticket }: AuthorisedRequest,
 ): Passed {
+  const { service, maxResponse } = gate
   const proof = proofFor(res, { message, verified, service, maxResponse })
   const passed = { service, verified, ticket, proof }
   PassedState.keep(req, passed)
   req.ticket = ticket
+  const { revocation } = service
+  if (revocation !== undefined) {
+    endWhenRevoked(revocation, passed, res, cause => {
+      refuse(gate, req, res, refuseRequest(service, message, refusalOf(verified, cause)))
+    })
+  }
   return passed
+}
+
+/** What the handler has not ended is answered as revoked, and whatever it still writes is dropped. */
+function endWhenRevoked(
+  revocation: Revocation,
+  { verified, ticket, proof }: Passed,
+  res: ServerResponse,
+  answer: (cause: OrthrusError) => void,
+): void {
+  const forget = revocation.watch(verified, cause => {
+    if (proof.hasEnded) return
+    proof.supersede()
+    answer(cause)
+    abortTicket(ticket, cause)
+  })
+  res.once('close', forget)
 }
 
 function refuse(

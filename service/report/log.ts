@@ -20,6 +20,21 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
     "this machine's clock was set, or the machine was suspended: requests stamped up to the floor are refused",
   ],
   replay_cache_full: ['warn', 'the replay cache is full: requests that took long are refused'],
+  feed_connected: ['info', "has everything that is in the KDC's log of what is revoked, and follows it"],
+  feed_ended: ['info', 'the feed of revocations ended, and is opened again'],
+  feed_failed: ['warn', 'cannot follow what the KDC revokes, and tries again'],
+  feed_stale: [
+    'error',
+    'no KDC has confirmed the revocations for too long: nothing is accepted until one does',
+  ],
+  feed_half_full: ['warn', 'half as many revocations as this service may hold: raise maxRevocations'],
+  feed_full: [
+    'error',
+    'more revocations than this service may hold: nothing is accepted; raise maxRevocations',
+  ],
+  feed_not_loaded: ['warn', 'the saved revocations cannot be used: nothing is accepted until a KDC answers'],
+  feed_not_saved: ['warn', 'the revocations could not be saved: the next start waits for a KDC'],
+  key_revoked: ['warn', 'keys of this service were revoked: replace its keytab'],
 }
 
 /** What one client did is not a warning: anybody can be refused as often as they like. */

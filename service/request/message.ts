@@ -31,11 +31,27 @@ export interface RequestBody {
   read(limits: BodyLimits): Promise<Uint8Array>
 }
 
+/** By which a body that is being read can be given up. */
+export class Ending {
+  #end: ((cause: Error) => void) | undefined
+
+  /** Gives it up, if it is still being read. */
+  end(cause: Error): void {
+    this.#end?.(cause)
+  }
+
+  /** @param end ends the reading with this cause */
+  set onEnd(end: (cause: Error) => void) {
+    this.#end = end
+  }
+}
+
 export interface BodyLimits {
   /** Bytes. */
   readonly maxBody: number
   /** Milliseconds. */
   readonly timeout: number
+  readonly ending?: Ending | undefined
 }
 
 /** The client went away. Nobody is left to answer. */

@@ -5,6 +5,8 @@ import type { Clock } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
 import type { ServiceKeys } from '../keys.js'
 import type { Report } from '../report/events.js'
+import type { Revocation } from './revocation.js'
+import type { Background, ServiceState } from './state.js'
 
 export interface ServiceParts {
   readonly principal: Principal
@@ -15,6 +17,15 @@ export interface ServiceParts {
   readonly clock: Clock
   readonly timers: Timers
   readonly report: Report
+  /** Of a service that follows the log of what is revoked. */
+  readonly revocation: Revocation | undefined
+  readonly background: Background | undefined
+  readonly closing: ServiceClosing
+}
+
+/** Whether the service was closed. */
+export interface ServiceClosing {
+  isClosed: boolean
 }
 
 /**
@@ -40,6 +51,35 @@ class LoadedService {
   /** The keys that open tickets at this moment, the highest kvno first. */
   get kvnos(): readonly number[] {
     return Object.freeze(this.#parts.keys.kvnos)
+  }
+
+  /** How it stands at this moment: for a readiness probe. */
+  get state(): ServiceState {
+    const { keys, background, closing } = this.#parts
+    const { kvnos } = keys
+    const feed = background?.feed
+    const isFeedGood = feed === undefined || !(feed.stale || feed.full)
+    return Object.freeze({
+      ready: !closing.isClosed && kvnos.length > 0 && isFeedGood,
+      keys: kvnos.map(kvno => ({ kvno })),
+      feed,
+    })
+  }
+
+  /**
+   * From now on nothing is accepted (`unavailable`). Call it when the server has ended: what the service knows of
+   * revocations is saved, if `feedFile` says where. A second call does nothing.
+   */
+  async close(): Promise<void> {
+    const { background, closing } = this.#parts
+    if (closing.isClosed) return
+    closing.isClosed = true
+    await background?.close()
+  }
+
+  /** Calls `close`, for `await using service = await loadService(...)`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   static {

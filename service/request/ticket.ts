@@ -1,5 +1,6 @@
 import { toHex } from '../../shared/bytes.js'
 import { FLAG } from '../../shared/constants.js'
+import type { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Claims, ClaimValue } from '../../shared/ticket/claims.js'
 import { actOnBehalf, type DelegateRealm, type HandOff } from './handed-off.js'
@@ -25,6 +26,12 @@ export interface AcceptedTicket {
   /** Whether policy lets the client delegate this ticket. */
   readonly delegable: boolean
   /**
+   * Aborts when one of the request's tickets, clients or keys is revoked, with the OrthrusError `revoked`. What has not
+   * been sent by then is answered as `revoked`; what the handler began it should stop. Without the option `kdc` of
+   * `loadService` it never aborts.
+   */
+  readonly signal: AbortSignal
+  /**
    * Calls the next service in the name of this request's client, with the credential that the client sent along.
    * @param realm of `orthrus/client`, connected as the principal that the client made the credential for.
    * @throws OrthrusError `credential_invalid` if the client sent none, or one whose `holder` is not the realm's client
@@ -38,6 +45,9 @@ declare module 'http' {
     ticket?: AcceptedTicket
   }
 }
+
+/** Aborts the signal of a ticket that `createTicket` made. */
+export let abortTicket: (ticket: AcceptedTicket, cause: OrthrusError) => void
 
 /** Of a delegated presentation, everything but `via` is of the delegated ticket (docs/protocol.md section 8). */
 export function createTicket(handOff: HandOff): AcceptedTicket {
@@ -56,6 +66,9 @@ class HandledTicket implements AcceptedTicket {
   readonly passwordBased: boolean
   readonly delegable: boolean
   readonly #handOff: HandOff
+  /** Made only for a handler that wants the signal. */
+  #aborter: AbortController | undefined
+  #revoked: OrthrusError | undefined
 
   constructor(handOff: HandOff) {
     const { ticket, client, via, service, claims, claimsWithheld } = handOff.verified
@@ -70,6 +83,22 @@ class HandledTicket implements AcceptedTicket {
     this.passwordBased = (ticket.flags & FLAG.PASSWORD) !== 0
     this.delegable = (ticket.flags & FLAG.DELEGABLE) !== 0
     this.#handOff = handOff
+  }
+
+  get signal(): AbortSignal {
+    if (this.#aborter === undefined) {
+      this.#aborter = new AbortController()
+      if (this.#revoked !== undefined) this.#aborter.abort(this.#revoked)
+    }
+    return this.#aborter.signal
+  }
+
+  static {
+    abortTicket = (ticket, cause) => {
+      if (!(#revoked in ticket)) return
+      ticket.#revoked = cause
+      ticket.#aborter?.abort(cause)
+    }
   }
 
   onBehalf<Caller>(realm: DelegateRealm<Caller>): Caller {

@@ -1,13 +1,14 @@
-import { type AcceptedRequest, acceptRequest, refuse, requireBinding } from '../../shared/accept/accept.js'
+import { type AcceptedRequest, acceptRequest, requireBinding } from '../../shared/accept/accept.js'
 import { refuseUnproved } from '../../shared/accept/refusal.js'
 import { TYPE, WINDOW } from '../../shared/constants.js'
-import { isWireCode, OrthrusError } from '../../shared/errors.js'
+import { OrthrusError } from '../../shared/errors.js'
 import { bindRequest } from '../../shared/http/binding.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
 import type { Clock } from '../../shared/time.js'
 import { type HandOff, sealedCredential } from './handed-off.js'
-import type { RequestMessage } from './message.js'
+import { Ending, type RequestMessage } from './message.js'
 import { type PresentedRequest, readPresentedRequest } from './presented-request.js'
+import { type Revocation, refusalOf, requireStillValid } from './revocation.js'
 import type { ServiceParts } from './service.js'
 
 const NO_BODY = new Uint8Array()
@@ -30,6 +31,7 @@ export async function verifyRequest(
   service: ServiceParts,
   { checkers, maxBody }: VerifyOptions,
 ): Promise<HandOff | undefined> {
+  const { revocation } = service
   const presented = presentedBy(message, service)
   if (presented === undefined) return undefined
   const { method, target, covered } = presented
@@ -44,36 +46,57 @@ export async function verifyRequest(
     method,
     target,
     checkers,
+    revocation,
   })
-  const body = elapsed ? await readBody(presented, accepted, maxBody, elapsed) : NO_BODY
+  const body = elapsed ? await readBody(presented, accepted, { maxBody, elapsed, revocation }) : NO_BODY
+  if (elapsed && revocation) requireStillValid(revocation, accepted, service.clock.now())
   const verified = requireBinding(accepted, bindRequest(method, target, covered, body))
   return { verified, sealed: sealedCredential(covered) }
 }
 
-function presentedBy(message: RequestMessage, { clock }: ServiceParts): PresentedRequest | undefined {
+function presentedBy(
+  message: RequestMessage,
+  { clock, closing }: ServiceParts,
+): PresentedRequest | undefined {
   try {
-    return readPresentedRequest(message)
+    const presented = readPresentedRequest(message)
+    if (presented !== undefined && closing.isClosed) throw closed()
+    return presented
   } catch (cause) {
     throw refuseUnproved(cause, clock.now())
   }
 }
 
+interface BodyOptions {
+  /** Bytes. */
+  readonly maxBody: number
+  /** Milliseconds since the request came. */
+  readonly elapsed: () => number
+  readonly revocation: Revocation | undefined
+}
+
 async function readBody(
   { body }: PresentedRequest,
   accepted: AcceptedRequest,
-  maxBody: number,
-  elapsed: () => number,
+  { maxBody, elapsed, revocation }: BodyOptions,
 ): Promise<Uint8Array> {
+  const ending = revocation && new Ending()
+  const forget = ending && revocation.watch(accepted, cause => ending.end(cause))
   try {
     const timeout = Math.max(0, WINDOW.BODY - elapsed())
-    const bytes = (await body?.read({ maxBody, timeout })) ?? NO_BODY
+    const bytes = (await body?.read({ maxBody, timeout, ending })) ?? NO_BODY
     // A timer can be late itself, and stands still while a machine sleeps.
     if (elapsed() > WINDOW.BODY) throw late()
     return bytes
   } catch (cause) {
-    if (!(cause instanceof OrthrusError) || !isWireCode(cause.code)) throw cause
-    throw refuse(accepted, cause.code, cause.reason, cause.facts.hint)
+    throw refusalOf(accepted, cause)
+  } finally {
+    forget?.()
   }
+}
+
+function closed(): OrthrusError {
+  return new OrthrusError('unavailable', 'the service was closed', { hint: 'load it again: loadService' })
 }
 
 /** The rest of the body did not come in time. */

@@ -60,6 +60,16 @@ export class Proof implements ResponseWatcher {
     new ProofState(res, this)
   }
 
+  /** Whether the response is complete, or a failure was answered in its place. */
+  get hasEnded(): boolean {
+    return !this.buffer.buffering
+  }
+
+  /** Something else answers in the handler's place: what the handler still throws is a consequence of that. */
+  supersede(): void {
+    this.#hasFailed = true
+  }
+
   /** The handler threw: the log says what, the client gets a proved 500 that does not. */
   threw(err: unknown): void {
     this.#fail({ reason: 'it threw', err })

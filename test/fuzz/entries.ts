@@ -1,5 +1,6 @@
 import { cliEntries } from './entries/cli.js'
 import { clientEntries } from './entries/client.js'
+import { feedEntries } from './entries/feed.js'
 import { kdcEntries } from './entries/kdc.js'
 import { kdcChannelEntries } from './entries/kdc-channel.js'
 import { kdcConnectionEntries } from './entries/kdc-connection.js'
@@ -21,6 +22,7 @@ export async function allEntries(): Promise<{ entries: Entry[]; end: () => void 
     ...store.entries,
     ...clientEntries(),
     ...(await serviceEntries()),
+    ...feedEntries,
     ...cli.entries,
   ]
   const end = (): void => {

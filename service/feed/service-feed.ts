@@ -1,0 +1,231 @@
+import type { AcceptedRequest } from '../../shared/accept/accept.js'
+import type { Fraction } from '../../shared/crypto/fraction.js'
+import { OrthrusError } from '../../shared/errors.js'
+import type { Principal } from '../../shared/principal.js'
+import type { RevocationEntry } from '../../shared/revocation/entry.js'
+import type { LogState } from '../../shared/revocation/feed.js'
+import type { OpenedTicket } from '../../shared/ticket/ticket.js'
+import type { Clock } from '../../shared/time.js'
+import { inBackground, type Timers } from '../../shared/timers.js'
+import type { ServiceKeys } from '../keys.js'
+import type { Report, ServiceEvent } from '../report/events.js'
+import type { Revocation } from '../request/revocation.js'
+import type { FeedState } from '../request/state.js'
+import { LogCursor } from './cursor.js'
+import { Follower } from './follower.js'
+import { Freshness, nowBy, type Reading } from './freshness.js'
+import { InFlight } from './in-flight.js'
+import { RevokedSet } from './revoked-set.js'
+import type { SavedFeed } from './saved-feed.js'
+import { restoreFeed, savedFeed } from './saved-state.js'
+import type { FeedTarget, OpenFeed } from './session.js'
+
+export interface ServiceFeedOptions {
+  readonly service: Principal
+  readonly keys: ServiceKeys
+  readonly open: OpenFeed
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly fraction: Fraction
+  readonly report: Report
+  /** How old the feed may be, milliseconds. */
+  readonly maxStaleness: number
+  /** How many entries are held. */
+  readonly maxRevocations: number
+  /** Accepts without an answer of the KDC for as long as `maxStaleness`. */
+  readonly startWithoutFeed: boolean
+  /** What an orderly end left. */
+  readonly saved: SavedFeed | undefined
+  /** Called when a channel is over, or could not be opened. */
+  readonly onLost?: () => void
+  /** A key of this service, and those below it, were revoked and are dropped. */
+  readonly onKeyRevoked?: (kvno: number) => void
+  /** The service's own key is due to change. */
+  readonly onRotate?: () => void
+}
+
+/** What a service knows of revocations (docs/protocol.md section 10), and how it refuses by it. */
+export class ServiceFeed implements Revocation, FeedTarget {
+  readonly cursor: LogCursor
+  readonly #options: ServiceFeedOptions
+  readonly #revoked: RevokedSet
+  readonly #freshness: Freshness
+  readonly #inFlight = new InFlight(ticket => this.#faultOf(ticket))
+  readonly #follower: Follower
+  /** When the last answered question was sent, by the wall clock, whichever process sent it. */
+  #lastAnswered: number | undefined
+  #isConnected = false
+  #isFull = false
+  #hasWarned = { half: false, stale: false }
+  /** The failure that was reported last. */
+  #failure: string | undefined
+
+  /** Begins to follow at once, and does not keep the process alive for it. */
+  constructor(options: ServiceFeedOptions) {
+    const { clock, timers, saved, maxRevocations, startWithoutFeed } = options
+    this.#options = options
+    this.#revoked = new RevokedSet(maxRevocations)
+    this.#freshness = new Freshness(clock)
+    const restored = saved && restoreFeed(saved, this.#revoked, clock)
+    this.cursor = new LogCursor(restored?.position ?? null)
+    if (this.#revoked.lastKvno > 0) this.#dropKeys()
+    const begin = startWithoutFeed ? nowBy(clock) : restored?.sent
+    if (begin !== undefined) this.#freshness.begin(begin)
+    this.#lastAnswered = restored?.sent?.wall
+    this.#follower = new Follower({
+      ...options,
+      target: this,
+      timers: inBackground(timers),
+      onLost: cause => this.#lost(cause),
+    })
+  }
+
+  get state(): FeedState {
+    const now = this.#options.clock.now()
+    const age = this.#freshness.age(now)
+    return {
+      connected: this.#isConnected,
+      age: Number.isFinite(age) ? age : undefined,
+      stale: age > this.#options.maxStaleness,
+      full: this.#isFull,
+      revocations: this.#revoked.size,
+      kdcTimeOffset: this.#freshness.offset,
+    }
+  }
+
+  /** Follows no longer. @returns what the next start needs, if there is anything */
+  close(): SavedFeed | undefined {
+    this.#isConnected = false
+    this.#follower.close()
+    const sent = this.#lastAnswered
+    if (sent === undefined || this.#isFull) return undefined
+    return savedFeed(this.#options.service, sent, this.cursor, this.#revoked)
+  }
+
+  endClock(now: number): number {
+    return Math.max(now, this.#freshness.kdcTime ?? now)
+  }
+
+  requireValid(ticket: OpenedTicket, now: number): void {
+    const fault = this.#faultOf(ticket)
+    if (fault !== undefined) throw fault
+    if (this.#isFull) throw tooMany(this.#options.maxRevocations)
+    const age = this.#freshness.age(now)
+    if (age <= this.#options.maxStaleness) return
+    this.#warnStale(age)
+    throw tooOld(age)
+  }
+
+  watch({ tickets }: AcceptedRequest, end: (cause: OrthrusError) => void): () => void {
+    return this.#inFlight.watch(tickets, end)
+  }
+
+  begun({ logId, oldest }: LogState): void {
+    this.#revoked.dropBelow(logId, oldest)
+  }
+
+  apply(logId: Uint8Array, entry: RevocationEntry): void {
+    if (entry.kind === 'key') this.#applyKey(entry.principal, entry.by)
+    else if (!this.#revoked.add(logId, entry)) throw this.#overflow()
+    this.#warnHalf()
+    this.#inFlight.look()
+  }
+
+  alive({ logId, oldest, time }: LogState, sent: Reading): void {
+    const { clock } = this.#options
+    this.#freshness.answered(sent, time)
+    this.#lastAnswered = sent.wall
+    this.#isFull = false
+    this.#revoked.dropBelow(logId, oldest)
+    this.#revoked.dropOthers(logId, Math.min(clock.now(), time))
+    this.#hasWarned.stale = false
+    if (this.#isConnected) return
+    this.#isConnected = true
+    this.#failure = undefined
+    this.#tell({ kind: 'feed_connected', revocations: this.#revoked.size })
+  }
+
+  rotate(): void {
+    this.#options.onRotate?.()
+  }
+
+  #faultOf(ticket: OpenedTicket): OrthrusError | undefined {
+    return this.#revoked.has(ticket) ? revoked(ticket) : undefined
+  }
+
+  /** The KDC names the owner of a key only to the owner itself. */
+  #applyKey(owner: Principal | null, kvno: number): void {
+    if (owner !== this.#options.service || kvno <= this.#revoked.lastKvno) return
+    this.#revoked.revokeKey(kvno)
+    this.#dropKeys()
+  }
+
+  #dropKeys(): void {
+    const { keys, onKeyRevoked } = this.#options
+    const kvno = this.#revoked.lastKvno
+    const dropped = keys.kvnos.filter(known => known <= kvno)
+    for (const known of dropped) keys.drop(known)
+    if (dropped.length > 0) this.#tell({ kind: 'key_revoked', kvnos: dropped, left: keys.kvnos })
+    onKeyRevoked?.(kvno)
+  }
+
+  /** The entry stays unapplied, and is asked for again until there is room for it. */
+  #overflow(): OrthrusError {
+    const { maxRevocations } = this.#options
+    if (!this.#isFull) this.#tell({ kind: 'feed_full', revocations: maxRevocations })
+    this.#isFull = true
+    return tooMany(maxRevocations)
+  }
+
+  #warnHalf(): void {
+    if (!this.#revoked.isHalfFull || this.#hasWarned.half) return
+    this.#hasWarned.half = true
+    this.#tell({ kind: 'feed_half_full', revocations: this.#revoked.size })
+  }
+
+  #warnStale(age: number): void {
+    if (this.#hasWarned.stale) return
+    this.#hasWarned.stale = true
+    this.#tell({ kind: 'feed_stale', age: Number.isFinite(age) ? age : undefined })
+  }
+
+  #lost(err: unknown): void {
+    this.#options.onLost?.()
+    const failure = err instanceof Error ? err.message : String(err)
+    const wasConnected = this.#isConnected
+    this.#isConnected = false
+    if (wasConnected) this.#tell({ kind: 'feed_ended', err })
+    else if (failure !== this.#failure) {
+      this.#failure = failure
+      this.#tell({ kind: 'feed_failed', err })
+    }
+  }
+
+  /** A logger that fails must not keep the service from what the KDC says. */
+  #tell(event: ServiceEvent): void {
+    try {
+      this.#options.report(event)
+    } catch {}
+  }
+}
+
+function revoked({ client, service }: OpenedTicket): OrthrusError {
+  return new OrthrusError('revoked', `${client}'s ticket for ${service} was revoked`, {
+    final: true,
+    principal: client,
+    service,
+  })
+}
+
+function tooMany(max: number): OrthrusError {
+  return new OrthrusError('unavailable', `there are more than ${max} revocations`, {
+    hint: 'raise maxRevocations of loadService',
+  })
+}
+
+function tooOld(age: number): OrthrusError {
+  const since = Number.isFinite(age) ? `for ${Math.round(age / 1000)} s` : 'yet'
+  return new OrthrusError('unavailable', `no KDC has confirmed the revocations ${since}`, {
+    hint: 'check that this service reaches a KDC; loadService({ maxStaleness }) says for how long it may do without one',
+  })
+}

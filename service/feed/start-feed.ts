@@ -1,0 +1,84 @@
+import { fractionFrom } from '../../shared/crypto/fraction.js'
+import { systemRandom } from '../../shared/crypto/random.js'
+import { OrthrusError } from '../../shared/errors.js'
+import type { KeytabEntry } from '../../shared/keytab/keytab.js'
+import type { Logger } from '../../shared/logger.js'
+import type { Principal } from '../../shared/principal.js'
+import type { Clock } from '../../shared/time.js'
+import type { Timers } from '../../shared/timers.js'
+import type { ServiceKeys } from '../keys.js'
+import type { Report } from '../report/events.js'
+import type { Background } from '../request/state.js'
+import { takeSavedFeed, writeSavedFeed } from './feed-file.js'
+import type { FeedSettings } from './feed-options.js'
+import { KdcFeed } from './kdc-feed.js'
+import type { SavedFeed } from './saved-feed.js'
+import { ServiceFeed } from './service-feed.js'
+
+export interface StartFeedOptions extends FeedSettings {
+  readonly service: Principal
+  /** The service's own, from its keytab. */
+  readonly entries: readonly KeytabEntry[]
+  readonly keys: ServiceKeys
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly logger: Logger
+  readonly report: Report
+}
+
+export interface StartedFeed {
+  readonly revocation: ServiceFeed
+  readonly background: Background
+}
+
+/**
+ * Begins to follow what the KDC revokes, and does not wait for it.
+ * @throws TypeError if `kdc` is not a URL of a KDC, or `maxRevocations` not a number of them
+ */
+export async function startFeed(options: StartFeedOptions): Promise<StartedFeed> {
+  const { entries, feedFile, report, service } = options
+  const kdc = new KdcFeed({ ...options, keys: entries })
+  const saved = feedFile === undefined ? undefined : await load(feedFile, service, report)
+  const feed = new ServiceFeed({
+    ...options,
+    saved,
+    open: events => kdc.open(events),
+    onLost: () => kdc.leave(),
+    fraction: fractionFrom(systemRandom),
+  })
+  return {
+    revocation: feed,
+    background: {
+      get feed() {
+        return feed.state
+      },
+      close: async () => {
+        const left = feed.close()
+        kdc.close()
+        if (feedFile !== undefined && left !== undefined) await save(feedFile, left, report)
+      },
+    },
+  }
+}
+
+/** Whatever is wrong with the file, the service starts, and waits for a KDC. */
+async function load(path: string, service: Principal, report: Report): Promise<SavedFeed | undefined> {
+  try {
+    const saved = await takeSavedFeed(path)
+    if (saved === undefined || saved.service === service) return saved
+    throw new OrthrusError('keytab_invalid', `the saved feed ${path} is of ${saved.service}`, {
+      hint: 'give each service a feedFile of its own',
+    })
+  } catch (err) {
+    report({ kind: 'feed_not_loaded', err })
+    return undefined
+  }
+}
+
+async function save(path: string, left: SavedFeed, report: Report): Promise<void> {
+  try {
+    await writeSavedFeed(path, left)
+  } catch (err) {
+    report({ kind: 'feed_not_saved', err })
+  }
+}

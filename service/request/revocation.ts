@@ -1,0 +1,24 @@
+import { type AcceptedRequest, type RevocationCheck, refuse } from '../../shared/accept/accept.js'
+import type { Refusal } from '../../shared/accept/refusal.js'
+import { isWireCode, OrthrusError } from '../../shared/errors.js'
+
+/** Step 8 of docs/protocol.md section 8 for a service that follows the log of what is revoked. */
+export interface Revocation extends RevocationCheck {
+  /** Calls `end` once, when one of the request's tickets is revoked. @returns a function that cancels this */
+  watch(accepted: AcceptedRequest, end: (cause: OrthrusError) => void): () => void
+}
+
+/** Step 8 again, for a request that was waited for. @throws Refusal */
+export function requireStillValid(revocation: Revocation, accepted: AcceptedRequest, now: number): void {
+  try {
+    for (const ticket of accepted.tickets) revocation.requireValid(ticket, now)
+  } catch (cause) {
+    throw refusalOf(accepted, cause)
+  }
+}
+
+/** What refuses an accepted request for this cause. Anything but an OrthrusError is returned unchanged. */
+export function refusalOf(accepted: AcceptedRequest, cause: unknown): Refusal | unknown {
+  if (!(cause instanceof OrthrusError) || !isWireCode(cause.code)) return cause
+  return refuse(accepted, cause.code, cause.reason, cause.facts.hint)
+}
