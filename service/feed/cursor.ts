@@ -1,4 +1,4 @@
-import { toHex } from '../../shared/bytes.js'
+import { equalBytes } from '#primitives'
 import { OrthrusError } from '../../shared/errors.js'
 import type { RevocationEntry } from '../../shared/revocation/entry.js'
 import type { FeedPosition, LogState } from '../../shared/revocation/feed.js'
@@ -23,7 +23,7 @@ export class LogCursor {
   /** The answer of `follow`, from which the entries of one channel begin. */
   begin({ logId, oldest, newest }: LogState): void {
     const last = this.#position
-    const isSameLog = last !== null && isSame(last.logId, logId)
+    const isSameLog = last !== null && equalBytes(last.logId, logId)
     // The KDC alone knows whether its entry of this number has our mark. If not, it begins at its oldest entry.
     const mayGoOn = isSameLog && last.seq >= oldest - 1 && last.seq <= newest
     this.#course = {
@@ -58,7 +58,7 @@ export class LogCursor {
    */
   requireCaughtUp({ logId, oldest, newest }: LogState): void {
     const course = this.#required()
-    if (!isSame(logId, course.logId)) throw outOfOrder('the log has another id than a moment ago')
+    if (!equalBytes(logId, course.logId)) throw outOfOrder('the log has another id than a moment ago')
     if (newest < course.newest) throw outOfOrder(`the log ends at ${newest}, and ended at ${course.newest}`)
     const { applied = course.goingOn } = course
     const isEmpty = course.applied === undefined && newest === oldest - 1
@@ -88,11 +88,6 @@ interface Course {
   readonly applied: number | undefined
   /** The entry behind which the KDC may go on, if it has ours. */
   readonly goingOn: number | undefined
-}
-
-/** The id of a log is no secret. */
-function isSame(logId: Uint8Array, other: Uint8Array): boolean {
-  return toHex(logId) === toHex(other)
 }
 
 function outOfOrder(reason: string): OrthrusError {

@@ -65,7 +65,7 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a ticket is good at the instant of its end',
     file: 'shared/ticket/validity.ts',
-    from: 'if (now >= endTime) {',
+    from: 'if (endClock >= endTime) {',
     to: 'if (endClock > endTime) {',
   },
   {
