@@ -1,5 +1,6 @@
 /** `orthrus/kdc`: embed a KDC. */
 
+export type { RealmLifetimes } from '../shared/administration/realm.js'
 export { type RandomSource, systemRandom } from '../shared/crypto/random.js'
 export { type ErrorCode, type ErrorFacts, OrthrusError } from '../shared/errors.js'
 export { formatKeytab, type KeytabEntry } from '../shared/keytab/keytab.js'
@@ -15,7 +16,7 @@ export {
   type RunningKdc,
   startKdc,
 } from './main.js'
-export { type CreateRealmOptions, createRealm, type RealmLifetimes } from './realm/create-realm.js'
+export { type CreateRealmOptions, createRealm } from './realm/create-realm.js'
 export { type LevelStoreOptions, openLevelStore } from './store/level/store.js'
 export { createMemoryStore } from './store/memory.js'
 export {

@@ -13,6 +13,7 @@ import { DEFAULT_LIMITS } from './limits/defaults.js'
 import { createRateLimits } from './limits/rate-limits.js'
 import { reportClock } from './realm/clock-report.js'
 import { reportFollowers } from './realm/feed-report.js'
+import { KeySchedule } from './realm/key-schedule.js'
 import { type OpenRealm, openRealm } from './realm/realm.js'
 import { failsafeLogger } from './report/failsafe-logger.js'
 import { logListener } from './report/log.js'
@@ -75,7 +76,8 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
     const { host = LISTEN.HOST, port = LISTEN.PORT } = options.listen ?? {}
     const address = { host, port: (await server.listen(host, port)).port }
     report.tell({ kind: 'kdc_started', realm: realm.record.realm, ...address })
-    return runningKdc(realm, server, report, address)
+    const schedule = KeySchedule.start({ realm, timers, report })
+    return runningKdc({ realm, server, schedule, report }, address)
   } catch (cause) {
     await vault.close()
     throw cause
@@ -104,12 +106,15 @@ async function openVault(options: KdcOptions, random: RandomSource): Promise<Vau
 /** The names of the files in a data directory. */
 export const DATA_FILES = { DATABASE: 'db', MASTER_KEY: 'master.key', ADMIN_KEYTAB: 'admin.keytab' } as const
 
-function runningKdc(
-  realm: OpenRealm,
-  server: KdcServer,
-  report: Report,
-  address: RunningKdc['address'],
-): RunningKdc {
+interface KdcParts {
+  readonly realm: OpenRealm
+  readonly server: KdcServer
+  readonly schedule: KeySchedule
+  readonly report: Report
+}
+
+function runningKdc(parts: KdcParts, address: RunningKdc['address']): RunningKdc {
+  const { realm, server, report } = parts
   let closing: Promise<void> | undefined
   const { host, port } = address
   return {
@@ -121,16 +126,16 @@ function runningKdc(
     },
     administration: { call: (method, args) => callMethod(ownContext(realm, report), method, args) },
     close: () => {
-      closing ??= close(realm, server, report)
+      closing ??= close(parts)
       return closing
     },
   }
 }
 
-async function close(realm: OpenRealm, server: KdcServer, report: Report): Promise<void> {
+async function close({ realm, server, schedule, report }: KdcParts): Promise<void> {
   // What waits for followers is answered now, and delays nothing.
   realm.feed.close()
-  await server.close()
+  await Promise.all([server.close(), schedule.stop()])
   realm.close()
   await realm.vault.close()
   report.tell({ kind: 'kdc_closed', realm: realm.record.realm })

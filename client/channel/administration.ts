@@ -1,4 +1,3 @@
-import { type AdminMethod, PAGE_ROWS } from '../../shared/administration/methods.js'
 import {
   type AddedPrincipal,
   decodeAddedPrincipal,
@@ -14,11 +13,13 @@ import {
   isSameRule,
   type PolicyRule,
 } from '../../shared/administration/rules.js'
-import type { Value } from '../../shared/encoding/encoding.js'
-import { fields, listOf, nullable } from '../../shared/encoding/fields.js'
+import { fields, nullable } from '../../shared/encoding/fields.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
+import { KeyAdministration } from './key-administration.js'
+import { pagesOf } from './pages.js'
+import { RealmAdministration } from './realm-administration.js'
 import { Revocations } from './revocations.js'
 import type { AdminTransport } from './transport.js'
 
@@ -36,11 +37,15 @@ export interface RuleChanged {
  * request on. All throw OrthrusError with the KDC's code, such as `not_authorized` without the administrator's role.
  */
 export class Administration {
+  readonly keys: KeyAdministration
   readonly revocations: Revocations
+  readonly settings: RealmAdministration
   readonly #transport: AdminTransport
 
   constructor(transport: AdminTransport) {
+    this.keys = new KeyAdministration(transport)
     this.revocations = new Revocations(transport)
+    this.settings = new RealmAdministration(transport)
     this.#transport = transport
   }
 
@@ -55,7 +60,7 @@ export class Administration {
 
   /** All principals, in the order of their names. */
   list(): AsyncGenerator<PrincipalSummary> {
-    return this.#pages('list', decodePrincipalSummary, row => [row.principal])
+    return pagesOf(this.#transport, 'list', decodePrincipalSummary, row => [row.principal])
   }
 
   /**
@@ -122,22 +127,6 @@ export class Administration {
 
   /** All rules, ordered by client and service. */
   policy(): AsyncGenerator<PolicyRule> {
-    return this.#pages('policy', decodePolicyRule, row => [row.client, row.service])
-  }
-
-  async *#pages<Row>(
-    method: AdminMethod,
-    decodeRow: (value: Value) => Row,
-    keyOf: (row: Row) => Value[],
-  ): AsyncGenerator<Row> {
-    let after: Value = null
-    for (;;) {
-      const [page] = fields(await this.#transport.call(method, [after, PAGE_ROWS]), 1)
-      const rows = listOf(page).map(decodeRow)
-      yield* rows
-      const last = rows.at(-1)
-      if (last === undefined || rows.length < PAGE_ROWS) return
-      after = keyOf(last)
-    }
+    return pagesOf(this.#transport, 'policy', decodePolicyRule, row => [row.client, row.service])
   }
 }

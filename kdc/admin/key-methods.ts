@@ -1,7 +1,13 @@
-import { encodeOwnKeys, encodeStagedKey } from '../../shared/administration/keys.js'
+import {
+  encodeDueKey,
+  encodeOwnKeys,
+  encodeRotated,
+  encodeStagedKey,
+} from '../../shared/administration/keys.js'
 import type { OwnMethod } from '../../shared/administration/methods.js'
 import { fields, kvnoOf } from '../../shared/encoding/fields.js'
-import { type Method, method } from './method.js'
+import { due, rotate } from './admin-keys.js'
+import { decodePage, decodePrincipal, type Method, method } from './method.js'
 import { keys, nextKey } from './own-keys.js'
 
 /** The methods for keys (docs/protocol.md section 12). */
@@ -28,8 +34,24 @@ const longestLifeMethod = method({
   run: async ({ realm }) => [realm.record.longestLife],
 })
 
+const rotateMethod = method({
+  callers: 'administrators',
+  reads: false,
+  decode: decodePrincipal,
+  run: async (context, name) => encodeRotated(await rotate(context, name)),
+})
+
+const dueMethod = method({
+  callers: 'administrators',
+  reads: true,
+  decode: args => decodePage(args, decodePrincipal),
+  run: async (context, { after, limit }) => [(await due(context, after, limit)).map(encodeDueKey)],
+})
+
 export const KEY_METHODS = {
   keys: keysMethod,
   'next-key': nextKeyMethod,
   'longest-life': longestLifeMethod,
-} satisfies Record<OwnMethod, Method>
+  rotate: rotateMethod,
+  due: dueMethod,
+} satisfies Record<OwnMethod | 'rotate' | 'due', Method>

@@ -18,6 +18,7 @@ import { FEED_METHODS_BY_NAME } from './feed.js'
 import { KEY_METHODS } from './key-methods.js'
 import { decodePage, decodePrincipal, type Method, method, NO_RESULTS } from './method.js'
 import { add, disable, enable, list, remove, show } from './principals.js'
+import { REALM_METHODS } from './realm-methods.js'
 import { REVOCATION_METHODS } from './revocations.js'
 import { actorsOf, type Caller, isAdministrator, requireCaller } from './role.js'
 import { forget, policy, ruleFor, setRule } from './rules.js'
@@ -134,6 +135,7 @@ const METHODS: ReadonlyMap<string, Method> = new Map(
     forget: forgetMethod,
     policy: policyMethod,
     ...KEY_METHODS,
+    ...REALM_METHODS,
   } satisfies Record<AdminMethod | OwnMethod | FeedMethod, Method>),
 )
 

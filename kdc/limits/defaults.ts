@@ -8,6 +8,15 @@ export const LIFETIME = { TGT: 10 * HOUR, SERVICE: HOUR, RENEW: 7 * DAY } as con
 /** How old the keys of the KDC's own principals get, milliseconds (section 12). */
 export const KDC_KEYS_LIFE = 30 * DAY
 
+/** When the KDC looks whether keys of its own are due to change or to be erased, milliseconds. */
+export const KEY_SCHEDULE = { FIRST: MINUTE, EVERY: 10 * MINUTE } as const
+
+/** How many old keys of krbtgt or kdc may be in use at a time: they are searched for each ticket. */
+export const KDC_OLD_KEYS_MAX = 400
+
+/** Bounds on what an administrator may set for a realm, milliseconds. */
+export const REALM_BOUNDS = { LIFE_MIN: MINUTE, LIFE_MAX: 366 * DAY, KEY_AGE_MIN: DAY } as const
+
 /** The share of a ticket's life by which it may be shortened at random, so that renewals spread. */
 export const SHORTENING = 0.1
 

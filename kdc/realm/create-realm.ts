@@ -1,3 +1,4 @@
+import type { RealmLifetimes, RotationSchedule } from '../../shared/administration/realm.js'
 import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
@@ -15,18 +16,10 @@ import {
   encodeRealmRecord,
   type PolicyRecord,
   REALM_RECORD_NAME,
-  type RotationSchedule,
 } from '../vault/records.js'
 import type { Vault, VaultChange } from '../vault/vault.js'
 import { policyName } from './directory.js'
 import { newPrincipal } from './principal.js'
-
-/** The longest lifetimes of the realm's tickets, milliseconds. */
-export interface RealmLifetimes {
-  readonly maxTgtLife: number
-  readonly maxServiceLife: number
-  readonly maxRenew: number
-}
 
 export interface CreateRealmOptions extends Partial<RealmLifetimes> {
   readonly vault: Vault

@@ -1,7 +1,8 @@
+import type { RotationSchedule } from '../../shared/administration/realm.js'
 import type { LongTermKey } from '../../shared/crypto/keys.js'
 import type { PasswordParameters } from '../../shared/exchange/params.js'
 import { isReserved, localPart, type Principal } from '../../shared/principal.js'
-import type { PrincipalRecord, RotationSchedule, StoredKey } from '../vault/records.js'
+import type { PrincipalRecord, StoredKey } from '../vault/records.js'
 import { currentKey } from './principal-keys.js'
 
 /**

@@ -11,6 +11,7 @@ import { KdcTime } from './kdc-time.js'
 import { migrateRealm } from './migrate.js'
 import { RealmWriter } from './realm-writer.js'
 import { RevocationLog } from './revocation-log.js'
+import type { Versioned } from './stored-principal.js'
 
 /** A realm that this process has opened. */
 export interface OpenRealm {
@@ -24,6 +25,8 @@ export interface OpenRealm {
   /** Sends the revocation log to those who follow it. */
   readonly feed: Feed
   readonly random: RandomSource
+  /** Reads `record` again, as after every change that the vault tells of. @throws OrthrusError `unavailable` */
+  refresh(): Promise<void>
   /** Stops watching the vault, which stays open. */
   close(): void
 }
@@ -40,18 +43,18 @@ export interface OpenRealmOptions {
 export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
   const { vault, clock, random, timers = systemTimers } = options
   await migrateRealm(vault, random)
-  let record = await readRealm(vault)
+  let { version, record } = await readVersionedRealm(vault)
+  const refresh = async (): Promise<void> => {
+    const read = await readVersionedRealm(vault)
+    // Readings may overtake each other.
+    if (read.version >= version) ({ version, record } = read)
+  }
   const time = new KdcTime(clock)
   const directory = new Directory(vault)
   const noticeRealm = (kind: RecordKind, name: string): void => {
     if (kind !== RECORD_KIND.REALM || name !== REALM_RECORD_NAME.REALM) return
     // If it cannot be read, the limits stay until it is changed again: the next change reads it too.
-    readRealm(vault).then(
-      changed => {
-        record = changed
-      },
-      () => {},
-    )
+    refresh().catch(() => {})
   }
   const revocations = await RevocationLog.open({ vault, random })
   const feed = new Feed({ log: revocations, logId: () => record.logId, time, timers })
@@ -80,14 +83,20 @@ export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
     revocations,
     feed,
     random,
+    refresh,
     close,
   }
 }
 
 /** @throws OrthrusError `unavailable` */
 export async function readRealm(vault: Vault): Promise<RealmRecord> {
+  return (await readVersionedRealm(vault)).record
+}
+
+/** The record, with the version that a change of it must name. @throws OrthrusError `unavailable` */
+export async function readVersionedRealm(vault: Vault): Promise<Versioned<RealmRecord>> {
   const stored = await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.REALM)
-  if (stored !== undefined) return decodeRealmRecord(stored.fields)
+  if (stored !== undefined) return { version: stored.version, record: decodeRealmRecord(stored.fields) }
   throw new OrthrusError('unavailable', 'the database has no realm', {
     final: true,
     hint: 'run: orthrus init REALM',

@@ -1,4 +1,5 @@
 import type { PrincipalLimits } from '../../shared/administration/principals.js'
+import type { RealmSummary } from '../../shared/administration/realm.js'
 import type { PolicyRule } from '../../shared/administration/rules.js'
 import type { ErrorFacts, WireCode } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
@@ -30,6 +31,7 @@ export type KdcEvent =
   | AcceptFailed
   | ClockLeapt
   | ClockSteady
+  | KeyScheduleFailed
   | ConnectionAbandoned
 
 export type EventOf<K extends KdcEvent['kind']> = Extract<KdcEvent, { readonly kind: K }>
@@ -151,6 +153,17 @@ export type RecordChange =
       /** The newest kvno that was ended. */
       readonly kvno: number
     }
+  /** A fresh key is current; null if the holder was asked for one. */
+  | { readonly method: 'rotate'; readonly principal: Principal; readonly kvno: number | null }
+  /** A fresh key is the only one, and what was older is revoked. */
+  | {
+      readonly method: 'replace-key' | 'new-password' | 'reset-password'
+      readonly principal: Principal
+      readonly kvno: number
+    }
+  /** Old keys of krbtgt or kdc were erased, because every ticket under them has ended. */
+  | { readonly method: 'erase-keys'; readonly principal: Principal; readonly kvnos: readonly number[] }
+  | { readonly method: 'set-realm'; readonly settings: RealmSummary }
   | { readonly method: 'allow' | 'deny'; readonly rule: PolicyRule }
   | { readonly method: 'forget'; readonly client: string; readonly service: string }
 
@@ -245,6 +258,13 @@ export interface ClockSteady {
   readonly kind: 'clock_steady'
   /** The sum of the leaps before. */
   readonly leapt: number
+}
+
+/** A key of the KDC's own that is due could not be changed or erased. It is tried again. */
+export interface KeyScheduleFailed {
+  readonly kind: 'key_schedule_failed'
+  readonly principal: Principal
+  readonly failure: Failure
 }
 
 /** A connection was cut because of an unexpected error. */

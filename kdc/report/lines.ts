@@ -119,6 +119,11 @@ const LINES: Lines = {
     message: "the KDC's clock has not leapt for an hour; /health no longer says that it may be wrong",
     fields,
   }),
+  key_schedule_failed: ({ principal, failure }) => ({
+    level: 'error',
+    message: "a key of the KDC's own that is due could not be changed or erased; it is tried again",
+    fields: { principal, failure },
+  }),
   connection_abandoned: ({ address, failure }) => ({
     level: 'error',
     message: 'unexpected failure while answering; the connection is cut',
@@ -146,7 +151,21 @@ function actorsOf(by: readonly string[]): readonly string[] | string {
 
 function toldOf(change: RecordChange): object {
   const told = { method: change.method, on: subjectsOf(change) }
-  return change.method === 'next-key' || change.method === 'promote' ? { ...told, kvno: change.kvno } : told
+  switch (change.method) {
+    case 'next-key':
+    case 'promote':
+    case 'rotate':
+    case 'replace-key':
+    case 'new-password':
+    case 'reset-password':
+      return { ...told, kvno: change.kvno }
+    case 'erase-keys':
+      return { ...told, kvnos: change.kvnos }
+    case 'set-realm':
+      return { ...told, settings: change.settings }
+    default:
+      return told
+  }
 }
 
 function subjectsOf(change: RecordChange): readonly string[] {
@@ -158,6 +177,8 @@ function subjectsOf(change: RecordChange): readonly string[] {
       return [change.client, change.service]
     case 'revoke-ticket':
       return [toHex(change.ticketId), ...(change.principal === null ? [] : [change.principal])]
+    case 'set-realm':
+      return [change.settings.realm]
     default:
       return [change.principal]
   }

@@ -1,3 +1,4 @@
+import type { RealmLifetimes, RotationSchedule } from '../../shared/administration/realm.js'
 import type { PolicyRule } from '../../shared/administration/rules.js'
 import { SIZE } from '../../shared/constants.js'
 import type { Value } from '../../shared/encoding/encoding.js'
@@ -70,22 +71,11 @@ function decodePolicy(value: readonly Value[]): PolicyRecord {
   }
 }
 
-/** How old a key gets before it is due to change, milliseconds; null for never (section 12). */
-export interface RotationSchedule {
-  readonly krbtgt: number | null
-  readonly kdc: number | null
-  /** Of every other principal with a random key. */
-  readonly principals: number | null
-}
-
 /** The realm: one record. */
-export interface RealmRecord {
+export interface RealmRecord extends RealmLifetimes {
   readonly realm: RealmName
   /** 32 bytes from which the salts of names without a password are derived (section 8, Passwords). */
   readonly saltSecret: Uint8Array
-  readonly maxTgtLife: number
-  readonly maxServiceLife: number
-  readonly maxRenew: number
   /** The longest life that the realm ever allowed a ticket, renewals included. Nothing issued before lives longer. */
   readonly longestLife: number
   readonly rotation: RotationSchedule

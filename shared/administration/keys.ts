@@ -1,6 +1,16 @@
 import { SIZE } from '../constants.js'
 import type { Value } from '../encoding/encoding.js'
-import { bytesOf, fields, kvnoOf, listOf, nullable, numberOf, oneOf } from '../encoding/fields.js'
+import {
+  bytesOf,
+  fields,
+  kvnoOf,
+  listOf,
+  nullable,
+  numberOf,
+  oneOf,
+  principalOf,
+} from '../encoding/fields.js'
+import type { Principal } from '../principal.js'
 
 /** What the methods for keys send (docs/protocol.md section 12). Times are milliseconds since the epoch. */
 
@@ -59,4 +69,41 @@ export function encodeStagedKey({ kvno, salt }: StagedKey): Value[] {
 export function decodeStagedKey(results: readonly Value[]): StagedKey {
   const [kvno, salt] = fields(results, 2)
   return { kvno: kvnoOf(kvno), salt: bytesOf(salt, SIZE.KEY_SALT).slice() }
+}
+
+/** The result of `rotate`: the kvno of the fresh key of krbtgt or kdc; null if the holder was asked for one. */
+export function encodeRotated(kvno: number | null): Value[] {
+  return [kvno]
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeRotated(results: readonly Value[]): number | null {
+  const [kvno] = fields(results, 1)
+  return nullable(kvno, kvnoOf)
+}
+
+/** Each row of `due`: a principal whose current key is due to change. */
+export interface DueKey {
+  readonly principal: Principal
+  readonly kvno: number
+  readonly createdAt: number
+  readonly due: number
+  /** When an administrator asked for it; null if it is due by its age. */
+  readonly askedAt: number | null
+}
+
+export function encodeDueKey({ principal, kvno, createdAt, due, askedAt }: DueKey): Value[] {
+  return [principal, kvno, createdAt, due, askedAt]
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeDueKey(value: Value | undefined): DueKey {
+  const [principal, kvno, createdAt, due, askedAt] = fields(value, 5)
+  return {
+    principal: principalOf(principal),
+    kvno: kvnoOf(kvno),
+    createdAt: numberOf(createdAt),
+    due: numberOf(due),
+    askedAt: nullable(askedAt, numberOf),
+  }
 }

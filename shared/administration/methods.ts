@@ -18,6 +18,10 @@
  * | `forget` | client, service | none |
  * | `list` | the last one seen, `[principal]` or nil; limit | `[[summary, ...]]` |
  * | `policy` | the last one seen, `[client, service]` or nil; limit | `[[rule, ...]]` |
+ * | `rotate` | principal | `encodeRotated` |
+ * | `due` | the last one seen, `[principal]` or nil; limit | `[[encodeDueKey, ...]]` |
+ * | `realm` | none | `[encodeRealmSummary]` |
+ * | `set-realm` | `[encodeRealmChanges]` | `[encodeRealmSummary]` |
  */
 export const ADMIN_METHODS = [
   'add',
@@ -35,6 +39,10 @@ export const ADMIN_METHODS = [
   'rule',
   'forget',
   'policy',
+  'rotate',
+  'due',
+  'realm',
+  'set-realm',
 ] as const
 export type AdminMethod = (typeof ADMIN_METHODS)[number]
 

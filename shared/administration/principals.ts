@@ -40,24 +40,31 @@ export interface PrincipalState extends PrincipalLimits {
   readonly changedAt: number
 }
 
+/** A key that was made from a password, and how. */
+export interface PasswordKey {
+  readonly parameters: PasswordParameters
+  readonly key: LongTermKey
+}
+
 /** `add`: registers a principal. */
 export interface NewPrincipal extends PrincipalLimits {
   readonly principal: Principal
   /** A key that the caller made from a password. Without one the KDC draws a key and returns it. */
-  readonly password: { readonly parameters: PasswordParameters; readonly key: LongTermKey } | null
+  readonly password: PasswordKey | null
 }
 
 export function encodeNewPrincipal(added: NewPrincipal): Value[] {
   return [
     added.principal,
-    added.password && encodePassword(added.password),
+    added.password && encodePasswordKey(added.password),
     added.expiresAt,
     added.maxLife,
     added.maxRenew,
   ]
 }
 
-function encodePassword({ parameters, key }: NonNullable<NewPrincipal['password']>): Value[] {
+/** `[log2N, r, p, salt16, key32]` */
+export function encodePasswordKey({ parameters, key }: PasswordKey): Value[] {
   return [...encodePasswordParameters(parameters), revealKey(key)]
 }
 
@@ -65,14 +72,15 @@ export function decodeNewPrincipal(args: readonly Value[]): NewPrincipal {
   const [principal, password, expiresAt, maxLife, maxRenew] = fields(args, 5)
   return {
     principal: principalOf(principal),
-    password: nullable(password, decodePassword),
+    password: nullable(password, decodePasswordKey),
     expiresAt: nullable(expiresAt, numberOf),
     maxLife: nullable(maxLife, lifetimeOf),
     maxRenew: nullable(maxRenew, lifetimeOf),
   }
 }
 
-function decodePassword(value: Value | undefined): NonNullable<NewPrincipal['password']> {
+/** @throws OrthrusError `malformed` */
+export function decodePasswordKey(value: Value | readonly Value[] | undefined): PasswordKey {
   const list = fields(value, 5)
   return { parameters: decodePasswordParameters(list.slice(0, 4)), key: longTermKeyOf(list[4]) }
 }

@@ -4,7 +4,7 @@ import type { Caller } from '../../kdc/admin/role.js'
 import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
 import { NO_RATE_LIMITS, type RateLimits } from '../../kdc/limits/rate-limits.js'
 import type { ExchangeContext } from '../../kdc/realm/context.js'
-import { createRealm, type RealmLifetimes } from '../../kdc/realm/create-realm.js'
+import { createRealm } from '../../kdc/realm/create-realm.js'
 import { reportFollowers } from '../../kdc/realm/feed-report.js'
 import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
 import { logListener } from '../../kdc/report/log.js'
@@ -21,6 +21,7 @@ import {
   type NewPrincipal,
   NO_LIMITS,
 } from '../../shared/administration/principals.js'
+import type { RealmLifetimes } from '../../shared/administration/realm.js'
 import { encodePolicyRule, type PolicyRule } from '../../shared/administration/rules.js'
 import { toHex } from '../../shared/bytes.js'
 import { TYPE } from '../../shared/constants.js'

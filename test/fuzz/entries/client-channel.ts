@@ -1,12 +1,13 @@
 import { Administration } from '../../../client/channel/administration.js'
 import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
 import { ownKeys, stageNextKey } from '../../../client/channel/own-keys.js'
-import { encodeOwnKeys, encodeStagedKey } from '../../../shared/administration/keys.js'
+import { encodeDueKey, encodeOwnKeys, encodeStagedKey } from '../../../shared/administration/keys.js'
 import {
   encodeAddedPrincipal,
   encodePrincipalSummary,
   NO_LIMITS,
 } from '../../../shared/administration/principals.js'
+import { encodeRealmSummary } from '../../../shared/administration/realm.js'
 import { encodeFollowers, encodeKeyRevoked } from '../../../shared/administration/revocations.js'
 import { encodePolicyRule } from '../../../shared/administration/rules.js'
 import { decodeAnswer, encodeAnswer, resultsOf } from '../../../shared/channel/calls.js'
@@ -17,6 +18,7 @@ import { sealCounted } from '../../../shared/crypto/seal.js'
 import { decode, type Value } from '../../../shared/encoding/encoding.js'
 import { header } from '../../../shared/encoding/message.js'
 import { createApAccept } from '../../../shared/exchange/ap.js'
+import { realmOf } from '../../../shared/principal.js'
 import { decodeTicket, openTicket } from '../../../shared/ticket/ticket.js'
 import { type FakeKdc, KDC, WEB } from '../../client/fake-kdc.js'
 import { pattern, ruleOf } from '../../support/realm.js'
@@ -96,6 +98,16 @@ async function allOf(rows: AsyncIterable<unknown>): Promise<void> {
 
 const FOLLOWER = { principal: WEB, address: '192.0.2.1', seen: 7, connected: true, silentFor: 3 }
 
+const SETTINGS = {
+  realm: realmOf(WEB),
+  maxTgtLife: 1,
+  maxServiceLife: 2,
+  maxRenew: 3,
+  longestLife: 4,
+  rotation: { krbtgt: 5, kdc: null, principals: null },
+  createdAt: 6,
+}
+
 export function administration(): Entry {
   const rule = encodePolicyRule(ruleOf('web', 'orders', { claims: [['a', ['b']]], paths: ['/x'] }))
   const summary = encodePrincipalSummary({
@@ -121,6 +133,9 @@ export function administration(): Entry {
       answer(null),
       answer(...encodeAddedPrincipal({ kvno: 1, key: new LongTermKey(new Uint8Array(32)) })),
       answer(...encodeOwnKeys({ keys: [{ kvno: 2, state: 'next', createdAt: 5 }], due: 6 })),
+      answer([encodeDueKey({ principal: WEB, kvno: 1, createdAt: 5, due: 6, askedAt: null })]),
+      answer(encodeRealmSummary(SETTINGS)),
+      answer(2),
       answer(...encodeStagedKey({ kvno: 3, salt: new Uint8Array(32) })),
       answer(7),
       answer(...encodeKeyRevoked({ kvno: 2, seq: 7 })),
@@ -145,6 +160,9 @@ export function administration(): Entry {
         () => allOf(of().list()),
         () => allOf(of().policy()),
         () => of().rule(pattern('web'), pattern('orders')),
+        () => of().keys.rotate(WEB),
+        () => allOf(of().keys.due()),
+        () => of().settings.show(),
         () => ownKeys({ call: async () => resultsOf(decodeAnswer(bytes)) }),
         () => stageNextKey({ call: async () => resultsOf(decodeAnswer(bytes)) }, 1),
         () => of().revocations.client(WEB),

@@ -1,6 +1,7 @@
 import { ChannelOpener } from '../../../kdc/channel/channel-opener.js'
 import { ADMIN_METHODS, OWN_METHODS } from '../../../shared/administration/methods.js'
 import { encodeNewPrincipal } from '../../../shared/administration/principals.js'
+import { encodeRealmChanges } from '../../../shared/administration/realm.js'
 import { encodePolicyRule, encodeRuleChange } from '../../../shared/administration/rules.js'
 import type { AcceptedChannel } from '../../../shared/channel/accepted-channel.js'
 import { decodeAnswer } from '../../../shared/channel/calls.js'
@@ -178,6 +179,9 @@ const callSeeds = [
   call(18, 'follow', new Uint8Array(16), 1, new Uint8Array(8)),
   call(19, 'alive'),
   call(20, 'seen', 1),
+  call(21, 'rotate', local('krbtgt')),
+  call(22, 'due', null, 2),
+  call(23, 'set-realm', encodeRealmChanges({ maxRenew: 3_600_000, rotation: { kdc: null } })),
   ...[...ADMIN_METHODS, ...OWN_METHODS].map((method, i) => call(30 + i, method, 'web@demo.example')),
 ]
 

@@ -3,6 +3,7 @@ import { ownContext } from '../../../kdc/admin/context.js'
 import { callMethod } from '../../../kdc/admin/methods.js'
 import { ADMIN_METHODS, type AdminMethod, PAGE_ROWS } from '../../../shared/administration/methods.js'
 import { decodePrincipalSummary, encodeNewPrincipal } from '../../../shared/administration/principals.js'
+import { encodeRealmChanges } from '../../../shared/administration/realm.js'
 import {
   decodePolicyRule,
   encodePolicyRule,
@@ -208,7 +209,7 @@ const sound: Value[] = [17, 8, 1, new Uint8Array(16), new Uint8Array(32)]
 
 describe('a wrong call', () => {
   it.each<[string, AdminMethod | string, Value[], string, RegExp]>([
-    ['an unknown method', 'rotate', [web], 'malformed', /there is no method "rotate"/],
+    ['an unknown method', 'turn', [web], 'malformed', /there is no method "turn"/],
     ['__proto__', '__proto__', [], 'malformed', /there is no method/],
     ['constructor', 'constructor', [], 'malformed', /there is no method/],
     ['the feed: fields missing', 'follow', [null, 0], 'malformed', /fields/],
@@ -518,7 +519,13 @@ describe('the log of administration', () => {
       rule: [web, local('orders')],
       forget: [web, local('orders')],
       policy: [null, 1],
+      rotate: [web],
+      due: [null, 1],
+      realm: [],
+      'set-realm': [encodeRealmChanges({})],
     }
+    await realm.add('web')
+    realm.logger.lines.length = 0
     for (const method of ADMIN_METHODS) await callAs(realm, ['admin'], method, args[method])
     expect(realm.logger.lines.map(({ fields }) => fields.method)).toEqual([...ADMIN_METHODS])
   })

@@ -1,0 +1,26 @@
+import { type DueKey, decodeDueKey, decodeRotated } from '../../shared/administration/keys.js'
+import type { Principal } from '../../shared/principal.js'
+import { pagesOf } from './pages.js'
+import type { AdminTransport } from './transport.js'
+
+/** What administrators do about keys (docs/protocol.md section 12). */
+export class KeyAdministration {
+  readonly #transport: AdminTransport
+
+  constructor(transport: AdminTransport) {
+    this.#transport = transport
+  }
+
+  /**
+   * Gives krbtgt or kdc a fresh key at once; asks any other principal to change its own, which it does within a day.
+   * @returns the kvno of the fresh key; null if the holder was asked
+   */
+  async rotate(principal: Principal): Promise<number | null> {
+    return decodeRotated(await this.#transport.call('rotate', [principal]))
+  }
+
+  /** Principals whose key is due to change, in the order of their names. */
+  due(): AsyncGenerator<DueKey> {
+    return pagesOf(this.#transport, 'due', decodeDueKey, row => [row.principal])
+  }
+}

@@ -1,0 +1,67 @@
+import type {
+  RealmChanges,
+  RealmLifetimes,
+  RealmSummary,
+  RotationSchedule,
+} from '../../shared/administration/realm.js'
+import { malformed } from '../../shared/errors.js'
+import { DAY, MINUTE } from '../../shared/time.js'
+import { REALM_BOUNDS } from '../limits/defaults.js'
+import { longestOf } from '../realm/create-realm.js'
+import { readRealm, readVersionedRealm } from '../realm/realm.js'
+import { RECORD_KIND } from '../store/store.js'
+import { encodeRealmRecord, REALM_RECORD_NAME, type RealmRecord } from '../vault/records.js'
+import { type AdminContext, changeRealm } from './context.js'
+import { requireAdministrator } from './lockout.js'
+
+/** The realm's lifetimes, and the ages that keys may reach. */
+
+/** @throws OrthrusError `unavailable` */
+export async function settings({ realm: { vault } }: AdminContext): Promise<RealmSummary> {
+  return summaryOf(await readRealm(vault))
+}
+
+/**
+ * Changes settings of the realm while it runs. Tickets that were issued keep their ends. The longest life ever allowed
+ * only grows: what was issued before may live as long.
+ * @throws OrthrusError `malformed` for a setting out of bounds
+ */
+export async function changeSettings(context: AdminContext, changes: RealmChanges): Promise<RealmSummary> {
+  requireBounds(changes)
+  const { rotation, ...lives } = changes
+  const { vault } = context.realm
+  const changed = await changeRealm(context, async () => {
+    await requireAdministrator(context)
+    const { version, record: before } = await readVersionedRealm(vault)
+    const wanted = { ...before, ...lives, rotation: { ...before.rotation, ...rotation } }
+    const record = { ...wanted, longestLife: Math.max(before.longestLife, longestOf(wanted)) }
+    const fields = encodeRealmRecord(record)
+    const result = summaryOf(record)
+    return {
+      changes: [{ kind: RECORD_KIND.REALM, name: REALM_RECORD_NAME.REALM, expected: version, fields }],
+      result,
+      reported: { method: 'set-realm', settings: result },
+    }
+  })
+  // From the answer on, tickets are issued by the new settings.
+  await context.realm.refresh()
+  return changed
+}
+
+function summaryOf(record: RealmRecord): RealmSummary {
+  const { realm, maxTgtLife, maxServiceLife, maxRenew, longestLife, rotation, createdAt } = record
+  return { realm, maxTgtLife, maxServiceLife, maxRenew, longestLife, rotation, createdAt }
+}
+
+function requireBounds({ rotation = {}, ...lives }: RealmChanges): void {
+  const { LIFE_MIN, LIFE_MAX, KEY_AGE_MIN } = REALM_BOUNDS
+  for (const [name, life] of Object.entries(lives) as [keyof RealmLifetimes, number][]) {
+    // Administrators need tickets too.
+    if (life < LIFE_MIN) throw malformed(`${name} below ${LIFE_MIN / MINUTE} min`)
+    if (life > LIFE_MAX) throw malformed(`${name} above ${LIFE_MAX / DAY} days`)
+  }
+  for (const [name, age] of Object.entries(rotation) as [keyof RotationSchedule, number | null][]) {
+    if (age !== null && age < KEY_AGE_MIN)
+      throw malformed(`a key of ${name} that is due before it is a day old`)
+  }
+}

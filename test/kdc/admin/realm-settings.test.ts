@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest'
+import {
+  decodeRealmSummary,
+  encodeRealmChanges,
+  type RealmChanges,
+  type RealmSummary,
+} from '../../../shared/administration/realm.js'
+import type { Value } from '../../../shared/encoding/encoding.js'
+import { DAY, HOUR, MINUTE } from '../../../shared/time.js'
+import { grantOf, local, login, START, type TestRealm, testRealm } from '../../support/realm.js'
+import { restarted } from '../../support/restart.js'
+
+async function settings(realm: TestRealm): Promise<RealmSummary> {
+  return decodeRealmSummary((await realm.call('realm', []))[0])
+}
+
+async function change(realm: TestRealm, changes: RealmChanges): Promise<RealmSummary> {
+  return decodeRealmSummary((await realm.call('set-realm', [encodeRealmChanges(changes)]))[0])
+}
+
+const DEFAULTS: RealmSummary = {
+  realm: 'demo.example' as RealmSummary['realm'],
+  maxTgtLife: 10 * HOUR,
+  maxServiceLife: HOUR,
+  maxRenew: 7 * DAY,
+  longestLife: 7 * DAY,
+  rotation: { krbtgt: 30 * DAY, kdc: 30 * DAY, principals: null },
+  createdAt: START,
+}
+
+describe('set-realm', () => {
+  it('changes what it names and leaves the rest, also over a restart', async () => {
+    const realm = await testRealm()
+    expect(await settings(realm)).toEqual(DEFAULTS)
+    const once = {
+      ...DEFAULTS,
+      maxServiceLife: 2 * HOUR,
+      rotation: { krbtgt: 2 * DAY, kdc: null, principals: 90 * DAY },
+    }
+    const rotation = { krbtgt: 2 * DAY, kdc: null, principals: 90 * DAY }
+    expect(await change(realm, { maxServiceLife: 2 * HOUR, rotation })).toEqual(once)
+    expect(await change(realm, {})).toEqual(once)
+    const twice = { ...once, rotation: { ...once.rotation, kdc: 5 * DAY, principals: null } }
+    expect(await change(realm, { rotation: { kdc: 5 * DAY, principals: null } })).toEqual(twice)
+    expect(await settings(await restarted(realm))).toEqual(twice)
+  })
+
+  it('never lets the longest life shrink', async () => {
+    const realm = await testRealm()
+    expect((await change(realm, { maxRenew: 30 * DAY })).longestLife).toBe(30 * DAY)
+    expect((await change(realm, { maxRenew: DAY })).longestLife).toBe(30 * DAY)
+    expect((await change(realm, { maxTgtLife: 40 * DAY })).longestLife).toBe(40 * DAY)
+    expect((await change(realm, { maxTgtLife: DAY, maxRenew: DAY })).longestLife).toBe(40 * DAY)
+  })
+
+  it('is in force for the next ticket, longer or shorter, and no ticket outlives the longest life', async () => {
+    const random = (length: number): Uint8Array => new Uint8Array(length)
+    const realm = await testRealm({ random })
+    const web = await realm.add('web')
+    await realm.add('orders')
+    await realm.allow('web', 'orders')
+    for (const maxServiceLife of [5 * MINUTE, 9 * HOUR, MINUTE]) {
+      await change(realm, { maxServiceLife })
+      const grant = grantOf(await login(realm, web, { services: [local('orders')] }), 1)
+      expect(grant.endTime - START).toBe(maxServiceLife)
+    }
+  })
+
+  it.each<[string, Value]>([
+    ['a life below a minute', encodeRealmChanges({ maxServiceLife: MINUTE - 1 })],
+    ['a life over a year', encodeRealmChanges({ maxRenew: 366 * DAY + 1 })],
+    ['a life of nothing', [0, null, null, [null, null, null]]],
+    ['keys due before a day', encodeRealmChanges({ rotation: { krbtgt: DAY - 1 } })],
+    ['a text', ['1h', null, null, [null, null, null]]],
+    ['two ages', [null, null, null, [null, null]]],
+    ['no ages', [null, null, null, null]],
+    ['a field too many', [null, null, null, [null, null, null], null]],
+  ])('refuses %s', async (_, changes) => {
+    const realm = await testRealm()
+    await expect(realm.call('set-realm', [changes])).rejects.toMatchObject({ code: 'malformed' })
+    expect(await settings(realm)).toEqual(DEFAULTS)
+  })
+
+  it('takes a life of a minute, and one of a year', async () => {
+    const realm = await testRealm()
+    await change(realm, { maxServiceLife: MINUTE, maxTgtLife: MINUTE, maxRenew: 366 * DAY })
+    expect((await settings(realm)).longestLife).toBe(366 * DAY)
+  })
+
+  it('is told with what was set', async () => {
+    const realm = await testRealm()
+    await change(realm, { maxRenew: DAY })
+    expect(realm.logger.lines.at(-1)).toMatchObject({
+      message: 'administration',
+      fields: { method: 'set-realm', on: ['demo.example'], settings: { ...DEFAULTS, maxRenew: DAY } },
+    })
+  })
+})

@@ -1,0 +1,147 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { KeySchedule } from '../../../kdc/realm/key-schedule.js'
+import { encodeRealmChanges } from '../../../shared/administration/realm.js'
+import { DAY, HOUR, MINUTE } from '../../../shared/time.js'
+import { ask, grantOf, local, login, outcome, START, type TestRealm, testRealm } from '../../support/realm.js'
+import { turns } from '../../support/turns.js'
+
+const running: KeySchedule[] = []
+
+afterEach(async () => {
+  for (const schedule of running.splice(0)) await schedule.stop()
+})
+
+/** A realm whose schedule runs on the clock of the test. */
+async function scheduled(realm?: TestRealm): Promise<TestRealm & { schedule: KeySchedule }> {
+  const made = realm ?? (await testRealm())
+  const schedule = KeySchedule.start({ realm: made.realm, timers: made.clock, report: made.context.report })
+  running.push(schedule)
+  return { ...made, schedule }
+}
+
+/** Time passes, and the schedule looks once. */
+async function later(realm: TestRealm, milliseconds: number): Promise<void> {
+  realm.clock.pass(milliseconds)
+  realm.realm.time.look()
+  await realm.clock.elapse(10 * MINUTE)
+  await turns()
+}
+
+async function keys(realm: TestRealm, name: string): Promise<string[]> {
+  return (await realm.record(name)).keys.map(({ kvno, state }) => `${kvno} ${state}`)
+}
+
+describe('the schedule of the keys of the KDC', () => {
+  it('changes krbtgt and kdc when they are 30 days old, and erases what was before once no ticket can live', async () => {
+    const realm = await scheduled()
+    await later(realm, 29 * DAY)
+    expect([await keys(realm, 'krbtgt'), await keys(realm, 'kdc')]).toEqual([['1 current'], ['1 current']])
+    await later(realm, DAY)
+    for (const name of ['krbtgt', 'kdc']) expect(await keys(realm, name)).toEqual(['2 current', '1 old'])
+    await later(realm, 7 * DAY - HOUR)
+    for (const name of ['krbtgt', 'kdc']) expect(await keys(realm, name)).toEqual(['2 current', '1 old'])
+    await later(realm, 2 * HOUR)
+    for (const name of ['krbtgt', 'kdc']) expect(await keys(realm, name)).toEqual(['2 current'])
+    const told = realm.logger.lines
+      .filter(({ message }) => message === 'administration')
+      .map(({ fields }) => fields)
+    const by = 'the KDC itself'
+    expect(told).toEqual([
+      { by, method: 'rotate', on: [local('krbtgt')], kvno: 2 },
+      { by, method: 'rotate', on: [local('kdc')], kvno: 2 },
+      { by, method: 'erase-keys', on: [local('krbtgt')], kvnos: [1] },
+      { by, method: 'erase-keys', on: [local('kdc')], kvnos: [1] },
+    ])
+  })
+
+  it('leaves a TGT good that was granted just before', async () => {
+    const realm = await scheduled()
+    const web = await realm.add('web')
+    realm.clock.pass(30 * DAY - 1)
+    const tgt = grantOf(await login(realm, web, { time: realm.clock.now() }))
+    await later(realm, MINUTE)
+    expect(await keys(realm, 'krbtgt')).toEqual(['2 current', '1 old'])
+    expect(outcome(await ask(realm, tgt, { time: realm.clock.now() }))).toBe('reply')
+  })
+
+  it('follows the settings of the realm, each principal its own', async () => {
+    const realm = await scheduled()
+    await realm.call('set-realm', [encodeRealmChanges({ rotation: { krbtgt: 2 * DAY, kdc: null } })])
+    await later(realm, 2 * DAY)
+    expect([await keys(realm, 'krbtgt'), await keys(realm, 'kdc')]).toEqual([
+      ['2 current', '1 old'],
+      ['1 current'],
+    ])
+    await later(realm, 100 * DAY)
+    expect(await keys(realm, 'kdc')).toEqual(['1 current'])
+  })
+
+  it('changes no key of another principal', async () => {
+    const realm = await scheduled()
+    await realm.add('web')
+    await realm.call('set-realm', [encodeRealmChanges({ rotation: { principals: DAY } })])
+    await later(realm, 40 * DAY)
+    expect(await keys(realm, 'web')).toEqual(['1 current'])
+  })
+
+  it('does nothing for an hour after the clock leapt, since a key that is erased stays so', async () => {
+    const realm = await scheduled()
+    await realm.call('rotate', [local('krbtgt')])
+    realm.clock.step(8 * DAY)
+    realm.realm.time.look()
+    await later(realm, 0)
+    expect(await keys(realm, 'krbtgt')).toEqual(['2 current', '1 old'])
+    await later(realm, HOUR)
+    expect(await keys(realm, 'krbtgt')).toEqual(['2 current'])
+  })
+
+  it('changes nothing while the clock is set back, and catches up', async () => {
+    const realm = await scheduled()
+    realm.clock.set(START - 40 * DAY)
+    await later(realm, 2 * HOUR)
+    expect(await keys(realm, 'krbtgt')).toEqual(['1 current'])
+    realm.clock.set(START + 30 * DAY)
+    await later(realm, 2 * HOUR)
+    await later(realm, HOUR)
+    expect(await keys(realm, 'krbtgt')).toEqual(['2 current', '1 old'])
+  })
+
+  it('changes a key once, however many KDCs serve the realm', async () => {
+    const realm = await scheduled()
+    for (let i = 0; i < 3; i++) await scheduled(realm)
+    await later(realm, 30 * DAY)
+    for (const name of ['krbtgt', 'kdc']) expect(await keys(realm, name)).toEqual(['2 current', '1 old'])
+  })
+
+  it.each([true, false])(
+    'tells of a store that fails, and tries again (it had written: %s)',
+    async writes => {
+      const realm = await scheduled()
+      const commit = realm.store.commit.bind(realm.store)
+      let failures = 0
+      realm.store.commit = async changes => {
+        if (failures++ === 0) {
+          if (writes) await commit(changes)
+          throw new Error('EIO')
+        }
+        await commit(changes)
+      }
+      await later(realm, 30 * DAY)
+      expect(realm.logger.lines.filter(({ level }) => level === 'error')).toMatchObject([
+        { fields: { method: 'rotate', on: [local('krbtgt')] } },
+        { fields: { principal: local('krbtgt'), failure: { message: 'EIO' } } },
+      ])
+      await later(realm, 0)
+      expect(await keys(realm, 'krbtgt')).toEqual(['2 current', '1 old'])
+    },
+  )
+
+  it('is over when it is stopped, and holds no process', async () => {
+    const realm = await scheduled()
+    expect(realm.clock.timers).toEqual({ all: 1, held: 0 })
+    await realm.schedule.stop()
+    expect(realm.clock.timers.all).toBe(0)
+    await later(realm, 40 * DAY)
+    expect(await keys(realm, 'krbtgt')).toEqual(['1 current'])
+  })
+})
