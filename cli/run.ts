@@ -8,6 +8,7 @@ import { getCommand } from './get.js'
 import { initCommand } from './init.js'
 import { inspectCommand } from './inspect.js'
 import { kdcCommand } from './kdc.js'
+import { keytabCommand } from './keytab.js'
 import { EXIT, report } from './report.js'
 import type { Terminal } from './terminal.js'
 
@@ -47,6 +48,7 @@ function programFor(terminal: Terminal, json: boolean): Command {
   program.addCommand(callCommand(terminal))
   program.addCommand(delegateCommand(terminal))
   program.addCommand(inspectCommand(terminal))
+  program.addCommand(keytabCommand(terminal))
   for (const command of allCommands(program)) speakThrough(terminal, command, json)
   return program
 }

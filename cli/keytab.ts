@@ -1,0 +1,78 @@
+import { Command } from 'commander'
+import { changingKeytab, readKeytabFile } from '#keytab-file'
+import type { Realm } from '../client/connect.js'
+import { type HeldKey, type KeyOverview, keyOverview } from '../client/rotation/key-overview.js'
+import { rotateKey } from '../client/rotation/rotate.js'
+import { formatTime, systemClock } from '../shared/time.js'
+import { systemTimers } from '../shared/timers.js'
+import { formatDuration } from './arguments.js'
+import { type ConnectionOptions, withRealm } from './connection.js'
+import { answer, type Terminal, table, warn } from './terminal.js'
+
+/** `orthrus keytab`: the keys in a keytab, as their owner sees them (docs/protocol.md section 12). */
+export function keytabCommand(terminal: Terminal): Command {
+  const keytab = new Command('keytab').description('look at the keys of a keytab, and change them in place')
+  keytab.addCommand(showKeytabCommand(terminal))
+  keytab.addCommand(refreshCommand(terminal))
+  return keytab
+}
+
+type KeytabOptions = Pick<ConnectionOptions, 'kdc' | 'principal' | 'allowReadableKeytab' | 'json'>
+
+function withKeytab(command: Command): Command {
+  return command
+    .argument('<file>', 'the keytab')
+    .option('--kdc <url>', 'where the KDC listens (ORTHRUS_KDC; else ws://127.0.0.1:8750)')
+    .option('--principal <name>', 'which principal of the keytab, where it has several')
+    .option('--json', 'answer in JSON')
+}
+
+function showKeytabCommand(terminal: Terminal): Command {
+  return withKeytab(new Command('show'))
+    .description('say what each key of a keytab is good for, how old it is, and when it is due to change')
+    .option('--allow-readable-keytab', 'accept a keytab that others can read, as containers mount secrets')
+    .action((file: string, options: KeytabOptions) =>
+      withRealm(terminal, { ...options, keytab: file }, async realm => {
+        const { allowReadableKeytab = false } = options
+        const overview = await keyOverview(realm, await readKeytabFile(file, { allowReadableKeytab }))
+        answer(terminal, options, { principal: realm.client, ...overview }, told(realm, overview))
+      }),
+    )
+}
+
+function told({ client }: Realm, { keys, due, now }: KeyOverview): string {
+  const dueText = due === null ? 'never' : due <= now ? 'now: run orthrus keytab refresh' : formatTime(due)
+  const rows = keys.map(key => [`kvno ${key.kvno}`, key.state, ...facts(key, now)])
+  return table([['principal', client], ['due', dueText], ...rows])
+}
+
+function facts({ createdAt, endsAt, state }: HeldKey, now: number): string[] {
+  const age = createdAt === null ? [] : [`${formatDuration(Math.max(0, now - createdAt))} old`]
+  if (state === 'dead') return [...age, 'the KDC has another key']
+  return endsAt === null ? age : [...age, `opens tickets until ${formatTime(endsAt)}`]
+}
+
+function refreshCommand(terminal: Terminal): Command {
+  return withKeytab(new Command('refresh'))
+    .description('change the key of a keytab in place, and take out of it what nobody needs any more')
+    .option('--if-due', 'only if it is due')
+    .action((file: string, options: KeytabOptions & { readonly ifDue?: boolean }) =>
+      withRealm(terminal, { ...options, keytab: file }, async realm => {
+        const keytab = changingKeytab(file, { clock: systemClock, timers: systemTimers })
+        await keytab.requireChangeable()
+        const { kvno, firstEnd } = await rotateKey(realm, { keytab, wanted: options.ifDue !== true })
+        const { client: principal } = realm
+        const said =
+          kvno === undefined
+            ? `the key of ${principal} is not due`
+            : `changed the key of ${principal}: kvno ${kvno}`
+        answer(terminal, options, { principal, changed: kvno !== undefined, kvno: kvno ?? null }, said)
+        if (kvno !== undefined && Number.isFinite(firstEnd))
+          warn(
+            terminal,
+            options,
+            `other copies of this keytab are of no use any more; the old key stays in it until ${formatTime(firstEnd)}, for tickets that are in use`,
+          )
+      }),
+    )
+}
