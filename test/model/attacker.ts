@@ -20,7 +20,7 @@ import { openHandOff, parseCredential } from '../../shared/ticket/credential.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import { decodeTicket, openTicket, type SealedTicket, sealTicket } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
-import { ATTACKERS, BILLING, KRBTGT, ORDERS } from './cast.js'
+import { ATTACKERS, BILLING, KDC, KRBTGT, ORDERS } from './cast.js'
 import { require } from './reference.js'
 import type { SeenLetter } from './seen.js'
 import type { Letter } from './service-host.js'
@@ -83,7 +83,7 @@ export class Attacker {
   static async start(world: World): Promise<Attacker> {
     const attacker = new Attacker(world)
     for (const entry of attacker.identities) {
-      const asking = { services: [ORDERS, BILLING], lifetime: 0, renew: true, offset: 0 }
+      const asking = { services: [ORDERS, BILLING, KDC], lifetime: 0, renew: true, offset: 0 }
       await attacker.login(entry, entry.principal, asking)
     }
     return attacker

@@ -17,6 +17,8 @@ export const MALLORY = whole('mallory')
 /** Policy names it, but there is no such principal. */
 export const GHOST = whole('ghost')
 export const KRBTGT = whole('krbtgt')
+/** The service that the KDC hosts: every client may have a bare ticket for it. */
+export const KDC = whole('kdc')
 
 export const CLIENTS = [ALICE, BOB, GATE] as const
 export const SERVICES = [ORDERS, BILLING] as const
@@ -53,7 +55,12 @@ const RULES: Readonly<Record<string, PlainRule>> = {
   [`${MALLORY} ${ORDERS}`]: plain,
 }
 
-export const POLICY: Omit<PlainPolicy, 'services'> = { tgs: KRBTGT, rules: RULES }
+const BARE = Object.fromEntries(EVERYBODY.map(client => [`${client} ${KDC}`, plain]))
+
+/** The rules that an administrator made. */
+export const GIVEN_RULES = RULES
+
+export const POLICY: Omit<PlainPolicy, 'services'> = { tgs: KRBTGT, rules: { ...RULES, ...BARE } }
 
 /** What the handler of `billing` asks for beyond a good request. */
 export const BILLING_CLAIMS = { role: 'reader' } as const

@@ -102,7 +102,8 @@ function isReachable(world: World, service: string, { method }: Asking): boolean
 /** Policy lets the client have a ticket, and nobody is disabled or removed. */
 function mayHaveTicket({ reference }: World, client: string, service: string): boolean {
   const allowed = POLICY.rules[`${client} ${service}`] !== undefined
-  return allowed && reference.isActive(client) && reference.isActive(service)
+  const share = [client, service].every(name => reference.keys.isShared(name))
+  return allowed && share && reference.isActive(client) && reference.isActive(service)
 }
 
 /** As policy has it granted. */

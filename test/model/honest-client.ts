@@ -4,7 +4,7 @@ import { ClockCheck } from '../../client/kdc-link/clock-check.js'
 import { KdcClock, startSpan } from '../../client/kdc-link/kdc-clock.js'
 import { RefusalMemory } from '../../client/kdc-link/refusal-memory.js'
 import type { Exchanged } from '../../client/kdc-link/waiting.js'
-import { KeytabIdentity } from '../../client/login/keytab-identity.js'
+import { KeytabIdentity, type OwnKeys } from '../../client/login/keytab-identity.js'
 import { fetchProved } from '../../client/request/fetch.js'
 import type { HttpRequest } from '../../client/request/http-request.js'
 import { Presenter } from '../../client/request/presenter.js'
@@ -14,7 +14,6 @@ import type { Ticket } from '../../client/ticket/ticket.js'
 import { fractionFrom } from '../../shared/crypto/fraction.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { Reply } from '../../shared/exchange/reply.js'
-import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import { silentLogger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import type { TestClock } from '../../testing/index.js'
@@ -40,6 +39,8 @@ export interface ClientOptions {
   readonly clock: TestClock
   readonly random: RandomSource
   readonly askKdc: (message: Uint8Array) => Promise<Uint8Array>
+  /** Reads its keytab again. */
+  readonly readKeytab: () => OwnKeys
   /** Called for every reply of the KDC that this client accepts. */
   readonly believed: (reply: Reply) => void
 }
@@ -56,8 +57,8 @@ export class HonestClient {
   readonly #random: RandomSource
   readonly #time: KdcClock
 
-  /** @param login a key of its own, or the text of a credential. */
-  constructor(login: KeytabEntry | string, { clock, random, askKdc, believed }: ClientOptions) {
+  /** @param login keys of its own, or the text of a credential. */
+  constructor(login: OwnKeys | string, { clock, random, askKdc, believed, readKeytab }: ClientOptions) {
     this.clock = clock
     this.#random = random
     this.#time = new KdcClock(clock)
@@ -68,11 +69,12 @@ export class HonestClient {
     }
     const fraction = fractionFrom(random)
     const refusals = new RefusalMemory({ clock, fraction, max: 100 })
+    const log = { clock, logger: silentLogger }
     const sourcing = { exchange, time: this.#time, random, refusals, logger: silentLogger }
     this.#source =
       typeof login === 'string'
         ? credentialSource(login, true, sourcing)
-        : loginSource(new KeytabIdentity([login]), sourcing)
+        : loginSource(new KeytabIdentity(login, { read: async () => readKeytab(), ...log }), sourcing)
     this.name = this.#source.client
     const checking = { time: this.#time, clock, logger: silentLogger }
     const check = new ClockCheck({ ...checking, ask: () => this.#source.request([], 0) })

@@ -187,9 +187,10 @@ export class Invariants {
   #askedUnder(request: string, question: KdcQuestion, lines: readonly IssuedLine[], now: number): ShownChain {
     const asker = this.#asked.get(request)
     if (question.kind === 'tgs') return this.#underTgt(asker, question.tgt, question)
-    const { client, lifetime, renew } = question
+    const { client, kvno, lifetime, renew } = question
     require(asker === client ||
       this.#reference.mayLogIn(client), `the KDC logged in ${client}, who did not ask`)
+    this.#reference.keys.loggedIn(client, kvno)
     const line = lines.find(({ service }) => service === KRBTGT)
     require(line !== undefined, 'the KDC answered a login without a TGT')
     const terms = tgtTerms(client, lifetime, renew ? now + LIVES.maxRenew : null, now)
@@ -222,7 +223,17 @@ export class Invariants {
     require(line.endTime > now, `a ticket for ${line.service} that has ended already`)
     const incarnation = this.#reference.principal(line.client)?.incarnation ?? 0
     const serviceIncarnation = this.#reference.principal(line.service)?.incarnation
-    const facts = { id: line.ticketId, end: line.endTime, incarnation, serviceIncarnation, under }
+    const kvno = this.#reference.keys.current(line.service)
+    const authTime = under?.ticket.authTime ?? now
+    const facts = {
+      id: line.ticketId,
+      end: line.endTime,
+      incarnation,
+      serviceIncarnation,
+      kvno,
+      authTime,
+      under,
+    }
     const ticket: Issued = { ...terms, ...facts, revoked: false, stolen: false }
     this.#reference.tickets.set(ticket.id, ticket)
     return ticket

@@ -1,11 +1,17 @@
+import { decodeStagedKey } from '../../shared/administration/keys.js'
 import { toHex } from '../../shared/bytes.js'
+import type { KdcAnswer as KdcCallAnswer } from '../../shared/channel/calls.js'
 import { TYPE } from '../../shared/constants.js'
+import { deriveNextKey } from '../../shared/crypto/derive.js'
 import { type LongTermKey, revealKey } from '../../shared/crypto/keys.js'
+import type { Value } from '../../shared/encoding/encoding.js'
 import { openUnauthenticatedError } from '../../shared/encoding/error.js'
 import { decodeMacMessage, messageType } from '../../shared/encoding/message.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
+import type { Principal } from '../../shared/principal.js'
 import { decodeTicket, openTicket } from '../../shared/ticket/ticket.js'
 import { MALLORY } from './cast.js'
+import { ChannelInvariants, type OpenedTalk } from './channel-invariants.js'
 import { ClientBeliefs, type Op } from './client-beliefs.js'
 import { Invariants } from './invariants.js'
 import type { KdcAnswer } from './kdc.js'
@@ -22,6 +28,9 @@ export class Judge {
   readonly secrets: Secrets
   readonly tally: Tally
   readonly #invariants: Invariants
+  readonly #channels: ChannelInvariants
+  /** By their openings. */
+  readonly #talks = new Map<string, OpenedTalk>()
   readonly #keys = new Map<string, LongTermKey>()
   /** Tickets by their bytes. */
   readonly #identified = new Map<string, Issued>()
@@ -32,6 +41,7 @@ export class Judge {
     this.tally = tally
     const identify = (ticket: Uint8Array) => this.identify(ticket)
     this.#invariants = new Invariants(this.reference, identify)
+    this.#channels = new ChannelInvariants(this.reference, identify)
     this.beliefs = new ClientBeliefs(this.reference, identify)
   }
 
@@ -47,7 +57,14 @@ export class Judge {
     const known = this.#identified.get(name)
     if (known !== undefined) return known
     const issued = this.#open(bytes)
-    if (issued !== undefined) this.#identified.set(name, issued)
+    if (issued === undefined) return undefined
+    this.#identified.set(name, issued)
+    const { service, kvno } = decodeTicket(bytes)
+    // Nothing is sealed under a key that its holder has not shown to have, or that is dead.
+    this.guarded(() =>
+      require(kvno ===
+        issued.kvno, `a ticket for ${service} was sealed under kvno ${kvno} when ${issued.kvno} was current`),
+    )
     return issued
   }
 
@@ -90,6 +107,48 @@ export class Judge {
     this.guarded(() => this.secrets.requireNoneInHttp(letter.headers, letter.target))
     this.#invariants.clientSends(nameOf(bytes), { client, service, letter })
     return bytes
+  }
+
+  openingRefused(reply: Uint8Array): void {
+    const { code } = errorIn(reply)
+    if (code !== undefined) this.tally.count(`the KDC refuses a channel: ${code}`)
+  }
+
+  /** @param by the honest client that opens it; nothing if that is the attacker */
+  channelOpened(bytes: Uint8Array, by: string | undefined, now: number): string {
+    const id = nameOf(bytes)
+    this.guarded(() => {
+      const view = readAp(bytes)
+      require(view !== undefined, 'the KDC opened a channel without an AP-OPEN')
+      this.#talks.set(id, this.#channels.opened(view, by, now))
+    })
+    this.tally.count('the KDC opens a channel')
+    return id
+  }
+
+  /** @param id of the channel @param now KDC time when it was asked */
+  called(id: string, method: string, args: readonly Value[], answer: KdcCallAnswer, now: number): void {
+    const talk = this.#talks.get(id)
+    if (talk === undefined) return
+    if ('code' in answer) {
+      this.tally.count(`the KDC refuses ${method}: ${answer.code}`)
+      return
+    }
+    this.tally.count(`the KDC answers ${method}`)
+    this.guarded(() => {
+      this.#channels.answered(talk, method, now)
+      if (method === 'next-key') this.#staged(talk.client, Number(args[0]), answer.results)
+    })
+  }
+
+  /** Only who has the key can derive the next one from what the KDC says; the judge has all of them. */
+  #staged(name: string, kvno: number, results: readonly Value[]): void {
+    const { kvno: next, salt } = decodeStagedKey(results)
+    require(kvno === this.reference.keys.current(name), `the KDC staged a key after the dead key ${kvno}`)
+    this.reference.keys.staged(name, next)
+    const key = this.#keys.get(`${name} ${kvno}`)
+    if (key !== undefined)
+      this.keepKey({ principal: name as Principal, kvno: next, key: deriveNextKey(key, salt) })
   }
 
   /** @param now KDC time when it was asked. */

@@ -1,5 +1,6 @@
 import { ownContext } from '../../kdc/admin/context.js'
 import { callMethod } from '../../kdc/admin/methods.js'
+import { ChannelOpener, type Opened } from '../../kdc/channel/channel-opener.js'
 import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
 import { CACHE } from '../../kdc/limits/defaults.js'
 import { NO_RATE_LIMITS } from '../../kdc/limits/rate-limits.js'
@@ -20,13 +21,14 @@ import {
 } from '../../shared/administration/principals.js'
 import { encodePolicyRule } from '../../shared/administration/rules.js'
 import { toHex } from '../../shared/bytes.js'
+import type { ChannelCarrier } from '../../shared/channel/accepted-channel.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Principal } from '../../shared/principal.js'
 import type { TestClock } from '../../testing/index.js'
 import { ADDRESS, REALM, ruleOf } from '../support/realm.js'
-import { EVERYBODY, KRBTGT, LIVES, POLICY } from './cast.js'
+import { EVERYBODY, GIVEN_RULES, KDC, KRBTGT, LIVES } from './cast.js'
 
 /** The KDC's own statement about a ticket that it issued. */
 export interface IssuedLine {
@@ -75,7 +77,7 @@ export async function prepareRealm(clock: TestClock, random: RandomSource): Prom
   const realm = await openRealm({ vault, clock, random })
   const keys = new Map<string, KeytabEntry>()
   for (const name of EVERYBODY) keys.set(name, await addPrincipal(realm, name))
-  for (const [pair, { delegable, claims, caveats, maxLife }] of Object.entries(POLICY.rules)) {
+  for (const [pair, { delegable, claims, caveats, maxLife }] of Object.entries(GIVEN_RULES)) {
     const [client = '', service = ''] = pair.split(' ')
     const [methods = null, paths = null] = ['methods', 'paths'].map(name => {
       const list = caveats.find(caveat => caveat[0] === name)?.[1]
@@ -85,10 +87,12 @@ export async function prepareRealm(clock: TestClock, random: RandomSource): Prom
     await administer(realm, 'allow', encodePolicyRule(rule))
   }
   realm.close()
-  const record = await realm.vault.read(RECORD_KIND.PRINCIPAL, KRBTGT)
-  const [granting] = decodePrincipalRecord(record?.fields ?? []).keys
-  if (granting === undefined) throw new Error('no key')
-  keys.set(KRBTGT, { principal: KRBTGT as Principal, kvno: granting.kvno, key: granting.key })
+  for (const name of [KRBTGT, KDC]) {
+    const record = await realm.vault.read(RECORD_KIND.PRINCIPAL, name)
+    const [own] = decodePrincipalRecord(record?.fields ?? []).keys
+    if (own === undefined) throw new Error('no key')
+    keys.set(name, { principal: name as Principal, kvno: own.kvno, key: own.key })
+  }
   return { masterKey, commits, keys }
 }
 
@@ -124,6 +128,7 @@ export class ModelKdc {
   readonly #report: Report
   #realm!: OpenRealm
   #dispatch!: Dispatch
+  #opener!: ChannelOpener
 
   private constructor({ masterKey, commits }: PreparedRealm, clock: TestClock, random: RandomSource) {
     this.clock = clock
@@ -147,6 +152,7 @@ export class ModelKdc {
     this.#realm = await openRealm({ vault: this.#vault, clock: this.clock, random: this.#random })
     const context = { rates: NO_RATE_LIMITS, timers: this.clock, random: this.#random, report: this.#report }
     this.#dispatch = createDispatch({ ...context, realm: this.#realm })
+    this.#opener = new ChannelOpener({ ...context, realm: this.#realm })
   }
 
   #hear(event: KdcEvent): void {
@@ -163,6 +169,11 @@ export class ModelKdc {
     this.#denied.length = 0
     const reply = await this.#dispatch(request, ADDRESS)
     return { reply, issued: [...this.#issued], denied: [...this.#denied] }
+  }
+
+  /** Opens a channel, or refuses. @param carrier takes what the KDC sends over it */
+  open(bytes: Uint8Array, carrier: ChannelCarrier): Promise<Opened> {
+    return this.#opener.open({ bytes, address: ADDRESS, now: this.#realm.time.now() }, carrier)
   }
 
   add(name: string): Promise<KeytabEntry> {

@@ -3,7 +3,7 @@ import { decodeTicket } from '../../shared/ticket/ticket.js'
 import type { PlainCaveat } from '../properties/model.js'
 import { encodeAll } from '../properties/world.js'
 import { type KdcAsking, type Power, quietly, type Shown } from './attacker.js'
-import { ATTACKERS, EVE, KRBTGT, ORDERS } from './cast.js'
+import { ATTACKERS, EVE, KDC, KRBTGT, ORDERS } from './cast.js'
 import { among, type Kind, type Run } from './deed.js'
 import type { Asking } from './due.js'
 import type { Letter } from './service-host.js'
@@ -38,7 +38,7 @@ function shownBy(run: Run, power: Power, { added, forgery, at }: Showing): Shown
 }
 
 function serviceTickets(run: Run): readonly Power[] {
-  return run.attacker.powers.filter(({ service }) => service !== KRBTGT)
+  return run.attacker.powers.filter(({ service }) => service !== KRBTGT && service !== KDC)
 }
 
 interface Forging extends Showing, Asking {
@@ -187,7 +187,7 @@ export const atTheEnd: Kind<
   name: 'the attacker asks at the very end of a ticket',
   async act(run, { power: which, expires, beyond, kdc, ...asking }) {
     const { world, attacker } = run
-    const powers = attacker.powers.filter(one => (one.service === KRBTGT) === kdc)
+    const powers = kdc ? attacker.powers.filter(one => one.service === KRBTGT) : serviceTickets(run)
     const power = among(powers, which)
     const issued = power && world.reference.tickets.get(power.id)
     if (power === undefined || issued === undefined) return false

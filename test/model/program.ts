@@ -11,15 +11,18 @@ import {
   EVERYBODY,
   GATE,
   GHOST,
+  KDC,
   KRBTGT,
   MALLORY,
   ORDERS,
   SERVICES,
 } from './cast.js'
-import { Deed, type Kind } from './deed.js'
+import type { Deed } from './deed.js'
 import * as delegating from './delegation-deeds.js'
+import { deed, index, maybe, mostly } from './draw.js'
 import * as honest from './honest-deeds.js'
 import * as keys from './key-deeds.js'
+import { KEY_KINDS } from './key-program.js'
 import * as network from './network-deeds.js'
 import * as setting from './setting-deeds.js'
 import * as wire from './wire-deeds.js'
@@ -29,18 +32,6 @@ import * as wire from './wire-deeds.js'
 const client = fc.constantFrom(ALICE, ALICE, BOB, GATE)
 const service = fc.constantFrom(ORDERS, ORDERS, ORDERS, BILLING, BILLING, MALLORY)
 const honestService = fc.constantFrom(...SERVICES)
-const maybe = <T>(arbitrary: fc.Arbitrary<T>, nothing = 3): fc.Arbitrary<T | null> =>
-  fc.oneof({ weight: nothing, arbitrary: fc.constant(null) }, { weight: 1, arbitrary })
-/** From the newest: mostly what was just there. */
-const index = fc.oneof(
-  { weight: 4, arbitrary: fc.nat({ max: 2 }) },
-  { weight: 1, arbitrary: fc.nat({ max: 40 }) },
-)
-const mostly = <T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> =>
-  fc.oneof(
-    { weight: 5, arbitrary: fc.constant(usual) },
-    { weight: 2, arbitrary: fc.constantFrom(usual, ...others) },
-  )
 
 const target = fc.constantFrom(
   '/orders/7',
@@ -90,7 +81,7 @@ const delegation = fc.record({
 })
 const tgtDelegation = fc.record({
   client: fc.constantFrom(ALICE, BOB),
-  services: fc.constantFrom([ORDERS], [ORDERS, BILLING], [BILLING], [MALLORY]),
+  services: fc.constantFrom([ORDERS], [ORDERS, BILLING], [BILLING], [MALLORY], [KDC], [KDC, ORDERS]),
   restriction: restriction,
   receiver: fc.constantFrom(GATE, EVE),
 })
@@ -146,6 +137,8 @@ const kdcAsking = fc.record({
     [ORDERS, MALLORY, BILLING],
     [GHOST],
     [KRBTGT],
+    [KDC],
+    [KDC, ORDERS],
     [],
   ),
   lifetime: mostly(0, 30 * SECOND, 60 * MINUTE),
@@ -156,10 +149,6 @@ const how = fc.constantFrom(...network.CHANGES)
 const at = fc.nat({ max: 2_000 })
 /** How a service's clock goes back before a restart; below a second, as section 8 allows. */
 const back = fc.constantFrom(0, 0, 999)
-
-function deed<A>(weight: number, kind: Kind<A>, args: fc.Arbitrary<A>): fc.WeightedArbitrary<Deed<A>> {
-  return { weight, arbitrary: args.map(drawn => new Deed(kind, drawn)) }
-}
 
 const KINDS = [
   deed(8, honest.exchange, fc.oneof({ weight: 3, arbitrary: easy }, { weight: 2, arbitrary: request })),
@@ -334,7 +323,11 @@ const KINDS = [
       back: fc.constantFrom(0, 5 * MINUTE, 5 * MINUTE),
     }),
   ),
-  deed(1, setting.stealSession, fc.record({ client, service: maybe(fc.constantFrom(ORDERS, BILLING), 1) })),
+  deed(
+    1,
+    setting.stealSession,
+    fc.record({ client, service: maybe(fc.constantFrom(ORDERS, BILLING, KDC, KDC), 1) }),
+  ),
   deed(1, setting.stealKey, fc.record({ client })),
 ] as readonly fc.WeightedArbitrary<Deed<unknown>>[]
 
@@ -347,5 +340,7 @@ export function programs(replayPath: string | null): fc.Arbitrary<Iterable<Deed<
     size: 'max' as const,
     ...(replayPath === null ? {} : { replayPath }),
   }
-  return fc.commands([fc.oneof(...KINDS)], settings) as unknown as fc.Arbitrary<Iterable<Deed<unknown>>>
+  return fc.commands([fc.oneof(...KINDS, ...KEY_KINDS)], settings) as unknown as fc.Arbitrary<
+    Iterable<Deed<unknown>>
+  >
 }

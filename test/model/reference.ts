@@ -1,5 +1,6 @@
 import { type Chain, isSame, type PlainCaveat, type PlainTicket } from '../properties/model.js'
-import { ATTACKERS, EVERYBODY, KRBTGT, MALLORY } from './cast.js'
+import { ATTACKERS, EVERYBODY, KDC, KRBTGT, MALLORY } from './cast.js'
+import { KeyFacts } from './key-facts.js'
 
 /**
  * Everything that can be known of a run, as sets of facts: who was sent what, what was issued, who was told which
@@ -26,6 +27,10 @@ export interface Issued extends PlainTicket {
   readonly incarnation: number
   /** Which service of that name, whose key it is sealed under; nothing if that is the KDC. */
   readonly serviceIncarnation: number | undefined
+  /** The kvno of its service at that moment. */
+  readonly kvno: number | undefined
+  /** When its client logged in, milliseconds. */
+  readonly authTime: number
   /** What the client presented for it; nothing if it logged in. */
   readonly under: ShownChain | undefined
   /** Its client has been disabled or removed since. */
@@ -51,6 +56,7 @@ export interface PrincipalFacts {
 }
 
 export class Reference {
+  readonly keys = new KeyFacts()
   readonly tickets = new Map<string, Issued>()
   readonly principals = new Map<string, PrincipalFacts>(
     EVERYBODY.map(name => [name, { incarnation: 1, exists: true, enabled: true }]),
@@ -69,7 +75,7 @@ export class Reference {
 
   /** Whether there is a principal that tickets can be had for. */
   get services(): string[] {
-    return [...this.principals.keys()].filter(name => this.isActive(name))
+    return [KDC, ...[...this.principals.keys()].filter(name => this.isActive(name))]
   }
 
   /** From now on the KDC refuses every ticket that the principal has. */

@@ -2,7 +2,9 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { type AcceptedTicket, loadService, type RefusedRequest, requireTicket } from '../../service/index.js'
+import type { ServiceKeys } from '../../service/keys.js'
 import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
+import { partsOf } from '../../service/request/service.js'
 import type { ReplayCache } from '../../shared/accept/replay.js'
 import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
 import { silentLogger } from '../../shared/logger.js'
@@ -53,6 +55,7 @@ export class ServiceHost {
   readonly clock: TestClock
   readonly #options: HostOptions
   #listener!: Listener
+  #keys: ServiceKeys | undefined
   #handled: Handled | undefined
   #refused: RefusedRequest | undefined
   #served = 0
@@ -85,12 +88,18 @@ export class ServiceHost {
       ticketCache,
       replayCache: this.#watched(new BoundedReplayCache({ clock: this.clock })),
     })
+    this.#keys = partsOf(service).keys
     const onRefused = (refused: RefusedRequest): void => {
       this.#refused = refused
     }
     this.#listener = requireTicket({ service, onRefused, ...this.#options }, (req, res, ticket) =>
       this.#handle(req, res, ticket),
     )
+  }
+
+  /** Keys that were written to the keytab of a running process. Those that it has stay. */
+  hold(entries: readonly KeytabEntry[]): void {
+    for (const { kvno, key } of entries) if (this.#keys?.get(kvno) === undefined) this.#keys?.add(kvno, key)
   }
 
   #watched(cache: BoundedReplayCache): ReplayCache {

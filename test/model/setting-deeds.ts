@@ -52,6 +52,7 @@ export const restartKdc: Kind<object> = {
   name: 'the KDC restarts',
   async act({ world }) {
     await world.kdc.restart()
+    world.talks.length = 0
     return true
   },
 }
@@ -102,6 +103,7 @@ async function change(
 ): Promise<void> {
   await world.kdc.change(method, name)
   if (method !== 'enable') world.reference.revoke(name)
+  if (method === 'remove') world.reference.keys.removed(name)
   const facts = { enabled: method === 'enable', exists: method !== 'remove' }
   Object.assign(world.reference.principal(name) ?? {}, facts)
 }

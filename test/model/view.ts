@@ -30,7 +30,7 @@ interface Question {
 }
 
 export type KdcQuestion =
-  | (Question & { readonly kind: 'login'; readonly client: string })
+  | (Question & { readonly kind: 'login'; readonly client: string; readonly kvno: number })
   | (Question & {
       readonly kind: 'tgs'
       readonly tgt: Uint8Array
@@ -102,7 +102,9 @@ export function readQuestion(bytes: Uint8Array): KdcQuestion | undefined {
     lifetime: Number(lifetime),
     renew: options === 1,
   }
-  if (bytes[1] === TYPE.AS_REQ) return { kind: 'login', client: String(first), ...question }
+  if (bytes[1] === TYPE.AS_REQ) {
+    return { kind: 'login', client: String(first), kvno: Number(second), ...question }
+  }
   if (bytes[1] !== TYPE.TGS_REQ || !(first instanceof Uint8Array) || !Array.isArray(second)) return undefined
   const caveatBytes = second as Uint8Array[]
   return { kind: 'tgs', tgt: first, caveats: caveatBytes.map(readCaveat), caveatBytes, ...question }

@@ -1,14 +1,17 @@
+import type { OwnKeys } from '../../client/login/keytab-identity.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import { createTestClock, type TestClock } from '../../testing/index.js'
 import { Random } from '../support/random.js'
+import type { Shown } from './attacker.js'
 import { BILLING, BILLING_CLAIMS, BILLING_DELEGATES, CLIENTS, MALLORY, SERVICES } from './cast.js'
 import type { ClientBeliefs, Op } from './client-beliefs.js'
 import { Clocks } from './clocks.js'
 import { HonestClient, type Wish } from './honest-client.js'
 import { Judge } from './judge.js'
 import { ModelKdc, type PreparedRealm } from './kdc.js'
+import { KdcTalk, type Opening, type SeenTalk } from './kdc-talk.js'
 import type { Issued, Reference } from './reference.js'
 import { Secrets } from './secrets.js'
 import { type SeenLetter, SeenMessages, type SeenQuestion } from './seen.js'
@@ -41,8 +44,11 @@ export class World {
   readonly kdc: ModelKdc
   readonly hosts = new Map<string, ServiceHost>()
   readonly parties = new Map<string, Party>()
-  /** Current keys, by name. */
-  readonly keys: Map<string, KeytabEntry>
+  /** What is in the keytab of each name, the highest kvno first. */
+  readonly keytabs: Map<string, readonly KeytabEntry[]>
+  /** Channels to the KDC that somebody left open. */
+  readonly talks: { readonly talk: KdcTalk; readonly client: string }[] = []
+  readonly seenTalks: SeenTalk[] = []
   readonly waiting = new WaitingMessages()
   readonly #seen = new SeenMessages()
 
@@ -60,8 +66,11 @@ export class World {
     this.secrets = judge.secrets
     this.tally = judge.tally
     this.random = random
-    this.keys = new Map(keys)
-    for (const entry of keys.values()) judge.keepKey(entry)
+    this.keytabs = new Map([...keys].map(([name, entry]) => [name, [entry]]))
+    for (const entry of keys.values()) {
+      judge.keepKey(entry)
+      this.reference.keys.replaced(entry.principal, entry.kvno)
+    }
   }
 
   static async start(prepared: PreparedRealm, seed: number, tally: Tally): Promise<World> {
@@ -92,9 +101,20 @@ export class World {
   }
 
   key(name: string): KeytabEntry {
-    const entry = this.keys.get(name)
-    if (entry === undefined) throw new Error(`no key of ${name}`)
-    return entry
+    return this.keytab(name)[0]
+  }
+
+  keytab(name: string): OwnKeys {
+    const [first, ...others] = this.keytabs.get(name) ?? []
+    if (first === undefined) throw new Error(`no key of ${name}`)
+    return [first, ...others]
+  }
+
+  /** A holder writes its keytab, before anything is sent under what is new in it. */
+  writeKeytab(name: string, entries: OwnKeys): void {
+    this.keytabs.set(name, entries)
+    for (const { kvno } of entries) this.reference.keys.hold(name, kvno)
+    this.hosts.get(name)?.hold(entries)
   }
 
   host(name: string): ServiceHost {
@@ -105,14 +125,15 @@ export class World {
 
   /** Starts a service, or restarts it, with the key that it has now. */
   async startService(name: string): Promise<void> {
-    await this.host(name).start([this.key(name)])
+    await this.host(name).start(this.keytab(name))
     this.clocks.started(name)
   }
 
   /** Gives a principal that was made again its new keytab. */
   renewKey(entry: KeytabEntry): void {
-    this.keys.set(entry.principal, entry)
+    this.keytabs.set(entry.principal, [entry])
     this.judge.keepKey(entry)
+    this.reference.keys.replaced(entry.principal, entry.kvno)
     if (this.parties.has(entry.principal)) this.login(entry.principal)
   }
 
@@ -120,16 +141,17 @@ export class World {
   login(name: string): void {
     this.parties.get(name)?.client.close()
     const clock = this.clocks.of(name)
-    this.parties.set(name, { client: this.connect(this.key(name), name, clock), clock })
+    this.parties.set(name, { client: this.connect(this.keytab(name), name, clock), clock })
   }
 
-  /** @param login a keytab's entry or a credential. */
-  connect(login: KeytabEntry | string, name: string, clock: TestClock): HonestClient {
+  /** @param login a keytab or a credential. */
+  connect(login: OwnKeys | string, name: string, clock: TestClock): HonestClient {
     const believed: ConstructorParameters<typeof HonestClient>[1]['believed'] = reply => {
       this.judge.guarded(() => this.beliefs.believesReply(name, reply))
     }
     const askKdc = (request: Uint8Array) => this.#askKdc(name, request)
-    return new HonestClient(login, { clock, random: this.random, askKdc, believed })
+    const readKeytab = () => this.keytab(name)
+    return new HonestClient(login, { clock, random: this.random, askKdc, believed, readKeytab })
   }
 
   #askKdc(client: string, request: Uint8Array): Promise<Uint8Array> {
@@ -187,6 +209,17 @@ export class World {
     this.judge.kdcAnswered(request, answer, now)
     this.#seen.replied(request, reply)
     return reply
+  }
+
+  /** Opens a channel to the KDC; nothing if it refuses. */
+  async openTalk(
+    by: string | undefined,
+    shown: Pick<Opening, 'delegated'> & Shown,
+  ): Promise<KdcTalk | undefined> {
+    const opening = { ...shown, by, time: this.kdc.clock.now(), nonce: this.random(16) }
+    const talk = await KdcTalk.open(this, opening)
+    if (talk !== undefined) this.seenTalks.push(talk.seen)
+    return talk
   }
 
   /** Sends anything, from anybody, to a service. */

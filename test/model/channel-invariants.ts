@@ -1,0 +1,85 @@
+import { serviceVerdict } from '../properties/model.js'
+import { KDC } from './cast.js'
+import type { Identify } from './invariants.js'
+import { type Reference, require, type ShownChain } from './reference.js'
+import type { ApView, LegView } from './view.js'
+
+/** What must hold of every channel to the KDC and of every call in one (docs/protocol.md sections 9, 10 and 12). */
+
+/** How long after a login a principal may change its keys, milliseconds. */
+const FRESH = 5 * 60_000
+/** How far KDC times may lie apart where the clock was set, milliseconds. */
+const APART = 60_000
+
+/** What a principal may do to itself, and what anybody may who has a channel. All else is for administrators. */
+const ITSELF: ReadonlySet<string> = new Set(['keys', 'next-key', 'new-password'])
+const ANYBODY: ReadonlySet<string> = new Set(['follow', 'alive', 'seen'])
+
+/** A channel that the KDC opened. */
+export interface OpenedTalk {
+  readonly legs: readonly ShownChain[]
+  /** The client that speaks in it. */
+  readonly client: string
+}
+
+export class ChannelInvariants {
+  readonly #reference: Reference
+  readonly #identify: Identify
+
+  constructor(reference: Reference, identify: Identify) {
+    this.#reference = reference
+    this.#identify = identify
+  }
+
+  /** @param by the honest client that opens it; nothing if that is the attacker */
+  opened(view: ApView, by: string | undefined, now: number): OpenedTalk {
+    const own = this.#chain(view.own)
+    const delegated = view.delegated && { ...this.#chain(view.delegated), client: view.delegated.client }
+    const legs = delegated === undefined ? [own] : [own, delegated]
+    this.#requireStanding(legs, now)
+    const facts = { service: KDC, now, method: undefined, target: '' }
+    const verdict = serviceVerdict({ own, delegated, proved: legs }, facts)
+    require('claims' in verdict, `the KDC opened a channel that it must refuse as ${verdict.code}`)
+    const entitled = by !== undefined || legs.every(leg => this.#reference.mayUse(leg))
+    require(entitled, `the KDC opened a channel of ${own.ticket.client} for who has no key for it`)
+    return { legs, client: verdict.client }
+  }
+
+  /** The KDC did what a caller asked. */
+  answered({ legs, client }: OpenedTalk, method: string, now: number): void {
+    this.#requireStanding(legs, now)
+    if (ITSELF.has(method)) this.#requireItself(legs, method, now)
+    else require(ANYBODY.has(method), `the KDC let ${client} call ${method}, which is for administrators`)
+  }
+
+  /** Only somebody who has the key, or had it a moment ago: no delegate, no narrowed ticket, no old session. */
+  #requireItself(legs: readonly ShownChain[], method: string, now: number): void {
+    const [own, delegated] = legs
+    require(own !== undefined && delegated === undefined, `the KDC let a delegate call ${method}`)
+    const { client, caveats, authTime } = own.ticket
+    const whole = caveats.length === 0 && own.caveats.length === 0
+    require(whole, `the KDC let ${client} call ${method} by a ticket with caveats`)
+    const age = now - authTime
+    require(age <= FRESH && age >= -APART, `the KDC let ${client} call ${method} by a login of ${age} ms ago`)
+  }
+
+  /** The tickets of a channel stand at its opening and at every call. */
+  #requireStanding(legs: readonly ShownChain[], now: number): void {
+    for (const { ticket, caveats } of legs) {
+      const { client, incarnation, revoked, end } = ticket
+      require(!revoked, `the KDC talked with ${client}, whose ticket is revoked`)
+      require(this.#reference.isActive(client), `the KDC talked with ${client}, who is disabled or removed`)
+      const present = this.#reference.principal(client)?.incarnation === incarnation
+      require(present, `the KDC talked with another ${client}`)
+      const ends = [...ticket.caveats, ...caveats].filter(([name]) => name === 'expires')
+      require(now <
+        Math.min(end, ...ends.map(([, time]) => Number(time))), `a channel of ${client} has ended`)
+    }
+  }
+
+  #chain({ ticket, caveats }: LegView): ShownChain {
+    const issued = this.#identify(ticket)
+    require(issued !== undefined, 'the KDC opened a channel under a ticket that it never issued')
+    return { ticket: issued, caveats }
+  }
+}

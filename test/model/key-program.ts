@@ -1,0 +1,65 @@
+import fc from 'fast-check'
+import type { PlainCaveat } from '../properties/model.js'
+import { ALICE, BILLING, BOB, CLIENTS, EVE, KDC, ORDERS } from './cast.js'
+import type { Deed } from './deed.js'
+import { deed, index, maybe, mostly } from './draw.js'
+import * as rotating from './rotation-deeds.js'
+import * as sessions from './session-deeds.js'
+
+/** Deeds about keys and sessions at the KDC, as fast-check draws them. */
+
+const holder = fc.constantFrom(ALICE, BOB, ...CLIENTS, ORDERS, BILLING)
+
+const calling = {
+  method: fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom('next-key', 'next-key', 'keys') },
+    { weight: 1, arbitrary: fc.constantFrom('follow', 'alive', 'seen') },
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom(
+        'disable',
+        'remove',
+        'show',
+        'rotate',
+        'replace-key',
+        'revoke-client',
+        'due',
+      ),
+    },
+  ),
+  about: fc.constantFrom(ALICE, BOB, ORDERS, EVE),
+}
+
+const added: fc.Arbitrary<readonly PlainCaveat[]> = fc.oneof(
+  { weight: 4, arbitrary: fc.constant([]) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<readonly PlainCaveat[]>(
+      [['expires', Date.UTC(2030, 0, 1)]],
+      [['claims', []]],
+      [['services', [KDC]]],
+      [['methods', ['GET']]],
+    ),
+  },
+)
+
+export const KEY_KINDS = [
+  deed(
+    6,
+    rotating.rotate,
+    fc.record({ name: holder, interrupted: fc.constantFrom(...rotating.INTERRUPTIONS) }),
+  ),
+  deed(
+    6,
+    sessions.speak,
+    fc.record({
+      ...calling,
+      power: index,
+      own: fc.boolean(),
+      added,
+      beyond: maybe(fc.integer({ min: -1, max: 1 })),
+    }),
+  ),
+  deed(3, sessions.speakAgain, fc.record({ ...calling, which: index })),
+  deed(2, sessions.replayTalk, fc.record({ which: index, skipped: mostly(0, 1) })),
+] as readonly fc.WeightedArbitrary<Deed<unknown>>[]
