@@ -12,7 +12,7 @@ const FRESH = 5 * 60_000
 const APART = 60_000
 
 /** What a principal may do to itself, and what anybody may who has a channel. All else is for administrators. */
-const ITSELF: ReadonlySet<string> = new Set(['keys', 'next-key', 'new-password'])
+const ITSELF: ReadonlySet<string> = new Set(['keys', 'next-key', 'longest-life', 'new-password'])
 const ANYBODY: ReadonlySet<string> = new Set(['follow', 'alive', 'seen'])
 
 /** A channel that the KDC opened. */

@@ -234,7 +234,7 @@ export class Invariants {
       authTime,
       under,
     }
-    const ticket: Issued = { ...terms, ...facts, revoked: false, stolen: false }
+    const ticket: Issued = { ...terms, ...facts, revoked: false, deadBy: undefined, stolen: false }
     this.#reference.tickets.set(ticket.id, ticket)
     return ticket
   }

@@ -19,6 +19,11 @@ import {
   encodeNewPrincipal,
   NO_LIMITS,
 } from '../../shared/administration/principals.js'
+import {
+  decodeKeyRevoked,
+  decodeRevoked,
+  encodeTicketRevocation,
+} from '../../shared/administration/revocations.js'
 import { encodePolicyRule } from '../../shared/administration/rules.js'
 import { toHex } from '../../shared/bytes.js'
 import type { ChannelCarrier } from '../../shared/channel/accepted-channel.js'
@@ -180,7 +185,21 @@ export class ModelKdc {
     return addPrincipal(this.#realm, name)
   }
 
-  async change(method: 'disable' | 'enable' | 'remove', name: string): Promise<void> {
-    await administer(this.#realm, method, [name])
+  /** @returns the number of the entry in the revocation log; 0 for a method that revokes nothing */
+  async change(method: 'disable' | 'enable' | 'remove' | 'revoke-client', name: string): Promise<number> {
+    const results = await administer(this.#realm, method, [name])
+    return method === 'enable' ? 0 : decodeRevoked(results)
+  }
+
+  async revokeTicket(ticketId: string): Promise<number> {
+    const asked = encodeTicketRevocation({
+      ticketId: new Uint8Array(Buffer.from(ticketId, 'hex')),
+      principal: null,
+    })
+    return decodeRevoked(await administer(this.#realm, 'revoke-ticket', asked))
+  }
+
+  async revokeKey(name: string): Promise<number> {
+    return decodeKeyRevoked(await administer(this.#realm, 'revoke-key', [name])).seq
   }
 }

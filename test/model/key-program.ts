@@ -5,6 +5,7 @@ import type { Deed } from './deed.js'
 import { deed, index, maybe, mostly } from './draw.js'
 import * as rotating from './rotation-deeds.js'
 import * as sessions from './session-deeds.js'
+import * as setting from './setting-deeds.js'
 
 /** Deeds about keys and sessions at the KDC, as fast-check draws them. */
 
@@ -12,7 +13,7 @@ const holder = fc.constantFrom(ALICE, BOB, ...CLIENTS, ORDERS, BILLING)
 
 const calling = {
   method: fc.oneof(
-    { weight: 6, arbitrary: fc.constantFrom('next-key', 'next-key', 'keys') },
+    { weight: 6, arbitrary: fc.constantFrom('next-key', 'next-key', 'keys', 'longest-life') },
     { weight: 1, arbitrary: fc.constantFrom('follow', 'alive', 'seen') },
     {
       weight: 2,
@@ -60,6 +61,9 @@ export const KEY_KINDS = [
       beyond: maybe(fc.integer({ min: -1, max: 1 })),
     }),
   ),
+  deed(2, setting.revokeClient, fc.record({ name: fc.constantFrom(EVE, ALICE, BOB, ORDERS) })),
+  deed(2, setting.revokeTicket, fc.record({ which: index })),
+  deed(1, setting.revokeKey, fc.record({ name: fc.constantFrom(ALICE, ORDERS, EVE) })),
   deed(3, sessions.speakAgain, fc.record({ ...calling, which: index })),
   deed(2, sessions.replayTalk, fc.record({ which: index, skipped: mostly(0, 1) })),
 ] as readonly fc.WeightedArbitrary<Deed<unknown>>[]

@@ -33,8 +33,10 @@ export interface Issued extends PlainTicket {
   readonly authTime: number
   /** What the client presented for it; nothing if it logged in. */
   readonly under: ShownChain | undefined
-  /** Its client has been disabled or removed since. */
+  /** The KDC refuses it: its client was disabled, removed or revoked since, or it was itself. */
   revoked: boolean
+  /** The entry of the revocation log that first kills it; nothing while it lives. */
+  deadBy: number | undefined
   /** The attacker got its session key. */
   stolen: boolean
 }
@@ -75,12 +77,30 @@ export class Reference {
 
   /** Whether there is a principal that tickets can be had for. */
   get services(): string[] {
-    return [KDC, ...[...this.principals.keys()].filter(name => this.isActive(name))]
+    const active = [...this.principals.keys()].filter(name => this.isActive(name))
+    return [KDC, ...active.filter(name => this.keys.current(name) !== undefined)]
   }
 
-  /** From now on the KDC refuses every ticket that the principal has. */
-  revoke(name: string): void {
-    for (const ticket of this.tickets.values()) if (ticket.client === name) ticket.revoked = true
+  /** From now on the KDC refuses every ticket that the principal has. @param seq the entry that says so */
+  revoke(name: string, seq: number): void {
+    for (const ticket of this.tickets.values()) {
+      if (ticket.client !== name) continue
+      ticket.revoked = true
+      ticket.deadBy ??= seq
+    }
+  }
+
+  /** And this one alone. */
+  revokeTicket(ticket: Issued, seq: number): void {
+    ticket.revoked = true
+    ticket.deadBy ??= seq
+  }
+
+  /** All keys of the principal are dead: what is sealed for it, and what it has. */
+  revokeKey(name: string, seq: number): void {
+    this.revoke(name, seq)
+    for (const ticket of this.tickets.values()) if (ticket.service === name) ticket.deadBy ??= seq
+    this.keys.removed(name)
   }
 
   /** From now on nothing is promised about this principal, until it is made again. */

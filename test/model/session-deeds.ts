@@ -76,7 +76,7 @@ async function useTalk(run: Run, talk: KdcTalk, power: Power, { method, about }:
 }
 
 function argumentsOf(method: string, kvno: number, about: string): readonly Value[] {
-  if (method === 'keys' || method === 'alive') return []
+  if (['keys', 'alive', 'longest-life'].includes(method)) return []
   if (method === 'next-key') return [kvno]
   if (method === 'follow') return [null, null, null]
   if (method === 'seen') return [0]

@@ -1,6 +1,6 @@
 import { secretsOf } from '../../client/ticket/ticket.js'
 import { MALLORY } from './cast.js'
-import type { Kind, Run } from './deed.js'
+import { among, type Kind, type Run } from './deed.js'
 import { obtain } from './honest-deeds.js'
 
 /** What happens to the parties: time passes, clocks step, processes restart, administration and theft. */
@@ -101,8 +101,8 @@ async function change(
   method: 'disable' | 'enable' | 'remove',
   name: string,
 ): Promise<void> {
-  await world.kdc.change(method, name)
-  if (method !== 'enable') world.reference.revoke(name)
+  const seq = await world.kdc.change(method, name)
+  if (method !== 'enable') world.reference.revoke(name, seq)
   if (method === 'remove') world.reference.keys.removed(name)
   const facts = { enabled: method === 'enable', exists: method !== 'remove' }
   Object.assign(world.reference.principal(name) ?? {}, facts)
@@ -117,6 +117,38 @@ async function makeAgain({ world, attacker }: Run, name: string): Promise<void> 
   // It has one key, and that is another.
   if (world.hosts.has(name)) await world.startService(name)
   attacker.renewKey(entry)
+}
+
+export const revokeClient: Kind<{ readonly name: string }> = {
+  name: "a client's tickets are revoked",
+  async act({ world }, { name }) {
+    if (world.reference.principal(name)?.exists !== true) return false
+    world.reference.revoke(name, await world.kdc.change('revoke-client', name))
+    return true
+  },
+}
+
+export const revokeTicket: Kind<{ readonly which: number }> = {
+  name: 'a ticket is revoked',
+  async act({ world }, { which }) {
+    const ticket = among([...world.reference.tickets.values()], which)
+    if (ticket === undefined) return false
+    world.reference.revokeTicket(ticket, await world.kdc.revokeTicket(ticket.id))
+    return true
+  },
+}
+
+export const revokeKey: Kind<{ readonly name: string }> = {
+  name: 'a key is revoked, and its owner made again',
+  async act(run, { name }) {
+    const { reference, kdc } = run.world
+    if (reference.principal(name)?.exists !== true || reference.keys.current(name) === undefined) return false
+    reference.revokeKey(name, await kdc.revokeKey(name))
+    await run.world.settle()
+    await change(run.world, 'remove', name)
+    await makeAgain(run, name)
+    return true
+  },
 }
 
 /** A removed principal is made again, and a disabled one enabled, before another is chosen. */

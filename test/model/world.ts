@@ -105,12 +105,10 @@ export class World {
   }
 
   keytab(name: string): OwnKeys {
-    const [first, ...others] = this.keytabs.get(name) ?? []
-    if (first === undefined) throw new Error(`no key of ${name}`)
-    return [first, ...others]
+    return ownKeysOf(this.keytabs.get(name) ?? [])
   }
 
-  /** A holder writes its keytab, before anything is sent under what is new in it. */
+  /** An honest holder writes its keytab, before anything is sent under what is new in it. */
   writeKeytab(name: string, entries: OwnKeys): void {
     this.keytabs.set(name, entries)
     for (const { kvno } of entries) this.reference.keys.hold(name, kvno)
@@ -272,6 +270,13 @@ export class World {
     this.waiting.dropAll()
     await this.settle()
   }
+}
+
+/** The keys of one principal, the highest kvno first. */
+export function ownKeysOf(entries: readonly KeytabEntry[]): OwnKeys {
+  const [first, ...others] = [...entries].sort((one, other) => other.kvno - one.kvno)
+  if (first === undefined) throw new Error('a keytab without a key')
+  return [first, ...others]
 }
 
 const TURNS = 2
