@@ -1,6 +1,6 @@
 import type { AcceptedChannel, ChannelApplication } from '../../shared/channel/accepted-channel.js'
 import { decodeCall, encodeAnswer, type KdcAnswer, type KdcCall } from '../../shared/channel/calls.js'
-import { OrthrusError } from '../../shared/errors.js'
+import { isTransient, OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { FeedMethod } from '../../shared/revocation/feed.js'
 import type { AdminContext, CallingChannel } from '../admin/context.js'
@@ -61,7 +61,7 @@ export class KdcChannel implements ChannelApplication {
     const answered = this.#channel.send(encodeAnswer(refused ?? (await this.#run(call))))
     this.#calling.follower?.flow()
     await answered
-    if (refused !== undefined) this.#channel.end()
+    if (refused !== undefined && isFinal(refused)) this.#channel.end()
     if (!this.#isChanging) return
     this.#isChanging = false
     await this.#endUnlessStanding()
@@ -157,6 +157,11 @@ export class KdcChannel implements ChannelApplication {
 
 /** What a follower says again and again. */
 const FREQUENT: ReadonlySet<string> = new Set<FeedMethod>(['alive', 'seen'])
+
+/** Whether the caller may never speak again in this channel; otherwise the KDC only could not find out for now. */
+function isFinal(refused: KdcAnswer): boolean {
+  return 'code' in refused && !isTransient(refused.code)
+}
 
 /** What the operator reads: the reason and what to do next. */
 function messageOf(cause: unknown): string {

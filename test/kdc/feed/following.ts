@@ -47,6 +47,15 @@ export async function settled(turns = 12): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise<void>(resolve => setImmediate(resolve))
 }
 
+/** Adds entries to the log, as if that many series of tickets had been revoked. */
+export async function revoke({ realm }: TestRealm, count = 1, principal = local('web')): Promise<void> {
+  const { revocations, writer, record, random } = realm
+  const revoked = Array.from({ length: count }, () => ({ kind: 'client', principal, by: random(8) }) as const)
+  await writer.change(async now => {
+    return { changes: await revocations.append(revoked, now, record.longestLife), result: undefined }
+  })
+}
+
 /** One channel of a client, which may follow. */
 export class TestFollower {
   readonly channel: AcceptedChannel
