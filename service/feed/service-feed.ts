@@ -116,7 +116,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
     throw tooOld(age)
   }
 
-  watch({ tickets }: AcceptedRequest, end: (cause: OrthrusError) => void): () => void {
+  watch({ tickets }: Pick<AcceptedRequest, 'tickets'>, end: (cause: OrthrusError) => void): () => void {
     return this.#inFlight.watch(tickets, end)
   }
 

@@ -4,7 +4,7 @@ import { type AuthorisedRequest, authoriseAgain, authoriseRequest } from '../req
 import { RequestAborted, type RequestMessage } from '../request/message.js'
 import { catchLater, checkersFor, type TicketGate } from '../request/options.js'
 import { challengeRequest, type Refused, refuseRequest, requestFields } from '../request/refuse.js'
-import { type Revocation, refusalOf } from '../request/revocation.js'
+import { causeForBegun, type Revocation, refusalOf } from '../request/revocation.js'
 import type { ServiceParts } from '../request/service.js'
 import { abortTicket } from '../request/ticket.js'
 import { AttachedState } from '../response/attached-state.js'
@@ -77,7 +77,8 @@ function letPass(
   const { revocation } = service
   if (revocation !== undefined) {
     endWhenRevoked(revocation, passed, res, cause => {
-      refuse(gate, req, res, refuseRequest(service, message, refusalOf(verified, cause)))
+      const answered = refusalOf(verified, causeForBegun(message.method, cause))
+      refuse(gate, req, res, refuseRequest(service, message, answered))
     })
   }
   return passed

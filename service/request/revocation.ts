@@ -5,7 +5,7 @@ import { isWireCode, OrthrusError } from '../../shared/errors.js'
 /** Step 8 of docs/protocol.md section 8 for a service that follows the log of what is revoked. */
 export interface Revocation extends RevocationCheck {
   /** Calls `end` once, when one of the request's tickets is revoked. @returns a function that cancels this */
-  watch(accepted: AcceptedRequest, end: (cause: OrthrusError) => void): () => void
+  watch(accepted: Pick<AcceptedRequest, 'tickets'>, end: (cause: OrthrusError) => void): () => void
 }
 
 /** Step 8 again, for a request that was waited for. @throws Refusal */
@@ -15,6 +15,18 @@ export function requireStillValid(revocation: Revocation, accepted: AcceptedRequ
   } catch (cause) {
     throw refusalOf(accepted, cause)
   }
+}
+
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/**
+ * What is answered in place of a handler that has begun. `revoked` tells the client that the request never was handled,
+ * so that it takes a fresh ticket and sends even a POST again. Nobody knows that of one that has begun: unless its
+ * method does no harm twice, the answer is `unavailable`, which the client leaves to its caller.
+ */
+export function causeForBegun(method: string, cause: OrthrusError): OrthrusError {
+  if (SAFE_METHODS.has(method)) return cause
+  return new OrthrusError('unavailable', `${cause.reason} while the request was handled`, cause.facts)
 }
 
 /** What refuses an accepted request for this cause. Anything but an OrthrusError is returned unchanged. */

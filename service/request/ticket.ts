@@ -26,8 +26,8 @@ export interface AcceptedTicket {
   /** Whether policy lets the client delegate this ticket. */
   readonly delegable: boolean
   /**
-   * Aborts when one of the request's tickets, clients or keys is revoked, with the OrthrusError `revoked`. What has not
-   * been sent by then is answered as `revoked`; what the handler began it should stop. Without the option `kdc` of
+   * Aborts when one of the request's tickets, clients or keys is revoked, with the OrthrusError `revoked`. A
+   * response that has not been sent by then is dropped; what the handler began it should stop. Without the option `kdc` of
    * `loadService` it never aborts.
    */
   readonly signal: AbortSignal

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { toHex } from '../../../shared/bytes.js'
 import { OrthrusError } from '../../../shared/errors.js'
 import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
 import { turns } from '../../support/turns.js'
@@ -324,7 +323,7 @@ describe('what ends at once', () => {
     const tickets = [setting.ticket(), setting.ticket(), setting.ticket({ kvno: 1 }), setting.ticket()]
     const ended: string[] = []
     const watch = (name: string, under: readonly number[]): (() => void) => {
-      const accepted = { tickets: under.map(at => tickets[at]) } as never
+      const accepted = { tickets: tickets.filter((_, at) => under.includes(at)) }
       return feed.watch(accepted, ({ code }) => void ended.push(`${name} ${code}`))
     }
     watch('own', [0])
@@ -339,14 +338,13 @@ describe('what ends at once', () => {
     kdc.revoke({ kind: 'key', by: 1 }, ORDERS)
     await turns()
     expect(ended).toEqual(['own revoked', 'both revoked', 'key revoked'])
-    expect(toHex(tickets[3]?.ticketId ?? new Uint8Array()).length).toBe(32)
   })
 
   it('is not kept open by one that cannot be ended', async () => {
     const setting = await FeedSetting.connected()
     const ticket = setting.ticket()
     const ended: string[] = []
-    const accepted = { tickets: [ticket] } as never
+    const accepted = { tickets: [ticket] }
     setting.feed.watch(accepted, () => {
       throw new RangeError('a fault')
     })

@@ -1,0 +1,197 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { Realm } from '../../../client/connect.js'
+import { secretsOf } from '../../../client/ticket/ticket.js'
+import type { Revocation } from '../../../service/request/revocation.js'
+import { partsOf, type Service } from '../../../service/request/service.js'
+import type { AcceptedTicket } from '../../../service/request/ticket.js'
+import { requireTicket } from '../../../service/require-ticket.js'
+import { OrthrusError } from '../../../shared/errors.js'
+import { principalIn } from '../../../shared/principal.js'
+import type { OpenedTicket } from '../../../shared/ticket/ticket.js'
+import { SECOND } from '../../../shared/time.js'
+import { startRealm, type TestRealm } from '../../../testing/index.js'
+import { failureOf } from '../../support/failure.js'
+import { turns, until } from '../../support/turns.js'
+
+/** A service that follows a real KDC, over real sockets. */
+
+async function realmWith(...names: string[]): Promise<TestRealm> {
+  const realm = await startRealm()
+  onTestFinished(() => realm.close())
+  await realm.add('web', ...names)
+  for (const name of names) await realm.allow('web', name)
+  return realm
+}
+
+async function follow(realm: TestRealm, name: string): Promise<Service> {
+  const service = await realm.loadService(name, { kdc: realm.kdc.url })
+  onTestFinished(() => service.close())
+  await until(() => service.state.ready)
+  return service
+}
+
+/** Lets time pass, as slowly as real sockets need it, until the feed is fresh again. */
+async function reconnected(realm: TestRealm, service: Service): Promise<void> {
+  const end = performance.now() + 20_000
+  while (!service.state.ready && performance.now() < end) {
+    realm.clock.advance(100)
+    await turns(20)
+  }
+  expect(service.state.ready).toBe(true)
+}
+
+interface Running {
+  readonly url: string
+  /** The tickets whose handlers have begun. */
+  readonly handling: AcceptedTicket[]
+  /** From now on everything is answered. */
+  answer(): void
+}
+
+/** Its handler answers `/now` at once, and everything else only when it is told. */
+async function serve(service: Service): Promise<Running> {
+  const handling: AcceptedTicket[] = []
+  let isAnswering = false
+  const server: Server = createServer(
+    requireTicket({ service }, (req, res, ticket) => {
+      handling.push(ticket)
+      if (isAnswering || req.url === '/now') res.end('hello')
+    }),
+  )
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    handling,
+    answer: () => {
+      isAnswering = true
+    },
+  }
+}
+
+const codeOf = async (answer: Promise<unknown>): Promise<unknown> => {
+  const cause = await failureOf(answer)
+  return cause instanceof OrthrusError ? cause.code : cause
+}
+
+describe('a service and the real KDC', () => {
+  it('accepts a client until it is disabled, and then ends what goes on and refuses the rest', async () => {
+    const realm = await realmWith('orders')
+    const service = await follow(realm, 'orders')
+    const { url, handling } = await serve(service)
+    const web: Realm = await realm.connect('web')
+    expect(await (await web.fetch(`${url}/now`, { service: 'orders' })).text()).toBe('hello')
+    const refused = codeOf(web.fetch(`${url}/later`, { service: 'orders', method: 'POST', body: 'x' }))
+    await until(() => handling.length === 2)
+    await realm.administration.disable(principalIn(realm.kdc.realm, 'web'))
+    expect(await refused).toBe('unavailable')
+    expect(handling[1]?.signal.reason).toMatchObject({ code: 'revoked' })
+    expect(await codeOf(web.fetch(`${url}/now`, { service: 'orders' }))).toBe('principal_disabled')
+    expect(handling.length).toBe(2)
+  })
+
+  it.each([
+    ['GET', 'hello', 2],
+    ['POST', 'unavailable', 1],
+  ])(
+    'answers a %s whose handler has begun with %s, so that nothing but what does no harm is sent again',
+    async (method, outcome, times) => {
+      const realm = await realmWith('orders')
+      const service = await follow(realm, 'orders')
+      const { url, handling, answer } = await serve(service)
+      const web = await realm.connect('web')
+      const body = method === 'GET' ? {} : { body: 'x' }
+      const answered = web.fetch(`${url}/later`, { service: 'orders', method, ...body })
+      const text = answered.then(
+        response => response.text(),
+        cause => cause.code,
+      )
+      await until(() => handling.length === 1)
+      answer()
+      // The client may log in again at once, and does.
+      await realm.administration.revocations.client(principalIn(realm.kdc.realm, 'web'))
+      expect(await text).toBe(outcome)
+      expect(handling.length).toBe(times)
+    },
+  )
+
+  it('goes on by itself when its channel ends with its ticket', async () => {
+    const realm = await realmWith('orders')
+    const service = await follow(realm, 'orders')
+    realm.clock.advance(2 * 60 * 60 * SECOND)
+    expect(service.state).toMatchObject({ ready: false, feed: { stale: true } })
+    await reconnected(realm, service)
+    await realm.administration.disable(principalIn(realm.kdc.realm, 'web'))
+    await until(() => service.state.feed?.revocations === 1)
+  })
+
+  it('is ready or not, and says why', async () => {
+    const realm = await realmWith('orders')
+    const service = await realm.loadService('orders', { kdc: realm.kdc.url })
+    expect(service.state).toMatchObject({
+      ready: false,
+      feed: { connected: false, age: undefined, stale: true },
+    })
+    await until(() => service.state.ready)
+    expect(service.state).toEqual({
+      ready: true,
+      keys: [{ kvno: 1 }],
+      feed: { connected: true, age: 0, stale: false, full: false, revocations: 0, kdcTimeOffset: 0 },
+    })
+    await service.close()
+    expect(service.state).toMatchObject({ ready: false, feed: { connected: false } })
+    await service.close()
+    const { url } = await serve(service)
+    const web = await realm.connect('web')
+    expect(await codeOf(web.fetch(`${url}/now`, { service: 'orders' }))).toMatch(
+      /unavailable|refused_unproved/,
+    )
+  })
+})
+
+describe('a hundred services that follow', () => {
+  it('refuse a client within 250 ms of the answer to the command', { timeout: 120_000 }, async () => {
+    const names = Array.from({ length: 100 }, (_, i) => `orders/${i + 1}`)
+    const realm = await realmWith(...names)
+    const feeds = (await Promise.all(names.map(name => follow(realm, name)))).map(feedOf)
+    const web = principalIn(realm.kdc.realm, 'web')
+    const took: number[] = []
+    // A machine that others keep busy can take its time once.
+    for (let round = 0; round < 5; round++) {
+      const ticket = await openedTicket(realm, names[0] ?? '')
+      const now = realm.clock.now()
+      for (const feed of feeds) feed.requireValid(ticket, now)
+      let refusing = 0
+      for (const feed of feeds) feed.watch({ tickets: [ticket] }, () => void refusing++)
+      const seq = await realm.administration.revocations.client(web)
+      const answered = performance.now()
+      await until(() => refusing === names.length)
+      took.push(performance.now() - answered)
+      for (const feed of feeds) expect(() => feed.requireValid(ticket, now)).toThrow('revoked')
+      const followers = await realm.administration.revocations.followers({ seq, wait: 10 * SECOND })
+      expect(followers).toMatchObject({ applied: names.length, silent: 0 })
+    }
+    const shown = took.map(milliseconds => milliseconds.toFixed(1)).join(', ')
+    console.log(`the last of ${names.length} services refused ${shown} ms after the command's answer`)
+    expect(Math.min(...took)).toBeLessThan(250)
+  })
+})
+
+function feedOf(service: Service): Revocation {
+  const { revocation } = partsOf(service)
+  if (revocation === undefined) throw new Error('it does not follow')
+  return revocation
+}
+
+/** A ticket as its service has it. */
+async function openedTicket(realm: TestRealm, name: string): Promise<OpenedTicket> {
+  const client = await realm.connect('web')
+  const { sealed } = secretsOf(await client.getServiceTicket(name))
+  const service = await realm.loadService(name)
+  return partsOf(service).tickets.open(sealed)
+}
