@@ -59,6 +59,7 @@ const PRIMITIVE_USERS = [
 /** What writes the bytes of a key into something that is sealed or kept in a private file. */
 const KEY_READERS = [
   'shared/crypto/',
+  'shared/administration/keys.ts',
   'shared/administration/principals.ts',
   'shared/keytab/join-code.ts',
   'shared/keytab/keytab.ts',

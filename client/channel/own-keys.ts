@@ -1,10 +1,12 @@
 import {
+  decodeKvno,
   decodeOwnKeys,
   decodeStagedKey,
   type OwnKeys,
   type StagedKey,
 } from '../../shared/administration/keys.js'
 import type { OwnMethod } from '../../shared/administration/methods.js'
+import { encodePasswordKey, type PasswordKey } from '../../shared/administration/principals.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import { fields, numberOf } from '../../shared/encoding/fields.js'
 
@@ -36,4 +38,14 @@ export async function stageNextKey(transport: OwnTransport, kvno: number): Promi
 export async function longestLife(transport: OwnTransport): Promise<number> {
   const [life] = fields(await transport.call('longest-life', []), 1)
   return numberOf(life)
+}
+
+/**
+ * Sets another password of the client, in force at once (section 12). All its tickets end, those of this channel too.
+ * @returns the kvno of the new key
+ * @throws OrthrusError `malformed` if the client has no password; `not_authorized` if the login is more than 5 minutes
+ * old
+ */
+export async function changePassword(transport: OwnTransport, password: PasswordKey): Promise<number> {
+  return decodeKvno(await transport.call('new-password', encodePasswordKey(password)))
 }

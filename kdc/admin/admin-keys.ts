@@ -1,21 +1,33 @@
-import type { DueKey } from '../../shared/administration/keys.js'
+import type {
+  DueKey,
+  PasswordReset,
+  PasswordWasReset,
+  ReplacedKey,
+} from '../../shared/administration/keys.js'
+import { SIZE } from '../../shared/constants.js'
+import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { isReserved, type Principal } from '../../shared/principal.js'
 import { planFreshKey } from '../realm/kdc-keys.js'
-import { dueOf, keyLife } from '../realm/key-changes.js'
-import { currentKey } from '../realm/principal-keys.js'
+import { dueOf, keyLife, withOnlyKey } from '../realm/key-changes.js'
+import { withNewSeries } from '../realm/principal.js'
+import { currentKey, hasPassword } from '../realm/principal-keys.js'
 import type { ReportedChange } from '../realm/reported-change.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePrincipalRecord, type PrincipalRecord } from '../vault/records.js'
 import {
   type AdminContext,
   changeRealm,
+  requireDispensable,
   requirePrincipal,
   shortName,
   type Versioned,
   writePrincipal,
 } from './context.js'
+import { endInvitationsTo } from './invitations-to.js'
 import { requireAdministrator } from './lockout.js'
+import { requireSoundPassword } from './passwords.js'
+import { appendRevocations, revocationOfSeries } from './series.js'
 
 /** What administrators do about keys (docs/protocol.md section 12). */
 
@@ -64,6 +76,68 @@ function requireHolder(record: PrincipalRecord): void {
       },
     )
   }
+}
+
+/**
+ * After a theft: gives the principal a fresh key, which is its only one at once. Everything older is dead: its keys,
+ * staged ones and invitations for it included, its tickets, and the tickets for it under those keys.
+ * @throws OrthrusError `malformed` for a principal with a password; `not_authorized` for the KDC's own principals and
+ * the caller itself; `unknown_service`
+ */
+export async function replaceKey(context: AdminContext, name: Principal): Promise<ReplacedKey> {
+  requireDispensable(context, name, 'given another key')
+  const key = new LongTermKey(context.realm.random(SIZE.KEY))
+  const { kvno, seq } = await replaceAll(context, name, 'replace-key', (record, now) => {
+    if (record.invitation !== null) throw malformed(`${name} is an invitation: make another one`)
+    if (!hasPassword(record)) return withOnlyKey(record, key, null, now)
+    throw new OrthrusError('malformed', `the key of ${name} comes from a password`, {
+      principal: name,
+      hint: `to set another one, run: orthrus admin reset-password ${shortName(name)}`,
+    })
+  })
+  return { kvno, key, seq }
+}
+
+/**
+ * Sets the password of a person who forgot it, or whose password was stolen. Everything older is dead, as in `replaceKey`.
+ * @throws OrthrusError `malformed` for unsound parameters, or a principal with a random key; `not_authorized` for the
+ * caller itself; `unknown_service`
+ */
+export function resetPassword(
+  context: AdminContext,
+  { principal: name, password }: PasswordReset,
+): Promise<PasswordWasReset> {
+  requireDispensable(context, name, 'given another password')
+  requireSoundPassword(password)
+  return replaceAll(context, name, 'reset-password', (record, now) => {
+    if (hasPassword(record) || record.keys.length === 0) {
+      return withOnlyKey(record, password.key, password.parameters, now)
+    }
+    throw malformed(`${name} has a random key, and no password`)
+  })
+}
+
+function replaceAll(
+  context: AdminContext,
+  name: Principal,
+  method: 'replace-key' | 'reset-password',
+  amend: (record: PrincipalRecord, now: number) => PrincipalRecord,
+): Promise<{ readonly kvno: number; readonly seq: number }> {
+  return changeRealm(context, async now => {
+    await requireAdministrator(context)
+    const { version, record } = await requirePrincipal(context, name)
+    const after = withNewSeries(amend(record, now), context.realm.random, now)
+    const ended = await endInvitationsTo(context, name, now)
+    const key = { kind: 'key', principal: name, by: record.lastKvno } as const
+    const revoked = [revocationOfSeries(record), ...ended.revoked, key]
+    const { changes, seq } = await appendRevocations(context, revoked, now)
+    const kvno = after.lastKvno
+    return {
+      changes: [writePrincipal({ version, record: after }), ...ended.changes, ...changes],
+      result: { kvno, seq },
+      reported: { method, principal: name, kvno },
+    }
+  })
 }
 
 /** How many records are read at a time. */

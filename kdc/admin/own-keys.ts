@@ -1,12 +1,16 @@
 import type { OwnKeys, StagedKey } from '../../shared/administration/keys.js'
+import type { PasswordKey } from '../../shared/administration/principals.js'
 import { SIZE } from '../../shared/constants.js'
 import { deriveNextKey } from '../../shared/crypto/derive.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
-import { dueOf, keyLife, withStagedKey } from '../realm/key-changes.js'
-import { currentKey } from '../realm/principal-keys.js'
+import { dueOf, keyLife, withOnlyKey, withStagedKey } from '../realm/key-changes.js'
+import { withNewSeries } from '../realm/principal.js'
+import { currentKey, hasPassword } from '../realm/principal-keys.js'
 import type { PrincipalRecord, StoredKey } from '../vault/records.js'
-import { type AdminContext, changeRealm, requirePrincipal, shortName, writePrincipal } from './context.js'
+import { type AdminContext, changeRealm, requirePrincipal, writePrincipal } from './context.js'
+import { requireSoundPassword } from './passwords.js'
+import { appendRevocations, revocationOfSeries } from './series.js'
 
 /** What a principal may ask about its own keys, and how it changes them in place (docs/protocol.md section 12). */
 
@@ -41,6 +45,29 @@ export async function nextKey(context: AdminContext, kvno: number): Promise<Stag
   })
 }
 
+/**
+ * Sets another password, in force at once. The key before is erased, and the tickets of every session end, those of the
+ * caller included.
+ * @returns the kvno of the new key
+ * @throws OrthrusError `malformed` for unsound parameters, or if the caller has a random key: whoever stole a session
+ * of it must not come to have its key
+ */
+export async function newPassword(context: AdminContext, password: PasswordKey): Promise<number> {
+  requireSoundPassword(password)
+  return changeRealm(context, async now => {
+    const { version, record } = await requirePrincipal(context, ownName(context))
+    if (!hasPassword(record)) throw malformed(`${record.name} has no password that it could change`)
+    const changed = withOnlyKey(record, password.key, password.parameters, now)
+    const after = withNewSeries(changed, context.realm.random, now)
+    const { changes } = await appendRevocations(context, [revocationOfSeries(record)], now)
+    return {
+      changes: [writePrincipal({ version, record: after }), ...changes],
+      result: after.lastKvno,
+      reported: { method: 'new-password', principal: record.name, kvno: after.lastKvno },
+    }
+  })
+}
+
 function ownName({ caller }: AdminContext): Principal {
   if (caller !== undefined) return caller.client
   throw new OrthrusError('not_authorized', 'only a principal may call this, over a channel')
@@ -60,7 +87,7 @@ function requireRotatable(record: PrincipalRecord, kvno: number): StoredKey {
   if (current.fromPassword) {
     throw new OrthrusError('malformed', `the key of ${principal} comes from a password`, {
       principal,
-      hint: `to change it, run: orthrus passwd ${shortName(principal)}`,
+      hint: `to change it, run: orthrus passwd ${principal}`,
     })
   }
   if (current.kvno === kvno) return current

@@ -6,7 +6,6 @@ import type {
 import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
-import { requireSoundParameters } from '../../shared/exchange/params.js'
 import { isReserved, type Principal } from '../../shared/principal.js'
 import { newPrincipal, tombstoneOf } from '../realm/principal.js'
 import { hasPassword } from '../realm/principal-keys.js'
@@ -22,6 +21,7 @@ import {
   shortName,
   writePrincipal,
 } from './context.js'
+import { requireSoundPassword } from './passwords.js'
 import { revokeSeries } from './series.js'
 
 /** The methods for principals. Their changes are durable and in force when they resolve. */
@@ -35,7 +35,7 @@ export async function add(context: AdminContext, added: NewPrincipal): Promise<A
   const { random } = context.realm
   requireOwnRealm(context, name)
   if (isReserved(name)) throw malformed(`${name} belongs to the KDC`)
-  requireSoundPassword(password)
+  if (password !== null) requireSoundPassword(password)
   const key = password?.key ?? new LongTermKey(random(SIZE.KEY))
   return changeRealm(context, async now => {
     const found = await readPrincipal(context, name)
@@ -72,14 +72,6 @@ function requireFree(record: PrincipalRecord | undefined, name: Principal): void
 
 function requireFuture(expiresAt: number | null, now: number): void {
   if (expiresAt !== null && expiresAt <= now) throw malformed('the principal would have expired already')
-}
-
-function requireSoundPassword(password: NewPrincipal['password']): void {
-  try {
-    if (password !== null) requireSoundParameters(password.parameters)
-  } catch (cause) {
-    throw cause instanceof OrthrusError ? malformed(cause.reason) : cause
-  }
 }
 
 export async function show(context: AdminContext, name: Principal): Promise<PrincipalSummary> {

@@ -11,20 +11,26 @@ export interface Planned<T> {
 }
 
 /**
+ * Called with what was committed, and with what the store may have written although it failed. Never rejects.
+ * @param isCertain whether it was committed
+ */
+export type CommitListener = (changes: readonly VaultChange[], isCertain: boolean) => Promise<void>
+
+/**
  * Changes the realm, one change at a time in this process. Each change is planned from what the store has, and is on
  * stable storage when it resolves.
  */
 export class RealmWriter {
   readonly #vault: Vault
   readonly #time: KdcTime
-  readonly #onUncertain: (changes: readonly VaultChange[]) => void
+  readonly #notice: CommitListener
   #tail: Promise<unknown> = Promise.resolve()
 
-  /** @param onUncertain called with changes that the store may have written although it failed */
-  constructor(vault: Vault, time: KdcTime, onUncertain: (changes: readonly VaultChange[]) => void) {
+  /** @param notice the next change is planned once it resolves */
+  constructor(vault: Vault, time: KdcTime, notice: CommitListener) {
     this.#vault = vault
     this.#time = time
-    this.#onUncertain = onUncertain
+    this.#notice = notice
   }
 
   /**
@@ -40,11 +46,13 @@ export class RealmWriter {
 
   async #attempt<T>(plan: (now: number) => Promise<Planned<T>>, attempts: number): Promise<T> {
     const { changes, result } = await plan(this.#time.now())
+    if (changes.length === 0) return result
     try {
-      if (changes.length > 0) await this.#vault.commit(changes)
+      await this.#vault.commit(changes)
+      await this.#notice(changes, true)
     } catch (cause) {
       if (!(cause instanceof StoreConflict)) {
-        this.#onUncertain(changes)
+        await this.#notice(changes, false)
         throw cause
       }
       if (attempts > 1) return this.#attempt(plan, attempts - 1)

@@ -51,21 +51,23 @@ export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
   }
   const time = new KdcTime(clock)
   const directory = new Directory(vault)
-  const noticeRealm = (kind: RecordKind, name: string): void => {
+  const noticeRealm = async (kind: RecordKind, name: string): Promise<void> => {
     if (kind !== RECORD_KIND.REALM || name !== REALM_RECORD_NAME.REALM) return
     // If it cannot be read, the limits stay until it is changed again: the next change reads it too.
-    refresh().catch(() => {})
+    await refresh().catch(() => {})
   }
   const revocations = await RevocationLog.open({ vault, random })
   const feed = new Feed({ log: revocations, logId: () => record.logId, time, timers })
-  const writer = new RealmWriter(vault, time, changes => {
+  const writer = new RealmWriter(vault, time, async (changes, isCertain) => {
     for (const { kind, name } of changes) {
-      directory.noticeChange(kind, name)
-      revocations.noticeChange(kind)
-      noticeRealm(kind, name)
+      // The vault has told of what is certain.
+      if (!isCertain) directory.noticeChange(kind, name)
+      if (!isCertain) revocations.noticeChange(kind)
+      // Awaited, so that the next change is planned with the longest life that a ticket may have by then.
+      await noticeRealm(kind, name)
     }
   })
-  const unwatch = vault.watch(noticeRealm)
+  const unwatch = vault.watch((kind, name) => void noticeRealm(kind, name))
   const close = (): void => {
     unwatch()
     feed.close()

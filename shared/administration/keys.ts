@@ -1,16 +1,19 @@
 import { SIZE } from '../constants.js'
+import { type LongTermKey, revealKey } from '../crypto/keys.js'
 import type { Value } from '../encoding/encoding.js'
 import {
   bytesOf,
   fields,
   kvnoOf,
   listOf,
+  longTermKeyOf,
   nullable,
   numberOf,
   oneOf,
   principalOf,
 } from '../encoding/fields.js'
 import type { Principal } from '../principal.js'
+import { decodePasswordKey, encodePasswordKey, type PasswordKey } from './principals.js'
 
 /** What the methods for keys send (docs/protocol.md section 12). Times are milliseconds since the epoch. */
 
@@ -71,6 +74,17 @@ export function decodeStagedKey(results: readonly Value[]): StagedKey {
   return { kvno: kvnoOf(kvno), salt: bytesOf(salt, SIZE.KEY_SALT).slice() }
 }
 
+/** The result of `new-password`, whose argument is `encodePasswordKey`: the kvno of the new key. */
+export function encodeKvno(kvno: number): Value[] {
+  return [kvno]
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeKvno(results: readonly Value[]): number {
+  const [kvno] = fields(results, 1)
+  return kvnoOf(kvno)
+}
+
 /** The result of `rotate`: the kvno of the fresh key of krbtgt or kdc; null if the holder was asked for one. */
 export function encodeRotated(kvno: number | null): Value[] {
   return [kvno]
@@ -80,6 +94,40 @@ export function encodeRotated(kvno: number | null): Value[] {
 export function decodeRotated(results: readonly Value[]): number | null {
   const [kvno] = fields(results, 1)
   return nullable(kvno, kvnoOf)
+}
+
+/** The result of `replace-key`: the only key that the principal has now. */
+export interface ReplacedKey {
+  readonly kvno: number
+  readonly key: LongTermKey
+  /** The last entry of the revocation log that the change made. */
+  readonly seq: number
+}
+
+export function encodeReplacedKey({ kvno, key, seq }: ReplacedKey): Value[] {
+  return [kvno, revealKey(key), seq]
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeReplacedKey(results: readonly Value[]): ReplacedKey {
+  const [kvno, key, seq] = fields(results, 3)
+  return { kvno: kvnoOf(kvno), key: longTermKeyOf(key), seq: numberOf(seq) }
+}
+
+/** `reset-password`: whose, and the key of the new one. */
+export interface PasswordReset {
+  readonly principal: Principal
+  readonly password: PasswordKey
+}
+
+export function encodePasswordReset({ principal, password }: PasswordReset): Value[] {
+  return [principal, encodePasswordKey(password)]
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodePasswordReset(args: readonly Value[]): PasswordReset {
+  const [principal, password] = fields(args, 2)
+  return { principal: principalOf(principal), password: decodePasswordKey(password) }
 }
 
 /** Each row of `due`: a principal whose current key is due to change. */
@@ -106,4 +154,21 @@ export function decodeDueKey(value: Value | undefined): DueKey {
     due: numberOf(due),
     askedAt: nullable(askedAt, numberOf),
   }
+}
+
+/** The result of `reset-password`. */
+export interface PasswordWasReset {
+  readonly kvno: number
+  /** The last entry of the revocation log that the change made. */
+  readonly seq: number
+}
+
+export function encodePasswordWasReset({ kvno, seq }: PasswordWasReset): Value[] {
+  return [kvno, seq]
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodePasswordWasReset(results: readonly Value[]): PasswordWasReset {
+  const [kvno, seq] = fields(results, 2)
+  return { kvno: kvnoOf(kvno), seq: numberOf(seq) }
 }

@@ -19,6 +19,8 @@
  * | `list` | the last one seen, `[principal]` or nil; limit | `[[summary, ...]]` |
  * | `policy` | the last one seen, `[client, service]` or nil; limit | `[[rule, ...]]` |
  * | `rotate` | principal | `encodeRotated` |
+ * | `replace-key` | principal | `encodeReplacedKey` |
+ * | `reset-password` | `encodePasswordReset` | `encodePasswordWasReset` |
  * | `due` | the last one seen, `[principal]` or nil; limit | `[[encodeDueKey, ...]]` |
  * | `realm` | none | `[encodeRealmSummary]` |
  * | `set-realm` | `[encodeRealmChanges]` | `[encodeRealmSummary]` |
@@ -40,6 +42,8 @@ export const ADMIN_METHODS = [
   'forget',
   'policy',
   'rotate',
+  'replace-key',
+  'reset-password',
   'due',
   'realm',
   'set-realm',
@@ -54,9 +58,10 @@ export type AdminMethod = (typeof ADMIN_METHODS)[number]
  * |---|---|---|
  * | `keys` | none | `encodeOwnKeys` |
  * | `next-key` | the kvno of the current key | `encodeStagedKey` |
+ * | `new-password` | `encodePasswordKey` | `encodeKvno` |
  * | `longest-life` | none | the longest life of any ticket that the realm ever allowed, milliseconds |
  */
-export const OWN_METHODS = ['keys', 'next-key', 'longest-life'] as const
+export const OWN_METHODS = ['keys', 'next-key', 'new-password', 'longest-life'] as const
 export type OwnMethod = (typeof OWN_METHODS)[number]
 
 /** The most rows that `list` and `policy` return. The caller asks for the rest with `after`. */

@@ -1,7 +1,12 @@
 import { Administration } from '../../../client/channel/administration.js'
 import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
-import { ownKeys, stageNextKey } from '../../../client/channel/own-keys.js'
-import { encodeDueKey, encodeOwnKeys, encodeStagedKey } from '../../../shared/administration/keys.js'
+import { changePassword, ownKeys, stageNextKey } from '../../../client/channel/own-keys.js'
+import {
+  encodeDueKey,
+  encodeOwnKeys,
+  encodeReplacedKey,
+  encodeStagedKey,
+} from '../../../shared/administration/keys.js'
 import {
   encodeAddedPrincipal,
   encodePrincipalSummary,
@@ -98,6 +103,11 @@ async function allOf(rows: AsyncIterable<unknown>): Promise<void> {
 
 const FOLLOWER = { principal: WEB, address: '192.0.2.1', seen: 7, connected: true, silentFor: 3 }
 
+const PASSWORD = {
+  parameters: { log2N: 17, r: 8, p: 1, salt: new Uint8Array(16) },
+  key: new LongTermKey(new Uint8Array(32)),
+}
+
 const SETTINGS = {
   realm: realmOf(WEB),
   maxTgtLife: 1,
@@ -136,6 +146,7 @@ export function administration(): Entry {
       answer([encodeDueKey({ principal: WEB, kvno: 1, createdAt: 5, due: 6, askedAt: null })]),
       answer(encodeRealmSummary(SETTINGS)),
       answer(2),
+      answer(...encodeReplacedKey({ kvno: 2, key: new LongTermKey(new Uint8Array(32)), seq: 3 })),
       answer(...encodeStagedKey({ kvno: 3, salt: new Uint8Array(32) })),
       answer(7),
       answer(...encodeKeyRevoked({ kvno: 2, seq: 7 })),
@@ -161,6 +172,9 @@ export function administration(): Entry {
         () => allOf(of().policy()),
         () => of().rule(pattern('web'), pattern('orders')),
         () => of().keys.rotate(WEB),
+        () => of().keys.replace(WEB),
+        () => of().keys.resetPassword({ principal: WEB, password: PASSWORD }),
+        () => changePassword({ call: async () => resultsOf(decodeAnswer(bytes)) }, PASSWORD),
         () => allOf(of().keys.due()),
         () => of().settings.show(),
         () => ownKeys({ call: async () => resultsOf(decodeAnswer(bytes)) }),

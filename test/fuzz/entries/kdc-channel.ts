@@ -181,6 +181,8 @@ const callSeeds = [
   call(20, 'seen', 1),
   call(21, 'rotate', local('krbtgt')),
   call(22, 'due', null, 2),
+  call(24, 'reset-password', local('bob'), PASSWORD),
+  call(25, 'new-password', ...PASSWORD),
   call(23, 'set-realm', encodeRealmChanges({ maxRenew: 3_600_000, rotation: { kdc: null } })),
   ...[...ADMIN_METHODS, ...OWN_METHODS].map((method, i) => call(30 + i, method, 'web@demo.example')),
 ]

@@ -520,11 +520,14 @@ describe('the log of administration', () => {
       forget: [web, local('orders')],
       policy: [null, 1],
       rotate: [web],
+      'replace-key': [web],
+      'reset-password': [local('ann'), sound],
       due: [null, 1],
       realm: [],
       'set-realm': [encodeRealmChanges({})],
     }
     await realm.add('web')
+    await realm.add('ann', { password: person })
     realm.logger.lines.length = 0
     for (const method of ADMIN_METHODS) await callAs(realm, ['admin'], method, args[method])
     expect(realm.logger.lines.map(({ fields }) => fields.method)).toEqual([...ADMIN_METHODS])

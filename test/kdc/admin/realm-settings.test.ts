@@ -66,6 +66,16 @@ describe('set-realm', () => {
     }
   })
 
+  it('keeps revocations as long as the longest life, whatever was set a moment before', async () => {
+    const realm = await testRealm()
+    await realm.add('web')
+    const both = [change(realm, { maxRenew: 60 * DAY }), realm.call('disable', [local('web')])]
+    await Promise.all(both)
+    await realm.realm.revocations.settle()
+    const [entry] = await realm.realm.revocations.entries(1, 1)
+    expect(entry?.keepUntil).toBe(START + 60 * DAY + 10 * MINUTE)
+  })
+
   it.each<[string, Value]>([
     ['a life below a minute', encodeRealmChanges({ maxServiceLife: MINUTE - 1 })],
     ['a life over a year', encodeRealmChanges({ maxRenew: 366 * DAY + 1 })],
