@@ -14,7 +14,7 @@ import { originsFrom, urlsFrom } from './connect-urls.js'
 import { ClockCheck } from './kdc-link/clock-check.js'
 import { KdcConnection } from './kdc-link/connection.js'
 import { KdcClock } from './kdc-link/kdc-clock.js'
-import { tellingOtherVersion } from './kdc-link/other-version.js'
+import { streamTellingOtherVersion, tellingOtherVersion } from './kdc-link/other-version.js'
 import { reachKdc } from './kdc-link/reach.js'
 import { RefusalMemory } from './kdc-link/refusal-memory.js'
 import type { OpenSocket } from './kdc-link/socket.js'
@@ -86,6 +86,7 @@ function partsFrom(
     source,
     now: () => time.now(),
     connection,
+    openStream: streamTellingOtherVersion((...given) => connection.openStream(...given), made.logger),
     refusals: made.refusals,
     tickets,
     timers,

@@ -1,6 +1,7 @@
 import type { OrthrusError } from '../shared/errors.js'
 import { copyOptions, requireKnownOptions } from '../shared/options.js'
 import { type Principal, type RealmName, realmOf, requireSameRealm } from '../shared/principal.js'
+import { shown } from '../shared/shown-text.js'
 import { abortable, type Timers } from '../shared/timers.js'
 import type { TicketCache } from './cache/ticket-cache.js'
 import type { TicketSource } from './cache/ticket-source.js'
@@ -31,6 +32,8 @@ export interface RealmParts {
   /** Milliseconds of KDC time. */
   readonly now: () => number
   readonly connection: KdcConnection
+  /** Opens a stream over the connection. */
+  readonly openStream: KdcConnection['openStream']
   readonly refusals: RefusalMemory
   readonly tickets: TicketCache
   readonly presenter: Presenter
@@ -87,7 +90,7 @@ export class Realm {
     requireKnownOptions('getServiceTicket', options, TICKET_OPTIONS)
     const { lifetime = 0, signal } = options
     if (options.lifetime !== undefined && !(Number.isSafeInteger(lifetime) && lifetime > 0)) {
-      throw new TypeError(`a lifetime is a whole number of milliseconds above 0, not ${lifetime}`)
+      throw new TypeError(`a lifetime is a whole number of milliseconds above 0, not ${shown(lifetime)}`)
     }
     const principal = serviceNamed(this.realm, service)
     this.#closing.requireOpen()

@@ -96,7 +96,7 @@ class KdcCalls implements KdcChannel {
     this.#options = options
     this.#parts = parts
     this.#channel = new PresentedChannel({
-      openStream: events => parts.connection.openStream(events, options.isInBackground === true),
+      openStream: events => parts.openStream(events, options.isInBackground === true),
       peer: PEER,
       clock: parts.http.clock,
       timers: parts.timers,

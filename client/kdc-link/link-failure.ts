@@ -17,6 +17,13 @@ const OTHER_VERSION: Cause = {
   hint: 'check the URL, and the version of the KDC',
 }
 
+/** A KDC refuses the subprotocol of another version by this status, whose text the platform does not show. */
+const MAYBE_OTHER_VERSION: Cause = {
+  pattern: /Unexpected server response: 400/,
+  told: 'it refuses the handshake, as a KDC of another version does, or a server that is no KDC',
+  hint: 'check the URL, and the version of the KDC: client and KDC need the same one',
+}
+
 /** What the platform reports for a failed connection, what it means, and the next step. The first match is used. */
 const CAUSES: readonly Cause[] = [
   { pattern: /ECONNREFUSED/, told: 'nothing listens there', hint: CHECK },
@@ -50,6 +57,7 @@ const CAUSES: readonly Cause[] = [
     told: 'it redirects to another address',
     hint: 'write the URL that it redirects to',
   },
+  MAYBE_OTHER_VERSION,
   {
     pattern: /Unexpected server response/,
     told: 'an HTTP server answers there, but no KDC',
@@ -100,7 +108,7 @@ export function unreachable(url: string, reason: string): OrthrusError {
 
 /** Whether a KDC cannot be reached because it may be of another version. @param failure made by `unreachable` */
 export function isOtherVersion({ reason }: OrthrusError): boolean {
-  return reason.includes(OTHER_VERSION.told)
+  return [OTHER_VERSION, MAYBE_OTHER_VERSION].some(({ told }) => reason.includes(told))
 }
 
 /** The error for a KDC that shows no sign of life. @param milliseconds how long it was waited for */

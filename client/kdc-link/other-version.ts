@@ -2,6 +2,7 @@ import { TYPE, VERSION } from '../../shared/constants.js'
 import { openUnauthenticatedError } from '../../shared/encoding/error.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
+import type { KdcConnection } from './connection.js'
 import type { Exchanged } from './waiting.js'
 
 type Exchange = (message: Uint8Array) => Promise<Exchanged>
@@ -10,11 +11,34 @@ type Exchange = (message: Uint8Array) => Promise<Exchanged>
 export function tellingOtherVersion(exchange: Exchange, logger: Logger): Exchange {
   return async message => {
     const answer = await exchange(message)
-    if (isOfOtherVersion(answer.bytes)) {
-      logger.warn({ version: VERSION }, 'the KDC is of another version: client and KDC need the same one')
-    }
+    tellIfOther(answer.bytes, logger)
     return answer
   }
+}
+
+type OpenStream = KdcConnection['openStream']
+
+/** The same for the stream of a channel. Only its first message is no record of the channel. */
+export function streamTellingOtherVersion(openStream: OpenStream, logger: Logger): OpenStream {
+  return (events, ...more) => {
+    let isFirst = true
+    return openStream(
+      {
+        ...events,
+        received: message => {
+          if (isFirst) tellIfOther(message, logger)
+          isFirst = false
+          events.received(message)
+        },
+      },
+      ...more,
+    )
+  }
+}
+
+function tellIfOther(answer: Uint8Array, logger: Logger): void {
+  if (isOfOtherVersion(answer))
+    logger.warn({ version: VERSION }, 'the KDC is of another version: client and KDC need the same one')
 }
 
 /** A KDC of another version writes it into its messages, or answers that it does not know this one. */

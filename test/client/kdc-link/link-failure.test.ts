@@ -34,6 +34,7 @@ describe('a KDC that cannot be reached', () => {
     [429, 'limits the number of connections', 'wait a little'],
     [403, 'does not let this client connect', 'not that of a service, and look for a proxy'],
     [301, 'redirects', 'the URL that it redirects to'],
+    [400, 'as a KDC of another version does, or a server that is no KDC', 'the version of the KDC'],
     [404, 'an HTTP server answers there, but no KDC', 'check port and path'],
     [200, 'an HTTP server answers there, but no KDC', 'must pass on WebSockets'],
   ])('answers status %i: the cause and the next step', async (status, told, hint) => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
 import { createError } from '../../../shared/encoding/error.js'
 import type { WireCode } from '../../../shared/errors.js'
 import { createOwnerLogger } from '../../../shared/owner-logger.js'
@@ -22,6 +23,22 @@ describe('a KDC of another version', () => {
     const told = setting.log.filter(({ message }) => message.startsWith('the KDC is of another version'))
     expect(told).toHaveLength(lines)
     expect(told.every(({ level, fields }) => level === 'warn' && fields.version === 1)).toBe(true)
+  })
+
+  it('is told about where it refuses only the opening of a channel, with a ticket from before', async () => {
+    const setting = new Setting()
+    const realm = await setting.connect()
+    await realm.getServiceTicket('kdc')
+    const told = () =>
+      setting.log.filter(({ message }) => message.startsWith('the KDC is of another version'))
+    const channel = await openKdcChannel(realm)
+    expect(await channel.call('list', [])).toEqual([])
+    channel.close()
+    expect(told()).toEqual([])
+    setting.kdc.accept = () => ({ reply: errorOf('unsupported_version') })
+    setting.kdc.intercept = () => expect.fail('the ticket is there')
+    await failureOf(openKdcChannel(realm))
+    expect(told().length).toBeGreaterThan(0)
   })
 
   it('is told about in password logins too', async () => {
