@@ -2,6 +2,7 @@ import { constants, openSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { pino } from 'pino'
 import type { Logger } from '../shared/logger.js'
+import { withoutSecrets } from '../shared/shown-text.js'
 import { systemTimers } from '../shared/timers.js'
 import { LogOutput } from './log-output.js'
 import { printable } from './printable.js'
@@ -30,7 +31,7 @@ export function startKdcLog(level: string): KdcLog {
       logger.error({ lines }, 'lines of this log were dropped: its reader stalled, or there was no room'),
   })
   // What a client sent is in some lines, and people read them on a terminal.
-  const destination = { write: (line: string) => output.write(printable(line)) }
+  const destination = { write: (line: string) => output.write(printable(withoutSecrets(line))) }
   const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
   process.on('exit', () => output.flush())
   return { logger, end: () => output.end(PATIENCE) }

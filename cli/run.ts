@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { withoutSecrets } from '../shared/shown-text.js'
 import { adminCommand } from './admin.js'
 import { callCommand } from './call.js'
 import { allCommands, commandWords, pathOf } from './command-words.js'
@@ -13,7 +14,9 @@ import { EXIT, report } from './report.js'
 import type { Terminal } from './terminal.js'
 
 /** Runs one command line, without the program's name. @returns the exit code */
-export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
+export async function run(args: readonly string[], shown: Terminal): Promise<number> {
+  // A secret given where a name, a URL or a path belongs is in the message of whatever refuses it.
+  const terminal: Terminal = { ...shown, err: text => shown.err(withoutSecrets(text)) }
   const json = args.includes('--json')
   const program = programFor(terminal, json)
   try {

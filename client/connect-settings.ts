@@ -2,6 +2,7 @@ import { type Fraction, fractionFrom } from '../shared/crypto/fraction.js'
 import { checkedRandom, type RandomSource, systemRandom } from '../shared/crypto/random.js'
 import type { Logger } from '../shared/logger.js'
 import { createOwnerLogger } from '../shared/owner-logger.js'
+import { shown } from '../shared/shown-text.js'
 import { type Clock, parseDuration, SECOND, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
 import type { ConnectOptions, Timeouts } from './connect-options.js'
@@ -57,7 +58,6 @@ export function settingsFrom(options: ConnectOptions): Settings {
 
 function waitFrom(wait: string): number {
   const milliseconds = typeof wait === 'string' ? parseDuration(wait) : undefined
-  if (milliseconds === undefined)
-    throw new TypeError(`wait is a duration such as '30s', not ${JSON.stringify(wait)}`)
+  if (milliseconds === undefined) throw new TypeError(`wait is a duration such as '30s', not ${shown(wait)}`)
   return milliseconds
 }

@@ -1,3 +1,4 @@
+import { quoted } from '../shared/shown-text.js'
 import { shownUrl } from '../shared/shown-url.js'
 import { type ConnectOptions, isPasswordLogin } from './connect-options.js'
 import { isPrivateUrl } from './login/password.js'
@@ -39,7 +40,7 @@ export function originsFrom({ services = {} }: ConnectOptions): (readonly [origi
     }
     // A URL may have this character in its host, but it would match no request.
     if (url.hostname.includes('*')) {
-      throw new TypeError(`services takes no patterns: ${JSON.stringify(text)}; name each origin by itself`)
+      throw new TypeError(`services takes no patterns: ${quoted(text)}; name each origin by itself`)
     }
     return [url.origin, name]
   })

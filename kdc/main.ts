@@ -54,6 +54,7 @@ const LISTEN = { HOST: '127.0.0.1', PORT: 8750 } as const
  */
 export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   requireKdcOptions(options)
+  const trustedProxies = trustedProxiesOf(options)
   const { clock = systemClock, timers = systemTimers } = options
   const random = checkedRandom(options.random ?? systemRandom)
   const report = reportTo(options.logger, clock)
@@ -71,7 +72,6 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
       report,
     }
     const { allowedOrigins = [], addressOf } = options
-    const trustedProxies = trustedProxiesOf(options)
     const server = new KdcServer({ context, limits, allowedOrigins, addressOf, trustedProxies })
     const { host = LISTEN.HOST, port = LISTEN.PORT } = options.listen ?? {}
     const address = { host, port: (await server.listen(host, port)).port }

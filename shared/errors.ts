@@ -1,3 +1,5 @@
+import { withoutSecrets } from './shown-text.js'
+
 /** Codes that are sent to the other side (docs/protocol.md section 11): a closed set. */
 export const WIRE_CODES = [
   'malformed',
@@ -92,18 +94,29 @@ export class OrthrusError extends Error {
   readonly facts: ErrorFacts
 
   constructor(code: ErrorCode, reason: string, options: OrthrusErrorOptions = {}) {
-    const { final = false, cause, ...facts } = options
-    const told = facts.hint === undefined ? reason : `${reason} (${facts.hint})`
+    const { final = false, cause, ...given } = options
+    const facts = factsWithoutSecrets(given)
+    const why = withoutSecrets(reason)
+    const told = facts.hint === undefined ? why : `${why} (${facts.hint})`
     super(`${code}: ${told}`, cause === undefined ? undefined : { cause })
     this.code = code
     this.final = final
-    this.reason = reason
+    this.reason = why
     this.facts = facts
   }
 
   toJSON(): object {
     return { name: this.name, code: this.code, final: this.final, message: this.message, ...this.facts }
   }
+}
+
+/** A secret may have been passed where a name, a URL or a path belongs, which errors quote. */
+function factsWithoutSecrets(facts: ErrorFacts): ErrorFacts {
+  const shown = Object.entries(facts).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? withoutSecrets(value) : value,
+  ])
+  return Object.fromEntries(shown)
 }
 
 /** Bytes or text that do not have the form they must have. */

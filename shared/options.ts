@@ -1,3 +1,5 @@
+import { quoted } from './shown-text.js'
+
 /** A misspelt option must not be ignored: it would leave undone what its caller believes is done. */
 
 /** The keys of an options type; of a union, those of all its members. */
@@ -55,7 +57,7 @@ export function copyOptions<Options extends object>(
 function unknownOption(name: string, key: string, known: object): TypeError {
   const nearest = nearestOf(key, Object.keys(known))
   const advice = nearest === undefined ? `it takes ${listed(known)}` : `did you mean "${nearest}"?`
-  return new TypeError(`${name} has no option ${JSON.stringify(key.slice(0, SHOWN_MAX))}; ${advice}`)
+  return new TypeError(`${name} has no option ${quoted(key, SHOWN_MAX)}; ${advice}`)
 }
 
 function listed(known: object): string {

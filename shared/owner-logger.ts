@@ -1,5 +1,6 @@
 import { OrthrusError } from './errors.js'
 import type { Logger } from './logger.js'
+import { withoutSecrets } from './shown-text.js'
 import { type Clock, MINUTE } from './time.js'
 
 /** Tuning: entries per minute in all, and per message, so that a frequent message does not hide a rare one. */
@@ -109,5 +110,6 @@ function jsonOf(value: unknown): string {
 /** Removes characters that move a terminal's cursor, since some of the text comes from other machines. */
 function plain(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are what it searches for
-  return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '?')
+  const controls = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g
+  return withoutSecrets(text).replace(controls, '?')
 }

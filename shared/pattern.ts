@@ -1,4 +1,5 @@
 import { isPrincipal, isReserved, localPart, type Principal, type RealmName, realmOf } from './principal.js'
+import { quoted } from './shown-text.js'
 
 /** What a policy rule names: a principal, every instance of a name (`web/*@realm`), or everyone (`*`). */
 export type Pattern = string & { readonly __pattern: true }
@@ -10,9 +11,7 @@ export function patternIn(realm: RealmName, text: string): Pattern {
   if (text === EVERYONE) return EVERYONE
   const whole = text.includes('@') ? text : `${text}@${realm}`
   if (isPattern(whole)) return whole
-  throw new TypeError(
-    `neither a principal nor a pattern: ${JSON.stringify(text.slice(0, 80))}; write web, web/1, web/* or *`,
-  )
+  throw new TypeError(`neither a principal nor a pattern: ${quoted(text)}; write web, web/1, web/* or *`)
 }
 
 /** Whether the text is a pattern in its canonical spelling. */

@@ -1,4 +1,5 @@
 import { OrthrusError } from './errors.js'
+import { quoted } from './shown-text.js'
 
 /** `name@realm` or `name/instance@realm`, checked against the grammar of docs/protocol.md section 1. */
 export type Principal = string & { readonly __principal: true }
@@ -26,16 +27,14 @@ export function isPrincipal(text: string): text is Principal {
 export function parsePrincipal(text: string): Principal {
   if (isPrincipal(text)) return text
   throw new TypeError(
-    `not a principal: ${JSON.stringify(text.slice(0, 80))}; write name@realm or name/instance@realm in lower case`,
+    `not a principal: ${quoted(text)}; write name@realm or name/instance@realm in lower case`,
   )
 }
 
 /** @throws TypeError if `text` is not a realm. */
 export function parseRealm(text: string): RealmName {
   if (isRealm(text)) return text
-  throw new TypeError(
-    `not a realm: ${JSON.stringify(text.slice(0, 80))}; write lower-case labels joined by dots, as demo.example`,
-  )
+  throw new TypeError(`not a realm: ${quoted(text)}; write lower-case labels joined by dots, as demo.example`)
 }
 
 /** The part after the `@`. */

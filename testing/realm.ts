@@ -20,6 +20,7 @@ import { type Logger, silentLogger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import { patternIn } from '../shared/pattern.js'
 import { type Principal, principalIn } from '../shared/principal.js'
+import { withoutSecrets } from '../shared/shown-text.js'
 import { type ClaimValue, compareNames } from '../shared/ticket/claims.js'
 import { createTestClock, type TestClock } from './clock.js'
 
@@ -141,7 +142,7 @@ class RunningTestRealm implements TestRealm {
   keytab(name: string): string {
     const keytab = this.#keytabs.get(this.#principal(name))
     if (keytab === undefined)
-      throw new TypeError(`${name} was not added to this realm: await realm.add('${name}')`)
+      throw new TypeError(withoutSecrets(`${name} was not added to this realm: await realm.add('${name}')`))
     return keytab
   }
 

@@ -5,6 +5,7 @@ import {
   coveredRequestValues,
   requestBinding,
 } from '../../shared/http/binding.js'
+import { hasSecret, withoutSecrets } from '../../shared/shown-text.js'
 import { shownUrl } from '../../shared/shown-url.js'
 import { bodyOf, bodyStream, readBytes } from './body.js'
 
@@ -34,8 +35,8 @@ export function readRequest(input: RequestInfo | URL, init: RequestInit): Reques
   // `duplex` is required if the body is a stream, and ignored otherwise. The body is read whole before anything is
   // sent.
   const settings: RequestInit & { duplex: 'half' } = { ...init, ...bodyStream(init), duplex: 'half' }
-  refuseUserInfo(input instanceof Request ? input.url : String(input))
-  const request = new Request(input, settings)
+  refuseSecret(input instanceof Request ? input.url : String(input))
+  const request = parsed(input, settings)
   if (!/^https?:$/.test(new URL(request.url).protocol)) {
     throw new TypeError(`realm.fetch supports http: and https:, not ${shownUrl(request.url)}`)
   }
@@ -61,6 +62,23 @@ export function readRequest(input: RequestInfo | URL, init: RequestInit): Reques
   return request
 }
 
+/** The platform quotes what it refuses, be it a method, a header or a setting. */
+function parsed(input: RequestInfo | URL, settings: RequestInit): Request {
+  try {
+    return new Request(input, settings)
+  } catch (cause) {
+    if (cause instanceof Error && hasSecret(cause.message)) throw new TypeError(withoutSecrets(cause.message))
+    throw cause
+  }
+}
+
+/** The platform would refuse it too, and quote it. A URL may have a secret in it, but is none. */
+function refuseSecret(text: string): void {
+  if (!URL.canParse(text) && hasSecret(text))
+    throw new TypeError('this is a secret, where the URL of a service belongs')
+  refuseUserInfo(text)
+}
+
 /** The platform would refuse it too, but its error message would contain the password. */
 function refuseUserInfo(text: string): void {
   const { username = '', password = '' } = URL.canParse(text) ? new URL(text) : {}
@@ -77,7 +95,7 @@ function refuseDoubled(headers: HeadersInit): void {
   const seen = new Set<string>()
   for (const name of names.map(one => one.toLowerCase())) {
     if (seen.has(name) && COVERED.has(name))
-      throw new TypeError(`the header ${name} appears twice: leave one out`)
+      throw new TypeError(`the header ${withoutSecrets(name)} appears twice: leave one out`)
     seen.add(name)
   }
 }

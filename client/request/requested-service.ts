@@ -1,5 +1,6 @@
 import { OrthrusError } from '../../shared/errors.js'
 import { type Principal, principalIn, type RealmName, requireSameRealm } from '../../shared/principal.js'
+import { withoutSecrets } from '../../shared/shown-text.js'
 import { isServiceNamed, type Ticket } from '../ticket/ticket.js'
 
 /** The parts of a call of `Realm.fetch` that say which service it is for. */
@@ -46,7 +47,9 @@ export function serviceNamed(realm: RealmName, name: string): Principal {
 function ownService(ticket: Ticket, origin: string): Principal {
   if (isServiceNamed(ticket)) return ticket.service
   throw new TypeError(
-    `the ticket was handed on, and no service is named for ${origin}: whoever handed it on chose its service, and could answer there themselves. ${nameOne(origin)}`,
+    withoutSecrets(
+      `the ticket was handed on, and no service is named for ${origin}: whoever handed it on chose its service, and could answer there themselves. ${nameOne(origin)}`,
+    ),
   )
 }
 
@@ -61,7 +64,7 @@ function otherService(ticket: Ticket, service: Principal, named: string): Error 
 }
 
 function missing(origin: string): never {
-  throw new TypeError(`no service is named for ${origin}. ${nameOne(origin)}`)
+  throw new TypeError(withoutSecrets(`no service is named for ${origin}. ${nameOne(origin)}`))
 }
 
 function nameOne(origin: string): string {

@@ -1,6 +1,7 @@
 import type { Value } from '../../shared/encoding/encoding.js'
 import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
 import { type Principal, principalIn, type RealmName } from '../../shared/principal.js'
+import { quoted } from '../../shared/shown-text.js'
 import { pathFault } from '../../shared/ticket/caveat-path.js'
 import { type Caveat, encodeCaveat } from '../../shared/ticket/caveats.js'
 import { type Duration, parseDuration } from '../../shared/time.js'
@@ -82,7 +83,7 @@ function* paths({ paths }: Attenuation): Generator<Caveat> {
   }
   for (const path of paths) {
     const fault = pathFault(path)
-    if (fault !== undefined) throw new TypeError(`the path ${JSON.stringify(path)} is no prefix: ${fault}`)
+    if (fault !== undefined) throw new TypeError(`the path ${quoted(path)} is no prefix: ${fault}`)
   }
   yield { name: 'paths', prefixes: paths }
 }

@@ -7,6 +7,7 @@ import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
 import type { Pattern } from '../../shared/pattern.js'
 import { kdcService, parseRealm, principalIn, ticketGrantingService } from '../../shared/principal.js'
+import { shown } from '../../shared/shown-text.js'
 import type { Clock } from '../../shared/time.js'
 import { KDC_KEYS_LIFE, LIFETIME } from '../limits/defaults.js'
 import { RECORD_KIND, StoreConflict } from '../store/store.js'
@@ -94,7 +95,7 @@ function lifetimesOf(options: Partial<RealmLifetimes>): RealmLifetimes {
   const { maxTgtLife = LIFETIME.TGT, maxServiceLife = LIFETIME.SERVICE, maxRenew = LIFETIME.RENEW } = options
   for (const life of [maxTgtLife, maxServiceLife, maxRenew]) {
     if (!Number.isSafeInteger(life) || life <= 0)
-      throw new TypeError(`a lifetime must be a whole number of milliseconds above 0, not ${life}`)
+      throw new TypeError(`a lifetime must be a whole number of milliseconds above 0, not ${shown(life)}`)
   }
   return { maxTgtLife, maxServiceLife, maxRenew }
 }

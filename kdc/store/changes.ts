@@ -1,4 +1,5 @@
 import { OrthrusError } from '../../shared/errors.js'
+import { quoted } from '../../shared/shown-text.js'
 import {
   type Change,
   type Page,
@@ -16,7 +17,7 @@ const NAME = /^[\u0001-\u007f]+$/
 
 /** @throws TypeError if the kind or name is not one that a store accepts */
 export function requireName(kind: RecordKind, name: string): void {
-  if (!KINDS.has(kind)) throw new TypeError(`no kind of record: ${JSON.stringify(kind)}`)
+  if (!KINDS.has(kind)) throw new TypeError(`no kind of record: ${quoted(kind)}`)
   if (!NAME.test(name)) throw new TypeError('the name of a record is ASCII without NUL, and not empty')
 }
 

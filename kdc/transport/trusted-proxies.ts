@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { BlockList, isIP, isIPv4 } from 'node:net'
+import { quoted } from '../../shared/shown-text.js'
 import { countedAddress, parseForwardedAddress } from './address.js'
 
 /**
@@ -73,7 +74,7 @@ export class TrustedProxies {
     const bits = family === 4 ? 32 : 128
     const length = prefix === undefined ? bits : Number(prefix)
     if (family === 0 || length > bits) {
-      throw new TypeError(`a trusted proxy is an address or a network, as 10.0.0.0/8, not ${network}`)
+      throw new TypeError(`a trusted proxy is an address or a network, as 10.0.0.0/8, not ${quoted(network)}`)
     }
     requireNarrow(network, address, length)
     this.#trusted.addSubnet(address, length, family === 4 ? 'ipv4' : 'ipv6')

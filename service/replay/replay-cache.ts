@@ -5,6 +5,7 @@ import type {
   ReplayCache,
 } from '../../shared/accept/replay.js'
 import { SIZE, WINDOW } from '../../shared/constants.js'
+import { shown } from '../../shared/shown-text.js'
 import { type Clock, SECOND } from '../../shared/time.js'
 import type { ClockEvent, ReplayCacheFullEvent } from '../report/events.js'
 import { MAX_BYTES_LEAST, ReplayEntries } from './replay-entries.js'
@@ -50,7 +51,7 @@ export class BoundedReplayCache implements ReplayCache {
   constructor(options: BoundedReplayCacheOptions) {
     const { clock, maxBytes = MAX_BYTES_DEFAULT, floor, onWarning } = options
     if (!(maxBytes >= MAX_BYTES_LEAST)) {
-      throw new TypeError(`maxBytes must be at least ${MAX_BYTES_LEAST}, not ${maxBytes}`)
+      throw new TypeError(`maxBytes must be at least ${MAX_BYTES_LEAST}, not ${shown(maxBytes)}`)
     }
     this.#clock = clock
     this.#onWarning = onWarning

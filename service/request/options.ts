@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Value } from '../../shared/encoding/encoding.js'
 import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
+import { quoted } from '../../shared/shown-text.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
 import type { Checkers, Gate } from './authorise.js'
 import type { RefusedRequest } from './refuse.js'
@@ -56,7 +57,7 @@ export function createGate(options: RequireTicketOptions): TicketGate {
     if (!Number.isSafeInteger(value) || value < 0) throw new TypeError(`${name} is a number of bytes`)
   }
   for (const [name, checker] of Object.entries(caveats)) {
-    if (typeof checker !== 'function') throw new TypeError(`the checker of ${name} is a function`)
+    if (typeof checker !== 'function') throw new TypeError(`the checker of ${quoted(name)} is a function`)
   }
   if (onRefused !== undefined && typeof onRefused !== 'function') {
     throw new TypeError('onRefused is a function')

@@ -1,6 +1,7 @@
 import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import { FLAG } from '../../shared/constants.js'
 import { type Principal, principalIn, realmOf } from '../../shared/principal.js'
+import { quoted } from '../../shared/shown-text.js'
 import type { ClaimValue } from '../../shared/ticket/claims.js'
 
 /** What a handler's owner requires in addition to a good request (docs/protocol.md section 8, step 10). */
@@ -62,9 +63,7 @@ function claimsRequirement(claims: RequirementOptions['claims'] = {}): Requireme
 function requireClaimValue(name: string, value: unknown): void {
   const isList = Array.isArray(value) && value.length > 0 && value.every(item => typeof item === 'string')
   if (isList || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return
-  throw new TypeError(
-    `the claim ${JSON.stringify(name)} must be a text, a number, a boolean or a list of texts`,
-  )
+  throw new TypeError(`the claim ${quoted(name)} must be a text, a number, a boolean or a list of texts`)
 }
 
 function satisfies(has: ClaimValue, wanted: ClaimValue): boolean {

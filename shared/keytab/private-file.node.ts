@@ -4,6 +4,7 @@ import { type FileHandle, link, lstat, open, readdir, unlink } from 'node:fs/pro
 import { basename, dirname, join } from 'node:path'
 import { codeOf, exists, syncFolder } from '../folder.node.js'
 import { HOUR } from '../time.js'
+import { requirePath } from './keytab-path.js'
 import {
   type FileFacts,
   invalidFile,
@@ -35,6 +36,7 @@ export async function readPrivateFile(
   path: string,
   options: PrivateFileOptions = {},
 ): Promise<string> {
+  requirePath(path)
   const { text } = await readPrivateVersion(kind, path, options)
   return text
 }
@@ -104,6 +106,7 @@ export interface PrivatePlace {
  * @throws OrthrusError `keytab_invalid` if the file exists or cannot be written
  */
 export async function reservePrivateFile(kind: PrivateFileKind, path: string): Promise<PrivatePlace> {
+  requirePath(path)
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
   const file = await explained(kind, path, async () => {
     if (await exists(path)) throw Object.assign(new Error(), { code: 'EEXIST' })

@@ -3,6 +3,7 @@ import { equalBytes } from '#primitives'
 import { latin1Text } from '../bytes.js'
 import { SIZE } from '../constants.js'
 import type { LongTermKey } from '../crypto/keys.js'
+import { shown } from '../shown-text.js'
 import { type OpenedTicket, openTicket, type SealedTicket } from './ticket.js'
 
 /** What an ordinary entry counts as, bytes: a ticket with a few claims and caveats. Larger ones count as several. */
@@ -43,7 +44,7 @@ export class OpenedTickets {
   /** @param entries how many ordinary tickets to remember. @throws TypeError unless a whole number from 1 */
   constructor(entries: number) {
     if (!Number.isSafeInteger(entries) || entries < 1) {
-      throw new TypeError(`the entries of a ticket cache are a whole number from 1, not ${entries}`)
+      throw new TypeError(`the entries of a ticket cache are a whole number from 1, not ${shown(entries)}`)
     }
     this.#entries = new LRUCache({ max: entries, maxSize: entries * ENTRY_BYTES })
   }

@@ -1,4 +1,5 @@
 import { syncFolder } from '../../../shared/folder.node.js'
+import { requirePath } from '../../../shared/keytab/keytab-path.js'
 import { type Logger, silentLogger } from '../../../shared/logger.js'
 import { requireKnownOptions } from '../../../shared/options.js'
 import {
@@ -33,6 +34,7 @@ export interface LevelStoreOptions {
  */
 export async function openLevelStore(directory: string, options: LevelStoreOptions): Promise<Store> {
   requireKnownOptions<LevelStoreOptions>('openLevelStore', options, { create: true, logger: true })
+  requirePath(directory)
   const { create, logger = silentLogger } = options
   if (create) await createDatabase(directory)
   const opened = await openDatabase(directory, logger)
