@@ -121,6 +121,7 @@ const ORDER = {
     ['bytes.ts', 'principal.ts', 'logger.ts', 'timers.ts'],
     ['base64url.ts', 'base64url.node.ts', 'constants.ts', 'time.ts'],
     ['errors.ts'],
+    ['shown-text.ts'],
   ],
 } as const satisfies Record<string, readonly (readonly string[])[]>
 
