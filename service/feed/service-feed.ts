@@ -63,7 +63,8 @@ export class ServiceFeed implements Revocation, FeedTarget {
   /** Begins to follow at once, and does not keep the process alive for it. */
   constructor(options: ServiceFeedOptions) {
     const { clock, timers, saved, maxRevocations, startWithoutFeed } = options
-    this.#options = options
+    // What was saved is taken over here, and may be large.
+    this.#options = { ...options, saved: undefined }
     this.#revoked = new RevokedSet(maxRevocations)
     this.#freshness = new Freshness(clock)
     const restored = saved && restoreFeed(saved, this.#revoked, clock)

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
+import type { ServiceFeed } from '../../service/feed/service-feed.js'
 import {
   type LoadServiceOptions,
   loadService,
@@ -10,6 +11,7 @@ import {
   type Service,
   type TicketHandler,
 } from '../../service/index.js'
+import { createService, partsOf } from '../../service/request/service.js'
 import { toHex } from '../../shared/bytes.js'
 import { TYPE } from '../../shared/constants.js'
 import { combineAuthKeys, deriveAuthKey } from '../../shared/crypto/derive.js'
@@ -140,6 +142,8 @@ export interface StartOptions extends Partial<RequireTicketOptions> {
   readonly load?: Partial<LoadServiceOptions>
   readonly testClock?: TestClock
   readonly handler?: TicketHandler
+  /** What the service knows of revocations. */
+  readonly feed?: ServiceFeed
   /** In place of `requireTicket` with a handler. */
   readonly listener?: (realm: RunningRealm) => (req: IncomingMessage, res: ServerResponse) => void
 }
@@ -173,7 +177,7 @@ export class RunningRealm extends TestRealm {
 
 /** Starts a service past its start's floor; the handler answers `hello`. */
 export async function startRealm(options: StartOptions = {}): Promise<RunningRealm> {
-  const { load, testClock, handler, listener, ...required } = options
+  const { load, testClock, handler, listener, feed, ...required } = options
   const realm = new RunningRealm(testClock)
   const { clock, log: logger } = realm
   realm.service = await loadService({
@@ -184,6 +188,7 @@ export async function startRealm(options: StartOptions = {}): Promise<RunningRea
     timers: clock,
     ...load,
   })
+  if (feed !== undefined) realm.service = createService({ ...partsOf(realm.service), revocation: feed })
   const onRefused = (refused: RefusedRequest): void => void realm.refused.push(refused)
   const guarded = requireTicket({ service: realm.service, onRefused, ...required }, (req, res, ticket) => {
     realm.handled.push(req)

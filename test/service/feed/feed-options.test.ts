@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest'
+import { loadService } from '../../../service/index.js'
+import { keytab } from '../realm.js'
+
+describe('the options of loadService for the feed', () => {
+  const kdc = 'ws://127.0.0.1:9'
+
+  it.each([
+    [{ maxStaleness: '10m' }, 'maxStaleness of loadService needs kdc'],
+    [{ feedFile: 'feed' }, 'feedFile of loadService needs kdc'],
+    [{ startWithoutFeed: false }, 'startWithoutFeed of loadService needs kdc'],
+    [{ kdc: 'http://127.0.0.1:9' }, 'not the URL of a KDC'],
+    [{ kdc: [] }, 'name the KDC'],
+    [{ kdc, maxStaleness: '10 minutes' }, 'maxStaleness is a duration'],
+    [{ kdc, maxStaleness: 600_000 }, 'maxStaleness is a duration'],
+    [{ kdc, maxRevocations: 0 }, 'maxRevocations is a whole number from 1'],
+    [{ kdc, startWithoutFeed: 'yes' }, 'startWithoutFeed is true or false'],
+    [{ kdc, feedFile: '' }, 'feedFile is the path of a file'],
+    [{ kdc, feedfile: 'feed' }, 'did you mean "feedFile"?'],
+  ])('refuse what cannot be meant so: %j', async (options, message) => {
+    await expect(loadService({ keytab, service: 'orders', ...options } as never)).rejects.toThrow(message)
+  })
+})

@@ -1,0 +1,228 @@
+import { describe, expect, it } from 'vitest'
+import type { TicketHandler } from '../../../service/index.js'
+import type { AcceptedTicket } from '../../../service/request/ticket.js'
+import { FLAG } from '../../../shared/constants.js'
+import { MINUTE, SECOND } from '../../../shared/time.js'
+import { TestClock } from '../../support/clock.js'
+import { turns, until } from '../../support/turns.js'
+import { formatRequest } from '../connection.js'
+import { expectProved, expectRefused, GATE, type HeldTicket, startRealm, WEB } from '../realm.js'
+import { FeedSetting } from './setting.js'
+
+/** Requests at a service that follows the log: what is refused, what is ended, and how it is answered. */
+
+async function start(handler?: TicketHandler) {
+  const clock = new TestClock()
+  const setting = new FeedSetting({}, undefined, clock)
+  const { feed, kdc } = setting
+  const watched = { begun: 0, over: 0 }
+  const watch = feed.watch.bind(feed)
+  feed.watch = (accepted, end) => {
+    watched.begun++
+    const forget = watch(accepted, end)
+    return () => {
+      watched.over++
+      forget()
+    }
+  }
+  const realm = await startRealm({ testClock: clock, feed, ...(handler && { handler }) })
+  await clock.elapse(0)
+  return { clock, realm, kdc, feed, watched }
+}
+
+function revoking({ ticketId }: HeldTicket) {
+  const by = Uint8Array.from(ticketId.match(/../g) ?? [], pair => Number.parseInt(pair, 16))
+  return { kind: 'ticket', by } as const
+}
+
+describe('a request under a revoked ticket', () => {
+  it('is refused for good, after everything else was right', async () => {
+    const { realm, kdc } = await start()
+    const ticket = realm.ticket()
+    const first = realm.sign({}, { ticket })
+    expectProved(await realm.send(first), first)
+    kdc.revoke(revoking(ticket))
+    await turns()
+    const again = realm.sign({}, { ticket })
+    expectRefused(await realm.send(again), again, 'revoked', '06')
+    const limited = realm.sign({}, { ticket, caveats: [{ name: 'methods', methods: ['PUT'] }] })
+    expectRefused(await realm.send(limited), limited, 'caveat_failed', '06')
+    expect(realm.refused[0]).toMatchObject({ code: 'revoked', presenter: WEB })
+    expect(realm.handled.length).toBe(1)
+  })
+
+  it.each(['own', 'delegated'] as const)('is refused where it is one of two: the %s one', async which => {
+    const { realm, kdc } = await start()
+    const own = realm.ticket({ client: GATE })
+    const delegated = realm.ticket({ flags: FLAG.DELEGABLE })
+    const present = {
+      ticket: own,
+      delegated: { ticket: delegated, caveats: [{ name: 'holder', holder: GATE } as const] },
+    }
+    const first = realm.sign({}, present)
+    expectProved(await realm.send(first), first)
+    kdc.revoke(revoking(which === 'own' ? own : delegated))
+    await turns()
+    const again = realm.sign({}, present)
+    expectRefused(await realm.send(again), again, 'revoked', '06')
+  })
+
+  it('is refused as unavailable while nobody knows what is revoked', async () => {
+    const { realm, kdc, clock } = await start()
+    kdc.isHeld = true
+    await clock.elapse(10 * MINUTE + 10 * SECOND)
+    const signed = realm.sign()
+    expectRefused(await realm.send(signed), signed, 'unavailable', '06')
+  })
+
+  it('is refused by KDC time once its ticket has ended there', async () => {
+    const clock = new TestClock()
+    const setting = new FeedSetting({}, undefined, clock)
+    setting.kdcAhead = 30 * MINUTE
+    const realm = await startRealm({ testClock: clock, feed: setting.feed })
+    await clock.elapse(0)
+    const [short, long] = [20, 40].map(minutes => realm.ticket({ endTime: clock.now() + minutes * MINUTE }))
+    const [ended, good] = [short, long].map(ticket => realm.sign({}, ticket && { ticket }))
+    if (ended === undefined || good === undefined) throw new Error('no requests')
+    expectRefused(await realm.send(ended), ended, 'ticket_expired', '06')
+    expectProved(await realm.send(good), good)
+  })
+})
+
+describe('a request whose body is on its way when its ticket is revoked', () => {
+  const body = Buffer.from('the whole order')
+
+  it('is refused at once, though the body never becomes whole', async () => {
+    const { realm, kdc, watched } = await start()
+    const ticket = realm.ticket()
+    const signed = realm.sign({ method: 'POST', body }, { ticket })
+    const connection = realm.connect()
+    connection.write(formatRequest(signed).subarray(0, -5), 'POST')
+    await until(() => watched.begun === 1)
+    kdc.revoke(revoking(ticket))
+    const response = connection.response()
+    expectRefused(await response, signed, 'revoked', '06')
+    expect(realm.handled).toEqual([])
+    expect(watched.over).toBe(1)
+  })
+
+  it('is looked at again when it is whole', async () => {
+    const { realm, kdc, clock, watched } = await start()
+    const signed = realm.sign({ method: 'POST', body })
+    const bytes = formatRequest(signed)
+    const connection = realm.connect()
+    kdc.isHeld = true
+    await clock.elapse(9 * MINUTE + 50 * SECOND)
+    const stamped = realm.sign({ method: 'POST', body })
+    connection.write(formatRequest(stamped).subarray(0, -5), 'POST')
+    await until(() => watched.begun === 1)
+    await clock.elapse(30 * SECOND)
+    connection.write(bytes.subarray(-5))
+    expectRefused(await connection.response(), stamped, 'unavailable', '06')
+    expect(realm.handled).toEqual([])
+  })
+})
+
+describe('a request that is being handled when its ticket is revoked', () => {
+  it('is answered as revoked, whatever its handler had written and still writes', async () => {
+    let seen: AcceptedTicket | undefined
+    const reasons: unknown[] = []
+    const { realm, kdc, watched } = await start((_, res, ticket) => {
+      seen = ticket
+      res.setHeader('content-type', 'text/plain')
+      res.write('half of a secret')
+      return new Promise((_, reject) => {
+        ticket.signal.addEventListener('abort', () => {
+          reasons.push(ticket.signal.reason)
+          res.end('and the other half')
+          reject(ticket.signal.reason)
+        })
+      })
+    })
+    const ticket = realm.ticket()
+    const signed = realm.sign({}, { ticket })
+    const response = realm.send(signed)
+    await until(() => seen !== undefined)
+    kdc.revoke(revoking(ticket))
+    expectRefused(await response, signed, 'revoked', '06')
+    await until(() => watched.over === watched.begun)
+    expect(reasons).toMatchObject([{ code: 'revoked', final: true }])
+    expect(realm.refused).toMatchObject([{ code: 'revoked', presenter: WEB }])
+    expect(realm.log.lines.filter(({ level }) => level === 'error')).toEqual([])
+  })
+
+  it('is answered as unavailable if it may do harm twice, since it may have been carried out', async () => {
+    const { realm, kdc } = await start(() => new Promise(() => {}))
+    const ticket = realm.ticket()
+    const signed = realm.sign({ method: 'POST', body: Buffer.from('x') }, { ticket })
+    const response = realm.send(signed)
+    await until(() => realm.handled.length === 1)
+    kdc.revoke(revoking(ticket))
+    expectRefused(await response, signed, 'unavailable', '06')
+  })
+
+  it('stays as it was answered', async () => {
+    const { realm, kdc, watched } = await start()
+    const ticket = realm.ticket()
+    const signed = realm.sign({}, { ticket })
+    expectProved(await realm.send(signed), signed)
+    await until(() => watched.over === 1)
+    kdc.revoke(revoking(ticket))
+    await turns()
+    expect(realm.refused).toEqual([])
+  })
+
+  it('is over for the feed once its client is gone', async () => {
+    const { realm, kdc, watched } = await start(() => new Promise(() => {}))
+    const ticket = realm.ticket()
+    const connection = realm.connect()
+    connection.write(formatRequest(realm.sign({}, { ticket })), 'GET')
+    await until(() => realm.handled.length === 1)
+    connection.destroy()
+    await until(() => watched.over === 1)
+    kdc.revoke(revoking(ticket))
+    await turns()
+    expect(realm.refused).toEqual([])
+  })
+
+  it('has a signal that is made late, and tells it too', async () => {
+    let seen: AcceptedTicket | undefined
+    const { realm, kdc } = await start((_req, _res, ticket) => {
+      seen = ticket
+      return new Promise(() => {})
+    })
+    const ticket = realm.ticket()
+    const response = realm.get({ ticket })
+    await until(() => seen !== undefined)
+    kdc.revoke(revoking(ticket))
+    await response
+    expect(seen?.signal.aborted).toBe(true)
+    expect(seen?.signal).toBe(seen?.signal)
+  })
+})
+
+describe('a service that does not follow', () => {
+  it('has a signal that is not aborted, and a state without a feed', async () => {
+    let seen: AcceptedTicket | undefined
+    const realm = await startRealm({
+      handler: (_req, res, ticket) => {
+        seen = ticket
+        res.end()
+      },
+    })
+    await realm.get()
+    expect(seen?.signal.aborted).toBe(false)
+    expect(realm.service.state).toEqual({ ready: true, keys: [{ kvno: 3 }, { kvno: 2 }], feed: undefined })
+  })
+
+  it('accepts nothing once it is closed', async () => {
+    const realm = await startRealm()
+    {
+      await using service = realm.service
+      expect(service.state.ready).toBe(true)
+    }
+    const signed = realm.sign()
+    expectRefused(await realm.send(signed), signed, 'unavailable', '05')
+    expect(realm.service.state.ready).toBe(false)
+  })
+})
