@@ -4,9 +4,11 @@ import { loadService, requireTicket } from 'orthrus/service'
 /** A service in a few lines: it knows which principal calls it, and each of its answers is proved. */
 
 const keytab = process.env.ORTHRUS_KEYTAB ?? 'orders.keytab'
+const kdc = process.env.ORTHRUS_KDC ?? 'ws://127.0.0.1:8750'
 const [host, port] = (process.env.LISTEN ?? '127.0.0.1:8080').split(':')
 
-const service = await loadService({ keytab })
+// It follows what the KDC revokes, and refuses it from that moment on.
+const service = await loadService({ keytab, kdc })
 const server = createServer(
   requireTicket({ service, claims: { role: 'reader' } }, (_req, res, ticket) => {
     res.setHeader('content-type', 'text/plain')
