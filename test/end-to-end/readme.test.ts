@@ -131,7 +131,10 @@ const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/--credential web\.credential/, /^hello web@demo\.example, your role is reader$/m],
   [/^orthrus get/m, /orders@demo\.example/],
   [/^orthrus inspect orders\.keytab/m, /kvno 2/],
-  [/^orthrus keytab refresh/m, /changed the key of billing@demo\.example: kvno 2\n.*kvno 2 +current.*kvno 1 +old/s],
+  [
+    /^orthrus keytab refresh/m,
+    /changed the key of billing@demo\.example: kvno 2\n.*kvno 2 +current.*kvno 1 +old/s,
+  ],
   [/^orthrus admin disable admin/m, /disabled admin@demo\.example/],
   [/^orthrus admin add admin /m, /\(kvno 2\) is in orthrus-data\/admin\.keytab/],
 ]
