@@ -5,7 +5,8 @@ import { type Principal, principalIn } from '../shared/principal.js'
 import { formatTime } from '../shared/time.js'
 import { formatDuration } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
-import { answer, answerEach, type Terminal, table } from './terminal.js'
+import { tellRefusedBy, type WaitOptions, waitOption } from './refused-by.js'
+import { answer, answerEach, type Tell, type Terminal, table } from './terminal.js'
 
 export function listCommand(terminal: Terminal): Command {
   return withAdminConnection(new Command('list'))
@@ -59,7 +60,7 @@ function changeCommand(
   name: string,
   description: string,
   done: string,
-  change: (administration: Administration, principal: Principal) => Promise<unknown>,
+  change: (administration: Administration, principal: Principal) => Promise<void>,
 ): (terminal: Terminal) => Command {
   return terminal =>
     withAdminConnection(new Command(name))
@@ -77,7 +78,35 @@ function changeCommand(
       )
 }
 
-export const disableCommand = changeCommand(
+/** The same for a change that revokes. It then says which services refuse by now. */
+function revokingCommand(
+  name: string,
+  description: string,
+  done: string,
+  change: (administration: Administration, principal: Principal) => Promise<number>,
+): (terminal: Terminal) => Command {
+  return terminal =>
+    withAdminConnection(new Command(name))
+      .description(description)
+      .addOption(waitOption())
+      .argument('<name...>')
+      .action((names: string[], options: ConnectionOptions & WaitOptions) =>
+        withAdministration(terminal, options, (administration, realm) => {
+          let last = 0
+          const changeEach = async (tell: Tell): Promise<void> => {
+            for (const principal of names.map(each => principalIn(realm.realm, each))) {
+              last = await change(administration, principal)
+              tell(principal, `${done} ${principal}`)
+            }
+          }
+          return answerEach(terminal, options, done, changeEach, () =>
+            tellRefusedBy(terminal, administration.revocations, last, options),
+          )
+        }),
+      )
+}
+
+export const disableCommand = revokingCommand(
   'disable',
   'give a principal no tickets from now on; its TGTs get none either',
   'disabled',
@@ -91,7 +120,7 @@ export const enableCommand = changeCommand(
   (administration, principal) => administration.enable(principal),
 )
 
-export const removeCommand = changeCommand(
+export const removeCommand = revokingCommand(
   'remove',
   'take a principal out of the realm; one made later under its name is another',
   'removed',

@@ -3,6 +3,7 @@ import { addCommand } from './admin-add.js'
 import { allowCommand, denyCommand } from './admin-allow.js'
 import { policyCommand } from './admin-policy.js'
 import { disableCommand, enableCommand, listCommand, removeCommand, showCommand } from './admin-principals.js'
+import { revokeCommand } from './admin-revoke.js'
 import type { Terminal } from './terminal.js'
 
 /** `orthrus admin`: talks to the running KDC, as a client of `kdc@realm` over a channel. */
@@ -18,6 +19,7 @@ export function adminCommand(terminal: Terminal): Command {
     disableCommand,
     enableCommand,
     removeCommand,
+    revokeCommand,
   ]) {
     admin.addCommand(make(terminal))
   }

@@ -20,6 +20,12 @@ export function answer(terminal: Terminal, { json }: { json?: boolean }, value: 
 /** Prints one of several answers of a command. */
 export type Tell = (value: unknown, text: string) => void
 
+/** What is said of all that a command did together: fields of its JSON document, or the last line of its text. */
+export interface Together {
+  readonly fields: object
+  readonly text: string
+}
+
 /**
  * The answers of a command that does the same to several things. People see each one immediately. With `--json` there
  * is one document with the list of what was done, even if the rest failed.
@@ -29,12 +35,17 @@ export async function answerEach(
   { json }: { json?: boolean },
   name: string,
   work: (tell: Tell) => Promise<void>,
+  tellTogether: () => Promise<Together | undefined> = async () => undefined,
 ): Promise<void> {
   const values: unknown[] = []
+  let together: Together | undefined
+  const print = (text: string): void => terminal.out(`${printable(text)}\n`)
   try {
-    await work((value, text) => (json === true ? values.push(value) : terminal.out(`${printable(text)}\n`)))
+    await work((value, text) => (json === true ? values.push(value) : print(text)))
+    together = await tellTogether()
+    if (json !== true && together !== undefined) print(together.text)
   } finally {
-    if (values.length > 0) terminal.out(`${printableJson({ [name]: values })}\n`)
+    if (values.length > 0) terminal.out(`${printableJson({ [name]: values, ...together?.fields })}\n`)
   }
 }
 
