@@ -77,6 +77,7 @@ const KNOWN_LIMITS: KnownOptions<Limits> = {
   params: true,
   requestsPerClient: true,
   feedCallsPerClient: true,
+  keyChangesPerClient: true,
   repeats: true,
 }
 

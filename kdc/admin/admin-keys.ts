@@ -24,6 +24,7 @@ import {
   type Versioned,
   writePrincipal,
 } from './context.js'
+import { ROTATE } from './feed.js'
 import { endInvitationsTo } from './invitations-to.js'
 import { requireAdministrator } from './lockout.js'
 import { requireSoundPassword } from './passwords.js'
@@ -33,15 +34,18 @@ import { appendRevocations, revocationOfSeries } from './series.js'
 
 /**
  * Gives krbtgt or kdc a fresh key, which is current at once; asks any other principal for one, which it stages itself.
+ * Those of its processes that follow the log are told at once, the others when they ask for what is due.
  * @returns the kvno of the fresh key; null if the holder was asked
  * @throws OrthrusError `malformed` if the principal has no key to change, or a password; `unknown_service`
  */
-export function rotate(context: AdminContext, name: Principal): Promise<number | null> {
-  return changeRealm(context, async now => {
+export async function rotate(context: AdminContext, name: Principal): Promise<number | null> {
+  const kvno = await changeRealm<number | null>(context, async now => {
     await requireAdministrator(context)
     const stored = await requirePrincipal(context, name)
     return isReserved(name) ? planFreshKey(context.realm, stored, now) : planRequest(stored, now)
   })
+  if (kvno === null) context.realm.feed.tell(name, ROTATE)
+  return kvno
 }
 
 function planRequest({ version, record }: Versioned<PrincipalRecord>, now: number): ReportedChange<null> {

@@ -1,3 +1,4 @@
+import { encodeEvent, type KdcEvent } from '../../shared/channel/calls.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import {
   decodeFollow,
@@ -5,24 +6,31 @@ import {
   encodeLogState,
   type FeedMethod,
   type FeedPosition,
+  KDC_EVENT,
   type LogState,
 } from '../../shared/revocation/feed.js'
 import type { Follower } from '../feed/follower.js'
+import { dueOf, keyLife } from '../realm/key-changes.js'
 import type { AdminContext, CallingChannel } from './context.js'
 import { type Method, method, NO_RESULTS } from './method.js'
 
 /** The methods for followers of the revocation log, who need nothing but a channel (docs/protocol.md section 10). */
 
 /** Begins to follow; entries come behind the answer. @throws OrthrusError `malformed` a second time */
-async function follow(
-  { realm: { feed }, calling }: AdminContext,
-  position: FeedPosition | null,
-): Promise<LogState> {
+async function follow({ realm, calling }: AdminContext, position: FeedPosition | null): Promise<LogState> {
+  const { feed, directory, record, time } = realm
   const own = requireChannel(calling)
   if (own.follower !== undefined) throw malformed('this channel follows already')
   own.follower = await feed.follow(own.channel, position)
+  const { principal } = own.channel
+  const known = await directory.principal(principal)
+  const due = known === undefined ? null : dueOf(known, keyLife(record.rotation, principal))
+  if (due !== null && due <= time.now()) own.follower.tell(encodeEvent(ROTATE))
   return feed.state()
 }
+
+/** The follower's own key is due to change (section 12). */
+export const ROTATE: KdcEvent = { name: KDC_EVENT.ROTATE, fields: [] }
 
 function requireChannel(calling: CallingChannel | undefined): CallingChannel {
   if (calling !== undefined) return calling

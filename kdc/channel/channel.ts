@@ -1,3 +1,4 @@
+import type { OwnMethod } from '../../shared/administration/methods.js'
 import type { AcceptedChannel, ChannelApplication } from '../../shared/channel/accepted-channel.js'
 import { decodeCall, encodeAnswer, type KdcAnswer, type KdcCall } from '../../shared/channel/calls.js'
 import { isTransient, OrthrusError } from '../../shared/errors.js'
@@ -139,6 +140,7 @@ export class KdcChannel implements ChannelApplication {
     try {
       if (FREQUENT.has(call.method)) rates.requireFeedCall(this.#presenter)
       else rates.requireClient(this.#presenter)
+      if (CHANGING.has(call.method)) rates.requireKeyChange(this.#presenter)
       return { n: call.n, results: await callMethod(this.#call, call.method, call.args) }
     } catch (cause) {
       return this.#failure(call, cause)
@@ -162,6 +164,9 @@ const FREQUENT: ReadonlySet<string> = new Set<FeedMethod>(['alive', 'seen'])
 function isFinal(refused: KdcAnswer): boolean {
   return 'code' in refused && !isTransient(refused.code)
 }
+
+/** What changes the caller's own key. */
+const CHANGING: ReadonlySet<string> = new Set<OwnMethod>(['next-key', 'new-password'])
 
 /** What the operator reads: the reason and what to do next. */
 function messageOf(cause: unknown): string {

@@ -167,6 +167,8 @@ export interface Limits {
    * hearing what is revoked.
    */
   readonly feedCallsPerClient: Rate
+  /** Keys that one client stages or sets. Each is a change of the realm, and a line in the log. */
+  readonly keyChangesPerClient: Rate
   /** Repeats from one address of requests that somebody proved, whoever it was. */
   readonly repeats: Rate
 }
@@ -187,5 +189,6 @@ export const DEFAULT_LIMITS: Limits = {
   params: { points: 300, interval: MINUTE },
   requestsPerClient: { points: 6_000, interval: MINUTE },
   feedCallsPerClient: { points: 60_000, interval: MINUTE },
+  keyChangesPerClient: { points: 600, interval: HOUR },
   repeats: { points: 600, interval: MINUTE },
 }

@@ -41,6 +41,8 @@ export interface RateLimits {
   requireFeedCall(client: Principal): void
   /** The same for AS requests, which therefore take nothing from the holders of tickets. */
   requireClientLogin(client: Principal): void
+  /** For a key that a client stages or sets. It counts as a request too. */
+  requireKeyChange(client: Principal): void
   /** For a request that was seen before: the sender of a repeat need not be its client. */
   requireRepeat(address: string): void
 }
@@ -54,7 +56,8 @@ export interface ProvedRequest {
 
 /** Limits counted in this process. @param monotonic milliseconds */
 export function createRateLimits(
-  limits: GuessLimits & Pick<Limits, 'params' | 'requestsPerClient' | 'feedCallsPerClient' | 'repeats'>,
+  limits: GuessLimits &
+    Pick<Limits, 'params' | 'requestsPerClient' | 'feedCallsPerClient' | 'keyChangesPerClient' | 'repeats'>,
   monotonic: () => number = () => systemClock.monotonic(),
   random: RandomSource = systemRandom,
 ): RateLimits {
@@ -66,6 +69,7 @@ export function createRateLimits(
   const clients = new ClientLimit(limits.requestsPerClient, monotonic)
   const logins = new ClientLimit(limits.requestsPerClient, monotonic)
   const feedCalls = new ClientLimit(limits.feedCallsPerClient, monotonic)
+  const keyChanges = new ClientLimit(limits.keyChangesPerClient, monotonic)
   const seen = new SeenRequests(random)
   // As many requests of one client are remembered as it may send, so that no client can fill the memory for all.
   const remembered = new ClientCounts(limits.requestsPerClient, monotonic)
@@ -83,6 +87,7 @@ export function createRateLimits(
       return sighting
     },
     requireClient: client => clients.require('requests', client),
+    requireKeyChange: client => keyChanges.require('new keys', client),
     requireFeedCall: client => feedCalls.require('calls about the feed', client),
     requireClientLogin: client => logins.require('AS requests', client),
     requireRepeat: address => refuse('repeated requests', repeats.count(address)),
@@ -100,6 +105,7 @@ export const NO_RATE_LIMITS: RateLimits = {
   requireParams: nothing,
   see: (_client, { time }, now) => (Math.abs(time - now) > WINDOW.KDC_SKEW ? 'stale' : 'new'),
   requireClient: nothing,
+  requireKeyChange: nothing,
   requireFeedCall: nothing,
   requireClientLogin: nothing,
   requireRepeat: nothing,
