@@ -5,6 +5,9 @@ import type { Logger } from '../../shared/logger.js'
 import type { KdcConnection } from './connection.js'
 import type { Exchanged } from './waiting.js'
 
+/** An ERROR of this code is shorter, bytes. A longer one is not read here: it is read again where it is awaited. */
+const ERROR_MAX = 512
+
 type Exchange = (message: Uint8Array) => Promise<Exchanged>
 
 /** The same exchange, except that it tells the client's owner when a KDC of another version answers. */
@@ -45,7 +48,7 @@ function tellIfOther(answer: Uint8Array, logger: Logger): void {
 function isOfOtherVersion(bytes: Uint8Array): boolean {
   const [version, type] = bytes
   if (version !== VERSION) return version !== undefined
-  if (type !== TYPE.ERROR) return false
+  if (type !== TYPE.ERROR || bytes.length > ERROR_MAX) return false
   try {
     return openUnauthenticatedError(bytes).code === 'unsupported_version'
   } catch (cause) {

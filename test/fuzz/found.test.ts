@@ -42,6 +42,12 @@ function importedWith(caveat: Uint8Array): Uint8Array {
 describe('found by fuzzing', () => {
   it.each<[what: string, entry: string, input: Uint8Array, outcome: string]>([
     [
+      'an ERROR of the KDC with very many empty lists was read twice',
+      "client: a KDC's answer as it comes",
+      Uint8Array.of(1, 5, ...encode(['', 1, 'auth_failed', ...new Array<Value>(19_000).fill([])])),
+      'malformed',
+    ],
+    [
       'a refusal of the KDC with more behind its message was taken, and came out without it',
       'call and answer of the KDC',
       encode([2, 'policy_denied', 'why', 'more']),
