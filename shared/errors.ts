@@ -55,6 +55,15 @@ export function isTransient(code: WireCode): boolean {
   return code === 'clock_skew' || code === 'rate_limited' || code === 'unavailable'
 }
 
+/** How an invitation ended, as whoever holds its code is told (docs/protocol.md section 12). */
+export interface InvitationEnd {
+  readonly how: 'used' | 'withdrawn' | 'expired'
+  /** Milliseconds, KDC time. */
+  readonly at: number
+  /** The address that used it. */
+  readonly from: string | null
+}
+
 /** What a person needs in order to understand a failure. Never a secret. */
 export interface ErrorFacts {
   readonly principal?: string
@@ -72,6 +81,8 @@ export interface ErrorFacts {
   readonly retryAfter?: number
   /** Which of the caller's own caveats failed. */
   readonly caveat?: string
+  /** How the invitation ended that somebody tried to join with (`revoked`). */
+  readonly invitation?: InvitationEnd
   /** What to do next, if that is known. */
   readonly hint?: string
 }

@@ -60,6 +60,7 @@ const PRIMITIVE_USERS = [
 const KEY_READERS = [
   'shared/crypto/',
   'shared/administration/keys.ts',
+  'shared/administration/invitations.ts',
   'shared/administration/principals.ts',
   'shared/keytab/join-code.ts',
   'shared/keytab/keytab.ts',

@@ -17,6 +17,7 @@ import { fields, nullable } from '../../shared/encoding/fields.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
+import { Invitations } from './invitations.js'
 import { KeyAdministration } from './key-administration.js'
 import { pagesOf } from './pages.js'
 import { RealmAdministration } from './realm-administration.js'
@@ -39,12 +40,14 @@ export interface RuleChanged {
 export class Administration {
   readonly keys: KeyAdministration
   readonly revocations: Revocations
+  readonly invitations: Invitations
   readonly settings: RealmAdministration
   readonly #transport: AdminTransport
 
   constructor(transport: AdminTransport) {
     this.keys = new KeyAdministration(transport)
     this.revocations = new Revocations(transport)
+    this.invitations = new Invitations(transport)
     this.settings = new RealmAdministration(transport)
     this.#transport = transport
   }

@@ -1,7 +1,8 @@
 import { WINDOW } from '../../shared/constants.js'
 import type { WireError } from '../../shared/encoding/error.js'
+import { parseInvitationEnd } from '../../shared/encoding/invitation-end.js'
 import { parseRetryAfter } from '../../shared/encoding/retry-after.js'
-import { isTransient, OrthrusError, type WireCode } from '../../shared/errors.js'
+import { type ErrorFacts, isTransient, OrthrusError, type WireCode } from '../../shared/errors.js'
 import { localPart, type Principal } from '../../shared/principal.js'
 import { formatTime, SECOND } from '../../shared/time.js'
 
@@ -29,6 +30,7 @@ export function kdcRefusal(error: WireError, { client, passwordBased }: Login, o
     ...(hint === undefined ? {} : { hint }),
     ...(retryAfter === undefined ? {} : { retryAfter }),
   }
+  if (authenticated && code === 'revoked') return revoked(client, message, facts)
   if (authenticated) {
     const { told, ...caveat } = caveatTold(message)
     return new OrthrusError(code, `the KDC refused ${client}${told}`, {
@@ -41,6 +43,29 @@ export function kdcRefusal(error: WireError, { client, passwordBased }: Login, o
   return new OrthrusError(told, `the KDC refused ${client}; nothing proves that it was the KDC`, {
     ...facts,
     claimed: code,
+  })
+}
+
+/** An invitation that has ended is told how; any other client only that its tickets are dead. */
+function revoked(client: Principal, message: string, facts: ErrorFacts): OrthrusError {
+  const end = parseInvitationEnd(message)
+  if (end === undefined)
+    return new OrthrusError('revoked', `the KDC refused ${client}`, { ...facts, final: true })
+  const { how, at, from } = end
+  const told = {
+    used: `was used at ${formatTime(at)}${from === null ? '' : ` from ${from}`}`,
+    withdrawn: `was withdrawn at ${formatTime(at)}`,
+    expired: `ended at ${formatTime(at)}`,
+  }
+  const stolen =
+    how === 'used'
+      ? '; if that was not this host, whoever it was has the key: orthrus admin revoke key NAME'
+      : ''
+  return new OrthrusError('revoked', `the join code ${told[how]}`, {
+    ...facts,
+    final: true,
+    invitation: end,
+    hint: `ask an administrator for another one: orthrus admin invite NAME${stolen}`,
   })
 }
 

@@ -8,11 +8,13 @@ import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { isReserved, type Principal } from '../../shared/principal.js'
+import { withdrawFor } from '../realm/invitations.js'
 import { planFreshKey } from '../realm/kdc-keys.js'
 import { dueOf, keyLife, withOnlyKey } from '../realm/key-changes.js'
 import { withNewSeries } from '../realm/principal.js'
 import { currentKey, hasPassword } from '../realm/principal-keys.js'
 import type { ReportedChange } from '../realm/reported-change.js'
+import { revocationOfSeries } from '../realm/revocation-log.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePrincipalRecord, type PrincipalRecord } from '../vault/records.js'
 import {
@@ -25,10 +27,9 @@ import {
   writePrincipal,
 } from './context.js'
 import { ROTATE } from './feed.js'
-import { endInvitationsTo } from './invitations-to.js'
 import { requireAdministrator } from './lockout.js'
 import { requireSoundPassword } from './passwords.js'
-import { appendRevocations, revocationOfSeries } from './series.js'
+import { appendRevocations } from './series.js'
 
 /** What administrators do about keys (docs/protocol.md section 12). */
 
@@ -131,7 +132,7 @@ function replaceAll(
     await requireAdministrator(context)
     const { version, record } = await requirePrincipal(context, name)
     const after = withNewSeries(amend(record, now), context.realm.random, now)
-    const ended = await endInvitationsTo(context, name, now)
+    const ended = await withdrawFor(context.realm, name, now)
     const key = { kind: 'key', principal: name, by: record.lastKvno } as const
     const revoked = [revocationOfSeries(record), ...ended.revoked, key]
     const { changes, seq } = await appendRevocations(context, revoked, now)

@@ -60,13 +60,19 @@ export function readPrincipal(
   return readStoredPrincipal(vault, name)
 }
 
-/** @throws OrthrusError `unknown_service` if there is no such principal */
+/** An invitation is not found. @throws OrthrusError `unknown_service` if there is no such principal */
 export async function requirePrincipal(
   context: AdminContext,
   name: Principal,
 ): Promise<Versioned<PrincipalRecord>> {
   const found = await readPrincipal(context, name)
-  if (found !== undefined && !found.record.removed) return found
+  if (found !== undefined && !found.record.removed && found.record.invitation === null) return found
+  if (found !== undefined && found.record.invitation !== null) {
+    throw new OrthrusError('unknown_service', `${name} is an invitation, which can only be withdrawn`, {
+      principal: name,
+      hint: `run: orthrus admin uninvite ${shortName(name)}`,
+    })
+  }
   throw new OrthrusError('unknown_service', `there is no principal ${name}`, {
     principal: name,
     hint: 'run: orthrus admin list',

@@ -1,4 +1,4 @@
-import type { AdminMethod, OwnMethod } from '../../shared/administration/methods.js'
+import type { AdminMethod, InvitationMethod, OwnMethod } from '../../shared/administration/methods.js'
 import {
   decodeNewPrincipal,
   encodeAddedPrincipal,
@@ -15,6 +15,7 @@ import type { FeedMethod } from '../../shared/revocation/feed.js'
 import { CHANNEL_MESSAGE_BYTES, PUBLIC_MESSAGE_BYTES } from '../limits/defaults.js'
 import type { AdminContext } from './context.js'
 import { FEED_METHODS_BY_NAME } from './feed.js'
+import { INVITATION_METHODS } from './invitation-methods.js'
 import { KEY_METHODS } from './key-methods.js'
 import { decodePage, decodePrincipal, type Method, method, NO_RESULTS } from './method.js'
 import { add, disable, enable, list, remove, show } from './principals.js'
@@ -136,7 +137,8 @@ const METHODS: ReadonlyMap<string, Method> = new Map(
     policy: policyMethod,
     ...KEY_METHODS,
     ...REALM_METHODS,
-  } satisfies Record<AdminMethod | OwnMethod | FeedMethod, Method>),
+    ...INVITATION_METHODS,
+  } satisfies Record<AdminMethod | OwnMethod | FeedMethod | InvitationMethod, Method>),
 )
 
 /** Runs one call if its caller may make it. @throws OrthrusError with a code of the wire */

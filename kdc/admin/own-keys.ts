@@ -7,17 +7,17 @@ import type { Principal } from '../../shared/principal.js'
 import { dueOf, keyLife, withOnlyKey, withStagedKey } from '../realm/key-changes.js'
 import { withNewSeries } from '../realm/principal.js'
 import { currentKey, hasPassword } from '../realm/principal-keys.js'
+import { revocationOfSeries } from '../realm/revocation-log.js'
 import type { PrincipalRecord, StoredKey } from '../vault/records.js'
 import { type AdminContext, changeRealm, requirePrincipal, writePrincipal } from './context.js'
 import { requireSoundPassword } from './passwords.js'
-import { appendRevocations, revocationOfSeries } from './series.js'
+import { appendRevocations } from './series.js'
 
 /** What a principal may ask about its own keys, and how it changes them in place (docs/protocol.md section 12). */
 
 /** The keys of the caller, and when the current one is due to change. */
 export async function keys(context: AdminContext): Promise<OwnKeys> {
   const { record } = await requirePrincipal(context, ownName(context))
-  requireNoInvitation(record)
   return {
     keys: record.keys.map(({ kvno, state, createdAt }) => ({ kvno, state, createdAt })),
     due: dueOf(record, keyLife(context.realm.record.rotation, record.name)),
@@ -73,14 +73,7 @@ function ownName({ caller }: AdminContext): Principal {
   throw new OrthrusError('not_authorized', 'only a principal may call this, over a channel')
 }
 
-/** An invitation may only enrol. */
-function requireNoInvitation({ name, invitation }: PrincipalRecord): void {
-  if (invitation === null) return
-  throw new OrthrusError('not_authorized', `${name} is an invitation: it may only enrol`, { principal: name })
-}
-
 function requireRotatable(record: PrincipalRecord, kvno: number): StoredKey {
-  requireNoInvitation(record)
   const { name: principal } = record
   const current = currentKey(record)
   if (current === undefined) throw malformed(`${principal} has no current key`)

@@ -6,7 +6,7 @@ import type {
 import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
-import { isReserved, type Principal } from '../../shared/principal.js'
+import { isInvitation, isReserved, type Principal } from '../../shared/principal.js'
 import { newPrincipal, tombstoneOf } from '../realm/principal.js'
 import { hasPassword } from '../realm/principal-keys.js'
 import { RECORD_KIND } from '../store/store.js'
@@ -36,6 +36,7 @@ export async function add(context: AdminContext, added: NewPrincipal): Promise<A
   requireOwnRealm(context, name)
   if (isReserved(name)) throw malformed(`${name} belongs to the KDC`)
   if (password !== null) requireSoundPassword(password)
+  if (isInvitation(name)) throw malformed(`${name} is a name for invitations: run: orthrus admin invite NAME`)
   const key = password?.key ?? new LongTermKey(random(SIZE.KEY))
   return changeRealm(context, async now => {
     const found = await readPrincipal(context, name)
@@ -88,11 +89,16 @@ export async function list(
   for (let last: string | null = after; rows.length < limit; ) {
     const page = await vault.list(RECORD_KIND.PRINCIPAL, { ...(last === null ? {} : { after: last }), limit })
     const records = page.map(({ fields }) => decodePrincipalRecord(fields))
-    rows.push(...records.filter(record => !record.removed).map(summaryOf))
+    rows.push(...records.filter(isListed).map(summaryOf))
     last = page.at(-1)?.name ?? null
     if (page.length < limit) break
   }
   return rows.slice(0, limit)
+}
+
+/** `invitations` lists the others. */
+function isListed({ removed, invitation }: PrincipalRecord): boolean {
+  return !removed && invitation === null
 }
 
 function summaryOf(record: PrincipalRecord): PrincipalSummary {

@@ -15,7 +15,9 @@ import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed } from '../../shared/errors.js'
 import { isReserved, type Principal } from '../../shared/principal.js'
+import { withdrawFor } from '../realm/invitations.js'
 import { withFreshKey, withNewSeries, withoutKeys } from '../realm/principal.js'
+import { revocationOfSeries } from '../realm/revocation-log.js'
 import type { PrincipalRecord } from '../vault/records.js'
 import {
   type AdminContext,
@@ -25,10 +27,9 @@ import {
   requirePrincipal,
   writePrincipal,
 } from './context.js'
-import { endInvitationsTo } from './invitations-to.js'
 import { requireAdministrator } from './lockout.js'
 import { decodePrincipal, type Method, method } from './method.js'
-import { appendRevocations, revocationOfSeries, revokeSeries } from './series.js'
+import { appendRevocations, revokeSeries } from './series.js'
 
 /** The methods that revoke, and the one that tells where it has arrived (docs/protocol.md section 10). */
 
@@ -79,7 +80,7 @@ export async function revokeKey(context: AdminContext, name: Principal): Promise
     const { version, record } = await requirePrincipal(context, name)
     if (record.keys.length === 0) throw malformed(`${name} has no key`)
     const kvno = record.lastKvno
-    const ended = await endInvitationsTo(context, name, now)
+    const ended = await withdrawFor(context.realm, name, now)
     const key = { kind: 'key', principal: name, by: kvno } as const
     const revoked = [revocationOfSeries(record), ...ended.revoked, key]
     const { changes, seq } = await appendRevocations(context, revoked, now)

@@ -1,14 +1,17 @@
 import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import { WINDOW } from '../../shared/constants.js'
 import { OrthrusError } from '../../shared/errors.js'
-import type { Principal } from '../../shared/principal.js'
+import { isInvitation, type Principal } from '../../shared/principal.js'
 import type { Claims } from '../../shared/ticket/claims.js'
 import type { OpenedTicket } from '../../shared/ticket/ticket.js'
 
 /** Who may call a method of `kdc@realm` (docs/protocol.md section 9). */
 
-/** Administrators, any principal about itself, or whoever has a channel. */
-export type Callers = 'administrators' | 'itself' | 'anybody'
+/**
+ * Administrators, any principal about itself, whoever has a channel, or an invitation about itself. An invitation is
+ * none of the others.
+ */
+export type Callers = 'administrators' | 'itself' | 'anybody' | 'invitation'
 
 /** The caller, as its tickets say. */
 export type Caller = Pick<AcceptedRequest, 'client' | 'via' | 'claims' | 'claimsWithheld' | 'caveats'> & {
@@ -32,9 +35,22 @@ export function isAdministrator(claims: Claims): boolean {
  * @throws OrthrusError `not_authorized`
  */
 export function requireCaller(callers: Callers, caller: Caller | undefined, now: number): void {
+  if (callers === 'invitation') requireInvitation(caller)
+  else requireNoInvitation(caller)
   if (callers === 'administrators') requireAdministrator(caller)
   else if (caller === undefined) throw refused('only a principal may call this, over a channel')
-  else if (callers === 'itself') requireItself(caller, now)
+  else if (callers !== 'anybody') requireItself(caller, now)
+}
+
+function requireInvitation(caller: Caller | undefined): void {
+  if (caller === undefined || isInvitation(caller.client)) return
+  throw refused('only an invitation may call this', 'run: orthrus join CODE')
+}
+
+/** A rule for everyone may grant it the role, and an administrator may hand a ticket on to it. */
+function requireNoInvitation(caller: Caller | undefined): void {
+  const invitation = actorsOf(caller).find(isInvitation)
+  if (invitation !== undefined) throw refused(`${invitation} is an invitation: it may only enrol`)
 }
 
 /**

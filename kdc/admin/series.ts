@@ -1,17 +1,13 @@
 import type { Principal } from '../../shared/principal.js'
+import { type Withdrawal, withdrawFor } from '../realm/invitations.js'
 import { withNewSeries } from '../realm/principal.js'
-import type { Revocation } from '../realm/revocation-log.js'
+import { type Revocation, revocationOfSeries } from '../realm/revocation-log.js'
 import type { PrincipalRecord } from '../vault/records.js'
 import type { VaultChange } from '../vault/vault.js'
 import { type AdminContext, changeRealm, requirePrincipal, writePrincipal } from './context.js'
 import { requireAdministrator } from './lockout.js'
 
 /** How administrators end series of tickets (docs/protocol.md section 10). */
-
-/** The entry that revokes the tickets of the principal's series so far. */
-export function revocationOfSeries({ name, clientId }: PrincipalRecord): Revocation {
-  return { kind: 'client', principal: name, by: clientId }
-}
 
 /** What a change adds to the revocation log. */
 export interface Appended {
@@ -30,6 +26,8 @@ export async function appendRevocations(
   return { changes, seq: revocations.newest + revoked.length }
 }
 
+const NONE: Withdrawal = { changes: [], revoked: [] }
+
 /**
  * Begins another series of the principal's tickets, and tells those who follow the log that the one before is dead.
  * @returns the number of the entry in the log
@@ -44,10 +42,13 @@ export function revokeSeries(
   return changeRealm(context, async now => {
     await requireAdministrator(context)
     const { version, record } = await requirePrincipal(context, name)
-    const { changes, seq } = await appendRevocations(context, [revocationOfSeries(record)], now)
+    // A code for a principal that was removed would make it again.
+    const ended = method === 'remove' ? await withdrawFor(context.realm, name, now) : NONE
+    const revoked = [revocationOfSeries(record), ...ended.revoked]
+    const { changes, seq } = await appendRevocations(context, revoked, now)
     const amended = withNewSeries(amend(record), context.realm.random, now)
     return {
-      changes: [writePrincipal({ version, record: amended }), ...changes],
+      changes: [writePrincipal({ version, record: amended }), ...ended.changes, ...changes],
       result: seq,
       reported: { method, principal: name },
     }

@@ -1,5 +1,6 @@
 import type { AuthKey, LongTermKey } from '../../shared/crypto/keys.js'
 import { createAuthenticatedError, createError, type ErrorContent } from '../../shared/encoding/error.js'
+import { formatInvitationEnd } from '../../shared/encoding/invitation-end.js'
 import { formatRetryAfter } from '../../shared/encoding/retry-after.js'
 import { OrthrusError, type WireCode, wireCodeOf } from '../../shared/errors.js'
 import type { Origin } from '../report/events.js'
@@ -40,8 +41,9 @@ function contentOf(cause: unknown, time: number, report: Report, origin: Origin)
   return { code, time, floor: null, message: cause instanceof OrthrusError ? messageOf(cause) : '' }
 }
 
-/** The message of an ERROR: how long to wait, or which caveat failed; otherwise empty. */
-function messageOf({ facts: { caveat, retryAfter } }: OrthrusError): string {
+/** The message of an ERROR: how long to wait, how an invitation ended, or which caveat failed; otherwise empty. */
+function messageOf({ facts: { caveat, retryAfter, invitation } }: OrthrusError): string {
+  if (invitation !== undefined) return formatInvitationEnd(invitation)
   if (retryAfter !== undefined) return formatRetryAfter(retryAfter)
   return caveat === undefined ? '' : `caveat ${caveat}`
 }

@@ -11,12 +11,14 @@ import {
 } from '../../shared/exchange/as.js'
 import type { Reply } from '../../shared/exchange/reply.js'
 import { isReserved } from '../../shared/principal.js'
+import { decodeCaveat } from '../../shared/ticket/caveats.js'
 import { lookUpRecords } from '../issue/look-up.js'
 import { ReplySpace } from '../issue/reply-space.js'
 import { grantServices, type RequestedService } from '../issue/service-tickets.js'
 import { grantTgt } from '../issue/tgt.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
 import { decideFromCurrent } from '../realm/decide.js'
+import { isAnswered, tgtCaveats } from '../realm/invitation.js'
 import { currentKey, nextKey } from '../realm/principal-keys.js'
 import type { Origin } from '../report/events.js'
 import type { PrincipalRecord, StoredKey } from '../vault/records.js'
@@ -47,7 +49,7 @@ export async function answerAs(context: AsContext, incoming: Incoming): Promise<
   const request = decodeAsRequest(bytes)
   const turn = rates.turnOf(address)
   if (turn !== undefined) await turn
-  const { verified, client, key } = await authenticate(context, request, address)
+  const { verified, client, key } = await authenticate(context, request, incoming)
   const from = { exchange: 'AS', client: client.name, address } as const
   const { seen, origin, context: telling } = handlingOf(context, client.name, verified, now, from)
   const answer = await answerProved(
@@ -62,7 +64,7 @@ export async function answerAs(context: AsContext, incoming: Incoming): Promise<
         proved?.(client.name)
         if (key.fromPassword) rates.knowPasswordLogin(address, client.name)
       }
-      if (key.state === 'next') await promoteKey(context, client.name, key.kvno)
+      if (key.state === 'next') await promoteKey(context, client.name, key.kvno, address)
       return decideFromCurrent(
         context.realm.directory,
         view => lookUpRecords(telling, view, client.name, verified.services),
@@ -90,12 +92,16 @@ interface Authenticated {
  * Unknown client, unknown kvno and wrong MAC take the same path and throw the same code. The MAC is verified before
  * anything is counted: a wrong MAC costs only that, and failed logins of others do not stop the holder of a random key.
  */
-async function authenticate(context: AsContext, request: AsRequest, address: string): Promise<Authenticated> {
+async function authenticate(
+  context: AsContext,
+  request: AsRequest,
+  { address, now }: Pick<Incoming, 'address' | 'now'>,
+): Promise<Authenticated> {
   const { directory } = context.realm
   const found = directory.principal(request.client)
   const held = !(found instanceof Promise)
   const client = held ? found : await found
-  const key = client && loginKey(client, request.kvno)
+  const key = client && loginKey(client, request.kvno, now)
   try {
     const verified = verifyAsRequest(request, key?.key ?? context.dummyKey)
     if (client === undefined || key === undefined)
@@ -122,16 +128,16 @@ function refusedPassword({ code, reason, facts }: OrthrusError): OrthrusError {
 }
 
 /**
- * The current key can log in, and so can the one that its holder has staged; older keys only open tickets. Nobody can
- * log in as the KDC.
+ * The current key can log in, and so can the one that its holder or an invitation has staged; older keys only open
+ * tickets. Nobody can log in as the KDC, nor as an invitation that ended long ago.
  */
-function loginKey(client: PrincipalRecord, kvno: number): StoredKey | undefined {
-  if (isReserved(client.name)) return undefined
+function loginKey(client: PrincipalRecord, kvno: number, now: number): StoredKey | undefined {
+  if (isReserved(client.name) || !isAnswered(client, now)) return undefined
   const current = currentKey(client)
   if (kvno === 0) return current?.fromPassword ? current : undefined
   if (kvno === current?.kvno) return current
   const next = nextKey(client)
-  return next?.kvno === kvno && next.stagedBy === null ? next : undefined
+  return next?.kvno === kvno ? next : undefined
 }
 
 function faultOf(client: PrincipalRecord | undefined, key: StoredKey | undefined): string {
@@ -156,7 +162,8 @@ function replyTo(context: ExchangeContext, checked: Checked): Reply {
   const tgt = grantTgt(context, { ...login, granting, renewable })
   const space = new ReplySpace(verified.services)
   space.take(tgt)
-  const bearer = { ...login, tgtEnd: tgt.endTime, caveats: [] }
+  const caveats = tgtCaveats(client).map(bytes => ({ bytes, caveat: decodeCaveat(bytes) }))
+  const bearer = { ...login, tgtEnd: tgt.endTime, caveats }
   const { grants, denials } = grantServices(context, services, bearer, space)
   return { time: now, grants: [tgt, ...grants], denials }
 }

@@ -1,5 +1,6 @@
 import type { Principal } from '../../shared/principal.js'
 import type { ExchangeContext } from '../realm/context.js'
+import { promoteInvited } from '../realm/invited-keys.js'
 import { withPromotedKey } from '../realm/key-changes.js'
 import { nextKey } from '../realm/principal-keys.js'
 import { changeReported } from '../realm/reported-change.js'
@@ -11,12 +12,14 @@ import { requireEnabled } from './client-state.js'
  * Makes a staged key current, because its holder has just logged in with it (docs/protocol.md section 12). When it
  * resolves, the change is on stable storage and the key before it is erased. If another login was first, or the key was
  * replaced meanwhile, nothing changes.
- * @throws OrthrusError `unavailable`, `principal_disabled`
+ * @param address that the login comes from
+ * @throws OrthrusError `unavailable`, `principal_disabled`; `revoked` if an invitation staged the key, and has ended
  */
 export async function promoteKey(
   { realm, report }: ExchangeContext,
   name: Principal,
   kvno: number,
+  address: string,
 ): Promise<void> {
   const by = [name]
   const change = realm.writer.change.bind(realm.writer)
@@ -29,11 +32,21 @@ export async function promoteKey(
       return { changes: [], result: undefined, reported: undefined }
     }
     requireEnabled(stored.record, now)
+    const told = { method: 'promote', principal: name, kvno } as const
+    const { stagedBy: invitation } = staged
+    if (invitation !== null) {
+      const changes = await promoteInvited(realm, stored, staged, invitation, { at: now, from: address })
+      return {
+        changes,
+        result: undefined,
+        reported: changes.length === 0 ? undefined : { ...told, invitation, address },
+      }
+    }
     const record = withPromotedKey(stored.record, staged, now)
     return {
       changes: [writePrincipal({ version: stored.version, record })],
       result: undefined,
-      reported: { method: 'promote', principal: name, kvno },
+      reported: told,
     }
   })
 }

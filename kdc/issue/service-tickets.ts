@@ -115,7 +115,8 @@ function grantService(context: ExchangeContext, requested: RequestedService, bea
     endTime: serviceEnd(context, record, terms, bearer),
     renewTill: null,
     flags: (terms.delegable ? FLAG.DELEGABLE : 0) | (passwordBased ? FLAG.PASSWORD : 0),
-    claims: terms.claims,
+    // An invitation may do nothing but enrol, whatever a rule for everyone grants (section 12).
+    claims: client.invitation === null ? terms.claims : [],
     caveats: [...caveats.filter(carriedOn).map(({ bytes }) => bytes), ...terms.caveats],
   }
   return issueTicket(issuingService(record), content, context.random)
@@ -128,7 +129,8 @@ function carriedOn({ caveat }: CarriedCaveat): boolean {
 
 function factsOf(record: PrincipalRecord): NonNullable<Parameters<typeof decide>[1]['facts']> {
   const { disabled, expiresAt } = record
-  const key = currentKey(record)
+  // An invitation is no service, so nothing is sealed under its key.
+  const key = record.invitation === null ? currentKey(record) : undefined
   return { disabled, expiresAt, hasKey: key !== undefined, passwordBased: key?.fromPassword === true }
 }
 

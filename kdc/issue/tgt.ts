@@ -6,6 +6,7 @@ import type { Grant } from '../../shared/ticket/grant.js'
 import type { OpenedTicket } from '../../shared/ticket/ticket.js'
 import type { ExchangeContext } from '../realm/context.js'
 import type { View } from '../realm/directory.js'
+import { tgtCaveats } from '../realm/invitation.js'
 import { type MaybePromise, useValue } from '../realm/maybe-promise.js'
 import type { Origin } from '../report/events.js'
 import type { PrincipalRecord } from '../vault/records.js'
@@ -55,6 +56,7 @@ export function grantTgt(context: ExchangeContext, question: NewTgtQuestion): Gr
     renewTill: renewable ? renewTillOf(now, endTime, maxima) : null,
     flags: passwordBased ? FLAG.PASSWORD : 0,
     claims: [],
+    caveats: tgtCaveats(client),
   })
 }
 
@@ -66,7 +68,8 @@ export function renewTgt(
 ): Grant {
   const { authTime, renewTill, flags, claims } = tgt
   const endTime = tgtEnd(context, question, renewTill)
-  const content = { authTime, startTime: question.now, endTime, renewTill, flags, claims }
+  // Only a TGT without caveats is renewed (section 7, step 5).
+  const content = { authTime, startTime: question.now, endTime, renewTill, flags, claims, caveats: [] }
   return issueTgt(context, question, content)
 }
 
@@ -79,14 +82,13 @@ function tgtEnd(
   return endTimeOf({ now, lifetime, lives, ends: [client.expiresAt, renewTill] }, drawFraction(random))
 }
 
-/** A TGT that the KDC issues has no caveats; only its holder adds some. */
 function issueTgt(
   context: ExchangeContext,
   question: TgtQuestion,
-  times: Omit<Parameters<typeof issueTicket>[1], 'client' | 'clientId' | 'caveats'>,
+  times: Omit<Parameters<typeof issueTicket>[1], 'client' | 'clientId'>,
 ): Grant {
   const { granting, client } = question
-  const content = { ...times, client: client.name, clientId: client.clientId, caveats: [] }
+  const content = { ...times, client: client.name, clientId: client.clientId }
   const grant = issueTicket(issuingService(granting), content, context.random)
   tellGrant(context, question, grant)
   return grant

@@ -70,6 +70,18 @@ export const FOLLOWERS = {
   KEPT: DAY,
 } as const
 
+/** How long after its end an invitation is answered with how it ended, milliseconds (section 12). */
+export const INVITATION_ANSWERED = DAY
+
+/**
+ * How many keys of one invitation wait for their first login. Beyond, the oldest is dropped: each is a principal that
+ * the holder of the code can make.
+ */
+export const INVITED_KEYS = 1_000
+
+/** The most outdated invitations that one change clears away. */
+export const INVITATIONS_CLEARED = 8
+
 /** The largest message that the KDC takes in a channel, bytes. */
 export const CHANNEL_MESSAGE_BYTES = 64 * 1024
 

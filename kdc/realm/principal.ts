@@ -81,11 +81,6 @@ export function withFreshKey(record: PrincipalRecord, key: LongTermKey, now: num
   return { ...withoutKeys(record), keys: [fresh], lastKvno: kvno }
 }
 
-/** An invitation that nobody can use any more. */
-export function endedInvitation(record: PrincipalRecord, random: RandomSource, now: number): PrincipalRecord {
-  return withNewSeries({ ...record, expiresAt: Math.min(record.expiresAt ?? now, now) }, random, now)
-}
-
 /** What is kept of a removed principal: no key, but what a new principal of the same name must continue from. */
 export function tombstoneOf(record: PrincipalRecord): PrincipalRecord {
   return { ...record, keys: [], password: null, removed: true, rotationAskedAt: null, invitation: null }

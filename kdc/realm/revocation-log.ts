@@ -7,7 +7,7 @@ import type { Principal } from '../../shared/principal.js'
 import type { RevocationEntry, Revoked } from '../../shared/revocation/entry.js'
 import { REVOCATION_KEPT, REVOCATIONS_CLEARED, REVOCATIONS_KEPT } from '../limits/defaults.js'
 import { RECORD_KIND, type RecordKind } from '../store/store.js'
-import { decodeRevocationRecord, encodeRevocationRecord } from '../vault/records.js'
+import { decodeRevocationRecord, encodeRevocationRecord, type PrincipalRecord } from '../vault/records.js'
 import type { Vault, VaultChange } from '../vault/vault.js'
 
 const PAGE = 256
@@ -16,6 +16,11 @@ const DIGITS = 16
 
 /** An entry before it has a place in the log. */
 export type Revocation = Revoked & { readonly principal: Principal | null }
+
+/** The entry that revokes the tickets of the principal's series so far. */
+export function revocationOfSeries({ name, clientId }: PrincipalRecord): Revocation {
+  return { kind: 'client', principal: name, by: clientId }
+}
 
 export interface RevocationLogOptions {
   readonly vault: Vault

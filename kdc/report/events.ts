@@ -1,3 +1,4 @@
+import type { NewInvitation } from '../../shared/administration/invitations.js'
 import type { PrincipalLimits } from '../../shared/administration/principals.js'
 import type { RealmSummary } from '../../shared/administration/realm.js'
 import type { PolicyRule } from '../../shared/administration/rules.js'
@@ -137,8 +138,6 @@ export type RecordChange =
       readonly kvno: number
       readonly passwordBased: boolean
     } & PrincipalLimits)
-  /** A key was staged, or became the current one because its holder logged in with it. */
-  | { readonly method: 'next-key' | 'promote'; readonly principal: Principal; readonly kvno: number }
   | { readonly method: 'disable' | 'enable' | 'remove' | 'revoke-client'; readonly principal: Principal }
   | {
       readonly method: 'revoke-ticket'
@@ -164,6 +163,25 @@ export type RecordChange =
   /** Old keys of krbtgt or kdc were erased, because every ticket under them has ended. */
   | { readonly method: 'erase-keys'; readonly principal: Principal; readonly kvnos: readonly number[] }
   | { readonly method: 'set-realm'; readonly settings: RealmSummary }
+  /** A key was staged, or became the current one because its holder logged in with it. */
+  | { readonly method: 'next-key'; readonly principal: Principal; readonly kvno: number }
+  | {
+      readonly method: 'promote'
+      readonly principal: Principal
+      readonly kvno: number
+      /** Which invitation handed the key out, if one did, and which address the host has logged in from. */
+      readonly invitation?: Principal
+      readonly address?: string
+    }
+  | ({ readonly method: 'invite'; readonly principal: Principal } & NewInvitation)
+  | { readonly method: 'uninvite'; readonly principal: Principal; readonly used: number }
+  /** `principal` is who the host becomes with its first login. */
+  | {
+      readonly method: 'enrol'
+      readonly principal: Principal
+      readonly kvno: number
+      readonly invitation: Principal
+    }
   | { readonly method: 'allow' | 'deny'; readonly rule: PolicyRule }
   | { readonly method: 'forget'; readonly client: string; readonly service: string }
 

@@ -153,7 +153,6 @@ function toldOf(change: RecordChange): object {
   const told = { method: change.method, on: subjectsOf(change) }
   switch (change.method) {
     case 'next-key':
-    case 'promote':
     case 'rotate':
     case 'replace-key':
     case 'new-password':
@@ -163,6 +162,13 @@ function toldOf(change: RecordChange): object {
       return { ...told, kvnos: change.kvnos }
     case 'set-realm':
       return { ...told, settings: change.settings }
+    case 'promote':
+    case 'enrol': {
+      const { method, principal, ...facts } = change
+      return { ...told, ...facts }
+    }
+    case 'uninvite':
+      return { ...told, used: change.used }
     default:
       return told
   }
@@ -179,6 +185,8 @@ function subjectsOf(change: RecordChange): readonly string[] {
       return [toHex(change.ticketId), ...(change.principal === null ? [] : [change.principal])]
     case 'set-realm':
       return [change.settings.realm]
+    case 'invite':
+      return [change.principal, change.target]
     default:
       return [change.principal]
   }

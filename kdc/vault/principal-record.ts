@@ -47,6 +47,8 @@ export interface Invitation {
   readonly target: Pattern
   readonly uses: number
   readonly used: number
+  /** The principals that have a key of it with which nobody has logged in yet, the oldest first. */
+  readonly staged: readonly Principal[]
   /** How long the principals that it makes exist, milliseconds; null for no end. */
   readonly principalsLife: number | null
   readonly lastUsedAt: number | null
@@ -102,8 +104,8 @@ function encodeKey({ kvno, key, fromPassword, createdAt, state, endsAt, stagedBy
 }
 
 function encodeInvitation(invitation: Invitation): Value[] {
-  const { target, uses, used, principalsLife, lastUsedAt, lastUsedFrom } = invitation
-  return [target, uses, used, principalsLife, lastUsedAt, lastUsedFrom]
+  const { target, uses, used, staged, principalsLife, lastUsedAt, lastUsedFrom } = invitation
+  return [target, uses, used, [...staged], principalsLife, lastUsedAt, lastUsedFrom]
 }
 
 export function decodePrincipalRecord(list: readonly Value[]): PrincipalRecord {
@@ -216,11 +218,12 @@ function stateByOrder(stored: StoredKey, index: number): StoredKey {
 }
 
 function invitationOf(value: Value | undefined): Invitation {
-  const [target, uses, used, principalsLife, lastUsedAt, lastUsedFrom] = fields(value, 6)
+  const [target, uses, used, staged, principalsLife, lastUsedAt, lastUsedFrom] = fields(value, 7)
   return {
     target: patternOf(target),
     uses: numberOf(uses),
     used: numberOf(used),
+    staged: listOf(staged).map(principalOf),
     principalsLife: nullable(principalsLife, numberOf),
     lastUsedAt: nullable(lastUsedAt, numberOf),
     lastUsedFrom: nullable(lastUsedFrom, textOf),

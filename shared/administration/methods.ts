@@ -1,7 +1,7 @@
 /**
  * The administration of a realm: the methods of `kdc@realm` with their arguments and results, which `principals.ts`,
- * `rules.ts` and `revocations.ts` encode and decode side by side. All need the claim `role` = `admin` in the ticket (docs/protocol.md
- * section 9).
+ * `rules.ts`, `revocations.ts` and `invitations.ts` encode and decode side by side. All need the claim `role` = `admin`
+ * in the ticket (docs/protocol.md section 9).
  *
  * | method | arguments | results |
  * |---|---|---|
@@ -24,6 +24,9 @@
  * | `due` | the last one seen, `[principal]` or nil; limit | `[[encodeDueKey, ...]]` |
  * | `realm` | none | `[encodeRealmSummary]` |
  * | `set-realm` | `[encodeRealmChanges]` | `[encodeRealmSummary]` |
+ * | `invite` | `encodeNewInvitation` | `encodeMadeInvitation` |
+ * | `invitations` | the last one seen, `[invitation]` or nil; limit | `[[summary, ...]]` |
+ * | `uninvite` | invitation | `encodeRevoked` |
  */
 export const ADMIN_METHODS = [
   'add',
@@ -47,6 +50,9 @@ export const ADMIN_METHODS = [
   'due',
   'realm',
   'set-realm',
+  'invite',
+  'invitations',
+  'uninvite',
 ] as const
 export type AdminMethod = (typeof ADMIN_METHODS)[number]
 
@@ -63,6 +69,16 @@ export type AdminMethod = (typeof ADMIN_METHODS)[number]
  */
 export const OWN_METHODS = ['keys', 'next-key', 'new-password', 'longest-life'] as const
 export type OwnMethod = (typeof OWN_METHODS)[number]
+
+/**
+ * What an invitation may call, and nothing else (section 12). It is called as `OWN_METHODS` are.
+ *
+ * | method | arguments | results |
+ * |---|---|---|
+ * | `enrol` | the instance of a fleet, or nil | `encodeEnrolled` |
+ */
+export const INVITATION_METHODS = ['enrol'] as const
+export type InvitationMethod = (typeof INVITATION_METHODS)[number]
 
 /** The most rows that `list` and `policy` return. The caller asks for the rest with `after`. */
 export const PAGE_ROWS = 100

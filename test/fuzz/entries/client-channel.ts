@@ -1,6 +1,12 @@
 import { Administration } from '../../../client/channel/administration.js'
+import { enrol } from '../../../client/channel/invitations.js'
 import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
 import { changePassword, ownKeys, stageNextKey } from '../../../client/channel/own-keys.js'
+import {
+  encodeEnrolled,
+  encodeInvitationSummary,
+  encodeMadeInvitation,
+} from '../../../shared/administration/invitations.js'
 import {
   encodeDueKey,
   encodeOwnKeys,
@@ -117,6 +123,20 @@ const SETTINGS = {
   rotation: { krbtgt: 5, kdc: null, principals: null },
   createdAt: 6,
 }
+const KEY = new LongTermKey(new Uint8Array(32))
+const INVITATION = {
+  invitation: WEB,
+  target: pattern('orders/*'),
+  uses: 3,
+  endsAt: 9,
+  principalsLife: null,
+  createdAt: 5,
+  used: 1,
+  staged: 1,
+  withdrawn: false,
+  lastUsedAt: 6,
+  lastUsedFrom: '192.0.2.1',
+} as const
 
 export function administration(): Entry {
   const rule = encodePolicyRule(ruleOf('web', 'orders', { claims: [['a', ['b']]], paths: ['/x'] }))
@@ -147,6 +167,9 @@ export function administration(): Entry {
       answer(encodeRealmSummary(SETTINGS)),
       answer(2),
       answer(...encodeReplacedKey({ kvno: 2, key: new LongTermKey(new Uint8Array(32)), seq: 3 })),
+      answer(...encodeMadeInvitation({ invitation: { principal: WEB, kvno: 1, key: KEY }, endsAt: 5 })),
+      answer([encodeInvitationSummary(INVITATION)]),
+      answer(...encodeEnrolled({ principal: WEB, kvno: 1, key: KEY })),
       answer(...encodeStagedKey({ kvno: 3, salt: new Uint8Array(32) })),
       answer(7),
       answer(...encodeKeyRevoked({ kvno: 2, seq: 7 })),
@@ -177,6 +200,9 @@ export function administration(): Entry {
         () => changePassword({ call: async () => resultsOf(decodeAnswer(bytes)) }, PASSWORD),
         () => allOf(of().keys.due()),
         () => of().settings.show(),
+        () => of().invitations.make(INVITATION),
+        () => allOf(of().invitations.list()),
+        () => enrol({ call: async () => resultsOf(decodeAnswer(bytes)) }, null),
         () => ownKeys({ call: async () => resultsOf(decodeAnswer(bytes)) }),
         () => stageNextKey({ call: async () => resultsOf(decodeAnswer(bytes)) }, 1),
         () => of().revocations.client(WEB),

@@ -90,6 +90,7 @@ function provedError(scene: ClientScene): Entry {
       encode(['principal_disabled', time.now(), null, '']),
       encode(['clock_skew', time.now() + 500_000, null, '']),
       encode(['caveat_failed', 0, 5, 'caveat of unknown form']),
+      encode(['revoked', 0, null, 'invitation used 2027-01-15T08:00:00.000Z from 192.0.2.1']),
     ],
     quick: 60,
     run: (body, measure) => {

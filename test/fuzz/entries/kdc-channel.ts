@@ -1,5 +1,5 @@
 import { ChannelOpener } from '../../../kdc/channel/channel-opener.js'
-import { ADMIN_METHODS, OWN_METHODS } from '../../../shared/administration/methods.js'
+import { ADMIN_METHODS, INVITATION_METHODS, OWN_METHODS } from '../../../shared/administration/methods.js'
 import { encodeNewPrincipal } from '../../../shared/administration/principals.js'
 import { encodeRealmChanges } from '../../../shared/administration/realm.js'
 import { encodePolicyRule, encodeRuleChange } from '../../../shared/administration/rules.js'
@@ -14,6 +14,7 @@ import { encode, type Value } from '../../../shared/encoding/encoding.js'
 import { openError } from '../../../shared/encoding/error.js'
 import { header, messageType } from '../../../shared/encoding/message.js'
 import type { Grant } from '../../../shared/ticket/grant.js'
+import { invite } from '../../support/invitations.js'
 import { ADDRESS, grantOf, type Identity, local, login, ruleOf, START } from '../../support/realm.js'
 import type { Entry, Measure } from '../entry.js'
 import { join } from '../mutate.js'
@@ -30,10 +31,12 @@ export interface ChannelScene extends KdcScene {
   readonly grant: Grant
 }
 
-export async function channelScene(clientOf: (scene: KdcScene) => Identity): Promise<ChannelScene> {
+export async function channelScene(
+  clientOf: (scene: KdcScene) => Identity | Promise<Identity>,
+): Promise<ChannelScene> {
   const scene = await kdcScene()
   const opener = new ChannelOpener(scene.realm.context)
-  const answer = await login(scene.realm, clientOf(scene), { services: [local('kdc')] })
+  const answer = await login(scene.realm, await clientOf(scene), { services: [local('kdc')] })
   return { ...scene, opener, grant: grantOf(answer, 1) }
 }
 
@@ -174,6 +177,9 @@ const callSeeds = [
   call(13, 'rule', 'web@demo.example', 'orders@demo.example'),
   call(14, 'keys'),
   call(15, 'next-key', 1),
+  call(16, 'invite', 'web/*@demo.example', 3, START + 60_000, 3_600_000),
+  call(17, 'invitations', null, 2),
+  call(18, 'uninvite', 'invite-0123456789abcdef@demo.example'),
   call(16, 'revoke-ticket', new Uint8Array(16), 'web@demo.example'),
   call(17, 'followers', 0, 0),
   call(18, 'follow', new Uint8Array(16), 1, new Uint8Array(8)),
@@ -184,7 +190,9 @@ const callSeeds = [
   call(24, 'reset-password', local('bob'), PASSWORD),
   call(25, 'new-password', ...PASSWORD),
   call(23, 'set-realm', encodeRealmChanges({ maxRenew: 3_600_000, rotation: { kdc: null } })),
-  ...[...ADMIN_METHODS, ...OWN_METHODS].map((method, i) => call(30 + i, method, 'web@demo.example')),
+  ...[...ADMIN_METHODS, ...OWN_METHODS, ...INVITATION_METHODS].map((method, i) =>
+    call(30 + i, method, 'web@demo.example'),
+  ),
 ]
 
 /** What an administrator may do changes the realm, so it is made again from time to time. */
@@ -209,6 +217,22 @@ async function adminCall(): Promise<Entry> {
   }
 }
 
+async function invitedCall(): Promise<Entry> {
+  const invited = () =>
+    channelScene(({ realm }) => invite(realm, 'orders/*', { uses: 1_000, principalsLife: 3_600_000 }))
+  let scene = await invited()
+  let calls = 0
+  return {
+    name: 'KDC: a call of an invitation',
+    form: 'list',
+    seeds: [call(1, 'enrol', null), call(2, 'enrol', 'host-a'), call(3, 'enrol', '$&'), call(4, 'keys')],
+    run: async (message, measure) => {
+      if (++calls % CALLS_A_REALM === 0) scene = await invited()
+      return receive(scene, measure, sealed => sealed(join(Uint8Array.of(0), message)))
+    },
+  }
+}
+
 export async function kdcChannelEntries(): Promise<Entry[]> {
   const scene = await channelScene(({ realm }) => realm.admin)
   return [
@@ -216,5 +240,6 @@ export async function kdcChannelEntries(): Promise<Entry[]> {
     recordInside(await channelScene(({ web }) => web)),
     recordAsItComes(scene),
     await adminCall(),
+    await invitedCall(),
   ]
 }

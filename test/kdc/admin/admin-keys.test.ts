@@ -8,8 +8,8 @@ import { systemRandom } from '../../../shared/crypto/random.js'
 import type { Value } from '../../../shared/encoding/encoding.js'
 import { listOf } from '../../../shared/encoding/fields.js'
 import { parametersWith } from '../../../shared/exchange/params.js'
-import type { Pattern } from '../../../shared/pattern.js'
 import { DAY, HOUR, MINUTE } from '../../../shared/time.js'
+import { invite } from '../../support/invitations.js'
 import {
   ask,
   grantOf,
@@ -165,18 +165,11 @@ describe('rotate, of any other principal', () => {
       'an invitation',
       async realm => {
         await realm.add('web')
-        const target = local('new') as string as Pattern
-        const invitation = {
-          target,
-          uses: 1,
-          used: 0,
-          principalsLife: null,
-          lastUsedAt: null,
-          lastUsedFrom: null,
-        }
-        await realm.amend('web', record => ({ ...record, invitation }))
+        const invitation = await invite(realm, 'new')
+        const record = await realm.record(invitation.principal)
+        await realm.amend('web', web => ({ ...web, invitation: record.invitation }))
       },
-      'malformed',
+      'unknown_service',
       /invitation/,
     ],
   ])('refuses %s', async (_, make, code, message) => {

@@ -503,6 +503,9 @@ describe('the log of administration', () => {
 
   it('covers every method', async () => {
     const realm = await testRealm()
+    const invited = [local('host'), 1, START + 1, null]
+    const [invitation = null] = await callAs(realm, ['admin'], 'invite', invited)
+    realm.logger.lines.length = 0
     const args: Record<AdminMethod, Value[]> = {
       add: added({}),
       show: [local('new')],
@@ -525,6 +528,9 @@ describe('the log of administration', () => {
       due: [null, 1],
       realm: [],
       'set-realm': [encodeRealmChanges({})],
+      invite: invited,
+      invitations: [null, 1],
+      uninvite: [invitation],
     }
     await realm.add('web')
     await realm.add('ann', { password: person })

@@ -16,7 +16,6 @@ import { type LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import type { Value } from '../../../shared/encoding/encoding.js'
 import { parametersWith } from '../../../shared/exchange/params.js'
-import type { Pattern } from '../../../shared/pattern.js'
 import { DAY, MINUTE } from '../../../shared/time.js'
 import {
   administrator,
@@ -99,16 +98,6 @@ describe('next-key', () => {
   })
 
   const person = { parameters: parametersWith(systemRandom(16)) }
-  const target = local('new') as string as Pattern
-  const invitation = {
-    target,
-    uses: 1,
-    used: 0,
-    principalsLife: null,
-    lastUsedAt: null,
-    lastUsedFrom: null,
-  }
-
   it.each<[string, (record: PrincipalRecord) => Partial<PrincipalRecord>, string, RegExp]>([
     [
       'with a password',
@@ -127,7 +116,6 @@ describe('next-key', () => {
       /no current key/,
     ],
     ['that was removed', () => ({ removed: true, keys: [] }), 'unknown_service', /no principal/],
-    ['that is an invitation', () => ({ invitation }), 'not_authorized', /may only enrol/],
   ])('is refused to a principal %s', async (_, change, code, message) => {
     const realm = await testRealm()
     const web = await realm.add('web')

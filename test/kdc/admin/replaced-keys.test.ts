@@ -85,7 +85,7 @@ async function invite(
   ])
 }
 
-const NO_USE = { uses: 1, used: 0, principalsLife: null, lastUsedAt: null, lastUsedFrom: null }
+const NO_USE = { uses: 1, used: 0, staged: [], principalsLife: null, lastUsedAt: null, lastUsedFrom: null }
 
 describe('replace-key', () => {
   it('leaves one fresh key, which only the caller is told, and ends everything older', async () => {

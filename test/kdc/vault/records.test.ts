@@ -65,6 +65,7 @@ const principalRecord: fc.Arbitrary<PrincipalRecord> = kvnos.chain(({ kvnos, las
         target: pattern,
         uses: time,
         used: time,
+        staged: fc.array(principal, { maxLength: 3 }),
         principalsLife: orNull(time),
         lastUsedAt: orNull(time),
         lastUsedFrom: orNull(word),
@@ -194,7 +195,7 @@ const KEY = new Uint8Array(32).fill(9)
 const keyed = (...kvnos: number[]): Value[] => kvnos.map(kvno => [kvno, KEY, false, 1, 'old', null, null])
 const stated = (...states: string[]): Value[] =>
   states.map((state, place) => [9 - place, KEY, false, 1, state, null, null])
-const INVITATION: Value = ['web/*@a', 5, 1, null, null, null]
+const INVITATION: Value = ['web/*@a', 5, 1, ['web/1@a'], null, null, null]
 const PRINCIPAL: Value[] = [
   2,
   'web@a',
@@ -244,7 +245,14 @@ describe('a record of the right types is refused', () => {
       decodePrincipalRecord,
       PRINCIPAL,
       14,
-      ['web*', 5, 1, null, null, null],
+      ['web*', 5, 1, [], null, null, null],
+    ],
+    [
+      'with an invitation whose key no principal has',
+      decodePrincipalRecord,
+      PRINCIPAL,
+      14,
+      ['web/*@a', 5, 1, ['web*'], null, null, null],
     ],
     [
       'with a short client id in the first form',

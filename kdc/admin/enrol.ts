@@ -1,0 +1,82 @@
+import type { Enrolled } from '../../shared/administration/invitations.js'
+import { toHex } from '../../shared/bytes.js'
+import { malformed, OrthrusError } from '../../shared/errors.js'
+import type { Pattern } from '../../shared/pattern.js'
+import type { Principal } from '../../shared/principal.js'
+import {
+  type InvitationRecord,
+  instanceOf,
+  isFleet,
+  isInvitationRecord,
+  requireUsable,
+} from '../realm/invitation.js'
+import { stageInvited } from '../realm/invited-keys.js'
+import { readStoredPrincipal } from '../realm/stored-principal.js'
+import { type AdminContext, changeRealm, readPrincipal } from './context.js'
+
+/** Bytes of an instance that is drawn, which are written as twice as many hex digits. */
+const INSTANCE_BYTES = 4
+/** How often an instance is drawn that exists already. */
+const DRAWS = 8
+
+/**
+ * Hands a fresh key for the invitation's target to its holder, who must log in with it to keep it: until then it can be
+ * dropped by another call, and it seals nothing (docs/protocol.md section 12).
+ * @param instance of a fleet; null for one drawn at random
+ * @throws OrthrusError `malformed` for an instance that exists already, is outside the grammar, or belongs to no fleet;
+ * `revoked` if the invitation has ended
+ */
+export async function enrol(context: AdminContext, instance: string | null): Promise<Enrolled> {
+  const { realm } = context
+  return changeRealm(context, async now => {
+    const found = await readPrincipal(context, ownName(context))
+    const record = found?.record
+    if (found === undefined || !isInvitationRecord(record)) {
+      throw new OrthrusError('not_authorized', 'only an invitation may enrol')
+    }
+    requireUsable(record, now)
+    const name = await targetOf(context, record, instance)
+    const { changes, kvno, key } = await stageInvited(realm, { version: found.version, record }, name, now)
+    return {
+      changes,
+      result: { principal: name, kvno, key },
+      reported: { method: 'enrol', principal: name, kvno, invitation: record.name },
+    }
+  })
+}
+
+function ownName({ caller }: AdminContext): Principal {
+  if (caller !== undefined) return caller.client
+  throw new OrthrusError('not_authorized', 'only an invitation may enrol, over a channel')
+}
+
+async function targetOf(
+  { realm }: AdminContext,
+  { invitation: { target } }: InvitationRecord,
+  instance: string | null,
+): Promise<Principal> {
+  if (isFleet(target)) return instance === null ? await freeInstance(realm, target) : named(target, instance)
+  if (instance === null) return target as string as Principal
+  throw new OrthrusError('malformed', `the code is for ${target} alone, which has no instances`, {
+    principal: target,
+    hint: 'join without an instance',
+  })
+}
+
+function named(target: Pattern, instance: string): Principal {
+  try {
+    return instanceOf(target, instance)
+  } catch {
+    throw malformed(
+      `${JSON.stringify(instance.slice(0, 40))} is not an instance: write lower case, as 7 or host-a`,
+    )
+  }
+}
+
+async function freeInstance({ vault, random }: AdminContext['realm'], target: Pattern): Promise<Principal> {
+  for (let draws = DRAWS; draws > 0; draws--) {
+    const name = instanceOf(target, toHex(random(INSTANCE_BYTES)))
+    if ((await readStoredPrincipal(vault, name)) === undefined) return name
+  }
+  throw new OrthrusError('unavailable', `no free instance of ${target} was found`, { hint: 'try again' })
+}
