@@ -69,7 +69,8 @@ describe('found by fuzzing', () => {
       'an answer with very many lists for results was copied twice more before they were counted',
       'client: the results of administration',
       encode([1, null, 1, new Uint8Array(32), ...new Array<Value>(8_150).fill([null])]),
-      'malformed malformed malformed malformed malformed',
+      // By the decoder of each method.
+      expect.stringMatching(/^malformed( malformed)*$/),
     ],
     [
       'a rule with very many empty paths was written as a caveat before it was refused',
