@@ -82,7 +82,8 @@ export async function loadService(options: LoadServiceOptions): Promise<Service>
   const replayCache = replayCacheOf(options.replayCache, clock, report)
   const common = { keys, clock, timers, logger, report }
   const feed =
-    following && (await startFeed({ ...following, ...common, service: principal, entries: selected }))
+    following &&
+    (await startFeed({ ...following, ...common, service: principal, entries: selected, keytab: path }))
   return createService({
     principal,
     realm: realmOf(principal),

@@ -38,7 +38,7 @@ export interface ServiceFeedOptions {
   readonly saved: SavedFeed | undefined
   /** Called when a channel is over, or could not be opened. */
   readonly onLost?: () => void
-  /** A key of this service, and those below it, were revoked and are dropped. */
+  /** Keys of this service up to this kvno were revoked, and some of them were in use until now. */
   readonly onKeyRevoked?: (kvno: number) => void
   /** The service's own key is due to change. */
   readonly onRotate?: () => void
@@ -166,7 +166,8 @@ export class ServiceFeed implements Revocation, FeedTarget {
     const kvno = this.#revoked.lastKvno
     const dropped = keys.kvnos.filter(known => known <= kvno)
     for (const known of dropped) keys.drop(known)
-    if (dropped.length > 0) this.#tell({ kind: 'key_revoked', kvnos: dropped, left: keys.kvnos })
+    if (dropped.length === 0) return
+    this.#tell({ kind: 'key_revoked', kvnos: dropped, left: keys.kvnos })
     onKeyRevoked?.(kvno)
   }
 

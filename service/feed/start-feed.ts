@@ -4,24 +4,20 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
-import type { Clock } from '../../shared/time.js'
-import type { Timers } from '../../shared/timers.js'
 import type { ServiceKeys } from '../keys.js'
 import type { Report } from '../report/events.js'
 import type { Background } from '../request/state.js'
 import { takeSavedFeed, writeSavedFeed } from './feed-file.js'
 import type { FeedSettings } from './feed-options.js'
 import { KdcFeed } from './kdc-feed.js'
+import { dropFromKeytab, type KeytabDropOptions } from './keytab-drop.js'
 import type { SavedFeed } from './saved-feed.js'
 import { ServiceFeed } from './service-feed.js'
 
-export interface StartFeedOptions extends FeedSettings {
-  readonly service: Principal
+export interface StartFeedOptions extends FeedSettings, KeytabDropOptions {
   /** The service's own, from its keytab. */
   readonly entries: readonly KeytabEntry[]
   readonly keys: ServiceKeys
-  readonly clock: Clock
-  readonly timers: Timers
   readonly logger: Logger
   readonly report: Report
 }
@@ -39,11 +35,19 @@ export async function startFeed(options: StartFeedOptions): Promise<StartedFeed>
   const { entries, feedFile, report, service } = options
   const kdc = new KdcFeed({ ...options, keys: entries })
   const saved = feedFile === undefined ? undefined : await load(feedFile, service, report)
+  // One change of the keytab after another.
+  let dropping = Promise.resolve()
+  const drop = (lastKvno: number): void => {
+    dropping = dropping
+      .then(() => dropFromKeytab(options, lastKvno))
+      .catch((err: unknown) => report({ kind: 'key_not_dropped', err }))
+  }
   const feed = new ServiceFeed({
     ...options,
     saved,
     open: events => kdc.open(events),
     onLost: () => kdc.leave(),
+    onKeyRevoked: drop,
     fraction: fractionFrom(systemRandom),
   })
   return {
@@ -55,6 +59,7 @@ export async function startFeed(options: StartFeedOptions): Promise<StartedFeed>
       close: async () => {
         const left = feed.close()
         kdc.close()
+        await dropping
         if (feedFile !== undefined && left !== undefined) await save(feedFile, left, report)
       },
     },

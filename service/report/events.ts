@@ -21,6 +21,7 @@ export type ServiceEvent =
   | FeedSizeEvent
   | FeedFileEvent
   | KeyRevokedEvent
+  | KeyNotDroppedEvent
 
 /** Calls every listener. */
 export type Report = (event: ServiceEvent) => void
@@ -163,4 +164,10 @@ export interface KeyRevokedEvent {
   readonly kvnos: readonly number[]
   /** The kvnos of the keys that are left. */
   readonly left: readonly number[]
+}
+
+/** Revoked keys are still in the keytab, where a later start finds them: told at each start, until somebody removes them. */
+export interface KeyNotDroppedEvent {
+  readonly kind: 'key_not_dropped'
+  readonly err: unknown
 }

@@ -1,5 +1,7 @@
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Realm } from '../../../client/connect.js'
 import { secretsOf } from '../../../client/ticket/ticket.js'
@@ -12,7 +14,9 @@ import { principalIn } from '../../../shared/principal.js'
 import type { OpenedTicket } from '../../../shared/ticket/ticket.js'
 import { SECOND } from '../../../shared/time.js'
 import { startRealm, type TestRealm } from '../../../testing/index.js'
+import { temporaryFolder } from '../../end-to-end/processes.js'
 import { failureOf } from '../../support/failure.js'
+import { TestLogger } from '../../support/logger.js'
 import { turns, until } from '../../support/turns.js'
 
 /** A service that follows a real KDC, over real sockets. */
@@ -153,6 +157,50 @@ describe('a service and the real KDC', () => {
     )
   })
 })
+
+describe('a service whose key is revoked', () => {
+  it('refuses what was made under it at once, and takes it out of its keytab', async () => {
+    const realm = await realmWith('orders')
+    const { folder, remove } = await temporaryFolder()
+    onTestFinished(remove)
+    const keytab = join(folder, 'keytab')
+    await writeFile(keytab, `${realm.keytab('orders')}${linesOf(realm.keytab('web'))}`, { mode: 0o600 })
+    const service = await realm.loadService('orders', { kdc: realm.kdc.url, keytab, service: 'orders' })
+    onTestFinished(() => service.close())
+    await until(() => service.state.ready)
+    const ticket = await openedTicket(realm, 'orders')
+    await realm.administration.revocations.key(principalIn(realm.kdc.realm, 'orders'))
+    await until(() => service.kvnos.length === 0)
+    expect(() => feedOf(service).requireValid(ticket, realm.clock.now())).toThrow('revoked')
+    expect(service.state.ready).toBe(false)
+    await service.close()
+    expect(await readFile(keytab, 'utf8')).toBe(realm.keytab('web'))
+  })
+
+  it('says at each start that it cannot take it out', async () => {
+    const realm = await realmWith('orders')
+    const lines: string[] = []
+    for (let start = 0; start < 2; start++) {
+      const logger = new TestLogger()
+      const service = await realm.loadService('orders', { kdc: realm.kdc.url, logger })
+      if (start === 0) {
+        await until(() => service.state.ready)
+        await realm.administration.revocations.key(principalIn(realm.kdc.realm, 'orders'))
+      }
+      lines.push(String(start))
+      if (start === 0) {
+        await until(() => logger.lines.some(({ fields }) => fields.kind === 'key_not_dropped'))
+        lines.push('said')
+      }
+      await service.close()
+    }
+    expect(lines).toEqual(['0', 'said', '1'])
+  })
+})
+
+function linesOf(keytab: string): string {
+  return keytab.slice(keytab.indexOf('\n') + 1)
+}
 
 describe('a hundred services that follow', () => {
   it('refuse a client within 250 ms of the answer to the command', { timeout: 120_000 }, async () => {
