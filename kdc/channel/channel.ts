@@ -62,7 +62,7 @@ export class KdcChannel implements ChannelApplication {
     const answered = this.#channel.send(encodeAnswer(refused ?? (await this.#run(call))))
     this.#calling.follower?.flow()
     await answered
-    if (refused !== undefined && isFinal(refused)) this.#channel.end()
+    if (refused !== undefined && isFinal(refused)) await this.#endInOrder()
     if (!this.#isChanging) return
     this.#isChanging = false
     await this.#endUnlessStanding()
@@ -119,10 +119,18 @@ export class KdcChannel implements ChannelApplication {
     try {
       await this.#requireStanding()
     } catch (cause) {
-      if (this.#channel.isOver || this.#isChanging) return
-      this.#channel.end()
+      if (this.#channel.isOver || this.#isChanging || !(await this.#endInOrder())) return
       reportFailure(cause, this.#context.report, this.#origin())
     }
+  }
+
+  /** A follower is sent the entry that ends its channel first. @returns false if the channel was over before */
+  async #endInOrder(): Promise<boolean> {
+    const { follower } = this.#calling
+    if (follower !== undefined) await this.#context.realm.feed.sendRest(follower)
+    if (this.#channel.isOver) return false
+    this.#channel.end()
+    return true
   }
 
   /** The refusal of a call whose caller may no longer speak. */

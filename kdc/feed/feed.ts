@@ -4,13 +4,17 @@ import { encodeEvent, type KdcEvent } from '../../shared/channel/calls.js'
 import { malformed } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { FeedPosition, LogState } from '../../shared/revocation/feed.js'
-import { type Cancel, inBackground, runEvery, type Timers } from '../../shared/timers.js'
+import { SECOND } from '../../shared/time.js'
+import { type Cancel, inBackground, runAfter, runEvery, type Timers } from '../../shared/timers.js'
 import { FEED, FOLLOWERS } from '../limits/defaults.js'
 import { EntryPages } from './entry-pages.js'
 import type { FollowedLog } from './followed-log.js'
 import { Follower, type FollowingChannel } from './follower.js'
 import { FollowerTable } from './follower-table.js'
 import { SeenWaits } from './seen-waits.js'
+
+/** Tuning: how long a follower that lost its standing may take to be sent the rest of the log, milliseconds. */
+const REST_WAIT = SECOND
 
 export interface FeedOptions {
   readonly log: FollowedLog
@@ -96,6 +100,23 @@ export class Feed {
     } while (!(log.isCurrent && follower.isAtHead) && !follower.channel.isOver)
     follower.hold()
     return this.state()
+  }
+
+  /**
+   * Sends a follower everything that the log has by now, before its channel is ended: the entry that ends it is among
+   * that, and a service whose key was revoked cannot come back to ask for it. Takes a second at most, and never throws.
+   */
+  async sendRest(follower: Follower): Promise<void> {
+    const { log, timers } = this.#options
+    const rest = log.settle().then(() => follower.whenAtHead())
+    await new Promise<void>(resolve => {
+      const cancel = runAfter(timers, REST_WAIT, resolve)
+      const over = (): void => {
+        cancel()
+        resolve()
+      }
+      rest.then(over, over)
+    })
   }
 
   /** @throws OrthrusError `malformed` for an entry that the follower was not sent */
