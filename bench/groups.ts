@@ -2,6 +2,7 @@ import { measureChannel } from './channel.js'
 import { measureExchanges } from './exchanges/group.js'
 import type { Group } from './figures.js'
 import { measureFirstCalls } from './first-call/group.js'
+import { measureFollowers } from './followers/group.js'
 import { measureHttp } from './http/group.js'
 import { measurePresentations } from './presentation/group.js'
 import { measureReplayCache } from './replay.js'
@@ -14,6 +15,7 @@ export const GROUPS: ReadonlyMap<string, (settings: Settings) => Promise<Group>>
   ['http', measureHttp],
   ['first-call', measureFirstCalls],
   ['exchanges', measureExchanges],
+  ['followers', measureFollowers],
   ['start', measureStarts],
   ['replay', measureReplayCache],
   ['channel', measureChannel],

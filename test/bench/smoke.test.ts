@@ -15,6 +15,7 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
   http: ['http.ticketed', 'http.bare'],
   'first-call': ['first.fresh', 'tls.fresh', 'first.running', 'tls.new', 'first.held', 'tls.resumed'],
   exchanges: EXCHANGES,
+  followers: ['followers.20'],
   start: ['start.10.closed', 'start.10.killed', 'start.1000.closed', 'start.1000.killed'],
   replay: ['replay.insert'],
   channel: ['channel.1024', 'channel.65536'],
