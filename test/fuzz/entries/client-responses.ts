@@ -1,5 +1,6 @@
 import { openResponse } from '../../../client/request/http-response.js'
 import { importTicket, requirePresentable } from '../../../client/ticket/imported-ticket.js'
+import { toBase64url } from '../../../shared/bytes.js'
 import { TYPE } from '../../../shared/constants.js'
 import { createMac } from '../../../shared/crypto/derive.js'
 import { AuthKey } from '../../../shared/crypto/keys.js'
@@ -88,6 +89,7 @@ const responseHeaders: Entry = {
       error: createError({ code: 'auth_failed', time: 1, floor: null, message: 'x' }),
     })}`,
     `200\n${PROOF}\ncontent-type: a`,
+    `200\n${PROOF.replace(': ', ': O ')}\ncontent-type: a`,
     // What a pattern that looks for white space at the end would look at again from each space.
     `200\n${PROOF}\ncontent-type: a${' '.repeat(15_000)}b`,
     `200\nauthentication-info: ${formatMessageHeader(nearly(reply))}\ncontent-type: a`,
@@ -121,16 +123,21 @@ const responseHeaders: Entry = {
   },
 }
 
-/** What a proof covers of a response with the same body, and the proof. Spaces and the case of the scheme are not. */
+/**
+ * What a proof covers of a response with the same body, and the proof. Spaces, the case of the scheme, and what others
+ * have put around it in the list are not.
+ */
 function coveredOf({ status, headers }: Response): string {
   const fields = COVERED_RESPONSE_HEADERS.map(name => headers.get(name))
-  const [, message] = /^orthrus +(\S+)$/i.exec(headers.get('authentication-info') ?? '') ?? []
+  const words = (headers.get('authentication-info') ?? '').split(/[\s,]+/)
+  const message = words.find(word => word === toBase64url(reply))
   return JSON.stringify([status, message, fields])
 }
 
 /** Only the ERROR of a refusal is proved. */
 function errorIn({ headers }: Response): string | undefined {
-  return /message="([^"]*)"/i.exec(headers.get('www-authenticate') ?? '')?.[1]
+  const messages = (headers.get('www-authenticate') ?? '').matchAll(/message="([^"]*)"/gi)
+  return [...messages].map(([, message]) => message).find(message => message === toBase64url(replay))
 }
 
 const responseProof: Entry = {
