@@ -148,7 +148,7 @@ describe.each(DOCUMENTS)('what %s tells to type works, in order', document => {
   })
 
   for (const snippet of all.filter(snippet => !NOT_RUN.has(snippet.mark) && !pieces.includes(snippet))) {
-    it(`${snippet.place} ${snippet.language} ${snippet.mark}`, async () => {
+    it(`${snippet.place} ${snippet.language} ${snippet.mark}`, { timeout: 90_000 }, async () => {
       const out = await runSnippet(snippet)
       for (const [about, shown] of SHOWN) {
         if (about.test(`${snippet.mark}\n${snippet.code}`)) expect(out, snippet.place).toMatch(shown)
