@@ -1,10 +1,16 @@
 import type { DeliberateFault } from '../deliberate-faults.js'
 import { CLIENT_FAULTS } from './client-faults.js'
 import { KDC_FAULTS } from './kdc-faults.js'
+import { KEY_FAULTS } from './key-faults.js'
 import { SERVICE_FAULTS } from './service-faults.js'
 
 /**
  * The faults that the model must see. Each is a check left out, a name or time that is not bound, or a step that is too
  * late or missing.
  */
-export const FAULTS: readonly DeliberateFault[] = [...SERVICE_FAULTS, ...KDC_FAULTS, ...CLIENT_FAULTS]
+export const FAULTS: readonly DeliberateFault[] = [
+  ...SERVICE_FAULTS,
+  ...KDC_FAULTS,
+  ...KEY_FAULTS,
+  ...CLIENT_FAULTS,
+]

@@ -28,6 +28,7 @@ const calling = {
       ),
     },
   ),
+  kvnoOff: mostly(0, -1, 1),
   about: fc.constantFrom(ALICE, BOB, ORDERS, EVE),
 }
 

@@ -18,6 +18,8 @@ interface Calling {
   readonly method: string
   /** A principal that an administrator's method would be about. */
   readonly about: string
+  /** How far the kvno that is told is from the current one. */
+  readonly kvnoOff: number
 }
 
 interface Speaking extends Calling {
@@ -51,11 +53,16 @@ export const speak: Kind<Speaking> = {
 }
 
 /** Calls, and makes what it can of the answer. */
-async function useTalk(run: Run, talk: KdcTalk, power: Power, { method, about }: Calling): Promise<void> {
+async function useTalk(
+  run: Run,
+  talk: KdcTalk,
+  power: Power,
+  { method, about, kvnoOff }: Calling,
+): Promise<void> {
   const { world, attacker } = run
   const { client } = power
   const kvno = world.reference.keys.current(client) ?? 1
-  const answer = await talk.call(method, argumentsOf(method, kvno, about))
+  const answer = await talk.call(method, argumentsOf(method, Math.max(1, kvno + kvnoOff), about))
   if (method !== 'next-key' || answer === undefined || 'code' in answer) return
   world.tally.count('the attacker has a key staged')
   const staged = decodeStagedKey(answer.results)
@@ -85,11 +92,12 @@ function argumentsOf(method: string, kvno: number, about: string): readonly Valu
 
 export const speakAgain: Kind<Calling & { readonly which: number }> = {
   name: 'an open channel to the KDC is used again',
-  async act({ world }, { which, method, about }) {
+  async act({ world }, { which, method, about, kvnoOff }) {
     const open = world.talks.filter(({ talk }) => !talk.isOver)
     const one = among(open, which)
     if (one === undefined) return false
-    await one.talk.call(method, argumentsOf(method, world.reference.keys.current(one.client) ?? 1, about))
+    const kvno = world.reference.keys.current(one.client) ?? 1
+    await one.talk.call(method, argumentsOf(method, Math.max(1, kvno + kvnoOff), about))
     return true
   },
 }

@@ -1,0 +1,95 @@
+import type { DeliberateFault } from '../deliberate-faults.js'
+
+/** Faults in how keys change in place, and in who may talk with the KDC about what. */
+export const KEY_FAULTS: readonly DeliberateFault[] = [
+  {
+    name: 'a key is promoted without proof',
+    file: 'kdc/realm/key-changes.ts',
+    from: "newKey(record, key, now, { state: 'next', stagedBy })",
+    to: 'newKey(record, key, now, { stagedBy })',
+  },
+  {
+    name: 'an old key is kept when the next one is shown',
+    file: 'kdc/realm/key-changes.ts',
+    from: "  const keys: StoredKey[] = [{ ...staged, state: 'current', stagedBy: null }]\n",
+    to: "  const kept = record.keys.map(key => ({ ...key, state: 'next' as const })).filter(key => key.kvno < staged.kvno)\n  const keys: StoredKey[] = [{ ...staged, state: 'current', stagedBy: null }, ...kept]\n",
+  },
+  {
+    name: 'a key that was shown does not become the current one',
+    file: 'kdc/exchange/as.ts',
+    from: "      if (key.state === 'next') await promoteKey(context, client.name, key.kvno)\n",
+    to: '',
+  },
+  {
+    name: 'a kvno is used twice',
+    file: 'kdc/realm/key-changes.ts',
+    from: '  const kvno = record.lastKvno + 1\n',
+    to: '  const kvno = Math.max(0, ...record.keys.map(key => (key.state === "next" ? 0 : key.kvno))) + 1\n',
+  },
+  {
+    name: 'the next key follows from the salt alone',
+    file: 'shared/crypto/derive.ts',
+    from: "return new LongTermKey(hmacSha256(expand(key, 'ratchet'), NEXT_KEY, ZERO, salt))",
+    to: 'return new LongTermKey(salt.slice())',
+  },
+  {
+    name: 'a key is staged after one that is dead',
+    file: 'kdc/admin/own-keys.ts',
+    from: '  if (current.kvno === kvno) return current\n',
+    to: '  if (current.kvno >= kvno) return current\n',
+  },
+  {
+    name: 'a session of more than 5 minutes changes a key',
+    file: 'kdc/admin/role.ts',
+    from: 'if (age <= WINDOW.FRESH_LOGIN && age',
+    to: 'if (age <= WINDOW.FRESH_LOGIN + 1 && age',
+  },
+  {
+    name: 'a renewed TGT counts as a login',
+    file: 'kdc/issue/tgt.ts',
+    from: 'const content = { authTime, startTime: question.now',
+    to: 'const content = { authTime: question.now, startTime: question.now',
+  },
+  {
+    name: 'a ticket with caveats changes a key',
+    file: 'kdc/admin/role.ts',
+    from: "  if (caveats.length > 0) throw refused('only a ticket without caveats may call this')\n",
+    to: '',
+  },
+  {
+    name: "an administrator's method is for anybody",
+    file: 'kdc/admin/role.ts',
+    from: "  if (callers === 'administrators') requireAdministrator(caller)\n",
+    to: "  if (callers === 'administrators' && caller?.caveats.length !== 0) requireAdministrator(caller)\n",
+  },
+  {
+    name: 'a channel outlives the revocation of its tickets',
+    file: 'kdc/channel/channel.ts',
+    from: '  async #refusalOf(call: KdcCall): Promise<KdcAnswer | undefined> {\n',
+    to: '  async #refusalOf(call: KdcCall): Promise<KdcAnswer | undefined> {\n    if (call.n > 0) return undefined\n',
+  },
+  {
+    name: 'a revoked ticket opens a channel',
+    file: 'kdc/channel/authority.ts',
+    from: '    requireEnabled(requireUnrevoked(ticket, await directory.principal(ticket.client), revocations), now)\n',
+    to: '    requireEnabled((await directory.principal(ticket.client)) as never, now)\n',
+  },
+  {
+    name: 'a channel is bound to its opening alone, which can be replayed',
+    file: 'shared/crypto/derive.ts',
+    from: "hmacSha256(expand(key, 'channel'), sha256(apOpen, apAccept))",
+    to: "hmacSha256(expand(key, 'channel'), sha256(apOpen, apAccept.subarray(0, 0)))",
+  },
+  {
+    name: 'a ticket that was revoked alone is still good at the KDC',
+    file: 'kdc/exchange/client-state.ts',
+    from: "  if (revocations.hasTicket(ticket.ticketId)) return 'has had this one ticket revoked'\n",
+    to: '',
+  },
+  {
+    name: 'a client whose tickets are revoked keeps its series',
+    file: 'kdc/admin/series.ts',
+    from: 'const amended = withNewSeries(amend(record), context.realm.random, now)',
+    to: 'const amended = amend(record)',
+  },
+]
