@@ -49,6 +49,8 @@ export class PresentedChannel {
   readonly #options: PresentedChannelOptions
   #stream: ChannelStream | undefined
   #records: RecordChannel | undefined
+  /** What came right behind the answer to the opening, before that was looked at. */
+  #early: Uint8Array[] | undefined
   /** Rejects the opening while it is in progress. */
   #fail: (cause: OrthrusError) => void = () => {}
   #ended: OrthrusError | undefined
@@ -76,6 +78,7 @@ export class PresentedChannel {
     this.#records = startChannel('client', key, request.bytes, answer, maxMessage)
     // The service counts the channel as open, and passes it on, only after this greeting.
     this.#seal(records => [records.sealGreeting()])
+    for (const message of this.#early?.splice(0) ?? []) this.#receive(message)
     return undefined
   }
 
@@ -123,7 +126,14 @@ export class PresentedChannel {
     })
     first.catch(() => {})
     this.#stream = await openStream({
-      received: message => (this.#records === undefined ? answered(message) : this.#receive(message)),
+      received: message => {
+        if (this.#records !== undefined) this.#receive(message)
+        else if (this.#early !== undefined) this.#early.push(message)
+        else {
+          this.#early = []
+          answered(message)
+        }
+      },
       closed: cause => {
         this.#fail(cause)
         this.end(this.broken(cause.reason))

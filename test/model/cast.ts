@@ -22,6 +22,10 @@ export const KDC = whole('kdc')
 
 export const CLIENTS = [ALICE, BOB, GATE] as const
 export const SERVICES = [ORDERS, BILLING] as const
+/** The one that follows what the KDC revokes; for the others a ticket is good until it ends. */
+export const FOLLOWER = ORDERS
+/** For how long it accepts without the KDC's word, milliseconds. */
+export const MAX_STALENESS = 5 * MINUTE
 export const ATTACKERS: readonly string[] = [EVE, MALLORY]
 export const EVERYBODY = [...CLIENTS, ...SERVICES, ...ATTACKERS] as const
 

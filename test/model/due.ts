@@ -58,7 +58,8 @@ export function isDueOwn(world: World, client: string, service: string, asking: 
 
 /** Somebody presents this alone. */
 export function isDueAlone(world: World, chain: ShownChain, service: string, asking: Asking): boolean {
-  return isReachable(world, service, asking) && isGood(world, chain, undefined, service, asking)
+  if (chain.ticket.deadBy !== undefined || !isReachable(world, service, asking)) return false
+  return isGood(world, chain, undefined, service, asking)
 }
 
 /** The delegate presents what it was given, beside its own ticket if it was named. */
@@ -66,6 +67,7 @@ export function isDueDelegated(world: World, chain: ShownChain, asking: Asking):
   const { service } = chain.ticket
   if (!chain.caveats.some(([name]) => name === 'holder')) return isDueAlone(world, chain, service, asking)
   if (!isReachable(world, service, asking) || !mayHaveTicket(world, GATE, service)) return false
+  if (chain.ticket.deadBy !== undefined) return false
   return isGood(world, chain, ownTicket(GATE, service), service, asking)
 }
 
@@ -96,7 +98,15 @@ function isReachable(world: World, service: string, { method }: Asking): boolean
   const now = world.host(service).clock.now()
   const right =
     world.clocks.wentBack(service) <= WENT_BACK && Math.abs(now - world.kdc.clock.now()) <= CLOCKS_RIGHT
-  return right && method === 'GET'
+  return right && method === 'GET' && isFedLongEnough(world, service)
+}
+
+/** A service that follows the revocations knows for as long as the attempts take that it has them all. */
+function isFedLongEnough(world: World, service: string): boolean {
+  const { facts } = world.feeds.get(service) ?? {}
+  const { clock } = world.host(service)
+  const now = { wall: clock.now(), monotonic: clock.monotonic() }
+  return facts?.isFresh(now, facts.maxStaleness - 2 * CLOCKS_RIGHT) !== false
 }
 
 /** Policy lets the client have a ticket, and nobody is disabled or removed. */

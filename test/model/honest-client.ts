@@ -8,9 +8,12 @@ import { KeytabIdentity, type OwnKeys } from '../../client/login/keytab-identity
 import { fetchProved } from '../../client/request/fetch.js'
 import type { HttpRequest } from '../../client/request/http-request.js'
 import { Presenter } from '../../client/request/presenter.js'
+import type { ErrorAnswer, Presented } from '../../client/request/presenting.js'
 import { ServiceTimes } from '../../client/request/service-times.js'
 import { importTicket, requirePresentable } from '../../client/ticket/imported-ticket.js'
 import type { Ticket } from '../../client/ticket/ticket.js'
+import { channelBinding } from '../../shared/channel/records.js'
+import { TYPE } from '../../shared/constants.js'
 import { fractionFrom } from '../../shared/crypto/fraction.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { Reply } from '../../shared/exchange/reply.js'
@@ -95,6 +98,21 @@ export class HonestClient {
     })
     const newTimes = () => new ServiceTimes(clock, this.#time, 100)
     this.#presenter = new Presenter({ ...common, tickets: this.#tickets, newTimes })
+  }
+
+  /** Opens a channel by the client's own ticket. @param send presents it @throws OrthrusError */
+  openChannel<T extends object>(
+    service: string,
+    send: (presented: Presented) => Promise<T | ErrorAnswer>,
+  ): Promise<T> {
+    return this.#presenter.present({
+      service: service as Principal,
+      type: TYPE.AP_OPEN,
+      ticket: undefined,
+      bind: () => ({ binding: channelBinding(''), headers: [] }),
+      safe: true,
+      send,
+    })
   }
 
   /** The client's own ticket, from its cache or the KDC. */

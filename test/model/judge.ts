@@ -13,13 +13,14 @@ import { decodeTicket, openTicket } from '../../shared/ticket/ticket.js'
 import { MALLORY } from './cast.js'
 import { ChannelInvariants, type OpenedTalk } from './channel-invariants.js'
 import { ClientBeliefs, type Op } from './client-beliefs.js'
+import type { FeedFacts, Reading } from './feed-facts.js'
 import { Invariants } from './invariants.js'
 import type { KdcAnswer } from './kdc.js'
 import { type Issued, Reference, require } from './reference.js'
 import type { Secrets } from './secrets.js'
 import type { Letter, Outcome } from './service-host.js'
 import type { Tally } from './tally.js'
-import { messageIn, nameOf, readAp, readQuestion } from './view.js'
+import { type ApView, messageIn, nameOf, readAp, readQuestion } from './view.js'
 
 /** Compares everything that the parties of a run do with the reference. */
 export class Judge {
@@ -168,12 +169,22 @@ export class Judge {
     for (const one of denied) this.tally.count(`the KDC denies ${one.code}`)
   }
 
-  /** @param now its clock when it was asked. */
-  serviceAnswered(service: string, letter: Letter, outcome: Outcome, now: number): void {
-    this.guarded(() => this.#judge(service, letter, outcome, now))
+  /** @param now its clock when it was asked. @param known what it knows of revocations, if it follows them */
+  serviceAnswered(service: string, letter: Letter, outcome: Outcome, now: number, known?: Known): void {
+    this.guarded(() => this.#judge(service, letter, outcome, now, known))
   }
 
-  #judge(service: string, letter: Letter, { answer, handled, refused }: Outcome, now: number): void {
+  #ticketsOf({ own, delegated }: ApView): Issued[] {
+    return [own, ...(delegated ? [delegated] : [])].flatMap(({ ticket }) => this.identify(ticket) ?? [])
+  }
+
+  #judge(
+    service: string,
+    letter: Letter,
+    { answer, handled, refused }: Outcome,
+    now: number,
+    known?: Known,
+  ): void {
     this.secrets.requireNoneInHttp(answer.headers, answer.body)
     const bytes = messageIn(letter)
     const view = bytes && readAp(bytes)
@@ -182,6 +193,7 @@ export class Judge {
       this.tally.count(`${service.split('@')[0]} accepts`)
       if (handled.ticket.via !== undefined) this.tally.count('a delegated request is accepted')
       if (service !== MALLORY) this.#invariants.accepted(service, letter, view, handled, now)
+      if (view !== undefined) known?.facts.accepted(this.#ticketsOf(view), known.at)
       this.beliefs.serviceAnswered(id, answer)
     }
     if (refused?.code === undefined) return
@@ -191,6 +203,12 @@ export class Judge {
     if (refused.presenter === undefined || view === undefined || service === MALLORY) return
     this.#invariants.refused(service, view, refused.code, now)
   }
+}
+
+/** What a service knows of revocations at a moment. */
+export interface Known {
+  readonly facts: FeedFacts
+  readonly at: Reading
 }
 
 /** What an ERROR of either type says; nothing if it is not an ERROR. */

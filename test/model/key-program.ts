@@ -3,6 +3,7 @@ import type { PlainCaveat } from '../properties/model.js'
 import { ALICE, BILLING, BOB, CLIENTS, EVE, KDC, ORDERS } from './cast.js'
 import type { Deed } from './deed.js'
 import { deed, index, maybe, mostly } from './draw.js'
+import * as feeds from './feed-deeds.js'
 import * as rotating from './rotation-deeds.js'
 import * as sessions from './session-deeds.js'
 import * as setting from './setting-deeds.js'
@@ -65,6 +66,15 @@ export const KEY_KINDS = [
   deed(2, setting.revokeClient, fc.record({ name: fc.constantFrom(EVE, ALICE, BOB, ORDERS) })),
   deed(2, setting.revokeTicket, fc.record({ which: index })),
   deed(1, setting.revokeKey, fc.record({ name: fc.constantFrom(ALICE, ORDERS, EVE) })),
+  deed(2, feeds.hold, fc.constant({})),
+  deed(3, feeds.release, fc.constant({})),
+  deed(1, feeds.cut, fc.constant({})),
+  deed(
+    3,
+    feeds.tamper,
+    fc.record({ how: fc.constantFrom(...feeds.TAMPERINGS), which: fc.nat({ max: 200 }) }),
+  ),
+  deed(3, feeds.leaveAlone, fc.constant({})),
   deed(3, sessions.speakAgain, fc.record({ ...calling, which: index })),
   deed(2, sessions.replayTalk, fc.record({ which: index, skipped: mostly(0, 1) })),
 ] as readonly fc.WeightedArbitrary<Deed<unknown>>[]

@@ -302,7 +302,11 @@ const KINDS = [
       offset: mostly(0, 999, -999, 2_000, -3_000, 20_000, -20_000, 70_000, -70_000),
     }),
   ),
-  deed(2, setting.restartService, fc.record({ service, back, pause: fc.constantFrom(0, 1_001, 6_000) })),
+  deed(
+    2,
+    setting.restartService,
+    fc.record({ service, back, pause: fc.constantFrom(0, 1_001, 6_000), saved: fc.boolean() }),
+  ),
   deed(1, setting.restartKdc, fc.constant({})),
   deed(
     4,

@@ -63,6 +63,8 @@ export class Reference {
   readonly principals = new Map<string, PrincipalFacts>(
     EVERYBODY.map(name => [name, { incarnation: 1, exists: true, enabled: true }]),
   )
+  /** The last entry of the revocation log. */
+  newest = 0
   readonly #stolenKeys = new Set<string>()
   readonly #handed: Handed[] = []
 
@@ -83,6 +85,7 @@ export class Reference {
 
   /** From now on the KDC refuses every ticket that the principal has. @param seq the entry that says so */
   revoke(name: string, seq: number): void {
+    this.#appended(seq)
     for (const ticket of this.tickets.values()) {
       if (ticket.client !== name) continue
       ticket.revoked = true
@@ -90,8 +93,15 @@ export class Reference {
     }
   }
 
+  #appended(seq: number): void {
+    require(seq > this.newest, `entry ${seq} of the revocation log came after ${this.newest}`)
+    this.newest = seq
+  }
+
   /** And this one alone. */
   revokeTicket(ticket: Issued, seq: number): void {
+    // A ticket that was revoked before has its entry already.
+    if (seq > this.newest) this.#appended(seq)
     ticket.revoked = true
     ticket.deadBy ??= seq
   }

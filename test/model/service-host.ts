@@ -1,13 +1,19 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
+import { REVOCATIONS_MAX } from '../../service/feed/revoked-set.js'
+import { ServiceFeed } from '../../service/feed/service-feed.js'
+import type { OpenFeed } from '../../service/feed/session.js'
 import { type AcceptedTicket, loadService, type RefusedRequest, requireTicket } from '../../service/index.js'
-import type { ServiceKeys } from '../../service/keys.js'
+import { ServiceKeys } from '../../service/keys.js'
 import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
-import { partsOf } from '../../service/request/service.js'
+import { createService, partsOf, type Service } from '../../service/request/service.js'
+import { ServiceTicketOpener } from '../../service/ticket-opener.js'
 import type { ReplayCache } from '../../shared/accept/replay.js'
+import type { Fraction } from '../../shared/crypto/fraction.js'
 import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
 import { silentLogger } from '../../shared/logger.js'
+import { realmOf } from '../../shared/principal.js'
 import type { TestClock } from '../../testing/index.js'
 
 /** An HTTP request on its way, with nothing that a network would add. */
@@ -42,6 +48,16 @@ export interface Outcome {
 export interface HostOptions {
   readonly claims?: Readonly<Record<string, string>>
   readonly delegates?: readonly string[]
+  /** How it follows what the KDC revokes; nothing if it does not. */
+  readonly following?: Following
+}
+
+export interface Following {
+  readonly open: OpenFeed
+  readonly fraction: Fraction
+  readonly maxStaleness: number
+  /** Called before another process of it follows. @param saved whether it has what the one before saved */
+  started(saved: boolean): void
 }
 
 /** It starts often, so that a cache for thousands of tickets would be most of the work. */
@@ -53,7 +69,9 @@ type Listener = (req: IncomingMessage, res: ServerResponse) => void
 export class ServiceHost {
   readonly name: string
   readonly clock: TestClock
-  readonly #options: HostOptions
+  readonly #requirements: Pick<HostOptions, 'claims' | 'delegates'>
+  readonly #following: Following | undefined
+  #feed: ServiceFeed | undefined
   #listener!: Listener
   #keys: ServiceKeys | undefined
   #handled: Handled | undefined
@@ -61,10 +79,11 @@ export class ServiceHost {
   #served = 0
   #admittedAt = Number.NEGATIVE_INFINITY
 
-  constructor(name: string, clock: TestClock, options: HostOptions = {}) {
+  constructor(name: string, clock: TestClock, { following, ...requirements }: HostOptions = {}) {
     this.name = name
     this.clock = clock
-    this.#options = options
+    this.#requirements = requirements
+    this.#following = following
   }
 
   /**
@@ -75,11 +94,26 @@ export class ServiceHost {
     return this.#admittedAt
   }
 
-  /** Starts it, or restarts it as a process that knows nothing but its keytab. */
-  async start(keys: readonly KeytabEntry[]): Promise<void> {
+  /**
+   * Starts it, or restarts it as a process that knows nothing but its keytab.
+   * @param saved whether the process before ended in order, so that what it knew of revocations is there too
+   */
+  async start(keys: readonly KeytabEntry[], saved = false): Promise<void> {
+    const following = this.#following
+    const service = following === undefined ? await this.#load(keys) : this.#follow(keys, following, saved)
+    this.#keys = partsOf(service).keys
+    const onRefused = (refused: RefusedRequest): void => {
+      this.#refused = refused
+    }
+    this.#listener = requireTicket({ service, onRefused, ...this.#requirements }, (req, res, ticket) =>
+      this.#handle(req, res, ticket),
+    )
+  }
+
+  #load(keys: readonly KeytabEntry[]): Promise<Service> {
     const keytab = { text: formatKeytab(keys) }
     const ticketCache = { entries: TICKETS }
-    const service = await loadService({
+    return loadService({
       keytab,
       service: this.name,
       clock: this.clock,
@@ -88,13 +122,40 @@ export class ServiceHost {
       ticketCache,
       replayCache: this.#watched(new BoundedReplayCache({ clock: this.clock })),
     })
-    this.#keys = partsOf(service).keys
-    const onRefused = (refused: RefusedRequest): void => {
-      this.#refused = refused
-    }
-    this.#listener = requireTicket({ service, onRefused, ...this.#options }, (req, res, ticket) =>
-      this.#handle(req, res, ticket),
-    )
+  }
+
+  /** As `loadService` does for a service that is told of a KDC, but over the model's network. */
+  #follow(entries: readonly KeytabEntry[], following: Following, saved: boolean): Service {
+    const { clock } = this
+    const { principal } = entries[0] as KeytabEntry
+    const keys = new ServiceKeys(entries)
+    const left = this.#feed?.close()
+    following.started(saved && left !== undefined)
+    const common = { keys, clock, timers: clock, report: () => {} }
+    const feed = new ServiceFeed({
+      ...common,
+      ...following,
+      service: principal,
+      maxRevocations: REVOCATIONS_MAX,
+      startWithoutFeed: false,
+      saved: saved ? left : undefined,
+    })
+    this.#feed = feed
+    return createService({
+      ...common,
+      principal,
+      realm: realmOf(principal),
+      tickets: new ServiceTicketOpener({ service: principal, keys, clock, entries: TICKETS }),
+      replayCache: this.#watched(new BoundedReplayCache({ clock })),
+      revocation: feed,
+      background: { feed: feed.state, close: async () => {} },
+      closing: { isClosed: false },
+    })
+  }
+
+  /** Its process ends. */
+  stop(): void {
+    this.#feed?.close()
   }
 
   /** Keys that were written to the keytab of a running process. Those that it has stay. */

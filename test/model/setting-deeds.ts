@@ -8,7 +8,11 @@ import { obtain } from './honest-deeds.js'
 export const pass: Kind<{ readonly time: number }> = {
   name: 'time passes',
   async act({ world }, { time }) {
-    world.pass(time)
+    // Services that follow the KDC ask every 5 s, and come back within 5 s.
+    const last = time > 30_000 ? 6_000 : 0
+    world.pass(time - last)
+    if (last > 0) await world.settle()
+    world.pass(last)
     return true
   },
 }
@@ -25,13 +29,18 @@ export const step: Kind<{ readonly clock: string; readonly offset: number }> = {
  * Within what section 8 promises: steps back since anything was admitted, even if it was refused later, are below a
  * second.
  */
-export async function restart({ world }: Run, service: string, back: number): Promise<boolean> {
+export async function restart(
+  { world }: Run,
+  service: string,
+  back: number,
+  saved = false,
+): Promise<boolean> {
   const host = world.host(service)
   const { clock } = host
   const now = clock.now() - back
   if (now <= host.admittedAt - 1_000) return false
   clock.set(now)
-  await world.startService(service)
+  await world.startService(service, saved)
   return true
 }
 
@@ -39,10 +48,12 @@ export const restartService: Kind<{
   readonly service: string
   readonly back: number
   readonly pause: number
+  /** Whether its process ends in order. */
+  readonly saved: boolean
 }> = {
   name: 'a service restarts',
-  async act(run, { service, back, pause }) {
-    const restarted = await restart(run, service, back)
+  async act(run, { service, back, pause, saved }) {
+    const restarted = await restart(run, service, back, saved)
     run.world.pass(pause)
     return restarted
   },
@@ -51,6 +62,7 @@ export const restartService: Kind<{
 export const restartKdc: Kind<object> = {
   name: 'the KDC restarts',
   async act({ world }) {
+    for (const { network } of world.feeds.values()) network.cut()
     await world.kdc.restart()
     world.talks.length = 0
     return true

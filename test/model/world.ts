@@ -1,21 +1,34 @@
 import type { OwnKeys } from '../../client/login/keytab-identity.js'
+import { fractionFrom } from '../../shared/crypto/fraction.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import { createTestClock, type TestClock } from '../../testing/index.js'
 import { Random } from '../support/random.js'
 import type { Shown } from './attacker.js'
-import { BILLING, BILLING_CLAIMS, BILLING_DELEGATES, CLIENTS, MALLORY, SERVICES } from './cast.js'
+import {
+  BILLING,
+  BILLING_CLAIMS,
+  BILLING_DELEGATES,
+  CLIENTS,
+  FOLLOWER,
+  MALLORY,
+  MAX_STALENESS,
+  SERVICES,
+} from './cast.js'
 import type { ClientBeliefs, Op } from './client-beliefs.js'
 import { Clocks } from './clocks.js'
+import { FeedFacts } from './feed-facts.js'
+import { FeedLine } from './feed-line.js'
+import { FeedNetwork } from './feed-network.js'
 import { HonestClient, type Wish } from './honest-client.js'
-import { Judge } from './judge.js'
+import { Judge, type Known } from './judge.js'
 import { ModelKdc, type PreparedRealm } from './kdc.js'
 import { KdcTalk, type Opening, type SeenTalk } from './kdc-talk.js'
 import type { Issued, Reference } from './reference.js'
 import { Secrets } from './secrets.js'
 import { type SeenLetter, SeenMessages, type SeenQuestion } from './seen.js'
-import { type HttpAnswer, type Letter, type Outcome, ServiceHost } from './service-host.js'
+import { type Following, type HttpAnswer, type Letter, type Outcome, ServiceHost } from './service-host.js'
 import type { Tally } from './tally.js'
 import { type Waiting, WaitingMessages } from './waiting.js'
 import { watchedRandom } from './watched-random.js'
@@ -49,6 +62,8 @@ export class World {
   /** Channels to the KDC that somebody left open. */
   readonly talks: { readonly talk: KdcTalk; readonly client: string }[] = []
   readonly seenTalks: SeenTalk[] = []
+  /** By service: the network between it and the KDC, and what it knows of revocations. */
+  readonly feeds = new Map<string, { readonly network: FeedNetwork; readonly facts: FeedFacts }>()
   readonly waiting = new WaitingMessages()
   readonly #seen = new SeenMessages()
 
@@ -83,12 +98,14 @@ export class World {
     const world = new World(kdc, prepared.keys, new Judge(secrets, tally), random)
     for (const name of [...SERVICES, MALLORY]) {
       const options = name === BILLING ? { claims: BILLING_CLAIMS, delegates: BILLING_DELEGATES } : {}
-      const host = new ServiceHost(name, world.clocks.of(name), options)
+      const following = name === FOLLOWER ? { following: world.#follow(name) } : {}
+      const host = new ServiceHost(name, world.clocks.of(name), { ...options, ...following })
       world.hosts.set(name, host)
       await world.startService(name)
     }
     for (const name of CLIENTS) world.login(name)
     world.pass(START_PAUSE)
+    await world.settle()
     return world
   }
 
@@ -121,9 +138,34 @@ export class World {
     return host
   }
 
-  /** Starts a service, or restarts it, with the key that it has now. */
-  async startService(name: string): Promise<void> {
-    await this.host(name).start(this.keytab(name))
+  /** Makes the ways by which a service follows what the KDC revokes. */
+  #follow(name: string): Following {
+    const network = new FeedNetwork(this.kdc, this.judge, request => this.askKdc(request))
+    const facts = new FeedFacts(name, MAX_STALENESS)
+    this.feeds.set(name, { network, facts })
+    let client: HonestClient | undefined
+    return {
+      fraction: fractionFrom(this.random),
+      maxStaleness: MAX_STALENESS,
+      started: saved => {
+        network.cut()
+        facts.started(saved)
+        client?.close()
+        client = this.connect(this.keytab(name), name, this.clocks.of(name), network)
+      },
+      open: events => {
+        if (client === undefined) throw new Error(`${name} has not started`)
+        return FeedLine.open({ client, network, facts, events })
+      },
+    }
+  }
+
+  /**
+   * Starts a service, or restarts it, with the keys that it has now.
+   * @param saved whether the process before ended in order
+   */
+  async startService(name: string, saved = false): Promise<void> {
+    await this.host(name).start(this.keytab(name), saved)
     this.clocks.started(name)
   }
 
@@ -142,20 +184,23 @@ export class World {
     this.parties.set(name, { client: this.connect(this.keytab(name), name, clock), clock })
   }
 
-  /** @param login a keytab or a credential. */
-  connect(login: OwnKeys | string, name: string, clock: TestClock): HonestClient {
+  /** @param login a keytab or a credential. @param network carries its questions by itself */
+  connect(login: OwnKeys | string, name: string, clock: TestClock, network?: FeedNetwork): HonestClient {
     const believed: ConstructorParameters<typeof HonestClient>[1]['believed'] = reply => {
       this.judge.guarded(() => this.beliefs.believesReply(name, reply))
     }
-    const askKdc = (request: Uint8Array) => this.#askKdc(name, request)
+    const askKdc = (request: Uint8Array) => this.#askKdc(name, request, network)
     const readKeytab = () => this.keytab(name)
     return new HonestClient(login, { clock, random: this.random, askKdc, believed, readKeytab })
   }
 
-  #askKdc(client: string, request: Uint8Array): Promise<Uint8Array> {
+  async #askKdc(client: string, request: Uint8Array, network?: FeedNetwork): Promise<Uint8Array> {
     this.judge.clientAsks(client, request)
     this.#seen.questions.push({ request, replies: [] })
-    return this.waiting.question(this.beliefs.asks(client, request))
+    const exchange = this.beliefs.asks(client, request)
+    if (network === undefined) return this.waiting.question(exchange)
+    exchange.delivered = await network.question(request)
+    return exchange.delivered
   }
 
   /** A client starts a request; it goes on as the network lets it. */
@@ -225,7 +270,7 @@ export class World {
     const host = this.host(service)
     const now = host.clock.now()
     const outcome = await host.present(letter)
-    this.judge.serviceAnswered(service, letter, outcome, now)
+    this.judge.serviceAnswered(service, letter, outcome, now, this.#knownBy(service))
     this.#seen.answered(service, letter, outcome.answer)
     return outcome
   }
@@ -235,10 +280,27 @@ export class World {
     return this.judge.identify(bytes)
   }
 
-  /** Runs everything that waits for nobody. */
+  /** What a service that follows the revocations knows of them at this moment. */
+  #knownBy(service: string): Known | undefined {
+    const { facts } = this.feeds.get(service) ?? {}
+    const { clock } = this.host(service)
+    return facts && { facts, at: { wall: clock.now(), monotonic: clock.monotonic() } }
+  }
+
+  /** Runs everything that waits for nobody, and what services and KDC say of revocations. */
   async settle(): Promise<void> {
-    for (let i = 0; i < TURNS; i++) await new Promise(resolve => setImmediate(resolve))
+    for (let i = 0; i < TURNS; i++) await turn()
+    for (let i = 0, idle = 0; i < FLOWS_MAX && idle < TURNS; i++) {
+      idle = (await this.#flow()) ? 0 : idle + 1
+      await turn()
+    }
     this.judge.requireSound()
+  }
+
+  async #flow(): Promise<boolean> {
+    let moved = false
+    for (const { network } of this.feeds.values()) moved = (await network.flow()) || moved
+    return moved
   }
 
   /** Time passes for everybody. */
@@ -266,6 +328,7 @@ export class World {
 
   /** Ends all that is open. */
   async close(): Promise<void> {
+    for (const host of this.hosts.values()) host.stop()
     for (const { client } of this.parties.values()) client.close()
     this.waiting.dropAll()
     await this.settle()
@@ -280,3 +343,8 @@ export function ownKeysOf(entries: readonly KeytabEntry[]): OwnKeys {
 }
 
 const TURNS = 2
+const FLOWS_MAX = 60
+
+function turn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
+}

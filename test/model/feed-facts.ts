@@ -1,0 +1,72 @@
+import { type Issued, require } from './reference.js'
+
+/** What a service knows of revocations, seen from outside: what the KDC told it, and when it had asked. */
+
+/** Both clocks of a service at one moment, milliseconds. */
+export interface Reading {
+  readonly wall: number
+  readonly monotonic: number
+}
+
+export class FeedFacts {
+  readonly #service: string
+  readonly #maxStaleness: number
+  /** The highest entry that it has taken. */
+  #known = 0
+  /** When the last question was sent that was answered; nothing before the first. */
+  #sent: { readonly wall: number; readonly monotonic: number | undefined } | undefined
+
+  /** @param maxStaleness milliseconds */
+  constructor(service: string, maxStaleness: number) {
+    this.#service = service
+    this.#maxStaleness = maxStaleness
+  }
+
+  /** Another process begins. @param saved whether it has what the one before saved when it ended */
+  started(saved: boolean): void {
+    if (!saved) this.#known = 0
+    this.#sent = saved && this.#sent ? { wall: this.#sent.wall, monotonic: undefined } : undefined
+  }
+
+  /** It took an entry of the log. */
+  applied(seq: number): void {
+    this.#known = Math.max(this.#known, seq)
+  }
+
+  /** It took the KDC's word that it has every entry up to this one. @param sent when it had asked */
+  confirmed(sent: Reading, newest: number): void {
+    this.applied(newest)
+    this.#sent = sent
+  }
+
+  /** How long ago it asked what was answered, by the clock that says more. */
+  age({ wall, monotonic }: Reading): number {
+    if (this.#sent === undefined) return Number.POSITIVE_INFINITY
+    const before = this.#sent.monotonic ?? Number.POSITIVE_INFINITY
+    return Math.max(wall - this.#sent.wall, monotonic - before)
+  }
+
+  isFresh(now: Reading, within = this.#maxStaleness): boolean {
+    return this.age(now) <= within
+  }
+
+  /** The highest entry that it has taken. */
+  get known(): number {
+    return this.#known
+  }
+
+  get maxStaleness(): number {
+    return this.#maxStaleness
+  }
+
+  /** It let a request through that bears these tickets. */
+  accepted(tickets: readonly Issued[], now: Reading): void {
+    const age = this.age(now)
+    const { client } = tickets[0] ?? {}
+    require(age <= this.#maxStaleness, `${this.#service} accepted ${client}, and asked the KDC ${age} ms ago`)
+    for (const { deadBy, client: dead } of tickets) {
+      const known = deadBy !== undefined && deadBy <= this.#known
+      require(!known, `${this.#service} accepted a ticket of ${dead} that entry ${deadBy} revokes`)
+    }
+  }
+}
