@@ -87,6 +87,13 @@ const A_THOUSAND_RUNS: Readonly<Record<string, number>> = {
   'the KDC refuses remove: not_authorized': 8,
   'the KDC refuses a channel: ticket_expired': 35,
 
+  'done: the feed is held back': 40,
+  'done: the feed flows again': 20,
+  'done: the feed is cut off': 30,
+  'done: the feed is tampered with': 40,
+  'a feed that was left alone is whole': 60,
+  'a service says revoked': 15,
+
   'a service says auth_failed': 400,
   'a service says binding_mismatch': 40,
   'a service says caveat_failed': 200,
