@@ -6,7 +6,8 @@ import { warmUp } from '../measure.js'
 import { createService } from '../presentation/scene.js'
 import { type Child, withChildren } from '../processes.js'
 import type { Settings } from '../settings.js'
-import { CONNECTIONS } from './requests.js'
+import type { Handler } from './load-process.js'
+import { CONNECTIONS, REVOCATIONS } from './requests.js'
 import type { StartedService } from './service-process.js'
 
 /** `requireTicket` around a handler that does nothing, against the same handler alone. */
@@ -44,25 +45,37 @@ const HEAD = {
 }
 
 async function measureBoth(service: Child, load: Child, settings: Settings): Promise<Group> {
-  const [bare, ticketed]: [Sample[], Sample[]] = [[], []]
+  const [bare, ticketed, followed]: [Sample[], Sample[], Sample[]] = [[], [], []]
   const counts = {
-    bare: await warmUp(count => measureRound(service, load, false, count), FIRST, settings),
-    ticketed: await warmUp(count => measureRound(service, load, true, count), FIRST, settings),
+    bare: await warmUp(count => measureRound(service, load, 'bare', count), FIRST, settings),
+    ticketed: await warmUp(count => measureRound(service, load, 'ticketed', count), FIRST, settings),
+    followed: await warmUp(count => measureRound(service, load, 'followed', count), FIRST, settings),
   }
   for (let round = 0; round < settings.rounds; round++) {
-    const without = await measureRound(service, load, false, counts.bare)
-    const within = await measureRound(service, load, true, counts.ticketed)
+    const without = await measureRound(service, load, 'bare', counts.bare)
+    const within = await measureRound(service, load, 'ticketed', counts.ticketed)
+    const following = await measureRound(service, load, 'followed', counts.followed)
+    const lost = ({ rate = 0 }: Sample): number => 100 * (1 - rate / (without.rate ?? 0))
     bare.push(without)
-    ticketed.push({ ...within, lost: 100 * (1 - (within.rate ?? 0) / (without.rate ?? 0)) })
+    ticketed.push({ ...within, lost: lost(within) })
+    followed.push({ ...following, lost: lost(following) })
   }
   return makeGroup(HEAD, [
     { head: { id: 'http.ticketed', name: 'behind requireTicket', beside: 'http.bare' }, samples: ticketed },
+    {
+      head: {
+        id: 'http.followed',
+        name: `the same, following the KDC, with ${REVOCATIONS} revocations`,
+        beside: 'http.bare',
+      },
+      samples: followed,
+    },
     { head: { id: 'http.bare', name: 'the handler alone', peer: true }, samples: bare },
   ])
 }
 
-async function measureRound(service: Child, load: Child, ticketed: boolean, count: number): Promise<Sample> {
-  await load.ask('prepare', { ticketed, count })
+async function measureRound(service: Child, load: Child, handler: Handler, count: number): Promise<Sample> {
+  await load.ask('prepare', { handler, count })
   const before = await service.cpu()
   const { elapsed, p50, p99 } = await load.ask<LoadFigures>('run')
   const used = (await service.cpu()) - before

@@ -12,37 +12,42 @@ export interface ConnectOrder extends StartedService {
   readonly keytab: string
 }
 
+/** Which handler of the service is called. */
+export type Handler = keyof StartedService
+
 export interface PrepareOrder {
-  readonly ticketed: boolean
+  readonly handler: Handler
   readonly count: number
 }
 
 interface Line {
-  readonly bare: HttpConnection
-  readonly ticketed: HttpConnection
+  readonly connections: Readonly<Record<Handler, HttpConnection>>
   readonly presenter: Presented
 }
 
 const lines: Line[] = []
-let isTicketed = false
+let called: Handler = 'bare'
 let made: MadeRequest[][] = []
 
-async function connect({ bare, ticketed, keytab }: ConnectOrder): Promise<void> {
+async function connect({ bare, ticketed, followed, keytab }: ConnectOrder): Promise<void> {
   for (let i = 0; i < CONNECTIONS; i++) {
     lines.push({
-      bare: await HttpConnection.open(bare),
-      ticketed: await HttpConnection.open(ticketed),
+      connections: {
+        bare: await HttpConnection.open(bare),
+        ticketed: await HttpConnection.open(ticketed),
+        followed: await HttpConnection.open(followed),
+      },
       presenter: createPresenter(keytab, i),
     })
   }
 }
 
 /** Just before they are sent, as their stamps would be. */
-function prepare({ ticketed, count }: PrepareOrder): void {
-  isTicketed = ticketed
+function prepare({ handler, count }: PrepareOrder): void {
+  called = handler
   const share = Math.ceil(count / CONNECTIONS)
   made = lines.map(({ presenter }) =>
-    Array.from({ length: share }, () => (ticketed ? createTicketed(presenter) : BARE)),
+    Array.from({ length: share }, () => (handler === 'bare' ? BARE : createTicketed(presenter))),
   )
   globalThis.gc?.()
 }
@@ -59,7 +64,7 @@ async function run(): Promise<LoadFigures> {
 
 /** @returns the whole check of its last response, for when time is no longer taken */
 async function runLine(line: Line, requests: readonly MadeRequest[], times: number[]): Promise<() => void> {
-  const connection = isTicketed ? line.ticketed : line.bare
+  const connection = line.connections[called]
   let check = (): void => {}
   for (const request of requests) {
     const start = performance.now()

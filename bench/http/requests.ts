@@ -13,6 +13,9 @@ import { type Presented, plain } from '../presentation/service.js'
 /** Each another client's. */
 export const CONNECTIONS = 32
 
+/** How many revocations the service holds that follows the KDC. */
+export const REVOCATIONS = 10_000
+
 const [METHOD, TARGET] = ['GET', '/orders/7']
 const HEAD = `${METHOD} ${TARGET} HTTP/1.1\r\nHost: 127.0.0.1\r\n`
 const NO_BODY = new Uint8Array()
