@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { addCommand } from './admin-add.js'
 import { allowCommand, denyCommand } from './admin-allow.js'
+import { invitationsCommand, inviteCommand, uninviteCommand } from './admin-invite.js'
 import { policyCommand } from './admin-policy.js'
 import { disableCommand, enableCommand, listCommand, removeCommand, showCommand } from './admin-principals.js'
 import { revokeCommand } from './admin-revoke.js'
@@ -20,6 +21,9 @@ export function adminCommand(terminal: Terminal): Command {
     enableCommand,
     removeCommand,
     revokeCommand,
+    inviteCommand,
+    invitationsCommand,
+    uninviteCommand,
   ]) {
     admin.addCommand(make(terminal))
   }

@@ -8,6 +8,7 @@ import { delegateCommand } from './delegate.js'
 import { getCommand } from './get.js'
 import { initCommand } from './init.js'
 import { inspectCommand } from './inspect.js'
+import { joinCommand } from './join.js'
 import { kdcCommand } from './kdc.js'
 import { keytabCommand } from './keytab.js'
 import { EXIT, report } from './report.js'
@@ -50,6 +51,7 @@ function programFor(terminal: Terminal, json: boolean): Command {
   program.addCommand(getCommand(terminal))
   program.addCommand(callCommand(terminal))
   program.addCommand(delegateCommand(terminal))
+  program.addCommand(joinCommand(terminal))
   program.addCommand(inspectCommand(terminal))
   program.addCommand(keytabCommand(terminal))
   for (const command of allCommands(program)) speakThrough(terminal, command, json)

@@ -52,7 +52,22 @@ interface CommonOptions {
   readonly fetch?: typeof globalThis.fetch
 }
 
-export interface KeytabLogin extends CommonOptions, KdcOption {
+/** A host that gets its key at its first start, and has it in a file from then on. */
+interface Joining {
+  /**
+   * A join code, `orthrusjoin1_...`. If there is no file `keytab` yet, it is exchanged for a key, which is written there;
+   * otherwise it is not used. A container keeps the file only on a volume. An undefined or empty one counts as not given.
+   */
+  readonly join?: string | undefined
+  /** Which instance this host is to be, for a code for `NAME/*`. Default: one that the KDC draws. */
+  readonly instance?: string
+  /** Allows joining over `ws://` to another machine: whoever records it and gets the code has the key. */
+  readonly allowJoinOverPlainWebSocket?: boolean
+}
+
+export interface KeytabLogin extends CommonOptions, Partial<KdcOption>, Joining {
+  /** May be left out with `join`, whose code names the KDCs. */
+  readonly kdc?: string | readonly string[]
   /** The path of a keytab, or its text. */
   readonly keytab: string | KeytabText
   /** Accepts a keytab file that other users of this machine can read, which is how containers mount secrets. */
@@ -99,6 +114,9 @@ export type ConnectOptions = KeytabLogin | PasswordLogin | CredentialLogin
 const KNOWN: KnownOptions<ConnectOptions> = {
   kdc: true,
   keytab: true,
+  join: true,
+  instance: true,
+  allowJoinOverPlainWebSocket: true,
   principal: true,
   password: true,
   credential: true,
@@ -136,6 +154,7 @@ export function requireConnectOptions(options: ConnectOptions): void {
   if (timeouts !== undefined) requireKnownOptions('timeouts of connect', timeouts, KNOWN_TIMEOUTS)
   if (typeof keytab === 'object') requireKnownOptions('keytab of connect', keytab, KNOWN_KEYTAB)
   if ('rotation' in options) requireRotation('connect', options)
+  if ('join' in options) requireJoin('connect', options)
 }
 
 /**
@@ -166,4 +185,17 @@ export function requireRotation(
 
 export function isPasswordLogin(options: ConnectOptions): options is PasswordLogin {
   return options.password !== undefined
+}
+
+/**
+ * @param name what takes the options
+ * @returns the code, if one is given. @throws TypeError if there is no file in which the key could be kept
+ */
+export function requireJoin(
+  name: string,
+  { join, keytab }: { readonly join?: string | undefined; readonly keytab?: unknown },
+): string | undefined {
+  if (join === undefined || join === '') return undefined
+  if (typeof keytab === 'string') return join
+  throw new TypeError(`join of ${name} needs keytab: the path of the file in which the key is kept`)
 }

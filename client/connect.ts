@@ -8,9 +8,15 @@ import {
   type TicketSource,
 } from './cache/ticket-source.js'
 import { type IdentityContext, identityFrom } from './connect-identity.js'
-import { type ConnectOptions, requireConnectOptions } from './connect-options.js'
+import {
+  type ConnectOptions,
+  type KeytabLogin,
+  requireConnectOptions,
+  requireJoin,
+} from './connect-options.js'
 import { type Settings, settingsFrom } from './connect-settings.js'
 import { originsFrom, urlsFrom } from './connect-urls.js'
+import { type JoinLogin, joinOnce } from './join/join.js'
 import { ClockCheck } from './kdc-link/clock-check.js'
 import { KdcConnection } from './kdc-link/connection.js'
 import { KdcClock } from './kdc-link/kdc-clock.js'
@@ -43,6 +49,27 @@ export function connect(options: ConnectOptions): Promise<Realm> {
 export async function connectOver(openSocket: OpenSocket, options: ConnectOptions): Promise<Realm> {
   requireConnectOptions(options)
   options.signal?.throwIfAborted()
+  if (options.keytab === undefined) return connectNow(openSocket, options)
+  const { join, instance, allowJoinOverPlainWebSocket, ...rest } = options
+  const code = requireJoin('connect', options)
+  if (code === undefined) return connectNow(openSocket, rest)
+  const keytab = options.keytab as string
+  const open = (login: JoinLogin): Promise<Realm> =>
+    connectNow(openSocket, { ...withoutChanges(rest, login), ...login })
+  return joinOnce({ code, keytab, instance, allowJoinOverPlainWebSocket, kdc: options.kdc, open })
+}
+
+/** What concerns the host's own key does not concern that of its invitation. */
+function withoutChanges({ principal, rotation, ...rest }: KeytabLogin, { keytab }: JoinLogin): KeytabLogin {
+  if (keytab !== rest.keytab) return rest
+  return {
+    ...rest,
+    ...(principal === undefined ? {} : { principal }),
+    ...(rotation === undefined ? {} : { rotation }),
+  }
+}
+
+async function connectNow(openSocket: OpenSocket, options: ConnectOptions): Promise<Realm> {
   const settings = settingsFrom(options)
   const connection = new KdcConnection({ ...settings, urls: urlsFrom(options), openSocket })
   const exchange = tellingOtherVersion(message => connection.exchange(message), settings.logger)

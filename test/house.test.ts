@@ -91,7 +91,7 @@ const ORDER = {
   client: [
     ['index.ts'],
     ['connect.ts'],
-    ['rotation/'],
+    ['rotation/', 'join/'],
     ['channel/'],
     ['realm.ts'],
     ['realm-options.ts', 'closing.ts'],

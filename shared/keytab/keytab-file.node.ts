@@ -1,13 +1,13 @@
 import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
+import { access, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { syncFolder } from '../folder.node.js'
+import { exists, syncFolder } from '../folder.node.js'
 import type { KeytabDisk } from './keytab-disk.node.js'
 import type { ChangingKeytab, ChangingKeytabOptions, KeytabChange, KeytabFileOptions } from './keytab-file.js'
 import { lockKeytab, unwritableKeytab } from './keytab-lock.node.js'
 import { requirePath } from './keytab-path.js'
 import { KEYTAB_FILE } from './private-file.js'
-import { readPrivateFile } from './private-file.node.js'
+import { readPrivateFile, writePrivateFile } from './private-file.node.js'
 
 export type { ChangingKeytab, ChangingKeytabOptions, KeytabChange, KeytabFileOptions } from './keytab-file.js'
 
@@ -25,6 +25,29 @@ export async function readKeytabFile(path: string, options: KeytabFileOptions = 
   // process that wrote it has not come to this yet. Where the folder cannot be opened nothing is changed in it.
   await syncFolder(dirname(path)).catch(() => undefined)
   return text
+}
+
+/**
+ * Writes a keytab whole or not at all, on stable storage, for its owner only, and never over a file that exists.
+ * @throws OrthrusError `keytab_invalid` if the file exists or cannot be written
+ * @throws TypeError if the path is the text of a keytab
+ */
+export async function createKeytabFile(path: string, text: string): Promise<void> {
+  requirePath(path)
+  await writePrivateFile(KEYTAB_FILE, path, text)
+}
+
+/** Whether there is a file, or a link that leads nowhere. @throws TypeError if the path is the text of a keytab */
+export async function isKeytabThere(path: string): Promise<boolean> {
+  requirePath(path)
+  return await exists(path)
+}
+
+/** Takes back what `createKeytabFile` has just made. */
+export async function removeKeytabFile(path: string): Promise<void> {
+  requirePath(path)
+  await unlink(path).catch(() => undefined)
+  await syncFolder(dirname(path)).catch(() => undefined)
 }
 
 /** @throws TypeError if the path is the text of a keytab */

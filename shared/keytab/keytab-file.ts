@@ -49,3 +49,21 @@ export async function readKeytabFile(path: string, _options?: KeytabFileOptions)
 export function changingKeytab(_path: string, _options: ChangingKeytabOptions): ChangingKeytab {
   throw new TypeError('there are no files here, so no key can be changed in one')
 }
+
+/** @throws TypeError always: a browser has no files */
+export async function createKeytabFile(path: string, _text: string): Promise<void> {
+  requirePath(path)
+  throw new TypeError('there are no files here, so no keytab can be written')
+}
+
+/** @throws TypeError always: a browser has no files */
+export async function isKeytabThere(path: string): Promise<boolean> {
+  requirePath(path)
+  throw new TypeError('there are no files here: pass the text of the keytab, { keytab: { text } }')
+}
+
+/** @throws TypeError always: a browser has no files */
+export async function removeKeytabFile(path: string): Promise<void> {
+  requirePath(path)
+  throw new TypeError('there are no files here')
+}

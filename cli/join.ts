@@ -1,0 +1,46 @@
+import { Command } from 'commander'
+import { connect } from '../client/connect.js'
+import { joinHost } from '../client/join/join.js'
+import { silentLogger } from '../shared/logger.js'
+import { keytabName } from './keytab-output.js'
+import { answer, type Terminal, textOf } from './terminal.js'
+
+interface JoinCommandOptions {
+  readonly kdc?: string
+  readonly keytab?: string
+  readonly instance?: string
+  readonly allowPlainWebsocket?: boolean
+  readonly json?: boolean
+}
+
+/** `orthrus join`: on a new host, the key that an administrator has invited it to. */
+export function joinCommand(terminal: Terminal): Command {
+  return new Command('join')
+    .description('get the key of this host with a code from: orthrus admin invite')
+    .argument('<code>', 'the code, or a file with it; - reads standard input')
+    .option('--kdc <url>', 'in place of the KDCs that the code names')
+    .option('--keytab <file>', 'where to write the key (else NAME.keytab)')
+    .option('--instance <name>', "which instance this host is to be, for a code for 'NAME/*'")
+    .option(
+      '--allow-plain-websocket',
+      'use ws:// to another machine: whoever records it and has the code has the key',
+    )
+    .option('--json', 'answer in JSON')
+    .action((code: string, options: JoinCommandOptions) => join(terminal, code, options))
+}
+
+async function join(terminal: Terminal, what: string, options: JoinCommandOptions): Promise<void> {
+  const code = await textOf(what)
+  const { realm, keytab } = await joinHost({
+    code,
+    kdc: options.kdc,
+    instance: options.instance,
+    allowJoinOverPlainWebSocket: options.allowPlainWebsocket,
+    pathOf: principal => options.keytab ?? keytabName(principal),
+    // The command's own error says everything.
+    open: login => connect({ ...login, logger: silentLogger }),
+  })
+  const { client } = realm
+  realm.close()
+  answer(terminal, options, { principal: client, keytab }, `joined as ${client}, its key is in ${keytab}`)
+}

@@ -1,0 +1,197 @@
+import { createKeytabFile, isKeytabThere, removeKeytabFile } from '#keytab-file'
+import { OrthrusError } from '../../shared/errors.js'
+import { type JoinCode, parseJoinCode } from '../../shared/keytab/join-code.js'
+import { formatKeytab } from '../../shared/keytab/keytab.js'
+import { type Principal, realmOf } from '../../shared/principal.js'
+import { shownUrl } from '../../shared/shown-url.js'
+import { formatTime } from '../../shared/time.js'
+import { enrol } from '../channel/invitations.js'
+import { openKdcChannel } from '../channel/kdc-channel.js'
+import { isPrivateUrl } from '../login/password.js'
+import type { Realm } from '../realm.js'
+
+/** How a new host gets its key with a join code (docs/protocol.md section 12, "Invitations"). */
+
+export interface JoinOptions {
+  /** `orthrusjoin1_...` */
+  readonly code: string
+  /** Where the keytab is written, never over a file that exists; told the principal, which the KDC names. */
+  readonly pathOf: (principal: Principal) => string
+  /** In place of the KDCs that the code names. */
+  readonly kdc?: string | readonly string[] | undefined
+  /** Which instance of a fleet the host is to be. Default: one that the KDC draws. */
+  readonly instance?: string | undefined
+  /** Allows `ws://` to another machine: whoever records it can read the key once he has the code. */
+  readonly allowJoinOverPlainWebSocket?: boolean | undefined
+  /** Connects to the KDC with a keytab. */
+  readonly open: (login: JoinLogin) => Promise<Realm>
+}
+
+export interface JoinLogin {
+  readonly kdc: readonly string[]
+  readonly keytab: string | { readonly text: string }
+}
+
+/** A host that has its key. */
+export interface Joined {
+  readonly realm: Realm
+  readonly keytab: string
+}
+
+/**
+ * Asks for a key, writes it down, and logs in with it, which makes it the principal's and uses the code up. Whatever
+ * fails before that can be done again with the same code.
+ * @throws OrthrusError `credential_invalid` for a code that was cut off or mistyped; `revoked` for one that has ended,
+ * with how; `keytab_invalid` if the keytab cannot be written; what connecting throws
+ * @throws TypeError if no KDC is named, or one where anybody may listen
+ */
+export async function joinHost(options: JoinOptions): Promise<Joined> {
+  const code = parseJoinCode(options.code.trim())
+  const kdc = kdcOf(options, code)
+  const invited: JoinLogin = { kdc, keytab: { text: formatKeytab([code.invitation]) } }
+  const entry = await enrolAs(options, invited, code)
+  const keytab = options.pathOf(entry.principal)
+  await createKeytabFile(keytab, formatKeytab([entry]))
+  const realm = await options.open({ kdc, keytab })
+  try {
+    await realm.getTgt()
+    return { realm, keytab }
+  } catch (cause) {
+    realm.close()
+    throw await refusedKey(options, invited, { keytab, code, cause })
+  }
+}
+
+/** The KDCs to join by: those that the code names, unless told others. @throws TypeError */
+function kdcOf(options: Pick<JoinOptions, 'kdc' | 'allowJoinOverPlainWebSocket'>, code: JoinCode): string[] {
+  const { kdc = code.kdc, allowJoinOverPlainWebSocket = false } = options
+  const urls = typeof kdc === 'string' ? [kdc] : [...kdc]
+  if (urls.length === 0) throw new TypeError('the join code names no KDC: name one, as wss://kdc.example')
+  const open = urls.find(text => URL.canParse(text) && !isPrivateUrl(new URL(text)))
+  if (open === undefined || allowJoinOverPlainWebSocket) return urls
+  throw new TypeError(
+    `no key is fetched over ${shownUrl(open)}, where anybody may listen: use wss://, or allowJoinOverPlainWebSocket: true (--allow-plain-websocket)`,
+  )
+}
+
+async function enrolAs(
+  { open, instance }: JoinOptions,
+  invited: JoinLogin,
+  code: JoinCode,
+): ReturnType<typeof enrol> {
+  const realm = await open(invited)
+  try {
+    const channel = await openKdcChannel(realm)
+    try {
+      return await enrol(channel, instance ?? null)
+    } finally {
+      channel.close()
+    }
+  } catch (cause) {
+    throw explained((await endOf(open, invited, cause)) ?? cause, code)
+  } finally {
+    realm.close()
+  }
+}
+
+/** A channel of a code that another host used at this moment ends without saying how: a new login says it. */
+async function endOf(
+  open: JoinOptions['open'],
+  invited: JoinLogin,
+  cause: unknown,
+): Promise<OrthrusError | undefined> {
+  const isEnded =
+    cause instanceof OrthrusError && (cause.code === 'revoked' || cause.code === 'channel_broken')
+  if (!isEnded || cause.facts.invitation !== undefined) return undefined
+  const realm = await open(invited)
+  try {
+    await realm.getTgt()
+    return undefined
+  } catch (why) {
+    return why instanceof OrthrusError && why.facts.invitation !== undefined ? why : undefined
+  } finally {
+    realm.close()
+  }
+}
+
+interface RefusedKey {
+  readonly keytab: string
+  readonly code: JoinCode
+  readonly cause: unknown
+}
+
+/**
+ * Why the KDC does not know the key that it has just handed out: another host has asked for one since. What says so is
+ * a proved answer to the code, since anybody can forge the refusal of the key.
+ */
+async function refusedKey(
+  { open }: JoinOptions,
+  invited: JoinLogin,
+  { keytab, code, cause }: RefusedKey,
+): Promise<unknown> {
+  if (!(cause instanceof OrthrusError) || cause.facts.claimed !== 'auth_failed') return cause
+  const realm = await open(invited)
+  try {
+    await realm.getTgt()
+  } catch (why) {
+    return explained(why, code, keytab)
+  } finally {
+    realm.close()
+  }
+  // The code was not used, so the key in the file never became anybody's.
+  await removeKeytabFile(keytab)
+  return new OrthrusError('revoked', 'another host asked for a key with the same join code at this moment', {
+    principal: code.invitation.principal,
+    final: true,
+    cause,
+    hint: 'if that was yours, join again; if not, the code is in other hands: orthrus admin uninvite it',
+  })
+}
+
+/** @param keytab which was written, although the code had been used by another host */
+function explained(cause: unknown, { invitation, endsAt }: JoinCode, keytab?: string): unknown {
+  if (!(cause instanceof OrthrusError)) return cause
+  const { facts } = cause
+  if (facts.invitation?.how === 'used') return used(cause, keytab)
+  if (facts.claimed !== 'auth_failed') return cause
+  const realm = realmOf(invitation.principal)
+  return new OrthrusError('auth_failed', 'the KDC does not know the join code', {
+    ...facts,
+    cause,
+    hint: `is this a KDC of ${realm}? Otherwise the code ended more than a day ago, as its end was ${formatTime(endsAt)}: ask for another one`,
+  })
+}
+
+function used(cause: OrthrusError, keytab: string | undefined): OrthrusError {
+  const file = keytab === undefined ? '' : `; the key in ${keytab} was never taken: remove it`
+  return new OrthrusError('revoked', cause.reason, {
+    ...cause.facts,
+    final: true,
+    cause,
+    hint: `if this host used it, its keytab was not kept: a container keeps it only on a volume; if another did, the key is in other hands: orthrus admin revoke key NAME. Then: orthrus admin invite NAME${file}`,
+  })
+}
+
+/**
+ * Joins at the first start only: if the keytab is there, it is used, and the code at most to find the KDC.
+ * @throws as `joinHost` does
+ */
+export async function joinOnce(
+  options: Omit<JoinOptions, 'pathOf'> & { readonly keytab: string },
+): Promise<Realm> {
+  const { keytab, code, kdc, open } = options
+  if (!(await isKeytabThere(keytab))) {
+    const { realm } = await joinHost({ ...options, pathOf: () => keytab })
+    return realm
+  }
+  const urls = kdc === undefined ? kdcOf(options, parseJoinCode(code.trim())) : [kdc].flat()
+  const realm = await open({ kdc: urls, keytab })
+  try {
+    // A host that went down after it wrote its key, and before it logged in, makes it its own now.
+    await realm.getTgt()
+    return realm
+  } catch (cause) {
+    realm.close()
+    throw cause
+  }
+}
