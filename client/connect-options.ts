@@ -1,4 +1,5 @@
 import type { RandomSource } from '../shared/crypto/random.js'
+import { requireRotation } from '../shared/keytab/rotation-option.js'
 import type { Logger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import type { Clock, Duration } from '../shared/time.js'
@@ -155,32 +156,6 @@ export function requireConnectOptions(options: ConnectOptions): void {
   if (typeof keytab === 'object') requireKnownOptions('keytab of connect', keytab, KNOWN_KEYTAB)
   if ('rotation' in options) requireRotation('connect', options)
   if ('join' in options) requireJoin('connect', options)
-}
-
-/**
- * @param name what takes the options
- * @throws TypeError if the key cannot be changed in what the options give
- */
-export function requireRotation(
-  name: string,
-  {
-    rotation,
-    keytab,
-    allowReadableKeytab,
-  }: Partial<Pick<KeytabLogin, 'rotation' | 'keytab' | 'allowReadableKeytab'>>,
-): void {
-  if (rotation === undefined) return
-  if (rotation !== 'automatic') throw new TypeError(`rotation of ${name} is 'automatic', or left out`)
-  if (typeof keytab !== 'string') {
-    throw new TypeError(
-      `rotation of ${name} needs the path of a keytab: a key that is given as text, or is none, cannot be changed there`,
-    )
-  }
-  if (allowReadableKeytab === true) {
-    throw new TypeError(
-      `rotation and allowReadableKeytab of ${name} exclude each other: a key is changed only in a file of this user alone`,
-    )
-  }
 }
 
 export function isPasswordLogin(options: ConnectOptions): options is PasswordLogin {

@@ -1,6 +1,7 @@
 import { readKeytabFile } from '#keytab-file'
 import type { ReplayCache } from '../shared/accept/replay.js'
 import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab/keytab.js'
+import { requireRotation } from '../shared/keytab/rotation-option.js'
 import type { Logger } from '../shared/logger.js'
 import { copyOptions, type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import { createOwnerLogger } from '../shared/owner-logger.js'
@@ -9,6 +10,7 @@ import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
 import { FEED_OPTIONS, type FeedOptions, feedSettings } from './feed/feed-options.js'
 import { startFeed } from './feed/start-feed.js'
+import { KeyFile } from './key-file.js'
 import { ServiceKeys } from './keys.js'
 import { BoundedReplayCache } from './replay/replay-cache.js'
 import type { Report } from './report/events.js'
@@ -23,6 +25,12 @@ export interface LoadServiceOptions extends FeedOptions {
   readonly service?: string
   /** Takes a keytab file that others can read, as containers mount secrets. Default false. */
   readonly allowReadableKeytab?: boolean
+  /**
+   * `automatic`: the key is changed in the keytab file when the KDC says that it is due, without interrupting anything.
+   * Needs `kdc`, and a folder of the keytab that can be written; this must be the only copy of the keytab
+   * (docs/protocol.md section 12). By default the key stays as it is.
+   */
+  readonly rotation?: 'automatic'
   /** Default: the machine's clocks. */
   readonly clock?: Clock
   /** Default: warnings and errors go to standard error, a few lines a minute. A pino logger fits. */
@@ -42,6 +50,7 @@ const KNOWN: KnownOptions<LoadServiceOptions> = {
   keytab: true,
   service: true,
   allowReadableKeytab: true,
+  rotation: true,
   clock: true,
   logger: true,
   replayCache: true,
@@ -80,10 +89,18 @@ export async function loadService(options: LoadServiceOptions): Promise<Service>
     ...copyOptions(options.ticketCache ?? {}, TICKET_CACHE),
   })
   const replayCache = replayCacheOf(options.replayCache, clock, report)
-  const common = { keys, clock, timers, logger, report }
-  const feed =
-    following &&
-    (await startFeed({ ...following, ...common, service: principal, entries: selected, keytab: path }))
+  const common = { service: principal, keys, clock, timers, logger, report }
+  const { allowReadableKeytab = false, rotation } = options
+  const keyFile = new KeyFile({ ...common, path, allowReadableKeytab })
+  if (rotation !== undefined) await keyFile.requireChangeable()
+  const own = {
+    keytab: path,
+    allowReadableKeytab,
+    rotates: rotation !== undefined,
+    keyFile,
+    entries: selected,
+  }
+  const feed = following && (await startFeed({ ...following, ...common, ...own }))
   return createService({
     principal,
     realm: realmOf(principal),
@@ -96,6 +113,7 @@ export async function loadService(options: LoadServiceOptions): Promise<Service>
     revocation: feed?.revocation,
     background: feed?.background,
     closing: { isClosed: false },
+    hasKeyFor: refusal => keyFile.hasKeyFor(refusal),
   })
 }
 
@@ -109,6 +127,10 @@ function requireOptions(options: LoadServiceOptions): void {
     requireKnownOptions('replayCache of loadService', replayCache, REPLAY_CACHE)
   }
   requireKnownOptions('ticketCache of loadService', ticketCache, TICKET_CACHE)
+  requireRotation('loadService', options)
+  if (options.rotation !== undefined && options.kdc === undefined) {
+    throw new TypeError('rotation of loadService needs kdc: the URL of the KDC that the key is changed at')
+  }
 }
 
 async function readKeytab({ keytab, allowReadableKeytab = false }: LoadServiceOptions): Promise<string> {

@@ -109,7 +109,7 @@ const ORDER = {
     ['node-http/', 'load-service.ts'],
     ['response/', 'replay/', 'feed/'],
     ['request/'],
-    ['ticket-opener.ts'],
+    ['ticket-opener.ts', 'key-file.ts'],
     ['keys.ts', 'report/'],
   ],
   shared: [

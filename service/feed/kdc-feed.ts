@@ -1,8 +1,12 @@
 import { leaveKdc, openKdcChannel } from '../../client/channel/kdc-channel.js'
 import { type ConnectOptions, connect, type Realm } from '../../client/connect.js'
 import { urlsFrom } from '../../client/connect-urls.js'
+import type { KeyKeeper } from '../../client/rotation/key-keeper.js'
+import { startRotation } from '../../client/rotation/start-rotation.js'
+import type { Fraction } from '../../shared/crypto/fraction.js'
 import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Logger } from '../../shared/logger.js'
+import type { Principal } from '../../shared/principal.js'
 import { type Clock, SECOND } from '../../shared/time.js'
 import { inBackground, type Timers } from '../../shared/timers.js'
 import type { FeedChannel, FeedEvents } from './session.js'
@@ -15,8 +19,17 @@ const ANSWER = 10 * SECOND
 export interface KdcFeedOptions {
   /** URLs of the realm's KDCs. */
   readonly kdc: string | readonly string[]
+  readonly service: Principal
   /** The service's own keys. */
-  readonly keys: readonly KeytabEntry[]
+  readonly entries: readonly KeytabEntry[]
+  /** The path of the keytab that they are from; undefined if it was given as text. */
+  readonly keytab: string | undefined
+  readonly allowReadableKeytab: boolean
+  /** Whether the key is changed in the keytab when it is due. */
+  readonly rotates: boolean
+  /** Called with the keys that were written to the keytab, before any of them is used. */
+  readonly onKeys: (entries: readonly KeytabEntry[]) => void
+  readonly fraction: Fraction
   readonly clock: Clock
   readonly timers: Timers
   readonly logger: Logger
@@ -24,21 +37,28 @@ export interface KdcFeedOptions {
 
 /** Opens channels to the KDCs of a realm, one after another. Nothing of it keeps the process alive. */
 export class KdcFeed {
-  readonly #options: ConnectOptions
+  readonly #options: KdcFeedOptions
+  readonly #login: ConnectOptions
+  #keeper: KeyKeeper | undefined
   #realm: Realm | undefined
   #isClosed = false
 
   /** @throws TypeError if `kdc` is not the URL of a KDC, or a list of such */
-  constructor({ kdc, keys, clock, timers, logger }: KdcFeedOptions) {
-    this.#options = {
+  constructor(options: KdcFeedOptions) {
+    const { kdc, service, entries, keytab, allowReadableKeytab, clock, timers, logger } = options
+    this.#options = options
+    this.#login = {
       kdc,
-      keytab: { text: formatKeytab(keys) },
+      // From the file, so that it is read again when the key was changed by another process.
+      keytab: keytab ?? { text: formatKeytab(entries) },
+      principal: service,
+      allowReadableKeytab,
       clock,
       timers: inBackground(timers),
       logger,
       timeouts: { call: ANSWER },
     }
-    urlsFrom(this.#options)
+    urlsFrom(this.#login)
   }
 
   /** @throws OrthrusError */
@@ -53,6 +73,11 @@ export class KdcFeed {
     }
   }
 
+  /** The KDC says that the key is due to change. */
+  rotate(): void {
+    this.#keeper?.ask()
+  }
+
   /** What was connected may have gone silent: the next channel goes over another connection. */
   leave(): void {
     if (this.#realm !== undefined) leaveKdc(this.#realm)
@@ -65,9 +90,16 @@ export class KdcFeed {
 
   async #connected(): Promise<Realm> {
     if (this.#realm !== undefined) return this.#realm
-    const realm = await connect(this.#options)
+    const realm = await connect(this.#login)
     this.#realm = realm
     if (this.#isClosed) realm.close()
+    else await this.#startRotation(realm)
     return realm
+  }
+
+  async #startRotation(realm: Realm): Promise<void> {
+    const { rotates, keytab } = this.#options
+    if (!rotates || keytab === undefined) return
+    this.#keeper = await startRotation(realm, { ...this.#options, path: keytab })
   }
 }

@@ -4,6 +4,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
+import type { KeyFile } from '../key-file.js'
 import type { ServiceKeys } from '../keys.js'
 import type { Report } from '../report/events.js'
 import type { Background } from '../request/state.js'
@@ -17,6 +18,10 @@ import { ServiceFeed } from './service-feed.js'
 export interface StartFeedOptions extends FeedSettings, KeytabDropOptions {
   /** The service's own, from its keytab. */
   readonly entries: readonly KeytabEntry[]
+  readonly allowReadableKeytab: boolean
+  /** Whether the key is changed in the keytab when it is due. */
+  readonly rotates: boolean
+  readonly keyFile: KeyFile
   readonly keys: ServiceKeys
   readonly logger: Logger
   readonly report: Report
@@ -32,8 +37,9 @@ export interface StartedFeed {
  * @throws TypeError if `kdc` is not a URL of a KDC, or `maxRevocations` not a number of them
  */
 export async function startFeed(options: StartFeedOptions): Promise<StartedFeed> {
-  const { entries, feedFile, report, service } = options
-  const kdc = new KdcFeed({ ...options, keys: entries })
+  const { feedFile, report, service, keyFile } = options
+  const fraction = fractionFrom(systemRandom)
+  const kdc = new KdcFeed({ ...options, fraction, onKeys: entries => keyFile.take(entries) })
   const saved = feedFile === undefined ? undefined : await load(feedFile, service, report)
   // One change of the keytab after another.
   let dropping = Promise.resolve()
@@ -47,8 +53,12 @@ export async function startFeed(options: StartFeedOptions): Promise<StartedFeed>
     saved,
     open: events => kdc.open(events),
     onLost: () => kdc.leave(),
-    onKeyRevoked: drop,
-    fraction: fractionFrom(systemRandom),
+    onKeyRevoked: kvno => {
+      keyFile.revoke(kvno)
+      drop(kvno)
+    },
+    onRotate: () => kdc.rotate(),
+    fraction,
   })
   return {
     revocation: feed,

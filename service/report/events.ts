@@ -22,6 +22,7 @@ export type ServiceEvent =
   | FeedFileEvent
   | KeyRevokedEvent
   | KeyNotDroppedEvent
+  | KeytabNotReadEvent
 
 /** Calls every listener. */
 export type Report = (event: ServiceEvent) => void
@@ -169,5 +170,11 @@ export interface KeyRevokedEvent {
 /** Revoked keys are still in the keytab, where a later start finds them: told at each start, until somebody removes them. */
 export interface KeyNotDroppedEvent {
   readonly kind: 'key_not_dropped'
+  readonly err: unknown
+}
+
+/** A ticket came under a newer key than this process has, and the keytab could not be read again. */
+export interface KeytabNotReadEvent {
+  readonly kind: 'keytab_not_read'
   readonly err: unknown
 }

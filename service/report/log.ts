@@ -36,6 +36,7 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
   feed_not_saved: ['warn', 'the revocations could not be saved: the next start waits for a KDC'],
   key_revoked: ['warn', 'keys of this service were revoked: enrol it again, or give it a new keytab'],
   key_not_dropped: ['error', 'revoked keys could not be taken out of the keytab: remove them there'],
+  keytab_not_read: ['warn', 'a ticket is under a newer key, and the keytab could not be read again'],
 }
 
 /** What one client did is not a warning: anybody can be refused as often as they like. */

@@ -21,6 +21,8 @@ export interface ServiceParts {
   readonly revocation: Revocation | undefined
   readonly background: Background | undefined
   readonly closing: ServiceClosing
+  /** Whether a request that was refused can be looked at again, because the key of its ticket was just found. */
+  readonly hasKeyFor: (refusal: unknown) => Promise<boolean>
 }
 
 /** Whether the service was closed. */

@@ -1,4 +1,9 @@
-import { type AcceptedRequest, acceptRequest, requireBinding } from '../../shared/accept/accept.js'
+import {
+  type AcceptedRequest,
+  type AcceptOptions,
+  acceptRequest,
+  requireBinding,
+} from '../../shared/accept/accept.js'
 import { refuseUnproved } from '../../shared/accept/refusal.js'
 import { TYPE, WINDOW } from '../../shared/constants.js'
 import { OrthrusError } from '../../shared/errors.js'
@@ -37,7 +42,7 @@ export async function verifyRequest(
   const { method, target, covered } = presented
   // Started before step 4, so that the body has at most its 60 s, however long a shared replay cache takes.
   const elapsed = presented.body && stopwatch(service.clock)
-  const accepted = await acceptRequest(presented.bytes, {
+  const accepted = await acceptWithPresentKeys(presented.bytes, service, {
     type: TYPE.AP_REQ,
     service: service.principal,
     tickets: service.tickets,
@@ -52,6 +57,20 @@ export async function verifyRequest(
   if (elapsed && revocation) requireStillValid(revocation, accepted, service.clock.now())
   const verified = requireBinding(accepted, bindRequest(method, target, covered, body))
   return { verified, sealed: sealedCredential(covered) }
+}
+
+/** A key may have been changed by another process, which is known when a ticket under the new one comes (section 12). */
+async function acceptWithPresentKeys(
+  bytes: Uint8Array,
+  { hasKeyFor }: ServiceParts,
+  options: AcceptOptions,
+): Promise<AcceptedRequest> {
+  try {
+    return await acceptRequest(bytes, options)
+  } catch (cause) {
+    if (!(await hasKeyFor(cause))) throw cause
+    return acceptRequest(bytes, options)
+  }
 }
 
 function presentedBy(

@@ -149,6 +149,7 @@ export class ServiceHost {
       replayCache: this.#watched(new BoundedReplayCache({ clock })),
       revocation: feed,
       background: { feed: feed.state, close: async () => {} },
+      hasKeyFor: async () => false,
       closing: { isClosed: false },
     })
   }

@@ -1,0 +1,97 @@
+import { type ChangingKeytab, changingKeytab, readKeytabFile } from '#keytab-file'
+import { OrthrusError } from '../shared/errors.js'
+import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab/keytab.js'
+import type { Principal } from '../shared/principal.js'
+import { type Clock, SECOND } from '../shared/time.js'
+import type { Timers } from '../shared/timers.js'
+import type { ServiceKeys } from './keys.js'
+import type { Report, ServiceEvent } from './report/events.js'
+
+/** A keytab is read again at most this often, milliseconds (docs/protocol.md section 12). */
+const READ_INTERVAL = SECOND
+
+export interface KeyFileOptions {
+  /** Undefined if the keytab was given as text. */
+  readonly path: string | undefined
+  readonly allowReadableKeytab: boolean
+  readonly service: Principal
+  readonly keys: ServiceKeys
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly report: Report
+}
+
+/** Where the keys of a running service come from, and what keeps both the same (section 12). */
+export class KeyFile {
+  readonly #options: KeyFileOptions
+  readonly #keytab: ChangingKeytab | undefined
+  #readAt = Number.NEGATIVE_INFINITY
+  #reading: Promise<void> = Promise.resolve()
+  /** Keys up to this kvno were revoked, and open nothing wherever they are found. */
+  #revokedUpTo = 0
+
+  constructor(options: KeyFileOptions) {
+    const { path } = options
+    this.#options = options
+    this.#keytab = path === undefined ? undefined : changingKeytab(path, options)
+  }
+
+  /** @throws OrthrusError `keytab_invalid` if a key cannot be changed in the keytab */
+  async requireChangeable(): Promise<void> {
+    await this.#keytab?.requireChangeable()
+  }
+
+  /** From now on these keys open tickets, and no others. */
+  take(entries: readonly Pick<KeytabEntry, 'kvno' | 'key'>[]): void {
+    const { keys } = this.#options
+    const good = entries.filter(({ kvno }) => kvno > this.#revokedUpTo)
+    const kvnos = new Set(good.map(({ kvno }) => kvno))
+    for (const kvno of keys.kvnos) if (!kvnos.has(kvno)) keys.drop(kvno)
+    for (const { kvno, key } of good) if (keys.get(kvno) === undefined) keys.add(kvno, key)
+  }
+
+  /**
+   * After a request was refused: whether its ticket is under a key that another process has put into the keytab since.
+   * Then the request can be looked at again, because nothing of it was remembered.
+   */
+  async hasKeyFor(refusal: unknown): Promise<boolean> {
+    const { service, keys } = this.#options
+    if (!(refusal instanceof OrthrusError) || refusal.code !== 'ticket_invalid') return false
+    const { kvno } = refusal.facts
+    if (this.#keytab === undefined || refusal.facts.service !== service || kvno === undefined) return false
+    if (keys.get(kvno) !== undefined || kvno <= Math.max(0, ...keys.kvnos)) return false
+    await this.#readAgain()
+    return keys.get(kvno) !== undefined
+  }
+
+  /** Keys up to this kvno were revoked: from now on they open nothing, whatever the keytab has. */
+  revoke(kvno: number): void {
+    this.#revokedUpTo = Math.max(this.#revokedUpTo, kvno)
+  }
+
+  async #readAgain(): Promise<void> {
+    const now = this.#options.clock.monotonic()
+    if (now - this.#readAt >= READ_INTERVAL) {
+      this.#readAt = now
+      this.#reading = this.#read()
+    }
+    await this.#reading
+  }
+
+  async #read(): Promise<void> {
+    const { path = '', allowReadableKeytab, service } = this.#options
+    try {
+      const entries = parseKeytab(await readKeytabFile(path, { allowReadableKeytab }), path)
+      this.take(selectPrincipal(entries, service, path))
+    } catch (err) {
+      this.#tell({ kind: 'keytab_not_read', err })
+    }
+  }
+
+  /** A logger that fails must not keep a service from its keys. */
+  #tell(event: ServiceEvent): void {
+    try {
+      this.#options.report(event)
+    } catch {}
+  }
+}

@@ -1,0 +1,185 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { connect, type Realm } from '../../client/connect.js'
+import { rotateKey } from '../../client/rotation/rotate.js'
+import { type LoadServiceOptions, loadService } from '../../service/load-service.js'
+import type { Service } from '../../service/request/service.js'
+import { requireTicket } from '../../service/require-ticket.js'
+import { formatKeytab, type KeytabEntry, parseKeytab } from '../../shared/keytab/keytab.js'
+import { changingKeytab } from '../../shared/keytab/keytab-file.node.js'
+import type { Pattern } from '../../shared/pattern.js'
+import { DAY, MINUTE, SECOND } from '../../shared/time.js'
+import { TestLogger } from '../support/logger.js'
+import { type OwnKdc, startOwnKdc } from '../support/own-kdc.js'
+import { turns, until } from '../support/turns.js'
+
+/** A service whose key changes while it runs (docs/protocol.md section 12), with a real KDC. */
+
+let folder = ''
+let path = ''
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'orthrus-service-rotation-'))
+  path = join(folder, 'orders.keytab')
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+interface World extends OwnKdc {
+  readonly orders: KeytabEntry
+  readonly service: Service
+  readonly logger: TestLogger
+  readonly web: Realm
+  /** One request that must not be handled twice, so that its client cannot send it again. */
+  post(): Promise<number>
+  kvnos(): Promise<number[]>
+  logged(message: string): boolean
+}
+
+async function prepare(options: Partial<LoadServiceOptions> = {}): Promise<World> {
+  const own = await startOwnKdc()
+  const { clock, kdc, administration } = own
+  const [orders, web] = [await own.add('orders'), await own.add('web')]
+  await administration.setRule({
+    client: web.principal as string as Pattern,
+    service: orders.principal as string as Pattern,
+    effect: 'allow',
+    claims: [],
+    maxLife: null,
+    methods: null,
+    paths: null,
+    delegable: false,
+  })
+  await writeFile(path, formatKeytab([orders]), { mode: 0o600 })
+  const logger = new TestLogger()
+  const common = { clock, timers: clock, logger }
+  const service = await loadService({ keytab: path, kdc: kdc.url, ...common, ...options })
+  onTestFinished(() => service.close())
+  const server = createServer(requireTicket({ service }, (_, res) => res.end('done')))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const realm = await connect({ kdc: kdc.url, keytab: { text: formatKeytab([web]) }, ...common })
+  onTestFinished(() => realm.close())
+  const world = {
+    ...own,
+    orders,
+    service,
+    logger,
+    web: realm,
+    post: async () => {
+      const init = { method: 'POST', body: 'x', service: 'orders' }
+      return (await realm.fetch(url, init)).status
+    },
+    kvnos: async () => parseKeytab(await readFile(path, 'utf8')).map(({ kvno }) => kvno),
+    logged: (message: string) => logger.lines.some(line => line.message.includes(message)),
+  }
+  await ready(world)
+  // Past the floor of the start.
+  clock.advance(7 * SECOND)
+  await ready(world)
+  return world
+}
+
+/** Lets time pass, as slowly as real sockets need it, until the service follows. */
+async function ready({ service, clock }: Pick<World, 'service' | 'clock'>): Promise<void> {
+  const end = performance.now() + 20_000
+  const isFresh = (): boolean => {
+    const { connected = false, age = Number.POSITIVE_INFINITY } = service.state.feed ?? {}
+    return connected && age < SECOND
+  }
+  while (!isFresh() && performance.now() < end) {
+    clock.advance(100)
+    await turns(20)
+  }
+  expect(isFresh()).toBe(true)
+}
+
+describe('a service with rotation: automatic', () => {
+  it('changes its key when it is due, and drops no request', async () => {
+    const world = await prepare({ rotation: 'automatic' })
+    const { clock, amend, post, kvnos, logged, service, record } = world
+    expect(await post()).toBe(200)
+    await amend('orders', stored => ({ ...stored, rotationAskedAt: clock.now() }))
+    clock.advance(DAY)
+    await until(() => logged('the key was changed'))
+    expect([await kvnos(), service.kvnos]).toEqual([
+      [1, 2],
+      [2, 1],
+    ])
+    expect((await record('orders')).keys.map(({ kvno, state }) => `${kvno} ${state}`)).toEqual(['2 current'])
+    await ready(world)
+    // The old ticket has ended, so this one is under the new key.
+    expect(await post()).toBe(200)
+  })
+
+  it.each<[string, Partial<LoadServiceOptions>, RegExp]>([
+    ['without a KDC', { kdc: undefined } as never, /rotation of loadService needs kdc/],
+    ['for a text', { keytab: { text: '' } }, /rotation of loadService needs the path/],
+    ['for a file that others may read', { allowReadableKeytab: true }, /exclude each other/],
+  ])('is refused %s', async (_, options, said) => {
+    const given = { keytab: path, kdc: 'ws://127.0.0.1:1', rotation: 'automatic', ...options } as const
+    await expect(loadService(given)).rejects.toThrow(said)
+  })
+})
+
+describe('a key that another process changed', () => {
+  it('is found when a ticket under it comes, and the request is handled, not refused', async () => {
+    const { clock, kdc, post, kvnos, service, logger } = await prepare()
+    const other = await connect({ kdc: kdc.url, keytab: path, clock, timers: clock, logger })
+    onTestFinished(() => other.close())
+    const keytab = changingKeytab(path, { clock, timers: clock })
+    await rotateKey(other, { keytab, wanted: true })
+    expect([await kvnos(), service.kvnos]).toEqual([[1, 2], [1]])
+    expect(await post()).toBe(200)
+    expect(service.kvnos).toEqual([2, 1])
+  })
+
+  it('is looked for at most once a second, whatever comes', async () => {
+    const { clock, kdc, post, service, logged, logger } = await prepare()
+    const other = await connect({ kdc: kdc.url, keytab: path, clock, timers: clock, logger })
+    onTestFinished(() => other.close())
+    const keytab = changingKeytab(path, { clock, timers: clock })
+    await rotateKey(other, { keytab, wanted: true })
+    const text = await readFile(path, 'utf8')
+    await writeFile(path, 'no keytab')
+    const refused = { facts: { claimed: 'ticket_invalid' } }
+    await expect(post()).rejects.toMatchObject(refused)
+    expect(logged('could not be read again')).toBe(true)
+    await writeFile(path, text)
+    await expect(post()).rejects.toMatchObject(refused)
+    expect(service.kvnos).toEqual([1])
+    clock.advance(SECOND)
+    expect(await post()).toBe(200)
+  })
+})
+
+describe('a key that was revoked', () => {
+  it('is taken out of the keytab too, and does not come back from there', async () => {
+    const { kdc, orders, service, clock } = await prepare()
+    await kdc.administration.call('revoke-key', [orders.principal])
+    await until(() => service.kvnos.length === 0)
+    await expect.poll(() => readFile(path, 'utf8')).toBe('# orthrus keytab 1\n')
+    await writeFile(path, formatKeytab([orders]))
+    clock.advance(MINUTE)
+    expect(service.kvnos).toEqual([])
+  })
+
+  it('stays where it was given as text, and the service says so', async () => {
+    const own = await prepare()
+    await own.service.close()
+    const { kdc, clock, orders, logger } = own
+    const keytab = { text: formatKeytab([orders]) }
+    const service = await loadService({ keytab, kdc: kdc.url, clock, timers: clock, logger })
+    onTestFinished(() => service.close())
+    await ready({ service, clock })
+    await kdc.administration.call('revoke-key', [orders.principal])
+    await until(() => own.logged('could not be taken out of the keytab'))
+    expect(service.kvnos).toEqual([])
+  })
+})
