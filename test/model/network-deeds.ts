@@ -1,6 +1,7 @@
 import { createError } from '../../shared/encoding/error.js'
 import { isWireCode } from '../../shared/errors.js'
 import { formatMessageHeader } from '../../shared/http/headers.js'
+import { HOUR } from '../../shared/time.js'
 import { among, type Kind } from './deed.js'
 import type { HttpAnswer } from './service-host.js'
 import { messageIn, nameOf, readQuestion } from './view.js'
@@ -29,6 +30,24 @@ export const carryThere: Kind<Which> = {
     if (waiting === undefined) return false
     if (waiting.kind === 'kdc') await world.askKdc(waiting.exchange.request)
     else await world.present(waiting.op.service, waiting.letter)
+    return true
+  },
+}
+
+/** By then the service refuses it without looking whether it was handled, so its client must not take that for final. */
+const LATE = 2 * HOUR
+
+export const carryLate: Kind<Which> = {
+  name: 'a request is carried, its answer kept back, and carried again long after its ticket ended',
+  async act({ world }, { which }) {
+    const waiting = among(
+      world.waiting.all.filter(one => one.kind !== 'kdc' && !one.op.safe),
+      which,
+    )
+    if (waiting === undefined || waiting.kind === 'kdc') return false
+    await world.present(waiting.op.service, waiting.letter)
+    world.pass(LATE)
+    await world.carry(waiting)
     return true
   },
 }

@@ -173,6 +173,7 @@ const KINDS = [
 
   deed(9, network.carry, fc.record({ which: index })),
   deed(4, network.carryThere, fc.record({ which: index })),
+  deed(1, network.carryLate, fc.record({ which: index })),
   deed(2, network.drop, fc.record({ which: index })),
   deed(
     6,
