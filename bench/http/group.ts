@@ -65,7 +65,7 @@ async function measureBoth(service: Child, load: Child, settings: Settings): Pro
     {
       head: {
         id: 'http.followed',
-        name: `the same, following the KDC, with ${REVOCATIONS} revocations`,
+        name: `the same, following the KDC, with ${REVOCATIONS.toLocaleString('en')} revocations`,
         beside: 'http.bare',
       },
       samples: followed,

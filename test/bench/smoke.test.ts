@@ -12,7 +12,7 @@ const OWN = ['ap.known', 'ap.new', 'ap.caveats', 'ap.delegated', 'ap.create', 'a
 const PEERS = ['jose.hs256', 'jose.eddsa', 'fast-jwt.hs256', 'fast-jwt.eddsa', 'macaroon']
 const ROWS: Readonly<Record<string, readonly string[]>> = {
   presentations: [...OWN, ...PEERS],
-  http: ['http.ticketed', 'http.bare'],
+  http: ['http.ticketed', 'http.followed', 'http.bare'],
   'first-call': ['first.fresh', 'tls.fresh', 'first.running', 'tls.new', 'first.held', 'tls.resumed'],
   exchanges: EXCHANGES,
   followers: ['followers.20'],

@@ -9,6 +9,7 @@ import type { Revocation } from '../../../service/request/revocation.js'
 import { partsOf, type Service } from '../../../service/request/service.js'
 import type { AcceptedTicket } from '../../../service/request/ticket.js'
 import { requireTicket } from '../../../service/require-ticket.js'
+import { TYPE } from '../../../shared/constants.js'
 import { OrthrusError } from '../../../shared/errors.js'
 import { principalIn } from '../../../shared/principal.js'
 import type { OpenedTicket } from '../../../shared/ticket/ticket.js'
@@ -18,6 +19,7 @@ import { temporaryFolder } from '../../end-to-end/processes.js'
 import { failureOf } from '../../support/failure.js'
 import { TestLogger } from '../../support/logger.js'
 import { turns, until } from '../../support/turns.js'
+import { WebSocketProxy } from '../../support/websocket-proxy.js'
 
 /** A service that follows a real KDC, over real sockets. */
 
@@ -155,6 +157,45 @@ describe('a service and the real KDC', () => {
     expect(await codeOf(web.fetch(`${url}/now`, { service: 'orders' }))).toMatch(
       /unavailable|refused_unproved/,
     )
+  })
+})
+
+describe('an attacker who holds the feed back for an hour, and lets pings and everything else pass', () => {
+  it('gains no moment beyond maxStaleness', { timeout: 120_000 }, async () => {
+    const realm = await realmWith('orders')
+    const proxy = await WebSocketProxy.start(realm.kdc.url)
+    const service = await realm.loadService('orders', { kdc: proxy.url })
+    onTestFinished(() => service.close())
+    await until(() => service.state.ready)
+    const ticket = await openedTicket(realm, 'orders')
+    const accepts = (): boolean => {
+      try {
+        feedOf(service).requireValid(ticket, realm.clock.now())
+        return true
+      } catch {
+        return false
+      }
+    }
+    const held = { frames: 0 }
+    proxy.downward = frame => {
+      if (frame.message[1] !== TYPE.RECORD) return [frame]
+      held.frames++
+      return []
+    }
+    await realm.administration.revocations.client(principalIn(realm.kdc.realm, 'web'))
+    const start = realm.clock.now()
+    let last = start
+    for (let i = 0; i < 720; i++) {
+      realm.clock.advance(5 * SECOND)
+      await turns(3)
+      if (accepts()) last = realm.clock.now()
+    }
+    expect(held.frames).toBeGreaterThan(1)
+    expect(last - start).toBeLessThanOrEqual(600 * SECOND)
+    expect(last - start).toBeGreaterThan(590 * SECOND)
+    proxy.downward = frame => [frame]
+    await reconnected(realm, service)
+    expect(() => feedOf(service).requireValid(ticket, realm.clock.now())).toThrow('revoked')
   })
 })
 
