@@ -20,6 +20,7 @@ export interface OpenedTalk {
   readonly legs: readonly ShownChain[]
   /** The client that speaks in it. */
   readonly client: string
+  readonly byAttacker: boolean
 }
 
 export class ChannelInvariants {
@@ -42,12 +43,18 @@ export class ChannelInvariants {
     require('claims' in verdict, `the KDC opened a channel that it must refuse as ${verdict.code}`)
     const entitled = by !== undefined || legs.every(leg => this.#reference.mayUse(leg))
     require(entitled, `the KDC opened a channel of ${own.ticket.client} for who has no key for it`)
-    return { legs, client: verdict.client }
+    return { legs, client: verdict.client, byAttacker: by === undefined }
   }
 
   /** The KDC did what a caller asked. */
   answered({ legs, client }: OpenedTalk, method: string, now: number): void {
     this.#requireStanding(legs, now)
+    const { invitations } = this.#reference
+    if (invitations.has(client) || method === 'enrol') {
+      require(method === 'enrol' && invitations.has(client), `the KDC let ${client} call ${method}`)
+      invitations.requireUsable(client, now)
+      return
+    }
     if (ITSELF.has(method)) this.#requireItself(legs, method, now)
     else require(ANYBODY.has(method), `the KDC let ${client} call ${method}, which is for administrators`)
   }

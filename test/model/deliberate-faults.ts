@@ -1,5 +1,6 @@
 import type { DeliberateFault } from '../deliberate-faults.js'
 import { CLIENT_FAULTS } from './client-faults.js'
+import { FEED_FAULTS } from './feed-faults.js'
 import { KDC_FAULTS } from './kdc-faults.js'
 import { KEY_FAULTS } from './key-faults.js'
 import { SERVICE_FAULTS } from './service-faults.js'
@@ -12,5 +13,6 @@ export const FAULTS: readonly DeliberateFault[] = [
   ...SERVICE_FAULTS,
   ...KDC_FAULTS,
   ...KEY_FAULTS,
+  ...FEED_FAULTS,
   ...CLIENT_FAULTS,
 ]

@@ -1,5 +1,5 @@
 import { SECOND } from '../../shared/time.js'
-import { FOLLOWER } from './cast.js'
+import { FOLLOWER, MAX_STALENESS } from './cast.js'
 import { among, type Kind } from './deed.js'
 import type { Connection, FeedNetwork } from './feed-network.js'
 import { require } from './reference.js'
@@ -27,6 +27,29 @@ export const release: Kind<object> = {
     const { network } = feedOf(world)
     if (!network.isHeld) return false
     network.isHeld = false
+    return true
+  },
+}
+
+export const delay: Kind<{ readonly power: number }> = {
+  name: 'an answer comes too late',
+  async act({ world, attacker }, { power: which }) {
+    const { network } = feedOf(world)
+    network.isHeld = true
+    world.pass(ASKS_EVERY)
+    await world.settle()
+    world.pass(MAX_STALENESS)
+    network.isHeld = false
+    await world.settle()
+    const { clock } = world.host(FOLLOWER)
+    const alive = attacker.powers.filter(({ service, id }) => {
+      const end = world.reference.tickets.get(id)?.end ?? 0
+      return service === FOLLOWER && end > clock.now()
+    })
+    const power = among(alive, which)
+    if (power === undefined) return false
+    const asking = { method: 'GET', target: '/orders/7', body: '', time: clock.now() }
+    await world.present(FOLLOWER, attacker.letter(attacker.shown(power, []), asking))
     return true
   },
 }

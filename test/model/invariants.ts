@@ -1,11 +1,13 @@
 import {
   type Chain,
   type Granted,
+  type PlainCaveat,
+  type PlainRule,
   type PlainTicket,
   serviceVerdict,
   tgsVerdict,
 } from '../properties/model.js'
-import { BILLING, BILLING_CLAIMS, KRBTGT, LIVES, POLICY } from './cast.js'
+import { BILLING, BILLING_CLAIMS, KDC, KRBTGT, LIVES, POLICY } from './cast.js'
 import type { IssuedLine } from './kdc.js'
 import { type Issued, type Reference, require, type ShownChain } from './reference.js'
 import type { Handled, Letter } from './service-host.js'
@@ -167,7 +169,8 @@ export class Invariants {
     const { client } = chain.ticket
     require(this.#reference.isActive(client), `the KDC gave tickets to ${client}, which it must not`)
     require(lines.every(line => line.client === client), `a ticket in another name than ${client}`)
-    const policy = { ...POLICY, services: this.#reference.services }
+    const rules = this.#reference.invitations.has(client) ? bareOnly(client) : POLICY.rules
+    const policy = { ...POLICY, rules, services: this.#reference.services }
     const verdict = tgsVerdict(chain, chain, facts, policy)
     require('granted' in verdict, `the KDC answered what it must refuse as ${verdict.code}`)
     const granted = lines.filter(line => line.service !== KRBTGT)
@@ -188,12 +191,14 @@ export class Invariants {
     const asker = this.#asked.get(request)
     if (question.kind === 'tgs') return this.#underTgt(asker, question.tgt, question)
     const { client, kvno, lifetime, renew } = question
-    require(asker === client ||
-      this.#reference.mayLogIn(client), `the KDC logged in ${client}, who did not ask`)
-    this.#reference.keys.loggedIn(client, kvno)
+    const handed = this.#reference.invitations.handedOut(client, kvno)
+    const entitled = asker === client || this.#reference.mayLogIn(client) || handed?.byAttacker === true
+    require(entitled, `the KDC logged in ${client}, who did not ask`)
+    this.#reference.loggedIn(client, kvno, now)
     const line = lines.find(({ service }) => service === KRBTGT)
     require(line !== undefined, 'the KDC answered a login without a TGT')
-    const terms = tgtTerms(client, lifetime, renew ? now + LIVES.maxRenew : null, now)
+    const plain = tgtTerms(client, lifetime, renew ? now + LIVES.maxRenew : null, now)
+    const terms = this.#reference.invitations.has(client) ? { ...plain, caveats: [INVITED] } : plain
     return { ticket: this.#add(line, terms, undefined, now), caveats: [] }
   }
 
@@ -238,6 +243,14 @@ export class Invariants {
     this.#reference.tickets.set(ticket.id, ticket)
     return ticket
   }
+}
+
+/** The caveat of an invitation's TGT. */
+const INVITED: PlainCaveat = ['services', [KDC]]
+
+/** An invitation may have nothing but a bare ticket for the KDC. */
+function bareOnly(client: string): Readonly<Record<string, PlainRule>> {
+  return { [`${client} ${KDC}`]: { delegable: false, claims: [], caveats: [], maxLife: null } }
 }
 
 function tgtTerms(client: string, lifetime: number, renewTill: number | null, now: number): PlainTicket {

@@ -1,3 +1,4 @@
+import { decodeEnrolled } from '../../shared/administration/invitations.js'
 import { decodeStagedKey } from '../../shared/administration/keys.js'
 import { toHex } from '../../shared/bytes.js'
 import type { KdcAnswer as KdcCallAnswer } from '../../shared/channel/calls.js'
@@ -139,7 +140,18 @@ export class Judge {
     this.guarded(() => {
       this.#channels.answered(talk, method, now)
       if (method === 'next-key') this.#staged(talk.client, Number(args[0]), answer.results)
+      if (method === 'enrol') this.#enrolled(talk, answer.results, now)
     })
+  }
+
+  #enrolled({ client, byAttacker }: OpenedTalk, results: readonly Value[], now: number): void {
+    const { principal, kvno, key } = decodeEnrolled(results)
+    const target = this.reference.invitations.targetOf(client)
+    require(principal === target, `${client} was enrolled as ${principal}, not as ${target}`)
+    this.reference.keys.stagedByInvitation(principal, kvno)
+    this.reference.invitations.dropStaged(principal)
+    this.reference.invitations.enrolled(client, kvno, byAttacker, now)
+    this.keepKey({ principal, kvno, key })
   }
 
   /** Only who has the key can derive the next one from what the KDC says; the judge has all of them. */
@@ -147,6 +159,7 @@ export class Judge {
     const { kvno: next, salt } = decodeStagedKey(results)
     require(kvno === this.reference.keys.current(name), `the KDC staged a key after the dead key ${kvno}`)
     this.reference.keys.staged(name, next)
+    this.reference.invitations.dropStaged(name)
     const key = this.#keys.get(`${name} ${kvno}`)
     if (key !== undefined)
       this.keepKey({ principal: name as Principal, kvno: next, key: deriveNextKey(key, salt) })

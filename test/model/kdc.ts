@@ -13,6 +13,7 @@ import { type Change, RECORD_KIND, type Store } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import { decodePrincipalRecord } from '../../kdc/vault/records.js'
 import { Vault } from '../../kdc/vault/vault.js'
+import { decodeMadeInvitation, encodeNewInvitation } from '../../shared/administration/invitations.js'
 import type { AdminMethod } from '../../shared/administration/methods.js'
 import {
   decodeAddedPrincipal,
@@ -30,6 +31,7 @@ import type { ChannelCarrier } from '../../shared/channel/accepted-channel.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
+import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 import type { TestClock } from '../../testing/index.js'
 import { ADDRESS, REALM, ruleOf } from '../support/realm.js'
@@ -197,6 +199,22 @@ export class ModelKdc {
       principal: null,
     })
     return decodeRevoked(await administer(this.#realm, 'revoke-ticket', asked))
+  }
+
+  /** @returns the key of the invitation */
+  async invite(target: string, endsAt: number): Promise<KeytabEntry> {
+    const wanted = { target: target as Pattern, uses: 1, endsAt, principalsLife: null }
+    const results = await administer(this.#realm, 'invite', encodeNewInvitation(wanted))
+    return decodeMadeInvitation(results).invitation
+  }
+
+  async uninvite(name: string): Promise<number> {
+    return decodeRevoked(await administer(this.#realm, 'uninvite', [name]))
+  }
+
+  /** The number of the newest entry of the revocation log. */
+  get newestEntry(): number {
+    return this.#realm.revocations.newest
   }
 
   async revokeKey(name: string): Promise<number> {

@@ -15,6 +15,7 @@ interface Keys {
 
 export class KeyFacts {
   readonly #names = new Map<string, Keys>()
+  readonly #byInvitation = new Set<string>()
 
   #of(name: string): Keys {
     let keys = this.#names.get(name)
@@ -49,6 +50,19 @@ export class KeyFacts {
   staged(name: string, kvno: number): void {
     this.#draw(name, kvno)
     this.#of(name).next = kvno
+  }
+
+  /** What an invitation staged is dropped with it. @param staged says which invitation handed out a key */
+  dropNext(name: string, staged: { handedOut(target: string, kvno: number): unknown }): void {
+    const keys = this.#of(name)
+    const isOthers = keys.next !== undefined && staged.handedOut(name, keys.next) !== undefined
+    if (!isOthers && this.#byInvitation.delete(`${name} ${keys.next}`)) keys.next = undefined
+  }
+
+  /** An invitation staged it. */
+  stagedByInvitation(name: string, kvno: number): void {
+    this.staged(name, kvno)
+    this.#byInvitation.add(`${name} ${kvno}`)
   }
 
   /** The honest holder has written it down. */

@@ -1,9 +1,11 @@
 import fc from 'fast-check'
+import { MINUTE } from '../../shared/time.js'
 import type { PlainCaveat } from '../properties/model.js'
 import { ALICE, BILLING, BOB, CLIENTS, EVE, KDC, ORDERS } from './cast.js'
 import type { Deed } from './deed.js'
 import { deed, index, maybe, mostly } from './draw.js'
 import * as feeds from './feed-deeds.js'
+import * as inviting from './invitation-deeds.js'
 import * as rotating from './rotation-deeds.js'
 import * as sessions from './session-deeds.js'
 import * as setting from './setting-deeds.js'
@@ -69,12 +71,26 @@ export const KEY_KINDS = [
   deed(2, feeds.hold, fc.constant({})),
   deed(3, feeds.release, fc.constant({})),
   deed(1, feeds.cut, fc.constant({})),
+  deed(2, feeds.delay, fc.record({ power: index })),
   deed(
     3,
     feeds.tamper,
     fc.record({ how: fc.constantFrom(...feeds.TAMPERINGS), which: fc.nat({ max: 200 }) }),
   ),
   deed(3, feeds.leaveAlone, fc.constant({})),
+  deed(
+    4,
+    inviting.invite,
+    fc.record({
+      target: fc.constantFrom(ALICE, BOB),
+      life: fc.constantFrom(10 * MINUTE, 10 * MINUTE, 1_000),
+      stolen: fc.boolean(),
+    }),
+  ),
+  deed(5, inviting.join, fc.record({ which: fc.nat({ max: 1 }), interrupted: fc.boolean() })),
+  deed(4, inviting.spendCode, fc.record({ which: fc.nat({ max: 1 }), shown: fc.boolean() })),
+  deed(1, inviting.stealCode, fc.record({ which: index })),
+  deed(1, inviting.withdraw, fc.record({ which: index })),
   deed(3, sessions.speakAgain, fc.record({ ...calling, which: index })),
   deed(2, sessions.replayTalk, fc.record({ which: index, skipped: mostly(0, 1) })),
 ] as readonly fc.WeightedArbitrary<Deed<unknown>>[]

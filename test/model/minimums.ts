@@ -91,6 +91,11 @@ const A_THOUSAND_RUNS: Readonly<Record<string, number>> = {
   'done: the feed flows again': 20,
   'done: the feed is cut off': 30,
   'done: the feed is tampered with': 40,
+  'done: an answer comes too late': 30,
+  'done: a host is invited': 120,
+  'done: a host joins': 35,
+  'a host has joined': 15,
+  'the KDC answers enrol': 40,
   'a feed that was left alone is whole': 60,
   'a service says revoked': 15,
 

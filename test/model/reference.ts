@@ -1,5 +1,6 @@
 import { type Chain, isSame, type PlainCaveat, type PlainTicket } from '../properties/model.js'
 import { ATTACKERS, EVERYBODY, KDC, KRBTGT, MALLORY } from './cast.js'
+import { InvitationFacts } from './invitation-facts.js'
 import { KeyFacts } from './key-facts.js'
 
 /**
@@ -59,6 +60,9 @@ export interface PrincipalFacts {
 
 export class Reference {
   readonly keys = new KeyFacts()
+  readonly invitations = new InvitationFacts()
+  /** The number of the newest entry of the revocation log, for what is revoked without an administrator's answer. */
+  newestEntry: () => number = () => 0
   readonly tickets = new Map<string, Issued>()
   readonly principals = new Map<string, PrincipalFacts>(
     EVERYBODY.map(name => [name, { incarnation: 1, exists: true, enabled: true }]),
@@ -98,6 +102,49 @@ export class Reference {
     this.newest = seq
   }
 
+  invite(name: string, target: string, endsAt: number, kvno: number): void {
+    this.principals.set(name, { incarnation: 1, exists: true, enabled: true })
+    this.keys.replaced(name, kvno)
+    this.invitations.add(name, target, endsAt)
+  }
+
+  /** The invitation is good for nothing any more, nor is what it handed out. */
+  endInvitation(name: string, seq: number): void {
+    const target = this.invitations.targetOf(name)
+    this.invitations.withdraw(name)
+    if (target !== undefined) this.keys.dropNext(target, this.invitations)
+    this.#endSeries(name, seq)
+  }
+
+  /**
+   * The KDC let somebody log in under this kvno. One that an invitation handed out makes its holder the target, and
+   * everything of the target that was before is dead.
+   */
+  loggedIn(name: string, kvno: number, now: number): void {
+    if (this.invitations.has(name)) this.invitations.requireUsable(name, now)
+    const isNew = kvno !== this.keys.current(name)
+    const handed = isNew ? this.invitations.handedOut(name, kvno) : undefined
+    this.keys.loggedIn(name, kvno)
+    if (handed === undefined) return
+    this.invitations.use(handed.name, now)
+    const seq = this.newestEntry()
+    this.#endSeries(name, seq)
+    this.#endSeries(handed.name, seq)
+    const facts = this.principal(name)
+    if (facts === undefined) return
+    facts.incarnation++
+    if (handed.byAttacker) this.stealKey(name)
+  }
+
+  #endSeries(name: string, seq: number): void {
+    this.newest = Math.max(this.newest, seq)
+    for (const ticket of this.tickets.values()) {
+      if (ticket.client !== name) continue
+      ticket.revoked = true
+      ticket.deadBy ??= seq
+    }
+  }
+
   /** And this one alone. */
   revokeTicket(ticket: Issued, seq: number): void {
     // A ticket that was revoked before has its entry already.
@@ -111,6 +158,7 @@ export class Reference {
     this.revoke(name, seq)
     for (const ticket of this.tickets.values()) if (ticket.service === name) ticket.deadBy ??= seq
     this.keys.removed(name)
+    for (const ended of this.invitations.withdrawFor(name)) this.#endSeries(ended, seq)
   }
 
   /** From now on nothing is promised about this principal, until it is made again. */
@@ -130,6 +178,7 @@ export class Reference {
   knowsWhole(ticket: Issued): boolean {
     if (ticket.stolen || ticket.service === MALLORY || ATTACKERS.includes(ticket.client)) return true
     if (this.isStolen(ticket.client, ticket.incarnation)) return true
+    if (this.isStolen(ticket.service, ticket.serviceIncarnation)) return true
     // Whoever can ask under a TGT can read what was answered under it.
     return ticket.under !== undefined && this.mayUse(ticket.under)
   }

@@ -62,6 +62,8 @@ export class World {
   /** Channels to the KDC that somebody left open. */
   readonly talks: { readonly talk: KdcTalk; readonly client: string }[] = []
   readonly seenTalks: SeenTalk[] = []
+  /** Codes by which a host may join. */
+  readonly codes: KeytabEntry[] = []
   /** By service: the network between it and the KDC, and what it knows of revocations. */
   readonly feeds = new Map<string, { readonly network: FeedNetwork; readonly facts: FeedFacts }>()
   readonly waiting = new WaitingMessages()
@@ -77,6 +79,7 @@ export class World {
     this.clocks = new Clocks(kdc.clock)
     this.judge = judge
     this.reference = judge.reference
+    this.reference.newestEntry = () => kdc.newestEntry
     this.beliefs = judge.beliefs
     this.secrets = judge.secrets
     this.tally = judge.tally
@@ -167,6 +170,13 @@ export class World {
   async startService(name: string, saved = false): Promise<void> {
     await this.host(name).start(this.keytab(name), saved)
     this.clocks.started(name)
+  }
+
+  /** The key of an invitation, on its way to a host. */
+  keepCode(code: KeytabEntry): void {
+    this.codes.push(code)
+    this.keytabs.set(code.principal, [code])
+    this.judge.keepKey(code)
   }
 
   /** Gives a principal that was made again its new keytab. */

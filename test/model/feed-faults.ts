@@ -1,0 +1,53 @@
+import type { DeliberateFault } from '../deliberate-faults.js'
+
+/** Faults in how the KDC's word of what is revoked is kept, sent and taken, and in invitations. */
+export const FEED_FAULTS: readonly DeliberateFault[] = [
+  {
+    name: 'an entry is skipped',
+    file: 'service/feed/session.ts',
+    from: '    target.apply(this.#logId, entry)\n',
+    to: '    if (entry.seq % 2 === 0) target.apply(this.#logId, entry)\n',
+  },
+  {
+    name: 'staleness is counted from the arrival of an answer',
+    file: 'service/feed/freshness.ts',
+    from: '    this.#sent = sent\n    this.#told =',
+    to: '    this.#sent = sent && nowBy(this.#clock)\n    this.#told =',
+  },
+  {
+    name: 'a service accepts before the KDC has said anything',
+    file: 'service/feed/freshness.ts',
+    from: '      ? Number.POSITIVE_INFINITY\n',
+    to: '      ? 0\n',
+  },
+  {
+    name: 'a revocation does not reach the log',
+    file: 'kdc/admin/series.ts',
+    from: '      changes: [writePrincipal({ version, record: amended }), ...ended.changes, ...changes],\n',
+    to: '      changes: [writePrincipal({ version, record: amended }), ...ended.changes, ...changes.slice(0, 0)],\n',
+  },
+  {
+    name: 'a used code still enrols',
+    file: 'kdc/realm/invitation.ts',
+    from: '  if (used >= uses) return',
+    to: '  if (used > uses) return',
+  },
+  {
+    name: 'a code that was withdrawn still enrols',
+    file: 'kdc/realm/invitation.ts',
+    from: "  if (disabled) return { how: 'withdrawn'",
+    to: "  if (disabled && now < 0) return { how: 'withdrawn'",
+  },
+  {
+    name: 'a code has no end',
+    file: 'kdc/realm/invitation.ts',
+    from: "  if (expiresAt !== null && now >= expiresAt) return { how: 'expired'",
+    to: "  if (expiresAt !== null && now < 0) return { how: 'expired'",
+  },
+  {
+    name: 'what the target had before a host joined stays good',
+    file: 'kdc/realm/invited-keys.ts',
+    from: 'const joined = withNewSeries(withPromotedKey(record, staged, use.at), random, use.at)',
+    to: 'const joined = withPromotedKey(record, staged, use.at)',
+  },
+]
