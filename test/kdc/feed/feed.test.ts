@@ -251,6 +251,60 @@ describe('the answer to a question', () => {
     expect(await orders.alive()).toMatchObject({ newest: 1 })
   })
 
+  it('waits also for what was added while the follower was behind', async () => {
+    const scene = await feedScene()
+    const slow = await following(scene)
+    let unblock = (): void => {}
+    slow.blocked = new Promise<void>(resolve => {
+      unblock = resolve
+    })
+    await revoke(scene, 2 * FEED.PAGE)
+    await settled()
+    const asked = slow.say('alive')
+    await settled()
+    let release = (): void => {}
+    atCommit(scene, () => {
+      release = stallReads(scene)
+    })
+    await revoke(scene)
+    slow.blocked = undefined
+    unblock()
+    await settled()
+    expect(told(slow.heard).filter(line => line.startsWith('answer'))).toEqual([])
+    release()
+    await asked
+    const last = 2 * FEED.PAGE + 1
+    expect(told(slow.heard).slice(-2)).toEqual([`entry ${last}`, `answer ${last}`])
+  })
+
+  it('goes before the entries that come after it was made, however long it takes', async () => {
+    const scene = await feedScene()
+    const { feed } = scene.realm
+    const sent: Uint8Array[] = []
+    const channel = {
+      principal: local('orders'),
+      address: '192.0.2.1',
+      names: local('orders'),
+      isOver: false,
+      send: async (message: Uint8Array) => void sent.push(message),
+      end: () => {},
+    }
+    const follower = await feed.follow(channel, null)
+    await revoke(scene)
+    await settled()
+    expect(sent).toHaveLength(0)
+    follower.flow()
+    await settled()
+    expect(sent).toHaveLength(1)
+    expect(await feed.alive(follower)).toMatchObject({ newest: 1 })
+    await revoke(scene)
+    await settled()
+    expect(sent).toHaveLength(1)
+    follower.flow()
+    await settled()
+    expect(sent).toHaveLength(2)
+  })
+
   it('always tells the last entry that went before it, whatever happens at the same time', async () => {
     const seed = systemRandom(4).reduce((sum, byte) => sum * 256 + byte)
     const chance = new Chance(seed)
