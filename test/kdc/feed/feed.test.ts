@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { FEED } from '../../../kdc/limits/defaults.js'
+import { DEFAULT_LIMITS, FEED } from '../../../kdc/limits/defaults.js'
+import { createRateLimits } from '../../../kdc/limits/rate-limits.js'
 import { openRealm } from '../../../kdc/realm/realm.js'
 import { createMemoryStore } from '../../../kdc/store/memory.js'
 import type { Store } from '../../../kdc/store/store.js'
@@ -343,6 +344,23 @@ describe('the answer to a question', () => {
       }
       expect(last).toBe(revoked)
     }
+  })
+})
+
+describe('what a follower says', () => {
+  it('is limited by itself, and not by what else its principal asks', async () => {
+    const none = { points: 0, interval: SECOND }
+    const scene = await feedScene()
+    const orders = await following(scene)
+    const limited = createRateLimits({ ...DEFAULT_LIMITS, requestsPerClient: none })
+    Object.assign(scene.context, { rates: limited })
+    await expect(orders.call('follow', null, null, null)).rejects.toMatchObject({ code: 'rate_limited' })
+    expect(await orders.alive()).toMatchObject({ newest: 0 })
+    const few = createRateLimits({ ...DEFAULT_LIMITS, feedCallsPerClient: { points: 2, interval: SECOND } })
+    Object.assign(scene.context, { rates: few })
+    for (let i = 0; i < 2; i++) await orders.call('seen', 0)
+    await expect(orders.call('alive')).rejects.toMatchObject({ code: 'rate_limited' })
+    expect(orders.isOver).toBe(false)
   })
 })
 
