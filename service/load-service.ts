@@ -9,6 +9,7 @@ import { isReserved, type Principal, parsePrincipal, principalIn, realmOf } from
 import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
 import { FEED_OPTIONS, type FeedOptions, feedSettings } from './feed/feed-options.js'
+import { JOIN_OPTIONS, type JoinOptions, joinService } from './feed/join-service.js'
 import { startFeed } from './feed/start-feed.js'
 import { KeyFile } from './key-file.js'
 import { ServiceKeys } from './keys.js'
@@ -18,7 +19,7 @@ import { logTo } from './report/log.js'
 import { createService, type Service } from './request/service.js'
 import { ServiceTicketOpener } from './ticket-opener.js'
 
-export interface LoadServiceOptions extends FeedOptions {
+export interface LoadServiceOptions extends FeedOptions, JoinOptions {
   /** The path of a keytab, or its text. */
   readonly keytab: string | { readonly text: string }
   /** Which of the keytab's principals. A short name means its realm. May be left out if the keytab has only one. */
@@ -57,6 +58,7 @@ const KNOWN: KnownOptions<LoadServiceOptions> = {
   ticketCache: true,
   timers: true,
   ...FEED_OPTIONS,
+  ...JOIN_OPTIONS,
 }
 
 const REPLAY_CACHE = { maxBytes: true } as const
@@ -75,6 +77,7 @@ export async function loadService(options: LoadServiceOptions): Promise<Service>
   requireOptions(options)
   const following = feedSettings(options)
   const { clock = systemClock, logger = ownerLogger, timers = systemTimers } = options
+  await joinService({ ...options, clock, timers, logger })
   const path = typeof options.keytab === 'string' ? options.keytab : undefined
   const entries = parseKeytab(await readKeytab(options), path)
   const selected = selectPrincipal(entries, principalOf(entries, options.service), path)

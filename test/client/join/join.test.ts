@@ -6,6 +6,7 @@ import { enrol } from '../../../client/channel/invitations.js'
 import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
 import { connect } from '../../../client/connect.js'
 import type { KeytabLogin } from '../../../client/connect-options.js'
+import { loadService } from '../../../service/index.js'
 import { formatJoinCode } from '../../../shared/keytab/join-code.js'
 import { formatKeytab } from '../../../shared/keytab/keytab.js'
 import { silentLogger } from '../../../shared/logger.js'
@@ -38,6 +39,21 @@ async function invite(target = 'host', uses = 1) {
 /** Starts as a container does: with the code, and with the keytab if it was kept. */
 const start = (code: string | undefined, options: Partial<KeytabLogin> = {}) =>
   connect({ join: code, keytab, clock: kdc.clock, timers: kdc.clock, logger: silentLogger, ...options })
+
+describe('loadService with a join code', () => {
+  const load = (code: string) => loadService({ join: code, keytab, clock: kdc.clock, timers: kdc.clock })
+
+  it('gets its key at its first start, and starts without a KDC from then on', async () => {
+    const { code } = await invite()
+    expect(await load(code)).toMatchObject({ principal: 'host@test.example' })
+    expect((await kdc.record('host')).keys).toMatchObject([{ state: 'current' }])
+    await load(code)
+    await kdc.kdc.close()
+    await load(code)
+    await unlink(keytab)
+    await expect(load(code)).rejects.toMatchObject({ code: 'unavailable' })
+  })
+})
 
 describe('connect with a join code', () => {
   it('needs nothing but the code at first, and the keytab from then on', async () => {

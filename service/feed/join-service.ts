@@ -1,0 +1,61 @@
+import { isKeytabThere } from '#keytab-file'
+import { connect } from '../../client/connect.js'
+import { requireJoin } from '../../client/connect-options.js'
+import { OrthrusError } from '../../shared/errors.js'
+import type { Logger } from '../../shared/logger.js'
+import type { KnownOptions } from '../../shared/options.js'
+import type { Clock } from '../../shared/time.js'
+import type { Timers } from '../../shared/timers.js'
+
+/** The options of `loadService` for a host that gets its key at its first start (docs/protocol.md section 12). */
+export interface JoinOptions {
+  /**
+   * A join code, `orthrusjoin1_...`. If there is no file `keytab` yet, it is exchanged for a key, which is written there;
+   * otherwise it is not used. A container keeps the file only on a volume. An undefined or empty one counts as not given.
+   */
+  readonly join?: string | undefined
+  /** Which instance this host is to be, for a code for `NAME/*`. Default: one that the KDC draws. */
+  readonly instance?: string
+  /** Allows joining over `ws://` to another machine: whoever records it and gets the code has the key. */
+  readonly allowJoinOverPlainWebSocket?: boolean
+}
+
+export const JOIN_OPTIONS: KnownOptions<JoinOptions> = {
+  join: true,
+  instance: true,
+  allowJoinOverPlainWebSocket: true,
+}
+
+export interface JoiningService extends JoinOptions {
+  readonly keytab: string | { readonly text: string }
+  readonly kdc?: string | readonly string[]
+  readonly allowReadableKeytab?: boolean
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly logger: Logger
+}
+
+/**
+ * Makes sure that the keytab is there, and that its key is the service's own. A service that has its keytab starts
+ * without a KDC too.
+ * @throws OrthrusError and TypeError as `connect` does with a code
+ */
+export async function joinService(options: JoiningService): Promise<void> {
+  const join = requireJoin('loadService', options)
+  if (join === undefined) return
+  const { keytab, kdc, instance, allowJoinOverPlainWebSocket, allowReadableKeytab } = options
+  const { clock, timers, logger } = options
+  const isThere = typeof keytab === 'string' && (await isKeytabThere(keytab))
+  try {
+    const realm = await connect({
+      ...{ join, keytab, clock, timers, logger },
+      ...(kdc === undefined ? {} : { kdc }),
+      ...(instance === undefined ? {} : { instance }),
+      ...(allowJoinOverPlainWebSocket === undefined ? {} : { allowJoinOverPlainWebSocket }),
+      ...(allowReadableKeytab === undefined ? {} : { allowReadableKeytab }),
+    })
+    realm.close()
+  } catch (cause) {
+    if (!isThere || !(cause instanceof OrthrusError) || cause.code !== 'unavailable') throw cause
+  }
+}
