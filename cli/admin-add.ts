@@ -10,7 +10,7 @@ import { type Principal, principalIn } from '../shared/principal.js'
 import { parseDuration, parseInstant } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { type KeytabPlace, keytabName, reserveKeytab } from './keytab-output.js'
-import { askNewPassword } from './password.js'
+import { askNewPasswords } from './password.js'
 import { answerEach, type Tell, type Terminal } from './terminal.js'
 
 interface AddOptions extends ConnectionOptions {
@@ -41,8 +41,7 @@ async function add(terminal: Terminal, names: string[], options: AddOptions): Pr
     const principals = names.map(name => principalIn(realm.realm, name))
     await answerEach(terminal, options, 'added', async tell => {
       if (options.password === true) {
-        for (const principal of principals)
-          await addPerson(terminal, administration, principal, options, tell)
+        await addPersons(terminal, administration, principals, options, tell)
       } else {
         await addServices(terminal, administration, principals, options, tell)
       }
@@ -106,14 +105,28 @@ async function addService(
   tell({ principal, kvno, keytab: file }, text)
 }
 
-async function addPerson(
+/** Asks for all passwords first, so that nobody is registered where one is missing or too short. */
+async function addPersons(
   terminal: Terminal,
   administration: Administration,
-  principal: Principal,
+  principals: readonly Principal[],
   options: AddOptions,
   tell: Tell,
 ): Promise<void> {
-  const password = await askNewPassword(terminal, principal)
+  if (new Set(principals).size < principals.length)
+    throw new TypeError('a name is there twice: name each once')
+  const passwords = await askNewPasswords(terminal, principals)
+  for (const [principal, password] of passwords)
+    await addPerson(administration, principal, password, options, tell)
+}
+
+async function addPerson(
+  administration: Administration,
+  principal: Principal,
+  password: string,
+  options: AddOptions,
+  tell: Tell,
+): Promise<void> {
   const salt = systemRandom(SIZE.SALT)
   const parameters = parametersWith(salt)
   const key = await derivePasswordKey(password, principal, salt, parameters)

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { unlinkSync } from 'node:fs'
 import { access, constants, type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { CommandFailed } from './failure.js'
 
@@ -24,7 +25,9 @@ export async function reserveOutput(path: string): Promise<OutputFile> {
   const temporary = `${place.target}.${randomBytes(6).toString('hex')}.tmp`
   // Written only through this handle: another user of the folder could put another file under the name.
   const file = await attempt(path, () => openNew(temporary, place.mode))
+  const forget = whenInterrupted(() => unlinkSync(temporary))
   const abandon = async (): Promise<void> => {
+    forget()
     await file.close().catch(() => {})
     await unlink(temporary).catch(() => {})
   }
@@ -35,6 +38,30 @@ export async function reserveOutput(path: string): Promise<OutputFile> {
       await rename(temporary, place.target)
     }).finally(abandon)
   return { write, abandon }
+}
+
+/** What Ctrl-C, the closing of a terminal, and `kill` send. */
+const SIGNALS = ['SIGINT', 'SIGHUP', 'SIGTERM'] as const
+
+/**
+ * Runs the function if a signal is to end the process, which it then does as it would have without.
+ * @returns a function that cancels this
+ */
+function whenInterrupted(tidy: () => void): () => void {
+  const end = (signal: NodeJS.Signals): void => {
+    forget()
+    try {
+      tidy()
+    } catch {
+      // Nothing is left to tidy up.
+    }
+    process.kill(process.pid, signal)
+  }
+  const forget = (): void => {
+    for (const signal of SIGNALS) process.off(signal, end)
+  }
+  for (const signal of SIGNALS) process.on(signal, end)
+  return forget
 }
 
 async function openNew(path: string, mode: number | undefined): Promise<FileHandle> {

@@ -1,5 +1,11 @@
-import { readFile } from 'node:fs/promises'
-import { standardInput } from './terminal.js'
+import { codeOf } from '../shared/folder.node.js'
+import { type Bound, readBounded, standardInput } from './bounded-input.js'
+
+/** The request covers its body, so the whole of it is in memory before anything is sent. */
+const BODY: Bound = {
+  max: 256 * 1024 * 1024,
+  because: 'a body is held in memory, as the request proves the whole of it; send it in parts',
+}
 
 /** The options that say what a request sends. */
 export interface BodyOptions {
@@ -18,15 +24,16 @@ export async function bodyFrom({
 }: BodyOptions): Promise<string | Uint8Array<ArrayBuffer> | undefined> {
   if (data !== undefined && dataRaw !== undefined)
     throw new TypeError('--data and --data-raw are one body: give one of them')
-  if (data === '-' || data === '@-') return standardInput()
+  if (data === '-' || data === '@-') return standardInput(BODY)
   return data?.startsWith('@') === true ? readBody(data.slice(1)) : (data ?? dataRaw)
 }
 
 async function readBody(path: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    return new Uint8Array(await readFile(path))
+    return await readBounded(path, BODY)
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown reason'
+    const code = codeOf(cause)
+    if (code === 'unknown reason') throw cause
     const reason = code === 'ENOENT' ? 'there is no such file' : `it cannot be read: ${code}`
     throw new TypeError(`-d @${path}: ${reason}; to send this text itself: --data-raw '@${path}'`, { cause })
   }

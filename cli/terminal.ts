@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { codeOf } from '../shared/folder.node.js'
+import { type Bound, readBounded, standardInput } from './bounded-input.js'
 import { printable, printableJson, printableLine } from './printable.js'
 
 /** Where a command reads its surroundings and prints; tests pass their own. */
@@ -88,25 +88,22 @@ export function table(texts: readonly (readonly string[])[]): string {
 /** The errors of the system, and of Node, for a name that cannot be that of a file. */
 const NO_FILE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'])
 
+/** A keytab has this size at most, and tickets and credentials are far smaller. */
+const TEXT: Bound = { max: 1024 * 1024, because: 'no keytab, credential or ticket is that large' }
+
 /**
  * The content of an argument: the text of a file, of standard input for -, or the argument itself.
  * @throws TypeError
  */
 export async function textOf(what: string): Promise<string> {
-  if (what === '-') return new TextDecoder().decode(await standardInput())
+  if (what === '-') return new TextDecoder().decode(await standardInput(TEXT))
   try {
-    return await readFile(what, 'utf8')
+    return Buffer.from(await readBounded(what, TEXT)).toString('utf8')
   } catch (cause) {
+    if (codeOf(cause) === 'unknown reason') throw cause
     const code = codeOf(cause)
     if (NO_FILE.has(code)) return what
     const reason = code === 'EISDIR' ? 'is a folder: name a file in it' : `cannot be read: ${code}`
     throw new TypeError(`${what} ${reason}`, { cause })
   }
-}
-
-/** All of standard input. */
-export async function standardInput(): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
-  return new Uint8Array(Buffer.concat(chunks))
 }

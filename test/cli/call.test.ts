@@ -55,6 +55,7 @@ beforeAll(async () => {
       })
       if (req.url === '/cookies') res.setHeader('set-cookie', ['a=1', 'b=2'])
       if (req.url === '/missing') res.statusCode = 404
+      if (req.url === '/never') return
       res.end(BODIES[req.url ?? ''] ?? 'ok')
     }),
   )
@@ -287,6 +288,21 @@ describe('--output', () => {
     expect(await left()).toEqual(['answer'])
   })
 
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('leaves nothing behind when %s ends it', async signal => {
+    await writeFile(file(), 'before')
+    const words = wordsOf(`${url}/never`, '-o', file())
+    const child = endAtLast(spawn(process.execPath, [CLI, ...words], { stdio: 'ignore' }))
+    const ended = once(child, 'close')
+    const before = Date.now()
+    while (received.length === 0 && Date.now() - before < 60_000)
+      await new Promise(resolve => setImmediate(resolve))
+    expect((await left()).length, 'the new file is there').toBe(2)
+    child.kill(signal)
+    expect(await ended).toEqual([null, signal])
+    expect(await left()).toEqual(['answer'])
+    expect(await readFile(file(), 'utf8')).toBe('before')
+  })
+
   it('writes into a device without replacing it', async () => {
     expect(await call(`${url}/line`, '-o', '/dev/null')).toEqual({ code: 0, out: '', err: '' })
     expect((await stat('/dev/null')).isCharacterDevice()).toBe(true)
@@ -307,6 +323,29 @@ describe('--output', () => {
       })
     }
     expect(received).toEqual([])
+  })
+})
+
+describe('input without end', () => {
+  it('is no body: -d @FILE and standard input end at a bound, and nothing is sent', async () => {
+    expect(await call(`${url}/`, '-d', '@/dev/zero')).toEqual({
+      code: 2,
+      out: '',
+      err: expect.stringMatching(
+        /^orthrus: \/dev\/zero has more than 268435456 bytes: a body is held in memory/,
+      ),
+    })
+    expect(received).toEqual([])
+  })
+
+  it.each([
+    ['inspect', ['inspect', '/dev/zero']],
+    ['--credential', ['call', 'http://127.0.0.1:9/', '-s', 'orders', '--credential', '/dev/zero']],
+  ])('is nothing for %s', async (_, words) => {
+    expect(await runCommand(words)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('/dev/zero has more than 1048576 bytes'),
+    })
   })
 })
 
