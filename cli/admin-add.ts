@@ -1,16 +1,12 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import type { PrincipalLimits } from '../shared/administration/principals.js'
-import { SIZE } from '../shared/constants.js'
-import { derivePasswordKey } from '../shared/crypto/derive.js'
-import { systemRandom } from '../shared/crypto/random.js'
 import { OrthrusError } from '../shared/errors.js'
-import { parametersWith } from '../shared/exchange/params.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { parseDuration, parseInstant } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { type KeytabPlace, keytabName, reserveKeytab } from './keytab-output.js'
-import { askNewPasswords } from './password.js'
+import { askNewPasswords, passwordKey } from './password.js'
 import { answerEach, type Tell, type Terminal } from './terminal.js'
 
 interface AddOptions extends ConnectionOptions {
@@ -127,12 +123,9 @@ async function addPerson(
   options: AddOptions,
   tell: Tell,
 ): Promise<void> {
-  const salt = systemRandom(SIZE.SALT)
-  const parameters = parametersWith(salt)
-  const key = await derivePasswordKey(password, principal, salt, parameters)
   const { kvno } = await administration.add({
     principal,
-    password: { parameters, key },
+    password: await passwordKey(password, principal),
     ...limitsOf(options),
   })
   tell({ principal, kvno }, `added ${principal}, who logs in with the password`)

@@ -1,23 +1,43 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
+import type { DueKey } from '../shared/administration/keys.js'
 import type { PrincipalSummary } from '../shared/administration/principals.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { formatTime } from '../shared/time.js'
 import { formatDuration } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
+import { CommandFailed, EXIT } from './failure.js'
 import { tellRefusedBy, type WaitOptions, waitOption } from './refused-by.js'
 import { answer, answerEach, type Tell, type Terminal, table } from './terminal.js'
 
 export function listCommand(terminal: Terminal): Command {
   return withAdminConnection(new Command('list'))
     .description('list all principals')
-    .action((options: ConnectionOptions) =>
+    .option('--due', 'only those whose key is due to change; the exit code is 3 if there are any')
+    .action((options: ConnectionOptions & { readonly due?: boolean }) =>
       withAdministration(terminal, options, async administration => {
+        if (options.due === true) return listDue(terminal, administration, options)
         const principals: PrincipalSummary[] = []
         for await (const principal of administration.list()) principals.push(principal)
         answer(terminal, options, { principals }, table(principals.map(rowOf)))
       }),
     )
+}
+
+async function listDue(
+  terminal: Terminal,
+  { keys }: Administration,
+  options: ConnectionOptions,
+): Promise<void> {
+  const due: DueKey[] = []
+  for await (const key of keys.due()) due.push(key)
+  answer(terminal, options, { due }, table(due.map(dueRow)))
+  if (due.length > 0) throw new CommandFailed('', { exitCode: EXIT.DUE })
+}
+
+function dueRow({ principal, kvno, createdAt, due, askedAt }: DueKey): string[] {
+  const why = askedAt === null ? 'by its age' : `asked for ${formatTime(askedAt)}`
+  return [principal, `kvno ${kvno}`, `since ${formatTime(createdAt)}`, `due ${formatTime(due)}`, why]
 }
 
 function rowOf({ principal, kvnos, ...rest }: PrincipalSummary): string[] {

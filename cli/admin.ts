@@ -4,7 +4,9 @@ import { allowCommand, denyCommand } from './admin-allow.js'
 import { invitationsCommand, inviteCommand, uninviteCommand } from './admin-invite.js'
 import { policyCommand } from './admin-policy.js'
 import { disableCommand, enableCommand, listCommand, removeCommand, showCommand } from './admin-principals.js'
+import { realmCommand } from './admin-realm.js'
 import { revokeCommand } from './admin-revoke.js'
+import { resetPasswordCommand, rotateCommand } from './admin-rotate.js'
 import type { Terminal } from './terminal.js'
 
 /** `orthrus admin`: talks to the running KDC, as a client of `kdc@realm` over a channel. */
@@ -15,6 +17,9 @@ export function adminCommand(terminal: Terminal): Command {
     allowCommand,
     denyCommand,
     policyCommand,
+    rotateCommand,
+    resetPasswordCommand,
+    realmCommand,
     listCommand,
     showCommand,
     disableCommand,

@@ -36,7 +36,7 @@ export function withAdminConnection(command: Command): Command {
 }
 
 /** Where `init` puts it, beside the database. */
-const ADMIN_KEYTAB = `${DEFAULT_DATA}/admin.keytab`
+export const ADMIN_KEYTAB = `${DEFAULT_DATA}/admin.keytab`
 
 /** The same, with a login by password for people. */
 export function withLogin(command: Command): Command {

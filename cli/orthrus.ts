@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { codeOf } from '../shared/folder.node.js'
-import { EXIT } from './report.js'
+import { EXIT } from './failure.js'
 import { run } from './run.js'
 
 let isLost = false

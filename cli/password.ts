@@ -1,5 +1,10 @@
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
+import type { PasswordKey } from '../shared/administration/principals.js'
+import { SIZE } from '../shared/constants.js'
+import { derivePasswordKey } from '../shared/crypto/derive.js'
+import { systemRandom } from '../shared/crypto/random.js'
+import { parametersWith } from '../shared/exchange/params.js'
 import type { Principal } from '../shared/principal.js'
 import type { Terminal } from './terminal.js'
 
@@ -20,16 +25,51 @@ export async function askNewPasswords(
     const password = lines === undefined ? await ask(terminal, question) : lines[i]
     if (password === undefined)
       throw new TypeError(`no password came for ${principal}: send a line for each name on standard input`)
-    // Anyone who records a login can try passwords against it. Length is the only defence (docs/threat-model.md).
-    if ([...password].length < LENGTH_MIN)
-      throw new TypeError(
-        `a password has ${LENGTH_MIN} characters at least, and that for ${principal} has fewer`,
-      )
+    requireLength(password, principal)
     if (lines === undefined && (await ask(terminal, 'The same again: ')) !== password)
       throw new TypeError('the two passwords differ')
     passwords.set(principal, password)
   }
   return passwords
+}
+
+/** A new password for one, as `askNewPasswords` asks for it. @throws TypeError */
+export async function askNewPassword(terminal: Terminal, principal: Principal): Promise<string> {
+  return (await askNewPasswords(terminal, [principal])).get(principal) ?? ''
+}
+
+/**
+ * The password of a principal, and another one for it: asked for at a terminal, otherwise the first two lines of
+ * standard input.
+ * @throws TypeError if one is missing, or the new one is too short or was typed in two ways
+ */
+export async function askPasswordChange(
+  terminal: Terminal,
+  principal: Principal,
+): Promise<{ readonly old: string; readonly next: string }> {
+  if (process.stdin.isTTY === true) {
+    const old = await askPassword(terminal, principal)
+    return { old, next: await askNewPassword(terminal, principal) }
+  }
+  const [old, next] = await linesOfInput(2)
+  if (old === undefined || next === undefined) {
+    throw new TypeError('send two lines on standard input: the password, and the new one')
+  }
+  requireLength(next, principal)
+  return { old, next }
+}
+
+/** Anyone who records a login can try passwords against it. Length is the only defence (docs/threat-model.md). */
+function requireLength(password: string, principal: Principal): void {
+  if ([...password].length >= LENGTH_MIN) return
+  throw new TypeError(`a password has ${LENGTH_MIN} characters at least, and that for ${principal} has fewer`)
+}
+
+/** The key of a new password, with a salt of its own. */
+export async function passwordKey(password: string, principal: Principal): Promise<PasswordKey> {
+  const salt = systemRandom(SIZE.SALT)
+  const parameters = parametersWith(salt)
+  return { parameters, key: await derivePasswordKey(password, principal, salt, parameters) }
 }
 
 /** The first lines of standard input, which may have fewer. */

@@ -1,11 +1,8 @@
 import { CommanderError } from 'commander'
 import { OrthrusError } from '../shared/errors.js'
-import { CommandFailed } from './failure.js'
+import { CommandFailed, EXIT } from './failure.js'
 import { printableJson, printableLine } from './printable.js'
 import type { Terminal } from './terminal.js'
-
-/** Exit codes: done, refused or failed, wrong usage. */
-export const EXIT = { DONE: 0, FAILED: 1, USAGE: 2 } as const
 
 /**
  * Prints what went wrong to standard error.
@@ -18,7 +15,7 @@ export function report(error: unknown, json: boolean, terminal: Terminal): numbe
     if (json) terminal.err(`${printableJson({ error: { message: parserMessage(error) } })}\n`)
     return EXIT.USAGE
   }
-  if (error instanceof CommandFailed && error.message === '') return EXIT.FAILED
+  if (error instanceof CommandFailed && error.message === '') return error.exitCode
   const { message } = errorObject(error)
   // The messages of OpenSSL have line breaks.
   const told = json

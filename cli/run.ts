@@ -5,13 +5,15 @@ import { adminCommand } from './admin.js'
 import { callCommand } from './call.js'
 import { allCommands, commandWords, pathOf } from './command-words.js'
 import { delegateCommand } from './delegate.js'
+import { EXIT } from './failure.js'
 import { getCommand } from './get.js'
 import { initCommand } from './init.js'
 import { inspectCommand } from './inspect.js'
 import { joinCommand } from './join.js'
 import { kdcCommand } from './kdc.js'
 import { keytabCommand } from './keytab.js'
-import { EXIT, report } from './report.js'
+import { passwdCommand } from './passwd.js'
+import { report } from './report.js'
 import type { Terminal } from './terminal.js'
 
 /** Runs one command line, without the program's name. @returns the exit code */
@@ -54,6 +56,7 @@ function programFor(terminal: Terminal, json: boolean): Command {
   program.addCommand(joinCommand(terminal))
   program.addCommand(inspectCommand(terminal))
   program.addCommand(keytabCommand(terminal))
+  program.addCommand(passwdCommand(terminal))
   for (const command of allCommands(program)) speakThrough(terminal, command, json)
   return program
 }

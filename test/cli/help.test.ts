@@ -72,8 +72,8 @@ describe('help', () => {
 
 describe('a command that does not exist', () => {
   it.each([
-    [['rotate'], 'of orthrus; it has init, kdc, admin, get, call, delegate, join, inspect'],
-    [['admin', 'rotate'], 'of orthrus admin; it has add, allow, deny'],
+    [['renew'], 'of orthrus; it has init, kdc, admin, get, call, delegate, join, inspect'],
+    [['admin', 'renew'], 'of orthrus admin; it has add, allow, deny'],
     [['admn'], 'of orthrus; did you mean: orthrus admin?'],
     [['gte', 'orders'], 'of orthrus; did you mean: orthrus get?'],
     [['admin', 'alow', 'web', 'orders'], 'of orthrus admin; did you mean: orthrus admin allow?'],

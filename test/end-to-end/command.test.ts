@@ -84,6 +84,27 @@ describe('a person', () => {
         code: 1,
         err: expect.stringContaining('password_wrong'),
       })
+      const passwd = (old: string, next: string) =>
+        run(process.execPath, [CLI, 'passwd', 'alice@demo.example', ...at], folder, `${old}\n${next}\n`)
+      expect(await passwd('wrong horse battery', 'another horse battery')).toMatchObject({
+        code: 1,
+        err: expect.stringContaining('password_wrong'),
+      })
+      expect(await passwd('correct horse battery', 'a horse')).toMatchObject({ code: 2 })
+      expect(await passwd('correct horse battery', 'another horse battery')).toEqual({
+        code: 0,
+        out: 'changed the password of alice@demo.example\n',
+        err: '',
+      })
+      expect((await get('correct horse battery')).code).toBe(1)
+      const reset = await admin('a third horse battery\n', 'reset-password', 'alice', '--wait', '1s')
+      expect(reset).toMatchObject({
+        code: 0,
+        err: '',
+        out: expect.stringContaining('sessions have ended'),
+      })
+      expect((await get('another horse battery')).code).toBe(1)
+      expect((await get('a third horse battery')).code).toBe(0)
       expect(kdc.log()).not.toMatch(/horse/)
     },
     BUSY,
