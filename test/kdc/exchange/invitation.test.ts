@@ -95,6 +95,7 @@ describe('the first login with a key that an invitation handed out', () => {
     expect(outcome(await login(realm, orders))).toBe('reply')
     expect(outcome(await ask(realm, tgt))).toBe('reply')
     expect(outcome(await login(realm, host))).toBe('reply')
+    expect((await realm.record(code.principal)).clientId).not.toEqual(series)
     expect(outcome(await login(realm, orders))).toBe('05 auth_failed')
     expect(outcome(await ask(realm, tgt))).toBe('06 revoked')
     expect((await realm.record('orders')).keys.map(({ kvno }) => kvno)).toEqual([2])
