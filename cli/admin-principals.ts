@@ -41,6 +41,7 @@ function dueRow({ principal, kvno, createdAt, due, askedAt }: DueKey): string[] 
 }
 
 function rowOf({ principal, kvnos, ...rest }: PrincipalSummary): string[] {
+  if (kvnos.length === 0) return [principal, 'no key', '', stateOf(rest)]
   return [principal, `kvno ${kvnos.join(',')}`, rest.passwordBased ? 'password' : 'key', stateOf(rest)]
 }
 
@@ -62,11 +63,15 @@ export function showCommand(terminal: Terminal): Command {
     )
 }
 
+function keysOf({ kvnos, passwordBased }: PrincipalSummary): string {
+  return kvnos.length === 0 ? 'none' : `kvno ${kvnos.join(', ')}${passwordBased ? ', from a password' : ''}`
+}
+
 function factsOf(summary: PrincipalSummary): string[][] {
   const life = (time: number | null) => (time === null ? "the realm's" : formatDuration(time))
   return [
     ['principal', summary.principal],
-    ['keys', `kvno ${summary.kvnos.join(', ')}${summary.passwordBased ? ', from a password' : ''}`],
+    ['keys', keysOf(summary)],
     ['state', stateOf(summary) || 'enabled'],
     ['longest ticket', life(summary.maxLife)],
     ['renewed for', life(summary.maxRenew)],

@@ -94,7 +94,7 @@ function revokeKeyCommand(terminal: Terminal): Command {
         const fields = { principal, kvno }
         const what = `key ${short}`
         if (isReserved(principal)) return { what, fields, seq }
-        const aside = `${short} has no key now; to give it one: orthrus admin remove ${short}, then orthrus admin add ${short}`
+        const aside = `${short} has no key now; to give it one: orthrus admin rotate ${short} --keytab FILE, or orthrus admin invite ${short}`
         return { what, fields, seq, aside }
       }),
     )

@@ -130,6 +130,7 @@ const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/^orthrus call .*--keytab web/m, /^hello web@demo\.example, your role is reader$/m],
   [/--credential web\.credential/, /^hello web@demo\.example, your role is reader$/m],
   [/^orthrus get/m, /orders@demo\.example/],
+  [/^orthrus admin rotate web/m, /kvno 2 is in web\.keytab\.new.*refused by orders.*orders@demo\.example/s],
   [/^orthrus admin invite web/m, /joined as web@demo\.example/],
   [/^orthrus inspect orders\.keytab/m, /kvno 2/],
   [/^orthrus admin disable admin/m, /disabled admin@demo\.example/],
@@ -138,6 +139,8 @@ const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
     /^orthrus keytab refresh billing\.keytab$/m,
     /changed the key of billing@demo\.example: kvno 2\n.*kvno 2 +current.*kvno 1 +old/s,
   ],
+  [/^orthrus admin list --due/m, /some key is due\nchanged the key of billing@demo\.example: kvno 3/],
+  [/^orthrus admin reset-password/m, /changed the password of ann.*set the password of ann/s],
   [/^orthrus keytab show stock/m, /joined as stock@demo\.example.*kvno 1 +current/s],
   [/^orthrus join fleet/m, /joined as worker\/7@demo\.example.*role=reader/s],
 ]
