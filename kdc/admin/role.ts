@@ -39,7 +39,7 @@ export function requireCaller(callers: Callers, caller: Caller | undefined, now:
   else requireNoInvitation(caller)
   if (callers === 'administrators') requireAdministrator(caller)
   else if (caller === undefined) throw refused('only a principal may call this, over a channel')
-  else if (callers !== 'anybody') requireItself(caller, now)
+  else if (callers !== 'anybody') requireItself(caller, callers, now)
 }
 
 function requireInvitation(caller: Caller | undefined): void {
@@ -55,9 +55,15 @@ function requireNoInvitation(caller: Caller | undefined): void {
 
 /**
  * Only whoever has the principal's key, or had it a moment ago, may change that key: neither a delegate, nor the holder
- * of a narrowed ticket, nor a thief of an old session (section 12).
+ * of a narrowed ticket or of a part of a TGT, nor a thief of an old session (section 12). The tickets of an invitation
+ * all have the caveat `services`.
  */
-function requireItself({ via, caveats, ticket: { authTime } }: Caller, now: number): void {
+function requireItself(
+  { via, caveats: all, ticket: { authTime } }: Caller,
+  callers: 'itself' | 'invitation',
+  now: number,
+): void {
+  const caveats = callers === 'invitation' ? all.filter(({ name }) => name !== 'services') : all
   if (via !== undefined) throw refused('only a principal may call this, with its own ticket')
   if (caveats.length > 0) throw refused('only a ticket without caveats may call this')
   const age = now - authTime

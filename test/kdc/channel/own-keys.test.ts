@@ -77,6 +77,7 @@ describe('a key that changes over a channel', () => {
   it.each([
     ['that expires', encodeCaveat({ name: 'expires', time: START + HOUR })],
     ['that names methods and claims', encodeCaveat({ name: 'claims', claims: ['role'] })],
+    ['that names the KDC alone', encodeCaveat({ name: 'services', services: [local('kdc')] })],
   ])('may not change under a TGT with a caveat %s', async (_, caveat) => {
     const { realm, web } = await scene()
     const tgt = grantOf(await login(realm, web))
