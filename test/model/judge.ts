@@ -108,6 +108,9 @@ export class Judge {
     const bytes = messageIn(letter) ?? new Uint8Array()
     this.guarded(() => this.secrets.requireNoneInHttp(letter.headers, letter.target))
     this.#invariants.clientSends(nameOf(bytes), { client, service, letter })
+    // Also of a ticket that its service then refuses, since it was sealed under a wrong key.
+    const view = readAp(bytes)
+    if (view !== undefined) this.#ticketsOf(view)
     return bytes
   }
 

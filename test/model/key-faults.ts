@@ -5,8 +5,8 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a key is promoted without proof',
     file: 'kdc/realm/key-changes.ts',
-    from: "newKey(record, key, now, { state: 'next', stagedBy })",
-    to: 'newKey(record, key, now, { stagedBy })',
+    from: "  const keys = [staged, ...record.keys.filter(({ state }) => state !== 'next')]\n",
+    to: "  const keys: StoredKey[] = [{ ...staged, state: 'current', stagedBy: null }]\n",
   },
   {
     name: 'an old key is kept when the next one is shown',

@@ -157,6 +157,11 @@ export class Reference {
   revokeKey(name: string, seq: number): void {
     this.revoke(name, seq)
     for (const ticket of this.tickets.values()) if (ticket.service === name) ticket.deadBy ??= seq
+    this.removed(name, seq)
+  }
+
+  /** It has no keys, and codes for it end: they would make it again. */
+  removed(name: string, seq: number): void {
     this.keys.removed(name)
     for (const ended of this.invitations.withdrawFor(name)) this.#endSeries(ended, seq)
   }

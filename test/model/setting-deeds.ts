@@ -115,7 +115,7 @@ async function change(
 ): Promise<void> {
   const seq = await world.kdc.change(method, name)
   if (method !== 'enable') world.reference.revoke(name, seq)
-  if (method === 'remove') world.reference.keys.removed(name)
+  if (method === 'remove') world.reference.removed(name, seq)
   const facts = { enabled: method === 'enable', exists: method !== 'remove' }
   Object.assign(world.reference.principal(name) ?? {}, facts)
 }
