@@ -51,7 +51,12 @@ async function scene(limits: Partial<Limits> = {}) {
         fail: reject,
       }
       const end = (): void => void opening.closed++
-      const channel = { close: end, end, receive: async () => {} } as unknown as AcceptedChannel
+      const channel = {
+        isOver: false,
+        close: end,
+        end,
+        receive: async () => {},
+      } as unknown as AcceptedChannel
       openings.push(opening)
     })
   const socket = new FakeSocket()
