@@ -71,7 +71,7 @@ export function instanceOf(target: Pattern, instance: string): Principal {
   return parsePrincipal(target.replace('/*@', () => `/${instance}@`))
 }
 
-/** Whether there can be an invitation for the target: any principal or fleet but the KDC's own, and invitations. */
+/** Whether there can be an invitation for the target. There is none for everyone, for the KDC or for an invitation. */
 export function isInvitable(target: Pattern): boolean {
   if (target === EVERYONE) return false
   const name = target.replace('/*@', '@') as Principal

@@ -1,6 +1,6 @@
 import type { Principal } from '../../shared/principal.js'
-import type { RecordChange } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
+import type { RecordChange } from '../report/record-change.js'
 import type { Report } from '../report/report.js'
 import { StoreConflict } from '../store/store.js'
 import type { Planned, RealmWriter } from './realm-writer.js'

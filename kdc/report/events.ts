@@ -1,10 +1,7 @@
-import type { NewInvitation } from '../../shared/administration/invitations.js'
-import type { PrincipalLimits } from '../../shared/administration/principals.js'
-import type { RealmSummary } from '../../shared/administration/realm.js'
-import type { PolicyRule } from '../../shared/administration/rules.js'
 import type { ErrorFacts, WireCode } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Failure } from './failure.js'
+import type { RecordChange } from './record-change.js'
 
 /**
  * What a KDC does, as one closed union of plain values. Each event is reported once, where it happens; the log and any
@@ -129,61 +126,6 @@ export interface ChangeUncertain {
   readonly change: RecordChange
   readonly failure: Failure
 }
-
-/** One change to the realm, by the method that made it. */
-export type RecordChange =
-  | ({
-      readonly method: 'add'
-      readonly principal: Principal
-      readonly kvno: number
-      readonly passwordBased: boolean
-    } & PrincipalLimits)
-  | { readonly method: 'disable' | 'enable' | 'remove' | 'revoke-client'; readonly principal: Principal }
-  | {
-      readonly method: 'revoke-ticket'
-      /** Not to be altered. */
-      readonly ticketId: Uint8Array
-      /** Whose ticket it is, if the administrator said so. */
-      readonly principal: Principal | null
-    }
-  | {
-      readonly method: 'revoke-key'
-      readonly principal: Principal
-      /** The newest kvno that was ended. */
-      readonly kvno: number
-    }
-  /** A fresh key is current; null if the holder was asked for one. */
-  | { readonly method: 'rotate'; readonly principal: Principal; readonly kvno: number | null }
-  /** A fresh key is the only one, and what was older is revoked. */
-  | {
-      readonly method: 'replace-key' | 'new-password' | 'reset-password'
-      readonly principal: Principal
-      readonly kvno: number
-    }
-  /** Old keys of krbtgt or kdc were erased, because every ticket under them has ended. */
-  | { readonly method: 'erase-keys'; readonly principal: Principal; readonly kvnos: readonly number[] }
-  | { readonly method: 'set-realm'; readonly settings: RealmSummary }
-  /** A key was staged, or became the current one because its holder logged in with it. */
-  | { readonly method: 'next-key'; readonly principal: Principal; readonly kvno: number }
-  | {
-      readonly method: 'promote'
-      readonly principal: Principal
-      readonly kvno: number
-      /** Which invitation handed the key out, if one did, and which address the host has logged in from. */
-      readonly invitation?: Principal
-      readonly address?: string
-    }
-  | ({ readonly method: 'invite'; readonly principal: Principal } & NewInvitation)
-  | { readonly method: 'uninvite'; readonly principal: Principal; readonly used: number }
-  /** `principal` is who the host becomes with its first login. */
-  | {
-      readonly method: 'enrol'
-      readonly principal: Principal
-      readonly kvno: number
-      readonly invitation: Principal
-    }
-  | { readonly method: 'allow' | 'deny'; readonly rule: PolicyRule }
-  | { readonly method: 'forget'; readonly client: string; readonly service: string }
 
 export interface RecordsRead {
   readonly kind: 'records_read'

@@ -1,6 +1,7 @@
 import { toHex } from '../../shared/bytes.js'
 import type { Logger } from '../../shared/logger.js'
-import type { EventOf, KdcEvent, Origin, RecordChange } from './events.js'
+import type { EventOf, KdcEvent, Origin } from './events.js'
+import type { RecordChange } from './record-change.js'
 
 /** How each event reads in the log. */
 

@@ -31,7 +31,7 @@ describe('guesses at one password', () => {
       const answer = await login(realm, stranger(`n${i}@demo.example`), {}, botnet(i))
       if (i % 10_000 === 0) expect(outcome(answer)).toBe('05 auth_failed')
     }
-    // A right guess learns as little as any other, from an address that guessed before or one that did not.
+    // A right guess gets the same answer as a wrong one, whether or not its address has guessed before.
     for (const address of [botnet(0), botnet(MADE_UP)]) {
       expect(outcome(await login(realm, ann, {}, address))).toBe('05 rate_limited')
     }

@@ -122,7 +122,7 @@ describe('a file that is refused as a master key', () => {
     },
   )
 
-  it('has any character changed, missing or added', async () => {
+  it('has a character changed or missing, or something added', async () => {
     const altered = [`${TEXT}\n`, `\n${TEXT}`, TEXT.replaceAll('\n', '\r\n'), TEXT + TEXT, '']
     for (let i = 0; i < TEXT.length; i++) {
       const other = TEXT[i] === 'A' ? 'B' : 'A'
