@@ -1,30 +1,44 @@
 import type { OrthrusError } from '../../shared/errors.js'
 import type { OpenedTicket } from '../../shared/ticket/ticket.js'
+import { SECOND } from '../../shared/time.js'
+import { runAfter, type Timers } from '../../shared/timers.js'
+
+/** The longest wait before clocks are read again, milliseconds: a timer stands still while a machine sleeps. */
+const LOOK_EVERY = SECOND
+
+export interface InFlightOptions {
+  /** Why a ticket is not accepted any more, or undefined if it is. */
+  readonly faultOf: (ticket: OpenedTicket) => OrthrusError | undefined
+  /** Milliseconds until no ticket is accepted any more, unless something happens; negative if none is. */
+  readonly left: () => number
+  readonly timers: Timers
+}
 
 interface Watched {
   readonly tickets: readonly OpenedTicket[]
   readonly end: (cause: OrthrusError) => void
 }
 
-/** What is going on under tickets, and ends when one of them is revoked. */
+/** What is going on under tickets, and ends when one of them would not be accepted any more. */
 export class InFlight {
   readonly #watched = new Set<Watched>()
-  readonly #faultOf: (ticket: OpenedTicket) => OrthrusError | undefined
+  readonly #options: InFlightOptions
   #isDue = false
+  #isTimed = false
 
-  /** @param faultOf why a ticket is revoked, or undefined if it is not */
-  constructor(faultOf: (ticket: OpenedTicket) => OrthrusError | undefined) {
-    this.#faultOf = faultOf
+  constructor(options: InFlightOptions) {
+    this.#options = options
   }
 
   get size(): number {
     return this.#watched.size
   }
 
-  /** Calls `end` once, when a ticket is revoked. @returns a function that cancels this */
+  /** Calls `end` once, when a ticket is not accepted any more. @returns a function that cancels this */
   watch(tickets: readonly OpenedTicket[], end: (cause: OrthrusError) => void): () => void {
     const watched = { tickets, end }
     this.#watched.add(watched)
+    this.#time()
     return () => void this.#watched.delete(watched)
   }
 
@@ -34,11 +48,23 @@ export class InFlight {
     this.#isDue = true
     queueMicrotask(() => {
       this.#isDue = false
-      this.#endRevoked()
+      this.#endRefused()
     })
   }
 
-  #endRevoked(): void {
+  /** One timer for all. It is left to run out when nothing goes on, since a request would have to set and clear it. */
+  #time(): void {
+    if (this.#isTimed) return
+    this.#isTimed = true
+    const { timers, left } = this.#options
+    runAfter(timers, Math.min(LOOK_EVERY, Math.max(0, left()) + 1), () => {
+      this.#isTimed = false
+      if (left() < 0) this.#endRefused()
+      if (this.#watched.size > 0) this.#time()
+    })
+  }
+
+  #endRefused(): void {
     for (const watched of [...this.#watched]) {
       const cause = this.#causeOf(watched)
       if (cause === undefined || !this.#watched.delete(watched)) continue
@@ -52,7 +78,7 @@ export class InFlight {
 
   #causeOf({ tickets }: Watched): OrthrusError | undefined {
     for (const ticket of tickets) {
-      const cause = this.#faultOf(ticket)
+      const cause = this.#options.faultOf(ticket)
       if (cause !== undefined) return cause
     }
     return undefined

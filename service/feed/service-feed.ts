@@ -50,7 +50,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
   readonly #options: ServiceFeedOptions
   readonly #revoked: RevokedSet
   readonly #freshness: Freshness
-  readonly #inFlight = new InFlight(ticket => this.#faultOf(ticket))
+  readonly #inFlight: InFlight
   readonly #follower: Follower
   /** When the last answered question was sent, by the wall clock, whichever process sent it. */
   #lastAnswered: number | undefined
@@ -67,6 +67,11 @@ export class ServiceFeed implements Revocation, FeedTarget {
     this.#options = { ...options, saved: undefined }
     this.#revoked = new RevokedSet(maxRevocations)
     this.#freshness = new Freshness(clock)
+    this.#inFlight = new InFlight({
+      faultOf: ticket => this.#faultOf(ticket, clock.now()),
+      left: () => this.#options.maxStaleness - this.#freshness.age(clock.now()),
+      timers: inBackground(timers),
+    })
     const restored = saved && restoreFeed(saved, this.#revoked, clock)
     this.cursor = new LogCursor(restored?.position ?? null)
     if (this.#revoked.lastKvno > 0) this.#dropKeys()
@@ -108,13 +113,8 @@ export class ServiceFeed implements Revocation, FeedTarget {
   }
 
   requireValid(ticket: OpenedTicket, now: number): void {
-    const fault = this.#faultOf(ticket)
+    const fault = this.#faultOf(ticket, now)
     if (fault !== undefined) throw fault
-    if (this.#isFull) throw tooMany(this.#options.maxRevocations)
-    const age = this.#freshness.age(now)
-    if (age <= this.#options.maxStaleness) return
-    this.#warnStale(age)
-    throw tooOld(age)
   }
 
   watch({ tickets }: Pick<AcceptedRequest, 'tickets'>, end: (cause: OrthrusError) => void): () => void {
@@ -150,8 +150,15 @@ export class ServiceFeed implements Revocation, FeedTarget {
     this.#options.onRotate?.()
   }
 
-  #faultOf(ticket: OpenedTicket): OrthrusError | undefined {
-    return this.#revoked.has(ticket) ? revoked(ticket) : undefined
+  /** Why the ticket is not accepted. What goes on under it ends for the same reasons. */
+  #faultOf(ticket: OpenedTicket, now: number): OrthrusError | undefined {
+    const { maxRevocations, maxStaleness } = this.#options
+    if (this.#revoked.has(ticket)) return revoked(ticket)
+    if (this.#isFull) return tooMany(maxRevocations)
+    const age = this.#freshness.age(now)
+    if (age <= maxStaleness) return undefined
+    this.#warnStale(age)
+    return tooOld(age)
   }
 
   /** The KDC names the owner of a key only to the owner itself. */
@@ -176,6 +183,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
     const { maxRevocations } = this.#options
     if (!this.#isFull) this.#tell({ kind: 'feed_full', revocations: maxRevocations })
     this.#isFull = true
+    this.#inFlight.look()
     return tooMany(maxRevocations)
   }
 

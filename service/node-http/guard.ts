@@ -76,7 +76,7 @@ function letPass(
   req.ticket = ticket
   const { revocation } = service
   if (revocation !== undefined) {
-    endWhenRevoked(revocation, passed, res, cause => {
+    endWithRevocation(revocation, passed, res, cause => {
       const answered = refusalOf(verified, causeForBegun(message.method, cause))
       refuse(gate, req, res, refuseRequest(service, message, answered))
     })
@@ -84,8 +84,8 @@ function letPass(
   return passed
 }
 
-/** What the handler has not ended is answered as revoked, and whatever it still writes is dropped. */
-function endWhenRevoked(
+/** Once step 8 fails, what the handler has not ended is answered so, and whatever it still writes is dropped. */
+function endWithRevocation(
   revocation: Revocation,
   { verified, ticket, proof }: Passed,
   res: ServerResponse,

@@ -4,7 +4,7 @@ import { isWireCode, OrthrusError } from '../../shared/errors.js'
 
 /** Step 8 of docs/protocol.md section 8 for a service that follows the log of what is revoked. */
 export interface Revocation extends RevocationCheck {
-  /** Calls `end` once, when one of the request's tickets is revoked. @returns a function that cancels this */
+  /** Calls `end` once, when step 8 would not accept the request any more. @returns a function that cancels this */
   watch(accepted: Pick<AcceptedRequest, 'tickets'>, end: (cause: OrthrusError) => void): () => void
 }
 

@@ -26,9 +26,9 @@ export interface AcceptedTicket {
   /** Whether policy lets the client delegate this ticket. */
   readonly delegable: boolean
   /**
-   * Aborts when one of the request's tickets, clients or keys is revoked, with the OrthrusError `revoked`. A
-   * response that has not been sent by then is dropped; what the handler began it should stop. Without the option `kdc` of
-   * `loadService` it never aborts.
+   * Aborts when one of the request's tickets, clients or keys is revoked, with the OrthrusError `revoked`; and when no KDC
+   * has confirmed the revocations for longer than `maxStaleness`, with `unavailable`. A response that has not been sent by
+   * then is dropped; what the handler began it should stop. Without the option `kdc` of `loadService` it never aborts.
    */
   readonly signal: AbortSignal
   /**
@@ -68,7 +68,7 @@ class HandledTicket implements AcceptedTicket {
   readonly #handOff: HandOff
   /** Made only for a handler that wants the signal. */
   #aborter: AbortController | undefined
-  #revoked: OrthrusError | undefined
+  #ended: OrthrusError | undefined
 
   constructor(handOff: HandOff) {
     const { ticket, client, via, service, claims, claimsWithheld } = handOff.verified
@@ -88,15 +88,15 @@ class HandledTicket implements AcceptedTicket {
   get signal(): AbortSignal {
     if (this.#aborter === undefined) {
       this.#aborter = new AbortController()
-      if (this.#revoked !== undefined) this.#aborter.abort(this.#revoked)
+      if (this.#ended !== undefined) this.#aborter.abort(this.#ended)
     }
     return this.#aborter.signal
   }
 
   static {
     abortTicket = (ticket, cause) => {
-      if (!(#revoked in ticket)) return
-      ticket.#revoked = cause
+      if (!(#ended in ticket)) return
+      ticket.#ended = cause
       ticket.#aborter?.abort(cause)
     }
   }

@@ -340,6 +340,68 @@ describe('what ends at once', () => {
     expect(ended).toEqual(['own revoked', 'both revoked', 'key revoked'])
   })
 
+  it.each([
+    ['time passes', (_: FeedSetting) => {}, 10 * MINUTE + 1],
+    ['the wall clock leaps', ({ clock }: FeedSetting) => clock.step(10 * MINUTE), SECOND],
+    [
+      'the machine slept, and its monotonic clock with it',
+      ({ clock }: FeedSetting) => clock.step(11 * MINUTE),
+      SECOND,
+    ],
+    [
+      'time passed, and the wall clock was set back',
+      ({ clock }: FeedSetting) => {
+        clock.pass(11 * MINUTE)
+        clock.step(-11 * MINUTE)
+      },
+      SECOND,
+    ],
+  ])('is everything once no KDC has answered for maxStaleness, where %s', async (_, move, within) => {
+    const setting = await FeedSetting.connected()
+    const { kdc, feed, clock } = setting
+    const ended: string[] = []
+    const end = ({ code }: OrthrusError): void => void ended.push(code)
+    const [sooner, later] = [setting.ticket(), setting.ticket()]
+    feed.watch({ tickets: [sooner] }, end)
+    kdc.isHeld = true
+    await clock.elapse(SECOND)
+    expect(ended).toEqual([])
+    feed.watch({ tickets: [later, sooner] }, end)
+    const start = clock.now()
+    move(setting)
+    await clock.elapse(within - SECOND - 1)
+    expect(within > SECOND ? ended : []).toEqual([])
+    await clock.elapse(SECOND + 1)
+    expect(ended).toEqual(['unavailable', 'unavailable'])
+    expect(setting.kinds()).toContain('feed_stale')
+    expect(clock.now() - start).toBeLessThanOrEqual(12 * MINUTE)
+  })
+
+  it('is nothing that is over, and no timer is left by it', async () => {
+    const setting = await FeedSetting.connected()
+    const { feed, clock } = setting
+    const { all } = clock.timers
+    const forgets = [1, 2, 3].map(() => feed.watch({ tickets: [setting.ticket()] }, () => {}))
+    expect(clock.timers).toMatchObject({ all: all + 1, held: 0 })
+    for (const forget of forgets) forget()
+    await clock.elapse(2 * SECOND)
+    expect(clock.timers).toMatchObject({ all, held: 0 })
+  })
+
+  it('is everything once there is no room for what was revoked, since that may be what goes on', async () => {
+    const setting = await FeedSetting.connected({ maxRevocations: 1 })
+    const { kdc, feed } = setting
+    const ended: string[] = []
+    const ticket = setting.ticket()
+    feed.watch({ tickets: [ticket] }, ({ code }) => void ended.push(code))
+    kdc.revoke({ kind: 'client', by: setting.ticket().clientId })
+    await turns()
+    expect(ended).toEqual([])
+    kdc.revoke({ kind: 'ticket', by: ticket.ticketId })
+    await turns()
+    expect(ended).toEqual(['unavailable'])
+  })
+
   it('is not kept open by one that cannot be ended', async () => {
     const setting = await FeedSetting.connected()
     const ticket = setting.ticket()

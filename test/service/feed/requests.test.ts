@@ -161,6 +161,27 @@ describe('a request that is being handled when its ticket is revoked', () => {
     expectRefused(await response, signed, 'unavailable', '06')
   })
 
+  it.each(['GET', 'POST'])(
+    'is ended as unavailable once no KDC has answered for maxStaleness: a %s',
+    async method => {
+      const reasons: unknown[] = []
+      const { realm, kdc, clock, watched } = await start((_, res, { signal }) => {
+        res.write('half of a secret')
+        return new Promise(() => signal.addEventListener('abort', () => reasons.push(signal.reason)))
+      })
+      const signed = realm.sign({ method, ...(method === 'POST' && { body: Buffer.from('x') }) })
+      const response = realm.send(signed)
+      await until(() => realm.handled.length === 1)
+      kdc.isHeld = true
+      await clock.elapse(10 * MINUTE - 10 * SECOND)
+      expect(reasons).toEqual([])
+      await clock.elapse(11 * SECOND)
+      expectRefused(await response, signed, 'unavailable', '06')
+      expect(reasons).toMatchObject([{ code: 'unavailable' }])
+      await until(() => watched.over === watched.begun)
+    },
+  )
+
   it('stays as it was answered', async () => {
     const { realm, kdc, watched } = await start()
     const ticket = realm.ticket()
