@@ -9,10 +9,20 @@ import { type AdminContext, readRule } from './context.js'
 import { actorsOf, isAdministrator } from './role.js'
 
 /**
- * Keeps a realm from being left without an administrator. Whoever changes who administers it, or disables or removes a
- * principal, is an administrator before and after. The ticket does not tell: its claim stays for up to an hour after
- * another administrator has taken the role away.
+ * Keeps a realm from being left without an administrator, and from one whose role was taken away. Whoever changes
+ * anything as an administrator is one by the rules of that moment, and still is one afterwards. The ticket does not
+ * tell: its claim stays for up to an hour after another administrator has taken the role away.
  */
+
+/** The same caller, whose changes are refused (`not_authorized`) unless the rules still make it an administrator. */
+export function stillAdministrating(context: AdminContext): AdminContext {
+  const change: AdminContext['change'] = plan =>
+    context.change(async now => {
+      await requireAdministrator(context)
+      return plan(now)
+    })
+  return { ...context, change }
+}
 
 /** The rule that a pair will have; `undefined` if it will have none. */
 export interface RuleAfter {
@@ -27,7 +37,6 @@ export interface RuleAfter {
  */
 export async function requireRemaining(context: AdminContext, after: RuleAfter): Promise<void> {
   if ((after.service as string) !== kdcService(context.realm.record.realm)) return
-  await requireAdministrator(context, after)
   for (const actor of actorsOf(context.caller)) {
     if (!patternsOf(actor).includes(after.client)) continue
     const terms = await termsAtKdc(context, actor, after)
@@ -39,15 +48,12 @@ export async function requireRemaining(context: AdminContext, after: RuleAfter):
   }
 }
 
-/**
- * Checks by the rules of now, and by the one that is about to be, that the caller is an administrator.
- * @throws OrthrusError `not_authorized`
- */
-export async function requireAdministrator(context: AdminContext, after?: RuleAfter): Promise<void> {
-  const client = context.caller?.client
-  if (client === undefined) return
-  const terms = await termsAtKdc(context, client, after)
-  if (terms === undefined || !isAdministrator(terms.claims)) throw lockedOut(client)
+async function requireAdministrator(context: AdminContext): Promise<void> {
+  const principal = context.caller?.client
+  if (principal === undefined) return
+  const terms = await termsAtKdc(context, principal, undefined)
+  if (terms !== undefined && isAdministrator(terms.claims)) return
+  throw new OrthrusError('not_authorized', `${principal} is no longer an administrator`, { principal })
 }
 
 /** What the actor's next ticket for kdc grants; `undefined` if it gets none. */

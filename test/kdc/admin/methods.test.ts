@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { ownContext } from '../../../kdc/admin/context.js'
 import { callMethod } from '../../../kdc/admin/methods.js'
 import { ADMIN_METHODS, type AdminMethod, PAGE_ROWS } from '../../../shared/administration/methods.js'
-import { decodePrincipalSummary, encodeNewPrincipal } from '../../../shared/administration/principals.js'
+import {
+  decodePrincipalSummary,
+  encodeNewPrincipal,
+  NO_LIMITS,
+} from '../../../shared/administration/principals.js'
 import { encodeRealmChanges } from '../../../shared/administration/realm.js'
 import {
   decodePolicyRule,
@@ -14,6 +18,7 @@ import { LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import type { Value } from '../../../shared/encoding/encoding.js'
 import { listOf } from '../../../shared/encoding/fields.js'
+import { HOUR } from '../../../shared/time.js'
 import {
   administrator,
   local,
@@ -456,10 +461,39 @@ describe('an administrator', () => {
     const rules = await realm.store.list('policy', { limit: 10 })
     await expect(callAs(realm, ['deputy'], method, args)).rejects.toMatchObject({
       code: 'not_authorized',
-      message: expect.stringContaining('deputy@demo.example would no longer be an administrator'),
+      message: expect.stringContaining('deputy@demo.example is no longer an administrator'),
     })
     expect(await realm.store.list('policy', { limit: 10 })).toEqual(rules)
     expect(outcome(await login(realm, realm.admin))).toBe('reply')
+  })
+
+  it.each<[string, AdminMethod, Value[]]>([
+    ['invite a host of their own as that other', 'invite', [local('admin'), 1, START + HOUR, null]],
+    ['invite instances', 'invite', [pattern('web/*'), 9, START + HOUR, null]],
+    ['withdraw an invitation', 'uninvite', [local('invite-0123456789abcdef')]],
+    [
+      'make a removed administrator again',
+      'add',
+      encodeNewPrincipal({ principal: local('former'), password: null, ...NO_LIMITS }),
+    ],
+    ['enable a disabled one', 'enable', [local('web')]],
+    ['replace a key', 'replace-key', [local('web')]],
+    ['allow what is not about kdc', 'allow', encodePolicyRule(ruleOf('deputy', 'web'))],
+    ['deny what is not about kdc', 'deny', encodePolicyRule({ ...ruleOf('*', 'web'), effect: 'deny' })],
+  ])('whose rule another took away cannot %s with the ticket in hand', async (_, method, args) => {
+    const realm = await testRealm()
+    for (const name of ['deputy', 'former', 'web']) await realm.add(name)
+    for (const name of ['deputy', 'former']) await realm.allow(name, 'kdc', { claims: [['role', 'admin']] })
+    await callAs(realm, ['admin'], 'remove', [local('former')])
+    await callAs(realm, ['admin'], 'forget', [local('deputy'), local('kdc')])
+    const before = await realm.store.list('principal', { limit: 100 })
+    const rules = await realm.store.list('policy', { limit: 100 })
+    await expect(callAs(realm, ['deputy'], method, args)).rejects.toMatchObject({
+      code: 'not_authorized',
+      message: expect.stringContaining('deputy@demo.example is no longer an administrator'),
+    })
+    expect(await realm.store.list('principal', { limit: 100 })).toEqual(before)
+    expect(await realm.store.list('policy', { limit: 100 })).toEqual(rules)
   })
 
   it('of two that take each other’s role away at the same time, one is left', async () => {
