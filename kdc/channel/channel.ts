@@ -1,4 +1,4 @@
-import type { OwnMethod } from '../../shared/administration/methods.js'
+import type { InvitationMethod, OwnMethod } from '../../shared/administration/methods.js'
 import type { AcceptedChannel, ChannelApplication } from '../../shared/channel/accepted-channel.js'
 import { decodeCall, encodeAnswer, type KdcAnswer, type KdcCall } from '../../shared/channel/calls.js'
 import { isTransient, OrthrusError } from '../../shared/errors.js'
@@ -148,11 +148,20 @@ export class KdcChannel implements ChannelApplication {
     try {
       if (FREQUENT.has(call.method)) rates.requireFeedCall(this.#presenter)
       else rates.requireClient(this.#presenter)
-      if (CHANGING.has(call.method)) rates.requireKeyChange(this.#presenter)
-      return { n: call.n, results: await callMethod(this.#call, call.method, call.args) }
+      return { n: call.n, results: await callMethod(this.#contextOf(call), call.method, call.args) }
     } catch (cause) {
       return this.#failure(call, cause)
     }
+  }
+
+  /** A new key counts when it is about to be made: a thief who may make none must not use up what the holder may. */
+  #contextOf({ method }: KdcCall): AdminContext {
+    if (!CHANGING.has(method)) return this.#call
+    const change: AdminContext['change'] = async plan => {
+      this.#context.rates.requireKeyChange(this.#presenter)
+      return this.#call.change(plan)
+    }
+    return { ...this.#call, change }
   }
 
   #failure({ n, method }: KdcCall, cause: unknown): KdcAnswer {
@@ -173,8 +182,12 @@ function isFinal(refused: KdcAnswer): boolean {
   return 'code' in refused && !isTransient(refused.code)
 }
 
-/** What changes the caller's own key. */
-const CHANGING: ReadonlySet<string> = new Set<OwnMethod>(['next-key', 'new-password'])
+/** What makes a key for the caller, or for the host that holds its code. */
+const CHANGING: ReadonlySet<string> = new Set<OwnMethod | InvitationMethod>([
+  'next-key',
+  'new-password',
+  'enrol',
+])
 
 /** What the operator reads: the reason and what to do next. */
 function messageOf(cause: unknown): string {

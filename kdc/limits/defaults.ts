@@ -179,7 +179,10 @@ export interface Limits {
    * hearing what is revoked.
    */
   readonly feedCallsPerClient: Rate
-  /** Keys that one client stages or sets. Each is a change of the realm, and a line in the log. */
+  /**
+   * Keys that one client stages or sets, and hosts that one code for a fleet enrols. Each is a change of the realm, a
+   * line in the log and, of a fleet, a name that is kept for ever.
+   */
   readonly keyChangesPerClient: Rate
   /** Repeats from one address of requests that somebody proved, whoever it was. */
   readonly repeats: Rate

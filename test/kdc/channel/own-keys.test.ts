@@ -10,6 +10,7 @@ import type { Value } from '../../../shared/encoding/encoding.js'
 import { parametersWith } from '../../../shared/exchange/params.js'
 import { encodeCaveat } from '../../../shared/ticket/caveats.js'
 import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
+import { invite } from '../../support/invitations.js'
 import { ask, grantOf, type Identity, local, login, outcome, START } from '../../support/realm.js'
 import { type FeedScene, feedScene, kdcTicket, settled, TestFollower } from '../feed/following.js'
 
@@ -98,6 +99,38 @@ describe('a key that changes over a channel', () => {
     expect(await outcomeOf(channel, 'next-key', 1)).toBe('rate_limited')
     expect(await outcomeOf(channel, 'keys')).toBe('done')
     expect((await realm.record('web')).lastKvno).toBe(4)
+  })
+})
+
+describe('a thief of a session, of a part of one or of a code', () => {
+  const limits = { ...DEFAULT_LIMITS, keyChangesPerClient: { points: 3, interval: HOUR } }
+  const limited = (): Promise<FeedScene> => feedScene({ rates: createRateLimits(limits) })
+
+  it('cannot use up what the holder may change, since what may change nothing counts as nothing', async () => {
+    const realm = await limited()
+    const web = await realm.add('web')
+    const stolen = await TestFollower.open(realm, web)
+    const caveats = [encodeCaveat({ name: 'services', services: [local('kdc')] })]
+    const part = grantOf(await ask(realm, grantOf(await login(realm, web)), { ...SERVICES, caveats }))
+    realm.clock.pass(5 * MINUTE + 1)
+    for (const channel of [stolen, await TestFollower.under(realm, part)]) {
+      for (let i = 0; i < 3; i++) expect(await outcomeOf(channel, 'next-key', 1)).toBe('not_authorized')
+      for (let i = 0; i < 3; i++) expect(await outcomeOf(channel, 'new-password', 1)).toBe('not_authorized')
+    }
+    const holder = await TestFollower.open(realm, web)
+    for (let i = 0; i < 3; i++) expect(await outcomeOf(holder, 'next-key', 1)).toBe('done')
+    expect(await outcomeOf(holder, 'next-key', 1)).toBe('rate_limited')
+  })
+
+  it('cannot fill the database with the code of a fleet faster than anybody changes keys', async () => {
+    const realm = await limited()
+    const code = await invite(realm, 'worker/*', { uses: 2 })
+    const channel = await TestFollower.open(realm, code)
+    for (let i = 0; i < 3; i++) expect(await outcomeOf(channel, 'enrol', `${i}`)).toBe('done')
+    const before = await realm.store.list('principal', { limit: 100 })
+    for (let i = 3; i < 9; i++) expect(await outcomeOf(channel, 'enrol', `${i}`)).toBe('rate_limited')
+    expect(await realm.store.list('principal', { limit: 100 })).toEqual(before)
+    expect(outcome(await login(realm, code))).toBe('reply')
   })
 })
 
