@@ -4,7 +4,7 @@ import { type Principal, parsePrincipal, parseRealm, principalIn, realmOf } from
 import { isPasswordLogin, type KeytabLogin, type PasswordLogin } from './connect-options.js'
 import type { Exchanged } from './kdc-link/waiting.js'
 import type { Identity } from './login/identity.js'
-import { type KeytabFileSource, KeytabIdentity, type OwnKeys } from './login/keytab-identity.js'
+import { type KeytabFileSource, KeytabIdentity, loginKeys, type OwnKeys } from './login/keytab-identity.js'
 import { passwordIdentity } from './login/password.js'
 
 /** Whom the options of `connect` log in. */
@@ -30,7 +30,7 @@ export async function identityFrom(
 
 function keysFrom(text: string, path: string | undefined, options: KeytabLogin): OwnKeys {
   const entries = parseKeytab(text, path)
-  return selectPrincipal(entries, principalAmong(entries, options), path) as unknown as OwnKeys
+  return loginKeys(text, selectPrincipal(entries, principalAmong(entries, options), path))
 }
 
 function principalAmong(

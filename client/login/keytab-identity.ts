@@ -1,5 +1,6 @@
 import type { LongTermKey } from '../../shared/crypto/keys.js'
 import { isSameEntry, type KeytabEntry } from '../../shared/keytab/keytab.js'
+import { endsIn } from '../../shared/keytab/keytab-edit.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import { type Clock, SECOND } from '../../shared/time.js'
@@ -10,6 +11,19 @@ const READ_INTERVAL = SECOND
 
 /** The keys of one principal, the highest kvno first. */
 export type OwnKeys = readonly [KeytabEntry, ...KeytabEntry[]]
+
+/**
+ * The keys of one principal, without those that the KDC has called old, which only open tickets: anybody can forge the
+ * refusal of a new key, and whoever has the old one could then answer a login with it in the KDC's place.
+ * @param text the keytab
+ * @param own the principal's keys in it
+ */
+export function loginKeys(text: string, own: readonly KeytabEntry[]): OwnKeys {
+  const [first] = own
+  const ends = first === undefined ? undefined : endsIn(text, first.principal)
+  const good = own.filter(({ kvno }) => ends?.has(kvno) !== true)
+  return (good.length > 0 ? good : own) as unknown as OwnKeys
+}
 
 export interface KeytabFileSource {
   /** Reads the keytab again. @throws OrthrusError `keytab_invalid` */

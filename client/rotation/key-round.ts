@@ -28,6 +28,8 @@ export interface KeyRound {
 export interface KeyRoundResult {
   /** The keys in the keytab from now on, the highest kvno first. */
   readonly keys: OwnKeys
+  /** Those of them that may be the current one. A login with an older one could only be answered by a thief of it. */
+  readonly logins: OwnKeys
   /** A key that the KDC makes current when its holder logs in with it. */
   readonly staged: KeytabEntry | undefined
   /** When the first of the old keys ends, milliseconds of KDC time. */
@@ -63,10 +65,12 @@ export async function changeKeys(text: string, round: KeyRound): Promise<KeytabC
   const dropped = [...dead, ...old.ended]
   const added = mustChange && staged !== undefined ? [staged] : []
   const drop = dropped.map(({ kvno }) => kvno)
+  const left = [...added, ...entries.filter(entry => !dropped.includes(entry))]
   return {
     text: editKeytab(text, { principal, add: added, drop, ends: old.ends }),
     result: {
-      keys: [...added, ...entries.filter(entry => !dropped.includes(entry))] as unknown as OwnKeys,
+      keys: left as unknown as OwnKeys,
+      logins: left.filter(({ kvno }) => kvno >= current.kvno) as unknown as OwnKeys,
       staged,
       firstEnd: Math.min(Number.POSITIVE_INFINITY, ...old.ends.values()),
     },

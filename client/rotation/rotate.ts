@@ -76,7 +76,7 @@ export async function rotateHeldKey(holder: KeyHolder, options: RotationOptions)
     const facts = { principal, path: keytab.path, transport, now: holder.now(), wanted }
     const result = await keytab.change(text => changeKeys(text, facts))
     onKeys?.(result.keys)
-    holder.hold(result.keys)
+    holder.hold(result.logins)
     return result
   }
   try {
