@@ -1,9 +1,9 @@
 import { unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOf, exists, syncFolder } from '../../shared/folder.node.js'
-import type { PrivateFileKind } from '../../shared/keytab/private-file.js'
+import { invalidFile, type PrivateFileKind } from '../../shared/keytab/private-file.js'
 import { readPrivateFile, writePrivateFile } from '../../shared/keytab/private-file.node.js'
-import { formatSavedFeed, parseSavedFeed, type SavedFeed } from './saved-feed.js'
+import { formatSavedFeed, looksLikeSavedFeed, parseSavedFeed, type SavedFeed } from './saved-feed.js'
 
 const FEED_FILE: PrivateFileKind = {
   name: 'saved feed',
@@ -16,16 +16,17 @@ const FEED_FILE: PrivateFileKind = {
 
 /**
  * What the last orderly end left, and removes it: after a crash there must be none, since it would be of an earlier end.
- * Undefined if there is none.
- * @throws OrthrusError if it is not private or not whole
+ * Undefined if there is none. A file that is something else, as a keytab whose path was given by mistake, stays.
+ * @throws OrthrusError if it is not private, not whole or something else
  */
 export async function takeSavedFeed(path: string): Promise<SavedFeed | undefined> {
   if (!(await exists(path))) return undefined
-  try {
-    return parseSavedFeed(await readPrivateFile(FEED_FILE, path))
-  } finally {
-    await remove(path)
+  const text = await readPrivateFile(FEED_FILE, path)
+  if (!looksLikeSavedFeed(text)) {
+    throw invalidFile(FEED_FILE, path, 'is not a saved feed', 'give feedFile a path of its own')
   }
+  await remove(path)
+  return parseSavedFeed(text)
 }
 
 /** @throws OrthrusError if it cannot be written, or if there is one already */

@@ -52,12 +52,17 @@ function checkLine(text: string): string {
   return `check ${toBase64url(checkOf(utf8.encode(text)))}`
 }
 
+/** Whether the text is a saved feed, even if it is damaged. */
+export function looksLikeSavedFeed(text: string): boolean {
+  return text.startsWith(`${FIRST_LINE}\n`)
+}
+
 /** @throws OrthrusError `malformed` if the text was cut off, altered, or is something else */
 export function parseSavedFeed(text: string): SavedFeed {
   const end = text.lastIndexOf('\n', text.length - 2) + 1
   if (text.slice(end) !== `${checkLine(text.slice(0, end))}\n`) throw malformed('it was cut off or altered')
   const lines = new Lines(text.slice(0, end))
-  if (lines.next() !== FIRST_LINE) throw malformed('it is not the state of a feed')
+  if (lines.next() !== FIRST_LINE) throw malformed('it is not a saved feed')
   const [service, sent, lastKvno] = lines.fields('service', 3)
   if (service === undefined || !isPrincipal(service)) throw malformed('it names no service')
   return {

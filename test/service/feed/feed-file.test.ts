@@ -63,23 +63,37 @@ describe('the file of a saved feed', () => {
     expect(await takeSavedFeed(path)).toBeUndefined()
   })
 
-  it.each([
-    ['that others can read', (path: string) => chmod(path, 0o644)],
-    ['that was cut off', async (path: string) => writeFile(path, (await readFile(path)).subarray(0, -9))],
-  ])('is not used and does not stay if it is one %s', async (_, spoil) => {
+  it('is not used and does not stay if it was cut off', async () => {
     const path = join(await folder(), 'feed')
     await writeSavedFeed(path, saved)
-    await spoil(path)
-    await expect(takeSavedFeed(path)).rejects.toThrow(/keytab_invalid|malformed/)
+    await writeFile(path, (await readFile(path)).subarray(0, -9))
+    await expect(takeSavedFeed(path)).rejects.toThrow(/malformed/)
     expect(await takeSavedFeed(path)).toBeUndefined()
   })
 
-  it('is not read through a link, whose file stays', async () => {
+  it('is not used if others can read it', async () => {
+    const path = join(await folder(), 'feed')
+    await writeSavedFeed(path, saved)
+    await chmod(path, 0o644)
+    for (let i = 0; i < 2; i++) await expect(takeSavedFeed(path)).rejects.toThrow(/by others \(mode 644\)/)
+  })
+
+  it.each(['', '# orthrus keytab 1\n', '# orthrus feed 10\n', `x${formatSavedFeed(saved)}`])(
+    'stays if it is another file that was named by mistake, as the keytab: %j',
+    async text => {
+      const path = join(await folder(), 'web.keytab')
+      await writeFile(path, text, { mode: 0o600 })
+      await expect(takeSavedFeed(path)).rejects.toThrow(/is not a saved feed/)
+      expect(await readFile(path, 'utf8')).toBe(text)
+    },
+  )
+
+  it('is not read through a link, which stays with its file', async () => {
     const inside = await folder()
     await writeSavedFeed(join(inside, 'other'), saved)
     await symlink('other', join(inside, 'feed'))
     await expect(takeSavedFeed(join(inside, 'feed'))).rejects.toThrow('symbolic link')
-    expect(await readdir(inside)).toEqual(['other'])
+    expect((await readdir(inside)).sort()).toEqual(['feed', 'other'])
   })
 })
 
