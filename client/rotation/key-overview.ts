@@ -1,3 +1,4 @@
+import type { KeySummary } from '../../shared/administration/keys.js'
 import { parseKeytab, selectPrincipal } from '../../shared/keytab/keytab.js'
 import { endsIn } from '../../shared/keytab/keytab-edit.js'
 import { kdcService } from '../../shared/principal.js'
@@ -43,16 +44,22 @@ export async function keyOverview(realm: Realm, text: string): Promise<KeyOvervi
   try {
     const { keys, due } = await ownKeys(channel)
     const ends = endsIn(text, realm.client)
-    const current = keys.find(({ state }) => state === 'current')?.kvno ?? Number.POSITIVE_INFINITY
     const held = selectPrincipal(parseKeytab(text), realm.client).map(({ kvno }): HeldKey => {
-      const known = keys.find(key => key.kvno === kvno)
-      const state = known === undefined ? (kvno < current ? 'old' : 'dead') : STATE[known.state]
-      return { kvno, state, createdAt: known?.createdAt ?? null, endsAt: ends.get(kvno) ?? null }
+      const createdAt = keys.find(key => key.kvno === kvno)?.createdAt ?? null
+      return { kvno, state: heldState(kvno, keys), createdAt, endsAt: ends.get(kvno) ?? null }
     })
     return { keys: held, due, now: now() }
   } finally {
     channel.close()
   }
+}
+
+/** @param keys those that the KDC has */
+export function heldState(kvno: number, keys: readonly KeySummary[]): HeldState {
+  const known = keys.find(key => key.kvno === kvno)
+  if (known !== undefined) return STATE[known.state]
+  const current = keys.find(({ state }) => state === 'current')?.kvno ?? Number.POSITIVE_INFINITY
+  return kvno < current ? 'old' : 'dead'
 }
 
 const STATE = { current: 'current', next: 'staged', old: 'old' } as const

@@ -1,3 +1,4 @@
+import type { KeySummary } from '../../shared/administration/keys.js'
 import { deriveNextKey } from '../../shared/crypto/derive.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { type KeytabEntry, parseKeytab, selectPrincipal } from '../../shared/keytab/keytab.js'
@@ -34,6 +35,8 @@ export interface KeyRoundResult {
   readonly staged: KeytabEntry | undefined
   /** When the first of the old keys ends, milliseconds of KDC time. */
   readonly firstEnd: number
+  /** The keys that the KDC had before anything was staged. */
+  readonly told: readonly KeySummary[]
 }
 
 /**
@@ -73,6 +76,7 @@ export async function changeKeys(text: string, round: KeyRound): Promise<KeytabC
       logins: left.filter(({ kvno }) => kvno >= current.kvno) as unknown as OwnKeys,
       staged,
       firstEnd: Math.min(Number.POSITIVE_INFINITY, ...old.ends.values()),
+      told: keys,
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { KeySummary } from '../../shared/administration/keys.js'
 import type { ChangingKeytab } from '../../shared/keytab/keytab-file.js'
 import { kdcService, type Principal } from '../../shared/principal.js'
 import { openKdcChannel } from '../channel/kdc-channel.js'
@@ -26,9 +27,9 @@ export interface RotationOptions {
   readonly wanted: boolean
   /**
    * Called with the keys that were written to the keytab, the highest kvno first, before any of them is used: a service
-   * must be able to open tickets under a key before the KDC can seal one.
+   * must be able to open tickets under a key before the KDC can seal one. `told` is what the KDC had before them.
    */
-  readonly onKeys?: (keys: OwnKeys) => void
+  readonly onKeys?: (keys: OwnKeys, told: readonly KeySummary[]) => void
 }
 
 export interface Rotated {
@@ -75,7 +76,7 @@ export async function rotateHeldKey(holder: KeyHolder, options: RotationOptions)
     const { principal } = holder
     const facts = { principal, path: keytab.path, transport, now: holder.now(), wanted }
     const result = await keytab.change(text => changeKeys(text, facts))
-    onKeys?.(result.keys)
+    onKeys?.(result.keys, result.told)
     holder.hold(result.logins)
     return result
   }

@@ -1,14 +1,19 @@
-import { leaveKdc, openKdcChannel } from '../../client/channel/kdc-channel.js'
+import { type KdcChannel, leaveKdc, openKdcChannel } from '../../client/channel/kdc-channel.js'
+import { ownKeys } from '../../client/channel/own-keys.js'
 import { type ConnectOptions, connect, type Realm } from '../../client/connect.js'
 import { urlsFrom } from '../../client/connect-urls.js'
+import { partsOf } from '../../client/realm.js'
 import type { KeyKeeper } from '../../client/rotation/key-keeper.js'
 import { startRotation } from '../../client/rotation/start-rotation.js'
+import type { Ticket } from '../../client/ticket/ticket.js'
+import type { KeySummary } from '../../shared/administration/keys.js'
 import type { Fraction } from '../../shared/crypto/fraction.js'
 import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Logger } from '../../shared/logger.js'
-import type { Principal } from '../../shared/principal.js'
+import { kdcService, type Principal } from '../../shared/principal.js'
 import { type Clock, SECOND } from '../../shared/time.js'
 import { inBackground, type Timers } from '../../shared/timers.js'
+import type { KeyFacts } from './key-facts.js'
 import type { FeedChannel, FeedEvents } from './session.js'
 
 /** The one place where a service is a client: of `kdc@realm`, to follow the log of what is revoked. */
@@ -28,7 +33,8 @@ export interface KdcFeedOptions {
   /** Whether the key is changed in the keytab when it is due. */
   readonly rotates: boolean
   /** Called with the keys that were written to the keytab, before any of them is used. */
-  readonly onKeys: (entries: readonly KeytabEntry[]) => void
+  readonly onKeys: (entries: readonly KeytabEntry[], told: readonly KeySummary[]) => void
+  readonly keyFacts: KeyFacts
   readonly fraction: Fraction
   readonly clock: Clock
   readonly timers: Timers
@@ -65,11 +71,33 @@ export class KdcFeed {
   async open(events: FeedEvents): Promise<FeedChannel> {
     const realm = await this.#connected()
     const { onEvent, onEnd } = events
+    const ticket = await this.#freshTicket(realm)
     try {
-      return await openKdcChannel(realm, { onEvent, onEnd, isInBackground: true })
+      const channel = await openKdcChannel(realm, {
+        ...{ onEvent, onEnd, isInBackground: true },
+        ...(ticket && { ticket }),
+      })
+      if (ticket !== undefined) void this.#askKeys(channel)
+      return channel
     } catch (cause) {
       leaveKdc(realm)
       throw cause
+    }
+  }
+
+  /** Only a channel under one may ask for the service's own keys. What is revoked matters more than their dates. */
+  async #freshTicket(realm: Realm): Promise<Ticket | undefined> {
+    const { login } = partsOf(realm).source
+    if (!this.#options.keyFacts.areOutdated) return undefined
+    return login?.freshTicket(kdcService(realm.realm)).catch(() => undefined)
+  }
+
+  async #askKeys(channel: KdcChannel): Promise<void> {
+    try {
+      const { keys } = await ownKeys(channel)
+      this.#options.keyFacts.take(keys)
+    } catch {
+      // Whatever is wrong with the channel is found by what follows the log over it.
     }
   }
 

@@ -11,6 +11,7 @@ import type { Background } from '../request/state.js'
 import { takeSavedFeed, writeSavedFeed } from './feed-file.js'
 import type { FeedSettings } from './feed-options.js'
 import { KdcFeed } from './kdc-feed.js'
+import { KeyFacts } from './key-facts.js'
 import { dropFromKeytab, type KeytabDropOptions } from './keytab-drop.js'
 import type { SavedFeed } from './saved-feed.js'
 import { ServiceFeed } from './service-feed.js'
@@ -39,7 +40,16 @@ export interface StartedFeed {
 export async function startFeed(options: StartFeedOptions): Promise<StartedFeed> {
   const { feedFile, report, service, keyFile } = options
   const fraction = fractionFrom(systemRandom)
-  const kdc = new KdcFeed({ ...options, fraction, onKeys: entries => keyFile.take(entries) })
+  const keyFacts = new KeyFacts(options.keys, options.clock)
+  const kdc = new KdcFeed({
+    ...options,
+    fraction,
+    keyFacts,
+    onKeys: (entries, told) => {
+      keyFile.take(entries)
+      keyFacts.take(told)
+    },
+  })
   const saved = feedFile === undefined ? undefined : await load(feedFile, service, report)
   // One change of the keytab after another.
   let dropping = Promise.resolve()
@@ -66,6 +76,7 @@ export async function startFeed(options: StartFeedOptions): Promise<StartedFeed>
       get feed() {
         return feed.state
       },
+      keyFact: kvno => keyFacts.of(kvno),
       close: async () => {
         const left = feed.close()
         kdc.close()

@@ -6,7 +6,7 @@ import type { Timers } from '../../shared/timers.js'
 import type { ServiceKeys } from '../keys.js'
 import type { Report } from '../report/events.js'
 import type { Revocation } from './revocation.js'
-import type { Background, ServiceState } from './state.js'
+import type { Background, KeyFact, KeyState, ServiceState } from './state.js'
 
 export interface ServiceParts {
   readonly principal: Principal
@@ -57,13 +57,14 @@ class LoadedService {
 
   /** How it stands at this moment: for a readiness probe. */
   get state(): ServiceState {
-    const { keys, background, closing } = this.#parts
+    const { keys, background, closing, clock } = this.#parts
     const { kvnos } = keys
     const feed = background?.feed
+    const kdcTime = clock.now() + (feed?.kdcTimeOffset ?? 0)
     const isFeedGood = feed === undefined || !(feed.stale || feed.full)
     return Object.freeze({
       ready: !closing.isClosed && kvnos.length > 0 && isFeedGood,
-      keys: kvnos.map(kvno => ({ kvno })),
+      keys: kvnos.map(kvno => keyState(kvno, background?.keyFact(kvno), kdcTime)),
       feed,
     })
   }
@@ -91,6 +92,12 @@ class LoadedService {
       throw new TypeError('service is what loadService gives: const service = await loadService({ keytab })')
     }
   }
+}
+
+function keyState(kvno: number, fact: KeyFact | undefined, kdcTime: number): KeyState {
+  const { state, createdAt } = fact ?? {}
+  const age = createdAt === undefined ? undefined : Math.max(0, kdcTime - createdAt)
+  return Object.freeze({ kvno, state, createdAt, age })
 }
 
 export type Service = LoadedService

@@ -8,9 +8,25 @@ export interface ServiceState {
   readonly feed: FeedState | undefined
 }
 
+/**
+ * A key, without the key. What is not its kvno comes from the KDC, as a keytab has no dates: all of it is undefined for a
+ * service that was loaded without `kdc`, and until a KDC has told it, which is at once when the feed connects.
+ */
 export interface KeyState {
   readonly kvno: number
+  /**
+   * `current`: the KDC seals tickets under it. `staged`: the KDC will, once the service has logged in with it. `old`: it
+   * opens tickets that were sealed before.
+   */
+  readonly state: 'current' | 'staged' | 'old' | undefined
+  /** When the KDC made it, KDC time; undefined, too, for an old key that the KDC had erased when it was asked. */
+  readonly createdAt: number | undefined
+  /** How long ago that is. */
+  readonly age: number | undefined
 }
+
+/** What a KDC told of a key. */
+export type KeyFact = Pick<KeyState, 'state' | 'createdAt'>
 
 /** How a service stands with the KDC's log of what is revoked (docs/protocol.md section 10). */
 export interface FeedState {
@@ -31,6 +47,8 @@ export interface FeedState {
 /** What a service does beside its requests. */
 export interface Background {
   readonly feed: FeedState
+  /** What a KDC told of a key; undefined for nothing. */
+  keyFact(kvno: number): KeyFact | undefined
   /** Ends it in order. */
   close(): Promise<void>
 }

@@ -148,7 +148,7 @@ export class ServiceHost {
       tickets: new ServiceTicketOpener({ service: principal, keys, clock, entries: TICKETS }),
       replayCache: this.#watched(new BoundedReplayCache({ clock })),
       revocation: feed,
-      background: { feed: feed.state, close: async () => {} },
+      background: { feed: feed.state, keyFact: () => undefined, close: async () => {} },
       hasKeyFor: async () => false,
       closing: { isClosed: false },
     })

@@ -12,7 +12,7 @@ import { requireTicket } from '../../service/require-ticket.js'
 import { formatKeytab, type KeytabEntry, parseKeytab } from '../../shared/keytab/keytab.js'
 import { changingKeytab } from '../../shared/keytab/keytab-file.node.js'
 import type { Pattern } from '../../shared/pattern.js'
-import { DAY, MINUTE, SECOND } from '../../shared/time.js'
+import { DAY, HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import { TestLogger } from '../support/logger.js'
 import { type OwnKdc, startOwnKdc } from '../support/own-kdc.js'
 import { turns, until } from '../support/turns.js'
@@ -105,6 +105,8 @@ describe('a service with rotation: automatic', () => {
     const world = await prepare({ rotation: 'automatic' })
     const { clock, amend, post, kvnos, logged, service, record } = world
     expect(await post()).toBe(200)
+    const [first] = service.state.keys
+    expect(first).toMatchObject({ kvno: 1, state: 'current', createdAt: expect.any(Number) })
     await amend('orders', stored => ({ ...stored, rotationAskedAt: clock.now() }))
     clock.advance(DAY)
     await until(() => logged('the key was changed'))
@@ -113,6 +115,10 @@ describe('a service with rotation: automatic', () => {
       [2, 1],
     ])
     expect((await record('orders')).keys.map(({ kvno, state }) => `${kvno} ${state}`)).toEqual(['2 current'])
+    expect(service.state.keys).toMatchObject([
+      { kvno: 2, state: 'current', createdAt: clock.now(), age: 0 },
+      { kvno: 1, state: 'old', createdAt: first?.createdAt },
+    ])
     await ready(world)
     // The old ticket has ended, so this one is under the new key.
     expect(await post()).toBe(200)
@@ -138,6 +144,12 @@ describe('a key that another process changed', () => {
     expect([await kvnos(), service.kvnos]).toEqual([[1, 2], [1]])
     expect(await post()).toBe(200)
     expect(service.kvnos).toEqual([2, 1])
+    expect(service.state.keys).toMatchObject([{ kvno: 2, state: undefined }, { state: 'current' }])
+    // The next channel asks.
+    clock.advance(2 * HOUR)
+    await ready({ service, clock })
+    await until(() => service.state.keys[0]?.state !== undefined)
+    expect(service.state.keys).toMatchObject([{ state: 'current' }, { kvno: 1, state: 'old' }])
   })
 
   it('is looked for at most once a second, whatever comes', async () => {

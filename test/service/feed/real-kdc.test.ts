@@ -13,9 +13,10 @@ import { TYPE } from '../../../shared/constants.js'
 import { OrthrusError } from '../../../shared/errors.js'
 import { principalIn } from '../../../shared/principal.js'
 import type { OpenedTicket } from '../../../shared/ticket/ticket.js'
-import { SECOND } from '../../../shared/time.js'
+import { HOUR, SECOND } from '../../../shared/time.js'
 import { startRealm, type TestRealm } from '../../../testing/index.js'
 import { temporaryFolder } from '../../end-to-end/processes.js'
+import { TestClock } from '../../support/clock.js'
 import { failureOf } from '../../support/failure.js'
 import { TestLogger } from '../../support/logger.js'
 import { turns, until } from '../../support/turns.js'
@@ -136,17 +137,31 @@ describe('a service and the real KDC', () => {
     await until(() => service.state.feed?.revocations === 1)
   })
 
+  it('says how old its key is by the clock of the KDC', async () => {
+    const realm = await realmWith('orders')
+    const madeAt = realm.clock.now()
+    const clock = new TestClock(madeAt - 30 * SECOND)
+    const service = await realm.loadService('orders', { kdc: realm.kdc.url, clock, timers: clock })
+    onTestFinished(() => service.close())
+    await until(() => service.state.ready && service.state.keys[0]?.state !== undefined)
+    clock.pass(HOUR)
+    expect(service.state.feed?.kdcTimeOffset).toBe(30 * SECOND)
+    expect(service.state.keys).toEqual([{ kvno: 1, state: 'current', createdAt: madeAt, age: HOUR }])
+  })
+
   it('is ready or not, and says why', async () => {
     const realm = await realmWith('orders')
     const service = await realm.loadService('orders', { kdc: realm.kdc.url })
     expect(service.state).toMatchObject({
       ready: false,
       feed: { connected: false, age: undefined, stale: true },
+      keys: [{ kvno: 1, state: undefined, createdAt: undefined, age: undefined }],
     })
     await until(() => service.state.ready)
+    await until(() => service.state.keys[0]?.state !== undefined)
     expect(service.state).toEqual({
       ready: true,
-      keys: [{ kvno: 1 }],
+      keys: [{ kvno: 1, state: 'current', createdAt: realm.clock.now(), age: 0 }],
       feed: { connected: true, age: 0, stale: false, full: false, revocations: 0, kdcTimeOffset: 0 },
     })
     await service.close()

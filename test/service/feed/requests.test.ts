@@ -233,7 +233,15 @@ describe('a service that does not follow', () => {
     })
     await realm.get()
     expect(seen?.signal.aborted).toBe(false)
-    expect(realm.service.state).toEqual({ ready: true, keys: [{ kvno: 3 }, { kvno: 2 }], feed: undefined })
+    const unknown = { state: undefined, createdAt: undefined, age: undefined }
+    expect(realm.service.state).toEqual({
+      ready: true,
+      keys: [
+        { kvno: 3, ...unknown },
+        { kvno: 2, ...unknown },
+      ],
+      feed: undefined,
+    })
   })
 
   it('accepts nothing once it is closed', async () => {
