@@ -16,7 +16,7 @@ import {
   isInvitable,
   isInvitationRecord,
 } from '../realm/invitation.js'
-import { storedInvitations, withdraw, withoutOutdated } from '../realm/invitations.js'
+import { storedInvitations, withdraw } from '../realm/invitations.js'
 import { newPrincipal } from '../realm/principal.js'
 import { type AdminContext, changeRealm, readPrincipal, shortName, writePrincipal } from './context.js'
 import { appendRevocations } from './series.js'
@@ -57,7 +57,7 @@ export async function invite(context: AdminContext, wanted: NewInvitation): Prom
     })
     return {
       // A name that is taken makes the commit fail, as no two of these draws are ever the same.
-      changes: [writePrincipal({ version: 0, record }), ...(await withoutOutdated(realm, now))],
+      changes: [writePrincipal({ version: 0, record })],
       result: { invitation: { principal: name, kvno: record.lastKvno, key }, endsAt },
       reported: { method: 'invite', principal: name, ...wanted },
     }

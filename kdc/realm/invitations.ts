@@ -7,6 +7,7 @@ import { type InvitationRecord, invitationEnd, isAnswered, isInvitationRecord } 
 import { withoutStaged } from './invited-keys.js'
 import { tombstoneOf, withNewSeries } from './principal.js'
 import type { OpenRealm } from './realm.js'
+import type { ReportedChange } from './reported-change.js'
 import { type Revocation, revocationOfSeries } from './revocation-log.js'
 import { type Versioned, writePrincipal } from './stored-principal.js'
 
@@ -76,18 +77,23 @@ function withdrawn(record: InvitationRecord): InvitationRecord {
   return { ...record, disabled: true, invitation: { ...record.invitation, staged: [] } }
 }
 
-/** Removes invitations that are answered no longer, with the keys that they staged; a few at a time. */
-export async function withoutOutdated(
+/**
+ * Removes invitations that are answered no longer, with the keys that they staged; a few at a time.
+ * @returns in the result, how many it removes. No change if there are none
+ */
+export async function planClearing(
   { vault }: Pick<OpenRealm, 'vault'>,
   now: number,
-): Promise<VaultChange[]> {
+): Promise<ReportedChange<number>> {
   const changes: VaultChange[] = []
-  let cleared = 0
+  const principals: Principal[] = []
   for await (const { version, record } of storedInvitations(vault, null)) {
     if (isAnswered(record, now)) continue
     changes.push(writePrincipal({ version, record: tombstoneOf(record) }))
     changes.push(...(await withoutStaged({ vault }, record, record.invitation.staged, now)))
-    if (++cleared === INVITATIONS_CLEARED) break
+    if (principals.push(record.name) === INVITATIONS_CLEARED) break
   }
-  return changes
+  const reported =
+    principals.length === 0 ? undefined : ({ method: 'clear-invitations', principals } as const)
+  return { changes, result: principals.length, reported }
 }

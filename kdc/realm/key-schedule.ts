@@ -3,6 +3,7 @@ import { type Cancel, inBackground, runAfter, type Timers } from '../../shared/t
 import { KEY_SCHEDULE } from '../limits/defaults.js'
 import { describeFailure } from '../report/failure.js'
 import type { Report } from '../report/report.js'
+import { planClearing } from './invitations.js'
 import { planErasure, planFreshKey, requireKdcPrincipal } from './kdc-keys.js'
 import { dueOf, keyLife } from './key-changes.js'
 import type { OpenRealm } from './realm.js'
@@ -15,8 +16,8 @@ export interface KeyScheduleOptions {
 }
 
 /**
- * Keeps the keys of krbtgt and kdc young, and erases their old ones once no ticket under them can live (docs/protocol.md
- * section 12). It looks from time to time, so that a change of the schedule, or of the clock, needs no care.
+ * Keeps the keys of krbtgt and kdc young, erases their old ones once no ticket under them can live, and clears away
+ * invitations with their keys a day after they ended (docs/protocol.md section 12). It looks from time to time, so that a change of the schedule, or of the clock, needs no care.
  */
 export class KeySchedule {
   readonly #options: KeyScheduleOptions
@@ -54,16 +55,25 @@ export class KeySchedule {
     // A clock that has just leapt may leap back, but a key that was erased stays so.
     if (realm.time.look().leapt !== 0) return
     const { realm: name } = realm.record
-    for (const principal of [ticketGrantingService(name), kdcService(name)]) await this.#tend(principal)
+    for (const principal of [ticketGrantingService(name), kdcService(name)]) {
+      await this.#change(principal, now => this.#plan(principal, now))
+    }
+    const clear = () => this.#change(null, now => planClearing(realm, now))
+    while (!this.#isOver && (await clear())) {}
   }
 
-  async #tend(name: Principal): Promise<void> {
+  /** @returns `undefined` if it failed */
+  async #change<T>(
+    principal: Principal | null,
+    plan: (now: number) => Promise<ReportedChange<T>>,
+  ): Promise<T | undefined> {
     const { realm, report } = this.#options
     try {
       const change = realm.writer.change.bind(realm.writer)
-      await changeReported({ change, report, by: [] }, now => this.#plan(name, now))
+      return await changeReported({ change, report, by: [] }, plan)
     } catch (cause) {
-      report.tell({ kind: 'key_schedule_failed', principal: name, failure: describeFailure(cause) })
+      report.tell({ kind: 'key_schedule_failed', principal, failure: describeFailure(cause) })
+      return undefined
     }
   }
 

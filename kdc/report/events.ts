@@ -220,10 +220,11 @@ export interface ClockSteady {
   readonly leapt: number
 }
 
-/** A key of the KDC's own that is due could not be changed or erased. It is tried again. */
+/** What the schedule of keys does in the background failed. It is tried again. */
 export interface KeyScheduleFailed {
   readonly kind: 'key_schedule_failed'
-  readonly principal: Principal
+  /** Whose key could not be changed or erased; null if outdated invitations could not be cleared away. */
+  readonly principal: Principal | null
   readonly failure: Failure
 }
 

@@ -122,8 +122,11 @@ const LINES: Lines = {
   }),
   key_schedule_failed: ({ principal, failure }) => ({
     level: 'error',
-    message: "a key of the KDC's own that is due could not be changed or erased; it is tried again",
-    fields: { principal, failure },
+    message:
+      principal === null
+        ? 'invitations that ended long ago could not be cleared away; it is tried again'
+        : "a key of the KDC's own that is due could not be changed or erased; it is tried again",
+    fields: principal === null ? { failure } : { principal, failure },
   }),
   connection_abandoned: ({ address, failure }) => ({
     level: 'error',
@@ -186,6 +189,8 @@ function subjectsOf(change: RecordChange): readonly string[] {
       return [toHex(change.ticketId), ...(change.principal === null ? [] : [change.principal])]
     case 'set-realm':
       return [change.settings.realm]
+    case 'clear-invitations':
+      return change.principals
     case 'invite':
       return [change.principal, change.target]
     default:

@@ -49,6 +49,8 @@ export type RecordChange =
     }
   | ({ readonly method: 'invite'; readonly principal: Principal } & NewInvitation)
   | { readonly method: 'uninvite'; readonly principal: Principal; readonly used: number }
+  /** Invitations were removed that had ended long ago. */
+  | { readonly method: 'clear-invitations'; readonly principals: readonly Principal[] }
   /** `principal` is who the host becomes with its first login. */
   | {
       readonly method: 'enrol'

@@ -6,7 +6,7 @@ import { revealKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import type { Value } from '../../../shared/encoding/encoding.js'
 import { isInvitation } from '../../../shared/principal.js'
-import { DAY, HOUR, MINUTE } from '../../../shared/time.js'
+import { HOUR, MINUTE } from '../../../shared/time.js'
 import { enrol, invitations, invite } from '../../support/invitations.js'
 import {
   type Identity,
@@ -110,22 +110,6 @@ describe('invite', () => {
     expect(first.principal).toBe(`invite-${'07'.repeat(8)}@demo.example`)
     expect(second.principal).not.toBe(first.principal)
     expect(await invitations(realm)).toHaveLength(2)
-  })
-
-  it('clears invitations away that are answered no longer, with the principals that they made', async () => {
-    const realm = await testRealm()
-    const code = await invite(realm, 'orders/*', { uses: 5 })
-    const { principal } = await enrol(realm, code, 'a')
-    const joined = await join(realm, code, 'b')
-    realm.clock.step(10 * MINUTE + DAY - 1)
-    await invite(realm, 'web')
-    expect(await invitations(realm)).toHaveLength(2)
-    realm.clock.step(1)
-    await invite(realm, 'web')
-    expect((await invitations(realm)).map(({ target }) => target)).toEqual([local('web'), local('web')])
-    expect(await realm.record(code.principal)).toMatchObject({ removed: true, keys: [] })
-    expect(await realm.record(principal)).toMatchObject({ removed: true, keys: [] })
-    expect(outcome(await login(realm, joined))).toBe('reply')
   })
 })
 

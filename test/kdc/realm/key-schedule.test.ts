@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { INVITATIONS_CLEARED } from '../../../kdc/limits/defaults.js'
 import { KeySchedule } from '../../../kdc/realm/key-schedule.js'
 import { encodeRealmChanges } from '../../../shared/administration/realm.js'
 import { DAY, HOUR, MINUTE } from '../../../shared/time.js'
+import { enrol, invitations, invite } from '../../support/invitations.js'
 import { ask, grantOf, local, login, outcome, START, type TestRealm, testRealm } from '../../support/realm.js'
 import { turns } from '../../support/turns.js'
 
@@ -74,6 +76,49 @@ describe('the schedule of the keys of the KDC', () => {
     ])
     await later(realm, 100 * DAY)
     expect(await keys(realm, 'kdc')).toEqual(['1 current'])
+  })
+
+  it('clears invitations away a day after they ended, with the principals that they made, and no others', async () => {
+    const realm = await scheduled()
+    const code = await invite(realm, 'orders/*', { uses: 5, endsAt: START + HOUR })
+    const staged = await enrol(realm, code, 'a')
+    const joined = await enrol(realm, code, 'b')
+    expect(outcome(await login(realm, joined))).toBe('reply')
+    const other = await invite(realm, 'web', { endsAt: START + 2 * DAY })
+    await later(realm, HOUR + DAY - 11 * MINUTE)
+    expect(await realm.record(code.principal)).toMatchObject({ removed: false, lastKvno: code.kvno })
+    await later(realm, 11 * MINUTE)
+    for (const { principal } of [code, staged])
+      expect(await realm.record(principal)).toMatchObject({ removed: true, keys: [] })
+    expect(realm.logger.lines.at(-1)?.fields).toEqual({
+      by: 'the KDC itself',
+      method: 'clear-invitations',
+      on: [code.principal],
+    })
+    expect(outcome(await login(realm, joined))).toBe('reply')
+    expect((await invitations(realm)).map(({ invitation }) => invitation)).toEqual([other.principal])
+  })
+
+  it('tells of invitations that it could not clear away, and tries again', async () => {
+    const realm = await scheduled()
+    await invite(realm, 'web')
+    const { commit } = realm.store
+    realm.store.commit = () => Promise.reject(new Error('EIO'))
+    await later(realm, 2 * DAY)
+    expect(realm.logger.lines.at(-1)).toMatchObject({
+      message: expect.stringContaining('could not be cleared away'),
+      fields: { failure: { message: 'EIO' } },
+    })
+    realm.store.commit = commit
+    await later(realm, 0)
+    expect(await invitations(realm)).toEqual([])
+  })
+
+  it('clears all of them in one look, however many', async () => {
+    const realm = await scheduled()
+    for (let i = 0; i < 2 * INVITATIONS_CLEARED + 1; i++) await invite(realm, `host${i}`)
+    await later(realm, 2 * DAY)
+    expect(await invitations(realm)).toEqual([])
   })
 
   it('changes no key of another principal', async () => {
