@@ -16,7 +16,8 @@ import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed } from '../../shared/errors.js'
 import { isReserved, type Principal } from '../../shared/principal.js'
 import { withdrawFor } from '../realm/invitations.js'
-import { withFreshKey, withNewSeries, withoutKeys } from '../realm/principal.js'
+import { withOnlyKey, withoutKeys } from '../realm/key-changes.js'
+import { withNewSeries } from '../realm/principal.js'
 import { revocationOfSeries } from '../realm/revocation-log.js'
 import type { PrincipalRecord } from '../vault/records.js'
 import {
@@ -81,7 +82,7 @@ export async function revokeKey(context: AdminContext, name: Principal): Promise
     const key = { kind: 'key', principal: name, by: kvno } as const
     const revoked = [revocationOfSeries(record), ...ended.revoked, key]
     const { changes, seq } = await appendRevocations(context, revoked, now)
-    const amended = withNewSeries(keyless(record, context, now), random, now)
+    const amended = withNewSeries(withoutOldKeys(record, context, now), random, now)
     return {
       changes: [writePrincipal({ version, record: amended }), ...ended.changes, ...changes],
       result: { kvno, seq },
@@ -91,9 +92,9 @@ export async function revokeKey(context: AdminContext, name: Principal): Promise
 }
 
 /** The KDC cannot do without its own keys. */
-function keyless(record: PrincipalRecord, { realm: { random } }: AdminContext, now: number): PrincipalRecord {
-  const { name } = record
-  return isReserved(name) ? withFreshKey(record, new LongTermKey(random(SIZE.KEY)), now) : withoutKeys(record)
+function withoutOldKeys(record: PrincipalRecord, { realm }: AdminContext, now: number): PrincipalRecord {
+  if (!isReserved(record.name)) return withoutKeys(record, now)
+  return withOnlyKey(record, new LongTermKey(realm.random(SIZE.KEY)), null, now)
 }
 
 /**

@@ -61,26 +61,6 @@ export function withNewSeries(record: PrincipalRecord, random: RandomSource, now
   return { ...record, clientId: random(SIZE.CLIENT_ID), changedAt: now }
 }
 
-/** The principal without any key, until it gets a new one. */
-export function withoutKeys(record: PrincipalRecord): PrincipalRecord {
-  return { ...record, keys: [], password: null, rotationAskedAt: null }
-}
-
-/** The principal with this key alone, under the next kvno. */
-export function withFreshKey(record: PrincipalRecord, key: LongTermKey, now: number): PrincipalRecord {
-  const kvno = record.lastKvno + 1
-  const fresh: StoredKey = {
-    kvno,
-    key,
-    fromPassword: false,
-    createdAt: now,
-    state: 'current',
-    endsAt: null,
-    stagedBy: null,
-  }
-  return { ...withoutKeys(record), keys: [fresh], lastKvno: kvno }
-}
-
 /** What is kept of a removed principal: no key, but what a new principal of the same name must continue from. */
 export function tombstoneOf(record: PrincipalRecord): PrincipalRecord {
   return { ...record, keys: [], password: null, removed: true, rotationAskedAt: null, invitation: null }
