@@ -87,6 +87,7 @@ function stateOf({ uses, used, withdrawn, endsAt }: InvitationSummary, now: numb
   return `${endsAt <= now ? 'ended' : 'ends'} ${formatTime(endsAt)}`
 }
 
+/** There is no service to wait for: the tickets of an invitation are for the KDC alone, which refuses them at once. */
 export function uninviteCommand(terminal: Terminal): Command {
   return withAdminConnection(new Command('uninvite'))
     .description('end an invitation before its time; hosts that have joined with it stay')
@@ -96,7 +97,12 @@ export function uninviteCommand(terminal: Terminal): Command {
         const invitation = principalIn(realm.realm, name)
         if (!isInvitation(invitation)) throw new TypeError('write the name of an invitation: invite-...')
         const seq = await administration.invitations.withdraw(invitation)
-        answer(terminal, options, { withdrawn: invitation, seq }, `withdrew ${localPart(invitation)}`)
+        answer(
+          terminal,
+          options,
+          { withdrawn: invitation, seq },
+          `withdrew ${localPart(invitation)}: nobody can join with it any more`,
+        )
       }),
     )
 }

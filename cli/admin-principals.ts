@@ -117,15 +117,16 @@ function revokingCommand(
       .argument('<name...>')
       .action((names: string[], options: ConnectionOptions & WaitOptions) =>
         withAdministration(terminal, options, (administration, realm) => {
+          const principals = names.map(each => principalIn(realm.realm, each))
           let last = 0
           const changeEach = async (tell: Tell): Promise<void> => {
-            for (const principal of names.map(each => principalIn(realm.realm, each))) {
+            for (const principal of principals) {
               last = await change(administration, principal)
               tell(principal, `${done} ${principal}`)
             }
           }
           return answerEach(terminal, options, done, changeEach, () =>
-            tellRefusedBy(terminal, administration.revocations, last, options),
+            tellRefusedBy(terminal, { administration, realm }, { seq: last, principals }, options),
           )
         }),
       )

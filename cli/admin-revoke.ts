@@ -3,7 +3,7 @@ import type { Revocations } from '../client/channel/revocations.js'
 import { SIZE } from '../shared/constants.js'
 import { isReserved, localPart, principalIn, type RealmName } from '../shared/principal.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
-import { tellRefusedBy, type WaitOptions, waitOption } from './refused-by.js'
+import { type Revocation, tellRefusedBy, type WaitOptions, waitOption } from './refused-by.js'
 import { answer, note, type Terminal } from './terminal.js'
 
 /** `orthrus admin revoke`: ends tickets and keys before their time (docs/protocol.md section 10). */
@@ -18,11 +18,12 @@ export function revokeCommand(terminal: Terminal): Command {
 type RevokeOptions = ConnectionOptions & WaitOptions
 
 /** What one command revoked, for the answer. */
-interface Revoked {
+interface Revoked extends Revocation {
   /** As it was asked for: `client web`. */
   readonly what: string
   readonly fields: object
-  readonly seq: number
+  /** What holds now, if no service takes what was revoked, so that there is nobody to ask. */
+  readonly atOnce?: string
   /** What else the administrator should know. */
   readonly aside?: string
 }
@@ -36,9 +37,13 @@ async function revoke(
   options: RevokeOptions,
   act: (revocations: Revocations, realm: RealmName) => Promise<Revoked>,
 ): Promise<void> {
-  await withAdministration(terminal, options, async ({ revocations }, { realm }) => {
-    const { what, fields, seq, aside } = await act(revocations, realm)
-    const refused = await tellRefusedBy(terminal, revocations, seq, options)
+  await withAdministration(terminal, options, async (administration, realm) => {
+    const revoked = await act(administration.revocations, realm.realm)
+    const { what, fields, seq, atOnce, aside } = revoked
+    const refused =
+      atOnce === undefined
+        ? await tellRefusedBy(terminal, { administration, realm }, revoked, options)
+        : { text: atOnce, fields: {} }
     const text = refused === undefined ? `revoked ${what}` : `revoke ${what}: ${refused.text}`
     answer(terminal, options, { revoked: { ...fields, seq }, ...refused?.fields }, text)
     if (aside !== undefined) note(terminal, options, aside)
@@ -53,7 +58,12 @@ function revokeClientCommand(terminal: Terminal): Command {
       revoke(terminal, options, async (revocations, realm) => {
         const principal = principalIn(realm, name)
         const seq = await revocations.client(principal)
-        return { what: `client ${localPart(principal)}`, fields: { client: principal }, seq }
+        return {
+          what: `client ${localPart(principal)}`,
+          fields: { client: principal },
+          seq,
+          principals: [principal],
+        }
       }),
     )
 }
@@ -74,6 +84,8 @@ function revokeTicketCommand(terminal: Terminal): Command {
           what: `ticket ${id}`,
           fields: { ticket: id, client: principal },
           seq,
+          // The ticket may be the one that its client follows with.
+          principals: principal === null ? [] : [principal],
           aside: `if it is a TGT, what was granted under it stays good; to end all: orthrus admin revoke client ${name}`,
         }
       }),
@@ -91,14 +103,19 @@ function revokeKeyCommand(terminal: Terminal): Command {
         const principal = principalIn(realm, name)
         const { kvno, seq } = await revocations.key(principal)
         const short = localPart(principal)
-        const fields = { principal, kvno }
-        const what = `key ${short}`
-        if (isReserved(principal)) return { what, fields, seq }
+        const done = { what: `key ${short}`, fields: { principal, kvno }, seq, principals: [principal] }
+        if (isReserved(principal)) return { ...done, atOnce: OF_KDC[short === 'kdc' ? 'kdc' : 'krbtgt'] }
         const aside = `${short} has no key now; to give it one: orthrus admin rotate ${short} --keytab FILE, or orthrus admin invite ${short}`
-        return { what, fields, seq, aside }
+        return { ...done, aside }
       }),
     )
 }
+
+/** The KDC alone takes tickets under its own keys. */
+const OF_KDC = {
+  krbtgt: 'the KDC refuses every TGT of before; clients log in again by themselves',
+  kdc: 'every channel to the KDC has ended, the one of this command too; services and clients open another by themselves',
+} as const
 
 function parseTicketId(text: string): Uint8Array {
   const id = Buffer.from(text, 'hex')

@@ -1,5 +1,4 @@
 import { Command } from 'commander'
-import type { Administration } from '../client/channel/administration.js'
 import { OrthrusError } from '../shared/errors.js'
 import { localPart, type Principal, principalIn } from '../shared/principal.js'
 import {
@@ -10,7 +9,7 @@ import {
 } from './connection.js'
 import { type KeytabPlace, reserveKeytab } from './keytab-output.js'
 import { askNewPassword, passwordKey } from './password.js'
-import { tellRefusedBy, type WaitOptions, waitOption } from './refused-by.js'
+import { type AdminLink, tellRefusedBy, type WaitOptions, waitOption } from './refused-by.js'
 import { answer, type Terminal } from './terminal.js'
 
 type RotateOptions = ConnectionOptions & WaitOptions & { readonly adminKeytab?: string }
@@ -60,11 +59,11 @@ async function replace(
   file: string,
   options: ConnectionOptions & WaitOptions,
 ): Promise<void> {
-  await withAdministration(terminal, options, async (administration, { realm }) => {
-    const principal = principalIn(realm, name)
+  await withAdministration(terminal, options, async (administration, realm) => {
+    const principal = principalIn(realm.realm, name)
     const place = await reserveForKey(file)
     try {
-      await replaceInto(terminal, administration, principal, { file, place }, options)
+      await replaceInto(terminal, { administration, realm }, principal, { file, place }, options)
     } finally {
       await place.abandon()
     }
@@ -86,12 +85,12 @@ async function reserveForKey(file: string): Promise<KeytabPlace> {
 
 async function replaceInto(
   terminal: Terminal,
-  { keys, revocations }: Administration,
+  link: AdminLink,
   principal: Principal,
   { file, place }: { readonly file: string; readonly place: KeytabPlace },
   options: ConnectionOptions & WaitOptions,
 ): Promise<void> {
-  const { kvno, key, seq } = await keys.replace(principal)
+  const { kvno, key, seq } = await link.administration.keys.replace(principal)
   try {
     await place.write([{ principal, kvno, key }])
   } catch (cause) {
@@ -101,7 +100,7 @@ async function replaceInto(
     )
     throw cause
   }
-  const refused = await tellRefusedBy(terminal, revocations, seq, options)
+  const refused = await tellRefusedBy(terminal, link, { seq, principals: [principal] }, options)
   const done = `replaced the key of ${principal}: kvno ${kvno} is in ${file}, and everything older is dead`
   const text = refused === undefined ? done : `${done}; ${refused.text}`
   answer(terminal, options, { replaced: { principal, kvno, keytab: file, seq }, ...refused?.fields }, text)
@@ -113,14 +112,19 @@ export function resetPasswordCommand(terminal: Terminal): Command {
     .argument('<name>')
     .addOption(waitOption())
     .action((name: string, options: ConnectionOptions & WaitOptions) =>
-      withAdministration(terminal, options, async ({ keys, revocations }, { realm }) => {
-        const principal = principalIn(realm, name)
+      withAdministration(terminal, options, async (administration, realm) => {
+        const principal = principalIn(realm.realm, name)
         const password = await askNewPassword(terminal, principal)
-        const { kvno, seq } = await keys.resetPassword({
+        const { kvno, seq } = await administration.keys.resetPassword({
           principal,
           password: await passwordKey(password, principal),
         })
-        const refused = await tellRefusedBy(terminal, revocations, seq, options)
+        const refused = await tellRefusedBy(
+          terminal,
+          { administration, realm },
+          { seq, principals: [principal] },
+          options,
+        )
         const done = `set the password of ${principal}, whose sessions have ended`
         const text = refused === undefined ? done : `${done}; ${refused.text}`
         answer(terminal, options, { reset: { principal, kvno, seq }, ...refused?.fields }, text)

@@ -140,12 +140,18 @@ export async function withAdministration<T>(
   // --password is left out: for `add` it is about the person to register, not about the administrator.
   const { kdc, principal, allowReadableKeytab } = options
   const login = { keytab, ...withoutUndefined({ kdc, principal, allowReadableKeytab }) }
-  return withRealm(terminal, login, async realm => {
-    const channel = await openKdcChannel(realm)
-    try {
-      return await use(new Administration(channel), realm)
-    } finally {
-      channel.close()
-    }
-  })
+  return withRealm(terminal, login, realm => withChannel(realm, administration => use(administration, realm)))
+}
+
+/** Opens a channel for administration, and closes it after `use`. */
+export async function withChannel<T>(
+  realm: Realm,
+  use: (administration: Administration) => Promise<T>,
+): Promise<T> {
+  const channel = await openKdcChannel(realm)
+  try {
+    return await use(new Administration(channel))
+  } finally {
+    channel.close()
+  }
 }

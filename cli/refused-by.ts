@@ -1,13 +1,16 @@
 import { InvalidArgumentError, Option } from 'commander'
-import type { Revocations } from '../client/channel/revocations.js'
-import { FOLLOWERS_WAIT_MAX, type FollowerRow, type Followers } from '../shared/administration/revocations.js'
+import type { Administration } from '../client/channel/administration.js'
+import type { Realm } from '../client/connect.js'
+import { FOLLOWERS_WAIT_MAX } from '../shared/administration/revocations.js'
 import { OrthrusError } from '../shared/errors.js'
-import { localPart, type Principal } from '../shared/principal.js'
-import { MINUTE, SECOND } from '../shared/time.js'
-import { formatDuration, parseDuration } from './arguments.js'
+import type { Principal } from '../shared/principal.js'
+import { SECOND } from '../shared/time.js'
+import { parseDuration } from './arguments.js'
+import { withChannel } from './connection.js'
+import { describeFollowers, describeNoFollowers } from './followers-text.js'
 import { note, type Terminal, type Together } from './terminal.js'
 
-/** Which services refuse what was revoked by now, and which of them were not heard of. */
+/** Which services refuse by now what a command revoked. */
 
 export interface WaitOptions {
   readonly wait: number
@@ -30,25 +33,31 @@ function parseWait(text: string): number {
   throw new InvalidArgumentError(`Wait at most ${FOLLOWERS_WAIT_MAX / SECOND}s.`)
 }
 
-/** As long as a service without an answer accepts tickets, unless its owner chose another time (`maxStaleness`). */
-const STALENESS = 10 * MINUTE
+/** What a command revoked. */
+export interface Revocation {
+  /** The number of its last entry in the revocation log. */
+  readonly seq: number
+  /** Whose tickets or keys are revoked: their own channels ended with these. */
+  readonly principals: readonly Principal[]
+}
 
-/** The most names of one sort in a line for people. */
-const NAMES_MAX = 20
+/** The open channel of a command, and the realm for another one. */
+export interface AdminLink {
+  readonly administration: Administration
+  readonly realm: Realm
+}
 
 /**
- * Asks who has applied an entry of the revocation log. What was revoked stays so if that cannot be found out, so it is
- * no failure then.
- * @param seq of the last entry that the command made
+ * Asks who has applied a revocation. What was revoked stays so if that cannot be found out, so it is no failure then.
  */
 export async function tellRefusedBy(
   terminal: Terminal,
-  revocations: Revocations,
-  seq: number,
+  link: AdminLink,
+  revocation: Revocation,
   { wait, json }: WaitOptions,
 ): Promise<Together | undefined> {
   try {
-    return describeFollowers(await revocations.followers({ seq, wait }), seq)
+    return await inOpenChannel(link, administration => refusedBy(administration, revocation, wait))
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
     note(
@@ -60,57 +69,25 @@ export async function tellRefusedBy(
   }
 }
 
-/** `refused by orders/1, billing; stock was last heard 3 min ago`, and the same as fields. */
-export function describeFollowers({ rows, applied, silent, keptFor }: Followers, seq: number): Together {
-  const late = rows.filter(row => row.seen < seq)
-  const lateNames = new Set(late.map(({ principal }) => principal))
-  const refusing = [...new Set(rows.filter(row => row.seen >= seq).map(({ principal }) => principal))]
-  const wholly = refusing.filter(principal => !lateNames.has(principal))
-  const parts = [
-    refusalOf(wholly, applied - (rows.length - late.length)) ?? nobody(silent),
-    ...silenceOf(late, silent - late.length, new Set(refusing)),
-    ...(keptFor < STALENESS ? [`who followed before this KDC started, ${ago(keptFor)}, is not known`] : []),
-  ]
-  return {
-    fields: {
-      refusedBy: wholly,
-      silent: late.map(({ principal, address, connected, silentFor }) => ({
-        principal,
-        address,
-        connected,
-        silentFor,
-      })),
-      ...(rows.length < applied + silent ? { refusedByInAll: applied, silentInAll: silent } : {}),
-      knownFor: keptFor,
-    },
-    text: parts.join('; '),
+/** Administrators who revoke their own tickets end their channel with them, and open another one. */
+async function inOpenChannel<T>(
+  { administration, realm }: AdminLink,
+  ask: (administration: Administration) => Promise<T>,
+): Promise<T> {
+  try {
+    return await ask(administration)
+  } catch (cause) {
+    if (!(cause instanceof OrthrusError) || cause.code !== 'channel_broken') throw cause
+    return withChannel(realm, ask)
   }
 }
 
-/** @param unnamed how many more there are that the KDC did not name */
-function refusalOf(names: readonly Principal[], unnamed: number): string | undefined {
-  const shown = names.slice(0, NAMES_MAX).map(localPart)
-  const others = names.length - shown.length + unnamed
-  if (others > 0) shown.push(`${others} others`)
-  return shown.length === 0 ? undefined : `refused by ${shown.join(', ')}`
-}
-
-/** When nobody refuses by now. */
-function nobody(silent: number): string {
-  if (silent > 0) return 'no service is known to refuse it by now'
-  return 'no service follows the revocation log: each accepts a ticket in hand to its end'
-}
-
-/** @param partly principals of which another follower refuses by now, so that the address tells which is meant */
-function silenceOf(rows: readonly FollowerRow[], unnamed: number, partly: ReadonlySet<Principal>): string[] {
-  const shown = rows.slice(0, NAMES_MAX).map(({ principal, address, silentFor }) => {
-    const place = partly.has(principal) ? ` at ${address}` : ''
-    return `${localPart(principal)}${place} was last heard ${ago(silentFor)}`
-  })
-  const others = rows.length - shown.length + unnamed
-  return others > 0 ? [...shown, `${others} others have not said that they refuse it`] : shown
-}
-
-function ago(milliseconds: number): string {
-  return `${formatDuration(milliseconds)} ago`
+async function refusedBy(
+  { revocations, settings }: Administration,
+  { seq, principals }: Revocation,
+  wait: number,
+): Promise<Together> {
+  const followers = await revocations.followers({ seq, wait })
+  if (followers.rows.length > 0) return describeFollowers(followers, seq, principals)
+  return describeNoFollowers(followers, await settings.show())
 }

@@ -7,6 +7,7 @@ import type { Follower } from './follower.js'
 /** What is kept of a follower that left. */
 interface Departed {
   readonly seen: number
+  readonly sent: number
   /** By the monotonic clock, milliseconds. */
   readonly heardAt: number
 }
@@ -48,22 +49,24 @@ export class FollowerTable {
 
   /** One row for each follower that is connected, and for each address that others left from. @param now monotonic */
   *rows(now: number): Generator<FollowerRow> {
-    for (const { channel, seen, heardAt } of this.connected()) {
+    for (const { channel, seen, sent, heardAt } of this.connected()) {
       const { principal, address } = channel
-      yield { principal, address, seen, connected: true, silentFor: Math.floor(now - heardAt) }
+      yield { principal, address, seen, sent, connected: true, silentFor: Math.floor(now - heardAt) }
     }
     for (const [principal, places] of this.#departed.entries()) {
-      for (const [address, { seen, heardAt }] of places) {
+      for (const [address, { seen, sent, heardAt }] of places) {
         const silentFor = Math.floor(now - heardAt)
-        if (silentFor < FOLLOWERS.KEPT) yield { principal, address, seen, connected: false, silentFor }
+        if (silentFor < FOLLOWERS.KEPT) {
+          yield { principal, address, seen, sent, connected: false, silentFor }
+        }
       }
     }
   }
 
-  #keep({ channel: { principal, address }, seen, heardAt }: Follower): void {
+  #keep({ channel: { principal, address }, seen, sent, heardAt }: Follower): void {
     const places = this.#departed.get(principal) ?? new Map<string, Departed>()
     places.delete(address)
-    places.set(address, { seen, heardAt })
+    places.set(address, { seen, sent, heardAt })
     for (const oldest of places.keys()) {
       if (places.size <= FOLLOWERS.ADDRESSES_KEPT) break
       places.delete(oldest)

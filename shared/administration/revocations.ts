@@ -89,6 +89,8 @@ export interface FollowerRow {
   readonly address: string
   /** The last entry that it said it applied; 0 for none. */
   readonly seen: number
+  /** The last entry that it was sent. */
+  readonly sent: number
   readonly connected: boolean
   /** How long ago it last said anything. */
   readonly silentFor: number
@@ -119,16 +121,17 @@ export function decodeFollowers(results: readonly Value[]): Followers {
   }
 }
 
-function encodeRow({ principal, address, seen, connected, silentFor }: FollowerRow): Value[] {
-  return [principal, address, seen, connected, silentFor]
+function encodeRow({ principal, address, seen, sent, connected, silentFor }: FollowerRow): Value[] {
+  return [principal, address, seen, sent, connected, silentFor]
 }
 
 function decodeRow(value: Value): FollowerRow {
-  const [principal, address, seen, connected, silentFor] = fields(value, 5)
+  const [principal, address, seen, sent, connected, silentFor] = fields(value, 6)
   return {
     principal: principalOf(principal),
     address: textOf(address),
     seen: numberOf(seen),
+    sent: numberOf(sent),
     connected: booleanOf(connected),
     silentFor: numberOf(silentFor),
   }

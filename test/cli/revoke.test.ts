@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { describeFollowers } from '../../cli/refused-by.js'
+import { describeFollowers } from '../../cli/followers-text.js'
 import { type KdcChannel, openKdcChannel } from '../../client/channel/kdc-channel.js'
 import type { FollowerRow } from '../../shared/administration/revocations.js'
 import { parsePrincipal } from '../../shared/principal.js'
@@ -77,22 +77,68 @@ describe('a command that revokes', () => {
     )
   })
 
-  it('of its own tickets is done, although it may not ask any more who refuses them', async () => {
+  it('of its own tickets asks in another channel who refuses them', async () => {
     await follow('orders')
-    expect(await admin('revoke', 'client', 'root')).toMatchObject({
+    expect(await admin('revoke', 'client', 'root')).toEqual({
       code: 0,
-      out: 'revoked client root\n',
-      err: expect.stringContaining('which services refuse it by now is not known'),
+      out: `revoke client root: refused by orders${STARTED}\n`,
+      err: '',
     })
-    expect(await admin('list')).toMatchObject({ code: 0 })
+  })
+
+  it.each([
+    [['revoke', 'key', 'orders'], 'revoke key orders: refused by stock'],
+    [['revoke', 'client', 'orders'], 'revoke client orders: refused by stock'],
+    [['disable', 'orders'], 'disabled orders@demo.example\nrefused by stock'],
+    [['remove', 'orders'], 'removed orders@demo.example\nrefused by stock'],
+  ])('does not call the revoked service itself silent, whose channel ended: %j', async (args, expected) => {
+    for (const name of ['orders', 'stock']) await follow(name)
+    const { code, out } = await admin(...args)
+    const text = `${expected}; orders itself was told, as its channel ended${STARTED}\n`
+    expect({ code, out }).toEqual({ code: 0, out: text })
+  })
+
+  it('calls the revoked service silent if it left before it could be told', async () => {
+    const orders = await follow('orders')
+    orders.close()
+    realm.clock.advance(3 * MINUTE)
+    const { out } = await admin('revoke', 'key', 'orders')
+    expect(out).toContain('orders was last heard 3 min ago')
+    expect(out).not.toContain('was told')
+  })
+
+  it('of a key of the KDC says what has ended, the channel of the command too', async () => {
+    await follow('orders')
+    expect(await admin('revoke', 'key', 'kdc')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(
+        /^revoke key kdc: every channel to the KDC has ended, the one of this command too/,
+      ),
+      err: '',
+    })
+    expect(await admin('revoke', 'key', 'krbtgt')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^revoke key krbtgt: the KDC refuses every TGT of before/),
+      err: '',
+    })
+    expect(JSON.parse((await admin('revoke', 'key', 'kdc', '--json')).out)).toEqual({
+      revoked: { principal: 'kdc@demo.example', kvno: 2, seq: expect.any(Number) },
+    })
   })
 
   it('says that nobody follows', async () => {
     realm.clock.advance(HOUR)
-    expect(await admin('revoke', 'client', 'web')).toEqual({
-      code: 0,
-      out: 'revoke client web: no service follows the revocation log: each accepts a ticket in hand to its end\n',
-      err: '',
+    const told =
+      'no service follows this KDC, so services accept tickets in hand until these end, at most 1h from now; ' +
+      'to have one refuse within milliseconds, start it with loadService({ keytab, kdc })\n'
+    const out = `revoke client web: ${told}`
+    expect(await admin('revoke', 'client', 'web')).toEqual({ code: 0, out, err: '' })
+    await admin('realm', '--max-service-life', '20m')
+    const disabled = `disabled web@demo.example\n${told.replace('1h', '20m')}`
+    expect(await admin('disable', 'web')).toEqual({ code: 0, out: disabled, err: '' })
+    expect(JSON.parse((await admin('disable', 'web', '--json')).out)).toMatchObject({
+      refusedBy: [],
+      silent: [],
     })
   })
 
@@ -120,10 +166,9 @@ describe('a command that revokes', () => {
     await expect(client.getServiceTicket('orders')).resolves.toBeDefined()
   })
 
-  it('of a key says that the principal has none now, and nothing of the kind for krbtgt', async () => {
+  it('of a key says that the principal has none now', async () => {
     expect((await admin('revoke', 'key', 'web')).err).toContain('web has no key now')
     expect((await admin('list')).out).toMatch(/^web@demo.example/m)
-    expect(await admin('revoke', 'key', 'krbtgt')).toMatchObject({ code: 0, err: '' })
   })
 
   it.each([
@@ -144,6 +189,7 @@ describe('the line about followers', () => {
     principal: parsePrincipal(`${name}@demo.example`),
     address: '192.0.2.1',
     seen,
+    sent: seen,
     connected: true,
     silentFor: 2 * SECOND,
     ...more,

@@ -107,7 +107,7 @@ async function allOf(rows: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of rows);
 }
 
-const FOLLOWER = { principal: WEB, address: '192.0.2.1', seen: 7, connected: true, silentFor: 3 }
+const FOLLOWER = { principal: WEB, address: '192.0.2.1', seen: 7, sent: 8, connected: true, silentFor: 3 }
 
 const PASSWORD = {
   parameters: { log2N: 17, r: 8, p: 1, salt: new Uint8Array(16) },
