@@ -9,7 +9,7 @@ import { isReserved, type Principal, parsePrincipal, principalIn, realmOf } from
 import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
 import { FEED_OPTIONS, type FeedOptions, feedSettings } from './feed/feed-options.js'
-import { JOIN_OPTIONS, type JoinOptions, joinService } from './feed/join-service.js'
+import { JOIN_OPTIONS, type JoinOptions, joinService, withKdcOfCode } from './feed/join-service.js'
 import { startFeed } from './feed/start-feed.js'
 import { KeyFile } from './key-file.js'
 import { ServiceKeys } from './keys.js'
@@ -28,7 +28,7 @@ export interface LoadServiceOptions extends FeedOptions, JoinOptions {
   readonly allowReadableKeytab?: boolean
   /**
    * `automatic`: the key is changed in the keytab file when the KDC says that it is due, without interrupting anything.
-   * Needs `kdc`, and a folder of the keytab that can be written; this must be the only copy of the keytab
+   * Needs `kdc` or `join`, and a folder of the keytab that can be written; this must be the only copy of the keytab
    * (docs/protocol.md section 12). By default the key stays as it is.
    */
   readonly rotation?: 'automatic'
@@ -73,11 +73,13 @@ const ownerLogger = createOwnerLogger({ name: 'orthrus service', clock: systemCl
  * @throws OrthrusError `keytab_invalid`
  * @throws TypeError if an option does not exist or cannot be meant so, or if the principal is the KDC's own
  */
-export async function loadService(options: LoadServiceOptions): Promise<Service> {
+export async function loadService(given: LoadServiceOptions): Promise<Service> {
+  requireKnownOptions('loadService', given, KNOWN)
+  const options = withKdcOfCode(given)
   requireOptions(options)
   const following = feedSettings(options)
   const { clock = systemClock, logger = ownerLogger, timers = systemTimers } = options
-  await joinService({ ...options, clock, timers, logger })
+  await joinService({ ...given, clock, timers, logger })
   const path = typeof options.keytab === 'string' ? options.keytab : undefined
   const entries = parseKeytab(await readKeytab(options), path)
   const selected = selectPrincipal(entries, principalOf(entries, options.service), path)
@@ -121,7 +123,6 @@ export async function loadService(options: LoadServiceOptions): Promise<Service>
 }
 
 function requireOptions(options: LoadServiceOptions): void {
-  requireKnownOptions('loadService', options, KNOWN)
   const { keytab, replayCache = {}, ticketCache = {} } = options
   if (typeof keytab === 'object' && keytab !== null) {
     requireKnownOptions('keytab of loadService', keytab, { text: true })

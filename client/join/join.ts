@@ -2,13 +2,13 @@ import { createKeytabFile, isKeytabThere, removeKeytabFile } from '#keytab-file'
 import { OrthrusError } from '../../shared/errors.js'
 import { type JoinCode, parseJoinCode } from '../../shared/keytab/join-code.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
-import { type Principal, realmOf } from '../../shared/principal.js'
+import type { Principal } from '../../shared/principal.js'
 import { shownUrl } from '../../shared/shown-url.js'
-import { formatTime } from '../../shared/time.js'
 import { enrol } from '../channel/invitations.js'
 import { openKdcChannel } from '../channel/kdc-channel.js'
 import { isPrivateUrl } from '../login/password.js'
 import type { Realm } from '../realm.js'
+import { explained } from './refused-code.js'
 
 /** How a new host gets its key with a join code (docs/protocol.md section 12, "Invitations"). */
 
@@ -88,7 +88,7 @@ async function enrolAs(
       channel.close()
     }
   } catch (cause) {
-    throw explained((await endOf(open, invited, cause)) ?? cause, code)
+    throw explained((await endOf(open, invited, cause)) ?? cause, { code, kdc: invited.kdc })
   } finally {
     realm.close()
   }
@@ -134,7 +134,7 @@ async function refusedKey(
   try {
     await realm.getTgt()
   } catch (why) {
-    return explained(why, code, keytab)
+    return explained(why, { code, kdc: invited.kdc, keytab })
   } finally {
     realm.close()
   }
@@ -145,30 +145,6 @@ async function refusedKey(
     final: true,
     cause,
     hint: 'if that was yours, join again; if not, the code is in other hands: orthrus admin uninvite it',
-  })
-}
-
-/** @param keytab which was written, although the code had been used by another host */
-function explained(cause: unknown, { invitation, endsAt }: JoinCode, keytab?: string): unknown {
-  if (!(cause instanceof OrthrusError)) return cause
-  const { facts } = cause
-  if (facts.invitation?.how === 'used') return used(cause, keytab)
-  if (facts.claimed !== 'auth_failed') return cause
-  const realm = realmOf(invitation.principal)
-  return new OrthrusError('auth_failed', 'the KDC does not know the join code', {
-    ...facts,
-    cause,
-    hint: `is this a KDC of ${realm}? Otherwise the code ended more than a day ago, as its end was ${formatTime(endsAt)}: ask for another one`,
-  })
-}
-
-function used(cause: OrthrusError, keytab: string | undefined): OrthrusError {
-  const file = keytab === undefined ? '' : `; the key in ${keytab} was never taken: remove it`
-  return new OrthrusError('revoked', cause.reason, {
-    ...cause.facts,
-    final: true,
-    cause,
-    hint: `if this host used it, its keytab was not kept: a container keeps it only on a volume; if another did, the key is in other hands: orthrus admin revoke key NAME. Then: orthrus admin invite NAME${file}`,
   })
 }
 

@@ -6,7 +6,8 @@ import { REVOCATIONS_MAX } from './revoked-set.js'
 export interface FeedOptions {
   /**
    * `ws://` or `wss://` URLs of the realm's KDCs. The service follows what they revoke, and refuses it from that moment
-   * on; without, a ticket is good until it ends. The service logs in with its own keytab.
+   * on; without, a ticket is good until it ends. The service logs in with its own keytab. Default with `join`: the KDCs
+   * that the code names.
    */
   readonly kdc?: string | readonly string[]
   /**

@@ -2,6 +2,7 @@ import { isKeytabThere } from '#keytab-file'
 import { connect } from '../../client/connect.js'
 import { requireJoin } from '../../client/connect-options.js'
 import { OrthrusError } from '../../shared/errors.js'
+import { parseJoinCode } from '../../shared/keytab/join-code.js'
 import type { Logger } from '../../shared/logger.js'
 import type { KnownOptions } from '../../shared/options.js'
 import type { Clock } from '../../shared/time.js'
@@ -11,7 +12,8 @@ import type { Timers } from '../../shared/timers.js'
 export interface JoinOptions {
   /**
    * A join code, `orthrusjoin1_...`. If there is no file `keytab` yet, it is exchanged for a key, which is written there;
-   * otherwise it is not used. A container keeps the file only on a volume. An undefined or empty one counts as not given.
+   * otherwise only the KDCs that it names are, unless `kdc` names others. A container keeps the file only on a volume. An
+   * undefined or empty one counts as not given.
    */
   readonly join?: string | undefined
   /** Which instance this host is to be, for a code for `NAME/*`. Default: one that the KDC draws. */
@@ -33,6 +35,17 @@ export interface JoiningService extends JoinOptions {
   readonly clock: Clock
   readonly timers: Timers
   readonly logger: Logger
+}
+
+/** The same options with the KDCs that the code names, unless `kdc` names others. @throws OrthrusError `credential_invalid` */
+export function withKdcOfCode<Options extends Pick<JoiningService, 'join' | 'keytab' | 'kdc'>>(
+  options: Options,
+): Options {
+  const join = requireJoin('loadService', options)
+  if (join === undefined || options.kdc !== undefined) return options
+  const { kdc } = parseJoinCode(join.trim())
+  // Joining says what is missing.
+  return kdc.length === 0 ? options : { ...options, kdc }
 }
 
 /**

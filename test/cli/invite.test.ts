@@ -107,7 +107,7 @@ describe('a new host', () => {
         const principal = `invite-0123456789abcdef@other.example` as typeof whole.invitation.principal
         return formatJoinCode({ ...whole, invitation: { ...whole.invitation, principal } })
       },
-      /the KDC does not know the join code.*is this a KDC of other\.example\?/,
+      /is for the realm other\.example, and the KDC at ws:.* does not know it.*name a KDC of other\.example \(--kdc URL.*admin invite/,
     ],
     [
       'for a KDC that anybody may listen to',

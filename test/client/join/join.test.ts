@@ -1,18 +1,20 @@
 import { mkdtemp, readFile, rm, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { enrol } from '../../../client/channel/invitations.js'
 import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
 import { connect } from '../../../client/connect.js'
 import type { KeytabLogin } from '../../../client/connect-options.js'
-import { loadService } from '../../../service/index.js'
+import { type LoadServiceOptions, loadService } from '../../../service/index.js'
 import { formatJoinCode } from '../../../shared/keytab/join-code.js'
 import { formatKeytab } from '../../../shared/keytab/keytab.js'
 import { silentLogger } from '../../../shared/logger.js'
 import type { Pattern } from '../../../shared/pattern.js'
-import { MINUTE } from '../../../shared/time.js'
+import type { Principal } from '../../../shared/principal.js'
+import { DAY, MINUTE } from '../../../shared/time.js'
 import { type OwnKdc, startOwnKdc } from '../../support/own-kdc.js'
+import { until } from '../../support/turns.js'
 
 let kdc: OwnKdc
 let folder = ''
@@ -41,7 +43,12 @@ const start = (code: string | undefined, options: Partial<KeytabLogin> = {}) =>
   connect({ join: code, keytab, clock: kdc.clock, timers: kdc.clock, logger: silentLogger, ...options })
 
 describe('loadService with a join code', () => {
-  const load = (code: string) => loadService({ join: code, keytab, clock: kdc.clock, timers: kdc.clock })
+  const load = async (code: string | undefined, options: Partial<LoadServiceOptions> = {}) => {
+    const common = { clock: kdc.clock, timers: kdc.clock, logger: silentLogger }
+    const service = await loadService({ join: code, keytab, ...common, ...options })
+    onTestFinished(() => service.close())
+    return service
+  }
 
   it('gets its key at its first start, and starts without a KDC from then on', async () => {
     const { code } = await invite()
@@ -52,6 +59,45 @@ describe('loadService with a join code', () => {
     await load(code)
     await unlink(keytab)
     await expect(load(code)).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  it('follows the KDC that the code names, at each start, and changes its key there', async () => {
+    const { code } = await invite()
+    for (const start of ['the first', 'the second']) {
+      const service = await load(code, { rotation: 'automatic' })
+      await until(() => service.state.ready)
+      expect([start, service.state.feed?.connected]).toEqual([start, true])
+    }
+    expect((await load(undefined)).state.feed).toBeUndefined()
+  })
+
+  it('follows another KDC where it is told so', async () => {
+    const { code } = await invite()
+    await load(code)
+    const elsewhere = await load(code, { kdc: 'ws://127.0.0.1:1' })
+    expect(elsewhere.state.feed?.connected).toBe(false)
+    await load(code.slice(0, -4), { kdc: kdc.kdc.url })
+    await expect(load(code.slice(0, -4))).rejects.toMatchObject({ code: 'credential_invalid' })
+  })
+
+  it('tells a container that lost its keytab exactly that, on each later day too', async () => {
+    const { code } = await invite()
+    await load(code)
+    await unlink(keytab)
+    await expect(load(code)).rejects.toThrow(/was used at .*a container keeps it only on a volume/)
+    kdc.clock.advance(DAY + 11 * MINUTE)
+    await expect(load(code)).rejects.toThrow(
+      /ended at .* does not know it any more.*a container keeps it only on a volume.*admin invite NAME/,
+    )
+  })
+
+  it('tells the code of another realm, which a KDC of its realm would know', async () => {
+    const { invitation, endsAt } = await invite()
+    const principal = invitation.principal.replace('test', 'other') as Principal
+    const foreign = { invitation: { ...invitation, principal }, endsAt, kdc: [kdc.kdc.url] }
+    await expect(load(formatJoinCode(foreign))).rejects.toThrow(
+      /is for the realm other\.example, and the KDC at ws:.* does not know it.*name a KDC of other\.example/,
+    )
   })
 })
 
