@@ -1,4 +1,4 @@
-import type { Clock } from '../../shared/time.js'
+import { type Clock, HOUR } from '../../shared/time.js'
 import { ClockWatch, type LeapListener } from './clock-watch.js'
 
 /** What a KDC knows to be wrong with its own clock, milliseconds; 0 if it knows of nothing. */
@@ -11,10 +11,12 @@ export interface ClockState {
 export class KdcTime {
   readonly #clock: Clock
   readonly #watch: ClockWatch
+  readonly #startedAt: number
   #listener: LeapListener = { leapt: () => {}, steady: () => {} }
 
   constructor(clock: Clock) {
     this.#clock = clock
+    this.#startedAt = clock.monotonic()
     this.#watch = new ClockWatch(clock, {
       leapt: by => this.#listener.leapt(by),
       steady: leapt => this.#listener.steady(leapt),
@@ -35,6 +37,14 @@ export class KdcTime {
   look(): ClockState {
     this.#watch.read()
     return { leapt: this.#watch.leapt }
+  }
+
+  /**
+   * Whether what has ended by this clock may be erased for good: it has gone on without a leap for an hour, and since
+   * the KDC started. Until then it may be set right.
+   */
+  get isSettled(): boolean {
+    return this.look().leapt === 0 && this.monotonic() - this.#startedAt >= HOUR
   }
 
   /** Sets the one listener to leaps of more than a second. */

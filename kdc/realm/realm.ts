@@ -56,7 +56,7 @@ export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
     // If it cannot be read, the limits stay until it is changed again: the next change reads it too.
     await refresh().catch(() => {})
   }
-  const revocations = await RevocationLog.open({ vault, random })
+  const revocations = await RevocationLog.open({ vault, random, isSettled: () => time.isSettled })
   const feed = new Feed({ log: revocations, logId: () => record.logId, time, timers })
   const writer = new RealmWriter(vault, time, async (changes, isCertain) => {
     for (const { kind, name } of changes) {

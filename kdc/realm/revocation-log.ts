@@ -25,6 +25,8 @@ export function revocationOfSeries({ name, clientId }: PrincipalRecord): Revocat
 export interface RevocationLogOptions {
   readonly vault: Vault
   readonly random: RandomSource
+  /** Whether the clock can be trusted not to be set back, so that entries may be dropped by it. */
+  readonly isSettled: () => boolean
 }
 
 /**
@@ -34,6 +36,7 @@ export interface RevocationLogOptions {
 export class RevocationLog {
   readonly #vault: Vault
   readonly #random: RandomSource
+  readonly #isSettled: () => boolean
   readonly #listeners = new Set<(entry: RevocationEntry) => void>()
   readonly #unwatch: () => void
   /** The ids of revoked tickets, in hexadecimal digits, in the order of their entries, whose numbers are the values. */
@@ -49,9 +52,10 @@ export class RevocationLog {
   #covered = 0
   #hasFailed = false
 
-  private constructor({ vault, random }: RevocationLogOptions) {
+  private constructor({ vault, random, isSettled }: RevocationLogOptions) {
     this.#vault = vault
     this.#random = random
+    this.#isSettled = isSettled
     this.#unwatch = vault.watch(kind => this.noticeChange(kind))
   }
 
@@ -199,7 +203,7 @@ export class RevocationLog {
 
   async #outdated(now: number, added: number): Promise<VaultChange[]> {
     const spare = this.#newest + added - this.#oldest + 1 - REVOCATIONS_KEPT
-    if (spare <= 0) return []
+    if (spare <= 0 || !this.#isSettled()) return []
     const limit = Math.min(spare, REVOCATIONS_CLEARED)
     const changes: VaultChange[] = []
     for (const { name, version, fields } of await this.#vault.list(RECORD_KIND.REVOCATION, { limit })) {

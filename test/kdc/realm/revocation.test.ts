@@ -245,4 +245,32 @@ describe('the revocation log', () => {
     await append(1)
     expect((await log(realm))[0]?.seq).toBe(4)
   })
+
+  it.each([
+    ['leapt ahead', async (realm: TestRealm) => realm],
+    ['was ahead when the KDC started', restart],
+  ])('drops nothing by a clock that %s, until it has gone on for an hour', async (_, begin) => {
+    const before = await scene()
+    await before.add('web')
+    const appendTo = ({ realm: { revocations, writer } }: TestRealm, count: number) =>
+      writer.change(async now => {
+        const revoked = { kind: 'ticket', principal: local('web'), by: systemRandom(16) } as const
+        return {
+          changes: await revocations.append(Array(count).fill(revoked), now, 7 * DAY),
+          result: undefined,
+        }
+      })
+    await appendTo(before, REVOCATIONS_KEPT)
+    before.clock.pass(DAY)
+    before.clock.step(365 * DAY)
+    const realm = await begin(before)
+    for (let i = 0; i < 3; i++) await appendTo(realm, 1)
+    expect((await log(realm))[0]?.seq).toBe(1)
+    realm.clock.pass(HOUR - 1)
+    await appendTo(realm, 1)
+    expect((await log(realm))[0]?.seq).toBe(1)
+    realm.clock.pass(1)
+    await appendTo(realm, 1)
+    expect((await log(realm))[0]?.seq).toBe(6)
+  })
 })
