@@ -76,9 +76,10 @@ export async function revokeKey(context: AdminContext, name: Principal): Promise
   if (!isReserved(name)) requireDispensable(context, name, 'left without a key')
   return changeRealm(context, async now => {
     const { version, record } = await requirePrincipal(context, name)
-    if (record.keys.length === 0) throw malformed(`${name} has no key`)
     const kvno = record.lastKvno
     const ended = await withdrawFor(context.realm, name, now)
+    // One that has no key may still be invited, with a code that was stolen too.
+    if (record.keys.length === 0 && ended.revoked.length === 0) throw malformed(`${name} has no key`)
     const key = { kind: 'key', principal: name, by: kvno } as const
     const revoked = [revocationOfSeries(record), ...ended.revoked, key]
     const { changes, seq } = await appendRevocations(context, revoked, now)

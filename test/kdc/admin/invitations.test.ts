@@ -312,6 +312,26 @@ describe('enrol', () => {
     expect(await keysOf(realm, 'orders/old')).toEqual(['1 current'])
   })
 
+  it.each(['boss', 'gone'])(
+    'gives nobody with the code of a fleet the rules that name one instance: %s',
+    async instance => {
+      const realm = await testRealm()
+      const code = await invite(realm, 'orders/*', { uses: 9 })
+      await realm.add('orders/gone')
+      await realm.allow(`orders/${instance}`, 'kdc', { claims: [['role', 'admin']] })
+      await realm.call('remove', [local('orders/gone')])
+      const before = await realm.store.list('principal', { limit: 100 })
+      await expect(enrol(realm, code, instance)).rejects.toMatchObject({
+        code: 'malformed',
+        message: expect.stringMatching(/there are rules for orders\/.*orthrus admin invite orders\//),
+      })
+      expect(await realm.store.list('principal', { limit: 100 })).toEqual(before)
+      for (const other of ['bos', 'boss2', 'gon', 'gone-2', null]) await join(realm, code, other)
+      const alone = await invite(realm, `orders/${instance}`)
+      await join(realm, alone)
+    },
+  )
+
   it('takes an instance again that its own host, or an ended invitation, left behind', async () => {
     const realm = await testRealm()
     const code = await invite(realm, 'orders/*', { uses: 9 })

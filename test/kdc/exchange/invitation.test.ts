@@ -326,6 +326,16 @@ describe('an invitation beside other changes', () => {
     }
   })
 
+  it('ends with another revocation, though its principal has no key by now', async () => {
+    const realm = await testRealm()
+    const orders = await realm.add('orders')
+    await realm.call('revoke-key', [orders.principal])
+    const code = await invite(realm, 'orders')
+    await realm.call('revoke-key', [orders.principal])
+    expect(told(await login(realm, code))).toContain('invitation withdrawn')
+    await expect(realm.call('revoke-key', [orders.principal])).rejects.toMatchObject({ code: 'malformed' })
+  })
+
   it('made after the revocation of a key brings the next one', async () => {
     const realm = await testRealm()
     const orders = await realm.add('orders')
