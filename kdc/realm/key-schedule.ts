@@ -52,8 +52,8 @@ export class KeySchedule {
   /** Never rejects. */
   async #look(): Promise<void> {
     const { realm } = this.#options
-    // A clock that has just leapt may leap back, but a key that was erased stays so.
-    if (realm.time.look().leapt !== 0) return
+    // A clock that has just leapt, or that a machine has started with, may leap back. A key that was erased stays so.
+    if (!realm.time.isSettled) return
     const { realm: name } = realm.record
     for (const principal of [ticketGrantingService(name), kdcService(name)]) {
       await this.#change(principal, now => this.#plan(principal, now))

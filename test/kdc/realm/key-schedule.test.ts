@@ -5,6 +5,7 @@ import { encodeRealmChanges } from '../../../shared/administration/realm.js'
 import { DAY, HOUR, MINUTE } from '../../../shared/time.js'
 import { enrol, invitations, invite } from '../../support/invitations.js'
 import { ask, grantOf, local, login, outcome, START, type TestRealm, testRealm } from '../../support/realm.js'
+import { restarted } from '../../support/restart.js'
 import { turns } from '../../support/turns.js'
 
 const running: KeySchedule[] = []
@@ -138,6 +139,21 @@ describe('the schedule of the keys of the KDC', () => {
     expect(await keys(realm, 'krbtgt')).toEqual(['2 current', '1 old'])
     await later(realm, HOUR)
     expect(await keys(realm, 'krbtgt')).toEqual(['2 current'])
+  })
+
+  it('does nothing for an hour after it started, since a machine may start with a wrong clock', async () => {
+    const before = await testRealm()
+    await before.call('rotate', [local('krbtgt')])
+    const code = await invite(before, 'web', { endsAt: START + 2 * DAY })
+    before.clock.step(365 * DAY)
+    const realm = await scheduled(await restarted(before))
+    await later(realm, 40 * MINUTE)
+    expect(await keys(realm, 'krbtgt')).toEqual(['2 current', '1 old'])
+    expect(await realm.record(code.principal)).toMatchObject({ removed: false })
+    realm.clock.step(-365 * DAY)
+    await later(realm, HOUR)
+    expect(await keys(realm, 'krbtgt')).toEqual(['2 current', '1 old'])
+    expect(outcome(await login(realm, code))).toBe('reply')
   })
 
   it('changes nothing while the clock is set back, and catches up', async () => {
