@@ -315,6 +315,17 @@ describe('every path that is named', () => {
     expect(paths.filter(path => !exists(path))).toEqual([])
   })
 
+  it('in the list of those that replace a module is every test that does, and no other', () => {
+    const list = /const mocking = \[(.*?)\]/s.exec(read('test/vitest.config.ts'))?.[1] ?? ''
+    const named = [...list.matchAll(/'([^']+)'/g)].map(([, path]) => path)
+    const tests = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    const mocking = tests
+      .filter(name => name.endsWith('.test.ts'))
+      .map(name => join('test', name))
+      .filter(path => /^vi\.(do)?mock\(/im.test(read(path)))
+    expect(named.sort()).toEqual(mocking.sort())
+  })
+
   it('in the areas of mutation exists', () => {
     const areas = JSON.parse(read('test/mutation/areas.json')) as Record<
       string,

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterAll } from 'vitest'
 
 /** Real processes, of what `npm run build` made. */
 
@@ -63,13 +62,21 @@ export interface KdcProcess {
 const children = new Set<ChildProcess>()
 const folders = new Set<string>()
 let isOver = false
-afterAll(async () => {
+
+/** Called before the tests of each file. */
+export function beginFile(): void {
+  isOver = false
+}
+
+/** Called after the tests of each file. */
+export async function endFile(): Promise<void> {
   isOver = true
   const ended = [...children].map(child => once(child, 'exit'))
   for (const child of children) child.kill('SIGKILL')
   await Promise.all(ended)
   for (const folder of folders) await rm(folder, { recursive: true, force: true })
-})
+  folders.clear()
+}
 
 /** A test that fails may leave it: no process outlives the tests of its file. */
 export function endAtLast<Child extends ChildProcess>(child: Child): Child {

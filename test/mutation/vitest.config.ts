@@ -31,7 +31,7 @@ export default defineConfig({
   // One worker loads all of a mutant's tests; a machine with other work takes long for some of them.
   test: {
     include: tests,
-    setupFiles: ['test/mutation/setup.ts'],
+    setupFiles: ['test/support/each-file.ts', 'test/mutation/setup.ts'],
     sequence: { sequencer: NearestFirst },
     isolate: false,
     testTimeout: 120_000,

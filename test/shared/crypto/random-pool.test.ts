@@ -20,12 +20,11 @@ vi.mock('node:crypto', async importOriginal => ({
   },
 }))
 
-const clock = vi.spyOn(Date, 'now')
 let time = 1_800_000_000_000
 
 function pass(milliseconds: number): void {
   time += milliseconds
-  clock.mockReturnValue(time)
+  vi.spyOn(Date, 'now').mockReturnValue(time)
 }
 
 /** How many blocks are drawn for this one. */
