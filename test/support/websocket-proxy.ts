@@ -60,6 +60,11 @@ export class WebSocketProxy {
     return this.toClient.map(({ message }) => message).filter(message => message[1] === type)
   }
 
+  /** Every connection is cut, and what is under way is lost. */
+  breakUp(): void {
+    for (const client of this.#server.clients) client.terminate()
+  }
+
   #join(client: WebSocket): void {
     const kdc = new WebSocket(this.#upstream, SUBPROTOCOL, { perMessageDeflate: false })
     const opened = new Promise<void>(resolve => kdc.once('open', resolve))

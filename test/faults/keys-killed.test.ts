@@ -1,0 +1,191 @@
+import { unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { TYPE } from '../../shared/constants.js'
+import { OrthrusError } from '../../shared/errors.js'
+import { decodeAsRequest } from '../../shared/exchange/as.js'
+import { principalIn } from '../../shared/principal.js'
+import { root, startKdc } from '../end-to-end/processes.js'
+import { seededChance } from '../support/chance.js'
+import { REALM } from '../support/folder-realm.js'
+import { WebSocketProxy } from '../support/websocket-proxy.js'
+import { deathIn, dyingEnvironment, startDying, sweepSteps } from './dying.js'
+import { type Code, KeyRealm } from './key-realm.js'
+
+/**
+ * Holder or KDC killed with -9, or their connection cut, at any step while a key changes or a host enrols: staging,
+ * writing, promoting, retiring. `npm test` tries a few steps of each, ORTHRUS_SLOW=1 all there are.
+ */
+
+const CLI = join(root, 'dist/cli/orthrus.js')
+const SERVICE = join(root, 'test/faults/rotating-service.mjs')
+const slow = process.env.ORTHRUS_SLOW === '1'
+
+let world: KeyRealm
+beforeEach(async () => {
+  world = await KeyRealm.make()
+})
+afterEach(() => world.remove())
+
+/** The steps that a slow run must have hit, or it tried less than it says. */
+function requireHit(hit: ReadonlyMap<string, number>, steps: readonly string[]): void {
+  console.log([...hit].map(([name, times]) => `${name} ${times}`).join(', '))
+  if (slow) expect([...hit.keys()]).toEqual(expect.arrayContaining([...steps]))
+}
+
+const HOLDER_STEPS = ['send', 'receive', 'open', 'half of a write', 'file sync']
+const KDC_STEPS = ['send', 'receive', 'commit', 'committed']
+
+/** What was interrupted left nothing broken; it is done again, and leaves nothing behind. */
+async function requireMended(): Promise<void> {
+  await world.requireShared()
+  const before = await world.currentKvno('orders')
+  expect(await world.refresh()).toBeGreaterThan(before ?? 0)
+  await world.requireShared()
+  await world.requireTidy()
+}
+
+/** The same for a code, and the keytab that `host` had before. */
+async function requireJoined(code: Code, before: number | undefined): Promise<void> {
+  await world.requireCodeWhole(code, before)
+  await world.join(code)
+  expect(await world.isUsed(code)).toBe(true)
+  await world.requireCodeWhole(code, before)
+}
+
+const hostKvno = () => world.currentKvno('host').catch(() => undefined)
+
+/** Whether it came to its end. Failures are to be expected, but no other ones than those that say so. */
+async function completes(work: Promise<unknown>): Promise<boolean> {
+  return work.then(
+    () => true,
+    cause => {
+      if (cause instanceof OrthrusError) return false
+      throw cause
+    },
+  )
+}
+
+describe('a holder killed with -9', { timeout: 600_000 }, () => {
+  it.each([
+    ['orthrus keytab refresh', () => [CLI, 'keytab', 'refresh', 'orders.keytab', '--kdc', world.url]],
+    ['a service with rotation: automatic', () => [SERVICE, world.path('orders'), world.url]],
+  ])('at any step of a change of its key (%s) shares a key with the KDC', async (_, args) => {
+    await world.open()
+    const chance = seededChance('kills of a holder')
+    const hit = await sweepSteps({ chance, few: 1, below: 40 }, async step => {
+      await world.administration.keys.rotate(principalIn(REALM, 'orders'))
+      const holder = startDying({ args: args(), cwd: world.realm.folder, step, until: 'changed' })
+      const death = await holder.done
+      holder.child.kill('SIGKILL')
+      await requireMended()
+      return death
+    })
+    requireHit(hit, [...HOLDER_STEPS, 'mkdir', 'rename', 'rmdir'])
+  })
+
+  it('at any step of orthrus join has used its code, or still can', async () => {
+    await world.open()
+    const chance = seededChance('kills of a new host')
+    const hit = await sweepSteps({ chance, few: 1, below: 30 }, async step => {
+      const before = await hostKvno()
+      const code = await world.invite()
+      const args = [CLI, 'join', code.code, '--kdc', world.url]
+      const death = await startDying({ args, cwd: world.realm.folder, step }).done
+      await requireJoined(code, before)
+      return death
+    })
+    requireHit(hit, [...HOLDER_STEPS, 'link', 'unlink'])
+  })
+})
+
+/** A KDC in a process of its own, until `work` is over. @returns the step it died at, and whether `work` was done */
+async function withDyingKdc(step: number, work: (url: string) => Promise<unknown>) {
+  await world.close()
+  const environment = Object.entries(dyingEnvironment(step)).map(([name, value]) => `${name}=${value}`)
+  const kdc = await startKdc(world.realm.folder, undefined, ['env', ...environment])
+  const isDone = await completes(work(kdc.url))
+  await kdc.end('SIGKILL')
+  await world.open()
+  return { death: deathIn(kdc.log()), isDone }
+}
+
+/** The kvnos that logins were granted under. */
+function loginsAnswered({ toKdc, toClient }: WebSocketProxy): number[] {
+  const granted = new Set(toClient.filter(({ message }) => message[1] === TYPE.AS_REP).map(({ id }) => id))
+  const asked = toKdc.filter(({ id, message }) => message[1] === TYPE.AS_REQ && granted.has(id))
+  return asked.map(({ message }) => decodeAsRequest(message).kvno)
+}
+
+describe.skipIf(process.platform === 'win32')('a KDC killed with -9', { timeout: 600_000 }, () => {
+  it('at any step of a change of a key shares one with its holder', async () => {
+    const chance = seededChance('kills of a KDC that changes a key')
+    const hit = await sweepSteps({ chance, few: 1, below: 25 }, async step => {
+      let logins: readonly number[] = []
+      const { death } = await withDyingKdc(step, async url => {
+        const proxy = await WebSocketProxy.start(url)
+        await world.refresh(proxy.url).finally(() => {
+          logins = loginsAnswered(proxy)
+        })
+      })
+      // From then on the holder may have erased the key before it.
+      const kvno = await world.currentKvno('orders')
+      expect(kvno, 'a login was answered').toBeGreaterThanOrEqual(Math.max(0, ...logins))
+      await requireMended()
+      return death
+    })
+    requireHit(hit, KDC_STEPS)
+  })
+
+  it('at any step of an enrolment has used the code, or takes it still', async () => {
+    await world.open()
+    const chance = seededChance('kills of a KDC that enrols')
+    const hit = await sweepSteps({ chance, few: 1, below: 25 }, async step => {
+      const before = await hostKvno()
+      const code = await world.invite()
+      const { death, isDone } = await withDyingKdc(step, url => world.join(code, url))
+      if (isDone) expect(await world.isUsed(code), 'a login that was answered').toBe(true)
+      await requireJoined(code, before)
+      return death
+    })
+    requireHit(hit, KDC_STEPS)
+  })
+})
+
+/** A network that is cut in place of the message of that number, once. */
+async function cutAt(message: number): Promise<{ readonly url: string; hasCut(): boolean }> {
+  const proxy = await WebSocketProxy.start(world.url)
+  let seen = 0
+  const pass: WebSocketProxy['upward'] = frame => {
+    seen += 1
+    if (seen !== message) return [frame]
+    proxy.breakUp()
+    return []
+  }
+  proxy.upward = pass
+  proxy.downward = pass
+  return { url: proxy.url, hasCut: () => seen >= message }
+}
+
+describe('a connection that is cut', { timeout: 600_000 }, () => {
+  it('in place of any message of a change of a key, or of an enrolment, breaks neither', async () => {
+    await world.open()
+    const chance = seededChance('cut connections')
+    const refreshes = await sweepSteps({ chance, few: 3, below: 12 }, async step => {
+      const { url, hasCut } = await cutAt(step)
+      await completes(world.refresh(url))
+      await requireMended()
+      return hasCut() ? 'cut' : undefined
+    })
+    const enrolments = await sweepSteps({ chance, few: 3, below: 10 }, async step => {
+      const before = await hostKvno()
+      const code = await world.invite()
+      const { url, hasCut } = await cutAt(step)
+      await completes(world.join(code, url))
+      await requireJoined(code, before)
+      return hasCut() ? 'cut' : undefined
+    })
+    console.log(refreshes, enrolments)
+    await unlink(world.path('host'))
+  })
+})
