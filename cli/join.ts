@@ -1,7 +1,9 @@
 import { Command } from 'commander'
+import { isKeytabThere } from '#keytab-file'
 import { connect } from '../client/connect.js'
 import { joinHost } from '../client/join/join.js'
 import { silentLogger } from '../shared/logger.js'
+import { CommandFailed } from './failure.js'
 import { keytabName } from './keytab-output.js'
 import { answer, type Terminal, textOf } from './terminal.js'
 
@@ -31,6 +33,7 @@ export function joinCommand(terminal: Terminal): Command {
 
 async function join(terminal: Terminal, what: string, options: JoinCommandOptions): Promise<void> {
   const code = await textOf(what)
+  await requireNoKeytab(options.keytab)
   const { realm, keytab } = await joinHost({
     code,
     kdc: options.kdc,
@@ -43,4 +46,12 @@ async function join(terminal: Terminal, what: string, options: JoinCommandOption
   const { client } = realm
   realm.close()
   answer(terminal, options, { principal: client, keytab }, `joined as ${client}, its key is in ${keytab}`)
+}
+
+/** The key of a join that was interrupted is good until the code is used to ask for another one. */
+async function requireNoKeytab(path: string | undefined): Promise<void> {
+  if (path === undefined || !(await isKeytabThere(path))) return
+  throw new CommandFailed(
+    `the keytab ${path} exists already: if a join was interrupted, it is finished by: orthrus keytab show ${path}; otherwise name another file`,
+  )
 }

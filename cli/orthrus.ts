@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { codeOf } from '../shared/folder.node.js'
+import { removeUnfinished } from '../shared/keytab/unfinished-files.node.js'
 import { EXIT } from './failure.js'
 import { run } from './run.js'
 
@@ -16,6 +17,17 @@ process.stdout.on('error', error => {
 
 // There is nowhere to say it.
 process.stderr.on('error', () => {})
+
+// Ctrl-C, the closing of the terminal, and `kill` end a command as they would without this, but leave nothing half written.
+for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM'] as const) process.on(signal, end)
+
+function end(signal: NodeJS.Signals): void {
+  removeUnfinished()
+  // A KDC ends in its own way.
+  if (process.listenerCount(signal) > 1) return
+  process.off(signal, end)
+  process.kill(process.pid, signal)
+}
 
 const code = await run(process.argv.slice(2), {
   out: data => process.stdout.write(data),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { unlinkSync } from 'node:fs'
 import { access, constants, type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises'
+import { noteUnfinished } from '../shared/keytab/unfinished-files.node.js'
 import { CommandFailed } from './failure.js'
 
 /** A file that a command writes for its user, such as that of `--output`. */
@@ -23,13 +23,13 @@ export async function reserveOutput(path: string): Promise<OutputFile> {
   const place = await attempt(path, () => findPlace(path))
   if (!place.isReplaceable) return device(path)
   const temporary = `${place.target}.${randomBytes(6).toString('hex')}.tmp`
+  const forget = noteUnfinished(temporary)
   // Written only through this handle: another user of the folder could put another file under the name.
   const file = await attempt(path, () => openNew(temporary, place.mode))
-  const forget = whenInterrupted(() => unlinkSync(temporary))
   const abandon = async (): Promise<void> => {
-    forget()
     await file.close().catch(() => {})
     await unlink(temporary).catch(() => {})
+    forget()
   }
   const write = (bytes: Uint8Array): Promise<void> =>
     attempt(path, async () => {
@@ -38,30 +38,6 @@ export async function reserveOutput(path: string): Promise<OutputFile> {
       await rename(temporary, place.target)
     }).finally(abandon)
   return { write, abandon }
-}
-
-/** What Ctrl-C, the closing of a terminal, and `kill` send. */
-const SIGNALS = ['SIGINT', 'SIGHUP', 'SIGTERM'] as const
-
-/**
- * Runs the function if a signal is to end the process, which it then does as it would have without.
- * @returns a function that cancels this
- */
-function whenInterrupted(tidy: () => void): () => void {
-  const end = (signal: NodeJS.Signals): void => {
-    forget()
-    try {
-      tidy()
-    } catch {
-      // Nothing is left to tidy up.
-    }
-    process.kill(process.pid, signal)
-  }
-  const forget = (): void => {
-    for (const signal of SIGNALS) process.off(signal, end)
-  }
-  for (const signal of SIGNALS) process.on(signal, end)
-  return forget
 }
 
 async function openNew(path: string, mode: number | undefined): Promise<FileHandle> {

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { OrthrusError } from '../errors.js'
 import { codeOf } from '../folder.node.js'
 import { type Clock, MINUTE, SECOND } from '../time.js'
 import { type Cancel, inBackground, runEvery, sleep, type Timers } from '../timers.js'
 import { type KeytabDisk, systemDisk } from './keytab-disk.node.js'
 import { invalidFile, KEYTAB_FILE } from './private-file.js'
+import { noteUnfinished, removeAbandoned } from './unfinished-files.node.js'
 
 /**
  * The lock under which a keytab is read, amended and replaced: a folder beside it, with one file in it, that of the
@@ -63,20 +64,36 @@ interface OwnFile {
   readonly handle: FileHandle
 }
 
+interface NotedFile extends OwnFile {
+  /** It is to be removed no more if a signal ends the process. */
+  readonly forget: () => void
+}
+
+/** @returns undefined if another process has the lock */
+async function enter(disk: KeytabDisk, path: string): Promise<NotedFile | undefined> {
+  const own = join(lockFolder(path), randomBytes(8).toString('hex'))
+  const forget = noteUnfinished(own, 'only file of its folder')
+  let handle: FileHandle | undefined
+  try {
+    handle = await enterWith(disk, path, own)
+    return handle && { path: own, handle, forget }
+  } finally {
+    if (handle === undefined) forget()
+  }
+}
+
 /** Makes the folder and the own file in it. @returns undefined if another process has the lock */
-async function enter(disk: KeytabDisk, path: string): Promise<OwnFile | undefined> {
-  const folder = lockFolder(path)
+async function enterWith(disk: KeytabDisk, path: string, own: string): Promise<FileHandle | undefined> {
+  const folder = dirname(own)
   try {
     await disk.mkdir(folder, 0o700)
   } catch (cause) {
     if (codeOf(cause) === 'EEXIST') return undefined
     throw unwritableKeytab(path, cause)
   }
-  const name = randomBytes(8).toString('hex')
-  const own = join(folder, name)
   const handle = await openIn(disk, path, own)
   if (handle === undefined) return undefined
-  if (await isAlone(disk, folder, name)) return { path: own, handle }
+  if (await isAlone(disk, folder, basename(own))) return handle
   await leave(disk, folder, { path: own, handle })
   return undefined
 }
@@ -158,12 +175,12 @@ class WatchedHolder {
 /** A lock that is held. It is over once the keytab was replaced. */
 export class KeytabLock {
   readonly #path: string
-  readonly #own: OwnFile
+  readonly #own: NotedFile
   readonly #disk: KeytabDisk
   readonly #stopBeating: Cancel
   #isOver = false
 
-  constructor(path: string, own: OwnFile, { timers, disk }: { timers: Timers; disk: KeytabDisk }) {
+  constructor(path: string, own: NotedFile, { timers, disk }: { timers: Timers; disk: KeytabDisk }) {
     this.#path = path
     this.#own = own
     this.#disk = disk
@@ -202,8 +219,10 @@ export class KeytabLock {
     const { handle } = this.#own
     // This sets aside the umask of the process and what the folder passes on.
     await handle.chmod(0o600)
-    const { uid, gid } = await handle.stat()
+    const facts = await handle.stat()
+    const { uid, gid } = facts
     if (uid !== old.uid || gid !== old.gid) await handle.chown(old.uid, old.gid)
+    await removeAbandoned(this.#path, { ...facts, uid: old.uid }, this.#disk)
     await handle.writeFile(text)
     await handle.sync()
   }
@@ -227,6 +246,7 @@ export class KeytabLock {
     this.#isOver = true
     this.#stopBeating()
     await leave(this.#disk, lockFolder(this.#path), this.#own)
+    this.#own.forget()
   }
 }
 

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, link, lstat, open, readdir, unlink } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { codeOf, exists, syncFolder } from '../folder.node.js'
-import { HOUR } from '../time.js'
 import { requirePath } from './keytab-path.js'
 import {
   type FileFacts,
@@ -13,6 +12,7 @@ import {
   requirePrivate,
   unopened,
 } from './private-file.js'
+import { noteUnfinished, removeAbandoned } from './unfinished-files.node.js'
 
 /** Reads and makes the files that hold keys. Each is opened once, and then used only through its handle. */
 
@@ -20,10 +20,6 @@ import {
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
 const NON_BLOCKING = constants.O_NONBLOCK ?? 0
 
-/** What stands behind the name of a file while it is not yet in its place. */
-const TEMPORARY = /^\.[0-9a-f]{12}\.tmp(?:\.link)?$/
-/** How long after its last change a temporary file belongs to no process that still runs, milliseconds. */
-const ABANDONED_AFTER = HOUR
 /** What systems say about hard links on a file system that has none. */
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
@@ -108,20 +104,29 @@ export interface PrivatePlace {
 export async function reservePrivateFile(kind: PrivateFileKind, path: string): Promise<PrivatePlace> {
   requirePath(path)
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
-  const file = await explained(kind, path, async () => {
-    if (await exists(path)) throw Object.assign(new Error(), { code: 'EEXIST' })
-    const opened = await openNew(temporary)
-    await removeAbandoned(path, await opened.stat())
-    return opened
+  const forget = noteUnfinished(temporary)
+  const file = await explained(kind, path, () => reserve(path, temporary)).catch((cause: unknown) => {
+    forget()
+    throw cause
   })
   let closing: Promise<void> | undefined
   const abandon = (): Promise<void> => {
-    closing ??= file.close().finally(() => unlink(temporary).catch(() => undefined))
+    closing ??= file
+      .close()
+      .finally(() => unlink(temporary).catch(() => undefined))
+      .finally(forget)
     return closing
   }
   const write = (text: string): Promise<void> =>
     explained(kind, path, () => fill(kind, file, { temporary, path }, text)).finally(abandon)
   return { write, abandon }
+}
+
+async function reserve(path: string, temporary: string): Promise<FileHandle> {
+  if (await exists(path)) throw Object.assign(new Error(), { code: 'EEXIST' })
+  const opened = await openNew(temporary)
+  await removeAbandoned(path, await opened.stat(), { lstat, readdir, unlink })
+  return opened
 }
 
 /**
@@ -133,35 +138,29 @@ export async function writePrivateFile(kind: PrivateFileKind, path: string, text
   await place.write(text)
 }
 
-/**
- * Removes temporary files of the same name that a process left when it was killed.
- * @param own of a file made just now: it tells the owner, and the time by the clock of the disk
- */
-async function removeAbandoned(path: string, own: Stats): Promise<void> {
-  const [folder, base] = [dirname(path), basename(path)]
-  const names = await readdir(folder).catch(() => [])
-  for (const name of names) {
-    if (!name.startsWith(base) || !TEMPORARY.test(name.slice(base.length))) continue
-    const other = join(folder, name)
-    const facts = await lstat(other).catch(() => undefined)
-    if (facts?.uid !== own.uid || own.mtimeMs - facts.mtimeMs < ABANDONED_AFTER) continue
-    await unlink(other).catch(() => undefined)
-  }
-}
-
 async function openNew(path: string): Promise<FileHandle> {
   const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW, 0o600)
   try {
     // This sets aside the umask of the process and what the folder passes on.
     await file.chmod(0o600)
-    // The file gets its name by a link, so whether there are any is known before a key is made that could be lost.
-    await link(path, `${path}.link`)
-    await unlink(`${path}.link`)
+    await requireLinks(path)
     return file
   } catch (cause) {
     await file.close()
     await unlink(path).catch(() => undefined)
     throw cause
+  }
+}
+
+/** The file gets its name by a link, so whether there are any is known before a key is made that could be lost. */
+async function requireLinks(path: string): Promise<void> {
+  const tried = `${path}.link`
+  const forget = noteUnfinished(tried)
+  try {
+    await link(path, tried)
+    await unlink(tried)
+  } finally {
+    forget()
   }
 }
 

@@ -24,7 +24,7 @@ export const KEYTAB_FILE: PrivateFileKind = {
   flag: '--allow-readable-keytab',
   option: 'allowReadableKeytab',
   hintIfMissing: 'make one with: orthrus admin add NAME',
-  hintIfTaken: 'name another with --out',
+  hintIfTaken: 'name another file',
   sizeMax: 1024 * 1024,
 }
 

@@ -2,8 +2,11 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { enrol } from '../../client/channel/invitations.js'
+import { openKdcChannel } from '../../client/channel/kdc-channel.js'
+import { connect } from '../../client/connect.js'
 import { formatJoinCode, parseJoinCode } from '../../shared/keytab/join-code.js'
-import { parseKeytab } from '../../shared/keytab/keytab.js'
+import { formatKeytab, parseKeytab } from '../../shared/keytab/keytab.js'
 import { startRealm, type TestRealm } from '../../testing/realm.js'
 import { runCommand } from './run-command.js'
 
@@ -131,7 +134,19 @@ describe('a new host', () => {
     expect(await readFile(file('k'), 'utf8')).toBe('mine')
     expect((await joining(code, 'nowhere/k')).code).toBe(1)
     expect((await joining(code, 'free')).code).toBe(0)
-    expect(parseKeytab(await readFile(file('free'), 'utf8'))).toMatchObject([{ kvno: 3 }])
+    expect(parseKeytab(await readFile(file('free'), 'utf8'))).toMatchObject([{ kvno: 2 }])
+  })
+
+  it('that was interrupted before its first login is told how to finish, and its key still works', async () => {
+    const code = await invite('orders')
+    const invited = formatKeytab([parseJoinCode(code).invitation])
+    const invitation = await connect({ kdc: realm.kdc.url, keytab: { text: invited } })
+    const enrolled = await enrol(await openKdcChannel(invitation), null)
+    invitation.close()
+    await writeFile(file('k'), formatKeytab([enrolled]), { mode: 0o600 })
+    expect((await joining(code, 'k')).err).toMatch(/finished by: orthrus keytab show .*k;/)
+    const shown = await runCommand(['keytab', 'show', file('k'), '--kdc', realm.kdc.url])
+    expect(shown.out).toMatch(/kvno 1 +current/)
   })
 })
 

@@ -10,9 +10,9 @@ import type { Chance } from '../support/chance.js'
 
 const PRELOAD = `--import=${pathToFileURL(join(root, 'test/faults/dying.mjs')).href}`
 
-/** For a command that passes its environment on. @param step from 1; undefined to live */
-export function dyingEnvironment(step: number | undefined): Record<string, string> {
-  return step === undefined ? {} : { NODE_OPTIONS: PRELOAD, ORTHRUS_DIE_AT: String(step) }
+/** For a command that passes its environment on. @param step from 1 */
+export function dyingEnvironment(step: number, signal: NodeJS.Signals = 'SIGKILL'): Record<string, string> {
+  return { NODE_OPTIONS: PRELOAD, ORTHRUS_DIE_AT: String(step), ORTHRUS_DIE_BY: signal }
 }
 
 /** The step that a process was killed at, such as `rename`, from what it said on standard error. */
@@ -22,7 +22,7 @@ export function deathIn(log: string): string | undefined {
 
 export interface DyingProcess {
   readonly child: ChildProcess
-  /** Resolves with what it was killed at, or undefined once it said a line that matches or ended by itself. */
+  /** Resolves with what it was killed at; undefined once it said that it was done, or ended by itself. */
   readonly done: Promise<string | undefined>
   log(): string
 }
@@ -30,13 +30,15 @@ export interface DyingProcess {
 export interface DyingOptions {
   readonly args: readonly string[]
   readonly cwd: string
-  readonly step: number | undefined
-  /** A line of standard output after which nothing more is to be expected. */
+  readonly step: number
+  /** Default: SIGKILL. */
+  readonly signal?: NodeJS.Signals
+  /** The line of standard output with which it says that it is done. */
   readonly until?: string
 }
 
-export function startDying({ args, cwd, step, until }: DyingOptions): DyingProcess {
-  const env = { ...process.env, ...dyingEnvironment(step) }
+export function startDying({ args, cwd, step, signal, until }: DyingOptions): DyingProcess {
+  const env = { ...process.env, ...dyingEnvironment(step, signal) }
   const child = endAtLast(spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] }))
   let log = ''
   child.stderr.on('data', chunk => {

@@ -1,4 +1,4 @@
-import { unlink } from 'node:fs/promises'
+import { unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { TYPE } from '../../shared/constants.js'
@@ -96,6 +96,31 @@ describe('a holder killed with -9', { timeout: 600_000 }, () => {
       return death
     })
     requireHit(hit, [...HOLDER_STEPS, 'link', 'unlink'])
+  })
+})
+
+/** Windows ends a process without telling it. */
+describe.skipIf(process.platform === 'win32')('a command that is interrupted', { timeout: 600_000 }, () => {
+  it.each([
+    ['admin add', () => ['admin', 'add', 'new', '--keytab', 'admin.keytab']],
+    ['keytab refresh', () => ['keytab', 'refresh', 'orders.keytab']],
+    ['join', async () => ['join', (await world.invite()).code]],
+  ])('at any step, as by Ctrl-C, leaves no key beside a keytab (%s)', async (_, command) => {
+    await world.open()
+    await writeFile(world.path('admin'), world.realm.keytab('admin'), { mode: 0o600 })
+    const chance = seededChance('interrupted commands')
+    const hit = await sweepSteps({ chance, few: 1, below: 25 }, async step => {
+      const args = [CLI, ...(await command()), '--kdc', world.url]
+      const signal = chance.pick(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      const { child, done } = startDying({ args, cwd: world.realm.folder, step, signal })
+      const death = await done
+      expect(child.signalCode).toBe(death === undefined ? null : signal)
+      await world.requireTidy()
+      await unlink(world.path('new')).catch(() => undefined)
+      await world.administration.remove(principalIn(REALM, 'new')).catch(() => undefined)
+      return death
+    })
+    requireHit(hit, HOLDER_STEPS)
   })
 })
 

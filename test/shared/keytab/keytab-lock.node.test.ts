@@ -1,11 +1,23 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import {
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { changingKeytab } from '../../../shared/keytab/keytab-file.node.js'
 import { DEAD_AFTER } from '../../../shared/keytab/keytab-lock.node.js'
-import { SECOND } from '../../../shared/time.js'
+import { HOUR, SECOND } from '../../../shared/time.js'
 import { TestClock } from '../../support/clock.js'
 import { type DiskCall, quietDisk, watchedDisk } from '../../support/keytab-disk.js'
 
@@ -55,6 +67,16 @@ describe('a keytab that is changed', () => {
     }
     expect((await stat(path)).mode & 0o777).toBe(0o600)
     expect([await content(), await readdir(folder)]).toEqual(['1\n', ['web.keytab']])
+  })
+
+  it('takes with it what a process left that was killed while it made the keytab, an hour ago', async () => {
+    const [old, young] = [`${path}.0123456789ab.tmp`, `${path}.0123456789ac.tmp`]
+    await link(path, old)
+    await writeFile(young, 'of a process that may live')
+    const before = new Date(Date.now() - 2 * HOUR)
+    await utimes(path, before, before)
+    await holder().change(to('1\n'))
+    expect((await readdir(folder)).sort()).toEqual(['web.keytab', 'web.keytab.0123456789ac.tmp'])
   })
 
   it('is on stable storage, and then its name, before the change is over', async () => {

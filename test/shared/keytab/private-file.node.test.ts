@@ -80,7 +80,9 @@ describe('a private file that is made', () => {
 
   it('replaces nothing that has its name already or gets it meanwhile', async () => {
     await symlink(join(folder, 'nowhere'), path)
-    await expect(reservePrivateFile(KEYTAB_FILE, path)).rejects.toEqual(refused(/exists already .*--out/))
+    await expect(reservePrivateFile(KEYTAB_FILE, path)).rejects.toEqual(
+      refused(/exists already .*name another file/),
+    )
     await rm(path)
     const place = await reservePrivateFile(MASTER_KEY_FILE, path)
     await writeFile(path, 'theirs')
