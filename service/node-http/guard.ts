@@ -10,6 +10,7 @@ import { abortTicket } from '../request/ticket.js'
 import { AttachedState } from '../response/attached-state.js'
 import { type Proof, proofFor } from '../response/proof.js'
 import { answerWith } from './answer.js'
+import { whenOver } from './connection-end.js'
 import { messageOf } from './request.js'
 
 /** An authorised request, and the proof that its response will carry. */
@@ -76,7 +77,7 @@ function letPass(
   req.ticket = ticket
   const { revocation } = service
   if (revocation !== undefined) {
-    endWithRevocation(revocation, passed, res, cause => {
+    endWithRevocation(revocation, passed, req, res, cause => {
       const answered = refusalOf(verified, causeForBegun(message.method, cause))
       refuse(gate, req, res, refuseRequest(service, message, answered))
     })
@@ -88,6 +89,7 @@ function letPass(
 function endWithRevocation(
   revocation: Revocation,
   { verified, ticket, proof }: Passed,
+  req: IncomingMessage,
   res: ServerResponse,
   answer: (cause: OrthrusError) => void,
 ): void {
@@ -97,7 +99,7 @@ function endWithRevocation(
     answer(cause)
     abortTicket(ticket, cause)
   })
-  res.once('close', forget)
+  whenOver(req, res, forget)
 }
 
 function refuse(

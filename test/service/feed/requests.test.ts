@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { TicketHandler } from '../../../service/index.js'
+import type { LoadServiceOptions, TicketHandler } from '../../../service/index.js'
 import type { AcceptedTicket } from '../../../service/request/ticket.js'
 import { FLAG } from '../../../shared/constants.js'
 import { MINUTE, SECOND } from '../../../shared/time.js'
@@ -11,7 +11,7 @@ import { FeedSetting } from './setting.js'
 
 /** Requests at a service that follows the log: what is refused, what is ended, and how it is answered. */
 
-async function start(handler?: TicketHandler) {
+async function start(handler?: TicketHandler, load?: Partial<LoadServiceOptions>) {
   const clock = new TestClock()
   const setting = new FeedSetting({}, undefined, clock)
   const { feed, kdc } = setting
@@ -25,7 +25,12 @@ async function start(handler?: TicketHandler) {
       forget()
     }
   }
-  const realm = await startRealm({ testClock: clock, feed, ...(handler && { handler }) })
+  const realm = await startRealm({
+    testClock: clock,
+    feed,
+    ...(handler && { handler }),
+    ...(load && { load }),
+  })
   await clock.elapse(0)
   return { clock, realm, kdc, feed, watched }
 }
@@ -204,6 +209,40 @@ describe('a request that is being handled when its ticket is revoked', () => {
     kdc.revoke(revoking(ticket))
     await turns()
     expect(realm.refused).toEqual([])
+  })
+
+  it('is over for the feed too where it waited behind another one when its client went away', async () => {
+    const { realm, watched } = await start(() => new Promise(() => {}))
+    const connection = realm.connect()
+    for (let i = 0; i < 20; i++) connection.write(formatRequest(realm.sign()), 'GET')
+    await until(() => realm.handled.length === 20)
+    connection.destroy()
+    await until(() => watched.over === 20)
+  })
+
+  it('is over for the feed too where its client went away before it was accepted', async () => {
+    let admit = (): void => {}
+    const admitted = new Promise<void>(resolve => {
+      admit = resolve
+    })
+    const { realm, clock, watched } = await start(() => new Promise(() => {}), {
+      replayCache: {
+        admit: async () => {
+          await admitted
+          return { now: clock.now(), floor: 0 }
+        },
+      },
+    })
+    const closed = new Promise(resolve => {
+      realm.server.once('connection', socket => socket.once('close', resolve))
+    })
+    const connection = realm.connect()
+    await connection.write(formatRequest(realm.sign()), 'GET').flushed()
+    connection.destroy()
+    await closed
+    admit()
+    await until(() => watched.begun === 1)
+    expect(watched.over).toBe(1)
   })
 
   it('has a signal that is made late, and tells it too', async () => {
