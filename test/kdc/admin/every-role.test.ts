@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest'
+import { ownContext } from '../../../kdc/admin/context.js'
+import { callMethod } from '../../../kdc/admin/methods.js'
+import type { Caller, Callers } from '../../../kdc/admin/role.js'
+import { ADMIN_METHODS, INVITATION_METHODS, OWN_METHODS } from '../../../shared/administration/methods.js'
+import { OrthrusError } from '../../../shared/errors.js'
+import { FEED_METHODS } from '../../../shared/revocation/feed.js'
+import { MINUTE } from '../../../shared/time.js'
+import { administrator, callerOf, local, START, testRealm } from '../../support/realm.js'
+
+/** Every method of `kdc@realm` with every role. What is refused is told no more than that. */
+
+const web = local('web')
+const invitation = local('invite-0123456789abcdef')
+const onlyKdc = { name: 'services', services: [local('kdc')] } as const
+const ends = { name: 'expires', time: START + MINUTE } as const
+const admin = administrator(local('admin'))
+const invited: Caller = { ...callerOf(invitation), caveats: [onlyKdc] }
+
+const ROLES: readonly [name: string, caller: Caller, may: readonly Callers[]][] = [
+  ['a principal', callerOf(web), ['itself', 'anybody']],
+  ['a principal after an old login', callerOf(web, START - 6 * MINUTE), ['anybody']],
+  ['a principal with a narrowed ticket', { ...callerOf(web), caveats: [ends] }, ['anybody']],
+  ['a principal with a part of a TGT', { ...callerOf(web), caveats: [onlyKdc] }, ['anybody']],
+  ['a delegate of a principal', { ...callerOf(web), via: local('gate') }, ['anybody']],
+  ['another role', { ...callerOf(web), claims: [['role', 'reader']] }, ['itself', 'anybody']],
+  ['an administrator', admin, ['administrators', 'itself', 'anybody']],
+  [
+    'an administrator after an old login',
+    { ...admin, ticket: { authTime: START - 6 * MINUTE } },
+    ['administrators', 'anybody'],
+  ],
+  ['an administrator with a narrowed ticket', { ...admin, caveats: [ends] }, ['administrators', 'anybody']],
+  [
+    'an administrator whose claims a caveat withholds',
+    { ...admin, claims: [], claimsWithheld: true, caveats: [{ name: 'claims', claims: [] }] },
+    ['anybody'],
+  ],
+  ['a delegate of an administrator', { ...admin, via: local('gate') }, ['administrators', 'anybody']],
+  ['an invitation', invited, ['invitation']],
+  ['an invitation after an old login', { ...invited, ticket: { authTime: START - 6 * MINUTE } }, []],
+  ['an invitation with a narrowed ticket', { ...invited, caveats: [onlyKdc, ends] }, []],
+  [
+    'an invitation that a rule for everyone made an administrator',
+    { ...invited, claims: admin.claims },
+    ['invitation'],
+  ],
+  ['a delegate of an invitation', { ...invited, via: web }, []],
+  ['an invitation as a delegate', { ...callerOf(web), via: invitation }, []],
+  ['an invitation as a delegate of an administrator', { ...admin, via: invitation }, []],
+]
+
+const METHODS: readonly (readonly [callers: Callers, names: readonly string[]])[] = [
+  ['administrators', [...ADMIN_METHODS, 'nonsense', '__proto__', 'constructor', '']],
+  ['itself', OWN_METHODS],
+  ['anybody', FEED_METHODS],
+  ['invitation', INVITATION_METHODS],
+]
+
+describe('every method', () => {
+  it.each(ROLES)('of %s', async (_, caller, may) => {
+    const realm = await testRealm()
+    const context = { ...ownContext(realm.realm, realm.context.report), caller }
+    const outcomes: [string, string][] = []
+    const expected: [string, string][] = []
+    for (const [callers, names] of METHODS) {
+      for (const name of names) {
+        // No method takes nine numbers, so whoever may call it is told that it is malformed.
+        const answer = callMethod(context, name, Array(9).fill(7))
+        outcomes.push([name, await answer.then(() => 'done', codeOf)])
+        expected.push([name, may.includes(callers) ? 'malformed' : 'not_authorized'])
+      }
+    }
+    expect(outcomes).toEqual(expected)
+    expect(outcomes.length).toBe(36)
+  })
+})
+
+function codeOf(cause: unknown): string {
+  if (cause instanceof OrthrusError) return cause.code
+  throw cause
+}
