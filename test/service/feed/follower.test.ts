@@ -278,6 +278,20 @@ describe('what a service forgets', () => {
     expect(setting.outcome(ticket)).toBe('accepted')
   })
 
+  it('is nothing of a log that was rolled back, whose numbers are given a second time', async () => {
+    const setting = await FeedSetting.connected()
+    const { kdc, clock } = setting
+    const [kept, undone, later] = [setting.ticket(), setting.ticket(), setting.ticket()]
+    for (const { clientId } of [kept, undone]) kdc.revoke({ kind: 'client', by: clientId })
+    await turns()
+    kdc.rollBack(1)
+    kdc.revoke({ kind: 'client', by: later.clientId })
+    await clock.elapse(10 * SECOND)
+    const outcomes = [kept, undone, later, setting.ticket()].map(ticket => setting.outcome(ticket))
+    expect(outcomes).toEqual(['revoked', 'revoked', 'revoked', 'accepted'])
+    expect(setting.feed.state).toMatchObject({ connected: true, revocations: 3 })
+  })
+
   it('is nothing beyond its bound: then it refuses all, and goes on when there is room', async () => {
     const setting = await FeedSetting.connected({ maxRevocations: 4 })
     const { kdc, clock } = setting

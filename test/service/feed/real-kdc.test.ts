@@ -200,6 +200,8 @@ describe('an attacker who holds the feed back for an hour, and lets pings and ev
     await realm.administration.revocations.client(principalIn(realm.kdc.realm, 'web'))
     const start = realm.clock.now()
     let last = start
+    const ended: number[] = []
+    feedOf(service).watch({ tickets: [ticket] }, () => void ended.push(realm.clock.now() - start))
     for (let i = 0; i < 720; i++) {
       realm.clock.advance(5 * SECOND)
       await turns(3)
@@ -208,6 +210,8 @@ describe('an attacker who holds the feed back for an hour, and lets pings and ev
     expect(held.frames).toBeGreaterThan(1)
     expect(last - start).toBeLessThanOrEqual(600 * SECOND)
     expect(last - start).toBeGreaterThan(590 * SECOND)
+    expect(ended).toEqual([expect.any(Number)])
+    expect(ended[0]).toBeLessThanOrEqual(601 * SECOND)
     proxy.downward = frame => [frame]
     await reconnected(realm, service)
     expect(() => feedOf(service).requireValid(ticket, realm.clock.now())).toThrow('revoked')
