@@ -12,6 +12,8 @@ import { systemRandom } from '../../shared/crypto/random.js'
 import { encode, type Value } from '../../shared/encoding/encoding.js'
 import { parametersWith } from '../../shared/exchange/params.js'
 import type { Principal } from '../../shared/principal.js'
+import type { Grant } from '../../shared/ticket/grant.js'
+import { sealTicket } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
 import { enrol, invite } from '../support/invitations.js'
 import {
@@ -20,8 +22,10 @@ import {
   denialsOf,
   grantOf,
   type Identity,
+  krbtgt,
   local,
   login,
+  openedBy,
   outcome,
   type TestRealm,
   testRealm,
@@ -144,6 +148,42 @@ describe('a new key', () => {
       await look('web')
       // Two were staged, one replaced them, two were enrolled, one was added; krbtgt and kdc have another each.
       expect(known.size - count).toBe(8)
+    }
+  })
+})
+
+/** A TGT of the first administrator that never ends, made by whoever has the key. */
+async function goldenTicket(
+  realm: TestRealm,
+  { principal, kvno, key }: Identity,
+  tgt: Grant,
+): Promise<Grant> {
+  const { name: client, clientId } = await realm.record('admin')
+  const endTime = realm.clock.now() + 10_000 * HOUR
+  const content = { ...openedBy({ principal, kvno, key }, tgt), client, clientId, endTime }
+  return { ...tgt, ticket: sealTicket(principal, kvno, key, content, systemRandom).bytes, endTime }
+}
+
+describe('a golden ticket', () => {
+  it.each<[string, 'rotate' | 'revoke-key']>([
+    ['from the end of the key on where it was changed', 'rotate'],
+    ['at once where it was revoked', 'revoke-key'],
+  ])('is refused %s, whatever it says of its own end, and after a restart', async (_, method) => {
+    const realm = await testRealm()
+    const tgt = grantOf(await login(realm, await realm.add('eve')))
+    const golden = await goldenTicket(realm, await krbtgt(realm), tgt)
+    const asked = { services: [local('kdc')] }
+    // What a stolen key of krbtgt is.
+    expect(grantOf(await ask(realm, golden, asked)).claims).toEqual([['role', 'admin']])
+    await realm.call(method, [local('krbtgt')])
+    const old = (await realm.record('krbtgt')).keys.find(({ kvno }) => kvno === 1)
+    if (method === 'rotate') {
+      realm.clock.set((old?.endsAt ?? Number.NaN) - 1)
+      expect(outcome(await ask(realm, golden, asked))).toBe('reply')
+      realm.clock.set(old?.endsAt ?? Number.NaN)
+    }
+    for (const process of [realm, await restarted(realm)]) {
+      expect(outcome(await ask(process, golden, asked))).toBe('05 ticket_invalid')
     }
   })
 })
