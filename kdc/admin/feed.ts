@@ -22,6 +22,8 @@ async function follow({ realm, calling }: AdminContext, position: FeedPosition |
   const own = requireChannel(calling)
   if (own.follower !== undefined) throw malformed('this channel follows already')
   own.follower = await feed.follow(own.channel, position)
+  // The channel may have ended before it knew that it follows.
+  if (own.channel.isOver) feed.leave(own.follower)
   const { principal } = own.channel
   const known = await directory.principal(principal)
   const due = known === undefined ? null : dueOf(known, keyLife(record.rotation, principal))

@@ -172,6 +172,20 @@ describe('followers', () => {
     expect(await followers(scene, 0)).toMatchObject({ applied: FOLLOWERS.OF_PRINCIPAL + 1 })
   })
 
+  it('are none if their channel ended while they began to follow', async () => {
+    const scene = await feedScene()
+    const { feed } = scene.realm
+    const orders = await TestFollower.open(scene, await scene.add('orders'))
+    const follow = feed.follow.bind(feed)
+    feed.follow = async (channel, position) => {
+      const follower = await follow(channel, position)
+      orders.channel.close()
+      return follower
+    }
+    await orders.say('follow', null, null, null)
+    expect((await followers(scene, 0)).rows).toMatchObject([{ connected: false }])
+  })
+
   it('are told by number where there are more than an answer has room for', async () => {
     const scene = await feedScene()
     const { feed } = scene.realm
