@@ -146,9 +146,13 @@ export class KdcChannel implements ChannelApplication {
   async #run(call: KdcCall): Promise<KdcAnswer> {
     const { rates } = this.#context
     try {
-      if (FREQUENT.has(call.method)) rates.requireFeedCall(this.#presenter)
-      else rates.requireClient(this.#presenter)
-      return { n: call.n, results: await callMethod(this.#contextOf(call), call.method, call.args) }
+      const { method } = call
+      if (FREQUENT.has(method) || method === FOLLOW) rates.requireFeedCall(this.#presenter)
+      if (!FREQUENT.has(method)) rates.requireClient(this.#presenter)
+      const results = await callMethod(this.#contextOf(call), method, call.args)
+      // A few bytes can ask for the whole log.
+      if (method === FOLLOW) rates.countFeedEntries(this.#presenter, this.#calling.follower?.behind ?? 0)
+      return { n: call.n, results }
     } catch (cause) {
       return this.#failure(call, cause)
     }
@@ -173,6 +177,8 @@ export class KdcChannel implements ChannelApplication {
     return { exchange: 'administration', by: actorsOf(this.#channel.verified) }
   }
 }
+
+const FOLLOW: FeedMethod = 'follow'
 
 /** What a follower says again and again. */
 const FREQUENT: ReadonlySet<string> = new Set<FeedMethod>(['alive', 'seen'])

@@ -67,6 +67,11 @@ export class Follower {
     return this.#next > this.#parts.log.newest
   }
 
+  /** How many entries it has yet to be sent. */
+  get behind(): number {
+    return Math.max(0, this.#parts.log.newest - this.sent)
+  }
+
   /** Sends nothing until `flow`. */
   hold(): void {
     this.#isHeld = true

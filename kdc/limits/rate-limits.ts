@@ -4,7 +4,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import { SECOND, systemClock } from '../../shared/time.js'
 import { ClientCounts } from './client-counts.js'
-import { COUNTERS, type Limits, type Rate } from './defaults.js'
+import { COUNTERS, ENTRIES_PER_CALL, type Limits, type Rate } from './defaults.js'
 import { FailedLogins, type GuessLimits } from './failed-logins.js'
 import type { Sighting } from './mac-table.js'
 import { NetworkCounts, type Reached } from './network-counts.js'
@@ -39,6 +39,8 @@ export interface RateLimits {
   requireClient(client: Principal): void
   /** For what a follower of the revocation log says, which takes nothing from the client's other requests. */
   requireFeedCall(client: Principal): void
+  /** For entries of the log that a follower is sent because it begins to follow: `ENTRIES_PER_CALL` count as one call. */
+  countFeedEntries(client: Principal, entries: number): void
   /** The same for AS requests, which therefore take nothing from the holders of tickets. */
   requireClientLogin(client: Principal): void
   /** For a key that a client stages or sets. It counts as a request too. */
@@ -89,6 +91,7 @@ export function createRateLimits(
     requireClient: client => clients.require('requests', client),
     requireKeyChange: client => keyChanges.require('new keys', client),
     requireFeedCall: client => feedCalls.require('calls about the feed', client),
+    countFeedEntries: (client, entries) => feedCalls.count(client, Math.ceil(entries / ENTRIES_PER_CALL)),
     requireClientLogin: client => logins.require('AS requests', client),
     requireRepeat: address => refuse('repeated requests', repeats.count(address)),
   }
@@ -107,6 +110,7 @@ export const NO_RATE_LIMITS: RateLimits = {
   requireClient: nothing,
   requireKeyChange: nothing,
   requireFeedCall: nothing,
+  countFeedEntries: nothing,
   requireClientLogin: nothing,
   requireRepeat: nothing,
 }
@@ -124,6 +128,11 @@ class ClientLimit {
     const share = this.#counts.at(client)
     if (share.count >= this.#points) throw limited(`${what} from ${client}`, this.#counts.left(share))
     share.count += 1
+  }
+
+  /** Counts what cannot be refused any more, so that less is left for the rest of the interval. */
+  count(client: Principal, points: number): void {
+    this.#counts.at(client).count += points
   }
 }
 

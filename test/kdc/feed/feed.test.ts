@@ -362,6 +362,32 @@ describe('what a follower says', () => {
     await expect(orders.call('alive')).rejects.toMatchObject({ code: 'rate_limited' })
     expect(orders.isOver).toBe(false)
   })
+
+  it('that asks for the whole log again and again is limited by what it is sent', async () => {
+    const scene = await feedScene()
+    await revoke(scene, 100)
+    const client = await scene.add('orders')
+    const rates = createRateLimits({
+      ...DEFAULT_LIMITS,
+      feedCallsPerClient: { points: 15, interval: SECOND },
+    })
+    Object.assign(scene.context, { rates })
+    const [first, second, third] = [
+      await TestFollower.open(scene, client),
+      await TestFollower.open(scene, client),
+      await TestFollower.open(scene, client),
+    ] as const
+    await first.follow()
+    await settled()
+    const last = first.entries().at(-1)
+    expect(last?.seq).toBe(100)
+    // 1 and 13 until here. Whoever has a place in the log is sent only what is new.
+    const position = { logId: scene.realm.record.logId, seq: 100, mark: last?.mark ?? new Uint8Array(8) }
+    await second.follow(position)
+    await expect(third.follow()).rejects.toMatchObject({ code: 'rate_limited' })
+    await settled()
+    expect([second.heard, third.heard]).toEqual([[], []])
+  })
 })
 
 describe('a follower that does not read', () => {
