@@ -20,7 +20,7 @@ import { openHandOff, parseCredential } from '../../shared/ticket/credential.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import { decodeTicket, openTicket, type SealedTicket, sealTicket } from '../../shared/ticket/ticket.js'
 import { HOUR } from '../../shared/time.js'
-import { ATTACKERS, BILLING, KDC, KRBTGT, ORDERS } from './cast.js'
+import { ATTACKERS, BILLING, KDC, KRBTGT, ORDERS, PEOPLE } from './cast.js'
 import { require } from './reference.js'
 import type { SeenLetter } from './seen.js'
 import type { Letter } from './service-host.js'
@@ -107,7 +107,8 @@ export class Attacker {
     const { services, lifetime, renew, offset } = asking
     const request = createAsRequest(entry.key, {
       client: client as Principal,
-      kvno: entry.kvno,
+      // A person knows no kvno.
+      kvno: PEOPLE.includes(entry.principal) ? 0 : entry.kvno,
       time: this.#kdcTime(offset),
       nonce: this.#world.random(16),
       services: services as Principal[],
@@ -188,11 +189,13 @@ export class Attacker {
   }
 
   /** A credential that somebody handed to it. */
-  take(text: string): void {
+  take(text: string): Power | undefined {
     const { ticket, caveats, key, service, client } = parseCredential(text)
     const issued = this.#world.identify(ticket.bytes)
-    if (issued === undefined) return
-    this.#learn({ ticket, service, client, id: issued.id, caveats, key })
+    if (issued === undefined) return undefined
+    const power = { ticket, service, client, id: issued.id, caveats, key }
+    this.#learn(power)
+    return power
   }
 
   /** Reads everything that can be read with the known keys, and again if that gave new keys. */

@@ -8,6 +8,8 @@ import { whole } from '../properties/programs.js'
 export const ALICE = whole('alice')
 export const BOB = whole('bob')
 export const GATE = whole('gate')
+/** A person, who logs in with a password. */
+export const CAROL = whole('carol')
 /** Honest services. */
 export const ORDERS = whole('orders')
 export const BILLING = whole('billing')
@@ -20,7 +22,9 @@ export const KRBTGT = whole('krbtgt')
 /** The service that the KDC hosts: every client may have a bare ticket for it. */
 export const KDC = whole('kdc')
 
-export const CLIENTS = [ALICE, BOB, GATE] as const
+export const CLIENTS = [ALICE, BOB, GATE, CAROL] as const
+/** Those of them whose keys come from passwords, and who are never a service. */
+export const PEOPLE: readonly string[] = [CAROL]
 export const SERVICES = [ORDERS, BILLING] as const
 /** The one that follows what the KDC revokes; for the others a ticket is good until it ends. */
 export const FOLLOWER = ORDERS
@@ -28,6 +32,14 @@ export const FOLLOWER = ORDERS
 export const MAX_STALENESS = 5 * MINUTE
 export const ATTACKERS: readonly string[] = [EVE, MALLORY]
 export const EVERYBODY = [...CLIENTS, ...SERVICES, ...ATTACKERS] as const
+
+/** All hosts of a fleet: principals that a code makes, for which one rule of policy is written. */
+export const FLEET = 'node/*@demo.example'
+const FLEET_PREFIX = 'node/'
+
+export function isOfFleet(name: string): boolean {
+  return name.startsWith(FLEET_PREFIX)
+}
 
 /** In a claim, and so in what is sealed: nobody may read it on the network. */
 export const CANARY = 'canary-that-only-alice-and-orders-know'
@@ -53,6 +65,10 @@ const RULES: Readonly<Record<string, PlainRule>> = {
   [`${BOB} ${MALLORY}`]: delegable,
   [`${GATE} ${ORDERS}`]: { ...plain, claims: [READER] },
   [`${GATE} ${BILLING}`]: { ...plain, claims: [READER] },
+  [`${CAROL} ${ORDERS}`]: { ...plain, claims: [READER] },
+  [`${CAROL} ${BILLING}`]: { ...plain, claims: [READER] },
+  [`${BOB} ${CAROL}`]: plain,
+  [`${EVE} ${CAROL}`]: plain,
   [`${EVE} ${ORDERS}`]: { ...delegable, claims: [['role', 'guest']] },
   [`${EVE} ${BILLING}`]: plain,
   [`${EVE} ${MALLORY}`]: plain,
@@ -62,9 +78,19 @@ const RULES: Readonly<Record<string, PlainRule>> = {
 const BARE = Object.fromEntries(EVERYBODY.map(client => [`${client} ${KDC}`, plain]))
 
 /** The rules that an administrator made. */
-export const GIVEN_RULES = RULES
+export const GIVEN_RULES: Readonly<Record<string, PlainRule>> = { ...RULES, [`${FLEET} ${ORDERS}`]: plain }
 
-export const POLICY: Omit<PlainPolicy, 'services'> = { tgs: KRBTGT, rules: { ...RULES, ...BARE } }
+export const POLICY: Omit<PlainPolicy, 'services'> = {
+  tgs: KRBTGT,
+  kdc: KDC,
+  rules: { ...RULES, ...BARE },
+}
+
+/** What policy gives a client, if that is not one of `EVERYBODY`. */
+export function rulesOf(client: string): Readonly<Record<string, PlainRule>> {
+  if (isOfFleet(client)) return { [`${client} ${ORDERS}`]: plain, [`${client} ${KDC}`]: plain }
+  return POLICY.rules
+}
 
 /** What the handler of `billing` asks for beyond a good request. */
 export const BILLING_CLAIMS = { role: 'reader' } as const

@@ -75,7 +75,7 @@ export function isDueDelegated(world: World, chain: ShownChain, asking: Asking):
 export function isDueBorrowed(world: World, tgt: ShownChain, service: string, asking: Asking): boolean {
   const { reference, clocks, kdc } = world
   const { client, incarnation, revoked } = tgt.ticket
-  if (!isReachable(world, service, asking)) return false
+  if (!isReachable(world, service, asking) || !reference.keys.isShared(service)) return false
   if (revoked || !reference.isActive(client)) return false
   if (reference.principal(client)?.incarnation !== incarnation) return false
   const now = kdc.clock.now()

@@ -62,7 +62,15 @@ export const cut: Kind<object> = {
   },
 }
 
-export const TAMPERINGS = ['skipped', 'replayed', 'swapped', 'spliced', 'flipped', 'reflected'] as const
+export const TAMPERINGS = [
+  'skipped',
+  'replayed',
+  'swapped',
+  'spliced',
+  'flipped',
+  'reflected',
+  'an old session',
+] as const
 
 interface Tampering {
   readonly how: (typeof TAMPERINGS)[number]
@@ -103,6 +111,11 @@ function change(to: Connection, { connections }: FeedNetwork, how: Tampering['ho
     return true
   }
   const others = connections.filter(one => one !== to).flatMap(one => one.passed)
+  if (how === 'an old session') {
+    // All that came before another start of the service, or of the KDC.
+    toService.splice(0, toService.length, ...others.map(message => message.slice()))
+    return others.length > 0
+  }
   const source = how === 'replayed' ? passed : how === 'spliced' ? others : toKdc
   const message = among(source, which)
   if (message !== undefined) toService.unshift(message.slice())

@@ -1,4 +1,4 @@
-import { type Issued, require } from './reference.js'
+import { type Issued, type LogPlace, require } from './reference.js'
 
 /** What a service knows of revocations, seen from outside: what the KDC told it, and when it had asked. */
 
@@ -11,8 +11,10 @@ export interface Reading {
 export class FeedFacts {
   readonly #service: string
   readonly #maxStaleness: number
-  /** The highest entry that it has taken. */
-  #known = 0
+  /** The highest entry that it has taken, by the ids of the logs. */
+  readonly #known = new Map<string, number>()
+  /** The log that it follows. */
+  #log = ''
   /** When the last question was sent that was answered; nothing before the first. */
   #sent: { readonly wall: number; readonly monotonic: number | undefined } | undefined
 
@@ -24,13 +26,18 @@ export class FeedFacts {
 
   /** Another process begins. @param saved whether it has what the one before saved when it ended */
   started(saved: boolean): void {
-    if (!saved) this.#known = 0
+    if (!saved) this.#known.clear()
     this.#sent = saved && this.#sent ? { wall: this.#sent.wall, monotonic: undefined } : undefined
+  }
+
+  /** The KDC answers that this is its log. */
+  follows(log: string): void {
+    this.#log = log
   }
 
   /** It took an entry of the log. */
   applied(seq: number): void {
-    this.#known = Math.max(this.#known, seq)
+    this.#known.set(this.#log, Math.max(this.known, seq))
   }
 
   /** It took the KDC's word that it has every entry up to this one. @param sent when it had asked */
@@ -50,9 +57,14 @@ export class FeedFacts {
     return this.age(now) <= within
   }
 
-  /** The highest entry that it has taken. */
+  /** The highest entry that it has taken of the log that it follows. */
   get known(): number {
-    return this.#known
+    return this.#known.get(this.#log) ?? 0
+  }
+
+  /** What it was told under another id is not forgotten. */
+  knows(place: LogPlace | undefined): boolean {
+    return place !== undefined && place.seq <= (this.#known.get(place.log) ?? 0)
   }
 
   get maxStaleness(): number {
@@ -65,8 +77,9 @@ export class FeedFacts {
     const { client } = tickets[0] ?? {}
     require(age <= this.#maxStaleness, `${this.#service} accepted ${client}, and asked the KDC ${age} ms ago`)
     for (const { deadBy, client: dead } of tickets) {
-      const known = deadBy !== undefined && deadBy <= this.#known
-      require(!known, `${this.#service} accepted a ticket of ${dead} that entry ${deadBy} revokes`)
+      require(!this.knows(
+        deadBy,
+      ), `${this.#service} accepted a ticket of ${dead} that entry ${deadBy?.seq} revokes`)
     }
   }
 }

@@ -50,4 +50,52 @@ export const FEED_FAULTS: readonly DeliberateFault[] = [
     from: 'const joined = withNewSeries(withPromotedKey(record, staged, use.at), random, use.at)',
     to: 'const joined = withPromotedKey(record, staged, use.at)',
   },
+  {
+    name: 'what is sealed for the target before a host joined stays good',
+    file: 'kdc/realm/invited-keys.ts',
+    from: "return [revocationOfSeries(record), { kind: 'key', principal: record.name, by: kvno - 1 }]",
+    to: "return [revocationOfSeries(record), { kind: 'key', principal: null, by: kvno - 1 }]",
+  },
+  {
+    name: 'an instance that exists is given to another host',
+    file: 'kdc/realm/invited-keys.ts',
+    from: '  if (!(await isAbandoned(vault, found, stagedBy, now))) throw taken(name)\n',
+    to: '',
+  },
+  {
+    name: 'a host outlives the end that its code gave it',
+    file: 'kdc/realm/invited-keys.ts',
+    from: 'principalsLife === null ? null : now + principalsLife',
+    to: 'principalsLife === null ? null : now + 9 * principalsLife',
+  },
+  {
+    name: 'a code of a fleet hands out more keys than hosts may join',
+    file: 'kdc/realm/invited-keys.ts',
+    from: 'const excess = Math.max(0, all.length - most)',
+    to: 'const excess = Math.max(0, all.length - most - 99)',
+  },
+  {
+    name: 'a service forgets what another log has revoked',
+    file: 'service/feed/revoked-set.ts',
+    from: 'if (name === toHex(followed) || log.keepUntil >= now) continue',
+    to: 'if (name === toHex(followed) || log.keepUntil >= now + 1e15) continue',
+  },
+  {
+    name: 'a handler goes on under a ticket that was revoked',
+    file: 'service/feed/service-feed.ts',
+    from: '    this.#inFlight.look()\n',
+    to: '',
+  },
+  {
+    name: 'a POST that was begun is called revoked',
+    file: 'service/request/revocation.ts',
+    from: '  if (SAFE_METHODS.has(method)) return cause\n',
+    to: '  if (method !== undefined) return cause\n',
+  },
+  {
+    name: 'what a service saved counts as fresh when it starts',
+    file: 'service/feed/service-feed.ts',
+    from: 'const begin = startWithoutFeed ? nowBy(clock) : restored?.sent',
+    to: 'const begin = startWithoutFeed || restored ? nowBy(clock) : undefined',
+  },
 ]

@@ -1,5 +1,6 @@
 import { PresentedChannel } from '../../client/channel/presented-channel.js'
 import type { FeedChannel, FeedEvents } from '../../service/feed/session.js'
+import { toHex } from '../../shared/bytes.js'
 import { decodeFromKdc, encodeCall, resultsOf } from '../../shared/channel/calls.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import type { OrthrusError } from '../../shared/errors.js'
@@ -95,6 +96,7 @@ export class FeedLine implements FeedChannel {
     try {
       const results = resultsOf(told)
       call.answered(results)
+      if (call.method === 'follow') facts.follows(toHex(decodeLogState(results).logId))
       if (call.method === 'alive' && !this.#isClosed)
         facts.confirmed(call.sent, decodeLogState(results).newest)
       call.resolve()

@@ -146,7 +146,7 @@ export class FeedNetwork {
     })
     connection.channel = channel
     connection.toService.push(reply)
-    if (channel === undefined) this.#judge.openingRefused(reply)
+    if (channel === undefined) this.#judge.openingRefused(message, reply, now)
     else this.#judge.channelOpened(message, connection.client, now)
   }
 }

@@ -7,7 +7,7 @@ import {
   serviceVerdict,
   tgsVerdict,
 } from '../properties/model.js'
-import { BILLING, BILLING_CLAIMS, KDC, KRBTGT, LIVES, POLICY } from './cast.js'
+import { BILLING, BILLING_CLAIMS, KDC, KRBTGT, LIVES, PEOPLE, POLICY, rulesOf } from './cast.js'
 import type { IssuedLine } from './kdc.js'
 import { type Issued, type Reference, require, type ShownChain } from './reference.js'
 import type { Handled, Letter } from './service-host.js'
@@ -124,7 +124,9 @@ export class Invariants {
     const must = { client: verdict.client, via: verdict.via, ticketId: speaking.id, endTime: speaking.end }
     const is = { client: told.client, via: told.via, ticketId: told.ticketId, endTime: told.endTime }
     require(same(is, must), `${service} was told ${JSON.stringify(is)} of ${JSON.stringify(must)}`)
-    require(told.delegable === speaking.delegable, `${service} was told wrong flags`)
+    const hasPassword = PEOPLE.includes(speaking.client)
+    const flags = told.delegable === speaking.delegable && told.passwordBased === hasPassword
+    require(flags, `${service} was told wrong flags`)
     const claims = Object.entries(told.claims)
     require(same(claims, verdict.claims), `${service} was told the claims ${claims} of ${verdict.claims}`)
     if (service === BILLING) {
@@ -168,8 +170,9 @@ export class Invariants {
     const chain = this.#askedUnder(request, question, lines, now)
     const { client } = chain.ticket
     require(this.#reference.isActive(client), `the KDC gave tickets to ${client}, which it must not`)
+    require(now < this.#endOfPrincipal(client), `the KDC gave tickets to ${client}, which has ended`)
     require(lines.every(line => line.client === client), `a ticket in another name than ${client}`)
-    const rules = this.#reference.invitations.has(client) ? bareOnly(client) : POLICY.rules
+    const rules = this.#reference.invitations.has(client) ? bareOnly(client) : rulesOf(client)
     const policy = { ...POLICY, rules, services: this.#reference.services }
     const verdict = tgsVerdict(chain, chain, facts, policy)
     require('granted' in verdict, `the KDC answered what it must refuse as ${verdict.code}`)
@@ -221,9 +224,14 @@ export class Invariants {
     this.#add(line, terms, { ticket, caveats: [] }, now)
   }
 
+  #endOfPrincipal(name: string): number {
+    return this.#reference.principal(name)?.endsAt ?? Number.POSITIVE_INFINITY
+  }
+
   #add(line: IssuedLine, terms: PlainTicket, under: ShownChain | undefined, now: number): Issued {
     const life = line.service === KRBTGT ? LIVES.maxTgtLife : LIVES.maxServiceLife
-    const limit = Math.min(terms.end, now + life, terms.renewTill ?? Number.POSITIVE_INFINITY)
+    const renewTill = terms.renewTill ?? Number.POSITIVE_INFINITY
+    const limit = Math.min(terms.end, now + life, renewTill, this.#endOfPrincipal(line.client))
     require(line.endTime <= limit, `a ticket for ${line.service} ends ${line.endTime - limit} ms late`)
     require(line.endTime > now, `a ticket for ${line.service} that has ended already`)
     const incarnation = this.#reference.principal(line.client)?.incarnation ?? 0

@@ -2,20 +2,30 @@ import { secretsOf } from '../../client/ticket/ticket.js'
 import { decodeEnrolled } from '../../shared/administration/invitations.js'
 import { finishChain } from '../../shared/crypto/derive.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
-import { KDC } from './cast.js'
+import { FLEET, KDC, ORDERS } from './cast.js'
 import { among, type Kind, type Run } from './deed.js'
+import type { HonestClient } from './honest-client.js'
 import { obtain } from './honest-deeds.js'
+import { require } from './reference.js'
 
 /** Codes that bring a key to a new host: used by it, and stolen before, after and in between (section 12). */
 
-export const invite: Kind<{ readonly target: string; readonly life: number; readonly stolen: boolean }> = {
+export const invite: Kind<{
+  readonly target: string
+  readonly life: number
+  readonly stolen: boolean
+  /** How many hosts of a fleet, and how long each exists. */
+  readonly uses: number
+  readonly hostsLife: number | null
+}> = {
   name: 'a host is invited',
-  async act({ world, attacker }, { target, life, stolen }) {
+  async act({ world, attacker }, { target, life, stolen, uses, hostsLife }) {
     const { reference, kdc } = world
-    if (reference.principal(target)?.exists !== true) return false
+    const forFleet = target === FLEET
     const endsAt = kdc.clock.now() + life
-    const code = await kdc.invite(target, endsAt)
-    reference.invite(code.principal, target, endsAt, code.kvno)
+    const terms = { target, uses: forFleet ? uses : 1, endsAt, principalsLife: forFleet ? hostsLife : null }
+    const code = await kdc.invite(terms)
+    reference.invite(code.principal, terms, code.kvno)
     world.keepCode(code)
     if (stolen) {
       reference.stealKey(code.principal)
@@ -47,30 +57,47 @@ export const withdraw: Kind<{ readonly which: number }> = {
   },
 }
 
-export const join: Kind<{ readonly which: number; readonly interrupted: boolean }> = {
+export const join: Kind<{
+  readonly which: number
+  readonly interrupted: boolean
+  readonly restarted: boolean
+  readonly instance: string | null
+}> = {
   name: 'a host joins',
-  async act(run, { which, interrupted }) {
+  async act(run, { which, interrupted, instance, restarted }) {
     const { world } = run
     const code = among(world.codes, which)
     if (code === undefined) return false
-    const key = await enrol(run, code)
+    const forFleet = world.reference.invitations.isForFleet(code.principal)
+    const key = await enrol(run, code, forFleet ? instance : null)
     if (key === undefined) return false
     world.tally.count('a host is enrolled')
     if (interrupted) return true
     const { principal } = key
     const host = world.connect([key], principal, world.clocks.of(principal))
     const joined = await obtain(run, principal, host.tgt())
+    if (joined !== undefined && forFleet) await useAsHost(run, principal, host)
     host.close()
     if (joined === undefined) return true
     world.writeKeytab(principal, [key])
     if (world.parties.has(principal)) world.login(principal)
-    if (world.hosts.has(principal)) await world.startService(principal)
+    // A process that runs on has read its keytab, and drops its old keys when the KDC tells it to.
+    if (restarted && world.hosts.has(principal)) await world.startService(principal)
     world.tally.count('a host has joined')
     return true
   },
 }
 
-async function enrol(run: Run, code: KeytabEntry): Promise<KeytabEntry | undefined> {
+/** A rule that was written for the fleet covers it. */
+async function useAsHost(run: Run, principal: string, host: HonestClient): Promise<void> {
+  const { reference, judge, tally } = run.world
+  const isDue = reference.isActive(ORDERS) && reference.keys.current(ORDERS) !== undefined
+  const ticket = await obtain(run, principal, host.ticket(ORDERS))
+  judge.guarded(() => require(ticket !== undefined || !isDue, `${principal} gets no ticket for ${ORDERS}`))
+  if (ticket !== undefined) tally.count('a host of a fleet has a ticket')
+}
+
+async function enrol(run: Run, code: KeytabEntry, instance: string | null): Promise<KeytabEntry | undefined> {
   const { world } = run
   const name = code.principal
   const client = world.connect([code], name, world.clocks.of(name))
@@ -81,13 +108,17 @@ async function enrol(run: Run, code: KeytabEntry): Promise<KeytabEntry | undefin
   const talk = await world.openTalk(name, { ticket: sealed, caveats, key: finishChain(chain) })
   if (talk === undefined) return undefined
   world.talks.push({ talk, client: name })
-  const answer = await talk.call('enrol', [null])
+  const answer = await talk.call('enrol', [instance])
   return answer === undefined || 'code' in answer ? undefined : decodeEnrolled(answer.results)
 }
 
-export const spendCode: Kind<{ readonly which: number; readonly shown: boolean }> = {
+export const spendCode: Kind<{
+  readonly which: number
+  readonly shown: boolean
+  readonly instance: string | null
+}> = {
   name: 'the attacker uses a code',
-  async act({ world, attacker }, { which, shown }) {
+  async act({ world, attacker }, { which, shown, instance }) {
     const codes = attacker.identities.filter(({ principal }) => world.reference.invitations.has(principal))
     const code = among(codes, which)
     if (code === undefined) return false
@@ -98,7 +129,8 @@ export const spendCode: Kind<{ readonly which: number; readonly shown: boolean }
     const talk = await world.openTalk(undefined, attacker.shown(power, []))
     if (talk === undefined) return true
     world.talks.push({ talk, client: code.principal })
-    const answer = await talk.call('enrol', [null])
+    const forFleet = world.reference.invitations.isForFleet(code.principal)
+    const answer = await talk.call('enrol', [forFleet ? instance : null])
     if (answer === undefined || 'code' in answer) return true
     const key = decodeEnrolled(answer.results)
     world.tally.count('the attacker is enrolled')

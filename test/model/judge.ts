@@ -1,5 +1,6 @@
 import { decodeEnrolled } from '../../shared/administration/invitations.js'
-import { decodeStagedKey } from '../../shared/administration/keys.js'
+import { decodeKvno, decodeStagedKey } from '../../shared/administration/keys.js'
+import { decodePasswordKey } from '../../shared/administration/principals.js'
 import { toHex } from '../../shared/bytes.js'
 import type { KdcAnswer as KdcCallAnswer } from '../../shared/channel/calls.js'
 import { TYPE } from '../../shared/constants.js'
@@ -11,7 +12,7 @@ import { decodeMacMessage, messageType } from '../../shared/encoding/message.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Principal } from '../../shared/principal.js'
 import { decodeTicket, openTicket } from '../../shared/ticket/ticket.js'
-import { MALLORY } from './cast.js'
+import { KDC, KRBTGT, MALLORY, PEOPLE } from './cast.js'
 import { ChannelInvariants, type OpenedTalk } from './channel-invariants.js'
 import { ClientBeliefs, type Op } from './client-beliefs.js'
 import type { FeedFacts, Reading } from './feed-facts.js'
@@ -114,9 +115,28 @@ export class Judge {
     return bytes
   }
 
-  openingRefused(reply: Uint8Array): void {
+  /** @param now KDC time when it was asked */
+  openingRefused(bytes: Uint8Array, reply: Uint8Array, now: number): void {
     const { code } = errorIn(reply)
-    if (code !== undefined) this.tally.count(`the KDC refuses a channel: ${code}`)
+    if (code === undefined) return
+    this.tally.count(`the KDC refuses a channel: ${code}`)
+    const view = readAp(bytes)
+    if (code !== 'ticket_invalid' || view === undefined) return
+    const legs = [view.own, ...(view.delegated ? [view.delegated] : [])]
+    this.guarded(() =>
+      this.#requireUnopenable(
+        legs.map(({ ticket }) => ticket),
+        KDC,
+        now,
+      ),
+    )
+  }
+
+  /** A ticket that the KDC sealed for itself opens until it ends, under whichever key that was. */
+  #requireUnopenable(tickets: readonly Uint8Array[], service: string, now: number): void {
+    const found = tickets.map(ticket => this.identify(ticket))
+    const good = found.every(ticket => ticket?.service === service && now < ticket.end)
+    require(!good, `the KDC cannot open a ticket of ${found[0]?.client} for ${service} any more`)
   }
 
   /** @param by the honest client that opens it; nothing if that is the attacker */
@@ -144,22 +164,25 @@ export class Judge {
       this.#channels.answered(talk, method, now)
       if (method === 'next-key') this.#staged(talk.client, Number(args[0]), answer.results)
       if (method === 'enrol') this.#enrolled(talk, answer.results, now)
+      if (method === 'new-password') this.#passwordChanged(talk, args, decodeKvno(answer.results))
     })
+  }
+
+  #passwordChanged({ client, byAttacker }: OpenedTalk, args: readonly Value[], kvno: number): void {
+    this.reference.passwordChanged(client, kvno, byAttacker)
+    this.keepKey({ principal: client as Principal, kvno, key: decodePasswordKey(args).key })
   }
 
   #enrolled({ client, byAttacker }: OpenedTalk, results: readonly Value[], now: number): void {
     const { principal, kvno, key } = decodeEnrolled(results)
-    const target = this.reference.invitations.targetOf(client)
-    require(principal === target, `${client} was enrolled as ${principal}, not as ${target}`)
-    this.reference.keys.stagedByInvitation(principal, kvno)
-    this.reference.invitations.dropStaged(principal)
-    this.reference.invitations.enrolled(client, kvno, byAttacker, now)
+    this.reference.enrolled(client, principal, kvno, byAttacker, now)
     this.keepKey({ principal, kvno, key })
   }
 
   /** Only who has the key can derive the next one from what the KDC says; the judge has all of them. */
   #staged(name: string, kvno: number, results: readonly Value[]): void {
     const { kvno: next, salt } = decodeStagedKey(results)
+    require(!PEOPLE.includes(name), `the KDC staged a key for ${name}, who has a password`)
     require(kvno === this.reference.keys.current(name), `the KDC staged a key after the dead key ${kvno}`)
     this.reference.keys.staged(name, next)
     this.reference.invitations.dropStaged(name)
@@ -175,7 +198,10 @@ export class Judge {
     this.guarded(() => {
       this.secrets.requireNone(reply)
       require(time === undefined || time === now, `the KDC tells a time that is ${Number(time) - now} ms off`)
-      this.#invariants.issued(nameOf(request), readQuestion(request), issued, now)
+      const question = readQuestion(request)
+      this.#invariants.issued(nameOf(request), question, issued, now)
+      if (code === 'ticket_invalid' && question?.kind === 'tgs')
+        this.#requireUnopenable([question.tgt], KRBTGT, now)
       this.beliefs.kdcAnswered(request, answer, code)
     })
     if (issued.length > 0) {
@@ -188,6 +214,30 @@ export class Judge {
   /** @param now its clock when it was asked. @param known what it knows of revocations, if it follows them */
   serviceAnswered(service: string, letter: Letter, outcome: Outcome, now: number, known?: Known): void {
     this.guarded(() => this.#judge(service, letter, outcome, now, known))
+  }
+
+  /**
+   * A handler had begun, and went on while the service came to know more.
+   * @param known by then
+   */
+  ended(service: string, letter: Letter, { answer, handled, refused }: Outcome, known: Known): void {
+    this.guarded(() => {
+      const view = readAp(messageIn(letter) ?? new Uint8Array())
+      if (handled === undefined || view === undefined) return
+      const dead = this.#ticketsOf(view).some(({ deadBy }) => known.facts.knows(deadBy))
+      const { client, signal } = handled.ticket
+      if (!dead) {
+        require(answer.status === 200, `${service} took its answer to ${client} back, whose ticket is good`)
+        return
+      }
+      this.tally.count('a request ends with its ticket')
+      require(answer.status !== 200 &&
+        signal.aborted, `${service} went on answering ${client}, whose ticket it knew to be dead`)
+      // A client would send what it takes for not handled once more.
+      const told = letter.method === 'GET' ? 'revoked' : 'unavailable'
+      require(refused?.code ===
+        told, `${service} said ${refused?.code} of a ${letter.method} that it had begun`)
+    })
   }
 
   #ticketsOf({ own, delegated }: ApView): Issued[] {

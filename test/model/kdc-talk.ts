@@ -75,7 +75,7 @@ export class KdcTalk {
     const now = kdc.clock.now()
     const { reply, channel } = await kdc.open(request.bytes, carrierTo(arrived))
     if (channel === undefined) {
-      judge.openingRefused(reply)
+      judge.openingRefused(request.bytes, reply, now)
       return undefined
     }
     openApAccept(key, request.mac, reply)

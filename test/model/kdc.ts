@@ -5,20 +5,34 @@ import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
 import { CACHE } from '../../kdc/limits/defaults.js'
 import { NO_RATE_LIMITS } from '../../kdc/limits/rate-limits.js'
 import { createRealm } from '../../kdc/realm/create-realm.js'
+import { withNewSeries } from '../../kdc/realm/principal.js'
 import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
+import { writePrincipal } from '../../kdc/realm/stored-principal.js'
 import type { KdcEvent } from '../../kdc/report/events.js'
 import { createReport, type Report, SILENT_REPORT } from '../../kdc/report/report.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
 import { type Change, RECORD_KIND, type Store } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
-import { decodePrincipalRecord } from '../../kdc/vault/records.js'
+import {
+  decodePrincipalRecord,
+  decodeRealmRecord,
+  encodeRealmRecord,
+  REALM_RECORD_NAME,
+} from '../../kdc/vault/records.js'
 import { Vault } from '../../kdc/vault/vault.js'
 import { decodeMadeInvitation, encodeNewInvitation } from '../../shared/administration/invitations.js'
+import {
+  decodePasswordWasReset,
+  decodeReplacedKey,
+  decodeRotated,
+  encodePasswordReset,
+} from '../../shared/administration/keys.js'
 import type { AdminMethod } from '../../shared/administration/methods.js'
 import {
   decodeAddedPrincipal,
   encodeNewPrincipal,
   NO_LIMITS,
+  type PasswordKey,
 } from '../../shared/administration/principals.js'
 import {
   decodeKeyRevoked,
@@ -28,14 +42,18 @@ import {
 import { encodePolicyRule } from '../../shared/administration/rules.js'
 import { toHex } from '../../shared/bytes.js'
 import type { ChannelCarrier } from '../../shared/channel/accepted-channel.js'
+import { SIZE } from '../../shared/constants.js'
+import { LongTermKey } from '../../shared/crypto/keys.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { Value } from '../../shared/encoding/encoding.js'
+import { parametersWith } from '../../shared/exchange/params.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 import type { TestClock } from '../../testing/index.js'
 import { ADDRESS, REALM, ruleOf } from '../support/realm.js'
-import { EVERYBODY, GIVEN_RULES, KDC, KRBTGT, LIVES } from './cast.js'
+import { EVERYBODY, GIVEN_RULES, KDC, KRBTGT, LIVES, PEOPLE } from './cast.js'
+import type { Terms } from './invitation-facts.js'
 
 /** The KDC's own statement about a ticket that it issued. */
 export interface IssuedLine {
@@ -83,7 +101,7 @@ export async function prepareRealm(clock: TestClock, random: RandomSource): Prom
   await createRealm({ vault, realm: REALM, clock, random, ...LIVES })
   const realm = await openRealm({ vault, clock, random })
   const keys = new Map<string, KeytabEntry>()
-  for (const name of EVERYBODY) keys.set(name, await addPrincipal(realm, name))
+  for (const name of EVERYBODY) keys.set(name, await addPrincipal(realm, name, random))
   for (const [pair, { delegable, claims, caveats, maxLife }] of Object.entries(GIVEN_RULES)) {
     const [client = '', service = ''] = pair.split(' ')
     const [methods = null, paths = null] = ['methods', 'paths'].map(name => {
@@ -94,12 +112,7 @@ export async function prepareRealm(clock: TestClock, random: RandomSource): Prom
     await administer(realm, 'allow', encodePolicyRule(rule))
   }
   realm.close()
-  for (const name of [KRBTGT, KDC]) {
-    const record = await realm.vault.read(RECORD_KIND.PRINCIPAL, name)
-    const [own] = decodePrincipalRecord(record?.fields ?? []).keys
-    if (own === undefined) throw new Error('no key')
-    keys.set(name, { principal: name as Principal, kvno: own.kvno, key: own.key })
-  }
+  for (const name of [KRBTGT, KDC]) keys.set(name, await storedKey(vault, name))
   return { masterKey, commits, keys }
 }
 
@@ -111,13 +124,27 @@ function administer(
   return callMethod(ownContext(realm, SILENT_REPORT), method, args)
 }
 
-async function addPrincipal(realm: OpenRealm, name: string): Promise<KeytabEntry> {
+async function addPrincipal(realm: OpenRealm, name: string, random: RandomSource): Promise<KeytabEntry> {
   const principal = name as Principal
-  const limits = { password: null, ...NO_LIMITS }
-  const results = await administer(realm, 'add', encodeNewPrincipal({ principal, ...limits }))
-  const { kvno, key } = decodeAddedPrincipal(results)
-  if (key === null) throw new Error('no key')
-  return { principal, kvno, key }
+  const password = PEOPLE.includes(name) ? drawPassword(random) : null
+  const results = await administer(realm, 'add', encodeNewPrincipal({ principal, password, ...NO_LIMITS }))
+  const { kvno, key = null } = decodeAddedPrincipal(results)
+  const own = key ?? password?.key
+  if (own === undefined) throw new Error('no key')
+  return { principal, kvno, key: own }
+}
+
+/** A password's key is 32 bytes for everybody but scrypt, which would be most of the work. */
+export function drawPassword(random: RandomSource): PasswordKey {
+  return { parameters: parametersWith(random(SIZE.SALT)), key: new LongTermKey(random(SIZE.KEY)) }
+}
+
+/** The current key of a principal that nobody but the KDC has. */
+async function storedKey(vault: Vault, name: string): Promise<KeytabEntry> {
+  const record = await vault.read(RECORD_KIND.PRINCIPAL, name)
+  const own = decodePrincipalRecord(record?.fields ?? []).keys.find(({ state }) => state === 'current')
+  if (own === undefined) throw new Error('no key')
+  return { principal: name as Principal, kvno: own.kvno, key: own.key }
 }
 
 /** A KDC starts often here and knows few principals; caches for many thousands would be most of the work. */
@@ -184,7 +211,7 @@ export class ModelKdc {
   }
 
   add(name: string): Promise<KeytabEntry> {
-    return addPrincipal(this.#realm, name)
+    return addPrincipal(this.#realm, name, this.#random)
   }
 
   /** @returns the number of the entry in the revocation log; 0 for a method that revokes nothing */
@@ -202,9 +229,9 @@ export class ModelKdc {
   }
 
   /** @returns the key of the invitation */
-  async invite(target: string, endsAt: number): Promise<KeytabEntry> {
-    const wanted = { target: target as Pattern, uses: 1, endsAt, principalsLife: null }
-    const results = await administer(this.#realm, 'invite', encodeNewInvitation(wanted))
+  async invite(terms: Terms): Promise<KeytabEntry> {
+    const wanted = encodeNewInvitation({ ...terms, target: terms.target as Pattern })
+    const results = await administer(this.#realm, 'invite', wanted)
     return decodeMadeInvitation(results).invitation
   }
 
@@ -219,5 +246,60 @@ export class ModelKdc {
 
   async revokeKey(name: string): Promise<number> {
     return decodeKeyRevoked(await administer(this.#realm, 'revoke-key', [name])).seq
+  }
+
+  /** Gives the principal another key, or a person another password. */
+  async replaceKey(name: string): Promise<{ readonly entry: KeytabEntry; readonly seq: number }> {
+    const principal = name as Principal
+    if (PEOPLE.includes(name)) {
+      const password = drawPassword(this.#random)
+      const asked = encodePasswordReset({ principal, password })
+      const { kvno, seq } = decodePasswordWasReset(await administer(this.#realm, 'reset-password', asked))
+      return { entry: { principal, kvno, key: password.key }, seq }
+    }
+    const { kvno, key, seq } = decodeReplacedKey(await administer(this.#realm, 'replace-key', [name]))
+    return { entry: { principal, kvno, key }, seq }
+  }
+
+  /** Gives the KDC itself another key. */
+  async rotate(name: string): Promise<KeytabEntry> {
+    const kvno = decodeRotated(await administer(this.#realm, 'rotate', [name]))
+    const entry = await storedKey(this.#vault, name)
+    if (entry.kvno !== kvno) throw new Error(`${name} has the key ${entry.kvno}, not ${kvno}`)
+    return entry
+  }
+
+  /** The id of the revocation log, hex. */
+  get logId(): string {
+    return toHex(this.#realm.record.logId)
+  }
+
+  /** As from a backup (docs/protocol.md section 12): with another log, and every series drawn again. */
+  async restore(): Promise<void> {
+    const vault = this.#vault
+    const random = this.#random
+    const entries = await vault.list(RECORD_KIND.REVOCATION, { limit: 1_000 })
+    const forgotten = entries.map(({ name, version }) => ({
+      kind: RECORD_KIND.REVOCATION,
+      name,
+      expected: version,
+      fields: undefined,
+    }))
+    const principals = await vault.list(RECORD_KIND.PRINCIPAL, { limit: 1_000 })
+    const redrawn = principals.map(({ version, fields }) => {
+      const record = withNewSeries(decodePrincipalRecord(fields), random, this.clock.now())
+      return writePrincipal({ version, record })
+    })
+    const realm = await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.REALM)
+    if (realm === undefined) throw new Error('no realm')
+    const record = { ...decodeRealmRecord(realm.fields), logId: random(SIZE.LOG_ID) }
+    const renamed = {
+      kind: RECORD_KIND.REALM,
+      name: REALM_RECORD_NAME.REALM,
+      expected: realm.version,
+      fields: encodeRealmRecord(record),
+    }
+    await vault.commit([...forgotten, ...redrawn, renamed])
+    await this.restart()
   }
 }

@@ -15,7 +15,6 @@ interface Keys {
 
 export class KeyFacts {
   readonly #names = new Map<string, Keys>()
-  readonly #byInvitation = new Set<string>()
 
   #of(name: string): Keys {
     let keys = this.#names.get(name)
@@ -38,8 +37,20 @@ export class KeyFacts {
 
   /** An administrator made it the only key, and gave it to the holder by hand. */
   replaced(name: string, kvno: number): void {
+    this.renewed(name, kvno)
+    this.hold(name, kvno)
+  }
+
+  /** It is the only key, and nobody knows yet whether the honest holder has it. */
+  renewed(name: string, kvno: number): void {
+    this.refreshed(name, kvno)
+    Object.assign(this.#of(name), { next: undefined, held: new Set() })
+  }
+
+  /** It seals from now on; the ones before still open what they sealed. */
+  refreshed(name: string, kvno: number): void {
     this.#draw(name, kvno)
-    Object.assign(this.#of(name), { current: kvno, next: undefined, held: new Set([kvno]) })
+    this.#of(name).current = kvno
   }
 
   removed(name: string): void {
@@ -52,17 +63,10 @@ export class KeyFacts {
     this.#of(name).next = kvno
   }
 
-  /** What an invitation staged is dropped with it. @param staged says which invitation handed out a key */
-  dropNext(name: string, staged: { handedOut(target: string, kvno: number): unknown }): void {
+  /** What was staged under this kvno is dropped, if it still was. */
+  dropNext(name: string, kvno: number): void {
     const keys = this.#of(name)
-    const isOthers = keys.next !== undefined && staged.handedOut(name, keys.next) !== undefined
-    if (!isOthers && this.#byInvitation.delete(`${name} ${keys.next}`)) keys.next = undefined
-  }
-
-  /** An invitation staged it. */
-  stagedByInvitation(name: string, kvno: number): void {
-    this.staged(name, kvno)
-    this.#byInvitation.add(`${name} ${kvno}`)
+    if (keys.next === kvno) keys.next = undefined
   }
 
   /** The honest holder has written it down. */

@@ -92,4 +92,46 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
     from: 'const amended = withNewSeries(amend(record), context.realm.random, now)',
     to: 'const amended = amend(record)',
   },
+  {
+    name: 'krbtgt loses the key before when it gets another one',
+    file: 'kdc/realm/key-changes.ts',
+    from: '    keys: [fresh, ...old],\n',
+    to: '    keys: [fresh],\n',
+  },
+  {
+    name: 'a principal whose key is replaced keeps its series',
+    file: 'kdc/admin/admin-keys.ts',
+    from: 'const after = withNewSeries(amend(record, now), context.realm.random, now)',
+    to: 'const after = amend(record, now)',
+  },
+  {
+    name: 'what is sealed under a replaced key stays good',
+    file: 'kdc/admin/admin-keys.ts',
+    from: 'const revoked = [revocationOfSeries(record), ...ended.revoked, key]',
+    to: "const revoked = [revocationOfSeries(record), ...ended.revoked, { ...key, principal: null }]",
+  },
+  {
+    name: 'a new password leaves the sessions under the one before',
+    file: 'kdc/admin/own-keys.ts',
+    from: 'const after = withNewSeries(changed, context.realm.random, now)',
+    to: 'const after = changed',
+  },
+  {
+    name: 'a principal with a random key sets a password',
+    file: 'kdc/admin/own-keys.ts',
+    from: 'if (!hasPassword(record)) throw',
+    to: 'if (record.keys.length === 0) throw',
+  },
+  {
+    name: 'a person with a password is a service',
+    file: 'kdc/issue/policy.ts',
+    from: '  if (facts.passwordBased) return denied("the service\'s key comes from a password")\n',
+    to: '',
+  },
+  {
+    name: 'a part of a TGT opens the KDC like the whole',
+    file: 'kdc/issue/service-tickets.ts',
+    from: "return caveat.name !== 'services' || service === kdcService(realmOf(service))",
+    to: "return caveat.name !== 'services' || service === ''",
+  },
 ]

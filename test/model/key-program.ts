@@ -1,12 +1,15 @@
 import fc from 'fast-check'
 import { MINUTE } from '../../shared/time.js'
 import type { PlainCaveat } from '../properties/model.js'
-import { ALICE, BILLING, BOB, CLIENTS, EVE, KDC, ORDERS } from './cast.js'
+import * as authority from './authority-deeds.js'
+import { ALICE, BILLING, BOB, CAROL, CLIENTS, EVE, EVERYBODY, FLEET, KDC, ORDERS } from './cast.js'
 import type { Deed } from './deed.js'
 import { deed, index, maybe, mostly } from './draw.js'
 import * as feeds from './feed-deeds.js'
 import * as inviting from './invitation-deeds.js'
+import * as passwords from './password-deeds.js'
 import * as rotating from './rotation-deeds.js'
+import { PAUSES } from './service-host.js'
 import * as sessions from './session-deeds.js'
 import * as setting from './setting-deeds.js'
 
@@ -27,6 +30,7 @@ const calling = {
         'rotate',
         'replace-key',
         'revoke-client',
+        'reset-password',
         'due',
       ),
     },
@@ -48,6 +52,11 @@ const added: fc.Arbitrary<readonly PlainCaveat[]> = fc.oneof(
   },
 )
 
+/** Of a host that joins a fleet: drawn by the KDC, or one of few, so that it is often there already. */
+const instance = maybe(fc.constantFrom('a', 'b'), 1)
+
+const seizing = { ...calling, method: fc.constantFrom('next-key', 'new-password', 'new-password', 'keys') }
+
 export const KEY_KINDS = [
   deed(
     6,
@@ -68,6 +77,34 @@ export const KEY_KINDS = [
   deed(2, setting.revokeClient, fc.record({ name: fc.constantFrom(EVE, ALICE, BOB, ORDERS) })),
   deed(2, setting.revokeTicket, fc.record({ which: index })),
   deed(1, setting.revokeKey, fc.record({ name: fc.constantFrom(ALICE, ORDERS, EVE) })),
+  deed(
+    2,
+    authority.replaceKey,
+    fc.record({ name: fc.constantFrom<string>(ORDERS, ORDERS, ...EVERYBODY), restarted: fc.boolean() }),
+  ),
+  deed(2, authority.rotateKdc, fc.record({ name: fc.constantFrom(...authority.KDC_NAMES) })),
+  deed(1, authority.restore, fc.record({ power: index, revoked: fc.boolean() })),
+  deed(
+    2,
+    authority.revokeInFlight,
+    fc.record({
+      power: index,
+      method: fc.constantFrom('GET', 'POST'),
+      pause: fc.constantFrom(...PAUSES),
+      whole: fc.boolean(),
+    }),
+  ),
+  deed(1, passwords.change, fc.constant({})),
+  deed(
+    2,
+    passwords.seize,
+    fc.record({
+      ...seizing,
+      client: fc.constantFrom(CAROL, CAROL, ALICE),
+      beyond: maybe(fc.integer({ min: -1, max: 1 })),
+    }),
+  ),
+  deed(1, passwords.usePart, fc.record({ ...seizing, client: fc.constantFrom(CAROL, ALICE) })),
   deed(2, feeds.hold, fc.constant({})),
   deed(3, feeds.release, fc.constant({})),
   deed(1, feeds.cut, fc.constant({})),
@@ -82,13 +119,19 @@ export const KEY_KINDS = [
     4,
     inviting.invite,
     fc.record({
-      target: fc.constantFrom(ALICE, BOB),
+      target: fc.constantFrom(ALICE, BOB, ORDERS, ORDERS, BILLING, FLEET, FLEET, FLEET),
       life: fc.constantFrom(10 * MINUTE, 10 * MINUTE, 1_000),
       stolen: fc.boolean(),
+      uses: fc.integer({ min: 1, max: 3 }),
+      hostsLife: maybe(fc.constantFrom(4 * MINUTE), 1),
     }),
   ),
-  deed(5, inviting.join, fc.record({ which: fc.nat({ max: 1 }), interrupted: fc.boolean() })),
-  deed(4, inviting.spendCode, fc.record({ which: fc.nat({ max: 1 }), shown: fc.boolean() })),
+  deed(
+    6,
+    inviting.join,
+    fc.record({ which: fc.nat({ max: 1 }), interrupted: mostly(false, true), restarted: fc.boolean(), instance }),
+  ),
+  deed(5, inviting.spendCode, fc.record({ which: fc.nat({ max: 1 }), shown: fc.boolean(), instance })),
   deed(1, inviting.stealCode, fc.record({ which: index })),
   deed(1, inviting.withdraw, fc.record({ which: index })),
   deed(3, sessions.speakAgain, fc.record({ ...calling, which: index })),

@@ -6,6 +6,7 @@ import {
   ALICE,
   BILLING,
   BOB,
+  CAROL,
   CLIENTS,
   EVE,
   EVERYBODY,
@@ -29,7 +30,7 @@ import * as wire from './wire-deeds.js'
 
 /** What a run is made of, as fast-check draws it; how often each kind comes is in `KINDS`. */
 
-const client = fc.constantFrom(ALICE, ALICE, BOB, GATE)
+const client = fc.constantFrom(ALICE, ALICE, ALICE, BOB, BOB, GATE, GATE, CAROL)
 const service = fc.constantFrom(ORDERS, ORDERS, ORDERS, BILLING, BILLING, MALLORY)
 const honestService = fc.constantFrom(...SERVICES)
 
@@ -139,6 +140,7 @@ const kdcAsking = fc.record({
     [KRBTGT],
     [KDC],
     [KDC, ORDERS],
+    [CAROL, ORDERS],
     [],
   ),
   lifetime: mostly(0, 30 * SECOND, 60 * MINUTE),
@@ -153,7 +155,7 @@ const back = fc.constantFrom(0, 0, 999)
 const KINDS = [
   deed(8, honest.exchange, fc.oneof({ weight: 3, arbitrary: easy }, { weight: 2, arbitrary: request })),
   deed(8, honest.send, request),
-  deed(8, delegating.delegate, delegation),
+  deed(10, delegating.delegate, delegation),
   deed(
     2,
     delegating.handOff,
@@ -167,9 +169,9 @@ const KINDS = [
     ),
   ),
   deed(3, delegating.delegateTgt, tgtDelegation),
-  deed(6, delegating.presentDelegated, using),
-  deed(3, delegating.presentBorrowed, with_(using, fc.record({ service }))),
-  deed(2, delegating.presentLess, with_(request, fc.record({ restriction }))),
+  deed(10, delegating.presentDelegated, using),
+  deed(5, delegating.presentBorrowed, with_(using, fc.record({ service }))),
+  deed(3, delegating.presentLess, with_(request, fc.record({ restriction }))),
 
   deed(9, network.carry, fc.record({ which: index })),
   deed(4, network.carryThere, fc.record({ which: index })),

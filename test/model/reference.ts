@@ -1,6 +1,6 @@
 import { type Chain, isSame, type PlainCaveat, type PlainTicket } from '../properties/model.js'
-import { ATTACKERS, EVERYBODY, KDC, KRBTGT, MALLORY } from './cast.js'
-import { InvitationFacts } from './invitation-facts.js'
+import { ATTACKERS, EVERYBODY, KDC, KRBTGT, MALLORY, PEOPLE } from './cast.js'
+import { type Dropped, InvitationFacts, type Terms } from './invitation-facts.js'
 import { KeyFacts } from './key-facts.js'
 
 /**
@@ -36,8 +36,8 @@ export interface Issued extends PlainTicket {
   readonly under: ShownChain | undefined
   /** The KDC refuses it: its client was disabled, removed or revoked since, or it was itself. */
   revoked: boolean
-  /** The entry of the revocation log that first kills it; nothing while it lives. */
-  deadBy: number | undefined
+  /** The entry that first kills it, and of which revocation log; nothing while it lives. */
+  deadBy: LogPlace | undefined
   /** The attacker got its session key. */
   stolen: boolean
 }
@@ -52,10 +52,18 @@ export interface Handed extends ShownChain {
   readonly closed: boolean
 }
 
+/** An entry of a revocation log: a restored KDC has another log. */
+export interface LogPlace {
+  readonly log: string
+  readonly seq: number
+}
+
 export interface PrincipalFacts {
   incarnation: number
   exists: boolean
   enabled: boolean
+  /** Milliseconds; nothing if it has no end. */
+  endsAt?: number | undefined
 }
 
 export class Reference {
@@ -67,7 +75,9 @@ export class Reference {
   readonly principals = new Map<string, PrincipalFacts>(
     EVERYBODY.map(name => [name, { incarnation: 1, exists: true, enabled: true }]),
   )
-  /** The last entry of the revocation log. */
+  /** The id of the revocation log. */
+  log = ''
+  /** Its last entry. */
   newest = 0
   readonly #stolenKeys = new Set<string>()
   readonly #handed: Handed[] = []
@@ -84,17 +94,14 @@ export class Reference {
   /** Whether there is a principal that tickets can be had for. */
   get services(): string[] {
     const active = [...this.principals.keys()].filter(name => this.isActive(name))
-    return [KDC, ...active.filter(name => this.keys.current(name) !== undefined)]
+    const have = active.filter(name => this.keys.current(name) !== undefined && !PEOPLE.includes(name))
+    return [KDC, ...have]
   }
 
   /** From now on the KDC refuses every ticket that the principal has. @param seq the entry that says so */
   revoke(name: string, seq: number): void {
     this.#appended(seq)
-    for (const ticket of this.tickets.values()) {
-      if (ticket.client !== name) continue
-      ticket.revoked = true
-      ticket.deadBy ??= seq
-    }
+    this.#endSeries(name, seq)
   }
 
   #appended(seq: number): void {
@@ -102,47 +109,92 @@ export class Reference {
     this.newest = seq
   }
 
-  invite(name: string, target: string, endsAt: number, kvno: number): void {
+  invite(name: string, terms: Terms, kvno: number): void {
     this.principals.set(name, { incarnation: 1, exists: true, enabled: true })
     this.keys.replaced(name, kvno)
-    this.invitations.add(name, target, endsAt)
+    this.invitations.add(name, terms)
   }
 
   /** The invitation is good for nothing any more, nor is what it handed out. */
   endInvitation(name: string, seq: number): void {
-    const target = this.invitations.targetOf(name)
-    this.invitations.withdraw(name)
-    if (target !== undefined) this.keys.dropNext(target, this.invitations)
+    this.#drop(name, this.invitations.withdraw(name))
     this.#endSeries(name, seq)
   }
 
+  /** An invitation handed out a key for this principal, which it may have made for it. */
+  enrolled(name: string, principal: string, kvno: number, byAttacker: boolean, now: number): void {
+    const { invitations, keys } = this
+    const facts = this.principal(principal)
+    if (invitations.isForFleet(name)) {
+      const waiting = invitations.waitingFor(principal, now)
+      const isFree = keys.current(principal) === undefined && (waiting ?? name) === name
+      require(!facts?.exists || isFree, `${principal} exists, and another host was made it`)
+    }
+    keys.staged(principal, kvno)
+    invitations.dropStaged(principal)
+    if (facts?.exists !== true) this.#made(name, principal, now)
+    this.#drop(name, invitations.enrolled(name, principal, { kvno, byAttacker }, now))
+  }
+
+  #made(invitation: string, principal: string, now: number): void {
+    const life = this.invitations.termsOf(invitation)?.principalsLife ?? null
+    const incarnation = (this.principal(principal)?.incarnation ?? 0) + 1
+    const endsAt = life === null ? undefined : now + life
+    this.principals.set(principal, { incarnation, exists: true, enabled: true, endsAt })
+  }
+
+  /** A principal that was made for a key goes with it. */
+  #drop(invitation: string, dropped: readonly Dropped[]): void {
+    for (const { principal, kvno } of dropped) {
+      this.keys.dropNext(principal, kvno)
+      const facts = this.principal(principal)
+      if (facts !== undefined && this.invitations.isForFleet(invitation)) facts.exists = false
+    }
+  }
+
   /**
-   * The KDC let somebody log in under this kvno. One that an invitation handed out makes its holder the target, and
+   * The KDC let somebody log in under this kvno; 0 is a person's password. One that an invitation handed out makes its holder the target, and
    * everything of the target that was before is dead.
    */
-  loggedIn(name: string, kvno: number, now: number): void {
+  loggedIn(name: string, asked: number, now: number): void {
+    const kvno = asked === 0 && PEOPLE.includes(name) ? (this.keys.current(name) ?? 0) : asked
     if (this.invitations.has(name)) this.invitations.requireUsable(name, now)
     const isNew = kvno !== this.keys.current(name)
     const handed = isNew ? this.invitations.handedOut(name, kvno) : undefined
     this.keys.loggedIn(name, kvno)
     if (handed === undefined) return
-    this.invitations.use(handed.name, now)
+    const isUsedUp = this.invitations.use(handed.name, name, now)
     const seq = this.newestEntry()
     this.#endSeries(name, seq)
-    this.#endSeries(handed.name, seq)
-    const facts = this.principal(name)
-    if (facts === undefined) return
-    facts.incarnation++
+    this.#endTicketsFor(name, seq)
+    if (isUsedUp) this.#endSeries(handed.name, seq)
+    this.#isAnother(name)
     if (handed.byAttacker) this.stealKey(name)
+  }
+
+  /** What was stolen of it before is of no use. */
+  #isAnother(name: string): void {
+    const facts = this.principal(name)
+    if (facts !== undefined) facts.incarnation++
   }
 
   #endSeries(name: string, seq: number): void {
     this.newest = Math.max(this.newest, seq)
     for (const ticket of this.tickets.values()) {
-      if (ticket.client !== name) continue
+      // What is revoked already is of another series, which this entry does not name.
+      if (ticket.client !== name || ticket.revoked) continue
       ticket.revoked = true
-      ticket.deadBy ??= seq
+      ticket.deadBy ??= this.#place(seq)
     }
+  }
+
+  #endTicketsFor(name: string, seq: number): void {
+    for (const ticket of this.tickets.values())
+      if (ticket.service === name) ticket.deadBy ??= this.#place(seq)
+  }
+
+  #place(seq: number): LogPlace {
+    return { log: this.log, seq }
   }
 
   /** And this one alone. */
@@ -150,14 +202,38 @@ export class Reference {
     // A ticket that was revoked before has its entry already.
     if (seq > this.newest) this.#appended(seq)
     ticket.revoked = true
-    ticket.deadBy ??= seq
+    ticket.deadBy ??= this.#place(seq)
   }
 
   /** All keys of the principal are dead: what is sealed for it, and what it has. */
   revokeKey(name: string, seq: number): void {
     this.revoke(name, seq)
-    for (const ticket of this.tickets.values()) if (ticket.service === name) ticket.deadBy ??= seq
+    this.#endTicketsFor(name, seq)
     this.removed(name, seq)
+  }
+
+  /** And it was given another one by hand. */
+  replaceKey(name: string, kvno: number, seq: number): void {
+    this.revokeKey(name, seq)
+    this.keys.renewed(name, kvno)
+    this.#isAnother(name)
+  }
+
+  /** A person set another password. */
+  passwordChanged(name: string, kvno: number, byAttacker: boolean): void {
+    require(PEOPLE.includes(name), `the KDC let ${name} set a password, who has a random key`)
+    this.revoke(name, this.newestEntry())
+    this.invitations.dropStaged(name)
+    this.keys.renewed(name, kvno)
+    this.#isAnother(name)
+    if (byAttacker) this.stealKey(name)
+  }
+
+  /** The KDC begins another log, and every series is drawn again: services learn nothing of that. */
+  restored(log: string): void {
+    this.log = log
+    this.newest = 0
+    for (const ticket of this.tickets.values()) ticket.revoked = true
   }
 
   /** It has no keys, and codes for it end: they would make it again. */

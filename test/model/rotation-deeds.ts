@@ -101,7 +101,7 @@ function keytabOf(world: World, name: string, interrupted: Interruption): Changi
 }
 
 /** A channel of the holder, under a login that it makes now. @throws OrthrusError */
-async function openOwn(run: Run, name: string, client: HonestClient) {
+export async function openOwn(run: Run, name: string, client: HonestClient) {
   const { world } = run
   const ticket = await obtain(run, name, client.ticket(KDC))
   const { sealed, chain, caveats } = ticket ? secretsOf(ticket) : {}

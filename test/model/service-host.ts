@@ -45,6 +45,16 @@ export interface Outcome {
   readonly refused: RefusedRequest | undefined
 }
 
+/** Where a request is kept. */
+export const PAUSES = ['before its body', 'in its handler'] as const
+export type Pause = (typeof PAUSES)[number] | 'nowhere'
+
+export interface SlowRequest {
+  /** What its handler saw, once it has begun. */
+  begun(): Handled | undefined
+  goOn(): Promise<Outcome>
+}
+
 export interface HostOptions {
   readonly claims?: Readonly<Record<string, string>>
   readonly delegates?: readonly string[]
@@ -77,6 +87,7 @@ export class ServiceHost {
   #handled: Handled | undefined
   #refused: RefusedRequest | undefined
   #served = 0
+  #paused = Promise.resolve()
   #admittedAt = Number.NEGATIVE_INFINITY
 
   constructor(name: string, clock: TestClock, { following, ...requirements }: HostOptions = {}) {
@@ -175,13 +186,37 @@ export class ServiceHost {
   }
 
   async present(letter: Letter): Promise<Outcome> {
+    return this.presentSlowly(letter, 'nowhere').goOn()
+  }
+
+  /** Begins with a request, and pauses with it until it is told to go on. */
+  presentSlowly(letter: Letter, pause: Pause): SlowRequest {
     this.#handled = undefined
     this.#refused = undefined
     const req = requestOf(letter)
+    const pushBody = (): void => {
+      if (letter.body !== '') req.push(Buffer.from(letter.body, 'latin1'))
+      req.push(null)
+      req.complete = true
+    }
+    let goOn = pushBody
+    if (pause !== 'before its body') pushBody()
+    if (pause !== 'in its handler') this.#paused = Promise.resolve()
+    else {
+      this.#paused = new Promise(resolve => {
+        goOn = resolve
+      })
+    }
     const { response, sent } = responseTo(req)
     this.#listener(req, response)
-    const answer = readAnswer(await sent)
-    return { answer, handled: this.#handled, refused: this.#refused }
+    return {
+      begun: () => this.#handled,
+      goOn: async () => {
+        if (pause !== 'nowhere') goOn()
+        const answer = readAnswer(await sent)
+        return { answer, handled: this.#handled, refused: this.#refused }
+      },
+    }
   }
 
   /** Each answer is different, so that none can pass for another. */
@@ -190,6 +225,7 @@ export class ServiceHost {
     for await (const piece of req) pieces.push(piece as Buffer)
     this.#handled = { ticket, body: Buffer.concat(pieces).toString('latin1') }
     this.#served++
+    await this.#paused
     res.setHeader('content-type', 'text/plain')
     res.end(`${this.name} answers ${this.#served}`)
   }
@@ -210,9 +246,6 @@ function requestOf({ method, target, headers, body }: Letter): IncomingMessage {
     const name = (req.rawHeaders[i] as string).toLowerCase()
     req.headers[name] ??= req.rawHeaders[i + 1]
   }
-  if (body !== '') req.push(Buffer.from(body, 'latin1'))
-  req.push(null)
-  req.complete = true
   return req
 }
 

@@ -1,4 +1,5 @@
-import { decodeStagedKey } from '../../shared/administration/keys.js'
+import { decodeKvno, decodeStagedKey } from '../../shared/administration/keys.js'
+import { encodePasswordKey } from '../../shared/administration/principals.js'
 import { TYPE } from '../../shared/constants.js'
 import { deriveNextKey } from '../../shared/crypto/derive.js'
 import { LongTermKey, revealKey } from '../../shared/crypto/keys.js'
@@ -9,12 +10,13 @@ import { encodeAll } from '../properties/world.js'
 import type { Power } from './attacker.js'
 import { KDC } from './cast.js'
 import { among, type Kind, type Run } from './deed.js'
+import { drawPassword } from './kdc.js'
 import { carrierTo, type KdcTalk } from './kdc-talk.js'
 import { require } from './reference.js'
 
 /** What the attacker does with sessions at the KDC: its own, stolen ones, and parts of tickets handed to it. */
 
-interface Calling {
+export interface Calling {
   readonly method: string
   /** A principal that an administrator's method would be about. */
   readonly about: string
@@ -53,7 +55,7 @@ export const speak: Kind<Speaking> = {
 }
 
 /** Calls, and makes what it can of the answer. */
-async function useTalk(
+export async function useTalk(
   run: Run,
   talk: KdcTalk,
   power: Power,
@@ -62,8 +64,16 @@ async function useTalk(
   const { world, attacker } = run
   const { client } = power
   const kvno = world.reference.keys.current(client) ?? 1
-  const answer = await talk.call(method, argumentsOf(method, Math.max(1, kvno + kvnoOff), about))
-  if (method !== 'next-key' || answer === undefined || 'code' in answer) return
+  const password = drawPassword(world.random)
+  const args = method === 'new-password' ? encodePasswordKey(password) : undefined
+  const answer = await talk.call(method, args ?? argumentsOf(method, Math.max(1, kvno + kvnoOff), about))
+  if (answer === undefined || 'code' in answer) return
+  if (method === 'new-password') {
+    world.tally.count('the attacker sets a password')
+    const { principal } = world.key(client)
+    attacker.takeKey({ principal, kvno: decodeKvno(answer.results), key: password.key })
+  }
+  if (method !== 'next-key') return
   world.tally.count('the attacker has a key staged')
   const staged = decodeStagedKey(answer.results)
   const known = attacker.identities.filter(entry => entry.principal === client && entry.kvno === kvno)

@@ -174,23 +174,23 @@ function subjectOf({ reference }: Run['world'], wanted: string, method: string):
 
 export const stealSession: Kind<{ readonly client: string; readonly service: string | null }> = {
   name: 'a session key is stolen',
-  async act(run, { client, service }) {
-    const { world, attacker } = run
-    const party = world.parties.get(client)
-    if (party === undefined) return false
-    const ticket = await obtain(
-      run,
-      client,
-      service === null ? party.client.tgt() : party.client.ticket(service),
-    )
-    if (ticket === undefined) return false
-    const { sealed, chain } = secretsOf(ticket)
-    const issued = world.identify(sealed.bytes)
-    if (issued === undefined || chain === undefined) return false
-    issued.stolen = true
-    attacker.steal(sealed, client, issued.id, chain)
-    return true
-  },
+  act: (run, { client, service }) => steal(run, client, service),
+}
+
+/** @param service null for the TGT. @returns whether there is one now */
+export async function steal(run: Run, client: string, service: string | null): Promise<boolean> {
+  const { world, attacker } = run
+  const party = world.parties.get(client)
+  if (party === undefined) return false
+  const asked = service === null ? party.client.tgt() : party.client.ticket(service)
+  const ticket = await obtain(run, client, asked)
+  if (ticket === undefined) return false
+  const { sealed, chain } = secretsOf(ticket)
+  const issued = world.identify(sealed.bytes)
+  if (issued === undefined || chain === undefined) return false
+  issued.stolen = true
+  attacker.steal(sealed, client, issued.id, chain)
+  return true
 }
 
 export const stealKey: Kind<{ readonly client: string }> = {

@@ -28,7 +28,14 @@ import { KdcTalk, type Opening, type SeenTalk } from './kdc-talk.js'
 import type { Issued, Reference } from './reference.js'
 import { Secrets } from './secrets.js'
 import { type SeenLetter, SeenMessages, type SeenQuestion } from './seen.js'
-import { type Following, type HttpAnswer, type Letter, type Outcome, ServiceHost } from './service-host.js'
+import {
+  type Following,
+  type HttpAnswer,
+  type Letter,
+  type Outcome,
+  type Pause,
+  ServiceHost,
+} from './service-host.js'
 import type { Tally } from './tally.js'
 import { type Waiting, WaitingMessages } from './waiting.js'
 import { watchedRandom } from './watched-random.js'
@@ -45,6 +52,8 @@ export interface Party {
 }
 
 const START_PAUSE = 7_000
+/** Of a request that its handler has not answered yet. */
+const UNANSWERED: HttpAnswer = { status: 0, headers: [], body: '' }
 
 export class World {
   readonly judge: Judge
@@ -80,6 +89,7 @@ export class World {
     this.judge = judge
     this.reference = judge.reference
     this.reference.newestEntry = () => kdc.newestEntry
+    this.reference.log = kdc.logId
     this.beliefs = judge.beliefs
     this.secrets = judge.secrets
     this.tally = judge.tally
@@ -181,10 +191,17 @@ export class World {
 
   /** Gives a principal that was made again its new keytab. */
   renewKey(entry: KeytabEntry): void {
-    this.keytabs.set(entry.principal, [entry])
+    this.reference.keys.renewed(entry.principal, entry.kvno)
+    this.giveKey(entry)
+  }
+
+  /** Brings a principal the only key that it has. */
+  giveKey(entry: KeytabEntry): void {
+    const { principal, kvno } = entry
+    this.keytabs.set(principal, [entry])
     this.judge.keepKey(entry)
-    this.reference.keys.replaced(entry.principal, entry.kvno)
-    if (this.parties.has(entry.principal)) this.login(entry.principal)
+    this.reference.keys.hold(principal, kvno)
+    if (this.parties.has(principal)) this.login(principal)
   }
 
   /** Starts a client with its keytab, as a process that remembers nothing. */
@@ -281,6 +298,35 @@ export class World {
     const now = host.clock.now()
     const outcome = await host.present(letter)
     this.judge.serviceAnswered(service, letter, outcome, now, this.#knownBy(service))
+    this.#seen.answered(service, letter, outcome.answer)
+    return outcome
+  }
+
+  /**
+   * The same, with a pause in the middle: before the body is whole, or when the handler has begun.
+   * @param meanwhile what happens in the pause
+   */
+  async presentSlowly(
+    service: string,
+    letter: Letter,
+    pause: Pause,
+    meanwhile: () => Promise<void>,
+  ): Promise<Outcome> {
+    const host = this.host(service)
+    const now = host.clock.now()
+    const slow = host.presentSlowly(letter, pause)
+    await this.settle()
+    const { begun } = slow
+    if (begun() !== undefined) {
+      const reached = { answer: UNANSWERED, handled: begun(), refused: undefined }
+      this.judge.serviceAnswered(service, letter, reached, now, this.#knownBy(service))
+    }
+    const wasBegun = begun() !== undefined
+    await meanwhile()
+    const outcome = await slow.goOn()
+    const known = this.#knownBy(service)
+    if (!wasBegun) this.judge.serviceAnswered(service, letter, outcome, now, known)
+    else if (known !== undefined) this.judge.ended(service, letter, outcome, known)
     this.#seen.answered(service, letter, outcome.answer)
     return outcome
   }

@@ -47,6 +47,7 @@ const nothing = { delegable: false, claims: [], caveats: [], maxLife: null }
 
 export const POLICY: PlainPolicy = {
   tgs: whole('krbtgt'),
+  kdc: whole('kdc'),
   services: [whole('orders'), whole('billing')],
   rules: {
     [`${whole('web')} ${whole('orders')}`]: {
