@@ -1,5 +1,6 @@
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import type { Random } from '../support/random.js'
+import { happenToKeys, KEY_HAPPENINGS, type KeyHappening } from './key-happenings.js'
 import { useToTheEnd } from './last-seconds.js'
 import type { Weather } from './network.js'
 import type { SimulatedService } from './simulated-service.js'
@@ -24,12 +25,25 @@ const HAPPENINGS = {
 } as const
 type Happening = keyof typeof HAPPENINGS
 
+/** Where services ask the KDC every few seconds, hours are expensive. */
+const WITH_KEYS = { ...HAPPENINGS, ...KEY_HAPPENINGS, 'nothing for long': 0, 'a replay cache is flooded': 0 }
+
+function isAboutKeys(happening: Happening | KeyHappening): happening is KeyHappening {
+  return happening in KEY_HAPPENINGS
+}
+
 /** @returns how long it keeps everybody from asking, milliseconds */
 export async function happen(world: World, random: Random): Promise<number> {
-  const happening = random.weighted<Happening>(HAPPENINGS)
+  const happening = world.settings.keysChange
+    ? random.weighted<Happening | KeyHappening>(WITH_KEYS)
+    : random.weighted<Happening>(HAPPENINGS)
   world.ledger.count(`it happened: ${happening}`)
   world.ledger.note(happening)
   const { kdc, services, clients, network } = world
+  if (isAboutKeys(happening)) {
+    await happenToKeys(world, random, happening)
+    return 0
+  }
   switch (happening) {
     case 'the weather changes':
       network.weather = random.pick<Weather>(['calm', 'rough', 'rough', 'storm'])
@@ -81,7 +95,7 @@ const STEPS: readonly (readonly [least: number, most: number])[] = [
 ]
 
 function step(world: World, random: Random, clock: MachineClock): void {
-  const [least, most] = random.pick(STEPS)
+  const [least, most] = random.pick(world.settings.keysChange ? STEPS.slice(0, -1) : STEPS)
   const by = random.sign() * random.magnitude(least, most)
   clock.set(clock.error + by)
   const size = least < SECOND ? 'milliseconds' : least < 10 * MINUTE ? 'seconds or minutes' : 'hours'
@@ -106,7 +120,7 @@ async function rekey(world: World, random: Random, service: SimulatedService): P
   if (!world.kdc.isUp || world.kdc.clock.error > 0 || !service.isUp || !service.mayStart) return
   service.stop()
   const entry = await world.kdc.rekey(service.name)
-  service.entries = random.chance(0.5) ? [entry] : [...service.entries, entry]
+  service.holder.bring(random.chance(0.5) ? [entry] : [entry, ...service.holder.entries])
   world.ledger.count('another key')
   world.startWhenAllowed(service)
 }

@@ -195,6 +195,10 @@ export class Ledger {
     return handling
   }
 
+  isHandled(authorization: string): boolean {
+    return this.#handled.has(authorization)
+  }
+
   /**
    * A service refused a request, and proved it.
    * @param final whether by the protocol it can never handle these bytes

@@ -1,5 +1,8 @@
 import { OrthrusError } from '../../shared/errors.js'
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
+import type { Holder } from './holder.js'
+import { requireJoined } from './joining.js'
+import { askForKey, requireKeys } from './key-happenings.js'
 import type { Asked } from './ledger.js'
 import type { World } from './world.js'
 
@@ -28,6 +31,49 @@ export async function recover(world: World): Promise<void> {
   for (const { name: client } of clients) {
     for (const { name: service } of services) await requireServed(world, client, service)
   }
+  if (!world.settings.keysChange) return
+  await requireJoined(world)
+  await changeAllKeys(world)
+  await requireKeys(world)
+}
+
+/** The longest until a key is changed that was asked for, with one failure for a clock that was set. */
+const LONGEST_CHANGE = HOUR
+const BETWEEN_CALLS = 2 * MINUTE
+
+/** Everybody changes keys, the KDC too, and nobody notices. */
+async function changeAllKeys(world: World): Promise<void> {
+  const { clients, services, kdc, timeline, ledger } = world
+  const holders = [...clients, ...services]
+  const before = holders.map(({ holder }) => newestOf(holder))
+  const left = (): string[] =>
+    holders.filter(({ holder }, i) => newestOf(holder) <= (before[i] ?? 0)).map(({ name }) => name)
+  for (const { name } of holders) await askForKey(world, name)
+  for (const name of ['krbtgt', 'kdc']) await kdc.rotate(name)
+  const end = timeline.now + LONGEST_CHANGE
+  while (left().length > 0 && timeline.now < end) {
+    for (const { name: client } of clients) {
+      for (const { name: service } of services) {
+        const asked = await world.ask({
+          client,
+          service,
+          kind: 'ok',
+          repeatable: false,
+          method: 'POST',
+          body: 'pay',
+          safe: false,
+        })
+        if (asked.told === '200' && asked.sent.length === 1) continue
+        ledger.violate(`rotation: #${asked.id} while keys changed: ${asked.told}, sent ${asked.sent.length}`)
+      }
+    }
+    await timeline.pass(BETWEEN_CALLS)
+  }
+  if (left().length > 0) ledger.violate(`rotation: ${left()} did not change the key`)
+}
+
+function newestOf({ entries }: Holder): number {
+  return Math.max(...entries.map(({ kvno }) => kvno))
 }
 
 /** A client that asks the KDC nothing meanwhile keeps a ticket that begins too late until it refreshes it. */

@@ -1,17 +1,19 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Realm } from '../../client/realm.js'
 import { loadService } from '../../service/load-service.js'
 import { BoundedReplayCache, type ReplayWarning } from '../../service/replay/replay-cache.js'
+import type { Service } from '../../service/request/service.js'
 import { requireTicket } from '../../service/require-ticket.js'
 import type { AdmissionRequest, ReplayCache } from '../../shared/accept/replay.js'
 import { WINDOW } from '../../shared/constants.js'
-import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import { silentLogger } from '../../shared/logger.js'
 import { parsePrincipal } from '../../shared/principal.js'
 import { SECOND } from '../../shared/time.js'
 import type { Random } from '../support/random.js'
+import { type Following, follow } from './following.js'
+import type { Holder } from './holder.js'
 import type { Ledger } from './ledger.js'
 import { isFinal } from './refusal.js'
-import { keytabOf } from './simulated-kdc.js'
 import type { MachineClock } from './timeline.js'
 import { headLength, Wire } from './wire.js'
 
@@ -29,32 +31,41 @@ const STEP_BACK = SECOND
 interface Process {
   readonly server: Server
   readonly cache: BoundedReplayCache
+  readonly following: Following | undefined
   readonly wires: Set<Wire>
 }
 
 export interface ServiceOptions {
   readonly name: string
-  readonly entries: readonly KeytabEntry[]
+  readonly holder: Holder
   readonly clock: MachineClock
   readonly random: Random
   readonly ledger: Ledger
+  /** Connects as the service itself; nothing for one that does not follow what the KDC revokes. */
+  readonly connect: ((keytab: string) => Promise<Realm>) | undefined
+  /** Called when a handler begins. @param ticketId hex */
+  readonly onHandled: (ticketId: string) => void
 }
 
 export class SimulatedService {
   readonly name: string
   readonly clock: MachineClock
-  entries: readonly KeytabEntry[]
+  readonly holder: Holder
   /** What it logged as errors, and the warnings of its replay cache. */
   readonly errors: string[] = []
   readonly #random: Random
   readonly #ledger: Ledger
+  readonly #connect: ServiceOptions['connect']
+  readonly #onHandled: ServiceOptions['onHandled']
   #process: Process | undefined
   /** The newest reading of its clock at which any of its processes accepted anything. */
   #acceptedAt = Number.NEGATIVE_INFINITY
 
-  constructor({ name, entries, clock, random, ledger }: ServiceOptions) {
+  constructor({ name, holder, clock, random, ledger, connect, onHandled }: ServiceOptions) {
     this.name = name
-    this.entries = entries
+    this.holder = holder
+    this.#connect = connect
+    this.#onHandled = onHandled
     this.clock = clock
     this.#random = random
     this.#ledger = ledger
@@ -71,7 +82,8 @@ export class SimulatedService {
   /** Whether it runs, and its clock has caught up with everything it accepted, and its floor with that. */
   get isReady(): boolean {
     const now = this.clock.now()
-    const { cache } = this.#process ?? {}
+    const { cache, following } = this.#process ?? {}
+    if (following?.feed.state.stale === true) return false
     return cache !== undefined && now > this.#acceptedAt && cache.floor - now < WINDOW.FLOOR_AHEAD
   }
 
@@ -82,17 +94,14 @@ export class SimulatedService {
 
   async start(): Promise<void> {
     if (!this.mayStart) throw new Error('the clock went back too far for a start')
-    const { clock, entries } = this
+    const { clock, holder } = this
     const ledger = this.#ledger
     const cache = this.#newCache()
-    const service = await loadService({
-      keytab: keytabOf(entries),
-      clock,
-      timers: clock,
-      replayCache: this.#watched(cache),
-      ticketCache: { entries: 1 },
-      logger: { ...silentLogger, error: (_, message) => void this.errors.push(message) },
-    })
+    const replayCache = this.#watched(cache)
+    const connect = this.#connect
+    const note = (line: string): void => ledger.note(line)
+    const following = connect && follow({ holder, clock, random: this.#random, replayCache, connect, note })
+    const service = following?.service ?? (await this.#load(replayCache))
     const server = createServer(
       requireTicket(
         {
@@ -101,22 +110,43 @@ export class SimulatedService {
             if (code === undefined) return
             const { authorization = '' } = req.headers
             if (presenter === undefined) ledger.note(`${this.name} refuses, unproved: ${code}`)
-            else
-              ledger.refused(authorization, code, isFinal({ code, authorization, now: clock.now(), entries }))
+            else {
+              const { entries } = holder
+              // What is safe may have begun when its ticket was revoked, and is done again under another one.
+              const begun = code === 'revoked' && ledger.isHandled(authorization)
+              const final = !begun && isFinal({ code, authorization, now: clock.now(), entries })
+              ledger.refused(authorization, code, final)
+            }
             ledger.count(`a service refused: ${presenter === undefined ? '05' : '06'} ${code}`)
           },
         },
-        (req, res) => this.#handle(req, res, process),
+        (req, res, ticket) => {
+          this.#onHandled(ticket.ticketId)
+          return this.#handle(req, res, process)
+        },
       ),
     )
-    const process: Process = { server, cache, wires: new Set() }
+    const process: Process = { server, cache, following, wires: new Set() }
     this.#process = process
+  }
+
+  #load(replayCache: ReplayCache): Promise<Service> {
+    const { clock, holder } = this
+    return loadService({
+      keytab: { text: holder.text },
+      clock,
+      timers: clock,
+      replayCache,
+      ticketCache: { entries: 1 },
+      logger: { ...silentLogger, error: (_, message) => void this.errors.push(message) },
+    })
   }
 
   /** The process is gone, and does not do what it was about to do. */
   stop(): void {
-    const { wires } = this.#process ?? { wires: [] }
+    const { wires = [], following } = this.#process ?? {}
     this.#process = undefined
+    following?.stop()
     for (const wire of wires) wire.destroy()
   }
 

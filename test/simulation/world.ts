@@ -1,13 +1,18 @@
 import { connectOver } from '../../client/connect.js'
 import type { Realm } from '../../client/realm.js'
 import type { RealmFetchInit } from '../../client/realm-options.js'
+import type { KeyKeeper } from '../../client/rotation/key-keeper.js'
 import { silentLogger } from '../../shared/logger.js'
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import { Random } from '../support/random.js'
+import { MAX_STALENESS } from './following.js'
 import { happen } from './happenings.js'
+import { Holder, keepKey } from './holder.js'
+import type { Host } from './joining.js'
+import { requireKeys } from './key-happenings.js'
 import { type Asked, CONTENT_TYPE, type Kind, Ledger } from './ledger.js'
 import { Network } from './network.js'
-import { keytabOf, SimulatedKdc } from './simulated-kdc.js'
+import { SimulatedKdc } from './simulated-kdc.js'
 import { SimulatedService } from './simulated-service.js'
 import { MachineClock, Timeline } from './timeline.js'
 
@@ -34,40 +39,61 @@ export interface Client {
   readonly name: string
   readonly clock: MachineClock
   readonly random: Random
-  readonly keytab: { readonly text: string }
+  readonly holder: Holder
   realm: Realm
+  /** What changes its key; nothing in a world where keys stay. */
+  keeper: KeyKeeper | undefined
 }
 
+/** What a world has besides clients and services. */
+export interface Settings {
+  /** Whether services follow what the KDC revokes, and everybody changes keys. */
+  readonly keysChange: boolean
+}
+
+export const KEYS_STAY: Settings = { keysChange: false }
+export const KEYS_CHANGE: Settings = { keysChange: true }
+
 export class World {
-  readonly timeline = new Timeline()
-  readonly ledger = new Ledger(this.timeline)
+  readonly timeline: Timeline
+  readonly ledger: Ledger
   readonly network: Network
   readonly kdc: SimulatedKdc
   readonly services: SimulatedService[] = []
   readonly clients: Client[] = []
+  readonly settings: Settings
+  /** Two hosts for each code. */
+  readonly invited: (readonly Host[])[] = []
   readonly #random: Random
   /** Calls that have not ended. */
   #pending = 0
 
-  private constructor(timeline: Timeline, network: Network, kdc: SimulatedKdc, random: Random) {
-    this.timeline = timeline
+  private constructor(network: Network, kdc: SimulatedKdc, random: Random, settings: Settings) {
+    this.settings = settings
+    this.timeline = network.timeline
     this.network = network
     this.ledger = network.ledger
     this.kdc = kdc
     this.#random = random
   }
 
-  static async create(seed: number): Promise<World> {
+  static async create(seed: number, settings = KEYS_STAY): Promise<World> {
     const timeline = new Timeline()
     const services: SimulatedService[] = []
     const network = new Network(timeline, new Random(seed, 'network'), new Ledger(timeline), services)
     const clock = (): MachineClock => new MachineClock(timeline, random.between(1, 10 * HOUR))
     const random = new Random(seed, 'world')
     const kdc = await SimulatedKdc.start(network, clock(), new Random(seed, 'KDC'))
-    const world = new World(timeline, network, kdc, random)
+    const world = new World(network, kdc, random, settings)
     for (const name of SERVICES) {
-      const own = { name, clock: clock(), random: new Random(seed, name), ledger: network.ledger }
-      const service = new SimulatedService({ ...own, entries: [await kdc.add(name)] })
+      const holder = new Holder(name, await kdc.add(name))
+      const own = { name, holder, clock: clock(), random: new Random(seed, name), ledger: network.ledger }
+      const connect = (keytab: string): Promise<Realm> => world.connect(own, keytab)
+      const service = new SimulatedService({
+        ...own,
+        connect: settings.keysChange ? connect : undefined,
+        onHandled: ticketId => world.#handled(name, ticketId),
+      })
       await service.start()
       services.push(service)
     }
@@ -77,22 +103,37 @@ export class World {
   }
 
   async #add(name: string, clock: MachineClock, random: Random): Promise<void> {
-    const keytab = keytabOf([await this.kdc.add(name)])
+    const holder = new Holder(name, await this.kdc.add(name))
     for (const service of SERVICES) await this.kdc.allow(name, service)
-    const realm = await this.#connect({ name, clock, random, keytab })
-    this.clients.push({ name, clock, random, keytab, realm })
+    const connecting = this.connect({ name, clock, random }, holder.text)
+    await this.timeline.pass(SECOND)
+    const realm = await connecting
+    const client: Client = { name, clock, random, holder, realm, keeper: undefined }
+    this.#keep(client)
+    this.clients.push(client)
   }
 
-  /** The client's process ends, and another begins. */
+  #keep(client: Client): void {
+    const { realm, holder, clock, random } = client
+    if (this.settings.keysChange)
+      client.keeper = keepKey(realm, holder, clock, random, line => this.ledger.note(line))
+  }
+
+  /** The client's process ends, and another begins, which has nothing but the keytab. */
   async restart(client: Client): Promise<void> {
+    const next = await this.connect(client, client.holder.text)
     client.realm.close()
-    client.realm = await this.#connect(client)
+    client.realm = next
+    this.#keep(client)
   }
 
-  async #connect({ name, clock, random, keytab }: Omit<Client, 'realm'>): Promise<Realm> {
-    const connecting = connectOver(this.kdc.openSocket, {
+  connect(
+    { name, clock, random }: Pick<Client, 'name' | 'clock' | 'random'>,
+    keytab: string,
+  ): Promise<Realm> {
+    return connectOver(this.kdc.openSocket, {
       kdc: 'ws://kdc.test',
-      keytab,
+      keytab: { text: keytab },
       services: Object.fromEntries(this.services.map(service => [service.origin, service.name])),
       clock,
       timers: clock,
@@ -100,8 +141,16 @@ export class World {
       fetch: this.network.fetch,
       logger: { ...silentLogger, debug: (fields, message) => this.#heard(name, fields, message) },
     })
-    await this.timeline.pass(SECOND)
-    return connecting
+  }
+
+  /** A handler begins. */
+  #handled(service: string, ticketId: string): void {
+    const revokedAt = this.settings.keysChange ? this.kdc.revokedAt(ticketId) : undefined
+    if (revokedAt === undefined) return
+    this.ledger.count('a revoked ticket is accepted, of which its service cannot know')
+    const late = this.timeline.now - revokedAt
+    if (late > MAX_STALENESS)
+      this.ledger.violate(`revoked: ${service} accepts a ticket ${late} ms after its end`)
   }
 
   get clocks(): MachineClock[] {
@@ -127,9 +176,13 @@ export class World {
     }
     const turn = (): void => {
       if (!happening) return
-      void happen(this, this.#random).then(quiet => {
+      void happen(this, this.#random).then(async quiet => {
+        await requireKeys(this)
         quietUntil = Math.max(quietUntil, this.timeline.now + quiet)
-        this.timeline.in(quiet + this.#random.magnitude(100, 2 * MINUTE), turn)
+        this.timeline.in(
+          quiet + this.#random.magnitude(100, this.settings.keysChange ? MINUTE / 2 : 2 * MINUTE),
+          turn,
+        )
       })
     }
     ask()
