@@ -58,7 +58,8 @@ export function answerTo(error: WireError, refused: Refused): Answer {
     case 'ticket_expired':
       return ofNoUse(refused, wasLookedFor(error, refused))
     case 'revoked':
-      return ofNoUse(refused, true)
+      // The handler of a GET may have begun when its ticket was revoked, and of no other method is that said (section 10).
+      return ofNoUse(refused, !refused.safe)
     case 'replay':
       // A gateway may have sent it twice. A safe request is sent once more, as new bytes.
       return { ...TO_CALLER, ...renewedIf(refused) }

@@ -382,7 +382,7 @@ describe('finality', () => {
     await realm.getServiceTicket('orders')
     kdc.denied.set(ORDERS, 'policy_denied')
     orders.intercept = arrived => orders.refuse(arrived, 'revoked')
-    expect(await failureOf(realm.fetch(URL))).toMatchObject({ code: 'policy_denied', final: true })
+    expect(await failureOf(realm.fetch(URL, POST))).toMatchObject({ code: 'policy_denied', final: true })
   })
 
   it.each(['auth_failed', 'clock_skew', 'unavailable', 'ticket_expired', 'revoked'] as const)(
