@@ -83,8 +83,8 @@ export const FEED_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a handler goes on under a ticket that was revoked',
     file: 'service/feed/service-feed.ts',
-    from: '    this.#inFlight.look()\n',
-    to: '',
+    from: '    this.#warnHalf()\n    this.#inFlight.look()\n',
+    to: '    this.#warnHalf()\n',
   },
   {
     name: 'a POST that was begun is called revoked',

@@ -108,7 +108,7 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
     name: 'what is sealed under a replaced key stays good',
     file: 'kdc/admin/admin-keys.ts',
     from: 'const revoked = [revocationOfSeries(record), ...ended.revoked, key]',
-    to: "const revoked = [revocationOfSeries(record), ...ended.revoked, { ...key, principal: null }]",
+    to: 'const revoked = [revocationOfSeries(record), ...ended.revoked, { ...key, principal: null }]',
   },
   {
     name: 'a new password leaves the sessions under the one before',

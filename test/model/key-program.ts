@@ -129,7 +129,12 @@ export const KEY_KINDS = [
   deed(
     6,
     inviting.join,
-    fc.record({ which: fc.nat({ max: 1 }), interrupted: mostly(false, true), restarted: fc.boolean(), instance }),
+    fc.record({
+      which: fc.nat({ max: 1 }),
+      interrupted: mostly(false, true),
+      restarted: fc.boolean(),
+      instance,
+    }),
   ),
   deed(5, inviting.spendCode, fc.record({ which: fc.nat({ max: 1 }), shown: fc.boolean(), instance })),
   deed(1, inviting.stealCode, fc.record({ which: index })),

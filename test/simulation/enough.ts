@@ -63,6 +63,20 @@ const USUAL: Readonly<Record<string, number>> = {
   ...each(WIRE_CODES.filter(isForTheCaller), code => [`the table: 05 ${code}, not safe: to the caller`, 1.5]),
 }
 
+/** The same where keys change. */
+export const USUAL_WITH_KEYS: Readonly<Record<string, number>> = {
+  'it happened: a holder is asked for another key': 50,
+  'it happened: the tickets of a client are revoked': 35,
+  'it happened: the KDC gets another key': 10,
+  'it happened: a client restarts': 10,
+  'it happened: hosts join': 10,
+  'a host joins': 10,
+  'a revoked ticket is accepted, of which its service cannot know': 10,
+  'a service refused: 06 revoked': 15,
+  'the table: 06 revoked, safe: a new request': 6,
+  'the table: 06 revoked, not safe: a new request': 6,
+}
+
 function isForTheCaller(code: ErrorCode): boolean {
   return code !== 'ticket_invalid'
 }
@@ -83,8 +97,12 @@ const CERTAIN = 3
 const MANY = 50_000
 
 /** What happened too rarely in this many requests, and how often it should have. */
-export function missing(counts: ReadonlyMap<string, number>, requests: number): string[] {
-  return Object.entries(USUAL)
+export function missing(
+  counts: ReadonlyMap<string, number>,
+  requests: number,
+  usual: Readonly<Record<string, number>> = USUAL,
+): string[] {
+  return Object.entries(usual)
     .map(([what, usual]) => ({ what, least: Math.floor((usual * requests) / 10_000) }))
     .filter(({ what, least }) =>
       least >= CERTAIN || requests > MANY ? (counts.get(what) ?? 0) < least : false,

@@ -13,6 +13,9 @@ const WRONG_ANSWER = /wrong answer: #\d+/
 const WRONG = /told wrong: #\d+/
 /** Not what is only counted, such as `on recovery: unavailable`. */
 const RECOVERY = /recovery: (?:#\d+ after a success|\S+ is not served by|a service stays behind)/
+const REVOKED = /revoked: \w+ accepts a ticket/
+const ROTATION = /rotation: #\d+ while keys changed/
+const JOIN = /join: (?:\d of two hosts|a host is wrong)/
 const ENDLESS = /never ends: #\d+/
 
 /** Faults in clients and services that somebody could easily make; each breaks a promise of section 8. */
@@ -164,5 +167,33 @@ export const FAULTS: readonly SimulatedFault[] = [
     from: 'if (equalBytes(binding, accepted.request.binding))',
     to: 'if (binding !== undefined)',
     says: NOT_SENT,
+  },
+  {
+    name: 'the service never finds what it knows of revocations too old',
+    file: 'service/feed/service-feed.ts',
+    from: 'if (age <= maxStaleness) return undefined',
+    to: 'if (age <= 99 * maxStaleness) return undefined',
+    says: REVOKED,
+  },
+  {
+    name: 'the service learns its new key after the KDC has it',
+    file: 'client/rotation/rotate.ts',
+    from: '    onKeys?.(result.keys, result.told)\n',
+    to: '    if (result.staged === undefined) onKeys?.(result.keys, result.told)\n',
+    says: ROTATION,
+  },
+  {
+    name: 'the service drops its old key with the first that follows it',
+    file: 'client/rotation/key-round.ts',
+    from: '      keys: left as unknown as OwnKeys,\n',
+    to: '      keys: (added.length === 0 ? left : added) as unknown as OwnKeys,\n',
+    says: ROTATION,
+  },
+  {
+    name: 'the KDC takes a code again that was used',
+    file: 'kdc/realm/invitation.ts',
+    from: '  if (used >= uses) return',
+    to: '  if (used > uses) return',
+    says: JOIN,
   },
 ]

@@ -83,7 +83,7 @@ export function follow({ holder, clock, random, replayCache, connect, note }: Fo
     timers: clock,
     report: () => {},
     revocation: feed,
-    background: { feed: feed.state, close: async () => {} },
+    background: { feed: feed.state, keyFact: () => undefined, close: async () => {} },
     closing: { isClosed: false },
     hasKeyFor: async () => false,
   })

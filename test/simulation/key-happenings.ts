@@ -30,7 +30,7 @@ export async function happenToKeys(world: World, random: Random, happening: KeyH
       await kdc.rotate(random.pick(['krbtgt', 'kdc']))
       return
     case 'a client restarts':
-      await world.restart(random.pick(clients))
+      await world.restartMeanwhile(random.pick(clients))
       return
     case 'hosts join':
       await inviteTwo(world)

@@ -25,6 +25,9 @@ export type KdcFate = keyof typeof KDC_FATES
 const MERCY = { calm: 1, rough: 0.6, storm: 0.2 } as const
 export type Weather = keyof typeof MERCY
 
+/** The share of what is said in a channel that nobody touches, whatever the weather. */
+const CHANNEL_MERCY = 0.8
+
 /** How many old requests and answers are kept to be sent again. */
 const KEPT = 300
 
@@ -110,6 +113,11 @@ export class Network {
     const fate = this.#isSpared() ? 'pass' : this.random.weighted<KdcFate>(KDC_FATES)
     this.ledger.count(`a question to the KDC: ${fate}`)
     return fate
+  }
+
+  /** Of a message in a channel: one that is lost ends all of it. */
+  channelFate(): KdcFate {
+    return this.random.chance(CHANNEL_MERCY) ? 'pass' : this.kdcFate()
   }
 
   answerFate(): AnswerFate {

@@ -260,7 +260,7 @@ class SimulatedSocket implements Socket {
       forged: () =>
         this.#later(soon, () => this.#receive(encodeFrame({ ...frame, message: this.#forged() }))),
     }
-    fates[this.#network.kdcFate()]()
+    fates[typeOf(frame) === TYPE.RECORD ? this.#network.channelFate() : this.#network.kdcFate()]()
   }
 
   ping(): void {
@@ -301,7 +301,7 @@ class SimulatedSocket implements Socket {
   /** What the KDC says in a channel comes in order, or the connection breaks. */
   say(frame: Uint8Array): void {
     const network = this.#network
-    const fate = network.kdcFate()
+    const fate = network.channelFate()
     if (fate === 'lost') return
     if (fate === 'broken') this.#later(network.shortDelay(), () => this.break('reset by the network'))
     const late = fate === 'late' ? network.random.between(SECOND, 20 * SECOND) : network.shortDelay()

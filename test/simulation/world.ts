@@ -2,6 +2,7 @@ import { connectOver } from '../../client/connect.js'
 import type { Realm } from '../../client/realm.js'
 import type { RealmFetchInit } from '../../client/realm-options.js'
 import type { KeyKeeper } from '../../client/rotation/key-keeper.js'
+import { OrthrusError } from '../../shared/errors.js'
 import { silentLogger } from '../../shared/logger.js'
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import { Random } from '../support/random.js'
@@ -121,9 +122,24 @@ export class World {
 
   /** The client's process ends, and another begins, which has nothing but the keytab. */
   async restart(client: Client): Promise<void> {
-    const next = await this.connect(client, client.holder.text)
     client.realm.close()
-    client.realm = next
+    const connecting = this.connect(client, client.holder.text)
+    await this.timeline.pass(SECOND)
+    this.#replace(client, await connecting)
+  }
+
+  /** The same while other things happen. A process that reaches no KDC does not begin, and the one before goes on. */
+  async restartMeanwhile(client: Client): Promise<void> {
+    try {
+      this.#replace(client, await this.connect(client, client.holder.text))
+    } catch (cause) {
+      if (!(cause instanceof OrthrusError)) throw cause
+    }
+  }
+
+  #replace(client: Client, realm: Realm): void {
+    client.realm.close()
+    client.realm = realm
     this.#keep(client)
   }
 
