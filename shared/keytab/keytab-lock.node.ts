@@ -28,6 +28,9 @@ const LOOK = 50
 /** How long a process waits for holders that live, milliseconds. */
 const PATIENCE = 2 * MINUTE
 
+/** The names of holders' files. Whatever else is in the folder is somebody's, and is never deleted. */
+const OWN_NAME = /^[0-9a-f]{16}$/
+
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW
 
@@ -150,7 +153,8 @@ class WatchedHolder {
 
   /** Deletes only what did not change. Whatever was taken over, renewed or released meanwhile has other names. */
   async remove(): Promise<void> {
-    for (const name of this.#names) await this.#disk.unlink(join(this.#folder, name)).catch(() => undefined)
+    for (const name of this.#names.filter(name => OWN_NAME.test(name)))
+      await this.#disk.unlink(join(this.#folder, name)).catch(() => undefined)
     await this.#disk.rmdir(this.#folder).catch(() => undefined)
     this.#seen = ''
   }

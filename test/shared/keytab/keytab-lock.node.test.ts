@@ -224,6 +224,17 @@ describe('the lock of a keytab', () => {
     expect(await content()).toBe('0\n')
   })
 
+  it.each(['notes.txt', '0123456789ABCDEF', '.nfs0000000000000001'])(
+    'is not taken over from whoever has other files in its folder, and deletes none of them: %s',
+    async name => {
+      await mkdir(`${path}.lock`)
+      await writeFile(join(`${path}.lock`, name), 'of value')
+      await expect(settled(holder().change(to('1\n')), SECOND)).rejects.toMatchObject({ code: 'unavailable' })
+      expect(await readFile(join(`${path}.lock`, name), 'utf8')).toBe('of value')
+      expect(await content()).toBe('0\n')
+    },
+  )
+
   it('is waited for no longer than a few minutes', async () => {
     void holder().change(never)
     await expect.poll(() => readdir(`${path}.lock`).catch(() => [])).toHaveLength(1)
