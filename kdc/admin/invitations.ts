@@ -9,6 +9,7 @@ import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { type Principal, principalIn, realmOf } from '../../shared/principal.js'
 import { formatTime } from '../../shared/time.js'
+import { REALM_BOUNDS } from '../limits/defaults.js'
 import {
   type InvitationRecord,
   invitationEnd,
@@ -71,6 +72,8 @@ function requireSensible({ realm }: AdminContext, { target, uses, principalsLife
     throw malformed(`${target} is not of the realm ${realm.record.realm}`)
   }
   if (uses < 1 || uses > USES_MAX) throw malformed(`an invitation is for 1 to ${USES_MAX} hosts`)
+  if (principalsLife !== null && principalsLife > REALM_BOUNDS.CENTURY)
+    throw malformed('instances exist for a century at most: leave their end out')
   if (isFleet(target)) return
   if (uses > 1) throw malformed('one principal is one host: invite several as instances, NAME/*')
   if (principalsLife !== null) throw malformed('only the instances of a name, NAME/*, are made with an end')

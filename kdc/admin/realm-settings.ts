@@ -52,7 +52,7 @@ function summaryOf(record: RealmRecord): RealmSummary {
 }
 
 function requireBounds({ rotation = {}, ...lives }: RealmChanges): void {
-  const { LIFE_MIN, LIFE_MAX, KEY_AGE_MIN } = REALM_BOUNDS
+  const { LIFE_MIN, LIFE_MAX, KEY_AGE_MIN, CENTURY } = REALM_BOUNDS
   for (const [name, life] of Object.entries(lives) as [keyof RealmLifetimes, number][]) {
     // Administrators need tickets too.
     if (life < LIFE_MIN) throw malformed(`${name} below ${LIFE_MIN / MINUTE} min`)
@@ -61,5 +61,6 @@ function requireBounds({ rotation = {}, ...lives }: RealmChanges): void {
   for (const [name, age] of Object.entries(rotation) as [keyof RotationSchedule, number | null][]) {
     if (age !== null && age < KEY_AGE_MIN)
       throw malformed(`a key of ${name} that is due before it is a day old`)
+    if (age !== null && age > CENTURY) throw malformed(`a key of ${name} that is older than a century`)
   }
 }

@@ -15,7 +15,12 @@ export const KEY_SCHEDULE = { FIRST: MINUTE, EVERY: 10 * MINUTE } as const
 export const KDC_OLD_KEYS_MAX = 400
 
 /** Bounds on what an administrator may set for a realm, milliseconds. */
-export const REALM_BOUNDS = { LIFE_MIN: MINUTE, LIFE_MAX: 366 * DAY, KEY_AGE_MIN: DAY } as const
+export const REALM_BOUNDS = {
+  LIFE_MIN: MINUTE,
+  LIFE_MAX: 366 * DAY,
+  KEY_AGE_MIN: DAY,
+  CENTURY: 36_525 * DAY,
+} as const
 
 /** The share of a ticket's life by which it may be shortened at random, so that renewals spread. */
 export const SHORTENING = 0.1

@@ -78,6 +78,11 @@ describe('invite', () => {
     ['for too many hosts', { target: pattern('web/*'), uses: 1_000_001 }, /1 to 1000000 hosts/],
     ['for one principal twice', { uses: 2 }, /one principal is one host/],
     ['for one principal with an end', { principalsLife: 1 }, /only the instances/],
+    [
+      'for instances whose end is no time, so that none could enrol',
+      { target: pattern('web/*'), principalsLife: Number.MAX_SAFE_INTEGER },
+      /a century/,
+    ],
     ['that would have ended', { endsAt: START }, /ended already/],
   ])('refuses one %s', async (_, wanted, message) => {
     const realm = await testRealm()

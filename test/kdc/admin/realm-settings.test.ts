@@ -81,6 +81,10 @@ describe('set-realm', () => {
     ['a life over a year', encodeRealmChanges({ maxRenew: 366 * DAY + 1 })],
     ['a life of nothing', [0, null, null, [null, null, null]]],
     ['keys due before a day', encodeRealmChanges({ rotation: { krbtgt: DAY - 1 } })],
+    [
+      'an age whose end is no time, so that nobody could ask about their keys',
+      encodeRealmChanges({ rotation: { principals: Number.MAX_SAFE_INTEGER } }),
+    ],
     ['a text', ['1h', null, null, [null, null, null]]],
     ['two ages', [null, null, null, [null, null]]],
     ['no ages', [null, null, null, null]],
