@@ -79,10 +79,13 @@ export class KeyFile {
   }
 
   async #read(): Promise<void> {
-    const { path = '', allowReadableKeytab, service } = this.#options
+    const { path = '', allowReadableKeytab, service, keys } = this.#options
     try {
       const entries = parseKeytab(await readKeytabFile(path, { allowReadableKeytab }), path)
-      this.take(selectPrincipal(entries, service, path))
+      const found = selectPrincipal(entries, service, path)
+      // An older copy, put back by mistake. Anybody can have it read, with a ticket that names a higher kvno.
+      if (found.every(({ kvno }) => kvno < Math.max(0, ...keys.kvnos))) throw tooOld(path, service)
+      this.take(found)
     } catch (err) {
       this.#tell({ kind: 'keytab_not_read', err })
     }
@@ -94,4 +97,11 @@ export class KeyFile {
       this.#options.report(event)
     } catch {}
   }
+}
+
+function tooOld(path: string, principal: Principal): OrthrusError {
+  return new OrthrusError('keytab_invalid', `the keytab ${path} has older keys of ${principal} alone`, {
+    principal,
+    hint: 'an older copy of it was put back: restore the newest one before the next start',
+  })
 }

@@ -9,9 +9,16 @@ import { rotateKey } from '../../client/rotation/rotate.js'
 import { type LoadServiceOptions, loadService } from '../../service/load-service.js'
 import type { Service } from '../../service/request/service.js'
 import { requireTicket } from '../../service/require-ticket.js'
+import { TYPE } from '../../shared/constants.js'
+import { AuthKey } from '../../shared/crypto/keys.js'
+import { systemRandom } from '../../shared/crypto/random.js'
+import { createMessage } from '../../shared/encoding/message.js'
+import { createApRequest } from '../../shared/exchange/ap.js'
+import { formatMessageHeader } from '../../shared/http/headers.js'
 import { formatKeytab, type KeytabEntry, parseKeytab } from '../../shared/keytab/keytab.js'
 import { changingKeytab } from '../../shared/keytab/keytab-file.node.js'
 import type { Pattern } from '../../shared/pattern.js'
+import { decodeTicket } from '../../shared/ticket/ticket.js'
 import { DAY, HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import { TestLogger } from '../support/logger.js'
 import { type OwnKdc, startOwnKdc } from '../support/own-kdc.js'
@@ -32,6 +39,9 @@ interface World extends OwnKdc {
   readonly service: Service
   readonly logger: TestLogger
   readonly web: Realm
+  readonly url: string
+  /** Another process changes the key in the keytab. */
+  rotate(): Promise<void>
   /** One request that must not be handled twice, so that its client cannot send it again. */
   post(): Promise<number>
   kvnos(): Promise<number[]>
@@ -72,6 +82,12 @@ async function prepare(options: Partial<LoadServiceOptions> = {}): Promise<World
     service,
     logger,
     web: realm,
+    url,
+    rotate: async () => {
+      const other = await connect({ kdc: kdc.url, keytab: path, ...common })
+      onTestFinished(() => other.close())
+      await rotateKey(other, { keytab: changingKeytab(path, common), wanted: true })
+    },
     post: async () => {
       const init = { method: 'POST', body: 'x', service: 'orders' }
       return (await realm.fetch(url, init)).status
@@ -167,6 +183,30 @@ describe('a key that another process changed', () => {
     await expect(post()).rejects.toMatchObject(refused)
     expect(service.kvnos).toEqual([1])
     clock.advance(SECOND)
+    expect(await post()).toBe(200)
+  })
+})
+
+describe('a keytab that was put back to an older copy', () => {
+  it('takes no newer key away, though anybody can have the keytab read again', async () => {
+    const { clock, url, orders, post, rotate, service, logged } = await prepare()
+    await rotate()
+    expect([await post(), service.kvnos]).toEqual([200, [2, 1]])
+    await writeFile(path, formatKeytab([orders]))
+    clock.advance(SECOND)
+    const message = createMessage(TYPE.TICKET, [orders.principal, 99, systemRandom(100)])
+    const { bytes } = createApRequest(TYPE.AP_REQ, new AuthKey(systemRandom(32)), {
+      ticket: decodeTicket(message),
+      caveats: [],
+      time: clock.now(),
+      nonce: systemRandom(16),
+      binding: systemRandom(32),
+      delegated: null,
+    })
+    const junk = await fetch(url, { headers: { authorization: formatMessageHeader(bytes) } })
+    expect(junk.status).toBe(401)
+    expect(logged('could not be read again')).toBe(true)
+    expect(service.kvnos).toEqual([2, 1])
     expect(await post()).toBe(200)
   })
 })
