@@ -7,11 +7,15 @@ import { callMethod } from '../../kdc/admin/methods.js'
 import { KeySchedule } from '../../kdc/realm/key-schedule.js'
 import { levelOf } from '../../kdc/store/level/database.js'
 import { openLevelStore } from '../../kdc/store/level/store.js'
-import { RECORD_KIND } from '../../kdc/store/store.js'
-import { decodeStagedKey } from '../../shared/administration/keys.js'
+import { RECORD_KIND, type Store } from '../../kdc/store/store.js'
+import { decodePrincipalRecord, type PrincipalRecord } from '../../kdc/vault/records.js'
+import { decodeStagedKey, encodePasswordReset } from '../../shared/administration/keys.js'
+import type { PasswordKey } from '../../shared/administration/principals.js'
 import { deriveNextKey } from '../../shared/crypto/derive.js'
-import { revealKey } from '../../shared/crypto/keys.js'
+import { LongTermKey, revealKey } from '../../shared/crypto/keys.js'
+import { systemRandom } from '../../shared/crypto/random.js'
 import { DAY, MINUTE } from '../../shared/time.js'
+import { enrol, invite } from '../support/invitations.js'
 import {
   callerOf,
   type Identity,
@@ -37,26 +41,43 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** A realm on disk that remembers every form in which the records of some principals were stored. */
-async function onDisk(): Promise<{
-  realm: TestRealm
-  note(...names: string[]): Promise<void>
-  sealed: Set<string>
-  keys: Set<string>
-}> {
+interface RememberedRealm {
+  readonly realm: TestRealm
+  /** Every form in which the record of a principal was ever stored. */
+  readonly sealed: ReadonlySet<string>
+  /** Every long-term key that any of them had. */
+  readonly keys: ReadonlySet<string>
+}
+
+/** A realm on disk, beside a memory of all that was ever written there about principals. */
+async function onDisk(): Promise<RememberedRealm> {
   const store = await openLevelStore(join(folder, 'db'), { create: true })
-  const realm = await testRealm({ store })
   const sealed = new Set<string>()
   const keys = new Set<string>()
-  const note = async (...names: string[]): Promise<void> => {
-    for (const name of names) {
-      const stored = await store.get(RECORD_KIND.PRINCIPAL, local(name))
-      if (stored !== undefined) sealed.add(Buffer.from(stored.value).toString('latin1'))
-      for (const { key } of (await realm.record(name)).keys)
-        keys.add(Buffer.from(revealKey(key)).toString('latin1'))
-    }
+  const watched: Store = {
+    get: (kind, name) => store.get(kind, name),
+    list: (kind, page) => store.list(kind, page),
+    watch: listener => store.watch(listener),
+    close: () => store.close(),
+    commit: async changes => {
+      await store.commit(changes)
+      const written = changes.filter(
+        ({ kind, value }) => kind === RECORD_KIND.PRINCIPAL && value !== undefined,
+      )
+      for (const { name, value } of written) {
+        sealed.add(Buffer.from(value ?? []).toString('latin1'))
+        const record = await realm?.vault.read(RECORD_KIND.PRINCIPAL, name)
+        if (record !== undefined) remember(decodePrincipalRecord(record.fields))
+      }
+    },
   }
-  return { realm, note, sealed, keys }
+  const remember = (record: PrincipalRecord): void => {
+    for (const { key } of record.keys) keys.add(Buffer.from(revealKey(key)).toString('latin1'))
+  }
+  let realm: TestRealm | undefined
+  realm = await testRealm({ store: watched })
+  for (const name of ['krbtgt', 'kdc', 'admin']) remember(await realm.record(name))
+  return { realm, sealed, keys }
 }
 
 /** All files of the database, each as a text of its bytes. */
@@ -77,6 +98,11 @@ async function compact(): Promise<void> {
   await database.close()
 }
 
+function randomPassword(): PasswordKey {
+  const parameters = { log2N: 17, r: 8, p: 1, salt: systemRandom(16) }
+  return { parameters, key: new LongTermKey(systemRandom(32)) }
+}
+
 async function next(realm: TestRealm, holder: Identity): Promise<Identity> {
   const caller = callerOf(holder.principal, realm.clock.now())
   const context = { ...ownContext(realm.realm, realm.context.report), caller }
@@ -86,38 +112,42 @@ async function next(realm: TestRealm, holder: Identity): Promise<Identity> {
 
 describe('on disk', () => {
   it('no key is ever in clear, and no erased one is in a sealed record either after compaction', async () => {
-    const { realm, note, sealed, keys } = await onDisk()
+    const { realm, sealed, keys } = await onDisk()
     const { store, clock } = realm
     const web = await realm.add('web')
-    await note('web', 'krbtgt', 'kdc')
     // A key that is staged and never shown, and one that is promoted.
     await next(realm, web)
-    await note('web')
     const second = await next(realm, web)
-    await note('web')
     expect(outcome(await login(realm, second))).toBe('reply')
-    await note('web')
-    // A key that is replaced after a theft, one that is revoked, and keys of the KDC that have ended.
+    // A key that is replaced after a theft, one that is revoked, one of a principal that is removed, and a password.
     await realm.call('replace-key', [web.principal])
-    await note('web')
-    await realm.add('orders')
-    await note('orders')
+    for (const name of ['orders', 'gone']) await realm.add(name)
     await realm.call('revoke-key', [local('orders')])
+    await realm.call('remove', [local('gone')])
+    await realm.add('ann', { password: randomPassword() })
+    const reset = { principal: local('ann'), password: randomPassword() }
+    await realm.call('reset-password', encodePasswordReset(reset))
+    // The keys of a code that was used, of one that nobody used, and those that they staged.
+    const [used, unused] = [await invite(realm, 'host'), await invite(realm, 'stock/*', { uses: 3 })]
+    await enrol(realm, used)
+    expect(outcome(await login(realm, await enrol(realm, used)))).toBe('reply')
+    await enrol(realm, unused, '1')
+    // Keys of the KDC that have ended.
     for (const name of ['krbtgt', 'kdc']) await realm.call('rotate', [local(name)])
-    await note('krbtgt', 'kdc')
     const schedule = KeySchedule.start({ realm: realm.realm, timers: clock, report: realm.context.report })
     clock.pass(8 * DAY)
-    await clock.elapse(MINUTE)
+    await clock.elapse(2 * MINUTE)
+    const invitations = async () => (await realm.call('invitations', [null, 10]))[0]
     await expect.poll(async () => (await realm.record('kdc')).keys.length).toBe(1)
+    await expect.poll(invitations).toEqual([])
     await schedule.stop()
-    const live = new Set<string>()
-    for (const name of ['web', 'orders', 'krbtgt', 'kdc', 'admin']) {
-      const stored = await store.get(RECORD_KIND.PRINCIPAL, local(name))
-      live.add(Buffer.from(stored?.value ?? []).toString('latin1'))
-    }
-    await note('web', 'admin')
+    const records = await store.list(RECORD_KIND.PRINCIPAL, { limit: 1_000 })
+    const live = new Set(records.map(({ value }) => Buffer.from(value).toString('latin1')))
     const erased = [...sealed].filter(value => !live.has(value))
-    expect([erased.length, keys.size]).toEqual([9, 10])
+    const left = await Promise.all(records.map(({ name }) => realm.record(name.split('@')[0] as string)))
+    const kept = left.flatMap(record => record.keys).length
+    // Of web, ann, host, admin, krbtgt and kdc; all others were erased.
+    expect([kept, keys.size, erased.length]).toEqual([6, 18, 20])
     await store.close()
 
     // The search finds what is there: before compaction, the sealed records of before.
