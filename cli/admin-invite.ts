@@ -95,7 +95,10 @@ export function uninviteCommand(terminal: Terminal): Command {
     .action((name: string, options: ConnectionOptions) =>
       withAdministration(terminal, options, async (administration, realm) => {
         const invitation = principalIn(realm.realm, name)
-        if (!isInvitation(invitation)) throw new TypeError('write the name of an invitation: invite-...')
+        if (!isInvitation(invitation))
+          throw new TypeError(
+            'write the name of an invitation, invite-..., as "orthrus admin invitations" lists it',
+          )
         const seq = await administration.invitations.withdraw(invitation)
         answer(
           terminal,

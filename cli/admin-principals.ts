@@ -117,16 +117,17 @@ function revokingCommand(
       .argument('<name...>')
       .action((names: string[], options: ConnectionOptions & WaitOptions) =>
         withAdministration(terminal, options, (administration, realm) => {
-          const principals = names.map(each => principalIn(realm.realm, each))
-          let last = 0
+          const principals: Principal[] = []
+          let seq = 0
           const changeEach = async (tell: Tell): Promise<void> => {
-            for (const principal of principals) {
-              last = await change(administration, principal)
+            for (const principal of names.map(each => principalIn(realm.realm, each))) {
+              seq = await change(administration, principal)
+              principals.push(principal)
               tell(principal, `${done} ${principal}`)
             }
           }
           return answerEach(terminal, options, done, changeEach, () =>
-            tellRefusedBy(terminal, { administration, realm }, { seq: last, principals }, options),
+            tellRefusedBy(terminal, { administration, realm }, { seq, principals }, options),
           )
         }),
       )

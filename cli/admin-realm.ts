@@ -82,7 +82,7 @@ function rowsOf(summary: RealmSummary): string[][] {
     ['longest TGT', typedDuration(maxTgtLife)],
     ['longest ticket for a service', typedDuration(maxServiceLife)],
     ['TGTs renewed for', typedDuration(maxRenew)],
-    ['longest ever', `${typedDuration(longestLife)} (so long are old keys and revocations kept)`],
+    ['longest ever', `${typedDuration(longestLife)} (old keys and revocations are kept as long)`],
     ['key of krbtgt changes after', age(rotation.krbtgt)],
     ['key of kdc changes after', age(rotation.kdc)],
     ['other keys are due after', age(rotation.principals)],

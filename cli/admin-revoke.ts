@@ -105,7 +105,7 @@ function revokeKeyCommand(terminal: Terminal): Command {
         const short = localPart(principal)
         const done = { what: `key ${short}`, fields: { principal, kvno }, seq, principals: [principal] }
         if (isReserved(principal)) return { ...done, atOnce: OF_KDC[short === 'kdc' ? 'kdc' : 'krbtgt'] }
-        const aside = `${short} has no key now; to give it one: orthrus admin rotate ${short} --keytab FILE, or orthrus admin invite ${short}`
+        const aside = `${short} has no key now; to give it one: orthrus admin rotate ${short} --keytab FILE, or orthrus admin invite ${short}; to a person: orthrus admin reset-password ${short}`
         return { ...done, aside }
       }),
     )

@@ -1,4 +1,3 @@
-import type { RealmSummary } from '../shared/administration/realm.js'
 import type { FollowerRow, Followers } from '../shared/administration/revocations.js'
 import { localPart, type Principal } from '../shared/principal.js'
 import { MINUTE } from '../shared/time.js'
@@ -13,14 +12,18 @@ const STALENESS = 10 * MINUTE
 /** The most names of one sort in a line for people. */
 const NAMES_MAX = 20
 
-/**
- * `refused by orders/1, billing; stock was last heard 3 min ago`, and the same as fields.
- * @param revoked principals whose channels ended with the revocation: they may not have been able to answer it
- */
+export interface RevokedNames {
+  /** Principals whose own channels ended with the revocation: they may not have been able to answer it. */
+  readonly revoked?: readonly Principal[]
+  /** Given if nobody but these follows: the longest life of a ticket for a service, milliseconds. */
+  readonly maxServiceLife?: number | undefined
+}
+
+/** `refused by orders/1, billing; stock was last heard 3 min ago`, and the same as fields. */
 export function describeFollowers(
   { rows, applied, silent: unheard, keptFor }: Followers,
   seq: number,
-  revoked: readonly Principal[] = [],
+  { revoked = [], maxServiceLife }: RevokedNames = {},
 ): Together {
   const behind = rows.filter(row => row.seen < seq)
   const told = behind.filter(row => row.sent >= seq && !row.connected && revoked.includes(row.principal))
@@ -30,10 +33,12 @@ export function describeFollowers(
   const refusing = [...new Set(rows.filter(row => row.seen >= seq).map(({ principal }) => principal))]
   const wholly = refusing.filter(principal => !lateNames.has(principal))
   const parts = [
-    refusalOf(wholly, applied - (rows.length - behind.length)) ?? NOBODY,
+    refusalOf(wholly, applied - (rows.length - behind.length)) ??
+      (maxServiceLife === undefined ? NOBODY : nobodyElse(rows.length > 0, maxServiceLife)),
     ...silenceOf(late, silent - late.length, new Set(refusing)),
     ...told.map(row => `${localPart(row.principal)} itself was told, as its channel ended`),
-    ...unknownBefore(keptFor),
+    ...(keptFor < STALENESS ? [`who followed before this KDC started, ${ago(keptFor)}, is not known`] : []),
+    ...(rows.length === 0 ? [HOW_TO_FOLLOW] : []),
   ]
   return {
     fields: {
@@ -52,6 +57,15 @@ export function describeFollowers(
   }
 }
 
+const NOBODY = 'no service is known to refuse it by now'
+const HOW_TO_FOLLOW = 'to have one refuse within milliseconds, start it with loadService({ keytab, kdc })'
+
+/** What holds where no service follows, or none but the one that is revoked. */
+function nobodyElse(some: boolean, maxServiceLife: number): string {
+  const follows = some ? 'no other service follows this KDC' : 'no service follows this KDC'
+  return `${follows}, so services accept tickets in hand until these end, at most ${typedDuration(maxServiceLife)} from now`
+}
+
 /** @param unnamed how many more there are that the KDC did not name */
 function refusalOf(names: readonly Principal[], unnamed: number): string | undefined {
   const shown = names.slice(0, NAMES_MAX).map(localPart)
@@ -59,8 +73,6 @@ function refusalOf(names: readonly Principal[], unnamed: number): string | undef
   if (others > 0) shown.push(`${others} others`)
   return shown.length === 0 ? undefined : `refused by ${shown.join(', ')}`
 }
-
-const NOBODY = 'no service is known to refuse it by now'
 
 /** @param partly principals of which another follower refuses by now, so that the address tells which is meant */
 function silenceOf(rows: readonly FollowerRow[], unnamed: number, partly: ReadonlySet<Principal>): string[] {
@@ -72,20 +84,6 @@ function silenceOf(rows: readonly FollowerRow[], unnamed: number, partly: Readon
   return others > 0 ? [...shown, `${others} others have not said that they refuse it`] : shown
 }
 
-function unknownBefore(keptFor: number): string[] {
-  return keptFor < STALENESS ? [`who followed before this KDC started, ${ago(keptFor)}, is not known`] : []
-}
-
 function ago(milliseconds: number): string {
   return `${formatDuration(milliseconds)} ago`
-}
-
-/** What holds where no service follows. */
-export function describeNoFollowers({ keptFor }: Followers, { maxServiceLife }: RealmSummary): Together {
-  const parts = [
-    `no service follows this KDC, so services accept tickets in hand until these end, at most ${typedDuration(maxServiceLife)} from now`,
-    ...unknownBefore(keptFor),
-    'to have one refuse within milliseconds, start it with loadService({ keytab, kdc })',
-  ]
-  return { fields: { refusedBy: [], silent: [], knownFor: keptFor }, text: parts.join('; ') }
 }

@@ -3,8 +3,11 @@ import { fromBase64url, toHex } from '../shared/bytes.js'
 import { FLAG } from '../shared/constants.js'
 import { AuthKey } from '../shared/crypto/keys.js'
 import { OrthrusError } from '../shared/errors.js'
+import { looksLikeJoinCode, parseJoinCode } from '../shared/keytab/join-code.js'
 import { type KeytabEntry, looksLikeKeytab, parseKeytab } from '../shared/keytab/keytab.js'
 import { readKeytabFile } from '../shared/keytab/keytab-file.node.js'
+import { realmOf } from '../shared/principal.js'
+import { shownUrl } from '../shared/shown-url.js'
 import { claimText } from '../shared/ticket/caveat-text.js'
 import { parseCredential } from '../shared/ticket/credential.js'
 import { decodeTicket, type OpenedTicket, openTicket, type SealedTicket } from '../shared/ticket/ticket.js'
@@ -26,10 +29,10 @@ interface Inspected {
   readonly path: string | undefined
 }
 
-/** `orthrus inspect`: what a keytab, credential or ticket says. No key is ever printed. */
+/** `orthrus inspect`: what a keytab, credential, join code or ticket says. No key is ever printed. */
 export function inspectCommand(terminal: Terminal): Command {
   return new Command('inspect')
-    .description('say what a keytab, credential or ticket is and, with the key, what is in it')
+    .description('say what a keytab, credential, join code or ticket is and, with the key, what is in it')
     .argument('<file-or-text>', 'a file, or the text itself; - reads standard input')
     .option('--keytab <file>', "the service's keytab, to open a ticket with")
     .option('--allow-readable-keytab', 'accept a keytab that others can read, as containers mount secrets')
@@ -50,6 +53,7 @@ async function inspect(terminal: Terminal, what: string, options: InspectOptions
 function describe(inspected: Inspected, keys: readonly KeytabEntry[]): Facts {
   const { text } = inspected
   if (looksLikeKeytab(text)) return describeKeytab(inspected)
+  if (looksLikeJoinCode(text)) return describeJoinCode(text.trim())
   if (text.startsWith('orthrus1_')) return describeCredential(text.trim(), keys)
   return describeTicket(ticketFrom(inspected), keys)
 }
@@ -57,6 +61,20 @@ function describe(inspected: Inspected, keys: readonly KeytabEntry[]): Facts {
 function describeKeytab({ text, path }: Inspected): Facts {
   const keys = parseKeytab(text, path).map(({ principal, kvno }) => `${principal} kvno ${kvno}`)
   return { kind: fact('keytab'), keys: fact(keys, keys) }
+}
+
+function describeJoinCode(text: string): Facts {
+  const { invitation, endsAt, kdc } = parseJoinCode(text)
+  const { principal, kvno } = invitation
+  return {
+    kind: fact('join code'),
+    realm: fact(realmOf(principal)),
+    invitation: fact(principal),
+    kvno: fact(kvno),
+    endTime: fact(formatTime(endsAt)),
+    state: fact(stateAt(endsAt, 'ask an administrator for another one')),
+    kdc: fact(kdc.map(shownUrl), kdc.map(shownUrl)),
+  }
 }
 
 function describeCredential(text: string, keys: readonly KeytabEntry[]): Facts {
@@ -67,7 +85,7 @@ function describeCredential(text: string, keys: readonly KeytabEntry[]): Facts {
     client: fact(client),
     service: fact(service),
     endTime: fact(formatTime(endTime)),
-    state: fact(stateAt(endTime)),
+    state: fact(stateAt(endTime, 'ask its client for another one')),
     closed: fact(key instanceof AuthKey),
     caveats: caveatFacts(caveats),
     ...(keys.length === 0 ? {} : { ticket: group(describeTicket(ticket, keys)) }),
@@ -79,7 +97,7 @@ function ticketFrom({ text, path }: Inspected): SealedTicket {
     return decodeTicket(fromBase64url(text.trim()))
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
-    const kinds = 'a keytab, a credential or a ticket in base64url'
+    const kinds = 'a keytab, a credential, a join code or a ticket in base64url'
     throw new TypeError(
       path === undefined
         ? `neither a file nor the text of ${kinds}: orthrus inspect FILE`
@@ -124,9 +142,9 @@ function claimsFact({ claims }: OpenedTicket): Fact {
 }
 
 /** By this machine's clock. */
-function stateAt(endTime: number): string {
+function stateAt(endTime: number, next: string): string {
   const left = endTime - Date.now()
   return left > 0
     ? `ends in ${formatDuration(left)}`
-    : `ended ${formatDuration(-left)} ago, by this machine's clock: ask its client for another one`
+    : `ended ${formatDuration(-left)} ago, by this machine's clock: ${next}`
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { isKeytabThere } from '#keytab-file'
 import { connect } from '../client/connect.js'
 import { joinHost } from '../client/join/join.js'
+import { looksLikeJoinCode } from '../shared/keytab/join-code.js'
 import { silentLogger } from '../shared/logger.js'
 import { CommandFailed } from './failure.js'
 import { keytabName } from './keytab-output.js'
@@ -33,6 +34,11 @@ export function joinCommand(terminal: Terminal): Command {
 
 async function join(terminal: Terminal, what: string, options: JoinCommandOptions): Promise<void> {
   const code = await textOf(what)
+  if (code === what && !looksLikeJoinCode(code)) {
+    throw new TypeError(
+      'there is no file of that name, nor is it a join code, which begins with orthrusjoin1_: orthrus join CODE, or a file with it',
+    )
+  }
   await requireNoKeytab(options.keytab)
   const { realm, keytab } = await joinHost({
     code,

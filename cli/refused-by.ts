@@ -7,7 +7,7 @@ import type { Principal } from '../shared/principal.js'
 import { SECOND } from '../shared/time.js'
 import { parseDuration } from './arguments.js'
 import { withChannel } from './connection.js'
-import { describeFollowers, describeNoFollowers } from './followers-text.js'
+import { describeFollowers } from './followers-text.js'
 import { note, type Terminal, type Together } from './terminal.js'
 
 /** Which services refuse by now what a command revoked. */
@@ -88,6 +88,7 @@ async function refusedBy(
   wait: number,
 ): Promise<Together> {
   const followers = await revocations.followers({ seq, wait })
-  if (followers.rows.length > 0) return describeFollowers(followers, seq, principals)
-  return describeNoFollowers(followers, await settings.show())
+  const nobodyElse = followers.rows.every(row => row.seen < seq && principals.includes(row.principal))
+  const maxServiceLife = nobodyElse ? (await settings.show()).maxServiceLife : undefined
+  return describeFollowers(followers, seq, { revoked: principals, maxServiceLife })
 }

@@ -38,14 +38,18 @@ export async function answerEach(
   tellTogether: () => Promise<Together | undefined> = async () => undefined,
 ): Promise<void> {
   const values: unknown[] = []
-  let together: Together | undefined
   const print = (text: string): void => terminal.out(`${printable(text)}\n`)
   try {
-    await work((value, text) => (json === true ? values.push(value) : print(text)))
-    together = await tellTogether()
-    if (json !== true && together !== undefined) print(together.text)
+    await work((value, text) => {
+      values.push(value)
+      if (json !== true) print(text)
+    })
   } finally {
-    if (values.length > 0) terminal.out(`${printableJson({ [name]: values, ...together?.fields })}\n`)
+    const together = values.length > 0 ? await tellTogether() : undefined
+    if (json !== true && together !== undefined) print(together.text)
+    if (json === true && values.length > 0) {
+      terminal.out(`${printableJson({ [name]: values, ...together?.fields })}\n`)
+    }
   }
 }
 

@@ -143,7 +143,7 @@ function denialHint(code: WireCode, client: string, service: string): string | u
       if (service === 'krbtgt') return 'no rule allows it: a TGT comes with each login, not by name'
       return `orthrus admin policy ${client} ${service} shows whether a rule denies it; if none does, run: orthrus admin allow ${client} ${service}`
     case 'unknown_service':
-      return `is the name right? Otherwise run: orthrus admin add ${service}`
+      return `orthrus admin show ${service} says whether there is one, and whether it has a key; to make one, run: orthrus admin add ${service}`
     case 'caveat_failed':
       return `the credential of ${client} was cut down to other services: ask whoever made it for one that names ${service}`
     case 'too_large':

@@ -88,7 +88,11 @@ function requireHolder(record: PrincipalRecord): void {
  * the caller itself; `unknown_service`
  */
 export async function replaceKey(context: AdminContext, name: Principal): Promise<ReplacedKey> {
-  requireDispensable(context, name, 'given another key')
+  const short = shortName(name)
+  requireDispensable(context, name, 'given another key', {
+    ofKdc: `run: orthrus admin rotate ${short}; after a theft: orthrus admin revoke key ${short}`,
+    ofOneself: `for routine, run: orthrus keytab refresh FILE; after a theft another administrator runs: orthrus admin rotate ${short} --keytab FILE --admin-keytab OTHER`,
+  })
   const key = new LongTermKey(context.realm.random(SIZE.KEY))
   const { kvno, seq } = await replaceAll(context, name, 'replace-key', (record, now) => {
     if (record.invitation !== null) throw malformed(`${name} is an invitation: make another one`)
@@ -110,13 +114,16 @@ export function resetPassword(
   context: AdminContext,
   { principal: name, password }: PasswordReset,
 ): Promise<PasswordWasReset> {
-  requireDispensable(context, name, 'given another password')
+  requireDispensable(context, name, 'given another password', { ofOneself: `run: orthrus passwd ${name}` })
   requireSoundPassword(password)
   return replaceAll(context, name, 'reset-password', (record, now) => {
     if (hasPassword(record) || record.keys.length === 0) {
       return withOnlyKey(record, password.key, password.parameters, now)
     }
-    throw malformed(`${name} has a random key, and no password`)
+    throw new OrthrusError('malformed', `${name} has a random key, and no password`, {
+      principal: name,
+      hint: `to give it another key, run: orthrus admin rotate ${shortName(name)} --keytab FILE`,
+    })
   })
 }
 

@@ -95,11 +95,21 @@ export function requireOwnRealm({ realm }: AdminContext, name: Principal): void 
   throw malformed(`${name} is not of the realm ${realm.record.realm}`)
 }
 
-/** @throws OrthrusError `not_authorized` if the principal belongs to the KDC or is the caller itself */
-export function requireDispensable({ caller }: AdminContext, name: Principal, action: string): void {
+/**
+ * @param instead what to run for a principal of the KDC, and for oneself. Default: there is nothing for the one, and
+ * another administrator for the other
+ * @throws OrthrusError `not_authorized` if the principal belongs to the KDC or is the caller itself
+ */
+export function requireDispensable(
+  { caller }: AdminContext,
+  name: Principal,
+  action: string,
+  instead: { readonly ofKdc?: string; readonly ofOneself?: string } = {},
+): void {
   if (isReserved(name)) {
     throw new OrthrusError('not_authorized', `${name} cannot be ${action}: the KDC needs it`, {
       principal: name,
+      ...(instead.ofKdc === undefined ? {} : { hint: instead.ofKdc }),
     })
   }
   if (actorsOf(caller).includes(name)) {
@@ -108,7 +118,9 @@ export function requireDispensable({ caller }: AdminContext, name: Principal, ac
       `${name} cannot be ${action} by itself: no administrator might be left to undo it`,
       {
         principal: name,
-        hint: `another administrator can do it; to make one, run: orthrus admin allow NAME kdc --claim role=admin`,
+        hint:
+          instead.ofOneself ??
+          'another administrator can do it; to make one, run: orthrus admin allow NAME kdc --claim role=admin',
       },
     )
   }

@@ -55,12 +55,12 @@ function requireBounds({ rotation = {}, ...lives }: RealmChanges): void {
   const { LIFE_MIN, LIFE_MAX, KEY_AGE_MIN, CENTURY } = REALM_BOUNDS
   for (const [name, life] of Object.entries(lives) as [keyof RealmLifetimes, number][]) {
     // Administrators need tickets too.
-    if (life < LIFE_MIN) throw malformed(`${name} below ${LIFE_MIN / MINUTE} min`)
-    if (life > LIFE_MAX) throw malformed(`${name} above ${LIFE_MAX / DAY} days`)
+    if (life < LIFE_MIN) throw malformed(`${name} is at least ${LIFE_MIN / MINUTE} min`)
+    if (life > LIFE_MAX) throw malformed(`${name} is at most ${LIFE_MAX / DAY} days`)
   }
   for (const [name, age] of Object.entries(rotation) as [keyof RotationSchedule, number | null][]) {
     if (age !== null && age < KEY_AGE_MIN)
-      throw malformed(`a key of ${name} that is due before it is a day old`)
-    if (age !== null && age > CENTURY) throw malformed(`a key of ${name} that is older than a century`)
+      throw malformed(`keys of ${name} are due when they are a day old at the earliest`)
+    if (age !== null && age > CENTURY) throw malformed(`keys of ${name} get a century old at most`)
   }
 }

@@ -24,7 +24,6 @@ import {
   type AdminContext,
   changeRealm,
   requireDispensable,
-  requireOwnRealm,
   requirePrincipal,
   writePrincipal,
 } from './context.js'
@@ -46,13 +45,14 @@ export async function revokeClient(context: AdminContext, name: Principal): Prom
 /**
  * Ends this one ticket, and nothing that was granted under it.
  * @returns the number of the entry in the log, which is the same if the ticket was revoked before
- * @throws OrthrusError `malformed` `not_authorized`
+ * @throws OrthrusError `unknown_service` `not_authorized`
  */
 export async function revokeTicket(context: AdminContext, asked: TicketRevocation): Promise<number> {
   const { ticketId, principal } = asked
   const { revocations } = context.realm
-  if (principal !== null) requireOwnRealm(context, principal)
   const seq = await changeRealm(context, async now => {
+    // The entry of a name that is mistyped would not tell the client that its ticket is revoked.
+    if (principal !== null) await requirePrincipal(context, principal)
     const reported = { method: 'revoke-ticket', ticketId, principal } as const
     await revocations.settle()
     const before = revocations.entryOfTicket(ticketId)

@@ -111,7 +111,8 @@ describe('orthrus admin', () => {
     })
     const failed = await admin('remove', 'p1', 'nobody', 'p2', '--json')
     expect(failed.code).toBe(1)
-    expect(JSON.parse(failed.out)).toEqual({ removed: ['p1@demo.example'] })
+    const nobodyFollows = { refusedBy: [], silent: [], knownFor: expect.any(Number) }
+    expect(JSON.parse(failed.out)).toEqual({ removed: ['p1@demo.example'], ...nobodyFollows })
     expect(JSON.parse(failed.err)).toMatchObject({ error: { code: 'unknown_service' } })
     expect((await admin('remove', 'p1', '--json')).out).toBe('')
   })
@@ -325,7 +326,7 @@ describe('orthrus inspect', () => {
     const note = join(folder, 'note.txt')
     await writeFile(note, 'milk, eggs')
     expect((await orthrus('inspect', note)).err).toMatch(
-      /note\.txt is not a keytab, a credential or a ticket/,
+      /note\.txt is not a keytab, a credential, a join code or a ticket/,
     )
     for (const command of [
       ['inspect', join(folder, 'web.keytab')],

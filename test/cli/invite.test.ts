@@ -102,7 +102,11 @@ describe('a new host', () => {
     ['ended', () => invite('web', '--expires', '1s'), /the join code ended at 20.*admin invite/],
     ['cut off', code => code.slice(0, -5), /the join code was cut off or mistyped.*copy all of it again/],
     ['mistyped', code => code.replace(/.$/, last => (last === 'A' ? 'B' : 'A')), /cut off or mistyped/],
-    ['a credential', code => code.replace('join', ''), /does not begin with orthrusjoin1_/],
+    [
+      'a credential',
+      code => code.replace('join', ''),
+      /no file of that name, nor is it a join code, which begins with orthrusjoin1_/,
+    ],
     [
       'of another realm',
       code => {
@@ -130,7 +134,9 @@ describe('a new host', () => {
   it('that cannot write its key has not used the code', async () => {
     const code = await invite('orders')
     await writeFile(file('k'), 'mine')
-    expect((await joining(code, 'k')).err).toContain('exists already')
+    expect((await joining(code, 'k')).err).toMatch(/exists already.*orthrus keytab show .*k; otherwise/)
+    const [listed] = JSON.parse((await admin('invitations', '--json')).out).invitations
+    expect(listed).toMatchObject({ used: 0, staged: 0 })
     expect(await readFile(file('k'), 'utf8')).toBe('mine')
     expect((await joining(code, 'nowhere/k')).code).toBe(1)
     expect((await joining(code, 'free')).code).toBe(0)
@@ -147,6 +153,32 @@ describe('a new host', () => {
     expect((await joining(code, 'k')).err).toMatch(/finished by: orthrus keytab show .*k;/)
     const shown = await runCommand(['keytab', 'show', file('k'), '--kdc', realm.kdc.url])
     expect(shown.out).toMatch(/kvno 1 +current/)
+  })
+})
+
+describe('inspect', () => {
+  it('says what a join code is for, and never its key', async () => {
+    const code = await invite('orders', '--join-kdc', 'wss://user:pass@a.example/?secret', 'wss://b.example')
+    const { invitation } = parseJoinCode(code)
+    await writeFile(file('code'), `${code}\n`)
+    const { code: exit, out, err } = await runCommand(['inspect', file('code')])
+    expect({ exit, err }).toEqual({ exit: 0, err: '' })
+    const [, state = ''] = /^state +(.*)$/m.exec(out) ?? []
+    expect(out.split('\n').filter(line => !line.startsWith('state'))).toEqual([
+      'kind        join code',
+      'realm       demo.example',
+      `invitation  ${invitation.principal}`,
+      'kvno        1',
+      expect.stringMatching(/^endTime {5}20.*Z$/),
+      'kdc         wss://a.example',
+      '            wss://b.example',
+      '',
+    ])
+    expect(state).toMatch(/^ended .* ago, .*: ask an administrator for another one$|^ends in /)
+    const told = JSON.parse((await runCommand(['inspect', code, '--json'])).out)
+    expect(told).toMatchObject({ kind: 'join code', kdc: ['wss://a.example', 'wss://b.example'] })
+    expect(JSON.stringify(told)).not.toMatch(/pass|secret|orthrusjoin1_/)
+    expect((await runCommand(['inspect', code.slice(0, -4)])).err).toMatch(/cut off or mistyped/)
   })
 })
 

@@ -126,7 +126,7 @@ describe('orthrus admin realm', () => {
   })
 
   it.each([
-    [['--max-tgt-life', '1s'], 1, /below 1 min/],
+    [['--max-tgt-life', '1s'], 1, /maxTgtLife is at least 1 min/],
     [['--rotate-krbtgt', '1h'], 1, /a day old/],
     [['--rotate-krbtgt', 'often'], 2, /30d, or never/],
   ] as const)('refuses %j', async (args, expected, message) => {

@@ -98,6 +98,26 @@ describe('a command that revokes', () => {
     expect({ code, out }).toEqual({ code: 0, out: text })
   })
 
+  it('says so if nobody follows but the revoked service', async () => {
+    realm.clock.advance(HOUR)
+    await follow('orders')
+    expect(await admin('revoke', 'key', 'orders')).toMatchObject({
+      out:
+        'revoke key orders: no other service follows this KDC, so services accept tickets in hand until these end, ' +
+        'at most 1h from now; orders itself was told, as its channel ended\n',
+    })
+  })
+
+  it('tells of those that it revoked where the last could not be', async () => {
+    await follow('orders')
+    const { code, out, err } = await admin('disable', 'web', 'wep')
+    expect({ code, out }).toEqual({
+      code: 1,
+      out: `disabled web@demo.example\nrefused by orders${STARTED}\n`,
+    })
+    expect(err).toContain('there is no principal wep@demo.example')
+  })
+
   it('calls the revoked service silent if it left before it could be told', async () => {
     const orders = await follow('orders')
     orders.close()
@@ -175,6 +195,7 @@ describe('a command that revokes', () => {
     [['revoke', 'ticket', 'ab'], /32 hexadecimal digits/],
     [['revoke', 'ticket', 'zz'.repeat(16)], /32 hexadecimal digits/],
     [['revoke', 'client', 'web', '--wait', '61s'], /at most 60s/],
+    [['revoke', 'ticket', 'ab'.repeat(16), '--client', 'ghost'], /there is no principal ghost@demo.example/],
     [['revoke', 'client', 'ghost'], /there is no principal ghost@demo.example/],
     [['revoke', 'key', 'root'], /cannot be left without a key by itself/],
   ])('refuses %j', async (args, expected) => {

@@ -133,7 +133,8 @@ const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/^orthrus admin rotate web/m, /kvno 2 is in web\.keytab\.new.*refused by orders.*orders@demo\.example/s],
   [/^orthrus admin invite web/m, /joined as web@demo\.example/],
   [/^orthrus inspect orders\.keytab/m, /kvno 2/],
-  [/^orthrus admin disable admin/m, /disabled admin@demo\.example/],
+  [/^orthrus admin rotate admin/m, /kvno 2 is in admin\.keytab\.new.*admin@demo\.example +kvno 2 /s],
+  [/^orthrus keytab refresh orthrus-data/m, /changed the key of admin@demo\.example: kvno 3/],
   [/^orthrus admin uninvite/m, /withdrew invite-/],
   [
     /^orthrus keytab refresh billing\.keytab$/m,

@@ -148,8 +148,18 @@ describe('replace-key', () => {
 
   it.each<[string, string, string, RegExp]>([
     ['krbtgt', 'krbtgt', 'not_authorized', /the KDC needs it/],
-    ['kdc', 'kdc', 'not_authorized', /the KDC needs it/],
-    ['the caller itself', 'admin', 'not_authorized', /by itself/],
+    [
+      'kdc',
+      'kdc',
+      'not_authorized',
+      /the KDC needs it.*run: orthrus admin rotate kdc; after a theft: orthrus admin revoke key kdc/,
+    ],
+    [
+      'the caller itself',
+      'admin',
+      'not_authorized',
+      /by itself.*keytab refresh FILE; after a theft another administrator.*admin rotate admin --keytab FILE --admin-keytab OTHER/,
+    ],
     ['a person', 'ann', 'malformed', /reset-password ann/],
     ['nobody', 'ghost', 'unknown_service', /no principal/],
   ])('refuses %s', async (_, name, code, message) => {
@@ -204,10 +214,18 @@ describe('reset-password', () => {
     const realm = await testRealm()
     await realm.add('web')
     await expect(reset(realm, 'web', person())).rejects.toMatchObject({ code: 'malformed' })
-    for (const name of ['krbtgt', 'kdc', 'admin']) {
+    const hints = {
+      krbtgt: /the KDC needs it/,
+      kdc: /the KDC needs it/,
+      admin: /orthrus passwd admin@demo.example/,
+    }
+    for (const [name, message] of Object.entries(hints)) {
       const args = encodePasswordReset({ principal: local(name), password: person() })
       const called = callAs(realm, administrator(local('admin')), 'reset-password', args)
-      await expect(called).rejects.toMatchObject({ code: 'not_authorized' })
+      await expect(called).rejects.toMatchObject({
+        code: 'not_authorized',
+        message: expect.stringMatching(message),
+      })
     }
   })
 })

@@ -87,13 +87,14 @@ describe('revoke-ticket', () => {
   })
 
   it.each([
-    ['an id of another length', [systemRandom(15), null]],
-    ['no id', [null, null]],
-    ['no bytes', ['00'.repeat(16), null]],
-    ['a principal of another realm', [systemRandom(16), 'web@other.example']],
-  ])('refuses %s', async (_, args) => {
+    ['an id of another length', [systemRandom(15), null], 'malformed'],
+    ['no id', [null, null], 'malformed'],
+    ['no bytes', ['00'.repeat(16), null], 'malformed'],
+    ['a principal of another realm', [systemRandom(16), 'web@other.example'], 'unknown_service'],
+    ['a principal that there is not', [systemRandom(16), local('wep')], 'unknown_service'],
+  ])('refuses %s', async (_, args, code) => {
     const realm = await scene()
-    await expect(realm.call('revoke-ticket', args)).rejects.toMatchObject({ code: 'malformed' })
+    await expect(realm.call('revoke-ticket', args)).rejects.toMatchObject({ code })
     expect(await log(realm)).toEqual([])
   })
 
