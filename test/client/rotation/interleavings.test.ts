@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -9,6 +10,7 @@ import { tryKeys } from '../../../client/login/try-keys.js'
 import { type KeyHolder, rotateHeldKey } from '../../../client/rotation/rotate.js'
 import { ownContext } from '../../../kdc/admin/context.js'
 import { callMethod } from '../../../kdc/admin/methods.js'
+import { decodeReplacedKey } from '../../../shared/administration/keys.js'
 import { toHex } from '../../../shared/bytes.js'
 import { type LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
 import { OrthrusError } from '../../../shared/errors.js'
@@ -17,12 +19,23 @@ import { changingKeytab } from '../../../shared/keytab/keytab-file.node.js'
 import { DEAD_AFTER } from '../../../shared/keytab/keytab-lock.node.js'
 import { silentLogger } from '../../../shared/logger.js'
 import { DAY, MINUTE, SECOND } from '../../../shared/time.js'
+import { enrol, invite } from '../../support/invitations.js'
 import { quietDisk, watchedDisk } from '../../support/keytab-disk.js'
-import { callerOf, type Identity, login, type TestRealm, testRealm } from '../../support/realm.js'
+import {
+  callerOf,
+  type Identity,
+  local,
+  login,
+  outcome,
+  type TestRealm,
+  testRealm,
+} from '../../support/realm.js'
+import { restarted } from '../../support/restart.js'
 
 /**
  * Two processes with one keytab, which are paused, killed and started again at any call to the disk or the KDC, while
- * requests and answers get lost. The KDC is the real one, without sockets.
+ * requests and answers get lost, the KDC is started again, and administrators do what they do about keys. The KDC is the
+ * real one, without sockets.
  */
 
 let folder = ''
@@ -38,15 +51,25 @@ const lost = (): OrthrusError => new OrthrusError('unavailable', 'lost on the wa
 
 type Fate = 'arrives' | 'request lost' | 'answer lost'
 type Deed = 'rotate' | 'tidy' | 'login'
+/** What happens at the KDC meanwhile. `enrol` and `join`: another host becomes the principal, by a code, in two steps. */
+const EVENTS = ['restart', 'rotate krbtgt', 'rotate kdc', 'replace the key', 'enrol', 'join'] as const
+type Event = (typeof EVENTS)[number]
 
 /** The keytab and the KDC, and what must always be so. */
 class World {
-  readonly realm: TestRealm
+  realm: TestRealm
   readonly web: Identity
   /** The one key that each kvno ever had, anywhere. */
   readonly #keys = new Map<number, string>()
-  /** When a kvno was last seen as the current one. */
+  /** When a kvno was last seen as the current one, of those under which tickets may still live. */
   readonly #lastCurrent = new Map<number, number>()
+  /** Every key that was ever in the keytab. */
+  readonly #written = new Set<string>()
+  /** What another host got with a code. */
+  #guest: Identity | undefined
+  /** A key that took the place of all others, and is still to be carried to the keytab by hand. */
+  #carried: Identity | undefined
+  readonly happened = new Map<Event, number>()
   promotions = 0
 
   private constructor(realm: TestRealm, web: Identity) {
@@ -73,8 +96,50 @@ class World {
 
   /** Called before a login is sent. */
   async requireWritten({ key, kvno }: LoginKey): Promise<void> {
-    const written = (await this.keytab()).map(entry => hex(entry.key))
-    expect(written, `a login under kvno ${kvno}, which is in no keytab`).toContain(hex(key))
+    for (const entry of await this.keytab()) this.#written.add(hex(entry.key))
+    expect([...this.#written], `a login under kvno ${kvno}, which was in no keytab`).toContain(hex(key))
+  }
+
+  async happen(event: Event): Promise<void> {
+    const { realm, web } = this
+    this.happened.set(event, (this.happened.get(event) ?? 0) + 1)
+    switch (event) {
+      case 'restart':
+        this.realm = await restarted(realm)
+        return
+      case 'rotate krbtgt':
+      case 'rotate kdc':
+        await realm.call('rotate', [local(event.slice('rotate '.length))])
+        return
+      case 'replace the key':
+        return this.#replace({
+          ...web,
+          ...decodeReplacedKey(await realm.call('replace-key', [web.principal])),
+        })
+      case 'enrol':
+        this.#guest = await enrol(realm, await invite(realm, 'web'))
+        return
+      case 'join': {
+        const guest = this.#guest
+        this.#guest = undefined
+        if (guest !== undefined && outcome(await login(realm, guest)) === 'reply') this.#replace(guest)
+      }
+    }
+  }
+
+  /** Everything older is dead. */
+  #replace(identity: Identity): void {
+    this.#carried = identity
+    this.#lastCurrent.clear()
+  }
+
+  /** Puts what is to be carried in the place of the keytab, as `mv` does, which knows no lock. */
+  async carry(): Promise<void> {
+    if (this.#carried === undefined) return
+    await writeFile(`${path}.new`, formatKeytab([this.#carried]), { mode: 0o600 })
+    await rename(`${path}.new`, path)
+    this.#carried = undefined
+    await this.check()
   }
 
   async check(): Promise<void> {
@@ -86,8 +151,13 @@ class World {
       expect([hex(key)], `two keys of kvno ${kvno}`).toEqual([known ?? hex(key)])
       this.#keys.set(kvno, hex(key))
     }
+    for (const { key } of held) this.#written.add(hex(key))
     const current = keys.find(({ state }) => state === 'current')
     if (current === undefined) throw new Error('no current key')
+    if (this.#carried !== undefined) {
+      expect(current.kvno, 'nobody but its owner has the key').toBe(this.#carried.kvno)
+      return
+    }
     if (!this.#lastCurrent.has(current.kvno)) this.promotions++
     this.#lastCurrent.set(current.kvno, now)
     const inKeytab = new Map(held.map(({ kvno, key }) => [kvno, hex(key)]))
@@ -160,22 +230,11 @@ class Process {
   }
 
   #holder(identity: KeytabIdentity): KeyHolder {
-    const { realm, web } = this.#world
+    const { web } = this.#world
     return {
       principal: web.principal,
-      now: () => realm.clock.now(),
-      open: async () => {
-        await tryKeys(identity, key => this.#login(identity, key))
-        const since = realm.clock.now()
-        return {
-          call: (method, args) =>
-            this.#ask(() => {
-              const context = ownContext(realm.realm, realm.context.report)
-              return callMethod({ ...context, caller: callerOf(web.principal, since) }, method, args)
-            }),
-          close: () => {},
-        }
-      },
+      now: () => this.#world.realm.clock.now(),
+      open: () => this.#open(identity),
       prove: key => {
         expect([...this.#opens], 'the service opens what is sealed from now on').toContain(key.kvno)
         return this.#login(identity, key)
@@ -184,9 +243,29 @@ class Process {
     }
   }
 
-  async #login(identity: KeytabIdentity, key: LoginKey): Promise<void> {
+  /** A channel, which ends with the process of the KDC, and with the series of its ticket. */
+  async #open(identity: KeytabIdentity): ReturnType<KeyHolder['open']> {
+    await tryKeys(identity, key => this.#login(identity, key))
     const { realm, web } = this.#world
+    const since = realm.clock.now()
+    const { clientId } = await realm.record('web')
+    return {
+      call: (method, args) =>
+        this.#ask(async () => {
+          if (this.#world.realm !== realm) throw lost()
+          if (toHex((await realm.record('web')).clientId) !== toHex(clientId)) {
+            throw new OrthrusError('channel_broken', 'its ticket was revoked')
+          }
+          const context = ownContext(realm.realm, realm.context.report)
+          return callMethod({ ...context, caller: callerOf(web.principal, since) }, method, args)
+        }),
+      close: () => {},
+    }
+  }
+
+  async #login(identity: KeytabIdentity, key: LoginKey): Promise<void> {
     await this.#ask(async () => {
+      const { realm, web } = this.#world
       await this.#world.requireWritten(key)
       const { error } = await login(realm, { principal: web.principal, ...key })
       if (error !== undefined) throw new OrthrusError(error.code, 'refused')
@@ -224,6 +303,7 @@ const turn = fc.record({
   steps: fc.oneof(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 10, max: 120 })),
   passes: fc.constantFrom(0, 0, SECOND, SECOND, DEAD_AFTER, 2 * MINUTE, DAY),
   dies: fc.integer({ min: 0, max: 5 }).map(n => n === 0),
+  event: fc.option(fc.constantFrom(...EVENTS), { freq: 2, nil: undefined }),
 })
 const program = fc.record({
   deeds: fc.array(fc.constantFrom<Deed>('rotate', 'rotate', 'tidy', 'login'), { minLength: 1, maxLength: 6 }),
@@ -258,6 +338,7 @@ describe('two processes that change the key of one keytab', () => {
     timeout: 600_000,
   }, async () => {
     let promotions = 0
+    const happened = new Map<Event, number>()
     const seed = Date.now() % 1_000_000
     console.log(`seed ${seed}`)
     await fc.assert(
@@ -266,8 +347,11 @@ describe('two processes that change the key of one keytab', () => {
         const world = await World.make()
         const start = (): Process => new Process(world, repeated(deeds), repeated(fates))
         const processes = [start(), start()]
-        for (const { who, steps, passes, dies } of turns) {
+        for (const { who, steps, passes, dies, event } of turns) {
           if (dies) processes[who] = start()
+          if (event !== undefined) await world.happen(event)
+          // Where nobody is about to replace the keytab, or its owner would have to look again.
+          if (!existsSync(`${path}.lock`)) await world.carry()
           for (let i = 0; i < steps; i++) {
             await processes[who]?.step()
             await world.check()
@@ -278,6 +362,8 @@ describe('two processes that change the key of one keytab', () => {
           await passAtOnce(world, passes)
         }
         promotions += world.promotions - 1
+        for (const [event, times] of world.happened) happened.set(event, (happened.get(event) ?? 0) + times)
+        await world.carry()
         // Whatever the others left: a process that is not disturbed gets in, and finishes what was begun.
         await alone(world, 'login')
         await alone(world, 'rotate')
@@ -287,10 +373,13 @@ describe('two processes that change the key of one keytab', () => {
         const [current, ...others] = await world.keytab()
         expect(others).toEqual([])
         expect((await world.realm.record('web')).keys.map(({ kvno }) => kvno)).toEqual([current.kvno])
+        expect(await readdir(folder)).toEqual(['web.keytab'])
       }),
       { numRuns: runs, seed, endOnFailure: true },
     )
+    console.log(`${promotions} keys became current`, happened)
     // Enough of the rotations came to their end, or nothing was tried. In a few runs all may have been interrupted.
-    if (runs > 100) expect(promotions).toBeGreaterThan(0)
+    if (runs > 100) expect(promotions).toBeGreaterThan(runs)
+    if (runs > 100) expect([...happened.keys()].sort()).toEqual([...EVENTS].sort())
   })
 })
