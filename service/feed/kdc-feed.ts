@@ -8,6 +8,7 @@ import { startRotation } from '../../client/rotation/start-rotation.js'
 import type { Ticket } from '../../client/ticket/ticket.js'
 import type { KeySummary } from '../../shared/administration/keys.js'
 import type { Fraction } from '../../shared/crypto/fraction.js'
+import { OrthrusError } from '../../shared/errors.js'
 import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Logger } from '../../shared/logger.js'
 import { kdcService, type Principal } from '../../shared/principal.js'
@@ -87,18 +88,29 @@ export class KdcFeed {
 
   /** Only a channel under one may ask for the service's own keys. What is revoked matters more than their dates. */
   async #freshTicket(realm: Realm): Promise<Ticket | undefined> {
-    const { login } = partsOf(realm).source
     if (!this.#options.keyFacts.areOutdated) return undefined
-    return login?.freshTicket(kdcService(realm.realm)).catch(() => undefined)
+    try {
+      return await partsOf(realm).source.login?.freshTicket(kdcService(realm.realm))
+    } catch (cause) {
+      this.#refused(cause)
+      return undefined
+    }
   }
 
   async #askKeys(channel: KdcChannel): Promise<void> {
     try {
       const { keys } = await ownKeys(channel)
       this.#options.keyFacts.take(keys)
-    } catch {
-      // Whatever is wrong with the channel is found by what follows the log over it.
+    } catch (cause) {
+      this.#refused(cause)
     }
+  }
+
+  /** A KDC that refused is not asked with each channel. Whatever else is wrong is found by what follows the log. */
+  #refused(cause: unknown): void {
+    if (!(cause instanceof OrthrusError)) return
+    const { code } = cause
+    if (code !== 'unavailable' && code !== 'channel_broken') this.#options.keyFacts.wasAsked()
   }
 
   /** The KDC says that the key is due to change. */

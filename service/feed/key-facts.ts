@@ -24,10 +24,15 @@ export class KeyFacts {
     return kvnos !== String(this.#keys.kvnos) || at === undefined || this.#clock.monotonic() - at >= HOUR
   }
 
+  /** A KDC was asked, and answered or refused. */
+  wasAsked(): void {
+    this.#asked = { kvnos: String(this.#keys.kvnos), at: this.#clock.monotonic() }
+  }
+
   /** A KDC told this. */
   take(told: readonly KeySummary[]): void {
     this.#told = told
-    this.#asked = { kvnos: String(this.#keys.kvnos), at: this.#clock.monotonic() }
+    this.wasAsked()
     for (const { kvno, createdAt } of told) this.#createdAt.set(kvno, createdAt)
     const { kvnos } = this.#keys
     for (const kvno of this.#createdAt.keys()) if (!kvnos.includes(kvno)) this.#createdAt.delete(kvno)

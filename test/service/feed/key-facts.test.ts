@@ -58,5 +58,9 @@ describe('what a service knows of its keys', () => {
     expect(facts.areOutdated).toBe(false)
     clock.pass(HOUR)
     expect(facts.areOutdated).toBe(true)
+    // A KDC that refuses is not asked more often.
+    facts.wasAsked()
+    expect(facts.areOutdated).toBe(false)
+    expect(facts.of(2)).toEqual({ state: 'current', createdAt: 2000 })
   })
 })

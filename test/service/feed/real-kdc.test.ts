@@ -13,7 +13,7 @@ import { TYPE } from '../../../shared/constants.js'
 import { OrthrusError } from '../../../shared/errors.js'
 import { principalIn } from '../../../shared/principal.js'
 import type { OpenedTicket } from '../../../shared/ticket/ticket.js'
-import { HOUR, SECOND } from '../../../shared/time.js'
+import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
 import { startRealm, type TestRealm } from '../../../testing/index.js'
 import { temporaryFolder } from '../../end-to-end/processes.js'
 import { TestClock } from '../../support/clock.js'
@@ -39,14 +39,15 @@ async function follow(realm: TestRealm, name: string): Promise<Service> {
   return service
 }
 
-/** Lets time pass, as slowly as real sockets need it, until the feed is fresh again. */
+/** Lets time pass, as slowly as real sockets need it, until a channel has brought everything. */
 async function reconnected(realm: TestRealm, service: Service): Promise<void> {
   const end = performance.now() + 20_000
-  while (!service.state.ready && performance.now() < end) {
+  const isBack = (): boolean => service.state.ready && service.state.feed?.connected === true
+  while (!isBack() && performance.now() < end) {
     realm.clock.advance(100)
     await turns(20)
   }
-  expect(service.state.ready).toBe(true)
+  expect(isBack()).toBe(true)
 }
 
 interface Running {
@@ -149,6 +150,33 @@ describe('a service and the real KDC', () => {
     expect(service.state.keys).toEqual([{ kvno: 1, state: 'current', createdAt: madeAt, age: HOUR }])
   })
 
+  it('follows while it cannot ask for its keys, and does not ask with each channel', async () => {
+    const realm = await realmWith('orders')
+    const proxy = await WebSocketProxy.start(realm.kdc.url)
+    const service = await realm.loadService('orders', { kdc: proxy.url, logger: new TestLogger() })
+    onTestFinished(() => service.close())
+    await until(() => service.state.ready && service.state.keys[0]?.state !== undefined)
+    proxy.upward = frame => {
+      if (frame.message[1] !== TYPE.AS_REQ) return [frame]
+      // Of a kvno that nobody has: the MAC is wrong then.
+      return [{ ...frame, message: frame.message.map((byte, at) => (at === 40 ? byte ^ 1 : byte)) }]
+    }
+    realm.clock.advance(61 * MINUTE)
+    const asked = proxy.asked(TYPE.AS_REQ).length
+    await reconnected(realm, service)
+    for (let channel = 0; channel < 3; channel++) {
+      proxy.downward = frame => (frame.message[1] === TYPE.RECORD ? [] : [frame])
+      while (service.state.feed?.connected) {
+        realm.clock.advance(SECOND)
+        await turns(20)
+      }
+      proxy.downward = frame => [frame]
+      await reconnected(realm, service)
+    }
+    expect(proxy.asked(TYPE.AS_REQ).length - asked).toBe(1)
+    expect(service.state.keys).toMatchObject([{ kvno: 1, state: 'current', age: expect.any(Number) }])
+  })
+
   it('is ready or not, and says why', async () => {
     const realm = await realmWith('orders')
     const service = await realm.loadService('orders', { kdc: realm.kdc.url })
@@ -202,14 +230,14 @@ describe('an attacker who holds the feed back for an hour, and lets pings and ev
     let last = start
     const ended: number[] = []
     feedOf(service).watch({ tickets: [ticket] }, () => void ended.push(realm.clock.now() - start))
-    for (let i = 0; i < 720; i++) {
-      realm.clock.advance(5 * SECOND)
+    for (let i = 0; i < 360; i++) {
+      realm.clock.advance(10 * SECOND)
       await turns(3)
       if (accepts()) last = realm.clock.now()
     }
     expect(held.frames).toBeGreaterThan(1)
     expect(last - start).toBeLessThanOrEqual(600 * SECOND)
-    expect(last - start).toBeGreaterThan(590 * SECOND)
+    expect(last - start).toBeGreaterThan(580 * SECOND)
     expect(ended).toEqual([expect.any(Number)])
     expect(ended[0]).toBeLessThanOrEqual(601 * SECOND)
     proxy.downward = frame => [frame]
