@@ -8,13 +8,10 @@ import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { isReserved, type Principal } from '../../shared/principal.js'
-import { withdrawFor } from '../realm/invitations.js'
 import { planFreshKey } from '../realm/kdc-keys.js'
 import { dueOf, keyLife, withOnlyKey } from '../realm/key-changes.js'
-import { withNewSeries } from '../realm/principal.js'
 import { currentKey, hasPassword } from '../realm/principal-keys.js'
 import type { ReportedChange } from '../realm/reported-change.js'
-import { revocationOfSeries } from '../realm/revocation-log.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePrincipalRecord, type PrincipalRecord } from '../vault/records.js'
 import {
@@ -28,7 +25,7 @@ import {
 } from './context.js'
 import { ROTATE } from './feed.js'
 import { requireSoundPassword } from './passwords.js'
-import { appendRevocations } from './series.js'
+import { revokeKeys } from './series.js'
 
 /** What administrators do about keys (docs/protocol.md section 12). */
 
@@ -94,7 +91,7 @@ export async function replaceKey(context: AdminContext, name: Principal): Promis
     ofOneself: `for routine, run: orthrus keytab refresh FILE; after a theft another administrator runs: orthrus admin rotate ${short} --keytab FILE --admin-keytab OTHER`,
   })
   const key = new LongTermKey(context.realm.random(SIZE.KEY))
-  const { kvno, seq } = await replaceAll(context, name, 'replace-key', (record, now) => {
+  const { kvno, seq } = await revokeKeys(context, 'replace-key', name, (record, now) => {
     if (record.invitation !== null) throw malformed(`${name} is an invitation: make another one`)
     if (!hasPassword(record)) return withOnlyKey(record, key, null, now)
     throw new OrthrusError('malformed', `the key of ${name} comes from a password`, {
@@ -116,7 +113,7 @@ export function resetPassword(
 ): Promise<PasswordWasReset> {
   requireDispensable(context, name, 'given another password', { ofOneself: `run: orthrus passwd ${name}` })
   requireSoundPassword(password)
-  return replaceAll(context, name, 'reset-password', (record, now) => {
+  return revokeKeys(context, 'reset-password', name, (record, now) => {
     if (hasPassword(record) || record.keys.length === 0) {
       return withOnlyKey(record, password.key, password.parameters, now)
     }
@@ -124,28 +121,6 @@ export function resetPassword(
       principal: name,
       hint: `to give it another key, run: orthrus admin rotate ${shortName(name)} --keytab FILE`,
     })
-  })
-}
-
-function replaceAll(
-  context: AdminContext,
-  name: Principal,
-  method: 'replace-key' | 'reset-password',
-  amend: (record: PrincipalRecord, now: number) => PrincipalRecord,
-): Promise<{ readonly kvno: number; readonly seq: number }> {
-  return changeRealm(context, async now => {
-    const { version, record } = await requirePrincipal(context, name)
-    const after = withNewSeries(amend(record, now), context.realm.random, now)
-    const ended = await withdrawFor(context.realm, name, now)
-    const key = { kind: 'key', principal: name, by: record.lastKvno } as const
-    const revoked = [revocationOfSeries(record), ...ended.revoked, key]
-    const { changes, seq } = await appendRevocations(context, revoked, now)
-    const kvno = after.lastKvno
-    return {
-      changes: [writePrincipal({ version, record: after }), ...ended.changes, ...changes],
-      result: { kvno, seq },
-      reported: { method, principal: name, kvno },
-    }
   })
 }
 

@@ -15,20 +15,11 @@ import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed } from '../../shared/errors.js'
 import { isReserved, type Principal } from '../../shared/principal.js'
-import { withdrawFor } from '../realm/invitations.js'
 import { withOnlyKey, withoutKeys } from '../realm/key-changes.js'
-import { withNewSeries } from '../realm/principal.js'
-import { revocationOfSeries } from '../realm/revocation-log.js'
 import type { PrincipalRecord } from '../vault/records.js'
-import {
-  type AdminContext,
-  changeRealm,
-  requireDispensable,
-  requirePrincipal,
-  writePrincipal,
-} from './context.js'
+import { type AdminContext, changeRealm, requireDispensable, requirePrincipal } from './context.js'
 import { decodePrincipal, type Method, method } from './method.js'
-import { appendRevocations, revokeSeries } from './series.js'
+import { appendRevocations, revokeKeys, revokeSeries } from './series.js'
 
 /** The methods that revoke, and the one that tells where it has arrived (docs/protocol.md section 10). */
 
@@ -72,24 +63,13 @@ export async function revokeTicket(context: AdminContext, asked: TicketRevocatio
  * @throws OrthrusError `malformed` `unknown_service` `not_authorized`
  */
 export async function revokeKey(context: AdminContext, name: Principal): Promise<KeyRevoked> {
-  const { random } = context.realm
   if (!isReserved(name)) requireDispensable(context, name, 'left without a key')
-  return changeRealm(context, async now => {
-    const { version, record } = await requirePrincipal(context, name)
-    const kvno = record.lastKvno
-    const ended = await withdrawFor(context.realm, name, now)
+  const { ended: kvno, seq } = await revokeKeys(context, 'revoke-key', name, (record, now, wasInvited) => {
     // One that has no key may still be invited, with a code that was stolen too.
-    if (record.keys.length === 0 && ended.revoked.length === 0) throw malformed(`${name} has no key`)
-    const key = { kind: 'key', principal: name, by: kvno } as const
-    const revoked = [revocationOfSeries(record), ...ended.revoked, key]
-    const { changes, seq } = await appendRevocations(context, revoked, now)
-    const amended = withNewSeries(withoutOldKeys(record, context, now), random, now)
-    return {
-      changes: [writePrincipal({ version, record: amended }), ...ended.changes, ...changes],
-      result: { kvno, seq },
-      reported: { method: 'revoke-key', principal: name, kvno },
-    }
+    if (record.keys.length === 0 && !wasInvited) throw malformed(`${name} has no key`)
+    return withoutOldKeys(record, context, now)
   })
+  return { kvno, seq }
 }
 
 /** The KDC cannot do without its own keys. */

@@ -52,3 +52,42 @@ export function revokeSeries(
     }
   })
 }
+
+/** What ended all keys of a principal. */
+export interface KeysRevoked {
+  /** The newest kvno that was ended. */
+  readonly ended: number
+  /** The newest kvno that the principal ever had: the fresh one, if it got one. */
+  readonly kvno: number
+  /** The number of the last entry in the log. */
+  readonly seq: number
+}
+
+/**
+ * Ends all keys of the principal, staged ones and invitations for it included, and all tickets for it or of it.
+ * @param amend takes the keys away; told whether there was an invitation
+ * @throws OrthrusError `unknown_service` `not_authorized`, and what `amend` throws
+ */
+export function revokeKeys(
+  context: AdminContext,
+  method: 'revoke-key' | 'replace-key' | 'reset-password',
+  name: Principal,
+  amend: (record: PrincipalRecord, now: number, wasInvited: boolean) => PrincipalRecord,
+): Promise<KeysRevoked> {
+  return changeRealm(context, async now => {
+    const { version, record } = await requirePrincipal(context, name)
+    const withdrawn = await withdrawFor(context.realm, name, now)
+    const amended = amend(record, now, withdrawn.revoked.length > 0)
+    const after = withNewSeries(amended, context.realm.random, now)
+    const { lastKvno: ended } = record
+    const key = { kind: 'key', principal: name, by: ended } as const
+    const revoked = [revocationOfSeries(record), ...withdrawn.revoked, key]
+    const { changes, seq } = await appendRevocations(context, revoked, now)
+    const { lastKvno: kvno } = after
+    return {
+      changes: [writePrincipal({ version, record: after }), ...withdrawn.changes, ...changes],
+      result: { ended, kvno, seq },
+      reported: { method, principal: name, kvno: method === 'revoke-key' ? ended : kvno },
+    }
+  })
+}

@@ -100,15 +100,15 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'a principal whose key is replaced keeps its series',
-    file: 'kdc/admin/admin-keys.ts',
-    from: 'const after = withNewSeries(amend(record, now), context.realm.random, now)',
-    to: 'const after = amend(record, now)',
+    file: 'kdc/admin/series.ts',
+    from: 'const after = withNewSeries(amended, context.realm.random, now)',
+    to: 'const after = amended',
   },
   {
     name: 'what is sealed under a replaced key stays good',
-    file: 'kdc/admin/admin-keys.ts',
-    from: 'const revoked = [revocationOfSeries(record), ...ended.revoked, key]',
-    to: 'const revoked = [revocationOfSeries(record), ...ended.revoked, { ...key, principal: null }]',
+    file: 'kdc/admin/series.ts',
+    from: 'const revoked = [revocationOfSeries(record), ...withdrawn.revoked, key]',
+    to: 'const revoked = [revocationOfSeries(record), ...withdrawn.revoked, { ...key, principal: null }]',
   },
   {
     name: 'a new password leaves the sessions under the one before',
