@@ -101,26 +101,29 @@ describe('a holder killed with -9', { timeout: 600_000 }, () => {
 
 /** Windows ends a process without telling it. */
 describe.skipIf(process.platform === 'win32')('a command that is interrupted', { timeout: 600_000 }, () => {
-  it.each([
-    ['admin add', () => ['admin', 'add', 'new', '--keytab', 'admin.keytab']],
-    ['keytab refresh', () => ['keytab', 'refresh', 'orders.keytab']],
-    ['join', async () => ['join', (await world.invite()).code]],
-  ])('at any step, as by Ctrl-C, leaves no key beside a keytab (%s)', async (_, command) => {
+  it('at any step, as by Ctrl-C, leaves no key beside a keytab', async () => {
     await world.open()
     await writeFile(world.path('admin'), world.realm.keytab('admin'), { mode: 0o600 })
     const chance = seededChance('interrupted commands')
-    const hit = await sweepSteps({ chance, few: 1, below: 25 }, async step => {
-      const args = [CLI, ...(await command()), '--kdc', world.url]
-      const signal = chance.pick(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      const { child, done } = startDying({ args, cwd: world.realm.folder, step, signal })
-      const death = await done
-      expect(child.signalCode).toBe(death === undefined ? null : signal)
-      await world.requireTidy()
-      await unlink(world.path('new')).catch(() => undefined)
-      await world.administration.remove(principalIn(REALM, 'new')).catch(() => undefined)
-      return death
-    })
-    requireHit(hit, HOLDER_STEPS)
+    const commands = [
+      () => ['admin', 'add', 'new', '--keytab', 'admin.keytab'],
+      () => ['keytab', 'refresh', 'orders.keytab'],
+      async () => ['join', (await world.invite()).code],
+    ]
+    for (const command of slow ? commands : [chance.pick(commands)]) {
+      const hit = await sweepSteps({ chance, few: 1, below: 25 }, async step => {
+        const args = [CLI, ...(await command()), '--kdc', world.url]
+        const signal = chance.pick(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+        const { child, done } = startDying({ args, cwd: world.realm.folder, step, signal })
+        const death = await done
+        expect(child.signalCode).toBe(death === undefined ? null : signal)
+        await world.requireTidy()
+        await unlink(world.path('new')).catch(() => undefined)
+        await world.administration.remove(principalIn(REALM, 'new')).catch(() => undefined)
+        return death
+      })
+      requireHit(hit, HOLDER_STEPS)
+    }
   })
 })
 
