@@ -100,6 +100,7 @@ export const handOff: Kind<Request & { readonly restriction: Restriction; readon
     const less = ticket && cutDown(run, ticket, { ...restriction, to })
     if (less === undefined) return false
     if (service === MALLORY) world.reference.hand({ ...less.chain, closed: false })
+    else world.reference.handSealed(service, { ...less.chain, closed: false })
     world.send(party.client, { ...wish, service, handOff: less.ticket })
     return true
   },

@@ -81,6 +81,7 @@ export class Reference {
   newest = 0
   readonly #stolenKeys = new Set<string>()
   readonly #handed: Handed[] = []
+  readonly #handedTo: { readonly service: string; readonly handed: Handed }[] = []
 
   principal(name: string): PrincipalFacts | undefined {
     return this.principals.get(name)
@@ -132,15 +133,15 @@ export class Reference {
     }
     keys.staged(principal, kvno)
     invitations.dropStaged(principal)
-    if (facts?.exists !== true) this.#made(name, principal, now)
+    if (facts?.exists !== true) this.#made(principal)
+    const life = invitations.termsOf(name)?.principalsLife ?? null
+    if (life !== null) Object.assign(this.principal(principal) ?? {}, { endsAt: now + life })
     this.#drop(name, invitations.enrolled(name, principal, { kvno, byAttacker }, now))
   }
 
-  #made(invitation: string, principal: string, now: number): void {
-    const life = this.invitations.termsOf(invitation)?.principalsLife ?? null
+  #made(principal: string): void {
     const incarnation = (this.principal(principal)?.incarnation ?? 0) + 1
-    const endsAt = life === null ? undefined : now + life
-    this.principals.set(principal, { incarnation, exists: true, enabled: true, endsAt })
+    this.principals.set(principal, { incarnation, exists: true, enabled: true })
   }
 
   /** A principal that was made for a key goes with it. */
@@ -255,6 +256,16 @@ export class Reference {
     this.#handed.push(handed)
   }
 
+  /** A client handed it to a service, sealed: whoever has the key of the service can read it. */
+  handSealed(service: string, handed: Handed): void {
+    this.#handedTo.push({ service, handed })
+  }
+
+  #wasEverStolen(name: string): boolean {
+    const { incarnation = 0 } = this.principal(name) ?? {}
+    return Array.from({ length: incarnation }, (_, i) => i + 1).some(one => this.isStolen(name, one))
+  }
+
   /** Whether the attacker has the session key itself, and so everything that can be made of it. */
   knowsWhole(ticket: Issued): boolean {
     if (ticket.stolen || ticket.service === MALLORY || ATTACKERS.includes(ticket.client)) return true
@@ -266,7 +277,10 @@ export class Reference {
 
   /** Whether the attacker has a key that leads to exactly this chain. */
   mayUse(chain: ShownChain): boolean {
-    return this.knowsWhole(chain.ticket) || this.#handed.some(handed => leadsTo(handed, chain))
+    if (this.knowsWhole(chain.ticket) || this.#handed.some(handed => leadsTo(handed, chain))) return true
+    return this.#handedTo.some(
+      ({ service, handed }) => leadsTo(handed, chain) && this.#wasEverStolen(service),
+    )
   }
 
   /** Whether the attacker may ask for a login in this name. */

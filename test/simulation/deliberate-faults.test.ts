@@ -8,6 +8,7 @@ import { FAULTS } from './faults.js'
  */
 
 const TEST = 'test/simulation/simulation.test.ts'
+const TEST_OF_KEYS = 'test/simulation/keys.test.ts'
 /** One seed for all, so that a fault that is found today is found tomorrow; the first run that fails is the last. */
 const SEED = { ORTHRUS_SIMULATION_SEED: '1', ORTHRUS_SIMULATION_REQUESTS: '500' }
 const RUNS = { ...SEED, ORTHRUS_SIMULATION_RUNS: '60' }
@@ -25,15 +26,16 @@ describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
   'the simulation',
   { timeout: TIMEOUT },
   () => {
-    it('finds nothing in the unchanged copy', async () => {
-      const { passed, output } = await runWithFault(undefined, TEST, SEED)
+    it.each([TEST, TEST_OF_KEYS])('finds nothing in the unchanged copy: %s', async test => {
+      const { passed, output } = await runWithFault(undefined, test, SEED)
       expect(passed, output).toBe(true)
       // What a run prints when all is well must not match what it says of a fault.
       expect(FAULTS.filter(({ says }) => says.test(output)).map(({ name }) => name)).toEqual([])
     })
 
     it.each(faults.map(fault => [fault.name, fault] as const))('notices that %s', async (_, fault) => {
-      const { passed, output } = await runWithFault(fault, TEST, RUNS)
+      const test = fault.isOfKeys ? TEST_OF_KEYS : TEST
+      const { passed, output } = await runWithFault(fault, test, RUNS)
       expect(passed).toBe(false)
       expect(output).toMatch(fault.says)
     })

@@ -5,7 +5,7 @@ import { ANSWER_FATES, REQUEST_FATES } from './fates.js'
 /** What must have happened so that runs without a failure prove something: each kind of harm, each row of the table. */
 
 /** About how often things happen in 1,000 requests; a tenth of that is required. */
-const USUAL: Readonly<Record<string, number>> = {
+export const USUAL: Readonly<Record<string, number>> = {
   'a question to the KDC: lost': 12,
   'a question to the KDC: broken': 12,
   'a question to the KDC: late': 8,
@@ -100,7 +100,7 @@ const MANY = 50_000
 export function missing(
   counts: ReadonlyMap<string, number>,
   requests: number,
-  usual: Readonly<Record<string, number>> = USUAL,
+  usual: Readonly<Record<string, number>>,
 ): string[] {
   return Object.entries(usual)
     .map(([what, usual]) => ({ what, least: Math.floor((usual * requests) / 10_000) }))

@@ -3,6 +3,8 @@ import type { DeliberateFault } from '../deliberate-faults.js'
 /** A fault, and how the simulation reports it. */
 export interface SimulatedFault extends DeliberateFault {
   readonly says: RegExp
+  /** Whether it shows only where keys change. */
+  readonly isOfKeys?: true
 }
 
 const ATTEMPTS = /attempts: #\d+/
@@ -174,6 +176,7 @@ export const FAULTS: readonly SimulatedFault[] = [
     from: 'if (age <= maxStaleness) return undefined',
     to: 'if (age <= 99 * maxStaleness) return undefined',
     says: REVOKED,
+    isOfKeys: true,
   },
   {
     name: 'the service learns its new key after the KDC has it',
@@ -181,6 +184,7 @@ export const FAULTS: readonly SimulatedFault[] = [
     from: '    onKeys?.(result.keys, result.told)\n',
     to: '    if (result.staged === undefined) onKeys?.(result.keys, result.told)\n',
     says: ROTATION,
+    isOfKeys: true,
   },
   {
     name: 'the service drops its old key with the first that follows it',
@@ -188,6 +192,7 @@ export const FAULTS: readonly SimulatedFault[] = [
     from: '      keys: left as unknown as OwnKeys,\n',
     to: '      keys: (added.length === 0 ? left : added) as unknown as OwnKeys,\n',
     says: ROTATION,
+    isOfKeys: true,
   },
   {
     name: 'the KDC takes a code again that was used',
@@ -195,5 +200,6 @@ export const FAULTS: readonly SimulatedFault[] = [
     from: '  if (used >= uses) return',
     to: '  if (used > uses) return',
     says: JOIN,
+    isOfKeys: true,
   },
 ]
