@@ -10,9 +10,11 @@ export class Closing {
     if (this.#cause !== undefined) throw this.#cause
   }
 
-  /** Runs the function when the realm is closed. @returns a function that cancels this */
+  /** Runs the function when the realm is closed, or soon if it is already. @returns a function that cancels this */
   whenClosed(run: (cause: OrthrusError) => void): () => void {
     this.#waiting.add(run)
+    const cause = this.#cause
+    if (cause !== undefined) queueMicrotask(() => this.#end(cause))
     return () => this.#waiting.delete(run)
   }
 
@@ -35,8 +37,12 @@ export class Closing {
     if (this.#cause !== undefined) return undefined
     const cause = new OrthrusError('unavailable', 'the realm was closed', { hint: 'call connect again' })
     this.#cause = cause
+    this.#end(cause)
+    return cause
+  }
+
+  #end(cause: OrthrusError): void {
     for (const run of [...this.#waiting]) run(cause)
     this.#waiting.clear()
-    return cause
   }
 }

@@ -67,15 +67,23 @@ export class KeyKeeper {
     try {
       const { kvno, firstEnd } = await rotate()
       this.#failures = 0
-      if (kvno !== undefined) logger.info({ kvno }, 'the key was changed')
+      if (kvno !== undefined) this.#tell(() => logger.info({ kvno }, 'the key was changed'))
       // An old key is erased when no ticket under it can live any more.
       delay = Math.min(DAY, Math.max(MINUTE, firstEnd - now()))
     } catch (cause) {
       delay = Math.min(RETRY_MAX, RETRY_FIRST * 2 ** this.#failures++) * (0.5 + fraction() / 2)
-      if (!this.#isClosed) logger.warn({ cause, again: Math.round(delay) }, 'the key could not be changed')
+      this.#tell(() => logger.warn({ cause, again: Math.round(delay) }, 'the key could not be changed'))
     } finally {
       this.#isBusy = false
     }
     this.#plan(delay)
+  }
+
+  /** A logger that fails must not keep the key from being changed, nor end the process. */
+  #tell(log: () => void): void {
+    if (this.#isClosed) return
+    try {
+      log()
+    } catch {}
   }
 }

@@ -6,13 +6,14 @@ import { connect } from '../../../client/connect.js'
 import type { ConnectOptions } from '../../../client/connect-options.js'
 import { partsOf, type Realm } from '../../../client/realm.js'
 import { rotateKey } from '../../../client/rotation/rotate.js'
+import { startRotation } from '../../../client/rotation/start-rotation.js'
 import { formatKeytab, type KeytabEntry, parseKeytab } from '../../../shared/keytab/keytab.js'
 import { changingKeytab } from '../../../shared/keytab/keytab-file.node.js'
 import { DAY, HOUR, MINUTE } from '../../../shared/time.js'
 import { watchedDisk } from '../../support/keytab-disk.js'
 import { TestLogger } from '../../support/logger.js'
 import { type OwnKdc, startOwnKdc } from '../../support/own-kdc.js'
-import { until } from '../../support/turns.js'
+import { turns, until } from '../../support/turns.js'
 
 /** A client that changes its key in its keytab (docs/protocol.md section 12), with a KDC over real sockets. */
 
@@ -57,6 +58,18 @@ async function prepare(): Promise<World> {
     states: async () => (await own.record('web')).keys.map(({ kvno, state }) => `${kvno} ${state}`),
   }
 }
+
+describe('automatic rotation', () => {
+  it('ends with its realm, also where that was closed while it began', async () => {
+    const { connectWeb, clock, logger } = await prepare()
+    const realm = await connectWeb()
+    realm.close()
+    await startRotation(realm, { path, clock, timers: clock, fraction: () => 0.5, logger })
+    clock.advance(DAY)
+    await turns()
+    expect(logger.lines.filter(({ level }) => level === 'warn')).toEqual([])
+  })
+})
 
 describe('a key that is changed in place', () => {
   it('is current at once, and the old one stays in the keytab until no ticket under it can live', async () => {
