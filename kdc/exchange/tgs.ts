@@ -15,7 +15,7 @@ import { decodeCaveat } from '../../shared/ticket/caveats.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import type { OpenedTickets } from '../../shared/ticket/opened-tickets.js'
 import { type OpenedTicket, type SealedTicket, ticketInvalid } from '../../shared/ticket/ticket.js'
-import { requireValidAtKdc } from '../../shared/ticket/validity.js'
+import { requireValid } from '../../shared/ticket/validity.js'
 import { lookUpRecords } from '../issue/look-up.js'
 import { ReplySpace } from '../issue/reply-space.js'
 import { type CarriedCaveat, grantServices, type RequestedService } from '../issue/service-tickets.js'
@@ -49,7 +49,7 @@ export async function answerTgs(context: TgsContext, incoming: Incoming): Promis
   const from = { exchange: 'TGS', client: tgt.client, address } as const
   const { seen, origin, context: telling } = handlingOf(context, tgt.client, verified, now, from)
   return answerProved({ key, mac: verified.mac, now, origin }, telling.report, async () => {
-    requireValidAtKdc(tgt, now)
+    requireValid(tgt, now)
     requireFresh(verified.time, now, context.realm.time)
     requireStanding(context, tgt, await context.realm.directory.principal(tgt.client), now)
     // Counted after these checks, so that the holder of a revoked TGT cannot use up the client's allowance.

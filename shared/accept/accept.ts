@@ -14,7 +14,7 @@ import type { Principal } from '../principal.js'
 import { type Caveat, type CaveatChecker, visibleClaims } from '../ticket/caveats.js'
 import type { Claims } from '../ticket/claims.js'
 import type { OpenedTicket } from '../ticket/ticket.js'
-import { requireValidAtService } from '../ticket/validity.js'
+import { requireValid } from '../ticket/validity.js'
 import type { Clock } from '../time.js'
 import {
   keepPresented,
@@ -156,7 +156,7 @@ function check(
   const [own, delegated] = presented
   const tickets = delegated === undefined ? [own.ticket] : [own.ticket, delegated.ticket]
   const endClock = options.revocation === undefined ? now : options.revocation.endClock(now)
-  for (const ticket of tickets) requireValidAtService(ticket, now, endClock)
+  for (const ticket of tickets) requireValid(ticket, now, endClock)
   if (delegated !== undefined) requireDelegation(request, delegated)
   const { service, method, target, checkers } = options
   const facts = { now, service, method, target, checkers }

@@ -3,23 +3,14 @@ import { OrthrusError } from '../errors.js'
 import type { OpenedTicket } from './ticket.js'
 
 /**
- * Requires that a service, whose clock may differ from the KDC's, finds the ticket valid at `now`, milliseconds
- * (docs/protocol.md section 4).
- * @param endClock the time by which the ticket ends, if the service knows KDC time (section 10)
+ * Requires that the party that opens a ticket, whose clock may differ from that of the KDC that issued it, finds it valid
+ * at `now`, milliseconds (docs/protocol.md section 4).
+ * @param endClock the time by which the ticket ends, if the party knows a later KDC time (section 10)
  * @throws OrthrusError `ticket_not_yet_valid` `ticket_expired`
  */
-export function requireValidAtService(ticket: OpenedTicket, now: number, endClock = now): void {
-  requireValid(ticket, now, endClock, WINDOW.START_ALLOWANCE)
-}
-
-/** As `requireValidAtService`, but for the KDC, whose own clock set the times in the ticket. */
-export function requireValidAtKdc(ticket: OpenedTicket, now: number): void {
-  requireValid(ticket, now, now, 0)
-}
-
-function requireValid(ticket: OpenedTicket, now: number, endClock: number, allowance: number): void {
+export function requireValid(ticket: OpenedTicket, now: number, endClock = now): void {
   const { service, client: principal, startTime, endTime } = ticket
-  if (now < startTime - allowance) {
+  if (now < startTime - WINDOW.START_ALLOWANCE) {
     throw new OrthrusError('ticket_not_yet_valid', `${principal}'s ticket for ${service} is not valid yet`, {
       final: true,
       principal,

@@ -136,7 +136,6 @@ const A_THOUSAND_RUNS: Readonly<Record<string, number>> = {
   'the KDC says revoked': 30,
   'the KDC says ticket_expired': 8,
   'the KDC says ticket_invalid': 72,
-  'the KDC says ticket_not_yet_valid': 1,
   'the KDC says too_large': 15,
   'the KDC says unsupported_version': 15,
   'the KDC denies caveat_failed': 9,

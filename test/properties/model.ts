@@ -249,7 +249,7 @@ export function tgsVerdict(
   if (chain.caveats.length > CAVEATS_MAX) return { code: 'malformed' }
   if (ticket.service !== policy.tgs) return { code: 'ticket_invalid' }
   if (!isProved([chain], [proved])) return { code: 'auth_failed' }
-  if (now < ticket.start) return { code: 'ticket_not_yet_valid' }
+  if (now < ticket.start - START_ALLOWANCE) return { code: 'ticket_not_yet_valid' }
   if (now >= ticket.end) return { code: 'ticket_expired' }
   if (!caveats.every(isWellFormed)) return { code: 'caveat_failed' }
   if (expiries(caveats).some(end => now >= end)) return { code: 'caveat_failed' }
