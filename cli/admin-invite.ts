@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
+import { urlsFrom } from '../client/connect-urls.js'
 import { partsOf } from '../client/realm.js'
 import type { InvitationSummary } from '../shared/administration/invitations.js'
 import { formatJoinCode } from '../shared/keytab/join-code.js'
@@ -38,7 +39,7 @@ function parseUses(text: string): number {
 async function invite(terminal: Terminal, name: string, options: InviteOptions): Promise<void> {
   await withAdministration(terminal, options, async (administration, realm) => {
     const { expires, uses = 1, principalsExpire = null, joinKdc } = options
-    const kdc = joinKdc ?? [kdcUrl(terminal, options)]
+    const kdc = urlsFrom({ kdc: joinKdc ?? kdcUrl(terminal, options), keytab: '' })
     const target = patternIn(realm.realm, name)
     const { invitation, endsAt } = await administration.invitations.make({
       target,

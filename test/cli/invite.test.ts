@@ -187,6 +187,9 @@ describe('an administrator', () => {
     expect((await admin('invite', 'orders')).err).toContain('--join-kdc')
     const named = await admin('invite', 'orders', '--join-kdc', 'wss://a.example', 'wss://b.example')
     expect(named.err).not.toContain('--join-kdc')
+    const wrong = await admin('invite', 'orders', '--join-kdc', 'orthrusjoin1_AAAA')
+    expect([wrong.code, wrong.out]).toEqual([2, ''])
+    expect(wrong.err).toMatch(/not the URL of a KDC: "orthrusjoin1_\.\.\."/)
     expect(parseJoinCode(named.out.trim()).kdc).toEqual(['wss://a.example', 'wss://b.example'])
   })
 
