@@ -1,6 +1,5 @@
 import { OrthrusError } from '../../shared/errors.js'
 import { HOUR, MINUTE, SECOND } from '../../shared/time.js'
-import type { Holder } from './holder.js'
 import { requireJoined } from './joining.js'
 import { askForKey, requireKeys } from './key-happenings.js'
 import type { Asked } from './ledger.js'
@@ -45,13 +44,17 @@ const BETWEEN_CALLS = 2 * MINUTE
 async function changeAllKeys(world: World): Promise<void> {
   const { clients, services, kdc, timeline, ledger } = world
   const holders = [...clients, ...services]
-  const before = holders.map(({ holder }) => newestOf(holder))
-  const left = (): string[] =>
-    holders.filter(({ holder }, i) => newestOf(holder) <= (before[i] ?? 0)).map(({ name }) => name)
+  const before = new Map<string, number>()
+  for (const { name } of holders) before.set(name, await kdc.current(name))
+  const left = async (): Promise<string[]> => {
+    const names: string[] = []
+    for (const { name } of holders) if ((await kdc.current(name)) === before.get(name)) names.push(name)
+    return names
+  }
   for (const { name } of holders) await askForKey(world, name)
   for (const name of ['krbtgt', 'kdc']) await kdc.rotate(name)
   const end = timeline.now + LONGEST_CHANGE
-  while (left().length > 0 && timeline.now < end) {
+  while ((await left()).length > 0 && timeline.now < end) {
     for (const { name: client } of clients) {
       for (const { name: service } of services) {
         const asked = await world.ask({
@@ -69,11 +72,8 @@ async function changeAllKeys(world: World): Promise<void> {
     }
     await timeline.pass(BETWEEN_CALLS)
   }
-  if (left().length > 0) ledger.violate(`rotation: ${left()} did not change the key`)
-}
-
-function newestOf({ entries }: Holder): number {
-  return Math.max(...entries.map(({ kvno }) => kvno))
+  const unchanged = await left()
+  if (unchanged.length > 0) ledger.violate(`rotation: ${unchanged} did not change the key`)
 }
 
 /** A client that asks the KDC nothing meanwhile keeps a ticket that begins too late until it refreshes it. */

@@ -140,6 +140,12 @@ export class SimulatedKdc {
     )
   }
 
+  /** The kvno of the key that the KDC takes for current; 0 if there is none. */
+  async current(name: string): Promise<number> {
+    const stored = await readStoredPrincipal(this.#vault, principalIn(REALM, name))
+    return stored?.record.keys.find(({ state }) => state === 'current')?.kvno ?? 0
+  }
+
   /** Invites a host to become this principal. @returns the key of the invitation */
   async invite(name: string, lasting: number): Promise<KeytabEntry> {
     const made = await this.#administration.invitations.make({
