@@ -1,26 +1,26 @@
 // Preloaded into a process: kills it with -9, or by ORTHRUS_DIE_BY, at one step of what it does. A step is a change to a file, a commit of the
-// database (before and after it), or bytes that it sends or has received; they are counted from the first bytes on.
-// ORTHRUS_DIE_AT says at which step, from 1. Standard error then ends with what the step was.
+// database (before and after it), or bytes that it sends or has received; each kind is counted by itself, from the first
+// bytes on. ORTHRUS_DIE_AT says at which step, as `rename 2`, and standard error then ends with it.
 import { writeSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 
-const dieAt = Number(process.env.ORTHRUS_DIE_AT)
+const dieAt = process.env.ORTHRUS_DIE_AT
 const signal = process.env.ORTHRUS_DIE_BY ?? 'SIGKILL'
-let steps = 0
+const steps = new Map()
 let hasBegun = false
 
 /** @returns whether this is the step, for what can be done by half */
-function isLast() {
-  if (hasBegun) steps += 1
-  return hasBegun && steps === dieAt
+function isLast(kind) {
+  if (hasBegun) steps.set(kind, (steps.get(kind) ?? 0) + 1)
+  return `${kind} ${steps.get(kind)}` === dieAt
 }
 
 /** @returns what is never done, if the process lives on for a moment to handle the signal */
-function die(name) {
-  writeSync(2, `killed at step ${steps}: ${name}\n`)
+function die() {
+  writeSync(2, `killed at: ${dieAt}\n`)
   process.kill(process.pid, signal)
   return new Promise(resolve => setTimeout(resolve, 60_000))
 }
@@ -29,7 +29,7 @@ function watch(object, names, prefix = '') {
   for (const name of names) {
     const real = object[name]
     object[name] = function (...args) {
-      return isLast() ? die(prefix + name) : real.apply(this, args)
+      return isLast(prefix + name) ? die() : real.apply(this, args)
     }
   }
 }
@@ -39,9 +39,9 @@ const files = Object.getPrototypeOf(handle)
 await handle.close()
 const writeFile = files.writeFile
 files.writeFile = async function (text, ...rest) {
-  if (isLast()) {
+  if (isLast('half of a write')) {
     await writeFile.call(this, text.slice(0, text.length / 2), ...rest)
-    await die('half of a write')
+    await die()
   }
   return writeFile.call(this, text, ...rest)
 }
@@ -54,14 +54,14 @@ const send = Socket.prototype._writeGeneric
 Socket.prototype._writeGeneric = function (...args) {
   if (isTcp(this)) {
     hasBegun = true
-    if (isLast()) return die('send')
+    if (isLast('send')) return die()
   }
   return send.apply(this, args)
 }
 Socket.prototype.push = function (chunk, encoding) {
   if (isTcp(this) && chunk !== null) {
     hasBegun = true
-    if (isLast()) return die('receive')
+    if (isLast('receive')) return die()
   }
   return Readable.prototype.push.call(this, chunk, encoding)
 }
@@ -70,8 +70,8 @@ if (process.argv.includes('kdc')) {
   const { ClassicLevel } = await import('classic-level')
   const batch = ClassicLevel.prototype._batch
   ClassicLevel.prototype._batch = async function (...args) {
-    if (isLast()) await die('commit')
+    if (isLast('commit')) await die()
     await batch.apply(this, args)
-    if (isLast()) await die('committed')
+    if (isLast('committed')) await die()
   }
 }

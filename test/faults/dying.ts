@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
+import { expect } from 'vitest'
 import { endAtLast, root } from '../end-to-end/processes.js'
 import type { Chance } from '../support/chance.js'
 
@@ -10,14 +11,14 @@ import type { Chance } from '../support/chance.js'
 
 const PRELOAD = `--import=${pathToFileURL(join(root, 'test/faults/dying.mjs')).href}`
 
-/** For a command that passes its environment on. @param step from 1 */
-export function dyingEnvironment(step: number, signal: NodeJS.Signals = 'SIGKILL'): Record<string, string> {
-  return { NODE_OPTIONS: PRELOAD, ORTHRUS_DIE_AT: String(step), ORTHRUS_DIE_BY: signal }
+/** For a command that passes its environment on. @param step as `rename 2` */
+export function dyingEnvironment(step: string, signal: NodeJS.Signals = 'SIGKILL'): Record<string, string> {
+  return { NODE_OPTIONS: PRELOAD, ORTHRUS_DIE_AT: step, ORTHRUS_DIE_BY: signal }
 }
 
-/** The step that a process was killed at, such as `rename`, from what it said on standard error. */
+/** The step that a process was killed at, from what it said on standard error. */
 export function deathIn(log: string): string | undefined {
-  return /^killed at step \d+: (.*)$/m.exec(log)?.[1]
+  return /^killed at: (.*)$/m.exec(log)?.[1]
 }
 
 export interface DyingProcess {
@@ -30,7 +31,8 @@ export interface DyingProcess {
 export interface DyingOptions {
   readonly args: readonly string[]
   readonly cwd: string
-  readonly step: number
+  /** As `rename 2`. */
+  readonly step: string
   /** Default: SIGKILL. */
   readonly signal?: NodeJS.Signals
   /** The line of standard output with which it says that it is done. */
@@ -53,39 +55,31 @@ export function startDying({ args, cwd, step, signal, until }: DyingOptions): Dy
   return { child, done, log: () => log }
 }
 
-export interface Sweep {
-  readonly chance: Chance
-  /** How many steps are tried, drawn from the first `below`, which are always reached. Slow: each step there is. */
-  readonly few: number
-  readonly below: number
-}
+/** The kinds of step that there are, and how many of each at least. */
+export type Steps = Readonly<Record<string, number>>
 
 const slow = process.env.ORTHRUS_SLOW === '1'
 
 /**
- * Does something again and again, and lets it die at another step each time.
- * @param run resolves with the step's name; undefined if it was done before it came to the step
- * @returns how often each kind of step was hit
+ * Does something that dies at a step: again and again, at each step there is, or once at one that is drawn.
+ * @param run resolves with the step; undefined if it was done before it came to it
  */
 export async function sweepSteps(
-  { chance, few, below }: Sweep,
-  run: (step: number) => Promise<string | undefined>,
-): Promise<ReadonlyMap<string, number>> {
-  const hit = new Map<string, number>()
-  const note = (name: string): void => void hit.set(name, (hit.get(name) ?? 0) + 1)
+  chance: Chance,
+  steps: Steps,
+  run: (step: string) => Promise<string | undefined>,
+): Promise<void> {
+  const kinds = Object.entries(steps)
   if (!slow) {
-    for (let i = 0; i < few; i++) {
-      const step = 1 + chance.below(below)
-      const name = await run(step)
-      if (name === undefined) throw new Error(`step ${step} was not reached`)
-      note(name)
-    }
-    return hit
+    const [kind, count] = chance.pick(kinds)
+    const step = `${kind} ${1 + chance.below(count)}`
+    expect(await run(step)).toBe(step)
+    return
   }
-  for (let step = 1; ; step++) {
-    const name = await run(step)
-    if (name === undefined) break
-    note(name)
+  for (const [kind, count] of kinds) {
+    let hit = 0
+    while ((await run(`${kind} ${hit + 1}`)) !== undefined) hit += 1
+    console.log(`${kind}: ${hit}`)
+    expect(hit, kind).toBeGreaterThanOrEqual(count)
   }
-  return hit
 }
