@@ -5,7 +5,7 @@ import { decodePrincipalRecord } from '../vault/records.js'
 import type { Vault, VaultChange } from '../vault/vault.js'
 import { type InvitationRecord, invitationEnd, isAnswered, isInvitationRecord } from './invitation.js'
 import { withoutStaged } from './invited-keys.js'
-import { tombstoneOf, withNewSeries } from './principal.js'
+import { withNewSeries } from './principal.js'
 import type { OpenRealm } from './realm.js'
 import type { ReportedChange } from './reported-change.js'
 import { type Revocation, revocationOfSeries } from './revocation-log.js'
@@ -89,7 +89,8 @@ export async function planClearing(
   const principals: Principal[] = []
   for await (const { version, record } of storedInvitations(vault, null)) {
     if (isAnswered(record, now)) continue
-    changes.push(writePrincipal({ version, record: tombstoneOf(record) }))
+    // Nothing is kept: such a name is never drawn again, and every search for invitations would pass what is left.
+    changes.push({ kind: RECORD_KIND.PRINCIPAL, name: record.name, expected: version, fields: undefined })
     changes.push(...(await withoutStaged({ vault }, record, record.invitation.staged, now)))
     if (principals.push(record.name) === INVITATIONS_CLEARED) break
   }
