@@ -63,7 +63,7 @@ export const FEED_METHODS_BY_NAME = {
     callers: 'anybody',
     reads: false,
     decode: decodeSeen,
-    run: async (context, seq) => {
+    run: (context, seq) => {
       context.realm.feed.seen(requireFollower(context), seq)
       return NO_RESULTS
     },

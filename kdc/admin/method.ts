@@ -3,6 +3,7 @@ import type { Value } from '../../shared/encoding/encoding.js'
 import { fields, nullable, numberOf, principalOf } from '../../shared/encoding/fields.js'
 import { malformed } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
+import type { MaybePromise } from '../realm/maybe-promise.js'
 import type { AdminContext } from './context.js'
 import type { Callers } from './role.js'
 
@@ -18,16 +19,16 @@ export interface MethodOf<Arguments> {
   /** @throws OrthrusError `malformed` for arguments of a wrong form */
   decode(args: readonly Value[]): Arguments
   /** @returns the results, encoded. @throws OrthrusError with a code of the wire */
-  run(context: AdminContext, args: Arguments): Promise<Value[]>
+  run(context: AdminContext, args: Arguments): MaybePromise<Value[]>
 }
 
 /** A method together with the decoder of its arguments. */
 export type Method = Pick<MethodOf<never>, 'callers' | 'reads'> & {
-  call(context: AdminContext, args: readonly Value[]): Promise<Value[]>
+  call(context: AdminContext, args: readonly Value[]): MaybePromise<Value[]>
 }
 
 export function method<Arguments>({ callers, reads, decode, run }: MethodOf<Arguments>): Method {
-  return { callers, reads, call: async (context, args) => run(context, decode(args)) }
+  return { callers, reads, call: (context, args) => run(context, decode(args)) }
 }
 
 export const NO_RESULTS: Value[] = []

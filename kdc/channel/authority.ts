@@ -1,6 +1,7 @@
 import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { requireEnabled, requireUnrevoked } from '../exchange/client-state.js'
+import { allValues, type MaybePromise, useValue } from '../realm/maybe-promise.js'
 import { openingKey } from '../realm/principal-keys.js'
 import type { OpenRealm } from '../realm/realm.js'
 
@@ -10,19 +11,24 @@ import type { OpenRealm } from '../realm/realm.js'
  * @param now KDC time, milliseconds
  * @throws OrthrusError `ticket_expired` `ticket_invalid` `revoked` `principal_disabled`
  */
-export async function requireStanding(
+export function requireStanding(
   { record: { realm }, directory, revocations }: OpenRealm,
   { tickets, service }: AcceptedRequest,
   endTime: number,
   now: number,
-): Promise<void> {
+): MaybePromise<void> {
   if (now >= endTime)
     throw new OrthrusError('ticket_expired', 'the channel has reached the end of its ticket')
-  const own = await directory.principal(service)
-  for (const ticket of tickets) {
-    if (own === undefined || openingKey(own, ticket.kvno, now) === undefined) {
-      throw new OrthrusError('ticket_invalid', `the key of kdc@${realm} that the ticket is under was retired`)
-    }
-    requireEnabled(requireUnrevoked(ticket, await directory.principal(ticket.client), revocations), now)
-  }
+  const names = [service, ...tickets.map(({ client }) => client)]
+  return useValue(allValues(names.map(name => directory.principal(name))), ([own, ...clients]) => {
+    tickets.forEach((ticket, index) => {
+      if (own === undefined || openingKey(own, ticket.kvno, now) === undefined) {
+        throw new OrthrusError(
+          'ticket_invalid',
+          `the key of kdc@${realm} that the ticket is under was retired`,
+        )
+      }
+      requireEnabled(requireUnrevoked(ticket, clients[index], revocations), now)
+    })
+  })
 }

@@ -1,6 +1,7 @@
 import type { InvitationMethod, OwnMethod } from '../../shared/administration/methods.js'
 import type { AcceptedChannel, ChannelApplication } from '../../shared/channel/accepted-channel.js'
 import { decodeCall, encodeAnswer, type KdcAnswer, type KdcCall } from '../../shared/channel/calls.js'
+import type { Value } from '../../shared/encoding/encoding.js'
 import { isTransient, OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { FeedMethod } from '../../shared/revocation/feed.js'
@@ -10,6 +11,7 @@ import { actorsOf, isAdministrator } from '../admin/role.js'
 import { reportFailure } from '../exchange/answer.js'
 import type { FollowingChannel } from '../feed/follower.js'
 import type { ExchangeContext } from '../realm/context.js'
+import type { MaybePromise } from '../realm/maybe-promise.js'
 import type { Origin } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
 import { requireStanding } from './authority.js'
@@ -58,11 +60,19 @@ export class KdcChannel implements ChannelApplication {
 
   async receive(message: Uint8Array): Promise<void> {
     const call = decodeCall(message)
-    const refused = await this.#refusalOf(call)
-    const answered = this.#channel.send(encodeAnswer(refused ?? (await this.#run(call))))
+    let mayCall = false
+    let answer: KdcAnswer
+    try {
+      await this.#requireStanding()
+      mayCall = true
+      answer = { n: call.n, results: await this.#run(call) }
+    } catch (cause) {
+      answer = this.#failure(call, cause)
+    }
+    const answered = this.#channel.send(encodeAnswer(answer))
     this.#calling.follower?.flow()
     await answered
-    if (refused !== undefined && isFinal(refused)) await this.#endInOrder()
+    if (!mayCall && isFinal(answer)) await this.#endInOrder()
     if (!this.#isChanging) return
     this.#isChanging = false
     await this.#endUnlessStanding()
@@ -108,7 +118,7 @@ export class KdcChannel implements ChannelApplication {
     report.tell({ kind: 'channel_ended', origin: this.#origin(), broken: false, reason })
   }
 
-  #requireStanding(): Promise<void> {
+  #requireStanding(): MaybePromise<void> {
     const { realm } = this.#context
     const { verified, endTime } = this.#channel
     return requireStanding(realm, verified, endTime, realm.time.now())
@@ -133,29 +143,15 @@ export class KdcChannel implements ChannelApplication {
     return true
   }
 
-  /** The refusal of a call whose caller may no longer speak. */
-  async #refusalOf(call: KdcCall): Promise<KdcAnswer | undefined> {
-    try {
-      await this.#requireStanding()
-      return undefined
-    } catch (cause) {
-      return this.#failure(call, cause)
-    }
-  }
-
-  async #run(call: KdcCall): Promise<KdcAnswer> {
+  async #run(call: KdcCall): Promise<Value[]> {
     const { rates } = this.#context
-    try {
-      const { method } = call
-      if (FREQUENT.has(method) || method === FOLLOW) rates.requireFeedCall(this.#presenter)
-      if (!FREQUENT.has(method)) rates.requireClient(this.#presenter)
-      const results = await callMethod(this.#contextOf(call), method, call.args)
-      // A few bytes can ask for the whole log.
-      if (method === FOLLOW) rates.countFeedEntries(this.#presenter, this.#calling.follower?.behind ?? 0)
-      return { n: call.n, results }
-    } catch (cause) {
-      return this.#failure(call, cause)
-    }
+    const { method } = call
+    if (FREQUENT.has(method) || method === FOLLOW) rates.requireFeedCall(this.#presenter)
+    if (!FREQUENT.has(method)) rates.requireClient(this.#presenter)
+    const results = await callMethod(this.#contextOf(call), method, call.args)
+    // A few bytes can ask for the whole log.
+    if (method === FOLLOW) rates.countFeedEntries(this.#presenter, this.#calling.follower?.behind ?? 0)
+    return results
   }
 
   /** A new key counts when it is about to be made: a thief who may make none must not use up what the holder may. */
@@ -184,8 +180,8 @@ const FOLLOW: FeedMethod = 'follow'
 const FREQUENT: ReadonlySet<string> = new Set<FeedMethod>(['alive', 'seen'])
 
 /** Whether the caller may never speak again in this channel; otherwise the KDC only could not find out for now. */
-function isFinal(refused: KdcAnswer): boolean {
-  return 'code' in refused && !isTransient(refused.code)
+function isFinal(answer: KdcAnswer): boolean {
+  return 'code' in answer && !isTransient(answer.code)
 }
 
 /** What makes a key for the caller, or for the host that holds its code. */

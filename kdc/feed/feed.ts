@@ -94,10 +94,10 @@ export class Feed {
   async alive(follower: Follower): Promise<LogState> {
     const { log } = this.#options
     this.#hear(follower)
-    do {
+    while (!(log.isCurrent && follower.isAtHead) && !follower.channel.isOver) {
       await log.current()
       await follower.whenAtHead()
-    } while (!(log.isCurrent && follower.isAtHead) && !follower.channel.isOver)
+    }
     follower.hold()
     return this.state()
   }

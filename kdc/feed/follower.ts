@@ -126,13 +126,13 @@ export class Follower {
     const { log, pages } = this.#parts
     if (this.#next < log.oldest) throw new OrthrusError('unavailable', 'its place in the log was cleared')
     const page = pages.from(this.#next)
-    const sent: Promise<void>[] = []
+    let sent = Promise.resolve()
     for (const event of page instanceof Promise ? await page : page) {
-      sent.push(this.channel.send(event.bytesFor(this.channel.names)))
+      sent = this.channel.send(event.bytesFor(this.channel.names))
       this.#next = event.seq + 1
     }
     if (this.isAtHead) this.#release()
-    await Promise.all(sent)
+    await sent
   }
 
   #release(): void {

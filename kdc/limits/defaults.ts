@@ -27,8 +27,9 @@ export const SHORTENING = 0.1
 
 /**
  * How many records are kept in memory. Names known not to exist are kept apart, so asking for them evicts no record.
+ * Followers of the revocation log ask in turn: with more of them than places, each would find its own evicted.
  */
-export const CACHE = { PRINCIPALS: 10_000, RULES: 10_000, ABSENT: 50_000, TGTS: 4_096 } as const
+export const CACHE = { PRINCIPALS: 50_000, RULES: 10_000, ABSENT: 50_000, TGTS: 4_096 } as const
 
 /** The shortest life of its tickets for `kdc@realm` that an administrator may set for itself, milliseconds. */
 export const ADMINISTRATION_LIFE_MIN = MINUTE

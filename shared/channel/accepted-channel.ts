@@ -82,11 +82,16 @@ export class AcceptedChannel {
     }
   }
 
-  /** Resolves when the operating system has the message, so that a client that does not read delays only itself. */
-  async send(message: Uint8Array): Promise<void> {
-    if (this.#state === 'over') return
+  /**
+   * Resolves when the operating system has the message, so that a client that does not read delays only itself. The
+   * carrier keeps the order, so it has the last record last.
+   */
+  send(message: Uint8Array): Promise<void> {
+    let sent = Promise.resolve()
+    if (this.#state === 'over') return sent
     const { records, carrier } = this.#options
-    await Promise.all(records.sealMessage(message).map(record => carrier.send(record)))
+    for (const record of records.sealMessage(message)) sent = carrier.send(record)
+    return sent
   }
 
   get isOver(): boolean {

@@ -1,5 +1,5 @@
 import { sha256 } from '#primitives'
-import { concatBytes } from '../bytes.js'
+import { allocateBriefly, concatBytes } from '../bytes.js'
 import { LABEL, LIMIT, SIZE, TYPE } from '../constants.js'
 import { deriveChannelKey, expand } from '../crypto/derive.js'
 import type { AuthKey, ChannelKey } from '../crypto/keys.js'
@@ -88,7 +88,7 @@ export class RecordChannel {
   #seal(kind: Kind, payload: Uint8Array): Uint8Array {
     this.#requireWhole()
     if (this.#state.sentEnd) throw new TypeError('this side of the channel has ended')
-    const plaintext = new Uint8Array(1 + payload.length)
+    const plaintext = allocateBriefly(1 + payload.length)
     plaintext[0] = kind
     plaintext.set(payload, 1)
     return concatBytes(AAD, sealCounted(this.#sending, this.#sent++, AAD, plaintext))
@@ -141,18 +141,26 @@ export class RecordChannel {
     }
   }
 
-  /** The buffer doubles as it grows, so that many small parts cost no more than a few large ones. */
+  /** A message in one part is not copied. */
   #append(payload: Uint8Array): void {
     const length = this.#pendingBytes + payload.length
     if (length > this.#maxMessage) throw broken(`a message of more than ${this.#maxMessage} bytes`)
-    if (length > this.#pending.length) {
-      const larger = new Uint8Array(Math.max(length, Math.min(2 * this.#pending.length, this.#maxMessage)))
-      larger.set(this.#pending.subarray(0, this.#pendingBytes))
-      this.#pending = larger
+    if (this.#pendingBytes === 0) {
+      this.#pending = payload
+    } else {
+      this.#makeRoom(length)
+      this.#pending.set(payload, this.#pendingBytes)
     }
-    this.#pending.set(payload, this.#pendingBytes)
     this.#pendingBytes = length
     this.#isPending = true
+  }
+
+  /** The buffer doubles as it grows, so that many small parts cost no more than a few large ones. */
+  #makeRoom(length: number): void {
+    if (length <= this.#pending.length) return
+    const larger = new Uint8Array(Math.max(length, Math.min(2 * this.#pending.length, this.#maxMessage)))
+    larger.set(this.#pending.subarray(0, this.#pendingBytes))
+    this.#pending = larger
   }
 
   #assemble(): Uint8Array {

@@ -61,12 +61,14 @@ export function openCounted(
   return openRecord(key, counterNonce(counter), aad, sealed)
 }
 
-/** Four zero bytes, then the counter as 8 bytes, big-endian. */
+// Reused between calls, as the ciphers copy it.
+const nonce = new Uint8Array(12)
+const nonceView = new DataView(nonce.buffer)
+
+/** Four zero bytes, then the counter as 8 bytes, big-endian. The next call overwrites the result. */
 function counterNonce(counter: number): Uint8Array {
   if (!Number.isSafeInteger(counter)) throw new TypeError("the channel's counter is exhausted")
-  const nonce = new Uint8Array(12)
-  const view = new DataView(nonce.buffer)
-  view.setUint32(4, Math.floor(counter / 2 ** 32))
-  view.setUint32(8, counter % 2 ** 32)
+  nonceView.setUint32(4, Math.floor(counter / 2 ** 32))
+  nonceView.setUint32(8, counter % 2 ** 32)
   return nonce
 }

@@ -65,14 +65,14 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a channel outlives the revocation of its tickets',
     file: 'kdc/channel/channel.ts',
-    from: '  async #refusalOf(call: KdcCall): Promise<KdcAnswer | undefined> {\n',
-    to: '  async #refusalOf(call: KdcCall): Promise<KdcAnswer | undefined> {\n    if (call.n > 0) return undefined\n',
+    from: '    try {\n      await this.#requireStanding()\n      mayCall = true\n',
+    to: '    try {\n      mayCall = true\n',
   },
   {
     name: 'a revoked ticket opens a channel',
     file: 'kdc/channel/authority.ts',
-    from: '    requireEnabled(requireUnrevoked(ticket, await directory.principal(ticket.client), revocations), now)\n',
-    to: '    requireEnabled((await directory.principal(ticket.client)) as never, now)\n',
+    from: '      requireEnabled(requireUnrevoked(ticket, clients[index], revocations), now)\n',
+    to: '      requireEnabled(clients[index] as never, now)\n',
   },
   {
     name: 'a channel is bound to its opening alone, which can be replayed',
