@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
+import { DEFAULT_LIMITS } from '../kdc/limits/defaults.js'
 import { type RunningKdc, startKdc } from '../kdc/main.js'
 import { TrustedProxies } from '../kdc/transport/trusted-proxies.js'
 import { defaulted, parseListen, parseOrigin } from './arguments.js'
@@ -13,6 +14,7 @@ interface KdcOptions {
   readonly allowReadableMasterKey?: boolean
   readonly allowOrigin?: string[]
   readonly trustedProxy?: string[]
+  readonly connections: number
   readonly logLevel: string
   readonly json?: boolean
 }
@@ -45,10 +47,26 @@ export function kdcCommand(terminal: Terminal): Command {
       parseTrustedProxy,
     )
     .addOption(
+      defaulted(
+        '--connections <number>',
+        'how many may be open; three quarters of them are for those that proved a key, such as services that follow',
+        String(DEFAULT_LIMITS.connections),
+        parseConnections,
+      ),
+    )
+    .addOption(
       defaulted('--log-level <level>', 'how much of the log goes to standard error', 'info').choices(LEVELS),
     )
     .option('--json', 'say in JSON where it listens')
     .action((options: KdcOptions) => serve(terminal, options))
+}
+
+/** Each is a file that the process has open, of which Linux lets one process have about a million. */
+function parseConnections(text: string): number {
+  if (!/^[1-9][0-9]{0,5}$/.test(text)) {
+    throw new InvalidArgumentError('Write a number of connections, as 16000, below a million.')
+  }
+  return Number(text)
 }
 
 /** May be given several times. */
@@ -77,6 +95,7 @@ async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
     listen: options.listen,
     allowedOrigins: options.allowOrigin ?? [],
     trustedProxies: options.trustedProxy ?? [],
+    limits: { connections: options.connections },
     logger,
   })
   answer(

@@ -164,6 +164,7 @@ describe.each(SECRETS)('the secret %j', secret => {
     ['kdc', '--listen', secret],
     ['kdc', '--allow-origin', secret],
     ['kdc', '--trusted-proxy', secret],
+    ['kdc', '--connections', secret],
     ['kdc', '--log-level', secret],
     ['init', secret, '--data', join(tmpdir(), 'orthrus-no', 'folder')],
   ])('shows nowhere on the command line: %s %s', async (...words) => {
