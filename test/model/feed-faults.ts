@@ -69,12 +69,6 @@ export const FEED_FAULTS: readonly DeliberateFault[] = [
     to: 'principalsLife === null ? null : now + 9 * principalsLife',
   },
   {
-    name: 'a code of a fleet hands out more keys than hosts may join',
-    file: 'kdc/realm/invited-keys.ts',
-    from: 'const excess = Math.max(0, all.length - most)',
-    to: 'const excess = Math.max(0, all.length - most - 99)',
-  },
-  {
     name: 'a service forgets what another log has revoked',
     file: 'service/feed/revoked-set.ts',
     from: 'if (name === toHex(followed) || log.keepUntil >= now) continue',
