@@ -190,7 +190,7 @@ export const FAULTS: readonly SimulatedFault[] = [
     name: 'the service drops its old key with the first that follows it',
     file: 'client/rotation/key-round.ts',
     from: '      keys: left as unknown as OwnKeys,\n',
-    to: '      keys: (added.length === 0 ? left : added) as unknown as OwnKeys,\n',
+    to: '      keys: left.slice(0, 1) as unknown as OwnKeys,\n',
     says: ROTATION,
     isOfKeys: true,
   },
