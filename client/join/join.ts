@@ -1,4 +1,4 @@
-import { createKeytabFile, isKeytabThere, removeKeytabFile } from '#keytab-file'
+import { createKeytabFile, isKeytabThere } from '#keytab-file'
 import { OrthrusError } from '../../shared/errors.js'
 import { type JoinCode, parseJoinCode } from '../../shared/keytab/join-code.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
@@ -9,6 +9,7 @@ import { openKdcChannel } from '../channel/kdc-channel.js'
 import { isPrivateUrl } from '../login/password.js'
 import type { Realm } from '../realm.js'
 import { explained } from './refused-code.js'
+import { isUnprovedRefusal, refusedLater, unfinished } from './unfinished.js'
 
 /** How a new host gets its key with a join code (docs/protocol.md section 12, "Invitations"). */
 
@@ -40,7 +41,8 @@ export interface Joined {
 
 /**
  * Asks for a key, writes it down, and logs in with it, which makes it the principal's and uses the code up. Whatever
- * fails before that can be done again with the same code.
+ * fails before it is written can be done again with the same code. Afterwards the keytab is kept: its key may have become
+ * the principal's, whatever the answer said.
  * @throws OrthrusError `credential_invalid` for a code that was cut off or mistyped; `revoked` for one that has ended,
  * with how; `keytab_invalid` if the keytab cannot be written; what connecting throws
  * @throws TypeError if no KDC is named, or one where anybody may listen
@@ -52,13 +54,32 @@ export async function joinHost(options: JoinOptions): Promise<Joined> {
   const entry = await enrolAs(options, invited, code)
   const keytab = options.pathOf(entry.principal)
   await createKeytabFile(keytab, formatKeytab([entry]))
-  const realm = await options.open({ kdc, keytab })
+  try {
+    return { realm: await logIn(options.open, { kdc, keytab }), keytab }
+  } catch (cause) {
+    const end = isUnprovedRefusal(cause) ? await provedEnd(options.open, invited) : undefined
+    throw unfinished(cause, end, { keytab, kdc })
+  }
+}
+
+/** Anybody can forge the refusal of a key, so the KDC is asked a second time, over another connection. */
+async function logIn(open: JoinOptions['open'], login: JoinLogin): Promise<Realm> {
+  try {
+    return await logInOnce(open, login)
+  } catch (cause) {
+    if (!isUnprovedRefusal(cause)) throw cause
+    return await logInOnce(open, login)
+  }
+}
+
+async function logInOnce(open: JoinOptions['open'], login: JoinLogin): Promise<Realm> {
+  const realm = await open(login)
   try {
     await realm.getTgt()
-    return { realm, keytab }
+    return realm
   } catch (cause) {
     realm.close()
-    throw await refusedKey(options, invited, { keytab, code, cause })
+    throw cause
   }
 }
 
@@ -103,49 +124,18 @@ async function endOf(
   const isEnded =
     cause instanceof OrthrusError && (cause.code === 'revoked' || cause.code === 'channel_broken')
   if (!isEnded || cause.facts.invitation !== undefined) return undefined
-  const realm = await open(invited)
+  return await provedEnd(open, invited)
+}
+
+/** How the code has ended, if a proved answer says so. */
+async function provedEnd(open: JoinOptions['open'], invited: JoinLogin): Promise<OrthrusError | undefined> {
   try {
-    await realm.getTgt()
+    const realm = await logInOnce(open, invited)
+    realm.close()
     return undefined
   } catch (why) {
     return why instanceof OrthrusError && why.facts.invitation !== undefined ? why : undefined
-  } finally {
-    realm.close()
   }
-}
-
-interface RefusedKey {
-  readonly keytab: string
-  readonly code: JoinCode
-  readonly cause: unknown
-}
-
-/**
- * Why the KDC does not know the key that it has just handed out: another host has asked for one since. What says so is
- * a proved answer to the code, since anybody can forge the refusal of the key.
- */
-async function refusedKey(
-  { open }: JoinOptions,
-  invited: JoinLogin,
-  { keytab, code, cause }: RefusedKey,
-): Promise<unknown> {
-  if (!(cause instanceof OrthrusError) || cause.facts.claimed !== 'auth_failed') return cause
-  const realm = await open(invited)
-  try {
-    await realm.getTgt()
-  } catch (why) {
-    return explained(why, { code, kdc: invited.kdc, keytab })
-  } finally {
-    realm.close()
-  }
-  // The code was not used, so the key in the file never became anybody's.
-  await removeKeytabFile(keytab)
-  return new OrthrusError('revoked', 'another host asked for a key with the same join code at this moment', {
-    principal: code.invitation.principal,
-    final: true,
-    cause,
-    hint: 'if that was yours, join again; if not, the code is in other hands: orthrus admin uninvite it',
-  })
 }
 
 /**
@@ -161,13 +151,10 @@ export async function joinOnce(
     return realm
   }
   const urls = kdc === undefined ? kdcOf(options, parseJoinCode(code.trim())) : [kdc].flat()
-  const realm = await open({ kdc: urls, keytab })
   try {
     // A host that went down after it wrote its key, and before it logged in, makes it its own now.
-    await realm.getTgt()
-    return realm
+    return await logIn(open, { kdc: urls, keytab })
   } catch (cause) {
-    realm.close()
-    throw cause
+    throw refusedLater(cause, keytab)
   }
 }

@@ -11,15 +11,13 @@ export interface RefusedCode {
   readonly code: JoinCode
   /** The KDCs, one of which refused it. */
   readonly kdc: readonly string[]
-  /** Which was written, although the code had been used by another host. */
-  readonly keytab?: string
 }
 
 /** The error for whoever has the code, with what to do now. Anything but a refusal of the code is returned unchanged. */
-export function explained(cause: unknown, { code, kdc, keytab }: RefusedCode): unknown {
+export function explained(cause: unknown, { code, kdc }: RefusedCode): unknown {
   if (!(cause instanceof OrthrusError)) return cause
   const { facts } = cause
-  if (facts.invitation?.how === 'used') return used(cause, keytab)
+  if (facts.invitation?.how === 'used') return used(cause)
   if (facts.claimed !== 'auth_failed') return cause
   const { reason, hint } = unknownCode(code, kdc, facts.time ?? code.endsAt)
   return new OrthrusError('auth_failed', reason, { ...facts, cause, hint })
@@ -36,25 +34,27 @@ function unknownCode(
 ): { readonly reason: string; readonly hint: string } {
   if (now >= endsAt + ANSWERED) {
     return {
-      reason: `the join code ended at ${formatTime(endsAt)}, and the KDC does not know it any more`,
+      reason: `the join code ended at ${formatTime(endsAt)}, and the KDC does not know it any more; ${UNPROVED}`,
       hint: `${NOT_KEPT}; ask an administrator for another one: orthrus admin invite NAME`,
     }
   }
   const realm = realmOf(invitation.principal)
   return {
-    reason: `the join code is for the realm ${realm}, and the KDC at ${kdc.map(shownUrl).join(', ')} does not know it`,
+    reason: `the join code is for the realm ${realm}, and the KDC at ${kdc.map(shownUrl).join(', ')} does not know it; ${UNPROVED}`,
     hint: `it is the KDC of another realm, or was reset or restored since: name a KDC of ${realm} (--kdc URL, or the option kdc), or ask an administrator for another code: orthrus admin invite NAME`,
   }
 }
 
-function used(cause: OrthrusError, keytab: string | undefined): OrthrusError {
-  const file = keytab === undefined ? '' : `; the key in ${keytab} was never taken: remove it`
+const UNPROVED = 'nothing proves that it was the KDC'
+
+function used(cause: OrthrusError): OrthrusError {
   return new OrthrusError('revoked', cause.reason, {
     ...cause.facts,
     final: true,
     cause,
-    hint: `${NOT_KEPT}; if another did, the key is in other hands: orthrus admin revoke key NAME. Then: orthrus admin invite NAME${file}`,
+    hint: `${NOT_KEPT}; if another did, the key is in other hands: orthrus admin revoke key NAME. Then: orthrus admin invite NAME`,
   })
 }
 
-const NOT_KEPT = 'if this host used it, its keytab was not kept: a container keeps it only on a volume'
+const NOT_KEPT =
+  'if this host used it, its key is in the keytab that it wrote then: a container keeps it only on a volume'

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, unlink } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { exists, syncFolder } from '../folder.node.js'
 import type { KeytabDisk } from './keytab-disk.node.js'
@@ -41,13 +41,6 @@ export async function createKeytabFile(path: string, text: string): Promise<void
 export async function isKeytabThere(path: string): Promise<boolean> {
   requirePath(path)
   return await exists(path)
-}
-
-/** Takes back what `createKeytabFile` has just made. */
-export async function removeKeytabFile(path: string): Promise<void> {
-  requirePath(path)
-  await unlink(path).catch(() => undefined)
-  await syncFolder(dirname(path)).catch(() => undefined)
 }
 
 /** @throws TypeError if the path is the text of a keytab */

@@ -61,9 +61,3 @@ export async function isKeytabThere(path: string): Promise<boolean> {
   requirePath(path)
   throw new TypeError('there are no files here: pass the text of the keytab, { keytab: { text } }')
 }
-
-/** @throws TypeError always: a browser has no files */
-export async function removeKeytabFile(path: string): Promise<void> {
-  requirePath(path)
-  throw new TypeError('there are no files here')
-}

@@ -134,9 +134,14 @@ export class Reference {
     keys.staged(principal, kvno)
     invitations.dropStaged(principal)
     if (facts?.exists !== true) this.#made(principal)
-    const life = invitations.termsOf(name)?.principalsLife ?? null
-    if (life !== null) Object.assign(this.principal(principal) ?? {}, { endsAt: now + life })
+    if (invitations.isForFleet(name)) this.#endFrom(name, principal, now)
     this.#drop(name, invitations.enrolled(name, principal, { kvno, byAttacker }, now))
+  }
+
+  /** Whatever end the host had that left the instance behind does not bind the one that has it now. */
+  #endFrom(invitation: string, principal: string, now: number): void {
+    const life = this.invitations.termsOf(invitation)?.principalsLife ?? null
+    Object.assign(this.principal(principal) ?? {}, { endsAt: life === null ? undefined : now + life })
   }
 
   #made(principal: string): void {

