@@ -142,7 +142,7 @@ function checkOfKey(principal: Principal, kvno: number, key: Uint8Array): Uint8A
 }
 
 const COPY_AGAIN =
-  'copy it again from where it was made, or make the principal again: orthrus admin remove, then add'
+  'copy it again from where it was made, or give the principal another key: orthrus admin rotate NAME --keytab FILE'
 
 interface Place {
   readonly line: number
