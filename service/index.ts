@@ -20,4 +20,5 @@ export {
   requireTicket,
   type TicketHandler,
   type TicketMiddleware,
+  ticketOf,
 } from './require-ticket.js'

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { requireHandler, requireNext, requireNodeHttp } from './node-http/frameworks.js'
-import { passGate } from './node-http/guard.js'
+import { noTicket, requireHandler, requireNext, requireNodeHttp } from './node-http/frameworks.js'
+import { passedTicket, passGate } from './node-http/guard.js'
 import { createGate, type RequireTicketOptions, type TicketGate } from './request/options.js'
 import type { AcceptedTicket } from './request/ticket.js'
 
@@ -18,7 +18,7 @@ export type TicketMiddleware = (
  *
  * With a handler it gives a listener for `node:http`; without one, middleware for Connect and Express, which must be
  * mounted before anything that reads bodies, compresses, or otherwise changes requests and responses. The ticket is
- * `req.ticket`.
+ * `ticketOf(req)`.
  * @throws TypeError if an option does not exist or cannot be meant so, or if the handler is a framework's application.
  * What is returned throws a TypeError if a framework calls it with other things than a request and response of
  * `node:http`. As a listener of another event of a server, as `upgrade`, it closes each connection and tells the owner.
@@ -44,6 +44,16 @@ export function requireTicket(
   return (req: IncomingMessage, res: ServerResponse, next?: unknown) => {
     if (requireNodeHttp(report, req, res, next)) start(gate, req, res, ticket => handler(req, res, ticket))
   }
+}
+
+/**
+ * The ticket of a request that `requireTicket` let through.
+ * @throws TypeError that says what to do, if it let no such request through
+ */
+export function ticketOf(req: IncomingMessage): AcceptedTicket {
+  const ticket = typeof req === 'object' && req !== null ? passedTicket(req) : undefined
+  if (ticket === undefined) throw noTicket(req)
+  return ticket
 }
 
 /** A failure here, for example of a logger, costs this request its connection, but does not end the process. */

@@ -33,6 +33,7 @@ const WITHOUT_OPTIONS = [
   'kdc.formatKeytab',
   'kdc.systemRandom',
   'testing.createTestClock',
+  'service.ticketOf',
 ]
 
 const exported = Object.entries(ENTRIES).flatMap(([entry, values]) =>

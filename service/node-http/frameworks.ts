@@ -8,13 +8,13 @@ import type { Report } from '../report/events.js'
  */
 
 const ADVICE = {
-  koa: 'Koa: createServer(requireTicket({ service }, app.callback())); the ticket is ctx.req.ticket',
+  koa: 'Koa: createServer(requireTicket({ service }, app.callback())); the ticket is ticketOf(ctx.req)',
   fastify:
-    'Fastify: fastify({ serverFactory: handler => createServer(requireTicket({ service }, handler)) }); the ticket is request.raw.ticket',
-  hono: 'Hono: createServer(requireTicket({ service }, getRequestListener(app.fetch))), of @hono/node-server; the ticket is c.env.incoming.ticket',
+    'Fastify: fastify({ serverFactory: handler => createServer(requireTicket({ service }, handler)) }); the ticket is ticketOf(request.raw)',
+  hono: 'Hono: createServer(requireTicket({ service }, getRequestListener(app.fetch))), of @hono/node-server; the ticket is ticketOf(c.env.incoming)',
   event:
     "A server calls it with each request: server.on('request', requireTicket({ service }, handler)); no other event has a response to refuse with",
-  connect: 'Express and Connect: app.use(requireTicket({ service })); the ticket is req.ticket',
+  connect: 'Express and Connect: app.use(requireTicket({ service })); the ticket is ticketOf(req)',
   other:
     'Put it in front: createServer(requireTicket({ service }, listener)), with the framework as the listener',
 } as const
@@ -44,6 +44,20 @@ export function requireNodeHttp(
   else if (connection === undefined) throw error
   else endConnection(report, connection, error)
   return false
+}
+
+/** Where `ticketOf` finds the ticket, if it was given what a framework made of the request. */
+export function noTicket(given: unknown): TypeError {
+  const own = isRequest(property(given, 'raw'))
+    ? 'ticketOf(request.raw)'
+    : isRequest(property(given, 'req'))
+      ? 'ticketOf(ctx.req)'
+      : undefined
+  const advice =
+    own === undefined
+      ? 'requireTicket has not let this request through: mount it before whatever asks for the ticket'
+      : `it takes the request of node:http: ${own}`
+  return new TypeError(`ticketOf found no ticket: ${advice}`)
 }
 
 /** What an event of a server brought in place of a response: a socket, a stream or session of HTTP/2, a WebSocket. */

@@ -2,11 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { OrthrusError } from '../../shared/errors.js'
 import { type AuthorisedRequest, authoriseAgain, authoriseRequest } from '../request/authorise.js'
 import { RequestAborted, type RequestMessage } from '../request/message.js'
-import { catchLater, checkersFor, type TicketGate } from '../request/options.js'
+import { checkersFor, type TicketGate, tellRefused } from '../request/options.js'
 import { challengeRequest, type Refused, refuseRequest, requestFields } from '../request/refuse.js'
 import { causeForBegun, type Revocation, refusalOf } from '../request/revocation.js'
 import type { ServiceParts } from '../request/service.js'
-import { abortTicket } from '../request/ticket.js'
+import { type AcceptedTicket, abortTicket } from '../request/ticket.js'
 import { AttachedState } from '../response/attached-state.js'
 import { type Proof, proofFor } from '../response/proof.js'
 import { answerWith } from './answer.js'
@@ -32,10 +32,19 @@ class PassedState extends AttachedState {
     return #passed in req && req.#passed.service === service ? req.#passed : undefined
   }
 
+  static ticketOf(req: object): AcceptedTicket | undefined {
+    return #passed in req ? req.#passed.ticket : undefined
+  }
+
   static keep(req: IncomingMessage, passed: Passed): void {
     if (#passed in req) req.#passed = passed
     else new PassedState(req, passed)
   }
+}
+
+/** The ticket of a request that a gate let through. What anybody wrote to `req.ticket` is not looked at. */
+export function passedTicket(req: object): AcceptedTicket | undefined {
+  return PassedState.ticketOf(req)
 }
 
 /** What passed, or `undefined` if the request has been answered already, or nobody is left to answer. */
@@ -103,16 +112,11 @@ function endWithRevocation(
 }
 
 function refuse(
-  { options, service }: TicketGate,
+  gate: TicketGate,
   req: IncomingMessage,
   res: ServerResponse,
   { refused, response }: Refused,
 ): void {
-  answerWith(req, res, service.timers, response)
-  const fail = (err: unknown): void => service.report({ kind: 'hook_failed', hook: 'onRefused', err })
-  try {
-    catchLater(options.onRefused?.(refused, req), fail)
-  } catch (err) {
-    fail(err)
-  }
+  answerWith(req, res, gate.service.timers, response)
+  tellRefused(gate, refused, req)
 }

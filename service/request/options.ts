@@ -14,22 +14,23 @@ const MAX_RESPONSE = 8 * 1024 * 1024
 export type CaveatValue = Value
 
 /** Whether the caveat holds for the request: only `true` says so. An exception counts as false. */
-export type AppCaveatChecker = (value: CaveatValue, req: IncomingMessage) => boolean
+export type AppCaveatChecker<Req = IncomingMessage> = (value: CaveatValue, req: Req) => boolean
 
-export interface RequireTicketOptions extends RequirementOptions {
+/** `Req` is the request as the server has it: of `node:http`, or the web's `Request`. */
+export interface RequireTicketOptions<Req = IncomingMessage> extends RequirementOptions {
   /** What `loadService` gave. */
   readonly service: Service
   /** Checkers of `app` caveats by name. A caveat without one fails. Default: none. */
-  readonly caveats?: Readonly<Record<string, AppCaveatChecker>>
+  readonly caveats?: Readonly<Record<string, AppCaveatChecker<Req>>>
   /** The largest body of a request, bytes. Default 1 MiB. */
   readonly maxBody?: number
   /** The largest body of a response, bytes: it is kept until it is complete. Default 8 MiB. */
   readonly maxResponse?: number
   /** Called for each request that is refused, after it was answered. */
-  readonly onRefused?: (refused: RefusedRequest, req: IncomingMessage) => void
+  readonly onRefused?: (refused: RefusedRequest, req: Req) => void
 }
 
-const KNOWN: KnownOptions<RequireTicketOptions> = {
+const KNOWN: KnownOptions<RequireTicketOptions<never>> = {
   service: true,
   claims: true,
   requirePassword: true,
@@ -42,15 +43,15 @@ const KNOWN: KnownOptions<RequireTicketOptions> = {
 }
 
 /** The options of one `requireTicket`, checked and complete. */
-export interface TicketGate extends Gate {
-  readonly options: RequireTicketOptions
+export interface TicketGate<Req = IncomingMessage> extends Gate {
+  readonly options: RequireTicketOptions<Req>
   /** Bytes. */
   readonly maxResponse: number
 }
 
 /** @throws TypeError if an option does not exist, or cannot be meant so */
-export function createGate(options: RequireTicketOptions): TicketGate {
-  requireKnownOptions('requireTicket', options, KNOWN)
+export function createGate<Req = IncomingMessage>(options: RequireTicketOptions<Req>): TicketGate<Req> {
+  requireKnownOptions<RequireTicketOptions<never>>('requireTicket', options, KNOWN)
   const service = partsOf(options.service)
   const { maxBody = MAX_BODY, maxResponse = MAX_RESPONSE, caveats = {}, onRefused } = options
   for (const [name, value] of Object.entries({ maxBody, maxResponse })) {
@@ -67,14 +68,28 @@ export function createGate(options: RequireTicketOptions): TicketGate {
 }
 
 /** An asynchronous function of the owner's must not end the process when it fails, since nobody waits for it. */
-export function catchLater(result: unknown, fail: (err: unknown) => void): void {
+function catchLater(result: unknown, fail: (err: unknown) => void): void {
   if (typeof result === 'object' && result !== null && 'then' in result) Promise.resolve(result).catch(fail)
+}
+
+/** Tells the owner that a request was refused, after it was answered. */
+export function tellRefused<Req>(
+  { options, service }: TicketGate<Req>,
+  refused: RefusedRequest,
+  req: Req,
+): void {
+  const fail = (err: unknown): void => service.report({ kind: 'hook_failed', hook: 'onRefused', err })
+  try {
+    catchLater(options.onRefused?.(refused, req), fail)
+  } catch (err) {
+    fail(err)
+  }
 }
 
 const NO_CHECKERS: Checkers = new Map()
 
 /** What `acceptRequest` asks about `app` caveats of this request. */
-export function checkersFor({ options, service }: TicketGate, req: IncomingMessage): Checkers {
+export function checkersFor<Req>({ options, service }: TicketGate<Req>, req: Req): Checkers {
   if (options.caveats === undefined) return NO_CHECKERS
   const checkers = new Map<string, CaveatChecker>()
   for (const [name, checker] of Object.entries(options.caveats)) {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
-import { loadService, requireTicket, type TicketMiddleware } from '../../../service/index.js'
+import { loadService, requireTicket, type TicketMiddleware, ticketOf } from '../../../service/index.js'
 import { formatRequest } from '../connection.js'
 import {
   expectProved,
@@ -145,6 +145,55 @@ describe('requireTicket as middleware', () => {
     const response = await realm.send(request)
     expect(response.headers.some(([name]) => name === 'set-cookie')).toBe(true)
     expectProved(response, request)
+  })
+})
+
+describe('ticketOf', () => {
+  it('gives the ticket of a request that passed, whatever stands in req.ticket', async () => {
+    const found: unknown[] = []
+    const realm = await start(({ service }) => [
+      requireTicket({ service }),
+      (req, res) => {
+        const { ticket } = req
+        req.ticket = { client: 'admin@demo.example' } as never
+        found.push(ticketOf(req) === ticket)
+        res.end(ticketOf(req).client)
+      },
+    ])
+    const request = realm.sign()
+    const response = await realm.send(request)
+    expect([found, response.body.toString()]).toEqual([[true], WEB])
+    expectProved(response, request)
+  })
+
+  it('throws what to do for a request that no gate let through', async () => {
+    const told: string[] = []
+    const realm = await start(({ service }) => [
+      (req, _res, next) => {
+        req.ticket = { client: 'admin@demo.example' } as never
+        for (const given of [req, { raw: req }, { req }, undefined, null, {}]) {
+          try {
+            ticketOf(given as never)
+          } catch (cause) {
+            if (cause instanceof TypeError) told.push(cause.message)
+          }
+        }
+        next()
+      },
+      requireTicket({ service }),
+      hello,
+    ])
+    await realm.get()
+    const mount =
+      'requireTicket has not let this request through: mount it before whatever asks for the ticket'
+    expect(told.map(text => text.replace('ticketOf found no ticket: ', ''))).toEqual([
+      mount,
+      'it takes the request of node:http: ticketOf(request.raw)',
+      'it takes the request of node:http: ticketOf(ctx.req)',
+      mount,
+      mount,
+      mount,
+    ])
   })
 })
 
