@@ -3,7 +3,7 @@ import type { Server } from 'node:net'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { runAfter, type Timers } from '../../shared/timers.js'
 import { type BodyLimits, RequestAborted, type RequestBody } from '../request/message.js'
-import { late } from '../request/verify.js'
+import { late, tooLarge } from '../request/verify.js'
 import { ByteCollector } from '../response/byte-collector.js'
 
 /** The body of a request of `node:http`. It is read whole, and whoever reads the request afterwards finds it unread. */
@@ -87,13 +87,6 @@ function unboundVersion(version: string): OrthrusError {
   return new OrthrusError('malformed', `HTTP/${version}, but only HTTP/1.1 can be bound`, {
     final: true,
     hint: "serve HTTP/1.1: node:https, or node:http2 with ALPNProtocols: ['http/1.1'], or a proxy in front that speaks HTTP/2",
-  })
-}
-
-function tooLarge(maxBody: number): OrthrusError {
-  return new OrthrusError('too_large', `a body of more than ${maxBody} bytes`, {
-    final: true,
-    hint: `the service takes larger ones with requireTicket({ maxBody }), now ${maxBody}`,
   })
 }
 

@@ -123,6 +123,14 @@ export function late(): OrthrusError {
   return new OrthrusError('binding_mismatch', 'the body did not arrive in time', { final: true })
 }
 
+/** A body of more than `maxBody` bytes. */
+export function tooLarge(maxBody: number): OrthrusError {
+  return new OrthrusError('too_large', `a body of more than ${maxBody} bytes`, {
+    final: true,
+    hint: `the service takes larger ones with requireTicket({ maxBody }), now ${maxBody}`,
+  })
+}
+
 /** Milliseconds from now, by the clock that says more. */
 function stopwatch(clock: Clock): () => number {
   const now = clock.now()

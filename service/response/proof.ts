@@ -8,6 +8,7 @@ import type { ServiceParts } from '../request/service.js'
 import { AttachedState } from './attached-state.js'
 import { type Done, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
 import { divert } from './divert.js'
+import { FAILED, FAILED_TYPE, type Failure, overflow, responseFault } from './failure.js'
 import { clearHeaders, coveredHeaderPairs } from './headers.js'
 import { proveResponse } from './prove.js'
 
@@ -19,15 +20,6 @@ export interface ResponseProofOptions {
   /** Bytes. */
   readonly maxResponse: number
 }
-
-interface Failure {
-  readonly reason: string
-  readonly hint?: string
-  /** What the handler threw. */
-  readonly err?: unknown
-}
-
-const FAILED = Buffer.from('internal error\n')
 
 /**
  * The methods to send a refusal with, as it is and without a proof. Whatever was written so far is dropped, and so is
@@ -76,11 +68,7 @@ export class Proof implements ResponseWatcher {
   }
 
   onOverflow(): void {
-    const { maxResponse } = this.#options
-    this.#fail({
-      reason: `the response is larger than ${maxResponse} bytes`,
-      hint: `larger ones need requireTicket({ maxResponse }), now ${maxResponse}: a response is kept whole until it is proved`,
-    })
+    this.#fail(overflow(this.#options.maxResponse))
   }
 
   onEnd(done: Done | undefined): void {
@@ -106,7 +94,7 @@ export class Proof implements ResponseWatcher {
     }
     const own = this.buffer.mute()
     clearHeaders(this.#res)
-    own.setHeader('content-type', 'text/plain; charset=utf-8')
+    own.setHeader('content-type', FAILED_TYPE)
     this.#res.statusMessage = ''
     // The headers are those just set, so none of them can be doubled or empty.
     this.#send(own, 500, FAILED, this.#prove(500, FAILED) as Header, undefined)
@@ -120,15 +108,13 @@ export class Proof implements ResponseWatcher {
 
   /** Why the client could not check such a response, or would take it for another one. */
   #fault(status: number, body: Buffer): string | undefined {
-    // Clients wait for more after a 1xx, and the `fetch` of the platform has no response with a status over 599.
-    if (status < 200 || status > 599) return `the status is ${status}, and a response has one from 200 to 599`
-    if (status === 205 && body.length > 0) return 'a 205 has a body, which clients do not read'
-    if (this.buffer.hasTrailers || this.#res.hasHeader('trailer')) return 'trailers, which nothing covers'
     const announced = this.#res.getHeader('content-length')
-    if (this.#hasBody(status) && announced !== undefined && Number(announced) !== body.length) {
-      return `content-length is ${announced}, the body has ${body.length} bytes`
-    }
-    return undefined
+    return responseFault(this.#options.message.method, {
+      status,
+      length: body.length,
+      announced: announced === undefined ? undefined : String(announced),
+      hasTrailers: this.buffer.hasTrailers || this.#res.hasHeader('trailer'),
+    })
   }
 
   /** The proof of the response as it is now, or what is wrong with its headers. */
