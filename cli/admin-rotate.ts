@@ -6,11 +6,12 @@ import {
   type ConnectionOptions,
   withAdminConnection,
   withAdministration,
+  withChannel,
 } from './connection.js'
 import { type KeytabPlace, reserveKeytab } from './keytab-output.js'
 import { askNewPassword, passwordKey } from './password.js'
 import { type AdminLink, tellRefusedBy, type WaitOptions, waitOption } from './refused-by.js'
-import { answer, type Terminal } from './terminal.js'
+import { answer, type Terminal, warn } from './terminal.js'
 
 type RotateOptions = ConnectionOptions & WaitOptions & { readonly adminKeytab?: string }
 
@@ -100,10 +101,31 @@ async function replaceInto(
     )
     throw cause
   }
-  const refused = await tellRefusedBy(terminal, link, { seq, principals: [principal] }, options)
+  const revocation = { seq, principals: [principal], renewed: principal }
+  const refused = await tellRefusedBy(terminal, link, revocation, options)
   const done = `replaced the key of ${principal}: kvno ${kvno} is in ${file}, and everything older is dead`
   const text = refused === undefined ? done : `${done}; ${refused.text}`
   answer(terminal, options, { replaced: { principal, kvno, keytab: file, seq }, ...refused?.fields }, text)
+  await tellIfUnusable(terminal, link, principal, options)
+}
+
+/** A new key alone does not bring back what was disabled, or has ended. What cannot be found out here is no failure. */
+async function tellIfUnusable(
+  terminal: Terminal,
+  { realm }: AdminLink,
+  principal: Principal,
+  options: ConnectionOptions,
+): Promise<void> {
+  const summary = await withChannel(realm, administration => administration.show(principal)).catch(
+    () => undefined,
+  )
+  const name = localPart(principal)
+  if (summary?.disabled === true)
+    warn(
+      terminal,
+      options,
+      `${name} is disabled, and its new key with it, until: orthrus admin enable ${name}`,
+    )
 }
 
 export function resetPasswordCommand(terminal: Terminal): Command {

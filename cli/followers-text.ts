@@ -15,6 +15,8 @@ const NAMES_MAX = 20
 export interface RevokedNames {
   /** Principals whose own channels ended with the revocation: they may not have been able to answer it. */
   readonly revoked?: readonly Principal[]
+  /** The principal that was given a new key, under which alone it can follow again. */
+  readonly renewed?: Principal | undefined
   /** Given if nobody but these follows: the longest life of a ticket for a service, milliseconds. */
   readonly maxServiceLife?: number | undefined
 }
@@ -23,11 +25,14 @@ export interface RevokedNames {
 export function describeFollowers(
   { rows, applied, silent: unheard, keptFor }: Followers,
   seq: number,
-  { revoked = [], maxServiceLife }: RevokedNames = {},
+  { revoked = [], renewed, maxServiceLife }: RevokedNames = {},
 ): Together {
   const behind = rows.filter(row => row.seen < seq)
-  const told = behind.filter(row => row.sent >= seq && !row.connected && revoked.includes(row.principal))
+  const left = behind.filter(row => !row.connected && revoked.includes(row.principal))
+  const told = left.filter(row => row.sent >= seq)
   const late = behind.filter(row => !told.includes(row))
+  // It had left before: if its key was revoked then, it was told that, and nobody can ask it now.
+  const keyless = left.filter(row => row.principal === renewed && !told.includes(row))
   const silent = unheard - told.length
   const lateNames = new Set(late.map(({ principal }) => principal))
   const refusing = [...new Set(rows.filter(row => row.seen >= seq).map(({ principal }) => principal))]
@@ -35,7 +40,15 @@ export function describeFollowers(
   const parts = [
     refusalOf(wholly, applied - (rows.length - behind.length)) ??
       (maxServiceLife === undefined ? NOBODY : nobodyElse(rows.length > 0, maxServiceLife)),
-    ...silenceOf(late, silent - late.length, new Set(refusing)),
+    ...silenceOf(
+      late.filter(row => !keyless.includes(row)),
+      silent - late.length,
+      new Set(refusing),
+    ),
+    ...keyless.map(
+      row =>
+        `${localPart(row.principal)} itself left ${ago(row.silentFor)}, and follows again once it has its new key`,
+    ),
     ...told.map(row => `${localPart(row.principal)} itself was told, as its channel ended`),
     ...(keptFor < STALENESS ? [`who followed before this KDC started, ${ago(keptFor)}, is not known`] : []),
     ...(rows.length === 0 ? [HOW_TO_FOLLOW] : []),

@@ -56,10 +56,10 @@ function refreshCommand(terminal: Terminal): Command {
   return withKeytab(new Command('refresh'))
     .description('change the key of a keytab in place, and take out of it what nobody needs any more')
     .option('--if-due', 'only if it is due')
-    .action((file: string, options: KeytabOptions & { readonly ifDue?: boolean }) =>
-      withRealm(terminal, { ...options, keytab: file }, async realm => {
-        const keytab = changingKeytab(file, { clock: systemClock, timers: systemTimers })
-        await keytab.requireChangeable()
+    .action(async (file: string, options: KeytabOptions & { readonly ifDue?: boolean }) => {
+      const keytab = changingKeytab(file, { clock: systemClock, timers: systemTimers })
+      await keytab.requireChangeable()
+      await withRealm(terminal, { ...options, keytab: file }, async realm => {
         const { kvno, firstEnd } = await rotateKey(realm, { keytab, wanted: options.ifDue !== true })
         const { client: principal } = realm
         const said =
@@ -73,6 +73,6 @@ function refreshCommand(terminal: Terminal): Command {
             options,
             `other copies of this keytab are of no use any more; the old key stays in it until ${formatTime(firstEnd)}, for tickets that are in use`,
           )
-      }),
-    )
+      })
+    })
 }

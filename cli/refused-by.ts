@@ -39,6 +39,8 @@ export interface Revocation {
   readonly seq: number
   /** Whose tickets or keys are revoked: their own channels ended with these. */
   readonly principals: readonly Principal[]
+  /** The one that got a new key. */
+  readonly renewed?: Principal
 }
 
 /** The open channel of a command, and the realm for another one. */
@@ -84,11 +86,11 @@ async function inOpenChannel<T>(
 
 async function refusedBy(
   { revocations, settings }: Administration,
-  { seq, principals }: Revocation,
+  { seq, principals, renewed }: Revocation,
   wait: number,
 ): Promise<Together> {
   const followers = await revocations.followers({ seq, wait })
   const nobodyElse = followers.rows.every(row => row.seen < seq && principals.includes(row.principal))
   const maxServiceLife = nobodyElse ? (await settings.show()).maxServiceLife : undefined
-  return describeFollowers(followers, seq, { revoked: principals, maxServiceLife })
+  return describeFollowers(followers, seq, { revoked: principals, renewed, maxServiceLife })
 }

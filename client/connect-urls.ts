@@ -5,9 +5,16 @@ import { isPrivateUrl } from './login/password.js'
 
 /** The URLs in the options of `connect`: those of the KDCs, and the origins of services. */
 
+/** The option `kdc` as a list. @throws TypeError, which does not repeat what it is in place of texts */
+export function kdcList(kdc: string | readonly string[] | undefined): string[] {
+  const list: unknown = typeof kdc === 'string' ? [kdc] : (kdc ?? [])
+  if (Array.isArray(list) && list.every(each => typeof each === 'string')) return [...list]
+  throw new TypeError('kdc is the URL of a KDC, or a list of such: write ws://127.0.0.1:8750 or wss://...')
+}
+
 /** @throws TypeError */
 export function urlsFrom(options: ConnectOptions): string[] {
-  const urls = typeof options.kdc === 'string' ? [options.kdc] : [...(options.kdc ?? [])]
+  const urls = kdcList(options.kdc)
   if (urls.length === 0 && options.credential !== undefined) return urls
   if (urls.length === 0) throw new TypeError("name the KDC: connect({ kdc: 'ws://127.0.0.1:8750', ... })")
   const plain = isPasswordLogin(options) && options.allowPasswordOverPlainWebSocket !== true

@@ -6,6 +6,7 @@ import type { Principal } from '../../shared/principal.js'
 import { shownUrl } from '../../shared/shown-url.js'
 import { enrol } from '../channel/invitations.js'
 import { openKdcChannel } from '../channel/kdc-channel.js'
+import { kdcList } from '../connect-urls.js'
 import { isPrivateUrl } from '../login/password.js'
 import type { Realm } from '../realm.js'
 import { explained } from './refused-code.js'
@@ -86,7 +87,7 @@ async function logInOnce(open: JoinOptions['open'], login: JoinLogin): Promise<R
 /** The KDCs to join by: those that the code names, unless told others. @throws TypeError */
 function kdcOf(options: Pick<JoinOptions, 'kdc' | 'allowJoinOverPlainWebSocket'>, code: JoinCode): string[] {
   const { kdc = code.kdc, allowJoinOverPlainWebSocket = false } = options
-  const urls = typeof kdc === 'string' ? [kdc] : [...kdc]
+  const urls = kdcList(kdc)
   if (urls.length === 0) throw new TypeError('the join code names no KDC: name one, as wss://kdc.example')
   const open = urls.find(text => URL.canParse(text) && !isPrivateUrl(new URL(text)))
   if (open === undefined || allowJoinOverPlainWebSocket) return urls
@@ -150,7 +151,7 @@ export async function joinOnce(
     const { realm } = await joinHost({ ...options, pathOf: () => keytab })
     return realm
   }
-  const urls = kdc === undefined ? kdcOf(options, parseJoinCode(code.trim())) : [kdc].flat()
+  const urls = kdc === undefined ? kdcOf(options, parseJoinCode(code.trim())) : kdcList(kdc)
   try {
     // A host that went down after it wrote its key, and before it logged in, makes it its own now.
     return await logIn(open, { kdc: urls, keytab })

@@ -1,4 +1,5 @@
-import { unlink } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOf, exists, syncFolder } from '../../shared/folder.node.js'
 import { invalidFile, type PrivateFileKind } from '../../shared/keytab/private-file.js'
@@ -7,8 +8,6 @@ import { formatSavedFeed, looksLikeSavedFeed, parseSavedFeed, type SavedFeed } f
 
 const FEED_FILE: PrivateFileKind = {
   name: 'saved feed',
-  flag: 'feedFile',
-  option: 'feedFile',
   hintIfMissing: 'it is written when the service is closed',
   hintIfTaken: 'give each process a feedFile of its own',
   sizeMax: 256 * 1024 * 1024,
@@ -27,6 +26,23 @@ export async function takeSavedFeed(path: string): Promise<SavedFeed | undefined
   }
   await remove(path)
   return parseSavedFeed(text)
+}
+
+/**
+ * Finds at the start what would keep the file from being written at the end.
+ * @throws OrthrusError `keytab_invalid` if there is no folder for it, or none that can be written
+ */
+export async function requireFeedPlace(path: string): Promise<void> {
+  const folder = dirname(path)
+  await access(folder, constants.W_OK | constants.X_OK).catch((cause: unknown) => {
+    throw invalidFile(
+      FEED_FILE,
+      path,
+      `could not be written: ${codeOf(cause)}`,
+      `check that the folder ${folder} exists, and that you may write into it`,
+      cause,
+    )
+  })
 }
 
 /** @throws OrthrusError if it cannot be written, or if there is one already */

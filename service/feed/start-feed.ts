@@ -8,7 +8,7 @@ import type { KeyFile } from '../key-file.js'
 import type { ServiceKeys } from '../keys.js'
 import type { Report } from '../report/events.js'
 import type { Background } from '../request/state.js'
-import { takeSavedFeed, writeSavedFeed } from './feed-file.js'
+import { requireFeedPlace, takeSavedFeed, writeSavedFeed } from './feed-file.js'
 import type { FeedSettings } from './feed-options.js'
 import { KdcFeed } from './kdc-feed.js'
 import { KeyFacts } from './key-facts.js'
@@ -35,6 +35,7 @@ export interface StartedFeed {
 
 /**
  * Begins to follow what the KDC revokes, and does not wait for it.
+ * @throws OrthrusError `keytab_invalid` if there is no folder for `feedFile`
  * @throws TypeError if `kdc` is not a URL of a KDC, or `maxRevocations` not a number of them
  */
 export async function startFeed(options: StartFeedOptions): Promise<StartedFeed> {
@@ -50,6 +51,7 @@ export async function startFeed(options: StartFeedOptions): Promise<StartedFeed>
       keyFacts.take(told)
     },
   })
+  if (feedFile !== undefined) await requireFeedPlace(feedFile)
   const saved = feedFile === undefined ? undefined : await load(feedFile, service, report)
   // One change of the keytab after another.
   let dropping = Promise.resolve()

@@ -6,7 +6,7 @@ import type { KeytabDisk } from './keytab-disk.node.js'
 import type { ChangingKeytab, ChangingKeytabOptions, KeytabChange, KeytabFileOptions } from './keytab-file.js'
 import { lockKeytab, unwritableKeytab } from './keytab-lock.node.js'
 import { requirePath } from './keytab-path.js'
-import { KEYTAB_FILE } from './private-file.js'
+import { CHANGING_KEYTAB_FILE, KEYTAB_FILE } from './private-file.js'
 import { readPrivateFile, writePrivateFile } from './private-file.node.js'
 
 export type { ChangingKeytab, ChangingKeytabOptions, KeytabChange, KeytabFileOptions } from './keytab-file.js'
@@ -57,7 +57,7 @@ export function changingKeytab(
 }
 
 async function requireChangeable(path: string): Promise<void> {
-  await readPrivateFile(KEYTAB_FILE, path)
+  await readPrivateFile(CHANGING_KEYTAB_FILE, path)
   await access(dirname(path), constants.W_OK | constants.X_OK).catch((cause: unknown) => {
     throw unwritableKeytab(path, cause)
   })

@@ -8,9 +8,8 @@ import { OrthrusError } from '../errors.js'
 export interface PrivateFileKind {
   /** The name of such a file in a message. */
   readonly name: string
-  /** The option that accepts a file that others can read: on the command line, and in a program. */
-  readonly flag: string
-  readonly option: string
+  /** The option that accepts a file that others can read, if there is one: on the command line, and in a program. */
+  readonly wayOut?: { readonly flag: string; readonly option: string }
   /** What to do if there is no such file. */
   readonly hintIfMissing: string
   /** What to do if there is one already, besides moving it away. */
@@ -21,17 +20,23 @@ export interface PrivateFileKind {
 
 export const KEYTAB_FILE: PrivateFileKind = {
   name: 'keytab',
-  flag: '--allow-readable-keytab',
-  option: 'allowReadableKeytab',
+  wayOut: { flag: '--allow-readable-keytab', option: 'allowReadableKeytab' },
   hintIfMissing: 'make one with: orthrus admin add NAME',
   hintIfTaken: 'name another file',
   sizeMax: 1024 * 1024,
 }
 
+/** A keytab whose key is changed in place: it is replaced by a file of its owner alone. */
+export const CHANGING_KEYTAB_FILE: PrivateFileKind = {
+  name: KEYTAB_FILE.name,
+  hintIfMissing: KEYTAB_FILE.hintIfMissing,
+  hintIfTaken: KEYTAB_FILE.hintIfTaken,
+  sizeMax: KEYTAB_FILE.sizeMax,
+}
+
 export const MASTER_KEY_FILE: PrivateFileKind = {
   name: 'master key',
-  flag: '--allow-readable-master-key',
-  option: 'allowReadableMasterKey',
+  wayOut: { flag: '--allow-readable-master-key', option: 'allowReadableMasterKey' },
   hintIfMissing: 'restore it from a backup: nothing else opens the database',
   hintIfTaken: 'make the realm in another folder: a master key is never written over',
   sizeMax: 1024,
@@ -80,7 +85,7 @@ export function requirePrivate(
   }
   if (!allowReadable && (facts.mode & OTHERS) !== 0) {
     const mode = (facts.mode & 0o777).toString(8)
-    const hint = `run: chmod 600 ${path}; ${wayOut(kind)}`
+    const hint = `run: chmod 600 ${path}${wayOut(kind)}`
     throw invalidFile(kind, path, `can be read or changed by others (mode ${mode})`, hint)
   }
 }
@@ -99,7 +104,7 @@ export function unopened(
   if (code === 'ENOENT') return invalidFile(kind, path, 'does not exist', kind.hintIfMissing)
   // The codes with which Linux and macOS, and FreeBSD, refuse to follow a link.
   if (!allowReadable && (code === 'ELOOP' || code === 'EMLINK')) {
-    return invalidFile(kind, path, 'is a symbolic link', `name the file itself; ${wayOut(kind)}`)
+    return invalidFile(kind, path, 'is a symbolic link', `name the file itself${wayOut(kind)}`)
   }
   const hint =
     code === 'EACCES' || code === 'EPERM'
@@ -108,8 +113,10 @@ export function unopened(
   return invalidFile(kind, path, `cannot be opened: ${code}`, hint, cause)
 }
 
-function wayOut({ flag, option }: PrivateFileKind): string {
-  return `where a container mounts it like this: ${flag}, or ${option}: true`
+function wayOut({ wayOut }: PrivateFileKind): string {
+  if (wayOut === undefined) return ''
+  const { flag, option } = wayOut
+  return `; where a container mounts it like this: ${flag}, or ${option}: true`
 }
 
 /** @param reason what is wrong with the file; neither it nor the hint may quote what is in the file */

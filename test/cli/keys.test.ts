@@ -80,6 +80,20 @@ describe('orthrus admin rotate', () => {
     expect((await admin('show', 'web')).out).toMatch(/kvno 1$/m)
   })
 
+  it('says so if the principal is disabled, which a new key does not change', async () => {
+    await admin('disable', 'web')
+    const rotate = (file: string, ...more: string[]) =>
+      admin('rotate', 'web', '--keytab', join(folder, file), ...more)
+    const { code, out, err } = await rotate('web.new')
+    expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining('replaced the key of web') })
+    expect(err).toMatch(/warning: web is disabled.*orthrus admin enable web/)
+    expect(JSON.parse((await rotate('web.newer', '--json')).err)).toMatchObject({
+      warning: expect.stringContaining('web is disabled'),
+    })
+    await admin('enable', 'web')
+    expect((await rotate('web.newest')).err).toBe('')
+  })
+
   it('prints no key', async () => {
     expect(await admin('rotate', 'web', '--keytab', '-')).toMatchObject({ code: 2 })
     expect((await admin('show', 'web')).out).toMatch(/kvno 1$/m)

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -78,6 +78,16 @@ describe('orthrus keytab refresh', () => {
       err: expect.stringContaining('symbolic link'),
     })
     expect(parseKeytab(await readFile(file, 'utf8')).map(({ kvno }) => kvno)).toEqual([1])
+  })
+
+  it('names no option that it does not have for a keytab that others can read, as show has it', async () => {
+    await chmod(file, 0o640)
+    const { code, err } = await keytab('refresh', file)
+    expect(code).toBe(1)
+    expect(err).toContain(`run: chmod 600 ${file}`)
+    expect(err).not.toContain('readable-keytab')
+    expect((await keytab('show', file)).err).toContain('--allow-readable-keytab')
+    await chmod(file, 0o600)
   })
 })
 

@@ -127,6 +127,19 @@ describe('a command that revokes', () => {
     expect(out).not.toContain('was told')
   })
 
+  it('does not call a service silent that left with its revoked key, once it gets another', async () => {
+    for (const name of ['orders', 'stock']) await follow(name)
+    await admin('revoke', 'key', 'orders')
+    realm.clock.advance(4 * SECOND)
+    const args = ['admin', 'rotate', 'orders', '--keytab', join(folder, 'orders.new')]
+    const login = ['--admin-keytab', join(folder, 'root'), '--kdc', realm.kdc.url]
+    const { out } = await runCommand([...args, ...login])
+    expect(out).toContain(
+      'refused by stock; orders itself left 4 s ago, and follows again once it has its new key',
+    )
+    expect(out).not.toContain('last heard')
+  })
+
   it('of a key of the KDC says what has ended, the channel of the command too', async () => {
     await follow('orders')
     expect(await admin('revoke', 'key', 'kdc')).toMatchObject({

@@ -22,6 +22,15 @@ describe('an option that does not exist', () => {
     expect(setting.kdc.tried).toEqual([])
   })
 
+  it.each([5, {}, [5], new URL('ws://127.0.0.1:8750'), Symbol('kdc')])(
+    'a KDC that is %s is refused by connect, which says what it takes',
+    async kdc => {
+      const cause = await failureOf(new Setting().connect({ kdc } as never))
+      expect(cause).toBeInstanceOf(TypeError)
+      expect((cause as Error).message).toMatch(/^kdc is the URL of a KDC, or a list of such/)
+    },
+  )
+
   it('is refused by getServiceTicket, attenuate and credential', async () => {
     const realm = await new Setting().connect()
     const lifetimes = { lifeTime: 60_000 } as TicketOptions

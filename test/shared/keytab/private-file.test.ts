@@ -48,7 +48,7 @@ describe.each(KINDS.map(kind => [kind.name, kind] as const))('a file with a %s',
     const said = judge(kind, { mode: 0o100000 | mode }, ME)
     expect(said).toContain(`can be read or changed by others (mode ${mode.toString(8)})`)
     expect(said).toContain(
-      `chmod 600 /keys/a; where a container mounts it like this: ${kind.flag}, or ${kind.option}`,
+      `chmod 600 /keys/a; where a container mounts it like this: ${kind.wayOut?.flag}, or ${kind.wayOut?.option}`,
     )
     expect(judge(kind, { mode: 0o100000 | mode }, ME, true)).toBe('accepted')
   })
