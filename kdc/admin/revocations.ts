@@ -17,7 +17,7 @@ import { malformed } from '../../shared/errors.js'
 import { isReserved, type Principal } from '../../shared/principal.js'
 import { withOnlyKey, withoutKeys } from '../realm/key-changes.js'
 import type { PrincipalRecord } from '../vault/records.js'
-import { type AdminContext, changeRealm, requireDispensable, requirePrincipal } from './context.js'
+import { type AdminContext, changeRealm, requireDispensable, requirePrincipal, shortName } from './context.js'
 import { decodePrincipal, type Method, method } from './method.js'
 import { appendRevocations, revokeKeys, revokeSeries } from './series.js'
 
@@ -66,7 +66,10 @@ export async function revokeKey(context: AdminContext, name: Principal): Promise
   if (!isReserved(name)) requireDispensable(context, name, 'left without a key')
   const { ended: kvno, seq } = await revokeKeys(context, 'revoke-key', name, (record, now, wasInvited) => {
     // One that has no key may still be invited, with a code that was stolen too.
-    if (record.keys.length === 0 && !wasInvited) throw malformed(`${name} has no key`)
+    if (record.keys.length === 0 && !wasInvited) {
+      const next = `orthrus admin rotate ${shortName(name)} --keytab FILE`
+      throw malformed(`${name} has no key that could be revoked; to give it one, run: ${next}`)
+    }
     return withoutOldKeys(record, context, now)
   })
   return { kvno, seq }

@@ -156,7 +156,10 @@ describe('revoke-key', () => {
     expect(outcome(await ask(realm, tgt))).toBe('06 revoked')
     expect(outcome(await login(realm, web))).toBe('05 auth_failed')
     expect(outcome(await login(realm, { ...web, ...staged }))).toBe('05 auth_failed')
-    await expect(realm.call('revoke-key', [local('web')])).rejects.toMatchObject({ code: 'malformed' })
+    await expect(realm.call('revoke-key', [local('web')])).rejects.toMatchObject({
+      code: 'malformed',
+      message: expect.stringContaining('run: orthrus admin rotate web --keytab FILE'),
+    })
   })
 
   it('of a service has no ticket granted for it', async () => {
