@@ -27,6 +27,8 @@ export class KeyFile {
   readonly #keytab: ChangingKeytab | undefined
   #readAt = Number.NEGATIVE_INFINITY
   #reading: Promise<void> = Promise.resolve()
+  /** How many times keys were taken. */
+  #taken = 0
   /** Keys up to this kvno were revoked, and open nothing wherever they are found. */
   #revokedUpTo = 0
 
@@ -44,6 +46,7 @@ export class KeyFile {
   /** From now on these keys open tickets, and no others. */
   take(entries: readonly Pick<KeytabEntry, 'kvno' | 'key'>[]): void {
     const { keys } = this.#options
+    this.#taken++
     const good = entries.filter(({ kvno }) => kvno > this.#revokedUpTo)
     const kvnos = new Set(good.map(({ kvno }) => kvno))
     for (const kvno of keys.kvnos) if (!kvnos.has(kvno)) keys.drop(kvno)
@@ -80,9 +83,12 @@ export class KeyFile {
 
   async #read(): Promise<void> {
     const { path = '', allowReadableKeytab, service, keys } = this.#options
+    const taken = this.#taken
     try {
       const entries = parseKeytab(await readKeytabFile(path, { allowReadableKeytab }), path)
       const found = selectPrincipal(entries, service, path)
+      // This process changed the key meanwhile, so what was read may be from before.
+      if (taken !== this.#taken) return await this.#read()
       // An older copy, put back by mistake. Anybody can have it read, with a ticket that names a higher kvno.
       if (found.every(({ kvno }) => kvno < Math.max(0, ...keys.kvnos))) throw tooOld(path, service)
       this.take(found)

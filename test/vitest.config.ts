@@ -22,6 +22,7 @@ const mocking = [
   'test/attacks/secrets.test.ts',
   'test/cli/make-realm.test.ts',
   'test/comparisons.test.ts',
+  'test/service/key-file.test.ts',
   'test/shared/crypto/random-pool.test.ts',
   'test/shared/keytab/no-links.node.test.ts',
 ]

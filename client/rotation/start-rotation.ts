@@ -21,9 +21,14 @@ export interface StartRotationOptions extends Pick<RotationOptions, 'onKeys'> {
  * @throws OrthrusError `keytab_invalid` if the keytab cannot be changed where it is
  */
 export async function startRotation(realm: Realm, options: StartRotationOptions): Promise<KeyKeeper> {
+  await changingKeytab(options.path, options).requireChangeable()
+  return keepKey(realm, options)
+}
+
+/** The same where the keytab could be changed before: should it not be possible now, it is tried again later. */
+export function keepKey(realm: Realm, options: StartRotationOptions): KeyKeeper {
   const { path, onKeys } = options
   const keytab = changingKeytab(path, options)
-  await keytab.requireChangeable()
   const rotation = { keytab, wanted: false, ...(onKeys === undefined ? {} : { onKeys }) }
   const keeper = new KeyKeeper({
     ...options,

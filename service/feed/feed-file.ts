@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { codeOf, exists, syncFolder } from '../../shared/folder.node.js'
 import { invalidFile, type PrivateFileKind } from '../../shared/keytab/private-file.js'
 import { readPrivateFile, writePrivateFile } from '../../shared/keytab/private-file.node.js'
+import type { Principal } from '../../shared/principal.js'
 import { formatSavedFeed, looksLikeSavedFeed, parseSavedFeed, type SavedFeed } from './saved-feed.js'
 
 const FEED_FILE: PrivateFileKind = {
@@ -15,17 +16,31 @@ const FEED_FILE: PrivateFileKind = {
 
 /**
  * What the last orderly end left, and removes it: after a crash there must be none, since it would be of an earlier end.
- * Undefined if there is none. A file that is something else, as a keytab whose path was given by mistake, stays.
+ * Undefined if there is none. A file that is something else stays, as a keytab, or what another service saved.
  * @throws OrthrusError if it is not private, not whole or something else
  */
-export async function takeSavedFeed(path: string): Promise<SavedFeed | undefined> {
+export async function takeSavedFeed(path: string, service: Principal): Promise<SavedFeed | undefined> {
   if (!(await exists(path))) return undefined
   const text = await readPrivateFile(FEED_FILE, path)
   if (!looksLikeSavedFeed(text)) {
     throw invalidFile(FEED_FILE, path, 'is not a saved feed', 'give feedFile a path of its own')
   }
+  const saved = await parseOrRemove(path, text)
+  if (saved.service !== service) {
+    throw invalidFile(FEED_FILE, path, `is of ${saved.service}`, 'give each service a feedFile of its own')
+  }
   await remove(path)
-  return parseSavedFeed(text)
+  return saved
+}
+
+/** One that is not whole is of no use to anybody, and would be in the way of the next. */
+async function parseOrRemove(path: string, text: string): Promise<SavedFeed> {
+  try {
+    return parseSavedFeed(text)
+  } catch (cause) {
+    await remove(path)
+    throw cause
+  }
 }
 
 /**

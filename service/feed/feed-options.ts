@@ -1,4 +1,5 @@
 import type { KnownOptions } from '../../shared/options.js'
+import { shown } from '../../shared/shown-text.js'
 import { type Duration, parseDuration } from '../../shared/time.js'
 import { REVOCATIONS_MAX } from './revoked-set.js'
 
@@ -67,6 +68,9 @@ export function feedSettings(options: FeedOptions): FeedSettings | undefined {
   if (typeof startWithoutFeed !== 'boolean') throw new TypeError('startWithoutFeed is true or false')
   if (feedFile !== undefined && (typeof feedFile !== 'string' || feedFile === '')) {
     throw new TypeError('feedFile is the path of a file')
+  }
+  if (!Number.isSafeInteger(maxRevocations) || maxRevocations < 1) {
+    throw new TypeError(`maxRevocations is a whole number from 1, not ${shown(maxRevocations)}`)
   }
   return { kdc, maxStaleness: milliseconds, startWithoutFeed, feedFile, maxRevocations }
 }

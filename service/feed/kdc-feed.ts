@@ -4,7 +4,7 @@ import { type ConnectOptions, connect, type Realm } from '../../client/connect.j
 import { urlsFrom } from '../../client/connect-urls.js'
 import { partsOf } from '../../client/realm.js'
 import type { KeyKeeper } from '../../client/rotation/key-keeper.js'
-import { startRotation } from '../../client/rotation/start-rotation.js'
+import { keepKey } from '../../client/rotation/start-rotation.js'
 import type { Ticket } from '../../client/ticket/ticket.js'
 import type { KeySummary } from '../../shared/administration/keys.js'
 import type { Fraction } from '../../shared/crypto/fraction.js'
@@ -133,13 +133,12 @@ export class KdcFeed {
     const realm = await connect(this.#login)
     this.#realm = realm
     if (this.#isClosed) realm.close()
-    else await this.#startRotation(realm)
+    else this.#keepKey(realm)
     return realm
   }
 
-  async #startRotation(realm: Realm): Promise<void> {
+  #keepKey(realm: Realm): void {
     const { rotates, keytab } = this.#options
-    if (!rotates || keytab === undefined) return
-    this.#keeper = await startRotation(realm, { ...this.#options, path: keytab })
+    if (rotates && keytab !== undefined) this.#keeper = keepKey(realm, { ...this.#options, path: keytab })
   }
 }

@@ -1,6 +1,5 @@
 import { fractionFrom } from '../../shared/crypto/fraction.js'
 import { systemRandom } from '../../shared/crypto/random.js'
-import { OrthrusError } from '../../shared/errors.js'
 import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
@@ -36,7 +35,7 @@ export interface StartedFeed {
 /**
  * Begins to follow what the KDC revokes, and does not wait for it.
  * @throws OrthrusError `keytab_invalid` if there is no folder for `feedFile`
- * @throws TypeError if `kdc` is not a URL of a KDC, or `maxRevocations` not a number of them
+ * @throws TypeError if `kdc` is not a URL of a KDC
  */
 export async function startFeed(options: StartFeedOptions): Promise<StartedFeed> {
   const { feedFile, report, service, keyFile } = options
@@ -92,11 +91,7 @@ export async function startFeed(options: StartFeedOptions): Promise<StartedFeed>
 /** Whatever is wrong with the file, the service starts, and waits for a KDC. */
 async function load(path: string, service: Principal, report: Report): Promise<SavedFeed | undefined> {
   try {
-    const saved = await takeSavedFeed(path)
-    if (saved === undefined || saved.service === service) return saved
-    throw new OrthrusError('keytab_invalid', `the saved feed ${path} is of ${saved.service}`, {
-      hint: 'give each service a feedFile of its own',
-    })
+    return await takeSavedFeed(path, service)
   } catch (err) {
     report({ kind: 'feed_not_loaded', err })
     return undefined

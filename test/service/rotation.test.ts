@@ -1,6 +1,7 @@
+import { renameSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
@@ -138,6 +139,32 @@ describe('a service with rotation: automatic', () => {
     await ready(world)
     // The old ticket has ended, so this one is under the new key.
     expect(await post()).toBe(200)
+  })
+
+  it('changes its key though the keytab was out of reach when it first came to a KDC', async () => {
+    const { kdc, amend, clock, logger, logged, kvnos, service: other } = await prepare()
+    await other.close()
+    const aside = `${path}.aside`
+    let connections = 0
+    // The service has read the keytab, and has no answer of a KDC yet.
+    const gate = createTcpServer(socket => {
+      if (connections++ === 0) renameSync(path, aside)
+      const behind = connectTcp(Number(new URL(kdc.url).port), '127.0.0.1')
+      for (const each of [socket, behind]) each.on('error', () => {})
+      socket.pipe(behind).pipe(socket)
+    })
+    await new Promise<void>(resolve => gate.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void gate.close())
+    const url = `ws://127.0.0.1:${(gate.address() as AddressInfo).port}`
+    const common = { clock, timers: clock, logger }
+    const service = await loadService({ keytab: path, kdc: url, rotation: 'automatic', ...common })
+    onTestFinished(() => service.close())
+    await ready({ service, clock })
+    renameSync(aside, path)
+    await amend('orders', stored => ({ ...stored, rotationAskedAt: clock.now() }))
+    clock.advance(DAY)
+    await until(() => logged('the key was changed'))
+    expect(await kvnos()).toEqual([1, 2])
   })
 
   it.each<[string, Partial<LoadServiceOptions>, RegExp]>([

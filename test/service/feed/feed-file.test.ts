@@ -59,23 +59,31 @@ describe('the file of a saved feed', () => {
     const path = join(await folder(), 'feed')
     await writeSavedFeed(path, saved)
     expect((await stat(path)).mode & 0o777).toBe(0o600)
-    expect(await takeSavedFeed(path)).toEqual(saved)
-    expect(await takeSavedFeed(path)).toBeUndefined()
+    expect(await takeSavedFeed(path, ORDERS)).toEqual(saved)
+    expect(await takeSavedFeed(path, ORDERS)).toBeUndefined()
   })
 
   it('is not used and does not stay if it was cut off', async () => {
     const path = join(await folder(), 'feed')
     await writeSavedFeed(path, saved)
     await writeFile(path, (await readFile(path)).subarray(0, -9))
-    await expect(takeSavedFeed(path)).rejects.toThrow(/malformed/)
-    expect(await takeSavedFeed(path)).toBeUndefined()
+    await expect(takeSavedFeed(path, ORDERS)).rejects.toThrow(/malformed/)
+    expect(await takeSavedFeed(path, ORDERS)).toBeUndefined()
+  })
+
+  it('stays if it is of another service, which needs it at its own next start', async () => {
+    const path = join(await folder(), 'feed')
+    await writeSavedFeed(path, { ...saved, service: BILLING })
+    await expect(takeSavedFeed(path, ORDERS)).rejects.toThrow(`is of ${BILLING}`)
+    expect(await takeSavedFeed(path, BILLING)).toEqual({ ...saved, service: BILLING })
   })
 
   it('is not used if others can read it', async () => {
     const path = join(await folder(), 'feed')
     await writeSavedFeed(path, saved)
     await chmod(path, 0o644)
-    for (let i = 0; i < 2; i++) await expect(takeSavedFeed(path)).rejects.toThrow(/by others \(mode 644\)/)
+    for (let i = 0; i < 2; i++)
+      await expect(takeSavedFeed(path, ORDERS)).rejects.toThrow(/by others \(mode 644\)/)
   })
 
   it.each(['', '# orthrus keytab 1\n', '# orthrus feed 10\n', `x${formatSavedFeed(saved)}`])(
@@ -83,7 +91,7 @@ describe('the file of a saved feed', () => {
     async text => {
       const path = join(await folder(), 'web.keytab')
       await writeFile(path, text, { mode: 0o600 })
-      await expect(takeSavedFeed(path)).rejects.toThrow(/is not a saved feed/)
+      await expect(takeSavedFeed(path, ORDERS)).rejects.toThrow(/is not a saved feed/)
       expect(await readFile(path, 'utf8')).toBe(text)
     },
   )
@@ -92,7 +100,7 @@ describe('the file of a saved feed', () => {
     const inside = await folder()
     await writeSavedFeed(join(inside, 'other'), saved)
     await symlink('other', join(inside, 'feed'))
-    await expect(takeSavedFeed(join(inside, 'feed'))).rejects.toThrow('symbolic link')
+    await expect(takeSavedFeed(join(inside, 'feed'), ORDERS)).rejects.toThrow('symbolic link')
     expect((await readdir(inside)).sort()).toEqual(['feed', 'other'])
   })
 })

@@ -1,6 +1,10 @@
-import { describe, expect, it } from 'vitest'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { writeSavedFeed } from '../../../service/feed/feed-file.js'
 import { loadService } from '../../../service/index.js'
-import { keytab } from '../realm.js'
+import { temporaryFolder } from '../../end-to-end/processes.js'
+import { keytab, ORDERS } from '../realm.js'
 
 describe('the options of loadService for the feed', () => {
   const kdc = 'ws://127.0.0.1:9'
@@ -22,5 +26,24 @@ describe('the options of loadService for the feed', () => {
     [{ kdc, feedfile: 'feed' }, 'did you mean "feedFile"?'],
   ])('refuse what cannot be meant so: %j', async (options, message) => {
     await expect(loadService({ keytab, service: 'orders', ...options } as never)).rejects.toThrow(message)
+  })
+  it.each([
+    { maxRevocations: 0 },
+    { maxRevocations: 1.5 },
+    { maxRevocations: '9' },
+    { maxStaleness: '10 minutes' },
+    { kdc: 'http://127.0.0.1:9' },
+    { replayCache: { maxBytes: 1 } },
+    { ticketCache: { entries: 0 } },
+    { rotation: 'never' },
+  ])('leave what the last end saved, if they are refused: %j', async options => {
+    const { folder, remove } = await temporaryFolder()
+    onTestFinished(remove)
+    const feedFile = join(folder, 'feed')
+    await writeSavedFeed(feedFile, { service: ORDERS, sent: 1, lastKvno: 0, position: null, logs: [] })
+    const before = await readFile(feedFile, 'utf8')
+    const given = { keytab, service: 'orders', kdc, feedFile, ...options }
+    await expect(loadService(given as never)).rejects.toThrow(TypeError)
+    expect(await readFile(feedFile, 'utf8')).toBe(before)
   })
 })
