@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
+import { partsOf } from '../client/realm.js'
 import type { DueKey } from '../shared/administration/keys.js'
 import type { PrincipalSummary } from '../shared/administration/principals.js'
 import { type Principal, principalIn } from '../shared/principal.js'
@@ -15,11 +16,12 @@ export function listCommand(terminal: Terminal): Command {
     .description('list all principals')
     .option('--due', 'only those whose key is due to change; the exit code is 3 if there are any')
     .action((options: ConnectionOptions & { readonly due?: boolean }) =>
-      withAdministration(terminal, options, async administration => {
+      withAdministration(terminal, options, async (administration, realm) => {
         if (options.due === true) return listDue(terminal, administration, options)
         const principals: PrincipalSummary[] = []
         for await (const principal of administration.list()) principals.push(principal)
-        answer(terminal, options, { principals }, table(principals.map(rowOf)))
+        const now = partsOf(realm).now()
+        answer(terminal, options, { principals }, table(principals.map(each => rowOf(each, now))))
       }),
     )
 }
@@ -40,15 +42,18 @@ function dueRow({ principal, kvno, createdAt, due, askedAt }: DueKey): string[] 
   return [principal, `kvno ${kvno}`, `since ${formatTime(createdAt)}`, `due ${formatTime(due)}`, why]
 }
 
-function rowOf({ principal, kvnos, ...rest }: PrincipalSummary): string[] {
-  if (kvnos.length === 0) return [principal, 'no key', '', stateOf(rest)]
-  return [principal, `kvno ${kvnos.join(',')}`, rest.passwordBased ? 'password' : 'key', stateOf(rest)]
+/** @param now KDC time, milliseconds */
+function rowOf(summary: PrincipalSummary, now: number): string[] {
+  const { principal, kvnos, passwordBased } = summary
+  const state = stateOf(summary, now)
+  if (kvnos.length === 0) return [principal, 'no key', '', state]
+  return [principal, `kvno ${kvnos.join(',')}`, passwordBased ? 'password' : 'key', state]
 }
 
-function stateOf({ disabled, expiresAt }: Pick<PrincipalSummary, 'disabled' | 'expiresAt'>): string {
+function stateOf({ disabled, expiresAt }: PrincipalSummary, now: number): string {
   if (disabled) return 'disabled'
   if (expiresAt === null) return ''
-  return `${expiresAt <= Date.now() ? 'expired' : 'expires'} ${formatTime(expiresAt)}`
+  return `${expiresAt <= now ? 'expired' : 'expires'} ${formatTime(expiresAt)}`
 }
 
 export function showCommand(terminal: Terminal): Command {
@@ -58,7 +63,7 @@ export function showCommand(terminal: Terminal): Command {
     .action((name: string, options: ConnectionOptions) =>
       withAdministration(terminal, options, async (administration, realm) => {
         const summary = await administration.show(principalIn(realm.realm, name))
-        answer(terminal, options, summary, table(factsOf(summary)))
+        answer(terminal, options, summary, table(factsOf(summary, partsOf(realm).now())))
       }),
     )
 }
@@ -67,12 +72,12 @@ function keysOf({ kvnos, passwordBased }: PrincipalSummary): string {
   return kvnos.length === 0 ? 'none' : `kvno ${kvnos.join(', ')}${passwordBased ? ', from a password' : ''}`
 }
 
-function factsOf(summary: PrincipalSummary): string[][] {
+function factsOf(summary: PrincipalSummary, now: number): string[][] {
   const life = (time: number | null) => (time === null ? "the realm's" : formatDuration(time))
   return [
     ['principal', summary.principal],
     ['keys', keysOf(summary)],
-    ['state', stateOf(summary) || 'enabled'],
+    ['state', stateOf(summary, now) || 'enabled'],
     ['longest ticket', life(summary.maxLife)],
     ['renewed for', life(summary.maxRenew)],
     ['created', formatTime(summary.createdAt)],

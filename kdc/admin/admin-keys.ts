@@ -127,7 +127,10 @@ export function resetPassword(
 /** How many records are read at a time. */
 const PAGE = 256
 
-/** Principals whose current key is due to change, in the order of their names, those after `after`. */
+/**
+ * Principals whose current key is due to change, in the order of their names, those after `after`. All records are read
+ * once for this, since which of them are due changes by itself as time passes.
+ */
 export async function due(
   { realm: { vault, time, record: realm } }: AdminContext,
   after: Principal | null,
@@ -151,10 +154,15 @@ export async function due(
   return rows.slice(0, limit)
 }
 
+/** The holder of a principal that gets no tickets cannot change its key. */
+function canLogIn({ removed, disabled, expiresAt }: PrincipalRecord, now: number): boolean {
+  return !removed && !disabled && (expiresAt === null || now < expiresAt)
+}
+
 function dueRow(record: PrincipalRecord, life: number | null, now: number): DueKey | undefined {
   const current = currentKey(record)
   const since = dueOf(record, life)
-  if (record.removed || current === undefined || since === null || since > now) return undefined
+  if (!canLogIn(record, now) || current === undefined || since === null || since > now) return undefined
   const { name: principal, rotationAskedAt: askedAt } = record
   return { principal, kvno: current.kvno, createdAt: current.createdAt, due: since, askedAt }
 }

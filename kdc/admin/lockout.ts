@@ -18,7 +18,7 @@ import { actorsOf, isAdministrator } from './role.js'
 export function stillAdministrating(context: AdminContext): AdminContext {
   const change: AdminContext['change'] = plan =>
     context.change(async now => {
-      await requireAdministrator(context)
+      await requireStillAdministrator(context)
       return plan(now)
     })
   return { ...context, change }
@@ -48,7 +48,7 @@ export async function requireRemaining(context: AdminContext, after: RuleAfter):
   }
 }
 
-async function requireAdministrator(context: AdminContext): Promise<void> {
+async function requireStillAdministrator(context: AdminContext): Promise<void> {
   const principal = context.caller?.client
   if (principal === undefined) return
   const terms = await termsAtKdc(context, principal, undefined)

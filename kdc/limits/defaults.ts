@@ -8,8 +8,8 @@ export const LIFETIME = { TGT: 10 * HOUR, SERVICE: HOUR, RENEW: 7 * DAY } as con
 /** How old the keys of the KDC's own principals get, milliseconds (section 12). */
 export const KDC_KEYS_LIFE = 30 * DAY
 
-/** When the KDC looks whether keys of its own are due to change or to be erased, milliseconds. */
-export const KEY_SCHEDULE = { FIRST: MINUTE, EVERY: 10 * MINUTE } as const
+/** How often the KDC looks whether keys of its own are due to change or to be erased, milliseconds. */
+export const KEY_SCHEDULE_INTERVAL = 10 * MINUTE
 
 /** How many old keys of krbtgt or kdc may be in use at a time: they are searched for each ticket. */
 export const KDC_OLD_KEYS_MAX = 400

@@ -9,7 +9,7 @@ import { withNewSeries } from './principal.js'
 import type { OpenRealm } from './realm.js'
 import type { ReportedChange } from './reported-change.js'
 import { type Revocation, revocationOfSeries } from './revocation-log.js'
-import { type Versioned, writePrincipal } from './stored-principal.js'
+import { readStoredPrincipal, type Versioned, writePrincipal } from './stored-principal.js'
 
 /** All invitations of a realm, as the store has them (docs/protocol.md section 12). */
 
@@ -77,24 +77,38 @@ function withdrawn(record: InvitationRecord): InvitationRecord {
   return { ...record, disabled: true, invitation: { ...record.invitation, staged: [] } }
 }
 
+/** The names of invitations that are answered no longer; a few at a time, in one pass over all invitations. */
+export async function* outdatedInvitations(vault: Vault, now: number): AsyncGenerator<readonly Principal[]> {
+  let names: Principal[] = []
+  for await (const { record } of storedInvitations(vault, null)) {
+    if (isAnswered(record, now)) continue
+    if (names.push(record.name) < INVITATIONS_CLEARED) continue
+    yield names
+    names = []
+  }
+  if (names.length > 0) yield names
+}
+
 /**
- * Removes invitations that are answered no longer, with the keys that they staged; a few at a time.
- * @returns in the result, how many it removes. No change if there are none
+ * Removes those of the invitations that are answered no longer, with the keys that they staged. No change if another
+ * process has removed them.
  */
 export async function planClearing(
   { vault }: Pick<OpenRealm, 'vault'>,
+  names: readonly Principal[],
   now: number,
-): Promise<ReportedChange<number>> {
+): Promise<ReportedChange<undefined>> {
   const changes: VaultChange[] = []
   const principals: Principal[] = []
-  for await (const { version, record } of storedInvitations(vault, null)) {
-    if (isAnswered(record, now)) continue
+  for (const stored of await Promise.all(names.map(name => readStoredPrincipal(vault, name)))) {
+    if (stored === undefined || !isInvitationRecord(stored.record) || isAnswered(stored.record, now)) continue
+    const { version, record } = stored
     // Nothing is kept: such a name is never drawn again, and every search for invitations would pass what is left.
     changes.push({ kind: RECORD_KIND.PRINCIPAL, name: record.name, expected: version, fields: undefined })
     changes.push(...(await withoutStaged({ vault }, record, record.invitation.staged, now)))
-    if (principals.push(record.name) === INVITATIONS_CLEARED) break
+    principals.push(record.name)
   }
   const reported =
     principals.length === 0 ? undefined : ({ method: 'clear-invitations', principals } as const)
-  return { changes, result: principals.length, reported }
+  return { changes, result: undefined, reported }
 }

@@ -1,9 +1,9 @@
 import { kdcService, type Principal, ticketGrantingService } from '../../shared/principal.js'
 import { type Cancel, inBackground, runAfter, type Timers } from '../../shared/timers.js'
-import { KEY_SCHEDULE } from '../limits/defaults.js'
+import { KEY_SCHEDULE_INTERVAL } from '../limits/defaults.js'
 import { describeFailure } from '../report/failure.js'
 import type { Report } from '../report/report.js'
-import { planClearing } from './invitations.js'
+import { outdatedInvitations, planClearing } from './invitations.js'
 import { planErasure, planFreshKey, requireKdcPrincipal } from './kdc-keys.js'
 import { dueOf, keyLife } from './key-changes.js'
 import type { OpenRealm } from './realm.js'
@@ -17,7 +17,8 @@ export interface KeyScheduleOptions {
 
 /**
  * Keeps the keys of krbtgt and kdc young, erases their old ones once no ticket under them can live, and clears away
- * invitations with their keys a day after they ended (docs/protocol.md section 12). It looks from time to time, so that a change of the schedule, or of the clock, needs no care.
+ * invitations with their keys a day after they ended (docs/protocol.md section 12). It looks from time to time, so that
+ * a change of the schedule, or of the clock, needs no care.
  */
 export class KeySchedule {
   readonly #options: KeyScheduleOptions
@@ -31,7 +32,7 @@ export class KeySchedule {
 
   static start(options: KeyScheduleOptions): KeySchedule {
     const schedule = new KeySchedule(options)
-    schedule.#wait(KEY_SCHEDULE.FIRST)
+    schedule.#wait(KEY_SCHEDULE_INTERVAL)
     return schedule
   }
 
@@ -45,7 +46,7 @@ export class KeySchedule {
   #wait(milliseconds: number): void {
     if (this.#isOver) return
     this.#cancel = runAfter(inBackground(this.#options.timers), milliseconds, () => {
-      this.#looking = this.#look().finally(() => this.#wait(KEY_SCHEDULE.EVERY))
+      this.#looking = this.#look().finally(() => this.#wait(KEY_SCHEDULE_INTERVAL))
     })
   }
 
@@ -56,24 +57,31 @@ export class KeySchedule {
     if (!realm.time.isSettled) return
     const { realm: name } = realm.record
     for (const principal of [ticketGrantingService(name), kdcService(name)]) {
-      await this.#change(principal, now => this.#plan(principal, now))
+      await this.#try(principal, () => this.#change(now => this.#plan(principal, now)))
     }
-    const clear = () => this.#change(null, now => planClearing(realm, now))
-    while (!this.#isOver && (await clear())) {}
+    await this.#try(null, () => this.#clear())
   }
 
-  /** @returns `undefined` if it failed */
-  async #change<T>(
-    principal: Principal | null,
-    plan: (now: number) => Promise<ReportedChange<T>>,
-  ): Promise<T | undefined> {
+  async #clear(): Promise<void> {
+    const { realm } = this.#options
+    for await (const names of outdatedInvitations(realm.vault, realm.time.now())) {
+      if (this.#isOver) return
+      await this.#change(now => planClearing(realm, names, now))
+    }
+  }
+
+  async #change(plan: (now: number) => Promise<ReportedChange<unknown>>): Promise<void> {
     const { realm, report } = this.#options
+    const change = realm.writer.change.bind(realm.writer)
+    await changeReported({ change, report, by: [] }, plan)
+  }
+
+  /** What fails is tried again at the next look. */
+  async #try(principal: Principal | null, run: () => Promise<void>): Promise<void> {
     try {
-      const change = realm.writer.change.bind(realm.writer)
-      return await changeReported({ change, report, by: [] }, plan)
+      await run()
     } catch (cause) {
-      report.tell({ kind: 'key_schedule_failed', principal, failure: describeFailure(cause) })
-      return undefined
+      this.#options.report.tell({ kind: 'key_schedule_failed', principal, failure: describeFailure(cause) })
     }
   }
 

@@ -57,3 +57,22 @@ describe('a principal whose times are outside the calendar', () => {
     })
   })
 })
+
+describe('a principal that has an end', () => {
+  it('is expired by the clock of the KDC, which stands in another year than that of this machine', async () => {
+    const now = realm.clock.now()
+    for (const [name, expiresAt] of [
+      ['past', now + 1_000],
+      ['to-come', now + 60_000],
+    ] as const) {
+      const principal = principalIn(realm.kdc.realm, name)
+      await realm.administration.add({ principal, password: null, expiresAt, maxLife: null, maxRenew: null })
+    }
+    realm.clock.advance(1_000)
+    const { out } = await admin('list')
+    expect(out).toMatch(/^past@demo.example +kvno 1 +key +expired /m)
+    expect(out).toMatch(/^to-come@demo.example +kvno 1 +key +expires /m)
+    expect((await admin('show', 'past')).out).toMatch(/^state +expired /m)
+    expect((await admin('show', 'to-come')).out).toMatch(/^state +expires /m)
+  })
+})

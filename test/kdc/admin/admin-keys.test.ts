@@ -202,6 +202,22 @@ describe('due', () => {
     for (const limit of [1, 3, 100]) expect(await dueIn(realm, limit)).toEqual(aged)
   })
 
+  it('lists none whose holder gets no ticket, with which it could change the key', async () => {
+    const realm = await testRealm()
+    for (const name of ['a', 'b', 'c']) {
+      await realm.add(name, name === 'b' ? { expiresAt: START + HOUR } : {})
+      await rotate(realm, name)
+    }
+    await realm.call('disable', [local('a')])
+    const due = async () => (await dueIn(realm)).map(({ principal }) => principal)
+    realm.clock.pass(HOUR - 1)
+    expect(await due()).toEqual([local('b'), local('c')])
+    realm.clock.pass(1)
+    expect(await due()).toEqual([local('c')])
+    await realm.call('enable', [local('a')])
+    expect(await due()).toEqual([local('a'), local('c')])
+  })
+
   it('lists keys of the KDC that should have changed by themselves, and no removed principal', async () => {
     const realm = await testRealm()
     await realm.add('web')

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { INVITATIONS_CLEARED } from '../../../kdc/limits/defaults.js'
 import { KeySchedule } from '../../../kdc/realm/key-schedule.js'
 import { encodeRealmChanges } from '../../../shared/administration/realm.js'
@@ -115,11 +115,29 @@ describe('the schedule of the keys of the KDC', () => {
     expect(await invitations(realm)).toEqual([])
   })
 
-  it('clears all of them in one look, however many', async () => {
+  it('clears all of them in one look, in one pass over them, however many', async () => {
     const realm = await scheduled()
     for (let i = 0; i < 2 * INVITATIONS_CLEARED + 1; i++) await invite(realm, `host${i}`)
+    const list = vi.spyOn(realm.store, 'list')
     await later(realm, 2 * DAY)
+    // The schedule looks twice in that time.
+    expect(list.mock.calls.filter(([, { after }]) => after?.startsWith('invite-'))).toHaveLength(2)
+    const told = realm.logger.lines.filter(({ fields }) => fields.method === 'clear-invitations')
+    expect(told.map(({ fields }) => (fields.on as unknown[]).length)).toEqual([
+      INVITATIONS_CLEARED,
+      INVITATIONS_CLEARED,
+      1,
+    ])
     expect(await invitations(realm)).toEqual([])
+  })
+
+  it('clears them once, however many KDCs serve the realm', async () => {
+    const realm = await scheduled()
+    for (let i = 0; i < 3; i++) await scheduled(realm)
+    await invite(realm, 'web')
+    await later(realm, 2 * DAY)
+    expect(realm.logger.lines.filter(({ fields }) => fields.method === 'clear-invitations')).toHaveLength(1)
+    expect(realm.logger.lines.filter(({ level }) => level === 'error')).toEqual([])
   })
 
   it('changes no key of another principal', async () => {
