@@ -154,7 +154,7 @@ function hastyDirectory({ realm }: TestRealm): Directory {
     if (record === undefined) throw new OrthrusError('auth_failed', 'there is no such principal')
     return record
   }
-  return { principal, concealGuess: async () => {} } as unknown as Directory
+  return { principal, concealGuess: async () => {}, onPrincipal: () => () => {} } as unknown as Directory
 }
 
 /**
