@@ -1,6 +1,6 @@
 import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import type { Fraction } from '../../shared/crypto/fraction.js'
-import { OrthrusError } from '../../shared/errors.js'
+import type { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { RevocationEntry } from '../../shared/revocation/entry.js'
 import type { LogState } from '../../shared/revocation/feed.js'
@@ -8,10 +8,12 @@ import type { OpenedTicket } from '../../shared/ticket/ticket.js'
 import type { Clock } from '../../shared/time.js'
 import { inBackground, type Timers } from '../../shared/timers.js'
 import type { ServiceKeys } from '../keys.js'
-import type { Report, ServiceEvent } from '../report/events.js'
+import type { Report } from '../report/events.js'
 import type { Revocation } from '../request/revocation.js'
 import type { FeedState } from '../request/state.js'
 import { LogCursor } from './cursor.js'
+import { revoked, tooMany, tooOld } from './feed-refusals.js'
+import { FeedWarnings } from './feed-warnings.js'
 import { Follower } from './follower.js'
 import { Freshness, nowBy, type Reading } from './freshness.js'
 import { InFlight } from './in-flight.js'
@@ -52,19 +54,18 @@ export class ServiceFeed implements Revocation, FeedTarget {
   readonly #freshness: Freshness
   readonly #inFlight: InFlight
   readonly #follower: Follower
+  readonly #warnings: FeedWarnings
   /** When the last answered question was sent, by the wall clock, whichever process sent it. */
   #lastAnswered: number | undefined
   #isConnected = false
   #isFull = false
-  #hasWarned = { half: false, stale: false }
-  /** The failure that was reported last. */
-  #failure: string | undefined
 
   /** Begins to follow at once, and does not keep the process alive for it. */
   constructor(options: ServiceFeedOptions) {
     const { clock, timers, saved, maxRevocations, startWithoutFeed } = options
     // What was saved is taken over here, and may be large.
     this.#options = { ...options, saved: undefined }
+    this.#warnings = new FeedWarnings(options.report)
     this.#revoked = new RevokedSet(maxRevocations)
     this.#freshness = new Freshness(clock)
     this.#inFlight = new InFlight({
@@ -128,7 +129,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
   apply(logId: Uint8Array, entry: RevocationEntry): void {
     if (entry.kind === 'key') this.#applyKey(entry.principal, entry.by)
     else if (!this.#revoked.add(logId, entry)) throw this.#overflow()
-    this.#warnHalf()
+    if (this.#revoked.isHalfFull) this.#warnings.halfFull(this.#revoked.size)
     this.#inFlight.look()
   }
 
@@ -139,11 +140,10 @@ export class ServiceFeed implements Revocation, FeedTarget {
     this.#isFull = false
     this.#revoked.dropBelow(logId, oldest)
     this.#revoked.dropOthers(logId, Math.min(clock.now(), time))
-    this.#hasWarned.stale = false
+    this.#warnings.fresh()
     if (this.#isConnected) return
     this.#isConnected = true
-    this.#failure = undefined
-    this.#tell({ kind: 'feed_connected', revocations: this.#revoked.size })
+    this.#warnings.connected(this.#revoked.size)
   }
 
   rotate(): void {
@@ -157,7 +157,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
     if (this.#isFull) return tooMany(maxRevocations)
     const age = this.#freshness.age(now)
     if (age <= maxStaleness) return undefined
-    this.#warnStale(age)
+    this.#warnings.stale(age)
     return tooOld(age)
   }
 
@@ -174,68 +174,23 @@ export class ServiceFeed implements Revocation, FeedTarget {
     const dropped = keys.kvnos.filter(known => known <= kvno)
     for (const known of dropped) keys.drop(known)
     if (dropped.length === 0) return
-    this.#tell({ kind: 'key_revoked', kvnos: dropped, left: keys.kvnos })
+    this.#warnings.tell({ kind: 'key_revoked', kvnos: dropped, left: keys.kvnos })
     onKeyRevoked?.(kvno)
   }
 
   /** The entry stays unapplied, and is asked for again until there is room for it. */
   #overflow(): OrthrusError {
     const { maxRevocations } = this.#options
-    if (!this.#isFull) this.#tell({ kind: 'feed_full', revocations: maxRevocations })
+    if (!this.#isFull) this.#warnings.tell({ kind: 'feed_full', revocations: maxRevocations })
     this.#isFull = true
     this.#inFlight.look()
     return tooMany(maxRevocations)
   }
 
-  #warnHalf(): void {
-    if (!this.#revoked.isHalfFull || this.#hasWarned.half) return
-    this.#hasWarned.half = true
-    this.#tell({ kind: 'feed_half_full', revocations: this.#revoked.size })
-  }
-
-  #warnStale(age: number): void {
-    if (this.#hasWarned.stale) return
-    this.#hasWarned.stale = true
-    this.#tell({ kind: 'feed_stale', age: Number.isFinite(age) ? age : undefined })
-  }
-
   #lost(err: unknown): void {
     this.#options.onLost?.()
-    const failure = err instanceof Error ? err.message : String(err)
     const wasConnected = this.#isConnected
     this.#isConnected = false
-    if (wasConnected) this.#tell({ kind: 'feed_ended', err })
-    else if (failure !== this.#failure) {
-      this.#failure = failure
-      this.#tell({ kind: 'feed_failed', err })
-    }
+    this.#warnings.lost(err, wasConnected)
   }
-
-  /** A logger that fails must not keep the service from what the KDC says. */
-  #tell(event: ServiceEvent): void {
-    try {
-      this.#options.report(event)
-    } catch {}
-  }
-}
-
-function revoked({ client, service }: OpenedTicket): OrthrusError {
-  return new OrthrusError('revoked', `${client}'s ticket for ${service} was revoked`, {
-    final: true,
-    principal: client,
-    service,
-  })
-}
-
-function tooMany(max: number): OrthrusError {
-  return new OrthrusError('unavailable', `there are more than ${max} revocations`, {
-    hint: 'raise maxRevocations of loadService',
-  })
-}
-
-function tooOld(age: number): OrthrusError {
-  const since = Number.isFinite(age) ? `for ${Math.round(age / 1000)} s` : 'yet'
-  return new OrthrusError('unavailable', `no KDC has confirmed the revocations ${since}`, {
-    hint: 'check that this service reaches a KDC; loadService({ maxStaleness }) says for how long it may do without one',
-  })
 }

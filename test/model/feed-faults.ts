@@ -77,8 +77,8 @@ export const FEED_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a handler goes on under a ticket that was revoked',
     file: 'service/feed/service-feed.ts',
-    from: '    this.#warnHalf()\n    this.#inFlight.look()\n',
-    to: '    this.#warnHalf()\n',
+    from: 'this.#warnings.halfFull(this.#revoked.size)\n    this.#inFlight.look()\n',
+    to: 'this.#warnings.halfFull(this.#revoked.size)\n',
   },
   {
     name: 'a POST that was begun is called revoked',
