@@ -9,6 +9,7 @@ export type { ConnectOptions, CredentialLogin, KeytabLogin, PasswordLogin } from
 export type { ParametersCache } from './login/password.js'
 export type { Realm } from './realm.js'
 export type { Caller, ImportOptions, RealmFetchInit, TicketOptions } from './realm-options.js'
+export type { RealmResponse } from './request/http-response.js'
 export type { Attenuation } from './ticket/attenuation.js'
 export type { ServiceTicket } from './ticket/service-ticket.js'
 export type { CredentialOptions, Ticket } from './ticket/ticket.js'

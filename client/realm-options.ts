@@ -1,5 +1,6 @@
 import type { KnownOptions } from '../shared/options.js'
 import type { Principal } from '../shared/principal.js'
+import type { RealmResponse } from './request/http-response.js'
 import type { Ticket } from './ticket/ticket.js'
 
 export interface TicketOptions {
@@ -37,6 +38,12 @@ export interface RealmFetchInit extends RequestInit {
   readonly handOff?: Ticket
   /** Set it if handling the request twice does no harm although its method does not imply that. */
   readonly repeatable?: boolean
+  /**
+   * Further headers that must not be changed on the way: the service refuses the request if one of them was changed,
+   * added or removed (docs/protocol.md section 8, Further headers). At most 32 names, such as `['idempotency-key']`. One
+   * that the platform would fill in by itself needs a value in `headers`.
+   */
+  readonly cover?: readonly string[]
   /** An undici dispatcher, as Node's own `fetch` accepts it: it makes the connections. */
   readonly dispatcher?: unknown
 }
@@ -46,6 +53,7 @@ export const FETCH_OPTIONS: KnownOptions<RealmFetchInit & { readonly duplex?: 'h
   ticket: true,
   handOff: true,
   repeatable: true,
+  cover: true,
   method: true,
   headers: true,
   body: true,
@@ -83,5 +91,5 @@ export interface Caller {
    * @throws OrthrusError `credential_invalid` if the credential is for another service. @throws TypeError if none is
    * named
    */
-  fetch(input: RequestInfo | URL, init?: Omit<RealmFetchInit, 'ticket'>): Promise<Response>
+  fetch(input: RequestInfo | URL, init?: Omit<RealmFetchInit, 'ticket'>): Promise<RealmResponse>
 }

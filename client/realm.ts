@@ -20,6 +20,7 @@ import {
 } from './realm-options.js'
 import { type FetchOptions, fetchProved, type HttpExchanges } from './request/fetch.js'
 import { collectRequest, readRequest, type UnreadInit, unreadInit } from './request/http-request.js'
+import type { RealmResponse } from './request/http-response.js'
 import type { Presenter } from './request/presenter.js'
 import { requestedService, serviceNamed } from './request/requested-service.js'
 import { importTicket, requireHolder, requireMadeFor, requirePresentable } from './ticket/imported-ticket.js'
@@ -100,18 +101,18 @@ export class Realm {
 
   /**
    * Works like the platform's `fetch`, but the service knows which client asks, and the response is proved to be the
-   * service's answer to this request: its status, body, content type, range and location. The whole response is read
-   * before it is returned (docs/protocol.md section 8).
+   * service's answer to this request: its status, body, content type, range and location, and the headers that its
+   * `covered` names. The whole response is read before it is returned (docs/protocol.md section 8).
    * @throws OrthrusError with the service's or KDC's code; `response_unproved` `refused_unproved` `unavailable`;
    * `credential_invalid` for an imported ticket of another service than the one named. `final` says that the request
    * was not handled and never will be
    * @throws TypeError if no service is named for the origin, and for arguments that `fetch` does not accept
    */
-  async fetch(input: RequestInfo | URL, options: RealmFetchInit = {}): Promise<Response> {
+  async fetch(input: RequestInfo | URL, options: RealmFetchInit = {}): Promise<RealmResponse> {
     requireKnownOptions('fetch', options, FETCH_OPTIONS)
     const init = copyOptions<RealmFetchInit>(options, FETCH_OPTIONS)
-    const { service: name, ticket: given, handOff, repeatable = false } = init
-    const request = readRequest(input, init)
+    const { service: name, ticket: given, handOff, repeatable = false, cover } = init
+    const request = readRequest(input, init, cover)
     const service = this.#serviceFor(request, name, given)
     const ticket = given ?? this.#heldFor(service)
     if (ticket !== undefined) requirePresentable(ticket, this.client)
@@ -183,7 +184,7 @@ export class Realm {
     this.close()
   }
 
-  async #exchange(request: Request, unread: UnreadInit, options: FetchOptions): Promise<Response> {
+  async #exchange(request: Request, unread: UnreadInit, options: FetchOptions): Promise<RealmResponse> {
     const { tickets, maxRequest, presenter, http } = this.#parts
     const { service, ticket, signal } = options
     // The own ticket is requested at once, so that all tickets wanted in one tick share one request to the KDC.

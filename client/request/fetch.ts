@@ -3,7 +3,7 @@ import { toBase64url } from '../../shared/bytes.js'
 import { LIMIT, TYPE } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { CREDENTIAL_HEADER } from '../../shared/http/binding.js'
+import { CREDENTIAL_HEADER } from '../../shared/http/header-names.js'
 import { formatMessageHeader } from '../../shared/http/headers.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
@@ -12,7 +12,7 @@ import type { Clock } from '../../shared/time.js'
 import { startSpan } from '../kdc-link/kdc-clock.js'
 import { credentialOf, type Ticket } from '../ticket/ticket.js'
 import { bindingOf, type HttpRequest, redirected, targetOf, withHeaders } from './http-request.js'
-import { openResponse, type ProvedResponse } from './http-response.js'
+import { openResponse, type ProvedResponse, type RealmResponse } from './http-response.js'
 import { noAnswer } from './no-answer.js'
 import type { Presenter } from './presenter.js'
 import type { Bound, ErrorAnswer, Presented, RequestSecrets } from './presenting.js'
@@ -54,7 +54,7 @@ export async function fetchProved(
   exchanges: HttpExchanges,
   request: HttpRequest,
   options: FetchOptions,
-): Promise<Response> {
+): Promise<RealmResponse> {
   let current = request
   for (let redirects = 0; ; redirects++) {
     const response = await fetchOnce(presenter, exchanges, current, options)
@@ -80,7 +80,7 @@ async function fetchOnce(
   exchanges: HttpExchanges,
   request: HttpRequest,
   { service, ticket, handOff, repeatable, signal }: FetchOptions,
-): Promise<Response> {
+): Promise<RealmResponse> {
   const { response } = await presenter.present<ProvedResponse>({
     service,
     ticket,

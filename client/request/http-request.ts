@@ -1,13 +1,10 @@
 import { OrthrusError } from '../../shared/errors.js'
-import {
-  COVERED_REQUEST_HEADERS,
-  CREDENTIAL_HEADER,
-  coveredRequestValues,
-  requestBinding,
-} from '../../shared/http/binding.js'
+import { coveredRequestValues, requestBinding } from '../../shared/http/binding.js'
+import { COVERED_REQUEST_HEADERS, CREDENTIAL_HEADER } from '../../shared/http/header-names.js'
 import { hasSecret, withoutSecrets } from '../../shared/shown-text.js'
 import { shownUrl } from '../../shared/shown-url.js'
 import { bodyOf, bodyStream, readBytes } from './body.js'
+import { coverFurther } from './cover.js'
 
 /** A request as it is sent. It is built once, so that what is bound is what is sent (section 8, "HTTP binding"). */
 export interface HttpRequest {
@@ -27,11 +24,12 @@ const CACHES: ReadonlySet<string> = new Set(['default', 'no-store', 'reload'])
 
 /**
  * Lets the platform parse the arguments of `fetch`.
+ * @param cover further headers to be bound. The request then has the header that names them.
  * @throws TypeError for arguments that `fetch` does not accept, a header that this client sets itself, an override
- * header, and a covered header that appears twice or is empty
+ * header, and a covered header that appears twice or is empty; for a name in `cover` that cannot be covered
  */
-export function readRequest(input: RequestInfo | URL, init: RequestInit): Request {
-  if (init.headers !== undefined) refuseDoubled(init.headers)
+export function readRequest(input: RequestInfo | URL, init: RequestInit, cover?: readonly string[]): Request {
+  if (init.headers !== undefined) refuseDoubled(init.headers, cover)
   // `duplex` is required if the body is a stream, and ignored otherwise. The body is read whole before anything is
   // sent.
   const settings: RequestInit & { duplex: 'half' } = { ...init, ...bodyStream(init), duplex: 'half' }
@@ -53,6 +51,7 @@ export function readRequest(input: RequestInfo | URL, init: RequestInit): Reques
   if (request.headers.has('authorization')) {
     throw new TypeError('realm.fetch sets Authorization itself: leave it out')
   }
+  coverFurther(request.headers, cover)
   try {
     coveredRequestValues(request.headers)
   } catch (cause) {
@@ -89,12 +88,13 @@ function refuseUserInfo(text: string): void {
 const COVERED: ReadonlySet<string> = new Set(COVERED_REQUEST_HEADERS)
 
 /** `Headers` joins the values of a header that appears twice into one value that the caller never wrote. */
-function refuseDoubled(headers: HeadersInit): void {
+function refuseDoubled(headers: HeadersInit, cover: readonly string[] = []): void {
   if (headers instanceof Headers) return
+  const further = new Set(Array.isArray(cover) ? cover.map(name => String(name).toLowerCase()) : [])
   const names = Array.isArray(headers) ? headers.map(([name]) => String(name)) : Object.keys(headers)
   const seen = new Set<string>()
   for (const name of names.map(one => one.toLowerCase())) {
-    if (seen.has(name) && COVERED.has(name))
+    if (seen.has(name) && (COVERED.has(name) || further.has(name)))
       throw new TypeError(`the header ${withoutSecrets(name)} appears twice: leave one out`)
     seen.add(name)
   }

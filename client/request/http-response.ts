@@ -1,5 +1,7 @@
 import { OrthrusError } from '../../shared/errors.js'
 import { hasBody } from '../../shared/http/binding.js'
+import { furtherNames } from '../../shared/http/further-headers.js'
+import { FURTHER_HEADER } from '../../shared/http/header-names.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Span } from '../kdc-link/kdc-clock.js'
 import { readBytes } from './body.js'
@@ -18,8 +20,16 @@ export interface Awaited {
 }
 
 /** A response that was read whole and that the service has proved. */
+export interface RealmResponse extends Response {
+  /**
+   * The further headers that the proof covers, in lower case: what the service's `coverResponseHeaders` names. One that
+   * the response lacks is proved to be missing. A clone of the response has no such list.
+   */
+  readonly covered: readonly string[]
+}
+
 export interface ProvedResponse {
-  readonly response: Response
+  readonly response: RealmResponse
 }
 
 /** Statuses with which a `Response` cannot be made with a body. */
@@ -56,7 +66,7 @@ async function openProved(
   response: Response,
   bindings: readonly Uint8Array[],
   { presented, method, url, maxBytes }: Awaited,
-): Promise<Response> {
+): Promise<RealmResponse> {
   const { service } = presented
   if (response.headers.has('content-encoding')) {
     throw unproved(
@@ -72,18 +82,20 @@ async function openProved(
     throw unproved(
       service,
       'its status, headers or body are not those that the service sent',
-      'something on the way changes responses: look for a proxy that rewrites bodies, redirects or content types',
+      'something on the way changes responses: look for a proxy that rewrites bodies, redirects, content types or covered headers',
     )
   }
   return handOut(response, BODILESS.has(status) || method === 'HEAD' ? null : body, url)
 }
 
 /** Builds the response from what was read. The status text is left out because no proof covers it. */
-function handOut(response: Response, body: Uint8Array<ArrayBuffer> | null, url: URL): Response {
+function handOut(response: Response, body: Uint8Array<ArrayBuffer> | null, url: URL): RealmResponse {
   const { status, headers } = response
   const proved = new Response(body, { status, headers })
   Object.defineProperty(proved, 'url', { value: url.href, enumerable: true })
-  return proved
+  const covered = furtherNames(headers.get(FURTHER_HEADER))
+  Object.defineProperty(proved, 'covered', { value: covered, enumerable: true })
+  return proved as RealmResponse
 }
 
 function unproved(service: Principal, reason: string, hint: string): OrthrusError {

@@ -74,7 +74,7 @@ function serviceHint(code: WireCode, client: string, service: string): string {
     case 'not_authorized':
       return `${service} wants a claim that the ticket lacks; run: orthrus admin allow ${client} ${service} --claim NAME=VALUE`
     case 'binding_mismatch':
-      return 'something on the way changes requests: look for a proxy that rewrites paths, headers or bodies'
+      return `something on the way changes requests: look for a proxy that rewrites paths, headers or bodies; or ${service} requires a header to be covered, which its log names: realm.fetch(url, { cover: ['idempotency-key'] })`
     case 'auth_failed':
       return `check that ${service} is the service at this address`
     case 'rate_limited':

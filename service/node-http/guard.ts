@@ -60,6 +60,7 @@ export async function passGate(
     const known = PassedState.at(service, req)
     if (known !== undefined) {
       authoriseAgain(gate, known, checkers)
+      known.proof.cover(gate.coverResponse)
       return known
     }
     const authorised = await authoriseRequest(gate, message, checkers)
@@ -79,8 +80,8 @@ function letPass(
   message: RequestMessage,
   { verified, ticket }: AuthorisedRequest,
 ): Passed {
-  const { service, maxResponse } = gate
-  const proof = proofFor(res, { message, verified, service, maxResponse })
+  const { service, coverResponse, maxResponse } = gate
+  const proof = proofFor(res, { message, verified, service, coverResponse, maxResponse })
   const passed = { service, verified, ticket, proof }
   PassedState.keep(req, passed)
   req.ticket = ticket

@@ -1,5 +1,6 @@
 import { refuse, type VerifiedRequest } from '../../shared/accept/accept.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
+import { requireCoverage } from './coverage.js'
 import type { RequestMessage } from './message.js'
 import { requestFields } from './refuse.js'
 import type { Requirement } from './requirements.js'
@@ -11,6 +12,8 @@ import { verifyRequest } from './verify.js'
 export interface Gate {
   readonly service: ServiceParts
   readonly requirement: Requirement
+  /** Further headers that the request must cover, in lower case. */
+  readonly requireCovered: readonly string[]
   /** Bytes. */
   readonly maxBody: number
 }
@@ -34,8 +37,8 @@ export async function authoriseRequest(
   message: RequestMessage,
   checkers: Checkers,
 ): Promise<AuthorisedRequest | undefined> {
-  const { service, maxBody } = gate
-  const request = await verifyRequest(message, service, { checkers, maxBody })
+  const { service, requireCovered, maxBody } = gate
+  const request = await verifyRequest(message, service, { checkers, requireCovered, maxBody })
   if (request === undefined) return undefined
   const { verified } = request
   requireOwner(gate, verified)
@@ -47,11 +50,16 @@ export async function authoriseRequest(
 }
 
 /**
- * Step 10 for a request that passed another gate of the same service before, and those `app` caveats that this gate,
- * too, has checkers for.
+ * Step 10 for a request that passed another gate of the same service before, what this gate requires to be covered, and
+ * those `app` caveats that it, too, has checkers for.
  * @throws Refusal
  */
-export function authoriseAgain(gate: Gate, { verified }: AuthorisedRequest, checkers: Checkers): void {
+export function authoriseAgain(
+  gate: Gate,
+  { verified, ticket }: AuthorisedRequest,
+  checkers: Checkers,
+): void {
+  requireCoverage(verified, ticket.covered, gate.requireCovered)
   for (const caveat of verified.caveats) {
     if (caveat.name !== 'app' || checkers.get(caveat.app)?.(caveat.value) !== false) continue
     throw refuse(verified, 'caveat_failed', `the caveat app ${JSON.stringify(caveat.app)} does not hold`)

@@ -1,7 +1,7 @@
 import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { base64urlBytes } from '../../shared/bytes.js'
 import { type ErrorFacts, OrthrusError } from '../../shared/errors.js'
-import { COVERED_REQUEST_HEADERS, CREDENTIAL_HEADER } from '../../shared/http/binding.js'
+import { COVERED_REQUEST_HEADERS, CREDENTIAL_HEADER } from '../../shared/http/header-names.js'
 import type { Principal } from '../../shared/principal.js'
 import { decodeCaveat } from '../../shared/ticket/caveats.js'
 import { type Credential, formatCredential, openHandOff } from '../../shared/ticket/credential.js'
@@ -14,11 +14,13 @@ export interface DelegateRealm<Caller> {
   onBehalf(credential: string): Caller
 }
 
-/** A request with the credential that its client sent along, as it came: sealed, and covered by the binding. */
+/** A verified request, and the credential that its client sent along, as it came: sealed, and covered by the binding. */
 export interface HandOff {
   readonly verified: VerifiedRequest
   /** Base64url. */
   readonly sealed: string | undefined
+  /** The names of the further headers that the binding covers. */
+  readonly further: readonly string[]
 }
 
 const PLACE = COVERED_REQUEST_HEADERS.indexOf(CREDENTIAL_HEADER)

@@ -1,6 +1,6 @@
 import type { Refusal } from '../../shared/accept/refusal.js'
 import type { ErrorCode } from '../../shared/errors.js'
-import { OVERRIDE_HEADERS } from '../../shared/http/binding.js'
+import { OVERRIDE_HEADERS } from '../../shared/http/header-names.js'
 import type { RequestMessage } from './message.js'
 import type { ServiceParts } from './service.js'
 

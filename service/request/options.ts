@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Value } from '../../shared/encoding/encoding.js'
+import { furtherHeadersOf } from '../../shared/http/further-headers.js'
 import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
 import { quoted } from '../../shared/shown-text.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
@@ -22,6 +23,17 @@ export interface RequireTicketOptions<Req = IncomingMessage> extends Requirement
   readonly service: Service
   /** Checkers of `app` caveats by name. A caveat without one fails. Default: none. */
   readonly caveats?: Readonly<Record<string, AppCaveatChecker<Req>>>
+  /**
+   * Further headers that each request must cover, such as `['idempotency-key']`; else it is refused as `binding_mismatch`.
+   * A covered header can be missing, but then its client left it out (docs/protocol.md section 8, Further headers).
+   * Default: none.
+   */
+  readonly requireCovered?: readonly string[]
+  /**
+   * Further headers of responses that are proved to clients, such as `['etag', 'set-cookie']`. Each response names them in
+   * the header `orthrus-covered`. Default: none.
+   */
+  readonly coverResponseHeaders?: readonly string[]
   /** The largest body of a request, bytes. Default 1 MiB. */
   readonly maxBody?: number
   /** The largest body of a response, bytes: it is kept until it is complete. Default 8 MiB. */
@@ -37,6 +49,8 @@ const KNOWN: KnownOptions<RequireTicketOptions<never>> = {
   refusePassword: true,
   delegates: true,
   caveats: true,
+  requireCovered: true,
+  coverResponseHeaders: true,
   maxBody: true,
   maxResponse: true,
   onRefused: true,
@@ -45,6 +59,8 @@ const KNOWN: KnownOptions<RequireTicketOptions<never>> = {
 /** The options of one `requireTicket`, checked and complete. */
 export interface TicketGate<Req = IncomingMessage> extends Gate {
   readonly options: RequireTicketOptions<Req>
+  /** Further headers of responses that are covered, in lower case and ascending order. */
+  readonly coverResponse: readonly string[]
   /** Bytes. */
   readonly maxResponse: number
 }
@@ -64,7 +80,18 @@ export function createGate<Req = IncomingMessage>(options: RequireTicketOptions<
     throw new TypeError('onRefused is a function')
   }
   const requirement = createRequirement(options, service.principal)
-  return { options, service, requirement, maxBody, maxResponse }
+  const requireCovered = furtherHeadersOf('requireCovered', options.requireCovered ?? [])
+  const coverResponse = coveredOfResponses(options.coverResponseHeaders ?? [])
+  return { options, service, requirement, requireCovered, coverResponse, maxBody, maxResponse }
+}
+
+/** Of an answer that the handler gave no date, Node writes one when it sends it. */
+const ADDED_BY_NODE = 'date'
+
+function coveredOfResponses(given: readonly string[]): readonly string[] {
+  const names = furtherHeadersOf('coverResponseHeaders', given)
+  if (!names.includes(ADDED_BY_NODE)) return names
+  throw new TypeError('coverResponseHeaders names "date", which Node fills in when the response is sent')
 }
 
 /** An asynchronous function of the owner's must not end the process when it fails, since nobody waits for it. */

@@ -1,5 +1,7 @@
 import { malformed } from '../../shared/errors.js'
 import { coveredRequestValues } from '../../shared/http/binding.js'
+import { furtherNames } from '../../shared/http/further-headers.js'
+import { COVERED_REQUEST_HEADERS } from '../../shared/http/header-names.js'
 import { parseMessageHeader } from '../../shared/http/headers.js'
 import type { Header, RequestMessage } from './message.js'
 
@@ -11,6 +13,8 @@ export interface PresentedRequest {
   readonly target: string
   /** The values of the covered headers, as `coveredRequestValues` gives them. */
   readonly covered: readonly string[]
+  /** The names of the further headers among them. */
+  readonly further: readonly string[]
   readonly body: RequestMessage['body']
 }
 
@@ -27,8 +31,11 @@ export function readPresentedRequest(message: RequestMessage): PresentedRequest 
   if (bytes === undefined) return undefined
   const covered = coveredRequestValues(headers)
   body?.requireReadable()
-  return { bytes, method, target, covered, body }
+  return { bytes, method, target, covered, further: furtherNames(covered[FURTHER_PLACE]), body }
 }
+
+/** Where the list of further headers stands, if there is one. */
+const FURTHER_PLACE = COVERED_REQUEST_HEADERS.length
 
 const AUTHORIZATION = 'authorization'
 

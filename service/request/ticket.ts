@@ -26,6 +26,11 @@ export interface AcceptedTicket {
   /** Whether policy lets the client delegate this ticket. */
   readonly delegable: boolean
   /**
+   * Further headers that the client bound, in lower case and ascending order: nobody on the way changed, added or removed
+   * one of them (docs/protocol.md section 8, Further headers). One that the request lacks was not sent.
+   */
+  readonly covered: readonly string[]
+  /**
    * Aborts when one of the request's tickets, clients or keys is revoked, with the OrthrusError `revoked`; and when no KDC
    * has confirmed the revocations for longer than `maxStaleness`, with `unavailable`. A response that has not been sent by
    * then is dropped; what the handler began it should stop. Without the option `kdc` of `loadService` it never aborts.
@@ -65,6 +70,7 @@ class HandledTicket implements AcceptedTicket {
   readonly endTime: number
   readonly passwordBased: boolean
   readonly delegable: boolean
+  readonly covered: readonly string[]
   readonly #handOff: HandOff
   /** Made only for a handler that wants the signal. */
   #aborter: AbortController | undefined
@@ -82,6 +88,7 @@ class HandledTicket implements AcceptedTicket {
     this.endTime = ticket.endTime
     this.passwordBased = (ticket.flags & FLAG.PASSWORD) !== 0
     this.delegable = (ticket.flags & FLAG.DELEGABLE) !== 0
+    this.covered = handOff.further
     this.#handOff = handOff
   }
 

@@ -10,6 +10,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import { bindRequest } from '../../shared/http/binding.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
 import type { Clock } from '../../shared/time.js'
+import { requireCoverage } from './coverage.js'
 import { type HandOff, sealedCredential } from './handed-off.js'
 import { Ending, type RequestMessage } from './message.js'
 import { type PresentedRequest, readPresentedRequest } from './presented-request.js'
@@ -21,6 +22,8 @@ const NO_BODY = new Uint8Array()
 export interface VerifyOptions {
   /** Checkers of `app` caveats by name. */
   readonly checkers: ReadonlyMap<string, CaveatChecker>
+  /** Further headers that the request must cover. */
+  readonly requireCovered: readonly string[]
   /** Bytes. */
   readonly maxBody: number
 }
@@ -34,12 +37,12 @@ export interface VerifyOptions {
 export async function verifyRequest(
   message: RequestMessage,
   service: ServiceParts,
-  { checkers, maxBody }: VerifyOptions,
+  { checkers, requireCovered, maxBody }: VerifyOptions,
 ): Promise<HandOff | undefined> {
   const { revocation } = service
   const presented = presentedBy(message, service)
   if (presented === undefined) return undefined
-  const { method, target, covered } = presented
+  const { method, target, covered, further } = presented
   // Started before step 4, so that the body has at most its 60 s, however long a shared replay cache takes.
   const elapsed = presented.body && stopwatch(service.clock)
   const accepted = await acceptWithPresentKeys(presented.bytes, service, {
@@ -53,10 +56,11 @@ export async function verifyRequest(
     checkers,
     revocation,
   })
+  requireCoverage(accepted, further, requireCovered)
   const body = elapsed ? await readBody(presented, accepted, { maxBody, elapsed, revocation }) : NO_BODY
   if (elapsed && revocation) requireStillValid(revocation, accepted, service.clock.now())
   const verified = requireBinding(accepted, bindRequest(method, target, covered, body))
-  return { verified, sealed: sealedCredential(covered) }
+  return { verified, sealed: sealedCredential(covered), further }
 }
 
 /** A key may have been changed by another process, which is known when a ticket under the new one comes (section 12). */

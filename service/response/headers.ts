@@ -1,5 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { COVERED_RESPONSE_HEADERS, type HeaderPairs } from '../../shared/http/binding.js'
+import type { HeaderPairs } from '../../shared/http/binding.js'
+import { formatFurtherHeaders } from '../../shared/http/further-headers.js'
+import { COVERED_RESPONSE_HEADERS, FURTHER_HEADER } from '../../shared/http/header-names.js'
 
 type HeaderValue = string | number | readonly string[]
 
@@ -24,15 +26,35 @@ function pairsOf(given: GivenHeaders | undefined): (readonly [string, HeaderValu
   return Array.from({ length: given.length / 2 }, (_, i) => [String(given[2 * i]), given[2 * i + 1]])
 }
 
-/** The covered headers as they will be sent: one pair for each line. */
-export function coveredHeaderPairs(res: ServerResponse): HeaderPairs {
+/**
+ * The covered headers as they will be sent: one pair for each line.
+ * @param further the names of those that are covered beside the usual ones; `nameFurther` sets the header that says so
+ */
+export function coveredHeaderPairs(res: ServerResponse, further: readonly string[]): HeaderPairs {
   const pairs: (readonly [string, string])[] = []
-  for (const name of COVERED_RESPONSE_HEADERS) {
-    const value = res.getHeader(name)
-    if (Array.isArray(value)) for (const item of value) pairs.push([name, item])
-    else if (value !== undefined) pairs.push([name, String(value)])
-  }
+  for (const name of COVERED_RESPONSE_HEADERS) addPairs(pairs, name, res.getHeader(name))
+  if (further.length === 0) return pairs
+  pairs.push([FURTHER_HEADER, formatFurtherHeaders(further)])
+  for (const name of further) addPairs(pairs, name, res.getHeader(name))
   return pairs
+}
+
+function addPairs(
+  pairs: (readonly [string, string])[],
+  name: string,
+  value: ReturnType<ServerResponse['getHeader']>,
+): void {
+  if (Array.isArray(value)) for (const item of value) pairs.push([name, item])
+  else if (value !== undefined) pairs.push([name, String(value)])
+}
+
+/** What a handler wrote there itself, or passed on from another service, is not what this proof covers. */
+export function nameFurther(
+  own: { setHeader(name: string, value: string): unknown; removeHeader(name: string): void },
+  further: readonly string[],
+): void {
+  if (further.length === 0) own.removeHeader(FURTHER_HEADER)
+  else own.setHeader(FURTHER_HEADER, formatFurtherHeaders(further))
 }
 
 /** `connection` stays: it is not part of the handler's answer. */

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { hasBody } from '../../shared/http/binding.js'
+import { furtherHeadersOf } from '../../shared/http/further-headers.js'
 import type { Header, RequestMessage } from '../request/message.js'
 import { requestFields } from '../request/refuse.js'
 import type { ServiceParts } from '../request/service.js'
@@ -9,7 +10,7 @@ import { AttachedState } from './attached-state.js'
 import { type Done, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
 import { divert } from './divert.js'
 import { FAILED, FAILED_TYPE, type Failure, overflow, responseFault } from './failure.js'
-import { clearHeaders, coveredHeaderPairs } from './headers.js'
+import { clearHeaders, coveredHeaderPairs, nameFurther } from './headers.js'
 import { proveResponse } from './prove.js'
 
 export interface ResponseProofOptions {
@@ -17,6 +18,8 @@ export interface ResponseProofOptions {
   readonly message: RequestMessage
   readonly verified: VerifiedRequest
   readonly service: ServiceParts
+  /** Further headers that are covered, in lower case and ascending order. */
+  readonly coverResponse: readonly string[]
   /** Bytes. */
   readonly maxResponse: number
 }
@@ -42,11 +45,13 @@ export class Proof implements ResponseWatcher {
   readonly buffer: ResponseBuffer
   readonly #res: ServerResponse
   readonly #options: ResponseProofOptions
+  #further: readonly string[]
   #hasFailed = false
 
   constructor(res: ServerResponse, options: ResponseProofOptions) {
     this.#res = res
     this.#options = options
+    this.#further = options.coverResponse
     this.buffer = new ResponseBuffer(res, options.maxResponse, this)
     divert(res, this.buffer)
     new ProofState(res, this)
@@ -55,6 +60,17 @@ export class Proof implements ResponseWatcher {
   /** Whether the response is complete, or a failure was answered in its place. */
   get hasEnded(): boolean {
     return !this.buffer.buffering
+  }
+
+  /**
+   * Covers these as well, which another gate before the handler names.
+   * @param further as `furtherHeadersOf` returns them
+   * @throws TypeError if they are more than 32 together
+   */
+  cover(further: readonly string[]): void {
+    if (further.every(name => this.#further.includes(name))) return
+    const all = new Set([...this.#further, ...further])
+    this.#further = furtherHeadersOf('coverResponseHeaders of all gates together', [...all])
   }
 
   /** Something else answers in the handler's place: what the handler still throws is a consequence of that. */
@@ -120,7 +136,7 @@ export class Proof implements ResponseWatcher {
   /** The proof of the response as it is now, or what is wrong with its headers. */
   #prove(status: number, body: Buffer): Header | string {
     const { message, verified, service } = this.#options
-    const response = { status, headers: coveredHeaderPairs(this.#res), body }
+    const response = { status, headers: coveredHeaderPairs(this.#res, this.#further), body }
     try {
       return proveResponse(response, { method: message.method, verified, time: service.clock.now() })
     } catch (cause) {
@@ -143,6 +159,7 @@ export class Proof implements ResponseWatcher {
   ): void {
     const { message, verified, service } = this.#options
     const hasBody = this.#hasBody(status)
+    nameFurther(own, this.#further)
     own.removeHeader('transfer-encoding')
     if (hasBody) own.setHeader('content-length', body.length)
     else if (status === 204) own.removeHeader('content-length')

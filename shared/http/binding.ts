@@ -1,36 +1,22 @@
 import { equalBytes, sha256 } from '#primitives'
 import { toHex } from '../bytes.js'
 import { LABEL } from '../constants.js'
-import { malformed } from '../errors.js'
+import { malformed, type OrthrusError } from '../errors.js'
+import { parseFurtherHeaders } from './further-headers.js'
+import {
+  COVERED_REQUEST_HEADERS,
+  COVERED_RESPONSE_HEADERS,
+  FURTHER_HEADER,
+  OVERRIDE_HEADERS,
+  SET_COOKIE,
+} from './header-names.js'
 
 /** The parts of a request and of a response that the AP exchange covers (docs/protocol.md section 8, HTTP binding). */
 
-export const COVERED_REQUEST_HEADERS = [
-  'content-type',
-  'content-encoding',
-  'range',
-  'if-match',
-  'if-none-match',
-  'if-modified-since',
-  'if-unmodified-since',
-  'if-range',
-  'orthrus-credential',
-] as const
-
-export const COVERED_RESPONSE_HEADERS = ['content-type', 'content-range', 'location'] as const
-
-/** Headers that make frameworks treat a request as a different one. They are refused, whatever their value. */
-export const OVERRIDE_HEADERS = [
-  'x-http-method-override',
-  'x-method-override',
-  'x-http-method',
-  'x-original-url',
-  'x-rewrite-url',
-] as const
-
-export const CREDENTIAL_HEADER = 'orthrus-credential'
-
-/** Names, in upper or lower case, and values as they stood in the message. A name may occur twice. */
+/**
+ * Names, in upper or lower case, and values as they stood in the message. A name may occur twice. It is iterated a second
+ * time if the message covers further headers.
+ */
 export type HeaderPairs = Iterable<readonly [name: string, value: string]>
 
 /** The bytes of a body, or `null` for a body that the binding does not cover. */
@@ -63,40 +49,80 @@ export function hasBody(method: string, status: number): boolean {
 
 /** @throws OrthrusError `malformed` if a covered header is repeated or empty */
 export function responseBinding(status: number, headers: HeaderPairs, body: CoveredBody): Uint8Array {
-  const values = coveredValues(RESPONSE_PLACES, COVERED_RESPONSE_HEADERS.length, headers)
+  const values = coveredValues(RESPONSE, headers)
   return digestLines([LABEL.HTTP_RESPONSE, String(status), ...values, digestOf(body)])
 }
 
-/** The values of the covered headers in order, '' for a missing one. @throws OrthrusError `malformed` */
+/**
+ * The values of the covered headers in order, '' for a missing one. If further ones are covered, the list of their names
+ * and their values follow.
+ * @throws OrthrusError `malformed`
+ */
 export function coveredRequestValues(headers: HeaderPairs): string[] {
-  return coveredValues(REQUEST_PLACES, COVERED_REQUEST_HEADERS.length, headers)
+  return coveredValues(REQUEST, headers)
 }
 
 const OVERRIDE = -1
 
-/** The position of each covered header's value. */
-const REQUEST_PLACES: ReadonlyMap<string, number> = new Map([
-  ...placesOf(COVERED_REQUEST_HEADERS),
-  ...OVERRIDE_HEADERS.map(name => [name, OVERRIDE] as const),
-])
-const RESPONSE_PLACES: ReadonlyMap<string, number> = new Map(placesOf(COVERED_RESPONSE_HEADERS))
-
-function placesOf(names: readonly string[]): (readonly [string, number])[] {
-  return names.map((name, at) => [name, at])
+/** What is covered in one direction. */
+interface Coverage {
+  readonly count: number
+  /** The position of each covered header's value. The list of further ones comes after all of them. */
+  readonly places: ReadonlyMap<string, number>
+  /** The further header that may stand several times. */
+  readonly repeatable?: string
 }
 
-function coveredValues(places: ReadonlyMap<string, number>, count: number, headers: HeaderPairs): string[] {
+const REQUEST = coverageOf(
+  COVERED_REQUEST_HEADERS,
+  OVERRIDE_HEADERS.map(name => [name, OVERRIDE] as const),
+)
+const RESPONSE: Coverage = { ...coverageOf(COVERED_RESPONSE_HEADERS, []), repeatable: SET_COOKIE }
+
+function coverageOf(names: readonly string[], others: readonly (readonly [string, number])[]): Coverage {
+  const places = [...names, FURTHER_HEADER].map((name, at) => [name, at] as const)
+  return { count: names.length, places: new Map([...places, ...others]) }
+}
+
+function coveredValues(coverage: Coverage, headers: HeaderPairs): string[] {
+  const { places, count } = coverage
   const values = new Array<string>(count).fill('')
   for (const [name, value] of headers) {
     const at = places.get(name.toLowerCase())
     if (at === undefined) continue
     if (at === OVERRIDE) throw malformed(`the header ${name} is not accepted`)
-    if (values[at] !== '') throw malformed(`the header ${name} occurs twice`)
-    const trimmed = trim(value)
-    if (trimmed === '') throw malformed(`the header ${name} is empty`)
-    values[at] = trimmed
+    if (values[at]) throw repeated(name)
+    values[at] = trimmedValue(name, value)
   }
-  return values
+  const list = values[count]
+  return list === undefined ? values : [...values, ...furtherValues(coverage, list, headers)]
+}
+
+/** Several values of one header, which none of them can contain, have this between them. */
+const SEPARATOR = '\0'
+
+function furtherValues({ repeatable }: Coverage, list: string, headers: HeaderPairs): Iterable<string> {
+  const values = new Map(parseFurtherHeaders(list).map(name => [name, '']))
+  for (const [name, value] of headers) {
+    const covered = name.toLowerCase()
+    const before = values.get(covered)
+    if (before === undefined) continue
+    if (before !== '' && covered !== repeatable) throw repeated(name)
+    const own = trimmedValue(name, value)
+    if (own.includes(SEPARATOR)) throw malformed(`the header ${name} contains U+0000`)
+    values.set(covered, before === '' ? own : before + SEPARATOR + own)
+  }
+  return values.values()
+}
+
+function repeated(name: string): OrthrusError {
+  return malformed(`the header ${name} occurs twice`)
+}
+
+function trimmedValue(name: string, value: string): string {
+  const trimmed = trim(value)
+  if (trimmed === '') throw malformed(`the header ${name} is empty`)
+  return trimmed
 }
 
 /** Trims white space. A regular expression would search for the end from every space inside. */

@@ -2,7 +2,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { RealmFetchInit } from '../../client/realm-options.js'
-import { COVERED_REQUEST_HEADERS, CREDENTIAL_HEADER, OVERRIDE_HEADERS } from '../../shared/http/binding.js'
+import {
+  COVERED_REQUEST_HEADERS,
+  CREDENTIAL_HEADER,
+  OVERRIDE_HEADERS,
+} from '../../shared/http/header-names.js'
 import { type Captured, headerOf, withHeader } from '../support/http-proxy.js'
 import { type Answerer, expectRefused, failureOf, startWorld, type World } from '../support/world.js'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { OVERRIDE_HEADERS } from '../../../shared/http/binding.js'
+import { OVERRIDE_HEADERS } from '../../../shared/http/header-names.js'
 import { turns } from '../../support/turns.js'
 import { BILLING, ORDERS } from '../fake-kdc.js'
 import { FakeService } from '../fake-service.js'

@@ -20,7 +20,10 @@ async function gate(claims = {}): Promise<{ realm: TestRealm; gate: Gate }> {
   const { clock, log: logger } = realm
   const service = partsOf(await loadService({ keytab, service: 'orders', clock, logger, timers: clock }))
   clock.advance(7_000)
-  return { realm, gate: { service, requirement: createRequirement({ claims }, ORDERS), maxBody: 1000 } }
+  return {
+    realm,
+    gate: { service, requireCovered: [], requirement: createRequirement({ claims }, ORDERS), maxBody: 1000 },
+  }
 }
 
 /** As an adapter would make it, with a body that records what was asked of it. */

@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../shared/bytes.js'
+import { requestBinding, responseBinding } from '../../../shared/http/binding.js'
 import {
   COVERED_REQUEST_HEADERS,
   COVERED_RESPONSE_HEADERS,
   OVERRIDE_HEADERS,
-  requestBinding,
-  responseBinding,
-} from '../../../shared/http/binding.js'
+} from '../../../shared/http/header-names.js'
 import { hex, vectors } from '../../vectors.js'
 
 const v = vectors<{
