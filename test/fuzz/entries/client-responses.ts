@@ -9,7 +9,7 @@ import { createAuthenticatedError, createError } from '../../../shared/encoding/
 import { header } from '../../../shared/encoding/message.js'
 import { createApReply, createApRequest } from '../../../shared/exchange/ap.js'
 import { responseBinding } from '../../../shared/http/binding.js'
-import { COVERED_RESPONSE_HEADERS } from '../../../shared/http/header-names.js'
+import { COVERED_RESPONSE_HEADERS, FURTHER_HEADER, SET_COOKIE } from '../../../shared/http/header-names.js'
 import { formatChallenge, formatMessageHeader } from '../../../shared/http/headers.js'
 import { parsePrincipal } from '../../../shared/principal.js'
 import { decodeTicket } from '../../../shared/ticket/ticket.js'
@@ -68,6 +68,24 @@ const reply = createApReply(authKey, apRequest.mac, {
   time: 5,
   binding: responseBinding(200, [['content-type', 'a']], Uint8Array.of(1)),
 })
+const further = createApReply(authKey, apRequest.mac, {
+  time: 5,
+  binding: responseBinding(
+    200,
+    [
+      ['orthrus-covered', 'etag, set-cookie'],
+      ['set-cookie', 'a'],
+      ['set-cookie', 'b'],
+    ],
+    Uint8Array.of(1),
+  ),
+})
+const FURTHER = [
+  `authentication-info: ${formatMessageHeader(further)}`,
+  'orthrus-covered: etag, set-cookie',
+  'set-cookie: a',
+  'set-cookie: b',
+]
 const PROOF = `authentication-info: ${formatMessageHeader(reply)}`
 const replay = createAuthenticatedError(authKey, apRequest.mac, {
   code: 'replay',
@@ -76,8 +94,8 @@ const replay = createAuthenticatedError(authKey, apRequest.mac, {
   message: '',
 })
 
-const PROVED = coveredOf(
-  new Response(null, { headers: [['content-type', 'a'], PROOF.split(': ') as [string, string]] }),
+const PROVED = [['content-type: a', PROOF], FURTHER].map(lines =>
+  coveredOf(new Response(null, { headers: lines.map(line => line.split(': ') as [string, string]) })),
 )
 
 const responseHeaders: Entry = {
@@ -90,6 +108,7 @@ const responseHeaders: Entry = {
       error: createError({ code: 'auth_failed', time: 1, floor: null, message: 'x' }),
     })}`,
     `200\n${PROOF}\ncontent-type: a`,
+    `200\n${FURTHER.join('\n')}`,
     `200\n${PROOF.replace(': ', ': O ')}\ncontent-type: a`,
     // What a pattern that looks for white space at the end would look at again from each space.
     `200\n${PROOF}\ncontent-type: a${' '.repeat(15_000)}b`,
@@ -115,9 +134,9 @@ const responseHeaders: Entry = {
     const outcome = await responseOutcome(response, measure)
     // Changes may lead back to the genuine response.
     const [seen, genuine] = outcome.startsWith('proved error')
-      ? [errorIn(response), Buffer.from(replay).toString('base64url')]
+      ? [errorIn(response), [Buffer.from(replay).toString('base64url')]]
       : [coveredOf(response), PROVED]
-    if (outcome.startsWith('proved') && seen !== genuine) {
+    if (outcome.startsWith('proved') && (seen === undefined || !genuine.includes(seen))) {
       throw new Error(`what nobody proved was taken for ${outcome}: ${seen}`)
     }
     return outcome
@@ -131,8 +150,12 @@ const responseHeaders: Entry = {
 function coveredOf({ status, headers }: Response): string {
   const fields = COVERED_RESPONSE_HEADERS.map(name => headers.get(name))
   const words = (headers.get('authentication-info') ?? '').split(/[\s,]+/)
-  const message = words.find(word => word === toBase64url(reply))
-  return JSON.stringify([status, message, fields])
+  const message = words.find(word => [reply, further].map(toBase64url).includes(word))
+  const list = headers.get(FURTHER_HEADER)
+  const values = (list?.split(', ') ?? []).map(name => {
+    return name === SET_COOKIE ? headers.getSetCookie() : headers.get(name)
+  })
+  return JSON.stringify([status, message, fields, list, values])
 }
 
 /** Only the ERROR of a refusal is proved. */

@@ -9,7 +9,11 @@ import { LongTermKey, SessionKey } from '../../../shared/crypto/keys.js'
 import { encode, type Value } from '../../../shared/encoding/encoding.js'
 import { header } from '../../../shared/encoding/message.js'
 import { requestBinding } from '../../../shared/http/binding.js'
-import { COVERED_REQUEST_HEADERS, OVERRIDE_HEADERS } from '../../../shared/http/header-names.js'
+import {
+  COVERED_REQUEST_HEADERS,
+  FURTHER_HEADER,
+  OVERRIDE_HEADERS,
+} from '../../../shared/http/header-names.js'
 import { formatMessageHeader } from '../../../shared/http/headers.js'
 import { formatKeytab } from '../../../shared/keytab/keytab.js'
 import { silentLogger } from '../../../shared/logger.js'
@@ -131,7 +135,9 @@ export class ServiceScene {
 
 /** Of a request all that its MAC covers, and the MAC itself; spaces and the case of the scheme are not covered. */
 async function coveredOf(req: IncomingMessage): Promise<string> {
-  const fields = [...COVERED_REQUEST_HEADERS, ...OVERRIDE_HEADERS].map(
+  const further = req.headersDistinct[FURTHER_HEADER] ?? []
+  const names = further.flatMap(list => list.split(', '))
+  const fields = [...COVERED_REQUEST_HEADERS, ...OVERRIDE_HEADERS, FURTHER_HEADER, ...names].map(
     name => req.headersDistinct[name] ?? [],
   )
   const [, message] = /^orthrus +(\S+)$/i.exec(req.headers.authorization ?? '') ?? []

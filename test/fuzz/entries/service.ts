@@ -42,7 +42,18 @@ const HTTP_FLOOR = 512 * 1024
 async function bytesOfHttp(scene: ServiceScene): Promise<Entry> {
   const post = signed(scene, { ...POST, body: new Uint8Array(20).fill(65) })
   const chunked = latin1(post).replace(/content-length: 20\r\n\r\n.*$/, 'transfer-encoding: chunked\r\n\r\n')
-  const good = [signed(scene, {}), post, signed(scene, { headers: [['range', `a${' '.repeat(13_000)}b`]] })]
+  const further = {
+    headers: [
+      ['orthrus-covered', 'etag, x-tenant'],
+      ['x-tenant', 'acme'],
+    ],
+  } as const
+  const good = [
+    signed(scene, {}),
+    post,
+    signed(scene, { headers: [['range', `a${' '.repeat(13_000)}b`]] }),
+    signed(scene, further),
+  ]
   const genuine: string[] = []
   for (const request of good) {
     await scene.send(request, take => take())
@@ -94,6 +105,11 @@ function signedRequest(scene: ServiceScene): Entry {
         ],
         'body',
       ),
+      seed('GET', '/orders/7', [
+        ['orthrus-covered', 'etag, x-tenant'],
+        ['x-tenant', 'acme'],
+        ['etag', '"1"'],
+      ]),
       seed('DELETE', '*', [
         ['content-encoding', 'gzip'],
         ['content-encoding', 'br'],

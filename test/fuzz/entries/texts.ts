@@ -6,6 +6,11 @@ import { fromBase64url, toBase64url } from '../../../shared/bytes.js'
 import { AuthKey, LongTermKey } from '../../../shared/crypto/keys.js'
 import { seal } from '../../../shared/crypto/seal.js'
 import {
+  formatFurtherHeaders,
+  furtherHeadersOf,
+  parseFurtherHeaders,
+} from '../../../shared/http/further-headers.js'
+import {
   formatChallenge,
   formatMessageHeader,
   parseChallenges,
@@ -24,6 +29,7 @@ import {
   principalIn,
   realmOf,
 } from '../../../shared/principal.js'
+import { hasSecret } from '../../../shared/shown-text.js'
 import { isInside, isPlainPath, pathOf } from '../../../shared/ticket/caveat-path.js'
 import {
   formatCredential,
@@ -91,6 +97,29 @@ const names: Entry = {
     mustHold(isName === (said[0] === text), 'parsing and asking say the same')
     return said.map(each => (each === 'mistake' ? 'mistake' : 'taken')).join(' ')
   },
+}
+
+const covered = vectors<{ request: { headers: Record<string, string> }[]; malformed: string[] }>('covered')
+
+const furtherHeaders: Entry = {
+  name: 'names of further headers',
+  form: 'text',
+  seeds: ofText(
+    ...covered.request.map(({ headers }) => headers['orthrus-covered'] ?? ''),
+    ...covered.malformed,
+    Array.from({ length: 32 }, (_, i) => `h${10 + i}`).join(', '),
+    'a, '.repeat(15_000),
+    'a'.repeat(40_000),
+  ),
+  run: (input, measure) =>
+    outcomeOf(() => {
+      const text = latin1(input)
+      const names = measure(() => parseFurtherHeaders(text))
+      mustHold(formatFurtherHeaders(names) === text, 'a list is written in one way')
+      mustHold(names.length <= 32 && new Set(names).size === names.length, 'no name is in it twice')
+      const said = hasSecret(text) ? names : furtherHeadersOf('cover', names)
+      mustHold(said.join() === names.join(), 'an option may say the same')
+    }, ['malformed']),
 }
 
 const paths: Entry = {
@@ -302,6 +331,7 @@ export const textEntries: readonly Entry[] = [
   joinCode,
   joinArray,
   httpFields,
+  furtherHeaders,
   base64url,
   options,
 ]
