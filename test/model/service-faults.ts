@@ -46,7 +46,7 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'a sealed credential is not bound to its request',
-    file: 'shared/http/binding.ts',
+    file: 'shared/http/header-names.ts',
     from: "  'orthrus-credential',\n",
     to: '',
   },
