@@ -24,10 +24,15 @@ export class FeedFacts {
     this.#maxStaleness = maxStaleness
   }
 
-  /** Another process begins. @param saved whether it has what the one before saved when it ended */
-  started(saved: boolean): void {
+  /**
+   * Another process begins. One whose clock went back since the last question cannot tell how long ago that was.
+   * @param saved whether it has what the one before saved when it ended
+   * @param wall its clock, milliseconds
+   */
+  started(saved: boolean, wall: number): void {
     if (!saved) this.#known.clear()
-    this.#sent = saved && this.#sent ? { wall: this.#sent.wall, monotonic: undefined } : undefined
+    const asked = saved ? this.#sent?.wall : undefined
+    this.#sent = asked === undefined || asked > wall ? undefined : { wall: asked, monotonic: undefined }
   }
 
   /** The KDC answers that this is its log. */

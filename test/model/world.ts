@@ -162,7 +162,7 @@ export class World {
       maxStaleness: MAX_STALENESS,
       started: saved => {
         network.cut()
-        facts.started(saved)
+        facts.started(saved, this.clocks.of(name).now())
         client?.close()
         client = this.connect(this.keytab(name), name, this.clocks.of(name), network)
       },

@@ -18,6 +18,8 @@ export interface Asked {
   /** What was sent, in order. */
   readonly sent: { readonly target: string; readonly authorization: string }[]
   readonly handled: Handling[]
+  /** The types and codes of all ERRORs that came, in order. */
+  readonly heard: string[]
   /** The type and code of the ERROR that came last, whether genuine or forged. */
   refusal: string | undefined
   /** What its caller learnt. */
@@ -125,6 +127,7 @@ export class Ledger {
       body: told,
       sent: [],
       handled: [],
+      heard: [],
       refusal: undefined,
       told: undefined,
       cause: undefined,
@@ -214,7 +217,9 @@ export class Ledger {
   /** An answer came to a client. @param headers as the client reads them; undefined if the answer was not whole */
   received(asked: Asked, headers: Headers | undefined): void {
     asked.refusal = headers && refusalIn(headers, asked.sent.at(-1)?.authorization ?? '')
-    if (asked.refusal !== undefined) this.note(`#${asked.id} hears ${asked.refusal}`)
+    if (asked.refusal === undefined) return
+    asked.heard.push(asked.refusal)
+    this.note(`#${asked.id} hears ${asked.refusal}`)
   }
 
   /** Counts what a client did with an ERROR (docs/protocol.md section 8, the table). */

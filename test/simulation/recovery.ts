@@ -66,7 +66,9 @@ async function changeAllKeys(world: World): Promise<void> {
           body: 'pay',
           safe: false,
         })
-        if (asked.told === '200' && asked.sent.length === 1) continue
+        // A clock that was wrong before is learnt by a refusal, which has nothing to do with keys.
+        const refusals = asked.heard.filter(refusal => !refusal.startsWith('06 clock_skew'))
+        if (asked.told === '200' && refusals.length === 0) continue
         ledger.violate(`rotation: #${asked.id} while keys changed: ${asked.told}, sent ${asked.sent.length}`)
       }
     }
