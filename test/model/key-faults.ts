@@ -45,12 +45,6 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
     to: 'if (age <= WINDOW.FRESH_LOGIN + 1 && age',
   },
   {
-    name: 'a renewed TGT counts as a login',
-    file: 'kdc/issue/tgt.ts',
-    from: 'const content = { authTime, startTime: question.now',
-    to: 'const content = { authTime: question.now, startTime: question.now',
-  },
-  {
     name: 'a ticket with caveats changes a key',
     file: 'kdc/admin/role.ts',
     from: "  if (caveats.length > 0) throw refused('only a ticket without caveats may call this')\n",
