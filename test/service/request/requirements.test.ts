@@ -212,6 +212,7 @@ describe('the ticket that a handler gets', () => {
       service: ORDERS,
       claims: Object.fromEntries(CLAIMS),
       claimsWithheld: false,
+      covered: [],
       ticketId: held.ticketId,
       authTime: 5,
       endTime: START + 99_000,
