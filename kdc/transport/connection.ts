@@ -68,7 +68,7 @@ export class Connection {
     socket.on('close', () => this.#closed())
   }
 
-  /** Called every `limits.ping` milliseconds. Cuts a peer that is gone or does not read, and closes an idle one. */
+  /** Called every `limits.ping` milliseconds, or less often at first. Cuts a peer that is gone or does not read, and closes an idle one. */
   check(): void {
     const state = this.#liveness.check()
     const unused = this.#isDrained() && this.#channels.size === 0

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { LIMIT, SUBPROTOCOL } from '../../shared/constants.js'
 import { ID_BYTES } from '../../shared/encoding/frame.js'
-import { type Cancel, runAfter, runEvery } from '../../shared/timers.js'
+import { type Cancel, runAfter } from '../../shared/timers.js'
 import { ChannelOpener } from '../channel/channel-opener.js'
 import { createDispatch, type Dispatch } from '../exchange/dispatch.js'
 import type { Limits } from '../limits/defaults.js'
@@ -16,6 +16,7 @@ import { Connection } from './connection.js'
 import { type ConnectionShare, ConnectionShares, type Cut } from './connection-shares.js'
 import { answerHttp, refuseUpgrade, upgradeFault } from './http.js'
 import { explainListenFailure } from './listen-failure.js'
+import { Rounds } from './rounds.js'
 import type { TrustedProxies } from './trusted-proxies.js'
 
 export interface ServerOptions {
@@ -49,7 +50,7 @@ export class KdcServer {
   readonly #webSockets: WebSocketServer
   readonly #dispatch: Dispatch
   readonly #opener: ChannelOpener
-  readonly #connections = new Set<Connection>()
+  readonly #connections: Rounds<Connection>
   readonly #shares: ConnectionShares
   /** Sockets over which something else than a WebSocket was asked for: each answer closes its socket. */
   readonly #asked = new WeakSet<Duplex>()
@@ -62,6 +63,7 @@ export class KdcServer {
     this.#dispatch = createDispatch(options.context)
     this.#opener = new ChannelOpener(options.context)
     this.#shares = new ConnectionShares(options.limits)
+    this.#connections = new Rounds(options.limits.ping)
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -92,8 +94,7 @@ export class KdcServer {
         resolve()
       })
     })
-    const { context, limits } = this.#options
-    this.#stopPinging = runEvery(context.timers, limits.ping, () => this.#check())
+    this.#stopPinging = this.#connections.start(this.#options.context.timers, some => this.#check(some))
     return this.#http.address() as AddressInfo
   }
 
@@ -109,7 +110,7 @@ export class KdcServer {
     this.#http.closeIdleConnections()
     const { context, limits } = this.#options
     const cancel = runAfter(context.timers, limits.drain, () => this.#terminate())
-    await Promise.all([...this.#connections].map(connection => connection.drain()))
+    await Promise.all(this.#connections.members.map(connection => connection.drain()))
     await closed
     cancel()
   }
@@ -213,19 +214,19 @@ export class KdcServer {
         opener: this.#opener,
         limits: this.#options.limits,
         onProved: client => this.#shareOf.get(socket)?.prove(client),
-        onClosed: () => this.#connections.delete(connection),
+        onClosed: () => remove(),
       })
-      this.#connections.add(connection)
+      const remove = this.#connections.add(connection)
     })
   }
 
-  #check(): void {
+  #check(connections: readonly Connection[]): void {
     this.#options.context.realm.time.look()
-    for (const connection of [...this.#connections]) connection.check()
+    for (const connection of connections) connection.check()
   }
 
   #terminate(): void {
-    for (const connection of [...this.#connections]) connection.terminate()
+    for (const connection of this.#connections.members) connection.terminate()
     this.#http.closeAllConnections()
   }
 }

@@ -402,6 +402,19 @@ describe('one connection', () => {
     expect(await isServed(other)).toBe(true)
   })
 
+  it('is pinged in its turn, not together with all others', async () => {
+    const realm = await scene({ ping: 500 })
+    const sockets = [await realm.connect(), await realm.connect()]
+    const pinged: number[] = []
+    for (const [i, { socket }] of sockets.entries()) socket.on('ping', () => pinged.push(i))
+    realm.clock.advance(250)
+    for (const expected of [[0], [0, 1], [0, 1, 0]]) {
+      realm.clock.advance(250)
+      for (const socket of sockets) await reached(socket)
+      expect(pinged).toEqual(expected)
+    }
+  })
+
   it('that asks nothing for long is closed, one with a channel is not', async () => {
     const realm = await scene({ ping: 400, idle: 1_000 })
     const idle = await realm.connect()
