@@ -6,6 +6,7 @@ import { measureFollowers } from './followers/group.js'
 import { measureHttp } from './http/group.js'
 import { measurePresentations } from './presentation/group.js'
 import { measureReplayCache } from './replay.js'
+import { measureRevocation } from './revocation/group.js'
 import type { Settings } from './settings.js'
 import { measureStarts } from './start/group.js'
 
@@ -16,6 +17,7 @@ export const GROUPS: ReadonlyMap<string, (settings: Settings) => Promise<Group>>
   ['first-call', measureFirstCalls],
   ['exchanges', measureExchanges],
   ['followers', measureFollowers],
+  ['revocation', measureRevocation],
   ['start', measureStarts],
   ['replay', measureReplayCache],
   ['channel', measureChannel],

@@ -3,12 +3,9 @@ import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { loadService } from '../../service/load-service.js'
-import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
 import { requireTicket } from '../../service/require-ticket.js'
-import { WINDOW } from '../../shared/constants.js'
-import { systemClock } from '../../shared/time.js'
 import { serve } from '../processes.js'
+import { loadBenchService } from '../service.js'
 import type { Identity } from './certificate.js'
 
 /** The process of a service that knows its clients by Orthrus at one port, and by mutual TLS at another. */
@@ -31,10 +28,7 @@ async function start(order: StartOrder): Promise<Ports> {
 }
 
 async function createOrthrus({ keytab, service: name }: StartOrder): Promise<Server> {
-  // As if it had been running for a while: the wait after a start is no cost of a call.
-  const floor = Date.now() - WINDOW.SERVICE_PAST
-  const replayCache = new BoundedReplayCache({ clock: systemClock, floor })
-  const service = await loadService({ keytab: { text: keytab }, service: name, replayCache })
+  const service = await loadBenchService({ keytab: { text: keytab }, service: name })
   return createServer(requireTicket({ service }, (_req, res, ticket) => res.end(ticket.client)))
 }
 

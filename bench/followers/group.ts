@@ -1,8 +1,8 @@
-import type { StartedKdc } from '../exchanges/realm.js'
+import type { Revocation } from '../exchanges/kdc-process.js'
+import { clientName, type StartedKdc } from '../exchanges/realm.js'
 import { type Group, type MeasuredRow, makeGroup, type Sample } from '../figures.js'
 import { type Child, withChildren } from '../processes.js'
 import type { Settings } from '../settings.js'
-import type { Revocation } from './kdc-process.js'
 
 /** One KDC whose revocation log many follow. */
 
@@ -37,9 +37,11 @@ const HEAD = {
 } as const
 
 function measureCount(count: number, { rounds }: Settings): Promise<MeasuredRow> {
-  return withChildren(['./followers/kdc-process.js', './followers/load-process.js'], async (...processes) => {
+  return withChildren(['./exchanges/kdc-process.js', './followers/load-process.js'], async (...processes) => {
     const [kdc, load] = processes as [Child, Child]
-    const started = await kdc.ask<StartedKdc>('start', { followers: count }, PATIENCE)
+    // One client more, which follows nothing, to be revoked again and again.
+    const order = { clients: count + 1, services: 0, connections: 2 * count + 1_000 }
+    const started = await kdc.ask<StartedKdc>('start', order, PATIENCE)
     const before = await kdc.ask<number>('memory')
     await load.ask('connect', { ...started, count }, PATIENCE)
     const memory = ((await kdc.ask<number>('memory', undefined, PATIENCE)) - before) / 1024 / count
@@ -55,7 +57,7 @@ function measureCount(count: number, { rounds }: Settings): Promise<MeasuredRow>
 
 async function measureRound(kdc: Child, load: Child, count: number): Promise<Sample> {
   const before = await kdc.cpu()
-  const { seq, answeredAt, appliedAt } = await kdc.ask<Revocation>('revoke', undefined, PATIENCE)
+  const { seq, answeredAt, appliedAt } = await kdc.ask<Revocation>('revoke', clientName(count), PATIENCE)
   const revoked = await kdc.cpu()
   const lastAt = await load.ask<number>('lastOf', seq)
   await load.ask('askAll', undefined, PATIENCE)

@@ -13,8 +13,8 @@ import { parseKeytab } from '../../shared/keytab/keytab.js'
 import { kdcService, type Principal, realmOf } from '../../shared/principal.js'
 import { decodeTicket } from '../../shared/ticket/ticket.js'
 import { clientName, type StartedKdc } from '../exchanges/realm.js'
+import { machineTime } from '../machine-time.js'
 import { serve } from '../processes.js'
-import { machineTime } from './machine-time.js'
 
 /** The process of all followers: each has a connection, a ticket and a channel of its own, and does little else. */
 

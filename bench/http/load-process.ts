@@ -4,16 +4,21 @@ import type { Presented } from '../presentation/service.js'
 import { serve } from '../processes.js'
 import { HttpConnection } from './connection.js'
 import { BARE, CONNECTIONS, createPresenter, createTicketed, type MadeRequest } from './requests.js'
-import type { StartedService } from './service-process.js'
 
 /** The process that calls the service over keep-alive connections, each another client's. */
 
-export interface ConnectOrder extends StartedService {
+/** The handlers that are called, each at a port: alone, behind `requireTicket`, and there in a service that follows. */
+export interface Ports {
+  readonly bare: number
+  readonly ticketed: number
+  readonly followed: number
+}
+
+export interface ConnectOrder extends Ports {
   readonly keytab: string
 }
 
-/** Which handler of the service is called. */
-export type Handler = keyof StartedService
+export type Handler = keyof Ports
 
 export interface PrepareOrder {
   readonly handler: Handler

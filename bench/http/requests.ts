@@ -1,10 +1,12 @@
 import { SIZE, TYPE } from '../../shared/constants.js'
+import type { AuthKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { createApRequest, openApReply } from '../../shared/exchange/ap.js'
 import { isSameBinding, requestBinding, responseBinding } from '../../shared/http/binding.js'
 import { formatMessageHeader, parseMessageHeader } from '../../shared/http/headers.js'
 import { type KeytabEntry, parseKeytab } from '../../shared/keytab/keytab.js'
 import { type Principal, parsePrincipal } from '../../shared/principal.js'
+import type { SealedTicket } from '../../shared/ticket/ticket.js'
 import { grantTicket } from '../presentation/scene.js'
 import { type Presented, plain } from '../presentation/service.js'
 
@@ -12,9 +14,6 @@ import { type Presented, plain } from '../presentation/service.js'
 
 /** Each another client's. */
 export const CONNECTIONS = 32
-
-/** How many revocations the service holds that follows the KDC. */
-export const REVOCATIONS = 10_000
 
 const [METHOD, TARGET] = ['GET', '/orders/7']
 const HEAD = `${METHOD} ${TARGET} HTTP/1.1\r\nHost: 127.0.0.1\r\n`
@@ -41,12 +40,9 @@ export const BARE: MadeRequest = { text: `${HEAD}\r\n`, check: requireSuccess }
 
 /** Stamped now: it has a minute to be sent in. */
 export function createTicketed({ key, grant }: Presented): MadeRequest {
-  const binding = requestBinding(METHOD, TARGET, [], NO_BODY)
-  const [time, nonce] = [Date.now(), systemRandom(SIZE.NONCE)]
-  const question = { ticket: grant.ticket, caveats: [], time, nonce, binding, delegated: null }
-  const { bytes, mac } = createApRequest(TYPE.AP_REQ, key, question)
+  const { header, mac } = presentAt(TARGET, key, grant.ticket)
   return {
-    text: `${HEAD}Authorization: ${formatMessageHeader(bytes)}\r\n\r\n`,
+    text: `${HEAD}Authorization: ${header}\r\n\r\n`,
     check: head => {
       requireSuccess(head)
       const proof = parseMessageHeader(/^authentication-info: (.*)$/im.exec(head)?.[1]?.trim())
@@ -57,6 +53,19 @@ export function createTicketed({ key, grant }: Presented): MadeRequest {
       }
     },
   }
+}
+
+/** The `Authorization` of a GET without a body, stamped now. */
+export function presentAt(
+  target: string,
+  key: AuthKey,
+  ticket: SealedTicket,
+): { readonly header: string; readonly mac: Uint8Array } {
+  const binding = requestBinding(METHOD, target, [], NO_BODY)
+  const [time, nonce] = [Date.now(), systemRandom(SIZE.NONCE)]
+  const question = { ticket, caveats: [], time, nonce, binding, delegated: null }
+  const { bytes, mac } = createApRequest(TYPE.AP_REQ, key, question)
+  return { header: formatMessageHeader(bytes), mac }
 }
 
 function requireSuccess(head: string): void {
