@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { chmod } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type KdcProcess, orthrus, root, run, startKdc, temporaryFolder } from './processes.js'
@@ -6,6 +8,8 @@ import { type KdcProcess, orthrus, root, run, startKdc, temporaryFolder } from '
 const CLI = join(root, 'dist/cli/orthrus.js')
 /** How long processes may take to start and end on a busy machine, milliseconds. */
 const BUSY = 120_000
+/** More than any test needs at a time. */
+const CONNECTIONS = 8
 let folder = ''
 let remove = async (): Promise<void> => {}
 let kdc: KdcProcess
@@ -13,7 +17,7 @@ let kdc: KdcProcess
 beforeEach(async () => {
   ;({ folder, remove } = await temporaryFolder())
   expect((await orthrus(folder, 'init', 'demo.example')).code).toBe(0)
-  kdc = await startKdc(folder)
+  kdc = await startKdc(folder, undefined, [], ['--connections', String(CONNECTIONS)])
 }, BUSY)
 afterEach(async () => {
   expect(await kdc.end('SIGTERM')).toBe(0)
@@ -30,6 +34,21 @@ it('a master key that its group can read, as on a volume with fsGroup, is accept
   const accepted = await orthrus(folder, 'kdc', '--allow-readable-master-key')
   expect(accepted.err).toMatch(/the database in .* is in use/)
 })
+
+it(
+  'a KDC has as many connections as it was told, and closes the oldest for one more',
+  async () => {
+    const sockets = Array.from({ length: CONNECTIONS + 1 }, () =>
+      connect(Number(new URL(kdc.url).port), '127.0.0.1'),
+    )
+    const closed = Promise.race(sockets.map(async socket => once(socket, 'close')))
+    await Promise.all(sockets.map(socket => once(socket, 'connect')))
+    await closed
+    expect(sockets.filter(socket => socket.closed)).toHaveLength(1)
+    for (const socket of sockets) socket.destroy()
+  },
+  BUSY,
+)
 
 describe('a person', () => {
   it(

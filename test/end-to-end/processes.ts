@@ -89,7 +89,12 @@ export function endAtLast<Child extends ChildProcess>(child: Child): Child {
 }
 
 /** How it is run: what is `before` the command may limit or watch it, such as `sh -c 'ulimit ...; exec "$@"' sh`. */
-export function spawnKdc(cwd: string, data = 'orthrus-data', before: readonly string[] = []) {
+export function spawnKdc(
+  cwd: string,
+  data = 'orthrus-data',
+  before: readonly string[] = [],
+  options: readonly string[] = [],
+) {
   const command = [
     ...before,
     process.execPath,
@@ -100,6 +105,7 @@ export function spawnKdc(cwd: string, data = 'orthrus-data', before: readonly st
     '--listen',
     '127.0.0.1:0',
     '--json',
+    ...options,
   ]
   return endAtLast(spawn(command[0] as string, command.slice(1), { cwd, stdio: ['ignore', 'pipe', 'pipe'] }))
 }
@@ -108,8 +114,9 @@ export async function startKdc(
   cwd: string,
   data?: string,
   before: readonly string[] = [],
+  options: readonly string[] = [],
 ): Promise<KdcProcess> {
-  const child = spawnKdc(cwd, data, before)
+  const child = spawnKdc(cwd, data, before, options)
   let log = ''
   child.stderr.on('data', chunk => {
     log += String(chunk)
