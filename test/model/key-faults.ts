@@ -59,8 +59,8 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a channel outlives the revocation of its tickets',
     file: 'kdc/channel/channel.ts',
-    from: '    try {\n      await this.#requireStanding()\n      mayCall = true\n',
-    to: '    try {\n      mayCall = true\n',
+    from: '    return requireStanding(realm, verified, endTime, realm.time.now())\n',
+    to: '    return endTime < 0 ? requireStanding(realm, verified, endTime, realm.time.now()) : undefined\n',
   },
   {
     name: 'a revoked ticket opens a channel',
