@@ -231,10 +231,9 @@ export class ServiceHost {
   }
 }
 
-const nowhere = new Socket()
-
 function requestOf({ method, target, headers, body }: Letter): IncomingMessage {
-  const req = new IncomingMessage(nowhere)
+  // What waits for the end of a connection is kept as long as its socket.
+  const req = new IncomingMessage(new Socket())
   req.method = method
   req.url = target
   req.httpVersion = '1.1'
