@@ -9,6 +9,7 @@ import { type Cancel, inBackground, runEvery, sleep, type Timers } from '../time
 import { type KeytabDisk, systemDisk } from './keytab-disk.node.js'
 import { invalidFile, KEYTAB_FILE } from './private-file.js'
 import { noteUnfinished, removeAbandoned } from './unfinished-files.node.js'
+import { DEAD_AFTER, WatchedHolder } from './watched-holder.node.js'
 
 /**
  * The lock under which a keytab is read, amended and replaced: a folder beside it, with one file in it, that of the
@@ -22,14 +23,10 @@ import { noteUnfinished, removeAbandoned } from './unfinished-files.node.js'
 
 /** Milliseconds. */
 const HEARTBEAT = 2 * SECOND
-export const DEAD_AFTER = 10 * SECOND
 /** How often a process that waits looks again, milliseconds: between one and two of these. */
 const LOOK = 50
 /** How long a process waits for holders that live, milliseconds. */
 const PATIENCE = 2 * MINUTE
-
-/** The names of holders' files. Whatever else is in the folder is somebody's, and is never deleted. */
-const OWN_NAME = /^[0-9a-f]{16}$/
 
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW
@@ -126,54 +123,6 @@ async function leave(disk: KeytabDisk, folder: string, { path, handle }: OwnFile
   await handle.close().catch(() => undefined)
   await disk.unlink(path).catch(() => undefined)
   await disk.rmdir(folder).catch(() => undefined)
-}
-
-/** Whether the holder of a lock still shows that it lives, by the own clock alone. */
-class WatchedHolder {
-  readonly #disk: KeytabDisk
-  readonly #folder: string
-  readonly #clock: Clock
-  #seen = ''
-  #since = 0
-  #names: readonly string[] = []
-
-  constructor(disk: KeytabDisk, folder: string, clock: Clock) {
-    this.#disk = disk
-    this.#folder = folder
-    this.#clock = clock
-  }
-
-  async isDead(): Promise<boolean> {
-    const now = this.#clock.monotonic()
-    const seen = await this.#look()
-    // A slow disk must not make a holder look dead: from the end of the first look to the beginning of the last one.
-    if (seen !== this.#seen) [this.#seen, this.#since] = [seen, this.#clock.monotonic()]
-    return now - this.#since >= DEAD_AFTER
-  }
-
-  /** Deletes only what did not change. Whatever was taken over, renewed or released meanwhile has other names. */
-  async remove(): Promise<void> {
-    for (const name of this.#names.filter(name => OWN_NAME.test(name)))
-      await this.#disk.unlink(join(this.#folder, name)).catch(() => undefined)
-    await this.#disk.rmdir(this.#folder).catch(() => undefined)
-    this.#seen = ''
-  }
-
-  async #look(): Promise<string> {
-    const folder = await this.#disk.lstat(this.#folder).catch(() => undefined)
-    if (folder === undefined) return 'none'
-    if (!folder.isDirectory()) throw notAFolder(this.#folder)
-    this.#names = await this.#disk.readdir(this.#folder).catch(() => [])
-    const facts = await Promise.all(
-      this.#names.map(name => this.#disk.lstat(join(this.#folder, name)).catch(() => undefined)),
-    )
-    return JSON.stringify([
-      folder.ino,
-      folder.ctimeMs,
-      this.#names,
-      facts.map(each => [each?.ino, each?.ctimeMs]),
-    ])
-  }
 }
 
 /** A lock that is held. It is over once the keytab was replaced. */
@@ -282,10 +231,6 @@ function changed(path: string): OrthrusError {
   return new OrthrusError('unavailable', `the keytab ${path} was changed by somebody else meanwhile`, {
     hint: 'try again',
   })
-}
-
-function notAFolder(folder: string): OrthrusError {
-  return invalidFile(KEYTAB_FILE, folder, 'is in the place of its lock', 'look what it is, and remove it')
 }
 
 /** The error for a keytab that could not be replaced, with what to do. */
