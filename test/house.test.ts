@@ -122,7 +122,7 @@ const ORDER = {
     ['bytes.ts', 'principal.ts', 'logger.ts', 'timers.ts'],
     ['base64url.ts', 'base64url.node.ts', 'constants.ts', 'time.ts'],
     ['errors.ts'],
-    ['shown-text.ts'],
+    ['shown-text.ts', 'recently-used.ts'],
   ],
 } as const satisfies Record<string, readonly (readonly string[])[]>
 
@@ -234,6 +234,12 @@ describe('the house', () => {
     )
     expect(users.map(source => source.path).filter(path => !covers(PRIMITIVE_USERS, path))).toEqual([])
     expect(PRIMITIVE_USERS.filter(entry => !users.some(({ path }) => covers([entry], path)))).toEqual([])
+  })
+
+  it('makes a cache that takes its room at once nowhere', () => {
+    const makers = sources.filter(({ text }) => /\bnew LRUCache\b/.test(text)).map(({ path }) => path)
+    // The one is bounded by memory, the other is where the rest come from.
+    expect(makers.sort()).toEqual(['shared/recently-used.ts', 'shared/ticket/opened-tickets.ts'])
   })
 
   it('shows the bytes of keys to few modules', () => {

@@ -1,8 +1,9 @@
-import { LRUCache } from 'lru-cache'
+import type { LRUCache } from 'lru-cache'
 import type { Fraction } from '../../shared/crypto/fraction.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
+import { recentlyUsed } from '../../shared/recently-used.js'
 import { type Clock, MINUTE, SECOND } from '../../shared/time.js'
 import { type Cancel, inBackground, runAfter, type Timers } from '../../shared/timers.js'
 import type { KdcClock } from '../kdc-link/kdc-clock.js'
@@ -63,8 +64,8 @@ export class TicketCache {
       options.refusals,
       ticket => this.#keep(ticket),
     )
-    this.#entries = new LRUCache({ max: options.max })
-    this.#replacedAt = new LRUCache({ max: options.max })
+    this.#entries = recentlyUsed(options.max)
+    this.#replacedAt = recentlyUsed(options.max)
   }
 
   /** @throws OrthrusError with the KDC's code; `unavailable` */

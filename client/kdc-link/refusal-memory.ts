@@ -1,6 +1,7 @@
-import { LRUCache } from 'lru-cache'
+import type { LRUCache } from 'lru-cache'
 import type { Fraction } from '../../shared/crypto/fraction.js'
 import { type ErrorCode, OrthrusError } from '../../shared/errors.js'
+import { recentlyUsed } from '../../shared/recently-used.js'
 import { type Clock, MINUTE, SECOND } from '../../shared/time.js'
 
 /** Tuning: the first pause is between one and two seconds. It doubles with each further refusal. */
@@ -32,7 +33,7 @@ export class RefusalMemory {
 
   constructor(options: RefusalMemoryOptions) {
     this.#options = options
-    this.#kept = new LRUCache({ max: options.max })
+    this.#kept = recentlyUsed(options.max)
   }
 
   /** The remembered refusal, if the question may not be asked again yet. */

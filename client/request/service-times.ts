@@ -1,6 +1,7 @@
-import { LRUCache } from 'lru-cache'
+import type { LRUCache } from 'lru-cache'
 import { WINDOW } from '../../shared/constants.js'
 import type { Principal } from '../../shared/principal.js'
+import { recentlyUsed } from '../../shared/recently-used.js'
 import { type Clock, SECOND } from '../../shared/time.js'
 import { type KdcClock, offsetOf, partedSince, type Span, wholeTime } from '../kdc-link/kdc-clock.js'
 
@@ -28,7 +29,7 @@ export class ServiceTimes {
   constructor(clock: Clock, kdcTime: KdcClock, max: number) {
     this.#clock = clock
     this.#kdcTime = kdcTime
-    this.#kept = new LRUCache({ max })
+    this.#kept = recentlyUsed(max)
   }
 
   /** Keeps the time and floor of a proved `clock_skew`, in place of earlier ones. */

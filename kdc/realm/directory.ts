@@ -1,9 +1,9 @@
-import { LRUCache } from 'lru-cache'
 import { SIZE } from '../../shared/constants.js'
 import { expand } from '../../shared/crypto/derive.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { patternsOf } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
+import { recentlyUsed } from '../../shared/recently-used.js'
 import { CACHE } from '../limits/defaults.js'
 import { RECORD_KIND, type RecordKind } from '../store/store.js'
 import {
@@ -29,7 +29,7 @@ export class Directory {
   readonly #vault: Vault
   readonly #nobody: () => VaultRecord
   readonly #principals: RecordCache<PrincipalRecord>
-  readonly #guessed = new LRUCache<string, true>({ max: CACHE.ABSENT })
+  readonly #guessed = recentlyUsed<string, true>(CACHE.ABSENT)
   /** By client and service. Without the cache, each pair of their patterns is read from the store. */
   readonly #rules: RecordCache<readonly PolicyRecord[]>
   readonly #listeners = new Set<(name: string) => void>()

@@ -1,4 +1,5 @@
-import { LRUCache } from 'lru-cache'
+import type { LRUCache } from 'lru-cache'
+import { recentlyUsed } from '../../shared/recently-used.js'
 import type { MaybePromise } from './maybe-promise.js'
 
 export interface RecordCacheOptions<T> {
@@ -21,8 +22,8 @@ export class RecordCache<T extends object> {
 
   constructor({ read, present, absent }: RecordCacheOptions<T>) {
     this.#read = read
-    this.#present = new LRUCache({ max: present })
-    this.#absent = new LRUCache({ max: absent })
+    this.#present = recentlyUsed(present)
+    this.#absent = recentlyUsed(absent)
   }
 
   get(name: string): MaybePromise<T | undefined> {

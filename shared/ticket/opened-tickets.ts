@@ -6,7 +6,7 @@ import type { LongTermKey } from '../crypto/keys.js'
 import { shown } from '../shown-text.js'
 import { type OpenedTicket, openTicket, type SealedTicket } from './ticket.js'
 
-/** What an ordinary entry counts as, bytes: a ticket with a few claims and caveats. Larger ones count as several. */
+/** What an ordinary entry counts as, bytes: a ticket with a few claims and caveats. Larger ones count as more. */
 const ENTRY_BYTES = 4 * 1024
 
 /**
@@ -46,7 +46,7 @@ export class OpenedTickets {
     if (!Number.isSafeInteger(entries) || entries < 1) {
       throw new TypeError(`the entries of a ticket cache are a whole number from 1, not ${shown(entries)}`)
     }
-    this.#entries = new LRUCache({ max: entries, maxSize: entries * ENTRY_BYTES })
+    this.#entries = new LRUCache({ maxSize: entries * ENTRY_BYTES })
   }
 
   /** How many tickets are remembered. */
@@ -84,7 +84,7 @@ export class OpenedTickets {
 
   #keep(name: string, entry: Entry, more = 0): void {
     this.#names.set(entry.opened, name)
-    this.#entries.set(name, entry, { size: entry.size + more })
+    this.#entries.set(name, entry, { size: Math.max(ENTRY_BYTES, entry.size + more) })
   }
 
   /** Forgets all tickets, and so all keys that they were opened with. */

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import { concatBytes } from '../bytes.js'
 import { FLAGS_DEFINED, SIZE, TYPE } from '../constants.js'
 import { type LongTermKey, revealKey, SessionKey } from '../crypto/keys.js'
@@ -18,6 +17,7 @@ import {
 import { createMessage, decodeMessage, header } from '../encoding/message.js'
 import { malformed, OrthrusError } from '../errors.js'
 import type { Principal } from '../principal.js'
+import { recentlyUsed } from '../recently-used.js'
 import { type Claims, decodeClaims, encodeClaims } from './claims.js'
 
 /** Tickets (docs/protocol.md section 4). A `SealedTicket` only claims a service; an `OpenedTicket` is proved. */
@@ -74,7 +74,7 @@ export function decodeInnerTicket(bytes: Uint8Array): SealedTicket {
 }
 
 /** Remembered, because the same few services recur. */
-const aads = new LRUCache<string, Uint8Array>({ max: 1_000 })
+const aads = recentlyUsed<string, Uint8Array>(1_000)
 
 function aadOf(service: Principal, kvno: number): Uint8Array {
   const name = `${kvno} ${service}`
