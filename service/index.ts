@@ -9,8 +9,10 @@ export type { Clock } from '../shared/time.js'
 export type { FeedOptions } from './feed/feed-options.js'
 export { type LoadServiceOptions, loadService } from './load-service.js'
 export type { DelegateRealm } from './request/handed-off.js'
+export { type Header, RequestAborted, type ResponseMessage } from './request/message.js'
 export type { AppCaveatChecker, CaveatValue, RequireTicketOptions } from './request/options.js'
 export type { RefusedRequest } from './request/refuse.js'
+export { RequestRefused } from './request/request-refused.js'
 export type { RequirementOptions } from './request/requirements.js'
 export type { Service } from './request/service.js'
 export type { FeedState, KeyState, ServiceState } from './request/state.js'
@@ -22,3 +24,6 @@ export {
   type TicketMiddleware,
   ticketOf,
 } from './require-ticket.js'
+export type { GivenBody } from './values/body.js'
+export type { VerifiedExchange } from './values/exchange.js'
+export { createVerifier, type IncomingRequest, type VerifierOptions, type Verify } from './values/verifier.js'

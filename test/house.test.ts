@@ -106,7 +106,7 @@ const ORDER = {
   service: [
     ['index.ts'],
     ['require-ticket.ts'],
-    ['node-http/', 'load-service.ts'],
+    ['node-http/', 'values/', 'load-service.ts'],
     ['response/', 'replay/', 'feed/'],
     ['request/'],
     ['ticket-opener.ts', 'key-file.ts'],

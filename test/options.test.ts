@@ -19,6 +19,7 @@ const TAKING_OPTIONS: Readonly<Record<string, (folder: string) => Call>> = {
   'client.connect': () => client.connect,
   'service.loadService': () => service.loadService,
   'service.requireTicket': () => options => service.requireTicket(options),
+  'service.createVerifier': () => options => service.createVerifier(options),
   'kdc.startKdc': () => kdc.startKdc,
   'kdc.createRealm': () => kdc.createRealm,
   'kdc.openLevelStore': folder => options => kdc.openLevelStore(join(folder, 'db'), options),
