@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
 import type { ServiceFeed } from '../../service/feed/service-feed.js'
@@ -145,7 +145,7 @@ export interface StartOptions extends Partial<RequireTicketOptions> {
   /** What the service knows of revocations. */
   readonly feed?: ServiceFeed
   /** In place of `requireTicket` with a handler. */
-  readonly listener?: (realm: RunningRealm) => (req: IncomingMessage, res: ServerResponse) => void
+  readonly listener?: (realm: RunningRealm) => RequestListener | Promise<RequestListener>
 }
 
 /** One service of the realm, listening. */
@@ -194,7 +194,7 @@ export async function startRealm(options: StartOptions = {}): Promise<RunningRea
     realm.handled.push(req)
     return handler === undefined ? res.end('hello') : handler(req, res, ticket)
   })
-  realm.server = createServer(listener?.(realm) ?? guarded)
+  realm.server = createServer((await listener?.(realm)) ?? guarded)
   await new Promise<void>(resolve => realm.server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => {
     realm.server.closeAllConnections()
