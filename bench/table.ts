@@ -6,11 +6,16 @@ export function formatReport(report: Report, form: 'text' | 'markdown'): string 
     '',
     `### ${group.title}`,
     '',
-    group.note,
+    wrap(group.note),
     '',
     ...table(group, form),
   ])
-  return [environmentOf(report), ...parts].join('\n')
+  return [wrap(environmentOf(report)), ...parts].join('\n')
+}
+
+/** Breaks prose into lines of at most 120 characters. The rows of tables are as long as they are. */
+function wrap(text: string): string {
+  return text.replace(/(?=.{121})(.{1,120}) /g, '$1\n')
 }
 
 /** The machine, and how much was measured. */
