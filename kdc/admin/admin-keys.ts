@@ -46,8 +46,8 @@ export async function rotate(context: AdminContext, name: Principal): Promise<nu
 
 function planRequest({ version, record }: Versioned<PrincipalRecord>, now: number): ReportedChange<null> {
   requireHolder(record)
-  // What was asked for before is still due since then.
-  const rotationAskedAt = record.rotationAskedAt ?? now
+  // What was asked for before is still due since then, unless the clock was ahead then: nothing is due in the future.
+  const rotationAskedAt = Math.min(record.rotationAskedAt ?? now, now)
   return {
     changes: [writePrincipal({ version, record: { ...record, rotationAskedAt, changedAt: now } })],
     result: null,

@@ -202,6 +202,17 @@ describe('due', () => {
     for (const limit of [1, 3, 100]) expect(await dueIn(realm, limit)).toEqual(aged)
   })
 
+  it('counts a request of a clock that was ahead from the next one, so that it is not put off by that much', async () => {
+    const realm = await testRealm()
+    await realm.add('web')
+    realm.clock.set(START + HOUR)
+    await rotate(realm, 'web')
+    realm.clock.set(START)
+    expect(await dueIn(realm)).toEqual([])
+    await rotate(realm, 'web')
+    expect((await dueIn(realm)).map(({ due }) => due)).toEqual([START])
+  })
+
   it('lists none whose holder gets no ticket, with which it could change the key', async () => {
     const realm = await testRealm()
     for (const name of ['a', 'b', 'c']) {
