@@ -27,6 +27,8 @@ export class KeyKeeper {
   #cancel: Cancel = () => {}
   #at = Number.POSITIVE_INFINITY
   #isBusy = false
+  /** Whether it was told that the key is due while it was asking, and may have asked before that. */
+  #isAsked = false
   #isClosed = false
   #failures = 0
 
@@ -37,7 +39,10 @@ export class KeyKeeper {
 
   /** The KDC says that the key is due: it is changed within a day. */
   ask(): void {
-    if (!this.#isBusy) this.#plan(this.#someTimeToday())
+    // The KDC can be reached again, however often it could not.
+    this.#failures = 0
+    if (this.#isBusy) this.#isAsked = true
+    else this.#plan(this.#someTimeToday())
   }
 
   close(): void {
@@ -77,6 +82,8 @@ export class KeyKeeper {
       this.#isBusy = false
     }
     this.#plan(delay)
+    if (this.#isAsked) this.#plan(this.#someTimeToday())
+    this.#isAsked = false
   }
 
   /** A logger that fails must not keep the key from being changed, nor end the process. */

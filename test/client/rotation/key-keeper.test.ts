@@ -56,4 +56,32 @@ describe('a keeper of keys', () => {
     await clock.elapse(3 * DAY)
     expect(asked).toBe(2)
   })
+
+  it('asks again the same day where it is told so while it asks, since the answer may be from before', async () => {
+    let asked = 0
+    const { clock, keeper } = start(async () => {
+      if (++asked === 1) keeper.ask()
+      return { kvno: undefined, firstEnd: Number.POSITIVE_INFINITY }
+    })
+    await clock.elapse(DAY / 2)
+    expect(asked).toBe(1)
+    await clock.elapse(DAY / 2)
+    expect(asked).toBe(2)
+    await clock.elapse(DAY / 2)
+    expect(asked).toBe(2)
+  })
+
+  it('does not make whoever asks for another key wait longer for the failures before', async () => {
+    const asked: number[] = []
+    const { clock, keeper } = start(async () => {
+      asked.push(clock.now())
+      throw new Error('the KDC is away')
+    })
+    await clock.elapse(DAY)
+    keeper.ask()
+    await clock.elapse(DAY)
+    const pauses = asked.slice(1).map((at, i) => (at - (asked[i] ?? 0)) / MINUTE)
+    const growing = [3.75, 7.5, 15, 30, 60, 120, 180, 180, 180]
+    expect(pauses.slice(0, 18)).toEqual([...growing, ...growing])
+  })
 })
