@@ -40,10 +40,7 @@ export async function happen(world: World, random: Random): Promise<number> {
   world.ledger.count(`it happened: ${happening}`)
   world.ledger.note(happening)
   const { kdc, services, clients, network } = world
-  if (isAboutKeys(happening)) {
-    await happenToKeys(world, random, happening)
-    return 0
-  }
+  if (isAboutKeys(happening)) return happenToKeys(world, random, happening)
   switch (happening) {
     case 'the weather changes':
       network.weather = random.pick<Weather>(['calm', 'rough', 'rough', 'storm'])

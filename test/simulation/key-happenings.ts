@@ -1,5 +1,6 @@
 import type { Random } from '../support/random.js'
 import { inviteTwo } from './joining.js'
+import { revokeUnheard } from './unheard.js'
 import type { World } from './world.js'
 
 /** What happens in a world whose keys change: revocations, other keys, and hosts that join. */
@@ -10,30 +11,35 @@ export const KEY_HAPPENINGS = {
   'the KDC gets another key': 2,
   'a client restarts': 2,
   'hosts join': 1.5,
+  'a revocation is not heard of': 1,
 } as const
 export type KeyHappening = keyof typeof KEY_HAPPENINGS
 
-export async function happenToKeys(world: World, random: Random, happening: KeyHappening): Promise<void> {
+/** @returns how long it keeps everybody from asking, milliseconds */
+export async function happenToKeys(world: World, random: Random, happening: KeyHappening): Promise<number> {
   const { kdc, clients, services, ledger } = world
-  if (!kdc.isUp) return
+  if (!kdc.isUp) return 0
   switch (happening) {
     case 'the tickets of a client are revoked': {
       const { name } = random.pick(clients)
       ledger.note(`the tickets of ${name} are revoked`)
       await kdc.revoke(name)
-      return
+      return 0
     }
     case 'a holder is asked for another key':
       await askForKey(world, random.pick([...clients, ...services]).name)
-      return
+      return 0
     case 'the KDC gets another key':
       await kdc.rotate(random.pick(['krbtgt', 'kdc']))
-      return
+      return 0
     case 'a client restarts':
       await world.restartMeanwhile(random.pick(clients))
-      return
+      return 0
     case 'hosts join':
       await inviteTwo(world)
+      return 0
+    case 'a revocation is not heard of':
+      return revokeUnheard(world, random)
   }
 }
 
