@@ -1,13 +1,16 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { urlsFrom } from '../client/connect-urls.js'
-import { partsOf } from '../client/realm.js'
 import type { InvitationSummary } from '../shared/administration/invitations.js'
-import { formatJoinCode } from '../shared/keytab/join-code.js'
 import { type Pattern, patternIn, shortPattern } from '../shared/pattern.js'
 import { isInvitation, localPart, principalIn, type RealmName } from '../shared/principal.js'
 import { formatTime } from '../shared/time.js'
 import { defaulted, parseDuration } from './arguments.js'
-import { type ConnectionOptions, kdcUrl, withAdminConnection, withAdministration } from './connection.js'
+import {
+  type ConnectionOptions,
+  kdcTimeOf,
+  kdcUrl,
+  withAdminConnection,
+  withAdministration,
+} from './connection.js'
 import { answer, note, type Terminal, table, warn } from './terminal.js'
 
 /** The commands for invitations, which bring keys to new hosts (docs/protocol.md section 12). */
@@ -38,13 +41,15 @@ function parseUses(text: string): number {
 
 async function invite(terminal: Terminal, name: string, options: InviteOptions): Promise<void> {
   await withAdministration(terminal, options, async (administration, realm) => {
+    const { urlsFrom } = await import('../client/connect-urls.js')
+    const { formatJoinCode } = await import('../shared/keytab/join-code.js')
     const { expires, uses = 1, principalsExpire = null, joinKdc } = options
     const kdc = urlsFrom({ kdc: joinKdc ?? kdcUrl(terminal, options), keytab: '' })
     const target = patternIn(realm.realm, name)
     const { invitation, endsAt } = await administration.invitations.make({
       target,
       uses,
-      endsAt: partsOf(realm).now() + expires,
+      endsAt: (await kdcTimeOf(realm)) + expires,
       principalsLife: principalsExpire,
     })
     const code = formatJoinCode({ invitation, endsAt, kdc })
@@ -69,7 +74,8 @@ export function invitationsCommand(terminal: Terminal): Command {
       withAdministration(terminal, options, async (administration, realm) => {
         const invitations: InvitationSummary[] = []
         for await (const invitation of administration.invitations.list()) invitations.push(invitation)
-        const rows = invitations.map(each => rowOf(realm.realm, each, partsOf(realm).now()))
+        const now = await kdcTimeOf(realm)
+        const rows = invitations.map(each => rowOf(realm.realm, each, now))
         answer(terminal, options, { invitations }, table(rows))
       }),
     )

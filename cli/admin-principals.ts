@@ -1,12 +1,11 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
-import { partsOf } from '../client/realm.js'
 import type { DueKey } from '../shared/administration/keys.js'
 import type { PrincipalSummary } from '../shared/administration/principals.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { formatTime } from '../shared/time.js'
 import { formatDuration } from './arguments.js'
-import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
+import { type ConnectionOptions, kdcTimeOf, withAdminConnection, withAdministration } from './connection.js'
 import { CommandFailed, EXIT } from './failure.js'
 import { tellRefusedBy, type WaitOptions, waitOption } from './refused-by.js'
 import { answer, answerEach, type Tell, type Terminal, table } from './terminal.js'
@@ -20,7 +19,7 @@ export function listCommand(terminal: Terminal): Command {
         if (options.due === true) return listDue(terminal, administration, options)
         const principals: PrincipalSummary[] = []
         for await (const principal of administration.list()) principals.push(principal)
-        const now = partsOf(realm).now()
+        const now = await kdcTimeOf(realm)
         answer(terminal, options, { principals }, table(principals.map(each => rowOf(each, now))))
       }),
     )
@@ -63,7 +62,7 @@ export function showCommand(terminal: Terminal): Command {
     .action((name: string, options: ConnectionOptions) =>
       withAdministration(terminal, options, async (administration, realm) => {
         const summary = await administration.show(principalIn(realm.realm, name))
-        answer(terminal, options, summary, table(factsOf(summary, partsOf(realm).now())))
+        answer(terminal, options, summary, table(factsOf(summary, await kdcTimeOf(realm))))
       }),
     )
 }

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander'
 import { isPlainPath } from '../shared/ticket/caveat-path.js'
-import { type Claims, type ClaimValue, compareNames } from '../shared/ticket/claims.js'
+import { compareNames } from '../shared/ticket/claim-names.js'
+import type { Claims, ClaimValue } from '../shared/ticket/claims.js'
 import { DAY, HOUR, MINUTE, parseDuration as readDuration, SECOND } from '../shared/time.js'
 
 /** Values on the command line: parsed, or refused with an example of a right one. */

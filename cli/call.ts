@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { OrthrusError } from '../shared/errors.js'
 import { defaulted, parseSize } from './arguments.js'
-import { type CallerOptions, withCaller } from './caller.js'
+import type { CallerOptions } from './caller.js'
 import { withLogin } from './connection.js'
 import { CommandFailed } from './failure.js'
 import { type OutputFile, reserveOutput } from './output-file.js'
@@ -46,6 +46,7 @@ async function call(terminal: Terminal, { method, url }: RequestLine, options: C
   const init = { method, headers: options.header ?? [], ...(body === undefined ? {} : { body }) }
   // The service reports how much it accepts.
   const sizes = { maxRequest: Number.MAX_SAFE_INTEGER, maxResponse: options.maxResponse }
+  const { withCaller } = await import('./caller.js')
   await withOutput(options, output =>
     withCaller(terminal, options, sizes, async ({ fetch, service, serviceProved }) => {
       const response = await fetch(url, init).catch(cause => {

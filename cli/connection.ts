@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
-import { Administration } from '../client/channel/administration.js'
-import { openKdcChannel } from '../client/channel/kdc-channel.js'
-import { connect, type Realm } from '../client/connect.js'
+import type { Administration } from '../client/channel/administration.js'
+import type { Realm } from '../client/connect.js'
 import type { KeytabLogin, PasswordLogin } from '../client/connect-options.js'
 import { silentLogger } from '../shared/logger.js'
 import { parsePrincipal } from '../shared/principal.js'
@@ -75,6 +74,7 @@ export async function withRealm<T>(
   const login = await loginOf(terminal, options)
   // The command's own error says everything.
   const common = { kdc, logger: silentLogger, ...sizes }
+  const { connect } = await import('../client/connect.js')
   const realm = await connect({ ...common, ...login })
   try {
     return await use(realm)
@@ -143,11 +143,19 @@ export async function withAdministration<T>(
   return withRealm(terminal, login, realm => withChannel(realm, administration => use(administration, realm)))
 }
 
+/** The KDC's time by what the realm knows of it, milliseconds. */
+export async function kdcTimeOf(realm: Realm): Promise<number> {
+  const { partsOf } = await import('../client/realm.js')
+  return partsOf(realm).now()
+}
+
 /** Opens a channel for administration, and closes it after `use`. */
 export async function withChannel<T>(
   realm: Realm,
   use: (administration: Administration) => Promise<T>,
 ): Promise<T> {
+  const { openKdcChannel } = await import('../client/channel/kdc-channel.js')
+  const { Administration } = await import('../client/channel/administration.js')
   const channel = await openKdcChannel(realm)
   try {
     return await use(new Administration(channel))

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { DATA_FILES } from '../kdc/main.js'
+import { DATA_FILES } from '../kdc/data-files.js'
 import { OrthrusError } from '../shared/errors.js'
 import { codeOf, exists } from '../shared/folder.node.js'
 

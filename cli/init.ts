@@ -1,13 +1,10 @@
 import { Command } from 'commander'
 import { OrthrusError } from '../shared/errors.js'
 import { codeOf, createFolder } from '../shared/folder.node.js'
-import { parseKeytab } from '../shared/keytab/keytab.js'
-import { readKeytabFile } from '../shared/keytab/keytab-file.node.js'
 import { parseRealm, type RealmName, realmOf } from '../shared/principal.js'
 import { defaulted } from './arguments.js'
 import { filesIn, isThere, requireNoRealm } from './data-folder.js'
 import { DEFAULT_DATA } from './defaults.js'
-import { finishRealm, makeRealm } from './make-realm.js'
 import { answer, type Terminal } from './terminal.js'
 
 interface InitOptions {
@@ -48,14 +45,18 @@ async function prepare(data: string, realm: RealmName): Promise<boolean> {
   await createFolder(data)
   // Checked first, so that a folder that may not be entered is reported as that.
   await isThere(filesIn(data).database)
+  const { finishRealm } = await import('./make-realm.js')
   if (!(await finishRealm(data))) return false
   const { adminKeytab } = filesIn(data)
+  const { parseKeytab } = await import('../shared/keytab/keytab.js')
+  const { readKeytabFile } = await import('../shared/keytab/keytab-file.node.js')
   const [admin] = parseKeytab(await readKeytabFile(adminKeytab), adminKeytab)
   return admin !== undefined && realmOf(admin.principal) === realm
 }
 
 async function make(data: string, realm: RealmName): Promise<void> {
   await requireNoRealm(data)
+  const { makeRealm } = await import('./make-realm.js')
   try {
     if (await makeRealm(data, realm)) return
   } catch (cause) {

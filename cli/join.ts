@@ -1,8 +1,4 @@
 import { Command } from 'commander'
-import { isKeytabThere } from '#keytab-file'
-import { connect } from '../client/connect.js'
-import { joinHost } from '../client/join/join.js'
-import { looksLikeJoinCode } from '../shared/keytab/join-code.js'
 import { silentLogger } from '../shared/logger.js'
 import { CommandFailed } from './failure.js'
 import { keytabName } from './keytab-output.js'
@@ -33,6 +29,7 @@ export function joinCommand(terminal: Terminal): Command {
 }
 
 async function join(terminal: Terminal, what: string, options: JoinCommandOptions): Promise<void> {
+  const { looksLikeJoinCode } = await import('../shared/keytab/join-code.js')
   const code = await textOf(what)
   if (code === what && !looksLikeJoinCode(code)) {
     throw new TypeError(
@@ -40,6 +37,8 @@ async function join(terminal: Terminal, what: string, options: JoinCommandOption
     )
   }
   await requireNoKeytab(options.keytab)
+  const { connect } = await import('../client/connect.js')
+  const { joinHost } = await import('../client/join/join.js')
   const { realm, keytab } = await joinHost({
     code,
     kdc: options.kdc,
@@ -56,7 +55,9 @@ async function join(terminal: Terminal, what: string, options: JoinCommandOption
 
 /** The key of a join that was interrupted is good until the code is used to ask for another one. */
 async function requireNoKeytab(path: string | undefined): Promise<void> {
-  if (path === undefined || !(await isKeytabThere(path))) return
+  if (path === undefined) return
+  const { isKeytabThere } = await import('#keytab-file')
+  if (!(await isKeytabThere(path))) return
   throw new CommandFailed(
     `the keytab ${path} exists already: if a join was interrupted, it is finished by: orthrus keytab show ${path}; otherwise name another file`,
   )

@@ -9,8 +9,6 @@ import { printable } from './printable.js'
 
 /** The log of `orthrus kdc`: JSON lines on standard error. */
 
-export const LEVELS = ['debug', 'info', 'warn', 'error']
-
 const STANDARD_ERROR = 2
 
 /** How long the process waits at its end for a reader to take the last lines, milliseconds. */

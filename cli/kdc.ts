@@ -1,12 +1,13 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { DEFAULT_LIMITS } from '../kdc/limits/defaults.js'
-import { type RunningKdc, startKdc } from '../kdc/main.js'
+import type { RunningKdc } from '../kdc/main.js'
 import { TrustedProxies } from '../kdc/transport/trusted-proxies.js'
 import { defaulted, parseListen, parseOrigin } from './arguments.js'
 import { requireRealm } from './data-folder.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
-import { LEVELS, startKdcLog } from './kdc-log.js'
 import { answer, type Terminal } from './terminal.js'
+
+const LEVELS = ['debug', 'info', 'warn', 'error']
 
 interface KdcOptions {
   readonly data: string
@@ -84,6 +85,8 @@ function parseTrustedProxy(text: string, before: readonly string[] = []): string
 
 async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
   await requireRealm(options.data)
+  const { startKdcLog } = await import('./kdc-log.js')
+  const { startKdc } = await import('../kdc/main.js')
   const { logger, end } = startKdcLog(options.logLevel)
   const stopped = new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())

@@ -1,6 +1,5 @@
-import { formatKeytab, type KeytabEntry } from '../shared/keytab/keytab.js'
+import type { KeytabEntry } from '../shared/keytab/keytab.js'
 import { KEYTAB_FILE } from '../shared/keytab/private-file.js'
-import { reservePrivateFile, writePrivateFile } from '../shared/keytab/private-file.node.js'
 import { localPart, type Principal } from '../shared/principal.js'
 
 /** `web/1@demo.example` -> `web.1.keytab` */
@@ -18,6 +17,8 @@ export interface KeytabPlace {
 
 /** @throws OrthrusError `keytab_invalid` if the file exists or cannot be written */
 export async function reserveKeytab(path: string): Promise<KeytabPlace> {
+  const { formatKeytab } = await import('../shared/keytab/keytab.js')
+  const { reservePrivateFile } = await import('../shared/keytab/private-file.node.js')
   const place = await reservePrivateFile(KEYTAB_FILE, path)
   return { write: entries => place.write(formatKeytab(entries)), abandon: place.abandon }
 }
@@ -27,5 +28,7 @@ export async function reserveKeytab(path: string): Promise<KeytabPlace> {
  * @throws OrthrusError as `reserveKeytab`
  */
 export async function writeKeytab(path: string, entries: readonly KeytabEntry[]): Promise<void> {
+  const { formatKeytab } = await import('../shared/keytab/keytab.js')
+  const { writePrivateFile } = await import('../shared/keytab/private-file.node.js')
   await writePrivateFile(KEYTAB_FILE, path, formatKeytab(entries))
 }

@@ -1,8 +1,6 @@
 import { Command } from 'commander'
-import { changingKeytab, readKeytabFile } from '#keytab-file'
 import type { Realm } from '../client/connect.js'
-import { type HeldKey, type KeyOverview, keyOverview } from '../client/rotation/key-overview.js'
-import { rotateKey } from '../client/rotation/rotate.js'
+import type { HeldKey, KeyOverview } from '../client/rotation/key-overview.js'
 import { formatTime, systemClock } from '../shared/time.js'
 import { systemTimers } from '../shared/timers.js'
 import { formatDuration } from './arguments.js'
@@ -33,6 +31,8 @@ function showKeytabCommand(terminal: Terminal): Command {
     .option('--allow-readable-keytab', 'accept a keytab that others can read, as containers mount secrets')
     .action((file: string, options: KeytabOptions) =>
       withRealm(terminal, { ...options, keytab: file }, async realm => {
+        const { readKeytabFile } = await import('#keytab-file')
+        const { keyOverview } = await import('../client/rotation/key-overview.js')
         const { allowReadableKeytab = false } = options
         const overview = await keyOverview(realm, await readKeytabFile(file, { allowReadableKeytab }))
         answer(terminal, options, { principal: realm.client, ...overview }, told(realm, overview))
@@ -57,6 +57,8 @@ function refreshCommand(terminal: Terminal): Command {
     .description('change the key of a keytab in place, and take out of it what nobody needs any more')
     .option('--if-due', 'only if it is due')
     .action(async (file: string, options: KeytabOptions & { readonly ifDue?: boolean }) => {
+      const { changingKeytab } = await import('#keytab-file')
+      const { rotateKey } = await import('../client/rotation/rotate.js')
       const keytab = changingKeytab(file, { clock: systemClock, timers: systemTimers })
       await keytab.requireChangeable()
       await withRealm(terminal, { ...options, keytab: file }, async realm => {

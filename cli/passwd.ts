@@ -1,7 +1,4 @@
 import { Command } from 'commander'
-import { openKdcChannel } from '../client/channel/kdc-channel.js'
-import { changePassword } from '../client/channel/own-keys.js'
-import { connect } from '../client/connect.js'
 import { silentLogger } from '../shared/logger.js'
 import { type Principal, parsePrincipal } from '../shared/principal.js'
 import { type ConnectionOptions, kdcUrl } from './connection.js'
@@ -23,6 +20,9 @@ export function passwdCommand(terminal: Terminal): Command {
 async function passwd(terminal: Terminal, principal: Principal, options: PasswdOptions): Promise<void> {
   const kdc = kdcUrl(terminal, options)
   const { old, next } = await askPasswordChange(terminal, principal)
+  const { connect } = await import('../client/connect.js')
+  const { openKdcChannel } = await import('../client/channel/kdc-channel.js')
+  const { changePassword } = await import('../client/channel/own-keys.js')
   const realm = await connect({ kdc, principal, password: old, logger: silentLogger })
   try {
     // The login must be fresh, and deriving a key takes a while: so the key is derived first.

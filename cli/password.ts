@@ -2,9 +2,6 @@ import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import type { PasswordKey } from '../shared/administration/principals.js'
 import { SIZE } from '../shared/constants.js'
-import { derivePasswordKey } from '../shared/crypto/derive.js'
-import { systemRandom } from '../shared/crypto/random.js'
-import { parametersWith } from '../shared/exchange/params.js'
 import type { Principal } from '../shared/principal.js'
 import type { Terminal } from './terminal.js'
 
@@ -67,6 +64,9 @@ function requireLength(password: string, principal: Principal): void {
 
 /** The key of a new password, with a salt of its own. */
 export async function passwordKey(password: string, principal: Principal): Promise<PasswordKey> {
+  const { derivePasswordKey } = await import('../shared/crypto/derive.js')
+  const { systemRandom } = await import('../shared/crypto/random.js')
+  const { parametersWith } = await import('../shared/exchange/params.js')
   const salt = systemRandom(SIZE.SALT)
   const parameters = parametersWith(salt)
   return { parameters, key: await derivePasswordKey(password, principal, salt, parameters) }

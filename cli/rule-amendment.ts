@@ -1,6 +1,7 @@
 import type { PolicyRule } from '../shared/administration/rules.js'
 import type { Pattern } from '../shared/pattern.js'
-import { type Claims, compareNames } from '../shared/ticket/claims.js'
+import { compareNames } from '../shared/ticket/claim-names.js'
+import type { Claims } from '../shared/ticket/claims.js'
 import { type ClaimArgument, collectClaims } from './arguments.js'
 import type { ConnectionOptions } from './connection.js'
 

@@ -1,18 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { withoutSecrets } from '../shared/shown-text.js'
-import { adminCommand } from './admin.js'
-import { callCommand } from './call.js'
 import { allCommands, commandWords, pathOf } from './command-words.js'
-import { delegateCommand } from './delegate.js'
+import { commandsFor, everyCommand } from './commands.js'
 import { EXIT } from './failure.js'
-import { getCommand } from './get.js'
-import { initCommand } from './init.js'
-import { inspectCommand } from './inspect.js'
-import { joinCommand } from './join.js'
-import { kdcCommand } from './kdc.js'
-import { keytabCommand } from './keytab.js'
-import { passwdCommand } from './passwd.js'
 import { report } from './report.js'
 import type { Terminal } from './terminal.js'
 
@@ -21,9 +12,9 @@ export async function run(args: readonly string[], shown: Terminal): Promise<num
   // A secret given where a name, a URL or a path belongs is in the message of whatever refuses it.
   const terminal: Terminal = { ...shown, err: text => shown.err(withoutSecrets(text)) }
   const json = args.includes('--json')
-  const program = programFor(terminal, json)
   try {
-    await program.parseAsync(commandWords(program, args), { from: 'user' })
+    const { program, words } = await understood(args, terminal, json)
+    await program.parseAsync(words, { from: 'user' })
     return EXIT.DONE
   } catch (error) {
     return report(error, json, terminal)
@@ -41,22 +32,29 @@ To begin:
 
 orthrus COMMAND --help tells more of each.`
 
-function programFor(terminal: Terminal, json: boolean): Command {
+/** The words for the parser, and a parser that has the commands which they may mean. @throws TypeError */
+async function understood(
+  args: readonly string[],
+  terminal: Terminal,
+  json: boolean,
+): Promise<{ readonly program: Command; readonly words: string[] }> {
+  const some = programWith(await commandsFor(args, terminal), terminal, json)
+  try {
+    return { program: some, words: commandWords(some, args) }
+  } catch {
+    // An unknown word may resemble any of the commands.
+    const program = programWith(await everyCommand(terminal), terminal, json)
+    return { program, words: commandWords(program, args) }
+  }
+}
+
+function programWith(commands: readonly Command[], terminal: Terminal, json: boolean): Command {
   const program = new Command('orthrus')
     .description('Mutual authentication between services from symmetric cryptography alone.')
     .version(version(), '-V, --version')
     .addHelpText('after', BEGINNING)
     .hook('preAction', (_, command) => requireValues(command))
-  program.addCommand(initCommand(terminal))
-  program.addCommand(kdcCommand(terminal))
-  program.addCommand(adminCommand(terminal))
-  program.addCommand(getCommand(terminal))
-  program.addCommand(callCommand(terminal))
-  program.addCommand(delegateCommand(terminal))
-  program.addCommand(joinCommand(terminal))
-  program.addCommand(inspectCommand(terminal))
-  program.addCommand(keytabCommand(terminal))
-  program.addCommand(passwdCommand(terminal))
+  for (const command of commands) program.addCommand(command)
   for (const command of allCommands(program)) speakThrough(terminal, command, json)
   return program
 }

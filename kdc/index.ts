@@ -6,9 +6,9 @@ export { type ErrorCode, type ErrorFacts, OrthrusError } from '../shared/errors.
 export { formatKeytab, type KeytabEntry } from '../shared/keytab/keytab.js'
 export type { Logger } from '../shared/logger.js'
 export { type Clock, systemClock } from '../shared/time.js'
+export { DATA_FILES } from './data-files.js'
 export { DEFAULT_LIMITS, type Limits, type Rate } from './limits/defaults.js'
 export {
-  DATA_FILES,
   type KdcData,
   type KdcOptions,
   type KdcSettings,

@@ -8,6 +8,7 @@ import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers } from '../shared/timers.js'
 import { ownContext } from './admin/context.js'
 import { callMethod } from './admin/methods.js'
+import { DATA_FILES } from './data-files.js'
 import { type KdcOptions, type KdcSettings, requireKdcOptions } from './kdc-options.js'
 import { DEFAULT_LIMITS } from './limits/defaults.js'
 import { createRateLimits } from './limits/rate-limits.js'
@@ -102,9 +103,6 @@ async function openVault(options: KdcOptions, random: RandomSource): Promise<Vau
   const store = await openLevelStore(join(dataDirectory, DATA_FILES.DATABASE), { create: false, logger })
   return new Vault(store, masterKey, random)
 }
-
-/** The names of the files in a data directory. */
-export const DATA_FILES = { DATABASE: 'db', MASTER_KEY: 'master.key', ADMIN_KEYTAB: 'admin.keytab' } as const
 
 interface KdcParts {
   readonly realm: OpenRealm

@@ -21,7 +21,8 @@ import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import { patternIn } from '../shared/pattern.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { withoutSecrets } from '../shared/shown-text.js'
-import { type ClaimValue, compareNames } from '../shared/ticket/claims.js'
+import { compareNames } from '../shared/ticket/claim-names.js'
+import type { ClaimValue } from '../shared/ticket/claims.js'
 import { createTestClock, type TestClock } from './clock.js'
 
 export interface TestRealmOptions {

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { DATA_FILES } from '../../kdc/main.js'
+import { DATA_FILES } from '../../kdc/data-files.js'
 import { createRealm } from '../../kdc/realm/create-realm.js'
 import { policyName } from '../../kdc/realm/directory.js'
 import { newPrincipal } from '../../kdc/realm/principal.js'

@@ -2,6 +2,7 @@ import { LIMIT } from '../constants.js'
 import { encodeScratch, type Value } from '../encoding/encoding.js'
 import { fields, listOf, textOf } from '../encoding/fields.js'
 import { malformed } from '../errors.js'
+import { compareNames } from './claim-names.js'
 
 /** Claims: what policy says about a client, for the service to read (docs/protocol.md section 4). */
 
@@ -33,18 +34,4 @@ function claimValueOf(value: Value | undefined): ClaimValue {
   if (Array.isArray(value)) return value.map(textOf)
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
   throw malformed('a claim whose value is not text, a number, true, false or a list of texts')
-}
-
-const utf8 = new TextEncoder()
-
-/** Compares by UTF-8 bytes, which differs from JavaScript's order beyond U+FFFF. */
-export function compareNames(a: string, b: string): number {
-  const left = utf8.encode(a)
-  const right = utf8.encode(b)
-  const shared = Math.min(left.length, right.length)
-  for (let i = 0; i < shared; i++) {
-    const difference = (left[i] as number) - (right[i] as number)
-    if (difference !== 0) return difference
-  }
-  return left.length - right.length
 }

@@ -18,7 +18,8 @@ import { decode, encode, type Value } from '../../../shared/encoding/encoding.js
 import type { Pattern } from '../../../shared/pattern.js'
 import { parsePrincipal, parseRealm } from '../../../shared/principal.js'
 import type { RevocationEntry } from '../../../shared/revocation/entry.js'
-import { type Claims, compareNames } from '../../../shared/ticket/claims.js'
+import { compareNames } from '../../../shared/ticket/claim-names.js'
+import type { Claims } from '../../../shared/ticket/claims.js'
 
 const time = fc.maxSafeNat()
 const orNull = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null })

@@ -1,0 +1,2 @@
+/** The names of the files in a data directory. */
+export const DATA_FILES = { DATABASE: 'db', MASTER_KEY: 'master.key', ADMIN_KEYTAB: 'admin.keytab' } as const

@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { startRealm } from '../../testing/realm.js'
+import { endAtLast, root, temporaryFolder } from './processes.js'
+
+/** Which modules a command loads. Each of them takes time at every start, so a command loads what it runs on. */
+
+const CLI = join(root, 'dist/cli/orthrus.js')
+const module = (source: string): string => `data:text/javascript,${encodeURIComponent(source)}`
+
+/** Writes the address of each module that the process loads to its descriptor 3. */
+const LISTING = module(`
+  import { writeSync } from 'node:fs'
+  export function load(url, context, next) {
+    writeSync(3, url + '\\n')
+    return next(url, context)
+  }`)
+const BEFORE = module(`import { register } from 'node:module'; register(${JSON.stringify(LISTING)})`)
+
+interface Loaded {
+  readonly code: unknown
+  readonly out: string
+  /** Files of the project, as `cli/get.js`. */
+  readonly files: readonly string[]
+  /** Packages that have a module among the loaded, by name. */
+  readonly packages: readonly string[]
+}
+
+async function loadedBy(...args: string[]): Promise<Loaded> {
+  const child = endAtLast(
+    spawn(process.execPath, ['--import', BEFORE, CLI, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
+    }),
+  )
+  const [out, list, [code]] = await Promise.all([
+    text(child.stdout as NodeJS.ReadableStream),
+    text(child.stdio[3] as NodeJS.ReadableStream),
+    once(child, 'close'),
+  ])
+  const paths = list.split('\n').filter(url => url.startsWith('file:'))
+  const names = paths.map(url => fileURLToPath(url).replaceAll('\\', '/'))
+  const packages = names.flatMap(name => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(name)?.[1] ?? [])
+  const files = names.flatMap(name => /\/dist\/((?:cli|client|kdc|service|shared)\/.*)/.exec(name)?.[1] ?? [])
+  return { code, out, files, packages: [...new Set(packages)].sort() }
+}
+
+const partsIn = (files: readonly string[], ...folders: string[]): string[] =>
+  files.filter(file => folders.some(folder => file.startsWith(`${folder}/`))).sort()
+
+/** What the help says about the KDC: its defaults, and which networks it refuses to trust. */
+const OF_HELP = [
+  'kdc/data-files.js',
+  'kdc/limits/defaults.js',
+  'kdc/transport/address.js',
+  'kdc/transport/trusted-proxies.js',
+]
+
+describe('orthrus loads', () => {
+  it('no command to print its version', async () => {
+    const { code, files, packages } = await loadedBy('--version')
+    expect({ code, packages }).toEqual({ code: 0, packages: ['commander'] })
+    expect(files).toContain('cli/commands.js')
+    expect(files.filter(file => /^cli\/(?:admin|get|kdc)\b/.test(file))).toEqual([])
+    expect(partsIn(files, 'client', 'kdc', 'service')).toEqual([])
+  })
+
+  it('neither the client nor the KDC to print the help of all commands', async () => {
+    const { code, files, packages } = await loadedBy('--help')
+    expect({ code, packages }).toEqual({ code: 0, packages: ['commander'] })
+    expect(files).toContain('cli/admin-rotate.js')
+    expect(partsIn(files, 'client', 'kdc', 'service')).toEqual(OF_HELP)
+  })
+
+  it('neither of them to inspect a keytab', async () => {
+    const realm = await startRealm()
+    onTestFinished(() => realm.close())
+    await realm.add('web')
+    const { folder, remove } = await temporaryFolder()
+    onTestFinished(remove)
+    const keytab = join(folder, 'web.keytab')
+    await writeFile(keytab, realm.keytab('web'))
+    const { code, out, files, packages } = await loadedBy('inspect', keytab)
+    expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining('web@test.example kvno 1') })
+    expect(partsIn(files, 'client', 'kdc', 'service')).toEqual([])
+    expect(packages).toEqual(['@noble/ciphers', 'commander', 'lru-cache', 'msgpackr'])
+  })
+
+  it('the client, and nothing of the KDC, to get a ticket', async () => {
+    const realm = await startRealm()
+    onTestFinished(() => realm.close())
+    // The command reads the machine's clock.
+    realm.clock.set(Date.now())
+    await realm.add('web', 'orders')
+    await realm.allow('web', 'orders')
+    const { folder, remove } = await temporaryFolder()
+    onTestFinished(remove)
+    const keytab = join(folder, 'web.keytab')
+    await writeFile(keytab, realm.keytab('web'), { mode: 0o600 })
+    const { code, out, files, packages } = await loadedBy(
+      ...['get', 'orders', '--keytab', keytab, '--kdc', realm.kdc.url],
+    )
+    expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining('orders@test.example') })
+    expect(files).toContain('client/connect.js')
+    expect(partsIn(files, 'kdc', 'service')).toEqual(['kdc/data-files.js'])
+    expect(packages).toEqual(['@noble/ciphers', 'commander', 'lru-cache', 'msgpackr', 'ws'])
+  })
+})
