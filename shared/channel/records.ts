@@ -1,11 +1,9 @@
 import { sha256 } from '#primitives'
-import { allocateBriefly, concatBytes } from '../bytes.js'
-import { LABEL, LIMIT, SIZE, TYPE } from '../constants.js'
+import { LABEL } from '../constants.js'
 import { deriveChannelKey, expand } from '../crypto/derive.js'
 import type { AuthKey, ChannelKey } from '../crypto/keys.js'
-import { openCounted, sealCounted } from '../crypto/seal.js'
-import { contentOf, HEADER_BYTES, header } from '../encoding/message.js'
 import { malformed, OrthrusError } from '../errors.js'
+import { KIND, type Kind, openPayload, PAYLOAD_BYTES, sealPayload } from './record.js'
 
 /** The records of a channel (docs/protocol.md section 9). Opening one is `ap.ts` and `accept.ts`. */
 
@@ -15,12 +13,7 @@ export function channelBinding(target: string): Uint8Array {
   return sha256(new TextEncoder().encode(`${LABEL.CHANNEL}\n${target}`))
 }
 
-const KIND = { DATA: 0, END: 1, PART: 2 } as const
-type Kind = (typeof KIND)[keyof typeof KIND]
-
 const NOTHING = new Uint8Array()
-const AAD = header(TYPE.RECORD)
-const PAYLOAD_BYTES = LIMIT.MESSAGE_BYTES - HEADER_BYTES - SIZE.TAG - 1
 
 export type ChannelRole = 'client' | 'service'
 
@@ -88,10 +81,7 @@ export class RecordChannel {
   #seal(kind: Kind, payload: Uint8Array): Uint8Array {
     this.#requireWhole()
     if (this.#state.sentEnd) throw new TypeError('this side of the channel has ended')
-    const plaintext = allocateBriefly(1 + payload.length)
-    plaintext[0] = kind
-    plaintext.set(payload, 1)
-    return concatBytes(AAD, sealCounted(this.#sending, this.#sent++, AAD, plaintext))
+    return sealPayload(this.#sending, this.#sent++, kind, payload)
   }
 
   /**
@@ -116,7 +106,7 @@ export class RecordChannel {
 
   #decrypt(record: Uint8Array): Uint8Array {
     if (this.#state.receivedEnd) throw broken('a record after the end')
-    const plaintext = openCounted(this.#receiving, this.#received, AAD, contentOf(record, TYPE.RECORD))
+    const plaintext = openPayload(this.#receiving, this.#received, record)
     if (plaintext === undefined)
       throw broken('a record that is altered, missing, out of order or not of the peer')
     this.#received++

@@ -104,9 +104,12 @@ export function combineAuthKeys(own: AuthKey, delegated: AuthKey): AuthKey {
   return new AuthKey(hmacSha256(revealKey(own), BOTH, ZERO, revealKey(delegated)))
 }
 
-/** `C` of a channel (section 9). */
-export function deriveChannelKey(key: AuthKey, apOpen: Uint8Array, apAccept: Uint8Array): ChannelKey {
-  return new ChannelKey(hmacSha256(expand(key, 'channel'), sha256(apOpen, apAccept)))
+/**
+ * `C` of a channel (section 9), or of a sealed body (section 8).
+ * @param transcript of a channel AP-OPEN and AP-ACCEPT; of a body AP-REQ, of a response's AP-REP too, and its salt
+ */
+export function deriveChannelKey(key: AuthKey, ...transcript: readonly Uint8Array[]): ChannelKey {
+  return new ChannelKey(hmacSha256(expand(key, 'channel'), sha256(...transcript)))
 }
 
 /**

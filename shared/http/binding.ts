@@ -19,8 +19,11 @@ import {
  */
 export type HeaderPairs = Iterable<readonly [name: string, value: string]>
 
-/** The bytes of a body, or `null` for a body that the binding does not cover. */
-export type CoveredBody = Uint8Array | null
+/** In place of a body that is sealed: its records cover it by themselves (section 8, Sealed bodies). */
+export const RECORDS = 'records'
+
+/** The bytes of a body, `RECORDS` for one that is sealed, or `null` for one that the binding does not cover. */
+export type CoveredBody = Uint8Array | typeof RECORDS | null
 
 /** @throws OrthrusError `malformed` if a covered header is repeated or empty, or an override header is present */
 export function requestBinding(
@@ -141,6 +144,7 @@ const DIGEST_OF_NOTHING = toHex(sha256(new Uint8Array()))
 
 function digestOf(body: CoveredBody): string {
   if (body === null) return '-'
+  if (body === RECORDS) return RECORDS
   return body.length === 0 ? DIGEST_OF_NOTHING : toHex(sha256(body))
 }
 

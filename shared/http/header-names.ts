@@ -30,3 +30,11 @@ export const FURTHER_HEADER = 'orthrus-covered'
 
 /** Of a response alone it may stand several times among the further headers. */
 export const SET_COOKIE = 'set-cookie'
+
+/** Says that a body is sealed, if `SEALED_ENCODING` is its only value (section 8, Sealed bodies). */
+export const ENCODING_HEADER = 'content-encoding'
+export const SEALED_ENCODING = 'orthrus'
+
+/** With the value `ACCEPTS_RECORDS` a client says that it reads sealed responses. If it covers it, it reads no others. */
+export const ACCEPT_HEADER = 'orthrus-accept'
+export const ACCEPTS_RECORDS = 'records'

@@ -5,6 +5,7 @@ import { kdcEntries } from './entries/kdc.js'
 import { kdcChannelEntries } from './entries/kdc-channel.js'
 import { kdcConnectionEntries } from './entries/kdc-connection.js'
 import { messageEntries } from './entries/messages.js'
+import { sealedStreamEntries } from './entries/sealed-streams.js'
 import { serviceEntries } from './entries/service.js'
 import { storeEntries } from './entries/store.js'
 import { textEntries } from './entries/texts.js'
@@ -16,6 +17,7 @@ export async function allEntries(): Promise<{ entries: Entry[]; end: () => void 
   const entries = [
     ...messageEntries,
     ...textEntries,
+    ...sealedStreamEntries,
     ...(await kdcEntries()),
     ...(await kdcChannelEntries()),
     ...(await kdcConnectionEntries()),

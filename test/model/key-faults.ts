@@ -71,8 +71,8 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a channel is bound to its opening alone, which can be replayed',
     file: 'shared/crypto/derive.ts',
-    from: "hmacSha256(expand(key, 'channel'), sha256(apOpen, apAccept))",
-    to: "hmacSha256(expand(key, 'channel'), sha256(apOpen, apAccept.subarray(0, 0)))",
+    from: "hmacSha256(expand(key, 'channel'), sha256(...transcript))",
+    to: "hmacSha256(expand(key, 'channel'), sha256(...transcript.slice(0, 1)))",
   },
   {
     name: 'a ticket that was revoked alone is still good at the KDC',

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../shared/bytes.js'
-import { requestBinding, responseBinding } from '../../../shared/http/binding.js'
+import { TYPE } from '../../../shared/constants.js'
+import { decodeApRequest } from '../../../shared/exchange/ap.js'
+import { RECORDS, requestBinding, responseBinding } from '../../../shared/http/binding.js'
 import {
   COVERED_REQUEST_HEADERS,
   COVERED_RESPONSE_HEADERS,
@@ -38,6 +40,26 @@ describe('HTTP vectors', () => {
   it.each(v.response)('response $status', response => {
     const { status, headers, binding } = response
     expect(toHex(responseBinding(status, Object.entries(headers), body(response.body)))).toBe(binding)
+  })
+})
+
+describe('bindings of sealed bodies', () => {
+  const stream = vectors<{
+    request: { method: string; target: string; headers: Record<string, string>; apReq: string }
+    response: { status: number; headers: Record<string, string>; apRep: string }
+  }>('stream')
+
+  it('are those of the vectors', () => {
+    const { method, target, headers, apReq } = stream.request
+    const { binding } = decodeApRequest(TYPE.AP_REQ, hex(apReq))
+    expect(requestBinding(method, target, Object.entries(headers), RECORDS)).toEqual(binding)
+  })
+
+  it('of responses are those of the vectors', () => {
+    const { status, headers, apRep } = stream.response
+    // The binding stands before the MAC.
+    const binding = hex(apRep).slice(-64, -32)
+    expect(responseBinding(status, Object.entries(headers), RECORDS)).toEqual(binding)
   })
 })
 

@@ -1,0 +1,185 @@
+import { plainBytes } from '../bytes.js'
+import { LIMIT, SIZE } from '../constants.js'
+import { deriveChannelKey, expand } from '../crypto/derive.js'
+import type { AuthKey } from '../crypto/keys.js'
+import type { RandomSource } from '../crypto/random.js'
+import { OrthrusError } from '../errors.js'
+import { KIND, type Kind, openPayload, PAYLOAD_BYTES, RECORD_OVERHEAD, sealPayload } from './record.js'
+
+/**
+ * A body as records: `salt || frames`, a frame being `length || RECORD` (docs/protocol.md section 8, Sealed bodies). It
+ * is sealed and opened piece by piece, and no more than one record of it is held.
+ */
+
+/** What the key of a stream is derived from, together with its salt. */
+export interface StreamBasis {
+  /** `A` of the request. */
+  readonly key: AuthKey
+  readonly direction: 'client-to-service' | 'service-to-client'
+  /** The AP-REQ; of a response the AP-REP as well. */
+  readonly messages: readonly Uint8Array[]
+}
+
+const LENGTH_BYTES = 4
+const NOTHING = new Uint8Array()
+
+function keyOf({ key, direction, messages }: StreamBasis, salt: Uint8Array): Uint8Array {
+  return expand(deriveChannelKey(key, ...messages, salt), direction)
+}
+
+/** Seals one body. Everything that it returns is to be sent, in order, behind `salt`. */
+export class StreamSealer {
+  readonly salt: Uint8Array
+  readonly #key: Uint8Array
+  #sent = 0
+  #hasEnded = false
+
+  constructor(basis: StreamBasis, random: RandomSource) {
+    this.salt = random(SIZE.SALT)
+    this.#key = keyOf(basis, this.salt)
+  }
+
+  /** The frames that carry these bytes; none if there are no bytes. @throws TypeError after `sealEnd` */
+  seal(bytes: Uint8Array): Uint8Array[] {
+    const frames: Uint8Array[] = []
+    for (let at = 0; at < bytes.length; at += PAYLOAD_BYTES) {
+      frames.push(this.#frame(KIND.DATA, bytes.subarray(at, at + PAYLOAD_BYTES)))
+    }
+    return frames
+  }
+
+  /** The last frame. Without it the receiver takes the body for one that was cut off. */
+  sealEnd(): Uint8Array {
+    const frame = this.#frame(KIND.END, NOTHING)
+    this.#hasEnded = true
+    return frame
+  }
+
+  #frame(kind: Kind, payload: Uint8Array): Uint8Array {
+    if (this.#hasEnded) throw new TypeError('the body has ended')
+    const record = sealPayload(this.#key, this.#sent++, kind, payload)
+    const frame = new Uint8Array(LENGTH_BYTES + record.length)
+    new DataView(frame.buffer).setUint32(0, record.length)
+    frame.set(record, LENGTH_BYTES)
+    return frame
+  }
+}
+
+/** How long a body is once it is sealed, if each of its pieces but the last fills its record. @param length bytes */
+export function sealedLength(length: number): number {
+  const records = Math.ceil(length / PAYLOAD_BYTES) + 1
+  return SIZE.SALT + length + records * (LENGTH_BYTES + RECORD_OVERHEAD)
+}
+
+/** Opens one body, which comes in pieces of any size. A body that broke stays broken. */
+export class StreamOpener {
+  readonly #basis: StreamBasis
+  #key: Uint8Array | undefined
+  #received = 0
+  #stage: 'salt' | 'length' | 'record' | 'ended' | 'broken' = 'salt'
+  /** How many bytes the salt, length or record that comes next has. */
+  #size: number = SIZE.SALT
+  /** As much of it as has come, if it came in several pieces. */
+  #part: Uint8Array | undefined
+  #filled = 0
+
+  constructor(basis: StreamBasis) {
+    this.#basis = basis
+  }
+
+  /** Whether the last record has come. */
+  get hasEnded(): boolean {
+    return this.#stage === 'ended'
+  }
+
+  /**
+   * Takes the next bytes, and hands on the payload of each record once its tag holds.
+   * @param handOn what it is given is its own, and never empty
+   * @throws OrthrusError `channel_broken`, also on every later call. Whatever was handed on before is genuine.
+   */
+  open(bytes: Uint8Array, handOn: (payload: Uint8Array) => void): void {
+    try {
+      this.#open(plainBytes(bytes), handOn)
+    } catch (cause) {
+      this.#stage = 'broken'
+      this.#part = undefined
+      throw cause instanceof OrthrusError && cause.code !== 'channel_broken'
+        ? brokenStream(cause.reason)
+        : cause
+    }
+  }
+
+  /** @throws OrthrusError `channel_broken` unless the last record has come */
+  requireEnded(): void {
+    if (!this.hasEnded) throw brokenStream(this.#stage === 'broken' ? 'it broke before' : 'it was cut off')
+  }
+
+  #open(bytes: Uint8Array, handOn: (payload: Uint8Array) => void): void {
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#stage === 'broken') throw brokenStream('it broke before')
+      if (this.#stage === 'ended') throw brokenStream('something follows its end')
+      const piece = bytes.subarray(at, at + this.#size - this.#filled)
+      at += piece.length
+      const whole = this.#complete(piece)
+      if (whole !== undefined) this.#take(whole, handOn)
+    }
+  }
+
+  /** The salt, length or record, once all of it has come. One that comes in one piece is not copied. */
+  #complete(piece: Uint8Array): Uint8Array | undefined {
+    if (piece.length === this.#size) return piece
+    this.#part ??= new Uint8Array(this.#size)
+    this.#part.set(piece, this.#filled)
+    this.#filled += piece.length
+    if (this.#filled < this.#size) return undefined
+    const whole = this.#part
+    this.#part = undefined
+    this.#filled = 0
+    return whole
+  }
+
+  #take(whole: Uint8Array, handOn: (payload: Uint8Array) => void): void {
+    if (this.#stage === 'length') {
+      this.#await('record', recordLength(whole))
+      return
+    }
+    const isSalt = this.#stage === 'salt'
+    this.#await('length', LENGTH_BYTES)
+    if (isSalt) this.#key = keyOf(this.#basis, whole)
+    else this.#takeRecord(whole, handOn)
+  }
+
+  #await(stage: 'length' | 'record', size: number): void {
+    this.#stage = stage
+    this.#size = size
+  }
+
+  #takeRecord(record: Uint8Array, handOn: (payload: Uint8Array) => void): void {
+    const plaintext = this.#key && openPayload(this.#key, this.#received++, record)
+    if (plaintext === undefined) {
+      throw brokenStream('a record is altered, missing, out of order or of another body')
+    }
+    const [kind] = plaintext
+    const payload = plaintext.subarray(1)
+    if (kind === KIND.DATA) {
+      if (payload.length > 0) handOn(payload)
+    } else if (kind === KIND.END && payload.length === 0) {
+      this.#stage = 'ended'
+    } else {
+      throw brokenStream('a record is of a kind that no body has')
+    }
+  }
+}
+
+/** Checked before anything is allocated for the record. */
+function recordLength(bytes: Uint8Array): number {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)
+  if (length >= RECORD_OVERHEAD && length <= LIMIT.MESSAGE_BYTES) return length
+  throw brokenStream(`a record of ${length} bytes is announced`)
+}
+
+/** The error of a stream of which nothing more is handed on. */
+export function brokenStream(reason: string, cause?: unknown): OrthrusError {
+  const hint = 'what was read before is genuine, and is not all of it'
+  return new OrthrusError('channel_broken', `a sealed body is broken: ${reason}`, { hint, cause })
+}

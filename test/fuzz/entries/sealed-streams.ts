@@ -1,0 +1,93 @@
+import { type StreamBasis, StreamOpener } from '../../../shared/channel/sealed-stream.js'
+import { TYPE } from '../../../shared/constants.js'
+import { deriveAuthKey, deriveChannelKey, expand } from '../../../shared/crypto/derive.js'
+import { SessionKey } from '../../../shared/crypto/keys.js'
+import { sealCounted } from '../../../shared/crypto/seal.js'
+import { header } from '../../../shared/encoding/message.js'
+import { hex, vectors } from '../../vectors.js'
+import { type Entry, FRAME_MOST, type Measure, outcomeOf } from '../entry.js'
+import { join } from '../mutate.js'
+
+/** Sealed bodies: the bytes as they come, and what stands behind the tag of a record. */
+
+type Records = readonly (readonly [kind: number, payload: string])[]
+
+const stream = vectors<{
+  sessionKey: string
+  request: { apReq: string; salt: string; records: Records; body: string }
+  response: { apRep: string; body: string }
+  brokenRequestBodies: { body: string }[]
+}>('stream')
+
+const key = deriveAuthKey(new SessionKey(hex(stream.sessionKey)), [])
+const REQUEST: StreamBasis = { key, direction: 'client-to-service', messages: [hex(stream.request.apReq)] }
+const SALT = hex(stream.request.salt)
+
+/** Whatever an attacker makes of the body, what is handed on is how the genuine one begins. */
+const GENUINE = Buffer.from(stream.request.records.map(([, payload]) => payload).join(''), 'hex')
+
+/** @returns what was handed on, and what it came to */
+function take(bytes: Uint8Array, cut: number, measure: Measure): { handedOn: Buffer; outcome: string } {
+  const opener = new StreamOpener(REQUEST)
+  const payloads: Uint8Array[] = []
+  const keep = (payload: Uint8Array): void => void payloads.push(payload)
+  const outcome = outcomeOf(() => {
+    measure(() => opener.open(bytes.subarray(0, cut), keep))
+    measure(() => opener.open(bytes.subarray(cut), keep))
+    opener.requireEnded()
+  }, ['channel_broken'])
+  return { handedOn: Buffer.concat(payloads), outcome }
+}
+
+const body: Entry = {
+  name: 'sealed body as it comes',
+  form: 'bytes',
+  seeds: [
+    stream.request.body,
+    stream.response.body,
+    ...stream.brokenRequestBodies.map(broken => broken.body),
+  ].map(hex),
+  most: FRAME_MOST,
+  run: (bytes, measure) => {
+    const whole = take(bytes, bytes.length, measure)
+    const cut = take(bytes, (bytes.at(-1) ?? 0) % (bytes.length + 1), measure)
+    if (whole.outcome !== cut.outcome || !whole.handedOn.equals(cut.handedOn)) {
+      throw new Error('what comes of a body depends on how it is cut')
+    }
+    if (!GENUINE.subarray(0, whole.handedOn.length).equals(whole.handedOn)) {
+      throw new Error(`what nobody sealed was handed on: ${whole.handedOn.toString('hex')}`)
+    }
+    if (whole.outcome === 'taken' && !whole.handedOn.equals(GENUINE)) throw new Error('a cut body was taken')
+    return whole.outcome
+  },
+}
+
+const AAD = header(TYPE.RECORD)
+const recordKey = expand(deriveChannelKey(key, ...REQUEST.messages, SALT), REQUEST.direction)
+
+function frame(plaintext: Uint8Array): Uint8Array {
+  const record = join(AAD, sealCounted(recordKey, 0, AAD, plaintext))
+  const length = new Uint8Array(4)
+  new DataView(length.buffer).setUint32(0, record.length)
+  return join(length, record)
+}
+
+const inside: Entry = {
+  name: 'inside of a record of a sealed body',
+  form: 'bytes',
+  seeds: ['00616263', '01', '00', '0161', '0261', '03', ''].map(hex),
+  most: FRAME_MOST,
+  run: (plaintext, measure) => {
+    const { handedOn, outcome } = take(join(SALT, frame(plaintext)), 7, measure)
+    const isData = plaintext[0] === 0 && plaintext.length <= 65_518
+    if (!handedOn.equals(isData ? plaintext.subarray(1) : new Uint8Array())) {
+      throw new Error('what was handed on is not the payload')
+    }
+    if ((outcome === 'taken') !== (plaintext.length === 1 && plaintext[0] === 1)) {
+      throw new Error(`taken for an end: ${outcome}`)
+    }
+    return outcome
+  },
+}
+
+export const sealedStreamEntries: readonly Entry[] = [body, inside]
