@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { noTicket, requireHandler, requireNext, requireNodeHttp } from './node-http/frameworks.js'
 import { passedTicket, passGate } from './node-http/guard.js'
-import { createGate, type RequireTicketOptions, type TicketGate } from './request/options.js'
+import { createNodeGate, type NodeGate, type NodeTicketOptions } from './node-http/options.js'
+import type { PassOn } from './node-http/refusal.js'
 import type { AcceptedTicket } from './request/ticket.js'
 
 export type TicketHandler = (req: IncomingMessage, res: ServerResponse, ticket: AcceptedTicket) => unknown
@@ -23,24 +24,26 @@ export type TicketMiddleware = (
  * What is returned throws a TypeError if a framework calls it with other things than a request and response of
  * `node:http`. As a listener of another event of a server, as `upgrade`, it closes each connection and tells the owner.
  */
-export function requireTicket(options: RequireTicketOptions, handler: TicketHandler): RequestListener
-export function requireTicket(options: RequireTicketOptions): TicketMiddleware
+export function requireTicket(options: NodeTicketOptions, handler: TicketHandler): RequestListener
+export function requireTicket(options: NodeTicketOptions): TicketMiddleware
 export function requireTicket(
-  options: RequireTicketOptions,
+  options: NodeTicketOptions,
   handler?: TicketHandler,
 ): RequestListener | TicketMiddleware {
-  const gate = createGate(options)
+  const gate = createNodeGate(options)
   const { report } = gate.service
   if (handler === undefined) {
     return (req, res, next) => {
       if (!requireNodeHttp(report, req, res, next)) return
-      start(gate, req, res, () => {
+      const handle = (): unknown => {
         requireNext(next)
         return next()
-      })
+      }
+      start(gate, req, res, handle, gate.passRefusals ? next : undefined)
     }
   }
   requireHandler(handler)
+  if (gate.passRefusals) throw new TypeError('passRefusals is for middleware: a handler has no next')
   return (req: IncomingMessage, res: ServerResponse, next?: unknown) => {
     if (requireNodeHttp(report, req, res, next)) start(gate, req, res, ticket => handler(req, res, ticket))
   }
@@ -58,21 +61,23 @@ export function ticketOf(req: IncomingMessage): AcceptedTicket {
 
 /** A failure here, for example of a logger, costs this request its connection, but does not end the process. */
 function start(
-  gate: TicketGate,
+  gate: NodeGate,
   req: IncomingMessage,
   res: ServerResponse,
   handle: (ticket: AcceptedTicket) => unknown,
+  passOn?: PassOn,
 ): void {
-  pass(gate, req, res, handle).catch(() => res.destroy())
+  pass(gate, req, res, handle, passOn).catch(() => res.destroy())
 }
 
 async function pass(
-  gate: TicketGate,
+  gate: NodeGate,
   req: IncomingMessage,
   res: ServerResponse,
   handle: (ticket: AcceptedTicket) => unknown,
+  passOn?: PassOn,
 ): Promise<void> {
-  const passed = await passGate(gate, req, res)
+  const passed = await passGate(gate, req, res, passOn)
   if (passed === undefined) return
   try {
     await handle(passed.ticket)

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { runAfter, type Timers } from '../../shared/timers.js'
 import type { ResponseMessage } from '../request/message.js'
 import type { ResponseMethods } from '../response/buffer.js'
-import { takeOver } from '../response/proof.js'
+import { groupHeaders } from '../response/headers.js'
+import { takeOver } from '../response/refusal.js'
 import { announcesBody, wasRead } from './body.js'
 
 /** Tuning, not protocol: for how long the rest of a refused body is read and dropped, milliseconds. */
@@ -27,7 +28,7 @@ export function answerWith(
   }
   const unread = announcesBody(req) && !wasRead(req)
   if (unread || status === TOO_LARGE) own.setHeader('connection', 'close')
-  own.writeHead(status, Object.fromEntries(headers))
+  own.writeHead(status, Object.fromEntries(groupHeaders(headers.flat())))
   if (req.complete || !unread) own.end(body)
   else endAfterBody(req, own, timers, body)
 }

@@ -9,8 +9,10 @@ import type { ServiceParts } from '../request/service.js'
 import { type AcceptedTicket, abortTicket } from '../request/ticket.js'
 import { AttachedState } from '../response/attached-state.js'
 import { type Proof, proofFor } from '../response/proof.js'
+import { canRender } from '../response/refusal.js'
 import { answerWith } from './answer.js'
 import { whenOver } from './connection-end.js'
+import { type PassOn, refuseByApplication } from './refusal.js'
 import { messageOf } from './request.js'
 
 /** An authorised request, and the proof that its response will carry. */
@@ -47,11 +49,15 @@ export function passedTicket(req: object): AcceptedTicket | undefined {
   return PassedState.ticketOf(req)
 }
 
-/** What passed, or `undefined` if the request has been answered already, or nobody is left to answer. */
+/**
+ * What passed, or `undefined` if the request was refused, or nobody is left to answer.
+ * @param passOn where refusals go if the gate passes them on
+ */
 export async function passGate(
   gate: TicketGate,
   req: IncomingMessage,
   res: ServerResponse,
+  passOn?: PassOn,
 ): Promise<Passed | undefined> {
   const { service } = gate
   const message = messageOf(req, res, service.timers)
@@ -65,10 +71,10 @@ export async function passGate(
     }
     const authorised = await authoriseRequest(gate, message, checkers)
     if (authorised !== undefined) return letPass(gate, req, res, message, authorised)
-    refuse(gate, req, res, challengeRequest(service, message))
+    refuse(gate, req, res, challengeRequest(service, message), passOn)
   } catch (cause) {
     if (cause instanceof RequestAborted) service.report({ kind: 'aborted', ...requestFields(message) })
-    else refuse(gate, req, res, refuseRequest(service, message, cause))
+    else refuse(gate, req, res, refuseRequest(service, message, cause), passOn)
   }
   return undefined
 }
@@ -89,7 +95,7 @@ function letPass(
   if (revocation !== undefined) {
     endWithRevocation(revocation, passed, req, res, cause => {
       const answered = refusalOf(verified, causeForBegun(message.method, cause))
-      refuse(gate, req, res, refuseRequest(service, message, answered))
+      refuseAtOnce(gate, req, res, refuseRequest(service, message, answered))
     })
   }
   return passed
@@ -116,8 +122,21 @@ function refuse(
   gate: TicketGate,
   req: IncomingMessage,
   res: ServerResponse,
+  refused: Refused,
+  passOn: PassOn | undefined,
+): void {
+  const isOwners = gate.options.onRefused !== undefined || passOn !== undefined
+  if (isOwners && canRender(res)) refuseByApplication(gate, req, res, refused, passOn)
+  else refuseAtOnce(gate, req, res, refused)
+}
+
+/** A handler that has begun goes on writing to the response, so nobody else can. */
+function refuseAtOnce(
+  gate: TicketGate,
+  req: IncomingMessage,
+  res: ServerResponse,
   { refused, response }: Refused,
 ): void {
   answerWith(req, res, gate.service.timers, response)
-  tellRefused(gate, refused, req)
+  tellRefused(gate, refused, req, res)
 }

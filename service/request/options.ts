@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Value } from '../../shared/encoding/encoding.js'
 import { furtherHeadersOf } from '../../shared/http/further-headers.js'
 import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
@@ -16,6 +16,9 @@ export type CaveatValue = Value
 
 /** Whether the caveat holds for the request: only `true` says so. An exception counts as false. */
 export type AppCaveatChecker<Req = IncomingMessage> = (value: CaveatValue, req: Req) => boolean
+
+/** What an application answers with, where its server has such a thing. */
+export type ResponseFor<Req> = Req extends IncomingMessage ? ServerResponse : undefined
 
 /** `Req` is the request as the server has it: of `node:http`, or the web's `Request`. */
 export interface RequireTicketOptions<Req = IncomingMessage> extends RequirementOptions {
@@ -38,11 +41,17 @@ export interface RequireTicketOptions<Req = IncomingMessage> extends Requirement
   readonly maxBody?: number
   /** The largest body of a response, bytes: it is kept until it is complete. Default 8 MiB. */
   readonly maxResponse?: number
-  /** Called for each request that is refused, after it was answered. */
-  readonly onRefused?: (refused: RefusedRequest, req: Req) => void
+  /**
+   * Called for each request that is refused. It may answer: `res` has the status and headers of the refusal, and what it
+   * writes, before it returns or its promise resolves, goes out with these headers whatever it does to them; a status below
+   * 300 becomes that of the refusal. If it writes nothing, the refusal is answered as usual. A request whose handler had
+   * begun, under a ticket that was then revoked, is answered before it is called.
+   */
+  readonly onRefused?: (refused: RefusedRequest, req: Req, res: ResponseFor<Req>) => unknown
 }
 
-const KNOWN: KnownOptions<RequireTicketOptions<never>> = {
+/** The options that every gate has; the adapter of a server may have more. */
+export const KNOWN_BY_GATES: KnownOptions<RequireTicketOptions<never>> = {
   service: true,
   claims: true,
   requirePassword: true,
@@ -66,8 +75,11 @@ export interface TicketGate<Req = IncomingMessage> extends Gate {
 }
 
 /** @throws TypeError if an option does not exist, or cannot be meant so */
-export function createGate<Req = IncomingMessage>(options: RequireTicketOptions<Req>): TicketGate<Req> {
-  requireKnownOptions<RequireTicketOptions<never>>('requireTicket', options, KNOWN)
+export function createGate<Req = IncomingMessage>(
+  options: RequireTicketOptions<Req>,
+  known: KnownOptions<RequireTicketOptions<never>> = KNOWN_BY_GATES,
+): TicketGate<Req> {
+  requireKnownOptions<RequireTicketOptions<never>>('requireTicket', options, known)
   const service = partsOf(options.service)
   const { maxBody = MAX_BODY, maxResponse = MAX_RESPONSE, caveats = {}, onRefused } = options
   for (const [name, value] of Object.entries({ maxBody, maxResponse })) {
@@ -104,10 +116,11 @@ export function tellRefused<Req>(
   { options, service }: TicketGate<Req>,
   refused: RefusedRequest,
   req: Req,
+  res?: ResponseFor<Req>,
 ): void {
   const fail = (err: unknown): void => service.report({ kind: 'hook_failed', hook: 'onRefused', err })
   try {
-    catchLater(options.onRefused?.(refused, req), fail)
+    catchLater(options.onRefused?.(refused, req, res as ResponseFor<Req>), fail)
   } catch (err) {
     fail(err)
   }

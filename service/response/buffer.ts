@@ -39,7 +39,7 @@ const NO_BODY = Buffer.alloc(0)
  */
 export class ResponseBuffer {
   readonly #response: ServerResponse
-  readonly #watcher: ResponseWatcher
+  #watcher: ResponseWatcher
   readonly #maxBody: number
   /** Not bound: each is called on the response. */
   readonly #own: ResponseMethods
@@ -84,12 +84,26 @@ export class ResponseBuffer {
     this.#state = 'released'
   }
 
+  /** Drops what was written, as if nothing had been, and tells another watcher of what is written from now on. */
+  restart(watcher: ResponseWatcher): void {
+    for (const source of this.#sources ?? []) source.unpipe(this.#response)
+    this.#watcher = watcher
+    this.#body = undefined
+    this.#committed = undefined
+    this.#trailers = false
+  }
+
   /** Ignores what the handler still writes, and closes the streams it pipes. @returns the methods that still send */
   mute(): ResponseMethods {
     this.#state = 'muted'
     for (const source of this.#sources ?? []) this.#closeLater(source)
     const bound = METHODS.map(name => [name, this.#own[name].bind(this.#response)] as const)
     return Object.fromEntries(bound) as unknown as ResponseMethods
+  }
+
+  /** Whether something was written, or a stream will write it. */
+  get hasBegun(): boolean {
+    return this.headersSent || (this.#sources?.size ?? 0) > 0
   }
 
   piped(source: Readable): void {
@@ -108,16 +122,19 @@ export class ResponseBuffer {
   }
 
   setHeader(name: string, value: number | string | readonly string[]): void {
+    if (this.#isOver) return
     this.#requireOpen()
     this.#own.setHeader.call(this.#response, name, value)
   }
 
   appendHeader(name: string, value: string | readonly string[]): void {
+    if (this.#isOver) return
     this.#requireOpen()
     this.#own.appendHeader.call(this.#response, name, value)
   }
 
   removeHeader(name: string): void {
+    if (this.#isOver) return
     this.#requireOpen()
     this.#own.removeHeader.call(this.#response, name)
   }
@@ -128,6 +145,7 @@ export class ResponseBuffer {
   }
 
   writeHead(status: number, reason?: string | GivenHeaders, headers?: GivenHeaders): void {
+    if (this.#isOver) return
     const { writeHead, setHeader } = this.#own
     if (!this.buffering) {
       Reflect.apply(writeHead, this.#response, [status, reason, headers])
@@ -175,6 +193,11 @@ export class ResponseBuffer {
   #closeLater(source: Readable): void {
     if (this.#response.closed || this.#response.destroyed) source.destroy()
     else this.#response.once('close', () => source.destroy())
+  }
+
+  /** Something else was answered: the handler, which cannot know, must not fail for what it still does. */
+  get #isOver(): boolean {
+    return this.#state === 'muted' && this.headersSent
   }
 
   /** Node does not let a head be changed once it is fixed. */

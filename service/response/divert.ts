@@ -31,16 +31,26 @@ class Diverted extends AttachedState {
     this.#buffer = buffer
   }
 
-  /** Of the response, or of the response that an object was derived from. @throws TypeError if there is none */
-  static bufferOf(response: object): ResponseBuffer {
+  /** Of the response, or of the response that an object was derived from. */
+  static find(response: object): ResponseBuffer | undefined {
     for (let object: object | null = response; object !== null; object = Object.getPrototypeOf(object)) {
       if (#buffer in object) return object.#buffer
     }
-    throw new TypeError('a method of a response was called on something else')
+    return undefined
   }
 }
 
-const { bufferOf } = Diverted
+/** The buffer that a response was diverted to, if it was. */
+export function divertedTo(response: ServerResponse): ResponseBuffer | undefined {
+  return Diverted.find(response)
+}
+
+/** @throws TypeError if there is none */
+function bufferOf(response: object): ResponseBuffer {
+  const buffer = Diverted.find(response)
+  if (buffer === undefined) throw new TypeError('a method of a response was called on something else')
+  return buffer
+}
 
 /** What a buffered response has in place of its own methods. All responses share the same functions. */
 const INSTEAD = {

@@ -24,17 +24,6 @@ export interface ResponseProofOptions {
   readonly maxResponse: number
 }
 
-/**
- * The methods to send a refusal with, as it is and without a proof. Whatever was written so far is dropped, and so is
- * what is still written.
- */
-export function takeOver(res: ServerResponse): ResponseMethods {
-  const own = ProofState.of(res)?.buffer.mute()
-  if (own === undefined) return res
-  if (!res.headersSent) clearHeaders(res)
-  return own
-}
-
 /** The proof of a response. There is at most one. */
 export function proofFor(res: ServerResponse, options: ResponseProofOptions): Proof {
   return ProofState.of(res) ?? new Proof(res, options)

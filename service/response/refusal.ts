@@ -1,0 +1,114 @@
+import type { ServerResponse } from 'node:http'
+import type { Header, ResponseMessage } from '../request/message.js'
+import { type Done, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
+import { divert, divertedTo } from './divert.js'
+import { clearHeaders } from './headers.js'
+
+/**
+ * The methods to send a refusal with, as it is and without a proof. Whatever was written so far is dropped, and so is
+ * what is still written.
+ */
+export function takeOver(res: ServerResponse): ResponseMethods {
+  const own = divertedTo(res)?.mute()
+  if (own === undefined) return res
+  if (!res.headersSent) clearHeaders(res)
+  return own
+}
+
+/** Whether anything can still be answered in place of what was written. */
+export function canRender(res: ServerResponse): boolean {
+  const buffer = divertedTo(res)
+  return buffer === undefined ? !res.headersSent && !res.writableEnded : buffer.buffering
+}
+
+export interface RenderingOptions {
+  /** As it is answered unless the application writes something else. */
+  readonly refusal: ResponseMessage
+  /** Of what the application writes, bytes. */
+  readonly maxBody: number
+  /** Called once, with what to send. */
+  readonly send: (response: ResponseMessage) => void
+  /** The application wrote more than `maxBody`, and the refusal goes out as it is. */
+  readonly onOverflow: () => void
+}
+
+/** Never taken from the application: they belong to the protocol, to the connection, or to the body as it was written. */
+const OWN: ReadonlySet<string> = new Set([
+  'authentication-info',
+  'orthrus-covered',
+  'cache-control',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'trailer',
+])
+
+/**
+ * Lets an application write the answer to a refused request. It is kept until it ends, and goes out with the headers of
+ * the refusal, whatever was written or removed; and with its status, if what was written would say that all went well.
+ */
+export class RenderedRefusal implements ResponseWatcher {
+  readonly #res: ServerResponse
+  readonly #options: RenderingOptions
+  readonly #buffer: ResponseBuffer
+  #isSent = false
+
+  constructor(res: ServerResponse, options: RenderingOptions) {
+    this.#res = res
+    this.#options = options
+    const before = divertedTo(res)
+    this.#buffer = before ?? new ResponseBuffer(res, options.maxBody, this)
+    if (before === undefined) divert(res, this.#buffer)
+    else before.restart(this)
+    if (before !== undefined) clearHeaders(res)
+    res.statusCode = options.refusal.status
+    res.statusMessage = ''
+    for (const [name, value] of options.refusal.headers)
+      if (!DESCRIBES_BODY.has(name)) res.setHeader(name, value)
+  }
+
+  /** Whether the application has written anything, or the answer is out. */
+  get hasBegun(): boolean {
+    return this.#isSent || this.#buffer.hasBegun
+  }
+
+  /** The refusal as it is, unless the answer is out. */
+  answerPlainly(): void {
+    this.#send(this.#options.refusal)
+  }
+
+  onEnd(done: Done | undefined): void {
+    if (done !== undefined) this.#res.once('finish', done)
+    const { status, body } = this.#buffer
+    const { refusal } = this.#options
+    this.#send({ status: status < 300 ? refusal.status : status, headers: this.#headers(body), body })
+  }
+
+  onOverflow(): void {
+    this.answerPlainly()
+    this.#options.onOverflow()
+  }
+
+  #send(response: ResponseMessage): void {
+    if (this.#isSent) return
+    this.#isSent = true
+    this.#options.send(response)
+  }
+
+  /** The challenge stands first: others, of further schemes, may follow it. */
+  #headers(body: Uint8Array): Header[] {
+    const headers = this.#options.refusal.headers.filter(([name]) => !DESCRIBES_BODY.has(name))
+    const isOurs = (name: string, value: string): boolean =>
+      headers.some(header => header[0] === name && header[1] === value)
+    for (const [name, value] of Object.entries(this.#res.getHeaders())) {
+      if (OWN.has(name) || value === undefined) continue
+      for (const each of Array.isArray(value) ? value : [String(value)]) {
+        if (!isOurs(name, each)) headers.push([name, each])
+      }
+    }
+    headers.push(['content-length', String(body.length)])
+    return headers
+  }
+}
+
+const DESCRIBES_BODY: ReadonlySet<string> = new Set(['content-type', 'content-length'])
