@@ -71,7 +71,7 @@ export const USUAL_WITH_KEYS: Readonly<Record<string, number>> = {
   'it happened: a client restarts': 10,
   'it happened: hosts join': 10,
   'a host joins': 10,
-  'revoked tickets are used where nothing was heard for too long': 20,
+  'revoked tickets are used where nothing was heard for too long': 3,
   'a revoked ticket is accepted, of which its service cannot know': 10,
   'a service refused: 06 revoked': 15,
   'the table: 06 revoked, safe: a new request': 6,

@@ -113,6 +113,7 @@ export class MachineClock implements Clock, Timers {
   readonly #booted: number
   readonly #running = new Set<object>()
   #error = 0
+  #asleepUntil = 0
 
   /** @param booted how long the machine has been up, milliseconds: two machines have different monotonic clocks */
   constructor(timeline: Timeline, booted: number) {
@@ -142,12 +143,23 @@ export class MachineClock implements Clock, Timers {
     return this.#running.size
   }
 
+  /** The machine sleeps for this many milliseconds: its clocks go on, and its timers wait until it wakes. */
+  sleep(milliseconds: number): void {
+    this.#asleepUntil = this.#timeline.now + milliseconds
+  }
+
   setTimeout(run: () => void, milliseconds: number): unknown {
     const timer = { cancel: (): void => {} }
-    timer.cancel = this.#timeline.in(milliseconds, () => {
+    const ring = (): void => {
+      const asleep = this.#asleepUntil - this.#timeline.now
+      if (asleep > 0) {
+        timer.cancel = this.#timeline.in(asleep, ring)
+        return
+      }
       this.#running.delete(timer)
       run()
-    })
+    }
+    timer.cancel = this.#timeline.in(milliseconds, ring)
     this.#running.add(timer)
     return timer
   }

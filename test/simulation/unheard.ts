@@ -10,7 +10,8 @@ const REQUESTS = 2
 
 /**
  * Revokes the tickets of a client while nobody can reach the KDC, and lets the client use them once the services have
- * heard nothing for so long that they must refuse everything.
+ * heard nothing for so long that they must refuse everything. Meanwhile the services sleep: to let them look for the
+ * KDC every few seconds would be expensive.
  * @returns how long it keeps everybody from asking, milliseconds
  */
 export async function revokeUnheard(world: World, random: Random): Promise<number> {
@@ -25,6 +26,7 @@ export async function revokeUnheard(world: World, random: Random): Promise<numbe
   kdc.cutOff()
   await kdc.revoke(client.name)
   const left = MAX_STALENESS + random.magnitude(...AFTER)
+  for (const { clock } of services) clock.sleep(left)
   ledger.note(`the KDC is out of reach, and the tickets of ${client.name} are revoked`)
   timeline.in(left, () => {
     if (network.honest) return
