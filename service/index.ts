@@ -19,10 +19,13 @@ export type { Service } from './request/service.js'
 export type { FeedState, KeyState, ServiceState } from './request/state.js'
 export type { AcceptedTicket } from './request/ticket.js'
 export {
+  type Middleware,
+  type Next,
   type RequestListener,
   requireTicket,
   type TicketHandler,
   type TicketMiddleware,
+  ticketIfAny,
   ticketOf,
 } from './require-ticket.js'
 export type { GivenBody } from './values/body.js'

@@ -3,15 +3,31 @@ import { noTicket, requireHandler, requireNext, requireNodeHttp } from './node-h
 import { passedTicket, passGate } from './node-http/guard.js'
 import { createNodeGate, type NodeGate, type NodeTicketOptions } from './node-http/options.js'
 import type { PassOn } from './node-http/refusal.js'
+import { pairsOf } from './node-http/request.js'
+import { presentsTicket } from './request/presented-request.js'
 import type { AcceptedTicket } from './request/ticket.js'
 
 export type TicketHandler = (req: IncomingMessage, res: ServerResponse, ticket: AcceptedTicket) => unknown
 export type RequestListener = (req: IncomingMessage, res: ServerResponse) => void
-export type TicketMiddleware = (
-  req: IncomingMessage,
-  res: ServerResponse,
-  next: (error?: unknown) => void,
-) => void
+export type Next = (error?: unknown) => void
+export type Middleware<Req extends IncomingMessage, Res extends ServerResponse> = (
+  req: Req,
+  res: Res,
+  next: Next,
+) => unknown
+
+export interface TicketMiddleware {
+  (req: IncomingMessage, res: ServerResponse, next: Next): void
+  /**
+   * Middleware that lets `other` decide on a request that presents no ticket, as one with an API key. Whoever presents a
+   * ticket, be it a bad one, is checked in full and never falls through to `other`. What `other` lets pass has no ticket:
+   * `ticketIfAny(req)` is undefined there, and its response carries no proof.
+   * @throws TypeError if `other` is no function
+   */
+  or<Req extends IncomingMessage, Res extends ServerResponse>(
+    other: Middleware<Req, Res>,
+  ): Middleware<Req, Res>
+}
 
 /**
  * Lets a request reach the handler only if it passes all ten checks of docs/protocol.md section 8, each request once,
@@ -31,22 +47,36 @@ export function requireTicket(
   handler?: TicketHandler,
 ): RequestListener | TicketMiddleware {
   const gate = createNodeGate(options)
-  const { report } = gate.service
-  if (handler === undefined) {
-    return (req, res, next) => {
-      if (!requireNodeHttp(report, req, res, next)) return
-      const handle = (): unknown => {
-        requireNext(next)
-        return next()
-      }
-      start(gate, req, res, handle, gate.passRefusals ? next : undefined)
-    }
-  }
+  if (handler === undefined) return createMiddleware(gate)
   requireHandler(handler)
   if (gate.passRefusals) throw new TypeError('passRefusals is for middleware: a handler has no next')
   return (req: IncomingMessage, res: ServerResponse, next?: unknown) => {
-    if (requireNodeHttp(report, req, res, next)) start(gate, req, res, ticket => handler(req, res, ticket))
+    if (requireNodeHttp(gate.service.report, req, res, next))
+      start(gate, req, res, ticket => handler(req, res, ticket))
   }
+}
+
+function createMiddleware(gate: NodeGate): TicketMiddleware {
+  const { report } = gate.service
+  const middleware = (req: IncomingMessage, res: ServerResponse, next: Next): void => {
+    if (!requireNodeHttp(report, req, res, next)) return
+    const handle = (): unknown => {
+      requireNext(next)
+      return next()
+    }
+    start(gate, req, res, handle, gate.passRefusals ? next : undefined)
+  }
+  const or = <Req extends IncomingMessage, Res extends ServerResponse>(
+    other: Middleware<Req, Res>,
+  ): Middleware<Req, Res> => {
+    if (typeof other !== 'function') throw new TypeError('requireTicket.or takes middleware')
+    return (req, res, next) => {
+      if (!requireNodeHttp(report, req, res, next)) return
+      if (presentsTicket(pairsOf(req.rawHeaders))) return middleware(req, res, next)
+      return other(req, res, next)
+    }
+  }
+  return Object.assign(middleware, { or })
 }
 
 /**
@@ -57,6 +87,11 @@ export function ticketOf(req: IncomingMessage): AcceptedTicket {
   const ticket = typeof req === 'object' && req !== null ? passedTicket(req) : undefined
   if (ticket === undefined) throw noTicket(req)
   return ticket
+}
+
+/** The ticket of a request that `requireTicket` let through; `undefined` if something else did. */
+export function ticketIfAny(req: IncomingMessage): AcceptedTicket | undefined {
+  return passedTicket(req)
 }
 
 /** A failure here, for example of a logger, costs this request its connection, but does not end the process. */

@@ -34,6 +34,7 @@ const WITHOUT_OPTIONS = [
   'kdc.formatKeytab',
   'kdc.systemRandom',
   'testing.createTestClock',
+  'service.ticketIfAny',
   'service.ticketOf',
 ]
 

@@ -20,7 +20,7 @@ function targetOf(req: IncomingMessage & { readonly originalUrl?: unknown }): st
 }
 
 /** `req.headers` cannot be used: it merges, drops and folds headers that came twice. */
-function pairsOf(raw: readonly string[]): Header[] {
+export function pairsOf(raw: readonly string[]): Header[] {
   const pairs: Header[] = []
   for (let i = 0; i < raw.length; i += 2) pairs.push([raw[i] as string, raw[i + 1] as string])
   return pairs

@@ -34,6 +34,17 @@ export function readPresentedRequest(message: RequestMessage): PresentedRequest 
   return { bytes, method, target, covered, further: furtherNames(covered[FURTHER_PLACE]), body }
 }
 
+/** The scheme as a word of its own, wherever it stands: a gateway may have joined what several parties wrote. */
+const NAMES_SCHEME = /(?:^|[\s,])orthrus(?![^\s,])/i
+
+/**
+ * Whether a request presents a ticket, be it a bad one. What names the scheme without a ticket behind it counts too: only
+ * a request that says nothing of Orthrus may be left to something else.
+ */
+export function presentsTicket(headers: readonly Header[]): boolean {
+  return headers.some(([name, value]) => name.toLowerCase() === AUTHORIZATION && NAMES_SCHEME.test(value))
+}
+
 /** Where the list of further headers stands, if there is one. */
 const FURTHER_PLACE = COVERED_REQUEST_HEADERS.length
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { Duplex } from 'node:stream'
 import { loadService } from '../../../service/load-service.js'
 import { BoundedReplayCache } from '../../../service/replay/replay-cache.js'
-import { requireTicket } from '../../../service/require-ticket.js'
+import { type RequestListener, requireTicket } from '../../../service/require-ticket.js'
 import { TYPE } from '../../../shared/constants.js'
 import { createMac, deriveAuthKey } from '../../../shared/crypto/derive.js'
 import { LongTermKey, SessionKey } from '../../../shared/crypto/keys.js'
@@ -68,10 +68,10 @@ export class ServiceScene {
   }
 
   static async create(): Promise<ServiceScene> {
-    let guard: ReturnType<typeof requireTicket> | undefined
+    let guard: RequestListener | undefined
     // What has been sent is answered, though nothing more will be.
     const server = Object.assign(
-      createServer((req, res) => guard?.(req, res, () => {})),
+      createServer((req, res) => guard?.(req, res)),
       { httpAllowHalfOpen: true },
     )
     const scene = new ServiceScene(server)

@@ -2,7 +2,12 @@ import { createServer, IncomingMessage, ServerResponse } from 'node:http'
 import { type AddressInfo, connect, Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { loadService, requireTicket, type TicketHandler } from '../../../service/index.js'
+import {
+  loadService,
+  type RequestListener,
+  requireTicket,
+  type TicketHandler,
+} from '../../../service/index.js'
 import { TestLogger } from '../../support/logger.js'
 import { expectProved, keytab, startRealm } from '../realm.js'
 
@@ -145,7 +150,7 @@ describe('a handler', () => {
 
   it('that is missing without a next leads to a proved 500, and the log says what to do', async () => {
     const realm = await startRealm({
-      listener: ({ service }) => requireTicket({ service }) as Parameters<typeof createServer>[1] & object,
+      listener: ({ service }) => requireTicket({ service }) as Anything as RequestListener,
     })
     const request = realm.sign()
     const response = await realm.send(request)
