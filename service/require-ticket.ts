@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { answerCors } from './node-http/cors.js'
 import { noTicket, requireHandler, requireNext, requireNodeHttp } from './node-http/frameworks.js'
 import { passedTicket, passGate } from './node-http/guard.js'
 import { createNodeGate, type NodeGate, type NodeTicketOptions } from './node-http/options.js'
@@ -51,15 +52,24 @@ export function requireTicket(
   requireHandler(handler)
   if (gate.passRefusals) throw new TypeError('passRefusals is for middleware: a handler has no next')
   return (req: IncomingMessage, res: ServerResponse, next?: unknown) => {
-    if (requireNodeHttp(gate.service.report, req, res, next))
-      start(gate, req, res, ticket => handler(req, res, ticket))
+    if (isMine(gate, req, res, next)) start(gate, req, res, ticket => handler(req, res, ticket))
   }
 }
 
+/** Whether a request is one of `node:http`, and needs more than what a browser asks before it sends. */
+function isMine(
+  { service, cors }: NodeGate,
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: unknown,
+): boolean {
+  if (!requireNodeHttp(service.report, req, res, next)) return false
+  return cors === undefined || !answerCors(cors, service, req, res)
+}
+
 function createMiddleware(gate: NodeGate): TicketMiddleware {
-  const { report } = gate.service
   const middleware = (req: IncomingMessage, res: ServerResponse, next: Next): void => {
-    if (!requireNodeHttp(report, req, res, next)) return
+    if (!isMine(gate, req, res, next)) return
     const handle = (): unknown => {
       requireNext(next)
       return next()
@@ -71,7 +81,7 @@ function createMiddleware(gate: NodeGate): TicketMiddleware {
   ): Middleware<Req, Res> => {
     if (typeof other !== 'function') throw new TypeError('requireTicket.or takes middleware')
     return (req, res, next) => {
-      if (!requireNodeHttp(report, req, res, next)) return
+      if (!isMine(gate, req, res, next)) return
       if (presentsTicket(pairsOf(req.rawHeaders))) return middleware(req, res, next)
       return other(req, res, next)
     }

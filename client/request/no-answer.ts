@@ -54,7 +54,7 @@ function hintForFailure(cause: unknown, url: URL, service: Principal): string {
   }
   // A browser gives no other details, whatever happened.
   if (within === undefined && cause instanceof TypeError && isBrowser()) {
-    return `${MAY_BE_HANDLED}; across origins, does ${origin} allow this page, its method and the headers authorization, content-type and orthrus-credential, and expose authentication-info and www-authenticate (CORS)?`
+    return `${MAY_BE_HANDLED}; across origins, does ${origin} allow this page, its method and the headers authorization, content-type and orthrus-credential, and expose authentication-info and www-authenticate (CORS)? The service does with requireTicket({ cors: { origins: ['https://app.example'] } }), this page's origin in the list`
   }
   return `${MAY_BE_HANDLED}; check that ${service} runs there`
 }

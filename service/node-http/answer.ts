@@ -4,6 +4,7 @@ import type { ResponseMessage } from '../request/message.js'
 import type { ResponseMethods } from '../response/buffer.js'
 import { groupHeaders } from '../response/headers.js'
 import { takeOver } from '../response/refusal.js'
+import { restoreHeaders } from '../response/standing-headers.js'
 import { announcesBody, wasRead } from './body.js'
 
 /** Tuning, not protocol: for how long the rest of a refused body is read and dropped, milliseconds. */
@@ -28,6 +29,7 @@ export function answerWith(
   }
   const unread = announcesBody(req) && !wasRead(req)
   if (unread || status === TOO_LARGE) own.setHeader('connection', 'close')
+  restoreHeaders(res, (name, value) => own.setHeader(name, value))
   own.writeHead(status, Object.fromEntries(groupHeaders(headers.flat())))
   if (req.complete || !unread) own.end(body)
   else endAfterBody(req, own, timers, body)

@@ -5,13 +5,15 @@ import { NodeBody } from './body.js'
 
 /** A request of `node:http` as values. */
 export function messageOf(req: IncomingMessage, res: ServerResponse, timers: Timers): RequestMessage {
-  const method = req.method ?? ''
   return {
-    method,
-    target: targetOf(req),
+    ...headOf(req),
     headers: pairsOf(req.rawHeaders),
     body: NodeBody.of(req, res, timers),
   }
+}
+
+export function headOf(req: IncomingMessage): Pick<RequestMessage, 'method' | 'target'> {
+  return { method: req.method ?? '', target: targetOf(req) }
 }
 
 /** As on the request line. Frameworks cut `url` where they mount, and keep the whole in `originalUrl`. */

@@ -13,6 +13,7 @@ export type ServiceEvent =
   | ResponseEncodedEvent
   | HookFailedEvent
   | WrongEventEvent
+  | OriginRefusedEvent
   | ClockEvent
   | ReplayCacheFullEvent
   | FeedConnectedEvent
@@ -110,6 +111,13 @@ export interface WrongEventEvent {
   readonly kind: 'wrong_event'
   /** Says what to do instead. */
   readonly err: TypeError
+}
+
+/** A browser asked for a page of an origin that the option `cors` does not name, and was refused. */
+export interface OriginRefusedEvent extends RequestFields {
+  readonly kind: 'origin_refused'
+  /** As the browser sent it, cut to a bounded length. */
+  readonly origin: string
 }
 
 /** The machine's clock moved differently from its monotonic clock. Times in milliseconds. */

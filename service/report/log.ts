@@ -14,6 +14,7 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
   response_encoded: ['warn', 'a response has content-encoding: clients of Orthrus refuse it'],
   hook_failed: ['error', 'a function given to requireTicket threw'],
   wrong_event: ['error', 'requireTicket listens to an event that has no response: the connection was closed'],
+  origin_refused: ['info', 'a page of an origin that cors does not name may not call'],
   clock_went_back: ['error', "this machine's clock went back: nothing is accepted until it is right"],
   clock_leapt: [
     'warn',

@@ -30,7 +30,7 @@ const utf8 = new TextEncoder()
 const PATH_LOGGED = 256
 
 /** Method and path, for the log. */
-export function requestFields({ method, target }: RequestMessage): RequestFields {
+export function requestFields({ method, target }: Pick<RequestMessage, 'method' | 'target'>): RequestFields {
   return { method, path: pathOf(target)?.slice(0, PATH_LOGGED) }
 }
 

@@ -127,6 +127,11 @@ export class ResponseBuffer {
     this.#own.setHeader.call(this.#response, name, value)
   }
 
+  /** As `setHeader`, of a head that is fixed but not sent. */
+  setFixedHeader(name: string, value: string): void {
+    this.#own.setHeader.call(this.#response, name, value)
+  }
+
   appendHeader(name: string, value: string | readonly string[]): void {
     if (this.#isOver) return
     this.#requireOpen()

@@ -12,6 +12,7 @@ import { divert } from './divert.js'
 import { FAILED, FAILED_TYPE, type Failure, overflow, responseFault } from './failure.js'
 import { clearHeaders, coveredHeaderPairs, nameFurther } from './headers.js'
 import { proveResponse } from './prove.js'
+import { restoreHeaders } from './standing-headers.js'
 
 export interface ResponseProofOptions {
   /** The request as it came. */
@@ -125,6 +126,7 @@ export class Proof implements ResponseWatcher {
   /** The proof of the response as it is now, or what is wrong with its headers. */
   #prove(status: number, body: Buffer): Header | string {
     const { message, verified, service } = this.#options
+    restoreHeaders(this.#res, (name, value) => this.buffer.setFixedHeader(name, value))
     const response = { status, headers: coveredHeaderPairs(this.#res, this.#further), body }
     try {
       return proveResponse(response, { method: message.method, verified, time: service.clock.now() })

@@ -28,6 +28,7 @@ it('each event is one line, at the level that it has', () => {
     ['warn', { kind: 'response_encoded', client, ...line }],
     ['error', { kind: 'hook_failed', hook: 'onRefused', err: new Error('no') }],
     ['error', { kind: 'wrong_event', err: new TypeError('upgrade') }],
+    ['info', { kind: 'origin_refused', origin: 'https://evil.example', ...line }],
     ['error', { kind: 'clock_went_back', now: 1, floor: 2 }],
     ['warn', { kind: 'clock_leapt', now: 1, floor: 2 }],
     ['warn', { kind: 'replay_cache_full', now: 1, floor: 2 }],
