@@ -39,14 +39,13 @@ import type { Pattern } from '../../shared/pattern.js'
 import { type Principal, parsePrincipal, parseRealm, principalIn } from '../../shared/principal.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import { decodeTicket, type OpenedTicket, openTicket } from '../../shared/ticket/ticket.js'
-import { systemTimers } from '../../shared/timers.js'
 import { START, TestClock } from './clock.js'
 import { TestLogger } from './logger.js'
 import { amendRecord, readRecord } from './records.js'
 
 export { START, TestClock } from './clock.js'
 
-/** A realm in memory, on a clock that the test moves, with everything a client would do for itself. */
+/** A realm in memory, on a clock that the test moves, timers included, with everything a client would do for itself. */
 
 export const REALM = parseRealm('demo.example')
 export const ADDRESS = '192.0.2.1'
@@ -92,10 +91,10 @@ export async function testRealm(options: TestRealmOptions = {}): Promise<TestRea
   const masterKey = new MasterKey(systemRandom(32))
   const vault = new Vault(store, masterKey, systemRandom)
   const admin: KeytabEntry = await createRealm({ vault, realm: REALM, clock, random, ...lives })
-  const realm = await openRealm({ vault, clock, random })
+  const realm = await openRealm({ vault, clock, timers: clock, random })
   const report = createReport([logListener(logger, () => clock.monotonic())])
   reportFollowers(realm.feed, report)
-  const context = { realm, rates, timers: systemTimers, random, report }
+  const context = { realm, rates, timers: clock, random, report }
   const call = (method: AdminMethod, args: readonly Value[]) =>
     callMethod(ownContext(realm, report), method, args)
   return {

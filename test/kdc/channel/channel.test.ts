@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ChannelOpener } from '../../../kdc/channel/channel-opener.js'
 import { DEFAULT_LIMITS } from '../../../kdc/limits/defaults.js'
 import { createRateLimits, NO_RATE_LIMITS } from '../../../kdc/limits/rate-limits.js'
@@ -128,14 +128,6 @@ async function call(
   await say(opened, encodeCall({ n: ++calls, method, args }))
   return heard(opened)[0]
 }
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-})
-
-afterEach(() => {
-  vi.useRealTimers()
-})
 
 describe('an AP-OPEN at the KDC', () => {
   it('is answered by an AP-ACCEPT with a nonce of its own, and gives a channel', async () => {
@@ -302,7 +294,7 @@ describe('an AP-OPEN at the KDC', () => {
     // All places of the other address are taken now, and none of the ticket's.
     for (let i = 0; i < CHANNELS_WAITING; i++) expect(await outcomeOf(own, grant)).toBe('accepted')
     expect(await outcomeOf(own, grant)).toBe('06 rate_limited')
-    vi.advanceTimersByTime(5_000)
+    realm.clock.advance(5_000)
     for (let i = 0; i < 8; i++) expect(await outcomeOf(own, grant)).toBe('accepted')
     expect(await outcomeOf(own, grant)).toBe('06 rate_limited')
     const told = realm.logger.lines.filter(({ fields }) => fields.address === elsewhere.address)
@@ -329,7 +321,7 @@ describe('an AP-OPEN at the KDC', () => {
     await first.channel.receive(first.records.sealGreeting())
     waiting.push(await open(realm))
     expect(await outcomeOf(realm, realm.grant)).toBe('06 rate_limited')
-    vi.advanceTimersByTime(5_000)
+    realm.clock.advance(5_000)
     expect(waiting.map(({ ended }) => ended)).toEqual([false, ...Array(CHANNELS_WAITING).fill(true)])
     expect(heard(waiting[1] as Opened)).toEqual(['broken: malformed'])
     expect(await outcomeOf(realm, realm.grant)).toBe('accepted')
@@ -656,15 +648,12 @@ describe('a channel', () => {
       caveats: [encodeCaveat({ name: 'expires', time: START + 1000 })],
     })
     for (const opened of [long, short]) await opened.channel.receive(opened.records.sealGreeting())
-    realm.clock.pass(999)
-    vi.advanceTimersByTime(999)
+    realm.clock.advance(999)
     expect([long.ended, short.ended]).toEqual([false, false])
-    realm.clock.pass(1)
-    vi.advanceTimersByTime(1)
+    realm.clock.advance(1)
     expect([long.ended, short.ended]).toEqual([false, true])
     expect(heard(short)).toEqual(['ended'])
-    realm.clock.pass(HOUR)
-    vi.advanceTimersByTime(HOUR)
+    realm.clock.advance(HOUR)
     expect(long.ended).toBe(true)
   })
 
@@ -675,7 +664,7 @@ describe('a channel', () => {
       await opened.channel.receive(opened.records.sealGreeting())
       opened.channel.close()
     }
-    expect(vi.getTimerCount()).toBe(0)
+    expect(realm.clock.timers.all).toBe(0)
     expect(await ask(realm, grantOf(await login(realm, realm.admin)))).toHaveProperty('reply')
   })
 })

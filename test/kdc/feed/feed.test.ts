@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { DEFAULT_LIMITS, FEED } from '../../../kdc/limits/defaults.js'
 import { createRateLimits } from '../../../kdc/limits/rate-limits.js'
 import { openRealm } from '../../../kdc/realm/realm.js'
@@ -392,8 +392,6 @@ describe('what a follower says', () => {
 
 describe('a follower that does not read', () => {
   it('has one page waiting, delays nobody, and is ended after 30 s', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    onTestFinished(() => void vi.useRealTimers())
     const scene = await feedScene()
     const [deaf, orders] = [await following(scene, 'deaf'), await following(scene)]
     deaf.blocked = new Promise(() => {})
@@ -402,8 +400,7 @@ describe('a follower that does not read', () => {
     expect(seqsOf(orders.entries())).toEqual(upTo(5 * FEED.PAGE))
     expect(deaf.heard).toHaveLength(FEED.PAGE)
     const pass = async (milliseconds: number) => {
-      scene.clock.pass(milliseconds)
-      vi.advanceTimersByTime(milliseconds)
+      scene.clock.advance(milliseconds)
       await settled(2)
     }
     await pass(FEED.STUCK - SECOND)

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FOLLOWERS } from '../../../kdc/limits/defaults.js'
 import {
   decodeFollowers,
@@ -12,14 +12,6 @@ import { type Identity, local } from '../../support/realm.js'
 import { type FeedScene, feedScene, revoke, settled, TestFollower } from './following.js'
 
 /** What administrators are told about followers. */
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-})
-
-afterEach(() => {
-  vi.useRealTimers()
-})
 
 async function following(scene: FeedScene, client: Identity, address?: string): Promise<TestFollower> {
   const follower = await TestFollower.open(scene, client, address)
@@ -93,7 +85,7 @@ describe('followers', () => {
     await asked
     expect(answered).toMatchObject({ applied: 3, silent: 1 })
     // The ends of three channels, and the look at who does not read.
-    expect(vi.getTimerCount()).toBe(4)
+    expect(scene.clock.timers.all).toBe(4)
   })
 
   it('are waited for no longer than was asked', async () => {
@@ -106,10 +98,10 @@ describe('followers', () => {
       answered = answer
     })
     await settled()
-    vi.advanceTimersByTime(4_999)
+    scene.clock.advance(4_999)
     await settled()
     expect(answered).toBeUndefined()
-    vi.advanceTimersByTime(1)
+    scene.clock.advance(1)
     await asked
     expect(answered).toMatchObject({ applied: 0, silent: 1 })
   })
@@ -229,7 +221,7 @@ describe('followers', () => {
       const follower = await following(scene, orders)
       follower.channel.close()
     }
-    expect(vi.getTimerCount()).toBe(0)
+    expect(scene.clock.timers.all).toBe(0)
     expect((await followers(scene, 0)).rows).toHaveLength(1)
   })
 })
