@@ -6,7 +6,7 @@ import { type ConnectionOptions, withLogin, withRealm } from './connection.js'
 import { CommandFailed } from './failure.js'
 import { printableJson } from './printable.js'
 import { errorObject, report } from './report.js'
-import { claimText } from './rule-text.js'
+import { typedClaim } from './rule-text.js'
 import { type Terminal, table } from './terminal.js'
 
 interface GetOptions extends ConnectionOptions {
@@ -52,7 +52,7 @@ function ticketObject({ service, client, endTime, claims }: ServiceTicket): obje
 
 function ticketCells({ service, endTime, claims }: ServiceTicket): string[] {
   const granted = Object.entries(claims).flatMap(([name, value]) =>
-    value === undefined ? [] : [claimText(name, value)],
+    value === undefined ? [] : [typedClaim(name, value)],
   )
   return [service, `ends in ${formatDuration(endTime - Date.now())}`, granted.join(' ')]
 }

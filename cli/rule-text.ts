@@ -27,7 +27,7 @@ export function ruleCells(realm: RealmName, rule: PolicyRule): string[] {
 /** Everything that a rule says about its pair, each part under a name, so that two rules can be compared. */
 function termsOf({ effect, claims, maxLife, methods, paths, delegable }: PolicyRule): Map<string, string> {
   const terms = new Map<string, string>([['effect', effect]])
-  for (const [name, value] of claims) terms.set(`claim ${name}`, claimText(name, value))
+  for (const [name, value] of claims) terms.set(`claim ${name}`, typedClaim(name, value))
   if (maxLife !== null) terms.set('max-life', `at most ${typedDuration(maxLife)}`)
   if (methods !== null) terms.set('methods', `methods ${methods.join(',')}`)
   if (paths !== null) terms.set('paths', `paths ${paths.join(',')}`)
@@ -39,7 +39,7 @@ function termsOf({ effect, claims, maxLife, methods, paths, delegable }: PolicyR
  * As a user types it after `--claim`. A text with a space or a comma in it is quoted, so that no value looks like another
  * term of the rule.
  */
-export function claimText(name: string, value: ClaimValue): string {
+export function typedClaim(name: string, value: ClaimValue): string {
   if (typeof value === 'number' || typeof value === 'boolean') return `${quoted(name)}:=${value}`
   return `${quoted(name)}=${[value].flat().map(quoted).join(',')}`
 }

@@ -13,7 +13,7 @@ import type { OpenSocket } from './socket.js'
 import { type Exchanged, type Waiting, WaitingCalls } from './waiting.js'
 
 export interface KdcConnectionOptions {
-  /** At least one URL. If one cannot be reached, the next is tried. */
+  /** If one cannot be reached, the next is tried. None where only a credential is used, which needs no KDC. */
   readonly urls: readonly string[]
   readonly openSocket: OpenSocket
   readonly clock: Clock
@@ -51,7 +51,7 @@ export class KdcConnection {
       ping: tick => this.#links.ping(tick),
       search: () => this.#search.start(),
       silent: (waiting, within, ends) => this.#giveUp(waiting, within, ends),
-      unanswered: within => this.#silence(within),
+      tooLate: within => this.#silence(within),
     })
     this.#search = new KdcSearch({
       ...options,

@@ -116,7 +116,7 @@ export function silent(url: string, milliseconds: number): OrthrusError {
   return unreachable(url, `no answer within ${milliseconds} ms`)
 }
 
-/** One error for several KDCs. @param failures at least one */
+/** One error for several KDCs. @param failures none if no KDC is known */
 export function combine(failures: readonly OrthrusError[]): OrthrusError {
   const [first] = failures
   if (first === undefined || failures.length === 1) return first ?? unreachable('no URL', 'none is known')

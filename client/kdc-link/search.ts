@@ -10,7 +10,7 @@ const PAUSE_FIRST = SECOND / 4
 const PAUSE_MAX = SECOND
 
 export interface SearchOptions {
-  /** At least one. They are tried in turn, the first of them again after the last. */
+  /** They are tried in turn, the first of them again after the last. Without any, each search fails at once. */
   readonly urls: readonly string[]
   readonly clock: Clock
   readonly timers: Timers

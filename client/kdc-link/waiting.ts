@@ -47,7 +47,7 @@ export interface WaitingOptions {
    */
   silent(waiting: Waiting, within: number, ends: Sign): void
   /** Why a message whose KDC answers others only was given up. @param within how long it has waited, milliseconds */
-  unanswered(within: number): OrthrusError
+  tooLate(within: number): OrthrusError
 }
 
 /** What waits for the KDC, and how long there has been no sign of life. */
@@ -153,7 +153,7 @@ export class WaitingCalls {
   }
 
   #judge(waiting: Waiting): void {
-    const { timeouts, silent, unanswered: lateFor } = this.#options
+    const { timeouts, silent, tooLate } = this.#options
     const { exchange, silence } = timeouts
     const limit = Math.ceil((Math.max(exchange, silence) / silence) * SILENT)
     const isExchange = waiting.message !== undefined
@@ -161,7 +161,7 @@ export class WaitingCalls {
     if (quiet >= SILENT) silent(waiting, silence, 'pong')
     else if (isExchange && unanswered >= limit) silent(waiting, exchange, 'answer')
     else if (isExchange && this.tick - waiting.since >= limit * EXCHANGES_MAX)
-      this.reject(waiting, lateFor(exchange * EXCHANGES_MAX))
+      this.reject(waiting, tooLate(exchange * EXCHANGES_MAX))
     else {
       const lacksAnswer = isExchange && unanswered >= SILENT
       this.#lacksAnswer ||= lacksAnswer

@@ -32,7 +32,7 @@ export class Rounds<Member> {
     return () => void place.delete(member)
   }
 
-  /** @param look gets the members of one place; at the begin of a round even if there are none */
+  /** @param look gets the members of one place; at the beginning of a round even if there are none */
   start(timers: Timers, look: (members: readonly Member[]) => void): Cancel {
     const apart = this.#interval / this.#places.length
     let cancel: Cancel = () => {}
