@@ -5,6 +5,7 @@ import type { Principal } from '../shared/principal.js'
 import { type Clock, SECOND } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
 import type { ServiceKeys } from './keys.js'
+import type { KeyLocks } from './lock/key-locks.js'
 import type { Report, ServiceEvent } from './report/events.js'
 
 /** A keytab is read again at most this often, milliseconds (docs/protocol.md section 12). */
@@ -16,10 +17,14 @@ export interface KeyFileOptions {
   readonly allowReadableKeytab: boolean
   readonly service: Principal
   readonly keys: ServiceKeys
+  /** Undefined if other processes may serve under the same keys. */
+  readonly locks: KeyLocks | undefined
   readonly clock: Clock
   readonly timers: Timers
   readonly report: Report
 }
+
+type KeyOfKvno = Pick<KeytabEntry, 'kvno' | 'key'>
 
 /** Where the keys of a running service come from, and what keeps both the same (section 12). */
 export class KeyFile {
@@ -27,6 +32,10 @@ export class KeyFile {
   readonly #keytab: ChangingKeytab | undefined
   #readAt = Number.NEGATIVE_INFINITY
   #reading: Promise<void> = Promise.resolve()
+  /** Keys whose locks are being taken. */
+  #adding: Promise<unknown> = Promise.resolve()
+  /** The kvnos of the keys that were taken last. */
+  #wanted: ReadonlySet<number> = new Set()
   /** How many times keys were taken. */
   #taken = 0
   /** Keys up to this kvno were revoked, and open nothing wherever they are found. */
@@ -43,14 +52,28 @@ export class KeyFile {
     await this.#keytab?.requireChangeable()
   }
 
-  /** From now on these keys open tickets, and no others. */
-  take(entries: readonly Pick<KeytabEntry, 'kvno' | 'key'>[]): void {
+  /** From now on these keys open tickets, each once its lock is held, and no others. */
+  take(entries: readonly KeyOfKvno[]): void {
     const { keys } = this.#options
     this.#taken++
     const good = entries.filter(({ kvno }) => kvno > this.#revokedUpTo)
-    const kvnos = new Set(good.map(({ kvno }) => kvno))
-    for (const kvno of keys.kvnos) if (!kvnos.has(kvno)) keys.drop(kvno)
-    for (const { kvno, key } of good) if (keys.get(kvno) === undefined) keys.add(kvno, key)
+    this.#wanted = new Set(good.map(({ kvno }) => kvno))
+    for (const kvno of keys.kvnos) if (!this.#wanted.has(kvno)) keys.drop(kvno)
+    const added = good.filter(({ kvno }) => keys.get(kvno) === undefined)
+    if (this.#options.locks === undefined) for (const { kvno, key } of added) keys.add(kvno, key)
+    else this.#adding = Promise.all([this.#adding, ...added.map(entry => this.#addLocked(entry))])
+  }
+
+  async #addLocked({ kvno, key }: KeyOfKvno): Promise<void> {
+    const { keys, locks } = this.#options
+    try {
+      await locks?.take(key)
+    } catch (err) {
+      return this.#tell({ kind: 'key_not_locked', kvno, err })
+    }
+    const isWanted = this.#wanted.has(kvno) && kvno > this.#revokedUpTo
+    if (isWanted && keys.get(kvno) === undefined) keys.add(kvno, key)
+    else locks?.drop(key)
   }
 
   /**
@@ -64,6 +87,7 @@ export class KeyFile {
     if (this.#keytab === undefined || refusal.facts.service !== service || kvno === undefined) return false
     if (keys.get(kvno) !== undefined || kvno <= Math.max(0, ...keys.kvnos)) return false
     await this.#readAgain()
+    await this.#adding
     return keys.get(kvno) !== undefined
   }
 

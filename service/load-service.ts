@@ -8,11 +8,12 @@ import { createOwnerLogger } from '../shared/owner-logger.js'
 import { isReserved, type Principal, parsePrincipal, principalIn, realmOf } from '../shared/principal.js'
 import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
-import { FEED_OPTIONS, type FeedOptions, feedSettings } from './feed/feed-options.js'
+import { FEED_OPTIONS, type FeedOptions, type FeedSettings, feedSettings } from './feed/feed-options.js'
 import { JOIN_OPTIONS, type JoinOptions, joinService, withKdcOfCode } from './feed/join-service.js'
 import { startFeed } from './feed/start-feed.js'
 import { KeyFile } from './key-file.js'
 import { ServiceKeys } from './keys.js'
+import { KeyLocks } from './lock/key-locks.js'
 import { BoundedReplayCache } from './replay/replay-cache.js'
 import type { Report } from './report/events.js'
 import { logTo } from './report/log.js'
@@ -41,6 +42,11 @@ export interface LoadServiceOptions extends FeedOptions, JoinOptions {
    * admit each request once, with one floor (docs/protocol.md section 8, "Floor").
    */
   readonly replayCache?: { readonly maxBytes?: number } | ReplayCache
+  /**
+   * Serves although another process of this machine may serve under the same key, with a replay cache of its own: each of
+   * them accepts a copy of the same request. For tests that start a service twice. Default false.
+   */
+  readonly allowReplayAcrossProcesses?: boolean
   /** How many opened tickets are remembered. Default 4096. */
   readonly ticketCache?: { readonly entries?: number }
   /** For tests. Default: the platform's timers. */
@@ -55,6 +61,7 @@ const KNOWN: KnownOptions<LoadServiceOptions> = {
   clock: true,
   logger: true,
   replayCache: true,
+  allowReplayAcrossProcesses: true,
   ticketCache: true,
   timers: true,
   ...FEED_OPTIONS,
@@ -71,6 +78,7 @@ const ownerLogger = createOwnerLogger({ name: 'orthrus service', clock: systemCl
  * The service that handlers are protected for: one principal, with every kvno that the keytab has of it. Load it
  * when the process begins to accept, and only once: its replay cache makes sure that a request is handled at most once.
  * @throws OrthrusError `keytab_invalid`
+ * @throws OrthrusError `unavailable` if another process of this machine serves under one of its keys
  * @throws TypeError if an option does not exist or cannot be meant so, or if the principal is the KDC's own
  */
 export async function loadService(given: LoadServiceOptions): Promise<Service> {
@@ -85,8 +93,36 @@ export async function loadService(given: LoadServiceOptions): Promise<Service> {
   const selected = selectPrincipal(entries, principalOf(entries, options.service), path)
   const principal = (selected[0] as KeytabEntry).principal
   if (isReserved(principal)) throw new TypeError(`${principal} is the KDC's own: no service is loaded for it`)
+  const locks = locksFor(principal, options)
+  const loading = { options, clock, logger, timers, principal, path, entries: selected, following, locks }
+  try {
+    // Before the replay cache is made: its floor is that of a start after the end of whoever had the locks before.
+    for (const { key } of selected) await locks?.take(key)
+    return await load(loading)
+  } catch (cause) {
+    locks?.release()
+    throw cause
+  }
+}
+
+interface Loading {
+  readonly options: LoadServiceOptions
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly timers: Timers
+  readonly principal: Principal
+  /** Of the keytab, unless it was given as text. */
+  readonly path: string | undefined
+  readonly entries: readonly KeytabEntry[]
+  readonly following: FeedSettings | undefined
+  readonly locks: KeyLocks | undefined
+}
+
+async function load(loading: Loading): Promise<Service> {
+  const { options, clock, logger, timers, principal, path, entries, following, locks } = loading
   const report = logTo(logger)
-  const keys = new ServiceKeys(selected)
+  const keys = new ServiceKeys(entries)
+  if (locks !== undefined) keys.onDrop(key => locks.drop(key))
   const tickets = new ServiceTicketOpener({
     service: principal,
     keys,
@@ -96,15 +132,9 @@ export async function loadService(given: LoadServiceOptions): Promise<Service> {
   const replayCache = replayCacheOf(options.replayCache, clock, report)
   const common = { service: principal, keys, clock, timers, logger, report }
   const { allowReadableKeytab = false, rotation } = options
-  const keyFile = new KeyFile({ ...common, path, allowReadableKeytab })
+  const keyFile = new KeyFile({ ...common, path, locks, allowReadableKeytab })
   if (rotation !== undefined) await keyFile.requireChangeable()
-  const own = {
-    keytab: path,
-    allowReadableKeytab,
-    rotates: rotation !== undefined,
-    keyFile,
-    entries: selected,
-  }
+  const own = { keytab: path, allowReadableKeytab, rotates: rotation !== undefined, keyFile, entries }
   const feed = following && (await startFeed({ ...following, ...common, ...own }))
   return createService({
     principal,
@@ -118,8 +148,18 @@ export async function loadService(given: LoadServiceOptions): Promise<Service> {
     revocation: feed?.revocation,
     background: feed?.background,
     closing: { isClosed: false },
+    ended: async () => locks?.release(),
     hasKeyFor: refusal => keyFile.hasKeyFor(refusal),
   })
+}
+
+/** Who shares a replay cache shares the keys with all who do; who keeps one to itself has them alone. */
+function locksFor(
+  principal: Principal,
+  { replayCache, allowReplayAcrossProcesses = false }: LoadServiceOptions,
+): KeyLocks | undefined {
+  if (allowReplayAcrossProcesses) return undefined
+  return new KeyLocks(principal, isReplayCache(replayCache) ? 'shared' : 'alone')
 }
 
 function requireOptions(options: LoadServiceOptions): void {
@@ -134,6 +174,10 @@ function requireOptions(options: LoadServiceOptions): void {
   requireRotation('loadService', options)
   if (options.rotation !== undefined && options.kdc === undefined) {
     throw new TypeError('rotation of loadService needs kdc: the URL of the KDC that the key is changed at')
+  }
+  const { allowReplayAcrossProcesses } = options
+  if (allowReplayAcrossProcesses !== undefined && typeof allowReplayAcrossProcesses !== 'boolean') {
+    throw new TypeError('allowReplayAcrossProcesses of loadService is true or false')
   }
 }
 

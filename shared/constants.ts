@@ -25,9 +25,8 @@ export const TYPE = {
 export type MessageType = (typeof TYPE)[keyof typeof TYPE]
 
 /**
- * Every purpose that a key may be expanded for: a closed list (section 2). One is reserved, and nothing uses it yet:
- * `lock` will name the lock that keeps two processes on one machine from accepting for the same service, without
- * revealing anything about the key. The result of `lock` is never sent.
+ * Every purpose that a key may be expanded for: a closed list (section 2). `lock` is for what the processes of one
+ * service on one machine have to do with each other. Its result is never sent.
  */
 export const USAGES = [
   'as-req',
@@ -60,6 +59,7 @@ export const LABEL = {
   HTTP_RESPONSE: 'orthrus/1 http-response',
   CHANNEL: 'orthrus/1 channel',
   NEXT_KEY: 'orthrus/1 next-key',
+  LOCK_NAME: 'orthrus/1 lock name',
 } as const
 
 /** Sizes in bytes. */

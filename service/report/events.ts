@@ -24,6 +24,7 @@ export type ServiceEvent =
   | KeyRevokedEvent
   | KeyNotDroppedEvent
   | KeytabNotReadEvent
+  | KeyNotLockedEvent
 
 /** Calls every listener. */
 export type Report = (event: ServiceEvent) => void
@@ -184,5 +185,12 @@ export interface KeyNotDroppedEvent {
 /** A ticket came under a newer key than this process has, and the keytab could not be read again. */
 export interface KeytabNotReadEvent {
   readonly kind: 'keytab_not_read'
+  readonly err: unknown
+}
+
+/** Another process of this machine serves under a new key of this service, so that tickets under it are refused here. */
+export interface KeyNotLockedEvent {
+  readonly kind: 'key_not_locked'
+  readonly kvno: number
   readonly err: unknown
 }

@@ -37,6 +37,7 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
   feed_not_saved: ['warn', 'the revocations could not be saved: the next start waits for a KDC'],
   key_revoked: ['warn', 'keys of this service were revoked: enrol it again, or give it a new keytab'],
   key_not_dropped: ['error', 'revoked keys could not be taken out of the keytab: remove them there'],
+  key_not_locked: ['error', 'tickets under a new key are refused, because another process serves under it'],
   keytab_not_read: ['warn', 'a ticket is under a newer key, and the keytab could not be read again'],
 }
 

@@ -21,6 +21,8 @@ export interface ServiceParts {
   readonly revocation: Revocation | undefined
   readonly background: Background | undefined
   readonly closing: ServiceClosing
+  /** Called when it is closed, at the very end. */
+  readonly ended: () => Promise<void>
   /** Whether a request that was refused can be looked at again, because the key of its ticket was just found. */
   readonly hasKeyFor: (refusal: unknown) => Promise<boolean>
 }
@@ -70,14 +72,19 @@ class LoadedService {
   }
 
   /**
-   * From now on nothing is accepted (`unavailable`). Call it when the server has ended: what the service knows of
-   * revocations is saved, if `feedFile` says where. A second call does nothing.
+   * From now on nothing is accepted (`unavailable`), and another process may serve under the same keys. Call it when the
+   * server has ended: what the service knows of revocations is saved, if `feedFile` says where. A second call does
+   * nothing.
    */
   async close(): Promise<void> {
-    const { background, closing } = this.#parts
+    const { background, closing, ended } = this.#parts
     if (closing.isClosed) return
     closing.isClosed = true
-    await background?.close()
+    try {
+      await background?.close()
+    } finally {
+      await ended()
+    }
   }
 
   /** Calls `close`, for `await using service = await loadService(...)`. */

@@ -51,7 +51,7 @@ abstract class Key<U extends Usage> {
 export type AnyKey = Key<Usage>
 
 /** What a principal shares with the KDC. */
-export class LongTermKey extends Key<'as-req' | 'as-rep' | 'ticket' | 'error' | 'ratchet'> {
+export class LongTermKey extends Key<'as-req' | 'as-rep' | 'ticket' | 'error' | 'ratchet' | 'lock'> {
   declare private readonly role: 'long-term'
 }
 

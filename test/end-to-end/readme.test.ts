@@ -11,9 +11,15 @@ import { NOT_RUN, programOf, type Snippet, snippetsOf } from './snippets.js'
 
 /** Runs what the documents tell a reader to run, in order, in a fresh folder. */
 
-const DOCUMENTS = ['README.md', 'docs/delegation.md', 'docs/keys.md', 'docs/performance.md'] as const
+const DOCUMENTS = [
+  'README.md',
+  'docs/delegation.md',
+  'docs/keys.md',
+  'docs/performance.md',
+  'docs/several-processes.md',
+] as const
 /** Those that a reader is told to use, each of which is another free one here. */
-const PORTS = ['8750', '8080', '8081'] as const
+const PORTS = ['8750', '8080', '8081', '8082'] as const
 
 let folder = ''
 let remove = async (): Promise<void> => {}
@@ -42,7 +48,7 @@ async function freePort(): Promise<number> {
 }
 
 function withPorts(text: string): string {
-  return text.replaceAll(/\b(8750|8080|8081)\b/g, port => String(ports.get(port)))
+  return text.replaceAll(/\b(8750|8080|8081|8082)\b/g, port => String(ports.get(port)))
 }
 
 interface Running {
@@ -127,7 +133,8 @@ async function runSnippet({ language, mark, code }: Snippet): Promise<string> {
 /** What a block that prints something must print. */
 const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/web\.js$/m, /^hello web@demo\.example, your role is reader$/m],
-  [/^orthrus call .*--keytab web/m, /^hello web@demo\.example, your role is reader$/m],
+  [/^orthrus call .*\/orders\/.*--keytab web/m, /^hello web@demo\.example, your role is reader$/m],
+  [/--service parts/, /^parts\/1@demo\.example has seen web@demo\.example$/m],
   [/--credential web\.credential/, /^hello web@demo\.example, your role is reader$/m],
   [/^orthrus get/m, /orders@demo\.example/],
   [/^orthrus admin rotate web/m, /kvno 2 is in web\.keytab\.new.*refused by orders.*orders@demo\.example/s],

@@ -4,7 +4,7 @@ import { Writable } from 'node:stream'
 import { REVOCATIONS_MAX } from '../../service/feed/revoked-set.js'
 import { ServiceFeed } from '../../service/feed/service-feed.js'
 import type { OpenFeed } from '../../service/feed/session.js'
-import { type AcceptedTicket, loadService, type RefusedRequest, requireTicket } from '../../service/index.js'
+import { type AcceptedTicket, type RefusedRequest, requireTicket } from '../../service/index.js'
 import { ServiceKeys } from '../../service/keys.js'
 import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
 import { createService, partsOf, type Service } from '../../service/request/service.js'
@@ -15,6 +15,7 @@ import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
 import { silentLogger } from '../../shared/logger.js'
 import { realmOf } from '../../shared/principal.js'
 import type { TestClock } from '../../testing/index.js'
+import { loadService } from '../support/load-service.js'
 
 /** An HTTP request on its way, with nothing that a network would add. */
 export interface Letter {
@@ -160,6 +161,7 @@ export class ServiceHost {
       replayCache: this.#watched(new BoundedReplayCache({ clock })),
       revocation: feed,
       background: { feed: feed.state, keyFact: () => undefined, close: async () => {} },
+      ended: async () => {},
       hasKeyFor: async () => false,
       closing: { isClosed: false },
     })

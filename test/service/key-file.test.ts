@@ -29,7 +29,7 @@ it('brings no key back that was erased while it was read, and finds one that was
   const keys = new ServiceKeys([second, first])
   const report = vi.fn()
   const file = new KeyFile({
-    ...{ path: '/orders.keytab', allowReadableKeytab: false, service, keys },
+    ...{ path: '/orders.keytab', allowReadableKeytab: false, service, keys, locks: undefined },
     ...{ clock, timers: clock, report },
   })
   const refusal = new OrthrusError('ticket_invalid', 'no such key', { service, kvno: 3 })

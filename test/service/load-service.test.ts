@@ -2,9 +2,10 @@ import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { type LoadServiceOptions, loadService } from '../../service/index.js'
+import type { LoadServiceOptions } from '../../service/index.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { parsePrincipal } from '../../shared/principal.js'
+import { loadService } from '../support/load-service.js'
 import {
   BILLING,
   billingKey,

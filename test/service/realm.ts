@@ -4,7 +4,6 @@ import { expect, onTestFinished } from 'vitest'
 import type { ServiceFeed } from '../../service/feed/service-feed.js'
 import {
   type LoadServiceOptions,
-  loadService,
   type RefusedRequest,
   type RequireTicketOptions,
   requireTicket,
@@ -29,6 +28,7 @@ import { type SealedTicket, sealTicket, type TicketContent } from '../../shared/
 import { HOUR, MINUTE } from '../../shared/time.js'
 import { challengeIn } from '../support/challenge.js'
 import { TestClock } from '../support/clock.js'
+import { loadService } from '../support/load-service.js'
 import { TestLogger } from '../support/logger.js'
 import { ticketContent } from '../support/ticket-content.js'
 import { Connection, formatRequest, type RawRequest, type RawResponse } from './connection.js'

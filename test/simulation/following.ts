@@ -85,6 +85,7 @@ export function follow({ holder, clock, random, replayCache, connect, note }: Fo
     revocation: feed,
     background: { feed: feed.state, keyFact: () => undefined, close: async () => {} },
     closing: { isClosed: false },
+    ended: async () => {},
     hasKeyFor: async () => false,
   })
   return {

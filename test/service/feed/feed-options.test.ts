@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { writeSavedFeed } from '../../../service/feed/feed-file.js'
-import { loadService } from '../../../service/index.js'
 import { temporaryFolder } from '../../end-to-end/processes.js'
+import { loadService } from '../../support/load-service.js'
 import { keytab, ORDERS } from '../realm.js'
 
 describe('the options of loadService for the feed', () => {

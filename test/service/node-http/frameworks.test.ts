@@ -2,12 +2,8 @@ import { createServer, IncomingMessage, ServerResponse } from 'node:http'
 import { type AddressInfo, connect, Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import {
-  loadService,
-  type RequestListener,
-  requireTicket,
-  type TicketHandler,
-} from '../../../service/index.js'
+import { type RequestListener, requireTicket, type TicketHandler } from '../../../service/index.js'
+import { loadService } from '../../support/load-service.js'
 import { TestLogger } from '../../support/logger.js'
 import { expectProved, keytab, startRealm } from '../realm.js'
 

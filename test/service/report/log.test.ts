@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { loadService, requireTicket } from '../../../service/index.js'
+import { requireTicket } from '../../../service/index.js'
 import type { ServiceEvent } from '../../../service/report/events.js'
 import { logTo } from '../../../service/report/log.js'
 import { LongTermKey } from '../../../shared/crypto/keys.js'
+import { loadService } from '../../support/load-service.js'
 import { TestLogger } from '../../support/logger.js'
 import { keytab, startRealm } from '../realm.js'
 

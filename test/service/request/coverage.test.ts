@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import {
-  loadService,
-  type RequireTicketOptions,
-  requireTicket,
-  type TicketHandler,
-} from '../../../service/index.js'
+import { type RequireTicketOptions, requireTicket, type TicketHandler } from '../../../service/index.js'
+import { loadService } from '../../support/load-service.js'
 import { expectProved, expectRefused, headerOf, keytab, startRealm } from '../realm.js'
 
 /** Further headers: what an owner requires of requests, and has covered of responses. */

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
-import { loadService, requireTicket, type TicketMiddleware, ticketOf } from '../../../service/index.js'
+import { requireTicket, type TicketMiddleware, ticketOf } from '../../../service/index.js'
+import { loadService } from '../../support/load-service.js'
 import { formatRequest } from '../connection.js'
 import {
   expectProved,

@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import {
-  type LoadServiceOptions,
-  loadService,
-  type RequireTicketOptions,
-  requireTicket,
-} from '../../../service/index.js'
+import { type LoadServiceOptions, type RequireTicketOptions, requireTicket } from '../../../service/index.js'
+import { loadService } from '../../support/load-service.js'
 import { expectRefused, keytab, startRealm } from '../realm.js'
 
 /** An option that does not exist would leave a door open that its author believes to be closed. */

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { loadService } from '../../../service/index.js'
 import { authoriseRequest, type Gate } from '../../../service/request/authorise.js'
 import type { BodyLimits, RequestMessage } from '../../../service/request/message.js'
 import { challengeRequest, refuseRequest } from '../../../service/request/refuse.js'
@@ -11,6 +10,7 @@ import { openApReply } from '../../../shared/exchange/ap.js'
 import { responseBinding } from '../../../shared/http/binding.js'
 import { parseMessageHeader } from '../../../shared/http/headers.js'
 import { challengeIn } from '../../support/challenge.js'
+import { loadService } from '../../support/load-service.js'
 import { keytab, ORDERS, type SignedRequest, TestRealm, WEB } from '../realm.js'
 
 /** The gate without a server: values in, a verified request and the proof of its response out. */

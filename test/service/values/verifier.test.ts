@@ -4,7 +4,6 @@ import {
   createVerifier,
   type GivenBody,
   type IncomingRequest,
-  loadService,
   RequestAborted,
   RequestRefused,
   type VerifierOptions,
@@ -17,6 +16,7 @@ import { responseBinding } from '../../../shared/http/binding.js'
 import { parseMessageHeader } from '../../../shared/http/headers.js'
 import { challengeIn } from '../../support/challenge.js'
 import { TestClock } from '../../support/clock.js'
+import { loadService } from '../../support/load-service.js'
 import { turns } from '../../support/turns.js'
 import { FeedSetting } from '../feed/setting.js'
 import { keytab, type SignedRequest, TestRealm, WEB } from '../realm.js'

@@ -1,0 +1,56 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { type LoadServiceOptions, loadService, requireTicket, type Service } from '../../../service/index.js'
+import { partsOf } from '../../../service/request/service.js'
+import { systemTimers } from '../../../shared/timers.js'
+import type { Order, Told } from './orders.js'
+
+/** A process, worker of a cluster or thread that serves, as its parent tells it to. Its clock is moved by its parent. */
+
+const port = isMainThread ? process : parentPort
+const tell = (told: Told): void => {
+  if (isMainThread) process.send?.(told)
+  else parentPort?.postMessage(told)
+}
+
+let passed = 0
+const clock = {
+  now: () => Date.now() + passed,
+  monotonic: () => performance.now() + passed,
+}
+
+let service: Service | undefined
+const server = createServer()
+
+async function serve(options: LoadServiceOptions): Promise<void> {
+  service = await loadService({ ...options, clock, timers: systemTimers })
+  server.on(
+    'request',
+    requireTicket({ service }, (req, res) => res.end(`handled ${req.url}`)),
+  )
+  await new Promise<void>(resolve => server.listen({ port: 0, host: '127.0.0.1', exclusive: true }, resolve))
+  const { floor = 0 } = partsOf(service).replayCache as { floor?: number }
+  tell({ port: (server.address() as AddressInfo).port, floor, now: clock.now() })
+}
+
+async function stop(): Promise<void> {
+  server.closeAllConnections()
+  server.close()
+  await service?.close()
+  tell({ stopped: true })
+}
+
+async function obey(order: Order): Promise<void> {
+  if ('clock' in order) passed += order.clock
+  if ('serve' in order) return await serve(order.serve)
+  if ('stop' in order) return await stop()
+  tell({ now: clock.now() })
+}
+
+port?.on('message', (order: Order) => {
+  obey(order).catch((cause: Error & { code?: string }) =>
+    tell({ code: cause.code ?? '', message: cause.message }),
+  )
+})
+tell({ isUp: true, data: workerData ?? null })
