@@ -131,8 +131,10 @@ function isGood(
   service: string,
   asking: Asking,
 ): boolean {
-  const sealedFor = chain.ticket.serviceIncarnation
-  if (sealedFor !== world.reference.principal(service)?.incarnation) return false
+  const { serviceIncarnation, kvno } = chain.ticket
+  const { reference } = world
+  if (serviceIncarnation !== reference.principal(service)?.incarnation) return false
+  if (!reference.keys.isHeld(service, kvno)) return false
   return isGoodNow(world, chain, own, service, asking)
 }
 

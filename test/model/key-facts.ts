@@ -31,8 +31,12 @@ export class KeyFacts {
 
   /** Whether the honest holder has the key that the KDC takes for current: the one thing that must never be lost. */
   isShared(name: string): boolean {
-    const { current, held } = this.#of(name)
-    return current !== undefined && held.has(current)
+    return this.isHeld(name, this.#of(name).current)
+  }
+
+  /** Whether the honest holder has a key of its own: not one that somebody drew by a stolen code. */
+  isHeld(name: string, kvno: number | undefined): boolean {
+    return kvno !== undefined && this.#of(name).held.has(kvno)
   }
 
   /** An administrator made it the only key, and gave it to the holder by hand. */
