@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import { OutgoingMessage, type ServerResponse } from 'node:http'
 import type { Header, ResponseMessage } from '../request/message.js'
 import { type Done, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
 import { divert, divertedTo } from './divert.js'
@@ -15,8 +15,12 @@ export function takeOver(res: ServerResponse): ResponseMethods {
   return own
 }
 
-/** Whether anything can still be answered in place of what was written. */
+/**
+ * Whether the application can still answer. A response of HTTP/2, a request of which is never accepted, is another object
+ * than those that can be kept.
+ */
 export function canRender(res: ServerResponse): boolean {
+  if (!(res instanceof OutgoingMessage)) return false
   const buffer = divertedTo(res)
   return buffer === undefined ? !res.headersSent && !res.writableEnded : buffer.buffering
 }
