@@ -28,6 +28,9 @@ export class NodeBody implements RequestBody {
     const req = this.#req
     if (req.httpVersionMajor !== 1) throw unboundVersion(req.httpVersion)
     if (isHeadCut(req)) throw malformed('so many headers that the server drops some')
+    if (!tellsCompletion(req) && sentHeader(req, 'content-length') === undefined) {
+      throw malformed('a body of unknown length, in a request that is no real one')
+    }
     if (!req.readableDidRead && req.readableFlowing !== true && req.readableEncoding === null) return
     throw new TypeError(
       'the body was read before requireTicket saw it: mount requireTicket before body parsers',
@@ -39,7 +42,7 @@ export class NodeBody implements RequestBody {
     if (announcedLength(req) > maxBody) throw tooLarge(maxBody)
     continueIfExpected(req, this.#res)
     const body = await collect(req, { maxBody, timeout, ending }, this.#timers)
-    if (req.rawTrailers.length > 0) throw malformed('trailers, which nothing covers')
+    if (hasTrailers(req)) throw malformed('trailers, which nothing covers')
     return body
   }
 }
@@ -66,6 +69,20 @@ function isHeadCut({ rawHeaders, socket }: IncomingMessage): boolean {
   const own = server?.maxHeadersCount
   const kept = typeof own === 'number' && own >= 1 ? Math.min(Math.floor(own), HEADERS_KEPT) : HEADERS_KEPT
   return rawHeaders.length >= 2 * kept
+}
+
+/** The requests of `app.inject` of Fastify have no list of them. */
+function hasTrailers({ rawTrailers }: { readonly rawTrailers?: readonly string[] }): boolean {
+  return rawTrailers !== undefined && rawTrailers.length > 0
+}
+
+/** False of the requests of `app.inject` of Fastify, which no connection brought: only their length tells the end. */
+function tellsCompletion({ complete }: IncomingMessage): boolean {
+  return typeof complete === 'boolean'
+}
+
+function isComplete(req: IncomingMessage, length: number): boolean {
+  return tellsCompletion(req) ? req.complete : length === announcedLength(req)
 }
 
 /** Not a number if the header is none, which only something other than Node's parser lets pass. */
@@ -117,7 +134,7 @@ function collect(
     const abort = (): void => settle(new RequestAborted('the client went away before its request was whole'))
     const read = (): void => {
       if (!drain(req, body)) settle(tooLarge(maxBody))
-      else if (req.complete) settle(undefined)
+      else if (isComplete(req, body.length)) settle(undefined)
     }
     const cancel = runAfter(timers, timeout, () => settle(late()))
     if (req.destroyed) return abort()

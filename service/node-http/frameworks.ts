@@ -10,7 +10,7 @@ import type { Report } from '../report/events.js'
 const ADVICE = {
   koa: 'Koa: createServer(requireTicket({ service }, app.callback())); the ticket is ticketOf(ctx.req)',
   fastify:
-    'Fastify: fastify({ serverFactory: handler => createServer(requireTicket({ service }, handler)) }); the ticket is ticketOf(request.raw)',
+    'Fastify: await app.register(requireTicket, { service }), with the requireTicket of orthrus/fastify; the ticket is request.ticket',
   hono: 'Hono: createServer(requireTicket({ service }, getRequestListener(app.fetch))), of @hono/node-server; the ticket is ticketOf(c.env.incoming)',
   event:
     "A server calls it with each request: server.on('request', requireTicket({ service }, handler)); no other event has a response to refuse with",
@@ -49,7 +49,7 @@ export function requireNodeHttp(
 /** Where `ticketOf` finds the ticket, if it was given what a framework made of the request. */
 export function noTicket(given: unknown): TypeError {
   const own = isRequest(property(given, 'raw'))
-    ? 'ticketOf(request.raw)'
+    ? 'request.ticket with orthrus/fastify, or ticketOf(request.raw)'
     : isRequest(property(given, 'req'))
       ? 'ticketOf(ctx.req)'
       : undefined

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { OrthrusError } from '../../shared/errors.js'
 import { type AuthorisedRequest, authoriseAgain, authoriseRequest } from '../request/authorise.js'
 import { RequestAborted, type RequestMessage } from '../request/message.js'
-import { checkersFor, type TicketGate, tellRefused } from '../request/options.js'
+import { checkersFor, type ResponseFor, type TicketGate, tellRefused } from '../request/options.js'
 import { challengeRequest, type Refused, refuseRequest, requestFields } from '../request/refuse.js'
 import { causeForBegun, type Revocation, refusalOf } from '../request/revocation.js'
 import type { ServiceParts } from '../request/service.js'
@@ -49,6 +49,14 @@ export function passedTicket(req: object): AcceptedTicket | undefined {
   return PassedState.ticketOf(req)
 }
 
+/** A request of a server, and its response. */
+export interface Arrival<Req = IncomingMessage> {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  /** The request in the form in which the owner's functions get it: that of the framework. */
+  readonly shown: Req
+}
+
 /**
  * What passed, or `undefined` if the request was refused, or nobody is left to answer.
  * @param passOn where refusals go if the gate passes them on
@@ -59,10 +67,23 @@ export async function passGate(
   res: ServerResponse,
   passOn?: PassOn,
 ): Promise<Passed | undefined> {
+  const arrival = { req, res, shown: req }
+  const decision = await decideRequest(gate, arrival)
+  if (decision === undefined || 'proof' in decision) return decision
+  refuse(gate, arrival, decision, passOn)
+  return undefined
+}
+
+/** What passed, or why it is refused, which has not been answered. `undefined` if nobody is left to answer. */
+export async function decideRequest<Req>(
+  gate: TicketGate<Req>,
+  arrival: Arrival<Req>,
+): Promise<Passed | Refused | undefined> {
   const { service } = gate
+  const { req, res, shown } = arrival
   const message = messageOf(req, res, service.timers)
   try {
-    const checkers = checkersFor(gate, req)
+    const checkers = checkersFor(gate, shown)
     const known = PassedState.at(service, req)
     if (known !== undefined) {
       authoriseAgain(gate, known, checkers)
@@ -70,32 +91,32 @@ export async function passGate(
       return known
     }
     const authorised = await authoriseRequest(gate, message, checkers)
-    if (authorised !== undefined) return letPass(gate, req, res, message, authorised)
-    refuse(gate, req, res, challengeRequest(service, message), passOn)
+    if (authorised !== undefined) return letPass(gate, arrival, message, authorised)
+    return challengeRequest(service, message)
   } catch (cause) {
-    if (cause instanceof RequestAborted) service.report({ kind: 'aborted', ...requestFields(message) })
-    else refuse(gate, req, res, refuseRequest(service, message, cause), passOn)
+    if (!(cause instanceof RequestAborted)) return refuseRequest(service, message, cause)
+    service.report({ kind: 'aborted', ...requestFields(message) })
+    return undefined
   }
-  return undefined
 }
 
-function letPass(
-  gate: TicketGate,
-  req: IncomingMessage,
-  res: ServerResponse,
+function letPass<Req>(
+  gate: TicketGate<Req>,
+  arrival: Arrival<Req>,
   message: RequestMessage,
   { verified, ticket }: AuthorisedRequest,
 ): Passed {
   const { service, coverResponse, maxResponse } = gate
+  const { req, res } = arrival
   const proof = proofFor(res, { message, verified, service, coverResponse, maxResponse })
   const passed = { service, verified, ticket, proof }
   PassedState.keep(req, passed)
   req.ticket = ticket
   const { revocation } = service
   if (revocation !== undefined) {
-    endWithRevocation(revocation, passed, req, res, cause => {
+    endWithRevocation(revocation, passed, arrival, cause => {
       const answered = refusalOf(verified, causeForBegun(message.method, cause))
-      refuseAtOnce(gate, req, res, refuseRequest(service, message, answered))
+      refuseAtOnce(gate, arrival, refuseRequest(service, message, answered))
     })
   }
   return passed
@@ -105,8 +126,7 @@ function letPass(
 function endWithRevocation(
   revocation: Revocation,
   { verified, ticket, proof }: Passed,
-  req: IncomingMessage,
-  res: ServerResponse,
+  { req, res }: Arrival<unknown>,
   answer: (cause: OrthrusError) => void,
 ): void {
   const forget = revocation.watch(verified, cause => {
@@ -118,25 +138,20 @@ function endWithRevocation(
   whenOver(req, res, forget)
 }
 
-function refuse(
-  gate: TicketGate,
-  req: IncomingMessage,
-  res: ServerResponse,
-  refused: Refused,
-  passOn: PassOn | undefined,
-): void {
+function refuse(gate: TicketGate, arrival: Arrival, refused: Refused, passOn: PassOn | undefined): void {
+  const { req, res } = arrival
   const isOwners = gate.options.onRefused !== undefined || passOn !== undefined
   if (isOwners && canRender(res)) refuseByApplication(gate, req, res, refused, passOn)
-  else refuseAtOnce(gate, req, res, refused)
+  else refuseAtOnce(gate, arrival, refused)
 }
 
-/** A handler that has begun goes on writing to the response, so nobody else can. */
-function refuseAtOnce(
-  gate: TicketGate,
-  req: IncomingMessage,
-  res: ServerResponse,
+/** As it is, for where the application cannot write: a handler that has begun goes on writing to the response. */
+export function refuseAtOnce<Req>(
+  gate: TicketGate<Req>,
+  { req, res, shown }: Arrival<Req>,
   { refused, response }: Refused,
 ): void {
   answerWith(req, res, gate.service.timers, response)
-  tellRefused(gate, refused, req, res)
+  const answered = (Object.is(shown, req) ? res : undefined) as ResponseFor<Req>
+  tellRefused(gate, refused, shown, answered)
 }

@@ -9,6 +9,25 @@ import { answerWith } from './answer.js'
 export type PassOn = (error: RequestRefused) => void
 
 /**
+ * From now on what is written to the response is kept, and goes out as the answer to a refused request.
+ * @param fail is told if it is too much, and the refusal goes out as it is
+ */
+export function letRender(
+  { service, maxResponse }: Pick<TicketGate, 'service' | 'maxResponse'>,
+  req: IncomingMessage,
+  res: ServerResponse,
+  { response: refusal }: Refused,
+  fail: (err: unknown) => void,
+): RenderedRefusal {
+  return new RenderedRefusal(res, {
+    refusal,
+    maxBody: maxResponse,
+    send: response => answerWith(req, res, service.timers, response),
+    onOverflow: () => fail(new TypeError(`it wrote more than maxResponse, ${maxResponse} bytes`)),
+  })
+}
+
+/**
  * Answers a request that was refused, unless the application does: by `onRefused`, or by its error handlers, if refusals
  * are passed on to them.
  */
@@ -19,14 +38,9 @@ export function refuseByApplication(
   refused: Refused,
   passOn: PassOn | undefined,
 ): void {
-  const { service, options, maxResponse } = gate
+  const { service, options } = gate
   const fail = (err: unknown): void => service.report({ kind: 'hook_failed', hook: 'onRefused', err })
-  const rendering = new RenderedRefusal(res, {
-    refusal: refused.response,
-    maxBody: maxResponse,
-    send: response => answerWith(req, res, service.timers, response),
-    onOverflow: () => fail(new TypeError(`it wrote more than maxResponse, ${maxResponse} bytes`)),
-  })
+  const rendering = letRender(gate, req, res, refused, fail)
   const failed = (err: unknown): void => {
     rendering.answerPlainly()
     fail(err)

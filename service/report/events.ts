@@ -102,7 +102,7 @@ export interface ResponseEncodedEvent extends RequestFields {
 /** A function that the owner gave to `requireTicket` threw. */
 export interface HookFailedEvent {
   readonly kind: 'hook_failed'
-  /** `onRefused`, or `caveats.` and the name of a checker. */
+  /** `onRefused`, `caveats.` and the name of a checker, or an error handler of the framework. */
   readonly hook: string
   readonly err: unknown
 }

@@ -51,8 +51,8 @@ describe.each([
     const told: unknown[] = []
     guard(...fastify(), (error: unknown) => void told.push(error))
     expect(told).toEqual([expect.any(TypeError)])
-    expect(String(told[0])).toContain('serverFactory')
-    expect(() => guard(...fastify())).toThrow('serverFactory')
+    expect(String(told[0])).toContain('orthrus/fastify')
+    expect(() => guard(...fastify())).toThrow('orthrus/fastify')
   })
 
   it.each<[string, unknown[]]>([
@@ -133,7 +133,7 @@ describe('a handler', () => {
   it.each<[string, unknown, string]>([
     ['an application of Express', app, 'app.use(requireTicket({ service }))'],
     ['an application of Koa', { callback: () => {}, use: () => {} }, 'app.callback()'],
-    ['an application of Fastify', { addHook: () => {}, route: () => {} }, 'serverFactory'],
+    ['an application of Fastify', { addHook: () => {}, route: () => {} }, 'orthrus/fastify'],
     ['an application of Hono', { fetch: () => {}, use: () => {} }, 'getRequestListener(app.fetch)'],
     ['a text', 'orders', 'ticket. Put it in front: createServer'],
     ['null', null, 'createServer'],
