@@ -104,8 +104,8 @@ const ORDER = {
     ['ticket/'],
   ],
   service: [
-    ['index.ts'],
-    ['require-ticket.ts'],
+    ['index.ts', 'fastify.ts'],
+    ['require-ticket.ts', 'fastify/'],
     ['node-http/', 'values/', 'load-service.ts'],
     ['response/', 'replay/', 'feed/'],
     ['request/'],
@@ -268,6 +268,18 @@ describe('the house', () => {
 
   it('exports by name only', () => {
     expect(sources.filter(({ text }) => /^export default/m.test(text)).map(source => source.path)).toEqual([])
+  })
+
+  it('needs what a user may not have installed for its types alone', () => {
+    const { peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    const peers = Object.keys(peerDependencies)
+    expect(peers.length).toBeGreaterThan(0)
+    const running = sources.filter(({ path, text }) => {
+      const importing = /(?:^(?:import|export)\b(?! type\b)[^']*?from|^import|\bimport\()\s*'([^']+)'/gm
+      const isPublished = !/^(?:examples|bench)\//.test(path)
+      return isPublished && [...text.matchAll(importing)].some(([, name = '']) => peers.includes(name))
+    })
+    expect(running.map(({ path }) => path)).toEqual([])
   })
 
   it.each(Object.keys(ORDER))('imports downwards only in %s', party => {

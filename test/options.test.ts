@@ -1,15 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Fastify from 'fastify'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import * as client from '../client/index.js'
 import * as kdc from '../kdc/index.js'
+import * as fastify from '../service/fastify.js'
 import * as service from '../service/index.js'
 import * as testing from '../testing/index.js'
 
 /** Every function of the public entries that takes options refuses one that does not exist. */
 
-const ENTRIES = { client, service, kdc, testing }
+const ENTRIES = { client, service, fastify, kdc, testing }
 const MISSPELT = { optoin: 1 } as never
 
 type Call = (options: never) => unknown
@@ -20,6 +22,7 @@ const TAKING_OPTIONS: Readonly<Record<string, (folder: string) => Call>> = {
   'service.loadService': () => service.loadService,
   'service.requireTicket': () => options => service.requireTicket(options),
   'service.createVerifier': () => options => service.createVerifier(options),
+  'fastify.requireTicket': () => options => Fastify().register(fastify.requireTicket, options),
   'kdc.startKdc': () => kdc.startKdc,
   'kdc.createRealm': () => kdc.createRealm,
   'kdc.openLevelStore': folder => options => kdc.openLevelStore(join(folder, 'db'), options),
@@ -36,6 +39,7 @@ const WITHOUT_OPTIONS = [
   'testing.createTestClock',
   'service.ticketIfAny',
   'service.ticketOf',
+  'fastify.injectFetch',
 ]
 
 const exported = Object.entries(ENTRIES).flatMap(([entry, values]) =>

@@ -72,7 +72,9 @@ async function install(): Promise<void> {
 
 const PROGRAM = `
 import { createServer } from 'node:http'
+import Fastify from 'fastify'
 import { OrthrusError } from 'orthrus/client'
+import * as fastify from 'orthrus/fastify'
 import { startKdc } from 'orthrus/kdc'
 import { requireTicket } from 'orthrus/service'
 import { startRealm } from 'orthrus/testing'
@@ -86,6 +88,11 @@ await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
 const web = await realm.connect('web')
 const response = await web.fetch('http://127.0.0.1:' + server.address().port + '/', { service: 'orders' })
 console.log(await response.text(), typeof startKdc, typeof OrthrusError)
+const app = Fastify()
+await app.register(fastify.requireTicket, { service })
+app.get('/', async request => request.ticket.client + ' over Fastify')
+const test = await realm.connect('web', { fetch: fastify.injectFetch(app) })
+console.log(await (await test.fetch('http://orders.test/', { service: 'orders' })).text())
 server.close()
 await realm.close()
 `
@@ -95,7 +102,7 @@ it('the package works in an empty project, with its imports, types and command',
   await writeFile(join(folder, 'program.js'), PROGRAM)
   expect(await run(process.execPath, ['program.js'], folder)).toEqual({
     code: 0,
-    out: 'web@test.example reader function function\n',
+    out: 'web@test.example reader function function\nweb@test.example over Fastify\n',
     err: '',
   })
   const bin = join(folder, 'node_modules/orthrus/dist/cli/orthrus.js')
