@@ -12,6 +12,7 @@ import { type Proof, proofFor } from '../response/proof.js'
 import { canRender } from '../response/refusal.js'
 import { answerWith } from './answer.js'
 import { whenOver } from './connection-end.js'
+import type { NodeGate } from './options.js'
 import { type PassOn, refuseByApplication } from './refusal.js'
 import { messageOf } from './request.js'
 
@@ -55,6 +56,8 @@ export interface Arrival<Req = IncomingMessage> {
   readonly res: ServerResponse
   /** The request in the form in which the owner's functions get it: that of the framework. */
   readonly shown: Req
+  /** Path and query as the client bound them. Default: as they arrived. */
+  readonly targetOf?: (req: IncomingMessage) => string
 }
 
 /**
@@ -62,12 +65,12 @@ export interface Arrival<Req = IncomingMessage> {
  * @param passOn where refusals go if the gate passes them on
  */
 export async function passGate(
-  gate: TicketGate,
+  gate: NodeGate,
   req: IncomingMessage,
   res: ServerResponse,
   passOn?: PassOn,
 ): Promise<Passed | undefined> {
-  const arrival = { req, res, shown: req }
+  const arrival = { req, res, shown: req, targetOf: gate.targetOf }
   const decision = await decideRequest(gate, arrival)
   if (decision === undefined || 'proof' in decision) return decision
   refuse(gate, arrival, decision, passOn)
@@ -80,9 +83,12 @@ export async function decideRequest<Req>(
   arrival: Arrival<Req>,
 ): Promise<Passed | Refused | undefined> {
   const { service } = gate
-  const { req, res, shown } = arrival
-  const message = messageOf(req, res, service.timers)
+  const { req, res, shown, targetOf } = arrival
+  const arrived = messageOf(req, res, service.timers)
+  let message = arrived
   try {
+    const target = targetOf === undefined ? arrived.target : targetOf(req)
+    if (target !== arrived.target) message = { ...arrived, target }
     const checkers = checkersFor(gate, shown)
     const known = PassedState.at(service, req)
     if (known !== undefined) {

@@ -1,6 +1,8 @@
+import type { IncomingMessage } from 'node:http'
 import type { KnownOptions } from '../../shared/options.js'
 import { createGate, KNOWN_BY_GATES, type RequireTicketOptions, type TicketGate } from '../request/options.js'
 import { type CorsOptions, type CorsPolicy, createCorsPolicy } from './cors.js'
+import { externalTarget } from './external-target.js'
 
 /** Options of `requireTicket` for `node:http`. */
 export interface NodeTicketOptions extends RequireTicketOptions {
@@ -15,14 +17,33 @@ export interface NodeTicketOptions extends RequireTicketOptions {
    * page of another origin may call.
    */
   readonly cors?: CorsOptions
+  /**
+   * What a proxy in front takes from the beginning of paths before it passes requests on, such as `/api`: the client bound
+   * the whole path. Caveats on paths mean the whole path too. Default: nothing.
+   */
+  readonly pathPrefix?: string
+  /**
+   * The URL that the client asked for, where a proxy rewrites it in another way: whole, or path and query as they stood on
+   * the client's request line. It must follow from the path and query that the handler acts on, and from nothing that
+   * anybody else can write, such as a header: else a request for one thing would be let through as one for another.
+   */
+  readonly externalUrl?: (req: IncomingMessage) => string
 }
 
-const KNOWN: KnownOptions<NodeTicketOptions> = { ...KNOWN_BY_GATES, passRefusals: true, cors: true }
+const KNOWN: KnownOptions<NodeTicketOptions> = {
+  ...KNOWN_BY_GATES,
+  passRefusals: true,
+  cors: true,
+  pathPrefix: true,
+  externalUrl: true,
+}
 
 /** The options of one `requireTicket` for `node:http`, checked and complete. */
 export interface NodeGate extends TicketGate {
   readonly passRefusals: boolean
   readonly cors: CorsPolicy | undefined
+  /** Path and query as the client bound them. */
+  readonly targetOf: (req: IncomingMessage) => string
 }
 
 /** @throws TypeError if an option does not exist, or cannot be meant so */
@@ -32,5 +53,5 @@ export function createNodeGate(options: NodeTicketOptions): NodeGate {
   if (typeof passRefusals !== 'boolean') throw new TypeError('passRefusals is true or false')
   const covered = { request: gate.requireCovered, response: gate.coverResponse }
   const cors = options.cors && createCorsPolicy(options.cors, covered)
-  return { ...gate, passRefusals, cors }
+  return { ...gate, passRefusals, cors, targetOf: externalTarget(options) }
 }

@@ -17,7 +17,7 @@ export function headOf(req: IncomingMessage): Pick<RequestMessage, 'method' | 't
 }
 
 /** As on the request line. Frameworks cut `url` where they mount, and keep the whole in `originalUrl`. */
-function targetOf(req: IncomingMessage & { readonly originalUrl?: unknown }): string {
+export function targetOf(req: IncomingMessage & { readonly originalUrl?: unknown }): string {
   return typeof req.originalUrl === 'string' ? req.originalUrl : (req.url ?? '')
 }
 

@@ -63,6 +63,9 @@ export interface RefusedEvent extends RequestFields {
   readonly hint: string | undefined
   /** Whether the cause lies in how the service is run, so that such requests are refused until its owner acts. */
   readonly ownerMustAct: boolean
+  /** What the client bound, as far as it can be told, and what arrived: of a `binding_mismatch` alone. */
+  readonly bound?: string | number | undefined
+  readonly arrived?: string | number | undefined
   /** Who presented the request, if that was proved. */
   readonly presenter: Principal | undefined
 }

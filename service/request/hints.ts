@@ -12,7 +12,7 @@ export interface Hint {
 
 /** The usual cause of a refusal, and what can be changed: for the service's log, never for the response. */
 export function hintFor(refusal: Refusal, message: RequestMessage, service: ServiceParts): Hint {
-  const own = setupHint(refusal, message, service)
+  const own = setupHint(refusal, message, service) ?? rewriteHint(refusal)
   if (own !== undefined) return { hint: own, ownerMustAct: true }
   return { hint: refusal.facts.hint ?? CLIENT_HINT[refusal.code], ownerMustAct: false }
 }
@@ -35,6 +35,11 @@ function setupHint(refusal: Refusal, message: RequestMessage, service: ServicePa
     default:
       return undefined
   }
+}
+
+/** What a usual rewrite on the way explains, its client cannot mend. */
+function rewriteHint({ code, facts }: Refusal): string | undefined {
+  return code === 'binding_mismatch' && facts.expected !== undefined ? facts.hint : undefined
 }
 
 const ABSOLUTE =

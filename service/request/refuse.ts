@@ -52,7 +52,8 @@ export function refuseRequest(service: ServiceParts, message: RequestMessage, ca
   if (refusal === cause) {
     const kind = code === 'replay' ? 'replayed' : 'refused'
     const hint = hintFor(refusal, message, service)
-    service.report({ kind, code, reason, ...hint, presenter, ...requestFields(message) })
+    const { expected: bound, actual: arrived } = code === 'binding_mismatch' ? refusal.facts : {}
+    service.report({ kind, code, reason, ...hint, bound, arrived, presenter, ...requestFields(message) })
   }
   const challenge = formatChallenge({ realm: service.realm, code, error: reply })
   return { refused: { code, reason, presenter }, response: responseOf(statusOf(code), challenge, code) }

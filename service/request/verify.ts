@@ -10,6 +10,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import { bindRequest } from '../../shared/http/binding.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
 import type { Clock } from '../../shared/time.js'
+import { explainMismatch } from './binding-mismatch.js'
 import { requireCoverage } from './coverage.js'
 import { type HandOff, sealedCredential } from './handed-off.js'
 import { Ending, type RequestMessage } from './message.js'
@@ -59,7 +60,12 @@ export async function verifyRequest(
   requireCoverage(accepted, further, requireCovered)
   const body = elapsed ? await readBody(presented, accepted, { maxBody, elapsed, revocation }) : NO_BODY
   if (elapsed && revocation) requireStillValid(revocation, accepted, service.clock.now())
-  const verified = requireBinding(accepted, bindRequest(method, target, covered, body))
+  const verified = requireBinding(accepted, bindRequest(method, target, covered, body), isBound =>
+    explainMismatch(
+      { method, target, covered, headers: message.headers, body, service: service.principal },
+      isBound,
+    ),
+  )
   return { verified, sealed: sealedCredential(covered), further }
 }
 

@@ -2,7 +2,7 @@ import { equalBytes } from '#primitives'
 import { combineAuthKeys } from '../crypto/derive.js'
 import { keepCombination } from '../crypto/derived-keys.js'
 import type { AuthKey } from '../crypto/keys.js'
-import { OrthrusError, type WireCode } from '../errors.js'
+import { type ErrorFacts, OrthrusError, type WireCode } from '../errors.js'
 import {
   type ApType,
   decodeApRequest,
@@ -183,12 +183,25 @@ function check(
 }
 
 /**
+ * What a service's own log says of a binding that does not hold. `isBound` says whether another binding would, so that it
+ * can be told what was changed on the way; it makes nothing pass.
+ */
+export type ExplainMismatch = (
+  isBound: (binding: Uint8Array) => boolean,
+) => Pick<ErrorFacts, 'hint' | 'expected' | 'actual'>
+
+/**
  * Step 9. @param binding the digest of what arrived: method, target, covered headers and body, or a channel's target.
  * @throws Refusal `binding_mismatch`
  */
-export function requireBinding(accepted: AcceptedRequest, binding: Uint8Array): VerifiedRequest {
+export function requireBinding(
+  accepted: AcceptedRequest,
+  binding: Uint8Array,
+  explain?: ExplainMismatch,
+): VerifiedRequest {
   if (equalBytes(binding, accepted.request.binding)) return accepted as VerifiedRequest
-  throw refuse(accepted, 'binding_mismatch', 'the request is not the one that its client sent')
+  const facts = explain?.(other => equalBytes(other, accepted.request.binding))
+  throw refuseWith(accepted, 'binding_mismatch', 'the request is not the one that its client sent', facts)
 }
 
 /**
@@ -196,8 +209,16 @@ export function requireBinding(accepted: AcceptedRequest, binding: Uint8Array): 
  * @param hint what the service's owner can do about it.
  */
 export function refuse(accepted: AcceptedRequest, code: WireCode, reason: string, hint?: string): Refusal {
+  return refuseWith(accepted, code, reason, hint === undefined ? {} : { hint })
+}
+
+function refuseWith(
+  accepted: AcceptedRequest,
+  code: WireCode,
+  reason: string,
+  facts: ErrorFacts = {},
+): Refusal {
   const { request, key, now, client, via } = accepted
-  const facts = hint === undefined ? { principal: client } : { principal: client, hint }
-  const cause = new OrthrusError(code, reason, { final: true, ...facts })
+  const cause = new OrthrusError(code, reason, { final: true, principal: client, ...facts })
   return refuseProved(cause, { key, mac: request.mac, presenter: via ?? client, now, floor: null }) as Refusal
 }

@@ -45,6 +45,14 @@ export function bindRequest(
   return digestLines([LABEL.HTTP_REQUEST, method, target, ...values, digestOf(body)])
 }
 
+/** As `bindRequest`, for several heads of one body, which is hashed once. */
+export function bindHeads(
+  body: CoveredBody,
+): (method: string, target: string, values: readonly string[]) => Uint8Array {
+  const digest = digestOf(body)
+  return (method, target, values) => digestLines([LABEL.HTTP_REQUEST, method, target, ...values, digest])
+}
+
 /** Whether the response to such a request may have a body. If not, it is bound with an empty one. */
 export function hasBody(method: string, status: number): boolean {
   return method !== 'HEAD' && status !== 204 && status !== 304

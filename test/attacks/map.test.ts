@@ -20,6 +20,7 @@ const NUMBERED = [
   '78', // further headers and the list of them changed
   '79', // administrators that lock themselves or each other out
   '80', // text that a terminal obeys
+  '85', // a refused request taken for something else
 ]
 const LITERATURE = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6']
 /** How a reason begins that a class has no test. */

@@ -38,7 +38,7 @@ describe('the hint of a refusal', () => {
   it('says what was rewritten on the way', async () => {
     const realm = await startRealm()
     const request = realm.sign()
-    expectRefused(await realm.send({ ...request, target: '/7' }), request, 'binding_mismatch', '06')
+    expectRefused(await realm.send({ ...request, target: '/invoices/8' }), request, 'binding_mismatch', '06')
     expect(lastHint(realm)).toContain('a proxy or framework on the way changed')
   })
 
