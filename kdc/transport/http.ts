@@ -1,5 +1,4 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SUBPROTOCOL } from '../../shared/constants.js'
 import { clockFault } from '../realm/clock-report.js'
 import type { OpenRealm } from '../realm/realm.js'
@@ -7,40 +6,6 @@ import { RECORD_KIND } from '../store/store.js'
 import { REALM_RECORD_NAME } from '../vault/records.js'
 
 /** What the KDC answers to plain HTTP: whether it works, and that it speaks WebSocket. */
-
-export interface HandshakeFault {
-  readonly status: 400 | 403
-  readonly reason: string
-}
-
-/**
- * Why a handshake is refused, or `undefined`. Any web page can make its visitor's browser connect to the KDC. Browsers
- * tell the page's origin, and only origins on the list may connect.
- */
-export function upgradeFault(
-  request: IncomingMessage,
-  allowedOrigins: readonly string[],
-): HandshakeFault | undefined {
-  const { origin } = request.headers
-  if (origin !== undefined && !allowedOrigins.includes(origin)) {
-    return { status: 403, reason: 'this origin may not connect; see allowedOrigins' }
-  }
-  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map(name => name.trim())
-  if (offered.includes(SUBPROTOCOL)) return undefined
-  return { status: 400, reason: `the subprotocol ${SUBPROTOCOL} is required` }
-}
-
-export function refuseUpgrade(socket: Duplex, { status, reason }: HandshakeFault): void {
-  const body = `${reason}\n`
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'Connection: close',
-    'Content-Type: text/plain; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ]
-  socket.once('finish', () => socket.destroy())
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
-}
 
 /** Never rejects. */
 export async function answerHttp(

@@ -1,9 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { WebSocketServer } from 'ws'
-import { LIMIT, SUBPROTOCOL } from '../../shared/constants.js'
-import { ID_BYTES } from '../../shared/encoding/frame.js'
+import type { WebSocketServer } from 'ws'
+import { createWebSocketServer, refuseUpgrade, upgradeFault } from '../../shared/channel/upgrade.node.js'
 import { type Cancel, runAfter } from '../../shared/timers.js'
 import { ChannelOpener } from '../channel/channel-opener.js'
 import { createDispatch, type Dispatch } from '../exchange/dispatch.js'
@@ -14,7 +13,7 @@ import { describeFailure } from '../report/failure.js'
 import { countedAddress, countedAnswer } from './address.js'
 import { Connection } from './connection.js'
 import { type ConnectionShare, ConnectionShares, type Cut } from './connection-shares.js'
-import { answerHttp, refuseUpgrade, upgradeFault } from './http.js'
+import { answerHttp } from './http.js'
 import { explainListenFailure } from './listen-failure.js'
 import { Rounds } from './rounds.js'
 import type { TrustedProxies } from './trusted-proxies.js'
@@ -32,16 +31,6 @@ export interface ServerOptions {
 
 /** The largest headers of a handshake, bytes. */
 const HEADER_BYTES_MAX = 8 * 1024
-
-/**
- * Fragments of an incomplete message. Each takes memory besides its bytes, and may keep the whole buffer that it was
- * read with alive, so a limit on bytes alone does not bound them. Clients send one frame for each message; browsers may
- * send two or three.
- */
-const FRAGMENTS_MAX = 8
-
-/** Reads of an incomplete frame, which take memory too. In segments of 536 bytes 64 KiB take 123 reads. */
-const READS_MAX = 1024
 
 /** The KDC's WebSocket (docs/protocol.md section 3, "Transport"): connections and their limits. */
 export class KdcServer {
@@ -64,15 +53,7 @@ export class KdcServer {
     this.#opener = new ChannelOpener(options.context)
     this.#shares = new ConnectionShares(options.limits)
     this.#connections = new Rounds(options.limits.ping)
-    this.#webSockets = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: LIMIT.MESSAGE_BYTES + ID_BYTES,
-      maxFragments: FRAGMENTS_MAX,
-      maxBufferedChunks: READS_MAX,
-      handleProtocols: () => SUBPROTOCOL,
-    })
+    this.#webSockets = createWebSocketServer()
     this.#http = this.#createHttp(options.limits.handshake)
   }
 

@@ -1,4 +1,4 @@
-import { upgradeFault } from '../../../kdc/transport/http.js'
+import { upgradeFault } from '../../../shared/channel/upgrade.node.js'
 import { LIMIT, TYPE } from '../../../shared/constants.js'
 import { createMac, deriveAuthKey } from '../../../shared/crypto/derive.js'
 import { LongTermKey, SessionKey } from '../../../shared/crypto/keys.js'
