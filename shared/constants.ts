@@ -125,6 +125,10 @@ export const WINDOW = {
   BODY: 60_000,
   /** How long an opened channel waits for the client's first record (section 9). */
   CHANNEL_FIRST_RECORD: 5_000,
+  /** How often a side of a channel looks whether it must send an empty record (section 9). */
+  CHANNEL_HEARTBEAT: 15_000,
+  /** A side of a channel that was not heard in this many looks, as a time, is gone (section 9). */
+  CHANNEL_SILENCE: 45_000,
 } as const
 
 /** How many opened channels of one ticket may wait for their first record (section 9). */

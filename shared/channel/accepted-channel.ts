@@ -3,7 +3,8 @@ import { WINDOW } from '../constants.js'
 import { createError } from '../encoding/error.js'
 import { OrthrusError } from '../errors.js'
 import type { Clock } from '../time.js'
-import { type Cancel, inBackground, runAfter, type Timers } from '../timers.js'
+import { type Cancel, runAfter, type Timers } from '../timers.js'
+import { runAtEnd } from './end-of-time.js'
 import type { RecordChannel } from './records.js'
 import type { WaitingChannel } from './waiting-channels.js'
 
@@ -17,9 +18,17 @@ export interface ChannelCarrier {
 
 /** What a service does with one channel. */
 export interface ChannelApplication {
+  /** The client's first record came, which shows that it has the channel's key. */
+  opened?(): void
+  /** A record came, with or without a message. */
+  heard?(): void
   /** Handles one whole message. The next one waits until this one settles. A rejection breaks the channel. */
   receive(message: Uint8Array): Promise<void>
-  /** The channel broke. The client was told that it did, but not why. `ended` follows. */
+  /** The client sends no more. Without this, the service's side ends too. */
+  receivedEnd?(): void
+  /** The channel has reached its end time. Without this, the service's side ends in order. */
+  outlived?(): void
+  /** The channel broke. The client was told that it did, but not why. `ended` follows, unless it came before. */
   broken(cause: unknown): void
   /** The channel is over, whichever side ended it. Called once. */
   ended(): void
@@ -29,8 +38,10 @@ export interface AcceptedChannelOptions {
   readonly verified: VerifiedRequest
   readonly records: RecordChannel
   readonly waiting: WaitingChannel
-  /** By the service's clock, milliseconds. */
+  /** Milliseconds. */
   readonly endTime: number
+  /** The time by which it ends, milliseconds. */
+  readonly endClock: () => number
   readonly carrier: ChannelCarrier
   readonly clock: Clock
   readonly timers: Timers
@@ -53,6 +64,7 @@ export class AcceptedChannel {
   readonly #acceptedAt: number
   #state: 'waiting' | 'open' | 'over' = 'waiting'
   #cancelWait: Cancel
+  #hasSentEnd = false
   /** Settles when everything received so far has been handled. */
   #received: Promise<void> = Promise.resolve()
 
@@ -74,8 +86,9 @@ export class AcceptedChannel {
     try {
       const event = this.#options.records.open(record)
       if (this.#state === 'waiting') this.#open()
+      this.#application.heard?.()
       if (event?.kind === 'message') this.#queue(() => this.#application.receive(event.message))
-      if (event?.kind === 'end') this.#queue(async () => this.end())
+      if (event?.kind === 'end') this.#queue(async () => this.#receivedEnd())
       await this.#received
     } catch (cause) {
       this.#break(cause)
@@ -94,6 +107,20 @@ export class AcceptedChannel {
     return sent
   }
 
+  /** A record without a message, by which the client hears that the service is there. */
+  sendNothing(): void {
+    const { records, carrier } = this.#options
+    if (this.#state !== 'over') void carrier.send(records.sealGreeting())
+  }
+
+  /** Tells the client that the service sends no more. The client may go on. Resolves as `send` does. */
+  async sendEnd(): Promise<void> {
+    if (this.#state === 'over' || this.#hasSentEnd) return
+    this.#hasSentEnd = true
+    const { records, carrier } = this.#options
+    await carrier.send(records.sealEnd())
+  }
+
   get isOver(): boolean {
     return this.#state === 'over'
   }
@@ -101,7 +128,7 @@ export class AcceptedChannel {
   /** Tells the client that the service sends no more, and ends the channel. */
   end(): void {
     if (this.#state === 'over') return
-    void this.#options.carrier.send(this.#options.records.sealEnd())
+    void this.sendEnd()
     this.close()
   }
 
@@ -124,15 +151,19 @@ export class AcceptedChannel {
     this.#state = 'open'
     waiting.release()
     this.#cancelWait()
-    this.#endInTime()
+    const { endClock, timers, endTime } = this.#options
+    this.#cancelWait = runAtEnd(timers, endClock, endTime, () => this.#outlived())
+    if (!this.isOver) this.#application.opened?.()
   }
 
-  /** A timer may fire before the service's clock has reached that time. */
-  #endInTime(): void {
-    const { endTime, clock, timers } = this.#options
-    const left = endTime - clock.now()
-    if (left <= 0) this.end()
-    else this.#cancelWait = runAfter(inBackground(timers), left, () => this.#endInTime())
+  #outlived(): void {
+    if (this.#application.outlived === undefined) this.end()
+    else this.#application.outlived()
+  }
+
+  #receivedEnd(): void {
+    if (this.#application.receivedEnd === undefined) this.end()
+    else this.#application.receivedEnd()
   }
 
   #queue(work: () => Promise<void>): void {
@@ -143,8 +174,8 @@ export class AcceptedChannel {
   #break(cause: unknown): void {
     if (this.#state === 'over') return
     const { clock, carrier } = this.#options
-    this.#application.broken(cause)
     void carrier.send(createError({ code: 'malformed', time: clock.now(), floor: null, message: '' }))
+    this.#application.broken(cause)
     this.close()
   }
 }

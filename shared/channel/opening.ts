@@ -38,6 +38,8 @@ export interface OpeningOptions {
   countedTo?(accepted: AcceptedRequest): string
   /** What the service requires in addition to steps 1 to 8. @throws Refusal */
   check?(accepted: AcceptedRequest): Promise<void>
+  /** Step 10. @throws Refusal */
+  authorise?(verified: VerifiedRequest): void
   /**
    * The largest message accepted from this client, bytes. A message is assembled before it is decoded, so anybody with
    * a ticket can make the service hold this much.
@@ -83,7 +85,9 @@ async function verifyOpening(
     throw refuse(accepted, 'rate_limited', 'too many channels of the ticket wait for their first record')
   }
   await options.check?.(accepted)
-  return requireBinding(accepted, channelBinding(options.target))
+  const verified = requireBinding(accepted, channelBinding(options.target))
+  options.authorise?.(verified)
+  return verified
 }
 
 /** Identifies the presenter's own ticket, which comes first. */
@@ -97,14 +101,15 @@ function start(
   carrier: ChannelCarrier,
   options: OpeningOptions,
 ): OpenedChannel {
-  const { clock, timers, random } = options
+  const { clock, timers, random, revocation } = options
   const { request, key, now } = verified
   const reply = createApAccept(key, request.mac, { time: now, nonce: random(SIZE.NONCE) })
   const records = startChannel('service', key, request.bytes, reply, options.maxMessage(verified))
   const endTime = endOf(verified)
+  const endClock = (): number => revocation?.endClock(clock.now()) ?? clock.now()
   const serve = (channel: AcceptedChannel): ChannelApplication => options.serve(channel)
-  const channel = new AcceptedChannel({ verified, records, waiting, endTime, carrier, clock, timers, serve })
-  return { reply, channel }
+  const parts = { verified, records, waiting, endTime, endClock, carrier, clock, timers, serve }
+  return { reply, channel: new AcceptedChannel(parts) }
 }
 
 /** The earliest end of all its tickets and caveats, milliseconds. */
