@@ -76,7 +76,7 @@ async function connectNow(openSocket: OpenSocket, options: ConnectOptions): Prom
   const refusals = new RefusalMemory({ ...settings, max: KEPT_MAX })
   const sourcing = { ...settings, exchange, refusals, time: new KdcClock(settings.clock) }
   const source = await sourceFrom(options, sourcing)
-  const realm = new Realm(partsFrom(options, { ...settings, ...sourcing, connection, source }))
+  const realm = new Realm(partsFrom(options, { ...settings, ...sourcing, connection, source, openSocket }))
   try {
     // A credential for one service works without the KDC.
     if (source.held === undefined) await reachKdc(connection, { ...settings, signal: options.signal })
@@ -100,7 +100,9 @@ async function sourceFrom(
 
 function partsFrom(
   options: ConnectOptions,
-  made: Settings & SourceOptions & Pick<RealmParts, 'connection' | 'source'>,
+  made: Settings &
+    SourceOptions &
+    Pick<RealmParts, 'connection' | 'source'> & { readonly openSocket: OpenSocket },
 ): RealmParts {
   const { clock, timers, maxRequest, timeouts, time, connection, source } = made
   const { client, request } = source
@@ -119,6 +121,7 @@ function partsFrom(
     timers,
     presenter,
     http: made,
+    channels: { ...made, presenter, now: () => time.now() },
     maxRequest,
     services: servicesFrom(options, client),
     callTimeout: timeouts.call,

@@ -1,6 +1,8 @@
+import type { Channel } from '../shared/channel/channel.js'
 import type { KnownOptions } from '../shared/options.js'
 import type { Principal } from '../shared/principal.js'
 import type { RealmResponse } from './request/http-response.js'
+import type { OpenChannelOptions } from './service-channel/options.js'
 import type { Ticket } from './ticket/ticket.js'
 
 export interface TicketOptions {
@@ -92,4 +94,6 @@ export interface Caller {
    * named
    */
   fetch(input: RequestInfo | URL, init?: Omit<RealmFetchInit, 'ticket'>): Promise<RealmResponse>
+  /** Works like `Realm.openChannel`, under the credential. The service must be named as for `fetch`. */
+  openChannel(url: string | URL, options?: Omit<OpenChannelOptions, 'ticket'>): Promise<Channel>
 }

@@ -1,3 +1,5 @@
+import type { Channel } from '../shared/channel/channel.js'
+import { channelLimits } from '../shared/channel/channel-limits.js'
 import type { OrthrusError } from '../shared/errors.js'
 import { copyOptions, requireKnownOptions } from '../shared/options.js'
 import { type Principal, type RealmName, realmOf, requireSameRealm } from '../shared/principal.js'
@@ -23,6 +25,13 @@ import { collectRequest, readRequest, type UnreadInit, unreadInit } from './requ
 import type { RealmResponse } from './request/http-response.js'
 import type { Presenter } from './request/presenter.js'
 import { requestedService, serviceNamed } from './request/requested-service.js'
+import { type ChannelParts, openChannelAt } from './service-channel/open.js'
+import {
+  CALLER_CHANNEL_OPTIONS,
+  CHANNEL_OPTIONS,
+  type OpenChannelOptions,
+} from './service-channel/options.js'
+import { placeOf } from './service-channel/place.js'
 import { importTicket, requireHolder, requireMadeFor, requirePresentable } from './ticket/imported-ticket.js'
 import type { ServiceTicket } from './ticket/service-ticket.js'
 import { secretsOf, type Ticket } from './ticket/ticket.js'
@@ -39,6 +48,7 @@ export interface RealmParts {
   readonly tickets: TicketCache
   readonly presenter: Presenter
   readonly http: HttpExchanges
+  readonly channels: ChannelParts
   readonly timers: Timers
   /** The largest request body, bytes. */
   readonly maxRequest: number
@@ -68,6 +78,7 @@ export class Realm {
     this.#parts = parts
     // Bound, so that they work without the realm: const { fetch } = realm, or realm.fetch given to a library.
     this.fetch = this.fetch.bind(this)
+    this.openChannel = this.openChannel.bind(this)
     this.getServiceTicket = this.getServiceTicket.bind(this)
     this.getTgt = this.getTgt.bind(this)
     this.import = this.import.bind(this)
@@ -113,15 +124,37 @@ export class Realm {
     const init = copyOptions<RealmFetchInit>(options, FETCH_OPTIONS)
     const { service: name, ticket: given, handOff, repeatable = false, cover } = init
     const request = readRequest(input, init, cover)
-    const service = this.#serviceFor(request, name, given)
-    const ticket = given ?? this.#heldFor(service)
-    if (ticket !== undefined) requirePresentable(ticket, this.client)
+    const service = this.#serviceFor(new URL(request.url).origin, name, given)
+    const ticket = this.#presentableFor(service, given)
     if (handOff !== undefined) requireMadeFor(handOff, service)
     this.#closing.requireOpen()
     request.signal.throwIfAborted()
     const chosen = { service, ticket, handOff, repeatable }
     return this.#closing.during(request.signal, signal =>
       this.#exchange(request, unreadInit(init), { ...chosen, signal }),
+    )
+  }
+
+  /**
+   * Opens a channel to a service, at the URL where it calls `acceptChannels`: messages both ways, encrypted and proved,
+   * until the ticket ends or both sides have (docs/protocol.md section 9).
+   * @param url with `ws:` or `wss:`
+   * @throws OrthrusError with the service's or KDC's code; `refused_unproved` `unavailable` `channel_broken`;
+   * `credential_invalid` as `fetch` does
+   * @throws TypeError if no service is named for the origin, and for a URL or options that cannot be meant so
+   */
+  async openChannel(url: string | URL, options: OpenChannelOptions = {}): Promise<Channel> {
+    requireKnownOptions('openChannel', options, CHANNEL_OPTIONS)
+    const { service: name, ticket: given, signal: own, ...limits } = copyOptions(options, CHANNEL_OPTIONS)
+    const place = placeOf(url)
+    const service = this.#serviceFor(place.origin, name, given)
+    const ticket = this.#presentableFor(service, given)
+    const choice = { ...channelLimits(limits), place, service, ticket }
+    this.#closing.requireOpen()
+    own?.throwIfAborted()
+    const whenClosed = (end: (cause: OrthrusError) => void): (() => void) => this.#closing.whenClosed(end)
+    return this.#closing.during(own ?? new AbortController().signal, signal =>
+      openChannelAt(this.#parts.channels, { ...choice, signal, whenClosed }),
     )
   }
 
@@ -163,6 +196,10 @@ export class Realm {
         requireKnownOptions('fetch', init, CALLER_FETCH_OPTIONS)
         return this.fetch(input, { ...copyOptions(init, CALLER_FETCH_OPTIONS), ticket })
       },
+      openChannel: async (url, options = {}) => {
+        requireKnownOptions('openChannel', options, CALLER_CHANNEL_OPTIONS)
+        return this.openChannel(url, { ...copyOptions(options, CALLER_CHANNEL_OPTIONS), ticket })
+      },
     }
   }
 
@@ -197,10 +234,17 @@ export class Realm {
     return fetchProved(presenter, http, collected, options)
   }
 
-  #serviceFor({ url }: Request, name: string | undefined, ticket: Ticket | undefined): Principal {
+  #serviceFor(origin: string, name: string | undefined, ticket: Ticket | undefined): Principal {
     const { source, services } = this.#parts
     const service = name === undefined ? undefined : serviceNamed(this.realm, name)
-    return requestedService({ origin: new URL(url).origin, service, ticket, held: source.held }, services)
+    return requestedService({ origin, service, ticket, held: source.held }, services)
+  }
+
+  /** @throws OrthrusError `credential_invalid` for a ticket that this client cannot present */
+  #presentableFor(service: Principal, given: Ticket | undefined): Ticket | undefined {
+    const ticket = given ?? this.#heldFor(service)
+    if (ticket !== undefined) requirePresentable(ticket, this.client)
+    return ticket
   }
 
   #heldFor(service: Principal): Ticket | undefined {

@@ -11,6 +11,7 @@ function platform(twin: '' | '.node') {
     '#keytab-file': `${root}shared/keytab/keytab-file.node.ts`,
     '#cache-mode': `${root}client/request/cache-mode.node.ts`,
     '#websocket': `${root}client/kdc-link/websocket.node.ts`,
+    '#tcp': `${root}client/service-channel/tcp.node.ts`,
   }
 }
 

@@ -14,8 +14,8 @@ import { abortable, runAfter } from '../../shared/timers.js'
 import { explainingKdcErrors } from '../kdc-link/refusals.js'
 import { partsOf, type Realm, type RealmParts, whenClosed } from '../realm.js'
 import type { ErrorAnswer, Presented } from '../request/presenting.js'
+import { lateAnswer, PresentedChannel } from '../service-channel/presented-channel.js'
 import type { Ticket } from '../ticket/ticket.js'
-import { lateAnswer, PresentedChannel } from './presented-channel.js'
 
 /** The largest answer accepted, bytes. */
 const MESSAGE_MAX = 1024 * 1024

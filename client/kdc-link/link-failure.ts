@@ -2,7 +2,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import { shownFailure } from '../../shared/shown-failure.js'
 import { shownUrl } from '../../shared/shown-url.js'
 
-interface Cause {
+export interface Cause {
   readonly pattern: RegExp
   readonly told: string
   readonly hint: string
@@ -24,9 +24,8 @@ const MAYBE_OTHER_VERSION: Cause = {
   hint: 'check the URL, and the version of the KDC: client and KDC need the same one',
 }
 
-/** What the platform reports for a failed connection, what it means, and the next step. The first match is used. */
-const CAUSES: readonly Cause[] = [
-  { pattern: /ECONNREFUSED/, told: 'nothing listens there', hint: CHECK },
+/** What the platform reports for a failed connection, what it means, and the next step, to whatever it was. */
+const NETWORK_CAUSES: readonly Cause[] = [
   {
     pattern: /ENOTFOUND|EAI_AGAIN/,
     told: 'its host name cannot be looked up',
@@ -38,36 +37,9 @@ const CAUSES: readonly Cause[] = [
     hint: 'check the address, and the firewalls on the way',
   },
   {
-    pattern: /Unexpected server response: 50[234]/,
-    told: 'a proxy answers, but cannot reach the KDC behind it',
-    hint: 'check that the KDC runs, and where the proxy looks for it',
-  },
-  {
-    pattern: /Unexpected server response: 429/,
-    told: 'a proxy in front of the KDC limits the number of connections',
-    hint: 'wait a little, or let the proxy allow more',
-  },
-  {
-    pattern: /Unexpected server response: 40[137]/,
-    told: 'it does not let this client connect',
-    hint: 'the KDC never asks for an HTTP login: check that the URL is not that of a service, and look for a proxy that asks',
-  },
-  {
     pattern: /Unexpected server response: 3/,
     told: 'it redirects to another address',
     hint: 'write the URL that it redirects to',
-  },
-  MAYBE_OTHER_VERSION,
-  {
-    pattern: /Unexpected server response/,
-    told: 'an HTTP server answers there, but no KDC',
-    hint: 'check port and path; a proxy in front of the KDC must pass on WebSockets (the Upgrade header)',
-  },
-  OTHER_VERSION,
-  {
-    pattern: /WRONG_VERSION_NUMBER|wrong version number|EPROTO|packet length too long/,
-    told: 'it does not speak TLS',
-    hint: 'write ws:// for a KDC without TLS, or put a proxy that speaks TLS in front of it',
   },
   {
     pattern: /CERT_HAS_EXPIRED|certificate has expired|CERT_NOT_YET_VALID|not yet valid/,
@@ -84,6 +56,39 @@ const CAUSES: readonly Cause[] = [
     told: 'its certificate is not signed by an authority that this machine trusts',
     hint: 'start the process with NODE_EXTRA_CA_CERTS=ca.pem, the certificate of the authority that signed it',
   },
+]
+
+/** The first match is used. */
+const CAUSES: readonly Cause[] = [
+  ...NETWORK_CAUSES,
+  { pattern: /ECONNREFUSED/, told: 'nothing listens there', hint: CHECK },
+  {
+    pattern: /Unexpected server response: 50[234]/,
+    told: 'a proxy answers, but cannot reach the KDC behind it',
+    hint: 'check that the KDC runs, and where the proxy looks for it',
+  },
+  {
+    pattern: /Unexpected server response: 429/,
+    told: 'a proxy in front of the KDC limits the number of connections',
+    hint: 'wait a little, or let the proxy allow more',
+  },
+  {
+    pattern: /Unexpected server response: 40[137]/,
+    told: 'it does not let this client connect',
+    hint: 'the KDC never asks for an HTTP login: check that the URL is not that of a service, and look for a proxy that asks',
+  },
+  MAYBE_OTHER_VERSION,
+  {
+    pattern: /Unexpected server response/,
+    told: 'an HTTP server answers there, but no KDC',
+    hint: 'check port and path; a proxy in front of the KDC must pass on WebSockets (the Upgrade header)',
+  },
+  OTHER_VERSION,
+  {
+    pattern: /WRONG_VERSION_NUMBER|wrong version number|EPROTO|packet length too long/,
+    told: 'it does not speak TLS',
+    hint: 'write ws:// for a KDC without TLS, or put a proxy that speaks TLS in front of it',
+  },
   {
     pattern: /HPE_|Parse Error/,
     told: 'it does not speak HTTP',
@@ -95,6 +100,11 @@ const CAUSES: readonly Cause[] = [
     hint: 'a port that expects TLS does so: then write wss://; else check that the KDC runs there, as with: orthrus kdc',
   },
 ]
+
+/** The cause of a failed connection that any server can have. @param reason as the platform reports it */
+export function networkCause(reason: string): Cause | undefined {
+  return NETWORK_CAUSES.find(({ pattern }) => pattern.test(reason))
+}
 
 /** The error for a KDC that cannot be reached, with the next step. @param reason as the platform reports it */
 export function unreachable(url: string, reason: string): OrthrusError {

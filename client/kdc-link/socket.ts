@@ -1,9 +1,15 @@
 /** The parts of a WebSocket that a client needs. `#websocket` is the platform's implementation. */
 export interface Socket {
-  /** Sends one binary frame. Ignored if the socket is no longer open. */
-  send(bytes: Uint8Array): void
+  /**
+   * Sends one binary frame. Ignored if the socket is no longer open.
+   * @param sent called when little waits to be sent, or nothing will be sent any more
+   */
+  send(bytes: Uint8Array, sent?: () => void): void
   /** Closes the socket after everything sent before. `closed` is called when it is done. */
   close(): void
+  /** Reads nothing more, except what was read already, until `resume`. Missing in browsers, which cannot. */
+  pause?(): void
+  resume?(): void
   /** Asks for a pong. Ignored if the socket is not open. Missing in browsers, which cannot. */
   ping?(): void
   /** Sets whether the socket keeps the process alive, which it does at first, also while it opens. Missing in browsers. */

@@ -44,9 +44,12 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Socket
     else socket.close(1003)
   })
   return {
-    send: bytes => {
-      if (socket.readyState === WebSocket.OPEN) socket.send(bytes)
+    send: (bytes, sent) => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(bytes, sent)
+      else sent?.()
     },
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
     ping: () => {
       if (socket.readyState === WebSocket.OPEN) socket.ping()
     },

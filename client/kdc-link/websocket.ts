@@ -1,4 +1,10 @@
+import { systemTimers } from '../../shared/timers.js'
 import type { Socket, SocketEvents, SocketOptions } from './socket.js'
+
+/** Tuning: while more bytes than this wait to be sent, a sender waits. */
+const BUFFERED_MAX = 64 * 1024
+/** Tuning: how often a browser is asked how much waits, milliseconds. */
+const LOOK_EVERY = 20
 
 /** Browsers: the platform's own WebSocket. `websocket.node.ts` has the same function. */
 export function openSocket(options: SocketOptions, events: SocketEvents): Socket {
@@ -7,6 +13,12 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Socket
   const refuse = (reason: string, code: number): void => {
     failure ??= reason
     socket.close(code)
+  }
+  const isOpen = (): boolean => socket.readyState === globalThis.WebSocket.OPEN
+  // A browser does not tell, so it is asked again and again.
+  const tellSent = (sent: () => void): void => {
+    if (!isOpen() || socket.bufferedAmount <= BUFFERED_MAX) sent()
+    else systemTimers.setTimeout(() => tellSent(sent), LOOK_EVERY)
   }
   socket.binaryType = 'arraybuffer'
   socket.onopen = () => {
@@ -22,8 +34,9 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Socket
     else events.received(new Uint8Array(event.data))
   }
   return {
-    send: bytes => {
-      if (socket.readyState === globalThis.WebSocket.OPEN) socket.send(new Uint8Array(bytes))
+    send: (bytes, sent) => {
+      if (isOpen()) socket.send(new Uint8Array(bytes))
+      if (sent !== undefined) tellSent(sent)
     },
     close: () => socket.close(),
   }

@@ -1,4 +1,4 @@
-import { PresentedChannel } from '../../client/channel/presented-channel.js'
+import { PresentedChannel } from '../../client/service-channel/presented-channel.js'
 import type { FeedChannel, FeedEvents } from '../../service/feed/session.js'
 import { toHex } from '../../shared/bytes.js'
 import { decodeFromKdc, encodeCall, resultsOf } from '../../shared/channel/calls.js'

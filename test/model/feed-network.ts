@@ -1,4 +1,4 @@
-import type { ChannelStream, ChannelStreamEvents } from '../../client/channel/presented-channel.js'
+import type { ChannelStream, ChannelStreamEvents } from '../../client/service-channel/presented-channel.js'
 import type { AcceptedChannel } from '../../shared/channel/accepted-channel.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Judge } from './judge.js'

@@ -26,6 +26,7 @@ export default defineConfig({
       '#base64url': `${root}shared/base64url.node.ts`,
       '#keytab-file': `${root}shared/keytab/keytab-file.node.ts`,
       '#websocket': `${root}client/kdc-link/websocket.node.ts`,
+      '#tcp': `${root}client/service-channel/tcp.node.ts`,
     },
   },
   // One worker loads all of a mutant's tests; a machine with other work takes long for some of them.

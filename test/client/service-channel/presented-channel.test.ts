@@ -1,5 +1,8 @@
 import { expect, it } from 'vitest'
-import { type ChannelStreamEvents, PresentedChannel } from '../../../client/channel/presented-channel.js'
+import {
+  type ChannelStreamEvents,
+  PresentedChannel,
+} from '../../../client/service-channel/presented-channel.js'
 import { channelBinding, startChannel } from '../../../shared/channel/records.js'
 import { TYPE } from '../../../shared/constants.js'
 import { AuthKey, LongTermKey } from '../../../shared/crypto/keys.js'
@@ -49,14 +52,14 @@ function begin() {
     timeout: 1_000,
     maxMessage: 1_000,
     explaining: look => look(),
-    user: { receive: message => received.push(message), ended: cause => ended.push(cause.code) },
+    user: { receive: message => void received.push(message), ended: cause => void ended.push(cause.code) },
   })
   const request = opening()
   const presented = { service: SERVICE, own: undefined, binding: request.binding, headers: [], key, request }
   const opened = channel.open(presented)
   const accept = createApAccept(key, request.mac, { time: 1_000, nonce: systemRandom(16) })
   const service = startChannel('service', key, request.bytes, accept, 1_000)
-  const send = (message: Uint8Array): void => events?.received(message)
+  const send = (message: Uint8Array): void => void events?.received(message)
   return { opened, accept, service, send, received, ended }
 }
 

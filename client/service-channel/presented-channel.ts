@@ -1,8 +1,9 @@
+import { channelBroken } from '../../shared/channel/open-channel.js'
 import { type RecordChannel, startChannel } from '../../shared/channel/records.js'
 import { TYPE } from '../../shared/constants.js'
 import { isError, openError } from '../../shared/encoding/error.js'
 import { messageType } from '../../shared/encoding/message.js'
-import { OrthrusError } from '../../shared/errors.js'
+import { OrthrusError, type WireCode } from '../../shared/errors.js'
 import { openApAccept } from '../../shared/exchange/ap.js'
 import type { Clock } from '../../shared/time.js'
 import { runAfter, type Timers } from '../../shared/timers.js'
@@ -11,20 +12,29 @@ import type { ErrorAnswer, Presented } from '../request/presenting.js'
 
 /** Carries the messages of one channel: under one id of a shared connection, or over a connection of its own. */
 export interface ChannelStream {
-  send(message: Uint8Array): void
+  /** May say when the operating system has the message, or never will. */
+  send(message: Uint8Array): void | Promise<void>
   end(): void
 }
 
 export interface ChannelStreamEvents {
-  received(message: Uint8Array): void
+  /** May say when the next message can be received. */
+  received(message: Uint8Array): void | Promise<void>
   /** No further message will come. */
   closed(cause: OrthrusError): void
 }
 
 /** The part of the client that uses one channel. */
 export interface ChannelUser {
-  /** Receives one complete message. @throws OrthrusError if it is invalid, which ends the channel */
-  receive(message: Uint8Array): void
+  /** A record came, with or without a message. */
+  heard?(): void
+  /**
+   * Receives one complete message. May say when the next one can be received.
+   * @throws OrthrusError if it is invalid, which ends the channel
+   */
+  receive(message: Uint8Array): void | Promise<void>
+  /** The service sends no more. Without this, the channel is over. */
+  receivedEnd?(): void
   /** Called once, when the channel has ended or could not be opened. */
   ended(cause: OrthrusError): void
 }
@@ -77,15 +87,28 @@ export class PresentedChannel {
     explaining(() => openApAccept(key, request.mac, answer))
     this.#records = startChannel('client', key, request.bytes, answer, maxMessage)
     // The service counts the channel as open, and passes it on, only after this greeting.
-    this.#seal(records => [records.sealGreeting()])
-    for (const message of this.#early?.splice(0) ?? []) this.#receive(message)
+    void this.#seal(records => [records.sealGreeting()])
+    for (const message of this.#early?.splice(0) ?? []) void this.#receive(message)
     return undefined
   }
 
-  /** @throws OrthrusError `channel_broken` if the channel is not open yet or has ended */
-  send(message: Uint8Array): void {
+  /**
+   * Resolves when the operating system has the message, if the stream tells.
+   * @throws OrthrusError `channel_broken` if the channel is not open yet or has ended
+   */
+  send(message: Uint8Array): Promise<void> {
     this.requireOpen()
-    this.#seal(records => records.sealMessage(message))
+    return this.#seal(records => records.sealMessage(message))
+  }
+
+  /** A record without a message, by which the service hears that the client is there. */
+  sendNothing(): void {
+    if (this.#ended === undefined) void this.#seal(records => [records.sealGreeting()])
+  }
+
+  /** Tells the service that the client sends no more. The service may go on. */
+  async sendEnd(): Promise<void> {
+    if (this.#ended === undefined) await this.#seal(records => [records.sealEnd()])
   }
 
   /** @throws OrthrusError the cause that ended the channel */
@@ -96,7 +119,7 @@ export class PresentedChannel {
   /** Tells the service that the channel ends, and ends it. */
   close(): void {
     if (this.#ended !== undefined) return
-    this.#seal(records => [records.sealEnd()])
+    void this.#seal(records => [records.sealEnd()])
     this.end(this.broken('it was closed'))
   }
 
@@ -109,11 +132,8 @@ export class PresentedChannel {
     this.#options.user.ended(cause)
   }
 
-  broken(reason: string): OrthrusError {
-    const { peer } = this.#options
-    return new OrthrusError('channel_broken', `the channel to ${peer} is over: ${reason}`, {
-      hint: 'open a new one',
-    })
+  broken(reason: string, claimed?: WireCode): OrthrusError {
+    return channelBroken(this.#options.peer, reason, claimed)
   }
 
   /** Opens the stream. @returns it, and the first message that it will receive */
@@ -127,16 +147,18 @@ export class PresentedChannel {
     first.catch(() => {})
     this.#stream = await openStream({
       received: message => {
-        if (this.#records !== undefined) this.#receive(message)
-        else if (this.#early !== undefined) this.#early.push(message)
-        else {
+        if (this.#records !== undefined) return this.#receive(message)
+        if (this.#early !== undefined) {
+          this.#early.push(message)
+        } else {
           this.#early = []
           answered(message)
         }
+        return undefined
       },
       closed: cause => {
         this.#fail(cause)
-        this.end(this.broken(cause.reason))
+        this.end(this.broken(cause.reason, cause.facts.claimed))
       },
     })
     if (this.#ended !== undefined) {
@@ -149,23 +171,32 @@ export class PresentedChannel {
     return { stream: this.#stream, first: settled }
   }
 
-  #seal(seal: (records: RecordChannel) => Uint8Array[]): void {
+  #seal(seal: (records: RecordChannel) => Uint8Array[]): Promise<void> {
     if (this.#records === undefined) throw this.broken('it is not open')
-    for (const record of seal(this.#records)) this.#stream?.send(record)
+    const sent = seal(this.#records).map(record => this.#stream?.send(record))
+    return Promise.resolve(sent.at(-1))
   }
 
-  #receive(message: Uint8Array): void {
+  #receive(message: Uint8Array): void | Promise<void> {
     const { peer, user } = this.#options
     try {
       // Anybody may send this ERROR, but a channel whose messages can be replaced is lost in any case.
       if (messageType(message) === TYPE.ERROR) throw this.broken(`${peer} says that it is`)
       const event = this.#records?.open(message)
-      if (event?.kind === 'message') user.receive(event.message)
-      else if (event?.kind === 'end') this.end(this.broken(`${peer} ended it`))
+      user.heard?.()
+      if (event?.kind === 'message') return user.receive(event.message)
+      if (event?.kind === 'end') this.#receivedEnd()
     } catch (cause) {
       if (!(cause instanceof OrthrusError)) throw cause
       this.end(cause.code === 'channel_broken' ? cause : this.broken(cause.reason))
     }
+    return undefined
+  }
+
+  #receivedEnd(): void {
+    const { peer, user } = this.#options
+    if (user.receivedEnd === undefined) this.end(this.broken(`${peer} ended it`))
+    else user.receivedEnd()
   }
 }
 

@@ -1,0 +1,38 @@
+import { connect } from 'node:net'
+import { WINDOW } from '../../shared/constants.js'
+import { SECOND } from '../../shared/time.js'
+import { inBackground, runAfter, systemTimers } from '../../shared/timers.js'
+import type { Socket, SocketEvents } from '../kdc-link/socket.js'
+
+/** How long to wait for the other side to close too, milliseconds. */
+const CLOSE_TIMEOUT = 10 * SECOND
+
+/** Node: a socket of `node:net`. It cannot ping. */
+export function connectTcp(host: string, port: number, events: SocketEvents): Socket {
+  const keepAliveInitialDelay = WINDOW.CHANNEL_HEARTBEAT
+  const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay })
+  let failure: string | undefined
+  let cancel = (): void => {}
+  socket.on('connect', () => events.opened())
+  socket.on('data', piece => events.received(piece as Buffer))
+  socket.on('error', (error: Error & { readonly code?: string }) => {
+    failure ??= error.message === '' ? (error.code ?? 'the connection failed') : error.message
+  })
+  socket.on('close', () => {
+    cancel()
+    events.closed(failure ?? 'the connection was closed')
+  })
+  return {
+    send: (bytes, sent) => {
+      if (socket.writable) socket.write(bytes, () => sent?.())
+      else sent?.()
+    },
+    close: () => {
+      if (socket.connecting) socket.destroy()
+      else socket.end()
+      cancel = runAfter(inBackground(systemTimers), CLOSE_TIMEOUT, () => socket.destroy())
+    },
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+  }
+}
