@@ -1,11 +1,19 @@
 /** `orthrus/service`: protects the handlers of one service. */
 
 export type { Admission, AdmissionRefusal, AdmissionRequest, ReplayCache } from '../shared/accept/replay.js'
+export type { Channel } from '../shared/channel/channel.js'
 export { OrthrusError } from '../shared/errors.js'
 export type { Logger } from '../shared/logger.js'
 export type { Principal, RealmName } from '../shared/principal.js'
 export type { ClaimValue } from '../shared/ticket/claims.js'
 export type { Clock } from '../shared/time.js'
+export {
+  type AcceptChannelsOptions,
+  type AcceptedChannels,
+  type AcceptTcpChannelsOptions,
+  acceptChannels,
+} from './accept-channels.js'
+export type { ChannelHandler } from './channel/options.js'
 export type { FeedOptions } from './feed/feed-options.js'
 export { type LoadServiceOptions, loadService } from './load-service.js'
 export type { CorsOptions } from './node-http/cors.js'

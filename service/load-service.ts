@@ -147,7 +147,7 @@ async function load(loading: Loading): Promise<Service> {
     report,
     revocation: feed?.revocation,
     background: feed?.background,
-    closing: { isClosed: false },
+    closing: { isClosed: false, ends: new Set() },
     ended: async () => locks?.release(),
     hasKeyFor: refusal => keyFile.hasKeyFor(refusal),
   })

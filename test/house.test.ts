@@ -95,6 +95,7 @@ const ORDER = {
     ['channel/'],
     ['realm.ts'],
     ['realm-options.ts', 'closing.ts'],
+    ['service-channel/'],
     ['request/'],
     ['cache/'],
     ['connect-settings.ts', 'connect-identity.ts', 'connect-urls.ts'],
@@ -105,8 +106,8 @@ const ORDER = {
   ],
   service: [
     ['index.ts', 'fastify.ts'],
-    ['require-ticket.ts', 'fastify/'],
-    ['node-http/', 'values/', 'load-service.ts'],
+    ['require-ticket.ts', 'accept-channels.ts', 'fastify/'],
+    ['node-http/', 'values/', 'channel/', 'load-service.ts'],
     ['response/', 'replay/', 'feed/'],
     ['request/'],
     ['ticket-opener.ts', 'key-file.ts'],
@@ -214,7 +215,8 @@ describe('the house', () => {
 
   it('lets service/ use node:http only in its adapter and in what handlers see of it', () => {
     const knowing = inside('service').filter(({ imports }) => imports.includes('node:http'))
-    const allowed = /^service\/(?:node-http\/|response\/|require-ticket\.ts$|request\/options\.ts$)/
+    const allowed =
+      /^service\/(?:node-http\/|channel\/|response\/|require-ticket\.ts$|accept-channels\.ts$|request\/options\.ts$)/
     expect(knowing.map(source => source.path).filter(path => !allowed.test(path))).toEqual([])
     const values = inside('service').filter(({ path }) =>
       /request\/(?:verify|authorise|refuse)\.ts$/.test(path),

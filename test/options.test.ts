@@ -23,6 +23,7 @@ const TAKING_OPTIONS: Readonly<Record<string, (folder: string) => Call>> = {
   'service.requireTicket': () => options => service.requireTicket(options),
   'service.createVerifier': () => options => service.createVerifier(options),
   'fastify.requireTicket': () => options => Fastify().register(fastify.requireTicket, options),
+  'service.acceptChannels': () => options => service.acceptChannels(options, () => {}),
   'kdc.startKdc': () => kdc.startKdc,
   'kdc.createRealm': () => kdc.createRealm,
   'kdc.openLevelStore': folder => options => kdc.openLevelStore(join(folder, 'db'), options),

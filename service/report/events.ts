@@ -12,6 +12,9 @@ export type ServiceEvent =
   | ResponseFailedEvent
   | ResponseEncodedEvent
   | HookFailedEvent
+  | ChannelEndedEvent
+  | ChannelHandlerFailedEvent
+  | HandshakeRefusedEvent
   | WrongEventEvent
   | OriginRefusedEvent
   | ClockEvent
@@ -31,6 +34,7 @@ export type Report = (event: ServiceEvent) => void
 
 /** Which request it is about. */
 export interface RequestFields {
+  /** `CHANNEL` if the request opens a channel. */
   readonly method: string
   /** Without the query, which can hold what a log should not, and cut to a bounded length. */
   readonly path: string | undefined
@@ -102,7 +106,28 @@ export interface ResponseEncodedEvent extends RequestFields {
   readonly client: Principal
 }
 
-/** A function that the owner gave to `requireTicket` threw. */
+/** A channel is over. */
+export interface ChannelEndedEvent extends RequestFields {
+  readonly kind: 'channel_ended'
+  readonly client: Principal
+  /** Why, unless both sides had ended. */
+  readonly reason: string | undefined
+}
+
+/** What handled a channel failed, so the channel was given up. */
+export interface ChannelHandlerFailedEvent extends RequestFields {
+  readonly kind: 'channel_handler_failed'
+  readonly client: Principal
+  readonly err: unknown
+}
+
+/** Something connected that cannot open a channel, or opened none in time. */
+export interface HandshakeRefusedEvent {
+  readonly kind: 'handshake_refused'
+  readonly reason: string
+}
+
+/** A function that the owner gave to `requireTicket` or `acceptChannels` threw. */
 export interface HookFailedEvent {
   readonly kind: 'hook_failed'
   /** `onRefused`, `caveats.` and the name of a checker, or an error handler of the framework. */

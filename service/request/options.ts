@@ -7,7 +7,7 @@ import type { CaveatChecker } from '../../shared/ticket/caveats.js'
 import type { Checkers, Gate } from './authorise.js'
 import type { RefusedRequest } from './refuse.js'
 import { createRequirement, type RequirementOptions } from './requirements.js'
-import { partsOf, type Service } from './service.js'
+import { partsOf, type Service, type ServiceParts } from './service.js'
 
 const MAX_BODY = 1024 * 1024
 const MAX_RESPONSE = 8 * 1024 * 1024
@@ -81,20 +81,31 @@ export function createGate<Req = IncomingMessage>(
 ): TicketGate<Req> {
   requireKnownOptions<RequireTicketOptions<never>>('requireTicket', options, known)
   const service = partsOf(options.service)
-  const { maxBody = MAX_BODY, maxResponse = MAX_RESPONSE, caveats = {}, onRefused } = options
+  const { maxBody = MAX_BODY, maxResponse = MAX_RESPONSE, caveats, onRefused } = options
   for (const [name, value] of Object.entries({ maxBody, maxResponse })) {
     if (!Number.isSafeInteger(value) || value < 0) throw new TypeError(`${name} is a number of bytes`)
   }
+  requireHooks({ caveats, onRefused })
+  const requirement = createRequirement(options, service.principal)
+  const requireCovered = furtherHeadersOf('requireCovered', options.requireCovered ?? [])
+  const coverResponse = coveredOfResponses(options.coverResponseHeaders ?? [])
+  return { options, service, requirement, requireCovered, coverResponse, maxBody, maxResponse }
+}
+
+/** @throws TypeError if one of the owner's functions is none */
+export function requireHooks({
+  caveats = {},
+  onRefused,
+}: {
+  readonly caveats?: object | undefined
+  readonly onRefused?: unknown
+}): void {
   for (const [name, checker] of Object.entries(caveats)) {
     if (typeof checker !== 'function') throw new TypeError(`the checker of ${quoted(name)} is a function`)
   }
   if (onRefused !== undefined && typeof onRefused !== 'function') {
     throw new TypeError('onRefused is a function')
   }
-  const requirement = createRequirement(options, service.principal)
-  const requireCovered = furtherHeadersOf('requireCovered', options.requireCovered ?? [])
-  const coverResponse = coveredOfResponses(options.coverResponseHeaders ?? [])
-  return { options, service, requirement, requireCovered, coverResponse, maxBody, maxResponse }
 }
 
 /** Of an answer that the handler gave no date, Node writes one when it sends it. */
@@ -111,9 +122,15 @@ function catchLater(result: unknown, fail: (err: unknown) => void): void {
   if (typeof result === 'object' && result !== null && 'then' in result) Promise.resolve(result).catch(fail)
 }
 
+/** The part of a gate that calls functions of its owner. */
+export interface Hooks<Req> {
+  readonly options: Pick<RequireTicketOptions<Req>, 'caveats' | 'onRefused'>
+  readonly service: ServiceParts
+}
+
 /** Tells the owner that a request was refused, after it was answered. */
 export function tellRefused<Req>(
-  { options, service }: TicketGate<Req>,
+  { options, service }: Hooks<Req>,
   refused: RefusedRequest,
   req: Req,
   res?: ResponseFor<Req>,
@@ -129,7 +146,7 @@ export function tellRefused<Req>(
 const NO_CHECKERS: Checkers = new Map()
 
 /** What `acceptRequest` asks about `app` caveats of this request. */
-export function checkersFor<Req>({ options, service }: TicketGate<Req>, req: Req): Checkers {
+export function checkersFor<Req>({ options, service }: Hooks<Req>, req: Req): Checkers {
   if (options.caveats === undefined) return NO_CHECKERS
   const checkers = new Map<string, CaveatChecker>()
   for (const [name, checker] of Object.entries(options.caveats)) {

@@ -47,6 +47,17 @@ export function challengeRequest(service: ServiceParts, message: RequestMessage)
  * @param cause what `authoriseRequest` threw. Anything but a refusal is a fault of the service.
  */
 export function refuseRequest(service: ServiceParts, message: RequestMessage, cause: unknown): Refused {
+  const { refused, reply, code } = reportRefusal(service, message, cause)
+  const challenge = formatChallenge({ realm: service.realm, code, error: reply })
+  return { refused, response: responseOf(statusOf(code), challenge, code) }
+}
+
+/** Reports why a request was refused. @returns what its owner learns, and the ERROR that answers it */
+export function reportRefusal(
+  service: ServiceParts,
+  message: RequestMessage,
+  cause: unknown,
+): { readonly refused: RefusedRequest; readonly reply: Uint8Array; readonly code: WireCode } {
   const refusal = cause instanceof Refusal ? cause : unchecked(service, message, cause)
   const { wireCode: code, reason, presenter, reply } = refusal
   if (refusal === cause) {
@@ -55,8 +66,7 @@ export function refuseRequest(service: ServiceParts, message: RequestMessage, ca
     const { expected: bound, actual: arrived } = code === 'binding_mismatch' ? refusal.facts : {}
     service.report({ kind, code, reason, ...hint, bound, arrived, presenter, ...requestFields(message) })
   }
-  const challenge = formatChallenge({ realm: service.realm, code, error: reply })
-  return { refused: { code, reason, presenter }, response: responseOf(statusOf(code), challenge, code) }
+  return { refused: { code, reason, presenter }, reply, code }
 }
 
 function unchecked(service: ServiceParts, message: RequestMessage, cause: unknown): Refusal {

@@ -30,6 +30,8 @@ export interface ServiceParts {
 /** Whether the service was closed. */
 export interface ServiceClosing {
   isClosed: boolean
+  /** Called when it is closed: what is open ends with it, since nobody would tell it of revocations any more. */
+  readonly ends: Set<() => void>
 }
 
 /**
@@ -72,14 +74,15 @@ class LoadedService {
   }
 
   /**
-   * From now on nothing is accepted (`unavailable`), and another process may serve under the same keys. Call it when the
-   * server has ended: what the service knows of revocations is saved, if `feedFile` says where. A second call does
-   * nothing.
+   * From now on nothing is accepted (`unavailable`), open channels end, and another process may serve under the same
+   * keys. Call it when the server has ended: what the service knows of revocations is saved, if `feedFile` says where. A
+   * second call does nothing.
    */
   async close(): Promise<void> {
     const { background, closing, ended } = this.#parts
     if (closing.isClosed) return
     closing.isClosed = true
+    for (const end of [...closing.ends]) end()
     try {
       await background?.close()
     } finally {

@@ -124,7 +124,7 @@ async function readBody(
   }
 }
 
-function closed(): OrthrusError {
+export function closed(): OrthrusError {
   return new OrthrusError('unavailable', 'the service was closed', { hint: 'load it again: loadService' })
 }
 

@@ -163,7 +163,7 @@ export class ServiceHost {
       background: { feed: feed.state, keyFact: () => undefined, close: async () => {} },
       ended: async () => {},
       hasKeyFor: async () => false,
-      closing: { isClosed: false },
+      closing: { isClosed: false, ends: new Set() },
     })
   }
 

@@ -84,7 +84,7 @@ export function follow({ holder, clock, random, replayCache, connect, note }: Fo
     report: () => {},
     revocation: feed,
     background: { feed: feed.state, keyFact: () => undefined, close: async () => {} },
-    closing: { isClosed: false },
+    closing: { isClosed: false, ends: new Set() },
     ended: async () => {},
     hasKeyFor: async () => false,
   })

@@ -1,0 +1,83 @@
+import { Server as HttpServer, type IncomingMessage } from 'node:http'
+import { Server as HttpsServer } from 'node:https'
+import type { Duplex } from 'node:stream'
+import {
+  createWebSocketServer,
+  type HandshakeFault,
+  refuseUpgrade,
+  upgradeFault,
+} from '../../shared/channel/upgrade.node.js'
+import { pathOf } from '../../shared/ticket/caveat-path.js'
+import type { ChannelAcceptor } from './acceptor.js'
+import { acceptWebSocket } from './websocket.js'
+
+/** An HTTP server on which channels are accepted. */
+export type ChannelServer = HttpServer | HttpsServer
+
+export function isHttpServer(server: unknown): server is ChannelServer {
+  return server instanceof HttpServer || server instanceof HttpsServer
+}
+
+interface Place {
+  readonly acceptor: ChannelAcceptor<IncomingMessage>
+  readonly allowedOrigins: readonly string[]
+}
+
+/** The places of one server by path. The server has one listener for all of them. */
+class ServerPlaces {
+  readonly #server: ChannelServer
+  readonly #places = new Map<string, Place>()
+  readonly #webSockets = createWebSocketServer()
+  readonly #listener = (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
+    this.#upgrade(request, socket, head)
+
+  constructor(server: ChannelServer) {
+    this.#server = server
+  }
+
+  /** @returns what removes it. @throws TypeError if the path is taken */
+  add(path: string, place: Place): () => void {
+    if (this.#places.has(path)) throw new TypeError(`the server accepts channels at ${path} already`)
+    if (this.#places.size === 0) this.#server.on('upgrade', this.#listener)
+    this.#places.set(path, place)
+    return () => {
+      this.#places.delete(path)
+      if (this.#places.size === 0) this.#server.off('upgrade', this.#listener)
+    }
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const place = this.#places.get(pathOf(request.url) ?? '')
+    // Another listener of the server, such as that of socket.io, has paths of its own.
+    if (place === undefined && this.#server.listenerCount('upgrade') > 1) return
+    // What happens to the socket is seen when it closes.
+    socket.on('error', () => {})
+    const fault = faultOf(request, place)
+    if (place === undefined || fault !== undefined) {
+      const refused = fault ?? NOT_FOUND
+      place?.acceptor.gate.service.report({ kind: 'handshake_refused', reason: refused.reason })
+      refuseUpgrade(socket, refused)
+      return
+    }
+    this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
+      acceptWebSocket(place.acceptor, webSocket, request.url ?? '', request)
+    })
+  }
+}
+
+const NOT_FOUND: HandshakeFault = { status: 404, reason: 'no channels are accepted at this path' }
+const CLOSING: HandshakeFault = { status: 503, reason: 'the service is closing' }
+
+function faultOf(request: IncomingMessage, place: Place | undefined): HandshakeFault | undefined {
+  if (place === undefined) return NOT_FOUND
+  return upgradeFault(request, place.allowedOrigins) ?? (place.acceptor.isClosed ? CLOSING : undefined)
+}
+
+const placesOf = new WeakMap<ChannelServer, ServerPlaces>()
+
+/** Accepts channels at a path of an HTTP server. @returns what ends this. @throws TypeError if the path is taken */
+export function listenAt(server: ChannelServer, path: string, place: Place): () => void {
+  const places = placesOf.get(server) ?? new ServerPlaces(server)
+  placesOf.set(server, places)
+  return places.add(path, place)
+}
