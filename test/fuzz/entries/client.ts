@@ -12,6 +12,7 @@ import { KRBTGT, ORDERS, WEB } from '../../client/fake-kdc.js'
 import { fixedRandom } from '../../vectors.js'
 import { asyncOutcomeOf, type Entry } from '../entry.js'
 import { join } from '../mutate.js'
+import { answerOfService, channelOfService } from './channels.js'
 import { administration, channel } from './client-channel.js'
 import { responseEntries } from './client-responses.js'
 import { ClientScene, CODES, SALT, sha256Of } from './client-scene.js'
@@ -163,6 +164,8 @@ export function clientEntries(): Entry[] {
     parameters,
     channel(scene),
     administration(),
+    channelOfService(scene),
+    answerOfService(scene),
     ...responseEntries,
   ]
 }

@@ -16,7 +16,7 @@ import { messageSeeds } from './messages.js'
 
 /** What comes into the KDC over one connection: frames, one on top of the other or each after the answers before it. */
 
-class FakeWebSocket extends EventEmitter {
+export class FakeWebSocket extends EventEmitter {
   readonly bufferedAmount = 0
   readonly isPaused = false
   readonly sent: Uint8Array[] = []
@@ -42,7 +42,7 @@ class FakeWebSocket extends EventEmitter {
 const STREAM = { cork: () => {}, uncork: () => {} } as unknown as Duplex
 
 /** Between two frames: the KDC answers the first before the second comes. */
-const WAIT = 0
+export const WAIT = 0
 /** As many turns of the event loop as an answer may take, of which most take three. */
 const TURNS = 12
 const WAITS_MOST = 8
@@ -96,7 +96,7 @@ function frames(scene: ChannelScene): Entry {
 }
 
 /** By one promise, as what waits is measured with what is waited for. */
-function turns(): Promise<void> {
+export function turns(): Promise<void> {
   return new Promise(resolve => {
     let left = TURNS
     const turn = (): void => {
@@ -123,7 +123,7 @@ function requireAsked(sent: readonly Frame[], came: readonly Frame[], genuine: U
 }
 
 /** The byte strings of a list as frames, its numbers as times to wait; what is no list is one frame. */
-function framesIn(input: Uint8Array): (Buffer | typeof WAIT)[] {
+export function framesIn(input: Uint8Array): (Buffer | typeof WAIT)[] {
   try {
     let [frames, waits] = [0, 0]
     return decode(input).flatMap((each): (Buffer | typeof WAIT)[] => {

@@ -2,6 +2,8 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { Duplex } from 'node:stream'
 import { BoundedReplayCache } from '../../../service/replay/replay-cache.js'
 import { type RequestListener, requireTicket } from '../../../service/require-ticket.js'
+import type { Service } from '../../../service/request/service.js'
+import { requireTicket } from '../../../service/require-ticket.js'
 import { TYPE } from '../../../shared/constants.js'
 import { createMac, deriveAuthKey } from '../../../shared/crypto/derive.js'
 import { LongTermKey, SessionKey } from '../../../shared/crypto/keys.js'
@@ -62,6 +64,7 @@ export class ServiceScene {
   /** What its handler saw of the bytes that were sent last: `coveredOf` each request. */
   readonly handled: string[] = []
   readonly server: Server
+  service!: Service
 
   private constructor(server: Server) {
     this.server = server
@@ -86,6 +89,7 @@ export class ServiceScene {
       replayCache: scene.#admitAll(),
       logger: { ...silentLogger, error },
     })
+    scene.service = service
     const tenant = (value: unknown) => value === 'acme'
     guard = requireTicket({ service, caveats: { tenant } }, async (req, res, ticket) => {
       scene.handled.push(await coveredOf(req))

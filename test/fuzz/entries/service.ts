@@ -12,6 +12,7 @@ import { loadService } from '../../support/load-service.js'
 import { fixedRandom } from '../../vectors.js'
 import { type Entry, latin1, mistakeOf, nearly, ofText, refusalOf, textOf } from '../entry.js'
 import { join } from '../mutate.js'
+import { channelFrames, tcpFrames } from './channels.js'
 import { caveatSeeds } from './messages.js'
 import {
   apRequestOf,
@@ -250,5 +251,7 @@ export async function serviceEntries(): Promise<Entry[]> {
     caveat(scene),
     handOff(scene),
     serviceKeytab,
+    channelFrames(scene),
+    tcpFrames,
   ]
 }
