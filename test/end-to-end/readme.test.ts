@@ -14,12 +14,13 @@ import { NOT_RUN, programOf, type Snippet, snippetsOf } from './snippets.js'
 const DOCUMENTS = [
   'README.md',
   'docs/delegation.md',
+  'docs/channels.md',
   'docs/keys.md',
   'docs/performance.md',
   'docs/several-processes.md',
 ] as const
 /** Those that a reader is told to use, each of which is another free one here. */
-const PORTS = ['8750', '8080', '8081', '8082'] as const
+const PORTS = ['8750', '8080', '8081', '8082', '8084'] as const
 
 let folder = ''
 let remove = async (): Promise<void> => {}
@@ -48,7 +49,7 @@ async function freePort(): Promise<number> {
 }
 
 function withPorts(text: string): string {
-  return text.replaceAll(/\b(8750|8080|8081|8082)\b/g, port => String(ports.get(port)))
+  return text.replaceAll(/\b(8750|8080|8081|8082|8084)\b/g, port => String(ports.get(port)))
 }
 
 interface Running {
@@ -133,6 +134,8 @@ async function runSnippet({ language, mark, code }: Snippet): Promise<string> {
 /** What a block that prints something must print. */
 const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/web\.js$/m, /^hello web@demo\.example, your role is reader$/m],
+  [/^talk\.js$/m, /^hello web@demo\.example\nhow are you\?$/m],
+  [/^tcp\.js$/m, /^hello web@demo\.example, you come from 127\.0\.0\.1$/m],
   [/^orthrus call .*\/orders\/.*--keytab web/m, /^hello web@demo\.example, your role is reader$/m],
   [/--service parts/, /^parts\/1@demo\.example has seen web@demo\.example$/m],
   [/--credential web\.credential/, /^hello web@demo\.example, your role is reader$/m],
