@@ -3,6 +3,7 @@ import type { RealmChanges, RealmSummary, RotationSchedule } from '../shared/adm
 import { formatTime } from '../shared/time.js'
 import { parseDuration, typedDuration } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
+import { given } from './given.js'
 import { answer, type Terminal, table } from './terminal.js'
 
 interface RealmOptions extends ConnectionOptions {
@@ -65,13 +66,6 @@ function changesIn(options: RealmOptions): RealmChanges | undefined {
 
 function ageOf(age: Age | undefined): number | null | undefined {
   return age === 'never' ? null : age
-}
-
-/** Without what is undefined. */
-function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>
-  }
 }
 
 function rowsOf(summary: RealmSummary): string[][] {

@@ -4,6 +4,7 @@ import { localPart, type Principal, principalIn } from '../shared/principal.js'
 import {
   ADMIN_KEYTAB,
   type ConnectionOptions,
+  KDC_OPTION,
   withAdminConnection,
   withAdministration,
   withChannel,
@@ -30,7 +31,7 @@ export function rotateCommand(terminal: Terminal): Command {
       'after a theft: write a fresh key there; everything older of it is dead at once',
     )
     .option('--admin-keytab <file>', `the administrator's key (ORTHRUS_KEYTAB; else ${ADMIN_KEYTAB})`)
-    .option('--kdc <url>', 'where the KDC listens (ORTHRUS_KDC; else ws://127.0.0.1:8750)')
+    .option(...KDC_OPTION)
     .option('--principal <name>', "which principal of the administrator's keytab, where it has several")
     .option('--allow-readable-keytab', "accept an administrator's keytab that others can read")
     .option('--json', 'answer in JSON')

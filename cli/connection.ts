@@ -6,6 +6,7 @@ import { silentLogger } from '../shared/logger.js'
 import { parsePrincipal } from '../shared/principal.js'
 import { isThere } from './data-folder.js'
 import { DEFAULT_DATA, DEFAULT_KDC } from './defaults.js'
+import { given } from './given.js'
 import { askPassword } from './password.js'
 import type { Terminal } from './terminal.js'
 
@@ -19,10 +20,13 @@ export interface ConnectionOptions {
   readonly json?: boolean
 }
 
+/** The option of every command that talks to a KDC. */
+export const KDC_OPTION = ['--kdc <url>', `where the KDC listens (ORTHRUS_KDC; else ${DEFAULT_KDC})`] as const
+
 export function withConnection(command: Command, otherwise?: string): Command {
   const keytab = ['ORTHRUS_KEYTAB', ...(otherwise === undefined ? [] : [`else ${otherwise}`])].join('; ')
   return command
-    .option('--kdc <url>', `where the KDC listens (ORTHRUS_KDC; else ${DEFAULT_KDC})`)
+    .option(...KDC_OPTION)
     .option('--keytab <file>', `whose key to use (${keytab})`)
     .option('--principal <name>', 'which principal of the keytab, where it has several')
     .option('--allow-readable-keytab', 'accept a keytab that others can read, as containers mount secrets')
@@ -115,13 +119,6 @@ function setting(terminal: Terminal, name: 'ORTHRUS_KDC' | 'ORTHRUS_KEYTAB'): st
   return value === '' ? undefined : value
 }
 
-/** Without undefined values. */
-function withoutUndefined(
-  options: { readonly [K in keyof ConnectionOptions]: ConnectionOptions[K] | undefined },
-): ConnectionOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-}
-
 /** Connects as an administrator, by default with the keytab that `init` made, and closes after `use`. */
 export async function withAdministration<T>(
   terminal: Terminal,
@@ -139,7 +136,7 @@ export async function withAdministration<T>(
   }
   // --password is left out: for `add` it is about the person to register, not about the administrator.
   const { kdc, principal, allowReadableKeytab } = options
-  const login = { keytab, ...withoutUndefined({ kdc, principal, allowReadableKeytab }) }
+  const login = { keytab, ...given({ kdc, principal, allowReadableKeytab }) }
   return withRealm(terminal, login, realm => withChannel(realm, administration => use(administration, realm)))
 }
 

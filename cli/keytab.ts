@@ -4,7 +4,7 @@ import type { HeldKey, KeyOverview } from '../client/rotation/key-overview.js'
 import { formatTime, systemClock } from '../shared/time.js'
 import { systemTimers } from '../shared/timers.js'
 import { formatDuration } from './arguments.js'
-import { type ConnectionOptions, withRealm } from './connection.js'
+import { type ConnectionOptions, KDC_OPTION, withRealm } from './connection.js'
 import { answer, type Terminal, table, warn } from './terminal.js'
 
 /** `orthrus keytab`: the keys in a keytab, as their owner sees them (docs/protocol.md section 12). */
@@ -20,7 +20,7 @@ type KeytabOptions = Pick<ConnectionOptions, 'kdc' | 'principal' | 'allowReadabl
 function withKeytab(command: Command): Command {
   return command
     .argument('<file>', 'the keytab')
-    .option('--kdc <url>', 'where the KDC listens (ORTHRUS_KDC; else ws://127.0.0.1:8750)')
+    .option(...KDC_OPTION)
     .option('--principal <name>', 'which principal of the keytab, where it has several')
     .option('--json', 'answer in JSON')
 }

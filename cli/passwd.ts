@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { silentLogger } from '../shared/logger.js'
 import { type Principal, parsePrincipal } from '../shared/principal.js'
-import { type ConnectionOptions, kdcUrl } from './connection.js'
+import { type ConnectionOptions, KDC_OPTION, kdcUrl } from './connection.js'
 import { askPasswordChange, passwordKey } from './password.js'
 import { answer, type Terminal } from './terminal.js'
 
@@ -12,7 +12,7 @@ export function passwdCommand(terminal: Terminal): Command {
   return new Command('passwd')
     .description('change your password; all your sessions end')
     .argument('<name>', 'whose password, as ann@demo.example')
-    .option('--kdc <url>', 'where the KDC listens (ORTHRUS_KDC; else ws://127.0.0.1:8750)')
+    .option(...KDC_OPTION)
     .option('--json', 'answer in JSON')
     .action((name: string, options: PasswdOptions) => passwd(terminal, parsePrincipal(name), options))
 }
