@@ -5,6 +5,7 @@ import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { CREDENTIAL_HEADER } from '../../shared/http/header-names.js'
 import { formatMessageHeader } from '../../shared/http/headers.js'
+import { SAFE_METHODS } from '../../shared/http/safe-methods.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import { sealHandOff } from '../../shared/ticket/credential.js'
@@ -20,7 +21,6 @@ import type { Bound, ErrorAnswer, Presented, RequestSecrets } from './presenting
 /** The largest number of redirects that one request follows. */
 const REDIRECTS_MAX = 10
 
-const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 const REDIRECTED_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 

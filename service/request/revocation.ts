@@ -1,6 +1,7 @@
 import { type AcceptedRequest, type RevocationCheck, refuse } from '../../shared/accept/accept.js'
 import type { Refusal } from '../../shared/accept/refusal.js'
 import { isWireCode, OrthrusError } from '../../shared/errors.js'
+import { SAFE_METHODS } from '../../shared/http/safe-methods.js'
 
 /** Step 8 of docs/protocol.md section 8 for a service that follows the log of what is revoked. */
 export interface Revocation extends RevocationCheck {
@@ -16,8 +17,6 @@ export function requireStillValid(revocation: Revocation, accepted: AcceptedRequ
     throw refusalOf(accepted, cause)
   }
 }
-
-const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
  * What is answered in place of a handler that has begun. `revoked` tells the client that the request never was handled,
