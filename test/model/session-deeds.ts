@@ -5,6 +5,7 @@ import { deriveNextKey } from '../../shared/crypto/derive.js'
 import { LongTermKey, revealKey } from '../../shared/crypto/keys.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import { messageType } from '../../shared/encoding/message.js'
+import { parsePrincipal } from '../../shared/principal.js'
 import type { PlainCaveat } from '../properties/model.js'
 import { encodeAll } from '../properties/world.js'
 import type { Power } from './attacker.js'
@@ -70,8 +71,11 @@ export async function useTalk(
   if (answer === undefined || 'code' in answer) return
   if (method === 'new-password') {
     world.tally.count('the attacker sets a password')
-    const { principal } = world.key(client)
-    attacker.takeKey({ principal, kvno: decodeKvno(answer.results), key: password.key })
+    attacker.takeKey({
+      principal: parsePrincipal(client),
+      kvno: decodeKvno(answer.results),
+      key: password.key,
+    })
   }
   if (method !== 'next-key') return
   world.tally.count('the attacker has a key staged')
@@ -86,7 +90,8 @@ export async function useTalk(
     deriveNextKey(new LongTermKey(revealKey(power.key).slice()), staged.salt),
   ]
   const asking = { services: [], lifetime: 0, renew: false, offset: 0 }
-  const principal = world.keytab(client)[0].principal
+  // Of a host that the attacker enrolled, nobody has a keytab.
+  const principal = parsePrincipal(client)
   for (const key of guesses) {
     await attacker.login({ principal, kvno: staged.kvno, key }, client, asking)
   }
