@@ -12,6 +12,7 @@ import {
 } from './channel/options.js'
 import { isTcpServer, listenTo } from './channel/tcp.js'
 import { type ChannelServer, isHttpServer, listenAt } from './channel/upgrade-listener.js'
+import { externalTarget } from './node-http/external-target.js'
 
 export interface AcceptChannelsOptions extends ChannelGateOptions<IncomingMessage> {
   /** The server of `node:http` or `node:https` that clients connect to. It may have other handlers and listeners. */
@@ -20,6 +21,13 @@ export interface AcceptChannelsOptions extends ChannelGateOptions<IncomingMessag
   readonly path: string
   /** Origins whose pages may connect, such as `https://app.example`. Browsers send theirs, other clients send none. */
   readonly allowedOrigins?: readonly string[]
+  /**
+   * What a proxy in front takes from the beginning of paths, such as `/api`: `path` is what arrives here, and the client
+   * bound the whole path. Default: nothing.
+   */
+  readonly pathPrefix?: string
+  /** The URL that the client asked for, where a proxy rewrites it in another way; as for `requireTicket`. */
+  readonly externalUrl?: (req: IncomingMessage) => string
 }
 
 /** For channels over plain TCP. */
@@ -28,12 +36,16 @@ export interface AcceptTcpChannelsOptions extends ChannelGateOptions<Socket> {
   readonly server: TcpServer
   readonly path?: never
   readonly allowedOrigins?: never
+  readonly pathPrefix?: never
+  readonly externalUrl?: never
 }
 
 const KNOWN: KnownOptions<AcceptChannelsOptions> = {
   server: true,
   path: true,
   allowedOrigins: true,
+  pathPrefix: true,
+  externalUrl: true,
   ...GATE_OPTIONS,
 }
 
@@ -79,17 +91,18 @@ function atPath(options: AcceptChannelsOptions, handler: ChannelHandler): Accept
   const acceptor = new ChannelAcceptor(createChannelGate(options, handler))
   requirePath(path)
   requireOrigins(allowedOrigins)
-  return acceptedBy(acceptor, listenAt(server, path, { acceptor, allowedOrigins }))
+  const targetOf = externalTarget(options)
+  return acceptedBy(acceptor, listenAt(server, path, { acceptor, allowedOrigins, targetOf }))
 }
 
 function onSockets(options: AcceptTcpChannelsOptions, handler: ChannelHandler<Socket>): AcceptedChannels {
-  const { server, path, allowedOrigins } = options
+  const { server } = options
   const acceptor = new ChannelAcceptor(createChannelGate(options, handler))
   if (!isTcpServer(server)) {
     throw new TypeError('server is a server of node:http, node:https, node:net or node:tls: createServer()')
   }
-  if (path !== undefined || allowedOrigins !== undefined) {
-    throw new TypeError('path and allowedOrigins are of HTTP: a channel over TCP has neither')
+  for (const name of ['path', 'allowedOrigins', 'pathPrefix', 'externalUrl'] as const) {
+    if (options[name] !== undefined) throw new TypeError(`${name} is of HTTP: a channel over TCP has none`)
   }
   return acceptedBy(acceptor, listenTo(server, acceptor))
 }

@@ -107,7 +107,8 @@ const ORDER = {
   service: [
     ['index.ts', 'fastify.ts'],
     ['require-ticket.ts', 'accept-channels.ts', 'fastify/'],
-    ['node-http/', 'values/', 'channel/', 'load-service.ts'],
+    ['channel/'],
+    ['node-http/', 'values/', 'load-service.ts'],
     ['response/', 'replay/', 'feed/'],
     ['request/'],
     ['ticket-opener.ts', 'key-file.ts'],

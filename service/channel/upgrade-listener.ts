@@ -21,6 +21,8 @@ export function isHttpServer(server: unknown): server is ChannelServer {
 interface Place {
   readonly acceptor: ChannelAcceptor<IncomingMessage>
   readonly allowedOrigins: readonly string[]
+  /** Path and query as the client bound them. @throws unknown what the owner's function threw */
+  readonly targetOf: (request: IncomingMessage) => string
 }
 
 /** The places of one server by path. The server has one listener for all of them. */
@@ -59,12 +61,27 @@ class ServerPlaces {
       refuseUpgrade(socket, refused)
       return
     }
-    this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
-      acceptWebSocket(place.acceptor, webSocket, request.url ?? '', request)
-    })
+    const target = targetOf(request, place)
+    if (target === undefined) refuseUpgrade(socket, UNKNOWN_TARGET)
+    else {
+      this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
+        acceptWebSocket(place.acceptor, webSocket, target, request)
+      })
+    }
   }
 }
 
+/** @returns `undefined` if the owner's function does not say it, which is reported */
+function targetOf(request: IncomingMessage, place: Place): string | undefined {
+  try {
+    return place.targetOf(request)
+  } catch (err) {
+    place.acceptor.gate.service.report({ kind: 'hook_failed', hook: 'externalUrl', err })
+    return undefined
+  }
+}
+
+const UNKNOWN_TARGET: HandshakeFault = { status: 500, reason: 'the service failed' }
 const NOT_FOUND: HandshakeFault = { status: 404, reason: 'no channels are accepted at this path' }
 const CLOSING: HandshakeFault = { status: 503, reason: 'the service is closing' }
 

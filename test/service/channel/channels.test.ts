@@ -1,7 +1,8 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { acceptChannels } from '../../../service/index.js'
 import { SECOND } from '../../../shared/time.js'
-import { echo, failure, rest, startScene, textOf } from './scene.js'
+import { HandSocket, openingOf } from './by-hand.js'
+import { echo, failure, rest, settled, startScene, textOf } from './scene.js'
 
 /** Channels to a service of one's own, between the real parties over WebSockets. */
 
@@ -91,14 +92,7 @@ describe('a channel to a service', () => {
     let progress = 0
     const channel = await web.openChannel(url, { service: 'live' })
     // What the two ends of a connection on the loopback take is far from 28 MB.
-    await expect
-      .poll(async () => {
-        const before = progress
-        await new Promise(resolve => setTimeout(resolve, 50))
-        return before > 0 && progress === before
-      })
-      .toBe(true)
-    expect(progress).toBeLessThan(sent)
+    expect(await settled(() => progress)).toBeLessThan(sent)
     let taken = 0
     for await (const message of channel) taken += message.length
     expect(taken).toBe(sent * BIG.length)
@@ -437,6 +431,22 @@ describe('an address that is none of a channel', () => {
     })
   })
 
+  it('is behind a proxy that takes a prefix from paths, and bound as the client asked for it', async () => {
+    const asked = (path: string) => ({ target: path, time: realm.clock.now() })
+    const { url, web, realm, refused, served } = await startScene({ pathPrefix: '/api' })
+    for (const path of ['/live', '/api/live']) {
+      const socket = await HandSocket.open(url)
+      const opening = await openingOf(web, asked(path))
+      const records = await socket.start(opening, async holds => void (await expect.poll(holds).toBe(true)))
+      socket.send(records.sealGreeting())
+    }
+    await expect.poll(() => served.length).toBe(1)
+    expect(refused).toMatchObject([{ code: 'binding_mismatch' }])
+    const wrong = await startScene({ externalUrl: () => 'nowhere' })
+    expect(await refusedAt(wrong.url, wrong.web)).toMatchObject({ message: expect.stringContaining('500') })
+    expect(wrong.log.lines.map(({ fields }) => fields.hook)).toContain('externalUrl')
+  })
+
   it('is that of another service', async () => {
     const { web, url, realm } = await startScene()
     await realm.allow('web', 'billing')
@@ -475,6 +485,7 @@ describe('the options of acceptChannels', () => {
     [{ server: {} }, /server is a server/],
     [{ allowedOrigins: ['app.example'] }, /allowedOrigins is a list/],
     [{ allowedOrigins: 'https://app.example' }, /allowedOrigins is a list/],
+    [{ pathPrefix: 'api/' }, /pathPrefix is a path/],
     [{ maxMessage: 0 }, /maxMessage is a number of bytes/],
     [{ maxBuffered: 1000 }, /maxBuffered has room/],
     [{ maxChannels: 0.5 }, /maxChannels is a whole number/],

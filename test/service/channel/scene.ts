@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import type { Channel, Realm } from '../../../client/index.js'
 import {
   type AcceptChannelsOptions,
@@ -95,4 +95,21 @@ export async function failure(promise: Promise<unknown>): Promise<unknown> {
     return cause
   }
   return undefined
+}
+
+/** Waits until a count that grows has not grown for a while, in which much more would have come. @returns the count */
+export async function settled(count: () => number): Promise<number> {
+  let last = -1
+  let same = 0
+  await expect
+    .poll(
+      () => {
+        same = count() === last && last > 0 ? same + 1 : 0
+        last = count()
+        return same
+      },
+      { interval: 50 },
+    )
+    .toBeGreaterThanOrEqual(8)
+  return last
 }

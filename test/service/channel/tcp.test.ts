@@ -8,7 +8,7 @@ import { startChannel } from '../../../shared/channel/records.js'
 import { openError } from '../../../shared/encoding/error.js'
 import { SECOND } from '../../../shared/time.js'
 import { openingOf } from './by-hand.js'
-import { echo, failure, type Handle, rest, type Scene, startScene, textOf } from './scene.js'
+import { echo, failure, type Handle, rest, type Scene, settled, startScene, textOf } from './scene.js'
 
 /** Channels over plain TCP, between the real parties. */
 
@@ -75,15 +75,7 @@ describe('a channel over TCP', () => {
     })
     let progress = 0
     const channel = await web.openChannel(url, { service: 'live' })
-    let before = -1
-    await expect
-      .poll(async () => {
-        before = progress
-        await new Promise(resolve => setTimeout(resolve, 50))
-        return before > 0 && progress === before
-      })
-      .toBe(true)
-    expect(progress).toBeLessThan(40)
+    expect(await settled(() => progress)).toBeLessThan(40)
     let taken = 0
     for await (const message of channel) taken += message.length
     expect(taken).toBe(40 * BIG.length)
@@ -176,9 +168,9 @@ describe('a channel over TCP', () => {
 
   it('has neither a path nor origins', async () => {
     const { service } = await startTcp()
-    for (const wrong of [{ path: '/live' }, { allowedOrigins: [] }]) {
+    for (const wrong of [{ path: '/live' }, { allowedOrigins: [] }, { pathPrefix: '/api' }]) {
       const options = { service, server: createServer(), ...wrong } as never
-      expect(() => acceptChannels(options, echo)).toThrow(/are of HTTP/)
+      expect(() => acceptChannels(options, echo)).toThrow(/is of HTTP/)
     }
   })
 })
