@@ -99,6 +99,29 @@ describe('requireTicket of orthrus/fastify', () => {
   })
 })
 
+describe('a hook before it', () => {
+  it('answers preflights of browsers, and what it says to pages stands in refusals and answers too', async () => {
+    const realm = await startFastify((app, { service }) => {
+      app.addHook('onRequest', async (request, reply) => {
+        reply.header('access-control-allow-origin', 'https://app.example')
+        if (request.method === 'OPTIONS') await reply.code(204).send()
+      })
+      app.register(requireTicket, { service })
+      app.options('/orders', async () => expect.unreachable('it was handled'))
+      hello(app, '/orders')
+    })
+    const preflight = await realm.send({ method: 'OPTIONS', target: '/orders', headers: [] })
+    const refused = await realm.send({ method: 'GET', target: '/orders', headers: [] })
+    const signed = realm.sign({ target: '/orders' })
+    const answered = await realm.send(signed)
+    expectProved(answered, signed)
+    expect([preflight, refused, answered].map(({ status }) => status)).toEqual([204, 401, 200])
+    for (const response of [preflight, refused, answered]) {
+      expect(headerOf(response, 'access-control-allow-origin')).toBe('https://app.example')
+    }
+  })
+})
+
 describe('config.orthrus of a route', () => {
   it('asks for more than the plugin, and never for less', async () => {
     const realm = await startFastify((app, { service }) => {

@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { injectFetch, requireTicket } from '../../../service/fastify.js'
 import type { Service } from '../../../service/index.js'
 import { startRealm } from '../../../testing/index.js'
+import { turns } from '../../support/turns.js'
 import * as requests from '../realm.js'
 
 /** `app.inject`, as tests of an application call it: by the client itself, and by hand. */
@@ -86,6 +87,13 @@ describe('a request by hand over app.inject', () => {
     return { app, handled, sign }
   }
 
+  async function* pieces() {
+    for (const piece of ['pa', 'y ', '1']) {
+      await turns()
+      yield Buffer.from(piece)
+    }
+  }
+
   const given = { method: 'POST', url: '/orders' } as const
 
   it('without a ticket, with another body and for the second time is refused', async () => {
@@ -107,7 +115,7 @@ describe('a request by hand over app.inject', () => {
   it('whose body comes in pieces is verified, and one of unknown length is refused', async () => {
     const { app, handled, sign } = await startByHand()
     const headers = Object.fromEntries(sign().headers)
-    const payload = Readable.from([Buffer.from('pa'), Buffer.from('y 1')])
+    const payload = Readable.from(pieces())
     const known = { ...headers, 'content-length': '5' }
     const whole = await app.inject({ ...given, headers: known, payload })
     expect([whole.statusCode, handled]).toEqual([200, ['pay 1']])
