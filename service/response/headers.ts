@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { HeaderPairs } from '../../shared/http/binding.js'
-import { formatFurtherHeaders } from '../../shared/http/further-headers.js'
+import { formatFurtherHeaders, furtherHeadersOf } from '../../shared/http/further-headers.js'
 import { COVERED_RESPONSE_HEADERS, FURTHER_HEADER } from '../../shared/http/header-names.js'
 
 type HeaderValue = string | number | readonly string[]
@@ -46,6 +46,16 @@ function addPairs(
 ): void {
   if (Array.isArray(value)) for (const item of value) pairs.push([name, item])
   else if (value !== undefined) pairs.push([name, String(value)])
+}
+
+/**
+ * The further headers that one gate covers, and those that another gate names before the handler.
+ * @param further both as `furtherHeadersOf` returns them
+ * @throws TypeError if they are more than 32 together
+ */
+export function coveredTogether(further: readonly string[], more: readonly string[]): readonly string[] {
+  if (more.every(name => further.includes(name))) return further
+  return furtherHeadersOf('coverResponseHeaders of all gates together', [...new Set([...further, ...more])])
 }
 
 /** What a handler wrote there itself, or passed on from another service, is not what this proof covers. */

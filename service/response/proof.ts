@@ -2,7 +2,6 @@ import type { ServerResponse } from 'node:http'
 import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { hasBody } from '../../shared/http/binding.js'
-import { furtherHeadersOf } from '../../shared/http/further-headers.js'
 import type { Header, RequestMessage } from '../request/message.js'
 import { requestFields } from '../request/refuse.js'
 import type { ServiceParts } from '../request/service.js'
@@ -10,7 +9,7 @@ import { AttachedState } from './attached-state.js'
 import { type Done, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
 import { divert } from './divert.js'
 import { FAILED, FAILED_TYPE, type Failure, overflow, responseFault } from './failure.js'
-import { clearHeaders, coveredHeaderPairs, nameFurther } from './headers.js'
+import { clearHeaders, coveredHeaderPairs, coveredTogether, nameFurther } from './headers.js'
 import { proveResponse } from './prove.js'
 import { restoreHeaders } from './standing-headers.js'
 
@@ -58,9 +57,7 @@ export class Proof implements ResponseWatcher {
    * @throws TypeError if they are more than 32 together
    */
   cover(further: readonly string[]): void {
-    if (further.every(name => this.#further.includes(name))) return
-    const all = new Set([...this.#further, ...further])
-    this.#further = furtherHeadersOf('coverResponseHeaders of all gates together', [...all])
+    this.#further = coveredTogether(this.#further, further)
   }
 
   /** Something else answers in the handler's place: what the handler still throws is a consequence of that. */

@@ -3,6 +3,7 @@ import type { Header, ResponseMessage } from '../request/message.js'
 import { type Done, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
 import { divert, divertedTo } from './divert.js'
 import { clearHeaders } from './headers.js'
+import { headersToKeep, renderedRefusal } from './rendered.js'
 
 /**
  * The methods to send a refusal with, as it is and without a proof. Whatever was written so far is dropped, and so is
@@ -36,17 +37,6 @@ export interface RenderingOptions {
   readonly onOverflow: () => void
 }
 
-/** Never taken from the application: they belong to the protocol, to the connection, or to the body as it was written. */
-const OWN: ReadonlySet<string> = new Set([
-  'authentication-info',
-  'orthrus-covered',
-  'cache-control',
-  'connection',
-  'content-length',
-  'transfer-encoding',
-  'trailer',
-])
-
 /**
  * Lets an application write the answer to a refused request. It is kept until it ends, and goes out with the headers of
  * the refusal, whatever was written or removed; and with its status, if what was written would say that all went well.
@@ -67,8 +57,7 @@ export class RenderedRefusal implements ResponseWatcher {
     if (before !== undefined) clearHeaders(res)
     res.statusCode = options.refusal.status
     res.statusMessage = ''
-    for (const [name, value] of options.refusal.headers)
-      if (!DESCRIBES_BODY.has(name)) res.setHeader(name, value)
+    for (const [name, value] of headersToKeep(options.refusal)) res.setHeader(name, value)
   }
 
   /** Whether the application has written anything, or the answer is out. */
@@ -84,8 +73,7 @@ export class RenderedRefusal implements ResponseWatcher {
   onEnd(done: Done | undefined): void {
     if (done !== undefined) this.#res.once('finish', done)
     const { status, body } = this.#buffer
-    const { refusal } = this.#options
-    this.#send({ status: status < 300 ? refusal.status : status, headers: this.#headers(body), body })
+    this.#send(renderedRefusal(this.#options.refusal, { status, headers: this.#written(), body }))
   }
 
   onOverflow(): void {
@@ -99,20 +87,11 @@ export class RenderedRefusal implements ResponseWatcher {
     this.#options.send(response)
   }
 
-  /** The challenge stands first: others, of further schemes, may follow it. */
-  #headers(body: Uint8Array): Header[] {
-    const headers = this.#options.refusal.headers.filter(([name]) => !DESCRIBES_BODY.has(name))
-    const isOurs = (name: string, value: string): boolean =>
-      headers.some(header => header[0] === name && header[1] === value)
+  /** One pair for each line. */
+  *#written(): Generator<Header> {
     for (const [name, value] of Object.entries(this.#res.getHeaders())) {
-      if (OWN.has(name) || value === undefined) continue
-      for (const each of Array.isArray(value) ? value : [String(value)]) {
-        if (!isOurs(name, each)) headers.push([name, each])
-      }
+      if (value === undefined) continue
+      for (const each of Array.isArray(value) ? value : [String(value)]) yield [name, each]
     }
-    headers.push(['content-length', String(body.length)])
-    return headers
   }
 }
-
-const DESCRIBES_BODY: ReadonlySet<string> = new Set(['content-type', 'content-length'])
