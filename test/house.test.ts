@@ -105,10 +105,10 @@ const ORDER = {
     ['ticket/'],
   ],
   service: [
-    ['index.ts', 'fastify.ts'],
+    ['index.ts', 'fastify.ts', 'fetch-handler.ts'],
     ['require-ticket.ts', 'accept-channels.ts', 'fastify/'],
     ['channel/'],
-    ['node-http/', 'values/', 'load-service.ts'],
+    ['node-http/', 'fetch/', 'values/', 'load-service.ts'],
     ['response/', 'replay/', 'feed/'],
     ['request/'],
     ['ticket-opener.ts', 'key-file.ts'],

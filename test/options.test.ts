@@ -6,12 +6,13 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import * as client from '../client/index.js'
 import * as kdc from '../kdc/index.js'
 import * as fastify from '../service/fastify.js'
+import * as fetchHandler from '../service/fetch-handler.js'
 import * as service from '../service/index.js'
 import * as testing from '../testing/index.js'
 
 /** Every function of the public entries that takes options refuses one that does not exist. */
 
-const ENTRIES = { client, service, fastify, kdc, testing }
+const ENTRIES = { client, service, fastify, fetchHandler, kdc, testing }
 const MISSPELT = { optoin: 1 } as never
 
 type Call = (options: never) => unknown
@@ -24,6 +25,7 @@ const TAKING_OPTIONS: Readonly<Record<string, (folder: string) => Call>> = {
   'service.createVerifier': () => options => service.createVerifier(options),
   'fastify.requireTicket': () => options => Fastify().register(fastify.requireTicket, options),
   'service.acceptChannels': () => options => service.acceptChannels(options, () => {}),
+  'fetchHandler.requireTicket': () => options => fetchHandler.requireTicket(options),
   'kdc.startKdc': () => kdc.startKdc,
   'kdc.createRealm': () => kdc.createRealm,
   'kdc.openLevelStore': folder => options => kdc.openLevelStore(join(folder, 'db'), options),
@@ -41,6 +43,8 @@ const WITHOUT_OPTIONS = [
   'service.ticketIfAny',
   'service.ticketOf',
   'fastify.injectFetch',
+  'fetchHandler.ticketOf',
+  'fetchHandler.ticketIfAny',
 ]
 
 const exported = Object.entries(ENTRIES).flatMap(([entry, values]) =>

@@ -11,7 +11,7 @@ const ADVICE = {
   koa: 'Koa: createServer(requireTicket({ service }, app.callback())); the ticket is ticketOf(ctx.req)',
   fastify:
     'Fastify: await app.register(requireTicket, { service }), with the requireTicket of orthrus/fastify; the ticket is request.ticket',
-  hono: 'Hono: createServer(requireTicket({ service }, getRequestListener(app.fetch))), of @hono/node-server; the ticket is ticketOf(c.env.incoming)',
+  hono: 'Hono: app.use(requireTicket({ service })), with requireTicket and ticketOf of orthrus/fetch-handler; the ticket is ticketOf(c.req.raw)',
   event:
     "A server calls it with each request: server.on('request', requireTicket({ service }, handler)); no other event has a response to refuse with",
   connect: 'Express and Connect: app.use(requireTicket({ service })); the ticket is ticketOf(req)',

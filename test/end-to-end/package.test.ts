@@ -75,6 +75,7 @@ import { createServer } from 'node:http'
 import Fastify from 'fastify'
 import { OrthrusError } from 'orthrus/client'
 import * as fastify from 'orthrus/fastify'
+import { requireTicket as requireTicketOf } from 'orthrus/fetch-handler'
 import { startKdc } from 'orthrus/kdc'
 import { requireTicket } from 'orthrus/service'
 import { startRealm } from 'orthrus/testing'
@@ -93,6 +94,8 @@ await app.register(fastify.requireTicket, { service })
 app.get('/', async request => request.ticket.client + ' over Fastify')
 const test = await realm.connect('web', { fetch: fastify.injectFetch(app) })
 console.log(await (await test.fetch('http://orders.test/', { service: 'orders' })).text())
+const refused = await requireTicketOf({ service }, () => new Response('x'))(new Request('http://127.0.0.1/'))
+console.log(refused.status, refused.headers.get('www-authenticate'))
 server.close()
 await realm.close()
 `
@@ -102,7 +105,7 @@ it('the package works in an empty project, with its imports, types and command',
   await writeFile(join(folder, 'program.js'), PROGRAM)
   expect(await run(process.execPath, ['program.js'], folder)).toEqual({
     code: 0,
-    out: 'web@test.example reader function function\nweb@test.example over Fastify\n',
+    out: 'web@test.example reader function function\nweb@test.example over Fastify\n401 Orthrus realm="test.example"\n',
     err: '',
   })
   const bin = join(folder, 'node_modules/orthrus/dist/cli/orthrus.js')

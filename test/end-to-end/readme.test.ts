@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { createServer, connect as dial } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Ended, endAtLast, root, temporaryFolder } from './processes.js'
@@ -13,6 +13,7 @@ import { NOT_RUN, programOf, type Snippet, snippetsOf } from './snippets.js'
 
 const DOCUMENTS = [
   'README.md',
+  'docs/frameworks.md',
   'docs/delegation.md',
   'docs/channels.md',
   'docs/keys.md',
@@ -20,7 +21,7 @@ const DOCUMENTS = [
   'docs/several-processes.md',
 ] as const
 /** Those that a reader is told to use, each of which is another free one here. */
-const PORTS = ['8750', '8080', '8081', '8082', '8084'] as const
+const PORTS = ['8750', '8080', '8081', '8082', '8083', '8084', '8085', '8086'] as const
 
 let folder = ''
 let remove = async (): Promise<void> => {}
@@ -49,7 +50,7 @@ async function freePort(): Promise<number> {
 }
 
 function withPorts(text: string): string {
-  return text.replaceAll(/\b(8750|8080|8081|8082|8084)\b/g, port => String(ports.get(port)))
+  return text.replaceAll(/\b(8750|808[0-6])\b/g, port => String(ports.get(port)))
 }
 
 interface Running {
@@ -92,7 +93,11 @@ async function type(line: string): Promise<string> {
     await listening(start('sh', ['-c', `exec ${line} --listen ${withPorts('127.0.0.1:8750')}`]), '8750')
     return ''
   }
-  // The package is linked to this checkout without the machine's own npm knowing of it.
+  const [, served] = /^npx next dev --port (\d+)$/.exec(line) ?? []
+  if (served !== undefined) return await runFile('next.js', NEXT.replace('PORT', served))
+  // The package is linked to this checkout without the machine's own npm knowing of it, and so is what it is tested with.
+  const [, installed] = /^npm install (.+)$/.exec(line) ?? []
+  if (installed !== undefined) return await installFromCheckout(installed.split(' '))
   const result = await start('sh', ['-c', withPorts(line.replace('npm link orthrus', 'true'))]).ended
   if (line.includes('npm link orthrus')) {
     await mkdir(join(folder, 'node_modules'))
@@ -102,9 +107,29 @@ async function type(line: string): Promise<string> {
   return result.out
 }
 
+async function installFromCheckout(packages: readonly string[]): Promise<string> {
+  for (const name of packages) {
+    const place = join(folder, 'node_modules', name)
+    await mkdir(dirname(place), { recursive: true })
+    await symlink(join(root, 'node_modules', name), place)
+  }
+  return ''
+}
+
+/** Calls the route as Next.js does, which is far too large to be installed for that. */
+const NEXT = `
+import { serve } from '@hono/node-server'
+import * as route from './app/items/[id]/route.js'
+const fetch = request => {
+  const id = new URL(request.url).pathname.split('/').at(-1)
+  return route[request.method]?.(request, { params: Promise.resolve({ id }) }) ?? new Response(null, { status: 405 })
+}
+serve({ fetch, hostname: '127.0.0.1', port: PORT })
+`
+
 async function runFile(name: string, code: string): Promise<string> {
   const running = await startFile(name, code)
-  const [, port] = /\.listen\((\d+)/.exec(code) ?? []
+  const [, port] = /(?:\.listen\(|\bport: )(\d+)/.exec(code) ?? []
   if (port !== undefined) {
     await listening(running, port)
     return ''
@@ -112,8 +137,13 @@ async function runFile(name: string, code: string): Promise<string> {
   return toItsEnd(name, running)
 }
 
-async function startFile(name: string, code: string): Promise<Running> {
+async function writeCode(name: string, code: string): Promise<void> {
+  await mkdir(dirname(join(folder, name)), { recursive: true })
   await writeFile(join(folder, name), withPorts(code))
+}
+
+async function startFile(name: string, code: string): Promise<Running> {
+  await writeCode(name, code)
   return start(process.execPath, [name])
 }
 
@@ -123,7 +153,14 @@ async function toItsEnd(name: string, { ended }: Running): Promise<string> {
   return out
 }
 
+/** What exports is for a later block to run. */
+const MODULE = /^export /m
+
 async function runSnippet({ language, mark, code }: Snippet): Promise<string> {
+  if (language === 'ts' && MODULE.test(code)) {
+    await writeCode(mark, code)
+    return ''
+  }
   if (language === 'ts') return runFile(mark, code)
   let out = ''
   for (const line of code.split('\n').map(line => line.replace(/\s+#.*$/, '')))
@@ -138,6 +175,9 @@ const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/^tcp\.js$/m, /^hello web@demo\.example, you come from 127\.0\.0\.1$/m],
   [/^orthrus call .*\/orders\/.*--keytab web/m, /^hello web@demo\.example, your role is reader$/m],
   [/--service parts/, /^parts\/1@demo\.example has seen web@demo\.example$/m],
+  [/8083\/items\/7/, /^item 7 for web@demo\.example$/m],
+  [/8085\/items\/7/, /^\{"id":"7","client":"web@demo\.example"\}$/m],
+  [/8086\/ --service/, /^hello web@demo\.example$/m],
   [/--credential web\.credential/, /^hello web@demo\.example, your role is reader$/m],
   [/^orthrus get/m, /orders@demo\.example/],
   [/^orthrus admin rotate web/m, /kvno 2 is in web\.keytab\.new.*refused by orders.*orders@demo\.example/s],

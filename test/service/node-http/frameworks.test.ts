@@ -43,7 +43,7 @@ describe.each([
     const next = () => expect.unreachable('it went on')
     expect(() => guard(koa(), next)).toThrow(TypeError)
     expect(() => guard(koa(), next)).toThrow('app.callback()')
-    expect(() => guard(hono(), next)).toThrow('getRequestListener(app.fetch)')
+    expect(() => guard(hono(), next)).toThrow('orthrus/fetch-handler')
   })
 
   it('used by fastify.addHook hands the TypeError to done', async () => {
@@ -134,7 +134,7 @@ describe('a handler', () => {
     ['an application of Express', app, 'app.use(requireTicket({ service }))'],
     ['an application of Koa', { callback: () => {}, use: () => {} }, 'app.callback()'],
     ['an application of Fastify', { addHook: () => {}, route: () => {} }, 'orthrus/fastify'],
-    ['an application of Hono', { fetch: () => {}, use: () => {} }, 'getRequestListener(app.fetch)'],
+    ['an application of Hono', { fetch: () => {}, use: () => {} }, 'orthrus/fetch-handler'],
     ['a text', 'orders', 'ticket. Put it in front: createServer'],
     ['null', null, 'createServer'],
   ])('that is %s is refused immediately', async (_, handler, advice) => {

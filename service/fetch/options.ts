@@ -1,0 +1,22 @@
+import { createGate, type RequireTicketOptions, type TicketGate } from '../request/options.js'
+import type { RefusedRequest } from '../request/refuse.js'
+
+/** Options of `requireTicket` for web-standard requests. */
+export interface FetchTicketOptions extends RequireTicketOptions<Request> {
+  /**
+   * Called for each request that is refused. It may answer with a `Response`, or the promise of one: it goes out with the
+   * headers of the refusal added, and with its status if that of the `Response` is below 300. Otherwise the refusal is
+   * answered as usual. A request whose handler had begun, under a ticket that was then revoked, is answered before.
+   */
+  readonly onRefused?: (refused: RefusedRequest, request: Request) => unknown
+}
+
+/** The options of one `requireTicket` for web-standard requests, checked and complete. */
+export interface FetchGate extends TicketGate<Request> {
+  readonly options: FetchTicketOptions
+}
+
+/** @throws TypeError if an option does not exist, or cannot be meant so */
+export function createFetchGate(options: FetchTicketOptions): FetchGate {
+  return { ...createGate<Request>(options), options }
+}
