@@ -1,8 +1,9 @@
-import { requireBytes } from '../bytes.js'
 import { WINDOW } from '../constants.js'
 import { OrthrusError, type WireCode } from '../errors.js'
-import { type Cancel, inBackground, runEvery, type Timers } from '../timers.js'
+import type { Timers } from '../timers.js'
 import type { Channel } from './channel.js'
+import { Heartbeat } from './heartbeat.js'
+import { bytesOf, ownBytes } from './message-bytes.js'
 import { MessageQueue } from './message-queue.js'
 
 /** What carries an open channel, on either side. */
@@ -41,7 +42,7 @@ export class OpenChannel implements Channel {
   readonly closed: Promise<OrthrusError | undefined>
   readonly #options: OpenChannelOptions
   readonly #received: MessageQueue
-  #stopBeating: Cancel = () => {}
+  #heartbeat: Heartbeat | undefined
   readonly #settle: (cause: OrthrusError | undefined) => void
   #unsent = 0
   #hasEnded = false
@@ -50,10 +51,6 @@ export class OpenChannel implements Channel {
   #hasPeerEnded = false
   #isOver = false
   #cause: OrthrusError | undefined
-  /** Whether something was heard, and something was sent, since the last beat. */
-  #heard = true
-  #sent = true
-  #quietBeats = 0
 
   constructor(options: OpenChannelOptions) {
     this.#options = options
@@ -69,8 +66,20 @@ export class OpenChannel implements Channel {
   /** The other side has the channel's key: from now on each side hears the other. */
   begin(): void {
     if (this.#isOver) return
-    const timers = inBackground(this.#options.timers)
-    this.#stopBeating = runEvery(timers, WINDOW.CHANNEL_HEARTBEAT, () => this.#beat())
+    const { port, timers } = this.#options
+    this.#heartbeat = new Heartbeat({
+      timers,
+      goesOn: () => {
+        this.look()
+        return !this.#isOver
+      },
+      isReading: () => port.isReading,
+      hasEnded: () => this.#hasEnded,
+      hasPeerEnded: () => this.#hasPeerEnded,
+      sendNothing: () => port.sendNothing(),
+      ping: () => port.ping,
+      silent: () => this.abort(`nothing was heard for ${WINDOW.CHANNEL_SILENCE / 1_000} s`),
+    })
   }
 
   get isOver(): boolean {
@@ -115,7 +124,7 @@ export class OpenChannel implements Channel {
 
   /** Any record came, or an answer to a ping. */
   heard(): void {
-    this.#heard = true
+    this.#heartbeat?.heard()
   }
 
   /** The other side sends no more. */
@@ -158,11 +167,10 @@ export class OpenChannel implements Channel {
       this.break(cause)
       throw cause
     }
-    this.#sent = true
+    this.#heartbeat?.sent()
     await port.send(bytes)
     this.#unsent -= bytes.length
-    // The other side reads, slowly perhaps.
-    this.#heard = true
+    this.#heartbeat?.heard()
     if (this.#cause !== undefined) throw this.#cause
   }
 
@@ -183,28 +191,11 @@ export class OpenChannel implements Channel {
     const { port, over } = this.#options
     this.#isOver = true
     this.#cause = cause
-    this.#stopBeating()
+    this.#heartbeat?.stop()
     if (cause !== undefined) this.#received.end(cause)
     over(cause)
     port.close(cause)
     this.#settle(cause)
-  }
-
-  /** docs/protocol.md section 9, Liveness. */
-  #beat(): void {
-    const { port } = this.#options
-    this.look()
-    if (this.#isOver) return
-    this.#quietBeats = this.#heard || !port.isReading ? 0 : this.#quietBeats + 1
-    this.#heard = false
-    const mustSpeak = !this.#hasPeerEnded || port.ping !== undefined
-    if (mustSpeak && this.#quietBeats * WINDOW.CHANNEL_HEARTBEAT >= WINDOW.CHANNEL_SILENCE) {
-      this.break(this.#broken(`nothing was heard for ${WINDOW.CHANNEL_SILENCE / 1_000} s`))
-      return
-    }
-    if (this.#hasPeerEnded) port.ping?.()
-    if (!(this.#hasEnded || this.#sent)) port.sendNothing()
-    this.#sent = false
   }
 
   #broken(reason: string): OrthrusError {
@@ -218,19 +209,6 @@ export function channelBroken(peer: string, reason: string, claimed?: WireCode):
     hint: 'open a new one',
     ...(claimed === undefined ? {} : { claimed }),
   })
-}
-
-/** @throws TypeError */
-function bytesOf(message: unknown): Uint8Array {
-  if (typeof message === 'string' && message.isWellFormed()) return new TextEncoder().encode(message)
-  if (typeof message === 'string') throw new TypeError('a text with lone surrogates cannot be sent')
-  requireBytes(message, 'a message')
-  return message
-}
-
-/** The program may keep a message for long, and must not see what else is in the memory that it was opened in. */
-function ownBytes(message: Uint8Array): Uint8Array {
-  return message.buffer.byteLength === message.length ? message : new Uint8Array(message)
 }
 
 /** The same promise, whose rejection does not end the process if nobody looks at it. */
