@@ -189,7 +189,7 @@ describe('ticketOf', () => {
       'requireTicket has not let this request through: mount it before whatever asks for the ticket'
     expect(told.map(text => text.replace('ticketOf found no ticket: ', ''))).toEqual([
       mount,
-      'it takes the request of node:http: ticketOf(request.raw)',
+      'it takes the request of node:http: request.ticket with orthrus/fastify, or ticketOf(request.raw)',
       'it takes the request of node:http: ticketOf(ctx.req)',
       mount,
       mount,
