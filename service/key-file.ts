@@ -1,4 +1,5 @@
 import { type ChangingKeytab, changingKeytab, readKeytabFile } from '#keytab-file'
+import type { LongTermKey } from '../shared/crypto/keys.js'
 import { OrthrusError } from '../shared/errors.js'
 import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab/keytab.js'
 import type { Principal } from '../shared/principal.js'
@@ -19,6 +20,8 @@ export interface KeyFileOptions {
   readonly keys: ServiceKeys
   /** Undefined if other processes may serve under the same keys. */
   readonly locks: KeyLocks | undefined
+  /** Called when the lock of a new key is held, before the key opens a ticket. */
+  readonly onLocked: (key: LongTermKey) => Promise<void>
   readonly clock: Clock
   readonly timers: Timers
   readonly report: Report
@@ -68,6 +71,7 @@ export class KeyFile {
     const { keys, locks } = this.#options
     try {
       await locks?.take(key)
+      await this.#options.onLocked(key)
     } catch (err) {
       return this.#tell({ kind: 'key_not_locked', kvno, err })
     }

@@ -18,6 +18,7 @@ import { BoundedReplayCache } from './replay/replay-cache.js'
 import type { Report } from './report/events.js'
 import { logTo } from './report/log.js'
 import { createService, type Service } from './request/service.js'
+import { beginRun } from './restart/begin-run.js'
 import { ServiceTicketOpener } from './ticket-opener.js'
 
 export interface LoadServiceOptions extends FeedOptions, JoinOptions {
@@ -43,6 +44,12 @@ export interface LoadServiceOptions extends FeedOptions, JoinOptions {
    */
   readonly replayCache?: { readonly maxBytes?: number } | ReplayCache
   /**
+   * The path of a file in which `service.close()` leaves what the next start needs to accept at once, instead of nothing
+   * stamped in its first six seconds. Of this process alone; it is removed when it is read, so that a start after any
+   * other end has the six seconds. Not with a replay cache that is shared, nor with `allowReplayAcrossProcesses`.
+   */
+  readonly state?: string
+  /**
    * Serves although another process of this machine may serve under the same key, with a replay cache of its own: each of
    * them accepts a copy of the same request. For tests that start a service twice. Default false.
    */
@@ -61,6 +68,7 @@ const KNOWN: KnownOptions<LoadServiceOptions> = {
   clock: true,
   logger: true,
   replayCache: true,
+  state: true,
   allowReplayAcrossProcesses: true,
   ticketCache: true,
   timers: true,
@@ -129,10 +137,11 @@ async function load(loading: Loading): Promise<Service> {
     clock,
     ...copyOptions(options.ticketCache ?? {}, TICKET_CACHE),
   })
-  const replayCache = replayCacheOf(options.replayCache, clock, report)
+  const run = await beginRun(options, { service: principal, keys, clock, report })
+  const replayCache = replayCacheOf(options.replayCache, clock, report, run.floor)
   const common = { service: principal, keys, clock, timers, logger, report }
   const { allowReadableKeytab = false, rotation } = options
-  const keyFile = new KeyFile({ ...common, path, locks, allowReadableKeytab })
+  const keyFile = new KeyFile({ ...common, path, locks, allowReadableKeytab, onLocked: run.keyCame })
   if (rotation !== undefined) await keyFile.requireChangeable()
   const own = { keytab: path, allowReadableKeytab, rotates: rotation !== undefined, keyFile, entries }
   const feed = following && (await startFeed({ ...following, ...common, ...own }))
@@ -148,7 +157,10 @@ async function load(loading: Loading): Promise<Service> {
     revocation: feed?.revocation,
     background: feed?.background,
     closing: { isClosed: false, ends: new Set() },
-    ended: async () => locks?.release(),
+    ended: async () => {
+      await run.end(replayCache instanceof BoundedReplayCache ? replayCache.end() : undefined)
+      locks?.release()
+    },
     hasKeyFor: refusal => keyFile.hasKeyFor(refusal),
   })
 }
@@ -176,8 +188,20 @@ function requireOptions(options: LoadServiceOptions): void {
     throw new TypeError('rotation of loadService needs kdc: the URL of the KDC that the key is changed at')
   }
   const { allowReplayAcrossProcesses } = options
+  requireStateOption(options)
   if (allowReplayAcrossProcesses !== undefined && typeof allowReplayAcrossProcesses !== 'boolean') {
     throw new TypeError('allowReplayAcrossProcesses of loadService is true or false')
+  }
+}
+
+function requireStateOption({ state, replayCache, allowReplayAcrossProcesses }: LoadServiceOptions): void {
+  if (state === undefined) return
+  if (typeof state !== 'string' || state === '')
+    throw new TypeError('state of loadService is the path of a file')
+  if (isReplayCache(replayCache) || allowReplayAcrossProcesses === true) {
+    throw new TypeError(
+      'state of loadService is for a process that serves alone: what others accepted it cannot tell',
+    )
   }
 }
 
@@ -199,7 +223,18 @@ function isReplayCache(option: LoadServiceOptions['replayCache']): option is Rep
   return typeof option === 'object' && option !== null && 'admit' in option
 }
 
-function replayCacheOf(option: LoadServiceOptions['replayCache'], clock: Clock, report: Report): ReplayCache {
+function replayCacheOf(
+  option: LoadServiceOptions['replayCache'],
+  clock: Clock,
+  report: Report,
+  floor: number | undefined,
+): ReplayCache {
   if (isReplayCache(option)) return option
-  return new BoundedReplayCache({ clock, onWarning: report, ...copyOptions(option ?? {}, REPLAY_CACHE) })
+  const settings = copyOptions(option ?? {}, REPLAY_CACHE)
+  return new BoundedReplayCache({
+    clock,
+    onWarning: report,
+    ...settings,
+    ...(floor === undefined ? {} : { floor }),
+  })
 }

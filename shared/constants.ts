@@ -60,6 +60,7 @@ export const LABEL = {
   CHANNEL: 'orthrus/1 channel',
   NEXT_KEY: 'orthrus/1 next-key',
   LOCK_NAME: 'orthrus/1 lock name',
+  STATE: 'orthrus/1 state',
 } as const
 
 /** Sizes in bytes. */

@@ -46,6 +46,7 @@ export class BoundedReplayCache implements ReplayCache {
   readonly #entries: ReplayEntries
   readonly #warnedAt = new Map<ReplayWarning['kind'], number>()
   #warning: ReplayWarning['kind'] | undefined
+  #isOver = false
 
   /** To be made when the service begins to accept requests. @throws TypeError if `maxBytes` is too small */
   constructor(options: BoundedReplayCacheOptions) {
@@ -94,7 +95,19 @@ export class BoundedReplayCache implements ReplayCache {
     return refusal === undefined ? { now, floor } : { now, floor, refusal }
   }
 
+  /**
+   * Ends it: nothing is admitted any more.
+   * @returns whatever was admitted is stamped at or below this, milliseconds; undefined if the clock moved, so that it
+   * tells the next start nothing
+   */
+  end(): number | undefined {
+    this.#isOver = true
+    const now = this.#floor.step()
+    return this.#floor.hasLeapt || this.#floor.isFarAhead(now) ? undefined : this.#floor.newest
+  }
+
   #decide({ id, time, presenter, endTime }: AdmissionRequest, now: number): AdmissionRefusal | undefined {
+    if (this.#isOver) return 'unavailable'
     if (now - endTime >= WINDOW.EXPIRED_UNRECORDED) return 'ticket_expired'
     if (this.#floor.isFarAhead(now)) {
       this.#warning = 'clock_went_back'

@@ -25,6 +25,11 @@ export class ReplayFloor {
     return this.#time
   }
 
+  /** Nothing that was accepted since the start, or before it, is stamped above this. */
+  get newest(): number {
+    return Math.max(this.#time, this.#newestAccepted)
+  }
+
   /** Whether the last step found that the clock had leapt: it was set, or the machine was suspended. */
   get hasLeapt(): boolean {
     return this.#hasLeapt

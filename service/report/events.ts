@@ -28,6 +28,7 @@ export type ServiceEvent =
   | KeyNotDroppedEvent
   | KeytabNotReadEvent
   | KeyNotLockedEvent
+  | StateEvent
 
 /** Calls every listener. */
 export type Report = (event: ServiceEvent) => void
@@ -220,5 +221,11 @@ export interface KeytabNotReadEvent {
 export interface KeyNotLockedEvent {
   readonly kind: 'key_not_locked'
   readonly kvno: number
+  readonly err: unknown
+}
+
+/** What the last end left cannot be used, or this end could leave nothing. The six seconds of a start stand. */
+export interface StateEvent {
+  readonly kind: 'state_not_used' | 'state_not_saved'
   readonly err: unknown
 }

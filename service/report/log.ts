@@ -41,6 +41,14 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
   key_revoked: ['warn', 'keys of this service were revoked: enrol it again, or give it a new keytab'],
   key_not_dropped: ['error', 'revoked keys could not be taken out of the keytab: remove them there'],
   key_not_locked: ['error', 'tickets under a new key are refused, because another process serves under it'],
+  state_not_used: [
+    'warn',
+    'the saved state cannot be used: nothing stamped in the first six seconds is accepted',
+  ],
+  state_not_saved: [
+    'warn',
+    'the state could not be saved: the next start accepts nothing in its first six seconds',
+  ],
   keytab_not_read: ['warn', 'a ticket is under a newer key, and the keytab could not be read again'],
 }
 

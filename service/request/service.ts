@@ -1,12 +1,16 @@
 import type { TicketOpener } from '../../shared/accept/presented-ticket.js'
 import type { ReplayCache } from '../../shared/accept/replay.js'
+import { OrthrusError } from '../../shared/errors.js'
 import type { Principal, RealmName } from '../../shared/principal.js'
-import type { Clock } from '../../shared/time.js'
-import type { Timers } from '../../shared/timers.js'
+import { type Clock, SECOND } from '../../shared/time.js'
+import { sleep, type Timers } from '../../shared/timers.js'
 import type { ServiceKeys } from '../keys.js'
 import type { Report } from '../report/events.js'
 import type { Revocation } from './revocation.js'
 import type { Background, KeyFact, KeyState, ServiceState } from './state.js'
+
+/** How far behind the clocks of most clients may be, milliseconds: what they send first should not be refused. */
+const CLOCKS_APART = SECOND
 
 export interface ServiceParts {
   readonly principal: Principal
@@ -46,6 +50,7 @@ class LoadedService {
   readonly principal: Principal
   readonly realm: RealmName
   readonly #parts: ServiceParts
+  readonly #closing = new AbortController()
 
   private constructor(parts: ServiceParts) {
     this.principal = parts.principal
@@ -74,15 +79,32 @@ class LoadedService {
   }
 
   /**
+   * Resolves when a request of a client whose clock is right is not refused because the service has just started: when
+   * the floor of the start has passed (docs/protocol.md section 8), and a second more. Await it before `listen`, or in
+   * a readiness probe. It does not wait for a KDC: `state` says how that stands.
+   * @throws OrthrusError `unavailable` if the service is closed
+   */
+  async ready(): Promise<void> {
+    const { replayCache, clock, timers } = this.#parts
+    for (;;) {
+      if (this.#closing.signal.aborted) throw closed()
+      const left = (replayCache.floor ?? Number.NEGATIVE_INFINITY) + CLOCKS_APART - clock.now()
+      if (left <= 0) return
+      await sleep(timers, left, this.#closing.signal).catch(() => {})
+    }
+  }
+
+  /**
    * From now on nothing is accepted (`unavailable`), open channels end, and another process may serve under the same
-   * keys. Call it when the server has ended: what the service knows of revocations is saved, if `feedFile` says where. A
-   * second call does nothing.
+   * keys. Call it when the server has ended: what the service knows of revocations is saved, if `feedFile` says where,
+   * and what the next start needs, if `state` does. A second call does nothing.
    */
   async close(): Promise<void> {
     const { background, closing, ended } = this.#parts
     if (closing.isClosed) return
     closing.isClosed = true
     for (const end of [...closing.ends]) end()
+    this.#closing.abort()
     try {
       await background?.close()
     } finally {
@@ -102,6 +124,10 @@ class LoadedService {
       throw new TypeError('service is what loadService gives: const service = await loadService({ keytab })')
     }
   }
+}
+
+function closed(): OrthrusError {
+  return new OrthrusError('unavailable', 'the service was closed', { hint: 'load it again: loadService' })
 }
 
 function keyState(kvno: number, fact: KeyFact | undefined, kdcTime: number): KeyState {

@@ -29,5 +29,7 @@ export interface Admission {
  * promise.
  */
 export interface ReplayCache {
+  /** Nothing stamped at or below this is accepted, milliseconds, if it is known: `service.ready()` waits for it. */
+  readonly floor?: number
   admit(request: AdmissionRequest): Admission | Promise<Admission>
 }

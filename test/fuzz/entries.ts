@@ -7,6 +7,7 @@ import { kdcConnectionEntries } from './entries/kdc-connection.js'
 import { messageEntries } from './entries/messages.js'
 import { sealedStreamEntries } from './entries/sealed-streams.js'
 import { serviceEntries } from './entries/service.js'
+import { stateEntries } from './entries/state.js'
 import { storeEntries } from './entries/store.js'
 import { textEntries } from './entries/texts.js'
 import type { Entry } from './entry.js'
@@ -25,6 +26,7 @@ export async function allEntries(): Promise<{ entries: Entry[]; end: () => void 
     ...clientEntries(),
     ...(await serviceEntries()),
     ...feedEntries,
+    ...stateEntries,
     ...cli.entries,
   ]
   const end = (): void => {

@@ -30,7 +30,7 @@ it('brings no key back that was erased while it was read, and finds one that was
   const report = vi.fn()
   const file = new KeyFile({
     ...{ path: '/orders.keytab', allowReadableKeytab: false, service, keys, locks: undefined },
-    ...{ clock, timers: clock, report },
+    ...{ clock, timers: clock, report, onLocked: async () => {} },
   })
   const refusal = new OrthrusError('ticket_invalid', 'no such key', { service, kvno: 3 })
   const found = file.hasKeyFor(refusal)
