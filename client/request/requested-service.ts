@@ -68,5 +68,5 @@ function missing(origin: string): never {
 }
 
 function nameOne(origin: string): string {
-  return `Pass { service: 'orders' } to fetch, or services: { '${origin}': 'orders' } to connect`
+  return `Pass { service: 'orders' } with the call, or services: { '${origin}': 'orders' } to connect`
 }

@@ -104,6 +104,33 @@ describe.each([
     ;(await socket).send(frame)
   })
 
+  it('tells when what it was given is sent, or never will be', async () => {
+    const { server, url } = await serve()
+    let read = 0
+    let peer: WebSocket | undefined
+    server.on('connection', socket => {
+      peer = socket
+      socket.pause()
+      socket.on('message', () => {
+        read += 1
+      })
+    })
+    const { socket: opening, events } = open(url)
+    await events.opened
+    const socket = await opening
+    const frames = 400
+    let sent = 0
+    for (let i = 0; i < frames; i++) socket.send(new Uint8Array(MAX), () => (sent += 1))
+    await expect.poll(() => peer).toBeDefined()
+    expect(sent).toBeLessThan(frames)
+    peer?.resume()
+    await expect.poll(() => [sent, read]).toEqual([frames, frames])
+    socket.close()
+    await events.closed
+    socket.send(new Uint8Array(1), () => (sent += 1))
+    expect(sent).toBe(frames + 1)
+  })
+
   it.each([
     ['a frame over the limit', (socket: WebSocket) => socket.send(new Uint8Array(MAX + 1))],
     ['text', (socket: WebSocket) => socket.send('text')],

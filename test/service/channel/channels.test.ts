@@ -79,7 +79,7 @@ describe('a channel to a service', () => {
   })
 
   it('slows its sender down while nobody takes what came', async () => {
-    const sent = 40
+    const sent = 25
     const { web, url } = await startScene({
       handle: async channel => {
         for (let i = 0; i < sent; i++) {
@@ -91,7 +91,7 @@ describe('a channel to a service', () => {
     })
     let progress = 0
     const channel = await web.openChannel(url, { service: 'live' })
-    // What the two ends of a connection on the loopback take is far from 28 MB.
+    // What the two ends of a connection on the loopback take is far from 17 MB.
     expect(await settled(() => progress)).toBeLessThan(sent)
     let taken = 0
     for await (const message of channel) taken += message.length
