@@ -4,6 +4,7 @@ import { channelBroken } from '../../shared/channel/open-channel.js'
 import { type OpenedChannel, type OpeningOptions, openChannel } from '../../shared/channel/opening.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import type { OrthrusError } from '../../shared/errors.js'
+import { explainOpening } from '../request/binding-mismatch.js'
 import type { RequestMessage } from '../request/message.js'
 import { checkersFor, tellRefused } from '../request/options.js'
 import { reportRefusal } from '../request/refuse.js'
@@ -122,6 +123,7 @@ export class ChannelConnection<Req> implements HeldConnection {
       timers,
       random: systemRandom,
       maxMessage: () => gate.maxMessage,
+      explainMismatch: isBound => explainOpening(target, principal, isBound),
       authorise: verified => authoriseChannel(acceptor, verified),
       serve: accepted => {
         this.#served = new ServedChannel({

@@ -1,3 +1,4 @@
+import { channelBinding } from '../../shared/channel/records.js'
 import { bindHeads, type CoveredBody } from '../../shared/http/binding.js'
 import { COVERED_REQUEST_HEADERS } from '../../shared/http/header-names.js'
 import { localPart, type Principal } from '../../shared/principal.js'
@@ -51,6 +52,21 @@ export function explainMismatch(arrived: ArrivedRequest, isBound: IsBound): Mism
   if (found === undefined) return { actual, hint: UNEXPLAINED }
   return { actual, expected: found.expected, hint: found.hint }
 }
+
+/** The same for the opening of a channel, which is bound to nothing but its target. */
+export function explainOpening(target: string, service: Principal, isBound: IsBound): Mismatch {
+  const actual = `a channel at ${shownPath(target)}`
+  const candidates = target.length > TARGET_MAX ? [] : rewrittenTargets(target, [], localPart(service))
+  for (const rewritten of candidates) {
+    if (!isBound(channelBinding(rewritten.target))) continue
+    const expected = `a channel at ${shownPath(rewritten.target)}`
+    return { actual, expected, hint: hintForTarget(rewritten, target, 'acceptChannels') }
+  }
+  return { actual, hint: OPENING_UNEXPLAINED }
+}
+
+const OPENING_UNEXPLAINED =
+  'the client opened it at another path or query, and something on the way changed them in none of the usual ways: have it pass them on unchanged'
 
 const UNEXPLAINED =
   'a proxy or framework on the way changed the method, the path, the query, a covered header or the body, and in none of the usual ways: compare what arrived with what the client sent, and have it passed on unchanged'
@@ -113,15 +129,19 @@ function otherTypes(value: string): ReadonlySet<string> {
   return new Set(others.filter(other => other !== value))
 }
 
-function hintForTarget({ target, prefix, added }: RewrittenTarget, arrived: string): string {
+function hintForTarget(
+  { target, prefix, added }: RewrittenTarget,
+  arrived: string,
+  taker = 'requireTicket',
+): string {
   const asked = `the client asked for ${shownPath(target)}, and ${shownPath(arrived)} arrived`
   if (prefix !== undefined) {
-    return `${asked}: something on the way takes ${quoted(prefix)} from the path: requireTicket({ pathPrefix: ${literal(prefix)} })`
+    return `${asked}: something on the way takes ${quoted(prefix)} from the path: ${taker}({ pathPrefix: ${literal(prefix)} })`
   }
   if (added !== undefined) {
-    return `${asked}: something on the way puts ${quoted(added)} before the path: have it pass paths on unchanged, or give requireTicket({ externalUrl }) a function that takes it off again`
+    return `${asked}: something on the way puts ${quoted(added)} before the path: have it pass paths on unchanged, or give ${taker}({ externalUrl }) a function that takes it off again`
   }
-  return `${asked}: something on the way rewrites paths: have it pass them on unchanged, or say with requireTicket({ externalUrl }) what they were`
+  return `${asked}: something on the way rewrites paths: have it pass them on unchanged, or say with ${taker}({ externalUrl }) what they were`
 }
 
 function literal(text: string): string {

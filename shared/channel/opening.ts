@@ -1,6 +1,7 @@
 import {
   type AcceptedRequest,
   acceptRequest,
+  type ExplainMismatch,
   type RevocationCheck,
   refuse,
   requireBinding,
@@ -38,6 +39,8 @@ export interface OpeningOptions {
   countedTo?(accepted: AcceptedRequest): string
   /** What the service requires in addition to steps 1 to 8. @throws Refusal */
   check?(accepted: AcceptedRequest): Promise<void>
+  /** What the service's log says of an opening that is bound to another target. */
+  readonly explainMismatch?: ExplainMismatch
   /** Step 10. @throws Refusal */
   authorise?(verified: VerifiedRequest): void
   /**
@@ -85,7 +88,7 @@ async function verifyOpening(
     throw refuse(accepted, 'rate_limited', 'too many channels of the ticket wait for their first record')
   }
   await options.check?.(accepted)
-  const verified = requireBinding(accepted, channelBinding(options.target))
+  const verified = requireBinding(accepted, channelBinding(options.target), options.explainMismatch)
   options.authorise?.(verified)
   return verified
 }

@@ -442,6 +442,14 @@ describe('an address that is none of a channel', () => {
     }
     await expect.poll(() => served.length).toBe(1)
     expect(refused).toMatchObject([{ code: 'binding_mismatch' }])
+    const unaware = await startScene()
+    const socket = await HandSocket.open(unaware.url)
+    const { request } = await openingOf(unaware.web, { target: '/api/live', time: unaware.realm.clock.now() })
+    socket.send(request.bytes)
+    await expect.poll(() => unaware.refused).toMatchObject([{ code: 'binding_mismatch' }])
+    expect(unaware.log.lines.map(({ fields }) => fields.hint)).toContainEqual(
+      expect.stringContaining("acceptChannels({ pathPrefix: '/api' })"),
+    )
     const wrong = await startScene({ externalUrl: () => 'nowhere' })
     expect(await refusedAt(wrong.url, wrong.web)).toMatchObject({ message: expect.stringContaining('500') })
     expect(wrong.log.lines.map(({ fields }) => fields.hook)).toContain('externalUrl')
