@@ -130,7 +130,7 @@ serve({ fetch, hostname: '127.0.0.1', port: PORT })
 async function runFile(name: string, code: string): Promise<string> {
   const running = await startFile(name, code)
   const [, port] = /(?:\.listen\(|\bport: )(\d+)/.exec(code) ?? []
-  if (port !== undefined) {
+  if (port !== undefined && port !== '0') {
     await listening(running, port)
     return ''
   }
