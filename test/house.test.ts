@@ -105,7 +105,7 @@ const ORDER = {
     ['ticket/'],
   ],
   service: [
-    ['index.ts', 'fastify.ts', 'fetch-handler.ts'],
+    ['index.ts', 'fastify.ts', 'fetch-handler.ts', 'koa.ts'],
     ['require-ticket.ts', 'accept-channels.ts', 'fastify/'],
     ['channel/'],
     ['node-http/', 'fetch/', 'values/', 'load-service.ts'],
@@ -218,7 +218,7 @@ describe('the house', () => {
   it('lets service/ use node:http only in its adapter and in what handlers see of it', () => {
     const knowing = inside('service').filter(({ imports }) => imports.includes('node:http'))
     const allowed =
-      /^service\/(?:node-http\/|channel\/|response\/|require-ticket\.ts$|accept-channels\.ts$|request\/options\.ts$)/
+      /^service\/(?:node-http\/|channel\/|response\/|require-ticket\.ts$|accept-channels\.ts$|koa\.ts$|request\/options\.ts$)/
     expect(knowing.map(source => source.path).filter(path => !allowed.test(path))).toEqual([])
     const values = inside('service').filter(({ path }) =>
       /request\/(?:verify|authorise|refuse)\.ts$/.test(path),

@@ -8,11 +8,12 @@ import * as kdc from '../kdc/index.js'
 import * as fastify from '../service/fastify.js'
 import * as fetchHandler from '../service/fetch-handler.js'
 import * as service from '../service/index.js'
+import * as koa from '../service/koa.js'
 import * as testing from '../testing/index.js'
 
 /** Every function of the public entries that takes options refuses one that does not exist. */
 
-const ENTRIES = { client, service, fastify, fetchHandler, kdc, testing }
+const ENTRIES = { client, service, fastify, fetchHandler, koa, kdc, testing }
 const MISSPELT = { optoin: 1 } as never
 
 type Call = (options: never) => unknown
@@ -23,6 +24,7 @@ const TAKING_OPTIONS: Readonly<Record<string, (folder: string) => Call>> = {
   'service.loadService': () => service.loadService,
   'service.requireTicket': () => options => service.requireTicket(options),
   'service.createVerifier': () => options => service.createVerifier(options),
+  'koa.requireTicket': () => options => koa.requireTicket(options),
   'fastify.requireTicket': () => options => Fastify().register(fastify.requireTicket, options),
   'service.acceptChannels': () => options => service.acceptChannels(options, () => {}),
   'fetchHandler.requireTicket': () => options => fetchHandler.requireTicket(options),
@@ -40,6 +42,8 @@ const WITHOUT_OPTIONS = [
   'kdc.formatKeytab',
   'kdc.systemRandom',
   'testing.createTestClock',
+  'koa.ticketIfAny',
+  'koa.ticketOf',
   'service.ticketIfAny',
   'service.ticketOf',
   'fastify.injectFetch',

@@ -8,7 +8,7 @@ import type { Report } from '../report/events.js'
  */
 
 const ADVICE = {
-  koa: 'Koa: createServer(requireTicket({ service }, app.callback())); the ticket is ticketOf(ctx.req)',
+  koa: 'Koa: app.use(requireTicket({ service })), with requireTicket and ticketOf of orthrus/koa; the ticket is ticketOf(ctx)',
   fastify:
     'Fastify: await app.register(requireTicket, { service }), with the requireTicket of orthrus/fastify; the ticket is request.ticket',
   hono: 'Hono: app.use(requireTicket({ service })), with requireTicket and ticketOf of orthrus/fetch-handler; the ticket is ticketOf(c.req.raw)',

@@ -73,9 +73,11 @@ async function install(): Promise<void> {
 const PROGRAM = `
 import { createServer } from 'node:http'
 import Fastify from 'fastify'
+import Koa from 'koa'
 import { OrthrusError } from 'orthrus/client'
 import * as fastify from 'orthrus/fastify'
 import { requireTicket as requireTicketOf } from 'orthrus/fetch-handler'
+import * as koa from 'orthrus/koa'
 import { startKdc } from 'orthrus/kdc'
 import { requireTicket } from 'orthrus/service'
 import { startRealm } from 'orthrus/testing'
@@ -96,6 +98,10 @@ const test = await realm.connect('web', { fetch: fastify.injectFetch(app) })
 console.log(await (await test.fetch('http://orders.test/', { service: 'orders' })).text())
 const refused = await requireTicketOf({ service }, () => new Response('x'))(new Request('http://127.0.0.1/'))
 console.log(refused.status, refused.headers.get('www-authenticate'))
+const overKoa = createServer(new Koa().use(koa.requireTicket({ service })).use(ctx => { ctx.body = koa.ticketOf(ctx).client + ' over Koa' }).callback())
+await new Promise(resolve => overKoa.listen(0, '127.0.0.1', resolve))
+console.log(await (await web.fetch('http://127.0.0.1:' + overKoa.address().port + '/', { service: 'orders' })).text())
+overKoa.close()
 server.close()
 await realm.close()
 `
@@ -105,7 +111,7 @@ it('the package works in an empty project, with its imports, types and command',
   await writeFile(join(folder, 'program.js'), PROGRAM)
   expect(await run(process.execPath, ['program.js'], folder)).toEqual({
     code: 0,
-    out: 'web@test.example reader function function\nweb@test.example over Fastify\n401 Orthrus realm="test.example"\n',
+    out: 'web@test.example reader function function\nweb@test.example over Fastify\n401 Orthrus realm="test.example"\nweb@test.example over Koa\n',
     err: '',
   })
   const bin = join(folder, 'node_modules/orthrus/dist/cli/orthrus.js')

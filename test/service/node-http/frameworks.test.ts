@@ -42,7 +42,7 @@ describe.each([
     const guard = await create()
     const next = () => expect.unreachable('it went on')
     expect(() => guard(koa(), next)).toThrow(TypeError)
-    expect(() => guard(koa(), next)).toThrow('app.callback()')
+    expect(() => guard(koa(), next)).toThrow('orthrus/koa')
     expect(() => guard(hono(), next)).toThrow('orthrus/fetch-handler')
   })
 
@@ -132,7 +132,7 @@ describe('a handler', () => {
   const app = Object.assign(() => {}, { handle: () => {}, use: () => {} })
   it.each<[string, unknown, string]>([
     ['an application of Express', app, 'app.use(requireTicket({ service }))'],
-    ['an application of Koa', { callback: () => {}, use: () => {} }, 'app.callback()'],
+    ['an application of Koa', { callback: () => {}, use: () => {} }, 'orthrus/koa'],
     ['an application of Fastify', { addHook: () => {}, route: () => {} }, 'orthrus/fastify'],
     ['an application of Hono', { fetch: () => {}, use: () => {} }, 'orthrus/fetch-handler'],
     ['a text', 'orders', 'ticket. Put it in front: createServer'],
