@@ -18,17 +18,33 @@ export class Closing {
     return () => this.#waiting.delete(run)
   }
 
-  /** Runs the function with a signal that is aborted when `signal` is, and when the realm is closed. */
-  async during<T>(signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /**
+   * Runs the function with a signal that is aborted when `signal` is, and when the realm is closed.
+   * @param run `prolong` keeps the signal in force, behind the end of the function, until what it returns is called
+   */
+  async during<T>(
+    signal: AbortSignal,
+    run: (signal: AbortSignal, prolong: () => () => void) => Promise<T>,
+  ): Promise<T> {
     const ending = new AbortController()
     const abort = (): void => ending.abort(signal.reason)
     signal.addEventListener('abort', abort, { once: true })
     const forget = this.whenClosed(cause => ending.abort(cause))
+    const users = new Set<object>()
+    const use = (): (() => void) => {
+      const user = {}
+      users.add(user)
+      return () => {
+        if (!users.delete(user) || users.size > 0) return
+        signal.removeEventListener('abort', abort)
+        forget()
+      }
+    }
+    const release = use()
     try {
-      return await run(ending.signal)
+      return await run(ending.signal, use)
     } finally {
-      signal.removeEventListener('abort', abort)
-      forget()
+      release()
     }
   }
 

@@ -46,6 +46,13 @@ export interface RealmFetchInit extends RequestInit {
    * that the platform would fill in by itself needs a value in `headers`.
    */
   readonly cover?: readonly string[]
+  /**
+   * Seals the body of the request while it is sent, and takes no response but a sealed one: neither is collected, so both can
+   * stream, at any size, and both are encrypted even without TLS. Each piece of the response is proved before it is read; if
+   * the rest is not, reading it fails with `channel_broken`. Such a request with a body is never sent again by this client
+   * (docs/protocol.md section 8, Sealed bodies). Default false.
+   */
+  readonly sealed?: boolean
   /** An undici dispatcher, as Node's own `fetch` accepts it: it makes the connections. */
   readonly dispatcher?: unknown
 }
@@ -56,6 +63,7 @@ export const FETCH_OPTIONS: KnownOptions<RealmFetchInit & { readonly duplex?: 'h
   handOff: true,
   repeatable: true,
   cover: true,
+  sealed: true,
   method: true,
   headers: true,
   body: true,

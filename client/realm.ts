@@ -21,7 +21,7 @@ import {
   type TicketOptions,
 } from './realm-options.js'
 import { type FetchOptions, fetchProved, type HttpExchanges } from './request/fetch.js'
-import { collectRequest, readRequest, type UnreadInit, unreadInit } from './request/http-request.js'
+import { collectRequest, readRequest, unreadInit } from './request/http-request.js'
 import type { RealmResponse } from './request/http-response.js'
 import type { Presenter } from './request/presenter.js'
 import { requestedService, serviceNamed } from './request/requested-service.js'
@@ -113,7 +113,7 @@ export class Realm {
   /**
    * Works like the platform's `fetch`, but the service knows which client asks, and the response is proved to be the
    * service's answer to this request: its status, body, content type, range and location, and the headers that its
-   * `covered` names. The whole response is read before it is returned (docs/protocol.md section 8).
+   * `covered` names. The whole response is read before it is returned, unless it is `sealed` (docs/protocol.md section 8).
    * @throws OrthrusError with the service's or KDC's code; `response_unproved` `refused_unproved` `unavailable`;
    * `credential_invalid` for an imported ticket of another service than the one named. `final` says that the request
    * was not handled and never will be
@@ -122,16 +122,16 @@ export class Realm {
   async fetch(input: RequestInfo | URL, options: RealmFetchInit = {}): Promise<RealmResponse> {
     requireKnownOptions('fetch', options, FETCH_OPTIONS)
     const init = copyOptions<RealmFetchInit>(options, FETCH_OPTIONS)
-    const { service: name, ticket: given, handOff, repeatable = false, cover } = init
-    const request = readRequest(input, init, cover)
+    const { service: name, ticket: given, handOff, repeatable = false, cover, sealed } = init
+    const request = readRequest(input, init, { cover, sealed })
     const service = this.#serviceFor(new URL(request.url).origin, name, given)
     const ticket = this.#presentableFor(service, given)
     if (handOff !== undefined) requireMadeFor(handOff, service)
     this.#closing.requireOpen()
     request.signal.throwIfAborted()
     const chosen = { service, ticket, handOff, repeatable }
-    return this.#closing.during(request.signal, signal =>
-      this.#exchange(request, unreadInit(init), { ...chosen, signal }),
+    return this.#closing.during(request.signal, (signal, prolong) =>
+      this.#exchange(request, init, { ...chosen, signal, prolong }),
     )
   }
 
@@ -221,16 +221,14 @@ export class Realm {
     this.close()
   }
 
-  async #exchange(request: Request, unread: UnreadInit, options: FetchOptions): Promise<RealmResponse> {
+  async #exchange(request: Request, init: RealmFetchInit, options: FetchOptions): Promise<RealmResponse> {
     const { tickets, maxRequest, presenter, http } = this.#parts
     const { service, ticket, signal } = options
     // The own ticket is requested at once, so that all tickets wanted in one tick share one request to the KDC.
     const needsOwn = ticket === undefined || secretsOf(ticket).holder !== undefined
     const own = needsOwn ? tickets.get(service, 0) : undefined
-    const [collected] = await abortable(
-      Promise.all([collectRequest(request, maxRequest, unread), own]),
-      signal,
-    )
+    const collecting = { maxBytes: maxRequest, unread: unreadInit(init), sealed: init.sealed ?? false }
+    const [collected] = await abortable(Promise.all([collectRequest(request, collecting), own]), signal)
     return fetchProved(presenter, http, collected, options)
   }
 

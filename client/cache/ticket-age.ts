@@ -33,6 +33,11 @@ export function marginOf(ticket: ServiceTicket): number {
   return Math.min(WINDOW.SERVICE_FUTURE, SHARE_LEFT * lifeOf(ticket))
 }
 
+/** Whether less than half of the life of the ticket is left. */
+export function isHalfOver(ticket: ServiceTicket, now: number): boolean {
+  return ticket.endTime - now < lifeOf(ticket) / 2
+}
+
 function lifeOf({ startTime, endTime }: ServiceTicket): number {
   return endTime - startTime
 }

@@ -9,7 +9,7 @@ import { type Cancel, inBackground, runAfter, type Timers } from '../../shared/t
 import type { KdcClock } from '../kdc-link/kdc-clock.js'
 import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
 import type { ServiceTicket } from '../ticket/service-ticket.js'
-import { isOutside, marginOf, refreshTimeOf, togetherSpanOf } from './ticket-age.js'
+import { isHalfOver, isOutside, marginOf, refreshTimeOf, togetherSpanOf } from './ticket-age.js'
 import { type RequestTickets, TicketQueue, ticketName } from './ticket-queue.js'
 
 /** The pause after a failed refresh, milliseconds. It doubles with each further failure. */
@@ -83,6 +83,17 @@ export class TicketCache {
     // A machine that was asleep has missed its timer.
     if (now >= entry.refreshAt) this.#refreshDue()
     return entry.ticket.endTime - now > marginOf(entry.ticket) ? entry.ticket : this.#successorOf(entry)
+  }
+
+  /**
+   * As `get`, for a stream, which ends with its ticket: one with less than half of its life left is replaced first, unless
+   * no new one can be had (docs/protocol.md section 8, Sealed bodies).
+   */
+  async getLasting(service: Principal, lifetime: number): Promise<ServiceTicket> {
+    const ticket = await this.get(service, lifetime)
+    const entry = this.#entries.peek(ticketName(service, lifetime))
+    if (entry?.ticket !== ticket || !isHalfOver(ticket, this.#options.time.now())) return ticket
+    return this.#successorOf(entry)
   }
 
   /** A service whose clock is ahead refuses a ticket shortly before its end, so the caller waits for the refresh. */

@@ -1,5 +1,6 @@
 import { CACHE_MODE } from '#cache-mode'
 import { toBase64url } from '../../shared/bytes.js'
+import { StreamSealer } from '../../shared/channel/sealed-stream.js'
 import { LIMIT, TYPE } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
@@ -10,6 +11,7 @@ import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import { sealHandOff } from '../../shared/ticket/credential.js'
 import type { Clock } from '../../shared/time.js'
+import type { Timers } from '../../shared/timers.js'
 import { startSpan } from '../kdc-link/kdc-clock.js'
 import { credentialOf, type Ticket } from '../ticket/ticket.js'
 import { bindingOf, type HttpRequest, redirected, targetOf, withHeaders } from './http-request.js'
@@ -17,6 +19,7 @@ import { openResponse, type ProvedResponse, type RealmResponse } from './http-re
 import { noAnswer } from './no-answer.js'
 import type { Presenter } from './presenter.js'
 import type { Bound, ErrorAnswer, Presented, RequestSecrets } from './presenting.js'
+import { SealedUpload } from './sealed-upload.js'
 
 /** The largest number of redirects that one request follows. */
 const REDIRECTS_MAX = 10
@@ -28,9 +31,10 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 export interface HttpExchanges {
   readonly fetch: typeof globalThis.fetch
   readonly clock: Clock
+  readonly timers: Timers
   readonly random: RandomSource
   readonly logger: Logger
-  /** The largest response body, bytes. */
+  /** The largest response body that is collected, bytes. */
   readonly maxResponse: number
 }
 
@@ -42,6 +46,8 @@ export interface FetchOptions {
   readonly handOff: Ticket | undefined
   readonly repeatable: boolean
   readonly signal: AbortSignal
+  /** Keeps the signal in force, behind the answer, until the function that it returns is called. */
+  readonly prolong: () => () => void
 }
 
 /**
@@ -60,6 +66,7 @@ export async function fetchProved(
     const response = await fetchOnce(presenter, exchanges, current, options)
     const next = redirects < REDIRECTS_MAX ? nextUrl(current, response) : undefined
     if (next === undefined) return response
+    if (response.body !== null) await response.body.cancel()
     current = redirected(current, next)
   }
 }
@@ -79,8 +86,9 @@ async function fetchOnce(
   presenter: Presenter,
   exchanges: HttpExchanges,
   request: HttpRequest,
-  { service, ticket, handOff, repeatable, signal }: FetchOptions,
+  options: FetchOptions,
 ): Promise<RealmResponse> {
+  const { service, ticket, handOff, repeatable, signal } = options
   const { response } = await presenter.present<ProvedResponse>({
     service,
     ticket,
@@ -88,8 +96,10 @@ async function fetchOnce(
     target: targetOf(request),
     bind: secrets => bind(exchanges, request, handOff, secrets),
     safe: repeatable || SAFE_METHODS.has(request.method),
+    resendable: request.stream === undefined,
+    lasting: request.sealed,
     signal,
-    send: presented => send(exchanges, request, presented, signal),
+    send: presented => send(exchanges, request, presented, options),
   })
   return response
 }
@@ -107,22 +117,41 @@ function bind(
 }
 
 async function send(
-  { fetch, clock, logger, maxResponse }: HttpExchanges,
+  exchanges: HttpExchanges,
   request: HttpRequest,
   presented: Presented,
-  signal: AbortSignal,
+  options: FetchOptions,
 ): Promise<ProvedResponse | ErrorAnswer> {
+  const { fetch, clock, logger, maxResponse } = exchanges
   const { method, url, passing } = request
+  const { signal } = options
   const headers = headersWith(request, presented)
-  const body = request.body.length === 0 ? {} : { body: request.body }
+  const upload = uploadOf(exchanges, request, presented)
   const endSpan = startSpan(clock)
   try {
-    const settings: RequestInit = { ...passing, ...body, redirect: 'manual', cache: CACHE_MODE }
+    const settings: RequestInit = {
+      ...passing,
+      ...bodyInit(request, upload),
+      redirect: 'manual',
+      cache: CACHE_MODE,
+    }
     const response = await fetch(url, { ...settings, method, headers, signal })
     const span = endSpan()
-    return await openResponse(response, { presented, method, url, span, maxBytes: maxResponse })
+    const sealed = request.sealed ? { ...exchanges, ...options } : undefined
+    const answer = await openResponse(response, {
+      presented,
+      method,
+      url,
+      span,
+      maxBytes: maxResponse,
+      sealed,
+    })
+    if ('error' in answer) void upload?.cancel()
+    return answer
   } catch (cause) {
+    void upload?.cancel(cause)
     if (signal.aborted) throw signal.reason
+    if (upload?.failure !== undefined) throw upload.failure.cause
     if (cause instanceof OrthrusError) {
       const { service } = presented
       if (cause.code === 'too_large') logger.warn({ service, maxResponse }, 'a response is over maxResponse')
@@ -130,6 +159,25 @@ async function send(
     }
     throw noAnswer(cause, url, presented.service)
   }
+}
+
+function uploadOf(
+  { random }: HttpExchanges,
+  { stream }: HttpRequest,
+  { key, request }: Presented,
+): SealedUpload | undefined {
+  if (stream === undefined) return undefined
+  const basis = { key, direction: 'client-to-service', messages: [request.bytes] } as const
+  return new SealedUpload(stream, new StreamSealer(basis, random))
+}
+
+/** A platform takes a body that it reads as it sends it only together with `duplex`. */
+function bodyInit(
+  { body }: HttpRequest,
+  upload: SealedUpload | undefined,
+): RequestInit & { duplex?: 'half' } {
+  if (upload !== undefined) return { body: upload.stream, duplex: 'half' }
+  return body.length === 0 ? {} : { body }
 }
 
 function headersWith({ headers }: HttpRequest, presented: Presented): [string, string][] {

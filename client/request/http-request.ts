@@ -1,6 +1,13 @@
 import { OrthrusError } from '../../shared/errors.js'
-import { coveredRequestValues, requestBinding } from '../../shared/http/binding.js'
-import { COVERED_REQUEST_HEADERS, CREDENTIAL_HEADER } from '../../shared/http/header-names.js'
+import { coveredRequestValues, RECORDS, requestBinding } from '../../shared/http/binding.js'
+import {
+  ACCEPT_HEADER,
+  ACCEPTS_RECORDS,
+  COVERED_REQUEST_HEADERS,
+  CREDENTIAL_HEADER,
+  ENCODING_HEADER,
+  SEALED_ENCODING,
+} from '../../shared/http/header-names.js'
 import { hasSecret, withoutSecrets } from '../../shared/shown-text.js'
 import { shownUrl } from '../../shared/shown-url.js'
 import { bodyOf, bodyStream, readBytes } from './body.js'
@@ -11,7 +18,12 @@ export interface HttpRequest {
   readonly method: string
   readonly url: URL
   readonly headers: readonly (readonly [name: string, value: string])[]
+  /** Empty if there is a `stream`. */
   readonly body: Uint8Array<ArrayBuffer>
+  /** A body that is sealed while it is sent. */
+  readonly stream: ReadableStream<Uint8Array> | undefined
+  /** Whether a body is sealed, and no response is taken but a sealed one (section 8, Sealed bodies). */
+  readonly sealed: boolean
   /** Further settings for the platform's `fetch`. None of them is bound. */
   readonly passing: RequestInit
   readonly redirect: RequestRedirect
@@ -22,13 +34,22 @@ const PASSING = ['credentials', 'keepalive', 'referrer', 'referrerPolicy', 'inte
 /** The accepted cache modes. The others may answer with an old response, which proves nothing for this request. */
 const CACHES: ReadonlySet<string> = new Set(['default', 'no-store', 'reload'])
 
+export interface ReadOptions {
+  /** Further headers to be bound. The request then has the header that names them. */
+  readonly cover?: readonly string[] | undefined
+  readonly sealed?: boolean | undefined
+}
+
 /**
  * Lets the platform parse the arguments of `fetch`.
- * @param cover further headers to be bound. The request then has the header that names them.
  * @throws TypeError for arguments that `fetch` does not accept, a header that this client sets itself, an override
  * header, and a covered header that appears twice or is empty; for a name in `cover` that cannot be covered
  */
-export function readRequest(input: RequestInfo | URL, init: RequestInit, cover?: readonly string[]): Request {
+export function readRequest(
+  input: RequestInfo | URL,
+  init: RequestInit,
+  { cover, sealed = false }: ReadOptions = {},
+): Request {
   if (init.headers !== undefined) refuseDoubled(init.headers, cover)
   // `duplex` is required if the body is a stream, and ignored otherwise. The body is read whole before anything is
   // sent.
@@ -51,7 +72,9 @@ export function readRequest(input: RequestInfo | URL, init: RequestInit, cover?:
   if (request.headers.has('authorization')) {
     throw new TypeError('realm.fetch sets Authorization itself: leave it out')
   }
-  coverFurther(request.headers, cover)
+  refuseSealing(request.headers, sealed)
+  if (sealed) request.headers.set(ACCEPT_HEADER, ACCEPTS_RECORDS)
+  coverFurther(request.headers, sealed ? withAcceptance(cover) : cover)
   try {
     coveredRequestValues(request.headers)
   } catch (cause) {
@@ -59,6 +82,26 @@ export function readRequest(input: RequestInfo | URL, init: RequestInit, cover?:
     throw cause
   }
   return request
+}
+
+/** Anything but a list of texts is left to `coverFurther`, which refuses it. */
+function withAcceptance(cover: unknown): unknown {
+  if (cover === undefined) return [ACCEPT_HEADER]
+  return Array.isArray(cover) ? [...new Set([...cover, ACCEPT_HEADER])] : cover
+}
+
+function refuseSealing(headers: Headers, sealed: unknown): void {
+  if (typeof sealed !== 'boolean') throw new TypeError('sealed is true or false')
+  if (headers.has(ACCEPT_HEADER)) {
+    throw new TypeError(`realm.fetch sets ${ACCEPT_HEADER} itself: pass sealed: true`)
+  }
+  const encoding = headers.get(ENCODING_HEADER)
+  if (encoding === SEALED_ENCODING) {
+    throw new TypeError(`realm.fetch sets ${ENCODING_HEADER}: ${SEALED_ENCODING} itself: pass sealed: true`)
+  }
+  if (sealed && encoding !== null) {
+    throw new TypeError('a sealed body has no content-encoding of the caller: leave it out')
+  }
 }
 
 /** The platform quotes what it refuses, be it a method, a header or a setting. */
@@ -114,27 +157,40 @@ export function unreadInit({ priority, dispatcher }: UnreadInit): UnreadInit {
   }
 }
 
+export interface CollectOptions {
+  /** The largest body that is collected, bytes. */
+  readonly maxBytes: number
+  readonly unread?: UnreadInit
+  readonly sealed?: boolean
+}
+
 /**
- * Reads the body of a request and copies the rest.
- * @param maxBytes the largest body, bytes
+ * Reads the body of a request, unless it is sealed while it is sent, and copies the rest.
  * @throws OrthrusError `too_large`
  * @throws the reason of the request's signal, if it is aborted
  */
 export async function collectRequest(
   request: Request,
-  maxBytes: number,
-  unread: UnreadInit = {},
+  { maxBytes, unread = {}, sealed = false }: CollectOptions,
 ): Promise<HttpRequest> {
   const passing = { ...Object.fromEntries(PASSING.map(name => [name, request[name]])), ...unread }
-  return {
+  const body = await bodyOf(request)
+  const head = {
     method: request.method,
     url: plain(new URL(request.url)),
-    headers: [...request.headers],
-    body: await readBytes(await bodyOf(request), maxBytes, 'request', 'maxRequest'),
     passing,
     redirect: request.redirect,
+    sealed,
   }
+  if (sealed && body !== null) {
+    const headers = [...request.headers, [ENCODING_HEADER, SEALED_ENCODING] as const]
+    return { ...head, headers, body: NOTHING, stream: body }
+  }
+  const bytes = await readBytes(body, maxBytes, 'request', 'maxRequest')
+  return { ...head, headers: [...request.headers], body: bytes, stream: undefined }
 }
+
+const NOTHING = new Uint8Array()
 
 /** The same request, to another URL of the same service. */
 export function redirected(request: HttpRequest, url: URL): HttpRequest {
@@ -168,5 +224,6 @@ export function targetOf({ url }: Pick<HttpRequest, 'url'>): string {
 
 /** The binding of the request, which its AP-REQ covers. */
 export function bindingOf(request: HttpRequest): Uint8Array {
-  return requestBinding(request.method, targetOf(request), request.headers, request.body)
+  const { method, headers, body, stream } = request
+  return requestBinding(method, targetOf(request), headers, stream === undefined ? body : RECORDS)
 }

@@ -1,13 +1,17 @@
+import { StreamOpener } from '../../shared/channel/sealed-stream.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { hasBody } from '../../shared/http/binding.js'
+import { hasBody, mayBeSealed } from '../../shared/http/binding.js'
 import { furtherNames } from '../../shared/http/further-headers.js'
-import { FURTHER_HEADER } from '../../shared/http/header-names.js'
+import { ENCODING_HEADER, FURTHER_HEADER, SEALED_ENCODING } from '../../shared/http/header-names.js'
 import type { Principal } from '../../shared/principal.js'
+import type { Clock } from '../../shared/time.js'
+import type { Timers } from '../../shared/timers.js'
 import type { Span } from '../kdc-link/kdc-clock.js'
 import { readBytes } from './body.js'
 import { hintForUnproved } from './no-answer.js'
 import type { ErrorAnswer, Presented } from './presenting.js'
-import { isBound, readClaim } from './response-proof.js'
+import { type ClaimedReplies, isBound, readClaim, sealedReply } from './response-proof.js'
+import { openDownload } from './sealed-download.js'
 
 /** What a response is checked against. */
 export interface Awaited {
@@ -15,11 +19,23 @@ export interface Awaited {
   readonly method: string
   readonly url: URL
   readonly span: Span
-  /** The largest body, bytes. */
+  /** The largest body that is collected, bytes. */
   readonly maxBytes: number
+  /** If no response is taken but a sealed one. */
+  readonly sealed?: StreamLife | undefined
 }
 
-/** A response that was read whole and that the service has proved. */
+/** What a response that is read as it comes needs until it is over. */
+export interface StreamLife {
+  readonly clock: Clock
+  readonly timers: Timers
+  /** Ends it. */
+  readonly signal: AbortSignal
+  /** Keeps the signal in force until the function that it returns is called. */
+  prolong(): () => void
+}
+
+/** A response that the service has proved: read whole, or, if it is sealed, proved piece by piece as it is read. */
 export interface RealmResponse extends Response {
   /**
    * The further headers that the proof covers, in lower case: what the service's `coverResponseHeaders` names. One that
@@ -47,8 +63,9 @@ export async function openResponse(
   try {
     return await readResponse(response, awaited)
   } finally {
-    // Does nothing if the body was read whole. Otherwise the sender could keep the connection open for ever.
-    void response.body?.cancel().catch(() => {})
+    // Does nothing if the body was read whole, or is still being read. Otherwise the sender could keep the connection
+    // open for ever.
+    if (response.body?.locked === false) void response.body.cancel().catch(() => {})
   }
 }
 
@@ -56,11 +73,50 @@ async function readResponse(response: Response, awaited: Awaited): Promise<Prove
   const { presented, span } = awaited
   const claim = readClaim(response.headers, presented)
   if ('error' in claim) return { error: claim.error, span }
-  if ('bindings' in claim) return { response: await openProved(response, claim.bindings, awaited) }
+  if ('bindings' in claim) return { response: await openClaimed(response, claim, awaited) }
   const { service } = presented
   const reason = claim.fault ?? `status ${response.status} without a proof`
   throw unproved(service, reason, hintForUnproved(response, awaited.url, service))
 }
+
+async function openClaimed(
+  response: Response,
+  claim: ClaimedReplies,
+  awaited: Awaited,
+): Promise<RealmResponse> {
+  const { method, sealed } = awaited
+  if (sealed === undefined || !mayBeSealed(method, response.status)) {
+    return openProved(response, claim.bindings, awaited)
+  }
+  return openSealed(response, claim, awaited, sealed)
+}
+
+function openSealed(
+  response: Response,
+  claim: ClaimedReplies,
+  { presented, url }: Awaited,
+  { clock, timers, signal, prolong }: StreamLife,
+): RealmResponse {
+  const { service, key, request } = presented
+  const { headers, body } = response
+  const { status } = response
+  const reply = sealedReply(claim, { status, headers })
+  if (headers.get(ENCODING_HEADER) !== SEALED_ENCODING || body === null) {
+    const hint = `the service, or what is in front of it, may be of a version without sealed bodies: leave out sealed, or update it`
+    throw unproved(service, 'it is not sealed', hint)
+  }
+  if (reply === undefined)
+    throw unproved(service, 'its status or headers are not those that the service sent', CHANGED)
+  const opener = new StreamOpener({ key, direction: 'service-to-client', messages: [request.bytes, reply] })
+  const onOver = prolong()
+  const stream = openDownload({ body, opener, clock, timers, signal, onOver })
+  const opened = new Headers(headers)
+  for (const name of [ENCODING_HEADER, 'content-length']) opened.delete(name)
+  return handOut({ status, headers: opened }, stream, url)
+}
+
+const CHANGED =
+  'something on the way changes responses: look for a proxy that rewrites bodies, redirects, content types or covered headers'
 
 async function openProved(
   response: Response,
@@ -79,18 +135,17 @@ async function openProved(
   const read = await readBytes(response.body, maxBytes, 'response', 'maxResponse')
   const body = hasBody(method, status) ? read : new Uint8Array()
   if (!isBound(bindings, { status, headers, body })) {
-    throw unproved(
-      service,
-      'its status, headers or body are not those that the service sent',
-      'something on the way changes responses: look for a proxy that rewrites bodies, redirects, content types or covered headers',
-    )
+    throw unproved(service, 'its status, headers or body are not those that the service sent', CHANGED)
   }
   return handOut(response, BODILESS.has(status) || method === 'HEAD' ? null : body, url)
 }
 
 /** Builds the response from what was read. The status text is left out because no proof covers it. */
-function handOut(response: Response, body: Uint8Array<ArrayBuffer> | null, url: URL): RealmResponse {
-  const { status, headers } = response
+function handOut(
+  { status, headers }: Pick<Response, 'status' | 'headers'>,
+  body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null,
+  url: URL,
+): RealmResponse {
   const proved = new Response(body, { status, headers })
   Object.defineProperty(proved, 'url', { value: url.href, enumerable: true })
   const covered = furtherNames(headers.get(FURTHER_HEADER))

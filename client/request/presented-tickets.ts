@@ -22,19 +22,21 @@ export interface TicketChoice {
   readonly service: Principal
   /** Used instead of the ticket from the cache. */
   readonly ticket: Ticket | undefined
+  /** Whether a ticket near its end is replaced first. */
+  readonly lasting?: boolean
   readonly signal?: AbortSignal
 }
 
 /** @throws OrthrusError `credential_invalid` for a ticket that another principal must present */
 export async function chooseTickets(
-  { service, ticket, signal }: TicketChoice,
+  { service, ticket, lasting = false, signal }: TicketChoice,
   { tickets, client }: { readonly tickets: TicketCache; readonly client: Principal },
 ): Promise<PresentedTickets> {
   const holder = ticket && secretsOf(ticket).holder
   if (ticket !== undefined && holder === undefined)
     return { own: undefined, first: ticket, delegated: undefined }
   if (holder !== undefined && holder !== client) throw madeFor(holder, client)
-  const own = await abortable(tickets.get(service, 0), signal)
+  const own = await abortable(lasting ? tickets.getLasting(service, 0) : tickets.get(service, 0), signal)
   return { own, first: own, delegated: ticket }
 }
 

@@ -39,8 +39,9 @@ export class Presenter {
 
   /** @throws OrthrusError with the service's code or `refused_unproved`, and whatever `send` throws */
   async present<T extends object>(use: Presenting<T>): Promise<T> {
-    const { service, signal } = use
+    const { service, signal, resendable = true } = use
     const first = await this.#prepare(use, this.#timesFor(use).wait(service))
+    if (!resendable) return this.#presentLast(use, first)
     const refused = await use.send(first)
     if (!('error' in refused)) return refused
     const answer = answerTo(refused.error, { ...factsOf(use, first), resendable: true })
@@ -55,20 +56,20 @@ export class Presenter {
     )
     if (answer.next === 'renewed') return this.#presentRenewed(use, answer)
     await sleep(this.#options.timers, answer.wait, signal)
-    return this.#presentAgain(use, first)
+    return this.#presentLast(use, first)
   }
 
   /** If the first bytes may still be handled, a refusal of the new bytes is not final for the request. */
   async #presentRenewed<T extends object>(use: Presenting<T>, { wait, final }: Answer): Promise<T> {
     try {
-      return await this.#presentAgain(use, await this.#prepare(use, wait))
+      return await this.#presentLast(use, await this.#prepare(use, wait))
     } catch (cause) {
       if (final || !(cause instanceof OrthrusError) || !cause.final) throw cause
       throw new OrthrusError(cause.code, cause.reason, { ...cause.facts, final: false, cause })
     }
   }
 
-  async #presentAgain<T extends object>(use: Presenting<T>, presented: Presented): Promise<T> {
+  async #presentLast<T extends object>(use: Presenting<T>, presented: Presented): Promise<T> {
     const refused = await use.send(presented)
     if (!('error' in refused)) return refused
     const answer = answerTo(refused.error, { ...factsOf(use, presented), resendable: false })

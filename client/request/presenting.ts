@@ -45,6 +45,10 @@ export interface Presenting<T extends object> {
   bind(secrets: RequestSecrets): Bound
   /** Whether it does no harm if the request is handled twice (docs/protocol.md section 8). */
   readonly safe: boolean
+  /** Whether the bytes can be sent a second time. Default true. */
+  readonly resendable?: boolean
+  /** Whether the request or its answer may take long, so that a ticket near its end is replaced first. Default false. */
+  readonly lasting?: boolean
   readonly signal?: AbortSignal
   /** Sends the bytes. @returns the proved answer, or the ERROR */
   send(presented: Presented): Promise<T | ErrorAnswer>

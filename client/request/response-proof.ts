@@ -1,7 +1,13 @@
 import { openError, type WireError } from '../../shared/encoding/error.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { openApReply } from '../../shared/exchange/ap.js'
-import { type HeaderPairs, isSameBinding, responseBinding } from '../../shared/http/binding.js'
+import {
+  type CoveredBody,
+  type HeaderPairs,
+  isSameBinding,
+  RECORDS,
+  responseBinding,
+} from '../../shared/http/binding.js'
 import { listOf, parseChallenges, parseMessages } from '../../shared/http/headers.js'
 import type { Presented } from './presenting.js'
 
@@ -11,7 +17,13 @@ import type { Presented } from './presenting.js'
 export interface ResponseValues {
   readonly status: number
   readonly headers: HeaderPairs
-  readonly body: Uint8Array
+  readonly body: CoveredBody
+}
+
+/** The proved AP-REPs of a response, and the binding of each. */
+export interface ClaimedReplies {
+  readonly bindings: readonly Uint8Array[]
+  readonly replies: readonly Uint8Array[]
 }
 
 /**
@@ -19,7 +31,7 @@ export interface ResponseValues {
  * and client may have added headers, so all of them are tried, and a proved one wins.
  */
 export type ResponseClaim =
-  | { readonly bindings: readonly Uint8Array[] }
+  | ClaimedReplies
   | { readonly error: WireError }
   | { readonly fault: string | undefined }
 
@@ -28,26 +40,36 @@ export function readClaim(
   { key, request }: Pick<Presented, 'key' | 'request'>,
 ): ResponseClaim {
   const faults: string[] = []
-  const replies = parseMessages(listOf(headers, 'authentication-info'))
-  const bindings = tryEach(replies, bytes => openApReply(key, request.mac, bytes).binding, faults)
-  if (bindings.length > 0) return { bindings }
+  const messages = parseMessages(listOf(headers, 'authentication-info'))
+  const proved = tryEach(messages, reply => ({ reply, ...openApReply(key, request.mac, reply) }), faults)
+  if (proved.length > 0) {
+    return { bindings: proved.map(({ binding }) => binding), replies: proved.map(({ reply }) => reply) }
+  }
   const challenges = parseChallenges(listOf(headers, 'www-authenticate'))
-  const messages = challenges.flatMap(({ error }) => (error === undefined ? [] : [error]))
-  const errors = tryEach(messages, bytes => openError(bytes, key, request.mac), faults)
+  const claimed = challenges.flatMap(({ error }) => (error === undefined ? [] : [error]))
+  const errors = tryEach(claimed, bytes => openError(bytes, key, request.mac), faults)
   const error = errors.find(({ authenticated }) => authenticated) ?? errors[0]
   return error === undefined ? { fault: faults[0] } : { error }
 }
 
 /** Whether the response is the one that the service proved. */
 export function isBound(bindings: readonly Uint8Array[], { status, headers, body }: ResponseValues): boolean {
-  const [actual] = tryEach([body], bytes => responseBinding(status, headers, bytes), [])
+  const [actual] = tryEach([body], covered => responseBinding(status, headers, covered), [])
   return actual !== undefined && bindings.some(binding => isSameBinding(binding, actual))
 }
 
-function tryEach<T>(all: readonly Uint8Array[], open: (bytes: Uint8Array) => T, faults: string[]): T[] {
-  return all.flatMap(bytes => {
+/** The AP-REP that proves the head of a sealed response; the key of its body depends on it. */
+export function sealedReply(
+  { bindings, replies }: ClaimedReplies,
+  head: Omit<ResponseValues, 'body'>,
+): Uint8Array | undefined {
+  return replies.find((_, i) => isBound(bindings.slice(i, i + 1), { ...head, body: RECORDS }))
+}
+
+function tryEach<A, T>(all: readonly A[], open: (one: A) => T, faults: string[]): T[] {
+  return all.flatMap(one => {
     try {
-      return [open(bytes)]
+      return [open(one)]
     } catch (cause) {
       if (!(cause instanceof OrthrusError)) throw cause
       faults.push(cause.reason)

@@ -58,7 +58,7 @@ export class ServedChannel<Req> implements ChannelApplication {
     const { verified, endTime } = accepted
     const { revocation, clock, timers } = service
     this.#options = options
-    this.#ticket = createTicket({ verified, sealed: undefined, further: [] })
+    this.#ticket = createTicket({ verified, sealed: undefined, further: [], isSealed: false })
     this.channel = new OpenChannel({
       port: this.#port(),
       peer: verified.client,

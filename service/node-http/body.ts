@@ -2,9 +2,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { runAfter, type Timers } from '../../shared/timers.js'
-import { type BodyLimits, RequestAborted, type RequestBody } from '../request/message.js'
+import {
+  type BodyLimits,
+  type EndStream,
+  RequestAborted,
+  type RequestBody,
+  type UnsealOptions,
+} from '../request/message.js'
 import { late, tooLarge } from '../request/verify.js'
 import { ByteCollector } from '../response/byte-collector.js'
+import { unsealBody } from './unsealed-body.js'
 
 /** The body of a request of `node:http`. It is read whole, and whoever reads the request afterwards finds it unread. */
 export class NodeBody implements RequestBody {
@@ -44,6 +51,11 @@ export class NodeBody implements RequestBody {
     const body = await collect(req, { maxBody, timeout, ending }, this.#timers)
     if (hasTrailers(req)) throw malformed('trailers, which nothing covers')
     return body
+  }
+
+  unseal(options: UnsealOptions): EndStream {
+    continueIfExpected(this.#req, this.#res)
+    return unsealBody(this.#req, options)
   }
 }
 

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { OrthrusError } from '../../shared/errors.js'
+import { OrthrusError } from '../../shared/errors.js'
 import { type AuthorisedRequest, authoriseAgain, authoriseRequest } from '../request/authorise.js'
 import { RequestAborted, type RequestMessage } from '../request/message.js'
 import { checkersFor, type ResponseFor, type TicketGate, tellRefused } from '../request/options.js'
 import { challengeRequest, type Refused, refuseRequest, requestFields } from '../request/refuse.js'
-import { causeForBegun, type Revocation, refusalOf } from '../request/revocation.js'
+import { causeForBegun, refusalOf } from '../request/revocation.js'
 import type { ServiceParts } from '../request/service.js'
 import { type AcceptedTicket, abortTicket } from '../request/ticket.js'
 import { AttachedState } from '../response/attached-state.js'
@@ -15,9 +15,11 @@ import { whenOver } from './connection-end.js'
 import type { NodeGate } from './options.js'
 import { type PassOn, refuseByApplication } from './refusal.js'
 import { messageOf } from './request.js'
+import { whenTicketsEnd } from './stream-end.js'
+import { type UnsealedRequest, unsealRequest } from './unseal-request.js'
 
 /** An authorised request, and the proof that its response will carry. */
-export interface Passed extends AuthorisedRequest {
+export interface Passed extends Omit<AuthorisedRequest, 'isSealed'> {
   readonly service: ServiceParts
   readonly proof: Proof
 }
@@ -110,38 +112,68 @@ function letPass<Req>(
   gate: TicketGate<Req>,
   arrival: Arrival<Req>,
   message: RequestMessage,
-  { verified, ticket }: AuthorisedRequest,
+  authorised: AuthorisedRequest,
 ): Passed {
-  const { service, coverResponse, maxResponse } = gate
+  const { service, coverResponse, maxResponse, sealResponses, streamsOutliveTickets } = gate
+  const { verified, ticket, isSealed } = authorised
   const { req, res } = arrival
-  const proof = proofFor(res, { message, verified, service, coverResponse, maxResponse })
+  const { covered } = ticket
+  const onStream = (): void => {
+    if (!streamsOutliveTickets) whenOver(req, res, whenTicketsEnd(verified, service, end))
+  }
+  const options = { message, verified, service, covered, coverResponse, maxResponse, sealResponses, onStream }
+  const proof = proofFor(res, options)
   const passed = { service, verified, ticket, proof }
   PassedState.keep(req, passed)
   req.ticket = ticket
-  const { revocation } = service
-  if (revocation !== undefined) {
-    endWithRevocation(revocation, passed, arrival, cause => {
-      const answered = refusalOf(verified, causeForBegun(message.method, cause))
-      refuseAtOnce(gate, arrival, refuseRequest(service, message, answered))
-    })
+  const body = isSealed ? openBody(gate, message, passed) : undefined
+  const end = (cause: OrthrusError): void => {
+    if (body?.isOpen !== true) {
+      answerEnded(gate, arrival, message, passed, cause)
+      return
+    }
+    body.end(cause)
+    abortTicket(ticket, cause)
   }
+  if (service.revocation !== undefined) whenOver(req, res, service.revocation.watch(verified, end))
   return passed
 }
 
-/** Once step 8 fails, what the handler has not ended is answered so, and whatever it still writes is dropped. */
-function endWithRevocation(
-  revocation: Revocation,
+/** A sealed body, which the handler reads as it comes. */
+function openBody(
+  { service, streamsOutliveTickets }: Pick<TicketGate, 'service' | 'streamsOutliveTickets'>,
+  message: RequestMessage,
   { verified, ticket, proof }: Passed,
-  { req, res }: Arrival<unknown>,
-  answer: (cause: OrthrusError) => void,
-): void {
-  const forget = revocation.watch(verified, cause => {
-    if (proof.hasEnded) return
-    proof.supersede()
-    answer(cause)
-    abortTicket(ticket, cause)
+): UnsealedRequest {
+  return unsealRequest(message, verified, service, {
+    mayOutliveTickets: streamsOutliveTickets,
+    onBroken: cause => {
+      const { client } = verified
+      const fields = requestFields(message)
+      if (cause === undefined) service.report({ kind: 'aborted', ...fields })
+      else service.report({ kind: 'body_broken', client, reason: reasonOf(cause), ...fields })
+      proof.abandon()
+    },
+    onExpired: cause => abortTicket(ticket, cause),
   })
-  whenOver(req, res, forget)
+}
+
+/**
+ * Once step 8 fails, or a ticket of a stream ends, what the handler has not ended is answered so, and whatever it still
+ * writes is dropped. Of a stream that has begun, the connection ends.
+ */
+function answerEnded<Req>(
+  gate: TicketGate<Req>,
+  arrival: Arrival<Req>,
+  message: RequestMessage,
+  { verified, ticket, proof }: Passed,
+  cause: OrthrusError,
+): void {
+  if (proof.hasEnded) return
+  proof.supersede()
+  const answered = refusalOf(verified, causeForBegun(message.method, cause))
+  refuseAtOnce(gate, arrival, refuseRequest(gate.service, message, answered))
+  abortTicket(ticket, cause)
 }
 
 function refuse(gate: TicketGate, arrival: Arrival, refused: Refused, passOn: PassOn | undefined): void {
@@ -160,4 +192,8 @@ export function refuseAtOnce<Req>(
   answerWith(req, res, gate.service.timers, response)
   const answered = (Object.is(shown, req) ? res : undefined) as ResponseFor<Req>
   tellRefused(gate, refused, shown, answered)
+}
+
+function reasonOf(cause: Error): string {
+  return cause instanceof OrthrusError ? cause.reason : cause.message
 }

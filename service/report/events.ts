@@ -9,6 +9,7 @@ export type ServiceEvent =
   | ReplayedEvent
   | UncheckedEvent
   | AbortedEvent
+  | BodyBrokenEvent
   | ResponseFailedEvent
   | ResponseEncodedEvent
   | HookFailedEvent
@@ -89,6 +90,13 @@ export interface UncheckedEvent extends RequestFields {
 /** The client went away before its request was whole. */
 export interface AbortedEvent extends RequestFields {
   readonly kind: 'aborted'
+}
+
+/** A sealed body broke, or was ended, while its handler read it. The handler got an error in place of the rest. */
+export interface BodyBrokenEvent extends RequestFields {
+  readonly kind: 'body_broken'
+  readonly client: Principal
+  readonly reason: string
 }
 
 /** A handler failed, or answered what cannot be proved. Unless the answer was out, its client got a proved 500. */

@@ -10,6 +10,7 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
   replayed: ['info', 'a request came again and was refused'],
   unchecked: ['error', 'a request could not be checked'],
   aborted: ['debug', 'the client went away before its request was whole'],
+  body_broken: ['warn', 'a sealed body broke: its handler got an error in place of the rest'],
   response_failed: ['error', 'a handler failed'],
   response_encoded: ['warn', 'a response has content-encoding: clients of Orthrus refuse it'],
   hook_failed: ['error', 'a function given to requireTicket or acceptChannels threw'],

@@ -22,6 +22,8 @@ export interface Gate {
 export interface AuthorisedRequest {
   readonly verified: VerifiedRequest
   readonly ticket: AcceptedTicket
+  /** Whether its body is sealed, and so still to be opened. */
+  readonly isSealed: boolean
 }
 
 export type Checkers = ReadonlyMap<string, CaveatChecker>
@@ -40,13 +42,13 @@ export async function authoriseRequest(
   const { service, requireCovered, maxBody } = gate
   const request = await verifyRequest(message, service, { checkers, requireCovered, maxBody })
   if (request === undefined) return undefined
-  const { verified } = request
+  const { verified, isSealed } = request
   requireOwner(gate, verified)
   const ticket = createTicket(request)
   const { client, via, ticketId } = ticket
   const caveats = verified.caveats.map(({ name }) => name)
   service.report({ kind: 'accepted', client, via, ticketId, caveats, ...requestFields(message) })
-  return { verified, ticket }
+  return { verified, ticket, isSealed }
 }
 
 /**
@@ -56,7 +58,7 @@ export async function authoriseRequest(
  */
 export function authoriseAgain(
   gate: Gate,
-  { verified, ticket }: AuthorisedRequest,
+  { verified, ticket }: Pick<AuthorisedRequest, 'verified' | 'ticket'>,
   checkers: Checkers,
 ): void {
   requireCoverage(verified, ticket.covered, gate.requireCovered)

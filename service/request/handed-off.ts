@@ -21,6 +21,8 @@ export interface HandOff {
   readonly sealed: string | undefined
   /** The names of the further headers that the binding covers. */
   readonly further: readonly string[]
+  /** Whether the body is sealed, and so still to be opened. */
+  readonly isSealed: boolean
 }
 
 const PLACE = COVERED_REQUEST_HEADERS.indexOf(CREDENTIAL_HEADER)

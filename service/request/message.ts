@@ -1,3 +1,7 @@
+import type { StreamOpener } from '../../shared/channel/sealed-stream.js'
+import type { Clock } from '../../shared/time.js'
+import type { Timers } from '../../shared/timers.js'
+
 /**
  * A request and a response as values. Everything in this folder works on them. The adapter of a server makes them of
  * what it has and sends what it is given; `service/node-http/` is the adapter of `node:http`.
@@ -29,6 +33,25 @@ export interface RequestBody {
    * @throws RequestAborted
    */
   read(limits: BodyLimits): Promise<Uint8Array>
+  /**
+   * Instead of `read`, once the request was authorised: whoever reads the body afterwards reads what the opener hands on.
+   * An adapter without it refuses sealed bodies.
+   */
+  unseal?(options: UnsealOptions): EndStream
+}
+
+/** Ends a stream for this reason, if it is not over. */
+export type EndStream = (cause: Error) => void
+
+/** How a sealed body is opened while its handler reads it (docs/protocol.md section 8, Sealed bodies). */
+export interface UnsealOptions {
+  readonly opener: StreamOpener
+  readonly clock: Clock
+  readonly timers: Timers
+  /** The body broke, or was ended, and no more of it is handed on. @param cause `undefined` if the client went away */
+  onBroken(cause: Error | undefined): void
+  /** Called once, when all of the body was handed on, or before `onBroken`. */
+  onOver(): void
 }
 
 /** By which a body that is being read can be given up. */

@@ -42,6 +42,16 @@ export interface RequireTicketOptions<Req = IncomingMessage> extends Requirement
   /** The largest body of a response, bytes: it is kept until it is complete. Default 8 MiB. */
   readonly maxResponse?: number
   /**
+   * Seals every response to a client that reads sealed ones. Default false: those that the handler writes in pieces, and
+   * whatever is answered to a client that takes no others (docs/protocol.md section 8, Sealed bodies).
+   */
+  readonly sealResponses?: boolean
+  /**
+   * Lets sealed bodies and sealed responses go on when a ticket of the request has ended; when one is revoked they end
+   * anyway. Default false: they end with the first of their tickets (docs/protocol.md section 8, Sealed bodies).
+   */
+  readonly streamsOutliveTickets?: boolean
+  /**
    * Called for each request that is refused. It may answer: `res` has the status and headers of the refusal, and what it
    * writes, before it returns or its promise resolves, goes out with these headers whatever it does to them; a status below
    * 300 becomes that of the refusal. If it writes nothing, the refusal is answered as usual. A request whose handler had
@@ -62,6 +72,8 @@ export const KNOWN_BY_GATES: KnownOptions<RequireTicketOptions<never>> = {
   coverResponseHeaders: true,
   maxBody: true,
   maxResponse: true,
+  sealResponses: true,
+  streamsOutliveTickets: true,
   onRefused: true,
 }
 
@@ -72,6 +84,8 @@ export interface TicketGate<Req = IncomingMessage> extends Gate {
   readonly coverResponse: readonly string[]
   /** Bytes. */
   readonly maxResponse: number
+  readonly sealResponses: boolean
+  readonly streamsOutliveTickets: boolean
 }
 
 /** @throws TypeError if an option does not exist, or cannot be meant so */
@@ -86,10 +100,15 @@ export function createGate<Req = IncomingMessage>(
     if (!Number.isSafeInteger(value) || value < 0) throw new TypeError(`${name} is a number of bytes`)
   }
   requireHooks({ caveats, onRefused })
+  const { sealResponses = false, streamsOutliveTickets = false } = options
+  for (const [name, value] of Object.entries({ sealResponses, streamsOutliveTickets })) {
+    if (typeof value !== 'boolean') throw new TypeError(`${name} is true or false`)
+  }
   const requirement = createRequirement(options, service.principal)
   const requireCovered = furtherHeadersOf('requireCovered', options.requireCovered ?? [])
   const coverResponse = coveredOfResponses(options.coverResponseHeaders ?? [])
-  return { options, service, requirement, requireCovered, coverResponse, maxBody, maxResponse }
+  const gate = { options, service, requirement, requireCovered, coverResponse }
+  return { ...gate, maxBody, maxResponse, sealResponses, streamsOutliveTickets }
 }
 
 /** @throws TypeError if one of the owner's functions is none */

@@ -1,7 +1,7 @@
 import { malformed } from '../../shared/errors.js'
 import { coveredRequestValues } from '../../shared/http/binding.js'
 import { furtherNames } from '../../shared/http/further-headers.js'
-import { COVERED_REQUEST_HEADERS } from '../../shared/http/header-names.js'
+import { COVERED_REQUEST_HEADERS, ENCODING_HEADER, SEALED_ENCODING } from '../../shared/http/header-names.js'
 import { parseMessageHeader } from '../../shared/http/headers.js'
 import type { Header, RequestMessage } from './message.js'
 
@@ -16,6 +16,8 @@ export interface PresentedRequest {
   /** The names of the further headers among them. */
   readonly further: readonly string[]
   readonly body: RequestMessage['body']
+  /** Whether the body travels as records. */
+  readonly isSealed: boolean
 }
 
 /**
@@ -31,7 +33,8 @@ export function readPresentedRequest(message: RequestMessage): PresentedRequest 
   if (bytes === undefined) return undefined
   const covered = coveredRequestValues(headers)
   body?.requireReadable()
-  return { bytes, method, target, covered, further: furtherNames(covered[FURTHER_PLACE]), body }
+  const isSealed = covered[ENCODING_PLACE] === SEALED_ENCODING
+  return { bytes, method, target, covered, further: furtherNames(covered[FURTHER_PLACE]), body, isSealed }
 }
 
 /** The scheme as a word of its own, wherever it stands: a gateway may have joined what several parties wrote. */
@@ -44,6 +47,7 @@ const NAMES_SCHEME = /(?:^|[\s,])orthrus(?![^\s,])/i
 export function presentsTicket(headers: readonly Header[]): boolean {
   return headers.some(([name, value]) => name.toLowerCase() === AUTHORIZATION && NAMES_SCHEME.test(value))
 }
+const ENCODING_PLACE = COVERED_REQUEST_HEADERS.indexOf(ENCODING_HEADER)
 
 /** Where the list of further headers stands, if there is one. */
 const FURTHER_PLACE = COVERED_REQUEST_HEADERS.length

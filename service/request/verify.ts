@@ -2,12 +2,13 @@ import {
   type AcceptedRequest,
   type AcceptOptions,
   acceptRequest,
+  refuse,
   requireBinding,
 } from '../../shared/accept/accept.js'
 import { refuseUnproved } from '../../shared/accept/refusal.js'
 import { TYPE, WINDOW } from '../../shared/constants.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { bindRequest } from '../../shared/http/binding.js'
+import { bindRequest, type CoveredBody, RECORDS } from '../../shared/http/binding.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
 import type { Clock } from '../../shared/time.js'
 import { explainMismatch } from './binding-mismatch.js'
@@ -43,7 +44,7 @@ export async function verifyRequest(
   const { revocation } = service
   const presented = presentedBy(message, service)
   if (presented === undefined) return undefined
-  const { method, target, covered, further } = presented
+  const { method, target, covered, further, isSealed } = presented
   // Started before step 4, so that the body has at most its 60 s, however long a shared replay cache takes.
   const elapsed = presented.body && stopwatch(service.clock)
   const accepted = await acceptWithPresentKeys(presented.bytes, service, {
@@ -58,7 +59,11 @@ export async function verifyRequest(
     revocation,
   })
   requireCoverage(accepted, further, requireCovered)
-  const body = elapsed ? await readBody(presented, accepted, { maxBody, elapsed, revocation }) : NO_BODY
+  const body = isSealed
+    ? requireUnsealable(presented, accepted)
+    : elapsed
+      ? await readBody(presented, accepted, { maxBody, elapsed, revocation })
+      : NO_BODY
   if (elapsed && revocation) requireStillValid(revocation, accepted, service.clock.now())
   const verified = requireBinding(accepted, bindRequest(method, target, covered, body), isBound =>
     explainMismatch(
@@ -66,7 +71,20 @@ export async function verifyRequest(
       isBound,
     ),
   )
-  return { verified, sealed: sealedCredential(covered), further }
+  return { verified, sealed: sealedCredential(covered), further, isSealed }
+}
+
+/** A sealed body is not waited for: its records are checked while the handler reads them. @throws Refusal */
+function requireUnsealable({ body }: PresentedRequest, accepted: AcceptedRequest): CoveredBody {
+  if (body === undefined) {
+    const hint = 'look for a proxy or middleware that removes bodies'
+    throw refuse(accepted, 'binding_mismatch', 'the sealed body is missing', hint)
+  }
+  if (body.unseal === undefined) {
+    const hint = 'requireTicket on a server of node:http takes sealed bodies'
+    throw refuse(accepted, 'malformed', 'this adapter takes no sealed bodies', hint)
+  }
+  return RECORDS
 }
 
 /** A key may have been changed by another process, which is known when a ticket under the new one comes (section 12). */

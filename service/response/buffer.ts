@@ -22,8 +22,21 @@ const METHODS = [
 /** Node's own methods of a response, or those that replaced them before. */
 export type ResponseMethods = Pick<ServerResponse, (typeof METHODS)[number]>
 
+/** Takes the body of a response as the handler writes it. */
+export interface BodySink {
+  /** @returns whether more may be written at once; else the response emits `drain` */
+  write(bytes: Uint8Array, done: Done | undefined): boolean
+  end(bytes: Uint8Array | undefined, done: Done | undefined): void
+}
+
 /** Called for what a handler does with its response. */
 export interface ResponseWatcher {
+  /**
+   * The handler sends something of its response, whose head is fixed now. Called once.
+   * @param isWhole whether the response ends with it
+   * @returns what takes the body from now on; `undefined` if it is to be collected
+   */
+  onStream(isWhole: boolean): BodySink | undefined
   /** The handler has ended its response. */
   onEnd(done: Done | undefined): void
   /** The handler wrote more than a response may have. */
@@ -34,8 +47,8 @@ const NO_BODY = Buffer.alloc(0)
 
 /**
  * Keeps what a handler answers, and sends nothing, until the handler calls `end`. To the handler the response behaves
- * as usual: its head is fixed by the first call of `writeHead`, `write`, `flushHeaders` or `end`. `release` passes
- * everything on to the response's own methods. `mute` makes it accept, and ignore, whatever the handler still writes.
+ * as usual: its head is fixed by the first call of `writeHead`, `write`, `flushHeaders` or `end`. A body that is not
+ * collected goes to a `BodySink` as it is written. `release` passes everything on to the response's own methods. `mute` makes it accept, and ignore, whatever the handler still writes.
  */
 export class ResponseBuffer {
   readonly #response: ServerResponse
@@ -44,7 +57,9 @@ export class ResponseBuffer {
   /** Not bound: each is called on the response. */
   readonly #own: ResponseMethods
   #body: ByteCollector | undefined
-  #state: 'buffering' | 'released' | 'muted' = 'buffering'
+  #state: 'buffering' | 'streaming' | 'released' | 'muted' = 'buffering'
+  /** What takes the body; `null` if it is collected, and `undefined` until the handler sends something. */
+  #sink: BodySink | null | undefined
   #committed: number | undefined
   #trailers = false
   /** Streams that pipe into the response. */
@@ -65,6 +80,11 @@ export class ResponseBuffer {
 
   get buffering(): boolean {
     return this.#state === 'buffering'
+  }
+
+  /** Whether the head was sent, and the handler has not ended its response. */
+  get isStreaming(): boolean {
+    return this.#state === 'streaming'
   }
 
   get body(): Buffer {
@@ -91,12 +111,23 @@ export class ResponseBuffer {
     this.#body = undefined
     this.#committed = undefined
     this.#trailers = false
+    this.#sink = undefined
+  }
+
+  /** From now on the head is sent by whoever calls this, and the body by a sink. @returns the methods that send */
+  stream(): ResponseMethods {
+    this.#state = 'streaming'
+    return this.#ownMethods()
   }
 
   /** Ignores what the handler still writes, and closes the streams it pipes. @returns the methods that still send */
   mute(): ResponseMethods {
     this.#state = 'muted'
     for (const source of this.#sources ?? []) this.#closeLater(source)
+    return this.#ownMethods()
+  }
+
+  #ownMethods(): ResponseMethods {
     const bound = METHODS.map(name => [name, this.#own[name].bind(this.#response)] as const)
     return Object.fromEntries(bound) as unknown as ResponseMethods
   }
@@ -145,7 +176,7 @@ export class ResponseBuffer {
   }
 
   addTrailers(headers: OutgoingHttpHeaders | readonly [string, string][]): void {
-    if (this.buffering) this.#trailers = true
+    if (this.buffering || this.isStreaming) this.#trailers = true
     else this.#own.addTrailers.call(this.#response, headers as OutgoingHttpHeaders)
   }
 
@@ -166,8 +197,8 @@ export class ResponseBuffer {
   }
 
   flushHeaders(): void {
-    if (this.buffering) this.#commit()
-    else this.#own.flushHeaders.call(this.#response)
+    if (this.buffering) this.#openSink(false)
+    if (this.isStreaming || this.#state === 'released') this.#own.flushHeaders.call(this.#response)
   }
 
   write(chunk: unknown, encoding?: Encoding, callback?: Done): boolean {
@@ -175,7 +206,12 @@ export class ResponseBuffer {
     if (this.#state === 'released') {
       return this.#own.write.call(this.#response, chunk, encoding as BufferEncoding, callback)
     }
-    if (this.buffering) this.#take(chunk, encoding)
+    if (this.#state !== 'muted') {
+      const bytes = bytesOf(chunk, encoding)
+      const sink = this.#openSink(false)
+      if (sink !== undefined) return sink.write(bytes, done)
+      this.#collect(bytes)
+    }
     if (done !== undefined) process.nextTick(done)
     // A source that writes into a muted response must wait. One that never waits would occupy the process.
     return this.buffering
@@ -187,11 +223,17 @@ export class ResponseBuffer {
       return
     }
     const done = doneOf(chunk, encoding, callback)
-    if (this.buffering && chunk && typeof chunk !== 'function') this.#take(chunk, encoding)
-    if (this.buffering) {
-      this.#commit()
-      this.#watcher.onEnd(done)
-    } else if (done !== undefined) process.nextTick(done)
+    const hasChunk = this.#state !== 'muted' && chunk && typeof chunk !== 'function'
+    const bytes = hasChunk ? bytesOf(chunk, encoding) : undefined
+    const sink = this.#state === 'muted' ? undefined : this.#openSink(true)
+    if (sink !== undefined) {
+      this.release()
+      sink.end(bytes, done)
+      return
+    }
+    if (bytes !== undefined) this.#collect(bytes)
+    if (this.buffering) this.#watcher.onEnd(done)
+    else if (done !== undefined) process.nextTick(done)
   }
 
   /** Waits until the response is out: `pipeline` destroys the connection if a source closes early. */
@@ -215,9 +257,15 @@ export class ResponseBuffer {
     if (this.#committed === undefined) this.#response.writeHead(this.#response.statusCode)
   }
 
-  #take(chunk: unknown, encoding: Encoding | undefined): void {
-    const bytes = bytesOf(chunk, encoding)
-    this.#commit()
+  /** What takes the body, if it is not collected. */
+  #openSink(isWhole: boolean): BodySink | undefined {
+    if (this.buffering) this.#commit()
+    if (this.#sink === undefined) this.#sink = this.#watcher.onStream(isWhole) ?? null
+    return (this.isStreaming && this.#sink) || undefined
+  }
+
+  #collect(bytes: Uint8Array): void {
+    if (!this.buffering) return
     this.#body ??= new ByteCollector(this.#maxBody)
     if (!this.#body.append(bytes)) this.#watcher.onOverflow()
   }

@@ -30,6 +30,12 @@ export interface ResponseShape {
   readonly hasTrailers: boolean
 }
 
+/** Why a response with this `content-encoding` cannot be sealed. */
+export function encodedFault(encoding: unknown): string | undefined {
+  if (encoding === undefined) return undefined
+  return 'it has a content-encoding, and a sealed response has no other than its own'
+}
+
 /** Why the client could not check such a response to a request of this method, or would take it for another one. */
 export function responseFault(
   method: string,

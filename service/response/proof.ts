@@ -1,16 +1,26 @@
 import type { ServerResponse } from 'node:http'
 import type { VerifiedRequest } from '../../shared/accept/accept.js'
+import type { StreamSealer } from '../../shared/channel/sealed-stream.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { hasBody } from '../../shared/http/binding.js'
+import { ENCODING_HEADER, SEALED_ENCODING } from '../../shared/http/header-names.js'
 import type { Header, RequestMessage } from '../request/message.js'
 import { requestFields } from '../request/refuse.js'
 import type { ServiceParts } from '../request/service.js'
 import { AttachedState } from './attached-state.js'
-import { type Done, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
+import {
+  type BodySink,
+  type Done,
+  ResponseBuffer,
+  type ResponseMethods,
+  type ResponseWatcher,
+} from './buffer.js'
 import { divert } from './divert.js'
-import { FAILED, FAILED_TYPE, type Failure, overflow, responseFault } from './failure.js'
+import { encodedFault, FAILED, FAILED_TYPE, type Failure, overflow, responseFault } from './failure.js'
 import { clearHeaders, coveredHeaderPairs, coveredTogether, nameFurther } from './headers.js'
-import { proveResponse } from './prove.js'
+import { type ProofOptions, proveRecords, proveResponse, type UnprovedResponse } from './prove.js'
+import { SealedResponse } from './sealed-response.js'
+import { acceptsSealed, insistsOnSealed, responseSealer } from './sealing.js'
 import { restoreHeaders } from './standing-headers.js'
 
 export interface ResponseProofOptions {
@@ -18,10 +28,16 @@ export interface ResponseProofOptions {
   readonly message: RequestMessage
   readonly verified: VerifiedRequest
   readonly service: ServiceParts
-  /** Further headers that are covered, in lower case and ascending order. */
+  /** Further headers that the request covers, in lower case. */
+  readonly covered: readonly string[]
+  /** Further headers that the response covers, in lower case and ascending order. */
   readonly coverResponse: readonly string[]
   /** Bytes. */
   readonly maxResponse: number
+  /** Whether every response is sealed whose client reads sealed ones. */
+  readonly sealResponses: boolean
+  /** Called once if the response is sealed as it is written, before anything of it is sent. It may still be refused. */
+  onStream(): void
 }
 
 /** The proof of a response. There is at most one. */
@@ -48,7 +64,7 @@ export class Proof implements ResponseWatcher {
 
   /** Whether the response is complete, or a failure was answered in its place. */
   get hasEnded(): boolean {
-    return !this.buffer.buffering
+    return !this.buffer.buffering && !this.buffer.isStreaming
   }
 
   /**
@@ -65,6 +81,12 @@ export class Proof implements ResponseWatcher {
     this.#hasFailed = true
   }
 
+  /** Nobody is left to answer: whatever the handler still does is a consequence of that. */
+  abandon(): void {
+    this.supersede()
+    if (!this.hasEnded) this.buffer.mute()
+  }
+
   /** The handler threw: the log says what, the client gets a proved 500 that does not. */
   threw(err: unknown): void {
     this.#fail({ reason: 'it threw', err })
@@ -74,9 +96,27 @@ export class Proof implements ResponseWatcher {
     this.#fail(overflow(this.#options.maxResponse))
   }
 
+  /** The client reads the response as it is written, if it said that it can. */
+  onStream(isWhole: boolean): BodySink | undefined {
+    const { message, onStream } = this.#options
+    const { status } = this.buffer
+    if (isWhole ? !this.#isAlwaysSealed(status) : !acceptsSealed(message, status)) return undefined
+    onStream()
+    // It was refused in place of the handler's response.
+    if (this.hasEnded) return undefined
+    const announced = this.#res.getHeader('content-length')
+    const fault =
+      this.#fault(status, announced === undefined ? 0 : Number(announced)) ??
+      encodedFault(this.#res.getHeader(ENCODING_HEADER))
+    const sealed = fault === undefined ? this.#proveRecords(status) : fault
+    if (typeof sealed !== 'string') return this.#startSealed(this.buffer.stream(), status, sealed, announced)
+    this.#fail({ reason: sealed })
+    return undefined
+  }
+
   onEnd(done: Done | undefined): void {
     const { status, body } = this.buffer
-    const proof = this.#fault(status, body) ?? this.#prove(status, body)
+    const proof = this.#fault(status, body.length) ?? this.#prove(status, body)
     if (typeof proof === 'string') {
       this.#fail({ reason: proof })
     } else {
@@ -88,11 +128,13 @@ export class Proof implements ResponseWatcher {
   /** A failure is reported once, but not its consequences: a stream that was stopped makes its handler throw. */
   #fail(failure: Failure): void {
     const isConsequence = this.#hasFailed && !this.buffer.buffering
-    if (!isConsequence) this.#report(failure)
+    if (!isConsequence && !this.#isClientGone()) this.#report(failure)
     this.#hasFailed = true
     if (!this.buffer.buffering) {
-      // If sending failed, nothing has been sent, and nothing unproved may be.
-      if (!this.#res.headersSent) this.#res.destroy()
+      const isCut = this.buffer.isStreaming
+      if (isCut) this.buffer.mute()
+      // If sending failed, nothing has been sent, and nothing unproved may be. A stream without its end is a broken one.
+      if (isCut || !this.#res.headersSent) this.#res.destroy()
       return
     }
     const own = this.buffer.mute()
@@ -100,7 +142,27 @@ export class Proof implements ResponseWatcher {
     own.setHeader('content-type', FAILED_TYPE)
     this.#res.statusMessage = ''
     // The headers are those just set, so none of them can be doubled or empty.
-    this.#send(own, 500, FAILED, this.#prove(500, FAILED) as Header, undefined)
+    if (this.#isAlwaysSealed(500)) {
+      this.#startSealed(own, 500, this.#proveRecords(500) as Sealed, undefined).end(FAILED, undefined)
+    } else this.#send(own, 500, FAILED, this.#prove(500, FAILED) as Header, undefined)
+  }
+
+  /** All of the body was sent, and is not what the head said: without its end its client takes it for cut off. */
+  #failAtEnd(reason: string): void {
+    this.#report({ reason })
+    this.#hasFailed = true
+    this.#res.destroy()
+  }
+
+  /** Whoever reads a stream goes away when it has enough, and then its handler often throws. */
+  #isClientGone(): boolean {
+    return this.buffer.isStreaming && this.#res.destroyed
+  }
+
+  /** Whether the response is sealed even if the handler writes it in one piece. */
+  #isAlwaysSealed(status: number): boolean {
+    const { message, covered, sealResponses } = this.#options
+    return (sealResponses || insistsOnSealed(covered)) && acceptsSealed(message, status)
   }
 
   #report({ reason, hint, err }: Failure): void {
@@ -110,11 +172,14 @@ export class Proof implements ResponseWatcher {
   }
 
   /** Why the client could not check such a response, or would take it for another one. */
-  #fault(status: number, body: Buffer): string | undefined {
-    const announced = this.#res.getHeader('content-length')
+  #fault(status: number, length: number): string | undefined {
+    return this.#faultOf(status, length, this.#res.getHeader('content-length'))
+  }
+
+  #faultOf(status: number, length: number, announced: Announced): string | undefined {
     return responseFault(this.#options.message.method, {
       status,
-      length: body.length,
+      length,
       announced: announced === undefined ? undefined : String(announced),
       hasTrailers: this.buffer.hasTrailers || this.#res.hasHeader('trailer'),
     })
@@ -122,11 +187,22 @@ export class Proof implements ResponseWatcher {
 
   /** The proof of the response as it is now, or what is wrong with its headers. */
   #prove(status: number, body: Buffer): Header | string {
+    return this.#provedOrFault(status, (head, options) => proveResponse({ ...head, body }, options))
+  }
+
+  #proveRecords(status: number): Sealed | string {
+    return this.#provedOrFault(status, (head, options) => {
+      const { proof, reply } = proveRecords(head, options)
+      return { proof, sealer: responseSealer(options.verified, reply) }
+    })
+  }
+
+  #provedOrFault<T>(status: number, prove: (head: Head, options: ProofOptions) => T): T | string {
     const { message, verified, service } = this.#options
     restoreHeaders(this.#res, (name, value) => this.buffer.setFixedHeader(name, value))
-    const response = { status, headers: coveredHeaderPairs(this.#res, this.#further), body }
+    const head = { status, headers: coveredHeaderPairs(this.#res, this.#further) }
     try {
-      return proveResponse(response, { method: message.method, verified, time: service.clock.now() })
+      return prove(head, { method: message.method, verified, time: service.clock.now() })
     } catch (cause) {
       if (cause instanceof OrthrusError) return cause.reason
       throw cause
@@ -159,6 +235,40 @@ export class Proof implements ResponseWatcher {
     if (hasBody && body.length > 0) own.end(body, done)
     else own.end(done)
   }
+
+  /** Sends the head. @param announced the length of the body that the handler said */
+  #startSealed(
+    own: ResponseMethods,
+    status: number,
+    { proof, sealer }: Sealed,
+    announced: Announced,
+  ): SealedResponse {
+    nameFurther(own, this.#further)
+    own.removeHeader('content-length')
+    // Removed, it would let Node end the body by ending the connection.
+    if (this.#res.hasHeader('transfer-encoding')) own.setHeader('transfer-encoding', 'chunked')
+    own.setHeader(ENCODING_HEADER, SEALED_ENCODING)
+    own.setHeader(proof[0], proof[1])
+    own.writeHead(status)
+    const faultOf = (length: number): string | undefined => this.#faultOf(status, length, announced)
+    return new SealedResponse({
+      res: this.#res,
+      own,
+      sealer,
+      faultOf,
+      onFault: reason => this.#failAtEnd(reason),
+    })
+  }
+}
+
+type Announced = number | string | string[] | undefined
+
+type Head = Omit<UnprovedResponse, 'body'>
+
+/** The proof of a response whose body is sealed, and what seals it. */
+interface Sealed {
+  readonly proof: Header
+  readonly sealer: StreamSealer
 }
 
 /** The proof of a response, kept on the response itself. */

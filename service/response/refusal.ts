@@ -70,6 +70,8 @@ export class RenderedRefusal implements ResponseWatcher {
     this.#send(this.#options.refusal)
   }
 
+  onStream(): undefined {}
+
   onEnd(done: Done | undefined): void {
     if (done !== undefined) this.#res.once('finish', done)
     const { status, body } = this.#buffer

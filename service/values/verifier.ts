@@ -24,7 +24,10 @@ export interface IncomingRequest {
 
 /** As of `requireTicket`, without what concerns its answers. */
 export interface VerifierOptions
-  extends Omit<RequireTicketOptions<IncomingRequest>, 'onRefused' | 'maxResponse'> {}
+  extends Omit<
+    RequireTicketOptions<IncomingRequest>,
+    'onRefused' | 'maxResponse' | 'sealResponses' | 'streamsOutliveTickets'
+  > {}
 
 const KNOWN: KnownOptions<VerifierOptions> = {
   service: true,

@@ -65,12 +65,6 @@ export class StreamSealer {
   }
 }
 
-/** How long a body is once it is sealed, if each of its pieces but the last fills its record. @param length bytes */
-export function sealedLength(length: number): number {
-  const records = Math.ceil(length / PAYLOAD_BYTES) + 1
-  return SIZE.SALT + length + records * (LENGTH_BYTES + RECORD_OVERHEAD)
-}
-
 /** Opens one body, which comes in pieces of any size. A body that broke stays broken. */
 export class StreamOpener {
   readonly #basis: StreamBasis

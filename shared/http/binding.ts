@@ -58,6 +58,11 @@ export function hasBody(method: string, status: number): boolean {
   return method !== 'HEAD' && status !== 204 && status !== 304
 }
 
+/** Whether the body of such a response can be sealed. That of a 205 is always empty, and clients do not read it. */
+export function mayBeSealed(method: string, status: number): boolean {
+  return hasBody(method, status) && status !== 205
+}
+
 /** @throws OrthrusError `malformed` if a covered header is repeated or empty */
 export function responseBinding(status: number, headers: HeaderPairs, body: CoveredBody): Uint8Array {
   const values = coveredValues(RESPONSE, headers)

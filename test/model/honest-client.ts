@@ -140,12 +140,15 @@ export class HonestClient {
       url: new URL(`http://${service.split('@')[0]}${target}`),
       headers: [['content-type', 'text/plain']],
       body: new Uint8Array(Buffer.from(body)),
+      stream: undefined,
+      sealed: false,
       passing: {},
       redirect: 'manual',
     }
     const exchanges = {
       fetch: carried(carrier),
       clock: this.clock,
+      timers: this.clock,
       random: this.#random,
       logger: silentLogger,
       maxResponse: MAX_RESPONSE,
@@ -156,6 +159,7 @@ export class HonestClient {
       handOff,
       repeatable: false,
       signal: new AbortController().signal,
+      prolong: () => () => {},
     })
   }
 

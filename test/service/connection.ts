@@ -65,9 +65,11 @@ export class Connection {
       const status = Number(line.split(' ')[1])
       if (status < 200) informational.push(line)
       else {
-        const length = headers.find(([name]) => name.toLowerCase() === 'content-length')?.[1]
+        const header = (wanted: string) => headers.find(([name]) => name.toLowerCase() === wanted)?.[1]
         const bodiless = method === 'HEAD' || status === 204 || status === 304
-        const body = bodiless ? Buffer.alloc(0) : await this.#take(Number(length))
+        const isChunked = header('transfer-encoding') === 'chunked'
+        const take = () => (isChunked ? this.#takeChunks() : this.#take(Number(header('content-length'))))
+        const body = bodiless ? Buffer.alloc(0) : await take()
         return { status, message: line.split(' ').slice(2).join(' '), headers, body, informational }
       }
     }
@@ -86,6 +88,19 @@ export class Connection {
       return [text.slice(0, colon), text.slice(colon + 1).trim()]
     })
     return { line, headers }
+  }
+
+  async #takeChunks(): Promise<Buffer> {
+    const chunks: Buffer[] = []
+    for (;;) {
+      while (!this.#received.includes('\r\n')) await this.#more()
+      const end = this.#received.indexOf('\r\n')
+      const length = Number.parseInt(this.#received.subarray(0, end).toString('latin1'), 16)
+      this.#received = this.#received.subarray(end + 2)
+      const chunk = await this.#take(length + 2)
+      if (length === 0) return Buffer.concat(chunks)
+      chunks.push(chunk.subarray(0, -2))
+    }
   }
 
   async #take(length: number): Promise<Buffer> {

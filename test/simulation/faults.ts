@@ -33,7 +33,7 @@ export const FAULTS: readonly SimulatedFault[] = [
     name: 'the client sends again when no answer comes',
     file: 'client/request/fetch.ts',
     from: '    throw noAnswer(cause, url, presented.service)\n',
-    to: '    return send({ fetch, clock, logger, maxResponse } as HttpExchanges, request, presented, signal)\n',
+    to: '    return send(exchanges, request, presented, options)\n',
     says: ATTEMPTS,
   },
   {

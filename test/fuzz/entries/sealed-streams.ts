@@ -1,11 +1,13 @@
+import { openDownload } from '../../../client/request/sealed-download.js'
 import { type StreamBasis, StreamOpener } from '../../../shared/channel/sealed-stream.js'
 import { TYPE } from '../../../shared/constants.js'
 import { deriveAuthKey, deriveChannelKey, expand } from '../../../shared/crypto/derive.js'
 import { SessionKey } from '../../../shared/crypto/keys.js'
 import { sealCounted } from '../../../shared/crypto/seal.js'
 import { header } from '../../../shared/encoding/message.js'
+import { TestClock } from '../../support/clock.js'
 import { hex, vectors } from '../../vectors.js'
-import { type Entry, FRAME_MOST, type Measure, outcomeOf } from '../entry.js'
+import { asyncOutcomeOf, type Entry, FRAME_MOST, type Measure, outcomeOf } from '../entry.js'
 import { join } from '../mutate.js'
 
 /** Sealed bodies: the bytes as they come, and what stands behind the tag of a record. */
@@ -15,7 +17,7 @@ type Records = readonly (readonly [kind: number, payload: string])[]
 const stream = vectors<{
   sessionKey: string
   request: { apReq: string; salt: string; records: Records; body: string }
-  response: { apRep: string; body: string }
+  response: { apRep: string; records: Records; body: string }
   brokenRequestBodies: { body: string }[]
 }>('stream')
 
@@ -90,4 +92,41 @@ const inside: Entry = {
   },
 }
 
-export const sealedStreamEntries: readonly Entry[] = [body, inside]
+const RESPONSE: StreamBasis = {
+  key,
+  direction: 'service-to-client',
+  messages: [hex(stream.request.apReq), hex(stream.response.apRep)],
+}
+const ANSWERED = Buffer.from(stream.response.records.map(([, payload]) => payload).join(''), 'hex')
+const LIFE = { clock: new TestClock(), signal: new AbortController().signal, onOver: () => {} }
+
+/** What a client reads of it, and what it came to. */
+async function download(bytes: Uint8Array, measure: Measure): Promise<string> {
+  const body = new ReadableStream<Uint8Array>({
+    start: controller => {
+      controller.enqueue(bytes)
+      controller.close()
+    },
+  })
+  const opener = new StreamOpener(RESPONSE)
+  const pieces: Uint8Array[] = []
+  const outcome = await asyncOutcomeOf(async () => {
+    const opened = measure(() => openDownload({ ...LIFE, timers: LIFE.clock, body, opener }))
+    for await (const piece of opened as unknown as AsyncIterable<Uint8Array>) pieces.push(piece)
+  }, ['channel_broken'])
+  const read = Buffer.concat(pieces)
+  if (!ANSWERED.subarray(0, read.length).equals(read)) throw new Error('what nobody sealed was read')
+  if (outcome === 'taken' && !read.equals(ANSWERED)) throw new Error('a cut response was taken for whole')
+  return outcome
+}
+
+const response: Entry = {
+  name: 'client: a sealed response',
+  form: 'bytes',
+  floor: 512 * 1024,
+  seeds: [stream.response.body, stream.request.body].map(hex),
+  most: FRAME_MOST,
+  run: download,
+}
+
+export const sealedStreamEntries: readonly Entry[] = [body, inside, response]
