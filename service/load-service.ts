@@ -14,6 +14,7 @@ import { startFeed } from './feed/start-feed.js'
 import { KeyFile } from './key-file.js'
 import { ServiceKeys } from './keys.js'
 import { KeyLocks } from './lock/key-locks.js'
+import { MachineReplayCache } from './replay/machine-cache.js'
 import { BoundedReplayCache } from './replay/replay-cache.js'
 import type { Report } from './report/events.js'
 import { logTo } from './report/log.js'
@@ -39,10 +40,11 @@ export interface LoadServiceOptions extends FeedOptions, JoinOptions {
   /** Default: warnings and errors go to standard error, a few lines a minute. A pino logger fits. */
   readonly logger?: Logger
   /**
-   * Its size in bytes (default 64 MiB), or a cache that several processes with one key share: among all of them it must
-   * admit each request once, with one floor (docs/protocol.md section 8, "Floor").
+   * Its size in bytes (default 64 MiB), and `shared: 'machine'` if all processes of the service on this machine share one
+   * (docs/several-processes.md). Or a cache that several processes with one key share: among all of them it must admit
+   * each request once, with one floor (docs/protocol.md section 8, "Floor").
    */
-  readonly replayCache?: { readonly maxBytes?: number } | ReplayCache
+  readonly replayCache?: { readonly maxBytes?: number; readonly shared?: 'machine' } | ReplayCache
   /**
    * The path of a file in which `service.close()` leaves what the next start needs to accept at once, instead of nothing
    * stamped in its first six seconds. Of this process alone; it is removed when it is read, so that a start after any
@@ -76,7 +78,7 @@ const KNOWN: KnownOptions<LoadServiceOptions> = {
   ...JOIN_OPTIONS,
 }
 
-const REPLAY_CACHE = { maxBytes: true } as const
+const REPLAY_CACHE = { maxBytes: true, shared: true } as const
 const TICKET_CACHE = { entries: true } as const
 
 /** One for the process, as it has one standard error. */
@@ -102,12 +104,25 @@ export async function loadService(given: LoadServiceOptions): Promise<Service> {
   const principal = (selected[0] as KeytabEntry).principal
   if (isReserved(principal)) throw new TypeError(`${principal} is the KDC's own: no service is loaded for it`)
   const locks = locksFor(principal, options)
-  const loading = { options, clock, logger, timers, principal, path, entries: selected, following, locks }
+  const undo: (() => void)[] = []
+  const loading = {
+    options,
+    clock,
+    logger,
+    timers,
+    principal,
+    path,
+    entries: selected,
+    following,
+    locks,
+    undo,
+  }
   try {
     // Before the replay cache is made: its floor is that of a start after the end of whoever had the locks before.
     for (const { key } of selected) await locks?.take(key)
     return await load(loading)
   } catch (cause) {
+    for (const step of undo) step()
     locks?.release()
     throw cause
   }
@@ -124,10 +139,12 @@ interface Loading {
   readonly entries: readonly KeytabEntry[]
   readonly following: FeedSettings | undefined
   readonly locks: KeyLocks | undefined
+  /** What is to be ended if a later step fails. */
+  readonly undo: (() => void)[]
 }
 
 async function load(loading: Loading): Promise<Service> {
-  const { options, clock, logger, timers, principal, path, entries, following, locks } = loading
+  const { options, clock, logger, timers, principal, path, entries, following, locks, undo } = loading
   const report = logTo(logger)
   const keys = new ServiceKeys(entries)
   if (locks !== undefined) keys.onDrop(key => locks.drop(key))
@@ -138,8 +155,9 @@ async function load(loading: Loading): Promise<Service> {
     ...copyOptions(options.ticketCache ?? {}, TICKET_CACHE),
   })
   const run = await beginRun(options, { service: principal, keys, clock, report })
-  const replayCache = replayCacheOf(options.replayCache, clock, report, run.floor)
   const common = { service: principal, keys, clock, timers, logger, report }
+  const replayCache = await replayCacheOf(options.replayCache, { ...common, floor: run.floor })
+  if (replayCache instanceof MachineReplayCache) undo.push(() => replayCache.close())
   const { allowReadableKeytab = false, rotation } = options
   const keyFile = new KeyFile({ ...common, path, locks, allowReadableKeytab, onLocked: run.keyCame })
   if (rotation !== undefined) await keyFile.requireChangeable()
@@ -158,6 +176,7 @@ async function load(loading: Loading): Promise<Service> {
     background: feed?.background,
     closing: { isClosed: false, ends: new Set() },
     ended: async () => {
+      if (replayCache instanceof MachineReplayCache) replayCache.close()
       await run.end(replayCache instanceof BoundedReplayCache ? replayCache.end() : undefined)
       locks?.release()
     },
@@ -171,7 +190,7 @@ function locksFor(
   { replayCache, allowReplayAcrossProcesses = false }: LoadServiceOptions,
 ): KeyLocks | undefined {
   if (allowReplayAcrossProcesses) return undefined
-  return new KeyLocks(principal, isReplayCache(replayCache) ? 'shared' : 'alone')
+  return new KeyLocks(principal, isShared(replayCache) ? 'shared' : 'alone')
 }
 
 function requireOptions(options: LoadServiceOptions): void {
@@ -181,6 +200,9 @@ function requireOptions(options: LoadServiceOptions): void {
   }
   if (!isReplayCache(replayCache)) {
     requireKnownOptions('replayCache of loadService', replayCache, REPLAY_CACHE)
+    if (replayCache.shared !== undefined && replayCache.shared !== 'machine') {
+      throw new TypeError("shared, of replayCache of loadService, is 'machine'")
+    }
   }
   requireKnownOptions('ticketCache of loadService', ticketCache, TICKET_CACHE)
   requireRotation('loadService', options)
@@ -198,7 +220,7 @@ function requireStateOption({ state, replayCache, allowReplayAcrossProcesses }: 
   if (state === undefined) return
   if (typeof state !== 'string' || state === '')
     throw new TypeError('state of loadService is the path of a file')
-  if (isReplayCache(replayCache) || allowReplayAcrossProcesses === true) {
+  if (isShared(replayCache) || allowReplayAcrossProcesses === true) {
     throw new TypeError(
       'state of loadService is for a process that serves alone: what others accepted it cannot tell',
     )
@@ -219,22 +241,33 @@ function principalOf(entries: readonly KeytabEntry[], name: string | undefined):
   throw new TypeError(`the keytab has keys of ${[...realms].join(', ')}: write ${name}@realm`)
 }
 
+/** Whether other processes may have it too. */
+function isShared(option: LoadServiceOptions['replayCache']): boolean {
+  return isReplayCache(option) || option?.shared !== undefined
+}
+
 function isReplayCache(option: LoadServiceOptions['replayCache']): option is ReplayCache {
   return typeof option === 'object' && option !== null && 'admit' in option
 }
 
-function replayCacheOf(
+interface CacheParts {
+  readonly service: Principal
+  readonly keys: ServiceKeys
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly report: Report
+  /** Milliseconds; undefined for that of a start. */
+  readonly floor: number | undefined
+}
+
+async function replayCacheOf(
   option: LoadServiceOptions['replayCache'],
-  clock: Clock,
-  report: Report,
-  floor: number | undefined,
-): ReplayCache {
+  { floor, ...parts }: CacheParts,
+): Promise<ReplayCache> {
   if (isReplayCache(option)) return option
-  const settings = copyOptions(option ?? {}, REPLAY_CACHE)
-  return new BoundedReplayCache({
-    clock,
-    onWarning: report,
-    ...settings,
-    ...(floor === undefined ? {} : { floor }),
-  })
+  const { shared, ...settings } = copyOptions(option ?? {}, REPLAY_CACHE)
+  if (shared !== undefined) return await MachineReplayCache.open({ ...parts, ...settings })
+  const { clock, report } = parts
+  const initial = floor === undefined ? {} : { floor }
+  return new BoundedReplayCache({ clock, onWarning: report, ...settings, ...initial })
 }

@@ -61,6 +61,7 @@ export const LABEL = {
   NEXT_KEY: 'orthrus/1 next-key',
   LOCK_NAME: 'orthrus/1 lock name',
   STATE: 'orthrus/1 state',
+  SHARED_CACHE: 'orthrus/1 shared cache',
 } as const
 
 /** Sizes in bytes. */

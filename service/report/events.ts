@@ -30,6 +30,7 @@ export type ServiceEvent =
   | KeytabNotReadEvent
   | KeyNotLockedEvent
   | StateEvent
+  | SharedCacheAwayEvent
 
 /** Calls every listener. */
 export type Report = (event: ServiceEvent) => void
@@ -236,4 +237,9 @@ export interface KeyNotLockedEvent {
 export interface StateEvent {
   readonly kind: 'state_not_used' | 'state_not_saved'
   readonly err: unknown
+}
+
+/** No process of this machine answers for the replay cache that this one shares. Told once until one does. */
+export interface SharedCacheAwayEvent {
+  readonly kind: 'shared_cache_away'
 }

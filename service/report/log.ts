@@ -42,6 +42,10 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
   key_revoked: ['warn', 'keys of this service were revoked: enrol it again, or give it a new keytab'],
   key_not_dropped: ['error', 'revoked keys could not be taken out of the keytab: remove them there'],
   key_not_locked: ['error', 'tickets under a new key are refused, because another process serves under it'],
+  shared_cache_away: [
+    'error',
+    'no process of this machine answers for the shared replay cache: nothing is accepted until one does',
+  ],
   state_not_used: [
     'warn',
     'the saved state cannot be used: nothing stamped in the first six seconds is accepted',

@@ -174,6 +174,7 @@ const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/^talk\.js$/m, /^hello web@demo\.example\nhow are you\?$/m],
   [/^tcp\.js$/m, /^hello web@demo\.example, you come from 127\.0\.0\.1$/m],
   [/^orthrus call .*\/orders\/.*--keytab web/m, /^hello web@demo\.example, your role is reader$/m],
+  [/^shared-cache\.js/, /^parts\/2@demo\.example is served by two$/m],
   [/^restart\.js/, /^ready after a moment$/m],
   [/--service parts/, /^parts\/1@demo\.example has seen web@demo\.example$/m],
   [/8083\/items\/7/, /^item 7 for web@demo\.example$/m],

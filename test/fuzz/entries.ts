@@ -7,6 +7,7 @@ import { kdcConnectionEntries } from './entries/kdc-connection.js'
 import { messageEntries } from './entries/messages.js'
 import { sealedStreamEntries } from './entries/sealed-streams.js'
 import { serviceEntries } from './entries/service.js'
+import { sharedCacheEntries } from './entries/shared-cache.js'
 import { stateEntries } from './entries/state.js'
 import { storeEntries } from './entries/store.js'
 import { textEntries } from './entries/texts.js'
@@ -27,6 +28,7 @@ export async function allEntries(): Promise<{ entries: Entry[]; end: () => void 
     ...(await serviceEntries()),
     ...feedEntries,
     ...stateEntries,
+    ...sharedCacheEntries,
     ...cli.entries,
   ]
   const end = (): void => {
