@@ -21,7 +21,7 @@ const DOCUMENTS = [
   'docs/several-processes.md',
 ] as const
 /** Those that a reader is told to use, each of which is another free one here. */
-const PORTS = ['8750', '8080', '8081', '8082', '8083', '8084', '8085', '8086'] as const
+const PORTS = ['8750', '8080', '8081', '8082', '8083', '8084', '8085', '8086', '8087'] as const
 
 let folder = ''
 let remove = async (): Promise<void> => {}
@@ -50,7 +50,7 @@ async function freePort(): Promise<number> {
 }
 
 function withPorts(text: string): string {
-  return text.replaceAll(/\b(8750|808[0-6])\b/g, port => String(ports.get(port)))
+  return text.replaceAll(/\b(8750|808[0-7])\b/g, port => String(ports.get(port)))
 }
 
 interface Running {
@@ -180,6 +180,8 @@ const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/8083\/items\/7/, /^item 7 for web@demo\.example$/m],
   [/8085\/items\/7/, /^\{"id":"7","client":"web@demo\.example"\}$/m],
   [/8086\/ --service/, /^hello web@demo\.example$/m],
+  [/8087\/bills\/7/, /^bill 7 for web@demo\.example$/m],
+  [/till\.test\.js/, /^hello web@test\.example$/m],
   [/--credential web\.credential/, /^hello web@demo\.example, your role is reader$/m],
   [/^orthrus get/m, /orders@demo\.example/],
   [/^orthrus admin rotate web/m, /kvno 2 is in web\.keytab\.new.*refused by orders.*orders@demo\.example/s],

@@ -67,6 +67,7 @@ describe('requireTicket of orthrus/fastify', () => {
         async child => {
           child.register(async early => void hello(early, '/early'))
           await child.register(requireTicket, { service })
+          child.setNotFoundHandler((_request, reply) => reply.code(404).send('nothing'))
           hello(child, '/orders')
         },
         { prefix: '/v1' },
@@ -75,6 +76,7 @@ describe('requireTicket of orthrus/fastify', () => {
     const health = await realm.send({ method: 'GET', target: '/health', headers: [] })
     expect([health.status, health.body.toString()]).toEqual([200, 'ok'])
     for (const path of ['/v1/early', '/v1/orders']) await guarded(realm, path)
+    expect((await guarded(realm, '/v1/none')).status).toBe(404)
   })
 
   it('registered twice asks for what both ask for, and proves once', async () => {
