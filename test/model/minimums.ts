@@ -122,7 +122,7 @@ const A_THOUSAND_RUNS: Readonly<Record<string, number>> = {
   'a service says replay': 200,
   'a service says ticket_expired': 166,
   'a service says ticket_invalid': 450,
-  'a service says ticket_not_yet_valid': 2,
+  'a service says ticket_not_yet_valid': 1,
   'a service says unavailable': 3,
   'a service says too_large': 25,
   'a service says unsupported_version': 25,
