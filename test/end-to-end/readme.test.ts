@@ -19,6 +19,7 @@ const DOCUMENTS = [
   'docs/keys.md',
   'docs/performance.md',
   'docs/several-processes.md',
+  'docs/streams.md',
 ] as const
 /** Those that a reader is told to use, each of which is another free one here. */
 const PORTS = ['8750', '8080', '8081', '8082', '8083', '8084', '8085', '8086', '8087'] as const
@@ -176,6 +177,7 @@ const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/^orthrus call .*\/orders\/.*--keytab web/m, /^hello web@demo\.example, your role is reader$/m],
   [/^shared-cache\.js/, /^parts\/2@demo\.example is served by two$/m],
   [/^restart\.js/, /^ready after a moment$/m],
+  [/^watch\.js$/m, /^data: one\n\ndata: two\n\ndata: three\n\nstored\n$/],
   [/--service parts/, /^parts\/1@demo\.example has seen web@demo\.example$/m],
   [/8083\/items\/7/, /^item 7 for web@demo\.example$/m],
   [/8085\/items\/7/, /^\{"id":"7","client":"web@demo\.example"\}$/m],
