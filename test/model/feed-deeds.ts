@@ -3,6 +3,7 @@ import { FOLLOWER, MAX_STALENESS } from './cast.js'
 import { among, type Kind } from './deed.js'
 import type { Connection, FeedNetwork } from './feed-network.js'
 import { require } from './reference.js'
+import { restart } from './setting-deeds.js'
 import type { World } from './world.js'
 
 /** What the network does with what the KDC says of revocations (docs/protocol.md section 10). */
@@ -10,6 +11,8 @@ import type { World } from './world.js'
 /** How often a follower asks, and the longest pause before it comes back, milliseconds. */
 const ASKS_EVERY = 5 * SECOND
 const RETURNS_WITHIN = 5 * SECOND
+/** A service that starts takes no stamp for 6 s, milliseconds. */
+const STARTED_WITHIN = 10 * SECOND
 
 export const hold: Kind<object> = {
   name: 'the feed is held back',
@@ -31,15 +34,22 @@ export const release: Kind<object> = {
   },
 }
 
-export const delay: Kind<{ readonly power: number }> = {
+export const delay: Kind<{
+  readonly power: number
+  /** Whether the service ends in order meanwhile, and begins again with what it saved: that is no younger for it. */
+  readonly restarted: boolean
+}> = {
   name: 'an answer comes too late',
-  async act({ world, attacker }, { power: which }) {
+  async act(run, { power: which, restarted }) {
+    const { world, attacker } = run
     const { network } = feedOf(world)
     network.isHeld = true
     world.pass(ASKS_EVERY)
     await world.settle()
-    world.pass(MAX_STALENESS)
-    network.isHeld = false
+    world.pass(MAX_STALENESS - STARTED_WITHIN)
+    if (restarted) await restart(run, FOLLOWER, 0, true)
+    world.pass(STARTED_WITHIN)
+    network.isHeld = restarted
     await world.settle()
     const { clock } = world.host(FOLLOWER)
     const alive = attacker.powers.filter(({ service, id }) => {
@@ -47,10 +57,12 @@ export const delay: Kind<{ readonly power: number }> = {
       return service === FOLLOWER && end > clock.now()
     })
     const power = among(alive, which)
-    if (power === undefined) return false
-    const asking = { method: 'GET', target: '/orders/7', body: '', time: clock.now() }
-    await world.present(FOLLOWER, attacker.letter(attacker.shown(power, []), asking))
-    return true
+    if (power !== undefined) {
+      const asking = { method: 'GET', target: '/orders/7', body: '', time: clock.now() }
+      await world.present(FOLLOWER, attacker.letter(attacker.shown(power, []), asking))
+    }
+    network.isHeld = false
+    return power !== undefined
   },
 }
 

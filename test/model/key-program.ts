@@ -108,7 +108,11 @@ export const KEY_KINDS = [
   deed(2, feeds.hold, fc.constant({})),
   deed(3, feeds.release, fc.constant({})),
   deed(1, feeds.cut, fc.constant({})),
-  deed(2, feeds.delay, fc.record({ power: index })),
+  deed(
+    2,
+    feeds.delay,
+    index.map(power => ({ power, restarted: power % 2 === 1 })),
+  ),
   deed(
     3,
     feeds.tamper,
