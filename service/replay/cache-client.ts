@@ -54,7 +54,7 @@ export class CacheClient {
 
   /** @throws OrthrusError if whoever holds the name does not have the cache of this service, or says nothing */
   static async open(name: string, keys: ServiceKeys, timers: Timers): Promise<CacheClient> {
-    const socket = connect(socketPath(name)).unref()
+    const socket = connect(socketPath(name))
     const client = new CacheClient(socket, timers)
     const cancel = runAfter(client.#timers, PATIENCE, () => socket.destroy())
     try {
@@ -62,6 +62,8 @@ export class CacheClient {
       // Until it answers with the right MAC, it may be anybody. What ended long ago is admitted nowhere, and not kept.
       const { floor } = await client.admit(NOTHING)
       client.#floor = floor
+      // Until now it kept the process alive, which has perhaps nothing else to do than to wait for this.
+      socket.unref()
       return client
     } catch (cause) {
       socket.destroy()
