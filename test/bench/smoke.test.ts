@@ -19,7 +19,7 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
   revocation: ['revocation.10'],
   start: ['start.10.closed', 'start.10.killed', 'start.1000.closed', 'start.1000.killed'],
   replay: ['replay.insert'],
-  channel: ['channel.1024', 'channel.65536'],
+  channel: ['channel.1024', 'channel.65536', 'sealed.65536'],
 }
 
 const isFigure = (figure: unknown) => typeof figure === 'number' && Number.isFinite(figure)
