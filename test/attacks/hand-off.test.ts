@@ -162,7 +162,7 @@ describe('a credential for a service of its giver’s own, who answers there for
     expect([believed, sent]).toEqual([[], 0])
     expect(refused).toEqual([expect.any(TypeError)])
     expect(String(refused[0])).toMatch(
-      /no service is named for http:.*whoever handed it on chose its service.*Pass \{ service: 'orders' \} to fetch/,
+      /no service is named for http:.*whoever handed it on chose its service.*Pass \{ service: 'orders' \} with the call/,
     )
   })
 
