@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -34,8 +35,8 @@ const measuring = ['test/fuzz/*.test.ts']
 export default defineConfig({
   root,
   test: {
-    // Left to itself the runner keeps a core back, which on two cores is half of them.
-    maxWorkers: '100%',
+    // One more than there are cores, since many tests wait: for processes, for disks, for a service to be ready.
+    maxWorkers: availableParallelism() + 1,
     // How long a busy machine may take says nothing about what is polled for; the runner's own limit is a second.
     expect: { poll: { interval: 5, timeout: 20_000 } },
     testTimeout: slow ? 600_000 : 30_000,
