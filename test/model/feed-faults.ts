@@ -34,9 +34,9 @@ export const FEED_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'a code that was withdrawn still enrols',
-    file: 'kdc/realm/invitation.ts',
-    from: "  if (disabled) return { how: 'withdrawn'",
-    to: "  if (disabled && now < 0) return { how: 'withdrawn'",
+    file: 'kdc/realm/invitations.ts',
+    from: '  return { ...record, disabled: true, invitation',
+    to: '  return { ...record, disabled: false, invitation',
   },
   {
     name: 'a code has no end',
