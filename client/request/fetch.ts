@@ -131,8 +131,8 @@ async function send(
   try {
     const settings: RequestInit = {
       ...passing,
-      ...bodyInit(request, upload),
       redirect: 'manual',
+      ...bodyInit(request, upload),
       cache: CACHE_MODE,
     }
     const response = await fetch(url, { ...settings, method, headers, signal })
@@ -171,12 +171,15 @@ function uploadOf(
   return new SealedUpload(stream, new StreamSealer(basis, random))
 }
 
-/** A platform takes a body that it reads as it sends it only together with `duplex`. */
+/**
+ * A platform takes a body that it reads as it sends it only together with `duplex`. Node keeps a copy of all of that body
+ * for a redirect, which nobody follows, unless there is no window to ask and redirects are errors.
+ */
 function bodyInit(
   { body }: HttpRequest,
   upload: SealedUpload | undefined,
 ): RequestInit & { duplex?: 'half' } {
-  if (upload !== undefined) return { body: upload.stream, duplex: 'half' }
+  if (upload !== undefined) return { body: upload.stream, duplex: 'half', window: null, redirect: 'error' }
   return body.length === 0 ? {} : { body }
 }
 

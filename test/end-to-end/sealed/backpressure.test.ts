@@ -1,4 +1,6 @@
 import { once } from 'node:events'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { turns } from '../../support/turns.js'
 import { type Setting, startSetting } from './setting.js'
@@ -9,11 +11,15 @@ import { type Setting, startSetting } from './setting.js'
  */
 
 const MIB = 2 ** 20
-const TOTAL = process.env.ORTHRUS_SLOW === '1' ? 1024 * MIB : 24 * MIB
+const TOTAL = process.env.ORTHRUS_SLOW === '1' ? 1024 * MIB : 48 * MIB
 /** What may be on its way: the buffers of two sockets, a megabyte each or a few, and of the streams around them. */
 const ON_ITS_WAY = 16 * MIB
 /** Above what the process had before. Garbage is collected when it likes, so not all of this is held. */
 const MEMORY = 160 * MIB
+/** As far as garbage was collected: less than all that went by. */
+const HELD = 32 * MIB
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 const PIECE = new Uint8Array(256 * 1024).fill(7)
 
 let setting: Setting & { end(): Promise<void> }
@@ -29,7 +35,14 @@ class Gauge {
   read = 0
   mostOnItsWay = 0
   mostMemory = 0
-  readonly #before = memory()
+  /** What is still held of it all when the last of it was read, and neither side is over yet. */
+  #held = 0
+  readonly #before: number
+
+  constructor() {
+    collectGarbage()
+    this.#before = memory()
+  }
 
   wrote(bytes: number): void {
     this.written += bytes
@@ -40,6 +53,10 @@ class Gauge {
   async took(bytes: number): Promise<void> {
     const step = Math.floor(this.read / MIB)
     this.read += bytes
+    if (this.read === TOTAL) {
+      collectGarbage()
+      this.#held = memory() - this.#before
+    }
     if (Math.floor(this.read / MIB) === step) return
     this.mostMemory = Math.max(this.mostMemory, memory() - this.#before)
     await turns(3)
@@ -59,6 +76,7 @@ class Gauge {
     expect(this.read).toBe(TOTAL)
     expect(this.mostOnItsWay).toBeLessThan(ON_ITS_WAY)
     expect(this.mostMemory).toBeLessThan(MEMORY)
+    expect(this.#held).toBeLessThan(HELD)
   }
 }
 

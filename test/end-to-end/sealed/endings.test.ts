@@ -41,6 +41,15 @@ function reader() {
 }
 
 describe('a sealed request', () => {
+  it('follows no redirect, for which the platform would keep all of its body', async () => {
+    const { url } = await setting.serve((_, res) => void res.writeHead(307, { location: '/elsewhere' }).end())
+    const body = writable()
+    body.write('first')
+    const cause = await failureOf(setting.web.fetch(url, options({ method: 'POST', body: body.stream })))
+    expect(cause).toMatchObject({ code: 'unavailable', final: false })
+    expect(String(cause)).toContain('redirect')
+  })
+
   it('breaks if its client aborts, and says so to the handler alone', async () => {
     const { met, handler } = reader()
     const { url } = await setting.serve(handler)
