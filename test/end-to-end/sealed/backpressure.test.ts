@@ -11,13 +11,13 @@ import { type Setting, startSetting } from './setting.js'
  */
 
 const MIB = 2 ** 20
-const TOTAL = process.env.ORTHRUS_SLOW === '1' ? 1024 * MIB : 48 * MIB
+const TOTAL = process.env.ORTHRUS_SLOW === '1' ? 1024 * MIB : 128 * MIB
 /** What may be on its way: the buffers of two sockets, a megabyte each or a few, and of the streams around them. */
 const ON_ITS_WAY = 16 * MIB
 /** Above what the process had before. Garbage is collected when it likes, so not all of this is held. */
 const MEMORY = 160 * MIB
 /** As far as garbage was collected: less than all that went by. */
-const HELD = 32 * MIB
+const HELD = 80 * MIB
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 const PIECE = new Uint8Array(256 * 1024).fill(7)
