@@ -1,11 +1,9 @@
 import { type OutgoingHttpHeaders, OutgoingMessage, type ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
-import { isUint8Array } from 'node:util/types'
 import { ByteCollector } from './byte-collector.js'
 import { type GivenHeaders, groupHeaders } from './headers.js'
-
-export type Done = (error?: Error | null) => void
-export type Encoding = BufferEncoding | Done
+import { PipedSources } from './piped-sources.js'
+import { bytesOf, type Done, doneOf, type Encoding } from './written.js'
 
 /** The methods that send, and those that change what will be sent. */
 const METHODS = [
@@ -48,7 +46,8 @@ const NO_BODY = Buffer.alloc(0)
 /**
  * Keeps what a handler answers, and sends nothing, until the handler calls `end`. To the handler the response behaves
  * as usual: its head is fixed by the first call of `writeHead`, `write`, `flushHeaders` or `end`. A body that is not
- * collected goes to a `BodySink` as it is written. `release` passes everything on to the response's own methods. `mute` makes it accept, and ignore, whatever the handler still writes.
+ * collected goes to a `BodySink` as it is written. `release` passes everything on to the response's own methods. `mute`
+ * makes it accept, and ignore, whatever the handler still writes.
  */
 export class ResponseBuffer {
   readonly #response: ServerResponse
@@ -62,8 +61,7 @@ export class ResponseBuffer {
   #sink: BodySink | null | undefined
   #committed: number | undefined
   #trailers = false
-  /** Streams that pipe into the response. */
-  #sources: Set<Readable> | undefined
+  readonly #sources: PipedSources
 
   /**
    * Accepts nothing until the response is diverted to it.
@@ -73,6 +71,7 @@ export class ResponseBuffer {
     this.#response = response
     this.#watcher = watcher
     this.#maxBody = maxBody
+    this.#sources = new PipedSources(response)
     const { write, end, writeHead, flushHeaders } = response
     const { setHeader, appendHeader, removeHeader, addTrailers } = response
     this.#own = { write, end, writeHead, flushHeaders, setHeader, appendHeader, removeHeader, addTrailers }
@@ -106,7 +105,7 @@ export class ResponseBuffer {
 
   /** Drops what was written, as if nothing had been, and tells another watcher of what is written from now on. */
   restart(watcher: ResponseWatcher): void {
-    for (const source of this.#sources ?? []) source.unpipe(this.#response)
+    this.#sources.unpipe()
     this.#watcher = watcher
     this.#body = undefined
     this.#committed = undefined
@@ -123,7 +122,7 @@ export class ResponseBuffer {
   /** Ignores what the handler still writes, and closes the streams it pipes. @returns the methods that still send */
   mute(): ResponseMethods {
     this.#state = 'muted'
-    for (const source of this.#sources ?? []) this.#closeLater(source)
+    this.#sources.closeAll()
     return this.#ownMethods()
   }
 
@@ -134,17 +133,16 @@ export class ResponseBuffer {
 
   /** Whether something was written, or a stream will write it. */
   get hasBegun(): boolean {
-    return this.headersSent || (this.#sources?.size ?? 0) > 0
+    return this.headersSent || this.#sources.size > 0
   }
 
   piped(source: Readable): void {
-    // A stream that pipes into a response that accepts nothing would stay open for ever, with its file.
-    if (this.#state === 'muted') this.#closeLater(source)
-    else this.#sources = (this.#sources ?? new Set()).add(source)
+    if (this.#state === 'muted') this.#sources.close(source)
+    else this.#sources.add(source)
   }
 
   unpiped(source: Readable): void {
-    this.#sources?.delete(source)
+    this.#sources.remove(source)
   }
 
   get headersSent(): boolean {
@@ -236,12 +234,6 @@ export class ResponseBuffer {
     else if (done !== undefined) process.nextTick(done)
   }
 
-  /** Waits until the response is out: `pipeline` destroys the connection if a source closes early. */
-  #closeLater(source: Readable): void {
-    if (this.#response.closed || this.#response.destroyed) source.destroy()
-    else this.#response.once('close', () => source.destroy())
-  }
-
   /** Something else was answered: the handler, which cannot know, must not fail for what it still does. */
   get #isOver(): boolean {
     return this.#state === 'muted' && this.headersSent
@@ -269,19 +261,6 @@ export class ResponseBuffer {
     this.#body ??= new ByteCollector(this.#maxBody)
     if (!this.#body.append(bytes)) this.#watcher.onOverflow()
   }
-}
-
-function doneOf(...given: readonly unknown[]): Done | undefined {
-  return given.find(argument => typeof argument === 'function') as Done | undefined
-}
-
-/** Accepts what Node's own `write` accepts, and refuses the rest with Node's codes. */
-function bytesOf(chunk: unknown, encoding: Encoding | undefined): Uint8Array {
-  if (typeof chunk === 'string') return Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8')
-  // Node's own test: bytes of another JavaScript realm, as in test runners, are not `instanceof Uint8Array`.
-  if (isUint8Array(chunk)) return chunk
-  const code = chunk === null ? 'ERR_STREAM_NULL_VALUES' : 'ERR_INVALID_ARG_TYPE'
-  throw Object.assign(new TypeError('a chunk of a response is a string, a Buffer or a Uint8Array'), { code })
 }
 
 function headersSentError(): Error {

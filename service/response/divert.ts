@@ -1,8 +1,9 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { AttachedState } from './attached-state.js'
-import type { Done, Encoding, ResponseBuffer, ResponseMethods } from './buffer.js'
+import type { ResponseBuffer, ResponseMethods } from './buffer.js'
 import type { GivenHeaders } from './headers.js'
+import type { Done, Encoding } from './written.js'
 
 /** Lets the buffer take every call that sends something, or that changes what will be sent. */
 export function divert(response: ServerResponse, buffer: ResponseBuffer): void {

@@ -3,25 +3,21 @@ import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import type { StreamSealer } from '../../shared/channel/sealed-stream.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { hasBody } from '../../shared/http/binding.js'
-import { ENCODING_HEADER, SEALED_ENCODING } from '../../shared/http/header-names.js'
+import { ENCODING_HEADER } from '../../shared/http/header-names.js'
 import type { Header, RequestMessage } from '../request/message.js'
 import { requestFields } from '../request/refuse.js'
 import type { ServiceParts } from '../request/service.js'
 import { AttachedState } from './attached-state.js'
-import {
-  type BodySink,
-  type Done,
-  ResponseBuffer,
-  type ResponseMethods,
-  type ResponseWatcher,
-} from './buffer.js'
+import { type BodySink, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
 import { divert } from './divert.js'
 import { encodedFault, FAILED, FAILED_TYPE, type Failure, overflow, responseFault } from './failure.js'
-import { clearHeaders, coveredHeaderPairs, coveredTogether, nameFurther } from './headers.js'
+import { clearHeaders, coveredHeaderPairs, coveredTogether } from './headers.js'
 import { type ProofOptions, proveRecords, proveResponse, type UnprovedResponse } from './prove.js'
 import { SealedResponse } from './sealed-response.js'
 import { acceptsSealed, insistsOnSealed, responseSealer } from './sealing.js'
+import { sendSealedHead, sendWhole } from './sending.js'
 import { restoreHeaders } from './standing-headers.js'
+import type { Done } from './written.js'
 
 export interface ResponseProofOptions {
   /** The request as it came. */
@@ -209,11 +205,6 @@ export class Proof implements ResponseWatcher {
     }
   }
 
-  #hasBody(status: number): boolean {
-    return hasBody(this.#options.message.method, status)
-  }
-
-  /** @param proof of what is sent: no header that is set here is covered. */
   #send(
     own: ResponseMethods | ResponseBuffer,
     status: number,
@@ -222,18 +213,11 @@ export class Proof implements ResponseWatcher {
     done: Done | undefined,
   ): void {
     const { message, verified, service } = this.#options
-    const hasBody = this.#hasBody(status)
-    nameFurther(own, this.#further)
-    own.removeHeader('transfer-encoding')
-    if (hasBody) own.setHeader('content-length', body.length)
-    else if (status === 204) own.removeHeader('content-length')
-    if (this.#res.hasHeader('content-encoding')) {
+    if (this.#res.hasHeader(ENCODING_HEADER)) {
       service.report({ kind: 'response_encoded', client: verified.client, ...requestFields(message) })
     }
-    own.setHeader(proof[0], proof[1])
-    own.writeHead(status)
-    if (hasBody && body.length > 0) own.end(body, done)
-    else own.end(done)
+    const head = { res: this.#res, own, status, proof, further: this.#further }
+    sendWhole(head, hasBody(message.method, status) ? body : undefined, done)
   }
 
   /** Sends the head. @param announced the length of the body that the handler said */
@@ -243,21 +227,10 @@ export class Proof implements ResponseWatcher {
     { proof, sealer }: Sealed,
     announced: Announced,
   ): SealedResponse {
-    nameFurther(own, this.#further)
-    own.removeHeader('content-length')
-    // Removed, it would let Node end the body by ending the connection.
-    if (this.#res.hasHeader('transfer-encoding')) own.setHeader('transfer-encoding', 'chunked')
-    own.setHeader(ENCODING_HEADER, SEALED_ENCODING)
-    own.setHeader(proof[0], proof[1])
-    own.writeHead(status)
+    const res = this.#res
+    sendSealedHead({ res, own, status, proof, further: this.#further })
     const faultOf = (length: number): string | undefined => this.#faultOf(status, length, announced)
-    return new SealedResponse({
-      res: this.#res,
-      own,
-      sealer,
-      faultOf,
-      onFault: reason => this.#failAtEnd(reason),
-    })
+    return new SealedResponse({ res, own, sealer, faultOf, onFault: reason => this.#failAtEnd(reason) })
   }
 }
 

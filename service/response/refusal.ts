@@ -1,9 +1,10 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http'
 import type { Header, ResponseMessage } from '../request/message.js'
-import { type Done, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
+import { ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
 import { divert, divertedTo } from './divert.js'
 import { clearHeaders } from './headers.js'
 import { headersToKeep, renderedRefusal } from './rendered.js'
+import type { Done } from './written.js'
 
 /**
  * The methods to send a refusal with, as it is and without a proof. Whatever was written so far is dropped, and so is

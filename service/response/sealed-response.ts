@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { StreamSealer } from '../../shared/channel/sealed-stream.js'
-import type { BodySink, Done, ResponseMethods } from './buffer.js'
+import type { BodySink, ResponseMethods } from './buffer.js'
+import type { Done } from './written.js'
 
 export interface SealedResponseOptions {
   readonly res: ServerResponse
