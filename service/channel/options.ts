@@ -6,7 +6,12 @@ import { shown } from '../../shared/shown-text.js'
 import { isPlainPath } from '../../shared/ticket/caveat-path.js'
 import { type AppCaveatChecker, type Hooks, requireHooks } from '../request/options.js'
 import type { RefusedRequest } from '../request/refuse.js'
-import { createRequirement, type Requirement, type RequirementOptions } from '../request/requirements.js'
+import {
+  createRequirement,
+  REQUIREMENT_OPTIONS,
+  type Requirement,
+  type RequirementOptions,
+} from '../request/requirements.js'
 import { partsOf, type Service, type ServiceParts } from '../request/service.js'
 import type { AcceptedTicket } from '../request/ticket.js'
 
@@ -44,10 +49,7 @@ export interface ChannelGateOptions<Req> extends RequirementOptions {
 
 export const GATE_OPTIONS: KnownOptions<ChannelGateOptions<never>> = {
   service: true,
-  claims: true,
-  requirePassword: true,
-  refusePassword: true,
-  delegates: true,
+  ...REQUIREMENT_OPTIONS,
   caveats: true,
   maxMessage: true,
   maxBuffered: true,

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { copyOptions, type KnownOptions, requireKnownOptions } from '../../shared/options.js'
 import { bothGates } from '../request/both-gates.js'
 import { createGate, type RequireTicketOptions, type TicketGate } from '../request/options.js'
-import type { RequirementOptions } from '../request/requirements.js'
+import { REQUIREMENT_OPTIONS, type RequirementOptions } from '../request/requirements.js'
 
 type Options = RequireTicketOptions<FastifyRequest>
 export type RouteGate = TicketGate<FastifyRequest>
@@ -13,10 +13,7 @@ export interface RouteTicketOptions
     Pick<Options, 'requireCovered' | 'coverResponseHeaders' | 'maxBody' | 'maxResponse'> {}
 
 const KNOWN: KnownOptions<RouteTicketOptions> = {
-  claims: true,
-  requirePassword: true,
-  refusePassword: true,
-  delegates: true,
+  ...REQUIREMENT_OPTIONS,
   requireCovered: true,
   coverResponseHeaders: true,
   maxBody: true,

@@ -6,7 +6,7 @@ import { quoted } from '../../shared/shown-text.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
 import type { Checkers, Gate } from './authorise.js'
 import type { RefusedRequest } from './refuse.js'
-import { createRequirement, type RequirementOptions } from './requirements.js'
+import { createRequirement, REQUIREMENT_OPTIONS, type RequirementOptions } from './requirements.js'
 import { partsOf, type Service, type ServiceParts } from './service.js'
 
 const MAX_BODY = 1024 * 1024
@@ -63,10 +63,7 @@ export interface RequireTicketOptions<Req = IncomingMessage> extends Requirement
 /** The options that every gate has; the adapter of a server may have more. */
 export const KNOWN_BY_GATES: KnownOptions<RequireTicketOptions<never>> = {
   service: true,
-  claims: true,
-  requirePassword: true,
-  refusePassword: true,
-  delegates: true,
+  ...REQUIREMENT_OPTIONS,
   caveats: true,
   requireCovered: true,
   coverResponseHeaders: true,

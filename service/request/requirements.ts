@@ -1,5 +1,6 @@
 import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import { FLAG } from '../../shared/constants.js'
+import type { KnownOptions } from '../../shared/options.js'
 import { type Principal, principalIn, realmOf } from '../../shared/principal.js'
 import { quoted } from '../../shared/shown-text.js'
 import type { ClaimValue } from '../../shared/ticket/claims.js'
@@ -20,6 +21,13 @@ export interface RequirementOptions {
    * ('allow', the default), none ('refuse'), or these. A short name means the service's realm.
    */
   readonly delegates?: 'allow' | 'refuse' | readonly string[]
+}
+
+export const REQUIREMENT_OPTIONS: KnownOptions<RequirementOptions> = {
+  claims: true,
+  requirePassword: true,
+  refusePassword: true,
+  delegates: true,
 }
 
 /** Why the handler must not get the request, or `undefined` if it may. */

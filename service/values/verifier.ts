@@ -4,6 +4,7 @@ import { type Header, RequestAborted, type RequestMessage } from '../request/mes
 import { checkersFor, createGate, type RequireTicketOptions, type TicketGate } from '../request/options.js'
 import { challengeRequest, refuseRequest, requestFields } from '../request/refuse.js'
 import { RequestRefused } from '../request/request-refused.js'
+import { REQUIREMENT_OPTIONS } from '../request/requirements.js'
 import type { ServiceParts } from '../request/service.js'
 import { BodyOfValues, type GivenBody } from './body.js'
 import { Exchange, type VerifiedExchange } from './exchange.js'
@@ -31,10 +32,7 @@ export interface VerifierOptions
 
 const KNOWN: KnownOptions<VerifierOptions> = {
   service: true,
-  claims: true,
-  requirePassword: true,
-  refusePassword: true,
-  delegates: true,
+  ...REQUIREMENT_OPTIONS,
   caveats: true,
   requireCovered: true,
   coverResponseHeaders: true,
