@@ -1,16 +1,10 @@
-import type { KeySummary } from '../../shared/administration/keys.js'
+import { type HeldState, heldState } from '../../shared/administration/held-state.js'
 import { parseKeytab, selectPrincipal } from '../../shared/keytab/keytab.js'
 import { endsIn } from '../../shared/keytab/keytab-edit.js'
 import { kdcService } from '../../shared/principal.js'
 import { openKdcChannel } from '../channel/kdc-channel.js'
 import { ownKeys } from '../channel/own-keys.js'
 import { partsOf, type Realm } from '../realm.js'
-
-/**
- * What a key of a keytab is good for. `staged`: it becomes current with the first login. `old`: it only opens tickets.
- * `dead`: the KDC has another key.
- */
-export type HeldState = 'current' | 'staged' | 'old' | 'dead'
 
 export interface HeldKey {
   readonly kvno: number
@@ -53,13 +47,3 @@ export async function keyOverview(realm: Realm, text: string): Promise<KeyOvervi
     channel.close()
   }
 }
-
-/** @param keys those that the KDC has */
-export function heldState(kvno: number, keys: readonly KeySummary[]): HeldState {
-  const known = keys.find(key => key.kvno === kvno)
-  if (known !== undefined) return STATE[known.state]
-  const current = keys.find(({ state }) => state === 'current')?.kvno ?? Number.POSITIVE_INFINITY
-  return kvno < current ? 'old' : 'dead'
-}
-
-const STATE = { current: 'current', next: 'staged', old: 'old' } as const

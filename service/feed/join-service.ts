@@ -8,6 +8,8 @@ import type { KnownOptions } from '../../shared/options.js'
 import type { Clock } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
 
+/** Here a service is a client, of `kdc@realm`: to get its first key with a code. */
+
 /** The options of `loadService` for a host that gets its key at its first start (docs/protocol.md section 12). */
 export interface JoinOptions {
   /**

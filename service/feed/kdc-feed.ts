@@ -17,7 +17,7 @@ import { inBackground, type Timers } from '../../shared/timers.js'
 import type { KeyFacts } from './key-facts.js'
 import type { FeedChannel, FeedEvents } from './session.js'
 
-/** The one place where a service is a client: of `kdc@realm`, to follow the log of what is revoked. */
+/** Here a service is a client, of `kdc@realm`: to follow the log of what is revoked, and to change its own key. */
 
 /** How long an answer may take, milliseconds, before another connection is made. */
 const ANSWER = 10 * SECOND

@@ -1,4 +1,4 @@
-import { heldState } from '../../client/rotation/key-overview.js'
+import { heldState } from '../../shared/administration/held-state.js'
 import type { KeySummary } from '../../shared/administration/keys.js'
 import { type Clock, HOUR } from '../../shared/time.js'
 import type { ServiceKeys } from '../keys.js'
