@@ -52,7 +52,10 @@ const changes: Record<
   twice: parts => [3, [...parts, ...parts]],
 }
 
-/** What may have been read: a stream that breaks drops what it holds, as any stream does. */
+/**
+ * Everything that may be read of a body that breaks behind so many pieces. The platform drops what nobody has read yet
+ * when a stream breaks, so fewer than these may come; which are opened, to the record, sealed-stream.test.ts shows.
+ */
 function genuine(pieces = 0): string[] {
   return Array.from({ length: pieces + 1 }, (_, i) => PIECES.slice(0, i).join(''))
 }
