@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
-import { type LoadServiceOptions, loadService } from '../service/load-service.js'
+import type { LoadServiceOptions } from '../service/load-options.js'
+import { loadService } from '../service/load-service.js'
 import { BoundedReplayCache } from '../service/replay/replay-cache.js'
 import type { Service } from '../service/request/service.js'
 import { WINDOW } from '../shared/constants.js'

@@ -109,6 +109,7 @@ const ORDER = {
     ['require-ticket.ts', 'accept-channels.ts', 'fastify/'],
     ['channel/'],
     ['node-http/', 'fetch/', 'values/', 'load-service.ts'],
+    ['load-options.ts'],
     ['response/', 'replay/', 'feed/'],
     ['request/'],
     ['ticket-opener.ts', 'key-file.ts'],
