@@ -49,13 +49,14 @@ export function channelFrames(scene: ServiceScene): Entry {
       seed([1, record], [0, new Uint8Array(3)]),
     ],
     run: async (input, measure) => {
+      const list = framesIn(input)
       const handled: unknown[] = []
       const gate = createChannelGate({ service: scene.service }, channel => void handled.push(channel))
       const acceptor = new ChannelAcceptor(gate)
       const socket = new FakeWebSocket()
       await measure(async () => {
         acceptWebSocket(acceptor, socket as unknown as WebSocket, '/live', {})
-        for (const each of framesIn(input)) {
+        for (const each of list) {
           if (each === WAIT) await turns()
           else socket.emit('message', each, true)
         }
@@ -133,12 +134,16 @@ async function openOver(scene: ClientScene, socket: ReturnType<typeof serviceSoc
 
 const URL_OF_SERVICE = 'ws://127.0.0.1:8080/live'
 
+/** Each input is measured with the opening that it comes to: the ticket of a login, an AP-OPEN, and a socket. */
+const OPENING_FLOOR = 512 * 1024
+
 /** A record that holds, whatever is inside, and one message of the service in clear. */
 export function channelOfService(scene: ClientScene): Entry {
   const kind = (kind: number, ...payload: number[]) => Uint8Array.of(kind, ...payload)
   return {
     name: 'client: inside of a record of a service',
     form: 'bytes',
+    floor: OPENING_FLOOR,
     seeds: [kind(0, 65), kind(2, 65), kind(2), kind(1), kind(1, 65), kind(3), new Uint8Array()],
     quick: 40,
     run: async (plaintext, measure) => {
@@ -168,6 +173,7 @@ export function answerOfService(scene: ClientScene): Entry {
   return {
     name: 'client: an answer to the opening of a channel',
     form: 'message',
+    floor: OPENING_FLOOR,
     seeds: [
       join(header(TYPE.AP_ACCEPT), new Uint8Array(60)),
       join(header(TYPE.ERROR), encode(['ticket_invalid', 1, null, ''])),
