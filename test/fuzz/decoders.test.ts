@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readCorpus } from './corpus.js'
 import { Coverage } from './coverage.js'
-import { allEntries } from './entries.js'
+import { formEntries, partyEntries } from './entries.js'
+import type { Entry } from './entry.js'
 
 /** Shows that no decoder is left out: each ran, as V8 saw it, while the entries read their first inputs. */
 
@@ -49,8 +50,9 @@ let names: string[] = []
 let clearUp = (): void => {}
 
 beforeAll(async () => {
-  const { entries, end } = await allEntries()
-  clearUp = end
+  const [forms, parties] = [await formEntries(), await partyEntries()]
+  clearUp = forms.end
+  const entries: Entry[] = Object.values({ ...forms.groups, ...parties }).flat()
   names = entries.map(({ name }) => name)
   // Only now, because making the entries also runs code.
   const coverage = new Coverage()

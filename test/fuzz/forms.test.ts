@@ -1,24 +1,23 @@
 import { afterAll, describe } from 'vitest'
-import { cliEntries } from './entries/cli.js'
-import { messageEntries } from './entries/messages.js'
-import { storeEntries } from './entries/store.js'
-import { textEntries } from './entries/texts.js'
+import { formEntries } from './entries.js'
 import { fuzzAll } from './run.js'
 
 /** Whatever is read is taken or refused as its contract says, soon, and in little memory. */
 
-const store = await storeEntries()
-const commandLine = cliEntries()
+const { groups, end } = await formEntries()
 
-afterAll(() => {
-  store.end()
-  commandLine.end()
-})
+afterAll(end)
 
-describe('any bytes in place of a message', () => fuzzAll(messageEntries))
+const TITLES: Record<keyof typeof groups, string> = {
+  messages: 'any bytes in place of a message',
+  sealedBodies: 'any bytes of a sealed body',
+  texts: 'any text in place of what people and headers write',
+  store: 'any bytes from the disk of the KDC',
+  serviceFiles: 'any bytes from the disk of a service',
+  sharedCache: 'any bytes to the replay cache of a machine',
+  commandLine: 'any words on the command line',
+}
 
-describe('any text in place of what people and headers write', () => fuzzAll(textEntries))
-
-describe('any bytes from the disk of the KDC', () => fuzzAll(store.entries))
-
-describe('any words on the command line', () => fuzzAll(commandLine.entries))
+for (const [group, entries] of Object.entries(groups)) {
+  describe(TITLES[group as keyof typeof groups], () => fuzzAll(entries))
+}

@@ -1,18 +1,18 @@
 import { describe } from 'vitest'
-import { clientEntries } from './entries/client.js'
-import { kdcEntries } from './entries/kdc.js'
-import { kdcChannelEntries } from './entries/kdc-channel.js'
-import { kdcConnectionEntries } from './entries/kdc-connection.js'
-import { serviceEntries } from './entries/service.js'
+import { partyEntries } from './entries.js'
 import { fuzzAll } from './run.js'
 
 /** KDC, service and client under what comes to them, changed before and behind its MACs. */
 
-const kdc = [...(await kdcEntries()), ...(await kdcChannelEntries()), ...(await kdcConnectionEntries())]
-const service = await serviceEntries()
+const groups = await partyEntries()
 
-describe('any bytes from a client of the KDC', () => fuzzAll(kdc))
+const TITLES: Record<keyof typeof groups, string> = {
+  kdc: 'any bytes from a client of the KDC',
+  service: 'any bytes from a client of a service',
+  client: 'any bytes in place of an answer to a client',
+  feed: 'any bytes in place of the log of what is revoked',
+}
 
-describe('any bytes from a client of a service', () => fuzzAll(service))
-
-describe('any bytes in place of an answer to a client', () => fuzzAll(clientEntries()))
+for (const [group, entries] of Object.entries(groups)) {
+  describe(TITLES[group as keyof typeof groups], () => fuzzAll(entries))
+}

@@ -132,6 +132,18 @@ describe.skipIf(process.platform !== 'linux')('the cache that a machine shares',
     expect(await admit(cache, machine.request())).toBe('accepted')
   })
 
+  it.each([0, 2_049])('ends the connection of whoever announces a frame of %d bytes', async length => {
+    const machine = new Machine()
+    await machine.open()
+    const stranger = connect(socketPath(sharedCacheName(machine.service)))
+    stranger.on('error', () => {})
+    const announced = Buffer.alloc(4)
+    announced.writeUInt32BE(length)
+    stranger.write(announced)
+    stranger.resume()
+    await new Promise(resolve => stranger.on('close', resolve))
+  })
+
   it('gives nothing to a stranger who asks, and goes on', async () => {
     const machine = new Machine()
     const cache = await machine.open()
