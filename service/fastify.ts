@@ -3,6 +3,7 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { guardInstance } from './fastify/plugin.js'
 import type { RouteTicketConfig } from './fastify/route-gates.js'
+import { passedTicket } from './node-http/guard.js'
 import type { RequireTicketOptions } from './request/options.js'
 import type { AcceptedTicket } from './request/ticket.js'
 
@@ -26,6 +27,14 @@ declare module 'fastify' {
     /** What `requireTicket` requires of this route beside what the plugin does; or `'unprotected'`: anybody may call it. */
     orthrus?: RouteTicketConfig
   }
+}
+
+/**
+ * The ticket of a request that `requireTicket` let through; `undefined` if it had none and `permitWithoutTicket` let it
+ * pass, or if its route is `'unprotected'`.
+ */
+export function ticketIfAny({ raw }: Pick<FastifyRequest, 'raw'>): AcceptedTicket | undefined {
+  return passedTicket(raw)
 }
 
 /**

@@ -2,9 +2,9 @@
 
 import { passedTicket, passGate } from './fetch/guard.js'
 import { createFetchGate, type FetchGate, type FetchTicketOptions } from './fetch/options.js'
-import type { Header } from './request/message.js'
-import { presentsTicket } from './request/presented-request.js'
+import { countingNext, mayPresentTicket, passesWithoutTicket } from './fetch/without-ticket.js'
 import type { AcceptedTicket } from './request/ticket.js'
+import { whyWithoutTicket } from './request/without-ticket.js'
 import { isApplications } from './response/rendered.js'
 
 export { OrthrusError } from '../shared/errors.js'
@@ -17,6 +17,13 @@ export type { AcceptedTicket } from './request/ticket.js'
 export type FetchHandler<Rest extends readonly unknown[]> = (
   request: Request,
   ticket: AcceptedTicket,
+  ...rest: Rest
+) => Response | Promise<Response>
+
+/** Of a gate with `permitWithoutTicket`. */
+export type PermittingFetchHandler<Rest extends readonly unknown[]> = (
+  request: Request,
+  ticket: AcceptedTicket | undefined,
   ...rest: Rest
 ) => Response | Promise<Response>
 
@@ -39,7 +46,8 @@ export interface HonoMiddleware {
   /**
    * Middleware that lets `other` decide on a request that presents no ticket, as one with an API key. Whoever presents a
    * ticket, be it a bad one, is checked in full and never falls through to `other`. What `other` lets pass has no ticket:
-   * `ticketIfAny(c.req.raw)` is undefined there, and its response carries no proof.
+   * `ticketIfAny(c.req.raw)` is undefined there, and its response carries no proof. With `permitWithoutTicket` it is
+   * counted.
    * @throws TypeError if `other` is no function
    */
   or<Context extends HonoContext, Answer>(
@@ -61,8 +69,12 @@ export interface HonoMiddleware {
  * throws a TypeError if it is called with anything but a `Request`, or the context of Hono that has one.
  */
 export function requireTicket<Rest extends readonly unknown[] = []>(
-  options: FetchTicketOptions,
+  options: FetchTicketOptions & { readonly permitWithoutTicket?: false },
   handler: FetchHandler<Rest>,
+): GuardedHandler<Rest>
+export function requireTicket<Rest extends readonly unknown[] = []>(
+  options: FetchTicketOptions,
+  handler: PermittingFetchHandler<Rest>,
 ): GuardedHandler<Rest>
 export function requireTicket(options: FetchTicketOptions): HonoMiddleware
 export function requireTicket<Rest extends readonly unknown[]>(
@@ -76,8 +88,12 @@ export function requireTicket<Rest extends readonly unknown[]>(
       'a handler is a function of request and ticket: with Hono, app.use(requireTicket({ service }))',
     )
   }
+  const permitting = handler as PermittingFetchHandler<Rest>
   return (request: Request, ...rest: Rest) => {
     requireRequest(request)
+    // What it throws goes to the server, as it did before there was a gate.
+    if (passesWithoutTicket(gate, request, rest[0]))
+      return settled(() => permitting(request, undefined, ...rest))
     return passGate(gate, request, (handed, ticket) => handler(handed, ticket, ...rest))
   }
 }
@@ -90,7 +106,8 @@ export function ticketOf(request: Request): AcceptedTicket {
   const ticket = typeof request === 'object' && request !== null ? passedTicket(request) : undefined
   if (ticket !== undefined) return ticket
   const advice = isRequest(request)
-    ? 'requireTicket has not let this request through: put it around whatever asks for the ticket, and ask with the request that it hands on, not with a copy'
+    ? (whyWithoutTicket(request, 'ticketIfAny(request)') ??
+      'requireTicket has not let this request through: put it around whatever asks for the ticket, and ask with the request that it hands on, not with a copy')
     : 'it takes a Request: with Hono, ticketOf(c.req.raw)'
   throw new TypeError(`ticketOf found no ticket: ${advice}`)
 }
@@ -103,18 +120,24 @@ export function ticketIfAny(request: Request): AcceptedTicket | undefined {
 function createMiddleware(gate: FetchGate): HonoMiddleware {
   const middleware = (context: HonoContext, next: HonoNext): Promise<void> => {
     requireRequest(context?.req?.raw)
+    if (passesWithoutTicket(gate, context.req.raw, context)) return next()
     return beforeNext(gate, context, next)
   }
   const or: HonoMiddleware['or'] = other => {
     if (typeof other !== 'function') throw new TypeError('requireTicket.or takes middleware')
     return async (context, next) => {
       requireRequest(context?.req?.raw)
-      if (!presentsTicket([...context.req.raw.headers] as Header[])) return await other(context, next)
+      const { raw } = context.req
+      if (!mayPresentTicket(raw)) return await other(context, countingNext(gate, raw, context, next))
       await middleware(context, next)
       return undefined
     }
   }
   return Object.assign(middleware, { or })
+}
+
+async function settled<T>(run: () => T | Promise<T>): Promise<T> {
+  return await run()
 }
 
 /** Refusals as Hono was given them. */

@@ -26,11 +26,18 @@ export type { RefusedRequest } from './request/refuse.js'
 export { RequestRefused } from './request/request-refused.js'
 export type { RequirementOptions } from './request/requirements.js'
 export type { Service } from './request/service.js'
-export type { FeedState, KeyState, ServiceState } from './request/state.js'
+export type {
+  FeedState,
+  KeyState,
+  PeerWithoutTicket,
+  ServiceState,
+  WithoutTicketState,
+} from './request/state.js'
 export type { AcceptedTicket } from './request/ticket.js'
 export {
   type Middleware,
   type Next,
+  type PermittingHandler,
   type RequestListener,
   requireTicket,
   type TicketHandler,

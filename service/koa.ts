@@ -4,9 +4,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answerCors } from './node-http/cors.js'
 import { type Passed, passedTicket, passGate } from './node-http/guard.js'
 import { createNodeGate, type NodeGate, type NodeTicketOptions } from './node-http/options.js'
-import { pairsOf } from './node-http/request.js'
-import { presentsTicket } from './request/presented-request.js'
+import { countingNext, mayPresentTicket, passesWithoutTicket } from './node-http/without-ticket.js'
 import type { AcceptedTicket } from './request/ticket.js'
+import { whyWithoutTicket } from './request/without-ticket.js'
 
 export { OrthrusError } from '../shared/errors.js'
 export type { CorsOptions } from './node-http/cors.js'
@@ -32,7 +32,7 @@ export interface KoaTicketMiddleware extends KoaMiddleware {
   /**
    * Middleware that lets `other` decide on a request that presents no ticket, as one with an API key. Whoever presents a
    * ticket, be it a bad one, is checked in full and never falls through to `other`. What `other` lets pass has no ticket:
-   * `ticketIfAny(ctx)` is undefined there, and its response carries no proof.
+   * `ticketIfAny(ctx)` is undefined there, and its response carries no proof. With `permitWithoutTicket` it is counted.
    * @throws TypeError if `other` is no function
    */
   or<Context extends KoaContext>(other: KoaMiddleware<Context>): KoaMiddleware<Context>
@@ -50,15 +50,16 @@ export function requireTicket(options: NodeTicketOptions): KoaTicketMiddleware {
   const middleware: KoaMiddleware = async (ctx, next) => {
     requireContext(ctx)
     if (isAnsweredToBrowser(gate, ctx)) return
-    await pass(gate, ctx, next)
+    if (passesWithoutTicket(gate, ctx.req, ctx.req)) await next()
+    else await pass(gate, ctx, next)
   }
   const or = <Context extends KoaContext>(other: KoaMiddleware<Context>): KoaMiddleware<Context> => {
     if (typeof other !== 'function') throw new TypeError('requireTicket.or takes middleware')
     return async (ctx, next) => {
       requireContext(ctx)
       if (isAnsweredToBrowser(gate, ctx)) return
-      if (presentsTicket(pairsOf(ctx.req.rawHeaders))) await pass(gate, ctx, next)
-      else await other(ctx, next)
+      if (mayPresentTicket(ctx.req)) await pass(gate, ctx, next)
+      else await other(ctx, countingNext(gate, ctx.req, next))
     }
   }
   return Object.assign(middleware, { or })
@@ -71,12 +72,16 @@ export function requireTicket(options: NodeTicketOptions): KoaTicketMiddleware {
 export function ticketOf(ctx: Pick<KoaContext, 'req'>): AcceptedTicket {
   const ticket = ticketIfAny(ctx)
   if (ticket !== undefined) return ticket
-  throw new TypeError(
-    'ticketOf found no ticket: it takes the context of a request that requireTicket let through: mount it before whatever asks for the ticket',
-  )
+  const advice =
+    whyWithoutTicket(ctx?.req, 'ticketIfAny(ctx)') ??
+    'it takes the context of a request that requireTicket let through: mount it before whatever asks for the ticket'
+  throw new TypeError(`ticketOf found no ticket: ${advice}`)
 }
 
-/** The ticket of a request that `requireTicket` let through; `undefined` if something else did. */
+/**
+ * The ticket of a request that `requireTicket` let through; `undefined` if something else did, or if it had none and
+ * `permitWithoutTicket` let it pass.
+ */
 export function ticketIfAny(ctx: Pick<KoaContext, 'req'>): AcceptedTicket | undefined {
   const { req } = ctx
   return typeof req === 'object' && req !== null ? passedTicket(req) : undefined

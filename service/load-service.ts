@@ -26,6 +26,7 @@ import { MachineReplayCache } from './replay/machine-cache.js'
 import { BoundedReplayCache } from './replay/replay-cache.js'
 import type { Report } from './report/events.js'
 import { logTo } from './report/log.js'
+import { PeersWithoutTicket } from './request/peers-without-ticket.js'
 import { createService, type Service } from './request/service.js'
 import { beginRun } from './restart/begin-run.js'
 import { ServiceTicketOpener } from './ticket-opener.js'
@@ -124,6 +125,7 @@ async function load(loading: Loading): Promise<Service> {
     revocation: feed?.revocation,
     background: feed?.background,
     closing: { isClosed: false, ends: new Set() },
+    withoutTicket: new PeersWithoutTicket(clock, report),
     ended: async () => {
       if (replayCache instanceof MachineReplayCache) replayCache.close()
       await run.end(replayCache instanceof BoundedReplayCache ? replayCache.end() : undefined)

@@ -4,11 +4,21 @@ import { noTicket, requireHandler, requireNext, requireNodeHttp } from './node-h
 import { passedTicket, passGate } from './node-http/guard.js'
 import { createNodeGate, type NodeGate, type NodeTicketOptions } from './node-http/options.js'
 import type { PassOn } from './node-http/refusal.js'
-import { pairsOf } from './node-http/request.js'
-import { presentsTicket } from './request/presented-request.js'
+import {
+  countingNext,
+  handleWithoutTicket,
+  mayPresentTicket,
+  passesWithoutTicket,
+} from './node-http/without-ticket.js'
 import type { AcceptedTicket } from './request/ticket.js'
 
 export type TicketHandler = (req: IncomingMessage, res: ServerResponse, ticket: AcceptedTicket) => unknown
+/** Of a gate with `permitWithoutTicket`. */
+export type PermittingHandler = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  ticket: AcceptedTicket | undefined,
+) => unknown
 export type RequestListener = (req: IncomingMessage, res: ServerResponse) => void
 export type Next = (error?: unknown) => void
 export type Middleware<Req extends IncomingMessage, Res extends ServerResponse> = (
@@ -22,7 +32,7 @@ export interface TicketMiddleware {
   /**
    * Middleware that lets `other` decide on a request that presents no ticket, as one with an API key. Whoever presents a
    * ticket, be it a bad one, is checked in full and never falls through to `other`. What `other` lets pass has no ticket:
-   * `ticketIfAny(req)` is undefined there, and its response carries no proof.
+   * `ticketIfAny(req)` is undefined there, and its response carries no proof. With `permitWithoutTicket` it is counted.
    * @throws TypeError if `other` is no function
    */
   or<Req extends IncomingMessage, Res extends ServerResponse>(
@@ -41,7 +51,8 @@ export interface TicketMiddleware {
  * What is returned throws a TypeError if a framework calls it with other things than a request and response of
  * `node:http`. As a listener of another event of a server, as `upgrade`, it closes each connection and tells the owner.
  */
-export function requireTicket(options: NodeTicketOptions, handler: TicketHandler): RequestListener
+export function requireTicket(options: StrictOptions, handler: TicketHandler): RequestListener
+export function requireTicket(options: NodeTicketOptions, handler: PermittingHandler): RequestListener
 export function requireTicket(options: NodeTicketOptions): TicketMiddleware
 export function requireTicket(
   options: NodeTicketOptions,
@@ -52,9 +63,15 @@ export function requireTicket(
   requireHandler(handler)
   if (gate.passRefusals) throw new TypeError('passRefusals is for middleware: a handler has no next')
   return (req: IncomingMessage, res: ServerResponse, next?: unknown) => {
-    if (isMine(gate, req, res, next)) start(gate, req, res, ticket => handler(req, res, ticket))
+    if (!isMine(gate, req, res, next)) return
+    if (passesWithoutTicket(gate, req, req)) {
+      handleWithoutTicket(gate, req, res, () => (handler as PermittingHandler)(req, res, undefined))
+    } else start(gate, req, res, ticket => handler(req, res, ticket))
   }
 }
+
+/** With these every request that reaches the handler has a ticket. */
+type StrictOptions = NodeTicketOptions & { readonly permitWithoutTicket?: false }
 
 /** Whether a request is one of `node:http`, and needs more than what a browser asks before it sends. */
 function isMine(
@@ -74,7 +91,8 @@ function createMiddleware(gate: NodeGate): TicketMiddleware {
       requireNext(next)
       return next()
     }
-    start(gate, req, res, handle, gate.passRefusals ? next : undefined)
+    if (passesWithoutTicket(gate, req, req)) handleWithoutTicket(gate, req, res, handle)
+    else start(gate, req, res, handle, gate.passRefusals ? next : undefined)
   }
   const or = <Req extends IncomingMessage, Res extends ServerResponse>(
     other: Middleware<Req, Res>,
@@ -82,8 +100,8 @@ function createMiddleware(gate: NodeGate): TicketMiddleware {
     if (typeof other !== 'function') throw new TypeError('requireTicket.or takes middleware')
     return (req, res, next) => {
       if (!isMine(gate, req, res, next)) return
-      if (presentsTicket(pairsOf(req.rawHeaders))) return middleware(req, res, next)
-      return other(req, res, next)
+      if (mayPresentTicket(req)) return middleware(req, res, next)
+      return other(req, res, countingNext(gate, req, next))
     }
   }
   return Object.assign(middleware, { or })
@@ -99,7 +117,10 @@ export function ticketOf(req: IncomingMessage): AcceptedTicket {
   return ticket
 }
 
-/** The ticket of a request that `requireTicket` let through; `undefined` if something else did. */
+/**
+ * The ticket of a request that `requireTicket` let through; `undefined` if something else did, or if it had none and
+ * `permitWithoutTicket` let it pass.
+ */
 export function ticketIfAny(req: IncomingMessage): AcceptedTicket | undefined {
   return passedTicket(req)
 }

@@ -47,6 +47,7 @@ const WITHOUT_OPTIONS = [
   'service.ticketIfAny',
   'service.ticketOf',
   'fastify.injectFetch',
+  'fastify.ticketIfAny',
   'fetchHandler.ticketOf',
   'fetchHandler.ticketIfAny',
 ]

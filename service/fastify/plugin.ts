@@ -1,10 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Arrival, decideRequest, passedTicket, refuseAtOnce } from '../node-http/guard.js'
 import { letRender } from '../node-http/refusal.js'
+import { passesWithoutTicket } from '../node-http/without-ticket.js'
 import { type RequireTicketOptions, tellRefused } from '../request/options.js'
 import type { Refused } from '../request/refuse.js'
 import { RequestRefused } from '../request/request-refused.js'
 import type { AcceptedTicket } from '../request/ticket.js'
+import { whyWithoutTicket } from '../request/without-ticket.js'
 import { canRender } from '../response/refusal.js'
 import { type RouteGate, RouteGates } from './route-gates.js'
 
@@ -32,15 +34,16 @@ export async function guardInstance(
 function ticketOfRequest(this: FastifyRequest): AcceptedTicket {
   const ticket = passedTicket(this.raw)
   if (ticket !== undefined) return ticket
-  throw new TypeError(
-    "request.ticket: requireTicket has not let this request through: its route is 'unprotected', or the hook that asks runs before that of requireTicket",
-  )
+  const why =
+    whyWithoutTicket(this.raw, 'ticketIfAny(request)') ??
+    "requireTicket has not let this request through: its route is 'unprotected', or the hook that asks runs before that of requireTicket"
+  throw new TypeError(`request.ticket: ${why}`)
 }
 
 /** Runs before anything that reads the body. @throws RequestRefused for Fastify's error handlers */
 async function admit(gates: RouteGates, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const gate = gates.of(request)
-  if (gate === 'unprotected') return
+  if (gate === 'unprotected' || passesWithoutTicket(gate, request.raw, request, request.ip)) return
   const arrival = { req: request.raw, res: reply.raw, shown: request }
   const decision = await decideRequest(gate, arrival)
   if (decision === undefined) {

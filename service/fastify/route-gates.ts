@@ -7,10 +7,16 @@ import { REQUIREMENT_OPTIONS, type RequirementOptions } from '../request/require
 type Options = RequireTicketOptions<FastifyRequest>
 export type RouteGate = TicketGate<FastifyRequest>
 
-/** What a route requires beside what the plugin does. Limits take the place of the plugin's, and of `bodyLimit`. */
+/**
+ * What a route requires beside what the plugin does. Limits take the place of the plugin's, and of `bodyLimit`;
+ * `permitWithoutTicket` takes the place of the plugin's too, either way.
+ */
 export interface RouteTicketOptions
   extends RequirementOptions,
-    Pick<Options, 'requireCovered' | 'coverResponseHeaders' | 'maxBody' | 'maxResponse'> {}
+    Pick<
+      Options,
+      'requireCovered' | 'coverResponseHeaders' | 'maxBody' | 'maxResponse' | 'permitWithoutTicket'
+    > {}
 
 const KNOWN: KnownOptions<RouteTicketOptions> = {
   ...REQUIREMENT_OPTIONS,
@@ -18,6 +24,7 @@ const KNOWN: KnownOptions<RouteTicketOptions> = {
   coverResponseHeaders: true,
   maxBody: true,
   maxResponse: true,
+  permitWithoutTicket: true,
 }
 
 /** What a route says of itself in `config.orthrus`. */
@@ -59,6 +66,7 @@ export class RouteGates {
       ...gate,
       maxBody: config?.maxBody ?? this.#options.maxBody ?? bodyLimit ?? gate.maxBody,
       maxResponse: config?.maxResponse ?? gate.maxResponse,
+      permitsWithoutTicket: config?.permitWithoutTicket ?? gate.permitsWithoutTicket,
     }
   }
 

@@ -23,7 +23,7 @@ export function messageOf(request: Request, timers: Timers): FetchMessage {
 const TWO_READINGS = 'a URL that some programs read in another way than others'
 
 /** All that follows the host, a fragment included: no client binds one. */
-function targetIn(url: string): string {
+export function targetIn(url: string): string {
   const authority = url.indexOf('://') + '://'.length
   const path = url.indexOf('/', authority)
   return path < 0 ? '' : url.slice(path)

@@ -76,7 +76,7 @@ const HEADERS_KEPT = 1_000
  * Whether Node may have dropped headers of the request, which it does silently. A dropped `content-length` would hide a
  * body from the binding. A covered header can be missing in `headers`, for the handler, and still be in `rawHeaders`.
  */
-function isHeadCut({ rawHeaders, socket }: IncomingMessage): boolean {
+export function isHeadCut({ rawHeaders, socket }: IncomingMessage): boolean {
   const server = (socket as { readonly server?: { readonly maxHeadersCount?: unknown } } | undefined)?.server
   const own = server?.maxHeadersCount
   const kept = typeof own === 'number' && own >= 1 ? Math.min(Math.floor(own), HEADERS_KEPT) : HEADERS_KEPT

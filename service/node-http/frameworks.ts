@@ -1,5 +1,6 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Report } from '../report/events.js'
+import { whyWithoutTicket } from '../request/without-ticket.js'
 
 /**
  * `requireTicket` works on requests and responses of `node:http`. A framework with objects of its own would call it
@@ -55,7 +56,8 @@ export function noTicket(given: unknown): TypeError {
       : undefined
   const advice =
     own === undefined
-      ? 'requireTicket has not let this request through: mount it before whatever asks for the ticket'
+      ? (whyWithoutTicket(given, 'ticketIfAny(req)') ??
+        'requireTicket has not let this request through: mount it before whatever asks for the ticket')
       : `it takes the request of node:http: ${own}`
   return new TypeError(`ticketOf found no ticket: ${advice}`)
 }

@@ -5,6 +5,7 @@ import type { Principal } from '../../shared/principal.js'
 export type ServiceEvent =
   | AcceptedEvent
   | ChallengedEvent
+  | PassedWithoutTicketEvent
   | RefusedEvent
   | ReplayedEvent
   | UncheckedEvent
@@ -58,6 +59,19 @@ export interface AcceptedEvent extends RequestFields {
 /** A request came without credentials. */
 export interface ChallengedEvent extends RequestFields {
   readonly kind: 'challenged'
+  /** What the service's owner can do about it, if the request has a part of what presents a ticket. */
+  readonly hint: string | undefined
+}
+
+/** A request without a ticket was let through, as `permitWithoutTicket` says. Told once an hour for each address. */
+export interface PassedWithoutTicketEvent extends RequestFields {
+  readonly kind: 'passed_without_ticket'
+  /** The address of its peer. */
+  readonly from: string
+  /** How many of this address were let through. */
+  readonly requests: number
+  /** How many such lines were left out since the last one, because there were too many addresses. */
+  readonly leftOut: number
 }
 
 export interface RefusedEvent extends RequestFields {
@@ -103,7 +117,8 @@ export interface BodyBrokenEvent extends RequestFields {
 /** A handler failed, or answered what cannot be proved. Unless the answer was out, its client got a proved 500. */
 export interface ResponseFailedEvent extends RequestFields {
   readonly kind: 'response_failed'
-  readonly client: Principal
+  /** Undefined for a request that was let through without a ticket; its sender got a 500 without a proof. */
+  readonly client: Principal | undefined
   readonly reason: string
   readonly hint: string | undefined
   /** What the handler threw. */

@@ -6,6 +6,10 @@ type Level = 'debug' | 'info' | 'warn' | 'error'
 const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, message: string] } = {
   accepted: ['info', 'a request was accepted'],
   challenged: ['info', 'a request without credentials was challenged'],
+  passed_without_ticket: [
+    'warn',
+    'requests without a ticket pass, as permitWithoutTicket says: their sender has still to move',
+  ],
   refused: ['info', 'a request was refused'],
   replayed: ['info', 'a request came again and was refused'],
   unchecked: ['error', 'a request could not be checked'],

@@ -52,6 +52,19 @@ export interface RequireTicketOptions<Req = IncomingMessage> extends Requirement
    */
   readonly streamsOutliveTickets?: boolean
   /**
+   * Lets requests without a ticket pass, whatever else is required, as long as clients have still to move: **anybody may
+   * call**. They have no ticket: `ticketIfAny` is undefined, `ticketOf` throws, the response carries no proof. Whoever
+   * presents a ticket, be it a bad one or a part of one, is checked in full. What passed is counted and logged by the
+   * address that it came from: `service.state.withoutTicket` (docs/gates.md). Default false.
+   */
+  readonly permitWithoutTicket?: boolean
+  /**
+   * The address that a request without a ticket is counted under. Default: that of the connection, which behind a proxy is
+   * the proxy's. A header is a claim of whoever wrote it. Used for `permitWithoutTicket` alone.
+   * @param context what the framework gives beside the request: of Hono its context, of Deno and Bun their second argument
+   */
+  readonly addressOf?: (req: Req, context: never) => string | undefined
+  /**
    * Called for each request that is refused. It may answer: `res` has the status and headers of the refusal, and what it
    * writes, before it returns or its promise resolves, goes out with these headers whatever it does to them; a status below
    * 300 becomes that of the refusal. If it writes nothing, the refusal is answered as usual. A request whose handler had
@@ -71,6 +84,8 @@ export const KNOWN_BY_GATES: KnownOptions<RequireTicketOptions<never>> = {
   maxResponse: true,
   sealResponses: true,
   streamsOutliveTickets: true,
+  permitWithoutTicket: true,
+  addressOf: true,
   onRefused: true,
 }
 
@@ -83,6 +98,8 @@ export interface TicketGate<Req = IncomingMessage> extends Gate {
   readonly maxResponse: number
   readonly sealResponses: boolean
   readonly streamsOutliveTickets: boolean
+  /** Whether a request that presents nothing of Orthrus passes. */
+  readonly permitsWithoutTicket: boolean
 }
 
 /** @throws TypeError if an option does not exist, or cannot be meant so */
@@ -96,31 +113,35 @@ export function createGate<Req = IncomingMessage>(
   for (const [name, value] of Object.entries({ maxBody, maxResponse })) {
     if (!Number.isSafeInteger(value) || value < 0) throw new TypeError(`${name} is a number of bytes`)
   }
-  requireHooks({ caveats, onRefused })
-  const { sealResponses = false, streamsOutliveTickets = false } = options
-  for (const [name, value] of Object.entries({ sealResponses, streamsOutliveTickets })) {
+  requireHooks({ caveats, onRefused, addressOf: options.addressOf })
+  const { sealResponses = false, streamsOutliveTickets = false, permitWithoutTicket = false } = options
+  for (const [name, value] of Object.entries({ sealResponses, streamsOutliveTickets, permitWithoutTicket })) {
     if (typeof value !== 'boolean') throw new TypeError(`${name} is true or false`)
   }
   const requirement = createRequirement(options, service.principal)
   const requireCovered = furtherHeadersOf('requireCovered', options.requireCovered ?? [])
   const coverResponse = coveredOfResponses(options.coverResponseHeaders ?? [])
   const gate = { options, service, requirement, requireCovered, coverResponse }
-  return { ...gate, maxBody, maxResponse, sealResponses, streamsOutliveTickets }
+  if (permitWithoutTicket) service.withoutTicket.permit()
+  const permitsWithoutTicket = permitWithoutTicket
+  return { ...gate, maxBody, maxResponse, sealResponses, streamsOutliveTickets, permitsWithoutTicket }
 }
 
 /** @throws TypeError if one of the owner's functions is none */
 export function requireHooks({
   caveats = {},
   onRefused,
+  addressOf,
 }: {
   readonly caveats?: object | undefined
   readonly onRefused?: unknown
+  readonly addressOf?: unknown
 }): void {
   for (const [name, checker] of Object.entries(caveats)) {
     if (typeof checker !== 'function') throw new TypeError(`the checker of ${quoted(name)} is a function`)
   }
-  if (onRefused !== undefined && typeof onRefused !== 'function') {
-    throw new TypeError('onRefused is a function')
+  for (const [name, hook] of Object.entries({ onRefused, addressOf })) {
+    if (hook !== undefined && typeof hook !== 'function') throw new TypeError(`${name} is a function`)
   }
 }
 
@@ -140,7 +161,7 @@ function catchLater(result: unknown, fail: (err: unknown) => void): void {
 
 /** The part of a gate that calls functions of its owner. */
 export interface Hooks<Req> {
-  readonly options: Pick<RequireTicketOptions<Req>, 'caveats' | 'onRefused'>
+  readonly options: Pick<RequireTicketOptions<Req>, 'caveats' | 'onRefused' | 'addressOf'>
   readonly service: ServiceParts
 }
 
@@ -156,6 +177,21 @@ export function tellRefused<Req>(
     catchLater(options.onRefused?.(refused, req, res as ResponseFor<Req>), fail)
   } catch (err) {
     fail(err)
+  }
+}
+
+/** What the owner's function says, which anybody may have written. */
+export function addressFor<Req>(
+  { options, service }: Hooks<Req>,
+  req: Req,
+  context: unknown,
+): string | undefined {
+  try {
+    const address: unknown = options.addressOf?.(req, context as never)
+    return typeof address === 'string' && address !== '' ? address : undefined
+  } catch (err) {
+    service.report({ kind: 'hook_failed', hook: 'addressOf', err })
+    return undefined
   }
 }
 

@@ -6,6 +6,7 @@ import { pathOf } from '../../shared/ticket/caveat-path.js'
 import type { RequestFields } from '../report/events.js'
 import { hintFor } from './hints.js'
 import type { RequestMessage, ResponseMessage } from './message.js'
+import { presentsTicket } from './presented-request.js'
 import type { ServiceParts } from './service.js'
 
 /** A request that was refused, as the service itself sees it. */
@@ -34,9 +35,13 @@ export function requestFields({ method, target }: Pick<RequestMessage, 'method' 
   return { method, path: pathOf(target)?.slice(0, PATH_LOGGED) }
 }
 
+const PARTIAL =
+  'the request has headers of Orthrus, and no ticket in Authorization: something on the way removes or rewrites that header, or two parties write it'
+
 /** A request without credentials is answered with the challenge alone. */
 export function challengeRequest(service: ServiceParts, message: RequestMessage): Refused {
-  service.report({ kind: 'challenged', ...requestFields(message) })
+  const hint = presentsTicket(message.headers) ? PARTIAL : undefined
+  service.report({ kind: 'challenged', hint, ...requestFields(message) })
   const refused = { code: undefined, reason: 'the request has no credentials', presenter: undefined }
   const challenge = formatChallenge({ realm: service.realm })
   return { refused, response: responseOf(401, challenge, 'authentication required') }

@@ -6,6 +6,7 @@ import { type Clock, SECOND } from '../../shared/time.js'
 import { sleep, type Timers } from '../../shared/timers.js'
 import type { ServiceKeys } from '../keys.js'
 import type { Report } from '../report/events.js'
+import type { PeersWithoutTicket } from './peers-without-ticket.js'
 import type { Revocation } from './revocation.js'
 import type { Background, KeyFact, KeyState, ServiceState } from './state.js'
 
@@ -25,6 +26,8 @@ export interface ServiceParts {
   readonly revocation: Revocation | undefined
   readonly background: Background | undefined
   readonly closing: ServiceClosing
+  /** What gates with `permitWithoutTicket` let through. */
+  readonly withoutTicket: PeersWithoutTicket
   /** Called when it is closed, at the very end. */
   readonly ended: () => Promise<void>
   /** Whether a request that was refused can be looked at again, because the key of its ticket was just found. */
@@ -66,7 +69,7 @@ class LoadedService {
 
   /** How it stands at this moment: for a readiness probe. */
   get state(): ServiceState {
-    const { keys, background, closing, clock } = this.#parts
+    const { keys, background, closing, clock, withoutTicket } = this.#parts
     const { kvnos } = keys
     const feed = background?.feed
     const kdcTime = clock.now() + (feed?.kdcTimeOffset ?? 0)
@@ -75,6 +78,7 @@ class LoadedService {
       ready: !closing.isClosed && kvnos.length > 0 && isFeedGood,
       keys: kvnos.map(kvno => keyState(kvno, background?.keyFact(kvno), kdcTime)),
       feed,
+      withoutTicket: withoutTicket.state,
     })
   }
 

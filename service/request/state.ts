@@ -6,6 +6,26 @@ export interface ServiceState {
   readonly keys: readonly KeyState[]
   /** Undefined for a service that was loaded without `kdc`. */
   readonly feed: FeedState | undefined
+  /** What was let through without a ticket; undefined if no gate has `permitWithoutTicket`. */
+  readonly withoutTicket: WithoutTicketState | undefined
+}
+
+/** The requests without a ticket that gates with `permitWithoutTicket` let through, since the service was loaded. */
+export interface WithoutTicketState {
+  readonly requests: number
+  /** The last thousand addresses that such requests came from, the latest first. */
+  readonly peers: readonly PeerWithoutTicket[]
+  /** How many addresses were forgotten for others: one that came again is counted again. */
+  readonly forgotten: number
+}
+
+export interface PeerWithoutTicket {
+  /** Of the connection, or what `addressOf` returned; `unknown` where neither says. */
+  readonly address: string
+  /** Since it was last forgotten. */
+  readonly requests: number
+  readonly firstAt: number
+  readonly lastAt: number
 }
 
 /**

@@ -27,7 +27,12 @@ export interface IncomingRequest {
 export interface VerifierOptions
   extends Omit<
     RequireTicketOptions<IncomingRequest>,
-    'onRefused' | 'maxResponse' | 'sealResponses' | 'streamsOutliveTickets'
+    | 'onRefused'
+    | 'maxResponse'
+    | 'sealResponses'
+    | 'streamsOutliveTickets'
+    | 'permitWithoutTicket'
+    | 'addressOf'
   > {}
 
 const KNOWN: KnownOptions<VerifierOptions> = {

@@ -95,6 +95,19 @@ describe('docs/gates.md', () => {
     expectRefused(await realm.send(again), request, 'replay', '06')
   })
 
+  it('while clients still have to move', async () => {
+    const realm = await start('permit')
+    expect(JSON.parse((await realm.send(plain())).body.toString())).toEqual({ for: null })
+    const request = realm.sign({ target: '/orders' })
+    const response = await realm.send(request)
+    expect(JSON.parse(response.body.toString())).toEqual({ for: WEB })
+    expectProved(response, request)
+    expect((await realm.send({ ...plain(), target: '/still-to-move' })).status).toBe(401)
+    const asking = realm.sign({ target: '/still-to-move' })
+    const { requests, peers } = JSON.parse((await realm.send(asking)).body.toString())
+    expect([requests, peers[0].address]).toEqual([2, '127.0.0.1'])
+  })
+
   it('pages of other origins', async () => {
     const realm = await start('cors')
     const headers = [

@@ -7,6 +7,7 @@ import type { OpenFeed } from '../../service/feed/session.js'
 import { type AcceptedTicket, type RefusedRequest, requireTicket } from '../../service/index.js'
 import { ServiceKeys } from '../../service/keys.js'
 import { BoundedReplayCache } from '../../service/replay/replay-cache.js'
+import { PeersWithoutTicket } from '../../service/request/peers-without-ticket.js'
 import { createService, partsOf, type Service } from '../../service/request/service.js'
 import { ServiceTicketOpener } from '../../service/ticket-opener.js'
 import type { ReplayCache } from '../../shared/accept/replay.js'
@@ -164,6 +165,7 @@ export class ServiceHost {
       ended: async () => {},
       hasKeyFor: async () => false,
       closing: { isClosed: false, ends: new Set() },
+      withoutTicket: new PeersWithoutTicket(clock, () => {}),
     })
   }
 

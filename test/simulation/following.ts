@@ -4,6 +4,7 @@ import type { KeyKeeper } from '../../client/rotation/key-keeper.js'
 import { REVOCATIONS_MAX } from '../../service/feed/revoked-set.js'
 import { ServiceFeed } from '../../service/feed/service-feed.js'
 import { ServiceKeys } from '../../service/keys.js'
+import { PeersWithoutTicket } from '../../service/request/peers-without-ticket.js'
 import { createService, type Service } from '../../service/request/service.js'
 import { ServiceTicketOpener } from '../../service/ticket-opener.js'
 import type { ReplayCache } from '../../shared/accept/replay.js'
@@ -85,6 +86,7 @@ export function follow({ holder, clock, random, replayCache, connect, note }: Fo
     revocation: feed,
     background: { feed: feed.state, keyFact: () => undefined, close: async () => {} },
     closing: { isClosed: false, ends: new Set() },
+    withoutTicket: new PeersWithoutTicket(clock, () => {}),
     ended: async () => {},
     hasKeyFor: async () => false,
   })

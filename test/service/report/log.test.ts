@@ -19,7 +19,8 @@ it('each event is one line, at the level that it has', () => {
   const failed = { client, reason: 'it threw', hint: undefined, err: new Error('no database'), ...line }
   const events: readonly (readonly [string, ServiceEvent])[] = [
     ['info', { kind: 'accepted', client, via: undefined, ticketId: '00', caveats: [], ...line }],
-    ['info', { kind: 'challenged', ...line }],
+    ['info', { kind: 'challenged', hint: undefined, ...line }],
+    ['warn', { kind: 'passed_without_ticket', from: '192.0.2.1', requests: 1, leftOut: 0, ...line }],
     ['info', { kind: 'refused', ...refusal }],
     ['warn', { kind: 'refused', ...refusal, ownerMustAct: true }],
     ['info', { kind: 'replayed', ...refusal }],
