@@ -26,6 +26,14 @@ interface KeytabText {
 interface CommonOptions {
   /** The service at each origin: `{ 'http://127.0.0.1:8080': 'orders' }`. */
   readonly services?: Readonly<Record<string, string>>
+  /**
+   * Origins of services that are not protected yet, such as `['http://127.0.0.1:8080']`: `realm.fetch` takes answers from
+   * there that **nothing proves**, so anybody on the way can write them. `response.proved` tells which. The ticket is
+   * presented all the same, so a service that is protected meanwhile is called as any other; once one has proved itself to
+   * this realm, answers without a proof are refused again. Never for sealed bodies, given tickets or `handOff`. Each is
+   * logged once an hour (docs/threat-model.md). Default: none.
+   */
+  readonly allowUnprotected?: readonly string[]
   /** The realm of a `principal` that is given without one. */
   readonly realm?: string
   /** The largest request and response bodies of `realm.fetch`, bytes. Default 8 MiB each. */
@@ -123,6 +131,7 @@ const KNOWN: KnownOptions<ConnectOptions> = {
   credential: true,
   allowBearerCredential: true,
   services: true,
+  allowUnprotected: true,
   realm: true,
   allowReadableKeytab: true,
   rotation: true,

@@ -1,4 +1,4 @@
-import { quoted } from '../shared/shown-text.js'
+import { quoted, shown } from '../shared/shown-text.js'
 import { shownUrl } from '../shared/shown-url.js'
 import { type ConnectOptions, isPasswordLogin } from './connect-options.js'
 import { isPrivateUrl } from './login/password.js'
@@ -41,14 +41,31 @@ function betterUrl(text: string): string {
 /** The `services` option with normalised origins. @throws TypeError for a key that is not an origin */
 export function originsFrom({ services = {} }: ConnectOptions): (readonly [origin: string, name: string])[] {
   return Object.entries(services).map(([text, name]) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined
-    if (url === undefined || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
-      throw new TypeError(`not an origin: ${JSON.stringify(shownUrl(text))}; write http://127.0.0.1:8080`)
-    }
-    // A URL may have this character in its host, but it would match no request.
-    if (url.hostname.includes('*')) {
-      throw new TypeError(`services takes no patterns: ${quoted(text)}; name each origin by itself`)
-    }
-    return [url.origin, name]
+    return [originIn('services', text), name]
   })
+}
+
+/** The `allowUnprotected` option with normalised origins. @throws TypeError for anything but a list of origins */
+export function unprotectedFrom({ allowUnprotected = [] }: ConnectOptions): ReadonlySet<string> {
+  const list: unknown = allowUnprotected
+  if (!Array.isArray(list)) {
+    throw new TypeError(
+      "allowUnprotected is a list of the origins that are not protected yet: ['http://127.0.0.1:8080']",
+    )
+  }
+  return new Set(list.map(text => originIn('allowUnprotected', text)))
+}
+
+/** @throws TypeError */
+function originIn(option: string, text: unknown): string {
+  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
+    const given = typeof text === 'string' ? JSON.stringify(shownUrl(text)) : shown(text)
+    throw new TypeError(`${option} has ${given}, which is not an origin; write http://127.0.0.1:8080`)
+  }
+  // A URL may have this character in its host, but it would match no request.
+  if (url.hostname.includes('*')) {
+    throw new TypeError(`${option} takes no patterns: ${quoted(url.origin)}; name each origin by itself`)
+  }
+  return url.origin
 }

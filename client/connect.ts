@@ -15,7 +15,7 @@ import {
   requireJoin,
 } from './connect-options.js'
 import { type Settings, settingsFrom } from './connect-settings.js'
-import { originsFrom, urlsFrom } from './connect-urls.js'
+import { originsFrom, unprotectedFrom, urlsFrom } from './connect-urls.js'
 import { type JoinLogin, joinOnce } from './join/join.js'
 import { ClockCheck } from './kdc-link/clock-check.js'
 import { KdcConnection } from './kdc-link/connection.js'
@@ -27,6 +27,7 @@ import type { OpenSocket } from './kdc-link/socket.js'
 import { Realm, type RealmParts } from './realm.js'
 import { Presenter } from './request/presenter.js'
 import { ServiceTimes } from './request/service-times.js'
+import { UnprotectedOrigins } from './request/unprotected.js'
 import { startRotation } from './rotation/start-rotation.js'
 
 export type { ConnectOptions } from './connect-options.js'
@@ -120,7 +121,7 @@ function partsFrom(
     tickets,
     timers,
     presenter,
-    http: made,
+    http: { ...made, unprotected: new UnprotectedOrigins({ ...made, origins: unprotectedFrom(options) }) },
     channels: { ...made, presenter, now: () => time.now() },
     maxRequest,
     services: servicesFrom(options, client),

@@ -20,6 +20,7 @@ import { noAnswer } from './no-answer.js'
 import type { Presenter } from './presenter.js'
 import type { Bound, ErrorAnswer, Presented, RequestSecrets } from './presenting.js'
 import { SealedUpload } from './sealed-upload.js'
+import type { UnprotectedOrigins } from './unprotected.js'
 
 /** The largest number of redirects that one request follows. */
 const REDIRECTS_MAX = 10
@@ -36,6 +37,8 @@ export interface HttpExchanges {
   readonly logger: Logger
   /** The largest response body that is collected, bytes. */
   readonly maxResponse: number
+  /** Where answers without a proof are taken. Default: nowhere. */
+  readonly unprotected?: UnprotectedOrigins
 }
 
 export interface FetchOptions {
@@ -122,7 +125,7 @@ async function send(
   presented: Presented,
   options: FetchOptions,
 ): Promise<ProvedResponse | ErrorAnswer> {
-  const { fetch, clock, logger, maxResponse } = exchanges
+  const { fetch, clock, logger, maxResponse, unprotected } = exchanges
   const { method, url, passing } = request
   const { signal } = options
   const headers = headersWith(request, presented)
@@ -145,6 +148,7 @@ async function send(
       span,
       maxBytes: maxResponse,
       sealed,
+      unprotected,
     })
     if ('error' in answer) void upload?.cancel()
     return answer

@@ -3,6 +3,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import { hasBody, mayBeSealed } from '../../shared/http/binding.js'
 import { furtherNames } from '../../shared/http/further-headers.js'
 import { ENCODING_HEADER, FURTHER_HEADER, SEALED_ENCODING } from '../../shared/http/header-names.js'
+import { showsProtocol } from '../../shared/http/protocol-signs.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Clock } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
@@ -12,6 +13,7 @@ import { hintForUnproved } from './no-answer.js'
 import type { ErrorAnswer, Presented } from './presenting.js'
 import { type ClaimedReplies, isBound, readClaim, sealedReply } from './response-proof.js'
 import { openDownload } from './sealed-download.js'
+import type { UnprotectedOrigins } from './unprotected.js'
 
 /** What a response is checked against. */
 export interface Awaited {
@@ -23,6 +25,8 @@ export interface Awaited {
   readonly maxBytes: number
   /** If no response is taken but a sealed one. */
   readonly sealed?: StreamLife | undefined
+  /** Where answers without a proof are taken. Default: nowhere. */
+  readonly unprotected?: UnprotectedOrigins | undefined
 }
 
 /** What a response that is read as it comes needs until it is over. */
@@ -35,13 +39,21 @@ export interface StreamLife {
   prolong(): () => void
 }
 
-/** A response that the service has proved: read whole, or, if it is sealed, proved piece by piece as it is read. */
+/**
+ * A response that the service has proved: read whole, or, if it is sealed, proved piece by piece as it is read. Only at an
+ * origin that `allowUnprotected` names it may be one that nothing proves.
+ */
 export interface RealmResponse extends Response {
   /**
    * The further headers that the proof covers, in lower case: what the service's `coverResponseHeaders` names. One that
    * the response lacks is proved to be missing. A clone of the response has no such list.
    */
   readonly covered: readonly string[]
+  /**
+   * Whether it is proved. False only for one that `allowUnprotected` of `connect` let pass: anybody may have written it. A
+   * clone of the response does not say.
+   */
+  readonly proved: boolean
 }
 
 export interface ProvedResponse {
@@ -72,11 +84,48 @@ export async function openResponse(
 async function readResponse(response: Response, awaited: Awaited): Promise<ProvedResponse | ErrorAnswer> {
   const { presented, span } = awaited
   const claim = readClaim(response.headers, presented)
-  if ('error' in claim) return { error: claim.error, span }
-  if ('bindings' in claim) return { response: await openClaimed(response, claim, awaited) }
   const { service } = presented
+  const { unprotected, url } = awaited
+  if ('error' in claim) {
+    if (claim.error.authenticated) unprotected?.proved(url.origin, service)
+    return { error: claim.error, span }
+  }
+  if ('bindings' in claim) {
+    unprotected?.proved(url.origin, service)
+    return { response: await openClaimed(response, claim, awaited) }
+  }
+  if (unprotected?.has(url.origin)) {
+    const fault = unprotectedFault(response, awaited, unprotected)
+    if (fault === undefined) return { response: await openUnproved(response, awaited, unprotected) }
+    throw unproved(service, fault.reason, fault.hint)
+  }
   const reason = claim.fault ?? `status ${response.status} without a proof`
-  throw unproved(service, reason, hintForUnproved(response, awaited.url, service))
+  throw unproved(service, reason, hintForUnproved(response, url, service))
+}
+
+/** Why an answer without a proof is not taken, although the origin is one where some are. */
+function unprotectedFault(
+  response: Response,
+  { presented, sealed, url }: Awaited,
+  unprotected: UnprotectedOrigins,
+): { readonly reason: string; readonly hint: string } | undefined {
+  const { service, own, request, headers } = presented
+  const status = `status ${response.status} without a proof`
+  if (unprotected.hasProved(url.origin, service)) {
+    const hint = `${service} has proved itself at ${url.origin} before, so somebody on the way may take its proofs away. If it was rolled back, start this client again`
+    return { reason: status, hint }
+  }
+  if (showsProtocol(response.headers)) {
+    const hint = `it has headers of the protocol, so ${url.origin} is not taken to be unprotected: does a proxy remove the Authorization header, or change what it answers? Is this the address of ${service}?`
+    return { reason: `${status} that holds`, hint }
+  }
+  if (sealed !== undefined || own === undefined || request.delegated !== null || headers.length > 0) {
+    const hint = `allowUnprotected is for plain requests under this client's own ticket, not for sealed bodies, tickets that were given, or handOff: protect ${service} first`
+    return { reason: status, hint }
+  }
+  return response.type === 'opaqueredirect'
+    ? { reason: status, hint: hintForUnproved(response, url, service) }
+    : undefined
 }
 
 async function openClaimed(
@@ -140,16 +189,30 @@ async function openProved(
   return handOut(response, BODILESS.has(status) || method === 'HEAD' ? null : body, url)
 }
 
+/** Read whole, as it will be once it is proved, so that nothing else changes then. */
+async function openUnproved(
+  response: Response,
+  { presented, method, url, maxBytes }: Awaited,
+  unprotected: UnprotectedOrigins,
+): Promise<RealmResponse> {
+  const { status } = response
+  const read = await readBytes(response.body, maxBytes, 'response', 'maxResponse')
+  unprotected.took(url.origin, presented.service)
+  return handOut(response, BODILESS.has(status) || method === 'HEAD' ? null : read, url, false)
+}
+
 /** Builds the response from what was read. The status text is left out because no proof covers it. */
 function handOut(
   { status, headers }: Pick<Response, 'status' | 'headers'>,
   body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null,
   url: URL,
+  isProved = true,
 ): RealmResponse {
   const proved = new Response(body, { status, headers })
   Object.defineProperty(proved, 'url', { value: url.href, enumerable: true })
   const covered = furtherNames(headers.get(FURTHER_HEADER))
   Object.defineProperty(proved, 'covered', { value: covered, enumerable: true })
+  Object.defineProperty(proved, 'proved', { value: isProved, enumerable: true })
   return proved as RealmResponse
 }
 

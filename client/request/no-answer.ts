@@ -82,7 +82,7 @@ export function hintForUnproved(response: Response, url: URL, service: Principal
   if (status >= 300 && status < 400 && headers.has('location')) {
     return `something in front of ${service} redirects${elsewhere(headers.get('location'), url)}: use the address where ${service} itself answers`
   }
-  return HINTS[status]?.(service) ?? usualHint(service)
+  return HINTS[status]?.(service) ?? usualHint(service, url)
 }
 
 function elsewhere(location: string | null, url: URL): string {
@@ -106,6 +106,6 @@ const HINTS: { readonly [status: number]: ((service: Principal) => string) | und
   505: service => `something in front of ${service} does not accept HTTP/1.1`,
 }
 
-function usualHint(service: Principal): string {
-  return `is this the address of ${service}, and does requireTicket protect this path? Across origins a browser sees Authentication-Info only if the service exposes it`
+function usualHint(service: Principal, { origin }: URL): string {
+  return `is this the address of ${service}, and does requireTicket protect this path? As long as ${service} is not protected yet, connect({ allowUnprotected: ['${origin}'] }) takes its answers as they are. Across origins a browser sees Authentication-Info only if the service exposes it`
 }

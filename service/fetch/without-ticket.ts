@@ -1,5 +1,5 @@
+import { showsProtocol } from '../../shared/http/protocol-signs.js'
 import type { Header } from '../request/message.js'
-import { presentsTicket } from '../request/presented-request.js'
 import { countWithoutTicket } from '../request/without-ticket.js'
 import type { FetchGate } from './options.js'
 import { targetIn } from './request.js'
@@ -15,7 +15,7 @@ export function passesWithoutTicket(gate: FetchGate, request: Request, context: 
 }
 
 export function mayPresentTicket({ headers }: Request): boolean {
-  return presentsTicket([...headers] as Header[])
+  return showsProtocol([...headers] as Header[])
 }
 
 /** What is called when something else let a request without a ticket pass. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { showsProtocol } from '../../shared/http/protocol-signs.js'
 import type { TicketGate } from '../request/options.js'
-import { presentsTicket } from '../request/presented-request.js'
 import { requestFields } from '../request/refuse.js'
 import { countWithoutTicket } from '../request/without-ticket.js'
 import { FAILED, FAILED_TYPE } from '../response/failure.js'
@@ -12,7 +12,7 @@ import { headOf, pairsOf } from './request.js'
 
 /** If Node may have dropped headers, nobody can say that no ticket was among them. */
 export function mayPresentTicket(req: IncomingMessage): boolean {
-  return presentsTicket(pairsOf(req.rawHeaders)) || isHeadCut(req)
+  return showsProtocol(pairsOf(req.rawHeaders)) || isHeadCut(req)
 }
 
 /**

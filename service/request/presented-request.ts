@@ -37,36 +37,6 @@ export function readPresentedRequest(message: RequestMessage): PresentedRequest 
   return { bytes, method, target, covered, further: furtherNames(covered[FURTHER_PLACE]), body, isSealed }
 }
 
-/**
- * The scheme at the beginning, whatever is written behind it, or as a word of its own further on: a gateway may have joined
- * what several parties wrote.
- */
-const NAMES_SCHEME = /^["'\s]*orthrus(?![\w-])|[\s,]orthrus(?![^\s,])/i
-
-/** Headers of credentials, and those in which the protocol answers: in a request they are a mistake or a trick. */
-const MAY_NAME_SCHEME: ReadonlySet<string> = new Set([
-  'authorization',
-  'proxy-authorization',
-  'authentication-info',
-  'www-authenticate',
-])
-
-/** `orthrus-covered`, `orthrus-credential`, `orthrus-accept`, and whatever a later version adds. */
-const OWN_HEADER = /^orthrus-/i
-
-/**
- * Whether a request presents a ticket, be it a bad one or a part of one. What names the scheme without a ticket behind it
- * counts too, and so do the other headers of the protocol and a body that is marked as sealed: only a request that says
- * nothing of Orthrus may be left to something else, or pass without a ticket.
- */
-export function presentsTicket(headers: readonly Header[]): boolean {
-  return headers.some(([name, value]) => OWN_HEADER.test(name) || namesScheme(name.toLowerCase(), value))
-}
-
-function namesScheme(name: string, value: string): boolean {
-  return (MAY_NAME_SCHEME.has(name) || name === ENCODING_HEADER) && NAMES_SCHEME.test(value)
-}
-
 const ENCODING_PLACE = COVERED_REQUEST_HEADERS.indexOf(ENCODING_HEADER)
 
 /** Where the list of further headers stands, if there is one. */

@@ -1,12 +1,12 @@
 import { Refusal, refuseUnproved } from '../../shared/accept/refusal.js'
 import { OrthrusError, type WireCode } from '../../shared/errors.js'
 import { formatChallenge, statusOf } from '../../shared/http/headers.js'
+import { showsProtocol } from '../../shared/http/protocol-signs.js'
 import type { Principal } from '../../shared/principal.js'
 import { pathOf } from '../../shared/ticket/caveat-path.js'
 import type { RequestFields } from '../report/events.js'
 import { hintFor } from './hints.js'
 import type { RequestMessage, ResponseMessage } from './message.js'
-import { presentsTicket } from './presented-request.js'
 import type { ServiceParts } from './service.js'
 
 /** A request that was refused, as the service itself sees it. */
@@ -40,7 +40,7 @@ const PARTIAL =
 
 /** A request without credentials is answered with the challenge alone. */
 export function challengeRequest(service: ServiceParts, message: RequestMessage): Refused {
-  const hint = presentsTicket(message.headers) ? PARTIAL : undefined
+  const hint = showsProtocol(message.headers) ? PARTIAL : undefined
   service.report({ kind: 'challenged', hint, ...requestFields(message) })
   const refused = { code: undefined, reason: 'the request has no credentials', presenter: undefined }
   const challenge = formatChallenge({ realm: service.realm })
