@@ -22,7 +22,19 @@ const DOCUMENTS = [
   'docs/streams.md',
 ] as const
 /** Those that a reader is told to use, each of which is another free one here. */
-const PORTS = ['8750', '8080', '8081', '8082', '8083', '8084', '8085', '8086', '8087', '8088'] as const
+const PORTS = [
+  '8750',
+  '8080',
+  '8081',
+  '8082',
+  '8083',
+  '8084',
+  '8085',
+  '8086',
+  '8087',
+  '8088',
+  '8089',
+] as const
 
 let folder = ''
 let remove = async (): Promise<void> => {}
@@ -51,7 +63,7 @@ async function freePort(): Promise<number> {
 }
 
 function withPorts(text: string): string {
-  return text.replaceAll(/\b(8750|808[0-8])\b/g, port => String(ports.get(port)))
+  return text.replaceAll(/\b(8750|808[0-9])\b/g, port => String(ports.get(port)))
 }
 
 interface Running {
