@@ -12,7 +12,8 @@ import {
 } from './channel/options.js'
 import { isTcpServer, listenTo } from './channel/tcp.js'
 import { type ChannelServer, isHttpServer, listenAt } from './channel/upgrade-listener.js'
-import { externalTarget } from './node-http/external-target.js'
+import { targetOf } from './node-http/request.js'
+import { externalTarget } from './request/external-target.js'
 
 export interface AcceptChannelsOptions extends ChannelGateOptions<IncomingMessage> {
   /** The server of `node:http` or `node:https` that clients connect to. It may have other handlers and listeners. */
@@ -91,8 +92,8 @@ function atPath(options: AcceptChannelsOptions, handler: ChannelHandler): Accept
   const acceptor = new ChannelAcceptor(createChannelGate(options, handler))
   requirePath(path)
   requireOrigins(allowedOrigins)
-  const targetOf = externalTarget(options)
-  return acceptedBy(acceptor, listenAt(server, path, { acceptor, allowedOrigins, targetOf }))
+  const boundTarget = externalTarget(options, targetOf)
+  return acceptedBy(acceptor, listenAt(server, path, { acceptor, allowedOrigins, targetOf: boundTarget }))
 }
 
 function onSockets(options: AcceptTcpChannelsOptions, handler: ChannelHandler<Socket>): AcceptedChannels {

@@ -59,7 +59,7 @@ export interface Arrival<Req = IncomingMessage> {
   /** The request in the form in which the owner's functions get it: that of the framework. */
   readonly shown: Req
   /** Path and query as the client bound them. Default: as they arrived. */
-  readonly targetOf?: (req: IncomingMessage) => string
+  readonly targetOf?: (shown: Req) => string
 }
 
 /**
@@ -89,7 +89,7 @@ export async function decideRequest<Req>(
   const arrived = messageOf(req, res, service.timers)
   let message = arrived
   try {
-    const target = targetOf === undefined ? arrived.target : targetOf(req)
+    const target = targetOf === undefined ? arrived.target : targetOf(shown)
     if (target !== arrived.target) message = { ...arrived, target }
     const checkers = checkersFor(gate, shown)
     const known = PassedState.at(service, req)

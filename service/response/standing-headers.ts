@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { variesBy } from '../request/cors.js'
 import type { Header } from '../request/message.js'
 import { AttachedState } from './attached-state.js'
 
@@ -33,12 +34,6 @@ export function restoreHeaders(res: ServerResponse, set: SetHeader): void {
   const headers = StandingHeaders.of(res)
   if (headers === undefined) return
   for (const [name, value] of headers) {
-    set(name, name === 'vary' ? variesBy(res.getHeader('vary'), value) : value)
+    set(name, name === 'vary' ? variesBy([res.getHeader(name) ?? []].flat().join(', '), value) : value)
   }
-}
-
-function variesBy(before: ReturnType<ServerResponse['getHeader']>, name: string): string {
-  const names = [before ?? []].flat().join(', ')
-  const isThere = names.split(/[\s,]+/).some(each => each === '*' || each.toLowerCase() === name)
-  return isThere ? names : [names, name].filter(each => each !== '').join(', ')
 }

@@ -1,32 +1,33 @@
-import type { IncomingMessage } from 'node:http'
 import { quoted, shown } from '../../shared/shown-text.js'
-import { targetOf } from './request.js'
 
 /** What a client asked for, where a proxy in front passes on something else. */
 
-export interface ExternalOptions {
+export interface ExternalOptions<Req> {
   readonly pathPrefix?: string
-  readonly externalUrl?: (req: IncomingMessage) => string
+  readonly externalUrl?: (req: Req) => string
 }
 
-/** @throws TypeError if an option cannot be meant so */
-export function externalTarget({
-  pathPrefix,
-  externalUrl,
-}: ExternalOptions): (req: IncomingMessage) => string {
+/**
+ * @param arrivedTarget path and query as they arrived
+ * @throws TypeError if an option cannot be meant so
+ */
+export function externalTarget<Req>(
+  { pathPrefix, externalUrl }: ExternalOptions<Req>,
+  arrivedTarget: (req: Req) => string,
+): (req: Req) => string {
   if (externalUrl !== undefined) {
     if (typeof externalUrl !== 'function') throw new TypeError('externalUrl is a function of the request')
     if (pathPrefix !== undefined)
       throw new TypeError('externalUrl says all of a URL: it takes no pathPrefix beside it')
     return req => targetIn(externalUrl(req))
   }
-  if (pathPrefix === undefined) return targetOf
+  if (pathPrefix === undefined) return arrivedTarget
   if (typeof pathPrefix !== 'string' || !PREFIX.test(pathPrefix)) {
     throw new TypeError(
       `pathPrefix is a path without a "/" at its end, such as '/api', and not ${shown(pathPrefix)}`,
     )
   }
-  return req => pathPrefix + targetOf(req)
+  return req => pathPrefix + arrivedTarget(req)
 }
 
 /** Parts of a path that every program reads alike. */
