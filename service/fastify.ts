@@ -2,15 +2,20 @@
 
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { guardInstance } from './fastify/plugin.js'
-import type { RouteTicketConfig } from './fastify/route-gates.js'
+import type { FastifyTicketOptions, RouteTicketConfig } from './fastify/route-gates.js'
 import { passedTicket } from './node-http/guard.js'
-import type { RequireTicketOptions } from './request/options.js'
 import type { AcceptedTicket } from './request/ticket.js'
 
 export { OrthrusError } from '../shared/errors.js'
 export { injectFetch } from './fastify/inject.js'
-export type { RouteTicketConfig, RouteTicketOptions } from './fastify/route-gates.js'
-export type { AppCaveatChecker, CaveatValue, RequireTicketOptions } from './request/options.js'
+export type {
+  FastifyTicketOptions as RequireTicketOptions,
+  OtherHook,
+  RouteTicketConfig,
+  RouteTicketOptions,
+} from './fastify/route-gates.js'
+export type { CorsOptions } from './request/cors.js'
+export type { AppCaveatChecker, CaveatValue } from './request/options.js'
 export type { RefusedRequest } from './request/refuse.js'
 export { RequestRefused } from './request/request-refused.js'
 export type { AcceptedTicket } from './request/ticket.js'
@@ -31,7 +36,7 @@ declare module 'fastify' {
 
 /**
  * The ticket of a request that `requireTicket` let through; `undefined` if it had none and `permitWithoutTicket` let it
- * pass, or if its route is `'unprotected'`.
+ * pass, or if its route is `'unprotected'` or has `or`.
  */
 export function ticketIfAny({ raw }: Pick<FastifyRequest, 'raw'>): AcceptedTicket | undefined {
   return passedTicket(raw)
@@ -47,12 +52,9 @@ export function ticketIfAny({ raw }: Pick<FastifyRequest, 'raw'>): AcceptedTicke
  * of a request may have `bodyLimit` bytes, of Fastify or of the route, unless `maxBody` says otherwise.
  * @throws TypeError from `register` or `ready`, if an option does not exist or cannot be meant so
  */
-export const requireTicket: FastifyPluginAsync<RequireTicketOptions<FastifyRequest>> = Object.assign(
-  guardInstance,
-  {
-    // What the package fastify-plugin would set: the hooks are those of the instance, not of a scope of the plugin's own.
-    [Symbol.for('skip-override')]: true,
-    [Symbol.for('fastify.display-name')]: 'orthrus',
-    [Symbol.for('plugin-meta')]: { fastify: '5.x', name: 'orthrus' },
-  },
-)
+export const requireTicket: FastifyPluginAsync<FastifyTicketOptions> = Object.assign(guardInstance, {
+  // What the package fastify-plugin would set: the hooks are those of the instance, not of a scope of the plugin's own.
+  [Symbol.for('skip-override')]: true,
+  [Symbol.for('fastify.display-name')]: 'orthrus',
+  [Symbol.for('plugin-meta')]: { fastify: '5.x', name: 'orthrus' },
+})

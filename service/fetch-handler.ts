@@ -1,14 +1,19 @@
 /** `orthrus/fetch-handler`: protects handlers that make a web-standard `Response` of a web-standard `Request`. */
 
+import { answerCors, standingHeaders, withHeaders } from './fetch/cors.js'
 import { passedTicket, passGate } from './fetch/guard.js'
+import { createMiddleware, type HonoMiddleware } from './fetch/hono.js'
 import { createFetchGate, type FetchGate, type FetchTicketOptions } from './fetch/options.js'
-import { countingNext, mayPresentTicket, passesWithoutTicket } from './fetch/without-ticket.js'
+import { isRequest, requireRequest } from './fetch/web-request.js'
+import { isResponse } from './fetch/web-response.js'
+import { countRequest, mayPresentTicket, passesWithoutTicket } from './fetch/without-ticket.js'
 import type { AcceptedTicket } from './request/ticket.js'
 import { whyWithoutTicket } from './request/without-ticket.js'
-import { isApplications } from './response/rendered.js'
 
 export { OrthrusError } from '../shared/errors.js'
+export type { HonoContext, HonoMiddleware, HonoNext } from './fetch/hono.js'
 export type { FetchTicketOptions as RequireTicketOptions } from './fetch/options.js'
+export type { CorsOptions } from './request/cors.js'
 export type { AppCaveatChecker, CaveatValue } from './request/options.js'
 export type { RefusedRequest } from './request/refuse.js'
 export type { AcceptedTicket } from './request/ticket.js'
@@ -27,32 +32,20 @@ export type PermittingFetchHandler<Rest extends readonly unknown[]> = (
   ...rest: Rest
 ) => Response | Promise<Response>
 
-export type GuardedHandler<Rest extends readonly unknown[]> = (
+export type PlainHandler<Rest extends readonly unknown[]> = (
   request: Request,
   ...rest: Rest
-) => Promise<Response>
+) => Response | Promise<Response>
 
-/** As much of Hono's context as its middleware needs. */
-export interface HonoContext {
-  readonly req: { raw: Request }
-  get res(): Response
-  set res(response: Response | undefined)
-}
-
-export type HonoNext = () => Promise<void>
-
-export interface HonoMiddleware {
-  (context: HonoContext, next: HonoNext): Promise<void>
+export interface GuardedHandler<Rest extends readonly unknown[]> {
+  (request: Request, ...rest: Rest): Promise<Response>
   /**
-   * Middleware that lets `other` decide on a request that presents no ticket, as one with an API key. Whoever presents a
-   * ticket, be it a bad one, is checked in full and never falls through to `other`. What `other` lets pass has no ticket:
-   * `ticketIfAny(c.req.raw)` is undefined there, and its response carries no proof. With `permitWithoutTicket` it is
-   * counted.
+   * A handler that lets `other` answer a request that presents no ticket, as one with an API key. Whoever presents a
+   * ticket, be it a bad one, is checked in full and never falls through to `other`, whose answers carry no proof. With
+   * `permitWithoutTicket` each request that `other` answers is counted.
    * @throws TypeError if `other` is no function
    */
-  or<Context extends HonoContext, Answer>(
-    other: (context: Context, next: HonoNext) => Promise<Answer>,
-  ): (context: Context, next: HonoNext) => Promise<Answer | undefined>
+  or(other: PlainHandler<Rest>): (request: Request, ...rest: Rest) => Promise<Response>
 }
 
 /**
@@ -83,19 +76,10 @@ export function requireTicket<Rest extends readonly unknown[]>(
 ): GuardedHandler<Rest> | HonoMiddleware {
   const gate = createFetchGate(options)
   if (handler === undefined) return createMiddleware(gate)
-  if (typeof handler !== 'function') {
-    throw new TypeError(
-      'a handler is a function of request and ticket: with Hono, app.use(requireTicket({ service }))',
-    )
-  }
-  const permitting = handler as PermittingFetchHandler<Rest>
-  return (request: Request, ...rest: Rest) => {
-    requireRequest(request)
-    // What it throws goes to the server, as it did before there was a gate.
-    if (passesWithoutTicket(gate, request, rest[0]))
-      return settled(() => permitting(request, undefined, ...rest))
-    return passGate(gate, request, (handed, ticket) => handler(handed, ticket, ...rest))
-  }
+  if (typeof handler === 'function') return guardHandler(gate, handler)
+  throw new TypeError(
+    'a handler is a function of request and ticket: with Hono, app.use(requireTicket({ service }))',
+  )
 }
 
 /**
@@ -117,68 +101,40 @@ export function ticketIfAny(request: Request): AcceptedTicket | undefined {
   return passedTicket(request)
 }
 
-function createMiddleware(gate: FetchGate): HonoMiddleware {
-  const middleware = (context: HonoContext, next: HonoNext): Promise<void> => {
-    requireRequest(context?.req?.raw)
-    if (passesWithoutTicket(gate, context.req.raw, context)) return next()
-    return beforeNext(gate, context, next)
+function guardHandler<Rest extends readonly unknown[]>(
+  gate: FetchGate,
+  handler: FetchHandler<Rest>,
+): GuardedHandler<Rest> {
+  const permitting = handler as PermittingFetchHandler<Rest>
+  const guarded = (request: Request, ...rest: Rest): Promise<Response> => {
+    requireRequest(request)
+    const answer = answerCors(gate, request)
+    if (answer !== undefined) return Promise.resolve(answer)
+    // What it throws goes to the server, as it did before there was a gate.
+    if (passesWithoutTicket(gate, request, rest[0]))
+      return unproved(gate, request, () => permitting(request, undefined, ...rest))
+    return passGate(gate, request, (handed, ticket) => handler(handed, ticket, ...rest))
   }
-  const or: HonoMiddleware['or'] = other => {
-    if (typeof other !== 'function') throw new TypeError('requireTicket.or takes middleware')
-    return async (context, next) => {
-      requireRequest(context?.req?.raw)
-      const { raw } = context.req
-      if (!mayPresentTicket(raw)) return await other(context, countingNext(gate, raw, context, next))
-      await middleware(context, next)
-      return undefined
+  const or: GuardedHandler<Rest>['or'] = other => {
+    if (typeof other !== 'function') throw new TypeError('requireTicket.or takes a handler')
+    return async (request, ...rest) => {
+      requireRequest(request)
+      if (mayPresentTicket(request)) return await guarded(request, ...rest)
+      const answer = answerCors(gate, request)
+      if (answer !== undefined) return answer
+      if (gate.permitsWithoutTicket) countRequest(gate, request, rest[0])
+      return await unproved(gate, request, () => other(request, ...rest))
     }
   }
-  return Object.assign(middleware, { or })
+  return Object.assign(guarded, { or })
 }
 
-async function settled<T>(run: () => T | Promise<T>): Promise<T> {
-  return await run()
-}
-
-/** Refusals as Hono was given them. */
-const refusals = new WeakSet<Response>()
-
-/** Hono routes by the request that came, and what comes next reads the one that was verified. */
-async function beforeNext(gate: FetchGate, context: HonoContext, next: HonoNext): Promise<void> {
-  let hasRun = false
-  const response = await passGate(gate, context.req.raw, async request => {
-    hasRun = true
-    context.req.raw = request
-    await next()
-    return context.res
-  })
-  // By this gate, or by one further in.
-  if (!hasRun || refusals.has(context.res)) {
-    keepHeaders(context.res.headers, response.headers)
-    refusals.add(response)
-  }
-  // Hono adds the headers of a response to the one that replaces it, unless there is none.
-  context.res = undefined
-  context.res = response
-}
-
-/** What middleware in front has set belongs to a refusal too, or a page of another origin could not see that it is one. */
-function keepHeaders(before: Headers, refusal: Headers): void {
-  const own = new Set(refusal.keys())
-  for (const [name, value] of before) if (!own.has(name) && isApplications(name)) refusal.append(name, value)
-}
-
-/** @throws TypeError that says what to do, if it is no request of this kind */
-function requireRequest(request: unknown): void {
-  if (isRequest(request)) return
-  throw new TypeError(
-    'requireTicket of orthrus/fetch-handler takes a web-standard Request; orthrus/service has the one for node:http, Express and Connect',
-  )
-}
-
-function isRequest(value: unknown): value is Request {
-  if (typeof value !== 'object' || value === null) return false
-  const { method, url, headers, body } = value as Partial<Request>
-  const isHead = typeof method === 'string' && typeof url === 'string'
-  return isHead && typeof headers?.entries === 'function' && body !== undefined
+/** What is answered where there is no ticket. */
+async function unproved(
+  gate: FetchGate,
+  request: Request,
+  answer: () => Response | Promise<Response>,
+): Promise<Response> {
+  const response = await answer()
+  return isResponse(response) ? withHeaders(response, standingHeaders(gate, request)) : response
 }

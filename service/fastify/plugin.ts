@@ -1,22 +1,22 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { answerCors } from '../node-http/cors.js'
 import { type Arrival, decideRequest, passedTicket, refuseAtOnce } from '../node-http/guard.js'
 import { letRender } from '../node-http/refusal.js'
-import { passesWithoutTicket } from '../node-http/without-ticket.js'
-import { type RequireTicketOptions, tellRefused } from '../request/options.js'
+import { countRequest, mayPresentTicket, passesWithoutTicket } from '../node-http/without-ticket.js'
+import { type CorsPolicy, headersForPage } from '../request/cors.js'
+import type { Front } from '../request/front-options.js'
+import { tellRefused } from '../request/options.js'
 import type { Refused } from '../request/refuse.js'
 import { RequestRefused } from '../request/request-refused.js'
 import type { AcceptedTicket } from '../request/ticket.js'
 import { whyWithoutTicket } from '../request/without-ticket.js'
 import { canRender } from '../response/refusal.js'
-import { type RouteGate, RouteGates } from './route-gates.js'
+import { type FastifyTicketOptions, type RouteGate, RouteGates } from './route-gates.js'
 
 const DECORATED = Symbol('orthrus: request.ticket')
 
 /** @throws TypeError if an option does not exist or cannot be meant so, or if it is not called by `register` */
-export async function guardInstance(
-  instance: FastifyInstance,
-  options: RequireTicketOptions<FastifyRequest>,
-): Promise<void> {
+export async function guardInstance(instance: FastifyInstance, options: FastifyTicketOptions): Promise<void> {
   if (typeof instance?.addHook !== 'function' || typeof instance.decorateRequest !== 'function') {
     throw new TypeError(
       'requireTicket of orthrus/fastify is a plugin: await app.register(requireTicket, { service })',
@@ -28,6 +28,7 @@ export async function guardInstance(
     instance.decorateRequest('ticket', { getter: ticketOfRequest })
   }
   instance.addHook('onRoute', ({ config }) => gates.check(config?.orthrus))
+  if (gates.front.cors !== undefined && isWithinAnother(instance)) letBrowsersAsk(instance)
   instance.addHook('onRequest', (request, reply) => admit(gates, request, reply))
 }
 
@@ -40,11 +41,66 @@ function ticketOfRequest(this: FastifyRequest): AcceptedTicket {
   throw new TypeError(`request.ticket: ${why}`)
 }
 
-/** Runs before anything that reads the body. @throws RequestRefused for Fastify's error handlers */
-async function admit(gates: RouteGates, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+/** What is not found beneath a plugin is not found by the whole application, whose hooks are others. */
+function isWithinAnother(instance: FastifyInstance): boolean {
+  return 'addHook' in Object.getPrototypeOf(instance)
+}
+
+/** A browser asks with OPTIONS, which routes do not have by themselves. */
+function letBrowsersAsk(instance: FastifyInstance): void {
+  instance.addHook('onRoute', function (this: FastifyInstance, route) {
+    const { method, url, routePath, prefixTrailingSlash } = route
+    if ([method].flat().includes('OPTIONS') || this.hasRoute({ method: 'OPTIONS', url })) return
+    this.route({
+      method: 'OPTIONS',
+      url: routePath === '' ? '/' : routePath,
+      ...(prefixTrailingSlash && { prefixTrailingSlash }),
+      handler: (_, reply) => reply.callNotFound(),
+    })
+  })
+}
+
+/**
+ * Runs before anything that reads the body.
+ * @returns the reply, if something else answered by it
+ * @throws RequestRefused for Fastify's error handlers
+ */
+async function admit(gates: RouteGates, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  const { front, service } = gates
+  const { cors } = front
+  if (cors !== undefined && answerCors(cors, service, request.raw, reply.raw)) return reply.hijack()
   const gate = gates.of(request)
-  if (gate === 'unprotected' || passesWithoutTicket(gate, request.raw, request, request.ip)) return
-  const arrival = { req: request.raw, res: reply.raw, shown: request }
+  if (gate !== 'unprotected' && !passesByOther(gate, request)) {
+    return await requireOf(gate, front, request, reply)
+  }
+  allowPage(cors, request, reply)
+  if (gate === 'unprotected' || gate.or === undefined) return undefined
+  await gate.or(request, reply)
+  if (reply.sent) return reply
+  if (gate.permitsWithoutTicket) countRequest(gate, request.raw, request, request.ip)
+  return undefined
+}
+
+/** Whether something else decides, or nothing does, since the request presents no ticket. */
+function passesByOther(gate: RouteGate, request: FastifyRequest): boolean {
+  if (gate.or !== undefined) return !mayPresentTicket(request.raw)
+  return passesWithoutTicket(gate, request.raw, request, request.ip)
+}
+
+/** Where no gate sends the response, Fastify does, and takes its own headers before those of the response below. */
+function allowPage(cors: CorsPolicy | undefined, { headers }: FastifyRequest, reply: FastifyReply): void {
+  if (cors === undefined) return
+  for (const [name, value] of headersForPage(cors, headers.origin)) reply.header(name, value)
+}
+
+/** @throws RequestRefused */
+async function requireOf(
+  gate: RouteGate,
+  { targetOf }: Front<FastifyRequest>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const arrival = { req: request.raw, res: reply.raw, shown: request, targetOf }
   const decision = await decideRequest(gate, arrival)
   if (decision === undefined) {
     // Nobody is left to answer, so Fastify is to do nothing more.

@@ -1,11 +1,26 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { copyOptions, type KnownOptions, requireKnownOptions } from '../../shared/options.js'
+import { targetOf } from '../node-http/request.js'
 import { bothGates } from '../request/both-gates.js'
-import { createGate, type RequireTicketOptions, type TicketGate } from '../request/options.js'
+import { createFront, FRONT_OPTIONS, type Front, type FrontOptions } from '../request/front-options.js'
+import { createGate, KNOWN_BY_GATES, type RequireTicketOptions, type TicketGate } from '../request/options.js'
 import { REQUIREMENT_OPTIONS, type RequirementOptions } from '../request/requirements.js'
+import type { ServiceParts } from '../request/service.js'
 
-type Options = RequireTicketOptions<FastifyRequest>
-export type RouteGate = TicketGate<FastifyRequest>
+/** Options of the plugin. */
+export interface FastifyTicketOptions
+  extends RequireTicketOptions<FastifyRequest>,
+    FrontOptions<FastifyRequest> {}
+
+const KNOWN_BY_PLUGIN: KnownOptions<FastifyTicketOptions> = { ...KNOWN_BY_GATES, ...FRONT_OPTIONS }
+
+export interface RouteGate extends TicketGate<FastifyRequest> {
+  /** What decides on a request that presents no ticket. */
+  readonly or: OtherHook | undefined
+}
+
+/** An `onRequest` hook: it throws, or answers, or lets a request pass. */
+export type OtherHook = (request: FastifyRequest, reply: FastifyReply) => unknown
 
 /**
  * What a route requires beside what the plugin does. Limits take the place of the plugin's, and of `bodyLimit`;
@@ -14,9 +29,17 @@ export type RouteGate = TicketGate<FastifyRequest>
 export interface RouteTicketOptions
   extends RequirementOptions,
     Pick<
-      Options,
+      FastifyTicketOptions,
       'requireCovered' | 'coverResponseHeaders' | 'maxBody' | 'maxResponse' | 'permitWithoutTicket'
-    > {}
+    > {
+  /**
+   * An asynchronous `onRequest` hook that decides on a request that presents no ticket, as one with an API key. Whoever
+   * presents a ticket, be it a bad one, is checked in full and never falls through to it. What it lets pass has no ticket:
+   * `ticketIfAny(request)` is undefined there, and the response carries no proof. Default: such a request is refused.
+   * With `permitWithoutTicket` it is counted.
+   */
+  readonly or?: OtherHook
+}
 
 const KNOWN: KnownOptions<RouteTicketOptions> = {
   ...REQUIREMENT_OPTIONS,
@@ -25,6 +48,7 @@ const KNOWN: KnownOptions<RouteTicketOptions> = {
   maxBody: true,
   maxResponse: true,
   permitWithoutTicket: true,
+  or: true,
 }
 
 /** What a route says of itself in `config.orthrus`. */
@@ -32,15 +56,21 @@ export type RouteTicketConfig = RouteTicketOptions | 'unprotected'
 
 /** The gates of the routes of one plugin. */
 export class RouteGates {
-  readonly #options: Options
-  readonly #plugin: RouteGate
+  readonly #options: FastifyTicketOptions
+  readonly #plugin: TicketGate<FastifyRequest>
+  readonly front: Front<FastifyRequest>
   /** By the config of the route, which is an object of its own for each. */
   readonly #made = new WeakMap<object, RouteGate | 'unprotected'>()
 
   /** @throws TypeError if an option does not exist, or cannot be meant so */
-  constructor(options: Options) {
+  constructor(options: FastifyTicketOptions) {
     this.#options = options
-    this.#plugin = createGate(options)
+    this.#plugin = createGate(options, KNOWN_BY_PLUGIN)
+    this.front = createFront(options, this.#plugin, ({ raw }) => targetOf(raw))
+  }
+
+  get service(): ServiceParts {
+    return this.#plugin.service
   }
 
   /** @throws TypeError if what a route says of itself cannot be meant so */
@@ -64,14 +94,19 @@ export class RouteGates {
     const gate = own === undefined ? this.#plugin : bothGates(this.#plugin, own)
     return {
       ...gate,
+      or: config?.or,
       maxBody: config?.maxBody ?? this.#options.maxBody ?? bodyLimit ?? gate.maxBody,
       maxResponse: config?.maxResponse ?? gate.maxResponse,
       permitsWithoutTicket: config?.permitWithoutTicket ?? gate.permitsWithoutTicket,
     }
   }
 
-  #ownGate(config: RouteTicketOptions): RouteGate {
+  #ownGate(config: RouteTicketOptions): TicketGate<FastifyRequest> {
     requireKnownOptions<RouteTicketOptions>('config.orthrus of a route', config, KNOWN)
-    return createGate({ ...copyOptions(config, KNOWN), service: this.#options.service })
+    const { or, ...own } = copyOptions(config, KNOWN)
+    if (or !== undefined && typeof or !== 'function') {
+      throw new TypeError('or in config.orthrus of a route is an asynchronous function of request and reply')
+    }
+    return createGate({ ...own, service: this.#options.service })
   }
 }

@@ -5,11 +5,12 @@ import {
   authoriseRequest,
   type Checkers,
 } from '../request/authorise.js'
-import { RequestAborted, type ResponseMessage } from '../request/message.js'
+import { type Header, RequestAborted, type ResponseMessage } from '../request/message.js'
 import { checkersFor, tellRefused } from '../request/options.js'
 import { challengeRequest, type Refused, refuseRequest, requestFields } from '../request/refuse.js'
 import { causeForBegun, refusalOf } from '../request/revocation.js'
 import { type AcceptedTicket, abortTicket } from '../request/ticket.js'
+import { standingHeaders } from './cors.js'
 import type { FetchGate } from './options.js'
 import { refusalResponse, renderRefusal } from './refusal.js'
 import { type FetchMessage, messageOf, withBody } from './request.js'
@@ -41,12 +42,15 @@ export async function passGate(gate: FetchGate, request: Request, answer: Answer
   const { service } = gate
   const known = passedRequests.get(request)
   const before = known?.gate.service === service && !known.isAnswered ? known : undefined
-  const message = before?.message ?? messageOf(request, service.timers)
+  const arrived = before?.message ?? messageOf(request, service.timers)
+  let message = arrived
   let authorised: AuthorisedRequest | undefined
   try {
+    const target = gate.targetOf(request)
+    if (target !== arrived.target) message = { ...arrived, target }
     const checkers = checkersFor(gate, request)
     if (before === undefined) authorised = await authoriseRequest(gate, message, checkers)
-    else passAgain(gate, before, checkers)
+    else passAgain(gate, before, request, checkers)
   } catch (cause) {
     if (cause instanceof RequestAborted) {
       service.report({ kind: 'aborted', ...requestFields(message) })
@@ -56,13 +60,18 @@ export async function passGate(gate: FetchGate, request: Request, answer: Answer
   }
   if (before !== undefined) return (await answer(request, before.ticket)) as Response
   if (authorised === undefined) return refuse(gate, request, message, challengeRequest(service, message))
-  return answerOnce(passedBy(gate, message, authorised), request, answer)
+  return answerOnce(passedBy(gate, message, authorised, standingHeaders(gate, request)), request, answer)
 }
 
-function passedBy(gate: FetchGate, message: FetchMessage, authorised: AuthorisedRequest): Passed {
+function passedBy(
+  gate: FetchGate,
+  message: FetchMessage,
+  authorised: AuthorisedRequest,
+  standing: readonly Header[],
+): Passed {
   const { service, coverResponse, maxResponse } = gate
   const { verified } = authorised
-  const responder = new Responder({ message, verified, service, coverResponse, maxResponse })
+  const responder = new Responder({ message, verified, service, coverResponse, maxResponse, standing })
   return { ...authorised, gate, message, responder, refusal: undefined, isAnswered: false }
 }
 
@@ -70,7 +79,8 @@ function passedBy(gate: FetchGate, message: FetchMessage, authorised: Authorised
  * @throws Refusal
  * @throws TypeError if all gates together cover too many headers of the response
  */
-function passAgain(gate: FetchGate, before: Passed, checkers: Checkers): void {
+function passAgain(gate: FetchGate, before: Passed, request: Request, checkers: Checkers): void {
+  before.responder.keepHeaders(standingHeaders(gate, request))
   authoriseAgain(gate, before, checkers)
   before.responder.cover(gate.coverResponse)
 }
@@ -85,18 +95,17 @@ async function refuse(
   if (outer !== undefined) outer.refusal = refused.response
   const response = await renderRefusal(gate, request, refused)
   if (outer !== undefined) outer.refusal = response
-  return refusalResponse(method, response)
+  return refusalResponse(method, response, outer?.responder.standing ?? standingHeaders(gate, request))
 }
 
 /** Whoever waits for the handler's answer is told at once. */
 function refuseBegun(
-  gate: FetchGate,
+  { gate, message, responder }: Passed,
   request: Request,
-  { method }: FetchMessage,
   { refused, response }: Refused,
 ): Response {
   tellRefused(gate, refused, request)
-  return refusalResponse(method, response)
+  return refusalResponse(message.method, response, responder.standing)
 }
 
 /** How a request ends before its handler does: a cause for which it is refused, or nobody is left to answer. */
@@ -124,7 +133,7 @@ async function answerOnce(passed: Passed, request: Request, answer: Answer): Pro
     stop.abort(cause)
     if (cause === undefined) return abortedResponse()
     const shown = refusalOf(verified, causeForBegun(message.method, cause))
-    const response = refuseBegun(gate, request, message, refuseRequest(service, message, shown))
+    const response = refuseBegun(passed, request, refuseRequest(service, message, shown))
     abortTicket(ticket, cause)
     return response
   } finally {
@@ -155,5 +164,5 @@ async function makeResponse(
     if (stop.aborted) return abortedResponse()
     if (passed.refusal === undefined) return responder.threw(err)
   }
-  return refusalResponse(message.method, passed.refusal)
+  return refusalResponse(message.method, passed.refusal, responder.standing)
 }

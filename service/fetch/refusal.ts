@@ -3,13 +3,19 @@ import type { Header, ResponseMessage } from '../request/message.js'
 import type { Refused } from '../request/refuse.js'
 import { renderedRefusal } from '../response/rendered.js'
 import { collectBounded } from './bounded-reader.js'
+import { headersWith } from './cors.js'
 import type { FetchGate } from './options.js'
 import { isResponse } from './web-response.js'
 
-/** A refusal as it is sent. */
-export function refusalResponse(method: string, { status, headers, body }: ResponseMessage): Response {
+/** A refusal as it is sent. @param standing what its response has, whatever it is */
+export function refusalResponse(
+  method: string,
+  { status, headers, body }: ResponseMessage,
+  standing: readonly Header[],
+): Response {
   const pairs = headers.map(([name, value]): [string, string] => [name, value])
-  return new Response(hasBody(method, status) ? new Uint8Array(body) : null, { status, headers: pairs })
+  const sent = hasBody(method, status) ? new Uint8Array(body) : null
+  return new Response(sent, { status, headers: headersWith(pairs, standing) })
 }
 
 /** The refusal as it is, or as `onRefused` answers it. */

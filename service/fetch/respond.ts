@@ -3,13 +3,14 @@ import { OrthrusError } from '../../shared/errors.js'
 import { hasBody } from '../../shared/http/binding.js'
 import { formatFurtherHeaders } from '../../shared/http/further-headers.js'
 import { FURTHER_HEADER } from '../../shared/http/header-names.js'
-import type { RequestMessage } from '../request/message.js'
+import type { Header, RequestMessage } from '../request/message.js'
 import { requestFields } from '../request/refuse.js'
 import type { ServiceParts } from '../request/service.js'
 import { FAILED, FAILED_TYPE, type Failure, overflow, responseFault } from '../response/failure.js'
 import { coveredTogether } from '../response/headers.js'
 import { proveResponse } from '../response/prove.js'
 import { collectBounded } from './bounded-reader.js'
+import { headersWith } from './cors.js'
 import { isResponse } from './web-response.js'
 
 export interface ResponderOptions {
@@ -21,6 +22,8 @@ export interface ResponderOptions {
   readonly coverResponse: readonly string[]
   /** Bytes. */
   readonly maxResponse: number
+  /** What the response has, whatever becomes of it. */
+  readonly standing: readonly Header[]
 }
 
 const NO_BODY = new Uint8Array()
@@ -36,10 +39,22 @@ export function abortedResponse(): Response {
 export class Responder {
   readonly #options: ResponderOptions
   #further: readonly string[]
+  #standing: readonly Header[]
 
   constructor(options: ResponderOptions) {
     this.#options = options
     this.#further = options.coverResponse
+    this.#standing = options.standing
+  }
+
+  /** What the response has, whatever becomes of it. */
+  get standing(): readonly Header[] {
+    return this.#standing
+  }
+
+  /** As a gate further in has it, unless this one said so. */
+  keepHeaders(standing: readonly Header[]): void {
+    if (this.#standing.length === 0) this.#standing = standing
   }
 
   /**
@@ -115,7 +130,7 @@ export class Responder {
     const { message, verified, service } = this.#options
     const { method } = message
     const { status, statusText } = response
-    const headers = new Headers(response.headers)
+    const headers = headersWith(response.headers, this.#standing)
     // What a handler passed on from another service is not what this proof covers.
     headers.delete(FURTHER_HEADER)
     if (this.#further.length > 0) headers.set(FURTHER_HEADER, formatFurtherHeaders(this.#further))

@@ -32,7 +32,7 @@ export function countingNext<Result>(
   }
 }
 
-function countRequest(gate: FetchGate, request: Request, context: unknown): void {
+export function countRequest(gate: FetchGate, request: Request, context: unknown): void {
   const { method, url } = request
   countWithoutTicket(gate, {
     method,

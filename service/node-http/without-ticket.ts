@@ -44,7 +44,7 @@ export function countingNext<Error, Result>(
   }
 }
 
-function countRequest<Req>(
+export function countRequest<Req>(
   gate: TicketGate<Req>,
   req: IncomingMessage,
   shown: Req,

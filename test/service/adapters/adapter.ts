@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { get, type IncomingMessage, type RequestListener } from 'node:http'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import type { LoadServiceOptions, RefusedRequest, Service } from '../../../service/index.js'
+import type { CorsOptions, LoadServiceOptions, RefusedRequest, Service } from '../../../service/index.js'
 import type { RequirementOptions } from '../../../service/request/requirements.js'
 import type { AcceptedTicket } from '../../../service/request/ticket.js'
 import type { RawRequest, RawResponse } from '../connection.js'
@@ -17,7 +17,8 @@ export interface Seen {
   /** In lower case. */
   header(name: string): string | undefined
   readonly body: Uint8Array
-  readonly ticket: AcceptedTicket
+  /** `undefined` for who came by the key. */
+  readonly ticket: AcceptedTicket | undefined
 }
 
 /** What the handler answers, by whatever means its framework has for that. */
@@ -34,6 +35,9 @@ export interface AdapterOptions extends RequirementOptions {
   readonly coverResponseHeaders?: readonly string[]
   readonly maxBody?: number
   readonly maxResponse?: number
+  readonly cors?: CorsOptions
+  readonly pathPrefix?: string
+  readonly externalUrl?: (request: { readonly url?: string | undefined }) => string
   readonly onRefused: (refused: RefusedRequest) => void
 }
 
@@ -43,16 +47,28 @@ export interface AdapterOptions extends RequirementOptions {
  */
 export type Compression = 'none' | 'in front' | 'behind'
 
-/** A server of the framework, each request of which is guarded and answered by `answer`, which may throw. */
+/**
+ * A server of the framework, each request of which is guarded and answered by `answer`, which may throw.
+ * @param either whether a request without a ticket may come by the key: `hasKey` decides, and others get `NO_KEY`
+ */
 export type Adapter = (
   options: AdapterOptions,
   answer: (seen: Seen) => Promise<Reply>,
   compression: Compression,
+  either: boolean,
 ) => RequestListener | Promise<RequestListener>
+
+export const KEY = ['x-api-key', 'right'] as const
+export const NO_KEY = { status: 401, body: 'a key or a ticket', headers: { 'x-own': 'y' } } as const
+
+export function hasKey(given: string | null | undefined): boolean {
+  return given === KEY[1]
+}
 
 export interface Setting extends Omit<Partial<AdapterOptions>, 'service' | 'onRefused'> {
   readonly answer?: (seen: Seen) => Reply | Promise<Reply>
   readonly compression?: Compression
+  readonly either?: boolean
   readonly load?: Partial<LoadServiceOptions>
 }
 
@@ -63,7 +79,7 @@ export interface RunningAdapter {
 }
 
 export async function startAdapter(adapter: Adapter, setting: Setting = {}): Promise<RunningAdapter> {
-  const { answer, compression = 'none', load, ...options } = setting
+  const { answer, compression = 'none', either = false, load, ...options } = setting
   const seen: Seen[] = []
   const realm = await startRealm({
     ...(load && { load }),
@@ -72,9 +88,10 @@ export async function startAdapter(adapter: Adapter, setting: Setting = {}): Pro
         { service, onRefused: each => void refused.push(each), ...options },
         async request => {
           seen.push(request)
-          return answer?.(request) ?? { body: `hello ${request.ticket.client}` }
+          return answer?.(request) ?? { body: `hello ${request.ticket?.client ?? 'holder of the key'}` }
         },
         compression,
+        either,
       ),
   })
   return { realm, seen }

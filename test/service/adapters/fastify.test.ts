@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import compress from '@fastify/compress'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { RequestRefused, requireTicket } from '../../../service/fastify.js'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { RequestRefused, requireTicket, ticketIfAny } from '../../../service/fastify.js'
 import { listenerOf } from '../fastify/setting.js'
-import type { Adapter, Seen } from './adapter.js'
+import { type Adapter, hasKey, KEY, NO_KEY, type Seen } from './adapter.js'
 import { compressing } from './compression.js'
 import { describeAdapter } from './suite.js'
 
@@ -12,7 +12,7 @@ import { describeAdapter } from './suite.js'
 
 const LARGEST = 32 * 1024 * 1024
 
-function seenBy(request: FastifyRequest): Seen {
+function seenBy(request: FastifyRequest, either: boolean): Seen {
   const { method, originalUrl: target, headers, body } = request
   const header = (name: string): string | undefined => headers[name]?.toString()
   return {
@@ -20,7 +20,7 @@ function seenBy(request: FastifyRequest): Seen {
     target,
     header,
     body: body instanceof Buffer ? body : Buffer.alloc(0),
-    ticket: request.ticket,
+    ticket: either ? ticketIfAny(request) : request.ticket,
   }
 }
 
@@ -35,35 +35,40 @@ function prepare(app: FastifyInstance): void {
   )
 }
 
-function addRoutes(app: FastifyInstance, answer: Parameters<Adapter>[1]): void {
-  app.all('/*', async (request, reply) => {
-    const { status = 200, headers = [], body } = await answer(seenBy(request))
+async function byKey(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  if (hasKey(request.headers[KEY[0]]?.toString())) return undefined
+  return reply.code(NO_KEY.status).headers(NO_KEY.headers).send(NO_KEY.body)
+}
+
+function addRoutes(app: FastifyInstance, answer: Parameters<Adapter>[1], either: boolean): void {
+  app.all('/*', { config: either ? { orthrus: { or: byKey } } : {} }, async (request, reply) => {
+    const { status = 200, headers = [], body } = await answer(seenBy(request, either))
     for (const [name, value] of headers) reply.header(name, value)
     return reply.code(status).send(body)
   })
 }
 
-const application: Adapter = async (options, answer, compression) => {
+const application: Adapter = async (options, answer, compression, either) => {
   const listener = await listenerOf(
     app => {
       prepare(app)
       app.register(requireTicket, options)
       if (compression === 'behind') app.register(compress)
-      app.register(async routes => addRoutes(routes, answer))
+      app.register(async routes => addRoutes(routes, answer, either))
     },
     { bodyLimit: LARGEST },
   )
   return compression === 'in front' ? compressing(listener) : listener
 }
 
-const plugin: Adapter = async (options, answer, compression) => {
+const plugin: Adapter = async (options, answer, compression, either) => {
   const listener = await listenerOf(
     app => {
       app.get('/health', async () => 'ok')
       app.register(async orders => {
         prepare(orders)
         if (compression === 'behind') await orders.register(compress)
-        addRoutes(orders, answer)
+        addRoutes(orders, answer, either)
         await orders.register(requireTicket, options)
       })
     },

@@ -3,13 +3,14 @@ import { getRequestListener } from '@hono/node-server'
 import { Hono, type MiddlewareHandler } from 'hono'
 import { compress } from 'hono/compress'
 import { cors } from 'hono/cors'
+import { HTTPException } from 'hono/http-exception'
 import { stream } from 'hono/streaming'
 import { afterAll, describe, expect, it } from 'vitest'
 import { requireTicket, ticketIfAny, ticketOf } from '../../../service/fetch-handler.js'
 import type { Service } from '../../../service/index.js'
 import type { AcceptedTicket } from '../../../service/request/ticket.js'
 import { expectProved, expectRefused, headerOf, startRealm, WEB } from '../realm.js'
-import type { Adapter, Reply, Seen } from './adapter.js'
+import { type Adapter, hasKey, KEY, NO_KEY, type Reply, type Seen } from './adapter.js'
 import { compressing } from './compression.js'
 import { describeAdapter } from './suite.js'
 
@@ -19,7 +20,7 @@ import { describeAdapter } from './suite.js'
 const platform = { Request: globalThis.Request, Response: globalThis.Response }
 afterAll(() => void Object.assign(globalThis, platform))
 
-async function seenBy(request: Request, ticket: AcceptedTicket): Promise<Seen> {
+async function seenBy(request: Request, ticket: AcceptedTicket | undefined): Promise<Seen> {
   const { pathname, search } = new URL(request.url)
   return {
     method: request.method,
@@ -43,36 +44,64 @@ function bodyInit(body: Reply['body']): BodyInit | undefined {
 /** As an application answers what its handlers throw. */
 const failed = (): Response => new Response('failed', { status: 500 })
 
-const middleware: Adapter = (options, answer, compression) => {
+const byKey: MiddlewareHandler = async (c, next) => {
+  if (hasKey(c.req.header(KEY[0]))) return await next()
+  return c.text(NO_KEY.body, NO_KEY.status, NO_KEY.headers)
+}
+
+/** The same around a handler. */
+function keyed<Rest extends readonly unknown[]>(
+  handler: (request: Request, ...rest: Rest) => Response | Promise<Response>,
+) {
+  return (request: Request, ...rest: Rest): Response | Promise<Response> => {
+    const { body, ...init } = NO_KEY
+    return hasKey(request.headers.get(KEY[0])) ? handler(request, ...rest) : new Response(body, init)
+  }
+}
+
+const middleware: Adapter = (options, answer, compression, either) => {
   const app = new Hono()
   if (compression === 'in front') app.use(compress())
-  app.use(requireTicket(options))
+  const gate = requireTicket(options)
+  app.use(either ? gate.or(byKey) : gate)
   if (compression === 'behind') app.use(compress())
   app.onError(failed)
-  app.all('*', async c => responseOf(await answer(await seenBy(c.req.raw, ticketOf(c.req.raw)))))
+  app.all('*', async c => {
+    const { raw } = c.req
+    return responseOf(await answer(await seenBy(raw, either ? ticketIfAny(raw) : ticketOf(raw))))
+  })
   return getRequestListener(app.fetch)
 }
 
-const aroundHono: Adapter = (options, answer, compression) => {
-  const app = new Hono<{ Bindings: { ticket: AcceptedTicket } }>()
+const aroundHono: Adapter = (options, answer, compression, either) => {
+  const app = new Hono<{ Bindings: { ticket: AcceptedTicket | undefined } }>()
   if (compression === 'behind') app.use(compress())
   app.onError(failed)
   app.all('*', async c => responseOf(await answer(await seenBy(c.req.raw, c.env.ticket))))
+  const guarded = requireTicket(options, (request, ticket) => app.fetch(request, { ticket }))
   const listener = getRequestListener(
-    requireTicket(options, (request, ticket) => app.fetch(request, { ticket })),
+    either ? guarded.or(keyed(request => app.fetch(request, { ticket: undefined }))) : guarded,
   )
   return compression === 'in front' ? compressing(listener) : listener
 }
 
 /** As `app/orders/[id]/route.ts` exports them, called as Next.js calls them. */
-const route: Adapter = (options, answer, compression) => {
+const route: Adapter = (options, answer, compression, either) => {
   type Parameters = { readonly params: Promise<{ readonly id: string }> }
-  const POST = requireTicket(options, async (request, ticket, { params }: Parameters) => {
+  const handle = async (
+    request: Request,
+    ticket: AcceptedTicket | undefined,
+    { params }: Parameters,
+  ): Promise<Response> => {
     const { id } = await params
     if (!new URL(request.url).pathname.endsWith(id)) throw new Error(`called for ${id}`)
     const response = responseOf(await answer(await seenBy(request, ticket)))
     return compression === 'behind' ? compressed(request, response) : response
-  })
+  }
+  const guarded = requireTicket(options, handle)
+  const POST = either
+    ? guarded.or(keyed((request, parameters: Parameters) => handle(request, undefined, parameters)))
+    : guarded
   const listener = getRequestListener(
     request =>
       POST(request, {
@@ -201,39 +230,20 @@ describe('middleware of Hono', () => {
     expect(run).toEqual(['/whole/7'])
   })
 
-  it('leaves what presents no ticket to something else, and nothing that presents one', async () => {
-    const asked: string[] = []
+  it('lets a page of another origin read what something else throws for Hono to answer', async () => {
+    const origin = 'https://app.example'
     const realm = await startHono((app, service) => {
-      const requireKey: MiddlewareHandler = async (c, next) => {
-        asked.push(c.req.header('x-key') ?? 'none')
-        if (c.req.header('x-key') !== 'good') return c.text('no key', 401)
-        return await next()
-      }
-      app.use(requireTicket({ service, claims: { role: 'reader' } }).or(requireKey))
-      app.all('*', c => c.text(`hello ${ticketIfAny(c.req.raw)?.client ?? 'holder of the key'}`))
+      const gate = requireTicket({ service, cors: { origins: [origin] } })
+      app.use(
+        gate.or(async () => {
+          throw new HTTPException(401, { message: 'no key' })
+        }),
+      )
     })
-    const signed = realm.sign({ method: 'POST', body: Buffer.from('x') })
-    const response = await realm.send(signed)
-    expectProved(response, signed)
-    expect(response.body.toString()).toBe(`hello ${WEB}`)
-    expectRefused(await realm.send(signed), signed, 'replay', '06')
-    const garbage = [['authorization', 'Basic eDp5, Orthrus AQk'] as const, ['x-key', 'good'] as const]
-    const bad = await realm.send({ method: 'GET', target: '/orders/7', headers: garbage })
-    expect([bad.status, asked]).toEqual([401, []])
-    for (const [key, status, body] of [
-      ['good', 200, 'hello holder of the key'],
-      ['bad', 401, 'no key'],
-    ] as const) {
-      const other = await realm.send({ method: 'GET', target: '/orders/7', headers: [['x-key', key]] })
-      expect([other.status, other.body.toString(), headerOf(other, 'authentication-info')]).toEqual([
-        status,
-        body,
-        undefined,
-      ])
-    }
-    expect(() => requireTicket({ service: realm.service }).or(undefined as never)).toThrow(
-      /or takes middleware/,
-    )
+    const headers = [['origin', origin] as const]
+    const response = await realm.send({ method: 'GET', target: '/orders/7', headers })
+    expect([response.status, response.body.toString()]).toEqual([401, 'no key'])
+    expect(headerOf(response, 'access-control-allow-origin')).toBe(origin)
   })
 
   it('lets the CORS of Hono stand in front, which leaves alone what is proved', async () => {

@@ -11,7 +11,7 @@ import {
   ticketOf,
 } from '../../../service/koa.js'
 import { expectProved, expectRefused, headerOf, type RunningRealm, startRealm, WEB } from '../realm.js'
-import type { Adapter, Reply } from './adapter.js'
+import { type Adapter, hasKey, KEY, NO_KEY, type Reply } from './adapter.js'
 import { compressing } from './compression.js'
 import { describeAdapter } from './suite.js'
 
@@ -34,16 +34,27 @@ function reply(ctx: Koa.Context, { status = 200, headers = [], body }: Reply): v
   if (body === undefined) ctx.body = status === 204 || status === 205 || status === 304 ? null : ''
 }
 
-const adapter: Adapter = (options, answer, compression) => {
+const byKey: Koa.Middleware = async (ctx, next) => {
+  if (hasKey(ctx.get(KEY[0]))) return await next()
+  ctx.status = NO_KEY.status
+  ctx.set(NO_KEY.headers)
+  ctx.body = NO_KEY.body
+}
+
+const adapter: Adapter = (options, answer, compression, either) => {
   const app = quietKoa()
-  app.use(requireTicket(options))
+  const gate = requireTicket(options)
+  app.use(either ? gate.or(byKey) : gate)
   app.use(async ctx => {
     const { method, originalUrl: target } = ctx
     const header = (name: string): string | undefined => ctx.get(name) || undefined
     const body = await buffer(ctx.req)
     if (compression === 'behind')
       await new Promise<void>(resolve => compressing(() => resolve())(ctx.req, ctx.res))
-    reply(ctx, await answer({ method, target, header, body, ticket: ticketOf(ctx) }))
+    reply(
+      ctx,
+      await answer({ method, target, header, body, ticket: either ? ticketIfAny(ctx) : ticketOf(ctx) }),
+    )
   })
   const listener = app.callback()
   return compression === 'in front' ? compressing(listener) : (listener as never)

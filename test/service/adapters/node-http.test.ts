@@ -2,15 +2,15 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
-import { requireTicket, ticketOf } from '../../../service/index.js'
+import { type Middleware, requireTicket, ticketIfAny, ticketOf } from '../../../service/index.js'
 import type { AcceptedTicket } from '../../../service/request/ticket.js'
-import type { Adapter, Compression, Reply, Seen } from './adapter.js'
+import { type Adapter, type Compression, hasKey, KEY, NO_KEY, type Reply, type Seen } from './adapter.js'
 import { compressing } from './compression.js'
 import { describeAdapter } from './suite.js'
 
 /** `requireTicket` of `orthrus/service`, around a handler of `node:http` and as middleware of Connect. */
 
-async function seenBy(req: IncomingMessage, ticket: AcceptedTicket): Promise<Seen> {
+async function seenBy(req: IncomingMessage, ticket: AcceptedTicket | undefined): Promise<Seen> {
   const { method = '', url: target = '', headers } = req
   const header = (name: string): string | undefined => headers[name]?.toString()
   return { method, target, header, body: await buffer(req), ticket }
@@ -39,10 +39,16 @@ const handler: Adapter = (options, answer, compression) => {
   return around(guarded, compression)
 }
 
-const middleware: Adapter = (options, answer, compression) => {
-  const guard = requireTicket(options)
+const byKey: Middleware<IncomingMessage, ServerResponse> = (req, res, next) => {
+  if (hasKey(req.headers[KEY[0]]?.toString())) next()
+  else res.writeHead(NO_KEY.status, NO_KEY.headers).end(NO_KEY.body)
+}
+
+const middleware: Adapter = (options, answer, compression, either) => {
+  const gate = requireTicket(options)
+  const guard: Middleware<IncomingMessage, ServerResponse> = either ? gate.or(byKey) : gate
   const listener = async (req: IncomingMessage, res: ServerResponse): Promise<void> =>
-    reply(res, await answer(await seenBy(req, ticketOf(req))))
+    reply(res, await answer(await seenBy(req, either ? ticketIfAny(req) : ticketOf(req))))
   const guarded: RequestListener = (req, res) =>
     guard(req, res, err => {
       if (err !== undefined) throw err
@@ -51,5 +57,6 @@ const middleware: Adapter = (options, answer, compression) => {
   return around(guarded, compression)
 }
 
-describeAdapter('a handler of node:http', handler)
+// A listener takes no `next`, so that something else is tried with middleware.
+describeAdapter('a handler of node:http', handler, { hasOr: false })
 describeAdapter('middleware of Connect', middleware)

@@ -1,12 +1,17 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import type { Realm } from '../../../client/index.js'
+import type { FETCH_OPTIONS, RealmFetchInit } from '../../../client/realm-options.js'
 import {
   type CorsOptions,
   type RequireTicketOptions,
   requireTicket,
   ticketOf,
 } from '../../../service/index.js'
+import { createCorsPolicy } from '../../../service/request/cors.js'
+import * as headerNames from '../../../shared/http/header-names.js'
+import { COVERED_REQUEST_HEADERS } from '../../../shared/http/header-names.js'
 import { startRealm as startWholeRealm } from '../../../testing/index.js'
 import type { RawResponse } from '../connection.js'
 import { expectProved, expectRefused, headerOf, startRealm } from '../realm.js'
@@ -251,13 +256,13 @@ function fetchOfPage(origin: string, asked: string[]): typeof fetch {
 }
 
 describe('realm.fetch of a page', () => {
-  async function start() {
+  async function start({ requireCovered = ['idempotency-key'] } = {}) {
     const realm = await startWholeRealm()
     onTestFinished(() => realm.close())
     await realm.add('web', 'orders')
-    await realm.allow('web', 'orders', { claims: { role: 'reader' } })
+    await realm.allow('web', 'orders', { claims: { role: 'reader' }, delegable: true })
     const service = await realm.loadService('orders')
-    const options = { service, cors, requireCovered: ['idempotency-key'], coverResponseHeaders: ['etag'] }
+    const options = { service, cors, requireCovered, coverResponseHeaders: ['etag'] }
     const server = createServer(
       requireTicket(options, (req, res, ticket) => {
         if (req.url === '/writers' && ticket.claims.role !== 'writer') throw new Error('not for readers')
@@ -286,6 +291,70 @@ describe('realm.fetch of a page', () => {
     expect(asked[0]).toBe('POST authorization content-type idempotency-key orthrus-covered')
     expect((await web.fetch(`${url}/writers`, options)).status).toBe(500)
     await expect(web.fetch(url)).rejects.toMatchObject({ code: 'binding_mismatch' })
+  })
+
+  /** What an option makes `realm.fetch` send; `undefined` for one that is no part of what is sent. */
+  const TRIED: {
+    readonly [Name in keyof typeof FETCH_OPTIONS]: ((web: Realm) => Promise<RealmFetchInit>) | undefined
+  } = {
+    ticket: async web => ({ ticket: (await web.getServiceTicket('orders')).attenuate({ methods: ['PUT'] }) }),
+    handOff: async web => ({ handOff: (await web.getServiceTicket('orders')).attenuate({ to: 'orders' }) }),
+    cover: async () => ({ cover: ['x-missing', 'accept'], headers: { accept: 'a/b' } }),
+    sealed: async () => ({ sealed: true, body: 'secret' }),
+    headers: async () => ({ headers: GIVEN }),
+    body: async () => ({ body: new FormData() }),
+    repeatable: async () => ({ repeatable: true }),
+    redirect: async () => ({ redirect: 'manual' }),
+    cache: async () => ({ cache: 'no-store' }),
+    service: undefined,
+    method: undefined,
+    signal: undefined,
+    credentials: undefined,
+    dispatcher: undefined,
+    duplex: undefined,
+    integrity: undefined,
+    keepalive: undefined,
+    mode: undefined,
+    priority: undefined,
+    referrer: undefined,
+    referrerPolicy: undefined,
+    window: undefined,
+  }
+  /** Those of its caller that are bound, and that are not of another option. */
+  const GIVEN = Object.fromEntries(
+    COVERED_REQUEST_HEADERS.filter(name => !/^(?:orthrus-|content-)/.test(name)).map(name => [name, '"x"']),
+  )
+
+  it.each(Object.entries(TRIED).filter(([, tried]) => tried !== undefined))(
+    'may send whatever %s makes it send, and reads what proves the answer',
+    async (_, tried) => {
+      const { url, asked, page } = await start({ requireCovered: [] })
+      const web = await page(APP)
+      const response = await web.fetch(url, { method: 'PUT', ...(await tried?.(web)) })
+      expect([response.status, await response.text()]).toEqual([200, 'hello web@test.example'])
+      expect(response.covered).toEqual(['etag'])
+      expect(asked).toEqual([expect.stringMatching(/^PUT authorization/)])
+    },
+  )
+
+  it('may send every header that the protocol has for requests, and read every one that it has for responses', () => {
+    const { asked, exposed } = createCorsPolicy(cors, { request: [], response: [] })
+    const allowed = new Map(asked).get('access-control-allow-headers')?.split(', ') ?? []
+    const read = exposed.split(', ')
+    const known = Object.entries(headerNames)
+      .filter(([name]) => /_HEADERS?$/.test(name))
+      .flatMap(([, names]) => names)
+    expect(known.length).toBeGreaterThan(15)
+    const refused: readonly string[] = headerNames.OVERRIDE_HEADERS
+    const forgotten = known.filter(name => ![...allowed, ...read, ...refused].includes(name))
+    expect(forgotten).toEqual([])
+    const missing = (names: readonly string[], list: readonly string[]) =>
+      names.filter(name => !list.includes(name))
+    expect(
+      missing(['authorization', 'orthrus-accept', 'orthrus-covered', 'orthrus-credential'], allowed),
+    ).toEqual([])
+    expect(missing(['authentication-info', 'www-authenticate', 'content-encoding'], read)).toEqual([])
+    expect(missing(headerNames.COVERED_RESPONSE_HEADERS, read)).toEqual([])
   })
 
   it('gets nowhere from another origin: its browser sends nothing', async () => {
