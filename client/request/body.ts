@@ -1,7 +1,37 @@
 import { requireBytes } from '../../shared/bytes.js'
 import { OrthrusError } from '../../shared/errors.js'
+import { quoted } from '../../shared/shown-text.js'
 
 /** Reads the bodies of requests and responses, and accepts nothing but bytes. */
+
+const KINDS = [Blob, URLSearchParams, FormData, ReadableStream]
+
+/**
+ * The platform would send the text of anything else, such as `[object Object]`.
+ * @throws TypeError that names what it is, and what to write instead
+ */
+export function requireBody(body: unknown): void {
+  if (body === undefined || body === null || typeof body === 'string') return
+  if (ArrayBuffer.isView(body) || tagOf(body) === 'ArrayBuffer') return
+  if (KINDS.some(kind => body instanceof kind)) return
+  if (typeof body === 'object' && Symbol.asyncIterator in body) return
+  throw new TypeError(`realm.fetch takes no ${nameOf(body)} as a body; ${adviceFor(body)}`)
+}
+
+function tagOf(body: unknown): string {
+  return Object.prototype.toString.call(body).slice('[object '.length, -1)
+}
+
+function nameOf(body: unknown): string {
+  if (typeof body !== 'object' || body === null) return typeof body
+  return quoted(String(body.constructor?.name ?? 'object'), 40)
+}
+
+function adviceFor(body: unknown): string {
+  if (/^(?:FormData|Blob|File|URLSearchParams|ReadableStream)$/.test(tagOf(body)))
+    return 'it is of another library: make one of the class that this platform has under that name'
+  return 'write JSON.stringify(body) and a content-type, or give bytes'
+}
 
 /**
  * Some platforms accept an async iterable as a body, such as a Node stream, and turn chunks that are not bytes into

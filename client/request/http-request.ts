@@ -10,7 +10,7 @@ import {
 } from '../../shared/http/header-names.js'
 import { hasSecret, withoutSecrets } from '../../shared/shown-text.js'
 import { shownUrl } from '../../shared/shown-url.js'
-import { bodyOf, bodyStream, readBytes } from './body.js'
+import { bodyOf, bodyStream, readBytes, requireBody } from './body.js'
 import { coverFurther } from './cover.js'
 
 /** A request as it is sent. It is built once, so that what is bound is what is sent (section 8, "HTTP binding"). */
@@ -51,6 +51,7 @@ export function readRequest(
   { cover, sealed = false }: ReadOptions = {},
 ): Request {
   if (init.headers !== undefined) refuseDoubled(init.headers, cover)
+  requireBody(init.body)
   // `duplex` is required if the body is a stream, and ignored otherwise. The body is read whole before anything is
   // sent.
   const settings: RequestInit & { duplex: 'half' } = { ...init, ...bodyStream(init), duplex: 'half' }

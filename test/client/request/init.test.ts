@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import type { RealmFetchInit } from '../../../client/realm-options.js'
 import { failureOf, ORDERS_URL, Setting } from '../setting.js'
@@ -41,16 +42,70 @@ describe('a body that is handed in as bytes', () => {
     expect(setting.orders.arrived).toHaveLength(0)
   })
 
-  it.each<[string, () => unknown]>([
+  it.each<[string, () => unknown, string?]>([
     ['a stream of bytes', () => chunksOf(bytes.subarray(0, 2), Buffer.from(bytes.subarray(2)))],
     ['bytes that are iterated', () => yielding(bytes)],
     ['a stream of Node’s', () => Readable.from([Buffer.from(bytes)])],
     ['bytes', () => bytes],
-  ])('arrives as %s', async (_, body) => {
+    ['a Buffer, which is a part of a larger memory', () => Buffer.from('hello')],
+    ['a DataView', () => new DataView(new TextEncoder().encode('xhello').buffer, 1)],
+    ['an ArrayBuffer', () => new Uint8Array(bytes).buffer],
+    [
+      'an ArrayBuffer of another context',
+      () => runInNewContext('new Uint8Array([104, 101, 108, 108, 111]).buffer'),
+    ],
+    ['a File', () => new File(['hello'], 'name.txt')],
+    ['a form’s fields', () => new URLSearchParams([['hello', '']]), 'hello='],
+    ['the body of a response', () => new Response('hello').body],
+  ])('arrives as %s', async (_, body, text = 'hello') => {
     const setting = new Setting()
     const realm = await setting.connect()
     await realm.fetch(`${ORDERS_URL}/`, { method: 'POST', body: body() } as RealmFetchInit)
-    expect(setting.orders.handled.map(each => new TextDecoder().decode(each.body))).toEqual(['hello'])
+    expect(setting.orders.handled.map(each => new TextDecoder().decode(each.body))).toEqual([text])
+  })
+
+  class Form {
+    readonly [Symbol.toStringTag] = 'FormData'
+  }
+
+  it.each<[string, unknown, RegExp]>([
+    ['an object', { a: 1 }, /takes no "?Object"? as a body; write JSON\.stringify\(body\)/],
+    ['a list', [1, 2], /takes no "?Array"? as a body/],
+    ['an object without a prototype', Object.create(null), /takes no "?object"? as a body/],
+    ['a number', 5, /takes no number as a body/],
+    ['a truth', true, /takes no boolean as a body/],
+    ['a URL', new URL('http://a.test/'), /takes no "?URL"? as a body/],
+    ['a form of another library', new Form(), /takes no "?Form"? as a body; it is of another library/],
+  ])('is never %s, of which the platform would send a text', async (_, body, message) => {
+    const setting = new Setting()
+    const realm = await setting.connect()
+    const init = { method: 'POST', body } as RealmFetchInit
+    const cause = await failureOf(realm.fetch(`${ORDERS_URL}/`, init))
+    expect(cause).toBeInstanceOf(TypeError)
+    expect((cause as Error).message).toMatch(message)
+    expect(setting.kdc.log).toEqual([])
+  })
+
+  it('is that of a Request, with the type that it has there', async () => {
+    const setting = new Setting()
+    const realm = await setting.connect()
+    const form = new FormData()
+    form.set('a', '1')
+    const init = { method: 'POST', body: form, headers: { 'x-own': '1' } }
+    for (const request of [
+      new Request(`${ORDERS_URL}/`, init),
+      new Request(`${ORDERS_URL}/`, {
+        method: 'PUT',
+        body: yielding(bytes) as never,
+        duplex: 'half',
+      } as RequestInit),
+    ])
+      expect((await realm.fetch(request)).status).toBe(200)
+    const [first, second] = setting.orders.handled
+    expect(first?.headers.get('content-type')).toMatch(/^multipart\/form-data; boundary=/)
+    expect(first?.headers.get('x-own')).toBe('1')
+    expect(new TextDecoder().decode(first?.body)).toContain('name="a"')
+    expect(new TextDecoder().decode(second?.body)).toBe('hello')
   })
 
   it('is refused from a random source too', async () => {
