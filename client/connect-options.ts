@@ -31,7 +31,7 @@ interface CommonOptions {
    * there that **nothing proves**, so anybody on the way can write them. `response.proved` tells which. The ticket is
    * presented all the same, so a service that is protected meanwhile is called as any other; once one has proved itself to
    * this realm, answers without a proof are refused again. Never for sealed bodies, given tickets or `handOff`. Each is
-   * logged once an hour (docs/threat-model.md). Default: none.
+   * logged once an hour (docs/adopting.md). Default: none.
    */
   readonly allowUnprotected?: readonly string[]
   /** The realm of a `principal` that is given without one. */

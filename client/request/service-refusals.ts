@@ -62,7 +62,7 @@ function serviceHint(code: WireCode, client: string, service: string): string {
     case 'replay':
       return 'the service has seen this request before and may have handled it: find out before repeating it'
     case 'ticket_invalid':
-      return `${service} may lack its newest key; give it its newest keytab, and check that the name is right`
+      return `is ${service} the service at this address? If not, correct the address, or the name in services of connect; if it is, it may lack its newest key: give it its newest keytab`
     case 'ticket_expired':
       return `ask again; if it stays so, the clock of ${service} is ahead of the KDC's: ${WRONG}`
     case 'ticket_not_yet_valid':

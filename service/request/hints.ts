@@ -14,7 +14,8 @@ export interface Hint {
 export function hintFor(refusal: Refusal, message: RequestMessage, service: ServiceParts): Hint {
   const own = setupHint(refusal, message, service) ?? rewriteHint(refusal)
   if (own !== undefined) return { hint: own, ownerMustAct: true }
-  return { hint: refusal.facts.hint ?? CLIENT_HINT[refusal.code], ownerMustAct: false }
+  const hint = refusal.facts.hint ?? wrongServiceHint(refusal, service) ?? CLIENT_HINT[refusal.code]
+  return { hint, ownerMustAct: false }
 }
 
 const CLIENT_HINT: Partial<Record<ErrorCode, string>> = {
@@ -54,6 +55,13 @@ function overrideHint({ headers }: RequestMessage): string | undefined {
   const found = headers.find(([name]) => overrides.includes(name.toLowerCase()))
   if (found === undefined) return undefined
   return `frameworks take a request with ${found[0].toLowerCase()} for another one: if a proxy adds the header, have it stop`
+}
+
+/** The client was told a wrong address, or a wrong name. */
+function wrongServiceHint({ code, facts }: Refusal, { principal }: ServiceParts): string | undefined {
+  if (code !== 'ticket_invalid' || facts.service === undefined || facts.service === principal)
+    return undefined
+  return `the client takes ${principal} for ${facts.service}: correct the address that it calls, or the name in services of connect`
 }
 
 /** A ticket under a newer key than any here means that the KDC has rotated it. */

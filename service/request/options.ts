@@ -55,7 +55,7 @@ export interface RequireTicketOptions<Req = IncomingMessage> extends Requirement
    * Lets requests without a ticket pass, whatever else is required, as long as clients have still to move: **anybody may
    * call**. They have no ticket: `ticketIfAny` is undefined, `ticketOf` throws, the response carries no proof. Whoever
    * presents a ticket, be it a bad one or a part of one, is checked in full. What passed is counted and logged by the
-   * address that it came from: `service.state.withoutTicket` (docs/gates.md). Default false.
+   * address that it came from: `service.state.withoutTicket` (docs/adopting.md). Default false.
    */
   readonly permitWithoutTicket?: boolean
   /**

@@ -1,7 +1,8 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import { getConnInfo } from '@hono/node-server/conninfo'
 import express from 'express'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import Koa from 'koa'
 import { afterAll, describe, expect, it } from 'vitest'
 import * as fastify from '../../service/fastify.js'
@@ -100,7 +101,14 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     }),
   Hono: (service, options) => {
     const app = new Hono()
-    app.use(fetchHandler.requireTicket({ service, ...permitting, addressOf: hereIn, ...options }))
+    app.use(
+      fetchHandler.requireTicket({
+        service,
+        ...permitting,
+        addressOf: (_, c: Context) => getConnInfo(c).remote.address,
+        ...options,
+      }),
+    )
     app.onError(() => new Response('failed', { status: 500 }))
     app.all('*', c => {
       const { raw } = c.req
@@ -128,15 +136,6 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     )
     return getRequestListener(handler, { errorHandler: () => new Response('failed', { status: 500 }) })
   },
-}
-
-/** What Hono's server for Node gives beside a request. */
-interface NodeContext {
-  readonly env: { readonly incoming: { readonly socket: { readonly remoteAddress?: string } } }
-}
-
-function hereIn(_: Request, { env }: NodeContext): string | undefined {
-  return env.incoming.socket.remoteAddress
 }
 
 function start(entry: string, options: Options = {}): Promise<RunningRealm> {
@@ -187,6 +186,10 @@ const BAD: readonly (readonly [string, (realm: RunningRealm) => RawRequest])[] =
   ['header of a later version', () => plain('/', [['orthrus-x', '1']])],
 ]
 
+/** All entries ask one of two functions, each of which meets all of these here, and the others a part of them. */
+const inFull = (entry: string): boolean => process.env.ORTHRUS_SLOW === '1' || /^node|^a handler/.test(entry)
+const badFor = (entry: string): typeof BAD => (inFull(entry) ? BAD : BAD.filter((_, i) => i % 3 === 0))
+
 function forBilling(realm: RunningRealm): SignedRequest {
   return realm.sign({}, { ticket: realm.ticket({ service: BILLING, kvno: 1, sealedWith: billingKey }) })
 }
@@ -234,14 +237,14 @@ describe.each(Object.keys(ENTRIES))('permitWithoutTicket with %s', entry => {
 
   it('refuses what presents a ticket that is not good, or a part of one', async () => {
     const realm = await start(entry, { claims: { role: 'reader' } })
-    for (const [what, make] of BAD) {
+    for (const [what, make] of badFor(entry)) {
       const response = await realm.send(make(realm))
       expect([400, 401, 403], what).toContain(response.status)
       expect(headerOf(response, 'www-authenticate'), what).toMatch(/^Orthrus /)
     }
     expect(counted(realm)).toBe(0)
     const hints = realm.log.lines.filter(({ fields }) => fields.kind === 'challenged')
-    expect(hints.length).toBeGreaterThan(8)
+    expect(hints.length).toBeGreaterThan(2)
     for (const { fields } of hints) expect(fields.hint).toContain('removes or rewrites that header')
   })
 

@@ -410,7 +410,7 @@ describe('an address that is none of a channel', () => {
     // The KDC speaks the same subprotocol, and knows no ticket for another service.
     expect(await refusedAt(realm.kdc.url, web)).toMatchObject({
       code: 'refused_unproved',
-      message: expect.stringContaining('check that the name is right'),
+      message: expect.stringContaining('correct the address'),
     })
     const { port } = new URL(url)
     const gone = await startScene()
