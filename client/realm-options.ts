@@ -25,7 +25,7 @@ export interface ImportOptions {
 export const IMPORT_OPTIONS: KnownOptions<ImportOptions> = { allowBearerCredential: true }
 
 /** The options of `Realm.fetch`: those of `fetch`, and which service and tickets to use. */
-export interface RealmFetchInit extends RequestInit {
+export interface RealmFetchInit extends Omit<RequestInit, 'dispatcher'> {
   /**
    * The service. Default: the one that the option `services` of `connect` names for the origin, or that of a `ticket`
    * from `getServiceTicket`. A ticket that another party handed on needs one of the first two.
@@ -101,7 +101,7 @@ export interface Caller {
    * @throws OrthrusError `credential_invalid` if the credential is for another service. @throws TypeError if none is
    * named
    */
-  fetch(input: RequestInfo | URL, init?: Omit<RealmFetchInit, 'ticket'>): Promise<RealmResponse>
+  fetch(input: string | URL | Request, init?: Omit<RealmFetchInit, 'ticket'>): Promise<RealmResponse>
   /** Works like `Realm.openChannel`, under the credential. The service must be named as for `fetch`. */
   openChannel(url: string | URL, options?: Omit<OpenChannelOptions, 'ticket'>): Promise<Channel>
 }

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Channel } from '../shared/channel/channel.js'
 import { channelLimits } from '../shared/channel/channel-limits.js'
 import type { OrthrusError } from '../shared/errors.js'
@@ -119,7 +120,7 @@ export class Realm {
    * was not handled and never will be
    * @throws TypeError if no service is named for the origin, and for arguments that `fetch` does not accept
    */
-  async fetch(input: RequestInfo | URL, options: RealmFetchInit = {}): Promise<RealmResponse> {
+  async fetch(input: string | URL | Request, options: RealmFetchInit = {}): Promise<RealmResponse> {
     requireKnownOptions('fetch', options, FETCH_OPTIONS)
     const init = copyOptions<RealmFetchInit>(options, FETCH_OPTIONS)
     const { service: name, ticket: given, handOff, repeatable = false, cover, sealed } = init

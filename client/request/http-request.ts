@@ -26,7 +26,7 @@ export interface HttpRequest {
   readonly sealed: boolean
   /** Further settings for the platform's `fetch`. None of them is bound. */
   readonly passing: RequestInit
-  readonly redirect: RequestRedirect
+  readonly redirect: Request['redirect']
 }
 
 const PASSING = ['credentials', 'keepalive', 'referrer', 'referrerPolicy', 'integrity', 'mode'] as const
@@ -46,7 +46,7 @@ export interface ReadOptions {
  * header, and a covered header that appears twice or is empty; for a name in `cover` that cannot be covered
  */
 export function readRequest(
-  input: RequestInfo | URL,
+  input: string | URL | Request,
   init: RequestInit,
   { cover, sealed = false }: ReadOptions = {},
 ): Request {
@@ -106,7 +106,7 @@ function refuseSealing(headers: Headers, sealed: unknown): void {
 }
 
 /** The platform quotes what it refuses, be it a method, a header or a setting. */
-function parsed(input: RequestInfo | URL, settings: RequestInit): Request {
+function parsed(input: string | URL | Request, settings: RequestInit): Request {
   try {
     return new Request(input, settings)
   } catch (cause) {
@@ -146,7 +146,7 @@ function refuseDoubled(headers: HeadersInit, cover: readonly string[] = []): voi
 
 /** The settings in `init` that cannot be read back from a `Request`. */
 export interface UnreadInit {
-  readonly priority?: RequestPriority
+  readonly priority?: 'high' | 'low' | 'auto'
   /** A setting of undici: the object that makes the connections. */
   readonly dispatcher?: unknown
 }
