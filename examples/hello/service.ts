@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { loadService, requireTicket } from 'orthrus/service'
 
 /** A service in a few lines: it knows which principal calls it, and each of its answers is proved. */
@@ -18,6 +19,7 @@ const server = createServer(
   }),
 )
 server.listen(Number(port), host, () => {
+  const { port } = server.address() as AddressInfo
   console.log(`${service.principal} listens on http://${host}:${port}`)
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
