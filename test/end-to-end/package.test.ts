@@ -1,14 +1,25 @@
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { WebSocket } from 'ws'
+import { requireTicket } from '../../service/fetch-handler.js'
+import { startRealm } from '../../testing/index.js'
+import { bundleFor } from './packaging/bundle.js'
+import { ENTRIES, type Installed, install } from './packaging/install.js'
+import { type Project, typeErrors } from './packaging/type-check.js'
 import { root, run, temporaryFolder } from './processes.js'
 
+const slow = process.env.ORTHRUS_SLOW === '1'
+
+let installed: Installed
 let folder = ''
-let remove = async (): Promise<void> => {}
-beforeEach(async () => {
-  ;({ folder, remove } = await temporaryFolder())
-})
-afterEach(() => remove())
+beforeAll(async () => {
+  installed = await install()
+  folder = installed.folder
+}, 60_000)
+afterAll(() => installed.remove())
 
 /** What a compilation makes of the sources that are published, and what npm adds. */
 async function filesOfSources(): Promise<string[]> {
@@ -23,13 +34,45 @@ async function filesOfSources(): Promise<string[]> {
   return [...compiled, ...docs, 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'].sort()
 }
 
+/** Bytes that nobody should have to download without noticing: the archive, and what it unpacks to. */
+const LIMITS = { size: 750_000, unpackedSize: 2_700_000 }
+
 it('the package has only what the sources are compiled to', async () => {
-  const packed = await run('npm', ['pack', '--ignore-scripts', '--dry-run', '--json'], root)
-  const [{ files }] = JSON.parse(packed.out) as [{ files: { path: string }[] }]
+  const { files, size, unpackedSize } = installed
   expect(files.map(({ path }) => path).sort()).toEqual(await filesOfSources())
+  console.log(`the package: ${size} bytes, unpacked ${unpackedSize}`)
+  expect(size).toBeLessThan(LIMITS.size)
+  expect(unpackedSize).toBeLessThan(LIMITS.unpackedSize)
+})
+
+it('no file of the package names a source map or a source that is not in it', async () => {
+  const compiled = installed.files.map(({ path }) => path).filter(path => path.startsWith('dist/'))
+  const naming = await Promise.all(
+    compiled.map(async path =>
+      /sourceMappingURL|\.map$/.test(`${await readFile(join(installed.place, path), 'utf8')}`) ? [path] : [],
+    ),
+  )
+  expect(compiled.length).toBeGreaterThan(100)
+  expect(naming.flat()).toEqual([])
+})
+
+it('the package says rightly where its modules and types are', async () => {
+  const { messages, pkg } = await publint({ pkgDir: installed.place, pack: false, strict: true })
+  expect(messages.map(message => formatMessage(message, pkg, { color: false }))).toEqual([])
+  const { exports, typesVersions, engines, sideEffects } = JSON.parse(
+    await readFile(join(installed.place, 'package.json'), 'utf8'),
+  )
+  expect(Object.keys(exports)).toEqual([...ENTRIES.map(name => `./${name}`), './package.json'])
+  // A compiler that does not read `exports` finds the same types.
+  const types = ENTRIES.map(name => [name, [exports[`./${name}`].types]])
+  expect(typesVersions).toEqual({ '*': Object.fromEntries(types) })
+  for (const name of ENTRIES) expect(Object.keys(exports[`./${name}`])).toEqual(['types', 'default'])
+  expect({ engines, sideEffects }).toEqual({ engines: { node: '>=20.19' }, sideEffects: false })
 })
 
 it('the build removes what a deleted source left behind', async () => {
+  const { folder, remove } = await temporaryFolder()
+  onTestFinished(remove)
   const config = { compilerOptions: { outDir: 'dist', rootDir: '.', types: [] }, include: ['*.ts', 'sub'] }
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
@@ -53,70 +96,144 @@ it('the build removes what a deleted source left behind', async () => {
   expect(await readdir(join(folder, 'dist'))).toContain('sub')
 })
 
-/** As `npm install` lays it out, with this checkout's dependencies in place of downloaded ones. */
-async function install(): Promise<void> {
-  const packed = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], root)
-  const [{ filename }] = JSON.parse(packed.out) as [{ filename: string }]
-  const modules = join(folder, 'node_modules')
-  await mkdir(join(modules, 'orthrus'), { recursive: true })
-  await run(
-    'tar',
-    ['-xzf', join(folder, filename), '--strip-components=1', '-C', join(modules, 'orthrus')],
-    folder,
-  )
-  for (const name of await readdir(join(root, 'node_modules'))) {
-    if (!name.startsWith('.')) await symlink(join(root, 'node_modules', name), join(modules, name))
-  }
-  await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
-}
-
-const PROGRAM = `
-import { createServer } from 'node:http'
-import Fastify from 'fastify'
-import Koa from 'koa'
-import { OrthrusError } from 'orthrus/client'
-import * as fastify from 'orthrus/fastify'
-import { requireTicket as requireTicketOf } from 'orthrus/fetch-handler'
-import * as koa from 'orthrus/koa'
-import { startKdc } from 'orthrus/kdc'
-import { requireTicket } from 'orthrus/service'
-import { startRealm } from 'orthrus/testing'
-
-const realm = await startRealm()
-await realm.add('web', 'orders')
-await realm.allow('web', 'orders', { claims: { role: 'reader' } })
-const service = await realm.loadService('orders')
-const server = createServer(requireTicket({ service }, (req, res, ticket) => res.end(ticket.client + ' ' + ticket.claims.role)))
-await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
-const web = await realm.connect('web')
-const response = await web.fetch('http://127.0.0.1:' + server.address().port + '/', { service: 'orders' })
-console.log(await response.text(), typeof startKdc, typeof OrthrusError)
-const app = Fastify()
-await app.register(fastify.requireTicket, { service })
-app.get('/', async request => request.ticket.client + ' over Fastify')
-const test = await realm.connect('web', { fetch: fastify.injectFetch(app) })
-console.log(await (await test.fetch('http://orders.test/', { service: 'orders' })).text())
-const refused = await requireTicketOf({ service }, () => new Response('x'))(new Request('http://127.0.0.1/'))
-console.log(refused.status, refused.headers.get('www-authenticate'))
-const overKoa = createServer(new Koa().use(koa.requireTicket({ service })).use(ctx => { ctx.body = koa.ticketOf(ctx).client + ' over Koa' }).callback())
-await new Promise(resolve => overKoa.listen(0, '127.0.0.1', resolve))
-console.log(await (await web.fetch('http://127.0.0.1:' + overKoa.address().port + '/', { service: 'orders' })).text())
-overKoa.close()
-server.close()
-await realm.close()
+const PROGRAMS = join(root, 'test/end-to-end/packaging/programs')
+const SAID = `web@test.example reader
+hello over a channel
+401 Orthrus realm="test.example"
+function function function function function
 `
+const OF_FRAMEWORKS = 'web@test.example over Fastify\nweb@test.example over Koa\n'
 
 it('the package works in an empty project, with its imports, types and command', async () => {
-  await install()
-  await writeFile(join(folder, 'program.js'), PROGRAM)
-  expect(await run(process.execPath, ['program.js'], folder)).toEqual({
+  await installed.setPeers(true)
+  await cp(PROGRAMS, join(folder, 'programs'), { recursive: true })
+  expect(await run(process.execPath, ['programs/import.mjs'], folder)).toEqual({
     code: 0,
-    out: 'web@test.example reader function function\nweb@test.example over Fastify\n401 Orthrus realm="test.example"\nweb@test.example over Koa\n',
+    out: `${SAID}${OF_FRAMEWORKS}`,
     err: '',
   })
-  const bin = join(folder, 'node_modules/orthrus/dist/cli/orthrus.js')
+  const bin = join(installed.place, 'dist/cli/orthrus.js')
   expect(await run(process.execPath, [bin, '--version'], folder)).toMatchObject({ code: 0, out: '0.1.0\n' })
-  const files = await readdir(join(folder, 'node_modules/orthrus/dist'))
+  const files = await readdir(join(installed.place, 'dist'))
   expect(files.sort()).toEqual(['cli', 'client', 'kdc', 'service', 'shared', 'testing'])
-  expect(await readdir(join(folder, 'node_modules/orthrus/dist/client'))).toContain('index.d.ts')
+})
+
+const CASES = [
+  ['without the frameworks', false],
+  ['with them', true],
+] as const
+
+it.each(slow ? CASES : CASES.slice(0, 1))('require() loads every entry, %s', async (_, withFrameworks) => {
+  await installed.setPeers(withFrameworks)
+  await cp(PROGRAMS, join(folder, 'programs'), { recursive: true })
+  const args = withFrameworks ? ['programs/require.cjs'] : ['programs/require.cjs', 'bare']
+  const out = `${SAID}${withFrameworks ? OF_FRAMEWORKS : ''}true\n`
+  expect(await run(process.execPath, args, folder)).toEqual({ code: 0, out, err: '' })
+})
+
+interface TypeCase extends Project {
+  readonly withFrameworks: boolean
+  readonly quick?: boolean
+}
+
+const TYPE_CASES: readonly TypeCase[] = [
+  { type: 'module', module: 'node16', withFrameworks: false, quick: true },
+  { type: 'module', module: 'node16', withFrameworks: true },
+  { type: 'module', module: 'nodenext', withFrameworks: false },
+  { type: 'module', module: 'nodenext', withFrameworks: true },
+  { type: 'commonjs', module: 'nodenext', withFrameworks: true },
+  { type: 'commonjs', module: 'commonjs', withFrameworks: true },
+  { type: 'module', module: 'esnext', moduleResolution: 'bundler', withFrameworks: false },
+  { type: 'module', module: 'esnext', moduleResolution: 'bundler', withFrameworks: true, quick: true },
+]
+
+describe('a program that uses every entry type-checks, libraries included', () => {
+  it.each(TYPE_CASES.filter(({ quick }) => slow || quick === true))(
+    '$type, $module, $moduleResolution, with frameworks: $withFrameworks',
+    async ({ withFrameworks, quick: _, ...project }) => {
+      await installed.setPeers(withFrameworks)
+      expect(await typeErrors(folder, withFrameworks, project)).toEqual([])
+    },
+  )
+
+  it('in CommonJS, and runs', async () => {
+    await installed.setPeers(false)
+    expect(await typeErrors(folder, false, { type: 'commonjs', module: 'nodenext' })).toEqual([])
+    const program = `require('./out/testing.js').test().then(console.log)`
+    expect(await run(process.execPath, ['-e', program], join(folder, 'project'))).toEqual({
+      code: 0,
+      out: 'orders@test.example web@test.example\n',
+      err: '',
+    })
+  })
+
+  it('for browsers, without the types of Node', async () => {
+    await installed.setPeers(false)
+    const browser: Project = {
+      type: 'module',
+      module: 'esnext',
+      moduleResolution: 'bundler',
+      programs: ['client'],
+      lib: ['es2023', 'dom'],
+      types: [],
+    }
+    expect(await typeErrors(folder, false, browser)).toEqual([])
+  })
+
+  it.runIf(slow)('but not as CommonJS under node16, whose compiler knows no require() of ESM', async () => {
+    await installed.setPeers(false)
+    const project: Project = { type: 'commonjs', module: 'node16', programs: ['client'] }
+    expect(await typeErrors(folder, false, project)).toEqual([expect.stringContaining('error TS1479')])
+  })
+})
+
+const names = ENTRIES.map(name => name.replace('fetch-handler', 'fetchHandler'))
+const BARE_PROGRAM = `
+import { smoke } from './programs/smoke.cjs'
+${ENTRIES.map((name, i) => `import * as ${names[i]} from 'orthrus/${name}'`).join('\n')}
+smoke({ ${names.join()} }, {}).then(said => console.log(said.join('\\n')))
+`
+
+/** Characters of a bundled client, minified and not compressed: what a page loads. */
+const BROWSER_LIMIT = 260_000
+
+describe('a bundler', () => {
+  it('makes one file of the client for browsers, which works with what browsers have', async () => {
+    await installed.setPeers(false)
+    const entry = `export { connect } from 'orthrus/client'`
+    const { file, code } = await bundleFor('browser', folder, entry)
+    expect(code).not.toMatch(/\bnode:|\brequire\(/)
+    console.log(`the client for browsers: ${code.length} bytes`)
+    expect(code.length).toBeLessThan(BROWSER_LIMIT)
+    vi.stubGlobal('WebSocket', WebSocket)
+    const realm = await startRealm()
+    onTestFinished(() => realm.close())
+    await realm.add('web', 'orders')
+    await realm.allow('web', 'orders')
+    const handler = requireTicket(
+      { service: await realm.loadService('orders') },
+      (_, ticket) => new Response(`hello ${ticket.client}`),
+    )
+    const { connect } = (await import(file)) as typeof import('../../client/index.js')
+    const keytab = { text: realm.keytab('web') }
+    const web = await connect({
+      kdc: realm.kdc.url,
+      keytab,
+      clock: realm.clock,
+      fetch: (input, init) => handler(new Request(input, init)),
+    })
+    const response = await web.fetch('http://orders.test/', { service: 'orders' })
+    expect(await response.text()).toBe('hello web@test.example')
+    web.close()
+  })
+
+  it.each(slow ? (['esm', 'cjs'] as const) : (['cjs'] as const))(
+    'makes one file for Node, as %s',
+    async format => {
+      await installed.setPeers(false)
+      await cp(PROGRAMS, join(folder, 'programs'), { recursive: true })
+      const { path } = await bundleFor('node', folder, BARE_PROGRAM, format)
+      expect(await run(process.execPath, [path], folder)).toEqual({ code: 0, out: SAID, err: '' })
+    },
+  )
 })

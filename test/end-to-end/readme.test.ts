@@ -14,6 +14,7 @@ import { NOT_RUN, programOf, type Snippet, snippetsOf } from './snippets.js'
 const DOCUMENTS = [
   'README.md',
   'docs/frameworks.md',
+  'docs/packaging.md',
   'docs/delegation.md',
   'docs/channels.md',
   'docs/keys.md',
@@ -184,6 +185,7 @@ async function runSnippet({ language, mark, code }: Snippet): Promise<string> {
 /** What a block that prints something must print. */
 const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/web\.js$/m, /^hello web@demo\.example, your role is reader$/m],
+  [/^call\.cjs$/m, /^orders@demo\.example$/m],
   [/^talk\.js$/m, /^hello web@demo\.example\nhow are you\?$/m],
   [/^tcp\.js$/m, /^hello web@demo\.example, you come from 127\.0\.0\.1$/m],
   [/^orthrus call .*\/orders\/.*--keytab web/m, /^hello web@demo\.example, your role is reader$/m],

@@ -1,0 +1,13 @@
+import Fastify from 'fastify'
+import Koa from 'koa'
+import * as client from 'orthrus/client'
+import * as fastify from 'orthrus/fastify'
+import * as fetchHandler from 'orthrus/fetch-handler'
+import * as kdc from 'orthrus/kdc'
+import * as koa from 'orthrus/koa'
+import * as service from 'orthrus/service'
+import * as testing from 'orthrus/testing'
+import { smoke } from './smoke.cjs'
+
+const entries = { client, service, fastify, fetchHandler, koa, kdc, testing }
+console.log((await smoke(entries, { Fastify, Koa })).join('\n'))
