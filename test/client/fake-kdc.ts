@@ -50,6 +50,8 @@ export class FakeKdc {
   readonly keys = new Map<Principal, LongTermKey>()
   readonly parameters: PasswordParameters = { log2N: 17, r: 8, p: 1, salt: systemRandom(16) }
   readonly denied = new Map<Principal, WireCode>()
+  /** Of each ticket. */
+  flags = 0
   claims: Claims = []
   /** How far its clock is from the test's, milliseconds. */
   ahead = 0
@@ -174,7 +176,7 @@ export class FakeKdc {
 
   grant(client: Principal, service: Principal, life: number): Grant {
     const now = this.now()
-    const content = ticketContent(now, now + life, { client, claims: this.claims })
+    const content = ticketContent(now, now + life, { client, claims: this.claims, flags: this.flags })
     const ticket = sealTicket(service, 1, this.keyOf(service), content, systemRandom)
     return { ...content, ticket: ticket.bytes, service }
   }

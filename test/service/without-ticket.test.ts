@@ -262,3 +262,49 @@ describe.each(Object.keys(ENTRIES))('permitWithoutTicket with %s', entry => {
     expect(realm.service.state.withoutTicket).toBeUndefined()
   })
 })
+
+describe('permitWithoutTicket with another scheme', () => {
+  const isRight = (key: string | undefined): boolean => key === 'right'
+  const told = (ticket: { readonly client: string } | undefined): string =>
+    `hello ${ticket?.client ?? 'nobody'}`
+
+  const EITHER: Readonly<Record<string, (service: node.Service) => RequestListener>> = {
+    Koa: service => {
+      const app = new Koa()
+      app.use(
+        koa.requireTicket({ service, ...permitting }).or(async (ctx: Koa.Context, next) => {
+          if (isRight(ctx.get('x-api-key'))) await next()
+          else ctx.status = 403
+        }),
+      )
+      app.use(ctx => {
+        ctx.body = told(koa.ticketIfAny(ctx))
+      })
+      return app.callback()
+    },
+    Hono: service => {
+      const app = new Hono()
+      app.use(
+        fetchHandler.requireTicket({ service, ...permitting }).or(async (c: Context, next) => {
+          if (!isRight(c.req.header('x-api-key'))) return c.body(null, 403)
+          await next()
+          return undefined
+        }),
+      )
+      app.all('*', c => c.text(told(fetchHandler.ticketIfAny(c.req.raw))))
+      return getRequestListener(app.fetch)
+    },
+  }
+
+  it.each(Object.keys(EITHER))('counts what that lets pass, in %s', async entry => {
+    const make = EITHER[entry] ?? expect.unreachable()
+    const realm = await startRealm({ listener: ({ service }) => make(service) })
+    const key = ['x-api-key', 'right'] as const
+    expect((await realm.send(plain('/', [key]))).body.toString()).toBe('hello nobody')
+    expect((await realm.send(plain('/', [['x-api-key', 'wrong']]))).status).toBe(403)
+    expect((await realm.send(plain('/', [key, ['orthrus-accept', 'records']]))).status).toBe(401)
+    expect(counted(realm)).toBe(1)
+    const request = realm.sign()
+    expectProved(await realm.send(request), request)
+  })
+})

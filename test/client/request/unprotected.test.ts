@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { FLAG } from '../../../shared/constants.js'
 import type { OrthrusError } from '../../../shared/errors.js'
 import { HOUR, MINUTE } from '../../../shared/time.js'
 import type { FakeService } from '../fake-service.js'
@@ -157,11 +158,13 @@ describe('a service at such an origin', () => {
 
 describe('allowUnprotected', () => {
   it('is not for sealed bodies, given tickets and handOff', async () => {
-    const { orders, realm } = await prepare()
+    const { orders, realm, setting } = await prepare()
+    setting.kdc.flags = FLAG.DELEGABLE
     orders.intercept = () => plain()
     const ticket = await realm.getServiceTicket('orders')
     const cut = ticket.attenuate({ methods: ['GET'] })
-    for (const options of [{ sealed: true }, { ticket: cut }]) {
+    const handOff = ticket.attenuate({ to: 'orders' })
+    for (const options of [{ sealed: true }, { ticket: cut }, { handOff }]) {
       const { facts } = await refusalOf(realm.fetch(URL, options))
       expect(facts.hint).toContain("under this client's own ticket")
     }

@@ -3,7 +3,15 @@ import { text } from 'node:stream/consumers'
 import type { FastifyRequest } from 'fastify'
 import { describe, expect, it, vi } from 'vitest'
 import { requireTicket as fastifyPlugin, ticketIfAny as ticketInFastify } from '../../../service/fastify.js'
-import { type Middleware, requireTicket, ticketIfAny, ticketOf } from '../../../service/index.js'
+import {
+  acceptChannels,
+  createVerifier,
+  type Middleware,
+  requireTicket,
+  type TicketHandler,
+  ticketIfAny,
+  ticketOf,
+} from '../../../service/index.js'
 import type { RawRequest } from '../connection.js'
 import { startFastify } from '../fastify/setting.js'
 import { expectProved, headerOf, type RunningRealm, startRealm, WEB } from '../realm.js'
@@ -168,6 +176,23 @@ describe('permitWithoutTicket', () => {
       listener: ({ service }) => requireTicket({ service, permitWithoutTicket }) as never,
     })
     expect((await realm.send(plain())).status).toBe(500)
+  })
+
+  it('gives a handler a ticket that may be undefined, as the compiler sees it', async () => {
+    const { service } = await startRealm()
+    const strict: TicketHandler = (_req, res, ticket) => void res.end(ticket.client)
+    requireTicket({ service }, strict)
+    // @ts-expect-error: it would read `client` of undefined
+    requireTicket({ service, permitWithoutTicket }, strict)
+    // @ts-expect-error: and so it may where the option is chosen later
+    requireTicket({ service, permitWithoutTicket: Math.random() < 0.5 }, strict)
+  })
+
+  it('is not for createVerifier and acceptChannels, which say so', async () => {
+    const { service } = await startRealm()
+    const options = { service, permitWithoutTicket } as never
+    expect(() => createVerifier(options)).toThrow(/no option "permitWithoutTicket"/)
+    expect(() => acceptChannels(options, () => {})).toThrow(/no option "permitWithoutTicket"/)
   })
 
   it('is true or false, and addressOf a function', async () => {
