@@ -28,6 +28,11 @@ export class RevokedSet {
   readonly #logs = new Map<string, MutableEntries>()
   #size = 0
   #lastKvno = 0
+  /**
+   * Tickets that no entry held now revokes. A service sees the same ones again and again, and to look the bytes of their
+   * ids up costs more than all else that following a KDC adds to a request.
+   */
+  #unrevoked: WeakSet<OpenedTicket> | undefined
 
   /** @param max how many entries it takes, at least 1 */
   constructor(max: number) {
@@ -67,6 +72,7 @@ export class RevokedSet {
     // Deleted first, so that the order stays that of the numbers.
     if (!log.seqs.delete(by)) this.#size++
     log.seqs.set(by, seq)
+    this.#unrevoked = undefined
     return true
   }
 
@@ -74,9 +80,17 @@ export class RevokedSet {
     this.#lastKvno = Math.max(this.#lastKvno, kvno)
   }
 
-  has({ kvno, clientId, ticketId }: OpenedTicket): boolean {
-    if (kvno <= this.#lastKvno) return true
-    if (this.#size === 0) return false
+  /** @param ticket as it is kept between requests: the same object is taken for the same ticket */
+  has(ticket: OpenedTicket): boolean {
+    if (ticket.kvno <= this.#lastKvno) return true
+    if (this.#unrevoked?.has(ticket)) return false
+    if (this.#finds(ticket)) return true
+    this.#unrevoked ??= new WeakSet()
+    this.#unrevoked.add(ticket)
+    return false
+  }
+
+  #finds({ clientId, ticketId }: OpenedTicket): boolean {
     for (const { seqs } of this.#logs.values()) {
       if (seqs.has(latin1Text(clientId)) || seqs.has(latin1Text(ticketId))) return true
     }

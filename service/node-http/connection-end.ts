@@ -5,21 +5,28 @@ import type { Socket } from 'node:net'
 const waiting = new WeakMap<Socket, Set<() => void>>()
 
 /**
- * Calls `run` once, when the response is over, or nobody is left to answer. The response alone does not tell: where a
- * connection ends, Node says so to the response that is being sent, and to none of those that wait behind it.
+ * Calls `run` once: when what is returned is called, or when nobody is left to answer. The response alone does not tell:
+ * where a connection ends, Node says so to the response that is being sent, and to none of those that wait behind it.
  */
-export function whenOver(req: IncomingMessage, res: ServerResponse, run: () => void): void {
+export function unlessGone(req: IncomingMessage, res: ServerResponse, run: () => void): () => void {
   // A server that makes its requests itself may give them none.
   const { socket }: { readonly socket?: Socket } = req
-  if (res.closed || socket?.destroyed) run()
-  else if (socket === undefined) res.once('close', run)
-  else {
-    const others = waiting.get(socket) ?? listenTo(socket)
-    others.add(run)
-    res.once('close', () => {
-      if (others.delete(run)) run()
-    })
+  if (res.closed || socket?.destroyed) {
+    run()
+    return () => {}
   }
+  const all = socket === undefined ? new Set<() => void>() : (waiting.get(socket) ?? listenTo(socket))
+  all.add(run)
+  const over = (): void => {
+    if (all.delete(run)) run()
+  }
+
+  return over
+}
+
+/** Calls `run` once, when the response is over, or nobody is left to answer. */
+export function whenOver(req: IncomingMessage, res: ServerResponse, run: () => void): void {
+  res.once('close', unlessGone(req, res, run))
 }
 
 function listenTo(socket: Socket): Set<() => void> {

@@ -11,7 +11,7 @@ import { AttachedState } from '../response/attached-state.js'
 import { type Proof, proofFor } from '../response/proof.js'
 import { canRender } from '../response/refusal.js'
 import { answerWith } from './answer.js'
-import { whenOver } from './connection-end.js'
+import { unlessGone, whenOver } from './connection-end.js'
 import type { NodeGate } from './options.js'
 import { type PassOn, refuseByApplication } from './refusal.js'
 import { messageOf } from './request.js'
@@ -135,7 +135,12 @@ function letPass<Req>(
     body.end(cause)
     abortTicket(ticket, cause)
   }
-  if (service.revocation !== undefined) whenOver(req, res, service.revocation.watch(verified, end))
+  if (service.revocation !== undefined) {
+    const forget = service.revocation.watch(verified, end)
+    // A sealed body may still be read when the response has ended. Else a listener for each request would be a waste.
+    if (body !== undefined) whenOver(req, res, forget)
+    else proof.onceEnded(unlessGone(req, res, forget))
+  }
   return passed
 }
 

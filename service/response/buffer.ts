@@ -39,6 +39,8 @@ export interface ResponseWatcher {
   onEnd(done: Done | undefined): void
   /** The handler wrote more than a response may have. */
   onOverflow(): void
+  /** What the handler still writes is passed on, or ignored. */
+  onOver?(): void
 }
 
 const NO_BODY = Buffer.alloc(0)
@@ -101,6 +103,7 @@ export class ResponseBuffer {
 
   release(): void {
     this.#state = 'released'
+    this.#watcher.onOver?.()
   }
 
   /** Drops what was written, as if nothing had been, and tells another watcher of what is written from now on. */
@@ -122,6 +125,7 @@ export class ResponseBuffer {
   /** Ignores what the handler still writes, and closes the streams it pipes. @returns the methods that still send */
   mute(): ResponseMethods {
     this.#state = 'muted'
+    this.#watcher.onOver?.()
     this.#sources.closeAll()
     return this.#ownMethods()
   }

@@ -48,6 +48,7 @@ export class Proof implements ResponseWatcher {
   readonly #options: ResponseProofOptions
   #further: readonly string[]
   #hasFailed = false
+  #ended: (() => void) | undefined
 
   constructor(res: ServerResponse, options: ResponseProofOptions) {
     this.#res = res
@@ -61,6 +62,15 @@ export class Proof implements ResponseWatcher {
   /** Whether the response is complete, or a failure was answered in its place. */
   get hasEnded(): boolean {
     return !this.buffer.buffering && !this.buffer.isStreaming
+  }
+
+  /** Calls `run` when the response is complete, or a failure was answered in its place. Once: one `run` is kept. */
+  onceEnded(run: () => void): void {
+    this.#ended = run
+  }
+
+  onOver(): void {
+    this.#ended?.()
   }
 
   /**

@@ -333,13 +333,14 @@ describe('KDC time as the feed tells it', () => {
 describe('what ends at once', () => {
   it('is everything that goes on under a revoked ticket, once', async () => {
     const setting = await FeedSetting.connected()
-    const { kdc, feed } = setting
+    const { kdc, feed, clock } = setting
     const tickets = [setting.ticket(), setting.ticket(), setting.ticket({ kvno: 1 }), setting.ticket()]
     const ended: string[] = []
     const watch = (name: string, under: readonly number[]): (() => void) => {
       const accepted = { tickets: tickets.filter((_, at) => under.includes(at)) }
       return feed.watch(accepted, ({ code }) => void ended.push(`${name} ${code}`))
     }
+    for (const ticket of tickets) feed.requireValid(ticket, clock.now())
     watch('own', [0])
     watch('both', [3, 1])
     watch('key', [2])
@@ -349,6 +350,7 @@ describe('what ends at once', () => {
     await turns()
     expect(ended).toEqual(['own revoked'])
     kdc.revoke({ kind: 'ticket', by: tickets[1]?.ticketId ?? new Uint8Array() })
+    await turns()
     kdc.revoke({ kind: 'key', by: 1 }, ORDERS)
     await turns()
     expect(ended).toEqual(['own revoked', 'both revoked', 'key revoked'])

@@ -198,6 +198,30 @@ describe('a request that is being handled when its ticket is revoked', () => {
     expect(realm.refused).toEqual([])
   })
 
+  it('is over for the feed once it is answered, though its connection stays', async () => {
+    const { realm, watched } = await start()
+    const connection = realm.connect()
+    connection.write(formatRequest(realm.sign()), 'GET')
+    await until(() => watched.over === 1)
+    connection.write(formatRequest(realm.sign()), 'GET')
+    await until(() => watched.over === 2)
+    expect(watched.begun).toBe(2)
+    connection.destroy()
+  })
+
+  it('is over for the feed where its handler writes too much, and where it throws', async () => {
+    const { realm, watched } = await start((_, res) => {
+      if (realm.handled.length === 2) throw new RangeError('a fault')
+      return new Promise(() => res.write(Buffer.alloc(11 * 1024 * 1024)))
+    })
+    const connection = realm.connect()
+    for (const over of [1, 2]) {
+      connection.write(formatRequest(realm.sign()), 'GET')
+      await until(() => watched.over === over)
+    }
+    connection.destroy()
+  })
+
   it('is over for the feed once its client is gone', async () => {
     const { realm, kdc, watched } = await start(() => new Promise(() => {}))
     const ticket = realm.ticket()
