@@ -7,7 +7,7 @@ export function createMemoryStore(): Store {
 }
 
 class MemoryStore implements Store {
-  readonly #kinds = new Map<RecordKind, Map<string, Stored>>()
+  readonly #kinds = new Map<RecordKind, Records>()
   readonly #watchers = new Watchers()
   #closed = false
 
@@ -26,8 +26,7 @@ class MemoryStore implements Store {
       requireVersion(change, this.#records(change.kind).get(change.name)?.version ?? 0)
     }
     for (const { kind, name, expected, value } of changes) {
-      if (value === undefined) this.#records(kind).delete(name)
-      else this.#records(kind).set(name, copy({ version: expected + 1, value }))
+      this.#records(kind).put(name, value && copy({ version: expected + 1, value }))
     }
     this.#watchers.notify(changes)
   }
@@ -35,10 +34,9 @@ class MemoryStore implements Store {
   async list(kind: RecordKind, page: Page): Promise<Listed[]> {
     requirePage(kind, page)
     this.#requireOpen()
-    const { after = '', limit } = page
-    const records = [...this.#records(kind)].filter(([name]) => name > after)
-    records.sort(([a], [b]) => (a < b ? -1 : 1))
-    return records.slice(0, limit).map(([name, stored]) => ({ name, ...copy(stored) }))
+    return this.#records(kind)
+      .page(page)
+      .map(([name, stored]) => ({ name, ...copy(stored) }))
   }
 
   watch(listener: WatchListener): () => void {
@@ -50,10 +48,10 @@ class MemoryStore implements Store {
     this.#watchers.clear()
   }
 
-  #records(kind: RecordKind): Map<string, Stored> {
+  #records(kind: RecordKind): Records {
     let records = this.#kinds.get(kind)
     if (records === undefined) {
-      records = new Map()
+      records = new Records()
       this.#kinds.set(kind, records)
     }
     return records
@@ -61,6 +59,47 @@ class MemoryStore implements Store {
 
   #requireOpen(): void {
     if (this.#closed) throw storeClosed()
+  }
+}
+
+/** Records by name, whose names are kept in order, since a page is asked for with each revocation. */
+class Records {
+  readonly #byName = new Map<string, Stored>()
+  /** Ascending. */
+  readonly #names: string[] = []
+
+  get(name: string): Stored | undefined {
+    return this.#byName.get(name)
+  }
+
+  /** @param stored `undefined` removes the record */
+  put(name: string, stored: Stored | undefined): void {
+    const at = this.#countUpTo(name)
+    const isThere = this.#names[at - 1] === name
+    if (stored === undefined) {
+      if (isThere) this.#names.splice(at - 1, 1)
+      this.#byName.delete(name)
+      return
+    }
+    if (!isThere) this.#names.splice(at, 0, name)
+    this.#byName.set(name, stored)
+  }
+
+  page({ after = '', limit }: Page): [string, Stored][] {
+    const from = this.#countUpTo(after)
+    const names = this.#names.slice(from, from + limit)
+    return names.map(name => [name, this.#byName.get(name) as Stored])
+  }
+
+  /** How many names are not behind this one in the order. */
+  #countUpTo(name: string): number {
+    let [from, to] = [0, this.#names.length]
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if ((this.#names[middle] as string) <= name) from = middle + 1
+      else to = middle
+    }
+    return from
   }
 }
 

@@ -189,6 +189,15 @@ export function describeStore(name: string, open: () => Promise<Store>, discard:
       expect(await store.list('principal', { after: 'n9', limit: 2 })).toEqual([])
     })
 
+    it('lists what is left of changes and removals, the last one and the first one included', async () => {
+      await store.commit(['b', 'a', 'd', 'c', 'e'].map(name => put(name, 0, name)))
+      await store.commit([remove('b', 1), remove('e', 1), put('d', 1, 'new')])
+      const names = async () => (await store.list('principal', { limit: 9 })).map(({ name }) => name)
+      expect(await names()).toEqual(['a', 'c', 'd'])
+      await store.commit([remove('a', 1), put('b', 0, 'again')])
+      expect(await names()).toEqual(['b', 'c', 'd'])
+    })
+
     it('tells each watcher of each change, once the commit is done and until it stops', async () => {
       const seen: string[] = []
       const stop = store.watch((kind, name) => seen.push(`${kind} ${name}`))
