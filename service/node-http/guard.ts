@@ -6,7 +6,9 @@ import { checkersFor, type ResponseFor, type TicketGate, tellRefused } from '../
 import { challengeRequest, type Refused, refuseRequest, requestFields } from '../request/refuse.js'
 import { causeForBegun, refusalOf } from '../request/revocation.js'
 import type { ServiceParts } from '../request/service.js'
+import { whenTicketsEnd } from '../request/stream-end.js'
 import { type AcceptedTicket, abortTicket } from '../request/ticket.js'
+import { type UnsealedRequest, unsealRequest } from '../request/unseal-request.js'
 import { AttachedState } from '../response/attached-state.js'
 import { type Proof, proofFor } from '../response/proof.js'
 import { canRender } from '../response/refusal.js'
@@ -15,8 +17,6 @@ import { unlessGone, whenOver } from './connection-end.js'
 import type { NodeGate } from './options.js'
 import { type PassOn, refuseByApplication } from './refusal.js'
 import { messageOf } from './request.js'
-import { whenTicketsEnd } from './stream-end.js'
-import { type UnsealedRequest, unsealRequest } from './unseal-request.js'
 
 /** An authorised request, and the proof that its response will carry. */
 export interface Passed extends Omit<AuthorisedRequest, 'isSealed'> {

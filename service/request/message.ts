@@ -27,6 +27,8 @@ export interface RequestBody {
    * @throws TypeError if the body was read by somebody else
    */
   requireReadable(): void
+  /** Whether there is none, where the message does not say so. Such a body cannot be sealed. */
+  readonly isMissing?: boolean
   /**
    * The whole body. Called at most once.
    * @throws OrthrusError `too_large`; `binding_mismatch` if it takes too long; `malformed` for trailers

@@ -76,12 +76,12 @@ export async function verifyRequest(
 
 /** A sealed body is not waited for: its records are checked while the handler reads them. @throws Refusal */
 function requireUnsealable({ body }: PresentedRequest, accepted: AcceptedRequest): CoveredBody {
-  if (body === undefined) {
+  if (body === undefined || body.isMissing) {
     const hint = 'look for a proxy or middleware that removes bodies'
     throw refuse(accepted, 'binding_mismatch', 'the sealed body is missing', hint)
   }
   if (body.unseal === undefined) {
-    const hint = 'requireTicket on a server of node:http takes sealed bodies'
+    const hint = 'createVerifier takes none: every requireTicket does'
     throw refuse(accepted, 'malformed', 'this adapter takes no sealed bodies', hint)
   }
   return RECORDS

@@ -2,8 +2,8 @@ import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { StreamOpener } from '../../shared/channel/sealed-stream.js'
 import type { OrthrusError } from '../../shared/errors.js'
 import type { Cancel } from '../../shared/timers.js'
-import type { EndStream, RequestMessage } from '../request/message.js'
-import type { ServiceParts } from '../request/service.js'
+import type { EndStream, RequestMessage } from './message.js'
+import type { ServiceParts } from './service.js'
 import { whenTicketsEnd } from './stream-end.js'
 
 export interface UnsealRequestOptions {
@@ -13,6 +13,8 @@ export interface UnsealRequestOptions {
   onBroken(cause: Error | undefined): void
   /** Called behind `onBroken` if a ticket ended. */
   onExpired(cause: OrthrusError): void
+  /** Called once, when all of the body was handed on, or before `onBroken`. */
+  onOver?(): void
 }
 
 /** A sealed body that its handler reads. */
@@ -27,7 +29,7 @@ export function unsealRequest(
   { body }: RequestMessage,
   verified: VerifiedRequest,
   service: ServiceParts,
-  { mayOutliveTickets, onBroken, onExpired }: UnsealRequestOptions,
+  { mayOutliveTickets, onBroken, onExpired, onOver }: UnsealRequestOptions,
 ): UnsealedRequest {
   const { clock, timers } = service
   let isOpen = true
@@ -44,6 +46,7 @@ export function unsealRequest(
     onOver: () => {
       isOpen = false
       forget()
+      onOver?.()
     },
   })
   if (isOpen && end !== undefined && !mayOutliveTickets) {

@@ -2,7 +2,7 @@ import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { endOf } from '../../shared/channel/opening.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { type Cancel, inBackground, runAfter } from '../../shared/timers.js'
-import type { ServiceParts } from '../request/service.js'
+import type { ServiceParts } from './service.js'
 
 /** Calls `end` once the first of the request's tickets and `expires` caveats has ended (section 8, Sealed bodies). */
 export function whenTicketsEnd(
