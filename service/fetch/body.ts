@@ -1,6 +1,14 @@
+import { OpenedBody } from '../../shared/channel/opened-body.js'
+import { brokenStream } from '../../shared/channel/sealed-stream.js'
 import { malformed } from '../../shared/errors.js'
 import { runAfter, type Timers } from '../../shared/timers.js'
-import { type BodyLimits, RequestAborted, type RequestBody } from '../request/message.js'
+import {
+  type BodyLimits,
+  type EndStream,
+  RequestAborted,
+  type RequestBody,
+  type UnsealOptions,
+} from '../request/message.js'
 import { late, tooLarge } from '../request/verify.js'
 import { collectBounded, NotBytes } from './bounded-reader.js'
 
@@ -10,6 +18,7 @@ export class FetchBody implements RequestBody {
   readonly #timers: Timers
   readonly #fault: string | undefined
   #bytes: Uint8Array | undefined
+  #opened: OpenedBody | undefined
 
   /** @param fault why the request cannot be bound, whatever its body is. */
   constructor(request: Request, timers: Timers, fault: string | undefined) {
@@ -21,6 +30,16 @@ export class FetchBody implements RequestBody {
   /** What was read, if there was a body. */
   get bytes(): Uint8Array | undefined {
     return this.#bytes
+  }
+
+  /** What a sealed body is opened to, while its handler reads it. */
+  get opened(): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
+    return this.#opened?.stream
+  }
+
+  get isMissing(): boolean {
+    const { body, headers } = this.#request
+    return body === null || headers.get('content-length') === '0'
   }
 
   requireReadable(): void {
@@ -63,6 +82,32 @@ export class FetchBody implements RequestBody {
       // Not cancelled: a server may close the connection for that, and the client would not get its answer.
       reader.releaseLock()
     }
+  }
+
+  unseal({ opener, clock, timers, onBroken, onOver }: UnsealOptions): EndStream {
+    const { body } = this.#request
+    if (body === null) throw brokenStream('it is missing')
+    const opened = new OpenedBody({
+      body,
+      opener,
+      clock,
+      timers,
+      leavesRest: true,
+      onOver,
+      onBroken: (cause, isCut) => onBroken(isCut ? undefined : (cause as Error)),
+    })
+    this.#opened = opened
+    return cause => opened.end(cause)
+  }
+
+  /** How often a sealed body was read. */
+  get reads(): number {
+    return this.#opened?.reads ?? 0
+  }
+
+  /** Nobody reads a sealed body any more. */
+  leave(): void {
+    this.#opened?.leave()
   }
 }
 

@@ -1,4 +1,3 @@
-import type { OrthrusError } from '../../shared/errors.js'
 import {
   type AuthorisedRequest,
   authoriseAgain,
@@ -9,8 +8,9 @@ import { type Header, RequestAborted, type ResponseMessage } from '../request/me
 import { checkersFor, tellRefused } from '../request/options.js'
 import { challengeRequest, type Refused, refuseRequest, requestFields } from '../request/refuse.js'
 import { causeForBegun, refusalOf } from '../request/revocation.js'
-import { type AcceptedTicket, abortTicket } from '../request/ticket.js'
+import type { AcceptedTicket } from '../request/ticket.js'
 import { standingHeaders } from './cors.js'
+import { Handling } from './handling.js'
 import type { FetchGate } from './options.js'
 import { refusalResponse, renderRefusal } from './refusal.js'
 import { type FetchMessage, messageOf, withBody } from './request.js'
@@ -69,9 +69,11 @@ function passedBy(
   authorised: AuthorisedRequest,
   standing: readonly Header[],
 ): Passed {
-  const { service, coverResponse, maxResponse } = gate
-  const { verified } = authorised
-  const responder = new Responder({ message, verified, service, coverResponse, maxResponse, standing })
+  const { service, coverResponse, maxResponse, sealResponses } = gate
+  const { verified, ticket } = authorised
+  const { covered } = ticket
+  const options = { message, verified, service, covered, coverResponse, maxResponse, sealResponses, standing }
+  const responder = new Responder(options)
   return { ...authorised, gate, message, responder, refusal: undefined, isAnswered: false }
 }
 
@@ -108,38 +110,20 @@ function refuseBegun(
   return refusalResponse(message.method, response, responder.standing)
 }
 
-/** How a request ends before its handler does: a cause for which it is refused, or nobody is left to answer. */
-type Interruption = { readonly cause: OrthrusError | undefined }
-
 /** Once step 8 fails, the client is answered so, and what the handler does is dropped. */
 async function answerOnce(passed: Passed, request: Request, answer: Answer): Promise<Response> {
-  const { gate, message, verified, ticket } = passed
-  const { service } = gate
-  const { signal } = request
-  const stop = new AbortController()
-  let forget: (() => void) | undefined
-  let leave = (): void => {}
-  const interrupted = new Promise<Interruption>(resolve => {
-    forget = service.revocation?.watch(verified, cause => resolve({ cause }))
-    leave = () => resolve({ cause: undefined })
-    signal?.addEventListener('abort', leave, { once: true })
-    if (signal?.aborted) leave()
-  })
+  const { gate, message, verified } = passed
+  const handling = new Handling({ ...passed, signal: request.signal })
   try {
-    const made = makeResponse(passed, request, answer, stop.signal)
-    const outcome = await Promise.race([made, interrupted])
+    const made = makeResponse(passed, request, answer, handling)
+    const outcome = await Promise.race([handling.interrupted, made])
     if (!('cause' in outcome)) return outcome
-    const { cause } = outcome
-    stop.abort(cause)
-    if (cause === undefined) return abortedResponse()
-    const shown = refusalOf(verified, causeForBegun(message.method, cause))
-    const response = refuseBegun(passed, request, refuseRequest(service, message, shown))
-    abortTicket(ticket, cause)
-    return response
+    if (outcome.cause === undefined) return abortedResponse()
+    const shown = refusalOf(verified, causeForBegun(message.method, outcome.cause))
+    return refuseBegun(passed, request, refuseRequest(gate.service, message, shown))
   } finally {
     passed.isAnswered = true
-    forget?.()
-    signal?.removeEventListener('abort', leave)
+    handling.answered()
   }
 }
 
@@ -148,9 +132,10 @@ async function makeResponse(
   passed: Passed,
   request: Request,
   answer: Answer,
-  stop: AbortSignal,
+  handling: Handling,
 ): Promise<Response> {
   const { message, responder, ticket } = passed
+  const { stop } = handling
   try {
     const handed = withBody(request, message)
     for (const each of [request, handed]) passedRequests.set(each, passed)
@@ -159,10 +144,10 @@ async function makeResponse(
       await response?.body?.cancel()
       return abortedResponse()
     }
-    if (passed.refusal === undefined) return await responder.respond(response, stop)
+    if (passed.refusal === undefined) return await responder.respond(response, stop, handling)
   } catch (err) {
     if (stop.aborted) return abortedResponse()
-    if (passed.refusal === undefined) return responder.threw(err)
+    if (passed.refusal === undefined) return responder.threw(err, handling)
   }
   return refusalResponse(message.method, passed.refusal, responder.standing)
 }

@@ -1,3 +1,4 @@
+import { ENCODING_HEADER } from '../../shared/http/header-names.js'
 import type { Timers } from '../../shared/timers.js'
 import type { RequestMessage } from '../request/message.js'
 import { FetchBody } from './body.js'
@@ -34,9 +35,18 @@ function normalisedTarget(url: string): string | undefined {
   return URL.canParse(url) ? targetIn(new URL(url).href) : undefined
 }
 
+/** What reads bodies must not take the opened one for a sealed one, nor expect the length that it had. */
+const OF_SEALED: ReadonlySet<string> = new Set([ENCODING_HEADER, 'content-length'])
+
 /** The request for the handler: with the body that was verified, unread, and otherwise as it was verified. */
 export function withBody(request: Request, { method, headers, body }: FetchMessage): Request {
-  const { bytes } = body
+  const { bytes, opened } = body
+  if (opened !== undefined) {
+    const kept = headers.filter(([name]) => !OF_SEALED.has(name))
+    const init = { method, headers: kept as [string, string][], signal: request.signal, body: opened }
+    // Platforms take a stream only together with this.
+    return new Request(request.url, { ...init, duplex: 'half' } as RequestInit)
+  }
   if (bytes === undefined) return request
   const { url, signal } = request
   const pairs = headers.map(([name, value]): [string, string] => [name, value])

@@ -2,15 +2,24 @@ import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { hasBody } from '../../shared/http/binding.js'
 import { formatFurtherHeaders } from '../../shared/http/further-headers.js'
-import { FURTHER_HEADER } from '../../shared/http/header-names.js'
+import { ENCODING_HEADER, FURTHER_HEADER, SEALED_ENCODING } from '../../shared/http/header-names.js'
 import type { Header, RequestMessage } from '../request/message.js'
 import { requestFields } from '../request/refuse.js'
 import type { ServiceParts } from '../request/service.js'
-import { FAILED, FAILED_TYPE, type Failure, overflow, responseFault } from '../response/failure.js'
+import {
+  encodedFault,
+  FAILED,
+  FAILED_TYPE,
+  type Failure,
+  overflow,
+  responseFault,
+} from '../response/failure.js'
 import { coveredTogether } from '../response/headers.js'
-import { proveResponse } from '../response/prove.js'
+import { proveRecords, proveResponse } from '../response/prove.js'
+import { acceptsSealed, insistsOnSealed, responseSealer } from '../response/sealing.js'
 import { collectBounded } from './bounded-reader.js'
 import { headersWith } from './cors.js'
+import { SealedBody } from './sealed-body.js'
 import { isResponse } from './web-response.js'
 
 export interface ResponderOptions {
@@ -18,19 +27,33 @@ export interface ResponderOptions {
   readonly message: RequestMessage
   readonly verified: VerifiedRequest
   readonly service: ServiceParts
+  /** Further headers that the request covers, in lower case. */
+  readonly covered: readonly string[]
   /** Further headers that are covered, in lower case and ascending order. */
   readonly coverResponse: readonly string[]
   /** Bytes. */
   readonly maxResponse: number
+  /** Whether every response is sealed whose client reads sealed ones. */
+  readonly sealResponses: boolean
   /** What the response has, whatever becomes of it. */
   readonly standing: readonly Header[]
+}
+
+/** Follows a response that is sealed while it is sent. */
+export interface StreamWatcher {
+  /** Before anything is sealed. It may still be refused. */
+  onStream(): void
+  onSealed(body: SealedBody): void
+  onOver(): void
 }
 
 const NO_BODY = new Uint8Array()
 /** Some servers name a type of their own where there is none, and would change what is proved. */
 const UNKNOWN_TYPE = 'application/octet-stream'
 
-/** Nobody is left to read it. The status is what other servers log in this case. */
+/**
+ * Nobody is left to read it, or nobody may take it for an answer. The status is what other servers log in the first case.
+ */
 export function abortedResponse(): Response {
   return new Response(null, { status: 499 })
 }
@@ -67,43 +90,106 @@ export class Responder {
   }
 
   /** The handler threw: the log says what, the client gets a proved 500 that does not. */
-  threw(err: unknown): Response {
-    return this.failed({ reason: 'it threw', err })
+  threw(err: unknown, watcher: StreamWatcher): Response {
+    return this.#failed({ reason: 'it threw', err }, watcher)
   }
 
-  failed({ reason, hint, err }: Failure): Response {
+  #failed(failure: Failure, watcher: StreamWatcher): Response {
+    this.#report(failure)
+    const head = { status: 500, headers: { 'content-type': FAILED_TYPE } }
+    if (this.#isAlwaysSealed(500)) return this.#sealed(new Response(FAILED, head), watcher)
+    return this.#proved(new Response(null, head), FAILED)
+  }
+
+  #report({ reason, hint, err }: Failure): void {
     const { message, verified, service } = this.#options
     const { client } = verified
     service.report({ kind: 'response_failed', reason, hint, client, ...requestFields(message), err })
-    return this.#proved(new Response(null, { status: 500, headers: { 'content-type': FAILED_TYPE } }), FAILED)
   }
 
   /**
-   * @param stop ends the reading of the response, which then fails
+   * @param stop ends the reading of a response that is collected, which then fails
    * @throws unknown what its stream fails with
    */
-  async respond(response: Response, stop: AbortSignal): Promise<Response> {
-    if (!isResponse(response)) return this.failed({ reason: 'it returned no Response' })
+  async respond(response: Response, stop: AbortSignal, watcher: StreamWatcher): Promise<Response> {
+    if (!isResponse(response)) return this.#failed({ reason: 'it returned no Response' }, watcher)
     if (response.bodyUsed || response.body?.locked) {
-      return this.failed({ reason: 'the body of its response was read before' })
+      return this.#failed({ reason: 'the body of its response was read before' }, watcher)
     }
-    const { method } = this.#options.message
+    try {
+      const made = this.#isSealed(response)
+        ? this.#seal(response, watcher)
+        : await this.#whole(response, stop)
+      return 'reason' in made ? this.#failed(made, watcher) : made
+    } catch (cause) {
+      if (cause instanceof OrthrusError) return this.#failed({ reason: cause.reason }, watcher)
+      throw cause
+    }
+  }
+
+  /** The body of every Response is a stream, so that all that have one are sealed for those that read it so. */
+  #isSealed({ status, body }: Response): boolean {
+    if (body === null) return this.#isAlwaysSealed(status)
+    return acceptsSealed(this.#options.message, status)
+  }
+
+  /** Whether a response without a body is sealed too. */
+  #isAlwaysSealed(status: number): boolean {
+    const { message, covered, sealResponses } = this.#options
+    return (sealResponses || insistsOnSealed(covered)) && acceptsSealed(message, status)
+  }
+
+  /** @throws OrthrusError `malformed` if a covered header is doubled or empty */
+  #seal(response: Response, watcher: StreamWatcher): Response | Failure {
+    watcher.onStream()
+    const { headers } = response
+    const announced = headers.get('content-length')
+    const fault =
+      this.#fault(response, announced === null ? 0 : Number(announced)) ??
+      encodedFault(headers.get(ENCODING_HEADER) ?? undefined)
+    if (fault === undefined) return this.#sealed(response, watcher)
+    void response.body?.cancel().catch(() => {})
+    return { reason: fault }
+  }
+
+  #sealed(response: Response, watcher: StreamWatcher): Response {
+    const { message, verified, service } = this.#options
+    const { status, statusText } = response
+    const headers = this.#headersOf(response)
+    if (!headers.has('content-type')) headers.set('content-type', UNKNOWN_TYPE)
+    const options = { method: message.method, verified, time: service.clock.now() }
+    const { proof, reply } = proveRecords({ status, headers }, options)
+    headers.delete('content-length')
+    headers.set(ENCODING_HEADER, SEALED_ENCODING)
+    headers.set(proof[0], proof[1])
+    const body = new SealedBody({
+      body: response.body,
+      sealer: responseSealer(verified, reply),
+      faultOf: length => this.#fault(response, length),
+      onOver: failure => {
+        if (failure !== undefined) this.#report(failure)
+        watcher.onOver()
+      },
+    })
+    watcher.onSealed(body)
+    return new Response(body.stream, { status, statusText, headers })
+  }
+
+  async #whole(response: Response, stop: AbortSignal): Promise<Response | Failure> {
     const body = await this.#collect(response, stop)
-    if (body === undefined) return this.failed(overflow(this.#options.maxResponse))
-    const { status, headers } = response
-    const reason = responseFault(method, {
+    if (body === undefined) return overflow(this.#options.maxResponse)
+    const reason = this.#fault(response, body.length)
+    return reason === undefined ? this.#proved(response, body) : { reason }
+  }
+
+  /** Why the client could not check such a response, or would take it for another one. */
+  #fault({ status, headers }: Response, length: number): string | undefined {
+    return responseFault(this.#options.message.method, {
       status,
-      length: body.length,
+      length,
       announced: headers.get('content-length') ?? undefined,
       hasTrailers: headers.has('trailer'),
     })
-    if (reason !== undefined) return this.failed({ reason })
-    try {
-      return this.#proved(response, body)
-    } catch (cause) {
-      if (cause instanceof OrthrusError) return this.failed({ reason: cause.reason })
-      throw cause
-    }
   }
 
   /** @returns `undefined` if it is larger than a response may be */
@@ -130,11 +216,7 @@ export class Responder {
     const { message, verified, service } = this.#options
     const { method } = message
     const { status, statusText } = response
-    const headers = headersWith(response.headers, this.#standing)
-    // What a handler passed on from another service is not what this proof covers.
-    headers.delete(FURTHER_HEADER)
-    if (this.#further.length > 0) headers.set(FURTHER_HEADER, formatFurtherHeaders(this.#further))
-    headers.delete('transfer-encoding')
+    const headers = this.#headersOf(response)
     if (hasBody(method, status)) headers.set('content-length', String(body.length))
     else if (status === 204) headers.delete('content-length')
     if (body.length > 0 && !headers.has('content-type')) headers.set('content-type', UNKNOWN_TYPE)
@@ -146,5 +228,14 @@ export class Responder {
     headers.set(name, value)
     const sent = hasBody(method, status) && body.length > 0 ? new Uint8Array(body) : null
     return new Response(sent, { status, statusText, headers })
+  }
+
+  #headersOf(response: Response): Headers {
+    const headers = headersWith(response.headers, this.#standing)
+    // What a handler passed on from another service is not what this proof covers.
+    headers.delete(FURTHER_HEADER)
+    if (this.#further.length > 0) headers.set(FURTHER_HEADER, formatFurtherHeaders(this.#further))
+    headers.delete('transfer-encoding')
+    return headers
   }
 }

@@ -89,7 +89,7 @@ export function writable(): {
 }
 
 /** The pieces of a body as they come. */
-export function piecesOf(response: Response): {
+export function piecesOf(response: { readonly body: ReadableStream<Uint8Array> | null }): {
   next(): Promise<string | undefined>
   cancel(): Promise<void>
 } {
