@@ -99,6 +99,21 @@ describe('a hop says what is wrong and what to do:', () => {
     expect(String(line?.fields.err)).toContain('mount requireTicket before body parsers')
   })
 
+  it('a proxy takes the ticket away, where none is required', async () => {
+    const { web, orders, serve } = await start()
+    const options = { service: orders, permitWithoutTicket: true } as const
+    const guarded = requireTicket(options, (_req, res) => res.end('hello'))
+    const url = await serve((req, res) => {
+      const at = req.rawHeaders.findIndex(name => name.toLowerCase() === 'authorization')
+      req.rawHeaders.splice(at, 2)
+      guarded(req, res)
+    })
+    expect(await told(web.fetch(url, pay))).toMatch(
+      /^response_unproved.*does requireTicket protect this path/,
+    )
+    expect(orders.state.withoutTicket?.peers).toMatchObject([{ address: '127.0.0.1', requests: 1 }])
+  })
+
   it('a proxy takes the ticket away', async () => {
     const { web, orders, log, serve } = await start()
     const guarded = requireTicket({ service: orders }, (_req, res) => res.end('hello'))

@@ -34,15 +34,18 @@ describe('permitWithoutTicket', () => {
   it('counts what another scheme lets pass, and not what it refuses', async () => {
     const byKey: Middleware<IncomingMessage, ServerResponse> = (req, res, next) => {
       if (req.headers['x-api-key'] === 'right') next()
+      else if (req.headers['x-api-key'] === 'unreadable') next(new Error('no database'))
       else res.writeHead(401).end()
     }
     const realm = await startRealm({
       listener: ({ service }) => {
         const gate = requireTicket({ service, permitWithoutTicket }).or(byKey)
-        return (req, res) => void gate(req, res, () => hello(req, res))
+        return (req, res) =>
+          void gate(req, res, error => (error === undefined ? hello(req, res) : res.writeHead(500).end()))
       },
     })
     expect((await realm.send(plain())).status).toBe(401)
+    expect((await realm.send(plain([['x-api-key', 'unreadable']]))).status).toBe(500)
     expect(counted(realm)).toBe(0)
     expect((await realm.send(plain([['x-api-key', 'right']]))).body.toString()).toBe('hello nobody')
     expect(counted(realm)).toBe(1)
