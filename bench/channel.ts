@@ -38,7 +38,7 @@ function operation(bytes: number): BoundOperation {
 }
 
 /** One body of many pieces: its sealer and its opener, as `realm.fetch` and `requireTicket` have them. */
-function sealedBody(bytes: number): BoundOperation {
+export function sealedBody(bytes: number): BoundOperation {
   const piece = systemRandom(bytes)
   const basis: StreamBasis = {
     key: new AuthKey(systemRandom(SIZE.KEY)),

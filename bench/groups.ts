@@ -9,6 +9,7 @@ import { measureReplayCache } from './replay.js'
 import { measureRevocation } from './revocation/group.js'
 import type { Settings } from './settings.js'
 import { measureStarts } from './start/group.js'
+import { measureStreams } from './streams/group.js'
 
 /** Everything that is measured, in the order of the report. */
 export const GROUPS: ReadonlyMap<string, (settings: Settings) => Promise<Group>> = new Map([
@@ -21,4 +22,5 @@ export const GROUPS: ReadonlyMap<string, (settings: Settings) => Promise<Group>>
   ['start', measureStarts],
   ['replay', measureReplayCache],
   ['channel', measureChannel],
+  ['streams', measureStreams],
 ])

@@ -20,6 +20,13 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
   start: ['start.10.closed', 'start.10.killed', 'start.1000.closed', 'start.1000.killed'],
   replay: ['replay.insert'],
   channel: ['channel.1024', 'channel.65536', 'sealed.65536'],
+  streams: [
+    'streams.records',
+    ...['sealed.request', 'plain.request', 'sealed.response', 'plain.response', 'websocket', 'ws', 'tcp'].map(
+      way => `streams.${way}`,
+    ),
+    ...['websocket', 'ws', 'tcp'].map(way => `messages.${way}`),
+  ],
 }
 
 const isFigure = (figure: unknown) => typeof figure === 'number' && Number.isFinite(figure)
