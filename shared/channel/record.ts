@@ -1,4 +1,4 @@
-import { allocateBriefly, concatBytes } from '../bytes.js'
+import { allocateBriefly } from '../bytes.js'
 import { LIMIT, SIZE, TYPE } from '../constants.js'
 import { openCounted, sealCounted } from '../crypto/seal.js'
 import { contentOf, HEADER_BYTES, header } from '../encoding/message.js'
@@ -18,10 +18,23 @@ export const PAYLOAD_BYTES = LIMIT.MESSAGE_BYTES - RECORD_OVERHEAD
 
 /** @param key of one direction. @param counter of this direction: never the same twice under one key */
 export function sealPayload(key: Uint8Array, counter: number, kind: Kind, payload: Uint8Array): Uint8Array {
-  const plaintext = allocateBriefly(1 + payload.length)
-  plaintext[0] = kind
-  plaintext.set(payload, 1)
-  return concatBytes(AAD, sealCounted(key, counter, AAD, plaintext))
+  const record = allocateBriefly(RECORD_OVERHEAD + payload.length)
+  sealPayloadInto(record, key, counter, kind, payload)
+  return record
+}
+
+/** As `sealPayload`. @param record where it is written, of exactly its length */
+export function sealPayloadInto(
+  record: Uint8Array,
+  key: Uint8Array,
+  counter: number,
+  kind: Kind,
+  payload: Uint8Array,
+): void {
+  record.set(AAD)
+  record[HEADER_BYTES] = kind
+  record.set(payload, HEADER_BYTES + 1)
+  sealCounted(key, counter, AAD, record.subarray(HEADER_BYTES))
 }
 
 /**

@@ -4,7 +4,7 @@ import { deriveChannelKey, expand } from '../crypto/derive.js'
 import type { AuthKey } from '../crypto/keys.js'
 import type { RandomSource } from '../crypto/random.js'
 import { OrthrusError } from '../errors.js'
-import { KIND, type Kind, openPayload, PAYLOAD_BYTES, RECORD_OVERHEAD, sealPayload } from './record.js'
+import { KIND, type Kind, openPayload, PAYLOAD_BYTES, RECORD_OVERHEAD, sealPayloadInto } from './record.js'
 
 /**
  * A body as records: `salt || frames`, a frame being `length || RECORD` (docs/protocol.md section 8, Sealed bodies). It
@@ -21,6 +21,8 @@ export interface StreamBasis {
 }
 
 const LENGTH_BYTES = 4
+/** How much of a body is sealed into one piece of memory: what is sent in one piece costs less than in many. */
+const BLOCK_BYTES = 4 * PAYLOAD_BYTES
 const NOTHING = new Uint8Array()
 
 function keyOf({ key, direction, messages }: StreamBasis, salt: Uint8Array): Uint8Array {
@@ -39,29 +41,40 @@ export class StreamSealer {
     this.#key = keyOf(basis, this.salt)
   }
 
-  /** The frames that carry these bytes; none if there are no bytes. @throws TypeError after `sealEnd` */
+  /**
+   * The frames that carry these bytes, some of them joined; none if there are no bytes.
+   * @throws TypeError after `sealEnd`
+   */
   seal(bytes: Uint8Array): Uint8Array[] {
-    const frames: Uint8Array[] = []
-    for (let at = 0; at < bytes.length; at += PAYLOAD_BYTES) {
-      frames.push(this.#frame(KIND.DATA, bytes.subarray(at, at + PAYLOAD_BYTES)))
+    const blocks: Uint8Array[] = []
+    for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
+      blocks.push(this.#block(KIND.DATA, bytes.subarray(at, at + BLOCK_BYTES)))
     }
-    return frames
+    return blocks
   }
 
   /** The last frame. Without it the receiver takes the body for one that was cut off. */
   sealEnd(): Uint8Array {
-    const frame = this.#frame(KIND.END, NOTHING)
+    const frame = this.#block(KIND.END, NOTHING)
     this.#hasEnded = true
     return frame
   }
 
-  #frame(kind: Kind, payload: Uint8Array): Uint8Array {
+  /** Frames one behind another, each sealed where it is sent from. */
+  #block(kind: Kind, bytes: Uint8Array): Uint8Array {
     if (this.#hasEnded) throw new TypeError('the body has ended')
-    const record = sealPayload(this.#key, this.#sent++, kind, payload)
-    const frame = new Uint8Array(LENGTH_BYTES + record.length)
-    new DataView(frame.buffer).setUint32(0, record.length)
-    frame.set(record, LENGTH_BYTES)
-    return frame
+    const count = Math.max(1, Math.ceil(bytes.length / PAYLOAD_BYTES))
+    const block = new Uint8Array(count * (LENGTH_BYTES + RECORD_OVERHEAD) + bytes.length)
+    const view = new DataView(block.buffer)
+    for (let i = 0, at = 0; i < count; i++) {
+      const payload = bytes.subarray(i * PAYLOAD_BYTES, (i + 1) * PAYLOAD_BYTES)
+      const length = RECORD_OVERHEAD + payload.length
+      view.setUint32(at, length)
+      at += LENGTH_BYTES
+      sealPayloadInto(block.subarray(at, at + length), this.#key, this.#sent++, kind, payload)
+      at += length
+    }
+    return block
   }
 }
 
@@ -73,8 +86,8 @@ export class StreamOpener {
   #stage: 'salt' | 'length' | 'record' | 'ended' | 'broken' = 'salt'
   /** How many bytes the salt, length or record that comes next has. */
   #size: number = SIZE.SALT
-  /** As much of it as has come, if it came in several pieces. */
-  #part: Uint8Array | undefined
+  /** As much of it as has come, if it comes in several pieces. */
+  #joined: Uint8Array = NOTHING
   #filled = 0
 
   constructor(basis: StreamBasis) {
@@ -96,7 +109,7 @@ export class StreamOpener {
       this.#open(plainBytes(bytes), handOn)
     } catch (cause) {
       this.#stage = 'broken'
-      this.#part = undefined
+      this.#joined = NOTHING
       throw cause instanceof OrthrusError && cause.code !== 'channel_broken'
         ? brokenStream(cause.reason)
         : cause
@@ -119,17 +132,18 @@ export class StreamOpener {
     }
   }
 
-  /** The salt, length or record, once all of it has come. One that comes in one piece is not copied. */
+  /**
+   * The salt, length or record, once all of it has come. One that comes in one piece is not copied; the pieces of others
+   * are joined in memory that is used again, since opening a record copies it.
+   */
   #complete(piece: Uint8Array): Uint8Array | undefined {
     if (piece.length === this.#size) return piece
-    this.#part ??= new Uint8Array(this.#size)
-    this.#part.set(piece, this.#filled)
+    if (this.#joined.length < this.#size) this.#joined = new Uint8Array(this.#size)
+    this.#joined.set(piece, this.#filled)
     this.#filled += piece.length
     if (this.#filled < this.#size) return undefined
-    const whole = this.#part
-    this.#part = undefined
     this.#filled = 0
-    return whole
+    return this.#joined.subarray(0, this.#size)
   }
 
   #take(whole: Uint8Array, handOn: (payload: Uint8Array) => void): void {

@@ -72,12 +72,7 @@ function pad(target: Uint8Array, key: Uint8Array, byte: number): void {
   target.fill(byte, key.length, BLOCK_BYTES)
 }
 
-export function sealRecord(
-  key: Uint8Array,
-  nonce: Uint8Array,
-  aad: Uint8Array,
-  message: Uint8Array,
-): Uint8Array {
+function sealRecord(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, message: Uint8Array): Uint8Array {
   const cipher = createCipheriv('chacha20-poly1305', key, nonce, TAGGED)
   cipher.setAAD(aad, { plaintextLength: message.length })
   const sealed = allocateBriefly(message.length + TAG_BYTES)
@@ -85,6 +80,15 @@ export function sealRecord(
   cipher.final()
   sealed.set(cipher.getAuthTag(), message.length)
   return sealed
+}
+
+export function sealInPlace(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, room: Uint8Array): void {
+  const length = room.length - TAG_BYTES
+  const cipher = createCipheriv('chacha20-poly1305', key, nonce, TAGGED)
+  cipher.setAAD(aad, { plaintextLength: length })
+  room.set(cipher.update(room.subarray(0, length)))
+  cipher.final()
+  room.set(cipher.getAuthTag(), length)
 }
 
 export function openRecord(

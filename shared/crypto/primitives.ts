@@ -5,6 +5,8 @@ import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js'
 
 /** The portable implementation of docs/protocol.md section 2. `primitives.node.ts` has the same functions. */
 
+const TAG_BYTES = 16
+
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const hash = nobleSha256.create()
   for (const part of parts) hash.update(part)
@@ -37,14 +39,13 @@ export function openExtended(
   return attempt(() => xchacha20poly1305(key, nonce, aad).decrypt(sealed))
 }
 
-/** ChaCha20-Poly1305 of RFC 8439: the ciphertext followed by its tag. */
-export function sealRecord(
-  key: Uint8Array,
-  nonce: Uint8Array,
-  aad: Uint8Array,
-  message: Uint8Array,
-): Uint8Array {
-  return chacha20poly1305(key, nonce, aad).encrypt(message)
+/**
+ * ChaCha20-Poly1305 of RFC 8439: the ciphertext followed by its tag, in the memory of the message.
+ * @param room the message, and behind it as many bytes as a tag has
+ */
+export function sealInPlace(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, room: Uint8Array): void {
+  const message = room.subarray(0, room.length - TAG_BYTES)
+  room.set(chacha20poly1305(key, nonce, aad).encrypt(message))
 }
 
 /** The message, or `undefined` if the tag does not match. */

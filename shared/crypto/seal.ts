@@ -1,4 +1,4 @@
-import { openExtended, openRecord, sealExtended, sealRecord } from '#primitives'
+import { openExtended, openRecord, sealExtended, sealInPlace } from '#primitives'
 import { concatBytes } from '../bytes.js'
 import { SIZE } from '../constants.js'
 import { expand } from './derive.js'
@@ -42,14 +42,13 @@ export function openWith(key: Uint8Array, aad: Uint8Array, box: Uint8Array): Uin
   return openExtended(key, box.subarray(0, SIZE.SEAL_NONCE), aad, box.subarray(SIZE.SEAL_NONCE))
 }
 
-/** A record's ciphertext and tag, under the key of one direction of a channel. The nonce is the counter (section 9). */
-export function sealCounted(
-  key: Uint8Array,
-  counter: number,
-  aad: Uint8Array,
-  message: Uint8Array,
-): Uint8Array {
-  return sealRecord(key, counterNonce(counter), aad, message)
+/**
+ * Makes a record's ciphertext and tag in the memory of its plaintext, under the key of one direction of a channel. The
+ * nonce is the counter (section 9).
+ * @param room the plaintext, and behind it as many bytes as a tag has
+ */
+export function sealCounted(key: Uint8Array, counter: number, aad: Uint8Array, room: Uint8Array): void {
+  sealInPlace(key, counterNonce(counter), aad, room)
 }
 
 export function openCounted(

@@ -6,9 +6,17 @@ import { toHex } from '../../../shared/bytes.js'
 import * as nobleTwin from '../../../shared/crypto/primitives.js'
 import * as opensslTwin from '../../../shared/crypto/primitives.node.js'
 import type { OrthrusError } from '../../../shared/errors.js'
+import { sealedCopy } from '../../support/sealed.js'
 
-const openssl = { ...opensslTwin }
-const noble = { ...nobleTwin }
+/** Each with what seals in place, as what returns it. */
+const openssl = withRecords(opensslTwin)
+const noble = withRecords(nobleTwin)
+
+function withRecords<T extends typeof nobleTwin>(twin: T) {
+  const sealRecord = (k: Uint8Array, n: Uint8Array, aad: Uint8Array, message: Uint8Array): Uint8Array =>
+    sealedCopy(message, room => twin.sealInPlace(k, n, aad, room))
+  return { ...twin, sealRecord }
+}
 
 const key = fc.uint8Array({ minLength: 32, maxLength: 32 })
 const data = fc.uint8Array({ maxLength: 400 })
