@@ -84,6 +84,17 @@ export const FETCH_OPTIONS: KnownOptions<RealmFetchInit & { readonly duplex?: 'h
 
 const { ticket: _, ...others } = FETCH_OPTIONS
 
+/** The options of `Realm.agent`: those of `Realm.fetch` that hold for all requests of an agent. */
+export type AgentOptions = Pick<RealmFetchInit, 'service' | 'ticket' | 'handOff' | 'cover' | 'sealed'>
+
+export const AGENT_OPTIONS: KnownOptions<AgentOptions> = {
+  service: true,
+  ticket: true,
+  handOff: true,
+  cover: true,
+  sealed: true,
+}
+
 /** The options of `Caller.fetch`, whose ticket is the caller's. */
 export const CALLER_FETCH_OPTIONS: KnownOptions<Omit<RealmFetchInit, 'ticket'>> = others
 

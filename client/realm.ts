@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import { agentOver } from '#agent'
 import type { Channel } from '../shared/channel/channel.js'
 import { channelLimits } from '../shared/channel/channel-limits.js'
 import type { OrthrusError } from '../shared/errors.js'
@@ -6,12 +7,15 @@ import { copyOptions, requireKnownOptions } from '../shared/options.js'
 import { type Principal, type RealmName, realmOf, requireSameRealm } from '../shared/principal.js'
 import { shown } from '../shared/shown-text.js'
 import { abortable, type Timers } from '../shared/timers.js'
+import type { Composable } from './agent/dispatching.js'
 import type { TicketCache } from './cache/ticket-cache.js'
 import type { TicketSource } from './cache/ticket-source.js'
 import { Closing } from './closing.js'
 import type { KdcConnection } from './kdc-link/connection.js'
 import type { RefusalMemory } from './kdc-link/refusal-memory.js'
 import {
+  AGENT_OPTIONS,
+  type AgentOptions,
   CALLER_FETCH_OPTIONS,
   type Caller,
   FETCH_OPTIONS,
@@ -79,6 +83,7 @@ export class Realm {
     this.#parts = parts
     // Bound, so that they work without the realm: const { fetch } = realm, or realm.fetch given to a library.
     this.fetch = this.fetch.bind(this)
+    this.agent = this.agent.bind(this)
     this.openChannel = this.openChannel.bind(this)
     this.getServiceTicket = this.getServiceTicket.bind(this)
     this.getTgt = this.getTgt.bind(this)
@@ -134,6 +139,20 @@ export class Realm {
     return this.#closing.during(request.signal, (signal, prolong) =>
       this.#exchange(request, init, { ...chosen, signal, prolong }),
     )
+  }
+
+  /**
+   * A dispatcher of undici whose requests are those of `fetch`: for undici's `request`, `stream` and `pipeline`, for
+   * libraries that take a dispatcher, and for `fetch(url, { dispatcher })`. Errors are those of `fetch` here; the
+   * platform's `fetch` has them as the cause of its own. Redirects are left to whoever asks. Nothing is handed on of
+   * 1xx answers and trailers, because no proof covers them, and no connection is upgraded.
+   * @param dispatcher makes the connections, such as `new Agent()` of undici 7, and is closed by its owner
+   * @throws TypeError for something else, and for an unknown option
+   */
+  agent<Composed>(dispatcher: Composable<Composed>, options: AgentOptions = {}): Composed {
+    requireKnownOptions('agent', options, AGENT_OPTIONS)
+    const own = copyOptions(options, AGENT_OPTIONS)
+    return agentOver({ fetch: (url, init) => this.fetch(url, { ...init, ...own }) }, dispatcher)
   }
 
   /**

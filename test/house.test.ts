@@ -95,7 +95,7 @@ const ORDER = {
     ['channel/'],
     ['realm.ts'],
     ['realm-options.ts', 'closing.ts'],
-    ['service-channel/'],
+    ['service-channel/', 'agent/'],
     ['request/'],
     ['cache/'],
     ['connect-settings.ts', 'connect-identity.ts', 'connect-urls.ts'],

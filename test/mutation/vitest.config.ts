@@ -27,6 +27,7 @@ export default defineConfig({
       '#keytab-file': `${root}shared/keytab/keytab-file.node.ts`,
       '#websocket': `${root}client/kdc-link/websocket.node.ts`,
       '#tcp': `${root}client/service-channel/tcp.node.ts`,
+      '#agent': `${root}client/agent/agent.node.ts`,
     },
   },
   // One worker loads all of a mutant's tests; a machine with other work takes long for some of them.
