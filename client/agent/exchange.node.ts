@@ -39,17 +39,30 @@ export class Exchange implements DispatchController {
 
   /** Tells the handler how it goes. What a handler throws ends the exchange, as in undici. */
   async run(fetch: (signal: AbortSignal) => Promise<Response>): Promise<void> {
-    const { signal } = this.#ending
     try {
       this.#handler.onRequestStart?.(this, undefined)
-      signal.throwIfAborted()
-      const response = await fetch(signal)
-      this.#tellHead(response)
-      await this.#tellBody(response.body)
+      await this.#tell(await fetch(this.#ending.signal))
       // No trailer is proved.
       this.#handler.onResponseEnd?.(this, {})
     } catch (cause) {
       this.#handler.onResponseError?.(this, cause as Error)
+    }
+  }
+
+  async #tell(response: Response): Promise<void> {
+    const reader = response.body?.getReader()
+    try {
+      this.#tellHead(response)
+      for (;;) {
+        const read = await reader?.read()
+        await this.#going()
+        if (read === undefined || read.done) return
+        const { buffer, byteOffset, byteLength } = read.value
+        this.#handler.onResponseData?.(this, Buffer.from(buffer, byteOffset, byteLength))
+      }
+    } catch (cause) {
+      void reader?.cancel(cause).catch(() => {})
+      throw cause
     }
   }
 
@@ -66,22 +79,6 @@ export class Exchange implements DispatchController {
     const all: Record<string, string | string[]> = Object.fromEntries(headers)
     if (cookies.length > 1) all['set-cookie'] = cookies
     handler.onResponseStart?.(this, status, all, '')
-  }
-
-  async #tellBody(body: ReadableStream<Uint8Array> | null): Promise<void> {
-    const reader = body?.getReader()
-    try {
-      await this.#going()
-      for (let read = await reader?.read(); read?.done === false; read = await reader?.read()) {
-        await this.#going()
-        const { buffer, byteOffset, byteLength } = read.value
-        this.#handler.onResponseData?.(this, Buffer.from(buffer, byteOffset, byteLength))
-        await this.#going()
-      }
-    } catch (cause) {
-      void reader?.cancel(cause).catch(() => {})
-      throw cause
-    }
   }
 
   /** Waits while the handler takes nothing. @throws the reason of an abort */

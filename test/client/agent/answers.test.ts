@@ -292,6 +292,36 @@ describe('an abort', () => {
     await closed
   })
 
+  it('is no pause: what comes then is told later, the end too', async () => {
+    const calls: string[] = []
+    let controller: Dispatcher.DispatchController | undefined
+    const ended = new Promise<void>(resolve => {
+      const pausing = (call: string) => (given: Dispatcher.DispatchController) => {
+        calls.push(call)
+        controller = given
+        given.pause()
+        if (call === 'end') resolve()
+      }
+      dispatcher.dispatch(
+        { origin: orders.url, path: '/', method: 'GET' },
+        {
+          onRequestStart: () => {},
+          onResponseStart: pausing('head'),
+          onResponseData: pausing('data'),
+          onResponseEnd: pausing('end'),
+        },
+      )
+    })
+    for (const known of [['head'], ['head', 'data']]) {
+      await expect.poll(() => calls).toEqual(known)
+      await turns(3)
+      expect(calls).toEqual(known)
+      controller?.resume()
+    }
+    await ended
+    expect(calls).toEqual(['head', 'data', 'end'])
+  })
+
   it('ends an answer that is not read on, and does nothing behind its end', async () => {
     const calls: unknown[] = []
     let began = (_: Dispatcher.DispatchController): void => {}
@@ -343,6 +373,28 @@ describe('a sealed body', () => {
       read += (chunk as Buffer).length
     }
     expect(read).toBe(SIZE)
+  })
+
+  it('that a handler throws on is read no further', async () => {
+    const closed = new Promise<void>(resolve => {
+      orders.answer = (_req, res) => {
+        res.on('close', resolve)
+        res.write('the first piece')
+      }
+    })
+    const failed = new Promise((_, reject) => {
+      const throwing = (): never => {
+        throw new Error('not wanted')
+      }
+      const handler = {
+        onRequestStart: () => {},
+        onResponseStart: throwing,
+        onResponseError: (_: unknown, error: Error) => reject(error),
+      }
+      sealed().dispatch({ origin: orders.url, path: '/', method: 'GET' }, handler)
+    })
+    expect(await failureOf(failed)).toMatchObject({ message: 'not wanted' })
+    await closed
   })
 
   it('that is cut off is an error of its reader', async () => {
