@@ -70,6 +70,17 @@ describe('a handler', () => {
     ])
   })
 
+  it('is told each cookie by itself', async () => {
+    orders.answer = (_req, res) => res.writeHead(200, { 'set-cookie': ['a=1', 'b=2'], 'x-own': '1' }).end()
+    const answered = new Promise(resolve => {
+      const onResponseStart = (_: unknown, _status: number, headers: object): void => resolve(headers)
+      const options = { origin: orders.url, path: '/', method: 'GET' }
+      dispatcher.dispatch(options, { onRequestStart: () => {}, onResponseStart })
+    })
+    expect(await answered).toMatchObject({ 'set-cookie': ['a=1', 'b=2'], 'x-own': '1' })
+    expect((await request(at('/'), { dispatcher })).headers['set-cookie']).toEqual(['a=1', 'b=2'])
+  })
+
   it.each<[string, (answer: Relayed) => Relayed]>([
     ['another body', answer => ({ ...answer, body: Buffer.from(String(answer.body).replace('web', 'eve')) })],
     ['another status', answer => ({ ...answer, status: 201 })],
