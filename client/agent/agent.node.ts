@@ -32,8 +32,10 @@ async function exchange(
   return parts.fetch(url, { ...initOf(options), signal, dispatcher, redirect: 'manual' })
 }
 
-/** undici 7 brings every handler to this form before it calls an interceptor; earlier versions do not. */
+/** undici 7 brings every handler to this form before it calls an interceptor; other versions do not. */
 function requireHandler(handler: DispatchHandler): void {
   if (typeof handler?.onRequestStart === 'function') return
-  throw new TypeError('realm.agent takes a dispatcher of undici 7: earlier ones call handlers in another way')
+  throw new TypeError(
+    'realm.agent is called in the way of undici before version 7: give it a dispatcher of undici 7, which takes both ways',
+  )
 }

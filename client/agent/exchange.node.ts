@@ -2,6 +2,8 @@ import type { DispatchController, DispatchHandler } from './dispatching.js'
 
 /** One exchange of an agent, as undici's handlers see it. They are told nothing of an answer before it is proved. */
 export class Exchange implements DispatchController {
+  /** As undici's own: names and values in turn, before the handler is told of the answer. */
+  rawHeaders: Uint8Array[] | null = null
   readonly #handler: DispatchHandler
   readonly #ending = new AbortController()
   #paused = false
@@ -69,10 +71,11 @@ export class Exchange implements DispatchController {
   /** No proof covers the status text, so it is empty. */
   #tellHead({ status, headers }: Response): void {
     const handler = this.#handler
+    this.rawHeaders = [...headers].flat().map(text => Buffer.from(text, 'latin1'))
     const cookies = headers.getSetCookie()
     // undici's other form would give the fetch of Node 20 a list of them, which it joins into one.
     if (cookies.length > 1 && handler.onHeaders !== undefined) {
-      const goesOn = handler.onHeaders(status, rawHeaders(headers), () => this.resume(), '')
+      const goesOn = handler.onHeaders(status, this.rawHeaders, () => this.resume(), '')
       if (goesOn === false) this.pause()
       return
     }
@@ -92,8 +95,4 @@ export class Exchange implements DispatchController {
       signal.throwIfAborted()
     }
   }
-}
-
-function rawHeaders(headers: Headers): Uint8Array[] {
-  return [...headers].flat().map(text => Buffer.from(text, 'latin1'))
 }

@@ -73,11 +73,16 @@ describe('a handler', () => {
   it('is told each cookie by itself', async () => {
     orders.answer = (_req, res) => res.writeHead(200, { 'set-cookie': ['a=1', 'b=2'], 'x-own': '1' }).end()
     const answered = new Promise(resolve => {
-      const onResponseStart = (_: unknown, _status: number, headers: object): void => resolve(headers)
+      const onResponseStart = (given: Dispatcher.DispatchController, _: number, headers: object): void =>
+        resolve({ ...headers, raw: String(given.rawHeaders) })
       const options = { origin: orders.url, path: '/', method: 'GET' }
       dispatcher.dispatch(options, { onRequestStart: () => {}, onResponseStart })
     })
-    expect(await answered).toMatchObject({ 'set-cookie': ['a=1', 'b=2'], 'x-own': '1' })
+    expect(await answered).toMatchObject({
+      'set-cookie': ['a=1', 'b=2'],
+      'x-own': '1',
+      raw: expect.stringContaining('set-cookie,a=1,set-cookie,b=2,'),
+    })
     expect((await request(at('/'), { dispatcher })).headers['set-cookie']).toEqual(['a=1', 'b=2'])
   })
 

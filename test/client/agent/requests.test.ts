@@ -321,7 +321,7 @@ describe('what an agent is made of', () => {
     )
   })
 
-  it('is undici 7, and no earlier one, which calls handlers in another way', async () => {
+  it('is undici 7, and nothing that calls handlers in the earlier way', async () => {
     const old = {
       dispatch: () => true,
       compose: (made: (dispatch: unknown) => unknown) => ({ dispatch: made(old.dispatch) }),
