@@ -6,6 +6,7 @@ import type { Clock } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
 import { FEED_OPTIONS, type FeedOptions } from './feed/feed-options.js'
 import { JOIN_OPTIONS, type JoinOptions } from './feed/join-service.js'
+import type { SharedReplayCache } from './replay/shared-cache.js'
 
 /** The options of `loadService`, and what they cannot be. */
 
@@ -28,10 +29,14 @@ export interface LoadServiceOptions extends FeedOptions, JoinOptions {
   readonly logger?: Logger
   /**
    * Its size in bytes (default 64 MiB), and `shared: 'machine'` if all processes of the service on this machine share one
-   * (docs/several-processes.md). Or a cache that several processes with one key share: among all of them it must admit
+   * (docs/several-processes.md). Or what `createRedisReplayCache` of `orthrus/replay/redis` gives, if processes of several
+   * machines share one. Or a cache of your own that several processes with one key share: among all of them it must admit
    * each request once, with one floor (docs/protocol.md section 8, "Floor").
    */
-  readonly replayCache?: { readonly maxBytes?: number; readonly shared?: 'machine' } | ReplayCache
+  readonly replayCache?:
+    | { readonly maxBytes?: number; readonly shared?: 'machine' }
+    | SharedReplayCache
+    | ReplayCache
   /**
    * The path of a file in which `service.close()` leaves what the next start needs to accept at once, instead of nothing
    * stamped in its first six seconds. Of this process alone; it is removed when it is read, so that a start after any
@@ -74,7 +79,7 @@ export function requireLoadOptions(options: LoadServiceOptions): void {
   if (typeof keytab === 'object' && keytab !== null) {
     requireKnownOptions('keytab of loadService', keytab, { text: true })
   }
-  if (!isReplayCache(replayCache)) {
+  if (!isReplayCache(replayCache) && !isSharedReplayCache(replayCache)) {
     requireKnownOptions('replayCache of loadService', replayCache, REPLAY_CACHE)
     if (replayCache.shared !== undefined && replayCache.shared !== 'machine') {
       throw new TypeError("shared, of replayCache of loadService, is 'machine'")
@@ -105,7 +110,11 @@ function requireStateOption({ state, replayCache, allowReplayAcrossProcesses }: 
 
 /** Whether other processes may have it too. */
 export function isShared(option: LoadServiceOptions['replayCache']): boolean {
-  return isReplayCache(option) || option?.shared !== undefined
+  return isReplayCache(option) || isSharedReplayCache(option) || option?.shared !== undefined
+}
+
+export function isSharedReplayCache(option: LoadServiceOptions['replayCache']): option is SharedReplayCache {
+  return typeof option === 'object' && option !== null && 'openReplayCache' in option
 }
 
 export function isReplayCache(option: LoadServiceOptions['replayCache']): option is ReplayCache {

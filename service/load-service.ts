@@ -15,6 +15,7 @@ import { ServiceKeys } from './keys.js'
 import {
   isReplayCache,
   isShared,
+  isSharedReplayCache,
   LOAD_OPTIONS,
   type LoadServiceOptions,
   REPLAY_CACHE,
@@ -24,6 +25,7 @@ import {
 import { KeyLocks } from './lock/key-locks.js'
 import { MachineReplayCache } from './replay/machine-cache.js'
 import { BoundedReplayCache } from './replay/replay-cache.js'
+import type { OpenReplayCache } from './replay/shared-cache.js'
 import type { Report } from './report/events.js'
 import { logTo } from './report/log.js'
 import { PeersWithoutTicket } from './request/peers-without-ticket.js'
@@ -107,7 +109,7 @@ async function load(loading: Loading): Promise<Service> {
   const run = await beginRun(options, { service: principal, keys, clock, report })
   const common = { service: principal, keys, clock, timers, logger, report }
   const replayCache = await replayCacheOf(options.replayCache, { ...common, floor: run.floor })
-  if (replayCache instanceof MachineReplayCache) undo.push(() => replayCache.close())
+  if (isOpened(replayCache, options)) undo.push(() => replayCache.close())
   const { allowReadableKeytab = false, rotation } = options
   const keyFile = new KeyFile({ ...common, path, locks, allowReadableKeytab, onLocked: run.keyCame })
   if (rotation !== undefined) await keyFile.requireChangeable()
@@ -127,12 +129,17 @@ async function load(loading: Loading): Promise<Service> {
     closing: { isClosed: false, ends: new Set() },
     withoutTicket: new PeersWithoutTicket(clock, report),
     ended: async () => {
-      if (replayCache instanceof MachineReplayCache) replayCache.close()
+      if (isOpened(replayCache, options)) replayCache.close()
       await run.end(replayCache instanceof BoundedReplayCache ? replayCache.end() : undefined)
       locks?.release()
     },
     hasKeyFor: refusal => keyFile.hasKeyFor(refusal),
   })
+}
+
+/** Whether it was opened here, and so is closed here. */
+function isOpened(cache: ReplayCache, { replayCache }: LoadServiceOptions): cache is OpenReplayCache {
+  return 'close' in cache && !isReplayCache(replayCache)
 }
 
 /** Who shares a replay cache shares the keys with all who do; who keeps one to itself has them alone. */
@@ -171,8 +178,9 @@ interface CacheParts {
 async function replayCacheOf(
   option: LoadServiceOptions['replayCache'],
   { floor, ...parts }: CacheParts,
-): Promise<ReplayCache> {
+): Promise<ReplayCache | OpenReplayCache> {
   if (isReplayCache(option)) return option
+  if (isSharedReplayCache(option)) return await option.openReplayCache(parts)
   const { shared, ...settings } = copyOptions(option ?? {}, REPLAY_CACHE)
   if (shared !== undefined) return await MachineReplayCache.open({ ...parts, ...settings })
   const { clock, report } = parts

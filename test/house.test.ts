@@ -105,11 +105,11 @@ const ORDER = {
     ['ticket/'],
   ],
   service: [
-    ['index.ts', 'fastify.ts', 'fetch-handler.ts', 'koa.ts'],
+    ['index.ts', 'fastify.ts', 'fetch-handler.ts', 'koa.ts', 'redis.ts'],
     ['require-ticket.ts', 'accept-channels.ts', 'fastify/'],
     ['channel/'],
     ['node-http/', 'fetch/', 'values/', 'load-service.ts'],
-    ['load-options.ts'],
+    ['load-options.ts', 'redis/'],
     ['response/', 'replay/', 'feed/'],
     ['request/'],
     ['ticket-opener.ts', 'key-file.ts'],

@@ -50,6 +50,23 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
     'error',
     'no process of this machine answers for the shared replay cache: nothing is accepted until one does',
   ],
+  redis_away: [
+    'error',
+    'the Redis server of the replay cache gives no answer that can be relied on: nothing is accepted until it does',
+  ],
+  redis_forgot: [
+    'warn',
+    'the Redis server lost what it had of the replay cache: requests stamped up to the floor are refused',
+  ],
+  redis_full: ['error', 'the replay cache is full: nothing is accepted; raise maxEntries'],
+  redis_evicts: [
+    'error',
+    'the Redis server of the replay cache would forget requests when its memory is full: nothing is accepted; set its maxmemory-policy to noeviction',
+  ],
+  redis_clock_apart: [
+    'error',
+    'the clocks of this machine and of the Redis server are more than a minute apart: nothing is accepted',
+  ],
   state_not_used: [
     'warn',
     'the saved state cannot be used: nothing stamped in the first six seconds is accepted',

@@ -132,9 +132,14 @@ function authenticate(bytes: Uint8Array, { type, tickets }: AcceptOptions): Auth
 }
 
 /** Step 4, as decided by the replay cache. */
-function requireAdmitted({ refusal, now, floor }: Admission, request: VerifiedApRequest): void {
+function requireAdmitted({ refusal, reason, now, floor }: Admission, request: VerifiedApRequest): void {
   if (refusal === undefined) return
-  throw new OrthrusError(refusal, REASON[refusal], { expected: now, actual: request.time, time: now, floor })
+  throw new OrthrusError(refusal, reason ?? REASON[refusal], {
+    expected: now,
+    actual: request.time,
+    time: now,
+    floor,
+  })
 }
 
 const REASON = {

@@ -21,6 +21,8 @@ export interface Admission {
   readonly floor: number
   /** Absent if the request was admitted, which also means that it was recorded. */
   readonly refusal?: AdmissionRefusal
+  /** For the log: why it is `unavailable`, if that is not this machine's clock. */
+  readonly reason?: string
 }
 
 /**
