@@ -9,11 +9,12 @@ import * as fastify from '../service/fastify.js'
 import * as fetchHandler from '../service/fetch-handler.js'
 import * as service from '../service/index.js'
 import * as koa from '../service/koa.js'
+import * as redis from '../service/redis.js'
 import * as testing from '../testing/index.js'
 
 /** Every function of the public entries that takes options refuses one that does not exist. */
 
-const ENTRIES = { client, service, fastify, fetchHandler, koa, kdc, testing }
+const ENTRIES = { client, service, fastify, fetchHandler, koa, redis, kdc, testing }
 const MISSPELT = { optoin: 1 } as never
 
 type Call = (options: never) => unknown
@@ -28,6 +29,7 @@ const TAKING_OPTIONS: Readonly<Record<string, (folder: string) => Call>> = {
   'fastify.requireTicket': () => options => Fastify().register(fastify.requireTicket, options),
   'service.acceptChannels': () => options => service.acceptChannels(options, () => {}),
   'fetchHandler.requireTicket': () => options => fetchHandler.requireTicket(options),
+  'redis.createRedisReplayCache': () => options => redis.createRedisReplayCache(options),
   'kdc.startKdc': () => kdc.startKdc,
   'kdc.createRealm': () => kdc.createRealm,
   'kdc.openLevelStore': folder => options => kdc.openLevelStore(join(folder, 'db'), options),

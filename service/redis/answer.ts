@@ -20,7 +20,7 @@ export interface Answer {
   readonly floor: number
 }
 
-const FORM = /^([a-z_]{4,12}) ([\w-]{1,64}) (\d{1,15}) (\d{1,16})$/
+const FORM = /^([a-z_]{4,12}) ([\w-]{1,64}) (0|[1-9]\d{0,15}) (0|[1-9]\d{0,15})$/
 
 /** @throws OrthrusError `malformed` if the script cannot have said this: it is no answer */
 export function readAnswer(said: unknown): Answer {

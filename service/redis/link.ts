@@ -5,7 +5,7 @@ import { type RunScript, runnerOf, type Script } from './clients.js'
 import { type RedisReplayCacheOptions, TIMEOUT_DEFAULT } from './options.js'
 import type { RedisReports } from './reports.js'
 import { MEMORY } from './script.js'
-import { elapsedSince, readClocks } from './server-time.js'
+import { elapsedSince, takeReading } from './server-time.js'
 
 /** How many questions may be without an answer. A client keeps them in memory, be it for ever. */
 const UNANSWERED_MAX = 4096
@@ -50,7 +50,7 @@ export class RedisLink {
     read: (said: unknown) => Answer,
   ): Promise<Answer | undefined> {
     const { clock, reports } = this.#parts
-    const asked = readClocks(clock)
+    const asked = takeReading(clock)
     try {
       const said = read(await this.#inTime(script, keys, args))
       // A process that stood still finds the answer and the end of its patience at the same time.
@@ -73,10 +73,11 @@ export class RedisLink {
   }
 
   /** @throws OrthrusError `unavailable` if the server says that it removes keys */
-  async requireNoEviction(): Promise<void> {
+  async requireGood(epoch: string): Promise<void> {
     if (this.#allowEviction) return
     const policy = await this.#policy()
-    if (policy !== undefined && policy !== SAFE_POLICY) throw evicting(policy)
+    if (policy === SAFE_POLICY) this.#goodIn = epoch
+    else if (policy !== undefined) throw evicting(policy)
   }
 
   #policy(): Promise<string | undefined> {

@@ -11,7 +11,7 @@ import { RedisLink } from './link.js'
 import { MAX_ENTRIES_DEFAULT, type RedisReplayCacheOptions } from './options.js'
 import { RedisReports } from './reports.js'
 import { ADMIT, PERIOD } from './script.js'
-import { type Reading, readClocks, ServerTime } from './server-time.js'
+import { type Reading, ServerTime, takeReading } from './server-time.js'
 
 /** How often one request is asked about: again each time that the server turns out to have lost what it had. */
 const ASKED_MAX = 3
@@ -56,7 +56,7 @@ export class RedisReplayCache implements OpenReplayCache {
    */
   async begin(): Promise<void> {
     await this.#ask(NOTHING, this.#nextAttempt())
-    if (this.#epoch !== '') await this.#link.requireNoEviction()
+    if (this.#epoch !== '') await this.#link.requireGood(this.#epoch)
   }
 
   /** By the own clock: when it passes this, the server's passes the floor. */
@@ -86,7 +86,7 @@ export class RedisReplayCache implements OpenReplayCache {
   async #ask(request: AdmissionRequest, attempt: string): Promise<Answer | undefined> {
     const known = this.#epoch
     if (known !== '' && !(await this.#link.isGood(known))) return undefined
-    const asked = readClocks(this.#clock)
+    const asked = takeReading(this.#clock)
     const answer = await this.#link.run(
       ADMIT,
       this.#keys(request.time),
@@ -146,7 +146,12 @@ export class RedisReplayCache implements OpenReplayCache {
         this.#reports.full(now, floor)
         return { now, floor, refusal: 'unavailable', reason: 'the replay cache is full' }
       default:
-        return { now, floor, refusal: 'unavailable', reason: 'the clock of the Redis server went back' }
+        return {
+          now,
+          floor,
+          refusal: 'unavailable',
+          reason: 'the clock of the Redis server, or of this machine, was set back',
+        }
     }
   }
 

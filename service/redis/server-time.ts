@@ -6,7 +6,7 @@ export interface Reading {
   readonly monotonic: number
 }
 
-export function readClocks(clock: Clock): Reading {
+export function takeReading(clock: Clock): Reading {
   return { now: clock.now(), monotonic: clock.monotonic() }
 }
 

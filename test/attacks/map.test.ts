@@ -17,6 +17,7 @@ const NUMBERED = [
   '70', // what another party wrote into a list of headers
   '71', // rotation interrupted, staged keys and join codes in the wrong hands
   '72', // the feed late, cut, replayed, spliced
+  '73', // a shared replay cache that forgets, or answers late
   '74', // sealed bodies cut, reordered, spliced
   '78', // further headers and the list of them changed
   '79', // administrators that lock themselves or each other out

@@ -100,7 +100,7 @@ const PROGRAMS = join(root, 'test/end-to-end/packaging/programs')
 const SAID = `web@test.example reader
 hello over a channel
 401 Orthrus realm="test.example"
-function function function function function
+function function function function function function
 `
 const OF_FRAMEWORKS = 'web@test.example over Fastify\nweb@test.example over Koa\n'
 
@@ -187,7 +187,7 @@ describe('a program that uses every entry type-checks, libraries included', () =
   })
 })
 
-const names = ENTRIES.map(name => name.replace('fetch-handler', 'fetchHandler'))
+const names = ENTRIES.map(name => name.replace('fetch-handler', 'fetchHandler').replace('replay/', ''))
 const BARE_PROGRAM = `
 import { smoke } from './programs/smoke.cjs'
 ${ENTRIES.map((name, i) => `import * as ${names[i]} from 'orthrus/${name}'`).join('\n')}

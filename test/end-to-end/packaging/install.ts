@@ -5,7 +5,16 @@ import { root, run, temporaryFolder } from '../processes.js'
 /** The package as npm would publish it, laid out as `npm install` does, with this checkout's packages beside it. */
 
 /** The entries of the package, and what their modules are called. */
-export const ENTRIES = ['client', 'service', 'fastify', 'fetch-handler', 'koa', 'kdc', 'testing'] as const
+export const ENTRIES = [
+  'client',
+  'service',
+  'fastify',
+  'fetch-handler',
+  'koa',
+  'replay/redis',
+  'kdc',
+  'testing',
+] as const
 
 export interface Packed {
   readonly path: string

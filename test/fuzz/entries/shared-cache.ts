@@ -1,13 +1,14 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { ServiceKeys } from '../../../service/keys.js'
+import { readAnswer } from '../../../service/redis/answer.js'
 import { CacheSeal, readFrames } from '../../../service/replay/cache-link.js'
 import { serveCache } from '../../../service/replay/cache-server.js'
 import { BoundedReplayCache } from '../../../service/replay/replay-cache.js'
 import { LongTermKey } from '../../../shared/crypto/keys.js'
 import { encode } from '../../../shared/encoding/encoding.js'
 import { TestClock } from '../../support/clock.js'
-import { type Entry, type Measure, requireSame } from '../entry.js'
+import { type Entry, type Measure, ofText, outcomeOf, requireSame, textOf } from '../entry.js'
 
 /** What reaches the socket at which a process answers for the replay cache of its machine. */
 
@@ -84,7 +85,25 @@ function served(input: Uint8Array, measure: Measure): string {
 
 const cache = new BoundedReplayCache({ clock: new TestClock() })
 
+/** What a Redis server says in place of what its script answers. */
+const answers = ofText(
+  'admitted 0011-1 1800000000000 1799999940000',
+  'epoch 0011-2 1800000000000 1800000006000',
+  'rate_limited 0011-1 1 0',
+)
+
+function answer(text: string, measure: Measure): void {
+  const { outcome, epoch, now, floor } = measure(() => readAnswer(text))
+  requireSame(`${outcome} ${epoch} ${now} ${floor}`, text)
+}
+
 export const sharedCacheEntries: readonly Entry[] = [
   { name: 'frames of the shared cache', form: 'bytes', seeds, run: frames },
   { name: 'the shared cache', form: 'bytes', seeds, run: served },
+  {
+    name: 'the answer of a Redis server',
+    form: 'text',
+    seeds: answers,
+    run: (input, measure) => outcomeOf(() => answer(textOf(input), measure), ['malformed']),
+  },
 ]

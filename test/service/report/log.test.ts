@@ -34,6 +34,11 @@ it('each event is one line, at the level that it has', () => {
     ['error', { kind: 'clock_went_back', now: 1, floor: 2 }],
     ['warn', { kind: 'clock_leapt', now: 1, floor: 2 }],
     ['warn', { kind: 'replay_cache_full', now: 1, floor: 2 }],
+    ['error', { kind: 'redis_away', reason: 'ECONNREFUSED' }],
+    ['warn', { kind: 'redis_forgot', now: 1, floor: 2 }],
+    ['error', { kind: 'redis_full', now: 1, floor: 2 }],
+    ['error', { kind: 'redis_evicts', policy: 'allkeys-lru' }],
+    ['error', { kind: 'redis_clock_apart', ahead: 65_000 }],
   ]
   const log = new TestLogger()
   const report = logTo(log)

@@ -4,7 +4,7 @@ import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { type LoadServiceOptions, loadService, requireTicket, type Service } from '../../../service/index.js'
 import { partsOf } from '../../../service/request/service.js'
 import { systemTimers } from '../../../shared/timers.js'
-import type { Order, Told } from './orders.js'
+import type { Order, RedisOrder, Told } from './orders.js'
 
 /** A process, worker of a cluster or thread that serves, as its parent tells it to. Its clock is moved by its parent. */
 
@@ -23,8 +23,10 @@ const clock = {
 let service: Service | undefined
 const server = createServer()
 
-async function serve(options: LoadServiceOptions): Promise<void> {
-  service = await loadService({ ...options, clock, timers: systemTimers })
+async function serve(options: LoadServiceOptions, redis: RedisOrder | undefined): Promise<void> {
+  // The clients of Redis take long to load, and most tests need none.
+  const replayCache = redis && { replayCache: await (await import('./redis-client.js')).redisCache(redis) }
+  service = await loadService({ ...options, ...replayCache, clock, timers: systemTimers })
   server.on(
     'request',
     requireTicket({ service }, (req, res) => res.end(`handled ${req.url}`)),
@@ -42,8 +44,8 @@ async function stop(): Promise<void> {
 }
 
 async function obey(order: Order): Promise<void> {
-  if ('clock' in order) passed += order.clock
-  if ('serve' in order) return await serve(order.serve)
+  passed += ('clock' in order && order.clock) || 0
+  if ('serve' in order) return await serve(order.serve, order.redis)
   if ('stop' in order) return await stop()
   tell({ now: clock.now() })
 }

@@ -5,9 +5,10 @@ import * as fastify from 'orthrus/fastify'
 import * as fetchHandler from 'orthrus/fetch-handler'
 import * as kdc from 'orthrus/kdc'
 import * as koa from 'orthrus/koa'
+import * as redis from 'orthrus/replay/redis'
 import * as service from 'orthrus/service'
 import * as testing from 'orthrus/testing'
 import { smoke } from './smoke.cjs'
 
-const entries = { client, service, fastify, fetchHandler, koa, kdc, testing }
+const entries = { client, service, fastify, fetchHandler, koa, redis, kdc, testing }
 console.log((await smoke(entries, { Fastify, Koa })).join('\n'))

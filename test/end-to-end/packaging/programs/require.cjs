@@ -9,6 +9,7 @@ const entries = {
   fastify: require('orthrus/fastify'),
   fetchHandler: require('orthrus/fetch-handler'),
   koa: require('orthrus/koa'),
+  redis: require('orthrus/replay/redis'),
   kdc: require('orthrus/kdc'),
   testing: require('orthrus/testing'),
 }
