@@ -164,7 +164,9 @@ describe('allowUnprotected', () => {
     const ticket = await realm.getServiceTicket('orders')
     const cut = ticket.attenuate({ methods: ['GET'] })
     const handOff = ticket.attenuate({ to: 'orders' })
-    for (const options of [{ sealed: true }, { ticket: cut }, { handOff }]) {
+    // Presented beside the client's own.
+    const delegated = ticket.attenuate({ to: 'web' })
+    for (const options of [{ sealed: true }, { ticket: cut }, { ticket: delegated }, { handOff }]) {
       const { facts } = await refusalOf(realm.fetch(URL, options))
       expect(facts.hint).toContain("under this client's own ticket")
     }
