@@ -3,7 +3,12 @@
 import { answerCors, standingHeaders, withHeaders } from './fetch/cors.js'
 import { passedTicket, passGate } from './fetch/guard.js'
 import { createMiddleware, type HonoMiddleware } from './fetch/hono.js'
-import { createFetchGate, type FetchGate, type FetchTicketOptions } from './fetch/options.js'
+import {
+  createFetchGate,
+  type FetchGate,
+  type FetchTicketOptions,
+  type StrictFetchOptions,
+} from './fetch/options.js'
 import { isRequest, requireRequest } from './fetch/web-request.js'
 import { isResponse } from './fetch/web-response.js'
 import { countRequest, mayPresentTicket, passesWithoutTicket } from './fetch/without-ticket.js'
@@ -12,7 +17,10 @@ import { whyWithoutTicket } from './request/without-ticket.js'
 
 export { OrthrusError } from '../shared/errors.js'
 export type { HonoContext, HonoMiddleware, HonoNext } from './fetch/hono.js'
-export type { FetchTicketOptions as RequireTicketOptions } from './fetch/options.js'
+export type {
+  FetchTicketOptions as PermittingTicketOptions,
+  StrictFetchOptions as RequireTicketOptions,
+} from './fetch/options.js'
 export type { CorsOptions } from './request/cors.js'
 export type { AppCaveatChecker, CaveatValue } from './request/options.js'
 export type { RefusedRequest } from './request/refuse.js'
@@ -62,7 +70,7 @@ export interface GuardedHandler<Rest extends readonly unknown[]> {
  * throws a TypeError if it is called with anything but a `Request`, or the context of Hono that has one.
  */
 export function requireTicket<Rest extends readonly unknown[] = []>(
-  options: FetchTicketOptions & { readonly permitWithoutTicket?: false },
+  options: StrictFetchOptions,
   handler: FetchHandler<Rest>,
 ): GuardedHandler<Rest>
 export function requireTicket<Rest extends readonly unknown[] = []>(

@@ -17,7 +17,10 @@ export type { ChannelHandler } from './channel/options.js'
 export type { FeedOptions } from './feed/feed-options.js'
 export type { LoadServiceOptions } from './load-options.js'
 export { loadService } from './load-service.js'
-export type { NodeTicketOptions as RequireTicketOptions } from './node-http/options.js'
+export type {
+  NodeTicketOptions as PermittingTicketOptions,
+  StrictTicketOptions as RequireTicketOptions,
+} from './node-http/options.js'
 export type { CorsOptions } from './request/cors.js'
 export type { DelegateRealm } from './request/handed-off.js'
 export { type Header, RequestAborted, type ResponseMessage } from './request/message.js'

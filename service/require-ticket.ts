@@ -2,7 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answerCors } from './node-http/cors.js'
 import { noTicket, requireHandler, requireNext, requireNodeHttp } from './node-http/frameworks.js'
 import { passedTicket, passGate } from './node-http/guard.js'
-import { createNodeGate, type NodeGate, type NodeTicketOptions } from './node-http/options.js'
+import {
+  createNodeGate,
+  type NodeGate,
+  type NodeTicketOptions,
+  type StrictTicketOptions,
+} from './node-http/options.js'
 import type { PassOn } from './node-http/refusal.js'
 import {
   countingNext,
@@ -51,7 +56,7 @@ export interface TicketMiddleware {
  * What is returned throws a TypeError if a framework calls it with other things than a request and response of
  * `node:http`. As a listener of another event of a server, as `upgrade`, it closes each connection and tells the owner.
  */
-export function requireTicket(options: StrictOptions, handler: TicketHandler): RequestListener
+export function requireTicket(options: StrictTicketOptions, handler: TicketHandler): RequestListener
 export function requireTicket(options: NodeTicketOptions, handler: PermittingHandler): RequestListener
 export function requireTicket(options: NodeTicketOptions): TicketMiddleware
 export function requireTicket(
@@ -69,9 +74,6 @@ export function requireTicket(
     } else start(gate, req, res, ticket => handler(req, res, ticket))
   }
 }
-
-/** With these every request that reaches the handler has a ticket. */
-type StrictOptions = NodeTicketOptions & { readonly permitWithoutTicket?: false }
 
 /** Whether a request is one of `node:http`, and needs more than what a browser asks before it sends. */
 function isMine(

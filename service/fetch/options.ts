@@ -14,6 +14,12 @@ export interface FetchTicketOptions extends RequireTicketOptions<Request>, Front
   readonly onRefused?: (refused: RefusedRequest, request: Request) => unknown
 }
 
+/** Options with which every request that reaches the handler has a ticket. */
+export interface StrictFetchOptions extends FetchTicketOptions {
+  /** For a gate with it there is `PermittingTicketOptions`, whose handler gets a ticket that may be undefined. */
+  readonly permitWithoutTicket?: false
+}
+
 const KNOWN: KnownOptions<FetchTicketOptions> = { ...KNOWN_BY_GATES, ...FRONT_OPTIONS }
 
 /** The options of one `requireTicket` for web-standard requests, checked and complete. */

@@ -13,6 +13,12 @@ export interface NodeTicketOptions extends RequireTicketOptions, FrontOptions<In
   readonly passRefusals?: boolean
 }
 
+/** Options with which every request that reaches the handler has a ticket. */
+export interface StrictTicketOptions extends NodeTicketOptions {
+  /** For a gate with it there is `PermittingTicketOptions`, whose handler gets a ticket that may be undefined. */
+  readonly permitWithoutTicket?: false
+}
+
 const KNOWN: KnownOptions<NodeTicketOptions> = { ...KNOWN_BY_GATES, ...FRONT_OPTIONS, passRefusals: true }
 
 /** The options of one `requireTicket` for `node:http`, checked and complete. */

@@ -138,7 +138,7 @@ export class TestRealm {
   }
 }
 
-export interface StartOptions extends Partial<Omit<RequireTicketOptions, 'permitWithoutTicket'>> {
+export interface StartOptions extends Partial<RequireTicketOptions> {
   readonly load?: Partial<LoadServiceOptions>
   readonly testClock?: TestClock
   readonly handler?: TicketHandler

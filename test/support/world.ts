@@ -42,7 +42,7 @@ export type Answerer = (
   body: string,
 ) => void
 
-export interface GuardedOptions extends Partial<Omit<RequireTicketOptions, 'permitWithoutTicket'>> {
+export interface GuardedOptions extends Partial<RequireTicketOptions> {
   readonly load?: Partial<LoadServiceOptions>
   readonly answer?: Answerer
   /** Of the server: how many headers of a request Node keeps. */

@@ -19,10 +19,7 @@ export interface Setting {
   readonly service: Service
   readonly log: TestLogger
   /** Guards a handler, by a server that ends with the test. */
-  serve(
-    handler: TicketHandler,
-    options?: Partial<Omit<RequireTicketOptions, 'permitWithoutTicket'>>,
-  ): Promise<RunningServer>
+  serve(handler: TicketHandler, options?: Partial<RequireTicketOptions>): Promise<RunningServer>
 }
 
 export interface RunningServer {

@@ -14,7 +14,7 @@ import { keytab, TestRealm } from '../realm.js'
 
 /** A service whose gate is called with plain objects of the platform. */
 
-export interface Setting extends Partial<Omit<RequireTicketOptions, 'service' | 'permitWithoutTicket'>> {
+export interface Setting extends Partial<Omit<RequireTicketOptions, 'service'>> {
   readonly handler?: FetchHandler<[]>
   readonly feed?: ServiceFeed
   readonly testClock?: TestClock

@@ -7,6 +7,8 @@ import {
   acceptChannels,
   createVerifier,
   type Middleware,
+  type PermittingTicketOptions,
+  type RequireTicketOptions,
   requireTicket,
   type TicketHandler,
   ticketIfAny,
@@ -184,7 +186,12 @@ describe('permitWithoutTicket', () => {
   it('gives a handler a ticket that may be undefined, as the compiler sees it', async () => {
     const { service } = await startRealm()
     const strict: TicketHandler = (_req, res, ticket) => void res.end(ticket.client)
-    requireTicket({ service }, strict)
+    const options: RequireTicketOptions = { service }
+    requireTicket(options, strict)
+    const permitting: PermittingTicketOptions = { service, permitWithoutTicket }
+    requireTicket(permitting, (_req, res, ticket) => res.end(ticket?.client))
+    // @ts-expect-error: its ticket may be undefined
+    requireTicket(permitting, strict)
     // @ts-expect-error: it would read `client` of undefined
     requireTicket({ service, permitWithoutTicket }, strict)
     // @ts-expect-error: and so it may where the option is chosen later
