@@ -5,7 +5,7 @@ import { compress } from 'hono/compress'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
 import { stream } from 'hono/streaming'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, expectTypeOf, it } from 'vitest'
 import { requireTicket, ticketIfAny, ticketOf } from '../../../service/fetch-handler.js'
 import type { Service } from '../../../service/index.js'
 import type { AcceptedTicket } from '../../../service/request/ticket.js'
@@ -289,5 +289,33 @@ describe('middleware of Hono', () => {
     })
     const signed = realm.sign({ method: 'POST', body: Buffer.from('x') })
     expectRefused(await realm.send(signed), signed, 'unavailable', '05')
+  })
+})
+
+describe('a route of Next.js', () => {
+  /** As `next build` types what a route exports: a request, and a context with the parameters of its path. */
+  type RouteHandler = (
+    request: NextRequest,
+    context: { readonly params: Promise<{ readonly id: string }> },
+  ) => Response | Promise<Response>
+  /** What `NextRequest` has beside a `Request`. */
+  interface NextRequest extends Request {
+    readonly cookies: { get(name: string): { readonly value: string } | undefined }
+    readonly nextUrl: URL
+  }
+
+  it('has the types that Next.js wants of it', () => {
+    const service = {} as Service
+    const make = () => {
+      const guarded = requireTicket({ service }, async (_request, ticket, { params }: RouteContext) =>
+        Response.json({ id: (await params).id, client: ticket.client }),
+      )
+      return { GET: guarded, POST: guarded.or((_, { params }) => params.then(({ id }) => new Response(id))) }
+    }
+    type RouteContext = Parameters<RouteHandler>[1]
+    expectTypeOf(make).returns.toExtend<{ readonly GET: RouteHandler; readonly POST: RouteHandler }>()
+    expectTypeOf<Parameters<ReturnType<typeof make>['GET']>>().toEqualTypeOf<[Request, RouteContext]>()
+    expectTypeOf<ReturnType<ReturnType<typeof make>['GET']>>().toEqualTypeOf<Promise<Response>>()
+    expect(make).toThrow(TypeError)
   })
 })
