@@ -161,7 +161,7 @@ async function send(
       if (cause.code === 'too_large') logger.warn({ service, maxResponse }, 'a response is over maxResponse')
       throw cause
     }
-    throw noAnswer(cause, url, presented.service)
+    throw noAnswer(cause, { url, service: presented.service, isStreamed: upload !== undefined })
   }
 }
 

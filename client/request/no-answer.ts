@@ -7,9 +7,18 @@ import { isWithoutTls, shownFailure } from '../../shared/shown-failure.js'
 const MAY_BE_HANDLED = 'the request may have been handled'
 const NOTHING_SENT = 'nothing was sent on this attempt'
 
+/** A request that was sent, or was to be. */
+export interface SentRequest {
+  readonly url: URL
+  readonly service: Principal
+  /** Whether its body is sent as it is sealed. */
+  readonly isStreamed: boolean
+}
+
 /** The error for a failed `fetch` of the platform, which only says "fetch failed" and hides the reason in its cause. */
-export function noAnswer(cause: unknown, url: URL, service: Principal): OrthrusError {
-  const hint = hintForFailure(cause, url, service)
+export function noAnswer(cause: unknown, request: SentRequest): OrthrusError {
+  const { url, service } = request
+  const hint = hintForFailure(cause, request)
   return new OrthrusError('unavailable', `no complete answer from ${url.origin}: ${reasonOf(cause)}`, {
     service,
     hint,
@@ -28,8 +37,8 @@ function codeOf(cause: unknown): unknown {
   return cause instanceof Error && 'code' in cause ? cause.code : undefined
 }
 
-function hintForFailure(cause: unknown, url: URL, service: Principal): string {
-  const { origin, protocol } = url
+function hintForFailure(cause: unknown, { url, service, isStreamed }: SentRequest): string {
+  const { protocol } = url
   const within = cause instanceof Error ? cause.cause : undefined
   const code = codeOf(within)
   switch (code) {
@@ -54,9 +63,16 @@ function hintForFailure(cause: unknown, url: URL, service: Principal): string {
   }
   // A browser gives no other details, whatever happened.
   if (within === undefined && cause instanceof TypeError && isBrowser()) {
-    return `${MAY_BE_HANDLED}; across origins, does ${origin} allow this page, its method and the headers authorization, content-type and orthrus-credential, and expose authentication-info and www-authenticate (CORS)? The service does with requireTicket({ cors: { origins: ['https://app.example'] } }), this page's origin in the list`
+    return `${MAY_BE_HANDLED}; ${isStreamed ? STREAMED : ''}${hintForPage(url)}`
   }
   return `${MAY_BE_HANDLED}; check that ${service} runs there`
+}
+
+const STREAMED =
+  'a browser streams a sealed body only over HTTP/2, which a proxy in front of the service may speak: over HTTP/1.1 send it without sealed; '
+
+function hintForPage({ origin }: URL): string {
+  return `across origins, does ${origin} allow this page, its method and the headers authorization, content-type, content-encoding and orthrus-credential, orthrus-accept and orthrus-covered, and expose authentication-info and www-authenticate (CORS)? The service does with requireTicket({ cors: { origins: ['https://app.example'] } }), this page's origin in the list`
 }
 
 function hintForTls(cause: unknown, url: URL): string {

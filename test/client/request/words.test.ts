@@ -76,7 +76,11 @@ describe('an answer that did not come', () => {
     const { realm } = await prepare({ fetch: fail })
     Object.assign(globalThis, { document: {} })
     onTestFinished(() => void Reflect.deleteProperty(globalThis, 'document'))
-    expect(await hintOf(realm.fetch(`${ORDERS_URL}/`))).toContain('expose authentication-info')
+    const hint = await hintOf(realm.fetch(`${ORDERS_URL}/`))
+    expect(hint).toContain('expose authentication-info')
+    expect(hint).not.toContain('HTTP/2')
+    const sealed = realm.fetch(`${ORDERS_URL}/`, { method: 'POST', body: 'x', sealed: true })
+    expect(await hintOf(sealed)).toContain('a browser streams a sealed body only over HTTP/2')
   })
 })
 
