@@ -15,7 +15,7 @@ import type { Timers } from '../../shared/timers.js'
 import { startSpan } from '../kdc-link/kdc-clock.js'
 import { credentialOf, type Ticket } from '../ticket/ticket.js'
 import { bindingOf, type HttpRequest, redirected, targetOf, withHeaders } from './http-request.js'
-import { openResponse, type ProvedResponse, type RealmResponse } from './http-response.js'
+import { openResponse, type ProvedResponse, REDIRECTS, type RealmResponse } from './http-response.js'
 import { noAnswer } from './no-answer.js'
 import type { Presenter } from './presenter.js'
 import type { Bound, ErrorAnswer, Presented, RequestSecrets } from './presenting.js'
@@ -26,7 +26,6 @@ import type { UnprotectedOrigins } from './unprotected.js'
 const REDIRECTS_MAX = 10
 
 const REDIRECTED_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /** What an HTTP exchange takes besides the presenter. */
 export interface HttpExchanges {

@@ -60,6 +60,9 @@ export interface ProvedResponse {
   readonly response: RealmResponse
 }
 
+/** With a `location`, whatever else made the request may follow these too: a library, the platform's own `fetch`. */
+export const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+
 /** Statuses with which a `Response` cannot be made with a body. */
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304])
 
@@ -94,13 +97,15 @@ async function readResponse(response: Response, awaited: Awaited): Promise<Prove
     unprotected?.proved(url.origin, service)
     return { response: await openClaimed(response, claim, awaited) }
   }
-  if (unprotected?.has(url.origin)) {
-    const fault = unprotectedFault(response, awaited, unprotected)
-    if (fault === undefined) return { response: await openUnproved(response, awaited, unprotected) }
-    throw unproved(service, fault.reason, fault.hint)
-  }
+  if (unprotected?.has(url.origin)) return { response: await openUnproved(response, awaited, unprotected) }
   const reason = claim.fault ?? `status ${response.status} without a proof`
   throw unproved(service, reason, hintForUnproved(response, url, service))
+}
+
+/** @throws OrthrusError `response_unproved` */
+function requireTakeable(response: Response, awaited: Awaited, unprotected: UnprotectedOrigins): void {
+  const fault = unprotectedFault(response, awaited, unprotected)
+  if (fault !== undefined) throw unproved(awaited.presented.service, fault.reason, fault.hint)
 }
 
 /** Why an answer without a proof is not taken, although the origin is one where some are. */
@@ -123,9 +128,13 @@ function unprotectedFault(
     const hint = `allowUnprotected is for plain requests under this client's own ticket, not for sealed bodies, tickets that were given, or handOff: protect ${service} first`
     return { reason: status, hint }
   }
-  return response.type === 'opaqueredirect'
-    ? { reason: status, hint: hintForUnproved(response, url, service) }
-    : undefined
+  if (response.type === 'opaqueredirect')
+    return { reason: status, hint: hintForUnproved(response, url, service) }
+  if (REDIRECTS.has(response.status) && response.headers.has('location')) {
+    const hint = `whoever wrote it would choose what this client signs next, so allowUnprotected takes no redirects: request the final address, or protect ${service} first`
+    return { reason: `${status} that redirects`, hint }
+  }
+  return undefined
 }
 
 async function openClaimed(
@@ -189,14 +198,20 @@ async function openProved(
   return handOut(response, BODILESS.has(status) || method === 'HEAD' ? null : body, url)
 }
 
-/** Read whole, as it will be once it is proved, so that nothing else changes then. */
+/**
+ * Read whole, as it will be once it is proved, so that nothing else changes then. Whoever sends it may hold it back until
+ * the service has proved itself, so what is read is looked at again.
+ */
 async function openUnproved(
   response: Response,
-  { presented, method, url, maxBytes }: Awaited,
+  awaited: Awaited,
   unprotected: UnprotectedOrigins,
 ): Promise<RealmResponse> {
+  const { presented, method, url, maxBytes } = awaited
   const { status } = response
+  requireTakeable(response, awaited, unprotected)
   const read = await readBytes(response.body, maxBytes, 'response', 'maxResponse')
+  requireTakeable(response, awaited, unprotected)
   unprotected.took(url.origin, presented.service)
   return handOut(response, BODILESS.has(status) || method === 'HEAD' ? null : read, url, false)
 }

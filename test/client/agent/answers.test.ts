@@ -284,6 +284,19 @@ describe('a redirect', () => {
     })
     expect(orders.arrived).toHaveLength(2)
   })
+
+  it('goes nowhere that somebody wants in whose place allowUnprotected takes answers', async () => {
+    const forger = await orders.listen((_req, res) => res.writeHead(302, { location: at('/pay') }).end())
+    const realm = await orders.kdc.connect('web', {
+      services: { [forger]: 'orders', [orders.url]: 'orders' },
+      allowUnprotected: [forger],
+    })
+    const agent = realm.agent(connections)
+    expect(await failureOf(undiciFetch(forger, { dispatcher: agent }))).toMatchObject({
+      cause: { code: 'response_unproved' },
+    })
+    expect(orders.arrived).toEqual([])
+  })
 })
 
 describe('an abort', () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { FLAG } from '../../../shared/constants.js'
 import type { OrthrusError } from '../../../shared/errors.js'
 import { HOUR, MINUTE } from '../../../shared/time.js'
+import { until } from '../../support/turns.js'
 import type { FakeService } from '../fake-service.js'
 import { failureOf, ORDERS_URL, Setting } from '../setting.js'
 
@@ -153,6 +154,43 @@ describe('a service at such an origin', () => {
     orders.intercept = () => plain(headers)
     const { facts } = await refusalOf(realm.fetch(URL))
     expect(facts.hint).toContain('headers of the protocol')
+  })
+})
+
+describe('whoever answers in the place of a service that has not proved itself yet', () => {
+  it.each([301, 302, 303, 307, 308])('makes the client sign no other request by a %d', async status => {
+    const { orders, realm } = await prepare()
+    orders.intercept = ({ target }, honest) =>
+      target === '/orders/7' ? plain({ location: '/orders/8?cancel=all' }, status) : honest()
+    for (const options of [{}, { redirect: 'manual' }, { method: 'POST', body: 'x' }] as const) {
+      expect((await refusalOf(realm.fetch(URL, options))).facts.hint).toContain('takes no redirects')
+    }
+    expect(orders.handled).toEqual([])
+    orders.intercept = () => plain({}, status)
+    expect((await realm.fetch(URL)).proved).toBe(false)
+  })
+
+  it('has no answer taken whose end it holds back until the service has proved itself', async () => {
+    const { orders, realm } = await prepare()
+    let finish = (): void => {}
+    orders.intercept = () => {
+      const begun = new ReadableStream({
+        start: controller => {
+          controller.enqueue(Buffer.from('for'))
+          finish = () => {
+            controller.enqueue(Buffer.from('ged'))
+            controller.close()
+          }
+        },
+      })
+      return new Response(begun)
+    }
+    const forged = refusalOf(realm.fetch(URL))
+    await until(() => orders.arrived.length === 1)
+    orders.intercept = (_, honest) => honest()
+    expect((await realm.fetch(URL)).proved).toBe(true)
+    finish()
+    expect((await forged).facts.hint).toMatch(/has proved itself at .* before/)
   })
 })
 
