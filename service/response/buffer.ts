@@ -39,8 +39,6 @@ export interface ResponseWatcher {
   onEnd(done: Done | undefined): void
   /** The handler wrote more than a response may have. */
   onOverflow(): void
-  /** What the handler still writes is passed on, or ignored. */
-  onOver?(): void
 }
 
 const NO_BODY = Buffer.alloc(0)
@@ -64,6 +62,7 @@ export class ResponseBuffer {
   #committed: number | undefined
   #trailers = false
   readonly #sources: PipedSources
+  #over: (() => void) | undefined
 
   /**
    * Accepts nothing until the response is diverted to it.
@@ -101,9 +100,24 @@ export class ResponseBuffer {
     return this.#trailers
   }
 
+  /**
+   * Calls `run` when what is still written is passed on, or ignored. Whoever answers in the handler's place changes nothing
+   * about that.
+   */
+  onceOver(run: () => void): void {
+    const before = this.#over
+    this.#over =
+      before === undefined
+        ? run
+        : () => {
+            before()
+            run()
+          }
+  }
+
   release(): void {
     this.#state = 'released'
-    this.#watcher.onOver?.()
+    this.#over?.()
   }
 
   /** Drops what was written, as if nothing had been, and tells another watcher of what is written from now on. */
@@ -125,7 +139,7 @@ export class ResponseBuffer {
   /** Ignores what the handler still writes, and closes the streams it pipes. @returns the methods that still send */
   mute(): ResponseMethods {
     this.#state = 'muted'
-    this.#watcher.onOver?.()
+    this.#over?.()
     this.#sources.closeAll()
     return this.#ownMethods()
   }

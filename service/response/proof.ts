@@ -48,7 +48,6 @@ export class Proof implements ResponseWatcher {
   readonly #options: ResponseProofOptions
   #further: readonly string[]
   #hasFailed = false
-  #ended: (() => void) | undefined
 
   constructor(res: ServerResponse, options: ResponseProofOptions) {
     this.#res = res
@@ -64,13 +63,9 @@ export class Proof implements ResponseWatcher {
     return !this.buffer.buffering && !this.buffer.isStreaming
   }
 
-  /** Calls `run` when the response is complete, or a failure was answered in its place. Once: one `run` is kept. */
+  /** Calls `run`, perhaps twice, when the response is complete, or something else was answered in its place. */
   onceEnded(run: () => void): void {
-    this.#ended = run
-  }
-
-  onOver(): void {
-    this.#ended?.()
+    this.buffer.onceOver(run)
   }
 
   /**

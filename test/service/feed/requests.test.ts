@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LoadServiceOptions, TicketHandler } from '../../../service/index.js'
+import { type LoadServiceOptions, requireTicket, type TicketHandler } from '../../../service/index.js'
 import type { AcceptedTicket } from '../../../service/request/ticket.js'
 import { FLAG } from '../../../shared/constants.js'
 import { MINUTE, SECOND } from '../../../shared/time.js'
@@ -221,6 +221,26 @@ describe('a request that is being handled when its ticket is revoked', () => {
     }
     connection.destroy()
   })
+
+  it.each(['onRefused', 'passRefusals'])(
+    'is over for the feed where a gate further in refuses it and the application answers, by %s',
+    async by => {
+      const { realm, watched } = await start((req, res) => {
+        const onRefused = by === 'onRefused' ? () => res.end('no') : () => {}
+        const options = { service: realm.service, claims: { role: 'writer' }, onRefused }
+        const inner = requireTicket({ ...options, passRefusals: by === 'passRefusals' })
+        inner(req, res, () => res.end('no'))
+      })
+      const connection = realm.connect()
+      for (const over of [1, 2]) {
+        connection.write(formatRequest(realm.sign()), 'GET')
+        const { status, body } = await connection.response()
+        expect([status, body.toString()]).toEqual([403, 'no'])
+        await until(() => watched.over === over)
+      }
+      connection.destroy()
+    },
+  )
 
   it('is over for the feed once its client is gone', async () => {
     const { realm, kdc, watched } = await start(() => new Promise(() => {}))
