@@ -20,7 +20,7 @@ export function unlessGone(req: IncomingMessage, res: ServerResponse, run: () =>
   const over = (): void => {
     if (all.delete(run)) run()
   }
-
+  if (socket === undefined) res.once('close', over)
   return over
 }
 
