@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Group, Report, Row } from '../../bench/figures.js'
 import { root, run } from '../end-to-end/processes.js'
+import { hasRedis } from '../support/redis.js'
 
 /** That the bench runs to its end and leaves no row out. What it measures is no matter of a test. */
 
@@ -10,6 +11,8 @@ const EXCHANGES = ['as.0', 'as.4', 'tgs.1', 'tgs.16'].flatMap(exchange =>
 )
 const OWN = ['ap.known', 'ap.new', 'ap.caveats', 'ap.delegated', 'ap.create', 'ap.check']
 const PEERS = ['jose.hs256', 'jose.eddsa', 'fast-jwt.hs256', 'fast-jwt.eddsa', 'macaroon']
+const MACHINE = process.platform === 'linux' ? ['replay.machine'] : []
+const REDIS = hasRedis ? ['replay.redis.ioredis', 'replay.redis.redis'] : []
 const ROWS: Readonly<Record<string, readonly string[]>> = {
   presentations: [...OWN, ...PEERS],
   http: ['http.ticketed', 'http.followed', 'http.bare'],
@@ -18,7 +21,7 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
   followers: ['followers.20'],
   revocation: ['revocation.10'],
   start: ['start.10.closed', 'start.10.killed', 'start.1000.closed', 'start.1000.killed'],
-  replay: ['replay.insert'],
+  replay: ['replay.insert', ...MACHINE, ...REDIS],
   channel: ['channel.1024', 'channel.65536', 'sealed.65536'],
   streams: [
     'streams.records',
