@@ -26,6 +26,9 @@ const AT_A_TIME = 64
 /** How far back the clock is when a cache is opened, so that the time after its start is over. */
 const STARTED = 55 * SECOND
 
+/** A server that ends with this process, however that ends. */
+const LIVES_WITH_US = 'redis-server "$@" & read -r _; kill -9 $!; wait'
+
 const service = parsePrincipal(`orders/${process.pid}@bench.example`)
 
 class StartedClock implements Clock {
@@ -66,8 +69,7 @@ async function redis({
   const folder = mkdtempSync(join(tmpdir(), 'orthrus-bench-redis-'))
   const path = join(folder, 'socket')
   const args = ['--port', '0', '--unixsocket', path, '--dir', folder, '--save', '']
-  const server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  process.once('exit', () => server.kill('SIGKILL'))
+  const server = spawn('sh', ['-c', LIVES_WITH_US, 'sh', ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
   for await (const line of createInterface(server.stdout)) if (/ready to accept/i.test(line)) break
   server.stdout.resume()
   const operator = new Redis(path)
@@ -91,7 +93,7 @@ async function redis({
     client.end()
     operator.disconnect()
     const ended = once(server, 'exit')
-    server.kill('SIGKILL')
+    server.stdin.end()
     await ended
     rmSync(folder, { recursive: true })
   }

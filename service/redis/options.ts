@@ -12,7 +12,7 @@ export interface RedisReplayCacheOptions {
   /** How long the server may take to answer, milliseconds. After that the request is refused. Default 1000. */
   readonly timeout?: number
   /**
-   * About how many requests of the last minute are remembered at most, about 110 bytes each. One client may fill a quarter.
+   * About how many requests of the last minute are remembered at most, about 90 bytes each. One client may fill a quarter.
    * Default 4,000,000, which is 30,000 requests a second.
    */
   readonly maxEntries?: number
