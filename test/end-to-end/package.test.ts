@@ -8,6 +8,7 @@ import { requireTicket } from '../../service/fetch-handler.js'
 import { startRealm } from '../../testing/index.js'
 import { bundleFor } from './packaging/bundle.js'
 import { ENTRIES, type Installed, install } from './packaging/install.js'
+import { PROGRAMS, programOfEntries, SAID, SAID_WITH_FRAMEWORKS } from './packaging/programs.js'
 import { type Project, typeErrors } from './packaging/type-check.js'
 import { root, run, temporaryFolder } from './processes.js'
 
@@ -96,20 +97,12 @@ it('the build removes what a deleted source left behind', async () => {
   expect(await readdir(join(folder, 'dist'))).toContain('sub')
 })
 
-const PROGRAMS = join(root, 'test/end-to-end/packaging/programs')
-const SAID = `web@test.example reader
-hello over a channel
-401 Orthrus realm="test.example"
-function function function function function function
-`
-const OF_FRAMEWORKS = 'web@test.example over Fastify\nweb@test.example over Koa\n'
-
 it('the package works in an empty project, with its imports, types and command', async () => {
   await installed.setPeers(true)
   await cp(PROGRAMS, join(folder, 'programs'), { recursive: true })
   expect(await run(process.execPath, ['programs/import.mjs'], folder)).toEqual({
     code: 0,
-    out: `${SAID}${OF_FRAMEWORKS}`,
+    out: SAID_WITH_FRAMEWORKS,
     err: '',
   })
   const bin = join(installed.place, 'dist/cli/orthrus.js')
@@ -127,7 +120,7 @@ it.each(slow ? CASES : CASES.slice(0, 1))('require() loads every entry, %s', asy
   await installed.setPeers(withFrameworks)
   await cp(PROGRAMS, join(folder, 'programs'), { recursive: true })
   const args = withFrameworks ? ['programs/require.cjs'] : ['programs/require.cjs', 'bare']
-  const out = `${SAID}${withFrameworks ? OF_FRAMEWORKS : ''}true\n`
+  const out = `${withFrameworks ? SAID_WITH_FRAMEWORKS : SAID}true\n`
   expect(await run(process.execPath, args, folder)).toEqual({ code: 0, out, err: '' })
 })
 
@@ -187,13 +180,6 @@ describe('a program that uses every entry type-checks, libraries included', () =
   })
 })
 
-const names = ENTRIES.map(name => name.replace('fetch-handler', 'fetchHandler').replace('replay/', ''))
-const BARE_PROGRAM = `
-import { smoke } from './programs/smoke.cjs'
-${ENTRIES.map((name, i) => `import * as ${names[i]} from 'orthrus/${name}'`).join('\n')}
-smoke({ ${names.join()} }, {}).then(said => console.log(said.join('\\n')))
-`
-
 /** Characters of a bundled client, minified and not compressed: what a page loads. */
 const BROWSER_LIMIT = 260_000
 
@@ -232,7 +218,7 @@ describe('a bundler', () => {
     async format => {
       await installed.setPeers(false)
       await cp(PROGRAMS, join(folder, 'programs'), { recursive: true })
-      const { path } = await bundleFor('node', folder, BARE_PROGRAM, format)
+      const { path } = await bundleFor('node', folder, programOfEntries(), format)
       expect(await run(process.execPath, [path], folder)).toEqual({ code: 0, out: SAID, err: '' })
     },
   )

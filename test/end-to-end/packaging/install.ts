@@ -24,6 +24,8 @@ export interface Packed {
 export interface Installed {
   /** An ESM project that depends on the package. */
   readonly folder: string
+  /** The archive that npm would publish. */
+  readonly archive: string
   /** Where the package is in it. */
   readonly place: string
   readonly files: readonly Packed[]
@@ -63,7 +65,7 @@ export async function install(): Promise<Installed> {
     for (const name of others) await rm(join(modules, name), { force: true })
     if (present) for (const name of others) await link(modules, name)
   }
-  return { folder, place, files, size, unpackedSize, setPeers, remove }
+  return { folder, archive: join(folder, filename), place, files, size, unpackedSize, setPeers, remove }
 }
 
 /** The packages in a folder of modules, those of a scope one by one. */
