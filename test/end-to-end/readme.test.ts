@@ -14,6 +14,7 @@ import { NOT_RUN, programOf, type Snippet, snippetsOf } from './snippets.js'
 
 const DOCUMENTS = [
   'README.md',
+  'docs/operating.md',
   'docs/frameworks.md',
   'docs/packaging.md',
   'docs/delegation.md',
@@ -191,6 +192,7 @@ async function runSnippet({ language, mark, code }: Snippet): Promise<string> {
 /** What a block that prints something must print. */
 const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/web\.js$/m, /^hello web@demo\.example, your role is reader$/m],
+  [/^orthrus admin policy web orders/m, /^allow +web +-> +orders +role=reader.*^kind +keytab$/ms],
   [/^call\.cjs$/m, /^orders@demo\.example$/m],
   [/^talk\.js$/m, /^hello web@demo\.example\nhow are you\?$/m],
   [/^tcp\.js$/m, /^hello web@demo\.example, you come from 127\.0\.0\.1$/m],
