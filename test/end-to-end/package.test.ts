@@ -36,7 +36,7 @@ async function filesOfSources(): Promise<string[]> {
 }
 
 /** Bytes that nobody should have to download without noticing: the archive, and what it unpacks to. */
-const LIMITS = { size: 750_000, unpackedSize: 2_700_000 }
+const LIMITS = { size: 900_000, unpackedSize: 3_000_000 }
 
 it('the package has only what the sources are compiled to', async () => {
   const { files, size, unpackedSize } = installed
@@ -140,12 +140,15 @@ const TYPE_CASES: readonly TypeCase[] = [
   { type: 'module', module: 'esnext', moduleResolution: 'bundler', withFrameworks: true, quick: true },
 ]
 
-describe('a program that uses every entry type-checks, libraries included', () => {
+// A compiler beside other tests takes many times what it takes alone.
+describe('a program that uses every entry type-checks, libraries included', { timeout: 120_000 }, () => {
   it.each(TYPE_CASES.filter(({ quick }) => slow || quick === true))(
     '$type, $module, $moduleResolution, with frameworks: $withFrameworks',
     async ({ withFrameworks, quick: _, ...project }) => {
       await installed.setPeers(withFrameworks)
-      expect(await typeErrors(folder, withFrameworks, project)).toEqual([])
+      // The types of the two clients of Redis take as long as all others together.
+      const leaveOut = slow ? [] : ['redis']
+      expect(await typeErrors(folder, withFrameworks, { ...project, leaveOut })).toEqual([])
     },
   )
 

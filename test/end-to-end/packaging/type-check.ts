@@ -17,6 +17,7 @@ export interface Project {
   readonly moduleResolution?: string
   /** For these alone. Default: all whose frameworks are installed. */
   readonly programs?: readonly string[]
+  readonly leaveOut?: readonly string[]
   readonly lib?: readonly string[]
   readonly types?: readonly string[]
 }
@@ -28,12 +29,13 @@ export async function typeErrors(
   project: Project,
   compiler = COMPILER,
 ): Promise<string[]> {
-  const { type, programs, lib = ['es2023'], types = ['node'], ...modules } = project
+  const { type, programs, leaveOut = [], lib = ['es2023'], types = ['node'], ...modules } = project
   const place = join(folder, 'project')
   await mkdir(place, { recursive: true })
   await cp(CONSUMERS, place, { recursive: true })
   const all = (await readdir(CONSUMERS)).map(name => name.replace(/\.ts$/, ''))
-  const chosen = programs ?? all.filter(name => withFrameworks || !OF_FRAMEWORKS.includes(name))
+  const possible = all.filter(name => withFrameworks || !OF_FRAMEWORKS.includes(name))
+  const chosen = programs ?? possible.filter(name => !leaveOut.includes(name))
   await writeFile(join(place, 'package.json'), JSON.stringify({ type }))
   const compilerOptions = {
     ...modules,
