@@ -1,5 +1,9 @@
+import { text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type RunningServer, type Setting, startSetting } from '../end-to-end/sealed/setting.js'
+import { requireTicket } from '../../service/index.js'
+import { type RunningServer, type Setting, serve, startSetting } from '../end-to-end/sealed/setting.js'
+import { Connection, formatRequest } from '../service/connection.js'
 import { type Captured, HttpProxy, headerOf, type Relayed, withHeader } from '../support/http-proxy.js'
 import { failureOf } from '../support/world.js'
 
@@ -121,6 +125,57 @@ describe('the sealed body of a request', () => {
     const [pieces] = changes[how]?.(...([PARTS, PARTS] as const)) ?? []
     expect(genuine(pieces)).toContain(got[1]?.pieces.join(''))
     expect(got[1]).toMatchObject({ cause: { code: 'channel_broken' }, isWhole: false })
+  })
+
+  it('breaks if it was cut, also where all that is left of it came before the gate saw it', async () => {
+    const seen: unknown[] = []
+    const guarded = requireTicket({ service: setting.service }, async (req, res) => {
+      try {
+        res.end(await text(req))
+      } catch (cause) {
+        seen.push(cause)
+        throw cause
+      }
+    })
+    const { port } = await serve(async (req, res) => {
+      while (!req.complete) await setImmediate()
+      guarded(req, res)
+    })
+    proxy = await HttpProxy.start(port)
+    expect(await (await setting.web.fetch(proxy.url, sealedPost())).text()).toBe(PIECES.join(''))
+    proxy.intercept = (sent, forward) =>
+      forward({ ...sent, body: Buffer.concat(split(sent.body).slice(0, -1)) })
+    expect(await failureOf(setting.web.fetch(proxy.url, sealedPost()))).toMatchObject({ code: 'unavailable' })
+    expect(seen).toMatchObject([{ code: 'channel_broken' }])
+  })
+
+  it('breaks if trailers follow it, which nothing covers', async () => {
+    await start()
+    proxy.intercept = async ({ method, target, headers, body }) => {
+      const connection = new Connection(running.port)
+      const head = { method, target, headers: [...headers, ['transfer-encoding', 'chunked'] as const] }
+      connection
+        .write(formatRequest(head))
+        .write(`${body.length.toString(16)}\r\n`)
+        .write(body)
+      connection.write('\r\n0\r\nx-sum: 1\r\n\r\n', method)
+      return connection.response().finally(() => connection.destroy())
+    }
+    expect(await failureOf(setting.web.fetch(proxy.url, sealedPost()))).toMatchObject({ code: 'unavailable' })
+    expect(got).toMatchObject([{ cause: { code: 'channel_broken' }, isWhole: false }])
+  })
+
+  it('has no length for its handler, also if a proxy collected it and tells the one that it has sealed', async () => {
+    const { port } = await setting.serve(async (req, res) => {
+      const { headers, headersDistinct, rawHeaders } = req
+      for await (const _ of req) {
+      }
+      res.end(JSON.stringify([headers, headersDistinct, rawHeaders]))
+    })
+    proxy = await HttpProxy.start(port)
+    const told = await (await setting.web.fetch(proxy.url, sealedPost())).text()
+    expect(told).not.toMatch(/content-length|content-encoding/i)
+    expect(told.match(/transfer-encoding/gi)).toHaveLength(3)
   })
 
   it('is refused for good if it was taken away, or its encoding was', async () => {
