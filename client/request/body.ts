@@ -14,8 +14,19 @@ export function requireBody(body: unknown): void {
   if (body === undefined || body === null || typeof body === 'string') return
   if (ArrayBuffer.isView(body) || tagOf(body) === 'ArrayBuffer') return
   if (KINDS.some(kind => body instanceof kind)) return
-  if (typeof body === 'object' && Symbol.asyncIterator in body) return
+  if (typeof body === 'object' && Symbol.asyncIterator in body) {
+    requireUnread(body)
+    return
+  }
   throw new TypeError(`realm.fetch takes no ${nameOf(body)} as a body; ${adviceFor(body)}`)
+}
+
+/** A Node stream that has ended or was destroyed would be sent as an empty body. */
+function requireUnread(body: object): void {
+  if (!('readable' in body) || body.readable !== false) return
+  throw new TypeError(
+    'the body is a stream that has ended or was destroyed: nothing is left to send. A stream can be read once: give each request a new one',
+  )
 }
 
 function tagOf(body: unknown): string {

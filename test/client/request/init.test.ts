@@ -86,6 +86,22 @@ describe('a body that is handed in as bytes', () => {
     expect(setting.kdc.log).toEqual([])
   })
 
+  it.each<[string, (stream: Readable) => unknown]>([
+    ['was read to its end', stream => stream.toArray()],
+    ['was destroyed', stream => stream.destroy()],
+  ])('is never a stream that %s, which would be an empty body', async (_, use) => {
+    const setting = new Setting()
+    const realm = await setting.connect()
+    const body = Readable.from(yielding(bytes))
+    await use(body)
+    for (const sealed of [false, true]) {
+      const cause = await failureOf(realm.fetch(`${ORDERS_URL}/`, { method: 'POST', body, sealed } as never))
+      expect(cause).toBeInstanceOf(TypeError)
+      expect((cause as Error).message).toContain('give each request a new one')
+    }
+    expect(setting.kdc.log).toEqual([])
+  })
+
   it('is that of a Request, with the type that it has there', async () => {
     const setting = new Setting()
     const realm = await setting.connect()
