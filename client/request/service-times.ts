@@ -3,7 +3,7 @@ import { WINDOW } from '../../shared/constants.js'
 import type { Principal } from '../../shared/principal.js'
 import { recentlyUsed } from '../../shared/recently-used.js'
 import { type Clock, SECOND } from '../../shared/time.js'
-import { type KdcClock, offsetOf, partedSince, type Span, wholeTime } from '../kdc-link/kdc-clock.js'
+import { type KdcClock, partedSince, type Span, wholeTime } from '../kdc-link/kdc-clock.js'
 
 /** The longest wait of a request whose stamp would be too far ahead, milliseconds (docs/protocol.md section 8). */
 export const STAMP_WAIT_MAX = 2 * SECOND
@@ -32,9 +32,13 @@ export class ServiceTimes {
     this.#kept = recentlyUsed(max)
   }
 
-  /** Keeps the time and floor of a proved `clock_skew`, in place of earlier ones. */
+  /**
+   * Keeps the time and floor of a proved `clock_skew`, in place of earlier ones. The service read its clock at some moment
+   * of the span, and is taken to have read it at the end: a stamp may be a minute old but only 5 s ahead, and a request that
+   * waited long before its service looked at it would otherwise be stamped ahead by half of that.
+   */
   keep(service: Principal, time: number, floor: number, span: Span): void {
-    const offset = offsetOf(time, span)
+    const offset = time - span.receivedAt
     const aheadOfKdc = this.#clock.monotonic() + offset - this.#kdcTime.now()
     this.#kept.set(service, { offset, aheadOfKdc, wallAhead: span.wallAhead, floor })
   }

@@ -35,6 +35,24 @@ describe('a service whose clock is ahead', () => {
     expect(orders.arrived).toHaveLength(3)
   })
 
+  it.each([0, 10 * MINUTE])(
+    '(%d ms) and that looks at a request late, as while it compiles, gets a GET that is not stamped ahead of it',
+    async ahead => {
+      const { orders, realm, time } = await prepare()
+      orders.ahead = ahead
+      orders.restart(time.now() + ahead - MINUTE)
+      orders.intercept = (_, honest) => {
+        if (orders.arrived.length === 1) {
+          time.pass(14 * SECOND)
+          orders.restart(time.now() + ahead)
+        }
+        return honest()
+      }
+      expect((await realm.fetch(URL)).status).toBe(200)
+      expect(orders.arrived.map(stampOf)).toEqual([time.now() - 14 * SECOND, time.now() + ahead + 1])
+    },
+  )
+
   it('gets no new POST: the old bytes cannot be accepted, but a copy of them may have been handled', async () => {
     const { orders, realm, time } = await prepare()
     orders.ahead = 10 * MINUTE
