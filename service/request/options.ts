@@ -5,6 +5,7 @@ import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
 import { quoted } from '../../shared/shown-text.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
 import type { Checkers, Gate } from './authorise.js'
+import { refuseMisplaced } from './misplaced-options.js'
 import type { RefusedRequest } from './refuse.js'
 import { createRequirement, REQUIREMENT_OPTIONS, type RequirementOptions } from './requirements.js'
 import { partsOf, type Service, type ServiceParts } from './service.js'
@@ -107,6 +108,7 @@ export function createGate<Req = IncomingMessage>(
   options: RequireTicketOptions<Req>,
   known: KnownOptions<RequireTicketOptions<never>> = KNOWN_BY_GATES,
 ): TicketGate<Req> {
+  refuseMisplaced(options)
   requireKnownOptions<RequireTicketOptions<never>>('requireTicket', options, known)
   const service = partsOf(options.service)
   const { maxBody = MAX_BODY, maxResponse = MAX_RESPONSE, caveats, onRefused } = options

@@ -26,6 +26,21 @@ describe('requireTicket refuses', () => {
     expect(() => requireTicket(options as unknown as RequireTicketOptions)).toThrow(TypeError)
   })
 
+  it('the service in place of options, and says where it goes', async () => {
+    const service = await loadService({ keytab, service: 'orders' })
+    expect(() => requireTicket(wrong(service))).toThrow(
+      /^requireTicket takes options, .*requireTicket\(\{ service \}\)$/,
+    )
+  })
+
+  it.each([
+    ['of node:http and Express', { headers: {}, rawHeaders: [], _events: {} }],
+    ['of the web', new Request('http://orders.test/')],
+    ['in a context of Koa or Hono', { req: {} }],
+  ])('a request %s, which comes where the gate was mounted without being called', (_, request) => {
+    expect(() => requireTicket(wrong(request))).toThrow('call it once, and mount what it returns')
+  })
+
   it('a service that was not awaited', () => {
     const service = loadService({ keytab, service: 'orders' })
     expect(() => requireTicket(wrong({ service }))).toThrow('await loadService')
