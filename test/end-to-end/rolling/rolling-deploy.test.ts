@@ -21,14 +21,14 @@ import { type Handled, Instance } from './deployment.js'
 const slow = process.env.ORTHRUS_SLOW === '1'
 
 /** How often all that are to be deployed are deployed. */
-const ROUNDS = slow ? 3 : 1
-const WRITERS = slow ? 4 : 2
+const ROUNDS = slow ? 2 : 1
+const WRITERS = slow ? 3 : 2
 /** Between two requests of one client, milliseconds. */
-const PACE = slow ? 8 : 20
+const PACE = 20
 /** One of this many requests is a GET. */
 const READS = 4
 /** How many copies a new instance gets. */
-const COPIES = slow ? 150 : 30
+const COPIES = slow ? 60 : 30
 /** How many requests are answered before and after each deployment. */
 const SERVED_BETWEEN = 10
 
@@ -193,7 +193,7 @@ type Options = readonly [name: string, options: LoadServiceOptions]
 describe.skipIf(process.platform !== 'linux')('a rolling deploy of three instances', () => {
   it.for(Object.entries(scenes))(
     '%s fails no write, and handles nothing twice',
-    { timeout: slow ? 600_000 : 120_000, concurrent: !slow },
+    { timeout: slow ? 1_200_000 : 120_000, concurrent: !slow },
     async ([, scene], context) => {
       const deployment = await Deployment.start(scene, context)
       const deployAll = async (): Promise<void> => {
