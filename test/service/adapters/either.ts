@@ -51,7 +51,10 @@ export function describeOther(name: string, adapter: Adapter): void {
 
     it('tells pages of other origins what they may do before it asks, and lets them read either answer', async () => {
       const origin = ['origin', 'https://app.example'] as const
-      const { realm, seen } = await start({ cors: { origins: [origin[1]] } })
+      const { realm, seen } = await start({
+        cors: { origins: [origin[1]] },
+        answer: () => ({ headers: [['vary', 'accept']], body: 'x' }),
+      })
       const asked = await realm.send({
         ...plain(origin, ['access-control-request-method', 'GET']),
         method: 'OPTIONS',
@@ -66,7 +69,13 @@ export function describeOther(name: string, adapter: Adapter): void {
       expect(responses.map(({ status }) => status)).toEqual([200, 200, NO_KEY.status])
       for (const response of [asked, ...responses]) {
         expect(headerOf(response, 'access-control-allow-origin')).toBe(origin[1])
+        expect(headerOf(response, 'vary')).toMatch(/^(?:accept, )?origin$|^origin, accept$/)
       }
+      expect(responses.map(response => headerOf(response, 'vary')?.includes('accept'))).toEqual([
+        true,
+        true,
+        false,
+      ])
     })
   })
 }

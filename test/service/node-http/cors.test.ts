@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Realm } from '../../../client/index.js'
@@ -32,6 +32,26 @@ const corsHeaders = ({ headers }: RawResponse): Record<string, string> =>
   )
 
 const ask = (origin: string) => ({ method: 'OPTIONS', target: '/orders', headers: asking(origin) })
+
+describe('an answer without a proof', () => {
+  it.each<[string, RequestListener]>([
+    ['sets', (_, res) => void res.setHeader('vary', 'accept').end('x')],
+    ['removes', (_, res) => void res.setHeader('vary', 'accept').removeHeader('access-control-allow-origin')],
+    ['writes', (_, res) => void res.writeHead(200, { Vary: 'accept', etag: '"1"' }).end('x')],
+    ['writes behind a text', (_, res) => void res.writeHead(200, 'fine', ['vary', 'accept']).end('x')],
+  ])('is given to no other page by a cache, whatever its handler %s', async (_, handle) => {
+    const realm = await startRealm({
+      listener: ({ service }) =>
+        requireTicket({ service, cors, permitWithoutTicket: true }, (req, res) => {
+          handle(req, res)
+          res.end()
+        }),
+    })
+    const response = await realm.send({ method: 'GET', target: '/orders', headers: from(APP) })
+    expect([response.status, headerOf(response, 'vary')]).toEqual([200, 'accept, origin'])
+    expect(headerOf(response, 'access-control-allow-origin')).toBe(APP)
+  })
+})
 
 describe('what a browser asks before it sends', () => {
   it('is answered without a ticket, for an origin that is named', async () => {
