@@ -22,6 +22,7 @@ import {
   requireLoadOptions,
   TICKET_CACHE,
 } from './load-options.js'
+import type { Holding } from './lock/key-lock.js'
 import { KeyLocks } from './lock/key-locks.js'
 import { MachineReplayCache } from './replay/machine-cache.js'
 import { BoundedReplayCache } from './replay/replay-cache.js'
@@ -142,13 +143,18 @@ function isOpened(cache: ReplayCache, { replayCache }: LoadServiceOptions): cach
   return 'close' in cache && !isReplayCache(replayCache)
 }
 
-/** Who shares a replay cache shares the keys with all who do; who keeps one to itself has them alone. */
+/** Processes that share a replay cache share the keys; one that keeps its cache to itself has them alone. */
 function locksFor(
   principal: Principal,
   { replayCache, allowReplayAcrossProcesses = false }: LoadServiceOptions,
 ): KeyLocks | undefined {
   if (allowReplayAcrossProcesses) return undefined
-  return new KeyLocks(principal, isShared(replayCache) ? 'shared' : 'alone')
+  return new KeyLocks(principal, holdingOf(replayCache))
+}
+
+function holdingOf(option: LoadServiceOptions['replayCache']): Holding {
+  if (!isShared(option)) return 'alone'
+  return isReplayCache(option) || isSharedReplayCache(option) ? 'shared' : 'machine'
 }
 
 async function readKeytab({ keytab, allowReadableKeytab = false }: LoadServiceOptions): Promise<string> {

@@ -74,21 +74,21 @@ export class KeyLocks {
   }
 }
 
+const SHARING = {
+  alone: ', which shares no replay cache',
+  machine: ', which shares the replay cache of the machine',
+  shared: ', which shares a replay cache that its program gave',
+} as const
 const WAY_OUT = 'docs/several-processes.md has the choices'
 
 function taken(service: Principal, own: Holding, { holding, holder }: KeyTaken): OrthrusError {
-  if (holding === 'shared' && own === 'shared') {
+  if (holding === own && own !== 'alone') {
     return new OrthrusError('unavailable', `too many processes of this machine serve ${service}`, {
       service,
       hint: `give some of them a principal of their own; ${WAY_OUT}`,
     })
   }
-  const how =
-    holding === own
-      ? ''
-      : holding === 'alone'
-        ? ', which shares no replay cache'
-        : ', which shares a replay cache'
+  const how = holding === own ? '' : SHARING[holding]
   const way =
     holding === own
       ? "give this one a principal of its own, as orders/2, or share a replay cache among all of them, as with replayCache: { shared: 'machine' }"

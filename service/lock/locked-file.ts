@@ -9,8 +9,11 @@ import { machineFolder } from './machine-folder.js'
  * and unlocks when the process ends. The file is never removed.
  */
 
-/** `O_SHLOCK` and `O_EXLOCK` of macOS and the BSDs, which Node passes on and has no names for. */
-const LOCK = { shared: 0x10, alone: 0x20 } as const
+/**
+ * `O_SHLOCK` and `O_EXLOCK` of macOS and the BSDs, which Node passes on and has no names for. The cache of the machine
+ * does not exist there, so nothing is lost by sharing.
+ */
+const LOCK = { machine: 0x10, shared: 0x10, alone: 0x20 } as const
 const OPEN = constants.O_RDWR | constants.O_CREAT | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0)
 
 /** The calls of the system, which a test replaces. */

@@ -70,12 +70,27 @@ describe.skipIf(process.platform !== 'linux')('the lock of the machine', () => {
   it('is shared by those who share a replay cache, and by nobody else', async () => {
     const entry = keyOf(1)
     const [first, second] = [await load([entry], shared), await load([entry], shared)]
-    await expect(load([entry])).rejects.toThrow(refused('which shares a replay cache'))
+    await expect(load([entry])).rejects.toThrow(refused('which shares a replay cache that'))
     await first.close()
     await expect(load([entry])).rejects.toThrow(refused('must share one replay cache, or none'))
     await second.close()
     await load([entry])
     await expect(load([entry], shared)).rejects.toThrow(refused('which shares no replay cache'))
+  })
+
+  it('is not shared by those who share the cache of the machine with those who share another one', async () => {
+    const entry = keyOf(1)
+    const machine = { replayCache: { shared: 'machine' } } as const
+    const [first, second] = [await load([entry], machine), await load([entry], machine)]
+    await first.close()
+    await expect(load([entry], shared)).rejects.toThrow(
+      refused('which shares the replay cache of the machine'),
+    )
+    await expect(load([entry])).rejects.toThrow(refused('which shares the replay cache of the machine'))
+    await second.close()
+    await load([entry], shared)
+    await expect(load([entry], machine)).rejects.toThrow(refused('which shares a replay cache that'))
+    await expect(load([entry], machine)).rejects.toThrow(refused('must share one replay cache, or none'))
   })
 
   it('is never had by two of whom one is alone, however many begin together', async () => {
