@@ -7,6 +7,7 @@ import type { Principal } from '../../shared/principal.js'
 import type { Clock } from '../../shared/time.js'
 import type { OpenReplayCache, SharedCacheParts } from '../replay/shared-cache.js'
 import { type Answer, readAnswer } from './answer.js'
+import { KnownEpoch } from './known-epoch.js'
 import { RedisLink } from './link.js'
 import { MAX_ENTRIES_DEFAULT, type RedisReplayCacheOptions } from './options.js'
 import { RedisReports } from './reports.js'
@@ -30,8 +31,7 @@ export class RedisReplayCache implements OpenReplayCache {
   readonly #attempts = toHex(systemRandom(ATTEMPT_BYTES))
   readonly #serverTime: ServerTime
   #attempt = 0
-  /** The epoch that this process knows; empty before the first answer. */
-  #epoch = ''
+  readonly #known = new KnownEpoch()
   /** Of this process alone: of its start, or of what another server accepted. Milliseconds, as the next two. */
   #own: number
   #floor: number
@@ -56,7 +56,7 @@ export class RedisReplayCache implements OpenReplayCache {
    */
   async begin(): Promise<void> {
     await this.#ask(NOTHING, this.#nextAttempt())
-    if (this.#epoch !== '') await this.#link.requireGood(this.#epoch)
+    if (this.#known.name !== '') await this.#link.requireGood(this.#known.name)
   }
 
   /** By the own clock: when it passes this, the server's passes the floor. */
@@ -84,7 +84,7 @@ export class RedisReplayCache implements OpenReplayCache {
 
   /** @returns undefined if the request may have been recorded or not: nobody can tell */
   async #ask(request: AdmissionRequest, attempt: string): Promise<Answer | undefined> {
-    const known = this.#epoch
+    const known = this.#known.name
     if (known !== '' && !(await this.#link.isGood(known))) return undefined
     const asked = takeReading(this.#clock)
     const answer = await this.#link.run(
@@ -93,28 +93,32 @@ export class RedisReplayCache implements OpenReplayCache {
       this.#arguments(request, attempt, known),
       readAnswer,
     )
-    if (answer === undefined) return undefined
+    // What a server says whose clock is apart is of no use, its time least of all.
+    if (answer === undefined || answer.outcome === 'apart') return answer
     if (answer.outcome === 'epoch') {
       // The first of several answers tells of the next epoch; the others may be of the last one, and came late.
-      if (known === this.#epoch && answer.epoch !== known) this.#enter(answer, asked)
+      if (known === this.#known.name && answer.epoch !== known) this.#enter(answer, asked)
       return answer
     }
-    if (answer.epoch !== known || known !== this.#epoch) return undefined
+    if (answer.epoch !== known || known !== this.#known.name) return undefined
     this.#note(answer, asked)
+    if (answer.outcome === 'admitted') this.#known.admitted(answer.now)
     return answer
   }
 
   #arguments({ id, time, presenter }: AdmissionRequest, attempt: string, known: string): string[] {
-    const now = String(this.#clock.now())
-    return [toHex(id), String(time), attempt, known, String(this.#own), now, presenter, this.#room]
+    const times = [this.#own, this.#clock.now(), this.#known.newest].map(String)
+    return [toHex(id), String(time), attempt, known, ...times, presenter, this.#room]
   }
 
   /** What the last epoch had is lost: whatever was accepted in it is refused from now on. */
   #enter(answer: Answer, asked: Reading): void {
     const before = this.#serverTime.now()
     if (before !== undefined) this.#own = Math.max(this.#own, Math.ceil(before) + WINDOW.FLOOR_AT_START)
-    const isFirst = this.#epoch === ''
-    this.#epoch = answer.epoch
+    const isFirst = this.#known.name === ''
+    // Until now it was by the process's own clock, which may be ahead.
+    if (isFirst) this.#own = Math.min(this.#own, answer.now + WINDOW.FLOOR_AT_START)
+    this.#known.enter(answer.epoch)
     this.#note(answer, asked)
     if (!isFirst) this.#reports.forgot(answer.now, this.#floor)
   }
@@ -135,10 +139,10 @@ export class RedisReplayCache implements OpenReplayCache {
       case 'rate_limited':
         return { now, floor, refusal: outcome }
       case 'apart':
-        this.#reports.clocksApart(this.#ahead)
+        this.#reports.clocksApart(this.#clock.now() - now)
         return {
           now,
-          floor,
+          floor: this.#floor,
           refusal: 'unavailable',
           reason: 'the clocks of this process and of the Redis server differ',
         }

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest'
+import { Redis } from 'ioredis'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { IoredisClient } from '../../../service/redis.js'
 import { SECOND } from '../../../shared/time.js'
 import { hasRedis } from '../../support/redis.js'
@@ -46,6 +47,32 @@ function meddling(
     },
     eval: (...args) => client.eval(...args),
   }
+}
+
+/** A client of a server whose clock is ahead. */
+function withClock(client: IoredisClient, ahead: () => number): IoredisClient {
+  return {
+    evalsha: () => Promise.reject(new Error('NOSCRIPT')),
+    eval: (text, ...args) => {
+      const bent = text.replace('local now = ', `local now = ${ahead()} + `)
+      return client.eval(bent, ...args)
+    },
+  }
+}
+
+/** What docs/several-processes.md has the server's owner permit. */
+const PERMITTED = '+evalsha +eval +info +time +hget +hmget +hset +hlen +hkeys +hdel +del +pexpireat'.split(
+  ' ',
+)
+
+async function clientOf(scene: Scene, user: string, permitted: readonly string[]): Promise<IoredisClient> {
+  await scene.server.operate(operator =>
+    operator.call('ACL', 'SETUSER', user, 'on', '>secret', '~orthrus:*', ...permitted),
+  )
+  const client = new Redis(scene.house.path, { username: user, password: 'secret', enableReadyCheck: false })
+  client.on('error', () => {})
+  onTestFinished(() => client.disconnect())
+  return client
 }
 
 async function two(scene: Scene): Promise<[Opened, Opened]> {
@@ -96,6 +123,76 @@ describe.skipIf(!hasRedis)('the replay cache in a Redis server', () => {
       const cache = await scene.join({ passed })
       expect(await admit(cache, request())).toBe('unavailable')
       expect(kinds(cache)).toEqual(['redis_clock_apart'])
+    }
+  })
+
+  it('has the floor of a start by the clock of the server in a process whose own is ahead', async () => {
+    const scene = await Scene.open()
+    await scene.join()
+    const cache = await scene.start({ passed: 59 * SECOND })
+    const { now, floor, refusal } = await cache.admit(request())
+    expect(refusal).toBe('clock_skew')
+    expect(floor - now).toBeLessThanOrEqual(6 * SECOND)
+    expect((cache.floor ?? 0) - cache.clock.now()).toBeLessThanOrEqual(6 * SECOND)
+  })
+
+  it('goes on when the clock of the server, which was far ahead when it began, is put right', async () => {
+    const scene = await Scene.open()
+    let ahead = 24 * 60 * MINUTE
+    const client = withClock((await scene.client()) as IoredisClient, () => ahead)
+    const cache = await scene.start({ client, passed: -55 * SECOND })
+    cache.clock.passed = 0
+    expect(await admit(cache, request())).toBe('unavailable')
+    expect(kinds(cache)).toEqual(['redis_clock_apart'])
+    ahead = 0
+    expect(await admit(cache, request())).toBe('clock_skew')
+    await scene.server.passStart()
+    const asked = request({ time: Date.now() + 4 * SECOND })
+    expect(await admit(cache, asked)).toBe('accepted')
+    ahead = 24 * 60 * MINUTE
+    expect(await admit(cache, asked)).toBe('unavailable')
+    ahead = 0
+    expect(await admit(cache, asked)).toBe('replay')
+    expect(await admit(cache, request())).toBe('accepted')
+  })
+
+  it('admits nothing, and leaves nothing behind, where one of the permissions of the docs is missing', async () => {
+    const scene = await Scene.open()
+    const all = await scene.join({ client: await clientOf(scene, 'all', PERMITTED) })
+    for (const command of PERMITTED.filter(each => !each.startsWith('+eval'))) {
+      const permitted = PERMITTED.filter(other => other !== command)
+      const client = await clientOf(scene, `all${command}`, permitted)
+      await scene.server.operate(operator => operator.flushall())
+      const cache = await scene.start({ client, passed: -55 * SECOND })
+      // Only the one that begins an epoch needs it.
+      if (command !== '+del') await admit(all, request())
+      await scene.server.passStart()
+      cache.clock.passed = 0
+      for (let i = 0; i < 2; i++) expect(await admit(cache, request()), command).toBe('unavailable')
+      const keys = await scene.server.operate(operator => operator.keys('*'))
+      expect(keys.filter(key => key !== scene.state)).toEqual([])
+      expect(kinds(cache)).toContain('redis_away')
+    }
+    expect(kinds(all)).toEqual(['redis_forgot'])
+  })
+
+  it('begins a new epoch where the state is none that it wrote', async () => {
+    const scene = await Scene.open()
+    const cache = await scene.join()
+    const wrong = {
+      newest: ['nan', 'soon', ''],
+      floor: ['1e999', '9'.repeat(20), '-1'],
+      epoch: ['a b', '', 'a'.repeat(65)],
+      server: [''],
+    }
+    for (const [field, values] of Object.entries(wrong)) {
+      for (const value of values) {
+        await scene.server.operate(operator => operator.hset(scene.state, field, value))
+        const { refusal, floor, now } = await cache.admit(request())
+        expect(refusal, `${field} ${value}`).toBe('clock_skew')
+        expect(floor - now).toBeGreaterThan(5 * SECOND)
+        expect(floor - now).toBeLessThan(7 * SECOND)
+      }
     }
   })
 
@@ -178,6 +275,34 @@ describe.skipIf(!hasRedis)('the replay cache in a Redis server', () => {
     await scene.server.kill()
     await expect.poll(() => admit(awake, asked)).toBe('clock_skew')
     expect(await admit(asleep, asked)).toBe('clock_skew')
+  })
+
+  it('admits nothing again at a server that went back to what it was earlier, once a process has asked that knows better', async () => {
+    const scene = await Scene.open('--enable-debug-command', 'yes')
+    const [first, second] = await two(scene)
+    for (const cache of [first, second]) expect(await admit(cache, request())).toBe('accepted')
+    await scene.server.operate(operator => operator.save())
+    const asked = request({ time: Date.now() + 4 * SECOND })
+    expect(await admit(first, asked)).toBe('accepted')
+    // It has the same replication id after this, as a virtual machine has that is put back to a snapshot.
+    await scene.server.operate(operator => operator.call('DEBUG', 'RELOAD', 'NOSAVE'))
+    expect(await admit(first, request())).toBe('clock_skew')
+    expect(await admit(second, asked)).toBe('clock_skew')
+    expect(kinds(second)).toEqual(['redis_forgot'])
+  })
+
+  it('ends an epoch that a process comes back to from another one', async () => {
+    const scene = await Scene.open()
+    const [first, second] = await two(scene)
+    const { epoch } = await scene.server.operate(operator => operator.hgetall(scene.state))
+    await scene.server.operate(operator => operator.swapdb(0, 1))
+    expect(await admit(first, request())).toBe('clock_skew')
+    await scene.server.operate(operator => operator.swapdb(0, 1))
+    expect((await scene.server.operate(operator => operator.hgetall(scene.state))).epoch).toBe(epoch)
+    await admit(first, request())
+    // It knows nothing of what was accepted elsewhere.
+    expect(await admit(second, request())).toBe('clock_skew')
+    expect(kinds(second)).toEqual(['redis_forgot'])
   })
 
   it('admits nothing at a replica', async () => {
