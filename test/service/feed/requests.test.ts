@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type LoadServiceOptions, requireTicket, type TicketHandler } from '../../../service/index.js'
+import { BoundedReplayCache } from '../../../service/replay/replay-cache.js'
+import { createService, partsOf } from '../../../service/request/service.js'
 import type { AcceptedTicket } from '../../../service/request/ticket.js'
 import { FLAG } from '../../../shared/constants.js'
 import { MINUTE, SECOND } from '../../../shared/time.js'
@@ -241,6 +243,22 @@ describe('a request that is being handled when its ticket is revoked', () => {
       connection.destroy()
     },
   )
+
+  it('is over for both of two services that accept it, though its connection stays', async () => {
+    const { realm, watched, clock } = await start((req, res) => {
+      const replayCache = new BoundedReplayCache({ clock, floor: 0 })
+      const service = createService({ ...partsOf(realm.service), replayCache })
+      requireTicket({ service })(req, res, () => res.end('twice'))
+    })
+    const connection = realm.connect()
+    for (const over of [2, 4]) {
+      connection.write(formatRequest(realm.sign()), 'GET')
+      expect((await connection.response()).body.toString()).toBe('twice')
+      await until(() => watched.over === over)
+    }
+    expect(watched.begun).toBe(4)
+    connection.destroy()
+  })
 
   it('is over for the feed once its client is gone', async () => {
     const { realm, kdc, watched } = await start(() => new Promise(() => {}))
