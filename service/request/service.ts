@@ -45,6 +45,14 @@ export interface ServiceClosing {
  * What the modules here need of a service.
  * @throws TypeError if it is not a service
  */
+const NOT_A_SERVICE = 'service is what loadService gives: const service = await loadService({ keytab })'
+const OF_ANOTHER_COPY =
+  "service was loaded by another copy of Orthrus than this one: bundles have each their own, so leave the package out of them, as with serverExternalPackages: ['orthrus'] in Next.js; or two are installed: npm ls orthrus"
+
+function isLoadedElsewhere(service: unknown): boolean {
+  return typeof service === 'object' && service !== null && 'principal' in service && 'state' in service
+}
+
 export let partsOf: (service: Service) => ServiceParts
 export let createService: (parts: ServiceParts) => Service
 
@@ -125,7 +133,7 @@ class LoadedService {
     createService = parts => new LoadedService(parts)
     partsOf = service => {
       if (typeof service === 'object' && service !== null && #parts in service) return service.#parts
-      throw new TypeError('service is what loadService gives: const service = await loadService({ keytab })')
+      throw new TypeError(isLoadedElsewhere(service) ? OF_ANOTHER_COPY : NOT_A_SERVICE)
     }
   }
 }

@@ -140,7 +140,10 @@ async function installFromCheckout(packages: readonly string[]): Promise<string>
 /** Calls the route as Next.js does, which is far too large to be installed for that. */
 const NEXT = `
 import { serve } from '@hono/node-server'
+import { register } from './instrumentation.js'
 import * as route from './app/items/[id]/route.js'
+process.env.NEXT_RUNTIME = 'nodejs'
+void register() // what comes before it is ready is accepted at its second attempt
 const fetch = request => {
   const id = new URL(request.url).pathname.split('/').at(-1)
   return route[request.method]?.(request, { params: Promise.resolve({ id }) }) ?? new Response(null, { status: 405 })

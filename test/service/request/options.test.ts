@@ -46,6 +46,11 @@ describe('requireTicket refuses', () => {
     expect(() => requireTicket(wrong({ service }))).toThrow('await loadService')
   })
 
+  it('a service of another copy of the package, as of another bundle', async () => {
+    const { principal, state } = await loadService({ keytab, service: 'orders' })
+    expect(() => requireTicket(wrong({ service: { principal, state } }))).toThrow('npm ls orthrus')
+  })
+
   it.each([{ maxBody: -1 }, { maxResponse: 1.5 }, { onRefused: 'log' }, { caveats: { tenant: true } }])(
     'what could not be meant so: %j',
     async options => {
