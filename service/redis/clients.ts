@@ -42,7 +42,9 @@ export function runnerOf(client: RedisClient): RunScript {
     )
   }
   if (!isNodeRedis(client)) {
-    throw new TypeError('client of createRedisReplayCache is a client of ioredis, iovalkey or redis')
+    throw new TypeError(
+      'client of createRedisReplayCache is a client of ioredis, iovalkey or redis, and no promise of one: await createClient({ url }).connect()',
+    )
   }
   return orWhole(
     ({ sha1 }, keys, args) => client.evalSha(sha1, { keys, arguments: args }),

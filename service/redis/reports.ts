@@ -1,3 +1,4 @@
+import { OrthrusError } from '../../shared/errors.js'
 import { withoutSecrets } from '../../shared/shown-text.js'
 import { type Clock, SECOND } from '../../shared/time.js'
 import type { RedisEvent, Report } from '../report/events.js'
@@ -6,6 +7,12 @@ import type { RedisEvent, Report } from '../report/events.js'
 const INTERVAL = 10 * SECOND
 /** How much is shown of what a client or server says, characters. */
 const REASON_MAX = 200
+
+/** An error of Orthrus has its code before its message, which says nothing about the server. */
+function wordsOf(cause: unknown): string {
+  if (cause instanceof OrthrusError) return cause.reason
+  return cause instanceof Error ? cause.message : String(cause)
+}
 
 /** Tells the owner how the server stands, and nothing twice within ten seconds. */
 export class RedisReports {
@@ -27,7 +34,7 @@ export class RedisReports {
   away(cause: unknown): void {
     if (this.#isAway) return
     this.#isAway = true
-    const reason = withoutSecrets(cause instanceof Error ? cause.message : String(cause))
+    const reason = withoutSecrets(wordsOf(cause))
     this.#report({ kind: 'redis_away', reason: reason.slice(0, REASON_MAX) })
   }
 

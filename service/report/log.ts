@@ -52,7 +52,7 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
   ],
   redis_away: [
     'error',
-    'the Redis server of the replay cache gives no answer that can be relied on: nothing is accepted until it does',
+    'the Redis server of the replay cache gives no answer that can be relied on: nothing is accepted until it does; check that it runs, that its client has the right address, and that one of node-redis was connected',
   ],
   redis_forgot: [
     'warn',
