@@ -123,5 +123,5 @@ const HINTS: { readonly [status: number]: ((service: Principal) => string) | und
 }
 
 function usualHint(service: Principal, { origin }: URL): string {
-  return `is this the address of ${service}, and does requireTicket protect this path? As long as ${service} is not protected yet, connect({ allowUnprotected: ['${origin}'] }) takes its answers as they are. Across origins a browser sees Authentication-Info only if the service exposes it`
+  return `is this the address of ${service}, and does requireTicket protect this path? Does a proxy remove Authentication-Info? As long as ${service} is not protected yet, connect({ allowUnprotected: ['${origin}'] }) takes its answers as they are. Across origins a browser sees Authentication-Info only if the service exposes it`
 }
