@@ -13,6 +13,15 @@ export async function quietDisk(): Promise<void> {
   while (running > 0)
 }
 
+async function counted<T>(run: () => Promise<T>): Promise<T> {
+  running++
+  try {
+    return await run()
+  } finally {
+    running--
+  }
+}
+
 /**
  * The system's disk, where each call of a process waits for, and may be refused by, a test.
  * @param before called before each call is made
@@ -21,12 +30,7 @@ export function watchedDisk(before: (call: DiskCall) => void | Promise<void>): K
   const watched = <A extends unknown[], T>(call: DiskCall, run: (...args: A) => Promise<T>) => {
     return async (...args: A): Promise<T> => {
       await before(call)
-      running++
-      try {
-        return await run(...args)
-      } finally {
-        running--
-      }
+      return counted(() => run(...args))
     }
   }
   const disk = Object.fromEntries(
@@ -45,7 +49,7 @@ export function watchedDisk(before: (call: DiskCall) => void | Promise<void>): K
           const method = Reflect.get(file, name) as unknown
           if (typeof method !== 'function') return method
           // The system closes the files of whoever is dead.
-          if (name === 'close') return () => file.close()
+          if (name === 'close') return () => counted(() => file.close())
           const call = method.bind(file) as (...args: unknown[]) => Promise<unknown>
           return watched(`file.${String(name)}`, call)
         },
