@@ -15,7 +15,12 @@ import {
   textsOf,
 } from '../../shared/encoding/fields.js'
 import type { Principal, RealmName } from '../../shared/principal.js'
-import { decodeEntry, encodeEntry, type RevocationEntry } from '../../shared/revocation/entry.js'
+import {
+  decodeEntry,
+  encodeEntry,
+  entryNumberOf,
+  type RevocationEntry,
+} from '../../shared/revocation/entry.js'
 import { decodeClaims, encodeClaims } from '../../shared/ticket/claims.js'
 import { decodeRecord, requireReadable } from './record-form.js'
 
@@ -161,7 +166,7 @@ export type FirstRevocationRecord = Pick<RevocationEntry, 'seq' | 'time' | 'keep
 
 export function decodeFirstRevocationRecord(list: readonly Value[]): FirstRevocationRecord {
   const read = (value: readonly Value[]): FirstRevocationRecord => ({
-    seq: numberOf(value[1]),
+    seq: entryNumberOf(value[1]),
     principal: principalOf(value[3]),
     time: numberOf(value[4]),
     keepUntil: numberOf(value[6]),

@@ -35,16 +35,21 @@ export function encodeEntry({ seq, mark, kind, principal, by, time, keepUntil }:
 /** Copies what it keeps. @throws OrthrusError `malformed` */
 export function decodeEntry(list: readonly Value[]): RevocationEntry {
   const [number, mark, kind, principal, by, time, keepUntil] = fields(list, 7)
-  const seq = numberOf(number)
-  if (seq === 0) throw malformed('an entry numbered 0')
   return {
-    seq,
+    seq: entryNumberOf(number),
     mark: bytesOf(mark, SIZE.MARK).slice(),
     principal: nullable(principal, principalOf),
     ...revokedOf(kind, by),
     time: numberOf(time),
     keepUntil: numberOf(keepUntil),
   }
+}
+
+/** Entries are numbered from 1. @throws OrthrusError `malformed` */
+export function entryNumberOf(value: Value | undefined): number {
+  const number = numberOf(value)
+  if (number === 0) throw malformed('an entry numbered 0')
+  return number
 }
 
 function revokedOf(kindValue: Value | undefined, by: Value | undefined): Revoked {

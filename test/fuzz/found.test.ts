@@ -6,21 +6,27 @@ import { cliEntries } from './entries/cli.js'
 import { clientEntries } from './entries/client.js'
 import { kdcChannelEntries } from './entries/kdc-channel.js'
 import { messageEntries } from './entries/messages.js'
+import { storeEntries } from './entries/store.js'
 import { textEntries } from './entries/texts.js'
 import { type Entry, ofText } from './entry.js'
 
 /** What was found once, by name, so that it does not come back. */
 
 const cli = cliEntries()
+const store = await storeEntries()
 const entries: readonly Entry[] = [
   ...messageEntries,
   ...textEntries,
   ...(await kdcChannelEntries()),
   ...clientEntries(),
   ...cli.entries,
+  ...store.entries,
 ]
 
-afterAll(() => cli.end())
+afterAll(() => {
+  cli.end()
+  store.end()
+})
 
 function outcomeOf(name: string, input: Uint8Array): Promise<object> {
   const entry = entries.find(each => each.name === name)
@@ -101,6 +107,16 @@ describe('found by fuzzing', () => {
       'client: a credential to be imported',
       importedWith(Uint8Array.of(0x91, 0xa1, 0x78)),
       'credential_invalid',
+    ],
+    [
+      'a revocation numbered 0 of the last version was read, and could not be written in the new form',
+      'store: the records that a realm is opened by',
+      encode([
+        encode([1, 'demo.example', new Uint8Array(32), 0, 0, 0, 1]),
+        encode([1, 5]),
+        encode([1, 0, 'client', 'web@demo.example', 1, null, 2]),
+      ]),
+      'unavailable',
     ],
   ])('%s', async (_, entry, input, outcome) => {
     expect(await outcomeOf(entry, input)).toEqual({ outcome })
