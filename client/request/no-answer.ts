@@ -52,7 +52,7 @@ function hintForFailure(cause: unknown, { url, service, isStreamed }: SentReques
     case 'UND_ERR_HEADERS_OVERFLOW':
       return `${MAY_BE_HANDLED}; the headers of the answer are larger than this platform accepts`
   }
-  if (typeof code === 'string' && code.startsWith('HPE_')) {
+  if (isMalformed(within)) {
     return `${MAY_BE_HANDLED}; the server does not speak HTTP/1.1 there: perhaps it expects HTTP/2, or TLS although the address begins with http:`
   }
   if (typeof code === 'string' && /CERT|_SSL_|^EPROTO$/.test(code)) {
@@ -66,6 +66,11 @@ function hintForFailure(cause: unknown, { url, service, isStreamed }: SentReques
     return `${MAY_BE_HANDLED}; ${isStreamed ? STREAMED : ''}${hintForPage(url)}`
   }
   return `${MAY_BE_HANDLED}; check that ${service} runs there`
+}
+
+/** The undici of the platform gives a code; a newer one, which a program may put beneath its `fetch`, none. */
+function isMalformed(cause: unknown): boolean {
+  return cause instanceof Error && (cause.name === 'HTTPParserError' || /^HPE_/.test(String(codeOf(cause))))
 }
 
 const STREAMED =

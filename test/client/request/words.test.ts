@@ -42,8 +42,18 @@ describe('an answer that did not come', () => {
 
   it('because another protocol is spoken says so', async () => {
     const { realm } = await prepareReal()
-    const port = await portOf(createTcpServer(socket => void socket.end('\0\0\u0012\u0004 settings')))
+    const port = await portOf(
+      createTcpServer(socket => void socket.once('data', () => socket.end('\0\0\u0012\u0004 settings'))),
+    )
     const hint = await hintOf(realm.fetch(`http://127.0.0.1:${port}/`, { service: 'orders' }))
+    expect(hint).toContain('does not speak HTTP/1.1')
+  })
+
+  it('because another protocol is spoken says so too where the parser gives no code', async () => {
+    const parse = Object.assign(new Error('Response does not match'), { name: 'HTTPParserError' })
+    const fail = () => Promise.reject(new TypeError('fetch failed', { cause: parse }))
+    const { realm } = await prepare({ fetch: fail })
+    const hint = await hintOf(realm.fetch(`${ORDERS_URL}/`))
     expect(hint).toContain('does not speak HTTP/1.1')
   })
 
