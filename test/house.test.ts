@@ -356,15 +356,19 @@ describe('every path that is named', () => {
     expect(paths.filter(path => !exists(path))).toEqual([])
   })
 
-  it('in the list of those that replace a module is every test that does, and no other', () => {
-    const list = /const mocking = \[(.*?)\]/s.exec(read('test/vitest.config.ts'))?.[1] ?? ''
+  it.each([
+    ['mocking', 'replace a module', /^vi\.(do)?mock\(/im],
+    ['withUndici', 'load undici', /^(?:\}|import (?!type)[^\n]*) from 'undici'$/m],
+  ])('in the list %s of those that %s is every test that does, and no other', (name, _, sign) => {
+    const config = read('test/vitest.config.ts')
+    const list = new RegExp(`const ${name} = \\[(.*?)\\]`, 's').exec(config)?.[1] ?? ''
     const named = [...list.matchAll(/'([^']+)'/g)].map(([, path]) => path)
     const tests = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
-    const mocking = tests
-      .filter(name => name.endsWith('.test.ts'))
-      .map(name => join('test', name))
-      .filter(path => /^vi\.(do)?mock\(/im.test(read(path)))
-    expect(named.sort()).toEqual(mocking.sort())
+    const doing = tests
+      .filter(path => path.endsWith('.test.ts'))
+      .map(path => join('test', path))
+      .filter(path => sign.test(read(path)))
+    expect(named.sort()).toEqual(doing.sort())
   })
 
   it('in the areas of mutation exists', () => {

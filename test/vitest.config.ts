@@ -30,6 +30,13 @@ const mocking = [
   'test/shared/keytab/no-links.node.test.ts',
 ]
 
+/** These load undici, which puts its own connections beneath the `fetch` of the platform for all of the process. */
+const withUndici = [
+  'test/client/agent/answers.test.ts',
+  'test/client/agent/requests.test.ts',
+  'test/end-to-end/callers.test.ts',
+]
+
 /** These read the coverage and the heap of their process, which nothing else may fill. */
 const measuring = ['test/fuzz/*.test.ts']
 
@@ -51,7 +58,11 @@ export default defineConfig({
       {
         extends: true,
         resolve: { alias: platform('.node') },
-        test: { name: 'openssl', include: ['test/**/*.test.ts'], exclude: [...mocking, ...measuring] },
+        test: {
+          name: 'openssl',
+          include: ['test/**/*.test.ts'],
+          exclude: [...mocking, ...withUndici, ...measuring],
+        },
       },
       {
         extends: true,
@@ -66,7 +77,7 @@ export default defineConfig({
       {
         extends: true,
         resolve: { alias: platform('.node') },
-        test: { name: 'alone', include: [...mocking, ...measuring], isolate: true },
+        test: { name: 'alone', include: [...mocking, ...withUndici, ...measuring], isolate: true },
       },
     ],
   },
