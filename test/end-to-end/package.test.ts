@@ -137,7 +137,7 @@ const TYPE_CASES: readonly TypeCase[] = [
   { type: 'commonjs', module: 'nodenext', withFrameworks: true },
   { type: 'commonjs', module: 'commonjs', withFrameworks: true },
   { type: 'module', module: 'esnext', moduleResolution: 'bundler', withFrameworks: false },
-  { type: 'module', module: 'esnext', moduleResolution: 'bundler', withFrameworks: true, quick: true },
+  { type: 'module', module: 'esnext', moduleResolution: 'bundler', withFrameworks: true },
 ]
 
 // A compiler beside other tests takes many times what it takes alone.
