@@ -29,8 +29,8 @@ interface CommonOptions {
   /**
    * Origins of services that are not protected yet, such as `['http://127.0.0.1:8080']`: `realm.fetch` takes answers from
    * there that **nothing proves**, so anybody on the way can write them. `response.proved` tells which. The ticket is
-   * presented all the same, so a service that is protected meanwhile is called as any other; once one has proved itself to
-   * this realm, answers without a proof are refused again. Never for redirects, sealed bodies, given tickets or
+   * presented there too, so nothing changes here when the service becomes protected; once one has proved itself to this
+   * realm, answers without a proof are refused again. Never for redirects, sealed bodies, given tickets or
    * `handOff`. Each is logged once an hour (docs/adopting.md). Default: none.
    */
   readonly allowUnprotected?: readonly string[]

@@ -83,7 +83,7 @@ describe('an answer without a proof', () => {
 })
 
 describe('a service at such an origin', () => {
-  it('that is protected is called as any other', async () => {
+  it('that is protected is called like every other', async () => {
     const { orders, realm, setting } = await prepare()
     const response = await realm.fetch(URL)
     expect([await response.text(), response.proved]).toEqual(['GET /orders/7', true])
