@@ -1,7 +1,8 @@
 import { OrthrusError } from '../../shared/errors.js'
 import { withoutSecrets } from '../../shared/shown-text.js'
 import { type Clock, SECOND } from '../../shared/time.js'
-import type { RedisEvent, Report } from '../report/events.js'
+import type { Report } from '../report/events.js'
+import type { RedisEvent } from '../report/replay-events.js'
 
 /** Milliseconds between two reports of one kind, by the monotonic clock. */
 const INTERVAL = 10 * SECOND

@@ -7,7 +7,7 @@ import type {
 import { SIZE, WINDOW } from '../../shared/constants.js'
 import { shown } from '../../shared/shown-text.js'
 import { type Clock, SECOND } from '../../shared/time.js'
-import type { ClockEvent, ReplayCacheFullEvent } from '../report/events.js'
+import type { ClockEvent, ReplayCacheFullEvent } from '../report/replay-events.js'
 import { MAX_BYTES_LEAST, ReplayEntries } from './replay-entries.js'
 import { ReplayFloor } from './replay-floor.js'
 

@@ -1,5 +1,23 @@
 import type { WireCode } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
+import type {
+  FeedBrokenEvent,
+  FeedConnectedEvent,
+  FeedFileEvent,
+  FeedSizeEvent,
+  FeedStaleEvent,
+  KeyNotDroppedEvent,
+  KeyNotLockedEvent,
+  KeyRevokedEvent,
+  KeytabNotReadEvent,
+} from './feed-events.js'
+import type {
+  ClockEvent,
+  RedisEvent,
+  ReplayCacheFullEvent,
+  SharedCacheAwayEvent,
+  StateEvent,
+} from './replay-events.js'
 
 /** What a service reports about itself: a closed union of plain values without secrets, each reported once. */
 export type ServiceEvent =
@@ -173,122 +191,4 @@ export interface OriginRefusedEvent extends RequestFields {
   readonly kind: 'origin_refused'
   /** As the browser sent it, cut to a bounded length. */
   readonly origin: string
-}
-
-/** The machine's clock moved differently from its monotonic clock. Times in milliseconds. */
-export interface ClockEvent {
-  readonly kind: 'clock_went_back' | 'clock_leapt'
-  readonly now: number
-  /** Nothing stamped at or below it is accepted. */
-  readonly floor: number
-}
-
-/** The replay cache had to forget, so requests stamped at or below the floor are refused. Times in milliseconds. */
-export interface ReplayCacheFullEvent {
-  readonly kind: 'replay_cache_full'
-  readonly now: number
-  readonly floor: number
-}
-
-/** The service has everything that is in the KDC's log of what is revoked, and follows it from now on. */
-export interface FeedConnectedEvent {
-  readonly kind: 'feed_connected'
-  /** How many revocations are held. */
-  readonly revocations: number
-}
-
-/** The channel to the KDC ended, or none could be opened. Another attempt follows. */
-export interface FeedBrokenEvent {
-  readonly kind: 'feed_ended' | 'feed_failed'
-  readonly err: unknown
-}
-
-/** A request was refused because no KDC has confirmed the revocations for too long. Told once until one does. */
-export interface FeedStaleEvent {
-  readonly kind: 'feed_stale'
-  /** Milliseconds since the last question that a KDC answered; undefined if none was. */
-  readonly age: number | undefined
-}
-
-/** So many revocations are held that half of the memory for them is used, or all of it, and then nothing is accepted. */
-export interface FeedSizeEvent {
-  readonly kind: 'feed_half_full' | 'feed_full'
-  readonly revocations: number
-}
-
-/** What the last end saved cannot be used, or this end's cannot be written. The next start waits for a KDC. */
-export interface FeedFileEvent {
-  readonly kind: 'feed_not_loaded' | 'feed_not_saved'
-  readonly err: unknown
-}
-
-/** Keys of this service were revoked. Tickets under them are refused from now on. */
-export interface KeyRevokedEvent {
-  readonly kind: 'key_revoked'
-  readonly kvnos: readonly number[]
-  /** The kvnos of the keys that are left. */
-  readonly left: readonly number[]
-}
-
-/** Revoked keys are still in the keytab, where a later start finds them: told at each start, until somebody removes them. */
-export interface KeyNotDroppedEvent {
-  readonly kind: 'key_not_dropped'
-  readonly err: unknown
-}
-
-/** A ticket came under a newer key than this process has, and the keytab could not be read again. */
-export interface KeytabNotReadEvent {
-  readonly kind: 'keytab_not_read'
-  readonly err: unknown
-}
-
-/** Another process of this machine serves under a new key of this service, so that tickets under it are refused here. */
-export interface KeyNotLockedEvent {
-  readonly kind: 'key_not_locked'
-  readonly kvno: number
-  readonly err: unknown
-}
-
-/** What the last end left cannot be used, or this end could leave nothing. The six seconds of a start stand. */
-export interface StateEvent {
-  readonly kind: 'state_not_used' | 'state_not_saved'
-  readonly err: unknown
-}
-
-/** No process of this machine answers for the replay cache that this one shares. Told once until one does. */
-export interface SharedCacheAwayEvent {
-  readonly kind: 'shared_cache_away'
-}
-
-/** How the Redis server of a shared replay cache stands. */
-export type RedisEvent = RedisAwayEvent | RedisForgotEvent | RedisEvictsEvent | RedisClockEvent
-
-/** It does not answer, or not as it should. Told once until it does. */
-export interface RedisAwayEvent {
-  readonly kind: 'redis_away'
-  readonly reason: string
-}
-
-/**
- * It lost what it had, or is another one; or the service's share of it is full. Requests stamped at or below the floor are
- * refused, and if it is full, all of them. Times in milliseconds, by the server's clock.
- */
-export interface RedisForgotEvent {
-  readonly kind: 'redis_forgot' | 'redis_full'
-  readonly now: number
-  readonly floor: number
-}
-
-/** It removes keys when its memory is full. */
-export interface RedisEvictsEvent {
-  readonly kind: 'redis_evicts'
-  /** Its `maxmemory-policy`. */
-  readonly policy: string
-}
-
-/** Its clock and that of this process are more than a minute apart. */
-export interface RedisClockEvent {
-  readonly kind: 'redis_clock_apart'
-  /** How far the process's own clock is ahead, milliseconds. */
-  readonly ahead: number
 }
