@@ -1,4 +1,4 @@
-import type { PolicyRule } from '../../shared/administration/rules.js'
+import type { DecidingRule, PolicyRule } from '../../shared/administration/rules.js'
 import { patternsOf } from '../../shared/pattern.js'
 import { kdcService, type Principal, realmOf, ticketGrantingService } from '../../shared/principal.js'
 import { encodeCaveat } from '../../shared/ticket/caveats.js'
@@ -35,9 +35,18 @@ export interface Terms {
   readonly delegable: boolean
 }
 
+/**
+ * `rule` is the one that denied or allowed. Of an `unknown_service`, and of a service with a password, it is the rule
+ * that allowed the pair. Null if no rule decided: none matches, `krbtgt` was named, or it is a bare ticket for `kdc`.
+ */
 export type Decision =
-  | { readonly allowed: true; readonly terms: Terms }
-  | { readonly allowed: false; readonly code: 'policy_denied' | 'unknown_service'; readonly reason: string }
+  | { readonly allowed: true; readonly rule: DecidingRule | null; readonly terms: Terms }
+  | {
+      readonly allowed: false
+      readonly rule: DecidingRule | null
+      readonly code: 'policy_denied' | 'unknown_service'
+      readonly reason: string
+    }
 
 /**
  * Any matching rule that denies wins. Otherwise the most specific rule that allows decides; the client's pattern is
@@ -45,21 +54,23 @@ export type Decision =
  * client that may have tickets for a service is told whether it exists; a service that is disabled, expired or has no
  * key counts as unknown.
  * @param rules may include rules that do not match; they are ignored
+ * @returns which rule decided, too: of several that deny the most specific one
  */
 export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): Decision {
   const { client, service, facts, now } = question
   if (service === ticketGrantingService(realmOf(client)))
-    return denied('a ticket for krbtgt comes from a login, not by name')
+    return denied(null, 'a ticket for krbtgt comes from a login, not by name')
   const matching = mostSpecificFirst(rules, client, service)
-  if (matching.some(rule => rule.effect === 'deny')) return denied('a rule denies it')
-  const rule = matching[0] ?? (service === kdcService(realmOf(client)) ? BARE : undefined)
-  if (rule === undefined) return denied('no rule allows it')
-  if (facts === undefined) return unknown('there is no such service')
-  if (facts.passwordBased) return denied("the service's key comes from a password")
-  if (facts.disabled) return unknown('the service is disabled')
-  if (!facts.hasKey) return unknown('the service has no key')
-  if (facts.expiresAt !== null && now >= facts.expiresAt) return unknown('the service has expired')
-  return { allowed: true, terms: termsOf(rule) }
+  const denial = matching.find(rule => rule.effect === 'deny')
+  if (denial !== undefined) return denied(denial, 'a rule denies it')
+  const rule = matching[0] ?? null
+  if (rule === null && service !== kdcService(realmOf(client))) return denied(null, 'no rule allows it')
+  if (facts === undefined) return unknown(rule, 'there is no such service')
+  if (facts.passwordBased) return denied(rule, "the service's key comes from a password")
+  if (facts.disabled) return unknown(rule, 'the service is disabled')
+  if (!facts.hasKey) return unknown(rule, 'the service has no key')
+  if (facts.expiresAt !== null && now >= facts.expiresAt) return unknown(rule, 'the service has expired')
+  return { allowed: true, rule, terms: termsOf(rule ?? BARE) }
 }
 
 type Grounds = Pick<PolicyRule, 'claims' | 'maxLife' | 'methods' | 'paths' | 'delegable'>
@@ -93,10 +104,10 @@ export function caveatsOf({ methods, paths }: Pick<PolicyRule, 'methods' | 'path
   return caveats
 }
 
-function denied(reason: string): Decision {
-  return { allowed: false, code: 'policy_denied', reason }
+function denied(rule: DecidingRule | null, reason: string): Decision {
+  return { allowed: false, rule, code: 'policy_denied', reason }
 }
 
-function unknown(reason: string): Decision {
-  return { allowed: false, code: 'unknown_service', reason }
+function unknown(rule: DecidingRule | null, reason: string): Decision {
+  return { allowed: false, rule, code: 'unknown_service', reason }
 }

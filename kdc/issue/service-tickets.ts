@@ -1,3 +1,4 @@
+import type { DecidingRule } from '../../shared/administration/rules.js'
 import { FLAG } from '../../shared/constants.js'
 import { drawFraction } from '../../shared/crypto/fraction.js'
 import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
@@ -13,7 +14,7 @@ import type { Origin } from '../report/events.js'
 import type { PrincipalRecord } from '../vault/records.js'
 import { issueTicket, issuingService } from './issue.js'
 import { endTimeOf } from './lifetime.js'
-import { decide, type Terms } from './policy.js'
+import { type Decision, decide, type Terms } from './policy.js'
 import type { ReplySpace } from './reply-space.js'
 
 /**
@@ -63,16 +64,15 @@ export function grantServices(
 ): Granted {
   const granted: Granted = { grants: [], denials: [] }
   for (const requested of found) {
+    const decision = decideFor(requested, bearer)
     try {
-      const grant = grantService(context, requested, bearer)
+      const grant = grantService(context, requested, bearer, decision)
       space.take(grant)
       granted.grants.push(grant)
-      tellGrant(context, bearer, grant)
+      tellGrant(context, bearer, grant, decision.rule)
     } catch (cause) {
-      granted.denials.push({
-        service: requested.service,
-        code: codeOf(cause, context, bearer, requested.service),
-      })
+      const { service } = requested
+      granted.denials.push({ service, code: codeOf(cause, context, bearer, service, decision.rule) })
     }
   }
   return granted
@@ -91,11 +91,18 @@ function lookUp(view: View, client: Principal, service: Principal): MaybePromise
   return Promise.all([record, rules]).then(([record, rules]) => ({ service, record, rules }))
 }
 
+function decideFor({ service, record, rules }: RequestedService, { client, now }: Bearer): Decision {
+  return decide(rules, { client: client.name, service, facts: record && factsOf(record), now })
+}
+
 /** Checks policy, then `services` caveats, then sizes. */
-function grantService(context: ExchangeContext, requested: RequestedService, bearer: Bearer): Grant {
-  const { service, record, rules } = requested
+function grantService(
+  context: ExchangeContext,
+  { service, record }: RequestedService,
+  bearer: Bearer,
+  decision: Decision,
+): Grant {
   const { client, now, authTime, passwordBased, caveats } = bearer
-  const decision = decide(rules, { client: client.name, service, facts: record && factsOf(record), now })
   if (!decision.allowed) throw new OrthrusError(decision.code, decision.reason)
   if (record === undefined) throw new OrthrusError('unknown_service', 'there is no such service')
   if (
@@ -158,10 +165,11 @@ function codeOf(
   { report }: ExchangeContext,
   { client, origin }: Bearer,
   service: Principal,
+  rule: DecidingRule | null,
 ): WireCode {
   if (!(cause instanceof OrthrusError && isWireCode(cause.code))) throw cause
   const { code, reason } = cause
-  report.tell({ kind: 'ticket_denied', origin, client: client.name, service, code, reason })
+  report.tell({ kind: 'ticket_denied', origin, client: client.name, service, rule, code, reason })
   return code
 }
 
@@ -170,6 +178,7 @@ export function tellGrant(
   { report }: ExchangeContext,
   { client, origin }: Pick<Bearer, 'client' | 'origin'>,
   { service, ticketId, endTime }: Grant,
+  rule: DecidingRule | null,
 ): void {
-  report.tell({ kind: 'ticket_granted', origin, client: client.name, service, ticketId, endTime })
+  report.tell({ kind: 'ticket_granted', origin, client: client.name, service, rule, ticketId, endTime })
 }

@@ -90,6 +90,6 @@ function issueTgt(
   const { granting, client } = question
   const content = { ...times, client: client.name, clientId: client.clientId }
   const grant = issueTicket(issuingService(granting), content, context.random)
-  tellGrant(context, question, grant)
+  tellGrant(context, question, grant, null)
   return grant
 }

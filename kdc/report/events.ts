@@ -1,3 +1,4 @@
+import type { DecidingRule } from '../../shared/administration/rules.js'
 import type { ErrorFacts, WireCode } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Failure } from './failure.js'
@@ -67,6 +68,8 @@ export interface TicketGranted {
   readonly origin: Origin
   readonly client: Principal
   readonly service: Principal
+  /** That of policy which allowed it. Null for a TGT, and for what every client may have at `kdc@realm`. */
+  readonly rule: DecidingRule | null
   /** Not to be altered. */
   readonly ticketId: Uint8Array
   readonly endTime: number
@@ -87,6 +90,11 @@ export interface TicketDenied {
   readonly origin: Origin
   readonly client: Principal
   readonly service: Principal
+  /**
+   * What policy said: the rule that denied, or the rule that allowed what was denied for another reason. Null if no rule
+   * matched. The client is not told.
+   */
+  readonly rule: DecidingRule | null
   readonly code: WireCode
   readonly reason: string
 }

@@ -1,3 +1,4 @@
+import type { DecidingRule } from '../../shared/administration/rules.js'
 import { toHex } from '../../shared/bytes.js'
 import type { Logger } from '../../shared/logger.js'
 import type { EventOf, KdcEvent, Origin } from './events.js'
@@ -31,10 +32,10 @@ const LINES: Lines = {
     fields: { exchange, client, address, service, ticketId: toHex(ticketId), endTime },
     counted: { quota: 'tickets', requester: client },
   }),
-  ticket_denied: ({ origin: { exchange, address }, client, service, code, reason }) => ({
+  ticket_denied: ({ origin: { exchange, address }, client, service, rule, code, reason }) => ({
     level: 'warn',
     message: 'ticket denied',
-    fields: { exchange, client, address, service, code, reason },
+    fields: { exchange, client, address, service, code, reason, ...toldRule(rule) },
     counted: { quota: 'tickets', requester: client },
   }),
   request_refused: ({ origin, code, reason, facts }) => ({
@@ -147,6 +148,11 @@ function refusalOf({ address, client, by, mayBeRepeat }: Origin): Counted {
 
 function fieldsOf({ mayBeRepeat, ...origin }: Origin): Omit<Origin, 'mayBeRepeat'> {
   return origin
+}
+
+/** As an administrator types it: `deny web@demo.example orders@demo.example`. */
+function toldRule(rule: DecidingRule | null): object {
+  return rule === null ? {} : { rule: `${rule.effect} ${rule.client} ${rule.service}` }
 }
 
 function actorsOf(by: readonly string[]): readonly string[] | string {

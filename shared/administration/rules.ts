@@ -21,6 +21,9 @@ export interface PolicyRule {
   readonly delegable: boolean
 }
 
+/** Names a rule that decided about a ticket: its pair of patterns, and what it says of them. */
+export type DecidingRule = Pick<PolicyRule, 'client' | 'service' | 'effect'>
+
 const RULE_FIELDS = 8
 
 export function encodePolicyRule(rule: PolicyRule): Value[] {

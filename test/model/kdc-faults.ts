@@ -41,7 +41,7 @@ export const KDC_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'there are tickets for a disabled service',
     file: 'kdc/issue/policy.ts',
-    from: "  if (facts.disabled) return unknown('the service is disabled')\n",
+    from: "  if (facts.disabled) return unknown(rule, 'the service is disabled')\n",
     to: '',
   },
   {

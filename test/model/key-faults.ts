@@ -119,7 +119,7 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a person with a password is a service',
     file: 'kdc/issue/policy.ts',
-    from: '  if (facts.passwordBased) return denied("the service\'s key comes from a password")\n',
+    from: '  if (facts.passwordBased) return denied(rule, "the service\'s key comes from a password")\n',
     to: '',
   },
   {

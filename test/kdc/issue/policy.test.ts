@@ -23,6 +23,14 @@ function rule(client: string, service: string): PolicyRule {
   return ruleOf(client, service, { claims: [['rule', `${client}>${service}`]] })
 }
 
+function deny(client: string, service: string): PolicyRule {
+  return { ...ruleOf(client, service), effect: 'deny' }
+}
+
+function shown({ client, service }: PolicyRule): string {
+  return [client, service].map(name => name.replace('@demo.example', '')).join(' ')
+}
+
 function said(client: string, service: string): string {
   return `allowed [["rule","${client}>${service}"]]`
 }
@@ -98,6 +106,24 @@ describe('policy', () => {
     expect(told([])).toBe(without)
   })
 
+  it.each([
+    ['none that matches', [ruleOf('web', 'stock')], undefined],
+    ['the most specific that allows', [ruleOf('*', 'orders'), ruleOf('web', '*')], 'web *'],
+    [
+      'the most specific that denies, before a more specific one that allows',
+      [ruleOf('web', 'orders'), deny('*', '*'), deny('web', '*')],
+      'web *',
+    ],
+  ])('names the rule that decided: %s', (_, rules, expected) => {
+    for (const [given, facts] of [rules, [...rules].reverse()].flatMap(list => [
+      [list, HERE] as const,
+      [list, { ...HERE, disabled: true }] as const,
+    ])) {
+      const { rule } = decide(given, { client: local('web'), service: local('orders'), facts, now: NOW })
+      expect(rule === null ? undefined : rule).toBe(rules.find(one => shown(one) === expected))
+    }
+  })
+
   it('nobody gets a ticket for krbtgt by name, whatever the rules say', () => {
     const rules = [ruleOf('*', '*'), ruleOf('web', 'krbtgt'), ruleOf('*', 'krbtgt')]
     expect(outcome(rules, 'web', 'krbtgt')).toBe('policy_denied')
@@ -106,7 +132,7 @@ describe('policy', () => {
   it('everybody gets a bare ticket for kdc, and claims only from a rule that names it', () => {
     const asked = { client: local('web'), service: local('kdc'), facts: HERE, now: NOW }
     const bare = { claims: [], maxLife: null, caveats: [], delegable: false }
-    expect(decide([], asked)).toEqual({ allowed: true, terms: bare })
+    expect(decide([], asked)).toEqual({ allowed: true, rule: null, terms: bare })
     expect(outcome([rule('*', '*'), rule('web', '*')], 'web', 'kdc')).toBe('allowed []')
     expect(outcome([rule('*', 'kdc')], 'web', 'kdc')).toBe(said('*', 'kdc'))
     expect(outcome([{ ...ruleOf('*', '*'), effect: 'deny' }], 'web', 'kdc')).toBe('allowed []')

@@ -317,7 +317,7 @@ describe('the log of tickets', () => {
     const note = (fields: object, message: string): void => void lines.push({ ...fields, message })
     const log = logListener({ debug: note, info: note, warn: note, error: note }, () => 0)
     const origin = { exchange: 'TGS', address: ADDRESS } as const
-    const pair = { client: local('eve'), service: local('web') }
+    const pair = { client: local('eve'), service: local('web'), rule: null }
     for (let i = 0; i < points + 7; i++) {
       log({ kind: 'ticket_granted', origin, ...pair, ticketId: systemRandom(16), endTime: 1 })
     }

@@ -5,11 +5,13 @@ import { callMethod } from '../../../kdc/admin/methods.js'
 import { createDispatch } from '../../../kdc/exchange/dispatch.js'
 import type { KdcEvent } from '../../../kdc/report/events.js'
 import { describeFailure } from '../../../kdc/report/failure.js'
+import { logListener } from '../../../kdc/report/log.js'
 import { createReport, type Listener, type Report } from '../../../kdc/report/report.js'
 import { encodeNewPrincipal, NO_LIMITS } from '../../../shared/administration/principals.js'
 import { encodePolicyRule } from '../../../shared/administration/rules.js'
 import { revealKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
+import { TestLogger } from '../../support/logger.js'
 import {
   ADDRESS,
   administrator,
@@ -151,10 +153,11 @@ describe('events', () => {
       origin,
       client: web.principal,
       service: local('krbtgt'),
+      rule: null,
       ticketId,
       endTime,
     })
-    expect(events[1]).toMatchObject({ origin, service: local('ghost'), code: 'policy_denied' })
+    expect(events[1]).toMatchObject({ origin, service: local('ghost'), rule: null, code: 'policy_denied' })
     expect(events[2]).toMatchObject({ origin: { ...origin, exchange: 'TGS' }, facts: { expected: START } })
     expect(events[3]).toMatchObject({ origin: { address: ADDRESS }, code: 'auth_failed' })
     // A copy contains only plain values.
@@ -162,6 +165,37 @@ describe('events', () => {
     const shown = inspect(events, { depth: 20, showHidden: true })
     for (const key of [web.key, tgt.key])
       expect(shown).not.toContain(Buffer.from(revealKey(key)).toString('hex'))
+  })
+})
+
+describe('which rule of policy decided', () => {
+  it('is told with each ticket granted and denied', async () => {
+    const events: KdcEvent[] = []
+    const logger = new TestLogger()
+    const log = logListener(logger, () => 0)
+    const realm = await heard(event => void events.push(event), log)
+    const [web] = [await realm.add('web/1'), await realm.add('orders'), await realm.add('stock')]
+    await realm.allow('web/*', 'orders')
+    await realm.allow('web/1', 'ghost')
+    await realm.allow('web/1', 'stock')
+    await realm.deny('*', 'stock')
+    await login(realm, web, { services: ['orders', 'ghost', 'stock', 'kdc', 'web/1'].map(local) })
+    const told = events.map(event => 'rule' in event && [event.kind, event.service, event.rule])
+    const allow = (client: string, service: string) => expect.objectContaining(ruleOf(client, service))
+    expect(told.filter(Array.isArray)).toEqual([
+      ['ticket_granted', local('krbtgt'), null],
+      ['ticket_granted', local('orders'), allow('web/*', 'orders')],
+      ['ticket_denied', local('ghost'), allow('web/1', 'ghost')],
+      ['ticket_denied', local('stock'), expect.objectContaining({ client: '*', effect: 'deny' })],
+      ['ticket_granted', local('kdc'), null],
+      ['ticket_denied', local('web/1'), null],
+    ])
+    const denials = logger.lines.filter(({ message }) => message === 'ticket denied')
+    expect(denials.map(({ fields }) => Reflect.get(fields, 'rule'))).toEqual([
+      'allow web/1@demo.example ghost@demo.example',
+      'deny * stock@demo.example',
+      undefined,
+    ])
   })
 })
 
