@@ -6,6 +6,16 @@ export interface Clock {
   monotonic(): number
 }
 
+/** Both readings of a clock at one moment, milliseconds. */
+export interface Reading {
+  readonly wall: number
+  readonly monotonic: number
+}
+
+export function nowBy(clock: Clock): Reading {
+  return { wall: clock.now(), monotonic: clock.monotonic() }
+}
+
 /** The platform's clocks. Nothing in shared/ reads them: each party passes times down as values. */
 export const systemClock: Clock = {
   now: () => Date.now(),

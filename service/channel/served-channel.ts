@@ -3,9 +3,10 @@ import type { AcceptedChannel, ChannelApplication } from '../../shared/channel/a
 import { channelBroken, OpenChannel } from '../../shared/channel/open-channel.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
+import { nowBy } from '../../shared/time.js'
 import type { RequestMessage } from '../request/message.js'
 import { requestFields } from '../request/refuse.js'
-import { requireStillValid } from '../request/revocation.js'
+import { requireStillValid, type Watched } from '../request/revocation.js'
 import { type AcceptedTicket, abortTicket, createTicket } from '../request/ticket.js'
 import type { ChannelAcceptor, HeldConnection } from './acceptor.js'
 import { CLOSING, type Closing } from './transport.js'
@@ -35,7 +36,7 @@ export function authoriseChannel<Req>(acceptor: ChannelAcceptor<Req>, verified: 
   const tooMany = acceptor.faultFor(presenterOf(verified))
   if (tooMany !== undefined) throw refuse(verified, 'rate_limited', tooMany)
   const { revocation, clock } = service
-  if (revocation !== undefined) requireStillValid(revocation, verified, clock.now())
+  if (revocation !== undefined) requireStillValid(revocation, verified, nowBy(clock))
 }
 
 export function presenterOf({ via, client }: Pick<VerifiedRequest, 'via' | 'client'>): Principal {
@@ -47,7 +48,7 @@ export class ServedChannel<Req> implements ChannelApplication {
   readonly channel: OpenChannel
   readonly #options: ServedChannelOptions<Req>
   readonly #ticket: AcceptedTicket
-  readonly #forget: () => void
+  readonly #watched: Watched
   #isOpen = false
   #hasReturned = false
   #hasClientEnded = false
@@ -63,12 +64,13 @@ export class ServedChannel<Req> implements ChannelApplication {
       port: this.#port(),
       peer: verified.client,
       endTime,
-      endClock: () => revocation?.endClock(clock.now()) ?? clock.now(),
+      endClock: () => revocation?.endClock(nowBy(clock)) ?? clock.now(),
       timers,
       maxBuffered,
       over: cause => this.#over(cause),
     })
-    this.#forget = revocation?.watch(verified, cause => this.#refused(cause)) ?? (() => {})
+    this.#watched = { tickets: verified.tickets, end: cause => this.#refused(cause) }
+    revocation?.watch(this.#watched)
   }
 
   opened(): void {
@@ -172,7 +174,7 @@ export class ServedChannel<Req> implements ChannelApplication {
 
   #over(cause: OrthrusError | undefined): void {
     const { acceptor, accepted, message } = this.#options
-    this.#forget()
+    acceptor.gate.service.revocation?.forget(this.#watched)
     if (cause !== undefined) abortTicket(this.#ticket, cause)
     if (!this.#isOpen) return
     const { client } = accepted.verified

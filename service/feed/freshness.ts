@@ -1,14 +1,4 @@
-import type { Clock } from '../../shared/time.js'
-
-/** Both readings of a clock at one moment, milliseconds. */
-export interface Reading {
-  readonly wall: number
-  readonly monotonic: number
-}
-
-export function nowBy(clock: Clock): Reading {
-  return { wall: clock.now(), monotonic: clock.monotonic() }
-}
+import { type Clock, nowBy, type Reading } from '../../shared/time.js'
 
 /** How old the feed is, and what KDC time it tells (docs/protocol.md section 10). */
 export class Freshness {
@@ -32,16 +22,14 @@ export class Freshness {
     this.#told = { time: kdcTime, at: nowBy(this.#clock) }
   }
 
-  /** Milliseconds since the sending of the last question that was answered; infinite if none was. @param now wall time */
-  age(now: number): number {
-    return this.#sent === undefined
-      ? Number.POSITIVE_INFINITY
-      : elapsed(this.#sent, now, this.#clock.monotonic())
+  /** Milliseconds since the sending of the last question that was answered; infinite if none was. */
+  age(now: Reading): number {
+    return this.#sent === undefined ? Number.POSITIVE_INFINITY : elapsed(this.#sent, now)
   }
 
   /** KDC time by the last answer, at the least. Undefined without one. */
-  get kdcTime(): number | undefined {
-    return this.#told && this.#told.time + Math.max(0, this.#clock.monotonic() - this.#told.at.monotonic)
+  kdcTime({ monotonic }: Reading): number | undefined {
+    return this.#told && this.#told.time + Math.max(0, monotonic - this.#told.at.monotonic)
   }
 
   /** KDC time minus the service's clock when the last answer came, milliseconds. */
@@ -50,6 +38,6 @@ export class Freshness {
   }
 }
 
-function elapsed({ wall, monotonic }: Reading, wallNow: number, monotonicNow: number): number {
-  return Math.max(wallNow - wall, monotonicNow - monotonic)
+function elapsed(since: Reading, now: Reading): number {
+  return Math.max(now.wall - since.wall, now.monotonic - since.monotonic)
 }

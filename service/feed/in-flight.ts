@@ -2,6 +2,7 @@ import type { OrthrusError } from '../../shared/errors.js'
 import type { OpenedTicket } from '../../shared/ticket/ticket.js'
 import { SECOND } from '../../shared/time.js'
 import { runAfter, type Timers } from '../../shared/timers.js'
+import type { Watched } from '../request/revocation.js'
 
 /** The longest wait before clocks are read again, milliseconds: a timer stands still while a machine sleeps. */
 const LOOK_EVERY = SECOND
@@ -12,11 +13,6 @@ export interface InFlightOptions {
   /** Milliseconds until no ticket is accepted any more, unless something happens; negative if none is. */
   readonly left: () => number
   readonly timers: Timers
-}
-
-interface Watched {
-  readonly tickets: readonly OpenedTicket[]
-  readonly end: (cause: OrthrusError) => void
 }
 
 /** What is going on under tickets, and ends when one of them would not be accepted any more. */
@@ -34,12 +30,13 @@ export class InFlight {
     return this.#watched.size
   }
 
-  /** Calls `end` once, when a ticket is not accepted any more. @returns a function that cancels this */
-  watch(tickets: readonly OpenedTicket[], end: (cause: OrthrusError) => void): () => void {
-    const watched = { tickets, end }
+  watch(watched: Watched): void {
     this.#watched.add(watched)
     this.#time()
-    return () => void this.#watched.delete(watched)
+  }
+
+  forget(watched: Watched): void {
+    this.#watched.delete(watched)
   }
 
   /** Something was revoked. All that comes in one turn is looked at together, since thousands of entries may come. */
@@ -59,12 +56,18 @@ export class InFlight {
     const { timers, left } = this.#options
     runAfter(timers, Math.min(LOOK_EVERY, Math.max(0, left()) + 1), () => {
       this.#isTimed = false
+      this.#forgetGone()
       if (left() < 0) this.#endRefused()
       if (this.#watched.size > 0) this.#time()
     })
   }
 
+  #forgetGone(): void {
+    for (const watched of this.#watched) if (watched.isGone) this.#watched.delete(watched)
+  }
+
   #endRefused(): void {
+    this.#forgetGone()
     for (const watched of [...this.#watched]) {
       const cause = this.#causeOf(watched)
       if (cause === undefined || !this.#watched.delete(watched)) continue

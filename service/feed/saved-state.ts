@@ -1,9 +1,8 @@
 import { latin1Text } from '../../shared/bytes.js'
 import type { Principal } from '../../shared/principal.js'
 import type { FeedPosition } from '../../shared/revocation/feed.js'
-import type { Clock } from '../../shared/time.js'
+import { type Clock, nowBy, type Reading } from '../../shared/time.js'
 import type { LogCursor } from './cursor.js'
-import { nowBy, type Reading } from './freshness.js'
 import type { RevokedSet } from './revoked-set.js'
 import type { SavedFeed } from './saved-feed.js'
 

@@ -1,21 +1,20 @@
-import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import type { Fraction } from '../../shared/crypto/fraction.js'
 import type { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { RevocationEntry } from '../../shared/revocation/entry.js'
 import type { LogState } from '../../shared/revocation/feed.js'
 import type { OpenedTicket } from '../../shared/ticket/ticket.js'
-import type { Clock } from '../../shared/time.js'
+import { type Clock, nowBy, type Reading } from '../../shared/time.js'
 import { inBackground, type Timers } from '../../shared/timers.js'
 import type { ServiceKeys } from '../keys.js'
 import type { Report } from '../report/events.js'
-import type { Revocation } from '../request/revocation.js'
+import type { Revocation, Watched } from '../request/revocation.js'
 import type { FeedState } from '../request/state.js'
 import { LogCursor } from './cursor.js'
 import { revoked, tooMany, tooOld } from './feed-refusals.js'
 import { FeedWarnings } from './feed-warnings.js'
 import { Follower } from './follower.js'
-import { Freshness, nowBy, type Reading } from './freshness.js'
+import { Freshness } from './freshness.js'
 import { InFlight } from './in-flight.js'
 import { RevokedSet } from './revoked-set.js'
 import type { SavedFeed } from './saved-feed.js'
@@ -69,8 +68,8 @@ export class ServiceFeed implements Revocation, FeedTarget {
     this.#revoked = new RevokedSet(maxRevocations)
     this.#freshness = new Freshness(clock)
     this.#inFlight = new InFlight({
-      faultOf: ticket => this.#faultOf(ticket, clock.now()),
-      left: () => this.#options.maxStaleness - this.#freshness.age(clock.now()),
+      faultOf: ticket => this.#faultOf(ticket, nowBy(clock)),
+      left: () => this.#options.maxStaleness - this.#freshness.age(nowBy(clock)),
       timers: inBackground(timers),
     })
     const restored = saved && restoreFeed(saved, this.#revoked, clock)
@@ -88,8 +87,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
   }
 
   get state(): FeedState {
-    const now = this.#options.clock.now()
-    const age = this.#freshness.age(now)
+    const age = this.#freshness.age(nowBy(this.#options.clock))
     return {
       connected: this.#isConnected,
       age: Number.isFinite(age) ? age : undefined,
@@ -109,17 +107,21 @@ export class ServiceFeed implements Revocation, FeedTarget {
     return savedFeed(this.#options.service, sent, this.cursor, this.#revoked)
   }
 
-  endClock(now: number): number {
-    return Math.max(now, this.#freshness.kdcTime ?? now)
+  endClock(now: Reading): number {
+    return Math.max(now.wall, this.#freshness.kdcTime(now) ?? now.wall)
   }
 
-  requireValid(ticket: OpenedTicket, now: number): void {
+  requireValid(ticket: OpenedTicket, now: Reading): void {
     const fault = this.#faultOf(ticket, now)
     if (fault !== undefined) throw fault
   }
 
-  watch({ tickets }: Pick<AcceptedRequest, 'tickets'>, end: (cause: OrthrusError) => void): () => void {
-    return this.#inFlight.watch(tickets, end)
+  watch(watched: Watched): void {
+    this.#inFlight.watch(watched)
+  }
+
+  forget(watched: Watched): void {
+    this.#inFlight.forget(watched)
   }
 
   begun({ logId, oldest }: LogState): void {
@@ -151,7 +153,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
   }
 
   /** Why the ticket is not accepted. What goes on under it ends for the same reasons. */
-  #faultOf(ticket: OpenedTicket, now: number): OrthrusError | undefined {
+  #faultOf(ticket: OpenedTicket, now: Reading): OrthrusError | undefined {
     const { maxRevocations, maxStaleness } = this.#options
     if (this.#revoked.has(ticket)) return revoked(ticket)
     if (this.#isFull) return tooMany(maxRevocations)

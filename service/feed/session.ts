@@ -3,10 +3,9 @@ import type { Value } from '../../shared/encoding/encoding.js'
 import { malformed, type OrthrusError } from '../../shared/errors.js'
 import { decodeEntry, type RevocationEntry } from '../../shared/revocation/entry.js'
 import { decodeLogState, encodeFollow, KDC_EVENT, type LogState } from '../../shared/revocation/feed.js'
-import { type Clock, SECOND } from '../../shared/time.js'
+import { type Clock, nowBy, type Reading, SECOND } from '../../shared/time.js'
 import { type Cancel, runEvery, type Timers } from '../../shared/timers.js'
 import type { LogCursor } from './cursor.js'
-import { nowBy, type Reading } from './freshness.js'
 
 /** How often a follower asks whether it has everything, milliseconds (docs/protocol.md section 10). */
 const ALIVE_EVERY = 5 * SECOND

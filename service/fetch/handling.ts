@@ -4,6 +4,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import { type Cancel, inBackground, runAfter } from '../../shared/timers.js'
 import { RequestAborted } from '../request/message.js'
 import { requestFields } from '../request/refuse.js'
+import type { Watched } from '../request/revocation.js'
 import { whenTicketsEnd } from '../request/stream-end.js'
 import { type AcceptedTicket, abortTicket } from '../request/ticket.js'
 import { type UnsealedRequest, unsealRequest } from '../request/unseal-request.js'
@@ -36,7 +37,7 @@ export class Handling implements StreamWatcher {
   readonly #stop = new AbortController()
   readonly interrupted: Promise<Interruption>
   #interrupt: (interruption: Interruption) => void = () => {}
-  readonly #forget: Cancel | undefined
+  readonly #watched: Watched
   #forgetEnd: Cancel = () => {}
   #forgetIdle: Cancel = () => {}
   #body: UnsealedRequest | undefined
@@ -49,7 +50,8 @@ export class Handling implements StreamWatcher {
     this.interrupted = new Promise(resolve => {
       this.#interrupt = resolve
     })
-    this.#forget = gate.service.revocation?.watch(verified, cause => this.#end(cause))
+    this.#watched = { tickets: verified.tickets, end: cause => this.#end(cause) }
+    gate.service.revocation?.watch(this.#watched)
     if (isSealed) this.#body = this.#unseal()
     signal?.addEventListener('abort', this.#leave, { once: true })
     if (signal?.aborted) this.#leave()
@@ -131,7 +133,7 @@ export class Handling implements StreamWatcher {
       this.#leaveIdle()
       return
     }
-    this.#forget?.()
+    this.#options.gate.service.revocation?.forget(this.#watched)
     this.#forgetEnd()
     this.#forgetIdle()
     this.#options.signal?.removeEventListener('abort', this.#leave)

@@ -5,28 +5,30 @@ import type { Socket } from 'node:net'
 const waiting = new WeakMap<Socket, Set<() => void>>()
 
 /**
- * Calls `run` once: when what is returned is called, or when nobody is left to answer. The response alone does not tell:
- * where a connection ends, Node says so to the response that is being sent, and to none of those that wait behind it.
+ * Whether the response is over, or nobody is left to answer. The response alone does not tell: where a connection ends,
+ * Node says so to the response that is being sent, and to none of those that wait behind it.
  */
-export function unlessGone(req: IncomingMessage, res: ServerResponse, run: () => void): () => void {
-  // A server that makes its requests itself may give them none.
-  const { socket }: { readonly socket?: Socket } = req
-  if (res.closed || socket?.destroyed) {
-    run()
-    return () => {}
-  }
-  const all = socket === undefined ? new Set<() => void>() : (waiting.get(socket) ?? listenTo(socket))
-  all.add(run)
-  const over = (): void => {
-    if (all.delete(run)) run()
-  }
-  if (socket === undefined) res.once('close', over)
-  return over
+export function isOver(req: IncomingMessage, res: ServerResponse): boolean {
+  return res.closed || res.destroyed || socketOf(req)?.destroyed === true
 }
 
-/** Calls `run` once, when the response is over, or nobody is left to answer. */
+/** Calls `run` once, when the request is over. */
 export function whenOver(req: IncomingMessage, res: ServerResponse, run: () => void): void {
-  res.once('close', unlessGone(req, res, run))
+  if (isOver(req, res)) {
+    run()
+    return
+  }
+  const socket = socketOf(req)
+  const all = socket === undefined ? new Set<() => void>() : (waiting.get(socket) ?? listenTo(socket))
+  all.add(run)
+  res.once('close', () => {
+    if (all.delete(run)) run()
+  })
+}
+
+/** A server that makes its requests itself may give them none. */
+function socketOf({ socket }: { readonly socket?: Socket }): Socket | undefined {
+  return socket
 }
 
 function listenTo(socket: Socket): Set<() => void> {

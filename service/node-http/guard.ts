@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
+import type { OpenedTicket } from '../../shared/ticket/ticket.js'
 import { type AuthorisedRequest, authoriseAgain, authoriseRequest } from '../request/authorise.js'
 import { RequestAborted, type RequestMessage } from '../request/message.js'
 import { checkersFor, type ResponseFor, type TicketGate, tellRefused } from '../request/options.js'
 import { challengeRequest, type Refused, refuseRequest, requestFields } from '../request/refuse.js'
-import { causeForBegun, refusalOf } from '../request/revocation.js'
+import { causeForBegun, refusalOf, type Watched } from '../request/revocation.js'
 import type { ServiceParts } from '../request/service.js'
 import { whenTicketsEnd } from '../request/stream-end.js'
 import { type AcceptedTicket, abortTicket } from '../request/ticket.js'
@@ -13,7 +15,7 @@ import { AttachedState } from '../response/attached-state.js'
 import { type Proof, proofFor } from '../response/proof.js'
 import { canRender } from '../response/refusal.js'
 import { answerWith } from './answer.js'
-import { unlessGone, whenOver } from './connection-end.js'
+import { isOver, whenOver } from './connection-end.js'
 import type { NodeGate } from './options.js'
 import { type PassOn, refuseByApplication } from './refusal.js'
 import { messageOf } from './request.js'
@@ -135,13 +137,39 @@ function letPass<Req>(
     body.end(cause)
     abortTicket(ticket, cause)
   }
-  if (service.revocation !== undefined) {
-    const forget = service.revocation.watch(verified, end)
+  const { revocation } = service
+  if (revocation !== undefined) {
+    const watched = new Underway(arrival, verified, end)
+    revocation.watch(watched)
+    const forget = (): void => revocation.forget(watched)
     // A sealed body may still be read when the response has ended. Else a listener for each request would be a waste.
     if (body !== undefined) whenOver(req, res, forget)
-    else proof.onceEnded(unlessGone(req, res, forget))
+    else proof.onceEnded(forget)
   }
   return passed
+}
+
+/** A request whose handler has begun. */
+class Underway implements Watched {
+  readonly tickets: readonly OpenedTicket[]
+  readonly end: (cause: OrthrusError) => void
+  readonly #req: IncomingMessage
+  readonly #res: ServerResponse
+
+  constructor(
+    { req, res }: Pick<Arrival, 'req' | 'res'>,
+    { tickets }: VerifiedRequest,
+    end: (cause: OrthrusError) => void,
+  ) {
+    this.tickets = tickets
+    this.end = end
+    this.#req = req
+    this.#res = res
+  }
+
+  get isGone(): boolean {
+    return isOver(this.#req, this.#res)
+  }
 }
 
 /** A sealed body, which the handler reads as it comes. */

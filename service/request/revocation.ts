@@ -2,15 +2,27 @@ import { type AcceptedRequest, type RevocationCheck, refuse } from '../../shared
 import type { Refusal } from '../../shared/accept/refusal.js'
 import { isWireCode, OrthrusError } from '../../shared/errors.js'
 import { SAFE_METHODS } from '../../shared/http/safe-methods.js'
+import type { OpenedTicket } from '../../shared/ticket/ticket.js'
+import type { Reading } from '../../shared/time.js'
 
 /** Step 8 of docs/protocol.md section 8 for a service that follows the log of what is revoked. */
 export interface Revocation extends RevocationCheck {
-  /** Calls `end` once, when step 8 would not accept the request any more. @returns a function that cancels this */
-  watch(accepted: Pick<AcceptedRequest, 'tickets'>, end: (cause: OrthrusError) => void): () => void
+  /** Ends it once, when step 8 would not accept its tickets any more. */
+  watch(watched: Watched): void
+  /** It is over, and needs no end. Does nothing for one that is not watched. */
+  forget(watched: Watched): void
+}
+
+/** What goes on under tickets: a request, a body, a channel. */
+export interface Watched {
+  readonly tickets: readonly OpenedTicket[]
+  /** Whether nobody is left to hear of an end. It is asked now and then, so that what nobody forgets is forgotten. */
+  readonly isGone?: boolean
+  end(cause: OrthrusError): void
 }
 
 /** Step 8 again, for a request that was waited for. @throws Refusal */
-export function requireStillValid(revocation: Revocation, accepted: AcceptedRequest, now: number): void {
+export function requireStillValid(revocation: Revocation, accepted: AcceptedRequest, now: Reading): void {
   try {
     for (const ticket of accepted.tickets) revocation.requireValid(ticket, now)
   } catch (cause) {

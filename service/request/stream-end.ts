@@ -1,6 +1,7 @@
 import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { endOf } from '../../shared/channel/opening.js'
 import { OrthrusError } from '../../shared/errors.js'
+import { nowBy } from '../../shared/time.js'
 import { type Cancel, inBackground, runAfter } from '../../shared/timers.js'
 import type { ServiceParts } from './service.js'
 
@@ -14,8 +15,7 @@ export function whenTicketsEnd(
   let cancel: Cancel = () => {}
   // A timer may fire before the clock has reached that time.
   const look = (): void => {
-    const now = clock.now()
-    const left = endTime - (revocation === undefined ? now : revocation.endClock(now))
+    const left = endTime - (revocation === undefined ? clock.now() : revocation.endClock(nowBy(clock)))
     if (left > 0) cancel = runAfter(inBackground(timers), left, look)
     else end(ended(verified))
   }

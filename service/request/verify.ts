@@ -10,7 +10,7 @@ import { TYPE, WINDOW } from '../../shared/constants.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { bindRequest, type CoveredBody, RECORDS } from '../../shared/http/binding.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
-import type { Clock } from '../../shared/time.js'
+import { type Clock, nowBy } from '../../shared/time.js'
 import { explainMismatch } from './binding-mismatch.js'
 import { requireCoverage } from './coverage.js'
 import { type HandOff, sealedCredential } from './handed-off.js'
@@ -64,7 +64,7 @@ export async function verifyRequest(
     : elapsed
       ? await readBody(presented, accepted, { maxBody, elapsed, revocation })
       : NO_BODY
-  if (elapsed && revocation) requireStillValid(revocation, accepted, service.clock.now())
+  if (elapsed && revocation) requireStillValid(revocation, accepted, nowBy(service.clock))
   const verified = requireBinding(accepted, bindRequest(method, target, covered, body), isBound =>
     explainMismatch(
       { method, target, covered, headers: message.headers, body, service: service.principal },
@@ -128,7 +128,8 @@ async function readBody(
   { maxBody, elapsed, revocation }: BodyOptions,
 ): Promise<Uint8Array> {
   const ending = revocation && new Ending()
-  const forget = ending && revocation.watch(accepted, cause => ending.end(cause))
+  const watched = ending && { tickets: accepted.tickets, end: (cause: Error) => ending.end(cause) }
+  if (watched !== undefined) revocation?.watch(watched)
   try {
     const timeout = Math.max(0, WINDOW.BODY - elapsed())
     const bytes = (await body?.read({ maxBody, timeout, ending })) ?? NO_BODY
@@ -138,7 +139,7 @@ async function readBody(
   } catch (cause) {
     throw refusalOf(accepted, cause)
   } finally {
-    forget?.()
+    if (watched !== undefined) revocation?.forget(watched)
   }
 }
 

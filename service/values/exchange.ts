@@ -5,7 +5,7 @@ import type { AuthorisedRequest } from '../request/authorise.js'
 import type { Header, RequestMessage, ResponseMessage } from '../request/message.js'
 import { refuseRequest, requestFields } from '../request/refuse.js'
 import { RequestRefused } from '../request/request-refused.js'
-import { causeForBegun, refusalOf } from '../request/revocation.js'
+import { causeForBegun, refusalOf, type Watched } from '../request/revocation.js'
 import type { ServiceParts } from '../request/service.js'
 import { type AcceptedTicket, abortTicket } from '../request/ticket.js'
 import { responseFault } from '../response/failure.js'
@@ -42,7 +42,7 @@ export class Exchange implements VerifiedExchange {
   readonly #options: ExchangeOptions
   readonly #message: RequestMessage
   readonly #authorised: AuthorisedRequest
-  readonly #forget: (() => void) | undefined
+  readonly #watched: Watched
   #refused: RequestRefused | undefined
   #isProved = false
 
@@ -57,7 +57,8 @@ export class Exchange implements VerifiedExchange {
     this.#options = options
     this.#message = message
     this.#authorised = authorised
-    this.#forget = options.service.revocation?.watch(authorised.verified, cause => this.#revoke(cause))
+    this.#watched = { tickets: authorised.verified.tickets, end: cause => this.#revoke(cause) }
+    options.service.revocation?.watch(this.#watched)
   }
 
   prove({ status, headers, body }: ResponseMessage): Header[] {
@@ -84,7 +85,7 @@ export class Exchange implements VerifiedExchange {
   }
 
   end(): void {
-    this.#forget?.()
+    this.#options.service.revocation?.forget(this.#watched)
   }
 
   #revoke(cause: OrthrusError): void {

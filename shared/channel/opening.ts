@@ -14,7 +14,7 @@ import type { RandomSource } from '../crypto/random.js'
 import { createApAccept } from '../exchange/ap.js'
 import type { Principal } from '../principal.js'
 import { type CaveatChecker, earliestExpiry } from '../ticket/caveats.js'
-import type { Clock } from '../time.js'
+import { type Clock, nowBy } from '../time.js'
 import type { Timers } from '../timers.js'
 import { AcceptedChannel, type ChannelApplication, type ChannelCarrier } from './accepted-channel.js'
 import { channelBinding, startChannel } from './records.js'
@@ -109,7 +109,7 @@ function start(
   const reply = createApAccept(key, request.mac, { time: now, nonce: random(SIZE.NONCE) })
   const records = startChannel('service', key, request.bytes, reply, options.maxMessage(verified))
   const endTime = endOf(verified)
-  const endClock = (): number => revocation?.endClock(clock.now()) ?? clock.now()
+  const endClock = (): number => revocation?.endClock(nowBy(clock)) ?? clock.now()
   const serve = (channel: AcceptedChannel): ChannelApplication => options.serve(channel)
   const parts = { verified, records, waiting, endTime, endClock, carrier, clock, timers, serve }
   return { reply, channel: new AcceptedChannel(parts) }

@@ -7,7 +7,7 @@ import { TYPE } from '../../shared/constants.js'
 import type { Frame } from '../../shared/encoding/frame.js'
 import { principalIn } from '../../shared/principal.js'
 import type { OpenedTicket } from '../../shared/ticket/ticket.js'
-import { MINUTE, SECOND } from '../../shared/time.js'
+import { MINUTE, nowBy, SECOND } from '../../shared/time.js'
 import { startRealm, type TestRealm } from '../../testing/index.js'
 import { temporaryFolder } from '../end-to-end/processes.js'
 import { TestLogger } from '../support/logger.js'
@@ -118,7 +118,7 @@ describe('records of the feed', () => {
       // When the last question was sent that was answered.
       const start = realm.clock.now() - age
       const ended: string[] = []
-      feedOf(second).watch({ tickets: [web] }, ({ code }) => void ended.push(code))
+      feedOf(second).watch({ tickets: [web], end: ({ code }) => void ended.push(code) })
       const accepted: number[] = []
       for (let i = 0; i < 80; i++) {
         if (outcomeOf(second, realm, web) === 'accepted') accepted.push(realm.clock.now() - start)
@@ -158,7 +158,7 @@ function feedOf(service: Service): Revocation {
 
 function outcomeOf(service: Service, realm: TestRealm, ticket: OpenedTicket): string {
   try {
-    feedOf(service).requireValid(ticket, realm.clock.now())
+    feedOf(service).requireValid(ticket, nowBy(realm.clock))
     return 'accepted'
   } catch (cause) {
     return (cause as { readonly code: string }).code

@@ -17,8 +17,8 @@ export const FEED_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a service accepts before the KDC has said anything',
     file: 'service/feed/freshness.ts',
-    from: '      ? Number.POSITIVE_INFINITY\n',
-    to: '      ? 0\n',
+    from: 'this.#sent === undefined ? Number.POSITIVE_INFINITY',
+    to: 'this.#sent === undefined ? 0',
   },
   {
     name: 'a revocation does not reach the log',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { Watched } from '../../../service/request/revocation.js'
 import { OrthrusError } from '../../../shared/errors.js'
-import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
+import { HOUR, MINUTE, nowBy, SECOND } from '../../../shared/time.js'
 import { turns } from '../../support/turns.js'
 import { eventOf } from './fake-feed.js'
 import { BILLING, FeedSetting, ORDERS } from './setting.js'
@@ -319,13 +320,13 @@ describe('KDC time as the feed tells it', () => {
   it('ends tickets where it is later than the own clock', async () => {
     const setting = new FeedSetting()
     setting.kdcAhead = 90 * SECOND
-    expect(setting.feed.endClock(1_000)).toBe(1_000)
+    expect(setting.feed.endClock({ wall: 1_000, monotonic: 1 })).toBe(1_000)
     await turns()
     const { clock, feed } = setting
-    expect(feed.endClock(clock.now())).toBe(clock.now() + 90 * SECOND)
+    expect(feed.endClock(nowBy(clock))).toBe(clock.now() + 90 * SECOND)
     await clock.elapse(3 * SECOND)
-    expect(feed.endClock(clock.now())).toBe(clock.now() + 90 * SECOND)
-    expect(feed.endClock(clock.now() + HOUR)).toBe(clock.now() + HOUR)
+    expect(feed.endClock(nowBy(clock))).toBe(clock.now() + 90 * SECOND)
+    expect(feed.endClock({ ...nowBy(clock), wall: clock.now() + HOUR })).toBe(clock.now() + HOUR)
     expect(feed.state.kdcTimeOffset).toBe(90 * SECOND)
   })
 })
@@ -336,16 +337,22 @@ describe('what ends at once', () => {
     const { kdc, feed, clock } = setting
     const tickets = [setting.ticket(), setting.ticket(), setting.ticket({ kvno: 1 }), setting.ticket()]
     const ended: string[] = []
-    const watch = (name: string, under: readonly number[]): (() => void) => {
-      const accepted = { tickets: tickets.filter((_, at) => under.includes(at)) }
-      return feed.watch(accepted, ({ code }) => void ended.push(`${name} ${code}`))
+    const watch = (name: string, under: readonly number[], isGone = false): Watched => {
+      const watched = {
+        tickets: tickets.filter((_, at) => under.includes(at)),
+        isGone,
+        end: ({ code }: OrthrusError) => void ended.push(`${name} ${code}`),
+      }
+      feed.watch(watched)
+      return watched
     }
-    for (const ticket of tickets) feed.requireValid(ticket, clock.now())
+    for (const ticket of tickets) feed.requireValid(ticket, nowBy(clock))
     watch('own', [0])
     watch('both', [3, 1])
     watch('key', [2])
     watch('none', [3])
-    watch('over', [0])()
+    feed.forget(watch('over', [0]))
+    watch('gone', [0], true)
     kdc.revoke({ kind: 'client', by: tickets[0]?.clientId ?? new Uint8Array() })
     await turns()
     expect(ended).toEqual(['own revoked'])
@@ -378,11 +385,11 @@ describe('what ends at once', () => {
     const ended: string[] = []
     const end = ({ code }: OrthrusError): void => void ended.push(code)
     const [sooner, later] = [setting.ticket(), setting.ticket()]
-    feed.watch({ tickets: [sooner] }, end)
+    feed.watch({ tickets: [sooner], end })
     kdc.isHeld = true
     await clock.elapse(SECOND)
     expect(ended).toEqual([])
-    feed.watch({ tickets: [later, sooner] }, end)
+    feed.watch({ tickets: [later, sooner], end })
     const start = clock.now()
     move(setting)
     await clock.elapse(within - SECOND - 1)
@@ -397,9 +404,13 @@ describe('what ends at once', () => {
     const setting = await FeedSetting.connected()
     const { feed, clock } = setting
     const { all } = clock.timers
-    const forgets = [1, 2, 3].map(() => feed.watch({ tickets: [setting.ticket()] }, () => {}))
+    const watched = [1, 2, 3].map(() => ({ tickets: [setting.ticket()], isGone: false, end: () => {} }))
+    for (const one of watched) feed.watch(one)
     expect(clock.timers).toMatchObject({ all: all + 1, held: 0 })
-    for (const forget of forgets) forget()
+    for (const one of watched.slice(1)) feed.forget(one)
+    await clock.elapse(2 * SECOND)
+    expect(clock.timers).toMatchObject({ all: all + 1, held: 0 })
+    for (const one of watched) one.isGone = true
     await clock.elapse(2 * SECOND)
     expect(clock.timers).toMatchObject({ all, held: 0 })
   })
@@ -409,7 +420,7 @@ describe('what ends at once', () => {
     const { kdc, feed } = setting
     const ended: string[] = []
     const ticket = setting.ticket()
-    feed.watch({ tickets: [ticket] }, ({ code }) => void ended.push(code))
+    feed.watch({ tickets: [ticket], end: ({ code }) => void ended.push(code) })
     kdc.revoke({ kind: 'client', by: setting.ticket().clientId })
     await turns()
     expect(ended).toEqual([])
@@ -422,11 +433,12 @@ describe('what ends at once', () => {
     const setting = await FeedSetting.connected()
     const ticket = setting.ticket()
     const ended: string[] = []
-    const accepted = { tickets: [ticket] }
-    setting.feed.watch(accepted, () => {
+    const tickets = [ticket]
+    const end = (): void => {
       throw new RangeError('a fault')
-    })
-    setting.feed.watch(accepted, () => void ended.push('the other'))
+    }
+    setting.feed.watch({ tickets, end })
+    setting.feed.watch({ tickets, end: () => void ended.push('the other') })
     setting.kdc.revoke({ kind: 'client', by: ticket.clientId })
     await turns()
     expect(ended).toEqual(['the other'])

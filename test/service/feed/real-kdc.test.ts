@@ -13,7 +13,7 @@ import { TYPE } from '../../../shared/constants.js'
 import { OrthrusError } from '../../../shared/errors.js'
 import { principalIn } from '../../../shared/principal.js'
 import type { OpenedTicket } from '../../../shared/ticket/ticket.js'
-import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
+import { HOUR, MINUTE, nowBy, SECOND } from '../../../shared/time.js'
 import { startRealm, type TestRealm } from '../../../testing/index.js'
 import { temporaryFolder } from '../../end-to-end/processes.js'
 import { TestClock } from '../../support/clock.js'
@@ -213,7 +213,7 @@ describe('an attacker who holds the feed back for an hour, and lets pings and ev
     const ticket = await openedTicket(realm, 'orders')
     const accepts = (): boolean => {
       try {
-        feedOf(service).requireValid(ticket, realm.clock.now())
+        feedOf(service).requireValid(ticket, nowBy(realm.clock))
         return true
       } catch {
         return false
@@ -229,7 +229,7 @@ describe('an attacker who holds the feed back for an hour, and lets pings and ev
     const start = realm.clock.now()
     let last = start
     const ended: number[] = []
-    feedOf(service).watch({ tickets: [ticket] }, () => void ended.push(realm.clock.now() - start))
+    feedOf(service).watch({ tickets: [ticket], end: () => void ended.push(realm.clock.now() - start) })
     for (let i = 0; i < 360; i++) {
       realm.clock.advance(10 * SECOND)
       await turns(3)
@@ -242,7 +242,7 @@ describe('an attacker who holds the feed back for an hour, and lets pings and ev
     expect(ended[0]).toBeLessThanOrEqual(601 * SECOND)
     proxy.downward = frame => [frame]
     await reconnected(realm, service)
-    expect(() => feedOf(service).requireValid(ticket, realm.clock.now())).toThrow('revoked')
+    expect(() => feedOf(service).requireValid(ticket, nowBy(realm.clock))).toThrow('revoked')
   })
 })
 
@@ -259,7 +259,7 @@ describe('a service whose key is revoked', () => {
     const ticket = await openedTicket(realm, 'orders')
     await realm.administration.revocations.key(principalIn(realm.kdc.realm, 'orders'))
     await until(() => service.kvnos.length === 0)
-    expect(() => feedOf(service).requireValid(ticket, realm.clock.now())).toThrow('revoked')
+    expect(() => feedOf(service).requireValid(ticket, nowBy(realm.clock))).toThrow('revoked')
     expect(service.state.ready).toBe(false)
     await service.close()
     expect(await readFile(keytab, 'utf8')).toBe(realm.keytab('web'))
@@ -297,10 +297,10 @@ describe('a hundred services that follow', () => {
     const took: { passed: number; worked: number }[] = []
     for (let round = 0; round < 5; round++) {
       const ticket = await openedTicket(realm, names[0] ?? '')
-      const now = realm.clock.now()
+      const now = nowBy(realm.clock)
       for (const feed of feeds) feed.requireValid(ticket, now)
       let refusing = 0
-      for (const feed of feeds) feed.watch({ tickets: [ticket] }, () => void refusing++)
+      for (const feed of feeds) feed.watch({ tickets: [ticket], end: () => void refusing++ })
       const seq = await realm.administration.revocations.client(web)
       const [answered, used] = [performance.now(), process.cpuUsage()]
       await until(() => refusing === names.length)

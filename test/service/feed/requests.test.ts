@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type LoadServiceOptions, requireTicket, type TicketHandler } from '../../../service/index.js'
 import { BoundedReplayCache } from '../../../service/replay/replay-cache.js'
+import type { Watched } from '../../../service/request/revocation.js'
 import { createService, partsOf } from '../../../service/request/service.js'
 import type { AcceptedTicket } from '../../../service/request/ticket.js'
 import { FLAG } from '../../../shared/constants.js'
@@ -17,15 +18,24 @@ async function start(handler?: TicketHandler, load?: Partial<LoadServiceOptions>
   const clock = new TestClock()
   const setting = new FeedSetting({}, undefined, clock)
   const { feed, kdc } = setting
-  const watched = { begun: 0, over: 0 }
-  const watch = feed.watch.bind(feed)
-  feed.watch = (accepted, end) => {
+  const ones: Watched[] = []
+  const watched = {
+    begun: 0,
+    over: 0,
+    /** How many need no end, since nobody is left to hear of it. */
+    get gone(): number {
+      return ones.filter(({ isGone }) => isGone).length
+    },
+  }
+  const [watch, forget] = [feed.watch.bind(feed), feed.forget.bind(feed)]
+  feed.watch = one => {
     watched.begun++
-    const forget = watch(accepted, end)
-    return () => {
-      watched.over++
-      forget()
-    }
+    ones.push(one)
+    watch(one)
+  }
+  feed.forget = one => {
+    watched.over++
+    forget(one)
   }
   const realm = await startRealm({
     testClock: clock,
@@ -267,7 +277,7 @@ describe('a request that is being handled when its ticket is revoked', () => {
     connection.write(formatRequest(realm.sign({}, { ticket })), 'GET')
     await until(() => realm.handled.length === 1)
     connection.destroy()
-    await until(() => watched.over === 1)
+    await until(() => watched.gone === 1)
     kdc.revoke(revoking(ticket))
     await turns()
     expect(realm.refused).toEqual([])
@@ -279,7 +289,7 @@ describe('a request that is being handled when its ticket is revoked', () => {
     for (let i = 0; i < 20; i++) connection.write(formatRequest(realm.sign()), 'GET')
     await until(() => realm.handled.length === 20)
     connection.destroy()
-    await until(() => watched.over === 20)
+    await until(() => watched.gone === 20)
   })
 
   it('is over for the feed too where its client went away before it was accepted', async () => {
@@ -304,7 +314,7 @@ describe('a request that is being handled when its ticket is revoked', () => {
     await closed
     admit()
     await until(() => watched.begun === 1)
-    expect(watched.over).toBe(1)
+    expect(watched.gone).toBe(1)
   })
 
   it('has a signal that is made late, and tells it too', async () => {

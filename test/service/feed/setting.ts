@@ -7,7 +7,7 @@ import { systemRandom } from '../../../shared/crypto/random.js'
 import { OrthrusError } from '../../../shared/errors.js'
 import { parsePrincipal } from '../../../shared/principal.js'
 import type { OpenedTicket } from '../../../shared/ticket/ticket.js'
-import { HOUR, MINUTE } from '../../../shared/time.js'
+import { HOUR, MINUTE, nowBy } from '../../../shared/time.js'
 import { TestClock } from '../../support/clock.js'
 import { ticketContent } from '../../support/ticket-content.js'
 import { turns } from '../../support/turns.js'
@@ -62,7 +62,7 @@ export class FeedSetting {
   /** `accepted`, or the code that refuses the ticket. */
   outcome(ticket: OpenedTicket): string {
     try {
-      this.feed.requireValid(ticket, this.clock.now())
+      this.feed.requireValid(ticket, nowBy(this.clock))
       return 'accepted'
     } catch (cause) {
       if (cause instanceof OrthrusError) return cause.code

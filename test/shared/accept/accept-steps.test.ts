@@ -19,6 +19,7 @@ import {
   sealTicket,
   type TicketContent,
 } from '../../../shared/ticket/ticket.js'
+import type { Reading } from '../../../shared/time.js'
 import { ticketContent } from '../../support/ticket-content.js'
 
 /** Acceptance step by step (docs/protocol.md section 8): what each step sees, says and leaves to the next. */
@@ -397,18 +398,18 @@ describe('the checks behind the replay cache', () => {
   })
 
   it('ask for revocation of every ticket, last and with the time of step 4', async () => {
-    const asked: [Principal, number][] = []
-    const requireValid = ({ client }: OpenedTicket, now: number): void => {
+    const asked: [Principal, Reading][] = []
+    const requireValid = ({ client }: OpenedTicket, now: Reading): void => {
       asked.push([client, now])
       if (client === WEB) throw new OrthrusError('revoked', 'it was revoked', { final: true })
     }
-    const { accept } = service({ revocation: { requireValid, endClock: now => now } })
+    const { accept } = service({ revocation: { requireValid, endClock: now => now.wall } })
     expect((await refusalOf(accept(request(delegation({}, put())).bytes))).code).toBe('caveat_failed')
     expect(asked).toEqual([])
     expect((await refusalOf(accept(request(delegation()).bytes))).code).toBe('revoked')
     expect(asked).toEqual([
-      [GATE, NOW],
-      [WEB, NOW],
+      [GATE, { wall: NOW, monotonic: 0 }],
+      [WEB, { wall: NOW, monotonic: 0 }],
     ])
   })
 })
