@@ -28,12 +28,15 @@ export async function requireRealm(folder: string): Promise<void> {
   })
 }
 
-/** @throws OrthrusError `unavailable` if there is a realm, or a part of one that `orthrus init` does not finish */
-export async function requireNoRealm(folder: string): Promise<void> {
+/**
+ * @param keyIsElsewhere whether the master key of a realm there would not be in the folder
+ * @throws OrthrusError `unavailable` if there is a realm, or a part of one that `orthrus init` does not finish
+ */
+export async function requireNoRealm(folder: string, keyIsElsewhere = false): Promise<void> {
   const { database, masterKey, adminKeytab } = filesIn(folder)
   const [hasDatabase, hasKey] = [await isThere(database), await isThere(masterKey)]
   const elsewhere = 'name another folder with --data'
-  if (hasDatabase && hasKey) {
+  if (hasDatabase && (hasKey || keyIsElsewhere)) {
     throw new OrthrusError('unavailable', `${folder} has a realm already`, { final: true, hint: elsewhere })
   }
   for (const path of [database, masterKey, adminKeytab]) {

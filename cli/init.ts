@@ -1,23 +1,31 @@
 import { Command } from 'commander'
+import type { MasterKey } from '../kdc/vault/master-key.js'
+import type { MasterKeySource } from '../kdc/vault/master-key-source.js'
 import { OrthrusError } from '../shared/errors.js'
 import { codeOf, createFolder } from '../shared/folder.node.js'
 import { parseRealm, type RealmName, realmOf } from '../shared/principal.js'
 import { defaulted } from './arguments.js'
 import { filesIn, isThere, requireNoRealm } from './data-folder.js'
 import { DEFAULT_DATA } from './defaults.js'
+import {
+  addMasterKeyOptions,
+  type MasterKeyArguments,
+  masterKeyFrom,
+  masterKeySourceFor,
+} from './master-key.js'
 import { answer, type Terminal } from './terminal.js'
 
-interface InitOptions {
-  readonly data: string
+interface InitOptions extends MasterKeyArguments {
   readonly json?: boolean
 }
 
 /** `orthrus init`: the only command that opens the database itself. */
 export function initCommand(terminal: Terminal): Command {
-  return new Command('init')
+  const command = new Command('init')
     .description('make a realm: its database, master.key, and admin.keytab')
     .argument('<realm>', 'its name, as demo.example')
     .addOption(defaulted('--data <dir>', 'where to make it', DEFAULT_DATA))
+  return addMasterKeyOptions(command)
     .option('--json', 'answer in JSON')
     .action((realm: string, options: InitOptions) => init(terminal, realm, options))
 }
@@ -25,16 +33,32 @@ export function initCommand(terminal: Terminal): Command {
 async function init(terminal: Terminal, name: string, options: InitOptions): Promise<void> {
   const realm = parseRealm(name)
   const { data } = options
-  const files = filesIn(data)
-  if (!(await explained(data, () => prepare(data, realm)))) await explained(data, () => make(data, realm))
+  const source = await masterKeySourceFor(options, terminal.env)
+  const { masterKey: usualFile, ...files } = filesIn(data)
+  const isElsewhere = source.kind !== 'file' || source.path !== usualFile
+  if (!(await explained(data, () => prepare(data, realm)))) {
+    await requireNoRealm(data, isElsewhere)
+    const key = isElsewhere ? await keyFrom(source, terminal.env) : undefined
+    await explained(data, () => make(data, realm, key))
+  }
+  const { toldSource } = await import('../kdc/vault/master-key-source.js')
+  const place = isElsewhere ? toldSource(source) : usualFile
   const next = data === DEFAULT_DATA ? 'orthrus kdc' : `orthrus kdc --data ${data}`
   const text = [
     `made the realm ${realm} in ${data}`,
-    `  ${files.masterKey}  opens the database: keep it secret, back it up apart from db/`,
+    `  ${place}  opens the database: keep it secret, back it up apart from db/`,
     `  ${files.adminKeytab}  is the key of admin@${realm}: keep it secret`,
-    `next: ${next}`,
+    `next: ${next}${isElsewhere ? ', with the same master key' : ''}`,
   ]
-  answer(terminal, options, { realm, data, ...files }, text.join('\n'))
+  answer(terminal, options, { realm, data, masterKey: place, ...files }, text.join('\n'))
+}
+
+/** A file that is named and not there yet is made. */
+async function keyFrom(source: MasterKeySource, env: Terminal['env']): Promise<MasterKey> {
+  if (source.kind !== 'file' || (await isThere(source.path))) return await masterKeyFrom(source, env)
+  const { createMasterKey } = await import('../kdc/vault/master-key.js')
+  const { systemRandom } = await import('../shared/crypto/random.js')
+  return await createMasterKey(source.path, systemRandom)
 }
 
 /**
@@ -54,14 +78,15 @@ async function prepare(data: string, realm: RealmName): Promise<boolean> {
   return admin !== undefined && realmOf(admin.principal) === realm
 }
 
-async function make(data: string, realm: RealmName): Promise<void> {
-  await requireNoRealm(data)
+async function make(data: string, realm: RealmName, elsewhere: MasterKey | undefined): Promise<void> {
+  const requireNone = (): Promise<void> => requireNoRealm(data, elsewhere !== undefined)
+  await requireNone()
   const { makeRealm } = await import('./make-realm.js')
   try {
-    if (await makeRealm(data, realm)) return
+    if (await makeRealm(data, realm, elsewhere)) return
   } catch (cause) {
     // Another process made a realm meanwhile, and has removed what this one was making.
-    if (await isThere(filesIn(data).database)) await requireNoRealm(data)
+    if (await isThere(filesIn(data).database)) await requireNone()
     throw cause
   }
   throw new OrthrusError('unavailable', `${data} has a realm already`, {

@@ -5,14 +5,13 @@ import { TrustedProxies } from '../kdc/transport/trusted-proxies.js'
 import { defaulted, parseListen, parseOrigin } from './arguments.js'
 import { requireRealm } from './data-folder.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
+import { addMasterKeyOptions, type MasterKeyArguments, masterKeyFor } from './master-key.js'
 import { answer, type Terminal } from './terminal.js'
 
 const LEVELS = ['debug', 'info', 'warn', 'error']
 
-interface KdcOptions {
-  readonly data: string
+interface KdcOptions extends MasterKeyArguments {
   readonly listen: { readonly host: string; readonly port: number }
-  readonly allowReadableMasterKey?: boolean
   readonly allowOrigin?: string[]
   readonly trustedProxy?: string[]
   readonly connections: number
@@ -26,7 +25,7 @@ interface KdcOptions {
  * closes sends that, and so does a tool that wants a log reopened.
  */
 export function kdcCommand(terminal: Terminal): Command {
-  return new Command('kdc')
+  const command = new Command('kdc')
     .description('run the KDC of a realm')
     .addOption(defaulted('--data <dir>', 'the folder that "orthrus init" made', DEFAULT_DATA))
     .addOption(
@@ -37,10 +36,7 @@ export function kdcCommand(terminal: Terminal): Command {
         parseListen,
       ),
     )
-    .option(
-      '--allow-readable-master-key',
-      'accept a master.key that others can read, as containers mount secrets',
-    )
+  return addMasterKeyOptions(command)
     .option('--allow-origin <origin>', 'let pages of this origin connect; may be repeated', parseOrigin)
     .option(
       '--trusted-proxy <cidr>',
@@ -87,6 +83,7 @@ async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
   await requireRealm(options.data)
   const { startKdcLog } = await import('./kdc-log.js')
   const { startKdc } = await import('../kdc/main.js')
+  const masterKey = await masterKeyFor(options, terminal.env)
   const { logger, end } = startKdcLog(options.logLevel)
   const stopped = new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
@@ -94,7 +91,7 @@ async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
   process.on('SIGHUP', signal => logger.warn({ signal }, 'the KDC goes on: SIGTERM ends it'))
   const kdc: RunningKdc = await startKdc({
     dataDirectory: options.data,
-    allowReadableMasterKey: options.allowReadableMasterKey === true,
+    masterKey,
     listen: options.listen,
     allowedOrigins: options.allowOrigin ?? [],
     trustedProxies: options.trustedProxy ?? [],
@@ -109,5 +106,6 @@ async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
   )
   await stopped
   await kdc.close()
+  masterKey.erase()
   await end()
 }

@@ -2,34 +2,36 @@ import { link, lstat, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createRealm } from '../kdc/realm/create-realm.js'
 import { openLevelStore } from '../kdc/store/level/store.js'
-import { createMasterKey } from '../kdc/vault/master-key.js'
+import { createMasterKey, type MasterKey } from '../kdc/vault/master-key.js'
 import { Vault } from '../kdc/vault/vault.js'
 import { systemRandom } from '../shared/crypto/random.js'
 import { codeOf, exists, syncFolder } from '../shared/folder.node.js'
 import type { RealmName } from '../shared/principal.js'
 import { systemClock } from '../shared/time.js'
-import { filesIn } from './data-folder.js'
+import { filesIn, type RealmFiles } from './data-folder.js'
 import { writeKeytab } from './keytab-output.js'
 
 /**
  * Makes a realm's folder in such a way that it may be interrupted anywhere. Everything is made in a folder inside it,
- * and then moved to its place. The master key comes first, by a link, which succeeds for only one of several processes.
- * The database comes last. Until the database is there, the folder has no realm; once the master key is there, the next
- * `orthrus init` finishes it.
+ * and then moved to its place. One file comes first, by a link, which succeeds for only one of several processes: the
+ * master key, or admin.keytab where the master key is kept elsewhere. The database comes last. Until the database is
+ * there, the folder has no realm; once the first file is there, the next `orthrus init` finishes it.
  */
 
 const MAKING = 'init-'
 
 /**
  * Makes the files of a realm in a folder that has none.
+ * @param elsewhere the master key, if it is kept elsewhere; otherwise one is drawn, and written into the folder
  * @returns false if another process made or finished it first
  * @throws the system's error, or OrthrusError; what was made is removed
  */
-export async function makeRealm(folder: string, realm: RealmName): Promise<boolean> {
+export async function makeRealm(folder: string, realm: RealmName, elsewhere?: MasterKey): Promise<boolean> {
   const making = await mkdtemp(join(folder, MAKING))
+  const first = elsewhere === undefined ? 'masterKey' : 'adminKeytab'
   try {
-    await makeFiles(making, realm)
-    if (!(await claim(making, folder))) {
+    await makeFiles(making, realm, elsewhere)
+    if (!(await claim(filesIn(making)[first], filesIn(folder)[first]))) {
       await remove(making)
       return false
     }
@@ -41,9 +43,9 @@ export async function makeRealm(folder: string, realm: RealmName): Promise<boole
   return await moveIn(making, folder)
 }
 
-async function makeFiles(making: string, realm: RealmName): Promise<void> {
+async function makeFiles(making: string, realm: RealmName, elsewhere?: MasterKey): Promise<void> {
   const { database, masterKey, adminKeytab } = filesIn(making)
-  const key = await createMasterKey(masterKey, systemRandom)
+  const key = elsewhere ?? (await createMasterKey(masterKey, systemRandom))
   const store = await openLevelStore(database, { create: true })
   const vault = new Vault(store, key, systemRandom)
   try {
@@ -51,15 +53,16 @@ async function makeFiles(making: string, realm: RealmName): Promise<void> {
     await writeKeytab(adminKeytab, [admin])
   } finally {
     await vault.close()
+    key.erase()
   }
 }
 
-async function claim(making: string, folder: string): Promise<boolean> {
+async function claim(made: string, name: string): Promise<boolean> {
   try {
-    await link(filesIn(making).masterKey, filesIn(folder).masterKey)
+    await link(made, name)
     return true
   } catch (cause) {
-    if (await exists(filesIn(folder).masterKey)) return false
+    if (await exists(name)) return false
     throw cause
   }
 }
@@ -90,10 +93,15 @@ async function moveIn(making: string, folder: string): Promise<boolean> {
  */
 export async function finishRealm(folder: string): Promise<boolean> {
   for (const making of await makingsIn(folder)) {
-    if (await isSameFile(filesIn(making).masterKey, filesIn(folder).masterKey))
-      return await moveIn(making, folder)
+    if (await hasClaimed(filesIn(making), filesIn(folder))) return await moveIn(making, folder)
   }
   return false
+}
+
+async function hasClaimed(made: RealmFiles, names: RealmFiles): Promise<boolean> {
+  return (await exists(made.masterKey))
+    ? await isSameFile(made.masterKey, names.masterKey)
+    : await isSameFile(made.adminKeytab, names.adminKeytab)
 }
 
 async function makingsIn(folder: string): Promise<string[]> {

@@ -1,19 +1,17 @@
-import { equalBytes } from '#primitives'
-import { base64urlBytes, concatBytes, toBase64url } from '../../shared/bytes.js'
 import { SIZE } from '../../shared/constants.js'
-import { checkOf } from '../../shared/crypto/check.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { OrthrusError } from '../../shared/errors.js'
 import { invalidFile, MASTER_KEY_FILE } from '../../shared/keytab/private-file.js'
-import { readPrivateFile, writePrivateFile } from '../../shared/keytab/private-file.node.js'
+import { readPrivateBytes, writePrivateFile } from '../../shared/keytab/private-file.node.js'
 import { requireKnownOptions } from '../../shared/options.js'
+import { formatMasterKeyText, keyOfFile } from './master-key-text.js'
 
 /** The bytes of a master key, only for the vault and the key's file. */
 export let revealMasterKey: (key: MasterKey) => Uint8Array
 
 /** The key that seals the KDC's records. Its bytes never appear in text, JSON or an inspection. */
 export class MasterKey {
-  readonly #bytes: Uint8Array
+  #bytes: Uint8Array | undefined
 
   /** Takes ownership: the caller must not keep or change the bytes. @throws TypeError unless there are 32. */
   constructor(bytes: Uint8Array) {
@@ -23,7 +21,19 @@ export class MasterKey {
   }
 
   static {
-    revealMasterKey = key => key.#bytes
+    revealMasterKey = key => {
+      if (key.#bytes === undefined) throw new TypeError('the master key was erased, and is still in use')
+      return key.#bytes
+    }
+  }
+
+  /**
+   * Overwrites the bytes in memory, when what used the key is closed. Copies that the platform's cryptography made are
+   * out of reach.
+   */
+  erase(): void {
+    this.#bytes?.fill(0)
+    this.#bytes = undefined
   }
 
   toString(): string {
@@ -39,9 +49,6 @@ export class MasterKey {
   }
 }
 
-const FIRST_LINE = '# orthrus master key 1'
-const PREFIX = 'orthrusmaster1_'
-
 export interface MasterKeyFileOptions {
   /** Accepts a file that others can read, or one reached by a symbolic link, which is how containers mount secrets. */
   readonly allowReadableMasterKey?: boolean
@@ -53,7 +60,7 @@ export interface MasterKeyFileOptions {
  */
 export async function createMasterKey(path: string, random: RandomSource): Promise<MasterKey> {
   const key = new MasterKey(random(SIZE.KEY))
-  await writePrivateFile(MASTER_KEY_FILE, path, formatMasterKey(key))
+  await writePrivateFile(MASTER_KEY_FILE, path, formatMasterKeyText(revealMasterKey(key)))
   return key
 }
 
@@ -65,22 +72,11 @@ export async function createMasterKey(path: string, random: RandomSource): Promi
 export async function readMasterKey(path: string, options: MasterKeyFileOptions = {}): Promise<MasterKey> {
   requireKnownOptions<MasterKeyFileOptions>('readMasterKey', options, { allowReadableMasterKey: true })
   const allowReadable = options.allowReadableMasterKey === true
-  return parseMasterKey(path, await readPrivateFile(MASTER_KEY_FILE, path, { allowReadable }))
-}
-
-function formatMasterKey(key: MasterKey): string {
-  const bytes = revealMasterKey(key)
-  return `${FIRST_LINE}\n${PREFIX}${toBase64url(concatBytes(bytes, checkOf(bytes)))}\n`
-}
-
-function parseMasterKey(path: string, text: string): MasterKey {
-  const start = `${FIRST_LINE}\n${PREFIX}`
-  if (!text.startsWith(start) || !text.endsWith('\n')) throw altered(path)
-  const checked = base64urlBytes(text.slice(start.length, -1))
-  if (checked === undefined) throw altered(path)
-  const bytes = checked.slice(0, SIZE.KEY)
-  if (!equalBytes(checked.subarray(SIZE.KEY), checkOf(bytes))) throw altered(path)
-  return new MasterKey(bytes)
+  const { bytes } = await readPrivateBytes(MASTER_KEY_FILE, path, { allowReadable })
+  const key = keyOfFile(bytes)
+  bytes.fill(0)
+  if (key === undefined) throw altered(path)
+  return new MasterKey(key)
 }
 
 function altered(path: string): OrthrusError {

@@ -43,11 +43,24 @@ export async function readPrivateVersion(
   path: string,
   options: PrivateFileOptions = {},
 ): Promise<{ readonly text: string; readonly facts: Stats }> {
+  const { bytes, facts } = await readPrivateBytes(kind, path, options)
+  return { text: bytes.toString('utf8'), facts }
+}
+
+/**
+ * The bytes of a private file, for what overwrites them when it has read them: a text stays in memory until it is
+ * collected. @throws OrthrusError as `readPrivateFile`
+ */
+export async function readPrivateBytes(
+  kind: PrivateFileKind,
+  path: string,
+  options: PrivateFileOptions = {},
+): Promise<{ readonly bytes: Buffer; readonly facts: Stats }> {
   const file = await openToRead(kind, path, options)
   try {
     const facts = await file.stat()
     requirePrivate(kind, path, facts, process.getuid?.(), options)
-    return { text: await readWhole(kind, path, file, facts), facts }
+    return { bytes: await readWhole(kind, path, file, facts), facts }
   } finally {
     await file.close()
   }
@@ -73,7 +86,7 @@ async function readWhole(
   path: string,
   file: FileHandle,
   { size }: FileFacts,
-): Promise<string> {
+): Promise<Buffer> {
   const bytes = Buffer.alloc(size + 1)
   let length = 0
   for (;;) {
@@ -83,7 +96,7 @@ async function readWhole(
   }
   if (length !== size)
     throw invalidFile(kind, path, 'changed while it was read', 'try again when it is whole')
-  return bytes.toString('utf8', 0, length)
+  return bytes.subarray(0, length)
 }
 
 /**

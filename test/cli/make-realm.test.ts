@@ -1,10 +1,12 @@
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { run } from '../../cli/run.js'
 import { connect } from '../../client/connect.js'
 import { startKdc } from '../../kdc/main.js'
+import { createMasterKey, readMasterKey } from '../../kdc/vault/master-key.js'
+import { systemRandom } from '../../shared/crypto/random.js'
 
 /** A process that dies at one of its changes of the file system: no later call gets through. */
 const death = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY, calls: 0 }))
@@ -34,9 +36,13 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function init(realm = 'made.example', where = data): Promise<{ code: number; err: string }> {
+async function init(
+  realm = 'made.example',
+  where = data,
+  env: Record<string, string> = {},
+): Promise<{ code: number; err: string }> {
   const said: string[] = []
-  const terminal = { out: () => {}, err: (text: string) => said.push(text), env: {} }
+  const terminal = { out: () => {}, err: (text: string) => said.push(text), env }
   const code = await run(['init', realm, '--data', where], terminal)
   return { code, err: said.join('') }
 }
@@ -70,6 +76,71 @@ describe('orthrus init', () => {
       await expectRealm()
     }
   }, 60_000)
+
+  it('takes a master key that is kept elsewhere, interrupted anywhere too, and makes the file that is named', async () => {
+    const key = join(folder, 'elsewhere.key')
+    const env = { ORTHRUS_MASTER_KEY_FILE: key }
+    const expectRealmOf = async (): Promise<void> => {
+      expect((await readdir(data)).sort()).toEqual(['admin.keytab', 'db'])
+      const masterKey = await readMasterKey(key)
+      const kdc = await startKdc({ dataDirectory: data, masterKey, listen: { port: 0 } })
+      expect(kdc.realm).toBe('made.example')
+      await kdc.close()
+    }
+    death.calls = 0
+    expect((await init('made.example', data, env)).code).toBe(0)
+    const steps = death.calls
+    await expectRealmOf()
+    const written = await readFile(key, 'utf8')
+    for (let step = 0; step < steps; step += 1 + (step % 3)) {
+      await rm(data, { recursive: true, force: true })
+      death.left = step
+      await init('made.example', data, env)
+      death.left = Number.POSITIVE_INFINITY
+      const again = await init('made.example', data, env)
+      if (again.code !== 0) expect(again.err).toContain('has a realm already')
+      await expectRealmOf()
+    }
+    expect(await readFile(key, 'utf8')).toBe(written)
+    expect((await init('made.example', data, env)).err).toContain('has a realm already')
+    await rm(key)
+    await init('made.example', data, env)
+    expect(await readdir(folder)).toEqual(['data'])
+  }, 60_000)
+
+  it('takes the master key of a command or a variable, and names none of what it was given', async () => {
+    const key = join(folder, 'elsewhere.key')
+    await createMasterKey(key, systemRandom)
+    const text = (await readFile(key, 'utf8')).split('\n')[1] ?? ''
+    const places = [
+      { ORTHRUS_MASTER_KEY_COMMAND: `cat ${key}` },
+      { ORTHRUS_MASTER_KEY_VISIBLE_IN_ENVIRONMENT: text },
+    ]
+    for (const [i, env] of places.entries()) {
+      const where = join(folder, `data-${i}`)
+      expect(await init('made.example', where, env)).toEqual({ code: 0, err: '' })
+      expect((await readdir(where)).sort()).toEqual(['admin.keytab', 'db'])
+      const masterKey = await readMasterKey(key)
+      const kdc = await startKdc({ dataDirectory: where, masterKey, listen: { port: 0 } })
+      await kdc.close()
+    }
+    const wrong = [
+      { ORTHRUS_MASTER_KEY_COMMAND: `cat ${key} | tail` },
+      { ORTHRUS_MASTER_KEY_COMMAND: text },
+      { ORTHRUS_MASTER_KEY_FILE: key, ...places[1] },
+    ]
+    const refusals = []
+    for (const env of wrong) refusals.push(await init('made.example', join(folder, 'data-3'), env))
+    expect(refusals).toEqual([
+      {
+        code: 2,
+        err: expect.stringMatching(/ORTHRUS_MASTER_KEY_COMMAND: .* No shell reads them, so \| means nothing/),
+      },
+      { code: 2, err: expect.stringMatching(/ORTHRUS_MASTER_KEY_COMMAND: .*and not the key/) },
+      { code: 2, err: expect.stringContaining('name only one of them') },
+    ])
+    expect(refusals.map(({ err }) => err).join()).not.toContain(text.slice(15, 40))
+  })
 
   it('finishes the realm that was begun, and says if it has another name', async () => {
     death.calls = 0

@@ -14,7 +14,7 @@ import { NOT_RUN, programOf, type Snippet, snippetsOf } from './snippets.js'
 
 const DOCUMENTS = [
   'README.md',
-  'docs/operating.md',
+  'docs/operations.md',
   'docs/frameworks.md',
   'docs/packaging.md',
   'docs/delegation.md',

@@ -11,6 +11,7 @@ import { decodeTally, encodeTally } from '../../../kdc/store/level/tally.js'
 import { createMemoryStore } from '../../../kdc/store/memory.js'
 import { RECORD_KIND, type RecordKind } from '../../../kdc/store/store.js'
 import { createMasterKey, MasterKey, readMasterKey } from '../../../kdc/vault/master-key.js'
+import { MASTER_KEY_VARIABLE, openMasterKey } from '../../../kdc/vault/master-key-source.js'
 import {
   decodePolicyRecord,
   decodePrincipalRecord,
@@ -203,6 +204,17 @@ function files(folder: string): Entry[] {
       run: async (content, measure) => {
         put('master.key', content)
         return asyncOutcomeOf(() => measure(() => readMasterKey(of('master.key'))), ['keytab_invalid'])
+      },
+    },
+    {
+      name: 'store: a master key that is handed over',
+      form: 'text',
+      seeds: [new Uint8Array(readFileSync(of('master.key')))],
+      quick: 40,
+      run: async (content, measure) => {
+        const source = { kind: 'environment', variable: MASTER_KEY_VARIABLE } as const
+        const env = { [MASTER_KEY_VARIABLE]: Buffer.from(content).toString('latin1') }
+        return asyncOutcomeOf(() => measure(() => openMasterKey(source, env)), ['keytab_invalid'])
       },
     },
   ]
