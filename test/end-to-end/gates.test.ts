@@ -96,6 +96,21 @@ describe('docs/gates.md', () => {
     expectProved(response, request)
   })
 
+  it('headers that nobody may change', async () => {
+    const realm = await start('covered')
+    const headers = [
+      ['idempotency-key', 'k-1'],
+      ['orthrus-covered', 'idempotency-key'],
+    ] as const
+    const request = realm.sign({ method: 'POST', target: '/pay', headers, body: Buffer.from('{"sum":5}') })
+    const response = await realm.send(request)
+    expect(response.body.toString()).toBe('paid')
+    expect(headerOf(response, 'orthrus-covered')).toBe('etag, set-cookie')
+    expectProved(response, request)
+    const bare = realm.sign({ method: 'POST', target: '/pay' })
+    expectRefused(await realm.send(bare), bare, 'binding_mismatch', '06')
+  })
+
   it.each(['on-refused', 'pass-refusals'])('refusals: %s', async mark => {
     const realm = await start(mark)
     const response = await realm.send(plain())

@@ -31,8 +31,25 @@ async function filesOfSources(): Promise<string[]> {
       if (name.endsWith('.ts')) compiled.push(`${path}.js`, `${path}.d.ts`)
     }
   }
-  const docs = (await readdir(join(root, 'docs'))).map(name => `docs/${name}`)
-  return [...compiled, ...docs, 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'].sort()
+  return [
+    ...compiled,
+    ...(await filesIn('docs')),
+    ...(await filesIn('examples')),
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'SECURITY.md',
+    'package.json',
+  ].sort()
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true })
+  return entries
+    .filter(entry => entry.isFile())
+    .map(({ parentPath, name }) =>
+      join(parentPath, name).slice(root.length).replaceAll('\\', '/').replace(/^\//, ''),
+    )
 }
 
 /** Bytes that nobody should have to download without noticing: the archive, and what it unpacks to. */

@@ -23,6 +23,7 @@ const DOCUMENTS = [
   'docs/performance.md',
   'docs/several-processes.md',
   'docs/streams.md',
+  'docs/testing.md',
 ] as const
 /** Those that a reader is told to use, each of which is another free one here. */
 const PORTS = [
@@ -209,6 +210,7 @@ const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
   [/8085\/items\/7/, /^\{"id":"7","client":"web@demo\.example"\}$/m],
   [/8086\/ --service/, /^hello web@demo\.example$/m],
   [/8087\/bills\/7/, /^bill 7 for web@demo\.example$/m],
+  [/^web\.test\.js/, /^hello web@test\.example\nhello web@test\.example\npolicy_denied$/m],
   [/till\.test\.js/, /^hello web@test\.example$/m],
   [/--credential web\.credential/, /^hello web@demo\.example, your role is reader$/m],
   [/^orthrus get/m, /orders@demo\.example/],
