@@ -7,6 +7,7 @@ import { disableCommand, enableCommand, listCommand, removeCommand, showCommand 
 import { realmCommand } from './admin-realm.js'
 import { revokeCommand } from './admin-revoke.js'
 import { resetPasswordCommand, rotateCommand } from './admin-rotate.js'
+import { whyCommand } from './admin-why.js'
 import type { Terminal } from './terminal.js'
 
 /** `orthrus admin`: talks to the running KDC, as a client of `kdc@realm` over a channel. */
@@ -17,6 +18,7 @@ export function adminCommand(terminal: Terminal): Command {
     allowCommand,
     denyCommand,
     policyCommand,
+    whyCommand,
     rotateCommand,
     resetPasswordCommand,
     realmCommand,

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { AdminMethod } from '../shared/administration/methods.js'
+import type { AdministrationMethod } from '../shared/administration/methods.js'
 import { checkedRandom, type RandomSource, systemRandom } from '../shared/crypto/random.js'
 import type { Value } from '../shared/encoding/encoding.js'
 import { type Logger, silentLogger } from '../shared/logger.js'
@@ -43,7 +43,7 @@ export interface RunningKdc {
 /** Calls methods of administration without a channel. */
 export interface LocalAdministration {
   /** @throws OrthrusError with a code of the wire */
-  call(method: AdminMethod, args: readonly Value[]): Promise<readonly Value[]>
+  call(method: AdministrationMethod, args: readonly Value[]): Promise<readonly Value[]>
 }
 
 const LISTEN = { HOST: '127.0.0.1', PORT: 8750 } as const

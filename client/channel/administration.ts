@@ -13,6 +13,7 @@ import {
   isSameRule,
   type PolicyRule,
 } from '../../shared/administration/rules.js'
+import { decodeWhy, encodeWhyQuestion, type Why, type WhyQuestion } from '../../shared/administration/why.js'
 import { fields, nullable } from '../../shared/encoding/fields.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
@@ -126,6 +127,11 @@ export class Administration {
   /** Removes a rule. Other rules that match the pair then apply. */
   async forget(client: Pattern, service: Pattern): Promise<void> {
     await this.#transport.call('forget', [client, service])
+  }
+
+  /** What the KDC would decide about a ticket, and from what. A principal may ask for itself. */
+  async why(question: WhyQuestion): Promise<Why> {
+    return decodeWhy(await this.#transport.call('why', encodeWhyQuestion(question)))
   }
 
   /** All rules, ordered by client and service. */

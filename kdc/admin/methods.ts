@@ -1,4 +1,9 @@
-import type { AdminMethod, InvitationMethod, OwnMethod } from '../../shared/administration/methods.js'
+import type {
+  AdminMethod,
+  ConcernedMethod,
+  InvitationMethod,
+  OwnMethod,
+} from '../../shared/administration/methods.js'
 import {
   decodeNewPrincipal,
   encodeAddedPrincipal,
@@ -24,6 +29,7 @@ import { REALM_METHODS } from './realm-methods.js'
 import { REVOCATION_METHODS } from './revocations.js'
 import { actorsOf, type Caller, isAdministrator, requireCaller } from './role.js'
 import { forget, policy, ruleFor, setRule } from './rules.js'
+import { WHY_METHODS } from './why.js'
 
 /**
  * The methods of `kdc@realm`. Each says who may call it, how its arguments are decoded and what it does
@@ -139,7 +145,8 @@ const METHODS: ReadonlyMap<string, Method> = new Map(
     ...KEY_METHODS,
     ...REALM_METHODS,
     ...INVITATION_METHODS,
-  } satisfies Record<AdminMethod | OwnMethod | FeedMethod | InvitationMethod, Method>),
+    ...WHY_METHODS,
+  } satisfies Record<AdminMethod | ConcernedMethod | OwnMethod | FeedMethod | InvitationMethod, Method>),
 )
 
 /** Runs one call if its caller may make it. @throws OrthrusError with a code of the wire */

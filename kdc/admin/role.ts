@@ -9,9 +9,9 @@ import type { OpenedTicket } from '../../shared/ticket/ticket.js'
 
 /**
  * Administrators, any principal about itself, whoever has a channel, or an invitation about itself. An invitation is
- * none of the others.
+ * none of the others. Of a method for the `concerned`, the method itself checks what the caller may be told.
  */
-export type Callers = 'administrators' | 'itself' | 'anybody' | 'invitation'
+export type Callers = 'administrators' | 'itself' | 'anybody' | 'invitation' | 'concerned'
 
 /** The caller, as its tickets say. */
 export type Caller = Pick<AcceptedRequest, 'client' | 'via' | 'claims' | 'claimsWithheld' | 'caveats'> & {
@@ -37,6 +37,7 @@ export function isAdministrator(claims: Claims): boolean {
 export function requireCaller(callers: Callers, caller: Caller | undefined, now: number): void {
   if (callers === 'invitation') requireInvitation(caller)
   else requireNoInvitation(caller)
+  if (callers === 'concerned') return
   if (callers === 'administrators') requireAdministrator(caller)
   else if (caller === undefined) throw refused('only a principal may call this, over a channel')
   else if (callers !== 'anybody') requireItself(caller, callers, now)

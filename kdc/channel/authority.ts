@@ -1,6 +1,7 @@
 import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { requireEnabled, requireUnrevoked } from '../exchange/client-state.js'
+import { requireUnrevoked } from '../exchange/client-state.js'
+import { requireEnabled } from '../realm/login.js'
 import { allValues, type MaybePromise, useValue } from '../realm/maybe-promise.js'
 import { openingKey } from '../realm/principal-keys.js'
 import type { OpenRealm } from '../realm/realm.js'

@@ -10,7 +10,6 @@ import {
   verifyAsRequest,
 } from '../../shared/exchange/as.js'
 import type { Reply } from '../../shared/exchange/reply.js'
-import { isReserved } from '../../shared/principal.js'
 import { decodeCaveat } from '../../shared/ticket/caveats.js'
 import { lookUpRecords } from '../issue/look-up.js'
 import { ReplySpace } from '../issue/reply-space.js'
@@ -18,12 +17,13 @@ import { grantServices, type RequestedService } from '../issue/service-tickets.j
 import { grantTgt } from '../issue/tgt.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
 import { decideFromCurrent } from '../realm/decide.js'
-import { isAnswered, tgtCaveats } from '../realm/invitation.js'
-import { currentKey, nextKey } from '../realm/principal-keys.js'
+import { tgtCaveats } from '../realm/invitation.js'
+import { loginKey, requireEnabled } from '../realm/login.js'
+import { currentKey } from '../realm/principal-keys.js'
 import type { Origin } from '../report/events.js'
 import type { PrincipalRecord, StoredKey } from '../vault/records.js'
 import { answerProved } from './answer.js'
-import { requireEnabled, requireFresh } from './client-state.js'
+import { requireFresh } from './client-state.js'
 import { promoteKey } from './promote.js'
 import { handlingOf } from './repeats.js'
 
@@ -125,19 +125,6 @@ function authFailed({ client, kvno }: AsRequest, address: string, reason: string
 
 function refusedPassword({ code, reason, facts }: OrthrusError): OrthrusError {
   return new OrthrusError(code, `the password is right, but may have been guessed: ${reason}`, facts)
-}
-
-/**
- * The current key can log in, and so can the one that its holder or an invitation has staged; older keys only open
- * tickets. Nobody can log in as the KDC, nor as an invitation that ended long ago.
- */
-function loginKey(client: PrincipalRecord, kvno: number, now: number): StoredKey | undefined {
-  if (isReserved(client.name) || !isAnswered(client, now)) return undefined
-  const current = currentKey(client)
-  if (kvno === 0) return current?.fromPassword ? current : undefined
-  if (kvno === current?.kvno) return current
-  const next = nextKey(client)
-  return next?.kvno === kvno ? next : undefined
 }
 
 function faultOf(client: PrincipalRecord | undefined, key: StoredKey | undefined): string {

@@ -3,7 +3,6 @@ import { WINDOW } from '../../shared/constants.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { OpenedTicket } from '../../shared/ticket/ticket.js'
 import { clockFault } from '../realm/clock-report.js'
-import { requireUsable } from '../realm/invitation.js'
 import type { KdcTime } from '../realm/kdc-time.js'
 import type { RevocationLog } from '../realm/revocation-log.js'
 import type { PrincipalRecord } from '../vault/records.js'
@@ -47,21 +46,4 @@ function revocationOf(
   if (!equalBytes(client.clientId, ticket.clientId)) return 'has had its tickets revoked since it logged in'
   if (revocations.hasTicket(ticket.ticketId)) return 'has had this one ticket revoked'
   return undefined
-}
-
-/**
- * @throws OrthrusError `principal_disabled` if the client is disabled, or has expired at `now`; `revoked` for an
- * invitation that has ended, whose holder is told how (section 12)
- */
-export function requireEnabled(client: PrincipalRecord, now: number): void {
-  requireUsable(client, now)
-  const { name: principal, disabled, expiresAt } = client
-  if (disabled) throw new OrthrusError('principal_disabled', `${principal} is disabled`, { principal })
-  if (expiresAt !== null && now >= expiresAt) {
-    throw new OrthrusError('principal_disabled', `${principal} has expired`, {
-      principal,
-      expected: expiresAt,
-      actual: now,
-    })
-  }
 }

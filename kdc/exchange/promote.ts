@@ -2,11 +2,11 @@ import type { Principal } from '../../shared/principal.js'
 import type { ExchangeContext } from '../realm/context.js'
 import { promoteInvited } from '../realm/invited-keys.js'
 import { withPromotedKey } from '../realm/key-changes.js'
+import { requireEnabled } from '../realm/login.js'
 import { nextKey } from '../realm/principal-keys.js'
 import { changeReported } from '../realm/reported-change.js'
 import { readStoredPrincipal, writePrincipal } from '../realm/stored-principal.js'
 import { RECORD_KIND } from '../store/store.js'
-import { requireEnabled } from './client-state.js'
 
 /**
  * Makes a staged key current, because its holder has just logged in with it (docs/protocol.md section 12). When it

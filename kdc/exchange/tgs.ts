@@ -22,11 +22,12 @@ import { type CarriedCaveat, grantServices, type RequestedService } from '../iss
 import { renewTgt, ticketGranting } from '../issue/tgt.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
 import { decideFromCurrent } from '../realm/decide.js'
+import { requireEnabled } from '../realm/login.js'
 import { openingKey } from '../realm/principal-keys.js'
 import type { Origin } from '../report/events.js'
 import type { PrincipalRecord } from '../vault/records.js'
 import { answerProved } from './answer.js'
-import { requireEnabled, requireFresh, requireUnrevoked } from './client-state.js'
+import { requireFresh, requireUnrevoked } from './client-state.js'
 import { handlingOf } from './repeats.js'
 
 export interface TgsContext extends ExchangeContext {

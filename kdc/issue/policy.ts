@@ -60,7 +60,7 @@ export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): 
   const { client, service, facts, now } = question
   if (service === ticketGrantingService(realmOf(client)))
     return denied(null, 'a ticket for krbtgt comes from a login, not by name')
-  const matching = mostSpecificFirst(rules, client, service)
+  const matching = matchingRules(rules, client, service)
   const denial = matching.find(rule => rule.effect === 'deny')
   if (denial !== undefined) return denied(denial, 'a rule denies it')
   const rule = matching[0] ?? null
@@ -78,7 +78,8 @@ type Grounds = Pick<PolicyRule, 'claims' | 'maxLife' | 'methods' | 'paths' | 'de
 /** What every client may have at `kdc@realm`. */
 const BARE: Grounds = { claims: [], maxLife: null, methods: null, paths: null, delegable: false }
 
-function mostSpecificFirst(
+/** The rules that match the pair, the most specific first. */
+export function matchingRules(
   rules: readonly PolicyRule[],
   client: Principal,
   service: Principal,

@@ -1,6 +1,7 @@
 import type { DecidingRule } from '../../shared/administration/rules.js'
 import { FLAG } from '../../shared/constants.js'
 import { drawFraction } from '../../shared/crypto/fraction.js'
+import type { RandomSource } from '../../shared/crypto/random.js'
 import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
 import type { Denial } from '../../shared/exchange/reply.js'
 import { kdcService, type Principal, realmOf } from '../../shared/principal.js'
@@ -11,9 +12,9 @@ import type { View } from '../realm/directory.js'
 import { allValues, type MaybePromise } from '../realm/maybe-promise.js'
 import { currentKey } from '../realm/principal-keys.js'
 import type { Origin } from '../report/events.js'
-import type { PrincipalRecord } from '../vault/records.js'
+import type { PrincipalRecord, RealmRecord } from '../vault/records.js'
 import { issueTicket, issuingService } from './issue.js'
-import { endTimeOf } from './lifetime.js'
+import { endTimeOf, type LifetimeLimits } from './lifetime.js'
 import { type Decision, decide, type Terms } from './policy.js'
 import type { ReplySpace } from './reply-space.js'
 
@@ -64,7 +65,7 @@ export function grantServices(
 ): Granted {
   const granted: Granted = { grants: [], denials: [] }
   for (const requested of found) {
-    const decision = decideFor(requested, bearer)
+    const decision = decideFor(requested, bearer.client.name, bearer.now)
     try {
       const grant = grantService(context, requested, bearer, decision)
       space.take(grant)
@@ -91,18 +92,48 @@ function lookUp(view: View, client: Principal, service: Principal): MaybePromise
   return Promise.all([record, rules]).then(([record, rules]) => ({ service, record, rules }))
 }
 
-function decideFor({ service, record, rules }: RequestedService, { client, now }: Bearer): Decision {
-  return decide(rules, { client: client.name, service, facts: record && factsOf(record), now })
+/** The decision of policy alone. */
+export function decideFor(
+  { service, record, rules }: RequestedService,
+  client: Principal,
+  now: number,
+): Decision {
+  return decide(rules, { client, service, facts: record && factsOf(record), now })
 }
 
-/** Checks policy, then `services` caveats, then sizes. */
+/** Seals what `contentFor` says, and checks sizes. */
 function grantService(
-  context: ExchangeContext,
-  { service, record }: RequestedService,
+  { realm, random }: ExchangeContext,
+  requested: RequestedService,
   bearer: Bearer,
   decision: Decision,
 ): Grant {
-  const { client, now, authTime, passwordBased, caveats } = bearer
+  const { record, content } = contentFor(realm.record, requested, bearer, decision, random)
+  return issueTicket(issuingService(record), content, random)
+}
+
+/** Who asks for a ticket, without where from. */
+export type Applicant = Omit<Bearer, 'origin'>
+
+/** A service that there is, and what its ticket will contain besides what is drawn for it. */
+export interface DecidedTicket {
+  readonly record: PrincipalRecord
+  readonly content: Parameters<typeof issueTicket>[1]
+}
+
+/**
+ * Checks policy, then `services` caveats.
+ * @param random draws by how much the ticket lives shorter than it may; `undefined` for not at all
+ * @throws OrthrusError with the code of the denial
+ */
+export function contentFor(
+  realm: RealmRecord,
+  { service, record }: RequestedService,
+  applicant: Applicant,
+  decision: Decision,
+  random: RandomSource | undefined,
+): DecidedTicket {
+  const { client, authTime, passwordBased, caveats } = applicant
   if (!decision.allowed) throw new OrthrusError(decision.code, decision.reason)
   if (record === undefined) throw new OrthrusError('unknown_service', 'there is no such service')
   if (
@@ -114,12 +145,13 @@ function grantService(
     throw new OrthrusError('caveat_failed', 'a services caveat does not name the service')
   }
   const { terms } = decision
+  const shortening = random === undefined ? 0 : drawFraction(random)
   const content = {
     client: client.name,
     clientId: client.clientId,
     authTime,
-    startTime: now,
-    endTime: serviceEnd(context, record, terms, bearer),
+    startTime: applicant.now,
+    endTime: endTimeOf(lifetimeFor(realm, record, terms, applicant), shortening),
     renewTill: null,
     flags: (terms.delegable ? FLAG.DELEGABLE : 0) | (passwordBased ? FLAG.PASSWORD : 0),
     // An invitation may do nothing but enrol, whatever a rule for everyone grants (section 12).
@@ -129,7 +161,7 @@ function grantService(
       ...terms.caveats,
     ],
   }
-  return issueTicket(issuingService(record), content, context.random)
+  return { record, content }
 }
 
 /**
@@ -148,16 +180,17 @@ function factsOf(record: PrincipalRecord): NonNullable<Parameters<typeof decide>
   return { disabled, expiresAt, hasKey: key !== undefined, passwordBased: key?.fromPassword === true }
 }
 
-function serviceEnd(
-  { realm, random }: ExchangeContext,
+/** What bounds the life of a ticket; `explain.ts` names the bounds in the same order. */
+export function lifetimeFor(
+  realm: RealmRecord,
   service: PrincipalRecord,
-  terms: Terms,
-  { client, now, lifetime, tgtEnd, caveats }: Bearer,
-): number {
+  terms: Pick<Terms, 'maxLife'>,
+  { client, now, lifetime, tgtEnd, caveats }: Applicant,
+): LifetimeLimits {
   const expiry = earliestExpiry(caveats.map(({ caveat }) => caveat))
-  const lives = [client.maxLife, service.maxLife, realm.record.maxServiceLife, terms.maxLife]
+  const lives = [client.maxLife, service.maxLife, realm.maxServiceLife, terms.maxLife]
   const ends = [tgtEnd, expiry, client.expiresAt, service.expiresAt]
-  return endTimeOf({ now, lifetime, lives, ends }, drawFraction(random))
+  return { now, lifetime, lives, ends }
 }
 
 function codeOf(

@@ -9,9 +9,9 @@ import type { View } from '../realm/directory.js'
 import { tgtCaveats } from '../realm/invitation.js'
 import { type MaybePromise, useValue } from '../realm/maybe-promise.js'
 import type { Origin } from '../report/events.js'
-import type { PrincipalRecord } from '../vault/records.js'
+import type { PrincipalRecord, RealmRecord } from '../vault/records.js'
 import { issueTicket, issuingService } from './issue.js'
-import { endTimeOf, renewTillOf } from './lifetime.js'
+import { endTimeOf, type LifetimeLimits, renewTillOf } from './lifetime.js'
 import { tellGrant } from './service-tickets.js'
 
 /** Ticket-granting tickets: new ones, and renewed ones (docs/protocol.md sections 6 and 7). Times in milliseconds. */
@@ -73,13 +73,18 @@ export function renewTgt(
   return issueTgt(context, question, content)
 }
 
-function tgtEnd(
-  { realm, random }: ExchangeContext,
-  { granting, client, now, lifetime }: TgtQuestion,
+function tgtEnd({ realm, random }: ExchangeContext, question: TgtQuestion, renewTill: number | null): number {
+  return endTimeOf(tgtLifetime(realm.record, question, renewTill), drawFraction(random))
+}
+
+/** What bounds the life of a TGT. @param renewTill null for a new one */
+export function tgtLifetime(
+  realm: RealmRecord,
+  { granting, client, now, lifetime }: Omit<TgtQuestion, 'origin'>,
   renewTill: number | null,
-): number {
-  const lives = [client.maxLife, granting.maxLife, realm.record.maxTgtLife]
-  return endTimeOf({ now, lifetime, lives, ends: [client.expiresAt, renewTill] }, drawFraction(random))
+): LifetimeLimits {
+  const lives = [client.maxLife, granting.maxLife, realm.maxTgtLife]
+  return { now, lifetime, lives, ends: [client.expiresAt, renewTill] }
 }
 
 function issueTgt(

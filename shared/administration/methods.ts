@@ -71,6 +71,19 @@ export const OWN_METHODS = ['keys', 'next-key', 'new-password', 'longest-life'] 
 export type OwnMethod = (typeof OWN_METHODS)[number]
 
 /**
+ * What administrators may call about everyone, and a principal about itself, which is told less.
+ *
+ * | method | arguments | results |
+ * |---|---|---|
+ * | `why` | `encodeWhyQuestion` | `encodeWhy` |
+ */
+export const CONCERNED_METHODS = ['why'] as const
+export type ConcernedMethod = (typeof CONCERNED_METHODS)[number]
+
+/** What a channel for administration carries. */
+export type AdministrationMethod = AdminMethod | ConcernedMethod
+
+/**
  * What an invitation may call, and nothing else (section 12). It is called as `OWN_METHODS` are.
  *
  * | method | arguments | results |

@@ -108,24 +108,31 @@ export interface Followers {
 }
 
 export function encodeFollowers({ rows, applied, silent, keptFor }: Followers): Value[] {
-  return [rows.map(encodeRow), applied, silent, keptFor]
+  return [rows.map(encodeFollowerRow), applied, silent, keptFor]
 }
 
 export function decodeFollowers(results: readonly Value[]): Followers {
   const [rows, applied, silent, keptFor] = fields(results, 4)
   return {
-    rows: listOf(rows, FOLLOWER_ROWS).map(decodeRow),
+    rows: listOf(rows, FOLLOWER_ROWS).map(decodeFollowerRow),
     applied: numberOf(applied),
     silent: numberOf(silent),
     keptFor: numberOf(keptFor),
   }
 }
 
-function encodeRow({ principal, address, seen, sent, connected, silentFor }: FollowerRow): Value[] {
+export function encodeFollowerRow({
+  principal,
+  address,
+  seen,
+  sent,
+  connected,
+  silentFor,
+}: FollowerRow): Value[] {
   return [principal, address, seen, sent, connected, silentFor]
 }
 
-function decodeRow(value: Value): FollowerRow {
+export function decodeFollowerRow(value: Value): FollowerRow {
   const [principal, address, seen, sent, connected, silentFor] = fields(value, 6)
   return {
     principal: principalOf(principal),

@@ -34,7 +34,7 @@ export const KDC_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'who is disabled may log in',
-    file: 'kdc/exchange/client-state.ts',
+    file: 'kdc/realm/login.ts',
     from: 'if (disabled) throw new',
     to: 'if (disabled && now < 0) throw new',
   },

@@ -14,7 +14,7 @@ import type { Store } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import type { PrincipalRecord } from '../../kdc/vault/records.js'
 import { Vault } from '../../kdc/vault/vault.js'
-import type { AdminMethod } from '../../shared/administration/methods.js'
+import type { AdministrationMethod } from '../../shared/administration/methods.js'
 import {
   decodeAddedPrincipal,
   encodeNewPrincipal,
@@ -61,7 +61,7 @@ export interface TestRealm {
   readonly dispatch: Dispatch
   readonly admin: Identity
   /** A method of administration, without a channel. */
-  call(method: AdminMethod, args: readonly Value[]): Promise<readonly Value[]>
+  call(method: AdministrationMethod, args: readonly Value[]): Promise<readonly Value[]>
   add(name: string, options?: Partial<NewPrincipal>): Promise<Identity>
   allow(client: string, service: string, options?: Partial<PolicyRule>): Promise<void>
   deny(client: string, service: string): Promise<void>
@@ -95,7 +95,7 @@ export async function testRealm(options: TestRealmOptions = {}): Promise<TestRea
   const report = createReport([logListener(logger, () => clock.monotonic())])
   reportFollowers(realm.feed, report)
   const context = { realm, rates, timers: clock, random, report }
-  const call = (method: AdminMethod, args: readonly Value[]) =>
+  const call = (method: AdministrationMethod, args: readonly Value[]) =>
     callMethod(ownContext(realm, report), method, args)
   return {
     clock,

@@ -21,6 +21,7 @@ import {
 import { encodeRealmSummary } from '../../../shared/administration/realm.js'
 import { encodeFollowers, encodeKeyRevoked } from '../../../shared/administration/revocations.js'
 import { encodePolicyRule } from '../../../shared/administration/rules.js'
+import { encodeWhy, type Why } from '../../../shared/administration/why.js'
 import { decodeAnswer, encodeAnswer, resultsOf } from '../../../shared/channel/calls.js'
 import { TYPE } from '../../../shared/constants.js'
 import { deriveAuthKey, deriveChannelKey, expand } from '../../../shared/crypto/derive.js'
@@ -109,6 +110,36 @@ async function allOf(rows: AsyncIterable<unknown>): Promise<void> {
 
 const FOLLOWER = { principal: WEB, address: '192.0.2.1', seen: 7, sent: 8, connected: true, silentFor: 3 }
 
+const PARTY = {
+  keys: [{ kvno: 2, state: 'current', createdAt: 5 }],
+  due: 6,
+  passwordBased: false,
+  disabled: false,
+  expiresAt: null,
+  revokedAt: 7,
+  revokedKvno: 1,
+} as const
+
+const WHY: Why = {
+  at: 9,
+  code: null,
+  reason: '',
+  whole: true,
+  client: PARTY,
+  service: PARTY,
+  rules: [{ rule: ruleOf('web', 'orders'), fate: 'decides' }],
+  ticket: {
+    endTime: 10,
+    limits: [['realm', 1]],
+    claims: [['a', ['b']]],
+    caveats: [new Uint8Array(3)],
+    delegable: true,
+    passwordBased: false,
+    refusal: { caveat: 'methods', reason: 'no' },
+  },
+  followers: [FOLLOWER],
+}
+
 const PASSWORD = {
   parameters: { log2N: 17, r: 8, p: 1, salt: new Uint8Array(16) },
   key: new LongTermKey(new Uint8Array(32)),
@@ -174,6 +205,17 @@ export function administration(): Entry {
       answer(7),
       answer(...encodeKeyRevoked({ kvno: 2, seq: 7 })),
       answer(...encodeFollowers({ rows: [FOLLOWER], applied: 1, silent: 0, keptFor: 5 })),
+      answer(...encodeWhy(WHY)),
+      answer(
+        ...encodeWhy({
+          ...WHY,
+          code: 'policy_denied',
+          reason: 'no',
+          client: null,
+          service: null,
+          ticket: null,
+        }),
+      ),
       encodeAnswer({ n: 1, code: 'not_authorized', message: 'no' }),
     ],
     run: async (bytes, measure) => {
@@ -194,6 +236,7 @@ export function administration(): Entry {
         () => allOf(of().list()),
         () => allOf(of().policy()),
         () => of().rule(pattern('web'), pattern('orders')),
+        () => of().why({ client: WEB, service: WEB, at: null, method: null, path: null }),
         () => of().keys.rotate(WEB),
         () => of().keys.replace(WEB),
         () => of().keys.resetPassword({ principal: WEB, password: PASSWORD }),

@@ -1,5 +1,10 @@
 import { ChannelOpener } from '../../../kdc/channel/channel-opener.js'
-import { ADMIN_METHODS, INVITATION_METHODS, OWN_METHODS } from '../../../shared/administration/methods.js'
+import {
+  ADMIN_METHODS,
+  CONCERNED_METHODS,
+  INVITATION_METHODS,
+  OWN_METHODS,
+} from '../../../shared/administration/methods.js'
 import { encodeNewPrincipal } from '../../../shared/administration/principals.js'
 import { encodeRealmChanges } from '../../../shared/administration/realm.js'
 import { encodePolicyRule, encodeRuleChange } from '../../../shared/administration/rules.js'
@@ -190,7 +195,9 @@ const callSeeds = [
   call(24, 'reset-password', local('bob'), PASSWORD),
   call(25, 'new-password', ...PASSWORD),
   call(23, 'set-realm', encodeRealmChanges({ maxRenew: 3_600_000, rotation: { kdc: null } })),
-  ...[...ADMIN_METHODS, ...OWN_METHODS, ...INVITATION_METHODS].map((method, i) =>
+  call(26, 'why', local('web'), local('orders'), null, 'GET', '/orders'),
+  call(27, 'why', local('admin'), local('kdc'), START, null, null),
+  ...[...ADMIN_METHODS, ...OWN_METHODS, ...INVITATION_METHODS, ...CONCERNED_METHODS].map((method, i) =>
     call(30 + i, method, 'web@demo.example'),
   ),
 ]

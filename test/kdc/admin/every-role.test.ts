@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { ownContext } from '../../../kdc/admin/context.js'
 import { callMethod } from '../../../kdc/admin/methods.js'
 import type { Caller, Callers } from '../../../kdc/admin/role.js'
-import { ADMIN_METHODS, INVITATION_METHODS, OWN_METHODS } from '../../../shared/administration/methods.js'
+import {
+  ADMIN_METHODS,
+  CONCERNED_METHODS,
+  INVITATION_METHODS,
+  OWN_METHODS,
+} from '../../../shared/administration/methods.js'
 import { OrthrusError } from '../../../shared/errors.js'
 import { FEED_METHODS } from '../../../shared/revocation/feed.js'
 import { MINUTE } from '../../../shared/time.js'
@@ -18,25 +23,33 @@ const admin = administrator(local('admin'))
 const invited: Caller = { ...callerOf(invitation), caveats: [onlyKdc] }
 
 const ROLES: readonly [name: string, caller: Caller, may: readonly Callers[]][] = [
-  ['a principal', callerOf(web), ['itself', 'anybody']],
-  ['a principal after an old login', callerOf(web, START - 6 * MINUTE), ['anybody']],
-  ['a principal with a narrowed ticket', { ...callerOf(web), caveats: [ends] }, ['anybody']],
-  ['a principal with a part of a TGT', { ...callerOf(web), caveats: [onlyKdc] }, ['anybody']],
-  ['a delegate of a principal', { ...callerOf(web), via: local('gate') }, ['anybody']],
-  ['another role', { ...callerOf(web), claims: [['role', 'reader']] }, ['itself', 'anybody']],
-  ['an administrator', admin, ['administrators', 'itself', 'anybody']],
+  ['a principal', callerOf(web), ['itself', 'anybody', 'concerned']],
+  ['a principal after an old login', callerOf(web, START - 6 * MINUTE), ['anybody', 'concerned']],
+  ['a principal with a narrowed ticket', { ...callerOf(web), caveats: [ends] }, ['anybody', 'concerned']],
+  ['a principal with a part of a TGT', { ...callerOf(web), caveats: [onlyKdc] }, ['anybody', 'concerned']],
+  ['a delegate of a principal', { ...callerOf(web), via: local('gate') }, ['anybody', 'concerned']],
+  ['another role', { ...callerOf(web), claims: [['role', 'reader']] }, ['itself', 'anybody', 'concerned']],
+  ['an administrator', admin, ['administrators', 'itself', 'anybody', 'concerned']],
   [
     'an administrator after an old login',
     { ...admin, ticket: { authTime: START - 6 * MINUTE } },
-    ['administrators', 'anybody'],
+    ['administrators', 'anybody', 'concerned'],
   ],
-  ['an administrator with a narrowed ticket', { ...admin, caveats: [ends] }, ['administrators', 'anybody']],
+  [
+    'an administrator with a narrowed ticket',
+    { ...admin, caveats: [ends] },
+    ['administrators', 'anybody', 'concerned'],
+  ],
   [
     'an administrator whose claims a caveat withholds',
     { ...admin, claims: [], claimsWithheld: true, caveats: [{ name: 'claims', claims: [] }] },
-    ['anybody'],
+    ['anybody', 'concerned'],
   ],
-  ['a delegate of an administrator', { ...admin, via: local('gate') }, ['administrators', 'anybody']],
+  [
+    'a delegate of an administrator',
+    { ...admin, via: local('gate') },
+    ['administrators', 'anybody', 'concerned'],
+  ],
   ['an invitation', invited, ['invitation']],
   ['an invitation after an old login', { ...invited, ticket: { authTime: START - 6 * MINUTE } }, []],
   ['an invitation with a narrowed ticket', { ...invited, caveats: [onlyKdc, ends] }, []],
@@ -55,6 +68,7 @@ const METHODS: readonly (readonly [callers: Callers, names: readonly string[]])[
   ['itself', OWN_METHODS],
   ['anybody', FEED_METHODS],
   ['invitation', INVITATION_METHODS],
+  ['concerned', CONCERNED_METHODS],
 ]
 
 describe('every method', () => {
@@ -72,7 +86,7 @@ describe('every method', () => {
       }
     }
     expect(outcomes).toEqual(expected)
-    expect(outcomes.length).toBe(36)
+    expect(outcomes.length).toBe(37)
   })
 })
 

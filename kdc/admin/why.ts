@@ -1,0 +1,149 @@
+import type { FollowerRow } from '../../shared/administration/revocations.js'
+import {
+  decodeWhyQuestion,
+  encodeWhy,
+  type Why,
+  type WhyParty,
+  type WhyQuestion,
+} from '../../shared/administration/why.js'
+import { OrthrusError } from '../../shared/errors.js'
+import { type Principal, ticketGrantingService } from '../../shared/principal.js'
+import { type Explained, explain } from '../issue/explain.js'
+import { lookUpServices } from '../issue/service-tickets.js'
+import { dueOf, keyLife } from '../realm/key-changes.js'
+import { hasPassword } from '../realm/principal-keys.js'
+import type { RevocationLog } from '../realm/revocation-log.js'
+import type { PrincipalRecord } from '../vault/records.js'
+import { type AdminContext, requireOwnRealm } from './context.js'
+import { type Method, method } from './method.js'
+import { isAdministrator } from './role.js'
+
+/** `why`: explains a decision before it is met, from the records that an exchange would decide from. */
+
+/**
+ * An administrator is told everything. A client that asks for itself is told the decision, the rule that makes it and
+ * the ticket that it would get, and nothing about the service that it could not find out by asking for a ticket.
+ * @throws OrthrusError `not_authorized`; `malformed` for principals of another realm
+ */
+export async function why(context: AdminContext, question: WhyQuestion): Promise<Why> {
+  const { realm } = context
+  const { client: clientName, service, method, path } = question
+  requireOwnRealm(context, clientName)
+  requireOwnRealm(context, service)
+  const whole = requireConcerned(context, clientName)
+  const { directory, record, random } = realm
+  const now = question.at ?? realm.time.now()
+  const [granting, client, [requested]] = await Promise.all([
+    directory.principal(ticketGrantingService(record.realm)),
+    directory.principal(clientName),
+    lookUpServices(directory.view(), clientName, [service]),
+  ])
+  if (granting === undefined || requested === undefined)
+    throw new OrthrusError('unavailable', 'the realm has no krbtgt any more')
+  const grounds = { realm: record, granting, clientName, client, requested, now, method, path }
+  const explained = explain(grounds, random)
+  const parties = { client, service: whole ? requested.record : undefined }
+  return {
+    at: now,
+    whole,
+    ...(whole ? explained : withoutSecondHand(explained)),
+    ...(await partiesOf(context, parties, whole)),
+    followers: whole ? followersOf(context, service) : [],
+  }
+}
+
+/** @returns whether the caller is told everything. @throws OrthrusError `not_authorized` */
+function requireConcerned({ caller }: AdminContext, client: Principal): boolean {
+  if (caller === undefined || isAdministrator(caller.claims)) return true
+  const { client: principal, via, caveats } = caller
+  if (principal === client && via === undefined && caveats.length === 0) return false
+  throw new OrthrusError(
+    'not_authorized',
+    `${principal} may ask this only for itself, with its own whole ticket`,
+    {
+      principal,
+      hint: `an administrator may ask for everyone; to make one, run: orthrus admin allow ${principal} kdc --claim role=admin`,
+    },
+  )
+}
+
+/** Whether a service is missing, disabled, or without a key is not told to a client that asks for a ticket either. */
+function withoutSecondHand(explained: Explained): Explained {
+  const { code, reason, rules } = explained
+  return {
+    ...explained,
+    reason: code === 'unknown_service' ? UNKNOWN : reason,
+    rules: rules.filter(({ fate }) => fate === 'decides'),
+  }
+}
+
+const UNKNOWN = 'there is no such service, or it is disabled, has expired or has no key'
+
+interface Records {
+  readonly client: PrincipalRecord | undefined
+  readonly service: PrincipalRecord | undefined
+}
+
+async function partiesOf(
+  { realm }: AdminContext,
+  { client, service }: Records,
+  isLogRead: boolean,
+): Promise<Pick<Why, 'client' | 'service'>> {
+  const names = [client, service].flatMap(party => (party === undefined ? [] : [party.name]))
+  // Reading the log is too much work for whoever has a ticket.
+  const found = await lastRevocations(realm.revocations, new Set(isLogRead ? names : []))
+  const partyOf = (record: PrincipalRecord | undefined): WhyParty | null =>
+    record === undefined
+      ? null
+      : {
+          keys: record.keys.map(({ kvno, state, createdAt }) => ({ kvno, state, createdAt })),
+          due: dueOf(record, keyLife(realm.record.rotation, record.name)),
+          passwordBased: hasPassword(record),
+          disabled: record.disabled,
+          expiresAt: record.expiresAt,
+          revokedAt: found.get(record.name)?.at ?? null,
+          revokedKvno: found.get(record.name)?.kvno ?? null,
+        }
+  return { client: partyOf(client), service: partyOf(service) }
+}
+
+interface LastRevocation {
+  readonly at: number | null
+  readonly kvno: number | null
+}
+
+/** How many entries of the log are read at a time, and at most. */
+const PAGE = 256
+const ENTRIES = 10_000
+
+/** What the newest entries of the log revoke of each principal. */
+async function lastRevocations(
+  log: RevocationLog,
+  names: ReadonlySet<Principal>,
+): Promise<ReadonlyMap<Principal, LastRevocation>> {
+  const found = new Map<Principal, LastRevocation>()
+  if (names.size === 0) return found
+  const first = Math.max(log.oldest, log.newest - ENTRIES + 1)
+  for (let from = first; from <= log.newest; from += PAGE) {
+    for (const { principal, kind, by, time } of await log.entries(from, PAGE)) {
+      if (principal === null || !names.has(principal)) continue
+      const before = found.get(principal)
+      const at = kind === 'client' ? time : (before?.at ?? null)
+      found.set(principal, { at, kvno: kind === 'key' ? by : (before?.kvno ?? null) })
+    }
+  }
+  return found
+}
+
+function followersOf({ realm }: AdminContext, service: Principal): FollowerRow[] {
+  return realm.feed.rows().rows.filter(({ principal }) => principal === service)
+}
+
+export const WHY_METHODS = {
+  why: method({
+    callers: 'concerned',
+    reads: true,
+    decode: decodeWhyQuestion,
+    run: async (context, question) => encodeWhy(await why(context, question)),
+  }),
+} satisfies Record<string, Method>

@@ -1,0 +1,131 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../../shared/time.js'
+import { createTestClock } from '../../testing/clock.js'
+import { startRealm, type TestRealm } from '../../testing/realm.js'
+import { runCommand } from './run-command.js'
+
+/** `orthrus admin why` against a realm in this process: what it says, and that what it says to type changes it. */
+
+let realm: TestRealm
+let folder = ''
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'orthrus-why-'))
+  realm = await startRealm({ realm: 'demo.example', clock: createTestClock(systemClock.now()) })
+  await realm.add('root', 'web', 'orders', 'web/1', 'lazy')
+  await realm.allow('root', 'kdc', { claims: { role: 'admin' } })
+  for (const name of ['root', 'web']) await writeFile(join(folder, name), realm.keytab(name), { mode: 0o600 })
+})
+
+afterAll(async () => {
+  await realm.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const as = (name: string, words: readonly string[]) =>
+  runCommand([...words, '--keytab', join(folder, name)], { env: { ORTHRUS_KDC: realm.kdc.url } })
+const admin = (...words: string[]) => as('root', ['admin', ...words])
+const why = async (...words: string[]) => JSON.parse((await admin('why', ...words, '--json')).out)
+
+/** Types what the answer says, as a shell would read it. */
+async function type(step: string): Promise<void> {
+  const command = step.slice(step.indexOf('orthrus ')).replaceAll("'", '').split(' ').slice(1)
+  const { code, err } = await as('root', [
+    ...command,
+    ...(command[1] === 'add' ? ['--out', join(folder, `${systemClock.monotonic()}`)] : []),
+  ])
+  expect(`${code} ${err}`).toMatch(/^0 /)
+}
+
+/** Types the first step of each answer, until the client gets what was asked about. @returns the codes on the way */
+async function mend(...question: string[]): Promise<string[]> {
+  const codes: string[] = []
+  for (let i = 0; i < 5; i++) {
+    const { granted, code, request, next } = await why(...question)
+    if (granted && request?.passes !== false) return codes
+    codes.push(granted ? 'caveat' : code)
+    await type(next[0])
+  }
+  throw new Error(`not mended: ${codes}`)
+}
+
+describe('orthrus admin why', () => {
+  it('says in words what decides, and what to type', async () => {
+    const { code, out } = await admin('why', 'web', 'orders')
+    expect(code).toBe(0)
+    expect(out.split('\n')[0]).toBe('web gets no ticket for orders: policy_denied, no rule allows it')
+    expect(out).toMatch(/^client +enabled$/m)
+    expect(out).toMatch(/^ +key: kvno 1, current, since \d{4}-/m)
+    expect(out).toMatch(/^rules +none$/m)
+    expect(out).toMatch(/^followers +no process of the service follows/m)
+    expect(out).toMatch(/^to change it +orthrus admin allow web orders$/m)
+  })
+
+  it('says the rule, the life, the claims and the caveats of a ticket', async () => {
+    await realm.allow('web/*', 'orders', { claims: { role: 'reader' }, methods: ['GET'], maxLife: 600_000 })
+    const { out } = await admin('why', 'web/1', 'orders', '--method', 'POST', '--path', '/a')
+    expect(out.split('\n')[0]).toBe(
+      'web/1 gets a ticket for orders, but not for POST /a: the caveat methods does not hold: POST is not among GET',
+    )
+    expect(out).toMatch(/^rules +allow web\/\* -> orders role=reader, at most 10m, methods GET \(decides\)$/m)
+    expect(out).toMatch(/^life +at most 10 min, until \d.*: the rule's longest ticket$/m)
+    expect(out).toMatch(/^claims +role=reader$/m)
+    expect(out).toMatch(/^caveats +methods GET$/m)
+    expect(out).toMatch(/^to change it +orthrus admin allow 'web\/\*' orders --methods GET,POST$/m)
+  })
+
+  it('is told in JSON with the same facts', async () => {
+    expect(await why('web/1', 'orders', '--method', 'GET')).toMatchObject({
+      client: 'web/1@demo.example',
+      granted: true,
+      complete: true,
+      rules: [{ client: 'web/*@demo.example', fate: 'decides', claims: { role: 'reader' } }],
+      ticket: { limits: { rule: 600_000, realm: 3_600_000 }, claims: { role: 'reader' }, delegable: false },
+      request: { method: 'GET', path: null, passes: true, refusal: null },
+      next: [],
+    })
+  })
+
+  it('says what to type, and that mends it', async () => {
+    await admin('disable', 'lazy')
+    await admin('deny', '*', 'new')
+    expect(await mend('lazy', 'new', '--method', 'GET')).toEqual([
+      'principal_disabled',
+      'policy_denied',
+      'policy_denied',
+      'unknown_service',
+    ])
+    await admin('allow', 'lazy', 'new', '--paths', '/a', '--methods', 'PUT')
+    expect(await mend('lazy', 'new', '--method', 'GET', '--path', '/b/1?c')).toEqual(['caveat', 'caveat'])
+    expect(await mend('fresh', 'new')).toEqual(['auth_failed', 'policy_denied'])
+  })
+
+  it.each([
+    ['another time', ['--at', '2100-01-31'], 'decided for +2100-01-31T00:00:00'],
+    ['a request that passes', ['--path', '/x', '--method', 'GET'], 'and its caveats let GET /x pass'],
+  ])('answers about %s', async (_, words, expected) => {
+    await realm.allow('web', 'orders')
+    expect((await admin('why', 'web', 'orders', ...words)).out).toMatch(new RegExp(expected))
+  })
+
+  it.each([
+    ['a time that is none', ['--at', 'soon'], /2027-01-31/],
+    ['a method in lower case', ['--method', 'get'], /upper case/],
+    ['a path without /', ['--path', 'x'], /as \/orders\/7/],
+  ])('refuses %s', async (_, words, expected) => {
+    const { code, err } = await admin('why', 'web', 'orders', ...words)
+    expect(code).toBe(2)
+    expect(err).toMatch(expected)
+  })
+
+  it('lets a principal ask for itself, and for nobody else', async () => {
+    const { out } = await as('web', ['admin', 'why', 'web', 'orders'])
+    expect(out).toMatch(/^service +only administrators are told more about it$/m)
+    const { code, err } = await as('web', ['admin', 'why', 'orders', 'web'])
+    expect(code).toBe(1)
+    expect(err).toMatch(/not_authorized: .*only for itself/)
+  })
+})

@@ -1,0 +1,310 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ownContext } from '../../../kdc/admin/context.js'
+import { callMethod } from '../../../kdc/admin/methods.js'
+import type { Caller } from '../../../kdc/admin/role.js'
+import { SHORTENING } from '../../../kdc/limits/defaults.js'
+import type { PolicyRule } from '../../../shared/administration/rules.js'
+import {
+  decodeWhy,
+  encodeWhyQuestion,
+  type Why,
+  type WhyQuestion,
+} from '../../../shared/administration/why.js'
+import { FLAG } from '../../../shared/constants.js'
+import { OrthrusError } from '../../../shared/errors.js'
+import type { Principal } from '../../../shared/principal.js'
+import { HOUR, MINUTE } from '../../../shared/time.js'
+import {
+  administrator,
+  ask,
+  callerOf,
+  grantOf,
+  type Identity,
+  local,
+  login,
+  openedBy,
+  outcome,
+  ruleOf,
+  START,
+  type TestRealm,
+  testRealm,
+} from '../../support/realm.js'
+
+const PASSWORD = { parameters: { log2N: 17, r: 8, p: 1, salt: new Uint8Array(16) } }
+const SLOW = process.env.ORTHRUS_SLOW === '1'
+
+function asked(client: string, service: string, rest: Partial<WhyQuestion> = {}): WhyQuestion {
+  return { client: local(client), service: local(service), at: null, method: null, path: null, ...rest }
+}
+
+async function why(
+  realm: TestRealm,
+  question: WhyQuestion,
+  caller: Caller | undefined = administrator(local('admin')),
+): Promise<Why> {
+  const context = { ...ownContext(realm.realm, realm.context.report), caller }
+  return decodeWhy(await callMethod(context, 'why', encodeWhyQuestion(question)))
+}
+
+describe('why', () => {
+  const names = ['web', 'web/1', 'orders', 'stock', 'ann', 'gone', 'ghost', 'kdc', 'krbtgt']
+  const patterns = fc.constantFrom('web', 'web/1', 'web/*', '*', 'orders', 'stock', 'ann', 'gone', 'ghost')
+  const states = fc.constantFrom('fine', 'fine', 'fine', 'disabled', 'keyless', 'expires')
+  const huge = { claims: [['a', 'x'.repeat(1_900)]], paths: [`/${'y'.repeat(1_900)}`] } as const
+  const terms = fc.constantFrom<Partial<PolicyRule>>(
+    {},
+    { effect: 'deny' },
+    { claims: [['role', 'reader']], delegable: true },
+    { methods: ['GET'], paths: ['/a'], maxLife: 5 * MINUTE },
+    { ...huge, claims: [['a', 'x'.repeat(1_900)]] },
+  )
+  const realms = fc.record({
+    rules: fc.array(fc.tuple(patterns, patterns, terms), { maxLength: 10 }),
+    states: fc.array(states, { minLength: 5, maxLength: 5 }),
+    lives: fc.array(fc.constantFrom(null, HOUR, 7 * MINUTE), { minLength: 5, maxLength: 5 }),
+    pairs: fc.array(fc.tuple(fc.constantFrom(...names), fc.constantFrom(...names)), {
+      minLength: 12,
+      maxLength: 12,
+    }),
+  })
+
+  it(
+    'says what a login and a request for a ticket then come to, in any realm',
+    async () => {
+      const reached = new Set<string>()
+      await fc.assert(
+        fc.asyncProperty(realms, async drawn => {
+          const { realm, identities } = await made(drawn)
+          for (const [client, service] of drawn.pairs) {
+            const told = await why(realm, asked(client, service))
+            const identity = identities.get(client) ?? {
+              principal: local(client),
+              kvno: 1,
+              key: realm.admin.key,
+            }
+            const found = await real(realm, identity, local(service))
+            expect([client, service, told.code]).toEqual([client, service, found.code])
+            reached.add(String(told.code))
+            requireSameTicket(told, found, identities.get(service))
+          }
+        }),
+        { numRuns: SLOW ? 300 : 12 },
+      )
+      const all = ['null', 'auth_failed', 'policy_denied', 'principal_disabled', 'unknown_service']
+      expect([...reached]).toEqual(expect.arrayContaining(SLOW ? [...all, 'too_large'] : all.slice(0, 3)))
+    },
+    SLOW ? 300_000 : 20_000,
+  )
+
+  interface Drawn {
+    readonly rules: readonly (readonly [string, string, Partial<PolicyRule>])[]
+    readonly states: readonly string[]
+    readonly lives: readonly (number | null)[]
+  }
+
+  /** A realm whose clock stands beyond the end of whatever expires. */
+  async function made({ rules, states, lives }: Drawn) {
+    const realm = await testRealm({ maxServiceLife: 30 * MINUTE, maxTgtLife: 40 * MINUTE })
+    const identities = new Map<string, Identity>()
+    for (const [i, name] of ['web', 'web/1', 'orders', 'stock', 'ann', 'gone'].entries()) {
+      const expiresAt = states[i] === 'expires' ? START + MINUTE : null
+      const password = name === 'ann' ? { ...PASSWORD, key: realm.admin.key } : null
+      const limits = { maxLife: lives[i] ?? null, expiresAt }
+      identities.set(name, await realm.add(name, { ...limits, password }))
+    }
+    for (const [client, service, rule] of rules) {
+      const { effect = 'allow' } = rule
+      if (effect === 'deny') await realm.deny(client, service)
+      else await realm.allow(client, service, rule)
+    }
+    for (const [i, name] of ['web', 'web/1', 'orders', 'stock', 'ann'].entries()) {
+      if (states[i] === 'disabled') await realm.call('disable', [local(name)])
+      if (states[i] === 'keyless') await realm.call('revoke-key', [local(name)])
+    }
+    await realm.call('remove', [local('gone')])
+    realm.clock.pass(2 * MINUTE)
+    return { realm, identities }
+  }
+
+  /** What a login that asks for the service comes to, and a request with the TGT, which must be the same. */
+  async function real(realm: TestRealm, identity: Identity, service: Principal) {
+    const answer = await login(realm, identity, { services: [service] })
+    if (answer.error !== undefined) return { code: outcome(answer).slice(3), grant: undefined }
+    const again = await ask(realm, grantOf(answer), { services: [service] })
+    expect(again.reply?.denials).toEqual(answer.reply.denials)
+    const [denial] = answer.reply.denials
+    return { code: denial?.code ?? null, grant: denial === undefined ? grantOf(again) : undefined }
+  }
+
+  function requireSameTicket(
+    { ticket, at }: Why,
+    { grant }: Awaited<ReturnType<typeof real>>,
+    service: Identity | undefined,
+  ): void {
+    expect(ticket === null).toBe(grant === undefined)
+    if (ticket === null || grant === undefined) return
+    expect(grant.endTime).toBeLessThanOrEqual(ticket.endTime)
+    expect(grant.endTime).toBeGreaterThanOrEqual(
+      at + Math.floor((ticket.endTime - at) * (1 - 2 * SHORTENING)),
+    )
+    expect(at + (ticket.limits[0]?.[1] ?? 0)).toBe(ticket.endTime)
+    expect(grant.claims).toEqual(ticket.claims)
+    expect((grant.flags & FLAG.DELEGABLE) !== 0).toBe(ticket.delegable)
+    expect((grant.flags & FLAG.PASSWORD) !== 0).toBe(ticket.passwordBased)
+    if (service !== undefined) expect(openedBy(service, grant).caveats).toEqual(ticket.caveats)
+  }
+
+  it('names each rule that matches with what becomes of it', async () => {
+    const realm = await testRealm()
+    await realm.add('web/1')
+    await realm.add('orders')
+    await realm.allow('*', 'orders')
+    await realm.allow('web/*', 'orders')
+    await realm.allow('web/1', 'stock')
+    const fates = ({ rules }: Why) => rules.map(({ rule, fate }) => `${rule.client.split('@')[0]} ${fate}`)
+    expect(fates(await why(realm, asked('web/1', 'orders')))).toEqual(['web/* decides', '* less specific'])
+    await realm.deny('*', 'orders')
+    await realm.deny('web/1', '*')
+    const told = await why(realm, asked('web/1', 'orders'))
+    expect(told).toMatchObject({ code: 'policy_denied', reason: 'a rule denies it', ticket: null })
+    expect(fates(told)).toEqual(['web/1 decides', 'web/* overruled', '* less specific'])
+  })
+
+  it.each([
+    ['no limit but the realm', {}, {}, {}, 'realm', HOUR],
+    ['the client', { maxLife: MINUTE }, {}, {}, 'client', MINUTE],
+    ['the service', {}, { maxLife: MINUTE }, {}, 'service', MINUTE],
+    ['the rule', {}, {}, { maxLife: MINUTE }, 'rule', MINUTE],
+    ['the end of the client', { expiresAt: START + MINUTE }, {}, {}, 'client expires', MINUTE],
+    ['the end of the service', {}, { expiresAt: START + MINUTE }, {}, 'service expires', MINUTE],
+  ])('says what cuts the life of a ticket: %s', async (_, client, service, rule, limit, life) => {
+    const realm = await testRealm()
+    await realm.add('web', client)
+    await realm.add('orders', service)
+    await realm.allow('web', 'orders', rule)
+    const { ticket } = await why(realm, asked('web', 'orders'))
+    const [shortest] = ticket?.limits ?? []
+    const isTgtToo = limit === 'client' || limit === 'client expires'
+    expect(shortest).toEqual([limit, life])
+    expect(ticket?.endTime).toBe(START + life)
+    expect(ticket?.limits.some(([name, bound]) => name === 'tgt' && bound === life)).toBe(isTgtToo)
+  })
+
+  it('decides for another time by the records of now', async () => {
+    const realm = await testRealm()
+    await realm.add('web')
+    await realm.add('orders', { expiresAt: START + HOUR })
+    await realm.allow('web', 'orders')
+    const at = (time: number | null) => why(realm, asked('web', 'orders', { at: time }))
+    expect(await at(null)).toMatchObject({ code: null, at: START })
+    expect(await at(START + HOUR - 1)).toMatchObject({ code: null, ticket: { endTime: START + HOUR } })
+    expect(await at(START + HOUR)).toMatchObject({ code: 'unknown_service', at: START + HOUR })
+  })
+
+  it.each([
+    ['GET', '/a/1?x=1', null],
+    ['POST', '/a', 'methods'],
+    ['GET', '/b', 'paths'],
+    [null, '/b', 'paths'],
+    ['GET', null, null],
+    [null, null, null],
+    ['GET', '/a/../b', 'paths'],
+  ])('says whether the ticket is good for %s %s', async (method, path, refusal) => {
+    const realm = await testRealm()
+    await realm.add('web')
+    await realm.add('orders')
+    await realm.allow('web', 'orders', { methods: ['GET'], paths: ['/a'] })
+    const { ticket } = await why(realm, asked('web', 'orders', { method, path }))
+    expect(ticket?.refusal?.caveat ?? null).toBe(refusal)
+  })
+
+  it('tells the keys, what was revoked, and who follows', async () => {
+    const realm = await testRealm()
+    await realm.add('web')
+    await realm.add('orders')
+    realm.clock.pass(MINUTE)
+    await realm.call('revoke-client', [local('web')])
+    await realm.call('replace-key', [local('orders')])
+    const { client, service, followers } = await why(realm, asked('web', 'orders'))
+    expect(client).toMatchObject({ revokedAt: START + MINUTE, revokedKvno: null, disabled: false })
+    expect(service).toMatchObject({ revokedKvno: 1, keys: [{ kvno: 2, state: 'current' }] })
+    expect(followers).toEqual([])
+  })
+
+  describe('asked by a principal for itself', () => {
+    const scene = async () => {
+      const realm = await testRealm()
+      await realm.add('web')
+      await realm.add('orders')
+      return realm
+    }
+
+    it('tells the rule that decides and the ticket, and nothing else about the service or other rules', async () => {
+      const realm = await scene()
+      await realm.allow('web', 'orders', { claims: [['role', 'reader']] })
+      await realm.allow('*', 'orders')
+      const told = await why(realm, asked('web', 'orders'), callerOf(local('web')))
+      expect(told).toMatchObject({ code: null, whole: false, service: null, followers: [] })
+      expect(told.rules).toEqual([
+        {
+          rule: expect.objectContaining(ruleOf('web', 'orders', { claims: [['role', 'reader']] })),
+          fate: 'decides',
+        },
+      ])
+      expect(told.ticket?.claims).toEqual([['role', 'reader']])
+      expect(told.client?.keys).toHaveLength(1)
+    })
+
+    it('tells a service that is missing, disabled or without a key from none of the others', async () => {
+      const realm = await scene()
+      const itself = () => why(realm, asked('web', 'orders'), callerOf(local('web')))
+      const without = await itself()
+      await realm.call('remove', [local('orders')])
+      expect(await itself()).toEqual(without)
+      await realm.allow('web', '*')
+      const missing = await itself()
+      expect(missing.code).toBe('unknown_service')
+      await realm.add('orders')
+      await realm.call('disable', [local('orders')])
+      expect(await itself()).toEqual(missing)
+      await realm.call('enable', [local('orders')])
+      await realm.call('revoke-key', [local('orders')])
+      expect(await itself()).toEqual(missing)
+    })
+
+    it.each<[string, Partial<Caller>]>([
+      ['another principal', { client: local('orders') }],
+      ['a delegate', { via: local('gate') }],
+      ['the holder of a narrowed ticket', { caveats: [{ name: 'services', services: [local('kdc')] }] }],
+    ])('refuses %s', async (_, caller) => {
+      const realm = await scene()
+      const answer = why(realm, asked('web', 'orders'), { ...callerOf(local('web')), ...caller })
+      await expect(answer).rejects.toMatchObject({ code: 'not_authorized' })
+    })
+  })
+
+  it('refuses principals of another realm', async () => {
+    const realm = await testRealm()
+    const other = { ...asked('web', 'orders'), service: 'orders@other.example' as Principal }
+    const refused = await why(realm, other).catch((cause: unknown) => cause)
+    expect(refused).toBeInstanceOf(OrthrusError)
+    expect(refused).toMatchObject({ code: 'malformed' })
+  })
+
+  it('is told to the log, once for each question, and grants nothing', async () => {
+    const realm = await testRealm()
+    await realm.add('web')
+    await realm.add('orders')
+    await realm.allow('web', 'orders')
+    const before = realm.logger.lines.length
+    await why(realm, asked('web', 'orders'))
+    expect(realm.logger.lines.slice(before)).toEqual([
+      {
+        level: 'info',
+        message: 'administration',
+        fields: { by: [local('admin')], method: 'why', on: [local('web'), local('orders')] },
+      },
+    ])
+  })
+})
