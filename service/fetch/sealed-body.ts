@@ -1,4 +1,5 @@
 import { isUint8Array } from 'node:util/types'
+import { ReadyReader } from '../../shared/channel/ready-reader.js'
 import type { StreamSealer } from '../../shared/channel/sealed-stream.js'
 import type { Failure } from '../response/failure.js'
 import { NotBytes } from './bounded-reader.js'
@@ -14,20 +15,20 @@ export interface SealedBodyOptions {
 }
 
 /**
- * Seals the body of a response while its server sends it (docs/protocol.md section 8, Sealed bodies). Nothing is read
- * ahead of what the server asks for. A body that fails has no end, so that its client takes it for cut off.
+ * Seals the body of a response while its server sends it (docs/protocol.md section 8, Sealed bodies). No more
+ * than a record is read ahead of what the server asks for. A body that fails has no end, so that its client takes it for cut off.
  */
 export class SealedBody {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>
   readonly #options: SealedBodyOptions
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  readonly #reader: ReadyReader | undefined
   #controller!: ReadableStreamDefaultController<Uint8Array>
   #length = 0
   #isOver = false
 
   constructor(options: SealedBodyOptions) {
     this.#options = options
-    this.#reader = options.body?.getReader()
+    this.#reader = options.body === null ? undefined : new ReadyReader(options.body)
     this.stream = new ReadableStream(
       {
         start: controller => {
@@ -59,6 +60,11 @@ export class SealedBody {
 
   /** @returns whether there was something to send, or the end */
   async #sealOnce(): Promise<boolean> {
+    const { sealer } = this.#options
+    if (sealer.holds && (await this.#reader?.isReady()) === false) {
+      if (!this.#isOver) for (const frame of sealer.seal(NOTHING)) this.#controller.enqueue(frame)
+      return true
+    }
     const { done = true, value } = (await this.#reader?.read()) ?? {}
     if (this.#isOver) return true
     if (done) {
@@ -67,7 +73,7 @@ export class SealedBody {
     }
     if (!isUint8Array(value)) throw new NotBytes('a body is a stream of Uint8Array')
     this.#length += value.length
-    const frames = this.#options.sealer.seal(value)
+    const frames = sealer.sealWhole(value)
     for (const frame of frames) this.#controller.enqueue(frame)
     return frames.length > 0
   }
@@ -98,3 +104,5 @@ export class SealedBody {
     return true
   }
 }
+
+const NOTHING = new Uint8Array()

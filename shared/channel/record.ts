@@ -10,8 +10,11 @@ export type Kind = (typeof KIND)[keyof typeof KIND]
 
 const AAD = header(TYPE.RECORD)
 
+/** Where the payload of a RECORD begins, before it is sealed. */
+export const PAYLOAD_START = HEADER_BYTES + 1
+
 /** The bytes of a RECORD that are not its payload. */
-export const RECORD_OVERHEAD = HEADER_BYTES + 1 + SIZE.TAG
+export const RECORD_OVERHEAD = PAYLOAD_START + SIZE.TAG
 
 /** The largest payload of one RECORD, bytes. */
 export const PAYLOAD_BYTES = LIMIT.MESSAGE_BYTES - RECORD_OVERHEAD
@@ -19,21 +22,18 @@ export const PAYLOAD_BYTES = LIMIT.MESSAGE_BYTES - RECORD_OVERHEAD
 /** @param key of one direction. @param counter of this direction: never the same twice under one key */
 export function sealPayload(key: Uint8Array, counter: number, kind: Kind, payload: Uint8Array): Uint8Array {
   const record = allocateBriefly(RECORD_OVERHEAD + payload.length)
-  sealPayloadInto(record, key, counter, kind, payload)
+  record.set(payload, PAYLOAD_START)
+  sealPlaced(record, key, counter, kind)
   return record
 }
 
-/** As `sealPayload`. @param record where it is written, of exactly its length */
-export function sealPayloadInto(
-  record: Uint8Array,
-  key: Uint8Array,
-  counter: number,
-  kind: Kind,
-  payload: Uint8Array,
-): void {
+/**
+ * As `sealPayload`, where the record is sent from.
+ * @param record of exactly its length, with its payload already in it, from `PAYLOAD_START` on
+ */
+export function sealPlaced(record: Uint8Array, key: Uint8Array, counter: number, kind: Kind): void {
   record.set(AAD)
   record[HEADER_BYTES] = kind
-  record.set(payload, HEADER_BYTES + 1)
   sealCounted(key, counter, AAD, record.subarray(HEADER_BYTES))
 }
 

@@ -4,7 +4,16 @@ import { deriveChannelKey, expand } from '../crypto/derive.js'
 import type { AuthKey } from '../crypto/keys.js'
 import type { RandomSource } from '../crypto/random.js'
 import { OrthrusError } from '../errors.js'
-import { KIND, type Kind, openPayload, PAYLOAD_BYTES, RECORD_OVERHEAD, sealPayloadInto } from './record.js'
+import { HeldBytes } from './held-bytes.js'
+import {
+  KIND,
+  type Kind,
+  openPayload,
+  PAYLOAD_BYTES,
+  PAYLOAD_START,
+  RECORD_OVERHEAD,
+  sealPlaced,
+} from './record.js'
 
 /**
  * A body as records: `salt || frames`, a frame being `length || RECORD` (docs/protocol.md section 8, Sealed bodies). It
@@ -33,6 +42,7 @@ function keyOf({ key, direction, messages }: StreamBasis, salt: Uint8Array): Uin
 export class StreamSealer {
   readonly salt: Uint8Array
   readonly #key: Uint8Array
+  readonly #held = new HeldBytes()
   #sent = 0
   #hasEnded = false
 
@@ -41,40 +51,78 @@ export class StreamSealer {
     this.#key = keyOf(basis, this.salt)
   }
 
+  /** Whether bytes are held that no record has yet. */
+  get holds(): boolean {
+    return this.#held.length > 0
+  }
+
   /**
-   * The frames that carry these bytes, some of them joined; none if there are no bytes.
+   * The frames that carry what is held and these bytes, some of them joined; none if there are no bytes.
    * @throws TypeError after `sealEnd`
    */
   seal(bytes: Uint8Array): Uint8Array[] {
     const blocks: Uint8Array[] = []
-    for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
-      blocks.push(this.#block(KIND.DATA, bytes.subarray(at, at + BLOCK_BYTES)))
+    for (let at = 0; this.holds || at < bytes.length; ) {
+      const end = at + BLOCK_BYTES - this.#held.length
+      blocks.push(this.#block(KIND.DATA, bytes.subarray(at, end)))
+      at = end
     }
     return blocks
   }
 
-  /** The last frame. Without it the receiver takes the body for one that was cut off. */
-  sealEnd(): Uint8Array {
-    const frame = this.#block(KIND.END, NOTHING)
-    this.#hasEnded = true
-    return frame
+  /**
+   * As `seal`, but the end of a large piece that fills no record is held, and goes before what is sealed next. A piece of
+   * 64 KiB is a little larger than a record, and one more record for a few bytes costs as much as for a few thousand.
+   * @throws TypeError after `sealEnd`
+   */
+  sealWhole(bytes: Uint8Array): Uint8Array[] {
+    if (!this.holds && bytes.length <= PAYLOAD_BYTES) return this.seal(bytes)
+    const rest = Math.min(bytes.length, (this.#held.length + bytes.length) % PAYLOAD_BYTES)
+    const isWhole = rest < bytes.length
+    const blocks = isWhole ? this.seal(bytes.subarray(0, bytes.length - rest)) : []
+    this.#requireOpen()
+    this.#held.append(bytes.subarray(bytes.length - rest))
+    return blocks
   }
 
-  /** Frames one behind another, each sealed where it is sent from. */
+  /** What is held, and the last frame. Without it the receiver takes the body for one that was cut off. */
+  sealEnd(): Uint8Array {
+    const [held = NOTHING] = this.seal(NOTHING)
+    const frame = this.#block(KIND.END, NOTHING)
+    this.#hasEnded = true
+    if (held.length === 0) return frame
+    const both = new Uint8Array(held.length + frame.length)
+    both.set(held)
+    both.set(frame, held.length)
+    return both
+  }
+
+  /** Frames one behind another, each sealed where it is sent from. What is held goes first. */
   #block(kind: Kind, bytes: Uint8Array): Uint8Array {
-    if (this.#hasEnded) throw new TypeError('the body has ended')
-    const count = Math.max(1, Math.ceil(bytes.length / PAYLOAD_BYTES))
-    const block = new Uint8Array(count * (LENGTH_BYTES + RECORD_OVERHEAD) + bytes.length)
+    this.#requireOpen()
+    const length = this.#held.length + bytes.length
+    const count = Math.max(1, Math.ceil(length / PAYLOAD_BYTES))
+    const block = new Uint8Array(count * (LENGTH_BYTES + RECORD_OVERHEAD) + length)
     const view = new DataView(block.buffer)
+    let taken = 0
     for (let i = 0, at = 0; i < count; i++) {
-      const payload = bytes.subarray(i * PAYLOAD_BYTES, (i + 1) * PAYLOAD_BYTES)
-      const length = RECORD_OVERHEAD + payload.length
-      view.setUint32(at, length)
+      const held = this.#held.take()
+      const size = Math.min(held.length + bytes.length - taken, PAYLOAD_BYTES)
+      view.setUint32(at, RECORD_OVERHEAD + size)
       at += LENGTH_BYTES
-      sealPayloadInto(block.subarray(at, at + length), this.#key, this.#sent++, kind, payload)
-      at += length
+      const record = block.subarray(at, at + RECORD_OVERHEAD + size)
+      record.set(held, PAYLOAD_START)
+      const end = taken + size - held.length
+      record.set(bytes.subarray(taken, end), PAYLOAD_START + held.length)
+      taken = end
+      sealPlaced(record, this.#key, this.#sent++, kind)
+      at += record.length
     }
     return block
+  }
+
+  #requireOpen(): void {
+    if (this.#hasEnded) throw new TypeError('the body has ended')
   }
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../shared/bytes.js'
+import { PAYLOAD_BYTES } from '../../../shared/channel/record.js'
 import { type StreamBasis, StreamOpener, StreamSealer } from '../../../shared/channel/sealed-stream.js'
 import { deriveAuthKey, deriveChannelKey, expand } from '../../../shared/crypto/derive.js'
 import { SessionKey } from '../../../shared/crypto/keys.js'
@@ -214,5 +215,35 @@ describe('a sealed body', () => {
   it('draws a salt for each body', () => {
     const salts = Array.from({ length: 20 }, () => toHex(new StreamSealer(REQUEST, systemRandom).salt))
     expect(new Set(salts).size).toBe(20)
+  })
+})
+
+describe('a sealer that holds what fills no record', () => {
+  it('loses nothing and changes no order, whatever the pieces are', () => {
+    const size = fc.oneof(fc.nat(300), fc.integer({ min: PAYLOAD_BYTES - 40, max: 5 * PAYLOAD_BYTES }))
+    const step = fc.record({ size, isHeld: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 8 }), steps => {
+        const sealer = new StreamSealer(REQUEST, systemRandom)
+        const pieces = steps.map(({ size }) => systemRandom(size))
+        const frames = pieces.flatMap((piece, i) =>
+          steps[i]?.isHeld ? sealer.sealWhole(piece) : sealer.seal(piece),
+        )
+        const { payloads, cause } = openAll(REQUEST, [sealer.salt, ...frames, sealer.sealEnd()])
+        expect(cause).toBeUndefined()
+        expect(Buffer.concat(payloads).equals(Buffer.concat(pieces))).toBe(true)
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('makes one record of each piece of 64 KiB', () => {
+    const sealer = new StreamSealer(REQUEST, systemRandom)
+    const frames = Array.from({ length: 10 }, () => sealer.sealWhole(new Uint8Array(64 * 1024))).flat()
+    expect(sealer.holds).toBe(true)
+    const { payloads } = openAll(REQUEST, [sealer.salt, ...frames, sealer.sealEnd()])
+    expect(sealer.holds).toBe(false)
+    const rest = 10 * (64 * 1024 - PAYLOAD_BYTES)
+    expect(payloads.map(payload => payload.length)).toEqual([...Array(10).fill(PAYLOAD_BYTES), rest])
   })
 })
