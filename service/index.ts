@@ -21,9 +21,12 @@ export type {
   NodeTicketOptions as PermittingTicketOptions,
   StrictTicketOptions as RequireTicketOptions,
 } from './node-http/options.js'
+export type { OfService, ServiceEvent, ServiceTelemetryEvent } from './report/events.js'
+export { logTo as logServiceEvents } from './report/log.js'
 export type { CorsOptions } from './request/cors.js'
 export type { DelegateRealm } from './request/handed-off.js'
 export { type Header, RequestAborted, type ResponseMessage } from './request/message.js'
+export type { ServiceGauges, ServiceMetrics } from './request/metrics.js'
 export type { AppCaveatChecker, CaveatValue } from './request/options.js'
 export type { RefusedRequest } from './request/refuse.js'
 export { RequestRefused } from './request/request-refused.js'

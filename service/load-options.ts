@@ -2,11 +2,13 @@ import type { ReplayCache } from '../shared/accept/replay.js'
 import { requireRotation } from '../shared/keytab/rotation-option.js'
 import type { Logger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
+import { requireOnEvent } from '../shared/telemetry/options.js'
 import type { Clock } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
 import { FEED_OPTIONS, type FeedOptions } from './feed/feed-options.js'
 import { JOIN_OPTIONS, type JoinOptions } from './feed/join-service.js'
 import type { SharedReplayCache } from './replay/shared-cache.js'
+import type { ServiceTelemetryEvent } from './report/events.js'
 
 /** The options of `loadService`, and what they cannot be. */
 
@@ -27,6 +29,11 @@ export interface LoadServiceOptions extends FeedOptions, JoinOptions {
   readonly clock?: Clock
   /** Default: warnings and errors go to standard error, a few lines a minute. A pino logger fits. */
   readonly logger?: Logger
+  /**
+   * Called with everything that this service does: `accepted`, `refused`, `replayed` and the other events of
+   * docs/telemetry.md. What it throws harms no request, and is logged once.
+   */
+  readonly onEvent?: (event: ServiceTelemetryEvent) => void
   /**
    * Its size in bytes (default 64 MiB), and `shared: 'machine'` if all processes of the service on this machine share one
    * (docs/several-processes.md). Or what `createRedisReplayCache` of `orthrus/replay/redis` gives, if processes of several
@@ -61,6 +68,7 @@ export const LOAD_OPTIONS: KnownOptions<LoadServiceOptions> = {
   rotation: true,
   clock: true,
   logger: true,
+  onEvent: true,
   replayCache: true,
   state: true,
   allowReplayAcrossProcesses: true,
@@ -86,6 +94,7 @@ export function requireLoadOptions(options: LoadServiceOptions): void {
     }
   }
   requireKnownOptions('ticketCache of loadService', ticketCache, TICKET_CACHE)
+  requireOnEvent('loadService', options.onEvent)
   requireRotation('loadService', options)
   if (options.rotation !== undefined && options.kdc === undefined) {
     throw new TypeError('rotation of loadService needs kdc: the URL of the KDC that the key is changed at')

@@ -28,7 +28,8 @@ import { MachineReplayCache } from './replay/machine-cache.js'
 import { BoundedReplayCache } from './replay/replay-cache.js'
 import type { OpenReplayCache } from './replay/shared-cache.js'
 import type { Report } from './report/events.js'
-import { logTo } from './report/log.js'
+import { ServiceTelemetry } from './report/telemetry.js'
+import type { ServiceGauges } from './request/metrics.js'
 import { PeersWithoutTicket } from './request/peers-without-ticket.js'
 import { createService, type Service } from './request/service.js'
 import { beginRun } from './restart/begin-run.js'
@@ -98,7 +99,13 @@ interface Loading {
 
 async function load(loading: Loading): Promise<Service> {
   const { options, clock, logger, timers, principal, path, entries, following, locks, undo } = loading
-  const report = logTo(logger)
+  const telemetry = new ServiceTelemetry({
+    service: principal,
+    logger,
+    ownerLogger,
+    onEvent: options.onEvent,
+  })
+  const { report } = telemetry
   const keys = new ServiceKeys(entries)
   if (locks !== undefined) keys.onDrop(key => locks.drop(key))
   const tickets = new ServiceTicketOpener({
@@ -125,6 +132,8 @@ async function load(loading: Loading): Promise<Service> {
     clock,
     timers,
     report,
+    telemetry,
+    gauges: () => gaugesOf(tickets, replayCache),
     revocation: feed?.revocation,
     background: feed?.background,
     closing: { isClosed: false, ends: new Set() },
@@ -136,6 +145,14 @@ async function load(loading: Loading): Promise<Service> {
     },
     hasKeyFor: refusal => keyFile.hasKeyFor(refusal),
   })
+}
+
+function gaugesOf(tickets: ServiceTicketOpener, replayCache: ReplayCache): ServiceGauges {
+  const { size, hits, misses } = tickets
+  const ticketCache = Object.freeze({ tickets: size, hits, misses })
+  if (!(replayCache instanceof BoundedReplayCache)) return { ticketCache, replayCache: undefined }
+  const { size: entries, capacity, bytes } = replayCache
+  return { ticketCache, replayCache: Object.freeze({ entries, capacity, bytes }) }
 }
 
 /** Whether it was opened here, and so is closed here. */

@@ -38,6 +38,15 @@ export class ServiceTicketOpener implements TicketOpener {
     return this.#opened.size
   }
 
+  /** How often a ticket was among those remembered, and how often one was opened because it was not. */
+  get hits(): number {
+    return this.#opened.hits
+  }
+
+  get misses(): number {
+    return this.#opened.misses
+  }
+
   /**
    * @throws OrthrusError `ticket_invalid` for another service's ticket, an unknown kvno, or a box that does not open
    */

@@ -118,7 +118,7 @@ const ORDER = {
     ['keys.ts', 'report/'],
   ],
   shared: [
-    ['owner-logger.ts', 'http/', 'channel/', 'administration/', 'options.ts'],
+    ['owner-logger.ts', 'http/', 'channel/', 'administration/', 'options.ts', 'telemetry/'],
     ['accept/'],
     ['exchange/'],
     ['ticket/', 'keytab/', 'revocation/'],

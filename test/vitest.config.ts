@@ -13,6 +13,7 @@ function platform(twin: '' | '.node') {
     '#cache-mode': `${root}client/request/cache-mode.node.ts`,
     '#websocket': `${root}client/kdc-link/websocket.node.ts`,
     '#tcp': `${root}client/service-channel/tcp.node.ts`,
+    '#diagnostics': `${root}shared/telemetry/diagnostics.node.ts`,
     '#agent': `${root}client/agent/agent.node.ts`,
   }
 }

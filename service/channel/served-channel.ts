@@ -6,6 +6,7 @@ import type { Principal } from '../../shared/principal.js'
 import { nowBy } from '../../shared/time.js'
 import type { RequestMessage } from '../request/message.js'
 import { requestFields } from '../request/refuse.js'
+import { reportAccepted } from '../request/report-accepted.js'
 import { requireStillValid, type Watched } from '../request/revocation.js'
 import { type AcceptedTicket, abortTicket, createTicket } from '../request/ticket.js'
 import type { ChannelAcceptor, HeldConnection } from './acceptor.js'
@@ -75,7 +76,7 @@ export class ServedChannel<Req> implements ChannelApplication {
 
   opened(): void {
     const { acceptor, accepted, connection, message } = this.#options
-    const { client, via, caveats } = accepted.verified
+    const { client } = accepted.verified
     const presenter = presenterOf(accepted.verified)
     const tooMany = acceptor.faultFor(presenter)
     if (tooMany !== undefined) {
@@ -84,10 +85,9 @@ export class ServedChannel<Req> implements ChannelApplication {
     }
     this.#isOpen = true
     acceptor.opened(connection, presenter)
-    const { ticketId } = this.#ticket
-    const names = caveats.map(({ name }) => name)
-    const { report } = acceptor.gate.service
-    report({ kind: 'accepted', client, via, ticketId, caveats: names, ...requestFields(message) })
+    const { service } = acceptor.gate
+    service.telemetry.openChannels++
+    reportAccepted(service, message, accepted.verified, this.#ticket)
     this.channel.begin()
     void this.#handle()
   }
@@ -178,7 +178,8 @@ export class ServedChannel<Req> implements ChannelApplication {
     if (cause !== undefined) abortTicket(this.#ticket, cause)
     if (!this.#isOpen) return
     const { client } = accepted.verified
-    const { report } = acceptor.gate.service
+    const { report, telemetry } = acceptor.gate.service
+    telemetry.openChannels--
     report({ kind: 'channel_ended', client, reason: cause?.reason, ...requestFields(message) })
   }
 }

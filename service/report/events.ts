@@ -52,6 +52,14 @@ export type ServiceEvent =
   | SharedCacheAwayEvent
   | RedisEvent
 
+/** Whose event it is, in what listeners other than the service's own log get. */
+export interface OfService {
+  readonly service: Principal
+}
+
+/** What `onEvent` of `loadService` and the channels of `node:diagnostics_channel` get. */
+export type ServiceTelemetryEvent = ServiceEvent & OfService
+
 /** Calls every listener. */
 export type Report = (event: ServiceEvent) => void
 
@@ -69,8 +77,10 @@ export interface AcceptedEvent extends RequestFields {
   readonly client: Principal
   /** The delegate that presented the client's ticket. */
   readonly via: Principal | undefined
-  /** Hex. */
+  /** The client's ticket, hex: the KDC's log and the client's own events name it too. */
   readonly ticketId: string
+  /** The delegate's own ticket, hex. */
+  readonly viaTicketId: string | undefined
   /** Names of the caveats of all tickets. */
   readonly caveats: readonly string[]
 }
@@ -106,8 +116,13 @@ export interface RefusedEvent extends RequestFields {
   /** What the client bound, as far as it can be told, and what arrived: of a `binding_mismatch` alone. */
   readonly bound?: string | number | undefined
   readonly arrived?: string | number | undefined
-  /** Who presented the request, if that was proved. */
+  /** Who presented the request, if that was proved: `via`, or else `client`. */
   readonly presenter: Principal | undefined
+  /** As of an accepted request. All undefined unless the request proved that it has the keys of its tickets. */
+  readonly client: Principal | undefined
+  readonly via: Principal | undefined
+  readonly ticketId: string | undefined
+  readonly viaTicketId: string | undefined
 }
 
 /** A request that was accepted or refused before came again. */
@@ -171,10 +186,10 @@ export interface HandshakeRefusedEvent {
   readonly reason: string
 }
 
-/** A function that the owner gave to `requireTicket` or `acceptChannels` threw. */
+/** A function that the owner gave to `loadService`, `requireTicket` or `acceptChannels` threw. */
 export interface HookFailedEvent {
   readonly kind: 'hook_failed'
-  /** `onRefused`, `caveats.` and the name of a checker, or an error handler of the framework. */
+  /** `onEvent`, `tracing`, `onRefused`, `caveats.` and the name of a checker, or an error handler of the framework. */
   readonly hook: string
   readonly err: unknown
 }

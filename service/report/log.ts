@@ -17,7 +17,7 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
   body_broken: ['warn', 'a sealed body broke: its handler got an error in place of the rest'],
   response_failed: ['error', 'a handler failed'],
   response_encoded: ['warn', 'a response has content-encoding: clients of Orthrus refuse it'],
-  hook_failed: ['error', 'a function given to requireTicket or acceptChannels threw'],
+  hook_failed: ['error', 'a function given to loadService, requireTicket or acceptChannels threw'],
   channel_ended: ['info', 'a channel ended'],
   channel_handler_failed: ['error', 'what handled a channel failed'],
   handshake_refused: ['debug', 'a connection that opened no channel was closed'],
@@ -81,7 +81,14 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
 /** What one client did is not a warning: anybody can be refused as often as they like. */
 const OWNER_MUST_ACT = ['warn', 'a request was refused for a reason that lies with this service'] as const
 
-/** Writes each event as one line. Events of one kind have the same message, so that they can be counted together. */
+/** The kinds of all events. */
+export const SERVICE_EVENT_KINDS = Object.keys(LINE) as readonly ServiceEvent['kind'][]
+
+/**
+ * Writes each event as one line. Events of one kind have the same message, so that they can be counted together.
+ * Exported as `logServiceEvents`, it fits `onEvent` of `loadService` and a channel of `node:diagnostics_channel`.
+ * @param logger a pino logger fits
+ */
 export function logTo(logger: Logger): Report {
   return event => {
     const mustAct = event.kind === 'refused' && event.ownerMustAct

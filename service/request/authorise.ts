@@ -2,7 +2,7 @@ import { refuse, type VerifiedRequest } from '../../shared/accept/accept.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
 import { requireCoverage } from './coverage.js'
 import type { RequestMessage } from './message.js'
-import { requestFields } from './refuse.js'
+import { reportAccepted } from './report-accepted.js'
 import type { Requirement } from './requirements.js'
 import type { ServiceParts } from './service.js'
 import { type AcceptedTicket, createTicket } from './ticket.js'
@@ -45,9 +45,7 @@ export async function authoriseRequest(
   const { verified, isSealed } = request
   requireOwner(gate, verified)
   const ticket = createTicket(request)
-  const { client, via, ticketId } = ticket
-  const caveats = verified.caveats.map(({ name }) => name)
-  service.report({ kind: 'accepted', client, via, ticketId, caveats, ...requestFields(message) })
+  reportAccepted(service, message, verified, ticket)
   return { verified, ticket, isSealed }
 }
 

@@ -57,6 +57,8 @@ export function refuseRequest(service: ServiceParts, message: RequestMessage, ca
   return { refused, response: responseOf(statusOf(code), challenge, code) }
 }
 
+const UNPROVED = { client: undefined, via: undefined, ticketId: undefined, viaTicketId: undefined }
+
 /** Reports why a request was refused. @returns what its owner learns, and the ERROR that answers it */
 export function reportRefusal(
   service: ServiceParts,
@@ -69,7 +71,9 @@ export function reportRefusal(
     const kind = code === 'replay' ? 'replayed' : 'refused'
     const hint = hintFor(refusal, message, service)
     const { expected: bound, actual: arrived } = code === 'binding_mismatch' ? refusal.facts : {}
-    service.report({ kind, code, reason, ...hint, bound, arrived, presenter, ...requestFields(message) })
+    const { client, via, ticketId, viaTicketId } = refusal.proved ?? UNPROVED
+    const who = { presenter, client, via, ticketId, viaTicketId }
+    service.report({ kind, code, reason, ...hint, bound, arrived, ...who, ...requestFields(message) })
   }
   return { refused: { code, reason, presenter }, reply, code }
 }

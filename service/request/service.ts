@@ -6,6 +6,8 @@ import { type Clock, SECOND } from '../../shared/time.js'
 import { sleep, type Timers } from '../../shared/timers.js'
 import type { ServiceKeys } from '../keys.js'
 import type { Report } from '../report/events.js'
+import type { ServiceTelemetry } from '../report/telemetry.js'
+import type { ServiceGauges, ServiceMetrics } from './metrics.js'
 import type { PeersWithoutTicket } from './peers-without-ticket.js'
 import type { Revocation } from './revocation.js'
 import type { Background, KeyFact, KeyState, ServiceState } from './state.js'
@@ -22,6 +24,8 @@ export interface ServiceParts {
   readonly clock: Clock
   readonly timers: Timers
   readonly report: Report
+  readonly telemetry: ServiceTelemetry
+  readonly gauges: () => ServiceGauges
   /** Of a service that follows the log of what is revoked. */
   readonly revocation: Revocation | undefined
   readonly background: Background | undefined
@@ -87,6 +91,19 @@ class LoadedService {
       keys: kvnos.map(kvno => keyState(kvno, background?.keyFact(kvno), kdcTime)),
       feed,
       withoutTicket: withoutTicket.state,
+    })
+  }
+
+  /** What it has done and holds, as numbers: for what collects metrics (docs/telemetry.md). */
+  metrics(): ServiceMetrics {
+    const { telemetry, withoutTicket, gauges } = this.#parts
+    const { counts, refused, openChannels } = telemetry
+    return Object.freeze({
+      events: Object.freeze({ ...counts }),
+      refused: refused.all,
+      passedWithoutTicket: withoutTicket.state?.requests ?? 0,
+      openChannels,
+      ...gauges(),
     })
   }
 

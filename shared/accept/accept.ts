@@ -24,7 +24,7 @@ import {
   requirePresented,
   type TicketOpener,
 } from './presented-ticket.js'
-import { type Refusal, refuseProved, refuseUnproved } from './refusal.js'
+import { type ProvedTickets, provedTickets, type Refusal, refuseProved, refuseUnproved } from './refusal.js'
 import type { Admission, ReplayCache } from './replay.js'
 
 /**
@@ -95,7 +95,8 @@ export async function acceptRequest(bytes: Uint8Array, options: AcceptOptions): 
     requireAdmitted(admission, request)
     return check(request, presented, key, admission.now, options)
   } catch (cause) {
-    throw refuseProved(cause, { key, mac: request.mac, presenter, ...admission })
+    const proved = provedTickets(own.ticket, delegated?.ticket)
+    throw refuseProved(cause, { key, mac: request.mac, proved, ...admission })
   }
 }
 
@@ -225,7 +226,14 @@ function refuseWith(
   reason: string,
   facts: ErrorFacts = {},
 ): Refusal {
-  const { request, key, now, client, via } = accepted
+  const { request, key, now, client } = accepted
   const cause = new OrthrusError(code, reason, { final: true, principal: client, ...facts })
-  return refuseProved(cause, { key, mac: request.mac, presenter: via ?? client, now, floor: null }) as Refusal
+  const proved = ticketsOf(accepted)
+  return refuseProved(cause, { key, mac: request.mac, proved, now, floor: null }) as Refusal
+}
+
+/** Which tickets the request has, for the log. */
+export function ticketsOf({ tickets, ticket }: Pick<AcceptedRequest, 'tickets' | 'ticket'>): ProvedTickets {
+  const [own = ticket, delegated] = tickets
+  return provedTickets(own, delegated)
 }

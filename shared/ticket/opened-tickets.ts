@@ -40,6 +40,9 @@ interface Entry {
 export class OpenedTickets {
   readonly #entries: LRUCache<string, Entry>
   readonly #names = new WeakMap<OpenedTicket, string>()
+  /** How often a ticket was remembered, and how often one was opened. */
+  hits = 0
+  misses = 0
 
   /** @param entries how many ordinary tickets to remember. @throws TypeError unless a whole number from 1 */
   constructor(entries: number) {
@@ -63,10 +66,14 @@ export class OpenedTickets {
     const name = nameOf(ticket)
     const known = this.#entries.get(name)
     if (known !== undefined && known.key === key && equalBytes(known.sealed, ticket.bytes)) {
-      if (now < known.opened.endTime) return known.opened
+      if (now < known.opened.endTime) {
+        this.hits++
+        return known.opened
+      }
       this.#entries.delete(name)
     }
     const opened = openTicket(ticket, key)
+    this.misses++
     // A copy: the ticket is a view of the message that brought it.
     const sealed = ticket.bytes.slice()
     if (now < opened.endTime) this.#keep(name, { sealed, key, opened, size: sizeOf(sealed, opened) })

@@ -17,6 +17,7 @@ import { silentLogger } from '../../shared/logger.js'
 import { realmOf } from '../../shared/principal.js'
 import type { TestClock } from '../../testing/index.js'
 import { loadService } from '../support/load-service.js'
+import { silentTelemetry } from '../support/telemetry.js'
 
 /** An HTTP request on its way, with nothing that a network would add. */
 export interface Letter {
@@ -166,6 +167,7 @@ export class ServiceHost {
       hasKeyFor: async () => false,
       closing: { isClosed: false, ends: new Set() },
       withoutTicket: new PeersWithoutTicket(clock, () => {}),
+      ...silentTelemetry(principal),
     })
   }
 

@@ -12,6 +12,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import { realmOf } from '../../shared/principal.js'
 import { MINUTE } from '../../shared/time.js'
 import type { Random } from '../support/random.js'
+import { silentTelemetry } from '../support/telemetry.js'
 import { type Holder, keepKey } from './holder.js'
 import type { MachineClock } from './timeline.js'
 
@@ -87,6 +88,7 @@ export function follow({ holder, clock, random, replayCache, connect, note }: Fo
     background: { feed: feed.state, keyFact: () => undefined, close: async () => {} },
     closing: { isClosed: false, ends: new Set() },
     withoutTicket: new PeersWithoutTicket(clock, () => {}),
+    ...silentTelemetry(principal),
     ended: async () => {},
     hasKeyFor: async () => false,
   })

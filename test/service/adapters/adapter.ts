@@ -37,6 +37,7 @@ export interface AdapterOptions extends RequirementOptions {
   readonly maxResponse?: number
   readonly cors?: CorsOptions
   readonly pathPrefix?: string
+  readonly permitWithoutTicket?: boolean
   readonly externalUrl?: (request: { readonly url?: string | undefined }) => string
   readonly onRefused: (refused: RefusedRequest) => void
 }

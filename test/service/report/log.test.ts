@@ -15,10 +15,11 @@ it('each event is one line, at the level that it has', () => {
   const line = { method: 'GET', path: '/' }
   const client = 'web@demo.example' as never
   const told = { code: 'replay', reason: 'here before', hint: undefined, ownerMustAct: false } as const
-  const refusal = { ...told, presenter: client, ...line }
+  const tickets = { via: undefined, ticketId: '00', viaTicketId: undefined }
+  const refusal = { ...told, presenter: client, client, ...tickets, ...line }
   const failed = { client, reason: 'it threw', hint: undefined, err: new Error('no database'), ...line }
   const events: readonly (readonly [string, ServiceEvent])[] = [
-    ['info', { kind: 'accepted', client, via: undefined, ticketId: '00', caveats: [], ...line }],
+    ['info', { kind: 'accepted', client, ...tickets, caveats: [], ...line }],
     ['info', { kind: 'challenged', hint: undefined, ...line }],
     ['warn', { kind: 'passed_without_ticket', from: '192.0.2.1', requests: 1, leftOut: 0, ...line }],
     ['info', { kind: 'refused', ...refusal }],
