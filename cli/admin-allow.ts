@@ -1,21 +1,33 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
-import type { PolicyRule } from '../shared/administration/rules.js'
+import type { Realm } from '../client/connect.js'
+import { isOver, type PolicyRule } from '../shared/administration/rules.js'
 import { OrthrusError } from '../shared/errors.js'
-import { EVERYONE, type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
-import { isPrincipal, localPart, type Principal, type RealmName } from '../shared/principal.js'
+import { EVERYONE, isGroup, type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
+import { isPrincipal, localPart, type Principal } from '../shared/principal.js'
 import { rulesFor } from './admin-policy.js'
-import { collectNames, parseClaim, parseDuration, parseMethods, parsePaths, valued } from './arguments.js'
-import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
+import {
+  collectNames,
+  type End,
+  instantOf,
+  parseClaim,
+  parseDuration,
+  parseEnd,
+  parseMethods,
+  parsePaths,
+  parseRate,
+  valued,
+} from './arguments.js'
+import { type ConnectionOptions, kdcTimeOf, withAdminConnection, withAdministration } from './connection.js'
 import { type AllowOptions, amendRule, bareRule, requireConsistent } from './rule-amendment.js'
 import { changeText, ruleCells, ruleObject } from './rule-text.js'
 import { answer, type Terminal, warn } from './terminal.js'
 
 export function allowCommand(terminal: Terminal): Command {
   return withAdminConnection(new Command('allow'))
-    .description('let a client get tickets for a service; web/* and * match')
+    .description('let a client get tickets for a service; web/*, @group and * match')
     .summary('let a client get tickets for a service')
-    .argument('<client>', 'a name, every instance of it as web/*, or * for everyone')
+    .argument('<client>', 'a name, every instance of it as web/*, a group as @backend, or * for everyone')
     .argument('<service>', 'the same')
     .option('--claim <name=value>', 'what each ticket grants; may be repeated', parseClaim)
     .addOption(valued('--no-claim <name>', 'grant this claim no longer; may be repeated', collectNames))
@@ -27,12 +39,16 @@ export function allowCommand(terminal: Terminal): Command {
     .option('--no-paths', 'all paths')
     .option('--delegable', 'the client may hand such tickets to a named delegate')
     .option('--no-delegable', 'it may not')
+    .option('--until <end>', 'the rule ends then, and its tickets with it, as 2027-01-31 or 7d', parseEnd)
+    .option('--no-until', 'it has no end')
+    .option('--rate <rate>', 'how many such tickets each client gets, as 10/s, 600/m', parseRate)
+    .option('--no-rate', 'no limit but those of the KDC')
     .option('--replace', 'forget first what a rule of this pair said')
     .addHelpText('after', ALLOW_HELP)
     .action((client: string, service: string, options: AllowOptions) => {
       requireConsistent(options)
-      return changeRule(terminal, [client, service], options, (pair, before) =>
-        amendRule(...pair, before, options),
+      return changeRule(terminal, [client, service], options, (pair, before, now) =>
+        amendRule(...pair, before, options, now),
       )
     })
 }
@@ -50,10 +66,14 @@ export function denyCommand(terminal: Terminal): Command {
   return withAdminConnection(new Command('deny'))
     .description('let a client get no tickets for a service; a deny wins over whatever allows')
     .summary('let a client get no tickets for a service')
-    .argument('<client>', 'a name, every instance of it as web/*, or * for everyone')
+    .argument('<client>', 'a name, every instance of it as web/*, a group as @backend, or * for everyone')
     .argument('<service>', 'the same')
-    .action((client: string, service: string, options: ConnectionOptions) =>
-      changeRule(terminal, [client, service], options, pair => bareRule(...pair, 'deny')),
+    .option('--until <end>', 'the rule ends then, as 2027-01-31 or 7d', parseEnd)
+    .action((client: string, service: string, options: ConnectionOptions & { readonly until?: End }) =>
+      changeRule(terminal, [client, service], options, (pair, _, now) => ({
+        ...bareRule(...pair, 'deny'),
+        until: options.until === undefined ? null : instantOf(options.until, now),
+      })),
     )
 }
 
@@ -63,15 +83,17 @@ async function changeRule(
   terminal: Terminal,
   names: readonly [client: string, service: string],
   options: ConnectionOptions,
-  amend: (pair: Pair, before: PolicyRule | null) => PolicyRule,
+  amend: (pair: Pair, before: PolicyRule | null, now: number) => PolicyRule,
 ): Promise<void> {
-  await withAdministration(terminal, options, async (administration, { realm }) => {
+  await withAdministration(terminal, options, async (administration, connected) => {
+    const { realm } = connected
+    const now = await kdcTimeOf(connected)
     const pair: Pair = [patternIn(realm, names[0]), patternIn(realm, names[1])]
-    const { before, after } = await administration.changeRule(...pair, found => amend(pair, found))
+    const { before, after } = await administration.changeRule(...pair, found => amend(pair, found, now))
     const text = `${ruleCells(realm, after).join(' ').trimEnd()}\n  ${changeText(before, after)}`
     answer(terminal, options, { ...ruleObject(after), before: before && ruleObject(before) }, text)
     for (const pattern of new Set(pair)) await warnOfNobody(terminal, options, administration, pattern)
-    if (after.effect === 'allow') await warnOfDenials(terminal, options, administration, realm, pair)
+    if (after.effect === 'allow') await warnOfDenials(terminal, options, administration, connected, pair)
   })
 }
 
@@ -83,6 +105,12 @@ async function warnOfNobody(
   pattern: Pattern,
 ): Promise<void> {
   if (pattern === EVERYONE) return
+  if (isGroup(pattern)) {
+    if (await hasMember(administration, pattern)) return
+    const add = `orthrus admin group add ${pattern.slice(1)} NAME`
+    warn(terminal, options, `nobody is in ${pattern} yet; the rule counts once somebody is: ${add}`)
+    return
+  }
   if (isPrincipal(pattern)) {
     if (await isRegistered(administration, pattern)) return
     const add = `orthrus admin add ${localPart(pattern)}`
@@ -92,6 +120,11 @@ async function warnOfNobody(
     const text = `no principal matches ${pattern} yet; the rule counts once one does: orthrus admin add ${instance}`
     warn(terminal, options, text)
   }
+}
+
+async function hasMember(administration: Administration, group: Pattern): Promise<boolean> {
+  for await (const _ of administration.groups.members(group)) return true
+  return false
 }
 
 async function hasInstance(administration: Administration, pattern: Pattern): Promise<boolean> {
@@ -116,10 +149,13 @@ async function warnOfDenials(
   terminal: Terminal,
   options: ConnectionOptions,
   administration: Administration,
-  realm: RealmName,
+  connected: Realm,
   pair: Pair,
 ): Promise<void> {
-  const denials = (await rulesFor(administration, pair)).filter(({ effect }) => effect === 'deny')
+  const { realm } = connected
+  const now = await kdcTimeOf(connected)
+  const rules = await rulesFor(administration, pair)
+  const denials = rules.filter(rule => rule.effect === 'deny' && !isOver(rule, now))
   for (const denial of denials) {
     const [client, service] = [denial.client, denial.service].map(each => shortPattern(realm, each))
     const forget = `orthrus admin policy '${client}' '${service}' --forget`

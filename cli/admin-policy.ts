@@ -1,9 +1,10 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
-import type { PolicyRule } from '../shared/administration/rules.js'
+import { isOver, type PolicyRule } from '../shared/administration/rules.js'
+import { OrthrusError } from '../shared/errors.js'
 import { type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
-import { isPrincipal, kdcService, type RealmName } from '../shared/principal.js'
-import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
+import { isPrincipal, kdcService, type Principal, type RealmName } from '../shared/principal.js'
+import { type ConnectionOptions, kdcTimeOf, withAdminConnection, withAdministration } from './connection.js'
 import { ruleCells, ruleObject } from './rule-text.js'
 import { answer, type Terminal, table } from './terminal.js'
 
@@ -33,13 +34,24 @@ async function policy(
 ): Promise<void> {
   if (options.forget === true && service === undefined)
     throw new TypeError('--forget needs CLIENT and SERVICE, as the list has them: orthrus admin policy')
-  await withAdministration(terminal, options, async (administration, { realm }) => {
+  await withAdministration(terminal, options, async (administration, connected) => {
+    const { realm } = connected
+    const now = await kdcTimeOf(connected)
     const named = (name: string | undefined) => (name === undefined ? undefined : patternIn(realm, name))
     const asked: Asked = [named(client), named(service)]
     if (options.forget === true) return forget(terminal, administration, asked, options)
     const rules = await rulesFor(administration, asked)
-    const rows = table(rules.map(rule => ruleCells(realm, rule)))
-    const text = [rows, verdict(realm, rules, asked)].filter(line => line !== '').join('\n')
+    const rows = table(rules.map(rule => ruleCells(realm, rule, now)))
+    const text = [
+      rows,
+      verdict(
+        realm,
+        rules.filter(rule => !isOver(rule, now)),
+        asked,
+      ),
+    ]
+      .filter(line => line !== '')
+      .join('\n')
     answer(terminal, options, { rules: rules.map(ruleObject) }, text)
   })
 }
@@ -63,7 +75,10 @@ export async function rulesFor(
   administration: Administration,
   [client, service]: Asked,
 ): Promise<PolicyRule[]> {
-  const [clients, services] = [matching(client), matching(service)]
+  const [clients, services] = [
+    await matching(administration, client),
+    await matching(administration, service),
+  ]
   const rules: PolicyRule[] = []
   for await (const rule of administration.policy()) {
     if (rankIn(clients, rule.client) >= 0 && rankIn(services, rule.service) >= 0) rules.push(rule)
@@ -76,8 +91,22 @@ export async function rulesFor(
 }
 
 /** The patterns of rules that match the question; undefined if all do. */
-function matching(asked: Pattern | undefined): readonly Pattern[] | undefined {
-  return asked !== undefined && isPrincipal(asked) ? patternsOf(asked) : asked && [asked]
+async function matching(
+  administration: Administration,
+  asked: Pattern | undefined,
+): Promise<readonly Pattern[] | undefined> {
+  if (asked === undefined) return undefined
+  return isPrincipal(asked) ? patternsOf(asked, await groupsOf(administration, asked)) : [asked]
+}
+
+/** Of a principal that does not exist yet, none. */
+async function groupsOf(administration: Administration, principal: Principal): Promise<readonly Pattern[]> {
+  try {
+    return (await administration.show(principal)).groups
+  } catch (cause) {
+    if (cause instanceof OrthrusError && cause.code === 'unknown_service') return []
+    throw cause
+  }
 }
 
 function rankIn(patterns: readonly Pattern[] | undefined, pattern: Pattern): number {

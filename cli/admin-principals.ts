@@ -77,6 +77,7 @@ function factsOf(summary: PrincipalSummary, now: number): string[][] {
     ['principal', summary.principal],
     ['keys', keysOf(summary)],
     ['state', stateOf(summary, now) || 'enabled'],
+    ['groups', summary.groups.join(' ') || 'none'],
     ['longest ticket', life(summary.maxLife)],
     ['renewed for', life(summary.maxRenew)],
     ['created', formatTime(summary.createdAt)],

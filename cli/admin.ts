@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { addCommand } from './admin-add.js'
 import { allowCommand, denyCommand } from './admin-allow.js'
+import { groupCommand } from './admin-group.js'
 import { invitationsCommand, inviteCommand, uninviteCommand } from './admin-invite.js'
 import { policyCommand } from './admin-policy.js'
 import { disableCommand, enableCommand, listCommand, removeCommand, showCommand } from './admin-principals.js'
@@ -19,6 +20,7 @@ export function adminCommand(terminal: Terminal): Command {
     denyCommand,
     policyCommand,
     whyCommand,
+    groupCommand,
     rotateCommand,
     resetPasswordCommand,
     realmCommand,

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander'
+import type { RuleRate } from '../shared/administration/rules.js'
 import { isPlainPath } from '../shared/ticket/caveat-path.js'
 import { compareNames } from '../shared/ticket/claim-names.js'
 import type { Claims, ClaimValue } from '../shared/ticket/claims.js'
@@ -154,6 +155,46 @@ export function parseInstant(text: string): number {
     throw new InvalidArgumentError('Write a date as 2027-01-31 or 2027-01-31T12:00:00Z.')
   }
   return time
+}
+
+/** An end: an instant in milliseconds, or how long until then from the moment of the command. */
+export type End = { readonly at: number } | { readonly after: number }
+
+/** `2027-01-31`, `2027-01-31T12:00:00Z`, or a duration from now on, as `7d`. */
+export function parseEnd(text: string): End {
+  const after = readDuration(text)
+  if (after !== undefined) return { after }
+  try {
+    return { at: parseInstant(text) }
+  } catch {
+    throw new InvalidArgumentError('Write an end as 2027-01-31, 2027-01-31T12:00:00Z, or from now on as 7d.')
+  }
+}
+
+/** An instant in milliseconds. @param now milliseconds */
+export function instantOf(end: End, now: number): number {
+  return 'at' in end ? end.at : now + end.after
+}
+
+/** `10/s`, `600/m` or `1000/h`. */
+export function parseRate(text: string): RuleRate {
+  const [, points, unit = ''] = /^([1-9][0-9]{0,6})\/([smh])$/.exec(text) ?? []
+  const interval = RATE_UNITS.get(unit)
+  if (points === undefined || interval === undefined)
+    throw new InvalidArgumentError('Write a rate as 10/s, 600/m or 1000/h.')
+  return { points: Number(points), interval }
+}
+
+const RATE_UNITS: ReadonlyMap<string, number> = new Map([
+  ['s', SECOND],
+  ['m', MINUTE],
+  ['h', HOUR],
+])
+
+/** As a person types it. */
+export function typedRate({ points, interval }: RuleRate): string {
+  const [unit] = [...RATE_UNITS].find(([, size]) => size === interval) ?? []
+  return `${points}/${unit ?? typedDuration(interval)}`
 }
 
 /** `https://app.example`, as browsers send it; added to those `before` it. */

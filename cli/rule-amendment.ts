@@ -1,8 +1,8 @@
-import type { PolicyRule } from '../shared/administration/rules.js'
+import { isOver, NO_TERMS, type PolicyRule, type RuleRate } from '../shared/administration/rules.js'
 import type { Pattern } from '../shared/pattern.js'
 import { compareNames } from '../shared/ticket/claim-names.js'
 import type { Claims } from '../shared/ticket/claims.js'
-import { type ClaimArgument, collectClaims } from './arguments.js'
+import { type ClaimArgument, collectClaims, type End, instantOf } from './arguments.js'
 import type { ConnectionOptions } from './connection.js'
 
 /** Applies the options of `orthrus admin allow` to the existing rule. What they do not name stays. */
@@ -15,6 +15,8 @@ export interface AllowOptions extends ConnectionOptions {
   readonly methods?: string[] | false
   readonly paths?: string[] | false
   readonly delegable?: boolean
+  readonly until?: End | false
+  readonly rate?: RuleRate | false
   readonly replace?: boolean
 }
 
@@ -30,17 +32,21 @@ export function requireConsistent({ claim = [], noClaim = [] }: AllowOptions): v
 
 /** The rule of a pair that says nothing but its effect. */
 export function bareRule(client: Pattern, service: Pattern, effect: PolicyRule['effect']): PolicyRule {
-  return { client, service, effect, claims: [], maxLife: null, methods: null, paths: null, delegable: false }
+  return { client, service, effect, ...NO_TERMS }
 }
 
-/** @param before null if there is no rule. Nothing of a denial is kept: it has no terms. */
+/**
+ * @param before null if there is no rule. Nothing of a denial is kept: it has no terms; nor of a rule that has ended
+ * @param now KDC time, milliseconds
+ */
 export function amendRule(
   client: Pattern,
   service: Pattern,
   before: PolicyRule | null,
   options: AllowOptions,
+  now: number,
 ): PolicyRule {
-  const isKept = before?.effect === 'allow' && options.replace !== true
+  const isKept = before?.effect === 'allow' && !isOver(before, now) && options.replace !== true
   const kept = isKept ? before : bareRule(client, service, 'allow')
   return {
     ...kept,
@@ -49,6 +55,8 @@ export function amendRule(
     methods: amendTerm(kept.methods, options.methods),
     paths: amendTerm(kept.paths, options.paths),
     delegable: options.delegable ?? kept.delegable,
+    until: amendTerm(kept.until, options.until && instantOf(options.until, now)),
+    rate: amendTerm(kept.rate, options.rate),
   }
 }
 

@@ -1,8 +1,9 @@
-import type { PolicyRule } from '../shared/administration/rules.js'
+import { isOver, type PolicyRule } from '../shared/administration/rules.js'
 import { shortPattern } from '../shared/pattern.js'
 import type { RealmName } from '../shared/principal.js'
 import type { ClaimValue } from '../shared/ticket/claims.js'
-import { typedDuration } from './arguments.js'
+import { formatTime } from '../shared/time.js'
+import { typedDuration, typedRate } from './arguments.js'
 import { printableJson, printableLine } from './printable.js'
 
 /** Rules of policy as they are printed. */
@@ -12,9 +13,10 @@ export function ruleObject({ claims, ...rule }: PolicyRule): object {
   return { ...rule, claims: Object.fromEntries(claims) }
 }
 
-/** The cells of one row. */
-export function ruleCells(realm: RealmName, rule: PolicyRule): string[] {
+/** The cells of one row. @param now KDC time, milliseconds: a rule that has ended by then is shown as such */
+export function ruleCells(realm: RealmName, rule: PolicyRule, now = 0): string[] {
   const [effect, ...terms] = termsOf(rule).values()
+  if (isOver(rule, now)) terms.push('ended')
   return [
     effect ?? rule.effect,
     shortPattern(realm, rule.client),
@@ -25,13 +27,16 @@ export function ruleCells(realm: RealmName, rule: PolicyRule): string[] {
 }
 
 /** Everything that a rule says about its pair, each part under a name, so that two rules can be compared. */
-function termsOf({ effect, claims, maxLife, methods, paths, delegable }: PolicyRule): Map<string, string> {
+function termsOf(rule: PolicyRule): Map<string, string> {
+  const { effect, claims, maxLife, methods, paths, delegable, until, rate } = rule
   const terms = new Map<string, string>([['effect', effect]])
   for (const [name, value] of claims) terms.set(`claim ${name}`, typedClaim(name, value))
   if (maxLife !== null) terms.set('max-life', `at most ${typedDuration(maxLife)}`)
   if (methods !== null) terms.set('methods', `methods ${methods.join(',')}`)
   if (paths !== null) terms.set('paths', `paths ${paths.join(',')}`)
   if (delegable) terms.set('delegable', 'delegable')
+  if (rate !== null) terms.set('rate', `at most ${typedRate(rate)}`)
+  if (until !== null) terms.set('until', `until ${formatTime(until)}`)
   return terms
 }
 

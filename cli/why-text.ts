@@ -153,6 +153,7 @@ const LIMIT_TEXTS: Readonly<Record<LifeLimit, string>> = {
   caveat: 'a caveat',
   'client expires': 'the end of the client',
   'service expires': 'the end of the service',
+  'rule ends': 'the end of the rule',
 }
 
 /** As long as a service without an answer accepts tickets, unless its owner chose another time (`maxStaleness`). */

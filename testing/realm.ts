@@ -11,7 +11,7 @@ import { loadService } from '../service/load-service.js'
 import { BoundedReplayCache } from '../service/replay/replay-cache.js'
 import type { Service } from '../service/request/service.js'
 import { NO_LIMITS } from '../shared/administration/principals.js'
-import type { PolicyRule } from '../shared/administration/rules.js'
+import { NO_TERMS, type PolicyRule } from '../shared/administration/rules.js'
 import { SIZE, WINDOW } from '../shared/constants.js'
 import { derivePasswordKey } from '../shared/crypto/derive.js'
 import { systemRandom } from '../shared/crypto/random.js'
@@ -127,6 +127,7 @@ class RunningTestRealm implements TestRealm {
     const { claims = {}, maxLife = null, methods = null, paths = null, delegable = false } = options
     const sorted = Object.entries(claims).sort(([a], [b]) => compareNames(a, b))
     return this.#setRule(client, service, {
+      ...NO_TERMS,
       effect: 'allow',
       claims: sorted,
       maxLife,
@@ -137,8 +138,7 @@ class RunningTestRealm implements TestRealm {
   }
 
   deny(client: string, service: string): Promise<void> {
-    const nothing = { claims: [], maxLife: null, methods: null, paths: null, delegable: false }
-    return this.#setRule(client, service, { effect: 'deny', ...nothing })
+    return this.#setRule(client, service, { effect: 'deny', ...NO_TERMS })
   }
 
   keytab(name: string): string {

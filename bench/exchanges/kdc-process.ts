@@ -5,6 +5,7 @@ import { createMemoryStore } from '../../kdc/store/memory.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import { Vault } from '../../kdc/vault/vault.js'
 import { NO_LIMITS } from '../../shared/administration/principals.js'
+import { NO_TERMS } from '../../shared/administration/rules.js'
 import { SIZE } from '../../shared/constants.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
@@ -58,8 +59,8 @@ async function addPrincipals(counts: Readonly<Record<string, number>>): Promise<
 
 async function allowAll({ realm }: RunningKdc): Promise<void> {
   const [client, service] = [`client/*@${realm}` as Pattern, `service/*@${realm}` as Pattern]
-  const limits = { maxLife: null, methods: null, paths: null, delegable: true }
-  await administration.setRule({ client, service, effect: 'allow', claims: [['role', 'reader']], ...limits })
+  const terms = { ...NO_TERMS, claims: [['role', 'reader'] as const], delegable: true }
+  await administration.setRule({ client, service, effect: 'allow', ...terms })
 }
 
 /** What the process takes, without garbage, bytes. */

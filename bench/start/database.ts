@@ -8,6 +8,7 @@ import { RECORD_KIND } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import { encodePolicyRecord, encodePrincipalRecord } from '../../kdc/vault/records.js'
 import { Vault, type VaultChange } from '../../kdc/vault/vault.js'
+import { NO_TERMS } from '../../shared/administration/rules.js'
 import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
@@ -74,7 +75,6 @@ function principalChange(name: Principal, key: LongTermKey): VaultChange {
 
 function ruleChange(from: Principal, to: Principal): VaultChange {
   const [client, service] = [from as string as Pattern, to as string as Pattern]
-  const limits = { maxLife: null, methods: null, paths: null, delegable: false, changedAt: Date.now() }
-  const fields = encodePolicyRecord({ client, service, effect: 'allow', claims: [], ...limits })
+  const fields = encodePolicyRecord({ client, service, effect: 'allow', ...NO_TERMS, changedAt: Date.now() })
   return { kind: RECORD_KIND.POLICY, name: policyName(client, service), expected: 0, fields }
 }

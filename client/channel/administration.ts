@@ -18,6 +18,7 @@ import { fields, nullable } from '../../shared/encoding/fields.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
+import { Groups } from './groups.js'
 import { Invitations } from './invitations.js'
 import { KeyAdministration } from './key-administration.js'
 import { pagesOf } from './pages.js'
@@ -42,6 +43,7 @@ export class Administration {
   readonly keys: KeyAdministration
   readonly revocations: Revocations
   readonly invitations: Invitations
+  readonly groups: Groups
   readonly settings: RealmAdministration
   readonly #transport: AdminTransport
 
@@ -49,6 +51,7 @@ export class Administration {
     this.keys = new KeyAdministration(transport)
     this.revocations = new Revocations(transport)
     this.invitations = new Invitations(transport)
+    this.groups = new Groups(transport)
     this.settings = new RealmAdministration(transport)
     this.#transport = transport
   }

@@ -47,6 +47,7 @@ export async function invite(context: AdminContext, wanted: NewInvitation): Prom
       principalsLife,
       lastUsedAt: null,
       lastUsedFrom: null,
+      invitedBy: null,
     }
     const record = newPrincipal({
       name,
@@ -99,7 +100,7 @@ function summaryOf({
   createdAt,
   disabled,
 }: InvitationRecord): InvitationSummary {
-  const { staged, ...rest } = invitation
+  const { staged, invitedBy, ...rest } = invitation
   const ends = { endsAt: expiresAt ?? Number.MAX_SAFE_INTEGER, createdAt, withdrawn: disabled }
   return { invitation: name, ...rest, ...ends, staged: staged.length }
 }

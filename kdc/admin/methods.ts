@@ -20,6 +20,7 @@ import type { FeedMethod } from '../../shared/revocation/feed.js'
 import { CHANNEL_MESSAGE_BYTES, PUBLIC_MESSAGE_BYTES } from '../limits/defaults.js'
 import type { AdminContext } from './context.js'
 import { FEED_METHODS_BY_NAME } from './feed.js'
+import { GROUP_METHODS } from './group-methods.js'
 import { INVITATION_METHODS } from './invitation-methods.js'
 import { KEY_METHODS } from './key-methods.js'
 import { stillAdministrating } from './lockout.js'
@@ -142,6 +143,7 @@ const METHODS: ReadonlyMap<string, Method> = new Map(
     rule: ruleForMethod,
     forget: forgetMethod,
     policy: policyMethod,
+    ...GROUP_METHODS,
     ...KEY_METHODS,
     ...REALM_METHODS,
     ...INVITATION_METHODS,

@@ -102,7 +102,7 @@ function isListed({ removed, invitation }: PrincipalRecord): boolean {
 }
 
 function summaryOf(record: PrincipalRecord): PrincipalSummary {
-  const { name, keys, disabled, expiresAt, maxLife, maxRenew, createdAt, changedAt } = record
+  const { name, keys, disabled, expiresAt, maxLife, maxRenew, createdAt, changedAt, groups } = record
   const kvnos = keys.map(({ kvno }) => kvno)
   const passwordBased = hasPassword(record)
   return {
@@ -115,6 +115,7 @@ function summaryOf(record: PrincipalRecord): PrincipalSummary {
     maxRenew,
     createdAt,
     changedAt,
+    groups,
   }
 }
 

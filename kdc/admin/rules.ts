@@ -1,11 +1,19 @@
-import { isSameRule, type PolicyRule, type RuleChange } from '../../shared/administration/rules.js'
+import {
+  isOver,
+  isSameRule,
+  NO_TERMS,
+  type PolicyRule,
+  type RuleChange,
+  type RuleRate,
+} from '../../shared/administration/rules.js'
 import { LIMIT } from '../../shared/constants.js'
 import { caveatBytes } from '../../shared/encoding/fields.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
-import { EVERYONE, type Pattern, shortPattern } from '../../shared/pattern.js'
+import { EVERYONE, isGroup, type Pattern, shortPattern } from '../../shared/pattern.js'
 import { kdcService, type Principal, ticketGrantingService } from '../../shared/principal.js'
 import { decodeCaveat } from '../../shared/ticket/caveats.js'
 import { caveatsOf } from '../issue/policy.js'
+import { RULE_RATE_BOUNDS } from '../limits/defaults.js'
 import { policyName } from '../realm/directory.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePolicyRecord, encodePolicyRecord } from '../vault/records.js'
@@ -21,12 +29,13 @@ import { requireRemaining } from './lockout.js'
 export async function setRule(context: AdminContext, { rule, before }: RuleChange): Promise<void> {
   requireSensible(context, rule)
   const { client, service, effect } = rule
-  const nothing = { claims: [], maxLife: null, methods: null, paths: null, delegable: false }
-  const stored: PolicyRule = effect === 'deny' ? { client, service, effect, ...nothing } : rule
+  const stored: PolicyRule =
+    effect === 'deny' ? { client, service, effect, ...NO_TERMS, until: rule.until } : rule
   await changeRealm(context, async now => {
+    if (isOver(stored, now)) throw malformed('the rule would have ended already')
     const found = await readRule(context, client, service)
     if (before !== undefined) requireUnchanged(before, found?.record ?? null)
-    await requireRemaining(context, { client, service, rule: stored })
+    await requireRemaining(context, { rules: [{ client, service, rule: stored }], groups: [] }, now)
     const fields = encodePolicyRecord({ ...stored, changedAt: now })
     const name = policyName(client, service)
     const changes = [{ kind: RECORD_KIND.POLICY, name, expected: found?.version ?? 0, fields }]
@@ -56,10 +65,10 @@ export async function ruleFor(
  * @throws OrthrusError `malformed` `not_authorized`
  */
 export async function forget(context: AdminContext, client: Pattern, service: Pattern): Promise<void> {
-  await changeRealm(context, async () => {
+  await changeRealm(context, async now => {
     const found = await readRule(context, client, service)
     if (found === undefined) throw noRule(context, client, service)
-    await requireRemaining(context, { client, service, rule: undefined })
+    await requireRemaining(context, { rules: [{ client, service, rule: undefined }], groups: [] }, now)
     const name = policyName(client, service)
     const changes = [{ kind: RECORD_KIND.POLICY, name, expected: found.version, fields: undefined }]
     return { changes, result: undefined, reported: { method: 'forget', client, service } }
@@ -84,9 +93,9 @@ function noRule({ realm }: AdminContext, client: Pattern, service: Pattern): Ort
 
 /** Refuses a rule that could never do what it says. @throws OrthrusError `malformed` */
 function requireSensible({ realm: { record } }: AdminContext, rule: PolicyRule): void {
-  const { client, service, methods, paths } = rule
+  const { client, service, methods, paths, rate } = rule
   for (const pattern of [client, service]) {
-    if (pattern !== EVERYONE && !pattern.endsWith(`@${record.realm}`))
+    if (pattern !== EVERYONE && !isGroup(pattern) && !pattern.endsWith(`@${record.realm}`))
       throw malformed(`${pattern} is not of the realm ${record.realm}`)
   }
   if (isSame(service, ticketGrantingService(record.realm)))
@@ -95,7 +104,16 @@ function requireSensible({ realm: { record } }: AdminContext, rule: PolicyRule):
     throw malformed(
       'a rule for kdc cannot be restricted: kdc is reached by a channel, which has neither method nor path',
     )
+  if (isSame(service, kdcService(record.realm)) && rate !== null)
+    throw malformed('a rule for kdc has no rate: it would keep administrators out')
+  if (rate !== null) requireRate(rate)
   requireUsableCaveats(rule)
+}
+
+function requireRate({ points, interval }: RuleRate): void {
+  const { INTERVAL_MIN, INTERVAL_MAX, POINTS_MAX } = RULE_RATE_BOUNDS
+  if (interval < INTERVAL_MIN || interval > INTERVAL_MAX || points > POINTS_MAX)
+    throw malformed(`a rate is 1 to ${POINTS_MAX} tickets in a second, a minute or up to an hour`)
 }
 
 function requireUsableCaveats(rule: PolicyRule): void {

@@ -9,7 +9,7 @@ import {
 import { OrthrusError } from '../../shared/errors.js'
 import { type Principal, ticketGrantingService } from '../../shared/principal.js'
 import { type Explained, explain } from '../issue/explain.js'
-import { lookUpServices } from '../issue/service-tickets.js'
+import { groupsOf, lookUpServices } from '../issue/service-tickets.js'
 import { dueOf, keyLife } from '../realm/key-changes.js'
 import { hasPassword } from '../realm/principal-keys.js'
 import type { RevocationLog } from '../realm/revocation-log.js'
@@ -33,10 +33,11 @@ export async function why(context: AdminContext, question: WhyQuestion): Promise
   const whole = requireConcerned(context, clientName)
   const { directory, record, random } = realm
   const now = question.at ?? realm.time.now()
-  const [granting, client, [requested]] = await Promise.all([
+  const client = await directory.principal(clientName)
+  const asking = { name: clientName, groups: groupsOf(client) }
+  const [granting, [requested]] = await Promise.all([
     directory.principal(ticketGrantingService(record.realm)),
-    directory.principal(clientName),
-    lookUpServices(directory.view(), clientName, [service]),
+    lookUpServices(directory.view(), asking, [service]),
   ])
   if (granting === undefined || requested === undefined)
     throw new OrthrusError('unavailable', 'the realm has no krbtgt any more')

@@ -71,7 +71,15 @@ export async function answerAs(context: AsContext, incoming: Incoming): Promise<
         found => {
           if (found.client === undefined || currentKey(found.client)?.kvno !== key.kvno) return undefined
           requireEnabled(found.client, now)
-          const checked = { ...found, client: found.client, verified, key, origin, now }
+          const checked = {
+            ...found,
+            client: found.client,
+            verified,
+            key,
+            origin,
+            now,
+            isNew: seen === 'new',
+          }
           return createAsReply(key.key, verified, replyTo(telling, checked), random)
         },
       )
@@ -139,10 +147,11 @@ interface Checked extends Authenticated {
   readonly services: readonly RequestedService[]
   readonly origin: Origin
   readonly now: number
+  readonly isNew: boolean
 }
 
 function replyTo(context: ExchangeContext, checked: Checked): Reply {
-  const { verified, granting, client, services, key, origin, now } = checked
+  const { verified, granting, client, services, key, origin, now, isNew } = checked
   const { lifetime, renewable } = verified
   const passwordBased = key.fromPassword
   const login = { client, origin, now, lifetime, authTime: now, passwordBased }
@@ -150,7 +159,7 @@ function replyTo(context: ExchangeContext, checked: Checked): Reply {
   const space = new ReplySpace(verified.services)
   space.take(tgt)
   const caveats = tgtCaveats(client).map(bytes => ({ bytes, caveat: decodeCaveat(bytes) }))
-  const bearer = { ...login, tgtEnd: tgt.endTime, caveats }
+  const bearer = { ...login, isNew, tgtEnd: tgt.endTime, caveats }
   const { grants, denials } = grantServices(context, services, bearer, space)
   return { time: now, grants: [tgt, ...grants], denials }
 }

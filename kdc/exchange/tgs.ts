@@ -68,7 +68,8 @@ export async function answerTgs(context: TgsContext, incoming: Incoming): Promis
       ({ granting, client, services }) => {
         requireTgtKey(tgt, granting, now)
         const standing = requireStanding(context, tgt, client, now)
-        const checked = { verified, tgt, granting, client: standing, services, caveats, origin, now }
+        const isNew = seen === 'new'
+        const checked = { verified, tgt, granting, client: standing, services, caveats, origin, now, isNew }
         return createTgsReply(key, verified, replyTo(telling, checked), context.random)
       },
     )
@@ -142,11 +143,12 @@ interface Checked {
   readonly caveats: readonly CarriedCaveat[]
   readonly origin: Origin
   readonly now: number
+  readonly isNew: boolean
 }
 
-/** Steps 5 and 6. */
+/** Steps 5 and 6. @throws OrthrusError `rate_limited`, `not_renewable` */
 function replyTo(context: ExchangeContext, checked: Checked): Reply {
-  const { verified, tgt, client, services, caveats, origin, now } = checked
+  const { verified, tgt, client, services, caveats, origin, now, isNew } = checked
   const { lifetime } = verified
   const space = new ReplySpace(verified.services)
   const renewed = verified.renew ? [renew(context, checked)] : []
@@ -159,9 +161,12 @@ function replyTo(context: ExchangeContext, checked: Checked): Reply {
     authTime: tgt.authTime,
     tgtEnd: tgt.endTime,
     passwordBased: (tgt.flags & FLAG.PASSWORD) !== 0,
+    isNew,
     caveats,
   }
-  const { grants, denials } = grantServices(context, services, bearer, space)
+  const { grants, denials, limited } = grantServices(context, services, bearer, space)
+  // A denial has no room for the time to wait. Nothing is lost where there is nothing else to answer.
+  if (limited !== undefined && denials.length === services.length && renewed.length === 0) throw limited
   return { time: now, grants: [...renewed, ...grants], denials }
 }
 

@@ -1,4 +1,4 @@
-import type { DecidingRule } from '../../shared/administration/rules.js'
+import { type DecidingRule, NO_TERMS, type PolicyRule } from '../../shared/administration/rules.js'
 import type { CaveatRefusal, LifeLimit, WeighedRule, WhyTicket } from '../../shared/administration/why.js'
 import { FLAG } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
@@ -12,7 +12,14 @@ import type { PrincipalRecord, RealmRecord, StoredKey } from '../vault/records.j
 import { issueTicket, issuingService } from './issue.js'
 import { endTimeOf, type LifetimeLimits } from './lifetime.js'
 import { type Decision, matchingRules } from './policy.js'
-import { contentFor, decideFor, lifetimeFor, type RequestedService } from './service-tickets.js'
+import {
+  contentFor,
+  decideFor,
+  groupsOf,
+  lifetimeFor,
+  questionFor,
+  type RequestedService,
+} from './service-tickets.js'
 import { tgtLifetime } from './tgt.js'
 
 /**
@@ -46,9 +53,11 @@ export interface Explained {
 /** What a login of the client, and its request for the service, would come to. */
 export function explain(grounds: WhyGrounds, random: RandomSource): Explained {
   const { requested, clientName, now } = grounds
-  const decision = decideFor(requested, clientName, now)
+  const asking = { name: clientName, groups: groupsOf(grounds.client) }
+  const decision = decideFor(requested, asking, now)
   const { rule } = decision
-  const rules = weigh(requested, clientName, rule)
+  const matching = matchingRules(requested.rules, questionFor(requested, asking, now))
+  const rules = weigh(matching, rule)
   try {
     return { code: null, reason: '', rule, rules, ticket: ticketFor(grounds, decision, random) }
   } catch (cause) {
@@ -58,12 +67,8 @@ export function explain(grounds: WhyGrounds, random: RandomSource): Explained {
 }
 
 /** The rules that match, with what becomes of each. */
-function weigh(
-  { rules, service }: RequestedService,
-  client: Principal,
-  deciding: DecidingRule | null,
-): WeighedRule[] {
-  return matchingRules(rules, client, service).map(rule => {
+function weigh(matching: readonly PolicyRule[], deciding: DecidingRule | null): WeighedRule[] {
+  return matching.map(rule => {
     if (rule === deciding) return { rule, fate: 'decides' }
     const isOverruled = deciding?.effect === 'deny' && rule.effect === 'allow'
     return { rule, fate: isOverruled ? 'overruled' : 'less specific' }
@@ -81,10 +86,10 @@ function ticketFor(grounds: WhyGrounds, decision: Decision, random: RandomSource
   const { record, content } = contentFor(realm, requested, applicant, decision, undefined)
   // Its limits on sizes are part of the decision.
   issueTicket(issuingService(record), content, random)
-  const maxLife = decision.allowed ? decision.terms.maxLife : null
+  const terms = decision.allowed ? decision.terms : NO_TERMS
   return {
     endTime: content.endTime,
-    limits: namedLimits(lifetimeFor(realm, record, { maxLife }, applicant)),
+    limits: namedLimits(lifetimeFor(realm, record, terms, applicant)),
     claims: content.claims,
     caveats: content.caveats,
     delegable: (content.flags & FLAG.DELEGABLE) !== 0,
@@ -108,7 +113,13 @@ function requireLogin({ client, clientName: principal, now }: WhyGrounds): {
 
 /** In the order in which `lifetimeFor` has them. */
 const LIVES = ['client', 'service', 'realm', 'rule'] as const satisfies readonly LifeLimit[]
-const ENDS = ['tgt', 'caveat', 'client expires', 'service expires'] as const satisfies readonly LifeLimit[]
+const ENDS = [
+  'tgt',
+  'caveat',
+  'client expires',
+  'service expires',
+  'rule ends',
+] as const satisfies readonly LifeLimit[]
 
 /** Every bound that there is, the shortest first. What bounds the TGT too is named before it. */
 function namedLimits({ now, lives, ends }: LifetimeLimits): [LifeLimit, number][] {

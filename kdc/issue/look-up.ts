@@ -1,9 +1,9 @@
 import type { Principal } from '../../shared/principal.js'
 import type { ExchangeContext } from '../realm/context.js'
 import type { View } from '../realm/directory.js'
-import type { MaybePromise } from '../realm/maybe-promise.js'
+import { type MaybePromise, useValue } from '../realm/maybe-promise.js'
 import type { PrincipalRecord } from '../vault/records.js'
-import { lookUpServices, type RequestedService } from './service-tickets.js'
+import { groupsOf, lookUpServices, type RequestedService } from './service-tickets.js'
 import { ticketGranting } from './tgt.js'
 
 /** The records that an AS or TGS exchange decides from. */
@@ -22,10 +22,11 @@ export function lookUpRecords(
   client: Principal,
   services: readonly Principal[],
 ): MaybePromise<DecisionRecords> {
+  const asking = view.principal(client)
   const found = [
     ticketGranting(context, view),
-    view.principal(client),
-    lookUpServices(view, client, services),
+    asking,
+    useValue(asking, record => lookUpServices(view, { name: client, groups: groupsOf(record) }, services)),
   ] as const
   const [granting, record, requested] = found
   if (granting instanceof Promise || record instanceof Promise || requested instanceof Promise) {

@@ -1,5 +1,11 @@
-import type { DecidingRule, PolicyRule } from '../../shared/administration/rules.js'
-import { patternsOf } from '../../shared/pattern.js'
+import {
+  type DecidingRule,
+  isOver,
+  NO_TERMS,
+  type PolicyRule,
+  type RuleRate,
+} from '../../shared/administration/rules.js'
+import { type Pattern, patternsOf } from '../../shared/pattern.js'
 import { kdcService, type Principal, realmOf, ticketGrantingService } from '../../shared/principal.js'
 import { encodeCaveat } from '../../shared/ticket/caveats.js'
 import type { Claims } from '../../shared/ticket/claims.js'
@@ -20,6 +26,8 @@ export interface ServiceFacts {
 export interface PolicyQuestion {
   readonly client: Principal
   readonly service: Principal
+  /** The groups that the two are in, in the order of their names. */
+  readonly groups: { readonly client: readonly Pattern[]; readonly service: readonly Pattern[] }
   /** `undefined` if there is no such service, or it was removed. */
   readonly facts: ServiceFacts | undefined
   /** Milliseconds, KDC time. */
@@ -33,6 +41,10 @@ export interface Terms {
   readonly maxLife: number | null
   readonly caveats: readonly Uint8Array[]
   readonly delegable: boolean
+  /** When the rule ends, and with it every ticket that it grants, milliseconds; null for never. */
+  readonly until: number | null
+  /** How many such tickets one client gets; null for no limit of the rule's own. */
+  readonly rate: RuleRate | null
 }
 
 /**
@@ -50,7 +62,7 @@ export type Decision =
 
 /**
  * Any matching rule that denies wins. Otherwise the most specific rule that allows decides; the client's pattern is
- * compared before the service's. Without a rule, a client is allowed nothing but a bare ticket for `kdc@realm`. Only a
+ * compared before the service's. A rule that has ended does not match. Without a rule, a client is allowed nothing but a bare ticket for `kdc@realm`. Only a
  * client that may have tickets for a service is told whether it exists; a service that is disabled, expired or has no
  * key counts as unknown.
  * @param rules may include rules that do not match; they are ignored
@@ -60,7 +72,7 @@ export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): 
   const { client, service, facts, now } = question
   if (service === ticketGrantingService(realmOf(client)))
     return denied(null, 'a ticket for krbtgt comes from a login, not by name')
-  const matching = matchingRules(rules, client, service)
+  const matching = matchingRules(rules, question)
   const denial = matching.find(rule => rule.effect === 'deny')
   if (denial !== undefined) return denied(denial, 'a rule denies it')
   const rule = matching[0] ?? null
@@ -73,28 +85,27 @@ export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): 
   return { allowed: true, rule, terms: termsOf(rule ?? BARE) }
 }
 
-type Grounds = Pick<PolicyRule, 'claims' | 'maxLife' | 'methods' | 'paths' | 'delegable'>
+type Grounds = Omit<PolicyRule, 'client' | 'service' | 'effect'>
 
 /** What every client may have at `kdc@realm`. */
-const BARE: Grounds = { claims: [], maxLife: null, methods: null, paths: null, delegable: false }
+const BARE: Grounds = NO_TERMS
 
 /** The rules that match the pair, the most specific first. */
 export function matchingRules(
   rules: readonly PolicyRule[],
-  client: Principal,
-  service: Principal,
+  { client, service, groups, now }: PolicyQuestion,
 ): PolicyRule[] {
-  const clients = patternsOf(client)
-  const services = patternsOf(service)
+  const clients = patternsOf(client, groups.client)
+  const services = patternsOf(service, groups.service)
   const rank = (rule: PolicyRule): number =>
     clients.indexOf(rule.client) * services.length + services.indexOf(rule.service)
   return rules
-    .filter(rule => clients.includes(rule.client) && services.includes(rule.service))
+    .filter(rule => clients.includes(rule.client) && services.includes(rule.service) && !isOver(rule, now))
     .sort((a, b) => rank(a) - rank(b))
 }
 
-function termsOf({ claims, maxLife, methods, paths, delegable }: Grounds): Terms {
-  return { claims, maxLife, caveats: caveatsOf({ methods, paths }), delegable }
+function termsOf({ claims, maxLife, methods, paths, delegable, until, rate }: Grounds): Terms {
+  return { claims, maxLife, caveats: caveatsOf({ methods, paths }), delegable, until, rate }
 }
 
 /** The restrictions of a rule, as the caveats of each ticket that it allows. */

@@ -4,18 +4,19 @@ import { drawFraction } from '../../shared/crypto/fraction.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
 import type { Denial } from '../../shared/exchange/reply.js'
+import { NO_GROUPS, type Pattern } from '../../shared/pattern.js'
 import { kdcService, type Principal, realmOf } from '../../shared/principal.js'
 import { allowsService, type Caveat, earliestExpiry } from '../../shared/ticket/caveats.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import type { ExchangeContext } from '../realm/context.js'
 import type { View } from '../realm/directory.js'
-import { allValues, type MaybePromise } from '../realm/maybe-promise.js'
+import { allValues, type MaybePromise, useValue } from '../realm/maybe-promise.js'
 import { currentKey } from '../realm/principal-keys.js'
 import type { Origin } from '../report/events.js'
 import type { PrincipalRecord, RealmRecord } from '../vault/records.js'
 import { issueTicket, issuingService } from './issue.js'
 import { endTimeOf, type LifetimeLimits } from './lifetime.js'
-import { type Decision, decide, type Terms } from './policy.js'
+import { type Decision, decide, type PolicyQuestion, type Terms } from './policy.js'
 import type { ReplySpace } from './reply-space.js'
 
 /**
@@ -33,6 +34,8 @@ export interface Bearer {
   /** The end of the TGT that was presented, or is granted in the same reply. */
   readonly tgtEnd: number
   readonly passwordBased: boolean
+  /** Whether the request was not seen before. A repeat takes nothing of what its client may have. */
+  readonly isNew: boolean
   /** The caveats in the TGT and those presented with it, each as bytes and decoded. */
   readonly caveats: readonly CarriedCaveat[]
 }
@@ -45,12 +48,14 @@ export interface CarriedCaveat {
 export interface Granted {
   readonly grants: Grant[]
   readonly denials: Denial[]
+  /** Of a service whose rule had no ticket left for the client: says when it has again. */
+  readonly limited: OrthrusError | undefined
 }
 
 /** Finds what the decision about each service needs. @throws OrthrusError `unavailable` */
 export function lookUpServices(
   view: View,
-  client: Principal,
+  client: Pick<PrincipalRecord, 'name' | 'groups'>,
   services: readonly Principal[],
 ): MaybePromise<readonly RequestedService[]> {
   return allValues(services.map(service => lookUp(view, client, service)))
@@ -63,9 +68,10 @@ export function grantServices(
   bearer: Bearer,
   space: ReplySpace,
 ): Granted {
-  const granted: Granted = { grants: [], denials: [] }
+  const granted = { grants: [] as Grant[], denials: [] as Denial[] }
+  let limited: OrthrusError | undefined
   for (const requested of found) {
-    const decision = decideFor(requested, bearer.client.name, bearer.now)
+    const decision = decideFor(requested, bearer.client, bearer.now)
     try {
       const grant = grantService(context, requested, bearer, decision)
       space.take(grant)
@@ -73,10 +79,11 @@ export function grantServices(
       tellGrant(context, bearer, grant, decision.rule)
     } catch (cause) {
       const { service } = requested
+      if (cause instanceof OrthrusError && cause.code === 'rate_limited') limited ??= cause
       granted.denials.push({ service, code: codeOf(cause, context, bearer, service, decision.rule) })
     }
   }
-  return granted
+  return { ...granted, limited }
 }
 
 export interface RequestedService {
@@ -85,35 +92,58 @@ export interface RequestedService {
   readonly rules: Parameters<typeof decide>[0]
 }
 
-function lookUp(view: View, client: Principal, service: Principal): MaybePromise<RequestedService> {
-  const record = view.principal(service)
-  const rules = view.rules(client, service)
-  if (!(record instanceof Promise || rules instanceof Promise)) return { service, record, rules }
-  return Promise.all([record, rules]).then(([record, rules]) => ({ service, record, rules }))
+/** The rules are looked up second, as groups of the two are in the records of both. */
+function lookUp(
+  view: View,
+  client: Pick<PrincipalRecord, 'name' | 'groups'>,
+  service: Principal,
+): MaybePromise<RequestedService> {
+  return useValue(view.principal(service), record => {
+    const groups = { client: client.groups, service: groupsOf(record) }
+    return useValue(view.rules(client.name, service, groups), rules => ({ service, record, rules }))
+  })
+}
+
+/** Those of a principal that does not exist, too. */
+export function groupsOf(record: PrincipalRecord | undefined): readonly Pattern[] {
+  return record?.groups ?? NO_GROUPS
 }
 
 /** The decision of policy alone. */
 export function decideFor(
-  { service, record, rules }: RequestedService,
-  client: Principal,
+  requested: RequestedService,
+  client: Pick<PrincipalRecord, 'name' | 'groups'>,
   now: number,
 ): Decision {
-  return decide(rules, { client, service, facts: record && factsOf(record), now })
+  return decide(requested.rules, questionFor(requested, client, now))
 }
 
-/** Seals what `contentFor` says, and checks sizes. */
+/** What policy is asked. */
+export function questionFor(
+  { service, record }: RequestedService,
+  client: Pick<PrincipalRecord, 'name' | 'groups'>,
+  now: number,
+): PolicyQuestion {
+  const groups = { client: client.groups, service: groupsOf(record) }
+  return { client: client.name, service, groups, facts: record && factsOf(record), now }
+}
+
+/** Seals what `contentFor` says, and checks the rate of the rule, and sizes. */
 function grantService(
-  { realm, random }: ExchangeContext,
+  { realm, rates, random }: ExchangeContext,
   requested: RequestedService,
   bearer: Bearer,
   decision: Decision,
 ): Grant {
   const { record, content } = contentFor(realm.record, requested, bearer, decision, random)
+  const { rule } = decision
+  if (decision.allowed && decision.terms.rate !== null && rule !== null)
+    rates.requireRule(bearer.client.name, rule, decision.terms.rate, bearer.isNew)
   return issueTicket(issuingService(record), content, random)
 }
 
 /** Who asks for a ticket, without where from. */
-export type Applicant = Omit<Bearer, 'origin'>
+export type Applicant = Omit<Bearer, 'origin' | 'isNew'>
 
 /** A service that there is, and what its ticket will contain besides what is drawn for it. */
 export interface DecidedTicket {
@@ -184,12 +214,12 @@ function factsOf(record: PrincipalRecord): NonNullable<Parameters<typeof decide>
 export function lifetimeFor(
   realm: RealmRecord,
   service: PrincipalRecord,
-  terms: Pick<Terms, 'maxLife'>,
+  terms: Pick<Terms, 'maxLife' | 'until'>,
   { client, now, lifetime, tgtEnd, caveats }: Applicant,
 ): LifetimeLimits {
   const expiry = earliestExpiry(caveats.map(({ caveat }) => caveat))
   const lives = [client.maxLife, service.maxLife, realm.maxServiceLife, terms.maxLife]
-  const ends = [tgtEnd, expiry, client.expiresAt, service.expiresAt]
+  const ends = [tgtEnd, expiry, client.expiresAt, service.expiresAt, terms.until]
   return { now, lifetime, lives, ends }
 }
 

@@ -31,6 +31,24 @@ export const SHORTENING = 0.1
  */
 export const CACHE = { PRINCIPALS: 50_000, RULES: 10_000, ABSENT: 50_000, TGTS: 4_096 } as const
 
+/** How long a rule is shown after its end, before it is cleared away, milliseconds. */
+export const RULES_KEPT = DAY
+
+/** The most outdated rules that one change clears away. */
+export const RULES_CLEARED = 32
+
+/** Bounds on the rate of a rule. Intervals in milliseconds. */
+export const RULE_RATE_BOUNDS = { INTERVAL_MIN: SECOND, INTERVAL_MAX: HOUR, POINTS_MAX: 1_000_000 } as const
+
+/**
+ * Of how many pairs of a client and a rule with a rate the tickets are counted. Beyond that, the pair that got none for
+ * longest is forgotten.
+ */
+export const COUNTED_RULES = 100_000
+
+/** How many groups a principal is in: with each, more rules are looked up for its tickets and for those for it. */
+export const GROUPS_OF_PRINCIPAL = 16
+
 /** The shortest life of its tickets for `kdc@realm` that an administrator may set for itself, milliseconds. */
 export const ADMINISTRATION_LIFE_MIN = MINUTE
 

@@ -1,3 +1,4 @@
+import type { RuleRate } from '../../shared/administration/rules.js'
 import { WINDOW } from '../../shared/constants.js'
 import { type RandomSource, systemRandom } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
@@ -8,6 +9,7 @@ import { COUNTERS, ENTRIES_PER_CALL, type Limits, type Rate } from './defaults.j
 import { FailedLogins, type GuessLimits } from './failed-logins.js'
 import type { Sighting } from './mac-table.js'
 import { NetworkCounts, type Reached } from './network-counts.js'
+import { type RatedRule, RuleRates } from './rule-rates.js'
 import { SeenRequests } from './seen-requests.js'
 import { Turns } from './turns.js'
 
@@ -45,6 +47,11 @@ export interface RateLimits {
   requireClientLogin(client: Principal): void
   /** For a key that a client stages or sets. It counts as a request too. */
   requireKeyChange(client: Principal): void
+  /**
+   * For a ticket that a rule with a rate grants.
+   * @param takes whether it is counted; a repeated request needs room for its ticket, but takes none of it
+   */
+  requireRule(client: Principal, rule: RatedRule, rate: RuleRate, takes: boolean): void
   /** For a request that was seen before: the sender of a repeat need not be its client. */
   requireRepeat(address: string): void
 }
@@ -72,6 +79,7 @@ export function createRateLimits(
   const logins = new ClientLimit(limits.requestsPerClient, monotonic)
   const feedCalls = new ClientLimit(limits.feedCallsPerClient, monotonic)
   const keyChanges = new ClientLimit(limits.keyChangesPerClient, monotonic)
+  const rules = new RuleRates(monotonic)
   const seen = new SeenRequests(random)
   // As many requests of one client are remembered as it may send, so that no client can fill the memory for all.
   const remembered = new ClientCounts(limits.requestsPerClient, monotonic)
@@ -93,6 +101,10 @@ export function createRateLimits(
     requireFeedCall: client => feedCalls.require('calls about the feed', client),
     countFeedEntries: (client, entries) => feedCalls.count(client, Math.ceil(entries / ENTRIES_PER_CALL)),
     requireClientLogin: client => logins.require('AS requests', client),
+    requireRule: (client, rule, rate, takes) => {
+      const left = rules.wait(client, rule, rate, takes)
+      if (left > 0) throw limited(`tickets for ${client} by the rule ${rule.client} -> ${rule.service}`, left)
+    },
     requireRepeat: address => refuse('repeated requests', repeats.count(address)),
   }
 }
@@ -112,6 +124,7 @@ export const NO_RATE_LIMITS: RateLimits = {
   requireFeedCall: nothing,
   countFeedEntries: nothing,
   requireClientLogin: nothing,
+  requireRule: nothing,
   requireRepeat: nothing,
 }
 

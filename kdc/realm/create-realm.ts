@@ -1,4 +1,5 @@
 import type { RealmLifetimes, RotationSchedule } from '../../shared/administration/realm.js'
+import { NO_TERMS } from '../../shared/administration/rules.js'
 import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
@@ -105,11 +106,8 @@ function administrationRule(client: Pattern, service: Pattern, changedAt: number
     client,
     service,
     effect: 'allow',
+    ...NO_TERMS,
     claims: [['role', 'admin']],
-    maxLife: null,
-    methods: null,
-    paths: null,
-    delegable: false,
     changedAt,
   }
 }

@@ -1,7 +1,7 @@
 import { SIZE } from '../../shared/constants.js'
 import { expand } from '../../shared/crypto/derive.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
-import { patternsOf } from '../../shared/pattern.js'
+import { NO_GROUPS, type Pattern, patternsOf } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 import { recentlyUsed } from '../../shared/recently-used.js'
 import { CACHE } from '../limits/defaults.js'
@@ -22,6 +22,25 @@ import { RecordCache } from './record-cache.js'
 /** The name of the rule for exactly this pair. No pattern contains a space. */
 export function policyName(client: string, service: string): string {
   return `${client} ${service}`
+}
+
+/** The groups that a client and a service are in. */
+export interface GroupsOfPair {
+  readonly client: readonly Pattern[]
+  readonly service: readonly Pattern[]
+}
+
+/** Of a pair that is in none. */
+export const NO_GROUPS_OF_PAIR: GroupsOfPair = { client: NO_GROUPS, service: NO_GROUPS }
+
+/**
+ * What the rules of a pair are remembered by. A change of a principal's groups needs no care: its pairs are looked up by
+ * another name then.
+ */
+function pairName(client: Principal, service: Principal, groups: GroupsOfPair): string {
+  const pair = policyName(client, service)
+  if (groups.client.length === 0 && groups.service.length === 0) return pair
+  return `${pair} ${groups.client.join(',')} ${groups.service.join(',')}`
 }
 
 /** Look-ups for the exchanges. They are cached, and up to date when a change is acknowledged. */
@@ -73,14 +92,18 @@ export class Directory {
     expand((record && currentKey(record))?.key ?? new LongTermKey(new Uint8Array(SIZE.KEY)), 'as-req')
   }
 
-  /** All rules that match the two. @throws OrthrusError `unavailable` */
-  rules(client: Principal, service: Principal): MaybePromise<readonly PolicyRecord[]> {
-    return useValue(this.rulesOf(client, service), orNone)
+  /** All rules that match the two, ended ones included. @throws OrthrusError `unavailable` */
+  rules(
+    client: Principal,
+    service: Principal,
+    groups: GroupsOfPair = NO_GROUPS_OF_PAIR,
+  ): MaybePromise<readonly PolicyRecord[]> {
+    return useValue(this.rulesNamed(pairName(client, service, groups)), orNone)
   }
 
-  /** As `rules`, but `undefined` if there is none. */
-  rulesOf(client: Principal, service: Principal): MaybePromise<readonly PolicyRecord[] | undefined> {
-    return this.#rules.get(policyName(client, service))
+  /** As `rules`, by the name of the pair; `undefined` if there is none. */
+  rulesNamed(name: string): MaybePromise<readonly PolicyRecord[] | undefined> {
+    return this.#rules.get(name)
   }
 
   /** Look-ups that can be asked afterwards whether what they found still holds. */
@@ -157,9 +180,10 @@ export class View {
   }
 
   /** As `Directory.rules`. */
-  rules(client: Principal, service: Principal): MaybePromise<readonly PolicyRecord[]> {
-    return useValue(this.#directory.rulesOf(client, service), record => {
-      this.#found.push({ kind: 'rules', name: policyName(client, service), record })
+  rules(client: Principal, service: Principal, groups: GroupsOfPair): MaybePromise<readonly PolicyRecord[]> {
+    const name = pairName(client, service, groups)
+    return useValue(this.#directory.rulesNamed(name), record => {
+      this.#found.push({ kind: 'rules', name, record })
       return orNone(record)
     })
   }
@@ -188,13 +212,19 @@ const NOBODY = encodePrincipalRecord(
   }),
 )
 
-/** Reads one record for each pair of patterns; `undefined` if no rule matches. @param pair as `policyName` gives it */
+/** Reads one record for each pair of patterns; `undefined` if no rule matches. @param pair as `pairName` gives it */
 async function readRules(vault: Vault, pair: string): Promise<readonly PolicyRecord[] | undefined> {
-  const [client, service] = pair.split(' ') as [Principal, Principal]
-  const services = patternsOf(service)
-  const names = patternsOf(client).flatMap(pattern => services.map(other => policyName(pattern, other)))
+  const [client, service, ofClient, ofService] = pair.split(' ') as [Principal, Principal, string?, string?]
+  const services = patternsOf(service, groupsIn(ofService))
+  const names = patternsOf(client, groupsIn(ofClient)).flatMap(pattern =>
+    services.map(other => policyName(pattern, other)),
+  )
   const records = await Promise.all(names.map(name => vault.read(RECORD_KIND.POLICY, name)))
   const rules = records.flatMap(record => (record === undefined ? [] : [decodePolicyRecord(record.fields)]))
   // Anybody can ask for any number of pairs without a rule, so those are cached apart.
   return rules.length === 0 ? undefined : rules
+}
+
+function groupsIn(list: string | undefined): readonly Pattern[] {
+  return list ? (list.split(',') as Pattern[]) : NO_GROUPS
 }

@@ -1,6 +1,6 @@
 import { formatInvitationEnd } from '../../shared/encoding/invitation-end.js'
 import { type InvitationEnd, OrthrusError } from '../../shared/errors.js'
-import { EVERYONE, type Pattern } from '../../shared/pattern.js'
+import { EVERYONE, isGroup, type Pattern } from '../../shared/pattern.js'
 import {
   isInvitation,
   isReserved,
@@ -71,9 +71,10 @@ export function instanceOf(target: Pattern, instance: string): Principal {
   return parsePrincipal(target.replace('/*@', () => `/${instance}@`))
 }
 
-/** Whether there can be an invitation for the target. There is none for everyone, for the KDC or for an invitation. */
+/** Whether there can be an invitation for the target. There is none for everyone, for a group, for the KDC or
+ * for an invitation. */
 export function isInvitable(target: Pattern): boolean {
-  if (target === EVERYONE) return false
+  if (target === EVERYONE || isGroup(target)) return false
   const name = target.replace('/*@', '@') as Principal
   return !isReserved(name) && !isInvitation(name)
 }

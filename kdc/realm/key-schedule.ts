@@ -3,6 +3,7 @@ import { type Cancel, inBackground, runAfter, type Timers } from '../../shared/t
 import { KEY_SCHEDULE_INTERVAL } from '../limits/defaults.js'
 import { describeFailure } from '../report/failure.js'
 import type { Report } from '../report/report.js'
+import { outdatedRules, planClearingRules } from './ended-rules.js'
 import { outdatedInvitations, planClearing } from './invitations.js'
 import { planErasure, planFreshKey, requireKdcPrincipal } from './kdc-keys.js'
 import { dueOf, keyLife } from './key-changes.js'
@@ -17,7 +18,7 @@ export interface KeyScheduleOptions {
 
 /**
  * Keeps the keys of krbtgt and kdc young, erases their old ones once no ticket under them can live, and clears away
- * invitations with their keys a day after they ended (docs/protocol.md section 12). It looks from time to time, so that
+ * invitations with their keys, and rules, a day after they ended (docs/protocol.md section 12). It looks from time to time, so that
  * a change of the schedule, or of the clock, needs no care.
  */
 export class KeySchedule {
@@ -59,14 +60,23 @@ export class KeySchedule {
     for (const principal of [ticketGrantingService(name), kdcService(name)]) {
       await this.#try(principal, () => this.#change(now => this.#plan(principal, now)))
     }
-    await this.#try(null, () => this.#clear())
+    await this.#try(null, () => this.#clearInvitations())
+    await this.#try(null, () => this.#clearRules())
   }
 
-  async #clear(): Promise<void> {
+  async #clearInvitations(): Promise<void> {
     const { realm } = this.#options
     for await (const names of outdatedInvitations(realm.vault, realm.time.now())) {
       if (this.#isOver) return
       await this.#change(now => planClearing(realm, names, now))
+    }
+  }
+
+  async #clearRules(): Promise<void> {
+    const { realm } = this.#options
+    for await (const names of outdatedRules(realm.vault, realm.time.now())) {
+      if (this.#isOver) return
+      await this.#change(now => planClearingRules(realm, names, now))
     }
   }
 

@@ -2,7 +2,7 @@
 export type MaybePromise<T> = T | Promise<T>
 
 /** Applies `use` to the value. */
-export function useValue<T, R>(value: MaybePromise<T>, use: (value: T) => R): MaybePromise<R> {
+export function useValue<T, R>(value: MaybePromise<T>, use: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return value instanceof Promise ? value.then(use) : use(value)
 }
 

@@ -53,6 +53,8 @@ export function newPrincipal(options: NewPrincipalOptions): PrincipalRecord {
     changedAt: now,
     rotationAskedAt: null,
     invitation: options.invitation ?? null,
+    // Those of a removed principal of the same name were its own.
+    groups: [],
   }
 }
 
@@ -63,5 +65,13 @@ export function withNewSeries(record: PrincipalRecord, random: RandomSource, now
 
 /** What is kept of a removed principal: no key, but what a new principal of the same name must continue from. */
 export function tombstoneOf(record: PrincipalRecord): PrincipalRecord {
-  return { ...record, keys: [], password: null, removed: true, rotationAskedAt: null, invitation: null }
+  return {
+    ...record,
+    keys: [],
+    password: null,
+    removed: true,
+    rotationAskedAt: null,
+    invitation: null,
+    groups: [],
+  }
 }

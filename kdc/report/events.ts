@@ -231,7 +231,9 @@ export interface ClockSteady {
 /** What the schedule of keys does in the background failed. It is tried again. */
 export interface KeyScheduleFailed {
   readonly kind: 'key_schedule_failed'
-  /** Whose key could not be changed or erased; null if outdated invitations could not be cleared away. */
+  /**
+   * Whose key could not be changed or erased; null if outdated invitations or rules could not be cleared away.
+   */
   readonly principal: Principal | null
   readonly failure: Failure
 }

@@ -125,7 +125,7 @@ const LINES: Lines = {
     level: 'error',
     message:
       principal === null
-        ? 'invitations that ended long ago could not be cleared away; it is tried again'
+        ? 'invitations or rules that ended long ago could not be cleared away; it is tried again'
         : "a key of the KDC's own that is due could not be changed or erased; it is tried again",
     fields: principal === null ? { failure } : { principal, failure },
   }),
@@ -195,6 +195,11 @@ function subjectsOf(change: RecordChange): readonly string[] {
       return [toHex(change.ticketId), ...(change.principal === null ? [] : [change.principal])]
     case 'set-realm':
       return [change.settings.realm]
+    case 'group-add':
+    case 'group-remove':
+      return [change.group, ...change.principals]
+    case 'clear-rules':
+      return change.rules.map(([client, service]) => `${client} ${service}`)
     case 'clear-invitations':
       return change.principals
     case 'invite':

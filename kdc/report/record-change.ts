@@ -2,6 +2,7 @@ import type { NewInvitation } from '../../shared/administration/invitations.js'
 import type { PrincipalLimits } from '../../shared/administration/principals.js'
 import type { RealmSummary } from '../../shared/administration/realm.js'
 import type { PolicyRule } from '../../shared/administration/rules.js'
+import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 
 /** One change to the realm, by the method that made it. */
@@ -51,6 +52,11 @@ export type RecordChange =
   | { readonly method: 'uninvite'; readonly principal: Principal; readonly used: number }
   /** Invitations were removed that had ended long ago. */
   | { readonly method: 'clear-invitations'; readonly principals: readonly Principal[] }
+  /** Rules were removed that had ended long ago. */
+  | {
+      readonly method: 'clear-rules'
+      readonly rules: readonly (readonly [client: string, service: string])[]
+    }
   /** `principal` is who the host becomes with its first login. */
   | {
       readonly method: 'enrol'
@@ -59,4 +65,10 @@ export type RecordChange =
       readonly invitation: Principal
     }
   | { readonly method: 'allow' | 'deny'; readonly rule: PolicyRule }
+  | {
+      readonly method: 'group-add' | 'group-remove'
+      readonly group: Pattern
+      /** Those that were put into it, or taken out. */
+      readonly principals: readonly Principal[]
+    }
   | { readonly method: 'forget'; readonly client: string; readonly service: string }

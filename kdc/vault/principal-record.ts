@@ -9,6 +9,7 @@ import {
   booleanOf,
   bytesOf,
   fields,
+  groupOf,
   kvnoOf,
   listOf,
   longTermKeyOf,
@@ -54,6 +55,8 @@ export interface Invitation {
   readonly lastUsedAt: number | null
   /** The address that last used it. */
   readonly lastUsedFrom: string | null
+  /** The owner of the target who made it; null if an administrator did. */
+  readonly invitedBy: Principal | null
 }
 
 /** A principal (docs/protocol.md section 1). */
@@ -71,14 +74,22 @@ export interface PrincipalRecord extends PrincipalState {
   /** When an administrator asked for a new key that the holder has not shown yet; otherwise null. */
   readonly rotationAskedAt: number | null
   readonly invitation: Invitation | null
+  /**
+   * The groups that it is in, in the order of their names. They stand here so that they end with the principal: one made
+   * later under its name is in none.
+   */
+  readonly groups: readonly Pattern[]
 }
 
-/** Form 1 had a cut-off time in place of series of tickets, and keys without a state. It is read, and not written. */
-const FORM = 2
+/**
+ * Form 1 had a cut-off time in place of series of tickets, and keys without a state. Form 2 had no groups, and its
+ * invitations were all made by administrators. Both are read, and not written.
+ */
+const FORM = 3
 
 export function encodePrincipalRecord(record: PrincipalRecord): Value[] {
   const { name, clientId, keys, lastKvno, password, disabled, removed, expiresAt, maxLife, maxRenew } = record
-  const { createdAt, changedAt, rotationAskedAt, invitation } = record
+  const { createdAt, changedAt, rotationAskedAt, invitation, groups } = record
   const list = [
     FORM,
     name,
@@ -95,6 +106,7 @@ export function encodePrincipalRecord(record: PrincipalRecord): Value[] {
     changedAt,
     rotationAskedAt,
     invitation && encodeInvitation(invitation),
+    [...groups],
   ]
   return requireReadable(list, decodePrincipalRecord)
 }
@@ -104,15 +116,24 @@ function encodeKey({ kvno, key, fromPassword, createdAt, state, endsAt, stagedBy
 }
 
 function encodeInvitation(invitation: Invitation): Value[] {
-  const { target, uses, used, staged, principalsLife, lastUsedAt, lastUsedFrom } = invitation
-  return [target, uses, used, [...staged], principalsLife, lastUsedAt, lastUsedFrom]
+  const { target, uses, used, staged, principalsLife, lastUsedAt, lastUsedFrom, invitedBy } = invitation
+  return [target, uses, used, [...staged], principalsLife, lastUsedAt, lastUsedFrom, invitedBy]
 }
 
 export function decodePrincipalRecord(list: readonly Value[]): PrincipalRecord {
   return decodeRecord('principal', list, {
     1: { fields: 14, read: decodeFirstForm },
-    [FORM]: { fields: 15, read: decodeSecondForm },
+    2: { fields: 15, read: decodeSecondForm },
+    [FORM]: { fields: 16, read: decodeThirdForm },
   })
+}
+
+function decodeThirdForm(value: readonly Value[]): PrincipalRecord {
+  return {
+    ...decodeSecondForm(value.with(14, null)),
+    invitation: nullable(value[14], invitationOf),
+    groups: groupsOf(value[15]),
+  }
 }
 
 function decodeSecondForm(value: readonly Value[]): PrincipalRecord {
@@ -131,7 +152,8 @@ function decodeSecondForm(value: readonly Value[]): PrincipalRecord {
     createdAt: numberOf(value[11]),
     changedAt: numberOf(value[12]),
     rotationAskedAt: nullable(value[13], numberOf),
-    invitation: nullable(value[14], invitationOf),
+    invitation: nullable(value[14], secondInvitationOf),
+    groups: [],
   }
 }
 
@@ -158,6 +180,7 @@ function decodeFirstForm(value: readonly Value[]): PrincipalRecord {
     changedAt: numberOf(value[13]),
     rotationAskedAt: null,
     invitation: null,
+    groups: [],
   }
 }
 
@@ -217,7 +240,23 @@ function stateByOrder(stored: StoredKey, index: number): StoredKey {
   return { ...stored, state: index === 0 ? 'current' : 'old' }
 }
 
+/** In ascending order, so that one record has one form. */
+function groupsOf(value: Value | undefined): Pattern[] {
+  let before = ''
+  return listOf(value).map(item => {
+    const group = groupOf(item)
+    if (group <= before) throw malformed('groups that are not in ascending order')
+    before = group
+    return group
+  })
+}
+
 function invitationOf(value: Value | undefined): Invitation {
+  const list = fields(value, 8)
+  return { ...secondInvitationOf([...list.slice(0, 7)]), invitedBy: nullable(list[7], principalOf) }
+}
+
+function secondInvitationOf(value: Value | undefined): Invitation {
   const [target, uses, used, staged, principalsLife, lastUsedAt, lastUsedFrom] = fields(value, 7)
   return {
     target: patternOf(target),
@@ -227,5 +266,6 @@ function invitationOf(value: Value | undefined): Invitation {
     principalsLife: nullable(principalsLife, numberOf),
     lastUsedAt: nullable(lastUsedAt, numberOf),
     lastUsedFrom: nullable(lastUsedFrom, textOf),
+    invitedBy: null,
   }
 }

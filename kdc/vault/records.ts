@@ -1,5 +1,5 @@
 import type { RealmLifetimes, RotationSchedule } from '../../shared/administration/realm.js'
-import type { PolicyRule } from '../../shared/administration/rules.js'
+import { decodeRuleRate, encodeRuleRate, type PolicyRule } from '../../shared/administration/rules.js'
 import { SIZE } from '../../shared/constants.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import {
@@ -42,7 +42,8 @@ export {
 /** The records of kind `realm`. The last version stored the time in `clock`, which is deleted where it is found. */
 export const REALM_RECORD_NAME = { REALM: 'realm', CLOCK: 'clock' } as const
 
-const POLICY_FORM = 1
+/** Form 1 had neither an end nor a rate. It is read, and not written. */
+const POLICY_FORM = 2
 
 /** A rule as stored. Its form on disk is separate, so that it need not change with the form in which rules are sent. */
 export interface PolicyRecord extends PolicyRule {
@@ -51,18 +52,35 @@ export interface PolicyRecord extends PolicyRule {
 
 export function encodePolicyRecord(record: PolicyRecord): Value[] {
   const { client, service, effect, claims, maxLife, methods, paths, delegable, changedAt } = record
+  const { until, rate } = record
   const caveats = [methods && [...methods], paths && [...paths]]
   return requireReadable(
-    [POLICY_FORM, client, service, effect, encodeClaims(claims), maxLife, ...caveats, delegable, changedAt],
+    [
+      POLICY_FORM,
+      ...[client, service, effect, encodeClaims(claims), maxLife, ...caveats, delegable, changedAt],
+      until,
+      rate && encodeRuleRate(rate),
+    ],
     decodePolicyRecord,
   )
 }
 
 export function decodePolicyRecord(list: readonly Value[]): PolicyRecord {
-  return decodeRecord('policy', list, { [POLICY_FORM]: { fields: 10, read: decodePolicy } })
+  return decodeRecord('policy', list, {
+    1: { fields: 10, read: decodeFirstPolicy },
+    [POLICY_FORM]: { fields: 12, read: decodePolicy },
+  })
 }
 
 function decodePolicy(value: readonly Value[]): PolicyRecord {
+  return {
+    ...decodeFirstPolicy(value),
+    until: nullable(value[10], numberOf),
+    rate: nullable(value[11], decodeRuleRate),
+  }
+}
+
+function decodeFirstPolicy(value: readonly Value[]): PolicyRecord {
   return {
     client: patternOf(value[1]),
     service: patternOf(value[2]),
@@ -72,6 +90,8 @@ function decodePolicy(value: readonly Value[]): PolicyRecord {
     methods: nullable(value[6], textsOf),
     paths: nullable(value[7], textsOf),
     delegable: booleanOf(value[8]),
+    until: null,
+    rate: null,
     changedAt: numberOf(value[9]),
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The administration of a realm: the methods of `kdc@realm` with their arguments and results, which `principals.ts`,
- * `rules.ts`, `revocations.ts` and `invitations.ts` encode and decode side by side. All need the claim `role` = `admin`
+ * `rules.ts`, `groups.ts`, `revocations.ts` and `invitations.ts` encode and decode side by side. All need the claim `role` = `admin`
  * in the ticket (docs/protocol.md section 9).
  *
  * | method | arguments | results |
@@ -18,6 +18,8 @@
  * | `forget` | client, service | none |
  * | `list` | the last one seen, `[principal]` or nil; limit | `[[summary, ...]]` |
  * | `policy` | the last one seen, `[client, service]` or nil; limit | `[[rule, ...]]` |
+ * | `group-add` `group-remove` | `encodeGroupChange` | `encodeMoved` |
+ * | `members` | a group or nil; the last one seen, a principal or nil; limit | `[[encodeGroupsOfPrincipal, ...]]` |
  * | `rotate` | principal | `encodeRotated` |
  * | `replace-key` | principal | `encodeReplacedKey` |
  * | `reset-password` | `encodePasswordReset` | `encodePasswordWasReset` |
@@ -44,6 +46,9 @@ export const ADMIN_METHODS = [
   'rule',
   'forget',
   'policy',
+  'group-add',
+  'group-remove',
+  'members',
   'rotate',
   'replace-key',
   'reset-password',

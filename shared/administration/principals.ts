@@ -3,6 +3,7 @@ import type { Value } from '../encoding/encoding.js'
 import {
   booleanOf,
   fields,
+  groupOf,
   kvnoOf,
   lifetimeOf,
   listOf,
@@ -16,6 +17,7 @@ import {
   encodePasswordParameters,
   type PasswordParameters,
 } from '../exchange/params.js'
+import type { Pattern } from '../pattern.js'
 import type { Principal } from '../principal.js'
 
 /** What the methods of administration say about principals (docs/protocol.md section 9). */
@@ -109,6 +111,8 @@ export interface PrincipalSummary extends PrincipalState {
   /** The newest first. */
   readonly kvnos: readonly number[]
   readonly passwordBased: boolean
+  /** In the order of their names. */
+  readonly groups: readonly Pattern[]
 }
 
 export function encodePrincipalSummary(summary: PrincipalSummary): Value[] {
@@ -122,11 +126,12 @@ export function encodePrincipalSummary(summary: PrincipalSummary): Value[] {
     summary.maxRenew,
     summary.createdAt,
     summary.changedAt,
+    [...summary.groups],
   ]
 }
 
 export function decodePrincipalSummary(value: Value | undefined): PrincipalSummary {
-  const list = fields(value, 9)
+  const list = fields(value, 10)
   return {
     principal: principalOf(list[0]),
     kvnos: listOf(list[1]).map(kvnoOf),
@@ -137,5 +142,6 @@ export function decodePrincipalSummary(value: Value | undefined): PrincipalSumma
     maxRenew: nullable(list[6], numberOf),
     createdAt: numberOf(list[7]),
     changedAt: numberOf(list[8]),
+    groups: listOf(list[9]).map(groupOf),
   }
 }

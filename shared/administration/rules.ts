@@ -1,6 +1,16 @@
 import { LIMIT } from '../constants.js'
 import type { Value } from '../encoding/encoding.js'
-import { booleanOf, fields, lifetimeOf, nullable, oneOf, patternOf, textsOf } from '../encoding/fields.js'
+import {
+  booleanOf,
+  fields,
+  lifetimeOf,
+  nullable,
+  numberOf,
+  oneOf,
+  patternOf,
+  textsOf,
+} from '../encoding/fields.js'
+import { malformed } from '../errors.js'
 import type { Pattern } from '../pattern.js'
 import { type Claims, decodeClaims, encodeClaims } from '../ticket/claims.js'
 
@@ -19,12 +29,39 @@ export interface PolicyRule {
   readonly methods: readonly string[] | null
   readonly paths: readonly string[] | null
   readonly delegable: boolean
+  /** When the rule ends, milliseconds of KDC time; null for never. No ticket that it grants lives longer. */
+  readonly until: number | null
+  /** How many tickets each client gets by this rule in an interval; null for no limit but the KDC's own. */
+  readonly rate: RuleRate | null
+}
+
+/** A number of tickets in an interval, which begins with the first of them. */
+export interface RuleRate {
+  readonly points: number
+  /** Milliseconds. */
+  readonly interval: number
+}
+
+/** What a rule says if it says nothing but its effect. */
+export const NO_TERMS = {
+  claims: [],
+  maxLife: null,
+  methods: null,
+  paths: null,
+  delegable: false,
+  until: null,
+  rate: null,
+} as const satisfies Omit<PolicyRule, 'client' | 'service' | 'effect'>
+
+/** Whether the rule has ended and decides nothing any more. @param now KDC time, milliseconds */
+export function isOver({ until }: Pick<PolicyRule, 'until'>, now: number): boolean {
+  return until !== null && now >= until
 }
 
 /** Names a rule that decided about a ticket: its pair of patterns, and what it says of them. */
 export type DecidingRule = Pick<PolicyRule, 'client' | 'service' | 'effect'>
 
-const RULE_FIELDS = 8
+const RULE_FIELDS = 10
 
 export function encodePolicyRule(rule: PolicyRule): Value[] {
   return [
@@ -36,7 +73,21 @@ export function encodePolicyRule(rule: PolicyRule): Value[] {
     rule.methods && [...rule.methods],
     rule.paths && [...rule.paths],
     rule.delegable,
+    rule.until,
+    rule.rate && encodeRuleRate(rule.rate),
   ]
+}
+
+export function encodeRuleRate({ points, interval }: RuleRate): Value[] {
+  return [points, interval]
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeRuleRate(value: Value | undefined): RuleRate {
+  const [points, interval] = fields(value, 2)
+  const rate = { points: numberOf(points), interval: lifetimeOf(interval) }
+  if (rate.points === 0) throw malformed('a rate of 0: deny it instead')
+  return rate
 }
 
 export function decodePolicyRule(value: Value | readonly Value[] | undefined): PolicyRule {
@@ -50,6 +101,8 @@ export function decodePolicyRule(value: Value | readonly Value[] | undefined): P
     methods: nullable(list[5], caveatTextsOf),
     paths: nullable(list[6], caveatTextsOf),
     delegable: booleanOf(list[7]),
+    until: nullable(list[8], numberOf),
+    rate: nullable(list[9], decodeRuleRate),
   }
 }
 

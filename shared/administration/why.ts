@@ -78,6 +78,7 @@ export const LIFE_LIMITS = [
   'caveat',
   'client expires',
   'service expires',
+  'rule ends',
 ] as const
 export type LifeLimit = (typeof LIFE_LIMITS)[number]
 

@@ -1,7 +1,7 @@
 import { LIMIT, SIZE } from '../constants.js'
 import { LongTermKey } from '../crypto/keys.js'
 import { isWireCode, malformed, type WireCode } from '../errors.js'
-import { isPattern, type Pattern } from '../pattern.js'
+import { isGroup, isPattern, type Pattern } from '../pattern.js'
 import { isPrincipal, isRealm, type Principal, type RealmName } from '../principal.js'
 import type { Value } from './encoding.js'
 
@@ -131,6 +131,12 @@ export function patternOf(value: Value | undefined): Pattern {
   const text = textOf(value)
   if (!isPattern(text)) throw malformed('a pattern outside the grammar')
   return text
+}
+
+export function groupOf(value: Value | undefined): Pattern {
+  const text = textOf(value)
+  if (!isGroup(text)) throw malformed('a group outside the grammar')
+  return text as Pattern
 }
 
 export function realmNameOf(value: Value | undefined): RealmName {

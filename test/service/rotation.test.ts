@@ -10,6 +10,7 @@ import { rotateKey } from '../../client/rotation/rotate.js'
 import type { LoadServiceOptions } from '../../service/load-options.js'
 import type { Service } from '../../service/request/service.js'
 import { requireTicket } from '../../service/require-ticket.js'
+import { NO_TERMS } from '../../shared/administration/rules.js'
 import { TYPE } from '../../shared/constants.js'
 import { AuthKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
@@ -58,11 +59,7 @@ async function prepare(options: Partial<LoadServiceOptions> = {}): Promise<World
     client: web.principal as string as Pattern,
     service: orders.principal as string as Pattern,
     effect: 'allow',
-    claims: [],
-    maxLife: null,
-    methods: null,
-    paths: null,
-    delegable: false,
+    ...NO_TERMS,
   })
   await writeFile(path, formatKeytab([orders]), { mode: 0o600 })
   const logger = new TestLogger()

@@ -14,6 +14,7 @@ import { createMemoryStore } from '../../kdc/store/memory.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import { Vault } from '../../kdc/vault/vault.js'
 import { NO_LIMITS } from '../../shared/administration/principals.js'
+import { NO_TERMS } from '../../shared/administration/rules.js'
 import { toHex } from '../../shared/bytes.js'
 import type { AcceptedChannel } from '../../shared/channel/accepted-channel.js'
 import { SIZE, TYPE, VERSION } from '../../shared/constants.js'
@@ -162,11 +163,7 @@ export class SimulatedKdc {
       client: patternIn(REALM, client),
       service: patternIn(REALM, service),
       effect: 'allow',
-      claims: [],
-      maxLife: null,
-      methods: null,
-      paths: null,
-      delegable: false,
+      ...NO_TERMS,
     })
   }
 

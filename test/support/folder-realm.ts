@@ -11,6 +11,7 @@ import { createMasterKey } from '../../kdc/vault/master-key.js'
 import { Vault } from '../../kdc/vault/vault.js'
 import { NO_LIMITS } from '../../shared/administration/principals.js'
 import type { PolicyRule } from '../../shared/administration/rules.js'
+import { NO_TERMS } from '../../shared/administration/rules.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { patternIn } from '../../shared/pattern.js'
@@ -24,7 +25,7 @@ import { temporaryFolder } from '../end-to-end/processes.js'
  */
 
 export const REALM = parseRealm('demo.example')
-export const NO_TERMS = { claims: [], maxLife: null, methods: null, paths: null, delegable: false } as const
+export { NO_TERMS }
 
 export interface FaultRealm {
   readonly folder: string

@@ -22,7 +22,7 @@ import {
   NO_LIMITS,
 } from '../../shared/administration/principals.js'
 import type { RealmLifetimes } from '../../shared/administration/realm.js'
-import { encodePolicyRule, type PolicyRule } from '../../shared/administration/rules.js'
+import { encodePolicyRule, NO_TERMS, type PolicyRule } from '../../shared/administration/rules.js'
 import { toHex } from '../../shared/bytes.js'
 import { TYPE } from '../../shared/constants.js'
 import { deriveAuthKey } from '../../shared/crypto/derive.js'
@@ -140,11 +140,7 @@ export function ruleOf(client: string, service: string, rule: Partial<PolicyRule
     client: pattern(client),
     service: pattern(service),
     effect: 'allow',
-    claims: [],
-    maxLife: null,
-    methods: null,
-    paths: null,
-    delegable: false,
+    ...NO_TERMS,
     ...rule,
   }
 }

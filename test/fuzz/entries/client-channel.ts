@@ -2,6 +2,7 @@ import { Administration } from '../../../client/channel/administration.js'
 import { enrol } from '../../../client/channel/invitations.js'
 import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
 import { changePassword, ownKeys, stageNextKey } from '../../../client/channel/own-keys.js'
+import { encodeGroupsOfPrincipal, encodeMoved } from '../../../shared/administration/groups.js'
 import {
   encodeEnrolled,
   encodeInvitationSummary,
@@ -29,6 +30,7 @@ import { LongTermKey } from '../../../shared/crypto/keys.js'
 import { decode, type Value } from '../../../shared/encoding/encoding.js'
 import { header } from '../../../shared/encoding/message.js'
 import { createApAccept } from '../../../shared/exchange/ap.js'
+import type { Pattern } from '../../../shared/pattern.js'
 import { realmOf } from '../../../shared/principal.js'
 import { decodeTicket, openTicket } from '../../../shared/ticket/ticket.js'
 import { type FakeKdc, KDC, WEB } from '../../client/fake-kdc.js'
@@ -181,6 +183,7 @@ export function administration(): Entry {
     maxRenew: null,
     createdAt: 5,
     changedAt: 6,
+    groups: ['@backend' as Pattern],
   })
   const answer = (...results: Value[]) => encodeAnswer({ n: 1, results })
   return {
@@ -191,6 +194,8 @@ export function administration(): Entry {
       answer([summary, summary]),
       answer([rule]),
       answer(rule),
+      answer([encodeGroupsOfPrincipal({ principal: WEB, groups: ['@backend' as Pattern] })]),
+      answer(...encodeMoved([WEB])),
       answer(null),
       answer(...encodeAddedPrincipal({ kvno: 1, key: new LongTermKey(new Uint8Array(32)) })),
       answer(...encodeOwnKeys({ keys: [{ kvno: 2, state: 'next', createdAt: 5 }], due: 6 })),

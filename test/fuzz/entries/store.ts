@@ -66,12 +66,18 @@ async function recordSeeds(): Promise<Value[][]> {
   return pages.flat().map(({ fields }) => fields)
 }
 
+/** Forms of earlier versions. */
+const EARLIER: Value[][] = [
+  [1, 'web@a', '*', 'allow', [['role', 'x']], null, ['GET'], null, false, 1],
+  [2, 'web@a', new Uint8Array(8), [], 9, null, false, false, null, null, null, 1, 1, null, null],
+]
+
 function records(seeds: readonly Value[][]): Entry {
   const name = 'web@demo.example'
   return {
     name: 'store: inside of a record',
     form: 'list',
-    seeds: seeds.map(list => encode(list)),
+    seeds: [...seeds, ...EARLIER].map(list => encode(list)),
     run: async (plaintext, measure) => {
       const vault = await vaultOf([
         [RECORD_KIND.PRINCIPAL, name, sealedRecord(RECORD_KIND.PRINCIPAL, name, plaintext)],
@@ -84,8 +90,8 @@ function records(seeds: readonly Value[][]): Entry {
       const said = RECORDS.map(([decodeRecord, encodeRecord]) =>
         outcomeOf(() => {
           const record = measure(() => decodeRecord(list))
-          // The first form is read, and written no more.
-          if (list[0] !== 1 || decodeRecord === decodePolicyRecord) {
+          // Earlier forms are read, and written no more.
+          if (list[0] === (decodeRecord === decodePrincipalRecord ? 3 : 2)) {
             requireSame(encode(encodeRecord(record as never)), plaintext)
           }
         }, ['unavailable']),

@@ -65,6 +65,7 @@ describe('add', () => {
       maxRenew: 6,
       createdAt: START,
       changedAt: START,
+      groups: [],
     })
   })
 
@@ -556,6 +557,9 @@ describe('the log of administration', () => {
       rule: [web, local('orders')],
       forget: [web, local('orders')],
       policy: [null, 1],
+      'group-add': ['@team', [web]],
+      'group-remove': ['@team', [web]],
+      members: [null, null, 1],
       rotate: [web],
       'replace-key': [web],
       'reset-password': [local('ann'), sound],

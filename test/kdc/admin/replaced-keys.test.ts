@@ -75,6 +75,7 @@ async function invite(
     invitation: {
       ...NO_USE,
       target: local(target) as string as Pattern,
+      invitedBy: null,
     },
     expiresAt: START + HOUR,
     now: START,

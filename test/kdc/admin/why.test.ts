@@ -178,6 +178,7 @@ describe('why', () => {
     ['the rule', {}, {}, { maxLife: MINUTE }, 'rule', MINUTE],
     ['the end of the client', { expiresAt: START + MINUTE }, {}, {}, 'client expires', MINUTE],
     ['the end of the service', {}, { expiresAt: START + MINUTE }, {}, 'service expires', MINUTE],
+    ['the end of the rule', {}, {}, { until: START + MINUTE }, 'rule ends', MINUTE],
   ])('says what cuts the life of a ticket: %s', async (_, client, service, rule, limit, life) => {
     const realm = await testRealm()
     await realm.add('web', client)

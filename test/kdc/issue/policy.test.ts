@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decide, type ServiceFacts } from '../../../kdc/issue/policy.js'
+import { NO_GROUPS_OF_PAIR } from '../../../kdc/realm/directory.js'
 import type { PolicyRule } from '../../../shared/administration/rules.js'
 import { decodeCaveat } from '../../../shared/ticket/caveats.js'
 import { local, pattern, ruleOf } from '../../support/realm.js'
@@ -14,7 +15,13 @@ function outcome(
   service: string,
   facts: ServiceFacts | undefined = HERE,
 ): string {
-  const decision = decide(rules, { client: local(client), service: local(service), facts, now: NOW })
+  const decision = decide(rules, {
+    client: local(client),
+    service: local(service),
+    groups: NO_GROUPS_OF_PAIR,
+    facts,
+    now: NOW,
+  })
   return decision.allowed ? `allowed ${JSON.stringify(decision.terms.claims)}` : decision.code
 }
 
@@ -97,7 +104,13 @@ describe('policy', () => {
     ['it expired now', { ...HERE, expiresAt: NOW }, 'unknown_service', 'policy_denied'],
     ['it expires next', { ...HERE, expiresAt: NOW + 1 }, 'allowed []', 'policy_denied'],
   ])('a service when %s is reported only to a client that a rule allows', (_, facts, withRule, without) => {
-    const question = { client: local('web'), service: local('orders'), facts, now: NOW }
+    const question = {
+      client: local('web'),
+      service: local('orders'),
+      groups: NO_GROUPS_OF_PAIR,
+      facts,
+      now: NOW,
+    }
     const told = (rules: PolicyRule[]): string => {
       const decision = decide(rules, question)
       return decision.allowed ? `allowed ${JSON.stringify(decision.terms.claims)}` : decision.code
@@ -119,7 +132,13 @@ describe('policy', () => {
       [list, HERE] as const,
       [list, { ...HERE, disabled: true }] as const,
     ])) {
-      const { rule } = decide(given, { client: local('web'), service: local('orders'), facts, now: NOW })
+      const { rule } = decide(given, {
+        client: local('web'),
+        service: local('orders'),
+        groups: NO_GROUPS_OF_PAIR,
+        facts,
+        now: NOW,
+      })
       expect(rule === null ? undefined : rule).toBe(rules.find(one => shown(one) === expected))
     }
   })
@@ -130,8 +149,14 @@ describe('policy', () => {
   })
 
   it('everybody gets a bare ticket for kdc, and claims only from a rule that names it', () => {
-    const asked = { client: local('web'), service: local('kdc'), facts: HERE, now: NOW }
-    const bare = { claims: [], maxLife: null, caveats: [], delegable: false }
+    const asked = {
+      client: local('web'),
+      service: local('kdc'),
+      groups: NO_GROUPS_OF_PAIR,
+      facts: HERE,
+      now: NOW,
+    }
+    const bare = { claims: [], maxLife: null, caveats: [], delegable: false, until: null, rate: null }
     expect(decide([], asked)).toEqual({ allowed: true, rule: null, terms: bare })
     expect(outcome([rule('*', '*'), rule('web', '*')], 'web', 'kdc')).toBe('allowed []')
     expect(outcome([rule('*', 'kdc')], 'web', 'kdc')).toBe(said('*', 'kdc'))
@@ -151,6 +176,7 @@ describe('policy', () => {
     const decision = decide([restricted], {
       client: local('web'),
       service: local('orders'),
+      groups: NO_GROUPS_OF_PAIR,
       facts: HERE,
       now: NOW,
     })

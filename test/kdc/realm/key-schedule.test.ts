@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { INVITATIONS_CLEARED } from '../../../kdc/limits/defaults.js'
+import { planClearingRules } from '../../../kdc/realm/ended-rules.js'
 import { KeySchedule } from '../../../kdc/realm/key-schedule.js'
 import { encodeRealmChanges } from '../../../shared/administration/realm.js'
 import { DAY, HOUR, MINUTE } from '../../../shared/time.js'
@@ -138,6 +139,34 @@ describe('the schedule of the keys of the KDC', () => {
     await later(realm, 2 * DAY)
     expect(realm.logger.lines.filter(({ fields }) => fields.method === 'clear-invitations')).toHaveLength(1)
     expect(realm.logger.lines.filter(({ level }) => level === 'error')).toEqual([])
+  })
+
+  it('clears rules away a day after they ended, and shows them until then', async () => {
+    const realm = await scheduled()
+    await realm.allow('web', 'orders', { until: START + HOUR })
+    await realm.allow('web', '*', { until: START + 3 * DAY })
+    await realm.allow('*', 'orders')
+    const clients = async () => (await realm.vault.list('policy', { limit: 9 })).map(({ name }) => name)
+    const all = await clients()
+    await later(realm, HOUR + DAY - 11 * MINUTE)
+    expect(await clients()).toEqual(all)
+    await later(realm, 11 * MINUTE)
+    expect(await clients()).toEqual(all.filter(name => name !== 'web@demo.example orders@demo.example'))
+    expect(realm.logger.lines.at(-1)?.fields).toEqual({
+      by: 'the KDC itself',
+      method: 'clear-rules',
+      on: ['web@demo.example orders@demo.example'],
+    })
+  })
+
+  it('clears no rule away that was prolonged or replaced meanwhile', async () => {
+    const realm = await scheduled()
+    await realm.allow('web', 'orders', { until: START + HOUR })
+    const names = [(await realm.vault.list('policy', { limit: 9 })).at(-1)?.name ?? '']
+    const late = START + 2 * DAY
+    expect((await planClearingRules(realm.realm, names, late)).changes).toHaveLength(1)
+    await realm.allow('web', 'orders', { until: START + 3 * DAY })
+    expect((await planClearingRules(realm.realm, names, late)).changes).toEqual([])
   })
 
   it('changes no key of another principal', async () => {

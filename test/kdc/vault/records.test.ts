@@ -27,7 +27,13 @@ const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: 
 const word = fc.string({ unit: 'binary', maxLength: 20 })
 const words = fc.array(word, { maxLength: 4 })
 const principal = fc.constantFrom(...['web@a', 'web/1@demo.example', 'a.b-c_d@x.y'].map(parsePrincipal))
-const pattern = fc.constantFrom('*', 'web@a', 'web/*@demo.example', 'web/1@a') as fc.Arbitrary<Pattern>
+const pattern = fc.constantFrom(
+  '*',
+  '@backend',
+  'web@a',
+  'web/*@demo.example',
+  'web/1@a',
+) as fc.Arbitrary<Pattern>
 
 /** Descending kvnos and the last one of the name, which is not below them. */
 const kvnos = fc.uniqueArray(fc.integer({ min: 1, max: 2 ** 40 }), { maxLength: 4 }).chain(list => {
@@ -70,8 +76,10 @@ const principalRecord: fc.Arbitrary<PrincipalRecord> = kvnos.chain(({ kvnos, las
         principalsLife: orNull(time),
         lastUsedAt: orNull(time),
         lastUsedFrom: orNull(word),
+        invitedBy: orNull(principal),
       }),
     ),
+    groups: fc.subarray(['@a', '@backend', '@c']) as fc.Arbitrary<Pattern[]>,
   })
 })
 
@@ -91,6 +99,8 @@ const policyRecord: fc.Arbitrary<PolicyRecord> = fc.record({
   methods: orNull(words),
   paths: orNull(words),
   delegable: fc.boolean(),
+  until: orNull(time),
+  rate: orNull(fc.record({ points: fc.integer({ min: 1 }), interval: fc.integer({ min: 1 }) })),
   changedAt: time,
 })
 
@@ -196,15 +206,16 @@ const KEY = new Uint8Array(32).fill(9)
 const keyed = (...kvnos: number[]): Value[] => kvnos.map(kvno => [kvno, KEY, false, 1, 'old', null, null])
 const stated = (...states: string[]): Value[] =>
   states.map((state, place) => [9 - place, KEY, false, 1, state, null, null])
-const INVITATION: Value = ['web/*@a', 5, 1, ['web/1@a'], null, null, null]
+const INVITATION: Value = ['web/*@a', 5, 1, ['web/1@a'], null, null, null, null]
 const PRINCIPAL: Value[] = [
-  2,
+  3,
   'web@a',
   new Uint8Array(8),
   keyed(3, 1),
   9,
   [17, 8, 1, new Uint8Array(16)],
   ...[false, false, null, null, null, 1, 1, null, INVITATION],
+  ['@a', '@b'],
 ]
 const FIRST_PRINCIPAL: Value[] = [
   1,
@@ -218,7 +229,7 @@ const FIRST_PRINCIPAL: Value[] = [
   null,
   ...[false, false, 0, null, null, null, 1, 1],
 ]
-const POLICY: Value[] = [1, 'web@a', '*', 'allow', [['role', 'x']], null, ['GET'], null, false, 1]
+const POLICY: Value[] = [2, 'web@a', '*', 'allow', [['role', 'x']], null, ['GET'], null, false, 1, 5, [10, 1]]
 const REALM: Value[] = [2, 'a', new Uint8Array(32), 1, 1, 1, 1, [null, 1, 1], new Uint8Array(16), 1]
 const TICKET: Value[] = [2, 5, new Uint8Array(8), 'ticket', null, new Uint8Array(16), 1, 2]
 
@@ -328,6 +339,6 @@ describe('a principal record of the first form', () => {
   })
 
   it('is written in the present form', () => {
-    expect(encodePrincipalRecord(decodePrincipalRecord(FIRST_PRINCIPAL))[0]).toBe(2)
+    expect(encodePrincipalRecord(decodePrincipalRecord(FIRST_PRINCIPAL))[0]).toBe(3)
   })
 })

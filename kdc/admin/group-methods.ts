@@ -1,0 +1,34 @@
+import {
+  decodeGroupChange,
+  decodeMembersQuestion,
+  encodeGroupsOfPrincipal,
+  encodeMoved,
+} from '../../shared/administration/groups.js'
+import { PAGE_ROWS } from '../../shared/administration/methods.js'
+import { addToGroup, members, removeFromGroup } from './groups.js'
+import { type Method, method } from './method.js'
+
+/** The methods for groups. */
+export const GROUP_METHODS = {
+  'group-add': method({
+    callers: 'administrators',
+    reads: false,
+    decode: decodeGroupChange,
+    run: async (context, change) => encodeMoved(await addToGroup(context, change)),
+  }),
+  'group-remove': method({
+    callers: 'administrators',
+    reads: false,
+    decode: decodeGroupChange,
+    run: async (context, change) => encodeMoved(await removeFromGroup(context, change)),
+  }),
+  members: method({
+    callers: 'administrators',
+    reads: true,
+    decode: decodeMembersQuestion,
+    run: async (context, { group, after, limit }) => {
+      const rows = await members(context, group, after, Math.min(limit, PAGE_ROWS))
+      return [rows.map(encodeGroupsOfPrincipal)]
+    },
+  }),
+} satisfies Record<string, Method>
