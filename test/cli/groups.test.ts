@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { DAY, systemClock } from '../../shared/time.js'
+import { DAY, MINUTE, systemClock } from '../../shared/time.js'
 import { createTestClock } from '../../testing/clock.js'
 import { startRealm, type TestRealm } from '../../testing/realm.js'
 import { runCommand } from './run-command.js'
@@ -85,7 +85,7 @@ describe('a rule', () => {
   it('that ended is shown as such, decides nothing, and leaves nothing to the next one', async () => {
     await admin('allow', 'web', 'billing', '--until', '1d', '--claim', 'role=writer')
     await admin('deny', 'orders', 'billing', '--until', '1d')
-    realm.clock.advance(DAY)
+    realm.clock.advance(DAY + MINUTE)
     const { out } = await admin('policy', 'web', 'billing')
     expect(out).toMatch(/^allow {2}web {2}-> {2}billing {2}role=writer, until [-0-9T:.]+Z, ended\nno rule/)
     // An ended denial is not warned of.
