@@ -47,14 +47,14 @@ export const KDC_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a ticket may outlive its TGT',
     file: 'kdc/issue/service-tickets.ts',
-    from: 'const ends = [tgtEnd, expiry, client.expiresAt, service.expiresAt]',
-    to: 'const ends = [expiry, client.expiresAt, service.expiresAt]',
+    from: 'const ends = [tgtEnd, expiry, client.expiresAt, service.expiresAt, terms.until]',
+    to: 'const ends = [expiry, client.expiresAt, service.expiresAt, terms.until]',
   },
   {
     name: 'a ticket may outlive an expires caveat',
     file: 'kdc/issue/service-tickets.ts',
-    from: 'const ends = [tgtEnd, expiry, client.expiresAt, service.expiresAt]',
-    to: 'const ends = [tgtEnd, client.expiresAt, service.expiresAt]',
+    from: 'const ends = [tgtEnd, expiry, client.expiresAt, service.expiresAt, terms.until]',
+    to: 'const ends = [tgtEnd, client.expiresAt, service.expiresAt, terms.until]',
   },
   {
     name: 'caveats of a TGT do not go on in its tickets',

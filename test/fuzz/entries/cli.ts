@@ -7,13 +7,16 @@ import {
   collectClaims,
   parseClaim,
   parseDuration,
+  parseEnd,
   parseInstant,
   parseList,
   parseListen,
   parseMethods,
   parseOrigin,
   parsePaths,
+  parseRate,
   parseSize,
+  typedRate,
 } from '../../../cli/arguments.js'
 import { callCommand } from '../../../cli/call.js'
 import { delegateCommand } from '../../../cli/delegate.js'
@@ -82,6 +85,8 @@ const values: Entry = {
       () => parseMethods(text),
       () => parseClaim(text),
       () => parseInstant(text),
+      () => parseEnd(text),
+      () => typedRate(parseRate(text)),
       () => parseListen(text),
       () => parseOrigin(text),
       () => parseSize(text),

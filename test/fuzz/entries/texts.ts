@@ -19,7 +19,7 @@ import {
 } from '../../../shared/http/headers.js'
 import { formatJoinCode, parseJoinCode } from '../../../shared/keytab/join-code.js'
 import { formatKeytab, parseKeytab, selectPrincipal } from '../../../shared/keytab/keytab.js'
-import { isPattern, patternIn, patternsOf, shortPattern } from '../../../shared/pattern.js'
+import { isPattern, parseGroup, patternIn, patternsOf, shortPattern } from '../../../shared/pattern.js'
 import {
   isPrincipal,
   isRealm,
@@ -79,7 +79,7 @@ function mustHold(holds: boolean, what: string): void {
 const names: Entry = {
   name: 'name, realm and pattern',
   form: 'text',
-  seeds: ofText(...principals.good, ...principals.bad, 'web/*@demo.example', '*', 'web', 'web/1'),
+  seeds: ofText(...principals.good, ...principals.bad, 'web/*@demo.example', '*', '@backend', 'web', 'web/1'),
   run: (input, measure) => {
     const text = textOf(input)
     const isName = measure(() => isPrincipal(text))
@@ -93,6 +93,7 @@ const names: Entry = {
       orMistake(() => measure(() => parseRealm(text))),
       orMistake(() => measure(() => principalIn(REALM, text))),
       orMistake(() => measure(() => shortPattern(REALM, patternIn(REALM, text)))),
+      orMistake(() => measure(() => parseGroup(text))),
     ]
     mustHold(isName === (said[0] === text), 'parsing and asking say the same')
     return said.map(each => (each === 'mistake' ? 'mistake' : 'taken')).join(' ')
