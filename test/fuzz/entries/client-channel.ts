@@ -172,7 +172,14 @@ const INVITATION = {
 } as const
 
 export function administration(): Entry {
-  const rule = encodePolicyRule(ruleOf('web', 'orders', { claims: [['a', ['b']]], paths: ['/x'] }))
+  const rule = encodePolicyRule(
+    ruleOf('web', 'orders', {
+      claims: [['a', ['b']]],
+      paths: ['/x'],
+      until: 9,
+      rate: { points: 1, interval: 5 },
+    }),
+  )
   const summary = encodePrincipalSummary({
     principal: WEB,
     kvnos: [2, 1],
@@ -248,6 +255,8 @@ export function administration(): Entry {
         () => changePassword({ call: async () => resultsOf(decodeAnswer(bytes)) }, PASSWORD),
         () => allOf(of().keys.due()),
         () => of().settings.show(),
+        () => allOf(of().groups.members()),
+        () => of().groups.add({ group: '@backend' as Pattern, principals: [WEB] }),
         () => of().invitations.make(INVITATION),
         () => allOf(of().invitations.list()),
         () => enrol({ call: async () => resultsOf(decodeAnswer(bytes)) }, null),
