@@ -104,6 +104,18 @@ export function defaulted<T = string>(
   return new Option(flags, description).argParser(parse).default(parse(typed), typed)
 }
 
+/** An option that may be given several times: its parser adds to what it is given. */
+export class RepeatedOption extends Option {
+  constructor(
+    flags: string,
+    description: string,
+    parse: (text: string, before?: readonly string[]) => string[],
+  ) {
+    super(flags, `${description}; may be repeated`)
+    this.argParser(parse)
+  }
+}
+
 /** An option that begins with `--no-` but is not the opposite of another one: it takes a value. */
 export function valued<T>(flags: string, description: string, parse: (text: string, before: T) => T): Option {
   const option = new Option(flags, description).argParser(parse)

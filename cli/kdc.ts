@@ -1,32 +1,41 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { DEFAULT_LIMITS } from '../kdc/limits/defaults.js'
-import type { RunningKdc } from '../kdc/main.js'
 import { TrustedProxies } from '../kdc/transport/trusted-proxies.js'
-import { defaulted, parseListen, parseOrigin } from './arguments.js'
-import { requireRealm } from './data-folder.js'
+import { defaulted, parseListen, parseOrigin, RepeatedOption } from './arguments.js'
+import { TypedValues } from './config/typed-values.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
-import { addMasterKeyOptions, type MasterKeyArguments, masterKeyFor } from './master-key.js'
-import { answer, type Terminal } from './terminal.js'
+import { addMasterKeyOptions } from './master-key.js'
+import type { KdcArguments } from './serve-kdc.js'
+import type { Terminal } from './terminal.js'
 
 const LEVELS = ['debug', 'info', 'warn', 'error']
-
-interface KdcOptions extends MasterKeyArguments {
-  readonly listen: { readonly host: string; readonly port: number }
-  readonly allowOrigin?: string[]
-  readonly trustedProxy?: string[]
-  readonly connections: number
-  readonly logLevel: string
-  readonly json?: boolean
-}
 
 /**
  * `orthrus kdc`: runs until SIGTERM or SIGINT. Then it accepts nothing more, answers what is under way, and ends within
  * seconds. A second signal changes nothing: Ctrl-C under `npm run` sends two. SIGHUP does not end it; a terminal that
  * closes sends that, and so does a tool that wants a log reopened.
+ *
+ * Each option is also an entry of the file that `--config` names, and a variable (`cli/config`).
  */
 export function kdcCommand(terminal: Terminal): Command {
-  const command = new Command('kdc')
-    .description('run the KDC of a realm')
+  const command = new Command('kdc').description('run the KDC of a realm')
+  addSettings(command)
+    .option('--config <file>', 'a file of settings (docs/configuration.md); flags and variables count more')
+    .option('--print-config', 'print the settings in force, and where each comes from, and run nothing')
+    .option('--json', 'say in JSON where it listens, or print the settings in JSON')
+  const typed = new TypedValues(command)
+  return command.action(async () => {
+    const { configure } = await import('./config/resolve.js')
+    const configuration = await configure(command, typed, terminal.env)
+    const { printSettings, serve } = await import('./serve-kdc.js')
+    const options = command.opts<KdcArguments & { printConfig?: boolean }>()
+    if (options.printConfig === true) await printSettings(terminal, options, configuration)
+    else await serve(terminal, options, configuration)
+  })
+}
+
+function addSettings(command: Command): Command {
+  command
     .addOption(defaulted('--data <dir>', 'the folder that "orthrus init" made', DEFAULT_DATA))
     .addOption(
       defaulted(
@@ -37,11 +46,13 @@ export function kdcCommand(terminal: Terminal): Command {
       ),
     )
   return addMasterKeyOptions(command)
-    .option('--allow-origin <origin>', 'let pages of this origin connect; may be repeated', parseOrigin)
-    .option(
-      '--trusted-proxy <cidr>',
-      'count by what this proxy or network of proxies says in X-Forwarded-For or Forwarded; may be repeated',
-      parseTrustedProxy,
+    .addOption(new RepeatedOption('--allow-origin <origin>', 'let pages of this origin connect', parseOrigin))
+    .addOption(
+      new RepeatedOption(
+        '--trusted-proxy <cidr>',
+        'count by what this proxy or network of proxies says in X-Forwarded-For or Forwarded',
+        parseTrustedProxy,
+      ),
     )
     .addOption(
       defaulted(
@@ -54,8 +65,6 @@ export function kdcCommand(terminal: Terminal): Command {
     .addOption(
       defaulted('--log-level <level>', 'how much of the log goes to standard error', 'info').choices(LEVELS),
     )
-    .option('--json', 'say in JSON where it listens')
-    .action((options: KdcOptions) => serve(terminal, options))
 }
 
 /** Each is a file that the process has open, of which Linux lets one process have about a million. */
@@ -77,35 +86,4 @@ function parseTrustedProxy(text: string, before: readonly string[] = []): string
     )
   }
   return [...before, text]
-}
-
-async function serve(terminal: Terminal, options: KdcOptions): Promise<void> {
-  await requireRealm(options.data)
-  const { startKdcLog } = await import('./kdc-log.js')
-  const { startKdc } = await import('../kdc/main.js')
-  const masterKey = await masterKeyFor(options, terminal.env)
-  const { logger, end } = startKdcLog(options.logLevel)
-  const stopped = new Promise<void>(resolve => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
-  })
-  process.on('SIGHUP', signal => logger.warn({ signal }, 'the KDC goes on: SIGTERM ends it'))
-  const kdc: RunningKdc = await startKdc({
-    dataDirectory: options.data,
-    masterKey,
-    listen: options.listen,
-    allowedOrigins: options.allowOrigin ?? [],
-    trustedProxies: options.trustedProxy ?? [],
-    limits: { connections: options.connections },
-    logger,
-  })
-  answer(
-    terminal,
-    options,
-    { realm: kdc.realm, url: kdc.url },
-    `the KDC of ${kdc.realm} listens on ${kdc.url}`,
-  )
-  await stopped
-  await kdc.close()
-  masterKey.erase()
-  await end()
 }

@@ -164,12 +164,14 @@ const lines: Entry = {
 /** The messages of V8 for something that is not what the code took it for. */
 const DEFECT = /Cannot read|is not (?:a function|iterable)|call stack|Invalid (?:array|time)|out of range/
 
-async function inspected(args: readonly string[]): Promise<string> {
+const inspected = (args: readonly string[]) => ran(['inspect', ...args])
+
+async function ran(args: readonly string[]): Promise<string> {
   let said = ''
   const err = (text: string): void => {
     said += text
   }
-  const code = await run(['inspect', ...args], { out: () => {}, err, env: {} })
+  const code = await run(args, { out: () => {}, err, env: {} })
   if (DEFECT.test(said)) throw new Error(said)
   return `${code} ${said.slice(0, 24).trim()}`
 }
@@ -189,6 +191,25 @@ function inspect(folder: string): Entry {
     run: (content, measure) => {
       writeFileSync(file, content)
       return measure(() => inspected([file]))
+    },
+  }
+}
+
+function settings(folder: string): Entry {
+  const file = joinPath(folder, 'kdc.toml')
+  return {
+    name: 'command line: a file of settings',
+    form: 'text',
+    seeds: ofText(
+      'listen = "[::1]:8750"\ntrusted-proxy = ["10.0.0.0/8"]\n[limits]\nparams = "30/1m"\nidle = "5m"\n',
+      'data = """a\nb"""\nlimits.connections = 0x10\nallow-readable-master-key = true\n',
+    ),
+    quick: 40,
+    // Each run makes the command again, as each process does.
+    floor: 4 * 1024 * 1024,
+    run: (content, measure) => {
+      writeFileSync(file, content, { mode: 0o600 })
+      return measure(() => ran(['kdc', '--config', file, '--print-config']))
     },
   }
 }
@@ -218,6 +239,6 @@ function inspectTicket(folder: string): Entry {
 /** @returns the entries, and a function that cleans up after them */
 export function cliEntries(): { entries: Entry[]; end: () => void } {
   const folder = mkdtempSync(joinPath(tmpdir(), 'orthrus-fuzz-'))
-  const entries = [values, lines, inspect(folder), inspectTicket(folder)]
+  const entries = [values, lines, inspect(folder), inspectTicket(folder), settings(folder)]
   return { entries, end: () => rmSync(folder, { recursive: true, force: true }) }
 }
