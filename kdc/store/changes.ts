@@ -52,6 +52,12 @@ export function storeClosed(): OrthrusError {
   return new OrthrusError('unavailable', 'the store has been closed')
 }
 
+export function snapshotClosed(): OrthrusError {
+  return new OrthrusError('unavailable', 'the snapshot of the database was closed', {
+    hint: 'begin again: the database was compacted or opened again meanwhile, or is being closed',
+  })
+}
+
 export class Watchers {
   readonly #listeners = new Set<{ readonly listener: WatchListener }>()
 

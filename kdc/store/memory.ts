@@ -1,5 +1,22 @@
-import { requireChanges, requireName, requirePage, requireVersion, storeClosed, Watchers } from './changes.js'
-import type { Change, Listed, Page, RecordKind, Store, Stored, WatchListener } from './store.js'
+import {
+  requireChanges,
+  requireName,
+  requirePage,
+  requireVersion,
+  snapshotClosed,
+  storeClosed,
+  Watchers,
+} from './changes.js'
+import type {
+  Change,
+  Listed,
+  Page,
+  RecordKind,
+  Store,
+  Stored,
+  StoreSnapshot,
+  WatchListener,
+} from './store.js'
 
 /** A store that ends with the process, for tests and `orthrus/testing`. */
 export function createMemoryStore(): Store {
@@ -9,6 +26,7 @@ export function createMemoryStore(): Store {
 class MemoryStore implements Store {
   readonly #kinds = new Map<RecordKind, Records>()
   readonly #watchers = new Watchers()
+  readonly #snapshots = new Set<MemorySnapshot>()
   #closed = false
 
   async get(kind: RecordKind, name: string): Promise<Stored | undefined> {
@@ -34,9 +52,20 @@ class MemoryStore implements Store {
   async list(kind: RecordKind, page: Page): Promise<Listed[]> {
     requirePage(kind, page)
     this.#requireOpen()
-    return this.#records(kind)
-      .page(page)
-      .map(([name, stored]) => ({ name, ...copy(stored) }))
+    return this.#records(kind).list(page)
+  }
+
+  async snapshot(): Promise<StoreSnapshot> {
+    this.#requireOpen()
+    const kinds = new Map([...this.#kinds].map(([kind, records]) => [kind, records.copy()]))
+    const snapshot = new MemorySnapshot(kinds, closed => this.#snapshots.delete(closed))
+    this.#snapshots.add(snapshot)
+    return snapshot
+  }
+
+  async compact(): Promise<void> {
+    this.#requireOpen()
+    await this.#closeSnapshots()
   }
 
   watch(listener: WatchListener): () => void {
@@ -46,6 +75,11 @@ class MemoryStore implements Store {
   async close(): Promise<void> {
     this.#closed = true
     this.#watchers.clear()
+    await this.#closeSnapshots()
+  }
+
+  async #closeSnapshots(): Promise<void> {
+    for (const snapshot of [...this.#snapshots]) await snapshot.close()
   }
 
   #records(kind: RecordKind): Records {
@@ -62,11 +96,42 @@ class MemoryStore implements Store {
   }
 }
 
+class MemorySnapshot implements StoreSnapshot {
+  #kinds: ReadonlyMap<RecordKind, Records> | undefined
+  readonly #closed: (snapshot: MemorySnapshot) => void
+
+  constructor(kinds: ReadonlyMap<RecordKind, Records>, closed: (snapshot: MemorySnapshot) => void) {
+    this.#kinds = kinds
+    this.#closed = closed
+  }
+
+  async list(kind: RecordKind, page: Page): Promise<Listed[]> {
+    requirePage(kind, page)
+    if (this.#kinds === undefined) throw snapshotClosed()
+    return this.#kinds.get(kind)?.list(page) ?? []
+  }
+
+  async close(): Promise<void> {
+    this.#kinds = undefined
+    this.#closed(this)
+  }
+}
+
 /** Records by name, whose names are kept in order, since a page is asked for with each revocation. */
 class Records {
-  readonly #byName = new Map<string, Stored>()
+  readonly #byName: Map<string, Stored>
   /** Ascending. */
-  readonly #names: string[] = []
+  readonly #names: string[]
+
+  constructor(byName: ReadonlyMap<string, Stored> = new Map(), names: readonly string[] = []) {
+    this.#byName = new Map(byName)
+    this.#names = [...names]
+  }
+
+  /** What is stored is replaced and never changed, so a copy shares it. */
+  copy(): Records {
+    return new Records(this.#byName, this.#names)
+  }
 
   get(name: string): Stored | undefined {
     return this.#byName.get(name)
@@ -85,10 +150,10 @@ class Records {
     this.#byName.set(name, stored)
   }
 
-  page({ after = '', limit }: Page): [string, Stored][] {
+  list({ after = '', limit }: Page): Listed[] {
     const from = this.#countUpTo(after)
     const names = this.#names.slice(from, from + limit)
-    return names.map(name => [name, this.#byName.get(name) as Stored])
+    return names.map(name => ({ name, ...copy(this.#byName.get(name) as Stored) }))
   }
 
   /** How many names are not behind this one in the order. */

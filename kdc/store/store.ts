@@ -34,6 +34,17 @@ export interface Page {
   readonly limit: number
 }
 
+/** The records of one moment, whatever is committed meanwhile. A backup is read from one. */
+export interface StoreSnapshot {
+  /**
+   * As `Store.list`, at the moment of the snapshot.
+   * @throws OrthrusError `unavailable` if the snapshot was closed, by `close` or because the store could not keep it
+   */
+  list(kind: RecordKind, page: Page): Promise<Listed[]>
+  /** Lets go of it. A second call does nothing. */
+  close(): Promise<void>
+}
+
 /** Called for each record that may have changed. It must not throw. */
 export type WatchListener = (kind: RecordKind, name: string) => void
 
@@ -53,6 +64,15 @@ export interface Store {
 
   /** In ascending order of the names' bytes; fewer than `limit` only at the end. */
   list(kind: RecordKind, page: Page): Promise<Listed[]>
+
+  /** The store may have to keep what is replaced or deleted meanwhile, so it is closed as soon as possible. */
+  snapshot(): Promise<StoreSnapshot>
+
+  /**
+   * When it resolves, nothing that was replaced or deleted before the call is left where the store keeps its records.
+   * It closes every snapshot.
+   */
+  compact(): Promise<void>
 
   /**
    * Calls the listener for each change after its commit, and perhaps also without one.

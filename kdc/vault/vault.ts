@@ -1,12 +1,10 @@
 import type { RandomSource } from '../../shared/crypto/random.js'
-import { openWith, sealWith } from '../../shared/crypto/seal.js'
-import { decode, encode, type Value } from '../../shared/encoding/encoding.js'
+import type { Value } from '../../shared/encoding/encoding.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Change, Page, RecordKind, Store, Stored, WatchListener } from '../store/store.js'
-import { type MasterKey, revealMasterKey } from './master-key.js'
-
-/** The start of a sealed record's associated data. Nothing else is sealed under a master key. */
-const LABEL = 'orthrus record 1'
+import type { MasterKey } from './master-key.js'
+import { type MasterKeys, openRecord, sealRecord } from './sealed-records.js'
+import { VaultSnapshot } from './snapshot.js'
 
 export interface VaultRecord {
   readonly version: number
@@ -26,18 +24,23 @@ export interface VaultChange {
   readonly fields: readonly Value[] | undefined
 }
 
+/** Snapshots that may be open at a time: each makes the store keep what is replaced after it. */
+const SNAPSHOTS_MAX = 4
+
 /**
  * Whole records, sealed under the master key and bound to kind, name and version. The store below can lose records or
  * return old ones. It cannot read them, and this vault detects a record that was changed, swapped or renumbered.
  */
 export class Vault {
   readonly #store: Store
-  readonly #key: MasterKey
   readonly #random: RandomSource
+  #keys: MasterKeys
+  #snapshots = 0
 
-  constructor(store: Store, key: MasterKey, random: RandomSource) {
+  /** @param previous the key before, while records may still be sealed under it; nothing is sealed under it any more */
+  constructor(store: Store, key: MasterKey, random: RandomSource, previous?: MasterKey) {
     this.#store = store
-    this.#key = key
+    this.#keys = { current: key, previous }
     this.#random = random
   }
 
@@ -62,12 +65,35 @@ export class Vault {
     return listed.map(({ name, ...stored }) => ({ name, ...this.#open(kind, name, stored) }))
   }
 
+  /**
+   * All records as they are now, whatever is committed meanwhile. It must be closed.
+   * @throws OrthrusError `unavailable` if too many are open
+   */
+  async snapshot(): Promise<VaultSnapshot> {
+    if (this.#snapshots >= SNAPSHOTS_MAX) {
+      throw new OrthrusError('unavailable', `${SNAPSHOTS_MAX} snapshots of the database are open already`, {
+        hint: 'try again when another backup is done',
+      })
+    }
+    this.#snapshots++
+    const closed = (): void => {
+      this.#snapshots--
+    }
+    try {
+      return new VaultSnapshot(await this.#store.snapshot(), this.#keys, { random: this.#random, closed })
+    } catch (cause) {
+      closed()
+      throw cause
+    }
+  }
+
   /** @returns a function that opens a made-up record, with the same work as for a record from the store */
   standIn(kind: RecordKind, fields: readonly Value[]): () => VaultRecord {
     // No record in the store has this name.
     const name = ''
     const value = (this.#seal({ kind, name, expected: 0, fields }).value as Uint8Array).slice()
-    return () => this.#open(kind, name, { version: 1, value })
+    const keys = this.#keys
+    return () => openRecord(keys, kind, name, { version: 1, value })
   }
 
   watch(listener: WatchListener): () => void {
@@ -80,41 +106,12 @@ export class Vault {
 
   #seal({ kind, name, expected, fields }: VaultChange): Change {
     if (fields === undefined) return { kind, name, expected, value: undefined }
-    const bound = encode([LABEL, kind, name, expected + 1])
-    const value = sealWith(revealMasterKey(this.#key), bound, encodeFields(kind, name, fields), this.#random)
-    return { kind, name, expected, value }
+    const record = { kind, name, version: expected + 1, fields }
+    return { kind, name, expected, value: sealRecord(this.#keys.current, record, this.#random) }
   }
 
-  #open(kind: RecordKind, name: string, { version, value }: Stored): VaultRecord {
-    const bound = encode([LABEL, kind, name, version])
-    const opened = openWith(revealMasterKey(this.#key), bound, value)
-    if (opened === undefined) {
-      throw new OrthrusError('unavailable', `the ${kind} record ${name} does not open`, {
-        hint: 'master.key belongs to another database, or this one was altered: restore both from one backup',
-      })
-    }
-    return { version, fields: decodeFields(kind, name, opened) }
-  }
-}
-
-/** Refuses to write what does not decode, because nobody could read it again. */
-function encodeFields(kind: RecordKind, name: string, fields: readonly Value[]): Uint8Array {
-  const bytes = encode(fields)
-  try {
-    decode(bytes)
-  } catch {
-    throw new TypeError(`the ${kind} record ${name} has a field that is too long`)
-  }
-  return bytes
-}
-
-function decodeFields(kind: RecordKind, name: string, bytes: Uint8Array): Value[] {
-  try {
-    return decode(bytes)
-  } catch {
-    // Without the cause, which would not help, and the contents are secret.
-    throw new OrthrusError('unavailable', `the ${kind} record ${name} has an unknown form`, {
-      hint: 'was it written by another version of orthrus?',
-    })
+  #open(kind: RecordKind, name: string, stored: Stored): VaultRecord {
+    const { version, fields } = openRecord(this.#keys, kind, name, stored)
+    return { version, fields }
   }
 }

@@ -58,6 +58,8 @@ async function onDisk(): Promise<RememberedRealm> {
     get: (kind, name) => store.get(kind, name),
     list: (kind, page) => store.list(kind, page),
     watch: listener => store.watch(listener),
+    snapshot: () => store.snapshot(),
+    compact: () => store.compact(),
     close: () => store.close(),
     commit: async changes => {
       await store.commit(changes)

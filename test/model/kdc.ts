@@ -90,6 +90,8 @@ export async function prepareRealm(clock: TestClock, random: RandomSource): Prom
     get: (kind, name) => store.get(kind, name),
     list: (kind, page) => store.list(kind, page),
     watch: listener => store.watch(listener),
+    snapshot: () => store.snapshot(),
+    compact: () => store.compact(),
     close: () => store.close(),
     commit: async changes => {
       await store.commit(changes)

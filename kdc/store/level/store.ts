@@ -10,13 +10,23 @@ import {
   storeClosed,
   Watchers,
 } from '../changes.js'
-import type { Change, Listed, Page, RecordKind, Store, Stored, WatchListener } from '../store.js'
+import type {
+  Change,
+  Listed,
+  Page,
+  RecordKind,
+  Store,
+  Stored,
+  StoreSnapshot,
+  WatchListener,
+} from '../store.js'
 import { markClosedCleanly } from './clean-close.js'
 import { CommitsFile } from './commit-count.js'
-import type { OpenDatabase } from './database.js'
+import { compactTables, type OpenDatabase } from './database.js'
 import { explainFailure } from './failure.js'
 import { createDatabase, openDatabase } from './open.js'
 import { ReopenedDatabase } from './reopened.js'
+import { LevelSnapshots, listedOf, rangeOf } from './snapshot.js'
 import { decodeStored, encodeStep, keyOf, nextTally, type Step } from './step.js'
 import { encodeTally, TALLY_KEY, type Tally } from './tally.js'
 
@@ -54,6 +64,7 @@ class LevelStore implements Store {
   readonly #database: ReopenedDatabase
   /** A commit failed half way: nothing more may be written before LevelDB has been opened again. */
   #doubtful: readonly Change[] | undefined
+  readonly #snapshots: LevelSnapshots
   #tally: Tally
   #queue: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
@@ -62,6 +73,7 @@ class LevelStore implements Store {
     this.#directory = directory
     this.#commitsFile = commitsFile
     this.#database = new ReopenedDatabase(directory, logger, opened)
+    this.#snapshots = new LevelSnapshots(directory)
     this.#tally = opened.tally
   }
 
@@ -75,10 +87,20 @@ class LevelStore implements Store {
   async list(kind: RecordKind, page: Page): Promise<Listed[]> {
     requirePage(kind, page)
     this.#requireOpen()
-    const { after = '', limit } = page
-    const range = { gt: keyOf(kind, after), lt: `${kind}\u0001`, limit }
-    const entries = await this.#database.read(({ database }) => database.iterator(range).all())
-    return entries.map(([key, stored]) => ({ name: key.slice(kind.length + 1), ...decodeStored(stored) }))
+    const entries = await this.#database.read(({ database }) => database.iterator(rangeOf(kind, page)).all())
+    return entries.map(entry => listedOf(kind, entry))
+  }
+
+  async snapshot(): Promise<StoreSnapshot> {
+    this.#requireOpen()
+    return this.#database.read(async ({ database }) => this.#snapshots.take(database))
+  }
+
+  async compact(): Promise<void> {
+    this.#requireOpen()
+    const done = this.#queue.then(() => this.#compact())
+    this.#queue = done.catch(() => undefined)
+    return done
   }
 
   async commit(changes: readonly Change[]): Promise<void> {
@@ -140,6 +162,14 @@ class LevelStore implements Store {
     }
   }
 
+  async #compact(): Promise<void> {
+    if (this.#doubtful !== undefined) await this.#recover(this.#doubtful)
+    await this.#snapshots.closeAll()
+    await this.#database.read(({ database }) => compactTables(database))
+    // LevelDB removes the tables that it has merged, and nothing syncs that for it.
+    await syncFolder(this.#directory)
+  }
+
   async #recover(doubtful: readonly Change[]): Promise<void> {
     this.#tally = (await this.#database.openAgain()).tally
     this.#doubtful = undefined
@@ -149,6 +179,7 @@ class LevelStore implements Store {
 
   async #close(): Promise<void> {
     await this.#queue
+    await this.#snapshots.closeAll()
     const wasOpen = await this.#database.close()
     await this.#commitsFile.close()
     if (wasOpen && this.#doubtful === undefined) await markClosedCleanly(this.#directory)

@@ -13,6 +13,8 @@ function failing(): { store: Store; failWith(cause: Error, writes: boolean): voi
       get: (...args) => store.get(...args),
       list: (...args) => store.list(...args),
       watch: listener => store.watch(listener),
+      snapshot: () => store.snapshot(),
+      compact: () => store.compact(),
       close: () => store.close(),
       commit: async changes => {
         if (failure === undefined || failure.writes) await store.commit(changes)

@@ -137,6 +137,8 @@ describe('the AS exchange', () => {
       commit: changes => memory.commit(changes),
       list: (kind, page) => memory.list(kind, page),
       watch: listener => memory.watch(listener),
+      snapshot: () => memory.snapshot(),
+      compact: () => memory.compact(),
       close: () => memory.close(),
     }
     const realm = await testRealm({ store })

@@ -212,6 +212,8 @@ function failing(): { store: Store; fail(cause: Error, writes: boolean): void } 
     get: (...args) => store.get(...args),
     list: (...args) => store.list(...args),
     watch: listener => store.watch((...told) => isQuiet || listener(...told)),
+    snapshot: () => store.snapshot(),
+    compact: () => store.compact(),
     close: () => store.close(),
     commit,
   }

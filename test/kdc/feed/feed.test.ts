@@ -216,6 +216,8 @@ describe('the answer to a question', () => {
       get: (kind, name) => store.get(kind, name),
       list: (kind, page) => store.list(kind, page),
       commit: changes => store.commit(changes),
+      snapshot: () => store.snapshot(),
+      compact: () => store.compact(),
       close: () => store.close(),
       watch: () => () => {},
     }

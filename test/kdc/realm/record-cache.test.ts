@@ -148,6 +148,8 @@ describe('the directory', () => {
       commit: changes => store.commit(changes),
       list: (kind, page) => store.list(kind, page),
       watch: listener => store.watch(listener),
+      snapshot: () => store.snapshot(),
+      compact: () => store.compact(),
       close: () => store.close(),
     }
     const hold = (): (() => void) => {
@@ -217,6 +219,8 @@ describe('the directory', () => {
       commit: changes => realm.store.commit(changes),
       list: (kind, page) => realm.store.list(kind, page),
       watch: listener => realm.store.watch(listener),
+      snapshot: () => realm.store.snapshot(),
+      compact: () => realm.store.compact(),
       close: () => realm.store.close(),
     }
     await realm.allow('web/*', 'orders')
@@ -248,6 +252,8 @@ describe('the directory', () => {
       commit: changes => store.commit(changes),
       list: (kind, page) => store.list(kind, page),
       watch: listener => store.watch(listener),
+      snapshot: () => store.snapshot(),
+      compact: () => store.compact(),
       close: () => store.close(),
     }
     await realm.allow('web', 'orders')

@@ -198,6 +198,48 @@ export function describeStore(name: string, open: () => Promise<Store>, discard:
       expect(await names()).toEqual(['b', 'c', 'd'])
     })
 
+    it('shows one moment in a snapshot, page by page, whatever is committed meanwhile', async () => {
+      const names = Array.from({ length: 9 }, (_, i) => `n${i}`)
+      await store.commit(names.map(name => put(name, 0, 'before')))
+      const snapshot = await store.snapshot()
+      await store.commit([
+        put('n0', 1, 'after'),
+        remove('n5', 1),
+        put('n9', 0, 'new'),
+        put('x', 0, 'x', 'policy'),
+      ])
+      const first = await snapshot.list('principal', { limit: 4 })
+      await store.commit([remove('n8', 1)])
+      const rest = await snapshot.list('principal', { after: 'n3', limit: 9 })
+      const shown = [...first, ...rest].map(({ name, version, value }) => {
+        return `${name} ${new TextDecoder().decode(value)}@${version}`
+      })
+      expect(shown).toEqual(names.map(name => `${name} before@1`))
+      expect(await snapshot.list('policy', { limit: 1 })).toEqual([])
+      await expect(snapshot.list('principal', { limit: 0 })).rejects.toThrow(TypeError)
+      first[0]?.value.fill(0)
+      expect(await show(store, 'n0')).toBe('after@2')
+      await snapshot.close()
+      await snapshot.close()
+      await expect(snapshot.list('principal', { limit: 1 })).rejects.toMatchObject({ code: 'unavailable' })
+    })
+
+    it('keeps what it has when it is compacted, and closes every snapshot', async () => {
+      await store.commit([put('a', 0, 'first'), put('b', 0, 'b')])
+      const snapshot = await store.snapshot()
+      await store.commit([put('a', 1, 'second'), remove('b', 1)])
+      await store.compact()
+      expect([await show(store, 'a'), await show(store, 'b')]).toEqual(['second@2', undefined])
+      await expect(snapshot.list('principal', { limit: 1 })).rejects.toMatchObject({ code: 'unavailable' })
+      const later = await store.snapshot()
+      expect(await later.list('principal', { limit: 9 })).toHaveLength(1)
+      await store.close()
+      await expect(later.list('principal', { limit: 1 })).rejects.toMatchObject({ code: 'unavailable' })
+      for (const ask of [() => store.snapshot(), () => store.compact()]) {
+        await expect(ask()).rejects.toMatchObject({ code: 'unavailable' })
+      }
+    })
+
     it('tells each watcher of each change, once the commit is done and until it stops', async () => {
       const seen: string[] = []
       const stop = store.watch((kind, name) => seen.push(`${kind} ${name}`))

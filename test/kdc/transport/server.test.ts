@@ -207,6 +207,8 @@ describe('plain HTTP', () => {
       commit: changes => store.commit(changes),
       list: (kind, page) => store.list(kind, page),
       watch: listener => store.watch(listener),
+      snapshot: () => store.snapshot(),
+      compact: () => store.compact(),
       close: () => store.close(),
     }))
     broken = true
@@ -306,6 +308,8 @@ function gated() {
     commit: changes => store.commit(changes),
     list: (kind, page) => store.list(kind, page),
     watch: listener => store.watch(listener),
+    snapshot: () => store.snapshot(),
+    compact: () => store.compact(),
     close: () => store.close(),
   })
   const hold = (): void => {
