@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { packageVersion } from '../shared/package-version.node.js'
 import { withoutSecrets } from '../shared/shown-text.js'
 import { allCommands, commandWords, pathOf } from './command-words.js'
 import { commandsFor, everyCommand } from './commands.js'
@@ -51,7 +51,7 @@ async function understood(
 function programWith(commands: readonly Command[], terminal: Terminal, json: boolean): Command {
   const program = new Command('orthrus')
     .description('Mutual authentication between services from symmetric cryptography alone.')
-    .version(version(), '-V, --version')
+    .version(packageVersion(), '-V, --version')
     .addHelpText('after', BEGINNING)
     .hook('preAction', (_, command) => requireValues(command))
   for (const command of commands) program.addCommand(command)
@@ -85,16 +85,4 @@ function speakThrough(terminal: Terminal, command: Command, json: boolean): void
       outputError: (text, write) => (json ? undefined : write(text.replace(/^error: /, 'orthrus: '))),
     })
   if (!json) command.showHelpAfterError(`usage: ${path} ${command.usage()}\n(${path} --help tells more)`)
-}
-
-function version(): string {
-  // Two folders up in the package (dist/cli), one in the sources.
-  for (const up of ['../../package.json', '../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version
-    } catch {
-      // the other place
-    }
-  }
-  return 'unknown'
 }

@@ -113,6 +113,7 @@ interface KdcParts {
 
 function runningKdc(parts: KdcParts, address: RunningKdc['address']): RunningKdc {
   const { realm, server, report } = parts
+  const own = ownContext(realm, report)
   let closing: Promise<void> | undefined
   const { host, port } = address
   return {
@@ -122,7 +123,7 @@ function runningKdc(parts: KdcParts, address: RunningKdc['address']): RunningKdc
     get connections() {
       return server.connections
     },
-    administration: { call: (method, args) => callMethod(ownContext(realm, report), method, args) },
+    administration: { call: (method, args) => callMethod(own, method, args) },
     close: () => {
       closing ??= close(parts)
       return closing

@@ -82,7 +82,7 @@ const ORDER = {
     ['transport/'],
     ['channel/'],
     ['admin/', 'exchange/'],
-    ['issue/'],
+    ['issue/', 'upkeep/'],
     ['realm/'],
     ['feed/'],
     ['report/', 'vault/'],

@@ -18,6 +18,7 @@ import { fields, nullable } from '../../shared/encoding/fields.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
+import { backupOf } from './backup.js'
 import { Groups } from './groups.js'
 import { Invitations } from './invitations.js'
 import { KeyAdministration } from './key-administration.js'
@@ -125,6 +126,11 @@ export class Administration {
         before = found
       }
     }
+  }
+
+  /** The bytes of a backup, piece by piece. Its records stay sealed: only the realm's master key opens them. */
+  backup(): AsyncGenerator<Uint8Array> {
+    return backupOf(this.#transport)
   }
 
   /** Removes a rule. Other rules that match the pair then apply. */

@@ -10,6 +10,7 @@ import { changeReported, type ReportedChange } from '../realm/reported-change.js
 import { readStoredPrincipal, type Versioned } from '../realm/stored-principal.js'
 import type { Report } from '../report/report.js'
 import { RECORD_KIND } from '../store/store.js'
+import { HeldBackup } from '../upkeep/held-backup.js'
 import { decodePolicyRecord, type PrincipalRecord } from '../vault/records.js'
 import { actorsOf, type Caller } from './role.js'
 
@@ -32,6 +33,8 @@ export interface AdminContext {
   readonly caller: Caller | undefined
   /** `undefined` for a call of the KDC's own process. */
   readonly calling: CallingChannel | undefined
+  /** The backup that the caller makes. */
+  readonly backup: HeldBackup
   /**
    * Makes a change. Changes are made one after another, and an earlier one may end the caller's rights. So whether the
    * caller may still call is checked again when it is the turn of its change.
@@ -41,7 +44,14 @@ export interface AdminContext {
 
 /** For calls of the KDC's own process, which need no ticket. */
 export function ownContext(realm: OpenRealm, report: Report): AdminContext {
-  return { realm, report, caller: undefined, calling: undefined, change: plan => realm.writer.change(plan) }
+  return {
+    realm,
+    report,
+    caller: undefined,
+    calling: undefined,
+    backup: new HeldBackup(),
+    change: plan => realm.writer.change(plan),
+  }
 }
 
 /** Makes a change, and reports it before its administrator is answered. @throws as `changeReported` does */

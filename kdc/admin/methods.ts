@@ -18,6 +18,7 @@ import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 import type { FeedMethod } from '../../shared/revocation/feed.js'
 import { CHANNEL_MESSAGE_BYTES, PUBLIC_MESSAGE_BYTES } from '../limits/defaults.js'
+import { BACKUP_METHODS } from './backup.js'
 import type { AdminContext } from './context.js'
 import { FEED_METHODS_BY_NAME } from './feed.js'
 import { GROUP_METHODS } from './group-methods.js'
@@ -147,6 +148,7 @@ const METHODS: ReadonlyMap<string, Method> = new Map(
     ...KEY_METHODS,
     ...REALM_METHODS,
     ...INVITATION_METHODS,
+    ...BACKUP_METHODS,
     ...WHY_METHODS,
   } satisfies Record<AdminMethod | ConcernedMethod | OwnMethod | FeedMethod | InvitationMethod, Method>),
 )

@@ -14,6 +14,7 @@ import type { ExchangeContext } from '../realm/context.js'
 import type { MaybePromise } from '../realm/maybe-promise.js'
 import type { Origin } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
+import { HeldBackup } from '../upkeep/held-backup.js'
 import { requireStanding } from './authority.js'
 import type { OpenChannels } from './open-channels.js'
 
@@ -50,7 +51,7 @@ export class KdcChannel implements ChannelApplication {
         this.#isChanging = true
         return planned
       })
-    this.#call = { realm, report, caller: verified, calling: this.#calling, change }
+    this.#call = { realm, report, caller: verified, calling: this.#calling, backup: new HeldBackup(), change }
     this.#leave = channels.add({
       service: verified.service,
       tickets: verified.tickets,
@@ -88,6 +89,7 @@ export class KdcChannel implements ChannelApplication {
     this.#leave()
     const { follower } = this.#calling
     if (follower !== undefined) this.#context.realm.feed.leave(follower)
+    void this.#call.backup.close()
   }
 
   #followingFrom(address: string): FollowingChannel {

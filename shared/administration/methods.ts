@@ -29,6 +29,7 @@
  * | `invite` | `encodeNewInvitation` | `encodeMadeInvitation` |
  * | `invitations` | the last one seen, `[invitation]` or nil; limit | `[[summary, ...]]` |
  * | `uninvite` | invitation | `encodeRevoked` |
+ * | `backup` | `encodeBackupQuestion` | `encodeBackupPiece` |
  */
 export const ADMIN_METHODS = [
   'add',
@@ -58,6 +59,7 @@ export const ADMIN_METHODS = [
   'invite',
   'invitations',
   'uninvite',
+  'backup',
 ] as const
 export type AdminMethod = (typeof ADMIN_METHODS)[number]
 

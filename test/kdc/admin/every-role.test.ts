@@ -86,7 +86,7 @@ describe('every method', () => {
       }
     }
     expect(outcomes).toEqual(expected)
-    expect(outcomes.length).toBe(40)
+    expect(outcomes.length).toBe(41)
   })
 })
 

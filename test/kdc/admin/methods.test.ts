@@ -569,6 +569,7 @@ describe('the log of administration', () => {
       invite: invited,
       invitations: [null, 1],
       uninvite: [invitation],
+      backup: [0],
     }
     await realm.add('web')
     await realm.add('ann', { password: person })
