@@ -107,7 +107,7 @@ export class RevocationLog {
 
   /** Entries from number `from` on, in their order, at most `limit` of them. @throws OrthrusError `unavailable` */
   async entries(from: number, limit: number): Promise<RevocationEntry[]> {
-    const page = await this.#vault.list(RECORD_KIND.REVOCATION, { after: nameOf(from - 1), limit })
+    const page = await this.#vault.list(RECORD_KIND.REVOCATION, { after: entryName(from - 1), limit })
     return page.map(({ fields }) => decodeRevocationRecord(fields))
   }
 
@@ -150,7 +150,7 @@ export class RevocationLog {
       const mark = this.#random(SIZE.MARK)
       const keepUntil = now + longestLife + REVOCATION_KEPT
       const fields = encodeRevocationRecord({ ...one, seq, mark, time: now, keepUntil })
-      return { kind: RECORD_KIND.REVOCATION, name: nameOf(seq), expected: 0, fields }
+      return { kind: RECORD_KIND.REVOCATION, name: entryName(seq), expected: 0, fields }
     })
     return [...entries, ...(await this.#outdated(now, revoked.length))]
   }
@@ -214,6 +214,7 @@ export class RevocationLog {
   }
 }
 
-function nameOf(seq: number): string {
+/** The name of the record of an entry. */
+export function entryName(seq: number): string {
   return String(seq).padStart(DIGITS, '0')
 }

@@ -21,7 +21,7 @@ import {
 /** Records that are read at a time. */
 const PAGE = 256
 /** A piece is passed on when it has this many bytes, or a few more. */
-const PIECE_BYTES = 256 * 1024
+const PIECE_BYTES = 64 * 1024
 
 /**
  * A backup of the realm as it is when the backup begins, piece by piece. Put together, the pieces are the bytes of the

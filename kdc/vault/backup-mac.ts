@@ -33,6 +33,11 @@ export function judgeProof(
   return equalBytes(macOf(key, digest), proof.subarray(SIZE.DIGEST)) ? 'right' : 'other key'
 }
 
+/** The part of `judgeProof` that needs no key. @param proof cut off, or whole */
+export function isDigestOf(digest: Uint8Array, proof: Uint8Array): boolean {
+  return proof.length === PROOF_BYTES && equalBytes(digest, proof.subarray(0, SIZE.DIGEST))
+}
+
 /** 8 bytes that say which key it is, and nothing about its bytes. */
 export function markOf(key: MasterKey): Uint8Array {
   return hmacSha256(revealMasterKey(key), text.encode(MARK_LABEL)).slice(0, MARK_BYTES)

@@ -1,3 +1,4 @@
+import { backupEntries } from './entries/backup.js'
 import { cliEntries } from './entries/cli.js'
 import { clientEntries } from './entries/client.js'
 import { feedEntries } from './entries/feed.js'
@@ -15,18 +16,20 @@ import type { Entry } from './entry.js'
 
 /** What is read is taken or refused as its contract says. */
 export async function formEntries() {
-  const [store, cli] = [await storeEntries(), cliEntries()]
+  const [store, backup, cli] = [await storeEntries(), backupEntries(), cliEntries()]
   const groups = {
     messages: messageEntries,
     sealedBodies: sealedStreamEntries,
     texts: textEntries,
     store: store.entries,
+    backup: backup.entries,
     serviceFiles: stateEntries,
     sharedCache: sharedCacheEntries,
     commandLine: cli.entries,
   } satisfies EntryGroups
   const end = (): void => {
     store.end()
+    backup.end()
     cli.end()
   }
   return { groups, end }

@@ -13,6 +13,7 @@ const TITLES: Record<keyof typeof groups, string> = {
   sealedBodies: 'any bytes of a sealed body',
   texts: 'any text in place of what people and headers write',
   store: 'any bytes from the disk of the KDC',
+  backup: 'any bytes in a backup',
   serviceFiles: 'any bytes from the disk of a service',
   sharedCache: 'any bytes to the replay cache of a machine',
   commandLine: 'any words on the command line',

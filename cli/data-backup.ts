@@ -1,0 +1,32 @@
+import { openLevelStore } from '../kdc/store/level/store.js'
+import { BackupStream } from '../kdc/upkeep/backup-stream.js'
+import type { MasterKey } from '../kdc/vault/master-key.js'
+import { Vault } from '../kdc/vault/vault.js'
+import { systemRandom } from '../shared/crypto/random.js'
+import { systemClock } from '../shared/time.js'
+import { filesIn } from './data-folder.js'
+
+/**
+ * The bytes of a backup of a data folder.
+ * @throws OrthrusError `unavailable` if a KDC has it open, or it is not whole
+ */
+export async function* piecesOfFolder(data: string, masterKey: MasterKey): AsyncGenerator<Uint8Array> {
+  const store = await openLevelStore(filesIn(data).database, { create: false })
+  try {
+    const stream = await BackupStream.begin(
+      new Vault(store, masterKey, systemRandom),
+      Math.floor(systemClock.now()),
+    )
+    try {
+      for (;;) {
+        const piece = await stream.next()
+        if (piece === undefined) return
+        yield piece
+      }
+    } finally {
+      await stream.close()
+    }
+  } finally {
+    await store.close()
+  }
+}
