@@ -3,4 +3,4 @@
  * version of orthrus cannot read, so that such a version refuses the database when it opens it, and not in the middle
  * of its work.
  */
-export const SCHEMA = 2
+export const SCHEMA = 3

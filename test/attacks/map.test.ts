@@ -19,6 +19,7 @@ const NUMBERED = [
   '72', // the feed late, cut, replayed, spliced
   '73', // a shared replay cache that forgets, or answers late
   '74', // sealed bodies cut, reordered, spliced
+  '77', // a realm restored from a backup
   '78', // further headers and the list of them changed
   '79', // administrators that lock themselves or each other out
   '80', // text that a terminal obeys
