@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readBackupFile } from '../../../cli/backup-file.js'
+import { readBackup } from '../../../cli/checked-data.js'
 import {
   encodeBackupRecord,
   encodeCounts,
   encodeManifest,
   FIRST_LINE,
 } from '../../../kdc/upkeep/backup-form.js'
-import { decodeBackup } from '../../../kdc/upkeep/decode-backup.js'
 import { ReceivedBackup } from '../../../kdc/upkeep/received-backup.js'
 import { proofOf } from '../../../kdc/vault/backup-mac.js'
 import { MasterKey } from '../../../kdc/vault/master-key.js'
@@ -61,7 +61,7 @@ function whole(folder: string): Entry {
       const proof = proofOf(KEY, hash('sha256', input, 'buffer'))
       writeFileSync(file, concatBytes(input, proof))
       const bytes = await measure(() => readBackupFile(file))
-      const decoded = outcomeOf(() => measure(() => decodeBackup('it', bytes, KEY)), ['unavailable'])
+      const decoded = await asyncOutcomeOf(() => measure(() => readBackup(file, KEY)), ['unavailable'])
       const received = await asyncOutcomeOf(async () => {
         const receiving = new ReceivedBackup()
         measure(() => receiving.add(bytes))
