@@ -1,8 +1,13 @@
 import { Command, InvalidArgumentError } from 'commander'
+import type { Administration } from '../client/channel/administration.js'
+import type { KeptRefusal } from '../shared/administration/refusals.js'
 import type { WhyQuestion } from '../shared/administration/why.js'
+import { isRefusalId } from '../shared/encoding/refusal-id.js'
+import { OrthrusError } from '../shared/errors.js'
 import { principalIn } from '../shared/principal.js'
 import { parseInstant } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
+import { refusalObject, refusalText } from './refusal-text.js'
 import { answer, type Terminal } from './terminal.js'
 import { whyObject, whyText } from './why-text.js'
 
@@ -10,14 +15,17 @@ interface WhyOptions extends ConnectionOptions {
   readonly at?: number
   readonly method?: string
   readonly path?: string
+  readonly id?: string
 }
 
 export function whyCommand(terminal: Terminal): Command {
   return withAdminConnection(new Command('why'))
-    .description('say what the KDC would decide if CLIENT asked for a ticket for SERVICE now, and why')
+    .description(
+      'say what the KDC would decide if CLIENT asked for a ticket for SERVICE now, and why; or why it refused something',
+    )
     .summary('say why a client gets a ticket, or none')
-    .argument('<client>', 'a name')
-    .argument('<service>', 'a name')
+    .argument('[client]', 'a name')
+    .argument('[service]', 'a name')
     .option('--at <time>', 'decide for another time, as 2027-01-31T12:00:00Z', parseInstant)
     .option(
       '--method <method>',
@@ -25,8 +33,9 @@ export function whyCommand(terminal: Terminal): Command {
       parseMethod,
     )
     .option('--path <path>', 'the same for its path, as /orders/7', parsePath)
+    .option('--id <id>', 'the refusal with this id, which the error of its client and the log name', parseId)
     .addHelpText('after', HELP)
-    .action((client: string, service: string, options: WhyOptions) =>
+    .action((client: string | undefined, service: string | undefined, options: WhyOptions) =>
       why(terminal, [client, service], options),
     )
 }
@@ -37,20 +46,59 @@ Nothing is changed, and no ticket is issued. The records are those of now, whate
 
 async function why(
   terminal: Terminal,
-  [client, service]: readonly [client: string, service: string],
+  [client, service]: readonly [client: string | undefined, service: string | undefined],
   options: WhyOptions,
 ): Promise<void> {
+  const { id, at = null, method = null, path = null } = options
+  if (id !== undefined) return whyRefused(terminal, id, client, options)
+  if (client === undefined || service === undefined)
+    throw new TypeError('say about whom: orthrus admin why CLIENT SERVICE, or orthrus admin why --id ID')
   await withAdministration(terminal, options, async (administration, { realm }) => {
-    const question: WhyQuestion = {
-      client: principalIn(realm, client),
-      service: principalIn(realm, service),
-      at: options.at ?? null,
-      method: options.method ?? null,
-      path: options.path ?? null,
-    }
+    const names = { client: principalIn(realm, client), service: principalIn(realm, service) }
+    const question: WhyQuestion = { ...names, at, method, path }
     const found = await administration.why(question)
     answer(terminal, options, whyObject(question, found), whyText(question, found))
   })
+}
+
+/** What was refused under an id, and what the KDC would decide about each of its pairs now. */
+async function whyRefused(
+  terminal: Terminal,
+  id: string,
+  client: string | undefined,
+  options: WhyOptions,
+): Promise<void> {
+  if (client !== undefined) throw new TypeError('--id says which request it is: give no names beside it')
+  await withAdministration(terminal, options, async administration => {
+    const refusals = await administration.refusals(id)
+    if (refusals.length === 0) {
+      throw new OrthrusError('not_authorized', `this KDC tells you of no refusal ${id}`, {
+        hint: 'it tells each client its own, remembers the last ones since it started, and knows none of another KDC; its log has them all',
+      })
+    }
+    const told = await Promise.all(refusals.map(refusal => withPresent(administration, refusal)))
+    answer(
+      terminal,
+      options,
+      { refusals: told.map(({ value }) => value) },
+      told.map(({ text }) => text).join('\n\n'),
+    )
+  })
+}
+
+async function withPresent(
+  administration: Administration,
+  refusal: KeptRefusal,
+): Promise<{ readonly value: object; readonly text: string }> {
+  const { client, service } = refusal
+  if (client === null || service === null)
+    return { value: refusalObject(refusal), text: refusalText(refusal) }
+  const question: WhyQuestion = { client, service, at: null, method: null, path: null }
+  const now = await administration.why(question)
+  return {
+    value: { ...refusalObject(refusal), now: whyObject(question, now) },
+    text: `${refusalText(refusal)}\nNow: ${whyText(question, now)}`,
+  }
 }
 
 function parseMethod(text: string): string {
@@ -61,4 +109,9 @@ function parseMethod(text: string): string {
 function parsePath(text: string): string {
   if (/^\/[!-~]*$/.test(text)) return text
   throw new InvalidArgumentError('Write a path as the service sees it, as /orders/7.')
+}
+
+function parseId(text: string): string {
+  if (isRefusalId(text)) return text
+  throw new InvalidArgumentError('Write the 12 hex digits that the error or the log names, as 3f9a0c5d7e21.')
 }

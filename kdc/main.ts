@@ -58,10 +58,10 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   const trustedProxies = trustedProxiesOf(options)
   const { clock = systemClock, timers = systemTimers } = options
   const random = checkedRandom(options.random ?? systemRandom)
-  const report = reportTo(options.logger, clock)
   const vault = await openVault(options, random)
   try {
     const realm = await openRealm({ vault, clock, random, timers })
+    const report = reportTo(options.logger, clock, realm)
     reportClock(realm.time, report)
     reportFollowers(realm.feed, report)
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
@@ -90,8 +90,9 @@ function trustedProxiesOf({ trustedProxies = [], addressOf }: KdcSettings): Trus
   throw new TypeError('trustedProxies and addressOf exclude each other: pass only one of them')
 }
 
-function reportTo(logger: Logger | undefined, clock: Clock): Report {
-  return createReport(logger === undefined ? [] : [logListener(logger, () => clock.monotonic())])
+function reportTo(logger: Logger | undefined, clock: Clock, { refusals }: OpenRealm): Report {
+  const log = logger === undefined ? [] : [logListener(logger, () => clock.monotonic())]
+  return createReport([...log, refusals.listen])
 }
 
 async function openVault(options: KdcOptions, random: RandomSource): Promise<Vault> {

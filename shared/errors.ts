@@ -79,6 +79,8 @@ export interface ErrorFacts {
   readonly floor?: number | null
   /** How long to wait before the next attempt, milliseconds (`rate_limited`). */
   readonly retryAfter?: number
+  /** The id of the refusal, which its log names too; of the KDC's: `orthrus admin why --id ID`. */
+  readonly refusal?: string
   /** Which of the caller's own caveats failed. */
   readonly caveat?: string
   /** How the invitation ended that somebody tried to join with (`revoked`). */

@@ -1,12 +1,12 @@
 import { LIMIT } from '../../shared/constants.js'
-import type { Reply } from '../../shared/exchange/reply.js'
 import type { Principal } from '../../shared/principal.js'
+import type { Answered } from '../kdc-link/question.js'
 import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
 import { denial } from '../kdc-link/refusals.js'
 import { type GrantedFor, ServiceTicket } from '../ticket/service-ticket.js'
 
 /** Asks the KDC for tickets; `KdcExchanges.request`. */
-export type RequestTickets = (services: readonly Principal[], lifetime: number) => Promise<Reply>
+export type RequestTickets = (services: readonly Principal[], lifetime: number) => Promise<Answered>
 
 interface Wanted {
   readonly service: Principal
@@ -76,10 +76,10 @@ export class TicketQueue {
   async #askFor(wanted: readonly Wanted[], lifetime: number): Promise<void> {
     try {
       const services = wanted.map(one => one.service)
-      const { grants, denials } = await this.#request(services, lifetime)
+      const { grants, denials, refusal: id } = await this.#request(services, lifetime)
       const tickets = new Map(grants.map(grant => [grant.service, grant]))
       const refused = new Map(
-        denials.map(({ service, code }) => [service, denial(this.#granted.client, service, code)]),
+        denials.map(({ service, code }) => [service, denial(this.#granted.client, service, code, id)]),
       )
       for (const { service, resolve, reject } of wanted) {
         const name = ticketName(service, lifetime)

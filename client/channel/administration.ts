@@ -6,6 +6,11 @@ import {
   type NewPrincipal,
   type PrincipalSummary,
 } from '../../shared/administration/principals.js'
+import {
+  decodeRefusals,
+  encodeRefusalQuestion,
+  type KeptRefusal,
+} from '../../shared/administration/refusals.js'
 import { decodeRevoked } from '../../shared/administration/revocations.js'
 import {
   decodePolicyRule,
@@ -141,6 +146,11 @@ export class Administration {
   /** What the KDC would decide about a ticket, and from what. A principal may ask for itself. */
   async why(question: WhyQuestion): Promise<Why> {
     return decodeWhy(await this.#transport.call('why', encodeWhyQuestion(question)))
+  }
+
+  /** What the KDC remembers of a refusal, by its id. A principal is told of its own. */
+  async refusals(id: string): Promise<KeptRefusal[]> {
+    return decodeRefusals(await this.#transport.call('refusal', encodeRefusalQuestion(id)))
   }
 
   /** All rules, ordered by client and service. */

@@ -2,6 +2,7 @@ import { SIZE } from '../../shared/constants.js'
 import type { AuthKey, LongTermKey } from '../../shared/crypto/keys.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { isError, openError } from '../../shared/encoding/error.js'
+import { refusalId } from '../../shared/encoding/refusal-id.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { type Asked, type Reply, requireAnswers } from '../../shared/exchange/reply.js'
 import { createTgsRequest, openTgsReply } from '../../shared/exchange/tgs.js'
@@ -22,6 +23,11 @@ export interface Question<R extends Request> {
   readonly asked: Asked
   create(time: number, nonce: Uint8Array): R
   open(request: R, bytes: Uint8Array): Reply
+}
+
+/** A reply, with the id of its denials if it has any. */
+export interface Answered extends Reply {
+  readonly refusal?: string
 }
 
 export interface KdcQuestionsOptions {
@@ -46,7 +52,7 @@ export class KdcQuestions {
    * Asks a question. After a proved `clock_skew` it asks once more, with the KDC's time (section 6).
    * @throws OrthrusError with the KDC's code, or `unavailable`
    */
-  async ask<R extends Request>(question: Question<R>): Promise<Reply> {
+  async ask<R extends Request>(question: Question<R>): Promise<Answered> {
     try {
       return await this.#askOnce(question)
     } catch (cause) {
@@ -55,7 +61,7 @@ export class KdcQuestions {
     }
   }
 
-  async #askOnce<R extends Request>({ key, asked, create, open }: Question<R>): Promise<Reply> {
+  async #askOnce<R extends Request>({ key, asked, create, open }: Question<R>): Promise<Answered> {
     const { exchange, login, random, time, proved } = this.#options
     const request = create(time.now(), random(SIZE.NONCE))
     const answer = await exchange(request.bytes)
@@ -64,12 +70,12 @@ export class KdcQuestions {
       if (proved && error.authenticated && error.code === 'clock_skew') time.correct(error.time, answer)
       // Only the AS exchange is about the password.
       const passwordBased = asked.withTgt && login.passwordBased
-      throw kdcRefusal(error, { ...login, passwordBased }, time.own)
+      throw kdcRefusal(error, { ...login, passwordBased }, { own: time.own, refusal: refusalId(request.mac) })
     }
     const reply = explainingKdcErrors(() => open(request, answer.bytes))
     explainingKdcErrors(() => requireAnswers(reply, asked))
     if (proved) time.learn(reply.time, answer)
-    return reply
+    return reply.denials.length === 0 ? reply : { ...reply, refusal: refusalId(request.mac) }
   }
 }
 

@@ -15,9 +15,13 @@ export interface Login {
 
 /**
  * The error for an ERROR. Anybody can write one of type 05: then `facts.claimed` is set, and nothing is final.
- * @param own the time of this machine's clock, milliseconds; used in the hint of `clock_skew`
+ * @param told `own`: the time of this machine's clock, milliseconds, for the hint of `clock_skew`; `refusal`: its id
  */
-export function kdcRefusal(error: WireError, { client, passwordBased }: Login, own?: number): OrthrusError {
+export function kdcRefusal(
+  error: WireError,
+  { client, passwordBased }: Login,
+  { own, refusal }: { readonly own?: number | undefined; readonly refusal?: string } = {},
+): OrthrusError {
   const { code, authenticated, time, message } = error
   const retryAfter = code === 'rate_limited' ? parseRetryAfter(message) : undefined
   const hint =
@@ -27,6 +31,7 @@ export function kdcRefusal(error: WireError, { client, passwordBased }: Login, o
   const facts = {
     principal: client,
     time,
+    ...(refusal === undefined ? {} : { refusal }),
     ...(hint === undefined ? {} : { hint }),
     ...(retryAfter === undefined ? {} : { retryAfter }),
   }
@@ -127,12 +132,20 @@ function skewHint(told: number, own: number | undefined): string {
 }
 
 /** The error for one service that a proved answer of the KDC denies a ticket for. */
-export function denial(client: Principal, service: Principal, code: WireCode): OrthrusError {
-  const hint = denialHint(code, localPart(client), localPart(service))
+export function denial(
+  client: Principal,
+  service: Principal,
+  code: WireCode,
+  refusal?: string,
+): OrthrusError {
+  const next = denialHint(code, localPart(client), localPart(service))
+  const hint =
+    refusal === undefined || next === undefined ? next : `${next}; why: orthrus admin why --id ${refusal}`
   return new OrthrusError(code, `the KDC gives ${client} no ticket for ${service}`, {
     final: true,
     principal: client,
     service,
+    ...(refusal === undefined ? {} : { refusal }),
     ...(hint === undefined ? {} : { hint }),
   })
 }

@@ -1,10 +1,10 @@
 import { OrthrusError } from '../../shared/errors.js'
 import { createAsRequest, openAsReply } from '../../shared/exchange/as.js'
-import type { Reply } from '../../shared/exchange/reply.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import {
+  type Answered,
   isProved,
   KdcQuestions,
   type KdcQuestionsOptions,
@@ -31,7 +31,7 @@ export interface ExchangesOptions extends Omit<KdcQuestionsOptions, 'login' | 'p
 
 interface LoggedIn {
   readonly tgt: ServiceTicket
-  readonly reply: Reply
+  readonly reply: Answered
 }
 
 /**
@@ -55,7 +55,7 @@ export class KdcExchanges {
    * @returns grants and denials, in the order of the services
    * @throws OrthrusError with the KDC's code, or `unavailable`
    */
-  async request(services: readonly Principal[], lifetime: number): Promise<Reply> {
+  async request(services: readonly Principal[], lifetime: number): Promise<Answered> {
     const tgt = this.#currentTgt()
     if (tgt === undefined) return this.#requestByLogin(services, lifetime)
     try {
@@ -100,7 +100,7 @@ export class KdcExchanges {
   }
 
   /** Waits for a login in progress, or starts one that requests the tickets too. */
-  async #requestByLogin(services: readonly Principal[], lifetime: number): Promise<Reply> {
+  async #requestByLogin(services: readonly Principal[], lifetime: number): Promise<Answered> {
     if (this.#loggingIn !== undefined) return this.#tgs(await this.#loggingIn, services, lifetime)
     // The lifetime in an AS-REQ also limits the TGT, which should live as long as possible.
     const pending = this.#login(lifetime === 0 ? services : []).finally(() => {
@@ -149,10 +149,10 @@ export class KdcExchanges {
     return { tgt, reply: { ...reply, grants } }
   }
 
-  #ticketOf({ grants, denials }: Reply, service: Principal): ServiceTicket {
+  #ticketOf({ grants, denials, refusal }: Answered, service: Principal): ServiceTicket {
     const [grant] = grants
     if (grant !== undefined) return this.#ticketFrom(grant)
-    throw denial(this.#options.identity.client, service, denials[0]?.code ?? 'policy_denied')
+    throw denial(this.#options.identity.client, service, denials[0]?.code ?? 'policy_denied', refusal)
   }
 
   #ticketFrom(grant: Grant): ServiceTicket {
@@ -165,7 +165,7 @@ export class KdcExchanges {
     })
   }
 
-  #tgs(tgt: ServiceTicket, services: readonly Principal[], lifetime: number): Promise<Reply> {
+  #tgs(tgt: ServiceTicket, services: readonly Principal[], lifetime: number): Promise<Answered> {
     const question = tgsQuestion(tgt, services, lifetime)
     return this.#options.refusals.guard(QUESTION.TICKETS, () => this.#questions.ask(question))
   }

@@ -1,3 +1,8 @@
+import {
+  decodeRefusalQuestion,
+  encodeRefusals,
+  type KeptRefusal,
+} from '../../shared/administration/refusals.js'
 import type { FollowerRow } from '../../shared/administration/revocations.js'
 import {
   decodeWhyQuestion,
@@ -53,6 +58,17 @@ export async function why(context: AdminContext, question: WhyQuestion): Promise
   }
 }
 
+/**
+ * What was refused under this id, as far as it is remembered and the caller may know: an administrator all of it, a
+ * client what was refused to it. Nobody else learns whether there was such a refusal.
+ */
+function refusalsWith({ realm: { refusals }, caller }: AdminContext, id: string): KeptRefusal[] {
+  if (caller === undefined || isAdministrator(caller.claims)) return refusals.find(id)
+  const { client, via, caveats } = caller
+  if (via !== undefined || caveats.length > 0) return []
+  return refusals.findOf(client, id).map(kept => ({ ...kept, reason: toldReason(kept.code, kept.reason) }))
+}
+
 /** @returns whether the caller is told everything. @throws OrthrusError `not_authorized` */
 function requireConcerned({ caller }: AdminContext, client: Principal): boolean {
   if (caller === undefined || isAdministrator(caller.claims)) return true
@@ -73,9 +89,13 @@ function withoutSecondHand(explained: Explained): Explained {
   const { code, reason, rules } = explained
   return {
     ...explained,
-    reason: code === 'unknown_service' ? UNKNOWN : reason,
+    reason: toldReason(code, reason),
     rules: rules.filter(({ fate }) => fate === 'decides'),
   }
+}
+
+function toldReason(code: Explained['code'], reason: string): string {
+  return code === 'unknown_service' ? UNKNOWN : reason
 }
 
 const UNKNOWN = 'there is no such service, or it is disabled, has expired or has no key'
@@ -146,5 +166,11 @@ export const WHY_METHODS = {
     reads: true,
     decode: decodeWhyQuestion,
     run: async (context, question) => encodeWhy(await why(context, question)),
+  }),
+  refusal: method({
+    callers: 'concerned',
+    reads: true,
+    decode: decodeRefusalQuestion,
+    run: (context, id) => encodeRefusals(refusalsWith(context, id)),
   }),
 } satisfies Record<string, Method>

@@ -5,6 +5,7 @@ import type { AcceptedChannel, ChannelCarrier } from '../../shared/channel/accep
 import { endOf, type OpeningOptions, openChannel, ticketOf } from '../../shared/channel/opening.js'
 import { WaitingChannels } from '../../shared/channel/waiting-channels.js'
 import { TYPE } from '../../shared/constants.js'
+import { refusalIdOf } from '../../shared/encoding/refusal-id.js'
 import { OrthrusError, wireCodeOf } from '../../shared/errors.js'
 import { decodeApRequest } from '../../shared/exchange/ap.js'
 import { kdcService, type Principal } from '../../shared/principal.js'
@@ -75,14 +76,14 @@ export class ChannelOpener {
       return opened
     } catch (cause) {
       if (!(cause instanceof Refusal)) {
-        return { reply: answerUnproved(cause, now, this.#context.report, origin) }
+        return { reply: answerUnproved(cause, now, this.#context.report, origin, bytes) }
       }
       const { presenter, reply } = cause
       const { context, origin: known } =
         presenter === undefined
           ? { context: this.#context, origin }
           : handle(presenter, decodeApRequest(TYPE.AP_OPEN, bytes))
-      reportFailure(cause, context.report, known)
+      reportFailure(cause, context.report, known, refusalIdOf(bytes))
       return { reply }
     }
   }

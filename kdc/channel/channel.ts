@@ -132,7 +132,7 @@ export class KdcChannel implements ChannelApplication {
       await this.#requireStanding()
     } catch (cause) {
       if (this.#channel.isOver || this.#isChanging || !(await this.#endInOrder())) return
-      reportFailure(cause, this.#context.report, this.#origin())
+      reportFailure(cause, this.#context.report, this.#origin(), null)
     }
   }
 
@@ -168,7 +168,7 @@ export class KdcChannel implements ChannelApplication {
 
   #failure({ n, method }: KdcCall, cause: unknown): KdcAnswer {
     const origin = { ...this.#origin(), method: method.slice(0, 40) }
-    return { n, code: reportFailure(cause, this.#context.report, origin), message: messageOf(cause) }
+    return { n, code: reportFailure(cause, this.#context.report, origin, null), message: messageOf(cause) }
   }
 
   #origin(): Origin {

@@ -1,6 +1,7 @@
 import type { AuthKey, LongTermKey } from '../../shared/crypto/keys.js'
 import { createAuthenticatedError, createError, type ErrorContent } from '../../shared/encoding/error.js'
 import { formatInvitationEnd } from '../../shared/encoding/invitation-end.js'
+import { refusalId, refusalIdOf } from '../../shared/encoding/refusal-id.js'
 import { formatRetryAfter } from '../../shared/encoding/retry-after.js'
 import { OrthrusError, type WireCode, wireCodeOf } from '../../shared/errors.js'
 import type { Origin } from '../report/events.js'
@@ -27,17 +28,29 @@ export async function answerProved<Answer>(
   try {
     return await answer()
   } catch (cause) {
-    return createAuthenticatedError(key, mac, contentOf(cause, now, report, origin))
+    return createAuthenticatedError(key, mac, contentOf(cause, now, report, origin, refusalId(mac)))
   }
 }
 
-/** Answers a request without a verified MAC: its ERROR cannot be authenticated. */
-export function answerUnproved(cause: unknown, now: number, report: Report, origin: Origin): Uint8Array {
-  return createError(contentOf(cause, now, report, origin))
+/** Answers a request without a verified MAC: its ERROR cannot be authenticated. @param bytes the request */
+export function answerUnproved(
+  cause: unknown,
+  now: number,
+  report: Report,
+  origin: Origin,
+  bytes: Uint8Array,
+): Uint8Array {
+  return createError(contentOf(cause, now, report, origin, refusalIdOf(bytes)))
 }
 
-function contentOf(cause: unknown, time: number, report: Report, origin: Origin): ErrorContent {
-  const code = reportFailure(cause, report, origin)
+function contentOf(
+  cause: unknown,
+  time: number,
+  report: Report,
+  origin: Origin,
+  id: string | null,
+): ErrorContent {
+  const code = reportFailure(cause, report, origin, id)
   return { code, time, floor: null, message: cause instanceof OrthrusError ? messageOf(cause) : '' }
 }
 
@@ -48,16 +61,20 @@ function messageOf({ facts: { caveat, retryAfter, invitation } }: OrthrusError):
   return caveat === undefined ? '' : `caveat ${caveat}`
 }
 
-/** Reports why a request failed. @returns the code to send to the other side */
-export function reportFailure(cause: unknown, report: Report, origin: Origin): WireCode {
+/**
+ * Reports why a request failed.
+ * @param id of the refusal; null for a call in a channel
+ * @returns the code to send to the other side
+ */
+export function reportFailure(cause: unknown, report: Report, origin: Origin, id: string | null): WireCode {
   const expected = cause instanceof OrthrusError
   const code = expected ? wireCodeOf(cause) : 'unavailable'
   if (expected && code !== 'unavailable') {
-    report.tell({ kind: 'request_refused', origin, code, reason: cause.reason, facts: cause.facts })
+    report.tell({ kind: 'request_refused', id, origin, code, reason: cause.reason, facts: cause.facts })
   } else {
     const failure = describeFailure(cause)
     const { reason, facts } = expected ? cause : { reason: failure.message, facts: {} }
-    report.tell({ kind: 'request_failed', origin, expected, reason, facts, failure })
+    report.tell({ kind: 'request_failed', id, origin, expected, reason, facts, failure })
   }
   return code
 }

@@ -38,7 +38,7 @@ export function createDispatch(context: ExchangeContext): Dispatch {
     try {
       return await answer(exchanges, { bytes, address, now, proved })
     } catch (cause) {
-      return answerUnproved(cause, now, context.report, { address })
+      return answerUnproved(cause, now, context.report, { address }, bytes)
     }
   }
 }

@@ -156,6 +156,7 @@ function replyTo(context: ExchangeContext, checked: Checked): Reply {
   const bearer = {
     client,
     origin,
+    mac: verified.mac,
     now,
     lifetime,
     authTime: tgt.authTime,

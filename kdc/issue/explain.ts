@@ -130,7 +130,7 @@ function namedLimits({ now, lives, ends }: LifetimeLimits): [LifeLimit, number][
   ])
   return [...ofLives, ...ofEnds]
     .filter(([, life]) => Number.isFinite(life))
-    .sort(([name, one], [, other]) => one - other || (name === 'tgt' ? 1 : 0))
+    .sort(([one, life], [other, longer]) => life - longer || Number(one === 'tgt') - Number(other === 'tgt'))
 }
 
 /** Checks those caveats whose fact the question names. */

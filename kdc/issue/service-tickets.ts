@@ -2,6 +2,7 @@ import type { DecidingRule } from '../../shared/administration/rules.js'
 import { FLAG } from '../../shared/constants.js'
 import { drawFraction } from '../../shared/crypto/fraction.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
+import { refusalId } from '../../shared/encoding/refusal-id.js'
 import { isWireCode, OrthrusError, type WireCode } from '../../shared/errors.js'
 import type { Denial } from '../../shared/exchange/reply.js'
 import { NO_GROUPS, type Pattern } from '../../shared/pattern.js'
@@ -27,6 +28,8 @@ import type { ReplySpace } from './reply-space.js'
 export interface Bearer {
   readonly client: PrincipalRecord
   readonly origin: Origin
+  /** Of the request, by which its refusals are named. */
+  readonly mac: Uint8Array
   readonly now: number
   /** What was asked for; 0 asks for the longest that is allowed. */
   readonly lifetime: number
@@ -143,7 +146,7 @@ function grantService(
 }
 
 /** Who asks for a ticket, without where from. */
-export type Applicant = Omit<Bearer, 'origin' | 'isNew'>
+export type Applicant = Omit<Bearer, 'origin' | 'isNew' | 'mac'>
 
 /** A service that there is, and what its ticket will contain besides what is drawn for it. */
 export interface DecidedTicket {
@@ -226,13 +229,22 @@ export function lifetimeFor(
 function codeOf(
   cause: unknown,
   { report }: ExchangeContext,
-  { client, origin }: Bearer,
+  { client, origin, mac }: Bearer,
   service: Principal,
   rule: DecidingRule | null,
 ): WireCode {
   if (!(cause instanceof OrthrusError && isWireCode(cause.code))) throw cause
   const { code, reason } = cause
-  report.tell({ kind: 'ticket_denied', origin, client: client.name, service, rule, code, reason })
+  report.tell({
+    kind: 'ticket_denied',
+    id: refusalId(mac),
+    origin,
+    client: client.name,
+    service,
+    rule,
+    code,
+    reason,
+  })
   return code
 }
 

@@ -100,6 +100,15 @@ export const FOLLOWERS = {
   KEPT: DAY,
 } as const
 
+/** What is remembered of refusals, so that their ids can be asked about. */
+export const REFUSALS_KEPT = {
+  /** Clients that proved their key. */
+  CLIENTS: 2_000,
+  PER_CLIENT: 16,
+  /** Of all together that proved nothing. */
+  UNPROVED: 1_000,
+} as const
+
 /** How long after its end an invitation is answered with how it ended, milliseconds (section 12). */
 export const INVITATION_ANSWERED = DAY
 

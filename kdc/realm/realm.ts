@@ -3,6 +3,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { Clock } from '../../shared/time.js'
 import { systemTimers, type Timers } from '../../shared/timers.js'
 import { Feed } from '../feed/feed.js'
+import { RefusalMemory } from '../report/refusals.js'
 import { RECORD_KIND, type RecordKind } from '../store/store.js'
 import { decodeRealmRecord, REALM_RECORD_NAME, type RealmRecord } from '../vault/records.js'
 import type { Vault } from '../vault/vault.js'
@@ -24,6 +25,8 @@ export interface OpenRealm {
   readonly revocations: RevocationLog
   /** Sends the revocation log to those who follow it. */
   readonly feed: Feed
+  /** What was refused lately. Its `listen` must be among the listeners of the report. */
+  readonly refusals: RefusalMemory
   readonly random: RandomSource
   /** Reads `record` again, as after every change that the vault tells of. @throws OrthrusError `unavailable` */
   refresh(): Promise<void>
@@ -84,6 +87,7 @@ export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
     writer,
     revocations,
     feed,
+    refusals: new RefusalMemory(() => time.now()),
     random,
     refresh,
     close,

@@ -84,9 +84,16 @@ export interface RequestRepeated {
   readonly origin: Origin
 }
 
+/** Which refusal it is: its client knows the id too, and can ask about it (`refusals.ts`). */
+interface Identified {
+  /** Hex digits; null if the request has no MAC, or is a call in a channel. */
+  readonly id: string | null
+}
+
 /** One service was denied in a request that was otherwise answered. */
-export interface TicketDenied {
+export interface TicketDenied extends Identified {
   readonly kind: 'ticket_denied'
+  readonly id: string
   readonly origin: Origin
   readonly client: Principal
   readonly service: Principal
@@ -100,7 +107,7 @@ export interface TicketDenied {
 }
 
 /** A request was answered with an error, as it should be. */
-export interface RequestRefused {
+export interface RequestRefused extends Identified {
   readonly kind: 'request_refused'
   readonly origin: Origin
   readonly code: WireCode
@@ -109,7 +116,7 @@ export interface RequestRefused {
 }
 
 /** A request was answered with `unavailable`, because the store failed or an unexpected error was thrown. */
-export interface RequestFailed {
+export interface RequestFailed extends Identified {
   readonly kind: 'request_failed'
   readonly origin: Origin
   readonly expected: boolean

@@ -32,22 +32,22 @@ const LINES: Lines = {
     fields: { exchange, client, address, service, ticketId: toHex(ticketId), endTime },
     counted: { quota: 'tickets', requester: client },
   }),
-  ticket_denied: ({ origin: { exchange, address }, client, service, rule, code, reason }) => ({
+  ticket_denied: ({ id, origin: { exchange, address }, client, service, rule, code, reason }) => ({
     level: 'warn',
     message: 'ticket denied',
-    fields: { exchange, client, address, service, code, reason, ...toldRule(rule) },
+    fields: { exchange, client, address, service, code, reason, ...toldRule(rule), id },
     counted: { quota: 'tickets', requester: client },
   }),
-  request_refused: ({ origin, code, reason, facts }) => ({
+  request_refused: ({ id, origin, code, reason, facts }) => ({
     level: 'warn',
     message: 'request refused',
-    fields: { ...fieldsOf(origin), code, reason, ...facts },
+    fields: { ...fieldsOf(origin), code, reason, ...facts, ...toldId(id) },
     counted: refusalOf(origin),
   }),
-  request_failed: ({ origin, expected, reason, facts, failure }) => ({
+  request_failed: ({ id, origin, expected, reason, facts, failure }) => ({
     level: 'error',
     message: expected ? 'request failed' : 'unexpected failure while answering',
-    fields: { ...fieldsOf(origin), code: 'unavailable', reason, ...facts, failure },
+    fields: { ...fieldsOf(origin), code: 'unavailable', reason, ...facts, ...toldId(id), failure },
     counted: refusalOf(origin),
   }),
   request_repeated: ({ origin }) => ({
@@ -153,6 +153,10 @@ function fieldsOf({ mayBeRepeat, ...origin }: Origin): Omit<Origin, 'mayBeRepeat
 /** As an administrator types it: `deny web@demo.example orders@demo.example`. */
 function toldRule(rule: DecidingRule | null): object {
   return rule === null ? {} : { rule: `${rule.effect} ${rule.client} ${rule.service}` }
+}
+
+function toldId(id: string | null): object {
+  return id === null ? {} : { id }
 }
 
 function actorsOf(by: readonly string[]): readonly string[] | string {

@@ -151,7 +151,7 @@ export class Connection {
     const now = context.realm.time.now()
     if (this.#channels.size + this.#openings >= limits.channels) {
       const cause = new OrthrusError('rate_limited', 'too many channels of one connection')
-      return answerUnproved(cause, now, context.report, { exchange: 'AP-OPEN', address })
+      return answerUnproved(cause, now, context.report, { exchange: 'AP-OPEN', address }, bytes)
     }
     const carrier = {
       send: (message: Uint8Array) => this.#send(id, message),

@@ -83,8 +83,9 @@ export type OwnMethod = (typeof OWN_METHODS)[number]
  * | method | arguments | results |
  * |---|---|---|
  * | `why` | `encodeWhyQuestion` | `encodeWhy` |
+ * | `refusal` | `encodeRefusalQuestion` | `encodeRefusals` |
  */
-export const CONCERNED_METHODS = ['why'] as const
+export const CONCERNED_METHODS = ['why', 'refusal'] as const
 export type ConcernedMethod = (typeof CONCERNED_METHODS)[number]
 
 /** What a channel for administration carries. */

@@ -129,3 +129,63 @@ describe('orthrus admin why', () => {
     expect(err).toMatch(/not_authorized: .*only for itself/)
   })
 })
+
+describe('orthrus admin why --id', () => {
+  const idIn = (err: string) =>
+    /orthrus admin why --id ([0-9a-f]{12})/.exec(err)?.[1] ?? expect.unreachable(err)
+
+  it('leads from the error of a client to the rule, and to what mends it', async () => {
+    await realm.add('shop')
+    await admin('deny', 'web', 'shop')
+    const refused = await as('web', ['get', 'shop'])
+    expect(refused.code).toBe(1)
+    const id = idIn(refused.err)
+    const { code, out } = await admin('why', '--id', id)
+    expect(code).toBe(0)
+    expect(out).toMatch(
+      new RegExp(
+        `^${id}: a ticket of web for shop was refused at \\d.*: policy_denied, a rule denies it$`,
+        'm',
+      ),
+    )
+    expect(out).toMatch(/^rule +deny web shop$/m)
+    expect(out).toMatch(/^Now: web gets no ticket for shop: policy_denied, a rule denies it$/m)
+    expect(out).toMatch(/^to change it +orthrus admin policy web shop --forget$/m)
+    const { refusals } = JSON.parse((await admin('why', '--id', id, '--json')).out)
+    expect(refusals).toMatchObject([{ id, code: 'policy_denied', now: { granted: false } }])
+  })
+
+  it('tells a client its own, and nobody another one’s', async () => {
+    await writeFile(join(folder, 'lazy'), realm.keytab('lazy'), { mode: 0o600 })
+    await admin('enable', 'lazy')
+    const id = idIn((await as('web', ['get', 'nowhere'])).err)
+    expect((await as('web', ['admin', 'why', '--id', id])).out).toContain(
+      'a ticket of web for nowhere was refused',
+    )
+    const other = await as('lazy', ['admin', 'why', '--id', id])
+    const unknown = await as('lazy', ['admin', 'why', '--id', '0123456789ab'])
+    expect(other.code).toBe(1)
+    expect(other.err.replace(id, '')).toBe(unknown.err.replace('0123456789ab', ''))
+  })
+
+  it('names the refused login in the error of the client', async () => {
+    await realm.add('late')
+    await writeFile(join(folder, 'late'), realm.keytab('late'), { mode: 0o600 })
+    await admin('disable', 'late')
+    const refused = await as('late', ['get', 'orders', '--json'])
+    const id = /"refusal": ?"([0-9a-f]{12})"/.exec(refused.out + refused.err)?.[1] ?? ''
+    const { out } = await admin('why', '--id', id)
+    expect(out).toContain(`${id}: a login of late was refused at`)
+    expect(out).toMatch(/^to change it +orthrus admin enable late$/m)
+  })
+
+  it.each([
+    ['an id that is none', ['--id', 'xyz'], /12 hex digits/],
+    ['names beside an id', ['web', 'orders', '--id', '0123456789ab'], /give no names beside it/],
+    ['neither', [], /say about whom/],
+  ])('refuses %s', async (_, words, expected) => {
+    const { code, err } = await admin('why', ...words)
+    expect(code).toBe(2)
+    expect(err).toMatch(expected)
+  })
+})

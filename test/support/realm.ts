@@ -92,7 +92,7 @@ export async function testRealm(options: TestRealmOptions = {}): Promise<TestRea
   const vault = new Vault(store, masterKey, systemRandom)
   const admin: KeytabEntry = await createRealm({ vault, realm: REALM, clock, random, ...lives })
   const realm = await openRealm({ vault, clock, timers: clock, random })
-  const report = createReport([logListener(logger, () => clock.monotonic())])
+  const report = createReport([logListener(logger, () => clock.monotonic()), realm.refusals.listen])
   reportFollowers(realm.feed, report)
   const context = { realm, rates, timers: clock, random, report }
   const call = (method: AdministrationMethod, args: readonly Value[]) =>

@@ -11,7 +11,7 @@ const LOGIN = { client: WEB, passwordBased: false }
 /** The hint of a `clock_skew` whose KDC reads the first time, for a machine that reads the second. */
 function hintAt(time: number, own?: number): string | undefined {
   const error: WireError = { code: 'clock_skew', authenticated: true, time, floor: null, message: '' }
-  return kdcRefusal(error, LOGIN, own).facts.hint
+  return kdcRefusal(error, LOGIN, { own }).facts.hint
 }
 
 describe('the hint of the KDC’s clock_skew', () => {

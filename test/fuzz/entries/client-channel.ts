@@ -20,6 +20,7 @@ import {
   NO_LIMITS,
 } from '../../../shared/administration/principals.js'
 import { encodeRealmSummary } from '../../../shared/administration/realm.js'
+import { encodeRefusals, type KeptRefusal } from '../../../shared/administration/refusals.js'
 import { encodeFollowers, encodeKeyRevoked } from '../../../shared/administration/revocations.js'
 import { encodePolicyRule } from '../../../shared/administration/rules.js'
 import { encodeWhy, type Why } from '../../../shared/administration/why.js'
@@ -122,6 +123,19 @@ const PARTY = {
   revokedKvno: 1,
 } as const
 
+const REFUSAL: KeptRefusal = {
+  id: '0123456789ab',
+  at: 5,
+  exchange: 'TGS',
+  client: WEB,
+  claimed: null,
+  service: WEB,
+  code: 'policy_denied',
+  reason: 'no',
+  rule: { client: pattern('web'), service: pattern('*'), effect: 'deny' },
+  hint: null,
+}
+
 const WHY: Why = {
   at: 9,
   code: null,
@@ -217,6 +231,7 @@ export function administration(): Entry {
       answer(7),
       answer(...encodeKeyRevoked({ kvno: 2, seq: 7 })),
       answer(...encodeFollowers({ rows: [FOLLOWER], applied: 1, silent: 0, keptFor: 5 })),
+      answer(...encodeRefusals([REFUSAL])),
       answer(...encodeWhy(WHY)),
       answer(
         ...encodeWhy({
@@ -249,6 +264,7 @@ export function administration(): Entry {
         () => allOf(of().policy()),
         () => of().rule(pattern('web'), pattern('orders')),
         () => of().why({ client: WEB, service: WEB, at: null, method: null, path: null }),
+        () => of().refusals('0123456789ab'),
         () => of().keys.rotate(WEB),
         () => of().keys.replace(WEB),
         () => of().keys.resetPassword({ principal: WEB, password: PASSWORD }),

@@ -106,6 +106,7 @@ describe('the log', () => {
           service: 'ghost@demo.example',
           code: 'policy_denied',
           reason: 'no rule allows it',
+          id: expect.stringMatching(/^[0-9a-f]{12}$/),
         },
       }),
     )
