@@ -49,7 +49,18 @@ async function why(
 
 describe('why', () => {
   const names = ['web', 'web/1', 'orders', 'stock', 'ann', 'gone', 'ghost', 'kdc', 'krbtgt']
-  const patterns = fc.constantFrom('web', 'web/1', 'web/*', '*', 'orders', 'stock', 'ann', 'gone', 'ghost')
+  const patterns = fc.constantFrom(
+    'web',
+    'web/1',
+    'web/*',
+    '*',
+    '@team',
+    'orders',
+    'stock',
+    'ann',
+    'gone',
+    'ghost',
+  )
   const states = fc.constantFrom('fine', 'fine', 'fine', 'disabled', 'keyless', 'expires')
   const huge = { claims: [['a', 'x'.repeat(1_900)]], paths: [`/${'y'.repeat(1_900)}`] } as const
   const terms = fc.constantFrom<Partial<PolicyRule>>(
@@ -57,6 +68,8 @@ describe('why', () => {
     { effect: 'deny' },
     { claims: [['role', 'reader']], delegable: true },
     { methods: ['GET'], paths: ['/a'], maxLife: 5 * MINUTE },
+    { until: START + MINUTE },
+    { until: START + 6 * MINUTE, claims: [['role', 'late']] },
     { ...huge, claims: [['a', 'x'.repeat(1_900)]] },
   )
   const realms = fc.record({
@@ -113,6 +126,7 @@ describe('why', () => {
       const limits = { maxLife: lives[i] ?? null, expiresAt }
       identities.set(name, await realm.add(name, { ...limits, password }))
     }
+    await realm.call('group-add', ['@team', ['web', 'orders', 'ann'].map(local)])
     for (const [client, service, rule] of rules) {
       const { effect = 'allow' } = rule
       if (effect === 'deny') await realm.deny(client, service)
