@@ -27,7 +27,8 @@ export function createOwnerLogger({ name, clock, write = toStandardError }: Owne
   const allowance = new Allowance(clock)
   const tell = (level: string) => (fields: object, message: string) => {
     const text = `${plain(message)}${shownFields(fields)}`
-    const leftOut = allowance.take(message, text)
+    // Two refusals are alike although each has an id of its own.
+    const leftOut = allowance.take(message, 'id' in fields ? shownFields({ ...fields, id: undefined }) : text)
     if (leftOut === undefined) return
     const missing = leftOut === 0 ? '' : ` (${leftOut} earlier ones were left out)`
     write(`${name} ${level}: ${text}${missing}`)

@@ -1,5 +1,6 @@
 import { SIZE } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
+import { refusalId } from '../../shared/encoding/refusal-id.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { createApRequest } from '../../shared/exchange/ap.js'
 import type { Logger } from '../../shared/logger.js'
@@ -116,13 +117,14 @@ export class Presenter {
 
   #refusal(
     { service, target, ticket }: Presenting<object>,
-    { own }: Presented,
+    { own, request }: Presented,
     { error }: ErrorAnswer,
     final: boolean,
   ): OrthrusError {
     const { client } = this.#options
     const ended = endedAt(ticket, error.time)
-    return serviceRefusal(error, { client, service, ticket, own, final, target, ended })
+    const refusal = refusalId(request.mac)
+    return serviceRefusal(error, { client, service, ticket, own, final, target, ended, refusal })
   }
 }
 

@@ -9,6 +9,8 @@ import { type RefusedTickets, restrictionHint } from './restriction-hints.js'
 
 export interface RefusedRequest extends RefusedTickets {
   readonly final: boolean
+  /** The id by which the log of the service names it. */
+  readonly refusal: string
   /** The target as on the request line, if there is one. */
   readonly target: string | undefined
   /** The end of the presented credential, if it has ended, milliseconds. */
@@ -17,14 +19,14 @@ export interface RefusedRequest extends RefusedTickets {
 
 /** Anybody can write an ERROR of type 05: it becomes `refused_unproved`, and its code is only `facts.claimed`. */
 export function serviceRefusal(error: WireError, request: RefusedRequest): OrthrusError {
-  const { client, service, final } = request
+  const { client, service, final, refusal } = request
   const { code, authenticated, time, floor, message } = error
   const started = code === 'clock_skew' && floor !== null && floor >= time
   const hint = started
     ? `${service} has just started, and accepts only requests stamped after that; an earlier copy of this one may have been handled: if not, send it again`
     : (ownHint(code, caveatTold(message).caveat, request) ??
       serviceHint(code, localPart(client), localPart(service)))
-  const facts = { principal: client, service, time, floor, final, hint }
+  const facts = { principal: client, service, time, floor, final, hint, refusal }
   if (!authenticated) {
     return new OrthrusError(
       'refused_unproved',

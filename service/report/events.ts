@@ -105,6 +105,8 @@ export interface PassedWithoutTicketEvent extends RequestFields {
 
 export interface RefusedEvent extends RequestFields {
   readonly kind: 'refused'
+  /** By which the client's error names it too (`facts.refusal`). Hex; undefined if the request has no AP-REQ. */
+  readonly id: string | undefined
   /** As the answer has it. */
   readonly code: WireCode
   /** It says more than the response does. */

@@ -1,6 +1,8 @@
 import type { Refusal } from '../../shared/accept/refusal.js'
 import type { ErrorCode } from '../../shared/errors.js'
 import { OVERRIDE_HEADERS } from '../../shared/http/header-names.js'
+import { localPart } from '../../shared/principal.js'
+import { pathOf } from '../../shared/ticket/caveat-path.js'
 import type { RequestMessage } from './message.js'
 import type { ServiceParts } from './service.js'
 
@@ -14,7 +16,11 @@ export interface Hint {
 export function hintFor(refusal: Refusal, message: RequestMessage, service: ServiceParts): Hint {
   const own = setupHint(refusal, message, service) ?? rewriteHint(refusal)
   if (own !== undefined) return { hint: own, ownerMustAct: true }
-  const hint = refusal.facts.hint ?? wrongServiceHint(refusal, service) ?? CLIENT_HINT[refusal.code]
+  const hint =
+    refusal.facts.hint ??
+    wrongServiceHint(refusal, service) ??
+    whyHint(refusal, message, service) ??
+    CLIENT_HINT[refusal.code]
   return { hint, ownerMustAct: false }
 }
 
@@ -63,6 +69,24 @@ function wrongServiceHint({ code, facts }: Refusal, { principal }: ServiceParts)
     return undefined
   return `the client takes ${principal} for ${facts.service}: correct the address that it calls, or the name in services of connect`
 }
+
+/** What policy puts into tickets, the KDC explains. */
+function whyHint(
+  { code, facts, proved }: Refusal,
+  { method, target }: RequestMessage,
+  { principal }: ServiceParts,
+): string | undefined {
+  if (proved === undefined || facts.caveat !== undefined) return undefined
+  const why = `orthrus admin why ${localPart(proved.client)} ${localPart(principal)}`
+  if (code === 'not_authorized') return `${why} says which claims its tickets have, and by which rule`
+  if (code !== 'caveat_failed') return undefined
+  const path = pathOf(target) ?? ''
+  const request = TYPED.test(`${method}${path}`) ? ` --method ${method} --path ${path}` : ''
+  return `${why}${request} says which rule restricts its tickets, and what to type to change it`
+}
+
+/** What a shell reads as it is. */
+const TYPED = /^[A-Z]+\/[\w./-]*$/
 
 /** A ticket under a newer key than any here means that the KDC has rotated it. */
 function keyHint({ facts }: Refusal, { principal, keys }: ServiceParts): string | undefined {

@@ -1,6 +1,7 @@
 import { Refusal, refuseUnproved } from '../../shared/accept/refusal.js'
+import { refusalIdOf } from '../../shared/encoding/refusal-id.js'
 import { OrthrusError, type WireCode } from '../../shared/errors.js'
-import { formatChallenge, statusOf } from '../../shared/http/headers.js'
+import { formatChallenge, parseMessageHeader, statusOf } from '../../shared/http/headers.js'
 import { showsProtocol } from '../../shared/http/protocol-signs.js'
 import type { Principal } from '../../shared/principal.js'
 import { pathOf } from '../../shared/ticket/caveat-path.js'
@@ -73,9 +74,21 @@ export function reportRefusal(
     const { expected: bound, actual: arrived } = code === 'binding_mismatch' ? refusal.facts : {}
     const { client, via, ticketId, viaTicketId } = refusal.proved ?? UNPROVED
     const who = { presenter, client, via, ticketId, viaTicketId }
-    service.report({ kind, code, reason, ...hint, bound, arrived, ...who, ...requestFields(message) })
+    const id = idOf(message)
+    service.report({ kind, id, code, reason, ...hint, bound, arrived, ...who, ...requestFields(message) })
   }
   return { refused: { code, reason, presenter }, reply, code }
+}
+
+function idOf({ headers }: RequestMessage): string | undefined {
+  try {
+    const [, value] = headers.find(([name]) => name.toLowerCase() === 'authorization') ?? []
+    const presented = parseMessageHeader(value)
+    return presented === undefined ? undefined : (refusalIdOf(presented) ?? undefined)
+  } catch {
+    // That it cannot be read is why it was refused.
+    return undefined
+  }
 }
 
 function unchecked(service: ServiceParts, message: RequestMessage, cause: unknown): Refusal {

@@ -1,7 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { requireTicket } from '../../service/require-ticket.js'
 import { systemClock } from '../../shared/time.js'
 import { createTestClock } from '../../testing/clock.js'
 import { startRealm, type TestRealm } from '../../testing/realm.js'
@@ -187,5 +190,46 @@ describe('orthrus admin why --id', () => {
     const { code, err } = await admin('why', ...words)
     expect(code).toBe(2)
     expect(err).toMatch(expected)
+  })
+})
+
+describe('a refusal of a service', () => {
+  it('has an id in its log and in the error of the client, and a hint that the KDC explains', async () => {
+    const lines: { id?: string; hint?: string }[] = []
+    const note = (fields: object): void => void lines.push(fields)
+    const logger = { debug: note, info: note, warn: note, error: note }
+    await realm.add('books')
+    await admin('allow', 'web', 'books', '--methods', 'GET')
+    const service = await realm.loadService('books', { logger })
+    const server = createServer(
+      requireTicket({ service, claims: { role: 'owner' } }, (_req, res) => res.end('read')),
+    )
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const call = (method: string, path: string) =>
+      as('web', ['call', method, `${url}${path}`, '--service', 'books', '--json'])
+    try {
+      for (const [method, path, hint] of [
+        [
+          'POST',
+          '/a',
+          'orthrus admin why web books --method POST --path /a says which rule restricts its tickets, and what to type to change it',
+        ],
+        [
+          'POST',
+          '/a$b',
+          'orthrus admin why web books says which rule restricts its tickets, and what to type to change it',
+        ],
+        ['GET', '/a', 'orthrus admin why web books says which claims its tickets have, and by which rule'],
+      ] as const) {
+        const { code, err } = await call(method, path)
+        expect(code).toBe(1)
+        expect(lines.at(-1)).toMatchObject({ hint, id: JSON.parse(err).error.refusal })
+      }
+      const { out } = await admin('why', 'web', 'books', '--method', 'POST', '--path', '/a')
+      expect(out).toContain('orthrus admin allow web books --methods GET,POST')
+    } finally {
+      server.close()
+    }
   })
 })

@@ -28,7 +28,8 @@ export function describeEvents(name: string, adapter: Adapter): void {
       const others = { client: WEB, via: GATE, ticketId: ticket.ticketId, viaTicketId: own.ticketId }
       const nobody = { client: undefined, via: undefined, ticketId: undefined, viaTicketId: undefined }
       const accepted = { service, kind: 'accepted', method, path }
-      const refused = { service, kind: 'refused', method, path, ownerMustAct: false, hint: undefined }
+      const id = expect.stringMatching(/^[0-9a-f]{12}$/)
+      const refused = { service, kind: 'refused', id, method, path, ownerMustAct: false, hint: undefined }
       const unbound = { bound: undefined, arrived: undefined }
       const reason = expect.any(String)
       const again = { ...refused, kind: 'replayed', code: 'replay', reason, ...unbound }

@@ -14,7 +14,13 @@ afterEach(() => void vi.restoreAllMocks())
 it('each event is one line, at the level that it has', () => {
   const line = { method: 'GET', path: '/' }
   const client = 'web@demo.example' as never
-  const told = { code: 'replay', reason: 'here before', hint: undefined, ownerMustAct: false } as const
+  const told = {
+    id: '0123456789ab',
+    code: 'replay',
+    reason: 'here before',
+    hint: undefined,
+    ownerMustAct: false,
+  } as const
   const tickets = { via: undefined, ticketId: '00', viaTicketId: undefined }
   const refusal = { ...told, presenter: client, client, ...tickets, ...line }
   const failed = { client, reason: 'it threw', hint: undefined, err: new Error('no database'), ...line }
