@@ -92,9 +92,20 @@ async function changeRule(
     const { before, after } = await administration.changeRule(...pair, found => amend(pair, found, now))
     const text = `${ruleCells(realm, after).join(' ').trimEnd()}\n  ${changeText(before, after)}`
     answer(terminal, options, { ...ruleObject(after), before: before && ruleObject(before) }, text)
-    for (const pattern of new Set(pair)) await warnOfNobody(terminal, options, administration, pattern)
-    if (after.effect === 'allow') await warnOfDenials(terminal, options, administration, connected, pair)
+    for (const pattern of new Set(pair))
+      await ifAllowed(() => warnOfNobody(terminal, options, administration, pattern))
+    if (after.effect === 'allow')
+      await ifAllowed(() => warnOfDenials(terminal, options, administration, connected, pair))
   })
+}
+
+/** The owner of a service may not look at all that an administrator is warned of. */
+async function ifAllowed(warnAbout: () => Promise<void>): Promise<void> {
+  try {
+    await warnAbout()
+  } catch (cause) {
+    if (!(cause instanceof OrthrusError && cause.code === 'not_authorized')) throw cause
+  }
 }
 
 /** A rule about a name that nobody has is usually a name with a slip in it. */

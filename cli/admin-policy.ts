@@ -99,12 +99,15 @@ async function matching(
   return isPrincipal(asked) ? patternsOf(asked, await groupsOf(administration, asked)) : [asked]
 }
 
-/** Of a principal that does not exist yet, none. */
+const HIDDEN: ReadonlySet<string> = new Set(['unknown_service', 'not_authorized'])
+
+/** Of a principal that does not exist yet, or that the owner of a service may not look at, none. */
 async function groupsOf(administration: Administration, principal: Principal): Promise<readonly Pattern[]> {
   try {
     return (await administration.show(principal)).groups
   } catch (cause) {
-    if (cause instanceof OrthrusError && cause.code === 'unknown_service') return []
+    const isHidden = cause instanceof OrthrusError && HIDDEN.has(cause.code)
+    if (isHidden) return []
     throw cause
   }
 }

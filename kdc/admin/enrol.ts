@@ -3,6 +3,7 @@ import { toHex } from '../../shared/bytes.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
+import { requireInviter } from '../issue/inviter.js'
 import { policyName } from '../realm/directory.js'
 import {
   type InvitationRecord,
@@ -39,6 +40,7 @@ export async function enrol(context: AdminContext, instance: string | null): Pro
     }
     requireUsable(record, now)
     const name = await targetOf(context, record, instance)
+    await requireInviter(realm, record, name, now)
     const { changes, kvno, key } = await stageInvited(realm, { version: found.version, record }, name, now)
     return {
       changes,

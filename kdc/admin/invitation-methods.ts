@@ -7,20 +7,22 @@ import {
 } from '../../shared/administration/invitations.js'
 import { encodeRevoked } from '../../shared/administration/revocations.js'
 import { enrol } from './enrol.js'
-import { invitations, invite, uninvite } from './invitations.js'
+import { invitations, invite, targetOf, uninvite } from './invitations.js'
 import { decodePage, decodePrincipal, method } from './method.js'
 
 /** The methods for invitations (docs/protocol.md section 12). */
 
 const inviteMethod = method({
-  callers: 'administrators',
+  callers: 'owners',
+  about: ({ target }) => ({ service: target, handsOutKey: true }),
   reads: false,
   decode: decodeNewInvitation,
   run: async (context, wanted) => encodeMadeInvitation(await invite(context, wanted)),
 })
 
 const invitationsMethod = method({
-  callers: 'administrators',
+  callers: 'owners',
+  about: 'rows',
   reads: true,
   decode: args => decodePage(args, decodePrincipal),
   run: async (context, { after, limit }) => {
@@ -30,7 +32,8 @@ const invitationsMethod = method({
 })
 
 const uninviteMethod = method({
-  callers: 'administrators',
+  callers: 'owners',
+  about: targetOf,
   reads: false,
   decode: decodePrincipal,
   run: async (context, name) => encodeRevoked(await uninvite(context, name)),

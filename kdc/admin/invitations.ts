@@ -9,7 +9,7 @@ import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { type Principal, principalIn, realmOf } from '../../shared/principal.js'
 import { formatTime } from '../../shared/time.js'
-import { REALM_BOUNDS } from '../limits/defaults.js'
+import { OWNER_INVITATION_MAX, REALM_BOUNDS } from '../limits/defaults.js'
 import {
   type InvitationRecord,
   invitationEnd,
@@ -20,6 +20,8 @@ import {
 import { storedInvitations, withdraw } from '../realm/invitations.js'
 import { newPrincipal } from '../realm/principal.js'
 import { type AdminContext, changeRealm, readPrincipal, shortName, writePrincipal } from './context.js'
+import { rowsOwned, type Subject } from './owners.js'
+import { isAdministrator } from './role.js'
 import { appendRevocations } from './series.js'
 
 /** How administrators make, list and withdraw invitations (docs/protocol.md section 12). */
@@ -36,7 +38,9 @@ export async function invite(context: AdminContext, wanted: NewInvitation): Prom
   const { realm } = context
   const { target, uses, endsAt, principalsLife } = wanted
   const key = new LongTermKey(realm.random(SIZE.KEY))
+  const invitedBy = ownerIn(context)
   return changeRealm(context, async now => {
+    if (invitedBy !== null && endsAt > now + OWNER_INVITATION_MAX) throw tooLong()
     if (endsAt <= now) throw malformed('the invitation would have ended already')
     const name = principalIn(realm.record.realm, `invite-${toHex(realm.random(8))}`)
     const invitation = {
@@ -47,7 +51,7 @@ export async function invite(context: AdminContext, wanted: NewInvitation): Prom
       principalsLife,
       lastUsedAt: null,
       lastUsedFrom: null,
-      invitedBy: null,
+      invitedBy,
     }
     const record = newPrincipal({
       name,
@@ -66,6 +70,22 @@ export async function invite(context: AdminContext, wanted: NewInvitation): Prom
   })
 }
 
+/** Who invites as an owner; null for an administrator. */
+function ownerIn({ caller }: AdminContext): Principal | null {
+  return caller === undefined || isAdministrator(caller.claims) ? null : caller.client
+}
+
+function tooLong(): OrthrusError {
+  return new OrthrusError('malformed', 'an invitation by an owner ends within a day', {
+    hint: 'give it a shorter time, as --expires 1h',
+  })
+}
+
+/** What an invitation is for. */
+export async function targetOf(name: Principal, context: AdminContext): Promise<Subject> {
+  return { service: (await readPrincipal(context, name))?.record.invitation?.target }
+}
+
 function requireSensible({ realm }: AdminContext, { target, uses, principalsLife }: NewInvitation): void {
   if (!isInvitable(target)) throw malformed(`nobody can be invited as ${target}`)
   // A pattern that is not for everyone ends in a realm, as a principal does.
@@ -82,12 +102,14 @@ function requireSensible({ realm }: AdminContext, { target, uses, principalsLife
 
 /** Invitations in the order of their names, those after `after`, also for a day after they have ended. */
 export async function invitations(
-  { realm: { vault } }: AdminContext,
+  context: AdminContext,
   after: Principal | null,
   limit: number,
 ): Promise<InvitationSummary[]> {
+  const isOwned = await rowsOwned(context)
   const rows: InvitationSummary[] = []
-  for await (const { record } of storedInvitations(vault, after)) {
+  for await (const { record } of storedInvitations(context.realm.vault, after)) {
+    if (!(await isOwned(record.invitation.target))) continue
     if (rows.push(summaryOf(record)) === limit) break
   }
   return rows

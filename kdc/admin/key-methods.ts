@@ -11,6 +11,7 @@ import {
 import type { OwnMethod } from '../../shared/administration/methods.js'
 import { decodePasswordKey } from '../../shared/administration/principals.js'
 import { fields, kvnoOf } from '../../shared/encoding/fields.js'
+import type { Pattern } from '../../shared/pattern.js'
 import { due, replaceKey, resetPassword, rotate } from './admin-keys.js'
 import { decodePage, decodePrincipal, type Method, method } from './method.js'
 import { keys, newPassword, nextKey } from './own-keys.js'
@@ -40,7 +41,8 @@ const longestLifeMethod = method({
 })
 
 const rotateMethod = method({
-  callers: 'administrators',
+  callers: 'owners',
+  about: name => ({ service: name as string as Pattern }),
   reads: false,
   decode: decodePrincipal,
   run: async (context, name) => encodeRotated(await rotate(context, name)),

@@ -1,12 +1,17 @@
-import type { PolicyRule } from '../../shared/administration/rules.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { type Pattern, patternsOf } from '../../shared/pattern.js'
-import { kdcService, type Principal } from '../../shared/principal.js'
+import { patternsOf } from '../../shared/pattern.js'
+import type { Principal } from '../../shared/principal.js'
 import { formatTime, SECOND } from '../../shared/time.js'
-import { decide, type Terms } from '../issue/policy.js'
-import { groupsOf } from '../issue/service-tickets.js'
+import {
+  groupsAfter,
+  kdcPattern,
+  type PolicyAfter,
+  type RuleAfter,
+  rulesAtKdc,
+  termsAtKdc,
+} from '../issue/terms-at-kdc.js'
 import { ADMINISTRATION_LIFE_MIN } from '../limits/defaults.js'
-import { type AdminContext, readPrincipal, readRule } from './context.js'
+import type { AdminContext } from './context.js'
 import { actorsOf, isAdministrator } from './role.js'
 
 /**
@@ -24,29 +29,6 @@ export function stillAdministrating(context: AdminContext): AdminContext {
     })
   return { ...context, change }
 }
-
-/** The rule that a pair will have; `undefined` if it will have none. */
-export interface RuleAfter {
-  readonly client: Pattern
-  readonly service: Pattern
-  readonly rule: PolicyRule | undefined
-}
-
-/** The groups that a principal will be in. */
-export interface GroupsAfter {
-  readonly principal: Principal
-  readonly groups: readonly Pattern[]
-  /** Those of them that it joins or leaves. */
-  readonly changed: readonly Pattern[]
-}
-
-/** What a change does to policy. */
-export interface PolicyAfter {
-  readonly rules: readonly RuleAfter[]
-  readonly groups: readonly GroupsAfter[]
-}
-
-export const NOTHING_AFTER: PolicyAfter = { rules: [], groups: [] }
 
 /**
  * For a change of policy. One that does not concern who administers is of no concern here. Whoever's own role has an end
@@ -69,12 +51,12 @@ async function requireRemainingActor(
   after: PolicyAfter,
   now: number,
 ): Promise<void> {
-  const groups = groupsAfter(after, actor) ?? (await storedGroups(context, actor))
+  const groups = await groupsAfter(context.realm, actor, after)
   const patterns = patternsOf(actor, groups)
   const isMoved = after.groups.some(({ principal }) => principal === actor)
   if (!isMoved && !after.rules.some(rule => isAboutKdc(context, rule) && patterns.includes(rule.client)))
     return
-  const terms = await termsAtKdc(context, actor, now, after)
+  const terms = await termsAtKdc(context.realm, actor, now, after)
   if (terms === undefined || !isAdministrator(terms.claims)) throw lockedOut(actor)
   if (terms.maxLife !== null && terms.maxLife < ADMINISTRATION_LIFE_MIN) {
     const seconds = ADMINISTRATION_LIFE_MIN / SECOND
@@ -86,13 +68,11 @@ async function requireRemainingActor(
 async function concernsKdc(context: AdminContext, { rules, groups }: PolicyAfter): Promise<boolean> {
   if (rules.some(rule => isAboutKdc(context, rule))) return true
   const changed = new Set(groups.flatMap(each => each.changed))
-  const kdc = kdcPattern(context)
-  const found = await Promise.all([...changed].map(group => readRule(context, group, kdc)))
-  return found.some(rule => rule !== undefined)
+  return (await rulesAtKdc(context.realm, [...changed])).length > 0
 }
 
 async function requireLasting(context: AdminContext, actor: Principal, now: number): Promise<void> {
-  const until = (await termsAtKdc(context, actor, now))?.until
+  const until = (await termsAtKdc(context.realm, actor, now))?.until
   if (until === undefined || until === null) return
   throw new OrthrusError(
     'not_authorized',
@@ -101,62 +81,18 @@ async function requireLasting(context: AdminContext, actor: Principal, now: numb
   )
 }
 
-async function requireStillAdministrator(context: AdminContext, now: number): Promise<void> {
+/** @throws OrthrusError `not_authorized` if the caller is an administrator by its ticket, and no longer by the rules */
+export async function requireStillAdministrator(context: AdminContext, now: number): Promise<void> {
   const principal = context.caller?.client
   if (principal === undefined) return
-  const terms = await termsAtKdc(context, principal, now)
+  const terms = await termsAtKdc(context.realm, principal, now)
   if (terms !== undefined && isAdministrator(terms.claims)) return
   throw new OrthrusError('not_authorized', `${principal} is no longer an administrator`, { principal })
 }
 
-/**
- * What the next ticket of a principal for kdc grants; `undefined` if it gets none. Read from the store and no cache.
- * @param after what policy will be; default: what it is
- */
-export async function termsAtKdc(
-  context: AdminContext,
-  principal: Principal,
-  now: number,
-  after: PolicyAfter = NOTHING_AFTER,
-): Promise<Terms | undefined> {
-  const groups = groupsAfter(after, principal) ?? (await storedGroups(context, principal))
-  const found = await Promise.all(
-    patternsOf(principal, groups).map(pattern => ruleAtKdc(context, pattern, after)),
-  )
-  const rules = found.flatMap(rule => rule ?? [])
-  const service = kdcService(context.realm.record.realm)
-  const question = { client: principal, service, groups: { client: groups, service: [] }, now }
-  const decision = decide(rules, { ...question, facts: KDC_FACTS })
-  return decision.allowed ? decision.terms : undefined
+function isAboutKdc({ realm }: AdminContext, { service }: RuleAfter): boolean {
+  return service === kdcPattern(realm)
 }
-
-async function ruleAtKdc(
-  context: AdminContext,
-  client: Pattern,
-  { rules }: PolicyAfter,
-): Promise<PolicyRule | undefined> {
-  const changed = rules.find(rule => isAboutKdc(context, rule) && rule.client === client)
-  if (changed !== undefined) return changed.rule
-  return (await readRule(context, client, kdcPattern(context)))?.record
-}
-
-function groupsAfter({ groups }: PolicyAfter, principal: Principal): readonly Pattern[] | undefined {
-  return groups.find(each => each.principal === principal)?.groups
-}
-
-async function storedGroups(context: AdminContext, principal: Principal): Promise<readonly Pattern[]> {
-  return groupsOf((await readPrincipal(context, principal))?.record)
-}
-
-function isAboutKdc(context: AdminContext, { service }: RuleAfter): boolean {
-  return service === kdcPattern(context)
-}
-
-function kdcPattern({ realm }: AdminContext): Pattern {
-  return kdcService(realm.record.realm) as string as Pattern
-}
-
-const KDC_FACTS = { passwordBased: false, hasKey: true, disabled: false, expiresAt: null }
 
 function lockedOut(actor: Principal, why = ''): OrthrusError {
   return new OrthrusError('not_authorized', `${actor} would no longer be an administrator${why}`, {

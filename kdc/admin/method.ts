@@ -5,12 +5,23 @@ import { malformed } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { MaybePromise } from '../realm/maybe-promise.js'
 import type { AdminContext } from './context.js'
-import type { Callers } from './role.js'
+import { owning, requireOwned, type Subject } from './owners.js'
+import { type Callers, isAdministrator } from './role.js'
 
 /** What a method of `kdc@realm` is made of. `methods.ts` has the list of them. */
 
-export interface MethodOf<Arguments> {
-  readonly callers: Callers
+/**
+ * A method that owners may call says what each call is about: a change is refused unless the caller owns that when it is
+ * committed, and so is a reading. `rows` is for lists, which leave out what is not the caller's.
+ */
+export type MethodOf<Arguments> =
+  | (Doing<Arguments> & { readonly callers: Exclude<Callers, 'owners'> })
+  | (Doing<Arguments> & {
+      readonly callers: 'owners'
+      readonly about: 'rows' | ((args: Arguments, context: AdminContext) => MaybePromise<Subject>)
+    })
+
+interface Doing<Arguments> {
   /**
    * Whether an administrator reads records with it, which `callMethod` reports. A method that changes something reports
    * the change itself, and nobody need know what a principal reads about itself.
@@ -23,12 +34,29 @@ export interface MethodOf<Arguments> {
 }
 
 /** A method together with the decoder of its arguments. */
-export type Method = Pick<MethodOf<never>, 'callers' | 'reads'> & {
+export type Method = {
+  readonly callers: Callers
+  readonly reads: boolean
   call(context: AdminContext, args: readonly Value[]): MaybePromise<Value[]>
 }
 
-export function method<Arguments>({ callers, reads, decode, run }: MethodOf<Arguments>): Method {
-  return { callers, reads, call: (context, args) => run(context, decode(args)) }
+export function method<Arguments>(made: MethodOf<Arguments>): Method {
+  const { callers, reads, decode, run } = made
+  if (made.callers !== 'owners' || made.about === 'rows') {
+    return { callers, reads, call: (context, args) => run(context, decode(args)) }
+  }
+  const { about } = made
+  const call: Method['call'] = async (context, args) => {
+    const decoded = decode(args)
+    const subject = async (): Promise<Subject> => about(decoded, context)
+    if (!reads) return run(owning(context, subject), decoded)
+    // An administrator reads by what the ticket says.
+    const { caller, realm } = context
+    if (caller !== undefined && !isAdministrator(caller.claims))
+      await requireOwned(context, await subject(), realm.time.now())
+    return run(context, decoded)
+  }
+  return { callers, reads, call }
 }
 
 export const NO_RESULTS: Value[] = []

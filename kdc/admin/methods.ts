@@ -10,13 +10,14 @@ import {
   encodePrincipalSummary,
 } from '../../shared/administration/principals.js'
 import { encodeRevoked } from '../../shared/administration/revocations.js'
-import { decodeRuleChange, encodePolicyRule } from '../../shared/administration/rules.js'
+import { decodeRuleChange, encodePolicyRule, type RuleChange } from '../../shared/administration/rules.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import { fields, patternOf } from '../../shared/encoding/fields.js'
 import { malformed } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 import type { FeedMethod } from '../../shared/revocation/feed.js'
+import { mayAdminister } from '../issue/ownership.js'
 import { CHANNEL_MESSAGE_BYTES, PUBLIC_MESSAGE_BYTES } from '../limits/defaults.js'
 import { BACKUP_METHODS } from './backup.js'
 import type { AdminContext } from './context.js'
@@ -26,10 +27,11 @@ import { INVITATION_METHODS } from './invitation-methods.js'
 import { KEY_METHODS } from './key-methods.js'
 import { stillAdministrating } from './lockout.js'
 import { decodePage, decodePrincipal, type Method, method, NO_RESULTS } from './method.js'
+import type { Subject } from './owners.js'
 import { add, disable, enable, list, remove, show } from './principals.js'
 import { REALM_METHODS } from './realm-methods.js'
 import { REVOCATION_METHODS } from './revocations.js'
-import { actorsOf, type Caller, isAdministrator, requireCaller } from './role.js'
+import { actorsOf, type Caller, requireCaller } from './role.js'
 import { forget, policy, ruleFor, setRule } from './rules.js'
 import { WHY_METHODS } from './why.js'
 
@@ -46,7 +48,8 @@ const addMethod = method({
 })
 
 const showMethod = method({
-  callers: 'administrators',
+  callers: 'owners',
+  about: ofPrincipal,
   reads: true,
   decode: decodePrincipal,
   run: async (context, name) => [encodePrincipalSummary(await show(context, name))],
@@ -63,7 +66,8 @@ const listMethod = method({
 })
 
 const policyMethod = method({
-  callers: 'administrators',
+  callers: 'owners',
+  about: 'rows',
   reads: true,
   decode: args => decodePage(args, decodePair),
   run: async (context, { after, limit }) => {
@@ -73,7 +77,8 @@ const policyMethod = method({
 })
 
 const ruleForMethod = method({
-  callers: 'administrators',
+  callers: 'owners',
+  about: ofPair,
   reads: true,
   decode: decodePair,
   run: async (context, [client, service]) => {
@@ -83,7 +88,8 @@ const ruleForMethod = method({
 })
 
 const forgetMethod = method({
-  callers: 'administrators',
+  callers: 'owners',
+  about: ofPair,
   reads: false,
   decode: decodePair,
   run: async (context, [client, service]) => {
@@ -115,7 +121,8 @@ function revokingMethod(act: (context: AdminContext, name: Principal) => Promise
 /** `allow` and `deny` differ only in the effect of the rule that they accept. */
 function effectMethod(effect: 'allow' | 'deny'): Method {
   return method({
-    callers: 'administrators',
+    callers: 'owners',
+    about: ({ rule }: RuleChange) => ({ service: rule.service }),
     reads: false,
     decode: args => {
       const change = decodeRuleChange(args)
@@ -174,7 +181,15 @@ export async function callMethod(
 
 /** The largest message accepted from this caller, bytes. */
 export function largestCallOf({ claims }: Caller): number {
-  return isAdministrator(claims) ? CHANNEL_MESSAGE_BYTES : PUBLIC_MESSAGE_BYTES
+  return mayAdminister(claims) ? CHANNEL_MESSAGE_BYTES : PUBLIC_MESSAGE_BYTES
+}
+
+function ofPair([, service]: readonly [client: Pattern, service: Pattern]): Subject {
+  return { service }
+}
+
+function ofPrincipal(name: Principal): Subject {
+  return { service: name as string as Pattern }
 }
 
 function decodePair(value: Value | undefined | readonly Value[]): [client: Pattern, service: Pattern] {

@@ -2,16 +2,16 @@ import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import { WINDOW } from '../../shared/constants.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { isInvitation, type Principal } from '../../shared/principal.js'
-import type { Claims } from '../../shared/ticket/claims.js'
 import type { OpenedTicket } from '../../shared/ticket/ticket.js'
+import { isAdministrator, mayAdminister } from '../issue/ownership.js'
 
 /** Who may call a method of `kdc@realm` (docs/protocol.md section 9). */
 
 /**
- * Administrators, any principal about itself, whoever has a channel, or an invitation about itself. An invitation is
- * none of the others. Of a method for the `concerned`, the method itself checks what the caller may be told.
+ * Administrators, administrators and owners about what they own, any principal about itself, whoever has a channel, or an
+ * invitation about itself. An invitation is none of the others. Of a method for the `concerned`, the method itself checks what the caller may be told.
  */
-export type Callers = 'administrators' | 'itself' | 'anybody' | 'invitation' | 'concerned'
+export type Callers = 'administrators' | 'owners' | 'itself' | 'anybody' | 'invitation' | 'concerned'
 
 /** The caller, as its tickets say. */
 export type Caller = Pick<AcceptedRequest, 'client' | 'via' | 'claims' | 'claimsWithheld' | 'caveats'> & {
@@ -24,9 +24,7 @@ export function actorsOf(caller: Caller | undefined): readonly Principal[] {
   return caller.via === undefined ? [caller.client] : [caller.client, caller.via]
 }
 
-export function isAdministrator(claims: Claims): boolean {
-  return claims.some(([name, value]) => name === 'role' && value === 'admin')
-}
+export { isAdministrator }
 
 /**
  * Checks that the caller may call. The KDC's own process may do what administrators may; it is not a principal, so it
@@ -38,7 +36,7 @@ export function requireCaller(callers: Callers, caller: Caller | undefined, now:
   if (callers === 'invitation') requireInvitation(caller)
   else requireNoInvitation(caller)
   if (callers === 'concerned') return
-  if (callers === 'administrators') requireAdministrator(caller)
+  if (callers === 'administrators' || callers === 'owners') requireAdministration(callers, caller)
   else if (caller === undefined) throw refused('only a principal may call this, over a channel')
   else if (callers !== 'anybody') requireItself(caller, callers, now)
 }
@@ -74,6 +72,12 @@ function requireItself(
 
 function refused(reason: string, hint?: string): OrthrusError {
   return new OrthrusError('not_authorized', reason, hint === undefined ? {} : { hint })
+}
+
+/** An owner's claim is looked at by each method, beside what its call is about. */
+function requireAdministration(callers: 'administrators' | 'owners', caller: Caller | undefined): void {
+  if (callers === 'owners' && caller !== undefined && mayAdminister(caller.claims)) return
+  requireAdministrator(caller)
 }
 
 /** The claim is missing if no rule gives it, or if a caveat withholds it. */

@@ -10,8 +10,9 @@ import { LIMIT } from '../../shared/constants.js'
 import { caveatBytes } from '../../shared/encoding/fields.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { EVERYONE, isGroup, type Pattern, shortPattern } from '../../shared/pattern.js'
-import { kdcService, type Principal, ticketGrantingService } from '../../shared/principal.js'
+import { kdcService, type Principal, type RealmName, ticketGrantingService } from '../../shared/principal.js'
 import { decodeCaveat } from '../../shared/ticket/caveats.js'
+import { ownable } from '../issue/ownership.js'
 import { caveatsOf } from '../issue/policy.js'
 import { RULE_RATE_BOUNDS } from '../limits/defaults.js'
 import { policyName } from '../realm/directory.js'
@@ -19,6 +20,7 @@ import { RECORD_KIND } from '../store/store.js'
 import { decodePolicyRecord, encodePolicyRecord } from '../vault/records.js'
 import { type AdminContext, changeRealm, readRule } from './context.js'
 import { requireRemaining } from './lockout.js'
+import { rowsOwned } from './owners.js'
 
 /** The methods for policy: one rule for each pair of patterns. */
 
@@ -77,13 +79,26 @@ export async function forget(context: AdminContext, client: Pattern, service: Pa
 
 /** Rules in the order of client and service, those after `after`. */
 export async function policy(
-  { realm: { vault } }: AdminContext,
+  context: AdminContext,
   after: readonly [client: Pattern, service: Pattern] | null,
   limit: number,
 ): Promise<PolicyRule[]> {
-  const page = after === null ? { limit } : { after: policyName(...after), limit }
-  const listed = await vault.list(RECORD_KIND.POLICY, page)
-  return listed.map(({ fields }) => decodePolicyRecord(fields))
+  const { vault } = context.realm
+  const isOwned = await rowsOwned(context)
+  const rows: PolicyRule[] = []
+  for (let last = after === null ? undefined : policyName(...after); rows.length < limit; ) {
+    const page = await vault.list(RECORD_KIND.POLICY, {
+      ...(last === undefined ? {} : { after: last }),
+      limit,
+    })
+    for (const { fields } of page) {
+      const rule = decodePolicyRecord(fields)
+      if (await isOwned(rule.service)) rows.push(rule)
+    }
+    last = page.at(-1)?.name
+    if (page.length < limit) break
+  }
+  return rows.slice(0, limit)
 }
 
 function noRule({ realm }: AdminContext, client: Pattern, service: Pattern): OrthrusError {
@@ -107,7 +122,18 @@ function requireSensible({ realm: { record } }: AdminContext, rule: PolicyRule):
   if (isSame(service, kdcService(record.realm)) && rate !== null)
     throw malformed('a rule for kdc has no rate: it would keep administrators out')
   if (rate !== null) requireRate(rate)
+  if (isSame(service, kdcService(record.realm))) requireOwnable(rule, record.realm)
   requireUsableCaveats(rule)
+}
+
+/** An owner of nothing, or of everything, is a slip. */
+function requireOwnable({ claims }: PolicyRule, realm: RealmName): void {
+  const owner = claims.find(([name]) => name === 'owner')?.[1]
+  const odd = [owner ?? []]
+    .flat()
+    .find(text => typeof text !== 'string' || ownable(text, realm) === undefined)
+  if (odd === undefined) return
+  throw malformed(`nobody can own ${JSON.stringify(odd)}: name a service, NAME/* or @GROUP, and not the KDC`)
 }
 
 function requireRate({ points, interval }: RuleRate): void {

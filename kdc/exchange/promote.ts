@@ -1,5 +1,7 @@
 import type { Principal } from '../../shared/principal.js'
+import { requireInviter } from '../issue/inviter.js'
 import type { ExchangeContext } from '../realm/context.js'
+import { isInvitationRecord } from '../realm/invitation.js'
 import { promoteInvited } from '../realm/invited-keys.js'
 import { withPromotedKey } from '../realm/key-changes.js'
 import { requireEnabled } from '../realm/login.js'
@@ -13,7 +15,7 @@ import { RECORD_KIND } from '../store/store.js'
  * resolves, the change is on stable storage and the key before it is erased. If another login was first, or the key was
  * replaced meanwhile, nothing changes.
  * @param address that the login comes from
- * @throws OrthrusError `unavailable`, `principal_disabled`; `revoked` if an invitation staged the key, and has ended
+ * @throws OrthrusError `unavailable`, `principal_disabled`; `not_authorized` if its owner may invite it no longer; `revoked` if an invitation staged the key, and has ended
  */
 export async function promoteKey(
   { realm, report }: ExchangeContext,
@@ -35,6 +37,8 @@ export async function promoteKey(
     const told = { method: 'promote', principal: name, kvno } as const
     const { stagedBy: invitation } = staged
     if (invitation !== null) {
+      const inviting = (await readStoredPrincipal(realm.vault, invitation))?.record
+      if (isInvitationRecord(inviting)) await requireInviter(realm, inviting, name, now)
       const changes = await promoteInvited(realm, stored, staged, invitation, { at: now, from: address })
       return {
         changes,

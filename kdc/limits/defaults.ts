@@ -118,6 +118,9 @@ export const INVITATION_ANSWERED = DAY
  */
 export const INVITED_KEYS = 1_000
 
+/** How long an invitation by the owner of a service is good for at most, milliseconds. */
+export const OWNER_INVITATION_MAX = DAY
+
 /** The most outdated invitations that one change clears away. */
 export const INVITATIONS_CLEARED = 8
 

@@ -63,6 +63,20 @@ export const ADMIN_METHODS = [
 ] as const
 export type AdminMethod = (typeof ADMIN_METHODS)[number]
 
+/** Those of them that the owner of a service may call too, about that service alone (section 9). */
+export const OWNER_METHODS = [
+  'show',
+  'allow',
+  'deny',
+  'rule',
+  'forget',
+  'policy',
+  'rotate',
+  'invite',
+  'invitations',
+  'uninvite',
+] as const satisfies readonly AdminMethod[]
+
 /**
  * What every principal may call about itself, with a ticket of its own that has no caveats and comes from a login of
  * the last 5 minutes (section 12).

@@ -149,6 +149,8 @@ describe('orthrus admin', () => {
         methods: ['GET', 'HEAD'],
         paths: ['/a', '/b'],
         delegable: true,
+        until: null,
+        rate: null,
       },
     ])
     expect((await admin('deny', 'web/*', '*')).out).toMatch(/^deny web\/\* -> \*/)

@@ -15,9 +15,10 @@ let folder = ''
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'orthrus-groups-'))
   realm = await startRealm({ realm: 'demo.example', clock: createTestClock(systemClock.now()) })
-  await realm.add('web', 'orders', 'billing', 'root')
+  await realm.add('web', 'orders', 'billing', 'root', 'owner')
   await realm.allow('root', 'kdc', { claims: { role: 'admin' } })
-  await writeFile(join(folder, 'root'), realm.keytab('root'), { mode: 0o600 })
+  for (const name of ['root', 'owner'])
+    await writeFile(join(folder, name), realm.keytab(name), { mode: 0o600 })
 })
 
 afterAll(async () => {
@@ -58,6 +59,43 @@ describe('admin group', () => {
     expect(await admin('group', 'add', 'backend', '@other')).toMatchObject({ code: 2 })
     expect((await admin('group', 'add', 'backend', 'nobody')).err).toContain('there is no principal nobody')
     expect((await admin('group', 'add', 'backend', 'kdc')).err).toContain('can be in no group')
+  })
+})
+
+describe('the owner of a service', () => {
+  it('says who may call it, and no more', async () => {
+    await admin('allow', 'owner', 'kdc', '--claim', 'owner=orders')
+    const owner = (...args: string[]) =>
+      runCommand(['admin', ...args, '--keytab', join(folder, 'owner')], {
+        env: { ORTHRUS_KDC: realm.kdc.url },
+      })
+    // Here --keytab is where a new key would go.
+    const rotate = (name: string) =>
+      runCommand(['admin', 'rotate', name, '--admin-keytab', join(folder, 'owner')], {
+        env: { ORTHRUS_KDC: realm.kdc.url },
+      })
+    expect(await owner('allow', 'web', 'orders', '--claim', 'role=reader')).toEqual({
+      code: 0,
+      out: 'allow web -> orders role=reader\n  a new rule\n',
+      err: '',
+    })
+    expect((await owner('policy')).out).toBe('allow  web  ->  orders  role=reader\n')
+    expect((await owner('policy', 'web', 'orders')).out).toBe('allow  web  ->  orders  role=reader\n')
+    const invited = await owner('invite', 'orders', '--expires', '1h')
+    expect([invited.code, invited.out]).toEqual([0, expect.stringContaining('orthrusjoin1_')])
+    expect((await owner('invitations')).out).toContain('orders')
+    expect((await rotate('orders')).code).toBe(0)
+    expect((await owner('policy', 'web', 'orders', '--forget')).out).toBe('forgotten\n')
+    for (const refused of [
+      await owner('allow', 'web', 'billing'),
+      await owner('allow', 'owner', 'kdc', '--claim', 'role=admin'),
+      await rotate('krbtgt'),
+      await owner('list'),
+    ])
+      expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('not_authorized')])
+    expect((await admin('allow', 'owner', 'kdc', '--claim', 'owner=kdc')).err).toContain(
+      'nobody can own "kdc"',
+    )
   })
 })
 

@@ -7,6 +7,7 @@ import type { ConnectOptions } from '../../../client/connect-options.js'
 import { partsOf, type Realm } from '../../../client/realm.js'
 import { rotateKey } from '../../../client/rotation/rotate.js'
 import { startRotation } from '../../../client/rotation/start-rotation.js'
+import { NO_TERMS } from '../../../shared/administration/rules.js'
 import { formatKeytab, type KeytabEntry, parseKeytab } from '../../../shared/keytab/keytab.js'
 import { changingKeytab } from '../../../shared/keytab/keytab-file.node.js'
 import { DAY, HOUR, MINUTE } from '../../../shared/time.js'
@@ -100,7 +101,7 @@ describe('a key that is changed in place', () => {
       claims: [],
       maxLife: null,
     } as const
-    await administration.setRule({ ...rule, methods: null, paths: null, delegable: false } as never)
+    await administration.setRule({ ...NO_TERMS, ...rule } as never)
     const realm = await connectWeb()
     const before = await realm.getServiceTicket('orders')
     await rotate(realm)

@@ -7,6 +7,7 @@ import {
   CONCERNED_METHODS,
   INVITATION_METHODS,
   OWN_METHODS,
+  OWNER_METHODS,
 } from '../../../shared/administration/methods.js'
 import { OrthrusError } from '../../../shared/errors.js'
 import { FEED_METHODS } from '../../../shared/revocation/feed.js'
@@ -29,16 +30,16 @@ const ROLES: readonly [name: string, caller: Caller, may: readonly Callers[]][] 
   ['a principal with a part of a TGT', { ...callerOf(web), caveats: [onlyKdc] }, ['anybody', 'concerned']],
   ['a delegate of a principal', { ...callerOf(web), via: local('gate') }, ['anybody', 'concerned']],
   ['another role', { ...callerOf(web), claims: [['role', 'reader']] }, ['itself', 'anybody', 'concerned']],
-  ['an administrator', admin, ['administrators', 'itself', 'anybody', 'concerned']],
+  ['an administrator', admin, ['administrators', 'owners', 'itself', 'anybody', 'concerned']],
   [
     'an administrator after an old login',
     { ...admin, ticket: { authTime: START - 6 * MINUTE } },
-    ['administrators', 'anybody', 'concerned'],
+    ['administrators', 'owners', 'anybody', 'concerned'],
   ],
   [
     'an administrator with a narrowed ticket',
     { ...admin, caveats: [ends] },
-    ['administrators', 'anybody', 'concerned'],
+    ['administrators', 'owners', 'anybody', 'concerned'],
   ],
   [
     'an administrator whose claims a caveat withholds',
@@ -48,7 +49,12 @@ const ROLES: readonly [name: string, caller: Caller, may: readonly Callers[]][] 
   [
     'a delegate of an administrator',
     { ...admin, via: local('gate') },
-    ['administrators', 'anybody', 'concerned'],
+    ['administrators', 'owners', 'anybody', 'concerned'],
+  ],
+  [
+    'an owner',
+    { ...callerOf(web), claims: [['owner', 'orders']] },
+    ['owners', 'itself', 'anybody', 'concerned'],
   ],
   ['an invitation', invited, ['invitation']],
   ['an invitation after an old login', { ...invited, ticket: { authTime: START - 6 * MINUTE } }, []],
@@ -63,8 +69,13 @@ const ROLES: readonly [name: string, caller: Caller, may: readonly Callers[]][] 
   ['an invitation as a delegate of an administrator', { ...admin, via: invitation }, []],
 ]
 
+const OWNED: ReadonlySet<string> = new Set(OWNER_METHODS)
 const METHODS: readonly (readonly [callers: Callers, names: readonly string[]])[] = [
-  ['administrators', [...ADMIN_METHODS, 'nonsense', '__proto__', 'constructor', '']],
+  [
+    'administrators',
+    [...ADMIN_METHODS.filter(name => !OWNED.has(name)), 'nonsense', '__proto__', 'constructor', ''],
+  ],
+  ['owners', OWNER_METHODS],
   ['itself', OWN_METHODS],
   ['anybody', FEED_METHODS],
   ['invitation', INVITATION_METHODS],

@@ -3,6 +3,7 @@ import { ChannelOpener } from '../../../kdc/channel/channel-opener.js'
 import { DEFAULT_LIMITS } from '../../../kdc/limits/defaults.js'
 import { createRateLimits, NO_RATE_LIMITS } from '../../../kdc/limits/rate-limits.js'
 import { ADMIN_METHODS } from '../../../shared/administration/methods.js'
+import { encodePolicyRule } from '../../../shared/administration/rules.js'
 import type { AcceptedChannel, ChannelCarrier } from '../../../shared/channel/accepted-channel.js'
 import { decodeAnswer, encodeCall, type KdcAnswer } from '../../../shared/channel/calls.js'
 import { type RecordChannel, startChannel } from '../../../shared/channel/records.js'
@@ -342,9 +343,10 @@ describe('an AP-OPEN at the KDC', () => {
   it('can be presented by a delegate, who then answers for it too', async () => {
     const realm = await scene()
     const deputy = await realm.add('deputy')
-    await realm.call('allow', [
-      ...rule({ client: pattern('admin'), claims: [['role', 'admin']], delegable: true }),
-    ])
+    await realm.call(
+      'allow',
+      rule({ client: pattern('admin'), claims: [['role', 'admin']], delegable: true }),
+    )
     const delegated = await kdcTicket(realm, realm.admin)
     const own = await kdcTicket(realm, deputy)
     const { combineAuthKeys } = await import('../../../shared/crypto/derive.js')
@@ -376,23 +378,13 @@ describe('an AP-OPEN at the KDC', () => {
 })
 
 function rule(fields: Partial<ReturnType<typeof ruleOf>>) {
-  const whole = { ...ruleOf('admin', 'kdc'), ...fields }
-  return [
-    whole.client,
-    whole.service,
-    whole.effect,
-    whole.claims.map(([n, v]) => [n, v as string]),
-    null,
-    null,
-    null,
-    whole.delegable,
-  ] as const
+  return encodePolicyRule({ ...ruleOf('admin', 'kdc'), ...fields })
 }
 
 describe('the role', () => {
   const someone = async (realm: Scene, claims: TicketContent['claims']): Promise<Grant> => {
     const reader = await realm.add('reader')
-    await realm.call('allow', [...rule({ client: pattern('reader'), claims })])
+    await realm.call('allow', rule({ client: pattern('reader'), claims }))
     return kdcTicket(realm, reader)
   }
 
