@@ -53,8 +53,8 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
   {
     name: "an administrator's method is for anybody",
     file: 'kdc/admin/role.ts',
-    from: "  if (callers === 'administrators') requireAdministrator(caller)\n",
-    to: "  if (callers === 'administrators' && caller?.caveats.length !== 0) requireAdministrator(caller)\n",
+    from: '  requireAdministrator(caller)\n}\n',
+    to: '  if (caller?.caveats.length !== 0) requireAdministrator(caller)\n}\n',
   },
   {
     name: 'a channel outlives the revocation of its tickets',
