@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { RealmChanges, RealmSummary, RotationSchedule } from '../shared/administration/realm.js'
-import { formatTime } from '../shared/time.js'
+import { formatHours, formatTime } from '../shared/time.js'
 import { parseDuration, typedDuration } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { given } from './given.js'
@@ -13,6 +13,7 @@ interface RealmOptions extends ConnectionOptions {
   readonly rotateKrbtgt?: Age
   readonly rotateKdc?: Age
   readonly rotatePrincipals?: Age
+  readonly survive?: Outage
 }
 
 /** `orthrus admin realm`: shows the realm's settings, and changes those that are given. */
@@ -31,11 +32,17 @@ export function realmCommand(terminal: Terminal): Command {
       'how old other keys get before they are due, as 90d, or never',
       parseAge,
     )
+    .option(
+      '--survive <time>',
+      'clients and services go on for so long without any KDC, as 24h, or none; lengthens lifetimes as needed',
+      parseOutage,
+    )
     .action((options: RealmOptions) =>
       withAdministration(terminal, options, async ({ settings }) => {
         const changes = changesIn(options)
         const summary = changes === undefined ? await settings.show() : await settings.change(changes)
-        answer(terminal, options, summary, table(rowsOf(summary)))
+        const text = table(rowsOf(summary))
+        answer(terminal, options, summary, changes?.survive ? `${text}\n\n${priceOf(summary)}` : text)
       }),
     )
 }
@@ -51,6 +58,17 @@ function parseAge(text: string): Age {
   }
 }
 
+type Outage = number | 'none'
+
+function parseOutage(text: string): Outage {
+  if (text === 'none') return text
+  try {
+    return parseDuration(text)
+  } catch {
+    throw new InvalidArgumentError('Write a time as 24h, or none.')
+  }
+}
+
 /** `undefined` if nothing is to change. */
 function changesIn(options: RealmOptions): RealmChanges | undefined {
   const { maxTgtLife, maxServiceLife, maxRenew, rotateKrbtgt, rotateKdc, rotatePrincipals } = options
@@ -60,8 +78,10 @@ function changesIn(options: RealmOptions): RealmChanges | undefined {
     kdc: ageOf(rotateKdc),
     principals: ageOf(rotatePrincipals),
   })
-  const isNone = Object.keys(lives).length === 0 && Object.keys(rotation).length === 0
-  return isNone ? undefined : { ...lives, rotation }
+  const survive = given({ survive: options.survive === 'none' ? null : options.survive })
+  const changes = { ...lives, ...survive }
+  const isNone = Object.keys(changes).length === 0 && Object.keys(rotation).length === 0
+  return isNone ? undefined : { ...changes, rotation }
 }
 
 function ageOf(age: Age | undefined): number | null | undefined {
@@ -69,17 +89,31 @@ function ageOf(age: Age | undefined): number | null | undefined {
 }
 
 function rowsOf(summary: RealmSummary): string[][] {
-  const { realm, maxTgtLife, maxServiceLife, maxRenew, longestLife, rotation, createdAt } = summary
+  const { realm, maxTgtLife, maxServiceLife, maxRenew, longestLife, rotation, survive, createdAt } = summary
   const age = (milliseconds: number | null) => (milliseconds === null ? 'never' : typedDuration(milliseconds))
   return [
     ['realm', realm],
     ['longest TGT', typedDuration(maxTgtLife)],
     ['longest ticket for a service', typedDuration(maxServiceLife)],
     ['TGTs renewed for', typedDuration(maxRenew)],
+    ['survives without a KDC', survive === null ? 'not set' : typedDuration(survive)],
     ['longest ever', `${typedDuration(longestLife)} (old keys and revocations are kept as long)`],
     ['key of krbtgt changes after', age(rotation.krbtgt)],
     ['key of kdc changes after', age(rotation.kdc)],
     ['other keys are due after', age(rotation.principals)],
     ['created', formatTime(createdAt)],
   ]
+}
+
+/** What it costs that tickets live for an outage, in words. */
+function priceOf({ survive, maxServiceLife, maxTgtLife }: RealmSummary): string {
+  const [outage, service, tgt] = [survive ?? 0, maxServiceLife, maxTgtLife].map(formatHours)
+  return [
+    `Clients whose tickets are in use go on for ${outage} without any KDC once they have tickets of these lifetimes, which`,
+    'is when the TGTs that were issued before have ended, or when a client is started again.',
+    'The price: while a KDC can be reached, nothing changes. While none can be reached, whoever is revoked or robbed is',
+    `accepted by services that follow the KDC for up to ${outage}, and by services that do not until the ticket ends, up to`,
+    `${service}. A stolen TGT is good for up to ${tgt} if it is not revoked. Rules and principals with a shorter --max-life`,
+    'keep it, and their clients go on for a shorter time. Services that follow must run this version or a later one.',
+  ].join('\n')
 }

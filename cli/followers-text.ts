@@ -6,7 +6,7 @@ import type { Together } from './terminal.js'
 
 /** What the followers of the revocation log are, in words: pure functions of the KDC's answers. */
 
-/** As long as a service without an answer accepts tickets, unless its owner chose another time (`maxStaleness`). */
+/** As long as a service without an answer accepts tickets, unless the realm is to survive more (`maxStaleness`). */
 const STALENESS = 10 * MINUTE
 
 /** The most names of one sort in a line for people. */
@@ -19,13 +19,15 @@ export interface RevokedNames {
   readonly renewed?: Principal | undefined
   /** Given if nobody but these follows: the longest life of a ticket for a service, milliseconds. */
   readonly maxServiceLife?: number | undefined
+  /** How long an outage the realm is to survive, milliseconds; null for none. */
+  readonly survive?: number | null
 }
 
 /** `refused by orders/1, billing; stock was last heard 3 min ago`, and the same as fields. */
 export function describeFollowers(
   { rows, applied, silent: unheard, keptFor }: Followers,
   seq: number,
-  { revoked = [], renewed, maxServiceLife }: RevokedNames = {},
+  { revoked = [], renewed, maxServiceLife, survive = null }: RevokedNames = {},
 ): Together {
   const behind = rows.filter(row => row.seen < seq)
   const left = behind.filter(row => !row.connected && revoked.includes(row.principal))
@@ -50,7 +52,9 @@ export function describeFollowers(
         `${localPart(row.principal)} itself left ${ago(row.silentFor)}, and follows again once it has its new key`,
     ),
     ...told.map(row => `${localPart(row.principal)} itself was told, as its channel ended`),
-    ...(keptFor < STALENESS ? [`who followed before this KDC started, ${ago(keptFor)}, is not known`] : []),
+    ...(keptFor < Math.max(STALENESS, survive ?? 0)
+      ? [`who followed before this KDC started, ${ago(keptFor)}, is not known`]
+      : []),
     ...(rows.length === 0 ? [HOW_TO_FOLLOW] : []),
   ]
   return {

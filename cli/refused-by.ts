@@ -91,6 +91,11 @@ async function refusedBy(
 ): Promise<Together> {
   const followers = await revocations.followers({ seq, wait })
   const nobodyElse = followers.rows.every(row => row.seen < seq && principals.includes(row.principal))
-  const maxServiceLife = nobodyElse ? (await settings.show()).maxServiceLife : undefined
-  return describeFollowers(followers, seq, { revoked: principals, renewed, maxServiceLife })
+  const { maxServiceLife, survive } = await settings.show()
+  return describeFollowers(followers, seq, {
+    revoked: principals,
+    renewed,
+    survive,
+    ...(nobodyElse ? { maxServiceLife } : {}),
+  })
 }

@@ -1,16 +1,19 @@
 import { WINDOW } from '../../shared/constants.js'
+import { ageAtRefresh } from '../../shared/ticket/refresh.js'
 import type { ServiceTicket } from '../ticket/service-ticket.js'
 
 /** When a ticket is refreshed, and when it is used no more: pure functions of its times. */
 
-/** Tuning, not protocol. A ticket is refreshed when this share of its life is left, or a random bit earlier. */
-const SHARE_LEFT = 0.2
+/** Tuning, not protocol. A ticket is refreshed up to this share of its life earlier, at random. */
 const SHARE_JITTER = 0.05
+/** The share of a short life that is the margin before its end. */
+const SHARE_MARGIN = 0.2
 /** When one ticket is due, those that become due within this share of their life are refreshed together with it. */
 const SHARE_TOGETHER = 0.05
 /** When the ticket is to be refreshed, KDC time. @param fraction a random number from 0 to 1 */
 export function refreshTimeOf(ticket: ServiceTicket, fraction: number): number {
-  return ticket.endTime - (SHARE_LEFT + SHARE_JITTER * fraction) * lifeOf(ticket)
+  const life = lifeOf(ticket)
+  return ticket.startTime + ageAtRefresh(life) - SHARE_JITTER * fraction * life
 }
 
 /** A ticket that is due within this many milliseconds is refreshed together with one that is due. */
@@ -30,7 +33,7 @@ export function isOutside({ startTime, endTime }: ServiceTicket, now: number): b
 
 /** A ticket with less time left than this is refreshed before use, milliseconds; a share of a short life. */
 export function marginOf(ticket: ServiceTicket): number {
-  return Math.min(WINDOW.SERVICE_FUTURE, SHARE_LEFT * lifeOf(ticket))
+  return Math.min(WINDOW.SERVICE_FUTURE, SHARE_MARGIN * lifeOf(ticket))
 }
 
 /** Whether less than half of the life of the ticket is left. */

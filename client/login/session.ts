@@ -3,6 +3,7 @@ import { createAsRequest, openAsReply } from '../../shared/exchange/as.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Grant } from '../../shared/ticket/grant.js'
+import { ageAtRefresh } from '../../shared/ticket/refresh.js'
 import {
   type Answered,
   isProved,
@@ -16,9 +17,6 @@ import { denial } from '../kdc-link/refusals.js'
 import { ServiceTicket } from '../ticket/service-ticket.js'
 import type { Identity, LoginKey } from './identity.js'
 import { tryKeys } from './try-keys.js'
-
-/** With less than this share of its life left, a TGT would make its tickets too short, so a new one is requested. */
-const TGT_SHARE_LEFT = 0.2
 
 /** The names under which refusals are remembered: of logins, and of all requests under one TGT together. */
 const QUESTION = { LOGIN: 'login', TICKETS: 'tickets' } as const
@@ -95,8 +93,9 @@ export class KdcExchanges {
   #currentTgt(): ServiceTicket | undefined {
     const tgt = this.#tgt
     if (tgt === undefined) return undefined
-    const left = tgt.endTime - this.#options.time.now()
-    return left > TGT_SHARE_LEFT * (tgt.endTime - tgt.startTime) ? tgt : undefined
+    // A later one would make its tickets too short, so a new one is requested.
+    const age = this.#options.time.now() - tgt.startTime
+    return age < ageAtRefresh(tgt.endTime - tgt.startTime) ? tgt : undefined
   }
 
   /** Waits for a login in progress, or starts one that requests the tickets too. */

@@ -10,6 +10,7 @@ import {
   type LogState,
 } from '../../shared/revocation/feed.js'
 import type { Follower } from '../feed/follower.js'
+import { surviveEvent } from '../feed/survive-event.js'
 import { dueOf, keyLife } from '../realm/key-changes.js'
 import type { AdminContext, CallingChannel } from './context.js'
 import { type Method, method, NO_RESULTS } from './method.js'
@@ -28,6 +29,8 @@ async function follow({ realm, calling }: AdminContext, position: FeedPosition |
   const known = await directory.principal(principal)
   const due = known === undefined ? null : dueOf(known, keyLife(record.rotation, principal))
   if (due !== null && due <= time.now()) own.follower.tell(encodeEvent(ROTATE))
+  const { survive } = realm.record
+  if (survive !== null) own.follower.tell(encodeEvent(surviveEvent(survive)))
   return feed.state()
 }
 

@@ -12,6 +12,7 @@ import { readRealm, readVersionedRealm } from '../realm/realm.js'
 import { RECORD_KIND } from '../store/store.js'
 import { encodeRealmRecord, REALM_RECORD_NAME, type RealmRecord } from '../vault/records.js'
 import { type AdminContext, changeRealm } from './context.js'
+import { livesFor, requireSurvival } from './survival.js'
 
 /** The realm's lifetimes, and the ages that keys may reach. */
 
@@ -27,11 +28,13 @@ export async function settings({ realm: { vault } }: AdminContext): Promise<Real
  */
 export async function changeSettings(context: AdminContext, changes: RealmChanges): Promise<RealmSummary> {
   requireBounds(changes)
-  const { rotation, ...lives } = changes
+  const { rotation, survive, ...lives } = changes
   const { vault } = context.realm
   const changed = await changeRealm(context, async () => {
     const { version, record: before } = await readVersionedRealm(vault)
-    const wanted = { ...before, ...lives, rotation: { ...before.rotation, ...rotation } }
+    const surviving = survive === undefined ? {} : { survive, ...livesFor(survive, before) }
+    const wanted = { ...before, ...surviving, ...lives, rotation: { ...before.rotation, ...rotation } }
+    requireSurvival(wanted)
     const record = { ...wanted, longestLife: Math.max(before.longestLife, longestOf(wanted)) }
     const fields = encodeRealmRecord(record)
     const result = summaryOf(record)
@@ -47,12 +50,15 @@ export async function changeSettings(context: AdminContext, changes: RealmChange
 }
 
 function summaryOf(record: RealmRecord): RealmSummary {
-  const { realm, maxTgtLife, maxServiceLife, maxRenew, longestLife, rotation, createdAt } = record
-  return { realm, maxTgtLife, maxServiceLife, maxRenew, longestLife, rotation, createdAt }
+  const { realm, maxTgtLife, maxServiceLife, maxRenew, longestLife, rotation, survive, createdAt } = record
+  return { realm, maxTgtLife, maxServiceLife, maxRenew, longestLife, rotation, survive, createdAt }
 }
 
-function requireBounds({ rotation = {}, ...lives }: RealmChanges): void {
-  const { LIFE_MIN, LIFE_MAX, KEY_AGE_MIN, CENTURY } = REALM_BOUNDS
+function requireBounds({ rotation = {}, survive = null, ...lives }: RealmChanges): void {
+  const { LIFE_MIN, LIFE_MAX, KEY_AGE_MIN, CENTURY, SURVIVE_MAX } = REALM_BOUNDS
+  if (survive !== null && survive < LIFE_MIN) throw malformed(`survive is at least ${LIFE_MIN / MINUTE} min`)
+  if (survive !== null && survive > SURVIVE_MAX)
+    throw malformed(`survive is at most ${SURVIVE_MAX / DAY} days`)
   for (const [name, life] of Object.entries(lives) as [keyof RealmLifetimes, number][]) {
     // Administrators need tickets too.
     if (life < LIFE_MIN) throw malformed(`${name} is at least ${LIFE_MIN / MINUTE} min`)

@@ -145,6 +145,12 @@ export class Feed {
     for (const follower of followers) follower.tell(bytes)
   }
 
+  /** Sends an event to all followers. */
+  tellAll(event: KdcEvent): void {
+    const bytes = encodeEvent(event)
+    for (const follower of this.#table.connected()) follower.tell(bytes)
+  }
+
   /** Resolves when each connected follower has said that it applied the entry, or that many milliseconds later. */
   whenSeen(seq: number, milliseconds: number): Promise<void> {
     return this.#waits.wait(seq, this.#table.connected(), milliseconds)

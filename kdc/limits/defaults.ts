@@ -20,6 +20,8 @@ export const REALM_BOUNDS = {
   LIFE_MAX: 366 * DAY,
   KEY_AGE_MIN: DAY,
   CENTURY: 36_525 * DAY,
+  /** The longest outage that clients can be made to survive: their tickets then live half as long again. */
+  SURVIVE_MAX: 30 * DAY,
 } as const
 
 /** The share of a ticket's life by which it may be shortened at random, so that renewals spread. */

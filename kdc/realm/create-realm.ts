@@ -67,6 +67,7 @@ export async function createRealm(options: CreateRealmOptions): Promise<KeytabEn
     ...lives,
     longestLife: longestOf(lives),
     rotation: DEFAULT_ROTATION,
+    survive: null,
     logId: random(SIZE.LOG_ID),
     createdAt: now,
   }

@@ -22,7 +22,12 @@ export async function migrateRealm(vault: Vault, random: RandomSource): Promise<
   const stored = await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.REALM)
   const first = stored && decodeFirstRealmRecord(stored.fields)
   if (stored === undefined || first === undefined) return
-  const fields = encodeRealmRecord({ ...first, rotation: DEFAULT_ROTATION, logId: random(SIZE.LOG_ID) })
+  const fields = encodeRealmRecord({
+    ...first,
+    rotation: DEFAULT_ROTATION,
+    survive: null,
+    logId: random(SIZE.LOG_ID),
+  })
   const realm = { kind: RECORD_KIND.REALM, name: REALM_RECORD_NAME.REALM, expected: stored.version, fields }
   await vault.commit([realm, ...(await deleteClock(vault)), ...(await convertLog(vault, random))])
 }

@@ -3,6 +3,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { Clock } from '../../shared/time.js'
 import { systemTimers, type Timers } from '../../shared/timers.js'
 import { Feed } from '../feed/feed.js'
+import { surviveEvent } from '../feed/survive-event.js'
 import { RefusalMemory } from '../report/refusals.js'
 import { RECORD_KIND, type RecordKind } from '../store/store.js'
 import { decodeRealmRecord, REALM_RECORD_NAME, type RealmRecord } from '../vault/records.js'
@@ -50,7 +51,10 @@ export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
   const refresh = async (): Promise<void> => {
     const read = await readVersionedRealm(vault)
     // Readings may overtake each other.
-    if (read.version >= version) ({ version, record } = read)
+    if (read.version < version) return
+    const { survive } = record
+    ;({ version, record } = read)
+    if (record.survive !== survive) feed.tellAll(surviveEvent(record.survive))
   }
   const time = new KdcTime(clock)
   const directory = new Directory(vault)

@@ -104,28 +104,33 @@ export interface RealmRecord extends RealmLifetimes {
   /** The longest life that the realm ever allowed a ticket, renewals included. Nothing issued before lives longer. */
   readonly longestLife: number
   readonly rotation: RotationSchedule
+  /** How long clients and services are to go on without any KDC, milliseconds; null if that was not set. */
+  readonly survive: number | null
   /** 16 bytes: the id of the revocation log (section 10). */
   readonly logId: Uint8Array
   readonly createdAt: number
 }
 
-/** A record of form 1 had neither of these. `kdc/realm/migrate.ts` completes it and writes it again. */
-export type FirstRealmRecord = Omit<RealmRecord, 'logId' | 'rotation'>
+/** A record of form 1 had none of these. `kdc/realm/migrate.ts` completes it and writes it again. */
+export type FirstRealmRecord = Omit<RealmRecord, 'logId' | 'rotation' | 'survive'>
 
-const REALM_FORM = 2
+const REALM_FORM = 3
 
 export function encodeRealmRecord(record: RealmRecord): Value[] {
   const { realm, saltSecret, maxTgtLife, maxServiceLife, maxRenew, longestLife, logId, createdAt } = record
   const { krbtgt, kdc, principals } = record.rotation
   const lives = [maxTgtLife, maxServiceLife, maxRenew, longestLife]
   return requireReadable(
-    [REALM_FORM, realm, saltSecret, ...lives, [krbtgt, kdc, principals], logId, createdAt],
+    [REALM_FORM, realm, saltSecret, ...lives, [krbtgt, kdc, principals], logId, createdAt, record.survive],
     decodeRealmRecord,
   )
 }
 
 export function decodeRealmRecord(list: readonly Value[]): RealmRecord {
-  return decodeRecord('realm', list, { [REALM_FORM]: { fields: 10, read: decodeRealm } })
+  return decodeRecord('realm', list, {
+    2: { fields: 10, read: value => decodeRealm([...value, null]) },
+    [REALM_FORM]: { fields: 11, read: decodeRealm },
+  })
 }
 
 /** `undefined` if the record has a later form. */
@@ -149,6 +154,7 @@ function decodeRealm(value: readonly Value[]): RealmRecord {
     },
     logId: bytesOf(value[8], SIZE.LOG_ID).slice(),
     createdAt: numberOf(value[9]),
+    survive: nullable(value[10], numberOf),
   }
 }
 

@@ -12,8 +12,9 @@ export interface FeedOptions {
    */
   readonly kdc?: string | readonly string[]
   /**
-   * For how long it accepts requests while no KDC confirms the revocations, such as `'10m'`, the default. An attacker
-   * who cuts it off from the KDC gains that time. Needs `kdc`.
+   * For how long it accepts requests while no KDC confirms the revocations, such as `'10m'`. An attacker who cuts it off
+   * from the KDC gains that time. Default: as long as the realm is set to survive an outage (`orthrus admin realm
+   * --survive`), and 10 minutes at the least. Needs `kdc`.
    */
   readonly maxStaleness?: Duration
   /**
@@ -41,8 +42,8 @@ export const FEED_OPTIONS: KnownOptions<FeedOptions> = {
 /** The options with all defaults filled in. */
 export interface FeedSettings {
   readonly kdc: string | readonly string[]
-  /** Milliseconds. */
-  readonly maxStaleness: number
+  /** Milliseconds; undefined for what the realm says. */
+  readonly maxStaleness: number | undefined
   readonly startWithoutFeed: boolean
   readonly feedFile: string | undefined
   readonly maxRevocations: number
@@ -50,7 +51,7 @@ export interface FeedSettings {
 
 /** @returns undefined without `kdc`. @throws TypeError if an option cannot be meant so */
 export function feedSettings(options: FeedOptions): FeedSettings | undefined {
-  const { kdc, maxStaleness = '10m', startWithoutFeed = false, feedFile } = options
+  const { kdc, maxStaleness, startWithoutFeed = false, feedFile } = options
   const { maxRevocations = REVOCATIONS_MAX } = options
   if (kdc === undefined) {
     const [lonely] = Object.keys(FEED_OPTIONS).filter(
@@ -62,7 +63,7 @@ export function feedSettings(options: FeedOptions): FeedSettings | undefined {
     )
   }
   const milliseconds = typeof maxStaleness === 'string' ? parseDuration(maxStaleness) : undefined
-  if (milliseconds === undefined) {
+  if (milliseconds === undefined && maxStaleness !== undefined) {
     throw new TypeError(`maxStaleness is a duration such as '10m', not ${JSON.stringify(maxStaleness)}`)
   }
   if (typeof startWithoutFeed !== 'boolean') throw new TypeError('startWithoutFeed is true or false')

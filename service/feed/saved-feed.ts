@@ -11,6 +11,8 @@ export interface SavedFeed {
   readonly service: Principal
   /** When the last question that was answered was sent, by the wall clock, milliseconds. */
   readonly sent: number
+  /** For how long the realm is to go on without a KDC, milliseconds; 0 if it does not say. */
+  readonly outage: number
   /** Tickets under this kvno or a lower one are revoked. 0 if none is. */
   readonly lastKvno: number
   /** The last entry that was applied. */
@@ -35,8 +37,9 @@ export interface SavedEntry {
 const FIRST_LINE = '# orthrus feed 1'
 const utf8 = new TextEncoder()
 
-export function formatSavedFeed({ service, sent, lastKvno, position, logs }: SavedFeed): string {
+export function formatSavedFeed({ service, sent, outage, lastKvno, position, logs }: SavedFeed): string {
   const lines = [FIRST_LINE, `service ${service} ${sent} ${lastKvno}`]
+  if (outage > 0) lines.push(`survive ${outage}`)
   if (position !== null) {
     lines.push(`position ${toBase64url(position.logId)} ${position.seq} ${toBase64url(position.mark)}`)
   }
@@ -69,6 +72,7 @@ export function parseSavedFeed(text: string): SavedFeed {
     service,
     sent: wholeNumber(sent),
     lastKvno: wholeNumber(lastKvno),
+    outage: lines.isAt('survive ') ? wholeNumber(lines.fields('survive', 1)[0]) : 0,
     position: lines.isAt('position ') ? parsePosition(lines) : null,
     logs: parseLogs(lines),
   }

@@ -10,7 +10,7 @@ import type { SavedFeed } from './saved-feed.js'
 
 export function savedFeed(
   service: Principal,
-  sent: number,
+  { sent, outage }: Pick<SavedFeed, 'sent' | 'outage'>,
   cursor: LogCursor,
   revoked: RevokedSet,
 ): SavedFeed {
@@ -19,13 +19,14 @@ export function savedFeed(
     keepUntil,
     entries: [...seqs].map(([by, seq]) => ({ seq, by: bytesOf(by) })),
   }))
-  return { service, sent, lastKvno: revoked.lastKvno, position: cursor.position, logs }
+  return { service, sent, outage, lastKvno: revoked.lastKvno, position: cursor.position, logs }
 }
 
 export interface RestoredFeed {
   readonly position: FeedPosition | null
   /** When the last answered question was sent; undefined if the clock went back since, so that nobody knows. */
   readonly sent: Reading | undefined
+  readonly outage: number
 }
 
 /** @returns undefined if not all of it could be taken. Then the log is read from its beginning */
@@ -39,7 +40,7 @@ export function restoreFeed(saved: SavedFeed, revoked: RevokedSet, clock: Clock)
   const { wall, monotonic } = nowBy(clock)
   const age = wall - saved.sent
   const sent = age < 0 ? undefined : { wall: saved.sent, monotonic: monotonic - age }
-  return { position: saved.position, sent }
+  return { position: saved.position, sent, outage: saved.outage }
 }
 
 function bytesOf(text: string): Uint8Array {

@@ -4,7 +4,7 @@ import type { Principal } from '../../shared/principal.js'
 import type { RevocationEntry } from '../../shared/revocation/entry.js'
 import type { LogState } from '../../shared/revocation/feed.js'
 import type { OpenedTicket } from '../../shared/ticket/ticket.js'
-import { type Clock, nowBy, type Reading } from '../../shared/time.js'
+import { type Clock, MINUTE, nowBy, type Reading } from '../../shared/time.js'
 import { inBackground, type Timers } from '../../shared/timers.js'
 import type { ServiceKeys } from '../keys.js'
 import type { Report } from '../report/events.js'
@@ -21,6 +21,9 @@ import type { SavedFeed } from './saved-feed.js'
 import { restoreFeed, savedFeed } from './saved-state.js'
 import type { FeedTarget, OpenFeed } from './session.js'
 
+/** How old a feed may be unless its service's owner or the realm says otherwise, milliseconds. */
+const MAX_STALENESS = 10 * MINUTE
+
 export interface ServiceFeedOptions {
   readonly service: Principal
   readonly keys: ServiceKeys
@@ -29,8 +32,8 @@ export interface ServiceFeedOptions {
   readonly timers: Timers
   readonly fraction: Fraction
   readonly report: Report
-  /** How old the feed may be, milliseconds. */
-  readonly maxStaleness: number
+  /** How old the feed may be, milliseconds; undefined for 10 minutes, or longer if the realm is set to survive more. */
+  readonly maxStaleness: number | undefined
   /** How many entries are held. */
   readonly maxRevocations: number
   /** Accepts without an answer of the KDC for as long as `maxStaleness`. */
@@ -56,6 +59,8 @@ export class ServiceFeed implements Revocation, FeedTarget {
   readonly #warnings: FeedWarnings
   /** When the last answered question was sent, by the wall clock, whichever process sent it. */
   #lastAnswered: number | undefined
+  /** For how long the realm says that the service is to go on without a KDC, milliseconds; 0 if it does not. */
+  #outage = 0
   #isConnected = false
   #isFull = false
 
@@ -69,7 +74,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
     this.#freshness = new Freshness(clock)
     this.#inFlight = new InFlight({
       faultOf: ticket => this.#faultOf(ticket, nowBy(clock)),
-      left: () => this.#options.maxStaleness - this.#freshness.age(nowBy(clock)),
+      left: () => this.#maxStaleness - this.#freshness.age(nowBy(clock)),
       timers: inBackground(timers),
     })
     const restored = saved && restoreFeed(saved, this.#revoked, clock)
@@ -78,6 +83,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
     const begin = startWithoutFeed ? nowBy(clock) : restored?.sent
     if (begin !== undefined) this.#freshness.begin(begin)
     this.#lastAnswered = restored?.sent?.wall
+    this.#outage = restored?.outage ?? 0
     this.#follower = new Follower({
       ...options,
       target: this,
@@ -91,7 +97,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
     return {
       connected: this.#isConnected,
       age: Number.isFinite(age) ? age : undefined,
-      stale: age > this.#options.maxStaleness,
+      stale: age > this.#maxStaleness,
       full: this.#isFull,
       revocations: this.#revoked.size,
       kdcTimeOffset: this.#freshness.offset,
@@ -104,7 +110,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
     this.#follower.close()
     const sent = this.#lastAnswered
     if (sent === undefined || this.#isFull) return undefined
-    return savedFeed(this.#options.service, sent, this.cursor, this.#revoked)
+    return savedFeed(this.#options.service, { sent, outage: this.#outage }, this.cursor, this.#revoked)
   }
 
   endClock(now: Reading): number {
@@ -148,17 +154,27 @@ export class ServiceFeed implements Revocation, FeedTarget {
     this.#warnings.connected(this.#revoked.size)
   }
 
+  survive(outage: number): void {
+    this.#outage = outage
+    // It may be shorter than before.
+    this.#inFlight.look()
+  }
+
   rotate(): void {
     this.#options.onRotate?.()
   }
 
+  get #maxStaleness(): number {
+    return this.#options.maxStaleness ?? Math.max(MAX_STALENESS, this.#outage)
+  }
+
   /** Why the ticket is not accepted. What goes on under it ends for the same reasons. */
   #faultOf(ticket: OpenedTicket, now: Reading): OrthrusError | undefined {
-    const { maxRevocations, maxStaleness } = this.#options
+    const { maxRevocations } = this.#options
     if (this.#revoked.has(ticket)) return revoked(ticket)
     if (this.#isFull) return tooMany(maxRevocations)
     const age = this.#freshness.age(now)
-    if (age <= maxStaleness) return undefined
+    if (age <= this.#maxStaleness) return undefined
     this.#warnings.stale(age)
     return tooOld(age)
   }

@@ -2,7 +2,13 @@ import type { KdcEvent } from '../../shared/channel/calls.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import { malformed, type OrthrusError } from '../../shared/errors.js'
 import { decodeEntry, type RevocationEntry } from '../../shared/revocation/entry.js'
-import { decodeLogState, encodeFollow, KDC_EVENT, type LogState } from '../../shared/revocation/feed.js'
+import {
+  decodeLogState,
+  decodeSurvive,
+  encodeFollow,
+  KDC_EVENT,
+  type LogState,
+} from '../../shared/revocation/feed.js'
 import { type Clock, nowBy, type Reading, SECOND } from '../../shared/time.js'
 import { type Cancel, runEvery, type Timers } from '../../shared/timers.js'
 import type { LogCursor } from './cursor.js'
@@ -43,6 +49,8 @@ export interface FeedTarget {
   alive(state: LogState, sent: Reading): void
   /** The service's own key is due to change. */
   rotate(): void
+  /** For how long the service is to go on without a KDC, milliseconds; 0 for as long as it would by itself. */
+  survive(outage: number): void
 }
 
 export interface FeedSessionOptions {
@@ -63,6 +71,8 @@ export class FeedSession {
   #isOver = false
   #isAsking = false
   #isSaying = false
+  /** Whether this KDC has told how long an outage is to be survived. It tells it before its first answer to `alive`. */
+  #hasTold = false
   #said: number | undefined
   #cancel: Cancel = () => {}
 
@@ -113,7 +123,13 @@ export class FeedSession {
   #receive({ name, fields }: KdcEvent): void {
     if (name === KDC_EVENT.ENTRY) this.#apply(decodeEntry(fields))
     else if (name === KDC_EVENT.ROTATE) this.#options.target.rotate()
+    else if (name === KDC_EVENT.SURVIVE) this.#survive(decodeSurvive(fields))
     else throw malformed('an event of an unknown name')
+  }
+
+  #survive(outage: number): void {
+    this.#hasTold = true
+    this.#options.target.survive(outage)
   }
 
   #apply(entry: RevocationEntry): void {
@@ -136,6 +152,7 @@ export class FeedSession {
       target.cursor.requireCaughtUp(state)
       this.#isAsking = false
       target.alive(state, sent)
+      if (!this.#hasTold) this.#survive(0)
       this.#saySeen()
     })
   }

@@ -25,18 +25,32 @@ export interface RealmSummary extends RealmLifetimes {
   /** The longest life that the realm ever allowed a ticket: how long keys and revocations are kept. */
   readonly longestLife: number
   readonly rotation: RotationSchedule
+  /**
+   * How long clients and services are to go on without any KDC; null for as long as their tickets happen to live. The
+   * lifetimes are long enough for it, and services that follow the KDC take it as their `maxStaleness`.
+   */
+  readonly survive: number | null
   readonly createdAt: number
 }
 
 export function encodeRealmSummary(summary: RealmSummary): Value[] {
-  const { realm, maxTgtLife, maxServiceLife, maxRenew, longestLife, rotation, createdAt } = summary
+  const { realm, maxTgtLife, maxServiceLife, maxRenew, longestLife, rotation, survive, createdAt } = summary
   const { krbtgt, kdc, principals } = rotation
-  return [realm, maxTgtLife, maxServiceLife, maxRenew, longestLife, [krbtgt, kdc, principals], createdAt]
+  return [
+    realm,
+    maxTgtLife,
+    maxServiceLife,
+    maxRenew,
+    longestLife,
+    [krbtgt, kdc, principals],
+    survive,
+    createdAt,
+  ]
 }
 
 /** @throws OrthrusError `malformed` */
 export function decodeRealmSummary(value: Value | undefined): RealmSummary {
-  const list = fields(value, 7)
+  const list = fields(value, 8)
   const [krbtgt, kdc, principals] = fields(list[5], 3)
   return {
     realm: realmNameOf(list[0]),
@@ -49,27 +63,32 @@ export function decodeRealmSummary(value: Value | undefined): RealmSummary {
       kdc: nullable(kdc, numberOf),
       principals: nullable(principals, numberOf),
     },
-    createdAt: numberOf(list[6]),
+    survive: nullable(list[6], lifetimeOf),
+    createdAt: numberOf(list[7]),
   }
 }
 
 /** `set-realm`: what changes; what is left out stays as it is. */
 export interface RealmChanges extends Partial<RealmLifetimes> {
   readonly rotation?: Partial<RotationSchedule>
+  /** null for none */
+  readonly survive?: number | null
 }
 
-/** In an age of a key nil says that it stays, and 0 that there is none. */
-export function encodeRealmChanges({ rotation = {}, ...lives }: RealmChanges): Value[] {
+/** In an age of a key and in `survive` nil says that it stays, and 0 that there is none. */
+export function encodeRealmChanges({ rotation = {}, survive, ...lives }: RealmChanges): Value[] {
   const { maxTgtLife = null, maxServiceLife = null, maxRenew = null } = lives
-  const ages = [rotation.krbtgt, rotation.kdc, rotation.principals].map(age =>
-    age === null ? 0 : (age ?? null),
-  )
-  return [maxTgtLife, maxServiceLife, maxRenew, ages]
+  const ages = [rotation.krbtgt, rotation.kdc, rotation.principals].map(orZero)
+  return [maxTgtLife, maxServiceLife, maxRenew, ages, orZero(survive)]
+}
+
+function orZero(value: number | null | undefined): number | null {
+  return value === null ? 0 : (value ?? null)
 }
 
 /** @throws OrthrusError `malformed` */
 export function decodeRealmChanges(value: Value | undefined): RealmChanges {
-  const [maxTgtLife, maxServiceLife, maxRenew, ages] = fields(value, 4)
+  const [maxTgtLife, maxServiceLife, maxRenew, ages, survive] = fields(value, 5)
   const [krbtgt, kdc, principals] = fields(ages, 3)
   return {
     ...changed('maxTgtLife', maxTgtLife, lifetimeOf),
@@ -80,6 +99,7 @@ export function decodeRealmChanges(value: Value | undefined): RealmChanges {
       ...changed('kdc', kdc, ageOf),
       ...changed('principals', principals, ageOf),
     },
+    ...changed('survive', survive, ageOf),
   }
 }
 

@@ -2,6 +2,7 @@ import { SIZE } from '../constants.js'
 import type { Value } from '../encoding/encoding.js'
 import { bytesOf, fields, nullable, numberOf } from '../encoding/fields.js'
 import { malformed } from '../errors.js'
+import { DAY } from '../time.js'
 
 /** The calls by which a service follows the revocation log (docs/protocol.md section 10). Times in milliseconds. */
 
@@ -62,10 +63,28 @@ export function decodeSeen(args: readonly Value[]): number {
   return numberOf(seq)
 }
 
+/** The fields of the event `survive`. @param outage null for none */
+export function encodeSurvive(outage: number | null): Value[] {
+  return [outage ?? 0]
+}
+
+/** @returns milliseconds; 0 for none. @throws OrthrusError `malformed` */
+export function decodeSurvive(list: readonly Value[]): number {
+  const [outage] = fields(list, 1)
+  const milliseconds = numberOf(outage)
+  if (milliseconds > SURVIVE_MOST) throw malformed('an outage of more than a year')
+  return milliseconds
+}
+
+/** The longest outage that a follower is told of, milliseconds. */
+const SURVIVE_MOST = 366 * DAY
+
 /** The names of the events of a channel to `kdc@realm`. */
 export const KDC_EVENT = {
   /** An entry of the log, with its fields. */
   ENTRY: 'entry',
   /** The caller's own key is due to change (section 12). */
   ROTATE: 'rotate',
+  /** For how long the follower is to go on without a KDC, milliseconds; 0 for as long as it would by itself. */
+  SURVIVE: 'survive',
 } as const

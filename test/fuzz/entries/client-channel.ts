@@ -168,6 +168,7 @@ const SETTINGS = {
   maxRenew: 3,
   longestLife: 4,
   rotation: { krbtgt: 5, kdc: null, principals: null },
+  survive: null,
   createdAt: 6,
 }
 const KEY = new LongTermKey(new Uint8Array(32))

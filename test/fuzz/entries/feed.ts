@@ -7,7 +7,12 @@ import { type Entry, type Measure, ofText, outcomeOf, requireSame, textOf } from
 /** What a service that follows the log of what is revoked leaves for its next start. */
 
 const [logId, other] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)]
-const saved = { service: parsePrincipal('orders@demo.example'), sent: 1_800_000_000_000, lastKvno: 2 }
+const saved = {
+  service: parsePrincipal('orders@demo.example'),
+  sent: 1_800_000_000_000,
+  outage: 0,
+  lastKvno: 2,
+}
 const entries = [
   { seq: 3, by: new Uint8Array(8).fill(3) },
   { seq: 4, by: new Uint8Array(16).fill(4) },
@@ -17,6 +22,7 @@ const seeds = ofText(
   formatSavedFeed({ ...saved, position: null, logs: [] }),
   formatSavedFeed({
     ...saved,
+    outage: 86_400_000,
     position: { logId, seq: 4, mark: new Uint8Array(8).fill(5) },
     logs: [
       { logId: other, keepUntil: 1_800_003_600_000, entries: entries.slice(0, 1) },

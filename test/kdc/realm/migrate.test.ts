@@ -115,13 +115,13 @@ it('a database of a newer version is refused by name', async () => {
   const vault = await openVault()
   const { record } = (await run(vault)).realm
   const stored = await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.REALM)
-  const fields = encodeRealmRecord(record).with(0, 3)
+  const fields = encodeRealmRecord(record).with(0, 4)
   const change = { kind: RECORD_KIND.REALM, name: REALM_RECORD_NAME.REALM, expected: stored?.version ?? 0 }
   await vault.commit([{ ...change, fields }])
   await expect(run(vault)).rejects.toMatchObject({
     code: 'unavailable',
     message: expect.stringContaining(
-      'a realm record has form 3, and this version of orthrus reads up to form 2',
+      'a realm record has form 4, and this version of orthrus reads up to form 3',
     ),
     facts: { hint: 'a newer version of orthrus wrote this database: run that version' },
   })

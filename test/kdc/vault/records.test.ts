@@ -112,6 +112,7 @@ const realmRecord: fc.Arbitrary<RealmRecord> = fc.record({
   maxRenew: time,
   longestLife: time,
   rotation: fc.record({ krbtgt: orNull(time), kdc: orNull(time), principals: orNull(time) }),
+  survive: orNull(time),
   logId: bytes(16),
   createdAt: time,
 })

@@ -1,10 +1,11 @@
 import { chmod, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { surviveEvent } from '../../../kdc/feed/survive-event.js'
 import { takeSavedFeed, writeSavedFeed } from '../../../service/feed/feed-file.js'
 import { formatSavedFeed, parseSavedFeed, type SavedFeed } from '../../../service/feed/saved-feed.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
-import { HOUR, MINUTE, SECOND } from '../../../shared/time.js'
+import { DAY, HOUR, MINUTE, SECOND } from '../../../shared/time.js'
 import { startRealm } from '../../../testing/index.js'
 import { temporaryFolder } from '../../end-to-end/processes.js'
 import { TestLogger } from '../../support/logger.js'
@@ -17,6 +18,7 @@ const logId = systemRandom(16)
 const saved: SavedFeed = {
   service: ORDERS,
   sent: 1_800_000_000_000,
+  outage: 86_400_000,
   lastKvno: 1,
   position: { logId, seq: 9, mark: systemRandom(8) },
   logs: [
@@ -40,7 +42,7 @@ async function folder(): Promise<string> {
 describe('the text of a saved feed', () => {
   it('gives the same again', () => {
     expect(parseSavedFeed(formatSavedFeed(saved))).toEqual(saved)
-    const empty = { ...saved, position: null, logs: [] }
+    const empty = { ...saved, outage: 0, position: null, logs: [] }
     expect(parseSavedFeed(formatSavedFeed(empty))).toEqual(empty)
   })
 
@@ -124,6 +126,25 @@ describe('a service that starts with what an orderly end saved', () => {
     )
     return { after, kdc, clock, ticket }
   }
+
+  it('still goes on for as long as the realm was set to survive', async () => {
+    const before = await FeedSetting.connected({ maxStaleness: undefined })
+    const { kdc, clock } = before
+    kdc.channel.say(surviveEvent(DAY))
+    await turns()
+    const left = before.feed.close()
+    kdc.isHeld = true
+    clock.advance(23 * HOUR)
+    const text = left && formatSavedFeed(left)
+    const after = new FeedSetting(
+      { saved: text === undefined ? undefined : parseSavedFeed(text), maxStaleness: undefined },
+      kdc,
+      clock,
+    )
+    expect(after.outcome(after.ticket())).toBe('accepted')
+    clock.advance(HOUR + 1)
+    expect(after.outcome(after.ticket())).toBe('unavailable')
+  })
 
   it('accepts at once, refuses what was revoked, and counts the time since', async () => {
     const { after, clock, ticket, kdc } = await restarted(4 * MINUTE)

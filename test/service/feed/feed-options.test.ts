@@ -40,7 +40,14 @@ describe('the options of loadService for the feed', () => {
     const { folder, remove } = await temporaryFolder()
     onTestFinished(remove)
     const feedFile = join(folder, 'feed')
-    await writeSavedFeed(feedFile, { service: ORDERS, sent: 1, lastKvno: 0, position: null, logs: [] })
+    await writeSavedFeed(feedFile, {
+      service: ORDERS,
+      sent: 1,
+      outage: 0,
+      lastKvno: 0,
+      position: null,
+      logs: [],
+    })
     const before = await readFile(feedFile, 'utf8')
     const given = { keytab, service: 'orders', kdc, feedFile, ...options }
     await expect(loadService(given as never)).rejects.toThrow(TypeError)
