@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { RealmChanges, RealmSummary, RotationSchedule } from '../shared/administration/realm.js'
-import { formatHours, formatTime } from '../shared/time.js'
+import { formatTime } from '../shared/time.js'
 import { parseDuration, typedDuration } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { given } from './given.js'
@@ -107,7 +107,7 @@ function rowsOf(summary: RealmSummary): string[][] {
 
 /** What it costs that tickets live for an outage, in words. */
 function priceOf({ survive, maxServiceLife, maxTgtLife }: RealmSummary): string {
-  const [outage, service, tgt] = [survive ?? 0, maxServiceLife, maxTgtLife].map(formatHours)
+  const [outage, service, tgt] = [survive ?? 0, maxServiceLife, maxTgtLife].map(typedDuration)
   return [
     `Clients whose tickets are in use go on for ${outage} without any KDC once they have tickets of these lifetimes, which`,
     'is when the TGTs that were issued before have ended, or when a client is started again.',

@@ -43,11 +43,6 @@ const UNIT: ReadonlyMap<string, number> = new Map([
   ['d', DAY],
 ])
 
-/** A duration for people, in hours: `35.7 h`. */
-export function formatHours(milliseconds: number): string {
-  return `${Math.ceil(milliseconds / (HOUR / 10)) / 10} h`
-}
-
 /** Milliseconds, or `undefined` if the text is not a duration. */
 export function parseDuration(text: string): number | undefined {
   const [, count, unit = ''] = /^([1-9][0-9]{0,8})([smhd])$/.exec(text) ?? []

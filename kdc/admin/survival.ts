@@ -1,7 +1,7 @@
 import type { RealmLifetimes } from '../../shared/administration/realm.js'
 import { malformed } from '../../shared/errors.js'
 import { lifeThatLeaves } from '../../shared/ticket/refresh.js'
-import { formatHours, MINUTE } from '../../shared/time.js'
+import { HOUR, MINUTE } from '../../shared/time.js'
 import { LIFETIME, SHORTENING } from '../limits/defaults.js'
 
 /** The lifetimes that let clients go on while no KDC can be reached: pure functions of values, in milliseconds. */
@@ -20,9 +20,11 @@ export function livesToSurvive(outage: number): Lives {
   return { maxServiceLife: shortened(granted), maxTgtLife: shortened(lifeThatLeaves(granted)) }
 }
 
-/** The life of which this much remains after the KDC shortened it at random. */
+/** The life of which this much remains after the KDC shortened it at random; a long one in whole hours, for people. */
 function shortened(life: number): number {
-  return Math.ceil(life / (1 - SHORTENING))
+  const longest = life / (1 - SHORTENING)
+  const unit = longest > 2 * HOUR ? HOUR : MINUTE
+  return Math.ceil(longest / unit) * unit
 }
 
 /** The settings that bear on it, before a change. */
@@ -52,7 +54,7 @@ export function requireSurvival({ survive, ...lives }: Surviving): void {
   for (const name of ['maxServiceLife', 'maxTgtLife'] as const) {
     if (lives[name] >= least[name]) continue
     throw malformed(
-      `${name} is at least ${formatHours(least[name])} as long as an outage of ${formatHours(survive)} is to be survived: change survive too`,
+      `${name} is at least ${least[name] / MINUTE} min as long as an outage of ${survive / MINUTE} min is to be survived: change survive too`,
     )
   }
 }

@@ -139,7 +139,24 @@ describe('orthrus admin realm', () => {
     })
   })
 
+  it('lets the realm survive an outage, says what that costs, and takes it back', async () => {
+    const changed = await admin('realm', '--survive', '24h')
+    expect(changed).toMatchObject({ code: 0, err: '' })
+    expect(changed.out).toMatch(/^survives without a KDC +1d$/m)
+    expect(changed.out).toMatch(/^longest ticket for a service +36h$/m)
+    expect(changed.out).toMatch(/accepted by services that follow the KDC for up to 1d, .* up to\s+36h/)
+    expect((await admin('realm')).out).not.toContain('The price')
+    const json = await admin('realm', '--survive', '2h', '--json')
+    expect(JSON.parse(json.out)).toMatchObject({ survive: 7_200_000 })
+    const back = await admin('realm', '--survive', 'none')
+    expect(back.out).toMatch(/^survives without a KDC +not set$/m)
+    expect(back.out).not.toContain('The price')
+  })
+
   it.each([
+    [['--survive', '31d'], 1, /at most 30 days/],
+    [['--survive', 'long'], 2, /24h, or none/],
+    [['--survive', '24h', '--max-service-life', '1h'], 1, /maxServiceLife is at least 2160 min/],
     [['--max-tgt-life', '1s'], 1, /maxTgtLife is at least 1 min/],
     [['--rotate-krbtgt', '1h'], 1, /a day old/],
     [['--rotate-krbtgt', 'often'], 2, /30d, or never/],

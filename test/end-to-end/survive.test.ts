@@ -22,7 +22,7 @@ class Scene {
   readonly #feedFile: string
   #server: Server | undefined
   service: Service | undefined
-  readonly refused: string[] = []
+  readonly refused: RefusedRequest['code'][] = []
   #url = ''
 
   private constructor(realm: TestRealm, folder: string) {

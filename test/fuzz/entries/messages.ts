@@ -23,8 +23,10 @@ import { decodeEntry, encodeEntry } from '../../../shared/revocation/entry.js'
 import {
   decodeFollow,
   decodeLogState,
+  decodeSurvive,
   encodeFollow,
   encodeLogState,
+  encodeSurvive,
 } from '../../../shared/revocation/feed.js'
 import { decodeCaveat, encodeCaveat, requireCaveats } from '../../../shared/ticket/caveats.js'
 import { decodeTicket, openTicket, sealTicket } from '../../../shared/ticket/ticket.js'
@@ -267,6 +269,10 @@ const feed: Entry = {
       outcomeOf(() => void encodeFollow(measure(() => decodeFollow(list))), ['malformed']),
       outcomeOf(
         () => requireSame(encode(encodeLogState(measure(() => decodeLogState(list)))), bytes),
+        ['malformed'],
+      ),
+      outcomeOf(
+        () => requireSame(encode(encodeSurvive(measure(() => decodeSurvive(list)))), bytes),
         ['malformed'],
       ),
     ].join(' ')
