@@ -39,12 +39,17 @@ export interface Surviving extends RealmLifetimes {
 export function livesFor(survive: number | null, before: Surviving): Lives {
   const made = before.survive === null ? undefined : livesToSurvive(before.survive)
   const least = survive === null ? { maxTgtLife: 0, maxServiceLife: 0 } : livesToSurvive(survive)
-  const chosen = (name: keyof Lives, usual: number): number =>
-    Math.max(before[name] === made?.[name] ? usual : before[name], least[name])
+  const service = ownLife(before.maxServiceLife, made?.maxServiceLife, LIFETIME.SERVICE)
+  const tgt = ownLife(before.maxTgtLife, made?.maxTgtLife, LIFETIME.TGT)
   return {
-    maxTgtLife: chosen('maxTgtLife', LIFETIME.TGT),
-    maxServiceLife: chosen('maxServiceLife', LIFETIME.SERVICE),
+    maxServiceLife: Math.max(service, least.maxServiceLife),
+    maxTgtLife: Math.max(tgt, least.maxTgtLife),
   }
+}
+
+/** @param made the life that the setting before made @returns the one that an administrator chose, or the default */
+function ownLife(life: number, made: number | undefined, usual: number): number {
+  return life === made ? usual : life
 }
 
 /** @throws OrthrusError `malformed` if a life is too short for what is to be survived */

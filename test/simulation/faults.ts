@@ -173,8 +173,8 @@ export const FAULTS: readonly SimulatedFault[] = [
   {
     name: 'the service never finds what it knows of revocations too old',
     file: 'service/feed/service-feed.ts',
-    from: 'if (age <= maxStaleness) return undefined',
-    to: 'if (age <= 99 * maxStaleness) return undefined',
+    from: 'if (age <= this.#maxStaleness) return undefined',
+    to: 'if (age <= 99 * this.#maxStaleness) return undefined',
     says: REVOKED,
     isOfKeys: true,
   },
