@@ -2,9 +2,11 @@ import type { RandomSource } from '../shared/crypto/random.js'
 import { requireRotation } from '../shared/keytab/rotation-option.js'
 import type { Logger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
+import { requireOnEvent } from '../shared/telemetry/options.js'
 import type { Clock, Duration } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
 import type { ParametersCache } from './login/password.js'
+import type { ClientTelemetryEvent } from './report/events.js'
 
 interface KdcOption {
   /** `ws://` or `wss://` URLs of the realm's KDCs. If one cannot be reached, the next is tried. */
@@ -57,6 +59,11 @@ interface CommonOptions {
   readonly random?: RandomSource
   /** Default: warnings and errors go to standard error, at most ten a minute. A pino logger fits. */
   readonly logger?: Logger
+  /**
+   * Called with everything that this client does: tickets that were asked for, granted and refused, calls that were
+   * presented, proved and refused, and the other events of docs/telemetry.md. What it throws harms no request, and is logged once.
+   */
+  readonly onEvent?: (event: ClientTelemetryEvent) => void
   /** Used instead of the platform's `fetch`, for example one with its own agent. */
   readonly fetch?: typeof globalThis.fetch
 }
@@ -147,6 +154,7 @@ const KNOWN: KnownOptions<ConnectOptions> = {
   timers: true,
   random: true,
   logger: true,
+  onEvent: true,
   fetch: true,
 }
 const KNOWN_TIMEOUTS: KnownOptions<Timeouts> = {
@@ -163,6 +171,7 @@ export function requireConnectOptions(options: ConnectOptions): void {
   const { keytab, timeouts } = options
   if (timeouts !== undefined) requireKnownOptions('timeouts of connect', timeouts, KNOWN_TIMEOUTS)
   if (typeof keytab === 'object') requireKnownOptions('keytab of connect', keytab, KNOWN_KEYTAB)
+  requireOnEvent('connect', options.onEvent)
   if ('rotation' in options) requireRotation('connect', options)
   if ('join' in options) requireJoin('connect', options)
 }

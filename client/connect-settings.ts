@@ -6,6 +6,7 @@ import { shown } from '../shared/shown-text.js'
 import { type Clock, parseDuration, SECOND, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
 import type { ConnectOptions, Timeouts } from './connect-options.js'
+import { ClientTelemetry } from './report/telemetry.js'
 
 /** Milliseconds. */
 const TIMEOUTS: Required<Timeouts> = {
@@ -27,6 +28,7 @@ export interface Settings {
   readonly random: RandomSource
   readonly fraction: Fraction
   readonly logger: Logger
+  readonly telemetry: ClientTelemetry
   readonly fetch: typeof globalThis.fetch
   readonly timeouts: Required<Timeouts>
   /** Milliseconds. */
@@ -40,12 +42,14 @@ export interface Settings {
 export function settingsFrom(options: ConnectOptions): Settings {
   const { timeouts } = options
   const random = checkedRandom(options.random ?? systemRandom)
+  const logger = options.logger ?? ownerLogger
   return {
     clock: options.clock ?? systemClock,
     timers: options.timers ?? systemTimers,
     random,
     fraction: fractionFrom(random),
-    logger: options.logger ?? ownerLogger,
+    logger,
+    telemetry: new ClientTelemetry({ logger, ownerLogger, onEvent: options.onEvent }),
     // Looked up at each call, so that a later replacement of the global `fetch` takes effect.
     fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
     timeouts: { ...TIMEOUTS, ...timeouts },

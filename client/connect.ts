@@ -77,6 +77,7 @@ async function connectNow(openSocket: OpenSocket, options: ConnectOptions): Prom
   const refusals = new RefusalMemory({ ...settings, max: KEPT_MAX })
   const sourcing = { ...settings, exchange, refusals, time: new KdcClock(settings.clock) }
   const source = await sourceFrom(options, sourcing)
+  settings.telemetry.principal = source.client
   const realm = new Realm(partsFrom(options, { ...settings, ...sourcing, connection, source, openSocket }))
   try {
     // A credential for one service works without the KDC.
@@ -116,6 +117,7 @@ function partsFrom(
     source,
     now: () => time.now(),
     connection,
+    telemetry: made.telemetry,
     openStream: streamTellingOtherVersion((...given) => connection.openStream(...given), made.logger),
     refusals: made.refusals,
     tickets,

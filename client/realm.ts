@@ -13,6 +13,7 @@ import type { TicketSource } from './cache/ticket-source.js'
 import { Closing } from './closing.js'
 import type { KdcConnection } from './kdc-link/connection.js'
 import type { RefusalMemory } from './kdc-link/refusal-memory.js'
+import type { RealmMetrics } from './metrics.js'
 import {
   AGENT_OPTIONS,
   type AgentOptions,
@@ -25,6 +26,7 @@ import {
   TICKET_OPTIONS,
   type TicketOptions,
 } from './realm-options.js'
+import type { ClientTelemetry } from './report/telemetry.js'
 import { type FetchOptions, fetchProved, type HttpExchanges } from './request/fetch.js'
 import { collectRequest, readRequest, unreadInit } from './request/http-request.js'
 import type { RealmResponse } from './request/http-response.js'
@@ -47,6 +49,7 @@ export interface RealmParts {
   /** Milliseconds of KDC time. */
   readonly now: () => number
   readonly connection: KdcConnection
+  readonly telemetry: ClientTelemetry
   /** Opens a stream over the connection. */
   readonly openStream: KdcConnection['openStream']
   readonly refusals: RefusalMemory
@@ -89,6 +92,7 @@ export class Realm {
     this.getTgt = this.getTgt.bind(this)
     this.import = this.import.bind(this)
     this.onBehalf = this.onBehalf.bind(this)
+    this.metrics = this.metrics.bind(this)
     this.close = this.close.bind(this)
   }
 
@@ -221,6 +225,18 @@ export class Realm {
         return this.openChannel(url, { ...copyOptions(options, CALLER_CHANNEL_OPTIONS), ticket })
       },
     }
+  }
+
+  /** What it has done and holds, as numbers: for what collects metrics (docs/telemetry.md). */
+  metrics(): RealmMetrics {
+    const { telemetry, tickets, connection } = this.#parts
+    return Object.freeze({
+      events: Object.freeze({ ...telemetry.counts }),
+      refusedTickets: telemetry.refusedTickets.all,
+      refusedCalls: telemetry.refusedCalls.all,
+      tickets: tickets.size,
+      kdcConnected: connection.isConnected,
+    })
   }
 
   /** Stops every timer, closes every socket and rejects what is pending. The realm cannot be used afterwards. */

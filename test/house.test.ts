@@ -94,7 +94,7 @@ const ORDER = {
     ['rotation/', 'join/'],
     ['channel/'],
     ['realm.ts'],
-    ['realm-options.ts', 'closing.ts'],
+    ['realm-options.ts', 'closing.ts', 'metrics.ts'],
     ['service-channel/', 'agent/'],
     ['request/'],
     ['cache/'],
@@ -102,7 +102,7 @@ const ORDER = {
     ['connect-options.ts'],
     ['login/'],
     ['kdc-link/'],
-    ['ticket/'],
+    ['ticket/', 'report/'],
   ],
   service: [
     ['index.ts', 'fastify.ts', 'fetch-handler.ts', 'koa.ts', 'redis.ts'],

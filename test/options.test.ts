@@ -46,6 +46,8 @@ const WITHOUT_OPTIONS = [
   'testing.createTestClock',
   'koa.ticketIfAny',
   'koa.ticketOf',
+  'client.logClientEvents',
+  'service.logServiceEvents',
   'service.ticketIfAny',
   'service.ticketOf',
   'fastify.injectFetch',

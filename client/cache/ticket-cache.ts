@@ -8,6 +8,7 @@ import { type Clock, MINUTE, SECOND } from '../../shared/time.js'
 import { type Cancel, inBackground, runAfter, type Timers } from '../../shared/timers.js'
 import type { KdcClock } from '../kdc-link/kdc-clock.js'
 import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
+import type { ClientTelemetry } from '../report/telemetry.js'
 import type { ServiceTicket } from '../ticket/service-ticket.js'
 import { isHalfOver, isOutside, marginOf, refreshTimeOf, togetherSpanOf } from './ticket-age.js'
 import { type RequestTickets, TicketQueue, ticketName } from './ticket-queue.js'
@@ -30,6 +31,7 @@ export interface TicketCacheOptions {
   readonly fraction: Fraction
   readonly refusals: RefusalMemory
   readonly logger: Logger
+  readonly telemetry: Pick<ClientTelemetry, 'report'>
   /** The largest number of tickets kept. The least recently used are dropped first. */
   readonly max: number
 }
@@ -66,6 +68,11 @@ export class TicketCache {
     )
     this.#entries = recentlyUsed(options.max)
     this.#replacedAt = recentlyUsed(options.max)
+  }
+
+  /** How many tickets are kept. */
+  get size(): number {
+    return this.#entries.size
   }
 
   /** @throws OrthrusError with the KDC's code; `unavailable` */
@@ -146,6 +153,7 @@ export class TicketCache {
     if (this.#closed) return
     const { service, lifetime } = ticket
     const refreshAt = refreshTimeOf(ticket, this.#options.fraction())
+    this.#tellRefreshed(this.#entries.peek(ticketName(service, lifetime))?.ticket, ticket)
     this.#entries.set(ticketName(service, lifetime), {
       ticket,
       service,
@@ -155,6 +163,15 @@ export class TicketCache {
       used: true,
     })
     this.#wake(refreshAt)
+  }
+
+  #tellRefreshed(
+    before: ServiceTicket | undefined,
+    { client, service, ticketId, endTime }: ServiceTicket,
+  ): void {
+    if (before === undefined) return
+    const fields = { client, service, ticketId, replaced: before.ticketId, endTime }
+    this.#options.telemetry.report({ kind: 'ticket_refreshed', ...fields })
   }
 
   /** Sets the one timer for the ticket that is due first. */
@@ -186,7 +203,7 @@ export class TicketCache {
   }
 
   async #refresh(entry: Entry, now: number): Promise<void> {
-    const { fraction, logger } = this.#options
+    const { fraction, client, telemetry } = this.#options
     const { service, lifetime } = entry
     const pause = Math.min(RETRY_MAX, RETRY_FIRST * 2 ** entry.failures) * (1 + fraction() / 2)
     // Set before the answer comes, so that no other caller asks meanwhile.
@@ -200,8 +217,8 @@ export class TicketCache {
       if (this.#closed) return
       const final = cause instanceof OrthrusError && cause.final
       if (final) entry.refreshAt = Number.POSITIVE_INFINITY
-      const message = 'a ticket could not be refreshed; the old one is used until its end'
-      logger.warn({ service, endTime: entry.ticket.endTime, again: !final, cause }, message)
+      const { ticketId, endTime } = entry.ticket
+      telemetry.report({ kind: 'refresh_failed', client, service, ticketId, endTime, again: !final, cause })
       this.#wake(entry.refreshAt)
     }
   }

@@ -9,6 +9,7 @@ import type { Exchanged } from '../kdc-link/waiting.js'
 import type { Identity, LoginKey } from '../login/identity.js'
 import { KeytabIdentity, type OwnKeys } from '../login/keytab-identity.js'
 import { KdcExchanges } from '../login/session.js'
+import type { ClientTelemetry } from '../report/telemetry.js'
 import { importTicket, isTgt } from '../ticket/imported-ticket.js'
 import type { ServiceTicket } from '../ticket/service-ticket.js'
 import { secretsOf, type Ticket } from '../ticket/ticket.js'
@@ -44,6 +45,7 @@ export interface SourceOptions {
   readonly time: KdcClock
   readonly random: RandomSource
   readonly logger: Logger
+  readonly telemetry: Pick<ClientTelemetry, 'report'>
   readonly refusals: RefusalMemory
 }
 

@@ -62,6 +62,7 @@ export async function openKdcChannel(realm: Realm, options: KdcChannelOptions = 
   return presenter.present<KdcCalls>({
     service: kdcService(realmOf(source.client)),
     type: TYPE.AP_OPEN,
+    method: 'CHANNEL',
     ticket: options.ticket,
     bind: () => ({ binding: channelBinding(''), headers: [] }),
     // Opening a channel twice does no harm.

@@ -3,11 +3,13 @@ import type { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Clock } from '../../shared/time.js'
 import { inBackground, type Timers } from '../../shared/timers.js'
+import type { ClientTelemetry } from '../report/telemetry.js'
 import type { KdcLink, LinkStream, Sign, StreamEvents } from './link.js'
 import { combine, isOtherVersion, silent } from './link-failure.js'
 import { KdcLinks } from './links.js'
 import { Openers } from './openers.js'
 import { Outage } from './outage.js'
+import { KdcPresence } from './presence.js'
 import { KdcSearch } from './search.js'
 import type { OpenSocket } from './socket.js'
 import { type Exchanged, type Waiting, WaitingCalls } from './waiting.js'
@@ -20,6 +22,7 @@ export interface KdcConnectionOptions {
   readonly timers: Timers
   readonly fraction: Fraction
   readonly logger: Logger
+  readonly telemetry: Pick<ClientTelemetry, 'report'>
   /** Milliseconds. */
   readonly timeouts: { readonly connect: number; readonly exchange: number; readonly silence: number }
   /** Whether an idle connection keeps the process alive. */
@@ -37,6 +40,7 @@ export class KdcConnection {
   readonly #waiting: WaitingCalls
   readonly #openers: Openers
   readonly #outage: Outage
+  readonly #presence: KdcPresence
   #closed: OrthrusError | undefined
 
   constructor(options: KdcConnectionOptions) {
@@ -44,7 +48,12 @@ export class KdcConnection {
     this.#options = options
     this.#openers = new Openers(timers)
     this.#outage = new Outage(options)
-    this.#links = new KdcLinks({ ...options, heard: (link, sign) => this.#heard(link, sign) })
+    this.#presence = new KdcPresence(options.telemetry.report)
+    this.#links = new KdcLinks({
+      ...options,
+      heard: (link, sign) => this.#heard(link, sign),
+      lost: cause => this.#lost(cause),
+    })
     this.#waiting = new WaitingCalls({
       ...options,
       lastHeard: links => this.#links.lastHeard(links),
@@ -62,6 +71,11 @@ export class KdcConnection {
       failed: cause => this.#notFound(cause),
       isWanted: () => this.#isWanted(),
     })
+  }
+
+  /** Whether requests can be sent at once. */
+  get isConnected(): boolean {
+    return this.#links.usable.size > 0
   }
 
   /** Resolves when a KDC is reached. @throws OrthrusError `unavailable` */
@@ -177,6 +191,7 @@ export class KdcConnection {
     const isSilent = links.length > 0 || this.#search.isAttempting
     if (isSilent && this.#links.usable.size === 0) {
       this.#outage.begin(failure, ends, waiting.message)
+      this.#lost(failure)
       this.#search.start()
     }
     waiting.reject(failure)
@@ -187,8 +202,14 @@ export class KdcConnection {
     if (this.#links.usable.size > 0) return
     if (isOtherVersion(cause)) this.#options.logger.warn({ cause }, 'no KDC of this version can be reached')
     this.#outage.end()
+    this.#lost(cause)
     this.#waiting.rejectAll(cause, 'unasked')
     this.#openers.reject(cause)
+  }
+
+  /** Its own end is no loss. */
+  #lost(cause: OrthrusError): void {
+    if (this.#closed === undefined) this.#presence.lost(cause)
   }
 
   /** A link is open. That a KDC lives behind it is known once it is heard, unless nothing was asked that it could answer. */
@@ -220,7 +241,7 @@ export class KdcConnection {
     this.#outage.end()
     this.#waiting.endDoubt()
     this.#links.keepOnly(link)
-    this.#options.logger.debug({ kdc: link.url }, 'connected to the KDC')
+    this.#presence.found(link.url)
     this.#openers.resolve(link)
     this.#search.found(link)
   }

@@ -87,6 +87,11 @@ export class KdcLink {
     this.#hold()
   }
 
+  /** Why it is closed. */
+  get failure(): OrthrusError | undefined {
+    return this.#failure
+  }
+
   /** Whether the platform can ask the other side for a sign of life. */
   get canPing(): boolean {
     return this.#socket.ping !== undefined

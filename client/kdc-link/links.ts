@@ -11,6 +11,8 @@ export interface KdcLinksOptions {
   readonly timeouts: { readonly connect: number }
   /** Whether an idle connection keeps the process alive. */
   readonly keepProcessAlive: boolean
+  /** Called when the last link that requests were sent over is closed. */
+  lost(cause: OrthrusError): void
   /** Called for each sign of life. */
   heard(link: KdcLink, sign: Sign): void
 }
@@ -48,7 +50,8 @@ export class KdcLinks {
       heard,
       closed: gone => {
         this.#heard.delete(gone)
-        this.#usable.delete(gone)
+        const wasUsed = this.#usable.delete(gone)
+        if (wasUsed && this.#usable.size === 0 && gone.failure !== undefined) this.#options.lost(gone.failure)
       },
     })
     // A socket may already fail while it is created.

@@ -1,5 +1,4 @@
 import type { OrthrusError } from '../../shared/errors.js'
-import type { Logger } from '../../shared/logger.js'
 import { type Clock, MINUTE } from '../../shared/time.js'
 import type { Sign } from './link.js'
 
@@ -19,12 +18,10 @@ interface State {
 /** Whether no KDC shows a sign of life. Until one does, calls fail at once. */
 export class Outage {
   readonly #clock: Clock
-  readonly #logger: Logger
   #state: State | undefined
 
-  constructor({ clock, logger }: { readonly clock: Clock; readonly logger: Logger }) {
+  constructor({ clock }: { readonly clock: Clock }) {
     this.#clock = clock
-    this.#logger = logger
   }
 
   get isOn(): boolean {
@@ -66,8 +63,6 @@ export class Outage {
   /** Begins, or goes on for another reason. */
   begin(failure: OrthrusError, ends: Sign, message: Uint8Array | undefined): void {
     const before = this.#state
-    if (before === undefined)
-      this.#logger.debug({ cause: failure }, 'no KDC answers; calls fail until one does')
     this.#state = {
       failure,
       ends: before?.ends === 'answer' ? before.ends : ends,

@@ -7,9 +7,11 @@ import { OrthrusError } from '../../shared/errors.js'
 import { type Asked, type Reply, requireAnswers } from '../../shared/exchange/reply.js'
 import { createTgsRequest, openTgsReply } from '../../shared/exchange/tgs.js'
 import type { Principal } from '../../shared/principal.js'
+import type { ClientTelemetry } from '../report/telemetry.js'
 import { secretsOf, type Ticket } from '../ticket/ticket.js'
 import type { KdcClock } from './kdc-clock.js'
 import { explainingKdcErrors, kdcRefusal, type Login } from './refusals.js'
+import { askTold } from './told-question.js'
 import type { Exchanged } from './waiting.js'
 
 interface Request {
@@ -38,6 +40,7 @@ export interface KdcQuestionsOptions {
   /** Whether an answer proves the KDC, so that its clock is believed (docs/protocol.md section 5). */
   readonly proved: boolean
   readonly random: RandomSource
+  readonly telemetry: Pick<ClientTelemetry, 'report'>
 }
 
 /** Sends requests to the KDC and checks the answers. */
@@ -52,7 +55,11 @@ export class KdcQuestions {
    * Asks a question. After a proved `clock_skew` it asks once more, with the KDC's time (section 6).
    * @throws OrthrusError with the KDC's code, or `unavailable`
    */
-  async ask<R extends Request>(question: Question<R>): Promise<Answered> {
+  ask<R extends Request>(question: Question<R>): Promise<Answered> {
+    return askTold(this.#options.telemetry.report, question.asked, () => this.#ask(question))
+  }
+
+  async #ask<R extends Request>(question: Question<R>): Promise<Answered> {
     try {
       return await this.#askOnce(question)
     } catch (cause) {

@@ -125,7 +125,7 @@ export class KdcExchanges {
   }
 
   async #asWith(login: LoginKey, services: readonly Principal[]): Promise<LoggedIn> {
-    const { identity, time, logger } = this.#options
+    const { identity, time } = this.#options
     const { client } = identity
     const { key, kvno } = login
     const question: Question<ReturnType<typeof createAsRequest>> = {
@@ -139,7 +139,6 @@ export class KdcExchanges {
     // The answer was too slow to learn the KDC's time from: ask once more, and keep the first answer if that fails.
     if (!time.known) reply = await this.#questions.ask(question).catch(() => reply)
     await identity.loggedIn(login)
-    logger.debug({ client, services }, 'logged in')
     const [granted, ...grants] = reply.grants
     const tgt = this.#ticketFrom(granted as Grant)
     // Set before the login is over, so that the next caller finds it.

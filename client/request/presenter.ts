@@ -3,16 +3,18 @@ import type { RandomSource } from '../../shared/crypto/random.js'
 import { refusalId } from '../../shared/encoding/refusal-id.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { createApRequest } from '../../shared/exchange/ap.js'
-import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
+import type { Clock } from '../../shared/time.js'
 import { abortable, sleep, type Timers } from '../../shared/timers.js'
 import type { TicketCache } from '../cache/ticket-cache.js'
+import type { ClientTelemetry } from '../report/telemetry.js'
 import { secretsOf, type Ticket } from '../ticket/ticket.js'
 import { chooseTickets, delegatedPart, endedAt, presentedKey, provedEnd } from './presented-tickets.js'
 import type { ErrorAnswer, Presented, Presenting } from './presenting.js'
 import { type Answer, answerTo, type Refused } from './recovery.js'
 import { serviceRefusal } from './service-refusals.js'
 import type { ServiceTimes } from './service-times.js'
+import { callFields, sendTold } from './told-call.js'
 
 export interface PresenterOptions {
   readonly client: Principal
@@ -23,7 +25,8 @@ export interface PresenterOptions {
   readonly trueTime: () => Promise<void> | undefined
   readonly timers: Timers
   readonly random: RandomSource
-  readonly logger: Logger
+  readonly clock: Clock
+  readonly telemetry: ClientTelemetry
 }
 
 /** Presents tickets to services, and recovers from their errors as section 8 says, at most once per request. */
@@ -43,7 +46,7 @@ export class Presenter {
     const { service, signal, resendable = true } = use
     const first = await this.#prepare(use, this.#timesFor(use).wait(service))
     if (!resendable) return this.#presentLast(use, first)
-    const refused = await use.send(first)
+    const refused = await sendTold(this.#options, use, first)
     if (!('error' in refused)) return refused
     const answer = answerTo(refused.error, { ...factsOf(use, first), resendable: true })
     await this.#learn(use, first, refused, answer)
@@ -51,10 +54,9 @@ export class Presenter {
     const irreplaceable = answer.replace !== 'no' && first.own === undefined
     if (answer.next === 'caller' || irreplaceable) throw this.#refusal(use, first, refused, answer.final)
     const { code } = refused.error
-    this.#options.logger.debug(
-      { service, code, as: answer.next, wait: answer.wait },
-      'sending a request again',
-    )
+    const again = { code, as: answer.next, wait: answer.wait }
+    const fields = callFields(this.#options, use, first)
+    this.#options.telemetry.report({ kind: 'call_retried', ...fields, ...again })
     if (answer.next === 'renewed') return this.#presentRenewed(use, answer)
     await sleep(this.#options.timers, answer.wait, signal)
     return this.#presentLast(use, first)
@@ -71,7 +73,7 @@ export class Presenter {
   }
 
   async #presentLast<T extends object>(use: Presenting<T>, presented: Presented): Promise<T> {
-    const refused = await use.send(presented)
+    const refused = await sendTold(this.#options, use, presented)
     if (!('error' in refused)) return refused
     const answer = answerTo(refused.error, { ...factsOf(use, presented), resendable: false })
     await this.#learn(use, presented, refused, answer)

@@ -40,6 +40,10 @@ export interface Presenting<T extends object> {
   /** Used instead of the ticket from the cache. */
   readonly ticket: Ticket | undefined
   readonly type: ApType
+  /** As events name it: `CHANNEL` for the opening of one. */
+  readonly method: string
+  /** Where it goes, as events name it. */
+  readonly origin?: string
   /** The target as on the request line. The hint of a refusal may mention it. */
   readonly target?: string
   bind(secrets: RequestSecrets): Bound
@@ -50,6 +54,8 @@ export interface Presenting<T extends object> {
   /** Whether the request or its answer may take long, so that a ticket near its end is replaced first. Default false. */
   readonly lasting?: boolean
   readonly signal?: AbortSignal
+  /** What events say of an answer. Default: that it is proved. */
+  answered?(answer: T): { readonly status: number; readonly proved: boolean }
   /** Sends the bytes. @returns the proved answer, or the ERROR */
   send(presented: Presented): Promise<T | ErrorAnswer>
 }

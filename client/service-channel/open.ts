@@ -44,6 +44,7 @@ export function openChannelAt(parts: ChannelParts, choice: ChannelChoice): Promi
   return openServiceChannel({
     ...parts,
     ...choice,
+    origin: place.origin,
     target: place.target,
     timeout: timeouts.call,
     openStream: (events, heard) => {

@@ -18,6 +18,8 @@ export interface ServiceChannelOptions extends ChannelLimits {
   readonly service: Principal
   /** Used instead of the ticket from the cache. */
   readonly ticket: Ticket | undefined
+  /** Where it goes, for events. */
+  readonly origin: string
   /** What the opening is bound to. */
   readonly target: string
   /** Gives up the opening. */
@@ -40,11 +42,13 @@ export interface ServiceChannelOptions extends ChannelLimits {
  * @throws OrthrusError as `Presenter.present` does; `unavailable`; `channel_broken`
  */
 export function openServiceChannel(options: ServiceChannelOptions): Promise<Channel> {
-  const { service, ticket, target, signal, presenter } = options
+  const { service, ticket, origin, target, signal, presenter } = options
   return presenter.present<OpenChannel>({
     service,
     ticket,
     type: TYPE.AP_OPEN,
+    method: 'CHANNEL',
+    origin,
     target,
     bind: () => ({ binding: channelBinding(target), headers: [] }),
     // Opening a channel twice does no harm.

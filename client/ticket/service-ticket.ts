@@ -35,9 +35,19 @@ export class ServiceTicket extends Ticket {
     const { service, endTime, key } = grant
     const secrets = { caveats: [], chain: startChain(key), key: deriveAuthKey(key, []) }
     const sealed = decodeInnerTicket(grant.ticket.slice())
-    const facts = { service, client, endTime, imported, serviceNamed: true, ownProved: !imported, now }
+    const ticketId = toHex(grant.ticketId)
+    const facts = {
+      service,
+      client,
+      ticketId,
+      endTime,
+      imported,
+      serviceNamed: true,
+      ownProved: !imported,
+      now,
+    }
     super(facts, { ...secrets, sealed })
-    this.ticketId = toHex(grant.ticketId)
+    this.ticketId = ticketId
     this.authTime = grant.authTime
     this.startTime = grant.startTime
     this.claims = recordOf(grant)

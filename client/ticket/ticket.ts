@@ -34,6 +34,8 @@ const CREDENTIAL_OPTIONS: KnownOptions<CredentialOptions> = { closed: true }
 export interface TicketFacts {
   readonly service: Principal
   readonly client: Principal
+  /** Hex; undefined if another party handed it on, since its credential does not say. */
+  readonly ticketId?: string
   readonly endTime: number
   readonly imported: boolean
   /** Whether this client asked the KDC for a ticket for that service. Otherwise another party chose the service. */
@@ -50,6 +52,8 @@ export let secretsOf: (ticket: Ticket) => TicketSecrets
 let handOn: (ticket: Ticket) => void
 /** Whether everything known about the ticket comes from another party. */
 export let isImported: (ticket: Ticket) => boolean
+/** The id of the ticket that it is or was cut from, hex; undefined if another party handed it on. */
+export let ticketIdOf: (ticket: Ticket) => string | undefined
 /** Whether this client itself named the ticket's service. It did not if another party handed the ticket on. */
 export let isServiceNamed: (ticket: Ticket) => boolean
 
@@ -89,6 +93,7 @@ export class Ticket {
       ticket.#handedOn.add(ticket.#secrets.caveats)
     }
     isImported = ticket => ticket.#facts.imported
+    ticketIdOf = ticket => ticket.#facts.ticketId
     isServiceNamed = ticket => genuine(ticket).#facts.serviceNamed
   }
 

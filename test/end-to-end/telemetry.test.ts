@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import * as client from '../../client/index.js'
+import { CLIENT_EVENT_KINDS } from '../../client/report/log.js'
 import * as service from '../../service/index.js'
 import { SERVICE_EVENT_KINDS } from '../../service/report/log.js'
 import { startRealm, type TestRealm } from '../../testing/index.js'
@@ -50,6 +52,16 @@ const MODULES: Readonly<Record<string, object>> = {
       return pino(options, new Writable({ write }))
     },
   },
+  'orthrus/client': {
+    ...client,
+    connect: (options: client.ConnectOptions) =>
+      realm.connect('web', {
+        ...options,
+        kdc: realm.kdc.url,
+        keytab: { text: realm.keytab('web') },
+        fetch: answeredBy(service.createVerifier({ service: answering ?? expect.unreachable() })),
+      } as object),
+  },
   'orthrus/service': {
     ...service,
     loadService: (options: service.LoadServiceOptions) =>
@@ -73,28 +85,48 @@ async function run(mark: string): Promise<Record<string, unknown>> {
 
 const KIND = /`([a-z_]+)`/g
 
-/** The kinds that the table below a heading names, in order. */
+function sectionBelow(heading: string): string {
+  const [, section = ''] = readFileSync(join(root, PAGE), 'utf8').split(`\n## ${heading}\n`)
+  return section.split('\n## ')[0] ?? ''
+}
+
+/** The kinds that the last table below a heading names, in order. */
 function kindsBelow(heading: string): string[] {
-  const section =
-    readFileSync(join(root, PAGE), 'utf8').split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? ''
-  const rows = section.split('\n').filter(line => line.startsWith('| `'))
+  const rows =
+    sectionBelow(heading)
+      .split('| kind |')[1]
+      ?.split('\n')
+      .filter(line => line.startsWith('| `')) ?? []
   return rows.flatMap(row => [...(row.split('|')[1] ?? '').matchAll(KIND)].map(([, kind = '']) => kind))
 }
+
+/** The service that clients of the programs call. */
+let answering: service.Service | undefined
+
+/** A `fetch` that is answered at once. @param meanwhile sees each request once it was accepted */
+function answeredBy(
+  verify: service.Verify,
+  meanwhile: (request: service.IncomingRequest) => Promise<void> = async () => {},
+): typeof fetch {
+  return async (url, init) => {
+    const { pathname, search } = new URL(String(url))
+    const headers = [...new Headers(init?.headers)]
+    const request = { method: init?.method ?? 'GET', target: pathname + search, headers }
+    const exchange = await verify(request)
+    await meanwhile(request)
+    const proved = exchange.prove({ status: 200, headers: [], body: new Uint8Array() })
+    return new Response(null, { headers: proved.map(([name, value]): [string, string] => [name, value]) })
+  }
+}
+
+const URL_CALLED = 'http://orders.test/orders/7?token=geheim'
 
 /** A call that is accepted, and the same bytes once more. */
 async function callTwice(orders: service.Service): Promise<string> {
   const verify = service.createVerifier({ service: orders })
-  const web = await realm.connect('web', {
-    fetch: async (url, init) => {
-      const { pathname, search } = new URL(String(url))
-      const request = { method: 'GET', target: pathname + search, headers: [...new Headers(init?.headers)] }
-      const exchange = await verify(request)
-      await expect(verify(request)).rejects.toThrow()
-      const proved = exchange.prove({ status: 200, headers: [], body: new Uint8Array() })
-      return new Response(null, { headers: proved.map(([name, value]): [string, string] => [name, value]) })
-    },
-  })
-  await web.fetch('http://orders.test/orders/7?token=geheim', { service: 'orders' })
+  const again = (request: service.IncomingRequest): Promise<void> => expect(verify(request)).rejects.toThrow()
+  const web = await realm.connect('web', { fetch: answeredBy(verify, again) })
+  await web.fetch(URL_CALLED, { service: 'orders' })
   return (await web.getServiceTicket('orders')).ticketId
 }
 
@@ -103,11 +135,30 @@ describe(PAGE, () => {
     expect(kindsBelow('Events of a service').sort()).toEqual([...SERVICE_EVENT_KINDS].sort())
   })
 
-  it('names every number of a service', async () => {
+  it('names every kind of event of a client', () => {
+    expect(kindsBelow('Events of a client').sort()).toEqual([...CLIENT_EVENT_KINDS].sort())
+  })
+
+  it('names every number of a service and of a client', async () => {
+    const numbersBelow = (heading: string): string[] =>
+      [...sectionBelow(heading).matchAll(/^\| `(\w+)` \|/gm)].map(([, name = '']) => name)
     const orders = await realm.loadService('orders')
-    expect(kindsBelow('Numbers of a service').length).toBe(2)
-    const text = readFileSync(join(root, PAGE), 'utf8')
-    for (const name of Object.keys(orders.metrics())) expect(text).toContain(`| \`${name}\` |`)
+    expect(numbersBelow('Numbers of a service')).toEqual(Object.keys(orders.metrics()))
+    const web = await realm.connect('web')
+    expect(numbersBelow('Numbers of a client')).toEqual(Object.keys(web.metrics()))
+  })
+
+  it('client', async () => {
+    answering = await realm.loadService('orders')
+    const { realm: web } = (await run('client')) as { realm: client.Realm }
+    lines.length = 0
+    await web.fetch(URL_CALLED, { service: 'orders' })
+    const { ticketId } = await web.getServiceTicket('orders')
+    expect(lines.slice(-2)).toEqual([
+      expect.objectContaining({ level: 20, kind: 'call_presented', ticketId, path: '/orders/7' }),
+      expect.objectContaining({ level: 20, kind: 'answer_proved', ticketId, status: 200, duration: 0 }),
+    ])
+    expect(JSON.stringify(lines)).not.toContain('geheim')
   })
 
   it('pino', async () => {

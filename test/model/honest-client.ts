@@ -5,6 +5,7 @@ import { KdcClock, startSpan } from '../../client/kdc-link/kdc-clock.js'
 import { RefusalMemory } from '../../client/kdc-link/refusal-memory.js'
 import type { Exchanged } from '../../client/kdc-link/waiting.js'
 import { KeytabIdentity, type OwnKeys } from '../../client/login/keytab-identity.js'
+import { ClientTelemetry } from '../../client/report/telemetry.js'
 import { fetchProved } from '../../client/request/fetch.js'
 import type { HttpRequest } from '../../client/request/http-request.js'
 import { Presenter } from '../../client/request/presenter.js'
@@ -73,7 +74,8 @@ export class HonestClient {
     const fraction = fractionFrom(random)
     const refusals = new RefusalMemory({ clock, fraction, max: 100 })
     const log = { clock, logger: silentLogger }
-    const sourcing = { exchange, time: this.#time, random, refusals, logger: silentLogger }
+    const telemetry = new ClientTelemetry({ logger: silentLogger, ownerLogger: silentLogger })
+    const sourcing = { exchange, time: this.#time, random, refusals, logger: silentLogger, telemetry }
     this.#source =
       typeof login === 'string'
         ? credentialSource(login, true, sourcing)
@@ -82,7 +84,15 @@ export class HonestClient {
     const checking = { time: this.#time, clock, logger: silentLogger }
     const check = new ClockCheck({ ...checking, ask: () => this.#source.request([], 0) })
     const trueTime = () => check.trueTime()
-    const common = { client: this.name, clock, random, timers: clock, logger: silentLogger, trueTime }
+    const common = {
+      client: this.name,
+      clock,
+      random,
+      timers: clock,
+      logger: silentLogger,
+      telemetry,
+      trueTime,
+    }
     this.#tickets = new TicketCache({
       ...common,
       imported: this.#source.imported,
@@ -108,6 +118,7 @@ export class HonestClient {
     return this.#presenter.present({
       service: service as Principal,
       type: TYPE.AP_OPEN,
+      method: 'CHANNEL',
       ticket: undefined,
       bind: () => ({ binding: channelBinding(''), headers: [] }),
       safe: true,
