@@ -1,7 +1,7 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { DEFAULT_LIMITS } from '../kdc/limits/defaults.js'
 import { TrustedProxies } from '../kdc/transport/trusted-proxies.js'
-import { defaulted, parseListen, parseOrigin, RepeatedOption } from './arguments.js'
+import { defaulted, parseListen, parseOrigin, parseSize, RepeatedOption } from './arguments.js'
 import { TypedValues } from './config/typed-values.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
 import { addMasterKeyOptions } from './master-key.js'
@@ -60,6 +60,21 @@ function addSettings(command: Command): Command {
         'how many may be open; three quarters of them are for those that proved a key, such as services that follow',
         String(DEFAULT_LIMITS.connections),
         parseConnections,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--metrics <host:port>',
+        'answer /metrics, /healthz and /readyz there, without a password; port 0 takes any that is free',
+      ).argParser(parseListen),
+    )
+    .option('--metrics-public', 'let --metrics listen where other machines can read it')
+    .addOption(
+      defaulted(
+        '--disk-room <size>',
+        'with less room on the disk of the data folder /readyz says that the KDC is not ready',
+        '64M',
+        parseSize,
       ),
     )
     .addOption(

@@ -1,18 +1,20 @@
-import { startKdc } from '../kdc/main.js'
-import { toldSource } from '../kdc/vault/master-key-source.js'
+import { type KdcSettings, startKdc } from '../kdc/main.js'
+import { type MasterKeySource, openMasterKey, toldSource } from '../kdc/vault/master-key-source.js'
 import { settingsJson, settingsText } from './config/print.js'
 import type { Configuration } from './config/resolve.js'
 import { requireRealm } from './data-folder.js'
 import { startKdcLog } from './kdc-log.js'
-import { type MasterKeyArguments, masterKeyFor, masterKeySourceFor } from './master-key.js'
+import { type MasterKeyArguments, masterKeyFrom, masterKeySourceFor } from './master-key.js'
+import { type MetricsArguments, metricsFor } from './metrics/serve-metrics.js'
 import { answer, type Terminal } from './terminal.js'
 
 /** What `orthrus kdc` does with its settings. */
 
-export interface KdcArguments extends MasterKeyArguments {
+export interface KdcArguments extends MasterKeyArguments, MetricsArguments {
   readonly listen: { readonly host: string; readonly port: number }
   readonly allowOrigin?: string[]
   readonly trustedProxy?: string[]
+  readonly diskRoom: number
   readonly logLevel: string
   readonly json?: boolean
 }
@@ -34,7 +36,9 @@ export async function serve(
   { limits }: Configuration,
 ): Promise<void> {
   await requireRealm(options.data)
-  const masterKey = await masterKeyFor(options, terminal.env)
+  const metrics = await metricsFor(options, options.listen.port)
+  const source = await masterKeySourceFor(options, terminal.env)
+  const masterKey = await masterKeyFrom(source, terminal.env)
   const { logger, end } = startKdcLog(options.logLevel)
   const stopped = new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
@@ -43,20 +47,35 @@ export async function serve(
   const kdc = await startKdc({
     dataDirectory: options.data,
     masterKey,
+    ...rereading(source, terminal.env),
     listen: options.listen,
     allowedOrigins: options.allowOrigin ?? [],
     trustedProxies: options.trustedProxy ?? [],
     limits,
+    metrics: metrics !== undefined,
+    diskRoom: options.diskRoom,
     logger,
   })
+  const watched = await metrics?.(kdc, logger).catch(async (cause: unknown) => {
+    await kdc.close()
+    throw cause
+  })
+  const shown = watched === undefined ? '' : `, and shows metrics on ${watched.url}`
   answer(
     terminal,
     options,
-    { realm: kdc.realm, url: kdc.url },
-    `the KDC of ${kdc.realm} listens on ${kdc.url}`,
+    { realm: kdc.realm, url: kdc.url, ...(watched === undefined ? {} : { metrics: watched.url }) },
+    `the KDC of ${kdc.realm} listens on ${kdc.url}${shown}`,
   )
   await stopped
   await kdc.close()
+  await watched?.close()
   masterKey.erase()
   await end()
+}
+
+/** A file can be looked at again. What a command or a variable handed over need not be there any more. */
+function rereading(source: MasterKeySource, env: Terminal['env']): Pick<KdcSettings, 'rereadMasterKey'> {
+  if (source.kind !== 'file' && source.kind !== 'credential') return {}
+  return { rereadMasterKey: () => openMasterKey(source, env) }
 }

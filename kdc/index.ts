@@ -16,7 +16,16 @@ export {
   type RunningKdc,
   startKdc,
 } from './main.js'
+export type { PrincipalKind, PrincipalStanding } from './metrics/census.js'
+export type { Distribution } from './metrics/distribution.js'
+export type { OperationUse, StoreOperation } from './metrics/measured-store.js'
+export type { ClosingReason, Counts, RefusalReason } from './metrics/meter.js'
+export type { AuditUse, DiskUse, ExchangeUse, KdcMetrics, PrincipalsUse } from './metrics/numbers.js'
+export type { Readiness, ReadinessCheck, ReadinessProblem } from './metrics/readiness.js'
 export { type CreateRealmOptions, createRealm } from './realm/create-realm.js'
+export type { CacheUse } from './realm/record-cache.js'
+export type { AnswerCode, MeasuredExchange, RequestLimit } from './report/measures.js'
+export type { RecordChange } from './report/record-change.js'
 export { type LevelStoreOptions, openLevelStore } from './store/level/store.js'
 export { createMemoryStore } from './store/memory.js'
 export {

@@ -29,6 +29,15 @@ export interface KdcSettings {
    */
   readonly logger?: Logger
   readonly limits?: Partial<Limits>
+  /** Whether to count and time what the KDC does, for `RunningKdc.metrics`. Default: false, and then it costs nothing. */
+  readonly metrics?: boolean
+  /**
+   * Reads the master key again from where it came from, so that `readiness` notices when it is gone. Default: from the
+   * file in the data folder, if it came from there.
+   */
+  readonly rereadMasterKey?: () => Promise<MasterKey>
+  /** The room that the disk of the data folder must have left for `readiness`, bytes. Default: 64 MiB. */
+  readonly diskRoom?: number
   /** Origins whose pages may connect from a browser. Default: none. */
   readonly allowedOrigins?: readonly string[]
   /**
@@ -56,6 +65,9 @@ const KNOWN: KnownOptions<KdcOptions> = {
   random: true,
   logger: true,
   limits: true,
+  metrics: true,
+  rereadMasterKey: true,
+  diskRoom: true,
   allowedOrigins: true,
   trustedProxies: true,
   addressOf: true,
@@ -86,7 +98,9 @@ const KNOWN_RATE: KnownOptions<Rate> = { points: true, interval: true }
 /** @throws TypeError for an option of `startKdc` that does not exist, or a limit that is no whole number from 1 */
 export function requireKdcOptions(options: KdcOptions): void {
   requireKnownOptions('startKdc', options, KNOWN)
-  const { listen, limits } = options
+  const { listen, limits, metrics = false, diskRoom = 1 } = options
+  if (typeof metrics !== 'boolean') throw new TypeError('metrics of startKdc is true or false')
+  requireWhole('diskRoom of startKdc', diskRoom)
   if (listen !== undefined) requireKnownOptions('listen of startKdc', listen, { host: true, port: true })
   if (limits === undefined) return
   requireKnownOptions('limits of startKdc', limits, KNOWN_LIMITS)

@@ -10,19 +10,23 @@ import { ownContext } from './admin/context.js'
 import { callMethod } from './admin/methods.js'
 import { DATA_FILES } from './data-files.js'
 import { type KdcOptions, type KdcSettings, requireKdcOptions } from './kdc-options.js'
-import { DEFAULT_LIMITS } from './limits/defaults.js'
-import { createRateLimits } from './limits/rate-limits.js'
+import { DEFAULT_LIMITS, DISK_ROOM } from './limits/defaults.js'
+import { createRateLimits, type OnLimited } from './limits/rate-limits.js'
+import { createMeasuring, type Measuring, type Watching, watchKdc } from './metrics/measuring.js'
+import type { DiskUse, KdcMetrics } from './metrics/numbers.js'
+import { type Readiness, roomIn } from './metrics/readiness.js'
 import { reportClock } from './realm/clock-report.js'
 import { reportFollowers } from './realm/feed-report.js'
 import { KeySchedule } from './realm/key-schedule.js'
-import { type OpenRealm, openRealm } from './realm/realm.js'
+import { type OpenRealm, openRealm, readRealm } from './realm/realm.js'
 import { failsafeLogger } from './report/failsafe-logger.js'
 import { logListener } from './report/log.js'
 import { createReport, type Report } from './report/report.js'
 import { openLevelStore } from './store/level/store.js'
+import type { Store } from './store/store.js'
 import { KdcServer } from './transport/server.js'
 import { TrustedProxies } from './transport/trusted-proxies.js'
-import { readMasterKey } from './vault/master-key.js'
+import { type MasterKey, readMasterKey } from './vault/master-key.js'
 import { Vault } from './vault/vault.js'
 
 export type { KdcData, KdcOptions, KdcSettings } from './kdc-options.js'
@@ -34,6 +38,18 @@ export interface RunningKdc {
   readonly address: { readonly host: string; readonly port: number }
   /** How many connections are open. */
   readonly connections: number
+  /**
+   * What the KDC has counted, and how it is now. `orthrus kdc --metrics` shows the same numbers.
+   * @throws TypeError unless it was started with `metrics: true`
+   */
+  metrics(): Promise<KdcMetrics>
+  /**
+   * Whether it can do all of its work: its store can be read and written, the master key is where it was, the disk has
+   * room. Looked at again once a second has passed. Never rejects.
+   */
+  readiness(): Promise<Readiness>
+  /** Whether it can grant tickets: it listens, and its store can be read. Never rejects. */
+  canServe(): Promise<boolean>
   /** The methods of administration (`shared/administration/methods.ts`), without a ticket, for this process only. */
   readonly administration: LocalAdministration
   /** Accepts nothing more, answers pending requests, then closes the store. Further calls return the same promise. */
@@ -58,19 +74,23 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   const trustedProxies = trustedProxiesOf(options)
   const { clock = systemClock, timers = systemTimers } = options
   const random = checkedRandom(options.random ?? systemRandom)
-  const vault = await openVault(options, random)
+  const measuring = options.metrics === true ? createMeasuring(() => clock.monotonic()) : undefined
+  const { vault, requireMasterKey } = await openVault(options, random, measuring)
   try {
     const realm = await openRealm({ vault, clock, random, timers })
-    const report = reportTo(options.logger, clock, realm)
+    const report = reportTo(options.logger, clock, realm, measuring)
     reportClock(realm.time, report)
     reportFollowers(realm.feed, report)
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
+    const measures = measuring?.meter
+    const onLimited: OnLimited = limit => measures?.limited(limit)
     const context = {
       realm,
-      rates: createRateLimits(limits, () => clock.monotonic(), random),
+      rates: createRateLimits(limits, () => clock.monotonic(), random, onLimited),
       timers,
       random,
       report,
+      measures,
     }
     const { allowedOrigins = [], addressOf } = options
     const server = new KdcServer({ context, limits, allowedOrigins, addressOf, trustedProxies })
@@ -78,7 +98,8 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
     const address = { host, port: (await server.listen(host, port)).port }
     report.tell({ kind: 'kdc_started', realm: realm.record.realm, ...address })
     const schedule = KeySchedule.start({ realm, timers, report })
-    return runningKdc({ realm, server, schedule, report }, address)
+    const watching = watchKdc({ realm, server, timers, measuring, requireMasterKey, disk: diskOf(options) })
+    return runningKdc({ realm, server, schedule, report, watching }, address)
   } catch (cause) {
     await vault.close()
     throw cause
@@ -90,19 +111,55 @@ function trustedProxiesOf({ trustedProxies = [], addressOf }: KdcSettings): Trus
   throw new TypeError('trustedProxies and addressOf exclude each other: pass only one of them')
 }
 
-function reportTo(logger: Logger | undefined, clock: Clock, { refusals }: OpenRealm): Report {
+function reportTo(
+  logger: Logger | undefined,
+  clock: Clock,
+  { refusals }: OpenRealm,
+  measuring: Measuring | undefined,
+): Report {
   const log = logger === undefined ? [] : [logListener(logger, () => clock.monotonic())]
-  return createReport([...log, refusals.listen])
+  return createReport([...log, refusals.listen, ...(measuring?.listeners ?? [])])
 }
 
-async function openVault(options: KdcOptions, random: RandomSource): Promise<Vault> {
-  if ('store' in options) return new Vault(options.store, options.masterKey, random)
+interface OpenedVault {
+  readonly vault: Vault
+  /** Rejects if the file of the master key is gone, or its key opens nothing. `undefined` if there is no file. */
+  readonly requireMasterKey: (() => Promise<void>) | undefined
+}
+
+async function openVault(
+  options: KdcOptions,
+  random: RandomSource,
+  measuring: Measuring | undefined,
+): Promise<OpenedVault> {
+  const opened = (store: Store, masterKey: MasterKey, reread = options.rereadMasterKey): OpenedVault => ({
+    vault: new Vault(measuring?.wrap(store) ?? store, masterKey, random),
+    requireMasterKey: reread && (async () => requireOpening(store, await reread(), random)),
+  })
+  if ('store' in options) return opened(options.store, options.masterKey)
   const { dataDirectory, allowReadableMasterKey = false } = options
   const logger = failsafeLogger(options.logger ?? silentLogger)
   const keyFile = join(dataDirectory, DATA_FILES.MASTER_KEY)
-  const masterKey = options.masterKey ?? (await readMasterKey(keyFile, { allowReadableMasterKey }))
+  const { masterKey } = options
+  const readKey = (): Promise<MasterKey> => readMasterKey(keyFile, { allowReadableMasterKey })
+  const key = masterKey ?? (await readKey())
   const store = await openLevelStore(join(dataDirectory, DATA_FILES.DATABASE), { create: false, logger })
-  return new Vault(store, masterKey, random)
+  return masterKey === undefined ? opened(store, key, options.rereadMasterKey ?? readKey) : opened(store, key)
+}
+
+/** @throws OrthrusError `unavailable` if the key does not open what the store has of the realm */
+async function requireOpening(store: Store, key: MasterKey, random: RandomSource): Promise<void> {
+  try {
+    await readRealm(new Vault(store, key, random))
+  } finally {
+    key.erase()
+  }
+}
+
+function diskOf(options: KdcOptions): (() => Promise<DiskUse>) | undefined {
+  if (!('dataDirectory' in options)) return undefined
+  const { dataDirectory, diskRoom = DISK_ROOM } = options
+  return () => roomIn(dataDirectory, diskRoom)
 }
 
 interface KdcParts {
@@ -110,10 +167,11 @@ interface KdcParts {
   readonly server: KdcServer
   readonly schedule: KeySchedule
   readonly report: Report
+  readonly watching: Watching
 }
 
 function runningKdc(parts: KdcParts, address: RunningKdc['address']): RunningKdc {
-  const { realm, server, report } = parts
+  const { realm, server, report, watching } = parts
   const own = ownContext(realm, report)
   let closing: Promise<void> | undefined
   const { host, port } = address
@@ -124,6 +182,9 @@ function runningKdc(parts: KdcParts, address: RunningKdc['address']): RunningKdc
     get connections() {
       return server.connections
     },
+    metrics: () => watching.metrics(),
+    readiness: () => watching.readiness(),
+    canServe: () => watching.canServe(),
     administration: { call: (method, args) => callMethod(own, method, args) },
     close: () => {
       closing ??= close(parts)
@@ -132,10 +193,10 @@ function runningKdc(parts: KdcParts, address: RunningKdc['address']): RunningKdc
   }
 }
 
-async function close({ realm, server, schedule, report }: KdcParts): Promise<void> {
+async function close({ realm, server, schedule, report, watching }: KdcParts): Promise<void> {
   // What waits for followers is answered now, and delays nothing.
   realm.feed.close()
-  await Promise.all([server.close(), schedule.stop()])
+  await Promise.all([server.close(), schedule.stop(), watching.close()])
   realm.close()
   await realm.vault.close()
   report.tell({ kind: 'kdc_closed', realm: realm.record.realm })

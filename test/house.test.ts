@@ -79,7 +79,7 @@ const ORDER = {
     ['index.ts'],
     ['main.ts'],
     ['kdc-options.ts', 'data-files.ts'],
-    ['transport/'],
+    ['transport/', 'metrics/'],
     ['channel/'],
     ['admin/', 'exchange/'],
     ['issue/', 'upkeep/'],

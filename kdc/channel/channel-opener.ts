@@ -51,6 +51,11 @@ export class ChannelOpener {
     }
   }
 
+  /** How many channels are open. */
+  get openChannels(): number {
+    return this.#channels.size
+  }
+
   /** Never rejects. @param carrier takes the channel's records */
   async open({ bytes, address, now, proved }: Incoming, carrier: ChannelCarrier): Promise<Opened> {
     const origin = { exchange: 'AP-OPEN', address } as const

@@ -60,6 +60,7 @@ export class KdcChannel implements ChannelApplication {
   }
 
   async receive(message: Uint8Array): Promise<void> {
+    const since = this.#context.measures === undefined ? 0 : this.#context.realm.time.monotonic()
     const call = decodeCall(message)
     let mayCall = false
     let answer: KdcAnswer
@@ -73,10 +74,18 @@ export class KdcChannel implements ChannelApplication {
     const answered = this.#channel.send(encodeAnswer(answer))
     this.#calling.follower?.flow()
     await answered
+    this.#measure(call, answer, since)
     if (!mayCall && isFinal(answer)) await this.#endInOrder()
     if (!this.#isChanging) return
     this.#isChanging = false
     await this.#endUnlessStanding()
+  }
+
+  #measure({ method }: KdcCall, answer: KdcAnswer, since: number): void {
+    const { measures, realm } = this.#context
+    if (measures === undefined) return
+    const exchange = FREQUENT.has(method) || method === FOLLOW ? 'feed' : 'administration'
+    measures.answered(exchange, 'code' in answer ? answer.code : 'ok', realm.time.monotonic() - since)
   }
 
   broken(cause: unknown): void {

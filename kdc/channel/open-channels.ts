@@ -15,6 +15,7 @@ export interface RevocableChannel {
 export class OpenChannels {
   /** By names of principals and by ids of tickets, in hexadecimal digits. */
   readonly #concerned = new Map<string, Set<RevocableChannel>>()
+  #size = 0
 
   constructor(directory: Pick<Directory, 'onPrincipal'>, revocations: Pick<RevocationLog, 'onEntry'>) {
     directory.onPrincipal(name => this.#endRevoked(name))
@@ -23,14 +24,21 @@ export class OpenChannels {
     })
   }
 
-  /** @returns a function that takes the channel out */
+  /** How many are open. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** @returns a function that takes the channel out, to be called once */
   add(channel: RevocableChannel): () => void {
+    this.#size += 1
     const names = namesOf(channel)
     for (const name of names) {
       const others = this.#concerned.get(name) ?? new Set()
       this.#concerned.set(name, others.add(channel))
     }
     return () => {
+      this.#size -= 1
       for (const name of names) {
         const others = this.#concerned.get(name)
         others?.delete(channel)

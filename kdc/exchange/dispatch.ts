@@ -10,12 +10,12 @@ import { type AsContext, answerAs, createDummyKey } from './as.js'
 import { answerParams } from './params.js'
 import { answerTgs, type TgsContext } from './tgs.js'
 
-/** Answers one message; never rejects. @param address where it comes from, for the rate limits */
-export type Dispatch = (
-  bytes: Uint8Array,
-  address: string,
-  proved?: Incoming['proved'],
-) => Promise<Uint8Array>
+export interface Dispatch {
+  /** Answers one message; never rejects. @param address where it comes from, for the rate limits */
+  (bytes: Uint8Array, address: string, proved?: Incoming['proved']): Promise<Uint8Array>
+  /** The TGTs that are remembered opened. */
+  readonly openedTgts: Pick<OpenedTickets, 'hits' | 'misses' | 'size'>
+}
 
 /**
  * The KDC without a socket: answers AS, TGS and PARAMS requests; everything else is `malformed`. An AP-OPEN needs a
@@ -33,7 +33,7 @@ export function createDispatch(context: ExchangeContext): Dispatch {
   directory.onPrincipal(name => {
     if (name === granting) exchanges.openedTgts.clear()
   })
-  return async (bytes, address, proved) => {
+  const dispatch = async (bytes: Uint8Array, address: string, proved?: Incoming['proved']) => {
     const now = context.realm.time.now()
     try {
       return await answer(exchanges, { bytes, address, now, proved })
@@ -41,6 +41,7 @@ export function createDispatch(context: ExchangeContext): Dispatch {
       return answerUnproved(cause, now, context.report, { address }, bytes)
     }
   }
+  return Object.assign(dispatch, { openedTgts: exchanges.openedTgts })
 }
 
 async function answer(context: AsContext & TgsContext, incoming: Incoming): Promise<Uint8Array> {

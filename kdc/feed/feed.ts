@@ -162,6 +162,18 @@ export class Feed {
     return { rows: [...this.#table.rows(now)], keptFor: Math.floor(now - this.#startedAt) }
   }
 
+  /** How many follow, and how far the one that is furthest behind has to go. */
+  get following(): Following {
+    const { log, time } = this.#options
+    const now = time.monotonic()
+    let [behind, silentFor] = [0, 0]
+    for (const { seen, heardAt } of this.#table.connected()) {
+      behind = Math.max(behind, log.newest - Math.max(seen, log.oldest - 1))
+      silentFor = Math.max(silentFor, now - heardAt)
+    }
+    return { followers: this.#followers, behind, silentFor }
+  }
+
   /** Sets the one listener, called when a second address begins to follow as a principal. */
   onDoubled(listener: (doubled: Doubled) => void): void {
     this.#onDoubled = listener
@@ -230,6 +242,15 @@ export class Feed {
       }
     })
   }
+}
+
+export interface Following {
+  /** How many are connected. */
+  readonly followers: number
+  /** The most entries that one of them has not said it applied. */
+  readonly behind: number
+  /** The longest that one of them has not called, milliseconds. */
+  readonly silentFor: number
 }
 
 export interface FollowerRows {

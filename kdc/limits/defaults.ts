@@ -132,6 +132,12 @@ export const CHANNEL_MESSAGE_BYTES = 64 * 1024
 /** The largest message that the KDC takes from a non-administrator, bytes. */
 export const PUBLIC_MESSAGE_BYTES = 1024
 
+/**
+ * The room that the disk must have left, bytes. LevelDB needs up to three times its log of 4 MiB to open again, and the
+ * rest is time for somebody to come: a change takes about a kilobyte.
+ */
+export const DISK_ROOM = 64 * 2 ** 20
+
 /** How many requests there may be in an interval. */
 export interface Rate {
   readonly points: number

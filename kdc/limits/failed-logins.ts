@@ -5,6 +5,11 @@ import { COUNTERS, type Limits } from './defaults.js'
 import { KnownPlaces } from './known-places.js'
 import { NetworkCounts, type Reached } from './network-counts.js'
 
+/** A limit of failed logins that is reached. */
+export interface GuessesReached extends Reached {
+  readonly limit: keyof GuessLimits
+}
+
 export type GuessLimits = Pick<Limits, 'failedLogins' | 'failedLoginsPerAddress' | 'failedLoginsPerName'>
 
 /**
@@ -40,17 +45,17 @@ export class FailedLogins {
   }
 
   /** @returns the limit that was reached before this one, if any */
-  count(address: string, name: Principal): Reached | undefined {
+  count(address: string, name: Principal): GuessesReached | undefined {
     const [pair, all] = [this.#pairs.count(pairOf(address, name)), this.#names.count(name)]
     const network = this.#networks.count(address)
-    return pairReached(pair, address, name) ?? nameReached(all, name) ?? network
+    return pairReached(pair, address, name) ?? nameReached(all, name) ?? networkReached(network)
   }
 
   /** For a right password. @returns the limit that refuses it */
-  refusalOf(address: string, name: Principal): Reached | undefined {
+  refusalOf(address: string, name: Principal): GuessesReached | undefined {
     const pair = pairReached(this.#pairs.left(pairOf(address, name)), address, name)
     if (pair !== undefined || this.#places.has(address, name)) return pair
-    return nameReached(this.#names.left(name), name) ?? this.#networks.reached(address)
+    return nameReached(this.#names.left(name), name) ?? networkReached(this.#networks.reached(address))
   }
 
   /**
@@ -72,10 +77,14 @@ function pairOf(address: string, name: Principal): string {
   return `${address} ${name}`
 }
 
-function pairReached(left: number, address: string, name: Principal): Reached | undefined {
-  return left > 0 ? { what: `as ${name} from ${address}`, left } : undefined
+function pairReached(left: number, address: string, name: Principal): GuessesReached | undefined {
+  return left > 0 ? { limit: 'failedLogins', what: `as ${name} from ${address}`, left } : undefined
 }
 
-function nameReached(left: number, name: Principal): Reached | undefined {
-  return left > 0 ? { what: `as ${name}`, left } : undefined
+function nameReached(left: number, name: Principal): GuessesReached | undefined {
+  return left > 0 ? { limit: 'failedLoginsPerName', what: `as ${name}`, left } : undefined
+}
+
+function networkReached(reached: Reached | undefined): GuessesReached | undefined {
+  return reached && { limit: 'failedLoginsPerAddress', ...reached }
 }

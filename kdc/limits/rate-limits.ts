@@ -63,32 +63,54 @@ export interface ProvedRequest {
   readonly time: number
 }
 
+/** Told of each request that a limit refuses. */
+export type OnLimited = (
+  limit:
+    | keyof GuessLimits
+    | 'params'
+    | 'requestsPerClient'
+    | 'feedCallsPerClient'
+    | 'keyChangesPerClient'
+    | 'repeats'
+    | 'rule',
+) => void
+
 /** Limits counted in this process. @param monotonic milliseconds */
 export function createRateLimits(
   limits: GuessLimits &
     Pick<Limits, 'params' | 'requestsPerClient' | 'feedCallsPerClient' | 'keyChangesPerClient' | 'repeats'>,
   monotonic: () => number = () => systemClock.monotonic(),
   random: RandomSource = systemRandom,
+  onLimited: OnLimited = () => {},
 ): RateLimits {
   const turns = new Turns()
   const failed = new FailedLogins(limits, monotonic, random)
   const networks = { counters: COUNTERS.NETWORKS, monotonic, random }
   const params = new NetworkCounts(limits.params, networks)
   const repeats = new NetworkCounts(limits.repeats, networks)
-  const clients = new ClientLimit(limits.requestsPerClient, monotonic)
-  const logins = new ClientLimit(limits.requestsPerClient, monotonic)
-  const feedCalls = new ClientLimit(limits.feedCallsPerClient, monotonic)
-  const keyChanges = new ClientLimit(limits.keyChangesPerClient, monotonic)
+  const clients = new ClientLimit(limits.requestsPerClient, monotonic, () => onLimited('requestsPerClient'))
+  const logins = new ClientLimit(limits.requestsPerClient, monotonic, () => onLimited('requestsPerClient'))
+  const feedCalls = new ClientLimit(limits.feedCallsPerClient, monotonic, () =>
+    onLimited('feedCallsPerClient'),
+  )
+  const keyChanges = new ClientLimit(limits.keyChangesPerClient, monotonic, () =>
+    onLimited('keyChangesPerClient'),
+  )
   const rules = new RuleRates(monotonic)
   const seen = new SeenRequests(random)
   // As many requests of one client are remembered as it may send, so that no client can fill the memory for all.
   const remembered = new ClientCounts(limits.requestsPerClient, monotonic)
   return {
     turnOf: address => (failed.isCrowded(address) ? turns.wait(address) : undefined),
-    countFailedLogin: (address, name) => refusalOf('failed logins', failed.count(address, name)),
+    countFailedLogin: (address, name) => {
+      const reached = failed.count(address, name)
+      if (reached !== undefined) onLimited(reached.limit)
+      return refusalOf('failed logins', reached)
+    },
+    // What it refuses counts as a failed login afterwards, which `onLimited` is told of.
     requirePasswordLogin: (address, name) => refuse('failed logins', failed.refusalOf(address, name)),
     knowPasswordLogin: (address, name) => failed.knowPlace(address, name),
-    requireParams: address => refuse('PARAMS requests', params.count(address)),
+    requireParams: address => refuse('PARAMS requests', params.count(address), () => onLimited('params')),
     see: (client, { mac, time }, now) => {
       if (Math.abs(time - now) > WINDOW.KDC_SKEW) return 'stale'
       const share = remembered.at(client)
@@ -103,9 +125,11 @@ export function createRateLimits(
     requireClientLogin: client => logins.require('AS requests', client),
     requireRule: (client, rule, rate, takes) => {
       const left = rules.wait(client, rule, rate, takes)
-      if (left > 0) throw limited(`tickets for ${client} by the rule ${rule.client} -> ${rule.service}`, left)
+      if (left <= 0) return
+      onLimited('rule')
+      throw limited(`tickets for ${client} by the rule ${rule.client} -> ${rule.service}`, left)
     },
-    requireRepeat: address => refuse('repeated requests', repeats.count(address)),
+    requireRepeat: address => refuse('repeated requests', repeats.count(address), () => onLimited('repeats')),
   }
 }
 
@@ -131,15 +155,20 @@ export const NO_RATE_LIMITS: RateLimits = {
 class ClientLimit {
   readonly #points: number
   readonly #counts: ClientCounts
+  readonly #onLimited: () => void
 
-  constructor(rate: Rate, monotonic: () => number) {
+  constructor(rate: Rate, monotonic: () => number, onLimited: () => void) {
+    this.#onLimited = onLimited
     this.#points = rate.points
     this.#counts = new ClientCounts(rate, monotonic)
   }
 
   require(what: string, client: Principal): void {
     const share = this.#counts.at(client)
-    if (share.count >= this.#points) throw limited(`${what} from ${client}`, this.#counts.left(share))
+    if (share.count >= this.#points) {
+      this.#onLimited()
+      throw limited(`${what} from ${client}`, this.#counts.left(share))
+    }
     share.count += 1
   }
 
@@ -149,9 +178,11 @@ class ClientLimit {
   }
 }
 
-function refuse(what: string, reached: Reached | undefined): void {
+function refuse(what: string, reached: Reached | undefined, onLimited = () => {}): void {
   const refusal = refusalOf(what, reached)
-  if (refusal !== undefined) throw refusal
+  if (refusal === undefined) return
+  onLimited()
+  throw refusal
 }
 
 function refusalOf(what: string, reached: Reached | undefined): OrthrusError | undefined {

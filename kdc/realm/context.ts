@@ -2,6 +2,7 @@ import type { RandomSource } from '../../shared/crypto/random.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Timers } from '../../shared/timers.js'
 import type { RateLimits } from '../limits/rate-limits.js'
+import type { Measures } from '../report/measures.js'
 import type { Report } from '../report/report.js'
 import type { OpenRealm } from './realm.js'
 
@@ -12,6 +13,8 @@ export interface ExchangeContext {
   readonly timers: Timers
   readonly random: RandomSource
   readonly report: Report
+  /** Only if somebody measures the KDC. */
+  readonly measures?: Measures | undefined
 }
 
 /** One message, as the transport received it. */

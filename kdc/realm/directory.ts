@@ -17,7 +17,7 @@ import type { Vault, VaultRecord } from '../vault/vault.js'
 import { type MaybePromise, useValue } from './maybe-promise.js'
 import { newPrincipal } from './principal.js'
 import { currentKey } from './principal-keys.js'
-import { RecordCache } from './record-cache.js'
+import { type CacheUse, RecordCache } from './record-cache.js'
 
 /** The name of the rule for exactly this pair. No pattern contains a space. */
 export function policyName(client: string, service: string): string {
@@ -136,6 +136,11 @@ export class Directory {
     // A rule may match many pairs, and rules change rarely.
     if (kind === RECORD_KIND.POLICY) this.#rules.forgetAll()
     if (kind === RECORD_KIND.PRINCIPAL) this.#forgetPrincipal(name)
+  }
+
+  /** How the look-ups of principals and of rules were answered. */
+  get use(): { readonly principals: CacheUse; readonly rules: CacheUse } {
+    return { principals: this.#principals.use, rules: this.#rules.use }
   }
 
   close(): void {

@@ -2,6 +2,13 @@ import type { LRUCache } from 'lru-cache'
 import { recentlyUsed } from '../../shared/recently-used.js'
 import type { MaybePromise } from './maybe-promise.js'
 
+/** What became of the look-ups of a cache. */
+export interface CacheUse {
+  readonly hits: number
+  readonly misses: number
+  readonly entries: number
+}
+
 export interface RecordCacheOptions<T> {
   /** Reads a record from the store. */
   readonly read: (name: string) => Promise<T | undefined>
@@ -19,6 +26,8 @@ export class RecordCache<T extends object> {
   readonly #present: LRUCache<string, T>
   readonly #absent: LRUCache<string, true>
   readonly #pending = new Map<string, Promise<T | undefined>>()
+  #hits = 0
+  #misses = 0
 
   constructor({ read, present, absent }: RecordCacheOptions<T>) {
     this.#read = read
@@ -28,8 +37,17 @@ export class RecordCache<T extends object> {
 
   get(name: string): MaybePromise<T | undefined> {
     const known = this.#present.get(name)
-    if (known !== undefined || this.#absent.get(name)) return known
+    if (known !== undefined || this.#absent.get(name)) {
+      this.#hits++
+      return known
+    }
+    this.#misses++
     return this.#pending.get(name) ?? this.#startRead(name)
+  }
+
+  /** How many look-ups were answered from memory, how many were not, and how many names are kept. */
+  get use(): CacheUse {
+    return { hits: this.#hits, misses: this.#misses, entries: this.#present.size + this.#absent.size }
   }
 
   /** Whether a look-up that begins now would get this very record from memory. */

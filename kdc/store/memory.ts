@@ -68,6 +68,10 @@ class MemoryStore implements Store {
     await this.#closeSnapshots()
   }
 
+  async requireWritable(): Promise<void> {
+    this.#requireOpen()
+  }
+
   watch(listener: WatchListener): () => void {
     return this.#watchers.add(listener)
   }

@@ -80,6 +80,12 @@ export interface Store {
    */
   watch(listener: WatchListener): () => void
 
+  /**
+   * Writes to stable storage without changing a record, behind pending commits: it tells whether a commit could be made.
+   * A store need not have it.
+   */
+  requireWritable?(): Promise<void>
+
   /** Ends after pending commits. A second call does nothing. */
   close(): Promise<void>
 }

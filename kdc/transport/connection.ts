@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
 import type { AcceptedChannel } from '../../shared/channel/accepted-channel.js'
 import { type MessageType, TYPE, VERSION } from '../../shared/constants.js'
+import { codeOfAnswer } from '../../shared/encoding/error.js'
 import { decodeFrame, encodeFrame, type Frame } from '../../shared/encoding/frame.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
@@ -11,6 +12,7 @@ import type { Dispatch } from '../exchange/dispatch.js'
 import type { Limits } from '../limits/defaults.js'
 import type { ExchangeContext } from '../realm/context.js'
 import { describeFailure } from '../report/failure.js'
+import type { MeasuredExchange } from '../report/measures.js'
 import { Liveness } from './liveness.js'
 
 /** Reasons for closing a WebSocket (RFC 6455 section 7.4.1). */
@@ -43,6 +45,8 @@ export class Connection {
   readonly #channels = new Map<number, AcceptedChannel>()
   /** Frames that the socket had already read when reading stopped: at most one piece of its buffer. */
   readonly #unread: Frame[] = []
+  /** When each of them was received, by the monotonic clock; 0 if nobody measures. */
+  readonly #unreadSince: number[] = []
   #places: number
   #closing = false
   readonly #liveness: Liveness
@@ -118,38 +122,50 @@ export class Connection {
       }
       this.#requests.add(id)
     }
+    const since = this.#measuredNow()
     if (this.#places > 0) {
-      this.#handle(frame)
+      this.#handle(frame, since)
     } else {
       this.#unread.push(frame)
+      this.#unreadSince.push(since)
       this.#options.socket.pause()
     }
   }
 
-  #handle(frame: Frame): void {
+  #measuredNow(): number {
+    const { measures, realm } = this.#options.context
+    return measures === undefined ? 0 : realm.time.monotonic()
+  }
+
+  #handle(frame: Frame, since: number): void {
     const { id, message } = frame
     if (isOfType(frame, TYPE.RECORD)) {
       const channel = this.#channels.get(id)
       if (channel !== undefined) this.#work(channel.receive(message))
     } else {
-      this.#work(this.#answer(frame))
+      this.#work(this.#answer(frame, since))
     }
   }
 
   /** The id is free as soon as its answer is on the way, because the peer may use it again once it has that. */
-  async #answer(frame: Frame): Promise<void> {
+  async #answer(frame: Frame, since: number): Promise<void> {
     const { id, message } = frame
     const { dispatch, address, onProved } = this.#options
     const opens = isOfType(frame, TYPE.AP_OPEN)
     const reply = opens ? await this.#open(id, message) : await dispatch(message, address, onProved)
     this.#requests.delete(id)
     await this.#send(id, reply)
+    const { measures } = this.#options.context
+    if (measures !== undefined) {
+      measures.answered(exchangeOf(message), codeOfAnswer(reply) ?? 'ok', this.#measuredNow() - since)
+    }
   }
 
   async #open(id: number, bytes: Uint8Array): Promise<Uint8Array> {
     const { opener, context, address, limits, onProved } = this.#options
     const now = context.realm.time.now()
     if (this.#channels.size + this.#openings >= limits.channels) {
+      context.measures?.limited('channels')
       const cause = new OrthrusError('rate_limited', 'too many channels of one connection')
       return answerUnproved(cause, now, context.report, { exchange: 'AP-OPEN', address }, bytes)
     }
@@ -209,7 +225,7 @@ export class Connection {
     while (this.#places > 0) {
       const next = this.#closing ? undefined : this.#unread.shift()
       if (next === undefined) break
-      this.#handle(next)
+      this.#handle(next, this.#unreadSince.shift() ?? 0)
     }
     if (this.#isDrained()) this.#onDrained?.()
     if (this.#unread.length === 0 && this.#places > 0 && !this.#closing) this.#options.socket.resume()
@@ -231,6 +247,7 @@ export class Connection {
   #closed(): void {
     this.#closing = true
     this.#unread.length = 0
+    this.#unreadSince.length = 0
     for (const channel of [...this.#channels.values()]) channel.close()
     this.#options.onClosed()
   }
@@ -238,4 +255,16 @@ export class Connection {
 
 function isOfType({ message }: Frame, type: MessageType): boolean {
   return message[0] === VERSION && message[1] === type
+}
+
+const EXCHANGES: ReadonlyMap<number | undefined, MeasuredExchange> = new Map([
+  [TYPE.AS_REQ, 'AS'],
+  [TYPE.TGS_REQ, 'TGS'],
+  [TYPE.PARAMS_REQ, 'PARAMS'],
+  [TYPE.AP_OPEN, 'AP-OPEN'],
+])
+
+/** What a message claims to be, whether or not it is of the form of that. */
+function exchangeOf([version, type]: Uint8Array): MeasuredExchange {
+  return (version === VERSION ? EXCHANGES.get(type) : undefined) ?? 'other'
 }

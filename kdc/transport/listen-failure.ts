@@ -16,8 +16,16 @@ const REASONS: ReadonlyMap<unknown, readonly [reason: string, hint: string]> = n
   ['ENOTFOUND', ['has a host name that has no address', 'check the name, or give an address']],
 ])
 
-/** Why the KDC cannot listen, with what to do: `--listen` on the command line, `listen` in a program. */
-export function explainListenFailure(host: string, port: number, cause: unknown): OrthrusError {
+/**
+ * Why an address cannot be listened on, with what to do.
+ * @param setting what names the address: for the KDC `--listen` on the command line, `listen` in a program
+ */
+export function explainListenFailure(
+  host: string,
+  port: number,
+  cause: unknown,
+  setting = '--listen HOST:PORT, or listen: { host, port }',
+): OrthrusError {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
   const [reason, hint] = REASONS.get(code) ?? [
@@ -26,6 +34,6 @@ export function explainListenFailure(host: string, port: number, cause: unknown)
   ]
   return new OrthrusError('unavailable', `the address ${address} ${reason}`, {
     cause,
-    hint: `${hint} (--listen HOST:PORT, or listen: { host, port })`,
+    hint: `${hint} (${setting})`,
   })
 }

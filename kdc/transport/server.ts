@@ -8,6 +8,7 @@ import { ChannelOpener } from '../channel/channel-opener.js'
 import { createDispatch, type Dispatch } from '../exchange/dispatch.js'
 import type { Limits } from '../limits/defaults.js'
 import type { ExchangeContext } from '../realm/context.js'
+import type { CacheUse } from '../realm/record-cache.js'
 import type { ConnectionRefused } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
 import { countedAddress, countedAnswer } from './address.js'
@@ -29,6 +30,17 @@ export interface ServerOptions {
   readonly trustedProxies: TrustedProxies
 }
 
+/** What a server has at the moment, and had since it started. */
+export interface ServerUse {
+  /** Whether it accepts connections. */
+  readonly listening: boolean
+  readonly connections: number
+  /** Connections that were accepted, those included that were refused at once. */
+  readonly accepted: number
+  readonly channels: number
+  readonly tgts: CacheUse
+}
+
 /** The largest headers of a handshake, bytes. */
 const HEADER_BYTES_MAX = 8 * 1024
 
@@ -45,6 +57,7 @@ export class KdcServer {
   readonly #asked = new WeakSet<Duplex>()
   readonly #shareOf = new WeakMap<Duplex, ConnectionShare>()
   #closing = false
+  #accepted = 0
   #stopPinging: Cancel = () => {}
 
   constructor(options: ServerOptions) {
@@ -83,6 +96,18 @@ export class KdcServer {
     return this.#connections.size
   }
 
+  /** What it has and had, for those who measure it. */
+  get use(): ServerUse {
+    const { hits, misses, size } = this.#dispatch.openedTgts
+    return {
+      listening: this.#http.listening && !this.#closing,
+      connections: this.#connections.size,
+      accepted: this.#accepted,
+      channels: this.#opener.openChannels,
+      tgts: { hits, misses, entries: size },
+    }
+  }
+
   /** Accepts nothing more, answers what is under way, and cuts connections that do not end in time. */
   async close(): Promise<void> {
     this.#closing = true
@@ -111,6 +136,7 @@ export class KdcServer {
 
   /** Counts a socket before anything is read from it. */
   #count(socket: Socket): void {
+    this.#accepted += 1
     const peer = countedAddress(socket.remoteAddress)
     const cut = this.#cutOf(socket, peer)
     const share = this.#isTold(socket.remoteAddress)

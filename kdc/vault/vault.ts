@@ -96,6 +96,11 @@ export class Vault {
     return () => openRecord(keys, kind, name, { version: 1, value })
   }
 
+  /** @throws OrthrusError `unavailable` if the store cannot write. A store that cannot tell counts as one that can. */
+  async requireWritable(): Promise<void> {
+    await this.#store.requireWritable?.()
+  }
+
   watch(listener: WatchListener): () => void {
     return this.#store.watch(listener)
   }

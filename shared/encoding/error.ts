@@ -66,6 +66,17 @@ function contentFrom(body: Parameters<typeof fields>[0]): ErrorContent {
   }
 }
 
+/**
+ * What an answer says that the caller has made itself, so no MAC is checked: the code of an ERROR of either type,
+ * `undefined` of any other message.
+ * @throws OrthrusError `malformed`
+ */
+export function codeOfAnswer(bytes: Uint8Array): WireCode | undefined {
+  if (!isError(bytes)) return undefined
+  if (messageType(bytes) === TYPE.ERROR) return openUnauthenticatedError(bytes).code
+  return contentFrom(decodeMacMessage(bytes, TYPE.ERROR_AUTHENTICATED).body).code
+}
+
 /** Whether the bytes are an ERROR of either type. */
 export function isError(bytes: Uint8Array): boolean {
   const type = messageType(bytes)

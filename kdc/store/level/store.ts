@@ -109,9 +109,13 @@ class LevelStore implements Store {
     if (changes.length === 0) return
     // Encoded immediately: the bytes belong to the caller again when this returns.
     const steps = changes.map(encodeStep)
-    const done = this.#queue.then(() => this.#commit(steps))
-    this.#queue = done.catch(() => undefined)
-    return done
+    return this.#inOrder(() => this.#commit(steps))
+  }
+
+  /** Writes the tally as it is. A write that fails is dealt with as that of a commit is. */
+  async requireWritable(): Promise<void> {
+    this.#requireOpen()
+    return this.#inOrder(() => this.#commit([]))
   }
 
   watch(listener: WatchListener): () => void {
@@ -121,6 +125,12 @@ class LevelStore implements Store {
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  #inOrder(work: () => Promise<void>): Promise<void> {
+    const done = this.#queue.then(work)
+    this.#queue = done.catch(() => undefined)
+    return done
   }
 
   async #commit(steps: readonly Step[]): Promise<void> {

@@ -10,7 +10,7 @@ import { TYPE } from '../../../shared/constants.js'
 import { AuthKey, LongTermKey } from '../../../shared/crypto/keys.js'
 import { seal } from '../../../shared/crypto/seal.js'
 import { decode, encode, type Value } from '../../../shared/encoding/encoding.js'
-import { isError, openError, openUnauthenticatedError } from '../../../shared/encoding/error.js'
+import { codeOfAnswer, isError, openError, openUnauthenticatedError } from '../../../shared/encoding/error.js'
 import { decodeMessage, header } from '../../../shared/encoding/message.js'
 import { WIRE_CODES } from '../../../shared/errors.js'
 import { decodeApRequest, openApAccept, openApReply } from '../../../shared/exchange/ap.js'
@@ -95,6 +95,7 @@ const DECODERS: readonly (readonly [name: string, decode: (bytes: Uint8Array) =>
   ['params-req', decodeParamsRequest],
   ['params-rep', decodeParamsReply],
   ['is error', isError],
+  ['code of an answer', codeOfAnswer],
   ['error', openUnauthenticatedError],
   ['proved error', bytes => openError(bytes, AUTH, MAC)],
   ['as-rep', bytes => openAsReply(KEY, asRequest, bytes)],
