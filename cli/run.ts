@@ -6,7 +6,6 @@ import { commandsFor, everyCommand } from './commands.js'
 import { EXIT } from './failure.js'
 import { report } from './report.js'
 import type { Terminal } from './terminal.js'
-import { version } from './version.js'
 
 /** Runs one command line, without the program's name. @returns the exit code */
 export async function run(args: readonly string[], shown: Terminal): Promise<number> {

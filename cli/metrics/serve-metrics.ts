@@ -1,6 +1,6 @@
 import type { RunningKdc } from '../../kdc/main.js'
 import type { Logger } from '../../shared/logger.js'
-import { version } from '../version.js'
+import { packageVersion } from '../../shared/package-version.node.js'
 import type { ListenAddress } from './address.js'
 import type { MetricsListener } from './listener.js'
 
@@ -30,5 +30,6 @@ export async function metricsFor(
   const { startMetricsListener } = await import('./listener.js')
   const { metricsWriter } = await import('./registry.js')
   const address = await metricsAddress(metrics, kdcPort, metricsPublic)
-  return (kdc, logger) => startMetricsListener(address, { kdc, write: metricsWriter(version()), logger })
+  return (kdc, logger) =>
+    startMetricsListener(address, { kdc, write: metricsWriter(packageVersion()), logger })
 }

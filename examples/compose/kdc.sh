@@ -18,4 +18,5 @@ if test -e "$DATA/admin.keytab" && ! cmp -s "$DATA/admin.keytab" "$ADMIN/admin.k
   mv "$ADMIN/admin.keytab.new" "$ADMIN/admin.keytab"
 fi
 
-exec orthrus kdc --data "$DATA" --listen "${LISTEN:-0.0.0.0:8750}"
+# The containers of this network can read the metrics, and this machine where the port is published; nobody else.
+exec orthrus kdc --data "$DATA" --listen "${LISTEN:-0.0.0.0:8750}" ${METRICS:+--metrics "$METRICS" --metrics-public}

@@ -25,6 +25,7 @@ const NUMBERED = [
   '80', // text that a terminal obeys
   '85', // a refused request taken for something else
   '86', // a service or client talked down while it is being adopted
+  '89', // what watches a KDC, taken for a way in
 ]
 const LITERATURE = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6']
 /** How a reason begins that a class has no test. */

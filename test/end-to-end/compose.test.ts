@@ -41,7 +41,8 @@ describe('docker-compose.yml', () => {
   })
 
   it('publishes KDC and service to this machine, checks the health of the KDC, and does not run as root', () => {
-    expect(listOf('kdc', 'ports')).toEqual(['127.0.0.1:8750:8750'])
+    expect(listOf('kdc', 'ports')).toEqual(['127.0.0.1:8750:8750', '127.0.0.1:9750:9750'])
+    expect(serviceOf('kdc').get('environment')).toContain("METRICS: '0.0.0.0:9750'")
     expect(listOf('orders', 'ports')).toEqual(['127.0.0.1:8080:8080'])
     expect(file).toMatch(/healthcheck:\n.*127\.0\.0\.1:8750\/health/)
     expect(file).toMatch(/-o node -g node \/data \/admin \/keys\/web \/keys\/orders\n +USER node\n/)
@@ -133,7 +134,7 @@ it('its setup repeats safely, wherever it was interrupted', async () => {
 })
 
 it('its KDC starts, however its first start was interrupted, and again', async () => {
-  const env = { DATA: at('data'), ADMIN: at('admin'), LISTEN: '127.0.0.1:0' }
+  const env = { DATA: at('data'), ADMIN: at('admin'), LISTEN: '127.0.0.1:0', METRICS: '127.0.0.1:0' }
   const first = script('kdc.sh', { ...env, DIE: 'after 1' })
   expect((await first.ended).code).toBe(null)
   await rm(at('calls'))
@@ -148,7 +149,10 @@ it('its KDC starts, however its first start was interrupted, and again', async (
       once(createInterface({ input: command.stdout }), 'line'),
       ended.then(({ err }) => [err]),
     ])
-    expect([start, line]).toEqual([start, expect.stringMatching(/^the KDC of demo\.example listens on ws:/)])
+    expect([start, line]).toEqual([
+      start,
+      expect.stringMatching(/^the KDC of demo\.example listens on ws:.* shows metrics on http:/),
+    ])
     expect((await stat(at('admin/admin.keytab'))).mode & 0o777).toBe(0o600)
     const made = start === 'without its own copy' ? copied : readFileSync(at('data/admin.keytab'), 'utf8')
     copied = readFileSync(at('admin/admin.keytab'), 'utf8')

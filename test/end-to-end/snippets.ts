@@ -29,6 +29,7 @@ export function snippetsOf(document: string): Snippet[] {
 export const NOT_RUN: ReadonlyMap<string, string> = new Map([
   ['checkout', 'it is run in a checkout, as .ci/run does'],
   ['needs-express', 'Express is no dependency'],
+  ['watched', 'test/end-to-end/watched.test.ts runs it: it needs a KDC of its own'],
   ['not-built-yet', 'the text beside it says so'],
 ])
 
