@@ -3,6 +3,7 @@ import { requireRotation } from '../shared/keytab/rotation-option.js'
 import type { Logger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import { requireOnEvent } from '../shared/telemetry/options.js'
+import { requireTracing, type Tracing } from '../shared/telemetry/tracing.js'
 import type { Clock, Duration } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
 import type { ParametersCache } from './login/password.js'
@@ -64,6 +65,8 @@ interface CommonOptions {
    * presented, proved and refused, and the other events of docs/telemetry.md. What it throws harms no request, and is logged once.
    */
   readonly onEvent?: (event: ClientTelemetryEvent) => void
+  /** Records exchanges as spans: `createTracing` of `orthrus/opentelemetry` gives one (docs/telemetry.md). Default: none. */
+  readonly tracing?: Tracing
   /** Used instead of the platform's `fetch`, for example one with its own agent. */
   readonly fetch?: typeof globalThis.fetch
 }
@@ -155,6 +158,7 @@ const KNOWN: KnownOptions<ConnectOptions> = {
   random: true,
   logger: true,
   onEvent: true,
+  tracing: true,
   fetch: true,
 }
 const KNOWN_TIMEOUTS: KnownOptions<Timeouts> = {
@@ -172,6 +176,7 @@ export function requireConnectOptions(options: ConnectOptions): void {
   if (timeouts !== undefined) requireKnownOptions('timeouts of connect', timeouts, KNOWN_TIMEOUTS)
   if (typeof keytab === 'object') requireKnownOptions('keytab of connect', keytab, KNOWN_KEYTAB)
   requireOnEvent('connect', options.onEvent)
+  requireTracing('connect', options.tracing)
   if ('rotation' in options) requireRotation('connect', options)
   if ('join' in options) requireJoin('connect', options)
 }

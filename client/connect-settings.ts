@@ -49,7 +49,12 @@ export function settingsFrom(options: ConnectOptions): Settings {
     random,
     fraction: fractionFrom(random),
     logger,
-    telemetry: new ClientTelemetry({ logger, ownerLogger, onEvent: options.onEvent }),
+    telemetry: new ClientTelemetry({
+      logger,
+      ownerLogger,
+      onEvent: options.onEvent,
+      tracing: options.tracing,
+    }),
     // Looked up at each call, so that a later replacement of the global `fetch` takes effect.
     fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
     timeouts: { ...TIMEOUTS, ...timeouts },

@@ -3,6 +3,7 @@ import { requireRotation } from '../shared/keytab/rotation-option.js'
 import type { Logger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import { requireOnEvent } from '../shared/telemetry/options.js'
+import { requireTracing, type Tracing } from '../shared/telemetry/tracing.js'
 import type { Clock } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
 import { FEED_OPTIONS, type FeedOptions } from './feed/feed-options.js'
@@ -34,6 +35,8 @@ export interface LoadServiceOptions extends FeedOptions, JoinOptions {
    * docs/telemetry.md. What it throws harms no request, and is logged once.
    */
   readonly onEvent?: (event: ServiceTelemetryEvent) => void
+  /** Records exchanges as spans: `createTracing` of `orthrus/opentelemetry` gives one (docs/telemetry.md). Default: none. */
+  readonly tracing?: Tracing
   /**
    * Its size in bytes (default 64 MiB), and `shared: 'machine'` if all processes of the service on this machine share one
    * (docs/several-processes.md). Or what `createRedisReplayCache` of `orthrus/replay/redis` gives, if processes of several
@@ -69,6 +72,7 @@ export const LOAD_OPTIONS: KnownOptions<LoadServiceOptions> = {
   clock: true,
   logger: true,
   onEvent: true,
+  tracing: true,
   replayCache: true,
   state: true,
   allowReplayAcrossProcesses: true,
@@ -95,6 +99,7 @@ export function requireLoadOptions(options: LoadServiceOptions): void {
   }
   requireKnownOptions('ticketCache of loadService', ticketCache, TICKET_CACHE)
   requireOnEvent('loadService', options.onEvent)
+  requireTracing('loadService', options.tracing)
   requireRotation('loadService', options)
   if (options.rotation !== undefined && options.kdc === undefined) {
     throw new TypeError('rotation of loadService needs kdc: the URL of the KDC that the key is changed at')

@@ -5,6 +5,7 @@ import type { Logger } from '../shared/logger.js'
 import { copyOptions, requireKnownOptions } from '../shared/options.js'
 import { createOwnerLogger } from '../shared/owner-logger.js'
 import { isReserved, type Principal, parsePrincipal, principalIn, realmOf } from '../shared/principal.js'
+import { failsafeTracing } from '../shared/telemetry/failsafe-tracing.js'
 import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
 import { type FeedSettings, feedSettings } from './feed/feed-options.js'
@@ -133,6 +134,9 @@ async function load(loading: Loading): Promise<Service> {
     timers,
     report,
     telemetry,
+    tracing:
+      options.tracing &&
+      failsafeTracing(options.tracing, err => report({ kind: 'hook_failed', hook: 'tracing', err })),
     gauges: () => gaugesOf(tickets, replayCache),
     revocation: feed?.revocation,
     background: feed?.background,

@@ -10,11 +10,13 @@ import * as fetchHandler from '../service/fetch-handler.js'
 import * as service from '../service/index.js'
 import * as koa from '../service/koa.js'
 import * as redis from '../service/redis.js'
+import * as metrics from '../telemetry/metrics.js'
+import * as opentelemetry from '../telemetry/opentelemetry.js'
 import * as testing from '../testing/index.js'
 
 /** Every function of the public entries that takes options refuses one that does not exist. */
 
-const ENTRIES = { client, service, fastify, fetchHandler, koa, redis, kdc, testing }
+const ENTRIES = { client, service, fastify, fetchHandler, koa, redis, metrics, opentelemetry, kdc, testing }
 const MISSPELT = { optoin: 1 } as never
 
 type Call = (options: never) => unknown
@@ -30,6 +32,11 @@ const TAKING_OPTIONS: Readonly<Record<string, (folder: string) => Call>> = {
   'service.acceptChannels': () => options => service.acceptChannels(options, () => {}),
   'fetchHandler.requireTicket': () => options => fetchHandler.requireTicket(options),
   'redis.createRedisReplayCache': () => options => redis.createRedisReplayCache(options),
+  'metrics.collectService': () => metrics.collectService,
+  'metrics.collectRealm': () => metrics.collectRealm,
+  'opentelemetry.createTracing': () => opentelemetry.createTracing,
+  'opentelemetry.observeService': () => opentelemetry.observeService,
+  'opentelemetry.observeRealm': () => opentelemetry.observeRealm,
   'kdc.startKdc': () => kdc.startKdc,
   'kdc.createRealm': () => kdc.createRealm,
   'kdc.openLevelStore': folder => options => kdc.openLevelStore(join(folder, 'db'), options),

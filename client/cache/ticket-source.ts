@@ -45,7 +45,7 @@ export interface SourceOptions {
   readonly time: KdcClock
   readonly random: RandomSource
   readonly logger: Logger
-  readonly telemetry: Pick<ClientTelemetry, 'report'>
+  readonly telemetry: Pick<ClientTelemetry, 'report' | 'tracing'>
   readonly refusals: RefusalMemory
 }
 

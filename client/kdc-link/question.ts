@@ -40,7 +40,7 @@ export interface KdcQuestionsOptions {
   /** Whether an answer proves the KDC, so that its clock is believed (docs/protocol.md section 5). */
   readonly proved: boolean
   readonly random: RandomSource
-  readonly telemetry: Pick<ClientTelemetry, 'report'>
+  readonly telemetry: Pick<ClientTelemetry, 'report' | 'tracing'>
 }
 
 /** Sends requests to the KDC and checks the answers. */
@@ -56,7 +56,7 @@ export class KdcQuestions {
    * @throws OrthrusError with the KDC's code, or `unavailable`
    */
   ask<R extends Request>(question: Question<R>): Promise<Answered> {
-    return askTold(this.#options.telemetry.report, question.asked, () => this.#ask(question))
+    return askTold(this.#options.telemetry, question.asked, () => this.#ask(question))
   }
 
   async #ask<R extends Request>(question: Question<R>): Promise<Answered> {

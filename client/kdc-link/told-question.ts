@@ -1,11 +1,33 @@
 import { toHex } from '../../shared/bytes.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Asked, Reply } from '../../shared/exchange/reply.js'
+import { type TracedOutcome, traced } from '../../shared/telemetry/tracing.js'
 import type { ClientReport, KdcExchange } from '../report/events.js'
+import type { ClientTelemetry } from '../report/telemetry.js'
 import { denial } from './refusals.js'
 
 /** Asks the KDC, and tells what came of it. @throws as `ask` does */
-export async function askTold<R extends Reply & { readonly refusal?: string }>(
+export function askTold<R extends Answered>(
+  { report, tracing }: Pick<ClientTelemetry, 'report' | 'tracing'>,
+  asked: Asked,
+  ask: () => Promise<R>,
+): Promise<R> {
+  if (tracing === undefined) return askReporting(report, asked, ask)
+  const { withTgt, client, services } = asked
+  const exchange = { name: withTgt ? 'AS' : 'TGS', side: 'client', client, services } as const
+  return traced(tracing, exchange, () => askReporting(report, asked, ask), outcomeOf)
+}
+
+type Answered = Reply & { readonly refusal?: string }
+
+/** One ticket is named; of several, the events say more. */
+function outcomeOf({ grants, denials }: Reply): TracedOutcome {
+  const grant = grants.at(-1)
+  const ticketId = grant && toHex(grant.ticketId)
+  return { ticketId, failure: denials[0]?.code }
+}
+
+async function askReporting<R extends Answered>(
   report: ClientReport,
   { client, withTgt, services }: Asked,
   ask: () => Promise<R>,

@@ -2,7 +2,9 @@ import type { ErrorCode } from '../../shared/errors.js'
 import { type Logger, silentLogger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import { CodeCounts } from '../../shared/telemetry/counts.js'
+import { failsafeTracing } from '../../shared/telemetry/failsafe-tracing.js'
 import { type Audience, type EventCounts, Telling } from '../../shared/telemetry/telling.js'
+import type { Tracing } from '../../shared/telemetry/tracing.js'
 import type { ClientEvent, ClientReport, ClientTelemetryEvent, OfClient } from './events.js'
 import { CLIENT_EVENT_KINDS, logTo } from './log.js'
 
@@ -11,6 +13,7 @@ export interface ClientTelemetryOptions {
   /** The logger of a client that was given none. It drops what is neither a warning nor an error. */
   readonly ownerLogger: Logger
   readonly onEvent?: ((event: ClientTelemetryEvent) => void) | undefined
+  readonly tracing?: Tracing | undefined
 }
 
 /** Where a client reports what it does: counted, and passed to whoever listens. */
@@ -23,10 +26,12 @@ export class ClientTelemetry {
   /** By code: tickets that the KDC refused, and requests that services refused or that have no proved answer. */
   readonly refusedTickets = new CodeCounts<ErrorCode>()
   readonly refusedCalls = new CodeCounts<ErrorCode>()
+  /** What records exchanges as spans. It cannot fail them. */
+  readonly tracing: Tracing | undefined
   /** As whom the realm is connected, once it is known. */
   principal: Principal | undefined
 
-  constructor({ logger, ownerLogger, onEvent }: ClientTelemetryOptions) {
+  constructor({ logger, ownerLogger, onEvent, tracing }: ClientTelemetryOptions) {
     const telling = new Telling<ClientEvent, OfClient>({
       party: 'client',
       kinds: CLIENT_EVENT_KINDS,
@@ -48,6 +53,8 @@ export class ClientTelemetry {
       this.#count(event)
       telling.tell(event)
     }
+    this.tracing =
+      tracing && failsafeTracing(tracing, err => this.report({ kind: 'hook_failed', hook: 'tracing', err }))
   }
 
   #count(event: ClientEvent): void {

@@ -4,7 +4,8 @@ import { StreamSealer } from '../../shared/channel/sealed-stream.js'
 import { LIMIT, TYPE } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { CREDENTIAL_HEADER } from '../../shared/http/header-names.js'
+import { furtherNames } from '../../shared/http/further-headers.js'
+import { CREDENTIAL_HEADER, FURTHER_HEADER } from '../../shared/http/header-names.js'
 import { formatMessageHeader } from '../../shared/http/headers.js'
 import { SAFE_METHODS } from '../../shared/http/safe-methods.js'
 import type { Logger } from '../../shared/logger.js'
@@ -195,7 +196,16 @@ function headersWith({ headers }: HttpRequest, presented: Presented): [string, s
     ...[...own, ...presented.headers].map(([name, value]): [string, string] => [name, value]),
     ['accept-encoding', 'identity'],
     ['authorization', authorizationOf(presented)],
+    ...traceHeaders(own, presented),
   ]
+}
+
+/** Those of the caller stay as they are, and so does the lack of one that is covered. */
+function traceHeaders(own: HttpRequest['headers'], { trace = [] }: Presented): [string, string][] {
+  if (trace.length === 0) return []
+  const further = own.find(([name]) => name.toLowerCase() === FURTHER_HEADER)?.[1]
+  const taken = new Set([...own.map(([name]) => name.toLowerCase()), ...furtherNames(further ?? null)])
+  return trace.filter(([name]) => !taken.has(name.toLowerCase())).map(([name, value]) => [name, value])
 }
 
 /** A service refuses a larger header, so the request is not sent at all. @throws OrthrusError `too_large` */

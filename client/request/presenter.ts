@@ -15,6 +15,7 @@ import { type Answer, answerTo, type Refused } from './recovery.js'
 import { serviceRefusal } from './service-refusals.js'
 import type { ServiceTimes } from './service-times.js'
 import { callFields, sendTold } from './told-call.js'
+import { presentTraced } from './traced-call.js'
 
 export interface PresenterOptions {
   readonly client: Principal
@@ -42,7 +43,13 @@ export class Presenter {
   }
 
   /** @throws OrthrusError with the service's code or `refused_unproved`, and whatever `send` throws */
-  async present<T extends object>(use: Presenting<T>): Promise<T> {
+  present<T extends object>(use: Presenting<T>): Promise<T> {
+    const { tracing } = this.#options.telemetry
+    if (tracing === undefined) return this.#present(use)
+    return presentTraced(tracing, this.#options, use, within => this.#present(within))
+  }
+
+  async #present<T extends object>(use: Presenting<T>): Promise<T> {
     const { service, signal, resendable = true } = use
     const first = await this.#prepare(use, this.#timesFor(use).wait(service))
     if (!resendable) return this.#presentLast(use, first)

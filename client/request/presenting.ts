@@ -27,6 +27,8 @@ export interface Presented extends Bound {
   readonly own: ServiceTicket | undefined
   readonly key: AuthKey
   readonly request: ApRequest
+  /** Headers that carry a trace on. Nothing covers them. */
+  readonly trace?: readonly (readonly [name: string, value: string])[]
 }
 
 /** An ERROR of the service, or one that claims to be, and when it came. */

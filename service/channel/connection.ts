@@ -1,5 +1,6 @@
+import { ticketsOf } from '../../shared/accept/accept.js'
 import { refuseUnproved } from '../../shared/accept/refusal.js'
-import type { AcceptedChannel } from '../../shared/channel/accepted-channel.js'
+import type { AcceptedChannel, ChannelCarrier } from '../../shared/channel/accepted-channel.js'
 import { channelBroken } from '../../shared/channel/open-channel.js'
 import { type OpenedChannel, type OpeningOptions, openChannel } from '../../shared/channel/opening.js'
 import { systemRandom } from '../../shared/crypto/random.js'
@@ -8,6 +9,7 @@ import { explainOpening } from '../request/binding-mismatch.js'
 import type { RequestMessage } from '../request/message.js'
 import { checkersFor, tellRefused } from '../request/options.js'
 import { reportRefusal } from '../request/refuse.js'
+import { tracedAccept } from '../request/traced-accept.js'
 import { closed } from '../request/verify.js'
 import type { ChannelAcceptor, HeldConnection } from './acceptor.js'
 import { authoriseChannel, ServedChannel } from './served-channel.js'
@@ -99,11 +101,18 @@ export class ChannelConnection<Req> implements HeldConnection {
       send: (message: Uint8Array) => transport.send(message),
       ended: () => this.#close(this.closing),
     }
+    const { tracing } = service
+    const open = (): Promise<OpenedChannel> => this.#openWithPresentKeys(apOpen, carrier)
+    if (tracing === undefined) return open()
+    return tracedAccept(tracing, service, this.#message(), open, ({ channel }) => ticketsOf(channel.verified))
+  }
+
+  async #openWithPresentKeys(apOpen: Uint8Array, carrier: ChannelCarrier): Promise<OpenedChannel> {
     const options = this.#opening()
     try {
       return await openChannel(apOpen, carrier, options)
     } catch (cause) {
-      if (!(await service.hasKeyFor(cause))) throw cause
+      if (!(await this.#options.acceptor.gate.service.hasKeyFor(cause))) throw cause
       return openChannel(apOpen, carrier, options)
     }
   }

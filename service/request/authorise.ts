@@ -1,4 +1,4 @@
-import { refuse, type VerifiedRequest } from '../../shared/accept/accept.js'
+import { refuse, ticketsOf, type VerifiedRequest } from '../../shared/accept/accept.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'
 import { requireCoverage } from './coverage.js'
 import type { RequestMessage } from './message.js'
@@ -6,6 +6,7 @@ import { reportAccepted } from './report-accepted.js'
 import type { Requirement } from './requirements.js'
 import type { ServiceParts } from './service.js'
 import { type AcceptedTicket, createTicket } from './ticket.js'
+import { tracedAccept } from './traced-accept.js'
 import { verifyRequest } from './verify.js'
 
 /** What a request must pass to reach a handler. */
@@ -34,7 +35,23 @@ export type Checkers = ReadonlyMap<string, CaveatChecker>
  * @throws RequestAborted if the client went away
  * @throws unknown if this side could not check it
  */
-export async function authoriseRequest(
+export function authoriseRequest(
+  gate: Gate,
+  message: RequestMessage,
+  checkers: Checkers,
+): Promise<AuthorisedRequest | undefined> {
+  const { tracing } = gate.service
+  if (tracing === undefined) return authorise(gate, message, checkers)
+  return tracedAccept(
+    tracing,
+    gate.service,
+    message,
+    () => authorise(gate, message, checkers),
+    authorised => authorised && ticketsOf(authorised.verified),
+  )
+}
+
+async function authorise(
   gate: Gate,
   message: RequestMessage,
   checkers: Checkers,

@@ -2,6 +2,7 @@ import type { TicketOpener } from '../../shared/accept/presented-ticket.js'
 import type { ReplayCache } from '../../shared/accept/replay.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal, RealmName } from '../../shared/principal.js'
+import type { Tracing } from '../../shared/telemetry/tracing.js'
 import { type Clock, SECOND } from '../../shared/time.js'
 import { sleep, type Timers } from '../../shared/timers.js'
 import type { ServiceKeys } from '../keys.js'
@@ -25,6 +26,7 @@ export interface ServiceParts {
   readonly timers: Timers
   readonly report: Report
   readonly telemetry: ServiceTelemetry
+  readonly tracing?: Tracing | undefined
   readonly gauges: () => ServiceGauges
   /** Of a service that follows the log of what is revoked. */
   readonly revocation: Revocation | undefined

@@ -2,13 +2,23 @@ import * as diagnostics from 'node:diagnostics_channel'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
+import * as api from '@opentelemetry/api'
+import * as contexts from '@opentelemetry/context-async-hooks'
+import * as core from '@opentelemetry/core'
+import * as traces from '@opentelemetry/sdk-trace-base'
 import { pino } from 'pino'
+import * as promClient from 'prom-client'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import * as client from '../../client/index.js'
 import { CLIENT_EVENT_KINDS } from '../../client/report/log.js'
 import * as service from '../../service/index.js'
 import { SERVICE_EVENT_KINDS } from '../../service/report/log.js'
+import { CLIENT_FIGURES } from '../../telemetry/client-figures.js'
+import * as metrics from '../../telemetry/metrics.js'
+import * as opentelemetry from '../../telemetry/opentelemetry.js'
+import { SERVICE_FIGURES } from '../../telemetry/service-figures.js'
 import { startRealm, type TestRealm } from '../../testing/index.js'
+import { stopSdk } from '../telemetry/spans.js'
 import { root, temporaryFolder } from './processes.js'
 import { snippetsOf } from './snippets.js'
 
@@ -64,9 +74,21 @@ const MODULES: Readonly<Record<string, object>> = {
   },
   'orthrus/service': {
     ...service,
-    loadService: (options: service.LoadServiceOptions) =>
-      realm.loadService('orders', { ...options, keytab: join(folder, String(options.keytab)) }),
+    loadService: async (options: service.LoadServiceOptions) => {
+      answering = await realm.loadService('orders', {
+        ...options,
+        keytab: join(folder, String(options.keytab)),
+      })
+      return answering
+    },
   },
+  'orthrus/metrics': metrics,
+  'orthrus/opentelemetry': opentelemetry,
+  'prom-client': promClient,
+  '@opentelemetry/api': api,
+  '@opentelemetry/context-async-hooks': contexts,
+  '@opentelemetry/core': core,
+  '@opentelemetry/sdk-trace-base': traces,
 }
 
 const IMPORT = /^import (?:\* as (\w+)|(\{ [^}]+ \})) from '([^']+)'$/gm
@@ -204,6 +226,36 @@ describe(PAGE, () => {
     const bad = { method: 'GET', target: '/', headers: [['authorization', 'Orthrus AQk'] as const] }
     await expect(verify(bad)).rejects.toThrow()
     expect([...(refusals as Map<string, number>)]).toEqual([['nobody known malformed', 1]])
+  })
+
+  it('prometheus', async () => {
+    onTestFinished(() => promClient.register.clear())
+    const { text } = (await run('prometheus')) as { text: string }
+    expect(text).toContain('orthrus_service_events_total{service="orders@test.example",kind="accepted"} 0')
+    const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name)
+    const told = [...sectionBelow('Metrics').matchAll(/^\| `(orthrus_\w+)` \| `(orthrus\.[\w.]+)` \|/gm)]
+    expect(told.map(([, name]) => name).filter(name => name?.startsWith('orthrus_service'))).toEqual(names)
+    const figures = [...SERVICE_FIGURES, ...CLIENT_FIGURES].map(({ name }) => `orthrus.${name}`)
+    expect(told.map(([, , name]) => name)).toEqual(figures)
+  })
+
+  it('meter', async () => {
+    answering = await realm.loadService('orders')
+    expect(await run('meter')).toHaveProperty('realm')
+  })
+
+  it('traces', async () => {
+    onTestFinished(stopSdk)
+    const { exporter, realm: web } = (await run('traces')) as {
+      exporter: traces.InMemorySpanExporter
+      realm: client.Realm
+    }
+    await web.fetch(URL_CALLED, { service: 'orders' })
+    const [login, served, called] = exporter.getFinishedSpans()
+    expect([login?.name, served?.name, called?.name]).toEqual(['orthrus AS', 'orthrus AP', 'orthrus AP'])
+    expect(served?.parentSpanContext?.spanId).toBe(called?.spanContext().spanId)
+    const attributes = [login, served, called].flatMap(span => Object.keys(span?.attributes ?? {}))
+    for (const name of attributes) expect(sectionBelow('Traces')).toContain(`\`${name}\``)
   })
 
   it('is run whole', () => {

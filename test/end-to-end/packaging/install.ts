@@ -12,6 +12,8 @@ export const ENTRIES = [
   'fetch-handler',
   'koa',
   'replay/redis',
+  'metrics',
+  'opentelemetry',
   'kdc',
   'testing',
 ] as const

@@ -7,8 +7,8 @@ import { root, run } from '../processes.js'
 const CONSUMERS = join(root, 'test/end-to-end/packaging/consumers')
 const COMPILER = join(root, 'node_modules/typescript/bin/tsc')
 
-/** Those that use a framework or a client of Redis, which must be installed for them. */
-const OF_FRAMEWORKS = ['express', 'fastify', 'hono', 'koa', 'redis']
+/** Those that use a framework, a client of Redis or OpenTelemetry, which must be installed for them. */
+const OF_FRAMEWORKS = ['express', 'fastify', 'hono', 'koa', 'opentelemetry', 'redis']
 
 export interface Project {
   readonly type: 'module' | 'commonjs'

@@ -10,6 +10,8 @@ const entries = {
   fetchHandler: require('orthrus/fetch-handler'),
   koa: require('orthrus/koa'),
   redis: require('orthrus/replay/redis'),
+  metrics: require('orthrus/metrics'),
+  opentelemetry: require('orthrus/opentelemetry'),
   kdc: require('orthrus/kdc'),
   testing: require('orthrus/testing'),
 }
