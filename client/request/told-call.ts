@@ -1,6 +1,7 @@
 import { refusalId } from '../../shared/encoding/refusal-id.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
+import { withoutSecrets } from '../../shared/shown-text.js'
 import { pathOf } from '../../shared/ticket/caveat-path.js'
 import type { Clock } from '../../shared/time.js'
 import type { CallFields } from '../report/events.js'
@@ -69,10 +70,11 @@ const OPENED = { status: undefined, proved: true }
 /** What events say of the call. */
 export function callFields<T extends object>(
   { client: self }: Pick<CallTeller, 'client'>,
-  { service, ticket, method, origin, target }: Presenting<T>,
+  use: Presenting<T>,
   { own }: Pick<Presented, 'own'>,
 ): CallFields {
-  const place = { method, origin, path: pathOf(target)?.slice(0, PATH_TOLD) }
+  const { service, ticket } = use
+  const place = placeOf(use)
   if (ticket === undefined) {
     return {
       service,
@@ -86,4 +88,18 @@ export function callFields<T extends object>(
   const via = own === undefined ? undefined : self
   const ids = { ticketId: ticketIdOf(ticket), viaTicketId: own?.ticketId }
   return { service, client: ticket.client, via, ...ids, ...place }
+}
+
+/** A caller may have written a secret where a method or a path belongs. */
+export function placeOf<T extends object>({
+  method,
+  origin,
+  target,
+}: Presenting<T>): Pick<CallFields, 'method' | 'origin' | 'path'> {
+  const path = pathOf(target)
+  return {
+    method: withoutSecrets(method),
+    origin: origin && withoutSecrets(origin),
+    path: path && withoutSecrets(path).slice(0, PATH_TOLD),
+  }
 }
