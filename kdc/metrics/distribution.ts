@@ -7,7 +7,7 @@ export interface Distribution {
 }
 
 /** From a tenth of a millisecond, which a ticket takes, to more than any client waits. */
-const BOUNDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000] as const
+const BOUNDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000] as const
 
 /** Counts times by their upper bounds, without an allocation. */
 export class DistributionCounter {

@@ -264,6 +264,22 @@ export function describeStore(name: string, open: () => Promise<Store>, discard:
       expect(await read).toBe('new@1')
     })
 
+    it('says whether it can be written, behind what was begun before, and changes nothing for it', async () => {
+      const listener = vi.fn()
+      await store.commit([put('a', 0, 'one')])
+      store.watch(listener)
+      const committing = store.commit([put('a', 1, 'two')])
+      await Promise.all([committing, store.requireWritable?.(), store.requireWritable?.()])
+      expect(listener).toHaveBeenCalledTimes(1)
+      expect(await show(store, 'a')).toBe('two@2')
+      await store.commit([put('a', 2, 'three')])
+      for (const kind of Object.values(RECORD_KIND)) {
+        expect((await store.list(kind, { limit: 9 })).length).toBe(kind === 'principal' ? 1 : 0)
+      }
+      await store.close()
+      await expect(store.requireWritable?.()).rejects.toMatchObject({ code: 'unavailable' })
+    })
+
     it('finishes what was begun before close, then says that it is closed', async () => {
       const commit = store.commit([put('a', 0, 'x')])
       const closing = store.close()

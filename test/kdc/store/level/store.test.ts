@@ -445,7 +445,9 @@ describe.skipIf(!canLimitFiles())('a full disk', () => {
         expect((await store.list('principal', { limit: 9 })).map(({ name }) => name)).toEqual(['a'])
       }
       expect(seen).toEqual([])
+      await expect(store.requireWritable?.()).rejects.toMatchObject({ code: 'unavailable' })
       limitFiles('unlimited')
+      await store.requireWritable?.()
       await store.commit([put('c', 0, 'after')])
       expect(seen).toEqual(['a', 'b', 'c'])
       expect(await show(store, 'c')).toBe('after@1')
