@@ -7,6 +7,7 @@ import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
 import { addMasterKeyOptions } from './master-key.js'
 import type { KdcArguments } from './serve-kdc.js'
 import type { Terminal } from './terminal.js'
+import { addTlsOptions } from './tls-files.js'
 
 const LEVELS = ['debug', 'info', 'warn', 'error']
 
@@ -40,12 +41,12 @@ function addSettings(command: Command): Command {
     .addOption(
       defaulted(
         '--listen <host:port>',
-        'where to listen; port 0 takes any that is free',
+        'where to listen; port 0 takes any that is free, and systemd the socket of a .socket unit',
         DEFAULT_LISTEN,
-        parseListen,
+        parsePlace,
       ),
     )
-  return addMasterKeyOptions(command)
+  return addTlsOptions(addMasterKeyOptions(command))
     .addOption(new RepeatedOption('--allow-origin <origin>', 'let pages of this origin connect', parseOrigin))
     .addOption(
       new RepeatedOption(
@@ -80,6 +81,11 @@ function addSettings(command: Command): Command {
     .addOption(
       defaulted('--log-level <level>', 'how much of the log goes to standard error', 'info').choices(LEVELS),
     )
+}
+
+/** An address, or the word for the socket that systemd opened. */
+function parsePlace(text: string): KdcArguments['listen'] {
+  return text === 'systemd' ? text : parseListen(text)
 }
 
 /** Each is a file that the process has open, of which Linux lets one process have about a million. */

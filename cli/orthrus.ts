@@ -1,8 +1,12 @@
 #!/usr/bin/env node
+import { constants } from 'node:os'
 import { codeOf } from '../shared/folder.node.js'
 import { removeUnfinished } from '../shared/keytab/unfinished-files.node.js'
 import { EXIT } from './failure.js'
 import { run } from './run.js'
+
+/** What shells add to the number of a signal. */
+const ENDED_BY_SIGNAL = 128
 
 let isLost = false
 
@@ -27,6 +31,8 @@ function end(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) > 1) return
   process.off(signal, end)
   process.kill(process.pid, signal)
+  // The first process of a container gets no signal that it has no handler for, not even from itself.
+  if (process.pid === 1) process.exit(ENDED_BY_SIGNAL + constants.signals[signal])
 }
 
 const code = await run(process.argv.slice(2), {

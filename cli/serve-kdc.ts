@@ -3,15 +3,18 @@ import { type MasterKeySource, openMasterKey, toldSource } from '../kdc/vault/ma
 import { settingsJson, settingsText } from './config/print.js'
 import type { Configuration } from './config/resolve.js'
 import { requireRealm } from './data-folder.js'
+import { given } from './given.js'
 import { startKdcLog } from './kdc-log.js'
 import { type MasterKeyArguments, masterKeyFrom, masterKeySourceFor } from './master-key.js'
 import { type MetricsArguments, metricsFor } from './metrics/serve-metrics.js'
+import { handedSocket, serviceManager } from './service-manager.js'
 import { answer, type Terminal } from './terminal.js'
+import { forget, renewTls, type TlsArguments, tlsIdentity } from './tls-files.js'
 
 /** What `orthrus kdc` does with its settings. */
 
-export interface KdcArguments extends MasterKeyArguments, MetricsArguments {
-  readonly listen: { readonly host: string; readonly port: number }
+export interface KdcArguments extends MasterKeyArguments, MetricsArguments, TlsArguments {
+  readonly listen: { readonly host: string; readonly port: number } | 'systemd'
   readonly allowOrigin?: string[]
   readonly trustedProxy?: string[]
   readonly diskRoom: number
@@ -36,27 +39,40 @@ export async function serve(
   { limits }: Configuration,
 ): Promise<void> {
   await requireRealm(options.data)
-  const metrics = await metricsFor(options, options.listen.port)
+  const { listen } = options
+  const place = listen === 'systemd' ? { fd: handedSocket(terminal.env, process.pid) } : listen
+  const metrics = await metricsFor(options, 'port' in place ? place.port : 0)
+  const tls = await tlsIdentity(options)
   const source = await masterKeySourceFor(options, terminal.env)
   const masterKey = await masterKeyFrom(source, terminal.env)
   const { logger, end } = startKdcLog(options.logLevel)
   const stopped = new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
   })
-  process.on('SIGHUP', signal => logger.warn({ signal }, 'the KDC goes on: SIGTERM ends it'))
+  // Before there is anything to renew, it must not end the process either.
+  let onHangUp = (signal: NodeJS.Signals) => logger.warn({ signal }, 'the KDC is starting')
+  process.on('SIGHUP', signal => onHangUp(signal))
   const kdc = await startKdc({
     dataDirectory: options.data,
     masterKey,
     ...rereading(source, terminal.env),
-    listen: options.listen,
+    listen: place,
     allowedOrigins: options.allowOrigin ?? [],
     trustedProxies: options.trustedProxy ?? [],
     limits,
     metrics: metrics !== undefined,
     diskRoom: options.diskRoom,
     logger,
+    ...given({ tls }),
   })
+  if (tls !== undefined) forget(tls)
+  onHangUp = signal =>
+    tls === undefined
+      ? logger.warn({ signal }, 'the KDC goes on: SIGTERM ends it')
+      : void renewTls(kdc, options, logger)
+  const manager = serviceManager(terminal.env, process.pid, logger)
   const watched = await metrics?.(kdc, logger).catch(async (cause: unknown) => {
+    manager.close()
     await kdc.close()
     throw cause
   })
@@ -67,8 +83,10 @@ export async function serve(
     { realm: kdc.realm, url: kdc.url, ...(watched === undefined ? {} : { metrics: watched.url }) },
     `the KDC of ${kdc.realm} listens on ${kdc.url}${shown}`,
   )
+  await manager.tell('READY=1', `STATUS=${kdc.realm} on ${kdc.url}`)
   await stopped
-  await kdc.close()
+  manager.close()
+  await Promise.all([manager.tell('STOPPING=1'), kdc.close()])
   await watched?.close()
   masterKey.erase()
   await end()

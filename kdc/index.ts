@@ -39,5 +39,6 @@ export {
   type Stored,
   type WatchListener,
 } from './store/store.js'
+export type { TlsIdentity } from './transport/tls.js'
 export { createMasterKey, MasterKey, type MasterKeyFileOptions, readMasterKey } from './vault/master-key.js'
 export { Vault } from './vault/vault.js'

@@ -6,6 +6,7 @@ import type { Clock } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
 import { DEFAULT_LIMITS, type Limits, type Rate } from './limits/defaults.js'
 import type { Store } from './store/store.js'
+import type { TlsIdentity } from './transport/tls.js'
 import type { MasterKey, MasterKeyFileOptions } from './vault/master-key.js'
 
 /**
@@ -17,8 +18,11 @@ export type KdcData =
   | { readonly store: Store; readonly masterKey: MasterKey }
 
 export interface KdcSettings {
-  /** Default: 127.0.0.1:8750. Port 0 means any free port. */
-  readonly listen?: { readonly host?: string; readonly port?: number }
+  /**
+   * Default: 127.0.0.1:8750. Port 0 means any free port. `fd` is a TCP socket that another process opened and handed
+   * over.
+   */
+  readonly listen?: { readonly host?: string; readonly port?: number } | { readonly fd: number }
   readonly clock?: Clock
   /** For tests. Default: the platform's timers. */
   readonly timers?: Timers
@@ -50,6 +54,8 @@ export interface KdcSettings {
    * what the proxy wrote; otherwise a flooding client chooses the address that it is counted under.
    */
   readonly addressOf?: (request: IncomingMessage) => string
+  /** Certificate and key for TLS on the listener itself, as PEM. Default: none, for loopback or behind a proxy. */
+  readonly tls?: TlsIdentity
 }
 
 export type KdcOptions = KdcData & KdcSettings
@@ -71,6 +77,7 @@ const KNOWN: KnownOptions<KdcOptions> = {
   allowedOrigins: true,
   trustedProxies: true,
   addressOf: true,
+  tls: true,
 }
 
 const KNOWN_LIMITS: KnownOptions<Limits> = {
@@ -93,6 +100,8 @@ const KNOWN_LIMITS: KnownOptions<Limits> = {
   repeats: true,
 }
 
+const KNOWN_LISTEN: KnownOptions<NonNullable<KdcSettings['listen']>> = { host: true, port: true, fd: true }
+
 const KNOWN_RATE: KnownOptions<Rate> = { points: true, interval: true }
 
 /** @throws TypeError for an option of `startKdc` that does not exist, or a limit that is no whole number from 1 */
@@ -101,7 +110,7 @@ export function requireKdcOptions(options: KdcOptions): void {
   const { listen, limits, metrics = false, diskRoom = 1 } = options
   if (typeof metrics !== 'boolean') throw new TypeError('metrics of startKdc is true or false')
   requireWhole('diskRoom of startKdc', diskRoom)
-  if (listen !== undefined) requireKnownOptions('listen of startKdc', listen, { host: true, port: true })
+  if (listen !== undefined) requireKnownOptions('listen of startKdc', listen, KNOWN_LISTEN)
   if (limits === undefined) return
   requireKnownOptions('limits of startKdc', limits, KNOWN_LIMITS)
   for (const [name, limit] of Object.entries(limits)) {

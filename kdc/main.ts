@@ -25,6 +25,7 @@ import { createReport, type Report } from './report/report.js'
 import { openLevelStore } from './store/level/store.js'
 import type { Store } from './store/store.js'
 import { KdcServer } from './transport/server.js'
+import type { TlsIdentity } from './transport/tls.js'
 import { TrustedProxies } from './transport/trusted-proxies.js'
 import { type MasterKey, readMasterKey } from './vault/master-key.js'
 import { Vault } from './vault/vault.js'
@@ -33,7 +34,7 @@ export type { KdcData, KdcOptions, KdcSettings } from './kdc-options.js'
 
 export interface RunningKdc {
   readonly realm: RealmName
-  /** The URL that clients connect to, such as `ws://127.0.0.1:8750`. */
+  /** The URL that clients connect to, such as `ws://127.0.0.1:8750`; `wss:` with TLS. */
   readonly url: string
   readonly address: { readonly host: string; readonly port: number }
   /** How many connections are open. */
@@ -52,6 +53,12 @@ export interface RunningKdc {
   canServe(): Promise<boolean>
   /** The methods of administration (`shared/administration/methods.ts`), without a ticket, for this process only. */
   readonly administration: LocalAdministration
+  /**
+   * Shows another certificate from now on. Connections that are open go on under the one that they have.
+   * @throws TypeError if the KDC was started without `tls`
+   * @throws OrthrusError `unavailable` if the new ones cannot be used; the old ones stay
+   */
+  renewTls(identity: TlsIdentity): void
   /** Accepts nothing more, answers pending requests, then closes the store. Further calls return the same promise. */
   close(): Promise<void>
 }
@@ -92,18 +99,27 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
       report,
       measures,
     }
-    const { allowedOrigins = [], addressOf } = options
-    const server = new KdcServer({ context, limits, allowedOrigins, addressOf, trustedProxies })
-    const { host = LISTEN.HOST, port = LISTEN.PORT } = options.listen ?? {}
-    const address = { host, port: (await server.listen(host, port)).port }
+    const { allowedOrigins = [], addressOf, tls } = options
+    const server = new KdcServer({ context, limits, allowedOrigins, addressOf, trustedProxies, tls })
+    const address = await listen(server, options.listen)
     report.tell({ kind: 'kdc_started', realm: realm.record.realm, ...address })
     const schedule = KeySchedule.start({ realm, timers, report })
     const watching = watchKdc({ realm, server, timers, measuring, requireMasterKey, disk: diskOf(options) })
-    return runningKdc({ realm, server, schedule, report, watching }, address)
+    const scheme = tls === undefined ? 'ws' : 'wss'
+    return runningKdc({ realm, server, schedule, report, watching }, address, scheme)
   } catch (cause) {
     await vault.close()
     throw cause
   }
+}
+
+async function listen(server: KdcServer, place: KdcSettings['listen'] = {}): Promise<RunningKdc['address']> {
+  if ('fd' in place) {
+    const { address, port } = await server.listen({ fd: place.fd })
+    return { host: address, port }
+  }
+  const { host = LISTEN.HOST, port = LISTEN.PORT } = place
+  return { host, port: (await server.listen({ host, port })).port }
 }
 
 function trustedProxiesOf({ trustedProxies = [], addressOf }: KdcSettings): TrustedProxies {
@@ -170,14 +186,14 @@ interface KdcParts {
   readonly watching: Watching
 }
 
-function runningKdc(parts: KdcParts, address: RunningKdc['address']): RunningKdc {
+function runningKdc(parts: KdcParts, address: RunningKdc['address'], scheme: 'ws' | 'wss'): RunningKdc {
   const { realm, server, report, watching } = parts
   const own = ownContext(realm, report)
   let closing: Promise<void> | undefined
   const { host, port } = address
   return {
     realm: realm.record.realm,
-    url: `ws://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`,
     address,
     get connections() {
       return server.connections
@@ -185,6 +201,7 @@ function runningKdc(parts: KdcParts, address: RunningKdc['address']): RunningKdc
     metrics: () => watching.metrics(),
     readiness: () => watching.readiness(),
     canServe: () => watching.canServe(),
+    renewTls: identity => server.renewTls(identity),
     administration: { call: (method, args) => callMethod(own, method, args) },
     close: () => {
       closing ??= close(parts)

@@ -35,16 +35,17 @@ export function createAuthority(): Authority {
     der(BOOLEAN, Buffer.from([0xff])),
     octets(isAuthority),
   )
-  const certificate = certify({ subject: name, issuer: name, publicKey, extension }, privateKey)
+  const content = { subject: name, issuer: name, publicKey, extension, end: Date.now() + DAY }
+  const certificate = certify(content, privateKey)
   return { privateKey, identity: { name, key: pemOf(privateKey), certificate } }
 }
 
-/** A certificate for 127.0.0.1 and the name. */
-export function createIdentity(authority: Authority, name: string): Identity {
+/** A certificate for 127.0.0.1 and the name. @param end of its time, milliseconds */
+export function createIdentity(authority: Authority, name: string, end = Date.now() + DAY): Identity {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const addresses = sequence(der(IP_ADDRESS, Buffer.from([127, 0, 0, 1])))
   const extension = sequence(object(OID.SUBJECT_ALT_NAME), octets(addresses))
-  const content = { subject: name, issuer: authority.identity.name, publicKey, extension }
+  const content = { subject: name, issuer: authority.identity.name, publicKey, extension, end }
   return { name, key: pemOf(privateKey), certificate: certify(content, authority.privateKey) }
 }
 
@@ -53,19 +54,19 @@ interface Content {
   readonly issuer: string
   readonly publicKey: KeyObject
   readonly extension: Buffer
+  readonly end: number
 }
 
-function certify({ subject, issuer, publicKey, extension }: Content, signer: KeyObject): string {
+function certify({ subject, issuer, publicKey, extension, end }: Content, signer: KeyObject): string {
   const algorithm = sequence(object(OID.ECDSA_SHA256))
   const serial = randomBytes(16)
   serial[0] = 0x40
-  const now = Date.now()
   const content = sequence(
     der(VERSION, der(INTEGER, Buffer.from([2]))),
     der(INTEGER, serial),
     algorithm,
     nameOf(issuer),
-    sequence(timeOf(now - DAY), timeOf(now + DAY)),
+    sequence(timeOf(Math.min(Date.now(), end) - DAY), timeOf(end)),
     nameOf(subject),
     publicKey.export({ type: 'spki', format: 'der' }),
     der(EXTENSIONS, sequence(extension)),

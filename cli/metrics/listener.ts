@@ -59,7 +59,7 @@ export async function startMetricsListener(
 
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', cause => reject(explainListenFailure(host, port, cause, '--metrics HOST:PORT')))
+    server.once('error', cause => reject(explainListenFailure({ host, port }, cause, '--metrics HOST:PORT')))
     server.listen({ host, port }, () => {
       server.removeAllListeners('error')
       // Without a listener, running out of file descriptors would end the process.

@@ -1,5 +1,8 @@
 import { OrthrusError } from '../../shared/errors.js'
 
+/** Where it listens: an address, or a socket that another process opened and handed over. */
+export type ListenPlace = { readonly host: string; readonly port: number } | { readonly fd: number }
+
 const REASONS: ReadonlyMap<unknown, readonly [reason: string, hint: string]> = new Map([
   [
     'EADDRINUSE',
@@ -13,6 +16,13 @@ const REASONS: ReadonlyMap<unknown, readonly [reason: string, hint: string]> = n
     'EADDRNOTAVAIL',
     ['is not an address of this machine', 'name one of its own; 0.0.0.0 stands for all of them'],
   ],
+  [
+    'NOT_TCP',
+    [
+      'is no TCP socket',
+      'connections over it would have no address: write ListenStream=HOST:PORT in the unit',
+    ],
+  ],
   ['ENOTFOUND', ['has a host name that has no address', 'check the name, or give an address']],
 ])
 
@@ -21,19 +31,23 @@ const REASONS: ReadonlyMap<unknown, readonly [reason: string, hint: string]> = n
  * @param setting what names the address: for the KDC `--listen` on the command line, `listen` in a program
  */
 export function explainListenFailure(
-  host: string,
-  port: number,
+  place: ListenPlace,
   cause: unknown,
   setting = '--listen HOST:PORT, or listen: { host, port }',
 ): OrthrusError {
-  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
   const [reason, hint] = REASONS.get(code) ?? [
     `cannot be listened on: ${String(code)}`,
     'try another address',
   ]
-  return new OrthrusError('unavailable', `the address ${address} ${reason}`, {
+  return new OrthrusError('unavailable', `${told(place)} ${reason}`, {
     cause,
     hint: `${hint} (${setting})`,
   })
+}
+
+function told(place: ListenPlace): string {
+  if ('fd' in place) return `the socket that was handed over as file ${place.fd}`
+  const { host, port } = place
+  return `the address ${host.includes(':') ? `[${host}]` : host}:${port}`
 }

@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import type { WebSocketServer } from 'ws'
 import { createWebSocketServer, refuseUpgrade, upgradeFault } from '../../shared/channel/upgrade.node.js'
 import { type Cancel, runAfter } from '../../shared/timers.js'
@@ -14,9 +15,12 @@ import { describeFailure } from '../report/failure.js'
 import { countedAddress, countedAnswer } from './address.js'
 import { Connection } from './connection.js'
 import { type ConnectionShare, ConnectionShares, type Cut } from './connection-shares.js'
+import { Handshakes } from './handshakes.js'
 import { answerHttp } from './http.js'
-import { explainListenFailure } from './listen-failure.js'
+import type { ListenPlace } from './listen-failure.js'
+import { createListener, type Listener, listenAt } from './listener.js'
 import { Rounds } from './rounds.js'
+import { secureOptions, type TlsIdentity } from './tls.js'
 import type { TrustedProxies } from './trusted-proxies.js'
 
 export interface ServerOptions {
@@ -28,6 +32,8 @@ export interface ServerOptions {
   readonly addressOf: ((request: IncomingMessage) => string) | undefined
   /** Proxies whose headers say it, in place of `addressOf`. */
   readonly trustedProxies: TrustedProxies
+  /** Undefined for a listener without TLS. */
+  readonly tls: TlsIdentity | undefined
 }
 
 /** What a server has at the moment, and had since it started. */
@@ -41,13 +47,10 @@ export interface ServerUse {
   readonly tgts: CacheUse
 }
 
-/** The largest headers of a handshake, bytes. */
-const HEADER_BYTES_MAX = 8 * 1024
-
 /** The KDC's WebSocket (docs/protocol.md section 3, "Transport"): connections and their limits. */
 export class KdcServer {
   readonly #options: ServerOptions
-  readonly #http: Server
+  readonly #http: Listener
   readonly #webSockets: WebSocketServer
   readonly #dispatch: Dispatch
   readonly #opener: ChannelOpener
@@ -56,6 +59,7 @@ export class KdcServer {
   /** Sockets over which something else than a WebSocket was asked for: each answer closes its socket. */
   readonly #asked = new WeakSet<Duplex>()
   readonly #shareOf = new WeakMap<Duplex, ConnectionShare>()
+  readonly #handshakes = new Handshakes<ConnectionShare>()
   #closing = false
   #accepted = 0
   #stopPinging: Cancel = () => {}
@@ -67,29 +71,20 @@ export class KdcServer {
     this.#shares = new ConnectionShares(options.limits)
     this.#connections = new Rounds(options.limits.ping)
     this.#webSockets = createWebSocketServer()
-    this.#http = this.#createHttp(options.limits.handshake)
+    this.#http = this.#createHttp(options)
   }
 
   /**
-   * @param port 0 for any free one
+   * @param place port 0 for any free one
    * @throws OrthrusError `unavailable` if it cannot listen there
    */
-  async listen(host: string, port: number): Promise<AddressInfo> {
-    await new Promise<void>((resolve, reject) => {
-      const fail = (cause: Error): void => reject(explainListenFailure(host, port, cause))
-      this.#http.once('error', fail)
-      this.#http.listen({ host, port }, () => {
-        this.#http.off('error', fail)
-        // Without a listener, running out of file descriptors would end the process.
-        const { report } = this.#options.context
-        this.#http.on('error', cause =>
-          report.tell({ kind: 'accept_failed', failure: describeFailure(cause) }),
-        )
-        resolve()
-      })
-    })
-    this.#stopPinging = this.#connections.start(this.#options.context.timers, some => this.#check(some))
-    return this.#http.address() as AddressInfo
+  async listen(place: ListenPlace): Promise<AddressInfo> {
+    const address = await listenAt(this.#http, place)
+    const { report, timers } = this.#options.context
+    // Without a listener, running out of file descriptors would end the process.
+    this.#http.on('error', cause => report.tell({ kind: 'accept_failed', failure: describeFailure(cause) }))
+    this.#stopPinging = this.#connections.start(timers, some => this.#check(some))
+    return address
   }
 
   get connections(): number {
@@ -121,17 +116,38 @@ export class KdcServer {
     cancel()
   }
 
-  #createHttp(handshake: number): Server {
-    const http = createServer({
-      maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: handshake,
-      requestTimeout: handshake,
-      connectionsCheckingInterval: Math.max(10, Math.ceil(handshake / 4)),
-    })
+  #createHttp({ limits, tls, context }: ServerOptions): Listener {
+    const http = createListener(limits.handshake, tls, context.realm.time.now())
     http.on('connection', socket => this.#count(socket))
+    if (tls !== undefined) this.#watchHandshakes(http)
     http.on('request', (request, response) => this.#answerHttp(request, response))
     http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     return http
+  }
+
+  #watchHandshakes(http: Listener): void {
+    http.on('secureConnection', (secured: TLSSocket) => {
+      const share = this.#handshakes.finish(secured)
+      if (share === undefined) secured.destroy()
+      else this.#shareOf.set(secured, share)
+    })
+    http.on('tlsClientError', (cause: Error, socket: Socket) => {
+      const address = countedAddress(socket.remoteAddress)
+      this.#options.context.report.tell({
+        kind: 'connection_failed',
+        address,
+        failure: describeFailure(cause),
+      })
+    })
+  }
+
+  /**
+   * Connections that are open keep their certificate.
+   * @throws TypeError if the listener has no TLS; OrthrusError `unavailable` if they cannot be used: the old ones stay
+   */
+  renewTls(identity: TlsIdentity): void {
+    if (!('setSecureContext' in this.#http)) throw new TypeError('the KDC was started without tls')
+    this.#http.setSecureContext(secureOptions(identity, this.#options.context.realm.time.now()))
   }
 
   /** Counts a socket before anything is read from it. */
@@ -147,7 +163,8 @@ export class KdcServer {
       socket.destroy()
       return
     }
-    this.#shareOf.set(socket, share)
+    if (this.#options.tls === undefined) this.#shareOf.set(socket, share)
+    else this.#handshakes.begin(socket, share)
     socket.once('close', () => share.release())
   }
 
@@ -234,6 +251,7 @@ export class KdcServer {
 
   #terminate(): void {
     for (const connection of this.#connections.members) connection.terminate()
+    this.#handshakes.end()
     this.#http.closeAllConnections()
   }
 }

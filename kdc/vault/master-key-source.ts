@@ -99,15 +99,20 @@ async function handedOver(
   source: Exclude<MasterKeySource, { kind: 'file' }>,
   env: Environment,
 ): Promise<Uint8Array> {
-  if (source.kind === 'command') return await runForMasterKey(source.words, withoutKey(env))
+  if (source.kind === 'command') return await runForMasterKey(source.words, withoutOwn(env))
   if (source.kind === 'environment') return Buffer.from(env[source.variable] ?? '')
   return await readCredential(source.path)
 }
 
+/** What only the KDC itself may use: the key, the socket that it was handed, and the way to its service manager. */
+const OWN_VARIABLES: ReadonlySet<string> = new Set([
+  MASTER_KEY_VARIABLE,
+  ...['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES', 'NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'],
+])
+
 /** What the command gets of the environment. */
-function withoutKey(env: Environment): Environment {
-  const { [MASTER_KEY_VARIABLE]: _, ...rest } = env
-  return rest
+function withoutOwn(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !OWN_VARIABLES.has(name)))
 }
 
 const CREDENTIAL_FILE: PrivateFileKind = {

@@ -9,7 +9,7 @@ export interface PrivateFileKind {
   /** The name of such a file in a message. */
   readonly name: string
   /** The option that accepts a file that others can read, if there is one: on the command line, and in a program. */
-  readonly wayOut?: { readonly flag: string; readonly option: string }
+  readonly wayOut?: { readonly flag: string; readonly option?: string }
   /** What to do if there is no such file. */
   readonly hintIfMissing: string
   /** What to do if there is one already, besides moving it away. */
@@ -116,7 +116,8 @@ export function unopened(
 function wayOut({ wayOut }: PrivateFileKind): string {
   if (wayOut === undefined) return ''
   const { flag, option } = wayOut
-  return `; where a container mounts it like this: ${flag}, or ${option}: true`
+  const inProgram = option === undefined ? '' : `, or ${option}: true`
+  return `; where a container mounts it like this: ${flag}${inProgram}`
 }
 
 /** @param reason what is wrong with the file; neither it nor the hint may quote what is in the file */

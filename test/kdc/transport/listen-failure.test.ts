@@ -35,7 +35,10 @@ it.each([
   ['ENOTFOUND', /has a host name that has no address/],
   ['EMFILE', /cannot be listened on: EMFILE/],
 ])('%s is explained', (code, said) => {
-  const { message } = explainListenFailure('127.0.0.1', 80, Object.assign(new Error(code), { code }))
+  const { message } = explainListenFailure(
+    { host: '127.0.0.1', port: 80 },
+    Object.assign(new Error(code), { code }),
+  )
   expect(message).toMatch(said)
   expect(message).toContain('--listen HOST:PORT')
 })

@@ -1,0 +1,86 @@
+import { readFile, stat } from 'node:fs/promises'
+import type { Command } from 'commander'
+import type { RunningKdc } from '../kdc/main.js'
+import type { TlsIdentity } from '../kdc/transport/tls.js'
+import { OrthrusError } from '../shared/errors.js'
+import { codeOf } from '../shared/folder.node.js'
+import type { PrivateFileKind } from '../shared/keytab/private-file.js'
+import { readPrivateBytes } from '../shared/keytab/private-file.node.js'
+import type { Logger } from '../shared/logger.js'
+
+/** The files of the certificate and of its key, for TLS on the KDC's listener. */
+
+export interface TlsArguments {
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  readonly allowReadableTlsKey?: boolean
+}
+
+export function addTlsOptions(command: Command): Command {
+  return command
+    .option('--tls-cert <file>', 'speak TLS: the certificate and those between it and the root, PEM')
+    .option('--tls-key <file>', 'the key of the certificate, PEM; SIGHUP reads both files again')
+    .option(
+      '--allow-readable-tls-key',
+      'accept a --tls-key that others can read, as containers mount secrets',
+    )
+}
+
+/** Bytes. Some ten certificates. */
+const CERTIFICATE_MAX = 64 * 1024
+
+const TLS_KEY_FILE: PrivateFileKind = {
+  name: 'TLS key',
+  wayOut: { flag: '--allow-readable-tls-key' },
+  hintIfMissing: 'name the file that your authority, or your tool for certificates, made',
+  hintIfTaken: 'name another file',
+  sizeMax: 64 * 1024,
+}
+
+/**
+ * @returns `undefined` if no TLS is asked for
+ * @throws TypeError if only one file is named; OrthrusError if one cannot be read, or the key is not private
+ */
+export async function tlsIdentity(options: TlsArguments): Promise<TlsIdentity | undefined> {
+  const { tlsCert, tlsKey, allowReadableTlsKey = false } = options
+  if (tlsCert === undefined && tlsKey === undefined) return undefined
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new TypeError('TLS needs both --tls-cert FILE and --tls-key FILE')
+  const certificate = await readCertificate(tlsCert)
+  const { bytes } = await readPrivateBytes(TLS_KEY_FILE, tlsKey, { allowReadable: allowReadableTlsKey })
+  return { certificate, key: bytes }
+}
+
+async function readCertificate(path: string): Promise<Uint8Array> {
+  try {
+    if ((await stat(path)).size > CERTIFICATE_MAX)
+      throw new TypeError(`${path} is larger than ${CERTIFICATE_MAX} bytes: is it a certificate?`)
+    return await readFile(path)
+  } catch (cause) {
+    if (cause instanceof TypeError) throw cause
+    throw new OrthrusError('unavailable', `the certificate ${path} cannot be read: ${codeOf(cause)}`, {
+      final: true,
+      cause,
+      hint: 'check the file of --tls-cert, and the folders above it',
+    })
+  }
+}
+
+/** Reads both files again. If anything is wrong with them, the KDC goes on with what it has, and the log says so. */
+export async function renewTls(kdc: RunningKdc, options: TlsArguments, logger: Logger): Promise<void> {
+  try {
+    const identity = await tlsIdentity(options)
+    if (identity === undefined) throw new TypeError('the KDC was started without --tls-cert')
+    kdc.renewTls(identity)
+    forget(identity)
+    logger.info({ certificate: options.tlsCert }, 'the certificate was read again; new connections get it')
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : 'unknown reason'
+    logger.error({ certificate: options.tlsCert, reason }, 'the certificate stays as it was')
+  }
+}
+
+/** Overwrites the key, once the platform has read it. */
+export function forget({ key }: TlsIdentity): void {
+  if (typeof key !== 'string') key.fill(0)
+}
