@@ -22,6 +22,7 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<MakeComman
   ['join', async () => (await import('./join.js')).joinCommand],
   ['inspect', async () => (await import('./inspect.js')).inspectCommand],
   ['keytab', async () => (await import('./keytab.js')).keytabCommand],
+  ['doctor', async () => (await import('./doctor.js')).doctorCommand],
   ['passwd', async () => (await import('./passwd.js')).passwdCommand],
 ]
 

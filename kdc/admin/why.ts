@@ -54,7 +54,8 @@ export async function why(context: AdminContext, question: WhyQuestion): Promise
     whole,
     ...(whole ? explained : withoutSecondHand(explained)),
     ...(await partiesOf(context, parties, whole)),
-    followers: whole ? followersOf(context, service) : [],
+    // A principal may know from where it is followed itself: a second address is a second process under its key.
+    followers: whole || service === clientName ? followersOf(context, service) : [],
   }
 }
 

@@ -74,6 +74,14 @@ async function lookFor(name: string, holding: Sharing): Promise<KeyTaken | undef
   return holder === undefined ? undefined : new KeyTaken(holding, holder)
 }
 
+/** All that hold the name, in whichever way. */
+export async function holdersOf(name: string): Promise<readonly string[]> {
+  const places = Array.from({ length: PLACES }, (_, i) => i)
+  const names = [name, ...places.flatMap(i => [place(name, 'machine', i), place(name, 'shared', i)])]
+  const answers = await Promise.all(names.map(askHolder))
+  return answers.filter(answer => answer !== undefined).map(answer => new KeyTaken('alone', answer).holder)
+}
+
 async function takePlace(name: string, holding: Sharing): Promise<KeyLock | undefined> {
   for (let i = 0; i < PLACES; i++) {
     const own = await hold(place(name, holding, i))

@@ -45,6 +45,8 @@ it('has commands that run as they stand there, and the first answer as it is', a
   )
   expect(commands.length).toBeGreaterThan(2)
   for (const [i, command] of commands.entries()) {
+    // `orthrus doctor` compares the clocks.
+    realm.clock.advance(Math.max(0, systemClock.now() - realm.clock.now()))
     const { code, out, err } = await runCommand(command.split(' ').slice(1), { env: env() })
     expect(`${command}: ${code} ${err}`).toBe(`${command}: 0 `)
     if (i === 0) expect(steady(documentText())).toContain(steady(out))
