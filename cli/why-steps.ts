@@ -8,11 +8,12 @@ import { localPart, realmOf } from '../shared/principal.js'
 /** Commands, and what they are for. Empty if the client gets what was asked about. */
 export function nextSteps(question: WhyQuestion, why: Why): string[] {
   const [client, service] = [localPart(question.client), localPart(question.service)]
+  const ask = `an administrator runs: orthrus admin why ${client} ${service}`
   switch (why.code) {
     case null:
       return requestSteps(question, why)
     case 'auth_failed':
-      return missingSteps(client, why.client)
+      return why.scope === 'service' ? [ask] : missingSteps(client, why.client)
     case 'principal_disabled':
       return stateSteps(client, why.client)
     case 'revoked':
@@ -20,7 +21,7 @@ export function nextSteps(question: WhyQuestion, why: Why): string[] {
     case 'policy_denied':
       return policySteps(question, why)
     case 'unknown_service':
-      if (!why.whole) return [`an administrator runs: orthrus admin why ${client} ${service}`]
+      if (why.scope === 'client') return [ask]
       return why.service?.keys.length ? stateSteps(service, why.service) : missingSteps(service, why.service)
     case 'caveat_failed':
       return ['an invitation can only join: orthrus join CODE']
@@ -46,14 +47,15 @@ function stateSteps(name: string, party: WhyParty | null): string[] {
   return [`orthrus admin remove ${name}`, `orthrus admin add ${name}`]
 }
 
-function policySteps(question: WhyQuestion, { rules, whole }: Why): string[] {
+function policySteps(question: WhyQuestion, { rules, scope }: Why): string[] {
   const { client, service } = question
   const pair = `${localPart(client)} ${localPart(service)}`
   if (localPart(service) === 'krbtgt') return ['a TGT comes with every login: ask about another service']
   const denials = rules.map(({ rule }) => rule).filter(({ effect }) => effect === 'deny')
   const forget = denials.map(rule => `orthrus admin policy ${typedPair(question, rule)} --forget`)
   const isAllowed = rules.some(({ rule }) => rule.effect === 'allow')
-  if (denials.length > 0) return isAllowed || !whole ? forget : [...forget, `orthrus admin allow ${pair}`]
+  if (denials.length > 0)
+    return isAllowed || scope === 'client' ? forget : [...forget, `orthrus admin allow ${pair}`]
   if (!isAllowed) return [`orthrus admin allow ${pair}`]
   const name = localPart(service)
   return [

@@ -17,14 +17,14 @@ export function whyText(question: WhyQuestion, why: Why): string {
 
 /** For `--json`. */
 export function whyObject(question: WhyQuestion, why: Why): object {
-  const { at, code, reason, whole, client, service, rules, ticket, followers } = why
+  const { at, code, reason, scope, client, service, rules, ticket, followers } = why
   return {
     client: question.client,
     service: question.service,
     at: formatTime(at),
     granted: code === null,
     ...(code === null ? {} : { code, reason }),
-    complete: whole,
+    scope,
     parties: { client: client && partyObject(client), service: service && partyObject(service) },
     rules: rules.map(({ rule, fate }) => ({ ...ruleObject(rule), fate })),
     ticket: ticket && ticketObject(ticket),
@@ -78,17 +78,15 @@ function requestText({ method, path }: WhyQuestion): string {
 }
 
 function factRows(question: WhyQuestion, why: Why): string[][] {
-  const { at, whole, client, service, ticket } = why
+  const { at, scope, client, service, ticket } = why
   const realm = realmOf(question.client)
   const nobody = 'there is no such principal'
   return [
     ['decided for', formatTime(at)],
-    ...lines('client', client === null ? [nobody] : partyLines(client, at)),
+    ...lines('client', client !== null ? partyLines(client, at) : [scope === 'service' ? WITHHELD : nobody]),
     ...lines(
       'service',
-      service !== null
-        ? partyLines(service, at)
-        : [whole ? nobody : 'only administrators are told more about it'],
+      service !== null ? partyLines(service, at) : [scope === 'client' ? WITHHELD : nobody],
     ),
     ...lines(
       'rules',
@@ -97,9 +95,11 @@ function factRows(question: WhyQuestion, why: Why): string[][] {
         : why.rules.map(({ rule, fate }) => `${ruleCells(realm, rule).join(' ').trim()} (${fate})`),
     ),
     ...(ticket === null ? [] : ticketRows(ticket, why)),
-    ...lines('followers', whole ? followerLines(why) : []),
+    ...lines('followers', scope === 'client' ? [] : followerLines(why)),
   ]
 }
+
+const WITHHELD = 'only administrators are told more about it'
 
 function lines(name: string, texts: readonly string[]): string[][] {
   return texts.map((text, i) => [i === 0 ? name : '', text])

@@ -10,10 +10,13 @@ import {
   type Why,
   type WhyParty,
   type WhyQuestion,
+  type WhyScope,
 } from '../../shared/administration/why.js'
-import { OrthrusError } from '../../shared/errors.js'
+import { OrthrusError, type WireCode } from '../../shared/errors.js'
+import type { Pattern } from '../../shared/pattern.js'
 import { type Principal, ticketGrantingService } from '../../shared/principal.js'
 import { type Explained, explain } from '../issue/explain.js'
+import { mayAdminister } from '../issue/ownership.js'
 import { groupsOf, lookUpServices } from '../issue/service-tickets.js'
 import { dueOf, keyLife } from '../realm/key-changes.js'
 import { hasPassword } from '../realm/principal-keys.js'
@@ -21,13 +24,15 @@ import type { RevocationLog } from '../realm/revocation-log.js'
 import type { PrincipalRecord } from '../vault/records.js'
 import { type AdminContext, requireOwnRealm } from './context.js'
 import { type Method, method } from './method.js'
-import { isAdministrator } from './role.js'
+import { rowsOwned } from './owners.js'
+import { type Caller, isAdministrator } from './role.js'
 
 /** `why`: explains a decision before it is met, from the records that an exchange would decide from. */
 
 /**
- * An administrator is told everything. A client that asks for itself is told the decision, the rule that makes it and
- * the ticket that it would get, and nothing about the service that it could not find out by asking for a ticket.
+ * An administrator is told everything. An owner of the service is told how it is decided, and nothing else about the
+ * client. A client that asks for itself is told the decision, the rule that makes it and the ticket that it would get,
+ * and nothing about the service that it could not find out by asking for a ticket.
  * @throws OrthrusError `not_authorized`; `malformed` for principals of another realm
  */
 export async function why(context: AdminContext, question: WhyQuestion): Promise<Why> {
@@ -35,7 +40,7 @@ export async function why(context: AdminContext, question: WhyQuestion): Promise
   const { client: clientName, service, method, path } = question
   requireOwnRealm(context, clientName)
   requireOwnRealm(context, service)
-  const whole = requireConcerned(context, clientName)
+  const scope = await scopeOf(context, question)
   const { directory, record, random } = realm
   const now = question.at ?? realm.time.now()
   const client = await directory.principal(clientName)
@@ -46,35 +51,52 @@ export async function why(context: AdminContext, question: WhyQuestion): Promise
   ])
   if (granting === undefined || requested === undefined)
     throw new OrthrusError('unavailable', 'the realm has no krbtgt any more')
-  const grounds = { realm: record, granting, clientName, client, requested, now, method, path }
-  const explained = explain(grounds, random)
-  const parties = { client, service: whole ? requested.record : undefined }
+  const explained = explain(
+    { realm: record, granting, clientName, client, requested, now, method, path },
+    random,
+  )
+  const parties = {
+    client: scope === 'service' ? undefined : client,
+    service: scope === 'client' ? undefined : requested.record,
+  }
   return {
     at: now,
-    whole,
-    ...(whole ? explained : withoutSecondHand(explained)),
-    ...(await partiesOf(context, parties, whole)),
+    scope,
+    ...TOLD[scope](explained),
+    ...(await partiesOf(context, parties, scope !== 'client')),
     // A principal may know from where it is followed itself: a second address is a second process under its key.
-    followers: whole || service === clientName ? followersOf(context, service) : [],
+    followers: scope !== 'client' || service === clientName ? followersOf(context, service) : [],
   }
 }
 
 /**
  * What was refused under this id, as far as it is remembered and the caller may know: an administrator all of it, a
- * client what was refused to it. Nobody else learns whether there was such a refusal.
+ * client what was refused to it, an owner what was refused about its services. Nobody else learns whether there was such
+ * a refusal.
  */
-function refusalsWith({ realm: { refusals }, caller }: AdminContext, id: string): KeptRefusal[] {
+async function refusalsWith(context: AdminContext, id: string): Promise<KeptRefusal[]> {
+  const { realm, caller } = context
+  const { refusals } = realm
   if (caller === undefined || isAdministrator(caller.claims)) return refusals.find(id)
-  const { client, via, caveats } = caller
-  if (via !== undefined || caveats.length > 0) return []
-  return refusals.findOf(client, id).map(kept => ({ ...kept, reason: toldReason(kept.code, kept.reason) }))
+  const own = isItself(caller, caller.client)
+    ? refusals
+        .findOf(caller.client, id)
+        .map(kept => ({ ...kept, reason: toldReason(kept.code, kept.reason) }))
+    : []
+  if (own.length > 0 || !mayAdminister(caller.claims)) return own
+  const isOwned = await rowsOwned(context)
+  const kept = refusals.find(id)
+  const owned = await Promise.all(kept.map(({ service }) => service !== null && isOwned(patternOf(service))))
+  return kept.filter((_, i) => owned[i])
 }
 
-/** @returns whether the caller is told everything. @throws OrthrusError `not_authorized` */
-function requireConcerned({ caller }: AdminContext, client: Principal): boolean {
-  if (caller === undefined || isAdministrator(caller.claims)) return true
-  const { client: principal, via, caveats } = caller
-  if (principal === client && via === undefined && caveats.length === 0) return false
+/** @throws OrthrusError `not_authorized` */
+async function scopeOf(context: AdminContext, { client, service }: WhyQuestion): Promise<WhyScope> {
+  const { caller } = context
+  if (caller === undefined || isAdministrator(caller.claims)) return 'everything'
+  if (mayAdminister(caller.claims) && (await (await rowsOwned(context))(patternOf(service)))) return 'service'
+  if (isItself(caller, client)) return 'client'
+  const { client: principal } = caller
   throw new OrthrusError(
     'not_authorized',
     `${principal} may ask this only for itself, with its own whole ticket`,
@@ -84,6 +106,32 @@ function requireConcerned({ caller }: AdminContext, client: Principal): boolean 
     },
   )
 }
+
+function isItself({ client, via, caveats }: Caller, principal: Principal): boolean {
+  return client === principal && via === undefined && caveats.length === 0
+}
+
+function patternOf(principal: Principal): Pattern {
+  return principal as string as Pattern
+}
+
+const TOLD: Readonly<Record<WhyScope, (explained: Explained) => Explained>> = {
+  everything: explained => explained,
+  service: aboutService,
+  client: withoutSecondHand,
+}
+
+/** Policy is told first: so an owner learns of nobody to whom no rule of its service applies whether there is such a client. */
+function aboutService(explained: Explained): Explained {
+  const { code, policy } = explained
+  if (code === null || !LOGIN.has(code)) return explained
+  if (policy.allowed) return { ...explained, code: 'auth_failed', reason: CANNOT_LOG_IN }
+  return { ...explained, code: policy.code, reason: policy.reason }
+}
+
+/** What a login is refused with. */
+const LOGIN: ReadonlySet<string> = new Set<WireCode>(['auth_failed', 'principal_disabled', 'revoked'])
+const CANNOT_LOG_IN = 'the client does not exist, is disabled, has expired or has no key'
 
 /** Whether a service is missing, disabled, or without a key is not told to a client that asks for a ticket either. */
 function withoutSecondHand(explained: Explained): Explained {
@@ -95,7 +143,7 @@ function withoutSecondHand(explained: Explained): Explained {
   }
 }
 
-function toldReason(code: Explained['code'], reason: string): string {
+function toldReason(code: WireCode | null, reason: string): string {
   return code === 'unknown_service' ? UNKNOWN : reason
 }
 
@@ -172,6 +220,6 @@ export const WHY_METHODS = {
     callers: 'concerned',
     reads: true,
     decode: decodeRefusalQuestion,
-    run: (context, id) => encodeRefusals(refusalsWith(context, id)),
+    run: async (context, id) => encodeRefusals(await refusalsWith(context, id)),
   }),
 } satisfies Record<string, Method>

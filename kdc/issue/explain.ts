@@ -48,6 +48,8 @@ export interface Explained {
   /** The rule that decides, if one does. */
   readonly rule: DecidingRule | null
   readonly ticket: WhyTicket | null
+  /** What policy alone decides, whether or not the client can log in. */
+  readonly policy: Decision
 }
 
 /** What a login of the client, and its request for the service, would come to. */
@@ -59,10 +61,11 @@ export function explain(grounds: WhyGrounds, random: RandomSource): Explained {
   const matching = matchingRules(requested.rules, questionFor(requested, asking, now))
   const rules = weigh(matching, rule)
   try {
-    return { code: null, reason: '', rule, rules, ticket: ticketFor(grounds, decision, random) }
+    const ticket = ticketFor(grounds, decision, random)
+    return { code: null, reason: '', rule, rules, ticket, policy: decision }
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
-    return { code: wireCodeOf(cause), reason: cause.reason, rule, rules, ticket: null }
+    return { code: wireCodeOf(cause), reason: cause.reason, rule, rules, ticket: null, policy: decision }
   }
 }
 

@@ -100,6 +100,13 @@ export interface CaveatRefusal {
   readonly reason: string
 }
 
+/**
+ * How much the caller is told: an administrator everything, an owner of the service everything but what concerns the
+ * client, and a client that asks for itself what it could find out by asking for a ticket.
+ */
+export const WHY_SCOPES = ['everything', 'service', 'client'] as const
+export type WhyScope = (typeof WHY_SCOPES)[number]
+
 /** What the KDC would decide, and from what. */
 export interface Why {
   /** The time that was decided for. */
@@ -108,13 +115,12 @@ export interface Why {
   readonly code: WireCode | null
   /** As the KDC's log would say it; empty if the client gets a ticket. */
   readonly reason: string
-  /** Whether the caller is told everything. A client that asks for itself is told what it could find out by asking. */
-  readonly whole: boolean
-  /** Null if there is no such principal. */
+  readonly scope: WhyScope
+  /** Null if there is no such principal, and for an owner of the service. */
   readonly client: WhyParty | null
-  /** Null if there is no such principal, and for a caller that is not told everything. */
+  /** Null if there is no such principal, and for the client itself. */
   readonly service: WhyParty | null
-  /** Those that match, the most specific first; for a caller that is not told everything, only the one that decides. */
+  /** Those that match, the most specific first; for the client itself only the one that decides. */
   readonly rules: readonly WeighedRule[]
   /** Null if the client gets none. */
   readonly ticket: WhyTicket | null
@@ -123,12 +129,12 @@ export interface Why {
 }
 
 export function encodeWhy(why: Why): Value[] {
-  const { at, code, reason, whole, client, service, rules, ticket, followers } = why
+  const { at, code, reason, scope, client, service, rules, ticket, followers } = why
   return [
     at,
     code,
     reason,
-    whole,
+    scope,
     client && encodeParty(client),
     service && encodeParty(service),
     rules.map(({ rule, fate }) => [encodePolicyRule(rule), fate]),
@@ -139,12 +145,12 @@ export function encodeWhy(why: Why): Value[] {
 
 /** @throws OrthrusError `malformed` */
 export function decodeWhy(results: readonly Value[]): Why {
-  const [at, code, reason, whole, client, service, rules, ticket, followers] = fields(results, 9)
+  const [at, code, reason, scope, client, service, rules, ticket, followers] = fields(results, 9)
   return {
     at: numberOf(at),
     code: nullable(code, errorCodeOf),
     reason: textOf(reason),
-    whole: booleanOf(whole),
+    scope: oneOf(scope, WHY_SCOPES),
     client: nullable(client, partyOf),
     service: nullable(service, partyOf),
     rules: listOf(rules).map(weighedRuleOf),

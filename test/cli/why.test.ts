@@ -84,7 +84,7 @@ describe('orthrus admin why', () => {
     expect(await why('web/1', 'orders', '--method', 'GET')).toMatchObject({
       client: 'web/1@demo.example',
       granted: true,
-      complete: true,
+      scope: 'everything',
       rules: [{ client: 'web/*@demo.example', fate: 'decides', claims: { role: 'reader' } }],
       ticket: { limits: { rule: 600_000, realm: 3_600_000 }, claims: { role: 'reader' }, delegable: false },
       request: { method: 'GET', path: null, passes: true, refusal: null },

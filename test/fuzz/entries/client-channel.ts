@@ -140,7 +140,7 @@ const WHY: Why = {
   at: 9,
   code: null,
   reason: '',
-  whole: true,
+  scope: 'everything',
   client: PARTY,
   service: PARTY,
   rules: [{ rule: ruleOf('web', 'orders'), fate: 'decides' }],

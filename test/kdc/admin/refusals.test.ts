@@ -144,6 +144,21 @@ describe('who is told of a refusal', () => {
     expect(await told(realm, '0123456789ab', by)).toEqual([])
   })
 
+  it('is an owner of the service that was asked for, and of no other', async () => {
+    const { realm, id } = await scene()
+    await realm.add('ann')
+    for (const [owned, count] of [
+      ['ghost', 1],
+      ['orders', 0],
+    ] as const) {
+      await realm.allow('ann', 'kdc', { claims: [['owner', owned]] })
+      const owner: Caller = { ...callerOf(local('ann')), claims: [['owner', owned]] }
+      expect(await told(realm, id, owner)).toHaveLength(count)
+    }
+    const late = await refused(realm, await realm.add('late'), [], START - 3_600_000)
+    expect(await told(realm, late, { ...callerOf(local('ann')), claims: [['owner', 'ghost']] })).toEqual([])
+  })
+
   it('is only an administrator, where nobody proved a key', async () => {
     const { realm, web } = await scene()
     const thief = { ...web, key: realm.admin.key }
