@@ -4,6 +4,7 @@ import { isOver, type PolicyRule } from '../shared/administration/rules.js'
 import { OrthrusError } from '../shared/errors.js'
 import { type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
 import { isPrincipal, kdcService, type Principal, type RealmName } from '../shared/principal.js'
+import { applyCommand, diffCommand, exportCommand } from './admin-policy-file.js'
 import { type ConnectionOptions, kdcTimeOf, withAdminConnection, withAdministration } from './connection.js'
 import { ruleCells, ruleObject } from './rule-text.js'
 import { answer, type Terminal, table } from './terminal.js'
@@ -13,8 +14,8 @@ interface PolicyOptions extends ConnectionOptions {
 }
 
 export function policyCommand(terminal: Terminal): Command {
-  return withAdminConnection(new Command('policy'))
-    .description('show all rules, or those that decide about CLIENT and SERVICE; or forget one')
+  const policyOf = withAdminConnection(new Command('policy'))
+    .description('show all rules, or those that decide about CLIENT and SERVICE; or forget one; or as a file')
     .summary('show the rules, or forget one')
     .option('--forget', 'take away the rule of exactly this CLIENT and SERVICE')
     .argument('[client]', 'only the rules that match it; a pattern, as web/*, only its own')
@@ -22,6 +23,8 @@ export function policyCommand(terminal: Terminal): Command {
     .action((client: string | undefined, service: string | undefined, options: PolicyOptions) =>
       policy(terminal, [client, service], options),
     )
+  for (const make of [exportCommand, diffCommand, applyCommand]) policyOf.addCommand(make(terminal))
+  return policyOf
 }
 
 /** Whose rules are meant; undefined stands for all. */

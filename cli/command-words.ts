@@ -17,6 +17,8 @@ export function commandWords(program: Command, args: readonly string[]): string[
     if (word.startsWith('-')) break
     if (word === 'help') return commandWords(program, [...path, ...args.slice(i + 1), '--help'])
     const next = command.commands.find(each => each.name() === word)
+    // A command that has arguments too takes the word for one of them.
+    if (next === undefined && command.registeredArguments.length > 0) break
     if (next === undefined) throw unknownCommand(program, command, word)
     command = next
     path.push(word)

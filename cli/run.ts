@@ -77,6 +77,8 @@ function speakThrough(terminal: Terminal, command: Command, json: boolean): void
   const path = pathOf(command)
   command
     .helpCommand(false)
+    // The options of a subcommand stand behind its name, and may have names that the command above it has too.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: text => terminal.out(text),

@@ -28,6 +28,7 @@ import { Groups } from './groups.js'
 import { Invitations } from './invitations.js'
 import { KeyAdministration } from './key-administration.js'
 import { pagesOf } from './pages.js'
+import { PolicyAdministration } from './policy-administration.js'
 import { RealmAdministration } from './realm-administration.js'
 import { Revocations } from './revocations.js'
 import type { AdminTransport } from './transport.js'
@@ -50,6 +51,8 @@ export class Administration {
   readonly revocations: Revocations
   readonly invitations: Invitations
   readonly groups: Groups
+  /** All of policy at once. */
+  readonly wholePolicy: PolicyAdministration
   readonly settings: RealmAdministration
   readonly #transport: AdminTransport
 
@@ -58,6 +61,7 @@ export class Administration {
     this.revocations = new Revocations(transport)
     this.invitations = new Invitations(transport)
     this.groups = new Groups(transport)
+    this.wholePolicy = new PolicyAdministration(transport, this)
     this.settings = new RealmAdministration(transport)
     this.#transport = transport
   }

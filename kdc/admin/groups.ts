@@ -29,12 +29,18 @@ import { requireRemaining } from './lockout.js'
  * `unknown_service` `not_authorized`
  */
 export function addToGroup(context: AdminContext, { group, principals }: GroupChange): Promise<Principal[]> {
-  return changeGroups(context, 'group-add', group, principals, groups => {
-    if (groups.includes(group)) return groups
-    if (groups.length >= GROUPS_OF_PRINCIPAL)
-      throw malformed(`a principal is in ${GROUPS_OF_PRINCIPAL} groups at most`)
-    return [...groups, group].sort()
-  })
+  return changeGroups(context, 'group-add', group, principals, groups => withGroup(groups, group))
+}
+
+/** @throws OrthrusError `malformed` for one group too many */
+export function withGroup(groups: readonly Pattern[], group: Pattern): readonly Pattern[] {
+  if (groups.includes(group)) return groups
+  if (groups.length < GROUPS_OF_PRINCIPAL) return [...groups, group].sort()
+  throw malformed(`a principal is in ${GROUPS_OF_PRINCIPAL} groups at most`)
+}
+
+export function withoutGroup(groups: readonly Pattern[], group: Pattern): readonly Pattern[] {
+  return groups.includes(group) ? groups.filter(each => each !== group) : groups
 }
 
 /**
@@ -46,9 +52,7 @@ export function removeFromGroup(
   context: AdminContext,
   { group, principals }: GroupChange,
 ): Promise<Principal[]> {
-  return changeGroups(context, 'group-remove', group, principals, groups =>
-    groups.includes(group) ? groups.filter(each => each !== group) : groups,
-  )
+  return changeGroups(context, 'group-remove', group, principals, groups => withoutGroup(groups, group))
 }
 
 function changeGroups(
@@ -76,7 +80,8 @@ function changeGroups(
   })
 }
 
-function requireMember(context: AdminContext, name: Principal): void {
+/** @throws OrthrusError `malformed` for a principal of the KDC, or of another realm */
+export function requireMember(context: AdminContext, name: Principal): void {
   requireOwnRealm(context, name)
   if (!isReserved(name)) return
   throw new OrthrusError('malformed', `${name} can be in no group: rules name it alone`, {

@@ -31,12 +31,11 @@ import { rowsOwned } from './owners.js'
 export async function setRule(context: AdminContext, { rule, before }: RuleChange): Promise<void> {
   requireSensible(context, rule)
   const { client, service, effect } = rule
-  const stored: PolicyRule =
-    effect === 'deny' ? { client, service, effect, ...NO_TERMS, until: rule.until } : rule
+  const stored = storedForm(rule)
   await changeRealm(context, async now => {
-    if (isOver(stored, now)) throw malformed('the rule would have ended already')
+    requireFuture(stored, now)
     const found = await readRule(context, client, service)
-    if (before !== undefined) requireUnchanged(before, found?.record ?? null)
+    if (before !== undefined) requireUnchanged(context, [client, service], before, found?.record ?? null)
     await requireRemaining(context, { rules: [{ client, service, rule: stored }], groups: [] }, now)
     const fields = encodePolicyRecord({ ...stored, changedAt: now })
     const name = policyName(client, service)
@@ -45,12 +44,36 @@ export async function setRule(context: AdminContext, { rule, before }: RuleChang
   })
 }
 
-/** Compares the values, not the versions: the version of a rule that was forgotten in between begins again at 1. */
-function requireUnchanged(before: PolicyRule | null, found: PolicyRule | null): void {
+/** A denial has no terms but its end. */
+export function storedForm(rule: PolicyRule): PolicyRule {
+  const { client, service, effect, until } = rule
+  return effect === 'deny' ? { client, service, effect, ...NO_TERMS, until } : rule
+}
+
+/** @throws OrthrusError `malformed` for a rule that has ended */
+export function requireFuture(rule: PolicyRule, now: number): void {
+  if (isOver(rule, now)) throw malformed('the rule would have ended already')
+}
+
+/**
+ * Compares the values, not the versions: the version of a rule that was forgotten in between begins again at 1.
+ * @throws OrthrusError `malformed`, which names the pair
+ */
+export function requireUnchanged(
+  context: AdminContext,
+  pair: readonly [client: Pattern, service: Pattern],
+  before: PolicyRule | null,
+  found: PolicyRule | null,
+): void {
   if (isSameRule(before, found)) return
-  throw new OrthrusError('malformed', 'somebody else changed the rule after it was read', {
-    hint: 'look at the rule and try again: orthrus admin policy',
+  const names = shortPair(context, pair)
+  throw new OrthrusError('malformed', `somebody else changed the rule of ${names} after it was read`, {
+    hint: `look at the rule and try again: orthrus admin policy ${names}`,
   })
+}
+
+function shortPair({ realm }: AdminContext, pair: readonly Pattern[]): string {
+  return pair.map(pattern => shortPattern(realm.record.realm, pattern)).join(' ')
 }
 
 /** The rule of exactly this pair; null if there is none. */
@@ -101,13 +124,13 @@ export async function policy(
   return rows.slice(0, limit)
 }
 
-function noRule({ realm }: AdminContext, client: Pattern, service: Pattern): OrthrusError {
-  const pair = [client, service].map(pattern => shortPattern(realm.record.realm, pattern)).join(' ')
+function noRule(context: AdminContext, client: Pattern, service: Pattern): OrthrusError {
+  const pair = shortPair(context, [client, service])
   return new OrthrusError('malformed', `there is no rule for ${pair}`, { hint: 'run: orthrus admin policy' })
 }
 
 /** Refuses a rule that could never do what it says. @throws OrthrusError `malformed` */
-function requireSensible({ realm: { record } }: AdminContext, rule: PolicyRule): void {
+export function requireSensible({ realm: { record } }: AdminContext, rule: PolicyRule): void {
   const { client, service, methods, paths, rate } = rule
   for (const pattern of [client, service]) {
     if (pattern !== EVERYONE && !isGroup(pattern) && !pattern.endsWith(`@${record.realm}`))

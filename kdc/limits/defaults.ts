@@ -126,8 +126,8 @@ export const OWNER_INVITATION_MAX = DAY
 /** The most outdated invitations that one change clears away. */
 export const INVITATIONS_CLEARED = 8
 
-/** The largest message that the KDC takes in a channel, bytes. */
-export const CHANNEL_MESSAGE_BYTES = 64 * 1024
+/** The largest message that the KDC takes in a channel, bytes: a policy of some thousand rules is applied at once. */
+export const CHANNEL_MESSAGE_BYTES = 1024 * 1024
 
 /** The largest message that the KDC takes from a non-administrator, bytes. */
 export const PUBLIC_MESSAGE_BYTES = 1024

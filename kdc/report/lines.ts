@@ -1,3 +1,4 @@
+import { pairOf } from '../../shared/administration/policy-change.js'
 import type { DecidingRule } from '../../shared/administration/rules.js'
 import { toHex } from '../../shared/bytes.js'
 import type { Logger } from '../../shared/logger.js'
@@ -199,6 +200,11 @@ function subjectsOf(change: RecordChange): readonly string[] {
       return [toHex(change.ticketId), ...(change.principal === null ? [] : [change.principal])]
     case 'set-realm':
       return [change.settings.realm]
+    case 'apply-policy':
+      return [
+        ...change.rules.map(replaced => pairOf(replaced).join(' ')),
+        ...change.members.map(({ group, principal }) => `${group} ${principal}`),
+      ]
     case 'group-add':
     case 'group-remove':
       return [change.group, ...change.principals]

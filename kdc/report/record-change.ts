@@ -1,4 +1,5 @@
 import type { NewInvitation } from '../../shared/administration/invitations.js'
+import type { PolicyChange } from '../../shared/administration/policy-change.js'
 import type { PrincipalLimits } from '../../shared/administration/principals.js'
 import type { RealmSummary } from '../../shared/administration/realm.js'
 import type { PolicyRule } from '../../shared/administration/rules.js'
@@ -65,6 +66,7 @@ export type RecordChange =
       readonly invitation: Principal
     }
   | { readonly method: 'allow' | 'deny'; readonly rule: PolicyRule }
+  | ({ readonly method: 'apply-policy' } & PolicyChange)
   | {
       readonly method: 'group-add' | 'group-remove'
       readonly group: Pattern

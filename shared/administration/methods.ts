@@ -18,6 +18,7 @@
  * | `forget` | client, service | none |
  * | `list` | the last one seen, `[principal]` or nil; limit | `[[summary, ...]]` |
  * | `policy` | the last one seen, `[client, service]` or nil; limit | `[[rule, ...]]` |
+ * | `apply-policy` | `encodePolicyChange` | none |
  * | `group-add` `group-remove` | `encodeGroupChange` | `encodeMoved` |
  * | `members` | a group or nil; the last one seen, a principal or nil; limit | `[[encodeGroupsOfPrincipal, ...]]` |
  * | `rotate` | principal | `encodeRotated` |
@@ -47,6 +48,7 @@ export const ADMIN_METHODS = [
   'rule',
   'forget',
   'policy',
+  'apply-policy',
   'group-add',
   'group-remove',
   'members',

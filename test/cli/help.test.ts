@@ -79,7 +79,7 @@ describe('a command that does not exist', () => {
     [['admin', 'alow', 'web', 'orders'], 'of orthrus admin; did you mean: orthrus admin allow?'],
     [['allow', 'web', 'orders'], 'of orthrus; did you mean: orthrus admin allow?'],
     [['add', 'web'], 'of orthrus; did you mean: orthrus admin add?'],
-    [['polcy'], 'of orthrus; did you mean: orthrus admin policy?'],
+    [['polcy'], 'of orthrus; did you mean: orthrus policy?'],
     [['admin', 'get'], 'of orthrus admin; did you mean: orthrus get?'],
     [['admin', 'INIT'], 'of orthrus admin; did you mean: orthrus init?'],
     [['__proto__'], 'of orthrus; it has'],

@@ -5,6 +5,7 @@ import {
   INVITATION_METHODS,
   OWN_METHODS,
 } from '../../../shared/administration/methods.js'
+import { encodePolicyChange } from '../../../shared/administration/policy-change.js'
 import { encodeNewPrincipal } from '../../../shared/administration/principals.js'
 import { encodeRealmChanges } from '../../../shared/administration/realm.js'
 import { encodePolicyRule, encodeRuleChange } from '../../../shared/administration/rules.js'
@@ -17,6 +18,7 @@ import type { AuthKey } from '../../../shared/crypto/keys.js'
 import { encode, type Value } from '../../../shared/encoding/encoding.js'
 import { openError } from '../../../shared/encoding/error.js'
 import { header, messageType } from '../../../shared/encoding/message.js'
+import type { Pattern } from '../../../shared/pattern.js'
 import type { Grant } from '../../../shared/ticket/grant.js'
 import { invite } from '../../support/invitations.js'
 import { ADDRESS, grantOf, type Identity, local, login, ruleOf, START } from '../../support/realm.js'
@@ -177,6 +179,19 @@ const callSeeds = [
   call(8, 'allow', ...encodePolicyRule(RULE)),
   call(9, 'deny', ...encodePolicyRule({ ...RULE, effect: 'deny' })),
   call(10, 'forget', 'web@demo.example', 'orders@demo.example'),
+  call(
+    10,
+    'apply-policy',
+    ...encodePolicyChange({
+      rules: [
+        { before: RULE, after: null },
+        { before: null, after: { ...RULE, client: '*' as Pattern } },
+      ],
+      members: [{ group: '@backend' as Pattern, principal: local('web'), joins: true }],
+    }),
+  ),
+  call(10, 'group-add', '@backend', [local('web')]),
+  call(10, 'members', '@backend', null, 5),
   call(11, 'allow', ...encodeRuleChange({ rule: RULE, before: null })),
   call(12, 'deny', ...encodeRuleChange({ rule: { ...RULE, effect: 'deny' }, before: RULE })),
   call(13, 'rule', 'web@demo.example', 'orders@demo.example'),

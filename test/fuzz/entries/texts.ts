@@ -2,6 +2,12 @@ import { sha256 } from '#primitives'
 import { originsFrom, urlsFrom } from '../../../client/connect-urls.js'
 import { countedAddress, parseForwardedAddress } from '../../../kdc/transport/address.js'
 import { TrustedProxies } from '../../../kdc/transport/trusted-proxies.js'
+import {
+  formatPolicyFile,
+  POLICY_FILE_HEADER,
+  parseExpectations,
+  parsePolicyFile,
+} from '../../../shared/administration/policy-file.js'
 import { fromBase64url, toBase64url } from '../../../shared/bytes.js'
 import { AuthKey, LongTermKey } from '../../../shared/crypto/keys.js'
 import { seal } from '../../../shared/crypto/seal.js'
@@ -97,6 +103,39 @@ const names: Entry = {
     ]
     mustHold(isName === (said[0] === text), 'parsing and asking say the same')
     return said.map(each => (each === 'mistake' ? 'mistake' : 'taken')).join(' ')
+  },
+}
+
+const policyFiles: Entry = {
+  name: 'policy file',
+  form: 'text',
+  seeds: ofText(
+    `${POLICY_FILE_HEADER}
+realm demo.example
+group backend web orders
+allow @backend billing --claim role=reader --claim "a b"="c" --claim n:=3 --claim l:=["a"] --max-life 15m
+allow web orders --methods GET,HEAD --paths /a,/b --delegable --until 2027-01-31T12:00:00Z --rate 600/m
+deny * billing --until 2027-01-31
+expect web can call billing with role=reader GET /x delegable at 2027-01-01
+expect web cannot call orders`,
+    `${POLICY_FILE_HEADER}\nexpect web can call orders`,
+    '# orthrus policy 2',
+  ),
+  run: (input, measure) => {
+    const text = textOf(input)
+    return [
+      orMistake(() => {
+        const written = formatPolicyFile(
+          REALM,
+          measure(() => parsePolicyFile(text)),
+        )
+        mustHold(formatPolicyFile(REALM, parsePolicyFile(written)) === written, 'a policy has one spelling')
+        return 'taken'
+      }),
+      orMistake(() => `${measure(() => parseExpectations(text, REALM)).length}`),
+    ]
+      .map(each => (each === 'mistake' ? 'mistake' : 'taken'))
+      .join(' ')
   },
 }
 
@@ -324,6 +363,7 @@ const PROXIES = new TrustedProxies(['10.0.0.0/8'])
 
 export const textEntries: readonly Entry[] = [
   names,
+  policyFiles,
   paths,
   keytab,
   checkedKeytab,

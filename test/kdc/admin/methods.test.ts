@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ownContext } from '../../../kdc/admin/context.js'
 import { callMethod } from '../../../kdc/admin/methods.js'
 import { ADMIN_METHODS, type AdminMethod, PAGE_ROWS } from '../../../shared/administration/methods.js'
+import { encodePolicyChange } from '../../../shared/administration/policy-change.js'
 import {
   decodePrincipalSummary,
   encodeNewPrincipal,
@@ -557,6 +558,10 @@ describe('the log of administration', () => {
       rule: [web, local('orders')],
       forget: [web, local('orders')],
       policy: [null, 1],
+      'apply-policy': encodePolicyChange({
+        rules: [{ before: null, after: ruleOf('new', 'orders') }],
+        members: [],
+      }),
       'group-add': ['@team', [web]],
       'group-remove': ['@team', [web]],
       members: [null, null, 1],
