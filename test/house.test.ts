@@ -118,13 +118,13 @@ const ORDER = {
     ['keys.ts', 'report/'],
   ],
   shared: [
-    ['owner-logger.ts', 'http/', 'channel/', 'administration/', 'options.ts', 'telemetry/'],
+    ['owner-logger.ts', 'http/', 'channel/', 'administration/', 'telemetry/'],
     ['accept/'],
     ['exchange/'],
     ['ticket/', 'keytab/', 'revocation/'],
     ['encoding/'],
     ['crypto/', 'pattern.ts', 'folder.node.ts', 'shown-url.ts', 'shown-failure.ts'],
-    ['bytes.ts', 'principal.ts', 'logger.ts', 'timers.ts'],
+    ['bytes.ts', 'principal.ts', 'logger.ts', 'timers.ts', 'options.ts'],
     [
       'base64url.ts',
       'base64url.node.ts',

@@ -61,7 +61,7 @@ export class Administration {
     this.revocations = new Revocations(transport)
     this.invitations = new Invitations(transport)
     this.groups = new Groups(transport)
-    this.wholePolicy = new PolicyAdministration(transport, this)
+    this.wholePolicy = new PolicyAdministration(transport, this.groups, () => this.policy())
     this.settings = new RealmAdministration(transport)
     this.#transport = transport
   }

@@ -1,24 +1,26 @@
 import { encodePolicyChange, type PolicyChange } from '../../shared/administration/policy-change.js'
 import type { Policy } from '../../shared/administration/policy-file.js'
 import type { PolicyRule } from '../../shared/administration/rules.js'
-import type { Administration } from './administration.js'
+import type { Groups } from './groups.js'
 import type { AdminTransport } from './transport.js'
 
 /** All of policy at once, as a policy file has it. */
 export class PolicyAdministration {
   readonly #transport: AdminTransport
-  readonly #administration: Pick<Administration, 'policy' | 'groups'>
+  readonly #groups: Groups
+  readonly #rules: () => AsyncIterable<PolicyRule>
 
-  constructor(transport: AdminTransport, administration: Pick<Administration, 'policy' | 'groups'>) {
+  constructor(transport: AdminTransport, groups: Groups, rules: () => AsyncIterable<PolicyRule>) {
     this.#transport = transport
-    this.#administration = administration
+    this.#groups = groups
+    this.#rules = rules
   }
 
   /** All groups with their members, and all rules. */
   async read(): Promise<Policy> {
     const rules: PolicyRule[] = []
-    for await (const rule of this.#administration.policy()) rules.push(rule)
-    return { groups: await this.#administration.groups.list(), rules }
+    for await (const rule of this.#rules()) rules.push(rule)
+    return { groups: await this.#groups.list(), rules }
   }
 
   /**
