@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { addCommand } from './admin-add.js'
 import { allowCommand, denyCommand } from './admin-allow.js'
+import { auditLogCommand, usesOfCommand, whoCommand } from './admin-audit.js'
 import { groupCommand } from './admin-group.js'
 import { invitationsCommand, inviteCommand, uninviteCommand } from './admin-invite.js'
 import { policyCommand } from './admin-policy.js'
@@ -33,6 +34,9 @@ export function adminCommand(terminal: Terminal): Command {
     inviteCommand,
     invitationsCommand,
     uninviteCommand,
+    auditLogCommand,
+    whoCommand,
+    usesOfCommand,
   ]) {
     admin.addCommand(make(terminal))
   }

@@ -16,6 +16,7 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<MakeComman
   ['backup', async () => (await import('./backup.js')).backupCommand],
   ['restore', async () => (await import('./restore.js')).restoreCommand],
   ['check', async () => (await import('./check.js')).checkCommand],
+  ['audit', async () => (await import('./audit.js')).auditCommand],
   ['policy', async () => (await import('./policy.js')).policyFileCommand],
   ['get', async () => (await import('./get.js')).getCommand],
   ['call', async () => (await import('./call.js')).callCommand],

@@ -9,6 +9,7 @@ export interface RealmFiles {
   readonly database: string
   readonly masterKey: string
   readonly adminKeytab: string
+  readonly audit: string
 }
 
 export function filesIn(folder: string): RealmFiles {
@@ -16,6 +17,7 @@ export function filesIn(folder: string): RealmFiles {
     database: join(folder, DATA_FILES.DATABASE),
     masterKey: join(folder, DATA_FILES.MASTER_KEY),
     adminKeytab: join(folder, DATA_FILES.ADMIN_KEYTAB),
+    audit: join(folder, DATA_FILES.AUDIT),
   }
 }
 

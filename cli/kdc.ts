@@ -1,7 +1,15 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { DEFAULT_LIMITS } from '../kdc/limits/defaults.js'
+import { DEFAULT_AUDIT, DEFAULT_LIMITS } from '../kdc/limits/defaults.js'
 import { TrustedProxies } from '../kdc/transport/trusted-proxies.js'
-import { defaulted, parseListen, parseOrigin, parseSize, RepeatedOption } from './arguments.js'
+import {
+  defaulted,
+  parseDuration,
+  parseListen,
+  parseOrigin,
+  parseSize,
+  RepeatedOption,
+  typedDuration,
+} from './arguments.js'
 import { TypedValues } from './config/typed-values.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
 import { addMasterKeyOptions } from './master-key.js'
@@ -61,6 +69,27 @@ function addSettings(command: Command): Command {
         'how many may be open; three quarters of them are for those that proved a key, such as services that follow',
         String(DEFAULT_LIMITS.connections),
         parseConnections,
+      ),
+    )
+    .option(
+      '--without-audit',
+      'keep no audit log: nobody can find out later who got which ticket, or changed what',
+    )
+    .option('--audit-directory <dir>', 'where the audit log is kept, if not in audit in the data folder')
+    .addOption(
+      defaulted(
+        '--audit-max-age <time>',
+        'how old the audit log gets',
+        typedDuration(DEFAULT_AUDIT.maxAge),
+        parseDuration,
+      ),
+    )
+    .addOption(
+      defaulted(
+        '--audit-max-size <size>',
+        'how large the audit log gets, all its files together',
+        `${DEFAULT_AUDIT.maxBytes / 2 ** 30}G`,
+        parseSize,
       ),
     )
     .addOption(

@@ -1,3 +1,4 @@
+import type { AuditSettings } from '../kdc/audit-settings.js'
 import { type KdcSettings, startKdc } from '../kdc/main.js'
 import { type MasterKeySource, openMasterKey, toldSource } from '../kdc/vault/master-key-source.js'
 import { settingsJson, settingsText } from './config/print.js'
@@ -18,6 +19,10 @@ export interface KdcArguments extends MasterKeyArguments, MetricsArguments, TlsA
   readonly allowOrigin?: string[]
   readonly trustedProxy?: string[]
   readonly diskRoom: number
+  readonly withoutAudit?: boolean
+  readonly auditDirectory?: string
+  readonly auditMaxAge: number
+  readonly auditMaxSize: number
   readonly logLevel: string
   readonly json?: boolean
 }
@@ -31,6 +36,10 @@ export async function printSettings(
   const source = await masterKeySourceFor(options, terminal.env)
   const printed = { settings, masterKey: { kind: source.kind, told: toldSource(source) } }
   answer(terminal, options, settingsJson(printed), settingsText(printed))
+}
+
+function auditOf({ auditDirectory, auditMaxAge, auditMaxSize }: KdcArguments): AuditSettings {
+  return { maxAge: auditMaxAge, maxBytes: auditMaxSize, ...given({ directory: auditDirectory }) }
 }
 
 export async function serve(
@@ -62,6 +71,7 @@ export async function serve(
     limits,
     metrics: metrics !== undefined,
     diskRoom: options.diskRoom,
+    audit: options.withoutAudit !== true && auditOf(options),
     logger,
     ...given({ tls }),
   })

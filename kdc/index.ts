@@ -9,6 +9,8 @@ export { type Clock, systemClock } from '../shared/time.js'
 export { DATA_FILES } from './data-files.js'
 export { DEFAULT_LIMITS, type Limits, type Rate } from './limits/defaults.js'
 export {
+  type AuditSettings,
+  type AuditState,
   type KdcData,
   type KdcOptions,
   type KdcSettings,

@@ -4,7 +4,8 @@ import type { Logger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import type { Clock } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
-import { DEFAULT_LIMITS, type Limits, type Rate } from './limits/defaults.js'
+import type { AuditSettings } from './audit-settings.js'
+import { AUDIT_BOUNDS, DEFAULT_LIMITS, type Limits, type Rate } from './limits/defaults.js'
 import type { Store } from './store/store.js'
 import type { TlsIdentity } from './transport/tls.js'
 import type { MasterKey, MasterKeyFileOptions } from './vault/master-key.js'
@@ -42,6 +43,11 @@ export interface KdcSettings {
   readonly rereadMasterKey?: () => Promise<MasterKey>
   /** The room that the disk of the data folder must have left for `readiness`, bytes. Default: 64 MiB. */
   readonly diskRoom?: number
+  /**
+   * The audit log: who got which ticket, by which rule, and who administered what, in lines that cannot be changed
+   * unseen. False keeps none. Default: it is kept, if the realm is in a data folder, or a folder for it is named.
+   */
+  readonly audit?: AuditSettings | false
   /** Origins whose pages may connect from a browser. Default: none. */
   readonly allowedOrigins?: readonly string[]
   /**
@@ -74,6 +80,7 @@ const KNOWN: KnownOptions<KdcOptions> = {
   metrics: true,
   rereadMasterKey: true,
   diskRoom: true,
+  audit: true,
   allowedOrigins: true,
   trustedProxies: true,
   addressOf: true,
@@ -107,9 +114,10 @@ const KNOWN_RATE: KnownOptions<Rate> = { points: true, interval: true }
 /** @throws TypeError for an option of `startKdc` that does not exist, or a limit that is no whole number from 1 */
 export function requireKdcOptions(options: KdcOptions): void {
   requireKnownOptions('startKdc', options, KNOWN)
-  const { listen, limits, metrics = false, diskRoom = 1 } = options
+  const { listen, limits, audit, metrics = false, diskRoom = 1 } = options
   if (typeof metrics !== 'boolean') throw new TypeError('metrics of startKdc is true or false')
   requireWhole('diskRoom of startKdc', diskRoom)
+  if (audit !== undefined && audit !== false) requireAuditSettings(audit)
   if (listen !== undefined) requireKnownOptions('listen of startKdc', listen, KNOWN_LISTEN)
   if (limits === undefined) return
   requireKnownOptions('limits of startKdc', limits, KNOWN_LIMITS)
@@ -123,6 +131,19 @@ export function requireKdcOptions(options: KdcOptions): void {
       for (const part of ['points', 'interval'] as const) requireWhole(`${part} of ${label}`, rate[part])
     }
   }
+}
+
+function requireAuditSettings(settings: AuditSettings): void {
+  requireKnownOptions<AuditSettings>('audit of startKdc', settings, {
+    directory: true,
+    maxAge: true,
+    maxBytes: true,
+  })
+  const { maxAge = AUDIT_BOUNDS.MAX_AGE_MIN, maxBytes = AUDIT_BOUNDS.MAX_BYTES_MIN } = settings
+  if (!Number.isSafeInteger(maxAge) || maxAge < AUDIT_BOUNDS.MAX_AGE_MIN)
+    throw new TypeError('maxAge of the audit log is a number of milliseconds, a day at least')
+  if (!Number.isSafeInteger(maxBytes) || maxBytes < AUDIT_BOUNDS.MAX_BYTES_MIN)
+    throw new TypeError('maxBytes of the audit log is a number of bytes, a MiB at least')
 }
 
 /** A limit of 0 would refuse everybody, and one that is no number would refuse nobody. */

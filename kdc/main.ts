@@ -8,6 +8,7 @@ import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers } from '../shared/timers.js'
 import { ownContext } from './admin/context.js'
 import { callMethod } from './admin/methods.js'
+import { type AuditParts, startAudit } from './audit-settings.js'
 import { DATA_FILES } from './data-files.js'
 import { type KdcOptions, type KdcSettings, requireKdcOptions } from './kdc-options.js'
 import { DEFAULT_LIMITS, DISK_ROOM } from './limits/defaults.js'
@@ -19,9 +20,11 @@ import { reportClock } from './realm/clock-report.js'
 import { reportFollowers } from './realm/feed-report.js'
 import { KeySchedule } from './realm/key-schedule.js'
 import { type OpenRealm, openRealm, readRealm } from './realm/realm.js'
+import type { Audit } from './report/audit/audit.js'
+import type { AuditState } from './report/audit/writer.js'
 import { failsafeLogger } from './report/failsafe-logger.js'
 import { logListener } from './report/log.js'
-import { createReport, type Report } from './report/report.js'
+import { createReport, type Listener, type Report } from './report/report.js'
 import { openLevelStore } from './store/level/store.js'
 import type { Store } from './store/store.js'
 import { KdcServer } from './transport/server.js'
@@ -30,7 +33,9 @@ import { TrustedProxies } from './transport/trusted-proxies.js'
 import { type MasterKey, readMasterKey } from './vault/master-key.js'
 import { Vault } from './vault/vault.js'
 
+export type { AuditSettings } from './audit-settings.js'
 export type { KdcData, KdcOptions, KdcSettings } from './kdc-options.js'
+export type { AuditState } from './report/audit/writer.js'
 
 export interface RunningKdc {
   readonly realm: RealmName
@@ -59,6 +64,8 @@ export interface RunningKdc {
    * @throws OrthrusError `unavailable` if the new ones cannot be used; the old ones stay
    */
   renewTls(identity: TlsIdentity): void
+  /** What is known of the audit log; `undefined` if there is none. */
+  readonly audit: AuditState | undefined
   /** Accepts nothing more, answers pending requests, then closes the store. Further calls return the same promise. */
   close(): Promise<void>
 }
@@ -82,10 +89,15 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   const { clock = systemClock, timers = systemTimers } = options
   const random = checkedRandom(options.random ?? systemRandom)
   const measuring = options.metrics === true ? createMeasuring(() => clock.monotonic()) : undefined
-  const { vault, requireMasterKey } = await openVault(options, random, measuring)
+  const { vault, masterKey, requireMasterKey } = await openVault(options, random, measuring)
+  let audit: Audit | undefined
   try {
     const realm = await openRealm({ vault, clock, random, timers })
-    const report = reportTo(options.logger, clock, realm, measuring)
+    const listeners = listenersOf(options.logger, clock, realm, measuring)
+    const report = createReport(listeners)
+    const tell = report.tell.bind(report)
+    audit = await auditOf(options, { masterKey, clock, timers, random, tell })
+    if (audit !== undefined) listeners.push(audit.listener)
     reportClock(realm.time, report)
     reportFollowers(realm.feed, report)
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
@@ -98,17 +110,20 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
       random,
       report,
       measures,
+      audit,
     }
     const { allowedOrigins = [], addressOf, tls } = options
     const server = new KdcServer({ context, limits, allowedOrigins, addressOf, trustedProxies, tls })
     const address = await listen(server, options.listen)
     report.tell({ kind: 'kdc_started', realm: realm.record.realm, ...address })
     const schedule = KeySchedule.start({ realm, timers, report })
-    const watching = watchKdc({ realm, server, timers, measuring, requireMasterKey, disk: diskOf(options) })
+    const disk = diskOf(options)
+    const watching = watchKdc({ realm, server, timers, measuring, requireMasterKey, disk, audit })
     const scheme = tls === undefined ? 'ws' : 'wss'
-    return runningKdc({ realm, server, schedule, report, watching }, address, scheme)
+    return runningKdc({ realm, server, schedule, report, audit, watching }, address, scheme)
   } catch (cause) {
     await vault.close()
+    await audit?.close()
     throw cause
   }
 }
@@ -127,18 +142,31 @@ function trustedProxiesOf({ trustedProxies = [], addressOf }: KdcSettings): Trus
   throw new TypeError('trustedProxies and addressOf exclude each other: pass only one of them')
 }
 
-function reportTo(
+function listenersOf(
   logger: Logger | undefined,
   clock: Clock,
   { refusals }: OpenRealm,
   measuring: Measuring | undefined,
-): Report {
+): Listener[] {
   const log = logger === undefined ? [] : [logListener(logger, () => clock.monotonic())]
-  return createReport([...log, refusals.listen, ...(measuring?.listeners ?? [])])
+  return [...log, refusals.listen, ...(measuring?.listeners ?? [])]
+}
+
+/** A realm in a folder has its audit log there, if nothing else is said. */
+async function auditOf(
+  options: KdcOptions,
+  parts: Omit<AuditParts, 'directory' | 'settings'>,
+): Promise<Audit | undefined> {
+  if (options.audit === false) return undefined
+  const { audit: settings = {} } = options
+  const usual = 'store' in options ? undefined : join(options.dataDirectory, DATA_FILES.AUDIT)
+  const { directory = usual } = settings
+  return directory === undefined ? undefined : startAudit({ directory, settings, ...parts })
 }
 
 interface OpenedVault {
   readonly vault: Vault
+  readonly masterKey: MasterKey
   /** Rejects if the file of the master key is gone, or its key opens nothing. `undefined` if there is no file. */
   readonly requireMasterKey: (() => Promise<void>) | undefined
 }
@@ -150,6 +178,7 @@ async function openVault(
 ): Promise<OpenedVault> {
   const opened = (store: Store, masterKey: MasterKey, reread = options.rereadMasterKey): OpenedVault => ({
     vault: new Vault(measuring?.wrap(store) ?? store, masterKey, random),
+    masterKey,
     requireMasterKey: reread && (async () => requireOpening(store, await reread(), random)),
   })
   if ('store' in options) return opened(options.store, options.masterKey)
@@ -183,12 +212,13 @@ interface KdcParts {
   readonly server: KdcServer
   readonly schedule: KeySchedule
   readonly report: Report
+  readonly audit: Audit | undefined
   readonly watching: Watching
 }
 
 function runningKdc(parts: KdcParts, address: RunningKdc['address'], scheme: 'ws' | 'wss'): RunningKdc {
-  const { realm, server, report, watching } = parts
-  const own = ownContext(realm, report)
+  const { realm, server, report, audit, watching } = parts
+  const own = ownContext(realm, report, audit)
   let closing: Promise<void> | undefined
   const { host, port } = address
   return {
@@ -203,6 +233,9 @@ function runningKdc(parts: KdcParts, address: RunningKdc['address'], scheme: 'ws
     canServe: () => watching.canServe(),
     renewTls: identity => server.renewTls(identity),
     administration: { call: (method, args) => callMethod(own, method, args) },
+    get audit() {
+      return audit?.state
+    },
     close: () => {
       closing ??= close(parts)
       return closing
@@ -210,11 +243,13 @@ function runningKdc(parts: KdcParts, address: RunningKdc['address'], scheme: 'ws
   }
 }
 
-async function close({ realm, server, schedule, report, watching }: KdcParts): Promise<void> {
+async function close({ realm, server, schedule, report, audit, watching }: KdcParts): Promise<void> {
   // What waits for followers is answered now, and delays nothing.
   realm.feed.close()
+  audit?.endWaits()
   await Promise.all([server.close(), schedule.stop(), watching.close()])
   realm.close()
   await realm.vault.close()
   report.tell({ kind: 'kdc_closed', realm: realm.record.realm })
+  await audit?.close()
 }

@@ -52,6 +52,8 @@ const PRIMITIVE_USERS = [
   'kdc/exchange/client-state.ts',
   'kdc/exchange/params.ts',
   'kdc/realm/revocation-log.ts',
+  'kdc/report/audit/chain.ts',
+  'kdc/report/audit/end-of-log.ts',
   'kdc/vault/',
   'service/feed/cursor.ts',
 ]
@@ -79,6 +81,7 @@ const ORDER = {
     ['index.ts'],
     ['main.ts'],
     ['kdc-options.ts', 'data-files.ts'],
+    ['audit-settings.ts'],
     ['transport/', 'metrics/'],
     ['channel/'],
     ['admin/', 'exchange/'],

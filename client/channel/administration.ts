@@ -23,6 +23,7 @@ import { fields, nullable } from '../../shared/encoding/fields.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
+import { AuditReading } from './audit-reading.js'
 import { backupOf } from './backup.js'
 import { Groups } from './groups.js'
 import { Invitations } from './invitations.js'
@@ -54,6 +55,7 @@ export class Administration {
   /** All of policy at once. */
   readonly wholePolicy: PolicyAdministration
   readonly settings: RealmAdministration
+  readonly audit: AuditReading
   readonly #transport: AdminTransport
 
   constructor(transport: AdminTransport) {
@@ -63,6 +65,7 @@ export class Administration {
     this.groups = new Groups(transport)
     this.wholePolicy = new PolicyAdministration(transport, this.groups, () => this.policy())
     this.settings = new RealmAdministration(transport)
+    this.audit = new AuditReading(transport)
     this.#transport = transport
   }
 

@@ -8,6 +8,8 @@ import type { OpenRealm } from '../realm/realm.js'
 import type { RealmWriter } from '../realm/realm-writer.js'
 import { changeReported, type ReportedChange } from '../realm/reported-change.js'
 import { readStoredPrincipal, type Versioned } from '../realm/stored-principal.js'
+import type { Audit } from '../report/audit/audit.js'
+import type { Actor } from '../report/events.js'
 import type { Report } from '../report/report.js'
 import { RECORD_KIND } from '../store/store.js'
 import { HeldBackup } from '../upkeep/held-backup.js'
@@ -20,8 +22,12 @@ export { type Versioned, writePrincipal } from '../realm/stored-principal.js'
 /** The channel that a call came over. */
 export interface CallingChannel {
   readonly channel: FollowingChannel
+  /** Of the client's ticket. */
+  readonly ticketId: Uint8Array
   /** Set once the channel follows the revocation log. */
   follower: Follower | undefined
+  /** The methods by which the audit log was read over the channel. */
+  readonly readings: Set<string>
 }
 
 /** What a method of `kdc@realm` needs to answer one caller. */
@@ -29,6 +35,8 @@ export interface AdminContext {
   /** Changes go through `changeRealm`. */
   readonly realm: Omit<OpenRealm, 'writer'>
   readonly report: Report
+  /** `undefined` if the KDC keeps no audit log. */
+  readonly audit?: Audit | undefined
   /** `undefined` for a call of the KDC's own process, which may do everything. */
   readonly caller: Caller | undefined
   /** `undefined` for a call of the KDC's own process. */
@@ -43,10 +51,11 @@ export interface AdminContext {
 }
 
 /** For calls of the KDC's own process, which need no ticket. */
-export function ownContext(realm: OpenRealm, report: Report): AdminContext {
+export function ownContext(realm: OpenRealm, report: Report, audit?: Audit): AdminContext {
   return {
     realm,
     report,
+    audit,
     caller: undefined,
     calling: undefined,
     backup: new HeldBackup(),
@@ -56,10 +65,18 @@ export function ownContext(realm: OpenRealm, report: Report): AdminContext {
 
 /** Makes a change, and reports it before its administrator is answered. @throws as `changeReported` does */
 export function changeRealm<T>(
-  { change, report, caller }: AdminContext,
+  context: AdminContext,
   plan: (now: number) => Promise<ReportedChange<T>>,
 ): Promise<T> {
-  return changeReported({ change, report, by: actorsOf(caller) }, plan)
+  const { change, report } = context
+  return changeReported({ change, report, actor: actorOf(context) }, plan)
+}
+
+/** Who calls, and from where. */
+export function actorOf({ caller, calling }: Pick<AdminContext, 'caller' | 'calling'>): Actor {
+  const by = actorsOf(caller)
+  if (calling === undefined) return { by }
+  return { by, address: calling.channel.address, ticketId: calling.ticketId }
 }
 
 /** Reads the store and no cache. Tombstones are found too. */

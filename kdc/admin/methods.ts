@@ -19,8 +19,9 @@ import type { Principal } from '../../shared/principal.js'
 import type { FeedMethod } from '../../shared/revocation/feed.js'
 import { mayAdminister } from '../issue/ownership.js'
 import { CHANNEL_MESSAGE_BYTES, PUBLIC_MESSAGE_BYTES } from '../limits/defaults.js'
+import { AUDIT_METHODS } from './audit.js'
 import { BACKUP_METHODS } from './backup.js'
-import type { AdminContext } from './context.js'
+import { type AdminContext, actorOf } from './context.js'
 import { FEED_METHODS_BY_NAME } from './feed.js'
 import { GROUP_METHODS } from './group-methods.js'
 import { INVITATION_METHODS } from './invitation-methods.js'
@@ -31,7 +32,7 @@ import type { Subject } from './owners.js'
 import { add, disable, enable, list, remove, show } from './principals.js'
 import { REALM_METHODS } from './realm-methods.js'
 import { REVOCATION_METHODS } from './revocations.js'
-import { actorsOf, type Caller, requireCaller } from './role.js'
+import { type Caller, requireCaller } from './role.js'
 import { forget, policy, ruleFor, setRule } from './rules.js'
 import { WHY_METHODS } from './why.js'
 
@@ -157,6 +158,7 @@ const METHODS: ReadonlyMap<string, Method> = new Map(
     ...INVITATION_METHODS,
     ...BACKUP_METHODS,
     ...WHY_METHODS,
+    ...AUDIT_METHODS,
   } satisfies Record<AdminMethod | ConcernedMethod | OwnMethod | FeedMethod | InvitationMethod, Method>),
 )
 
@@ -174,7 +176,7 @@ export async function callMethod(
   const results = await found.call(changing, args)
   if (found.reads) {
     const on = args.filter(arg => typeof arg === 'string')
-    await context.report.record({ kind: 'records_read', by: actorsOf(context.caller), method: name, on })
+    await context.report.record({ kind: 'records_read', ...actorOf(context), method: name, on })
   }
   return results
 }

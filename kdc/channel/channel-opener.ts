@@ -123,7 +123,8 @@ export class ChannelOpener {
   }
 
   #tell({ verified, endTime }: AcceptedChannel, address: string, { report }: ExchangeContext): void {
-    const origin = { exchange: 'AP-OPEN', address, by: actorsOf(verified) } as const
+    const { ticketId } = verified.ticket
+    const origin = { exchange: 'AP-OPEN', address, by: actorsOf(verified), ticketId } as const
     report.tell({ kind: 'channel_opened', origin, endTime })
   }
 }

@@ -39,11 +39,17 @@ export class KdcChannel implements ChannelApplication {
   #isChanging = false
 
   constructor(context: ExchangeContext, channel: AcceptedChannel, { address, channels }: KdcChannelOptions) {
-    const { realm, report } = context
+    const { realm, report, audit } = context
     const { verified } = channel
     this.#context = context
     this.#channel = channel
-    this.#calling = { channel: this.#followingFrom(address), follower: undefined }
+    const { ticketId } = verified.ticket
+    this.#calling = {
+      channel: this.#followingFrom(address),
+      ticketId,
+      follower: undefined,
+      readings: new Set(),
+    }
     const change: AdminContext['change'] = plan =>
       realm.writer.change(async now => {
         await this.#requireStanding()
@@ -51,7 +57,8 @@ export class KdcChannel implements ChannelApplication {
         this.#isChanging = true
         return planned
       })
-    this.#call = { realm, report, caller: verified, calling: this.#calling, backup: new HeldBackup(), change }
+    const backup = new HeldBackup()
+    this.#call = { realm, report, audit, caller: verified, calling: this.#calling, backup, change }
     this.#leave = channels.add({
       service: verified.service,
       tickets: verified.tickets,
@@ -181,7 +188,9 @@ export class KdcChannel implements ChannelApplication {
   }
 
   #origin(): Origin {
-    return { exchange: 'administration', by: actorsOf(this.#channel.verified) }
+    const { address } = this.#calling.channel
+    const { ticketId } = this.#calling
+    return { exchange: 'administration', address, by: actorsOf(this.#channel.verified), ticketId }
   }
 }
 

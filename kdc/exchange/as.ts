@@ -159,7 +159,8 @@ function replyTo(context: ExchangeContext, checked: Checked): Reply {
   const space = new ReplySpace(verified.services)
   space.take(tgt)
   const caveats = tgtCaveats(client).map(bytes => ({ bytes, caveat: decodeCaveat(bytes) }))
-  const bearer = { ...login, isNew, mac: verified.mac, tgtEnd: tgt.endTime, caveats }
+  const from = { ...origin, tgt: tgt.ticketId }
+  const bearer = { ...login, origin: from, isNew, mac: verified.mac, tgtEnd: tgt.endTime, caveats }
   const { grants, denials } = grantServices(context, services, bearer, space)
   return { time: now, grants: [tgt, ...grants], denials }
 }

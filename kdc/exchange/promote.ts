@@ -23,9 +23,9 @@ export async function promoteKey(
   kvno: number,
   address: string,
 ): Promise<void> {
-  const by = [name]
+  const actor = { by: [name], address }
   const change = realm.writer.change.bind(realm.writer)
-  await changeReported({ change, report, by }, async now => {
+  await changeReported({ change, report, actor }, async now => {
     const stored = await readStoredPrincipal(realm.vault, name)
     const staged = stored && nextKey(stored.record)
     if (stored === undefined || staged?.kvno !== kvno) {

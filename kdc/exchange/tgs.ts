@@ -47,7 +47,7 @@ export async function answerTgs(context: TgsContext, incoming: Incoming): Promis
   const tgt = openTgt(context, request.tgt, granting instanceof Promise ? await granting : granting, now)
   const key = deriveAuthKey(tgt.key, request.caveats)
   const verified = verifyTgsRequest(request, key)
-  const from = { exchange: 'TGS', client: tgt.client, address } as const
+  const from = { exchange: 'TGS', client: tgt.client, address, tgt: tgt.ticketId } as const
   const { seen, origin, context: telling } = handlingOf(context, tgt.client, verified, now, from)
   return answerProved({ key, mac: verified.mac, now, origin }, telling.report, async () => {
     requireValid(tgt, now)

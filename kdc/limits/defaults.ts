@@ -176,6 +176,21 @@ export const ALL_REFUSALS_LOGGED: Rate = { points: 5_000, interval: MINUTE }
  */
 export const TICKETS_LOGGED: Rate = { points: 300, interval: MINUTE }
 
+/**
+ * Tickets in the audit log per client, with its channels: at most about 600 MB a day. Old files of the log are removed as
+ * new ones come, so without a limit a client could push what it did before out of the log within hours.
+ */
+export const TICKETS_AUDITED: Rate = { points: 1_200, interval: MINUTE }
+
+/** How much of the audit log is kept: for how long, milliseconds, and how many bytes. */
+export const DEFAULT_AUDIT = { maxAge: 90 * DAY, maxBytes: 2 * 2 ** 30 } as const
+
+/** The least that may be set. */
+export const AUDIT_BOUNDS = { MAX_AGE_MIN: DAY, MAX_BYTES_MIN: 2 ** 20 } as const
+
+/** Events that wait for the audit log's disk: some 20 MB. Beyond, they are counted and dropped. */
+export const AUDIT_BACKLOG = 50_000
+
 /** Leaps of the KDC's own clock that are logged: a clock may go on leaping. */
 export const LEAPS_LOGGED: Rate = { points: 3, interval: MINUTE }
 

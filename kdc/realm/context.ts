@@ -2,6 +2,7 @@ import type { RandomSource } from '../../shared/crypto/random.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Timers } from '../../shared/timers.js'
 import type { RateLimits } from '../limits/rate-limits.js'
+import type { Audit } from '../report/audit/audit.js'
 import type { Measures } from '../report/measures.js'
 import type { Report } from '../report/report.js'
 import type { OpenRealm } from './realm.js'
@@ -15,6 +16,8 @@ export interface ExchangeContext {
   readonly report: Report
   /** Only if somebody measures the KDC. */
   readonly measures?: Measures | undefined
+  /** `undefined` if the KDC keeps no audit log. */
+  readonly audit?: Audit | undefined
 }
 
 /** One message, as the transport received it. */

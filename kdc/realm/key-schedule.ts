@@ -83,7 +83,7 @@ export class KeySchedule {
   async #change(plan: (now: number) => Promise<ReportedChange<unknown>>): Promise<void> {
     const { realm, report } = this.#options
     const change = realm.writer.change.bind(realm.writer)
-    await changeReported({ change, report, by: [] }, plan)
+    await changeReported({ change, report, actor: { by: [] } }, plan)
   }
 
   /** What fails is tried again at the next look. */

@@ -1,4 +1,4 @@
-import type { Principal } from '../../shared/principal.js'
+import type { Actor } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
 import type { RecordChange } from '../report/record-change.js'
 import type { Report } from '../report/report.js'
@@ -15,34 +15,34 @@ export interface ReportedChange<T> extends Planned<T> {
 export interface ChangeContext {
   readonly change: RealmWriter['change']
   readonly report: Report
-  /** Empty for the KDC's own process. */
-  readonly by: readonly Principal[]
+  readonly actor: Actor
 }
 
 /**
- * Makes a change, and reports it before it resolves. A change that the store may have written, although it failed, is
- * reported as well.
+ * Makes a change, and reports it twice: before it is stored, and before this resolves. What cannot be written down
+ * first is not changed. A change that the store may have written, although it failed, is reported as well.
  * @param plan as `RealmWriter.change` takes it
- * @throws OrthrusError `unavailable`, and what `plan` throws
+ * @throws OrthrusError `unavailable`, what `plan` throws, and what a listener throws
  */
 export async function changeReported<T>(
-  { change, report, by }: ChangeContext,
+  { change, report, actor }: ChangeContext,
   plan: (now: number) => Promise<ReportedChange<T>>,
 ): Promise<T> {
   let planned: RecordChange | undefined
   const made = change(async now => {
     planned = undefined
     const { changes, result, reported } = await plan(now)
+    if (reported !== undefined) await report.record({ kind: 'record_changing', ...actor, change: reported })
     planned = reported
     return { changes, result: { result, reported } }
   })
   const { result, reported } = await made.catch((cause: unknown) => {
     if (planned !== undefined && !isConflict(cause)) {
-      report.tell({ kind: 'change_uncertain', by, change: planned, failure: describeFailure(cause) })
+      report.tell({ kind: 'change_uncertain', ...actor, change: planned, failure: describeFailure(cause) })
     }
     throw cause
   })
-  if (reported !== undefined) await report.record({ kind: 'record_changed', by, change: reported })
+  if (reported !== undefined) await report.record({ kind: 'record_changed', ...actor, change: reported })
   return result
 }
 

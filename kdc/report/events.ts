@@ -17,6 +17,7 @@ export type KdcEvent =
   | RequestRefused
   | RequestFailed
   | RequestRepeated
+  | RecordChanging
   | RecordChanged
   | ChangeUncertain
   | RecordsRead
@@ -32,6 +33,9 @@ export type KdcEvent =
   | ClockSteady
   | KeyScheduleFailed
   | ConnectionAbandoned
+  | AuditFailed
+  | AuditWritten
+  | AuditNoted
 
 export type EventOf<K extends KdcEvent['kind']> = Extract<KdcEvent, { readonly kind: K }>
 
@@ -48,6 +52,20 @@ export interface Origin {
   readonly by?: readonly Principal[]
   /** Of a call in a channel. */
   readonly method?: string
+  /** The id of the TGT that was presented, or granted in the same reply. Not to be altered. */
+  readonly tgt?: Uint8Array
+  /** Of a channel: the id of the client's ticket. Not to be altered. */
+  readonly ticketId?: Uint8Array
+}
+
+/** Who administrates, and from where. */
+export interface Actor {
+  /** The administrator and, for a delegated ticket, the service that presents it. Empty for the KDC's own process. */
+  readonly by: readonly Principal[]
+  /** The address that a channel, or a login, comes from. */
+  readonly address?: string
+  /** The id of the ticket that a channel was opened with. Not to be altered. */
+  readonly ticketId?: Uint8Array
 }
 
 export interface Started {
@@ -125,26 +143,30 @@ export interface RequestFailed extends Identified {
   readonly failure: Failure
 }
 
+/**
+ * Reported before a change is stored. If a listener cannot write it down, the change is not made. It may be reported
+ * several times of one change, if others change the same records meanwhile.
+ */
+export interface RecordChanging extends Actor {
+  readonly kind: 'record_changing'
+  readonly change: RecordChange
+}
+
 /** Reported when the change is on stable storage, before its administrator is answered. */
-export interface RecordChanged {
+export interface RecordChanged extends Actor {
   readonly kind: 'record_changed'
-  /** The administrator and, for a delegated ticket, the service that presents it. Empty for the KDC's own process. */
-  readonly by: readonly Principal[]
   readonly change: RecordChange
 }
 
 /** The store failed while it wrote a change: the change may or may not be there. Its administrator got an error. */
-export interface ChangeUncertain {
+export interface ChangeUncertain extends Actor {
   readonly kind: 'change_uncertain'
-  /** As in `RecordChanged`. */
-  readonly by: readonly Principal[]
   readonly change: RecordChange
   readonly failure: Failure
 }
 
-export interface RecordsRead {
+export interface RecordsRead extends Actor {
   readonly kind: 'records_read'
-  readonly by: readonly Principal[]
   readonly method: string
   /** The principal or the pair that was read; empty for a list. */
   readonly on: readonly string[]
@@ -250,4 +272,29 @@ export interface ConnectionAbandoned {
   readonly kind: 'connection_abandoned'
   readonly address: string
   readonly failure: Failure
+}
+
+/** The audit log cannot be written. Until it can, nothing is administered; tickets are granted. */
+export interface AuditFailed {
+  readonly kind: 'audit_failed'
+  readonly directory: string
+  readonly failure: Failure
+}
+
+/** The audit log is written again. */
+export interface AuditWritten {
+  readonly kind: 'audit_written'
+  readonly directory: string
+  /** Events that there was no room for meanwhile, and that are lost but for this number. */
+  readonly dropped: number
+}
+
+/** Something about the audit log itself that an operator should know: it has a line of it, too. */
+export interface AuditNoted {
+  readonly kind: 'audit_noted'
+  readonly directory: string
+  /** Whether it is as it should be. */
+  readonly isFault: boolean
+  readonly reason: string
+  readonly details: object
 }

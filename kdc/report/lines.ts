@@ -22,15 +22,18 @@ export interface Counted {
   readonly requester: string
 }
 
-type Lines = { readonly [K in KdcEvent['kind']]: (event: EventOf<K>) => Line }
+/** All but what is about to be done: the log has what was done. */
+export type LoggedEvent = Exclude<KdcEvent, { readonly kind: 'record_changing' }>
+
+type Lines = { readonly [K in LoggedEvent['kind']]: (event: EventOf<K>) => Line }
 
 const LINES: Lines = {
   kdc_started: ({ kind, ...fields }) => ({ level: 'info', message: 'KDC listening', fields }),
   kdc_closed: ({ kind, ...fields }) => ({ level: 'info', message: 'KDC closed', fields }),
-  ticket_granted: ({ origin: { exchange, address }, client, service, ticketId, endTime }) => ({
+  ticket_granted: ({ origin: { exchange, address, tgt }, client, service, ticketId, endTime }) => ({
     level: 'info',
     message: 'ticket issued',
-    fields: { exchange, client, address, service, ticketId: toHex(ticketId), endTime },
+    fields: { exchange, client, address, service, ticketId: toHex(ticketId), ...idOf('tgt', tgt), endTime },
     counted: { quota: 'tickets', requester: client },
   }),
   ticket_denied: ({ id, origin: { exchange, address }, client, service, rule, code, reason }) => ({
@@ -75,17 +78,17 @@ const LINES: Lines = {
   channel_opened: ({ origin, endTime }) => ({
     level: 'debug',
     message: 'channel opened',
-    fields: { ...origin, endTime },
+    fields: { ...fieldsOf(origin), endTime },
   }),
   channel_ended: ({ origin, broken, reason }) =>
     broken
       ? {
           level: 'warn',
           message: 'channel broken',
-          fields: { ...origin, reason },
+          fields: { ...fieldsOf(origin), reason },
           counted: refusalOf(origin),
         }
-      : { level: 'debug', message: 'channel ended', fields: { ...origin, reason } },
+      : { level: 'debug', message: 'channel ended', fields: { ...fieldsOf(origin), reason } },
   follower_doubled: ({ principal, addresses }) => ({
     level: 'warn',
     message:
@@ -130,6 +133,24 @@ const LINES: Lines = {
         : "a key of the KDC's own that is due could not be changed or erased; it is tried again",
     fields: principal === null ? { failure } : { principal, failure },
   }),
+  audit_failed: ({ directory, failure }) => ({
+    level: 'error',
+    message: 'the audit log cannot be written: nothing is administered until it can, and tickets are granted',
+    fields: { directory, failure },
+  }),
+  audit_written: ({ directory, dropped }) => ({
+    level: dropped > 0 ? 'error' : 'info',
+    message:
+      dropped > 0
+        ? 'the audit log is written again; it has no more than the number of what there was no room for'
+        : 'the audit log is written again, and lacks nothing',
+    fields: { directory, dropped },
+  }),
+  audit_noted: ({ directory, isFault, reason, details }) => ({
+    level: isFault ? 'error' : 'info',
+    message: `the audit log: ${reason}`,
+    fields: { directory, ...details },
+  }),
   connection_abandoned: ({ address, failure }) => ({
     level: 'error',
     message: 'unexpected failure while answering; the connection is cut',
@@ -147,8 +168,12 @@ function refusalOf({ address, client, by, mayBeRepeat }: Origin): Counted {
   return { quota: 'refusals', requester: proved ?? `${ADDRESS}${address}` }
 }
 
-function fieldsOf({ mayBeRepeat, ...origin }: Origin): Omit<Origin, 'mayBeRepeat'> {
-  return origin
+function fieldsOf({ mayBeRepeat, tgt, ticketId, ...origin }: Origin): object {
+  return { ...origin, ...idOf('tgt', tgt), ...idOf('ticketId', ticketId) }
+}
+
+function idOf(name: string, id: Uint8Array | undefined): object {
+  return id === undefined ? {} : { [name]: toHex(id) }
 }
 
 /** As an administrator types it: `deny web@demo.example orders@demo.example`. */
@@ -189,7 +214,8 @@ function toldOf(change: RecordChange): object {
   }
 }
 
-function subjectsOf(change: RecordChange): readonly string[] {
+/** What a change is about: principals, patterns of rules, ids of tickets. */
+export function subjectsOf(change: RecordChange): readonly string[] {
   switch (change.method) {
     case 'allow':
     case 'deny':
@@ -220,7 +246,7 @@ function subjectsOf(change: RecordChange): readonly string[] {
 }
 
 /** The line that an event is written as. */
-export function lineOf(event: KdcEvent): Line {
-  const toLine = LINES[event.kind] as (event: KdcEvent) => Line
+export function lineOf(event: LoggedEvent): Line {
+  const toLine = LINES[event.kind] as (event: LoggedEvent) => Line
   return toLine(event)
 }

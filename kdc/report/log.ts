@@ -43,6 +43,7 @@ export function logListener(logger: Logger, monotonic: () => number): Listener {
   const failsafe = failsafeLogger(logger)
   const write = writerWithin(all, failsafe)
   return event => {
+    if (event.kind === 'record_changing') return
     const isLast = event.kind === 'kdc_closed'
     tellOmitted(quotas, write, isLast)
     for (const { level, requester, omitted } of all.ended(isLast))

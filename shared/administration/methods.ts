@@ -31,6 +31,8 @@
  * | `invitations` | the last one seen, `[invitation]` or nil; limit | `[[summary, ...]]` |
  * | `uninvite` | invitation | `encodeRevoked` |
  * | `backup` | `encodeBackupQuestion` | `encodeBackupPiece` |
+ * | `audit` | `encodeAuditQuestion` | `encodeAuditPage` |
+ * | `uses` | `encodeUsesQuestion` | `encodeUsesPage` |
  */
 export const ADMIN_METHODS = [
   'add',
@@ -62,6 +64,8 @@ export const ADMIN_METHODS = [
   'invitations',
   'uninvite',
   'backup',
+  'audit',
+  'uses',
 ] as const
 export type AdminMethod = (typeof ADMIN_METHODS)[number]
 

@@ -23,6 +23,7 @@ const NUMBERED = [
   '78', // further headers and the list of them changed
   '79', // administrators that lock themselves or each other out
   '80', // text that a terminal obeys
+  '90', // traces that are removed
   '85', // a refused request taken for something else
   '86', // a service or client talked down while it is being adopted
   '89', // what watches a KDC, taken for a way in

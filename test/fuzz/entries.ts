@@ -1,3 +1,4 @@
+import { auditEntries } from './entries/audit.js'
 import { backupEntries } from './entries/backup.js'
 import { cliEntries } from './entries/cli.js'
 import { clientEntries } from './entries/client.js'
@@ -16,7 +17,7 @@ import type { Entry } from './entry.js'
 
 /** What is read is taken or refused as its contract says. */
 export async function formEntries() {
-  const [store, backup, cli] = [await storeEntries(), backupEntries(), cliEntries()]
+  const [store, backup, cli, audit] = [await storeEntries(), backupEntries(), cliEntries(), auditEntries()]
   const groups = {
     messages: messageEntries,
     sealedBodies: sealedStreamEntries,
@@ -26,11 +27,13 @@ export async function formEntries() {
     serviceFiles: stateEntries,
     sharedCache: sharedCacheEntries,
     commandLine: cli.entries,
+    audit: audit.entries,
   } satisfies EntryGroups
   const end = (): void => {
     store.end()
     backup.end()
     cli.end()
+    audit.end()
   }
   return { groups, end }
 }

@@ -17,6 +17,7 @@ const TITLES: Record<keyof typeof groups, string> = {
   serviceFiles: 'any bytes from the disk of a service',
   sharedCache: 'any bytes to the replay cache of a machine',
   commandLine: 'any words on the command line',
+  audit: 'any bytes in the audit log',
 }
 
 for (const [group, entries] of Object.entries(groups)) {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ownContext } from '../../../kdc/admin/context.js'
 import { callMethod } from '../../../kdc/admin/methods.js'
+import type { Audit } from '../../../kdc/report/audit/audit.js'
+import { encodeAuditQuestion, encodeUsesQuestion } from '../../../shared/administration/audit.js'
 import { ADMIN_METHODS, type AdminMethod, PAGE_ROWS } from '../../../shared/administration/methods.js'
 import { encodePolicyChange } from '../../../shared/administration/policy-change.js'
 import {
@@ -32,6 +34,10 @@ import {
   testRealm,
 } from '../../support/realm.js'
 
+/** An audit log of a folder that is not there. */
+const NO_LINES: Partial<Audit> = { directory: '/nonexistent/audit' }
+const EVERYTHING = { client: null, service: null, outcome: null, since: null } as const
+
 /** Called as `admin@` and, for a delegated ticket, its presenter. */
 function callAs(
   realm: TestRealm,
@@ -40,7 +46,8 @@ function callAs(
   args: readonly Value[],
 ): Promise<Value[]> {
   const caller = { ...administrator(local(client)), via: via === undefined ? undefined : local(via) }
-  return callMethod({ ...ownContext(realm.realm, realm.context.report), caller }, method, args)
+  const audit = NO_LINES as unknown as Audit
+  return callMethod({ ...ownContext(realm.realm, realm.context.report, audit), caller }, method, args)
 }
 
 async function summary(realm: TestRealm, name: string) {
@@ -575,6 +582,8 @@ describe('the log of administration', () => {
       invitations: [null, 1],
       uninvite: [invitation],
       backup: [0],
+      audit: encodeAuditQuestion({ filter: EVERYTHING, place: null, wait: 0 }),
+      uses: encodeUsesQuestion({ filter: EVERYTHING, place: null }),
     }
     await realm.add('web')
     await realm.add('ann', { password: person })

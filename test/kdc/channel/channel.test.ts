@@ -299,7 +299,10 @@ describe('an AP-OPEN at the KDC', () => {
     for (let i = 0; i < 8; i++) expect(await outcomeOf(own, grant)).toBe('accepted')
     expect(await outcomeOf(own, grant)).toBe('06 rate_limited')
     const told = realm.logger.lines.filter(({ fields }) => fields.address === elsewhere.address)
-    expect(told.map(({ message }) => message)).toEqual(
+    // The channels of repeats, of which only the first 16 were opened, end when their time to speak is over.
+    const broken = told.filter(({ message }) => message === 'channel broken')
+    expect(broken.length).toBe(CHANNELS_WAITING)
+    expect(told.filter(each => !broken.includes(each)).map(({ message }) => message)).toEqual(
       Array(CHANNELS_WAITING).fill('a proved request was repeated; further repeats of it are not logged'),
     )
   })

@@ -93,6 +93,7 @@ describe('the log', () => {
         address: ADDRESS,
         service: 'orders@demo.example',
         ticketId: idOf(ticket),
+        tgt: idOf(tgt),
         endTime: ticket.endTime,
       },
     ])

@@ -1,0 +1,67 @@
+import { join } from 'node:path'
+import { Command } from 'commander'
+import type { Finding, Verification } from '../kdc/report/audit/verify.js'
+import { defaulted } from './arguments.js'
+import { filesIn, requireRealm } from './data-folder.js'
+import { DEFAULT_DATA } from './defaults.js'
+import { CommandFailed } from './failure.js'
+import { addMasterKeyOptions, type MasterKeyArguments, masterKeyFor } from './master-key.js'
+import { answer, type Terminal } from './terminal.js'
+
+interface VerifyOptions extends MasterKeyArguments {
+  readonly auditDirectory?: string
+  readonly mark?: string[]
+  readonly json?: boolean
+}
+
+/** `orthrus audit`: looks at the audit log itself, on the machine where it is. */
+export function auditCommand(terminal: Terminal): Command {
+  const verify = new Command('verify')
+    .description('check that no line of the audit log was changed, moved or removed; the KDC may be running')
+    .addOption(defaulted('--data <dir>', 'the folder that "orthrus init" made', DEFAULT_DATA))
+    .option('--audit-directory <dir>', 'the folder of the log, if not audit in the data folder')
+    .option(
+      '--mark <text>',
+      'a mark that was kept elsewhere, from the log of the KDC: lines up to it must be there; may be repeated',
+      (text: string, before: readonly string[] = []) => [...before, text],
+    )
+    .option('--json', 'answer in JSON')
+  addMasterKeyOptions(verify).action((options: VerifyOptions) => verifyLog(terminal, options))
+  return new Command('audit')
+    .description('look at the audit log of a realm, on the machine of its KDC')
+    .addCommand(verify)
+}
+
+async function verifyLog(terminal: Terminal, options: VerifyOptions): Promise<void> {
+  await requireRealm(options.data)
+  const { readAuditKey } = await import('../kdc/vault/audit-key.js')
+  const { AuditKey } = await import('../kdc/report/audit/chain.js')
+  const { AUDIT_FILES } = await import('../kdc/report/audit/files.js')
+  const { verifyAudit } = await import('../kdc/report/audit/verify.js')
+  const directory = options.auditDirectory ?? filesIn(options.data).audit
+  const master = await masterKeyFor(options, terminal.env)
+  const key = new AuditKey(await readAuditKey(join(directory, AUDIT_FILES.KEY), master))
+  master.erase()
+  const found = await verifyAudit(directory, key, options.mark ?? [])
+  answer(terminal, options, { directory, ...found }, toldVerification(directory, found))
+  if (found.findings.length > 0) throw new CommandFailed()
+}
+
+function toldVerification(directory: string, { files, first, last, findings, notes }: Verification): string {
+  const lines = [
+    files === 0
+      ? `the audit log in ${directory} has no lines`
+      : `the audit log in ${directory}: ${files} ${files === 1 ? 'file' : 'files'}, lines ${first} to ${last}`,
+    ...notes.map(note => `note: ${toldFinding(note)}`),
+    ...findings.map(finding => `WRONG: ${toldFinding(finding)}`),
+    findings.length === 0
+      ? 'every line is as the KDC wrote it, and none is missing that a mark tells of'
+      : 'somebody changed this log, or its disk failed: keep a copy of the folder, and see docs/operations.md',
+  ]
+  return lines.join('\n')
+}
+
+function toldFinding({ file, line, what }: Finding): string {
+  const place = file === undefined ? '' : line === undefined ? `${file}: ` : `${file}, line ${line}: `
+  return `${place}${what}`
+}

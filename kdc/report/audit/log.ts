@@ -1,0 +1,216 @@
+import type { FileHandle } from 'node:fs/promises'
+import { unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AUDIT_LINE_BYTES, type AuditFields } from '../../../shared/administration/audit.js'
+import { syncFolder } from '../../../shared/folder.node.js'
+import { DAY, formatTime } from '../../../shared/time.js'
+import { type AuditKey, chained } from './chain.js'
+import { findEnd, type LogEnd } from './end-of-log.js'
+import { AUDIT_FILES, type AuditFile, auditFile, fileInPlace, fileToAppend } from './files.js'
+import { formatMark } from './mark.js'
+import { type AuditNote, noteEntry } from './notes.js'
+import { outdatedFiles, type Retention } from './retention.js'
+
+/** What a line is made of. */
+export interface AuditEntry {
+  /** Milliseconds. */
+  readonly at: number
+  readonly fields: AuditFields
+}
+
+/** Somebody else changed the file that is written. */
+export class LogChanged extends Error {
+  override readonly name = 'LogChanged'
+}
+
+/**
+ * The files of an audit log, as their only writer sees them. What is stored is chained behind what is there. A write
+ * that fails leaves nothing behind, so the same entries may be stored again.
+ */
+export class AuditLog {
+  readonly #directory: string
+  readonly #key: AuditKey
+  readonly #retention: Retention
+  #n: number
+  #mac: Uint8Array
+  #file: AuditFile | undefined
+  #handle: FileHandle | undefined
+  #size: number
+  #isCut: boolean
+  /** Whether a write that failed may have left a part of itself. */
+  #isDirty = false
+  /** The day that the current file is of. */
+  #day: number | undefined
+  #mark: FileHandle | undefined
+  #markedN = -1
+
+  private constructor(directory: string, key: AuditKey, retention: Retention, end: LogEnd) {
+    this.#directory = directory
+    this.#key = key
+    this.#retention = retention
+    this.#n = end.n
+    this.#mac = end.mac
+    this.#file = end.file
+    this.#size = end.size
+    this.#isCut = end.isCut
+  }
+
+  /** @returns the log, and what is wrong with its end. @throws the system's error */
+  static async open(
+    directory: string,
+    key: AuditKey,
+    retention: Retention,
+  ): Promise<{ readonly log: AuditLog; readonly notes: readonly AuditNote[] }> {
+    const end = await findEnd(key, directory, join(directory, AUDIT_FILES.LAST_MARK))
+    return { log: new AuditLog(directory, key, retention, end), notes: end.notes }
+  }
+
+  /** The number of the last line. */
+  get n(): number {
+    return this.#n
+  }
+
+  /** A copy of this text, kept elsewhere, shows later that the log was not cut before it. */
+  get mark(): string {
+    return formatMark(this.#key, { n: this.#n, mac: this.#mac })
+  }
+
+  /**
+   * Appends the entries. They are with the operating system when it resolves, so a kill loses none.
+   * @returns whether another file was begun for them
+   * @throws the system's error, LogChanged
+   */
+  async store(entries: readonly AuditEntry[]): Promise<boolean> {
+    const [first] = entries
+    if (first === undefined) return false
+    const { text, n, mac } = this.#chain(entries)
+    const bytes = Buffer.from(text)
+    const isNew = await this.#ready(first.at, bytes.length)
+    await this.#write(bytes)
+    this.#n = n
+    this.#mac = mac
+    return isNew
+  }
+
+  /** Brings what was stored to stable storage, and then the mark of its last line. @throws the system's error */
+  async sync(): Promise<void> {
+    if (this.#markedN === this.#n) return
+    await this.#handle?.datasync()
+    this.#mark ??= await fileInPlace(join(this.#directory, AUDIT_FILES.LAST_MARK))
+    await this.#mark.write(`${this.mark}\n`, 0)
+    this.#markedN = this.#n
+  }
+
+  /**
+   * Removes files that are too old, or too many. That they are removed is on stable storage first.
+   * @param now milliseconds
+   */
+  async removeOutdated(now: number): Promise<AuditNote | undefined> {
+    const outdated = await outdatedFiles(this.#directory, this.#key, this.#retention, now)
+    if (outdated === undefined) return undefined
+    const { note, files } = outdated
+    if (files.length > 0) {
+      await this.store([{ at: now, fields: noteEntry(note) }])
+      await this.sync()
+      for (const { path } of files) await unlink(path)
+    }
+    return note
+  }
+
+  async close(): Promise<void> {
+    await this.#mark?.sync()
+    await this.#mark?.close()
+    await this.#handle?.close()
+    this.#mark = undefined
+    this.#handle = undefined
+  }
+
+  #chain(entries: readonly AuditEntry[]): { text: string; n: number; mac: Uint8Array } {
+    let text = this.#isCut ? '\n' : ''
+    let n = this.#n
+    let mac = this.#mac
+    for (const { at, fields } of entries) {
+      n += 1
+      const made = chained(this.#key, mac, lineObject(n, at, fields))
+      text += `${made.line}\n`
+      mac = made.mac
+    }
+    return { text, n, mac }
+  }
+
+  /** Makes sure that there is a file that takes so many bytes of this time. @returns whether it was begun now */
+  async #ready(at: number, bytes: number): Promise<boolean> {
+    const day = Math.floor(at / DAY)
+    this.#day ??= day
+    const isFull = this.#size > 0 && (this.#size + bytes > this.#retention.fileBytes || day > this.#day)
+    if (isFull && !this.#isCut) {
+      await this.#handle?.datasync()
+      await this.#handle?.close()
+      this.#handle = undefined
+      this.#file = undefined
+    }
+    if (this.#file === undefined) return this.#begin(day)
+    this.#handle ??= await fileToAppend(this.#file.path)
+    await this.#requireUnchanged(this.#handle)
+    return false
+  }
+
+  async #begin(day: number): Promise<true> {
+    const file = auditFile(this.#directory, this.#n + 1)
+    this.#handle = await fileToAppend(file.path)
+    this.#file = file
+    this.#size = (await this.#handle.stat()).size
+    this.#day = day
+    await syncFolder(this.#directory)
+    if (this.#size > 0) throw new LogChanged(`${file.name} is there already`)
+    return true
+  }
+
+  /** @throws LogChanged if the file was removed, cut off, or written by another process */
+  async #requireUnchanged(handle: FileHandle): Promise<void> {
+    const { size, nlink } = await handle.stat()
+    if (this.#isDirty && size > this.#size) {
+      await handle.truncate(this.#size)
+      this.#isDirty = false
+      return
+    }
+    if (size === this.#size && nlink > 0) return
+    throw new LogChanged(`${this.#file?.name} was ${nlink === 0 ? 'removed' : 'changed'} by somebody else`)
+  }
+
+  async #write(bytes: Buffer): Promise<void> {
+    const handle = this.#handle
+    if (handle === undefined) throw new TypeError('no file is open')
+    try {
+      for (let written = 0; written < bytes.length; ) {
+        written += (await handle.write(bytes, written)).bytesWritten
+      }
+    } catch (cause) {
+      this.#isDirty = true
+      // Nobody was told of these lines, so no trace of them need stay.
+      await handle.truncate(this.#size).then(
+        () => {
+          this.#isDirty = false
+        },
+        () => {},
+      )
+      throw cause
+    }
+    this.#size += bytes.length
+    this.#isCut = false
+  }
+}
+
+/** What is in a line whose details would make it too long. */
+const CUT = { cut: 'the rest would make the line too long' } as const
+const CUT_NAMES = 8
+const CUT_TEXT = 512
+
+function lineObject(n: number, at: number, fields: AuditFields): string {
+  const whole = JSON.stringify({ n, at: formatTime(at), ...fields })
+  // Most characters are one byte, and none is more than three.
+  if (whole.length < AUDIT_LINE_BYTES / 4 || Buffer.byteLength(whole) < AUDIT_LINE_BYTES - 64) return whole
+  const { on, reason } = fields
+  const short = { on: on?.slice(0, CUT_NAMES), reason: reason?.slice(0, CUT_TEXT), details: CUT }
+  return JSON.stringify({ n, at: formatTime(at), ...fields, ...short })
+}
