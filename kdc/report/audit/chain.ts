@@ -89,6 +89,11 @@ export function openLink(line: Uint8Array): Link | undefined {
   return { n, text, mac }
 }
 
+/** Whether two MACs are the same one. */
+export function isSameMac(a: Uint8Array, b: Uint8Array): boolean {
+  return equalBytes(a, b)
+}
+
 /** Whether the line follows one with that MAC. */
 export function follows(key: AuditKey, previous: Uint8Array, { text, mac }: Link): boolean {
   return equalBytes(key.link(previous, text), mac)

@@ -2,7 +2,7 @@ import { sha256 } from '#primitives'
 import { AUDIT_LINE_BYTES } from '../../../shared/administration/audit.js'
 import { toBase64url } from '../../../shared/bytes.js'
 import { codeOf } from '../../../shared/folder.node.js'
-import { type AuditKey, FIRST_LINK, type Link, openLink } from './chain.js'
+import { type AuditKey, FIRST_LINK, isSameMac, type Link, openLink } from './chain.js'
 import { type AuditFile, auditFiles, plainFile, sizeOf } from './files.js'
 import { linesOf } from './lines-of.js'
 import { type Mark, parseMark } from './mark.js'
@@ -71,7 +71,7 @@ function markNotes(read: ReadMark, last: Link | undefined, hasFiles: boolean): A
     const details = { first: found + 1, last: n }
     return [{ isFault, reason: 'lines were missing at the end when the KDC started', details }]
   }
-  if (n === found && last !== undefined && Buffer.compare(last.mac, mac) !== 0) {
+  if (n === found && last !== undefined && !isSameMac(last.mac, mac)) {
     return [{ isFault, reason: 'the last line was another one when the KDC started', details: { line: n } }]
   }
   return []

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { decodeAuditLine } from '../../../shared/administration/audit.js'
 import { base64urlBytes } from '../../../shared/bytes.js'
 import { codeOf } from '../../../shared/folder.node.js'
-import { type AuditKey, FIRST_LINK, follows, type Link, openLink } from './chain.js'
+import { type AuditKey, FIRST_LINK, follows, isSameMac, type Link, openLink } from './chain.js'
 import { digestOf, HALF_LINE, readMark } from './end-of-log.js'
 import { AUDIT_FILES, type AuditFile, auditFiles } from './files.js'
 import { linesOf } from './lines-of.js'
@@ -168,12 +168,9 @@ class Walk {
   /** What stands between two lines and is none is excused if the line behind it tells of it. */
   async #judge(file: AuditFile, { line, offset, end }: Foreign, next: string): Promise<void> {
     const at = { file: file.name, line }
-    const half = halfLineOf(next)
-    const isTold =
-      half?.offset === offset &&
-      half.bytes === end - 1 - offset &&
-      half.digest === (await digestOf(file.path, offset, end - 1))
-    if (isTold)
+    const told = { offset, bytes: end - 1 - offset, digest: await digestOf(file.path, offset, end - 1) }
+    const [said, found] = [halfLineOf(next) ?? null, told].map(each => Buffer.from(JSON.stringify(each)))
+    if (said !== undefined && found !== undefined && isSameMac(said, found))
       this.notes.push({
         ...at,
         what: 'this line was cut off by a kill or a power cut, and the KDC has noted it',
@@ -212,7 +209,7 @@ class Walk {
 
   #compareMarks({ n, mac }: Link, at: Place): void {
     for (const { n: marked, mac: expected, name } of this.#expected) {
-      if (marked !== n || Buffer.compare(expected, mac) === 0) continue
+      if (marked !== n || isSameMac(expected, mac)) continue
       this.find({
         ...at,
         what: `line ${n} is another one than ${name} says: the log was put back, or written again`,
