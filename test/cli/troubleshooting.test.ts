@@ -45,9 +45,12 @@ it('has commands that run as they stand there, and the first answer as it is', a
   )
   expect(commands.length).toBeGreaterThan(2)
   for (const [i, command] of commands.entries()) {
-    // `orthrus doctor` compares the clocks.
-    realm.clock.advance(Math.max(0, systemClock.now() - realm.clock.now()))
-    const { code, out, err } = await runCommand(command.split(' ').slice(1), { env: env() })
+    // `orthrus doctor` compares the clocks, so the KDC's goes on.
+    const keepUp = (): void => realm.clock.advance(Math.max(0, systemClock.now() - realm.clock.now()))
+    keepUp()
+    const going = setInterval(keepUp, 5)
+    const ran = runCommand(command.split(' ').slice(1), { env: env() })
+    const { code, out, err } = await ran.finally(() => clearInterval(going))
     expect(`${command}: ${code} ${err}`).toBe(`${command}: 0 `)
     if (i === 0) expect(steady(documentText())).toContain(steady(out))
   }
