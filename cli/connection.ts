@@ -151,12 +151,11 @@ export async function withChannel<T>(
   realm: Realm,
   use: (administration: Administration) => Promise<T>,
 ): Promise<T> {
-  const { openKdcChannel } = await import('../client/channel/kdc-channel.js')
-  const { Administration } = await import('../client/channel/administration.js')
-  const channel = await openKdcChannel(realm)
+  const { administrationOf } = await import('../client/admin.js')
+  const administration = administrationOf(realm)
   try {
-    return await use(new Administration(channel))
+    return await use(administration)
   } finally {
-    channel.close()
+    administration.close()
   }
 }

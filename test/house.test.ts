@@ -92,7 +92,7 @@ const ORDER = {
     ['store/', 'limits/'],
   ],
   client: [
-    ['index.ts'],
+    ['index.ts', 'admin.ts'],
     ['connect.ts'],
     ['rotation/', 'join/'],
     ['channel/'],

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Fastify from 'fastify'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import * as admin from '../client/admin.js'
 import * as client from '../client/index.js'
 import * as kdc from '../kdc/index.js'
 import * as fastify from '../service/fastify.js'
@@ -16,7 +17,19 @@ import * as testing from '../testing/index.js'
 
 /** Every function of the public entries that takes options refuses one that does not exist. */
 
-const ENTRIES = { client, service, fastify, fetchHandler, koa, redis, metrics, opentelemetry, kdc, testing }
+const ENTRIES = {
+  client,
+  admin,
+  service,
+  fastify,
+  fetchHandler,
+  koa,
+  redis,
+  metrics,
+  opentelemetry,
+  kdc,
+  testing,
+}
 const MISSPELT = { optoin: 1 } as never
 
 type Call = (options: never) => unknown
@@ -24,6 +37,7 @@ type Call = (options: never) => unknown
 /** How each function is called with nothing but an unknown option; in a folder of its own, where it takes a path. */
 const TAKING_OPTIONS: Readonly<Record<string, (folder: string) => Call>> = {
   'client.connect': () => client.connect,
+  'admin.connectAdmin': () => admin.connectAdmin,
   'service.loadService': () => service.loadService,
   'service.requireTicket': () => options => service.requireTicket(options),
   'service.createVerifier': () => options => service.createVerifier(options),
@@ -46,6 +60,10 @@ const TAKING_OPTIONS: Readonly<Record<string, (folder: string) => Call>> = {
 
 /** Functions without options. A new export stands in one of the two lists, or the test below fails. */
 const WITHOUT_OPTIONS = [
+  'admin.administrationOf',
+  'admin.formatPolicyFile',
+  'admin.parsePolicyFile',
+  'admin.policyChange',
   'kdc.createMasterKey',
   'kdc.createMemoryStore',
   'kdc.formatKeytab',

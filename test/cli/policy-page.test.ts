@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { parsePolicyFile } from '../../shared/administration/policy-file.js'
 import { systemClock } from '../../shared/time.js'
 import { createTestClock } from '../../testing/clock.js'
@@ -31,7 +31,9 @@ afterAll(async () => {
 })
 
 it('has commands that run as they stand there, and a file that they take', async () => {
-  const commands = snippetsOf('docs/policy.md').flatMap(({ code }) => code.trim().split('\n'))
+  const commands = snippetsOf('docs/policy.md')
+    .filter(({ language }) => language === 'sh')
+    .flatMap(({ code }) => code.trim().split('\n'))
   expect(commands.length).toBeGreaterThan(15)
   for (const line of commands) {
     const [, command = '', into, wanted = '0'] =
@@ -43,6 +45,17 @@ it('has commands that run as they stand there, and a file that they take', async
     expect(parsePolicyFile(out).rules.length).toBeGreaterThan(2)
     await writeFile(into, await shownFile())
   }
+})
+
+it('has a program that runs as it stands there', async () => {
+  const [program] = snippetsOf('docs/policy.md').filter(({ language }) => language === 'ts')
+  const code = (program?.code ?? '').replace(/^import .*$/gm, '')
+  vi.spyOn(console, 'log').mockImplementation(() => {})
+  const { connectAdmin, NO_TERMS } = await import('../../client/admin.js')
+  const Program = Object.getPrototypeOf(async () => {}).constructor
+  await new Program('connectAdmin', 'NO_TERMS', 'kdc', code)(connectAdmin, NO_TERMS, realm.kdc.url)
+  const [web, orders] = ['web', 'orders'].map(name => `${name}@demo.example`) as [never, never]
+  expect(await realm.administration.rule(web, orders)).toMatchObject({ claims: [['role', 'reader']] })
 })
 
 /** The file of the page, in a realm whose administrator is another one too. */

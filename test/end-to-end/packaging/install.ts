@@ -7,6 +7,7 @@ import { root, run, temporaryFolder } from '../processes.js'
 /** The entries of the package, and what their modules are called. */
 export const ENTRIES = [
   'client',
+  'admin',
   'service',
   'fastify',
   'fetch-handler',

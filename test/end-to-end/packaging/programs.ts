@@ -8,7 +8,7 @@ export const PROGRAMS = join(root, 'test/end-to-end/packaging/programs')
 export const SAID = `web@test.example reader
 hello over a channel
 401 Orthrus realm="test.example"
-function function function function function function function function
+function function function function function function function function function
 `
 export const SAID_WITH_FRAMEWORKS = `${SAID}web@test.example over Fastify\nweb@test.example over Koa\n`
 

@@ -1,5 +1,6 @@
 import Fastify from 'fastify'
 import Koa from 'koa'
+import * as admin from 'orthrus/admin'
 import * as client from 'orthrus/client'
 import * as fastify from 'orthrus/fastify'
 import * as fetchHandler from 'orthrus/fetch-handler'
@@ -12,5 +13,17 @@ import * as service from 'orthrus/service'
 import * as testing from 'orthrus/testing'
 import { smoke } from './smoke.cjs'
 
-const entries = { client, service, fastify, fetchHandler, koa, redis, metrics, opentelemetry, kdc, testing }
+const entries = {
+  client,
+  admin,
+  service,
+  fastify,
+  fetchHandler,
+  koa,
+  redis,
+  metrics,
+  opentelemetry,
+  kdc,
+  testing,
+}
 console.log((await smoke(entries, { Fastify, Koa })).join('\n'))

@@ -5,6 +5,7 @@ const isBare = process.argv[2] === 'bare'
 const frameworks = isBare ? {} : { Fastify: require('fastify'), Koa: require('koa') }
 const entries = {
   client: require('orthrus/client'),
+  admin: require('orthrus/admin'),
   service: require('orthrus/service'),
   fastify: require('orthrus/fastify'),
   fetchHandler: require('orthrus/fetch-handler'),

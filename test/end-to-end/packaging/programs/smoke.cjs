@@ -2,7 +2,7 @@ const { createServer } = require('node:http')
 
 /** Uses every entry of the package once, however they and the frameworks were loaded. @returns what was answered */
 exports.smoke = async (entries, { Fastify, Koa }) => {
-  const { client, service: gate, fastify, fetchHandler, koa, redis, metrics, opentelemetry, kdc, testing } = entries
+  const { client, admin, service: gate, fastify, fetchHandler, koa, redis, metrics, opentelemetry, kdc, testing } = entries
   const open = []
   const listen = async server => {
     open.push(server)
@@ -30,7 +30,7 @@ exports.smoke = async (entries, { Fastify, Koa }) => {
 
   const answer = await fetchHandler.requireTicket({ service }, () => new Response('x'))(new Request(url))
   said.push(`${answer.status} ${answer.headers.get('www-authenticate')}`)
-  said.push([kdc.startKdc, client.connect, client.OrthrusError, fastify.requireTicket, koa.requireTicket, redis.createRedisReplayCache, metrics.collectService, opentelemetry.createTracing].map(one => typeof one).join(' '))
+  said.push([kdc.startKdc, client.connect, client.OrthrusError, fastify.requireTicket, koa.requireTicket, redis.createRedisReplayCache, metrics.collectService, opentelemetry.createTracing, admin.connectAdmin].map(one => typeof one).join(' '))
 
   if (Fastify !== undefined) {
     const app = Fastify()
