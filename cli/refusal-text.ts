@@ -4,6 +4,7 @@ import { shortPattern } from '../shared/pattern.js'
 import { localPart, realmOf } from '../shared/principal.js'
 import { formatTime } from '../shared/time.js'
 import { table } from './terminal.js'
+import { typedPair } from './why-steps.js'
 
 /** What `orthrus admin why --id` prints of a refusal: pure functions of what the KDC remembers. */
 
@@ -36,11 +37,17 @@ function ruleText({ client, rule }: KeptRefusal): string | undefined {
 }
 
 /** A denial of one service is explained as it is now, which says what to type. */
-function nextSteps({ code, client, claimed, service, hint }: KeptRefusal): string[] {
-  if (service !== null) return []
+function nextSteps({ code, client, claimed, service, rule, hint }: KeptRefusal): string[] {
+  if (service !== null) return code === 'rate_limited' ? rateSteps(client, rule) : []
   const name = client === null ? (claimed?.split('@')[0] ?? 'NAME') : localPart(client)
   const step = STEPS[code]?.(name)
   return [...(hint === null ? [] : [hint]), ...(step === undefined ? [] : [step])]
+}
+
+/** What limits is the rule, which the decision of now does not tell: it counts nothing. */
+function rateSteps(client: KeptRefusal['client'], rule: KeptRefusal['rule']): string[] {
+  if (client === null || rule === null) return ['wait']
+  return ['wait', `or: orthrus admin allow ${typedPair(realmOf(client), rule)} --rate RATE, as 600/m`]
 }
 
 const LOG_IN = 'log in again: the client does so by itself at its next request'

@@ -1,7 +1,7 @@
 import type { PolicyRule } from '../shared/administration/rules.js'
 import type { Why, WhyParty, WhyQuestion } from '../shared/administration/why.js'
 import { shortPattern } from '../shared/pattern.js'
-import { localPart, realmOf } from '../shared/principal.js'
+import { localPart, type RealmName, realmOf } from '../shared/principal.js'
 
 /** What to type to change what `orthrus admin why` says: pure functions of the KDC's answer. */
 
@@ -52,7 +52,9 @@ function policySteps(question: WhyQuestion, { rules, scope }: Why): string[] {
   const pair = `${localPart(client)} ${localPart(service)}`
   if (localPart(service) === 'krbtgt') return ['a TGT comes with every login: ask about another service']
   const denials = rules.map(({ rule }) => rule).filter(({ effect }) => effect === 'deny')
-  const forget = denials.map(rule => `orthrus admin policy ${typedPair(question, rule)} --forget`)
+  const forget = denials.map(
+    rule => `orthrus admin policy ${typedPair(realmOf(question.client), rule)} --forget`,
+  )
   const isAllowed = rules.some(({ rule }) => rule.effect === 'allow')
   if (denials.length > 0)
     return isAllowed || scope === 'client' ? forget : [...forget, `orthrus admin allow ${pair}`]
@@ -70,7 +72,7 @@ function requestSteps(question: WhyQuestion, { rules, ticket }: Why): string[] {
   const rule = rules.find(({ fate }) => fate === 'decides')?.rule
   const refused = ticket?.refusal?.caveat
   if (rule === undefined || refused === undefined) return []
-  const allow = `orthrus admin allow ${typedPair(question, rule)}`
+  const allow = `orthrus admin allow ${typedPair(realmOf(question.client), rule)}`
   if (refused === 'methods') {
     return [`${allow} --methods ${[...(rule.methods ?? []), method].join(',')}`, `or: ${allow} --no-methods`]
   }
@@ -79,9 +81,12 @@ function requestSteps(question: WhyQuestion, { rules, ticket }: Why): string[] {
 }
 
 /** The shell must not take `*` for the names of files. */
-function typedPair({ client: asked }: WhyQuestion, { client, service }: PolicyRule): string {
+export function typedPair(
+  realm: RealmName,
+  { client, service }: Pick<PolicyRule, 'client' | 'service'>,
+): string {
   return [client, service]
-    .map(pattern => shortPattern(realmOf(asked), pattern))
+    .map(pattern => shortPattern(realm, pattern))
     .map(pattern => (pattern.includes('*') ? `'${pattern}'` : pattern))
     .join(' ')
 }

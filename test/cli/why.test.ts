@@ -171,6 +171,18 @@ describe('orthrus admin why --id', () => {
     expect(other.err.replace(id, '')).toBe(unknown.err.replace('0123456789ab', ''))
   })
 
+  it('says which rule has a rate that was used up', async () => {
+    await realm.add('slow')
+    await admin('allow', 'web', 'slow', '--rate', '1/h')
+    expect((await as('web', ['get', 'slow'])).code).toBe(0)
+    const id = /"refusal": ?"([0-9a-f]{12})"/.exec(
+      Object.values(await as('web', ['get', 'slow', '--json'])).join(' '),
+    )?.[1]
+    const { out } = await admin('why', '--id', id ?? '')
+    expect(out).toMatch(/rate_limited/)
+    expect(out).toMatch(/^ +or: orthrus admin allow web slow --rate RATE, as 600\/m$/m)
+  })
+
   it('names the refused login in the error of the client', async () => {
     await realm.add('late')
     await writeFile(join(folder, 'late'), realm.keytab('late'), { mode: 0o600 })
