@@ -43,13 +43,3 @@ it('answers what the handbook asks, and says when its master key is gone', async
   child.kill('SIGTERM')
   expect(await once(child, 'exit')).toEqual([0, null])
 })
-
-it('is not watched by everybody, nor on the port of the KDC, and then does not start', async () => {
-  const { folder, remove } = await temporaryFolder()
-  onTestFinished(remove)
-  await orthrus(folder, 'init', 'demo.example')
-  const open = await orthrus(folder, 'kdc', '--listen', '127.0.0.1:0', '--metrics', '0.0.0.0:0')
-  expect(open).toMatchObject({ code: 1, out: '', err: expect.stringContaining('--metrics-public') })
-  const same = await orthrus(folder, 'kdc', '--listen', '127.0.0.1:8750', '--metrics', '127.0.0.1:8750')
-  expect(same).toMatchObject({ code: 1, out: '', err: expect.stringContaining('cannot share port 8750') })
-})

@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { isLoopback, metricsAddress } from '../../../cli/metrics/address.js'
 import { type MetricsListener, startMetricsListener } from '../../../cli/metrics/listener.js'
 import { metricsWriter } from '../../../cli/metrics/registry.js'
+import { metricsFor } from '../../../cli/metrics/serve-metrics.js'
 import type { RunningKdc } from '../../../kdc/main.js'
 import { TestLogger } from '../../support/logger.js'
 import { startOwnKdc } from '../../support/own-kdc.js'
@@ -198,6 +199,14 @@ describe('the address for metrics', () => {
     await expect(metricsAddress({ host: 'nobody.invalid', port: 0 }, 8750, false)).rejects.toMatchObject({
       reason: 'the host nobody.invalid has no address',
     })
+  })
+
+  it('is looked at before the KDC starts', async () => {
+    const open = { host: '0.0.0.0', port: 0 }
+    expect(await metricsFor({}, 8750)).toBeUndefined()
+    await expect(metricsFor({ metricsPublic: true }, 8750)).rejects.toThrow(TypeError)
+    await expect(metricsFor({ metrics: open }, 8750)).rejects.toMatchObject({ code: 'unavailable' })
+    expect(await metricsFor({ metrics: open, metricsPublic: true }, 8750)).toBeTypeOf('function')
   })
 
   it.each([true, false])('is never the port of the KDC (public: %s)', async isPublic => {

@@ -196,6 +196,15 @@ describe('a KDC that is measured', () => {
     })
   })
 
+  it('counts a service that is denied because the rate of its rule is used up', async () => {
+    const realm = await scene()
+    await realm.allow('web', 'orders', { rate: { points: 1, interval: 60 * SECOND } })
+    const socket = await realm.connect()
+    for (let i = 0; i < 3; i++) await loginOver(realm, socket, realm.web, ['orders'])
+    const { limited, denied } = await realm.kdc.metrics()
+    expect([counted(limited), counted(denied)]).toEqual([{ rule: 2 }, { rate_limited: 2 }])
+  })
+
   it('times a request from its frame to its answer, the wait for its turn included', async () => {
     let release = (): void => {}
     const held = new Promise<void>(resolve => {
