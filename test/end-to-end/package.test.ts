@@ -53,7 +53,7 @@ async function filesIn(folder: string): Promise<string[]> {
 }
 
 /** Bytes that nobody should have to download without noticing: the archive, and what it unpacks to. */
-const LIMITS = { size: 900_000, unpackedSize: 3_000_000 }
+const LIMITS = { size: 1_100_000, unpackedSize: 3_800_000 }
 
 it('the package has only what the sources are compiled to', async () => {
   const { files, size, unpackedSize } = installed
