@@ -12,7 +12,7 @@ import { kdcService, type Principal } from '../../shared/principal.js'
 import { openTicket, ticketInvalid } from '../../shared/ticket/ticket.js'
 import { largestCallOf } from '../admin/methods.js'
 import { actorsOf } from '../admin/role.js'
-import { answerUnproved, reportFailure } from '../exchange/answer.js'
+import { answerUnproved, isOneTooMany, reportFailure } from '../exchange/answer.js'
 import { type Handling, handlingOf } from '../exchange/repeats.js'
 import type { ProvedRequest } from '../limits/rate-limits.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
@@ -105,6 +105,7 @@ export class ChannelOpener {
       if (repeatedFrom === undefined) rates.requireClient(presenterOf(accepted))
       else rates.requireRepeat(repeatedFrom)
     } catch (cause) {
+      if (isOneTooMany(cause)) await rates.turnOfRefused(repeatedFrom ?? presenterOf(accepted))
       throw cause instanceof OrthrusError ? refuse(accepted, wireCodeOf(cause), cause.reason) : cause
     }
   }

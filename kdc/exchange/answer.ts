@@ -4,6 +4,7 @@ import { formatInvitationEnd } from '../../shared/encoding/invitation-end.js'
 import { refusalId, refusalIdOf } from '../../shared/encoding/refusal-id.js'
 import { formatRetryAfter } from '../../shared/encoding/retry-after.js'
 import { OrthrusError, type WireCode, wireCodeOf } from '../../shared/errors.js'
+import type { ExchangeContext } from '../realm/context.js'
 import type { Origin } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
 import type { Report } from '../report/report.js'
@@ -19,17 +20,24 @@ export interface Proved {
   readonly origin: Origin
 }
 
-/** Answers a proved request. Any failure is answered with an authenticated ERROR. */
+/** Answers a proved request. Any failure is answered with an authenticated ERROR, and one too many in its turn. */
 export async function answerProved<Answer>(
   { key, mac, now, origin }: Proved,
-  report: Report,
+  { report, rates }: Pick<ExchangeContext, 'report' | 'rates'>,
   answer: () => Promise<Answer>,
 ): Promise<Answer | Uint8Array> {
   try {
     return await answer()
   } catch (cause) {
+    const { client, address = '' } = origin
+    if (isOneTooMany(cause)) await rates.turnOfRefused(origin.mayBeRepeat ? address : (client ?? address))
     return createAuthenticatedError(key, mac, contentOf(cause, now, report, origin, refusalId(mac)))
   }
+}
+
+/** Whether somebody asked more than one may. */
+export function isOneTooMany(cause: unknown): boolean {
+  return cause instanceof OrthrusError && cause.code === 'rate_limited'
 }
 
 /** Answers a request without a verified MAC: its ERROR cannot be authenticated. @param bytes the request */

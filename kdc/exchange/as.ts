@@ -52,39 +52,35 @@ export async function answerAs(context: AsContext, incoming: Incoming): Promise<
   const { verified, client, key } = await authenticate(context, request, incoming)
   const from = { exchange: 'AS', client: client.name, address } as const
   const { seen, origin, context: telling } = handlingOf(context, client.name, verified, now, from)
-  const answer = await answerProved(
-    { key: key.key, mac: verified.mac, now, origin },
-    telling.report,
-    async () => {
-      requireFresh(verified.time, now, context.realm.time)
-      if (seen === 'new') rates.requireClientLogin(client.name)
-      else rates.requireRepeat(address)
-      requireEnabled(client, now)
-      if (seen === 'new') {
-        proved?.(client.name)
-        if (key.fromPassword) rates.knowPasswordLogin(address, client.name)
-      }
-      if (key.state === 'next') await promoteKey(context, client.name, key.kvno, address)
-      return decideFromCurrent(
-        context.realm.directory,
-        view => lookUpRecords(telling, view, client.name, verified.services),
-        found => {
-          if (found.client === undefined || currentKey(found.client)?.kvno !== key.kvno) return undefined
-          requireEnabled(found.client, now)
-          const checked = {
-            ...found,
-            client: found.client,
-            verified,
-            key,
-            origin,
-            now,
-            isNew: seen === 'new',
-          }
-          return createAsReply(key.key, verified, replyTo(telling, checked), random)
-        },
-      )
-    },
-  )
+  const answer = await answerProved({ key: key.key, mac: verified.mac, now, origin }, telling, async () => {
+    requireFresh(verified.time, now, context.realm.time)
+    if (seen === 'new') rates.requireClientLogin(client.name)
+    else rates.requireRepeat(address)
+    requireEnabled(client, now)
+    if (seen === 'new') {
+      proved?.(client.name)
+      if (key.fromPassword) rates.knowPasswordLogin(address, client.name)
+    }
+    if (key.state === 'next') await promoteKey(context, client.name, key.kvno, address)
+    return decideFromCurrent(
+      context.realm.directory,
+      view => lookUpRecords(telling, view, client.name, verified.services),
+      found => {
+        if (found.client === undefined || currentKey(found.client)?.kvno !== key.kvno) return undefined
+        requireEnabled(found.client, now)
+        const checked = {
+          ...found,
+          client: found.client,
+          verified,
+          key,
+          origin,
+          now,
+          isNew: seen === 'new',
+        }
+        return createAsReply(key.key, verified, replyTo(telling, checked), random)
+      },
+    )
+  })
   if (answer !== undefined) return answer
   // As it would have been answered a moment later.
   throw authFailed(request, address, 'the key was replaced while the request was answered')

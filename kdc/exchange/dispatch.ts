@@ -5,7 +5,7 @@ import { ticketGrantingService } from '../../shared/principal.js'
 import { OpenedTickets } from '../../shared/ticket/opened-tickets.js'
 import { CACHE } from '../limits/defaults.js'
 import type { ExchangeContext, Incoming } from '../realm/context.js'
-import { answerUnproved } from './answer.js'
+import { answerUnproved, isOneTooMany } from './answer.js'
 import { type AsContext, answerAs, createDummyKey } from './as.js'
 import { answerParams } from './params.js'
 import { answerTgs, type TgsContext } from './tgs.js'
@@ -38,6 +38,8 @@ export function createDispatch(context: ExchangeContext): Dispatch {
     try {
       return await answer(exchanges, { bytes, address, now, proved })
     } catch (cause) {
+      // Logins that prove nothing have taken their turn before they were checked.
+      if (isOneTooMany(cause) && bytes[1] === TYPE.PARAMS_REQ) await context.rates.turnOfRefused(address)
       return answerUnproved(cause, now, context.report, { address }, bytes)
     }
   }

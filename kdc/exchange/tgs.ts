@@ -49,7 +49,7 @@ export async function answerTgs(context: TgsContext, incoming: Incoming): Promis
   const verified = verifyTgsRequest(request, key)
   const from = { exchange: 'TGS', client: tgt.client, address, tgt: tgt.ticketId } as const
   const { seen, origin, context: telling } = handlingOf(context, tgt.client, verified, now, from)
-  return answerProved({ key, mac: verified.mac, now, origin }, telling.report, async () => {
+  return answerProved({ key, mac: verified.mac, now, origin }, telling, async () => {
     requireValid(tgt, now)
     requireFresh(verified.time, now, context.realm.time)
     requireStanding(context, tgt, await context.realm.directory.principal(tgt.client), now)

@@ -21,6 +21,12 @@ export interface RateLimits {
    */
   turnOf(address: string): Promise<void> | undefined
   /**
+   * Resolves when a request that is refused as one too many may be answered. Until then it holds its place in its
+   * connection, so who asks too much is read no faster than others leave the time for.
+   * @param source whose limit it is: a client, or an address
+   */
+  turnOfRefused(source: string): Promise<void>
+  /**
    * Called after an AS request that proved no key.
    * @returns the refusal if too many failed before, the same for every name, whether it exists or not
    */
@@ -102,6 +108,7 @@ export function createRateLimits(
   const remembered = new ClientCounts(limits.requestsPerClient, monotonic)
   return {
     turnOf: address => (failed.isCrowded(address) ? turns.wait(address) : undefined),
+    turnOfRefused: source => turns.wait(source),
     countFailedLogin: (address, name) => {
       const reached = failed.count(address, name)
       if (reached !== undefined) onLimited(reached.limit)
@@ -138,6 +145,7 @@ const nothing = (): undefined => undefined
 /** For embedders and tests that count in another way. */
 export const NO_RATE_LIMITS: RateLimits = {
   turnOf: nothing,
+  turnOfRefused: () => Promise.resolve(),
   countFailedLogin: nothing,
   requirePasswordLogin: nothing,
   knowPasswordLogin: nothing,
