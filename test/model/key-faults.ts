@@ -17,7 +17,7 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
   {
     name: 'a key that was shown does not become the current one',
     file: 'kdc/exchange/as.ts',
-    from: "      if (key.state === 'next') await promoteKey(context, client.name, key.kvno, address)\n",
+    from: "    if (key.state === 'next') await promoteKey(context, client.name, key.kvno, address)\n",
     to: '',
   },
   {
