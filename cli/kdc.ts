@@ -36,10 +36,13 @@ export function kdcCommand(terminal: Terminal): Command {
   return command.action(async () => {
     const { configure } = await import('./config/resolve.js')
     const configuration = await configure(command, typed, terminal.env)
-    const { printSettings, serve } = await import('./serve-kdc.js')
     const options = command.opts<KdcArguments & { printConfig?: boolean }>()
-    if (options.printConfig === true) await printSettings(terminal, options, configuration)
-    else await serve(terminal, options, configuration)
+    if (options.printConfig === true) {
+      const { printSettings } = await import('./config/print.js')
+      return await printSettings(terminal, options, configuration)
+    }
+    const { serve } = await import('./serve-kdc.js')
+    await serve(terminal, options, configuration)
   })
 }
 

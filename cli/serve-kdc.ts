@@ -1,7 +1,7 @@
 import type { AuditSettings } from '../kdc/audit-settings.js'
 import { type KdcSettings, startKdc } from '../kdc/main.js'
-import { type MasterKeySource, openMasterKey, toldSource } from '../kdc/vault/master-key-source.js'
-import { settingsJson, settingsText } from './config/print.js'
+import { type MasterKeySource, openMasterKey } from '../kdc/vault/master-key-source.js'
+import type { Logger } from '../shared/logger.js'
 import type { Configuration } from './config/resolve.js'
 import { requireRealm } from './data-folder.js'
 import { given } from './given.js'
@@ -27,17 +27,6 @@ export interface KdcArguments extends MasterKeyArguments, MetricsArguments, TlsA
   readonly json?: boolean
 }
 
-/** Opens nothing: it can be asked anywhere, and tells no secret. */
-export async function printSettings(
-  terminal: Terminal,
-  options: KdcArguments,
-  { settings }: Configuration,
-): Promise<void> {
-  const source = await masterKeySourceFor(options, terminal.env)
-  const printed = { settings, masterKey: { kind: source.kind, told: toldSource(source) } }
-  answer(terminal, options, settingsJson(printed), settingsText(printed))
-}
-
 function auditOf({ auditDirectory, auditMaxAge, auditMaxSize }: KdcArguments): AuditSettings {
   return { maxAge: auditMaxAge, maxBytes: auditMaxSize, ...given({ directory: auditDirectory }) }
 }
@@ -58,9 +47,7 @@ export async function serve(
   const stopped = new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
   })
-  // Before there is anything to renew, it must not end the process either.
-  let onHangUp = (signal: NodeJS.Signals) => logger.warn({ signal }, 'the KDC is starting')
-  process.on('SIGHUP', signal => onHangUp(signal))
+  const onHangUp = watchHangUps(logger)
   const kdc = await startKdc({
     dataDirectory: options.data,
     masterKey,
@@ -75,11 +62,10 @@ export async function serve(
     logger,
     ...given({ tls }),
   })
-  if (tls !== undefined) forget(tls)
-  onHangUp = signal =>
-    tls === undefined
-      ? logger.warn({ signal }, 'the KDC goes on: SIGTERM ends it')
-      : void renewTls(kdc, options, logger)
+  if (tls !== undefined) {
+    forget(tls)
+    onHangUp(() => renewTls(kdc, options, logger))
+  }
   const manager = serviceManager(terminal.env, process.pid, logger)
   const watched = await metrics?.(kdc, logger).catch(async (cause: unknown) => {
     manager.close()
@@ -100,6 +86,22 @@ export async function serve(
   await watched?.close()
   masterKey.erase()
   await end()
+}
+
+/**
+ * SIGHUP never ends the KDC, not even while it starts.
+ * @returns takes what SIGHUP does from now on: one after the other, so that what was read last counts
+ */
+function watchHangUps(logger: Logger): (renew: () => Promise<void>) => void {
+  let renew: (() => Promise<void>) | undefined
+  let last = Promise.resolve()
+  process.on('SIGHUP', signal => {
+    if (renew === undefined) logger.warn({ signal }, 'the KDC goes on: SIGTERM ends it')
+    else last = last.then(renew)
+  })
+  return chosen => {
+    renew = chosen
+  }
 }
 
 /** A file can be looked at again. What a command or a variable handed over need not be there any more. */

@@ -1,18 +1,32 @@
-import type { MasterKeySource } from '../../kdc/vault/master-key-source.js'
+import { type MasterKeySource, toldSource } from '../../kdc/vault/master-key-source.js'
+import { type MasterKeyArguments, masterKeySourceFor } from '../master-key.js'
+import { answer, type Terminal } from '../terminal.js'
 import type { InForce } from './place.js'
+import type { Configuration } from './resolve.js'
 
 /** What is in force and where each value comes from, as a file of settings that gives the same, or as JSON. */
 
 /** Its arguments may be secret, as those of programs sometimes are. */
 const ARGUMENTS_HIDDEN: ReadonlySet<string> = new Set(['master-key-command'])
 
-export interface Printed {
+interface Printed {
   readonly settings: readonly InForce[]
   /** Where the master key comes from, in words. */
   readonly masterKey: { readonly kind: MasterKeySource['kind']; readonly told: string }
 }
 
-export function settingsText({ settings, masterKey }: Printed): string {
+/** Opens nothing: it can be asked anywhere, and tells no secret. */
+export async function printSettings(
+  terminal: Terminal,
+  options: MasterKeyArguments & { readonly json?: boolean },
+  { settings }: Configuration,
+): Promise<void> {
+  const source = await masterKeySourceFor(options, terminal.env)
+  const printed = { settings, masterKey: { kind: source.kind, told: toldSource(source) } }
+  answer(terminal, options, settingsJson(printed), settingsText(printed))
+}
+
+function settingsText({ settings, masterKey }: Printed): string {
   const shown = settings.map(withoutArguments)
   const limits = shown.filter(({ key }) => key.startsWith('limits.'))
   const flags = shown.filter(setting => !limits.includes(setting))
@@ -25,7 +39,7 @@ export function settingsText({ settings, masterKey }: Printed): string {
   ].join('\n')
 }
 
-export function settingsJson({ settings, masterKey }: Printed): object {
+function settingsJson({ settings, masterKey }: Printed): object {
   const shown = settings.map(withoutArguments)
   return {
     settings: Object.fromEntries(

@@ -107,7 +107,7 @@ async function listening({ ended }: Running, port: string): Promise<void> {
 }
 
 async function type(line: string): Promise<string> {
-  if (line.startsWith('orthrus kdc')) {
+  if (line.startsWith('orthrus kdc') && !line.includes('--print-config')) {
     await listening(start('sh', ['-c', `exec ${line} --listen ${withPorts('127.0.0.1:8750')}`]), '8750')
     return ''
   }
@@ -195,6 +195,14 @@ async function runSnippet({ language, mark, code }: Snippet): Promise<string> {
 
 /** What a block that prints something must print. */
 const SHOWN: readonly (readonly [RegExp, RegExp])[] = [
+  [
+    /^orthrus init install/m,
+    /^master-key-file = "install\/keys\/master\.key" +# install\/kdc\.toml$.*no fault was found/ms,
+  ],
+  [
+    /^orthrus backup before-upgrade/m,
+    /no fault was found.*^data = "install\/realm" +# install\/kdc\.toml$/ms,
+  ],
   [/web\.js$/m, /^hello web@demo\.example, your role is reader$/m],
   [/^orthrus admin policy web orders/m, /^allow +web +-> +orders +role=reader.*^kind +keytab$/ms],
   [/^call\.cjs$/m, /^orders@demo\.example$/m],
