@@ -250,6 +250,7 @@ async function close({ realm, server, schedule, report, audit, watching }: KdcPa
   await Promise.all([server.close(), schedule.stop(), watching.close()])
   realm.close()
   await realm.vault.close()
+  await audit?.mark()
   report.tell({ kind: 'kdc_closed', realm: realm.record.realm })
   await audit?.close()
 }

@@ -18,6 +18,8 @@ export interface Audit {
   written(milliseconds: number): Promise<void>
   /** Ends every wait for another line. */
   endWaits(): void
+  /** Tells the KDC's log a mark of what is written by then. */
+  mark(): Promise<void>
   close(): Promise<void>
 }
 
@@ -54,6 +56,7 @@ export async function openAudit(options: AuditOptions): Promise<Audit> {
     requireWritable: () => writer.requireWritable(),
     written: milliseconds => writer.written(milliseconds),
     endWaits: () => writer.endWaits(),
+    mark: () => writer.mark(),
     close: () => writer.close(),
   }
 }
@@ -69,7 +72,7 @@ async function writeAct(writer: AuditWriter, { kind }: Act, hasRoom: boolean): P
     // That it was about to be made is in the log already.
     throw new OrthrusError('unavailable', `the change was made, but ${cause.reason} any more`, {
       cause,
-      hint: 'do not repeat it before you have looked: orthrus admin show, or orthrus admin policy',
+      hint: `${cause.facts.hint}; look before you repeat the change: orthrus admin show, or orthrus admin policy`,
     })
   }
 }

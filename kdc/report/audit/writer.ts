@@ -153,12 +153,17 @@ export class AuditWriter {
     for (const done of [...this.#readers]) done()
   }
 
+  /** Writes what waits, and tells the KDC's log a mark of it. */
+  async mark(): Promise<void> {
+    await this.#flush()
+    this.#tellMark()
+  }
+
   /** Writes what waits, and the last mark. What cannot be written is told to the KDC's log. */
   async close(): Promise<void> {
     this.endWaits()
     this.#cancel?.()
     await this.#flush()
-    this.#tellMark()
     await this.#log.close().catch(() => {})
   }
 
@@ -306,12 +311,15 @@ export class AuditWriter {
       'unavailable',
       `the audit log cannot be written (${why}), so nothing is administered`,
       {
-        hint: `make room for ${this.#options.directory}, or look at it: the log of the KDC says more`,
+        hint: FULL.has(why) ? 'the disk is full: free some space' : 'the log of the KDC says more',
         cause: this.#failure,
       },
     )
   }
 }
+
+/** What systems say when there is no room. */
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
 const MARKED =
   'a mark, to be kept elsewhere: orthrus audit verify --mark TEXT finds whether lines up to it are missing'

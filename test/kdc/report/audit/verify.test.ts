@@ -16,6 +16,7 @@ async function scene(lines = 30): Promise<AuditScene & { mark: string }> {
     if (i % 5 === 0) await report.record(changed(`host-${i}`))
   }
   report.tell({ kind: 'kdc_closed', realm: 'demo.example' })
+  await audit.mark()
   await audit.close()
   const marked = made.told.findLast(event => event.kind === 'audit_noted')
   const mark = marked?.kind === 'audit_noted' ? String(Reflect.get(marked.details, 'mark')) : ''
@@ -178,6 +179,7 @@ describe('whoever has no key is found out who', () => {
       await copyFile(join(made.directory, file), join(made.directory, `${file}.old`))
     const { audit, report } = await made.open()
     await report.record(changed('web'))
+    await audit.mark()
     await audit.close()
     const later = made.told.findLast(event => event.kind === 'audit_noted')
     const mark = later?.kind === 'audit_noted' ? String(Reflect.get(later.details, 'mark')) : ''
