@@ -1,12 +1,16 @@
 import { createHmac } from 'node:crypto'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { inspect } from 'node:util'
 import { pino } from 'pino'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Administration } from '../../client/channel/administration.js'
 import { openKdcChannel } from '../../client/channel/kdc-channel.js'
+import { CLIENT_EVENT_KINDS } from '../../client/report/log.js'
+import { SERVICE_EVENT_KINDS } from '../../service/report/log.js'
 import { NO_LIMITS } from '../../shared/administration/principals.js'
-import { LABEL, TYPE, USAGES } from '../../shared/constants.js'
+import { LABEL, SIZE, TYPE, USAGES } from '../../shared/constants.js'
 import { createError } from '../../shared/encoding/error.js'
+import { decodeApRequest } from '../../shared/exchange/ap.js'
 import { parseMessageHeader } from '../../shared/http/headers.js'
 import type { Logger } from '../../shared/logger.js'
 import { principalIn } from '../../shared/principal.js'
@@ -137,6 +141,34 @@ function capturing(seen: Seen): { logger: Logger; lines: () => number } {
   return { logger, lines: () => lines }
 }
 
+/** Every event of every party of the process, as a stranger to all of them hears it. */
+function listening(told: Seen): Set<string> {
+  const kinds = new Set<string>()
+  const listen = (event: unknown, name: string | symbol): void => {
+    kinds.add(String(name))
+    told.object(event)
+  }
+  const parties = { service: SERVICE_EVENT_KINDS, client: CLIENT_EVENT_KINDS }
+  for (const [party, all] of Object.entries(parties)) {
+    for (const kind of all) {
+      const name = `orthrus:${party}:${kind}`
+      subscribe(name, listen)
+      onTestFinished(() => void unsubscribe(name, listen))
+    }
+  }
+  return kinds
+}
+
+/** What proves each request that was sent: its nonce and its MAC. */
+function proofsOf({ http }: World): Uint8Array[] {
+  return http.captured.flatMap(message => {
+    const bytes = parseMessageHeader(headerOf(message, 'authorization') ?? '')
+    if (bytes === undefined) return []
+    const { nonce } = decodeApRequest(TYPE.AP_REQ, bytes)
+    return [nonce, bytes.slice(-SIZE.MAC)]
+  })
+}
+
 const POST = { method: 'POST', body: 'pay 5' } as const
 
 /** The life of a realm, with everything that can go wrong in it; what was returned and thrown is kept. */
@@ -249,6 +281,8 @@ describe('no key and no password', () => {
   it('shows in a log, an error, an object that is handed out, or on the network', async () => {
     const seen = new Seen()
     const { logger, lines } = capturing(seen)
+    const told = new Seen()
+    const kinds = listening(told)
     const world = await startWorld({
       realm: { logger },
       answer: (req, res, ticket, body) => {
@@ -272,7 +306,14 @@ describe('no key and no password', () => {
     const secrets = secretsOf(canaries.keys)
     expect(canaries.keys.length).toBeGreaterThan(20)
     expect(seen.find(secrets, [PASSWORD, WRONG_PASSWORD])).toEqual([])
-  })
+    // Whoever only listens learns nothing else that went over the network either.
+    const proofs = proofsOf(world)
+    expect([kinds.size, proofs.length > 16, told.size > 20_000]).toEqual([expect.any(Number), true, true])
+    expect(kinds.size).toBeGreaterThan(10)
+    expect(
+      told.find([...secrets, ...proofs], [PASSWORD, WRONG_PASSWORD, 'pay 5', 'pay 9', 'unpaid']),
+    ).toEqual([])
+  }, 120_000)
 
   it('would be missed by this test if it showed', () => {
     const [key] = [new Uint8Array(32).map((_, i) => (i * 37 + 11) & 0xff)]
