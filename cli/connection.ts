@@ -154,6 +154,8 @@ export async function withChannel<T>(
   const { administrationOf } = await import('../client/admin.js')
   const administration = administrationOf(realm)
   try {
+    // What is typed as a time from now on is meant by the KDC's clock, which is known from then on.
+    await administration.ready()
     return await use(administration)
   } finally {
     administration.close()

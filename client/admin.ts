@@ -31,12 +31,22 @@ export type { ConnectOptions } from './connect-options.js'
 /** The administration of a realm, over a channel that is opened when it is needed, and again once it is over. */
 export class ConnectedAdministration extends Administration {
   readonly realm: RealmName
+  readonly #calls: AdminCalls
   readonly #close: () => void
 
-  constructor(realm: RealmName, transport: AdminTransport, close: () => void) {
-    super(transport)
+  constructor(realm: RealmName, calls: AdminCalls, close: () => void) {
+    super(calls)
     this.realm = realm
+    this.#calls = calls
     this.#close = close
+  }
+
+  /**
+   * Opens the channel now, if none is open. From then on the KDC's time is known.
+   * @throws OrthrusError as `Realm.getServiceTicket` does
+   */
+  async ready(): Promise<void> {
+    await this.#calls.open()
   }
 
   /** The principal of a short or whole name. @throws TypeError if it is no name */
@@ -96,10 +106,15 @@ class AdminCalls implements AdminTransport {
     args: readonly Value[],
     options?: { readonly wait?: number },
   ): Promise<readonly Value[]> {
+    const channel = await this.open()
+    return channel.call(method, args, options)
+  }
+
+  async open(): Promise<KdcChannel> {
     if (this.#isClosed)
       throw new OrthrusError('channel_broken', 'the administration was closed', { final: true })
     this.#channel ??= this.#open()
-    return (await this.#channel).call(method, args, options)
+    return this.#channel
   }
 
   close(): void {
