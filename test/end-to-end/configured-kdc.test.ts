@@ -2,7 +2,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer, connect as dial } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { connect as dialTls } from 'node:tls'
@@ -133,19 +133,29 @@ describe('orthrus kdc --config', () => {
 const has = (command: string): boolean => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
 
 describe('under systemd', () => {
-  it.skipIf(process.platform === 'win32')('takes the socket that was opened for it', async () => {
-    const server = createServer()
-    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-    const { port } = server.address() as { port: number }
-    const { fd } = (server as unknown as { _handle: { fd: number } })._handle
-    const handed = ['sh', '-c', 'export LISTEN_PID=$$; exec "$@"', 'sh']
-    const env = { LISTEN_FDS: '1' }
-    const kdc = await start({ before: handed, options: ['--listen', 'systemd'], env, fd })
-    expect(kdc.url).toBe(`ws://127.0.0.1:${port}`)
-    server.close()
-    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200)
-    expect(await kdc.end()).toBe(0)
-  })
+  it.skipIf(process.platform === 'win32')(
+    'takes the socket that was opened for it, and keeps the limits of its variables',
+    async () => {
+      const server = createServer()
+      await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+      const { port } = server.address() as { port: number }
+      const { fd } = (server as unknown as { _handle: { fd: number } })._handle
+      const handed = ['sh', '-c', 'export LISTEN_PID=$$; exec "$@"', 'sh']
+      const env = { LISTEN_FDS: '1', ORTHRUS_LIMITS_CONNECTIONS_PER_ADDRESS: '1' }
+      const kdc = await start({ before: handed, options: ['--listen', 'systemd'], env, fd })
+      expect(kdc.url).toBe(`ws://127.0.0.1:${port}`)
+      server.close()
+      // The limit is in force: the second connection of the address takes the place of the first.
+      const first = dial(port, '127.0.0.1')
+      const closed = once(first.resume(), 'close')
+      await once(first, 'connect')
+      const second = dial(port, '127.0.0.1')
+      await closed
+      second.destroy()
+      expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200)
+      expect(await kdc.end()).toBe(0)
+    },
+  )
 
   // Needs a program that tells systemd, and one that listens as systemd does: Node has no such sockets.
   it.runIf(has('systemd-notify') && has('python3'))('tells when it serves, lives and ends', async () => {
