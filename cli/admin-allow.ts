@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import type { Realm } from '../client/connect.js'
-import { isOver, type PolicyRule } from '../shared/administration/rules.js'
+import { isOver, type PolicyRule } from '../shared/administration/rule.js'
 import { OrthrusError } from '../shared/errors.js'
 import { EVERYONE, isGroup, type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
 import { isPrincipal, localPart, type Principal } from '../shared/principal.js'

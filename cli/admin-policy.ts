@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
-import { isOver, type PolicyRule } from '../shared/administration/rules.js'
+import { isOver, type PolicyRule } from '../shared/administration/rule.js'
 import { OrthrusError } from '../shared/errors.js'
 import { type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
 import { isPrincipal, kdcService, type Principal, type RealmName } from '../shared/principal.js'

@@ -7,9 +7,7 @@ import { OrthrusError } from '../shared/errors.js'
 import { principalIn } from '../shared/principal.js'
 import { parseInstant } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
-import { refusalObject, refusalText } from './refusal-text.js'
 import { answer, type Terminal } from './terminal.js'
-import { whyObject, whyText } from './why-text.js'
 
 interface WhyOptions extends ConnectionOptions {
   readonly at?: number
@@ -57,6 +55,7 @@ async function why(
     const names = { client: principalIn(realm, client), service: principalIn(realm, service) }
     const question: WhyQuestion = { ...names, at, method, path }
     const found = await administration.why(question)
+    const { whyObject, whyText } = await import('./why-text.js')
     answer(terminal, options, whyObject(question, found), whyText(question, found))
   })
 }
@@ -91,6 +90,10 @@ async function withPresent(
   refusal: KeptRefusal,
 ): Promise<{ readonly value: object; readonly text: string }> {
   const { client, service } = refusal
+  const [{ refusalObject, refusalText }, { whyObject, whyText }] = await Promise.all([
+    import('./refusal-text.js'),
+    import('./why-text.js'),
+  ])
   if (client === null || service === null)
     return { value: refusalObject(refusal), text: refusalText(refusal) }
   const question: WhyQuestion = { client, service, at: null, method: null, path: null }

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander'
-import type { RuleRate } from '../shared/administration/rules.js'
+import type { RuleRate } from '../shared/administration/rule.js'
 import { isPlainPath } from '../shared/ticket/caveat-path.js'
 import { compareNames } from '../shared/ticket/claim-names.js'
 import type { Claims, ClaimValue } from '../shared/ticket/claims.js'

@@ -15,7 +15,7 @@ import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
 import { addMasterKeyOptions } from './master-key.js'
 import type { KdcArguments } from './serve-kdc.js'
 import type { Terminal } from './terminal.js'
-import { addTlsOptions } from './tls-files.js'
+import { addTlsOptions } from './tls-options.js'
 
 const LEVELS = ['debug', 'info', 'warn', 'error']
 

@@ -1,4 +1,4 @@
-import { isOver, NO_TERMS, type PolicyRule, type RuleRate } from '../shared/administration/rules.js'
+import { isOver, NO_TERMS, type PolicyRule, type RuleRate } from '../shared/administration/rule.js'
 import type { Pattern } from '../shared/pattern.js'
 import { compareNames } from '../shared/ticket/claim-names.js'
 import type { Claims } from '../shared/ticket/claims.js'

@@ -1,4 +1,4 @@
-import { isOver, type PolicyRule } from '../shared/administration/rules.js'
+import { isOver, type PolicyRule } from '../shared/administration/rule.js'
 import { shortPattern } from '../shared/pattern.js'
 import type { RealmName } from '../shared/principal.js'
 import type { ClaimValue } from '../shared/ticket/claims.js'

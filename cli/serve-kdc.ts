@@ -10,7 +10,8 @@ import { type MasterKeyArguments, masterKeyFrom, masterKeySourceFor } from './ma
 import { type MetricsArguments, metricsFor } from './metrics/serve-metrics.js'
 import { handedSocket, serviceManager } from './service-manager.js'
 import { answer, type Terminal } from './terminal.js'
-import { forget, renewTls, type TlsArguments, tlsIdentity } from './tls-files.js'
+import { forget, renewTls, tlsIdentity } from './tls-files.js'
+import type { TlsArguments } from './tls-options.js'
 
 /** What `orthrus kdc` does with its settings. */
 

@@ -1,5 +1,4 @@
 import { readFile, stat } from 'node:fs/promises'
-import type { Command } from 'commander'
 import type { RunningKdc } from '../kdc/main.js'
 import type { TlsIdentity } from '../kdc/transport/tls.js'
 import { OrthrusError } from '../shared/errors.js'
@@ -7,24 +6,9 @@ import { codeOf } from '../shared/folder.node.js'
 import type { PrivateFileKind } from '../shared/keytab/private-file.js'
 import { readPrivateBytes } from '../shared/keytab/private-file.node.js'
 import type { Logger } from '../shared/logger.js'
+import type { TlsArguments } from './tls-options.js'
 
 /** The files of the certificate and of its key, for TLS on the KDC's listener. */
-
-export interface TlsArguments {
-  readonly tlsCert?: string
-  readonly tlsKey?: string
-  readonly allowReadableTlsKey?: boolean
-}
-
-export function addTlsOptions(command: Command): Command {
-  return command
-    .option('--tls-cert <file>', 'speak TLS: the certificate and those between it and the root, PEM')
-    .option('--tls-key <file>', 'the key of the certificate, PEM; SIGHUP reads both files again')
-    .option(
-      '--allow-readable-tls-key',
-      'accept a --tls-key that others can read, as containers mount secrets',
-    )
-}
 
 /** Bytes. Some ten certificates. */
 const CERTIFICATE_MAX = 64 * 1024

@@ -1,4 +1,4 @@
-import type { PolicyRule } from '../shared/administration/rules.js'
+import type { PolicyRule } from '../shared/administration/rule.js'
 import type { Why, WhyParty, WhyQuestion } from '../shared/administration/why.js'
 import { shortPattern } from '../shared/pattern.js'
 import { localPart, type RealmName, realmOf } from '../shared/principal.js'

@@ -21,7 +21,7 @@ export {
   parsePolicyFile,
 } from '../shared/administration/policy-file.js'
 export { type NewPrincipal, NO_LIMITS, type PrincipalSummary } from '../shared/administration/principals.js'
-export { NO_TERMS, type PolicyRule, type RuleRate } from '../shared/administration/rules.js'
+export { NO_TERMS, type PolicyRule, type RuleRate } from '../shared/administration/rule.js'
 export { type ErrorCode, OrthrusError } from '../shared/errors.js'
 export type { Pattern } from '../shared/pattern.js'
 export type { Principal, RealmName } from '../shared/principal.js'

@@ -12,12 +12,8 @@ import {
   type KeptRefusal,
 } from '../../shared/administration/refusals.js'
 import { decodeRevoked } from '../../shared/administration/revocations.js'
-import {
-  decodePolicyRule,
-  encodeRuleChange,
-  isSameRule,
-  type PolicyRule,
-} from '../../shared/administration/rules.js'
+import type { PolicyRule } from '../../shared/administration/rule.js'
+import { decodePolicyRule, encodeRuleChange, isSameRule } from '../../shared/administration/rules.js'
 import { decodeWhy, encodeWhyQuestion, type Why, type WhyQuestion } from '../../shared/administration/why.js'
 import { fields, nullable } from '../../shared/encoding/fields.js'
 import { OrthrusError } from '../../shared/errors.js'

@@ -1,6 +1,6 @@
 import { encodePolicyChange, type PolicyChange } from '../../shared/administration/policy-change.js'
 import type { Policy } from '../../shared/administration/policy-file.js'
-import type { PolicyRule } from '../../shared/administration/rules.js'
+import type { PolicyRule } from '../../shared/administration/rule.js'
 import type { Groups } from './groups.js'
 import type { AdminTransport } from './transport.js'
 

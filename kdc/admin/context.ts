@@ -1,4 +1,4 @@
-import type { PolicyRule } from '../../shared/administration/rules.js'
+import type { PolicyRule } from '../../shared/administration/rule.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import { isReserved, localPart, type Principal, realmOf } from '../../shared/principal.js'

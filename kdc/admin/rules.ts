@@ -1,11 +1,5 @@
-import {
-  isOver,
-  isSameRule,
-  NO_TERMS,
-  type PolicyRule,
-  type RuleChange,
-  type RuleRate,
-} from '../../shared/administration/rules.js'
+import { isOver, NO_TERMS, type PolicyRule, type RuleRate } from '../../shared/administration/rule.js'
+import { isSameRule, type RuleChange } from '../../shared/administration/rules.js'
 import { LIMIT } from '../../shared/constants.js'
 import { caveatBytes } from '../../shared/encoding/fields.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'

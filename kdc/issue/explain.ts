@@ -1,4 +1,4 @@
-import { type DecidingRule, NO_TERMS, type PolicyRule } from '../../shared/administration/rules.js'
+import { type DecidingRule, NO_TERMS, type PolicyRule } from '../../shared/administration/rule.js'
 import type { CaveatRefusal, LifeLimit, WeighedRule, WhyTicket } from '../../shared/administration/why.js'
 import { FLAG } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'

@@ -1,4 +1,4 @@
-import { isOver } from '../../shared/administration/rules.js'
+import { isOver } from '../../shared/administration/rule.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { EVERYONE, isGroup, NO_GROUPS, type Pattern, patternIn, patternsOf } from '../../shared/pattern.js'
 import {

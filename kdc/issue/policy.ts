@@ -4,7 +4,7 @@ import {
   NO_TERMS,
   type PolicyRule,
   type RuleRate,
-} from '../../shared/administration/rules.js'
+} from '../../shared/administration/rule.js'
 import { type Pattern, patternsOf } from '../../shared/pattern.js'
 import { kdcService, type Principal, realmOf, ticketGrantingService } from '../../shared/principal.js'
 import { encodeCaveat } from '../../shared/ticket/caveats.js'

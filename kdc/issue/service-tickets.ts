@@ -1,4 +1,4 @@
-import type { DecidingRule } from '../../shared/administration/rules.js'
+import type { DecidingRule } from '../../shared/administration/rule.js'
 import { FLAG } from '../../shared/constants.js'
 import { drawFraction } from '../../shared/crypto/fraction.js'
 import type { RandomSource } from '../../shared/crypto/random.js'

@@ -1,4 +1,4 @@
-import type { PolicyRule } from '../../shared/administration/rules.js'
+import type { PolicyRule } from '../../shared/administration/rule.js'
 import { type Pattern, patternsOf } from '../../shared/pattern.js'
 import { kdcService, type Principal } from '../../shared/principal.js'
 import { policyName } from '../realm/directory.js'

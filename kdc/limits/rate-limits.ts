@@ -1,4 +1,4 @@
-import type { RuleRate } from '../../shared/administration/rules.js'
+import type { RuleRate } from '../../shared/administration/rule.js'
 import { WINDOW } from '../../shared/constants.js'
 import { type RandomSource, systemRandom } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'

@@ -1,4 +1,4 @@
-import type { PolicyRule, RuleRate } from '../../shared/administration/rules.js'
+import type { PolicyRule, RuleRate } from '../../shared/administration/rule.js'
 import type { Principal } from '../../shared/principal.js'
 import { recentlyUsed } from '../../shared/recently-used.js'
 import { COUNTED_RULES } from './defaults.js'

@@ -1,5 +1,5 @@
 import type { RealmLifetimes, RotationSchedule } from '../../shared/administration/realm.js'
-import { NO_TERMS } from '../../shared/administration/rules.js'
+import { NO_TERMS } from '../../shared/administration/rule.js'
 import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import type { RandomSource } from '../../shared/crypto/random.js'

@@ -1,4 +1,4 @@
-import type { DecidingRule } from '../../shared/administration/rules.js'
+import type { DecidingRule } from '../../shared/administration/rule.js'
 import type { ErrorFacts, WireCode } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import type { Failure } from './failure.js'

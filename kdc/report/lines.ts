@@ -1,5 +1,5 @@
 import { pairOf } from '../../shared/administration/policy-change.js'
-import type { DecidingRule } from '../../shared/administration/rules.js'
+import type { DecidingRule } from '../../shared/administration/rule.js'
 import { toHex } from '../../shared/bytes.js'
 import type { Logger } from '../../shared/logger.js'
 import type { EventOf, KdcEvent, Origin } from './events.js'

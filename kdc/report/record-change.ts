@@ -2,7 +2,7 @@ import type { NewInvitation } from '../../shared/administration/invitations.js'
 import type { PolicyChange } from '../../shared/administration/policy-change.js'
 import type { PrincipalLimits } from '../../shared/administration/principals.js'
 import type { RealmSummary } from '../../shared/administration/realm.js'
-import type { PolicyRule } from '../../shared/administration/rules.js'
+import type { PolicyRule } from '../../shared/administration/rule.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 

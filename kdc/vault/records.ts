@@ -1,5 +1,6 @@
 import type { RealmLifetimes, RotationSchedule } from '../../shared/administration/realm.js'
-import { decodeRuleRate, encodeRuleRate, type PolicyRule } from '../../shared/administration/rules.js'
+import type { PolicyRule } from '../../shared/administration/rule.js'
+import { decodeRuleRate, encodeRuleRate } from '../../shared/administration/rules.js'
 import { SIZE } from '../../shared/constants.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import {

@@ -4,7 +4,8 @@ import { malformed } from '../errors.js'
 import type { Pattern } from '../pattern.js'
 import type { Principal } from '../principal.js'
 import { byPair, type Policy } from './policy-file.js'
-import { decodePolicyRule, encodePolicyRule, isSameRule, type PolicyRule } from './rules.js'
+import type { PolicyRule } from './rule.js'
+import { decodePolicyRule, encodePolicyRule, isSameRule } from './rules.js'
 
 /** What makes one policy out of another, and the argument of `apply-policy` (docs/protocol.md section 9). */
 

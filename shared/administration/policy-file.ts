@@ -17,7 +17,7 @@ import {
   writePaths,
   writeRate,
 } from './policy-text.js'
-import { NO_TERMS, type PolicyRule } from './rules.js'
+import { NO_TERMS, type PolicyRule } from './rule.js'
 
 /**
  * Policy as a text file: a line for each group and each rule, in the words of `orthrus admin`, and beside them what is

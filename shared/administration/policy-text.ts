@@ -2,7 +2,7 @@ import { isPlainPath } from '../ticket/caveat-path.js'
 import { compareNames } from '../ticket/claim-names.js'
 import type { Claims, ClaimValue } from '../ticket/claims.js'
 import { DAY, HOUR, MINUTE, parseDuration, SECOND } from '../time.js'
-import type { RuleRate } from './rules.js'
+import type { RuleRate } from './rule.js'
 
 /** The words of a policy file: how each value is read and written. Every `read...` throws TypeError. */
 

@@ -13,7 +13,7 @@ import {
 import { isRefusalId } from '../encoding/refusal-id.js'
 import { malformed, type WireCode } from '../errors.js'
 import type { Principal } from '../principal.js'
-import type { DecidingRule } from './rules.js'
+import type { DecidingRule } from './rule.js'
 
 /** `refusal`: what the KDC remembers of the request that it refused under an id (docs/protocol.md section 11). */
 

@@ -16,7 +16,8 @@ import type { Principal } from '../principal.js'
 import { type Claims, decodeClaims, encodeClaims } from '../ticket/claims.js'
 import { decodeOwnKeys, encodeOwnKeys, type OwnKeys } from './keys.js'
 import { decodeFollowerRow, encodeFollowerRow, FOLLOWER_ROWS, type FollowerRow } from './revocations.js'
-import { decodePolicyRule, encodePolicyRule, type PolicyRule } from './rules.js'
+import type { PolicyRule } from './rule.js'
+import { decodePolicyRule, encodePolicyRule } from './rules.js'
 
 /** `why`: what the KDC would decide about a ticket, and from what (docs/protocol.md section 9). Times in milliseconds. */
 

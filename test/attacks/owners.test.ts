@@ -7,7 +7,8 @@ import {
   decodeMadeInvitation,
   encodeNewInvitation,
 } from '../../shared/administration/invitations.js'
-import { decodePolicyRule, encodePolicyRule, type PolicyRule } from '../../shared/administration/rules.js'
+import type { PolicyRule } from '../../shared/administration/rule.js'
+import { decodePolicyRule, encodePolicyRule } from '../../shared/administration/rules.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import { listOf } from '../../shared/encoding/fields.js'
 import type { Pattern } from '../../shared/pattern.js'

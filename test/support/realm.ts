@@ -22,7 +22,8 @@ import {
   NO_LIMITS,
 } from '../../shared/administration/principals.js'
 import type { RealmLifetimes } from '../../shared/administration/realm.js'
-import { encodePolicyRule, NO_TERMS, type PolicyRule } from '../../shared/administration/rules.js'
+import { NO_TERMS, type PolicyRule } from '../../shared/administration/rule.js'
+import { encodePolicyRule } from '../../shared/administration/rules.js'
 import { toHex } from '../../shared/bytes.js'
 import { TYPE } from '../../shared/constants.js'
 import { deriveAuthKey } from '../../shared/crypto/derive.js'

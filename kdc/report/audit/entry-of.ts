@@ -1,5 +1,5 @@
 import type { AuditFields } from '../../../shared/administration/audit.js'
-import type { DecidingRule } from '../../../shared/administration/rules.js'
+import type { DecidingRule } from '../../../shared/administration/rule.js'
 import { toHex } from '../../../shared/bytes.js'
 import type { ErrorFacts } from '../../../shared/errors.js'
 import { formatTime } from '../../../shared/time.js'

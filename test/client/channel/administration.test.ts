@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Administration } from '../../../client/channel/administration.js'
-import type { PolicyRule } from '../../../shared/administration/rules.js'
+import type { PolicyRule } from '../../../shared/administration/rule.js'
 import { malformed } from '../../../shared/errors.js'
 import { pattern, ruleOf, testRealm } from '../../support/realm.js'
 

@@ -11,12 +11,8 @@ import {
   NO_LIMITS,
 } from '../../../shared/administration/principals.js'
 import { encodeRealmChanges } from '../../../shared/administration/realm.js'
-import {
-  decodePolicyRule,
-  encodePolicyRule,
-  encodeRuleChange,
-  type PolicyRule,
-} from '../../../shared/administration/rules.js'
+import type { PolicyRule } from '../../../shared/administration/rule.js'
+import { decodePolicyRule, encodePolicyRule, encodeRuleChange } from '../../../shared/administration/rules.js'
 import { LongTermKey, revealKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import type { Value } from '../../../shared/encoding/encoding.js'

@@ -4,7 +4,7 @@ import { ownContext } from '../../../kdc/admin/context.js'
 import { callMethod } from '../../../kdc/admin/methods.js'
 import type { Caller } from '../../../kdc/admin/role.js'
 import { SHORTENING } from '../../../kdc/limits/defaults.js'
-import type { PolicyRule } from '../../../shared/administration/rules.js'
+import type { PolicyRule } from '../../../shared/administration/rule.js'
 import {
   decodeWhy,
   encodeWhyQuestion,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_LIMITS, RULE_RATE_BOUNDS } from '../../../kdc/limits/defaults.js'
 import { createRateLimits } from '../../../kdc/limits/rate-limits.js'
-import type { PolicyRule } from '../../../shared/administration/rules.js'
+import type { PolicyRule } from '../../../shared/administration/rule.js'
 import { deriveAuthKey } from '../../../shared/crypto/derive.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { createTgsRequest } from '../../../shared/exchange/tgs.js'

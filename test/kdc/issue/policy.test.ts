@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decide, type ServiceFacts } from '../../../kdc/issue/policy.js'
 import { NO_GROUPS_OF_PAIR } from '../../../kdc/realm/directory.js'
-import type { PolicyRule } from '../../../shared/administration/rules.js'
+import type { PolicyRule } from '../../../shared/administration/rule.js'
 import { decodeCaveat } from '../../../shared/ticket/caveats.js'
 import { local, pattern, ruleOf } from '../../support/realm.js'
 

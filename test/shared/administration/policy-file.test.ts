@@ -7,7 +7,7 @@ import {
   parseExpectations,
   parsePolicyFile,
 } from '../../../shared/administration/policy-file.js'
-import { NO_TERMS, type PolicyRule } from '../../../shared/administration/rules.js'
+import { NO_TERMS, type PolicyRule } from '../../../shared/administration/rule.js'
 import type { Pattern } from '../../../shared/pattern.js'
 import { type Principal, parseRealm, principalIn } from '../../../shared/principal.js'
 import { compareNames } from '../../../shared/ticket/claim-names.js'
