@@ -8,7 +8,7 @@ import { LABEL, USAGES } from '../shared/constants.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const PARTIES = ['kdc', 'client', 'service'] as const
-const FOLDERS = [...PARTIES, 'shared', 'telemetry', 'cli', 'testing', 'examples', 'bench'] as const
+const FOLDERS = [...PARTIES, 'shared', 'cli', 'testing', 'examples', 'bench'] as const
 
 interface Source {
   readonly path: string

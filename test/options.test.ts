@@ -11,8 +11,8 @@ import * as fetchHandler from '../service/fetch-handler.js'
 import * as service from '../service/index.js'
 import * as koa from '../service/koa.js'
 import * as redis from '../service/redis.js'
-import * as metrics from '../telemetry/metrics.js'
-import * as opentelemetry from '../telemetry/opentelemetry.js'
+import * as metrics from '../shared/telemetry/metrics.js'
+import * as opentelemetry from '../shared/telemetry/opentelemetry.js'
 import * as testing from '../testing/index.js'
 
 /** Every function of the public entries that takes options refuses one that does not exist. */

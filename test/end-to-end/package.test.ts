@@ -25,7 +25,7 @@ afterAll(() => installed.remove())
 /** What a compilation makes of the sources that are published, and what npm adds. */
 async function filesOfSources(): Promise<string[]> {
   const compiled: string[] = []
-  for (const part of ['cli', 'client', 'kdc', 'service', 'shared', 'telemetry', 'testing']) {
+  for (const part of ['cli', 'client', 'kdc', 'service', 'shared', 'testing']) {
     for (const name of await readdir(join(root, part), { recursive: true })) {
       const path = `dist/${part}/${name.replaceAll('\\', '/').replace(/\.ts$/, '')}`
       if (name.endsWith('.ts')) compiled.push(`${path}.js`, `${path}.d.ts`)
@@ -125,7 +125,7 @@ it('the package works in an empty project, with its imports, types and command',
   const bin = join(installed.place, 'dist/cli/orthrus.js')
   expect(await run(process.execPath, [bin, '--version'], folder)).toMatchObject({ code: 0, out: '0.1.0\n' })
   const files = await readdir(join(installed.place, 'dist'))
-  expect(files.sort()).toEqual(['cli', 'client', 'kdc', 'service', 'shared', 'telemetry', 'testing'])
+  expect(files.sort()).toEqual(['cli', 'client', 'kdc', 'service', 'shared', 'testing'])
 })
 
 const CASES = [

@@ -1,10 +1,9 @@
-import type { Service } from '../service/index.js'
+import { SECOND } from '../time.js'
 import type { Figure } from './figures.js'
-
-const SECOND = 1_000
+import type { CountedService } from './sources.js'
 
 /** What a service says by `metrics()` and `state`. */
-export const SERVICE_FIGURES: readonly Figure<Service>[] = [
+export const SERVICE_FIGURES: readonly Figure<CountedService>[] = [
   {
     name: 'service.events',
     kind: 'counter',

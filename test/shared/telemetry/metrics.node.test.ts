@@ -1,10 +1,10 @@
 import * as promClient from 'prom-client'
 import { expect, it, onTestFinished } from 'vitest'
-import { createVerifier } from '../../service/index.js'
-import { CLIENT_FIGURES } from '../../telemetry/client-figures.js'
-import { collectRealm, collectService } from '../../telemetry/metrics.js'
-import { SERVICE_FIGURES } from '../../telemetry/service-figures.js'
-import { startRealm } from '../../testing/index.js'
+import { createVerifier } from '../../../service/index.js'
+import { CLIENT_FIGURES } from '../../../shared/telemetry/client-figures.js'
+import { collectRealm, collectService } from '../../../shared/telemetry/metrics.js'
+import { SERVICE_FIGURES } from '../../../shared/telemetry/service-figures.js'
+import { startRealm } from '../../../testing/index.js'
 
 /** The numbers of services and clients, as Prometheus reads them. */
 

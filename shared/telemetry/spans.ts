@@ -1,5 +1,5 @@
 import type * as OpenTelemetry from '@opentelemetry/api'
-import type { TracedExchange, TracedOutcome, TracedSpan, Tracing } from '../shared/telemetry/tracing.js'
+import type { TracedExchange, TracedOutcome, TracedSpan, Tracing } from './tracing.js'
 
 /** How exchanges become spans of OpenTelemetry, by its conventions for HTTP and RPC. */
 

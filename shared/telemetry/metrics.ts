@@ -1,10 +1,9 @@
 import type * as PromClient from 'prom-client'
-import type { Realm } from '../client/index.js'
-import type { Service } from '../service/index.js'
-import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
+import { type KnownOptions, requireKnownOptions } from '../options.js'
 import { CLIENT_FIGURES } from './client-figures.js'
 import { type Figure, Observed } from './figures.js'
 import { SERVICE_FIGURES } from './service-figures.js'
+import type { CountedRealm, CountedService } from './sources.js'
 
 /** `orthrus/metrics`: the numbers of services and clients for Prometheus, by the `prom-client` that its caller has. */
 
@@ -16,11 +15,11 @@ interface CollectOptions {
 }
 
 export interface CollectServiceOptions extends CollectOptions {
-  readonly service: Service
+  readonly service: CountedService
 }
 
 export interface CollectRealmOptions extends CollectOptions {
-  readonly realm: Realm
+  readonly realm: CountedRealm
 }
 
 const SERVICE_OPTIONS: KnownOptions<CollectServiceOptions> = {
@@ -30,8 +29,8 @@ const SERVICE_OPTIONS: KnownOptions<CollectServiceOptions> = {
 }
 const REALM_OPTIONS: KnownOptions<CollectRealmOptions> = { promClient: true, registry: true, realm: true }
 
-const services = new Observed<Service>()
-const realms = new Observed<Realm>()
+const services = new Observed<CountedService>()
+const realms = new Observed<CountedRealm>()
 
 /**
  * Adds the numbers of a service to a registry, each read when it is collected, with the label `service`. Several services

@@ -1,16 +1,15 @@
 import type * as OpenTelemetry from '@opentelemetry/api'
-import type { Realm } from '../client/index.js'
-import type { Service } from '../service/index.js'
-import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
-import type { Tracing } from '../shared/telemetry/tracing.js'
+import { type KnownOptions, requireKnownOptions } from '../options.js'
 import { CLIENT_FIGURES } from './client-figures.js'
 import { type Figure, Observed } from './figures.js'
 import { SERVICE_FIGURES } from './service-figures.js'
+import type { CountedRealm, CountedService } from './sources.js'
 import { tracingOver } from './spans.js'
+import type { Tracing } from './tracing.js'
 
 /** `orthrus/opentelemetry`: spans and metrics, by the `@opentelemetry/api` that its caller has. */
 
-export type { TracedExchange, TracedOutcome, TracedSpan, Tracing } from '../shared/telemetry/tracing.js'
+export type { TracedExchange, TracedOutcome, TracedSpan, Tracing } from './tracing.js'
 
 export interface TracingOptions {
   /** The module `@opentelemetry/api`, all of it. */
@@ -25,20 +24,20 @@ export interface TracingOptions {
 export interface ObserveServiceOptions {
   /** Such as `metrics.getMeter('shop')` gives. */
   readonly meter: OpenTelemetry.Meter
-  readonly service: Service
+  readonly service: CountedService
 }
 
 export interface ObserveRealmOptions {
   readonly meter: OpenTelemetry.Meter
-  readonly realm: Realm
+  readonly realm: CountedRealm
 }
 
 const TRACING: KnownOptions<TracingOptions> = { api: true, propagate: true }
 const OBSERVE_SERVICE: KnownOptions<ObserveServiceOptions> = { meter: true, service: true }
 const OBSERVE_REALM: KnownOptions<ObserveRealmOptions> = { meter: true, realm: true }
 
-const services = new Observed<Service>()
-const realms = new Observed<Realm>()
+const services = new Observed<CountedService>()
+const realms = new Observed<CountedRealm>()
 
 /**
  * For the option `tracing` of `connect` and `loadService`: a span for each login (AS), question for tickets (TGS) and

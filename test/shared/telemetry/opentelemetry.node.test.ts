@@ -9,12 +9,17 @@ import {
 } from '@opentelemetry/sdk-metrics'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import type { ConnectOptions } from '../../client/index.js'
-import { acceptChannels, type LoadServiceOptions, requireTicket } from '../../service/index.js'
-import { createTracing, observeRealm, observeService, type Tracing } from '../../telemetry/opentelemetry.js'
-import { startRealm } from '../../testing/index.js'
-import { failureOf } from '../support/failure.js'
-import { TestLogger } from '../support/logger.js'
+import type { ConnectOptions } from '../../../client/index.js'
+import { acceptChannels, type LoadServiceOptions, requireTicket } from '../../../service/index.js'
+import {
+  createTracing,
+  observeRealm,
+  observeService,
+  type Tracing,
+} from '../../../shared/telemetry/opentelemetry.js'
+import { startRealm } from '../../../testing/index.js'
+import { failureOf } from '../../support/failure.js'
+import { TestLogger } from '../../support/logger.js'
 import { shownSpan, startSdk } from './spans.js'
 
 /** Spans of OpenTelemetry on both sides, over real sockets, and its metrics. */

@@ -1,8 +1,8 @@
-import type { Realm } from '../client/index.js'
 import type { Figure } from './figures.js'
+import type { CountedRealm } from './sources.js'
 
 /** What a realm of a client says by `metrics()`. */
-export const CLIENT_FIGURES: readonly Figure<Realm>[] = [
+export const CLIENT_FIGURES: readonly Figure<CountedRealm>[] = [
   {
     name: 'client.events',
     kind: 'counter',
