@@ -40,7 +40,9 @@ async function verifyLog(terminal: Terminal, options: VerifyOptions): Promise<vo
   const { verifyAudit } = await import('../kdc/report/audit/verify.js')
   const directory = options.auditDirectory ?? filesIn(options.data).audit
   const master = await masterKeyFor(options, terminal.env)
-  const key = new AuditKey(await readAuditKey(join(directory, AUDIT_FILES.KEY), master))
+  const key = new AuditKey(
+    await readAuditKey(join(directory, AUDIT_FILES.KEY), { current: master, previous: undefined }),
+  )
   master.erase()
   const found = await verifyAudit(directory, key, options.mark ?? [])
   answer(terminal, options, { directory, ...found }, toldVerification(directory, found))

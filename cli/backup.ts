@@ -8,7 +8,7 @@ import { formatTime } from '../shared/time.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { requireRealm } from './data-folder.js'
 import { isFolder } from './is-folder.js'
-import { addMasterKeyOptions, type MasterKeyArguments, masterKeyFor } from './master-key.js'
+import { addMasterKeyOptions, type MasterKeyArguments, masterKeysFor } from './master-key.js'
 import { NewFile } from './new-file.js'
 import { answer, type Terminal } from './terminal.js'
 
@@ -71,11 +71,11 @@ async function withPieces<T>(
     return withAdministration(terminal, options, administration => use(administration.backup()))
   await requireRealm(data)
   const { piecesOfFolder } = await import('./data-backup.js')
-  const masterKey = await masterKeyFor({ ...options, data }, terminal.env)
+  const keys = await masterKeysFor({ ...options, data }, terminal.env)
   try {
-    return await use(piecesOfFolder(data, masterKey))
+    return await use(piecesOfFolder(data, keys))
   } finally {
-    masterKey.erase()
+    keys.erase()
   }
 }
 

@@ -3,7 +3,7 @@ import type { CheckReport } from '../kdc/upkeep/check.js'
 import { defaulted } from './arguments.js'
 import { DEFAULT_DATA } from './defaults.js'
 import { CommandFailed } from './failure.js'
-import { addMasterKeyOptions, type MasterKeyArguments, masterKeyFor } from './master-key.js'
+import { addMasterKeyOptions, type MasterKeyArguments, masterKeysFor } from './master-key.js'
 import { answer, note, type Terminal } from './terminal.js'
 
 interface CheckOptions extends MasterKeyArguments {
@@ -25,15 +25,15 @@ export function checkCommand(terminal: Terminal): Command {
 }
 
 async function check(terminal: Terminal, file: string | undefined, options: CheckOptions): Promise<void> {
-  const masterKey = await masterKeyFor(options, terminal.env)
+  const keys = await masterKeysFor(options, terminal.env)
   try {
     const { checkBackupFile, checkFolder } = await import('./checked-data.js')
     const report =
-      file === undefined ? await checkFolder(options.data, masterKey) : await checkBackupFile(file, masterKey)
+      file === undefined ? await checkFolder(options.data, keys) : await checkBackupFile(file, keys.current)
     tell(terminal, options, file ?? options.data, report)
     if (report.found > 0) throw new CommandFailed()
   } finally {
-    masterKey.erase()
+    keys.erase()
   }
 }
 

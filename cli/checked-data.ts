@@ -5,6 +5,7 @@ import { snapshotOf } from '../kdc/upkeep/backup-records.js'
 import { type CheckReport, checkRealm } from '../kdc/upkeep/check.js'
 import { decodeBackup } from '../kdc/upkeep/decode-backup.js'
 import type { MasterKey } from '../kdc/vault/master-key.js'
+import type { MasterKeys } from '../kdc/vault/sealed-records.js'
 import { readBackupFile } from './backup-file.js'
 import { filesIn } from './data-folder.js'
 
@@ -23,11 +24,11 @@ export async function checkBackupFile(file: string, masterKey: MasterKey): Promi
 }
 
 /** @throws OrthrusError `unavailable` if the database is not whole */
-export function checkFolder(data: string, masterKey: MasterKey): Promise<CheckReport> {
+export function checkFolder(data: string, keys: MasterKeys): Promise<CheckReport> {
   return withCopy(filesIn(data).database, async copy => {
     const store = await openLevelStore(copy, { create: false })
     try {
-      return await checkRealm(await store.snapshot(), { current: masterKey, previous: undefined })
+      return await checkRealm(await store.snapshot(), keys)
     } finally {
       await store.close()
     }

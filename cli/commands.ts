@@ -18,6 +18,7 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<MakeComman
   ['check', async () => (await import('./check.js')).checkCommand],
   ['audit', async () => (await import('./audit.js')).auditCommand],
   ['policy', async () => (await import('./policy.js')).policyFileCommand],
+  ['master-key', async () => (await import('./rotate-master-key.js')).masterKeyCommand],
   ['get', async () => (await import('./get.js')).getCommand],
   ['call', async () => (await import('./call.js')).callCommand],
   ['delegate', async () => (await import('./delegate.js')).delegateCommand],

@@ -1,6 +1,6 @@
 import { openLevelStore } from '../kdc/store/level/store.js'
 import { BackupStream } from '../kdc/upkeep/backup-stream.js'
-import type { MasterKey } from '../kdc/vault/master-key.js'
+import type { MasterKeys } from '../kdc/vault/sealed-records.js'
 import { Vault } from '../kdc/vault/vault.js'
 import { systemRandom } from '../shared/crypto/random.js'
 import { systemClock } from '../shared/time.js'
@@ -10,11 +10,11 @@ import { filesIn } from './data-folder.js'
  * The bytes of a backup of a data folder.
  * @throws OrthrusError `unavailable` if a KDC has it open, or it is not whole
  */
-export async function* piecesOfFolder(data: string, masterKey: MasterKey): AsyncGenerator<Uint8Array> {
+export async function* piecesOfFolder(data: string, keys: MasterKeys): AsyncGenerator<Uint8Array> {
   const store = await openLevelStore(filesIn(data).database, { create: false })
   try {
     const stream = await BackupStream.begin(
-      new Vault(store, masterKey, systemRandom),
+      new Vault(store, keys.current, systemRandom, { previous: keys.previous }),
       Math.floor(systemClock.now()),
     )
     try {

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { MasterKey } from '../kdc/vault/master-key.js'
 import type { MasterKeySource } from '../kdc/vault/master-key-source.js'
+import type { MasterKeys } from '../kdc/vault/sealed-records.js'
 import { hasSecret } from '../shared/shown-text.js'
 import { filesIn } from './data-folder.js'
 import type { Terminal } from './terminal.js'
@@ -11,6 +12,7 @@ export interface MasterKeyArguments {
   readonly data: string
   readonly masterKeyFile?: string
   readonly masterKeyCommand?: readonly string[]
+  readonly previousMasterKeyFile?: string
   readonly allowReadableMasterKey?: boolean
 }
 
@@ -22,6 +24,10 @@ export function addMasterKeyOptions(command: Command): Command {
       '--master-key-command <words>',
       'a program that prints the master key, with its arguments; no shell reads them',
       parseWords,
+    )
+    .option(
+      '--previous-master-key-file <file>',
+      'the key before, while orthrus master-key rotate has not sealed everything under the new one',
     )
     .option(
       '--allow-readable-master-key',
@@ -90,4 +96,52 @@ export async function masterKeyFrom(source: MasterKeySource, env: Terminal['env'
   // Programs that this one starts do not get it. Where the system shows the variables of a process, it stays to be seen.
   if (env === process.env) delete process.env[MASTER_KEY_VARIABLE]
   return key
+}
+
+/** The keys that open the data, and where the first of them may be changed. */
+export interface FoundMasterKeys extends MasterKeys {
+  /** Where a rotation keeps the keys; `undefined` if its owner does. */
+  readonly file: string | undefined
+  /** Overwrites them in memory, when the data are closed. */
+  erase(): void
+}
+
+/**
+ * As `masterKeyFor`, with the key before while a rotation goes on: the next one is beside the file of the present one,
+ * or `--previous-master-key-file` names the one before.
+ * @throws as `masterKeyFor` does
+ */
+export async function masterKeysFor(
+  options: MasterKeyArguments,
+  env: Terminal['env'],
+): Promise<FoundMasterKeys> {
+  return await masterKeysFrom(await masterKeySourceFor(options, env), options, env)
+}
+
+/** As `masterKeysFor`, from a source that was chosen. */
+export async function masterKeysFrom(
+  source: MasterKeySource,
+  options: MasterKeyArguments,
+  env: Terminal['env'],
+): Promise<FoundMasterKeys> {
+  const before =
+    options.previousMasterKeyFile ?? variable(env, 'ORTHRUS_PREVIOUS_MASTER_KEY_FILE', text => text)
+  if (source.kind === 'file' && before === undefined) {
+    const { readMasterKeys } = await import('../kdc/vault/master-key-place.js')
+    const { path, allowReadable } = source
+    return found(await readMasterKeys(path, { allowReadableMasterKey: allowReadable }), path)
+  }
+  const current = await masterKeyFrom(source, env)
+  if (before === undefined) return found({ current, previous: undefined }, undefined)
+  const { readMasterKey } = await import('../kdc/vault/master-key.js')
+  const allowReadableMasterKey = options.allowReadableMasterKey === true
+  return found({ current, previous: await readMasterKey(before, { allowReadableMasterKey }) }, undefined)
+}
+
+function found({ current, previous }: MasterKeys, file: string | undefined): FoundMasterKeys {
+  const erase = (): void => {
+    current.erase()
+    previous?.erase()
+  }
+  return { current, previous, file, erase }
 }

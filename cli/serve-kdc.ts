@@ -1,12 +1,12 @@
 import type { AuditSettings } from '../kdc/audit-settings.js'
 import { type KdcSettings, startKdc } from '../kdc/main.js'
-import { type MasterKeySource, openMasterKey } from '../kdc/vault/master-key-source.js'
+import type { MasterKeySource } from '../kdc/vault/master-key-source.js'
 import type { Logger } from '../shared/logger.js'
 import type { Configuration } from './config/resolve.js'
 import { requireRealm } from './data-folder.js'
 import { given } from './given.js'
 import { startKdcLog } from './kdc-log.js'
-import { type MasterKeyArguments, masterKeyFrom, masterKeySourceFor } from './master-key.js'
+import { type MasterKeyArguments, masterKeySourceFor, masterKeysFrom } from './master-key.js'
 import { type MetricsArguments, metricsFor } from './metrics/serve-metrics.js'
 import { handedSocket, serviceManager } from './service-manager.js'
 import { answer, type Terminal } from './terminal.js'
@@ -43,7 +43,7 @@ export async function serve(
   const metrics = await metricsFor(options, 'port' in place ? place.port : 0)
   const tls = await tlsIdentity(options)
   const source = await masterKeySourceFor(options, terminal.env)
-  const masterKey = await masterKeyFrom(source, terminal.env)
+  const keys = await masterKeysFrom(source, options, terminal.env)
   const { logger, end } = startKdcLog(options.logLevel)
   const stopped = new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
@@ -51,8 +51,10 @@ export async function serve(
   const onHangUp = watchHangUps(logger)
   const kdc = await startKdc({
     dataDirectory: options.data,
-    masterKey,
-    ...rereading(source, terminal.env),
+    masterKey: keys.current,
+    previousMasterKey: keys.previous,
+    ...(keys.file === undefined ? {} : { masterKeyFile: keys.file }),
+    ...rereading(source, options, terminal.env),
     listen: place,
     allowedOrigins: options.allowOrigin ?? [],
     trustedProxies: options.trustedProxy ?? [],
@@ -85,7 +87,7 @@ export async function serve(
   manager.close()
   await Promise.all([manager.tell('STOPPING=1'), kdc.close()])
   await watched?.close()
-  masterKey.erase()
+  keys.erase()
   await end()
 }
 
@@ -106,7 +108,11 @@ function watchHangUps(logger: Logger): (renew: () => Promise<void>) => void {
 }
 
 /** A file can be looked at again. What a command or a variable handed over need not be there any more. */
-function rereading(source: MasterKeySource, env: Terminal['env']): Pick<KdcSettings, 'rereadMasterKey'> {
+function rereading(
+  source: MasterKeySource,
+  options: KdcArguments,
+  env: Terminal['env'],
+): Pick<KdcSettings, 'rereadMasterKey'> {
   if (source.kind !== 'file' && source.kind !== 'credential') return {}
-  return { rereadMasterKey: () => openMasterKey(source, env) }
+  return { rereadMasterKey: () => masterKeysFrom(source, options, env) }
 }

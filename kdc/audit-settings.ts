@@ -15,8 +15,9 @@ import { type Audit, openAudit } from './report/audit/audit.js'
 import { AuditKey } from './report/audit/chain.js'
 import { AUDIT_FILES, auditFiles } from './report/audit/files.js'
 import type { KdcEvent } from './report/events.js'
-import { createAuditKey, readAuditKey } from './vault/audit-key.js'
-import type { MasterKey } from './vault/master-key.js'
+import { createAuditKey, readAuditKey, rewrapAuditKey } from './vault/audit-key.js'
+import type { MasterKeys } from './vault/sealed-records.js'
+import type { Rewrap } from './vault/vault.js'
 
 /** How the audit log is kept (docs/operations.md). */
 export interface AuditSettings {
@@ -36,7 +37,9 @@ const FILES_LEAST = 16
 export interface AuditParts {
   readonly directory: string
   readonly settings: AuditSettings
-  readonly masterKey: MasterKey
+  readonly keys: MasterKeys
+  /** Has the key of the log sealed again when the master key changes. */
+  readonly onRotation: (rewrap: Rewrap) => void
   readonly clock: Clock
   readonly timers: Timers
   readonly random: RandomSource
@@ -50,13 +53,15 @@ export interface AuditParts {
 export async function startAudit({
   directory,
   settings,
-  masterKey,
+  keys,
+  onRotation,
   random,
   ...parts
 }: AuditParts): Promise<Audit> {
   try {
     await createFolder(directory)
-    const key = new AuditKey(await keyOf(directory, masterKey, random))
+    const key = new AuditKey(await keyOf(directory, keys, random))
+    onRotation(changed => rewrapAuditKey(join(directory, AUDIT_FILES.KEY), changed, random))
     const { maxAge, maxBytes } = { ...DEFAULT_AUDIT, ...settings }
     const fileBytes = Math.min(FILE_BYTES, Math.floor(maxBytes / FILES_LEAST))
     const retention = { maxAge, maxBytes, fileBytes }
@@ -77,11 +82,11 @@ export async function startAudit({
 }
 
 /** A log without its key was somebody else's work: the KDC does not begin another one in its place. */
-async function keyOf(directory: string, masterKey: MasterKey, random: RandomSource): Promise<Uint8Array> {
+async function keyOf(directory: string, keys: MasterKeys, random: RandomSource): Promise<Uint8Array> {
   const path = join(directory, AUDIT_FILES.KEY)
   const isNew =
     !(await exists(path)) &&
     !(await exists(join(directory, AUDIT_FILES.LAST_MARK))) &&
     (await auditFiles(directory)).length === 0
-  return isNew ? createAuditKey(path, masterKey, random) : readAuditKey(path, masterKey)
+  return isNew ? createAuditKey(path, keys.previous ?? keys.current, random) : readAuditKey(path, keys)
 }

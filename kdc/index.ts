@@ -43,4 +43,6 @@ export {
 } from './store/store.js'
 export type { TlsIdentity } from './transport/tls.js'
 export { createMasterKey, MasterKey, type MasterKeyFileOptions, readMasterKey } from './vault/master-key.js'
-export { Vault } from './vault/vault.js'
+export type { MasterKeyPlace } from './vault/master-key-place.js'
+export type { MasterKeys } from './vault/sealed-records.js'
+export { type Rewrap, Vault, type VaultOptions } from './vault/vault.js'

@@ -9,14 +9,26 @@ import { AUDIT_BOUNDS, DEFAULT_LIMITS, type Limits, type Rate } from './limits/d
 import type { Store } from './store/store.js'
 import type { TlsIdentity } from './transport/tls.js'
 import type { MasterKey, MasterKeyFileOptions } from './vault/master-key.js'
+import type { MasterKeys } from './vault/sealed-records.js'
 
 /**
  * Where the realm is stored: a folder that `orthrus init` made, or a store and the key that its records are sealed
  * with.
  */
 export type KdcData =
-  | ({ readonly dataDirectory: string; readonly masterKey?: MasterKey } & MasterKeyFileOptions)
-  | { readonly store: Store; readonly masterKey: MasterKey }
+  | ({
+      readonly dataDirectory: string
+      readonly masterKey?: MasterKey
+      /** The file that `masterKey` came from, if a rotation of it may change the file. */
+      readonly masterKeyFile?: string
+    } & PreviousMasterKey &
+      MasterKeyFileOptions)
+  | ({ readonly store: Store; readonly masterKey: MasterKey } & PreviousMasterKey)
+
+export interface PreviousMasterKey {
+  /** The key before `masterKey`, until `orthrus master-key rotate` has sealed every record under the new one. */
+  readonly previousMasterKey?: MasterKey | undefined
+}
 
 export interface KdcSettings {
   /**
@@ -40,7 +52,7 @@ export interface KdcSettings {
    * Reads the master key again from where it came from, so that `readiness` notices when it is gone. Default: from the
    * file in the data folder, if it came from there.
    */
-  readonly rereadMasterKey?: () => Promise<MasterKey>
+  readonly rereadMasterKey?: () => Promise<MasterKeys>
   /** The room that the disk of the data folder must have left for `readiness`, bytes. Default: 64 MiB. */
   readonly diskRoom?: number
   /**
@@ -71,6 +83,8 @@ const KNOWN: KnownOptions<KdcOptions> = {
   allowReadableMasterKey: true,
   store: true,
   masterKey: true,
+  masterKeyFile: true,
+  previousMasterKey: true,
   listen: true,
   clock: true,
   timers: true,

@@ -30,7 +30,8 @@ import type { Store } from './store/store.js'
 import { KdcServer } from './transport/server.js'
 import type { TlsIdentity } from './transport/tls.js'
 import { TrustedProxies } from './transport/trusted-proxies.js'
-import { type MasterKey, readMasterKey } from './vault/master-key.js'
+import { masterKeyFile, readMasterKeys } from './vault/master-key-place.js'
+import type { MasterKeys } from './vault/sealed-records.js'
 import { Vault } from './vault/vault.js'
 
 export type { AuditSettings } from './audit-settings.js'
@@ -89,14 +90,21 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   const { clock = systemClock, timers = systemTimers } = options
   const random = checkedRandom(options.random ?? systemRandom)
   const measuring = options.metrics === true ? createMeasuring(() => clock.monotonic()) : undefined
-  const { vault, masterKey, requireMasterKey } = await openVault(options, random, measuring)
+  const { vault, keys, requireMasterKey } = await openVault(options, random, measuring)
   let audit: Audit | undefined
   try {
     const realm = await openRealm({ vault, clock, random, timers })
     const listeners = listenersOf(options.logger, clock, realm, measuring)
     const report = createReport(listeners)
     const tell = report.tell.bind(report)
-    audit = await auditOf(options, { masterKey, clock, timers, random, tell })
+    audit = await auditOf(options, {
+      keys,
+      onRotation: rewrap => vault.onRotation(rewrap),
+      clock,
+      timers,
+      random,
+      tell,
+    })
     if (audit !== undefined) listeners.push(audit.listener)
     reportClock(realm.time, report)
     reportFollowers(realm.feed, report)
@@ -166,7 +174,7 @@ async function auditOf(
 
 interface OpenedVault {
   readonly vault: Vault
-  readonly masterKey: MasterKey
+  readonly keys: MasterKeys
   /** Rejects if the file of the master key is gone, or its key opens nothing. `undefined` if there is no file. */
   readonly requireMasterKey: (() => Promise<void>) | undefined
 }
@@ -176,28 +184,53 @@ async function openVault(
   random: RandomSource,
   measuring: Measuring | undefined,
 ): Promise<OpenedVault> {
-  const opened = (store: Store, masterKey: MasterKey, reread = options.rereadMasterKey): OpenedVault => ({
-    vault: new Vault(measuring?.wrap(store) ?? store, masterKey, random),
-    masterKey,
+  const { current, previous, file, reread } = await masterKeysOf(options)
+  const store = await storeOf(options)
+  const place = file === undefined ? undefined : masterKeyFile(file)
+  return {
+    vault: new Vault(measuring?.wrap(store) ?? store, current, random, { previous, place }),
+    keys: { current, previous },
     requireMasterKey: reread && (async () => requireOpening(store, await reread(), random)),
-  })
-  if ('store' in options) return opened(options.store, options.masterKey)
-  const { dataDirectory, allowReadableMasterKey = false } = options
-  const logger = failsafeLogger(options.logger ?? silentLogger)
-  const keyFile = join(dataDirectory, DATA_FILES.MASTER_KEY)
-  const { masterKey } = options
-  const readKey = (): Promise<MasterKey> => readMasterKey(keyFile, { allowReadableMasterKey })
-  const key = masterKey ?? (await readKey())
-  const store = await openLevelStore(join(dataDirectory, DATA_FILES.DATABASE), { create: false, logger })
-  return masterKey === undefined ? opened(store, key, options.rereadMasterKey ?? readKey) : opened(store, key)
+  }
 }
 
-/** @throws OrthrusError `unavailable` if the key does not open what the store has of the realm */
-async function requireOpening(store: Store, key: MasterKey, random: RandomSource): Promise<void> {
+async function storeOf(options: KdcOptions): Promise<Store> {
+  if ('store' in options) return options.store
+  const logger = failsafeLogger(options.logger ?? silentLogger)
+  return openLevelStore(join(options.dataDirectory, DATA_FILES.DATABASE), { create: false, logger })
+}
+
+interface FoundKeys extends MasterKeys {
+  /** The file that a rotation may change. */
+  readonly file: string | undefined
+  readonly reread: (() => Promise<MasterKeys>) | undefined
+}
+
+async function masterKeysOf(options: KdcOptions): Promise<FoundKeys> {
+  const { masterKey, previousMasterKey: previous, rereadMasterKey: reread } = options
+  if (masterKey !== undefined) {
+    const file = 'store' in options ? undefined : options.masterKeyFile
+    return { current: masterKey, previous, file, reread }
+  }
+  const { dataDirectory, allowReadableMasterKey = false } = options as FolderOptions
+  const file = join(dataDirectory, DATA_FILES.MASTER_KEY)
+  const read = (): Promise<MasterKeys> => readMasterKeys(file, { allowReadableMasterKey })
+  return { ...(await read()), file, reread: reread ?? read }
+}
+
+type FolderOptions = Extract<KdcOptions, { dataDirectory: string }>
+
+/** @throws OrthrusError `unavailable` if the keys do not open what the store has of the realm */
+async function requireOpening(
+  store: Store,
+  { current, previous }: MasterKeys,
+  random: RandomSource,
+): Promise<void> {
   try {
-    await readRealm(new Vault(store, key, random))
+    await readRealm(new Vault(store, current, random, { previous }))
   } finally {
-    key.erase()
+    current.erase()
+    previous?.erase()
   }
 }
 

@@ -1,3 +1,4 @@
+import type { RotationStep } from '../../shared/administration/master-key.js'
 import {
   type AddedPrincipal,
   decodeAddedPrincipal,
@@ -24,6 +25,7 @@ import { backupOf } from './backup.js'
 import { Groups } from './groups.js'
 import { Invitations } from './invitations.js'
 import { KeyAdministration } from './key-administration.js'
+import { rotateMasterKey } from './master-key.js'
 import { pagesOf } from './pages.js'
 import { PolicyAdministration } from './policy-administration.js'
 import { RealmAdministration } from './realm-administration.js'
@@ -139,6 +141,11 @@ export class Administration {
   /** The bytes of a backup, piece by piece. Its records stay sealed: only the realm's master key opens them. */
   backup(): AsyncGenerator<Uint8Array> {
     return backupOf(this.#transport)
+  }
+
+  /** Gives the realm another master key while its KDC runs, in steps. */
+  rotateMasterKey(): AsyncGenerator<RotationStep> {
+    return rotateMasterKey(this.#transport)
   }
 
   /** Removes a rule. Other rules that match the pair then apply. */

@@ -33,6 +33,7 @@ import { add, disable, enable, list, remove, show } from './principals.js'
 import { REALM_METHODS } from './realm-methods.js'
 import { REVOCATION_METHODS } from './revocations.js'
 import { type Caller, requireCaller } from './role.js'
+import { MASTER_KEY_METHODS } from './rotate-master-key.js'
 import { forget, policy, ruleFor, setRule } from './rules.js'
 import { WHY_METHODS } from './why.js'
 
@@ -157,6 +158,7 @@ const METHODS: ReadonlyMap<string, Method> = new Map(
     ...REALM_METHODS,
     ...INVITATION_METHODS,
     ...BACKUP_METHODS,
+    ...MASTER_KEY_METHODS,
     ...WHY_METHODS,
     ...AUDIT_METHODS,
   } satisfies Record<AdminMethod | ConcernedMethod | OwnMethod | FeedMethod | InvitationMethod, Method>),

@@ -207,6 +207,8 @@ function toldOf(change: RecordChange): object {
       const { method, principal, ...facts } = change
       return { ...told, ...facts }
     }
+    case 'rotate-master-key':
+      return { ...told, stage: change.stage }
     case 'uninvite':
       return { ...told, used: change.used }
     default:
@@ -231,6 +233,8 @@ export function subjectsOf(change: RecordChange): readonly string[] {
         ...change.rules.map(replaced => pairOf(replaced).join(' ')),
         ...change.members.map(({ group, principal }) => `${group} ${principal}`),
       ]
+    case 'rotate-master-key':
+      return [change.realm]
     case 'group-add':
     case 'group-remove':
       return [change.group, ...change.principals]

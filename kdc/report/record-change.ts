@@ -4,7 +4,7 @@ import type { PrincipalLimits } from '../../shared/administration/principals.js'
 import type { RealmSummary } from '../../shared/administration/realm.js'
 import type { PolicyRule } from '../../shared/administration/rule.js'
 import type { Pattern } from '../../shared/pattern.js'
-import type { Principal } from '../../shared/principal.js'
+import type { Principal, RealmName } from '../../shared/principal.js'
 
 /** One change to the realm, by the method that made it. */
 export type RecordChange =
@@ -64,6 +64,12 @@ export type RecordChange =
       readonly principal: Principal
       readonly kvno: number
       readonly invitation: Principal
+    }
+  /** The realm gets another master key, or has it. */
+  | {
+      readonly method: 'rotate-master-key'
+      readonly realm: RealmName
+      readonly stage: 'begun' | 'finished'
     }
   | { readonly method: 'allow' | 'deny'; readonly rule: PolicyRule }
   | ({ readonly method: 'apply-policy' } & PolicyChange)

@@ -1,12 +1,16 @@
+import { rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { base64urlBytes, toBase64url } from '../../shared/bytes.js'
 import { SIZE } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { openWith, sealWith } from '../../shared/crypto/seal.js'
 import { encode } from '../../shared/encoding/encoding.js'
 import { OrthrusError } from '../../shared/errors.js'
+import { exists, syncFolder } from '../../shared/folder.node.js'
 import type { PrivateFileKind } from '../../shared/keytab/private-file.js'
 import { readPrivateFile, writePrivateFile } from '../../shared/keytab/private-file.node.js'
 import { type MasterKey, revealMasterKey } from './master-key.js'
+import type { MasterKeys } from './sealed-records.js'
 
 /**
  * The key of the audit log, sealed under the master key in a file of its own beside the log. So another master key needs
@@ -38,9 +42,9 @@ export async function createAuditKey(
 }
 
 /** @throws OrthrusError `keytab_invalid` if the file is missing, not private, altered, or sealed under another key */
-export async function readAuditKey(path: string, master: MasterKey): Promise<Uint8Array> {
+export async function readAuditKey(path: string, { current, previous }: MasterKeys): Promise<Uint8Array> {
   const text = await readPrivateFile(AUDIT_KEY_FILE, path)
-  const key = openAuditKey(text, master)
+  const key = openAuditKey(text, current) ?? (previous && openAuditKey(text, previous))
   if (key !== undefined) return key
   throw new OrthrusError('keytab_invalid', `the audit key ${path} does not open`, {
     final: true,
@@ -61,4 +65,15 @@ export function openAuditKey(text: string, master: MasterKey): Uint8Array | unde
   const sealed = base64urlBytes(text.slice(start.length, -1))
   const key = sealed && openWith(revealMasterKey(master), encode([LABEL]), sealed)
   return key?.length === SIZE.KEY ? key : undefined
+}
+
+/** Seals the key in the file under the current master key, in place of the one before, in one step. */
+export async function rewrapAuditKey(path: string, keys: MasterKeys, random: RandomSource): Promise<void> {
+  if (!(await exists(path))) return
+  const key = await readAuditKey(path, keys)
+  const next = `${path}.next`
+  await rm(next, { force: true })
+  await writePrivateFile(AUDIT_KEY_FILE, next, sealAuditKey(key, keys.current, random))
+  await rename(next, path)
+  await syncFolder(dirname(path))
 }

@@ -3,7 +3,8 @@ import type { Value } from '../../shared/encoding/encoding.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Change, Page, RecordKind, Store, Stored, WatchListener } from '../store/store.js'
 import type { MasterKey } from './master-key.js'
-import { type MasterKeys, openRecord, sealRecord } from './sealed-records.js'
+import type { MasterKeyPlace } from './master-key-place.js'
+import { type MasterKeys, type OpenedRecord, openRecord, sealRecord } from './sealed-records.js'
 import { VaultSnapshot } from './snapshot.js'
 
 export interface VaultRecord {
@@ -24,6 +25,16 @@ export interface VaultChange {
   readonly fields: readonly Value[] | undefined
 }
 
+export interface VaultOptions {
+  /** The key before, while records may still be sealed under it. Nothing is sealed under it any more. */
+  readonly previous?: MasterKey | undefined
+  /** Where the key is kept, if a rotation may change it there. */
+  readonly place?: MasterKeyPlace | undefined
+}
+
+/** Seals something again under the current key. */
+export type Rewrap = (keys: MasterKeys) => Promise<void>
+
 /** Snapshots that may be open at a time: each makes the store keep what is replaced after it. */
 const SNAPSHOTS_MAX = 4
 
@@ -34,14 +45,64 @@ const SNAPSHOTS_MAX = 4
 export class Vault {
   readonly #store: Store
   readonly #random: RandomSource
+  readonly #place: MasterKeyPlace | undefined
+  readonly #rewraps: Rewrap[] = []
   #keys: MasterKeys
   #snapshots = 0
+  /** A key that nobody else knows of, and so nobody else erases. */
+  #drawn: MasterKey | undefined
 
-  /** @param previous the key before, while records may still be sealed under it; nothing is sealed under it any more */
-  constructor(store: Store, key: MasterKey, random: RandomSource, previous?: MasterKey) {
+  constructor(store: Store, key: MasterKey, random: RandomSource, { previous, place }: VaultOptions = {}) {
     this.#store = store
     this.#keys = { current: key, previous }
     this.#random = random
+    this.#place = place
+  }
+
+  /** The key that seals and, until every record is sealed under it, the one before. */
+  get keys(): MasterKeys {
+    return this.#keys
+  }
+
+  /**
+   * Seals under another key from now on, and opens under both.
+   * @throws OrthrusError `malformed` if this process does not know where its key is kept
+   */
+  async beginRotation(): Promise<void> {
+    if (this.#keys.previous !== undefined) return
+    if (this.#place === undefined) throw keptElsewhere()
+    const next = await this.#place.begin(this.#random)
+    this.#drawn = next
+    this.#keys = { current: next, previous: this.#keys.current }
+  }
+
+  /** A file beside the store that is sealed under the master key too: called before a rotation ends, perhaps again. */
+  onRotation(rewrap: Rewrap): void {
+    this.#rewraps.push(rewrap)
+  }
+
+  /**
+   * Forgets the key before. The caller has made sure that no record is sealed under it.
+   * @returns where it is kept; `undefined` where its owner keeps it
+   */
+  async endRotation(): Promise<string | undefined> {
+    const { current, previous } = this.#keys
+    if (previous === undefined) return undefined
+    for (const rewrap of this.#rewraps) await rewrap(this.#keys)
+    await this.#store.compact()
+    const kept = await this.#place?.finish()
+    this.#keys = { current, previous: undefined }
+    previous.erase()
+    return kept
+  }
+
+  /** As `list`, with the key that each record is sealed under. @throws OrthrusError `unavailable` */
+  async listSealed(
+    kind: RecordKind,
+    page: Page,
+  ): Promise<(ListedVaultRecord & Pick<OpenedRecord, 'under'>)[]> {
+    const listed = await this.#store.list(kind, page)
+    return listed.map(({ name, ...stored }) => ({ name, ...openRecord(this.#keys, kind, name, stored) }))
   }
 
   /** @throws OrthrusError `unavailable` if the record exists but does not open. */
@@ -91,9 +152,16 @@ export class Vault {
   standIn(kind: RecordKind, fields: readonly Value[]): () => VaultRecord {
     // No record in the store has this name.
     const name = ''
-    const value = (this.#seal({ kind, name, expected: 0, fields }).value as Uint8Array).slice()
-    const keys = this.#keys
-    return () => openRecord(keys, kind, name, { version: 1, value })
+    let key: MasterKey | undefined
+    let value = new Uint8Array()
+    return () => {
+      const { current } = this.#keys
+      if (key !== current) {
+        key = current
+        value = sealRecord(current, { kind, name, version: 1, fields }, this.#random).slice()
+      }
+      return openRecord({ current, previous: undefined }, kind, name, { version: 1, value })
+    }
   }
 
   /** @throws OrthrusError `unavailable` if the store cannot write. A store that cannot tell counts as one that can. */
@@ -105,8 +173,9 @@ export class Vault {
     return this.#store.watch(listener)
   }
 
-  close(): Promise<void> {
-    return this.#store.close()
+  async close(): Promise<void> {
+    await this.#store.close()
+    this.#drawn?.erase()
   }
 
   #seal({ kind, name, expected, fields }: VaultChange): Change {
@@ -119,4 +188,14 @@ export class Vault {
     const { version, fields } = openRecord(this.#keys, kind, name, stored)
     return { version, fields }
   }
+}
+
+function keptElsewhere(): OrthrusError {
+  return new OrthrusError(
+    'malformed',
+    'this KDC was handed its master key, and does not know where it is kept',
+    {
+      hint: 'start it with the new key and --previous-master-key-file OLD-KEY, then run: orthrus master-key rotate',
+    },
+  )
 }

@@ -33,6 +33,7 @@
  * | `backup` | `encodeBackupQuestion` | `encodeBackupPiece` |
  * | `audit` | `encodeAuditQuestion` | `encodeAuditPage` |
  * | `uses` | `encodeUsesQuestion` | `encodeUsesPage` |
+ * | `rotate-master-key` | `encodeRotationQuestion` | `encodeRotationStep` |
  */
 export const ADMIN_METHODS = [
   'add',
@@ -66,6 +67,7 @@ export const ADMIN_METHODS = [
   'backup',
   'audit',
   'uses',
+  'rotate-master-key',
 ] as const
 export type AdminMethod = (typeof ADMIN_METHODS)[number]
 

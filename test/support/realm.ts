@@ -12,6 +12,7 @@ import { createReport } from '../../kdc/report/report.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
 import type { Store } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
+import type { MasterKeyPlace } from '../../kdc/vault/master-key-place.js'
 import type { PrincipalRecord } from '../../kdc/vault/records.js'
 import { Vault } from '../../kdc/vault/vault.js'
 import type { AdministrationMethod } from '../../shared/administration/methods.js'
@@ -83,14 +84,26 @@ export interface TestRealmOptions extends Partial<RealmLifetimes> {
   readonly random?: RandomSource
   readonly rates?: RateLimits
   readonly store?: Store
+  readonly place?: MasterKeyPlace
+}
+
+/** A place that keeps the next master key nowhere else. */
+export function placeInMemory(): MasterKeyPlace {
+  return { begin: async random => new MasterKey(random(32)), finish: async () => 'memory' }
 }
 
 export async function testRealm(options: TestRealmOptions = {}): Promise<TestRealm> {
-  const { random = systemRandom, rates = NO_RATE_LIMITS, store = createMemoryStore(), ...lives } = options
+  const {
+    random = systemRandom,
+    rates = NO_RATE_LIMITS,
+    store = createMemoryStore(),
+    place,
+    ...lives
+  } = options
   const clock = new TestClock()
   const logger = new TestLogger()
   const masterKey = new MasterKey(systemRandom(32))
-  const vault = new Vault(store, masterKey, systemRandom)
+  const vault = new Vault(store, masterKey, systemRandom, { place: place ?? placeInMemory() })
   const admin: KeytabEntry = await createRealm({ vault, realm: REALM, clock, random, ...lives })
   const realm = await openRealm({ vault, clock, timers: clock, random })
   const report = createReport([logListener(logger, () => clock.monotonic()), realm.refusals.listen])

@@ -114,9 +114,10 @@ function fileEntries(directory: string): Entry[] {
       run: (input, measure) => {
         const opened = measure(() => openAuditKey(textOf(input), MASTER))
         writeFileSync(key, input, { mode: 0o600 })
-        return asyncOutcomeOf(() => readAuditKey(key, MASTER), ['keytab_invalid']).then(
-          read => `${opened !== undefined} ${read}`,
-        )
+        return asyncOutcomeOf(
+          () => readAuditKey(key, { current: MASTER, previous: undefined }),
+          ['keytab_invalid'],
+        ).then(read => `${opened !== undefined} ${read}`)
       },
     },
   ]

@@ -97,7 +97,7 @@ describe('every method', () => {
       }
     }
     expect(outcomes).toEqual(expected)
-    expect(outcomes.length).toBe(45)
+    expect(outcomes.length).toBe(46)
   })
 })
 

@@ -580,6 +580,7 @@ describe('the log of administration', () => {
       backup: [0],
       audit: encodeAuditQuestion({ filter: EVERYTHING, place: null, wait: 0 }),
       uses: encodeUsesQuestion({ filter: EVERYTHING, place: null }),
+      'rotate-master-key': [null],
     }
     await realm.add('web')
     await realm.add('ann', { password: person })

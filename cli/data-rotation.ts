@@ -1,0 +1,45 @@
+import { join } from 'node:path'
+import { DATA_FILES } from '../kdc/data-files.js'
+import { AUDIT_FILES } from '../kdc/report/audit/files.js'
+import { openLevelStore } from '../kdc/store/level/store.js'
+import { rotateMasterKey } from '../kdc/upkeep/rotate-master-key.js'
+import { rewrapAuditKey } from '../kdc/vault/audit-key.js'
+import { masterKeyFile } from '../kdc/vault/master-key-place.js'
+import { Vault } from '../kdc/vault/vault.js'
+import type { RotationPosition, RotationStep } from '../shared/administration/master-key.js'
+import { systemRandom } from '../shared/crypto/random.js'
+import { filesIn } from './data-folder.js'
+import type { FoundMasterKeys } from './master-key.js'
+
+/**
+ * The steps of a rotation in a data folder.
+ * @throws OrthrusError `unavailable` if a KDC has it open, or it is not whole
+ */
+export async function* rotateFolder(data: string, keys: FoundMasterKeys): AsyncGenerator<RotationStep> {
+  const { current, previous, file } = keys
+  const store = await openLevelStore(filesIn(data).database, { create: false })
+  const place = file === undefined ? undefined : masterKeyFile(file)
+  const vault = new Vault(store, current, systemRandom, { previous, place })
+  const auditKey = join(data, DATA_FILES.AUDIT, AUDIT_FILES.KEY)
+  vault.onRotation(changed => rewrapAuditKey(auditKey, changed, systemRandom))
+  try {
+    let position: RotationPosition | null = null
+    do {
+      const step: RotationStep = await rotateMasterKey(
+        {
+          vault,
+          change: async plan => {
+            const { changes, result } = await plan()
+            await vault.commit(changes)
+            return result
+          },
+        },
+        position,
+      )
+      yield step
+      position = step.next
+    } while (position !== null)
+  } finally {
+    await vault.close()
+  }
+}
