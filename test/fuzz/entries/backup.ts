@@ -19,6 +19,12 @@ import {
   encodeBackupPiece,
   encodeBackupQuestion,
 } from '../../../shared/administration/backup.js'
+import {
+  decodeRotationQuestion,
+  decodeRotationStep,
+  encodeRotationQuestion,
+  encodeRotationStep,
+} from '../../../shared/administration/master-key.js'
 import { concatBytes } from '../../../shared/bytes.js'
 import { decode, encode } from '../../../shared/encoding/encoding.js'
 import { parseRealm } from '../../../shared/principal.js'
@@ -45,7 +51,7 @@ const body = concatBytes(
 export function backupEntries(): { entries: Entry[]; end: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'orthrus-fuzz-backup-'))
   return {
-    entries: [whole(folder), calls],
+    entries: [whole(folder), calls, rotation],
     end: () => rmSync(folder, { recursive: true, force: true }),
   }
 }
@@ -82,5 +88,22 @@ const calls: Entry = {
       if (typeof list[0] === 'number') {
         requireSame(encode(encodeBackupQuestion(measure(() => decodeBackupQuestion(list)))), input)
       } else requireSame(encode(encodeBackupPiece(measure(() => decodeBackupPiece(list)))), input)
+    }, ['malformed']),
+}
+
+const rotation: Entry = {
+  name: 'administration: the calls of a rotation of the master key',
+  form: 'list',
+  seeds: [
+    encode(encodeRotationQuestion(['policy', 'a b'])),
+    encode(encodeRotationQuestion(null)),
+    encode(encodeRotationStep({ next: ['policy', ''], sealed: 3, kept: 'master.key.old' })),
+  ],
+  run: (input, measure) =>
+    outcomeOf(() => {
+      const list = decode(input)
+      if (list.length === 1) {
+        requireSame(encode(encodeRotationQuestion(measure(() => decodeRotationQuestion(list)))), input)
+      } else requireSame(encode(encodeRotationStep(measure(() => decodeRotationStep(list)))), input)
     }, ['malformed']),
 }

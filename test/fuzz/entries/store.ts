@@ -10,7 +10,8 @@ import { isWholeTable } from '../../../kdc/store/level/table-check.js'
 import { decodeTally, encodeTally } from '../../../kdc/store/level/tally.js'
 import { createMemoryStore } from '../../../kdc/store/memory.js'
 import { RECORD_KIND, type RecordKind } from '../../../kdc/store/store.js'
-import { createMasterKey, MasterKey, readMasterKey } from '../../../kdc/vault/master-key.js'
+import { createMasterKey, MasterKey } from '../../../kdc/vault/master-key.js'
+import { readMasterKeys } from '../../../kdc/vault/master-key-place.js'
 import { MASTER_KEY_VARIABLE, openMasterKey } from '../../../kdc/vault/master-key-source.js'
 import {
   decodePolicyRecord,
@@ -209,7 +210,7 @@ function files(folder: string): Entry[] {
       quick: 40,
       run: async (content, measure) => {
         put('master.key', content)
-        return asyncOutcomeOf(() => measure(() => readMasterKey(of('master.key'))), ['keytab_invalid'])
+        return asyncOutcomeOf(() => measure(() => readMasterKeys(of('master.key'))), ['keytab_invalid'])
       },
     },
     {
