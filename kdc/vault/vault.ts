@@ -152,12 +152,13 @@ export class Vault {
   standIn(kind: RecordKind, fields: readonly Value[]): () => VaultRecord {
     // No record in the store has this name.
     const name = ''
-    let key: MasterKey | undefined
+    let sealedFor: MasterKeys | undefined
     let value = new Uint8Array()
     return () => {
-      const { current } = this.#keys
-      if (key !== current) {
-        key = current
+      const all = this.#keys
+      const { current } = all
+      if (sealedFor !== all) {
+        sealedFor = all
         value = sealRecord(current, { kind, name, version: 1, fields }, this.#random).slice()
       }
       return openRecord({ current, previous: undefined }, kind, name, { version: 1, value })
