@@ -152,13 +152,13 @@ export class Vault {
   standIn(kind: RecordKind, fields: readonly Value[]): () => VaultRecord {
     // No record in the store has this name.
     const name = ''
-    let sealedFor: MasterKeys | undefined
+    let madeBy: MasterKeys | undefined
     let value = new Uint8Array()
     return () => {
       const all = this.#keys
       const { current } = all
-      if (sealedFor !== all) {
-        sealedFor = all
+      if (madeBy !== all) {
+        madeBy = all
         value = sealRecord(current, { kind, name, version: 1, fields }, this.#random).slice()
       }
       return openRecord({ current, previous: undefined }, kind, name, { version: 1, value })
