@@ -76,7 +76,7 @@ function tell(terminal: Terminal, options: RestoreOptions, file: string, report:
   const text = [
     `restored ${realm} as it was at ${formatTime(time)} into ${data}: ${principals} principals`,
     ...(admin === undefined ? [] : [`wrote ${adminKeytab}: every other key of ${admin.principal} is dead`]),
-    'every ticket from before is refused; hosts log in again by themselves',
+    'every ticket from before the backup is refused; hosts log in again by themselves',
     ...(rows.length === 0
       ? []
       : ['these may have another key than the backup has: enrol them again', table(rows)]),

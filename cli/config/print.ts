@@ -1,5 +1,6 @@
 import { type MasterKeySource, toldSource } from '../../kdc/vault/master-key-source.js'
 import { type MasterKeyArguments, masterKeySourceFor } from '../master-key.js'
+import { printableLine } from '../printable.js'
 import { answer, type Terminal } from '../terminal.js'
 import type { InForce } from './place.js'
 import type { Configuration } from './resolve.js'
@@ -31,7 +32,7 @@ function settingsText({ settings, masterKey }: Printed): string {
   const limits = shown.filter(({ key }) => key.startsWith('limits.'))
   const flags = shown.filter(setting => !limits.includes(setting))
   return [
-    `# The master key comes from ${masterKey.told}.`,
+    `# The master key comes from ${printableLine(masterKey.told)}.`,
     ...aligned(flags),
     '',
     '[limits]',
@@ -59,7 +60,7 @@ function withoutArguments(setting: InForce): InForce {
 function aligned(settings: readonly InForce[]): string[] {
   const lines = settings.map(({ key, value, from }) => {
     const line = value === undefined ? `# ${key} is not set` : `${key} = ${toml(value)}`
-    return [line, from] as const
+    return [line, printableLine(from)] as const
   })
   const width = Math.max(...lines.map(([line]) => line.length))
   return lines.map(([line, from]) => (line.startsWith('#') ? line : `${line.padEnd(width)}  # ${from}`))

@@ -73,9 +73,13 @@ function isOver({ removed, disabled, invitation }: PrincipalRecord): boolean {
   return removed || disabled || invitation !== null
 }
 
-/** Whoever was disabled or removed has no ticket that the log does not revoke already. */
-function mayHaveTickets(record: PrincipalRecord): boolean {
-  return !isOver(record) && !isReserved(record.name) && record.keys.some(({ state }) => state === 'current')
+/**
+ * Who was disabled may have been enabled after the backup, and then went on with the series that it has. Who was removed
+ * or had no key got another one.
+ */
+function mayHaveTickets({ name, removed, invitation, keys }: PrincipalRecord): boolean {
+  const mayLogIn = keys.some(({ state }) => state === 'current')
+  return !removed && invitation === null && !isReserved(name) && mayLogIn
 }
 
 function reasonOf(record: PrincipalRecord, { now, keyLife }: RestoreOptions): EnrolReason | undefined {

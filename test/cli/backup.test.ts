@@ -98,7 +98,7 @@ describe('orthrus restore', () => {
     await copyFile(join(realm.data, 'master.key'), join(data, 'master.key'))
     const made = await runCommand(['restore', at('one.backup'), '--data', data, '--new-admin-keytab'])
     expect(made).toMatchObject({ code: 0, err: '' })
-    expect(made.out).toContain('every ticket from before is refused')
+    expect(made.out).toContain('every ticket from before the backup is refused')
     expect((await readdir(data)).sort()).toEqual(['admin.keytab', 'db', 'master.key'])
     const restored = await startKdc({ dataDirectory: data, listen: { port: 0 } })
     const env = { ORTHRUS_KDC: restored.url }

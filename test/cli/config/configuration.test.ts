@@ -60,6 +60,12 @@ describe('settings of a KDC', () => {
     expect(other['log-level']?.value).toBe('warn')
   })
 
+  it('that have a line feed in them add no line to what is printed', async () => {
+    const { out } = await print(['--data', 'a\nlisten = "0.0.0.0:9"'])
+    expect(out.split('\n').filter(line => line.startsWith('listen'))).toHaveLength(1)
+    expect(out).toContain('a\\u000alisten')
+  })
+
   it('that may be repeated are lists, and connections are a limit with a flag', async () => {
     await write('allow-origin = ["https://a.example", "https://b.example/"]\n[limits]\nconnections = 5')
     const settings = await inForce(['--config', file, '--connections', '7'], {

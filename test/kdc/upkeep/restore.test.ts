@@ -95,7 +95,7 @@ describe('a realm that is restored', () => {
     expect(
       entries.slice(2).map(({ seq, kind, principal, keepUntil }) => [seq, kind, principal, keepUntil]),
     ).toEqual(
-      ['admin', 'orders', 'web'].map((name, i) => [
+      ['admin', 'off', 'orders', 'web'].map((name, i) => [
         3 + i,
         'client',
         local(name),
@@ -106,6 +106,18 @@ describe('a realm that is restored', () => {
       expect.arrayContaining([series.web.clientId, series.orders.clientId]),
     )
     expect((await record('web')).clientId).not.toEqual(series.web.clientId)
+  })
+
+  it('revokes the series of who was disabled then and enabled afterwards', async () => {
+    const lost = await testRealm()
+    const off = await lost.add('off')
+    await lost.call('disable', [off.principal])
+    const bytes = await backupOf(lost)
+    await lost.call('enable', [off.principal])
+    expect(outcome(await login(lost, off))).toBe('reply')
+    const { realm } = await restore(lost, bytes)
+    const revoked = (await realm.realm.revocations.entries(1, 10)).map(({ by }) => by)
+    expect(revoked).toContainEqual((await lost.record('off')).clientId)
   })
 
   it('never gives a kvno again that the lost one may have given, also for a name that is made again', async () => {
