@@ -51,6 +51,7 @@ const PRIMITIVE_USERS = [
   'shared/ticket/opened-tickets.ts',
   'kdc/exchange/client-state.ts',
   'kdc/exchange/params.ts',
+  'kdc/issue/inviter.ts',
   'kdc/realm/revocation-log.ts',
   'kdc/report/audit/chain.ts',
   'kdc/report/audit/end-of-log.ts',

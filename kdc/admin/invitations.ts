@@ -19,7 +19,15 @@ import {
 } from '../realm/invitation.js'
 import { storedInvitations, withdraw } from '../realm/invitations.js'
 import { newPrincipal } from '../realm/principal.js'
-import { type AdminContext, changeRealm, readPrincipal, shortName, writePrincipal } from './context.js'
+import type { Inviter } from '../vault/records.js'
+import {
+  type AdminContext,
+  changeRealm,
+  readPrincipal,
+  requirePrincipal,
+  shortName,
+  writePrincipal,
+} from './context.js'
 import { rowsOwned, type Subject } from './owners.js'
 import { isAdministrator } from './role.js'
 import { appendRevocations } from './series.js'
@@ -38,8 +46,8 @@ export async function invite(context: AdminContext, wanted: NewInvitation): Prom
   const { realm } = context
   const { target, uses, endsAt, principalsLife } = wanted
   const key = new LongTermKey(realm.random(SIZE.KEY))
-  const invitedBy = ownerIn(context)
   return changeRealm(context, async now => {
+    const invitedBy = await ownerIn(context)
     if (invitedBy !== null && endsAt > now + OWNER_INVITATION_MAX) throw tooLong()
     if (endsAt <= now) throw malformed('the invitation would have ended already')
     const name = principalIn(realm.record.realm, `invite-${toHex(realm.random(8))}`)
@@ -71,8 +79,11 @@ export async function invite(context: AdminContext, wanted: NewInvitation): Prom
 }
 
 /** Who invites as an owner; null for an administrator. */
-function ownerIn({ caller }: AdminContext): Principal | null {
-  return caller === undefined || isAdministrator(caller.claims) ? null : caller.client
+async function ownerIn(context: AdminContext): Promise<Inviter | null> {
+  const { caller } = context
+  if (caller === undefined || isAdministrator(caller.claims)) return null
+  const { name, clientId } = (await requirePrincipal(context, caller.client)).record
+  return { name, clientId }
 }
 
 function tooLong(): OrthrusError {

@@ -56,7 +56,13 @@ export interface Invitation {
   /** The address that last used it. */
   readonly lastUsedFrom: string | null
   /** The owner of the target who made it; null if an administrator did. */
-  readonly invitedBy: Principal | null
+  readonly invitedBy: Inviter | null
+}
+
+/** The owner of a service who made an invitation for it, and the series of tickets that the owner had then. */
+export interface Inviter {
+  readonly name: Principal
+  readonly clientId: Uint8Array
 }
 
 /** A principal (docs/protocol.md section 1). */
@@ -117,7 +123,8 @@ function encodeKey({ kvno, key, fromPassword, createdAt, state, endsAt, stagedBy
 
 function encodeInvitation(invitation: Invitation): Value[] {
   const { target, uses, used, staged, principalsLife, lastUsedAt, lastUsedFrom, invitedBy } = invitation
-  return [target, uses, used, [...staged], principalsLife, lastUsedAt, lastUsedFrom, invitedBy]
+  const inviter = invitedBy && [invitedBy.name, invitedBy.clientId]
+  return [target, uses, used, [...staged], principalsLife, lastUsedAt, lastUsedFrom, inviter]
 }
 
 export function decodePrincipalRecord(list: readonly Value[]): PrincipalRecord {
@@ -253,7 +260,12 @@ function groupsOf(value: Value | undefined): Pattern[] {
 
 function invitationOf(value: Value | undefined): Invitation {
   const list = fields(value, 8)
-  return { ...secondInvitationOf([...list.slice(0, 7)]), invitedBy: nullable(list[7], principalOf) }
+  return { ...secondInvitationOf([...list.slice(0, 7)]), invitedBy: nullable(list[7], inviterOf) }
+}
+
+function inviterOf(value: Value | undefined): Inviter {
+  const [name, clientId] = fields(value, 2)
+  return { name: principalOf(name), clientId: bytesOf(clientId, SIZE.CLIENT_ID).slice() }
 }
 
 function secondInvitationOf(value: Value | undefined): Invitation {

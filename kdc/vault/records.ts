@@ -36,6 +36,7 @@ export {
   encodePrincipalRecord,
   firstSeriesOf,
   type Invitation,
+  type Inviter,
   type PrincipalRecord,
   type StoredKey,
 } from './principal-record.js'

@@ -33,9 +33,10 @@ import {
 
 const OWNER = 'alice'
 
-async function scene(owner: ClaimValue = 'orders'): Promise<TestRealm> {
+async function scene(owner: ClaimValue = 'orders', expiresAt: number | null = null): Promise<TestRealm> {
   const realm = await testRealm()
-  for (const name of [OWNER, 'web', 'orders', 'billing', 'orders/1']) await realm.add(name)
+  await realm.add(OWNER, { expiresAt })
+  for (const name of ['web', 'orders', 'billing', 'orders/1']) await realm.add(name)
   await realm.allow(OWNER, 'kdc', { claims: [['owner', owner]] })
   return realm
 }
@@ -212,6 +213,41 @@ describe('the key of a service', () => {
     await refused(realm, () => enrol(realm, invitation))
     expect(outcome(await login(realm, staged))).toBe('06 not_authorized')
   })
+
+  it.each<[string, (realm: TestRealm) => Promise<unknown>, string?]>([
+    ['disabled', realm => realm.call('disable', [local(OWNER)])],
+    ['removed', realm => realm.call('remove', [local(OWNER)])],
+    [
+      'removed, and made again by its name',
+      async realm => {
+        await realm.call('remove', [local(OWNER)])
+        await realm.add(OWNER)
+      },
+    ],
+    [
+      'disabled, and enabled again',
+      async realm => {
+        await realm.call('disable', [local(OWNER)])
+        await realm.call('enable', [local(OWNER)])
+      },
+    ],
+    ['robbed of its tickets', realm => realm.call('revoke-client', [local(OWNER)])],
+    ['robbed of its key', realm => realm.call('revoke-key', [local(OWNER)])],
+    ['given another key in place of a stolen one', realm => realm.call('replace-key', [local(OWNER)])],
+    ['due to expire, and has', async realm => realm.clock.pass(10 * MINUTE), 'principal_disabled'],
+  ])(
+    'does not come by an invitation of an owner that was %s since',
+    async (_, end, code = 'not_authorized') => {
+      const realm = await scene('orders', START + 10 * MINUTE)
+      const { invitation } = decodeMadeInvitation(await call(realm, 'invite', inviting('orders')))
+      const staged: Identity = await enrol(realm, invitation)
+      await end(realm)
+      const before = await stored(realm)
+      await expect(enrol(realm, invitation)).rejects.toMatchObject({ code })
+      expect(await stored(realm)).toBe(before)
+      expect(outcome(await login(realm, staged))).toBe(`06 ${code}`)
+    },
+  )
 
   it('is invited by its owner for a day at most', async () => {
     const realm = await scene()

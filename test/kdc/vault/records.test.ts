@@ -76,7 +76,7 @@ const principalRecord: fc.Arbitrary<PrincipalRecord> = kvnos.chain(({ kvnos, las
         principalsLife: orNull(time),
         lastUsedAt: orNull(time),
         lastUsedFrom: orNull(word),
-        invitedBy: orNull(principal),
+        invitedBy: orNull(fc.record({ name: principal, clientId: bytes(8) })),
       }),
     ),
     groups: fc.subarray(['@a', '@backend', '@c']) as fc.Arbitrary<Pattern[]>,
