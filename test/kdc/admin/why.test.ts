@@ -367,4 +367,18 @@ describe('why', () => {
       },
     ])
   })
+
+  it('writes no line for a client that asks about itself: it could push its traces out of the logs', async () => {
+    const realm = await testRealm()
+    const { principal } = await realm.add('web')
+    const own = callerOf(principal)
+    const owner: Caller = { ...own, claims: [['owner', 'orders']] }
+    const context = { ...ownContext(realm.realm, realm.context.report), caller: own }
+    const before = realm.logger.lines.length
+    await why(realm, asked('web', 'orders'), own)
+    await callMethod(context, 'refusal', ['0123456789ab'])
+    expect(realm.logger.lines.slice(before)).toEqual([])
+    await why(realm, asked('web', 'orders'), owner)
+    expect(realm.logger.lines.slice(before)).toMatchObject([{ fields: { by: [principal], method: 'why' } }])
+  })
 })
