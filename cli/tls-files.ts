@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { RunningKdc } from '../kdc/main.js'
 import type { TlsIdentity } from '../kdc/transport/tls.js'
 import { OrthrusError } from '../shared/errors.js'
@@ -9,6 +10,9 @@ import type { Logger } from '../shared/logger.js'
 import type { TlsArguments } from './tls-options.js'
 
 /** The files of the certificate and of its key, for TLS on the KDC's listener. */
+
+// Windows has no such flag.
+const NON_BLOCKING = constants.O_NONBLOCK ?? 0
 
 /** Bytes. Some ten certificates. */
 const CERTIFICATE_MAX = 64 * 1024
@@ -35,11 +39,19 @@ export async function tlsIdentity(options: TlsArguments): Promise<TlsIdentity | 
   return { certificate, key: bytes }
 }
 
+/** A pipe or device could keep whoever reads it waiting, and with it every later renewal. */
 async function readCertificate(path: string): Promise<Uint8Array> {
   try {
-    if ((await stat(path)).size > CERTIFICATE_MAX)
-      throw new TypeError(`${path} is larger than ${CERTIFICATE_MAX} bytes: is it a certificate?`)
-    return await readFile(path)
+    const file = await open(path, constants.O_RDONLY | NON_BLOCKING)
+    try {
+      const facts = await file.stat()
+      if (!facts.isFile()) throw new TypeError(`${path} is not a plain file: name the certificate itself`)
+      if (facts.size > CERTIFICATE_MAX)
+        throw new TypeError(`${path} is larger than ${CERTIFICATE_MAX} bytes: is it a certificate?`)
+      return await file.readFile()
+    } finally {
+      await file.close()
+    }
   } catch (cause) {
     if (cause instanceof TypeError) throw cause
     throw new OrthrusError('unavailable', `the certificate ${path} cannot be read: ${codeOf(cause)}`, {
