@@ -25,18 +25,31 @@ export interface LogEnd {
 /** How much of a file's end is read to find its last line, bytes. */
 const TAIL_BYTES = 4 * AUDIT_LINE_BYTES
 
-/** @throws the system's error */
-export async function findEnd(key: AuditKey, directory: string, lastMark: string): Promise<LogEnd> {
+/**
+ * @param remembered the last line that was stored, as the KDC that stored it knows, whatever the files say
+ * @throws the system's error
+ */
+export async function findEnd(
+  key: AuditKey,
+  directory: string,
+  lastMark: string,
+  remembered?: Mark,
+): Promise<LogEnd> {
   const files = await auditFiles(directory)
   const file = files.at(-1)
   const size = file === undefined ? 0 : await sizeOf(file.path)
   const last = await lastLink(files)
   const half = file === undefined ? undefined : await halfLineOf(file, size)
   const mark = await readMark(key, lastMark)
-  const notes = [...markNotes(mark, last, files.length > 0), ...(half === undefined ? [] : [half])]
+  const promised = later(mark.kind === 'mark' ? mark.mark : undefined, remembered)
+  const notes = [
+    ...markNotes(mark, files.length > 0),
+    ...endNotes(promised, last),
+    ...(half === undefined ? [] : [half]),
+  ]
   const known = { n: last?.n ?? 0, mac: last?.mac ?? FIRST_LINK }
   // The chain goes on from what was promised, so that what is missing can never be filled in unseen.
-  const { n, mac } = mark.kind === 'mark' && mark.mark.n > known.n ? mark.mark : known
+  const { n, mac } = promised !== undefined && promised.n > known.n ? promised : known
   return { n, mac: mac.slice(), file, size, isCut: half !== undefined, notes }
 }
 
@@ -59,20 +72,30 @@ export async function readMark(key: AuditKey, path: string): Promise<ReadMark> {
   }
 }
 
-function markNotes(read: ReadMark, last: Link | undefined, hasFiles: boolean): AuditNote[] {
+function later(one: Mark | undefined, other: Mark | undefined): Mark | undefined {
+  return one === undefined || (other !== undefined && other.n >= one.n) ? other : one
+}
+
+function markNotes(read: ReadMark, hasFiles: boolean): AuditNote[] {
   const isFault = true
   if (read.kind === 'missing')
-    return hasFiles ? [{ isFault, reason: 'the last mark was missing at the start', details: {} }] : []
+    return hasFiles ? [{ isFault, reason: 'the last mark was missing', details: {} }] : []
   if (read.kind === 'foreign')
     return [{ isFault, reason: 'the last mark was not made by this KDC', details: {} }]
-  const { n, mac } = read.mark
+  return []
+}
+
+function endNotes(promised: Mark | undefined, last: Link | undefined): AuditNote[] {
+  if (promised === undefined) return []
+  const isFault = true
+  const { n, mac } = promised
   const found = last?.n ?? 0
   if (n > found) {
     const details = { first: found + 1, last: n }
-    return [{ isFault, reason: 'lines were missing at the end when the KDC started', details }]
+    return [{ isFault, reason: 'lines were missing at the end', details }]
   }
   if (n === found && last !== undefined && !isSameMac(last.mac, mac)) {
-    return [{ isFault, reason: 'the last line was another one when the KDC started', details: { line: n } }]
+    return [{ isFault, reason: 'the last line was another one', details: { line: n } }]
   }
   return []
 }

@@ -7,7 +7,7 @@ import { DAY, formatTime } from '../../../shared/time.js'
 import { type AuditKey, chained } from './chain.js'
 import { findEnd, type LogEnd } from './end-of-log.js'
 import { AUDIT_FILES, type AuditFile, auditFile, fileInPlace, fileToAppend } from './files.js'
-import { formatMark } from './mark.js'
+import { formatMark, type Mark } from './mark.js'
 import { type AuditNote, noteEntry } from './notes.js'
 import { outdatedFiles, type Retention } from './retention.js'
 
@@ -55,13 +55,18 @@ export class AuditLog {
     this.#isCut = end.isCut
   }
 
-  /** @returns the log, and what is wrong with its end. @throws the system's error */
+  /**
+   * @param remembered the last line that was stored, if this process stored it
+   * @returns the log, and what is wrong with its end
+   * @throws the system's error
+   */
   static async open(
     directory: string,
     key: AuditKey,
     retention: Retention,
+    remembered?: Mark,
   ): Promise<{ readonly log: AuditLog; readonly notes: readonly AuditNote[] }> {
-    const end = await findEnd(key, directory, join(directory, AUDIT_FILES.LAST_MARK))
+    const end = await findEnd(key, directory, join(directory, AUDIT_FILES.LAST_MARK), remembered)
     return { log: new AuditLog(directory, key, retention, end), notes: end.notes }
   }
 
@@ -70,9 +75,14 @@ export class AuditLog {
     return this.#n
   }
 
+  /** The last line that was stored. */
+  get last(): Mark {
+    return { n: this.#n, mac: this.#mac }
+  }
+
   /** A copy of this text, kept elsewhere, shows later that the log was not cut before it. */
   get mark(): string {
-    return formatMark(this.#key, { n: this.#n, mac: this.#mac })
+    return formatMark(this.#key, this.last)
   }
 
   /**

@@ -7,7 +7,7 @@ import { digestOf, HALF_LINE, readMark } from './end-of-log.js'
 import { AUDIT_FILES, type AuditFile, auditFiles } from './files.js'
 import { linesOf } from './lines-of.js'
 import { type Mark, parseMark } from './mark.js'
-import { REMOVED } from './notes.js'
+import { DROPPED, REMOVED } from './notes.js'
 
 /** Something that is wrong with a log, in words for its operator. */
 export interface Finding {
@@ -145,7 +145,7 @@ class Walk {
       const text = Buffer.from(bytes).toString('utf8')
       if (foreign !== undefined) await this.#judge(file, foreign, text)
       foreign = undefined
-      if (this.#step(link, at)) this.#read(text)
+      if (this.#step(link, at)) this.#read(text, at)
     }
     if (foreign === undefined) return
     const at = { file: name, line: foreign.line }
@@ -224,11 +224,14 @@ class Walk {
     if (kept !== undefined) this.#previous = [kept]
   }
 
-  /** What the log says of files that the KDC removed. */
-  #read(text: string): void {
-    if (!text.includes(REMOVED)) return
-    const { kind, reason, details } = decodeAuditLine(text)
-    if (kind !== 'log' || reason !== REMOVED || typeof details !== 'object' || details === null) return
+  /** What the log says of itself: of files that the KDC removed, and of what it found wrong. */
+  #read(text: string, at: Place): void {
+    if (!text.includes(OF_THE_LOG)) return
+    const { kind, outcome, reason, details } = decodeAuditLine(text)
+    if (kind !== 'log') return
+    if (outcome === 'failed' && reason !== DROPPED)
+      this.find({ ...at, what: `the KDC noted then: ${reason}` })
+    if (reason !== REMOVED || typeof details !== 'object' || details === null) return
     const { from, previous } = details as Record<string, unknown>
     const mac = typeof previous === 'string' ? base64urlBytes(previous) : undefined
     if (typeof from === 'number' && mac !== undefined) this.#kept.set(from, mac)
@@ -247,6 +250,8 @@ class Walk {
     this.find({ what })
   }
 }
+
+const OF_THE_LOG = '"kind":"log"'
 
 interface Foreign {
   readonly line: number

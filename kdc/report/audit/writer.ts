@@ -267,11 +267,12 @@ export class AuditWriter {
     this.#failure = cause
   }
 
-  /** Goes on behind what is there now, and notes what is missing. @returns whether that is possible */
+  /** Goes on behind what was stored, and notes what of it is missing now. @returns whether that is possible */
   async #reopen({ message }: LogChanged): Promise<boolean> {
     const { directory, key, retention } = this.#options
+    const { last } = this.#log
     await this.#log.close().catch(() => {})
-    const reopened = await AuditLog.open(directory, key, retention).catch(() => undefined)
+    const reopened = await AuditLog.open(directory, key, retention, last).catch(() => undefined)
     if (reopened === undefined) return false
     this.#log = reopened.log
     this.#note({ isFault: true, reason: message, details: {} })

@@ -210,6 +210,48 @@ describe('whoever has no key is found out who', () => {
     const { findings } = await made.verify()
     expect(findings.map(({ what }) => what)).toEqual([expect.stringContaining('missing before line')])
   })
+
+  it('cuts the end off and takes the last mark away before the KDC starts again, which notes it', async () => {
+    const made = await scene(8)
+    await edit(made, (await made.names()).at(-1) ?? '', lines => lines.slice(0, -1))
+    await rm(join(made.directory, 'last-mark'))
+    await (await made.open()).audit.close()
+    expect((await made.verify()).findings.map(({ what }) => what)).toEqual([
+      'the KDC noted then: the last mark was missing',
+    ])
+  })
+
+  it.each<[string, (made: AuditScene, old: ReadonlyMap<string, string>) => Promise<void>]>([
+    [
+      'puts an old state back',
+      async ({ directory }, old) => {
+        for (const [file, text] of old) await writeFile(join(directory, file), text)
+      },
+    ],
+    [
+      'removes all of it',
+      async ({ directory }, old) => {
+        for (const file of old.keys()) await rm(join(directory, file))
+      },
+    ],
+  ])('%s while the KDC runs, which remembers what it wrote', async (_, attack) => {
+    const made = await auditScene()
+    const { audit, report } = await made.open()
+    await report.record(changed('web'))
+    const [name = ''] = await made.names()
+    const old = new Map(
+      await Promise.all(
+        [name, 'last-mark'].map(async file => [file, await made.text(file)] satisfies [string, string]),
+      ),
+    )
+    for (let i = 1; i <= 5; i++) await report.record(changed(`host-${i}`))
+    await attack(made, old)
+    for (let i = 6; i <= 8; i++) await report.record(changed(`host-${i}`))
+    await audit.close()
+    const findings = (await made.verify()).findings.map(({ what }) => what)
+    expect(findings).toContainEqual(expect.stringMatching(/missing before line 7$|lines up to 6 are missing/))
+    expect(findings).toContainEqual('the KDC noted then: lines were missing at the end')
+  })
 })
 
 describe('old files', () => {
