@@ -105,7 +105,9 @@ function usesCommand(
 
 function rowOf(name: string, { granted, denied, at, from }: Use): string[] {
   const counts = [granted === 0 ? '' : tickets(granted), denied === 0 ? '' : `${denied} denied`]
-  return [name, counts.filter(text => text !== '').join(', '), `last ${formatTime(at)}`, `from ${from}`]
+  // An owner is not told from where.
+  const address = from === '' ? [] : [`from ${from}`]
+  return [name, counts.filter(text => text !== '').join(', '), `last ${formatTime(at)}`, ...address]
 }
 
 function tickets(count: number): string {

@@ -11,7 +11,7 @@ import {
 } from '../issue/ownership.js'
 import type { AdminContext } from './context.js'
 import { requireStillAdministrator } from './lockout.js'
-import { isAdministrator } from './role.js'
+import { type Caller, isAdministrator } from './role.js'
 
 /**
  * What owners of services may call, and about what. Both count: what the caller's ticket says, and what the rules give it
@@ -45,12 +45,17 @@ export async function requireOwned(context: AdminContext, subject: Subject, now:
   const authority = await presentAuthority(context, now)
   const { service } = subject
   if (service === undefined || !(await coversStored(realm, authority, service))) {
-    throw new OrthrusError('not_authorized', `${caller.client} does not own this`, {
-      principal: caller.client,
-      hint: `an administrator may run: orthrus admin allow ${caller.client} kdc --claim owner=NAME`,
-    })
+    throw notOwned(caller)
   }
   if (subject.handsOutKey === true) await requireNoMoreThan(realm, authority, service, now)
+}
+
+/** The error for who does not own what it asks about. */
+export function notOwned({ client }: Caller): OrthrusError {
+  return new OrthrusError('not_authorized', `${client} does not own this`, {
+    principal: client,
+    hint: `an administrator may run: orthrus admin allow ${client} kdc --claim owner=NAME`,
+  })
 }
 
 /** The same caller, whose changes are refused unless it then owns what they are about. */

@@ -83,6 +83,8 @@ export const OWNER_METHODS = [
   'invite',
   'invitations',
   'uninvite',
+  'audit',
+  'uses',
 ] as const satisfies readonly AdminMethod[]
 
 /**

@@ -153,6 +153,23 @@ describe('the audit log', () => {
     channel.close()
   })
 
+  it('answers the owner of a service about that service, and says what to type about the rest', async () => {
+    const rule = { ...allow('orders', 'kdc'), claims: [['owner', 'orders']] as const }
+    await new Administration(kdc.administration).setRule(rule)
+    const keytab = join(data, 'orders.keytab')
+    await writeFile(keytab, keytabs.get('orders') ?? '', { mode: 0o600 })
+    const owner = (...args: string[]) =>
+      runCommand(['admin', ...args, '--keytab', keytab], { env: { ORTHRUS_KDC: kdc.url } })
+    expect((await owner('who', 'orders')).out).toMatch(/^web@demo\.example {2}1 ticket {2}last \S+Z\n$/)
+    const { out } = await owner('audit', '--service', 'orders', '--outcome', 'granted')
+    expect(out).toMatch(
+      /^\S+Z {2}granted {4}web {2}-> orders {2}\w+ {2}by the rule allow web orders {2}ticket [0-9a-f]{32}\n$/,
+    )
+    const { code, err } = await owner('uses', 'web')
+    expect([code, err]).toEqual([1, expect.stringContaining('orthrus admin who NAME')])
+    expect((await owner('who', 'stock')).err).toContain('does not own this')
+  })
+
   it('is checked while the KDC runs, and goes on over a restart', async () => {
     const running = await verify()
     expect(running).toMatchObject({ code: 0, err: '' })

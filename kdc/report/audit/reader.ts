@@ -12,6 +12,7 @@ import { codeOf } from '../../../shared/folder.node.js'
 import { type AuditFile, auditFiles, sizeOf } from './files.js'
 import { passing } from './filter.js'
 import { linesOf } from './lines-of.js'
+import type { View } from './owner-view.js'
 import { firstLinkOf } from './retention.js'
 
 /** Reads an audit log in pages, while the KDC goes on writing it. */
@@ -23,31 +24,39 @@ const PAGE_BYTES = 512 * 1024
 /** How close a search by time gets, bytes. */
 const SEARCH_BYTES = 256 * 1024
 
+/** What a reader may see of the log. */
+export interface AuditScope {
+  readonly filter: AuditFilter
+  /** Absent for who may see all of it. */
+  readonly view?: View
+}
+
 /** Lines that pass the filter, in their order, from a place on; from `since` on for the first page. */
 export async function readAudit(
   directory: string,
-  filter: AuditFilter,
+  scope: AuditScope,
   place: AuditPlace | null,
 ): Promise<AuditPage> {
   const lines: string[] = []
   let bytes = 0
-  const take: Take = (_line, text) => {
-    lines.push(text)
-    bytes += 3 * text.length
+  const take: Take = (line, text) => {
+    const told = scope.view === undefined ? text : JSON.stringify(line)
+    lines.push(told)
+    bytes += 3 * told.length
     return lines.length < AUDIT_ROWS && bytes < PAGE_BYTES
   }
-  return { ...(await scan(directory, filter, place, take)), lines }
+  return { ...(await scan(directory, scope, place, take)), lines }
 }
 
 /** Who got, or was denied, tickets for what. Tickets for the KDC itself count only if they are asked for. */
 export async function readUses(
   directory: string,
-  filter: AuditFilter,
+  scope: AuditScope,
   place: AuditPlace | null,
 ): Promise<UsesPage> {
   const uses = new Map<string, Use>()
-  const reserved = filter.service === null
-  const scanned = await scan(directory, filter, place, line => {
+  const reserved = scope.filter.service === null
+  const scanned = await scan(directory, scope, place, line => {
     const { kind, client, service } = line
     if (kind !== 'ticket' || client === undefined || service === undefined) return true
     if (reserved && service.startsWith('krbtgt@')) return true
@@ -70,7 +79,7 @@ type Take = (line: AuditLine, text: string) => boolean
 
 async function scan(
   directory: string,
-  filter: AuditFilter,
+  { filter, view = line => line }: AuditScope,
   place: AuditPlace | null,
   take: Take,
 ): Promise<{ next: AuditPlace; isEnd: boolean }> {
@@ -85,7 +94,8 @@ async function scan(
       // What is not whole is being written. Of a file that is over it is what a kill left.
       if (!isWhole) continue
       const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
-      const line = passing(filter, text)
+      const passed = passing(filter, text)
+      const line = passed && view(passed)
       next = { file: file.first, offset: end }
       scanned += end - offset
       const hasRoom = line === undefined || take(line, text)

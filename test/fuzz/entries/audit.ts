@@ -5,6 +5,7 @@ import { openAudit } from '../../../kdc/report/audit/audit.js'
 import { AuditKey, chained, FIRST_LINK, openLink } from '../../../kdc/report/audit/chain.js'
 import { readMark } from '../../../kdc/report/audit/end-of-log.js'
 import { formatMark, parseMark } from '../../../kdc/report/audit/mark.js'
+import { ownerView } from '../../../kdc/report/audit/owner-view.js'
 import { readAudit, readUses } from '../../../kdc/report/audit/reader.js'
 import { verifyAudit } from '../../../kdc/report/audit/verify.js'
 import { openAuditKey, readAuditKey, sealAuditKey } from '../../../kdc/vault/audit-key.js'
@@ -21,6 +22,7 @@ import {
   encodeUsesQuestion,
 } from '../../../shared/administration/audit.js'
 import { decode, encode } from '../../../shared/encoding/encoding.js'
+import { parsePrincipal } from '../../../shared/principal.js'
 import { steadyRandom } from '../../support/chance.js'
 import { TestClock } from '../../support/clock.js'
 import { asyncOutcomeOf, type Entry, ofText, outcomeOf, requireSame, textOf } from '../entry.js'
@@ -66,9 +68,17 @@ function logEntry(directory: string): Entry {
       rmSync(join(directory, 'last-mark'), { force: true })
       return measure(async () => {
         const before = await verifyAudit(directory, KEY)
-        await readAudit(directory, ANY, null)
-        await readAudit(directory, { ...ANY, since: 9e12 }, { file: 1, offset: input.length >> 1 })
-        await readUses(directory, ANY, null)
+        await readAudit(directory, { filter: ANY }, null)
+        await readAudit(
+          directory,
+          { filter: { ...ANY, since: 9e12 } },
+          { file: 1, offset: input.length >> 1 },
+        )
+        await readUses(
+          directory,
+          { filter: ANY, view: ownerView(parsePrincipal('orders@demo.example')) },
+          null,
+        )
         const clock = new TestClock()
         const shares = { refusals: RATE, allRefusals: RATE, tickets: RATE }
         const retention = { maxAge: 1e12, maxBytes: 1e9, fileBytes: 1e9 }
