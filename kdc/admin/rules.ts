@@ -8,7 +8,7 @@ import { kdcService, type Principal, type RealmName, ticketGrantingService } fro
 import { decodeCaveat } from '../../shared/ticket/caveats.js'
 import { ownable } from '../issue/ownership.js'
 import { caveatsOf } from '../issue/policy.js'
-import { RULE_RATE_BOUNDS } from '../limits/defaults.js'
+import { REALM_BOUNDS, RULE_RATE_BOUNDS } from '../limits/defaults.js'
 import { policyName } from '../realm/directory.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePolicyRecord, encodePolicyRecord } from '../vault/records.js'
@@ -125,7 +125,7 @@ function noRule(context: AdminContext, client: Pattern, service: Pattern): Orthr
 
 /** Refuses a rule that could never do what it says. @throws OrthrusError `malformed` */
 export function requireSensible({ realm: { record } }: AdminContext, rule: PolicyRule): void {
-  const { client, service, methods, paths, rate } = rule
+  const { client, service, methods, paths, rate, maxLife, until } = rule
   for (const pattern of [client, service]) {
     if (pattern !== EVERYONE && !isGroup(pattern) && !pattern.endsWith(`@${record.realm}`))
       throw malformed(`${pattern} is not of the realm ${record.realm}`)
@@ -139,9 +139,17 @@ export function requireSensible({ realm: { record } }: AdminContext, rule: Polic
   if (isSame(service, kdcService(record.realm)) && rate !== null)
     throw malformed('a rule for kdc has no rate: it would keep administrators out')
   if (rate !== null) requireRate(rate)
+  // What no policy file can hold would let the owner of one service keep everybody's from being exported.
+  if (maxLife !== null && maxLife > REALM_BOUNDS.CENTURY)
+    throw malformed('a ticket lives for a century at most: leave out how long')
+  if (until !== null && until > LATEST_END)
+    throw malformed('a rule ends before the year 10000: leave its end out')
   if (isSame(service, kdcService(record.realm))) requireOwnable(rule, record.realm)
   requireUsableCaveats(rule)
 }
+
+/** Beyond, a date has more than four digits for its year. */
+const LATEST_END = Date.UTC(9999, 11, 31)
 
 /** An owner of nothing, or of everything, is a slip. */
 function requireOwnable({ claims }: PolicyRule, realm: RealmName): void {

@@ -2,11 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { ownContext } from '../../kdc/admin/context.js'
 import { callMethod } from '../../kdc/admin/methods.js'
 import { authorityIn, mayReadAuditOf } from '../../kdc/issue/ownership.js'
+import { REALM_BOUNDS } from '../../kdc/limits/defaults.js'
 import {
   decodeInvitationSummary,
   decodeMadeInvitation,
   encodeNewInvitation,
 } from '../../shared/administration/invitations.js'
+import { formatPolicyFile, parsePolicyFile } from '../../shared/administration/policy-file.js'
 import type { PolicyRule } from '../../shared/administration/rule.js'
 import { decodePolicyRule, encodePolicyRule } from '../../shared/administration/rules.js'
 import type { Value } from '../../shared/encoding/encoding.js'
@@ -153,6 +155,23 @@ describe('the owner of a service', () => {
     const before = await stored(realm)
     await expect(call(realm, 'invite', inviting(target), claims)).rejects.toMatchObject({ code: 'malformed' })
     expect(await stored(realm)).toBe(before)
+  })
+
+  it.each<[string, Partial<PolicyRule>]>([
+    ['that ends in the year 10000', { until: Date.UTC(10_000, 0) }],
+    ['that ends at no date', { until: Number.MAX_SAFE_INTEGER }],
+    ['whose tickets live for ever', { maxLife: Number.MAX_SAFE_INTEGER }],
+  ])('cannot make a rule %s, which would keep all rules from being exported', async (_, terms) => {
+    const realm = await scene()
+    const before = await stored(realm)
+    const made = call(realm, 'allow', ruleFor('web', 'orders', terms))
+    await expect(made).rejects.toMatchObject({ code: 'malformed' })
+    expect(await stored(realm)).toBe(before)
+    const edge = { until: Date.UTC(9999, 11, 31), maxLife: REALM_BOUNDS.CENTURY }
+    await call(realm, 'allow', ruleFor('web', 'orders', edge))
+    const rules = listOf((await call(realm, 'policy', [null, 9]))[0]).map(decodePolicyRule)
+    const file = formatPolicyFile(REALM, { groups: new Map(), rules })
+    expect(parsePolicyFile(file).rules).toEqual(rules)
   })
 
   it('cannot withdraw the invitation of another service', async () => {
