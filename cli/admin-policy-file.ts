@@ -81,10 +81,13 @@ async function withPolicy(
 }
 
 async function apply(terminal: Terminal, parts: Parts, options: ApplyOptions): Promise<void> {
-  const { policyChange } = await import('../shared/administration/policy-change.js')
+  const { policyAfter, policyChange } = await import('../shared/administration/policy-change.js')
   const { administration, realm, present, wanted } = parts
+  const prune = options.prune === true
   await requireMet(wanted)
-  const change = policyChange(present, wanted, options.prune === true)
+  // What stays may grant what the file alone does not.
+  await requireMet({ ...wanted, ...policyAfter(present, wanted, prune) })
+  const change = policyChange(present, wanted, prune)
   const isDry = options.dryRun === true
   if (!isDry && !isNothing(change)) await administration.wholePolicy.apply(change)
   const lines = await linesOf(realm, change)

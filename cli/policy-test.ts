@@ -2,7 +2,6 @@ import { type Decision, decide } from '../kdc/issue/policy.js'
 import type { Expectation } from '../shared/administration/policy-expectation.js'
 import { type PolicyFile, ruleLine } from '../shared/administration/policy-file.js'
 import { writeClaim } from '../shared/administration/policy-text.js'
-import type { PolicyRule } from '../shared/administration/rule.js'
 import { OrthrusError } from '../shared/errors.js'
 import type { Pattern } from '../shared/pattern.js'
 import { localPart, type Principal } from '../shared/principal.js'
@@ -75,5 +74,8 @@ function granted({ client, service, claims }: Expectation): string {
 
 function byRule({ realm, lines, rules }: PolicyFile, { rule }: Decision): string {
   const found = rules.find(each => each.client === rule?.client && each.service === rule.service)
-  return found === undefined ? '' : ` (line ${lines.get(found)}: ${ruleLine(realm, found as PolicyRule)})`
+  if (found === undefined) return ''
+  const line = lines.get(found)
+  const where = line === undefined ? 'the file does not have' : `line ${line}:`
+  return ` (${where} ${ruleLine(realm, found)})`
 }

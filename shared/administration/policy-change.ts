@@ -89,6 +89,17 @@ export function policyChange(present: Policy, wanted: Policy, prune: boolean): P
   return { rules, members: membersChange(present, wanted, prune) }
 }
 
+/** The policy that `policyChange` makes. */
+export function policyAfter(present: Policy, wanted: Policy, prune: boolean): Policy {
+  if (prune) return wanted
+  const key = ({ client, service }: PolicyRule) => `${client} ${service}`
+  const keys = new Set(wanted.rules.map(key))
+  return {
+    groups: new Map([...present.groups, ...wanted.groups]),
+    rules: [...wanted.rules, ...present.rules.filter(rule => !keys.has(key(rule)))],
+  }
+}
+
 /** A group that is wanted has just the members that it is wanted with; whether other groups stay, `prune` says. */
 function membersChange(present: Policy, wanted: Policy, prune: boolean): Membership[] {
   const groups = [...new Set([...wanted.groups.keys(), ...(prune ? present.groups.keys() : [])])].sort()

@@ -145,6 +145,20 @@ describe('admin policy', () => {
     ])
   })
 
+  it('is not applied where what stays beside it makes its tests fail', async () => {
+    await realm.allow('web', 'orders')
+    const wanted = await file(`${HEAD}${ADMINS}expect web cannot call orders\n`)
+    for (const dry of [[], ['--dry-run']]) {
+      const { code, err } = await admin('apply', wanted, ...dry)
+      expect([code, err]).toEqual([
+        1,
+        expect.stringContaining('web gets a ticket for orders (the file does not have allow web orders)'),
+      ])
+    }
+    expect((await admin('apply', wanted, '--prune')).code).toBe(0)
+    expect((await admin('export')).out).not.toContain('allow web orders')
+  })
+
   it('is not applied while its own tests fail, nor in another realm, nor to lock its administrator out', async () => {
     const before = (await admin('export')).out
     const failing = await admin(
