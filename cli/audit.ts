@@ -5,7 +5,7 @@ import { defaulted } from './arguments.js'
 import { filesIn, requireRealm } from './data-folder.js'
 import { DEFAULT_DATA } from './defaults.js'
 import { CommandFailed } from './failure.js'
-import { addMasterKeyOptions, type MasterKeyArguments, masterKeyFor } from './master-key.js'
+import { addMasterKeyOptions, type MasterKeyArguments, masterKeysFor } from './master-key.js'
 import { answer, type Terminal } from './terminal.js'
 
 interface VerifyOptions extends MasterKeyArguments {
@@ -39,11 +39,11 @@ async function verifyLog(terminal: Terminal, options: VerifyOptions): Promise<vo
   const { AUDIT_FILES } = await import('../kdc/report/audit/files.js')
   const { verifyAudit } = await import('../kdc/report/audit/verify.js')
   const directory = options.auditDirectory ?? filesIn(options.data).audit
-  const master = await masterKeyFor(options, terminal.env)
+  // While the master key is changed, the key of the log is under either of the two.
+  const masters = await masterKeysFor(options, terminal.env)
   const key = new AuditKey(
-    await readAuditKey(join(directory, AUDIT_FILES.KEY), { current: master, previous: undefined }),
+    await readAuditKey(join(directory, AUDIT_FILES.KEY), masters).finally(() => masters.erase()),
   )
-  master.erase()
   const found = await verifyAudit(directory, key, options.mark ?? [])
   answer(terminal, options, { directory, ...found }, toldVerification(directory, found))
   if (found.findings.length > 0) throw new CommandFailed()

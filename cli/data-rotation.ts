@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { DATA_FILES } from '../kdc/data-files.js'
 import { AUDIT_FILES } from '../kdc/report/audit/files.js'
 import { openLevelStore } from '../kdc/store/level/store.js'
 import { rotateMasterKey } from '../kdc/upkeep/rotate-master-key.js'
@@ -13,15 +12,25 @@ import type { FoundMasterKeys } from './master-key.js'
 
 /**
  * The steps of a rotation in a data folder.
+ * @param auditDirectory where the audit log is, if not in the data folder alone
  * @throws OrthrusError `unavailable` if a KDC has it open, or it is not whole
  */
-export async function* rotateFolder(data: string, keys: FoundMasterKeys): AsyncGenerator<RotationStep> {
+export async function* rotateFolder(
+  data: string,
+  auditDirectory: string | undefined,
+  keys: FoundMasterKeys,
+): AsyncGenerator<RotationStep> {
   const { current, previous, file } = keys
   const store = await openLevelStore(filesIn(data).database, { create: false })
   const place = file === undefined ? undefined : masterKeyFile(file)
   const vault = new Vault(store, current, systemRandom, { previous, place })
-  const auditKey = join(data, DATA_FILES.AUDIT, AUDIT_FILES.KEY)
-  vault.onRotation(changed => rewrapAuditKey(auditKey, changed, systemRandom))
+  for (const directory of new Set([
+    filesIn(data).audit,
+    ...(auditDirectory === undefined ? [] : [auditDirectory]),
+  ])) {
+    const auditKey = join(directory, AUDIT_FILES.KEY)
+    vault.onRotation(changed => rewrapAuditKey(auditKey, changed, systemRandom))
+  }
   try {
     let position: RotationPosition | null = null
     do {

@@ -1,12 +1,15 @@
+import { join } from 'node:path'
 import { Command } from 'commander'
 import type { RotationStep } from '../shared/administration/master-key.js'
+import { OrthrusError } from '../shared/errors.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
-import { requireRealm } from './data-folder.js'
+import { isThere, requireRealm } from './data-folder.js'
 import { addMasterKeyOptions, type MasterKeyArguments, masterKeysFor } from './master-key.js'
 import { answer, type Terminal } from './terminal.js'
 
 interface RotateOptions extends ConnectionOptions, Omit<MasterKeyArguments, 'data'> {
   readonly data?: string
+  readonly auditDirectory?: string
 }
 
 /** `orthrus master-key`: what becomes of the key that seals the database. */
@@ -22,11 +25,17 @@ function rotateCommand(terminal: Terminal): Command {
       'seal every record under a new master key, while the KDC runs; run it again if it was interrupted',
     )
     .option('--data <dir>', 'the data folder, if no KDC is running; otherwise the running KDC is asked')
+    .option(
+      '--audit-directory <dir>',
+      'with --data: the folder of the audit log, if not audit in the data folder; its key is sealed again too',
+    )
   return addMasterKeyOptions(command).action((options: RotateOptions) => rotate(terminal, options))
 }
 
 async function rotate(terminal: Terminal, options: RotateOptions): Promise<void> {
-  const { data } = options
+  const { data, auditDirectory } = options
+  if (data === undefined && auditDirectory !== undefined)
+    throw new TypeError('--audit-directory goes with --data: a KDC that runs knows where its audit log is')
   const { sealed, kept } =
     data === undefined
       ? await withAdministration(terminal, options, administration => last(administration.rotateMasterKey()))
@@ -46,16 +55,29 @@ async function rotate(terminal: Terminal, options: RotateOptions): Promise<void>
 
 async function offline(
   terminal: Terminal,
-  options: MasterKeyArguments,
+  options: MasterKeyArguments & Pick<RotateOptions, 'auditDirectory'>,
 ): Promise<{ readonly sealed: number; readonly kept: string | null }> {
-  await requireRealm(options.data)
+  const { data, auditDirectory } = options
+  await requireRealm(data)
+  if (auditDirectory !== undefined) await requireLog(auditDirectory)
   const { rotateFolder } = await import('./data-rotation.js')
   const keys = await masterKeysFor(options, terminal.env)
   try {
-    return await last(rotateFolder(options.data, keys))
+    return await last(rotateFolder(data, auditDirectory, keys))
   } finally {
     keys.erase()
   }
+}
+
+/** A misspelt folder would leave the key of the log under the key before. */
+async function requireLog(directory: string): Promise<void> {
+  const { AUDIT_FILES } = await import('../kdc/report/audit/files.js')
+  const path = join(directory, AUDIT_FILES.KEY)
+  if (await isThere(path)) return
+  throw new OrthrusError('unavailable', `there is no audit log in ${directory}: ${path} does not exist`, {
+    final: true,
+    hint: 'name the folder that orthrus kdc --audit-directory names',
+  })
 }
 
 async function last(

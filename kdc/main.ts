@@ -21,6 +21,7 @@ import { reportFollowers } from './realm/feed-report.js'
 import { KeySchedule } from './realm/key-schedule.js'
 import { type OpenRealm, openRealm, readRealm } from './realm/realm.js'
 import type { Audit } from './report/audit/audit.js'
+import { AUDIT_FILES } from './report/audit/files.js'
 import type { AuditState } from './report/audit/writer.js'
 import { failsafeLogger } from './report/failsafe-logger.js'
 import { logListener } from './report/log.js'
@@ -30,6 +31,7 @@ import type { Store } from './store/store.js'
 import { KdcServer } from './transport/server.js'
 import type { TlsIdentity } from './transport/tls.js'
 import { TrustedProxies } from './transport/trusted-proxies.js'
+import { rewrapAuditKey } from './vault/audit-key.js'
 import { masterKeyFile, readMasterKeys } from './vault/master-key-place.js'
 import type { MasterKeys } from './vault/sealed-records.js'
 import { Vault } from './vault/vault.js'
@@ -165,10 +167,15 @@ async function auditOf(
   options: KdcOptions,
   parts: Omit<AuditParts, 'directory' | 'settings'>,
 ): Promise<Audit | undefined> {
-  if (options.audit === false) return undefined
-  const { audit: settings = {} } = options
   const usual = 'store' in options ? undefined : join(options.dataDirectory, DATA_FILES.AUDIT)
-  const { directory = usual } = settings
+  const settings = options.audit === false ? undefined : (options.audit ?? {})
+  const directory = settings?.directory ?? usual
+  // A log that is not written at the moment is to be read later.
+  if (usual !== undefined && (settings === undefined || directory !== usual)) {
+    const { onRotation, random } = parts
+    onRotation(changed => rewrapAuditKey(join(usual, AUDIT_FILES.KEY), changed, random))
+  }
+  if (settings === undefined) return undefined
   return directory === undefined ? undefined : startAudit({ directory, settings, ...parts })
 }
 

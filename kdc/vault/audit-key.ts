@@ -48,7 +48,7 @@ export async function readAuditKey(path: string, { current, previous }: MasterKe
   if (key !== undefined) return key
   throw new OrthrusError('keytab_invalid', `the audit key ${path} does not open`, {
     final: true,
-    hint: 'the master key is another one, or the file was altered: restore both from one backup',
+    hint: `the master key is another one, or the file was altered: restore both from one backup. If the master key was changed without it: orthrus master-key rotate --data DIR --audit-directory ${dirname(path)} --previous-master-key-file OLD-KEY`,
   })
 }
 
