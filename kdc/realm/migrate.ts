@@ -4,24 +4,27 @@ import { RECORD_KIND } from '../store/store.js'
 import {
   decodeFirstRealmRecord,
   decodeFirstRevocationRecord,
+  decodeRealmRecord,
   encodeRealmRecord,
   encodeRevocationRecord,
   firstSeriesOf,
   REALM_RECORD_NAME,
 } from '../vault/records.js'
-import type { ListedVaultRecord, Vault, VaultChange } from '../vault/vault.js'
+import { SCHEMA } from '../vault/schema.js'
+import type { ListedVaultRecord, Vault, VaultChange, VaultRecord } from '../vault/vault.js'
 import { DEFAULT_ROTATION } from './create-realm.js'
 
 /**
  * Brings a database of the last version to the present form, in one commit. That version revoked by times: it stored
  * the newest one, which is deleted; the entries of its log named a principal, and now name the series of tickets that
  * it had. Principals are read in either form, and written in the present one when they change
- * (`vault/principal-record.ts`).
+ * (`vault/principal-record.ts`). A record of the realm of a form between is written in the present one.
  */
 export async function migrateRealm(vault: Vault, random: RandomSource): Promise<void> {
   const stored = await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.REALM)
   const first = stored && decodeFirstRealmRecord(stored.fields)
-  if (stored === undefined || first === undefined) return
+  if (stored === undefined) return
+  if (first === undefined) return raiseForm(vault, stored)
   const fields = encodeRealmRecord({
     ...first,
     rotation: DEFAULT_ROTATION,
@@ -30,6 +33,16 @@ export async function migrateRealm(vault: Vault, random: RandomSource): Promise<
   })
   const realm = { kind: RECORD_KIND.REALM, name: REALM_RECORD_NAME.REALM, expected: stored.version, fields }
   await vault.commit([realm, ...(await deleteClock(vault)), ...(await convertLog(vault, random))])
+}
+
+/** From now on an earlier program refuses the database at its start, and not at the first record of a later form. */
+async function raiseForm(vault: Vault, { version, fields }: VaultRecord): Promise<void> {
+  const record = decodeRealmRecord(fields)
+  if (fields[0] === SCHEMA) return
+  const name = REALM_RECORD_NAME.REALM
+  await vault.commit([
+    { kind: RECORD_KIND.REALM, name, expected: version, fields: encodeRealmRecord(record) },
+  ])
 }
 
 async function deleteClock(vault: Vault): Promise<VaultChange[]> {

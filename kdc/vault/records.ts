@@ -24,6 +24,7 @@ import {
 } from '../../shared/revocation/entry.js'
 import { decodeClaims, encodeClaims } from '../../shared/ticket/claims.js'
 import { decodeRecord, requireReadable } from './record-form.js'
+import { SCHEMA } from './schema.js'
 
 /**
  * The records of the vault. Times are milliseconds of KDC time, lifetimes milliseconds. Every `encode...` throws
@@ -116,7 +117,8 @@ export interface RealmRecord extends RealmLifetimes {
 /** A record of form 1 had none of these. `kdc/realm/migrate.ts` completes it and writes it again. */
 export type FirstRealmRecord = Omit<RealmRecord, 'logId' | 'rotation' | 'survive'>
 
-const REALM_FORM = 3
+/** It says of the whole database what a program must be able to read. */
+const REALM_FORM = SCHEMA
 
 export function encodeRealmRecord(record: RealmRecord): Value[] {
   const { realm, saltSecret, maxTgtLife, maxServiceLife, maxRenew, longestLife, logId, createdAt } = record
