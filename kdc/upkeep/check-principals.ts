@@ -1,4 +1,5 @@
 import { toHex } from '../../shared/bytes.js'
+import type { Pattern } from '../../shared/pattern.js'
 import {
   isInvitation,
   isReserved,
@@ -17,6 +18,7 @@ import { principalsIn, type ReadOptions } from './read-records.js'
 export interface KnownPrincipal {
   readonly removed: boolean
   readonly disabled: boolean
+  readonly groups: readonly Pattern[]
   /** Of the series of its tickets, in hexadecimal digits. */
   readonly series: string
   readonly lowestKvno: number
@@ -47,11 +49,12 @@ export async function checkPrincipals(options: ReadOptions, realm: RealmName): P
   return known
 }
 
-function knownOf({ removed, disabled, clientId, keys, invitation }: PrincipalRecord): KnownPrincipal {
+function knownOf({ removed, disabled, groups, clientId, keys, invitation }: PrincipalRecord): KnownPrincipal {
   const next = keys.find(({ state }) => state === 'next')
   return {
     removed,
     disabled,
+    groups,
     series: toHex(clientId),
     lowestKvno: keys.at(-1)?.kvno ?? Number.POSITIVE_INFINITY,
     stagedBy: next?.stagedBy ?? null,

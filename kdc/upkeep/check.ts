@@ -1,3 +1,4 @@
+import { isGroup } from '../../shared/pattern.js'
 import { isPrincipal, kdcService, type RealmName } from '../../shared/principal.js'
 import { policyName } from '../realm/directory.js'
 import { RECORD_KIND, type StoreSnapshot } from '../store/store.js'
@@ -122,15 +123,18 @@ async function checkRules(
   notes: string[],
 ): Promise<void> {
   let administrators = 0
+  const groups = new Set([...known.values()].filter(({ removed }) => !removed).flatMap(one => one.groups))
   for await (const { name, record } of rulesIn(options)) {
     const { client, service } = record
     if (policyName(client, service) !== name) {
       options.faults.add(`policy ${name}`, `the record says that it is about ${client} and ${service}`)
     }
     if (isForAdministrators(record, realm)) administrators++
-    for (const side of [client, service] as readonly string[]) {
-      if (!isPrincipal(side) || known.get(side)?.removed === false) continue
-      notes.push(`the rule for ${client} and ${service} names ${side}, which does not exist`)
+    for (const side of [client, service]) {
+      const about = `the rule for ${client} and ${service} names ${side}`
+      if (isGroup(side) && !groups.has(side)) notes.push(`${about}, a group that nobody is in`)
+      if (isPrincipal(side) && known.get(side)?.removed !== false)
+        notes.push(`${about}, which does not exist`)
     }
   }
   if (administrators > 0) return
