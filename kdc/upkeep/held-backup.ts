@@ -8,6 +8,8 @@ const NOTHING = new Uint8Array()
 export class HeldBackup {
   #stream: BackupStream | undefined
   #isOver = false
+  /** One piece after another: of two backups that begin at the same time the snapshot of the first would stay open. */
+  #last: Promise<unknown> = Promise.resolve()
 
   /**
    * The next piece; empty at the end.
@@ -15,7 +17,13 @@ export class HeldBackup {
    * @param now KDC time, milliseconds
    * @throws OrthrusError `malformed` if the backup is elsewhere, `unavailable`
    */
-  async next(vault: Vault, position: number, now: number): Promise<Uint8Array> {
+  next(vault: Vault, position: number, now: number): Promise<Uint8Array> {
+    const next = this.#last.then(() => this.#next(vault, position, now))
+    this.#last = next.catch(() => undefined)
+    return next
+  }
+
+  async #next(vault: Vault, position: number, now: number): Promise<Uint8Array> {
     if (position === 0) await this.#begin(vault, now)
     const stream = this.#stream
     if (stream === undefined || stream.position !== position) {

@@ -188,6 +188,15 @@ describe('a backup over a channel', () => {
     await expect(held.next(realm.vault, 0, START)).rejects.toMatchObject({ code: 'malformed' })
   })
 
+  it('that begins several times at once leaves no snapshot open', async () => {
+    const realm = await testRealm()
+    const held = new HeldBackup()
+    const all = await Promise.all(Array.from({ length: 5 }, () => held.next(realm.vault, 0, START)))
+    expect(new Set(all.map(({ length }) => length)).size).toBe(1)
+    await held.close()
+    for (let i = 0; i < 4; i++) await realm.vault.snapshot()
+  })
+
   it('is found to be whole, or not, by who receives it without a key', async () => {
     const realm = await testRealm()
     const whole = await backupOf(realm)
