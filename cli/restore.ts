@@ -34,6 +34,9 @@ export function restoreCommand(terminal: Terminal): Command {
 async function restore(terminal: Terminal, file: string, options: RestoreOptions): Promise<void> {
   const { data, newAdminKeytab = false } = options
   const { alreadyThere } = await import('../kdc/upkeep/restore.js')
+  const { removeInterrupted } = await import('./restore-data.js')
+  // One that ended right after its database was in place left another link to the keytab.
+  await removeInterrupted(data)
   if (await exists(filesIn(data).database)) throw alreadyThere(data)
   if (newAdminKeytab) await requireNoKeytab(data)
   const { readBackup, checkBackup } = await import('./checked-data.js')
@@ -49,11 +52,9 @@ async function restore(terminal: Terminal, file: string, options: RestoreOptions
   }
 }
 
-/** One that an interrupted restore left is removed by this one. */
+/** One that an interrupted restore left is removed by now. */
 async function requireNoKeytab(folder: string): Promise<void> {
-  const { removeInterrupted } = await import('./restore-data.js')
   const path = filesIn(folder).adminKeytab
-  await removeInterrupted(folder)
   if (!(await exists(path))) return
   throw new OrthrusError('keytab_invalid', `the keytab ${path} exists already`, {
     final: true,

@@ -1,4 +1,4 @@
-import { chmod, copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, link, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RunningKdc, startKdc } from '../../kdc/main.js'
@@ -112,8 +112,13 @@ describe('orthrus restore', () => {
 
   it('writes over no database and no keytab, and refuses what is not whole before it writes anything', async () => {
     const data = at('restored')
+    // As one leaves it that ended right after its database was in place. No process has this number.
+    const left = join(data, 'restore-999999999-Ab3')
+    await mkdir(left)
+    await link(join(data, 'admin.keytab'), join(left, 'admin.keytab'))
     const again = await runCommand(['restore', at('one.backup'), '--data', data])
     expect(again).toMatchObject({ code: 1, err: expect.stringContaining('has a database already') })
+    expect((await readdir(data)).filter(name => name.startsWith('restore-'))).toEqual([])
     const empty = at('empty')
     await mkdir(empty)
     await copyFile(join(realm.data, 'master.key'), join(empty, 'master.key'))
