@@ -61,10 +61,12 @@ function requestObject({ method, path }: WhyQuestion, { ticket }: Why): object {
   return { request: { method, path, passes, refusal: ticket?.refusal ?? null } }
 }
 
-function verdict(question: WhyQuestion, { code, reason, ticket }: Why): string {
+function verdict(question: WhyQuestion, { code, reason, scope, ticket }: Why): string {
   const [client, service] = [question.client, question.service].map(localPart)
   if (code !== null) return `${client} gets no ticket for ${service}: ${code}, ${reason}`
-  const granted = `${client} gets a ticket for ${service}`
+  // Owners are not told which clients there are.
+  const condition = scope === 'service' ? ', if it can log in' : ''
+  const granted = `${client} gets a ticket for ${service}${condition}`
   const request = requestText(question)
   if (request === '' || ticket === null) return granted
   const { refusal } = ticket

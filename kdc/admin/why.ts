@@ -12,6 +12,8 @@ import {
   type WhyQuestion,
   type WhyScope,
 } from '../../shared/administration/why.js'
+import { SIZE } from '../../shared/constants.js'
+import { LongTermKey } from '../../shared/crypto/keys.js'
 import { OrthrusError, type WireCode } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import { type Principal, ticketGrantingService } from '../../shared/principal.js'
@@ -19,6 +21,7 @@ import { type Explained, explain } from '../issue/explain.js'
 import { mayAdminister } from '../issue/ownership.js'
 import { groupsOf, lookUpServices } from '../issue/service-tickets.js'
 import { dueOf, keyLife } from '../realm/key-changes.js'
+import { newPrincipal } from '../realm/principal.js'
 import { hasPassword } from '../realm/principal-keys.js'
 import type { RevocationLog } from '../realm/revocation-log.js'
 import type { PrincipalRecord } from '../vault/records.js'
@@ -30,8 +33,8 @@ import { type Caller, isAdministrator } from './role.js'
 /** `why`: explains a decision before it is met, from the records that an exchange would decide from. */
 
 /**
- * An administrator is told everything. An owner of the service is told how it is decided, and nothing else about the
- * client. A client that asks for itself is told the decision, the rule that makes it and the ticket that it would get,
+ * An administrator is told everything. An owner of the service is told how it is decided for a client that can log in,
+ * and nothing else about the client. A client that asks for itself is told the decision, the rule that makes it and the ticket that it would get,
  * and nothing about the service that it could not find out by asking for a ticket.
  * @throws OrthrusError `not_authorized`; `malformed` for principals of another realm
  */
@@ -51,8 +54,9 @@ export async function why(context: AdminContext, question: WhyQuestion): Promise
   ])
   if (granting === undefined || requested === undefined)
     throw new OrthrusError('unavailable', 'the realm has no krbtgt any more')
+  const weighed = scope === 'service' ? standIn(context, asking, now) : client
   const explained = explain(
-    { realm: record, granting, clientName, client, requested, now, method, path },
+    { realm: record, granting, clientName, client: weighed, requested, now, method, path },
     random,
   )
   const parties = {
@@ -117,21 +121,24 @@ function patternOf(principal: Principal): Pattern {
 
 const TOLD: Readonly<Record<WhyScope, (explained: Explained) => Explained>> = {
   everything: explained => explained,
-  service: aboutService,
+  service: explained => explained,
   client: withoutSecondHand,
 }
 
-/** Policy is told first: so an owner learns of nobody to whom no rule of its service applies whether there is such a client. */
-function aboutService(explained: Explained): Explained {
-  const { code, policy } = explained
-  if (code === null || !LOGIN.has(code)) return explained
-  if (policy.allowed) return { ...explained, code: 'auth_failed', reason: CANNOT_LOG_IN }
-  return { ...explained, code: policy.code, reason: policy.reason }
+/**
+ * A client that can log in, in the same groups, in place of the one that there may be. An owner may allow any name, and
+ * would learn from the answer which names there are.
+ */
+function standIn(
+  { realm: { random } }: AdminContext,
+  { name, groups }: Asking,
+  now: number,
+): PrincipalRecord {
+  const key = new LongTermKey(random(SIZE.KEY))
+  return { ...newPrincipal({ name, key, now, random }), groups }
 }
 
-/** What a login is refused with. */
-const LOGIN: ReadonlySet<string> = new Set<WireCode>(['auth_failed', 'principal_disabled', 'revoked'])
-const CANNOT_LOG_IN = 'the client does not exist, is disabled, has expired or has no key'
+type Asking = Pick<PrincipalRecord, 'name' | 'groups'>
 
 /** Whether a service is missing, disabled, or without a key is not told to a client that asks for a ticket either. */
 function withoutSecondHand(explained: Explained): Explained {

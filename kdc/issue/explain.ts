@@ -48,8 +48,6 @@ export interface Explained {
   /** The rule that decides, if one does. */
   readonly rule: DecidingRule | null
   readonly ticket: WhyTicket | null
-  /** What policy alone decides, whether or not the client can log in. */
-  readonly policy: Decision
 }
 
 /** What a login of the client, and its request for the service, would come to. */
@@ -62,10 +60,10 @@ export function explain(grounds: WhyGrounds, random: RandomSource): Explained {
   const rules = weigh(matching, rule)
   try {
     const ticket = ticketFor(grounds, decision, random)
-    return { code: null, reason: '', rule, rules, ticket, policy: decision }
+    return { code: null, reason: '', rule, rules, ticket }
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
-    return { code: wireCodeOf(cause), reason: cause.reason, rule, rules, ticket: null, policy: decision }
+    return { code: wireCodeOf(cause), reason: cause.reason, rule, rules, ticket: null }
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type WhyQuestion,
 } from '../../../shared/administration/why.js'
 import { FLAG } from '../../../shared/constants.js'
+import { LongTermKey } from '../../../shared/crypto/keys.js'
 import { OrthrusError } from '../../../shared/errors.js'
 import type { Principal } from '../../../shared/principal.js'
 import { HOUR, MINUTE } from '../../../shared/time.js'
@@ -326,13 +327,22 @@ describe('why', () => {
       expect(denied).toMatchObject({ code: 'policy_denied' })
       expect(await ask('ghost', 'orders')).toEqual(denied)
       await realm.allow('*', 'orders')
-      const { rules: _, ...missing } = await ask('ghost', 'orders')
-      expect(missing.code).toBe('auth_failed')
+      await realm.add('short', { maxLife: MINUTE, expiresAt: START + HOUR })
+      await realm.add('user', { password: { ...PASSWORD, key: new LongTermKey(new Uint8Array(32)) } })
+      const missing = await ask('ghost', 'orders')
+      expect(missing.code).toBeNull()
+      for (const name of ['web', 'short', 'user']) expect(await ask(name, 'orders')).toEqual(missing)
       await realm.call('disable', [local('web')])
-      expect(await ask('web', 'orders')).toMatchObject(missing)
+      expect(await ask('web', 'orders')).toEqual(missing)
       await realm.call('enable', [local('web')])
       await realm.call('revoke-key', [local('web')])
-      expect(await ask('web', 'orders')).toMatchObject(missing)
+      expect(await ask('web', 'orders')).toEqual(missing)
+      // Who asks may allow any name itself.
+      await realm.call('forget', ['*', local('orders')])
+      for (const name of ['web', 'phantom']) await realm.allow(name, 'orders')
+      const [real, none] = [await ask('web', 'orders'), await ask('phantom', 'orders')]
+      expect(real.ticket).toEqual(none.ticket)
+      expect(real.code).toBe(none.code)
     })
 
     it('refuses another service, and one that it no longer owns', async () => {
