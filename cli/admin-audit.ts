@@ -14,7 +14,7 @@ import { DAY, formatTime, HOUR } from '../shared/time.js'
 import { defaulted, parseDuration, parseInstant } from './arguments.js'
 import { type ConnectionOptions, kdcTimeOf, withAdminConnection, withAdministration } from './connection.js'
 import { printable, printableLine } from './printable.js'
-import { answer, type Terminal, table } from './terminal.js'
+import { answer, note, type Terminal, table } from './terminal.js'
 
 /** Commands that read the audit log of the KDC. */
 
@@ -46,10 +46,14 @@ export function auditLogCommand(terminal: Terminal): Command {
     .action((options: AuditOptions) =>
       withAdministration(terminal, options, async ({ audit }, realm) => {
         const filter = await filterOf(realm, options)
+        let isEmpty = true
         for await (const { line, text } of audit.lines(filter, { follow: options.follow === true })) {
+          isEmpty = false
           const told = options.json === true ? printable(text) : printableLine(toldLine(realm.realm, line))
           terminal.out(`${told}\n`)
         }
+        if (isEmpty)
+          note(terminal, options, `no line fits ${sinceText(filter)}, and a misspelt name fits none`)
       }),
     )
 }
@@ -96,9 +100,11 @@ function usesCommand(
     .addOption(sinceOption('24h', DAY))
     .action((asked: string, options: SinceOptions) =>
       withAdministration(terminal, options, async ({ audit }: Administration, realm: Realm) => {
-        const uses = await audit.uses(await filterOf(realm, { ...options, ...filter(asked) }))
+        const within = await filterOf(realm, { ...options, ...filter(asked) })
+        const uses = await audit.uses(within)
         const rows = uses.map(use => rowOf(column(use), use))
-        answer(terminal, options, { uses }, rows.length === 0 ? nobody : table(rows))
+        const none = `${nobody} ${sinceText(within)}`
+        answer(terminal, options, { uses }, rows.length === 0 ? none : table(rows))
       }),
     )
 }
@@ -144,6 +150,11 @@ async function filterOf(
     outcome: outcome ?? null,
     since: 'at' in since ? since.at : Math.max(0, (await kdcTimeOf(realm)) - since.ago),
   }
+}
+
+/** What may be mended where nothing was found. */
+function sinceText({ since }: AuditFilter): string {
+  return `since ${formatTime(since ?? 0)} (--since 7d looks further back)`
 }
 
 /** `2027-01-31T12:00:00.000Z  granted  web -> orders  TGS  from 10.0.0.7  by allow web orders  ticket 3f..  tgt 91..` */

@@ -14,6 +14,9 @@ interface VerifyOptions extends MasterKeyArguments {
   readonly json?: boolean
 }
 
+const NO_MARK =
+  '--mark takes the whole text of "mark" in the log of the KDC: orthrus-audit-mark-1., and three parts with dots between'
+
 /** `orthrus audit`: looks at the audit log itself, on the machine where it is. */
 export function auditCommand(terminal: Terminal): Command {
   const verify = new Command('verify')
@@ -37,14 +40,17 @@ async function verifyLog(terminal: Terminal, options: VerifyOptions): Promise<vo
   const { readAuditKey } = await import('../kdc/vault/audit-key.js')
   const { AuditKey } = await import('../kdc/report/audit/chain.js')
   const { AUDIT_FILES } = await import('../kdc/report/audit/files.js')
+  const { isMarkText } = await import('../kdc/report/audit/mark.js')
   const { verifyAudit } = await import('../kdc/report/audit/verify.js')
+  const { mark: marks = [] } = options
+  if (!marks.every(isMarkText)) throw new TypeError(NO_MARK)
   const directory = options.auditDirectory ?? filesIn(options.data).audit
   // While the master key is changed, the key of the log is under either of the two.
   const masters = await masterKeysFor(options, terminal.env)
   const key = new AuditKey(
     await readAuditKey(join(directory, AUDIT_FILES.KEY), masters).finally(() => masters.erase()),
   )
-  const found = await verifyAudit(directory, key, options.mark ?? [])
+  const found = await verifyAudit(directory, key, marks)
   answer(terminal, options, { directory, ...found }, toldVerification(directory, found))
   if (found.findings.length > 0) throw new CommandFailed()
 }

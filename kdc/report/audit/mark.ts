@@ -19,6 +19,11 @@ export function formatMark(key: AuditKey, { n, mac }: Mark): string {
   return `${text}.${key.seal(text)}`
 }
 
+/** Whether a text has the form of a mark, whoever made it: one that was cut off or mistyped has not. */
+export function isMarkText(text: string): boolean {
+  return FORM.test(text.trim())
+}
+
 /** @returns `undefined` unless the text is a mark that was made with this key */
 export function parseMark(key: AuditKey, text: string): Mark | undefined {
   const trimmed = text.trim()
