@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import { isOver, type PolicyRule } from '../shared/administration/rule.js'
 import { OrthrusError } from '../shared/errors.js'
+import { nearestOf } from '../shared/options.js'
 import { type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
 import { isPrincipal, kdcService, type Principal, type RealmName } from '../shared/principal.js'
 import { applyCommand, diffCommand, exportCommand } from './admin-policy-file.js'
@@ -52,11 +53,20 @@ async function policy(
         rules.filter(rule => !isOver(rule, now)),
         asked,
       ),
+      rules.length === 0 && client !== undefined && service === undefined ? subcommandMeant(client) : '',
     ]
       .filter(line => line !== '')
       .join('\n')
     answer(terminal, options, { rules: rules.map(ruleObject) }, text)
   })
+}
+
+/** A misspelt subcommand is taken for a client, since a client may have any name. */
+function subcommandMeant(client: string): string {
+  const meant = nearestOf(client, ['export', 'diff', 'apply'])
+  return meant === undefined
+    ? ''
+    : `${client} was taken for a client; did you mean: orthrus admin policy ${meant}?`
 }
 
 async function forget(

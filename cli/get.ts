@@ -54,5 +54,10 @@ function ticketCells({ service, endTime, claims }: ServiceTicket): string[] {
   const granted = Object.entries(claims).flatMap(([name, value]) =>
     value === undefined ? [] : [typedClaim(name, value)],
   )
-  return [service, `ends in ${formatDuration(endTime - Date.now())}`, granted.join(' ')]
+  const left = endTime - Date.now()
+  const end =
+    left > 0
+      ? `ends in ${formatDuration(left)}`
+      : `ended ${formatDuration(-left)} ago, by this machine's clock`
+  return [service, end, granted.join(' ')]
 }

@@ -279,6 +279,7 @@ describe('policy', () => {
   it.each([
     [['billing', 'web'], /^no rule: billing gets no ticket for web; .*orthrus admin allow billing web\n$/],
     [['billing', 'kdc'], /^no rule: billing gets a ticket for kdc, with which it can administer nothing\n$/],
+    [['exprt'], /\nexprt was taken for a client; did you mean: orthrus admin policy export\?\n$/],
     [['billing/*', 'web'], /^no rule for exactly this; others, with \* or NAME\/\*, may match it/],
   ])('says what follows if there is no rule: %j', async (pair, message) => {
     expect(await admin('policy', ...pair)).toEqual({
