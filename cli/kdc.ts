@@ -38,6 +38,8 @@ export function kdcCommand(terminal: Terminal): Command {
     const configuration = await configure(command, typed, terminal.env)
     const options = command.opts<KdcArguments & { printConfig?: boolean }>()
     if (options.printConfig === true) {
+      const { requireTogether } = await import('./settings-together.js')
+      await requireTogether(options)
       const { printSettings } = await import('./config/print.js')
       return await printSettings(terminal, options, configuration)
     }

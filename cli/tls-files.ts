@@ -7,7 +7,7 @@ import { codeOf } from '../shared/folder.node.js'
 import type { PrivateFileKind } from '../shared/keytab/private-file.js'
 import { readPrivateBytes } from '../shared/keytab/private-file.node.js'
 import type { Logger } from '../shared/logger.js'
-import type { TlsArguments } from './tls-options.js'
+import { requireBothFiles, type TlsArguments } from './tls-options.js'
 
 /** The files of the certificate and of its key, for TLS on the KDC's listener. */
 
@@ -31,9 +31,8 @@ const TLS_KEY_FILE: PrivateFileKind = {
  */
 export async function tlsIdentity(options: TlsArguments): Promise<TlsIdentity | undefined> {
   const { tlsCert, tlsKey, allowReadableTlsKey = false } = options
-  if (tlsCert === undefined && tlsKey === undefined) return undefined
-  if (tlsCert === undefined || tlsKey === undefined)
-    throw new TypeError('TLS needs both --tls-cert FILE and --tls-key FILE')
+  requireBothFiles(options)
+  if (tlsCert === undefined || tlsKey === undefined) return undefined
   const certificate = await readCertificate(tlsCert)
   const { bytes } = await readPrivateBytes(TLS_KEY_FILE, tlsKey, { allowReadable: allowReadableTlsKey })
   return { certificate, key: bytes }

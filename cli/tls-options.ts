@@ -17,3 +17,9 @@ export function addTlsOptions(command: Command): Command {
       'accept a --tls-key that others can read, as containers mount secrets',
     )
 }
+
+/** @throws TypeError if only one of the two files is named */
+export function requireBothFiles({ tlsCert, tlsKey }: TlsArguments): void {
+  const isHalf = tlsCert === undefined ? tlsKey !== undefined : tlsKey === undefined
+  if (isHalf) throw new TypeError('TLS needs both --tls-cert FILE and --tls-key FILE')
+}

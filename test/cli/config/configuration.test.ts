@@ -105,6 +105,22 @@ describe('settings of a KDC', () => {
   })
 })
 
+describe('settings that do not go together', () => {
+  it.each([
+    ['tls-cert = "kdc.pem"', 2, 'TLS needs both'],
+    ['metrics-public = true', 2, 'give both'],
+    ['metrics = "0.0.0.0:9750"', 1, '--metrics-public'],
+    ['metrics = "127.0.0.1:8750"', 1, 'cannot share port 8750'],
+  ])('are refused before a restart would: %s', async (text, code, said) => {
+    await write(text)
+    expect(await print(['--config', file])).toMatchObject({
+      code,
+      out: '',
+      err: expect.stringContaining(said),
+    })
+  })
+})
+
 describe('a setting that cannot be', () => {
   it.each([
     ['lisen = "x"', 'FILE: lisen does not exist; did you mean listen?'],
