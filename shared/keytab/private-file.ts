@@ -37,7 +37,7 @@ export const CHANGING_KEYTAB_FILE: PrivateFileKind = {
 export const MASTER_KEY_FILE: PrivateFileKind = {
   name: 'master key',
   wayOut: { flag: '--allow-readable-master-key', option: 'allowReadableMasterKey' },
-  hintIfMissing: 'restore it from a backup: nothing else opens the database',
+  hintIfMissing: 'put it there from where it is kept: nothing else opens the database, and no backup has it',
   hintIfTaken: 'make the realm in another folder: a master key is never written over',
   sizeMax: 1024,
 }
