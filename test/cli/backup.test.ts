@@ -81,6 +81,13 @@ describe('orthrus backup', () => {
     })
   })
 
+  it('says how it is made without a KDC, if none answers', async () => {
+    const args = ['backup', at('none.backup'), '--keytab', at('admin')]
+    const { code, err } = await runCommand(args, { env: { ORTHRUS_KDC: 'ws://127.0.0.1:1' } })
+    expect(code).toBe(1)
+    expect(err).toContain('note: if no KDC is running, --data DIR makes the backup from the data folder')
+  })
+
   it('of a folder refuses while a KDC has it open, and says what to do', async () => {
     const refused = await runCommand(['backup', at('off.backup'), '--data', realm.data])
     expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('is in use') })
