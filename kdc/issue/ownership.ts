@@ -105,13 +105,14 @@ export async function authorityAt(
   return authorityIn(terms?.claims ?? [], realm.record.realm)
 }
 
-/** As `covers`, with the groups that the store has of the service. */
+/** As `covers`, with the groups that the store has of the service. It is read only where groups can matter. */
 export async function coversStored(
   realm: RulesAndRecords,
   authority: Authority,
   service: Pattern,
 ): Promise<boolean> {
-  if (authority.everything || !isPrincipal(service)) return covers(authority, service)
+  if (authority.everything || !isPrincipal(service) || !authority.services.some(isGroup))
+    return covers(authority, service)
   return covers(authority, service, await groupsAfter(realm, service))
 }
 
