@@ -152,14 +152,17 @@ export class Vault {
   standIn(kind: RecordKind, fields: readonly Value[]): () => VaultRecord {
     // No record in the store has this name.
     const name = ''
-    let madeBy: MasterKeys | undefined
-    let value = new Uint8Array()
+    const make = ({ current }: MasterKeys): Uint8Array =>
+      sealRecord(current, { kind, name, version: 1, fields }, this.#random).slice()
+    let madeBy = this.#keys
+    // Made before anybody asks, since the first to ask would see that it takes longer.
+    let value = make(madeBy)
     return () => {
       const all = this.#keys
       const { current } = all
       if (madeBy !== all) {
         madeBy = all
-        value = sealRecord(current, { kind, name, version: 1, fields }, this.#random).slice()
+        value = make(all)
       }
       return openRecord({ current, previous: undefined }, kind, name, { version: 1, value })
     }

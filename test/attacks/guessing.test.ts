@@ -8,8 +8,8 @@ import { type Identity, login, outcome, stranger, type TestRealm, testRealm } fr
 
 /** Guesses at passwords, and attempts to make the KDC forget that there were some. */
 
-/** More than the KDC could ever have remembered one by one. */
-const MADE_UP = 60_000
+/** In the slow set more than the KDC could ever have remembered one by one. */
+const MADE_UP = process.env.ORTHRUS_SLOW === '1' ? 60_000 : 10_000
 const HOME = '192.0.2.1'
 
 async function person(realm: TestRealm, name: string): Promise<Identity> {
@@ -29,7 +29,7 @@ describe('guesses at one password', () => {
     for (let i = 0; i < 5; i++) await login(realm, stranger(ann.principal), {}, botnet(i))
     for (let i = 0; i < MADE_UP; i++) {
       const answer = await login(realm, stranger(`n${i}@demo.example`), {}, botnet(i))
-      if (i % 10_000 === 0) expect(outcome(answer)).toBe('05 auth_failed')
+      if (i % 1_000 === 0) expect(outcome(answer)).toBe('05 auth_failed')
     }
     // A right guess gets the same answer as a wrong one, whether or not its address has guessed before.
     for (const address of [botnet(0), botnet(MADE_UP)]) {

@@ -92,7 +92,8 @@ describe('orthrus init', () => {
     const steps = death.calls
     await expectRealmOf()
     const written = await readFile(key, 'utf8')
-    for (let step = 0; step < steps; step += 1 + (step % 3)) {
+    // The file of the key is made in the first of them, as above; the slow set tries each.
+    for (let step = 0; step < steps; step += process.env.ORTHRUS_SLOW === '1' ? 1 : 5) {
       await rm(data, { recursive: true, force: true })
       death.left = step
       await init('made.example', data, env)
