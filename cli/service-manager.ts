@@ -3,7 +3,7 @@ import { OrthrusError } from '../shared/errors.js'
 import { codeOf } from '../shared/folder.node.js'
 import type { Logger } from '../shared/logger.js'
 import { SECOND } from '../shared/time.js'
-import { type Cancel, runEvery, systemTimers } from '../shared/timers.js'
+import { type Cancel, runEvery, systemTimers, type Timers } from '../shared/timers.js'
 import type { Terminal } from './terminal.js'
 
 /**
@@ -45,7 +45,12 @@ export interface ServiceManager {
 }
 
 /** Says nothing where nobody listens: without `NOTIFY_SOCKET`, and outside systemd. */
-export function serviceManager(env: Terminal['env'], pid: number, logger: Logger): ServiceManager {
+export function serviceManager(
+  env: Terminal['env'],
+  pid: number,
+  logger: Logger,
+  timers: Timers = systemTimers,
+): ServiceManager {
   if ((env.NOTIFY_SOCKET ?? '') === '') return { tell: async () => {}, close: () => {} }
   const tell = async (...state: readonly string[]): Promise<void> => {
     const failure = await notify(env, state)
@@ -55,7 +60,7 @@ export function serviceManager(env: Terminal['env'], pid: number, logger: Logger
         'systemd was not told: is systemd-notify installed, and NotifyAccess=all set?',
       )
   }
-  return { tell, close: watchdog(env, pid, () => void tell('WATCHDOG=1')) }
+  return { tell, close: watchdog(env, pid, timers, () => tell('WATCHDOG=1')) }
 }
 
 /** @returns why it failed, if it did */
@@ -68,9 +73,20 @@ function notify(env: Terminal['env'], state: readonly string[]): Promise<string 
   })
 }
 
-/** As long as the process goes on, systemd hears of it twice in each period. */
-function watchdog(env: Terminal['env'], pid: number, beat: () => void): Cancel {
+/**
+ * As long as the process goes on, systemd hears of it twice in each period. Where the program hangs, it is not started
+ * again beside itself.
+ */
+function watchdog(env: Terminal['env'], pid: number, timers: Timers, beat: () => Promise<void>): Cancel {
   const { WATCHDOG_USEC = '', WATCHDOG_PID = String(pid) } = env
   const isAsked = /^[1-9][0-9]{0,14}$/.test(WATCHDOG_USEC) && WATCHDOG_PID === String(pid)
-  return isAsked ? runEvery(systemTimers, Math.max(1, Number(WATCHDOG_USEC) / 2_000), beat) : () => {}
+  if (!isAsked) return () => {}
+  let isTelling = false
+  return runEvery(timers, Math.max(1, Number(WATCHDOG_USEC) / 2_000), () => {
+    if (isTelling) return
+    isTelling = true
+    void beat().finally(() => {
+      isTelling = false
+    })
+  })
 }
