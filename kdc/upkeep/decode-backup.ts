@@ -120,7 +120,7 @@ function otherKey(what: string, body: Uint8Array, key: MasterKey): OrthrusError 
       : `${what} was made under the master key ${its}, and this is the master key ${mine}`
   return new OrthrusError('unavailable', reason, {
     final: true,
-    hint: 'give the master key that the realm had when the backup was made: a rotation keeps it as master.key.old',
+    hint: 'give the master key that the realm had when the backup was made: a rotation keeps the one before as master.key.old and, until it has ended, the new one as master.key.next',
   })
 }
 
