@@ -2,12 +2,12 @@ import type { Principal } from '../../shared/principal.js'
 import type { ProvedRequest, RateLimits } from '../limits/rate-limits.js'
 import type { ExchangeContext } from '../realm/context.js'
 import type { Origin } from '../report/events.js'
-import { SILENT_REPORT } from '../report/report.js'
+import type { Report } from '../report/report.js'
 
 /**
  * Who pays for a proved request (docs/protocol.md section 7). Anybody who listened can repeat one, so only its first
  * arrival counts against its client. A repeat counts against its address, and all repeats of one request are reported
- * once.
+ * once; but each ticket is told of, whoever asked for it.
  */
 
 type Seen = ReturnType<RateLimits['see']>
@@ -15,7 +15,7 @@ type Seen = ReturnType<RateLimits['see']>
 /** How one proved request is handled. */
 export interface Handling<Context> {
   readonly seen: Seen
-  /** The context to answer it with. For a repeat its report is silent. */
+  /** The context to answer it with. Of a repeat only what it comes to is reported. */
   readonly context: Context
   readonly origin: Origin
 }
@@ -33,5 +33,15 @@ export function handlingOf<Context extends ExchangeContext>(
   const repeatable: Origin = { ...origin, mayBeRepeat: true }
   if (seen === 'stale') return { seen, context, origin: repeatable }
   if (seen === 'repeated') context.report.tell({ kind: 'request_repeated', origin: repeatable })
-  return { seen, context: { ...context, report: SILENT_REPORT }, origin: repeatable }
+  return { seen, context: { ...context, report: outcomesOnly(context.report) }, origin: repeatable }
+}
+
+/** No ticket is made whose id is in no log, and nothing is changed unseen. What is refused is told of once. */
+function outcomesOnly(report: Report): Report {
+  return {
+    tell: event => {
+      if (event.kind === 'ticket_granted' || event.kind === 'change_uncertain') report.tell(event)
+    },
+    record: event => report.record(event),
+  }
 }

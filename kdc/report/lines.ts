@@ -30,11 +30,17 @@ type Lines = { readonly [K in LoggedEvent['kind']]: (event: EventOf<K>) => Line 
 const LINES: Lines = {
   kdc_started: ({ kind, ...fields }) => ({ level: 'info', message: 'KDC listening', fields }),
   kdc_closed: ({ kind, ...fields }) => ({ level: 'info', message: 'KDC closed', fields }),
-  ticket_granted: ({ origin: { exchange, address, tgt }, client, service, ticketId, endTime }) => ({
+  ticket_granted: ({
+    origin: { exchange, address, tgt, mayBeRepeat },
+    client,
+    service,
+    ticketId,
+    endTime,
+  }) => ({
     level: 'info',
     message: 'ticket issued',
     fields: { exchange, client, address, service, ticketId: toHex(ticketId), ...idOf('tgt', tgt), endTime },
-    counted: { quota: 'tickets', requester: client },
+    counted: { quota: 'tickets', requester: mayBeRepeat ? `${ADDRESS}${address}` : client },
   }),
   ticket_denied: ({ id, origin: { exchange, address }, client, service, rule, code, reason }) => ({
     level: 'warn',

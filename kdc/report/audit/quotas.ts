@@ -45,6 +45,8 @@ export class AuditQuotas {
     switch (event.kind) {
       case 'ticket_granted':
       case 'ticket_denied':
+        // Whoever repeats a request must not use up the share of its client.
+        if (event.origin.mayBeRepeat) return this.#takeRefusal(event.origin)
         return isWritten(this.#tickets, event.client)
       case 'channel_opened':
       case 'channel_ended':

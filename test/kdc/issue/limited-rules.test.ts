@@ -157,6 +157,9 @@ describe('a rule with a rate', () => {
     }
     const first = request()
     for (let i = 0; i < 5; i++) await realm.dispatch(first, ADDRESS)
+    // Each of them can be used, so each is in the log.
+    const issued = realm.logger.lines.filter(({ message }) => message === 'ticket issued')
+    expect(issued.filter(({ fields }) => fields.service === local('orders'))).toHaveLength(5)
     expect(outcome(await ask(realm, realm.tgt, { services: orders }))).toBe('reply')
     expect(outcome(await ask(realm, realm.tgt, { services: orders }))).toBe('06 rate_limited')
     const again = await realm.dispatch(first, ADDRESS)

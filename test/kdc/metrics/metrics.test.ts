@@ -115,9 +115,9 @@ describe('a KDC that is measured', () => {
       'other unsupported_version': 1,
     })
     const { granted, denied, repeated, exchanges, failures } = await realm.kdc.metrics()
-    // What a repeat is granted is not reported again.
+    // A repeat comes to another ticket, which can be used too.
     expect({ granted, denied: counted(denied), repeated, failures: counted(failures) }).toEqual({
-      granted: { AS: 2, TGS: 1 },
+      granted: { AS: 2, TGS: 3 },
       denied: { unknown_service: 1, policy_denied: 1 },
       repeated: 1,
       failures: {},
