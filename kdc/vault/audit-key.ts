@@ -1,4 +1,4 @@
-import { rename, rm } from 'node:fs/promises'
+import { readdir, rename, rm, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { base64urlBytes, toBase64url } from '../../shared/bytes.js'
 import { SIZE } from '../../shared/constants.js'
@@ -9,6 +9,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import { exists, syncFolder } from '../../shared/folder.node.js'
 import type { PrivateFileKind } from '../../shared/keytab/private-file.js'
 import { readPrivateFile, writePrivateFile } from '../../shared/keytab/private-file.node.js'
+import { removeAllTemporary } from '../../shared/keytab/unfinished-files.node.js'
 import { type MasterKey, revealMasterKey } from './master-key.js'
 import type { MasterKeys } from './sealed-records.js'
 
@@ -73,6 +74,7 @@ export async function rewrapAuditKey(path: string, keys: MasterKeys, random: Ran
   const key = await readAuditKey(path, keys)
   const next = `${path}.next`
   await rm(next, { force: true })
+  await removeAllTemporary(next, { readdir, unlink })
   await writePrivateFile(AUDIT_KEY_FILE, next, sealAuditKey(key, keys.current, random))
   await rename(next, path)
   await syncFolder(dirname(path))

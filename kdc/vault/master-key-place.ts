@@ -1,8 +1,9 @@
-import { link, rename } from 'node:fs/promises'
+import { link, readdir, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { codeOf, exists, syncFolder } from '../../shared/folder.node.js'
 import { invalidFile, MASTER_KEY_FILE } from '../../shared/keytab/private-file.js'
+import { removeAllTemporary } from '../../shared/keytab/unfinished-files.node.js'
 import { createMasterKey, type MasterKey, type MasterKeyFileOptions, readMasterKey } from './master-key.js'
 import type { MasterKeys } from './sealed-records.js'
 
@@ -42,6 +43,10 @@ export function masterKeyFile(path: string): MasterKeyPlace {
       await link(path, `${path}${OLD}`).catch((cause: unknown) => {
         // A finish was interrupted here.
         if (codeOf(cause) !== 'EEXIST') throw unwritten(path, cause)
+      })
+      // One that was killed while it wrote the next key has left another copy of it.
+      await removeAllTemporary(`${path}${NEXT}`, { readdir, unlink }).catch((cause: unknown) => {
+        throw unwritten(path, cause)
       })
       await syncFolder(dirname(path))
       await rename(`${path}${NEXT}`, path).catch((cause: unknown) => {

@@ -70,3 +70,17 @@ export async function removeAbandoned(
     await disk.unlink(other).catch(() => undefined)
   }
 }
+
+/**
+ * Removes them whatever their age. Only for the one process that may write the file: what others are just writing would go.
+ */
+export async function removeAllTemporary(
+  path: string,
+  disk: Pick<Disk, 'readdir' | 'unlink'>,
+): Promise<void> {
+  const [folder, base] = [dirname(path), basename(path)]
+  for (const name of await disk.readdir(folder)) {
+    if (name.startsWith(base) && TEMPORARY.test(name.slice(base.length)))
+      await disk.unlink(join(folder, name))
+  }
+}
