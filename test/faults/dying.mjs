@@ -1,6 +1,6 @@
 // Preloaded into a process: kills it with -9, or by ORTHRUS_DIE_BY, at one step of what it does. A step is a change to a file, a commit of the
-// database (before and after it), or bytes that it sends or has received; each kind is counted by itself, from the first
-// bytes on. ORTHRUS_DIE_AT says at which step, as `rename 2`, and standard error then ends with it.
+// database (before and after it), a compaction, or bytes that it sends or has received; each kind is counted by itself, from
+// the first bytes on, or from the start if it is a command that works in a folder. ORTHRUS_DIE_AT says at which step, as `rename 2`, and standard error then ends with it.
 import { writeSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
@@ -10,7 +10,8 @@ import { Readable } from 'node:stream'
 const dieAt = process.env.ORTHRUS_DIE_AT
 const signal = process.env.ORTHRUS_DIE_BY ?? 'SIGKILL'
 const steps = new Map()
-let hasBegun = false
+const isInFolder = process.argv.includes('--data') && !process.argv.includes('kdc')
+let hasBegun = isInFolder
 
 /** @returns whether this is the step, for what can be done by half */
 function isLast(kind) {
@@ -66,12 +67,18 @@ Socket.prototype.push = function (chunk, encoding) {
   return Readable.prototype.push.call(this, chunk, encoding)
 }
 
-if (process.argv.includes('kdc')) {
+if (isInFolder || process.argv.includes('kdc')) {
   const { ClassicLevel } = await import('classic-level')
   const batch = ClassicLevel.prototype._batch
   ClassicLevel.prototype._batch = async function (...args) {
     if (isLast('commit')) await die()
     await batch.apply(this, args)
     if (isLast('committed')) await die()
+  }
+  const compactRange = ClassicLevel.prototype.compactRange
+  ClassicLevel.prototype.compactRange = async function (...args) {
+    if (isLast('compaction')) await die()
+    await compactRange.apply(this, args)
+    if (isLast('compacted')) await die()
   }
 }
