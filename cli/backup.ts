@@ -3,15 +3,15 @@ import { basename, join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Manifest } from '../kdc/upkeep/backup-form.js'
 import type { ReceivedSummary } from '../kdc/upkeep/received-backup.js'
-import { OrthrusError } from '../shared/errors.js'
 import type { RealmName } from '../shared/principal.js'
 import { formatTime } from '../shared/time.js'
-import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
+import { type ConnectionOptions, withAdminConnection } from './connection.js'
 import { requireRealm } from './data-folder.js'
 import { isFolder } from './is-folder.js'
 import { addMasterKeyOptions, type MasterKeyArguments, masterKeysFor } from './master-key.js'
 import { NewFile } from './new-file.js'
-import { answer, note, type Terminal } from './terminal.js'
+import { withRunningKdc } from './running-kdc.js'
+import { answer, type Terminal } from './terminal.js'
 
 interface BackupOptions extends ConnectionOptions, Omit<MasterKeyArguments, 'data'> {
   readonly data?: string
@@ -68,7 +68,8 @@ async function withPieces<T>(
   use: (pieces: AsyncIterable<Uint8Array>) => Promise<T>,
 ): Promise<T> {
   const { data } = options
-  if (data === undefined) return withPiecesOfKdc(terminal, options, use)
+  if (data === undefined)
+    return withRunningKdc(terminal, options, administration => use(administration.backup()))
   await requireRealm(data)
   const { piecesOfFolder } = await import('./data-backup.js')
   const keys = await masterKeysFor({ ...options, data }, terminal.env)
@@ -76,20 +77,6 @@ async function withPieces<T>(
     return await use(piecesOfFolder(data, keys))
   } finally {
     keys.erase()
-  }
-}
-
-async function withPiecesOfKdc<T>(
-  terminal: Terminal,
-  options: BackupOptions,
-  use: (pieces: AsyncIterable<Uint8Array>) => Promise<T>,
-): Promise<T> {
-  try {
-    return await withAdministration(terminal, options, administration => use(administration.backup()))
-  } catch (cause) {
-    if (cause instanceof OrthrusError && cause.code === 'unavailable')
-      note(terminal, options, 'if no KDC is running, --data DIR makes the backup from the data folder')
-    throw cause
   }
 }
 

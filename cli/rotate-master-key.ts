@@ -2,9 +2,10 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import type { RotationStep } from '../shared/administration/master-key.js'
 import { OrthrusError } from '../shared/errors.js'
-import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
+import { type ConnectionOptions, withAdminConnection } from './connection.js'
 import { isThere, requireRealm } from './data-folder.js'
 import { addMasterKeyOptions, type MasterKeyArguments, masterKeysFor } from './master-key.js'
+import { withRunningKdc } from './running-kdc.js'
 import { answer, type Terminal } from './terminal.js'
 
 interface RotateOptions extends ConnectionOptions, Omit<MasterKeyArguments, 'data'> {
@@ -38,7 +39,7 @@ async function rotate(terminal: Terminal, options: RotateOptions): Promise<void>
     throw new TypeError('--audit-directory goes with --data: a KDC that runs knows where its audit log is')
   const { sealed, kept } =
     data === undefined
-      ? await withAdministration(terminal, options, administration => last(administration.rotateMasterKey()))
+      ? await withRunningKdc(terminal, options, administration => last(administration.rotateMasterKey()))
       : await offline(terminal, { ...options, data })
   const text = [
     `the realm has a new master key; ${sealed} records were sealed under it, and the old tables are gone`,

@@ -85,7 +85,9 @@ describe('orthrus backup', () => {
     const args = ['backup', at('none.backup'), '--keytab', at('admin')]
     const { code, err } = await runCommand(args, { env: { ORTHRUS_KDC: 'ws://127.0.0.1:1' } })
     expect(code).toBe(1)
-    expect(err).toContain('note: if no KDC is running, --data DIR makes the backup from the data folder')
+    expect(err).toContain('note: if no KDC is running, name the data folder: --data DIR')
+    const rotate = ['master-key', 'rotate', '--keytab', at('admin'), '--kdc', 'ws://127.0.0.1:1']
+    expect((await runCommand(rotate)).err).toContain('note: if no KDC is running, name the data folder')
   })
 
   it('of a folder refuses while a KDC has it open, and says what to do', async () => {
