@@ -152,7 +152,9 @@ describe('orthrus restore', () => {
 
 describe('orthrus check', () => {
   const treeOf = async () => {
-    const names = await readdir(realm.data, { recursive: true })
+    const all = await readdir(realm.data, { recursive: true })
+    // The KDC itself writes its audit log.
+    const names = all.filter(name => !name.startsWith('audit'))
     return Promise.all(
       names.sort().map(async name => {
         const { mtimeNs, ctimeNs, size } = await stat(join(realm.data, name), { bigint: true })

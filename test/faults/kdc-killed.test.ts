@@ -16,7 +16,7 @@ import { readStored, requireSound, type StoredRealm, shortOf, statesOf } from '.
  * that there is power-cut.test.ts.
  */
 
-const ROUNDS = process.env.ORTHRUS_SLOW === '1' ? 50 : 3
+const ROUNDS = process.env.ORTHRUS_SLOW === '1' ? 50 : 2
 const OPERATORS = ['operator/0', 'operator/1', 'operator/2']
 const CLIENTS = ['web/0', 'web/1', 'web/2']
 /** A kill comes after at most this many acknowledgements, and this many milliseconds. */

@@ -19,7 +19,7 @@ const { ORTHRUS_SLOW, ORTHRUS_FUZZ_SECONDS, ORTHRUS_FUZZ_SEED, ORTHRUS_FUZZ_KEEP
 const seconds = Number(ORTHRUS_FUZZ_SECONDS ?? (ORTHRUS_SLOW === '1' ? 60 : 0))
 const seed = Number(ORTHRUS_FUZZ_SEED ?? Date.now() % 2 ** 31)
 
-const QUICK = 60
+const QUICK = 30
 const SHOWN = 200
 
 /** Every entry as a test of its own. */

@@ -26,7 +26,7 @@ const {
   ORTHRUS_MODEL_RUNS,
   ORTHRUS_MODEL_QUICK,
 } = process.env
-const RUNS = Number(ORTHRUS_MODEL_RUNS ?? (ORTHRUS_SLOW === '1' ? 20_000 : 150))
+const RUNS = Number(ORTHRUS_MODEL_RUNS ?? (ORTHRUS_SLOW === '1' ? 20_000 : 80))
 /** Drawn here, because fast-check prints its own only if a property fails, and not if too little happened. */
 const SEED = Number(ORTHRUS_MODEL_SEED ?? Math.floor(Math.random() * 2 ** 31))
 

@@ -52,13 +52,13 @@ const quickScenes: Record<string, Scene> = {
     deployed: [0, 1],
     options: (folder, instance) => (instance === 0 ? withState(folder, instance) : {}),
   },
-  'with one replay cache, which a process keeps that is not deployed': {
-    shared: true,
-    deployed: slow ? ALL : [0],
-    options: shared,
-  },
 }
 const slowScenes: Record<string, Scene> = {
+  'with one replay cache, which a process keeps that is not deployed': {
+    shared: true,
+    deployed: ALL,
+    options: shared,
+  },
   'with a principal each, and a state each': { shared: false, deployed: ALL, options: withState },
   'with a principal each': { shared: false, deployed: ALL, options: () => ({}) },
 }

@@ -207,7 +207,7 @@ async function contents(at: string): Promise<string[]> {
 
 const slow = process.env.ORTHRUS_SLOW === '1'
 /** How many places in a file are tried. */
-const PLACES = slow ? 2000 : 12
+const PLACES = slow ? 2000 : 6
 
 function places(length: number): number[] {
   const step = Math.max(1, Math.floor(length / PLACES))
