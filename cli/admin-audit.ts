@@ -1,13 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import type { Realm } from '../client/connect.js'
-import {
-  AUDIT_OUTCOMES,
-  type AuditFilter,
-  type AuditLine,
-  type AuditOutcome,
-  type Use,
-} from '../shared/administration/audit.js'
+import type { AuditFilter, Use } from '../shared/administration/audit.js'
+import { AUDIT_OUTCOMES, type AuditLine, type AuditOutcome } from '../shared/administration/audit-line.js'
 import { patternIn } from '../shared/pattern.js'
 import type { RealmName } from '../shared/principal.js'
 import { DAY, formatTime, HOUR } from '../shared/time.js'

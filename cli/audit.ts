@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
-import type { Finding, Verification } from '../kdc/report/audit/verify.js'
+import type { Verification } from '../kdc/report/audit/verify.js'
+import type { Finding } from '../kdc/report/audit/walk.js'
 import { defaulted } from './arguments.js'
 import { filesIn, requireRealm } from './data-folder.js'
 import { DEFAULT_DATA } from './defaults.js'

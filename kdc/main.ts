@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { AdministrationMethod } from '../shared/administration/methods.js'
-import { checkedRandom, type RandomSource, systemRandom } from '../shared/crypto/random.js'
+import { checkedRandom, systemRandom } from '../shared/crypto/random.js'
 import type { Value } from '../shared/encoding/encoding.js'
-import { type Logger, silentLogger } from '../shared/logger.js'
+import type { Logger } from '../shared/logger.js'
 import type { RealmName } from '../shared/principal.js'
 import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers } from '../shared/timers.js'
@@ -19,22 +19,17 @@ import { type Readiness, roomIn } from './metrics/readiness.js'
 import { reportClock } from './realm/clock-report.js'
 import { reportFollowers } from './realm/feed-report.js'
 import { KeySchedule } from './realm/key-schedule.js'
-import { type OpenRealm, openRealm, readRealm } from './realm/realm.js'
+import { type OpenRealm, openRealm } from './realm/realm.js'
 import type { Audit } from './report/audit/audit.js'
 import { AUDIT_FILES } from './report/audit/files.js'
 import type { AuditState } from './report/audit/writer.js'
-import { failsafeLogger } from './report/failsafe-logger.js'
 import { logListener } from './report/log.js'
 import { createReport, type Listener, type Report } from './report/report.js'
-import { openLevelStore } from './store/level/store.js'
-import type { Store } from './store/store.js'
 import { KdcServer } from './transport/server.js'
 import type { TlsIdentity } from './transport/tls.js'
 import { TrustedProxies } from './transport/trusted-proxies.js'
 import { rewrapAuditKey } from './vault/audit-key.js'
-import { masterKeyFile, readMasterKeys } from './vault/master-key-place.js'
-import type { MasterKeys } from './vault/sealed-records.js'
-import { Vault } from './vault/vault.js'
+import { vaultFor } from './vault-for.js'
 
 export type { AuditSettings } from './audit-settings.js'
 export type { KdcData, KdcOptions, KdcSettings } from './kdc-options.js'
@@ -92,7 +87,7 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   const { clock = systemClock, timers = systemTimers } = options
   const random = checkedRandom(options.random ?? systemRandom)
   const measuring = options.metrics === true ? createMeasuring(() => clock.monotonic()) : undefined
-  const { vault, keys, requireMasterKey } = await openVault(options, random, measuring)
+  const { vault, keys, requireMasterKey } = await vaultFor(options, random, measuring)
   let audit: Audit | undefined
   try {
     const realm = await openRealm({ vault, clock, random, timers })
@@ -177,68 +172,6 @@ async function auditOf(
   }
   if (settings === undefined) return undefined
   return directory === undefined ? undefined : startAudit({ directory, settings, ...parts })
-}
-
-interface OpenedVault {
-  readonly vault: Vault
-  readonly keys: MasterKeys
-  /** Rejects if the file of the master key is gone, or its key opens nothing. `undefined` if there is no file. */
-  readonly requireMasterKey: (() => Promise<void>) | undefined
-}
-
-async function openVault(
-  options: KdcOptions,
-  random: RandomSource,
-  measuring: Measuring | undefined,
-): Promise<OpenedVault> {
-  const { current, previous, file, reread } = await masterKeysOf(options)
-  const store = await storeOf(options)
-  const place = file === undefined ? undefined : masterKeyFile(file)
-  return {
-    vault: new Vault(measuring?.wrap(store) ?? store, current, random, { previous, place }),
-    keys: { current, previous },
-    requireMasterKey: reread && (async () => requireOpening(store, await reread(), random)),
-  }
-}
-
-async function storeOf(options: KdcOptions): Promise<Store> {
-  if ('store' in options) return options.store
-  const logger = failsafeLogger(options.logger ?? silentLogger)
-  return openLevelStore(join(options.dataDirectory, DATA_FILES.DATABASE), { create: false, logger })
-}
-
-interface FoundKeys extends MasterKeys {
-  /** The file that a rotation may change. */
-  readonly file: string | undefined
-  readonly reread: (() => Promise<MasterKeys>) | undefined
-}
-
-async function masterKeysOf(options: KdcOptions): Promise<FoundKeys> {
-  const { masterKey, previousMasterKey: previous, rereadMasterKey: reread } = options
-  if (masterKey !== undefined) {
-    const file = 'store' in options ? undefined : options.masterKeyFile
-    return { current: masterKey, previous, file, reread }
-  }
-  const { dataDirectory, allowReadableMasterKey = false } = options as FolderOptions
-  const file = join(dataDirectory, DATA_FILES.MASTER_KEY)
-  const read = (): Promise<MasterKeys> => readMasterKeys(file, { allowReadableMasterKey })
-  return { ...(await read()), file, reread: reread ?? read }
-}
-
-type FolderOptions = Extract<KdcOptions, { dataDirectory: string }>
-
-/** @throws OrthrusError `unavailable` if the keys do not open what the store has of the realm */
-async function requireOpening(
-  store: Store,
-  { current, previous }: MasterKeys,
-  random: RandomSource,
-): Promise<void> {
-  try {
-    await readRealm(new Vault(store, current, random, { previous }))
-  } finally {
-    current.erase()
-    previous?.erase()
-  }
 }
 
 function diskOf(options: KdcOptions): (() => Promise<DiskUse>) | undefined {

@@ -81,6 +81,7 @@ const ORDER = {
   kdc: [
     ['index.ts'],
     ['main.ts'],
+    ['vault-for.ts'],
     ['kdc-options.ts', 'data-files.ts'],
     ['audit-settings.ts'],
     ['transport/', 'metrics/'],

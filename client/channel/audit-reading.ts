@@ -1,15 +1,14 @@
 import {
   AUDIT_WAIT_MAX,
   type AuditFilter,
-  type AuditLine,
   type AuditPlace,
-  decodeAuditLine,
   decodeAuditPage,
   decodeUsesPage,
   encodeAuditQuestion,
   encodeUsesQuestion,
   type Use,
 } from '../../shared/administration/audit.js'
+import { type AuditLine, decodeAuditLine } from '../../shared/administration/audit-line.js'
 import type { AdminTransport } from './transport.js'
 
 /** A line of the audit log: what it says, and how it stands there. */

@@ -29,7 +29,7 @@ export class Groups {
     return decodeMoved(await this.#transport.call('group-remove', encodeGroupChange(change)))
   }
 
-  /** Principals that are in groups, in the order of their names. @param group of which they are; default: any */
+  /** The members of a group, or of all groups where none is named, in the order of their names. */
   async *members(group: Pattern | null = null): AsyncGenerator<GroupsOfPrincipal> {
     let after: Principal | null = null
     for (;;) {

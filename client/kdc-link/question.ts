@@ -27,7 +27,7 @@ export interface Question<R extends Request> {
   open(request: R, bytes: Uint8Array): Reply
 }
 
-/** A reply, with the id of its denials if it has any. */
+/** A reply, with the id of its denials if it denies something. */
 export interface Answered extends Reply {
   readonly refusal?: string
 }

@@ -6,14 +6,13 @@ import { readAudit } from '../../kdc/report/audit/reader.js'
 import type { KdcEvent } from '../../kdc/report/events.js'
 import {
   type AuditFilter,
-  type AuditLine,
   type AuditPlace,
-  decodeAuditLine,
   decodeAuditPage,
   decodeUsesPage,
   encodeAuditQuestion,
   encodeUsesQuestion,
 } from '../../shared/administration/audit.js'
+import { type AuditLine, decodeAuditLine } from '../../shared/administration/audit-line.js'
 import { encodePolicyRule } from '../../shared/administration/rules.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import type { Pattern } from '../../shared/pattern.js'

@@ -1,5 +1,5 @@
 import { sha256 } from '#primitives'
-import { AUDIT_LINE_BYTES } from '../../../shared/administration/audit.js'
+import { AUDIT_LINE_BYTES } from '../../../shared/administration/audit-line.js'
 import { toBase64url } from '../../../shared/bytes.js'
 import { codeOf } from '../../../shared/folder.node.js'
 import { type AuditKey, FIRST_LINK, isSameMac, type Link, openLink } from './chain.js'

@@ -1,4 +1,4 @@
-import type { AuditFields } from '../../../shared/administration/audit.js'
+import type { AuditFields } from '../../../shared/administration/audit-line.js'
 import type { DecidingRule } from '../../../shared/administration/rule.js'
 import { toHex } from '../../../shared/bytes.js'
 import type { ErrorFacts } from '../../../shared/errors.js'

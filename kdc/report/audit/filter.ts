@@ -1,4 +1,5 @@
-import { type AuditFilter, type AuditLine, decodeAuditLine } from '../../../shared/administration/audit.js'
+import type { AuditFilter } from '../../../shared/administration/audit.js'
+import { type AuditLine, decodeAuditLine } from '../../../shared/administration/audit-line.js'
 import { OrthrusError } from '../../../shared/errors.js'
 import { EVERYONE, type Pattern, patternsOf } from '../../../shared/pattern.js'
 import { isPrincipal } from '../../../shared/principal.js'

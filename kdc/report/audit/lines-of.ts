@@ -1,4 +1,4 @@
-import { AUDIT_LINE_BYTES } from '../../../shared/administration/audit.js'
+import { AUDIT_LINE_BYTES } from '../../../shared/administration/audit-line.js'
 import { plainFile } from './files.js'
 
 const PIECE_BYTES = 64 * 1024

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AUDIT_LINE_BYTES, type AuditFields } from '../../../shared/administration/audit.js'
+import { AUDIT_LINE_BYTES, type AuditFields } from '../../../shared/administration/audit-line.js'
 import { syncFolder } from '../../../shared/folder.node.js'
 import { DAY, formatTime } from '../../../shared/time.js'
 import { type AuditKey, chained } from './chain.js'

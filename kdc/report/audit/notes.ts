@@ -1,4 +1,4 @@
-import type { AuditFields } from '../../../shared/administration/audit.js'
+import type { AuditFields } from '../../../shared/administration/audit-line.js'
 
 /** What the log says of itself. */
 export interface AuditNote {

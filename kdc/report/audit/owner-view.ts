@@ -1,4 +1,4 @@
-import type { AuditFields, AuditLine } from '../../../shared/administration/audit.js'
+import type { AuditFields, AuditLine } from '../../../shared/administration/audit-line.js'
 import type { Principal } from '../../../shared/principal.js'
 
 /** What of a line somebody may see; `undefined` if nothing. */

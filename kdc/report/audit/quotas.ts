@@ -1,4 +1,4 @@
-import type { AuditFields } from '../../../shared/administration/audit.js'
+import type { AuditFields } from '../../../shared/administration/audit-line.js'
 import type { Rate } from '../../limits/defaults.js'
 import { NETWORK_SHARES, networksOf } from '../../limits/networks.js'
 import type { KdcEvent, Origin } from '../events.js'

@@ -1,13 +1,13 @@
 import {
   AUDIT_ROWS,
   type AuditFilter,
-  type AuditLine,
   type AuditPage,
   type AuditPlace,
   USE_ROWS,
   type Use,
   type UsesPage,
 } from '../../../shared/administration/audit.js'
+import type { AuditLine } from '../../../shared/administration/audit-line.js'
 import { codeOf } from '../../../shared/folder.node.js'
 import { type AuditFile, auditFiles, sizeOf } from './files.js'
 import { passing } from './filter.js'

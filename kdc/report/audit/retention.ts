@@ -1,4 +1,4 @@
-import { decodeAuditLine } from '../../../shared/administration/audit.js'
+import { decodeAuditLine } from '../../../shared/administration/audit-line.js'
 import { toBase64url } from '../../../shared/bytes.js'
 import { type AuditKey, follows, type Link, openLink } from './chain.js'
 import { lastLinkOf } from './end-of-log.js'

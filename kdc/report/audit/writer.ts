@@ -1,4 +1,4 @@
-import type { AuditFields } from '../../../shared/administration/audit.js'
+import type { AuditFields } from '../../../shared/administration/audit-line.js'
 import { OrthrusError } from '../../../shared/errors.js'
 import { type Clock, MINUTE, SECOND } from '../../../shared/time.js'
 import { type Cancel, inBackground, runAfter, type Timers } from '../../../shared/timers.js'

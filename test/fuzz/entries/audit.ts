@@ -11,7 +11,6 @@ import { verifyAudit } from '../../../kdc/report/audit/verify.js'
 import { openAuditKey, readAuditKey, sealAuditKey } from '../../../kdc/vault/audit-key.js'
 import { MasterKey } from '../../../kdc/vault/master-key.js'
 import {
-  decodeAuditLine,
   decodeAuditPage,
   decodeAuditQuestion,
   decodeUsesPage,
@@ -21,6 +20,7 @@ import {
   encodeUsesPage,
   encodeUsesQuestion,
 } from '../../../shared/administration/audit.js'
+import { decodeAuditLine } from '../../../shared/administration/audit-line.js'
 import { decode, encode } from '../../../shared/encoding/encoding.js'
 import { parsePrincipal } from '../../../shared/principal.js'
 import { steadyRandom } from '../../support/chance.js'

@@ -1,7 +1,7 @@
 import { appendFile, copyFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { Finding } from '../../../../kdc/report/audit/verify.js'
+import type { Finding } from '../../../../kdc/report/audit/walk.js'
 import { DAY } from '../../../../shared/time.js'
 import { type AuditScene, auditScene, changed, granted } from './audit-log.js'
 
