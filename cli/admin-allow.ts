@@ -44,6 +44,7 @@ export function allowCommand(terminal: Terminal): Command {
     .option('--rate <rate>', 'how many such tickets each client gets, as 10/s, 600/m', parseRate)
     .option('--no-rate', 'no limit but those of the KDC')
     .option('--replace', 'forget first what a rule of this pair said')
+    .option('--renew', 'keep what a rule of this pair said that has ended; say until when')
     .addHelpText('after', ALLOW_HELP)
     .action((client: string, service: string, options: AllowOptions) => {
       requireConsistent(options)
@@ -59,6 +60,10 @@ Where this pair has a rule already, what the options name changes, and the rest 
   orthrus admin allow web orders --claim role=reader
   orthrus admin allow web orders --delegable             # still has role=reader
   orthrus admin allow web orders --no-claim role         # still delegable
+
+A rule that has ended says nothing any more. For a day it can be renewed with all that it said:
+
+  orthrus admin allow web orders --renew --until 7d
 
 A deny of the same pair is taken away. Any other deny that matches still wins.`
 

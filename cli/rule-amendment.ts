@@ -1,4 +1,5 @@
 import { isOver, NO_TERMS, type PolicyRule, type RuleRate } from '../shared/administration/rule.js'
+import { OrthrusError } from '../shared/errors.js'
 import type { Pattern } from '../shared/pattern.js'
 import { compareNames } from '../shared/ticket/claim-names.js'
 import type { Claims } from '../shared/ticket/claims.js'
@@ -18,10 +19,13 @@ export interface AllowOptions extends ConnectionOptions {
   readonly until?: End | false
   readonly rate?: RuleRate | false
   readonly replace?: boolean
+  readonly renew?: boolean
 }
 
 /** @throws TypeError for options that contradict each other */
-export function requireConsistent({ claim = [], noClaim = [] }: AllowOptions): void {
+export function requireConsistent({ claim = [], noClaim = [], renew, replace }: AllowOptions): void {
+  if (renew === true && replace === true)
+    throw new TypeError('--renew and --replace contradict each other: give one of them')
   const both = claim.find(([name]) => noClaim.includes(name))
   if (both !== undefined) {
     throw new TypeError(
@@ -36,8 +40,10 @@ export function bareRule(client: Pattern, service: Pattern, effect: PolicyRule['
 }
 
 /**
- * @param before null if there is no rule. Nothing of a denial is kept: it has no terms; nor of a rule that has ended
+ * @param before null if there is no rule. Nothing of a denial is kept: it has no terms; nor of a rule that has ended, unless
+ * it is to be renewed
  * @param now KDC time, milliseconds
+ * @throws OrthrusError `malformed` if there is no rule to renew, or it would have ended already
  */
 export function amendRule(
   client: Pattern,
@@ -46,8 +52,9 @@ export function amendRule(
   options: AllowOptions,
   now: number,
 ): PolicyRule {
+  const renewed = options.renew === true ? requireRenewable(before, options, now) : undefined
   const isKept = before?.effect === 'allow' && !isOver(before, now) && options.replace !== true
-  const kept = isKept ? before : bareRule(client, service, 'allow')
+  const kept = renewed ?? (isKept ? before : bareRule(client, service, 'allow'))
   return {
     ...kept,
     claims: amendClaims(kept.claims, options),
@@ -58,6 +65,23 @@ export function amendRule(
     until: amendTerm(kept.until, options.until && instantOf(options.until, now)),
     rate: amendTerm(kept.rate, options.rate),
   }
+}
+
+/** What it gave is not granted again by a slip: the end that it had must be named again, or taken away. */
+function requireRenewable(before: PolicyRule | null, { until }: AllowOptions, now: number): PolicyRule {
+  if (before?.effect !== 'allow')
+    throw new OrthrusError('malformed', 'there is no rule of this pair to renew', {
+      hint: 'a rule is known for a day after its end: orthrus admin policy shows those that are. Without --renew this makes a new one',
+    })
+  if (until === undefined && isOver(before, now))
+    throw new OrthrusError(
+      'malformed',
+      'the rule has ended: renewed like this, it would have ended already',
+      {
+        hint: 'say until when: --until 7d, or --no-until',
+      },
+    )
+  return before
 }
 
 function amendTerm<T>(kept: T | null, option: T | false | undefined): T | null {

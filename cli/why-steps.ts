@@ -1,7 +1,9 @@
-import type { PolicyRule } from '../shared/administration/rule.js'
+import type { PolicyRule, RuleRate } from '../shared/administration/rule.js'
 import type { Why, WhyParty, WhyQuestion } from '../shared/administration/why.js'
 import { shortPattern } from '../shared/pattern.js'
 import { localPart, type RealmName, realmOf } from '../shared/principal.js'
+import { DAY, formatTime, SECOND } from '../shared/time.js'
+import { typedRate } from './arguments.js'
 
 /** What to type to change what `orthrus admin why` says: pure functions of the KDC's answer. */
 
@@ -25,6 +27,8 @@ export function nextSteps(question: WhyQuestion, why: Why): string[] {
       return why.service?.keys.length ? stateSteps(service, why.service) : missingSteps(service, why.service)
     case 'caveat_failed':
       return ['an invitation can only join: orthrus join CODE']
+    case 'rate_limited':
+      return rateSteps(question, why)
     case 'too_large':
       return [`give the rule fewer claims or paths: orthrus admin policy ${client} ${service}`]
     default:
@@ -47,23 +51,54 @@ function stateSteps(name: string, party: WhyParty | null): string[] {
   return [`orthrus admin remove ${name}`, `orthrus admin add ${name}`]
 }
 
-function policySteps(question: WhyQuestion, { rules, scope }: Why): string[] {
+function policySteps(question: WhyQuestion, why: Why): string[] {
   const { client, service } = question
-  const pair = `${localPart(client)} ${localPart(service)}`
-  if (localPart(service) === 'krbtgt') return ['a TGT comes with every login: ask about another service']
-  const denials = rules.map(({ rule }) => rule).filter(({ effect }) => effect === 'deny')
-  const forget = denials.map(
-    rule => `orthrus admin policy ${typedPair(realmOf(question.client), rule)} --forget`,
-  )
-  const isAllowed = rules.some(({ rule }) => rule.effect === 'allow')
-  if (denials.length > 0)
-    return isAllowed || scope === 'client' ? forget : [...forget, `orthrus admin allow ${pair}`]
-  if (!isAllowed) return [`orthrus admin allow ${pair}`]
+  const { rules, scope } = why
   const name = localPart(service)
+  if (name === 'krbtgt') return ['a TGT comes with every login: ask about another service']
+  const live = rules.filter(({ fate }) => fate !== 'ended').map(({ rule }) => rule)
+  const denials = live.filter(({ effect }) => effect === 'deny')
+  const forget = denials.map(rule => `orthrus admin policy ${typedPair(realmOf(client), rule)} --forget`)
+  const isAllowed = live.some(({ effect }) => effect === 'allow')
+  // A client that asks for itself is told neither which service there is, nor what rule there was.
+  if (scope === 'client' && !isAllowed)
+    return denials.length > 0
+      ? forget
+      : [`an administrator runs: orthrus admin why ${localPart(client)} ${name}`]
+  const add = why.service === null && scope !== 'client' ? [`orthrus admin add ${name}`] : []
+  if (denials.length > 0 || !isAllowed)
+    return [...add, ...forget, ...(isAllowed ? [] : allowSteps(question, why))]
   return [
     `no service has a password, so give it a key: orthrus admin remove ${name}`,
     `orthrus admin add ${name}`,
   ]
+}
+
+/** The rule that ended is renewed with all that it said; a bare one would give other tickets. */
+function allowSteps({ client, service, at }: WhyQuestion, { rules }: Why): string[] {
+  const ended = rules.find(({ rule, fate }) => fate === 'ended' && rule.effect === 'allow')?.rule
+  if (ended === undefined) return [`orthrus admin allow ${localPart(client)} ${localPart(service)}`]
+  const renew = `orthrus admin allow ${typedPair(realmOf(client), ended)} --renew --until`
+  return [`${renew} ${at === null ? '7d' : formatTime(at + 7 * DAY).slice(0, 10)}`]
+}
+
+/** What gives the client more tickets by the rule that decides. */
+function rateSteps({ client }: WhyQuestion, { rules, rate }: Why): string[] {
+  const rule = rules.find(({ fate }) => fate === 'decides')?.rule
+  if (rule === undefined || rate === null) return []
+  const allow = `orthrus admin allow ${typedPair(realmOf(client), rule)}`
+  const more = `${allow} --rate ${typedRate(twice(rate))}`
+  return [
+    ...(rate.points < POINTS_MAX ? [more, `or: ${allow} --no-rate`] : [`${allow} --no-rate`]),
+    `or wait ${Math.ceil((rate.wait ?? 0) / SECOND)} s`,
+  ]
+}
+
+/** The most that a rule can give in an interval. */
+const POINTS_MAX = 1_000_000
+
+function twice({ points, interval }: RuleRate): RuleRate {
+  return { points: Math.min(2 * points, POINTS_MAX), interval }
 }
 
 /** What lets a request pass that the ticket's caveats refuse. */

@@ -1,7 +1,15 @@
-import type { LifeLimit, Why, WhyParty, WhyQuestion, WhyTicket } from '../shared/administration/why.js'
-import { localPart, realmOf } from '../shared/principal.js'
-import { formatTime, MINUTE } from '../shared/time.js'
-import { formatDuration } from './arguments.js'
+import type {
+  LifeLimit,
+  WeighedRule,
+  Why,
+  WhyParty,
+  WhyQuestion,
+  WhyRate,
+  WhyTicket,
+} from '../shared/administration/why.js'
+import { localPart, type RealmName, realmOf } from '../shared/principal.js'
+import { formatTime, MINUTE, SECOND } from '../shared/time.js'
+import { formatDuration, typedRate } from './arguments.js'
 import { caveatFacts } from './caveat-facts.js'
 import { ruleCells, ruleObject, typedClaim } from './rule-text.js'
 import { table } from './terminal.js'
@@ -17,7 +25,7 @@ export function whyText(question: WhyQuestion, why: Why): string {
 
 /** For `--json`. */
 export function whyObject(question: WhyQuestion, why: Why): object {
-  const { at, code, reason, scope, client, service, rules, ticket, followers } = why
+  const { at, code, reason, scope, client, service, rules, ticket, followers, rate, endedSince } = why
   return {
     client: question.client,
     service: question.service,
@@ -27,6 +35,8 @@ export function whyObject(question: WhyQuestion, why: Why): object {
     scope,
     parties: { client: client && partyObject(client), service: service && partyObject(service) },
     rules: rules.map(({ rule, fate }) => ({ ...ruleObject(rule), fate })),
+    rulesKnownSince: endedSince === null ? null : formatTime(endedSince),
+    rate,
     ticket: ticket && ticketObject(ticket),
     ...requestObject(question, why),
     followers,
@@ -90,15 +100,34 @@ function factRows(question: WhyQuestion, why: Why): string[][] {
       'service',
       service !== null ? partyLines(service, at) : [scope === 'client' ? WITHHELD : nobody],
     ),
-    ...lines(
-      'rules',
-      why.rules.length === 0
-        ? ['none']
-        : why.rules.map(({ rule, fate }) => `${ruleCells(realm, rule).join(' ').trim()} (${fate})`),
-    ),
+    ...lines('rules', ruleLines(realm, why)),
+    ...(why.rate === null ? [] : [['rate', rateText(why.rate)]]),
     ...(ticket === null ? [] : ticketRows(ticket, why)),
     ...lines('followers', scope === 'client' ? [] : followerLines(why)),
   ]
+}
+
+function ruleLines(realm: RealmName, { rules, endedSince }: Why): string[] {
+  const isDecided = rules.some(({ fate }) => fate === 'decides')
+  const told = rules.map(
+    weighed => `${ruleCells(realm, weighed.rule).join(' ').trim()} (${fateText(weighed)})`,
+  )
+  return [
+    ...(told.length === 0 ? ['none'] : told),
+    ...(isDecided || endedSince === null
+      ? []
+      : [`rules that ended before ${formatTime(endedSince)} may have been cleared away`]),
+  ]
+}
+
+function fateText({ rule: { until }, fate }: WeighedRule): string {
+  return fate === 'ended' && until !== null ? `ended at ${formatTime(until)}` : fate
+}
+
+function rateText({ left, wait, ...rate }: WhyRate): string {
+  const most = `at most ${typedRate(rate)} for each client by this rule`
+  if (left === null || wait === null) return most
+  return left > 0 ? `${most}: ${left} left now` : `${most}: none left for ${Math.ceil(wait / SECOND)} s`
 }
 
 const WITHHELD = 'only administrators are told more about it'

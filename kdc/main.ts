@@ -12,7 +12,7 @@ import { type AuditParts, startAudit } from './audit-settings.js'
 import { DATA_FILES } from './data-files.js'
 import { type KdcOptions, type KdcSettings, requireKdcOptions } from './kdc-options.js'
 import { DEFAULT_LIMITS, DISK_ROOM } from './limits/defaults.js'
-import { createRateLimits, type OnLimited } from './limits/rate-limits.js'
+import { createRateLimits, type OnLimited, type RateLimits } from './limits/rate-limits.js'
 import { createMeasuring, type Measuring, type Watching, watchKdc } from './metrics/measuring.js'
 import type { DiskUse, KdcMetrics } from './metrics/numbers.js'
 import { type Readiness, roomIn } from './metrics/readiness.js'
@@ -108,9 +108,10 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
     const measures = measuring?.meter
     const onLimited: OnLimited = limit => measures?.limited(limit)
+    const rates = createRateLimits(limits, () => clock.monotonic(), random, onLimited)
     const context = {
       realm,
-      rates: createRateLimits(limits, () => clock.monotonic(), random, onLimited),
+      rates,
       timers,
       random,
       report,
@@ -125,7 +126,7 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
     const disk = diskOf(options)
     const watching = watchKdc({ realm, server, timers, measuring, requireMasterKey, disk, audit })
     const scheme = tls === undefined ? 'ws' : 'wss'
-    return runningKdc({ realm, server, schedule, report, audit, watching }, address, scheme)
+    return runningKdc({ realm, server, schedule, report, audit, rates, watching }, address, scheme)
   } catch (cause) {
     await vault.close()
     await audit?.close()
@@ -186,12 +187,13 @@ interface KdcParts {
   readonly schedule: KeySchedule
   readonly report: Report
   readonly audit: Audit | undefined
+  readonly rates: RateLimits
   readonly watching: Watching
 }
 
 function runningKdc(parts: KdcParts, address: RunningKdc['address'], scheme: 'ws' | 'wss'): RunningKdc {
-  const { realm, server, report, audit, watching } = parts
-  const own = ownContext(realm, report, audit)
+  const { realm, server, report, audit, rates, watching } = parts
+  const own = ownContext(realm, report, audit, rates)
   let closing: Promise<void> | undefined
   const { host, port } = address
   return {

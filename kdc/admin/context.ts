@@ -3,6 +3,7 @@ import { malformed, OrthrusError } from '../../shared/errors.js'
 import type { Pattern } from '../../shared/pattern.js'
 import { isReserved, localPart, type Principal, realmOf } from '../../shared/principal.js'
 import type { Follower, FollowingChannel } from '../feed/follower.js'
+import type { RateLimits } from '../limits/rate-limits.js'
 import { policyName } from '../realm/directory.js'
 import type { OpenRealm } from '../realm/realm.js'
 import type { RealmWriter } from '../realm/realm-writer.js'
@@ -37,6 +38,8 @@ export interface AdminContext {
   readonly report: Report
   /** `undefined` if the KDC keeps no audit log. */
   readonly audit?: Audit | undefined
+  /** `undefined` where nothing is counted. */
+  readonly rates?: Pick<RateLimits, 'ruleUse'> | undefined
   /** `undefined` for a call of the KDC's own process, which may do everything. */
   readonly caller: Caller | undefined
   /** `undefined` for a call of the KDC's own process. */
@@ -51,11 +54,17 @@ export interface AdminContext {
 }
 
 /** For calls of the KDC's own process, which need no ticket. */
-export function ownContext(realm: OpenRealm, report: Report, audit?: Audit): AdminContext {
+export function ownContext(
+  realm: OpenRealm,
+  report: Report,
+  audit?: Audit,
+  rates?: AdminContext['rates'],
+): AdminContext {
   return {
     realm,
     report,
     audit,
+    rates,
     caller: undefined,
     calling: undefined,
     backup: new HeldBackup(),

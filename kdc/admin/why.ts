@@ -20,6 +20,7 @@ import { type Principal, ticketGrantingService } from '../../shared/principal.js
 import { type Explained, explain } from '../issue/explain.js'
 import { mayAdminister } from '../issue/ownership.js'
 import { groupsOf, lookUpServices } from '../issue/service-tickets.js'
+import { RULES_KEPT } from '../limits/defaults.js'
 import { dueOf, keyLife } from '../realm/key-changes.js'
 import { newPrincipal } from '../realm/principal.js'
 import { hasPassword } from '../realm/principal-keys.js'
@@ -55,8 +56,11 @@ export async function why(context: AdminContext, question: WhyQuestion): Promise
   if (granting === undefined || requested === undefined)
     throw new OrthrusError('unavailable', 'the realm has no krbtgt any more')
   const weighed = scope === 'service' ? standIn(context, asking, now) : client
+  // A rule for several services counts them together, which is no business of the owner of one; and nobody knows what
+  // will have been counted at another time.
+  const rates = scope === 'service' || question.at !== null ? undefined : context.rates
   const explained = explain(
-    { realm: record, granting, clientName, client: weighed, requested, now, method, path },
+    { realm: record, granting, clientName, client: weighed, requested, now, method, path, rates },
     random,
   )
   const parties = {
@@ -70,6 +74,7 @@ export async function why(context: AdminContext, question: WhyQuestion): Promise
     ...(await partiesOf(context, parties, scope !== 'client')),
     // A principal may know from where it is followed itself: a second address is a second process under its key.
     followers: scope !== 'client' || service === clientName ? followersOf(context, service) : [],
+    endedSince: scope === 'client' ? null : Math.max(0, realm.time.now() - RULES_KEPT),
   }
 }
 

@@ -39,7 +39,7 @@ export class KdcChannel implements ChannelApplication {
   #isChanging = false
 
   constructor(context: ExchangeContext, channel: AcceptedChannel, { address, channels }: KdcChannelOptions) {
-    const { realm, report, audit } = context
+    const { realm, report, audit, rates } = context
     const { verified } = channel
     this.#context = context
     this.#channel = channel
@@ -58,7 +58,7 @@ export class KdcChannel implements ChannelApplication {
         return planned
       })
     const backup = new HeldBackup()
-    this.#call = { realm, report, audit, caller: verified, calling: this.#calling, backup, change }
+    this.#call = { realm, report, audit, rates, caller: verified, calling: this.#calling, backup, change }
     this.#leave = channels.add({
       service: verified.service,
       tickets: verified.tickets,

@@ -1,17 +1,24 @@
-import { type DecidingRule, NO_TERMS, type PolicyRule } from '../../shared/administration/rule.js'
-import type { CaveatRefusal, LifeLimit, WeighedRule, WhyTicket } from '../../shared/administration/why.js'
+import { type DecidingRule, isOver, NO_TERMS, type PolicyRule } from '../../shared/administration/rule.js'
+import type {
+  CaveatRefusal,
+  LifeLimit,
+  WeighedRule,
+  WhyRate,
+  WhyTicket,
+} from '../../shared/administration/why.js'
 import { FLAG } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError, type WireCode, wireCodeOf } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import { decodeCaveat, type Facts, requireCaveats } from '../../shared/ticket/caveats.js'
+import { limitedByRule, type RateLimits } from '../limits/rate-limits.js'
 import { tgtCaveats } from '../realm/invitation.js'
 import { loginKey, requireEnabled } from '../realm/login.js'
 import { currentKey, nextKey } from '../realm/principal-keys.js'
 import type { PrincipalRecord, RealmRecord, StoredKey } from '../vault/records.js'
 import { issueTicket, issuingService } from './issue.js'
 import { endTimeOf, type LifetimeLimits } from './lifetime.js'
-import { type Decision, matchingRules } from './policy.js'
+import { type Decision, everMatching } from './policy.js'
 import {
   contentFor,
   decideFor,
@@ -39,6 +46,8 @@ export interface WhyGrounds {
   readonly now: number
   readonly method: string | null
   readonly path: string | null
+  /** What counts the tickets by rules that have a rate; `undefined` if that is not to be told, or not known. */
+  readonly rates: Pick<RateLimits, 'ruleUse'> | undefined
 }
 
 export interface Explained {
@@ -48,6 +57,8 @@ export interface Explained {
   /** The rule that decides, if one does. */
   readonly rule: DecidingRule | null
   readonly ticket: WhyTicket | null
+  /** That of the rule, if it allows and has one. */
+  readonly rate: WhyRate | null
 }
 
 /** What a login of the client, and its request for the service, would come to. */
@@ -56,28 +67,42 @@ export function explain(grounds: WhyGrounds, random: RandomSource): Explained {
   const asking = { name: clientName, groups: groupsOf(grounds.client) }
   const decision = decideFor(requested, asking, now)
   const { rule } = decision
-  const matching = matchingRules(requested.rules, questionFor(requested, asking, now))
-  const rules = weigh(matching, rule)
+  const matching = everMatching(requested.rules, questionFor(requested, asking, now))
+  const rules = weigh(matching, rule, now)
+  const rate = rateOf(grounds, decision)
+  const found = { rule, rules, rate }
   try {
-    const ticket = ticketFor(grounds, decision, random)
-    return { code: null, reason: '', rule, rules, ticket }
+    return { code: null, reason: '', ...found, ticket: ticketFor(grounds, decision, rate, random) }
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
-    return { code: wireCodeOf(cause), reason: cause.reason, rule, rules, ticket: null }
+    return { code: wireCodeOf(cause), reason: cause.reason, ...found, ticket: null }
   }
 }
 
-/** The rules that match, with what becomes of each. */
-function weigh(matching: readonly PolicyRule[], deciding: DecidingRule | null): WeighedRule[] {
+/** The rules that match, or did before they ended, with what becomes of each. */
+function weigh(matching: readonly PolicyRule[], deciding: DecidingRule | null, now: number): WeighedRule[] {
   return matching.map(rule => {
     if (rule === deciding) return { rule, fate: 'decides' }
+    if (isOver(rule, now)) return { rule, fate: 'ended' }
     const isOverruled = deciding?.effect === 'deny' && rule.effect === 'allow'
     return { rule, fate: isOverruled ? 'overruled' : 'less specific' }
   })
 }
 
+function rateOf({ clientName, rates }: WhyGrounds, decision: Decision): WhyRate | null {
+  const { rule } = decision
+  if (!decision.allowed || rule === null || decision.terms.rate === null) return null
+  const { rate } = decision.terms
+  return { ...rate, ...(rates?.ruleUse(clientName, rule, rate) ?? { left: null, wait: null }) }
+}
+
 /** @throws OrthrusError with the code that the client gets in place of a ticket */
-function ticketFor(grounds: WhyGrounds, decision: Decision, random: RandomSource): WhyTicket {
+function ticketFor(
+  grounds: WhyGrounds,
+  decision: Decision,
+  rate: WhyRate | null,
+  random: RandomSource,
+): WhyTicket {
   const { realm, granting, requested, now } = grounds
   const { client, key } = requireLogin(grounds)
   const login = { client, now, lifetime: 0, authTime: now, passwordBased: key.fromPassword }
@@ -85,6 +110,7 @@ function ticketFor(grounds: WhyGrounds, decision: Decision, random: RandomSource
   const caveats = tgtCaveats(client).map(bytes => ({ bytes, caveat: decodeCaveat(bytes) }))
   const applicant = { ...login, tgtEnd, caveats }
   const { record, content } = contentFor(realm, requested, applicant, decision, undefined)
+  if (rate?.wait && decision.rule !== null) throw limitedByRule(client.name, decision.rule, rate.wait)
   // Its limits on sizes are part of the decision.
   issueTicket(issuingService(record), content, random)
   const terms = decision.allowed ? decision.terms : NO_TERMS

@@ -104,6 +104,13 @@ export function matchingRules(
     .sort((a, b) => rank(a) - rank(b))
 }
 
+/** The rules that match the pair, or did before they ended, the most specific first. */
+export function everMatching(rules: readonly PolicyRule[], question: PolicyQuestion): PolicyRule[] {
+  return matchingRules(rules, { ...question, now: BEFORE_ANY_END })
+}
+
+const BEFORE_ANY_END = -1
+
 function termsOf({ claims, maxLife, methods, paths, delegable, until, rate }: Grounds): Terms {
   return { claims, maxLife, caveats: caveatsOf({ methods, paths }), delegable, until, rate }
 }

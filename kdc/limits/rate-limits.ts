@@ -9,7 +9,7 @@ import { COUNTERS, ENTRIES_PER_CALL, type Limits, type Rate } from './defaults.j
 import { FailedLogins, type GuessLimits } from './failed-logins.js'
 import type { Sighting } from './mac-table.js'
 import { NetworkCounts, type Reached } from './network-counts.js'
-import { type RatedRule, RuleRates } from './rule-rates.js'
+import { type RatedRule, RuleRates, type RuleUse } from './rule-rates.js'
 import { SeenRequests } from './seen-requests.js'
 import { Turns } from './turns.js'
 
@@ -58,6 +58,8 @@ export interface RateLimits {
    * @param takes whether it is counted; a repeated request needs room for its ticket, but takes none of it
    */
   requireRule(client: Principal, rule: RatedRule, rate: RuleRate, takes: boolean): void
+  /** What `requireRule` would decide by. Nothing is counted. */
+  ruleUse(client: Principal, rule: RatedRule, rate: RuleRate): RuleUse
   /** For a request that was seen before: the sender of a repeat need not be its client. */
   requireRepeat(address: string): void
 }
@@ -134,8 +136,9 @@ export function createRateLimits(
       const left = rules.wait(client, rule, rate, takes)
       if (left <= 0) return
       onLimited('rule')
-      throw limited(`tickets for ${client} by the rule ${rule.client} -> ${rule.service}`, left)
+      throw limitedByRule(client, rule, left)
     },
+    ruleUse: (client, rule, rate) => rules.use(client, rule, rate),
     requireRepeat: address => refuse('repeated requests', repeats.count(address), () => onLimited('repeats')),
   }
 }
@@ -157,6 +160,7 @@ export const NO_RATE_LIMITS: RateLimits = {
   countFeedEntries: nothing,
   requireClientLogin: nothing,
   requireRule: nothing,
+  ruleUse: (_client, _rule, { points }) => ({ left: points, wait: 0 }),
   requireRepeat: nothing,
 }
 
@@ -195,6 +199,11 @@ function refuse(what: string, reached: Reached | undefined, onLimited = () => {}
 
 function refusalOf(what: string, reached: Reached | undefined): OrthrusError | undefined {
   return reached && limited(`${what} ${reached.what}`, reached.left)
+}
+
+/** @param left how long the client must wait, milliseconds */
+export function limitedByRule(client: Principal, rule: RatedRule, left: number): OrthrusError {
+  return limited(`tickets for ${client} by the rule ${rule.client} -> ${rule.service}`, left)
 }
 
 function limited(what: string, left: number): OrthrusError {

@@ -16,8 +16,8 @@ import type { Principal } from '../principal.js'
 import { type Claims, decodeClaims, encodeClaims } from '../ticket/claims.js'
 import { decodeOwnKeys, encodeOwnKeys, type OwnKeys } from './keys.js'
 import { decodeFollowerRow, encodeFollowerRow, FOLLOWER_ROWS, type FollowerRow } from './revocations.js'
-import type { PolicyRule } from './rule.js'
-import { decodePolicyRule, encodePolicyRule } from './rules.js'
+import type { PolicyRule, RuleRate } from './rule.js'
+import { decodePolicyRule, decodeRuleRate, encodePolicyRule, encodeRuleRate } from './rules.js'
 
 /** `why`: what the KDC would decide about a ticket, and from what (docs/protocol.md section 9). Times in milliseconds. */
 
@@ -49,13 +49,21 @@ export function decodeWhyQuestion(args: readonly Value[]): WhyQuestion {
 }
 
 /** What became of a rule that matches the pair. */
-export const RULE_FATES = ['decides', 'overruled', 'less specific'] as const
+export const RULE_FATES = ['decides', 'overruled', 'less specific', 'ended'] as const
 export type RuleFate = (typeof RULE_FATES)[number]
 
 export interface WeighedRule {
   readonly rule: PolicyRule
-  /** `overruled` by a rule that denies. */
+  /** `overruled` by a rule that denies. `ended` by its own `until`: it decides nothing, whatever it says. */
   readonly fate: RuleFate
+}
+
+/** The rate of the rule that decides. */
+export interface WhyRate extends RuleRate {
+  /** How many tickets the client has left, as this KDC counts; null if that is not told, or of another time than now. */
+  readonly left: number | null
+  /** How long it has none, milliseconds; 0 if it has, null as above. */
+  readonly wait: number | null
 }
 
 /** A party to the ticket, as the KDC's records have it. */
@@ -121,16 +129,20 @@ export interface Why {
   readonly client: WhyParty | null
   /** Null if there is no such principal, and for the client itself. */
   readonly service: WhyParty | null
-  /** Those that match, the most specific first; for the client itself only the one that decides. */
+  /** Those that match, ended ones too, the most specific first; for the client itself only the one that decides. */
   readonly rules: readonly WeighedRule[]
   /** Null if the client gets none. */
   readonly ticket: WhyTicket | null
   /** The processes of the service that follow what is revoked, or did. */
   readonly followers: readonly FollowerRow[]
+  /** Null if the rule that decides has none. */
+  readonly rate: WhyRate | null
+  /** Rules that ended before this time may have been cleared away, and are then not known. Null for the client itself. */
+  readonly endedSince: number | null
 }
 
 export function encodeWhy(why: Why): Value[] {
-  const { at, code, reason, scope, client, service, rules, ticket, followers } = why
+  const { at, code, reason, scope, client, service, rules, ticket, followers, rate, endedSince } = why
   return [
     at,
     code,
@@ -141,12 +153,15 @@ export function encodeWhy(why: Why): Value[] {
     rules.map(({ rule, fate }) => [encodePolicyRule(rule), fate]),
     ticket && encodeTicket(ticket),
     followers.map(encodeFollowerRow),
+    rate && [encodeRuleRate(rate), rate.left, rate.wait],
+    endedSince,
   ]
 }
 
 /** @throws OrthrusError `malformed` */
 export function decodeWhy(results: readonly Value[]): Why {
-  const [at, code, reason, scope, client, service, rules, ticket, followers] = fields(results, 9)
+  const list = fields(results, 11)
+  const [at, code, reason, scope, client, service, rules, ticket, followers, rate, endedSince] = list
   return {
     at: numberOf(at),
     code: nullable(code, errorCodeOf),
@@ -157,7 +172,14 @@ export function decodeWhy(results: readonly Value[]): Why {
     rules: listOf(rules).map(weighedRuleOf),
     ticket: nullable(ticket, ticketOf),
     followers: listOf(followers, FOLLOWER_ROWS).map(decodeFollowerRow),
+    rate: nullable(rate, rateOf),
+    endedSince: nullable(endedSince, numberOf),
   }
+}
+
+function rateOf(value: Value | undefined): WhyRate {
+  const [rate, left, wait] = fields(value, 3)
+  return { ...decodeRuleRate(rate), left: nullable(left, numberOf), wait: nullable(wait, numberOf) }
 }
 
 function encodeParty(party: WhyParty): Value[] {

@@ -63,6 +63,7 @@ describe('orthrus admin why', () => {
     expect(out).toMatch(/^client +enabled$/m)
     expect(out).toMatch(/^ +key: kvno 1, current, since \d{4}-/m)
     expect(out).toMatch(/^rules +none$/m)
+    expect(out).toMatch(/^ +rules that ended before \d{4}-\S+ may have been cleared away$/m)
     expect(out).toMatch(/^followers +no process of the service follows/m)
     expect(out).toMatch(/^to change it +orthrus admin allow web orders$/m)
   })
@@ -99,11 +100,80 @@ describe('orthrus admin why', () => {
       'principal_disabled',
       'policy_denied',
       'policy_denied',
-      'unknown_service',
+      'policy_denied',
     ])
     await admin('allow', 'lazy', 'new', '--paths', '/a', '--methods', 'PUT')
     expect(await mend('lazy', 'new', '--method', 'GET', '--path', '/b/1?c')).toEqual(['caveat', 'caveat'])
     expect(await mend('fresh', 'new')).toEqual(['auth_failed', 'policy_denied'])
+  })
+
+  it('says first what makes a service that there is not', async () => {
+    const { next } = await why('web', 'nothere')
+    expect(next).toEqual(['orthrus admin add nothere', 'orthrus admin allow web nothere'])
+    expect(await mend('web', 'nothere')).toEqual(['policy_denied', 'policy_denied'])
+    // Whether there is one, a client is not told.
+    const own = JSON.parse((await as('web', ['admin', 'why', 'web', 'nowhere', '--json'])).out)
+    expect(own.next).toEqual(['an administrator runs: orthrus admin why web nowhere'])
+  })
+
+  it('renews a rule that has ended with all that it said', async () => {
+    await realm.add('depot')
+    const said = ['--claim', 'role=reader', '--claim', 'tag=a', '--claim', 'tag=b, c', '--paths', '/a']
+    const limits = ['--rate', '5/m', '--max-life', '10m', '--delegable', '--methods', 'GET']
+    await admin('allow', 'web/*', 'depot', ...said, ...limits, '--until', '1h')
+    const before = JSON.parse((await admin('policy', 'web/*', 'depot', '--json')).out).rules[0]
+    realm.clock.advance(2 * 3_600_000)
+    const { out } = await admin('why', 'web/1', 'depot')
+    expect(out).toMatch(/^web\/1 gets no ticket for depot: policy_denied, no rule allows it$/m)
+    expect(out).toMatch(/^rules +allow web\/\* -> depot role=reader, .*\(ended at \d{4}-\S+Z\)$/m)
+    expect(out).toMatch(/^to change it +orthrus admin allow 'web\/\*' depot --renew --until 7d$/m)
+    expect(await mend('web/1', 'depot')).toEqual(['policy_denied'])
+    const { rules } = JSON.parse((await admin('policy', 'web/*', 'depot', '--json')).out)
+    expect(rules).toEqual([{ ...before, until: expect.any(Number) }])
+    expect(rules[0].until).toBeGreaterThan(before.until)
+  })
+
+  it('renews a rule that will have ended at the time that is asked about', async () => {
+    await realm.add('shed')
+    await admin('allow', 'web', 'shed', '--claim', 'role=reader', '--until', '1h')
+    const question = ['web', 'shed', '--at', '2099-01-31T12:00:00Z'] as const
+    expect((await why(...question)).next).toEqual(['orthrus admin allow web shed --renew --until 2099-02-07'])
+    expect(await mend(...question)).toEqual(['policy_denied'])
+    expect((await why(...question)).ticket.claims).toEqual({ role: 'reader' })
+  })
+
+  it.each([
+    [
+      'a rule that is not there',
+      ['nobody', '--renew', '--until', '7d'],
+      1,
+      /there is no rule of this pair to renew/,
+    ],
+    ['without a new end', ['hut', '--renew'], 1, /say until when: --until 7d, or --no-until/],
+    ['and replaces it', ['hut', '--renew', '--replace', '--until', '7d'], 2, /contradict each other/],
+  ])('renews not %s', async (_, words, expected, text) => {
+    await admin('add', 'hut', '--out', join(folder, 'hut'))
+    await admin('allow', 'web', 'hut', '--until', '1s')
+    realm.clock.advance(2_000)
+    const { code, err } = await admin('allow', 'web', ...words)
+    expect(code).toBe(expected)
+    expect(err).toMatch(text)
+  })
+
+  it('says what is left of a rate, when it is used up, and what gives more', async () => {
+    await realm.add('slow')
+    await admin('allow', 'web', 'slow', '--rate', '2/h')
+    expect((await admin('why', 'web', 'slow')).out).toMatch(
+      /^rate +at most 2\/h for each client by this rule: 2 left now$/m,
+    )
+    for (let i = 0; i < 2; i++) expect((await as('web', ['get', 'slow'])).code).toBe(0)
+    const { out } = await admin('why', 'web', 'slow')
+    expect(out).toMatch(/^web gets no ticket for slow: rate_limited, too many tickets for web@demo.example/m)
+    expect(out).toMatch(/^rate +at most 2\/h .*: none left for \d+ s$/m)
+    expect(out).toMatch(/^to change it +orthrus admin allow web slow --rate 4\/h$/m)
+    expect(out).toMatch(/^ +or: orthrus admin allow web slow --no-rate$/m)
+    expect(out).toMatch(/^ +or wait \d+ s$/m)
+    expect(await mend('web', 'slow')).toEqual(['rate_limited'])
   })
 
   it.each([
@@ -172,15 +242,15 @@ describe('orthrus admin why --id', () => {
   })
 
   it('says which rule has a rate that was used up', async () => {
-    await realm.add('slow')
-    await admin('allow', 'web', 'slow', '--rate', '1/h')
-    expect((await as('web', ['get', 'slow'])).code).toBe(0)
+    await realm.add('slower')
+    await admin('allow', 'web', 'slower', '--rate', '1/h')
+    expect((await as('web', ['get', 'slower'])).code).toBe(0)
     const id = /"refusal": ?"([0-9a-f]{12})"/.exec(
-      Object.values(await as('web', ['get', 'slow', '--json'])).join(' '),
+      Object.values(await as('web', ['get', 'slower', '--json'])).join(' '),
     )?.[1]
     const { out } = await admin('why', '--id', id ?? '')
     expect(out).toMatch(/rate_limited/)
-    expect(out).toMatch(/^ +or: orthrus admin allow web slow --rate RATE, as 600\/m$/m)
+    expect(out).toMatch(/^ +or: orthrus admin allow web slower --rate RATE, as 600\/m$/m)
   })
 
   it('names the refused login in the error of the client', async () => {

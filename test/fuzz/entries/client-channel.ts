@@ -154,6 +154,8 @@ const WHY: Why = {
     refusal: { caveat: 'methods', reason: 'no' },
   },
   followers: [FOLLOWER],
+  rate: { points: 5, interval: 60_000, left: 4, wait: 0 },
+  endedSince: 3,
 }
 
 const PASSWORD = {
@@ -241,7 +243,10 @@ export function administration(): Entry {
           reason: 'no',
           client: null,
           service: null,
+          rules: [{ rule: { ...ruleOf('web', 'orders'), until: 8 }, fate: 'ended' }],
           ticket: null,
+          rate: null,
+          endedSince: null,
         }),
       ),
       encodeAnswer({ n: 1, code: 'not_authorized', message: 'no' }),

@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { ownContext } from '../../../kdc/admin/context.js'
 import { callMethod } from '../../../kdc/admin/methods.js'
 import type { Caller } from '../../../kdc/admin/role.js'
-import { SHORTENING } from '../../../kdc/limits/defaults.js'
+import { DEFAULT_LIMITS, SHORTENING } from '../../../kdc/limits/defaults.js'
+import { createRateLimits } from '../../../kdc/limits/rate-limits.js'
 import type { PolicyRule } from '../../../shared/administration/rule.js'
+import { encodePolicyRule } from '../../../shared/administration/rules.js'
 import {
   decodeWhy,
   encodeWhyQuestion,
@@ -15,11 +17,12 @@ import { FLAG } from '../../../shared/constants.js'
 import { LongTermKey } from '../../../shared/crypto/keys.js'
 import { OrthrusError } from '../../../shared/errors.js'
 import type { Principal } from '../../../shared/principal.js'
-import { HOUR, MINUTE } from '../../../shared/time.js'
+import { DAY, HOUR, MINUTE } from '../../../shared/time.js'
 import {
   administrator,
   ask,
   callerOf,
+  denialsOf,
   grantOf,
   type Identity,
   local,
@@ -28,6 +31,7 @@ import {
   outcome,
   ruleOf,
   START,
+  TestClock,
   type TestRealm,
   testRealm,
 } from '../../support/realm.js'
@@ -44,7 +48,7 @@ async function why(
   question: WhyQuestion,
   caller: Caller | undefined = administrator(local('admin')),
 ): Promise<Why> {
-  const context = { ...ownContext(realm.realm, realm.context.report), caller }
+  const context = { ...ownContext(realm.realm, realm.context.report, undefined, realm.context.rates), caller }
   return decodeWhy(await callMethod(context, 'why', encodeWhyQuestion(question)))
 }
 
@@ -184,6 +188,124 @@ describe('why', () => {
     const told = await why(realm, asked('web/1', 'orders'))
     expect(told).toMatchObject({ code: 'policy_denied', reason: 'a rule denies it', ticket: null })
     expect(fates(told)).toEqual(['web/1 decides', 'web/* overruled', '* less specific'])
+  })
+
+  it('shows a rule that has ended, and lets it decide nothing', async () => {
+    const realm = await testRealm()
+    await realm.add('web')
+    await realm.add('orders')
+    const until = START + MINUTE
+    const said = { claims: [['role', 'reader']], paths: ['/a'], until } as const
+    await realm.allow('web', 'orders', said)
+    await realm.call('deny', encodePolicyRule({ ...ruleOf('*', 'orders'), effect: 'deny', until: until - 1 }))
+    const at = async (time: number | null, caller?: Caller) =>
+      why(realm, asked('web', 'orders', { at: time }), caller)
+    const fates = ({ rules }: Why) => rules.map(({ rule, fate }) => [rule.effect, fate])
+    expect(fates(await at(null))).toEqual([
+      ['allow', 'overruled'],
+      ['deny', 'decides'],
+    ])
+    expect(fates(await at(until - 1))).toEqual([
+      ['allow', 'decides'],
+      ['deny', 'ended'],
+    ])
+    const later = await at(until)
+    expect(later).toMatchObject({ code: 'policy_denied', reason: 'no rule allows it', ticket: null })
+    expect(later.rules[0]).toEqual({ rule: ruleOf('web', 'orders', said), fate: 'ended' })
+    expect(fates(later)).toEqual([
+      ['allow', 'ended'],
+      ['deny', 'ended'],
+    ])
+    realm.clock.pass(MINUTE)
+    expect(fates(await at(null))).toEqual(fates(later))
+    expect(fates(await at(until - 1))).toEqual([
+      ['allow', 'decides'],
+      ['deny', 'ended'],
+    ])
+    // What was, it could only learn by having asked for a ticket then.
+    expect(await at(null, callerOf(local('web')))).toMatchObject({ rules: [], endedSince: null })
+  })
+
+  it('says since when it knows of rules that have ended', async () => {
+    const realm = await testRealm()
+    await realm.add('orders')
+    const { endedSince } = await why(realm, asked('web', 'orders', { at: START + HOUR }))
+    expect(endedSince).toBe(START - DAY)
+  })
+
+  describe('of a rule with a rate', () => {
+    const rate = { points: 2, interval: MINUTE }
+    const scene = async () => {
+      const clock = new TestClock()
+      const limited: string[] = []
+      const rates = createRateLimits(
+        DEFAULT_LIMITS,
+        () => clock.monotonic(),
+        undefined,
+        limit => limited.push(limit),
+      )
+      const realm = await testRealm({ rates })
+      const web = await realm.add('web')
+      await realm.add('orders')
+      await realm.add('stock')
+      await realm.allow('web', '*', { rate })
+      const take = async (service = 'orders') =>
+        denialsOf(await login(realm, web, { services: [local(service)] }))
+      return { realm, clock, limited, take }
+    }
+
+    it('says what is left, and then the refusal that the client gets', async () => {
+      const { realm, clock, limited, take } = await scene()
+      expect(await why(realm, asked('web', 'orders'))).toMatchObject({
+        code: null,
+        rate: { ...rate, left: 2, wait: 0 },
+      })
+      expect(await take('stock')).toEqual([])
+      expect(await why(realm, asked('web', 'orders'))).toMatchObject({
+        code: null,
+        rate: { left: 1, wait: 0 },
+      })
+      expect(await take()).toEqual([])
+      clock.pass(20_000)
+      for (const caller of [undefined, callerOf(local('web'))]) {
+        const told = await why(realm, asked('web', 'orders'), caller)
+        expect(told).toMatchObject({ code: 'rate_limited', ticket: null, rate: { left: 0, wait: 40_000 } })
+        expect(told.reason).toMatch(/^too many tickets for web@demo.example by the rule/)
+      }
+      expect(limited).toEqual([])
+      expect(await take()).toEqual(['orders rate_limited'])
+      clock.pass(40_000)
+      expect(await why(realm, asked('web', 'orders'))).toMatchObject({
+        code: null,
+        rate: { left: 2, wait: 0 },
+      })
+    })
+
+    it('takes none of what is left', async () => {
+      const { realm, take } = await scene()
+      for (let i = 0; i < 5; i++) await why(realm, asked('web', 'orders'))
+      expect(await take()).toEqual([])
+      expect(await take()).toEqual([])
+    })
+
+    it('tells the rate alone of another time, and to an owner of the service: the rule counts other services too', async () => {
+      const { realm, take } = await scene()
+      for (const service of ['stock', 'stock']) await take(service)
+      await realm.add('ann')
+      await realm.allow('ann', 'kdc', { claims: [['owner', 'orders']] })
+      const owner: Caller = { ...callerOf(local('ann')), claims: [['owner', 'orders']] }
+      const unknown = { code: null, rate: { ...rate, left: null, wait: null } }
+      expect(await why(realm, asked('web', 'orders'), owner)).toMatchObject(unknown)
+      expect(await why(realm, asked('web', 'orders', { at: START + HOUR }))).toMatchObject(unknown)
+    })
+
+    it('is no rate where another rule decides, or denies', async () => {
+      const { realm } = await scene()
+      await realm.allow('web', 'orders')
+      expect((await why(realm, asked('web', 'orders'))).rate).toBeNull()
+      await realm.deny('web', 'stock')
+      expect((await why(realm, asked('web', 'stock'))).rate).toBeNull()
+    })
   })
 
   it.each([
