@@ -15,12 +15,19 @@ const presenters: readonly Principal[] = Array.from({ length: PRESENTERS }, (_, 
 
 /** Requests of the last minute, none of which any replay cache has seen. */
 export function prepareAdmissions(count: number): AdmissionRequest[] {
-  const ids = systemRandom(count * SIZE.REPLAY_ID)
   const now = Date.now()
+  const stamp = () => now - SPREAD.PAST + Math.floor(Math.random() * (SPREAD.PAST + SPREAD.FUTURE))
+  return prepareStamped(count, stamp)
+}
+
+/** Requests with these stamps, milliseconds, none of which any replay cache has seen. */
+export function prepareStamped(count: number, stamp: () => number): AdmissionRequest[] {
+  const ids = systemRandom(count * SIZE.REPLAY_ID)
+  const endTime = Date.now() + HOUR
   return Array.from({ length: count }, (_, i) => ({
     id: ids.subarray(i * SIZE.REPLAY_ID, (i + 1) * SIZE.REPLAY_ID),
-    time: now - SPREAD.PAST + Math.floor(Math.random() * (SPREAD.PAST + SPREAD.FUTURE)),
+    time: stamp(),
     presenter: presenters[i % PRESENTERS] as Principal,
-    endTime: now + HOUR,
+    endTime,
   }))
 }

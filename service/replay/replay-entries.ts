@@ -1,5 +1,6 @@
 import { REPLAY_SHARE, SIZE, WINDOW } from '../../shared/constants.js'
 import { createHashKey, halfSipHash } from '../../shared/crypto/half-sip-hash.js'
+import { ForgottenRecords } from './replay-forgotten.js'
 import { NameHash } from './replay-hash.js'
 import { PAGE_BYTES, PAGE_RECORDS, PagePool } from './replay-pages.js'
 import { NONE, ReplayTable } from './replay-table.js'
@@ -14,6 +15,11 @@ export const MAX_BYTES_LEAST = 512 * 1024
 const FIXED_BYTES = 32 * 1024
 /** An insert takes at most one page for its bucket and one for its presenter. */
 const PAGES_PER_INSERT = 2
+/**
+ * How many pages of forgotten entries a step goes over: as a rule, so that all are soon gone over while requests come, and
+ * it costs each of them a few microseconds; and once more when a presenter's share depends on it, for less than a millisecond.
+ */
+const PAGES_COUNTED = { EACH_STEP: 4, FOR_A_SHARE: 512 } as const
 const KEY_WORDS = SIZE.REPLAY_ID / 4
 
 /** An id prepared for a look-up. */
@@ -33,15 +39,16 @@ interface Bucket {
 /**
  * The ids that were admitted and are not yet forgotten, in buckets by their stamps, each with its presenter; and the
  * number of entries per presenter (docs/protocol.md section 8, "Floor"). All are kept in pages of one pool: 32 bytes
- * per entry and 32 per presenter. A bucket is forgotten as a whole: one pass over it subtracts its entries from their
- * presenters' counts.
+ * per entry and 32 per presenter. A bucket is forgotten as a whole, in one step, since nothing in it is looked for any
+ * more; its entries are subtracted from their presenters' counts page by page in the steps that follow.
  */
 export class ReplayEntries {
   readonly #pagesMax: number
   readonly #pool: PagePool
   readonly #buckets: readonly Bucket[]
-  /** Presenters of the entries; the value is how many entries they have. */
+  /** Presenters of the entries; the value is how many entries they have, with those forgotten but not subtracted yet. */
   readonly #presenters: ReplayTable
+  readonly #forgotten: ForgottenRecords
   readonly #hashKey = createHashKey()
   readonly #names = new NameHash()
   readonly #key = { words: new Uint32Array(KEY_WORDS), hash: 0 }
@@ -54,6 +61,7 @@ export class ReplayEntries {
     this.#pagesMax = Math.floor((maxBytes - FIXED_BYTES) / PAGE_BYTES)
     this.#pool = new PagePool(this.#pagesMax)
     this.#presenters = new ReplayTable(this.#pool)
+    this.#forgotten = new ForgottenRecords(this.#pool, presenter => this.#uncount(presenter))
     this.#buckets = Array.from({ length: BUCKETS }, () => ({
       number: 0,
       newest: 0,
@@ -90,8 +98,18 @@ export class ReplayEntries {
     return this.#bucketOf(time).table.find(words, hash) !== NONE
   }
 
-  /** Whether the presenter has used up its share of the capacity. */
+  /**
+   * Whether the presenter has used up its share of the capacity. Where many entries were forgotten together, some of its own
+   * may still count until requests of anybody, or a few more of its own, have come.
+   */
   isOverQuota(presenter: string): boolean {
+    if (!this.#hasUsedUp(presenter)) return false
+    if (this.#forgotten.isEmpty) return true
+    this.#forgotten.tellPages(PAGES_COUNTED.FOR_A_SHARE)
+    return this.#hasUsedUp(presenter)
+  }
+
+  #hasUsedUp(presenter: string): boolean {
     const name = this.#names.of(presenter)
     const record = this.#presenters.find(name, name[0] as number)
     if (record === NONE) return false
@@ -100,6 +118,7 @@ export class ReplayEntries {
 
   /** Makes sure that there is memory for one entry. @returns false if something must be forgotten first */
   reserve(): boolean {
+    while (this.#pool.freePages < PAGES_PER_INSERT && !this.#forgotten.isEmpty) this.#forgotten.tellPages(1)
     return this.#pool.reserve(PAGES_PER_INSERT)
   }
 
@@ -114,12 +133,14 @@ export class ReplayEntries {
     this.#size++
   }
 
-  /** Empties the buckets that lie entirely at or below the floor. */
+  /** Empties the buckets that lie entirely at or below the floor. To be called in each step. */
   forgetUpTo(floor: number): void {
     const first = bucketNumber(floor + 1)
-    if (first === this.#firstBucket) return
-    this.#firstBucket = first
-    this.#forget(this.#buckets.filter(bucket => bucket.size > 0 && bucket.number < first))
+    if (first !== this.#firstBucket) {
+      this.#firstBucket = first
+      this.#forget(this.#buckets.filter(bucket => bucket.size > 0 && bucket.number < first))
+    }
+    if (!this.#forgotten.isEmpty) this.#forgotten.tellPages(PAGES_COUNTED.EACH_STEP)
   }
 
   /** Empties the oldest bucket and returns the newest time in it. @throws TypeError if there is no entry */
@@ -143,18 +164,18 @@ export class ReplayEntries {
   }
 
   #forget(buckets: readonly Bucket[]): void {
-    const left = buckets.reduce((size, bucket) => size - bucket.size, this.#size)
-    // No entry is left, as after a long pause. This saves the pass over the entries and frees the presenters' pages.
-    if (left === 0) this.#presenters.clear()
     for (const bucket of buckets) {
-      if (left > 0) bucket.table.eachValue(this.#uncount)
-      bucket.table.clear()
+      this.#size -= bucket.size
       bucket.size = 0
+      this.#forgotten.add(bucket.table.empty())
     }
-    this.#size = left
+    if (this.#size > 0) return
+    // No entry is left, as after a long pause, so every count is 0. This frees the pages of the counts, too.
+    this.#forgotten.drop()
+    this.#presenters.clear()
   }
 
-  readonly #uncount = (presenter: number): void => {
+  #uncount(presenter: number): void {
     const left = this.#presenters.value(presenter) - 1
     this.#presenters.setValue(presenter, left)
     if (left === 0) this.#presenters.remove(presenter)

@@ -26,9 +26,11 @@ export const PAGE_BYTES = PAGE_RECORDS * RECORD_WORDS * 4 + LISTED_BYTES
  */
 export class PagePool {
   readonly #slabs: Uint32Array[] = []
-  readonly #free: number[] = []
+  /** Lists of free pages, none of them empty: a whole list is given back as it is, however long it is. */
+  readonly #free: number[][] = []
   readonly #pagesMax: number
   #pages = 0
+  #freePages = 0
 
   constructor(pagesMax: number) {
     this.#pagesMax = pagesMax
@@ -39,33 +41,56 @@ export class PagePool {
     return this.#pages * PAGE_BYTES
   }
 
+  /** How many pages can be taken before the pool has to grow. */
+  get freePages(): number {
+    return this.#freePages
+  }
+
   /** Makes sure that `count` pages are free; grows if needed. @returns false if the pool must not grow further */
   reserve(count: number): boolean {
-    while (this.#free.length < count) {
+    while (this.#freePages < count) {
       if (this.#pages >= this.#pagesMax) return false
-      const first = this.#pages
-      const added = Math.min(SLAB_PAGES, this.#pagesMax - first)
-      this.#slabs.push(new Uint32Array(added * PAGE_RECORDS * RECORD_WORDS))
-      this.#pages = first + added
-      for (let page = this.#pages - 1; page >= Math.max(first, 1); page--) this.#free.push(page)
+      this.#grow()
     }
     return true
   }
 
   /** Takes a page that has been reserved. It still contains the data of its last use. */
   take(): number {
-    const page = this.#free.pop()
+    const list = this.#free.at(-1)
+    const page = list?.pop()
     if (page === undefined) throw new TypeError('a page must be reserved before it is taken')
+    if (list?.length === 0) this.#free.pop()
+    this.#freePages--
     return page
   }
 
   give(page: number): void {
-    this.#free.push(page)
+    const list = this.#free.at(-1)
+    if (list === undefined) this.#free.push([page])
+    else list.push(page)
+    this.#freePages++
+  }
+
+  /** Gives back all pages of a list, in one step. The caller must not use the list any more. */
+  giveAll(pages: number[]): void {
+    if (pages.length > 0) this.#free.push(pages)
+    this.#freePages += pages.length
   }
 
   /** The slab that has the record, at `recordOffset(record)`. */
   slabOf(record: number): Uint32Array {
     return this.#slabs[record >>> SLAB_RECORDS_BITS] as Uint32Array
+  }
+
+  #grow(): void {
+    const first = this.#pages
+    const added = Math.min(SLAB_PAGES, this.#pagesMax - first)
+    this.#slabs.push(new Uint32Array(added * PAGE_RECORDS * RECORD_WORDS))
+    this.#pages = first + added
+    const pages: number[] = []
+    for (let page = this.#pages - 1; page >= Math.max(first, 1); page--) pages.push(page)
+    this.giveAll(pages)
   }
 }
 

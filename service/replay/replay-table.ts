@@ -1,17 +1,14 @@
-import {
-  HASH,
-  HEAD,
-  NEXT,
-  PAGE_RECORDS,
-  type PagePool,
-  RECORD_WORDS,
-  recordOffset,
-  VALUE,
-} from './replay-pages.js'
+import { HASH, HEAD, NEXT, PAGE_RECORDS, type PagePool, recordOffset, VALUE } from './replay-pages.js'
 
 /** The number that stands for no record. */
 export const NONE = 0
 const KEY_WORDS = HASH
+
+/** What a table was made of. All pages are full, but perhaps the last one. */
+export interface FormerPages {
+  readonly pages: number[]
+  readonly records: number
+}
 
 /**
  * A hash table of records with keys of 16 bytes and a value of 32 bits, made of pages of a pool. It grows by linear
@@ -93,25 +90,22 @@ export class ReplayTable {
     this.#removed = record
   }
 
-  /** Visits the value of every record. Only for a table from which no record was removed. */
-  eachValue(visit: (value: number) => void): void {
-    let left = this.#appended
-    for (const page of this.#pages) {
-      const slab = this.#pool.slabOf(page * PAGE_RECORDS)
-      const at = recordOffset(page * PAGE_RECORDS) + VALUE
-      const end = at + Math.min(left, PAGE_RECORDS) * RECORD_WORDS
-      for (let value = at; value < end; value += RECORD_WORDS) visit(slab[value] as number)
-      left -= PAGE_RECORDS
-    }
-  }
-
-  /** Forgets every record and returns the pages to the pool. The cost is per page, not per record. */
-  clear(): void {
-    for (const page of this.#pages) this.#pool.give(page)
+  /**
+   * Forgets every record, in one step. The pages stay taken until the caller gives them back, and keep the records' values
+   * until then, unless one was removed before.
+   */
+  empty(): FormerPages {
+    const former = { pages: this.#pages, records: this.#appended }
     this.#pages = []
     this.#appended = 0
     this.#mask = 0
     this.#removed = NONE
+    return former
+  }
+
+  /** Forgets every record and returns the pages to the pool, in one step. */
+  clear(): void {
+    this.#pool.giveAll(this.empty().pages)
   }
 
   /** Adds a record and a chain; the new chain gets its share of the chain that is split. */

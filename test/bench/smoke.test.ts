@@ -27,7 +27,7 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
   followers: ['followers.20'],
   revocation: ['revocation.10'],
   start: ['start.10.closed', 'start.10.killed', 'start.1000.closed', 'start.1000.killed'],
-  replay: ['replay.insert', ...MACHINE, ...REDIS],
+  replay: ['replay.insert', 'replay.forget', ...MACHINE, ...REDIS],
   channel: ['channel.1024', 'channel.65536', 'sealed.65536'],
   streams: [
     'streams.records',

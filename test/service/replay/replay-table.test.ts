@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { ForgottenRecords } from '../../../service/replay/replay-forgotten.js'
 import { PAGE_BYTES, PAGE_RECORDS, PagePool } from '../../../service/replay/replay-pages.js'
 import { NONE, ReplayTable } from '../../../service/replay/replay-table.js'
 
@@ -37,6 +38,15 @@ function isAsModel(table: ReplayTable, hash: (name: number) => number, model: Ma
   }
 }
 
+/** The values of a table that is forgotten. */
+function valuesOf(table: ReplayTable, pool: PagePool): number[] {
+  const values: number[] = []
+  const forgotten = new ForgottenRecords(pool, value => values.push(value))
+  forgotten.add(table.empty())
+  forgotten.tellPages(Number.POSITIVE_INFINITY)
+  return values.sort((a, b) => a - b)
+}
+
 describe('a table', () => {
   test.each(HASHES.map((hash, i) => [i, hash] as const))('is as a Map, with hash %i', (_, hash) => {
     fc.assert(
@@ -72,7 +82,7 @@ describe('a table', () => {
   })
 
   test.each([0, 1, 31, 32, 33, 64, 100])(
-    'of %i records visits each value once, and takes pages for them',
+    'of %i records leaves each value once, and takes pages for them',
     count => {
       const pool = new PagePool(50)
       const table = new ReplayTable(pool)
@@ -80,14 +90,13 @@ describe('a table', () => {
         pool.reserve(1)
         table.insert(key(name), name, 1000 + name)
       }
-      const seen: number[] = []
-      table.eachValue(value => seen.push(value))
-      expect(seen).toEqual(Array.from({ length: count }, (_, name) => 1000 + name))
       expect(table.pages).toBe(Math.ceil(count / PAGE_RECORDS))
+      expect(valuesOf(table, pool)).toEqual(Array.from({ length: count }, (_, name) => 1000 + name))
+      expect(table.pages).toBe(0)
     },
   )
 
-  test('visits each value once, even if its pages lie in another slab', () => {
+  test('leaves each value once, even if its pages lie in another slab', () => {
     const pool = new PagePool(600)
     pool.reserve(255)
     for (let page = 0; page < 255; page++) pool.take()
@@ -96,9 +105,7 @@ describe('a table', () => {
       pool.reserve(1)
       table.insert(key(name), name, name)
     }
-    const seen: number[] = []
-    table.eachValue(value => seen.push(value))
-    expect(seen).toEqual(Array.from({ length: 70 }, (_, name) => name))
+    expect(valuesOf(table, pool)).toEqual(Array.from({ length: 70 }, (_, name) => name))
   })
 
   test('fills removed places first, and so does not grow by a page', () => {
@@ -131,6 +138,21 @@ describe('a table', () => {
 })
 
 describe('pages', () => {
+  test('of a whole list go back in one step, and each is handed out once more', () => {
+    const pool = new PagePool(300)
+    pool.reserve(299)
+    const all = Array.from({ length: 299 }, () => pool.take())
+    expect(pool.freePages).toBe(0)
+    pool.giveAll(all.slice(0, 200))
+    pool.giveAll([])
+    pool.give(all[200] as number)
+    pool.giveAll(all.slice(201))
+    expect(pool.freePages).toBe(299)
+    const again = Array.from({ length: 299 }, () => pool.take())
+    expect(again.sort((a, b) => a - b)).toEqual(all.sort((a, b) => a - b))
+    expect(() => pool.take()).toThrow(TypeError)
+  })
+
   test('are as many as allowed, one of which is never handed out', () => {
     expect(new PagePool(1).reserve(1)).toBe(false)
     for (const most of [2, 255, 256, 257, 600]) {
