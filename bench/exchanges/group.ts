@@ -1,5 +1,6 @@
 import { type Column, type Group, type MeasuredRow, makeGroup, type Sample } from '../figures.js'
 import { warmUp } from '../measure.js'
+import { measureMit } from '../mit/rows.js'
 import { type Child, withChildren } from '../processes.js'
 import type { Settings } from '../settings.js'
 import type { LoadFigures } from './load-process.js'
@@ -36,7 +37,11 @@ interface Plan extends Exchange {
   readonly inFlight: number
 }
 
-export function measureExchanges(settings: Settings): Promise<Group> {
+export async function measureExchanges(settings: Settings): Promise<Group> {
+  return makeGroup(HEAD, [...(await measureOwn(settings)), ...(await measureMit(settings))])
+}
+
+function measureOwn(settings: Settings): Promise<MeasuredRow[]> {
   return withChildren(['./exchanges/kdc-process.js', './exchanges/load-process.js'], async (...processes) => {
     const [kdc, load] = processes as [Child, Child]
     const connections = Math.max(...SHAPES.map(shape => shape.connections))
@@ -47,7 +52,7 @@ export function measureExchanges(settings: Settings): Promise<Group> {
       await requireTickets(load, exchange)
       for (const shape of SHAPES) rows.push(await measurePlan(kdc, load, { ...exchange, ...shape }, settings))
     }
-    return makeGroup(HEAD, rows)
+    return rows
   })
 }
 
@@ -56,7 +61,8 @@ const HEAD = {
   title: 'The KDC: AS and TGS',
   note:
     'A KDC with its store in memory and its limits of rate raised, and the load in a second process, over WebSockets ' +
-    'on loopback. Each connection is another client; requests are made beforehand.',
+    'on loopback. Each connection is another client; requests are made beforehand. MIT krb5 is asked over UDP, a socket ' +
+    'for each request in flight, with its database in a file, its log on, and without the times of the last login.',
   columns: COLUMNS,
   main: 'cpu',
 }

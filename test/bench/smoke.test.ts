@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Group, Report, Row } from '../../bench/figures.js'
+import { hasMit } from '../../bench/mit/kdc.js'
 import { root, run } from '../end-to-end/processes.js'
 import { hasRedis } from '../support/redis.js'
 
@@ -16,14 +17,20 @@ const EXCHANGES = ['as.0', 'as.4', 'tgs.1', 'tgs.16'].flatMap(exchange =>
   ['1x1', '1x32', '64x1'].map(shape => `${exchange}.${shape}`),
 )
 const OWN = ['ap.known', 'ap.new', 'ap.caveats', 'ap.delegated', 'ap.create', 'ap.check']
-const PEERS = ['jose.hs256', 'jose.eddsa', 'fast-jwt.hs256', 'fast-jwt.eddsa', 'macaroon']
+const WIMSE = ['ES256', 'EdDSA'].flatMap(algorithm =>
+  ['known', 'new'].map(way => `wimse.${algorithm}.${way}`),
+)
+const PEERS = ['jose.hs256', 'jose.eddsa', 'fast-jwt.hs256', 'fast-jwt.eddsa', ...WIMSE, 'macaroon']
+const MIT = hasMit
+  ? ['as.0', 'tgs.1'].flatMap(exchange => [1, 32].map(many => `mit.${exchange}.${many}`))
+  : []
 const MACHINE = process.platform === 'linux' ? ['replay.machine'] : []
 const REDIS = hasRedis ? ['replay.redis.ioredis', 'replay.redis.redis'] : []
 const ROWS: Readonly<Record<string, readonly string[]>> = {
   presentations: [...OWN, ...PEERS],
   http: ['http.ticketed', 'http.followed', 'http.bare'],
   'first-call': ['first.fresh', 'tls.fresh', 'first.running', 'tls.new', 'first.held', 'tls.resumed'],
-  exchanges: EXCHANGES,
+  exchanges: [...EXCHANGES, ...MIT],
   followers: ['followers.20'],
   revocation: ['revocation.10'],
   start: ['start.10.closed', 'start.10.killed', 'start.1000.closed', 'start.1000.killed'],
