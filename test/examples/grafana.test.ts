@@ -17,6 +17,11 @@ const folder = fileURLToPath(new URL('../../examples/grafana/', import.meta.url)
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
 const PROMTOOL = process.env.ORTHRUS_PROMTOOL ?? 'promtool'
 const hasPromtool = spawnSync(PROMTOOL, ['--version']).status === 0
+if (!hasPromtool)
+  console.warn('promtool is not installed: nothing else reads the metrics and tries the alerts')
+
+/** What promtool tries the alerts with. */
+const TRIED = ['alerts.test.yml', 'alerts-of-days.test.yml']
 
 /** Made by Prometheus itself. */
 const OF_PROMETHEUS = ['up']
@@ -161,6 +166,16 @@ describe('the alerts', () => {
     expect(alerts().length).toBe(severities.length)
   })
 
+  it('are each tried where they fire, and where they just do not', () => {
+    const tried = TRIED.map(read).join('\n')
+    const names = (entries: RegExp): string[] =>
+      [...new Set([...tried.matchAll(entries)].map(([, name = '']) => name))].sort()
+    const all = alerts().sort()
+    expect(all.length).toBeGreaterThan(15)
+    expect(names(/alertname: (\w+)\n\s+exp_alerts:\n\s+- exp_labels:/g)).toEqual(all)
+    expect(names(/- { eval_time: \w+, alertname: (\w+) }/g)).toEqual(all)
+  })
+
   it('and the handbook tells every metric', () => {
     const handbook = readFileSync(join(folder, '../../docs/operations.md'), 'utf8')
     const names = new Set([...text.matchAll(/^# TYPE orthrus_kdc_(\w+)/gm)].map(([, name = '']) => name))
@@ -187,7 +202,7 @@ describe.skipIf(!hasPromtool)('promtool, which is not installed everywhere,', ()
   it.each([
     [['check', 'rules', 'alerts.yml']],
     [['check', 'config', 'prometheus.yml']],
-    [['test', 'rules', 'alerts.test.yml']],
+    [['test', 'rules', ...TRIED]],
   ])('passes %j', args => {
     expect(promtool(args)).toMatch(/^0 /)
   })
