@@ -1,4 +1,4 @@
-import { access, link, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { access, link, mkdtemp, readdir, readFile, rename, rm, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -9,7 +9,7 @@ import { openLevelStore } from '../../../kdc/store/level/store.js'
 import { RECORD_KIND } from '../../../kdc/store/store.js'
 import { checkRealm } from '../../../kdc/upkeep/check.js'
 import { type RotationContext, rotateMasterKey } from '../../../kdc/upkeep/rotate-master-key.js'
-import { createMasterKey, readMasterKey } from '../../../kdc/vault/master-key.js'
+import { createMasterKey, readMasterKey, revealMasterKey } from '../../../kdc/vault/master-key.js'
 import { masterKeyFile, readMasterKeys } from '../../../kdc/vault/master-key-place.js'
 import { Vault } from '../../../kdc/vault/vault.js'
 import type { RotationPosition, RotationStep } from '../../../shared/administration/master-key.js'
@@ -162,6 +162,51 @@ describe('a rotation of the master key', () => {
     })
     expect(await isThere(`${keyFile}.next`)).toBe(false)
     await again.close()
+  })
+
+  it('does not end while another key is where the one before is to be kept', async () => {
+    await makeData(3)
+    const before = await readFile(keyFile, 'utf8')
+    const vault = await open()
+    await rotate(vault, 2)
+    await createMasterKey(`${keyFile}.old`, systemRandom)
+    await expect(rotate(vault)).rejects.toMatchObject({
+      code: 'keytab_invalid',
+      reason: expect.stringContaining('has appeared since the rotation began'),
+    })
+    expect(await readFile(keyFile, 'utf8')).toBe(before)
+    expect(vault.keys.previous).toBeDefined()
+    await rename(`${keyFile}.old`, join(folder, 'moved-away'))
+    expect(await rotate(vault)).toMatchObject({ kept: `${keyFile}.old` })
+    expect(await readFile(`${keyFile}.old`, 'utf8')).toBe(before)
+    await vault.close()
+  })
+
+  it('shows whoever reads the files meanwhile the keys of one moment', async () => {
+    const bytesOf = async (name: string) => Buffer.from(revealMasterKey(await readMasterKey(name)))
+    await createMasterKey(keyFile, systemRandom)
+    const shown = [(await bytesOf(keyFile)).toString('hex')]
+    const place = masterKeyFile(keyFile)
+    let isOver = false
+    const rotating = (async () => {
+      for (let i = 0; i < 40; i++) {
+        const [key] = shown.at(-1)?.split(' ') ?? []
+        const next = Buffer.from(revealMasterKey(await place.begin(systemRandom))).toString('hex')
+        shown.push(`${next} ${key}`)
+        await unlink(await place.finish())
+        shown.push(next)
+      }
+      isOver = true
+    })()
+    while (!isOver) {
+      const first = shown.length - 1
+      const { current, previous } = await readMasterKeys(keyFile)
+      const read = [current, ...(previous === undefined ? [] : [previous])]
+      const hex = read.map(key => Buffer.from(revealMasterKey(key)).toString('hex')).join(' ')
+      // What is being done may be seen before it is noted.
+      await expect.poll(() => shown.slice(first).includes(hex)).toBe(true)
+    }
+    await rotating
   })
 
   it('does not forget the key before while a record is under it, whatever the caller says', async () => {
