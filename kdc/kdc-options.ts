@@ -118,6 +118,7 @@ const KNOWN_LIMITS: KnownOptions<Limits> = {
   requestsPerClient: true,
   feedCallsPerClient: true,
   keyChangesPerClient: true,
+  actsPerOwner: true,
   repeats: true,
 }
 

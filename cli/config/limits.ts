@@ -106,6 +106,12 @@ export const LIMITS: { readonly [Name in LimitName]: LimitFacts } = {
     means: 'Keys that one client stages or sets, and hosts that one code for a fleet enrols.',
     protects: 'the disk, and the log, from changes without end',
   },
+  actsPerOwner: {
+    kind: 'rate',
+    means:
+      'What one owner of services changes or reads as that: each is a line or two in the audit log. Administrators have no such limit.',
+    protects: 'the traces of others in the audit log, from an owner who would push them out of it',
+  },
   repeats: {
     kind: 'rate',
     means: 'Repeats from one address of requests that somebody proved, whoever it was.',

@@ -14,6 +14,7 @@ import type { ExchangeContext } from '../realm/context.js'
 import type { MaybePromise } from '../realm/maybe-promise.js'
 import type { Origin } from '../report/events.js'
 import { describeFailure } from '../report/failure.js'
+import type { Report } from '../report/report.js'
 import { HeldBackup } from '../upkeep/held-backup.js'
 import { requireStanding } from './authority.js'
 import type { OpenChannels } from './open-channels.js'
@@ -33,6 +34,8 @@ export class KdcChannel implements ChannelApplication {
   readonly #context: ExchangeContext
   readonly #channel: AcceptedChannel
   readonly #call: AdminContext
+  /** The same, for what owners do too. */
+  readonly #sharing: AdminContext
   readonly #calling: CallingChannel
   readonly #leave: () => void
   /** Whether a change of this channel's own is being made and answered. */
@@ -59,6 +62,7 @@ export class KdcChannel implements ChannelApplication {
       })
     const backup = new HeldBackup()
     this.#call = { realm, report, audit, rates, caller: verified, calling: this.#calling, backup, change }
+    this.#sharing = { ...this.#call, report: shareOfOwner(context, verified) }
     this.#leave = channels.add({
       service: verified.service,
       tickets: verified.tickets,
@@ -174,7 +178,7 @@ export class KdcChannel implements ChannelApplication {
 
   /** A new key counts when it is about to be made: a thief who may make none must not use up what the holder may. */
   #contextOf({ method }: KdcCall): AdminContext {
-    if (!CHANGING.has(method)) return this.#call
+    if (!CHANGING.has(method)) return this.#sharing
     const change: AdminContext['change'] = async plan => {
       this.#context.rates.requireKeyChange(this.#presenter)
       return this.#call.change(plan)
@@ -191,6 +195,24 @@ export class KdcChannel implements ChannelApplication {
     const { address } = this.#calling.channel
     const { ticketId } = this.#calling
     return { exchange: 'administration', address, by: actorsOf(this.#channel.verified), ticketId }
+  }
+}
+
+/**
+ * An owner's acts are in the audit log without exception, so whoever makes too many is refused before one is written:
+ * old files of the log are removed as new ones come. Administrators may do anything in any case.
+ */
+function shareOfOwner(
+  { report, rates }: ExchangeContext,
+  { client, claims }: AcceptedChannel['verified'],
+): Report {
+  if (isAdministrator(claims)) return report
+  return {
+    tell: event => report.tell(event),
+    record: async event => {
+      if (event.kind === 'record_changing' || event.kind === 'records_read') rates.requireOwnerAct(client)
+      await report.record(event)
+    },
   }
 }
 

@@ -249,6 +249,12 @@ export interface Limits {
    * line in the log and, of a fleet, a name that is kept for ever.
    */
   readonly keyChangesPerClient: Rate
+  /**
+   * What one owner of services changes or reads as that. Each is a line or two in the audit log, of at most 16 KiB and
+   * mostly half of one, and none may be left out: so one too many is refused. By default less than a gigabyte a day
+   * comes of it in any case, and mostly some 30 MB.
+   */
+  readonly actsPerOwner: Rate
   /** Repeats from one address of requests that somebody proved, whoever it was. */
   readonly repeats: Rate
 }
@@ -270,5 +276,6 @@ export const DEFAULT_LIMITS: Limits = {
   requestsPerClient: { points: 6_000, interval: MINUTE },
   feedCallsPerClient: { points: 60_000, interval: MINUTE },
   keyChangesPerClient: { points: 600, interval: HOUR },
+  actsPerOwner: { points: 1_200, interval: HOUR },
   repeats: { points: 600, interval: MINUTE },
 }

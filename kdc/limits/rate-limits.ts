@@ -53,6 +53,8 @@ export interface RateLimits {
   requireClientLogin(client: Principal): void
   /** For a key that a client stages or sets. It counts as a request too. */
   requireKeyChange(client: Principal): void
+  /** For what the owner of a service changes or reads as that. It counts as a request too. */
+  requireOwnerAct(owner: Principal): void
   /**
    * For a ticket that a rule with a rate grants.
    * @param takes whether it is counted; a repeated request needs room for its ticket, but takes none of it
@@ -79,6 +81,7 @@ export type OnLimited = (
     | 'requestsPerClient'
     | 'feedCallsPerClient'
     | 'keyChangesPerClient'
+    | 'actsPerOwner'
     | 'repeats'
     | 'rule',
 ) => void
@@ -86,7 +89,15 @@ export type OnLimited = (
 /** Limits counted in this process. @param monotonic milliseconds */
 export function createRateLimits(
   limits: GuessLimits &
-    Pick<Limits, 'params' | 'requestsPerClient' | 'feedCallsPerClient' | 'keyChangesPerClient' | 'repeats'>,
+    Pick<
+      Limits,
+      | 'params'
+      | 'requestsPerClient'
+      | 'feedCallsPerClient'
+      | 'keyChangesPerClient'
+      | 'actsPerOwner'
+      | 'repeats'
+    >,
   monotonic: () => number = () => systemClock.monotonic(),
   random: RandomSource = systemRandom,
   onLimited: OnLimited = () => {},
@@ -104,6 +115,7 @@ export function createRateLimits(
   const keyChanges = new ClientLimit(limits.keyChangesPerClient, monotonic, () =>
     onLimited('keyChangesPerClient'),
   )
+  const ownerActs = new ClientLimit(limits.actsPerOwner, monotonic, () => onLimited('actsPerOwner'))
   const rules = new RuleRates(monotonic)
   const seen = new SeenRequests(random)
   // As many requests of one client are remembered as it may send, so that no client can fill the memory for all.
@@ -129,6 +141,7 @@ export function createRateLimits(
     },
     requireClient: client => clients.require('requests', client),
     requireKeyChange: client => keyChanges.require('new keys', client),
+    requireOwnerAct: owner => ownerActs.require('acts of administration', owner),
     requireFeedCall: client => feedCalls.require('calls about the feed', client),
     countFeedEntries: (client, entries) => feedCalls.count(client, Math.ceil(entries / ENTRIES_PER_CALL)),
     requireClientLogin: client => logins.require('AS requests', client),
@@ -156,6 +169,7 @@ export const NO_RATE_LIMITS: RateLimits = {
   see: (_client, { time }, now) => (Math.abs(time - now) > WINDOW.KDC_SKEW ? 'stale' : 'new'),
   requireClient: nothing,
   requireKeyChange: nothing,
+  requireOwnerAct: nothing,
   requireFeedCall: nothing,
   countFeedEntries: nothing,
   requireClientLogin: nothing,

@@ -29,6 +29,7 @@ const LIMITS: Counts<RequestLimit> = {
   requestsPerClient: 0,
   feedCallsPerClient: 0,
   keyChangesPerClient: 0,
+  actsPerOwner: 0,
   repeats: 0,
   rule: 0,
 }

@@ -31,6 +31,7 @@ export type RequestLimit =
       | 'requestsPerClient'
       | 'feedCallsPerClient'
       | 'keyChangesPerClient'
+      | 'actsPerOwner'
       | 'repeats'
     >
   | 'rule'

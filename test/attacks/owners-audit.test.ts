@@ -1,6 +1,9 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { ownContext } from '../../kdc/admin/context.js'
 import { callMethod } from '../../kdc/admin/methods.js'
+import { ChannelOpener } from '../../kdc/channel/channel-opener.js'
+import { DEFAULT_LIMITS } from '../../kdc/limits/defaults.js'
+import { createRateLimits } from '../../kdc/limits/rate-limits.js'
 import { ownerView } from '../../kdc/report/audit/owner-view.js'
 import { readAudit } from '../../kdc/report/audit/reader.js'
 import type { KdcEvent } from '../../kdc/report/events.js'
@@ -17,9 +20,18 @@ import { encodePolicyRule } from '../../shared/administration/rules.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Claims, ClaimValue } from '../../shared/ticket/claims.js'
-import { SECOND } from '../../shared/time.js'
+import { HOUR, SECOND } from '../../shared/time.js'
+import { TestFollower } from '../kdc/feed/following.js'
 import { type AuditScene, auditScene, granted, type OpenAudit } from '../kdc/report/audit/audit-log.js'
-import { callerOf, local, pattern, ruleOf, type TestRealm, testRealm } from '../support/realm.js'
+import {
+  callerOf,
+  type Identity,
+  local,
+  pattern,
+  ruleOf,
+  type TestRealm,
+  testRealm,
+} from '../support/realm.js'
 
 /** What the owner of a service tries to read in the audit log beyond what is about its service. */
 
@@ -267,5 +279,77 @@ describe('the owner of a service, in the audit log', () => {
       ['audit', [local('orders')]],
       ['audit', [local('billing')]],
     ])
+  })
+})
+
+describe('an owner who would push the traces of others out of the audit log', () => {
+  const POINTS = 6
+
+  async function flooded() {
+    const log = await auditScene()
+    const { audit, report } = await log.open()
+    onTestFinished(() => audit.close())
+    const limits = { ...DEFAULT_LIMITS, actsPerOwner: { points: POINTS, interval: HOUR } }
+    const rates = createRateLimits(limits, () => log.clock.monotonic())
+    const realm = await testRealm({ rates })
+    const opener = new ChannelOpener({ ...realm.context, report, audit })
+    const who = async (name: string, claims: Claims) => {
+      const identity = await realm.add(name)
+      await realm.allow(name, 'kdc', { claims })
+      return identity
+    }
+    await realm.add('orders')
+    const owners = {
+      alice: await who('alice', [['owner', 'orders']]),
+      bob: await who('bob', [['owner', 'orders']]),
+    }
+    const root = await who('root', [['role', 'admin']])
+    const linesOf = async (name: string) => {
+      await audit.mark()
+      const lines = await log.lines()
+      return lines.filter(({ kind, client }) => kind === 'administration' && client === local(name))
+    }
+    return {
+      realm,
+      log,
+      linesOf,
+      open: (one: Identity) => TestFollower.open({ ...realm, opener }, one),
+      ...owners,
+      root,
+    }
+  }
+
+  const outcomeOf = (channel: TestFollower, method: string, args: readonly Value[]): Promise<string> =>
+    channel.call(method, ...args).then(
+      () => 'done',
+      (cause: { code: string }) => cause.code,
+    )
+  const allowing = (name: string) => encodePolicyRule(rule(name, 'orders'))
+
+  it.each<[string, (i: number) => readonly [string, readonly Value[]], number]>([
+    ['by changes', i => ['allow', allowing(`w${i}`)], 2],
+    ['by reading rules', i => ['rule', [local(`w${i}`), local('orders')]], 1],
+    ['by reading lists', () => ['policy', [null, 1]], 1],
+    ['by reading the log over one channel after another', () => ['audit', question(about('orders'))], 1],
+  ])('%s, is refused what is beyond its share', async (_, callOf, linesEach) => {
+    const { realm, log, linesOf, open, alice, bob, root } = await flooded()
+    const outcomes: string[] = []
+    for (let i = 0; i < 2 * POINTS; i++) outcomes.push(await outcomeOf(await open(alice), ...callOf(i)))
+    const within = outcomes.slice(0, POINTS)
+    expect(within).toEqual(Array.from({ length: POINTS }, () => 'done'))
+    expect(outcomes.slice(POINTS)).toEqual(Array.from({ length: POINTS }, () => 'rate_limited'))
+    expect(await linesOf('alice')).toHaveLength(linesEach * POINTS)
+    // What was refused was not done either.
+    expect(await realm.call('rule', [local(`w${POINTS}`), local('orders')])).toEqual([null])
+
+    expect(await outcomeOf(await open(bob), ...callOf(100))).toBe('done')
+    const administrator = await open(root)
+    for (let i = 0; i < 2 * POINTS; i++)
+      expect(await outcomeOf(administrator, 'allow', allowing(`r${i}`))).toBe('done')
+    expect(await linesOf('root')).toHaveLength(4 * POINTS)
+    // Its own key is another matter.
+    expect(await outcomeOf(await open(alice), 'next-key', [1])).toBe('done')
+    log.clock.pass(HOUR)
+    expect(await outcomeOf(await open(alice), ...callOf(200))).toBe('done')
   })
 })
