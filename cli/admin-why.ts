@@ -5,6 +5,7 @@ import type { WhyQuestion } from '../shared/administration/why.js'
 import { isRefusalId } from '../shared/encoding/refusal-id.js'
 import { OrthrusError } from '../shared/errors.js'
 import { principalIn } from '../shared/principal.js'
+import { formatTime } from '../shared/time.js'
 import { parseInstant } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { answer, type Terminal } from './terminal.js'
@@ -69,10 +70,14 @@ async function whyRefused(
 ): Promise<void> {
   if (client !== undefined) throw new TypeError('--id says which request it is: give no names beside it')
   await withAdministration(terminal, options, async administration => {
-    const refusals = await administration.refusals(id)
+    const { refusals, since } = await administration.refusals(id)
     if (refusals.length === 0) {
+      const searched =
+        since === null
+          ? 'it has no audit log to look in, and remembers the last ones since it started'
+          : `its audit log was gone through back to ${formatTime(since)}`
       throw new OrthrusError('not_authorized', `this KDC tells you of no refusal ${id}`, {
-        hint: 'it tells each client its own, remembers the last ones since it started, and knows none of another KDC; its log has them all',
+        hint: `${searched}; it tells each client its own, and knows none of another KDC`,
       })
     }
     const told = await Promise.all(refusals.map(refusal => withPresent(administration, refusal)))

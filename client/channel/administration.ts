@@ -10,7 +10,7 @@ import {
 import {
   decodeRefusals,
   encodeRefusalQuestion,
-  type KeptRefusal,
+  type FoundRefusals,
 } from '../../shared/administration/refusals.js'
 import { decodeRevoked } from '../../shared/administration/revocations.js'
 import type { PolicyRule } from '../../shared/administration/rule.js'
@@ -158,9 +158,20 @@ export class Administration {
     return decodeWhy(await this.#transport.call('why', encodeWhyQuestion(question)))
   }
 
-  /** What the KDC remembers of a refusal, by its id. A principal is told of its own. */
-  async refusals(id: string): Promise<KeptRefusal[]> {
-    return decodeRefusals(await this.#transport.call('refusal', encodeRefusalQuestion(id)))
+  /**
+   * What the KDC remembers of a refusal, or its audit log has, by its id. A principal is told of its own.
+   * @returns how far back the log was gone through, too
+   */
+  async refusals(id: string): Promise<Omit<FoundRefusals, 'next'>> {
+    let back: number | null = null
+    for (let before: number | null = null; ; ) {
+      const asked = encodeRefusalQuestion({ id, before })
+      const { refusals, next, since } = decodeRefusals(await this.#transport.call('refusal', asked))
+      back = since ?? back
+      // Each page begins before the one in front of it, whatever a KDC says.
+      if (next === null || (before !== null && next >= before)) return { refusals, since: back }
+      before = next
+    }
   }
 
   /** All rules, ordered by client and service. */

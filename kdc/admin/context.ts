@@ -39,7 +39,7 @@ export interface AdminContext {
   /** `undefined` if the KDC keeps no audit log. */
   readonly audit?: Audit | undefined
   /** `undefined` where nothing is counted. */
-  readonly rates?: Pick<RateLimits, 'ruleUse'> | undefined
+  readonly rates?: Pick<RateLimits, 'ruleUse' | 'requireLogSearch'> | undefined
   /** `undefined` for a call of the KDC's own process, which may do everything. */
   readonly caller: Caller | undefined
   /** `undefined` for a call of the KDC's own process. */

@@ -31,6 +31,7 @@ import { decodePage, decodePrincipal, type Method, method, NO_RESULTS } from './
 import type { Subject } from './owners.js'
 import { add, disable, enable, list, remove, show } from './principals.js'
 import { REALM_METHODS } from './realm-methods.js'
+import { REFUSAL_METHODS } from './refusals.js'
 import { REVOCATION_METHODS } from './revocations.js'
 import { type Caller, requireCaller } from './role.js'
 import { MASTER_KEY_METHODS } from './rotate-master-key.js'
@@ -160,6 +161,7 @@ const METHODS: ReadonlyMap<string, Method> = new Map(
     ...BACKUP_METHODS,
     ...MASTER_KEY_METHODS,
     ...WHY_METHODS,
+    ...REFUSAL_METHODS,
     ...AUDIT_METHODS,
   } satisfies Record<AdminMethod | ConcernedMethod | OwnMethod | FeedMethod | InvitationMethod, Method>),
 )

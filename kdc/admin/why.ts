@@ -1,8 +1,3 @@
-import {
-  decodeRefusalQuestion,
-  encodeRefusals,
-  type KeptRefusal,
-} from '../../shared/administration/refusals.js'
 import type { FollowerRow } from '../../shared/administration/revocations.js'
 import {
   decodeWhyQuestion,
@@ -14,8 +9,7 @@ import {
 } from '../../shared/administration/why.js'
 import { SIZE } from '../../shared/constants.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
-import { OrthrusError, type WireCode } from '../../shared/errors.js'
-import type { Pattern } from '../../shared/pattern.js'
+import { OrthrusError } from '../../shared/errors.js'
 import { type Principal, ticketGrantingService } from '../../shared/principal.js'
 import { type Explained, explain } from '../issue/explain.js'
 import { mayAdminister } from '../issue/ownership.js'
@@ -29,7 +23,8 @@ import type { PrincipalRecord } from '../vault/records.js'
 import { type AdminContext, requireOwnRealm } from './context.js'
 import { type Method, method } from './method.js'
 import { rowsOwned } from './owners.js'
-import { type Caller, isAdministrator } from './role.js'
+import { isItself, patternOf, toldReason } from './refusals.js'
+import { isAdministrator } from './role.js'
 
 /** `why`: explains a decision before it is met, from the records that an exchange would decide from. */
 
@@ -78,27 +73,6 @@ export async function why(context: AdminContext, question: WhyQuestion): Promise
   }
 }
 
-/**
- * What was refused under this id, as far as it is remembered and the caller may know: an administrator all of it, a
- * client what was refused to it, an owner what was refused about its services. Nobody else learns whether there was such
- * a refusal.
- */
-async function refusalsWith(context: AdminContext, id: string): Promise<KeptRefusal[]> {
-  const { realm, caller } = context
-  const { refusals } = realm
-  if (caller === undefined || isAdministrator(caller.claims)) return refusals.find(id)
-  const own = isItself(caller, caller.client)
-    ? refusals
-        .findOf(caller.client, id)
-        .map(kept => ({ ...kept, reason: toldReason(kept.code, kept.reason) }))
-    : []
-  if (own.length > 0 || !mayAdminister(caller.claims)) return own
-  const isOwned = await rowsOwned(context)
-  const kept = refusals.find(id)
-  const owned = await Promise.all(kept.map(({ service }) => service !== null && isOwned(patternOf(service))))
-  return kept.filter((_, i) => owned[i])
-}
-
 /** @throws OrthrusError `not_authorized` */
 async function scopeOf(context: AdminContext, { client, service }: WhyQuestion): Promise<WhyScope> {
   const { caller } = context
@@ -114,14 +88,6 @@ async function scopeOf(context: AdminContext, { client, service }: WhyQuestion):
       hint: `an administrator may ask for everyone; to make one, run: orthrus admin allow ${principal} kdc --claim role=admin`,
     },
   )
-}
-
-function isItself({ client, via, caveats }: Caller, principal: Principal): boolean {
-  return client === principal && via === undefined && caveats.length === 0
-}
-
-function patternOf(principal: Principal): Pattern {
-  return principal as string as Pattern
 }
 
 const TOLD: Readonly<Record<WhyScope, (explained: Explained) => Explained>> = {
@@ -154,12 +120,6 @@ function withoutSecondHand(explained: Explained): Explained {
     rules: rules.filter(({ fate }) => fate === 'decides'),
   }
 }
-
-function toldReason(code: WireCode | null, reason: string): string {
-  return code === 'unknown_service' ? UNKNOWN : reason
-}
-
-const UNKNOWN = 'there is no such service, or it is disabled, has expired or has no key'
 
 interface Records {
   readonly client: PrincipalRecord | undefined
@@ -227,11 +187,5 @@ export const WHY_METHODS = {
     reads: true,
     decode: decodeWhyQuestion,
     run: async (context, question) => encodeWhy(await why(context, question)),
-  }),
-  refusal: method({
-    callers: 'concerned',
-    reads: true,
-    decode: decodeRefusalQuestion,
-    run: async (context, id) => encodeRefusals(await refusalsWith(context, id)),
   }),
 } satisfies Record<string, Method>

@@ -111,6 +111,15 @@ export const REFUSALS_KEPT = {
   UNPROVED: 1_000,
 } as const
 
+/** Pages of the audit log, of 16 MiB each, that one client may have gone through for the id of a refusal. */
+export const LOG_SEARCHES: Rate = { points: 30, interval: MINUTE }
+
+/** The same of all clients together: some 2 % of a processor. Administrators are not counted. */
+export const ALL_LOG_SEARCHES: Rate = { points: 120, interval: MINUTE }
+
+/** How far back from its end the audit log is gone through for who is no administrator, bytes. */
+export const LOG_SEARCH_REACH = 128 * 2 ** 20
+
 /** How long after its end an invitation is answered with how it ended, milliseconds (section 12). */
 export const INVITATION_ANSWERED = DAY
 

@@ -5,7 +5,14 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
 import { SECOND, systemClock } from '../../shared/time.js'
 import { ClientCounts } from './client-counts.js'
-import { COUNTERS, ENTRIES_PER_CALL, type Limits, type Rate } from './defaults.js'
+import {
+  ALL_LOG_SEARCHES,
+  COUNTERS,
+  ENTRIES_PER_CALL,
+  type Limits,
+  LOG_SEARCHES,
+  type Rate,
+} from './defaults.js'
 import { FailedLogins, type GuessLimits } from './failed-logins.js'
 import type { Sighting } from './mac-table.js'
 import { NetworkCounts, type Reached } from './network-counts.js'
@@ -62,6 +69,8 @@ export interface RateLimits {
   requireRule(client: Principal, rule: RatedRule, rate: RuleRate, takes: boolean): void
   /** What `requireRule` would decide by. Nothing is counted. */
   ruleUse(client: Principal, rule: RatedRule, rate: RuleRate): RuleUse
+  /** For a page of the audit log that is gone through for a client, which counts for all clients together too. */
+  requireLogSearch(client: Principal): void
   /** For a request that was seen before: the sender of a repeat need not be its client. */
   requireRepeat(address: string): void
 }
@@ -83,7 +92,8 @@ export type OnLimited = (
     | 'keyChangesPerClient'
     | 'actsPerOwner'
     | 'repeats'
-    | 'rule',
+    | 'rule'
+    | 'logSearches',
 ) => void
 
 /** Limits counted in this process. @param monotonic milliseconds */
@@ -116,6 +126,8 @@ export function createRateLimits(
     onLimited('keyChangesPerClient'),
   )
   const ownerActs = new ClientLimit(limits.actsPerOwner, monotonic, () => onLimited('actsPerOwner'))
+  const searches = new ClientLimit(LOG_SEARCHES, monotonic, () => onLimited('logSearches'))
+  const allSearches = new ClientLimit(ALL_LOG_SEARCHES, monotonic, () => onLimited('logSearches'))
   const rules = new RuleRates(monotonic)
   const seen = new SeenRequests(random)
   // As many requests of one client are remembered as it may send, so that no client can fill the memory for all.
@@ -152,9 +164,16 @@ export function createRateLimits(
       throw limitedByRule(client, rule, left)
     },
     ruleUse: (client, rule, rate) => rules.use(client, rule, rate),
+    requireLogSearch: client => {
+      searches.require('searches of the audit log', client)
+      allSearches.require('searches of the audit log', EVERYBODY)
+    },
     requireRepeat: address => refuse('repeated requests', repeats.count(address), () => onLimited('repeats')),
   }
 }
+
+/** In place of a client, where all are counted together. */
+const EVERYBODY = 'all clients' as string as Principal
 
 const nothing = (): undefined => undefined
 
@@ -175,6 +194,7 @@ export const NO_RATE_LIMITS: RateLimits = {
   requireClientLogin: nothing,
   requireRule: nothing,
   ruleUse: (_client, _rule, { points }) => ({ left: points, wait: 0 }),
+  requireLogSearch: nothing,
   requireRepeat: nothing,
 }
 

@@ -32,6 +32,7 @@ const LIMITS: Counts<RequestLimit> = {
   actsPerOwner: 0,
   repeats: 0,
   rule: 0,
+  logSearches: 0,
 }
 
 const REFUSALS: Counts<RefusalReason> = {

@@ -19,7 +19,7 @@ export type MeasuredExchange = (typeof MEASURED_EXCHANGES)[number]
 /** How it was answered: `ok`, or with this code. */
 export type AnswerCode = 'ok' | WireCode
 
-/** A limit that refuses with `rate_limited`, by its name in `Limits`, or the rate of a rule of policy. */
+/** A limit that refuses with `rate_limited`, by its name in `Limits`, the rate of a rule of policy, or searches of the audit log. */
 export type RequestLimit =
   | Extract<
       keyof Limits,
@@ -35,6 +35,7 @@ export type RequestLimit =
       | 'repeats'
     >
   | 'rule'
+  | 'logSearches'
 
 /**
  * What is counted of every request, besides the events: they tell what is worth a line in the log, and so neither of an

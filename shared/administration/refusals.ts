@@ -15,7 +15,7 @@ import { malformed, type WireCode } from '../errors.js'
 import type { Principal } from '../principal.js'
 import type { DecidingRule } from './rule.js'
 
-/** `refusal`: what the KDC remembers of the request that it refused under an id (docs/protocol.md section 11). */
+/** `refusal`: what the KDC knows of the request that it refused under an id (docs/protocol.md section 11). */
 
 export const REFUSED_EXCHANGES = ['AS', 'TGS', 'AP-OPEN', 'administration'] as const
 
@@ -40,25 +40,46 @@ export interface KeptRefusal {
 /** One request can be denied tickets for 32 services. */
 const ROWS = 64
 
-export function encodeRefusalQuestion(id: string): Value[] {
-  return [id]
+/** `refusal`: the arguments. */
+export interface RefusalQuestion {
+  readonly id: string
+  /** Where the search of the audit log goes on, as `next` said; null for the first page. */
+  readonly before: number | null
 }
 
-export function decodeRefusalQuestion(args: readonly Value[]): string {
-  const [value] = fields(args, 1)
-  const id = textOf(value)
-  if (!isRefusalId(id)) throw malformed('the id of a refusal is 12 hex digits')
-  return id
+/** A page of what was found. */
+export interface FoundRefusals {
+  readonly refusals: readonly KeptRefusal[]
+  /** What to ask for the page behind; null if something was found, or the search is over. */
+  readonly next: number | null
+  /** How far back the audit log was gone through; null if it was not, or has no lines. */
+  readonly since: number | null
 }
 
-export function encodeRefusals(refusals: readonly KeptRefusal[]): Value[] {
-  return [refusals.slice(0, ROWS).map(encodeOne)]
+export function encodeRefusalQuestion({ id, before }: RefusalQuestion): Value[] {
+  return [id, before]
 }
 
 /** @throws OrthrusError `malformed` */
-export function decodeRefusals(results: readonly Value[]): KeptRefusal[] {
-  const [rows] = fields(results, 1)
-  return listOf(rows, ROWS).map(refusalOf)
+export function decodeRefusalQuestion(args: readonly Value[]): RefusalQuestion {
+  const [value, before] = fields(args, 2)
+  const id = textOf(value)
+  if (!isRefusalId(id)) throw malformed('the id of a refusal is 12 hex digits')
+  return { id, before: nullable(before, numberOf) }
+}
+
+export function encodeRefusals({ refusals, next, since }: FoundRefusals): Value[] {
+  return [refusals.slice(0, ROWS).map(encodeOne), next, since]
+}
+
+/** @throws OrthrusError `malformed` */
+export function decodeRefusals(results: readonly Value[]): FoundRefusals {
+  const [rows, next, since] = fields(results, 3)
+  return {
+    refusals: listOf(rows, ROWS).map(refusalOf),
+    next: nullable(next, numberOf),
+    since: nullable(since, numberOf),
+  }
 }
 
 function encodeOne(refusal: KeptRefusal): Value[] {

@@ -7,6 +7,8 @@ import { readMark } from '../../../kdc/report/audit/end-of-log.js'
 import { formatMark, parseMark } from '../../../kdc/report/audit/mark.js'
 import { ownerView } from '../../../kdc/report/audit/owner-view.js'
 import { readAudit, readUses } from '../../../kdc/report/audit/reader.js'
+import { searchRefusals } from '../../../kdc/report/audit/refusal-search.js'
+import { toldRefusal } from '../../../kdc/report/audit/told-refusal.js'
 import { verifyAudit } from '../../../kdc/report/audit/verify.js'
 import { openAuditKey, readAuditKey, sealAuditKey } from '../../../kdc/vault/audit-key.js'
 import { MasterKey } from '../../../kdc/vault/master-key.js'
@@ -52,6 +54,8 @@ function lines(count: number): string {
   return text
 }
 
+const DENIED = `{"n":1,"at":"2027-01-15T08:00:00.000Z","kind":"ticket","outcome":"denied","exchange":"TGS","client":"web@demo.example","service":"orders@demo.example","rule":"deny web@demo.example *","code":"policy_denied","id":"0123456789ab","reason":"a rule denies it"}\n`
+
 /** The reader takes pieces of 256 KiB, several times. */
 const FLOOR = 16 * 1024 * 1024
 
@@ -60,7 +64,7 @@ function logEntry(directory: string): Entry {
   return {
     name: 'audit: a file of the log',
     form: 'text',
-    seeds: ofText(lines(3), `${lines(2)}{"n":3,"at":`, lines(2).replace('granted', 'denied'), ''),
+    seeds: ofText(lines(3), `${lines(2)}{"n":3,"at":`, lines(2).replace('granted', 'denied'), DENIED, ''),
     floor: FLOOR,
     quick: 20,
     run: async (input, measure) => {
@@ -79,6 +83,11 @@ function logEntry(directory: string): Entry {
           { filter: ANY, view: ownerView(parsePrincipal('orders@demo.example')) },
           null,
         )
+        await searchRefusals(directory, '0123456789ab', {
+          before: null,
+          reach: Number.POSITIVE_INFINITY,
+          passes: async line => toldRefusal(line) !== undefined,
+        })
         const clock = new TestClock()
         const shares = { refusals: RATE, allRefusals: RATE, tickets: RATE }
         const retention = { maxAge: 1e12, maxBytes: 1e9, fileBytes: 1e9 }

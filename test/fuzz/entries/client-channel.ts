@@ -234,7 +234,7 @@ export function administration(): Entry {
       answer(7),
       answer(...encodeKeyRevoked({ kvno: 2, seq: 7 })),
       answer(...encodeFollowers({ rows: [FOLLOWER], applied: 1, silent: 0, keptFor: 5 })),
-      answer(...encodeRefusals([REFUSAL])),
+      answer(...encodeRefusals({ refusals: [REFUSAL], next: null, since: 7 })),
       answer(...encodeWhy(WHY)),
       answer(
         ...encodeWhy({

@@ -211,7 +211,8 @@ const callSeeds = [
   call(25, 'new-password', ...PASSWORD),
   call(23, 'set-realm', encodeRealmChanges({ maxRenew: 3_600_000, rotation: { kdc: null } })),
   call(26, 'why', local('web'), local('orders'), null, 'GET', '/orders'),
-  call(29, 'refusal', '0123456789ab'),
+  call(29, 'refusal', '0123456789ab', null),
+  call(28, 'refusal', '0123456789ab', 7),
   call(27, 'why', local('admin'), local('kdc'), START, null, null),
   ...[...ADMIN_METHODS, ...OWN_METHODS, ...INVITATION_METHODS, ...CONCERNED_METHODS].map((method, i) =>
     call(30 + i, method, 'web@demo.example'),

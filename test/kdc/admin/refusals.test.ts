@@ -29,7 +29,7 @@ async function told(
   caller: Caller | undefined = admin,
 ): Promise<KeptRefusal[]> {
   const context = { ...ownContext(realm.realm, realm.context.report), caller }
-  return decodeRefusals(await callMethod(context, 'refusal', [id]))
+  return [...decodeRefusals(await callMethod(context, 'refusal', [id, null])).refusals]
 }
 
 /** Logs in for the services. @returns the id by which the client knows what was refused */

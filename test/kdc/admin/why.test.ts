@@ -508,7 +508,7 @@ describe('why', () => {
     const context = { ...ownContext(realm.realm, realm.context.report), caller: own }
     const before = realm.logger.lines.length
     await why(realm, asked('web', 'orders'), own)
-    await callMethod(context, 'refusal', ['0123456789ab'])
+    await callMethod(context, 'refusal', ['0123456789ab', null])
     expect(realm.logger.lines.slice(before)).toEqual([])
     await why(realm, asked('web', 'orders'), owner)
     expect(realm.logger.lines.slice(before)).toMatchObject([{ fields: { by: [principal], method: 'why' } }])
