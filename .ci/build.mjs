@@ -1,30 +1,39 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { chmodSync, existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { bundle, PUBLISHED } from './bundle.mjs'
 
 /**
- * Compiles into dist/ and then removes what this compilation did not write, so that nothing stale is run or packed.
- * Not emptied first: a KDC that runs from dist/ goes on while another terminal builds.
+ * Makes dist/: the types by the compiler, the JavaScript by the bundler, and then removes what neither wrote, so that
+ * nothing stale is run or packed. Not emptied first: a KDC that runs from dist/ goes on while another terminal builds.
  */
 
 const tsc = resolve('node_modules/typescript/bin/tsc')
 const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 26 }
 
-function compile() {
+/** Checks everything. @returns the types that are published, by their paths in dist/ */
+function declare() {
+  const types = ['--declaration', '--emitDeclarationOnly', '--listEmittedFiles']
+  const listed = compile(['-p', 'tsconfig.json', ...types]).split(/\r?\n/)
+  const written = listed.filter(line => line.startsWith('TSFILE: '))
+  const paths = written.map(line => relative(resolve('dist'), resolve(line.slice('TSFILE: '.length))))
+  return paths.filter(path => PUBLISHED.includes(path.split(/[\\/]/)[0]))
+}
+
+function compile(args) {
   try {
-    return execFileSync(process.execPath, [tsc, '-p', 'tsconfig.json', '--listEmittedFiles'], options)
+    return execFileSync(process.execPath, [tsc, ...args], options)
   } catch (error) {
     process.stdout.write(error.stdout ?? '')
     process.exit(1)
   }
 }
 
-const written = new Set()
-for (const line of compile().split(/\r?\n/)) {
-  if (line.startsWith('TSFILE: ')) written.add(resolve(line.slice('TSFILE: '.length)))
-}
+const declared = declare()
 // Where it lists nothing, everything would be stale.
-if (written.size === 0) throw new Error('the compiler listed no file that it wrote')
+if (declared.length === 0) throw new Error('the compiler listed no file that it wrote')
+const bundled = await bundle(JSON.parse(readFileSync('package.json', 'utf8')))
+const written = new Set([...declared, ...bundled].map(path => resolve('dist', path)))
 
 const folders = new Set()
 for (const file of written) for (let at = dirname(file); !folders.has(at); at = dirname(at)) folders.add(at)

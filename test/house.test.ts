@@ -137,6 +137,8 @@ const ORDER = {
       'machine.node.ts',
       'package-version.node.ts',
       'time.ts',
+      'ws.ts',
+      'ws.node.ts',
     ],
     ['errors.ts'],
     ['shown-text.ts', 'recently-used.ts'],
@@ -335,6 +337,15 @@ describe('the house', () => {
     expect(inLibraries.map(({ path }) => path)).toEqual([])
     const commands = sources.find(({ path }) => path === 'cli/commands.ts')
     expect(commands?.imports).toContain('cli/admin.js')
+  })
+
+  it('requires nothing but the one package that has two ways to be loaded', () => {
+    const requiring = sources.filter(({ text }) => /\bcreateRequire\b|\brequire\(/.test(text))
+    expect(requiring.map(({ path }) => path)).toEqual(['shared/ws.node.ts'])
+    const importing = sources.filter(({ text }) => /^import (?!type)[^\n]* from 'ws'$/m.test(text))
+    expect(importing.map(({ path }) => path).filter(path => !path.startsWith('bench/'))).toEqual([
+      'shared/ws.ts',
+    ])
   })
 
   it('has no cycle of imports', () => {

@@ -7,6 +7,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** Tests run from the sources; what the package's "imports" map chooses is chosen here by name. */
 function platform(twin: '' | '.node') {
   return {
+    '#ws': `${root}shared/ws.node.ts`,
     '#primitives': `${root}shared/crypto/primitives${twin}.ts`,
     '#base64url': `${root}shared/base64url${twin}.ts`,
     '#keytab-file': `${root}shared/keytab/keytab-file.node.ts`,

@@ -1,4 +1,5 @@
-import { type ClientOptions, WebSocket } from 'ws'
+import type { ClientOptions } from 'ws'
+import { loadWs } from '#ws'
 import { plainBytes } from '../../shared/bytes.js'
 import type { Socket, SocketEvents, SocketOptions } from './socket.js'
 
@@ -32,6 +33,7 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Socket
   let stream: { ref(): void; unref(): void } | undefined
   let isHeld = true
   const hold = (): void => void (isHeld ? stream?.ref() : stream?.unref())
+  const { WebSocket } = loadWs()
   const socket = new WebSocket(options.url, options.protocol, settings)
   socket.on('open', () => events.opened())
   socket.on('pong', () => events.ponged())

@@ -4,7 +4,8 @@ import { quoted } from '../../shared/shown-text.js'
 
 /** Reads the bodies of requests and responses, and accepts nothing but bytes. */
 
-const KINDS = [Blob, URLSearchParams, FormData, ReadableStream]
+/** Not looked up before it is needed: Node loads the whole of its `fetch` with the first of these names. */
+const kinds = () => [Blob, URLSearchParams, FormData, ReadableStream]
 
 /**
  * The platform would send the text of anything else, such as `[object Object]`.
@@ -13,7 +14,7 @@ const KINDS = [Blob, URLSearchParams, FormData, ReadableStream]
 export function requireBody(body: unknown): void {
   if (body === undefined || body === null || typeof body === 'string') return
   if (ArrayBuffer.isView(body) || tagOf(body) === 'ArrayBuffer') return
-  if (KINDS.some(kind => body instanceof kind)) return
+  if (kinds().some(kind => body instanceof kind)) return
   if (typeof body === 'object' && Symbol.asyncIterator in body) {
     requireUnread(body)
     return

@@ -1,6 +1,7 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { WebSocketServer } from 'ws'
+import type { WebSocketServer } from 'ws'
+import { loadWs } from '#ws'
 import { LIMIT, SUBPROTOCOL } from '../constants.js'
 import { ID_BYTES } from '../encoding/frame.js'
 
@@ -18,7 +19,8 @@ const READS_MAX = 1024
 
 /** Takes sockets over whose handshake was looked at. It has no compression and limits what is buffered. */
 export function createWebSocketServer(): WebSocketServer {
-  return new WebSocketServer({
+  const ws = loadWs()
+  return new ws.WebSocketServer({
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,

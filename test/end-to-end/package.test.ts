@@ -1,5 +1,5 @@
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -22,17 +22,20 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => installed.remove())
 
-/** What a compilation makes of the sources that are published, and what npm adds. */
+/** The types of the sources that are published, the entries and the chunks behind them, and what npm adds. */
 async function filesOfSources(): Promise<string[]> {
-  const compiled: string[] = []
+  const types: string[] = []
   for (const part of ['cli', 'client', 'kdc', 'service', 'shared', 'testing']) {
     for (const name of await readdir(join(root, part), { recursive: true })) {
       const path = `dist/${part}/${name.replaceAll('\\', '/').replace(/\.ts$/, '')}`
-      if (name.endsWith('.ts')) compiled.push(`${path}.js`, `${path}.d.ts`)
+      if (name.endsWith('.ts')) types.push(`${path}.d.ts`)
     }
   }
+  const manifest = await readFile(join(root, 'package.json'), 'utf8')
+  const entries = new Set(manifest.match(/(?<="\.\/)dist\/[^"]+\.js(?=")/g))
   return [
-    ...compiled,
+    ...types,
+    ...(await loadedFrom(entries)),
     ...(await filesIn('docs')),
     ...(await filesIn('examples')),
     'CHANGELOG.md',
@@ -41,6 +44,18 @@ async function filesOfSources(): Promise<string[]> {
     'SECURITY.md',
     'package.json',
   ].sort()
+}
+
+const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g
+
+/** Files of the checkout's `dist/` that are loaded, now or later, by one of these or by what they load. */
+async function loadedFrom(entries: Iterable<string>): Promise<string[]> {
+  const seen = new Set(entries)
+  for (const path of seen) {
+    const code = await readFile(join(root, path), 'utf8')
+    for (const [, target = ''] of code.matchAll(IMPORT)) seen.add(posix.join(posix.dirname(path), target))
+  }
+  return [...seen]
 }
 
 async function filesIn(folder: string): Promise<string[]> {
@@ -55,7 +70,7 @@ async function filesIn(folder: string): Promise<string[]> {
 /** Bytes that nobody should have to download without noticing: the archive, and what it unpacks to. */
 const LIMITS = { size: 1_100_000, unpackedSize: 3_800_000 }
 
-it('the package has only what the sources are compiled to', async () => {
+it('the package has the types of its sources, what its entries load, and nothing else', async () => {
   const { files, size, unpackedSize } = installed
   expect(files.map(({ path }) => path).sort()).toEqual(await filesOfSources())
   console.log(`the package: ${size} bytes, unpacked ${unpackedSize}`)
@@ -91,12 +106,16 @@ it('the package says rightly where its modules and types are', async () => {
 it('the build removes what a deleted source left behind', async () => {
   const { folder, remove } = await temporaryFolder()
   onTestFinished(remove)
-  const config = { compilerOptions: { outDir: 'dist', rootDir: '.', types: [] }, include: ['*.ts', 'sub'] }
+  const config = {
+    compilerOptions: { outDir: 'dist', rootDir: '.', types: [] },
+    include: ['client', 'bench'],
+  }
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))
+  await writeFile(join(folder, 'package.json'), '{ "exports": { "./kept": "./dist/client/kept.js" } }')
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
-  for (const part of ['sub', 'dist/cli', 'dist/gone/deep'])
+  for (const part of ['client', 'bench', 'dist/cli', 'dist/gone/deep'])
     await mkdir(join(folder, part), { recursive: true })
-  for (const name of ['kept.ts', 'sub/kept.ts'])
+  for (const name of ['client/kept.ts', 'bench/kept.ts'])
     await writeFile(join(folder, name), 'export const kept = 1\n')
   for (const name of ['gone.js', 'cli/gone.js', 'gone/deep/gone.js', 'kept.js']) {
     await writeFile(join(folder, 'dist', name), 'throw new Error("stale")')
@@ -104,14 +123,16 @@ it('the build removes what a deleted source left behind', async () => {
   const build = () => run(process.execPath, [join(root, '.ci/build.mjs')], folder)
   expect(await build()).toMatchObject({ code: 0, err: '' })
   expect((await readdir(join(folder, 'dist'), { recursive: true })).sort()).toEqual([
-    'kept.js',
-    'sub',
-    join('sub', 'kept.js'),
+    'bench',
+    join('bench', 'kept.js'),
+    'client',
+    join('client', 'kept.d.ts'),
+    join('client', 'kept.js'),
   ])
   // What does not compile leaves what is there.
-  await writeFile(join(folder, 'kept.ts'), 'export const kept: string = 1\n')
+  await writeFile(join(folder, 'client/kept.ts'), 'export const kept: string = 1\n')
   expect(await build()).toMatchObject({ code: 1, out: expect.stringContaining('kept.ts') })
-  expect(await readdir(join(folder, 'dist'))).toContain('sub')
+  expect(await readdir(join(folder, 'dist'))).toContain('client')
 })
 
 it('the package works in an empty project, with its imports, types and command', async () => {
@@ -125,7 +146,7 @@ it('the package works in an empty project, with its imports, types and command',
   const bin = join(installed.place, 'dist/cli/orthrus.js')
   expect(await run(process.execPath, [bin, '--version'], folder)).toMatchObject({ code: 0, out: '0.1.0\n' })
   const files = await readdir(join(installed.place, 'dist'))
-  expect(files.sort()).toEqual(['cli', 'client', 'kdc', 'service', 'shared', 'testing'])
+  expect(files.sort()).toEqual(['chunks', 'cli', 'client', 'kdc', 'service', 'shared', 'testing'])
 })
 
 const CASES = [

@@ -76,7 +76,7 @@ describe.runIf(canTrace === true)('a power cut', { timeout: 600_000 }, () => {
     'at any of $commits commits of $bytes bytes loses no finished one, and leaves none in part',
     async ({ commits, bytes, cuts }) => {
       const chance = seededChance('power cuts')
-      const program = join(root, 'test/faults/commits-process.mjs')
+      const program = join(root, 'dist/test/faults/commits-process.js')
       const database = join(folder, 'disk/db')
       const events = await traceDisk(folder, [process.execPath, program, database, `${commits}`, `${bytes}`])
       expect(events.filter(event => spoken(event, 'done ')).length).toBe(commits)

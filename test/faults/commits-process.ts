@@ -1,9 +1,10 @@
-// Commits to a store, and says each one when it is done. Arguments: folder, commits, bytes of each.
 import { randomBytes } from 'node:crypto'
 import { writeSync } from 'node:fs'
-import { openLevelStore } from '../../dist/kdc/store/level/store.js'
+import { openLevelStore } from '../../kdc/store/level/store.js'
 
-const [directory, commits, bytes] = process.argv.slice(2)
+/** Commits to a store, and says each one when it is done. Arguments: folder, commits, bytes of each. */
+
+const [directory = '', commits, bytes] = process.argv.slice(2)
 const HALVES = 2
 for (let half = 0; half < HALVES; half++) {
   const store = await openLevelStore(directory, { create: half === 0 })

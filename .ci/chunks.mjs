@@ -1,0 +1,89 @@
+import { relative, resolve } from 'node:path'
+
+/**
+ * Which chunk each module is in. A program loads few files, and none of them has a module that it does not use: the modules
+ * of a chunk are used by the same parties. Where the platform chooses a module (`imports` of package.json), that module is
+ * a file of its own and imports chunks as well, so what comes before it and what comes after it are two chunks: with one,
+ * each would wait for the other.
+ */
+
+/** Those of which one program loads one or more, by the sources of their entries. */
+const PARTIES = [
+  ['command', /^cli\/orthrus\.ts$/],
+  ['client', /^client\/(?:index|admin)\.ts$/],
+  ['service', /^service\/[\w-]+\.ts$/],
+  ['kdc', /^(?:kdc|testing)\/index\.ts$/],
+]
+
+/** Whatever the table of the commands loads tells its help from these. */
+const COMMANDS = { name: 'help', table: 'cli/commands.ts' }
+
+export class Chunks {
+  #graph = new Map()
+  #choices
+  #users
+  #levels = new Map()
+
+  /** @param choices sources that the platform chooses from, by the name of the choice */
+  constructor(choices) {
+    this.#choices = choices
+  }
+
+  /** Takes down what a module imports, by the paths of sources. */
+  add(id, { importedIds, dynamicallyImportedIds }) {
+    const paths = ids => ids.map(id => (id.startsWith('#') ? id : pathOf(id)))
+    this.#graph.set(pathOf(id), { now: paths(importedIds), later: paths(dynamicallyImportedIds) })
+  }
+
+  /** The name of a module's chunk. @returns null for one that Rolldown places: it belongs to one program */
+  nameOf(id) {
+    const path = pathOf(id)
+    if (path.startsWith('cli/')) return null
+    this.#users ??= this.#findUsers()
+    const users = this.#users.get(path)
+    return users === undefined ? null : `${[...users].join('-')}-${this.#levelOf(path)}`
+  }
+
+  #findUsers() {
+    const users = new Map()
+    const mark = (name, start) => {
+      const next = [...start]
+      for (let path = next.pop(); path !== undefined; path = next.pop()) {
+        const names = users.get(path) ?? new Set()
+        if (names.has(name)) continue
+        users.set(path, names.add(name))
+        next.push(...this.#neededBy(path))
+      }
+    }
+    for (const [name, entry] of PARTIES)
+      mark(
+        name,
+        [...this.#graph.keys()].filter(path => entry.test(path)),
+      )
+    mark(COMMANDS.name, this.#graph.get(COMMANDS.table)?.later ?? [])
+    return users
+  }
+
+  #neededBy(path) {
+    const { now = [] } = this.#graph.get(path) ?? {}
+    return now.flatMap(target => (target.startsWith('#') ? (this.#choices.get(target) ?? []) : target))
+  }
+
+  /** How many choices of the platform a module comes after. */
+  #levelOf(path) {
+    const known = this.#levels.get(path)
+    if (known !== undefined) return known
+    let level = 0
+    for (const target of this.#graph.get(path)?.now ?? []) {
+      const chosen = this.#choices.get(target)
+      if (chosen !== undefined) level = Math.max(level, ...chosen.map(each => this.#levelOf(each) + 1))
+      else if (this.#graph.has(target)) level = Math.max(level, this.#levelOf(target))
+    }
+    this.#levels.set(path, level)
+    return level
+  }
+}
+
+function pathOf(id) {
+  return relative('.', resolve(id)).replaceAll('\\', '/')
+}

@@ -1,0 +1,36 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * The modules that somebody loads by the name of their file, each of which is a file of dist/ under its own name: what
+ * `package.json` names, and the programs that only a checkout has. All other modules are in chunks.
+ */
+
+/** What the package publishes, but for its command: modules, by the paths of their sources. */
+export function publishedEntries(manifest) {
+  const { exports = {}, imports = {}, bin = {} } = manifest
+  const paths = JSON.stringify([exports, imports, bin]).match(/\.\/dist\/[^"]+\.js(?=")/g) ?? []
+  return [...new Set(paths.map(path => sourceOf(path.replace('./dist/', ''))))].sort()
+}
+
+/** Programs of a checkout: the bench, the examples, and the processes that tests start. */
+export function programs() {
+  const own = ['bench', 'examples'].flatMap(folder => sourcesIn(folder))
+  return [...own, ...new Set(sourcesIn('test').flatMap(startedBy))].sort()
+}
+
+/** Tests name a program of theirs as it is built. */
+function startedBy(test) {
+  const named = readFileSync(test, 'utf8').match(/\bdist\/test\/[\w/-]+\.js\b/g) ?? []
+  return named.map(path => sourceOf(path.replace('dist/', ''))).filter(path => existsSync(path))
+}
+
+function sourcesIn(folder) {
+  if (!existsSync(folder)) return []
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  return files.filter(name => name.endsWith('.ts')).map(name => join(folder, name).replaceAll('\\', '/'))
+}
+
+function sourceOf(path) {
+  return path.replace(/\.js$/, '.ts')
+}
