@@ -1,5 +1,5 @@
 import { rolldown } from 'rolldown'
-import { Chunks } from './chunks.mjs'
+import { Chunks, pathOf } from './chunks.mjs'
 import { programs, publishedEntries } from './entries.mjs'
 
 /** Folders of which every source is compiled, and published. */
@@ -35,19 +35,15 @@ export async function bundle(manifest) {
     codeSplitting: {
       // Each is placed as its own users ask.
       includeDependenciesRecursively: false,
-      groups: [{ debugName: 'parties', name: id => (isEntry(all, id) ? null : chunks.nameOf(id)) }],
+      groups: [{ debugName: 'parties', name: id => (all.includes(pathOf(id)) ? null : chunks.nameOf(id)) }],
     },
   })
   await build.close()
   return output.map(({ fileName }) => fileName)
 }
 
-function isEntry(entries, id) {
-  return entries.some(path => id.endsWith(`/${path}`))
-}
-
 function isPublished({ moduleIds }) {
-  return moduleIds.every(id => PUBLISHED.some(folder => id.includes(`/${folder}/`)))
+  return moduleIds.every(id => PUBLISHED.includes(pathOf(id).split('/')[0]))
 }
 
 /** The sources that the platform chooses from, by the name of the choice. */

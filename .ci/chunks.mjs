@@ -7,9 +7,14 @@ import { relative, resolve } from 'node:path'
  * each would wait for the other.
  */
 
-/** Those of which one program loads one or more, by the sources of their entries. */
+/**
+ * Those of which one program loads one or more, by the sources of their entries. A page is a client in a browser: no chunk
+ * that it loads has a module for Node alone.
+ */
+const PAGE = 'page'
 const PARTIES = [
   ['command', /^cli\/orthrus\.ts$/],
+  [PAGE, /^client\/(?:index|admin)\.ts$/],
   ['client', /^client\/(?:index|admin)\.ts$/],
   ['service', /^service\/[\w-]+\.ts$/],
   ['kdc', /^(?:kdc|testing)\/index\.ts$/],
@@ -24,7 +29,7 @@ export class Chunks {
   #users
   #levels = new Map()
 
-  /** @param choices sources that the platform chooses from, by the name of the choice */
+  /** @param choices sources that the platform chooses from, the default last, by the name of the choice */
   constructor(choices) {
     this.#choices = choices
   }
@@ -52,7 +57,7 @@ export class Chunks {
         const names = users.get(path) ?? new Set()
         if (names.has(name)) continue
         users.set(path, names.add(name))
-        next.push(...this.#neededBy(path))
+        next.push(...this.#neededBy(path, name === PAGE))
       }
     }
     for (const [name, entry] of PARTIES)
@@ -64,9 +69,12 @@ export class Chunks {
     return users
   }
 
-  #neededBy(path) {
+  #neededBy(path, isPage) {
     const { now = [] } = this.#graph.get(path) ?? {}
-    return now.flatMap(target => (target.startsWith('#') ? (this.#choices.get(target) ?? []) : target))
+    return now.flatMap(target => {
+      const chosen = this.#choices.get(target)
+      return chosen === undefined ? target : isPage ? chosen.slice(-1) : chosen
+    })
   }
 
   /** How many choices of the platform a module comes after. */
@@ -84,6 +92,7 @@ export class Chunks {
   }
 }
 
-function pathOf(id) {
+/** Of a module's source, from the folder of the build. */
+export function pathOf(id) {
   return relative('.', resolve(id)).replaceAll('\\', '/')
 }

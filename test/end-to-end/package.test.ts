@@ -49,14 +49,51 @@ async function filesOfSources(): Promise<string[]> {
 const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g
 
 /** Files of the checkout's `dist/` that are loaded, now or later, by one of these or by what they load. */
-async function loadedFrom(entries: Iterable<string>): Promise<string[]> {
+async function loadedFrom(entries: Iterable<string>, pattern = IMPORT): Promise<string[]> {
   const seen = new Set(entries)
   for (const path of seen) {
     const code = await readFile(join(root, path), 'utf8')
-    for (const [, target = ''] of code.matchAll(IMPORT)) seen.add(posix.join(posix.dirname(path), target))
+    for (const [, target = ''] of code.matchAll(pattern)) seen.add(posix.join(posix.dirname(path), target))
   }
   return [...seen]
 }
+
+const NOW = /^(?:import|export)\b[^"]*?"(\.[^"]+)"/gm
+const PACKAGE = /^(?:import|export)\b[^"]*?"((?!node:|\.)[^"]+)"/gm
+
+/** What is loaded at once: how many files, and which packages and choices of the platform. */
+async function atOnce(entry: string): Promise<{ files: number; packages: string[] }> {
+  const files = await loadedFrom([entry], NOW)
+  const code = await Promise.all(files.map(path => readFile(join(root, path), 'utf8')))
+  const packages = code.flatMap(text => [...text.matchAll(PACKAGE)].map(([, name = '']) => name))
+  return { files: files.length, packages: [...new Set(packages)].sort() }
+}
+
+it.each([
+  ['dist/cli/orthrus.js', 8, ['commander']],
+  [
+    'dist/client/index.js',
+    9,
+    [
+      '#agent',
+      '#base64url',
+      '#cache-mode',
+      '#diagnostics',
+      '#keytab-file',
+      '#primitives',
+      '#tcp',
+      '#websocket',
+      'lru-cache',
+      'msgpackr/pack',
+    ],
+  ],
+  ['dist/shared/telemetry/metrics.js', 3, []],
+])('%s loads few files, and no package that it does not need yet', async (entry, most, packages) => {
+  const loaded = await atOnce(entry)
+  console.log(`${entry}: ${loaded.files} files`)
+  expect(loaded.packages).toEqual(packages)
+  expect(loaded.files).toBeLessThanOrEqual(most)
+})
 
 async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true })
