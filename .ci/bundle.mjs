@@ -1,6 +1,9 @@
+import { dirname, relative } from 'node:path'
 import { rolldown } from 'rolldown'
 import { Chunks, pathOf } from './chunks.mjs'
 import { programs, publishedEntries } from './entries.mjs'
+
+const URL_OF_MODULE = 'import.meta.url'
 
 /** Folders of which every source is compiled, and published. */
 export const PUBLISHED = ['cli', 'client', 'kdc', 'service', 'shared', 'testing']
@@ -24,7 +27,7 @@ export async function bundle(manifest) {
     onLog: (level, log) => {
       if (level === 'warn') throw new Error(`the bundler warns: ${log.message}`)
     },
-    plugins: [{ name: 'graph', moduleParsed: info => chunks.add(info.id, info) }],
+    plugins: [{ name: 'graph', moduleParsed: info => chunks.add(info.id, info) }, ownPlaces],
   })
   const { output } = await build.write({
     dir: 'dist',
@@ -44,6 +47,25 @@ export async function bundle(manifest) {
 
 function isPublished({ moduleIds }) {
   return moduleIds.every(id => PUBLISHED.includes(pathOf(id).split('/')[0]))
+}
+
+/**
+ * A program of a checkout finds the files beside it by its own URL, and what several of them use is moved into a chunk: there
+ * the URL is that of the place where it would have been.
+ */
+const ownPlaces = {
+  name: 'own-places',
+  transform(code, id) {
+    if (isPublished({ moduleIds: [id] }) || !code.includes(URL_OF_MODULE)) return null
+    return code.replaceAll(URL_OF_MODULE, `ORTHRUS_PLACE[${JSON.stringify(pathOf(id))}]`)
+  },
+  renderChunk(code, { fileName }) {
+    const urlFor = place => relative(dirname(fileName), place.replace(/\.ts$/, '.js')).replaceAll('\\', '/')
+    return code.replaceAll(
+      /\bORTHRUS_PLACE\["([^"]+)"\]/g,
+      (_, place) => `new URL("${urlFor(place)}", ${URL_OF_MODULE}).href`,
+    )
+  },
 }
 
 /** The sources that the platform chooses from, by the name of the choice. */
