@@ -59,17 +59,6 @@ export class AuditKey {
   }
 }
 
-/** @param object of one line, as JSON. @returns the line with its MAC, and the MAC */
-export function chained(
-  key: AuditKey,
-  previous: Uint8Array,
-  object: string,
-): { readonly line: string; readonly mac: Uint8Array } {
-  const text = object.slice(0, -1)
-  const mac = key.link(previous, utf8.encode(text))
-  return { line: `${text}${BEFORE_MAC}${toBase64url(mac)}${BEHIND_MAC}`, mac }
-}
-
 /** A line taken apart. */
 export interface Link {
   readonly n: number

@@ -1,12 +1,13 @@
 import type { AuditFields } from '../../../shared/administration/audit-line.js'
 import type { DecidingRule } from '../../../shared/administration/rule.js'
 import { toHex } from '../../../shared/bytes.js'
+import { SIZE } from '../../../shared/constants.js'
 import type { ErrorFacts } from '../../../shared/errors.js'
-import { formatTime } from '../../../shared/time.js'
 import type { Actor, EventOf, KdcEvent, Origin } from '../events.js'
 import type { Failure } from '../failure.js'
 import { subjectsOf } from '../lines.js'
 import type { RecordChange } from '../record-change.js'
+import { timeText } from './time-text.js'
 
 /** What the audit log says of each event; `undefined` for what is neither an exchange nor an act. */
 
@@ -28,9 +29,9 @@ const ENTRIES: Entries = {
     from: origin.address,
     service,
     rule: toldRule(rule),
-    ticket: toHex(ticketId),
+    ticket: hexOf(ticketId),
     tgt: idOf(origin.tgt),
-    ends: formatTime(endTime),
+    ends: timeText(endTime),
   }),
   ticket_denied: ({ id, origin, client, service, rule, code, reason }) => ({
     kind: 'ticket',
@@ -82,7 +83,7 @@ const ENTRIES: Entries = {
     kind: 'channel',
     outcome: 'opened',
     ...toldOrigin(origin),
-    ends: formatTime(endTime),
+    ends: timeText(endTime),
   }),
   channel_ended: ({ origin, broken, reason }) => ({
     kind: 'channel',
@@ -140,7 +141,16 @@ function toldRule(rule: DecidingRule | null): string | undefined {
 }
 
 function idOf(id: Uint8Array | undefined): string | undefined {
-  return id === undefined ? undefined : toHex(id)
+  return id === undefined ? undefined : hexOf(id)
+}
+
+/** Ids are copied here: the platform's own code is faster than `toHex`, but not on memory that is not its own. */
+const room = Buffer.allocUnsafeSlow(SIZE.TICKET_ID)
+
+function hexOf(id: Uint8Array): string {
+  if (id.length !== room.length) return toHex(id)
+  room.set(id)
+  return room.toString('hex')
 }
 
 /** A request that proved no key has no client: who it claims to be is among its facts. */

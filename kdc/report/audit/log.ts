@@ -1,22 +1,16 @@
 import type { FileHandle } from 'node:fs/promises'
 import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AUDIT_LINE_BYTES, type AuditFields } from '../../../shared/administration/audit-line.js'
 import { syncFolder } from '../../../shared/folder.node.js'
-import { DAY, formatTime } from '../../../shared/time.js'
-import { type AuditKey, chained } from './chain.js'
+import { DAY } from '../../../shared/time.js'
+import type { AuditKey } from './chain.js'
+import { ChainedLines } from './chained-lines.js'
 import { findEnd, type LogEnd } from './end-of-log.js'
 import { AUDIT_FILES, type AuditFile, auditFile, fileInPlace, fileToAppend } from './files.js'
+import type { AuditEntry } from './line-text.js'
 import { formatMark, type Mark } from './mark.js'
 import { type AuditNote, noteEntry } from './notes.js'
 import { outdatedFiles, type Retention } from './retention.js'
-
-/** What a line is made of. */
-export interface AuditEntry {
-  /** Milliseconds. */
-  readonly at: number
-  readonly fields: AuditFields
-}
 
 /** Somebody else changed the file that is written. */
 export class LogChanged extends Error {
@@ -31,12 +25,14 @@ export class AuditLog {
   readonly #directory: string
   readonly #key: AuditKey
   readonly #retention: Retention
-  #n: number
-  #mac: Uint8Array
+  readonly #lines: ChainedLines
+  #last: Mark
   #file: AuditFile | undefined
   #handle: FileHandle | undefined
   #size: number
   #isCut: boolean
+  /** Whether it was looked at since the last sync: others may write the file at any time, and are found soon enough. */
+  #isChecked = false
   /** Whether a write that failed may have left a part of itself. */
   #isDirty = false
   /** The day that the current file is of. */
@@ -48,8 +44,8 @@ export class AuditLog {
     this.#directory = directory
     this.#key = key
     this.#retention = retention
-    this.#n = end.n
-    this.#mac = end.mac
+    this.#lines = new ChainedLines(key)
+    this.#last = { n: end.n, mac: end.mac }
     this.#file = end.file
     this.#size = end.size
     this.#isCut = end.isCut
@@ -72,12 +68,12 @@ export class AuditLog {
 
   /** The number of the last line. */
   get n(): number {
-    return this.#n
+    return this.#last.n
   }
 
   /** The last line that was stored. */
   get last(): Mark {
-    return { n: this.#n, mac: this.#mac }
+    return this.#last
   }
 
   /** A copy of this text, kept elsewhere, shows later that the log was not cut before it. */
@@ -93,22 +89,21 @@ export class AuditLog {
   async store(entries: readonly AuditEntry[]): Promise<boolean> {
     const [first] = entries
     if (first === undefined) return false
-    const { text, n, mac } = this.#chain(entries)
-    const bytes = Buffer.from(text)
+    const { bytes, last } = this.#lines.make(this.#last, entries, this.#isCut)
     const isNew = await this.#ready(first.at, bytes.length)
     await this.#write(bytes)
-    this.#n = n
-    this.#mac = mac
+    this.#last = last
     return isNew
   }
 
   /** Brings what was stored to stable storage, and then the mark of its last line. @throws the system's error */
   async sync(): Promise<void> {
-    if (this.#markedN === this.#n) return
+    if (this.#markedN === this.n) return
+    this.#isChecked = false
     await this.#handle?.datasync()
     this.#mark ??= await fileInPlace(join(this.#directory, AUDIT_FILES.LAST_MARK))
     await this.#mark.write(`${this.mark}\n`, 0)
-    this.#markedN = this.#n
+    this.#markedN = this.n
   }
 
   /**
@@ -135,19 +130,6 @@ export class AuditLog {
     this.#handle = undefined
   }
 
-  #chain(entries: readonly AuditEntry[]): { text: string; n: number; mac: Uint8Array } {
-    let text = this.#isCut ? '\n' : ''
-    let n = this.#n
-    let mac = this.#mac
-    for (const { at, fields } of entries) {
-      n += 1
-      const made = chained(this.#key, mac, lineObject(n, at, fields))
-      text += `${made.line}\n`
-      mac = made.mac
-    }
-    return { text, n, mac }
-  }
-
   /** Makes sure that there is a file that takes so many bytes of this time. @returns whether it was begun now */
   async #ready(at: number, bytes: number): Promise<boolean> {
     const day = Math.floor(at / DAY)
@@ -166,7 +148,7 @@ export class AuditLog {
   }
 
   async #begin(day: number): Promise<true> {
-    const file = auditFile(this.#directory, this.#n + 1)
+    const file = auditFile(this.#directory, this.n + 1)
     this.#handle = await fileToAppend(file.path)
     this.#file = file
     this.#size = (await this.#handle.stat()).size
@@ -178,14 +160,15 @@ export class AuditLog {
 
   /** @throws LogChanged if the file was removed, cut off, or written by another process */
   async #requireUnchanged(handle: FileHandle): Promise<void> {
+    if (this.#isChecked) return
     const { size, nlink } = await handle.stat()
     if (this.#isDirty && size > this.#size) {
       await handle.truncate(this.#size)
       this.#isDirty = false
-      return
+    } else if (size !== this.#size || nlink === 0) {
+      throw new LogChanged(`${this.#file?.name} was ${nlink === 0 ? 'removed' : 'changed'} by somebody else`)
     }
-    if (size === this.#size && nlink > 0) return
-    throw new LogChanged(`${this.#file?.name} was ${nlink === 0 ? 'removed' : 'changed'} by somebody else`)
+    this.#isChecked = true
   }
 
   async #write(bytes: Buffer): Promise<void> {
@@ -197,6 +180,7 @@ export class AuditLog {
       }
     } catch (cause) {
       this.#isDirty = true
+      this.#isChecked = false
       // Nobody was told of these lines, so no trace of them need stay.
       await handle.truncate(this.#size).then(
         () => {
@@ -209,18 +193,4 @@ export class AuditLog {
     this.#size += bytes.length
     this.#isCut = false
   }
-}
-
-/** What is in a line whose details would make it too long. */
-const CUT = { cut: 'the rest would make the line too long' } as const
-const CUT_NAMES = 8
-const CUT_TEXT = 512
-
-function lineObject(n: number, at: number, fields: AuditFields): string {
-  const whole = JSON.stringify({ n, at: formatTime(at), ...fields })
-  // Most characters are one byte, and none is more than three.
-  if (whole.length < AUDIT_LINE_BYTES / 4 || Buffer.byteLength(whole) < AUDIT_LINE_BYTES - 64) return whole
-  const { on, reason } = fields
-  const short = { on: on?.slice(0, CUT_NAMES), reason: reason?.slice(0, CUT_TEXT), details: CUT }
-  return JSON.stringify({ n, at: formatTime(at), ...fields, ...short })
 }

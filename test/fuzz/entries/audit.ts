@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openAudit } from '../../../kdc/report/audit/audit.js'
-import { AuditKey, chained, FIRST_LINK, openLink } from '../../../kdc/report/audit/chain.js'
+import { AuditKey, FIRST_LINK, openLink } from '../../../kdc/report/audit/chain.js'
+import { ChainedLines } from '../../../kdc/report/audit/chained-lines.js'
 import { readMark } from '../../../kdc/report/audit/end-of-log.js'
 import { formatMark, parseMark } from '../../../kdc/report/audit/mark.js'
 import { ownerView } from '../../../kdc/report/audit/owner-view.js'
@@ -38,20 +39,14 @@ const FILTER = { client: 'web/*@demo.example', service: '*', outcome: 'denied', 
 const PLACE = { file: 1, offset: 7 }
 
 function lines(count: number): string {
-  let text = ''
-  let mac: Uint8Array = FIRST_LINK
-  for (let n = 1; n <= count; n++) {
-    const fields = {
-      kind: 'ticket',
-      outcome: 'granted',
-      client: 'web@demo.example',
-      service: 'orders@demo.example',
-    }
-    const made = chained(KEY, mac, JSON.stringify({ n, at: '2027-01-15T08:00:00.000Z', ...fields }))
-    text += `${made.line}\n`
-    mac = made.mac
-  }
-  return text
+  const fields = {
+    kind: 'ticket',
+    outcome: 'granted',
+    client: 'web@demo.example',
+    service: 'orders@demo.example',
+  } as const
+  const entries = Array.from({ length: count }, () => ({ at: Date.UTC(2027, 0, 15, 8), fields }))
+  return new ChainedLines(KEY).make({ n: 0, mac: FIRST_LINK }, entries, false).bytes.toString()
 }
 
 const DENIED = `{"n":1,"at":"2027-01-15T08:00:00.000Z","kind":"ticket","outcome":"denied","exchange":"TGS","client":"web@demo.example","service":"orders@demo.example","rule":"deny web@demo.example *","code":"policy_denied","id":"0123456789ab","reason":"a rule denies it"}\n`

@@ -5,6 +5,7 @@ import { AuditKey } from '../../../../kdc/report/audit/chain.js'
 import { entryOf } from '../../../../kdc/report/audit/entry-of.js'
 import { MINUTE, SECOND } from '../../../../shared/time.js'
 import { local } from '../../../support/realm.js'
+import { turns } from '../../../support/turns.js'
 import { auditScene, changed, granted, KEY } from './audit-log.js'
 
 describe('an exchange', () => {
@@ -35,10 +36,16 @@ describe('an exchange', () => {
     expect((await made.verify()).findings).toEqual([])
   })
 
-  it('is written at once when many wait', async () => {
+  it('is written in the next turn of the event loop when many wait, and not before an answer', async () => {
     const made = await auditScene()
     const { audit, report } = await made.open({ backlogMax: 10_000 })
     for (let i = 0; i < 1_000; i++) report.tell(granted(i % 250))
+    await turns()
+    expect(audit.state).toMatchObject({ backlog: 1_000, lines: 0 })
+    made.clock.advance(0)
+    // What is left of them fills no batch.
+    await expect.poll(() => audit.state.lines).toBe(896)
+    made.clock.advance(SECOND)
     await expect.poll(() => audit.state.lines).toBe(1_000)
     await audit.close()
     expect(await made.verify()).toMatchObject({ last: 1_000, findings: [] })
