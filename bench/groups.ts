@@ -1,4 +1,5 @@
 import { measureChannel } from './channel.js'
+import { measureCommands } from './commands/group.js'
 import { measureExchanges } from './exchanges/group.js'
 import type { Group } from './figures.js'
 import { measureFirstCalls } from './first-call/group.js'
@@ -16,6 +17,7 @@ export const GROUPS: ReadonlyMap<string, (settings: Settings) => Promise<Group>>
   ['presentations', measurePresentations],
   ['http', measureHttp],
   ['first-call', measureFirstCalls],
+  ['processes', measureCommands],
   ['exchanges', measureExchanges],
   ['followers', measureFollowers],
   ['revocation', measureRevocation],

@@ -30,6 +30,7 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
   presentations: [...OWN, ...PEERS],
   http: ['http.ticketed', 'http.followed', 'http.bare'],
   'first-call': ['first.fresh', 'tls.fresh', 'first.running', 'tls.new', 'first.held', 'tls.resumed'],
+  processes: ['none', 'client', 'service', 'version', 'get', 'call'].map(what => `process.${what}`),
   exchanges: [...EXCHANGES, ...MIT],
   followers: ['followers.20'],
   revocation: ['revocation.10'],
