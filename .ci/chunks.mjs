@@ -18,6 +18,9 @@ const PARTIES = [
   ['client', /^client\/(?:index|admin)\.ts$/],
   ['service', /^service\/[\w-]+\.ts$/],
   ['kdc', /^(?:kdc|testing)\/index\.ts$/],
+  // Of what a KDC runs on these two need a small part.
+  ['init', /^cli\/(?:init|make-realm)\.ts$/],
+  ['settings', /^cli\/(?:settings-together|config\/(?:resolve|print))\.ts$/],
 ]
 
 /** Whatever the table of the commands loads tells its help from these. */

@@ -73,7 +73,7 @@ it.each([
   ['dist/cli/orthrus.js', 8, ['commander']],
   [
     'dist/client/index.js',
-    9,
+    16,
     [
       '#agent',
       '#base64url',
