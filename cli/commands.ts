@@ -21,6 +21,7 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<MakeComman
   ['master-key', async () => (await import('./rotate-master-key.js')).masterKeyCommand],
   ['get', async () => (await import('./get.js')).getCommand],
   ['call', async () => (await import('./call.js')).callCommand],
+  ['tunnel', async () => (await import('./tunnel/command.js')).tunnelCommand],
   ['delegate', async () => (await import('./delegate.js')).delegateCommand],
   ['join', async () => (await import('./join.js')).joinCommand],
   ['inspect', async () => (await import('./inspect.js')).inspectCommand],

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import type { Realm } from '../client/connect.js'
 import type { KeytabLogin, PasswordLogin } from '../client/connect-options.js'
-import { silentLogger } from '../shared/logger.js'
+import { type Logger, silentLogger } from '../shared/logger.js'
 import { parsePrincipal } from '../shared/principal.js'
 import { isThere } from './data-folder.js'
 import { DEFAULT_DATA, DEFAULT_KDC } from './defaults.js'
@@ -72,12 +72,12 @@ export async function withRealm<T>(
   terminal: Terminal,
   options: ConnectionOptions,
   use: (realm: Realm) => Promise<T>,
-  sizes: Partial<Sizes> = {},
+  others: Partial<Sizes> & { readonly logger?: Logger } = {},
 ): Promise<T> {
   const kdc = kdcUrl(terminal, options)
   const login = await loginOf(terminal, options)
   // The command's own error says everything.
-  const common = { kdc, logger: silentLogger, ...sizes }
+  const common = { kdc, logger: silentLogger, ...others }
   const { connect } = await import('../client/connect.js')
   const realm = await connect({ ...common, ...login })
   try {
@@ -104,13 +104,18 @@ async function loginOf(
       throw new TypeError('say whose password it is: --principal NAME@REALM --password')
     return { principal, password: await askPassword(terminal, parsePrincipal(principal)) }
   }
-  const keytab = options.keytab ?? setting(terminal, 'ORTHRUS_KEYTAB')
-  if (keytab === undefined) throw new TypeError('say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE')
   return {
-    keytab,
+    keytab: keytabPath(terminal, options),
     ...(principal === undefined ? {} : { principal }),
     ...(options.allowReadableKeytab === true ? { allowReadableKeytab: true } : {}),
   }
+}
+
+/** The keytab that is to be used. @throws TypeError if none is named */
+export function keytabPath(terminal: Terminal, options: ConnectionOptions): string {
+  const keytab = options.keytab ?? setting(terminal, 'ORTHRUS_KEYTAB')
+  if (keytab === undefined) throw new TypeError('say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE')
+  return keytab
 }
 
 /** An environment variable. An empty one counts as not set. */

@@ -162,7 +162,7 @@ export class Realm {
   /**
    * Opens a channel to a service, at the URL where it calls `acceptChannels`: messages both ways, encrypted and proved,
    * until the ticket ends or both sides have (docs/protocol.md section 9).
-   * @param url `ws:`, `wss:` or, for a service on plain TCP, `tcp://host:port`
+   * @param url `ws:`, `wss:` or, for a service on a plain socket, `tcp://host:port` or `unix:/path`
    * @throws OrthrusError with the service's or KDC's code; `refused_unproved` `unavailable` `channel_broken`;
    * `credential_invalid` as `fetch` does
    * @throws TypeError if no service is named for the origin, and for a URL or options that cannot be meant so

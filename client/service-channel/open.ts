@@ -59,7 +59,7 @@ function connectionTo(
   { url, tcp }: ChannelPlace,
 ): Pick<SocketStreamOptions, 'open' | 'framing'> {
   if (tcp !== undefined) {
-    return { framing: tcpFraming(), open: events => connectTcp(tcp.host, tcp.port, events) }
+    return { framing: tcpFraming(), open: events => connectTcp(tcp, events) }
   }
   const options = { url, protocol: SUBPROTOCOL, maxBytes: ID_BYTES + LIMIT.MESSAGE_BYTES }
   return { framing: webSocketFraming(), open: events => openSocket(options, events) }

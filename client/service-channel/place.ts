@@ -8,9 +8,12 @@ export interface ChannelPlace {
   readonly origin: string
   /** What the opening is bound to: the target of the WebSocket's upgrade. */
   readonly target: string
-  /** Set if it is plain TCP, to this host and port. */
-  readonly tcp: { readonly host: string; readonly port: number } | undefined
+  /** Set if it is no WebSocket. */
+  readonly tcp: SocketPlace | undefined
 }
+
+/** Where a plain connection goes: to a host and port by TCP, or to a Unix socket of this machine. */
+export type SocketPlace = { readonly host: string; readonly port: number } | { readonly path: string }
 
 /** @throws TypeError if no channel can be opened at the URL */
 export function placeOf(url: string | URL): ChannelPlace {
@@ -18,13 +21,14 @@ export function placeOf(url: string | URL): ChannelPlace {
   if (hasSecret(text))
     throw new TypeError('the URL has a credential in it: pass it as ticket, or send it as data')
   const parsed = URL.canParse(text) ? new URL(text) : undefined
-  if (parsed === undefined || !/^(?:wss?|tcp):$/.test(parsed.protocol)) {
-    throw new TypeError(`realm.openChannel takes a URL with ws:, wss: or tcp:, not ${quoted(shownUrl(text))}`)
+  if (parsed === undefined || !/^(?:wss?|tcp|unix):$/.test(parsed.protocol)) {
+    throw new TypeError(`realm.openChannel takes a URL with ws:, wss:, tcp: or unix:, not ${quoted(shownUrl(text))}`)
   }
   if (parsed.username !== '' || parsed.password !== '' || parsed.hash !== '') {
     throw new TypeError('the URL of a channel has no user name, password or fragment: leave them out')
   }
   if (parsed.protocol === 'tcp:') return tcpPlace(parsed)
+  if (parsed.protocol === 'unix:') return unixPlace(parsed)
   const origin = new URL(text.replace(/^\s*ws/i, 'http')).origin
   return { url: parsed.href, origin, target: `${parsed.pathname}${parsed.search}`, tcp: undefined }
 }
@@ -35,6 +39,13 @@ function tcpPlace({ href, hostname, port, pathname, search }: URL): ChannelPlace
   }
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
   return { url: href, origin: `tcp://${hostname}:${port}`, target: '', tcp: { host, port: Number(port) } }
+}
+
+function unixPlace({ href, host, pathname, search }: URL): ChannelPlace {
+  if (host !== '' || !pathname.startsWith('/') || pathname === '/' || search !== '') {
+    throw new TypeError('a channel over a Unix socket has the whole path of the socket and nothing else: unix:/run/feed')
+  }
+  return { url: href, origin: `unix:${pathname}`, target: '', tcp: { path: decodeURIComponent(pathname) } }
 }
 
 function textOf(url: unknown): string {

@@ -3,14 +3,15 @@ import { WINDOW } from '../../shared/constants.js'
 import { SECOND } from '../../shared/time.js'
 import { inBackground, runAfter, systemTimers } from '../../shared/timers.js'
 import type { Socket, SocketEvents } from '../kdc-link/socket.js'
+import type { SocketPlace } from './place.js'
 
 /** How long to wait for the other side to close too, milliseconds. */
 const CLOSE_TIMEOUT = 10 * SECOND
 
 /** Node: a socket of `node:net`. It cannot ping. */
-export function connectTcp(host: string, port: number, events: SocketEvents): Socket {
+export function connectTcp(place: SocketPlace, events: SocketEvents): Socket {
   const keepAliveInitialDelay = WINDOW.CHANNEL_HEARTBEAT
-  const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay })
+  const socket = connect({ ...place, noDelay: true, keepAlive: true, keepAliveInitialDelay })
   let failure: string | undefined
   let cancel = (): void => {}
   socket.on('connect', () => events.opened())

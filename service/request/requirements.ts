@@ -1,6 +1,7 @@
 import type { AcceptedRequest } from '../../shared/accept/accept.js'
 import { FLAG } from '../../shared/constants.js'
 import type { KnownOptions } from '../../shared/options.js'
+import { EVERYONE, isGroup, type Pattern, patternIn, patternsOf } from '../../shared/pattern.js'
 import { type Principal, principalIn, realmOf } from '../../shared/principal.js'
 import { quoted } from '../../shared/shown-text.js'
 import type { ClaimValue } from '../../shared/ticket/claims.js'
@@ -12,6 +13,11 @@ export interface RequirementOptions {
    * the value, or every value of a list, must be in it. Default: none.
    */
   readonly claims?: Readonly<Record<string, ClaimValue>>
+  /**
+   * The clients that are let in, beside the policy of the KDC: principals, and instances of a name as `web/*`. A short
+   * name means the service's realm. Default: all that have a ticket.
+   */
+  readonly clients?: readonly string[]
   /** Only clients whose key comes from a password: people, not machines. Default false. */
   readonly requirePassword?: boolean
   /** No ticket, a delegate's own included, of a principal whose key comes from a password. Default false. */
@@ -25,6 +31,7 @@ export interface RequirementOptions {
 
 export const REQUIREMENT_OPTIONS: KnownOptions<RequirementOptions> = {
   claims: true,
+  clients: true,
   requirePassword: true,
   refusePassword: true,
   delegates: true,
@@ -40,6 +47,7 @@ export function createRequirement(options: RequirementOptions, service: Principa
     throw new TypeError('requirePassword and refusePassword together refuse every client')
   }
   const requirements = [claimsRequirement(options.claims), delegateRequirement(options.delegates, service)]
+  if (options.clients !== undefined) requirements.push(clientRequirement(options.clients, service))
   if (requirePassword) requirements.push(passwordRequired)
   if (refusePassword) requirements.push(passwordRefused)
   return accepted => {
@@ -77,6 +85,21 @@ function requireClaimValue(name: string, value: unknown): void {
 function satisfies(has: ClaimValue, wanted: ClaimValue): boolean {
   if (typeof wanted === 'object') return typeof has === 'object' && wanted.every(item => has.includes(item))
   return typeof has === 'object' ? typeof wanted === 'string' && has.includes(wanted) : has === wanted
+}
+
+function clientRequirement(clients: unknown, service: Principal): Requirement {
+  if (!Array.isArray(clients) || clients.length === 0) {
+    throw new TypeError("clients is a list of names: ['web', 'batch/*']")
+  }
+  const allowed = new Set<Pattern>(clients.map(name => clientPattern(name, service)))
+  return ({ client }) =>
+    patternsOf(client).some(pattern => allowed.has(pattern)) ? undefined : `${client} is not let in here`
+}
+
+/** The service knows neither groups nor who is in them. */
+function clientPattern(name: unknown, service: Principal): Pattern {
+  if (typeof name === 'string' && name !== EVERYONE && !isGroup(name)) return patternIn(realmOf(service), name)
+  throw new TypeError(`clients names principals, as web or web/*, not ${quoted(String(name))}`)
 }
 
 function delegateRequirement(

@@ -467,8 +467,8 @@ describe('an address that is none of a channel', () => {
   it('does not begin with ws', async () => {
     const { web } = await startScene()
     for (const [wrong, told] of [
-      ['http://127.0.0.1/live', /ws:, wss: or tcp:/],
-      ['live', /ws:, wss: or tcp:/],
+      ['http://127.0.0.1/live', /ws:, wss:, tcp: or unix:/],
+      ['live', /ws:, wss:, tcp: or unix:/],
       ['ws://user:secret@127.0.0.1/live', /no user name, password or fragment/],
       ['ws://127.0.0.1/live#x', /fragment/],
       [7, /takes a URL/],

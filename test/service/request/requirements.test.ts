@@ -72,6 +72,25 @@ describe('claims that a handler requires', () => {
   })
 })
 
+describe('clients that are let in', () => {
+  it.each([
+    [['web/1'], 'handled'],
+    [['web/1@demo.example'], 'handled'],
+    [['batch', 'web/*'], 'handled'],
+    [['web/2', 'batch'], 'refused'],
+    [['web'], 'refused'],
+    [['we/*'], 'refused'],
+    [['web/1@other.example', 'web/*@other.example'], 'refused'],
+  ] as const)('%j: %s', async (clients, expected) => {
+    expect(await outcome({ clients })).toBe(expected)
+  })
+
+  it.each([[[]], ['web'], [['*']], [['@backend']], [['Web']], [[7]]])('%j cannot be meant', async clients => {
+    const failure = await startRealm({ clients } as never).catch((cause: unknown) => cause)
+    expect(failure).toBeInstanceOf(TypeError)
+  })
+})
+
 describe('passwords', () => {
   it.each([
     ['requirePassword', FLAG.PASSWORD, 'handled'],

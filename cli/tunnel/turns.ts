@@ -1,0 +1,22 @@
+/** Lets so many do something at once; the others wait, in the order in which they came. */
+export class Turns {
+  readonly #max: number
+  #taken = 0
+  readonly #waiting: (() => void)[] = []
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#taken >= this.#max) await new Promise<void>(resolve => this.#waiting.push(resolve))
+    else this.#taken += 1
+    try {
+      return await work()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#taken -= 1
+      else next()
+    }
+  }
+}
