@@ -1,4 +1,4 @@
-import { runAfter, type Timers } from '../../shared/timers.js'
+import { type Cancel, runAfter, type Timers } from '../../shared/timers.js'
 
 /** The connections that an end of a tunnel carries, so that it can wait for them when it is to end. */
 export class Connections {
@@ -30,10 +30,13 @@ export class Connections {
     const empty = new Promise<void>(resolve => {
       this.#onEmpty = resolve
     })
-    const cancel = runAfter(timers, patience, () => {
+    const giveUp = (): void => {
       givenUp = this.size
       for (const abort of this.#aborts) abort()
-    })
+    }
+    let cancel: Cancel = () => {}
+    if (patience > 0) cancel = runAfter(timers, patience, giveUp)
+    else giveUp()
     await empty
     cancel()
     return givenUp

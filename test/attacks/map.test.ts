@@ -26,6 +26,7 @@ const NUMBERED = [
   '90', // traces that are removed
   '85', // a refused request taken for something else
   '86', // a service or client talked down while it is being adopted
+  '91', // a tunnel passed by, repeated, taken over
   '89', // what watches a KDC, taken for a way in
 ]
 const LITERATURE = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6']

@@ -27,6 +27,8 @@ import { kdcCommand } from '../../../cli/kdc.js'
 import { keytabName } from '../../../cli/keytab-output.js'
 import { parseHeader } from '../../../cli/request-line.js'
 import { run } from '../../../cli/run.js'
+import { decodeHead } from '../../../cli/tunnel/head.js'
+import { parsePlace, parseTarget, shownPlace } from '../../../cli/tunnel/place.js'
 import { toBase64url } from '../../../shared/bytes.js'
 import { TYPE } from '../../../shared/constants.js'
 import { LongTermKey } from '../../../shared/crypto/keys.js'
@@ -88,6 +90,9 @@ const values: Entry = {
       () => parseEnd(text),
       () => typedRate(parseRate(text)),
       () => parseListen(text),
+      () => shownPlace(parseTarget(text)),
+      () => shownPlace(parsePlace(text)),
+      () => decodeHead(Buffer.from(text, 'latin1')),
       () => parseOrigin(text),
       () => parseSize(text),
       () => parsePaths(text),

@@ -163,7 +163,9 @@ describe('a channel over TCP', () => {
       code: 'unavailable',
       message: expect.stringMatching(/nothing listens there.*start live@test.example/),
     })
-    expect(() => connectInBrowser({ host: '127.0.0.1', port }, {} as never)).toThrow(/this platform has no TCP/)
+    expect(() => connectInBrowser({ host: '127.0.0.1', port }, {} as never)).toThrow(
+      /this platform has no TCP/,
+    )
   })
 
   it('has neither a path nor origins', async () => {
