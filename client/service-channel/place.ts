@@ -22,7 +22,9 @@ export function placeOf(url: string | URL): ChannelPlace {
     throw new TypeError('the URL has a credential in it: pass it as ticket, or send it as data')
   const parsed = URL.canParse(text) ? new URL(text) : undefined
   if (parsed === undefined || !/^(?:wss?|tcp|unix):$/.test(parsed.protocol)) {
-    throw new TypeError(`realm.openChannel takes a URL with ws:, wss:, tcp: or unix:, not ${quoted(shownUrl(text))}`)
+    throw new TypeError(
+      `realm.openChannel takes a URL with ws:, wss:, tcp: or unix:, not ${quoted(shownUrl(text))}`,
+    )
   }
   if (parsed.username !== '' || parsed.password !== '' || parsed.hash !== '') {
     throw new TypeError('the URL of a channel has no user name, password or fragment: leave them out')
@@ -43,7 +45,9 @@ function tcpPlace({ href, hostname, port, pathname, search }: URL): ChannelPlace
 
 function unixPlace({ href, host, pathname, search }: URL): ChannelPlace {
   if (host !== '' || !pathname.startsWith('/') || pathname === '/' || search !== '') {
-    throw new TypeError('a channel over a Unix socket has the whole path of the socket and nothing else: unix:/run/feed')
+    throw new TypeError(
+      'a channel over a Unix socket has the whole path of the socket and nothing else: unix:/run/feed',
+    )
   }
   return { url: href, origin: `unix:${pathname}`, target: '', tcp: { path: decodeURIComponent(pathname) } }
 }

@@ -98,7 +98,8 @@ function clientRequirement(clients: unknown, service: Principal): Requirement {
 
 /** The service knows neither groups nor who is in them. */
 function clientPattern(name: unknown, service: Principal): Pattern {
-  if (typeof name === 'string' && name !== EVERYONE && !isGroup(name)) return patternIn(realmOf(service), name)
+  if (typeof name === 'string' && name !== EVERYONE && !isGroup(name))
+    return patternIn(realmOf(service), name)
   throw new TypeError(`clients names principals, as web or web/*, not ${quoted(String(name))}`)
 }
 
