@@ -132,6 +132,7 @@ class ClientEnd {
         } catch (cause) {
           const isCrowded = cause instanceof OrthrusError && cause.code === 'rate_limited'
           if (!isCrowded || tries >= CROWDED.TRIES) throw cause
+          this.#options.logger.debug({ tries }, 'an opening came when too many others did')
           await sleep(this.#options.timers, CROWDED.PAUSE * tries, signal)
         }
       }

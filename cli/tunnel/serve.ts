@@ -50,12 +50,6 @@ export interface Tunnel {
 /** How long the server behind may take to accept a connection, and a client to say what its channel is for, ms. */
 const PATIENCE = 10 * SECOND
 
-/** Connections of the clients, by the id of those that may be continued. */
-interface Continuable {
-  readonly stream: ContinuedStream
-  readonly holder: string
-}
-
 /** @throws OrthrusError `unavailable` if it cannot listen there. @throws TypeError */
 export async function serveTunnel(options: ServeTunnelOptions): Promise<Tunnel> {
   const { service, listen, allow, claims, maxConnections = 10_000, maxConnectionsPerClient = 1_000 } = options
@@ -96,7 +90,8 @@ export async function serveTunnel(options: ServeTunnelOptions): Promise<Tunnel> 
 class ServiceEnd {
   readonly #options: ServeTunnelOptions
   readonly #connections: Connections
-  readonly #continuable = new Map<string, Continuable>()
+  /** By client and id: neither a client nor a delegate goes on with what another one began. */
+  readonly #continuable = new Map<string, ContinuedStream>()
 
   constructor(options: ServeTunnelOptions, connections: Connections) {
     this.#options = options
@@ -131,8 +126,7 @@ class ServiceEnd {
 
   /** Only who began a connection goes on with it. */
   #continue(channel: Channel, ticket: AcceptedTicket, id: Uint8Array): void {
-    const known = this.#continuable.get(toHex(id))
-    if (known?.holder === holderOf(ticket) && known.stream.continueOn(channel)) {
+    if (this.#continuable.get(nameOf(ticket, id))?.continueOn(channel) === true) {
       this.#options.logger.info(whoOf(ticket), 'a connection goes on under a fresh ticket')
       return
     }
@@ -164,11 +158,11 @@ class ServiceEnd {
 
   #remember(stream: ContinuedStream, ticket: AcceptedTicket, { id }: Head): () => void {
     if (id === undefined) return () => {}
-    const name = toHex(id)
+    const name = nameOf(ticket, id)
     if (this.#continuable.has(name)) stream.abort('its id is in use')
-    else this.#continuable.set(name, { stream, holder: holderOf(ticket) })
+    else this.#continuable.set(name, stream)
     return () => {
-      if (this.#continuable.get(name)?.stream === stream) this.#continuable.delete(name)
+      if (this.#continuable.get(name) === stream) this.#continuable.delete(name)
     }
   }
 
@@ -208,9 +202,8 @@ function whoOf({ client, via, ticketId }: AcceptedTicket): object {
   return { client, ...(via === undefined ? {} : { via }), ticketId }
 }
 
-/** Neither a client nor a delegate goes on with what another one began. */
-function holderOf({ client, via }: AcceptedTicket): string {
-  return `${client} ${via ?? ''}`
+function nameOf({ client, via }: AcceptedTicket, id: Uint8Array): string {
+  return `${client} ${via ?? ''} ${toHex(id)}`
 }
 
 function addressOf({ remoteAddress, remotePort }: Socket): string {
