@@ -29,7 +29,7 @@ const EXCEPTIONS: readonly (readonly [path: string, text: string, reason: string
   ['shared/base64url.node.ts', 'toBase64url(bytes) !== text', 'a text and its own one spelling'],
   ['shared/ticket/opened-tickets.ts', 'known.key === key', 'whether two keys are one object'],
   [
-    'kdc/store/level/whole-check.ts',
+    'kdc/store/level/record-check.ts',
     'tally.sum[i]',
     'a check sum against damage, which authenticates nothing',
   ],

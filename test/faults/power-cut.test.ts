@@ -4,8 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connect } from '../../client/connect.js'
 import { DATA_FILES } from '../../kdc/data-files.js'
 import { startKdc } from '../../kdc/main.js'
-import { openLevelStore } from '../../kdc/store/level/store.js'
+import { openUnreadStore } from '../../kdc/store/level/store.js'
 import type { Store } from '../../kdc/store/store.js'
+import { silentLogger } from '../../shared/logger.js'
 import { root, temporaryFolder } from '../end-to-end/processes.js'
 import { type Chance, seededChance } from '../support/chance.js'
 import { Disk, LUCK, type Luck } from './disk.js'
@@ -60,7 +61,7 @@ async function openAfterCut(disk: Disk, luck: Luck, chance: Chance): Promise<num
   await mkdir(left)
   try {
     await disk.leave(luck, chance, left)
-    const store = await openLevelStore(join(left, 'db'), { create: false })
+    const { store } = await openUnreadStore(join(left, 'db'), silentLogger)
     try {
       return await commitsIn(store)
     } finally {

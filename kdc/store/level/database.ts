@@ -10,11 +10,24 @@ export type Database = Level<string, Uint8Array>
 export interface OpenDatabase {
   readonly database: Database
   readonly tally: Tally
+  /** Whether every record was read when it was opened, or before it was closed in order. */
+  readonly isRead: boolean
 }
 
+/**
+ * Tables, of 2 to 4 MiB, that are mapped into memory at a time, and files besides. LevelDB takes no lower number. Without
+ * it all of a database would count as memory of the process once it was read.
+ */
+const OPEN_FILES = 64 + 10
+
 export function levelOf(directory: string): Database {
-  // Sealed values cannot be compressed.
-  return new Level(directory, { keyEncoding: 'utf8', valueEncoding: 'view', compression: false })
+  return new Level(directory, {
+    keyEncoding: 'utf8',
+    valueEncoding: 'view',
+    // Sealed values cannot be compressed.
+    compression: false,
+    maxOpenFiles: OPEN_FILES,
+  })
 }
 
 /**

@@ -27,10 +27,15 @@ export function explainFailure(directory: string, what: string, cause: unknown):
   }
   const text = textOf(cause)
   if (NO_CURRENT.test(text)) return damaged(directory, 'CURRENT is missing', cause)
-  if (code === 'LEVEL_CORRUPTION' || MISSING.test(text)) return damaged(directory, text, cause)
+  if (isDamage(cause)) return damaged(directory, text, cause)
   const reason = `the database in ${directory} ${what}: ${text}`
   const hint = hintFor(text)
   return new OrthrusError('unavailable', reason, hint === undefined ? { cause } : { cause, hint })
+}
+
+/** Whether an error of LevelDB says that a file is not as it was written, and not only that it cannot be read now. */
+export function isDamage(cause: unknown): boolean {
+  return levelCode(cause) === 'LEVEL_CORRUPTION' || MISSING.test(textOf(cause))
 }
 
 function hintFor(text: string): string | undefined {

@@ -9,6 +9,7 @@ import { codeOf } from '../../../shared/folder.node.js'
 /** The files that make up a database, by LevelDB's names, without its lock and its log for people. */
 const DATABASE_FILE = /^(?:CURRENT|MANIFEST-\d+|\d+\.(?:log|ldb|sst))$/
 const TABLE_FILE = /^\d+\.(?:ldb|sst)$/
+const LOG_FILE = /^\d+\.log$/
 const TRIAL = 'trial-'
 const PROBE = 'probe.tmp'
 /** What LevelDB needs beyond its logs to open again: a manifest, a new log. */
@@ -32,6 +33,15 @@ export function isTableFile(name: string): boolean {
   return TABLE_FILE.test(name)
 }
 
+export function isLogFile(name: string): boolean {
+  return LOG_FILE.test(name)
+}
+
+/** Logs and tables are numbered in the order in which LevelDB begins them. */
+export function fileNumber(name: string): number {
+  return Number.parseInt(name, 10)
+}
+
 /** Opening a pipe waits for its other end without this. Windows does not have it. */
 export const NON_BLOCKING = constants.O_NONBLOCK ?? 0
 
@@ -49,15 +59,34 @@ export async function requireFiles(directory: string, names: readonly string[]):
   }
 }
 
+/** Memory that one file after another is read into, which takes a third of the time of new memory for each. */
+export class ReadRoom {
+  #bytes = Buffer.alloc(0)
+
+  /** Overwrites what was read into it before. */
+  take(length: number): Buffer {
+    if (this.#bytes.length < length) this.#bytes = Buffer.allocUnsafeSlow(length)
+    return this.#bytes.subarray(0, length)
+  }
+}
+
 /**
  * The bytes of a file of the folder.
  * @throws OrthrusError `unavailable` if it is no file
  */
-export async function readFolderFile(path: string): Promise<Buffer> {
+export async function readFolderFile(path: string, room = new ReadRoom()): Promise<Buffer> {
   const handle = await open(path, constants.O_RDONLY | NON_BLOCKING)
   try {
-    if (!(await handle.stat()).isFile()) throw notAFile(path)
-    return await handle.readFile()
+    const found = await handle.stat()
+    if (!found.isFile()) throw notAFile(path)
+    const bytes = room.take(found.size)
+    let length = 0
+    while (length < bytes.length) {
+      const { bytesRead } = await handle.read(bytes, length, bytes.length - length)
+      if (bytesRead === 0) break
+      length += bytesRead
+    }
+    return bytes.subarray(0, length)
   } finally {
     await handle.close()
   }

@@ -6,11 +6,17 @@ import { COMMITS_FILE } from './commit-count.js'
 import { levelOf, type OpenDatabase, readTally } from './database.js'
 import { explainFailure, levelCode } from './failure.js'
 import { isDatabaseFile, readFolder, removeTrials, requireFiles } from './folder.js'
-import { requireWhole, sortFiles } from './whole-check.js'
+import { clearSuspicion, isSuspect, SUSPECT_FILE } from './suspicion.js'
+import { type Reading, requireWhole, sortFiles } from './whole-check.js'
 
-/** Logged beforehand, because it takes about 10 s for a million principals and nothing answers meanwhile. */
-const READING_EVERYTHING =
-  'the database was not closed in order, or was changed since: every record is read before it opens'
+/** Logged beforehand, because to read all of it takes about 10 s for a million principals, and nothing answers meanwhile. */
+const WHY_READING = {
+  records: 'the database was not closed in order, or was changed since: every record is read before it opens',
+  files:
+    'the database was not closed in order, or was changed since: its files are checked before it opens, and every record afterwards',
+  suspect:
+    'something was wrong with the database when it was last open: every record is read before it opens',
+} as const
 
 /** @throws OrthrusError `unavailable` unless the folder is new or empty. */
 export async function createDatabase(directory: string): Promise<void> {
@@ -33,30 +39,39 @@ export async function createDatabase(directory: string): Promise<void> {
 /**
  * Opens a database if all of it is there. One that was not closed in order, or was changed since, is first opened on
  * trial through links to its files, where LevelDB may drop what it likes. Then the files themselves are opened.
+ * @param reading how much of one that was not closed in order is read before it opens
  * @throws OrthrusError `unavailable`; the files are unchanged
  */
-export async function openDatabase(directory: string, logger: Logger): Promise<OpenDatabase> {
+export async function openDatabase(
+  directory: string,
+  logger: Logger,
+  reading: Reading,
+): Promise<OpenDatabase> {
   try {
     await requireUnlocked(directory)
     await removeTrials(directory)
     const files = await sortFiles(directory)
-    if (files.broken.length > 0 || !(await wasClosedCleanly(directory))) {
-      logger.warn({ directory }, READING_EVERYTHING)
-      await requireWhole(directory, files)
+    const isSuspected = await isSuspect(directory)
+    const wasClosed = files.broken.length === 0 && !isSuspected && (await wasClosedCleanly(directory))
+    if (!wasClosed) {
+      logger.warn({ directory }, WHY_READING[isSuspected ? 'suspect' : reading])
+      await requireWhole(directory, files, isSuspected ? 'records' : reading)
     }
     await clearCleanMark(directory)
+    if (isSuspected) await clearSuspicion(directory)
     const database = levelOf(directory)
     await database.open({ createIfMissing: false })
     // LevelDB renames files while it opens, but does not sync the folder.
     await syncFolder(directory)
-    return { database, tally: await readTally(directory, database) }
+    const isRead = wasClosed || isSuspected || reading === 'records'
+    return { database, tally: await readTally(directory, database), isRead }
   } catch (cause) {
     throw explainFailure(directory, 'cannot be opened', cause)
   }
 }
 
 /** Files that are opened beside those of the database. */
-const BESIDE: ReadonlySet<string> = new Set([COMMITS_FILE, MARK_FILE, 'LOCK', 'LOG'])
+const BESIDE: ReadonlySet<string> = new Set([COMMITS_FILE, MARK_FILE, SUSPECT_FILE, 'LOCK', 'LOG'])
 
 /** LevelDB checks its lock before it checks whether there is a database. This call gets no further than that. */
 async function requireUnlocked(directory: string): Promise<void> {

@@ -3,18 +3,21 @@ import type { OpenDatabase } from './database.js'
 import { explainFailure } from './failure.js'
 import { requireSpace } from './folder.js'
 import { openDatabase } from './open.js'
+import type { Reading } from './whole-check.js'
 
 /** A database that is opened again after a failed write, while others read from it. */
 export class ReopenedDatabase {
   readonly #directory: string
   readonly #logger: Logger
+  readonly #reading: Reading
   #opened: Promise<OpenDatabase>
   /** The last opening failed: the next use of the database tries again. */
   #lost = false
 
-  constructor(directory: string, logger: Logger, opened: OpenDatabase) {
+  constructor(directory: string, logger: Logger, reading: Reading, opened: OpenDatabase) {
     this.#directory = directory
     this.#logger = logger
+    this.#reading = reading
     this.#opened = Promise.resolve(opened)
   }
 
@@ -54,18 +57,18 @@ export class ReopenedDatabase {
     return await this.#opened
   }
 
-  /** @returns whether it was open */
-  async close(): Promise<boolean> {
+  /** @returns what was open */
+  async close(): Promise<OpenDatabase | undefined> {
     const opened = await this.#opened.catch(() => undefined)
     await opened?.database.close()
-    return opened !== undefined
+    return opened
   }
 
   #reopen(previous: OpenDatabase | undefined): void {
     this.#lost = false
     this.#opened = (async () => {
       await previous?.database.close()
-      return openDatabase(this.#directory, this.#logger)
+      return openDatabase(this.#directory, this.#logger, this.#reading)
     })()
     this.#opened.catch(() => {
       this.#lost = true

@@ -1,10 +1,11 @@
+import { OrthrusError } from '../../../shared/errors.js'
 import { requirePage, snapshotClosed } from '../changes.js'
 import type { Listed, Page, RecordKind, StoreSnapshot } from '../store.js'
 import type { Database } from './database.js'
-import { explainFailure } from './failure.js'
+import { explainFailure, isDamage } from './failure.js'
+import { type LevelDbSnapshot, requireRecords } from './record-check.js'
 import { decodeStored, keyOf } from './step.js'
-
-type LevelDbSnapshot = ReturnType<Database['snapshot']>
+import type { Tally } from './tally.js'
 
 /**
  * Snapshots of one LevelDB database. Each keeps alive what is replaced or deleted after it, so none may be open while
@@ -18,7 +19,7 @@ export class LevelSnapshots {
     this.#directory = directory
   }
 
-  take(database: Database): StoreSnapshot {
+  take(database: Database): LevelSnapshot {
     const snapshot = new LevelSnapshot(this.#directory, database, closed => this.#open.delete(closed))
     this.#open.add(snapshot)
     return snapshot
@@ -29,7 +30,7 @@ export class LevelSnapshots {
   }
 }
 
-class LevelSnapshot implements StoreSnapshot {
+export class LevelSnapshot implements StoreSnapshot {
   readonly #directory: string
   readonly #database: Database
   readonly #snapshot: LevelDbSnapshot
@@ -57,6 +58,36 @@ class LevelSnapshot implements StoreSnapshot {
     }
   }
 
+  /** After a failed write the database is closed, and opened again as another. */
+  get isOpen(): boolean {
+    return this.#isOpen && this.#database.status === 'open'
+  }
+
+  /**
+   * Reads all of it, and checks that it has every record as it was committed.
+   * @param turn called between one page and the next
+   * @returns what is wrong with it, if anything is
+   * @throws OrthrusError `unavailable` if it cannot be read now, or was closed meanwhile
+   */
+  async findDamage(tally: Tally, turn: () => Promise<void>): Promise<OrthrusError | undefined> {
+    const takeTurn = async (): Promise<void> => {
+      await turn()
+      this.#requireOpen()
+    }
+    try {
+      await requireRecords(this.#directory, this.#database, tally, {
+        snapshot: this.#snapshot,
+        turn: takeTurn,
+      })
+      return undefined
+    } catch (cause) {
+      this.#requireOpen()
+      const failure = explainFailure(this.#directory, 'cannot be read', cause)
+      if (cause instanceof OrthrusError || isDamage(cause)) return failure
+      throw failure
+    }
+  }
+
   async close(): Promise<void> {
     this.#isOpen = false
     this.#closed(this)
@@ -64,9 +95,8 @@ class LevelSnapshot implements StoreSnapshot {
     await this.#snapshot.close().catch(() => undefined)
   }
 
-  /** After a failed write the database is closed, and opened again as another. */
   #requireOpen(): void {
-    if (!this.#isOpen || this.#database.status !== 'open') throw snapshotClosed()
+    if (!this.isOpen) throw snapshotClosed()
   }
 }
 

@@ -1,3 +1,4 @@
+import type { OrthrusError } from '../../../shared/errors.js'
 import { syncFolder } from '../../../shared/folder.node.js'
 import { requirePath } from '../../../shared/keytab/keytab-path.js'
 import { type Logger, silentLogger } from '../../../shared/logger.js'
@@ -20,6 +21,7 @@ import type {
   StoreSnapshot,
   WatchListener,
 } from '../store.js'
+import { BackgroundCheck, type Moment } from './background-check.js'
 import { markClosedCleanly } from './clean-close.js'
 import { CommitsFile } from './commit-count.js'
 import { compactTables, type OpenDatabase } from './database.js'
@@ -29,6 +31,7 @@ import { ReopenedDatabase } from './reopened.js'
 import { LevelSnapshots, listedOf, rangeOf } from './snapshot.js'
 import { decodeStored, encodeStep, keyOf, nextTally, type Step } from './step.js'
 import { encodeTally, TALLY_KEY, type Tally } from './tally.js'
+import type { Reading } from './whole-check.js'
 
 export interface LevelStoreOptions {
   /** Whether to make a database in a folder that is new or empty, or to open an existing one. */
@@ -47,14 +50,45 @@ export async function openLevelStore(directory: string, options: LevelStoreOptio
   requirePath(directory)
   const { create, logger = silentLogger } = options
   if (create) await createDatabase(directory)
-  const opened = await openDatabase(directory, logger)
+  return openStore(directory, logger, 'records')
+}
+
+/** A store that may be used before every record was read. */
+export interface UnreadStore {
+  readonly store: Store
+  /** Reads the rest once it is told to begin. */
+  readonly check: BackgroundCheck
+}
+
+/**
+ * As `openLevelStore`, for whoever cannot wait until every record was read: a database that was not closed in order opens
+ * when its files were checked, and `check` reads its records while it is used. If it finds that something is wrong, the
+ * store does nothing any more, and its next opening reads every record first.
+ * @throws OrthrusError `unavailable`
+ */
+export async function openUnreadStore(directory: string, logger: Logger): Promise<UnreadStore> {
+  const store = await openStore(directory, logger, 'files')
+  return { store, check: store.check }
+}
+
+async function openStore(directory: string, logger: Logger, reading: Reading): Promise<LevelStore> {
+  const opened = await openDatabase(directory, logger, reading)
   try {
     const commitsFile = await CommitsFile.open(directory, opened.tally.commits)
-    return new LevelStore(directory, logger, opened, commitsFile)
+    const database = new ReopenedDatabase(directory, logger, reading, opened)
+    return new LevelStore({ directory, logger, opened, database, commitsFile })
   } catch (cause) {
     await opened.database.close()
     throw explainFailure(directory, 'cannot be opened', cause)
   }
+}
+
+interface LevelStoreParts {
+  readonly directory: string
+  readonly logger: Logger
+  readonly opened: OpenDatabase
+  readonly database: ReopenedDatabase
+  readonly commitsFile: CommitsFile
 }
 
 class LevelStore implements Store {
@@ -62,6 +96,8 @@ class LevelStore implements Store {
   readonly #commitsFile: CommitsFile
   readonly #watchers = new Watchers()
   readonly #database: ReopenedDatabase
+  readonly check: BackgroundCheck
+  #damage: OrthrusError | undefined
   /** A commit failed half way: nothing more may be written before LevelDB has been opened again. */
   #doubtful: readonly Change[] | undefined
   readonly #snapshots: LevelSnapshots
@@ -69,12 +105,17 @@ class LevelStore implements Store {
   #queue: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
-  constructor(directory: string, logger: Logger, opened: OpenDatabase, commitsFile: CommitsFile) {
+  constructor({ directory, logger, opened, database, commitsFile }: LevelStoreParts) {
     this.#directory = directory
     this.#commitsFile = commitsFile
-    this.#database = new ReopenedDatabase(directory, logger, opened)
+    this.#database = database
     this.#snapshots = new LevelSnapshots(directory)
     this.#tally = opened.tally
+    const takeMoment = (): Promise<Moment> => this.#inOrder(() => this.#moment())
+    const onDamage = (cause: OrthrusError): void => {
+      this.#damage = cause
+    }
+    this.check = new BackgroundCheck({ directory, logger, takeMoment, onDamage }, opened)
   }
 
   async get(kind: RecordKind, name: string): Promise<Stored | undefined> {
@@ -98,9 +139,7 @@ class LevelStore implements Store {
 
   async compact(): Promise<void> {
     this.#requireOpen()
-    const done = this.#queue.then(() => this.#compact())
-    this.#queue = done.catch(() => undefined)
-    return done
+    return this.#inOrder(() => this.#compact())
   }
 
   async commit(changes: readonly Change[]): Promise<void> {
@@ -127,8 +166,11 @@ class LevelStore implements Store {
     return this.#closing
   }
 
-  #inOrder(work: () => Promise<void>): Promise<void> {
-    const done = this.#queue.then(work)
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(() => {
+      this.#requireUndamaged()
+      return work()
+    })
     this.#queue = done.catch(() => undefined)
     return done
   }
@@ -180,23 +222,37 @@ class LevelStore implements Store {
     await syncFolder(this.#directory)
   }
 
+  async #moment(): Promise<Moment> {
+    const opened = await this.#database.current
+    return { opened, snapshot: this.#snapshots.take(opened.database), tally: this.#tally }
+  }
+
   async #recover(doubtful: readonly Change[]): Promise<void> {
     this.#tally = (await this.#database.openAgain()).tally
     this.#doubtful = undefined
+    this.check.reopened()
     // The commit may have been made in spite of the error.
     this.#watchers.notify(doubtful)
   }
 
   async #close(): Promise<void> {
+    await this.check.close()
     await this.#queue
     await this.#snapshots.closeAll()
-    const wasOpen = await this.#database.close()
+    const opened = await this.#database.close()
     await this.#commitsFile.close()
-    if (wasOpen && this.#doubtful === undefined) await markClosedCleanly(this.#directory)
+    // Where not every record was read, the next opening reads them again.
+    const isWhole = opened !== undefined && this.check.isWhole(opened)
+    if (isWhole && this.#doubtful === undefined) await markClosedCleanly(this.#directory)
     this.#watchers.clear()
   }
 
   #requireOpen(): void {
+    this.#requireUndamaged()
     if (this.#closing !== undefined) throw storeClosed()
+  }
+
+  #requireUndamaged(): void {
+    if (this.#damage !== undefined) throw this.#damage
   }
 }

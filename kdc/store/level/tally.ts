@@ -41,5 +41,6 @@ export function encodeTally({ commits, sum }: Tally): Uint8Array {
 export function decodeTally(bytes: Uint8Array): Tally | undefined {
   if (bytes.length !== COMMITS_BYTES + SUM_BYTES) return undefined
   const commits = Buffer.from(bytes).readUIntBE(0, COMMITS_BYTES)
-  return { commits, sum: bytes.slice(COMMITS_BYTES) }
+  // A copy: what a Buffer slices stays the same memory.
+  return { commits, sum: new Uint8Array(bytes.subarray(COMMITS_BYTES)) }
 }

@@ -5,7 +5,9 @@ import { Level } from 'level'
 import { openRealm } from '../../../kdc/realm/realm.js'
 import { markClosedCleanly, wasClosedCleanly } from '../../../kdc/store/level/clean-close.js'
 import { COMMITS_FILE, CommitsFile, readCommits } from '../../../kdc/store/level/commit-count.js'
+import { commitsInLog } from '../../../kdc/store/level/log-check.js'
 import { decodeStored, encodeStep } from '../../../kdc/store/level/step.js'
+import { openLevelStore } from '../../../kdc/store/level/store.js'
 import { isWholeTable } from '../../../kdc/store/level/table-check.js'
 import { decodeTally, encodeTally } from '../../../kdc/store/level/tally.js'
 import { createMemoryStore } from '../../../kdc/store/memory.js'
@@ -246,6 +248,25 @@ async function table(folder: string): Promise<Entry> {
   }
 }
 
+async function log(folder: string): Promise<Entry> {
+  const directory = joinPath(folder, 'logged')
+  const store = await openLevelStore(directory, { create: true })
+  for (const bytes of [10, 40_000, 20]) {
+    await store.commit([
+      { kind: RECORD_KIND.POLICY, name: `${bytes}`, expected: 0, value: new Uint8Array(bytes).fill(bytes) },
+    ])
+  }
+  const logs = readdirSync(directory).filter(name => name.endsWith('.log'))
+  const seeds = logs.map(name => new Uint8Array(readFileSync(joinPath(directory, name))))
+  await store.close()
+  return {
+    name: 'store: a log of LevelDB',
+    form: 'bytes',
+    seeds,
+    run: (file, measure) => measure(() => commitsInLog(file)).join(' '),
+  }
+}
+
 /** @returns the entries, and what clears up behind them */
 export async function storeEntries(): Promise<{ entries: Entry[]; end: () => void }> {
   const folder = mkdtempSync(joinPath(tmpdir(), 'orthrus-fuzz-'))
@@ -261,6 +282,7 @@ export async function storeEntries(): Promise<{ entries: Entry[]; end: () => voi
     tallies,
     ...files(folder),
     await table(folder),
+    await log(folder),
   ]
   return { entries, end: () => rmSync(folder, { recursive: true, force: true }) }
 }

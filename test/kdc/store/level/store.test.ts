@@ -18,9 +18,10 @@ import { fileURLToPath } from 'node:url'
 import { Level } from 'level'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { CommitsFile, readCommits } from '../../../../kdc/store/level/commit-count.js'
-import { openLevelStore } from '../../../../kdc/store/level/store.js'
+import { openLevelStore, openUnreadStore } from '../../../../kdc/store/level/store.js'
 import { isWholeTable } from '../../../../kdc/store/level/table-check.js'
 import type { Store } from '../../../../kdc/store/store.js'
+import { silentLogger } from '../../../../shared/logger.js'
 import { describeStore, put, remove, show } from '../store-suite.js'
 
 let folder: string
@@ -192,8 +193,9 @@ async function makeDatabase(): Promise<string[]> {
   return contents(copy)
 }
 
+/** Opened by its files alone: nothing that befalls a file is left to those who read every record. */
 async function contents(at: string): Promise<string[]> {
-  const store = await openLevelStore(at, { create: false })
+  const { store } = await openUnreadStore(at, silentLogger)
   try {
     const listed = await store.list('principal', { limit: 1000 })
     for (const { name, version, value } of listed) {
