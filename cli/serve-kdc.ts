@@ -45,8 +45,8 @@ export async function serve(
   const source = await masterKeySourceFor(options, terminal.env)
   const keys = await masterKeysFrom(source, options, terminal.env)
   const { logger, end } = startKdcLog(options.logLevel)
-  const stopped = new Promise<void>(resolve => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
+  const stopped = new Promise<undefined>(resolve => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(undefined))
   })
   const onHangUp = watchHangUps(logger)
   const kdc = await startKdc({
@@ -83,12 +83,13 @@ export async function serve(
     `the KDC of ${kdc.realm} listens on ${kdc.url}${shown}`,
   )
   await manager.tell('READY=1', `STATUS=${kdc.realm} on ${kdc.url}`)
-  await stopped
+  const damage = await Promise.race([stopped, kdc.damaged])
   manager.close()
   await Promise.all([manager.tell('STOPPING=1'), kdc.close()])
   await watched?.close()
   keys.erase()
   await end()
+  if (damage !== undefined) throw damage
 }
 
 /**

@@ -22,7 +22,14 @@ export type { PrincipalKind, PrincipalStanding } from './metrics/census.js'
 export type { Distribution } from './metrics/distribution.js'
 export type { OperationUse, StoreOperation } from './metrics/measured-store.js'
 export type { ClosingReason, Counts, RefusalReason } from './metrics/meter.js'
-export type { AuditUse, DiskUse, ExchangeUse, KdcMetrics, PrincipalsUse } from './metrics/numbers.js'
+export type {
+  AuditUse,
+  DatabaseUse,
+  DiskUse,
+  ExchangeUse,
+  KdcMetrics,
+  PrincipalsUse,
+} from './metrics/numbers.js'
 export type { Readiness, ReadinessCheck, ReadinessProblem } from './metrics/readiness.js'
 export { type CreateRealmOptions, createRealm } from './realm/create-realm.js'
 export type { CacheUse } from './realm/record-cache.js'

@@ -2,14 +2,16 @@ import { join } from 'node:path'
 import type { AdministrationMethod } from '../shared/administration/methods.js'
 import { checkedRandom, systemRandom } from '../shared/crypto/random.js'
 import type { Value } from '../shared/encoding/encoding.js'
+import type { OrthrusError } from '../shared/errors.js'
 import type { Logger } from '../shared/logger.js'
 import type { RealmName } from '../shared/principal.js'
 import { type Clock, systemClock } from '../shared/time.js'
-import { systemTimers } from '../shared/timers.js'
+import { systemTimers, type Timers } from '../shared/timers.js'
 import { ownContext } from './admin/context.js'
 import { callMethod } from './admin/methods.js'
 import { type AuditParts, startAudit } from './audit-settings.js'
 import { DATA_FILES } from './data-files.js'
+import { endOnDamage } from './end-on-damage.js'
 import { type KdcOptions, type KdcSettings, requireKdcOptions } from './kdc-options.js'
 import { DEFAULT_LIMITS, DISK_ROOM } from './limits/defaults.js'
 import { createRateLimits, type OnLimited, type RateLimits } from './limits/rate-limits.js'
@@ -25,6 +27,7 @@ import { AUDIT_FILES } from './report/audit/files.js'
 import type { AuditState } from './report/audit/writer.js'
 import { logListener } from './report/log.js'
 import { createReport, type Listener, type Report } from './report/report.js'
+import type { BackgroundCheck } from './store/level/background-check.js'
 import { KdcServer } from './transport/server.js'
 import type { TlsIdentity } from './transport/tls.js'
 import { TrustedProxies } from './transport/trusted-proxies.js'
@@ -66,6 +69,11 @@ export interface RunningKdc {
   readonly audit: AuditState | undefined
   /** Accepts nothing more, answers pending requests, then closes the store. Further calls return the same promise. */
   close(): Promise<void>
+  /**
+   * Resolves when the KDC has closed because its database turned out to be damaged, with what is wrong and what to do.
+   * Otherwise it stays pending.
+   */
+  readonly damaged: Promise<OrthrusError>
 }
 
 /** Calls methods of administration without a channel. */
@@ -87,7 +95,7 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   const { clock = systemClock, timers = systemTimers } = options
   const random = checkedRandom(options.random ?? systemRandom)
   const measuring = options.metrics === true ? createMeasuring(() => clock.monotonic()) : undefined
-  const { vault, keys, requireMasterKey } = await vaultFor(options, random, measuring)
+  const { vault, keys, requireMasterKey, check } = await vaultFor(options, random, measuring)
   let audit: Audit | undefined
   try {
     const realm = await openRealm({ vault, clock, random, timers })
@@ -124,9 +132,13 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
     report.tell({ kind: 'kdc_started', realm: realm.record.realm, ...address })
     const schedule = KeySchedule.start({ realm, timers, report })
     const disk = diskOf(options)
-    const watching = watchKdc({ realm, server, timers, measuring, requireMasterKey, disk, audit })
+    const watching = watchKdc({ realm, server, timers, measuring, requireMasterKey, disk, audit, check })
     const scheme = tls === undefined ? 'ws' : 'wss'
-    return runningKdc({ realm, server, schedule, report, audit, rates, watching }, address, scheme)
+    return runningKdc(
+      { realm, server, schedule, report, audit, rates, watching, check, timers },
+      address,
+      scheme,
+    )
   } catch (cause) {
     await vault.close()
     await audit?.close()
@@ -189,12 +201,18 @@ interface KdcParts {
   readonly audit: Audit | undefined
   readonly rates: RateLimits
   readonly watching: Watching
+  readonly check: BackgroundCheck | undefined
+  readonly timers: Timers
 }
 
 function runningKdc(parts: KdcParts, address: RunningKdc['address'], scheme: 'ws' | 'wss'): RunningKdc {
-  const { realm, server, report, audit, rates, watching } = parts
+  const { realm, server, report, audit, rates, watching, check, timers } = parts
   const own = ownContext(realm, report, audit, rates)
   let closing: Promise<void> | undefined
+  const closeOnce = (): Promise<void> => {
+    closing ??= close(parts)
+    return closing
+  }
   const { host, port } = address
   return {
     realm: realm.record.realm,
@@ -211,10 +229,8 @@ function runningKdc(parts: KdcParts, address: RunningKdc['address'], scheme: 'ws
     get audit() {
       return audit?.state
     },
-    close: () => {
-      closing ??= close(parts)
-      return closing
-    },
+    close: closeOnce,
+    damaged: endOnDamage({ check, report, timers, close: closeOnce }),
   }
 }
 

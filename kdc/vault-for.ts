@@ -6,7 +6,8 @@ import type { KdcOptions } from './kdc-options.js'
 import type { Measuring } from './metrics/measuring.js'
 import { readRealm } from './realm/realm.js'
 import { failsafeLogger } from './report/failsafe-logger.js'
-import { openLevelStore } from './store/level/store.js'
+import type { BackgroundCheck } from './store/level/background-check.js'
+import { openUnreadStore } from './store/level/store.js'
 import type { Store } from './store/store.js'
 import { masterKeyFile, readMasterKeys } from './vault/master-key-place.js'
 import type { MasterKeys } from './vault/sealed-records.js'
@@ -19,6 +20,8 @@ export interface OpenedVault {
   readonly keys: MasterKeys
   /** Rejects if the file of the master key is gone, or its key opens nothing. `undefined` if there is no file. */
   readonly requireMasterKey: (() => Promise<void>) | undefined
+  /** Reads the records that were not read when the store was opened. `undefined` for a store that was handed over. */
+  readonly check: BackgroundCheck | undefined
 }
 
 /** @throws OrthrusError `unavailable` if the store cannot be opened, `keytab_invalid` if the master key cannot be read */
@@ -28,19 +31,20 @@ export async function vaultFor(
   measuring: Measuring | undefined,
 ): Promise<OpenedVault> {
   const { current, previous, file, reread } = await masterKeysOf(options)
-  const store = await storeOf(options)
+  const { store, check } = await storeOf(options)
   const place = file === undefined ? undefined : masterKeyFile(file)
   return {
     vault: new Vault(measuring?.wrap(store) ?? store, current, random, { previous, place }),
     keys: { current, previous },
     requireMasterKey: reread && (async () => requireOpening(store, await reread(), random)),
+    check,
   }
 }
 
-async function storeOf(options: KdcOptions): Promise<Store> {
-  if ('store' in options) return options.store
+async function storeOf(options: KdcOptions): Promise<Pick<OpenedVault, 'check'> & { readonly store: Store }> {
+  if ('store' in options) return { store: options.store, check: undefined }
   const logger = failsafeLogger(options.logger ?? silentLogger)
-  return openLevelStore(join(options.dataDirectory, DATA_FILES.DATABASE), { create: false, logger })
+  return openUnreadStore(join(options.dataDirectory, DATA_FILES.DATABASE), logger)
 }
 
 interface FoundKeys extends MasterKeys {

@@ -81,7 +81,7 @@ const ORDER = {
   kdc: [
     ['index.ts'],
     ['main.ts'],
-    ['vault-for.ts'],
+    ['vault-for.ts', 'end-on-damage.ts'],
     ['kdc-options.ts', 'data-files.ts'],
     ['audit-settings.ts'],
     ['transport/', 'metrics/'],

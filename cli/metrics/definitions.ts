@@ -240,6 +240,15 @@ const MACHINE: readonly Definition[] = [
   gauge('audit_backlog_entries', 'Entries of the audit log that are not yet on stable storage.', [], n =>
     single(n.audit?.backlog),
   ),
+  gauge(
+    'database_read',
+    'Whether every record was read since the database was opened: 1, and 0 before.',
+    [],
+    n => single(n.database === null ? undefined : Number(n.database.isRead)),
+  ),
+  gauge('database_damaged', 'Whether the database is damaged, for which the KDC ends: 1 or 0.', [], n =>
+    single(n.database === null ? undefined : Number(n.database.isDamaged)),
+  ),
   gauge('disk_free_bytes', 'What may still be written to the disk of the data folder.', [], n =>
     single(n.disk?.free),
   ),

@@ -6,7 +6,7 @@ import { type Census, type KindCount, PRINCIPAL_KINDS, type PrincipalKind } from
 import { LoopLag } from './loop-lag.js'
 import type { MeasuredStore } from './measured-store.js'
 import type { Meter } from './meter.js'
-import type { AuditUse, DiskUse, ExchangeUse, KdcMetrics, PrincipalsUse } from './numbers.js'
+import type { AuditUse, DatabaseUse, DiskUse, ExchangeUse, KdcMetrics, PrincipalsUse } from './numbers.js'
 import { PrincipalCount } from './principal-count.js'
 
 /** What a server has and had, as far as it is measured. */
@@ -28,6 +28,7 @@ export interface MeasuredParts {
   readonly isReady: () => Promise<boolean>
   readonly disk: (() => Promise<DiskUse>) | undefined
   readonly audit?: (() => AuditUse) | undefined
+  readonly database?: (() => DatabaseUse) | undefined
 }
 
 /** A KDC that is measured: its numbers, put together when somebody asks. */
@@ -77,8 +78,11 @@ export class MeasuredKdc {
     }
   }
 
-  #present(): Pick<KdcMetrics, 'connections' | 'channels' | 'store' | 'caches' | 'loopLag' | 'audit'> {
-    const { meter, server, store, realm, audit } = this.#parts
+  #present(): Pick<
+    KdcMetrics,
+    'connections' | 'channels' | 'store' | 'caches' | 'loopLag' | 'audit' | 'database'
+  > {
+    const { meter, server, store, realm, audit, database } = this.#parts
     const { once, refusals, closings } = meter
     const { connections, accepted, channels, tgts } = server.use
     return {
@@ -96,6 +100,7 @@ export class MeasuredKdc {
       caches: { ...realm.directory.use, tgts },
       loopLag: this.#lag.read(),
       audit: audit?.() ?? null,
+      database: database?.() ?? null,
     }
   }
 

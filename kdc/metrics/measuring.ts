@@ -1,11 +1,12 @@
 import type { Timers } from '../../shared/timers.js'
 import type { OpenRealm } from '../realm/realm.js'
 import type { Listener } from '../report/report.js'
+import type { BackgroundCheck } from '../store/level/background-check.js'
 import type { Store } from '../store/store.js'
 import { MeasuredKdc, type MeasuredServer } from './measured-kdc.js'
 import { MeasuredStore } from './measured-store.js'
 import { Meter } from './meter.js'
-import type { AuditUse, DiskUse, KdcMetrics } from './numbers.js'
+import type { AuditUse, DatabaseUse, DiskUse, KdcMetrics } from './numbers.js'
 import { type Readiness, ReadinessProbe } from './readiness.js'
 
 /** What counts and times a KDC from before its store is opened. */
@@ -49,10 +50,12 @@ export interface WatchedParts {
   readonly requireMasterKey: (() => Promise<void>) | undefined
   readonly disk: (() => Promise<DiskUse>) | undefined
   readonly audit?: { use(): AuditUse; requireWritable(): Promise<void> } | undefined
+  /** Of a realm in a folder. */
+  readonly check?: Pick<BackgroundCheck, 'state'> | undefined
 }
 
 export function watchKdc(parts: WatchedParts): Watching {
-  const { realm, server, timers, measuring, requireMasterKey, disk, audit } = parts
+  const { realm, server, timers, measuring, requireMasterKey, disk, audit, check } = parts
   const probe = new ReadinessProbe({
     realm,
     isListening: () => server.use.listening,
@@ -73,6 +76,7 @@ export function watchKdc(parts: WatchedParts): Watching {
           store,
           meter: measuring.meter,
           audit: audit && (() => audit.use()),
+          database: check && (() => databaseUse(check)),
         })
       : undefined
   return {
@@ -84,4 +88,8 @@ export function watchKdc(parts: WatchedParts): Watching {
     canServe: () => probe.canServe(),
     close: async () => measured?.close(),
   }
+}
+
+function databaseUse({ state }: Pick<BackgroundCheck, 'state'>): DatabaseUse {
+  return { isRead: state === 'whole', isDamaged: state === 'damaged' }
 }

@@ -74,6 +74,8 @@ export interface KdcMetrics {
   readonly audit: AuditUse | null
   /** Null if the realm is not in a folder. */
   readonly disk: DiskUse | null
+  /** Null if the realm is not in a folder. */
+  readonly database: DatabaseUse | null
   /** Whether the KDC is ready, as `readiness` says. */
   readonly ready: boolean
 }
@@ -104,4 +106,11 @@ export interface DiskUse {
   readonly size: number
   /** Below this much free room the KDC is not ready. */
   readonly required: number
+}
+
+export interface DatabaseUse {
+  /** Whether every record was read since the database was opened, or before it was closed in order. */
+  readonly isRead: boolean
+  /** Whether something was found to be wrong with it, for which the KDC ends. */
+  readonly isDamaged: boolean
 }

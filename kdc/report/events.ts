@@ -32,6 +32,7 @@ export type KdcEvent =
   | ClockLeapt
   | ClockSteady
   | KeyScheduleFailed
+  | DatabaseDamaged
   | ConnectionAbandoned
   | AuditFailed
   | AuditWritten
@@ -265,6 +266,14 @@ export interface KeyScheduleFailed {
    */
   readonly principal: Principal | null
   readonly failure: Failure
+}
+
+/** The database was found to be damaged while the KDC ran, which ends for that. */
+export interface DatabaseDamaged {
+  readonly kind: 'database_damaged'
+  /** In the words of `orthrus check`. */
+  readonly reason: string
+  readonly hint: string | undefined
 }
 
 /** A connection was cut because of an unexpected error. */

@@ -139,6 +139,11 @@ const LINES: Lines = {
         : "a key of the KDC's own that is due could not be changed or erased; it is tried again",
     fields: principal === null ? { failure } : { principal, failure },
   }),
+  database_damaged: ({ reason, hint }) => ({
+    level: 'error',
+    message: 'the KDC ends, because its database is damaged',
+    fields: { reason, hint },
+  }),
   audit_failed: ({ directory, failure }) => ({
     level: 'error',
     message: 'the audit log cannot be written: nothing is administered until it can, and tickets are granted',

@@ -112,6 +112,7 @@ const ENTRIES: Entries = {
     on: principal === null ? undefined : [principal],
     details: toldFailure(failure),
   }),
+  database_damaged: ({ reason }) => ({ kind: 'kdc', outcome: 'failed', reason }),
   connection_refused: undefined,
   handshake_refused: undefined,
   connection_closed: undefined,
