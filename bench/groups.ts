@@ -5,6 +5,7 @@ import type { Group } from './figures.js'
 import { measureFirstCalls } from './first-call/group.js'
 import { measureFollowers } from './followers/group.js'
 import { measureHttp } from './http/group.js'
+import { measureKdcOptions } from './kdc-options/group.js'
 import { measurePresentations } from './presentation/group.js'
 import { measureReplayCache } from './replay.js'
 import { measureRevocation } from './revocation/group.js'
@@ -19,6 +20,7 @@ export const GROUPS: ReadonlyMap<string, (settings: Settings) => Promise<Group>>
   ['first-call', measureFirstCalls],
   ['processes', measureCommands],
   ['exchanges', measureExchanges],
+  ['kdc-options', measureKdcOptions],
   ['followers', measureFollowers],
   ['revocation', measureRevocation],
   ['start', measureStarts],

@@ -4,6 +4,7 @@ import { createRealm } from '../../kdc/realm/create-realm.js'
 import { createMemoryStore } from '../../kdc/store/memory.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import { Vault } from '../../kdc/vault/vault.js'
+import { MEMBERS_MAX } from '../../shared/administration/groups.js'
 import { NO_LIMITS } from '../../shared/administration/principals.js'
 import { NO_TERMS } from '../../shared/administration/rule.js'
 import { SIZE } from '../../shared/constants.js'
@@ -12,6 +13,7 @@ import { formatKeytab, type KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Pattern } from '../../shared/pattern.js'
 import { type Principal, parsePrincipal } from '../../shared/principal.js'
 import { systemClock } from '../../shared/time.js'
+import { sleep, systemTimers } from '../../shared/timers.js'
 import { machineTime } from '../machine-time.js'
 import { serve } from '../processes.js'
 import { REALM, type StartedKdc } from './realm.js'
@@ -23,25 +25,38 @@ const NO_LIMIT = { points: 1_000_000_000, interval: 60_000 } as const
 const LIMITS = { requestsPerClient: NO_LIMIT, params: NO_LIMIT } as const
 /** How long all followers may take to apply an entry, milliseconds. */
 const PATIENCE = 60_000
+/** Between two looks at what waits for the audit log's disk, milliseconds. */
+const AUDIT_PAUSE = 20
 
+let kdc: RunningKdc
 let administration: Administration
 
-interface StartOrder {
+export interface StartOrder {
   readonly clients: number
   readonly services: number
   /** All from one address. Default: the KDC's own limits. */
   readonly connections?: number
+  /** The folder of its audit log. Default: none is kept. */
+  readonly audit?: string
+  /** Default: nothing is counted. */
+  readonly metrics?: boolean
+  /** Whether rules name groups, which all of them are in. Default: patterns of names. */
+  readonly groups?: boolean
 }
 
-async function start({ clients, services, connections }: StartOrder): Promise<StartedKdc> {
+async function start(order: StartOrder): Promise<StartedKdc> {
+  const { clients, services, connections, metrics = false } = order
+  const audit = order.audit === undefined ? false : { directory: order.audit }
   const [store, masterKey] = [createMemoryStore(), new MasterKey(systemRandom(SIZE.KEY))]
   const vault = new Vault(store, masterKey, systemRandom)
   await createRealm({ vault, realm: REALM, clock: systemClock, random: systemRandom })
   const many = connections === undefined ? {} : { connections, connectionsPerAddress: connections }
-  const kdc = await startKdc({ store, masterKey, limits: { ...LIMITS, ...many }, listen: { port: 0 } })
+  const limits = { ...LIMITS, ...many }
+  kdc = await startKdc({ store, masterKey, limits, audit, metrics, listen: { port: 0 } })
   administration = new Administration(kdc.administration)
   const keytab = await addPrincipals({ client: clients, service: services })
-  await allowAll(kdc)
+  if (order.groups) await allowGroups(keytab)
+  else await allow(`client/*@${REALM}`, `service/*@${REALM}`)
   return { url: kdc.url, keytab: formatKeytab(keytab) }
 }
 
@@ -57,10 +72,30 @@ async function addPrincipals(counts: Readonly<Record<string, number>>): Promise<
   return entries
 }
 
-async function allowAll({ realm }: RunningKdc): Promise<void> {
-  const [client, service] = [`client/*@${realm}` as Pattern, `service/*@${realm}` as Pattern]
+async function allow(client: string, service: string): Promise<void> {
   const terms = { ...NO_TERMS, claims: [['role', 'reader'] as const], delegable: true }
-  await administration.setRule({ client, service, effect: 'allow', ...terms })
+  const pair = { client: client as Pattern, service: service as Pattern }
+  await administration.setRule({ ...pair, effect: 'allow', ...terms })
+}
+
+async function allowGroups(entries: readonly KeytabEntry[]): Promise<void> {
+  for (const name of ['client', 'service']) {
+    const group = `@${name}s` as Pattern
+    const principals = entries.map(({ principal }) => principal).filter(each => each.startsWith(`${name}/`))
+    for (let i = 0; i < principals.length; i += MEMBERS_MAX)
+      await administration.groups.add({ group, principals: principals.slice(i, i + MEMBERS_MAX) })
+  }
+  await allow('@clients', '@services')
+}
+
+/** How many lines the audit log has when nothing waits for its disk any more; 0 without one. */
+async function audited(): Promise<number> {
+  const { audit } = kdc
+  if (audit === undefined) return 0
+  if (audit.dropped > 0 || audit.isFailing) throw new Error('the audit log is not whole')
+  if (audit.backlog === 0) return audit.lines
+  await sleep(systemTimers, AUDIT_PAUSE)
+  return audited()
 }
 
 /** What the process takes, without garbage, bytes. */
@@ -90,4 +125,4 @@ async function fillLog({ client, entries }: { client: Principal; entries: number
   for (let i = 0; i < entries; i++) await administration.revocations.client(client)
 }
 
-serve({ start, memory, revoke, fillLog })
+serve({ start, memory, revoke, fillLog, audited })

@@ -5,7 +5,7 @@ import { KdcSocket } from './kdc-socket.js'
 import { type Actor, type Asked, actorFrom, askAs, askTgs, type Exchange } from './questions.js'
 import { clientName, entryOf, type StartedKdc } from './realm.js'
 
-/** The process that asks the KDC. Each connection is a separate client, and every request is made beforehand. */
+/** The process that asks the KDC. Each connection is a separate client, or several in turn, and every request is made beforehand. */
 
 export interface LoadOrder extends Exchange {
   readonly count: number
@@ -26,33 +26,43 @@ export interface LoadFigures {
 
 interface Line {
   readonly socket: KdcSocket
-  readonly actor: Actor
+  readonly actors: readonly Actor[]
   asked: Asked[]
 }
 
 const lines: Line[] = []
 let answerType: number = TYPE.AS_REP
 
-async function connect({ url, keytab, connections }: StartedKdc & { connections: number }): Promise<void> {
+interface ConnectOrder extends StartedKdc {
+  readonly connections: number
+  /** How many clients take turns over each connection. Default: one. */
+  readonly clients?: number
+}
+
+async function connect({ url, keytab, connections, clients = 1 }: ConnectOrder): Promise<void> {
   for (let i = 0; i < connections; i++) {
     const socket = await KdcSocket.open(url)
-    const client = clientName(i)
-    const { key } = entryOf(keytab, client)
-    const login = askAs(client, key, 0)
-    lines.push({
-      socket,
-      actor: actorFrom(client, key, login.open(await socket.ask(login.bytes))),
-      asked: [],
-    })
+    const actors: Actor[] = []
+    for (let j = 0; j < clients; j++) actors.push(await login(socket, keytab, i * clients + j))
+    lines.push({ socket, actors, asked: [] })
   }
+}
+
+async function login(socket: KdcSocket, keytab: string, instance: number): Promise<Actor> {
+  const client = clientName(instance)
+  const { key } = entryOf(keytab, client)
+  const asked = askAs(client, key, 0)
+  return actorFrom(client, key, asked.open(await socket.ask(asked.bytes)))
 }
 
 function prepare({ exchange, services, count, connections }: LoadOrder): void {
   answerType = exchange === 'AS' ? TYPE.AS_REP : TYPE.TGS_REP
   for (const [i, line] of lines.entries()) {
     const share = i < connections ? Math.ceil(count / connections) : 0
-    const { client, key } = line.actor
-    const one = () => (exchange === 'AS' ? askAs(client, key, services) : askTgs(line.actor, services))
+    const one = (_: unknown, n: number) => {
+      const actor = line.actors[n % line.actors.length] as Actor
+      return exchange === 'AS' ? askAs(actor.client, actor.key, services) : askTgs(actor, services)
+    }
     line.asked = Array.from({ length: share }, one)
   }
   globalThis.gc?.()

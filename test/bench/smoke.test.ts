@@ -32,6 +32,7 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
   'first-call': ['first.fresh', 'tls.fresh', 'first.running', 'tls.new', 'first.held', 'tls.resumed'],
   processes: ['none', 'client', 'service', 'version', 'get', 'call'].map(what => `process.${what}`),
   exchanges: [...EXCHANGES, ...MIT],
+  'kdc-options': ['kdc.plain', 'kdc.audit', 'kdc.metrics', 'kdc.groups'],
   followers: ['followers.20'],
   revocation: ['revocation.10'],
   start: ['start.10.closed', 'start.10.killed', 'start.1000.closed', 'start.1000.killed'],
