@@ -20,8 +20,8 @@ import {
 
 /** Records that are read at a time. */
 const PAGE = 256
-/** A piece is passed on when it has this many bytes, or a few more. */
-const PIECE_BYTES = 64 * 1024
+/** Bytes of a piece, but for the last. A message has room for less than 64 KiB in one value. */
+const PIECE_BYTES = 60 * 1024
 
 /**
  * A backup of the realm as it is when the backup begins, piece by piece. Put together, the pieces are the bytes of the
@@ -83,18 +83,20 @@ async function manifestOf(snapshot: VaultSnapshot, time: number): Promise<Manife
 
 async function* piecesOf(snapshot: VaultSnapshot, manifest: Manifest): AsyncGenerator<Uint8Array, undefined> {
   const digest = createHash('sha256')
-  let piece: Uint8Array[] = []
+  let waiting: Uint8Array[] = []
   let bytes = 0
   for await (const part of partsOf(snapshot, manifest)) {
     digest.update(part)
-    piece.push(part)
+    waiting.push(part)
     bytes += part.length
     if (bytes < PIECE_BYTES) continue
-    yield concatBytes(...piece)
-    piece = []
-    bytes = 0
+    const whole = concatBytes(...waiting)
+    let at = 0
+    for (; at + PIECE_BYTES <= bytes; at += PIECE_BYTES) yield whole.subarray(at, at + PIECE_BYTES)
+    waiting = [whole.subarray(at)]
+    bytes -= at
   }
-  yield concatBytes(...piece, proofOf(snapshot.keys.current, digest.digest()))
+  yield concatBytes(...waiting, proofOf(snapshot.keys.current, digest.digest()))
   return undefined
 }
 

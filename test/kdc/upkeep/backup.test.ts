@@ -15,6 +15,7 @@ import { concatBytes } from '../../../shared/bytes.js'
 import { LongTermKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { local, REALM, START, type TestRealm, testRealm } from '../../support/realm.js'
+import { feedScene, TestFollower } from '../feed/following.js'
 
 const streams: BackupStream[] = []
 
@@ -96,6 +97,22 @@ describe('a backup', () => {
     const bytes = concatBytes(first ?? new Uint8Array(), await rest(stream))
     expect(first?.length).toBeLessThan(bytes.length)
     expect(decodeBackup('it', bytes, realm.masterKey).records.get('principal')).toEqual(before)
+  })
+
+  it('passes a channel in messages that the other side takes, however large the realm is', async () => {
+    const realm = await feedScene()
+    await addMany(realm, 1_000)
+    const administrator = await TestFollower.open(realm, realm.admin)
+    const pieces: Uint8Array[] = []
+    for (let position = 0; ; ) {
+      const [piece] = (await administrator.call('backup', position)) as [Uint8Array]
+      if (piece.length === 0) break
+      pieces.push(piece)
+      position += piece.length
+    }
+    expect(pieces.length).toBeGreaterThan(2)
+    const { records } = decodeBackup('it', concatBytes(...pieces), realm.masterKey)
+    expect(records.get('principal')).toHaveLength(1_003)
   })
 
   it('is refused if any byte of it is changed, missing, added, or of another backup', async () => {
