@@ -21,10 +21,11 @@ export function askTold<R extends Answered>(
 type Answered = Reply & { readonly refusal?: string }
 
 /** One ticket is named; of several, the events say more. */
-function outcomeOf({ grants, denials }: Reply): TracedOutcome {
+function outcomeOf({ grants, denials, refusal }: Answered): TracedOutcome {
   const grant = grants.at(-1)
   const ticketId = grant && toHex(grant.ticketId)
-  return { ticketId, failure: denials[0]?.code }
+  const [first] = denials
+  return { ticketId, failure: first?.code, refusal: first && refusal }
 }
 
 async function askReporting<R extends Answered>(

@@ -9,6 +9,7 @@ import { answerUnproved, isOneTooMany } from './answer.js'
 import { type AsContext, answerAs, createDummyKey } from './as.js'
 import { answerParams } from './params.js'
 import { answerTgs, type TgsContext } from './tgs.js'
+import { heardExchange, tellingExchange } from './told-exchange.js'
 
 export interface Dispatch {
   /** Answers one message; never rejects. @param address where it comes from, for the rate limits */
@@ -33,17 +34,24 @@ export function createDispatch(context: ExchangeContext): Dispatch {
   directory.onPrincipal(name => {
     if (name === granting) exchanges.openedTgts.clear()
   })
-  const dispatch = async (bytes: Uint8Array, address: string, proved?: Incoming['proved']) => {
-    const now = context.realm.time.now()
-    try {
-      return await answer(exchanges, { bytes, address, now, proved })
-    } catch (cause) {
-      // Logins that prove nothing have taken their turn before they were checked.
-      if (isOneTooMany(cause) && bytes[1] === TYPE.PARAMS_REQ) await context.rates.turnOfRefused(address)
-      return answerUnproved(cause, now, context.report, { address }, bytes)
-    }
+  const dispatch = (bytes: Uint8Array, address: string, proved?: Incoming['proved']) => {
+    const incoming = { bytes, address, now: context.realm.time.now(), proved }
+    const heard = heardExchange(bytes)
+    if (heard === undefined) return answerAny(exchanges, incoming)
+    return tellingExchange(heard, exchanges, incoming, telling => answerAny(telling, incoming))
   }
   return Object.assign(dispatch, { openedTgts: exchanges.openedTgts })
+}
+
+async function answerAny(context: AsContext & TgsContext, incoming: Incoming): Promise<Uint8Array> {
+  try {
+    return await answer(context, incoming)
+  } catch (cause) {
+    const { bytes, address, now } = incoming
+    // Logins that prove nothing have taken their turn before they were checked.
+    if (isOneTooMany(cause) && bytes[1] === TYPE.PARAMS_REQ) await context.rates.turnOfRefused(address)
+    return answerUnproved(cause, now, context.report, { address }, bytes)
+  }
 }
 
 async function answer(context: AsContext & TgsContext, incoming: Incoming): Promise<Uint8Array> {

@@ -11,3 +11,8 @@ const NOBODY: DiagnosticsChannel = { hasSubscribers: false, publish: () => {} }
 export function diagnosticsChannel(_name: string): DiagnosticsChannel {
   return NOBODY
 }
+
+/** @returns ends it */
+export function listenTo(_name: string, _listener: (message: unknown) => void): () => void {
+  return () => {}
+}

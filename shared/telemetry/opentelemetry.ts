@@ -9,6 +9,8 @@ import type { Tracing } from './tracing.js'
 
 /** `orthrus/opentelemetry`: spans and metrics, by the `@opentelemetry/api` that its caller has. */
 
+export type { KdcExchangeEvent } from './kdc-exchange.js'
+export { type TraceKdcOptions, traceKdc } from './kdc-spans.js'
 export type { TracedExchange, TracedOutcome, TracedSpan, Tracing } from './tracing.js'
 
 export interface TracingOptions {

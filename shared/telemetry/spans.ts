@@ -6,7 +6,7 @@ import type { TracedExchange, TracedOutcome, TracedSpan, Tracing } from './traci
 type Api = Pick<typeof OpenTelemetry, 'trace' | 'context' | 'propagation'>
 
 /** As `SpanKind` and `SpanStatusCode` have them: numbers that are part of the API, which is not imported to run. */
-const KIND = { internal: 0, server: 1, client: 2 } as const
+export const KIND = { internal: 0, server: 1, client: 2 } as const
 const STATUS_ERROR = 2
 
 export function tracingOver(api: Api, propagate: boolean): Tracing {
@@ -32,7 +32,10 @@ function begin(api: Api, propagate: boolean, exchange: TracedExchange): TracedSp
       propagation.inject(within, carrier)
       return Object.entries(carrier)
     },
-    end: outcome => end(span, side, outcome),
+    end: outcome => {
+      finish(span, side, outcome)
+      span.end()
+    },
   }
 }
 
@@ -81,24 +84,29 @@ function placeOf(origin: string | undefined): OpenTelemetry.Attributes {
   return number === undefined ? address : { ...address, 'server.port': number }
 }
 
-/** A request that a service refuses is a fault of whoever sent it, and not of the service. */
+/** A request that a service or a KDC refuses is a fault of whoever sent it. These are faults of its own. */
 const OF_SERVICE: ReadonlySet<string> = new Set(['unavailable', 'error'])
 
-function end(span: OpenTelemetry.Span, side: TracedExchange['side'], outcome: TracedOutcome): void {
-  const { client, via, ticketId, viaTicketId, status, failure, reason } = outcome
+/** What is known of an exchange once it is over. */
+export function finish(
+  span: OpenTelemetry.Span,
+  side: TracedExchange['side'] | 'kdc',
+  outcome: TracedOutcome,
+): void {
+  const { client, via, ticketId, viaTicketId, status, failure, reason, refusal } = outcome
   const known = {
     'orthrus.client': client,
     'orthrus.via': via,
     'orthrus.ticket_id': ticketId,
     'orthrus.via_ticket_id': viaTicketId,
+    'orthrus.refusal_id': refusal,
     'http.response.status_code': status,
     'error.type': failure ?? (status !== undefined && status >= 400 ? String(status) : undefined),
   }
   for (const [name, value] of Object.entries(known)) if (value !== undefined) span.setAttribute(name, value)
-  if (side === 'service' && client !== undefined) span.setAttribute('enduser.id', client)
+  if (side !== 'client' && client !== undefined) span.setAttribute('enduser.id', client)
   const type = known['error.type']
   if (type !== undefined && (side === 'client' || OF_SERVICE.has(type))) {
     span.setStatus(reason === undefined ? { code: STATUS_ERROR } : { code: STATUS_ERROR, message: reason })
   }
-  span.end()
 }

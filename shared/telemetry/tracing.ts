@@ -37,6 +37,8 @@ export interface TracedOutcome {
   readonly failure?: string | undefined
   /** For people. */
   readonly reason?: string | undefined
+  /** The id of the refusal, which both sides know. */
+  readonly refusal?: string | undefined
 }
 
 /** One span. */
@@ -69,7 +71,9 @@ export async function traced<T>(
 
 /** What is said of a failure: what others threw may contain anything, so nothing of it is. */
 export function failed(cause: unknown): TracedOutcome {
-  return cause instanceof OrthrusError ? { failure: cause.code, reason: cause.reason } : { failure: 'error' }
+  if (!(cause instanceof OrthrusError)) return { failure: 'error' }
+  const { code, reason, facts } = cause
+  return { failure: code, reason, refusal: facts.refusal }
 }
 
 /** @param name what takes the options. @throws TypeError if it is no tracing */

@@ -243,6 +243,16 @@ describe('examples/systemd', () => {
     execFileSync('systemd-analyze', security, { stdio: 'ignore' })
   })
 
+  it('kill no program for a call that they refuse: Node asks for some that it can do without', async () => {
+    const services = readdirSync(folder).filter(name => name.endsWith('.service'))
+    expect(services.length).toBeGreaterThan(1)
+    for (const name of services) {
+      const lines = (await readFile(join(folder, name), 'utf8')).split('\n')
+      const kinds = lines.filter(line => /^SystemCall(?:Filter|ErrorNumber)=/.test(line))
+      expect([name, kinds.at(-1)]).toEqual([name, 'SystemCallErrorNumber=EPERM'])
+    }
+  })
+
   it('has settings that the KDC takes', async () => {
     await writeFile(at('example.toml'), await readFile(join(folder, 'kdc.toml')), { mode: 0o600 })
     expect(await runCommand(['kdc', '--config', at('example.toml'), '--print-config'])).toMatchObject({

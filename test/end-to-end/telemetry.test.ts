@@ -1,14 +1,14 @@
 import * as diagnostics from 'node:diagnostics_channel'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
+import { type Readable, Writable } from 'node:stream'
 import * as api from '@opentelemetry/api'
 import * as contexts from '@opentelemetry/context-async-hooks'
 import * as core from '@opentelemetry/core'
 import * as traces from '@opentelemetry/sdk-trace-base'
 import { pino } from 'pino'
 import * as promClient from 'prom-client'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import * as client from '../../client/index.js'
 import { CLIENT_EVENT_KINDS } from '../../client/report/log.js'
 import * as service from '../../service/index.js'
@@ -19,7 +19,8 @@ import * as opentelemetry from '../../shared/telemetry/opentelemetry.js'
 import { SERVICE_FIGURES } from '../../shared/telemetry/service-figures.js'
 import { startRealm, type TestRealm } from '../../testing/index.js'
 import { stopSdk } from '../shared/telemetry/spans.js'
-import { root, temporaryFolder } from './processes.js'
+import { connectAs, makeRealm } from '../support/folder-realm.js'
+import { root, startKdc, temporaryFolder } from './processes.js'
 import { snippetsOf } from './snippets.js'
 
 /** Every program of docs/telemetry.md, run as it stands there, and its tables. */
@@ -103,6 +104,14 @@ async function run(mark: string): Promise<Record<string, unknown>> {
   const body = code.replace(IMPORT, (_, all, names, from) => `const ${all ?? names} = modules['${from}']`)
   const names = [...code.matchAll(/^const (\w+) =/gm)].map(([, name]) => name)
   return await new AsyncFunction('modules', `${body}\nreturn { ${names.join(', ')} }`)(MODULES)
+}
+
+function collected(stream: Readable | null): () => string {
+  let text = ''
+  stream?.on('data', chunk => {
+    text += String(chunk)
+  })
+  return () => text
 }
 
 const KIND = /`([a-z_]+)`/g
@@ -256,6 +265,50 @@ describe(PAGE, () => {
     expect(served?.parentSpanContext?.spanId).toBe(called?.spanContext().spanId)
     const attributes = [login, served, called].flatMap(span => Object.keys(span?.attributes ?? {}))
     for (const name of attributes) expect(sectionBelow('Traces')).toContain(`\`${name}\``)
+  })
+
+  it('kdc-traces', async () => {
+    onTestFinished(stopSdk)
+    const shown = vi.spyOn(console, 'dir').mockImplementation(() => {})
+    const { endTracing } = (await run('kdc-traces')) as { endTracing: () => void }
+    onTestFinished(endTracing)
+    const web = await realm.connect('web')
+    const { ticketId } = await web.getServiceTicket('orders')
+    const [[span] = []] = shown.mock.calls as { name: string; attributes: Record<string, unknown> }[][]
+    expect(span?.name).toBe('orthrus AS')
+    expect(span?.attributes['orthrus.ticket_id']).toBe(ticketId)
+    for (const name of Object.keys(span?.attributes ?? {}))
+      expect(sectionBelow('Traces')).toContain(`\`${name}\``)
+  })
+
+  it('has the recipe for a KDC of its own process, which shows the same', async () => {
+    const code = programs.get('kdc-traces') ?? expect.unreachable()
+    const modules = join(folder, 'node_modules')
+    mkdirSync(modules)
+    symlinkSync(root, join(modules, 'orthrus'))
+    symlinkSync(join(root, 'node_modules/@opentelemetry'), join(modules, '@opentelemetry'))
+    writeFileSync(join(folder, 'tracing.mjs'), code)
+    const made = await makeRealm(['web', 'orders'], [['web', 'orders']])
+    onTestFinished(() => made.remove())
+    const before = ['env', `NODE_OPTIONS=--import=${join(folder, 'tracing.mjs')}`]
+    const kdc = await startKdc(made.folder, undefined, before)
+    const said = collected(kdc.child.stdout)
+    const web = await connectAs(made, kdc.url, 'web')
+    const { ticketId } = await web.getServiceTicket('orders')
+    web.close()
+    await expect.poll(said).toMatch(`'orthrus.ticket_id': '${ticketId}'`)
+    expect(said()).toMatch(/name: 'orthrus AS'/)
+    expect(await kdc.end('SIGTERM')).toBe(0)
+  })
+
+  it('names every field of the event of a KDC', async () => {
+    const told: object[] = []
+    const listener = (event: unknown) => void told.push(event as object)
+    diagnostics.subscribe('orthrus:kdc:exchange', listener)
+    onTestFinished(() => void diagnostics.unsubscribe('orthrus:kdc:exchange', listener))
+    await (await realm.connect('web')).getTgt()
+    const fields = [...sectionBelow('Events of a KDC').matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
+    expect(Object.keys(told[0] ?? {}).sort()).toEqual(fields.sort())
   })
 
   it('is run whole', () => {

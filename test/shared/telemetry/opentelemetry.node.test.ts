@@ -16,6 +16,7 @@ import {
   observeRealm,
   observeService,
   type Tracing,
+  traceKdc,
 } from '../../../shared/telemetry/opentelemetry.js'
 import { startRealm } from '../../../testing/index.js'
 import { failureOf } from '../../support/failure.js'
@@ -268,5 +269,82 @@ describe('metrics', () => {
       'meter of observeService is',
     )
     expect(() => observeRealm({ meter: strange as never, realm: web })).toThrow('meter of observeRealm is')
+  })
+})
+
+describe('the spans of a KDC', () => {
+  it('have the ids of the tickets and refusals that the spans of its clients have, and traces of their own', async () => {
+    const exporter = startSdk()
+    const end = traceKdc({ api })
+    onTestFinished(end)
+    const realm = await startRealm()
+    onTestFinished(() => realm.close())
+    await realm.add('web', 'orders')
+    await realm.allow('web', 'orders')
+    const web = await realm.connect('web', { tracing: createTracing({ api }) })
+    await web.getServiceTicket('orders')
+    await failureOf(web.getServiceTicket('nowhere'))
+    const spans = exporter.getFinishedSpans().filter(({ name }) => /AS|TGS/.test(name))
+    const [servers, clients] = [api.SpanKind.SERVER, api.SpanKind.CLIENT].map(kind =>
+      spans.filter(span => span.kind === kind),
+    )
+    const common = { 'orthrus.client': 'web@test.example', 'enduser.id': 'web@test.example' }
+    expect(servers?.map(shownSpan)).toEqual([
+      expect.objectContaining({
+        span: 'SERVER orthrus AS',
+        ...common,
+        'orthrus.realm': 'test.example',
+        'orthrus.services': ['krbtgt@test.example', 'orders@test.example'],
+        'client.address': '127.0.0.1',
+        'rpc.system': 'orthrus',
+        'rpc.service': 'kdc',
+        'rpc.method': 'AS',
+      }),
+      expect.objectContaining({
+        span: 'SERVER orthrus TGS',
+        ...common,
+        'orthrus.services': ['nowhere@test.example'],
+        'error.type': 'policy_denied',
+      }),
+    ])
+    const shared = [
+      'orthrus.exchange',
+      'orthrus.client',
+      'orthrus.ticket_id',
+      'orthrus.refusal_id',
+      'error.type',
+    ]
+    const facts = (span: ReadableSpan) => shared.map(name => span.attributes[name])
+    expect(servers?.map(facts)).toEqual(clients?.map(facts))
+    expect(facts(servers?.[0] as ReadableSpan)[2]).toMatch(/^[0-9a-f]{32}$/)
+    expect(facts(servers?.[1] as ReadableSpan)[3]).toMatch(/^[0-9a-f]{12}$/)
+    // What a client asked in vain is no fault of the KDC.
+    expect(servers?.map(({ status }) => status.code)).toEqual([0, 0])
+    for (const { parentSpanContext, startTime, endTime } of servers ?? []) {
+      expect(parentSpanContext).toBeUndefined()
+      expect(endTime[0] * 1e9 + endTime[1]).toBeGreaterThanOrEqual(startTime[0] * 1e9 + startTime[1])
+      expect(startTime[0]).toBe(Math.floor(realm.clock.now() / 1_000))
+    }
+    end()
+    exporter.reset()
+    await web.getServiceTicket('orders', { refresh: true } as never).catch(() => {})
+    await failureOf(web.getServiceTicket('elsewhere'))
+    expect(exporter.getFinishedSpans().filter(({ kind }) => kind === api.SpanKind.SERVER)).toEqual([])
+  })
+
+  it('that cannot be made harm no exchange', async () => {
+    const error = vi.fn()
+    const broken = { trace: { getTracer: () => expect.unreachable() }, diag: { error } }
+    onTestFinished(traceKdc({ api: broken as never }))
+    const realm = await startRealm()
+    onTestFinished(() => realm.close())
+    await realm.add('web')
+    await (await realm.connect('web')).getTgt()
+    expect(error).toHaveBeenCalledTimes(1)
+  })
+
+  it('are refused what is no API of OpenTelemetry', () => {
+    expect(() => traceKdc({ api: {} } as never)).toThrow('api of traceKdc is the module')
+    expect(() => traceKdc({ api, propagat: true } as never)).toThrow(/propagat/)
   })
 })
