@@ -49,6 +49,7 @@ const TAKING_OPTIONS: Readonly<Record<string, (folder: string) => Call>> = {
   'metrics.collectService': () => metrics.collectService,
   'metrics.collectRealm': () => metrics.collectRealm,
   'opentelemetry.createTracing': () => opentelemetry.createTracing,
+  'opentelemetry.traceKdc': () => opentelemetry.traceKdc,
   'opentelemetry.observeService': () => opentelemetry.observeService,
   'opentelemetry.observeRealm': () => opentelemetry.observeRealm,
   'kdc.startKdc': () => kdc.startKdc,

@@ -1,6 +1,6 @@
 import * as api from '@opentelemetry/api'
 import { connect, type Realm } from 'orthrus/client'
-import { createTracing, observeRealm, observeService, type Tracing } from 'orthrus/opentelemetry'
+import { createTracing, observeRealm, observeService, type Tracing, traceKdc } from 'orthrus/opentelemetry'
 import type { Service } from 'orthrus/service'
 
 // @ts-expect-error It takes the module.
@@ -20,4 +20,8 @@ export function observe(service: Service, realm: Realm): void {
   const meter = api.metrics.getMeter('shop')
   observeService({ meter, service })
   observeRealm({ meter, realm })
+}
+
+export function traceKdcs(): () => void {
+  return traceKdc({ api })
 }
