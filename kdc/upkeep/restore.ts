@@ -12,12 +12,15 @@ import { createMemoryStore } from '../store/memory.js'
 import { RECORD_KIND, type RecordKind } from '../store/store.js'
 import type { MasterKey } from '../vault/master-key.js'
 import {
+  decodeFirstRealmRecord,
   decodePrincipalRecord,
+  decodeRealmRecord,
   decodeRevocationRecord,
   encodePrincipalRecord,
   encodeRealmRecord,
   encodeRevocationRecord,
   REALM_RECORD_NAME,
+  type RealmRecord,
 } from '../vault/records.js'
 import { openRecord } from '../vault/sealed-records.js'
 import { type ListedVaultRecord, Vault, type VaultChange } from '../vault/vault.js'
@@ -66,8 +69,7 @@ export interface RestoreRealmOptions {
 export async function restoreRealm(options: RestoreRealmOptions): Promise<RestoreReport> {
   const { backup, masterKey, target, now, random, freshAdmin } = options
   const source = await sourceOf(backup, masterKey, random)
-  await migrateRealm(source, random)
-  const { record: realm } = await readVersionedRealm(source)
+  const { realm } = source
   const admin = principalIn(realm.realm, 'admin')
   const writer = new BatchWriter(target)
   await writer.add(
@@ -75,7 +77,7 @@ export async function restoreRealm(options: RestoreRealmOptions): Promise<Restor
     REALM_RECORD_NAME.REALM,
     encodeRealmRecord({ ...realm, logId: random(SIZE.LOG_ID) }),
   )
-  for await (const { name, fields } of allOf(source, RECORD_KIND.POLICY)) {
+  for await (const { name, fields } of source.all(RECORD_KIND.POLICY)) {
     await writer.add(RECORD_KIND.POLICY, name, fields)
   }
   const rekeyed = new Set(freshAdmin ? [admin] : [])
@@ -93,16 +95,43 @@ export async function restoreRealm(options: RestoreRealmOptions): Promise<Restor
   return { realm: realm.realm, time, principals, enrol, withdrawn, admin: restored.keys.get(admin) }
 }
 
-/** The records of the backup in memory, where they can be brought to the present form. */
-async function sourceOf(backup: Backup, masterKey: MasterKey, random: RandomSource): Promise<Vault> {
+/** What a backup has, in the present form. */
+interface Source {
+  readonly realm: RealmRecord
+  all(kind: RecordKind): Iterable<ListedVaultRecord> | AsyncIterable<ListedVaultRecord>
+}
+
+/** Only the oldest form has to be brought to the present one first; of all others the records are read as they are. */
+async function sourceOf(backup: Backup, masterKey: MasterKey, random: RandomSource): Promise<Source> {
+  const all = (kind: RecordKind) => openedIn(backup, masterKey, kind)
+  for (const { name, fields } of all(RECORD_KIND.REALM)) {
+    if (name !== REALM_RECORD_NAME.REALM || decodeFirstRealmRecord(fields) !== undefined) continue
+    return { realm: decodeRealmRecord(fields), all }
+  }
+  const vault = await inMemory(backup, masterKey, random)
+  await migrateRealm(vault, random)
+  const { record } = await readVersionedRealm(vault)
+  return { realm: record, all: kind => allOf(vault, kind) }
+}
+
+function* openedIn(
+  { records }: Backup,
+  masterKey: MasterKey,
+  kind: RecordKind,
+): Generator<ListedVaultRecord> {
+  const keys = { current: masterKey, previous: undefined }
+  for (const stored of records.get(kind) ?? []) {
+    const { name, version } = stored
+    yield { name, version, fields: openRecord(keys, kind, name, stored).fields }
+  }
+}
+
+/** The records of the backup where they can be changed. */
+async function inMemory(backup: Backup, masterKey: MasterKey, random: RandomSource): Promise<Vault> {
   const vault = new Vault(createMemoryStore(), masterKey, random)
   const writer = new BatchWriter(vault)
   for (const kind of BACKUP_KINDS) {
-    for (const stored of backup.records.get(kind) ?? []) {
-      const { name } = stored
-      const { fields } = openRecord({ current: masterKey, previous: undefined }, kind, name, stored)
-      await writer.add(kind, name, fields)
-    }
+    for (const { name, fields } of openedIn(backup, masterKey, kind)) await writer.add(kind, name, fields)
   }
   await writer.end()
   return vault
@@ -127,7 +156,7 @@ interface RestoredPrincipals {
 }
 
 async function restorePrincipals(
-  source: Vault,
+  source: Source,
   writer: BatchWriter,
   options: RestoreOptions,
 ): Promise<RestoredPrincipals> {
@@ -136,7 +165,7 @@ async function restorePrincipals(
   const enrol: Enrolment[] = []
   const withdrawn: Principal[] = []
   const keys = new Map<Principal, KeytabEntry>()
-  for await (const { name, fields } of allOf(source, RECORD_KIND.PRINCIPAL)) {
+  for await (const { name, fields } of source.all(RECORD_KIND.PRINCIPAL)) {
     const restored = restorePrincipal(decodePrincipalRecord(fields), options)
     const { record } = restored
     const { name: principal } = record
@@ -153,13 +182,13 @@ async function restorePrincipals(
 
 /** The entries of the backup, numbered again without gaps, and behind them the new ones. */
 async function restoreLog(
-  source: Vault,
+  source: Source,
   writer: BatchWriter,
   revoked: readonly Revocation[],
   { now, keepUntil, random }: { now: number; keepUntil: number; random: RandomSource },
 ): Promise<void> {
   let seq = 0
-  for await (const { fields } of allOf(source, RECORD_KIND.REVOCATION)) {
+  for await (const { fields } of source.all(RECORD_KIND.REVOCATION)) {
     const entry = { ...decodeRevocationRecord(fields), seq: ++seq }
     await writer.add(RECORD_KIND.REVOCATION, entryName(seq), encodeRevocationRecord(entry))
   }
