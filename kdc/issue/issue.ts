@@ -35,10 +35,25 @@ export function issueTicket(
   random: RandomSource,
 ): Grant {
   requireCaveatLimits(terms.caveats)
-  const content = { ...terms, ticketId: random(SIZE.TICKET_ID), key: new SessionKey(random(SIZE.KEY)) }
+  const { client, clientId, caveats, authTime, startTime, endTime, renewTill, flags, claims } = terms
+  const ticketId = random(SIZE.TICKET_ID)
+  const key = new SessionKey(random(SIZE.KEY))
+  // Each field by its name: a spread of the terms takes longer than the encoding of the ticket.
+  const content = {
+    client,
+    clientId,
+    caveats,
+    ticketId,
+    key,
+    authTime,
+    startTime,
+    endTime,
+    renewTill,
+    flags,
+    claims,
+  }
   const { bytes } = sealTicket(service.name, service.kvno, service.key, content, random)
   if (bytes.length > LIMIT.TICKET_BYTES) throw tooLarge(`a ticket of ${bytes.length} bytes`)
-  const { ticketId, key, authTime, startTime, endTime, renewTill, flags, claims } = content
   return {
     ticket: bytes,
     service: service.name,

@@ -9,6 +9,6 @@ export function fractionFrom(random: RandomSource): Fraction {
 
 /** One such number, from 4 bytes. */
 export function drawFraction(random: RandomSource): number {
-  const bytes = random(4)
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) / 2 ** 32
+  const [first = 0, second = 0, third = 0, fourth = 0] = random(4)
+  return (first * 2 ** 24 + second * 2 ** 16 + third * 2 ** 8 + fourth) / 2 ** 32
 }
