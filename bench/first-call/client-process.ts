@@ -1,9 +1,13 @@
+import 'ws'
 import { connect } from '../../client/connect.js'
 import type { Realm } from '../../client/realm.js'
 import { serve } from '../processes.js'
 import { callTls, type TlsOrder } from './tls.js'
 
 /** The process of a client that calls a service for the first time, again and again. */
+
+// The first call loads these, if nothing did before: here they are loaded, as the modules of TLS are.
+void globalThis.Response
 
 export interface OrthrusOrder {
   readonly kdc: string

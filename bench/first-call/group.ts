@@ -76,7 +76,7 @@ const HEAD = {
   note:
     'Client, service and KDC are processes of their own, on loopback. From no ticket: connect to the KDC, one AS ' +
     'exchange for TGT and ticket, one HTTP call. Every call has a new connection to the service. Elapsed is the ' +
-    `median of ${COUNT.NORMAL} calls a round, but of one call in a new process, whose modules are loaded and nothing else. ` +
+    `median of ${COUNT.NORMAL} calls a round, but of one call in a new process, whose modules are loaded, with ws and the platform's fetch, and nothing else. ` +
     'The service began long before, so that its wait after a start does not count. TLS 1.3 with P-256 certificates.',
   columns: [
     { key: 'elapsed', title: 'elapsed, ms', better: 'less' },
