@@ -120,6 +120,7 @@ const KNOWN_LIMITS: KnownOptions<Limits> = {
   keyChangesPerClient: true,
   actsPerOwner: true,
   repeats: true,
+  recordsInMemory: true,
 }
 
 const KNOWN_LISTEN: KnownOptions<NonNullable<KdcSettings['listen']>> = { host: true, port: true, fd: true }

@@ -98,7 +98,8 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
   const { vault, keys, requireMasterKey, check } = await vaultFor(options, random, measuring)
   let audit: Audit | undefined
   try {
-    const realm = await openRealm({ vault, clock, random, timers })
+    const limits = { ...DEFAULT_LIMITS, ...options.limits }
+    const realm = await openRealm({ vault, clock, random, timers, records: limits.recordsInMemory })
     const listeners = listenersOf(options.logger, clock, realm, measuring)
     const report = createReport(listeners)
     const tell = report.tell.bind(report)
@@ -113,7 +114,6 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
     if (audit !== undefined) listeners.push(audit.listener)
     reportClock(realm.time, report)
     reportFollowers(realm.feed, report)
-    const limits = { ...DEFAULT_LIMITS, ...options.limits }
     const measures = measuring?.meter
     const onLimited: OnLimited = limit => measures?.limited(limit)
     const rates = createRateLimits(limits, () => clock.monotonic(), random, onLimited)

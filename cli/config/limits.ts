@@ -117,6 +117,12 @@ export const LIMITS: { readonly [Name in LimitName]: LimitFacts } = {
     means: 'Repeats from one address of requests that somebody proved, whoever it was.',
     protects: 'the processor from an eavesdropper who sends what it heard again and again',
   },
+  recordsInMemory: {
+    kind: 'count',
+    means:
+      'Principals whose records are kept in memory; also as many names that do not exist, and the rules of a fifth as many pairs. One too many takes the place of the one that was not asked for the longest, which is read from the database when it is asked for again.',
+    protects: 'memory: about a kilobyte for each record',
+  },
 }
 
 export const LIMIT_NAMES = Object.keys(LIMITS) as readonly LimitName[]

@@ -28,7 +28,8 @@ export const REALM_BOUNDS = {
 export const SHORTENING = 0.1
 
 /**
- * How many records are kept in memory. Names known not to exist are kept apart, so asking for them evicts no record.
+ * How many records are kept in memory, if nothing else is set: with another number of principals that of the rest
+ * changes alike, but for TGTs. Names known not to exist are kept apart, so asking for them evicts no record.
  * Followers of the revocation log ask in turn: with more of them than places, each would find its own evicted.
  */
 export const CACHE = { PRINCIPALS: 50_000, RULES: 10_000, ABSENT: 50_000, TGTS: 4_096 } as const
@@ -266,6 +267,12 @@ export interface Limits {
   readonly actsPerOwner: Rate
   /** Repeats from one address of requests that somebody proved, whoever it was. */
   readonly repeats: Rate
+  /**
+   * Principals whose records are kept in memory, a kilobyte each, as many names that do not exist, and the rules of a
+   * fifth as many pairs. Beyond, the one that was not asked for the longest is forgotten, and read again when it is asked
+   * for.
+   */
+  readonly recordsInMemory: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -287,4 +294,5 @@ export const DEFAULT_LIMITS: Limits = {
   keyChangesPerClient: { points: 600, interval: HOUR },
   actsPerOwner: { points: 1_200, interval: HOUR },
   repeats: { points: 600, interval: MINUTE },
+  recordsInMemory: CACHE.PRINCIPALS,
 }

@@ -1,3 +1,4 @@
+import type { LRUCache } from 'lru-cache'
 import { SIZE } from '../../shared/constants.js'
 import { expand } from '../../shared/crypto/derive.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
@@ -48,7 +49,7 @@ export class Directory {
   readonly #vault: Vault
   readonly #nobody: () => VaultRecord
   readonly #principals: RecordCache<PrincipalRecord>
-  readonly #guessed = recentlyUsed<string, true>(CACHE.ABSENT)
+  readonly #guessed: LRUCache<string, true>
   /** By client and service. Without the cache, each pair of their patterns is read from the store. */
   readonly #rules: RecordCache<readonly PolicyRecord[]>
   readonly #listeners = new Set<(name: string) => void>()
@@ -56,16 +57,23 @@ export class Directory {
   #changes = 0
   readonly #unwatch: () => void
 
-  constructor(vault: Vault) {
-    const { ABSENT: absent } = CACHE
+  /** @param records how many principals are kept in memory */
+  constructor(vault: Vault, records: number = CACHE.PRINCIPALS) {
+    const shareOf = (usual: number): number => Math.ceil((usual * records) / CACHE.PRINCIPALS)
+    const absent = shareOf(CACHE.ABSENT)
     this.#vault = vault
+    this.#guessed = recentlyUsed(absent)
     this.#nobody = vault.standIn(RECORD_KIND.PRINCIPAL, NOBODY)
     this.#principals = new RecordCache({
       read: name => this.#read(name),
-      present: CACHE.PRINCIPALS,
+      present: records,
       absent,
     })
-    this.#rules = new RecordCache({ read: name => readRules(vault, name), present: CACHE.RULES, absent })
+    this.#rules = new RecordCache({
+      read: name => readRules(vault, name),
+      present: shareOf(CACHE.RULES),
+      absent,
+    })
     this.#unwatch = vault.watch((kind, name) => this.noticeChange(kind, name))
   }
 

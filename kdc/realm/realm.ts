@@ -41,11 +41,13 @@ export interface OpenRealmOptions {
   readonly random: RandomSource
   /** Default: the platform's. */
   readonly timers?: Timers
+  /** `recordsInMemory` of `Limits`. */
+  readonly records?: number
 }
 
 /** @throws OrthrusError `unavailable` if the vault has no realm, one of a newer version, or cannot be read */
 export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
-  const { vault, clock, random, timers = systemTimers } = options
+  const { vault, clock, random, timers = systemTimers, records } = options
   await migrateRealm(vault, random)
   let { version, record } = await readVersionedRealm(vault)
   const refresh = async (): Promise<void> => {
@@ -57,7 +59,7 @@ export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
     if (record.survive !== survive) feed.tellAll(surviveEvent(record.survive))
   }
   const time = new KdcTime(clock)
-  const directory = new Directory(vault)
+  const directory = new Directory(vault, records)
   const noticeRealm = async (kind: RecordKind, name: string): Promise<void> => {
     if (kind !== RECORD_KIND.REALM || name !== REALM_RECORD_NAME.REALM) return
     // If it cannot be read, the limits stay until it is changed again: the next change reads it too.

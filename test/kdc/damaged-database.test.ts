@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Level } from 'level'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkFolder } from '../../cli/checked-data.js'
+import { connect } from '../../client/connect.js'
 import { DATA_FILES } from '../../kdc/data-files.js'
 import { type RunningKdc, startKdc } from '../../kdc/main.js'
 import { openUnreadStore } from '../../kdc/store/level/store.js'
@@ -144,6 +145,18 @@ describe('a KDC whose database turns out to be damaged while it serves', () => {
     const again = await start()
     expect((await again.metrics()).database).toEqual({ isRead: true, isDamaged: false })
     expect(told.filter(line => line.includes('record'))).toEqual([])
+  })
+
+  it('keeps no more records in memory than it is told', async () => {
+    const options = { dataDirectory: realm.data, listen: { port: 0 }, metrics: true }
+    const kdc = await startKdc({ ...options, limits: { recordsInMemory: 1 } })
+    kdcs.push(kdc)
+    for (const name of ['web', 'orders']) {
+      const client = await connect({ kdc: kdc.url, keytab: { text: realm.keytab(name) } })
+      await client.getTgt()
+      client.close()
+    }
+    expect((await kdc.metrics()).caches.principals).toMatchObject({ entries: 1 })
   })
 
   it('has a process that ends with an error, in the words of orthrus check', async () => {

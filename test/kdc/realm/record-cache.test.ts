@@ -265,6 +265,17 @@ describe('the directory', () => {
     expect(reads).toBe(0)
   })
 
+  it('keeps as many principals as it is told, and as many names that do not exist', async () => {
+    const realm = await testRealm()
+    for (const name of ['a', 'b', 'c']) await realm.add(name)
+    const directory = new Directory(realm.vault, 2)
+    for (const name of ['a', 'b', 'c']) expect(await directory.principal(local(name))).toBeDefined()
+    expect(directory.use.principals.entries).toBe(2)
+    for (const name of ['x', 'y', 'z']) expect(await directory.principal(local(name))).toBeUndefined()
+    expect(directory.use.principals.entries).toBe(4)
+    directory.close()
+  })
+
   it('applies a change of policy to the next request', async () => {
     const realm = await testRealm()
     const web = await realm.add('web')
