@@ -22,6 +22,7 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<MakeComman
   ['get', async () => (await import('./get.js')).getCommand],
   ['call', async () => (await import('./call.js')).callCommand],
   ['tunnel', async () => (await import('./tunnel/command.js')).tunnelCommand],
+  ['proxy', async () => (await import('./proxy.js')).proxyCommand],
   ['delegate', async () => (await import('./delegate.js')).delegateCommand],
   ['join', async () => (await import('./join.js')).joinCommand],
   ['inspect', async () => (await import('./inspect.js')).inspectCommand],

@@ -67,12 +67,18 @@ export interface Sizes {
   readonly maxResponse: number
 }
 
+/** What a command that runs for long connects with. */
+interface Others {
+  readonly logger?: Logger
+  readonly fetch?: typeof globalThis.fetch
+}
+
 /** Connects as the principal of the keytab or password, and closes after `use`. */
 export async function withRealm<T>(
   terminal: Terminal,
   options: ConnectionOptions,
   use: (realm: Realm) => Promise<T>,
-  others: Partial<Sizes> & { readonly logger?: Logger } = {},
+  others: Partial<Sizes> & Others = {},
 ): Promise<T> {
   const kdc = kdcUrl(terminal, options)
   const login = await loginOf(terminal, options)

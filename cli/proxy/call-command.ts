@@ -1,0 +1,117 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { defaulted, parseDuration, parseSize, RepeatedOption } from '../arguments.js'
+import { type ConnectionOptions, withConnection } from '../connection.js'
+import type { Terminal } from '../terminal.js'
+import { type Place, parsePlace } from '../tunnel/place.js'
+import { parseCount, parseHeaderName } from './common-options.js'
+import { parseOrigin } from './place.js'
+
+/** `HOST=SERVICE@URL`. */
+export interface Mapping {
+  readonly host: string
+  readonly service: string
+  readonly to: URL
+}
+
+export interface CallArguments extends ConnectionOptions {
+  readonly listen: Place
+  readonly service?: string
+  readonly to?: URL
+  readonly map?: readonly Mapping[]
+  readonly host?: readonly string[]
+  readonly onlyUser?: readonly number[]
+  readonly allowEveryLocalUser?: boolean
+  readonly allowOtherMachines?: boolean
+  readonly unsealed?: boolean
+  readonly strip?: readonly string[]
+  /** Bytes. */
+  readonly maxBody: number
+  readonly maxResponse: number
+  readonly connections: number
+  /** Milliseconds. */
+  readonly timeout: number
+  readonly logLevel: string
+}
+
+export function callProxyCommand(terminal: Terminal): Command {
+  const command = withConnection(new Command('call'))
+    .description('make the requests of programs on this machine, and give back what services have proved')
+    .requiredOption('--listen <place>', 'where: 127.0.0.1:PORT, PORT, or unix:PATH', parsePlace)
+    .option('-s, --service <name>', 'the service that must answer, at --to')
+    .option('--to <url>', 'where it listens, as http://10.0.0.7:8080', parseOrigin)
+    .addOption(
+      new RepeatedOption(
+        '--map <host=service@url>',
+        'the service for requests to this host, as orders.local=orders@http://10.0.0.7:8080',
+        parseMapping as never,
+      ),
+    )
+    .addOption(
+      new RepeatedOption('--host <name>', 'another name by which programs reach this proxy', parseHost),
+    )
+  return withLimits(withUsers(command)).action(async (options: CallArguments) => {
+    const { runCall } = await import('./run-call.js')
+    await runCall(terminal, options)
+  })
+}
+
+function withUsers(command: Command): Command {
+  return command
+    .addOption(
+      new RepeatedOption(
+        '--only-user <uid>',
+        'let only this user of the machine use it, by default the one that runs it (Linux)',
+        parseUser as never,
+      ),
+    )
+    .option('--allow-every-local-user', 'let whoever is on this machine act as this principal')
+    .option('--allow-other-machines', 'let whoever reaches --listen over the network act as this principal')
+}
+
+function withLimits(command: Command): Command {
+  return command
+    .addOption(
+      new RepeatedOption('--strip <name>', 'do not send on this header of programs', parseHeaderName),
+    )
+    .option('--unsealed', 'send bodies and take answers in plain text, each kept until it is whole')
+    .addOption(defaulted('--max-body <size>', 'the largest body that is sent unsealed', '8M', parseSize))
+    .addOption(
+      defaulted('--max-response <size>', 'the largest answer that is taken unsealed', '8M', parseSize),
+    )
+    .addOption(
+      defaulted('--connections <number>', 'how many requests go to one service at once', '256', parseCount),
+    )
+    .addOption(defaulted('--timeout <time>', 'how long a service may be silent', '60s', parseDuration))
+    .addOption(
+      defaulted('--log-level <level>', 'how much of the log goes to standard error', 'info').choices([
+        'debug',
+        'info',
+        'warn',
+        'error',
+      ]),
+    )
+}
+
+function parseMapping(text: string, before: readonly Mapping[] = []): Mapping[] {
+  const [, host, service, url] = /^([^=@\s]+)=([^@\s]+(?:@[^@/:\s]+)?)@(https?:\/\/\S+)$/i.exec(text) ?? []
+  if (host === undefined || service === undefined || url === undefined)
+    throw new InvalidArgumentError('Write a mapping as orders.local=orders@http://10.0.0.7:8080.')
+  return [...before, { host: hostIn(host), service, to: parseOrigin(url) }]
+}
+
+function parseHost(text: string, before: readonly string[] = []): string[] {
+  if (text.includes(':')) throw new InvalidArgumentError('Write a name without a port, as gateway.local.')
+  return [...before, hostIn(text)]
+}
+
+/** As `Host` has it, in lower case. */
+function hostIn(text: string): string {
+  const host = text.toLowerCase()
+  if (/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/.test(host)) return host
+  throw new InvalidArgumentError('Write a host as orders.local, or orders.local:8080.')
+}
+
+function parseUser(text: string, before: readonly number[] = []): number[] {
+  if (/^(?:0|[1-9]\d{0,9})$/.test(text)) return [...before, Number(text)]
+  throw new InvalidArgumentError('Write the number of a user, as id -u prints it.')
+}

@@ -1,0 +1,294 @@
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import { whenOver } from '../../service/node-http/connection-end.js'
+import { pairsOf } from '../../service/node-http/request.js'
+import { ByteCollector } from '../../service/response/byte-collector.js'
+import { hasBody } from '../../shared/http/binding.js'
+import { COVERED_RESPONSE_HEADERS } from '../../shared/http/header-names.js'
+import { type Cancel, runAfter, type Timers } from '../../shared/timers.js'
+import { answerFault, type Fault, FULL, tooLong, tooSlow, unreachable, wrongAnswer } from './faults.js'
+import { type HeaderPair, headersOfAnswer, valuesOf } from './header-rules.js'
+import type { Upstream } from './upstream.js'
+
+/** One request, passed on to the program behind the proxy, and its answer, passed back. */
+
+export interface ForwardOptions {
+  readonly upstream: Upstream
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  /** What the program gets, without headers that frame the body. */
+  readonly headers: readonly HeaderPair[]
+  /** Whether the client reads an answer with this status as it comes. Any other is kept until it is whole. */
+  readonly isStreamed: (status: number) => boolean
+  /** The largest answer that is kept, bytes. */
+  readonly maxResponse: number
+  /** How long the program may be silent, milliseconds. */
+  readonly patience: number
+  readonly timers: Timers
+  /** Told of what went wrong on the program's side. */
+  readonly onFault: (fault: Fault) => void
+}
+
+/** Methods that a server does nothing for if it is asked twice, and that have no body. */
+const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/** Methods to which Node gives no body of its own accord. */
+const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE', 'TRACE'])
+
+/** Passes it on. What comes of it is answered, whatever it is. */
+export function forward(options: ForwardOptions): void {
+  new Forwarding(options).begin()
+}
+
+class Forwarding {
+  readonly #options: ForwardOptions
+  #up: ClientRequest | undefined
+  #answer: IncomingMessage | undefined
+  #cancel: Cancel = () => {}
+  #hasBody = false
+  #isConnected = false
+  #isOver = false
+
+  constructor(options: ForwardOptions) {
+    this.#options = options
+  }
+
+  begin(): void {
+    const { upstream, req, res } = this.#options
+    if (upstream.isFull) {
+      this.#fail(FULL)
+      return
+    }
+    whenOver(req, res, () => this.#end())
+    if (announced(req).length !== undefined) this.#ask(false)
+    else this.#lookAhead()
+  }
+
+  /** Many programs take a body only with its length, so one that is short, or comes at once, is waited for. */
+  #lookAhead(): void {
+    const { req, timers } = this.#options
+    const go = (): void => {
+      cancel()
+      req.off('readable', look).off('error', go).off('close', go)
+      if (!this.#isOver) this.#ask(false)
+    }
+    const look = (): void => {
+      if (req.complete || req.readableLength >= AHEAD.BYTES) go()
+    }
+    const cancel = runAfter(timers, AHEAD.TIME, go)
+    req.on('readable', look).on('error', go).on('close', go)
+    look()
+  }
+
+  #ask(fresh: boolean): void {
+    const { upstream, req, headers } = this.#options
+    const { length } = announced(req)
+    try {
+      const method = req.method ?? ''
+      const framed = [...headers, ...framing(method, length)]
+      const up = upstream.request({ method, target: req.url ?? '', headers: framed, fresh })
+      this.#up = up
+      up.once('socket', socket => {
+        const connected = (): void => {
+          this.#isConnected = true
+        }
+        if (socket.connecting) socket.once('connect', connected)
+        else connected()
+      })
+      up.once('response', answer => this.#answered(answer))
+      up.on('error', cause => this.#broken(up, cause))
+      // A server that changes the protocol unasked.
+      up.once('upgrade', (_, socket) => {
+        socket.destroy()
+        this.#fail(wrongAnswer('it changes the protocol, which it was not asked for'))
+      })
+      this.#waitForProgram()
+      if (length === 0) up.end()
+      else this.#sendBody(up)
+    } catch (cause) {
+      this.#fail(wrongRequest(cause))
+    }
+  }
+
+  /** As fast as the program takes it. Only while it takes nothing does its time run. */
+  #sendBody(up: ClientRequest): void {
+    const { req } = this.#options
+    this.#hasBody = true
+    this.#cancel()
+    req.on('data', (piece: Buffer) => {
+      if (up.destroyed || up.write(piece)) return
+      req.pause()
+      this.#waitForProgram()
+    })
+    up.on('drain', () => {
+      this.#cancel()
+      req.resume()
+    })
+    req.on('end', () => {
+      up.end()
+      if (!this.#isOver) this.#waitForProgram()
+    })
+    // It was cut off, or is not what was sealed: the program must not take it for a whole one.
+    req.on('error', () => this.#end())
+  }
+
+  #answered(answer: IncomingMessage): void {
+    this.#answer = answer
+    this.#cancel()
+    const { req, isStreamed, upstream } = this.#options
+    const status = answer.statusCode ?? 0
+    const method = req.method ?? ''
+    const pairs = pairsOf(answer.rawHeaders)
+    const fault = faultIn(method, status, pairs)
+    if (fault !== undefined) {
+      this.#fail(wrongAnswer(fault))
+      return
+    }
+    const headers = passedHeaders(method, status, pairs).map(
+      ([name, value]): HeaderPair =>
+        name.toLowerCase() === 'location' ? [name, upstream.locationFor(value)] : [name, value],
+    )
+    if (hasBody(method, status) && isStreamed(status)) this.#stream(answer, status, headers)
+    else this.#collect(answer, status, headers)
+  }
+
+  #stream(answer: IncomingMessage, status: number, headers: readonly HeaderPair[]): void {
+    const { res } = this.#options
+    res.writeHead(status, headers.flat())
+    let isBegun = false
+    // An answer that has nothing to say yet shows that it is one. With a body at once the two go together.
+    setImmediate(() => {
+      if (!isBegun && !this.#isOver) res.flushHeaders()
+    })
+    const going = (): void => {
+      answer.resume()
+      this.#waitForProgram()
+    }
+    answer.on('data', (piece: Buffer) => {
+      isBegun = true
+      this.#cancel()
+      if (res.write(piece)) this.#waitForProgram()
+      else answer.pause()
+    })
+    res.on('drain', going)
+    this.#waitForProgram()
+    this.#onEnd(answer, () => {
+      isBegun = true
+      res.end()
+    })
+  }
+
+  #collect(answer: IncomingMessage, status: number, headers: readonly HeaderPair[]): void {
+    const { res, req, maxResponse } = this.#options
+    const body = new ByteCollector(maxResponse)
+    const takesBody = hasBody(req.method ?? '', status) && status !== RESET_CONTENT
+    answer.on('data', (piece: Buffer) => {
+      this.#waitForProgram()
+      if (takesBody && !body.append(piece)) this.#fail(tooLong(maxResponse))
+    })
+    this.#waitForProgram()
+    this.#onEnd(answer, () => {
+      res.writeHead(status, headers.flat())
+      res.end(takesBody ? body.bytes() : undefined)
+    })
+  }
+
+  #onEnd(answer: IncomingMessage, whole: () => void): void {
+    answer.on('error', cause => this.#broken(this.#up, cause))
+    answer.on('end', () => {
+      if (this.#isOver || !answer.complete) return
+      whole()
+      this.#end()
+    })
+  }
+
+  #waitForProgram(): void {
+    const { timers, patience } = this.#options
+    this.#cancel()
+    if (!this.#isOver) this.#cancel = runAfter(timers, patience, () => this.#fail(tooSlow(patience)))
+  }
+
+  #broken(up: ClientRequest | undefined, cause: unknown): void {
+    if (this.#isOver || up !== this.#up) return
+    const { req } = this.#options
+    // The program closed a connection that was kept, just when it was used again.
+    const isStale = up?.reusedSocket === true && !this.#hasBody && REPEATABLE.has(req.method ?? '')
+    if (isStale && this.#answer === undefined) this.#ask(true)
+    else this.#fail(unreachable(cause, this.#isConnected))
+  }
+
+  /** The client gets a proved answer that says so, or the end of a stream without its end. */
+  #fail(fault: Fault): void {
+    if (this.#isOver) return
+    const { req, res, onFault } = this.#options
+    onFault(fault)
+    this.#end()
+    if (res.headersSent) res.destroy()
+    // Whatever is left of its body is read, and dropped: a connection that is cut can take the answer with it.
+    else {
+      answerFault(res, fault)
+      req.resume()
+    }
+  }
+
+  #end(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#cancel()
+    const up = this.#up
+    // One whose request was sent whole and whose answer was read whole is kept, and used again.
+    if (up !== undefined && !(up.writableFinished && this.#answer?.complete === true)) up.destroy()
+  }
+}
+
+const RESET_CONTENT = 205
+
+/** Tuning: how much of a body, and for how long, is waited for before the program is asked. Milliseconds, and bytes. */
+const AHEAD = { TIME: 50, BYTES: 16 * 1024 } as const
+
+interface AnnouncedBody {
+  /** Bytes; undefined of a body that is read as it comes. */
+  readonly length: number | undefined
+}
+
+/** A body that the gate has read is whole, and was put back. */
+function announced(req: IncomingMessage): AnnouncedBody {
+  if (req.complete) return { length: req.readableLength }
+  const hasOne =
+    req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) !== 0
+  return { length: hasOne ? undefined : 0 }
+}
+
+function framing(method: string, length: number | undefined): HeaderPair[] {
+  if (length === undefined) return [['transfer-encoding', 'chunked']]
+  return length === 0 && BODILESS.has(method) ? [] : [['content-length', String(length)]]
+}
+
+/** Why an answer cannot be passed on. */
+function faultIn(method: string, status: number, pairs: readonly HeaderPair[]): string | undefined {
+  if (status < 200 || status > 599) return `its status is ${status}`
+  const twice = COVERED_RESPONSE_HEADERS.find(name => valuesOf(pairs, name).length > 1)
+  if (twice !== undefined) return `it has ${twice} twice`
+  const encodings = valuesOf(pairs, 'content-encoding').filter(value => !/^\s*(?:identity)?\s*$/i.test(value))
+  if (encodings.length > 0 && hasBody(method, status))
+    return 'it is compressed, although it was asked not to be (accept-encoding: identity)'
+  return undefined
+}
+
+const COVERED: ReadonlySet<string> = new Set(COVERED_RESPONSE_HEADERS)
+
+function passedHeaders(method: string, status: number, pairs: readonly HeaderPair[]): HeaderPair[] {
+  const passed = headersOfAnswer(pairs).filter(([given, value]) => {
+    const name = given.toLowerCase()
+    // One that is bound must not be empty.
+    return name !== 'content-encoding' && !(COVERED.has(name) && value.trim() === '')
+  })
+  // What the length of a body would have been, where there is none.
+  const [length] = hasBody(method, status) ? [] : valuesOf(pairs, 'content-length')
+  return length === undefined || status === 204 ? passed : [...passed, ['content-length', length]]
+}
+
+function wrongRequest(cause: unknown): Fault {
+  const detail = cause instanceof Error ? cause.message : 'unknown reason'
+  const text = 'this request cannot be passed on as it is; nothing was sent to the program behind'
+  return { status: 400, word: 'request_wrong', text, detail }
+}

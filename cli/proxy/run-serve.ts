@@ -1,0 +1,71 @@
+import { createServer } from 'node:http'
+import { loadService } from '../../service/load-service.js'
+import { systemClock } from '../../shared/time.js'
+import { systemTimers } from '../../shared/timers.js'
+import { collectClaims } from '../arguments.js'
+import { kdcUrl, keytabPath } from '../connection.js'
+import { given } from '../given.js'
+import { type Terminal, warn } from '../terminal.js'
+import { listenOn } from '../tunnel/listen.js'
+import { isOfThisMachine, resolved, shownPlace } from '../tunnel/place.js'
+import { Assertions, readAssertionKey } from './assertion.js'
+import { beginProxy, SERVER } from './running.js'
+import type { ServeArguments } from './serve-command.js'
+import { serveProxy } from './serve-proxy.js'
+import { Upstream } from './upstream.js'
+
+/** What `orthrus proxy serve` does with its options. */
+export async function runServe(terminal: Terminal, options: ServeArguments): Promise<void> {
+  const { principal, allowReadableKeytab, state, assertionKey, allowReadableAssertionKey = false } = options
+  const place = await resolved(options.to.place)
+  const key =
+    assertionKey === undefined ? undefined : await readAssertionKey(assertionKey, allowReadableAssertionKey)
+  if (!isOfThisMachine(place) && key === undefined) {
+    warn(
+      terminal,
+      options,
+      `whoever reaches ${shownPlace(place)} can say there who they are, as this proxy does: listen there on 127.0.0.1 or a Unix socket, or give --assertion-key and have the program check it`,
+    )
+  }
+  const running = beginProxy(terminal, options)
+  const { logger } = running
+  const service = await loadService({
+    keytab: keytabPath(terminal, options),
+    logger,
+    ...(options.withoutRevocations === true ? {} : { kdc: kdcUrl(terminal, options) }),
+    ...given({ service: principal, allowReadableKeytab, state }),
+  })
+  const timers = systemTimers
+  const { upstreamConnections: connections, upstreamTimeout: patience } = options
+  const upstream = new Upstream({
+    place: { ...options.to, place },
+    timers,
+    connections,
+    waiting: 4 * connections,
+  })
+  try {
+    const server = createServer(SERVER)
+    serveProxy(server, {
+      service,
+      upstream,
+      owned: { prefix: options.headerPrefix, strip: new Set(options.strip) },
+      claims: Object.fromEntries(collectClaims(options.claim ?? [])),
+      openPaths: new Set(options.openPath),
+      maxBody: options.maxBody,
+      maxResponse: options.maxResponse,
+      patience,
+      timers,
+      logger,
+      assertions: key && new Assertions(key, systemClock),
+    })
+    await service.ready()
+    const where = shownPlace(await listenOn(server, options.listen))
+    const to = shownPlace(place)
+    const facts = { service: service.principal, listen: where, to }
+    await running.untilStopped(server, facts, `${service.principal} listens on ${where}, for ${to}`)
+  } finally {
+    upstream.close()
+    await service.close()
+    await running.end()
+  }
+}

@@ -1,0 +1,134 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { isPlainPath } from '../../shared/ticket/caveat-path.js'
+import {
+  type ClaimArgument,
+  defaulted,
+  parseClaim,
+  parseDuration,
+  parseSize,
+  RepeatedOption,
+} from '../arguments.js'
+import { type ConnectionOptions, withConnection } from '../connection.js'
+import type { Terminal } from '../terminal.js'
+import { type Place, parsePlace } from '../tunnel/place.js'
+import { parseCount, parseHeaderName } from './common-options.js'
+import { type HttpPlace, parseHttpPlace } from './place.js'
+
+export interface ServeArguments extends ConnectionOptions {
+  readonly listen: Place
+  readonly to: HttpPlace
+  readonly claim?: ClaimArgument[]
+  readonly headerPrefix: string
+  readonly strip?: readonly string[]
+  readonly openPath?: readonly string[]
+  readonly assertionKey?: string
+  readonly allowReadableAssertionKey?: boolean
+  readonly state?: string
+  readonly withoutRevocations?: boolean
+  /** Bytes. */
+  readonly maxBody: number
+  readonly maxResponse: number
+  readonly upstreamConnections: number
+  /** Milliseconds. */
+  readonly upstreamTimeout: number
+  readonly logLevel: string
+}
+
+export function serveProxyCommand(terminal: Terminal): Command {
+  const command = withConnection(new Command('serve'))
+    .description('let requests with a ticket through to a program, tell it who asks, and prove its answers')
+    .requiredOption('--listen <place>', 'where: HOST:PORT, a port of the loopback, or unix:PATH', parsePlace)
+    .requiredOption(
+      '--to <url>',
+      'where the program listens: http://HOST:PORT, https://HOST or unix:PATH',
+      text => parseHttpPlace(text, parsePlace),
+    )
+    .option('--claim <name=value>', 'let in tickets with this claim alone; may be repeated', parseClaim)
+    .addOption(
+      defaulted(
+        '--header-prefix <prefix>',
+        'how the headers begin that tell who asks',
+        'x-orthrus-',
+        parsePrefix,
+      ),
+    )
+    .addOption(
+      new RepeatedOption(
+        '--strip <name>',
+        'keep this header of requests from the program too',
+        parseHeaderName,
+      ),
+    )
+    .addOption(
+      new RepeatedOption(
+        '--open-path <path>',
+        'let ANYBODY get this one path, such as /healthz',
+        parseOpenPath,
+      ),
+    )
+  return withLimits(withFiles(command)).action(async (options: ServeArguments) => {
+    const { runServe } = await import('./run-serve.js')
+    await runServe(terminal, options)
+  })
+}
+
+function withFiles(command: Command): Command {
+  return command
+    .option(
+      '--assertion-key <file>',
+      'sign the headers, for a program on another machine (64 hex digits: openssl rand -hex 32)',
+    )
+    .option(
+      '--allow-readable-assertion-key',
+      'accept an --assertion-key that others can read, as containers mount secrets',
+    )
+    .option('--state <file>', 'what an orderly end leaves here lets the next start accept at once')
+    .option('--without-revocations', 'do not follow the KDC: a ticket that was revoked is good until it ends')
+}
+
+function withLimits(command: Command): Command {
+  return command
+    .addOption(
+      defaulted('--max-body <size>', 'the largest body of a request that is not sealed', '1M', parseSize),
+    )
+    .addOption(
+      defaulted(
+        '--max-response <size>',
+        'the largest answer to a client that takes it whole',
+        '8M',
+        parseSize,
+      ),
+    )
+    .addOption(
+      defaulted(
+        '--upstream-connections <number>',
+        'how many requests the program gets at once',
+        '256',
+        parseCount,
+      ),
+    )
+    .addOption(
+      defaulted('--upstream-timeout <time>', 'how long the program may be silent', '60s', parseDuration),
+    )
+    .addOption(
+      defaulted('--log-level <level>', 'how much of the log goes to standard error', 'info').choices([
+        'debug',
+        'info',
+        'warn',
+        'error',
+      ]),
+    )
+}
+
+/** All headers that begin so are the proxy's, so it cannot be one that requests need for something else. */
+function parsePrefix(text: string): string {
+  const prefix = text.toLowerCase()
+  if (/^x-(?!forwarded-)(?:[a-z0-9]+-)+$/.test(prefix) && prefix.length <= 32) return prefix
+  throw new InvalidArgumentError('Write a prefix as x-orthrus-: it begins with x- and ends with -.')
+}
+
+/** Compared as it is, so there is one way to write it. */
+function parseOpenPath(text: string, before: readonly string[] = []): string[] {
+  if (isPlainPath(text)) return [...before, text]
+  throw new InvalidArgumentError('Write a path as /healthz, as it stands in the request.')
+}

@@ -1,0 +1,177 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { isHeadCut } from '../../service/node-http/body.js'
+import { pairsOf } from '../../service/node-http/request.js'
+import { mayPresentTicket } from '../../service/node-http/without-ticket.js'
+import type { Service } from '../../service/request/service.js'
+import type { AcceptedTicket } from '../../service/request/ticket.js'
+import { requireTicket } from '../../service/require-ticket.js'
+import { acceptsSealed } from '../../service/response/sealing.js'
+import type { Logger } from '../../shared/logger.js'
+import { pathOf } from '../../shared/ticket/caveat-path.js'
+import type { ClaimValue } from '../../shared/ticket/claims.js'
+import type { Timers } from '../../shared/timers.js'
+import type { Assertions } from './assertion.js'
+import { answerFault, type Fault } from './faults.js'
+import { forward } from './forward.js'
+import {
+  boundButNamed,
+  type HeaderPair,
+  headersForProgram,
+  type OwnedHeaders,
+  valuesOf,
+} from './header-rules.js'
+import { identityHeaders, type Sender } from './identity-headers.js'
+import type { Upstream } from './upstream.js'
+
+/** Stands in front of a program that speaks HTTP, and lets through what `requireTicket` lets through. */
+
+export interface ServeProxyOptions {
+  readonly service: Service
+  readonly upstream: Upstream
+  readonly owned: OwnedHeaders
+  /** What the ticket must have. */
+  readonly claims: Readonly<Record<string, ClaimValue>>
+  /** Paths that anybody may ask for, by GET and HEAD. */
+  readonly openPaths: ReadonlySet<string>
+  /** Bytes. */
+  readonly maxBody: number
+  readonly maxResponse: number
+  /** How long the program may be silent, milliseconds. */
+  readonly patience: number
+  readonly timers: Timers
+  readonly logger: Logger
+  /** With a key that the program has too. */
+  readonly assertions?: Assertions | undefined
+}
+
+/** Takes what comes to the server from now on. */
+export function serveProxy(server: Server, options: ServeProxyOptions): void {
+  const { service, claims, maxBody, maxResponse } = options
+  const gate = requireTicket({ service, claims, maxBody, maxResponse }, (req, res, ticket) =>
+    passOn(options, req, res, ticket),
+  )
+  const take = (req: IncomingMessage, res: ServerResponse): void => {
+    if (isOpen(options, req)) passOpen(options, req, res)
+    else gate(req, res)
+  }
+  server.on('request', take)
+  // Nobody is asked for a body before the ticket was looked at.
+  server.on('checkContinue', take)
+}
+
+function passOn(
+  options: ServeProxyOptions,
+  req: IncomingMessage,
+  res: ServerResponse,
+  ticket: AcceptedTicket,
+): void {
+  const pairs = pairsOf(req.rawHeaders)
+  const fault = faultIn(req, pairs, ticket.covered)
+  if (fault !== undefined) {
+    answerFault(res, fault)
+    req.resume()
+    return
+  }
+  const headers = [...headersForProgram(pairs, options.owned), ...headersAbout(options, ticket, req)]
+  const message = { method: req.method ?? '', target: '', headers: pairs, body: undefined as never }
+  exchange(options, req, res, {
+    headers,
+    client: ticket.client,
+    isStreamed: status => acceptsSealed(message, status),
+  })
+}
+
+/** What the program learns of the sender, and why it can believe it. */
+function headersAbout(
+  { owned: { prefix }, assertions }: Pick<ServeProxyOptions, 'owned' | 'assertions'>,
+  sender: Sender,
+  { method = '', url = '' }: IncomingMessage,
+): HeaderPair[] {
+  const identity = identityHeaders(prefix, sender)
+  return assertions === undefined
+    ? identity
+    : [...identity, assertions.headerFor(prefix, sender, method, url)]
+}
+
+/** What one exchange has beside what all have. */
+interface Own {
+  readonly headers: readonly HeaderPair[]
+  readonly client: string | undefined
+  readonly isStreamed: (status: number) => boolean
+}
+
+function exchange(
+  { upstream, maxResponse, patience, timers, logger }: ServeProxyOptions,
+  req: IncomingMessage,
+  res: ServerResponse,
+  { headers, client, isStreamed }: Own,
+): void {
+  const onFault = ({ status, detail }: Fault): void => {
+    const path = pathOf(req.url) ?? ''
+    logger.warn({ client, method: req.method, path, status, reason: detail }, 'the program behind failed')
+  }
+  const all = [...headers, ['accept-encoding', 'identity'] as const]
+  forward({ upstream, req, res, headers: all, isStreamed, maxResponse, patience, timers, onFault })
+}
+
+/** Only what says nothing of a ticket is open. */
+function isOpen({ openPaths }: ServeProxyOptions, req: IncomingMessage): boolean {
+  const isRead = req.method === 'GET' || req.method === 'HEAD'
+  return openPaths.size > 0 && isRead && openPaths.has(pathOf(req.url) ?? '') && !mayPresentTicket(req)
+}
+
+/** Nothing is known of whoever asks, and nothing proves the answer. */
+function passOpen(options: ServeProxyOptions, req: IncomingMessage, res: ServerResponse): void {
+  const pairs = pairsOf(req.rawHeaders)
+  const fault = faultIn(req, pairs, []) ?? (announcesBody(pairs) ? NO_BODY : undefined)
+  if (fault !== undefined) answerFault(res, fault, true)
+  else {
+    const headers = headersForProgram(pairs, options.owned)
+    exchange(options, req, res, { headers, client: undefined, isStreamed: () => false })
+  }
+}
+
+function announcesBody(pairs: readonly HeaderPair[]): boolean {
+  return (
+    valuesOf(pairs, 'transfer-encoding').length > 0 || valuesOf(pairs, 'content-length').some(v => v !== '0')
+  )
+}
+
+/** Methods that show a request to whoever sent it, with what the proxy has added, or that make a tunnel. */
+const REFUSED_METHODS: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT'])
+
+/** Why a request is not passed on, although its ticket is good: servers read it in different ways. */
+function faultIn(
+  req: IncomingMessage,
+  pairs: readonly HeaderPair[],
+  covered: readonly string[],
+): Fault | undefined {
+  const { method = '', url = '' } = req
+  if (REFUSED_METHODS.has(method)) {
+    const text = `no request with the method ${method} is passed on`
+    return {
+      status: 405,
+      word: 'method_refused',
+      text,
+      headers: { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' },
+    }
+  }
+  if (!url.startsWith('/') || url.includes('#'))
+    return refused('the target is a path with or without a query, as /orders?page=2')
+  if (valuesOf(pairs, 'host').length > 1) return refused('the header host is there twice')
+  if (valuesOf(pairs, 'transfer-encoding').some(value => value.toLowerCase() !== 'chunked'))
+    return refused('a transfer-encoding is chunked, and nothing else')
+  if (isHeadCut(req)) return refused('it has too many headers')
+  const named = boundButNamed(pairs, covered)
+  if (named !== undefined)
+    return refused(
+      `connection names ${named}, which the request was proved with: something on the way changes requests`,
+    )
+  return undefined
+}
+
+function refused(text: string): Fault {
+  return { status: 400, word: 'request_wrong', text: `${text}; nothing was sent to the program behind` }
+}
+
+const NO_BODY: Fault = refused('a request without a ticket has no body')
