@@ -45,7 +45,7 @@ const KEY_FILE: PrivateFileKind = {
 const KEY = /^[0-9a-f]{64}\r?\n?$/i
 
 /** @throws OrthrusError `keytab_invalid` if it is not a private file with such a key */
-export async function readAssertionKey(path: string, allowReadable: boolean): Promise<Uint8Array> {
+export async function assertionKeyFrom(path: string, allowReadable: boolean): Promise<Uint8Array> {
   const { bytes } = await readPrivateBytes(KEY_FILE, path, { allowReadable })
   const text = bytes.toString('latin1')
   bytes.fill(0)

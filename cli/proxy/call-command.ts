@@ -4,7 +4,7 @@ import { type ConnectionOptions, withConnection } from '../connection.js'
 import type { Terminal } from '../terminal.js'
 import { type Place, parsePlace } from '../tunnel/place.js'
 import { parseCount, parseHeaderName } from './common-options.js'
-import { parseOrigin } from './place.js'
+import { parseHttpOrigin } from './place.js'
 
 /** `HOST=SERVICE@URL`. */
 export interface Mapping {
@@ -38,7 +38,7 @@ export function callProxyCommand(terminal: Terminal): Command {
     .description('make the requests of programs on this machine, and give back what services have proved')
     .requiredOption('--listen <place>', 'where: 127.0.0.1:PORT, PORT, or unix:PATH', parsePlace)
     .option('-s, --service <name>', 'the service that must answer, at --to')
-    .option('--to <url>', 'where it listens, as http://10.0.0.7:8080', parseOrigin)
+    .option('--to <url>', 'where it listens, as http://10.0.0.7:8080', parseHttpOrigin)
     .addOption(
       new RepeatedOption(
         '--map <host=service@url>',
@@ -96,7 +96,7 @@ function parseMapping(text: string, before: readonly Mapping[] = []): Mapping[] 
   const [, host, service, url] = /^([^=@\s]+)=([^@\s]+(?:@[^@/:\s]+)?)@(https?:\/\/\S+)$/i.exec(text) ?? []
   if (host === undefined || service === undefined || url === undefined)
     throw new InvalidArgumentError('Write a mapping as orders.local=orders@http://10.0.0.7:8080.')
-  return [...before, { host: hostIn(host), service, to: parseOrigin(url) }]
+  return [...before, { host: hostIn(host), service, to: parseHttpOrigin(url) }]
 }
 
 function parseHost(text: string, before: readonly string[] = []): string[] {

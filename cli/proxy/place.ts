@@ -12,10 +12,10 @@ export interface HttpPlace {
 /** `http://HOST:PORT`, `https://HOST`, or `unix:PATH`. */
 export function parseHttpPlace(text: string, parsePlace: (text: string) => Place): HttpPlace {
   if (text.startsWith('unix:')) return { secure: false, place: parsePlace(text), name: 'localhost' }
-  return httpPlaceOf(parseOrigin(text))
+  return httpPlaceOf(parseHttpOrigin(text))
 }
 
-/** @param origin as `parseOrigin` gives it */
+/** @param origin as `parseHttpOrigin` gives it */
 export function httpPlaceOf({ protocol, hostname, port, host }: URL): HttpPlace {
   const secure = protocol === 'https:'
   const place = {
@@ -26,7 +26,7 @@ export function httpPlaceOf({ protocol, hostname, port, host }: URL): HttpPlace 
 }
 
 /** The URL of an origin of HTTP: without a path, a query, or a name and password. */
-export function parseOrigin(text: string): URL {
+export function parseHttpOrigin(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   // What is refused may have a password in it.
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`)

@@ -8,7 +8,7 @@ import { given } from '../given.js'
 import { type Terminal, warn } from '../terminal.js'
 import { listenOn } from '../tunnel/listen.js'
 import { isOfThisMachine, resolved, shownPlace } from '../tunnel/place.js'
-import { Assertions, readAssertionKey } from './assertion.js'
+import { Assertions, assertionKeyFrom } from './assertion.js'
 import { beginProxy, SERVER } from './running.js'
 import type { ServeArguments } from './serve-command.js'
 import { serveProxy } from './serve-proxy.js'
@@ -19,7 +19,7 @@ export async function runServe(terminal: Terminal, options: ServeArguments): Pro
   const { principal, allowReadableKeytab, state, assertionKey, allowReadableAssertionKey = false } = options
   const place = await resolved(options.to.place)
   const key =
-    assertionKey === undefined ? undefined : await readAssertionKey(assertionKey, allowReadableAssertionKey)
+    assertionKey === undefined ? undefined : await assertionKeyFrom(assertionKey, allowReadableAssertionKey)
   if (!isOfThisMachine(place) && key === undefined) {
     warn(
       terminal,

@@ -27,6 +27,8 @@ const NUMBERED = [
   '85', // a refused request taken for something else
   '86', // a service or client talked down while it is being adopted
   '91', // a tunnel passed by, repeated, taken over
+  '92', // who asks, written into headers on the way
+  '93', // a proxy for programs, used by pages and other users
   '89', // what watches a KDC, taken for a way in
 ]
 const LITERATURE = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6']

@@ -5,7 +5,7 @@ import { chmod, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { Assertions, readAssertionKey } from '../../../cli/proxy/assertion.js'
+import { Assertions, assertionKeyFrom } from '../../../cli/proxy/assertion.js'
 import type { Sender } from '../../../cli/proxy/identity-headers.js'
 import { parsePrincipal } from '../../../shared/principal.js'
 import { systemClock } from '../../../shared/time.js'
@@ -131,13 +131,13 @@ describe('the file of its key', () => {
   it('is read if it is as openssl writes it, and private', async () => {
     const path = join(await folder(), 'assertion.key')
     await writeFile(path, `${KEY.toString('hex')}\n`, { mode: 0o600 })
-    expect(Buffer.from(await readAssertionKey(path, false))).toEqual(KEY)
+    expect(Buffer.from(await assertionKeyFrom(path, false))).toEqual(KEY)
   })
 
   it('is refused if others can read it, or it is a link, unless that is allowed; and if it is no key', async () => {
     const path = join(await folder(), 'assertion.key')
     const refused = async (reason: RegExp): Promise<void> =>
-      expect(await readAssertionKey(path, false).catch(cause => cause)).toMatchObject({
+      expect(await assertionKeyFrom(path, false).catch(cause => cause)).toMatchObject({
         code: 'keytab_invalid',
         message: expect.stringMatching(reason),
       })
@@ -152,14 +152,14 @@ describe('the file of its key', () => {
     ]) {
       await writeFile(path, text, { mode: 0o600 })
       await refused(/does not have 64 hex digits, and nothing else/)
-      expect(String(await readAssertionKey(path, false).catch(cause => cause))).not.toContain('secret-text')
+      expect(String(await assertionKeyFrom(path, false).catch(cause => cause))).not.toContain('secret-text')
     }
     await writeFile(path, KEY.toString('hex'))
     await chmod(path, 0o644)
     await refused(/can be read or changed by others \(mode 644\).*--allow-readable-assertion-key/)
-    expect(await readAssertionKey(path, true)).toHaveLength(32)
+    expect(await assertionKeyFrom(path, true)).toHaveLength(32)
     await symlink(path, `${path}.link`)
-    expect(await readAssertionKey(`${path}.link`, false).catch(cause => cause.message)).toMatch(
+    expect(await assertionKeyFrom(`${path}.link`, false).catch(cause => cause.message)).toMatch(
       /is a symbolic link/,
     )
   })

@@ -25,6 +25,8 @@ import { initCommand } from '../../../cli/init.js'
 import { inspectCommand } from '../../../cli/inspect.js'
 import { kdcCommand } from '../../../cli/kdc.js'
 import { keytabName } from '../../../cli/keytab-output.js'
+import { parseCount, parseHeaderName } from '../../../cli/proxy/common-options.js'
+import { parseHttpOrigin, parseHttpPlace } from '../../../cli/proxy/place.js'
 import { parseHeader } from '../../../cli/request-line.js'
 import { run } from '../../../cli/run.js'
 import { decodeHead } from '../../../cli/tunnel/head.js'
@@ -93,6 +95,10 @@ const values: Entry = {
       () => shownPlace(parseTarget(text)),
       () => shownPlace(parsePlace(text)),
       () => decodeHead(Buffer.from(text, 'latin1')),
+      () => parseCount(text),
+      () => parseHeaderName(text),
+      () => parseHttpOrigin(text),
+      () => parseHttpPlace(text, parsePlace),
       () => parseOrigin(text),
       () => parseSize(text),
       () => parsePaths(text),
