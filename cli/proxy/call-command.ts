@@ -1,37 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { defaulted, parseDuration, parseSize, RepeatedOption } from '../arguments.js'
-import { type ConnectionOptions, withConnection } from '../connection.js'
+import { withConnection } from '../connection.js'
 import type { Terminal } from '../terminal.js'
-import { type Place, parsePlace } from '../tunnel/place.js'
+import { parsePlace } from '../tunnel/place.js'
+import type { CallArguments, Mapping } from './call-arguments.js'
 import { parseCount, parseHeaderName } from './common-options.js'
 import { parseHttpOrigin } from './place.js'
-
-/** `HOST=SERVICE@URL`. */
-export interface Mapping {
-  readonly host: string
-  readonly service: string
-  readonly to: URL
-}
-
-export interface CallArguments extends ConnectionOptions {
-  readonly listen: Place
-  readonly service?: string
-  readonly to?: URL
-  readonly map?: readonly Mapping[]
-  readonly host?: readonly string[]
-  readonly onlyUser?: readonly number[]
-  readonly allowEveryLocalUser?: boolean
-  readonly allowOtherMachines?: boolean
-  readonly unsealed?: boolean
-  readonly strip?: readonly string[]
-  /** Bytes. */
-  readonly maxBody: number
-  readonly maxResponse: number
-  readonly connections: number
-  /** Milliseconds. */
-  readonly timeout: number
-  readonly logLevel: string
-}
 
 export function callProxyCommand(terminal: Terminal): Command {
   const command = withConnection(new Command('call'))

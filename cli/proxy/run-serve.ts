@@ -10,7 +10,7 @@ import { listenOn } from '../tunnel/listen.js'
 import { isOfThisMachine, resolved, shownPlace } from '../tunnel/place.js'
 import { Assertions, assertionKeyFrom } from './assertion.js'
 import { beginProxy, SERVER } from './running.js'
-import type { ServeArguments } from './serve-command.js'
+import type { ServeArguments } from './serve-arguments.js'
 import { serveProxy } from './serve-proxy.js'
 import { Upstream } from './upstream.js'
 

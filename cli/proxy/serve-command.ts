@@ -1,38 +1,12 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { isPlainPath } from '../../shared/ticket/caveat-path.js'
-import {
-  type ClaimArgument,
-  defaulted,
-  parseClaim,
-  parseDuration,
-  parseSize,
-  RepeatedOption,
-} from '../arguments.js'
-import { type ConnectionOptions, withConnection } from '../connection.js'
+import { defaulted, parseClaim, parseDuration, parseSize, RepeatedOption } from '../arguments.js'
+import { withConnection } from '../connection.js'
 import type { Terminal } from '../terminal.js'
-import { type Place, parsePlace } from '../tunnel/place.js'
+import { parsePlace } from '../tunnel/place.js'
 import { parseCount, parseHeaderName } from './common-options.js'
-import { type HttpPlace, parseHttpPlace } from './place.js'
-
-export interface ServeArguments extends ConnectionOptions {
-  readonly listen: Place
-  readonly to: HttpPlace
-  readonly claim?: ClaimArgument[]
-  readonly headerPrefix: string
-  readonly strip?: readonly string[]
-  readonly openPath?: readonly string[]
-  readonly assertionKey?: string
-  readonly allowReadableAssertionKey?: boolean
-  readonly state?: string
-  readonly withoutRevocations?: boolean
-  /** Bytes. */
-  readonly maxBody: number
-  readonly maxResponse: number
-  readonly upstreamConnections: number
-  /** Milliseconds. */
-  readonly upstreamTimeout: number
-  readonly logLevel: string
-}
+import { parseHttpPlace } from './place.js'
+import type { ServeArguments } from './serve-arguments.js'
 
 export function serveProxyCommand(terminal: Terminal): Command {
   const command = withConnection(new Command('serve'))

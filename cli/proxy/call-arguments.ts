@@ -1,0 +1,31 @@
+import type { ConnectionOptions } from '../connection.js'
+import type { Place } from '../tunnel/place.js'
+
+/** What `orthrus proxy call` is told. */
+
+/** `HOST=SERVICE@URL`. */
+export interface Mapping {
+  readonly host: string
+  readonly service: string
+  readonly to: URL
+}
+
+export interface CallArguments extends ConnectionOptions {
+  readonly listen: Place
+  readonly service?: string
+  readonly to?: URL
+  readonly map?: readonly Mapping[]
+  readonly host?: readonly string[]
+  readonly onlyUser?: readonly number[]
+  readonly allowEveryLocalUser?: boolean
+  readonly allowOtherMachines?: boolean
+  readonly unsealed?: boolean
+  readonly strip?: readonly string[]
+  /** Bytes. */
+  readonly maxBody: number
+  readonly maxResponse: number
+  readonly connections: number
+  /** Milliseconds. */
+  readonly timeout: number
+  readonly logLevel: string
+}
