@@ -189,23 +189,23 @@ export class AuditWriter {
 
   async #writeAll(): Promise<void> {
     do {
-      const isNew = await this.#storeBatches()
-      if (this.#isFlushDue && this.#backlog.size === 0) await this.#sync()
+      let isNew = false
+      while (this.#backlog.size >= (this.#isFlushDue ? 1 : BATCH_LINES))
+        isNew = (await this.#storeBatch()) || isNew
+      if (this.#isFlushDue) await this.#sync()
       if (isNew) await this.#log.removeOutdated()
     } while (this.#isFlushDue)
   }
 
   /** @returns whether another file was begun */
-  async #storeBatches(): Promise<boolean> {
-    let isNew = false
-    while (this.#backlog.size >= (this.#isFlushDue ? 1 : BATCH_LINES)) {
-      const batch = this.#backlog.next(BATCH_LINES)
-      isNew = (await this.#log.store(batch)) || isNew
-      this.#backlog.remove(batch.length)
-    }
+  async #storeBatch(): Promise<boolean> {
+    const batch = this.#backlog.next(BATCH_LINES)
+    const isNew = await this.#log.store(batch)
+    this.#backlog.remove(batch.length)
     return isNew
   }
 
+  /** To be called when nothing waits: all that was appended is stored then. */
   async #sync(): Promise<void> {
     this.#isFlushDue = false
     const reached = this.#backlog.appended

@@ -5,7 +5,6 @@ import { AuditKey } from '../../../../kdc/report/audit/chain.js'
 import { entryOf } from '../../../../kdc/report/audit/entry-of.js'
 import { MINUTE, SECOND } from '../../../../shared/time.js'
 import { local } from '../../../support/realm.js'
-import { turns } from '../../../support/turns.js'
 import { auditScene, changed, granted, KEY } from './audit-log.js'
 
 describe('an exchange', () => {
@@ -40,7 +39,8 @@ describe('an exchange', () => {
     const made = await auditScene()
     const { audit, report } = await made.open({ backlogMax: 10_000 })
     for (let i = 0; i < 1_000; i++) report.tell(granted(i % 250))
-    await turns()
+    // Long enough for a file to be opened and written, if anybody did.
+    for (let i = 0; i < 20; i++) expect(await made.names()).toEqual([])
     expect(audit.state).toMatchObject({ backlog: 1_000, lines: 0 })
     made.clock.advance(0)
     // What is left of them fills no batch.
@@ -86,6 +86,21 @@ describe('an act of administration', () => {
     ])
     await audit.close()
   })
+
+  it('is on stable storage when it is answered, although batches are being written just then', async () => {
+    const made = await auditScene()
+    const { audit, report } = await made.open({ backlogMax: 10_000 })
+    for (let i = 0; i < 300; i++) report.tell(granted(i % 250))
+    made.clock.advance(0)
+    await report.record(changed('web'))
+    expect(audit.state).toMatchObject({ backlog: 0, lines: 301 })
+    const [name = ''] = await made.names()
+    await writeFile(join(made.directory, name), '')
+    expect((await made.verify()).findings.map(({ what }) => what)).toEqual([
+      expect.stringContaining('1 to 301 are missing'),
+    ])
+    await audit.close()
+  })
 })
 
 describe('a log that cannot be written', () => {
@@ -125,7 +140,7 @@ describe('a log that cannot be written', () => {
   it('notices that somebody else writes its file, or takes it away, and says so', async () => {
     const made = await auditScene()
     const { audit, report } = await made.open()
-    await report.record(changed('web'))
+    for (const host of ['web', 'gate', 'shop']) await report.record(changed(host))
     const [name = ''] = await made.names()
     await appendFile(join(made.directory, name), 'not of the KDC\n')
     await report.record(changed('orders')).catch(() => {})
