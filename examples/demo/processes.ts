@@ -27,17 +27,30 @@ export async function startKdc(
   folder: string,
   data: string,
 ): Promise<{ url: string; stop: () => Promise<void> }> {
-  const args = [CLI, 'kdc', '--data', data, '--listen', '127.0.0.1:0', '--json']
-  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const args = ['kdc', '--data', data, '--listen', '127.0.0.1:0']
+  const { told, stop } = await startCommand<{ url: string }>(folder, args)
+  return { url: told.url, stop }
+}
+
+/**
+ * Starts a command that goes on until it is stopped.
+ * @returns what it said when it had begun, and how to stop it
+ * @throws Error with what it wrote to standard error, if it ends instead
+ */
+export async function startCommand<Told>(
+  folder: string,
+  args: readonly string[],
+): Promise<{ told: Told; stop: () => Promise<void> }> {
+  const command = [CLI, ...args, '--json']
+  const child = spawn(process.execPath, command, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   let log = ''
   child.stderr.on('data', chunk => (log += String(chunk)))
   const first = await Promise.race([
     once(createInterface({ input: child.stdout }), 'line'),
     once(child, 'close'),
   ])
-  if (typeof first[0] !== 'string') throw new Error(`the KDC did not start: ${log}`)
-  const { url } = JSON.parse(first[0]) as { url: string }
-  return { url, stop: () => stop(child, () => child.kill('SIGTERM')) }
+  if (typeof first[0] !== 'string') throw new Error(`orthrus ${args[0]} did not start: ${log}`)
+  return { told: JSON.parse(first[0]) as Told, stop: () => stop(child, () => child.kill('SIGTERM')) }
 }
 
 async function stop(child: ChildProcess, ask: () => void): Promise<void> {
