@@ -44,7 +44,7 @@ function nextSteps({ code, client, claimed, service, rule, hint }: KeptRefusal):
   return [...(hint === null ? [] : [hint]), ...(step === undefined ? [] : [step])]
 }
 
-/** What limits is the rule, which the decision of now does not tell: it counts nothing. */
+/** What limited is the rate of a rule. By now there may be tickets left again, so the decision of now need not say it. */
 function rateSteps(client: KeptRefusal['client'], rule: KeptRefusal['rule']): string[] {
   if (client === null || rule === null) return ['wait']
   return ['wait', `or: orthrus admin allow ${typedPair(realmOf(client), rule)} --rate RATE, as 600/m`]

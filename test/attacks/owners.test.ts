@@ -231,6 +231,16 @@ describe('the key of a service', () => {
     expect(outcome(await login(realm, staged))).toBe('reply')
   })
 
+  it('that administered until its rule ended comes to its owner from then on', async () => {
+    const realm = await scene()
+    await realm.allow('orders', 'kdc', { claims: role, until: START + MINUTE })
+    await refused(realm, () => call(realm, 'invite', inviting('orders')))
+    realm.clock.pass(MINUTE - 1)
+    await refused(realm, () => call(realm, 'invite', inviting('orders')))
+    realm.clock.pass(1)
+    await call(realm, 'invite', inviting('orders'))
+  })
+
   it('does not come to whoever was its owner when the invitation was made, and is not any more', async () => {
     const realm = await scene()
     const { invitation } = decodeMadeInvitation(await call(realm, 'invite', inviting('orders')))

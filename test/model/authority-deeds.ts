@@ -46,6 +46,7 @@ export const restore: Kind<{ readonly power: number; readonly revoked: boolean }
     await world.kdc.restore()
     world.talks.length = 0
     world.reference.restored(world.kdc.logId)
+    world.reference.policy.restarted()
     if (shown === undefined) return true
     world.pass(AWAY)
     await world.settle()

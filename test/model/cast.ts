@@ -75,22 +75,20 @@ const RULES: Readonly<Record<string, PlainRule>> = {
   [`${MALLORY} ${ORDERS}`]: plain,
 }
 
-const BARE = Object.fromEntries(EVERYBODY.map(client => [`${client} ${KDC}`, plain]))
-
-/** The rules that an administrator made. */
-export const GIVEN_RULES: Readonly<Record<string, PlainRule>> = { ...RULES, [`${FLEET} ${ORDERS}`]: plain }
-
-export const POLICY: Omit<PlainPolicy, 'services'> = {
-  tgs: KRBTGT,
-  kdc: KDC,
-  rules: { ...RULES, ...BARE },
+/** The rules that an administrator made before the run begins. The attacker owns its own service. */
+export const GIVEN_RULES: Readonly<Record<string, PlainRule>> = {
+  ...RULES,
+  [`${FLEET} ${ORDERS}`]: plain,
+  [`${EVE} ${KDC}`]: { ...plain, claims: [['owner', 'mallory']] },
 }
 
-/** What policy gives a client, if that is not one of `EVERYBODY`. */
-export function rulesOf(client: string): Readonly<Record<string, PlainRule>> {
-  if (isOfFleet(client)) return { [`${client} ${ORDERS}`]: plain, [`${client} ${KDC}`]: plain }
-  return POLICY.rules
-}
+export const POLICY: Omit<PlainPolicy, 'services' | 'rules'> = { tgs: KRBTGT, kdc: KDC }
+
+/** Groups of clients and of services, which begin without members. */
+export const TEAM = '@team'
+export const BACKEND = '@backend'
+/** In a rule. */
+export const EVERYONE = '*'
 
 /** What the handler of `billing` asks for beyond a good request. */
 export const BILLING_CLAIMS = { role: 'reader' } as const

@@ -1,6 +1,8 @@
-import { serviceVerdict } from '../properties/model.js'
+import type { Value } from '../../shared/encoding/encoding.js'
+import { type PlainClaims, serviceVerdict } from '../properties/model.js'
 import { KDC } from './cast.js'
 import type { Identify } from './invariants.js'
+import { ownedIn } from './policy-facts.js'
 import { type Reference, require, type ShownChain } from './reference.js'
 import type { ApView, LegView } from './view.js'
 
@@ -15,11 +17,22 @@ const APART = 60_000
 const ITSELF: ReadonlySet<string> = new Set(['keys', 'next-key', 'longest-life', 'new-password'])
 const ANYBODY: ReadonlySet<string> = new Set(['follow', 'alive', 'seen'])
 
+/** What the owner of a service may call about it: a rule's service is its second pattern. */
+const OWNERS: ReadonlySet<string> = new Set([
+  ...['allow', 'deny', 'forget', 'rule'],
+  ...['invite', 'uninvite', 'rotate', 'show'],
+])
+const OF_RULES: ReadonlySet<string> = new Set(['allow', 'deny', 'forget', 'rule'])
+/** The longest that an owner's code is good for, milliseconds. */
+const CODE_LIFE = 24 * 60 * 60_000
+
 /** A channel that the KDC opened. */
 export interface OpenedTalk {
   readonly legs: readonly ShownChain[]
   /** The client that speaks in it. */
   readonly client: string
+  /** What its tickets say, where no caveat withholds it. */
+  readonly claims: PlainClaims
   readonly byAttacker: boolean
 }
 
@@ -43,11 +56,12 @@ export class ChannelInvariants {
     require('claims' in verdict, `the KDC opened a channel that it must refuse as ${verdict.code}`)
     const entitled = by !== undefined || legs.every(leg => this.#reference.mayUse(leg))
     require(entitled, `the KDC opened a channel of ${own.ticket.client} for who has no key for it`)
-    return { legs, client: verdict.client, byAttacker: by === undefined }
+    return { legs, client: verdict.client, claims: verdict.claims, byAttacker: by === undefined }
   }
 
   /** The KDC did what a caller asked. */
-  answered({ legs, client }: OpenedTalk, method: string, now: number): void {
+  answered(talk: OpenedTalk, method: string, args: readonly Value[], now: number): void {
+    const { legs, client } = talk
     this.#requireStanding(legs, now)
     const { invitations } = this.#reference
     if (invitations.has(client) || method === 'enrol') {
@@ -55,8 +69,23 @@ export class ChannelInvariants {
       invitations.requireUsable(client, now)
       return
     }
-    if (ITSELF.has(method)) this.#requireItself(legs, method, now)
+    if (OWNERS.has(method)) this.#requireOwned(talk, method, args, now)
+    else if (ITSELF.has(method)) this.#requireItself(legs, method, now)
     else require(ANYBODY.has(method), `the KDC let ${client} call ${method}, which is for administrators`)
+  }
+
+  /** Both the ticket and the rules of now say that the caller owns what the call is about; and nobody owns the KDC. */
+  #requireOwned({ client, claims }: OpenedTalk, method: string, args: readonly Value[], now: number): void {
+    const { policy, invitations } = this.#reference
+    const present = policy.ownedBy(client, now)
+    const owned = ownedIn(claims).filter(each => present.includes(each))
+    const about = String(OF_RULES.has(method) ? args[1] : args[0])
+    const subject = method === 'uninvite' ? (invitations.termsOf(about)?.target ?? '') : about
+    require(policy.covers(owned, subject), `the KDC let ${client} ${method} ${subject}, and it owns ${owned}`)
+    if (method !== 'invite') return
+    require(Number(args[2]) <= now + CODE_LIFE, `the KDC let an owner make a code for more than a day`)
+    const isLess = policy.givesNoMore(subject, owned, now)
+    require(isLess, `the KDC let ${client} invite ${subject}, who may do more than ${client}`)
   }
 
   /** Only somebody who has the key, or had it a moment ago: no delegate, no narrowed ticket, no old session. */

@@ -18,6 +18,11 @@ export const mostly = <T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> =>
     { weight: 2, arbitrary: fc.constantFrom(usual, ...others) },
   )
 
-export function deed<A>(weight: number, kind: Kind<A>, args: fc.Arbitrary<A>): fc.WeightedArbitrary<Deed<A>> {
-  return { weight, arbitrary: args.map(drawn => new Deed(kind, drawn)) }
+/** A deed that is drawn, by the name of its kind. */
+export interface WeightedDeed<A = unknown> extends fc.WeightedArbitrary<Deed<A>> {
+  readonly name: string
+}
+
+export function deed<A>(weight: number, kind: Kind<A>, args: fc.Arbitrary<A>): WeightedDeed<A> {
+  return { weight, name: kind.name, arbitrary: args.map(drawn => new Deed(kind, drawn)) }
 }

@@ -68,7 +68,7 @@ export function isDueDelegated(world: World, chain: ShownChain, asking: Asking):
   if (!chain.caveats.some(([name]) => name === 'holder')) return isDueAlone(world, chain, service, asking)
   if (!isReachable(world, service, asking) || !mayHaveTicket(world, GATE, service)) return false
   if (chain.ticket.deadBy !== undefined) return false
-  return isGood(world, chain, ownTicket(GATE, service), service, asking)
+  return isGood(world, chain, ownTicket(world, GATE, service), service, asking)
 }
 
 /** The delegate asks the KDC with a part of another client's TGT, and presents what it gets. */
@@ -89,7 +89,11 @@ export function isDueBorrowed(world: World, tgt: ShownChain, service: string, as
 
 function grantOf(world: World, tgt: ShownChain, service: string, now: number): PlainTicket | undefined {
   const facts = { now, services: [service], lifetime: 0, renew: false }
-  const verdict = tgsVerdict(tgt, tgt, facts, { ...POLICY, services: world.reference.services })
+  const { client } = tgt.ticket
+  // What was changed may be changed again before it is used, and a rule may have a rate.
+  if (!world.reference.policy.isSteady(client, service)) return undefined
+  const rules = world.reference.policy.rulesOf(client, [service], now)
+  const verdict = tgsVerdict(tgt, tgt, facts, { ...POLICY, rules, services: world.reference.services })
   return 'granted' in verdict ? verdict.granted[0]?.ticket : undefined
 }
 
@@ -110,17 +114,29 @@ function isFedLongEnough(world: World, service: string): boolean {
 }
 
 /** Policy lets the client have a ticket, and nobody is disabled or removed. */
-function mayHaveTicket({ reference }: World, client: string, service: string): boolean {
-  const allowed = POLICY.rules[`${client} ${service}`] !== undefined
+function mayHaveTicket({ reference, kdc }: World, client: string, service: string): boolean {
+  // A client goes on with tickets by the rules of before.
+  if (!reference.policy.isSteady(client, service)) return false
+  const allowed = reference.policy.deciding(client, service, kdc.clock.now()) !== undefined
   const share = [client, service].every(name => reference.keys.isShared(name))
   return allowed && share && reference.isActive(client) && reference.isActive(service)
 }
 
 /** As policy has it granted. */
-function ownTicket(client: string, service: string): PlainTicket | undefined {
-  const rule = POLICY.rules[`${client} ${service}`]
+function ownTicket({ reference, kdc }: World, client: string, service: string): PlainTicket | undefined {
+  const rule = reference.policy.deciding(client, service, kdc.clock.now())
   if (rule === undefined) return undefined
-  return { service, client, ...rule, start: 0, end: Number.POSITIVE_INFINITY, renewTill: null }
+  const { delegable, claims, caveats } = rule
+  return {
+    service,
+    client,
+    delegable,
+    claims,
+    caveats,
+    start: 0,
+    end: Number.POSITIVE_INFINITY,
+    renewTill: null,
+  }
 }
 
 /** The service still has the key that the ticket is sealed under: what was handed on is not replaced. */

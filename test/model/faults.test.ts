@@ -19,8 +19,13 @@ const faults = FAULTS.filter(
 )
 
 /** Runs until it fails, but no longer. */
-function told(runs: string): Readonly<Record<string, string>> {
-  return { ORTHRUS_MODEL_SEED: SEED, ORTHRUS_MODEL_RUNS: runs, ORTHRUS_MODEL_QUICK: '1' }
+function told(runs: string, about = ''): Readonly<Record<string, string>> {
+  return {
+    ORTHRUS_MODEL_SEED: SEED,
+    ORTHRUS_MODEL_RUNS: runs,
+    ORTHRUS_MODEL_QUICK: '1',
+    ORTHRUS_MODEL_ABOUT: about,
+  }
 }
 
 describe('the deliberate faults', () => {
@@ -40,7 +45,7 @@ describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
   { timeout: TIMEOUT },
   () => {
     it.each(faults)('sees that $name', async fault => {
-      const { passed, output } = await runWithFault(fault, TEST, told(RUNS.WITH_FAULT))
+      const { passed, output } = await runWithFault(fault, TEST, told(RUNS.WITH_FAULT, fault.about))
       const [seen] = output.match(/INVARIANT: .*/) ?? []
       console.log(`${fault.name}: ${seen}`)
       expect(seen, output).toBeDefined()

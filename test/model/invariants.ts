@@ -7,7 +7,7 @@ import {
   serviceVerdict,
   tgsVerdict,
 } from '../properties/model.js'
-import { BILLING, BILLING_CLAIMS, KDC, KRBTGT, LIVES, PEOPLE, POLICY, rulesOf } from './cast.js'
+import { BILLING, BILLING_CLAIMS, KDC, KRBTGT, LIVES, PEOPLE, POLICY } from './cast.js'
 import type { IssuedLine } from './kdc.js'
 import { type Issued, type Reference, require, type ShownChain } from './reference.js'
 import type { Handled, Letter } from './service-host.js'
@@ -172,21 +172,31 @@ export class Invariants {
     require(this.#reference.isActive(client), `the KDC gave tickets to ${client}, which it must not`)
     require(now < this.#endOfPrincipal(client), `the KDC gave tickets to ${client}, which has ended`)
     require(lines.every(line => line.client === client), `a ticket in another name than ${client}`)
-    const rules = this.#reference.invitations.has(client) ? bareOnly(client) : rulesOf(client)
+    const rules = this.#reference.invitations.has(client)
+      ? bareOnly(client)
+      : this.#reference.policy.rulesOf(client, services, now)
     const policy = { ...POLICY, rules, services: this.#reference.services }
     const verdict = tgsVerdict(chain, chain, facts, policy)
     require('granted' in verdict, `the KDC answered what it must refuse as ${verdict.code}`)
     const granted = lines.filter(line => line.service !== KRBTGT)
-    const due = verdict.granted.map(({ service }) => service)
+    const grants = verdict.granted.filter(({ service }) => this.#isWithinRate(client, service, now))
+    const due = grants.map(({ service }) => service)
     require(same(
       granted.map(({ service }) => service),
       due,
     ), `the KDC granted ${granted.map(({ service }) => service)}, not ${due}`)
     const under = question.kind === 'tgs' ? chain : undefined
     for (const [i, line] of granted.entries()) {
-      this.#add(line, (verdict.granted[i] as Granted).ticket, under, now)
+      this.#add(line, (grants[i] as Granted).ticket, under, now)
     }
     if (question.kind === 'tgs' && renew) this.#renewed(chain, lines, lifetime, now)
+  }
+
+  /** Each ticket that is granted takes one of those that the rule has for its client. */
+  #isWithinRate(client: string, service: string, now: number): boolean {
+    const { policy, invitations, monotonic } = this.#reference
+    const rule = invitations.has(client) ? undefined : policy.deciding(client, service, now)
+    return rule === undefined || policy.take(client, rule, monotonic())
   }
 
   /** The TGT that a request came under, or that a login made. */

@@ -91,7 +91,8 @@ export const join: Kind<{
 /** A rule that was written for the fleet covers it. */
 async function useAsHost(run: Run, principal: string, host: HonestClient): Promise<void> {
   const { reference, judge, tally } = run.world
-  const isDue = reference.isActive(ORDERS) && reference.keys.current(ORDERS) !== undefined
+  const isSteady = reference.policy.isSteady(principal, ORDERS)
+  const isDue = isSteady && reference.isActive(ORDERS) && reference.keys.current(ORDERS) !== undefined
   const ticket = await obtain(run, principal, host.ticket(ORDERS))
   judge.guarded(() => require(ticket !== undefined || !isDue, `${principal} gets no ticket for ${ORDERS}`))
   if (ticket !== undefined) tally.count('a host of a fleet has a ticket')

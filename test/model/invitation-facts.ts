@@ -5,6 +5,8 @@ import { require } from './reference.js'
 interface Facts extends Terms {
   used: number
   isWithdrawn: boolean
+  /** Nothing if an administrator made it. */
+  readonly by: Inviter | undefined
   /** The keys that it handed out and nobody has shown, by the principals that they are for; the newest last. */
   readonly staged: Map<string, Staged>
 }
@@ -17,6 +19,12 @@ export interface Terms {
   readonly endsAt: number
   /** How long the principals that it makes exist, milliseconds; null for no end. */
   readonly principalsLife: number | null
+}
+
+/** The owner who made it, and which series of tickets it had then. */
+export interface Inviter {
+  readonly name: string
+  readonly series: string
 }
 
 interface Staged {
@@ -33,8 +41,12 @@ export interface Dropped {
 export class InvitationFacts {
   readonly #all = new Map<string, Facts>()
 
-  add(name: string, terms: Terms): void {
-    this.#all.set(name, { ...terms, used: 0, isWithdrawn: false, staged: new Map() })
+  add(name: string, terms: Terms, by?: Inviter): void {
+    this.#all.set(name, { ...terms, used: 0, isWithdrawn: false, staged: new Map(), by })
+  }
+
+  inviterOf(name: string): Inviter | undefined {
+    return this.#all.get(name)?.by
   }
 
   has(name: string): boolean {

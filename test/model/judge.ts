@@ -1,6 +1,12 @@
-import { decodeEnrolled } from '../../shared/administration/invitations.js'
+import {
+  decodeEnrolled,
+  decodeMadeInvitation,
+  decodeNewInvitation,
+} from '../../shared/administration/invitations.js'
 import { decodeKvno, decodeStagedKey } from '../../shared/administration/keys.js'
 import { decodePasswordKey } from '../../shared/administration/principals.js'
+import { decodeRevoked } from '../../shared/administration/revocations.js'
+import { decodePolicyRule } from '../../shared/administration/rules.js'
 import { toHex } from '../../shared/bytes.js'
 import type { KdcAnswer as KdcCallAnswer } from '../../shared/channel/calls.js'
 import { TYPE } from '../../shared/constants.js'
@@ -18,6 +24,7 @@ import { ClientBeliefs, type Op } from './client-beliefs.js'
 import type { FeedFacts, Reading } from './feed-facts.js'
 import { Invariants } from './invariants.js'
 import type { KdcAnswer } from './kdc.js'
+import { factsOf } from './plain-rule.js'
 import { type Issued, Reference, require } from './reference.js'
 import type { Secrets } from './secrets.js'
 import type { Letter, Outcome } from './service-host.js'
@@ -161,11 +168,24 @@ export class Judge {
     }
     this.tally.count(`the KDC answers ${method}`)
     this.guarded(() => {
-      this.#channels.answered(talk, method, now)
+      this.#channels.answered(talk, method, args, now)
+      this.#governed(talk, method, args, answer.results)
       if (method === 'next-key') this.#staged(talk.client, Number(args[0]), answer.results)
       if (method === 'enrol') this.#enrolled(talk, answer.results, now)
       if (method === 'new-password') this.#passwordChanged(talk, args, decodeKvno(answer.results))
     })
+  }
+
+  /** What an owner changed. */
+  #governed({ client }: OpenedTalk, method: string, args: readonly Value[], results: readonly Value[]): void {
+    const { reference } = this
+    if (method === 'allow' || method === 'deny') reference.policy.set(factsOf(decodePolicyRule(args)))
+    if (method === 'forget') reference.policy.forget(String(args[0]), String(args[1]))
+    if (method === 'uninvite') reference.endInvitation(String(args[0]), decodeRevoked(results))
+    if (method !== 'invite') return
+    const { invitation } = decodeMadeInvitation(results)
+    reference.invite(invitation.principal, decodeNewInvitation(args), invitation.kvno, client)
+    this.keepKey(invitation)
   }
 
   #passwordChanged({ client, byAttacker }: OpenedTalk, args: readonly Value[], kvno: number): void {

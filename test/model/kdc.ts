@@ -2,8 +2,8 @@ import { ownContext } from '../../kdc/admin/context.js'
 import { callMethod } from '../../kdc/admin/methods.js'
 import { ChannelOpener, type Opened } from '../../kdc/channel/channel-opener.js'
 import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
-import { CACHE } from '../../kdc/limits/defaults.js'
-import { NO_RATE_LIMITS } from '../../kdc/limits/rate-limits.js'
+import { CACHE, DEFAULT_LIMITS } from '../../kdc/limits/defaults.js'
+import { createRateLimits, NO_RATE_LIMITS } from '../../kdc/limits/rate-limits.js'
 import { createRealm } from '../../kdc/realm/create-realm.js'
 import { withNewSeries } from '../../kdc/realm/principal.js'
 import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
@@ -20,6 +20,7 @@ import {
   REALM_RECORD_NAME,
 } from '../../kdc/vault/records.js'
 import { Vault } from '../../kdc/vault/vault.js'
+import { encodeGroupChange } from '../../shared/administration/groups.js'
 import { decodeMadeInvitation, encodeNewInvitation } from '../../shared/administration/invitations.js'
 import {
   decodePasswordWasReset,
@@ -51,9 +52,11 @@ import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Pattern } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 import type { TestClock } from '../../testing/index.js'
-import { ADDRESS, REALM, ruleOf } from '../support/realm.js'
+import { ADDRESS, REALM } from '../support/realm.js'
 import { EVERYBODY, GIVEN_RULES, KDC, KRBTGT, LIVES, PEOPLE } from './cast.js'
 import type { Terms } from './invitation-facts.js'
+import { ruleFrom } from './plain-rule.js'
+import type { FactRule } from './policy-facts.js'
 
 /** The KDC's own statement about a ticket that it issued. */
 export interface IssuedLine {
@@ -104,14 +107,10 @@ export async function prepareRealm(clock: TestClock, random: RandomSource): Prom
   const realm = await openRealm({ vault, clock, random })
   const keys = new Map<string, KeytabEntry>()
   for (const name of EVERYBODY) keys.set(name, await addPrincipal(realm, name, random))
-  for (const [pair, { delegable, claims, caveats, maxLife }] of Object.entries(GIVEN_RULES)) {
+  for (const [pair, rule] of Object.entries(GIVEN_RULES)) {
     const [client = '', service = ''] = pair.split(' ')
-    const [methods = null, paths = null] = ['methods', 'paths'].map(name => {
-      const list = caveats.find(caveat => caveat[0] === name)?.[1]
-      return typeof list === 'object' ? list.map(String) : null
-    })
-    const rule = ruleOf(client, service, { delegable, claims: [...claims], maxLife, methods, paths })
-    await administer(realm, 'allow', encodePolicyRule(rule))
+    const whole = { ...rule, client, service, effect: 'allow', until: null, rate: null } as const
+    await administer(realm, 'allow', encodePolicyRule(ruleFrom(whole)))
   }
   realm.close()
   for (const name of [KRBTGT, KDC]) keys.set(name, await storedKey(vault, name))
@@ -186,7 +185,10 @@ export class ModelKdc {
   async restart(): Promise<void> {
     this.#realm?.close()
     this.#realm = await openRealm({ vault: this.#vault, clock: this.clock, random: this.#random })
-    const context = { rates: NO_RATE_LIMITS, timers: this.clock, random: this.#random, report: this.#report }
+    // Of the limits only the rates of rules count here.
+    const { requireRule, ruleUse } = createRateLimits(DEFAULT_LIMITS, () => this.clock.monotonic())
+    const rates = { ...NO_RATE_LIMITS, requireRule, ruleUse }
+    const context = { rates, timers: this.clock, random: this.#random, report: this.#report }
     this.#dispatch = createDispatch({ ...context, realm: this.#realm })
     this.#opener = new ChannelOpener({ ...context, realm: this.#realm })
   }
@@ -220,6 +222,19 @@ export class ModelKdc {
   async change(method: 'disable' | 'enable' | 'remove' | 'revoke-client', name: string): Promise<number> {
     const results = await administer(this.#realm, method, [name])
     return method === 'enable' ? 0 : decodeRevoked(results)
+  }
+
+  async setRule(rule: FactRule): Promise<void> {
+    await administer(this.#realm, rule.effect, encodePolicyRule(ruleFrom(rule)))
+  }
+
+  async forget(client: string, service: string): Promise<void> {
+    await administer(this.#realm, 'forget', [client, service])
+  }
+
+  async move(name: string, group: string, joins: boolean): Promise<void> {
+    const change = { group: group as Pattern, principals: [name as Principal] }
+    await administer(this.#realm, joins ? 'group-add' : 'group-remove', encodeGroupChange(change))
   }
 
   async revokeTicket(ticketId: string): Promise<number> {

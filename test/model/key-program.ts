@@ -3,8 +3,7 @@ import { MINUTE } from '../../shared/time.js'
 import type { PlainCaveat } from '../properties/model.js'
 import * as authority from './authority-deeds.js'
 import { ALICE, BILLING, BOB, CAROL, CLIENTS, EVE, EVERYBODY, FLEET, KDC, ORDERS } from './cast.js'
-import type { Deed } from './deed.js'
-import { deed, index, maybe, mostly } from './draw.js'
+import { deed, index, maybe, mostly, type WeightedDeed } from './draw.js'
 import * as feeds from './feed-deeds.js'
 import * as inviting from './invitation-deeds.js'
 import * as passwords from './password-deeds.js'
@@ -145,4 +144,4 @@ export const KEY_KINDS = [
   deed(1, inviting.withdraw, fc.record({ which: index })),
   deed(3, sessions.speakAgain, fc.record({ ...calling, which: index })),
   deed(2, sessions.replayTalk, fc.record({ which: index, skipped: mostly(0, 1) })),
-] as readonly fc.WeightedArbitrary<Deed<unknown>>[]
+] as readonly WeightedDeed[]

@@ -14,7 +14,8 @@ import { World } from './world.js'
 /**
  * The attacker is the network. Everything is real except sockets, and is compared with a reference without cryptography
  * after each command. A failed run can be repeated with what it printed: `ORTHRUS_MODEL_SEED`, `ORTHRUS_MODEL_PATH`,
- * and `ORTHRUS_MODEL_REPLAY` for the replayPath. `ORTHRUS_MODEL_RUNS` sets how many runs there are, and
+ * and `ORTHRUS_MODEL_REPLAY` for the replayPath. `ORTHRUS_MODEL_RUNS` sets how many runs there are,
+ * `ORTHRUS_MODEL_ABOUT=policy` has little else happen than what rules, groups and owners are about, and
  * `ORTHRUS_MODEL_QUICK=1` turns shrinking off.
  */
 
@@ -25,8 +26,10 @@ const {
   ORTHRUS_MODEL_REPLAY,
   ORTHRUS_MODEL_RUNS,
   ORTHRUS_MODEL_QUICK,
+  ORTHRUS_MODEL_ABOUT,
 } = process.env
 const RUNS = Number(ORTHRUS_MODEL_RUNS ?? (ORTHRUS_SLOW === '1' ? 20_000 : 80))
+const ABOUT = ORTHRUS_MODEL_ABOUT === 'policy' ? 'policy' : 'everything'
 /** Drawn here, because fast-check prints its own only if a property fails, and not if too little happened. */
 const SEED = Number(ORTHRUS_MODEL_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
@@ -37,7 +40,7 @@ describe('an attacker who is the network', () => {
     const before = process.cpuUsage()
     const property = fc.asyncProperty(
       fc.nat(),
-      programs(ORTHRUS_MODEL_REPLAY ?? null),
+      programs(ORTHRUS_MODEL_REPLAY ?? null, ABOUT),
       async (seed, commands) => {
         const world = await World.start(prepared, seed, tally)
         const attacker = await Attacker.start(world)
@@ -55,6 +58,7 @@ describe('an attacker who is the network', () => {
     })
     const { user, system } = process.cpuUsage(before)
     console.log(`${tally}\n${RUNS} runs by seed ${SEED}, ${Math.round((user + system) / 1000)} ms of CPU`)
-    expect(missing(tally, RUNS), `too little of these happened, by ORTHRUS_MODEL_SEED=${SEED}`).toEqual([])
+    if (ABOUT === 'everything')
+      expect(missing(tally, RUNS), `too little of these happened, by ORTHRUS_MODEL_SEED=${SEED}`).toEqual([])
   }, 3_600_000)
 })

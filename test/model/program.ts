@@ -20,11 +20,12 @@ import {
 } from './cast.js'
 import type { Deed } from './deed.js'
 import * as delegating from './delegation-deeds.js'
-import { deed, index, maybe, mostly } from './draw.js'
+import { deed, index, maybe, mostly, type WeightedDeed } from './draw.js'
 import * as honest from './honest-deeds.js'
 import * as keys from './key-deeds.js'
 import { KEY_KINDS } from './key-program.js'
 import * as network from './network-deeds.js'
+import { POLICY_KINDS } from './policy-program.js'
 import * as setting from './setting-deeds.js'
 import * as wire from './wire-deeds.js'
 
@@ -336,18 +337,43 @@ const KINDS = [
     fc.record({ client, service: maybe(fc.constantFrom(ORDERS, BILLING, KDC, KDC), 1) }),
   ),
   deed(1, setting.stealKey, fc.record({ client })),
-] as readonly fc.WeightedArbitrary<Deed<unknown>>[]
+] as readonly WeightedDeed[]
+
+const ALL_KINDS = [...KINDS, ...KEY_KINDS, ...POLICY_KINDS]
+
+/** What makes a change of policy felt, and what may end the rights of an owner. */
+const ABOUT_POLICY: ReadonlySet<string> = new Set([
+  ...POLICY_KINDS.map(({ name }) => name),
+  ...[
+    'the attacker logs in',
+    'the attacker asks the TGS',
+    'the attacker uses a code',
+    'an undisturbed request',
+  ],
+  ...['time passes', 'a principal is changed', "a client's tickets are revoked", 'the KDC restarts'],
+])
+
+const KINDS_ABOUT = {
+  everything: ALL_KINDS,
+  policy: ALL_KINDS.filter(({ name }) => ABOUT_POLICY.has(name)),
+} as const
 
 export const MAX_COMMANDS = 60
 
-/** @param replayPath of a run that failed */
-export function programs(replayPath: string | null): fc.Arbitrary<Iterable<Deed<unknown>>> {
+/**
+ * @param replayPath of a run that failed
+ * @param about what happens in a run
+ */
+export function programs(
+  replayPath: string | null,
+  about: keyof typeof KINDS_ABOUT,
+): fc.Arbitrary<Iterable<Deed<unknown>>> {
   const settings = {
     maxCommands: MAX_COMMANDS,
     size: 'max' as const,
     ...(replayPath === null ? {} : { replayPath }),
   }
-  return fc.commands([fc.oneof(...KINDS, ...KEY_KINDS)], settings) as unknown as fc.Arbitrary<
+  return fc.commands([fc.oneof(...KINDS_ABOUT[about])], settings) as unknown as fc.Arbitrary<
     Iterable<Deed<unknown>>
   >
 }

@@ -2,6 +2,7 @@ import { type Chain, isSame, type PlainCaveat, type PlainTicket } from '../prope
 import { ATTACKERS, EVERYBODY, KDC, KRBTGT, MALLORY, PEOPLE } from './cast.js'
 import { type Dropped, InvitationFacts, type Terms } from './invitation-facts.js'
 import { KeyFacts } from './key-facts.js'
+import { PolicyFacts } from './policy-facts.js'
 
 /**
  * Everything that can be known of a run, as sets of facts: who was sent what, what was issued, who was told which
@@ -69,8 +70,11 @@ export interface PrincipalFacts {
 export class Reference {
   readonly keys = new KeyFacts()
   readonly invitations = new InvitationFacts()
+  readonly policy = new PolicyFacts()
   /** The number of the newest entry of the revocation log, for what is revoked without an administrator's answer. */
   newestEntry: () => number = () => 0
+  /** Of the KDC, milliseconds: rates are counted by it. */
+  monotonic: () => number = () => 0
   readonly tickets = new Map<string, Issued>()
   readonly principals = new Map<string, PrincipalFacts>(
     EVERYBODY.map(name => [name, { incarnation: 1, exists: true, enabled: true }]),
@@ -79,6 +83,8 @@ export class Reference {
   log = ''
   /** Its last entry. */
   newest = 0
+  /** How often the series of tickets of a name was drawn again. */
+  readonly #series = new Map<string, number>()
   readonly #stolenKeys = new Set<string>()
   readonly #handed: Handed[] = []
   readonly #handedTo: { readonly service: string; readonly handed: Handed }[] = []
@@ -110,10 +116,29 @@ export class Reference {
     this.newest = seq
   }
 
-  invite(name: string, terms: Terms, kvno: number): void {
+  /** @param by the owner who invites; nothing if an administrator does */
+  invite(name: string, terms: Terms, kvno: number, by?: string): void {
     this.principals.set(name, { incarnation: 1, exists: true, enabled: true })
     this.keys.replaced(name, kvno)
-    this.invitations.add(name, terms)
+    this.invitations.add(name, terms, by === undefined ? undefined : { name: by, series: this.#seriesOf(by) })
+  }
+
+  /** Each restored KDC has drawn all of them again. */
+  #seriesOf(name: string): string {
+    return `${this.log} ${this.#series.get(name) ?? 0}`
+  }
+
+  /** The code of an owner is good only while the owner could still make it (section 9). */
+  #requireInviter(invitation: string, target: string, now: number): void {
+    const by = this.invitations.inviterOf(invitation)
+    if (by === undefined) return
+    const { name, series } = by
+    require(series ===
+      this.#seriesOf(name), `a code of ${name} is good beyond the tickets that it was made with`)
+    require(this.isActive(name), `a code of ${name} is good, who is disabled or removed`)
+    const owned = this.policy.ownedBy(name, now)
+    require(this.policy.covers(owned, target), `a code of ${name} makes ${target}, which is not its any more`)
+    require(this.policy.givesNoMore(target, owned, now), `a code of ${name} makes ${target}, who may more`)
   }
 
   /** The invitation is good for nothing any more, nor is what it handed out. */
@@ -126,6 +151,7 @@ export class Reference {
   enrolled(name: string, principal: string, kvno: number, byAttacker: boolean, now: number): void {
     const { invitations, keys } = this
     const facts = this.principal(principal)
+    this.#requireInviter(name, principal, now)
     if (invitations.isForFleet(name)) {
       const waiting = invitations.waitingFor(principal, now)
       const isFree = keys.current(principal) === undefined && (waiting ?? name) === name
@@ -169,6 +195,7 @@ export class Reference {
     const handed = isNew ? this.invitations.handedOut(name, kvno) : undefined
     this.keys.loggedIn(name, kvno)
     if (handed === undefined) return
+    this.#requireInviter(handed.name, name, now)
     const isUsedUp = this.invitations.use(handed.name, name, now)
     const seq = this.newestEntry()
     this.#endSeries(name, seq)
@@ -186,6 +213,7 @@ export class Reference {
 
   #endSeries(name: string, seq: number): void {
     this.newest = Math.max(this.newest, seq)
+    this.#series.set(name, (this.#series.get(name) ?? 0) + 1)
     for (const ticket of this.tickets.values()) {
       // What is revoked already is of another series, which this entry does not name.
       if (ticket.client !== name || ticket.revoked) continue

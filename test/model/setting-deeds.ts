@@ -64,6 +64,7 @@ export const restartKdc: Kind<object> = {
   async act({ world }) {
     for (const { network } of world.feeds.values()) network.cut()
     await world.kdc.restart()
+    world.reference.policy.restarted()
     world.talks.length = 0
     return true
   },
@@ -115,7 +116,10 @@ async function change(
 ): Promise<void> {
   const seq = await world.kdc.change(method, name)
   if (method !== 'enable') world.reference.revoke(name, seq)
-  if (method === 'remove') world.reference.removed(name, seq)
+  if (method === 'remove') {
+    world.reference.removed(name, seq)
+    world.reference.policy.removed(name)
+  }
   const facts = { enabled: method === 'enable', exists: method !== 'remove' }
   Object.assign(world.reference.principal(name) ?? {}, facts)
 }

@@ -89,6 +89,7 @@ export class World {
     this.judge = judge
     this.reference = judge.reference
     this.reference.newestEntry = () => kdc.newestEntry
+    this.reference.monotonic = () => kdc.clock.monotonic()
     this.reference.log = kdc.logId
     this.beliefs = judge.beliefs
     this.secrets = judge.secrets

@@ -203,6 +203,8 @@ export interface PlainRule {
   readonly caveats: readonly PlainCaveat[]
   /** Milliseconds. */
   readonly maxLife: number | null
+  /** When the rule ends, and what it granted with it. */
+  readonly until?: number | null
 }
 
 export interface PlainPolicy {
@@ -283,7 +285,8 @@ function decide(
   const within = [...carried, ...rule.caveats]
   if (within.length > CAVEATS_MAX) return 'too_large'
   const lives = [lifetime === 0 ? null : lifetime, rule.maxLife].filter(life => life !== null)
-  const end = Math.min(ticket.end, ...expiries(caveats), ...lives.map(life => now + life))
+  const until = rule.until ?? Number.POSITIVE_INFINITY
+  const end = Math.min(ticket.end, until, ...expiries(caveats), ...lives.map(life => now + life))
   const { client } = ticket
   const { delegable, claims } = rule
   return { service, client, delegable, start: now, end, renewTill: null, claims, caveats: within }
