@@ -50,6 +50,8 @@ export default defineConfig({
     // How long a busy machine may take says nothing about what is polled for; the runner's own limit is a second.
     expect: { poll: { interval: 5, timeout: 20_000 } },
     testTimeout: slow ? 600_000 : 30_000,
+    // What a test needs before it begins is made on the same busy machine.
+    hookTimeout: slow ? 600_000 : 30_000,
     // All files of a core share a process, which loads each module once: to load them again for each file takes a
     // fifth of the time of all tests.
     isolate: false,
