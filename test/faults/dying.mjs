@@ -46,7 +46,7 @@ files.writeFile = async function (text, ...rest) {
   }
   return writeFile.call(this, text, ...rest)
 }
-watch(files, ['write', 'sync', 'chmod', 'chown', 'truncate'], 'file ')
+watch(files, ['write', 'sync', 'datasync', 'chmod', 'chown', 'truncate'], 'file ')
 watch(fs, ['open', 'mkdir', 'rename', 'link', 'unlink', 'rmdir', 'rm', 'writeFile'])
 syncBuiltinESMExports()
 
