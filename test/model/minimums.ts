@@ -95,7 +95,7 @@ const A_THOUSAND_RUNS: Readonly<Record<string, number>> = {
   'done: a rule is changed': 190,
   'done: a group is changed': 200,
   'done: who leaves a group leaves its rules': 40,
-  'done: the attacker asks at the very end of a rule': 25,
+  'done: the attacker asks at the very end of a rule': 12,
   'done: the attacker asks for more than a rate gives it': 60,
   'done: an owner is appointed, or ownership taken away': 150,
   'done: an owner tries what it may and what it may not': 300,
