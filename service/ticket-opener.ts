@@ -54,8 +54,8 @@ export class ServiceTicketOpener implements TicketOpener {
     return this.#opened.open(ticket, this.#keyOf(ticket), this.#clock.now())
   }
 
-  keeps(ticket: OpenedTicket, bytes: number): void {
-    this.#opened.keeps(ticket, bytes)
+  keeps(ticket: SealedTicket, opened: OpenedTicket, bytes: number): void {
+    this.#opened.keeps(ticket, opened, bytes)
   }
 
   #keyOf(ticket: SealedTicket): LongTermKey {

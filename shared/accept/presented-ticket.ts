@@ -13,7 +13,7 @@ import type { OpenedTicket, SealedTicket } from '../ticket/ticket.js'
 export interface TicketOpener {
   open(ticket: SealedTicket): OpenedTicket
   /** Reports how many bytes are kept now with a ticket that it opened, so that its memory stays bounded. */
-  keeps?(ticket: OpenedTicket, bytes: number): void
+  keeps?(ticket: SealedTicket, opened: OpenedTicket, bytes: number): void
 }
 
 export interface PresentedTicket {
@@ -24,6 +24,7 @@ export interface PresentedTicket {
 
 /** A ticket with the key that the request's MAC must be made with. Nobody has proved that key yet. */
 export interface UnprovedTicket extends PresentedTicket {
+  readonly sealed: SealedTicket
   readonly key: AuthKey
 }
 
@@ -33,19 +34,19 @@ export function openPresented(
   { ticket: sealed, caveats }: Pick<ApRequest, 'ticket' | 'caveats'>,
 ): UnprovedTicket {
   const ticket = tickets.open(sealed)
-  return { ticket, presented: caveats, key: deriveAuthKey(ticket.key, caveats) }
+  return { sealed, ticket, presented: caveats, key: deriveAuthKey(ticket.key, caveats) }
 }
 
 /** Remembers the chain's key for the next request. Call it only after the MAC was checked: strangers leave no trace. */
 export function keepPresented(
   tickets: TicketOpener,
-  { ticket, presented, key }: UnprovedTicket,
+  { sealed, ticket, presented, key }: UnprovedTicket,
 ): PresentedTicket {
   const kept = keepChain(ticket.key, presented, key)
   const isNew = kept.length > 0 && kept !== presented && !counted.has(kept)
   if (isNew) {
     counted.add(kept)
-    tickets.keeps?.(ticket, sizeOfAll(keptChains(ticket.key)))
+    tickets.keeps?.(sealed, ticket, sizeOfAll(keptChains(ticket.key)))
   }
   return { ticket, presented: kept }
 }

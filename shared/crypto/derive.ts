@@ -45,9 +45,14 @@ function infoOf(usage: Usage): Uint8Array {
 export function expand<K extends AnyKey>(key: K, usage: K['usage']): Uint8Array {
   const known = rememberedExpansion(key, usage)
   if (known !== undefined) return known
-  const bytes = hmacSha256(revealKey(key), infoOf(usage), ONE)
+  const bytes = expandOnce(key, usage)
   rememberExpansion(key, usage, bytes)
   return bytes
+}
+
+/** As `expand`, for what is used once: neither key nor result is remembered. */
+function expandOnce<K extends AnyKey>(key: K, usage: K['usage']): Uint8Array {
+  return hmacSha256(revealKey(key), infoOf(usage), ONE)
 }
 
 /**
@@ -92,8 +97,10 @@ export function finishChain(key: ChainKey): AuthKey {
 export function deriveAuthKey(key: SessionKey, caveats: readonly Uint8Array[]): AuthKey {
   const known = rememberedChain(key, caveats)
   if (known !== undefined) return known
-  const authKey = finishChain(caveats.reduce(extendChain, startChain(key)))
-  if (caveats.length === 0) rememberBareChain(key, authKey)
+  if (caveats.length > 0) return finishChain(caveats.reduce(extendChain, startChain(key)))
+  // Its end is remembered, and nobody asks for what lies between: a service sees most tickets without caveats alone.
+  const authKey = new AuthKey(expandOnce(new ChainKey(expandOnce(key, 'chain')), 'auth'))
+  rememberBareChain(key, authKey)
   return authKey
 }
 

@@ -36,6 +36,11 @@ function writeDigest(target: Uint8Array, offset: number, text: string): Uint8Arr
   return target
 }
 
+/** SHA-256 of a text that is ASCII throughout, which the caller made sure of. */
+export function sha256Ascii(text: string): Uint8Array {
+  return writeDigest(new Uint8Array(DIGEST_BYTES), 0, hash('sha256', text, 'binary'))
+}
+
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const message = parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(...parts)
   return writeDigest(new Uint8Array(DIGEST_BYTES), 0, digest(message))
@@ -131,7 +136,8 @@ export function openExtended(
   return openRecord(inner.key, inner.nonce, aad, sealed)
 }
 
-// Reused between calls, as OpenSSL keeps copies. A view of 32-bit words needs an aligned start, which slices lack.
+// Reused between calls, as OpenSSL keeps copies. A view of 32-bit words needs an aligned start, which slices lack. They are
+// filled byte by byte: for so few, a call of `set` and a view of the part cost more.
 const keyBytes = new Uint8Array(32)
 const keyWords = new Uint32Array(keyBytes.buffer)
 const nonceBytes = new Uint8Array(16)
@@ -146,10 +152,10 @@ const innerWords = new Uint32Array(inner.key.buffer)
 function extend(key: Uint8Array, nonce: Uint8Array): void {
   // A shorter input would be completed with leftovers of the previous call.
   if (key.length !== 32 || nonce.length !== 24) throw new TypeError('a key has 32 bytes, a nonce 24')
-  keyBytes.set(key)
-  nonceBytes.set(nonce.subarray(0, 16))
+  for (let i = 0; i < 32; i++) keyBytes[i] = key[i] as number
+  for (let i = 0; i < 16; i++) nonceBytes[i] = nonce[i] as number
   hchacha(SIGMA, keyWords, nonceWords, innerWords)
-  inner.nonce.set(nonce.subarray(16), 4)
+  for (let i = 16; i < 24; i++) inner.nonce[i - 12] = nonce[i] as number
 }
 
 export function scrypt(

@@ -13,6 +13,13 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return hash.digest()
 }
 
+const ascii = new TextEncoder()
+
+/** SHA-256 of a text that is ASCII throughout, which the caller made sure of. */
+export function sha256Ascii(text: string): Uint8Array {
+  return nobleSha256(ascii.encode(text))
+}
+
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
   const mac = hmac.create(nobleSha256, key)
   for (const part of parts) mac.update(part)

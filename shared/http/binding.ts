@@ -1,4 +1,4 @@
-import { equalBytes, sha256 } from '#primitives'
+import { equalBytes, sha256, sha256Ascii } from '#primitives'
 import { toHex } from '../bytes.js'
 import { LABEL } from '../constants.js'
 import { malformed, type OrthrusError } from '../errors.js'
@@ -163,7 +163,14 @@ function digestOf(body: CoveredBody): string {
 
 function digestLines(lines: readonly string[]): Uint8Array {
   if (lines.some(line => line.includes('\n'))) throw malformed('a line break inside what is bound')
-  return sha256(latin1(lines.join('\n')))
+  const text = lines.join('\n')
+  return isAscii(text) ? sha256Ascii(text) : sha256(latin1(text))
+}
+
+/** Nearly every request and response: its text is hashed as it is, without a copy of it as bytes. */
+function isAscii(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are ASCII too
+  return /^[\x00-\x7f]*$/.test(text)
 }
 
 /** In header texts each character stands for one byte. @throws OrthrusError `malformed` */

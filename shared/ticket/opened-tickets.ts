@@ -39,7 +39,6 @@ interface Entry {
  */
 export class OpenedTickets {
   readonly #entries: LRUCache<string, Entry>
-  readonly #names = new WeakMap<OpenedTicket, string>()
   /** How often a ticket was remembered, and how often one was opened. */
   hits = 0
   misses = 0
@@ -81,16 +80,15 @@ export class OpenedTickets {
   }
 
   /** Counts what is kept with a ticket that was opened. @param bytes all of it, in place of what was counted before */
-  keeps(opened: OpenedTicket, bytes: number): void {
-    const name = this.#names.get(opened)
-    const entry = name === undefined ? undefined : this.#entries.peek(name)
-    if (name === undefined || entry?.opened !== opened) return
+  keeps(ticket: SealedTicket, opened: OpenedTicket, bytes: number): void {
+    const name = nameOf(ticket)
+    const entry = this.#entries.peek(name)
+    if (entry?.opened !== opened) return
     // A copy: the cache takes no new size for the same object.
     this.#keep(name, { ...entry }, bytes)
   }
 
   #keep(name: string, entry: Entry, more = 0): void {
-    this.#names.set(entry.opened, name)
     this.#entries.set(name, entry, { size: Math.max(ENTRY_BYTES, entry.size + more) })
   }
 

@@ -40,6 +40,17 @@ describe('noble and OpenSSL', () => {
     )
   })
 
+  it('hash an ASCII text as its bytes', () => {
+    const ascii = fc.string({ unit: 'binary-ascii', maxLength: 400 })
+    fc.assert(
+      fc.property(ascii, text => {
+        const digest = noble.sha256(Uint8Array.from(Buffer.from(text, 'latin1')))
+        expect(openssl.sha256Ascii(text)).toEqual(digest)
+        expect(noble.sha256Ascii(text)).toEqual(digest)
+      }),
+    )
+  })
+
   it('MAC to the same bytes', () => {
     fc.assert(
       fc.property(data, data, data, (k, a, b) => {

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../shared/bytes.js'
-import { TYPE } from '../../../shared/constants.js'
+import { LABEL, TYPE } from '../../../shared/constants.js'
 import { decodeApRequest } from '../../../shared/exchange/ap.js'
 import { RECORDS, requestBinding, responseBinding } from '../../../shared/http/binding.js'
 import {
@@ -25,6 +27,7 @@ const v = vectors<{
 
 const body = (text: string | null) => (text === null ? null : hex(text))
 const nothing = new Uint8Array()
+const latin1 = (codes: number[]) => String.fromCharCode(...codes)
 
 describe('HTTP vectors', () => {
   it('cover these headers', () => {
@@ -99,6 +102,27 @@ describe('bindings', () => {
   it('take values as bytes', () => {
     expect(bind(['range', '\u00e9'])).not.toBe(bind(['range', 'e']))
     expect(() => bind(['range', '\u0100'])).toThrow(expect.objectContaining({ code: 'malformed' }))
+  })
+
+  it('are of one byte for each character, be the text ASCII or not', () => {
+    const lines = (value: string) =>
+      COVERED_REQUEST_HEADERS.map(name => (name === 'range' ? value : '')).join('\n')
+    const digest = createHash('sha256').digest('hex')
+    const printable = fc.oneof(
+      fc.string({ minLength: 1, maxLength: 40 }),
+      fc
+        .array(fc.integer({ min: 0x21, max: 0xff }), { minLength: 1, maxLength: 40 })
+        .map(codes => latin1(codes)),
+    )
+    const value = printable.map(text => `=${text}=`)
+    fc.assert(
+      fc.property(value, value, (range, query) => {
+        const target = `/?${query}`
+        const text = [LABEL.HTTP_REQUEST, 'GET', target, lines(range), digest].join('\n')
+        const expected = createHash('sha256').update(text, 'latin1').digest('hex')
+        expect(toHex(requestBinding('GET', target, [['range', range]], nothing))).toBe(expected)
+      }),
+    )
   })
 
   it('distinguish any body from one that is not covered', () => {
