@@ -8,7 +8,7 @@ export const NEXT = 6
 export const HEAD = 7
 
 /** Tuning, not protocol. Pages are small, so that buckets with few entries cost little; slabs keep the arrays few. */
-const PAGE_BITS = 5
+export const PAGE_BITS = 5
 const SLAB_PAGES_BITS = 8
 export const PAGE_RECORDS = 1 << PAGE_BITS
 const SLAB_PAGES = 1 << SLAB_PAGES_BITS

@@ -1,4 +1,4 @@
-import { HASH, HEAD, NEXT, PAGE_RECORDS, type PagePool, recordOffset, VALUE } from './replay-pages.js'
+import { HASH, HEAD, NEXT, PAGE_BITS, PAGE_RECORDS, type PagePool, recordOffset, VALUE } from './replay-pages.js'
 
 /** The number that stands for no record. */
 export const NONE = 0
@@ -146,7 +146,7 @@ export class ReplayTable {
   }
 
   #recordAt(index: number): number {
-    return (this.#pages[Math.floor(index / PAGE_RECORDS)] as number) * PAGE_RECORDS + (index % PAGE_RECORDS)
+    return (this.#pages[index >>> PAGE_BITS] as number) * PAGE_RECORDS + (index & (PAGE_RECORDS - 1))
   }
 
   /** The head of a chain is stored in the record that was appended with it; otherwise the two are unrelated. */

@@ -66,16 +66,18 @@ const SHORT_TEXT = 64
 const shortCodes = Array.from({ length: SHORT_TEXT + 1 }, (_, length) => new Array<number>(length).fill(0))
 const shortBytes = Array.from({ length: SHORT_TEXT + 1 }, (_, length) => new Uint8Array(length))
 
+// A view of each message would cost more than to copy the few floats that it has.
+const floatBytes = new Uint8Array(8)
+const floatView = new DataView(floatBytes.buffer)
+
 class Reader {
   readonly #bytes: Uint8Array
-  readonly #view: DataView
   #offset = 0
   #memory: number
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
     this.#memory = MEMORY.FLOOR + MEMORY.A_BYTE * bytes.length
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   end(): void {
@@ -159,7 +161,9 @@ class Reader {
   }
 
   #float64(): number {
-    const value = this.#view.getFloat64(this.#advance(8))
+    const start = this.#advance(8)
+    for (let i = 0; i < 8; i++) floatBytes[i] = this.#bytes[start + i] as number
+    const value = floatView.getFloat64(0)
     if (!Number.isSafeInteger(value) || value < 2 ** 32)
       throw malformed('a float that is not a whole number from 2^32 to 2^53-1')
     return value
@@ -171,15 +175,17 @@ class Reader {
   }
 
   #uint8(): number {
-    return this.#view.getUint8(this.#advance(1))
+    return this.#bytes[this.#advance(1)] as number
   }
 
   #uint16(): number {
-    return this.#view.getUint16(this.#advance(2))
+    const high = this.#uint8()
+    return 0x100 * high + this.#uint8()
   }
 
   #uint32(): number {
-    return this.#view.getUint32(this.#advance(4))
+    const high = this.#uint16()
+    return 0x10000 * high + this.#uint16()
   }
 
   #advance(length: number): number {
