@@ -12,6 +12,7 @@ import { measureRevocation } from './revocation/group.js'
 import type { Settings } from './settings.js'
 import { measureStarts } from './start/group.js'
 import { measureStreams } from './streams/group.js'
+import { measureVersions, VERSIONS } from './versions/group.js'
 
 /** Everything that is measured, in the order of the report. */
 export const GROUPS: ReadonlyMap<string, (settings: Settings) => Promise<Group>> = new Map([
@@ -27,4 +28,11 @@ export const GROUPS: ReadonlyMap<string, (settings: Settings) => Promise<Group>>
   ['replay', measureReplayCache],
   ['channel', measureChannel],
   ['streams', measureStreams],
+  [VERSIONS, measureVersions],
 ])
+
+/** Why a group is left out; `undefined` if it is not. */
+export function whyLeftOut(name: string, { nodes }: Settings): string | undefined {
+  if (name !== VERSIONS || nodes.length > 0) return undefined
+  return 'other versions of Node are measured with --node PATH, once for each'
+}

@@ -29,6 +29,13 @@ process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL')
 })
 
+/** A file of this folder, as built, to be run by another Node than this one. */
+export interface OtherProgram {
+  readonly module: string
+  /** The path of the program. */
+  readonly node: string
+}
+
 /** A process that does what it is asked, by `serve`. */
 export class Child {
   readonly #process: ChildProcess
@@ -36,12 +43,19 @@ export class Child {
   readonly #waiting = new Map<number, Waiting>()
   #asked = 0
 
-  /** @param module a file of this folder, as built. */
-  constructor(module: string) {
+  /** @param program a file of this folder, as built. */
+  constructor(program: string | OtherProgram) {
+    const { module, node } =
+      typeof program === 'string' ? { module: program, node: process.execPath } : program
     const path = fileURLToPath(new URL(module, import.meta.url))
     this.#name = module
-    // Lets a round collect the garbage of its preparation before it begins, and not while it is measured.
-    this.#process = fork(path, { serialization: 'advanced', execArgv: ['--expose-gc', '--no-warnings'] })
+    this.#process = fork(path, {
+      execPath: node,
+      // What one version of Node serializes, another may not read.
+      serialization: node === process.execPath ? 'advanced' : 'json',
+      // Lets a round collect the garbage of its preparation before it begins, and not while it is measured.
+      execArgv: ['--expose-gc', '--no-warnings'],
+    })
     children.add(this.#process)
     this.#process.on('message', message => this.#take(message as Answer))
     this.#process.on('exit', () => this.#ended())
@@ -98,10 +112,10 @@ export class Child {
 
 /** Runs `use` with processes that are stopped afterwards. */
 export async function withChildren<T>(
-  modules: readonly string[],
+  programs: readonly (string | OtherProgram)[],
   use: (...processes: Child[]) => Promise<T>,
 ): Promise<T> {
-  const forked = modules.map(module => new Child(module))
+  const forked = programs.map(program => new Child(program))
   try {
     return await use(...forked)
   } finally {

@@ -12,6 +12,8 @@ export interface Settings {
   readonly quick: boolean
   /** With a million principals too. */
   readonly full: boolean
+  /** Other versions of Node to measure beside this one: paths of their programs. */
+  readonly nodes: readonly string[]
 }
 
 /** What was asked for on the command line. */
@@ -35,10 +37,11 @@ export function readOrder(args: readonly string[]): Order {
       quick: { type: 'boolean', default: false },
       full: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
+      node: { type: 'string', multiple: true, default: [] },
     },
   })
-  const { quick, full } = values
+  const { quick, full, node: nodes } = values
   const output = values.json ? 'json' : values.markdown ? 'markdown' : 'text'
   const only = values.only.split(',').filter(name => name !== '')
-  return { settings: { ...(quick ? QUICK : NORMAL), quick, full }, output, only }
+  return { settings: { ...(quick ? QUICK : NORMAL), quick, full, nodes }, output, only }
 }

@@ -45,6 +45,7 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
     ),
     ...['websocket', 'ws', 'tcp'].map(way => `messages.${way}`),
   ],
+  versions: [...OWN, 'sealed.65536'].flatMap(id => [`${id}.0`, `${id}.1`]),
 }
 
 const isFigure = (figure: unknown) => typeof figure === 'number' && Number.isFinite(figure)
@@ -57,7 +58,8 @@ function isWhole(row: Row, group: Group): boolean {
 describe('npm run bench', () => {
   it('measures every row, quickly', { timeout: 120_000 }, async () => {
     const bench = join(root, 'dist/bench/bench.js')
-    const only = slow ? [] : ['--only', QUICK.join(',')]
+    // In place of another version there is this one again.
+    const only = slow ? ['--node', process.execPath] : ['--only', QUICK.join(',')]
     const { code, out, err } = await run(process.execPath, [bench, '--quick', '--json', ...only], root)
     expect(code, err).toBe(0)
     const { groups } = JSON.parse(out) as Report
@@ -66,6 +68,13 @@ describe('npm run bench', () => {
     expect(ids).toEqual(expected)
     const broken = groups.flatMap(group => group.rows.filter(row => !isWhole(row, group)))
     expect(broken.map(row => row.id)).toEqual([])
+  })
+
+  it('says that it leaves out what needs another version of Node, where it is given none', async () => {
+    const bench = join(root, 'dist/bench/bench.js')
+    const { code, out, err } = await run(process.execPath, [bench, '--only', 'versions', '--json'], root)
+    expect([code, (JSON.parse(out) as Report).groups]).toEqual([0, []])
+    expect(err).toContain('versions is left out: other versions of Node are measured with --node PATH')
   })
 
   it('refuses to measure a group that it does not have', async () => {
