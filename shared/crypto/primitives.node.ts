@@ -8,6 +8,7 @@ import {
 } from 'node:crypto'
 import { hchacha } from '@noble/ciphers/chacha.js'
 import { allocateBriefly, concatBytes } from '../bytes.js'
+import { cipherKeyFor } from './cipher-key.node.js'
 import type { ScryptParameters } from './primitives.js'
 
 /** The functions of `primitives.ts` on Node's OpenSSL: the same bytes, faster. */
@@ -16,6 +17,7 @@ export type { ScryptParameters } from './primitives.js'
 
 const TAG_BYTES = 16
 const TAGGED = { authTagLength: TAG_BYTES } as const
+const cipherKey = cipherKeyFor(process.versions.node)
 const SIGMA = new Uint32Array([0x61707865, 0x3320646e, 0x79622d32, 0x6b206574])
 
 /** OpenSSL returns a `Buffer`. Callers are promised a plain `Uint8Array`, which prints and compares as one. */
@@ -78,7 +80,7 @@ function pad(target: Uint8Array, key: Uint8Array, byte: number): void {
 }
 
 function sealRecord(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, message: Uint8Array): Uint8Array {
-  const cipher = createCipheriv('chacha20-poly1305', key, nonce, TAGGED)
+  const cipher = createCipheriv('chacha20-poly1305', cipherKey(key), nonce, TAGGED)
   cipher.setAAD(aad, { plaintextLength: message.length })
   const sealed = allocateBriefly(message.length + TAG_BYTES)
   sealed.set(cipher.update(message))
@@ -89,7 +91,7 @@ function sealRecord(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, message
 
 export function sealInPlace(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, room: Uint8Array): void {
   const length = room.length - TAG_BYTES
-  const cipher = createCipheriv('chacha20-poly1305', key, nonce, TAGGED)
+  const cipher = createCipheriv('chacha20-poly1305', cipherKey(key), nonce, TAGGED)
   cipher.setAAD(aad, { plaintextLength: length })
   room.set(cipher.update(room.subarray(0, length)))
   cipher.final()
@@ -104,7 +106,7 @@ export function openRecord(
 ): Uint8Array | undefined {
   const length = sealed.length - TAG_BYTES
   if (length < 0) return undefined
-  const decipher = createDecipheriv('chacha20-poly1305', key, nonce, TAGGED)
+  const decipher = createDecipheriv('chacha20-poly1305', cipherKey(key), nonce, TAGGED)
   decipher.setAuthTag(sealed.subarray(length))
   decipher.setAAD(aad, { plaintextLength: length })
   const message = decipher.update(sealed.subarray(0, length))
