@@ -1,4 +1,13 @@
-import { HASH, HEAD, NEXT, PAGE_BITS, PAGE_RECORDS, type PagePool, recordOffset, VALUE } from './replay-pages.js'
+import {
+  HASH,
+  HEAD,
+  NEXT,
+  PAGE_BITS,
+  PAGE_RECORDS,
+  type PagePool,
+  recordOffset,
+  VALUE,
+} from './replay-pages.js'
 
 /** The number that stands for no record. */
 export const NONE = 0
