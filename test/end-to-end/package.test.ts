@@ -115,6 +115,19 @@ it('the package has the types of its sources, what its entries load, and nothing
   expect(unpackedSize).toBeLessThan(LIMITS.unpackedSize)
 })
 
+it('each entry exports what its source does, and nothing that another chunk takes from it', async () => {
+  const { exports } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  const entries = ENTRIES.map(name => exports[`./${name}`].default as string)
+  expect(entries).toHaveLength(11)
+  for (const path of entries) {
+    const code = await readFile(join(root, path), 'utf8')
+    const listed = [...code.matchAll(/^export \{([^}]*)\}/gm)].flatMap(([, names = '']) => names.split(','))
+    const names = listed.map(name => name.replace(/^.* as /, '').trim())
+    const source = await import(join(root, path.replace('dist/', '').replace(/\.js$/, '.ts')))
+    expect(names.sort(), path).toEqual(Object.keys(source).sort())
+  }
+})
+
 it('no file of the package names a source map or a source that is not in it', async () => {
   const compiled = installed.files.map(({ path }) => path).filter(path => path.startsWith('dist/'))
   const naming = await Promise.all(
