@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Level } from 'level'
@@ -212,6 +212,42 @@ describe('a database whose records were not read before it opened', () => {
     it('is not opened by those who read everything first', async () => {
       await tamper(name, value, version)
       await expect(openLevelStore(directory, { create: false })).rejects.toMatchObject(DAMAGED)
+    })
+  })
+
+  it('does not open without the commits of a damaged block of its log, where those behind it are whole', async () => {
+    const store = await openLevelStore(join(folder, 'logged'), { create: true })
+    stores.push(store)
+    for (let i = 0; i < 6; i++) await store.commit([put(nameOf(i), 0, 'x'.repeat(20_000))])
+    const left = join(folder, 'left')
+    await cp(join(folder, 'logged'), left, { recursive: true })
+    const [log = ''] = (await readdir(left)).filter(name => name.endsWith('.log'))
+    const bytes = await readFile(join(left, log))
+    bytes[100] = (bytes[100] as number) ^ 1
+    await writeFile(join(left, log), bytes)
+    await expect(openUnread(left)).rejects.toMatchObject({
+      message: expect.stringContaining('its log is not as it was written'),
+    })
+  })
+
+  it('does not open where its tables are older than its log goes on', async () => {
+    const at = join(folder, 'rolled')
+    const commit = async (create: boolean, names: readonly string[]): Promise<Store> => {
+      const store = await openLevelStore(at, { create })
+      for (const name of names) await store.commit([put(name, 0, name)])
+      return store
+    }
+    await (await commit(true, ['a', 'b'])).close()
+    await (await commit(false, [])).close()
+    const left = join(folder, 'left')
+    await cp(at, left, { recursive: true })
+    await (await commit(false, ['c', 'd'])).close()
+    stores.push(await commit(false, ['e', 'f']))
+    for (const name of await readdir(at)) {
+      if (name.endsWith('.log') || name === 'COMMITS') await cp(join(at, name), join(left, name))
+    }
+    await expect(openUnread(left)).rejects.toMatchObject({
+      message: expect.stringMatching(/commits are missing before those in \d+\.log/),
     })
   })
 
