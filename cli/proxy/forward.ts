@@ -243,7 +243,7 @@ class Forwarding {
 const RESET_CONTENT = 205
 
 /** Tuning: how much of a body, and for how long, is waited for before the program is asked. Milliseconds, and bytes. */
-const AHEAD = { TIME: 50, BYTES: 16 * 1024 } as const
+const AHEAD = { TIME: 500, BYTES: 16 * 1024 } as const
 
 interface AnnouncedBody {
   /** Bytes; undefined of a body that is read as it comes. */
