@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as api from '@opentelemetry/api'
@@ -11,6 +12,7 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { ConnectOptions } from '../../../client/index.js'
 import { acceptChannels, type LoadServiceOptions, requireTicket } from '../../../service/index.js'
+import { KDC_EXCHANGES } from '../../../shared/telemetry/kdc-exchange.js'
 import {
   createTracing,
   observeRealm,
@@ -330,6 +332,30 @@ describe('the spans of a KDC', () => {
     await web.getServiceTicket('orders', { refresh: true } as never).catch(() => {})
     await failureOf(web.getServiceTicket('elsewhere'))
     expect(exporter.getFinishedSpans().filter(({ kind }) => kind === api.SpanKind.SERVER)).toEqual([])
+  })
+
+  it('belong to no span that is active in the process of the KDC', () => {
+    const exporter = startSdk()
+    onTestFinished(traceKdc({ api }))
+    const about = {
+      realm: 'test.example',
+      exchange: 'AS',
+      from: '192.0.2.1',
+      client: undefined,
+      code: 'malformed',
+    }
+    const event = { kind: 'exchange', ...about, tickets: [], denied: [], start: 1_500.25, duration: 2.5 }
+    const outer = api.trace.getTracer('another').startSpan('outer')
+    api.context.with(api.trace.setSpan(api.context.active(), outer), () =>
+      channel(KDC_EXCHANGES).publish(event),
+    )
+    const [span] = exporter.getFinishedSpans()
+    expect(span?.parentSpanContext).toBeUndefined()
+    expect(span?.spanContext().traceId).not.toBe(outer.spanContext().traceId)
+    expect([span?.startTime, span?.endTime]).toEqual([
+      [1, 500_250_000],
+      [1, 502_750_000],
+    ])
   })
 
   it('that cannot be made harm no exchange', async () => {
