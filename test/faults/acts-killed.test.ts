@@ -1,11 +1,13 @@
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startKdc as startHere } from '../../kdc/main.js'
+import { encodePolicyRule } from '../../shared/administration/rules.js'
 import { type Outcome, runCommand } from '../cli/run-command.js'
 import { root, startKdc } from '../end-to-end/processes.js'
 import { seededChance } from '../support/chance.js'
 import { type FaultRealm, makeRealm } from '../support/folder-realm.js'
+import { ruleOf } from '../support/realm.js'
 import { deathIn, dyingEnvironment, type Steps, startDying, sweepSteps } from './dying.js'
 
 /**
@@ -41,12 +43,33 @@ deny billing web
 interface Act {
   readonly command: (folder: string) => readonly string[]
   readonly steps?: Steps
+  /** Makes of the data what the act finds. It takes seconds. */
+  readonly prepare?: (data: string) => Promise<void>
   /** What it says if it was made already. */
   readonly done?: RegExp
 }
 
 /** To begin, to read the answer, and a commit with the lines before and after it. */
 const ACT: Steps = { send: 3, receive: 3, commit: 1, committed: 1, 'file write': 2, 'file datasync': 1 }
+
+/** The least that an audit log may have, in sixteen files. */
+const AUDIT = { maxBytes: 2 ** 20 }
+const AUDIT_FILES = 16
+const AUDIT_FILE_BYTES = AUDIT.maxBytes / AUDIT_FILES
+
+/** Until there is one file more than may be, and that is all but full. */
+async function fillLog(data: string): Promise<void> {
+  const kdc = await startHere({ dataDirectory: data, listen: { port: 0 }, audit: AUDIT })
+  const folder = join(data, 'audit')
+  for (let i = 0; ; i++) {
+    const rule = encodePolicyRule(ruleOf('web', 'filling', { claims: [['i', i]] }))
+    await kdc.administration.call('allow', rule)
+    const files = (await readdir(folder)).filter(name => name.endsWith('.jsonl')).sort()
+    const { size } = await stat(join(folder, files.at(-1) ?? ''))
+    if (files.length > AUDIT_FILES && size > AUDIT_FILE_BYTES - 2_000) break
+  }
+  await kdc.close()
+}
 
 const ACTS: Readonly<Record<string, Act>> = {
   'apply a policy': { command: folder => ['admin', 'policy', 'apply', join(folder, 'policy')] },
@@ -58,6 +81,11 @@ const ACTS: Readonly<Record<string, Act>> = {
   'disable a client': { command: () => ['admin', 'disable', 'web'] },
   'remove a client': { command: () => ['admin', 'remove', 'web'], done: /there is no principal/ },
   'change the key of krbtgt': { command: () => ['admin', 'rotate', 'krbtgt'] },
+  'begin another file of the audit log, and remove the oldest': {
+    command: () => ['admin', 'allow', 'web', 'billing'],
+    steps: { ...ACT, open: 2, 'file datasync': 3, unlink: 1 },
+    prepare: fillLog,
+  },
   'revoke the tickets of a client': { command: () => ['admin', 'revoke', 'client', 'web'] },
 }
 
@@ -69,7 +97,7 @@ async function dataCopy(): Promise<string> {
 
 /** What the realm is, as a KDC tells it that starts on the data; without times. */
 async function stateOf(data: string): Promise<string> {
-  const kdc = await startHere({ dataDirectory: data, listen: { port: 0 } })
+  const kdc = await startHere({ dataDirectory: data, listen: { port: 0 }, audit: AUDIT })
   const tell = async (...command: string[]) => (await act(kdc.url, command)).out
   const told = [
     await tell('admin', 'policy', 'export'),
@@ -98,36 +126,40 @@ const picked = <T>(all: readonly T[], chance = seededChance('which act is killed
   slow ? all : [chance.pick(all)]
 
 describe('a KDC killed with -9 while it is to', { timeout: 1_200_000 }, () => {
-  it.each(picked(Object.entries(ACTS)))('%s has done all of it or nothing', async (name, one) => {
-    await writeFile(join(realm.folder, 'policy'), POLICY)
-    const command = one.command(realm.folder)
-    const before = await stateOf(await dataCopy())
-    const whole = await dataCopy()
-    const calm = await startHere({ dataDirectory: whole, listen: { port: 0 } })
-    expect(await act(calm.url, command)).toMatchObject({ code: 0 })
-    await calm.close()
-    const after = await stateOf(whole)
-    expect(after).not.toBe(before)
-    await sweepSteps(seededChance(`kills of a KDC that is to ${name}`), one.steps ?? ACT, async step => {
-      const data = await dataCopy()
-      const env = Object.entries(dyingEnvironment(step)).map(([key, value]) => `${key}=${value}`)
-      const kdc = await startKdc(realm.folder, data, ['env', ...env])
-      const first = await act(kdc.url, command)
-      await kdc.end('SIGKILL')
-      await requireSound(data)
-      const found = await stateOf(data)
-      expect(first.code === 0 ? [after] : [before, after]).toContain(found)
-      const next = await startHere({ dataDirectory: data, listen: { port: 0 } })
-      const again = await act(next.url, command)
-      await next.close()
-      if (again.code !== 0)
-        expect([found, again.err]).toEqual([after, expect.stringMatching(one.done ?? /^$/)])
-      await requireSound(data)
-      const death = deathIn(kdc.log())
-      await rm(data, { recursive: true })
-      return death
-    })
-  })
+  it.each(picked(Object.entries(ACTS).filter(([, { prepare }]) => slow || prepare === undefined)))(
+    '%s has done all of it or nothing',
+    async (name, one) => {
+      await writeFile(join(realm.folder, 'policy'), POLICY)
+      await one.prepare?.(realm.data)
+      const command = one.command(realm.folder)
+      const before = await stateOf(await dataCopy())
+      const whole = await dataCopy()
+      const calm = await startHere({ dataDirectory: whole, listen: { port: 0 }, audit: AUDIT })
+      expect(await act(calm.url, command)).toMatchObject({ code: 0 })
+      await calm.close()
+      const after = await stateOf(whole)
+      expect(after).not.toBe(before)
+      await sweepSteps(seededChance(`kills of a KDC that is to ${name}`), one.steps ?? ACT, async step => {
+        const data = await dataCopy()
+        const env = Object.entries(dyingEnvironment(step)).map(([key, value]) => `${key}=${value}`)
+        const kdc = await startKdc(realm.folder, data, ['env', ...env], ['--audit-max-size', '1M'])
+        const first = await act(kdc.url, command)
+        await kdc.end('SIGKILL')
+        await requireSound(data)
+        const found = await stateOf(data)
+        expect(first.code === 0 ? [after] : [before, after]).toContain(found)
+        const next = await startHere({ dataDirectory: data, listen: { port: 0 }, audit: AUDIT })
+        const again = await act(next.url, command)
+        await next.close()
+        if (again.code !== 0)
+          expect([found, again.err]).toEqual([after, expect.stringMatching(one.done ?? /^$/)])
+        await requireSound(data)
+        const death = deathIn(kdc.log())
+        await rm(data, { recursive: true })
+        return death
+      })
+    },
+  )
 })
 
 describe('a command killed with -9', { timeout: 1_200_000 }, () => {
