@@ -103,11 +103,12 @@ class ServiceEnd {
     const head = await this.#headOf(channel)
     if (head === undefined) channel.abort('it does not begin as a tunnel does')
     else if (head.kind === 'continues') this.#continue(channel, ticket, head.id)
-    else
-      await this.#connections.during(
-        () => channel.abort('the tunnel ends'),
-        this.#carry(channel, ticket, socket, head),
-      )
+    else {
+      const stream = new ContinuedStream(channel)
+      // Of the channels that it has by then: the first one may long have ended.
+      const giveUp = (): void => stream.abort('the tunnel ends')
+      await this.#connections.during(giveUp, this.#carry(stream, ticket, socket, head))
+    }
     await channel.closed
   }
 
@@ -137,10 +138,9 @@ class ServiceEnd {
     channel.abort('there is no such connection')
   }
 
-  async #carry(channel: Channel, ticket: AcceptedTicket, socket: Socket, head: Head): Promise<void> {
+  async #carry(stream: ContinuedStream, ticket: AcceptedTicket, socket: Socket, head: Head): Promise<void> {
     const { to, logger } = this.#options
     const { clock } = partsOf(this.#options.service)
-    const stream = new ContinuedStream(channel)
     const forget = this.#remember(stream, ticket, head)
     const who = { ...whoOf(ticket), from: addressOf(socket), to: shownPlace(to) }
     const begin = clock.monotonic()

@@ -217,6 +217,17 @@ describe('the end of a tunnel', () => {
     await Promise.all([ended(near.socket), ended(far.socket)])
     expect([near.failure, far.failure]).toEqual(['ECONNRESET', 'ECONNRESET'])
   })
+
+  it.each(['serve', 'connect'] as const)('of %s gives up what went on under a fresh ticket', async end => {
+    const scene = await startTunnel({ connecting: { renew: true }, maxLife: 10 * MINUTE })
+    const [near, far] = await through(scene)
+    await pass(scene, 11 * MINUTE, 30 * SECOND)
+    far.socket.write('still here')
+    await expect.poll(() => near.text).toBe('still here')
+    expect(await scene[end].close(0)).toBe(1)
+    await Promise.all([ended(near.socket), ended(far.socket)])
+    expect([near.failure, far.failure]).toEqual(['ECONNRESET', 'ECONNRESET'])
+  })
 })
 
 describe('a Unix socket', () => {
