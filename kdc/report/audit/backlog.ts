@@ -46,6 +46,11 @@ export class Backlog {
     return this.#dropped
   }
 
+  /** How many were ever taken out of it as written. */
+  get removed(): number {
+    return this.#appended - this.size
+  }
+
   /** @param at milliseconds. @returns whether there was room for it */
   add(at: number, event: KdcEvent | undefined, fields: AuditFields | undefined): boolean {
     if (this.size >= this.#most) {

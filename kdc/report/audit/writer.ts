@@ -49,8 +49,10 @@ export class AuditWriter {
   #stored = 0
   #failure: unknown
   #working: Promise<void> | undefined
-  /** Whether all that waits is to be brought to stable storage, and not full batches to the operating system. */
+  /** Whether what waits up to `#flushGoal` is to be brought to stable storage, and not full batches to the system. */
   #isFlushDue = false
+  /** How many had been appended when that was asked for: what comes meanwhile must not put off the sync without end. */
+  #flushGoal = 0
   #cancelFlush: Cancel | undefined
   #cancelBatch: Cancel | undefined
   #isClosed = false
@@ -165,6 +167,7 @@ export class AuditWriter {
 
   #flush(): Promise<void> {
     this.#isFlushDue = true
+    this.#flushGoal = this.#backlog.appended
     return this.#work()
   }
 
@@ -190,11 +193,15 @@ export class AuditWriter {
   async #writeAll(): Promise<void> {
     do {
       let isNew = false
-      while (this.#backlog.size >= (this.#isFlushDue ? 1 : BATCH_LINES))
-        isNew = (await this.#storeBatch()) || isNew
+      while (this.#isBatchDue()) isNew = (await this.#storeBatch()) || isNew
       if (this.#isFlushDue) await this.#sync()
       if (isNew) await this.#log.removeOutdated()
     } while (this.#isFlushDue)
+  }
+
+  #isBatchDue(): boolean {
+    const { size, removed } = this.#backlog
+    return this.#isFlushDue ? removed < this.#flushGoal : size >= BATCH_LINES
   }
 
   /** @returns whether another file was begun */
@@ -205,10 +212,9 @@ export class AuditWriter {
     return isNew
   }
 
-  /** To be called when nothing waits: all that was appended is stored then. */
   async #sync(): Promise<void> {
     this.#isFlushDue = false
-    const reached = this.#backlog.appended
+    const reached = this.#backlog.removed
     await this.#log.sync()
     this.#stored = reached
     this.#succeeded()

@@ -103,6 +103,28 @@ describe('an act of administration', () => {
   })
 })
 
+describe('a KDC that never pauses', () => {
+  it('has an act on stable storage although there is always more to write', async () => {
+    const made = await auditScene()
+    const { audit, report } = await made.open({ backlogMax: 1_000_000 })
+    let told = 0
+    let isBusy = true
+    // More in each turn of the event loop.
+    const busy = (): void => {
+      report.tell(granted(told++ % 250))
+      if (isBusy && told < 20_000) setImmediate(busy)
+    }
+    busy()
+    await report.record(changed('web'))
+    isBusy = false
+    expect(told).toBeLessThan(10_000)
+    await audit.close()
+    const found = await made.verify()
+    expect(found).toMatchObject({ findings: [] })
+    expect(found.last).toBeGreaterThan(told)
+  })
+})
+
 describe('a log that cannot be written', () => {
   it('refuses acts by name, drops and counts what there is no room for, and goes on when it can', async () => {
     const made = await auditScene()
