@@ -234,7 +234,8 @@ function runningKdc(parts: KdcParts, address: RunningKdc['address'], scheme: 'ws
   }
 }
 
-async function close({ realm, server, schedule, report, audit, watching }: KdcParts): Promise<void> {
+async function close(parts: KdcParts): Promise<void> {
+  const { realm, server, schedule, report, audit, watching, check } = parts
   // What waits for followers is answered now, and delays nothing.
   realm.feed.close()
   audit?.endWaits()
@@ -242,6 +243,7 @@ async function close({ realm, server, schedule, report, audit, watching }: KdcPa
   realm.close()
   await realm.vault.close()
   await audit?.mark()
-  report.tell({ kind: 'kdc_closed', realm: realm.record.realm })
+  const why = check?.state === 'damaged' ? { reason: 'ended because its database is damaged' } : {}
+  report.tell({ kind: 'kdc_closed', realm: realm.record.realm, ...why })
   await audit?.close()
 }

@@ -79,6 +79,8 @@ export interface Started {
 export interface Closed {
   readonly kind: 'kdc_closed'
   readonly realm: string
+  /** Why, if nobody asked for it. */
+  readonly reason?: string
 }
 
 /** A ticket was sealed, a ticket-granting ticket or one for a service. */

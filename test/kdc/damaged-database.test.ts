@@ -84,6 +84,8 @@ describe('a KDC whose database turns out to be damaged while it serves', () => {
     expect(await auditLines()).toContainEqual(
       expect.objectContaining({ outcome: 'failed', reason: damage.reason }),
     )
+    const [last] = (await auditLines()).slice(-1)
+    expect(last).toMatchObject({ outcome: 'noted', reason: 'ended because its database is damaged' })
     expect((await kdc.metrics()).database).toEqual({ isRead: false, isDamaged: true })
     const { ready, problems } = await kdc.readiness()
     expect(ready).toBe(false)

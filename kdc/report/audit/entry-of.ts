@@ -20,7 +20,7 @@ const ENTRIES: Entries = {
     reason: 'started',
     details: { realm, host, port },
   }),
-  kdc_closed: () => ({ kind: 'kdc', outcome: 'noted', reason: 'ended in good order' }),
+  kdc_closed: ({ reason = 'ended in good order' }) => ({ kind: 'kdc', outcome: 'noted', reason }),
   ticket_granted: ({ origin, client, service, rule, ticketId, endTime }) => ({
     kind: 'ticket',
     outcome: 'granted',
