@@ -123,11 +123,14 @@ export class AuditLog {
   }
 
   async close(): Promise<void> {
-    await this.#mark?.sync()
-    await this.#mark?.close()
-    await this.#handle?.close()
+    const [mark, handle] = [this.#mark, this.#handle]
     this.#mark = undefined
     this.#handle = undefined
+    try {
+      await mark?.sync()
+    } finally {
+      await Promise.allSettled([mark?.close(), handle?.close()])
+    }
   }
 
   /** Makes sure that there is a file that takes so many bytes of this time. @returns whether it was begun now */

@@ -1,6 +1,6 @@
 import { appendFile, copyFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Finding } from '../../../../kdc/report/audit/walk.js'
 import { DAY } from '../../../../shared/time.js'
 import { type AuditScene, auditScene, changed, granted } from './audit-log.js'
@@ -55,7 +55,8 @@ describe('a log that nobody touched', () => {
 
   it('goes on over restarts, and over a kill that left a half line, which stays to be seen', async () => {
     const made = await scene(3)
-    const { report } = await made.open()
+    const { audit, report } = await made.open()
+    onTestFinished(() => audit.close())
     await report.record(changed('web'))
     // Killed, in the middle of a write.
     const [name = ''] = await made.names()
