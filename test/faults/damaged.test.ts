@@ -85,7 +85,7 @@ async function tryStart(data: string): Promise<string | undefined> {
 }
 
 const NEXT_STEP =
-  /restore (?:it|the folder) from a backup|run: orthrus init REALM|is another orthrus kdc running/
+  /restore (?:it|the folder) from a backup|run: orthrus init REALM|is another orthrus kdc running|put it there from where it is kept/
 
 describe('a KDC whose files are not as they were written', () => {
   it('starts with all its data, or says what is wrong and leaves the files as they are', async () => {
