@@ -271,6 +271,66 @@ describe('a database whose records were not read before it opened', () => {
     expect(logged).toContain('the records of the database cannot be read now: it is tried again')
   })
 
+  describe('and that is opened again after a write that failed', () => {
+    const failWrite = async (store: Store): Promise<void> => {
+      vi.spyOn(Level.prototype, 'batch').mockRejectedValueOnce(new Error('IO error: no space left on device'))
+      await expect(store.commit([put('failed', 0, 'x')])).rejects.toMatchObject({ code: 'unavailable' })
+    }
+
+    it('is read from the start again, as it is then, and has the clean mark after that', async () => {
+      const { store, check } = await openUnread()
+      const { turns, waiting, release } = gate()
+      check.begin(turns)
+      await waiting
+      await failWrite(store)
+      await store.commit([put('after', 0, 'x')])
+      release()
+      await expect.poll(() => check.state).toBe('whole')
+      await store.close()
+      expect(await wasClosedCleanly(directory)).toBe(true)
+    })
+
+    it('is read again although it was read before, as only its files were checked', async () => {
+      const { store, check } = await openUnread()
+      let pages = 0
+      check.begin({
+        ...AT_ONCE,
+        page: async () => {
+          pages++
+        },
+      })
+      await expect.poll(() => check.state).toBe('whole')
+      const before = pages
+      await failWrite(store)
+      await store.commit([put('after', 0, 'x')])
+      await expect.poll(() => logged.filter(line => line === READ).length).toBe(2)
+      expect(check.state).toBe('whole')
+      expect(pages).toBeGreaterThan(before)
+    })
+
+    it('is found to be damaged', async () => {
+      await tamper('stranger', 'x')
+      const { store, check } = await openUnread()
+      const { turns, waiting, release } = gate()
+      check.begin(turns)
+      await waiting
+      await failWrite(store)
+      await store.commit([put('after', 0, 'x')])
+      release()
+      expect(await check.damage).toMatchObject(DAMAGED)
+      await expect(store.get('principal', 'after')).rejects.toMatchObject(DAMAGED)
+    })
+
+    it('has no clean mark where it closes before it was opened again', async () => {
+      const { store, check } = await openUnread()
+      check.begin(AT_ONCE)
+      await expect.poll(() => check.state).toBe('whole')
+      await failWrite(store)
+      await store.close()
+      expect(await wasClosedCleanly(directory)).toBe(false)
+    })
+  })
+
   it('is damaged where LevelDB says so', async () => {
     const { check } = await openUnread()
     vi.spyOn(Level.prototype, 'getMany').mockRejectedValueOnce(
