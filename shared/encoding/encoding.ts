@@ -11,6 +11,9 @@ import { malformed } from '../errors.js'
 
 export type Value = null | boolean | number | string | Uint8Array | Value[]
 
+/** The longest byte string of the subset. */
+const BYTES_MAX = 0xffff
+
 const packr = new Packr({ useRecords: false })
 
 /** @throws TypeError if the subset cannot express a value, which is the caller's mistake. */
@@ -34,7 +37,10 @@ function requireEncodable(value: Value, depth: number): void {
     }
   } else if (typeof value === 'string') {
     if (!value.isWellFormed()) throw new TypeError('text with half a surrogate pair')
-  } else if (value !== null && typeof value !== 'boolean' && !(value instanceof Uint8Array)) {
+  } else if (value instanceof Uint8Array) {
+    // The form for more is one that `decode` refuses.
+    if (value.length > BYTES_MAX) throw new TypeError(`a byte string has at most ${BYTES_MAX} bytes`)
+  } else if (value !== null && typeof value !== 'boolean') {
     throw new TypeError(`no encoding for a value of type ${typeof value}`)
   }
 }

@@ -211,6 +211,12 @@ describe('encoding', () => {
   ])('does not encode %s', (_, value) => {
     expect(() => encode([value as Value])).toThrow(TypeError)
   })
+
+  it('has byte strings as long as they decode, and no longer ones', () => {
+    const longest = new Uint8Array(0xffff).fill(7)
+    expect(decode(encode([longest]))).toEqual([longest])
+    expect(() => encode([new Uint8Array(0x10000)])).toThrow('a byte string has at most 65535 bytes')
+  })
 })
 
 function attempt(bytes: Uint8Array): Value[] | undefined {
