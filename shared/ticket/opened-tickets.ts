@@ -1,9 +1,9 @@
-import { LRUCache } from 'lru-cache'
 import { equalBytes } from '#primitives'
 import { latin1Text } from '../bytes.js'
 import { SIZE } from '../constants.js'
 import type { LongTermKey } from '../crypto/keys.js'
 import { shown } from '../shown-text.js'
+import { RecentWithin } from './recent-within.js'
 import { type OpenedTicket, openTicket, type SealedTicket } from './ticket.js'
 
 /** What an ordinary entry counts as, bytes: a ticket with a few claims and caveats. Larger ones count as more. */
@@ -38,7 +38,7 @@ interface Entry {
  * only have to be opened again.
  */
 export class OpenedTickets {
-  readonly #entries: LRUCache<string, Entry>
+  readonly #entries: RecentWithin<Entry>
   /** How often a ticket was remembered, and how often one was opened. */
   hits = 0
   misses = 0
@@ -48,12 +48,12 @@ export class OpenedTickets {
     if (!Number.isSafeInteger(entries) || entries < 1) {
       throw new TypeError(`the entries of a ticket cache are a whole number from 1, not ${shown(entries)}`)
     }
-    this.#entries = new LRUCache({ maxSize: entries * ENTRY_BYTES })
+    this.#entries = new RecentWithin(entries * ENTRY_BYTES)
   }
 
   /** How many tickets are remembered. */
   get size(): number {
-    return this.#entries.size
+    return this.#entries.count
   }
 
   /**
@@ -84,12 +84,11 @@ export class OpenedTickets {
     const name = nameOf(ticket)
     const entry = this.#entries.peek(name)
     if (entry?.opened !== opened) return
-    // A copy: the cache takes no new size for the same object.
-    this.#keep(name, { ...entry }, bytes)
+    this.#keep(name, entry, bytes)
   }
 
   #keep(name: string, entry: Entry, more = 0): void {
-    this.#entries.set(name, entry, { size: Math.max(ENTRY_BYTES, entry.size + more) })
+    this.#entries.set(name, entry, Math.max(ENTRY_BYTES, entry.size + more))
   }
 
   /** Forgets all tickets, and so all keys that they were opened with. */
@@ -99,8 +98,7 @@ export class OpenedTickets {
 
   /** Forgets the tickets that were opened with this key, because the service no longer has it. */
   forget(key: LongTermKey): void {
-    for (const [name, known] of [...this.#entries.entries()])
-      if (known.key === key) this.#entries.delete(name)
+    this.#entries.deleteWhere(known => known.key === key)
   }
 }
 
