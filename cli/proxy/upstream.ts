@@ -16,6 +16,9 @@ const IDLE = 4 * SECOND
 /** How long it may take to connect, milliseconds. */
 const CONNECT = 10 * SECOND
 
+/** A path that browsers take for the name of a host: they read a backslash as a slash, and do not see a tab. */
+const LEADS_ELSEWHERE = /^\/\t*[/\\]/
+
 export interface UpstreamOptions {
   readonly place: HttpPlace
   readonly timers: Timers
@@ -87,7 +90,8 @@ export class Upstream {
     const rest = location.slice(origin.length)
     if (location.slice(0, origin.length).toLowerCase() !== origin || !/^(?:[/?#]|$)/.test(rest))
       return location
-    return rest.startsWith('/') ? (rest.startsWith('//') ? `/.${rest}` : rest) : `/${rest}`
+    if (!rest.startsWith('/')) return `/${rest}`
+    return LEADS_ELSEWHERE.test(rest) ? `/.${rest}` : rest
   }
 
   /** Ends the connections that nobody uses, and those in use. */

@@ -105,11 +105,16 @@ describe('a program behind a proxy', () => {
   })
 
   it('keeps its statuses, its cookies, and its redirects, which lead to the service', async () => {
+    // Of each a browser makes a host, if it is not told that it is a path.
+    const paths = ['//other.example/', '/\\other.example/', '/\t/other.example/', '/\t\t\\other.example/']
+    const lost = [...paths, '/a//b', '?a', '']
     const { web, url } = await called({
       program: (req, res) => {
         res.setHeader('set-cookie', ['a=1', 'b=2'])
         if (req.url === '/old')
           res.writeHead(302, { location: `http://${req.headers.host}/new?a=1` }).end('moved')
+        else if (req.url?.startsWith('/to/'))
+          res.writeHead(302, { location: `http://${req.headers.host}${lost.shift()}` }).end()
         else res.writeHead(Number(req.url?.slice(1))).end()
       },
     })
@@ -119,6 +124,11 @@ describe('a program behind a proxy', () => {
     }
     const moved = await web.fetch(`${url}/old`, { ...ORDERS, redirect: 'manual' })
     expect([moved.status, moved.headers.get('location')]).toEqual([302, '/new?a=1'])
+    for (const expected of [...paths.map(path => `/.${path}`), '/a//b', '/?a', '/']) {
+      const { headers } = await web.fetch(`${url}/to/`, { ...ORDERS, redirect: 'manual' })
+      const location = headers.get('location') ?? ''
+      expect([location, new URL(location, url).origin]).toEqual([expected, url])
+    }
   })
 
   it('is asked nothing without a ticket, nor with one that lacks the claim or comes twice', async () => {
