@@ -155,6 +155,20 @@ describe('forgetting very many entries at once', () => {
     expect(scene.most).toBeLessThanOrEqual(STEP_MOST)
   })
 
+  test('a presenter that asks later has its share back, as the requests of others went over everything', () => {
+    const scene = new Forgetting(2 * LEAST_BYTES)
+    const greedy = presenterNamed('greedy')
+    fillQuota(scene.cache, scene.clock, greedy)
+    const forgotten = scene.cache.size
+    scene.clock.pass(2 * BUCKET_WIDTH)
+    scene.fill(10)
+    scene.age()
+    scene.fill(Math.ceil(forgotten / PAGE_RECORDS / 4))
+    scene.most = 0
+    expect(scene.admit(request(scene.clock.wall, { presenter: greedy }))).toBe('accepted')
+    expect(scene.most).toBeLessThanOrEqual(PER_PAGE)
+  })
+
   test('a presenter has its share back after a few requests, each of bounded work', () => {
     const scene = new Forgetting(8 * LEAST_BYTES)
     const greedy = presenterNamed('greedy')
