@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncFolder } from '../../../shared/folder.node.js'
+import { exists, syncFolder } from '../../../shared/folder.node.js'
 import { DAY } from '../../../shared/time.js'
 import type { AuditKey } from './chain.js'
 import { ChainedLines } from './chained-lines.js'
@@ -66,6 +66,10 @@ export class AuditLog {
     return { log: new AuditLog(directory, key, retention, end), notes: end.notes }
   }
 
+  get #markPath(): string {
+    return join(this.#directory, AUDIT_FILES.LAST_MARK)
+  }
+
   /** The number of the last line. */
   get n(): number {
     return this.#last.n
@@ -101,9 +105,7 @@ export class AuditLog {
     if (this.#markedN === this.n) return
     this.#isChecked = false
     await this.#handle?.datasync()
-    this.#mark ??= await fileInPlace(join(this.#directory, AUDIT_FILES.LAST_MARK))
-    await this.#mark.write(`${this.mark}\n`, 0)
-    this.#markedN = this.n
+    await this.#writeMark()
   }
 
   /**
@@ -150,7 +152,15 @@ export class AuditLog {
     return false
   }
 
+  async #writeMark(): Promise<void> {
+    this.#mark ??= await fileInPlace(this.#markPath)
+    await this.#mark.write(`${this.mark}\n`, 0)
+    this.#markedN = this.n
+  }
+
   async #begin(day: number): Promise<true> {
+    // A kill before the first sync must not look as if somebody had taken the mark away.
+    if (this.n === 0 && !(await exists(this.#markPath))) await this.#writeMark()
     const file = auditFile(this.#directory, this.n + 1)
     this.#handle = await fileToAppend(file.path)
     this.#file = file

@@ -3,7 +3,7 @@ import type { AuditKey } from './chain.js'
 
 /**
  * The last mark: the number and the MAC of a line that is on stable storage. It is kept beside the log, and anybody may
- * keep a copy elsewhere: a log that lacks the line, or has another one in its place, was cut off or put back.
+ * keep a copy elsewhere: a log that lacks the line, or has another one in its place, was cut off or put back. A log that is begun has the mark of line 0 until its first sync.
  */
 export interface Mark {
   readonly n: number

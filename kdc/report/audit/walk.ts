@@ -105,7 +105,8 @@ export class Walk {
   end(): void {
     this.#requireStart()
     for (const { n, name } of this.#expected) {
-      if (n < this.first) this.notes.push({ what: `${name} is of line ${n}, whose file was removed` })
+      if (n > 0 && n < this.first)
+        this.notes.push({ what: `${name} is of line ${n}, whose file was removed` })
       if (n > this.#n) this.find({ what: `${missing(this.#n + 1, n)} at the end: ${name} is of line ${n}` })
     }
   }

@@ -53,6 +53,21 @@ describe('a log that nobody touched', () => {
     await audit.close()
   })
 
+  it('is whole where the KDC that began it was killed before its first sync', async () => {
+    const made = await auditScene()
+    const { audit, report } = await made.open()
+    onTestFinished(() => audit.close())
+    for (let i = 0; i < 128; i++) report.tell(granted(i))
+    made.clock.advance(0)
+    await expect.poll(() => audit.state.lines).toBe(128)
+    expect(await made.verify()).toMatchObject({ first: 1, last: 128, findings: [], notes: [] })
+    const next = await made.open()
+    await next.report.record(changed('web'))
+    await next.audit.close()
+    expect(await made.verify()).toMatchObject({ first: 1, last: 129, findings: [], notes: [] })
+    expect(made.told.filter(event => event.kind === 'audit_noted' && event.isFault)).toEqual([])
+  })
+
   it('goes on over restarts, and over a kill that left a half line, which stays to be seen', async () => {
     const made = await scene(3)
     const { audit, report } = await made.open()
