@@ -28,9 +28,11 @@ async function audit(context: AdminContext, { filter, place, wait }: AuditQuesti
   const log = requireAudit(context)
   const scope = await scopeOf(context, filter)
   await tellReading(context, 'audit', scope)
+  // What is written while it is read wakes nobody.
+  const { lines } = log.state
   const page = await readAudit(log.directory, scope, place)
   if (page.lines.length > 0 || !page.isEnd || wait === 0) return page
-  await log.written(wait)
+  await log.written(lines, wait)
   // What the caller may see can have become less meanwhile.
   return readAudit(log.directory, await scopeOf(context, filter), page.next)
 }

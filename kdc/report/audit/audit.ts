@@ -14,8 +14,8 @@ export interface Audit {
   use(): { readonly backlog: number }
   /** @throws OrthrusError `unavailable` if what waits cannot be written */
   requireWritable(): Promise<void>
-  /** Resolves when another line was written, or after that time. */
-  written(milliseconds: number): Promise<void>
+  /** Resolves when a line after the one of that number was written, or after that time. */
+  written(after: number, milliseconds: number): Promise<void>
   /** Ends every wait for another line. */
   endWaits(): void
   /** Tells the KDC's log a mark of what is written by then. */
@@ -54,7 +54,7 @@ export async function openAudit(options: AuditOptions): Promise<Audit> {
     },
     use: () => ({ backlog: writer.state.backlog }),
     requireWritable: () => writer.requireWritable(),
-    written: milliseconds => writer.written(milliseconds),
+    written: (after, milliseconds) => writer.written(after, milliseconds),
     endWaits: () => writer.endWaits(),
     mark: () => writer.mark(),
     close: () => writer.close(),

@@ -113,9 +113,9 @@ export class AuditWriter {
     return auditRefusal(this.#failure)
   }
 
-  /** Resolves when another line was written, or after that time, milliseconds. */
-  written(milliseconds: number): Promise<void> {
-    return this.#waits.next(milliseconds)
+  /** Resolves when a line after the one of that number was written, or after that time, milliseconds. */
+  written(after: number, milliseconds: number): Promise<void> {
+    return this.#waits.next(this.#log.n > after ? 0 : milliseconds)
   }
 
   /** Ends every wait for another line. */
