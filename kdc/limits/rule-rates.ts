@@ -9,7 +9,7 @@ export type RatedRule = Pick<PolicyRule, 'client' | 'service'>
 /** What a client has left of the tickets that a rule grants it. */
 export interface RuleUse {
   readonly left: number
-  /** How long there is none, milliseconds; 0 if there is. */
+  /** How long there is none, in whole milliseconds as it is told to others; 0 if there is. */
   readonly wait: number
 }
 
@@ -54,7 +54,7 @@ export class RuleRates {
     const now = this.#monotonic()
     const share = this.#current(nameOf(client, rule), rate, now)
     const left = Math.max(0, rate.points - (share?.count ?? 0))
-    return { left, wait: share === undefined || left > 0 ? 0 : share.endsAt - now }
+    return { left, wait: share === undefined || left > 0 ? 0 : Math.ceil(share.endsAt - now) }
   }
 
   #current(name: string, { interval }: RuleRate, now: number): Count | undefined {

@@ -241,3 +241,15 @@ function tgsBytes({ clock }: TestRealm, tgt: Grant): Uint8Array {
   const key = deriveAuthKey(tgt.key, [])
   return createTgsRequest(key, decodeTicket(tgt.ticket), { ...question, lifetime: 0, renew: false }).bytes
 }
+
+describe('what a client has left by a rule', () => {
+  it('is told in whole milliseconds, whatever the clock tells', () => {
+    let now = 0.25
+    const rates = createRateLimits(DEFAULT_LIMITS, () => now)
+    const [client, service] = [local('web'), local('orders')]
+    const rate = { points: 1, interval: 60_000 }
+    rates.requireRule(client, { client, service }, rate, true)
+    now += 10_000.4
+    expect(rates.ruleUse(client, { client, service }, rate)).toEqual({ left: 0, wait: 50_000 })
+  })
+})
