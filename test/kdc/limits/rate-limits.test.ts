@@ -7,6 +7,7 @@ import { deriveAuthKey } from '../../../shared/crypto/derive.js'
 import { LongTermKey } from '../../../shared/crypto/keys.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { openUnauthenticatedError } from '../../../shared/encoding/error.js'
+import { patternOf } from '../../../shared/encoding/fields.js'
 import { createAsRequest } from '../../../shared/exchange/as.js'
 import { createParamsRequest } from '../../../shared/exchange/params.js'
 import { createTgsRequest } from '../../../shared/exchange/tgs.js'
@@ -246,10 +247,11 @@ describe('what a client has left by a rule', () => {
   it('is told in whole milliseconds, whatever the clock tells', () => {
     let now = 0.25
     const rates = createRateLimits(DEFAULT_LIMITS, () => now)
-    const [client, service] = [local('web'), local('orders')]
+    const client = local('web')
+    const rule = { client: patternOf(client), service: patternOf(local('orders')) }
     const rate = { points: 1, interval: 60_000 }
-    rates.requireRule(client, { client, service }, rate, true)
+    rates.requireRule(client, rule, rate, true)
     now += 10_000.4
-    expect(rates.ruleUse(client, { client, service }, rate)).toEqual({ left: 0, wait: 50_000 })
+    expect(rates.ruleUse(client, rule, rate)).toEqual({ left: 0, wait: 50_000 })
   })
 })
