@@ -1,6 +1,8 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Channel } from '../../shared/channel/channel.js'
+import { PAYLOAD_BYTES } from '../../shared/channel/record.js'
+import { Pieces } from './pieces.js'
 
 /**
  * A socket joined to a channel: the bytes of the one go through the other, in both directions, as they come. What
@@ -21,7 +23,7 @@ export interface Joined {
 }
 
 /** The largest message that one sends: a channel that is only joined to sockets needs no larger `maxMessage`. */
-export const PIECE_MAX = 64 * 1024
+export const PIECE_MAX = PAYLOAD_BYTES
 
 /** Tuning: how much may be on the way in one direction before more is read, bytes. */
 const UNDER_WAY_MAX = 256 * 1024
@@ -55,6 +57,7 @@ class Joint {
   #underWay = 0
   #hasEnded = false
   #onDrain: (() => void) | undefined
+  readonly #pieces = new Pieces(piece => void this.#sendPiece(piece))
 
   constructor(socket: Duplex, channel: ByteChannel) {
     this.#socket = socket
@@ -74,9 +77,13 @@ class Joint {
     socket.on('drain', () => this.#onDrain?.())
     socket.on('end', () => {
       this.#hasEnded = true
+      this.#pieces.flush()
       void this.#channel.end()
     })
-    socket.on('data', (bytes: Uint8Array) => this.#send(bytes))
+    socket.on('data', (bytes: Uint8Array) => {
+      this.sent += bytes.length
+      this.#pieces.add(bytes)
+    })
     if (socket.destroyed) this.lose('its connection was cut off')
   }
 
@@ -103,12 +110,6 @@ class Joint {
     this.reason = reason
     this.#channel.abort(reason)
     reset(this.#socket)
-  }
-
-  #send(bytes: Uint8Array): void {
-    this.sent += bytes.length
-    for (let at = 0; at < bytes.length; at += PIECE_MAX)
-      void this.#sendPiece(bytes.subarray(at, at + PIECE_MAX))
   }
 
   async #sendPiece(piece: Uint8Array): Promise<void> {

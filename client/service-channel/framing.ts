@@ -1,4 +1,4 @@
-import { encodeLengthFrame, LengthFrameReader } from '../../shared/channel/length-frames.js'
+import { LengthFrameReader } from '../../shared/channel/length-frames.js'
 import { decodeFrame, encodeFrame } from '../../shared/encoding/frame.js'
 import { HEADER_BYTES } from '../../shared/encoding/message.js'
 
@@ -23,8 +23,8 @@ export function webSocketFraming(): Framing {
   }
 }
 
-/** Over plain TCP. */
+/** Over plain TCP, whose socket puts the length in front by itself. */
 export function tcpFraming(): Framing {
   const reader = new LengthFrameReader()
-  return { encode: encodeLengthFrame, decode: bytes => reader.read(bytes) }
+  return { encode: message => message, decode: bytes => reader.read(bytes) }
 }

@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { writeLengthFrame } from '../../shared/channel/length-frames.node.js'
 import { WINDOW } from '../../shared/constants.js'
 import { SECOND } from '../../shared/time.js'
 import { inBackground, runAfter, systemTimers } from '../../shared/timers.js'
@@ -8,7 +9,7 @@ import type { SocketPlace } from './place.js'
 /** How long to wait for the other side to close too, milliseconds. */
 const CLOSE_TIMEOUT = 10 * SECOND
 
-/** Node: a socket of `node:net`. It cannot ping. */
+/** Node: a socket of `node:net`, which sends each message as a frame of its own. It cannot ping. */
 export function connectTcp(place: SocketPlace, events: SocketEvents): Socket {
   const keepAliveInitialDelay = WINDOW.CHANNEL_HEARTBEAT
   const socket = connect({ ...place, noDelay: true, keepAlive: true, keepAliveInitialDelay })
@@ -25,7 +26,7 @@ export function connectTcp(place: SocketPlace, events: SocketEvents): Socket {
   })
   return {
     send: (bytes, sent) => {
-      if (socket.writable) socket.write(bytes, () => sent?.())
+      if (socket.writable) writeLengthFrame(socket, bytes, () => sent?.())
       else sent?.()
     },
     close: () => {

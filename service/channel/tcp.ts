@@ -1,6 +1,7 @@
 import { type Socket, Server as TcpServer } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
-import { encodeLengthFrame, LengthFrameReader } from '../../shared/channel/length-frames.js'
+import { LengthFrameReader } from '../../shared/channel/length-frames.js'
+import { writeLengthFrame } from '../../shared/channel/length-frames.node.js'
 import { channelBroken } from '../../shared/channel/open-channel.js'
 import { WINDOW } from '../../shared/constants.js'
 import { OrthrusError } from '../../shared/errors.js'
@@ -32,7 +33,7 @@ export function acceptTcp(acceptor: ChannelAcceptor<Socket>, socket: Socket): vo
   const reader = new LengthFrameReader()
   let cancel = (): void => {}
   const transport: ChannelTransport = {
-    send: message => new Promise(resolve => socket.write(encodeLengthFrame(message), () => resolve())),
+    send: message => new Promise(resolve => writeLengthFrame(socket, message, resolve)),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     ping: undefined,

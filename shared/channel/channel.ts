@@ -13,7 +13,7 @@ export interface Channel extends AsyncIterable<Uint8Array> {
   /** Resolves, when the channel is over, with the cause; with `undefined` if both sides had ended. Never rejects. */
   readonly closed: Promise<OrthrusError | undefined>
   /**
-   * Sends one message; a text as UTF-8. Wait for it before the next one, so that a slow reader slows its sender down.
+   * Sends one message; a text as UTF-8. Its memory may be used again once this has returned its promise. Wait for it before the next one, so that a slow reader slows its sender down.
    * Resolves when the operating system has the message. A rejection that nobody handles does not end the process.
    * @throws OrthrusError as `receive` does once the channel is over; `channel_broken` if too much waits to be sent
    * @throws TypeError for anything but bytes and well-formed text, and after `end`

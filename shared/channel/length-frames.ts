@@ -4,7 +4,7 @@ import { malformed, OrthrusError } from '../errors.js'
 
 /** Frames over plain TCP: `length(4 bytes, big-endian) || message` (docs/protocol.md section 3, "Transport"). */
 
-const LENGTH_BYTES = 4
+export const LENGTH_BYTES = 4
 
 export function encodeLengthFrame(message: Uint8Array): Uint8Array {
   const frame = new Uint8Array(LENGTH_BYTES + message.length)
