@@ -10,7 +10,8 @@ import { answerFault, type Fault } from './faults.js'
 import { type HeaderPair, headersForService, headersOfAnswer, valuesOf } from './header-rules.js'
 import { passBack } from './pass-back.js'
 import { refusalAnswer } from './refusal-answer.js'
-import { uploadOf } from './upload.js'
+import { LENGTH_HEADER } from './told-length.js'
+import { lengthOf, uploadOf } from './upload.js'
 
 /** Takes requests of programs on this machine, makes them in the name of a principal, and gives back what was proved. */
 
@@ -98,14 +99,17 @@ async function send(
   // A body with an encoding of its own cannot have that of a sealed one as well.
   const isSealed = sealed && valuesOf(headers, ENCODING_HEADER).length === 0
   const upload = uploadOf(req)
+  const length = isSealed && upload !== undefined ? lengthOf(req) : undefined
+  const told = length === undefined ? [] : [[LENGTH_HEADER, length] as const]
   return await realm.fetch(route.origin.origin + target, {
     service: route.service,
     method: req.method ?? '',
-    headers: headers as [string, string][],
+    headers: [...headers, ...told] as [string, string][],
     redirect: 'manual',
     sealed: isSealed,
     signal,
     ...(upload === undefined ? {} : { body: upload }),
+    ...(length === undefined ? {} : { cover: [LENGTH_HEADER] }),
   })
 }
 

@@ -17,6 +17,8 @@ export interface ForwardOptions {
   readonly res: ServerResponse
   /** What the program gets, without headers that frame the body. */
   readonly headers: readonly HeaderPair[]
+  /** The length of the body, bytes, if the client told it: a body with another length is refused, or cut off. */
+  readonly told: number | undefined
   /** Whether the client reads an answer with this status as it comes. Any other is kept until it is whole. */
   readonly isStreamed: (status: number) => boolean
   /** The largest answer that is kept, bytes. */
@@ -53,17 +55,19 @@ class Forwarding {
   }
 
   begin(): void {
-    const { upstream, req, res } = this.#options
+    const { upstream, req, res, told } = this.#options
     if (upstream.isFull) {
       this.#fail(FULL)
       return
     }
     whenOver(req, res, () => this.#end())
-    if (announced(req).length !== undefined) this.#ask(false)
+    const { length } = announced(req)
+    if (told !== undefined && length !== undefined && told !== length) this.#fail(OTHER_LENGTH)
+    else if ((told ?? length) !== undefined) this.#ask(false)
     else this.#lookAhead()
   }
 
-  /** Many programs take a body only with its length, so one that is short, or comes at once, is waited for. */
+  /** Many programs take a body only with its length, so where nobody told it, one that is short, or comes at once, is waited for. */
   #lookAhead(): void {
     const { req, timers } = this.#options
     const go = (): void => {
@@ -80,8 +84,8 @@ class Forwarding {
   }
 
   #ask(fresh: boolean): void {
-    const { upstream, req, headers } = this.#options
-    const { length } = announced(req)
+    const { upstream, req, headers, told } = this.#options
+    const length = told ?? announced(req).length
     try {
       const method = req.method ?? ''
       const framed = [...headers, ...framing(method, length)]
@@ -102,7 +106,7 @@ class Forwarding {
         this.#fail(wrongAnswer('it changes the protocol, which it was not asked for'))
       })
       this.#waitForProgram()
-      if (length === 0) up.end()
+      if (announced(req).length === 0) up.end()
       else this.#sendBody(up)
     } catch (cause) {
       this.#fail(wrongRequest(cause))
@@ -111,11 +115,20 @@ class Forwarding {
 
   /** As fast as the program takes it. Only while it takes nothing does its time run. */
   #sendBody(up: ClientRequest): void {
-    const { req } = this.#options
+    const { req, told } = this.#options
+    let sent = 0
+    let last: Buffer | undefined
     this.#hasBody = true
     this.#cancel()
     req.on('data', (piece: Buffer) => {
-      if (up.destroyed || up.write(piece)) return
+      sent += piece.length
+      if (told !== undefined && sent > told) {
+        this.#fail(OTHER_LENGTH)
+        return
+      }
+      // With the last piece a request is whole: the program gets it once it is known that nothing follows.
+      if (sent === told) last = piece
+      if (this.#isOver || up.destroyed || last === piece || up.write(piece)) return
       req.pause()
       this.#waitForProgram()
     })
@@ -124,7 +137,11 @@ class Forwarding {
       req.resume()
     })
     req.on('end', () => {
-      up.end()
+      if (told !== undefined && sent !== told) {
+        this.#fail(OTHER_LENGTH)
+        return
+      }
+      up.end(last)
       if (!this.#isOver) this.#waitForProgram()
     })
     // It was cut off, or is not what was sealed: the program must not take it for a whole one.
@@ -241,6 +258,13 @@ class Forwarding {
 }
 
 const RESET_CONTENT = 205
+
+const OTHER_LENGTH: Fault = {
+  status: 400,
+  word: 'request_wrong',
+  text: 'its body does not have the length that was told; the program behind got no whole request',
+  detail: 'a body of another length than was told',
+}
 
 /** Tuning: how much of a body, and for how long, is waited for before the program is asked. Milliseconds, and bytes. */
 const AHEAD = { TIME: 500, BYTES: 16 * 1024 } as const

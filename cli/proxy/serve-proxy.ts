@@ -21,6 +21,7 @@ import {
   valuesOf,
 } from './header-rules.js'
 import { identityHeaders, type Sender } from './identity-headers.js'
+import { toldLength } from './told-length.js'
 import type { Upstream } from './upstream.js'
 
 /** Stands in front of a program that speaks HTTP, and lets through what `requireTicket` lets through. */
@@ -77,6 +78,7 @@ function passOn(
   exchange(options, req, res, {
     headers,
     client: ticket.client,
+    told: toldLength(pairs, ticket.covered),
     isStreamed: status => acceptsSealed(message, status),
   })
 }
@@ -97,6 +99,8 @@ function headersAbout(
 interface Own {
   readonly headers: readonly HeaderPair[]
   readonly client: string | undefined
+  /** The length of its body, bytes, as the client told it. */
+  readonly told?: number | undefined
   readonly isStreamed: (status: number) => boolean
 }
 
@@ -104,14 +108,14 @@ function exchange(
   { upstream, maxResponse, patience, timers, logger }: ServeProxyOptions,
   req: IncomingMessage,
   res: ServerResponse,
-  { headers, client, isStreamed }: Own,
+  { headers, client, told, isStreamed }: Own,
 ): void {
   const onFault = ({ status, detail }: Fault): void => {
     const path = pathOf(req.url) ?? ''
     logger.warn({ client, method: req.method, path, status, reason: detail }, 'the program behind failed')
   }
   const all = [...headers, ['accept-encoding', 'identity'] as const]
-  forward({ upstream, req, res, headers: all, isStreamed, maxResponse, patience, timers, onFault })
+  forward({ upstream, req, res, headers: all, told, isStreamed, maxResponse, patience, timers, onFault })
 }
 
 /** Only what says nothing of a ticket is open. */
@@ -161,6 +165,7 @@ function faultIn(
   if (valuesOf(pairs, 'host').length > 1) return refused('the header host is there twice')
   if (valuesOf(pairs, 'transfer-encoding').some(value => value.toLowerCase() !== 'chunked'))
     return refused('a transfer-encoding is chunked, and nothing else')
+  if (Number.isNaN(toldLength(pairs, covered))) return refused('the length of its body is no length')
   if (isHeadCut(req)) return refused('it has too many headers')
   const named = boundButNamed(pairs, covered)
   if (named !== undefined)

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { LENGTH_HEADER } from '../../cli/proxy/told-length.js'
 import type { Realm } from '../../client/index.js'
 import { raw, type Scene, type SceneOptions, startScene, statusOf } from '../cli/proxy/scene.js'
 import { Connection } from '../service/connection.js'
@@ -248,6 +249,58 @@ describe('bytes that two servers read in two ways', () => {
       expect(scene.seen.every(({ body }) => body === 'hello')).toBe(true)
     }
     expect([scene.header('content-length'), scene.header('transfer-encoding')]).toEqual(['5', undefined])
+  })
+
+  it.each([true, false])(
+    'with a told length that is not that of the body reach no program as a whole, sealed: %s',
+    async sealed => {
+      const { web, url, seen } = await onTheWay()
+      const body = `${'x'.repeat(40_000)}POST /admin HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n`
+      for (const length of [
+        '40000',
+        '32768',
+        '16384',
+        '1',
+        '0',
+        '50000',
+        '-1',
+        '4e4',
+        '0x10',
+        '40,000',
+        '9'.repeat(30),
+      ]) {
+        const headers = { [LENGTH_HEADER]: length }
+        const init = { service: 'orders', method: 'POST', headers, cover: [LENGTH_HEADER], body, sealed }
+        const response = await web.fetch(`${url}/`, init)
+        expect([length, response.status, response.headers.get('orthrus-proxy')]).toEqual([
+          length,
+          400,
+          'request_wrong',
+        ])
+      }
+      expect(seen).toEqual([])
+    },
+  )
+
+  it('are not whole for a program while more than the told length may follow', async () => {
+    const { web, url, seen } = await onTheWay()
+    const pieces = ['abc', 'POST /admin HTTP/1.1']
+    const body = new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          const piece = pieces.shift()
+          // Time enough for a request that is whole too early.
+          if (pieces.length === 0) await vi.waitUntil(() => seen.length > 0, 200).catch(() => {})
+          if (piece === undefined) controller.close()
+          else controller.enqueue(Buffer.from(piece))
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    const init = { service: 'orders', method: 'POST', body, sealed: true }
+    const told = { headers: { [LENGTH_HEADER]: '3' }, cover: [LENGTH_HEADER] }
+    expect((await web.fetch(`${url}/`, { ...init, ...told })).status).toBe(400)
+    expect(seen).toEqual([])
   })
 
   it('with a length that is not that of the body reach no program', async () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import { describe, expect, it } from 'vitest'
+import { LENGTH_HEADER } from '../../../cli/proxy/told-length.js'
 import { type CallSceneOptions, startCallProxy } from './call-scene.js'
 import { listen, raw, type SceneOptions, startScene, statusOf } from './scene.js'
 
@@ -36,7 +37,7 @@ describe('a program that calls through a proxy', () => {
   })
 
   it('streams both ways, at any size', async () => {
-    const { url } = await callers(
+    const { url, served } = await callers(
       {},
       {
         maxBody: 1_000,
@@ -50,6 +51,11 @@ describe('a program that calls through a proxy', () => {
     const response = await fetch(url, { method: 'PUT', body })
     expect(response.headers.get('x-digest')).toBe(createHash('sha256').update(body).digest('hex'))
     expect((await response.arrayBuffer()).byteLength).toBe(3_000_000)
+    expect(['content-length', 'transfer-encoding', LENGTH_HEADER].map(served.header)).toEqual([
+      '2000000',
+      undefined,
+      undefined,
+    ])
   })
 
   it('is answered as the service answers: redirects, errors, cookies, nothing', async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { LENGTH_HEADER } from '../../../cli/proxy/told-length.js'
 import { raw, type SceneOptions, startScene, statusOf } from './scene.js'
 
 /** A program that knows nothing of tickets, behind `serveProxy`. */
@@ -67,6 +68,30 @@ describe('a program behind a proxy', () => {
     const response = await web.fetch(`${url}/`, { ...ORDERS, method: 'HEAD' })
     expect([response.status, await response.text()]).toEqual([200, ''])
     expect(seen.at(-1)?.method).toBe('HEAD')
+  })
+
+  it('gets the length of a sealed body that the client told and covered, however late the body comes', async () => {
+    const { web, url, header } = await called()
+    let give = (): void => {}
+    const late = new Promise<void>(resolve => {
+      give = resolve
+    })
+    const body = new ReadableStream({
+      async pull(controller) {
+        await late
+        controller.enqueue(Buffer.alloc(100_000, 'x'))
+        controller.close()
+      },
+    })
+    const init = { ...ORDERS, method: 'POST', sealed: true, headers: { [LENGTH_HEADER]: '100000' } }
+    const asked = web.fetch(`${url}/`, { ...init, cover: [LENGTH_HEADER], body })
+    setImmediate(give)
+    expect((await asked).status).toBe(200)
+    expect(['content-length', 'transfer-encoding'].map(header)).toEqual(['100000', undefined])
+    // What is not covered anybody may have written.
+    const uncovered = { ...init, headers: { [LENGTH_HEADER]: '3' }, body: Buffer.alloc(100_000, 'x') }
+    expect((await web.fetch(`${url}/`, uncovered)).status).toBe(200)
+    expect(['content-length', 'transfer-encoding'].map(header)).toEqual([undefined, 'chunked'])
   })
 
   it('streams both ways, whatever the size, to a client that seals', async () => {
