@@ -88,7 +88,7 @@ describe('found by fuzzing', () => {
       'each claim of very many copied all that came before it',
       'command line: the values of options',
       ofText('a=1\n'.repeat(4_000).trimEnd())[0] as Uint8Array,
-      'mistake taken mistake taken mistake mistake mistake mistake mistake mistake mistake mistake taken taken',
+      'mistake taken mistake taken mistake mistake mistake mistake mistake mistake taken mistake mistake mistake mistake mistake mistake mistake mistake taken taken',
     ],
     [
       'a line of a keytab that is nothing but spaces became a list of as many texts',
