@@ -1,5 +1,7 @@
+import { Duplex } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { joinSocket } from '../../../cli/tunnel/joined-socket.js'
+import { PAYLOAD_BYTES } from '../../../shared/channel/record.js'
 import { settled } from '../../service/channel/scene.js'
 import { channelPairs, ended, type Peer, socketPair } from './scene.js'
 
@@ -98,6 +100,28 @@ describe('a socket joined to a channel', () => {
     await Promise.all([ended(near.socket), ended(far.socket)])
     expect([near.failure, far.failure]).toEqual(['ECONNRESET', 'ECONNRESET'])
     expect((await joints[0]).reason).toContain('it was enough')
+  })
+
+  it('sends all that was read before the end that came in the same turn', async () => {
+    const socket = new Duplex({ read: () => {}, write: (_bytes, _encoding, done) => done() })
+    const said: (number | 'end')[] = []
+    let over: (cause: undefined) => void = () => {}
+    const joined = joinSocket(socket, {
+      closed: new Promise(resolve => {
+        over = resolve
+      }),
+      send: async bytes => void said.push(bytes.length),
+      receive: async () => undefined,
+      end: async () => {
+        said.push('end')
+        over(undefined)
+      },
+      abort: () => {},
+    })
+    socket.push(Buffer.alloc(64 * 1024))
+    socket.push(null)
+    expect(await joined).toEqual({ sent: 64 * 1024, received: 0, reason: undefined })
+    expect(said).toEqual([PAYLOAD_BYTES, 64 * 1024 - PAYLOAD_BYTES, 'end'])
   })
 
   it('gives the channel up where its socket is gone before it is joined', async () => {
