@@ -14,4 +14,7 @@ register() {
 
 register web
 register orders
+register shop
+register curl
 orthrus admin allow web orders --claim role=reader
+orthrus admin allow curl shop

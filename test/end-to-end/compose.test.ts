@@ -5,7 +5,9 @@ import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { connect } from '../../client/connect.js'
+import { optionsOf } from '../support/command-line.js'
 import { type Ended, endAtLast, root, run, startKdc, temporaryFolder } from './processes.js'
 
 /** docker-compose.yml without an engine: what it mounts, and its scripts in folders like its volumes. */
@@ -25,19 +27,29 @@ function listOf(name: string, key: string): string[] {
 describe('docker-compose.yml', () => {
   it('gives each container its own key, and only the KDC its data', () => {
     const services = [
-      ...(file.split('\nservices:\n')[1]?.split('\nvolumes:\n')[0] ?? '').matchAll(/^ {2}(\w+):$/gm),
+      ...(file.split('\nservices:\n')[1]?.split('\nvolumes:\n')[0] ?? '').matchAll(/^ {2}([\w-]+):$/gm),
     ]
     const mounts = services.map(([, name = '']) => [name, listOf(name, 'volumes')])
     expect(Object.fromEntries(mounts)).toEqual({
       kdc: ['admin:/admin', 'kdc-data:/data'],
-      setup: ['admin:/admin:ro', 'orders-key:/keys/orders', 'web-key:/keys/web'],
+      setup: [
+        'admin:/admin:ro',
+        'curl-key:/keys/curl',
+        'orders-key:/keys/orders',
+        'shop-key:/keys/shop',
+        'web-key:/keys/web',
+      ],
       orders: ['orders-key:/keys/orders:ro'],
       web: ['web-key:/keys/web:ro'],
+      shop: [],
+      'shop-proxy': ['shop-key:/keys/shop:ro'],
+      curl: [],
+      'curl-proxy': ['curl-key:/keys/curl:ro'],
     })
     const declared = [...(file.split('\nvolumes:\n')[1] ?? '').matchAll(/^ {2}([\w-]+):$/gm)].map(
       ([, name]) => name,
     )
-    expect(declared.sort()).toEqual(['admin', 'kdc-data', 'orders-key', 'web-key'])
+    expect(declared.sort()).toEqual(['admin', 'curl-key', 'kdc-data', 'orders-key', 'shop-key', 'web-key'])
   })
 
   it('publishes KDC and service to this machine, checks the health of the KDC, and does not run as root', () => {
@@ -45,7 +57,35 @@ describe('docker-compose.yml', () => {
     expect(serviceOf('kdc').get('environment')).toContain("METRICS: '0.0.0.0:9750'")
     expect(listOf('orders', 'ports')).toEqual(['127.0.0.1:8080:8080'])
     expect(file).toMatch(/healthcheck:\n.*127\.0\.0\.1:8750\/health/)
-    expect(file).toMatch(/-o node -g node \/data \/admin \/keys\/web \/keys\/orders\n +USER node\n/)
+    expect(file).toMatch(
+      /-o node -g node \/data \/admin \/keys\/web \/keys\/orders \/keys\/shop \/keys\/curl\n +USER node\n/,
+    )
+  })
+})
+
+describe('the profile "proxy"', () => {
+  const { services } = parse(file, { merge: true }) as { services: Record<string, Record<string, unknown>> }
+  const ofProfile = Object.entries(services).filter(([, { profiles }]) => profiles !== undefined)
+
+  it('has programs that no port publishes, as another user, and a proxy in the network of each', () => {
+    expect(ofProfile.map(([name, { network_mode, user }]) => [name, network_mode, user])).toEqual([
+      ['shop', undefined, '1001'],
+      ['shop-proxy', 'service:shop', undefined],
+      ['curl', undefined, '1001'],
+      ['curl-proxy', 'service:curl', undefined],
+    ])
+    expect(ofProfile.flatMap(([, { ports = [] }]) => ports)).toEqual([])
+  })
+
+  it('has command lines that orthrus takes', async () => {
+    const lines = ofProfile
+      .map(([, { command }]) => String(command))
+      .filter(line => line.startsWith('orthrus '))
+    const taken = await Promise.all(lines.map(line => optionsOf(line.split(' ').slice(1))))
+    expect(taken).toMatchObject([
+      { listen: { host: '0.0.0.0', port: 8080 } },
+      { listen: { host: '127.0.0.1', port: 8070 }, service: 'shop', onlyUser: [1001] },
+    ])
   })
 })
 
@@ -65,7 +105,7 @@ let remove = async (): Promise<void> => {}
 const at = (...names: string[]) => join(folder, ...names)
 beforeEach(async () => {
   ;({ folder, remove } = await temporaryFolder())
-  for (const name of ['bin', 'data', 'admin', 'keys/web', 'keys/orders']) {
+  for (const name of ['bin', 'data', 'admin', 'keys/web', 'keys/orders', 'keys/shop', 'keys/curl']) {
     await mkdir(at(name), { recursive: true, mode: 0o700 })
   }
   await writeFile(at('bin/orthrus'), WRAPPER)
@@ -115,18 +155,19 @@ it('its setup repeats safely, wherever it was interrupted', async () => {
     const env = { DIE, KEYS: at('keys'), ORTHRUS_KDC: kdc.url, ORTHRUS_KEYTAB: at('data/admin.keytab') }
     return await script('setup.sh', env).ended
   }
-  // The calls are: show web, add web, show orders, add orders, allow; where the key was lost, remove before the add.
+  // The calls are: show and add of web, orders, shop and curl, and two rules; where the key was lost, remove before the add.
   for (const DIE of ['before 1', 'lost 2', 'before 5', 'lost 2', 'before 4', 'after 1']) {
     expect([DIE, (await setup(DIE)).code]).toEqual([DIE, null])
   }
   expect(await setup('')).toMatchObject({ code: 0, err: '' })
   const keys = await Promise.all(
-    ['web', 'orders'].map(async name => (await readdir(at('keys', name))).join()),
+    ['web', 'orders', 'shop', 'curl'].map(async name => (await readdir(at('keys', name))).join()),
   )
-  expect(keys).toEqual(['web.keytab', 'orders.keytab'])
-  for (const name of ['web', 'orders']) {
+  expect(keys).toEqual(['web.keytab', 'orders.keytab', 'shop.keytab', 'curl.keytab'])
+  for (const name of ['web', 'orders', 'curl']) {
     const realm = await connect({ kdc: kdc.url, keytab: at('keys', name, `${name}.keytab`) })
     if (name === 'web') expect((await realm.getServiceTicket('orders')).claims).toEqual({ role: 'reader' })
+    else if (name === 'curl') await realm.getServiceTicket('shop')
     else await realm.getTgt()
     realm.close()
   }

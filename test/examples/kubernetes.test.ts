@@ -1,10 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Command } from 'commander'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { allCommands, commandWords } from '../../cli/command-words.js'
-import { everyCommand } from '../../cli/commands.js'
+import { optionsOf } from '../support/command-line.js'
 import { faultsOf } from './kubernetes-schema.js'
 
 /** The manifests of examples/kubernetes, against the types of the API and against each other. No cluster runs them here. */
@@ -251,35 +249,19 @@ function linesOf({ command, args = [] }: Container): string[][] {
 }
 
 describe('a command line of orthrus', () => {
-  const program = new Command('orthrus')
-  const seen: Command[] = []
-  beforeAll(async () => {
-    const terminal = { out: () => true, err: () => true, env: {}, outIsTerminal: false }
-    for (const command of await everyCommand(terminal)) program.addCommand(command)
-    for (const command of allCommands(program)) {
-      command
-        .exitOverride()
-        .configureOutput({ outputError: () => {} })
-        .enablePositionalOptions()
-      if (command.commands.length === 0) command.action(() => void seen.push(command))
-    }
-  })
-
   it.each(
     containers.flatMap(({ pod, container }) =>
       linesOf(container).map(words => [`${pod}/${container.name}`, words, container] as const),
     ),
   )('of %s is one that it takes, with files that are mounted', async (_, words, container) => {
-    seen.length = 0
-    await program.parseAsync(commandWords(program, words), { from: 'user' })
-    expect(seen).toHaveLength(1)
+    await optionsOf(words)
     const mounts = (container.volumeMounts ?? []).map(each => each.mountPath)
     for (const [, path = ''] of words.join(' ').matchAll(/(?:^|[ =])(\/\S+)/g))
       expect([path, mounts.some(mount => path.startsWith(`${mount}/`))]).toEqual([path, true])
   })
 
   it('that is misspelt is refused', async () => {
-    await expect(program.parseAsync(['kdc', '--listn=8080'], { from: 'user' })).rejects.toMatchObject({
+    await expect(optionsOf(['kdc', '--listn=8080'])).rejects.toMatchObject({
       code: 'commander.unknownOption',
     })
   })
