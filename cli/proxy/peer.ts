@@ -29,9 +29,39 @@ export async function userOfPeer(socket: Socket, read: ReadTable = readTable): P
 type ReadTable = (path: string) => Promise<string>
 
 /** A machine without IPv6 has no table of it. */
-const readTable: ReadTable = path => readFile(path, 'latin1').catch(() => '')
+const readTable: ReadTable = sharing(path => readFile(path, 'latin1').catch(() => ''))
 
-/** Looks for the line of one end of a connection: its address, its port, and those of the other end. */
+/**
+ * Reads one file once at a time, since the kernel writes a whole table for each reading. Those who ask meanwhile share the
+ * next reading, which begins after their connections did.
+ * @param read never rejects
+ */
+export function sharing(read: ReadTable): ReadTable {
+  const running = new Map<string, Promise<string>>()
+  const next = new Map<string, Promise<string>>()
+  const begin: ReadTable = path => {
+    const reading = read(path).finally(() => running.delete(path))
+    running.set(path, reading)
+    return reading
+  }
+  return path => {
+    const before = running.get(path)
+    if (before === undefined) return begin(path)
+    const waiting =
+      next.get(path) ??
+      before.then(() => {
+        next.delete(path)
+        return begin(path)
+      })
+    next.set(path, waiting)
+    return waiting
+  }
+}
+
+/**
+ * Looks for the line of one end of a connection: its address, its port, and those of the other end. A table has a line for
+ * each connection of the machine, so that it is searched, and not taken apart.
+ */
 export function findUser(
   table: string,
   address: string,
@@ -39,16 +69,19 @@ export function findUser(
   otherAddress: string,
   otherPort: number | undefined,
 ): number | undefined {
-  const wanted = `${key(address, port)} ${key(otherAddress, otherPort)}`
-  const mapped = `${mappedKey(address, port)} ${mappedKey(otherAddress, otherPort)}`
-  for (const line of table.split('\n')) {
-    const [, local, remote, state, , , , user] = line.trim().split(/\s+/)
-    const pair = `${local} ${remote}`
-    if (state === ESTABLISHED && (pair === wanted || pair === mapped) && user !== undefined)
-      return Number(user)
+  for (const keyOf of [key, mappedKey]) {
+    const ends = `: ${keyOf(address, port)} ${keyOf(otherAddress, otherPort)} ${ESTABLISHED} `
+    const at = table.indexOf(ends)
+    if (at === -1) continue
+    const [line = ''] = table.slice(at + ends.length, at + ends.length + LINE_MAX).split('\n')
+    const [, , , user] = line.trim().split(/\s+/)
+    if (user !== undefined) return Number(user)
   }
   return undefined
 }
+
+/** More than what stands behind the two ends. */
+const LINE_MAX = 200
 
 /** As the kernel prints it: words of four bytes in the order of the machine. */
 function key(address: string, port: number | undefined): string {

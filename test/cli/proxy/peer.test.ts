@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { findUser, KNOWS_PEERS, userOfPeer } from '../../../cli/proxy/peer.js'
+import { findUser, KNOWS_PEERS, sharing, userOfPeer } from '../../../cli/proxy/peer.js'
 import { userRule } from '../../../cli/proxy/user-rule.js'
 
 /** Whose a connection over the loopback is. */
@@ -66,4 +66,24 @@ describe.runIf(KNOWS_PEERS)('the user of a connection', () => {
     for (const lost of [async () => undefined, async () => Promise.reject(new Error('no table'))])
       expect(await userRule([own], lost)(served)).toMatchObject({ status: 403 })
   })
+})
+
+it('reads a table once for all that came before it began, and again for those that came after', async () => {
+  const begun: ((table: string) => void)[] = []
+  const read = sharing(() => new Promise(resolve => begun.push(resolve)))
+  const first = read('a')
+  const others = [read('a'), read('a'), read('a')]
+  expect(begun.length).toBe(1)
+  begun[0]?.('old')
+  expect(await first).toBe('old')
+  await expect.poll(() => begun.length).toBe(2)
+  const late = read('a')
+  begun[1]?.('new')
+  expect(await Promise.all(others)).toEqual(['new', 'new', 'new'])
+  await expect.poll(() => begun.length).toBe(3)
+  begun[2]?.('newest')
+  expect(await late).toBe('newest')
+  void read('a')
+  void read('b')
+  expect(begun.length).toBe(5)
 })
