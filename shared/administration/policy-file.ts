@@ -66,7 +66,9 @@ export function parsePolicyFile(text: string): PolicyFile {
   const lines = text.split(/\r?\n/)
   at(1, () => requireHeader(lines[0] ?? ''))
   const draft: Draft = { realm: undefined, groups: new Map(), rules: [], lines: new Map(), expectations: [] }
-  for (const [i, line] of lines.entries()) at(i + 1, () => readLine(draft, line, i + 1))
+  for (const [i, line] of lines.entries()) {
+    if (!saysNothing(line)) at(i + 1, () => readLine(draft, line, i + 1))
+  }
   const { realm, ...rest } = draft
   if (realm === undefined)
     return at(lines.length, () => mistake('no realm: write a line as "realm demo.example"'))
@@ -79,9 +81,10 @@ export function parseExpectations(text: string, realm: RealmName): Expectation[]
   at(1, () => requireHeader(lines[0] ?? ''))
   const draft: Draft = { realm, groups: new Map(), rules: [], lines: new Map(), expectations: [] }
   for (const [i, line] of lines.entries()) {
+    if (saysNothing(line)) continue
     at(i + 1, () => {
-      const [kind] = wordsOf(isComment(line) ? '' : line)
-      if (kind !== undefined && kind !== 'expect' && kind !== 'realm')
+      const [kind = ''] = wordsOf(line)
+      if (kind !== 'expect' && kind !== 'realm')
         return mistake(`only what is expected belongs here, not "${kind}"`)
       if (kind === 'realm' && wordsOf(line)[1] !== realm)
         return mistake(`the policy is of the realm ${realm}`)
@@ -111,13 +114,13 @@ function requireHeader(line: string): void {
   mistake(`the first line must be "${POLICY_FILE_HEADER}"`)
 }
 
-function isComment(line: string): boolean {
-  return line.trimStart().startsWith('#')
+/** Whether it is empty or a comment. */
+function saysNothing(line: string): boolean {
+  return /^\s*(?:#|$)/.test(line)
 }
 
 function readLine(draft: Draft, line: string, number: number): void {
-  const [kind, ...words] = isComment(line) ? [] : wordsOf(line)
-  if (kind === undefined) return
+  const [kind = '', ...words] = wordsOf(line)
   if (kind === 'realm') {
     readRealm(draft, words)
     return

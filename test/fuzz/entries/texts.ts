@@ -109,8 +109,8 @@ const names: Entry = {
 const policyFiles: Entry = {
   name: 'policy file',
   form: 'text',
-  // Each word of a line is a match with its place.
-  floor: 2 * 1024 * 1024,
+  // A file of nothing but empty lines or short words takes some hundred bytes for each of them while it is read.
+  floor: 16 * 1024 * 1024,
   seeds: ofText(
     `${POLICY_FILE_HEADER}
 realm demo.example

@@ -31,7 +31,10 @@ import {
 } from '../../support/realm.js'
 
 /** An audit log of a folder that is not there. */
-const NO_LINES: Partial<Audit> = { directory: '/nonexistent/audit' }
+const NO_LINES: Partial<Audit> = {
+  directory: '/nonexistent/audit',
+  state: { lines: 0 } as Audit['state'],
+}
 const EVERYTHING = { client: null, service: null, outcome: null, since: null } as const
 
 /** Called as `admin@` and, for a delegated ticket, its presenter. */
