@@ -4,7 +4,7 @@ import { serveProxyCommand } from './proxy/serve-command.js'
 import type { Terminal } from './terminal.js'
 
 /**
- * `orthrus proxy`: any program that speaks HTTP, unchanged (docs/unchanged-programs.md). Both ends run until SIGTERM or
+ * `orthrus proxy` is for programs that speak HTTP, unchanged (docs/unchanged-programs.md). Both ends run until SIGTERM or
  * SIGINT. Then they take no more requests, and answer those that are under way.
  */
 export function proxyCommand(terminal: Terminal): Command {

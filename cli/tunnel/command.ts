@@ -6,7 +6,7 @@ import { parsePlace, parseTarget } from './place.js'
 import type { ConnectArguments, ServeArguments } from './run-tunnel.js'
 
 /**
- * `orthrus tunnel`: any program over TCP, unchanged (docs/unchanged-programs.md). Both ends run until SIGTERM or SIGINT.
+ * `orthrus tunnel` is for programs that speak over TCP, unchanged (docs/unchanged-programs.md). Both ends run until SIGTERM or SIGINT.
  * Then they take no more connections, and wait for those that are open. A second signal changes nothing.
  */
 export function tunnelCommand(terminal: Terminal): Command {
