@@ -50,6 +50,7 @@ function planRequest({ version, record }: Versioned<PrincipalRecord>, now: numbe
   const rotationAskedAt = Math.min(record.rotationAskedAt ?? now, now)
   return {
     changes: [writePrincipal({ version, record: { ...record, rotationAskedAt, changedAt: now } })],
+    effect: 'grants',
     result: null,
     reported: { method: 'rotate', principal: record.name, kvno: null },
   }

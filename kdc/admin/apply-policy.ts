@@ -46,7 +46,7 @@ export async function applyPolicy(context: AdminContext, change: PolicyChange): 
     await requireRemaining(context, { rules: rulesAfter, groups: groupsAfter }, now)
     const changes = [...rules, ...moved.map(writePrincipal)]
     const reported = changes.length === 0 ? undefined : ({ method: 'apply-policy', ...change } as const)
-    return { changes, result: undefined, reported }
+    return { changes, effect: 'takes', result: undefined, reported }
   })
 }
 

@@ -44,6 +44,8 @@ export async function enrol(context: AdminContext, instance: string | null): Pro
     const { changes, kvno, key } = await stageInvited(realm, { version: found.version, record }, name, now)
     return {
       changes,
+      // It drops what was staged before, and the host may log in at another KDC.
+      effect: 'takes',
       result: { principal: name, kvno, key },
       reported: { method: 'enrol', principal: name, kvno, invitation: record.name },
     }

@@ -74,6 +74,8 @@ function changeGroups(
     const names = moved.map(({ record }) => record.name)
     return {
       changes: moved.map(writePrincipal),
+      // A rule may deny to members of a group what everybody else has.
+      effect: 'takes',
       result: names,
       reported: names.length === 0 ? undefined : { method, group, principals: names },
     }

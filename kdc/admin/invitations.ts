@@ -72,6 +72,7 @@ export async function invite(context: AdminContext, wanted: NewInvitation): Prom
     return {
       // A name that is taken makes the commit fail, as no two of these draws are ever the same.
       changes: [writePrincipal({ version: 0, record })],
+      effect: 'grants',
       result: { invitation: { principal: name, kvno: record.lastKvno, key }, endsAt },
       reported: { method: 'invite', principal: name, ...wanted },
     }
@@ -154,6 +155,7 @@ export async function uninvite(context: AdminContext, name: Principal): Promise<
     const { changes, seq } = await appendRevocations(context, ended.revoked, now)
     return {
       changes: [...ended.changes, ...changes],
+      effect: 'takes',
       result: seq,
       reported: { method: 'uninvite', principal: name, used: record.invitation.used },
     }

@@ -39,6 +39,8 @@ export async function nextKey(context: AdminContext, kvno: number): Promise<Stag
     const staged = withStagedKey(record, deriveNextKey(current.key, salt), null, now)
     return {
       changes: [writePrincipal({ version, record: staged })],
+      // It drops what was staged before, and its holder may log in at another KDC.
+      effect: 'takes',
       result: { kvno: staged.lastKvno, salt },
       reported: { method: 'next-key', principal: record.name, kvno: staged.lastKvno },
     }
@@ -62,6 +64,7 @@ export async function newPassword(context: AdminContext, password: PasswordKey):
     const { changes } = await appendRevocations(context, [revocationOfSeries(record)], now)
     return {
       changes: [writePrincipal({ version, record: after }), ...changes],
+      effect: 'takes',
       result: after.lastKvno,
       reported: { method: 'new-password', principal: record.name, kvno: after.lastKvno },
     }

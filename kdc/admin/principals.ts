@@ -57,6 +57,7 @@ export async function add(context: AdminContext, added: NewPrincipal): Promise<A
     const passwordBased = password !== null
     return {
       changes,
+      effect: 'grants',
       result: { kvno, key: passwordBased ? null : key },
       reported: { method: 'add', principal: name, kvno, passwordBased, expiresAt, maxLife, maxRenew },
     }
@@ -134,7 +135,7 @@ export async function enable(context: AdminContext, name: Principal): Promise<vo
   await changeRealm(context, async now => {
     const { version, record } = await requirePrincipal(context, name)
     const changes = [writePrincipal({ version, record: { ...record, disabled: false, changedAt: now } })]
-    return { changes, result: undefined, reported: { method: 'enable', principal: name } }
+    return { changes, effect: 'grants', result: undefined, reported: { method: 'enable', principal: name } }
   })
 }
 

@@ -40,6 +40,8 @@ export async function changeSettings(context: AdminContext, changes: RealmChange
     const result = summaryOf(record)
     return {
       changes: [{ kind: RECORD_KIND.REALM, name: REALM_RECORD_NAME.REALM, expected: version, fields }],
+      // A limit may be lower than before.
+      effect: 'takes',
       result,
       reported: { method: 'set-realm', settings: result },
     }

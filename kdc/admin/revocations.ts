@@ -47,10 +47,10 @@ export async function revokeTicket(context: AdminContext, asked: TicketRevocatio
     const reported = { method: 'revoke-ticket', ticketId, principal } as const
     await revocations.settle()
     const before = revocations.entryOfTicket(ticketId)
-    if (before !== undefined) return { changes: [], result: before, reported: undefined }
+    if (before !== undefined) return { changes: [], effect: 'takes', result: before, reported: undefined }
     const revoked = { kind: 'ticket', principal, by: ticketId } as const
     const appended = await appendRevocations(context, [revoked], now)
-    return { changes: appended.changes, result: appended.seq, reported }
+    return { changes: appended.changes, effect: 'takes', result: appended.seq, reported }
   })
   // From the answer on, the KDC itself refuses the ticket too.
   await revocations.settle()

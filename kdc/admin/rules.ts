@@ -34,7 +34,8 @@ export async function setRule(context: AdminContext, { rule, before }: RuleChang
     const fields = encodePolicyRecord({ ...stored, changedAt: now })
     const name = policyName(client, service)
     const changes = [{ kind: RECORD_KIND.POLICY, name, expected: found?.version ?? 0, fields }]
-    return { changes, result: undefined, reported: { method: effect, rule: stored } }
+    // A rule that allows may take the place of one that allowed more, its own or that of a wider pattern.
+    return { changes, effect: 'takes', result: undefined, reported: { method: effect, rule: stored } }
   })
 }
 
@@ -90,7 +91,7 @@ export async function forget(context: AdminContext, client: Pattern, service: Pa
     await requireRemaining(context, { rules: [{ client, service, rule: undefined }], groups: [] }, now)
     const name = policyName(client, service)
     const changes = [{ kind: RECORD_KIND.POLICY, name, expected: found.version, fields: undefined }]
-    return { changes, result: undefined, reported: { method: 'forget', client, service } }
+    return { changes, effect: 'takes', result: undefined, reported: { method: 'forget', client, service } }
   })
 }
 

@@ -47,6 +47,7 @@ export function revokeSeries(
     const amended = withNewSeries(amend(record), context.realm.random, now)
     return {
       changes: [writePrincipal({ version, record: amended }), ...ended.changes, ...changes],
+      effect: 'takes',
       result: seq,
       reported: { method, principal: name },
     }
@@ -86,6 +87,7 @@ export function revokeKeys(
     const { lastKvno: kvno } = after
     return {
       changes: [writePrincipal({ version, record: after }), ...withdrawn.changes, ...changes],
+      effect: 'takes',
       result: { ended, kvno, seq },
       reported: { method, principal: name, kvno: method === 'revoke-key' ? ended : kvno },
     }

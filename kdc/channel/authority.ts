@@ -10,7 +10,8 @@ import type { OpenRealm } from '../realm/realm.js'
  * Checks that the tickets, clients and keys that a channel was opened with are still good.
  * @param endTime of the channel, milliseconds
  * @param now KDC time, milliseconds
- * @throws OrthrusError `ticket_expired` `ticket_invalid` `revoked` `principal_disabled`
+ * @throws OrthrusError `ticket_expired` `ticket_invalid` `revoked` `principal_disabled`; `unavailable` if this KDC may not
+ * have heard of all changes
  */
 export function requireStanding(
   { record: { realm }, directory, revocations }: OpenRealm,
@@ -22,6 +23,7 @@ export function requireStanding(
     throw new OrthrusError('ticket_expired', 'the channel has reached the end of its ticket')
   const names = [service, ...tickets.map(({ client }) => client)]
   return useValue(allValues(names.map(name => directory.principal(name))), ([own, ...clients]) => {
+    directory.requireCurrent()
     tickets.forEach((ticket, index) => {
       if (own === undefined || openingKey(own, ticket.kvno, now) === undefined) {
         throw new OrthrusError(

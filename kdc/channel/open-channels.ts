@@ -47,8 +47,13 @@ export class OpenChannels {
     }
   }
 
-  #endRevoked(name: string): void {
-    for (const channel of [...(this.#concerned.get(name) ?? [])]) channel.endUnlessStanding()
+  /** @param name without one, each of them may be revoked */
+  #endRevoked(name: string | undefined): void {
+    const concerned =
+      name === undefined
+        ? new Set([...this.#concerned.values()].flatMap(all => [...all]))
+        : this.#concerned.get(name)
+    for (const channel of [...(concerned ?? [])]) channel.endUnlessStanding()
   }
 }
 

@@ -32,7 +32,7 @@ export function createDispatch(context: ExchangeContext): Dispatch {
   const granting = ticketGrantingService(record.realm)
   // A key that was erased must not stay in memory with the tickets that it opened.
   directory.onPrincipal(name => {
-    if (name === granting) exchanges.openedTgts.clear()
+    if (name === undefined || name === granting) exchanges.openedTgts.clear()
   })
   const dispatch = (bytes: Uint8Array, address: string, proved?: Incoming['proved']) => {
     const incoming = { bytes, address, now: context.realm.time.now(), proved }
@@ -55,6 +55,8 @@ async function answerAny(context: AsContext & TgsContext, incoming: Incoming): P
 }
 
 async function answer(context: AsContext & TgsContext, incoming: Incoming): Promise<Uint8Array> {
+  // Nobody is refused either, by a KDC that may not have heard of what it was granted.
+  context.realm.directory.requireCurrent()
   const type = messageType(incoming.bytes)
   switch (type) {
     case TYPE.AS_REQ:

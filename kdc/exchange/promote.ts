@@ -31,7 +31,7 @@ export async function promoteKey(
     if (stored === undefined || staged?.kvno !== kvno) {
       // What was in memory said otherwise.
       realm.directory.noticeChange(RECORD_KIND.PRINCIPAL, name)
-      return { changes: [], result: undefined, reported: undefined }
+      return { changes: [], effect: 'grants', result: undefined, reported: undefined }
     }
     requireEnabled(stored.record, now)
     const told = { method: 'promote', principal: name, kvno } as const
@@ -42,6 +42,7 @@ export async function promoteKey(
       const changes = await promoteInvited(realm, stored, staged, invitation, { at: now, from: address })
       return {
         changes,
+        effect: 'takes',
         result: undefined,
         reported: changes.length === 0 ? undefined : { ...told, invitation, address },
       }
@@ -49,6 +50,7 @@ export async function promoteKey(
     const record = withPromotedKey(stored.record, staged, now)
     return {
       changes: [writePrincipal({ version: stored.version, record })],
+      effect: 'takes',
       result: undefined,
       reported: told,
     }

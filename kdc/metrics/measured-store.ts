@@ -3,6 +3,7 @@ import type {
   Listed,
   Page,
   RecordKind,
+  Replica,
   Store,
   Stored,
   StoreSnapshot,
@@ -67,6 +68,10 @@ export class MeasuredStore implements Store {
 
   async requireWritable(): Promise<void> {
     await this.#store.requireWritable?.()
+  }
+
+  get replica(): Replica | undefined {
+    return this.#store.replica
   }
 
   close(): Promise<void> {

@@ -2,11 +2,12 @@ import type { LRUCache } from 'lru-cache'
 import { SIZE } from '../../shared/constants.js'
 import { expand } from '../../shared/crypto/derive.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
+import { OrthrusError } from '../../shared/errors.js'
 import { NO_GROUPS, type Pattern, patternsOf } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
 import { recentlyUsed } from '../../shared/recently-used.js'
 import { CACHE } from '../limits/defaults.js'
-import { RECORD_KIND, type RecordKind } from '../store/store.js'
+import { RECORD_KIND, type RecordKind, type Replica } from '../store/store.js'
 import {
   decodePolicyRecord,
   decodePrincipalRecord,
@@ -52,16 +53,18 @@ export class Directory {
   readonly #guessed: LRUCache<string, true>
   /** By client and service. Without the cache, each pair of their patterns is read from the store. */
   readonly #rules: RecordCache<readonly PolicyRecord[]>
-  readonly #listeners = new Set<(name: string) => void>()
+  readonly #listeners = new Set<(name: string | undefined) => void>()
   /** Rises with each change that is heard of. */
   #changes = 0
   readonly #unwatch: () => void
+  readonly #replica: Replica | undefined
 
   /** @param records how many principals are kept in memory */
   constructor(vault: Vault, records: number = CACHE.PRINCIPALS) {
     const shareOf = (usual: number): number => Math.ceil((usual * records) / CACHE.PRINCIPALS)
     const absent = shareOf(CACHE.ABSENT)
     this.#vault = vault
+    this.#replica = vault.replica
     this.#guessed = recentlyUsed(absent)
     this.#nobody = vault.standIn(RECORD_KIND.PRINCIPAL, NOBODY)
     this.#principals = new RecordCache({
@@ -132,14 +135,30 @@ export class Directory {
     return this.#principals.get(name)
   }
 
-  /** Calls the listener when a principal may have changed. @returns a function that removes the listener */
-  onPrincipal(listener: (name: string) => void): () => void {
+  /**
+   * Calls the listener when a principal may have changed; without a name if each of them may have.
+   * @returns a function that removes the listener
+   */
+  onPrincipal(listener: (name: string | undefined) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
-  /** Forgets a record that may have changed. The vault tells of changes by itself, except of those that seem to fail. */
-  noticeChange(kind: RecordKind, name: string): void {
+  /**
+   * Where several KDCs share the store: checks that this one has seen every change that was made more than a second ago.
+   * To be asked in the same step in which a decision takes effect.
+   * @throws OrthrusError `unavailable`
+   */
+  requireCurrent(): void {
+    const replica = this.#replica
+    if (replica !== undefined && !replica.isCurrent()) throw notCurrent(replica)
+  }
+
+  /**
+   * Forgets a record that may have changed, or without a name all of the kind. The vault tells of changes by itself,
+   * except of those that seem to fail.
+   */
+  noticeChange(kind: RecordKind, name: string | undefined): void {
     this.#changes++
     // A rule may match many pairs, and rules change rarely.
     if (kind === RECORD_KIND.POLICY) this.#rules.forgetAll()
@@ -162,8 +181,9 @@ export class Directory {
     return record && decoded
   }
 
-  #forgetPrincipal(name: string): void {
-    this.#principals.forget(name)
+  #forgetPrincipal(name: string | undefined): void {
+    if (name === undefined) this.#principals.forgetAll()
+    else this.#principals.forget(name)
     for (const listener of [...this.#listeners]) listener(name)
   }
 }
@@ -205,6 +225,10 @@ export class View {
   isCurrent(): boolean {
     return this.#directory.isCurrent(this.#since, this.#found)
   }
+}
+
+function notCurrent({ fault }: Replica): OrthrusError {
+  return fault ?? new OrthrusError('unavailable', 'this KDC may not have seen all changes')
 }
 
 function unlessRemoved(record: PrincipalRecord | undefined): PrincipalRecord | undefined {

@@ -46,5 +46,5 @@ export async function planClearingRules(
     rules.push([record.client, record.service])
   }
   const reported = rules.length === 0 ? undefined : ({ method: 'clear-rules', rules } as const)
-  return { changes, result: undefined, reported }
+  return { changes, effect: 'takes', result: undefined, reported }
 }

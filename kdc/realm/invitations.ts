@@ -110,5 +110,5 @@ export async function planClearing(
   }
   const reported =
     principals.length === 0 ? undefined : ({ method: 'clear-invitations', principals } as const)
-  return { changes, result: undefined, reported }
+  return { changes, effect: 'takes', result: undefined, reported }
 }

@@ -33,6 +33,8 @@ export async function planFreshKey(
   const kvno = fresh.lastKvno
   return {
     changes: [writePrincipal({ version, record: fresh })],
+    // Nothing ends, but whoever asked for the key shall find it at every KDC.
+    effect: 'takes',
     result: kvno,
     reported: { method: 'rotate', principal: record.name, kvno },
   }
@@ -45,9 +47,10 @@ export function planErasure(
 ): ReportedChange<undefined> {
   const after = withoutEndedKeys(record, now)
   const gone = record.keys.filter(key => !after.keys.includes(key))
-  if (gone.length === 0) return { changes: [], result: undefined, reported: undefined }
+  if (gone.length === 0) return { changes: [], effect: 'grants', result: undefined, reported: undefined }
   return {
     changes: [writePrincipal({ version, record: after })],
+    effect: 'takes',
     result: undefined,
     reported: { method: 'erase-keys', principal: record.name, kvnos: gone.map(({ kvno }) => kvno) },
   }

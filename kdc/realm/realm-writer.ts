@@ -4,9 +4,16 @@ import { StoreConflict } from '../store/store.js'
 import type { Vault, VaultChange } from '../vault/vault.js'
 import type { KdcTime } from './kdc-time.js'
 
+/**
+ * Whether somebody has less after a change, or only more. Where several KDCs share the store, a change that takes is
+ * acknowledged when none of them answers from what was before. When in doubt, it takes.
+ */
+export type Effect = 'takes' | 'grants'
+
 /** What one change of the realm writes, and its result. */
 export interface Planned<T> {
   readonly changes: readonly VaultChange[]
+  readonly effect: Effect
   readonly result: T
 }
 
@@ -36,17 +43,22 @@ export class RealmWriter {
   /**
    * @param plan decides from values that it reads itself; called again if another process changed one of them
    * meanwhile. A plan without changes writes nothing
-   * @throws OrthrusError `unavailable`, and what `plan` throws
+   * @throws OrthrusError `unavailable`, also if it is stored and another KDC may still answer from what was before; and
+   * what `plan` throws
    */
-  change<T>(plan: (now: number) => Promise<Planned<T>>): Promise<T> {
+  async change<T>(plan: (now: number) => Promise<Planned<T>>): Promise<T> {
     const done = this.#tail.then(() => this.#attempt(plan, COMMIT_ATTEMPTS))
     this.#tail = done.catch(() => undefined)
-    return done
+    const { effect, result } = await done
+    // Even if there was nothing to write: another KDC may have written it a moment ago. Others need not wait for this.
+    if (effect === 'takes') await this.#vault.settled()
+    return result
   }
 
-  async #attempt<T>(plan: (now: number) => Promise<Planned<T>>, attempts: number): Promise<T> {
-    const { changes, result } = await plan(this.#time.now())
-    if (changes.length === 0) return result
+  async #attempt<T>(plan: (now: number) => Promise<Planned<T>>, attempts: number): Promise<Planned<T>> {
+    const planned = await plan(this.#time.now())
+    const { changes } = planned
+    if (changes.length === 0) return planned
     try {
       await this.#vault.commit(changes)
       await this.#notice(changes, true)
@@ -61,6 +73,6 @@ export class RealmWriter {
         hint: 'try again',
       })
     }
-    return result
+    return planned
   }
 }

@@ -60,10 +60,10 @@ export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
   }
   const time = new KdcTime(clock)
   const directory = new Directory(vault, records)
-  const noticeRealm = async (kind: RecordKind, name: string): Promise<void> => {
-    if (kind !== RECORD_KIND.REALM || name !== REALM_RECORD_NAME.REALM) return
-    // If it cannot be read, the limits stay until it is changed again: the next change reads it too.
-    await refresh().catch(() => {})
+  const noticeRealm = (kind: RecordKind, name: string | undefined): Promise<void> | undefined => {
+    const isRealm =
+      kind === RECORD_KIND.REALM && (name ?? REALM_RECORD_NAME.REALM) === REALM_RECORD_NAME.REALM
+    return isRealm ? refresh() : undefined
   }
   const revocations = await RevocationLog.open({ vault, random, isSettled: () => time.isSettled })
   const feed = new Feed({ log: revocations, logId: () => record.logId, time, timers })
@@ -73,10 +73,11 @@ export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
       if (!isCertain) directory.noticeChange(kind, name)
       if (!isCertain) revocations.noticeChange(kind)
       // Awaited, so that the next change is planned with the longest life that a ticket may have by then.
-      await noticeRealm(kind, name)
+      // If it cannot be read, the limits stay until it is changed again: the next change reads it too.
+      await noticeRealm(kind, name)?.catch(() => {})
     }
   })
-  const unwatch = vault.watch((kind, name) => void noticeRealm(kind, name))
+  const unwatch = vault.watch(noticeRealm)
   const close = (): void => {
     unwatch()
     feed.close()

@@ -31,10 +31,10 @@ export async function changeReported<T>(
   let planned: RecordChange | undefined
   const made = change(async now => {
     planned = undefined
-    const { changes, result, reported } = await plan(now)
+    const { changes, effect, result, reported } = await plan(now)
     if (reported !== undefined) await report.record({ kind: 'record_changing', ...actor, change: reported })
     planned = reported
-    return { changes, result: { result, reported } }
+    return { changes, effect, result: { result, reported } }
   })
   const { result, reported } = await made.catch((cause: unknown) => {
     if (planned !== undefined && !isConflict(cause)) {

@@ -56,7 +56,7 @@ export class RevocationLog {
     this.#vault = vault
     this.#random = random
     this.#isSettled = isSettled
-    this.#unwatch = vault.watch(kind => this.noticeChange(kind))
+    this.#unwatch = vault.watch(kind => this.#hearOf(kind))
   }
 
   /** @throws OrthrusError `unavailable` */
@@ -68,9 +68,7 @@ export class RevocationLog {
 
   /** Reads what was added, if this kind of record may have changed. */
   noticeChange(kind: RecordKind): void {
-    if (kind !== RECORD_KIND.REVOCATION) return
-    this.#told++
-    this.#catchUp()
+    this.#hearOf(kind)?.catch(() => undefined)
   }
 
   /** The number of the oldest entry; 1 while there is none. */
@@ -83,8 +81,12 @@ export class RevocationLog {
     return this.#newest
   }
 
-  /** Whether everything was read that the store is known to have. */
+  /** Whether everything was read that the store is known to have, and what is known is of less than a second ago. */
   get isCurrent(): boolean {
+    return this.#isRead && this.#vault.replica?.isCurrent() !== false
+  }
+
+  get #isRead(): boolean {
     return !this.#hasFailed && this.#covered === this.#told
   }
 
@@ -124,9 +126,14 @@ export class RevocationLog {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Resolves when every entry was read that the store is known to have. @throws OrthrusError `unavailable` */
-  current(): Promise<void> {
-    return this.isCurrent ? Promise.resolve() : this.settle()
+  /**
+   * Resolves when every entry was read that the store is known to have.
+   * @throws OrthrusError `unavailable`, also if others may have added entries that this KDC has not heard of
+   */
+  async current(): Promise<void> {
+    if (!this.#isRead) await this.settle()
+    const { replica } = this.#vault
+    if (replica?.isCurrent() === false) throw replica.fault ?? notCurrent()
   }
 
   /** Resolves when every entry that the store had at the call was read. @throws OrthrusError `unavailable` */
@@ -158,6 +165,12 @@ export class RevocationLog {
   close(): void {
     this.#unwatch()
     this.#listeners.clear()
+  }
+
+  #hearOf(kind: RecordKind): Promise<void> | undefined {
+    if (kind !== RECORD_KIND.REVOCATION) return undefined
+    this.#told++
+    return this.settle()
   }
 
   /** An entry that cannot be read now is read before the next question is answered. */
@@ -212,6 +225,10 @@ export class RevocationLog {
     }
     return changes
   }
+}
+
+function notCurrent(): OrthrusError {
+  return new OrthrusError('unavailable', 'this KDC may not have heard of all revocations')
 }
 
 /** The name of the record of an entry. */

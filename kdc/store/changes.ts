@@ -58,6 +58,18 @@ export function snapshotClosed(): OrthrusError {
   })
 }
 
+/** What a watcher is told of: a record, or without a name all of a kind. */
+export interface Noticed {
+  readonly kind: RecordKind
+  readonly name: string | undefined
+}
+
+/** Every record of every kind. */
+export const EVERYTHING_CHANGED: readonly Noticed[] = Object.values(RECORD_KIND).map(kind => ({
+  kind,
+  name: undefined,
+}))
+
 export class Watchers {
   readonly #listeners = new Set<{ readonly listener: WatchListener }>()
 
@@ -72,20 +84,37 @@ export class Watchers {
     this.#listeners.clear()
   }
 
-  notify(changes: readonly Change[]): void {
+  notify(changes: readonly Noticed[]): void {
+    this.apply(changes)?.catch(() => {})
+  }
+
+  /**
+   * As `notify`.
+   * @returns a promise that resolves when every listener knows what there is now, and rejects if one cannot find out;
+   * `undefined` if all of them know already
+   */
+  apply(changes: readonly Noticed[]): Promise<void> | undefined {
+    let reading: Promise<void>[] | undefined
     for (const { kind, name } of changes) {
-      for (const { listener } of [...this.#listeners]) this.#call(listener, kind, name)
+      for (const { listener } of [...this.#listeners]) {
+        const done = this.#call(listener, kind, name)
+        if (done === undefined) continue
+        reading ??= []
+        reading.push(done)
+      }
     }
+    return reading && Promise.all(reading).then(() => undefined)
   }
 
   /** The commit is done: a fault of one listener must neither fail it nor keep the others from being called. */
-  #call(listener: WatchListener, kind: RecordKind, name: string): void {
+  #call(listener: WatchListener, kind: RecordKind, name: string | undefined): Promise<void> | undefined {
     try {
-      listener(kind, name)
+      return listener(kind, name) ?? undefined
     } catch (fault) {
       queueMicrotask(() => {
         throw fault
       })
+      return undefined
     }
   }
 }

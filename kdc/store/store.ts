@@ -1,3 +1,5 @@
+import type { OrthrusError } from '../../shared/errors.js'
+
 /** The kinds of record: a closed list. */
 export const RECORD_KIND = {
   REALM: 'realm',
@@ -45,8 +47,51 @@ export interface StoreSnapshot {
   close(): Promise<void>
 }
 
-/** Called for each record that may have changed. It must not throw. */
-export type WatchListener = (kind: RecordKind, name: string) => void
+/**
+ * Called for each record that may have changed; without a name if every record of the kind may have. It must not throw.
+ * It forgets the record at once. Where it has to read it again to know it, the promise resolves when it has, and rejects
+ * if it could not.
+ */
+export type WatchListener = (kind: RecordKind, name: string | undefined) => void | Promise<void>
+
+/** What becomes of a KDC among those that share a store. */
+export type ReplicaNotice =
+  /** It has a place among them, and begins with nothing in memory. */
+  | { readonly kind: 'joined' }
+  /** It can no longer tell whether it has seen all changes. */
+  | { readonly kind: 'lost'; readonly reason: string }
+  /** It can again. @property after milliseconds */
+  | { readonly kind: 'current'; readonly after: number }
+  /** Another one did not apply a change in time, and was put out by this one. */
+  | { readonly kind: 'put_out'; readonly other: string }
+  /** The store has gone back to what it was before. Revisions count the changes of the store. */
+  | { readonly kind: 'restored'; readonly seen: number; readonly found: number }
+
+/** One of the KDCs that share a store. */
+export interface Replica {
+  /** Names it among them: hex digits, drawn when the process starts. */
+  readonly id: string
+
+  /**
+   * Whether the watchers have applied every change that was made more than a second ago. Only then may anything be
+   * answered from memory. It is asked in the same step in which an answer is sealed, so it neither waits nor allocates.
+   */
+  isCurrent(): boolean
+
+  /** Why it is not current, and what to do; `undefined` while it is. */
+  readonly fault: OrthrusError | undefined
+
+  /**
+   * Resolves when no KDC answers any more from what there was before the changes that the store has by now. One that
+   * does not apply them in time is put out, and comes back with nothing in memory.
+   * @returns the ids of those that were put out
+   * @throws OrthrusError `unavailable` if that cannot be found out
+   */
+  settled(): Promise<readonly string[]>
+
+  /** Calls the listener with each notice from now on, and at once with those that nobody heard. It must not throw. */
+  onNotice(listener: (notice: ReplicaNotice) => void): void
+}
 
 /**
  * Where the KDC keeps what must outlive it. A name is ASCII text of at least one character, without NUL. Every method
@@ -85,6 +130,9 @@ export interface Store {
    * A store need not have it.
    */
   requireWritable?(): Promise<void>
+
+  /** This KDC among those that share the store. A store for one process has none. */
+  readonly replica?: Replica | undefined
 
   /** Ends after pending commits. A second call does nothing. */
   close(): Promise<void>

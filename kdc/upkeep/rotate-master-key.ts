@@ -34,11 +34,11 @@ export function rotateMasterKey(
   return change(async () => {
     if (position === null) {
       await vault.beginRotation()
-      return { changes: [], result: { next: [KINDS[0] ?? '', ''], sealed: 0, kept: null } }
+      return { changes: [], effect: 'grants', result: { next: [KINDS[0] ?? '', ''], sealed: 0, kept: null } }
     }
     // Another administrator has finished it.
     if (vault.keys.previous === undefined)
-      return { changes: [], result: { next: null, sealed: 0, kept: null } }
+      return { changes: [], effect: 'grants', result: { next: null, sealed: 0, kept: null } }
     return position[0] === END ? finish(vault) : sealAgain(vault, position)
   })
 }
@@ -57,17 +57,18 @@ async function sealAgain(vault: Vault, [kind, after]: RotationPosition): Promise
   const last = page.at(-1)?.name
   const next: RotationPosition =
     page.length < PAGE || last === undefined ? [KINDS[index + 1] ?? END, ''] : [known, last]
-  return { changes, result: { next, sealed: changes.length, kept: null } }
+  return { changes, effect: 'grants', result: { next, sealed: changes.length, kept: null } }
 }
 
 /** What a step looks at is not taken on trust from the one before. */
 async function finish(vault: Vault): Promise<Planned<RotationStep>> {
   for (const kind of KINDS) {
     const left = await firstUnderPrevious(vault, kind)
-    if (left !== undefined) return { changes: [], result: { next: [kind, left], sealed: 0, kept: null } }
+    if (left !== undefined)
+      return { changes: [], effect: 'grants', result: { next: [kind, left], sealed: 0, kept: null } }
   }
   const kept = await vault.endRotation()
-  return { changes: [], result: { next: null, sealed: 0, kept: kept ?? null } }
+  return { changes: [], effect: 'grants', result: { next: null, sealed: 0, kept: kept ?? null } }
 }
 
 /** The name before the first record that is still under the key before; '' if it is the first of all. */

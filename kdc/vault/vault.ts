@@ -1,7 +1,7 @@
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import { OrthrusError } from '../../shared/errors.js'
-import type { Change, Page, RecordKind, Store, Stored, WatchListener } from '../store/store.js'
+import type { Change, Page, RecordKind, Replica, Store, Stored, WatchListener } from '../store/store.js'
 import type { MasterKey } from './master-key.js'
 import type { MasterKeyPlace } from './master-key-place.js'
 import { type MasterKeys, type OpenedRecord, openRecord, sealRecord } from './sealed-records.js'
@@ -171,6 +171,19 @@ export class Vault {
   /** @throws OrthrusError `unavailable` if the store cannot write. A store that cannot tell counts as one that can. */
   async requireWritable(): Promise<void> {
     await this.#store.requireWritable?.()
+  }
+
+  /** This KDC among those that share the store. `undefined` if the store is for one process. */
+  get replica(): Replica | undefined {
+    return this.#store.replica
+  }
+
+  /**
+   * Resolves when no KDC answers any more from what there was before the changes that the store has by now.
+   * @throws OrthrusError `unavailable` if that cannot be found out
+   */
+  async settled(): Promise<void> {
+    await this.#store.replica?.settled()
   }
 
   watch(listener: WatchListener): () => void {

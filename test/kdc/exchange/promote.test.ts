@@ -211,7 +211,7 @@ function failing(): { store: Store; fail(cause: Error, writes: boolean): void } 
   const wrapped: Store = {
     get: (...args) => store.get(...args),
     list: (...args) => store.list(...args),
-    watch: listener => store.watch((...told) => isQuiet || listener(...told)),
+    watch: listener => store.watch((...told) => (isQuiet ? undefined : listener(...told))),
     snapshot: () => store.snapshot(),
     compact: () => store.compact(),
     close: () => store.close(),

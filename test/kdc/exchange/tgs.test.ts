@@ -198,7 +198,8 @@ describe('a TGS request, step by step', () => {
     const { revocations, writer } = realm.realm
     await writer.change(async now => {
       const revoked = { kind: 'ticket', principal: null, by: tgt.ticketId } as const
-      return { changes: await revocations.append([revoked], now, HOUR), result: undefined }
+      const changes = await revocations.append([revoked], now, HOUR)
+      return { changes, effect: 'takes', result: undefined }
     })
     await revocations.settle()
     expect(outcome(await ask(realm, tgt))).toBe('06 revoked')

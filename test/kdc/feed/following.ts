@@ -52,7 +52,8 @@ export async function revoke({ realm }: TestRealm, count = 1, principal = local(
   const { revocations, writer, record, random } = realm
   const revoked = Array.from({ length: count }, () => ({ kind: 'client', principal, by: random(8) }) as const)
   await writer.change(async now => {
-    return { changes: await revocations.append(revoked, now, record.longestLife), result: undefined }
+    const changes = await revocations.append(revoked, now, record.longestLife)
+    return { changes, effect: 'takes', result: undefined }
   })
 }
 

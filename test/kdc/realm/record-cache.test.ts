@@ -196,7 +196,7 @@ describe('the directory', () => {
   it('hears of changes until it is closed', async () => {
     const realm = await testRealm()
     const directory = new Directory(realm.vault)
-    const heard: string[] = []
+    const heard: (string | undefined)[] = []
     const end = directory.onPrincipal(name => heard.push(name))
     await realm.add('a')
     await realm.allow('a', 'b')

@@ -231,7 +231,7 @@ describe('the revocation log', () => {
     const append = (count: number) =>
       writer.change(async now => {
         const changes = await revocations.append(Array(count).fill(revoked), now, 7 * DAY)
-        return { changes, result: undefined }
+        return { changes, effect: 'takes', result: undefined }
       })
     await append(REVOCATIONS_KEPT)
     realm.clock.pass(8 * DAY)
@@ -255,10 +255,8 @@ describe('the revocation log', () => {
     const appendTo = ({ realm: { revocations, writer } }: TestRealm, count: number) =>
       writer.change(async now => {
         const revoked = { kind: 'ticket', principal: local('web'), by: systemRandom(16) } as const
-        return {
-          changes: await revocations.append(Array(count).fill(revoked), now, 7 * DAY),
-          result: undefined,
-        }
+        const changes = await revocations.append(Array(count).fill(revoked), now, 7 * DAY)
+        return { changes, effect: 'takes', result: undefined }
       })
     await appendTo(before, REVOCATIONS_KEPT)
     before.clock.pass(DAY)

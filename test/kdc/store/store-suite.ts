@@ -242,7 +242,7 @@ export function describeStore(name: string, open: () => Promise<Store>, discard:
 
     it('tells each watcher of each change, once the commit is done and until it stops', async () => {
       const seen: string[] = []
-      const stop = store.watch((kind, name) => seen.push(`${kind} ${name}`))
+      const stop = store.watch((kind, name) => void seen.push(`${kind} ${name}`))
       const other = vi.fn()
       store.watch(other)
       await store.commit([put('a', 0, 'x'), put('b', 0, 'x', 'policy')])
@@ -258,7 +258,7 @@ export function describeStore(name: string, open: () => Promise<Store>, discard:
     it('shows a watcher the new value', async () => {
       let read: Promise<string | undefined> | undefined
       store.watch((kind, name) => {
-        read = show(store, name, kind)
+        read = show(store, name ?? '', kind)
       })
       await store.commit([put('a', 0, 'new')])
       expect(await read).toBe('new@1')

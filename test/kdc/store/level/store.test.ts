@@ -433,9 +433,9 @@ describe.skipIf(!canLimitFiles())('a full disk', () => {
     'with %i bytes left fails commits and serves reads, until there is space',
     async left => {
       const store = await open(true)
-      const seen: string[] = []
+      const seen: (string | undefined)[] = []
       await store.commit([put('a', 0, 'before')])
-      store.watch((_, name) => seen.push(name))
+      store.watch((_, name) => void seen.push(name))
       limitFiles((await logSize()) + left)
       for (const value of ['first', 'second', 'third']) {
         const commit = store.commit([put('a', 1, value.repeat(2000)), put('b', 0, value)])
