@@ -2,6 +2,7 @@ import { auditEntries } from './entries/audit.js'
 import { backupEntries } from './entries/backup.js'
 import { cliEntries } from './entries/cli.js'
 import { clientEntries } from './entries/client.js'
+import { etcdEntries } from './entries/etcd.js'
 import { feedEntries } from './entries/feed.js'
 import { kdcEntries } from './entries/kdc.js'
 import { kdcChannelEntries } from './entries/kdc-channel.js'
@@ -23,6 +24,7 @@ export async function formEntries() {
     sealedBodies: sealedStreamEntries,
     texts: textEntries,
     store: store.entries,
+    etcd: etcdEntries(),
     backup: backup.entries,
     serviceFiles: stateEntries,
     sharedCache: sharedCacheEntries,

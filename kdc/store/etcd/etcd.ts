@@ -40,7 +40,7 @@ export type Operation =
 
 export interface Transaction {
   readonly compares: readonly Compare[]
-  readonly then: readonly Operation[]
+  readonly operations: readonly Operation[]
   readonly otherwise?: readonly Operation[]
 }
 
@@ -61,15 +61,13 @@ export interface WatchEvent {
 }
 
 export interface WatchListener {
-  /** All events of a revision come in one call, in order of revision. No events: nothing changed up to this revision. */
+  /** All events of a revision come in one call, in order of revision, and no revision comes twice. */
   events(revision: number, events: readonly WatchEvent[]): void
   /** It never goes on by itself: the caller reads everything again and makes another one. Called once. */
   ended(cause: Error): void
 }
 
 export interface EtcdWatch {
-  /** Asks for the present revision, which comes as `events` without events. */
-  askProgress(): void
   close(): void
 }
 

@@ -1,0 +1,168 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createEtcd, type EtcdOptions } from '../../kdc/store/etcd/client/client.js'
+import type { Etcd } from '../../kdc/store/etcd/etcd.js'
+import { endAtLast, temporaryFolder } from '../end-to-end/processes.js'
+
+/** Real members of etcd, on free ports of loopback, in folders of their own. */
+
+/** ORTHRUS_ETCD names another program than Debian's. */
+const PROGRAM = process.env.ORTHRUS_ETCD ?? 'etcd'
+
+/** As `etcd --version` says it; undefined, after a word about it, where it is not installed. */
+export const etcdVersion = versionOf()
+export const hasEtcd = etcdVersion !== undefined
+if (!hasEtcd) console.warn('etcd is not installed: the tests of the store on it are skipped')
+
+function versionOf(): string | undefined {
+  try {
+    return /Version: (\S+)/.exec(execFileSync(PROGRAM, ['--version'], { encoding: 'utf8' }))?.[1]
+  } catch {
+    return undefined
+  }
+}
+
+export interface EtcdSettings {
+  readonly args?: readonly string[]
+  /** Its members serve clients over TLS, as these further arguments say. */
+  readonly tls?: boolean
+  /** The folder of a member's data that is there already. */
+  readonly data?: string
+  /** What is trusted of TLS by `isReady`. */
+  readonly client?: Partial<EtcdOptions>
+}
+
+export class EtcdMember {
+  readonly url: string
+  readonly #args: readonly string[]
+  #child: ChildProcess | undefined
+  #log = ''
+
+  constructor(url: string, args: readonly string[]) {
+    this.url = url
+    this.#args = args
+  }
+
+  get log(): string {
+    return this.#log
+  }
+
+  start(): void {
+    const child = spawn(PROGRAM, this.#args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', chunk => {
+        this.#log = (this.#log + String(chunk)).slice(-100_000)
+      })
+    }
+    this.#child = endAtLast(child)
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exit
+  }
+
+  pause(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT')
+  }
+}
+
+/** Members that know each other; they may not be ready yet. */
+export class EtcdHouse {
+  readonly members: readonly EtcdMember[]
+  readonly folder: string
+  readonly #settings: EtcdSettings
+  readonly #clients: Etcd[] = []
+  readonly #remove: () => Promise<void>
+
+  private constructor(
+    members: readonly EtcdMember[],
+    folder: string,
+    settings: EtcdSettings,
+    remove: () => Promise<void>,
+  ) {
+    this.members = members
+    this.folder = folder
+    this.#settings = settings
+    this.#remove = remove
+  }
+
+  /** @param count of members */
+  static async start(count = 1, settings: EtcdSettings = {}): Promise<EtcdHouse> {
+    const { folder, remove } = await temporaryFolder('orthrus-etcd-')
+    const ports = await freePorts(2 * count)
+    const peers = ports.slice(count).map(port => `http://127.0.0.1:${port}`)
+    const cluster = peers.map((url, i) => `m${i}=${url}`).join(',')
+    const members = peers.map((peer, i) => {
+      const url = `${settings.tls ? 'https' : 'http'}://127.0.0.1:${ports[i]}`
+      const data = settings.data ?? join(folder, `m${i}`)
+      return new EtcdMember(url, [
+        ...['--name', `m${i}`, '--data-dir', data, '--log-level', 'error', '--logger', 'zap'],
+        ...['--listen-client-urls', url, '--advertise-client-urls', url],
+        ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
+        ...['--initial-cluster', cluster],
+        ...(settings.args ?? []),
+      ])
+    })
+    for (const member of members) member.start()
+    const house = new EtcdHouse(members, folder, settings, remove)
+    await house.ready()
+    return house
+  }
+
+  get endpoints(): string[] {
+    return this.members.map(({ url }) => url)
+  }
+
+  /** Closed with the house. */
+  client(options: Partial<EtcdOptions> = {}): Etcd {
+    const { endpoints, deadline = 5_000, ...rest } = { endpoints: this.endpoints, ...options }
+    const client = createEtcd({ endpoints, deadline, ...rest })
+    this.#clients.push(client)
+    return client
+  }
+
+  /** Resolves when each of these members answers for the cluster. */
+  async ready(members: readonly EtcdMember[] = this.members): Promise<void> {
+    for (const { url } of members) {
+      const client = createEtcd({ endpoints: [url], deadline: 2_000, ...this.#settings.client })
+      for (let tries = 0; ; tries++) {
+        const failure = await client.range({ key: 'ready' }).then(
+          () => undefined,
+          (cause: Error) => cause,
+        )
+        if (failure === undefined || /user name is empty/.test(failure.message)) break
+        if (tries > 1_000) throw failure
+        await sleep(20)
+      }
+      await client.close()
+    }
+  }
+
+  async end(): Promise<void> {
+    for (const client of this.#clients) await client.close()
+    for (const member of this.members) await member.kill()
+    await this.#remove()
+  }
+}
+
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer())
+  for (const server of servers) {
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  }
+  const ports = servers.map(server => (server.address() as AddressInfo).port)
+  for (const server of servers) await new Promise(resolve => server.close(resolve))
+  return ports
+}
