@@ -55,6 +55,7 @@ const PRIMITIVE_USERS = [
   'kdc/realm/revocation-log.ts',
   'kdc/report/audit/chain.ts',
   'kdc/report/audit/end-of-log.ts',
+  'kdc/upkeep/move-realm.ts',
   'kdc/vault/',
   'service/feed/cursor.ts',
 ]

@@ -110,8 +110,11 @@ export async function readRealm(vault: Vault): Promise<RealmRecord> {
 export async function readVersionedRealm(vault: Vault): Promise<Versioned<RealmRecord>> {
   const stored = await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.REALM)
   if (stored !== undefined) return { version: stored.version, record: decodeRealmRecord(stored.fields) }
+  const wasMoved = (await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.MOVED)) !== undefined
   throw new OrthrusError('unavailable', 'the database has no realm', {
     final: true,
-    hint: 'run: orthrus init REALM',
+    hint: wasMoved
+      ? 'orthrus migrate moved it to another store: start its KDCs with --store or --data of that one'
+      : 'run: orthrus init REALM',
   })
 }

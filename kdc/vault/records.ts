@@ -42,8 +42,11 @@ export {
   type StoredKey,
 } from './principal-record.js'
 
-/** The records of kind `realm`. The last version stored the time in `clock`, which is deleted where it is found. */
-export const REALM_RECORD_NAME = { REALM: 'realm', CLOCK: 'clock' } as const
+/**
+ * The records of kind `realm`. The last version stored the time in `clock`, which is deleted where it is found. A realm
+ * that was moved to another store has its record in `moved`, where no KDC looks for it.
+ */
+export const REALM_RECORD_NAME = { REALM: 'realm', CLOCK: 'clock', MOVED: 'moved' } as const
 
 /** Form 1 had neither an end nor a rate. It is read, and not written. */
 const POLICY_FORM = 2
