@@ -11,7 +11,7 @@ import {
   requirePath,
 } from './channel/options.js'
 import { isTcpServer, listenTo } from './channel/tcp.js'
-import { type ChannelServer, isHttpServer, listenAt } from './channel/upgrade-listener.js'
+import { type ChannelServer, isHttpServer, listenAt, listenEverywhere } from './channel/upgrade-listener.js'
 import { targetOf } from './node-http/request.js'
 import { externalTarget } from './request/external-target.js'
 
@@ -94,6 +94,20 @@ function atPath(options: AcceptChannelsOptions, handler: ChannelHandler): Accept
   requireOrigins(allowedOrigins)
   const boundTarget = externalTarget(options, targetOf)
   return acceptedBy(acceptor, listenAt(server, path, { acceptor, allowedOrigins, targetOf: boundTarget }))
+}
+
+/**
+ * The same at every path of an HTTP server, for what stands in front of a program and does not know its paths. The
+ * handler looks at the target: it is any that a client with a ticket has bound.
+ * @throws TypeError if an option does not exist or cannot be meant so, or if it is done already
+ */
+export function acceptChannelsEverywhere(
+  options: Omit<AcceptChannelsOptions, 'path' | 'pathPrefix' | 'externalUrl' | 'allowedOrigins'>,
+  handler: ChannelHandler,
+): AcceptedChannels {
+  requireKnownOptions('acceptChannels', options, KNOWN)
+  const acceptor = new ChannelAcceptor(createChannelGate(options, handler))
+  return acceptedBy(acceptor, listenEverywhere(options.server, { acceptor, allowedOrigins: [], targetOf }))
 }
 
 function onSockets(options: AcceptTcpChannelsOptions, handler: ChannelHandler<Socket>): AcceptedChannels {

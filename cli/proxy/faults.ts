@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { codeOf } from '../../shared/folder.node.js'
 import { SECOND } from '../../shared/time.js'
+import type { HeaderPair } from './header-rules.js'
 
 /** Answers that a proxy gives by itself. Whoever reads them is a person, or a program that looks at the status. */
 
@@ -18,21 +19,28 @@ export interface Fault {
 export const FAULT_HEADER = 'orthrus-proxy'
 
 /** Sends it in place of an answer that has not begun. */
-export function answerFault(
-  res: ServerResponse,
-  { status, word, text, headers = {} }: Fault,
-  end = false,
-): void {
-  const body = `orthrus proxy: ${text}\n`
-  res.writeHead(status, {
-    'content-type': 'text/plain; charset=utf-8',
+export function answerFault(res: ServerResponse, fault: Fault, end = false): void {
+  const body = faultBody(fault)
+  res.writeHead(fault.status, {
+    ...Object.fromEntries(faultHeaders(fault)),
     'content-length': Buffer.byteLength(body),
-    'cache-control': 'no-store',
-    [FAULT_HEADER]: word,
-    ...headers,
     ...(end ? { connection: 'close' } : {}),
   })
   res.end(res.req.method === 'HEAD' ? undefined : body)
+}
+
+export function faultBody({ text }: Fault): string {
+  return `orthrus proxy: ${text}\n`
+}
+
+/** Without those that frame the body. */
+export function faultHeaders({ word, headers = {} }: Fault): HeaderPair[] {
+  return [
+    ['content-type', 'text/plain; charset=utf-8'],
+    ['cache-control', 'no-store'],
+    [FAULT_HEADER, word],
+    ...Object.entries(headers),
+  ]
 }
 
 const MAY_BE_HANDLED = 'the request may have been handled'

@@ -26,14 +26,16 @@ function statusOf(code: ErrorCode): number {
   return code === 'too_large' ? 413 : 502
 }
 
-/** @param cause what `Realm.fetch` or `Realm.openChannel` threw */
-export function refusalAnswer(cause: unknown): Fault {
+/**
+ * @param cause what `Realm.fetch` or `Realm.openChannel` threw
+ * @param wasSent whether it may have been handled, for all that the client knows
+ */
+export function refusalAnswer(cause: unknown, wasSent = true): Fault {
   if (cause instanceof OrthrusError) {
     const { code, final, message, facts } = cause
     const status = statusOf(code)
-    const told =
-      final || message.includes('may have been handled') ? '' : '; the request may have been handled'
-    const text = `${printableLine(message)}${final ? '; it was not handled' : told}`
+    const told = message.includes('may have been handled') ? '' : '; the request may have been handled'
+    const text = `${printableLine(message)}${final || !wasSent ? '; it was not handled' : told}`
     const wait = facts.retryAfter === undefined ? 1 : Math.max(1, Math.ceil(facts.retryAfter / SECOND))
     const headers = status === 429 || status === 503 ? { 'retry-after': String(wait) } : {}
     return { status, word: code, text, headers }

@@ -30,7 +30,16 @@ export async function runCall(terminal: Terminal, options: CallArguments): Promi
     for (const service of servicesOf(routes)) await realm.getServiceTicket(service)
     const server = createServer(SERVER)
     const strip = new Set(options.strip)
-    callProxy(server, { realm, routes, sealed: options.unsealed !== true, strip, faultOf, logger })
+    const upgrades = callProxy(server, {
+      realm,
+      routes,
+      sealed: options.unsealed !== true,
+      strip,
+      faultOf,
+      logger,
+      timers: systemTimers,
+      patience: options.timeout,
+    })
     const where = shownPlace(await listenOn(server, listen))
     const services = servicesOf(routes)
     const facts = { client: realm.client, listen: where, services }
@@ -38,6 +47,7 @@ export async function runCall(terminal: Terminal, options: CallArguments): Promi
       server,
       facts,
       `programs reach ${services.join(', ')} as ${realm.client} on ${where}`,
+      upgrades,
     )
   }
   try {

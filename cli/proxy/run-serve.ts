@@ -11,7 +11,8 @@ import { isOfThisMachine, resolved, shownPlace } from '../tunnel/place.js'
 import { Assertions, assertionKeyFrom } from './assertion.js'
 import { beginProxy, SERVER } from './running.js'
 import type { ServeArguments } from './serve-arguments.js'
-import { serveProxy } from './serve-proxy.js'
+import { type ServeProxyOptions, serveProxy } from './serve-proxy.js'
+import { serveUpgrades } from './serve-upgrade.js'
 import { Upstream } from './upstream.js'
 
 /** What `orthrus proxy serve` does with its options. */
@@ -45,7 +46,7 @@ export async function runServe(terminal: Terminal, options: ServeArguments): Pro
   })
   try {
     const server = createServer(SERVER)
-    serveProxy(server, {
+    const proxy: ServeProxyOptions = {
       service,
       upstream,
       owned: { prefix: options.headerPrefix, strip: new Set(options.strip) },
@@ -57,12 +58,15 @@ export async function runServe(terminal: Terminal, options: ServeArguments): Pro
       timers,
       logger,
       assertions: key && new Assertions(key, systemClock),
-    })
+    }
+    serveProxy(server, proxy)
+    const limits = { max: options.websockets, perClient: options.websocketsPerClient }
+    const upgrades = limits.max === 0 ? undefined : serveUpgrades(server, proxy, limits)
     await service.ready()
     const where = shownPlace(await listenOn(server, options.listen))
     const to = shownPlace(place)
     const facts = { service: service.principal, listen: where, to }
-    await running.untilStopped(server, facts, `${service.principal} listens on ${where}, for ${to}`)
+    await running.untilStopped(server, facts, `${service.principal} listens on ${where}, for ${to}`, upgrades)
   } finally {
     upstream.close()
     await service.close()

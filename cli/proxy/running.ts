@@ -5,6 +5,7 @@ import { runAfter, systemTimers } from '../../shared/timers.js'
 import { startKdcLog } from '../kdc-log.js'
 import { serviceManager } from '../service-manager.js'
 import { answer, type Terminal } from '../terminal.js'
+import type { Upgrades } from './upgrades.js'
 
 /** How either end of `orthrus proxy` runs, and ends. */
 
@@ -24,7 +25,7 @@ const PATIENCE = 10 * SECOND
 export interface RunningProxy {
   readonly logger: Logger
   /** Says where it listens, and goes on until it is to end, and what is under way has ended. */
-  untilStopped(server: Server, facts: object, text: string): Promise<void>
+  untilStopped(server: Server, facts: object, text: string, upgrades?: Upgrades): Promise<void>
   /** Ends the log. */
   end(): Promise<void>
 }
@@ -37,14 +38,14 @@ export function beginProxy(
   const stopped = new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
   })
-  const untilStopped = async (server: Server, facts: object, text: string): Promise<void> => {
+  const untilStopped: RunningProxy['untilStopped'] = async (server, facts, text, upgrades) => {
     const manager = serviceManager(terminal.env, process.pid, logger)
     answer(terminal, options, facts, text)
     await manager.tell('READY=1', `STATUS=${text}`)
     await stopped
     manager.close()
     await manager.tell('STOPPING=1')
-    await close(server)
+    await Promise.all([close(server), upgrades?.close(PATIENCE)])
   }
   return { logger, untilStopped, end }
 }

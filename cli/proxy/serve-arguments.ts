@@ -20,6 +20,8 @@ export interface ServeArguments extends ConnectionOptions {
   readonly maxBody: number
   readonly maxResponse: number
   readonly upstreamConnections: number
+  readonly websockets: number
+  readonly websocketsPerClient: number
   /** Milliseconds. */
   readonly upstreamTimeout: number
   readonly logLevel: string

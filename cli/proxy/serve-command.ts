@@ -82,6 +82,17 @@ function withLimits(command: Command): Command {
       ),
     )
     .addOption(
+      defaulted('--websockets <number>', 'how many may be open; 0 passes none on', '1000', parseWebSockets),
+    )
+    .addOption(
+      defaulted(
+        '--websockets-per-client <number>',
+        'how many of them one client may have',
+        '100',
+        parseCount,
+      ),
+    )
+    .addOption(
       defaulted('--upstream-timeout <time>', 'how long the program may be silent', '60s', parseDuration),
     )
     .addOption(
@@ -92,6 +103,10 @@ function withLimits(command: Command): Command {
         'error',
       ]),
     )
+}
+
+function parseWebSockets(text: string): number {
+  return text === '0' ? 0 : parseCount(text)
 }
 
 /** All headers that begin so are the proxy's, so it cannot be one that requests need for something else. */

@@ -45,7 +45,7 @@ export interface ServeProxyOptions {
   readonly assertions?: Assertions | undefined
 }
 
-/** Takes what comes to the server from now on. */
+/** Takes the requests that come to the server from now on. WebSockets are those of `serveUpgrades`. */
 export function serveProxy(server: Server, options: ServeProxyOptions): void {
   const { service, claims, maxBody, maxResponse } = options
   const gate = requireTicket({ service, claims, maxBody, maxResponse }, (req, res, ticket) =>
@@ -84,10 +84,10 @@ function passOn(
 }
 
 /** What the program learns of the sender, and why it can believe it. */
-function headersAbout(
+export function headersAbout(
   { owned: { prefix }, assertions }: Pick<ServeProxyOptions, 'owned' | 'assertions'>,
   sender: Sender,
-  { method = '', url = '' }: IncomingMessage,
+  { method = '', url = '' }: Pick<IncomingMessage, 'method' | 'url'>,
 ): HeaderPair[] {
   const identity = identityHeaders(prefix, sender)
   return assertions === undefined
@@ -160,8 +160,8 @@ function faultIn(
       headers: { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' },
     }
   }
-  if (!url.startsWith('/') || url.includes('#'))
-    return refused('the target is a path with or without a query, as /orders?page=2')
+  const wrong = targetFault(url)
+  if (wrong !== undefined) return wrong
   if (valuesOf(pairs, 'host').length > 1) return refused('the header host is there twice')
   if (valuesOf(pairs, 'transfer-encoding').some(value => value.toLowerCase() !== 'chunked'))
     return refused('a transfer-encoding is chunked, and nothing else')
@@ -173,6 +173,12 @@ function faultIn(
       `connection names ${named}, which the request was proved with: something on the way changes requests`,
     )
   return undefined
+}
+
+/** Why a target is not passed on. */
+export function targetFault(target: string): Fault | undefined {
+  if (target.startsWith('/') && !target.includes('#')) return undefined
+  return refused('the target is a path with or without a query, as /orders?page=2')
 }
 
 function refused(text: string): Fault {

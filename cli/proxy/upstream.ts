@@ -1,5 +1,7 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { connect, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { SECOND } from '../../shared/time.js'
 import { type Cancel, runAfter, type Timers } from '../../shared/timers.js'
 import type { HeaderPair } from './header-rules.js'
@@ -82,6 +84,20 @@ export class Upstream {
   }
 
   /**
+   * Begins a request that asks for a WebSocket, on a connection of its own whose directions end one by one.
+   * @throws TypeError for what is no request
+   */
+  upgrade({ target, headers }: Pick<UpstreamRequest, 'target' | 'headers'>): ClientRequest {
+    const { place, timers } = this.#options
+    const flat = [['host', place.name] as const, ...headers].flat()
+    const createConnection = (): Socket => halfOpenTo(place)
+    const request = httpRequest({ path: target, headers: flat as never, createConnection })
+    limitConnecting(request, timers)
+    request.end()
+    return request
+  }
+
+  /**
    * Where the server redirects to. Of an address of its own only the path is kept: its clients reach it at another one.
    */
   locationFor(location: string): string {
@@ -98,6 +114,13 @@ export class Upstream {
   close(): void {
     this.#agent.destroy()
   }
+}
+
+function halfOpenTo({ secure, place }: HttpPlace): Socket {
+  const common = { ...place, allowHalfOpen: true, noDelay: true }
+  if (!secure) return connect(common)
+  const named = 'host' in place && isIP(place.host) === 0 ? { servername: place.host } : {}
+  return connectTls({ ...common, ...named, ALPNProtocols: ['http/1.1'] })
 }
 
 function limitConnecting(request: ClientRequest, timers: Timers): void {

@@ -1,21 +1,18 @@
 import { createServer, type Socket } from 'node:net'
 import type { Realm } from '../../client/realm.js'
 import { partsOf } from '../../client/realm.js'
-import type { Channel } from '../../shared/channel/channel.js'
 import { systemRandom } from '../../shared/crypto/random.js'
-import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
-import { SECOND } from '../../shared/time.js'
-import { sleep, type Timers } from '../../shared/timers.js'
+import type { Timers } from '../../shared/timers.js'
 import { Connections } from './connections.js'
 import { ContinuedStream } from './continued-stream.js'
 import { encodeHead, ID_BYTES } from './head.js'
-import { type ByteChannel, joinSocket, PIECE_MAX } from './joined-socket.js'
+import { type ByteChannel, joinSocket } from './joined-socket.js'
 import { listenOn } from './listen.js'
+import { Openings } from './openings.js'
 import { type Place, shownPlace } from './place.js'
 import { renewUntilOver } from './renewal.js'
 import type { Tunnel } from './serve.js'
-import { Turns } from './turns.js'
 
 /** The client's end of a tunnel: connections of programs that know nothing of it in, channels out. */
 
@@ -30,12 +27,6 @@ export interface ConnectTunnelOptions {
   readonly renew?: boolean
   readonly maxConnections?: number
 }
-
-/** A service lets 16 channels of a ticket wait for their first record (docs/protocol.md section 9). */
-const OPENING_MAX = 8
-
-/** How often an opening is tried again that came when too many others did, and how long is waited before, ms. */
-const CROWDED = { TRIES: 5, PAUSE: 0.1 * SECOND } as const
 
 /** @throws OrthrusError `unavailable` if it cannot listen there */
 export async function connectTunnel(options: ConnectTunnelOptions): Promise<Tunnel> {
@@ -65,10 +56,11 @@ export async function connectTunnel(options: ConnectTunnelOptions): Promise<Tunn
 class ClientEnd {
   readonly #options: ConnectTunnelOptions
   readonly #url: string
-  readonly #turns = new Turns(OPENING_MAX)
+  readonly #openings: Openings
 
   constructor(options: ConnectTunnelOptions) {
     this.#options = options
+    this.#openings = new Openings(options)
     const { to } = options
     this.#url = 'path' in to ? `unix:${encodeURI(to.path)}` : `tcp://${shownPlace(to)}`
   }
@@ -95,7 +87,7 @@ class ClientEnd {
 
   async #open(signal: AbortSignal): Promise<ByteChannel> {
     const { renew = false } = this.#options
-    const channel = await this.#channel(signal)
+    const channel = await this.#openings.open(this.#url, signal)
     if (!renew) {
       void channel.send(encodeHead({ kind: 'begins', id: undefined }))
       return channel
@@ -111,32 +103,12 @@ class ClientEnd {
       logger,
       ticketEnd: async () => (await realm.getServiceTicket(service)).endTime,
       open: async () => {
-        const next = await this.#channel(signal)
+        const next = await this.#openings.open(this.#url, signal)
         void next.send(encodeHead({ kind: 'continues', id }))
         return next
       },
     })
     return stream
-  }
-
-  /** Few at once, since a service lets few wait. */
-  #channel(signal: AbortSignal): Promise<Channel> {
-    return this.#turns.run(async () => {
-      for (let tries = 1; ; tries++) {
-        try {
-          return await this.#options.realm.openChannel(this.#url, {
-            service: this.#options.service,
-            signal,
-            maxMessage: PIECE_MAX,
-          })
-        } catch (cause) {
-          const isCrowded = cause instanceof OrthrusError && cause.code === 'rate_limited'
-          if (!isCrowded || tries >= CROWDED.TRIES) throw cause
-          this.#options.logger.debug({ tries }, 'an opening came when too many others did')
-          await sleep(this.#options.timers, CROWDED.PAUSE * tries, signal)
-        }
-      }
-    })
   }
 }
 

@@ -29,6 +29,8 @@ interface Place {
 class ServerPlaces {
   readonly #server: ChannelServer
   readonly #places = new Map<string, Place>()
+  /** Of every other path. */
+  #everywhere: Place | undefined
   readonly #webSockets = createWebSocketServer()
   readonly #listener = (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
     this.#upgrade(request, socket, head)
@@ -40,16 +42,39 @@ class ServerPlaces {
   /** @returns what removes it. @throws TypeError if the path is taken */
   add(path: string, place: Place): () => void {
     if (this.#places.has(path)) throw new TypeError(`the server accepts channels at ${path} already`)
-    if (this.#places.size === 0) this.#server.on('upgrade', this.#listener)
+    this.#listen()
     this.#places.set(path, place)
     return () => {
       this.#places.delete(path)
-      if (this.#places.size === 0) this.#server.off('upgrade', this.#listener)
+      this.#listenNoMoreIfEmpty()
     }
   }
 
+  /** @returns what removes it. @throws TypeError if there is one */
+  addEverywhere(place: Place): () => void {
+    if (this.#everywhere !== undefined) throw new TypeError('the server accepts channels everywhere already')
+    this.#listen()
+    this.#everywhere = place
+    return () => {
+      this.#everywhere = undefined
+      this.#listenNoMoreIfEmpty()
+    }
+  }
+
+  get #isEmpty(): boolean {
+    return this.#places.size === 0 && this.#everywhere === undefined
+  }
+
+  #listen(): void {
+    if (this.#isEmpty) this.#server.on('upgrade', this.#listener)
+  }
+
+  #listenNoMoreIfEmpty(): void {
+    if (this.#isEmpty) this.#server.off('upgrade', this.#listener)
+  }
+
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const place = this.#places.get(pathOf(request.url) ?? '')
+    const place = this.#places.get(pathOf(request.url) ?? '') ?? this.#everywhere
     // Another listener of the server, such as that of socket.io, has paths of its own.
     if (place === undefined && this.#server.listenerCount('upgrade') > 1) return
     // What happens to the socket is seen when it closes.
@@ -94,7 +119,16 @@ const placesOf = new WeakMap<ChannelServer, ServerPlaces>()
 
 /** Accepts channels at a path of an HTTP server. @returns what ends this. @throws TypeError if the path is taken */
 export function listenAt(server: ChannelServer, path: string, place: Place): () => void {
+  return placesAt(server).add(path, place)
+}
+
+/** Accepts channels at every path of an HTTP server that has no place of its own. @returns what ends this */
+export function listenEverywhere(server: ChannelServer, place: Place): () => void {
+  return placesAt(server).addEverywhere(place)
+}
+
+function placesAt(server: ChannelServer): ServerPlaces {
   const places = placesOf.get(server) ?? new ServerPlaces(server)
   placesOf.set(server, places)
-  return places.add(path, place)
+  return places
 }

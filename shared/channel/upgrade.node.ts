@@ -44,7 +44,10 @@ export function upgradeFault(
   request: IncomingMessage,
   allowedOrigins: readonly string[],
 ): HandshakeFault<400 | 403> | undefined {
-  const { origin } = request.headers
+  const { origin, upgrade = '' } = request.headers
+  if (upgrade.trim().toLowerCase() !== 'websocket') {
+    return { status: 400, reason: 'of upgrades only that to a WebSocket is answered: Upgrade: websocket' }
+  }
   if (origin !== undefined && !allowedOrigins.includes(origin)) {
     return { status: 403, reason: 'this origin may not connect; see allowedOrigins' }
   }

@@ -1,9 +1,10 @@
 import { createServer } from 'node:http'
 import { onTestFinished } from 'vitest'
-import { type CallProxyOptions, callProxy } from '../../../cli/proxy/call-proxy.js'
+import { callProxy } from '../../../cli/proxy/call-proxy.js'
 import type { Route, Routes } from '../../../cli/proxy/caller-rules.js'
 import { outgoingFetch } from '../../../cli/proxy/outgoing-fetch.js'
 import { httpPlaceOf } from '../../../cli/proxy/place.js'
+import type { CallProxyOptions } from '../../../cli/proxy/taken-request.js'
 import { Upstream } from '../../../cli/proxy/upstream.js'
 import type { ConnectOptions } from '../../../client/index.js'
 import type { TestRealm } from '../../../testing/index.js'
@@ -42,15 +43,18 @@ export async function startCallProxy(testRealm: TestRealm, options: CallSceneOpt
   const realm = await testRealm.connect(as, { fetch, logger, ...connect })
   const server = createServer()
   const route = { service: 'orders', origin, upstream }
-  callProxy(server, {
+  const upgrades = callProxy(server, {
     realm,
     routes: { only: route, byHost: new Map(), names: new Set(), anyName: false, ...routes?.(route) },
     sealed: true,
     strip: new Set(),
     faultOf: async () => undefined,
     logger,
+    timers: testRealm.clock,
+    patience: 60_000,
     ...own,
   })
   const port = await listen(server)
+  onTestFinished(() => upgrades.close(0))
   return { port, url: `http://127.0.0.1:${port}`, logger }
 }

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect as connectSocket } from 'node:net'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { httpPlaceOf } from '../../../cli/proxy/place.js'
 import { type ServeProxyOptions, serveProxy } from '../../../cli/proxy/serve-proxy.js'
+import { serveUpgrades, type WebSocketLimits } from '../../../cli/proxy/serve-upgrade.js'
 import { Upstream } from '../../../cli/proxy/upstream.js'
 import type { Service } from '../../../service/index.js'
 import { startRealm, type TestRealm } from '../../../testing/index.js'
@@ -77,19 +78,31 @@ export interface SceneOptions extends Partial<Omit<ServeProxyOptions, 'service' 
   readonly to?: string
   readonly connections?: number
   readonly waiting?: number
+  readonly webSockets?: WebSocketLimits
+  /** Whether the service follows what the KDC revokes. */
+  readonly follows?: boolean
 }
 
 export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   const realm = await ordersRealm()
-  const { program, to, connections = 8, waiting = 8, ...own } = options
+  const {
+    program,
+    to,
+    connections = 8,
+    waiting = 8,
+    webSockets = { max: 8, perClient: 4 },
+    follows = false,
+    ...own
+  } = options
   const seen: Seen[] = []
   const place = httpPlaceOf(new URL(to ?? `http://127.0.0.1:${await startProgram(seen, program)}`))
   const upstream = new Upstream({ place, timers: realm.clock, connections, waiting })
   onTestFinished(() => upstream.close())
   const logger = new TestLogger()
-  const service = await realm.loadService('orders', { logger })
+  const service = await realm.loadService('orders', { logger, ...(follows ? { kdc: realm.kdc.url } : {}) })
+  if (follows) await expect.poll(() => service.state.ready).toBe(true)
   const server = createServer()
-  serveProxy(server, {
+  const proxy: ServeProxyOptions = {
     service,
     upstream,
     owned: { prefix: 'x-orthrus-', strip: new Set() },
@@ -101,8 +114,11 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
     timers: realm.clock,
     logger,
     ...own,
-  })
+  }
+  serveProxy(server, proxy)
+  const upgrades = serveUpgrades(server, proxy, webSockets)
   const port = await listen(server)
+  onTestFinished(() => upgrades.close(0))
   const header = (name: string): string | undefined =>
     seen.at(-1)?.headers.find(([given]) => given.toLowerCase() === name)?.[1]
   return {
