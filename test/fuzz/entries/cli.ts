@@ -27,6 +27,12 @@ import { kdcCommand } from '../../../cli/kdc.js'
 import { keytabName } from '../../../cli/keytab-output.js'
 import { parseCount, parseHeaderName } from '../../../cli/proxy/common-options.js'
 import { parseHttpOrigin, parseHttpPlace } from '../../../cli/proxy/place.js'
+import {
+  decodeUpgrade,
+  decodeUpgradeAnswer,
+  encodeUpgrade,
+  encodeUpgradeAnswer,
+} from '../../../cli/proxy/upgrade-head.js'
 import { parseHeader } from '../../../cli/request-line.js'
 import { run } from '../../../cli/run.js'
 import { decodeHead } from '../../../cli/tunnel/head.js'
@@ -107,6 +113,28 @@ const values: Entry = {
       () => isPrincipal(text) && keytabName(text),
     ]
     return parsers.map(parse => orMistake(() => measure(parse))).join(' ')
+  },
+}
+
+const upgrades: Entry = {
+  name: 'proxy: the first message of a WebSocket',
+  form: 'text',
+  // The largest message that an end of a proxy accepts.
+  most: 64 * 1024,
+  // A list of empty lists takes 16 bytes and more for each of them, before it is seen to be none of headers.
+  floor: 2 * 1024 * 1024,
+  seeds: [
+    encodeUpgrade([
+      ['sec-websocket-key', 'dGhlIHNhbXBsZSBub25jZQ=='],
+      ['cookie', 'a=\u00ff'],
+    ]),
+    encodeUpgradeAnswer({ status: 101, headers: [['sec-websocket-protocol', 'chat']] }),
+    encodeUpgradeAnswer({ status: 403, headers: [] }),
+    ...ofText('{"upgrade":"websocket","headers":[[],[],[]]}', '[[[[[[[[', '{"status":1e2,"headers":[]}'),
+  ],
+  run: (input, measure) => {
+    const [upgrade, answer] = measure(() => [decodeUpgrade(input), decodeUpgradeAnswer(input)] as const)
+    return `${upgrade === undefined ? 'none' : 'taken'} ${answer === undefined ? 'none' : 'taken'}`
   },
 }
 
@@ -250,6 +278,6 @@ function inspectTicket(folder: string): Entry {
 /** @returns the entries, and a function that cleans up after them */
 export function cliEntries(): { entries: Entry[]; end: () => void } {
   const folder = mkdtempSync(joinPath(tmpdir(), 'orthrus-fuzz-'))
-  const entries = [values, lines, inspect(folder), inspectTicket(folder), settings(folder)]
+  const entries = [values, lines, upgrades, inspect(folder), inspectTicket(folder), settings(folder)]
   return { entries, end: () => rmSync(folder, { recursive: true, force: true }) }
 }
