@@ -34,7 +34,7 @@ export function restoreCommand(terminal: Terminal): Command {
 async function restore(terminal: Terminal, file: string, options: RestoreOptions): Promise<void> {
   const { data, newAdminKeytab = false } = options
   const { alreadyThere } = await import('../kdc/upkeep/restore.js')
-  const { removeInterrupted } = await import('./restore-data.js')
+  const { removeInterrupted } = await import('./new-database.js')
   // One that ended right after its database was in place left another link to the keytab.
   await removeInterrupted(data)
   if (await exists(filesIn(data).database)) throw alreadyThere(data)

@@ -122,12 +122,12 @@ describe('orthrus restore', () => {
   it('writes over no database and no keytab, and refuses what is not whole before it writes anything', async () => {
     const data = at('restored')
     // As one leaves it that ended right after its database was in place. No process has this number.
-    const left = join(data, 'restore-999999999-Ab3')
+    const left = join(data, 'making-999999999-Ab3')
     await mkdir(left)
     await link(join(data, 'admin.keytab'), join(left, 'admin.keytab'))
     const again = await runCommand(['restore', at('one.backup'), '--data', data])
     expect(again).toMatchObject({ code: 1, err: expect.stringContaining('has a database already') })
-    expect((await readdir(data)).filter(name => name.startsWith('restore-'))).toEqual([])
+    expect((await readdir(data)).filter(name => name.startsWith('making-'))).toEqual([])
     const empty = at('empty')
     await mkdir(empty)
     await copyFile(join(realm.data, 'master.key'), join(empty, 'master.key'))
