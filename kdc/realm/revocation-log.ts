@@ -219,7 +219,8 @@ export class RevocationLog {
     if (spare <= 0 || !this.#isSettled()) return []
     const limit = Math.min(spare, REVOCATIONS_CLEARED)
     const changes: VaultChange[] = []
-    for (const { name, version, fields } of await this.#vault.list(RECORD_KIND.REVOCATION, { limit })) {
+    const page = { after: entryName(this.#oldest - 1), limit }
+    for (const { name, version, fields } of await this.#vault.list(RECORD_KIND.REVOCATION, page)) {
       if (decodeRevocationRecord(fields).keepUntil >= now) break
       changes.push({ kind: RECORD_KIND.REVOCATION, name, expected: version, fields: undefined })
     }

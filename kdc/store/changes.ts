@@ -48,6 +48,11 @@ export function requireVersion({ kind, name, expected }: Change, actual: number)
   if (actual !== expected) throw new StoreConflict(kind, name, expected, actual)
 }
 
+/** What a change writes. */
+export function bytesOf(value: Change['value'], version: number): Uint8Array | undefined {
+  return typeof value === 'function' ? value(version) : value
+}
+
 export function storeClosed(): OrthrusError {
   return new OrthrusError('unavailable', 'the store has been closed')
 }

@@ -1,4 +1,5 @@
 import {
+  bytesOf,
   requireChanges,
   requireName,
   requirePage,
@@ -44,7 +45,9 @@ class MemoryStore implements Store {
       requireVersion(change, this.#records(change.kind).get(change.name)?.version ?? 0)
     }
     for (const { kind, name, expected, value } of changes) {
-      this.#records(kind).put(name, value && copy({ version: expected + 1, value }))
+      const version = expected + 1
+      const bytes = bytesOf(value, version)
+      this.#records(kind).put(name, bytes && copy({ version, value: bytes }))
     }
     this.#watchers.notify(changes)
   }

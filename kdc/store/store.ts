@@ -19,14 +19,17 @@ export interface Listed extends Stored {
   readonly name: string
 }
 
-/** One step of a commit. The version written is `expected + 1`. */
+/**
+ * One step of a commit. The version written is `expected + 1`. A name that is created again starts at version 1, or goes
+ * on where it ended: as the store does it. What must not start again needs a tombstone of its own.
+ */
 export interface Change {
   readonly kind: RecordKind
   readonly name: string
   /** The version that must be current; 0 if the record must not exist. */
   readonly expected: number
-  /** `undefined` deletes. A name that is created again starts at version 1; what must not restart needs a tombstone. */
-  readonly value: Uint8Array | undefined
+  /** `undefined` deletes. A function is called with the version that is written; it may be called more than once. */
+  readonly value: Uint8Array | ((version: number) => Uint8Array) | undefined
 }
 
 export interface Page {
@@ -114,8 +117,8 @@ export interface Store {
   snapshot(): Promise<StoreSnapshot>
 
   /**
-   * When it resolves, nothing that was replaced or deleted before the call is left where the store keeps its records.
-   * It closes every snapshot.
+   * When it resolves, nothing that was replaced or deleted before the call is found in the store any more, and on a disk
+   * of its own no byte of it is left. It closes every snapshot.
    */
   compact(): Promise<void>
 

@@ -197,8 +197,11 @@ export class Vault {
 
   #seal({ kind, name, expected, fields }: VaultChange): Change {
     if (fields === undefined) return { kind, name, expected, value: undefined }
-    const record = { kind, name, version: expected + 1, fields }
-    return { kind, name, expected, value: sealRecord(this.#keys.current, record, this.#random) }
+    const { current } = this.#keys
+    const sealedAs = (version: number): Uint8Array =>
+      sealRecord(current, { kind, name, version, fields }, this.#random)
+    // Only the store knows the version of a name that there may have been before.
+    return { kind, name, expected, value: expected === 0 ? sealedAs : sealedAs(expected + 1) }
   }
 
   #open(kind: RecordKind, name: string, stored: Stored): VaultRecord {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ownContext } from '../../kdc/admin/context.js'
 import { callMethod } from '../../kdc/admin/methods.js'
 import { KeySchedule } from '../../kdc/realm/key-schedule.js'
+import { bytesOf } from '../../kdc/store/changes.js'
 import { levelOf } from '../../kdc/store/level/database.js'
 import { openLevelStore } from '../../kdc/store/level/store.js'
 import { RECORD_KIND, type Store } from '../../kdc/store/store.js'
@@ -61,7 +62,11 @@ async function onDisk(): Promise<RememberedRealm> {
     snapshot: () => store.snapshot(),
     compact: () => store.compact(),
     close: () => store.close(),
-    commit: async changes => {
+    commit: async planned => {
+      const changes = planned.map(change => ({
+        ...change,
+        value: bytesOf(change.value, change.expected + 1),
+      }))
       await store.commit(changes)
       const written = changes.filter(
         ({ kind, value }) => kind === RECORD_KIND.PRINCIPAL && value !== undefined,

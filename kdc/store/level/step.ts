@@ -1,3 +1,4 @@
+import { bytesOf } from '../changes.js'
 import type { Change, RecordKind, Stored } from '../store.js'
 import { type Tally, toggleRecord } from './tally.js'
 
@@ -18,7 +19,8 @@ export function keyOf(kind: RecordKind, name: string): string {
 }
 
 export function encodeStep(change: Change): Step {
-  const { kind, name, expected, value } = change
+  const { kind, name, expected } = change
+  const value = bytesOf(change.value, expected + 1)
   const key = keyOf(kind, name)
   if (value === undefined) return { ...change, key, stored: undefined }
   const stored = Buffer.alloc(VERSION_BYTES + value.length)

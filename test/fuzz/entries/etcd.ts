@@ -6,7 +6,8 @@ import {
   decodeTransaction,
 } from '../../../kdc/store/etcd/client/messages.js'
 import { decodeWatch } from '../../../kdc/store/etcd/client/watch-messages.js'
-import { type Entry, outcomeOf } from '../entry.js'
+import { decodeContent, encodeContent } from '../../../kdc/store/etcd/record-form.js'
+import { type Entry, outcomeOf, requireSame } from '../entry.js'
 
 /** What etcd answers, as it was recorded of 3.5.16. */
 
@@ -33,6 +34,18 @@ export function etcdEntries(): Entry[] {
       `${HEADER} 1001 1a1a 0a18 0a02 1807 ${RECORD} 1a02 1200 1a06 2204 1a02 1200`,
       HEADER,
     ),
+    {
+      name: 'etcd: a record as it is stored',
+      form: 'bytes',
+      seeds: [hex('01 0203'), hex('00'), hex('02')],
+      run: (input, measure) => {
+        const record = { key: 'k', version: 3, modRevision: 9, value: input }
+        return outcomeOf(() => {
+          const stored = measure(() => decodeContent(record))
+          requireSame(encodeContent(stored?.value), input)
+        }, ['unavailable'])
+      },
+    },
     entryOf('a lease', decodeLease, `${HEADER} 10f89b82d5f3c1b2d769 183c`, HEADER),
     entryOf('a login', decodeLogin, `${HEADER} 1205 612e62632e`, `${HEADER} 1200`),
     entryOf(

@@ -38,8 +38,18 @@ const AWKWARD = [
   'tally',
 ]
 
+export interface StoreTraits {
+  /** Whether the versions of a name that is created again go on where they ended. */
+  readonly goesOn?: boolean
+}
+
 /** What every store must do. */
-export function describeStore(name: string, open: () => Promise<Store>, discard: () => Promise<void>): void {
+export function describeStore(
+  name: string,
+  open: () => Promise<Store>,
+  discard: () => Promise<void>,
+  { goesOn = false }: StoreTraits = {},
+): void {
   describe(name, () => {
     let store: Store
     beforeEach(async () => {
@@ -57,7 +67,7 @@ export function describeStore(name: string, open: () => Promise<Store>, discard:
       }
     })
 
-    it('counts versions from 1, and from 1 again after a deletion', async () => {
+    it('counts versions from 1, and after a deletion as it says', async () => {
       await store.commit([put('web', 0, 'one')])
       expect(await show(store, 'web')).toBe('one@1')
       await store.commit([put('web', 1, 'two')])
@@ -65,7 +75,41 @@ export function describeStore(name: string, open: () => Promise<Store>, discard:
       await store.commit([remove('web', 2)])
       expect(await store.get('principal', 'web')).toBeUndefined()
       await store.commit([put('web', 0, 'three')])
-      expect(await show(store, 'web')).toBe('three@1')
+      const version = goesOn ? 4 : 1
+      expect(await show(store, 'web')).toBe(`three@${version}`)
+      await expect(store.commit([put('web', 0, 'four')])).rejects.toThrow(StoreConflict)
+      await store.commit([put('web', version, 'four')])
+      expect(await show(store, 'web')).toBe(`four@${version + 1}`)
+    })
+
+    it('tells what is written of the version that it gets', async () => {
+      const told: number[] = []
+      const as = (name: string, expected: number): Change => ({
+        kind: 'principal',
+        name,
+        expected,
+        value: version => {
+          told.push(version)
+          return text.encode(`v${version}`)
+        },
+      })
+      await store.commit([as('web', 0)])
+      await store.commit([as('web', 1)])
+      await store.commit([remove('web', 2)])
+      await store.commit([as('web', 0)])
+      const last = goesOn ? 4 : 1
+      expect([await show(store, 'web'), told]).toEqual([`v${last}@${last}`, [1, 2, last]])
+    })
+
+    it('makes hundreds of changes or none of them', async () => {
+      const names = Array.from({ length: 300 }, (_, i) => `n${i}`)
+      await store.commit([put('n299', 0, 'first')])
+      await expect(store.commit(names.map(name => put(name, 0, 'x')))).rejects.toThrow(StoreConflict)
+      expect(await store.list('principal', { limit: 9 })).toHaveLength(1)
+      await store.commit(names.map((name, i) => put(name, i === 299 ? 1 : 0, 'x')))
+      expect(await store.list('principal', { limit: 9_999 })).toHaveLength(300)
+      await store.commit(names.map((name, i) => remove(name, i === 299 ? 2 : 1)))
+      expect(await store.list('principal', { limit: 1 })).toEqual([])
     })
 
     it('keeps empty and large values, and bytes of every value', async () => {
@@ -306,6 +350,7 @@ export function describeStore(name: string, open: () => Promise<Store>, discard:
         fc.asyncProperty(fc.array(commits, { maxLength: 12 }), async rounds => {
           const prefix = `${round++} `
           const model = new Map<string, { version: number; value: string }>()
+          const written = new Map<string, number>()
           for (const changes of rounds) {
             const meant = changes.filter(({ expected, value }) => value !== undefined || expected > 0)
             const holds = meant.every(({ name, expected }) => (model.get(name)?.version ?? 0) === expected)
@@ -320,8 +365,10 @@ export function describeStore(name: string, open: () => Promise<Store>, discard:
             }
             await commit
             for (const { name, expected, value } of meant) {
+              const writings = (written.get(name) ?? 0) + 1
+              written.set(name, writings)
               if (value === undefined) model.delete(name)
-              else model.set(name, { version: expected + 1, value })
+              else model.set(name, { version: goesOn ? writings : expected + 1, value })
             }
           }
           for (const name of ['a', 'b', '__proto__']) {

@@ -1,0 +1,203 @@
+import { OrthrusError } from '../../../shared/errors.js'
+import {
+  bytesOf,
+  requireChanges,
+  requireName,
+  requirePage,
+  requireVersion,
+  storeClosed,
+  Watchers,
+} from '../changes.js'
+import type {
+  Change,
+  Listed,
+  Page,
+  RecordKind,
+  Store,
+  Stored,
+  StoreSnapshot,
+  WatchListener,
+} from '../store.js'
+import type { Compare, Etcd, KeyValue, Operation } from './etcd.js'
+import { decodeContent, encodeContent, recordKey } from './record-form.js'
+import { EtcdSnapshot, listRecords } from './snapshot.js'
+
+export interface EtcdStoreOptions {
+  /** Closed with the store. */
+  readonly etcd: Etcd
+  /** Of all keys of the realm, such as `/orthrus/demo.example/`. */
+  readonly prefix: string
+}
+
+/**
+ * A store on etcd for one that keeps nothing in memory, such as a command: its watchers hear only of its own changes.
+ */
+export function createEtcdStore(options: EtcdStoreOptions): Store {
+  return new EtcdStore(options)
+}
+
+/** Changes that are compared one by one. With more of them, the whole realm must be as it was when they were looked at. */
+const COMPARED_MAX = 40
+
+/** How often a commit is tried while others keep committing first. */
+const ATTEMPTS = 20
+
+interface Look {
+  /** What the keys have; `undefined` where there is nothing. */
+  readonly found: readonly (KeyValue | undefined)[]
+  /** The revision of the last commit of the realm. */
+  readonly last: number
+}
+
+class EtcdStore implements Store {
+  readonly #etcd: Etcd
+  readonly #prefix: string
+  readonly #watchers = new Watchers()
+  readonly #snapshots = new Set<EtcdSnapshot>()
+  #queue: Promise<unknown> = Promise.resolve()
+  #closing: Promise<void> | undefined
+
+  constructor({ etcd, prefix }: EtcdStoreOptions) {
+    this.#etcd = etcd
+    this.#prefix = prefix
+  }
+
+  async get(kind: RecordKind, name: string): Promise<Stored | undefined> {
+    requireName(kind, name)
+    this.#requireOpen()
+    const { found } = await this.#etcd.range({ key: recordKey(this.#prefix, kind, name) })
+    return found[0] && decodeContent(found[0])
+  }
+
+  async list(kind: RecordKind, page: Page): Promise<Listed[]> {
+    requirePage(kind, page)
+    this.#requireOpen()
+    return listRecords(this.#etcd, this.#prefix, kind, page)
+  }
+
+  async snapshot(): Promise<StoreSnapshot> {
+    this.#requireOpen()
+    const { revision } = await this.#etcd.range({ key: this.#last })
+    this.#requireOpen()
+    const snapshot = new EtcdSnapshot(this.#etcd, this.#prefix, revision, closed => {
+      this.#snapshots.delete(closed)
+    })
+    this.#snapshots.add(snapshot)
+    return snapshot
+  }
+
+  async commit(changes: readonly Change[]): Promise<void> {
+    requireChanges(changes)
+    this.#requireOpen()
+    if (changes.length === 0) return
+    // The bytes belong to the caller again when this returns.
+    const own = changes.map(({ value, ...change }) => ({
+      ...change,
+      value: value instanceof Uint8Array ? value.slice() : value,
+    }))
+    return this.#inOrder(() => this.#commit(own))
+  }
+
+  /** What etcd's members still have of it on their disks, its operator removes (docs/operations.md). */
+  async compact(): Promise<void> {
+    this.#requireOpen()
+    return this.#inOrder(async () => {
+      await this.#closeSnapshots()
+      const { revision } = await this.#etcd.range({ key: this.#last })
+      await this.#etcd.compact(revision)
+    })
+  }
+
+  async requireWritable(): Promise<void> {
+    this.#requireOpen()
+    const key = `${this.#prefix}probe`
+    return this.#inOrder(async () => {
+      await this.#etcd.transact({
+        compares: [],
+        operations: [{ kind: 'put', key, value: encodeContent(undefined) }],
+      })
+    })
+  }
+
+  watch(listener: WatchListener): () => void {
+    return this.#watchers.add(listener)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** Written by each commit. */
+  get #last(): string {
+    return `${this.#prefix}last`
+  }
+
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(work)
+    this.#queue = done.catch(() => undefined)
+    return done
+  }
+
+  async #commit(changes: readonly Change[]): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const look = await this.#look(changes)
+      for (const [i, change] of changes.entries()) {
+        const found = look.found[i]
+        requireVersion(change, (found && decodeContent(found)?.version) ?? 0)
+      }
+      const compares = this.#compares(changes, look)
+      const { succeeded } = await this.#etcd.transact({ compares, operations: this.#puts(changes, look) })
+      if (!succeeded) continue
+      this.#watchers.notify(changes)
+      return
+    }
+    throw new OrthrusError('unavailable', 'other KDCs keep changing the realm first', { hint: 'try again' })
+  }
+
+  /** All of one revision. */
+  async #look(changes: readonly Change[]): Promise<Look> {
+    const keys = [this.#last, ...changes.map(change => this.#keyOf(change))]
+    const { answers } = await this.#etcd.transact({
+      compares: [],
+      operations: keys.map(key => ({ kind: 'range', key })),
+    })
+    const [last, ...found] = answers.map(answer => answer?.found[0])
+    return { found, last: last?.modRevision ?? 0 }
+  }
+
+  #compares(changes: readonly Change[], { found, last }: Look): Compare[] {
+    if (changes.length > COMPARED_MAX) return [{ key: this.#last, modRevision: last }]
+    return changes.map((change, i) => ({
+      key: this.#keyOf(change),
+      modRevision: found[i]?.modRevision ?? 0,
+    }))
+  }
+
+  #puts(changes: readonly Change[], { found }: Look): Operation[] {
+    const puts = changes.map((change, i): Operation => {
+      const value = bytesOf(change.value, (found[i]?.version ?? 0) + 1)
+      return { kind: 'put', key: this.#keyOf(change), value: encodeContent(value) }
+    })
+    return [...puts, { kind: 'put', key: this.#last, value: encodeContent(undefined) }]
+  }
+
+  #keyOf({ kind, name }: Change): string {
+    return recordKey(this.#prefix, kind, name)
+  }
+
+  async #closeSnapshots(): Promise<void> {
+    for (const snapshot of [...this.#snapshots]) await snapshot.close()
+  }
+
+  async #close(): Promise<void> {
+    await this.#queue
+    await this.#closeSnapshots()
+    this.#watchers.clear()
+    await this.#etcd.close()
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== undefined) throw storeClosed()
+  }
+}
