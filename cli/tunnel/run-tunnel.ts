@@ -8,6 +8,7 @@ import { given } from '../given.js'
 import { startKdcLog } from '../kdc-log.js'
 import { serviceManager } from '../service-manager.js'
 import { answer, type Terminal, warn } from '../terminal.js'
+import { freeBuffersSoon } from './buffers.js'
 import { connectTunnel } from './connect.js'
 import { isOfThisMachine, type Place, resolved, shownPlace } from './place.js'
 import { serveTunnel, type Tunnel } from './serve.js'
@@ -118,6 +119,7 @@ interface Running {
 }
 
 function begin(terminal: Terminal, options: CommonArguments): Running {
+  freeBuffersSoon()
   const { logger, end } = startKdcLog(options.log === true ? 'info' : 'warn')
   const stopped = new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())

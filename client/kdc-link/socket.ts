@@ -5,6 +5,8 @@ export interface Socket {
    * @param sent called when little waits to be sent, or nothing will be sent any more
    */
   send(bytes: Uint8Array, sent?: () => void): void
+  /** As `send`, of a message in parts; missing where that spares nothing. */
+  sendParts?(parts: readonly Uint8Array[], sent: () => void): void
   /** Closes the socket after everything sent before. `closed` is called when it is done. */
   close(): void
   /** Reads nothing more, except what was read already, until `resume`. Missing in browsers, which cannot. */

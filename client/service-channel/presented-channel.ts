@@ -14,11 +14,13 @@ import type { ErrorAnswer, Presented } from '../request/presenting.js'
 export interface ChannelStream {
   /** May say when the operating system has the message, or never will. */
   send(message: Uint8Array): void | Promise<void>
+  /** As `send`, of a message in parts; missing where that spares nothing. */
+  readonly sendParts?: ((parts: readonly Uint8Array[]) => Promise<void>) | undefined
   end(): void
 }
 
 export interface ChannelStreamEvents {
-  /** May say when the next message can be received. */
+  /** May say when the next message can be received. The memory of this one may be used again once this returns. */
   received(message: Uint8Array): void | Promise<void>
   /** No further message will come. */
   closed(cause: OrthrusError): void
@@ -98,7 +100,10 @@ export class PresentedChannel {
    */
   send(message: Uint8Array): Promise<void> {
     this.requireOpen()
-    return this.#seal(records => records.sealMessage(message))
+    const sendParts = this.#stream?.sendParts
+    if (sendParts === undefined) return this.#seal(records => records.sealMessage(message))
+    const sent = this.#sealing.sealMessageApart(message).map(sendParts)
+    return Promise.resolve(sent.at(-1))
   }
 
   /** A record without a message, by which the service hears that the client is there. */
@@ -149,10 +154,10 @@ export class PresentedChannel {
       received: message => {
         if (this.#records !== undefined) return this.#receive(message)
         if (this.#early !== undefined) {
-          this.#early.push(message)
+          this.#early.push(message.slice())
         } else {
           this.#early = []
-          answered(message)
+          answered(message.slice())
         }
         return undefined
       },
@@ -172,9 +177,13 @@ export class PresentedChannel {
   }
 
   #seal(seal: (records: RecordChannel) => Uint8Array[]): Promise<void> {
-    if (this.#records === undefined) throw this.broken('it is not open')
-    const sent = seal(this.#records).map(record => this.#stream?.send(record))
+    const sent = seal(this.#sealing).map(record => this.#stream?.send(record))
     return Promise.resolve(sent.at(-1))
+  }
+
+  get #sealing(): RecordChannel {
+    if (this.#records === undefined) throw this.broken('it is not open')
+    return this.#records
   }
 
   #receive(message: Uint8Array): void | Promise<void> {

@@ -48,6 +48,7 @@ export function openSocketStream(
 }
 
 class SocketStream implements SlowableStream {
+  readonly sendParts: SlowableStream['sendParts']
   readonly #socket: Socket
   readonly #options: SocketStreamOptions
   readonly #events: ChannelStreamEvents
@@ -59,6 +60,8 @@ class SocketStream implements SlowableStream {
     this.#socket = socket
     this.#options = options
     this.#events = events
+    if (socket.sendParts === undefined) return
+    this.sendParts = parts => new Promise(resolve => socket.sendParts?.(parts, resolve))
   }
 
   get isReading(): boolean {

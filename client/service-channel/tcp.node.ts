@@ -24,11 +24,13 @@ export function connectTcp(place: SocketPlace, events: SocketEvents): Socket {
     cancel()
     events.closed(failure ?? 'the connection was closed')
   })
+  const sendParts = (parts: readonly Uint8Array[], sent: () => void): void => {
+    if (socket.writable) writeLengthFrame(socket, parts, sent)
+    else sent()
+  }
   return {
-    send: (bytes, sent) => {
-      if (socket.writable) writeLengthFrame(socket, bytes, () => sent?.())
-      else sent?.()
-    },
+    send: (bytes, sent) => sendParts([bytes], () => sent?.()),
+    sendParts,
     close: () => {
       if (socket.connecting) socket.destroy()
       else socket.end()

@@ -49,11 +49,11 @@ export class ChannelConnection<Req> implements HeldConnection {
     return this.#options.transport.ping
   }
 
-  /** A message came: first the opening, then the channel's records. */
+  /** A message came: first the opening, then the channel's records. Its memory may be used again once this returns. */
   receive(message: Uint8Array): void {
     if (this.#isClosed) return
     if (this.#channel !== undefined) this.#handle(this.#channel.receive(message))
-    else if (!this.#isOpening) void this.#open(message)
+    else if (!this.#isOpening) void this.#open(message.slice())
   }
 
   /** Another sign of life came. */
@@ -99,6 +99,7 @@ export class ChannelConnection<Req> implements HeldConnection {
     if (acceptor.isClosed) throw refuseUnproved(closed(), service.clock.now())
     const carrier = {
       send: (message: Uint8Array) => transport.send(message),
+      sendParts: transport.sendParts,
       ended: () => this.#close(this.closing),
     }
     const { tracing } = service

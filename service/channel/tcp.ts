@@ -33,7 +33,8 @@ export function acceptTcp(acceptor: ChannelAcceptor<Socket>, socket: Socket): vo
   const reader = new LengthFrameReader()
   let cancel = (): void => {}
   const transport: ChannelTransport = {
-    send: message => new Promise(resolve => writeLengthFrame(socket, message, resolve)),
+    send: message => new Promise(resolve => writeLengthFrame(socket, [message], resolve)),
+    sendParts: parts => new Promise(resolve => writeLengthFrame(socket, parts, resolve)),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     ping: undefined,

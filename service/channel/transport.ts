@@ -2,6 +2,8 @@
 export interface ChannelTransport {
   /** Resolves when the operating system has the message, or never will. */
   send(message: Uint8Array): Promise<void>
+  /** As `send`, of a message in parts; missing where that spares nothing. */
+  readonly sendParts?: (parts: readonly Uint8Array[]) => Promise<void>
   /** Reads nothing more, except what was read already, until `resume`. */
   pause(): void
   resume(): void

@@ -12,6 +12,8 @@ import type { WaitingChannel } from './waiting-channels.js'
 export interface ChannelCarrier {
   /** Resolves when the operating system has the message, or never will. */
   send(message: Uint8Array): Promise<void>
+  /** As `send`, of a message in parts; missing where that spares nothing. */
+  readonly sendParts?: ((parts: readonly Uint8Array[]) => Promise<void>) | undefined
   /** The channel is over, and its id is free. */
   ended(): void
 }
@@ -103,7 +105,10 @@ export class AcceptedChannel {
     let sent = Promise.resolve()
     if (this.#state === 'over') return sent
     const { records, carrier } = this.#options
-    for (const record of records.sealMessage(message)) sent = carrier.send(record)
+    const { sendParts } = carrier
+    if (sendParts === undefined)
+      for (const record of records.sealMessage(message)) sent = carrier.send(record)
+    else for (const parts of records.sealMessageApart(message)) sent = sendParts(parts)
     return sent
   }
 

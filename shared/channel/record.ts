@@ -1,6 +1,6 @@
-import { allocateBriefly } from '../bytes.js'
+import { allocateBriefly, concatBytes } from '../bytes.js'
 import { LIMIT, SIZE, TYPE } from '../constants.js'
-import { openCounted, sealCounted } from '../crypto/seal.js'
+import { openCounted, openCountedApart, sealCounted, sealCountedApart } from '../crypto/seal.js'
 import { contentOf, HEADER_BYTES, header } from '../encoding/message.js'
 
 /** One RECORD, of a channel or of a sealed body (docs/protocol.md section 9). */
@@ -38,9 +38,41 @@ export function sealPlaced(record: Uint8Array, key: Uint8Array, counter: number,
 }
 
 /**
- * The kind, known or not, and then the payload; `undefined` if the record was not sealed under this key and counter.
+ * Tuning: a payload above this is neither copied to be sealed, nor once it was opened; below it, copies cost less than
+ * parts.
+ */
+const COPIED_MAX = 8 * 1024
+
+/** As `sealPayload`, in parts that are to be sent one behind the other. A large payload is not copied. */
+export function sealPayloadApart(
+  key: Uint8Array,
+  counter: number,
+  kind: Kind,
+  payload: Uint8Array,
+): readonly Uint8Array[] {
+  if (payload.length <= COPIED_MAX) return [sealPayload(key, counter, kind, payload)]
+  const { head, rest, tag } = sealCountedApart(key, counter, AAD, Uint8Array.of(kind), payload)
+  return [concatBytes(AAD, head), rest, tag]
+}
+
+/** What is in a RECORD. */
+export interface OpenedPayload {
+  /** Known or not; `undefined` if there is not even that. */
+  readonly kind: number | undefined
+  /** A large one is in memory of its own. */
+  readonly payload: Uint8Array
+}
+
+/**
+ * @returns `undefined` if the record was not sealed under this key and counter
  * @throws OrthrusError `too_large` `unsupported_version` `malformed` if it is no RECORD
  */
-export function openPayload(key: Uint8Array, counter: number, record: Uint8Array): Uint8Array | undefined {
-  return openCounted(key, counter, AAD, contentOf(record, TYPE.RECORD))
+export function openPayload(key: Uint8Array, counter: number, record: Uint8Array): OpenedPayload | undefined {
+  const content = contentOf(record, TYPE.RECORD)
+  if (content.length > COPIED_MAX) {
+    const opened = openCountedApart(key, counter, AAD, content, 1)
+    return opened && { kind: opened.head[0], payload: opened.rest }
+  }
+  const plaintext = openCounted(key, counter, AAD, content)
+  return plaintext && { kind: plaintext[0], payload: plaintext.subarray(1) }
 }

@@ -3,7 +3,15 @@ import { LABEL } from '../constants.js'
 import { deriveChannelKey, expand } from '../crypto/derive.js'
 import type { AuthKey, ChannelKey } from '../crypto/keys.js'
 import { malformed, OrthrusError } from '../errors.js'
-import { KIND, type Kind, openPayload, PAYLOAD_BYTES, sealPayload } from './record.js'
+import {
+  KIND,
+  type Kind,
+  type OpenedPayload,
+  openPayload,
+  PAYLOAD_BYTES,
+  sealPayload,
+  sealPayloadApart,
+} from './record.js'
 
 /** The records of a channel (docs/protocol.md section 9). Opening one is `ap.ts` and `accept.ts`. */
 
@@ -28,6 +36,8 @@ export interface ChannelOptions {
   /** The largest message accepted, bytes. */
   readonly maxMessage: number
 }
+
+type SealPayload<R> = (key: Uint8Array, counter: number, kind: Kind, payload: Uint8Array) => R
 
 /** Both directions of one channel, as bytes that the caller transports. A channel that broke stays broken. */
 export class RecordChannel {
@@ -56,36 +66,48 @@ export class RecordChannel {
 
   /** The records that carry one message. @throws TypeError after `sealEnd` */
   sealMessage(message: Uint8Array): Uint8Array[] {
-    const records: Uint8Array[] = []
-    let rest = message
-    while (rest.length > PAYLOAD_BYTES) {
-      records.push(this.#seal(KIND.PART, rest.subarray(0, PAYLOAD_BYTES)))
-      rest = rest.subarray(PAYLOAD_BYTES)
-    }
-    records.push(this.#seal(KIND.DATA, rest))
-    return records
+    return this.#sealMessage(message, sealPayload)
+  }
+
+  /**
+   * As `sealMessage`, each record in parts that are to be sent one behind the other: what is large is not copied.
+   * @throws TypeError after `sealEnd`
+   */
+  sealMessageApart(message: Uint8Array): (readonly Uint8Array[])[] {
+    return this.#sealMessage(message, sealPayloadApart)
   }
 
   /** A record without a message. It proves its sender and so completes an opening. */
   sealGreeting(): Uint8Array {
-    return this.#seal(KIND.PART, NOTHING)
+    return this.#seal(KIND.PART, NOTHING, sealPayload)
   }
 
   /** The last record of this side. */
   sealEnd(): Uint8Array {
-    const record = this.#seal(KIND.END, NOTHING)
+    const record = this.#seal(KIND.END, NOTHING, sealPayload)
     this.#state.sentEnd = true
     return record
   }
 
-  #seal(kind: Kind, payload: Uint8Array): Uint8Array {
+  #sealMessage<R>(message: Uint8Array, seal: SealPayload<R>): R[] {
+    const records: R[] = []
+    let rest = message
+    while (rest.length > PAYLOAD_BYTES) {
+      records.push(this.#seal(KIND.PART, rest.subarray(0, PAYLOAD_BYTES), seal))
+      rest = rest.subarray(PAYLOAD_BYTES)
+    }
+    records.push(this.#seal(KIND.DATA, rest, seal))
+    return records
+  }
+
+  #seal<R>(kind: Kind, payload: Uint8Array, seal: SealPayload<R>): R {
     this.#requireWhole()
     if (this.#state.sentEnd) throw new TypeError('this side of the channel has ended')
-    return sealPayload(this.#sending, this.#sent++, kind, payload)
+    return seal(this.#sending, this.#sent++, kind, payload)
   }
 
   /**
-   * @returns what the record completes, if anything.
+   * @returns what the record completes, if anything, in memory apart from the record's.
    * @throws OrthrusError `channel_broken`, also on every later call
    */
   open(record: Uint8Array): ChannelEvent | undefined {
@@ -104,18 +126,17 @@ export class RecordChannel {
     if (!this.#state.receivedEnd) throw broken('it was cut off')
   }
 
-  #decrypt(record: Uint8Array): Uint8Array {
+  #decrypt(record: Uint8Array): OpenedPayload {
     if (this.#state.receivedEnd) throw broken('a record after the end')
-    const plaintext = openPayload(this.#receiving, this.#received, record)
-    if (plaintext === undefined)
+    const opened = openPayload(this.#receiving, this.#received, record)
+    if (opened === undefined)
       throw broken('a record that is altered, missing, out of order or not of the peer')
     this.#received++
-    return plaintext
+    return opened
   }
 
-  #take(plaintext: Uint8Array): ChannelEvent | undefined {
-    const payload = plaintext.subarray(1)
-    switch (plaintext[0]) {
+  #take({ kind, payload }: OpenedPayload): ChannelEvent | undefined {
+    switch (kind) {
       case KIND.DATA:
         this.#append(payload)
         return { kind: 'message', message: this.#assemble() }

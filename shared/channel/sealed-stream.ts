@@ -211,12 +211,11 @@ export class StreamOpener {
   }
 
   #takeRecord(record: Uint8Array, handOn: (payload: Uint8Array) => void): void {
-    const plaintext = this.#key && openPayload(this.#key, this.#received++, record)
-    if (plaintext === undefined) {
+    const opened = this.#key && openPayload(this.#key, this.#received++, record)
+    if (opened === undefined) {
       throw brokenStream('a record is altered, missing, out of order or of another body')
     }
-    const [kind] = plaintext
-    const payload = plaintext.subarray(1)
+    const { kind, payload } = opened
     if (kind === KIND.DATA) {
       if (payload.length > 0) handOn(payload)
     } else if (kind === KIND.END && payload.length === 0) {

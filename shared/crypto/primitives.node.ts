@@ -9,11 +9,11 @@ import {
 import { hchacha } from '@noble/ciphers/chacha.js'
 import { allocateBriefly, concatBytes } from '../bytes.js'
 import { cipherKeyFor } from './cipher-key.node.js'
-import type { ScryptParameters } from './primitives.js'
+import type { OpenedApart, ScryptParameters, SealedApart } from './primitives.js'
 
 /** The functions of `primitives.ts` on Node's OpenSSL: the same bytes, faster. */
 
-export type { ScryptParameters } from './primitives.js'
+export type { OpenedApart, ScryptParameters, SealedApart } from './primitives.js'
 
 const TAG_BYTES = 16
 const TAGGED = { authTagLength: TAG_BYTES } as const
@@ -98,6 +98,20 @@ export function sealInPlace(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array,
   room.set(cipher.getAuthTag(), length)
 }
 
+export function sealApart(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  head: Uint8Array,
+  rest: Uint8Array,
+): SealedApart {
+  const cipher = createCipheriv('chacha20-poly1305', cipherKey(key), nonce, TAGGED)
+  cipher.setAAD(aad, { plaintextLength: head.length + rest.length })
+  const sealed = { head: cipher.update(head), rest: cipher.update(rest) }
+  cipher.final()
+  return { ...sealed, tag: cipher.getAuthTag() }
+}
+
 export function openRecord(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -106,16 +120,42 @@ export function openRecord(
 ): Uint8Array | undefined {
   const length = sealed.length - TAG_BYTES
   if (length < 0) return undefined
+  const decipher = decipherFor(key, nonce, aad, sealed)
+  const message = decipher.update(sealed.subarray(0, length))
+  return isWhole(decipher) ? plain(message) : undefined
+}
+
+export function openApart(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  sealed: Uint8Array,
+  headBytes: number,
+): OpenedApart | undefined {
+  const length = sealed.length - TAG_BYTES
+  if (length < headBytes) return undefined
+  const decipher = decipherFor(key, nonce, aad, sealed)
+  const head = decipher.update(sealed.subarray(0, headBytes))
+  const rest = decipher.update(sealed.subarray(headBytes, length))
+  return isWhole(decipher) ? { head: plain(head), rest: plain(rest) } : undefined
+}
+
+function decipherFor(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array) {
+  const length = sealed.length - TAG_BYTES
   const decipher = createDecipheriv('chacha20-poly1305', cipherKey(key), nonce, TAGGED)
   decipher.setAuthTag(sealed.subarray(length))
   decipher.setAAD(aad, { plaintextLength: length })
-  const message = decipher.update(sealed.subarray(0, length))
+  return decipher
+}
+
+/** Whether the tag is that of all that was deciphered. Before this is known, nothing of it is handed on. */
+function isWhole(decipher: ReturnType<typeof decipherFor>): boolean {
   try {
     decipher.final()
+    return true
   } catch {
-    return undefined
+    return false
   }
-  return plain(message)
 }
 
 export function sealExtended(

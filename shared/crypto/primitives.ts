@@ -55,6 +55,33 @@ export function sealInPlace(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array,
   room.set(chacha20poly1305(key, nonce, aad).encrypt(message))
 }
 
+/** A sealed message in parts, which are its bytes when one is put behind the other. */
+export interface SealedApart {
+  readonly head: Uint8Array
+  readonly rest: Uint8Array
+  readonly tag: Uint8Array
+}
+
+/** As `sealInPlace`, of a head and the rest of the message, none of which is copied: each has its ciphertext apart. */
+export function sealApart(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  head: Uint8Array,
+  rest: Uint8Array,
+): SealedApart {
+  const room = new Uint8Array(head.length + rest.length + TAG_BYTES)
+  room.set(head)
+  room.set(rest, head.length)
+  sealInPlace(key, nonce, aad, room)
+  const end = room.length - TAG_BYTES
+  return {
+    head: room.subarray(0, head.length),
+    rest: room.subarray(head.length, end),
+    tag: room.subarray(end),
+  }
+}
+
 /** The message, or `undefined` if the tag does not match. */
 export function openRecord(
   key: Uint8Array,
@@ -63,6 +90,25 @@ export function openRecord(
   sealed: Uint8Array,
 ): Uint8Array | undefined {
   return attempt(() => chacha20poly1305(key, nonce, aad).decrypt(sealed))
+}
+
+/** A message in two parts. The rest has memory of its own, in which nothing else is. */
+export interface OpenedApart {
+  readonly head: Uint8Array
+  readonly rest: Uint8Array
+}
+
+/** As `openRecord`, with so many bytes of the message apart from the rest. `undefined` too if it has fewer. */
+export function openApart(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  sealed: Uint8Array,
+  headBytes: number,
+): OpenedApart | undefined {
+  const message = openRecord(key, nonce, aad, sealed)
+  if (message === undefined || message.length < headBytes) return undefined
+  return { head: message.slice(0, headBytes), rest: message.slice(headBytes) }
 }
 
 function attempt(open: () => Uint8Array): Uint8Array | undefined {

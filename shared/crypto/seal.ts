@@ -1,4 +1,13 @@
-import { openExtended, openRecord, sealExtended, sealInPlace } from '#primitives'
+import {
+  type OpenedApart,
+  openApart,
+  openExtended,
+  openRecord,
+  type SealedApart,
+  sealApart,
+  sealExtended,
+  sealInPlace,
+} from '#primitives'
 import { concatBytes } from '../bytes.js'
 import { SIZE } from '../constants.js'
 import { expand } from './derive.js'
@@ -58,6 +67,28 @@ export function openCounted(
   sealed: Uint8Array,
 ): Uint8Array | undefined {
   return openRecord(key, counterNonce(counter), aad, sealed)
+}
+
+/** As `sealCounted`, for a large plaintext, which is not copied. @param head of the plaintext */
+export function sealCountedApart(
+  key: Uint8Array,
+  counter: number,
+  aad: Uint8Array,
+  head: Uint8Array,
+  rest: Uint8Array,
+): SealedApart {
+  return sealApart(key, counterNonce(counter), aad, head, rest)
+}
+
+/** As `openCounted`, for a large record: so many bytes of its plaintext, and the rest in memory of its own. */
+export function openCountedApart(
+  key: Uint8Array,
+  counter: number,
+  aad: Uint8Array,
+  sealed: Uint8Array,
+  headBytes: number,
+): OpenedApart | undefined {
+  return openApart(key, counterNonce(counter), aad, sealed, headBytes)
 }
 
 // Reused between calls, as the ciphers copy it.

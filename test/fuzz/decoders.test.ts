@@ -17,6 +17,7 @@ const DECODER = /^export (?:async )?function ((?:decode|parse|open|read)\w*)/gm
 const ELSEWHERE = new Map([
   ['shared/crypto/primitives.ts#openExtended', "the twin of Node's, held against it in crypto/twins.test.ts"],
   ['shared/crypto/primitives.ts#openRecord', "the twin of Node's, held against it in crypto/twins.test.ts"],
+  ['shared/crypto/primitives.ts#openApart', "the twin of Node's, held against it in crypto/twins.test.ts"],
   ['shared/keytab/keytab-file.ts#readKeytabFile', 'there are no files in a browser: it refuses'],
   [
     'kdc/store/level/store.ts#openLevelStore',

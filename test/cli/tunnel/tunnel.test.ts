@@ -78,6 +78,28 @@ describe('a tunnel', () => {
     expect(peers.map(({ text }) => text)).toEqual(peers.map((_, i) => `from ${i}`))
   })
 
+  it('gives each connection its own bytes, however many are in the middle of large records', async () => {
+    const scene = await startTunnel()
+    const pairs: [near: Peer, far: Peer][] = []
+    for (let i = 0; i < 6; i++) pairs.push(await through(scene))
+    // Each side of each connection has a byte of its own, in pieces that fill records, and some that do not.
+    const piece = (i: number, size: number) => Buffer.alloc(size, i)
+    const sizes = [65_536, 70_001, 3, 40_000, 65_520]
+    for (const size of sizes) {
+      for (const [i, [near, far]] of pairs.entries()) {
+        near.socket.write(piece(2 * i, size))
+        far.socket.write(piece(2 * i + 1, size))
+      }
+    }
+    for (const peers of pairs) for (const { socket } of peers) socket.end()
+    await Promise.all(pairs.flat().map(({ socket }) => ended(socket)))
+    const total = sizes.reduce((sum, size) => sum + size, 0)
+    for (const [i, [near, far]] of pairs.entries()) {
+      expect(far.received.equals(piece(2 * i, total))).toBe(true)
+      expect(near.received.equals(piece(2 * i + 1, total))).toBe(true)
+    }
+  })
+
   it('resets a connection whose server is not there, and says so', async () => {
     const scene = await startTunnel()
     scene.server.close()

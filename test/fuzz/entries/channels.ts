@@ -137,16 +137,20 @@ const URL_OF_SERVICE = 'ws://127.0.0.1:8080/live'
 /** Each input is measured with the opening that it comes to: the ticket of a login, an AP-OPEN, and a socket. */
 const OPENING_FLOOR = 512 * 1024
 
+/** What makes a record a large one, which is opened in another way. */
+const MUCH = new Uint8Array(10_000)
+
 /** A record that holds, whatever is inside, and one message of the service in clear. */
-export function channelOfService(scene: ClientScene): Entry {
+export function channelOfService(scene: ClientScene, size: 'small' | 'large'): Entry {
   const kind = (kind: number, ...payload: number[]) => Uint8Array.of(kind, ...payload)
   return {
-    name: 'client: inside of a record of a service',
+    name: `client: inside of a ${size} record of a service`,
     form: 'bytes',
     floor: OPENING_FLOOR,
     seeds: [kind(0, 65), kind(2, 65), kind(2), kind(1), kind(1, 65), kind(3), new Uint8Array()],
     quick: 40,
-    run: async (plaintext, measure) => {
+    run: async (input, measure) => {
+      const plaintext = size === 'large' ? join(input, MUCH) : input
       const socket = serviceSocket(scene, (accept, key) => [
         accept,
         join(RECORD, sealCounted(key, 0, RECORD, plaintext)),

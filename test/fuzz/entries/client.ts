@@ -164,7 +164,8 @@ export function clientEntries(): Entry[] {
     parameters,
     channel(scene),
     administration(),
-    channelOfService(scene),
+    channelOfService(scene, 'small'),
+    channelOfService(scene, 'large'),
     answerOfService(scene),
     ...responseEntries,
   ]

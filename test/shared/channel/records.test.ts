@@ -121,6 +121,35 @@ describe('a channel', () => {
     )
   })
 
+  it('seals in parts the bytes that it seals in one', () => {
+    const [whole, apart] = [pair().client, pair().client]
+    for (const size of [0, 1, 8_192, 8_193, 65_515, 65_516, 65_517, 200_000]) {
+      const message = new Uint8Array(size).map((_, i) => i * 7)
+      const inParts = apart.sealMessageApart(message).map(parts => Buffer.concat(parts))
+      expect(inParts.map(toHex)).toEqual(whole.sealMessage(message).map(toHex))
+    }
+    // The message may be overwritten as soon as it is sealed.
+    const message = new Uint8Array(9_000).fill(1)
+    const sealed = apart.sealMessageApart(message)
+    message.fill(2)
+    expect(Buffer.concat(sealed[0] ?? []).equals(whole.sealMessage(message.fill(1))[0] as Uint8Array)).toBe(
+      true,
+    )
+  })
+
+  it('hands on a large message in memory of its own, and nothing of one that was altered', () => {
+    const { client, service } = pair(65_516)
+    const [record = new Uint8Array()] = client.sealMessage(new Uint8Array(65_516).fill(9))
+    const event = service.open(record)
+    // Where it came from is used for what comes next.
+    record.fill(0)
+    expect(event?.kind === 'message' && event.message.every(byte => byte === 9)).toBe(true)
+    expect(event?.kind === 'message' && event.message.buffer.byteLength).toBe(65_516)
+    const [altered = new Uint8Array()] = client.sealMessage(new Uint8Array(65_516))
+    altered[altered.length - 1] = (altered.at(-1) as number) ^ 1
+    expect(() => service.open(altered)).toThrow(broken)
+  })
+
   it('accepts a message at the limit and breaks on one byte more', () => {
     const { client, service } = pair(100)
     expect(service.open(client.sealMessage(new Uint8Array(100))[0] as Uint8Array)).toMatchObject({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { openExtended, openRecord, sealExtended, sealInPlace } from '#primitives'
+import { openApart, openExtended, openRecord, sealApart, sealExtended, sealInPlace } from '#primitives'
 import { concatBytes, toHex } from '../../../shared/bytes.js'
 import { openCounted, openWith, sealWith } from '../../../shared/crypto/seal.js'
 import { sealCounted, sealedCopy } from '../../support/sealed.js'
@@ -35,6 +35,22 @@ function sealRecord(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, message
   return sealedCopy(message, room => sealInPlace(key, nonce, aad, room))
 }
 
+/** The same AEAD, with the first byte of the message apart, or all of it where there is none. */
+function sealTogether(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, message: Uint8Array): Uint8Array {
+  const { head, rest, tag } = sealApart(key, nonce, aad, message.subarray(0, 1), message.subarray(1))
+  return concatBytes(head, rest, tag)
+}
+
+function openTogether(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  sealed: Uint8Array,
+): Uint8Array | undefined {
+  const opened = openApart(key, nonce, aad, sealed, Math.min(1, Math.max(0, sealed.length - 16)))
+  return opened && concatBytes(opened.head, opened.rest)
+}
+
 /** A box that does not open counts as refused; an input of a wrong size may also throw. */
 function attempt<T>(open: () => T | undefined): T | undefined {
   try {
@@ -52,9 +68,10 @@ function titled(cases: readonly AeadCase[], result: AeadCase['result']): [string
 }
 
 describe.each([
-  ['xchacha20-poly1305', sealExtended, openExtended],
-  ['chacha20-poly1305', sealRecord, openRecord],
-] as const)('%s', (name, seal, open) => {
+  ['xchacha20-poly1305', 'in one', sealExtended, openExtended],
+  ['chacha20-poly1305', 'in one', sealRecord, openRecord],
+  ['chacha20-poly1305', 'in parts', sealTogether, openTogether],
+] as const)('%s %s', (name, _way, seal, open) => {
   const { cases } = vectors<{ cases: AeadCase[] }>(`edge-cases/${name}`)
 
   it.each(titled(cases, 'valid'))('%s: %s', (_flag, _comment, one) => {

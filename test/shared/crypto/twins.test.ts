@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import * as portableBase64url from '../../../shared/base64url.js'
 import * as nodeBase64url from '../../../shared/base64url.node.js'
-import { toHex } from '../../../shared/bytes.js'
+import { concatBytes, toHex } from '../../../shared/bytes.js'
 import * as nobleTwin from '../../../shared/crypto/primitives.js'
 import * as opensslTwin from '../../../shared/crypto/primitives.node.js'
 import type { OrthrusError } from '../../../shared/errors.js'
@@ -73,6 +73,29 @@ describe('noble and OpenSSL', () => {
           expect(twin[open](k, n, aad, sealed)).toEqual(message)
           expect(twin[open](k, n, aad, altered)).toBeUndefined()
           expect(twin[open](k, n, aad, sealed.subarray(0, at % sealed.length))).toBeUndefined()
+        }
+      }),
+    )
+  })
+
+  it('seal in parts what is sealed in one, and hand on no part of what was altered', () => {
+    const head = fc.uint8Array({ maxLength: 3 })
+    fc.assert(
+      fc.property(key, nonce(12), data, head, data, fc.nat(), (k, n, aad, first, message, at) => {
+        const sealed = noble.sealRecord(k, n, aad, concatBytes(first, message))
+        const altered = sealed.slice()
+        altered[at % altered.length] = (altered[at % altered.length] as number) ^ (1 << (at % 8))
+        for (const twin of [noble, openssl]) {
+          const parts = twin.sealApart(k, n, aad, first, message)
+          expect(toHex(concatBytes(parts.head, parts.rest, parts.tag))).toBe(toHex(sealed))
+          const open = (box: Uint8Array, headBytes = first.length) =>
+            twin.openApart(k, n, aad, box, headBytes)
+          expect(open(sealed)).toEqual({ head: first, rest: message })
+          // Nothing else is in the memory that a program is given.
+          expect(open(sealed)?.rest.buffer.byteLength).toBe(message.length)
+          expect(open(altered)).toBeUndefined()
+          expect(open(sealed.subarray(0, at % sealed.length))).toBeUndefined()
+          expect(open(sealed, sealed.length)).toBeUndefined()
         }
       }),
     )
