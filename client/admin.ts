@@ -1,4 +1,4 @@
-import type { AdminMethod } from '../shared/administration/methods.js'
+import { type AdministrationMethod, isRead, isSameElsewhere } from '../shared/administration/methods.js'
 import type { Value } from '../shared/encoding/encoding.js'
 import { OrthrusError } from '../shared/errors.js'
 import { type Pattern, patternIn } from '../shared/pattern.js'
@@ -8,7 +8,7 @@ import { type KdcChannel, openKdcChannel } from './channel/kdc-channel.js'
 import type { AdminTransport } from './channel/transport.js'
 import { connect } from './connect.js'
 import type { ConnectOptions } from './connect-options.js'
-import type { Realm } from './realm.js'
+import { partsOf, type Realm } from './realm.js'
 
 /** `orthrus/admin`: what `orthrus admin` does, as typed calls. The command line makes the same ones. */
 
@@ -91,7 +91,10 @@ export function administrationOf(realm: Realm, closeRealm: () => void = () => {}
   })
 }
 
-/** Makes calls over one channel at a time. A call that was made is never made again: it may have changed something. */
+/**
+ * Makes calls over one channel at a time. One that may have changed something is never made again. One that only reads
+ * is made again at another KDC, if there are several and one fails.
+ */
 class AdminCalls implements AdminTransport {
   readonly #realm: Realm
   #channel: Promise<KdcChannel> | undefined
@@ -102,12 +105,29 @@ class AdminCalls implements AdminTransport {
   }
 
   async call(
-    method: AdminMethod,
+    method: AdministrationMethod,
     args: readonly Value[],
     options?: { readonly wait?: number },
   ): Promise<readonly Value[]> {
-    const channel = await this.open()
-    return channel.call(method, args, options)
+    const { kdcs } = partsOf(this.#realm).connection
+    for (let tries = 1; ; tries++) {
+      const channel = await this.open()
+      try {
+        return await channel.call(method, args, options)
+      } catch (cause) {
+        if (!isFailureOfKdc(cause)) throw cause
+        if (!isRead(method)) throw maybeMade(method, cause)
+        if (tries >= kdcs || !isSameElsewhere(method)) throw cause
+        this.#leave(channel, cause)
+      }
+    }
+  }
+
+  /** The next call goes to another KDC. */
+  #leave(channel: KdcChannel, cause: OrthrusError): void {
+    this.#channel = undefined
+    channel.leave(cause)
+    channel.close()
   }
 
   async open(): Promise<KdcChannel> {
@@ -134,4 +154,20 @@ class AdminCalls implements AdminTransport {
     opened.catch(forget)
     return opened
   }
+}
+
+/** Whether the KDC, or the way to it, failed before it answered, or could not do the call just now. */
+function isFailureOfKdc(cause: unknown): cause is OrthrusError {
+  return cause instanceof OrthrusError && (cause.code === 'channel_broken' || cause.code === 'unavailable')
+}
+
+/** The error for a call that changes something, of which nobody knows whether the KDC made it. */
+function maybeMade(method: AdministrationMethod, cause: OrthrusError): OrthrusError {
+  const { code, reason, facts } = cause
+  const told = code === 'channel_broken' ? `${reason}, before it answered ${method}` : reason
+  return new OrthrusError(code, told, {
+    ...facts,
+    cause,
+    hint: 'it may have been done: look before repeating it',
+  })
 }

@@ -5,10 +5,14 @@ import { isPrivateUrl } from './login/password.js'
 
 /** The URLs in the options of `connect`: those of the KDCs, and the origins of services. */
 
-/** The option `kdc` as a list. @throws TypeError, which does not repeat what it is in place of texts */
+/**
+ * The option `kdc` as a list, each URL once. A text may have several, with commas between them, as ORTHRUS_KDC has.
+ * @throws TypeError, which does not repeat what it is in place of texts
+ */
 export function kdcList(kdc: string | readonly string[] | undefined): string[] {
-  const list: unknown = typeof kdc === 'string' ? [kdc] : (kdc ?? [])
-  if (Array.isArray(list) && list.every(each => typeof each === 'string')) return [...list]
+  const list: unknown = typeof kdc === 'string' ? kdc.split(',') : (kdc ?? [])
+  if (Array.isArray(list) && list.every(each => typeof each === 'string'))
+    return [...new Set(list.map(each => each.trim()))]
   throw new TypeError('kdc is the URL of a KDC, or a list of such: write ws://127.0.0.1:8750 or wss://...')
 }
 

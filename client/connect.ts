@@ -19,6 +19,7 @@ import { originsFrom, unprotectedFrom, urlsFrom } from './connect-urls.js'
 import { type JoinLogin, joinOnce } from './join/join.js'
 import { ClockCheck } from './kdc-link/clock-check.js'
 import { KdcConnection } from './kdc-link/connection.js'
+import { KdcFailover } from './kdc-link/failover.js'
 import { KdcClock } from './kdc-link/kdc-clock.js'
 import { streamTellingOtherVersion, tellingOtherVersion } from './kdc-link/other-version.js'
 import { reachKdc } from './kdc-link/reach.js'
@@ -73,7 +74,8 @@ function withoutChanges({ principal, rotation, ...rest }: KeytabLogin, { keytab 
 async function connectNow(openSocket: OpenSocket, options: ConnectOptions): Promise<Realm> {
   const settings = settingsFrom(options)
   const connection = new KdcConnection({ ...settings, urls: urlsFrom(options), openSocket })
-  const exchange = tellingOtherVersion(message => connection.exchange(message), settings.logger)
+  const failover = new KdcFailover({ ...settings, connection })
+  const exchange = tellingOtherVersion(message => failover.exchange(message), settings.logger)
   const refusals = new RefusalMemory({ ...settings, max: KEPT_MAX })
   const sourcing = { ...settings, exchange, refusals, time: new KdcClock(settings.clock) }
   const source = await sourceFrom(options, sourcing)

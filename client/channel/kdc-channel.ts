@@ -8,9 +8,11 @@ import {
 import { channelBinding } from '../../shared/channel/records.js'
 import { TYPE } from '../../shared/constants.js'
 import type { Value } from '../../shared/encoding/encoding.js'
-import { malformed, type OrthrusError } from '../../shared/errors.js'
+import { malformed, OrthrusError } from '../../shared/errors.js'
 import { kdcService, realmOf } from '../../shared/principal.js'
 import { abortable, runAfter } from '../../shared/timers.js'
+import type { KdcStream } from '../kdc-link/connection.js'
+import { said } from '../kdc-link/link-failure.js'
 import { explainingKdcErrors } from '../kdc-link/refusals.js'
 import { partsOf, type Realm, type RealmParts, whenClosed } from '../realm.js'
 import type { ErrorAnswer, Presented } from '../request/presenting.js'
@@ -39,6 +41,8 @@ export interface KdcChannel {
   call(method: string, args: readonly Value[], options?: CallOptions): Promise<readonly Value[]>
   /** Ends the channel properly. Pending calls are rejected. */
   close(): void
+  /** Gives up the connection that it goes over: what is asked next goes to another KDC, if there are several. */
+  leave(cause: unknown): void
 }
 
 export interface KdcChannelOptions {
@@ -56,8 +60,33 @@ export interface KdcChannelOptions {
   readonly isInBackground?: boolean
 }
 
-/** Opens a channel. @throws OrthrusError as `Realm.getServiceTicket` does, or with the KDC's code if it refuses */
+/**
+ * Opens a channel. Of several KDCs, the others are asked where one fails.
+ * @throws OrthrusError as `Realm.getServiceTicket` does, or with the KDC's code if it refuses
+ */
 export async function openKdcChannel(realm: Realm, options: KdcChannelOptions = {}): Promise<KdcChannel> {
+  const { kdcs } = partsOf(realm).connection
+  for (let tries = 1; ; tries++) {
+    let isSent = false
+    const sending = (): void => {
+      isSent = true
+    }
+    try {
+      return await openOnce(realm, options, sending)
+    } catch (cause) {
+      // Without a connection or a ticket, all of them were asked already.
+      if (tries >= kdcs || !isSent || !mayOpenElsewhere(cause)) throw cause
+    }
+  }
+}
+
+/** Whether it was the KDC that failed, or somebody who says so in its name. */
+function mayOpenElsewhere(cause: unknown): boolean {
+  if (!(cause instanceof OrthrusError) || cause.final) return false
+  return cause.code === 'unavailable' || cause.facts.claimed !== undefined
+}
+
+async function openOnce(realm: Realm, options: KdcChannelOptions, sending: () => void): Promise<KdcChannel> {
   const { presenter, source } = partsOf(realm)
   return presenter.present<KdcCalls>({
     service: kdcService(realmOf(source.client)),
@@ -68,13 +97,16 @@ export async function openKdcChannel(realm: Realm, options: KdcChannelOptions = 
     // Opening a channel twice does no harm.
     safe: true,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
-    send: presented => KdcCalls.open(realm, presented, options),
+    send: presented => {
+      sending()
+      return KdcCalls.open(realm, presented, options)
+    },
   })
 }
 
 /** Gives up the connection to the KDC: what is asked next goes over another one, to the next KDC if there are several. */
-export function leaveKdc(realm: Realm): void {
-  partsOf(realm).connection.leave()
+export function leaveKdc(realm: Realm, cause: unknown): void {
+  partsOf(realm).connection.leave(cause)
 }
 
 interface Call {
@@ -89,6 +121,7 @@ class KdcCalls implements KdcChannel {
   readonly #options: KdcChannelOptions
   readonly #calls = new Map<number, Call>()
   readonly #forget: () => void
+  #stream: KdcStream | undefined
   #lastCall = 0
   #isOpen = false
 
@@ -97,7 +130,10 @@ class KdcCalls implements KdcChannel {
     this.#options = options
     this.#parts = parts
     this.#channel = new PresentedChannel({
-      openStream: events => parts.openStream(events, options.isInBackground === true),
+      openStream: async events => {
+        this.#stream = await parts.openStream(events, options.isInBackground === true)
+        return this.#stream
+      },
       peer: PEER,
       clock: parts.http.clock,
       timers: parts.timers,
@@ -122,6 +158,8 @@ class KdcCalls implements KdcChannel {
         calls.#isOpen = true
         return calls
       }
+      const { code, authenticated } = refused.error
+      if (code === 'unavailable' || !authenticated) calls.leave(said(code))
       channel.end(channel.broken('it was refused'))
       return refused
     } catch (cause) {
@@ -161,6 +199,10 @@ class KdcCalls implements KdcChannel {
 
   close(): void {
     this.#channel.close()
+  }
+
+  leave(cause: unknown): void {
+    this.#stream?.leave(cause)
   }
 
   #receive(message: Uint8Array): void {

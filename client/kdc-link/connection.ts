@@ -12,7 +12,13 @@ import { Outage } from './outage.js'
 import { KdcPresence } from './presence.js'
 import { KdcSearch } from './search.js'
 import type { OpenSocket } from './socket.js'
-import { type Exchanged, type Waiting, WaitingCalls } from './waiting.js'
+import { type Answer, type Waiting, WaitingCalls } from './waiting.js'
+
+/** One id of the connection, in use until `end` is called. */
+export interface KdcStream extends LinkStream {
+  /** Gives up the connection that it goes over, as `KdcConnection.leave` does. */
+  leave(cause: unknown): void
+}
 
 export interface KdcConnectionOptions {
   /** If one cannot be reached, the next is tried. None where only a credential is used, which needs no KDC. */
@@ -52,7 +58,10 @@ export class KdcConnection {
     this.#links = new KdcLinks({
       ...options,
       heard: (link, sign) => this.#heard(link, sign),
-      lost: cause => this.#lost(cause),
+      lost: (link, cause, isLast) => {
+        this.#left(link, cause)
+        if (isLast && this.kdcs === 1) this.#lost(cause)
+      },
     })
     this.#waiting = new WaitingCalls({
       ...options,
@@ -65,12 +74,17 @@ export class KdcConnection {
     this.#search = new KdcSearch({
       ...options,
       timers: inBackground(timers),
-      step: timeouts.silence / 2,
+      step: timeouts.silence / 2 / Math.max(1, options.urls.length - 1),
       open: url => this.#links.open(url),
       opened: link => this.#opened(link),
       failed: cause => this.#notFound(cause),
       isWanted: () => this.#isWanted(),
     })
+  }
+
+  /** How many KDCs it knows. */
+  get kdcs(): number {
+    return this.#options.urls.length
   }
 
   /** Whether requests can be sent at once. */
@@ -88,7 +102,7 @@ export class KdcConnection {
    * to the next KDC if there is one, and the first answer is used. Asking a KDC the same thing twice does no harm.
    * @throws OrthrusError `unavailable`, at once while no KDC shows a sign of life
    */
-  async exchange(message: Uint8Array): Promise<Exchanged> {
+  async exchange(message: Uint8Array): Promise<Answer> {
     this.#requireOpen()
     this.#outage.requireNone(message)
     return new Promise((resolve, reject) => {
@@ -103,7 +117,7 @@ export class KdcConnection {
    * @param isInBackground whether the process may end while it is open
    * @throws OrthrusError `unavailable`
    */
-  async openStream(events: StreamEvents, isInBackground = false): Promise<LinkStream> {
+  async openStream(events: StreamEvents, isInBackground = false): Promise<KdcStream> {
     this.#requireOpen()
     this.#outage.requireNone()
     const link = await this.#reach(this.#options.timeouts.silence)
@@ -134,12 +148,20 @@ export class KdcConnection {
         over()
         stream.end()
       },
+      leave: cause => this.leave(cause, link),
     }
   }
 
-  /** Gives up the connection, which closes once nothing is awaited on it. The next request goes to the next KDC. */
-  leave(): void {
-    this.#links.keepOnly(undefined)
+  /**
+   * Gives up the connection, which closes once nothing is awaited on it. The next request goes to the next KDC.
+   * @param only leaves another one as it is
+   */
+  leave(cause: unknown, only?: KdcLink): void {
+    for (const link of this.#links.usable) {
+      if (only !== undefined && link !== only) continue
+      this.#left(link, cause)
+      this.#links.leave(link)
+    }
   }
 
   /** Closes all connections and rejects pending requests with the cause. */
@@ -207,6 +229,13 @@ export class KdcConnection {
     this.#openers.reject(cause)
   }
 
+  /** Another KDC is asked from now on, if there is one, and this one again only after a while. */
+  #left(link: KdcLink, cause: unknown): void {
+    if (this.#closed !== undefined) return
+    this.#search.avoid(link.target)
+    if (this.kdcs > 1) this.#presence.left(link.url, cause)
+  }
+
   /** Its own end is no loss. */
   #lost(cause: OrthrusError): void {
     if (this.#closed === undefined) this.#presence.lost(cause)
@@ -238,6 +267,10 @@ export class KdcConnection {
 
   /** Uses this link, and gives up the others. */
   #use(link: KdcLink): void {
+    for (const other of this.#links.usable) {
+      if (other.target !== link.target)
+        this.#left(other, silent(other.url, this.#options.timeouts.silence / 2))
+    }
     this.#outage.end()
     this.#waiting.endDoubt()
     this.#links.keepOnly(link)

@@ -1,4 +1,4 @@
-import { OrthrusError } from '../../shared/errors.js'
+import { OrthrusError, type WireCode } from '../../shared/errors.js'
 import { shownFailure } from '../../shared/shown-failure.js'
 import { shownUrl } from '../../shared/shown-url.js'
 
@@ -124,6 +124,11 @@ export function isOtherVersion({ reason }: OrthrusError): boolean {
 /** The error for a KDC that shows no sign of life. @param milliseconds how long it was waited for */
 export function silent(url: string, milliseconds: number): OrthrusError {
   return unreachable(url, `no answer within ${milliseconds} ms`)
+}
+
+/** The error for a KDC that is left because of what it says, or what somebody says in its name. */
+export function said(code: WireCode): OrthrusError {
+  return new OrthrusError('unavailable', `it answers ${code}`, { hint: "look at the KDC's log" })
 }
 
 /** One error for several KDCs. @param failures none if no KDC is known */

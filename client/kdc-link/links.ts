@@ -11,8 +11,8 @@ export interface KdcLinksOptions {
   readonly timeouts: { readonly connect: number }
   /** Whether an idle connection keeps the process alive. */
   readonly keepProcessAlive: boolean
-  /** Called when the last link that requests were sent over is closed. */
-  lost(cause: OrthrusError): void
+  /** Called when a link that requests were sent over is closed. @param isLast whether no other is left */
+  lost(link: KdcLink, cause: OrthrusError, isLast: boolean): void
   /** Called for each sign of life. */
   heard(link: KdcLink, sign: Sign): void
 }
@@ -51,7 +51,8 @@ export class KdcLinks {
       closed: gone => {
         this.#heard.delete(gone)
         const wasUsed = this.#usable.delete(gone)
-        if (wasUsed && this.#usable.size === 0 && gone.failure !== undefined) this.#options.lost(gone.failure)
+        if (wasUsed && gone.failure !== undefined)
+          this.#options.lost(gone, gone.failure, this.#usable.size === 0)
       },
     })
     // A socket may already fail while it is created.
@@ -64,13 +65,14 @@ export class KdcLinks {
     this.#usable.add(link)
   }
 
-  /** Sends requests over this link only, or over none of those there are. Those that wait on another one may still be answered there. */
-  keepOnly(link: KdcLink | undefined): void {
-    for (const other of [...this.#usable]) {
-      if (other === link) continue
-      this.#usable.delete(other)
-      other.retire()
-    }
+  /** Sends requests over this link only. Those that wait on another one may still be answered there. */
+  keepOnly(link: KdcLink): void {
+    for (const other of [...this.#usable]) if (other !== link) this.leave(other)
+  }
+
+  /** Sends no more requests over this link. */
+  leave(link: KdcLink): void {
+    if (this.#usable.delete(link)) link.retire()
   }
 
   /** Keeps the tick of a sign of life. */

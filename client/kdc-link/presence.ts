@@ -18,6 +18,13 @@ export class KdcPresence {
     this.#report({ kind: 'kdc_found', kdc })
   }
 
+  /** This KDC is used no more, and another one is asked. */
+  left(kdc: string, cause: unknown): void {
+    if (kdc !== this.#found) return
+    this.#found = undefined
+    this.#report({ kind: 'kdc_left', kdc, cause })
+  }
+
   lost(cause: unknown): void {
     if (this.#isLost) return
     this.#found = undefined

@@ -1,16 +1,14 @@
 import type { Fraction } from '../../shared/crypto/fraction.js'
 import type { OrthrusError } from '../../shared/errors.js'
-import { type Clock, SECOND } from '../../shared/time.js'
+import type { Clock } from '../../shared/time.js'
 import type { Timers } from '../../shared/timers.js'
+import { Backoff } from './backoff.js'
 import type { KdcLink } from './link.js'
 import { combine } from './link-failure.js'
-
-/** Tuning: the pause after every URL was tried, milliseconds. It doubles each time, so that a crowd of clients is little load. */
-const PAUSE_FIRST = SECOND / 4
-const PAUSE_MAX = SECOND
+import { Turns } from './turns.js'
 
 export interface SearchOptions {
-  /** They are tried in turn, the first of them again after the last. Without any, each search fails at once. */
+  /** They are tried in the order of `Turns`. Without any, each search fails at once. */
   readonly urls: readonly string[]
   readonly clock: Clock
   readonly timers: Timers
@@ -32,9 +30,8 @@ export interface SearchOptions {
  */
 export class KdcSearch {
   readonly #options: SearchOptions
-  #nextUrl = 0
-  #rounds = 0
-  #retryAt = Number.NEGATIVE_INFINITY
+  readonly #turns: Turns
+  readonly #backoff: Backoff
   #isRunning = false
   #isClosed = false
   #isRoundOver = false
@@ -46,6 +43,8 @@ export class KdcSearch {
 
   constructor(options: SearchOptions) {
     this.#options = options
+    this.#turns = new Turns(options)
+    this.#backoff = new Backoff({ ...options, kdcs: options.urls.length })
   }
 
   /** Why no KDC was reached, as far as it is known. */
@@ -58,17 +57,22 @@ export class KdcSearch {
     return this.#attempts.size > 0
   }
 
-  /** Begins, unless it has begun. The first of several URLs to be tried is the one after the last that was tried. */
+  /** Begins, unless it has begun. */
   start(): void {
     if (!this.#isRunning && !this.#isClosed) void this.#run()
+  }
+
+  /** What was used at this URL has failed: for a while the others are tried first. */
+  avoid(url: string): void {
+    this.#turns.avoid(url)
   }
 
   /** A KDC has answered at this link: the other attempts are given up, and the next search begins without a pause. */
   found(link: KdcLink): void {
     this.#isFound = true
-    this.#rounds = 0
-    this.#retryAt = Number.NEGATIVE_INFINITY
+    this.#backoff.end()
     this.#failures.clear()
+    this.#turns.use(link.target)
     for (const attempt of [...this.#attempts]) if (attempt !== link) attempt.retire()
     this.#attempts.clear()
     this.#wake?.()
@@ -87,7 +91,7 @@ export class KdcSearch {
     this.#isRunning = true
     try {
       while (this.#isWanted) {
-        await this.#wait(this.#retryAt - this.#options.clock.monotonic())
+        await this.#wait(this.#backoff.left)
         await this.#round()
       }
     } finally {
@@ -96,18 +100,18 @@ export class KdcSearch {
   }
 
   async #round(): Promise<void> {
-    const { urls, step, clock } = this.#options
+    const { urls, step } = this.#options
     if (!this.#isWanted) return
     this.#isFound = false
     this.#isRoundOver = false
     if (urls.length === 0) this.#options.failed(combine([]))
-    for (let i = 0; i < urls.length && this.#isWanted; i++) {
-      this.#isRoundOver = i === urls.length - 1
-      const failed = this.#attempt(urls[this.#nextUrl % urls.length] as string)
-      this.#nextUrl++
-      await this.#wait(step, failed)
+    const left = this.#turns.next()
+    for (let url = left.shift(); url !== undefined && this.#isWanted; url = left.shift()) {
+      this.#isRoundOver = left.length === 0
+      this.#turns.tried(url)
+      await this.#wait(step, this.#attempt(url))
     }
-    if (!this.#isFound) this.#retryAt = clock.monotonic() + this.#pause(this.#rounds++)
+    if (!this.#isFound) this.#backoff.begin()
   }
 
   /** Resolves when the attempt has failed, and never if it succeeds. */
@@ -130,13 +134,9 @@ export class KdcSearch {
 
   #failed(url: string, cause: OrthrusError): void {
     this.#failures.set(url, cause)
+    this.#turns.avoid(url)
     if (this.#isRoundOver && this.#attempts.size === 0)
       this.#options.failed(combine([...this.#failures.values()]))
-  }
-
-  /** Random in part, so that clients do not return together. */
-  #pause(rounds: number): number {
-    return Math.min(PAUSE_MAX, PAUSE_FIRST * 2 ** rounds) * (0.5 + 0.5 * this.#options.fraction())
   }
 
   #wait(milliseconds: number, orUntil?: Promise<void>): Promise<void> {

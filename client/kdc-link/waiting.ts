@@ -16,6 +16,11 @@ export interface Exchanged extends Span {
   readonly bytes: Uint8Array
 }
 
+/** An answer, and the link that it came over. */
+export interface Answer extends Exchanged {
+  readonly link: KdcLink
+}
+
 /** What waits for a sign of life. */
 export interface Waiting {
   /** The tick from which it has waited. */
@@ -24,13 +29,15 @@ export interface Waiting {
   readonly streams: Map<KdcLink, LinkStream>
   /** Set for an exchange, which may be asked over any connection. */
   readonly message?: Uint8Array
-  /** How many times the last connection was lost before an answer came. */
+  /** How often the last connection was lost before an answer came. */
   losses: number
-  resolve(answer: Exchanged): void
+  resolve(answer: Answer): void
   reject(cause: OrthrusError): void
 }
 
 export interface WaitingOptions {
+  /** A message is given up when its connection was lost once more than there are KDCs. */
+  readonly urls: readonly string[]
   readonly clock: Clock
   readonly timers: Timers
   /** Milliseconds. */
@@ -124,18 +131,19 @@ export class WaitingCalls {
 
   /** Asks over this link, unless that was done. The first answer counts. */
   ask(waiting: Waiting, link: KdcLink): void {
+    const { urls } = this.#options
     const { message } = waiting
     if (message === undefined || waiting.streams.has(link)) return
     const stream = link.openStream({
       received: bytes => {
         const span = endSpan()
         this.end(waiting)
-        waiting.resolve({ bytes, ...span })
+        waiting.resolve({ bytes, link, ...span })
       },
       closed: cause => {
         waiting.streams.delete(link)
         if (waiting.streams.size > 0 || !this.#all.has(waiting)) return
-        if (waiting.losses++ > 0) this.reject(waiting, cause)
+        if (waiting.losses++ >= urls.length) this.reject(waiting, cause)
         else this.#options.search()
       },
     })

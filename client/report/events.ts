@@ -15,6 +15,8 @@ export type ClientEvent =
   | CallRetriedEvent
   | CallFailedEvent
   | KdcFoundEvent
+  | KdcLeftEvent
+  | KdcDiffersEvent
   | KdcLostEvent
   | HookFailedEvent
 
@@ -159,6 +161,26 @@ export interface KdcFoundEvent {
   readonly kind: 'kdc_found'
   /** Its URL, without name and password. */
   readonly kdc: string
+}
+
+/** Of several KDCs this one failed, and another one is asked from now on. */
+export interface KdcLeftEvent {
+  readonly kind: 'kdc_left'
+  readonly kdc: string
+  readonly cause: unknown
+}
+
+/**
+ * Of several KDCs this one refused, without proof, what another one answers: it is of another realm or version, or has
+ * other data. Told once an hour.
+ */
+export interface KdcDiffersEvent {
+  readonly kind: 'kdc_differs'
+  readonly kdc: string
+  /** What it said, which anybody could say in its place. */
+  readonly code: WireCode
+  /** The one whose answer is used. */
+  readonly other: string
 }
 
 /** No KDC answers. What is asked fails until one does. Told once until then. */

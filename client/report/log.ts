@@ -16,6 +16,11 @@ const LINE: { readonly [Kind in ClientEvent['kind']]: Line } = {
   call_retried: ['debug', 'sending a request again'],
   call_failed: ['debug', 'a request has no proved answer'],
   kdc_found: ['debug', 'connected to the KDC'],
+  kdc_left: ['warn', 'a KDC failed; another one is asked'],
+  kdc_differs: [
+    'error',
+    'a KDC refuses what another one answers: it may be of another realm, or have other data; orthrus doctor looks at each',
+  ],
   kdc_lost: ['debug', 'no KDC answers; calls fail until one does'],
   hook_failed: ['error', 'a function given to connect threw'],
 }

@@ -4,12 +4,14 @@ import { sleep } from '../../shared/timers.js'
 import { FeedSession, type FeedSessionOptions } from './session.js'
 
 /** The pause before the next channel, milliseconds: at random, so that all services do not come back together. */
-const PAUSE = { LEAST: SECOND / 10, MOST: 5 * SECOND } as const
+const PAUSE = { LEAST: SECOND / 10, MOST: 5 * SECOND, ELSEWHERE: SECOND / 4 } as const
 
 export interface FollowerOptions extends FeedSessionOptions {
   readonly fraction: Fraction
   /** A channel is over, or could not be opened. */
   readonly onLost: (cause: unknown) => void
+  /** Whether there are several KDCs, so that the next channel goes to another one. */
+  readonly hasSeveral: boolean
 }
 
 /** Follows the log over one channel after another, until it is closed. */
@@ -30,14 +32,16 @@ export class Follower {
   }
 
   async #run(): Promise<void> {
-    const { timers, fraction, onLost } = this.#options
+    const { timers, fraction, onLost, hasSeveral } = this.#options
     const { signal } = this.#closing
     for (;;) {
       this.#session = new FeedSession(this.#options)
       const cause = await this.#session.over
       if (signal.aborted) return
       onLost(cause)
-      await sleep(timers, PAUSE.LEAST + fraction() * (PAUSE.MOST - PAUSE.LEAST), signal)
+      const [least, most] =
+        hasSeveral && this.#session.wasAlive ? [0, PAUSE.ELSEWHERE] : [PAUSE.LEAST, PAUSE.MOST]
+      await sleep(timers, least + fraction() * (most - least), signal)
     }
   }
 }

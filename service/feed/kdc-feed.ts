@@ -44,6 +44,8 @@ export interface KdcFeedOptions {
 
 /** Opens channels to the KDCs of a realm, one after another. Nothing of it keeps the process alive. */
 export class KdcFeed {
+  /** Whether there is another KDC to go to. */
+  readonly hasSeveral: boolean
   readonly #options: KdcFeedOptions
   readonly #login: ConnectOptions
   #keeper: KeyKeeper | undefined
@@ -65,7 +67,7 @@ export class KdcFeed {
       logger,
       timeouts: { call: ANSWER },
     }
-    urlsFrom(this.#login)
+    this.hasSeveral = urlsFrom(this.#login).length > 1
   }
 
   /** @throws OrthrusError */
@@ -81,7 +83,7 @@ export class KdcFeed {
       if (ticket !== undefined) void this.#askKeys(channel)
       return channel
     } catch (cause) {
-      leaveKdc(realm)
+      leaveKdc(realm, cause)
       throw cause
     }
   }
@@ -119,8 +121,8 @@ export class KdcFeed {
   }
 
   /** What was connected may have gone silent: the next channel goes over another connection. */
-  leave(): void {
-    if (this.#realm !== undefined) leaveKdc(this.#realm)
+  leave(cause: unknown): void {
+    if (this.#realm !== undefined) leaveKdc(this.#realm, cause)
   }
 
   close(): void {

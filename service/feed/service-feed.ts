@@ -40,8 +40,10 @@ export interface ServiceFeedOptions {
   readonly startWithoutFeed: boolean
   /** What an orderly end left. */
   readonly saved: SavedFeed | undefined
+  /** Whether there are several KDCs. Default false. */
+  readonly hasSeveral?: boolean
   /** Called when a channel is over, or could not be opened. */
-  readonly onLost?: () => void
+  readonly onLost?: (cause: unknown) => void
   /** Keys of this service up to this kvno were revoked, and some of them were in use until now. */
   readonly onKeyRevoked?: (kvno: number) => void
   /** The service's own key is due to change. */
@@ -87,6 +89,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
     this.#follower = new Follower({
       ...options,
       target: this,
+      hasSeveral: options.hasSeveral ?? false,
       timers: inBackground(timers),
       onLost: cause => this.#lost(cause),
     })
@@ -206,7 +209,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
   }
 
   #lost(err: unknown): void {
-    this.#options.onLost?.()
+    this.#options.onLost?.(err)
     const wasConnected = this.#isConnected
     this.#isConnected = false
     this.#warnings.lost(err, wasConnected)

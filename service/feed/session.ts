@@ -69,6 +69,7 @@ export class FeedSession {
   #channel: FeedChannel | undefined
   #logId: Uint8Array | undefined
   #isOver = false
+  #wasAlive = false
   #isAsking = false
   #isSaying = false
   /** Whether this KDC has told how long an outage is to be survived. It tells it before its first answer to `alive`. */
@@ -84,6 +85,11 @@ export class FeedSession {
     this.#settle = settle
     this.#options = options
     this.#start().catch(cause => this.end(cause))
+  }
+
+  /** Whether the KDC has said that the follower has everything. */
+  get wasAlive(): boolean {
+    return this.#wasAlive
   }
 
   /** Ends the channel. */
@@ -151,6 +157,7 @@ export class FeedSession {
       const state = decodeLogState(results)
       target.cursor.requireCaughtUp(state)
       this.#isAsking = false
+      this.#wasAlive = true
       target.alive(state, sent)
       if (!this.#hasTold) this.#survive(0)
       this.#saySeen()

@@ -62,8 +62,9 @@ export async function startFeed(options: StartFeedOptions): Promise<StartedFeed>
   const feed = new ServiceFeed({
     ...options,
     saved,
+    hasSeveral: kdc.hasSeveral,
     open: events => kdc.open(events),
-    onLost: () => kdc.leave(),
+    onLost: cause => kdc.leave(cause),
     onKeyRevoked: kvno => {
       keyFile.revoke(kvno)
       drop(kvno)

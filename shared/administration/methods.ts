@@ -115,6 +115,32 @@ export type ConcernedMethod = (typeof CONCERNED_METHODS)[number]
 /** What a channel for administration carries. */
 export type AdministrationMethod = AdminMethod | ConcernedMethod
 
+/** Those that change nothing, and are answered the same by every KDC of a realm. */
+const READS_OF_REALM: readonly AdministrationMethod[] = [
+  'show',
+  'list',
+  'followers',
+  'rule',
+  'policy',
+  'members',
+  'due',
+  'realm',
+  'invitations',
+  'why',
+]
+/** Those that change nothing, and are about one KDC: its logs, and the backup that it is making. */
+const READS_OF_KDC: readonly AdministrationMethod[] = ['audit', 'uses', 'refusal', 'backup']
+
+/** Whether a call of it does no harm if it is made twice. */
+export function isRead(method: AdministrationMethod): boolean {
+  return READS_OF_REALM.includes(method) || READS_OF_KDC.includes(method)
+}
+
+/** Whether it is a read that another KDC of the realm answers as well. */
+export function isSameElsewhere(method: AdministrationMethod): boolean {
+  return READS_OF_REALM.includes(method)
+}
+
 /**
  * What an invitation may call, and nothing else (section 12). It is called as `OWN_METHODS` are.
  *

@@ -29,6 +29,7 @@ const NUMBERED = [
   '91', // a tunnel passed by, repeated, taken over
   '92', // who asks, written into headers on the way
   '93', // a proxy for programs, used by pages and other users
+  '94', // a KDC among several that is none of theirs
   '89', // what watches a KDC, taken for a way in
 ]
 const LITERATURE = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6']

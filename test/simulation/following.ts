@@ -72,7 +72,7 @@ export function follow({ holder, clock, random, replayCache, connect, note }: Fo
     saved: undefined,
     open: async ({ onEvent, onEnd }) =>
       openKdcChannel(await connected(), { onEvent, onEnd, isInBackground: true }),
-    onLost: () => realm && leaveKdc(realm),
+    onLost: cause => realm && leaveKdc(realm, cause),
     onRotate: () => keeper?.ask(),
   })
   const service = createService({

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { concatBytes } from '../../../shared/bytes.js'
+import { systemRandom } from '../../../shared/crypto/random.js'
 import { SECOND } from '../../../shared/time.js'
 import { turns } from '../../support/turns.js'
 import { ORDERS } from '../fake-kdc.js'
 import { failureOf, KDC_URL, Setting } from '../setting.js'
 
+/** Tries URLs in the order in which they are given. */
+const random = (length: number): Uint8Array => (length === 4 ? new Uint8Array(4) : systemRandom(length))
 const URLS = ['ws://a.test:1', 'ws://b.test:2', 'wss://c.test']
 
 describe('reaching a KDC', () => {
@@ -52,7 +55,7 @@ describe('reaching a KDC', () => {
   it('tries the next URL, and says for each why it failed', async () => {
     const setting = new Setting()
     setting.kdc.urls = new Set(['wss://c.test'])
-    const realm = await setting.connect({ kdc: URLS })
+    const realm = await setting.connect({ kdc: URLS, random })
     expect(setting.kdc.tried).toEqual(URLS)
     await realm.getServiceTicket('orders')
     setting.kdc.down()
@@ -65,7 +68,7 @@ describe('reaching a KDC', () => {
   it('changes to another KDC when the one in use is gone', async () => {
     const setting = new Setting()
     setting.kdc.urls = new Set(['ws://a.test:1', 'ws://b.test:2'])
-    const realm = await setting.connect({ kdc: URLS })
+    const realm = await setting.connect({ kdc: URLS, random })
     await realm.getServiceTicket('orders')
     setting.kdc.down()
     setting.kdc.up('ws://b.test:2')
@@ -76,7 +79,7 @@ describe('reaching a KDC', () => {
   it('changes to another KDC when the one in use does not answer', async () => {
     const setting = new Setting()
     setting.kdc.urls = new Set(['ws://a.test:1', 'ws://b.test:2'])
-    const realm = await setting.connect({ kdc: URLS })
+    const realm = await setting.connect({ kdc: URLS, random })
     setting.kdc.intercept = (_, honest) => (setting.kdc.tried.length === 1 ? undefined : honest())
     const ticket = realm.getServiceTicket('orders')
     await setting.time.elapse(5 * SECOND)

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
 import type { OpenSocket } from '../../../client/kdc-link/socket.js'
+import { systemRandom } from '../../../shared/crypto/random.js'
 import { SECOND } from '../../../shared/time.js'
 import { turns } from '../../support/turns.js'
 import { ORDERS } from '../fake-kdc.js'
 import { failureOf, KDC_URL, Setting } from '../setting.js'
 
+/** Tries URLs in the order in which they are given. */
+const random = (length: number): Uint8Array => (length === 4 ? new Uint8Array(4) : systemRandom(length))
 const FROZEN = 'ws://frozen.test:1'
 
 /** A KDC at FROZEN that accepts and never answers, not even a ping, beside one that is well. */
@@ -67,7 +70,7 @@ async function lasting(setting: Setting, call: Promise<unknown>): Promise<number
 describe('a KDC that accepts and never answers', () => {
   it('costs one call half a second where there is another, and the next calls nothing', async () => {
     const setting = withFrozen('accepts')
-    const realm = await setting.connect({ kdc: [FROZEN, KDC_URL] })
+    const realm = await setting.connect({ random, kdc: [FROZEN, KDC_URL] })
     const ticket = realm.getServiceTicket('orders')
     expect(await lasting(setting, ticket)).toBe(SECOND / 2)
     expect(await ticket).toMatchObject({ service: ORDERS })
@@ -77,7 +80,7 @@ describe('a KDC that accepts and never answers', () => {
 
   it('costs connect half a second where it is the first of several', async () => {
     const setting = withFrozen('never opens')
-    const connecting = setting.connect({ kdc: [FROZEN, KDC_URL] })
+    const connecting = setting.connect({ random, kdc: [FROZEN, KDC_URL] })
     expect(await lasting(setting, connecting)).toBe(SECOND / 2)
     const realm = await connecting
     expect(await lasting(setting, realm.getServiceTicket('orders'))).toBe(0)
@@ -107,7 +110,7 @@ describe('a KDC that accepts and never answers', () => {
         queueMicrotask(() => events.closed('connect ECONNREFUSED'))
         return { send: () => {}, ping: () => {}, close: () => {} }
       }
-      const realm = await setting.connect({ kdc: [KDC_URL, second] })
+      const realm = await setting.connect({ random, kdc: [KDC_URL, second] })
       refusing = true
       freeze()
       const ticket = realm.getServiceTicket('orders')
@@ -136,7 +139,7 @@ describe('a KDC that accepts and never answers', () => {
         close: () => {},
       }
     }
-    const realm = await setting.connect({ kdc: [KDC_URL, FROZEN] })
+    const realm = await setting.connect({ random, kdc: [KDC_URL, FROZEN] })
     freeze()
     const ticket = realm.getServiceTicket('orders')
     await turns()

@@ -37,6 +37,24 @@ describe('a service that follows the log', () => {
     expect(setting.feed.state.revocations).toBe(2)
   })
 
+  it('goes to the next of several KDCs at once, and waits only where that fails too', async () => {
+    const setting = await FeedSetting.connected({ hasSeveral: true, fraction: () => 0.999 })
+    const { kdc, clock } = setting
+    kdc.channel.cut()
+    kdc.revoke({ kind: 'client', by: setting.ticket().clientId })
+    await clock.elapse(SECOND / 4)
+    expect(setting.feed.state).toMatchObject({ connected: true, revocations: 1 })
+    expect(setting.kinds()).toEqual(['feed_connected', 'feed_ended', 'feed_connected'])
+    const { channels } = kdc
+    kdc.failure = new OrthrusError('unavailable', 'away')
+    kdc.channel.cut()
+    await clock.elapse(SECOND)
+    expect(channels).toHaveLength(2)
+    kdc.failure = undefined
+    await clock.elapse(5 * SECOND)
+    expect(channels).toHaveLength(3)
+  })
+
   it('says what it has seen on a channel that brought nothing new', async () => {
     const setting = await FeedSetting.connected()
     const { kdc, clock } = setting
