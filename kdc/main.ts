@@ -22,6 +22,7 @@ import { reportClock } from './realm/clock-report.js'
 import { reportFollowers } from './realm/feed-report.js'
 import { KeySchedule } from './realm/key-schedule.js'
 import { type OpenRealm, openRealm } from './realm/realm.js'
+import { reportReplica } from './realm/replica-report.js'
 import type { Audit } from './report/audit/audit.js'
 import { AUDIT_FILES } from './report/audit/files.js'
 import type { AuditState } from './report/audit/writer.js'
@@ -114,6 +115,7 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
     if (audit !== undefined) listeners.push(audit.listener)
     reportClock(realm.time, report)
     reportFollowers(realm.feed, report)
+    reportReplica(realm.vault, report)
     const measures = measuring?.meter
     const onLimited: OnLimited = limit => measures?.limited(limit)
     const rates = createRateLimits(limits, () => clock.monotonic(), random, onLimited)

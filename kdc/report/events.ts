@@ -1,6 +1,7 @@
 import type { DecidingRule } from '../../shared/administration/rule.js'
 import type { ErrorFacts, WireCode } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
+import type { ReplicaNotice } from '../store/store.js'
 import type { Failure } from './failure.js'
 import type { RecordChange } from './record-change.js'
 
@@ -37,6 +38,7 @@ export type KdcEvent =
   | AuditFailed
   | AuditWritten
   | AuditNoted
+  | ReplicaNoticed
 
 export type EventOf<K extends KdcEvent['kind']> = Extract<KdcEvent, { readonly kind: K }>
 
@@ -308,4 +310,12 @@ export interface AuditNoted {
   readonly isFault: boolean
   readonly reason: string
   readonly details: object
+}
+
+/** What becomes of this KDC among those that share its store, or what it did to another one. */
+export interface ReplicaNoticed {
+  readonly kind: 'replica_noticed'
+  /** Names this KDC among them. */
+  readonly replica: string
+  readonly notice: ReplicaNotice
 }

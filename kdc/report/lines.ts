@@ -4,6 +4,7 @@ import { toHex } from '../../shared/bytes.js'
 import type { Logger } from '../../shared/logger.js'
 import type { EventOf, KdcEvent, Origin } from './events.js'
 import type { RecordChange } from './record-change.js'
+import { factsOfNotice, REPLICA_WORDS } from './replica-line.js'
 
 /** How each event reads in the log. */
 
@@ -161,6 +162,10 @@ const LINES: Lines = {
     level: isFault ? 'error' : 'info',
     message: `the audit log: ${reason}`,
     fields: { directory, ...details },
+  }),
+  replica_noticed: ({ replica, notice }) => ({
+    ...REPLICA_WORDS[notice.kind],
+    fields: { replica, ...factsOfNotice(notice) },
   }),
   connection_abandoned: ({ address, failure }) => ({
     level: 'error',

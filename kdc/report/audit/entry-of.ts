@@ -7,6 +7,7 @@ import type { Actor, EventOf, KdcEvent, Origin } from '../events.js'
 import type { Failure } from '../failure.js'
 import { subjectsOf } from '../lines.js'
 import type { RecordChange } from '../record-change.js'
+import { factsOfNotice, REPLICA_WORDS } from '../replica-line.js'
 import { timeText } from './time-text.js'
 
 /** What the audit log says of each event; `undefined` for what is neither an exchange nor an act. */
@@ -122,6 +123,12 @@ const ENTRIES: Entries = {
   audit_failed: undefined,
   audit_written: undefined,
   audit_noted: undefined,
+  replica_noticed: ({ replica, notice }) => ({
+    kind: 'kdc',
+    outcome: 'noted',
+    reason: REPLICA_WORDS[notice.kind].message,
+    details: { replica, ...factsOfNotice(notice) },
+  }),
 }
 
 /** Whether the audit log has a line of it. */

@@ -1,0 +1,240 @@
+import { describe, expect, it } from 'vitest'
+import { REPLICA } from '../../../../kdc/store/etcd/replica-defaults.js'
+import { decodeApplied, lastKey, replicaKey } from '../../../../kdc/store/etcd/replica-keys.js'
+import {
+  decodeAddedPrincipal,
+  encodeNewPrincipal,
+  NO_LIMITS,
+} from '../../../../shared/administration/principals.js'
+import { encodePolicyRule } from '../../../../shared/administration/rules.js'
+import { systemRandom } from '../../../../shared/crypto/random.js'
+import { failureOf } from '../../../support/failure.js'
+import { type Identity, local, login, outcome, ruleOf } from '../../../support/realm.js'
+import { PREFIX, type TestCluster, type TestKdc, testCluster } from '../../../support/replicas.js'
+
+/** Several KDCs on one etcd, each timing by itself. What random ones come to is the simulation's. */
+
+interface Scene extends Omit<TestCluster, 'kdcs'> {
+  readonly kdcs: readonly [TestKdc, TestKdc, TestKdc]
+  readonly web: Identity
+  /** What a login at this KDC comes to, at this very moment. */
+  at(kdc: TestKdc): Promise<string>
+  /** How long it takes, milliseconds. */
+  timed(work: Promise<unknown>): Promise<number>
+}
+
+async function scene(): Promise<Scene> {
+  const cluster = await testCluster(3, systemRandom)
+  const { clock, etcd, during } = cluster
+  const kdcs = cluster.kdcs as unknown as Scene['kdcs']
+  const [first] = kdcs
+  const principal = local('web')
+  const added = await during(
+    first.call('add', encodeNewPrincipal({ principal, password: null, ...NO_LIMITS })),
+  )
+  const { kvno, key } = decodeAddedPrincipal(added)
+  if (key === null) throw new Error('no key')
+  const web = { principal, kvno, key }
+  // By now every KDC knows who had a place before it had one.
+  await clock.go(2_000, etcd)
+  const at = async ({ dispatch }: TestKdc): Promise<string> =>
+    outcome(await during(login({ dispatch, clock } as never, web)))
+  const timed = async (work: Promise<unknown>): Promise<number> => {
+    const since = clock.monotonic()
+    await during(work)
+    return clock.monotonic() - since
+  }
+  return { ...cluster, kdcs, web, at, timed }
+}
+
+const disable = (kdc: TestKdc) => kdc.call('disable', [local('web')])
+
+describe('three KDCs that share a store', () => {
+  it('grant at each of them what was changed at one', async () => {
+    const { kdcs, at } = await scene()
+    for (const kdc of kdcs) expect(await at(kdc)).toBe('reply')
+  })
+
+  it('refuse at each of them, from its acknowledgement on, what was disabled at one', async () => {
+    const { kdcs, at, timed } = await scene()
+    for (const kdc of kdcs) await at(kdc)
+    expect(await timed(disable(kdcs[0]))).toBeLessThan(50)
+    for (const kdc of kdcs) expect(await at(kdc)).toBe('06 principal_disabled')
+  })
+
+  it('say what each has applied', async () => {
+    const { kdcs, etcd, during } = await scene()
+    await during(disable(kdcs[0]))
+    const last = etcd.keys.get(lastKey(PREFIX))?.modRevision
+    for (const { replica } of kdcs) {
+      const key = etcd.keys.get(replicaKey(PREFIX, replica.id))
+      expect(decodeApplied(key?.value ?? new Uint8Array())).toBe(last)
+      expect(replica.members).toHaveLength(3)
+    }
+  })
+
+  it('read nothing more from etcd while nothing changes, but what confirms them', async () => {
+    const { kdcs, at, etcd, clock } = await scene()
+    for (const kdc of kdcs) await at(kdc)
+    const before = etcd.revision
+    for (let i = 0; i < 20; i++) {
+      await clock.go(250, etcd)
+      for (const kdc of kdcs) expect(await at(kdc)).toBe('reply')
+    }
+    expect(etcd.revision).toBe(before)
+  })
+})
+
+describe('a KDC that stands still', () => {
+  it('holds a change up for no longer than 2.5 s, and refuses when it goes on', async () => {
+    const { kdcs, at, timed, clock, etcd } = await scene()
+    const [first, , third] = kdcs
+    await at(third)
+    third.client.stop()
+    const took = await timed(disable(first))
+    expect(took).toBeGreaterThanOrEqual(REPLICA.APPLY_WITHIN + REPLICA.GONE_FOR)
+    expect(took).toBeLessThan(2_500)
+    expect(first.logger.lines.at(-2)).toMatchObject({ level: 'warn', fields: { other: third.replica.id } })
+    third.client.goOn()
+    expect(third.replica.isCurrent()).toBe(false)
+    expect(await at(third)).not.toBe('reply')
+    await clock.go(1_000, etcd)
+    expect(await at(third)).toBe('06 principal_disabled')
+  })
+
+  it('holds up nothing that only grants', async () => {
+    const { kdcs, timed } = await scene()
+    kdcs[2].client.stop()
+    const principal = local('new')
+    expect(
+      await timed(kdcs[0].call('add', encodeNewPrincipal({ principal, password: null, ...NO_LIMITS }))),
+    ).toBeLessThan(50)
+  })
+
+  it('holds up nothing once its lease has ended long ago', async () => {
+    const { kdcs, timed, clock, etcd } = await scene()
+    kdcs[2].client.stop()
+    await clock.go(4_000, etcd)
+    expect(await timed(disable(kdcs[0]))).toBeLessThan(50)
+  })
+
+  it('is waited for if its key went just before the change: it may still be answering', async () => {
+    const { kdcs, timed, at, clock, etcd } = await scene()
+    const [first, , third] = kdcs
+    await at(third)
+    // It answers, but hears nothing, and nobody has heard that its key is gone but etcd and the watches of the others.
+    third.client.hangWatches()
+    third.client.isCut = true
+    etcd.delete(replicaKey(PREFIX, third.replica.id))
+    await clock.go(10, etcd)
+    const disabling = disable(first)
+    expect(await at(third)).toBe('reply')
+    expect(await timed(disabling)).toBeGreaterThan(1_400)
+    expect(await at(third)).toBe('05 unavailable')
+    third.client.isCut = false
+    await clock.go(4_000, etcd)
+    expect(await at(third)).toBe('06 principal_disabled')
+  })
+
+  it('that leaves in order is waited for by nobody', async () => {
+    const { kdcs, timed, during } = await scene()
+    await during(kdcs[2].close())
+    expect(await timed(disable(kdcs[0]))).toBeLessThan(50)
+  })
+})
+
+describe('a KDC that does not hear', () => {
+  it('of a change answers nothing a second later, whatever its lease says', async () => {
+    const { kdcs, at, clock, etcd } = await scene()
+    const [, , third] = kdcs
+    await at(third)
+    third.client.isCut = true
+    third.client.keepsLease = true
+    await clock.go(REPLICA.CURRENT_FOR - REPLICA.CONFIRM_EVERY - 10, etcd)
+    expect(third.replica.isCurrent()).toBe(true)
+    await clock.go(REPLICA.CONFIRM_EVERY + 20, etcd)
+    expect(third.replica.isCurrent()).toBe(false)
+    expect(await at(third)).toBe('05 unavailable')
+    expect(third.replica.fault).toMatchObject({
+      code: 'unavailable',
+      facts: { hint: expect.stringContaining('another KDC') },
+    })
+  })
+
+  it('by a watch that hangs begins again by itself', async () => {
+    const { kdcs, at, clock, etcd, timed } = await scene()
+    const [first, , third] = kdcs
+    await at(third)
+    third.client.hangWatches()
+    // It is put out, and back with its place before it could be put out again.
+    expect(await timed(disable(first))).toBeLessThan(1_000)
+    await clock.go(3_000, etcd)
+    expect(third.replica.isCurrent()).toBe(true)
+    expect(await at(third)).toBe('06 principal_disabled')
+  })
+
+  it('because its watch ended forgets everything, and goes on at once', async () => {
+    const { kdcs, at, clock, etcd } = await scene()
+    const third = kdcs[2]
+    await at(third)
+    third.client.cutWatches()
+    // Behind its back, before it watches again: only forgetting can notice it.
+    const lines = third.logger.lines.length
+    await clock.go(20, etcd)
+    expect(third.replica.isCurrent()).toBe(true)
+    expect(third.logger.lines.slice(lines).map(({ message }) => message)).toEqual([
+      expect.stringContaining('has a place'),
+    ])
+    expect(third.realm.directory.use.principals.entries).toBe(0)
+  })
+
+  it('by the wall clock, which leaps ahead while it sleeps', async () => {
+    const { kdcs, clock, etcd } = await scene()
+    clock.step(60_000)
+    for (const { replica } of kdcs) expect(replica.isCurrent()).toBe(false)
+    await clock.go(REPLICA.CONFIRM_EVERY + 10, etcd)
+    for (const { replica } of kdcs) expect(replica.isCurrent()).toBe(true)
+  })
+})
+
+describe('an etcd that goes back', () => {
+  it('is refused for good, by each KDC that has seen more', async () => {
+    const { kdcs, at, clock, etcd, during } = await scene()
+    const snapshot = etcd.takeSnapshot()
+    await during(disable(kdcs[0]))
+    etcd.restore(snapshot)
+    await clock.go(REPLICA.CONFIRM_EVERY + 10, etcd)
+    for (const kdc of kdcs) {
+      expect(await at(kdc)).toBe('05 unavailable')
+      expect(kdc.logger.lines.filter(({ message }) => message.startsWith('etcd has gone back'))).toHaveLength(
+        1,
+      )
+      expect(kdc.replica.fault?.facts.hint).toContain('start each KDC again')
+      await expect(failureOf(during(disable(kdc)))).resolves.toMatchObject({ code: 'unavailable' })
+    }
+    await clock.go(5_000, etcd)
+    for (const kdc of kdcs) expect(kdc.replica.isCurrent()).toBe(false)
+  })
+})
+
+describe('changes at two KDCs at once', () => {
+  it('are both made, each entry of the revocation log with a number of its own', async () => {
+    const { kdcs, during } = await scene()
+    const revoking = kdcs.flatMap(kdc =>
+      [1, 2, 3].map(() => kdc.call('revoke-ticket', [systemRandom(16), null])),
+    )
+    const seqs = (await during(Promise.all(revoking))).map(([seq]) => seq)
+    expect([...seqs].sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+    for (const { realm } of kdcs) expect(realm.revocations.newest).toBe(9)
+  })
+
+  it('of one rule: the second decides from what the first left', async () => {
+    const { kdcs, during } = await scene()
+    const [first, second] = kdcs
+    const rule = ruleOf('web', 'orders')
+    const made = await during(
+      Promise.allSettled([first, second].map(kdc => kdc.call('allow', [...encodePolicyRule(rule)]))),
+    )
+    expect(made.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+  })
+})
