@@ -63,10 +63,10 @@ export class FakeEtcd {
     return { revision: this.#revision, found: all.slice(0, limit), more: all.length > limit }
   }
 
-  transact({ compares, then, otherwise = [] }: Transaction): TransactionAnswer {
+  transact({ compares, operations: wanted, otherwise = [] }: Transaction): TransactionAnswer {
     this.#endLeases()
     const succeeded = compares.every(compare => this.#holds(compare))
-    const operations = succeeded ? then : otherwise
+    const operations = succeeded ? wanted : otherwise
     for (const operation of operations) this.#requireLease(operation)
     const writes = operations.some(({ kind }) => kind !== 'range')
     const events: WatchEvent[] = []
@@ -371,8 +371,6 @@ class FakeWatch implements EtcdWatch {
     this.close()
     this.#listener.ended(cause)
   }
-
-  askProgress(): void {}
 
   close(): void {
     this.isOver = true

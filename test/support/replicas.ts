@@ -114,8 +114,7 @@ async function makeRealm(
     for (const { name, value } of await made.list(kind, { limit: 100 })) {
       etcd.transact({
         compares: [],
-        // biome-ignore lint/suspicious/noThenProperty: etcd's own name for it.
-        then: [
+        operations: [
           { kind: 'put', key: `${PREFIX}${kind}/${name}`, value },
           { kind: 'put', key: lastKey(PREFIX), value: new Uint8Array() },
         ],
@@ -175,8 +174,7 @@ async function openSharedStore(
   const commit = async (changes: readonly Change[]): Promise<void> => {
     const { succeeded, answers } = await etcd.transact({
       compares: changes.map(({ kind, name, expected }) => ({ key: keyOf(kind, name), version: expected })),
-      // biome-ignore lint/suspicious/noThenProperty: etcd's own name for it.
-      then: [
+      operations: [
         ...changes.map(({ kind, name, value }) => {
           const key = keyOf(kind, name)
           return value === undefined

@@ -1,6 +1,6 @@
 import type { KeyValue, WatchEvent } from './etcd.js'
 import { REPLICA } from './replica-defaults.js'
-import { decodeApplied, LEFT, replicaOfKey } from './replica-keys.js'
+import { appliedIn, LEFT, replicaOfKey } from './replica-keys.js'
 
 /** A KDC that may still answer from what was before a change. */
 export interface Unsettled {
@@ -54,7 +54,7 @@ export class Membership {
     this.#knownSince = now
     for (const { key, value, modRevision } of keys) {
       const id = replicaOfKey(this.#prefix, key)
-      if (id !== undefined) this.#present.set(id, { applied: decodeApplied(value), modRevision, since: now })
+      if (id !== undefined) this.#present.set(id, { applied: appliedIn(value), modRevision, since: now })
     }
   }
 
@@ -65,7 +65,7 @@ export class Membership {
     const before = this.#present.get(id)
     if (kind === 'put') {
       this.#gone.delete(id)
-      const applied = decodeApplied(value)
+      const applied = appliedIn(value)
       // One that has applied nothing has only just taken its place.
       const since = before === undefined || applied === 0 ? now : before.since
       this.#present.set(id, { applied, modRevision, since })

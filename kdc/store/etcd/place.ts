@@ -1,7 +1,7 @@
 import { type Cancel, inBackground, runEvery, type Timers } from '../../../shared/timers.js'
 import type { Etcd, KeyValue } from './etcd.js'
 import { REPLICA } from './replica-defaults.js'
-import { encodeApplied, LEFT, lastKey, replicaKey, replicaRange } from './replica-keys.js'
+import { encodeApplied, LEFT, lastKey, replicaKey, replicaOfKey, replicaRange } from './replica-keys.js'
 
 export interface PlaceOptions {
   readonly etcd: Etcd
@@ -54,8 +54,7 @@ export class Place {
     const value = encodeApplied(0)
     const { revision, answers } = await etcd.transact({
       compares: [],
-      // biome-ignore lint/suspicious/noThenProperty: etcd's own name for it.
-      then: [
+      operations: [
         { kind: 'put', key: replicaKey(prefix, id), value, lease },
         { kind: 'range', ...replicaRange(prefix) },
       ],
@@ -89,8 +88,7 @@ export class Place {
     const value = encodeApplied(LEFT)
     await etcd.transact({
       compares: [],
-      // biome-ignore lint/suspicious/noThenProperty: etcd's own name for it.
-      then: [{ kind: 'put', key: this.#key, value, lease: this.#lease }],
+      operations: [{ kind: 'put', key: this.#key, value, lease: this.#lease }],
     })
     await etcd.revokeLease(this.#lease)
   }
@@ -115,8 +113,7 @@ export class Place {
     try {
       const { succeeded } = await this.#options.etcd.transact({
         compares: [{ key: this.#key, version }],
-        // biome-ignore lint/suspicious/noThenProperty: etcd's own name for it.
-        then: [{ kind: 'put', key: this.#key, value: encodeApplied(revision), lease: this.#lease }],
+        operations: [{ kind: 'put', key: this.#key, value: encodeApplied(revision), lease: this.#lease }],
       })
       if (!succeeded) return this.#lose('it was put out')
       this.#version = version + 1
@@ -146,12 +143,17 @@ export interface Confirmation {
 export async function confirm(etcd: Etcd, prefix: string, id: string): Promise<Confirmation> {
   const { revision, answers } = await etcd.transact({
     compares: [],
-    // biome-ignore lint/suspicious/noThenProperty: etcd's own name for it.
-    then: [
+    operations: [
       { kind: 'range', key: lastKey(prefix) },
       { kind: 'range', key: replicaKey(prefix, id) },
     ],
   })
   const [last, own] = answers
   return { revision, last: last?.found[0]?.modRevision ?? 0, own: own?.found[0] }
+}
+
+/** The ids of the KDCs that have a place now. @throws OrthrusError `unavailable` */
+export async function liveReplicas(etcd: Etcd, prefix: string): Promise<readonly string[]> {
+  const { found } = await etcd.range({ ...replicaRange(prefix), keysOnly: true })
+  return found.flatMap(({ key }) => replicaOfKey(prefix, key) ?? [])
 }

@@ -51,7 +51,7 @@ export function encodeApplied(revision: number): Uint8Array {
 }
 
 /** Whatever is no number counts as 0, so that it is waited for and put out. */
-export function decodeApplied(value: Uint8Array): number {
+export function appliedIn(value: Uint8Array): number {
   const text = new TextDecoder().decode(value.subarray(0, 17))
   return /^[0-9]{1,16}$/.test(text) ? Math.min(Number(text), LEFT) : 0
 }

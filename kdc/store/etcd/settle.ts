@@ -59,8 +59,7 @@ async function putOut(id: string, modRevision: number, { etcd, prefix }: SettleO
   try {
     const { succeeded } = await etcd.transact({
       compares: [{ key, modRevision }],
-      // biome-ignore lint/suspicious/noThenProperty: etcd's own name for it.
-      then: [{ kind: 'delete', key }],
+      operations: [{ kind: 'delete', key }],
     })
     return succeeded
   } catch {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { liveReplicas } from '../../../../kdc/store/etcd/place.js'
 import { REPLICA } from '../../../../kdc/store/etcd/replica-defaults.js'
-import { decodeApplied, lastKey, replicaKey } from '../../../../kdc/store/etcd/replica-keys.js'
+import { appliedIn, lastKey, replicaKey } from '../../../../kdc/store/etcd/replica-keys.js'
 import {
   decodeAddedPrincipal,
   encodeNewPrincipal,
@@ -68,9 +69,11 @@ describe('three KDCs that share a store', () => {
     const last = etcd.keys.get(lastKey(PREFIX))?.modRevision
     for (const { replica } of kdcs) {
       const key = etcd.keys.get(replicaKey(PREFIX, replica.id))
-      expect(decodeApplied(key?.value ?? new Uint8Array())).toBe(last)
+      expect(appliedIn(key?.value ?? new Uint8Array())).toBe(last)
       expect(replica.members).toHaveLength(3)
     }
+    const ids = kdcs.map(({ replica }) => replica.id)
+    expect(await during(liveReplicas(kdcs[0].client, PREFIX))).toEqual(ids.sort())
   })
 
   it('read nothing more from etcd while nothing changes, but what confirms them', async () => {
