@@ -7,18 +7,10 @@ import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
 import { reportReplica } from '../../kdc/realm/replica-report.js'
 import { logListener } from '../../kdc/report/log.js'
 import { createReport } from '../../kdc/report/report.js'
-import { requireVersion, Watchers } from '../../kdc/store/changes.js'
+import { Watchers } from '../../kdc/store/changes.js'
 import { EtcdReplica } from '../../kdc/store/etcd/replica.js'
-import { lastKey } from '../../kdc/store/etcd/replica-keys.js'
-import { createMemoryStore } from '../../kdc/store/memory.js'
-import {
-  type Change,
-  type Listed,
-  type Page,
-  RECORD_KIND,
-  type RecordKind,
-  type Store,
-} from '../../kdc/store/store.js'
+import { createEtcdStore } from '../../kdc/store/etcd/store.js'
+import type { Store } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import { Vault } from '../../kdc/vault/vault.js'
 import type { AdministrationMethod } from '../../shared/administration/methods.js'
@@ -108,19 +100,8 @@ async function makeRealm(
   random: RandomSource,
   clock: TestClock,
 ): Promise<void> {
-  const made = createMemoryStore()
-  await createRealm({ vault: new Vault(made, key, random), realm: REALM, clock, random })
-  for (const kind of Object.values(RECORD_KIND)) {
-    for (const { name, value } of await made.list(kind, { limit: 100 })) {
-      etcd.transact({
-        compares: [],
-        operations: [
-          { kind: 'put', key: `${PREFIX}${kind}/${name}`, value },
-          { kind: 'put', key: lastKey(PREFIX), value: new Uint8Array() },
-        ],
-      })
-    }
-  }
+  const store = createEtcdStore({ etcd: new FakeClient(etcd, clock), prefix: PREFIX })
+  await createRealm({ vault: new Vault(store, key, random), realm: REALM, clock, random })
 }
 
 async function startKdc(
@@ -152,54 +133,27 @@ async function startKdc(
   }
 }
 
-/** The least that a store on etcd does; `EtcdStore` has a suite of its own. */
 async function openSharedStore(
   etcd: FakeClient,
   clock: TestClock,
   random: RandomSource,
 ): Promise<{ store: Store; replica: EtcdReplica }> {
+  const inner = createEtcdStore({ etcd, prefix: PREFIX })
   const watchers = new Watchers()
   const apply = watchers.apply.bind(watchers)
-  const replica = await EtcdReplica.join({ etcd, prefix: PREFIX, clock, timers: etcd.timers, random, apply })
-  const keyOf = (kind: RecordKind, name: string): string => `${PREFIX}${kind}/${name}`
-  const list = async (kind: RecordKind, { after, limit }: Page): Promise<Listed[]> => {
-    const key = after === undefined ? keyOf(kind, '') : `${keyOf(kind, after)}\0`
-    const { found } = await etcd.range({ key, end: `${PREFIX}${kind}0`, limit })
-    return found.map(({ key: name, version, value }) => ({
-      name: name.slice(keyOf(kind, '').length),
-      version,
-      value,
-    }))
-  }
-  const commit = async (changes: readonly Change[]): Promise<void> => {
-    const { succeeded, answers } = await etcd.transact({
-      compares: changes.map(({ kind, name, expected }) => ({ key: keyOf(kind, name), version: expected })),
-      operations: [
-        ...changes.map(({ kind, name, value }) => {
-          const key = keyOf(kind, name)
-          return value === undefined
-            ? ({ kind: 'delete', key } as const)
-            : ({ kind: 'put', key, value } as const)
-        }),
-        { kind: 'put', key: lastKey(PREFIX), value: new Uint8Array() },
-      ],
-      otherwise: changes.map(({ kind, name }) => ({ kind: 'range', key: keyOf(kind, name) })),
-    })
-    if (!succeeded) {
-      for (const [i, change] of changes.entries()) requireVersion(change, answers[i]?.found[0]?.version ?? 0)
-    }
-    watchers.notify(changes)
-  }
+  const { timers } = etcd
+  const replica = await EtcdReplica.join({ etcd, prefix: PREFIX, clock, timers, random, apply })
+  inner.watch((kind, name) => watchers.notify([{ kind, name }]))
   const store: Store = {
-    get: async (kind, name) => (await etcd.range({ key: keyOf(kind, name) })).found[0],
-    list,
-    commit,
+    get: (...args) => inner.get(...args),
+    list: (...args) => inner.list(...args),
+    commit: changes => inner.commit(changes),
     watch: listener => watchers.add(listener),
-    snapshot: async () => ({ list, close: async () => {} }),
-    compact: async () => {},
+    snapshot: () => inner.snapshot(),
+    compact: () => inner.compact(),
     close: async () => {
       await replica.leave()
-      await etcd.close()
+      await inner.close()
     },
     replica,
   }

@@ -246,9 +246,9 @@ export class EtcdReplica implements Replica {
     let hasNews = false
     for (const event of events) {
       if (this.#membership.apply(event, now)) continue
-      hasNews = true
       const record = recordOfKey(prefix, event.key)
       if (record !== undefined) changes.push(record)
+      if (record !== undefined || event.key === lastKey(prefix)) hasNews = true
     }
     watching.delivered = revision
     this.#highest = Math.max(this.#highest, revision)
