@@ -40,7 +40,8 @@ export class Place {
     this.#key = replicaKey(options.prefix, options.id)
     this.#lease = lease
     this.taken = taken
-    this.#version = taken.replicas.find(({ key }) => key === this.#key)?.version
+    const place = this.#key
+    this.#version = taken.replicas.find(({ key: name }) => name === place)?.version
     this.#stopKeeping = runEvery(inBackground(options.timers), REPLICA.KEEP_EVERY, () => void this.#keep())
   }
 

@@ -242,13 +242,14 @@ export class EtcdReplica implements Replica {
     if (watching.isOver || revision <= watching.delivered) return
     const { clock, prefix, apply } = this.#options
     const now = clock.monotonic()
+    const last = lastKey(prefix)
     const changes: Noticed[] = []
     let hasNews = false
     for (const event of events) {
       if (this.#membership.apply(event, now)) continue
       const record = recordOfKey(prefix, event.key)
       if (record !== undefined) changes.push(record)
-      if (record !== undefined || event.key === lastKey(prefix)) hasNews = true
+      if (record !== undefined || event.key === last) hasNews = true
     }
     watching.delivered = revision
     this.#highest = Math.max(this.#highest, revision)
