@@ -32,15 +32,32 @@ export interface Routed {
   readonly target: string
 }
 
+/** Headers that a browser adds and a page cannot take away, and that programs have no use for. */
+const OF_BROWSER = [
+  'origin',
+  'access-control-request-method',
+  'access-control-request-private-network',
+  'sec-fetch-site',
+  'sec-fetch-dest',
+  'sec-fetch-user',
+  'sec-ch-ua',
+  'upgrade-insecure-requests',
+] as const
+
+/** So every browser calls itself, and no page can have it say otherwise without asking first (CORS). */
+const BROWSER = /^\s*mozilla\//i
+
 /**
- * Browsers say of each request from which page it is; programs say nothing of the kind. Of `Referer` only that of another
- * host counts, since libraries that follow redirects write one.
+ * Browsers say of each request from which page it is, but only to hosts that they trust: of a picture at a host of `--map`
+ * they say nothing, where the page wants no `Referer`. So whatever calls itself a browser is taken for one. Of `Referer`
+ * only that of another host counts, since libraries that follow redirects write one. `Sec-Fetch-Mode` alone is Node's.
  */
-export function isFromPage(req: IncomingMessage): boolean {
-  const { origin, referer, 'access-control-request-method': preflight, 'sec-fetch-site': site } = req.headers
-  if (origin !== undefined || preflight !== undefined || site !== undefined) return true
+export function isFromPage({ headers }: IncomingMessage): boolean {
+  if (OF_BROWSER.some(name => headers[name] !== undefined)) return true
+  const { referer, host, 'user-agent': agent = '' } = headers
+  if (BROWSER.test(agent)) return true
   if (referer === undefined) return false
-  return !URL.canParse(referer) || new URL(referer).host !== req.headers.host
+  return !URL.canParse(referer) || new URL(referer).host !== host
 }
 
 /** @returns why it goes nowhere */

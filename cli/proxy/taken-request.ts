@@ -71,7 +71,7 @@ const METHOD: Fault = {
 const FROM_PAGE: Fault = {
   status: 403,
   word: 'page_refused',
-  text: 'this request comes from a page in a browser, and this proxy is for programs alone, or every page could act as its principal; in pages use orthrus/client',
+  text: 'this request comes from a page in a browser, and this proxy is for programs alone, or every page could act as its principal; in pages use orthrus/client. A program that calls itself Mozilla needs another User-Agent',
 }
 
 const AUTHORIZED: Fault = {

@@ -193,6 +193,14 @@ describe('a page in a browser on the same machine', () => {
     ['on another port of this machine', 403, get('127.0.0.1', 'Origin: http://127.0.0.1:3000')],
     ['that shows a picture', 403, get('localhost', 'Sec-Fetch-Site: cross-site')],
     ['that a person opens', 403, get('localhost', 'Sec-Fetch-Site: none')],
+    [
+      'that shows a picture without saying where it is, in a browser that does not say it either',
+      403,
+      get('orders.internal', 'User-Agent: Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0', 'Accept: image/*'),
+    ],
+    ['that a person opens without TLS', 403, get('orders.internal', 'Upgrade-Insecure-Requests: 1')],
+    ['that says what it is for alone', 403, get('localhost', 'Sec-Fetch-Dest: image')],
+    ['that says its browser alone', 403, get('localhost', 'Sec-CH-UA: "Chromium";v="140"')],
     ['in an old browser', 403, get('localhost', 'Referer: http://evil.example/')],
     [
       'that asks first',
@@ -208,7 +216,9 @@ describe('a page in a browser on the same machine', () => {
     ['that says no host', 400, 'GET / HTTP/1.0\r\n\r\n'],
     ['that says two', 400, get('localhost', 'Host: evil.example')],
   ])('%s gets nothing', async (_, status, head) => {
-    const { served, port } = await callers()
+    const { served, port } = await callers({
+      routes: route => ({ byHost: new Map([['orders.internal', route]]) }),
+    })
     expect(statusOf(await raw(port, head))).toBe(status)
     expect(served.seen).toEqual([])
   })
@@ -225,6 +235,12 @@ describe('a page in a browser on the same machine', () => {
     ])
       expect([host, statusOf(await raw(port, get(host)))]).toEqual([host, 200])
     expect(statusOf(await raw(port, get('localhost:1', 'Referer: http://localhost:1/before')))).toBe(200)
-    expect(served.seen).toHaveLength(7)
+    for (const agent of ['curl/8.5.0', 'Python-urllib/3.13', 'Go-http-client/1.1', 'Java/21', 'node'])
+      expect(statusOf(await raw(port, get('localhost', `User-Agent: ${agent}`)))).toBe(200)
+    // As the fetch of Node says.
+    expect(statusOf(await raw(port, get('localhost', 'Sec-Fetch-Mode: cors', 'Accept-Language: *')))).toBe(
+      200,
+    )
+    expect(served.seen).toHaveLength(13)
   })
 })
