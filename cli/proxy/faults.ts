@@ -82,3 +82,17 @@ export const FULL: Fault = {
   detail: 'too many requests wait',
   headers: { 'retry-after': '1' },
 }
+
+export const CLIENT_BUSY: Fault = {
+  status: 429,
+  word: 'client_busy',
+  text: 'too many requests of this client wait for the program behind it; nothing was sent to it: wait for some of their answers',
+  detail: 'the client has its share of the connections, and too many requests wait',
+  headers: { 'retry-after': '1' },
+}
+
+/** @param limit milliseconds */
+export function clientSilent(limit: number): Fault {
+  const text = `for ${limit / SECOND} s nothing came of the body of the request, or nothing of its answer was taken; ${MAY_BE_HANDLED}`
+  return { status: 408, word: 'client_timeout', text, detail: 'the client neither sends nor takes anything' }
+}

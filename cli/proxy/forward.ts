@@ -5,14 +5,28 @@ import { ByteCollector } from '../../service/response/byte-collector.js'
 import { hasBody } from '../../shared/http/binding.js'
 import { COVERED_RESPONSE_HEADERS } from '../../shared/http/header-names.js'
 import { type Cancel, runAfter, type Timers } from '../../shared/timers.js'
-import { answerFault, type Fault, FULL, tooLong, tooSlow, unreachable, wrongAnswer } from './faults.js'
+import {
+  answerFault,
+  CLIENT_BUSY,
+  clientSilent,
+  type Fault,
+  FULL,
+  tooLong,
+  tooSlow,
+  unreachable,
+  wrongAnswer,
+} from './faults.js'
 import { type HeaderPair, headersOfAnswer, valuesOf } from './header-rules.js'
+import type { Shares } from './shares.js'
 import type { Upstream } from './upstream.js'
 
 /** One request, passed on to the program behind the proxy, and its answer, passed back. */
 
 export interface ForwardOptions {
   readonly upstream: Upstream
+  readonly shares: Shares
+  /** Who makes it, and so whose share it is of. */
+  readonly presenter: string
   readonly req: IncomingMessage
   readonly res: ServerResponse
   /** What the program gets, without headers that frame the body. */
@@ -25,6 +39,8 @@ export interface ForwardOptions {
   readonly maxResponse: number
   /** How long the program may be silent, milliseconds. */
   readonly patience: number
+  /** How long a client may send nothing of a body that is awaited, and take nothing of an answer, milliseconds. */
+  readonly clientPatience: number
   readonly timers: Timers
   /** Told of what went wrong on the program's side. */
   readonly onFault: (fault: Fault) => void
@@ -46,6 +62,8 @@ class Forwarding {
   #up: ClientRequest | undefined
   #answer: IncomingMessage | undefined
   #cancel: Cancel = () => {}
+  #cancelClient: Cancel = () => {}
+  #leave: () => void = () => {}
   #hasBody = false
   #isConnected = false
   #isOver = false
@@ -63,7 +81,7 @@ class Forwarding {
     whenOver(req, res, () => this.#end())
     const { length } = announced(req)
     if (told !== undefined && length !== undefined && told !== length) this.#fail(OTHER_LENGTH)
-    else if ((told ?? length) !== undefined) this.#ask(false)
+    else if ((told ?? length) !== undefined) this.#waitForTurn()
     else this.#lookAhead()
   }
 
@@ -73,7 +91,7 @@ class Forwarding {
     const go = (): void => {
       cancel()
       req.off('readable', look).off('error', go).off('close', go)
-      if (!this.#isOver) this.#ask(false)
+      if (!this.#isOver) this.#waitForTurn()
     }
     const look = (): void => {
       if (req.complete || req.readableLength >= AHEAD.BYTES) go()
@@ -81,6 +99,21 @@ class Forwarding {
     const cancel = runAfter(timers, AHEAD.TIME, go)
     req.on('readable', look).on('error', go).on('close', go)
     look()
+  }
+
+  /** Nobody has all the connections of the program. */
+  #waitForTurn(): void {
+    const { upstream, shares, presenter, patience, timers } = this.#options
+    this.#cancel = runAfter(timers, patience, () => this.#fail(CLIENT_BUSY))
+    const leave = shares.enter(presenter, () => {
+      this.#cancel()
+      if (upstream.isFull) this.#fail(FULL)
+      else this.#ask(false)
+    })
+    if (leave === undefined) this.#fail(CLIENT_BUSY)
+    // It may be over already, if it could not be asked at all.
+    else if (this.#isOver) leave()
+    else this.#leave = leave
   }
 
   #ask(fresh: boolean): void {
@@ -120,8 +153,10 @@ class Forwarding {
     let last: Buffer | undefined
     this.#hasBody = true
     this.#cancel()
+    this.#waitForClient()
     req.on('data', (piece: Buffer) => {
       sent += piece.length
+      this.#waitForClient()
       if (told !== undefined && sent > told) {
         this.#fail(OTHER_LENGTH)
         return
@@ -130,13 +165,16 @@ class Forwarding {
       if (sent === told) last = piece
       if (this.#isOver || up.destroyed || last === piece || up.write(piece)) return
       req.pause()
+      this.#cancelClient()
       this.#waitForProgram()
     })
     up.on('drain', () => {
       this.#cancel()
+      this.#waitForClient()
       req.resume()
     })
     req.on('end', () => {
+      this.#cancelClient()
       if (told !== undefined && sent !== told) {
         this.#fail(OTHER_LENGTH)
         return
@@ -177,14 +215,20 @@ class Forwarding {
       if (!isBegun && !this.#isOver) res.flushHeaders()
     })
     const going = (): void => {
+      this.#cancelClient()
       answer.resume()
       this.#waitForProgram()
     }
     answer.on('data', (piece: Buffer) => {
       isBegun = true
       this.#cancel()
-      if (res.write(piece)) this.#waitForProgram()
-      else answer.pause()
+      this.#cancelClient()
+      if (res.write(piece)) {
+        this.#waitForProgram()
+        return
+      }
+      answer.pause()
+      this.#waitForClient()
     })
     res.on('drain', going)
     this.#waitForProgram()
@@ -224,6 +268,14 @@ class Forwarding {
     if (!this.#isOver) this.#cancel = runAfter(timers, patience, () => this.#fail(tooSlow(patience)))
   }
 
+  /** Whoever neither sends nor takes anything does not keep a connection of the program from others. */
+  #waitForClient(): void {
+    const { timers, clientPatience } = this.#options
+    this.#cancelClient()
+    if (this.#isOver) return
+    this.#cancelClient = runAfter(timers, clientPatience, () => this.#fail(clientSilent(clientPatience)))
+  }
+
   #broken(up: ClientRequest | undefined, cause: unknown): void {
     if (this.#isOver || up !== this.#up) return
     const { req } = this.#options
@@ -251,6 +303,8 @@ class Forwarding {
     if (this.#isOver) return
     this.#isOver = true
     this.#cancel()
+    this.#cancelClient()
+    this.#leave()
     const up = this.#up
     // One whose request was sent whole and whose answer was read whole is kept, and used again.
     if (up !== undefined && !(up.writableFinished && this.#answer?.complete === true)) up.destroy()

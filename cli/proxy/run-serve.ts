@@ -13,6 +13,7 @@ import { beginProxy, SERVER } from './running.js'
 import type { ServeArguments } from './serve-arguments.js'
 import { type ServeProxyOptions, serveProxy } from './serve-proxy.js'
 import { serveUpgrades } from './serve-upgrade.js'
+import { Shares } from './shares.js'
 import { Upstream } from './upstream.js'
 
 /** What `orthrus proxy serve` does with its options. */
@@ -37,7 +38,12 @@ export async function runServe(terminal: Terminal, options: ServeArguments): Pro
     ...given({ service: principal, allowReadableKeytab, state }),
   })
   const timers = systemTimers
-  const { upstreamConnections: connections, upstreamTimeout: patience } = options
+  const {
+    upstreamConnections: connections,
+    upstreamTimeout: patience,
+    clientTimeout: clientPatience,
+  } = options
+  const share = options.upstreamConnectionsPerClient ?? Math.ceil(connections / 2)
   const upstream = new Upstream({
     place: { ...options.to, place },
     timers,
@@ -55,6 +61,8 @@ export async function runServe(terminal: Terminal, options: ServeArguments): Pro
       maxBody: options.maxBody,
       maxResponse: options.maxResponse,
       patience,
+      clientPatience,
+      shares: new Shares(share, 4 * share),
       timers,
       logger,
       assertions: key && new Assertions(key, systemClock),

@@ -20,9 +20,12 @@ export interface ServeArguments extends ConnectionOptions {
   readonly maxBody: number
   readonly maxResponse: number
   readonly upstreamConnections: number
+  /** Default: half of them. */
+  readonly upstreamConnectionsPerClient?: number
   readonly websockets: number
   readonly websocketsPerClient: number
   /** Milliseconds. */
   readonly upstreamTimeout: number
+  readonly clientTimeout: number
   readonly logLevel: string
 }

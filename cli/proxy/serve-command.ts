@@ -81,6 +81,11 @@ function withLimits(command: Command): Command {
         parseCount,
       ),
     )
+    .option(
+      '--upstream-connections-per-client <number>',
+      'how many of them one client may have, by default half',
+      parseCount,
+    )
     .addOption(
       defaulted('--websockets <number>', 'how many may be open; 0 passes none on', '1000', parseWebSockets),
     )
@@ -94,6 +99,14 @@ function withLimits(command: Command): Command {
     )
     .addOption(
       defaulted('--upstream-timeout <time>', 'how long the program may be silent', '60s', parseDuration),
+    )
+    .addOption(
+      defaulted(
+        '--client-timeout <time>',
+        'how long a client may send nothing of a body, or take nothing of an answer',
+        '60s',
+        parseDuration,
+      ),
     )
     .addOption(
       defaulted('--log-level <level>', 'how much of the log goes to standard error', 'info').choices([

@@ -21,6 +21,7 @@ import {
   valuesOf,
 } from './header-rules.js'
 import { identityHeaders, type Sender } from './identity-headers.js'
+import type { Shares } from './shares.js'
 import { toldLength } from './told-length.js'
 import type { Upstream } from './upstream.js'
 
@@ -39,6 +40,10 @@ export interface ServeProxyOptions {
   readonly maxResponse: number
   /** How long the program may be silent, milliseconds. */
   readonly patience: number
+  /** How long a client may send nothing of a body that is awaited, and take nothing of an answer, milliseconds. */
+  readonly clientPatience: number
+  /** What each client may have of the program at once. */
+  readonly shares: Shares
   readonly timers: Timers
   readonly logger: Logger
   /** With a key that the program has too. */
@@ -77,6 +82,7 @@ function passOn(
   const message = { method: req.method ?? '', target: '', headers: pairs, body: undefined as never }
   exchange(options, req, res, {
     headers,
+    presenter: ticket.via ?? ticket.client,
     client: ticket.client,
     told: toldLength(pairs, ticket.covered),
     isStreamed: status => acceptsSealed(message, status),
@@ -98,6 +104,8 @@ export function headersAbout(
 /** What one exchange has beside what all have. */
 interface Own {
   readonly headers: readonly HeaderPair[]
+  /** Whoever presents a ticket: `undefined` of a request without one. */
+  readonly presenter: string | undefined
   readonly client: string | undefined
   /** The length of its body, bytes, as the client told it. */
   readonly told?: number | undefined
@@ -105,17 +113,23 @@ interface Own {
 }
 
 function exchange(
-  { upstream, maxResponse, patience, timers, logger }: ServeProxyOptions,
+  options: ServeProxyOptions,
   req: IncomingMessage,
   res: ServerResponse,
-  { headers, client, told, isStreamed }: Own,
+  { headers, presenter = '', client, told, isStreamed }: Own,
 ): void {
+  const { upstream, shares, maxResponse, patience, clientPatience, timers, logger } = options
   const onFault = ({ status, detail }: Fault): void => {
     const path = pathOf(req.url) ?? ''
-    logger.warn({ client, method: req.method, path, status, reason: detail }, 'the program behind failed')
+    logger.warn({ client, method: req.method, path, status, reason: detail }, messageOf(status))
   }
   const all = [...headers, ['accept-encoding', 'identity'] as const]
-  forward({ upstream, req, res, headers: all, told, isStreamed, maxResponse, patience, timers, onFault })
+  const limits = { maxResponse, patience, clientPatience, timers }
+  forward({ upstream, shares, presenter, req, res, headers: all, told, isStreamed, ...limits, onFault })
+}
+
+function messageOf(status: number): string {
+  return status < 500 ? 'a request was not passed on, or given up' : 'the program behind failed'
 }
 
 /** Only what says nothing of a ticket is open. */
@@ -131,7 +145,7 @@ function passOpen(options: ServeProxyOptions, req: IncomingMessage, res: ServerR
   if (fault !== undefined) answerFault(res, fault, true)
   else {
     const headers = headersForProgram(pairs, options.owned)
-    exchange(options, req, res, { headers, client: undefined, isStreamed: () => false })
+    exchange(options, req, res, { headers, presenter: undefined, client: undefined, isStreamed: () => false })
   }
 }
 

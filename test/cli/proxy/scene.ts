@@ -4,6 +4,7 @@ import { expect, onTestFinished } from 'vitest'
 import { httpPlaceOf } from '../../../cli/proxy/place.js'
 import { type ServeProxyOptions, serveProxy } from '../../../cli/proxy/serve-proxy.js'
 import { serveUpgrades, type WebSocketLimits } from '../../../cli/proxy/serve-upgrade.js'
+import { Shares } from '../../../cli/proxy/shares.js'
 import { Upstream } from '../../../cli/proxy/upstream.js'
 import type { Service } from '../../../service/index.js'
 import { startRealm, type TestRealm } from '../../../testing/index.js'
@@ -111,6 +112,8 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
     maxBody: 1024 * 1024,
     maxResponse: 1024 * 1024,
     patience: 60_000,
+    clientPatience: 60_000,
+    shares: new Shares(1_000, 1_000),
     timers: realm.clock,
     logger,
     ...own,

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { Shares } from '../../../cli/proxy/shares.js'
 import { LENGTH_HEADER } from '../../../cli/proxy/told-length.js'
+import { passTime, turns } from '../../support/turns.js'
 import { raw, type SceneOptions, startScene, statusOf } from './scene.js'
 
 /** A program that knows nothing of tickets, behind `serveProxy`. */
@@ -14,6 +16,8 @@ async function called(options?: SceneOptions) {
   const web = await scene.realm.connect('web')
   return { ...scene, web }
 }
+
+const outcome = async (response: Response) => [response.status, response.headers.get('orthrus-proxy')]
 
 describe('a program behind a proxy', () => {
   it('learns who asks, with which claims, and answers with a proof', async () => {
@@ -226,8 +230,6 @@ describe('a program behind a proxy', () => {
 })
 
 describe('a program that fails is reported with a proof', () => {
-  const outcome = async (response: Response) => [response.status, response.headers.get('orthrus-proxy')]
-
   it('when nothing listens there', async () => {
     const server = createTcpServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -369,6 +371,37 @@ describe('a program that fails is reported with a proof', () => {
     expect(await (await second).text()).toBe('done')
   })
 
+  it('when one client asks for more than its share, while others are answered', async () => {
+    const held: (() => void)[] = []
+    const { web, url, realm } = await called({
+      connections: 4,
+      shares: new Shares(2, 1),
+      program: (req, res) => {
+        if (req.url === '/gate') res.end('other')
+        else held.push(() => res.end('done'))
+      },
+    })
+    const taken = [web.fetch(`${url}/1`, ORDERS), web.fetch(`${url}/2`, ORDERS)]
+    await expect.poll(() => held.length).toBe(2)
+    // One of these waits, and the other is one too many.
+    const more = ['/3', '/4'].map(path => web.fetch(`${url}${path}`, ORDERS))
+    const refused = await Promise.race(more)
+    expect([refused.proved, ...(await outcome(refused)), refused.headers.get('retry-after')]).toEqual([
+      true,
+      429,
+      'client_busy',
+      '1',
+    ])
+    const gate = await realm.connect('gate')
+    expect(await (await gate.fetch(`${url}/gate`, ORDERS)).text()).toBe('other')
+    expect(held.length).toBe(2)
+    held.shift()?.()
+    await expect.poll(() => held.length).toBe(2)
+    for (const go of held) go()
+    const statuses = (await Promise.all([...taken, ...more])).map(({ status }) => status)
+    expect(statuses.sort()).toEqual([200, 200, 200, 429])
+  })
+
   it('but not when it closed a connection that was kept, just when it was used again', async () => {
     let connections = 0
     const server = createTcpServer(socket => {
@@ -420,6 +453,69 @@ async function earlyServer(): Promise<string> {
   await once(server, 'listening')
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
+
+/** Takes all that it gets, and answers nothing. */
+async function deafServer(onClose: () => void): Promise<string> {
+  const server = createTcpServer(socket => {
+    socket.on('error', () => {})
+    socket.on('close', onClose)
+    socket.resume()
+    onTestFinished(() => void socket.destroy())
+  }).listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+describe('a client that moves nothing for too long', () => {
+  it('and reads no more of a stream is cut off, also from the program', async () => {
+    let isOver = false
+    const { web, url, realm, logger } = await called({
+      clientPatience: 30_000,
+      program: (_req, res) => {
+        res.on('close', () => {
+          isOver = true
+        })
+        const more = (): void => {
+          while (!res.destroyed && res.write(Buffer.alloc(65_536)));
+        }
+        res.on('drain', more)
+        more()
+      },
+    })
+    const response = await web.fetch(`${url}/`, { ...ORDERS, sealed: true })
+    // Until what lies between the two is full, something moves.
+    while (!isOver) {
+      await turns(10)
+      realm.clock.advance(5_000)
+    }
+    expect(logger.lines.at(-1)?.fields).toMatchObject({
+      client: 'web@test.example',
+      status: 408,
+      reason: 'the client neither sends nor takes anything',
+    })
+    await expect(response.arrayBuffer()).rejects.toMatchObject({ code: 'channel_broken' })
+  })
+
+  it('and sends no more of its body is told so with a proof, and the program is asked no longer', async () => {
+    let hasLost = false
+    const lost = (): void => {
+      hasLost = true
+    }
+    const { web, url, realm } = await called({ clientPatience: 30_000, to: await deafServer(lost) })
+    let push: (piece: Uint8Array) => void = () => {}
+    const body = new ReadableStream<Uint8Array>({
+      start: controller => {
+        push = piece => controller.enqueue(piece)
+      },
+    })
+    push(Buffer.alloc(40_000))
+    const answer = web.fetch(`${url}/`, { ...ORDERS, method: 'POST', body, sealed: true })
+    const response = await passTime(realm.clock, answer, 5_000)
+    expect([response.proved, ...(await outcome(response))]).toEqual([true, 408, 'client_timeout'])
+    await expect.poll(() => hasLost).toBe(true)
+  })
+})
 
 it('ends what a client gave up, also at the program', async () => {
   let isGone = false
