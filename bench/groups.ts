@@ -12,6 +12,7 @@ import { measureRevocation } from './revocation/group.js'
 import type { Settings } from './settings.js'
 import { measureStarts } from './start/group.js'
 import { measureStreams } from './streams/group.js'
+import { measureTunnel } from './tunnel/group.js'
 import { measureVersions, VERSIONS } from './versions/group.js'
 
 /** Everything that is measured, in the order of the report. */
@@ -28,6 +29,7 @@ export const GROUPS: ReadonlyMap<string, (settings: Settings) => Promise<Group>>
   ['replay', measureReplayCache],
   ['channel', measureChannel],
   ['streams', measureStreams],
+  ['tunnel', measureTunnel],
   [VERSIONS, measureVersions],
 ])
 

@@ -1,10 +1,8 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort, startProgram } from '../programs.js'
 import { ENCTYPE } from './encryption.js'
 import { MIT } from './messages.js'
 
@@ -15,9 +13,6 @@ const PROGRAM = {
   database: '/usr/sbin/kdb5_util',
   administration: '/usr/sbin/kadmin.local',
 }
-
-/** Ends with this process, however that ends. */
-const LIVES_WITH_US = '"$@" & echo $!; read -r _; kill -9 $!; wait'
 
 /** Debian has them in the packages krb5-kdc and krb5-admin-server. */
 export const hasMit = process.platform === 'linux' && Object.values(PROGRAM).every(path => existsSync(path))
@@ -37,27 +32,16 @@ export async function startMitKdc(): Promise<MitKdc> {
   make(PROGRAM.database, 'create', '-s', '-r', MIT.realm, '-P', 'master of the bench')
   make(PROGRAM.administration, 'addprinc', '-pw', MIT.password, '+requires_preauth', MIT.client)
   make(PROGRAM.administration, 'addprinc', '-randkey', MIT.service)
-  const shell = spawn('sh', ['-c', LIVES_WITH_US, 'sh', PROGRAM.kdc, '-n'], {
-    env,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const pid = Number(await firstLine(shell))
+  const { pid, stop } = await startProgram([PROGRAM.kdc, '-n'], env)
   return {
     port,
+    // It has one thread.
     cpu: () => Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1000,
     stop: async () => {
-      const ended = once(shell, 'exit')
-      shell.stdin?.end()
-      await ended
+      await stop()
       rmSync(folder, { recursive: true })
     },
   }
-}
-
-async function firstLine(shell: ChildProcess): Promise<string> {
-  const [data] = await once(shell.stdout ?? shell, 'data')
-  shell.stdout?.resume()
-  return String(data)
 }
 
 /** Without the times of the last login in the database, which would cost MIT's KDC a write for each AS exchange. */
@@ -91,14 +75,4 @@ default = FILE:${join(folder, 'default.log')}
 `,
   )
   return { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', KRB5_CONFIG: client, KRB5_KDC_PROFILE: kdc }
-}
-
-/** MIT's KDC does not say which port it took, so one is found that was free. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

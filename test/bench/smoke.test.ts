@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Group, Report, Row } from '../../bench/figures.js'
 import { hasMit } from '../../bench/mit/kdc.js'
+import { hasStunnel } from '../../bench/tunnel/stunnel.js'
 import { root, run } from '../end-to-end/processes.js'
 import { hasRedis } from '../support/redis.js'
 
@@ -45,6 +46,9 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
     ),
     ...['websocket', 'ws', 'tcp'].map(way => `messages.${way}`),
   ],
+  tunnel: ['orthrus', 'tls', 'pipe', ...(hasStunnel ? ['stunnel', 'stunnel.full'] : [])].map(
+    way => `tunnel.${way}`,
+  ),
   versions: [...OWN, 'sealed.65536'].flatMap(id => [`${id}.0`, `${id}.1`]),
 }
 
