@@ -3,7 +3,8 @@ import { silentLogger } from '../shared/logger.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { parseCredential } from '../shared/ticket/credential.js'
 import { type ConnectionOptions, hasLogin, kdcUrl, type Sizes, withRealm } from './connection.js'
-import { credentialFrom, explained, serviceOf } from './credential-use.js'
+import { credentialFrom, explained, holderOf, serviceOf } from './credential-use.js'
+import { chooseLogin } from './logins.js'
 import type { Terminal } from './terminal.js'
 
 /**
@@ -34,7 +35,10 @@ export async function withCaller(
   if (options.credential === undefined) return withOwnTicket(terminal, options, sizes, use)
   const text = await credentialFrom(options.credential)
   const credential = parseCredential(text)
-  const withLogin = hasLogin(terminal, options)
+  // A credential that names nobody is used alone, unless it is said who else acts.
+  const kept =
+    holderOf(credential) === undefined ? undefined : await chooseLogin(terminal, options, [credential.client])
+  const withLogin = hasLogin(terminal, options) || kept !== undefined
   const service = serviceOf(credential, { ...options, withLogin })
   const allowed = { allowBearerCredential: options.allowBearerCredential === true }
   try {
@@ -48,7 +52,7 @@ export async function withCaller(
           const fetch: Caller['fetch'] = (url, init) => realm.fetch(url, { ...init, service, ticket })
           return use({ service, serviceProved, fetch })
         },
-        sizes,
+        { ...sizes, services: [credential.client] },
       )
     } else {
       const kdc = kdcUrl(terminal, options)
@@ -80,6 +84,6 @@ function withOwnTicket(
         fetch: (url, init) => realm.fetch(url, { ...init, service }),
       })
     },
-    sizes,
+    { ...sizes, services: [name] },
   )
 }

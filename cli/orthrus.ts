@@ -40,5 +40,6 @@ const code = await run(process.argv.slice(2), {
   err: text => process.stderr.write(text),
   env: process.env,
   outIsTerminal: process.stdout.isTTY === true,
+  errIsTerminal: process.stderr.isTTY === true,
 })
 process.exitCode = isLost ? EXIT.FAILED : code

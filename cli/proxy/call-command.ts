@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { defaulted, parseDuration, parseSize, RepeatedOption } from '../arguments.js'
-import { withConnection } from '../connection.js'
+import { withIdentity } from '../connection.js'
 import type { Terminal } from '../terminal.js'
 import { parsePlace } from '../tunnel/place.js'
 import type { CallArguments, Mapping } from './call-arguments.js'
@@ -8,7 +8,7 @@ import { parseCount, parseHeaderName } from './common-options.js'
 import { parseHttpOrigin } from './place.js'
 
 export function callProxyCommand(terminal: Terminal): Command {
-  const command = withConnection(new Command('call'))
+  const command = withIdentity(new Command('call'))
     .description('make the requests of programs on this machine, and give back what services have proved')
     .requiredOption('--listen <place>', 'where: 127.0.0.1:PORT, PORT, or unix:PATH', parsePlace)
     .option('-s, --service <name>', 'the service that must answer, at --to')

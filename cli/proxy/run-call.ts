@@ -51,7 +51,13 @@ export async function runCall(terminal: Terminal, options: CallArguments): Promi
     )
   }
   try {
-    await withRealm(terminal, options, use, { maxRequest, maxResponse, fetch, logger })
+    await withRealm(terminal, options, use, {
+      maxRequest,
+      maxResponse,
+      fetch,
+      logger,
+      services: servicesOf(routes),
+    })
   } finally {
     for (const upstream of upstreams.values()) upstream.close()
     await running.end()

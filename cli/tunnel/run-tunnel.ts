@@ -92,7 +92,7 @@ export async function runConnect(terminal: Terminal, options: ConnectArguments):
           service,
         })
       },
-      { logger },
+      { logger, services: [options.service] },
     )
   } finally {
     await running.end()

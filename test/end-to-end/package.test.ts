@@ -79,6 +79,7 @@ it.each([
       '#base64url',
       '#cache-mode',
       '#diagnostics',
+      '#kept-login',
       '#keytab-file',
       '#primitives',
       '#tcp',
