@@ -12,6 +12,7 @@ import { freeBuffersSoon } from './buffers.js'
 import { connectTunnel } from './connect.js'
 import { isOfThisMachine, type Place, resolved, shownPlace } from './place.js'
 import { serveTunnel, type Tunnel } from './serve.js'
+import { type UserArguments, userRuleFor } from './user-rule.js'
 
 /** What `orthrus tunnel serve` and `connect` do with their options. */
 
@@ -31,7 +32,7 @@ export interface ServeArguments extends CommonArguments {
   readonly connectionsPerClient: number
 }
 
-export interface ConnectArguments extends CommonArguments {
+export interface ConnectArguments extends CommonArguments, UserArguments {
   readonly service: string
   readonly renew?: boolean
   readonly listenUnprotected?: boolean
@@ -75,6 +76,7 @@ export async function runServe(terminal: Terminal, options: ServeArguments): Pro
 export async function runConnect(terminal: Terminal, options: ConnectArguments): Promise<void> {
   const listen = await resolved(options.listen)
   if (!isOfThisMachine(listen) && options.listenUnprotected !== true) throw unprotected(listen)
+  const rule = userRuleFor(options, listen)
   const running = begin(terminal, options)
   const { logger } = running
   try {
@@ -85,7 +87,7 @@ export async function runConnect(terminal: Terminal, options: ConnectArguments):
         // What is refused is refused now, and not when a program first connects.
         await realm.getServiceTicket(options.service)
         const { service, to, renew, connections } = options
-        const common = { service, to, logger, timers: systemTimers, maxConnections: connections }
+        const common = { service, to, logger, timers: systemTimers, maxConnections: connections, rule }
         const tunnel = await connectTunnel({ realm, listen, ...common, ...given({ renew }) })
         await running.until(tunnel, `${realm.client} reaches ${service} by`, {
           client: realm.client,

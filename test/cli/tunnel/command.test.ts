@@ -36,6 +36,13 @@ describe('orthrus tunnel', () => {
     [['tunnel', 'serve', '--listen', '7379', '--to', '127.0.0.1:0'], 'Nothing listens on port 0'],
     [['tunnel', 'serve', '--listen', 'unix:', '--to', '6379'], 'Write a socket as unix:'],
     [['tunnel', 'serve', '--listen', `unix:/${'x'.repeat(107)}`, '--to', '1'], 'of at most 107 bytes'],
+    [[...SERVE, '--only-user', '0'], "unknown option '--only-user'"],
+    [[...CONNECT, '--only-user', 'root'], 'Write the number of a user, as id -u prints it'],
+    [[...CONNECT, '--only-user', '0', '--allow-every-local-user'], 'goes with no option that lets more in'],
+    [
+      ['tunnel', 'connect', '--listen', 'unix:/x', '--to', '1', '-s', 'redis', '--only-user', '0'],
+      'goes with no',
+    ],
     [SERVE, 'say whose key to use'],
     [CONNECT, 'say whose key to use'],
   ] as const)('%j is wrong usage', async (args, message) => {

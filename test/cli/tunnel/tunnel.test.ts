@@ -1,6 +1,6 @@
 import { mkdtempSync, statSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -126,6 +126,18 @@ describe('a tunnel', () => {
     }
     const good = await startTunnel({ serving: { allow: ['web'], claims: { role: 'reader' } } })
     await through(good)
+  })
+
+  it('takes connections of those users of the machine alone that it is for', async () => {
+    let isAllowed = true
+    const rule = async () => (isAllowed ? undefined : 'not you')
+    const scene = await startTunnel({ connecting: { rule } })
+    await through(scene)
+    isAllowed = false
+    const other = new Peer(connect(scene.at as number, '127.0.0.1'))
+    await ended(other.socket)
+    expect([other.failure, scene.upstream.length]).toEqual(['ECONNRESET', 1])
+    expect(troubles(scene)).toMatchObject([{ fields: { err: { code: 'not_authorized' } } }])
   })
 
   it('ends at once when its client is revoked', async () => {
