@@ -4,6 +4,7 @@ import { withConnection, withLogin } from '../connection.js'
 import type { Terminal } from '../terminal.js'
 import { parsePlace, parseTarget } from './place.js'
 import type { ConnectArguments, ServeArguments } from './run-tunnel.js'
+import { withSharing } from './several-processes.js'
 import { withUsers } from './user-rule.js'
 
 /**
@@ -48,7 +49,7 @@ function serveCommand(terminal: Terminal): Command {
         parseConnections,
       ),
     )
-  return withCommon(command).action(async (options: ServeArguments) => {
+  return withCommon(withSharing(command)).action(async (options: ServeArguments) => {
     const { runServe } = await import('./run-tunnel.js')
     await runServe(terminal, options)
   })

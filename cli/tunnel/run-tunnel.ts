@@ -12,6 +12,7 @@ import { freeBuffersSoon } from './buffers.js'
 import { connectTunnel } from './connect.js'
 import { isOfThisMachine, type Place, resolved, shownPlace } from './place.js'
 import { serveTunnel, type Tunnel } from './serve.js'
+import { type SharingArguments, sharedReplays } from './several-processes.js'
 import { type UserArguments, userRuleFor } from './user-rule.js'
 
 /** What `orthrus tunnel serve` and `connect` do with their options. */
@@ -25,7 +26,7 @@ interface CommonArguments extends ConnectionOptions {
   readonly log?: boolean
 }
 
-export interface ServeArguments extends CommonArguments {
+export interface ServeArguments extends CommonArguments, SharingArguments {
   readonly allow?: readonly string[]
   readonly claim?: ClaimArgument[]
   readonly proxyProtocol?: boolean
@@ -53,6 +54,7 @@ export async function runServe(terminal: Terminal, options: ServeArguments): Pro
     keytab: keytabPath(terminal, options),
     kdc: kdcUrl(terminal, options),
     logger: running.logger,
+    ...sharedReplays(options),
     ...given({ service: principal, allowReadableKeytab }),
   })
   try {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { isOfThisMachine, parsePlace, parseTarget, resolved, shownPlace } from '../../../cli/tunnel/place.js'
+import { sharedReplays } from '../../../cli/tunnel/several-processes.js'
 import { runCommand } from '../run-command.js'
 
 /** What the command line of a tunnel refuses, before it asks anybody. */
@@ -24,6 +25,15 @@ describe('orthrus tunnel', () => {
     [
       ['tunnel', 'connect', '--listen', '1', '--to', '2'],
       "required option '-s, --service <name>' not specified",
+    ],
+    [
+      ['tunnel', 'serve', '--listn', '7379', '--to', '6379'],
+      "unknown option '--listn'\n(Did you mean --listen?)",
+    ],
+    [['proxy', 'call', '--lisen', '1'], "unknown option '--lisen'\n(Did you mean --listen?)"],
+    [
+      ['tunnel', 'serve', '--listen', '99999', '--to', '1'],
+      '6379 or unix:/run/redis.sock, with a port up to 65535',
     ],
     [[...SERVE, '--alow', 'web'], "unknown option '--alow'"],
     [[...SERVE, '--renew'], "unknown option '--renew'"],
@@ -64,6 +74,21 @@ describe('orthrus tunnel', () => {
       expect([allowed.code, allowed.err]).toEqual([1, expect.stringContaining('/nowhere/web.keytab')])
     },
   )
+
+  it.each(['tunnel', 'proxy'])('of several %s serve shares what it has seen', async command => {
+    const { out } = await runCommand([command, 'serve', '--help'])
+    expect(out).toContain('--several-processes')
+    const to = command === 'proxy' ? 'http://127.0.0.1:1' : '1'
+    const args = [command, 'serve', '--listen', '2', '--to', to, '--several-processes']
+    const state = await runCommand([...args, '--state', 'x', '--keytab', '/nowhere/a.keytab'])
+    expect(state.err).toContain(
+      command === 'proxy' ? '--state is of one process' : "unknown option '--state'",
+    )
+    expect([sharedReplays({ severalProcesses: true }), sharedReplays({})]).toEqual([
+      { replayCache: { shared: 'machine' } },
+      {},
+    ])
+  })
 
   it('serve says what is not protected, where the server is on another machine', async () => {
     const args = ['tunnel', 'serve', '--listen', '7379', '--keytab', '/nowhere/redis.keytab']

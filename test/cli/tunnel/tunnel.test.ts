@@ -148,6 +148,22 @@ describe('a tunnel', () => {
     expect([near.failure, far.failure]).toEqual(['ECONNRESET', 'ECONNRESET'])
   })
 
+  it('says of a socket that cannot be made there why, and not what there is to say of ports', async () => {
+    const made = folder()
+    writeFileSync(join(made, 'file'), '')
+    for (const [path, told] of [
+      [join(made, 'missing/x'), 'is in a folder that does not exist'],
+      [join(made, 'file/x'), 'is in something that is no folder'],
+    ] as const) {
+      const refused = listenOn(createServer(), { path })
+      await expect(refused).rejects.toMatchObject({
+        code: 'unavailable',
+        message: expect.stringContaining(told),
+        facts: { hint: expect.not.stringContaining('port') },
+      })
+    }
+  })
+
   it('lives through silence, and ends with its ticket', async () => {
     const scene = await startTunnel({ maxLife: 10 * MINUTE })
     const [near, far] = await through(scene)
