@@ -25,14 +25,19 @@ export interface Caller {
   fetch(url: string, init: RequestInit): Promise<Response>
 }
 
+export interface CallerSettings extends Sizes {
+  /** What the requests are sent with. Default: the platform's. */
+  readonly fetch?: typeof globalThis.fetch
+}
+
 /** @throws OrthrusError `credential_invalid`; and as `connect` and `use` do. @throws TypeError */
 export async function withCaller(
   terminal: Terminal,
   options: CallerOptions,
-  sizes: Sizes,
+  settings: CallerSettings,
   use: (caller: Caller) => Promise<void>,
 ): Promise<void> {
-  if (options.credential === undefined) return withOwnTicket(terminal, options, sizes, use)
+  if (options.credential === undefined) return withOwnTicket(terminal, options, settings, use)
   const text = await credentialFrom(options.credential)
   const credential = parseCredential(text)
   // A credential that names nobody is used alone, unless it is said who else acts.
@@ -52,11 +57,11 @@ export async function withCaller(
           const fetch: Caller['fetch'] = (url, init) => realm.fetch(url, { ...init, service, ticket })
           return use({ service, serviceProved, fetch })
         },
-        { ...sizes, services: [credential.client] },
+        { ...settings, services: [credential.client] },
       )
     } else {
       const kdc = kdcUrl(terminal, options)
-      const realm = await connect({ kdc, credential: text, ...allowed, ...sizes, logger: silentLogger })
+      const realm = await connect({ kdc, credential: text, ...allowed, ...settings, logger: silentLogger })
       const fetch: Caller['fetch'] = (url, init) => realm.fetch(url, { ...init, service })
       await use({ service, serviceProved: false, fetch }).finally(() => realm.close())
     }
@@ -68,7 +73,7 @@ export async function withCaller(
 function withOwnTicket(
   terminal: Terminal,
   options: CallerOptions,
-  sizes: Sizes,
+  settings: CallerSettings,
   use: (caller: Caller) => Promise<void>,
 ): Promise<void> {
   const name = options.service
@@ -84,6 +89,6 @@ function withOwnTicket(
         fetch: (url, init) => realm.fetch(url, { ...init, service }),
       })
     },
-    { ...sizes, services: [name] },
+    { ...settings, services: [name] },
   )
 }
