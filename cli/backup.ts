@@ -7,13 +7,15 @@ import type { RealmName } from '../shared/principal.js'
 import { formatTime } from '../shared/time.js'
 import { type ConnectionOptions, withAdminConnection } from './connection.js'
 import { requireRealm } from './data-folder.js'
+import { DEFAULT_DATA } from './defaults.js'
 import { isFolder } from './is-folder.js'
 import { addMasterKeyOptions, type MasterKeyArguments, masterKeysFor } from './master-key.js'
 import { NewFile } from './new-file.js'
 import { withRunningKdc } from './running-kdc.js'
+import { addStoreOptions, etcdPlace, type StoreArguments } from './store-options.js'
 import { answer, type Terminal } from './terminal.js'
 
-interface BackupOptions extends ConnectionOptions, Omit<MasterKeyArguments, 'data'> {
+interface BackupOptions extends ConnectionOptions, StoreArguments, Omit<MasterKeyArguments, 'data'> {
   readonly data?: string
   readonly keep?: number
 }
@@ -29,7 +31,7 @@ export function backupCommand(terminal: Terminal): Command {
       'keep this many backups of the realm in the folder, and remove older ones',
       parseKeep,
     )
-  return addMasterKeyOptions(command).action((file: string, options: BackupOptions) =>
+  return addStoreOptions(addMasterKeyOptions(command)).action((file: string, options: BackupOptions) =>
     backup(terminal, file, options),
   )
 }
@@ -68,6 +70,17 @@ async function withPieces<T>(
   use: (pieces: AsyncIterable<Uint8Array>) => Promise<T>,
 ): Promise<T> {
   const { data } = options
+  const place = options.store === undefined ? undefined : await etcdPlace(options, terminal.env)
+  if (place !== undefined) {
+    const keys = await masterKeysFor({ ...options, data: data ?? DEFAULT_DATA }, terminal.env)
+    try {
+      const { storeAt } = await import('./etcd-store.js')
+      const { piecesOf } = await import('./data-backup.js')
+      return await use(piecesOf(await storeAt(place, options, terminal.env), keys))
+    } finally {
+      keys.erase()
+    }
+  }
   if (data === undefined)
     return withRunningKdc(terminal, options, administration => use(administration.backup()))
   await requireRealm(data)

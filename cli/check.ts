@@ -1,12 +1,14 @@
 import { Command } from 'commander'
 import type { CheckReport } from '../kdc/upkeep/check.js'
+import type { MasterKeys } from '../kdc/vault/sealed-records.js'
 import { defaulted } from './arguments.js'
 import { DEFAULT_DATA } from './defaults.js'
 import { CommandFailed } from './failure.js'
 import { addMasterKeyOptions, type MasterKeyArguments, masterKeysFor } from './master-key.js'
+import { addStoreOptions, type EtcdPlace, etcdPlace, type StoreArguments } from './store-options.js'
 import { answer, note, type Terminal } from './terminal.js'
 
-interface CheckOptions extends MasterKeyArguments {
+interface CheckOptions extends MasterKeyArguments, StoreArguments {
   readonly json?: boolean
 }
 
@@ -19,8 +21,8 @@ export function checkCommand(terminal: Terminal): Command {
     .argument('[file]', 'a backup; otherwise the data folder is checked')
     .addOption(defaulted('--data <dir>', 'the data folder, or a copy of it', DEFAULT_DATA))
     .option('--json', 'answer in JSON')
-  return addMasterKeyOptions(command).action((file: string | undefined, options: CheckOptions) =>
-    check(terminal, file, options),
+  return addStoreOptions(addMasterKeyOptions(command)).action(
+    (file: string | undefined, options: CheckOptions) => check(terminal, file, options),
   )
 }
 
@@ -28,13 +30,29 @@ async function check(terminal: Terminal, file: string | undefined, options: Chec
   const keys = await masterKeysFor(options, terminal.env)
   try {
     const { checkBackupFile, checkFolder } = await import('./checked-data.js')
+    const place = file === undefined ? await etcdPlace(options, terminal.env) : undefined
     const report =
-      file === undefined ? await checkFolder(options.data, keys) : await checkBackupFile(file, keys.current)
-    tell(terminal, options, file ?? options.data, report)
+      file !== undefined
+        ? await checkBackupFile(file, keys.current)
+        : place !== undefined
+          ? await checkEtcd(terminal, options, place, keys)
+          : await checkFolder(options.data, keys)
+    tell(terminal, options, file ?? place?.url ?? options.data, report)
     if (report.found > 0) throw new CommandFailed()
   } finally {
     keys.erase()
   }
+}
+
+async function checkEtcd(
+  { env }: Terminal,
+  options: CheckOptions,
+  place: EtcdPlace,
+  keys: MasterKeys,
+): Promise<CheckReport> {
+  const { storeAt } = await import('./etcd-store.js')
+  const { checkStore } = await import('./checked-data.js')
+  return await checkStore(await storeAt(place, options, env), keys)
 }
 
 function tell(terminal: Terminal, options: CheckOptions, what: string, report: CheckReport): void {

@@ -1,5 +1,6 @@
 import { withCopy } from '../kdc/store/level/copy.js'
 import { openLevelStore } from '../kdc/store/level/store.js'
+import type { Store } from '../kdc/store/store.js'
 import type { Backup } from '../kdc/upkeep/backup-form.js'
 import { snapshotOf } from '../kdc/upkeep/backup-records.js'
 import { type CheckReport, checkRealm } from '../kdc/upkeep/check.js'
@@ -25,12 +26,16 @@ export async function checkBackupFile(file: string, masterKey: MasterKey): Promi
 
 /** @throws OrthrusError `unavailable` if the database is not whole */
 export function checkFolder(data: string, keys: MasterKeys): Promise<CheckReport> {
-  return withCopy(filesIn(data).database, async copy => {
-    const store = await openLevelStore(copy, { create: false })
-    try {
-      return await checkRealm(await store.snapshot(), keys)
-    } finally {
-      await store.close()
-    }
-  })
+  return withCopy(filesIn(data).database, async copy =>
+    checkStore(await openLevelStore(copy, { create: false }), keys),
+  )
+}
+
+/** Of a store that is closed then. @throws OrthrusError `unavailable` if it cannot be read */
+export async function checkStore(store: Store, keys: MasterKeys): Promise<CheckReport> {
+  try {
+    return await checkRealm(await store.snapshot(), keys)
+  } finally {
+    await store.close()
+  }
 }

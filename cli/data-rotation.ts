@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { AUDIT_FILES } from '../kdc/report/audit/files.js'
 import { openLevelStore } from '../kdc/store/level/store.js'
+import type { Store } from '../kdc/store/store.js'
 import { rotateMasterKey } from '../kdc/upkeep/rotate-master-key.js'
 import { rewrapAuditKey } from '../kdc/vault/audit-key.js'
 import { masterKeyFile } from '../kdc/vault/master-key-place.js'
@@ -20,8 +21,24 @@ export async function* rotateFolder(
   auditDirectory: string | undefined,
   keys: FoundMasterKeys,
 ): AsyncGenerator<RotationStep> {
-  const { current, previous, file } = keys
-  const store = await openLevelStore(filesIn(data).database, { create: false })
+  yield* rotateStore(
+    await openLevelStore(filesIn(data).database, { create: false }),
+    data,
+    auditDirectory,
+    keys,
+  )
+}
+
+/**
+ * The steps of a rotation of a store, which is closed at the end.
+ * @param data the folder of the audit log, besides `auditDirectory`
+ */
+export async function* rotateStore(
+  store: Store,
+  data: string,
+  auditDirectory: string | undefined,
+  { current, previous, file }: FoundMasterKeys,
+): AsyncGenerator<RotationStep> {
   const place = file === undefined ? undefined : masterKeyFile(file)
   const vault = new Vault(store, current, systemRandom, { previous, place })
   for (const directory of new Set([

@@ -13,9 +13,10 @@ import {
   masterKeyFrom,
   masterKeySourceFor,
 } from './master-key.js'
+import { addStoreOptions, type EtcdPlace, etcdPlace, type StoreArguments } from './store-options.js'
 import { answer, type Terminal } from './terminal.js'
 
-interface InitOptions extends MasterKeyArguments {
+interface InitOptions extends MasterKeyArguments, StoreArguments {
   readonly json?: boolean
 }
 
@@ -25,7 +26,7 @@ export function initCommand(terminal: Terminal): Command {
     .description('make a realm: its database, master.key, and admin.keytab')
     .argument('<realm>', 'its name, as demo.example')
     .addOption(defaulted('--data <dir>', 'where to make it', DEFAULT_DATA))
-  return addMasterKeyOptions(command)
+  return addStoreOptions(addMasterKeyOptions(command))
     .option('--json', 'answer in JSON')
     .action((realm: string, options: InitOptions) => init(terminal, realm, options))
 }
@@ -36,21 +37,49 @@ async function init(terminal: Terminal, name: string, options: InitOptions): Pro
   const source = await masterKeySourceFor(options, terminal.env)
   const { masterKey: usualFile, ...files } = filesIn(data)
   const isElsewhere = source.kind !== 'file' || source.path !== usualFile
-  if (!(await explained(data, () => prepare(data, realm)))) {
+  const place = await etcdPlace(options, terminal.env, realm)
+  if (place !== undefined) {
+    await requireNoRealm(data, isElsewhere)
+    const key = isElsewhere ? await keyFrom(source, terminal.env) : undefined
+    await explained(data, () => makeOnEtcd(terminal, options, place, realm, key))
+  } else if (!(await explained(data, () => prepare(data, realm)))) {
     await requireNoRealm(data, isElsewhere)
     const key = isElsewhere ? await keyFrom(source, terminal.env) : undefined
     await explained(data, () => make(data, realm, key))
   }
   const { toldSource } = await import('../kdc/vault/master-key-source.js')
-  const place = isElsewhere ? toldSource(source) : usualFile
+  const keyPlace = isElsewhere ? toldSource(source) : usualFile
   const next = data === DEFAULT_DATA ? 'orthrus kdc' : `orthrus kdc --data ${data}`
   const text = [
-    `made the realm ${realm} in ${data}`,
-    `  ${place}  opens the database: keep it secret, back it up apart from db/`,
+    `made the realm ${realm} ${place === undefined ? `in ${data}` : `at ${place.url}`}`,
+    `  ${keyPlace}  opens the database: keep it secret, back it up apart from ${place === undefined ? 'db/' : 'etcd'}`,
     `  ${files.adminKeytab}  is the key of admin@${realm}: keep it secret`,
-    `next: ${next}${isElsewhere ? ', with the same master key' : ''}`,
+    `next: ${next}${place === undefined ? '' : ` --store ${place.url}`}${isElsewhere ? ', with the same master key' : ''}`,
+    ...(place === undefined
+      ? []
+      : ['  and the same on other machines, each with its own copy of the master key']),
   ]
-  answer(terminal, options, { realm, data, masterKey: place, ...files }, text.join('\n'))
+  const { database, ...others } = files
+  const told = place === undefined ? { database, ...others } : { store: place.url, ...others }
+  answer(terminal, options, { realm, data, masterKey: keyPlace, ...told }, text.join('\n'))
+}
+
+async function makeOnEtcd(
+  { env }: Terminal,
+  options: InitOptions,
+  place: EtcdPlace,
+  realm: RealmName,
+  elsewhere: MasterKey | undefined,
+): Promise<void> {
+  const { storeAt } = await import('./etcd-store.js')
+  const { makeRealmOnEtcd } = await import('./make-realm-on-etcd.js')
+  const store = await storeAt(place, options, env)
+  try {
+    await createFolder(options.data)
+    await makeRealmOnEtcd({ store, place: place.url, realm, files: filesIn(options.data), elsewhere })
+  } finally {
+    await store.close()
+  }
 }
 
 /** A file that is named and not there yet is made. */
@@ -100,7 +129,7 @@ async function explained<T>(folder: string, work: () => Promise<T>): Promise<T> 
   try {
     return await work()
   } catch (cause) {
-    if (cause instanceof OrthrusError) throw cause
+    if (cause instanceof OrthrusError || cause instanceof TypeError) throw cause
     throw new OrthrusError('unavailable', `no realm can be made in ${folder}: ${codeOf(cause)}`, {
       final: true,
       cause,

@@ -14,6 +14,7 @@ import { TypedValues } from './config/typed-values.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
 import { addMasterKeyOptions } from './master-key.js'
 import type { KdcArguments } from './serve-kdc.js'
+import { addStoreOptions } from './store-options.js'
 import type { Terminal } from './terminal.js'
 import { addTlsOptions } from './tls-options.js'
 
@@ -59,7 +60,7 @@ function addSettings(command: Command): Command {
         parsePlace,
       ),
     )
-  return addTlsOptions(addMasterKeyOptions(command))
+  return addTlsOptions(addStoreOptions(addMasterKeyOptions(command)))
     .addOption(new RepeatedOption('--allow-origin <origin>', 'let pages of this origin connect', parseOrigin))
     .addOption(
       new RepeatedOption(

@@ -1,5 +1,8 @@
 import { openLevelStore } from '../kdc/store/level/store.js'
+import { createMemoryStore } from '../kdc/store/memory.js'
+import type { Store } from '../kdc/store/store.js'
 import type { Backup } from '../kdc/upkeep/backup-form.js'
+import { moveRealm } from '../kdc/upkeep/move-realm.js'
 import { type RestoreReport, restoreRealm } from '../kdc/upkeep/restore.js'
 import type { MasterKey } from '../kdc/vault/master-key.js'
 import { Vault } from '../kdc/vault/vault.js'
@@ -27,6 +30,33 @@ export function restoreData(options: RestoreDataOptions): Promise<RestoreReport>
     if (report.admin !== undefined) await writeKeytab(filesIn(making).adminKeytab, [report.admin])
     return report
   })
+}
+
+/**
+ * Restores into a store that has no realm, and closes it. The realm is made in memory first and its record written last,
+ * so that a restore that was interrupted leaves no half of a realm, and may be run again.
+ * @throws OrthrusError `unavailable` if the store has a realm
+ */
+export async function restoreToStore(store: Store, options: RestoreDataOptions): Promise<RestoreReport> {
+  const { backup, masterKey, folder, freshAdmin } = options
+  const target = new Vault(store, masterKey, systemRandom)
+  try {
+    const made = new Vault(createMemoryStore(), masterKey, systemRandom)
+    const now = Math.floor(systemClock.now())
+    const report = await restoreRealm({
+      backup,
+      masterKey,
+      target: made,
+      now,
+      random: systemRandom,
+      freshAdmin,
+    })
+    if (report.admin !== undefined) await writeKeytab(filesIn(folder).adminKeytab, [report.admin])
+    await moveRealm({ source: made, target, fence: async () => undefined })
+    return report
+  } finally {
+    await target.close()
+  }
 }
 
 async function makeDatabase(

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import type { Store } from '../kdc/store/store.js'
 import type { CheckReport } from '../kdc/upkeep/check.js'
 import type { RestoreReport } from '../kdc/upkeep/restore.js'
 import { OrthrusError } from '../shared/errors.js'
@@ -9,9 +10,10 @@ import { filesIn } from './data-folder.js'
 import { DEFAULT_DATA } from './defaults.js'
 import { CommandFailed } from './failure.js'
 import { addMasterKeyOptions, type MasterKeyArguments, masterKeyFor } from './master-key.js'
+import { addStoreOptions, type EtcdPlace, etcdPlace, type StoreArguments } from './store-options.js'
 import { answer, type Terminal, table, warn } from './terminal.js'
 
-interface RestoreOptions extends MasterKeyArguments {
+interface RestoreOptions extends MasterKeyArguments, StoreArguments {
   readonly newAdminKeytab?: boolean
   readonly json?: boolean
 }
@@ -26,30 +28,40 @@ export function restoreCommand(terminal: Terminal): Command {
     )
     .option('--new-admin-keytab', 'give admin a fresh key, and write it to admin.keytab in the folder')
     .option('--json', 'answer in JSON')
-  return addMasterKeyOptions(command).action((file: string, options: RestoreOptions) =>
+  return addStoreOptions(addMasterKeyOptions(command)).action((file: string, options: RestoreOptions) =>
     restore(terminal, file, options),
   )
 }
 
 async function restore(terminal: Terminal, file: string, options: RestoreOptions): Promise<void> {
   const { data, newAdminKeytab = false } = options
+  const place = await etcdPlace(options, terminal.env)
   const { alreadyThere } = await import('../kdc/upkeep/restore.js')
   const { removeInterrupted } = await import('./new-database.js')
   // One that ended right after its database was in place left another link to the keytab.
   await removeInterrupted(data)
-  if (await exists(filesIn(data).database)) throw alreadyThere(data)
+  if (place === undefined && (await exists(filesIn(data).database))) throw alreadyThere(data)
   if (newAdminKeytab) await requireNoKeytab(data)
   const { readBackup, checkBackup } = await import('./checked-data.js')
   const masterKey = await masterKeyFor(options, terminal.env)
   try {
     const backup = await readBackup(file, masterKey)
     warnOf(terminal, options, await checkBackup(backup, masterKey))
-    const { restoreData } = await import('./restore-data.js')
-    const report = await restoreData({ backup, masterKey, folder: data, freshAdmin: newAdminKeytab })
-    tell(terminal, options, file, report)
+    const { restoreData, restoreToStore } = await import('./restore-data.js')
+    const restoring = { backup, masterKey, folder: data, freshAdmin: newAdminKeytab }
+    const report =
+      place === undefined
+        ? await restoreData(restoring)
+        : await restoreToStore(await storeOf(terminal, options, place), restoring)
+    tell(terminal, options, file, place, report)
   } finally {
     masterKey.erase()
   }
+}
+
+async function storeOf({ env }: Terminal, options: RestoreOptions, place: EtcdPlace): Promise<Store> {
+  const { storeAt } = await import('./etcd-store.js')
+  return await storeAt(place, options, env)
 }
 
 /** One that an interrupted restore left is removed by now. */
@@ -69,13 +81,19 @@ function warnOf(terminal: Terminal, options: RestoreOptions, { found, faults, re
   if (found > 0) warn(terminal, options, `${found} faults were in the realm when the backup was made`)
 }
 
-function tell(terminal: Terminal, options: RestoreOptions, file: string, report: RestoreReport): void {
+function tell(
+  terminal: Terminal,
+  options: RestoreOptions,
+  file: string,
+  place: EtcdPlace | undefined,
+  report: RestoreReport,
+): void {
   const { realm, time, principals, enrol, withdrawn, admin } = report
   const { data } = options
   const { adminKeytab } = filesIn(data)
   const rows = enrol.map(({ principal, reason }) => [`  ${principal}`, reason])
   const text = [
-    `restored ${realm} as it was at ${formatTime(time)} into ${data}: ${principals} principals`,
+    `restored ${realm} as it was at ${formatTime(time)} into ${place?.url ?? data}: ${principals} principals`,
     ...(admin === undefined ? [] : [`wrote ${adminKeytab}: every other key of ${admin.principal} is dead`]),
     'every ticket from before the backup is refused; hosts log in again by themselves',
     ...(rows.length === 0
@@ -84,7 +102,7 @@ function tell(terminal: Terminal, options: RestoreOptions, file: string, report:
     ...(withdrawn.length === 0 ? [] : ['withdrawn invitations:', ...withdrawn.map(name => `  ${name}`)]),
     `what changed after ${formatTime(time)} is lost: enrol again who changed its key since (orthrus admin invite NAME),`,
     'and repeat what was revoked, disabled or removed since',
-    `next: orthrus kdc --data ${data}`,
+    `next: orthrus kdc --data ${data}${place === undefined ? '' : ` --store ${place.url}`}`,
   ]
   const told = { realm, data, time, principals, enrol, withdrawn, adminKeytab: admin && adminKeytab }
   answer(terminal, options, { file, ...told }, text.join('\n'))

@@ -4,11 +4,13 @@ import type { RotationStep } from '../shared/administration/master-key.js'
 import { OrthrusError } from '../shared/errors.js'
 import { type ConnectionOptions, withAdminConnection } from './connection.js'
 import { isThere, requireRealm } from './data-folder.js'
+import { DEFAULT_DATA } from './defaults.js'
 import { addMasterKeyOptions, type MasterKeyArguments, masterKeysFor } from './master-key.js'
 import { withRunningKdc } from './running-kdc.js'
+import { addStoreOptions, type EtcdPlace, etcdPlace, type StoreArguments } from './store-options.js'
 import { answer, type Terminal } from './terminal.js'
 
-interface RotateOptions extends ConnectionOptions, Omit<MasterKeyArguments, 'data'> {
+interface RotateOptions extends ConnectionOptions, StoreArguments, Omit<MasterKeyArguments, 'data'> {
   readonly data?: string
   readonly auditDirectory?: string
 }
@@ -30,17 +32,22 @@ function rotateCommand(terminal: Terminal): Command {
       '--audit-directory <dir>',
       'with --data: the folder of the audit log, if not audit in the data folder; its key is sealed again too',
     )
-  return addMasterKeyOptions(command).action((options: RotateOptions) => rotate(terminal, options))
+  return addStoreOptions(addMasterKeyOptions(command)).action((options: RotateOptions) =>
+    rotate(terminal, options),
+  )
 }
 
 async function rotate(terminal: Terminal, options: RotateOptions): Promise<void> {
   const { data, auditDirectory } = options
-  if (data === undefined && auditDirectory !== undefined)
+  const place = options.store === undefined ? undefined : await etcdPlace(options, terminal.env)
+  if (place === undefined && data === undefined && auditDirectory !== undefined)
     throw new TypeError('--audit-directory goes with --data: a KDC that runs knows where its audit log is')
   const { sealed, kept } =
-    data === undefined
-      ? await withRunningKdc(terminal, options, administration => last(administration.rotateMasterKey()))
-      : await offline(terminal, { ...options, data })
+    place !== undefined
+      ? await onEtcd(terminal, { ...options, data: data ?? DEFAULT_DATA }, place)
+      : data === undefined
+        ? await withRunningKdc(terminal, options, administration => last(administration.rotateMasterKey()))
+        : await offline(terminal, { ...options, data })
   const text = [
     `the realm has a new master key; ${sealed} records were sealed under it, and the old tables are gone`,
     ...(kept === null
@@ -52,6 +59,25 @@ async function rotate(terminal: Terminal, options: RotateOptions): Promise<void>
     ...(kept === null ? [] : ['keep a copy of the new key apart from the backups']),
   ]
   answer(terminal, options, { sealed, kept }, text.join('\n'))
+}
+
+/** Each KDC has its own copy of the key, so its owner changes it there: first all have both keys, then this is run. */
+async function onEtcd(
+  terminal: Terminal,
+  options: MasterKeyArguments & RotateOptions & { readonly data: string },
+  place: EtcdPlace,
+): Promise<{ readonly sealed: number; readonly kept: string | null }> {
+  const { data, auditDirectory } = options
+  if (auditDirectory !== undefined) await requireLog(auditDirectory)
+  const { rotateStore } = await import('./data-rotation.js')
+  const { storeAt } = await import('./etcd-store.js')
+  const keys = await masterKeysFor(options, terminal.env)
+  try {
+    const store = await storeAt(place, options, terminal.env)
+    return await last(rotateStore(store, data, auditDirectory, { ...keys, file: undefined }))
+  } finally {
+    keys.erase()
+  }
 }
 
 async function offline(

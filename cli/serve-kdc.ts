@@ -1,21 +1,23 @@
 import type { AuditSettings } from '../kdc/audit-settings.js'
 import { type KdcSettings, startKdc } from '../kdc/main.js'
+import type { Store } from '../kdc/store/store.js'
 import type { MasterKeySource } from '../kdc/vault/master-key-source.js'
 import type { Logger } from '../shared/logger.js'
 import type { Configuration } from './config/resolve.js'
-import { requireRealm } from './data-folder.js'
+import { filesIn, requireRealm } from './data-folder.js'
 import { given } from './given.js'
 import { startKdcLog } from './kdc-log.js'
 import { type MasterKeyArguments, masterKeySourceFor, masterKeysFrom } from './master-key.js'
 import { type MetricsArguments, metricsFor } from './metrics/serve-metrics.js'
 import { handedSocket, serviceManager } from './service-manager.js'
+import { type EtcdPlace, etcdPlace, type StoreArguments } from './store-options.js'
 import { answer, type Terminal } from './terminal.js'
 import { forget, renewTls, tlsIdentity } from './tls-files.js'
 import type { TlsArguments } from './tls-options.js'
 
 /** What `orthrus kdc` does with its settings. */
 
-export interface KdcArguments extends MasterKeyArguments, MetricsArguments, TlsArguments {
+export interface KdcArguments extends MasterKeyArguments, MetricsArguments, StoreArguments, TlsArguments {
   readonly listen: { readonly host: string; readonly port: number } | 'systemd'
   readonly allowOrigin?: string[]
   readonly trustedProxy?: string[]
@@ -28,8 +30,16 @@ export interface KdcArguments extends MasterKeyArguments, MetricsArguments, TlsA
   readonly json?: boolean
 }
 
-function auditOf({ auditDirectory, auditMaxAge, auditMaxSize }: KdcArguments): AuditSettings {
-  return { maxAge: auditMaxAge, maxBytes: auditMaxSize, ...given({ directory: auditDirectory }) }
+function auditOf({ auditDirectory, auditMaxAge, auditMaxSize, data }: KdcArguments): AuditSettings {
+  return { maxAge: auditMaxAge, maxBytes: auditMaxSize, directory: auditDirectory ?? filesIn(data).audit }
+}
+
+/** On etcd this KDC is one of several. */
+async function sharedStore({ env }: Terminal, options: KdcArguments, place: EtcdPlace): Promise<Store> {
+  const { etcdAt } = await import('./etcd-store.js')
+  const { joinEtcdStore } = await import('../kdc/store/etcd/store.js')
+  const etcd = await etcdAt(place, options, env)
+  return await joinEtcdStore({ etcd, prefix: place.prefix })
 }
 
 export async function serve(
@@ -37,7 +47,8 @@ export async function serve(
   options: KdcArguments,
   { limits }: Configuration,
 ): Promise<void> {
-  await requireRealm(options.data)
+  const onEtcd = await etcdPlace(options, terminal.env)
+  if (onEtcd === undefined) await requireRealm(options.data)
   const { listen } = options
   const place = listen === 'systemd' ? { fd: handedSocket(terminal.env, process.pid) } : listen
   const metrics = await metricsFor(options, 'port' in place ? place.port : 0)
@@ -50,10 +61,14 @@ export async function serve(
   })
   const onHangUp = watchHangUps(logger)
   const kdc = await startKdc({
-    dataDirectory: options.data,
-    masterKey: keys.current,
+    ...(onEtcd === undefined
+      ? {
+          dataDirectory: options.data,
+          masterKey: keys.current,
+          ...(keys.file === undefined ? {} : { masterKeyFile: keys.file }),
+        }
+      : { store: await sharedStore(terminal, options, onEtcd), masterKey: keys.current }),
     previousMasterKey: keys.previous,
-    ...(keys.file === undefined ? {} : { masterKeyFile: keys.file }),
     ...rereading(source, options, terminal.env),
     listen: place,
     allowedOrigins: options.allowOrigin ?? [],

@@ -1,4 +1,3 @@
-import { type FoundLogin, findLogin } from '#kept-login'
 import { openSocket } from '#websocket'
 import { type Principal, principalIn, realmOf, requireSameRealm } from '../shared/principal.js'
 import { TicketCache } from './cache/ticket-cache.js'
@@ -52,10 +51,6 @@ export function connect(options: ConnectOptions): Promise<Realm> {
 export async function connectOver(openSocket: OpenSocket, options: ConnectOptions): Promise<Realm> {
   requireConnectOptions(options)
   options.signal?.throwIfAborted()
-  if (options.login !== undefined) {
-    const found = await findLogin(options)
-    return connectNow(openSocket, { ...options, kdc: options.kdc ?? found.kdc }, found)
-  }
   if (options.keytab === undefined) return connectNow(openSocket, options)
   const { join, instance, allowJoinOverPlainWebSocket, ...rest } = options
   const code = requireJoin('connect', options)
@@ -76,18 +71,14 @@ function withoutChanges({ principal, rotation, ...rest }: KeytabLogin, { keytab 
   }
 }
 
-async function connectNow(
-  openSocket: OpenSocket,
-  options: ConnectOptions,
-  found?: FoundLogin,
-): Promise<Realm> {
+async function connectNow(openSocket: OpenSocket, options: ConnectOptions): Promise<Realm> {
   const settings = settingsFrom(options)
   const connection = new KdcConnection({ ...settings, urls: urlsFrom(options), openSocket })
   const failover = new KdcFailover({ ...settings, connection })
   const exchange = tellingOtherVersion(message => failover.exchange(message), settings.logger)
   const refusals = new RefusalMemory({ ...settings, max: KEPT_MAX })
   const sourcing = { ...settings, exchange, refusals, time: new KdcClock(settings.clock) }
-  const source = found?.source(sourcing) ?? (await sourceFrom(options, sourcing))
+  const source = await sourceFrom(options, sourcing)
   settings.telemetry.principal = source.client
   const realm = new Realm(partsFrom(options, { ...settings, ...sourcing, connection, source, openSocket }))
   try {
@@ -106,8 +97,6 @@ async function sourceFrom(
   options: ConnectOptions,
   sourcing: SourceOptions & IdentityContext,
 ): Promise<TicketSource> {
-  // It has its source already.
-  if (options.login !== undefined) throw new TypeError('no login was found')
   if (options.credential !== undefined)
     return credentialSource(options.credential, options.allowBearerCredential === true, sourcing)
   return loginSource(await identityFrom(options, sourcing), sourcing)

@@ -6,7 +6,13 @@ import { FILE_VARIABLE } from './settings.js'
 const PREFIX = 'ORTHRUS_'
 
 /** Those of other commands, and of the master key. */
-const OTHERS: readonly string[] = ['ORTHRUS_KDC', 'ORTHRUS_KEYTAB', MASTER_KEY_VARIABLE, FILE_VARIABLE]
+const OTHERS: readonly string[] = [
+  'ORTHRUS_KDC',
+  'ORTHRUS_KEYTAB',
+  MASTER_KEY_VARIABLE,
+  'ORTHRUS_ETCD_PASSWORD',
+  FILE_VARIABLE,
+]
 
 /**
  * A variable that nearly has the name of a setting is a mistake. What resembles none is somebody else's: Kubernetes sets

@@ -1,6 +1,5 @@
 import type { ConnectionOptions } from '../connection.js'
 import type { Place } from '../tunnel/place.js'
-import type { UserArguments } from '../tunnel/user-rule.js'
 
 /** What `orthrus proxy call` is told. */
 
@@ -11,12 +10,14 @@ export interface Mapping {
   readonly to: URL
 }
 
-export interface CallArguments extends ConnectionOptions, UserArguments {
+export interface CallArguments extends ConnectionOptions {
   readonly listen: Place
   readonly service?: string
   readonly to?: URL
   readonly map?: readonly Mapping[]
   readonly host?: readonly string[]
+  readonly onlyUser?: readonly number[]
+  readonly allowEveryLocalUser?: boolean
   readonly allowOtherMachines?: boolean
   readonly unsealed?: boolean
   readonly strip?: readonly string[]

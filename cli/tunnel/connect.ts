@@ -2,7 +2,6 @@ import { createServer, type Socket } from 'node:net'
 import type { Realm } from '../../client/realm.js'
 import { partsOf } from '../../client/realm.js'
 import { systemRandom } from '../../shared/crypto/random.js'
-import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Timers } from '../../shared/timers.js'
 import { Connections } from './connections.js'
@@ -14,7 +13,6 @@ import { Openings } from './openings.js'
 import { type Place, shownPlace } from './place.js'
 import { renewUntilOver } from './renewal.js'
 import type { Tunnel } from './serve.js'
-import type { UserRule } from './user-rule.js'
 
 /** The client's end of a tunnel: connections of programs that know nothing of it in, channels out. */
 
@@ -28,8 +26,6 @@ export interface ConnectTunnelOptions {
   /** Goes on with a connection under a fresh ticket, where its ticket would end it. */
   readonly renew?: boolean
   readonly maxConnections?: number
-  /** Which users of this machine may use it. Default: all that reach it. */
-  readonly rule?: UserRule | undefined
 }
 
 /** @throws OrthrusError `unavailable` if it cannot listen there */
@@ -76,9 +72,7 @@ class ClientEnd {
     // What happens to it is seen when it is joined.
     socket.on('error', () => {})
     try {
-      await this.#requireUser(socket)
-      const wanted = (): Promise<void> => this.#requireUser(socket)
-      const stream = await this.#open(AbortSignal.any([signal, closing(socket)]), wanted)
+      const stream = await this.#open(AbortSignal.any([signal, closing(socket)]))
       const giveUp = (): void => stream.abort('the tunnel ends')
       signal.addEventListener('abort', giveUp, { once: true })
       logger.info(facts, 'a connection was opened')
@@ -91,18 +85,9 @@ class ClientEnd {
     }
   }
 
-  /**
-   * Whose it is is looked up at once, and where it had to wait once more: of a program that has gone nobody can tell.
-   * @throws OrthrusError `not_authorized`
-   */
-  async #requireUser(socket: Socket): Promise<void> {
-    const fault = await this.#options.rule?.(socket)
-    if (fault !== undefined) throw new OrthrusError('not_authorized', fault, { final: true })
-  }
-
-  async #open(signal: AbortSignal, requireWanted: () => Promise<void>): Promise<ByteChannel> {
+  async #open(signal: AbortSignal): Promise<ByteChannel> {
     const { renew = false } = this.#options
-    const channel = await this.#openings.open(this.#url, signal, requireWanted)
+    const channel = await this.#openings.open(this.#url, signal)
     if (!renew) {
       void channel.send(encodeHead({ kind: 'begins', id: undefined }))
       return channel

@@ -15,7 +15,7 @@ const TITLES: Record<keyof typeof groups, string> = {
   store: 'any bytes from the disk of the KDC',
   backup: 'any bytes in a backup',
   serviceFiles: 'any bytes from the disk of a service',
-  etcd: 'any bytes in an answer of etcd',
+  etcd: 'any bytes in an answer of etcd, and any text as its address',
   sharedCache: 'any bytes to the replay cache of a machine',
   commandLine: 'any words on the command line',
   audit: 'any bytes in the audit log',

@@ -1,4 +1,7 @@
+import { type RandomSource, systemRandom } from '../../../shared/crypto/random.js'
 import { OrthrusError } from '../../../shared/errors.js'
+import { type Clock, systemClock } from '../../../shared/time.js'
+import { systemTimers, type Timers } from '../../../shared/timers.js'
 import {
   bytesOf,
   requireChanges,
@@ -13,6 +16,7 @@ import type {
   Listed,
   Page,
   RecordKind,
+  Replica,
   Store,
   Stored,
   StoreSnapshot,
@@ -20,6 +24,8 @@ import type {
 } from '../store.js'
 import type { Compare, Etcd, KeyValue, Operation } from './etcd.js'
 import { decodeContent, encodeContent, recordKey } from './record-form.js'
+import { EtcdReplica } from './replica.js'
+import { lastKey } from './replica-keys.js'
 import { EtcdSnapshot, listRecords } from './snapshot.js'
 
 export interface EtcdStoreOptions {
@@ -34,6 +40,27 @@ export interface EtcdStoreOptions {
  */
 export function createEtcdStore(options: EtcdStoreOptions): Store {
   return new EtcdStore(options)
+}
+
+export interface JoinedStoreOptions extends EtcdStoreOptions {
+  readonly clock?: Clock
+  readonly timers?: Timers
+  readonly random?: RandomSource
+}
+
+/**
+ * A store on etcd for a KDC, which is one of all that share the realm from now on: its watchers hear of every change.
+ * @throws OrthrusError `unavailable` if etcd cannot be reached; the client is closed then
+ */
+export async function joinEtcdStore(options: JoinedStoreOptions): Promise<Store> {
+  const store = new EtcdStore(options)
+  try {
+    await store.join(options)
+    return store
+  } catch (cause) {
+    await store.close()
+    throw cause
+  }
 }
 
 /** Changes that are compared one by one. With more of them, the whole realm must be as it was when they were looked at. */
@@ -54,12 +81,33 @@ class EtcdStore implements Store {
   readonly #prefix: string
   readonly #watchers = new Watchers()
   readonly #snapshots = new Set<EtcdSnapshot>()
+  #replica: EtcdReplica | undefined
   #queue: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
   constructor({ etcd, prefix }: EtcdStoreOptions) {
     this.#etcd = etcd
     this.#prefix = prefix
+  }
+
+  async join({
+    clock = systemClock,
+    timers = systemTimers,
+    random = systemRandom,
+  }: JoinedStoreOptions): Promise<void> {
+    const apply = this.#watchers.apply.bind(this.#watchers)
+    this.#replica = await EtcdReplica.join({
+      etcd: this.#etcd,
+      prefix: this.#prefix,
+      clock,
+      timers,
+      random,
+      apply,
+    })
+  }
+
+  get replica(): Replica | undefined {
+    return this.#replica
   }
 
   async get(kind: RecordKind, name: string): Promise<Stored | undefined> {
@@ -77,7 +125,7 @@ class EtcdStore implements Store {
 
   async snapshot(): Promise<StoreSnapshot> {
     this.#requireOpen()
-    const { revision } = await this.#etcd.range({ key: this.#last })
+    const { revision } = await this.#etcd.range({ key: lastKey(this.#prefix) })
     this.#requireOpen()
     const snapshot = new EtcdSnapshot(this.#etcd, this.#prefix, revision, closed => {
       this.#snapshots.delete(closed)
@@ -103,7 +151,7 @@ class EtcdStore implements Store {
     this.#requireOpen()
     return this.#inOrder(async () => {
       await this.#closeSnapshots()
-      const { revision } = await this.#etcd.range({ key: this.#last })
+      const { revision } = await this.#etcd.range({ key: lastKey(this.#prefix) })
       await this.#etcd.compact(revision)
     })
   }
@@ -126,11 +174,6 @@ class EtcdStore implements Store {
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
-  }
-
-  /** Written by each commit. */
-  get #last(): string {
-    return `${this.#prefix}last`
   }
 
   #inOrder<T>(work: () => Promise<T>): Promise<T> {
@@ -157,7 +200,7 @@ class EtcdStore implements Store {
 
   /** All of one revision. */
   async #look(changes: readonly Change[]): Promise<Look> {
-    const keys = [this.#last, ...changes.map(change => this.#keyOf(change))]
+    const keys = [lastKey(this.#prefix), ...changes.map(change => this.#keyOf(change))]
     const { answers } = await this.#etcd.transact({
       compares: [],
       operations: keys.map(key => ({ kind: 'range', key })),
@@ -167,7 +210,7 @@ class EtcdStore implements Store {
   }
 
   #compares(changes: readonly Change[], { found, last }: Look): Compare[] {
-    if (changes.length > COMPARED_MAX) return [{ key: this.#last, modRevision: last }]
+    if (changes.length > COMPARED_MAX) return [{ key: lastKey(this.#prefix), modRevision: last }]
     return changes.map((change, i) => ({
       key: this.#keyOf(change),
       modRevision: found[i]?.modRevision ?? 0,
@@ -179,7 +222,7 @@ class EtcdStore implements Store {
       const value = bytesOf(change.value, (found[i]?.version ?? 0) + 1)
       return { kind: 'put', key: this.#keyOf(change), value: encodeContent(value) }
     })
-    return [...puts, { kind: 'put', key: this.#last, value: encodeContent(undefined) }]
+    return [...puts, { kind: 'put', key: lastKey(this.#prefix), value: encodeContent(undefined) }]
   }
 
   #keyOf({ kind, name }: Change): string {
@@ -193,6 +236,7 @@ class EtcdStore implements Store {
   async #close(): Promise<void> {
     await this.#queue
     await this.#closeSnapshots()
+    await this.#replica?.leave()
     this.#watchers.clear()
     await this.#etcd.close()
   }

@@ -1,3 +1,4 @@
+import { parseEtcdUrl } from '../../../kdc/store/etcd/address.js'
 import { MessageSplitter } from '../../../kdc/store/etcd/client/grpc.js'
 import {
   decodeLease,
@@ -7,7 +8,7 @@ import {
 } from '../../../kdc/store/etcd/client/messages.js'
 import { decodeWatch } from '../../../kdc/store/etcd/client/watch-messages.js'
 import { decodeContent, encodeContent } from '../../../kdc/store/etcd/record-form.js'
-import { type Entry, outcomeOf, requireSame } from '../entry.js'
+import { type Entry, ofText, outcomeOf, requireSame, textOf } from '../entry.js'
 
 /** What etcd answers, as it was recorded of 3.5.16. */
 
@@ -27,6 +28,16 @@ function entryOf(what: string, decode: (bytes: Uint8Array) => unknown, ...seeds:
 
 export function etcdEntries(): Entry[] {
   return [
+    {
+      name: 'etcd: its address',
+      form: 'text',
+      seeds: ofText(
+        'etcds://one.example:2379,[::1]/orthrus/demo.example',
+        'etcd://localhost',
+        'etcd://a@b/c',
+      ),
+      run: (input, measure) => outcomeOf(() => measure(() => parseEtcdUrl(textOf(input))), ['malformed']),
+    },
     entryOf('a range', decodeRange, `${HEADER} ${RECORD} 1801 2002`, HEADER),
     entryOf(
       'a transaction',

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { createEtcdStore } from '../../../../kdc/store/etcd/store.js'
+import { liveReplicas } from '../../../../kdc/store/etcd/place.js'
+import { createEtcdStore, joinEtcdStore } from '../../../../kdc/store/etcd/store.js'
 import { type Store, StoreConflict } from '../../../../kdc/store/store.js'
-import { EtcdHouse, hasEtcd } from '../../../support/etcd.js'
+import { EtcdHouse, freePorts, hasEtcd } from '../../../support/etcd.js'
 import { describeStore, put, remove, show } from '../store-suite.js'
 
 describe.runIf(hasEtcd)('on etcd', () => {
@@ -114,5 +115,40 @@ describe.runIf(hasEtcd)('on etcd', () => {
     })
     expect(await store.list('principal', { limit: 1 })).toEqual([])
     expect(listener).not.toHaveBeenCalled()
+  })
+})
+
+describe.runIf(hasEtcd)('a store on etcd that several KDCs share', () => {
+  let house: EtcdHouse
+  beforeAll(async () => {
+    house = await EtcdHouse.start()
+  })
+  afterAll(() => house?.end())
+
+  it('tells each of what another one commits, and is settled when both have applied it', async () => {
+    const prefix = '/orthrus/shared.example/'
+    const join = () => joinEtcdStore({ etcd: house.client(), prefix })
+    const [one, other] = [await join(), await join()]
+    const heard: (string | undefined)[] = []
+    other.watch((kind, name) => {
+      heard.push(`${kind} ${name}`)
+    })
+    await one.commit([put('a', 0, 'x')])
+    expect(await one.replica?.settled()).toEqual([])
+    expect(heard).toContain('principal a')
+    await expect.poll(() => other.replica?.isCurrent()).toBe(true)
+    expect(await liveReplicas(house.client(), prefix)).toHaveLength(2)
+    await other.close()
+    expect(await liveReplicas(house.client(), prefix)).toEqual([one.replica?.id])
+    await one.close()
+  })
+
+  it('is not joined where nobody answers', async () => {
+    const [port] = await freePorts(1)
+    const etcd = house.client({ endpoints: [`http://127.0.0.1:${port}`] })
+    await expect(joinEtcdStore({ etcd, prefix: '/orthrus/none.example/' })).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/ECONNREFUSED/),
+    })
   })
 })

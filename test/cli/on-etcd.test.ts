@@ -1,0 +1,141 @@
+import { mkdir, readdir, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type TemporaryFolder, temporaryFolder } from '../end-to-end/processes.js'
+import { EtcdHouse, hasEtcd } from '../support/etcd.js'
+import { runCommand } from './run-command.js'
+
+/** The commands that open a realm on etcd themselves. */
+
+describe.runIf(hasEtcd)('a realm on etcd', () => {
+  let house: EtcdHouse
+  let home: TemporaryFolder
+  let round = 0
+  let store = ''
+  let data = ''
+  beforeAll(async () => {
+    house = await EtcdHouse.start()
+    home = await temporaryFolder()
+  })
+  afterAll(async () => {
+    await house?.end()
+    await home?.remove()
+  })
+  beforeEach(() => {
+    store = `${house.endpoints[0]?.replace('http:', 'etcd:')}/orthrus/r${++round}`
+    data = join(home.folder, `data${round}`)
+  })
+
+  const run = (...args: string[]) => runCommand([...args, '--store', store])
+  const init = (...args: string[]) => run('init', 'demo.example', '--data', data, ...args)
+
+  it('is made with its keys in the data folder, opens with them, and is made once', async () => {
+    const made = await init()
+    expect(made).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/made the realm demo.example at etcd:.*next: orthrus kdc .*--store etcd:/s),
+    })
+    expect((await readdir(data)).sort()).toEqual(['admin.keytab', 'master.key'])
+    expect(await run('check', '--data', data)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/demo.example, records: 1 realm, 3 principal, 1 policy.*no fault/),
+    })
+    const other = join(home.folder, 'other')
+    const again = await run('init', 'demo.example', '--data', other)
+    expect(again).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/has a realm already.*another place/s),
+    })
+    expect(await readdir(other)).toEqual([])
+    expect((await init()).err).toMatch(/has a part of a realm/)
+  })
+
+  it('is made where /orthrus and its name say, if the URL names no place', async () => {
+    const bare = store.replace(/\/orthrus.*/, '')
+    const args = ['init', 'place.example', '--data', data, '--store', bare]
+    expect((await runCommand([...args, '--json'])).out).toContain(`"store":"${bare}/orthrus/place.example"`)
+    const check = (...url: string[]) => runCommand(['check', '--data', data, '--store', ...url])
+    expect(await check(`${bare}/orthrus/place.example`)).toMatchObject({ code: 0 })
+    expect(await check(bare)).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/names the place.*orthrus\/REALM/),
+    })
+    expect(await check(`${bare}/orthrus/none`)).toMatchObject({ out: expect.stringMatching(/no realm/) })
+  })
+
+  it('is backed up and restored, elsewhere on etcd and into a folder, and nothing is written over', async () => {
+    await init()
+    const file = join(data, 'backup')
+    expect(await run('backup', file, '--data', data)).toMatchObject({ code: 0 })
+    expect(await run('restore', file, '--data', data)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/has a realm already/),
+    })
+    await rename(join(data, 'admin.keytab'), join(data, 'old.keytab'))
+    store += '-restored'
+    const restored = await run('restore', file, '--data', data, '--new-admin-keytab')
+    expect(restored).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/restored demo.example .*-restored/),
+    })
+    expect(await readdir(data)).toContain('admin.keytab')
+    expect(await run('check', '--data', data)).toMatchObject({ code: 0 })
+    expect(await runCommand(['restore', file, '--data', data])).toMatchObject({ code: 0 })
+    expect(await runCommand(['check', '--data', data])).toMatchObject({ code: 0 })
+  })
+
+  it('gets a new master key when all have both', async () => {
+    await init()
+    const [key, old] = [join(data, 'master.key'), join(data, 'old.key')]
+    expect(await run('master-key', 'rotate', '--data', data)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/--previous-master-key-file/),
+    })
+    await rename(key, old)
+    await mkdir(join(home.folder, `key${round}`))
+    await runCommand(['init', 'other.example', '--data', join(home.folder, `key${round}`)])
+    await rename(join(home.folder, `key${round}`, 'master.key'), key)
+    const both = ['--data', data, '--previous-master-key-file', old]
+    expect(await run('master-key', 'rotate', ...both)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/5 records were sealed under it/),
+    })
+    expect(await run('check', '--data', data)).toMatchObject({ code: 0 })
+    await rename(old, key)
+    expect((await run('check', '--data', data)).out).toMatch(/does not open/)
+  })
+
+  it('is not looked for in clear on another machine, nor with options that mean nothing there', async () => {
+    const check = (...args: string[]) => runCommand(['check', '--data', data, '--store', ...args])
+    await init()
+    const elsewhere = 'etcd://etcd.invalid:2379/orthrus/demo.example'
+    expect(await check(elsewhere)).toMatchObject({ code: 2, err: expect.stringMatching(/without TLS/) })
+    expect((await check(elsewhere, '--allow-etcd-without-tls')).err).toMatch(/ENOTFOUND|EAI_AGAIN/)
+    for (const [args, said] of [
+      [['etcd://root:pw@127.0.0.1:2379/orthrus/r'], /without user and password/],
+      [['http://127.0.0.1:2379/orthrus/r'], /etcds:\/\/HOST/],
+      [['etcd://127.0.0.1:99999/orthrus/r'], /no address of etcd/],
+      [[store, '--etcd-ca', 'x'], /go with etcds/],
+      [[store.replace('etcd', 'etcds'), '--etcd-cert', 'x'], /both --etcd-cert FILE and --etcd-key FILE/],
+      [[store, '--etcd-user', 'orthrus'], /needs its password/],
+      [[store, '--etcd-password-file', 'x'], /needs --etcd-user/],
+    ] as const) {
+      expect((await check(...args)).err).toMatch(said)
+    }
+    const secret = join(data, 'password')
+    await writeFile(secret, 'pw\n', { mode: 0o644 })
+    const withUser = ['check', '--data', data, '--store', store, '--etcd-user', 'orthrus']
+    expect((await runCommand([...withUser, '--etcd-password-file', secret])).err).toMatch(/readable|others/)
+    const twice = { env: { ORTHRUS_ETCD_PASSWORD: 'pw' } }
+    expect((await runCommand([...withUser, '--etcd-password-file', secret], twice)).err).toMatch(
+      /leave one out/,
+    )
+  })
+
+  it('is found by variables too', async () => {
+    await init()
+    expect(await runCommand(['check', '--data', data], { env: { ORTHRUS_STORE: store } })).toMatchObject({
+      code: 0,
+    })
+  })
+})
