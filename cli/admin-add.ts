@@ -4,7 +4,12 @@ import type { PrincipalLimits } from '../shared/administration/principals.js'
 import { OrthrusError } from '../shared/errors.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { parseDuration, parseInstant } from './arguments.js'
-import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
+import {
+  type ConnectionOptions,
+  kdcsForOthers,
+  withAdminConnection,
+  withAdministration,
+} from './connection.js'
 import { type KeytabPlace, keytabName, reserveKeytab } from './keytab-output.js'
 import { askNewPasswords, passwordKey } from './password.js'
 import { answerEach, type Tell, type Terminal } from './terminal.js'
@@ -33,13 +38,13 @@ async function add(terminal: Terminal, names: string[], options: AddOptions): Pr
   if (options.out !== undefined && names.length !== 1) throw new TypeError('--out goes with a single name')
   if (options.out === '-')
     throw new TypeError('a key is not printed: name a file with --out (./- for one of this name)')
-  await withAdministration(terminal, options, async (administration, realm) => {
+  await withAdministration(terminal, options, async (administration, realm, kdc) => {
     const principals = names.map(name => principalIn(realm.realm, name))
     await answerEach(terminal, options, 'added', async tell => {
       if (options.password === true) {
         await addPersons(terminal, administration, principals, options, tell)
       } else {
-        await addServices(terminal, administration, principals, options, tell)
+        await addServices(terminal, { administration, kdcs: kdcsForOthers(kdc) }, principals, options, tell)
       }
     })
   })
@@ -50,7 +55,7 @@ async function add(terminal: Terminal, names: string[], options: AddOptions): Pr
  */
 async function addServices(
   terminal: Terminal,
-  administration: Administration,
+  { administration, kdcs }: { readonly administration: Administration; readonly kdcs: readonly string[] },
   principals: readonly Principal[],
   options: AddOptions,
   tell: Tell,
@@ -61,7 +66,7 @@ async function addServices(
       const file = options.out ?? keytabName(principal)
       if (places.has(file))
         throw new TypeError(`two of the names have the keytab ${file}: add them one by one, with --out`)
-      places.set(file, { principal, place: await reserveKeytab(file) })
+      places.set(file, { principal, place: await reserveKeytab(file, kdcs) })
     }
     for (const [file, { principal, place }] of places) {
       await addService(terminal, administration, principal, { file, place }, options, tell)

@@ -6,8 +6,8 @@ import { formatTime } from '../shared/time.js'
 import { defaulted, parseDuration } from './arguments.js'
 import {
   type ConnectionOptions,
+  isOfThisMachine,
   kdcTimeOf,
-  kdcUrl,
   withAdminConnection,
   withAdministration,
 } from './connection.js'
@@ -40,11 +40,11 @@ function parseUses(text: string): number {
 }
 
 async function invite(terminal: Terminal, name: string, options: InviteOptions): Promise<void> {
-  await withAdministration(terminal, options, async (administration, realm) => {
+  await withAdministration(terminal, options, async (administration, realm, named) => {
     const { urlsFrom } = await import('../client/connect-urls.js')
     const { formatJoinCode } = await import('../shared/keytab/join-code.js')
     const { expires, uses = 1, principalsExpire = null, joinKdc } = options
-    const kdc = urlsFrom({ kdc: joinKdc ?? kdcUrl(terminal, options), keytab: '' })
+    const kdc = urlsFrom({ kdc: joinKdc ?? named, keytab: '' })
     const target = patternIn(realm.realm, name)
     const { invitation, endsAt } = await administration.invitations.make({
       target,
@@ -61,10 +61,6 @@ async function invite(terminal: Terminal, name: string, options: InviteOptions):
       warn(terminal, options, 'the code names a KDC of this machine: for another host give --join-kdc URL')
     }
   })
-}
-
-function isOfThisMachine(text: string): boolean {
-  return URL.canParse(text) && /^(?:localhost|\[::1\]|127\..*)$/.test(new URL(text).hostname)
 }
 
 export function invitationsCommand(terminal: Terminal): Command {

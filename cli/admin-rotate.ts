@@ -4,7 +4,8 @@ import { localPart, type Principal, principalIn } from '../shared/principal.js'
 import {
   ADMIN_KEYTAB,
   type ConnectionOptions,
-  KDC_OPTION,
+  kdcOption,
+  kdcsForOthers,
   withAdminConnection,
   withAdministration,
   withChannel,
@@ -31,7 +32,7 @@ export function rotateCommand(terminal: Terminal): Command {
       'after a theft: write a fresh key there; everything older of it is dead at once',
     )
     .option('--admin-keytab <file>', `the administrator's key (ORTHRUS_KEYTAB; else ${ADMIN_KEYTAB})`)
-    .option(...KDC_OPTION)
+    .addOption(kdcOption())
     .option('--principal <name>', "which principal of the administrator's keytab, where it has several")
     .option('--allow-readable-keytab', "accept an administrator's keytab that others can read")
     .option('--json', 'answer in JSON')
@@ -61,9 +62,9 @@ async function replace(
   file: string,
   options: ConnectionOptions & WaitOptions,
 ): Promise<void> {
-  await withAdministration(terminal, options, async (administration, realm) => {
+  await withAdministration(terminal, options, async (administration, realm, kdc) => {
     const principal = principalIn(realm.realm, name)
-    const place = await reserveForKey(file)
+    const place = await reserveForKey(file, kdcsForOthers(kdc))
     try {
       await replaceInto(terminal, { administration, realm }, principal, { file, place }, options)
     } finally {
@@ -72,10 +73,10 @@ async function replace(
   })
 }
 
-async function reserveForKey(file: string): Promise<KeytabPlace> {
+async function reserveForKey(file: string, kdcs: readonly string[]): Promise<KeytabPlace> {
   if (file === '-') throw new TypeError('a key is not printed: name a file with --keytab')
   try {
-    return await reserveKeytab(file)
+    return await reserveKeytab(file, kdcs)
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
     throw new OrthrusError(cause.code, cause.reason, {

@@ -2,7 +2,7 @@ import { connect } from '../client/connect.js'
 import { silentLogger } from '../shared/logger.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { parseCredential } from '../shared/ticket/credential.js'
-import { type ConnectionOptions, hasLogin, kdcUrl, type Sizes, withRealm } from './connection.js'
+import { type ConnectionOptions, hasLogin, kdcUrls, type Sizes, withRealm } from './connection.js'
 import { credentialFrom, explained, serviceOf } from './credential-use.js'
 import type { Terminal } from './terminal.js'
 
@@ -51,7 +51,7 @@ export async function withCaller(
         sizes,
       )
     } else {
-      const kdc = kdcUrl(terminal, options)
+      const kdc = await kdcUrls(terminal, options)
       const realm = await connect({ kdc, credential: text, ...allowed, ...sizes, logger: silentLogger })
       const fetch: Caller['fetch'] = (url, init) => realm.fetch(url, { ...init, service })
       await use({ service, serviceProved: false, fetch }).finally(() => realm.close())

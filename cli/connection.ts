@@ -1,9 +1,10 @@
-import type { Command } from 'commander'
+import type { Command, Option } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import type { Realm } from '../client/connect.js'
-import type { KeytabLogin, PasswordLogin } from '../client/connect-options.js'
+import type { KeytabLogin, PasswordLogin, Timeouts } from '../client/connect-options.js'
 import { type Logger, silentLogger } from '../shared/logger.js'
 import { parsePrincipal } from '../shared/principal.js'
+import { RepeatedOption } from './arguments.js'
 import { isThere } from './data-folder.js'
 import { DEFAULT_DATA, DEFAULT_KDC } from './defaults.js'
 import { given } from './given.js'
@@ -12,7 +13,7 @@ import type { Terminal } from './terminal.js'
 
 /** The options that say where the KDC is and which principal the command acts as. */
 export interface ConnectionOptions {
-  readonly kdc?: string
+  readonly kdc?: readonly string[]
   readonly keytab?: string
   readonly principal?: string
   readonly password?: boolean
@@ -21,12 +22,25 @@ export interface ConnectionOptions {
 }
 
 /** The option of every command that talks to a KDC. */
-export const KDC_OPTION = ['--kdc <url>', `where the KDC listens (ORTHRUS_KDC; else ${DEFAULT_KDC})`] as const
+export function kdcOption(
+  otherwise = `ORTHRUS_KDC; else what the keytab names; else ${DEFAULT_KDC}`,
+): Option {
+  return new RepeatedOption(
+    '--kdc <url>',
+    `where the KDC listens, or several with commas (${otherwise})`,
+    addUrls,
+  )
+}
+
+/** URLs with commas between them, behind those `before` them. They are checked where they are used. */
+function addUrls(text: string, before: readonly string[] = []): string[] {
+  return [...before, ...text.split(',').map(url => url.trim())]
+}
 
 export function withConnection(command: Command, otherwise?: string): Command {
   const keytab = ['ORTHRUS_KEYTAB', ...(otherwise === undefined ? [] : [`else ${otherwise}`])].join('; ')
   return command
-    .option(...KDC_OPTION)
+    .addOption(kdcOption())
     .option('--keytab <file>', `whose key to use (${keytab})`)
     .option('--principal <name>', 'which principal of the keytab, where it has several')
     .option('--allow-readable-keytab', 'accept a keytab that others can read, as containers mount secrets')
@@ -49,16 +63,42 @@ export function withLogin(command: Command): Command {
   )
 }
 
-/** @throws TypeError, which does not repeat a value that may contain a password */
-export function kdcUrl(terminal: Terminal, options: ConnectionOptions): string {
-  const text = options.kdc ?? setting(terminal, 'ORTHRUS_KDC') ?? DEFAULT_KDC
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url !== undefined && /^wss?:$/.test(url.protocol)) return text
-  const told = text.includes('@') ? '' : `: ${JSON.stringify(text)}`
+/**
+ * The KDCs: of the option, else of the environment, else those that the keytab names, else the one of this machine.
+ * @throws TypeError, which does not repeat a value that may contain a password
+ * @throws OrthrusError `keytab_invalid`
+ */
+export async function kdcUrls(terminal: Terminal, options: ConnectionOptions): Promise<readonly string[]> {
+  const variable = setting(terminal, 'ORTHRUS_KDC')
+  const named = options.kdc ?? (variable === undefined ? undefined : addUrls(variable))
+  if (named === undefined) return await urlsOfKeytab(terminal, options)
+  const odd = named.find(text => !URL.canParse(text) || !/^wss?:$/.test(new URL(text).protocol))
+  if (odd === undefined) return [...new Set(named)]
+  const told = odd.includes('@') ? '' : `: ${JSON.stringify(odd)}`
   const source = options.kdc === undefined ? 'ORTHRUS_KDC' : '--kdc'
   throw new TypeError(
     `${source} is not the URL of a KDC${told}; write ws://127.0.0.1:8750 or wss://kdc.example`,
   )
+}
+
+async function urlsOfKeytab(
+  terminal: Terminal,
+  { keytab = setting(terminal, 'ORTHRUS_KEYTAB'), password, allowReadableKeytab = false }: ConnectionOptions,
+): Promise<readonly string[]> {
+  if (keytab === undefined || password === true) return [DEFAULT_KDC]
+  const { kdcsOfKeytab } = await import('../client/connect-identity.js')
+  const named = await kdcsOfKeytab({ keytab, allowReadableKeytab })
+  return named.length === 0 ? [DEFAULT_KDC] : named
+}
+
+/** The KDCs that a keytab may name which is carried to another host: none where one is of this machine. */
+export function kdcsForOthers(urls: readonly string[]): readonly string[] {
+  return urls.some(isOfThisMachine) ? [] : urls
+}
+
+/** Whether a URL leads to the machine that it is used on. */
+export function isOfThisMachine(text: string): boolean {
+  return URL.canParse(text) && /^(?:localhost|\[::1\]|127\..*)$/.test(new URL(text).hostname)
 }
 
 /** The largest message and response, bytes. */
@@ -71,23 +111,24 @@ export interface Sizes {
 interface Others {
   readonly logger?: Logger
   readonly fetch?: typeof globalThis.fetch
+  readonly timeouts?: Timeouts
 }
 
-/** Connects as the principal of the keytab or password, and closes after `use`. */
+/** Connects as the principal of the keytab or password, and closes after `use`, which is told the KDCs too. */
 export async function withRealm<T>(
   terminal: Terminal,
   options: ConnectionOptions,
-  use: (realm: Realm) => Promise<T>,
+  use: (realm: Realm, kdc: readonly string[]) => Promise<T>,
   others: Partial<Sizes> & Others = {},
 ): Promise<T> {
-  const kdc = kdcUrl(terminal, options)
+  const kdc = await kdcUrls(terminal, options)
   const login = await loginOf(terminal, options)
   // The command's own error says everything.
   const common = { kdc, logger: silentLogger, ...others }
   const { connect } = await import('../client/connect.js')
   const realm = await connect({ ...common, ...login })
   try {
-    return await use(realm)
+    return await use(realm, kdc)
   } finally {
     realm.close()
   }
@@ -134,7 +175,7 @@ function setting(terminal: Terminal, name: 'ORTHRUS_KDC' | 'ORTHRUS_KEYTAB'): st
 export async function withAdministration<T>(
   terminal: Terminal,
   options: ConnectionOptions,
-  use: (administration: Administration, realm: Realm) => Promise<T>,
+  use: (administration: Administration, realm: Realm, kdc: readonly string[]) => Promise<T>,
 ): Promise<T> {
   const keytab =
     options.keytab ??
@@ -146,9 +187,11 @@ export async function withAdministration<T>(
     )
   }
   // --password is left out: for `add` it is about the person to register, not about the administrator.
-  const { kdc, principal, allowReadableKeytab } = options
-  const login = { keytab, ...given({ kdc, principal, allowReadableKeytab }) }
-  return withRealm(terminal, login, realm => withChannel(realm, administration => use(administration, realm)))
+  const { kdc: named, principal, allowReadableKeytab } = options
+  const login = { keytab, ...given({ kdc: named, principal, allowReadableKeytab }) }
+  return withRealm(terminal, login, (realm, kdc) =>
+    withChannel(realm, administration => use(administration, realm, kdc)),
+  )
 }
 
 /** The KDC's time by what the realm knows of it, milliseconds. */

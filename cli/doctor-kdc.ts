@@ -1,6 +1,8 @@
 import { isIPv4 } from 'node:net'
 import type { Realm } from '../client/connect.js'
+import type { Timeouts } from '../client/connect-options.js'
 import type { KeyOverview } from '../client/rotation/key-overview.js'
+import type { Ticket } from '../client/ticket/ticket.js'
 import type { FollowerRow } from '../shared/administration/revocations.js'
 import { OrthrusError } from '../shared/errors.js'
 import type { KeytabEntry } from '../shared/keytab/keytab.js'
@@ -14,32 +16,107 @@ import type { Terminal } from './terminal.js'
 
 /** What `orthrus doctor` finds out by logging in at the KDC. */
 
-export interface CheckedKdc {
-  readonly url: string
+export interface CheckedKeys {
   readonly file: string
   readonly text: string
   readonly entries: readonly KeytabEntry[]
 }
 
-export async function checkKdc(
+/** One KDC, as it was found. */
+interface Look {
+  readonly url: string
+  readonly findings: readonly Finding[]
+  /** A ticket that it granted for itself, if it let the keytab log in. */
+  readonly ticket?: Ticket
+  /** Why it did not. */
+  readonly cause?: unknown
+}
+
+/** Each KDC by itself. What only one has to say, since all have the same data, the first says that lets the keytab log in. */
+export async function checkKdcs(
   terminal: Terminal,
   options: ConnectionOptions,
-  checked: CheckedKdc,
+  { urls, ...checked }: CheckedKeys & { readonly urls: readonly string[] },
 ): Promise<Finding[]> {
-  const { url } = checked
+  const looks: Look[] = []
+  const others = urls.length > 1 ? { timeouts: ONE_OF_SEVERAL } : {}
+  for (const url of urls)
+    looks.push(await lookAt(terminal, { ...options, kdc: [url] }, { ...checked, url }, others))
+  const good = looks.find(({ ticket }) => ticket !== undefined)
+  const findings: Finding[] = []
+  for (const look of looks) {
+    if (look === good || good === undefined) findings.push(...look.findings)
+    else findings.push(...(await besides(terminal, options, look, good)))
+  }
+  return findings
+}
+
+/** How long one of several KDCs may take to answer, milliseconds: what needs longer is of little use beside the others. */
+const ONE_OF_SEVERAL = { connect: 2_000 } as const
+
+async function lookAt(
+  terminal: Terminal,
+  options: ConnectionOptions,
+  { url, ...checked }: CheckedKeys & { readonly url: string },
+  others: { readonly timeouts?: Timeouts },
+): Promise<Look> {
   const findings: Finding[] = [encryptionFinding(url)]
   try {
-    await withRealm(terminal, options, async realm => {
+    const look = async (realm: Realm): Promise<Ticket> => {
       const { keyOverview } = await import('../client/rotation/key-overview.js')
       const overview = await keyOverview(realm, checked.text)
       findings.push(ok('kdc', `${shownUrl(url)} answers`), provedFinding(realm))
       findings.push(clockFinding((await kdcTimeOf(realm)) - systemClock.now()))
       findings.push(...keyFindings(overview, checked), followingFinding(realm.client, await rowsOf(realm)))
-    })
-    return findings
+      return await realm.getServiceTicket('kdc')
+    }
+    return { url, findings, ticket: await withRealm(terminal, options, look, others) }
   } catch (cause) {
-    return [...findings, ...failureFindings(cause, url)]
+    return { url, findings: [...findings, ...failureFindings(cause, url)], cause }
   }
+}
+
+const OTHER_DATA =
+  'take it out of the list, or see which data it was started with: all KDCs of a realm have one store'
+
+/** A further KDC beside one that is well: whether it is one of the same realm, with the same data. */
+async function besides(
+  terminal: Terminal,
+  options: ConnectionOptions,
+  look: Look,
+  good: Look,
+): Promise<Finding[]> {
+  const [url, other] = [shownUrl(look.url), shownUrl(good.url)]
+  const tls = look.findings.filter(({ name, state }) => name === 'tls' && state !== 'ok')
+  if (look.ticket === undefined) {
+    const isUnproved = look.cause instanceof OrthrusError && look.cause.facts.claimed !== undefined
+    if (!isUnproved || look.cause.facts.claimed === 'unavailable') return [...look.findings]
+    const text = `${url} refuses, without proof, the key that ${other} takes: it is of another realm, or has other data`
+    return [...tls, wrong('kdc', text, OTHER_DATA)]
+  }
+  if (await takesTicket(terminal, { ...options, kdc: [look.url] }, good.ticket)) {
+    return [...tls, ok('kdc', `${url} answers, and has the same data as ${other}`)]
+  }
+  return [...tls, wrong('kdc', `${url} refuses a ticket of ${other}: it has other data`, OTHER_DATA)]
+}
+
+/** Whether a KDC opens a ticket that another one granted. A copy that was restored elsewhere has other keys for that. */
+async function takesTicket(
+  terminal: Terminal,
+  options: ConnectionOptions,
+  ticket: Ticket | undefined,
+): Promise<boolean> {
+  const { openKdcChannel } = await import('../client/channel/kdc-channel.js')
+  return await withRealm(terminal, options, async realm => {
+    try {
+      const channel = await openKdcChannel(realm, ticket === undefined ? {} : { ticket })
+      channel.close()
+      return true
+    } catch (cause) {
+      if (!(cause instanceof OrthrusError)) throw cause
+      return false
+    }
+  })
 }
 
 /** A KDC that refuses the login does answer. */
@@ -67,7 +144,7 @@ function provedFinding({ realm, client }: Realm): Finding {
   return ok('realm', `${realm} is proved: whoever answered has the key of ${client}`)
 }
 
-function keyFindings({ keys, due, now }: KeyOverview, { file, entries }: CheckedKdc): Finding[] {
+function keyFindings({ keys, due, now }: KeyOverview, { file, entries }: CheckedKeys): Finding[] {
   const [newest] = entries
   const dead = keys.filter(({ state }) => state === 'dead').map(({ kvno }) => kvno)
   const current = keys.find(({ state }) => state === 'current')

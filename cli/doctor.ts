@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { systemClock } from '../shared/time.js'
-import { type ConnectionOptions, kdcUrl, withConnection } from './connection.js'
-import { type Finding, findingsText } from './doctor-finding.js'
+import { type ConnectionOptions, kdcUrls, withConnection } from './connection.js'
+import { type Finding, failed, findingsText } from './doctor-finding.js'
 import { CommandFailed } from './failure.js'
 import { answer, type Terminal } from './terminal.js'
 
@@ -27,17 +27,30 @@ async function examine(terminal: Terminal, options: ConnectionOptions): Promise<
   const file = options.keytab ?? terminal.env.ORTHRUS_KEYTAB
   if (file === undefined || file === '')
     throw new TypeError('say whose keytab to look at: --keytab FILE, or ORTHRUS_KEYTAB=FILE')
-  const url = kdcUrl(terminal, options)
   const { checkKeytab, nodeFinding, processFinding } = await import('./doctor-machine.js')
   const { findings, keytab } = await checkKeytab(file, options, systemClock.now())
   const found = [nodeFinding(process.versions.node), ...findings]
   if (keytab === undefined) return found
-  const { checkKdc } = await import('./doctor-kdc.js')
+  const { checkKdcs } = await import('./doctor-kdc.js')
   const [own] = keytab.entries
   const login = { ...options, keytab: file, ...(own === undefined ? {} : { principal: own.principal }) }
   return [
     ...found,
     ...(await processFinding(keytab.entries)),
-    ...(await checkKdc(terminal, login, { url, file, ...keytab })),
+    ...(await checkNamed(terminal, login, urls => checkKdcs(terminal, login, { urls, file, ...keytab }))),
   ]
+}
+
+async function checkNamed(
+  terminal: Terminal,
+  login: ConnectionOptions,
+  check: (urls: readonly string[]) => Promise<Finding[]>,
+): Promise<Finding[]> {
+  let urls: readonly string[]
+  try {
+    urls = await kdcUrls(terminal, login)
+  } catch (cause) {
+    return [failed('kdc', cause, 'name a KDC: --kdc URL')]
+  }
+  return await check(urls)
 }

@@ -1,11 +1,12 @@
 import { Command } from 'commander'
 import { silentLogger } from '../shared/logger.js'
+import { kdcOption } from './connection.js'
 import { CommandFailed } from './failure.js'
 import { keytabName } from './keytab-output.js'
 import { answer, type Terminal, textOf } from './terminal.js'
 
 interface JoinCommandOptions {
-  readonly kdc?: string
+  readonly kdc?: readonly string[]
   readonly keytab?: string
   readonly instance?: string
   readonly allowPlainWebsocket?: boolean
@@ -17,7 +18,7 @@ export function joinCommand(terminal: Terminal): Command {
   return new Command('join')
     .description('get the key of this host with a code from: orthrus admin invite')
     .argument('<code>', 'the code, or a file with it; - reads standard input')
-    .option('--kdc <url>', 'in place of the KDCs that the code names')
+    .addOption(kdcOption('in place of those that the code names'))
     .option('--keytab <file>', 'where to write the key (else NAME.keytab)')
     .option('--instance <name>', "which instance this host is to be, for a code for 'NAME/*'")
     .option(

@@ -15,12 +15,15 @@ export interface KeytabPlace {
   abandon(): Promise<void>
 }
 
-/** @throws OrthrusError `keytab_invalid` if the file exists or cannot be written */
-export async function reserveKeytab(path: string): Promise<KeytabPlace> {
+/**
+ * @param kdcs URLs that the keytab is to name
+ * @throws OrthrusError `keytab_invalid` if the file exists or cannot be written
+ */
+export async function reserveKeytab(path: string, kdcs: readonly string[] = []): Promise<KeytabPlace> {
   const { formatKeytab } = await import('../shared/keytab/keytab.js')
   const { reservePrivateFile } = await import('../shared/keytab/private-file.node.js')
   const place = await reservePrivateFile(KEYTAB_FILE, path)
-  return { write: entries => place.write(formatKeytab(entries)), abandon: place.abandon }
+  return { write: entries => place.write(formatKeytab(entries, kdcs)), abandon: place.abandon }
 }
 
 /**

@@ -1,10 +1,12 @@
 import { Command } from 'commander'
 import type { Realm } from '../client/connect.js'
 import type { HeldKey, KeyOverview } from '../client/rotation/key-overview.js'
+import { OrthrusError } from '../shared/errors.js'
+import { shownUrl } from '../shared/shown-url.js'
 import { formatTime, systemClock } from '../shared/time.js'
 import { systemTimers } from '../shared/timers.js'
 import { formatDuration } from './arguments.js'
-import { type ConnectionOptions, KDC_OPTION, withRealm } from './connection.js'
+import { type ConnectionOptions, kdcOption, withRealm } from './connection.js'
 import { answer, type Terminal, table, warn } from './terminal.js'
 
 /** `orthrus keytab`: the keys in a keytab, as their owner sees them (docs/protocol.md section 12). */
@@ -20,7 +22,7 @@ type KeytabOptions = Pick<ConnectionOptions, 'kdc' | 'principal' | 'allowReadabl
 function withKeytab(command: Command): Command {
   return command
     .argument('<file>', 'the keytab')
-    .option(...KDC_OPTION)
+    .addOption(kdcOption())
     .option('--principal <name>', 'which principal of the keytab, where it has several')
     .option('--json', 'answer in JSON')
 }
@@ -34,16 +36,30 @@ function showKeytabCommand(terminal: Terminal): Command {
         const { readKeytabFile } = await import('#keytab-file')
         const { keyOverview } = await import('../client/rotation/key-overview.js')
         const { allowReadableKeytab = false } = options
-        const overview = await keyOverview(realm, await readKeytabFile(file, { allowReadableKeytab }))
-        answer(terminal, options, { principal: realm.client, ...overview }, told(realm, overview))
+        const text = await readKeytabFile(file, { allowReadableKeytab })
+        const overview = await keyOverview(realm, text)
+        const kdc = await shownKdcs(text, file)
+        answer(terminal, options, { principal: realm.client, kdc, ...overview }, told(realm, overview, kdc))
       }),
     )
 }
 
-function told({ client }: Realm, { keys, due, now }: KeyOverview): string {
+/** The KDCs that a keytab names. A line that is wrong matters only to what has nothing else to go by. */
+async function shownKdcs(text: string, file: string): Promise<readonly string[]> {
+  const { kdcsNamed } = await import('../shared/keytab/kdc-line.js')
+  try {
+    return kdcsNamed(text, file).map(shownUrl)
+  } catch (cause) {
+    if (cause instanceof OrthrusError) return []
+    throw cause
+  }
+}
+
+function told({ client }: Realm, { keys, due, now }: KeyOverview, kdc: readonly string[]): string {
   const dueText = due === null ? 'never' : due <= now ? 'now: run orthrus keytab refresh' : formatTime(due)
   const rows = keys.map(key => [`kvno ${key.kvno}`, key.state, ...facts(key, now)])
-  return table([['principal', client], ['due', dueText], ...rows])
+  const named = kdc.length === 0 ? [] : [['kdc', kdc.join(', ')]]
+  return table([['principal', client], ...named, ['due', dueText], ...rows])
 }
 
 function facts({ createdAt, endsAt, state }: HeldKey, now: number): string[] {

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { silentLogger } from '../shared/logger.js'
 import { type Principal, parsePrincipal } from '../shared/principal.js'
-import { type ConnectionOptions, KDC_OPTION, kdcUrl } from './connection.js'
+import { type ConnectionOptions, kdcOption, kdcUrls } from './connection.js'
 import { askPasswordChange, passwordKey } from './password.js'
 import { answer, type Terminal } from './terminal.js'
 
@@ -12,13 +12,13 @@ export function passwdCommand(terminal: Terminal): Command {
   return new Command('passwd')
     .description('change your password; all your sessions end')
     .argument('<name>', 'whose password, as ann@demo.example')
-    .option(...KDC_OPTION)
+    .addOption(kdcOption('ORTHRUS_KDC; else ws://127.0.0.1:8750'))
     .option('--json', 'answer in JSON')
     .action((name: string, options: PasswdOptions) => passwd(terminal, parsePrincipal(name), options))
 }
 
 async function passwd(terminal: Terminal, principal: Principal, options: PasswdOptions): Promise<void> {
-  const kdc = kdcUrl(terminal, options)
+  const kdc = await kdcUrls(terminal, { ...options, password: true })
   const { old, next } = await askPasswordChange(terminal, principal)
   const { connect } = await import('../client/connect.js')
   const { openKdcChannel } = await import('../client/channel/kdc-channel.js')

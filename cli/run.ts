@@ -62,12 +62,17 @@ function programWith(commands: readonly Command[], terminal: Terminal, json: boo
 /** An empty body can be meant. An empty name of a file or a folder is a shell variable that is not set. */
 const MAY_BE_EMPTY: ReadonlySet<string> = new Set(['data', 'dataRaw'])
 
+/** Of an option that may be repeated, the one value that was given. */
+function isEmpty(value: unknown): boolean {
+  return value === '' || (Array.isArray(value) && value.length === 1 && value[0] === '')
+}
+
 /** @throws TypeError for an option with an empty value */
 function requireValues(command: Command): void {
   for (const option of command.options) {
     const name = option.attributeName()
     const isBody = command.name() === 'call' && MAY_BE_EMPTY.has(name)
-    if (command.getOptionValue(name) === '' && !isBody)
+    if (isEmpty(command.getOptionValue(name)) && !isBody)
       throw new TypeError(`${option.long} has an empty value: is a variable of the shell not set?`)
   }
 }

@@ -1,4 +1,5 @@
 import { readKeytabFile } from '#keytab-file'
+import { kdcsNamed } from '../shared/keytab/kdc-line.js'
 import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab/keytab.js'
 import { type Principal, parsePrincipal, parseRealm, principalIn, realmOf } from '../shared/principal.js'
 import { isPasswordLogin, type KeytabLogin, type PasswordLogin } from './connect-options.js'
@@ -11,6 +12,16 @@ import { passwordIdentity } from './login/password.js'
 
 export interface IdentityContext extends Omit<KeytabFileSource, 'read'> {
   readonly exchange: (message: Uint8Array) => Promise<Exchanged>
+}
+
+/** The KDCs that a keytab names; none without a keytab. @throws OrthrusError `keytab_invalid` */
+export async function kdcsOfKeytab({
+  keytab,
+  allowReadableKeytab = false,
+}: Pick<Partial<KeytabLogin>, 'keytab' | 'allowReadableKeytab'>): Promise<string[]> {
+  if (keytab === undefined) return []
+  if (typeof keytab !== 'string') return kdcsNamed(keytab.text)
+  return kdcsNamed(await readKeytabFile(keytab, { allowReadableKeytab }), keytab)
 }
 
 /** @throws OrthrusError `keytab_invalid`. @throws TypeError */

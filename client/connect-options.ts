@@ -10,7 +10,7 @@ import type { ParametersCache } from './login/password.js'
 import type { ClientTelemetryEvent } from './report/events.js'
 
 interface KdcOption {
-  /** `ws://` or `wss://` URLs of the realm's KDCs. If one cannot be reached, the next is tried. */
+  /** `ws://` or `wss://` URLs of the realm's KDCs, as a list or with commas. If one fails, the next is asked. */
   readonly kdc: string | readonly string[]
 }
 
@@ -84,9 +84,9 @@ interface Joining {
   readonly allowJoinOverPlainWebSocket?: boolean
 }
 
-export interface KeytabLogin extends CommonOptions, Partial<KdcOption>, Joining {
-  /** May be left out with `join`, whose code names the KDCs. */
-  readonly kdc?: string | readonly string[]
+export interface KeytabLogin extends CommonOptions, Joining {
+  /** May be left out where the keytab names the KDCs (`# kdc URL,URL`), or the code of `join` does. */
+  readonly kdc?: string | readonly string[] | undefined
   /** The path of a keytab, or its text. */
   readonly keytab: string | KeytabText
   /** Accepts a keytab file that other users of this machine can read, which is how containers mount secrets. */

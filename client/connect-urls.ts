@@ -20,7 +20,10 @@ export function kdcList(kdc: string | readonly string[] | undefined): string[] {
 export function urlsFrom(options: ConnectOptions): string[] {
   const urls = kdcList(options.kdc)
   if (urls.length === 0 && options.credential !== undefined) return urls
-  if (urls.length === 0) throw new TypeError("name the KDC: connect({ kdc: 'ws://127.0.0.1:8750', ... })")
+  if (urls.length === 0) {
+    const keytab = options.keytab === undefined ? '' : ', or in the keytab: # kdc ws://127.0.0.1:8750'
+    throw new TypeError(`name the KDC: connect({ kdc: 'ws://127.0.0.1:8750', ... })${keytab}`)
+  }
   const plain = isPasswordLogin(options) && options.allowPasswordOverPlainWebSocket !== true
   for (const text of urls) {
     const url = URL.canParse(text) ? new URL(text) : undefined

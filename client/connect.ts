@@ -1,3 +1,4 @@
+import { isKeytabThere } from '#keytab-file'
 import { openSocket } from '#websocket'
 import { type Principal, principalIn, realmOf, requireSameRealm } from '../shared/principal.js'
 import { TicketCache } from './cache/ticket-cache.js'
@@ -7,7 +8,7 @@ import {
   type SourceOptions,
   type TicketSource,
 } from './cache/ticket-source.js'
-import { type IdentityContext, identityFrom } from './connect-identity.js'
+import { type IdentityContext, identityFrom, kdcsOfKeytab } from './connect-identity.js'
 import {
   type ConnectOptions,
   type KeytabLogin,
@@ -58,7 +59,15 @@ export async function connectOver(openSocket: OpenSocket, options: ConnectOption
   const keytab = options.keytab as string
   const open = (login: JoinLogin): Promise<Realm> =>
     connectNow(openSocket, { ...withoutChanges(rest, login), ...login })
-  return joinOnce({ code, keytab, instance, allowJoinOverPlainWebSocket, kdc: options.kdc, open })
+  const kdc = options.kdc ?? (await kdcsIfThere(rest))
+  return joinOnce({ code, keytab, instance, allowJoinOverPlainWebSocket, kdc, open })
+}
+
+/** The KDCs that the keytab of a host that has joined names, if it names any. */
+async function kdcsIfThere(login: KeytabLogin): Promise<readonly string[] | undefined> {
+  const isThere = typeof login.keytab === 'string' && (await isKeytabThere(login.keytab))
+  const named = isThere ? await kdcsOfKeytab(login) : []
+  return named.length === 0 ? undefined : named
 }
 
 /** What concerns the host's own key does not concern that of its invitation. */
@@ -73,7 +82,8 @@ function withoutChanges({ principal, rotation, ...rest }: KeytabLogin, { keytab 
 
 async function connectNow(openSocket: OpenSocket, options: ConnectOptions): Promise<Realm> {
   const settings = settingsFrom(options)
-  const connection = new KdcConnection({ ...settings, urls: urlsFrom(options), openSocket })
+  const urls = urlsFrom({ ...options, kdc: options.kdc ?? (await kdcsOfKeytab(options)) })
+  const connection = new KdcConnection({ ...settings, urls, openSocket })
   const failover = new KdcFailover({ ...settings, connection })
   const exchange = tellingOtherVersion(message => failover.exchange(message), settings.logger)
   const refusals = new RefusalMemory({ ...settings, max: KEPT_MAX })

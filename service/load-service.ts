@@ -9,7 +9,7 @@ import { failsafeTracing } from '../shared/telemetry/failsafe-tracing.js'
 import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
 import { type FeedSettings, feedSettings } from './feed/feed-options.js'
-import { joinService, withKdcOfCode } from './feed/join-service.js'
+import { joinService, withKdcs } from './feed/join-service.js'
 import { startFeed } from './feed/start-feed.js'
 import { KeyFile } from './key-file.js'
 import { ServiceKeys } from './keys.js'
@@ -48,7 +48,7 @@ const ownerLogger = createOwnerLogger({ name: 'orthrus service', clock: systemCl
  */
 export async function loadService(given: LoadServiceOptions): Promise<Service> {
   requireKnownOptions('loadService', given, LOAD_OPTIONS)
-  const options = withKdcOfCode(given)
+  const options = await withKdcs(given)
   requireLoadOptions(options)
   const following = feedSettings(options)
   const { clock = systemClock, logger = ownerLogger, timers = systemTimers } = options

@@ -3,7 +3,7 @@ import { loadService } from '../../service/load-service.js'
 import { systemClock } from '../../shared/time.js'
 import { systemTimers } from '../../shared/timers.js'
 import { collectClaims } from '../arguments.js'
-import { kdcUrl, keytabPath } from '../connection.js'
+import { kdcUrls, keytabPath } from '../connection.js'
 import { given } from '../given.js'
 import { type Terminal, warn } from '../terminal.js'
 import { listenOn } from '../tunnel/listen.js'
@@ -34,7 +34,9 @@ export async function runServe(terminal: Terminal, options: ServeArguments): Pro
   const service = await loadService({
     keytab: keytabPath(terminal, options),
     logger,
-    ...(options.withoutRevocations === true ? {} : { kdc: kdcUrl(terminal, options) }),
+    ...(options.withoutRevocations === true
+      ? { withoutRevocations: true }
+      : { kdc: await kdcUrls(terminal, options) }),
     ...given({ service: principal, allowReadableKeytab, state }),
   })
   const timers = systemTimers

@@ -3,7 +3,7 @@ import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
 import { systemTimers } from '../../shared/timers.js'
 import { type ClaimArgument, collectClaims } from '../arguments.js'
-import { type ConnectionOptions, kdcUrl, keytabPath, withRealm } from '../connection.js'
+import { type ConnectionOptions, kdcUrls, keytabPath, withRealm } from '../connection.js'
 import { given } from '../given.js'
 import { startKdcLog } from '../kdc-log.js'
 import { serviceManager } from '../service-manager.js'
@@ -50,7 +50,7 @@ export async function runServe(terminal: Terminal, options: ServeArguments): Pro
   const running = begin(terminal, options)
   const service = await loadService({
     keytab: keytabPath(terminal, options),
-    kdc: kdcUrl(terminal, options),
+    kdc: await kdcUrls(terminal, options),
     logger: running.logger,
     ...given({ service: principal, allowReadableKeytab }),
   })

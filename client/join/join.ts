@@ -54,7 +54,8 @@ export async function joinHost(options: JoinOptions): Promise<Joined> {
   const invited: JoinLogin = { kdc, keytab: { text: formatKeytab([code.invitation]) } }
   const entry = await enrolAs(options, invited, code)
   const keytab = options.pathOf(entry.principal)
-  await createKeytabFile(keytab, formatKeytab([entry]))
+  // The host is told where the KDCs are once.
+  await createKeytabFile(keytab, formatKeytab([entry], kdc))
   try {
     return { realm: await logIn(options.open, { kdc, keytab }), keytab }
   } catch (cause) {

@@ -7,10 +7,15 @@ import { REVOCATIONS_MAX } from './revoked-set.js'
 export interface FeedOptions {
   /**
    * `ws://` or `wss://` URLs of the realm's KDCs. The service follows what they revoke, and refuses it from that moment
-   * on; without, a ticket is good until it ends. The service logs in with its own keytab. Default with `join`: the KDCs
-   * that the code names.
+   * on; without, a ticket is good until it ends. The service logs in with its own keytab. Default: the KDCs that the
+   * keytab names (`# kdc URL,URL`), or else, with `join`, those that the code names.
    */
-  readonly kdc?: string | readonly string[]
+  readonly kdc?: string | readonly string[] | undefined
+  /**
+   * Follows no revocations although the keytab, or the code of `join`, names KDCs: a ticket that was revoked is good until it
+   * ends. Not with `kdc`. Default false.
+   */
+  readonly withoutRevocations?: boolean
   /**
    * For how long it accepts requests while no KDC confirms the revocations, such as `'10m'`. An attacker who cuts it off
    * from the KDC gains that time. Default: as long as the realm is set to survive an outage (`orthrus admin realm
@@ -33,6 +38,7 @@ export interface FeedOptions {
 
 export const FEED_OPTIONS: KnownOptions<FeedOptions> = {
   kdc: true,
+  withoutRevocations: true,
   maxStaleness: true,
   startWithoutFeed: true,
   feedFile: true,
@@ -55,7 +61,7 @@ export function feedSettings(options: FeedOptions): FeedSettings | undefined {
   const { maxRevocations = REVOCATIONS_MAX } = options
   if (kdc === undefined) {
     const [lonely] = Object.keys(FEED_OPTIONS).filter(
-      name => options[name as keyof FeedOptions] !== undefined,
+      name => name !== 'withoutRevocations' && options[name as keyof FeedOptions] !== undefined,
     )
     if (lonely === undefined) return undefined
     throw new TypeError(

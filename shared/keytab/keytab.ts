@@ -5,6 +5,7 @@ import { checkOf } from '../crypto/check.js'
 import { LongTermKey, revealKey } from '../crypto/keys.js'
 import { OrthrusError } from '../errors.js'
 import { isPrincipal, type Principal } from '../principal.js'
+import { kdcLine } from './kdc-line.js'
 
 /** A keytab: a text file of long-term keys (docs/protocol.md section 1; its form in the README). */
 
@@ -19,15 +20,15 @@ const KEY_PREFIX = 'orthruskey1_'
 /** How many fields a line has. */
 const FIELDS = 3
 
-/** @throws TypeError if there is no key */
-export function formatKeytab(entries: readonly KeytabEntry[]): string {
+/** @param kdcs URLs of the realm's KDCs, which the keytab names. @throws TypeError if there is no key */
+export function formatKeytab(entries: readonly KeytabEntry[], kdcs: readonly string[] = []): string {
   const lines = entries.map(({ principal, kvno, key }) => {
     const bytes = revealKey(key)
     const checked = concatBytes(bytes, checkOfKey(principal, kvno, bytes))
     return `${principal} ${kvno} ${KEY_PREFIX}${toBase64url(checked)}`
   })
   if (lines.length === 0) throw new TypeError('a keytab has at least one key')
-  return `${[FIRST_LINE, ...lines].join('\n')}\n`
+  return `${[FIRST_LINE, ...kdcLine(kdcs), ...lines].join('\n')}\n`
 }
 
 /** Whether a text is a keytab or a part of one, even if its lines are damaged. */

@@ -69,7 +69,29 @@ describe('loadService with a join code', () => {
       await until(() => service.state.ready)
       expect([start, service.state.feed?.connected]).toEqual([start, true])
     }
-    expect((await load(undefined)).state.feed).toBeUndefined()
+    // The keytab names it from the first start on, after which nobody need tell it again.
+    expect(await readFile(keytab, 'utf8')).toContain(`\n# kdc ${kdc.kdc.url}\n`)
+    const untold = await load(undefined, { rotation: 'automatic' })
+    await until(() => untold.state.ready)
+    expect(untold.state.feed?.connected).toBe(true)
+    expect((await load(undefined, { withoutRevocations: true })).state.feed).toBeUndefined()
+    expect((await load(code, { withoutRevocations: true })).state.feed).toBeUndefined()
+    await expect(load(code, { withoutRevocations: true, kdc: kdc.kdc.url })).rejects.toBeInstanceOf(TypeError)
+  })
+
+  it('is told by the keytab rather than by the code, which may be of long ago', async () => {
+    const { code } = await invite()
+    await load(code)
+    const text = await readFile(keytab, 'utf8')
+    await writeFile(keytab, text.replace(kdc.kdc.url, 'ws://127.0.0.1:1'))
+    expect((await load(code)).state.feed?.connected).toBe(false)
+    await writeFile(keytab, text.replace(/\n# kdc .*\n/, '\n'))
+    const service = await load(code)
+    await until(() => service.state.ready)
+    await writeFile(keytab, text.replace(kdc.kdc.url, 'here'))
+    await expect(load(code)).rejects.toMatchObject({ code: 'keytab_invalid' })
+    const told = await load(code, { kdc: kdc.kdc.url })
+    await until(() => told.state.ready)
   })
 
   it('follows another KDC where it is told so', async () => {
@@ -78,6 +100,8 @@ describe('loadService with a join code', () => {
     const elsewhere = await load(code, { kdc: 'ws://127.0.0.1:1' })
     expect(elsewhere.state.feed?.connected).toBe(false)
     await load(code.slice(0, -4), { kdc: kdc.kdc.url })
+    const text = await readFile(keytab, 'utf8')
+    await writeFile(keytab, text.replace(/\n# kdc .*\n/, '\n'))
     await expect(load(code.slice(0, -4))).rejects.toMatchObject({ code: 'credential_invalid' })
   })
 
