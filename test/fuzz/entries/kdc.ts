@@ -196,6 +196,7 @@ async function tgtInside(scene: KdcScene): Promise<Entry> {
   return {
     name: 'KDC: inside of a TGT',
     form: 'list',
+    most: LIMIT.TICKET_BYTES + 64,
     seeds: [inside(), inside(...caveatSeeds.slice(0, 2)), inside().with(7, null)].map(list => encode(list)),
     run: (plaintext, measure) => {
       const box = seal(service.key, 'ticket', aad, plaintext, fixedRandom(TICKET_NONCE))

@@ -167,6 +167,7 @@ function ticketInside(scene: ServiceScene): Entry {
     name: 'service: inside of a ticket',
     form: 'list',
     floor: HTTP_FLOOR,
+    most: LIMIT.TICKET_BYTES + 64,
     seeds: [
       list([['role', 'reader']], []),
       list(
