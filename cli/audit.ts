@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import type { Verification } from '../kdc/report/audit/verify.js'
 import type { Finding } from '../kdc/report/audit/walk.js'
 import { defaulted } from './arguments.js'
-import { filesIn, requireRealm } from './data-folder.js'
+import { filesIn, isThere, requireRealm } from './data-folder.js'
 import { DEFAULT_DATA } from './defaults.js'
 import { CommandFailed } from './failure.js'
 import { addMasterKeyOptions, type MasterKeyArguments, masterKeysFor } from './master-key.js'
@@ -37,7 +37,6 @@ export function auditCommand(terminal: Terminal): Command {
 }
 
 async function verifyLog(terminal: Terminal, options: VerifyOptions): Promise<void> {
-  await requireRealm(options.data)
   const { readAuditKey } = await import('../kdc/vault/audit-key.js')
   const { AuditKey } = await import('../kdc/report/audit/chain.js')
   const { AUDIT_FILES } = await import('../kdc/report/audit/files.js')
@@ -46,6 +45,8 @@ async function verifyLog(terminal: Terminal, options: VerifyOptions): Promise<vo
   const { mark: marks = [] } = options
   if (!marks.every(isMarkText)) throw new TypeError(NO_MARK)
   const directory = options.auditDirectory ?? filesIn(options.data).audit
+  // A realm on etcd has its audit log and its master key in the folder, and no database.
+  if (!(await isThere(join(directory, AUDIT_FILES.KEY)))) await requireRealm(options.data)
   // While the master key is changed, the key of the log is under either of the two.
   const masters = await masterKeysFor(options, terminal.env)
   const key = new AuditKey(

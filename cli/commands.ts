@@ -15,6 +15,7 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<MakeComman
   ['admin', async () => (await import('./admin.js')).adminCommand],
   ['backup', async () => (await import('./backup.js')).backupCommand],
   ['restore', async () => (await import('./restore.js')).restoreCommand],
+  ['migrate', async () => (await import('./migrate.js')).migrateCommand],
   ['check', async () => (await import('./check.js')).checkCommand],
   ['audit', async () => (await import('./audit.js')).auditCommand],
   ['policy', async () => (await import('./policy.js')).policyFileCommand],

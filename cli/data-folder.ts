@@ -21,12 +21,20 @@ export function filesIn(folder: string): RealmFiles {
   }
 }
 
+/** What `orthrus migrate` leaves of the database of a realm that it moved to etcd. */
+export function movedDatabaseIn(folder: string): string {
+  return join(folder, DATA_FILES.MOVED)
+}
+
 /** @throws OrthrusError `unavailable` if there is no realm, or it cannot be determined whether there is one */
 export async function requireRealm(folder: string): Promise<void> {
   if (await isThere(filesIn(folder).database)) return
+  const wasMoved = await isThere(movedDatabaseIn(folder))
   throw new OrthrusError('unavailable', `there is no realm in ${folder}`, {
     final: true,
-    hint: `make one with: orthrus init REALM --data ${folder}`,
+    hint: wasMoved
+      ? `orthrus migrate moved it to etcd: name its place there with --store, as the command said`
+      : `make one with: orthrus init REALM --data ${folder}`,
   })
 }
 

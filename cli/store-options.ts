@@ -6,8 +6,12 @@ import type { Terminal } from './terminal.js'
 
 /** Where the realm is stored, for every command that can open it on etcd. What connects is loaded when it is needed. */
 
-export interface StoreArguments {
+export interface StoreArguments extends EtcdArguments {
   readonly store?: string
+}
+
+/** How etcd is reached. */
+export interface EtcdArguments {
   readonly etcdCa?: string
   readonly etcdCert?: string
   readonly etcdKey?: string
@@ -18,8 +22,17 @@ export interface StoreArguments {
 }
 
 export function addStoreOptions(command: Command): Command {
+  return addEtcdOptions(
+    command.option(
+      '--store <url>',
+      'the realm on etcd: etcds://HOST:PORT,HOST:PORT/orthrus/REALM',
+      parseStore,
+    ),
+  )
+}
+
+export function addEtcdOptions(command: Command): Command {
   return command
-    .option('--store <url>', 'the realm on etcd: etcds://HOST:PORT,HOST:PORT/orthrus/REALM', parseStore)
     .option(
       '--etcd-ca <file>',
       'with etcds: the certificates of the authority of etcd, if not one of the system, PEM',

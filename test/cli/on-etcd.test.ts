@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { joinEtcdStore } from '../../kdc/store/etcd/store.js'
 import { type TemporaryFolder, temporaryFolder } from '../end-to-end/processes.js'
 import { EtcdHouse, hasEtcd } from '../support/etcd.js'
 import { runCommand } from './run-command.js'
@@ -137,5 +138,87 @@ describe.runIf(hasEtcd)('a realm on etcd', () => {
     expect(await runCommand(['check', '--data', data], { env: { ORTHRUS_STORE: store } })).toMatchObject({
       code: 0,
     })
+  })
+
+  const migrate = (from: string, to: string) => runCommand(['migrate', '--from', from, '--to', to])
+  const counts = async (...args: string[]) => {
+    const { out } = await runCommand(['check', '--data', data, ...args])
+    return /demo.example, records: .*/.exec(out)?.[0]
+  }
+  const initFolder = () => runCommand(['init', 'demo.example', '--data', data])
+
+  it('comes from a data folder and goes back into it, and is served from one of the two', async () => {
+    await initFolder()
+    const before = await counts()
+    expect(before).toMatch(/3 principal, 1 policy, 0 revocation; no fault/)
+    expect(await migrate(`level:${data}`, store)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(
+        /moved demo.example from .*: 5 records.*db\.moved.*next: orthrus kdc .*--store/s,
+      ),
+    })
+    expect(await counts('--store', store)).toBe(before)
+    expect(await runCommand(['kdc', '--data', data])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/no realm in .*moved it to etcd.*--store/s),
+    })
+    expect(await migrate(`level:${data}`, store)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/--to names has a realm already/),
+    })
+    expect(await migrate(store, `level:${data}`)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/served no more.*next: orthrus kdc --data/s),
+    })
+    expect(await counts()).toBe(before)
+    expect(await run('kdc', '--data', data)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/no realm.*orthrus migrate moved it/s),
+    })
+    expect(await migrate(`level:${data}`, store)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/db\.moved.*move .* away/s),
+    })
+  })
+
+  it('is moved by the next try if one ended between its two stores', async () => {
+    await initFolder()
+    const before = await counts()
+    await rename(join(data, 'db'), join(data, 'db.moved'))
+    expect(await migrate(`level:${data}`, store)).toMatchObject({ code: 0, err: '' })
+    expect(await counts('--store', store)).toBe(before)
+  })
+
+  it('is not moved away under its KDCs', async () => {
+    await init()
+    const { env } = process
+    const { etcdPlace } = await import('../../cli/store-options.js')
+    const { etcdAt } = await import('../../cli/etcd-store.js')
+    const place = await etcdPlace({ store }, env)
+    if (place === undefined) throw new Error('no place')
+    const joined = await joinEtcdStore({ etcd: await etcdAt(place, {}, env), prefix: place.prefix })
+    try {
+      expect(await migrate(store, `level:${data}`)).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(/a KDC runs on the realm.*end each of them/s),
+      })
+      expect((await readdir(data)).sort()).toEqual(['admin.keytab', 'master.key'])
+    } finally {
+      await joined.close()
+    }
+    expect(await migrate(store, `level:${data}`)).toMatchObject({ code: 0 })
+  })
+
+  it.each([
+    [['level:a', 'level:b'], /one of --from and --to is a data folder/],
+    [
+      ['etcd://127.0.0.1:1/orthrus/a', 'etcd://127.0.0.1:1/orthrus/b'],
+      /one of --from and --to is a data folder/,
+    ],
+    [['/var/lib/orthrus', 'etcd://127.0.0.1:1/orthrus/b'], /Write level:DIR/],
+    [['level:', 'etcd://127.0.0.1:1/orthrus/b'], /Write level:DIR/],
+    [['level:a', 'etcd://root:pw@127.0.0.1:1/orthrus/b'], /without a password/],
+  ] as const)('is not moved from and to %s', async ([from, to], said) => {
+    expect(await migrate(from, to)).toMatchObject({ code: 2, err: expect.stringMatching(said) })
   })
 })
