@@ -26,6 +26,14 @@ const PARTIES = [
 /** Whatever the table of the commands loads tells its help from these. */
 const COMMANDS = { name: 'help', table: 'cli/commands.ts' }
 
+/** These load what all parties have in common as a whole: another file takes them longer than what they do not need of it. */
+const SMALL = ['init', 'settings']
+
+function namesOf(users) {
+  const isCommon = ['client', 'service', 'kdc'].every(name => users.has(name))
+  return [...users].filter(name => !isCommon || !SMALL.includes(name))
+}
+
 export class Chunks {
   #graph = new Map()
   #choices
@@ -49,7 +57,7 @@ export class Chunks {
     if (path.startsWith('cli/')) return null
     this.#users ??= this.#findUsers()
     const users = this.#users.get(path)
-    return users === undefined ? null : `${[...users].join('-')}-${this.#levelOf(path)}`
+    return users === undefined ? null : `${namesOf(users).join('-')}-${this.#levelOf(path)}`
   }
 
   #findUsers() {
@@ -80,6 +88,13 @@ export class Chunks {
     })
   }
 
+  /** What imports nothing of the project comes before every chunk, and none waits for it. */
+  #levelBehind(choice) {
+    const { now = [] } = this.#graph.get(choice) ?? {}
+    const isLeaf = now.every(target => !this.#choices.has(target) && !this.#graph.has(target))
+    return isLeaf ? 0 : this.#levelOf(choice) + 1
+  }
+
   /** How many choices of the platform a module comes after. */
   #levelOf(path) {
     const known = this.#levels.get(path)
@@ -87,7 +102,7 @@ export class Chunks {
     let level = 0
     for (const target of this.#graph.get(path)?.now ?? []) {
       const chosen = this.#choices.get(target)
-      if (chosen !== undefined) level = Math.max(level, ...chosen.map(each => this.#levelOf(each) + 1))
+      if (chosen !== undefined) level = Math.max(level, ...chosen.map(each => this.#levelBehind(each)))
       else if (this.#graph.has(target)) level = Math.max(level, this.#levelOf(target))
     }
     this.#levels.set(path, level)

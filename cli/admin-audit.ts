@@ -3,8 +3,9 @@ import type { Administration } from '../client/channel/administration.js'
 import type { Realm } from '../client/connect.js'
 import type { AuditFilter, Use } from '../shared/administration/audit.js'
 import { AUDIT_OUTCOMES, type AuditLine, type AuditOutcome } from '../shared/administration/audit-line.js'
+import { OrthrusError } from '../shared/errors.js'
 import { patternIn } from '../shared/pattern.js'
-import type { RealmName } from '../shared/principal.js'
+import { isPrincipal, principalIn, type RealmName } from '../shared/principal.js'
 import { DAY, formatTime, HOUR } from '../shared/time.js'
 import { defaulted, parseDuration, parseInstant } from './arguments.js'
 import { type ConnectionOptions, kdcTimeOf, withAdminConnection, withAdministration } from './connection.js'
@@ -94,14 +95,25 @@ function usesCommand(
     .argument(argument)
     .addOption(sinceOption('24h', DAY))
     .action((asked: string, options: SinceOptions) =>
-      withAdministration(terminal, options, async ({ audit }: Administration, realm: Realm) => {
+      withAdministration(terminal, options, async (administration: Administration, realm: Realm) => {
         const within = await filterOf(realm, { ...options, ...filter(asked) })
-        const uses = await audit.uses(within)
+        const uses = await administration.audit.uses(within)
         const rows = uses.map(use => rowOf(column(use), use))
-        const none = `${nobody} ${sinceText(within)}`
+        const unknown = rows.length === 0 && (await isUnknown(administration, realm, asked))
+        const whose = unknown ? `; there is no principal ${asked} now: orthrus admin list` : ''
+        const none = `${nobody} ${sinceText(within)}${whose}`
         answer(terminal, options, { uses }, rows.length === 0 ? none : table(rows))
       }),
     )
+}
+
+/** Of a pattern, or where this principal may not be told, nothing is known. */
+async function isUnknown(administration: Administration, realm: Realm, name: string): Promise<boolean> {
+  if (!isPrincipal(name.includes('@') ? name : `${name}@${realm.realm}`)) return false
+  return await administration.show(principalIn(realm.realm, name)).then(
+    () => false,
+    (cause: unknown) => cause instanceof OrthrusError && cause.code === 'unknown_service',
+  )
 }
 
 function rowOf(name: string, { granted, denied, at, from }: Use): string[] {

@@ -2,10 +2,12 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import type { Verification } from '../kdc/report/audit/verify.js'
 import type { Finding } from '../kdc/report/audit/walk.js'
+import { OrthrusError } from '../shared/errors.js'
 import { defaulted } from './arguments.js'
-import { filesIn, isThere, requireRealm } from './data-folder.js'
+import { filesIn } from './data-folder.js'
 import { DEFAULT_DATA } from './defaults.js'
 import { CommandFailed } from './failure.js'
+import { isFolder } from './is-folder.js'
 import { addMasterKeyOptions, type MasterKeyArguments, masterKeysFor } from './master-key.js'
 import { answer, type Terminal } from './terminal.js'
 
@@ -45,8 +47,7 @@ async function verifyLog(terminal: Terminal, options: VerifyOptions): Promise<vo
   const { mark: marks = [] } = options
   if (!marks.every(isMarkText)) throw new TypeError(NO_MARK)
   const directory = options.auditDirectory ?? filesIn(options.data).audit
-  // A realm on etcd has its audit log and its master key in the folder, and no database.
-  if (!(await isThere(join(directory, AUDIT_FILES.KEY)))) await requireRealm(options.data)
+  if (!(await isFolder(directory))) throw noLog(directory)
   // While the master key is changed, the key of the log is under either of the two.
   const masters = await masterKeysFor(options, terminal.env)
   const key = new AuditKey(
@@ -55,6 +56,14 @@ async function verifyLog(terminal: Terminal, options: VerifyOptions): Promise<vo
   const found = await verifyAudit(directory, key, marks)
   answer(terminal, options, { directory, ...found }, toldVerification(directory, found))
   if (found.findings.length > 0) throw new CommandFailed()
+}
+
+/** Whether there was one nobody can tell from here: it is no proof that nothing was removed. */
+function noLog(directory: string): OrthrusError {
+  return new OrthrusError('unavailable', `there is no audit log in ${directory}`, {
+    final: true,
+    hint: 'a KDC begins one when it first runs (orthrus kdc); if it has run, and with this folder (--audit-directory), somebody removed the log',
+  })
 }
 
 function toldVerification(directory: string, { files, first, last, findings, notes }: Verification): string {

@@ -47,8 +47,11 @@ async function call(terminal: Terminal, { method, url }: RequestLine, options: C
   // The service reports how much it accepts.
   const sizes = { maxRequest: Number.MAX_SAFE_INTEGER, maxResponse: options.maxResponse }
   const { withCaller } = await import('./caller.js')
+  const { callFetch } = await import('./call-fetch.js')
+  const own = callFetch(url, terminal.env)
+  const settings = { ...sizes, ...(own === undefined ? {} : { fetch: own.fetch }) }
   await withOutput(options, output =>
-    withCaller(terminal, options, sizes, async ({ fetch, service, serviceProved }) => {
+    withCaller(terminal, options, settings, async ({ fetch, service, serviceProved }) => {
       const response = await fetch(url, init).catch(cause => {
         throw withOwnOptions(cause)
       })
@@ -63,7 +66,7 @@ async function call(terminal: Terminal, { method, url }: RequestLine, options: C
       if (response.status < 400) return
       // With `--json`, the document has it.
       throw new CommandFailed(options.json === true ? '' : `the service answered ${response.status}`)
-    }),
+    }).finally(() => own?.close()),
   )
 }
 

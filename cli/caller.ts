@@ -3,7 +3,8 @@ import { silentLogger } from '../shared/logger.js'
 import { type Principal, principalIn } from '../shared/principal.js'
 import { parseCredential } from '../shared/ticket/credential.js'
 import { type ConnectionOptions, hasLogin, kdcUrls, type Sizes, withRealm } from './connection.js'
-import { credentialFrom, explained, serviceOf } from './credential-use.js'
+import { credentialFrom, explained, holderOf, serviceOf } from './credential-use.js'
+import { chooseLogin } from './logins.js'
 import type { Terminal } from './terminal.js'
 
 /**
@@ -24,17 +25,25 @@ export interface Caller {
   fetch(url: string, init: RequestInit): Promise<Response>
 }
 
+export interface CallerSettings extends Sizes {
+  /** What the requests are sent with. Default: the platform's. */
+  readonly fetch?: typeof globalThis.fetch
+}
+
 /** @throws OrthrusError `credential_invalid`; and as `connect` and `use` do. @throws TypeError */
 export async function withCaller(
   terminal: Terminal,
   options: CallerOptions,
-  sizes: Sizes,
+  settings: CallerSettings,
   use: (caller: Caller) => Promise<void>,
 ): Promise<void> {
-  if (options.credential === undefined) return withOwnTicket(terminal, options, sizes, use)
+  if (options.credential === undefined) return withOwnTicket(terminal, options, settings, use)
   const text = await credentialFrom(options.credential)
   const credential = parseCredential(text)
-  const withLogin = hasLogin(terminal, options)
+  // A credential that names nobody is used alone, unless it is said who else acts.
+  const kept =
+    holderOf(credential) === undefined ? undefined : await chooseLogin(terminal, options, [credential.client])
+  const withLogin = hasLogin(terminal, options) || kept !== undefined
   const service = serviceOf(credential, { ...options, withLogin })
   const allowed = { allowBearerCredential: options.allowBearerCredential === true }
   try {
@@ -48,11 +57,11 @@ export async function withCaller(
           const fetch: Caller['fetch'] = (url, init) => realm.fetch(url, { ...init, service, ticket })
           return use({ service, serviceProved, fetch })
         },
-        sizes,
+        { ...settings, services: [credential.client] },
       )
     } else {
       const kdc = await kdcUrls(terminal, options)
-      const realm = await connect({ kdc, credential: text, ...allowed, ...sizes, logger: silentLogger })
+      const realm = await connect({ kdc, credential: text, ...allowed, ...settings, logger: silentLogger })
       const fetch: Caller['fetch'] = (url, init) => realm.fetch(url, { ...init, service })
       await use({ service, serviceProved: false, fetch }).finally(() => realm.close())
     }
@@ -64,7 +73,7 @@ export async function withCaller(
 function withOwnTicket(
   terminal: Terminal,
   options: CallerOptions,
-  sizes: Sizes,
+  settings: CallerSettings,
   use: (caller: Caller) => Promise<void>,
 ): Promise<void> {
   const name = options.service
@@ -80,6 +89,6 @@ function withOwnTicket(
         fetch: (url, init) => realm.fetch(url, { ...init, service }),
       })
     },
-    sizes,
+    { ...settings, services: [name] },
   )
 }

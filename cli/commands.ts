@@ -20,6 +20,10 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<MakeComman
   ['audit', async () => (await import('./audit.js')).auditCommand],
   ['policy', async () => (await import('./policy.js')).policyFileCommand],
   ['master-key', async () => (await import('./rotate-master-key.js')).masterKeyCommand],
+  ['login', async () => (await import('./login.js')).loginCommand],
+  ['logout', async () => (await import('./logout.js')).logoutCommand],
+  ['tickets', async () => (await import('./tickets.js')).ticketsCommand],
+  ['passwd', async () => (await import('./passwd.js')).passwdCommand],
   ['get', async () => (await import('./get.js')).getCommand],
   ['call', async () => (await import('./call.js')).callCommand],
   ['tunnel', async () => (await import('./tunnel/command.js')).tunnelCommand],
@@ -29,7 +33,6 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<MakeComman
   ['inspect', async () => (await import('./inspect.js')).inspectCommand],
   ['keytab', async () => (await import('./keytab.js')).keytabCommand],
   ['doctor', async () => (await import('./doctor.js')).doctorCommand],
-  ['passwd', async () => (await import('./passwd.js')).passwdCommand],
 ]
 
 /** They say all that there is to say without any command. */

@@ -1,21 +1,25 @@
 import type { Command, Option } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import type { Realm } from '../client/connect.js'
-import type { KeytabLogin, PasswordLogin, Timeouts } from '../client/connect-options.js'
+import type { KeptLogin, KeytabLogin, PasswordLogin, Timeouts } from '../client/connect-options.js'
 import { type Logger, silentLogger } from '../shared/logger.js'
 import { parsePrincipal } from '../shared/principal.js'
 import { RepeatedOption } from './arguments.js'
 import { isThere } from './data-folder.js'
 import { DEFAULT_DATA, DEFAULT_KDC } from './defaults.js'
 import { given } from './given.js'
+import { chooseLogin, type LoginOptions } from './logins.js'
 import { askPassword } from './password.js'
 import type { Terminal } from './terminal.js'
 
 /** The options that say where the KDC is and which principal the command acts as. */
-export interface ConnectionOptions {
+export interface ConnectionOptions extends LoginOptions {
   readonly kdc?: readonly string[]
   readonly keytab?: string
   readonly principal?: string
+  /** A login that was made before, by `orthrus login`; and its realm. */
+  readonly login?: string
+  readonly realm?: string
   readonly password?: boolean
   readonly allowReadableKeytab?: boolean
   readonly json?: boolean
@@ -47,9 +51,16 @@ export function withConnection(command: Command, otherwise?: string): Command {
     .option('--json', 'answer in JSON')
 }
 
+/** The same, for commands that a person who has logged in can give without a keytab. */
+export function withIdentity(command: Command, otherwise?: string): Command {
+  return withConnection(command, otherwise)
+    .option('--login <name>', 'act as this person, who has logged in, in place of a keytab')
+    .option('--realm <realm>', 'act as the person who has logged in there, in place of a keytab')
+}
+
 /** The same for administrators. */
 export function withAdminConnection(command: Command): Command {
-  return withConnection(command, ADMIN_KEYTAB)
+  return withIdentity(command, ADMIN_KEYTAB)
 }
 
 /** Where `init` puts it, beside the database. */
@@ -57,10 +68,15 @@ export const ADMIN_KEYTAB = `${DEFAULT_DATA}/admin.keytab`
 
 /** The same, with a login by password for people. */
 export function withLogin(command: Command): Command {
-  return withConnection(command).option(
+  return withIdentity(command).option(
     '--password',
     'ask for the password of --principal, in place of a keytab',
   )
+}
+
+/** Whether an option or the environment names the KDC. */
+export function kdcNamed(terminal: Terminal, { kdc }: Pick<ConnectionOptions, 'kdc'>): boolean {
+  return kdc !== undefined || setting(terminal, 'ORTHRUS_KDC') !== undefined
 }
 
 /**
@@ -109,6 +125,8 @@ export interface Sizes {
 
 /** What a command that runs for long connects with. */
 interface Others {
+  /** The services that it is about, as they were named. */
+  readonly services?: readonly string[]
   readonly logger?: Logger
   readonly fetch?: typeof globalThis.fetch
   readonly timeouts?: Timeouts
@@ -119,49 +137,97 @@ export async function withRealm<T>(
   terminal: Terminal,
   options: ConnectionOptions,
   use: (realm: Realm, kdc: readonly string[]) => Promise<T>,
-  others: Partial<Sizes> & Others = {},
+  { services, ...others }: Partial<Sizes> & Others = {},
 ): Promise<T> {
-  const kdc = await kdcUrls(terminal, options)
-  const login = await loginOf(terminal, options)
+  const login = await loginOf(terminal, options, services)
   // The command's own error says everything.
-  const common = { kdc, logger: silentLogger, ...others }
+  const common = { logger: silentLogger, ...others }
   const { connect } = await import('../client/connect.js')
   const realm = await connect({ ...common, ...login })
   try {
-    return await use(realm, kdc)
+    return await use(realm, await kdcsOf(realm))
   } finally {
+    // What was granted is there for the next command.
+    await savedBy(realm)
     realm.close()
   }
 }
 
-/** Whether the command has a key or a password to log in with. */
-export function hasLogin(terminal: Terminal, { keytab, password }: ConnectionOptions): boolean {
-  return password === true || (keytab ?? setting(terminal, 'ORTHRUS_KEYTAB')) !== undefined
+/** A login that was made before knows its KDCs by itself. */
+async function kdcsOf(realm: Realm): Promise<readonly string[]> {
+  const { partsOf } = await import('../client/realm.js')
+  return partsOf(realm).connection.urls
 }
 
+async function savedBy(realm: Realm): Promise<void> {
+  const { partsOf } = await import('../client/realm.js')
+  await partsOf(realm).source.saved?.()
+}
+
+/** Whether the command has a key or a password to log in with, apart from a login that was made before. */
+export function hasLogin(terminal: Terminal, options: ConnectionOptions): boolean {
+  const { keytab, password } = options
+  if (password === true || namesLogin(options)) return true
+  return (keytab ?? setting(terminal, 'ORTHRUS_KEYTAB')) !== undefined
+}
+
+function namesLogin({ login, realm }: ConnectionOptions): boolean {
+  return login !== undefined || realm !== undefined
+}
+
+/** Who the command acts as: an option wins over the environment, and that over a login that was made before. */
 async function loginOf(
   terminal: Terminal,
   options: ConnectionOptions,
-): Promise<Omit<KeytabLogin, 'kdc'> | Omit<PasswordLogin, 'kdc'>> {
-  const { principal, password } = options
-  if (password === true) {
-    if (options.keytab !== undefined)
-      throw new TypeError('--password and --keytab are two ways to log in: give one of them')
-    if (principal?.includes('@') !== true)
-      throw new TypeError('say whose password it is: --principal NAME@REALM --password')
-    return { principal, password: await askPassword(terminal, parsePrincipal(principal)) }
+  services?: readonly string[],
+): Promise<KeytabLogin | PasswordLogin | KeptLogin> {
+  requireOneIdentity(options)
+  if (options.password === true) return passwordLogin(terminal, options)
+  if (namesLogin(options) || (options.keytab ?? setting(terminal, 'ORTHRUS_KEYTAB')) === undefined) {
+    const login = await chooseLogin(terminal, options, services)
+    // It knows its KDC: the environment may name that of another realm.
+    if (login !== undefined)
+      return { ...login, ...(options.kdc === undefined ? {} : { kdc: await kdcUrls(terminal, options) }) }
   }
+  const { principal } = options
   return {
+    kdc: await kdcUrls(terminal, options),
     keytab: keytabPath(terminal, options),
     ...(principal === undefined ? {} : { principal }),
     ...(options.allowReadableKeytab === true ? { allowReadableKeytab: true } : {}),
   }
 }
 
+/** @throws TypeError if the options name two */
+function requireOneIdentity(options: ConnectionOptions): void {
+  const named = [
+    ...(options.password === true ? ['--password'] : []),
+    ...(options.keytab === undefined ? [] : ['--keytab']),
+    ...(options.login === undefined ? [] : ['--login']),
+    ...(options.login === undefined && options.realm !== undefined ? ['--realm'] : []),
+  ]
+  if (named.length > 1)
+    throw new TypeError(`${named[0]} and ${named[1]} are two ways to log in: give one of them`)
+}
+
+async function passwordLogin(terminal: Terminal, options: ConnectionOptions): Promise<PasswordLogin> {
+  const { principal } = options
+  if (principal?.includes('@') !== true)
+    throw new TypeError('say whose password it is: --principal NAME@REALM --password')
+  return {
+    kdc: await kdcUrls(terminal, options),
+    principal,
+    password: await askPassword(terminal, parsePrincipal(principal)),
+  }
+}
+
 /** The keytab that is to be used. @throws TypeError if none is named */
 export function keytabPath(terminal: Terminal, options: ConnectionOptions): string {
   const keytab = options.keytab ?? setting(terminal, 'ORTHRUS_KEYTAB')
-  if (keytab === undefined) throw new TypeError('say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE')
+  if (keytab === undefined)
+    throw new TypeError(
+      'say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE; a person runs: orthrus login NAME',
+    )
   return keytab
 }
 
@@ -177,20 +243,37 @@ export async function withAdministration<T>(
   options: ConnectionOptions,
   use: (administration: Administration, realm: Realm, kdc: readonly string[]) => Promise<T>,
 ): Promise<T> {
-  const keytab =
-    options.keytab ??
-    setting(terminal, 'ORTHRUS_KEYTAB') ??
-    ((await isThere(ADMIN_KEYTAB)) ? ADMIN_KEYTAB : undefined)
-  if (keytab === undefined) {
+  // --password is left out: for `add` it is about the person to register, not about the administrator.
+  const { kdc, principal, allowReadableKeytab, realm } = options
+  const own = given({ kdc, principal, allowReadableKeytab, realm })
+  const login = { ...own, ...(await administratorOf(terminal, options)) }
+  return withRealm(terminal, login, (realm, urls) =>
+    withChannel(realm, administration => use(administration, realm, urls)),
+  )
+}
+
+/**
+ * Whose key or login to administer with. A person who has logged in somewhere, and stands in the folder of a realm that may
+ * be another one, has to say which of the two is meant.
+ * @throws TypeError if there is nobody, or it is not clear who
+ */
+async function administratorOf(
+  terminal: Terminal,
+  options: ConnectionOptions,
+): Promise<Pick<ConnectionOptions, 'keytab' | 'login'>> {
+  const keytab = options.keytab ?? (namesLogin(options) ? undefined : setting(terminal, 'ORTHRUS_KEYTAB'))
+  if (keytab !== undefined) return { keytab, ...given({ login: options.login }) }
+  const chosen = await chooseLogin(terminal, options)
+  const isHere = !namesLogin(options) && (await isThere(ADMIN_KEYTAB))
+  if (chosen !== undefined && isHere) {
     throw new TypeError(
-      `say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE; there is no ${ADMIN_KEYTAB} here, which "orthrus init" makes`,
+      `there are a login of ${chosen.login} and ${ADMIN_KEYTAB}: say which one is meant, with --login ${chosen.login} or --keytab ${ADMIN_KEYTAB}`,
     )
   }
-  // --password is left out: for `add` it is about the person to register, not about the administrator.
-  const { kdc: named, principal, allowReadableKeytab } = options
-  const login = { keytab, ...given({ kdc: named, principal, allowReadableKeytab }) }
-  return withRealm(terminal, login, (realm, kdc) =>
-    withChannel(realm, administration => use(administration, realm, kdc)),
+  if (chosen !== undefined) return { login: chosen.login }
+  if (isHere) return { keytab: ADMIN_KEYTAB }
+  throw new TypeError(
+    `say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE; there is no ${ADMIN_KEYTAB} here, which "orthrus init" makes; a person runs: orthrus login NAME`,
   )
 }
 

@@ -23,7 +23,7 @@ export async function credentialFrom(argument: string): Promise<string> {
 }
 
 /** @throws OrthrusError `credential_invalid` if one of its caveats can never hold */
-function holderOf({ caveats }: Credential): Principal | undefined {
+export function holderOf({ caveats }: Credential): Principal | undefined {
   try {
     for (const caveat of caveats.map(bytes => decodeCaveat(bytes)))
       if (caveat.name === 'holder') return caveat.holder
@@ -61,14 +61,14 @@ export function serviceOf(credential: Credential, options: CredentialUse): Princ
   if (holder !== undefined && !withLogin) {
     throw useless(
       `the credential was made for ${holder}, which presents it beside a ticket of its own`,
-      `give its keytab: --keytab FILE`,
+      `give its keytab: --keytab FILE; a person runs: orthrus login NAME`,
     )
   }
   const isTgt = credential.service === ticketGrantingService(realmOf(client))
   if (isTgt && withLogin) {
     throw useless(
       'the credential is of a TGT, which gets tickets, and is used in place of a keytab',
-      'leave out --keytab, --password and ORTHRUS_KEYTAB',
+      'leave out --keytab, --password, --login and ORTHRUS_KEYTAB',
     )
   }
   if (options.service === undefined) {

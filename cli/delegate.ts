@@ -37,7 +37,7 @@ export function delegateCommand(terminal: Terminal): Command {
 
 async function delegate(terminal: Terminal, services: string[], options: DelegateOptions): Promise<void> {
   requireHolder(services, options)
-  await withRealm(terminal, options, async realm => {
+  const use = async (realm: Realm): Promise<void> => {
     const [whole, doubt] = await Promise.all([
       ticketFor(realm, services, options),
       doubtAbout(realm, options.to),
@@ -50,7 +50,8 @@ async function delegate(terminal: Terminal, services: string[], options: Delegat
     const { expires } = options
     if (expires !== undefined && whole.endTime < Date.now() + expires)
       warn(terminal, options, `it ends with its ticket, in ${formatDuration(endTime - Date.now())}`)
-  })
+  }
+  await withRealm(terminal, options, use, { services })
 }
 
 function requireHolder(services: readonly string[], { to, anyone, tgt }: DelegateOptions): void {

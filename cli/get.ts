@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import type { Realm } from '../client/connect.js'
 import type { ServiceTicket } from '../client/ticket/service-ticket.js'
 import { principalIn } from '../shared/principal.js'
 import { formatDuration, parseDuration } from './arguments.js'
@@ -24,7 +25,7 @@ export function getCommand(terminal: Terminal): Command {
 
 async function get(terminal: Terminal, names: string[], options: GetOptions): Promise<void> {
   const wanted = options.lifetime === undefined ? {} : { lifetime: options.lifetime }
-  await withRealm(terminal, options, async realm => {
+  const use = async (realm: Realm): Promise<void> => {
     const services = names.map(name => principalIn(realm.realm, name))
     const asked = services.map(service => realm.getServiceTicket(service, wanted))
     const outcomes = await Promise.allSettled(asked)
@@ -43,7 +44,8 @@ async function get(terminal: Terminal, names: string[], options: GetOptions): Pr
       for (const cause of causes.values()) report(cause, false, terminal)
     }
     if (refusals.length > 0) throw new CommandFailed('')
-  })
+  }
+  await withRealm(terminal, options, use, { services: names })
 }
 
 function ticketObject({ service, client, endTime, claims }: ServiceTicket): object {

@@ -2,8 +2,8 @@
 import { constants } from 'node:os'
 import { codeOf } from '../shared/folder.node.js'
 import { removeUnfinished } from '../shared/keytab/unfinished-files.node.js'
+import { packageVersion } from '../shared/package-version.node.js'
 import { EXIT } from './failure.js'
-import { run } from './run.js'
 
 /** What shells add to the number of a signal. */
 const ENDED_BY_SIGNAL = 128
@@ -35,10 +35,25 @@ function end(signal: NodeJS.Signals): void {
   if (process.pid === 1) process.exit(ENDED_BY_SIGNAL + constants.signals[signal])
 }
 
-const code = await run(process.argv.slice(2), {
-  out: data => process.stdout.write(data),
-  err: text => process.stderr.write(text),
-  env: process.env,
-  outIsTerminal: process.stdout.isTTY === true,
-})
+const [first, ...others] = process.argv.slice(2)
+const code = await (others.length === 0 && (first === '--version' || first === '-V')
+  ? sayVersion()
+  : runCommand())
 process.exitCode = isLost ? EXIT.FAILED : code
+
+/** Scripts ask for nothing else at each of their starts. For this the parser of command lines is not loaded. */
+function sayVersion(): number {
+  process.stdout.write(`${packageVersion()}\n`)
+  return EXIT.DONE
+}
+
+async function runCommand(): Promise<number> {
+  const { run } = await import('./run.js')
+  return run(process.argv.slice(2), {
+    out: data => process.stdout.write(data),
+    err: text => process.stderr.write(text),
+    env: process.env,
+    outIsTerminal: process.stdout.isTTY === true,
+    errIsTerminal: process.stderr.isTTY === true,
+  })
+}

@@ -84,6 +84,13 @@ async function linesOfInput(count: number): Promise<string[]> {
   }
 }
 
+/** A password from a line of standard input, which may be no terminal. @throws TypeError if none comes */
+export async function passwordFromInput(): Promise<string> {
+  const [password] = await linesOfInput(1)
+  if (password === undefined || password === '') throw new TypeError('no password came on standard input')
+  return password
+}
+
 /** The password of a principal that has one. */
 export function askPassword(terminal: Terminal, principal: string): Promise<string> {
   return ask(terminal, `Password of ${principal}: `)

@@ -55,8 +55,22 @@ function programWith(commands: readonly Command[], terminal: Terminal, json: boo
     .addHelpText('after', BEGINNING)
     .hook('preAction', (_, command) => requireValues(command))
   for (const command of commands) program.addCommand(command)
-  for (const command of allCommands(program)) speakThrough(terminal, command, json)
+  for (const command of allCommands(program)) {
+    speakThrough(terminal, command, json)
+    nameMisspelt(command)
+  }
   return program
+}
+
+/** The parser tells of an option that is missing first. It may be missing because it is misspelt, which it tells then. */
+function nameMisspelt(command: Command): void {
+  const parse = command.parseOptions.bind(command)
+  command.parseOptions = args => {
+    const parsed = parse(args)
+    const isMisspelt = parsed.unknown.length > 0 && command.commands.length === 0
+    if (isMisspelt) for (const option of command.options) option.mandatory = false
+    return parsed
+  }
 }
 
 /** An empty body can be meant. An empty name of a file or a folder is a shell variable that is not set. */

@@ -9,6 +9,8 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Whether a person reads `out` immediately. By default it goes to a file or another program. */
   readonly outIsTerminal?: boolean
+  /** Whether a person sees `err` immediately, so that a sign of progress means something. */
+  readonly errIsTerminal?: boolean
 }
 
 /** One answer in both forms: JSON for `--json`, otherwise text. */

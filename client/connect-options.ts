@@ -101,6 +101,7 @@ export interface KeytabLogin extends CommonOptions, Joining {
   readonly principal?: string
   readonly password?: never
   readonly credential?: never
+  readonly login?: never
 }
 
 export interface PasswordLogin extends CommonOptions, KdcOption {
@@ -111,6 +112,19 @@ export interface PasswordLogin extends CommonOptions, KdcOption {
   /** Allows a login over `ws://` to another machine. Anybody who listens can then guess the password offline. */
   readonly allowPasswordOverPlainWebSocket?: boolean
   readonly keytab?: never
+  readonly credential?: never
+  readonly login?: never
+}
+
+/** The login of the person who runs the program, as `orthrus login` made it (docs/people.md). Node only. */
+export interface KeptLogin extends CommonOptions, Partial<KdcOption> {
+  /** `ann@demo.example`, or `true` for the only login, or the only one in `realm`. Its file names the KDCs. */
+  readonly login: string | true
+  /** The folder that logins are kept in. Default: that of `orthrus login`, by the environment of the process. */
+  readonly loginFolder?: string
+  readonly keytab?: never
+  readonly principal?: never
+  readonly password?: never
   readonly credential?: never
 }
 
@@ -126,9 +140,10 @@ export interface CredentialLogin extends CommonOptions, Partial<KdcOption> {
   readonly keytab?: never
   readonly principal?: never
   readonly password?: never
+  readonly login?: never
 }
 
-export type ConnectOptions = KeytabLogin | PasswordLogin | CredentialLogin
+export type ConnectOptions = KeytabLogin | PasswordLogin | KeptLogin | CredentialLogin
 
 const KNOWN: KnownOptions<ConnectOptions> = {
   kdc: true,
@@ -140,6 +155,8 @@ const KNOWN: KnownOptions<ConnectOptions> = {
   password: true,
   credential: true,
   allowBearerCredential: true,
+  login: true,
+  loginFolder: true,
   services: true,
   allowUnprotected: true,
   realm: true,
@@ -177,8 +194,20 @@ export function requireConnectOptions(options: ConnectOptions): void {
   if (typeof keytab === 'object') requireKnownOptions('keytab of connect', keytab, KNOWN_KEYTAB)
   requireOnEvent('connect', options.onEvent)
   requireTracing('connect', options.tracing)
+  if (options.login !== undefined) requireLogin(options)
   if ('rotation' in options) requireRotation('connect', options)
   if ('join' in options) requireJoin('connect', options)
+}
+
+/** @throws TypeError for a login together with another identity, since it must be clear who acts */
+function requireLogin(options: ConnectOptions): void {
+  const others = (['keytab', 'password', 'credential', 'principal'] as const).filter(
+    name => options[name] !== undefined,
+  )
+  if (others.length > 0) throw new TypeError(`login and ${others[0]} of connect are two identities: give one`)
+  const { login } = options as { readonly login: unknown }
+  if (login === true || typeof login === 'string') return
+  throw new TypeError("login of connect is a name such as 'ann@demo.example', or true for the only login")
 }
 
 export function isPasswordLogin(options: ConnectOptions): options is PasswordLogin {

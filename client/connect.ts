@@ -1,3 +1,4 @@
+import { type FoundLogin, findLogin } from '#kept-login'
 import { isKeytabThere } from '#keytab-file'
 import { openSocket } from '#websocket'
 import { type Principal, principalIn, realmOf, requireSameRealm } from '../shared/principal.js'
@@ -52,6 +53,10 @@ export function connect(options: ConnectOptions): Promise<Realm> {
 export async function connectOver(openSocket: OpenSocket, options: ConnectOptions): Promise<Realm> {
   requireConnectOptions(options)
   options.signal?.throwIfAborted()
+  if (options.login !== undefined) {
+    const found = await findLogin(options)
+    return connectNow(openSocket, { ...options, kdc: options.kdc ?? found.kdc }, found)
+  }
   if (options.keytab === undefined) return connectNow(openSocket, options)
   const { join, instance, allowJoinOverPlainWebSocket, ...rest } = options
   const code = requireJoin('connect', options)
@@ -80,7 +85,11 @@ function withoutChanges({ principal, rotation, ...rest }: KeytabLogin, { keytab 
   }
 }
 
-async function connectNow(openSocket: OpenSocket, options: ConnectOptions): Promise<Realm> {
+async function connectNow(
+  openSocket: OpenSocket,
+  options: ConnectOptions,
+  found?: FoundLogin,
+): Promise<Realm> {
   const settings = settingsFrom(options)
   const urls = urlsFrom({ ...options, kdc: options.kdc ?? (await kdcsOfKeytab(options)) })
   const connection = new KdcConnection({ ...settings, urls, openSocket })
@@ -88,7 +97,7 @@ async function connectNow(openSocket: OpenSocket, options: ConnectOptions): Prom
   const exchange = tellingOtherVersion(message => failover.exchange(message), settings.logger)
   const refusals = new RefusalMemory({ ...settings, max: KEPT_MAX })
   const sourcing = { ...settings, exchange, refusals, time: new KdcClock(settings.clock) }
-  const source = await sourceFrom(options, sourcing)
+  const source = found?.source(sourcing) ?? (await sourceFrom(options, sourcing))
   settings.telemetry.principal = source.client
   const realm = new Realm(partsFrom(options, { ...settings, ...sourcing, connection, source, openSocket }))
   try {
@@ -107,6 +116,8 @@ async function sourceFrom(
   options: ConnectOptions,
   sourcing: SourceOptions & IdentityContext,
 ): Promise<TicketSource> {
+  // It has its source already.
+  if (options.login !== undefined) throw new TypeError('no login was found')
   if (options.credential !== undefined)
     return credentialSource(options.credential, options.allowBearerCredential === true, sourcing)
   return loginSource(await identityFrom(options, sourcing), sourcing)

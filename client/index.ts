@@ -6,7 +6,13 @@ export type { ClaimValue } from '../shared/ticket/claims.js'
 export type { Clock } from '../shared/time.js'
 export type { Timers } from '../shared/timers.js'
 export { connect } from './connect.js'
-export type { ConnectOptions, CredentialLogin, KeytabLogin, PasswordLogin } from './connect-options.js'
+export type {
+  ConnectOptions,
+  CredentialLogin,
+  KeptLogin,
+  KeytabLogin,
+  PasswordLogin,
+} from './connect-options.js'
 export type { ParametersCache } from './login/password.js'
 export type { RealmMetrics } from './metrics.js'
 export type { Realm } from './realm.js'

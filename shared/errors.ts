@@ -29,6 +29,7 @@ export type WireCode = (typeof WIRE_CODES)[number]
 export const LOCAL_CODES = [
   'response_unproved',
   'keytab_invalid',
+  'login_invalid',
   'credential_invalid',
   'channel_broken',
   'password_wrong',

@@ -1,4 +1,4 @@
-import { isPrincipal, isReserved, localPart, type Principal, type RealmName, realmOf } from './principal.js'
+import { isPrincipal, isReserved, type Principal, type RealmName } from './principal.js'
 import { quoted } from './shown-text.js'
 
 /**
@@ -54,10 +54,11 @@ export const NO_GROUPS: readonly Pattern[] = []
 export function patternsOf(principal: Principal, groups: readonly Pattern[] = NO_GROUPS): Pattern[] {
   const exact = principal as string as Pattern
   if (isReserved(principal)) return [exact]
-  const [name, instance] = localPart(principal).split('/')
-  return instance === undefined
-    ? [exact, ...groups, EVERYONE]
-    : [exact, `${name}/*@${realmOf(principal)}` as Pattern, ...groups, EVERYONE]
+  const slash = principal.indexOf('/')
+  if (slash === -1) return [exact, ...groups, EVERYONE]
+  // Cut out of the name, as whoever asks for a ticket has this asked for every service.
+  const instances = `${principal.slice(0, slash)}/*${principal.slice(principal.indexOf('@'))}` as Pattern
+  return groups.length === 0 ? [exact, instances, EVERYONE] : [exact, instances, ...groups, EVERYONE]
 }
 
 /** The pattern as a person writes it within the realm. */

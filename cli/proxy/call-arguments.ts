@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from '../connection.js'
 import type { Place } from '../tunnel/place.js'
+import type { UserArguments } from '../tunnel/user-rule.js'
 
 /** What `orthrus proxy call` is told. */
 
@@ -10,14 +11,12 @@ export interface Mapping {
   readonly to: URL
 }
 
-export interface CallArguments extends ConnectionOptions {
+export interface CallArguments extends ConnectionOptions, UserArguments {
   readonly listen: Place
   readonly service?: string
   readonly to?: URL
   readonly map?: readonly Mapping[]
   readonly host?: readonly string[]
-  readonly onlyUser?: readonly number[]
-  readonly allowEveryLocalUser?: boolean
   readonly allowOtherMachines?: boolean
   readonly unsealed?: boolean
   readonly strip?: readonly string[]

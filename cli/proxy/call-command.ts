@@ -1,14 +1,15 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { defaulted, parseDuration, parseSize, RepeatedOption } from '../arguments.js'
-import { withConnection } from '../connection.js'
+import { withIdentity } from '../connection.js'
 import type { Terminal } from '../terminal.js'
 import { parsePlace } from '../tunnel/place.js'
+import { withUsers } from '../tunnel/user-rule.js'
 import type { CallArguments, Mapping } from './call-arguments.js'
 import { parseCount, parseHeaderName } from './common-options.js'
 import { parseHttpOrigin } from './place.js'
 
 export function callProxyCommand(terminal: Terminal): Command {
-  const command = withConnection(new Command('call'))
+  const command = withIdentity(new Command('call'))
     .description('make the requests of programs on this machine, and give back what services have proved')
     .requiredOption('--listen <place>', 'where: 127.0.0.1:PORT, PORT, or unix:PATH', parsePlace)
     .option('-s, --service <name>', 'the service that must answer, at --to')
@@ -23,23 +24,14 @@ export function callProxyCommand(terminal: Terminal): Command {
     .addOption(
       new RepeatedOption('--host <name>', 'another name by which programs reach this proxy', parseHost),
     )
-  return withLimits(withUsers(command)).action(async (options: CallArguments) => {
+  withUsers(command).option(
+    '--allow-other-machines',
+    'let whoever reaches --listen over the network act as this principal',
+  )
+  return withLimits(command).action(async (options: CallArguments) => {
     const { runCall } = await import('./run-call.js')
     await runCall(terminal, options)
   })
-}
-
-function withUsers(command: Command): Command {
-  return command
-    .addOption(
-      new RepeatedOption(
-        '--only-user <uid>',
-        'let only this user of the machine use it, by default the one that runs it (Linux)',
-        parseUser as never,
-      ),
-    )
-    .option('--allow-every-local-user', 'let whoever is on this machine act as this principal')
-    .option('--allow-other-machines', 'let whoever reaches --listen over the network act as this principal')
 }
 
 function withLimits(command: Command): Command {
@@ -83,9 +75,4 @@ function hostIn(text: string): string {
   const host = text.toLowerCase()
   if (/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/.test(host)) return host
   throw new InvalidArgumentError('Write a host as orders.local, or orders.local:8080.')
-}
-
-function parseUser(text: string, before: readonly number[] = []): number[] {
-  if (/^(?:0|[1-9]\d{0,9})$/.test(text)) return [...before, Number(text)]
-  throw new InvalidArgumentError('Write the number of a user, as id -u prints it.')
 }

@@ -6,20 +6,21 @@ import { systemTimers } from '../../shared/timers.js'
 import { withRealm } from '../connection.js'
 import type { Terminal } from '../terminal.js'
 import { listenOn } from '../tunnel/listen.js'
-import { isOfThisMachine, resolved, shownPlace } from '../tunnel/place.js'
+import { isOfThisMachine, type Place, resolved, shownPlace } from '../tunnel/place.js'
+import { type UserRule, userRuleFor } from '../tunnel/user-rule.js'
 import type { CallArguments } from './call-arguments.js'
 import { callProxy } from './call-proxy.js'
 import type { Route, Routes } from './caller-rules.js'
+import type { Fault } from './faults.js'
 import { outgoingFetch } from './outgoing-fetch.js'
 import { httpPlaceOf } from './place.js'
 import { beginProxy, SERVER } from './running.js'
 import { Upstream } from './upstream.js'
-import { userRule } from './user-rule.js'
 
 /** What `orthrus proxy call` does with its options. */
 export async function runCall(terminal: Terminal, options: CallArguments): Promise<void> {
   const listen = await resolved(options.listen)
-  const faultOf = requireUsers(options, isOfThisMachine(listen), 'path' in listen)
+  const faultOf = faultsBy(requireUsers(options, listen))
   const { routes, upstreams } = routesOf(options, 'path' in listen)
   const running = beginProxy(terminal, options)
   const { logger } = running
@@ -51,7 +52,13 @@ export async function runCall(terminal: Terminal, options: CallArguments): Promi
     )
   }
   try {
-    await withRealm(terminal, options, use, { maxRequest, maxResponse, fetch, logger })
+    await withRealm(terminal, options, use, {
+      maxRequest,
+      maxResponse,
+      fetch,
+      logger,
+      services: servicesOf(routes),
+    })
   } finally {
     for (const upstream of upstreams.values()) upstream.close()
     await running.end()
@@ -59,13 +66,8 @@ export async function runCall(terminal: Terminal, options: CallArguments): Promi
 }
 
 /** @throws OrthrusError `unavailable` where more could use it than was asked for. @throws TypeError */
-function requireUsers(
-  options: CallArguments,
-  isLocal: boolean,
-  isSocket: boolean,
-): (socket: Socket) => ReturnType<ReturnType<typeof userRule>> {
-  const { onlyUser, allowEveryLocalUser = false, allowOtherMachines = false } = options
-  if (!isLocal && !allowOtherMachines) {
+function requireUsers(options: CallArguments, listen: Place): UserRule | undefined {
+  if (!isOfThisMachine(listen) && options.allowOtherMachines !== true) {
     throw new OrthrusError(
       'unavailable',
       `${shownPlace(options.listen)} can be reached from other machines: whoever does would act as this principal, in plain text`,
@@ -75,12 +77,14 @@ function requireUsers(
       },
     )
   }
-  if (onlyUser !== undefined && (isSocket || allowEveryLocalUser || !isLocal))
-    throw new TypeError(
-      '--only-user is about connections over the loopback, and goes with no option that lets more in',
-    )
-  if (isSocket || allowEveryLocalUser || !isLocal) return async () => undefined
-  return userRule(onlyUser ?? [process.getuid?.() ?? -1])
+  return userRuleFor(options, listen)
+}
+
+function faultsBy(rule: UserRule | undefined): (socket: Socket) => Promise<Fault | undefined> {
+  return async socket => {
+    const text = await rule?.(socket)
+    return text === undefined ? undefined : { status: 403, word: 'user_refused', text }
+  }
 }
 
 /** @throws TypeError if no service is named, or half of one */

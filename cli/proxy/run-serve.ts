@@ -8,6 +8,7 @@ import { given } from '../given.js'
 import { type Terminal, warn } from '../terminal.js'
 import { listenOn } from '../tunnel/listen.js'
 import { isOfThisMachine, resolved, shownPlace } from '../tunnel/place.js'
+import { sharedReplays } from '../tunnel/several-processes.js'
 import { Assertions, assertionKeyFrom } from './assertion.js'
 import { beginProxy, SERVER } from './running.js'
 import type { ServeArguments } from './serve-arguments.js'
@@ -19,6 +20,8 @@ import { Upstream } from './upstream.js'
 /** What `orthrus proxy serve` does with its options. */
 export async function runServe(terminal: Terminal, options: ServeArguments): Promise<void> {
   const { principal, allowReadableKeytab, state, assertionKey, allowReadableAssertionKey = false } = options
+  if (options.severalProcesses === true && state !== undefined)
+    throw new TypeError('--state is of one process: leave it out, or --several-processes')
   const place = await resolved(options.to.place)
   const key =
     assertionKey === undefined ? undefined : await assertionKeyFrom(assertionKey, allowReadableAssertionKey)
@@ -37,6 +40,7 @@ export async function runServe(terminal: Terminal, options: ServeArguments): Pro
     ...(options.withoutRevocations === true
       ? { withoutRevocations: true }
       : { kdc: await kdcUrls(terminal, options) }),
+    ...sharedReplays(options),
     ...given({ service: principal, allowReadableKeytab, state }),
   })
   const timers = systemTimers

@@ -1,11 +1,12 @@
 import type { ClaimArgument } from '../arguments.js'
 import type { ConnectionOptions } from '../connection.js'
 import type { Place } from '../tunnel/place.js'
+import type { SharingArguments } from '../tunnel/several-processes.js'
 import type { HttpPlace } from './place.js'
 
 /** What `orthrus proxy serve` is told. */
 
-export interface ServeArguments extends ConnectionOptions {
+export interface ServeArguments extends ConnectionOptions, SharingArguments {
   readonly listen: Place
   readonly to: HttpPlace
   readonly claim?: ClaimArgument[]

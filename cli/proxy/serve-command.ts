@@ -4,6 +4,7 @@ import { defaulted, parseClaim, parseDuration, parseSize, RepeatedOption } from 
 import { withConnection } from '../connection.js'
 import type { Terminal } from '../terminal.js'
 import { parsePlace } from '../tunnel/place.js'
+import { withSharing } from '../tunnel/several-processes.js'
 import { parseCount, parseHeaderName } from './common-options.js'
 import { parseHttpPlace } from './place.js'
 import type { ServeArguments } from './serve-arguments.js'
@@ -40,7 +41,7 @@ export function serveProxyCommand(terminal: Terminal): Command {
         parseOpenPath,
       ),
     )
-  return withLimits(withFiles(command)).action(async (options: ServeArguments) => {
+  return withLimits(withSharing(withFiles(command))).action(async (options: ServeArguments) => {
     const { runServe } = await import('./run-serve.js')
     await runServe(terminal, options)
   })

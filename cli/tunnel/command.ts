@@ -4,6 +4,8 @@ import { withConnection, withLogin } from '../connection.js'
 import type { Terminal } from '../terminal.js'
 import { parsePlace, parseTarget } from './place.js'
 import type { ConnectArguments, ServeArguments } from './run-tunnel.js'
+import { withSharing } from './several-processes.js'
+import { withUsers } from './user-rule.js'
 
 /**
  * `orthrus tunnel` is for programs that speak over TCP, unchanged (docs/unchanged-programs.md). Both ends run until SIGTERM or SIGINT.
@@ -47,7 +49,7 @@ function serveCommand(terminal: Terminal): Command {
         parseConnections,
       ),
     )
-  return withCommon(command).action(async (options: ServeArguments) => {
+  return withCommon(withSharing(command)).action(async (options: ServeArguments) => {
     const { runServe } = await import('./run-tunnel.js')
     await runServe(terminal, options)
   })
@@ -65,7 +67,7 @@ function connectCommand(terminal: Terminal): Command {
     .requiredOption('-s, --service <name>', 'the service that must answer')
     .option('--renew', 'go on with a connection under a fresh ticket, where its ticket would end it')
     .option('--listen-unprotected', 'let --listen be where other machines reach it, and act as this client')
-  return withCommon(command).action(async (options: ConnectArguments) => {
+  return withCommon(withUsers(command)).action(async (options: ConnectArguments) => {
     const { runConnect } = await import('./run-tunnel.js')
     await runConnect(terminal, options)
   })

@@ -2,6 +2,7 @@ import { createServer, type Socket } from 'node:net'
 import type { Realm } from '../../client/realm.js'
 import { partsOf } from '../../client/realm.js'
 import { systemRandom } from '../../shared/crypto/random.js'
+import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Timers } from '../../shared/timers.js'
 import { Connections } from './connections.js'
@@ -13,6 +14,7 @@ import { Openings } from './openings.js'
 import { type Place, shownPlace } from './place.js'
 import { renewUntilOver } from './renewal.js'
 import type { Tunnel } from './serve.js'
+import type { UserRule } from './user-rule.js'
 
 /** The client's end of a tunnel: connections of programs that know nothing of it in, channels out. */
 
@@ -26,6 +28,8 @@ export interface ConnectTunnelOptions {
   /** Goes on with a connection under a fresh ticket, where its ticket would end it. */
   readonly renew?: boolean
   readonly maxConnections?: number
+  /** Which users of this machine may use it. Default: all that reach it. */
+  readonly rule?: UserRule | undefined
 }
 
 /** @throws OrthrusError `unavailable` if it cannot listen there */
@@ -72,7 +76,9 @@ class ClientEnd {
     // What happens to it is seen when it is joined.
     socket.on('error', () => {})
     try {
-      const stream = await this.#open(AbortSignal.any([signal, closing(socket)]))
+      await this.#requireUser(socket)
+      const wanted = (): Promise<void> => this.#requireUser(socket)
+      const stream = await this.#open(AbortSignal.any([signal, closing(socket)]), wanted)
       const giveUp = (): void => stream.abort('the tunnel ends')
       signal.addEventListener('abort', giveUp, { once: true })
       logger.info(facts, 'a connection was opened')
@@ -85,9 +91,18 @@ class ClientEnd {
     }
   }
 
-  async #open(signal: AbortSignal): Promise<ByteChannel> {
+  /**
+   * Whose it is is looked up at once, and where it had to wait once more: of a program that has gone nobody can tell.
+   * @throws OrthrusError `not_authorized`
+   */
+  async #requireUser(socket: Socket): Promise<void> {
+    const fault = await this.#options.rule?.(socket)
+    if (fault !== undefined) throw new OrthrusError('not_authorized', fault, { final: true })
+  }
+
+  async #open(signal: AbortSignal, requireWanted: () => Promise<void>): Promise<ByteChannel> {
     const { renew = false } = this.#options
-    const channel = await this.#openings.open(this.#url, signal)
+    const channel = await this.#openings.open(this.#url, signal, requireWanted)
     if (!renew) {
       void channel.send(encodeHead({ kind: 'begins', id: undefined }))
       return channel

@@ -29,10 +29,15 @@ export class Openings {
     this.#options = options
   }
 
-  /** @param signal gives it up, also before its turn. @throws as `Realm.openChannel` does */
-  open(url: string, signal: AbortSignal): Promise<Channel> {
+  /**
+   * @param signal gives it up, also before its turn
+   * @param requireWanted is asked when it had to wait for its turn, and throws if nobody wants the channel any more
+   * @throws as `Realm.openChannel` and `requireWanted` do
+   */
+  open(url: string, signal: AbortSignal, requireWanted?: () => Promise<void>): Promise<Channel> {
     const { realm, service, logger, timers } = this.#options
-    return this.#turns.run(async () => {
+    return this.#turns.run(async hasWaited => {
+      if (hasWaited) await requireWanted?.()
       for (let tries = 1; ; tries++) {
         try {
           return await realm.openChannel(url, { service, signal, maxMessage: PIECE_MAX })

@@ -14,7 +14,7 @@ const PATH_MAX = 107
 
 /** `HOST:PORT`, `PORT` of the loopback, or `unix:PATH`. */
 export function parsePlace(text: string): Place {
-  if (/^\d{1,5}$/.test(text)) return parseListen(`127.0.0.1:${text}`)
+  if (/^\d+$/.test(text)) return placeAt(`127.0.0.1:${text}`)
   if (!text.startsWith('unix:')) return placeAt(text)
   const path = text.slice('unix:'.length)
   if (path !== '' && !path.includes('\0') && Buffer.byteLength(resolve(path)) <= PATH_MAX) {
@@ -35,7 +35,7 @@ function placeAt(text: string): Place {
     return parseListen(text)
   } catch {
     throw new InvalidArgumentError(
-      'Write a place as 127.0.0.1:6379, [::1]:6379, 6379 or unix:/run/redis.sock.',
+      'Write a place as 127.0.0.1:6379, [::1]:6379, 6379 or unix:/run/redis.sock, with a port up to 65535.',
     )
   }
 }

@@ -12,6 +12,8 @@ import { freeBuffersSoon } from './buffers.js'
 import { connectTunnel } from './connect.js'
 import { isOfThisMachine, type Place, resolved, shownPlace } from './place.js'
 import { serveTunnel, type Tunnel } from './serve.js'
+import { type SharingArguments, sharedReplays } from './several-processes.js'
+import { type UserArguments, userRuleFor } from './user-rule.js'
 
 /** What `orthrus tunnel serve` and `connect` do with their options. */
 
@@ -24,14 +26,14 @@ interface CommonArguments extends ConnectionOptions {
   readonly log?: boolean
 }
 
-export interface ServeArguments extends CommonArguments {
+export interface ServeArguments extends CommonArguments, SharingArguments {
   readonly allow?: readonly string[]
   readonly claim?: ClaimArgument[]
   readonly proxyProtocol?: boolean
   readonly connectionsPerClient: number
 }
 
-export interface ConnectArguments extends CommonArguments {
+export interface ConnectArguments extends CommonArguments, UserArguments {
   readonly service: string
   readonly renew?: boolean
   readonly listenUnprotected?: boolean
@@ -52,6 +54,7 @@ export async function runServe(terminal: Terminal, options: ServeArguments): Pro
     keytab: keytabPath(terminal, options),
     kdc: await kdcUrls(terminal, options),
     logger: running.logger,
+    ...sharedReplays(options),
     ...given({ service: principal, allowReadableKeytab }),
   })
   try {
@@ -75,6 +78,7 @@ export async function runServe(terminal: Terminal, options: ServeArguments): Pro
 export async function runConnect(terminal: Terminal, options: ConnectArguments): Promise<void> {
   const listen = await resolved(options.listen)
   if (!isOfThisMachine(listen) && options.listenUnprotected !== true) throw unprotected(listen)
+  const rule = userRuleFor(options, listen)
   const running = begin(terminal, options)
   const { logger } = running
   try {
@@ -85,14 +89,14 @@ export async function runConnect(terminal: Terminal, options: ConnectArguments):
         // What is refused is refused now, and not when a program first connects.
         await realm.getServiceTicket(options.service)
         const { service, to, renew, connections } = options
-        const common = { service, to, logger, timers: systemTimers, maxConnections: connections }
+        const common = { service, to, logger, timers: systemTimers, maxConnections: connections, rule }
         const tunnel = await connectTunnel({ realm, listen, ...common, ...given({ renew }) })
         await running.until(tunnel, `${realm.client} reaches ${service} by`, {
           client: realm.client,
           service,
         })
       },
-      { logger },
+      { logger, services: [options.service] },
     )
   } finally {
     await running.end()

@@ -8,11 +8,13 @@ export class Turns {
     this.#max = max
   }
 
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#taken >= this.#max) await new Promise<void>(resolve => this.#waiting.push(resolve))
+  /** @param work is told whether it had to wait */
+  async run<T>(work: (hasWaited: boolean) => Promise<T>): Promise<T> {
+    const hasWaited = this.#taken >= this.#max
+    if (hasWaited) await new Promise<void>(resolve => this.#waiting.push(resolve))
     else this.#taken += 1
     try {
-      return await work()
+      return await work(hasWaited)
     } finally {
       const next = this.#waiting.shift()
       if (next === undefined) this.#taken -= 1

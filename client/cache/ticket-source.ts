@@ -2,6 +2,7 @@ import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
+import type { Grant } from '../../shared/ticket/grant.js'
 import type { KdcClock } from '../kdc-link/kdc-clock.js'
 import { KdcQuestions, tgsQuestion } from '../kdc-link/question.js'
 import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
@@ -26,14 +27,18 @@ export interface TicketSource {
   readonly held: Ticket | undefined
   /** Whether the tickets come from a credential that another party handed on, which then knows their keys. */
   readonly imported: boolean
-  /** Undefined for a credential, which is no key. */
+  /** Undefined for a credential, which is no key, and for the login of a person, whose password is not kept. */
   readonly login: Login | undefined
+  /** Resolves when what was granted so far stands in the file of the login, if there is one. Never rejects. */
+  saved?(): Promise<void>
 }
 
 /** What a client does with its own long-term key besides getting tickets (docs/protocol.md section 12). */
 export interface Login {
   /** A ticket from a login that is made now. @throws OrthrusError with the KDC's code, or `unavailable` */
   freshTicket(service: Principal): Promise<ServiceTicket>
+  /** A renewable TGT from a login that is made now. @throws OrthrusError with the KDC's code, or `unavailable` */
+  renewableTgt(lifetime: number): Promise<Grant>
   /** Logs in with this key. @throws OrthrusError with the KDC's code, or `unavailable` */
   prove(key: LoginKey): Promise<void>
   /** From now on the client logs in with these keys of its keytab. */
@@ -60,6 +65,7 @@ export function loginSource(identity: Identity, options: SourceOptions): TicketS
     imported: false,
     login: {
       freshTicket: service => exchanges.freshTicket(service),
+      renewableTgt: lifetime => exchanges.renewableTgt(lifetime),
       prove: key => exchanges.prove(key),
       hold: keys => {
         if (identity instanceof KeytabIdentity) identity.hold(keys)

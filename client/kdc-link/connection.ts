@@ -82,6 +82,11 @@ export class KdcConnection {
     })
   }
 
+  /** The KDCs that it knows. */
+  get urls(): readonly string[] {
+    return this.#options.urls
+  }
+
   /** How many KDCs it knows. */
   get kdcs(): number {
     return this.#options.urls.length

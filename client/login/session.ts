@@ -29,12 +29,22 @@ export interface ExchangesOptions extends Omit<KdcQuestionsOptions, 'login' | 'p
 
 interface LoggedIn {
   readonly tgt: ServiceTicket
+  /** The TGT as the KDC granted it. */
+  readonly granted: Grant
   readonly reply: Answered
 }
 
+/** What is asked for together with a login. */
+interface LoginQuestion {
+  readonly services: readonly Principal[]
+  /** Of the TGT too, milliseconds; 0 asks for the longest allowed. */
+  readonly lifetime: number
+  readonly renewable: boolean
+}
+
 /**
- * Carries out the AS and TGS exchanges (docs/protocol.md sections 6 and 7). A TGT is never renewed, because the client
- * has its long-term key: it gets a new TGT together with the next tickets.
+ * Carries out the AS and TGS exchanges (docs/protocol.md sections 6 and 7). The TGT is never renewed here, because the
+ * client has its long-term key: it gets a new TGT together with the next tickets.
  */
 export class KdcExchanges {
   readonly #options: ExchangesOptions
@@ -70,8 +80,18 @@ export class KdcExchanges {
    * @throws OrthrusError with the KDC's code, or the denial's
    */
   async freshTicket(service: Principal): Promise<ServiceTicket> {
-    const { reply } = await this.#login([service])
+    const { reply } = await this.#login(plainly([service]))
     return this.#ticketOf(reply, service)
+  }
+
+  /**
+   * Logs in now, for a renewable TGT that outlives this process in a file.
+   * @param lifetime milliseconds; 0 asks for the longest allowed
+   * @throws OrthrusError with the KDC's code, or `unavailable`
+   */
+  async renewableTgt(lifetime: number): Promise<Grant> {
+    const { granted } = await this.#login({ services: [], lifetime, renewable: true })
+    return granted
   }
 
   /**
@@ -79,7 +99,7 @@ export class KdcExchanges {
    * @throws OrthrusError with the KDC's code, or `unavailable`
    */
   async prove(login: LoginKey): Promise<void> {
-    await this.#asWith(login, [])
+    await this.#asWith(login, plainly([]))
   }
 
   /** The current TGT, or a new one. @throws OrthrusError with the KDC's code, or `unavailable` */
@@ -102,7 +122,7 @@ export class KdcExchanges {
   async #requestByLogin(services: readonly Principal[], lifetime: number): Promise<Answered> {
     if (this.#loggingIn !== undefined) return this.#tgs(await this.#loggingIn, services, lifetime)
     // The lifetime in an AS-REQ also limits the TGT, which should live as long as possible.
-    const pending = this.#login(lifetime === 0 ? services : []).finally(() => {
+    const pending = this.#login(plainly(lifetime === 0 ? services : [])).finally(() => {
       this.#loggingIn = undefined
     })
     this.#loggingIn = pending.then(({ tgt }) => tgt)
@@ -111,11 +131,11 @@ export class KdcExchanges {
     return lifetime === 0 ? reply : this.#tgs(tgt, services, lifetime)
   }
 
-  #login(services: readonly Principal[]): Promise<LoggedIn> {
+  #login(asked: LoginQuestion): Promise<LoggedIn> {
     const { refusals, identity, logger } = this.#options
     return refusals.guard(
       QUESTION.LOGIN,
-      () => tryKeys(identity, key => this.#asWith(key, services)),
+      () => tryKeys(identity, key => this.#asWith(key, asked)),
       (refusal, pause) =>
         logger.warn(
           { client: identity.client, code: refusal.code, pause: Math.round(pause), cause: refusal },
@@ -124,27 +144,27 @@ export class KdcExchanges {
     )
   }
 
-  async #asWith(login: LoginKey, services: readonly Principal[]): Promise<LoggedIn> {
+  async #asWith(login: LoginKey, asked: LoginQuestion): Promise<LoggedIn> {
     const { identity, time } = this.#options
     const { client } = identity
     const { key, kvno } = login
     const question: Question<ReturnType<typeof createAsRequest>> = {
       key,
-      asked: { client, withTgt: true, services, lifetime: 0 },
-      create: (time, nonce) =>
-        createAsRequest(key, { client, kvno, time, nonce, services, lifetime: 0, renewable: false }),
+      asked: { client, withTgt: true, ...asked },
+      create: (time, nonce) => createAsRequest(key, { client, kvno, time, nonce, ...asked }),
       open: (request, bytes) => openAsReply(key, request, bytes),
     }
     let reply = await this.#questions.ask(question)
     // The answer was too slow to learn the KDC's time from: ask once more, and keep the first answer if that fails.
     if (!time.known) reply = await this.#questions.ask(question).catch(() => reply)
     await identity.loggedIn(login)
-    const [granted, ...grants] = reply.grants
-    const tgt = this.#ticketFrom(granted as Grant)
+    const [first, ...grants] = reply.grants
+    const granted = first as Grant
+    const tgt = this.#ticketFrom(granted)
     // Set before the login is over, so that the next caller finds it.
     this.#tgt = tgt
     this.#options.refusals.forget(QUESTION.TICKETS)
-    return { tgt, reply: { ...reply, grants } }
+    return { tgt, granted, reply: { ...reply, grants } }
   }
 
   #ticketOf({ grants, denials, refusal }: Answered, service: Principal): ServiceTicket {
@@ -169,10 +189,15 @@ export class KdcExchanges {
   }
 }
 
+/** A login for a TGT of the longest life, which this process has alone. */
+function plainly(services: readonly Principal[]): LoginQuestion {
+  return { services, lifetime: 0, renewable: false }
+}
+
 const ENDING = ['ticket_expired', 'ticket_not_yet_valid', 'revoked'] as const
 
 /** Whether a new TGT may help. An unproved error may cause a login but nothing else. */
-function endsTgt(cause: unknown): cause is OrthrusError {
+export function endsTgt(cause: unknown): cause is OrthrusError {
   if (!(cause instanceof OrthrusError)) return false
   const { claimed } = cause.facts
   if (claimed !== undefined) return claimed === 'ticket_invalid' || claimed === 'auth_failed'

@@ -50,6 +50,7 @@ function hintForFailure(cause: unknown, { url, service, isStreamed }: SentReques
     case 'UND_ERR_CONNECT_TIMEOUT':
       return `${NOTHING_SENT}; the host does not answer: check the address, and firewalls on the way`
     case 'UND_ERR_HEADERS_OVERFLOW':
+    case 'HPE_HEADER_OVERFLOW':
       return `${MAY_BE_HANDLED}; the headers of the answer are larger than this platform accepts`
   }
   if (isMalformed(within)) {

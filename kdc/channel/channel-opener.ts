@@ -67,7 +67,7 @@ export class ChannelOpener {
     try {
       const opened = await openChannel(bytes, carrier, {
         ...this.#options,
-        tickets: await this.#tickets(now),
+        tickets: await this.#tickets(bytes, now),
         // A repeat takes one of the places that its address has, and none of the ticket's.
         countedTo: accepted =>
           handle(presenterOf(accepted), accepted.request).seen === 'new'
@@ -110,8 +110,13 @@ export class ChannelOpener {
     }
   }
 
-  async #tickets(now: number): Promise<TicketOpener> {
-    const record = await this.#context.realm.directory.principal(this.#service)
+  async #tickets(bytes: Uint8Array, now: number): Promise<TicketOpener> {
+    const { directory, lookAgain } = this.#context.realm
+    let record = await directory.principal(this.#service)
+    if (lookAgain !== undefined && kvnoOf(bytes) > (record?.lastKvno ?? 0)) {
+      await lookAgain.look(this.#service)
+      record = await directory.principal(this.#service)
+    }
     return {
       open: ticket => {
         const stored = record && openingKey(record, ticket.kvno, now)
@@ -127,6 +132,16 @@ export class ChannelOpener {
     const { ticketId } = verified.ticket
     const origin = { exchange: 'AP-OPEN', address, by: actorsOf(verified), ticketId } as const
     report.tell({ kind: 'channel_opened', origin, endTime })
+  }
+}
+
+/** The highest kvno of the tickets of an AP-OPEN; 0 if it is none. */
+function kvnoOf(bytes: Uint8Array): number {
+  try {
+    const { ticket, delegated } = decodeApRequest(TYPE.AP_OPEN, bytes)
+    return Math.max(ticket.kvno, delegated?.ticket.kvno ?? 0)
+  } catch {
+    return 0
   }
 }
 

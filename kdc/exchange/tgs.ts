@@ -43,8 +43,15 @@ export interface TgsContext extends ExchangeContext {
 export async function answerTgs(context: TgsContext, incoming: Incoming): Promise<Uint8Array> {
   const { bytes, address, now, proved } = incoming
   const request = decodeTgsRequest(bytes)
-  const granting = ticketGranting(context)
-  const tgt = openTgt(context, request.tgt, granting instanceof Promise ? await granting : granting, now)
+  const known = ticketGranting(context)
+  let granting = known instanceof Promise ? await known : known
+  const { lookAgain } = context.realm
+  // No kvno is used twice, so only a higher one can be another KDC's fresh one.
+  if (lookAgain !== undefined && request.tgt.kvno > granting.lastKvno) {
+    await lookAgain.look(granting.name)
+    granting = await ticketGranting(context)
+  }
+  const tgt = openTgt(context, request.tgt, granting, now)
   const key = deriveAuthKey(tgt.key, request.caveats)
   const verified = verifyTgsRequest(request, key)
   const from = { exchange: 'TGS', client: tgt.client, address, tgt: tgt.ticketId } as const

@@ -95,6 +95,7 @@ export function matchingRules(
   rules: readonly PolicyRule[],
   { client, service, groups, now }: PolicyQuestion,
 ): PolicyRule[] {
+  if (rules.length === 0) return []
   const clients = patternsOf(client, groups.client)
   const services = patternsOf(service, groups.service)
   const rank = (rule: PolicyRule): number =>

@@ -58,8 +58,17 @@ export const ADMINISTRATION_LIFE_MIN = MINUTE
 /** How many times an exchange decides again because a record that it had read was changed meanwhile. */
 export const DECISION_ATTEMPTS = 10
 
-/** How many times a change is tried while others keep changing the same record first. */
-export const COMMIT_ATTEMPTS = 5
+/**
+ * How many times a change is tried while others keep changing the same record first. Each KDC makes one change at a time,
+ * so of three that all revoke, one in three tries is the first.
+ */
+export const COMMIT_ATTEMPTS = 20
+
+/**
+ * How long after a look-up of a name for a kvno that is not known the next one begins, milliseconds: anybody can ask for
+ * any kvno.
+ */
+export const LOOK_AGAIN_INTERVAL = SECOND / 10
 
 /** How much longer an entry of the revocation log is kept than what it revokes can live, milliseconds (section 10). */
 export const REVOCATION_KEPT = 10 * MINUTE

@@ -10,6 +10,7 @@ import { decodeRealmRecord, REALM_RECORD_NAME, type RealmRecord } from '../vault
 import type { Vault } from '../vault/vault.js'
 import { Directory } from './directory.js'
 import { KdcTime } from './kdc-time.js'
+import { LookAgain } from './look-again.js'
 import { migrateRealm } from './migrate.js'
 import { RealmWriter } from './realm-writer.js'
 import { RevocationLog } from './revocation-log.js'
@@ -29,6 +30,8 @@ export interface OpenRealm {
   /** What was refused lately. Its `listen` must be among the listeners of the report. */
   readonly refusals: RefusalMemory
   readonly random: RandomSource
+  /** Looks up what another KDC may have changed a moment ago. `undefined` where no other KDC has the store. */
+  readonly lookAgain: LookAgain | undefined
   /** Reads `record` again, as after every change that the vault tells of. @throws OrthrusError `unavailable` */
   refresh(): Promise<void>
   /** Stops watching the vault, which stays open. */
@@ -78,6 +81,7 @@ export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
     }
   })
   const unwatch = vault.watch(noticeRealm)
+  const lookAgain = vault.replica && new LookAgain({ directory, timers, monotonic: () => time.monotonic() })
   const close = (): void => {
     unwatch()
     feed.close()
@@ -96,6 +100,7 @@ export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
     feed,
     refusals: new RefusalMemory(() => time.now()),
     random,
+    lookAgain,
     refresh,
     close,
   }

@@ -1,5 +1,4 @@
-import type { LRUCache } from 'lru-cache'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentWithin } from '../../shared/ticket/recent-within.js'
 import type { MaybePromise } from './maybe-promise.js'
 
 /** What became of the look-ups of a cache. */
@@ -23,16 +22,16 @@ export interface RecordCacheOptions<T> {
  */
 export class RecordCache<T extends object> {
   readonly #read: (name: string) => Promise<T | undefined>
-  readonly #present: LRUCache<string, T>
-  readonly #absent: LRUCache<string, true>
+  readonly #present: RecentWithin<T>
+  readonly #absent: RecentWithin<true>
   readonly #pending = new Map<string, Promise<T | undefined>>()
   #hits = 0
   #misses = 0
 
   constructor({ read, present, absent }: RecordCacheOptions<T>) {
     this.#read = read
-    this.#present = recentlyUsed(present)
-    this.#absent = recentlyUsed(absent)
+    this.#present = new RecentWithin(present)
+    this.#absent = new RecentWithin(absent)
   }
 
   get(name: string): MaybePromise<T | undefined> {
@@ -47,12 +46,12 @@ export class RecordCache<T extends object> {
 
   /** How many look-ups were answered from memory, how many were not, and how many names are kept. */
   get use(): CacheUse {
-    return { hits: this.#hits, misses: this.#misses, entries: this.#present.size + this.#absent.size }
+    return { hits: this.#hits, misses: this.#misses, entries: this.#present.count + this.#absent.count }
   }
 
   /** Whether a look-up that begins now would get this very record from memory. */
   holds(name: string, record: T | undefined): boolean {
-    return record === undefined ? this.#absent.has(name) : this.#present.peek(name) === record
+    return record === undefined ? this.#absent.peek(name) === true : this.#present.peek(name) === record
   }
 
   /** To be called when the record may have changed. A read under way still answers the look-ups that wait for it. */
@@ -90,7 +89,7 @@ export class RecordCache<T extends object> {
   }
 
   #keep(name: string, record: T | undefined): void {
-    if (record === undefined) this.#absent.set(name, true)
-    else this.#present.set(name, record)
+    if (record === undefined) this.#absent.set(name, true, 1)
+    else this.#present.set(name, record, 1)
   }
 }

@@ -91,7 +91,7 @@ function taken(service: Principal, own: Holding, { holding, holder }: KeyTaken):
   const how = holding === own ? '' : SHARING[holding]
   const way =
     holding === own
-      ? "give this one a principal of its own, as orders/2, or share a replay cache among all of them, as with replayCache: { shared: 'machine' }"
+      ? "give this one a principal of its own, as orders/2, or share a replay cache among all of them, as with replayCache: { shared: 'machine' }, or with --several-processes of orthrus tunnel serve and orthrus proxy serve"
       : 'all processes of a service must share one replay cache, or none'
   return new OrthrusError(
     'unavailable',

@@ -7,12 +7,12 @@ import { codeOf } from '../folder.node.js'
 import { type Clock, MINUTE, SECOND } from '../time.js'
 import { type Cancel, inBackground, runEvery, sleep, type Timers } from '../timers.js'
 import { type KeytabDisk, systemDisk } from './keytab-disk.node.js'
-import { invalidFile, KEYTAB_FILE } from './private-file.js'
+import { invalidFile, KEYTAB_FILE, type PrivateFileKind } from './private-file.js'
 import { noteUnfinished, removeAbandoned } from './unfinished-files.node.js'
 import { DEAD_AFTER, WatchedHolder } from './watched-holder.node.js'
 
 /**
- * The lock under which a keytab is read, amended and replaced: a folder beside it, with one file in it, that of the
+ * The lock under which a keytab, or another private file, is read, amended and replaced: a folder beside it, with one file in it, that of the
  * holder. The file becomes the new keytab. Nothing but the files of the volume is needed, so processes of several
  * containers can share a keytab.
  *
@@ -36,20 +36,24 @@ export interface LockOptions {
   readonly timers: Timers
   readonly signal?: AbortSignal | undefined
   readonly disk?: KeytabDisk
+  /** What the file is. Default: a keytab. */
+  readonly kind?: PrivateFileKind
 }
 
 /**
  * Waits for the lock, and takes that of a dead holder over.
- * @throws OrthrusError `keytab_invalid` if the folder cannot be written; `unavailable` if others keep the lock
+ * @throws OrthrusError `keytab_invalid`, or the code of the kind, if the folder cannot be written; `unavailable` if others
+ * keep the lock
  */
 export async function lockKeytab(path: string, options: LockOptions): Promise<KeytabLock> {
-  const { clock, timers, signal, disk = systemDisk } = options
+  const { clock, timers, signal, disk = systemDisk, kind = KEYTAB_FILE } = options
+  const target = { path, kind }
   const until = clock.monotonic() + PATIENCE
-  const watched = new WatchedHolder(disk, lockFolder(path), clock)
+  const watched = new WatchedHolder(disk, lockFolder(path), clock, kind)
   for (;;) {
-    const file = await enter(disk, path)
-    if (file !== undefined) return new KeytabLock(path, file, { timers, disk })
-    if (clock.monotonic() >= until) throw busy(path)
+    const file = await enter(disk, target)
+    if (file !== undefined) return new KeytabLock(target, file, { timers, disk })
+    if (clock.monotonic() >= until) throw busy(target)
     if (await watched.isDead()) await watched.remove()
     else await sleep(timers, LOOK + ((randomBytes(1)[0] ?? 0) % LOOK), signal)
   }
@@ -57,6 +61,12 @@ export async function lockKeytab(path: string, options: LockOptions): Promise<Ke
 
 function lockFolder(path: string): string {
   return `${path}.lock`
+}
+
+/** The file that is locked. */
+interface Target {
+  readonly path: string
+  readonly kind: PrivateFileKind
 }
 
 interface OwnFile {
@@ -70,12 +80,12 @@ interface NotedFile extends OwnFile {
 }
 
 /** @returns undefined if another process has the lock */
-async function enter(disk: KeytabDisk, path: string): Promise<NotedFile | undefined> {
-  const own = join(lockFolder(path), randomBytes(8).toString('hex'))
+async function enter(disk: KeytabDisk, target: Target): Promise<NotedFile | undefined> {
+  const own = join(lockFolder(target.path), randomBytes(8).toString('hex'))
   const forget = noteUnfinished(own, 'only file of its folder')
   let handle: FileHandle | undefined
   try {
-    handle = await enterWith(disk, path, own)
+    handle = await enterWith(disk, target, own)
     return handle && { path: own, handle, forget }
   } finally {
     if (handle === undefined) forget()
@@ -83,15 +93,15 @@ async function enter(disk: KeytabDisk, path: string): Promise<NotedFile | undefi
 }
 
 /** Makes the folder and the own file in it. @returns undefined if another process has the lock */
-async function enterWith(disk: KeytabDisk, path: string, own: string): Promise<FileHandle | undefined> {
+async function enterWith(disk: KeytabDisk, target: Target, own: string): Promise<FileHandle | undefined> {
   const folder = dirname(own)
   try {
     await disk.mkdir(folder, 0o700)
   } catch (cause) {
     if (codeOf(cause) === 'EEXIST') return undefined
-    throw unwritableKeytab(path, cause)
+    throw unwritable(target, cause)
   }
-  const handle = await openIn(disk, path, own)
+  const handle = await openIn(disk, target, own)
   if (handle === undefined) return undefined
   if (await isAlone(disk, folder, basename(own))) return handle
   await leave(disk, folder, { path: own, handle })
@@ -99,13 +109,13 @@ async function enterWith(disk: KeytabDisk, path: string, own: string): Promise<F
 }
 
 /** @returns undefined if another process took the empty folder for that of a dead holder */
-async function openIn(disk: KeytabDisk, path: string, own: string): Promise<FileHandle | undefined> {
+async function openIn(disk: KeytabDisk, target: Target, own: string): Promise<FileHandle | undefined> {
   try {
     return await disk.open(own, NEW_FILE, 0o600)
   } catch (cause) {
     if (codeOf(cause) === 'ENOENT') return undefined
     await disk.rmdir(dirname(own)).catch(() => undefined)
-    throw unwritableKeytab(path, cause)
+    throw unwritable(target, cause)
   }
 }
 
@@ -127,14 +137,16 @@ async function leave(disk: KeytabDisk, folder: string, { path, handle }: OwnFile
 
 /** A lock that is held. It is over once the keytab was replaced. */
 export class KeytabLock {
+  readonly #target: Target
   readonly #path: string
   readonly #own: NotedFile
   readonly #disk: KeytabDisk
   readonly #stopBeating: Cancel
   #isOver = false
 
-  constructor(path: string, own: NotedFile, { timers, disk }: { timers: Timers; disk: KeytabDisk }) {
-    this.#path = path
+  constructor(target: Target, own: NotedFile, { timers, disk }: { timers: Timers; disk: KeytabDisk }) {
+    this.#target = target
+    this.#path = target.path
     this.#own = own
     this.#disk = disk
     let beats = 0
@@ -152,45 +164,53 @@ export class KeytabLock {
   /**
    * Puts the text in the place of the keytab, whole or not at all, on stable storage, with the same owner and for it
    * only.
-   * @param old which file was read
+   * @param old which file was read; undefined if there was none, so that there may be none now
    * @throws OrthrusError `unavailable` if the lock was taken over, or somebody else changed the keytab;
    * `keytab_invalid` if it cannot be written
    */
-  async replace(text: string, old: Stats): Promise<void> {
+  async replace(text: string, old: Stats | undefined): Promise<void> {
     try {
       await this.#fill(text, old)
       await this.#takePlace(old)
       await this.#disk.syncFolder(dirname(this.#path))
     } catch (cause) {
-      throw cause instanceof OrthrusError ? cause : unwritableKeytab(this.#path, cause)
+      throw cause instanceof OrthrusError ? cause : unwritable(this.#target, cause)
     } finally {
       await this.release()
     }
   }
 
-  async #fill(text: string, old: Stats): Promise<void> {
+  async #fill(text: string, old: Stats | undefined): Promise<void> {
     const { handle } = this.#own
     // This sets aside the umask of the process and what the folder passes on.
     await handle.chmod(0o600)
     const facts = await handle.stat()
-    const { uid, gid } = facts
-    if (uid !== old.uid || gid !== old.gid) await handle.chown(old.uid, old.gid)
-    await removeAbandoned(this.#path, { ...facts, uid: old.uid }, this.#disk)
+    const { uid, gid } = old ?? facts
+    if (uid !== facts.uid || gid !== facts.gid) await handle.chown(uid, gid)
+    await removeAbandoned(this.#path, { ...facts, uid }, this.#disk)
     await handle.writeFile(text)
     await handle.sync()
   }
 
-  async #takePlace(old: Stats): Promise<void> {
+  async #takePlace(old: Stats | undefined): Promise<void> {
     const { handle, path } = this.#own
-    const present = await this.#disk.lstat(this.#path)
-    if (!isSameVersion(present, old)) throw changed(this.#path)
+    if (!isSameVersion(await this.#present(old), old)) throw changed(this.#target)
     try {
       await this.#disk.rename(path, this.#path)
     } catch (cause) {
-      throw codeOf(cause) === 'ENOENT' ? lost(this.#path) : cause
+      throw codeOf(cause) === 'ENOENT' ? lost(this.#target) : cause
     }
     const [written, named] = [await handle.stat(), await this.#disk.lstat(this.#path)]
-    if (written.ino !== named.ino || written.dev !== named.dev) throw changed(this.#path)
+    if (written.ino !== named.ino || written.dev !== named.dev) throw changed(this.#target)
+  }
+
+  async #present(old: Stats | undefined): Promise<Stats | undefined> {
+    try {
+      return await this.#disk.lstat(this.#path)
+    } catch (cause) {
+      if (old === undefined && codeOf(cause) === 'ENOENT') return undefined
+      throw cause
+    }
   }
 
   /** Gives the lock up. What was not put in the place of the keytab is removed. Calling it twice does nothing. */
@@ -203,38 +223,43 @@ export class KeytabLock {
   }
 }
 
-function isSameVersion(one: Stats, other: Stats): boolean {
+function isSameVersion(one: Stats | undefined, other: Stats | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other
   return (
     one.ino === other.ino && one.dev === other.dev && one.size === other.size && one.mtimeMs === other.mtimeMs
   )
 }
 
-function busy(path: string): OrthrusError {
+function busy({ path, kind }: Target): OrthrusError {
   return new OrthrusError(
     'unavailable',
-    `another process has had the lock of the keytab ${path} for minutes`,
+    `another process has had the lock of the ${kind.name} ${path} for minutes`,
     {
       hint: `try again; if no such process lives, remove ${lockFolder(path)}`,
     },
   )
 }
 
-function lost(path: string): OrthrusError {
+function lost({ path, kind }: Target): OrthrusError {
   return new OrthrusError(
     'unavailable',
-    `the lock of the keytab ${path} was taken over, because this process stood still for ${DEAD_AFTER / SECOND} s`,
+    `the lock of the ${kind.name} ${path} was taken over, because this process stood still for ${DEAD_AFTER / SECOND} s`,
     { hint: 'try again' },
   )
 }
 
-function changed(path: string): OrthrusError {
-  return new OrthrusError('unavailable', `the keytab ${path} was changed by somebody else meanwhile`, {
+function changed({ path, kind }: Target): OrthrusError {
+  return new OrthrusError('unavailable', `the ${kind.name} ${path} was changed by somebody else meanwhile`, {
     hint: 'try again',
   })
 }
 
 /** The error for a keytab that could not be replaced, with what to do. */
 export function unwritableKeytab(path: string, cause: unknown): OrthrusError {
+  return unwritable({ path, kind: KEYTAB_FILE }, cause)
+}
+
+function unwritable({ path, kind }: Target, cause: unknown): OrthrusError {
   const code = codeOf(cause)
   const mounted = code === 'EBUSY' || code === 'EXDEV' || code === 'EROFS'
   const hint =
@@ -243,5 +268,5 @@ export function unwritableKeytab(path: string, cause: unknown): OrthrusError {
       : mounted
         ? `a key that changes needs a folder that can be written: mount the folder ${dirname(path)}, not the file`
         : `its owner must be able to write into ${dirname(path)}`
-  return invalidFile(KEYTAB_FILE, path, `could not be replaced: ${code}`, hint, cause)
+  return invalidFile(kind, path, `could not be replaced: ${code}`, hint, cause)
 }

@@ -1,13 +1,15 @@
-import { OrthrusError } from '../errors.js'
+import { type LocalCode, OrthrusError } from '../errors.js'
 
 /**
- * The one rule for every file that holds a key: a keytab, the administrator's keytab, the master key. Each has the same
- * checks, messages and ways out; `private-file.node.ts` reads and makes the files.
+ * The one rule for every file that holds a key: a keytab, the administrator's keytab, the master key, the login of a
+ * person. Each has the same checks, messages and ways out; `private-file.node.ts` reads and makes the files.
  */
 
 export interface PrivateFileKind {
   /** The name of such a file in a message. */
   readonly name: string
+  /** The code of its errors. Default: `keytab_invalid`. */
+  readonly code?: LocalCode
   /** The option that accepts a file that others can read, if there is one: on the command line, and in a program. */
   readonly wayOut?: { readonly flag: string; readonly option?: string }
   /** What to do if there is no such file. */
@@ -40,6 +42,15 @@ export const MASTER_KEY_FILE: PrivateFileKind = {
   hintIfMissing: 'put it there from where it is kept: nothing else opens the database, and no backup has it',
   hintIfTaken: 'make the realm in another folder: a master key is never written over',
   sizeMax: 1024,
+}
+
+/** The tickets of a person who has logged in (docs/people.md). */
+export const LOGIN_FILE: PrivateFileKind = {
+  name: 'login',
+  code: 'login_invalid',
+  hintIfMissing: 'run: orthrus login NAME',
+  hintIfTaken: 'log out first: orthrus logout NAME',
+  sizeMax: 1024 * 1024,
 }
 
 export interface PrivateFileOptions {
@@ -122,11 +133,11 @@ function wayOut({ wayOut }: PrivateFileKind): string {
 
 /** @param reason what is wrong with the file; neither it nor the hint may quote what is in the file */
 export function invalidFile(
-  { name }: PrivateFileKind,
+  { name, code = 'keytab_invalid' }: PrivateFileKind,
   path: string,
   reason: string,
   hint: string,
   cause?: unknown,
 ): OrthrusError {
-  return new OrthrusError('keytab_invalid', `the ${name} ${path} ${reason}`, { final: true, hint, cause })
+  return new OrthrusError(code, `the ${name} ${path} ${reason}`, { final: true, hint, cause })
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { OrthrusError } from '../errors.js'
 import { type Clock, SECOND } from '../time.js'
 import type { KeytabDisk } from './keytab-disk.node.js'
-import { invalidFile, KEYTAB_FILE } from './private-file.js'
+import { invalidFile, KEYTAB_FILE, type PrivateFileKind } from './private-file.js'
 
 /** How long a holder of the lock of a keytab may show no life, milliseconds. */
 export const DEAD_AFTER = 10 * SECOND
@@ -15,14 +15,17 @@ export class WatchedHolder {
   readonly #disk: KeytabDisk
   readonly #folder: string
   readonly #clock: Clock
+  readonly #kind: PrivateFileKind
   #seen = ''
   #since = 0
   #names: readonly string[] = []
 
-  constructor(disk: KeytabDisk, folder: string, clock: Clock) {
+  /** @param kind of the file that the lock is for */
+  constructor(disk: KeytabDisk, folder: string, clock: Clock, kind: PrivateFileKind = KEYTAB_FILE) {
     this.#disk = disk
     this.#folder = folder
     this.#clock = clock
+    this.#kind = kind
   }
 
   async isDead(): Promise<boolean> {
@@ -44,7 +47,7 @@ export class WatchedHolder {
   async #look(): Promise<string> {
     const folder = await this.#disk.lstat(this.#folder).catch(() => undefined)
     if (folder === undefined) return 'none'
-    if (!folder.isDirectory()) throw notAFolder(this.#folder)
+    if (!folder.isDirectory()) throw notAFolder(this.#kind, this.#folder)
     this.#names = await this.#disk.readdir(this.#folder).catch(() => [])
     const facts = await Promise.all(
       this.#names.map(name => this.#disk.lstat(join(this.#folder, name)).catch(() => undefined)),
@@ -58,6 +61,6 @@ export class WatchedHolder {
   }
 }
 
-function notAFolder(folder: string): OrthrusError {
-  return invalidFile(KEYTAB_FILE, folder, 'is in the place of its lock', 'look what it is, and remove it')
+function notAFolder(kind: PrivateFileKind, folder: string): OrthrusError {
+  return invalidFile(kind, folder, 'is in the place of its lock', 'look what it is, and remove it')
 }

@@ -132,6 +132,13 @@ describe('the audit log', () => {
     const who = await admin('who', 'orders')
     expect(who.out).toMatch(/^web@demo\.example {2}1 ticket {2}last \S+Z {2}from 127\.0\.0\.1\n$/)
     expect((await admin('who', 'web')).out).toMatch(/^nobody since \S+Z \(--since 7d looks further back\)\n$/)
+    for (const [command, none] of [
+      ['who', 'nobody'],
+      ['uses', 'nothing'],
+    ] as const)
+      expect((await admin(command, 'nobodyhere')).out).toMatch(
+        new RegExp(`^${none} since .*; there is no principal nobodyhere now: orthrus admin list\n$`),
+      )
     const uses = await admin('uses', 'web', '--json')
     expect(JSON.parse(uses.out).uses).toEqual([
       expect.objectContaining({ service: `stock@${REALM}`, granted: 0, denied: 1 }),
@@ -235,6 +242,11 @@ describe('the audit log', () => {
     await kdc.close()
     await expect(start()).rejects.toThrow('audit.key does not exist')
     await rm(directory, { recursive: true })
+    const none = await verify()
+    expect([none.code, none.out]).toEqual([1, ''])
+    expect(none.err).toMatch(
+      /there is no audit log in .*a KDC begins one when it first runs.*somebody removed the log/,
+    )
     kdc = await start()
     expect(await readMasterKey(join(data, 'master.key'))).toBeDefined()
   })

@@ -67,12 +67,13 @@ const OF_HELP = [
 ]
 
 describe('orthrus loads', () => {
-  it('no command to print its version', async () => {
-    const { code, files, packages } = await loadedBy('--version')
-    expect({ code, packages }).toEqual({ code: 0, packages: ['commander'] })
-    expect(files).toContain('cli/commands.ts')
-    expect(files.filter(file => /^cli\/(?:admin|get|kdc)\b/.test(file))).toEqual([])
+  it.each(['--version', '-V'])('neither a command nor a parser to print its version for %s', async flag => {
+    const { code, out, files, packages } = await loadedBy(flag)
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    expect({ code, out, packages }).toEqual({ code: 0, out: `${version}\n`, packages: [] })
+    expect(files).toContain('cli/orthrus.ts')
     expect(partsIn(files, 'client', 'kdc', 'service')).toEqual([])
+    expect(files.filter(file => file.startsWith('cli/')).sort()).toEqual(['cli/failure.ts', 'cli/orthrus.ts'])
   })
 
   it('neither the client nor the KDC to print the help of all commands', async () => {

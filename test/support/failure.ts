@@ -8,3 +8,8 @@ export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
   if (cause === nothing) throw new Error('it was not rejected')
   return cause
 }
+
+/** The error that the work ends with, whether it throws at once or later. */
+export function failureIn(work: () => unknown): Promise<unknown> {
+  return failureOf((async () => work())())
+}

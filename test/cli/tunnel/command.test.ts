@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { isOfThisMachine, parsePlace, parseTarget, resolved, shownPlace } from '../../../cli/tunnel/place.js'
+import { sharedReplays } from '../../../cli/tunnel/several-processes.js'
 import { runCommand } from '../run-command.js'
 
 /** What the command line of a tunnel refuses, before it asks anybody. */
@@ -25,6 +26,15 @@ describe('orthrus tunnel', () => {
       ['tunnel', 'connect', '--listen', '1', '--to', '2'],
       "required option '-s, --service <name>' not specified",
     ],
+    [
+      ['tunnel', 'serve', '--listn', '7379', '--to', '6379'],
+      "unknown option '--listn'\n(Did you mean --listen?)",
+    ],
+    [['proxy', 'call', '--lisen', '1'], "unknown option '--lisen'\n(Did you mean --listen?)"],
+    [
+      ['tunnel', 'serve', '--listen', '99999', '--to', '1'],
+      '6379 or unix:/run/redis.sock, with a port up to 65535',
+    ],
     [[...SERVE, '--alow', 'web'], "unknown option '--alow'"],
     [[...SERVE, '--renew'], "unknown option '--renew'"],
     [[...CONNECT, '--allow', 'web'], "unknown option '--allow'"],
@@ -36,6 +46,13 @@ describe('orthrus tunnel', () => {
     [['tunnel', 'serve', '--listen', '7379', '--to', '127.0.0.1:0'], 'Nothing listens on port 0'],
     [['tunnel', 'serve', '--listen', 'unix:', '--to', '6379'], 'Write a socket as unix:'],
     [['tunnel', 'serve', '--listen', `unix:/${'x'.repeat(107)}`, '--to', '1'], 'of at most 107 bytes'],
+    [[...SERVE, '--only-user', '0'], "unknown option '--only-user'"],
+    [[...CONNECT, '--only-user', 'root'], 'Write the number of a user, as id -u prints it'],
+    [[...CONNECT, '--only-user', '0', '--allow-every-local-user'], 'goes with no option that lets more in'],
+    [
+      ['tunnel', 'connect', '--listen', 'unix:/x', '--to', '1', '-s', 'redis', '--only-user', '0'],
+      'goes with no',
+    ],
     [SERVE, 'say whose key to use'],
     [CONNECT, 'say whose key to use'],
   ] as const)('%j is wrong usage', async (args, message) => {
@@ -57,6 +74,21 @@ describe('orthrus tunnel', () => {
       expect([allowed.code, allowed.err]).toEqual([1, expect.stringContaining('/nowhere/web.keytab')])
     },
   )
+
+  it.each(['tunnel', 'proxy'])('of several %s serve shares what it has seen', async command => {
+    const { out } = await runCommand([command, 'serve', '--help'])
+    expect(out).toContain('--several-processes')
+    const to = command === 'proxy' ? 'http://127.0.0.1:1' : '1'
+    const args = [command, 'serve', '--listen', '2', '--to', to, '--several-processes']
+    const state = await runCommand([...args, '--state', 'x', '--keytab', '/nowhere/a.keytab'])
+    expect(state.err).toContain(
+      command === 'proxy' ? '--state is of one process' : "unknown option '--state'",
+    )
+    expect([sharedReplays({ severalProcesses: true }), sharedReplays({})]).toEqual([
+      { replayCache: { shared: 'machine' } },
+      {},
+    ])
+  })
 
   it('serve says what is not protected, where the server is on another machine', async () => {
     const args = ['tunnel', 'serve', '--listen', '7379', '--keytab', '/nowhere/redis.keytab']

@@ -1,6 +1,6 @@
 import { mkdtempSync, statSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -128,12 +128,40 @@ describe('a tunnel', () => {
     await through(good)
   })
 
+  it('takes connections of those users of the machine alone that it is for', async () => {
+    let isAllowed = true
+    const rule = async () => (isAllowed ? undefined : 'not you')
+    const scene = await startTunnel({ connecting: { rule } })
+    await through(scene)
+    isAllowed = false
+    const other = new Peer(connect(scene.at as number, '127.0.0.1'))
+    await ended(other.socket)
+    expect([other.failure, scene.upstream.length]).toEqual(['ECONNRESET', 1])
+    expect(troubles(scene)).toMatchObject([{ fields: { err: { code: 'not_authorized' } } }])
+  })
+
   it('ends at once when its client is revoked', async () => {
     const scene = await startTunnel({ follows: true, connecting: { renew: true } })
     const [near, far] = await through(scene)
     await scene.realm.administration.revocations.client('web@test.example' as never)
     await Promise.all([ended(near.socket), ended(far.socket)])
     expect([near.failure, far.failure]).toEqual(['ECONNRESET', 'ECONNRESET'])
+  })
+
+  it('says of a socket that cannot be made there why, and not what there is to say of ports', async () => {
+    const made = folder()
+    writeFileSync(join(made, 'file'), '')
+    for (const [path, told] of [
+      [join(made, 'missing/x'), 'is in a folder that does not exist'],
+      [join(made, 'file/x'), 'is in something that is no folder'],
+    ] as const) {
+      const refused = listenOn(createServer(), { path })
+      await expect(refused).rejects.toMatchObject({
+        code: 'unavailable',
+        message: expect.stringContaining(told),
+        facts: { hint: expect.not.stringContaining('port') },
+      })
+    }
   })
 
   it('lives through silence, and ends with its ticket', async () => {

@@ -1,5 +1,6 @@
 import { sha256 } from '#primitives'
 import { originsFrom, urlsFrom } from '../../../client/connect-urls.js'
+import { formatLogin, parseLogin } from '../../../client/kept-login/kept-login.js'
 import { countedAddress, parseForwardedAddress } from '../../../kdc/transport/address.js'
 import { TrustedProxies } from '../../../kdc/transport/trusted-proxies.js'
 import {
@@ -44,6 +45,7 @@ import {
   sealHandOff,
 } from '../../../shared/ticket/credential.js'
 import { parseDuration } from '../../../shared/time.js'
+import { LOGIN } from '../../support/kept-login.js'
 import { fixedRandom, hex, vectors } from '../../vectors.js'
 import {
   type Entry,
@@ -286,6 +288,38 @@ const joinArray: Entry = {
     }, ['credential_invalid']),
 }
 
+const LOGIN_TEXT = formatLogin(LOGIN)
+/** The lines of a login without the first, each as its array. */
+const LOGIN_ARRAYS = LOGIN_TEXT.trimEnd()
+  .split('\n')
+  .slice(1)
+  .map(line => fromBase64url(line.slice(line.indexOf('_') + 1)).slice(0, -4))
+
+/** Whatever is taken is written as tickets that are taken too, sorted by their ends. */
+function takeLogin(text: string, measure: Measure): string {
+  return outcomeOf(() => {
+    const written = formatLogin(measure(() => parseLogin(text, 'ann.login')))
+    requireSame(formatLogin(parseLogin(written, 'ann.login')), written)
+  }, ['login_invalid'])
+}
+
+const loginText: Entry = {
+  name: 'login of a person',
+  form: 'text',
+  seeds: ofText(LOGIN_TEXT, LOGIN_TEXT.replace('login 1', 'login 2'), '# orthrus login 1\n'),
+  run: (input, measure) => takeLogin(textOf(input), measure),
+}
+
+const loginArray: Entry = {
+  name: 'login of a person whose checks hold',
+  form: 'list',
+  seeds: LOGIN_ARRAYS.slice(0, 1),
+  run: (input, measure) => {
+    const line = `orthruslogin1_${toBase64url(join(input, sha256(input).subarray(0, 4)))}`
+    return takeLogin(`# orthrus login 1\n${line}\n`, measure)
+  },
+}
+
 const [apReq] = exchanges.apReq
 const [error] = exchanges.errors
 
@@ -373,6 +407,8 @@ export const textEntries: readonly Entry[] = [
   credentialArray,
   joinCode,
   joinArray,
+  loginText,
+  loginArray,
   httpFields,
   furtherHeaders,
   base64url,

@@ -44,6 +44,7 @@ describe.skipIf(process.platform !== 'linux')('the lock of the machine', () => {
     await expect(loading).rejects.toThrow(
       refused('end that process first; or give this one a principal of its own'),
     )
+    await expect(loading).rejects.toThrow(refused('--several-processes of orthrus tunnel serve'))
     await first.close()
     await load([entry])
   })

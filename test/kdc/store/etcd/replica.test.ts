@@ -8,9 +8,12 @@ import {
   NO_LIMITS,
 } from '../../../../shared/administration/principals.js'
 import { encodePolicyRule } from '../../../../shared/administration/rules.js'
+import { TYPE } from '../../../../shared/constants.js'
 import { systemRandom } from '../../../../shared/crypto/random.js'
+import { createMessage } from '../../../../shared/encoding/message.js'
+import { decodeTicket } from '../../../../shared/ticket/ticket.js'
 import { failureOf } from '../../../support/failure.js'
-import { type Identity, local, login, outcome, ruleOf } from '../../../support/realm.js'
+import { ask, grantOf, type Identity, local, login, outcome, ruleOf } from '../../../support/realm.js'
 import { PREFIX, type TestCluster, type TestKdc, testCluster } from '../../../support/replicas.js'
 
 /** Several KDCs on one etcd, each timing by itself. What random ones come to is the simulation's. */
@@ -239,5 +242,62 @@ describe('changes at two KDCs at once', () => {
       Promise.allSettled([first, second].map(kdc => kdc.call('allow', [...encodePolicyRule(rule)]))),
     )
     expect(made.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+  })
+})
+
+describe('a TGT under a kvno that a KDC does not know', () => {
+  it('is looked up in the store, since another one may have rotated a moment ago', async () => {
+    const { kdcs, web, at, clock, etcd, during } = await scene()
+    const [first, , third] = kdcs
+    await at(third)
+    third.client.watchDelay = () => 700
+    const rotating = first.call('rotate', [local('krbtgt')])
+    await clock.go(10, etcd)
+    const tgt = grantOf(await during(login({ dispatch: first.dispatch, clock } as never, web)))
+    expect(decodeTicket(tgt.ticket).kvno).toBe(2)
+    expect(outcome(await during(ask({ dispatch: third.dispatch, clock } as never, tgt)))).toBe('reply')
+    await during(rotating)
+  })
+
+  it('is refused only after that, and however many come, few look-ups are made', async () => {
+    const { kdcs, web, at, clock, during } = await scene()
+    const [, , third] = kdcs
+    await at(third)
+    const tgt = grantOf(await during(login({ dispatch: third.dispatch, clock } as never, web)))
+    const ticket = new Uint8Array(tgt.ticket)
+    const { service, box } = decodeTicket(tgt.ticket)
+    const unknown = createMessage(TYPE.TICKET, [service, 99, box])
+    expect(unknown.length).toBe(ticket.length)
+    let looks = 0
+    const { range } = third.client
+    third.client.range = question => {
+      looks += 1
+      return range.call(third.client, question)
+    }
+    const since = clock.monotonic()
+    const asked: Promise<unknown>[] = []
+    while (clock.monotonic() - since < 1_000) {
+      for (let i = 0; i < 5; i++) {
+        const refused = ask({ dispatch: third.dispatch, clock } as never, tgt, { ticket: unknown })
+        asked.push(refused.then(outcome))
+      }
+      await clock.go(10)
+    }
+    expect(new Set(await during(Promise.all(asked)))).toEqual(new Set(['05 ticket_invalid']))
+    expect(looks).toBeGreaterThan(5)
+    expect(looks).toBeLessThanOrEqual(11)
+  })
+
+  it('is neither refused nor accepted while the store is away', async () => {
+    const { kdcs, web, at, clock, during } = await scene()
+    const [, , third] = kdcs
+    await at(third)
+    const tgt = grantOf(await during(login({ dispatch: third.dispatch, clock } as never, web)))
+    const { service, box } = decodeTicket(tgt.ticket)
+    third.client.isCut = true
+    const ticket = createMessage(TYPE.TICKET, [service, 99, box])
+    expect(outcome(await during(ask({ dispatch: third.dispatch, clock } as never, tgt, { ticket })))).toBe(
+      '05 unavailable',
+    )
   })
 })

@@ -7,8 +7,11 @@ import { endianness } from 'node:os'
 /** Linux lists the connections of all users there, each with the user who made it. */
 const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'] as const
 
-/** Only of one in this state does the table say whose it is: of one that is ending it says 0. */
-const ESTABLISHED = '01'
+/**
+ * Established, or ended in one direction. Of one that no program has any more the table says user 0, and no inode; of those
+ * that are over, in other states, it says 0 too.
+ */
+const STATES: ReadonlySet<string> = new Set(['01', '04', '05', '08'])
 
 /** Whether this system can say it. */
 export const KNOWS_PEERS = process.platform === 'linux'
@@ -70,12 +73,12 @@ export function findUser(
   otherPort: number | undefined,
 ): number | undefined {
   for (const keyOf of [key, mappedKey]) {
-    const ends = `: ${keyOf(address, port)} ${keyOf(otherAddress, otherPort)} ${ESTABLISHED} `
+    const ends = `: ${keyOf(address, port)} ${keyOf(otherAddress, otherPort)} `
     const at = table.indexOf(ends)
     if (at === -1) continue
     const [line = ''] = table.slice(at + ends.length, at + ends.length + LINE_MAX).split('\n')
-    const [, , , user] = line.trim().split(/\s+/)
-    if (user !== undefined) return Number(user)
+    const [state = '', , , , user, , inode] = line.trim().split(/\s+/)
+    if (user !== undefined && inode !== '0' && STATES.has(state)) return Number(user)
   }
   return undefined
 }

@@ -1,0 +1,82 @@
+import type { LoginChoice } from '../client/kept-login/choose-login.js'
+import type { LoginFolder } from '../client/kept-login/login-files.node.js'
+import { type Principal, realmOf } from '../shared/principal.js'
+import type { Terminal } from './terminal.js'
+
+/** The logins of the person at the terminal (docs/people.md). */
+
+/** What a command says of the login that it is to act under. */
+export interface LoginOptions {
+  readonly login?: string | undefined
+  readonly realm?: string | undefined
+  /** Without a keytab it names a login too. */
+  readonly principal?: string | undefined
+}
+
+export interface ChosenLogin {
+  readonly login: Principal
+  readonly loginFolder: string
+}
+
+/** @returns undefined if the environment names no place for them */
+export async function loginsHere(terminal: Terminal): Promise<LoginFolder | undefined> {
+  const { LoginFolder } = await import('../client/kept-login/login-files.node.js')
+  const { loginFolder } = await import('../client/kept-login/login-folder.node.js')
+  const folder = await loginFolder(terminal.env)
+  return folder === undefined ? undefined : new LoginFolder(folder)
+}
+
+/** The place for logins. @throws TypeError if the environment names none */
+export async function requireLogins(terminal: Terminal): Promise<LoginFolder> {
+  const logins = await loginsHere(terminal)
+  if (logins !== undefined) return logins
+  throw new TypeError('there is no place for a login: set HOME, or ORTHRUS_LOGINS=DIR')
+}
+
+/**
+ * The login that a command acts under.
+ * @param names of services that the command is about, whose realm tells which login is meant
+ * @returns undefined if nobody has logged in, and none is asked for
+ * @throws OrthrusError `login_invalid` if the one that is asked for is not there
+ * @throws TypeError if there are several, which are named
+ */
+export async function chooseLogin(
+  terminal: Terminal,
+  { login, realm, principal }: LoginOptions,
+  names: readonly string[] = [],
+): Promise<ChosenLogin | undefined> {
+  const { loginMeant, loginsMeant } = await import('../client/kept-login/choose-login.js')
+  const logins = await loginsHere(terminal)
+  const all = (await logins?.list()) ?? []
+  const choice = { name: login ?? principal, realm: realm ?? realmAmong(names, all) }
+  const meant = loginsMeant(all, choice)
+  const isAskedFor = choice.name !== undefined || realm !== undefined
+  if (logins === undefined || (meant.length === 0 && !isAskedFor)) return undefined
+  if (meant.length > 1) {
+    throw new TypeError(
+      `there are logins of ${meant.join(', ')}: say which one is meant, as --login ${meant[0]}`,
+    )
+  }
+  return { login: loginMeant(all, choice), loginFolder: logins.folder }
+}
+
+/** The realm of services that are named with one, if somebody has logged in there. */
+function realmAmong(names: readonly string[], logins: readonly Principal[]): string | undefined {
+  const realms = new Set(
+    names.filter(name => name.includes('@')).map(name => name.slice(name.indexOf('@') + 1)),
+  )
+  const [realm] = realms
+  return realms.size === 1 && logins.some(login => realmOf(login) === realm) ? realm : undefined
+}
+
+/** Those of the logins that are meant. @throws TypeError for what is no name and no realm */
+export async function whichLogins(logins: LoginFolder, choice: LoginChoice): Promise<Principal[]> {
+  const { loginsMeant } = await import('../client/kept-login/choose-login.js')
+  return loginsMeant(await logins.list(), choice)
+}
+
+/** The one that is meant. @throws OrthrusError `login_invalid` if there is none, or there are several @throws TypeError */
+export async function whichLogin(logins: LoginFolder, choice: LoginChoice): Promise<Principal> {
+  const { loginMeant } = await import('../client/kept-login/choose-login.js')
+  return loginMeant(await logins.list(), choice)
+}
