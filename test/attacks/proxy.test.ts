@@ -251,6 +251,46 @@ describe('bytes that two servers read in two ways', () => {
     expect([scene.header('content-length'), scene.header('transfer-encoding')]).toEqual(['5', undefined])
   })
 
+  it('in trailers have the request refused with a proof, since nothing covers them', async () => {
+    const scene = await onTheWay()
+    const more =
+      'Transfer-Encoding: chunked\r\nTE: trailers\r\nTrailer: X-Orthrus-Client\r\nConnection: close, TE\r\n'
+    for (const trailer of [
+      'X-Orthrus-Client: admin@test.example',
+      'Host: evil.example',
+      'Authorization: Basic YWRtaW46',
+      'Content-Length: 500',
+      'Transfer-Encoding: chunked',
+      'X-Harmless: yes',
+    ]) {
+      const sent = `5\r\nhello\r\n0\r\n${trailer}\r\n\r\n`
+      const bytes = await goodBytes(scene, { method: 'POST', body: 'hello', more, sent })
+      expect([trailer, statusOf(await raw(scene.port, bytes))]).toEqual([trailer, 400])
+    }
+    expect(scene.seen).toEqual([])
+    const sent = '5\r\nhello\r\n0\r\n\r\n'
+    const bytes = await goodBytes(scene, { method: 'POST', body: 'hello', more, sent })
+    expect(statusOf(await raw(scene.port, bytes))).toBe(200)
+    expect(scene.header('trailer')).toBe(undefined)
+  })
+
+  it('in trailers of the program reach no client', async () => {
+    const scene = await onTheWay({
+      program: (_req, res) => {
+        res.writeHead(200, { trailer: 'authentication-info, x-late' })
+        res.write('ok')
+        res.addTrailers({ 'authentication-info': 'Orthrus AAAA', 'x-late': 'forged' })
+        res.end()
+      },
+    })
+    const answer = await raw(
+      scene.port,
+      await goodBytes(scene, { more: 'TE: trailers\r\nConnection: close, TE\r\n' }),
+    )
+    expect(statusOf(answer)).toBe(200)
+    expect(answer).not.toMatch(/forged|trailer|AAAA/i)
+  })
+
   it.each([true, false])(
     'with a told length that is not that of the body reach no program as a whole, sealed: %s',
     async sealed => {

@@ -1,8 +1,16 @@
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { encodeHead, ID_BYTES } from '../../cli/tunnel/head.js'
+import { listenOn } from '../../cli/tunnel/listen.js'
+import { proxyHeader } from '../../cli/tunnel/proxy-protocol.js'
 import { encodeLengthFrame, LengthFrameReader } from '../../shared/channel/length-frames.js'
+import { parsePrincipal } from '../../shared/principal.js'
+import { MINUTE } from '../../shared/time.js'
 import { ended, listening, Peer, startTunnel, type TunnelScene, through } from '../cli/tunnel/scene.js'
+import { passTime } from '../support/turns.js'
 
 /** Attacks on a tunnel, and on the program and the server that it joins, by whoever owns the network between its ends. */
 
@@ -215,6 +223,76 @@ describe('a client with a ticket of its own', () => {
     const scene = await startTunnel()
     await hijack(head, scene)
     expect(scene.upstream).toEqual([])
+  })
+})
+
+describe('a client that says to the server who it is', () => {
+  /** What another one could have written in front of a connection. */
+  const forged = Buffer.from(
+    proxyHeader({
+      client: parsePrincipal('admin@test.example'),
+      via: undefined,
+      from: { address: '10.9.9.9', port: 1 },
+      to: { address: '10.9.9.8', port: 2 },
+    }),
+  )
+
+  it('by a header of the PROXY protocol, says it behind the one of the tunnel, where it is data', async () => {
+    const scene = await startTunnel({ serving: { proxyProtocol: true } })
+    const [near, far] = await through(scene)
+    near.socket.write(forged)
+    await expect.poll(() => far.received.includes('admin@test.example')).toBe(true)
+    const { received } = far
+    const length = 16 + received.readUInt16BE(14)
+    expect(received.subarray(0, length).includes('web@test.example')).toBe(true)
+    expect(received.subarray(0, length).includes('admin')).toBe(false)
+    expect(received.subarray(length)).toEqual(forged)
+  })
+
+  it('goes on under no fresh ticket once it is disabled, and not beyond the end of the one it has', async () => {
+    const scene = await startTunnel({ connecting: { renew: true }, maxLife: 10 * MINUTE })
+    const [near, far] = await through(scene)
+    await scene.realm.administration.disable(parsePrincipal('web@test.example'))
+    const begin = scene.realm.clock.now()
+    await passTime(scene.realm.clock, Promise.all([ended(near.socket), ended(far.socket)]), 30_000)
+    expect([near.failure, far.failure]).toEqual(['ECONNRESET', 'ECONNRESET'])
+    // A step more than the life of its ticket, and what steps there were until it was seen.
+    expect(scene.realm.clock.now() - begin).toBeLessThan(13 * MINUTE)
+    const lines = scene.log.lines.map(({ message }) => message)
+    expect(lines.filter(message => message.includes('goes on under a fresh ticket'))).toEqual([])
+  })
+
+  it('is cut off at once when it is disabled, where the service follows what is revoked', async () => {
+    const scene = await startTunnel({ connecting: { renew: true }, follows: true })
+    const [near, far] = await through(scene)
+    await scene.realm.administration.disable(parsePrincipal('web@test.example'))
+    await Promise.all([ended(near.socket), ended(far.socket)])
+    expect([near.failure, far.failure]).toEqual(['ECONNRESET', 'ECONNRESET'])
+  })
+})
+
+describe('a Unix socket of a tunnel or a proxy', () => {
+  it('is at no moment one that another user may connect to', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'orthrus-socket-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const path = join(folder, 'socket')
+    const umask = process.umask.bind(process)
+    const before = umask(0)
+    const seen: unknown[] = []
+    // Nothing else runs between the two changes of the mask, so whatever there is was made under it.
+    vi.spyOn(process, 'umask').mockImplementation(((mask: number) => {
+      seen.push([mask, existsSync(path) ? statSync(path).mode & 0o777 : 'not there'])
+      return umask(mask)
+    }) as typeof process.umask)
+    try {
+      await listenOn(
+        createServer().on('listening', () => seen.push('listening')),
+        { path },
+      )
+    } finally {
+      umask(before)
+    }
+    expect(seen).toEqual([[0o177, 'not there'], [0, 0o600], 'listening'])
   })
 })
 
