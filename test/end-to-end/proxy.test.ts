@@ -1,13 +1,17 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, it, onTestFinished } from 'vitest'
+import { assertionKeyFrom } from '../../cli/proxy/assertion.js'
+import { runCommand } from '../cli/run-command.js'
 import { endAtLast, orthrus, root, run, startKdc, temporaryFolder } from './processes.js'
+import { snippetsOf } from './snippets.js'
 
-/** `orthrus proxy` as processes: curl and Python's urllib call a server of Python's, which reads bodies by their length alone. */
+/** `orthrus proxy` as processes, by the commands of docs/unchanged-programs.md: curl and Python's urllib call a server of Python's, which reads bodies by their length alone. */
 
 const CLI = join(root, 'dist/cli/orthrus.js')
 
@@ -73,47 +77,56 @@ async function startProxy(cwd: string, kdc: string, ...args: string[]) {
   return { listen, end }
 }
 
-const isThere = (command: string): boolean => spawnSync(command, ['--version']).status === 0
+const isThere = (command: string, word = '--version'): boolean => spawnSync(command, [word]).status === 0
 
 const missing = ['curl', 'python3'].filter(command => !isThere(command))
 const name = `curl and Python call a program that knows nothing of tickets${missing.length > 0 ? ` (skipped: no ${missing.join(', ')} here)` : ''}`
+
+/** The blocks of the page in order, each a command or some. */
+const [tunnelAdmin, tunnelServe, tunnelConnect, proxyAdmin, proxyServe, proxyCall, assertionKey, ...others] =
+  snippetsOf('docs/unchanged-programs.md').map(({ code }) => code)
+
+/** The words of a block's only command, behind `orthrus`. @param ports what stands in place of the ports of the page */
+function wordsOf(block = '', ports: Readonly<Record<string, string>> = {}): string[] {
+  const words = block.trim().split(/\s+/)
+  if (words.shift() !== 'orthrus') throw new Error(`it is no command of orthrus: ${block}`)
+  return words.map(word => word.replace(/(?<=:)\d+$/, port => ports[port] ?? port))
+}
+
+it('the page has a command or some in each of its blocks, which parse as they stand there', async () => {
+  expect(others).toEqual([])
+  for (const block of [tunnelServe, tunnelConnect, proxyServe, proxyCall]) {
+    const words = wordsOf(block).map(word => word.replace(/^(\w+)\.keytab$/, '/nowhere/$1.keytab'))
+    const { code, err } = await runCommand(words, { env: { ORTHRUS_KDC: 'ws://127.0.0.1:9' } })
+    expect([code, err]).toEqual([1, expect.stringContaining('/nowhere/')])
+  }
+  const page = readFileSync(join(root, 'docs/unchanged-programs.md'), 'utf8')
+  const [map = ''] = /orthrus proxy call --listen 8070 --map .*/.exec(page) ?? []
+  const mapped = await runCommand(wordsOf(map.replace('web.keytab', '/nowhere/web.keytab')))
+  expect([mapped.code, mapped.err]).toEqual([1, expect.stringContaining('/nowhere/web.keytab')])
+})
 
 it.skipIf(missing.length > 0)(name, async () => {
   const { folder, remove } = await temporaryFolder()
   onTestFinished(remove)
   await orthrus(folder, 'init', 'demo.example')
   const kdc = await startKdc(folder)
-  for (const args of [
-    ['admin', 'add', 'web', 'orders'],
-    ['admin', 'allow', 'web', 'orders'],
-  ])
-    expect((await orthrus(folder, ...args, '--kdc', kdc.url)).code).toBe(0)
+  const commands = `orthrus admin add web\n${tunnelAdmin}${proxyAdmin}`.trim().split('\n')
+  for (const command of commands)
+    expect([command, (await orthrus(folder, ...wordsOf(command), '--kdc', kdc.url)).code]).toEqual([
+      command,
+      0,
+    ])
   const server = endAtLast(spawn('python3', ['-c', SERVER], { stdio: ['ignore', 'pipe', 'inherit'] }))
-  const to = `http://127.0.0.1:${await firstLine(server)}`
-  const served = await startProxy(
-    folder,
-    kdc.url,
-    'serve',
-    '--listen',
-    '127.0.0.1:0',
-    '--to',
-    to,
-    '--keytab',
-    'orders.keytab',
-  )
-  const called = await startProxy(
-    folder,
-    kdc.url,
-    'call',
-    '--listen',
-    '0',
-    '--service',
-    'orders',
-    '--to',
-    `http://${served.listen}`,
-    '--keytab',
-    'web.keytab',
-  )
+  const ports: Record<string, string> = { 8000: await firstLine(server), 8080: '0', 8070: '0' }
+  const served = await startProxy(folder, kdc.url, ...wordsOf(proxyServe, ports).slice(1))
+  ports[8080] = served.listen.replace(/^.*:/, '')
+  const called = await startProxy(folder, kdc.url, ...wordsOf(proxyCall, ports).slice(1))
+  const made = await run('sh', ['-c', assertionKey ?? ''], folder)
+  if (isThere('openssl', 'version'))
+    expect([made.code, (await assertionKeyFrom(join(folder, 'assertion.key'), false)).length]).toEqual([
+      0, 32,
+    ])
   const url = `http://${called.listen}`
   const answerTo = (method: string, path: string, size: number): unknown[] => [
     method,
