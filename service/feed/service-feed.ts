@@ -16,6 +16,7 @@ import { FeedWarnings } from './feed-warnings.js'
 import { Follower } from './follower.js'
 import { Freshness } from './freshness.js'
 import { InFlight } from './in-flight.js'
+import { LogChanges } from './log-changes.js'
 import { RevokedSet } from './revoked-set.js'
 import type { SavedFeed } from './saved-feed.js'
 import { restoreFeed, savedFeed } from './saved-state.js'
@@ -58,6 +59,7 @@ export class ServiceFeed implements Revocation, FeedTarget {
   readonly #freshness: Freshness
   readonly #inFlight: InFlight
   readonly #follower: Follower
+  readonly #logs = new LogChanges()
   readonly #warnings: FeedWarnings
   /** When the last answered question was sent, by the wall clock, whichever process sent it. */
   #lastAnswered: number | undefined
@@ -133,7 +135,10 @@ export class ServiceFeed implements Revocation, FeedTarget {
     this.#inFlight.forget(watched)
   }
 
+  /** @throws OrthrusError `realm_mismatch` if KDCs with different data take turns */
   begun({ logId, oldest }: LogState): void {
+    if (this.#options.hasSeveral === true && this.#logs.follow(logId))
+      this.#warnings.tell({ kind: 'feed_log_changed' })
     this.#revoked.dropBelow(logId, oldest)
   }
 

@@ -4,6 +4,7 @@ import type {
   FeedBrokenEvent,
   FeedConnectedEvent,
   FeedFileEvent,
+  FeedLogChangedEvent,
   FeedSizeEvent,
   FeedStaleEvent,
   KeyNotDroppedEvent,
@@ -43,6 +44,7 @@ export type ServiceEvent =
   | FeedBrokenEvent
   | FeedStaleEvent
   | FeedSizeEvent
+  | FeedLogChangedEvent
   | FeedFileEvent
   | KeyRevokedEvent
   | KeyNotDroppedEvent

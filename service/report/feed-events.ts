@@ -26,6 +26,11 @@ export interface FeedSizeEvent {
   readonly revocations: number
 }
 
+/** Of several KDCs, another one is followed, and its log is not the one that was followed before. */
+export interface FeedLogChangedEvent {
+  readonly kind: 'feed_log_changed'
+}
+
 /** What the last end saved cannot be used, or this end's cannot be written. The next start waits for a KDC. */
 export interface FeedFileEvent {
   readonly kind: 'feed_not_loaded' | 'feed_not_saved'

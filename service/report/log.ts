@@ -36,6 +36,10 @@ const LINE: { readonly [Kind in ServiceEvent['kind']]: readonly [level: Level, m
     'error',
     'no KDC has confirmed the revocations for too long: nothing is accepted until one does',
   ],
+  feed_log_changed: [
+    'warn',
+    'the log of revocations is another one: the realm was restored, or this KDC has other data than the one before; orthrus doctor looks at each',
+  ],
   feed_half_full: ['warn', 'half as many revocations as this service may hold: raise maxRevocations'],
   feed_full: [
     'error',
