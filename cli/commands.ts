@@ -32,8 +32,14 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<MakeComman
   ['join', async () => (await import('./join.js')).joinCommand],
   ['inspect', async () => (await import('./inspect.js')).inspectCommand],
   ['keytab', async () => (await import('./keytab.js')).keytabCommand],
+  ['shell-init', loadShellInit],
   ['doctor', async () => (await import('./doctor.js')).doctorCommand],
 ]
+
+async function loadShellInit(): Promise<MakeCommand> {
+  const { shellInitCommand } = await import('./shell-init.js')
+  return terminal => shellInitCommand(terminal, () => everyCommand(terminal))
+}
 
 /** They say all that there is to say without any command. */
 const ALONE: ReadonlySet<string> = new Set(['-V', '--version'])

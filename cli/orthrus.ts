@@ -29,6 +29,8 @@ function end(signal: NodeJS.Signals): void {
   removeUnfinished()
   // A KDC ends in its own way.
   if (process.listenerCount(signal) > 1) return
+  // The system does not: what is typed at the shell afterwards would not be shown.
+  if (process.stdin.isTTY && process.stdin.isRaw) process.stdin.setRawMode(false)
   process.off(signal, end)
   process.kill(process.pid, signal)
   // The first process of a container gets no signal that it has no handler for, not even from itself.

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import type { PasswordKey } from '../shared/administration/principals.js'
 import { SIZE } from '../shared/constants.js'
 import type { Principal } from '../shared/principal.js'
+import { CommandFailed, EXIT } from './failure.js'
 import type { Terminal } from './terminal.js'
 
 const LENGTH_MIN = 12
@@ -96,14 +97,27 @@ export function askPassword(terminal: Terminal, principal: string): Promise<stri
   return ask(terminal, `Password of ${principal}: `)
 }
 
+/** Ctrl-C is a letter while nothing is echoed. It ends the program as it does elsewhere, once the terminal is as it was. */
+function interrupted(): CommandFailed {
+  setImmediate(() => process.kill(process.pid, 'SIGINT'))
+  return new CommandFailed('', { exitCode: EXIT.INTERRUPTED })
+}
+
 async function ask(terminal: Terminal, question: string): Promise<string> {
   const interactive = process.stdin.isTTY === true
-  if (interactive) terminal.err(question)
   // What is typed is not echoed.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: interactive })
+  // Only now, since until then what is typed would be shown.
+  if (interactive) terminal.err(question)
+  let isInterrupted = false
+  lines.on('SIGINT', () => {
+    isInterrupted = true
+    lines.close()
+  })
   try {
     for await (const line of lines) return line
+    if (isInterrupted) throw interrupted()
     throw new TypeError('no password came: type it at a terminal, or send it as a line on standard input')
   } finally {
     lines.close()

@@ -243,6 +243,22 @@ describe('the house', () => {
     expect([knowing.length > 5, values.length]).toEqual([true, 3])
   })
 
+  it('leaves the work of passwords to clients: no KDC and no service does it', () => {
+    const working = sources.filter(({ text }) =>
+      /\b(?:derivePasswordKey|scrypt(?:Sync|Async)?)\s*\(/.test(text),
+    )
+    expect(working.map(source => source.path).sort()).toEqual([
+      'cli/password.ts',
+      'client/login/password.ts',
+      'shared/crypto/derive.ts',
+      'shared/crypto/primitives.node.ts',
+      'shared/crypto/primitives.ts',
+      'testing/realm.ts',
+    ])
+    // On the threads beside the event loop, so that whoever waits for it can do something else.
+    expect(sources.filter(({ text }) => /\bscryptSync\b/.test(text))).toEqual([])
+  })
+
   it('draws randomness from the platform only', () => {
     const careless = sources.filter(
       ({ path, text }) => !path.startsWith('bench/') && text.includes('Math.random'),

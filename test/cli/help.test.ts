@@ -99,7 +99,7 @@ describe('a command that does not exist', () => {
   it('is shown only in part if it is long', async () => {
     const { code, err } = await orthrus('x'.repeat(10_000))
     expect(code).toBe(2)
-    expect(err.length).toBeLessThan(300)
+    expect(err.length).toBeLessThan(400)
   })
 
   it('is not looked for after options', () => {

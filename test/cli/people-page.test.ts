@@ -45,7 +45,9 @@ const KDC = () => ({ ORTHRUS_KDC: realm.kdc.url, ORTHRUS_LOGINS: logins.folder }
 
 const snippets = snippetsOf('docs/people.md')
 const commandsAs = (mark: string) =>
-  snippets.filter(each => each.mark === mark).flatMap(({ code }) => code.trim().split('\n'))
+  snippets
+    .filter(each => each.mark === mark && each.language === 'sh')
+    .flatMap(({ code }) => code.trim().split('\n'))
 
 /** What each says, as it stands on the page. */
 const SAYS: readonly (readonly [RegExp, RegExp])[] = [
@@ -69,6 +71,15 @@ it('has commands of an administrator that run as they stand there', async () => 
     typing([words], false)
     const env = { ...KDC(), ORTHRUS_KEYTAB: join(folder, 'admin2.keytab') }
     expect(await runCommand(command.split(' ').slice(1), { env })).toMatchObject({ code: 0, err: '' })
+  }
+})
+
+it('has commands that print a script for each shell', async () => {
+  const commands = commandsAs('')
+  expect(commands.length).toBe(3)
+  for (const line of commands) {
+    const { code, out } = await runCommand(line.split(' ').slice(1))
+    expect([line, code, out.length > 10_000]).toEqual([line, 0, true])
   }
 })
 
