@@ -274,11 +274,6 @@ describe('the house', () => {
     expect(PRIMITIVE_USERS.filter(entry => !users.some(({ path }) => covers([entry], path)))).toEqual([])
   })
 
-  it('makes a cache that takes its room at once nowhere', () => {
-    const makers = sources.filter(({ text }) => /\bnew LRUCache\b/.test(text)).map(({ path }) => path)
-    expect(makers).toEqual(['shared/recently-used.ts'])
-  })
-
   it('shows the bytes of keys to few modules', () => {
     const readers = sources.filter(({ text }) => /\brevealKey\b/.test(text)).map(source => source.path)
     expect(readers.filter(path => !covers(KEY_READERS, path))).toEqual([])

@@ -1,9 +1,8 @@
-import type { LRUCache } from 'lru-cache'
 import type { Fraction } from '../../shared/crypto/fraction.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 import { type Clock, MINUTE, SECOND } from '../../shared/time.js'
 import { type Cancel, inBackground, runAfter, type Timers } from '../../shared/timers.js'
 import type { KdcClock } from '../kdc-link/kdc-clock.js'
@@ -51,9 +50,9 @@ interface Entry {
 export class TicketCache {
   readonly #options: TicketCacheOptions
   readonly #queue: TicketQueue
-  readonly #entries: LRUCache<string, Entry>
+  readonly #entries: RecentlyUsed<string, Entry>
   /** When the ticket of a service was last replaced because of an unproved error, on the monotonic clock. */
-  readonly #replacedAt: LRUCache<Principal, number>
+  readonly #replacedAt: RecentlyUsed<Principal, number>
   #cancelWake: Cancel = () => {}
   #wakeAt = Number.POSITIVE_INFINITY
   #closed = false
@@ -66,8 +65,8 @@ export class TicketCache {
       options.refusals,
       ticket => this.#keep(ticket),
     )
-    this.#entries = recentlyUsed(options.max)
-    this.#replacedAt = recentlyUsed(options.max)
+    this.#entries = new RecentlyUsed(options.max)
+    this.#replacedAt = new RecentlyUsed(options.max)
   }
 
   /** How many tickets are kept. */
@@ -189,7 +188,7 @@ export class TicketCache {
     this.#wakeAt = Number.POSITIVE_INFINITY
     const { time } = this.#options
     const now = time.now()
-    const entries = [...this.#entries.entries()]
+    const entries = this.#entries.entries()
     const isDue = ({ refreshAt, ticket, used }: Entry): boolean =>
       used && refreshAt - now <= togetherSpanOf(ticket)
     // A timer may fire early: then nothing is due yet.

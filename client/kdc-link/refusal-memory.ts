@@ -1,7 +1,6 @@
-import type { LRUCache } from 'lru-cache'
 import type { Fraction } from '../../shared/crypto/fraction.js'
 import { type ErrorCode, OrthrusError } from '../../shared/errors.js'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 import { type Clock, MINUTE, SECOND } from '../../shared/time.js'
 
 /** Tuning: the first pause is between one and two seconds. It doubles with each further refusal. */
@@ -29,11 +28,11 @@ interface Remembered {
  */
 export class RefusalMemory {
   readonly #options: RefusalMemoryOptions
-  readonly #kept: LRUCache<string, Remembered>
+  readonly #kept: RecentlyUsed<string, Remembered>
 
   constructor(options: RefusalMemoryOptions) {
     this.#options = options
-    this.#kept = recentlyUsed(options.max)
+    this.#kept = new RecentlyUsed(options.max)
   }
 
   /** The remembered refusal, if the question may not be asked again yet. */

@@ -1,7 +1,6 @@
-import type { LRUCache } from 'lru-cache'
 import { WINDOW } from '../../shared/constants.js'
 import type { Principal } from '../../shared/principal.js'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 import { type Clock, SECOND } from '../../shared/time.js'
 import { type KdcClock, partedSince, type Span, wholeTime } from '../kdc-link/kdc-clock.js'
 
@@ -24,12 +23,12 @@ interface ServiceTime {
 export class ServiceTimes {
   readonly #clock: Clock
   readonly #kdcTime: KdcClock
-  readonly #kept: LRUCache<Principal, ServiceTime>
+  readonly #kept: RecentlyUsed<Principal, ServiceTime>
 
   constructor(clock: Clock, kdcTime: KdcClock, max: number) {
     this.#clock = clock
     this.#kdcTime = kdcTime
-    this.#kept = recentlyUsed(max)
+    this.#kept = new RecentlyUsed(max)
   }
 
   /**

@@ -1,7 +1,6 @@
-import type { LRUCache } from 'lru-cache'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 import { type Clock, HOUR } from '../../shared/time.js'
 
 /** Tuning: of how many services at such origins it is remembered when the log was last told. */
@@ -33,7 +32,7 @@ export class UnprotectedOrigins {
   readonly #logger: Logger
   /** Only what was proved gets in, so it has no more entries than the realm has services. */
   readonly #proved = new Set<string>()
-  readonly #taken: LRUCache<string, Taken> = recentlyUsed(TOLD_MAX)
+  readonly #taken: RecentlyUsed<string, Taken> = new RecentlyUsed(TOLD_MAX)
 
   constructor({ origins, clock, logger }: UnprotectedOptions) {
     this.#origins = origins

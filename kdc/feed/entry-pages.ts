@@ -1,7 +1,7 @@
 import { encodeEvent } from '../../shared/channel/calls.js'
 import { OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 import { encodeEntry, type RevocationEntry } from '../../shared/revocation/entry.js'
 import { KDC_EVENT } from '../../shared/revocation/feed.js'
 import { FEED } from '../limits/defaults.js'
@@ -42,7 +42,7 @@ function eventOf(entry: RevocationEntry): Uint8Array {
 export class EntryPages {
   readonly #log: FollowedLog
   /** By number of the page; each a run of entries without gaps. */
-  readonly #pages = recentlyUsed<number, EntryEvent[]>(FEED.PAGES)
+  readonly #pages = new RecentlyUsed<number, EntryEvent[]>(FEED.PAGES)
   readonly #readings = new Map<number, Promise<EntryEvent[]>>()
 
   constructor(log: FollowedLog) {

@@ -1,6 +1,6 @@
 import type { FollowerRow } from '../../shared/administration/revocations.js'
 import type { Principal } from '../../shared/principal.js'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 import { FOLLOWERS } from '../limits/defaults.js'
 import type { Follower } from './follower.js'
 
@@ -18,7 +18,7 @@ interface Departed {
  */
 export class FollowerTable {
   readonly #connected = new Map<Principal, Set<Follower>>()
-  readonly #departed = recentlyUsed<Principal, Map<string, Departed>>(FOLLOWERS.PRINCIPALS_KEPT)
+  readonly #departed = new RecentlyUsed<Principal, Map<string, Departed>>(FOLLOWERS.PRINCIPALS_KEPT)
 
   add(follower: Follower): void {
     const { principal, address } = follower.channel

@@ -1,5 +1,5 @@
 import type { Principal } from '../../shared/principal.js'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 import type { Rate } from './defaults.js'
 
 /** What was counted for one client in its current interval. */
@@ -18,7 +18,7 @@ const CLIENTS_MAX = 100_000
  * make up such names, so each has an exact count; what anybody can make up is counted by `CountSketch`.
  */
 export class ClientCounts {
-  readonly #counts = recentlyUsed<Principal, Count>(CLIENTS_MAX)
+  readonly #counts = new RecentlyUsed<Principal, Count>(CLIENTS_MAX)
   readonly #interval: number
   readonly #monotonic: () => number
 

@@ -1,5 +1,5 @@
 import type { Principal } from '../../shared/principal.js'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 
 /** How many names are remembered, and how many addresses of each. */
 const MOST = { NAMES: 10_000, ADDRESSES: 8 } as const
@@ -10,7 +10,7 @@ const MOST = { NAMES: 10_000, ADDRESSES: 8 } as const
  */
 export class KnownPlaces {
   /** The address that was used last comes last. */
-  readonly #addresses = recentlyUsed<Principal, string[]>(MOST.NAMES)
+  readonly #addresses = new RecentlyUsed<Principal, string[]>(MOST.NAMES)
 
   has(address: string, name: Principal): boolean {
     return this.#addresses.get(name)?.includes(address) ?? false

@@ -1,6 +1,6 @@
 import type { PolicyRule, RuleRate } from '../../shared/administration/rule.js'
 import type { Principal } from '../../shared/principal.js'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 import { COUNTED_RULES } from './defaults.js'
 
 /** A rule that has a rate. */
@@ -25,7 +25,7 @@ interface Count extends RuleRate {
  * Only clients that proved their key are counted, and only by rules that administrators made.
  */
 export class RuleRates {
-  readonly #counts = recentlyUsed<string, Count>(COUNTED_RULES)
+  readonly #counts = new RecentlyUsed<string, Count>(COUNTED_RULES)
   readonly #monotonic: () => number
 
   /** @param monotonic milliseconds */

@@ -1,11 +1,10 @@
-import type { LRUCache } from 'lru-cache'
 import { SIZE } from '../../shared/constants.js'
 import { expand } from '../../shared/crypto/derive.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { NO_GROUPS, type Pattern, patternsOf } from '../../shared/pattern.js'
 import type { Principal } from '../../shared/principal.js'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 import { CACHE } from '../limits/defaults.js'
 import { RECORD_KIND, type RecordKind, type Replica } from '../store/store.js'
 import {
@@ -50,7 +49,7 @@ export class Directory {
   readonly #vault: Vault
   readonly #nobody: () => VaultRecord
   readonly #principals: RecordCache<PrincipalRecord>
-  readonly #guessed: LRUCache<string, true>
+  readonly #guessed: RecentlyUsed<string, true>
   /** By client and service. Without the cache, each pair of their patterns is read from the store. */
   readonly #rules: RecordCache<readonly PolicyRecord[]>
   readonly #listeners = new Set<(name: string | undefined) => void>()
@@ -65,7 +64,7 @@ export class Directory {
     const absent = shareOf(CACHE.ABSENT)
     this.#vault = vault
     this.#replica = vault.replica
-    this.#guessed = recentlyUsed(absent)
+    this.#guessed = new RecentlyUsed(absent)
     this.#nobody = vault.standIn(RECORD_KIND.PRINCIPAL, NOBODY)
     this.#principals = new RecordCache({
       read: name => this.#read(name),

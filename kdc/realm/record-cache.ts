@@ -1,4 +1,4 @@
-import { RecentWithin } from '../../shared/ticket/recent-within.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 import type { MaybePromise } from './maybe-promise.js'
 
 /** What became of the look-ups of a cache. */
@@ -22,16 +22,16 @@ export interface RecordCacheOptions<T> {
  */
 export class RecordCache<T extends object> {
   readonly #read: (name: string) => Promise<T | undefined>
-  readonly #present: RecentWithin<T>
-  readonly #absent: RecentWithin<true>
+  readonly #present: RecentlyUsed<string, T>
+  readonly #absent: RecentlyUsed<string, true>
   readonly #pending = new Map<string, Promise<T | undefined>>()
   #hits = 0
   #misses = 0
 
   constructor({ read, present, absent }: RecordCacheOptions<T>) {
     this.#read = read
-    this.#present = new RecentWithin(present)
-    this.#absent = new RecentWithin(absent)
+    this.#present = new RecentlyUsed(present)
+    this.#absent = new RecentlyUsed(absent)
   }
 
   get(name: string): MaybePromise<T | undefined> {
@@ -46,7 +46,7 @@ export class RecordCache<T extends object> {
 
   /** How many look-ups were answered from memory, how many were not, and how many names are kept. */
   get use(): CacheUse {
-    return { hits: this.#hits, misses: this.#misses, entries: this.#present.count + this.#absent.count }
+    return { hits: this.#hits, misses: this.#misses, entries: this.#present.size + this.#absent.size }
   }
 
   /** Whether a look-up that begins now would get this very record from memory. */
@@ -89,7 +89,7 @@ export class RecordCache<T extends object> {
   }
 
   #keep(name: string, record: T | undefined): void {
-    if (record === undefined) this.#absent.set(name, true, 1)
-    else this.#present.set(name, record, 1)
+    if (record === undefined) this.#absent.set(name, true)
+    else this.#present.set(name, record)
   }
 }

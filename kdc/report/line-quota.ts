@@ -1,5 +1,5 @@
 import type { Logger } from '../../shared/logger.js'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 import type { Rate } from '../limits/defaults.js'
 
 /**
@@ -30,7 +30,7 @@ const NOTHING: readonly Omitted[] = []
 export class LineQuota {
   readonly #rate: Rate
   readonly #monotonic: () => number
-  readonly #counts = recentlyUsed<string, Count>(NAMES_MAX)
+  readonly #counts = new RecentlyUsed<string, Count>(NAMES_MAX)
   /** Counts with lines omitted, in the order in which their quotas were used up. */
   readonly #used = new Set<Count>()
 

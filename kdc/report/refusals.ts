@@ -1,6 +1,6 @@
 import type { KeptRefusal } from '../../shared/administration/refusals.js'
 import type { Principal } from '../../shared/principal.js'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 import { REFUSALS_KEPT } from '../limits/defaults.js'
 import type { KdcEvent, Origin } from './events.js'
 
@@ -11,7 +11,7 @@ import type { KdcEvent, Origin } from './events.js'
  */
 export class RefusalMemory {
   readonly #now: () => number
-  readonly #kept = recentlyUsed<Principal, KeptRefusal[]>(REFUSALS_KEPT.CLIENTS)
+  readonly #kept = new RecentlyUsed<Principal, KeptRefusal[]>(REFUSALS_KEPT.CLIENTS)
   readonly #unproved: KeptRefusal[] = []
 
   /** @param now KDC time, milliseconds */
@@ -37,7 +37,9 @@ export class RefusalMemory {
 
   /** All with this id: those of one request. */
   find(id: string): KeptRefusal[] {
-    return [...this.#unproved, ...[...this.#kept.values()].flat()].filter(kept => kept.id === id)
+    return [...this.#unproved, ...this.#kept.entries().flatMap(([, own]) => own)].filter(
+      kept => kept.id === id,
+    )
   }
 
   /** Those that were told to this client. */

@@ -1,5 +1,4 @@
-import type { LRUCache } from 'lru-cache'
-import { recentlyUsed } from '../../shared/recently-used.js'
+import { RecentlyUsed } from '../../shared/recently-used.js'
 import { type Clock, HOUR } from '../../shared/time.js'
 import type { Report, RequestFields } from '../report/events.js'
 import type { PeerWithoutTicket, WithoutTicketState } from './state.js'
@@ -34,7 +33,7 @@ interface Peer {
 export class PeersWithoutTicket {
   readonly #clock: Clock
   readonly #report: Report
-  readonly #peers: LRUCache<string, Peer> = recentlyUsed(PEERS_MAX)
+  readonly #peers: RecentlyUsed<string, Peer> = new RecentlyUsed(PEERS_MAX)
   #isPermitted = false
   #requests = 0
   #forgotten = 0

@@ -2,8 +2,8 @@ import { equalBytes } from '#primitives'
 import { latin1Text } from '../bytes.js'
 import { SIZE } from '../constants.js'
 import type { LongTermKey } from '../crypto/keys.js'
+import { RecentlyUsed } from '../recently-used.js'
 import { shown } from '../shown-text.js'
-import { RecentWithin } from './recent-within.js'
 import { type OpenedTicket, openTicket, type SealedTicket } from './ticket.js'
 
 /** What an ordinary entry counts as, bytes: a ticket with a few claims and caveats. Larger ones count as more. */
@@ -38,7 +38,7 @@ interface Entry {
  * only have to be opened again.
  */
 export class OpenedTickets {
-  readonly #entries: RecentWithin<Entry>
+  readonly #entries: RecentlyUsed<string, Entry>
   /** How often a ticket was remembered, and how often one was opened. */
   hits = 0
   misses = 0
@@ -48,12 +48,12 @@ export class OpenedTickets {
     if (!Number.isSafeInteger(entries) || entries < 1) {
       throw new TypeError(`the entries of a ticket cache are a whole number from 1, not ${shown(entries)}`)
     }
-    this.#entries = new RecentWithin(entries * ENTRY_BYTES)
+    this.#entries = new RecentlyUsed(entries * ENTRY_BYTES)
   }
 
   /** How many tickets are remembered. */
   get size(): number {
-    return this.#entries.count
+    return this.#entries.size
   }
 
   /**

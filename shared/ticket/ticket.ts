@@ -17,8 +17,8 @@ import {
 import { createMessage, decodeMessage, header } from '../encoding/message.js'
 import { malformed, OrthrusError } from '../errors.js'
 import type { Principal } from '../principal.js'
+import { RecentlyUsed } from '../recently-used.js'
 import { type Claims, decodeClaims, encodeClaims } from './claims.js'
-import { RecentWithin } from './recent-within.js'
 
 /** Tickets (docs/protocol.md section 4). A `SealedTicket` only claims a service; an `OpenedTicket` is proved. */
 
@@ -74,14 +74,14 @@ export function decodeInnerTicket(bytes: Uint8Array): SealedTicket {
 }
 
 /** Remembered, because the same few services recur. */
-const aads = new RecentWithin<Uint8Array>(1_000)
+const aads = new RecentlyUsed<string, Uint8Array>(1_000)
 
 function aadOf(service: Principal, kvno: number): Uint8Array {
   const name = `${kvno} ${service}`
   let aad = aads.get(name)
   if (aad === undefined) {
     aad = concatBytes(header(TYPE.TICKET), encodeScratch([service, kvno])).slice()
-    aads.set(name, aad, 1)
+    aads.set(name, aad)
   }
   return aad
 }

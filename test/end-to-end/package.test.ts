@@ -84,7 +84,6 @@ it.each([
       '#primitives',
       '#tcp',
       '#websocket',
-      'lru-cache',
       'msgpackr/pack',
     ],
   ],
