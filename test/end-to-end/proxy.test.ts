@@ -95,7 +95,8 @@ function wordsOf(block = '', ports: Readonly<Record<string, string>> = {}): stri
 
 it('the page has a command or some in each of its blocks, which parse as they stand there', async () => {
   expect(others).toEqual([])
-  for (const block of [tunnelServe, tunnelConnect, proxyServe, proxyCall]) {
+  // Those of the proxy run below.
+  for (const block of [tunnelServe, tunnelConnect]) {
     const words = wordsOf(block).map(word => word.replace(/^(\w+)\.keytab$/, '/nowhere/$1.keytab'))
     const { code, err } = await runCommand(words, { env: { ORTHRUS_KDC: 'ws://127.0.0.1:9' } })
     expect([code, err]).toEqual([1, expect.stringContaining('/nowhere/')])
@@ -106,49 +107,53 @@ it('the page has a command or some in each of its blocks, which parse as they st
   expect([mapped.code, mapped.err]).toEqual([1, expect.stringContaining('/nowhere/web.keytab')])
 })
 
-it.skipIf(missing.length > 0)(name, async () => {
-  const { folder, remove } = await temporaryFolder()
-  onTestFinished(remove)
-  await orthrus(folder, 'init', 'demo.example')
-  const kdc = await startKdc(folder)
-  const commands = `orthrus admin add web\n${tunnelAdmin}${proxyAdmin}`.trim().split('\n')
-  for (const command of commands)
-    expect([command, (await orthrus(folder, ...wordsOf(command), '--kdc', kdc.url)).code]).toEqual([
-      command,
-      0,
-    ])
-  const server = endAtLast(spawn('python3', ['-c', SERVER], { stdio: ['ignore', 'pipe', 'inherit'] }))
-  const ports: Record<string, string> = { 8000: await firstLine(server), 8080: '0', 8070: '0' }
-  const served = await startProxy(folder, kdc.url, ...wordsOf(proxyServe, ports).slice(1))
-  ports[8080] = served.listen.replace(/^.*:/, '')
-  const called = await startProxy(folder, kdc.url, ...wordsOf(proxyCall, ports).slice(1))
-  const made = await run('sh', ['-c', assertionKey ?? ''], folder)
-  if (isThere('openssl', 'version'))
-    expect([made.code, (await assertionKeyFrom(join(folder, 'assertion.key'), false)).length]).toEqual([
-      0, 32,
-    ])
-  const url = `http://${called.listen}`
-  const answerTo = (method: string, path: string, size: number): unknown[] => [
-    method,
-    path,
-    'web@demo.example',
-    size,
-    createHash('sha256').update('x'.repeat(size)).digest('hex'),
-  ]
-  const curl = async (...args: string[]) =>
-    JSON.parse((await run('curl', ['-s', ...args], folder)).out || '"none"')
-  expect(await curl(`${url}/a?b`)).toEqual(answerTo('GET', '/a?b', 0))
-  for (const size of SIZES) {
-    await writeFile(join(folder, 'body'), 'x'.repeat(size))
-    expect(await curl('--data-binary', '@body', `${url}/`)).toEqual(answerTo('POST', '/', size))
-  }
-  const python = await run('python3', ['-c', CLIENT, url, ...SIZES.map(String)], folder)
-  expect(
-    python.out
-      .trim()
-      .split('\n')
-      .map(line => JSON.parse(line)),
-  ).toEqual([answerTo('GET', '/py', 0), ...SIZES.map(size => answerTo('POST', '/py', size))])
-  expect(await Promise.all([called.end(), served.end()])).toEqual([0, 0])
-  expect(await kdc.end('SIGTERM')).toBe(0)
-})
+it.skipIf(missing.length > 0)(
+  name,
+  async () => {
+    const { folder, remove } = await temporaryFolder()
+    onTestFinished(remove)
+    await orthrus(folder, 'init', 'demo.example')
+    const kdc = await startKdc(folder)
+    const commands = `orthrus admin add web\n${tunnelAdmin}${proxyAdmin}`.trim().split('\n')
+    for (const command of commands)
+      expect([command, (await orthrus(folder, ...wordsOf(command), '--kdc', kdc.url)).code]).toEqual([
+        command,
+        0,
+      ])
+    const server = endAtLast(spawn('python3', ['-c', SERVER], { stdio: ['ignore', 'pipe', 'inherit'] }))
+    const ports: Record<string, string> = { 8000: await firstLine(server), 8080: '0', 8070: '0' }
+    const served = await startProxy(folder, kdc.url, ...wordsOf(proxyServe, ports).slice(1))
+    ports[8080] = served.listen.replace(/^.*:/, '')
+    const called = await startProxy(folder, kdc.url, ...wordsOf(proxyCall, ports).slice(1))
+    const made = await run('sh', ['-c', assertionKey ?? ''], folder)
+    if (isThere('openssl', 'version'))
+      expect([made.code, (await assertionKeyFrom(join(folder, 'assertion.key'), false)).length]).toEqual([
+        0, 32,
+      ])
+    const url = `http://${called.listen}`
+    const answerTo = (method: string, path: string, size: number): unknown[] => [
+      method,
+      path,
+      'web@demo.example',
+      size,
+      createHash('sha256').update('x'.repeat(size)).digest('hex'),
+    ]
+    const curl = async (...args: string[]) =>
+      JSON.parse((await run('curl', ['-s', ...args], folder)).out || '"none"')
+    expect(await curl(`${url}/a?b`)).toEqual(answerTo('GET', '/a?b', 0))
+    for (const size of SIZES) {
+      await writeFile(join(folder, 'body'), 'x'.repeat(size))
+      expect(await curl('--data-binary', '@body', `${url}/`)).toEqual(answerTo('POST', '/', size))
+    }
+    const python = await run('python3', ['-c', CLIENT, url, ...SIZES.map(String)], folder)
+    expect(
+      python.out
+        .trim()
+        .split('\n')
+        .map(line => JSON.parse(line)),
+    ).toEqual([answerTo('GET', '/py', 0), ...SIZES.map(size => answerTo('POST', '/py', size))])
+    expect(await Promise.all([called.end(), served.end()])).toEqual([0, 0])
+    expect(await kdc.end('SIGTERM')).toBe(0)
+  },
+  90_000,
+)

@@ -5,6 +5,7 @@ import type { Route, Routes } from '../../../cli/proxy/caller-rules.js'
 import { outgoingFetch } from '../../../cli/proxy/outgoing-fetch.js'
 import { httpPlaceOf } from '../../../cli/proxy/place.js'
 import type { CallProxyOptions } from '../../../cli/proxy/taken-request.js'
+import type { Upgrades } from '../../../cli/proxy/upgrades.js'
 import { Upstream } from '../../../cli/proxy/upstream.js'
 import type { ConnectOptions } from '../../../client/index.js'
 import type { TestRealm } from '../../../testing/index.js'
@@ -17,6 +18,7 @@ export interface CallScene {
   readonly port: number
   readonly url: string
   readonly logger: TestLogger
+  readonly upgrades: Upgrades
 }
 
 export interface CallSceneOptions extends Partial<Omit<CallProxyOptions, 'realm' | 'routes'>> {
@@ -56,5 +58,5 @@ export async function startCallProxy(testRealm: TestRealm, options: CallSceneOpt
   })
   const port = await listen(server)
   onTestFinished(() => upgrades.close(0))
-  return { port, url: `http://127.0.0.1:${port}`, logger }
+  return { port, url: `http://127.0.0.1:${port}`, logger, upgrades }
 }

@@ -5,6 +5,7 @@ import { httpPlaceOf } from '../../../cli/proxy/place.js'
 import { type ServeProxyOptions, serveProxy } from '../../../cli/proxy/serve-proxy.js'
 import { serveUpgrades, type WebSocketLimits } from '../../../cli/proxy/serve-upgrade.js'
 import { Shares } from '../../../cli/proxy/shares.js'
+import type { Upgrades } from '../../../cli/proxy/upgrades.js'
 import { Upstream } from '../../../cli/proxy/upstream.js'
 import type { Service } from '../../../service/index.js'
 import { startRealm, type TestRealm } from '../../../testing/index.js'
@@ -31,6 +32,7 @@ export interface Scene {
   readonly port: number
   readonly url: string
   readonly upstream: Upstream
+  readonly upgrades: Upgrades
   /** The value of a header that the program got last. */
   header(name: string): string | undefined
 }
@@ -132,6 +134,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
     port,
     url: `http://127.0.0.1:${port}`,
     upstream,
+    upgrades,
     header,
   }
 }

@@ -139,6 +139,22 @@ describe('a WebSocket ends', () => {
     expect(await Promise.all(codes)).toEqual([1006, 1006])
   })
 
+  it.each(['served', 'called'] as const)('with the %s end, which first lets it end by itself', async end => {
+    const scene = await startWebSockets()
+    const [one, two] = [scene.connect(), scene.connect()]
+    await Promise.all([opened(one), opened(two)])
+    const over = scene[end].upgrades.close(10_000)
+    one.close(1000)
+    expect(await closed(one)).toBe(1000)
+    two.send('still there')
+    await new Promise(resolve => two.once('message', resolve))
+    const cut = closed(two)
+    scene.served.realm.clock.advance(10_000)
+    expect(await cut).toBe(1006)
+    await over
+    await expect(opened(scene.connect())).rejects.toThrow(/hang up|ECONNRESET|503/)
+  })
+
   it('where the program, the client, or either proxy goes', async () => {
     const { connect, sockets, served } = await startWebSockets()
     const [one, two, three] = [connect(), connect(), connect()]
