@@ -30,6 +30,7 @@ export type {
   ExchangeUse,
   KdcMetrics,
   PrincipalsUse,
+  ReplicaUse,
 } from './metrics/numbers.js'
 export type { Readiness, ReadinessCheck, ReadinessProblem } from './metrics/readiness.js'
 export { type CreateRealmOptions, createRealm } from './realm/create-realm.js'

@@ -249,6 +249,19 @@ const MACHINE: readonly Definition[] = [
   gauge('database_damaged', 'Whether the database is damaged, for which the KDC ends: 1 or 0.', [], n =>
     single(n.database === null ? undefined : Number(n.database.isDamaged)),
   ),
+  gauge(
+    'replica_current',
+    'Whether this KDC has seen all changes of the store that it shares with others: 1, or 0 while it grants nothing.',
+    [],
+    n => single(n.replica === null ? undefined : Number(n.replica.isCurrent)),
+  ),
+  gauge('replicas', 'KDCs that share the store, this one included.', [], n => single(n.replica?.members)),
+  counter(
+    'replica_notices_total',
+    'What became of this KDC among those that share its store: joined, lost, current; put_out counts others that it put out.',
+    ['notice'],
+    n => counts('notice', n.replica?.notices ?? {}),
+  ),
   gauge('disk_free_bytes', 'What may still be written to the disk of the data folder.', [], n =>
     single(n.disk?.free),
   ),

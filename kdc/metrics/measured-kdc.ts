@@ -53,7 +53,15 @@ export class MeasuredKdc {
       // Whether it can be read is for `readiness` to say.
       disk?.().catch(() => null),
     ])
-    return { ...this.#counted(), ...this.#present(), ...this.#ofRealm(census), disk: room ?? null, ready }
+    const replica = this.#replica()
+    return {
+      ...this.#counted(),
+      ...this.#present(),
+      ...this.#ofRealm(census),
+      replica,
+      disk: room ?? null,
+      ready,
+    }
   }
 
   /** Resolves when it reads nothing more. */
@@ -122,6 +130,13 @@ export class MeasuredKdc {
       clock: { leaps: once.clockLeaps, leapt: realm.time.look().leapt },
       keyScheduleFailures: once.keyScheduleFailures,
     }
+  }
+
+  #replica(): KdcMetrics['replica'] {
+    const { meter, realm } = this.#parts
+    const { replica } = realm.vault
+    if (replica === undefined) return null
+    return { isCurrent: replica.isCurrent(), members: replica.members.length, notices: { ...meter.replica } }
   }
 
   #principalsOf(census: Census): Record<PrincipalKind, PrincipalsUse> {

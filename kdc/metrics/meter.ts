@@ -61,6 +61,8 @@ export class Meter implements Measures {
   readonly changes = new Map<RecordChange['method'], number>()
   /** Requests that failed for a reason that is known, such as a store that cannot be read, and for another one. */
   readonly failures = { unavailable: 0, unexpected: 0 }
+  /** What became of this KDC among those that share its store. */
+  readonly replica = { joined: 0, lost: 0, current: 0, put_out: 0, restored: 0 }
   readonly once = {
     repeats: 0,
     uncertainChanges: 0,
@@ -105,6 +107,9 @@ export class Meter implements Measures {
         break
       case 'connection_closed':
         this.closings[closingReason(event)] += 1
+        break
+      case 'replica_noticed':
+        this.replica[event.notice.kind] += 1
         break
       case 'channel_ended':
         if (event.broken) this.once.brokenChannels += 1

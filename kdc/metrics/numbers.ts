@@ -2,6 +2,7 @@ import type { WireCode } from '../../shared/errors.js'
 import type { CacheUse } from '../realm/record-cache.js'
 import type { AnswerCode, MeasuredExchange, RequestLimit } from '../report/measures.js'
 import type { RecordChange } from '../report/record-change.js'
+import type { ReplicaNotice } from '../store/store.js'
 import type { PrincipalKind, PrincipalStanding } from './census.js'
 import type { Distribution } from './distribution.js'
 import type { OperationUse, StoreOperation } from './measured-store.js'
@@ -76,6 +77,8 @@ export interface KdcMetrics {
   readonly disk: DiskUse | null
   /** Null if the realm is not in a folder. */
   readonly database: DatabaseUse | null
+  /** Null where no other KDC shares the store. */
+  readonly replica: ReplicaUse | null
   /** Whether the KDC is ready, as `readiness` says. */
   readonly ready: boolean
 }
@@ -106,6 +109,15 @@ export interface DiskUse {
   readonly size: number
   /** Below this much free room the KDC is not ready. */
   readonly required: number
+}
+
+/** A KDC among those that share its store. */
+export interface ReplicaUse {
+  /** Whether it has seen all changes: otherwise it grants nothing. */
+  readonly isCurrent: boolean
+  /** How many it knows to have a place, itself included. */
+  readonly members: number
+  readonly notices: Counts<ReplicaNotice['kind']>
 }
 
 export interface DatabaseUse {

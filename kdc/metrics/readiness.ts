@@ -11,6 +11,7 @@ import type { DiskUse } from './numbers.js'
 export const READINESS_CHECKS = [
   'listening',
   'store',
+  'current',
   'writable',
   'master_key',
   'disk',
@@ -67,9 +68,15 @@ export class ReadinessProbe {
     return this.#latest
   }
 
-  /** Whether the KDC listens and its store answers: whether it can grant tickets. Never rejects. */
+  /**
+   * Whether the KDC listens, its store answers, and it has seen all changes: whether it can grant tickets. Never rejects.
+   */
   async canServe(): Promise<boolean> {
-    const problems = [this.#listening(), await this.#failure('store', () => this.#requireStore())]
+    const problems = [
+      this.#listening(),
+      this.#current(),
+      await this.#failure('store', () => this.#requireStore()),
+    ]
     return problems.every(problem => problem === undefined)
   }
 
@@ -78,6 +85,7 @@ export class ReadinessProbe {
     const found = await Promise.all([
       this.#listening(),
       this.#failure('store', () => this.#requireStore()),
+      this.#current(),
       this.#failure('writable', () => realm.vault.requireWritable()),
       this.#failure('master_key', requireMasterKey),
       this.#failure('disk', disk && (async () => requireRoom(await disk()))),
@@ -91,6 +99,12 @@ export class ReadinessProbe {
   #listening(): ReadinessProblem | undefined {
     if (this.#parts.isListening()) return undefined
     return { check: 'listening', reason: 'the KDC accepts no connections: it is closing' }
+  }
+
+  /** Where several KDCs share the store: whether this one has seen all changes. */
+  #current(): ReadinessProblem | undefined {
+    const fault = this.#parts.realm.vault.replica?.fault
+    return fault && problemOf('current', fault)
   }
 
   async #requireStore(): Promise<void> {
@@ -114,10 +128,13 @@ export class ReadinessProbe {
       // Whatever else was thrown may say anything, and this is shown to whoever asks.
       if (!(cause instanceof OrthrusError))
         return { check, reason: 'it failed; the log of the KDC may say why' }
-      const { reason, facts } = cause
-      return { check, reason, ...(facts.hint === undefined ? {} : { hint: facts.hint }) }
+      return problemOf(check, cause)
     }
   }
+}
+
+function problemOf(check: ReadinessCheck, { reason, facts: { hint } }: OrthrusError): ReadinessProblem {
+  return { check, reason, ...(hint === undefined ? {} : { hint }) }
 }
 
 const MEBIBYTE = 2 ** 20

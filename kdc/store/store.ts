@@ -81,6 +81,9 @@ export interface Replica {
    */
   isCurrent(): boolean
 
+  /** The ids of those that it knows to have a place, its own included. */
+  readonly members: readonly string[]
+
   /** Why it is not current, and what to do; `undefined` while it is. */
   readonly fault: OrthrusError | undefined
 

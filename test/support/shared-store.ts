@@ -5,6 +5,7 @@ import { OrthrusError } from '../../shared/errors.js'
 /** A place among the KDCs that share a store, under the test's control. */
 export class TestReplica implements Replica {
   readonly id = '00c0ffee'
+  members: readonly string[] = ['00c0ffee']
   /** Whether it has seen all changes. */
   current = true
   /** Called for each question, before it is answered. */

@@ -13,6 +13,7 @@ import { SECOND } from '../../../shared/time.js'
 import { TestClock } from '../../support/clock.js'
 import { type FaultRealm, makeRealm } from '../../support/folder-realm.js'
 import { testRealm } from '../../support/realm.js'
+import { sharedStore } from '../../support/shared-store.js'
 
 const ALL_WELL = { ready: true, problems: [] }
 
@@ -108,6 +109,30 @@ describe('a KDC whose store breaks', () => {
     await kdc.close()
     expect(await problemsOf(kdc)).toContain('listening')
     expect(await kdc.canServe()).toBe(false)
+  })
+})
+
+describe('a KDC that shares its store with others', () => {
+  it('is not ready while it may not have seen all changes, and cannot serve', async () => {
+    const { store, replica } = sharedStore()
+    const { masterKey, clock } = await testRealm({ store })
+    const kdc = await startKdc({ store, masterKey, clock, timers: clock, listen: { port: 0 }, metrics: true })
+    onTestFinished(() => kdc.close())
+    expect(await kdc.readiness()).toEqual(ALL_WELL)
+    replica.current = false
+    clock.pass(SECOND)
+    const problems = [{ check: 'current', reason: 'behind', hint: 'ask another KDC' }]
+    expect(await kdc.readiness()).toEqual({ ready: false, problems })
+    expect(await kdc.canServe()).toBe(false)
+    replica.notify({ kind: 'lost', reason: 'behind' })
+    replica.notify({ kind: 'put_out', other: '12345678' })
+    expect((await kdc.metrics()).replica).toEqual({
+      isCurrent: false,
+      members: 1,
+      notices: { joined: 0, lost: 1, current: 0, put_out: 1, restored: 0 },
+    })
+    replica.current = true
+    expect(await kdc.canServe()).toBe(true)
   })
 })
 
