@@ -1,7 +1,12 @@
 import type { DeliberateFault } from '../deliberate-faults.js'
 
+/** Where the simulation meets what a fault needs too rarely, a test of that very timing notices it. */
+export interface ReplicaFault extends DeliberateFault {
+  readonly isNamed?: true
+}
+
 /** Faults that somebody could easily make; with each, a KDC grants what was acknowledged as taken away. */
-export const FAULTS: readonly DeliberateFault[] = [
+export const FAULTS: readonly ReplicaFault[] = [
   {
     name: 'a change is acknowledged as soon as it is stored',
     file: 'kdc/realm/realm-writer.ts',
@@ -13,12 +18,14 @@ export const FAULTS: readonly DeliberateFault[] = [
     file: 'kdc/store/etcd/membership.ts',
     from: 'const wait = at + REPLICA.GONE_FOR - now',
     to: 'const wait = 0 * (at + now)',
+    isNamed: true,
   },
   {
     name: 'a KDC that has just taken its place takes nobody to have lost one before',
     file: 'kdc/store/etcd/membership.ts',
     from: 'const unknown = this.#knownSince + REPLICA.GONE_FOR - now',
     to: 'const unknown = 0',
+    isNamed: true,
   },
   {
     name: 'a KDC looks at the others before it has heard of the change',

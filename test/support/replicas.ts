@@ -7,10 +7,8 @@ import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
 import { reportReplica } from '../../kdc/realm/replica-report.js'
 import { logListener } from '../../kdc/report/log.js'
 import { createReport } from '../../kdc/report/report.js'
-import { Watchers } from '../../kdc/store/changes.js'
-import { EtcdReplica } from '../../kdc/store/etcd/replica.js'
-import { createEtcdStore } from '../../kdc/store/etcd/store.js'
-import type { Store } from '../../kdc/store/store.js'
+import { createEtcdStore, joinEtcdStore } from '../../kdc/store/etcd/store.js'
+import type { Replica } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import { Vault } from '../../kdc/vault/vault.js'
 import type { AdministrationMethod } from '../../shared/administration/methods.js'
@@ -46,7 +44,7 @@ function turn(): Promise<void> {
 
 export interface TestKdc {
   readonly client: FakeClient
-  readonly replica: EtcdReplica
+  readonly replica: Replica
   readonly realm: OpenRealm
   readonly logger: TestLogger
   readonly dispatch: Dispatch
@@ -110,8 +108,10 @@ async function startKdc(
   key: MasterKey,
   random: RandomSource,
 ): Promise<TestKdc> {
-  const { store, replica } = await openSharedStore(client, clock, random)
   const { timers } = client
+  const store = await joinEtcdStore({ etcd: client, prefix: PREFIX, clock, timers, random })
+  const { replica } = store
+  if (replica === undefined) throw new Error('it has no place')
   const realm = await openRealm({ vault: new Vault(store, key, random), clock, timers, random })
   const logger = new TestLogger()
   const report = createReport([logListener(logger, () => clock.monotonic())])
@@ -131,31 +131,4 @@ async function startKdc(
     call: (method, args) => callMethod(own, method, args),
     close,
   }
-}
-
-async function openSharedStore(
-  etcd: FakeClient,
-  clock: TestClock,
-  random: RandomSource,
-): Promise<{ store: Store; replica: EtcdReplica }> {
-  const inner = createEtcdStore({ etcd, prefix: PREFIX })
-  const watchers = new Watchers()
-  const apply = watchers.apply.bind(watchers)
-  const { timers } = etcd
-  const replica = await EtcdReplica.join({ etcd, prefix: PREFIX, clock, timers, random, apply })
-  inner.watch((kind, name) => watchers.notify([{ kind, name }]))
-  const store: Store = {
-    get: (...args) => inner.get(...args),
-    list: (...args) => inner.list(...args),
-    commit: changes => inner.commit(changes),
-    watch: listener => watchers.add(listener),
-    snapshot: () => inner.snapshot(),
-    compact: () => inner.compact(),
-    close: async () => {
-      await replica.leave()
-      await inner.close()
-    },
-    replica,
-  }
-  return { store, replica }
 }

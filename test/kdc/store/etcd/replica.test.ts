@@ -142,6 +142,21 @@ describe('a KDC that stands still', () => {
     expect(await at(third)).toBe('06 principal_disabled')
   })
 
+  it('is waited for by a KDC that has started only after its key went', async () => {
+    const { kdcs, start, timed, at, clock, etcd } = await scene()
+    const [, , third] = kdcs
+    await at(third)
+    third.client.hangWatches()
+    third.client.isCut = true
+    etcd.delete(replicaKey(PREFIX, third.replica.id))
+    await clock.go(10, etcd)
+    const fresh = await start()
+    const disabling = disable(fresh)
+    expect(await at(third)).toBe('reply')
+    expect(await timed(disabling)).toBeGreaterThan(1_000)
+    expect(await at(third)).toBe('05 unavailable')
+  })
+
   it('that leaves in order is waited for by nobody', async () => {
     const { kdcs, timed, during } = await scene()
     await during(kdcs[2].close())
