@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest'
+import { placesOf, runWithFault } from '../deliberate-faults.js'
+import { hasEtcdCluster } from './etcd-cluster.js'
+import { FAULTS } from './faults.js'
+
+/**
+ * The driver finds faults: each is put into a copy of the sources, one at a time. In the slow set;
+ * `ORTHRUS_CLUSTER_FAULT=acknowledged` runs those that have this in their names.
+ */
+
+const TEST = 'test/cluster/cluster.test.ts'
+/** Of one run: it ends with the first thing that must not happen. */
+const SECONDS = '90'
+const TIMEOUT = 600_000
+
+const chosen = process.env.ORTHRUS_CLUSTER_FAULT
+const faults = FAULTS.filter(({ name }) => chosen === undefined || name.includes(chosen))
+
+it.each(FAULTS.map(fault => [fault.name, fault] as const))('it can be made so that %s', async (_, fault) => {
+  expect(await placesOf(fault)).toBe(1)
+  expect(fault.to).not.toBe(fault.from)
+})
+
+describe.runIf(hasEtcdCluster && (process.env.ORTHRUS_SLOW === '1' || chosen !== undefined))(
+  'the driver of the cluster',
+  { timeout: TIMEOUT },
+  () => {
+    it.each(faults.map(fault => [fault.name, fault] as const))('notices that %s', async (_, fault) => {
+      const { passed, output } = await runWithFault(fault, TEST, {
+        ORTHRUS_CLUSTER_SEED: '1',
+        ORTHRUS_CLUSTER_SECONDS: SECONDS,
+        ORTHRUS_CLUSTER_ACTS: fault.acts.join('|'),
+      })
+      const seen = [...output.matchAll(/VIOLATION: (.+?) \(1 of/g)].map(([, rule]) => rule)
+      console.log(`${fault.name}: ${output.match(/VIOLATION: .*/)?.[0]}`)
+      expect(passed, output).toBe(false)
+      expect(fault.says, output).toContain(seen[0])
+    })
+  },
+)
