@@ -7,6 +7,7 @@ import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
 import { reportReplica } from '../../kdc/realm/replica-report.js'
 import { logListener } from '../../kdc/report/log.js'
 import { createReport } from '../../kdc/report/report.js'
+import type { Etcd } from '../../kdc/store/etcd/etcd.js'
 import { createEtcdStore, joinEtcdStore } from '../../kdc/store/etcd/store.js'
 import type { Replica } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
@@ -14,6 +15,8 @@ import { Vault } from '../../kdc/vault/vault.js'
 import type { AdministrationMethod } from '../../shared/administration/methods.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import type { Value } from '../../shared/encoding/encoding.js'
+import type { Clock } from '../../shared/time.js'
+import type { Timers } from '../../shared/timers.js'
 import { TestClock } from './clock.js'
 import { FakeClient, FakeEtcd } from './fake-etcd.js'
 import { TestLogger } from './logger.js'
@@ -66,7 +69,7 @@ export async function testCluster(count: number, random: RandomSource, delay = 1
   const clock = new ReplicaClock()
   const etcd = new FakeEtcd(clock)
   const key = random(32)
-  await makeRealm(etcd, new MasterKey(key.slice()), random, clock)
+  await makeRealm(new FakeClient(etcd, clock), new MasterKey(key.slice()), random, clock)
   const kdcs: TestKdc[] = []
   const during = async <T>(promise: Promise<T>, most = 20_000): Promise<T> => {
     let isOver = false
@@ -84,32 +87,44 @@ export async function testCluster(count: number, random: RandomSource, delay = 1
     const client = new FakeClient(etcd, clock)
     client.delay = () => delay
     client.watchDelay = () => delay
-    const kdc = await during(startKdc(client, clock, new MasterKey(key.slice()), random))
-    kdcs.push(kdc)
-    return kdc
+    const kdc = await during(
+      openKdc({ etcd: client, clock, timers: client.timers, key: new MasterKey(key.slice()), random }),
+    )
+    const whole = { ...kdc, client }
+    kdcs.push(whole)
+    return whole
   }
   for (let i = 0; i < count; i++) await start()
   return { clock, etcd, kdcs, start, during }
 }
 
-async function makeRealm(
-  etcd: FakeEtcd,
+export async function makeRealm(
+  etcd: Etcd,
   key: MasterKey,
   random: RandomSource,
-  clock: TestClock,
+  clock: Clock,
 ): Promise<void> {
-  const store = createEtcdStore({ etcd: new FakeClient(etcd, clock), prefix: PREFIX })
+  const store = createEtcdStore({ etcd, prefix: PREFIX })
   await createRealm({ vault: new Vault(store, key, random), realm: REALM, clock, random })
 }
 
-async function startKdc(
-  client: FakeClient,
-  clock: TestClock,
-  key: MasterKey,
-  random: RandomSource,
-): Promise<TestKdc> {
-  const { timers } = client
-  const store = await joinEtcdStore({ etcd: client, prefix: PREFIX, clock, timers, random })
+export interface KdcParts {
+  readonly etcd: Etcd
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly key: MasterKey
+  readonly random: RandomSource
+}
+
+/** A KDC without a transport, on the realm that etcd has. */
+export async function openKdc({
+  etcd,
+  clock,
+  timers,
+  key,
+  random,
+}: KdcParts): Promise<Omit<TestKdc, 'client'>> {
+  const store = await joinEtcdStore({ etcd, prefix: PREFIX, clock, timers, random })
   const { replica } = store
   if (replica === undefined) throw new Error('it has no place')
   const realm = await openRealm({ vault: new Vault(store, key, random), clock, timers, random })
@@ -122,13 +137,5 @@ async function startKdc(
     realm.close()
     await store.close()
   }
-  return {
-    client,
-    replica,
-    realm,
-    logger,
-    dispatch,
-    call: (method, args) => callMethod(own, method, args),
-    close,
-  }
+  return { replica, realm, logger, dispatch, call: (method, args) => callMethod(own, method, args), close }
 }
