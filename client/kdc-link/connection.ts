@@ -234,11 +234,9 @@ export class KdcConnection {
     this.#openers.reject(cause)
   }
 
-  /** Another KDC is asked from now on, if there is one, and this one again only after a while. */
+  /** Another KDC is asked from now on, if there is one. */
   #left(link: KdcLink, cause: unknown): void {
-    if (this.#closed !== undefined) return
-    this.#search.avoid(link.target)
-    if (this.kdcs > 1) this.#presence.left(link.url, cause)
+    if (this.#closed === undefined && this.kdcs > 1) this.#presence.left(link.url, cause)
   }
 
   /** Its own end is no loss. */
@@ -273,8 +271,7 @@ export class KdcConnection {
   /** Uses this link, and gives up the others. */
   #use(link: KdcLink): void {
     for (const other of this.#links.usable) {
-      if (other.target !== link.target)
-        this.#left(other, silent(other.url, this.#options.timeouts.silence / 2))
+      if (other.url !== link.url) this.#left(other, silent(other.url, this.#options.timeouts.silence / 2))
     }
     this.#outage.end()
     this.#waiting.endDoubt()

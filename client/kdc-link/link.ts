@@ -40,8 +40,6 @@ export interface LinkOptions {
 export class KdcLink {
   /** The URL without user name and password, for messages. */
   readonly url: string
-  /** The URL as it was given. */
-  readonly target: string
   readonly #socket: Socket
   readonly #streams = new Map<number, StreamEvents>()
   /** The ids of streams that do not keep the process alive. */
@@ -58,7 +56,6 @@ export class KdcLink {
 
   constructor({ url, openSocket, timers, timeout, keepProcessAlive, heard, closed }: LinkOptions) {
     this.url = shownUrl(url)
-    this.target = url
     this.#heard = heard
     this.#closed = closed
     this.#keepProcessAlive = keepProcessAlive

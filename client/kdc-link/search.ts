@@ -43,7 +43,7 @@ export class KdcSearch {
 
   constructor(options: SearchOptions) {
     this.#options = options
-    this.#turns = new Turns(options)
+    this.#turns = new Turns(options.urls, options.fraction)
     this.#backoff = new Backoff({ ...options, kdcs: options.urls.length })
   }
 
@@ -62,17 +62,11 @@ export class KdcSearch {
     if (!this.#isRunning && !this.#isClosed) void this.#run()
   }
 
-  /** What was used at this URL has failed: for a while the others are tried first. */
-  avoid(url: string): void {
-    this.#turns.avoid(url)
-  }
-
   /** A KDC has answered at this link: the other attempts are given up, and the next search begins without a pause. */
   found(link: KdcLink): void {
     this.#isFound = true
     this.#backoff.end()
     this.#failures.clear()
-    this.#turns.use(link.target)
     for (const attempt of [...this.#attempts]) if (attempt !== link) attempt.retire()
     this.#attempts.clear()
     this.#wake?.()
@@ -134,7 +128,6 @@ export class KdcSearch {
 
   #failed(url: string, cause: OrthrusError): void {
     this.#failures.set(url, cause)
-    this.#turns.avoid(url)
     if (this.#isRoundOver && this.#attempts.size === 0)
       this.#options.failed(combine([...this.#failures.values()]))
   }
