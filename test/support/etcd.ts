@@ -1,9 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { createEtcd, type EtcdOptions } from '../../kdc/store/etcd/client/client.js'
 import type { Etcd } from '../../kdc/store/etcd/etcd.js'
 import { endAtLast, temporaryFolder } from '../end-to-end/processes.js'
@@ -23,6 +24,18 @@ function versionOf(): string | undefined {
     return /Version: (\S+)/.exec(execFileSync(PROGRAM, ['--version'], { encoding: 'utf8' }))?.[1]
   } catch {
     return undefined
+  }
+}
+
+/** The program that its operators use; undefined where it is not installed. */
+export const hasEtcdctl = hasEtcd && isThere(process.env.ORTHRUS_ETCDCTL ?? 'etcdctl')
+
+function isThere(program: string): boolean {
+  try {
+    execFileSync(program, ['version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
   }
 }
 
@@ -148,6 +161,19 @@ export class EtcdHouse {
       }
       await client.close()
     }
+  }
+
+  /** What an operator types. @returns what it says */
+  async operate(...args: readonly string[]): Promise<string> {
+    const program = process.env.ORTHRUS_ETCDCTL ?? 'etcdctl'
+    const { stdout } = await promisify(execFile)(
+      program,
+      [...args, '--endpoints', this.endpoints.join(',')],
+      {
+        env: { ...process.env, ETCDCTL_API: '3' },
+      },
+    )
+    return stdout
   }
 
   async end(): Promise<void> {
