@@ -51,13 +51,13 @@ export interface EtcdSettings {
 
 export class EtcdMember {
   readonly url: string
-  readonly #args: readonly string[]
+  readonly args: readonly string[]
   #child: ChildProcess | undefined
   #log = ''
 
   constructor(url: string, args: readonly string[]) {
     this.url = url
-    this.#args = args
+    this.args = args
   }
 
   get log(): string {
@@ -65,7 +65,7 @@ export class EtcdMember {
   }
 
   start(): void {
-    const child = spawn(PROGRAM, this.#args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(PROGRAM, this.args, { stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', chunk => {
         this.#log = (this.#log + String(chunk)).slice(-100_000)
@@ -93,14 +93,14 @@ export class EtcdMember {
 
 /** Members that know each other; they may not be ready yet. */
 export class EtcdHouse {
-  readonly members: readonly EtcdMember[]
+  readonly members: EtcdMember[]
   readonly folder: string
   readonly #settings: EtcdSettings
   readonly #clients: Etcd[] = []
   readonly #remove: () => Promise<void>
 
   private constructor(
-    members: readonly EtcdMember[],
+    members: EtcdMember[],
     folder: string,
     settings: EtcdSettings,
     remove: () => Promise<void>,
@@ -164,16 +164,64 @@ export class EtcdHouse {
   }
 
   /** What an operator types. @returns what it says */
-  async operate(...args: readonly string[]): Promise<string> {
+  operate(...args: readonly string[]): Promise<string> {
+    return this.operateAt([...this.members.keys()], ...args)
+  }
+
+  /** As `operate`, at these members alone. */
+  async operateAt(members: readonly number[], ...args: readonly string[]): Promise<string> {
+    const endpoints = members.map(at => this.endpoints[at]).join(',')
     const program = process.env.ORTHRUS_ETCDCTL ?? 'etcdctl'
-    const { stdout } = await promisify(execFile)(
-      program,
-      [...args, '--endpoints', this.endpoints.join(',')],
-      {
-        env: { ...process.env, ETCDCTL_API: '3' },
-      },
-    )
+    const { stdout } = await promisify(execFile)(program, [...args, '--endpoints', endpoints], {
+      env: { ...process.env, ETCDCTL_API: '3' },
+    })
     return stdout
+  }
+
+  /**
+   * Others must have been up for five seconds before etcd lets anybody change its members, and a busy machine may lose
+   * an answer.
+   */
+  async #insist(isDone: RegExp, act: () => Promise<string>): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      const failure = await act().then(
+        () => undefined,
+        (cause: Error) => cause,
+      )
+      if (failure === undefined || isDone.test(failure.message)) return
+      if (tries > 100) throw failure
+      await sleep(250)
+    }
+  }
+
+  /** Another member, without data, in the place of one that is gone for good. */
+  async replace(at: number): Promise<void> {
+    const old = this.members[at]
+    if (old === undefined) throw new Error('no member')
+    const peer = old.args[old.args.indexOf('--listen-peer-urls') + 1] ?? ''
+    const others = [...this.members.keys()].filter(other => other !== at)
+    const [, id = ''] =
+      new RegExp(`^([0-9a-f]+), started, m${at},`, 'm').exec(
+        await this.operateAt(others, 'member', 'list'),
+      ) ?? []
+    await this.#insist(/not found/, () => this.operateAt(others, 'member', 'remove', id))
+    await this.#insist(/already exists/, () =>
+      this.operateAt(others, 'member', 'add', `n${at}`, '--peer-urls', peer),
+    )
+    const args = old.args.map(arg => arg.replaceAll(`m${at}=`, `n${at}=`))
+    args[args.indexOf('--name') + 1] = `n${at}`
+    args[args.indexOf('--data-dir') + 1] = join(this.folder, `n${at}`)
+    const member = new EtcdMember(old.url, [...args, '--initial-cluster-state', 'existing'])
+    this.members[at] = member
+    member.start()
+    await this.ready([member])
+  }
+
+  /** Makes the data of its one member from a snapshot. @param name of the folder */
+  async restore(snapshot: string, name: string): Promise<void> {
+    const [, peer = ''] = /--initial-cluster,m0=([^,]+)/.exec(this.members[0]?.args.join(',') ?? '') ?? []
+    const cluster = ['--name', 'm0', '--initial-cluster', `m0=${peer}`, '--initial-advertise-peer-urls', peer]
+    await this.operate('snapshot', 'restore', snapshot, '--data-dir', join(this.folder, name), ...cluster)
   }
 
   async end(): Promise<void> {
