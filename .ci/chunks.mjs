@@ -20,6 +20,8 @@ const PARTIES = [
   ['kdc', /^(?:kdc|testing)\/index\.ts$/],
   // Of what a KDC runs on these two need a small part.
   ['init', /^cli\/(?:init|make-realm)\.ts$/],
+  // It needs nothing of a service but what both do with headers.
+  ['call', /^cli\/call-fetch\.ts$/],
   ['settings', /^cli\/(?:settings-together|config\/(?:resolve|print))\.ts$/],
 ]
 
@@ -27,7 +29,7 @@ const PARTIES = [
 const COMMANDS = { name: 'help', table: 'cli/commands.ts' }
 
 /** These load what all parties have in common as a whole: another file takes them longer than what they do not need of it. */
-const SMALL = ['init', 'settings']
+const SMALL = ['init', 'settings', 'call']
 
 function namesOf(users) {
   const isCommon = ['client', 'service', 'kdc'].every(name => users.has(name))

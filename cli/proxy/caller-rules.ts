@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { pairsOf } from '../../service/node-http/request.js'
+import { pairsOf } from '../../shared/http/header-pairs.js'
 import { isLoopback } from '../metrics/address.js'
 import type { Fault } from './faults.js'
 import { valuesOf } from './header-rules.js'

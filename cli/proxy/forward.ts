@@ -1,9 +1,9 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { whenOver } from '../../service/node-http/connection-end.js'
-import { pairsOf } from '../../service/node-http/request.js'
 import { ByteCollector } from '../../service/response/byte-collector.js'
 import { hasBody } from '../../shared/http/binding.js'
 import { COVERED_RESPONSE_HEADERS } from '../../shared/http/header-names.js'
+import { pairsOf } from '../../shared/http/header-pairs.js'
 import { type Cancel, runAfter, type Timers } from '../../shared/timers.js'
 import {
   answerFault,

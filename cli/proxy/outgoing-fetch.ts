@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
-import { pairsOf } from '../../service/node-http/request.js'
+import { pairsOf } from '../../shared/http/header-pairs.js'
 import { runAfter, type Timers } from '../../shared/timers.js'
 import type { HeaderPair } from './header-rules.js'
 import type { Upstream } from './upstream.js'
@@ -132,7 +132,7 @@ function responseOf(answer: IncomingMessage, method: string): Response {
     answer.destroy()
     throw failed(new Error(`its status is ${status}`))
   }
-  const headers = new Headers(pairsOf(answer.rawHeaders) as [string, string][])
+  const headers = new Headers(pairsOf(answer.rawHeaders))
   if (BODILESS.has(status) || method === 'HEAD') {
     answer.resume()
     return new Response(null, { status, headers })

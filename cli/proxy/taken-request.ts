@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Realm } from '../../client/realm.js'
-import { pairsOf } from '../../service/node-http/request.js'
+import { pairsOf } from '../../shared/http/header-pairs.js'
 import type { Logger } from '../../shared/logger.js'
 import { pathOf } from '../../shared/ticket/caveat-path.js'
 import type { Timers } from '../../shared/timers.js'

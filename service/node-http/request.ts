@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pairsOf } from '../../shared/http/header-pairs.js'
 import type { Timers } from '../../shared/timers.js'
-import type { Header, RequestMessage } from '../request/message.js'
+import type { RequestMessage } from '../request/message.js'
 import { NodeBody } from './body.js'
 
 /** A request of `node:http` as values. */
@@ -19,11 +20,4 @@ export function headOf(req: IncomingMessage): Pick<RequestMessage, 'method' | 't
 /** As on the request line. Frameworks cut `url` where they mount, and keep the whole in `originalUrl`. */
 export function targetOf(req: IncomingMessage & { readonly originalUrl?: unknown }): string {
   return typeof req.originalUrl === 'string' ? req.originalUrl : (req.url ?? '')
-}
-
-/** `req.headers` cannot be used: it merges, drops and folds headers that came twice. */
-export function pairsOf(raw: readonly string[]): Header[] {
-  const pairs: Header[] = []
-  for (let i = 0; i < raw.length; i += 2) pairs.push([raw[i] as string, raw[i + 1] as string])
-  return pairs
 }

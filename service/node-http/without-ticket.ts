@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pairsOf } from '../../shared/http/header-pairs.js'
 import { showsProtocol } from '../../shared/http/protocol-signs.js'
 import type { TicketGate } from '../request/options.js'
 import { requestFields } from '../request/refuse.js'
@@ -6,7 +7,7 @@ import { countWithoutTicket } from '../request/without-ticket.js'
 import { FAILED, FAILED_TYPE } from '../response/failure.js'
 import { answerWith } from './answer.js'
 import { isHeadCut } from './body.js'
-import { headOf, pairsOf } from './request.js'
+import { headOf } from './request.js'
 
 /** Requests of `node:http` that present no ticket: `permitWithoutTicket`, and what `or` leaves to something else. */
 

@@ -2,10 +2,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { requireTicket } from '../../service/require-ticket.js'
 import { startRealm } from '../../testing/realm.js'
 import { endAtLast, root, temporaryFolder } from './processes.js'
 
@@ -115,6 +118,32 @@ describe('orthrus loads', () => {
     expect(files).toContain('client/connect.ts')
     expect(partsIn(files, 'kdc', 'service').filter(file => !OF_HELP.includes(file))).toEqual([])
     // And `ws`, which is required: that is not listed.
+    expect(packages).toEqual(['@noble/ciphers', 'commander', 'msgpackr'])
+  })
+
+  it('the client, and nothing of the KDC or of services, to call one', async () => {
+    const realm = await startRealm()
+    onTestFinished(() => realm.close())
+    realm.clock.set(Date.now())
+    await realm.add('web', 'orders')
+    await realm.allow('web', 'orders')
+    const { folder, remove } = await temporaryFolder()
+    onTestFinished(remove)
+    const keytab = join(folder, 'web.keytab')
+    await writeFile(keytab, realm.keytab('web'), { mode: 0o600 })
+    const service = await realm.loadService('orders')
+    const server = createServer(requireTicket({ service }, (_, res) => res.end('called'))).listen(
+      0,
+      '127.0.0.1',
+    )
+    onTestFinished(() => void server.close())
+    await once(server, 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    const login = ['--keytab', keytab, '--kdc', realm.kdc.url]
+    const { code, out, files, packages } = await loadedBy('call', url, '--service', 'orders', ...login)
+    expect({ code, out }).toEqual({ code: 0, out: 'called' })
+    expect(files).toContain('cli/call-fetch.ts')
+    expect(partsIn(files, 'kdc', 'service').filter(file => !OF_HELP.includes(file))).toEqual([])
     expect(packages).toEqual(['@noble/ciphers', 'commander', 'msgpackr'])
   })
 })
