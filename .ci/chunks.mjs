@@ -26,7 +26,10 @@ const PARTIES = [
 ]
 
 /** Whatever the table of the commands loads tells its help from these. */
-const COMMANDS = { name: 'help', table: 'cli/commands.ts' }
+const COMMANDS = { name: 'help', table: 'cli/commands.ts', program: 'cli/orthrus.ts', runner: 'cli/run.ts' }
+
+/** From how many commands on a module of theirs is in the chunk that all of them load. */
+const MANY = 5
 
 /** These load what all parties have in common as a whole: another file takes them longer than what they do not need of it. */
 const SMALL = ['init', 'settings', 'call']
@@ -41,6 +44,7 @@ export class Chunks {
   #choices
   #users
   #levels = new Map()
+  #shared
 
   /** @param choices sources that the platform chooses from, the default last, by the name of the choice */
   constructor(choices) {
@@ -56,10 +60,47 @@ export class Chunks {
   /** The name of a module's chunk. @returns null for one that Rolldown places: it belongs to one program */
   nameOf(id) {
     const path = pathOf(id)
-    if (path.startsWith('cli/')) return null
+    if (path.startsWith('cli/')) return this.#commandChunkOf(path)
     this.#users ??= this.#findUsers()
     const users = this.#users.get(path)
     return users === undefined ? null : `${namesOf(users).join('-')}-${this.#levelOf(path)}`
+  }
+
+  /**
+   * What the command line needs before it knows the command, and what many commands have in common, which each of them loads
+   * as a whole. @returns null for what belongs to a few
+   */
+  #commandChunkOf(path) {
+    this.#shared ??= this.#findShared()
+    return this.#shared.get(path) ?? null
+  }
+
+  #findShared() {
+    const isApart = this.#startedApart()
+    const closure = start => {
+      const found = new Set([start])
+      for (const path of found)
+        for (const target of this.#graph.get(path)?.now ?? [])
+          if (target.startsWith('cli/')) found.add(target)
+      return found
+    }
+    const begun = closure(COMMANDS.program)
+    const early = [...closure(COMMANDS.runner)].filter(path => !begun.has(path) && !isApart.has(path))
+    const counts = new Map()
+    for (const command of this.#graph.get(COMMANDS.table)?.later ?? [])
+      for (const path of closure(command)) counts.set(path, (counts.get(path) ?? 0) + 1)
+    const common = [...counts].filter(
+      ([path, count]) => count >= MANY && !begun.has(path) && !isApart.has(path),
+    )
+    return new Map([
+      ...common.map(([path]) => [path, 'commands']),
+      ...early.map(path => [path, 'command-line']),
+    ])
+  }
+
+  /** What is loaded when it is needed has a file of its own. */
+  #startedApart() {
+    return new Set([...this.#graph.values()].flatMap(({ later }) => later))
   }
 
   #findUsers() {
