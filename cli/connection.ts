@@ -10,7 +10,7 @@ import { DEFAULT_DATA, DEFAULT_KDC } from './defaults.js'
 import { given } from './given.js'
 import { chooseLogin, type LoginOptions } from './logins.js'
 import { askPassword } from './password.js'
-import type { Terminal } from './terminal.js'
+import { type Terminal, warn } from './terminal.js'
 
 /** The options that say where the KDC is and which principal the command acts as. */
 export interface ConnectionOptions extends LoginOptions {
@@ -248,7 +248,11 @@ export async function withAdministration<T>(
   const own = given({ kdc, principal, allowReadableKeytab, realm })
   const login = { ...own, ...(await administratorOf(terminal, options)) }
   return withRealm(terminal, login, (realm, urls) =>
-    withChannel(realm, administration => use(administration, realm, urls)),
+    withChannel(
+      realm,
+      administration => use(administration, realm, urls),
+      warning => warn(terminal, options, warning),
+    ),
   )
 }
 
@@ -287,9 +291,10 @@ export async function kdcTimeOf(realm: Realm): Promise<number> {
 export async function withChannel<T>(
   realm: Realm,
   use: (administration: Administration) => Promise<T>,
+  warn?: (warning: string) => void,
 ): Promise<T> {
   const { administrationOf } = await import('../client/admin.js')
-  const administration = administrationOf(realm)
+  const administration = administrationOf(realm, undefined, warn)
   try {
     // What is typed as a time from now on is meant by the KDC's clock, which is known from then on.
     await administration.ready()

@@ -1,8 +1,10 @@
 import { type AdministrationMethod, isRead, isSameElsewhere } from '../shared/administration/methods.js'
+import type { KdcEvent } from '../shared/channel/calls.js'
 import type { Value } from '../shared/encoding/encoding.js'
 import { OrthrusError } from '../shared/errors.js'
 import { type Pattern, patternIn } from '../shared/pattern.js'
 import { type Principal, principalIn, type RealmName } from '../shared/principal.js'
+import { KDC_EVENT } from '../shared/revocation/feed.js'
 import { Administration } from './channel/administration.js'
 import { type KdcChannel, openKdcChannel } from './channel/kdc-channel.js'
 import type { AdminTransport } from './channel/transport.js'
@@ -82,9 +84,17 @@ export async function connectAdmin(options: ConnectOptions): Promise<ConnectedAd
   return administrationOf(realm, () => realm.close())
 }
 
-/** The same over a connection that is there. @param closeRealm called when it is closed */
-export function administrationOf(realm: Realm, closeRealm: () => void = () => {}): ConnectedAdministration {
-  const calls = new AdminCalls(realm)
+/**
+ * The same over a connection that is there.
+ * @param closeRealm called when it is closed
+ * @param warn called with what an administrator should know about a change that was made
+ */
+export function administrationOf(
+  realm: Realm,
+  closeRealm: () => void = () => {},
+  warn: (warning: string) => void = () => {},
+): ConnectedAdministration {
+  const calls = new AdminCalls(realm, warn)
   return new ConnectedAdministration(realm.realm, calls, () => {
     calls.close()
     closeRealm()
@@ -97,11 +107,13 @@ export function administrationOf(realm: Realm, closeRealm: () => void = () => {}
  */
 class AdminCalls implements AdminTransport {
   readonly #realm: Realm
+  readonly #warn: (warning: string) => void
   #channel: Promise<KdcChannel> | undefined
   #isClosed = false
 
-  constructor(realm: Realm) {
+  constructor(realm: Realm, warn: (warning: string) => void) {
     this.#realm = realm
+    this.#warn = warn
   }
 
   async call(
@@ -146,14 +158,28 @@ class AdminCalls implements AdminTransport {
     this.#channel = undefined
   }
 
+  #hear(event: KdcEvent): void {
+    const warning = warningOf(event)
+    if (warning !== undefined) this.#warn(warning)
+  }
+
   #open(): Promise<KdcChannel> {
     const forget = (): void => {
       if (this.#channel === opened) this.#channel = undefined
     }
-    const opened: Promise<KdcChannel> = openKdcChannel(this.#realm, { onEnd: forget })
+    const opened: Promise<KdcChannel> = openKdcChannel(this.#realm, {
+      onEnd: forget,
+      onEvent: event => this.#hear(event),
+    })
     opened.catch(forget)
     return opened
   }
+}
+
+/** What the KDC says before it answers; anything else it may say is for others. */
+function warningOf({ name, fields: [id] }: KdcEvent): string | undefined {
+  if (name !== KDC_EVENT.PUT_OUT || typeof id !== 'string' || !/^[0-9a-f]{1,64}$/.test(id)) return undefined
+  return `the KDC ${id} did not apply the change in time and lost its place: it grants nothing until it has seen all changes; look at its machine`
 }
 
 /** Whether the KDC, or the way to it, failed before it answered, or could not do the call just now. */

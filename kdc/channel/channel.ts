@@ -1,10 +1,16 @@
 import type { InvitationMethod, OwnMethod } from '../../shared/administration/methods.js'
 import type { AcceptedChannel, ChannelApplication } from '../../shared/channel/accepted-channel.js'
-import { decodeCall, encodeAnswer, type KdcAnswer, type KdcCall } from '../../shared/channel/calls.js'
+import {
+  decodeCall,
+  encodeAnswer,
+  encodeEvent,
+  type KdcAnswer,
+  type KdcCall,
+} from '../../shared/channel/calls.js'
 import type { Value } from '../../shared/encoding/encoding.js'
 import { isTransient, OrthrusError } from '../../shared/errors.js'
 import type { Principal } from '../../shared/principal.js'
-import type { FeedMethod } from '../../shared/revocation/feed.js'
+import { type FeedMethod, KDC_EVENT } from '../../shared/revocation/feed.js'
 import type { AdminContext, CallingChannel } from '../admin/context.js'
 import { callMethod } from '../admin/methods.js'
 import { actorsOf, isAdministrator } from '../admin/role.js'
@@ -54,12 +60,15 @@ export class KdcChannel implements ChannelApplication {
       readings: new Set(),
     }
     const change: AdminContext['change'] = plan =>
-      realm.writer.change(async now => {
-        await this.#requireStanding()
-        const planned = await plan(now)
-        this.#isChanging = true
-        return planned
-      })
+      realm.writer.change(
+        async now => {
+          await this.#requireStanding()
+          const planned = await plan(now)
+          this.#isChanging = true
+          return planned
+        },
+        ids => this.#tellPutOut(ids),
+      )
     const backup = new HeldBackup()
     this.#call = { realm, report, audit, rates, caller: verified, calling: this.#calling, backup, change }
     this.#sharing = { ...this.#call, report: shareOfOwner(context, verified) }
@@ -90,6 +99,12 @@ export class KdcChannel implements ChannelApplication {
     if (!this.#isChanging) return
     this.#isChanging = false
     await this.#endUnlessStanding()
+  }
+
+  /** Another principal, such as a host that joins, could do nothing about it. */
+  #tellPutOut(ids: readonly string[]): void {
+    if (!isAdministrator(this.#channel.verified.claims)) return
+    for (const id of ids) void this.#channel.send(encodeEvent({ name: KDC_EVENT.PUT_OUT, fields: [id] }))
   }
 
   #measure({ method }: KdcCall, answer: KdcAnswer, since: number): void {

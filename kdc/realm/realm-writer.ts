@@ -43,15 +43,22 @@ export class RealmWriter {
   /**
    * @param plan decides from values that it reads itself; called again if another process changed one of them
    * meanwhile. A plan without changes writes nothing
+   * @param putOut called before this resolves if other KDCs did not apply the change in time, and lost their places
    * @throws OrthrusError `unavailable`, also if it is stored and another KDC may still answer from what was before; and
    * what `plan` throws
    */
-  async change<T>(plan: (now: number) => Promise<Planned<T>>): Promise<T> {
+  async change<T>(
+    plan: (now: number) => Promise<Planned<T>>,
+    putOut?: (ids: readonly string[]) => void,
+  ): Promise<T> {
     const done = this.#tail.then(() => this.#attempt(plan, COMMIT_ATTEMPTS))
     this.#tail = done.catch(() => undefined)
     const { effect, result } = await done
     // Even if there was nothing to write: another KDC may have written it a moment ago. Others need not wait for this.
-    if (effect === 'takes') await this.#vault.settled()
+    if (effect === 'takes') {
+      const ids = await this.#vault.settled()
+      if (ids.length > 0) putOut?.(ids)
+    }
     return result
   }
 

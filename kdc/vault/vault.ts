@@ -35,6 +35,8 @@ export interface VaultOptions {
 /** Seals something again under the current key. */
 export type Rewrap = (keys: MasterKeys) => Promise<void>
 
+const NOBODY: readonly string[] = []
+
 /** Snapshots that may be open at a time: each makes the store keep what is replaced after it. */
 const SNAPSHOTS_MAX = 4
 
@@ -70,7 +72,7 @@ export class Vault {
    */
   async beginRotation(): Promise<void> {
     if (this.#keys.previous !== undefined) return
-    if (this.#place === undefined) throw keptElsewhere()
+    if (this.#place === undefined) throw this.replica === undefined ? keptElsewhere() : keptBySeveral()
     const next = await this.#place.begin(this.#random)
     this.#drawn = next
     this.#keys = { current: next, previous: this.#keys.current }
@@ -180,10 +182,11 @@ export class Vault {
 
   /**
    * Resolves when no KDC answers any more from what there was before the changes that the store has by now.
+   * @returns the ids of KDCs that did not apply them in time, and lost their places
    * @throws OrthrusError `unavailable` if that cannot be found out
    */
-  async settled(): Promise<void> {
-    await this.#store.replica?.settled()
+  async settled(): Promise<readonly string[]> {
+    return (await this.#store.replica?.settled()) ?? NOBODY
   }
 
   watch(listener: WatchListener): () => void {
@@ -208,6 +211,16 @@ export class Vault {
     const { version, fields } = openRecord(this.#keys, kind, name, stored)
     return { version, fields }
   }
+}
+
+function keptBySeveral(): OrthrusError {
+  return new OrthrusError(
+    'malformed',
+    'several KDCs may have this master key, and none can change it for the others',
+    {
+      hint: 'start one after the other with the new key as --previous-master-key-file, so that all can read it; then one after the other with the two exchanged; then run: orthrus master-key rotate',
+    },
+  )
 }
 
 function keptElsewhere(): OrthrusError {

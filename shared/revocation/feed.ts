@@ -87,4 +87,9 @@ export const KDC_EVENT = {
   ROTATE: 'rotate',
   /** For how long the follower is to go on without a KDC, milliseconds; 0 for as long as it would by itself. */
   SURVIVE: 'survive',
+  /**
+   * To an administrator, before the answer to its change: another KDC, by its id, did not apply the change in time and
+   * lost its place.
+   */
+  PUT_OUT: 'put-out',
 } as const

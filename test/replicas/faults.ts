@@ -10,8 +10,8 @@ export const FAULTS: readonly ReplicaFault[] = [
   {
     name: 'a change is acknowledged as soon as it is stored',
     file: 'kdc/realm/realm-writer.ts',
-    from: "    if (effect === 'takes') await this.#vault.settled()\n",
-    to: '',
+    from: '      const ids = await this.#vault.settled()\n',
+    to: '      const ids: readonly string[] = []\n',
   },
   {
     name: 'nobody waits for a KDC whose key is gone',
@@ -32,6 +32,7 @@ export const FAULTS: readonly ReplicaFault[] = [
     file: 'kdc/store/etcd/settle.ts',
     from: 'const isApplied = applied() >= revision',
     to: 'const isApplied = applied() >= 0',
+    isNamed: true,
   },
   {
     name: 'a KDC is confirmed whatever the last change is',

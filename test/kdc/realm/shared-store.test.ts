@@ -1,10 +1,17 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { administrationOf } from '../../../client/admin.js'
+import { connect } from '../../../client/connect.js'
+import { startKdc } from '../../../kdc/main.js'
 import { decideFromCurrent } from '../../../kdc/realm/decide.js'
+import { Vault } from '../../../kdc/vault/vault.js'
 import type { AdministrationMethod } from '../../../shared/administration/methods.js'
+import { NO_LIMITS } from '../../../shared/administration/principals.js'
 import { encodePolicyRule } from '../../../shared/administration/rules.js'
+import { systemRandom } from '../../../shared/crypto/random.js'
 import type { Value } from '../../../shared/encoding/encoding.js'
 import { openUnauthenticatedError } from '../../../shared/encoding/error.js'
 import { createParamsRequest } from '../../../shared/exchange/params.js'
+import { formatKeytab } from '../../../shared/keytab/keytab.js'
 import { failureOf } from '../../support/failure.js'
 import { ADDRESS, ask, grantOf, local, login, outcome, ruleOf, testRealm } from '../../support/realm.js'
 import { sharedStore } from '../../support/shared-store.js'
@@ -142,5 +149,38 @@ describe('an acknowledgement', () => {
     const before = replica.settledFor
     await realm.call('revoke-ticket', [new Uint8Array(16), null])
     expect(replica.settledFor).toBe(before + 1)
+  })
+})
+
+describe('an administrator', () => {
+  it('is told which KDC did not apply a change in time, and lost its place', async () => {
+    const { store, replica } = sharedStore()
+    const { masterKey, clock, admin } = await testRealm({ store })
+    const kdc = await startKdc({ store, masterKey, clock, timers: clock, listen: { port: 0 } })
+    onTestFinished(() => kdc.close())
+    const keytab = { text: formatKeytab([{ ...admin, principal: local('admin') }]) }
+    const client = await connect({ kdc: kdc.url, keytab, clock, timers: clock })
+    const warnings: string[] = []
+    const administration = administrationOf(
+      client,
+      () => client.close(),
+      warning => warnings.push(warning),
+    )
+    onTestFinished(() => administration.close())
+    const principal = local('web')
+    await administration.add({ principal, password: null, ...NO_LIMITS })
+    replica.settling = async () => ['5ca1ab1e']
+    await administration.disable(principal)
+    expect(warnings).toEqual([expect.stringContaining('the KDC 5ca1ab1e did not apply the change in time')])
+  })
+
+  it('cannot have one of several KDCs change the master key for all of them', async () => {
+    const { store } = sharedStore()
+    const { masterKey } = await testRealm({ store })
+    const failure = await failureOf(new Vault(store, masterKey, systemRandom).beginRotation())
+    expect(failure).toMatchObject({
+      code: 'malformed',
+      facts: { hint: expect.stringContaining('one after the other') },
+    })
   })
 })

@@ -27,8 +27,8 @@ interface Scene extends Omit<TestCluster, 'kdcs'> {
   timed(work: Promise<unknown>): Promise<number>
 }
 
-async function scene(): Promise<Scene> {
-  const cluster = await testCluster(3, systemRandom)
+async function scene(count = 3): Promise<Scene> {
+  const cluster = await testCluster(count, systemRandom)
   const { clock, etcd, during } = cluster
   const kdcs = cluster.kdcs as unknown as Scene['kdcs']
   const [first] = kdcs
@@ -155,6 +155,18 @@ describe('a KDC that stands still', () => {
     expect(await at(third)).toBe('reply')
     expect(await timed(disabling)).toBeGreaterThan(1_000)
     expect(await at(third)).toBe('05 unavailable')
+  })
+
+  it('is waited for though whoever changes something has not heard of it yet', async () => {
+    const { kdcs, start, timed, at } = await scene(1)
+    const [first] = kdcs
+    first.client.watchDelay = () => 600
+    const fresh = await start()
+    expect(await at(fresh)).toBe('reply')
+    fresh.client.hangWatches()
+    fresh.client.isCut = true
+    expect(await timed(disable(first))).toBeGreaterThan(1_000)
+    expect(await at(fresh)).toBe('05 unavailable')
   })
 
   it('that leaves in order is waited for by nobody', async () => {
