@@ -45,6 +45,7 @@ export class Chunks {
   #users
   #levels = new Map()
   #shared
+  #needed
 
   /** @param choices sources that the platform chooses from, the default last, by the name of the choice */
   constructor(choices) {
@@ -63,7 +64,7 @@ export class Chunks {
     if (path.startsWith('cli/')) return this.#commandChunkOf(path)
     this.#users ??= this.#findUsers()
     const users = this.#users.get(path)
-    return users === undefined ? null : `${namesOf(users).join('-')}-${this.#levelOf(path)}`
+    return users === undefined ? null : `${namesOf(users).join('-')}-${this.#placeOf(path, users)}`
   }
 
   /**
@@ -129,6 +130,21 @@ export class Chunks {
       const chosen = this.#choices.get(target)
       return chosen === undefined ? target : isPage ? chosen.slice(-1) : chosen
     })
+  }
+
+  /** What no choice needs waits for the last of them, in one chunk. What the help needs is too little to be parted. */
+  #placeOf(path, users) {
+    this.#needed ??= this.#findNeeded()
+    return users.has(COMMANDS.name) || this.#needed.has(path) ? this.#levelOf(path) : 'last'
+  }
+
+  /** All that comes before a choice. */
+  #findNeeded() {
+    const found = new Set([...this.#choices.values()].flat())
+    for (const path of found)
+      for (const target of this.#graph.get(path)?.now ?? [])
+        for (const each of this.#choices.get(target) ?? [target]) found.add(each)
+    return found
   }
 
   /** What imports nothing of the project comes before every chunk, and none waits for it. */
