@@ -18,7 +18,10 @@ export function callProxy(server: Server, options: CallProxyOptions): Upgrades {
   const usable = new WeakMap<Duplex, Promise<Fault | undefined>>()
   // Whose connection it is is looked up at once: when it is ending nobody can tell any more.
   server.on('connection', socket => usable.set(socket, options.faultOf(socket)))
+  const answering = new WeakSet<Duplex>()
   const take = (req: IncomingMessage, res: ServerResponse): void => {
+    answering.add(req.socket)
+    res.once('close', () => answering.delete(req.socket))
     answer(options, req, res, usable.get(req.socket)).catch(cause => {
       options.logger.error({ err: cause }, 'unexpected failure while answering')
       res.destroy()
@@ -26,7 +29,10 @@ export function callProxy(server: Server, options: CallProxyOptions): Upgrades {
   }
   server.on('request', take)
   server.on('checkContinue', take)
-  return callUpgrades(server, options, socket => usable.get(socket))
+  return callUpgrades(server, options, {
+    usable: socket => usable.get(socket),
+    isAnswering: socket => answering.has(socket),
+  })
 }
 
 async function answer(

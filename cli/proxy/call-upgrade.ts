@@ -13,31 +13,39 @@ import { type CallProxyOptions, type Taken, takeRequest, told } from './taken-re
 import { decodeUpgradeAnswer, encodeUpgrade, type UpgradeAnswer } from './upgrade-head.js'
 import type { Upgrades } from './upgrades.js'
 import { handshakeFault, UPGRADE_HEADERS, upgradeRefused } from './websocket-rules.js'
+import { asksForHttp2, takeWithoutUpgrade } from './without-upgrade.js'
 
 /** WebSockets of programs on this machine, each carried over a channel to the proxy in front of a service. */
 
 /** Larger than any that the other end of a proxy sends, bytes. */
 const REFUSAL_MAX = 256 * 1024
 
-/**
- * Takes what comes to the server from now on.
- * @param usable why the connection of a program may not be used, `undefined` if it may
- */
+/** What is known of the connections of programs. */
+export interface CallerConnections {
+  /** Why it may not be used; `undefined` if it may. */
+  readonly usable: (socket: Duplex) => Promise<Fault | undefined> | undefined
+  /** Whether an answer to an earlier request is still to be written to it. */
+  readonly isAnswering: (socket: Duplex) => boolean
+}
+
+/** Takes what comes to the server from now on. */
 export function callUpgrades(
   server: Server,
   options: CallProxyOptions,
-  usable: (socket: Duplex) => Promise<Fault | undefined> | undefined,
+  { usable, isAnswering }: CallerConnections,
 ): Upgrades {
   const connections = new Connections()
   const end = new CallerEnd(options)
   let isClosed = false
   server.on('upgrade', (req, socket, head) => {
-    // What happens to it is seen when it is joined.
-    socket.on('error', () => {})
     if (head.length > 0) socket.unshift(head)
     const givingUp = new AbortController()
-    if (isClosed) socket.destroy()
+    // An answer that is still to come would be in the midst of whatever follows.
+    if (isClosed || isAnswering(socket)) socket.destroy()
+    else if (asksForHttp2(req)) takeWithoutUpgrade(server, req, socket)
     else {
+      // What happens to it is seen when it is joined.
+      socket.on('error', () => {})
       const work = end.take(req, socket, usable(socket), givingUp.signal)
       void connections.during(() => givingUp.abort(new Error('the proxy ends')), work)
     }

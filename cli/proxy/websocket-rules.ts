@@ -15,7 +15,7 @@ export function upgradeRefused(req: IncomingMessage): Fault | undefined {
   return {
     status: 501,
     word: 'upgrade_refused',
-    text: `${what} is not passed on: this proxy speaks HTTP/1.1, and WebSockets by GET; have the program ask for HTTP/1.1 alone (curl --http1.1, HttpClient.Version.HTTP_1_1)`,
+    text: `${what} is not passed on: this proxy speaks HTTP/1.1, and WebSockets by GET; have the program ask for nothing else`,
   }
 }
 

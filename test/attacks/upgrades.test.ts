@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { encodeUpgrade } from '../../cli/proxy/upgrade-head.js'
 import { SUBPROTOCOL } from '../../shared/constants.js'
-import { raw, statusOf } from '../cli/proxy/scene.js'
+import { startCallProxy } from '../cli/proxy/call-scene.js'
+import { raw, startScene, statusOf } from '../cli/proxy/scene.js'
 import {
   handshake,
   KEY,
@@ -41,7 +42,7 @@ describe('a WebSocket of a page in a browser on this machine', () => {
 })
 
 describe('an upgrade to something else than a WebSocket', () => {
-  it.each(['h2c', 'TLS/1.0', 'websocket, h2c', 'h2c, websocket', 'HTTP/2.0', 'websocket2'])(
+  it.each(['h2c/1.0', 'TLS/1.0', 'websocket, h2c', 'h2c, websocket', 'HTTP/2.0', 'websocket2'])(
     'is refused by name at either end: %s',
     async upgrade => {
       const { called, served, upgrades } = await startWebSockets()
@@ -60,6 +61,63 @@ describe('an upgrade to something else than a WebSocket', () => {
       expect(far).toContain('only that to a WebSocket is answered')
       for (const text of [near, far]) expect(text.match(/HTTP\/1\.1 \d/g)).toHaveLength(1)
       expect([upgrades, served.seen]).toEqual([[], []])
+    },
+  )
+
+  it('to HTTP/2 is not had: what asks for it by the way is a request like others, by the same rules', async () => {
+    const served = await startScene()
+    const h2c = [
+      'Connection: Upgrade, HTTP2-Settings',
+      'Upgrade: h2c',
+      'HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA',
+    ]
+    const ask = (line: string, more: string[], body = ''): string =>
+      `${[line, 'Host: localhost', ...more].join('\r\n')}\r\n\r\n${body}`
+    const { port } = await startCallProxy(served.realm, { to: served.url })
+    // All on one connection, as a client keeps it.
+    const [socket, text] = rawSocket(port)
+    const answers = () => text().match(/^HTTP\/1\.1 \d+/gm)
+    socket.write(ask('POST /a HTTP/1.1', [...h2c, 'Content-Length: 5'], 'first'))
+    await expect.poll(answers).toEqual(['HTTP/1.1 200'])
+    socket.write(ask('PUT /b HTTP/1.1', [...h2c, 'Transfer-Encoding: chunked'], '6\r\nsecond\r\n0\r\n\r\n'))
+    await expect.poll(answers).toHaveLength(2)
+    socket.write(ask('GET /c HTTP/1.1', []))
+    await expect.poll(answers).toHaveLength(3)
+    socket.write(ask('GET /d HTTP/1.1', [...h2c.slice(1), 'Connection: close, Upgrade, HTTP2-Settings']))
+    await expect.poll(() => socket.readableEnded).toBe(true)
+    expect(answers()).toEqual(Array.from({ length: 4 }, () => 'HTTP/1.1 200'))
+    expect(served.seen.map(({ method, target, body }) => [method, target, body])).toEqual([
+      ['POST', '/a', 'first'],
+      ['PUT', '/b', 'second'],
+      ['GET', '/c', ''],
+      ['GET', '/d', ''],
+    ])
+    expect(
+      served.seen.flatMap(({ headers }) => headers.filter(([name]) => /upgrade|http2/i.test(name))),
+    ).toEqual([])
+    const fault = { status: 403, word: 'user_refused', text: 'not you' }
+    const closed = await startCallProxy(served.realm, { to: served.url, faultOf: async () => fault })
+    expect(statusOf(await raw(closed.port, ask('GET /e HTTP/1.1', h2c)))).toBe(403)
+    expect(statusOf(await raw(port, ask('GET /e HTTP/1.1', [...h2c, 'Origin: http://evil.example'])))).toBe(
+      403,
+    )
+    expect(served.seen).toHaveLength(4)
+    expect(statusOf(await raw(served.port, ask('GET /f HTTP/1.1', h2c)))).toBe(400)
+  })
+
+  it.each(['h2c', 'websocket'])(
+    'is not had behind a request that is not answered yet, whose answer would be in its midst: %s',
+    async upgrade => {
+      const held: (() => void)[] = []
+      const { realm, url, seen } = await startScene({
+        program: (_req, res) => held.push(() => res.end('late')),
+      })
+      const { port } = await startCallProxy(realm, { to: url })
+      const [socket, text] = rawSocket(port)
+      socket.write(`GET /first HTTP/1.1\r\nHost: localhost\r\n\r\n${handshake([`Upgrade: ${upgrade}`])}`)
+      await expect.poll(() => socket.readableEnded || socket.destroyed).toBe(true)
+      for (const answer of held) answer()
+      expect([text(), seen.filter(({ target }) => target !== '/first')]).toEqual(['', []])
     },
   )
 
