@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { Etcd } from '../../../../kdc/store/etcd/etcd.js'
 import { liveReplicas } from '../../../../kdc/store/etcd/place.js'
 import { createEtcdStore, joinEtcdStore } from '../../../../kdc/store/etcd/store.js'
 import { type Store, StoreConflict } from '../../../../kdc/store/store.js'
@@ -44,6 +45,41 @@ describe.runIf(hasEtcd)('on etcd', () => {
     await Promise.all(stores.map((store, i) => store.commit(many(i + 3))))
     expect(await (stores[0] as Store).list('principal', { limit: 999 })).toHaveLength(3 * 66)
   })
+
+  it.each([1, 60])(
+    'notices what another changes between its look and its transaction, of %i changes',
+    async count => {
+      const prefix = place()
+      const other = open(prefix)
+      const client = house.client()
+      let between: (() => Promise<void>) | undefined
+      const etcd: Etcd = {
+        range: question => client.range(question),
+        transact: async transaction => {
+          const act = transaction.operations.some(({ kind }) => kind === 'put') ? between : undefined
+          if (act !== undefined) between = undefined
+          await act?.()
+          return client.transact(transaction)
+        },
+        watch: (range, listener) => client.watch(range, listener),
+        grantLease: ttl => client.grantLease(ttl),
+        keepLease: lease => client.keepLease(lease),
+        revokeLease: lease => client.revokeLease(lease),
+        compact: revision => client.compact(revision),
+        close: () => client.close(),
+      }
+      const store = createEtcdStore({ etcd, prefix })
+      const changes = (value: string, expected: number) =>
+        Array.from({ length: count }, (_, i) => put(`n${i}`, expected, value))
+      between = () => other.commit([put('n0', 0, 'other')])
+      await expect(store.commit(changes('mine', 0))).rejects.toThrow(StoreConflict)
+      expect((await store.list('principal', { limit: 99 })).map(({ name }) => name)).toEqual(['n0'])
+      await other.commit([remove('n0', 1)])
+      between = () => other.commit([put('elsewhere', 0, 'other')])
+      await store.commit(changes('mine', 0))
+      expect([await show(store, 'n0'), await show(store, 'elsewhere')]).toEqual(['mine@3', 'other@1'])
+    },
+  )
 
   it('keeps realms apart that are beside each other', async () => {
     const [one, other] = [open('/orthrus/a.example/'), open('/orthrus/a.example2/')]
