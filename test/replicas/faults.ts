@@ -39,6 +39,7 @@ export const FAULTS: readonly ReplicaFault[] = [
     file: 'kdc/store/etcd/currency.ts',
     from: '    if (last <= applied) this.#confirm(sent)\n',
     to: '    if (last <= applied || last > 0) this.#confirm(sent)\n',
+    isNamed: true,
   },
   {
     name: 'a KDC is confirmed whose key is gone',
@@ -51,6 +52,7 @@ export const FAULTS: readonly ReplicaFault[] = [
     file: 'kdc/store/etcd/replica.ts',
     from: 'this.#currency.answered(sent, last, watching.applied)',
     to: 'this.#currency.answered(nowBy(clock), last, watching.applied)',
+    isNamed: true,
   },
   {
     name: 'a KDC answers for three seconds from its last confirmation',

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest'
+import { ownContext } from '../../../../kdc/admin/context.js'
+import { callMethod } from '../../../../kdc/admin/methods.js'
+import { SILENT_REPORT } from '../../../../kdc/report/report.js'
 import { liveReplicas } from '../../../../kdc/store/etcd/place.js'
 import { REPLICA } from '../../../../kdc/store/etcd/replica-defaults.js'
 import { appliedIn, lastKey, replicaKey } from '../../../../kdc/store/etcd/replica-keys.js'
+import {
+  decodeEnrolled,
+  decodeMadeInvitation,
+  encodeNewInvitation,
+} from '../../../../shared/administration/invitations.js'
 import {
   decodeAddedPrincipal,
   encodeNewPrincipal,
@@ -13,7 +21,17 @@ import { systemRandom } from '../../../../shared/crypto/random.js'
 import { createMessage } from '../../../../shared/encoding/message.js'
 import { decodeTicket } from '../../../../shared/ticket/ticket.js'
 import { failureOf } from '../../../support/failure.js'
-import { ask, grantOf, type Identity, local, login, outcome, ruleOf } from '../../../support/realm.js'
+import {
+  ask,
+  callerOf,
+  grantOf,
+  type Identity,
+  local,
+  login,
+  outcome,
+  pattern,
+  ruleOf,
+} from '../../../support/realm.js'
 import { PREFIX, type TestCluster, type TestKdc, testCluster } from '../../../support/replicas.js'
 
 /** Several KDCs on one etcd, each timing by itself. What random ones come to is the simulation's. */
@@ -194,6 +212,21 @@ describe('a KDC that does not hear', () => {
     })
   })
 
+  it('for a second from the sending of its last question, however late the answer comes', async () => {
+    const { kdcs, clock, etcd } = await scene()
+    const third = kdcs[2]
+    const transact = third.client.transact.bind(third.client)
+    third.client.transact = async transaction => {
+      const answer = await transact(transaction)
+      await new Promise<void>(resolve => clock.setTimeout(resolve, 900))
+      return answer
+    }
+    await clock.go(2_000, etcd)
+    third.client.isCut = true
+    await clock.go(REPLICA.CURRENT_FOR + 10, etcd)
+    expect(third.replica.isCurrent()).toBe(false)
+  })
+
   it('by a watch that hangs begins again by itself', async () => {
     const { kdcs, at, clock, etcd, timed } = await scene()
     const [first, , third] = kdcs
@@ -204,6 +237,18 @@ describe('a KDC that does not hear', () => {
     await clock.go(3_000, etcd)
     expect(third.replica.isCurrent()).toBe(true)
     expect(await at(third)).toBe('06 principal_disabled')
+  })
+
+  it('by a watch that hangs notices a change that nobody waits for', async () => {
+    const { kdcs, at, clock, etcd, during } = await scene()
+    const [first, , third] = kdcs
+    await during(disable(first))
+    expect(await at(third)).toBe('06 principal_disabled')
+    third.client.hangWatches()
+    await during(first.call('enable', [local('web')]))
+    expect(await at(third)).toBe('06 principal_disabled')
+    await clock.go(3_000, etcd)
+    expect(await at(third)).toBe('reply')
   })
 
   it('because its watch ended forgets everything, and goes on at once', async () => {
@@ -269,6 +314,29 @@ describe('changes at two KDCs at once', () => {
       Promise.allSettled([first, second].map(kdc => kdc.call('allow', [...encodePolicyRule(rule)]))),
     )
     expect(made.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+  })
+})
+
+describe('one invitation at two KDCs at the same moment', () => {
+  it('gives exactly one of two hosts a key that works, at whichever KDC each logs in', async () => {
+    const { kdcs, clock, etcd, during } = await scene()
+    const [first, second, third] = kdcs
+    const endsAt = clock.now() + 600_000
+    const wanted = { target: pattern('orders'), uses: 1, endsAt, principalsLife: null }
+    const made = await during(first.call('invite', encodeNewInvitation(wanted)))
+    const { principal } = decodeMadeInvitation(made).invitation
+    const enrol = async ({ realm }: TestKdc): Promise<Identity> => {
+      const context = { ...ownContext(realm, SILENT_REPORT), caller: callerOf(principal, clock.now()) }
+      return decodeEnrolled(await callMethod(context, 'enrol', [null]))
+    }
+    const hosts = await during(Promise.all([enrol(first), enrol(second)]))
+    await clock.go(100, etcd)
+    const logins = [first, second, third].flatMap(({ dispatch }) =>
+      hosts.map(async host => `${host.kvno} ${outcome(await login({ dispatch, clock } as never, host))}`),
+    )
+    const came = new Set(await during(Promise.all(logins)))
+    const [old, staged] = hosts.map(({ kvno }) => kvno).sort((a, b) => a - b)
+    expect(came).toEqual(new Set([`${old} 05 auth_failed`, `${staged} reply`]))
   })
 })
 
