@@ -96,7 +96,9 @@ describe('a command finds the KDC', () => {
     expect(added).toContain(`\n# kdc ${urls.join(',')}\n`)
     const rotated = ['rotate', 'stock', '--admin-keytab', admin, '--keytab', out('again')]
     expect(await run(urls, ...rotated)).toContain(`\n# kdc ${urls.join(',')}\n`)
-    expect(await run(realm.urls, 'add', 'till', '--keytab', admin, '--out', out('till'))).not.toContain('# kdc')
+    expect(await run(realm.urls, 'add', 'till', '--keytab', admin, '--out', out('till'))).not.toContain(
+      '# kdc',
+    )
   })
 
   it('and hands those on that another host can use', () => {
