@@ -54,8 +54,6 @@ const TAKING_OPTIONS: Readonly<Record<string, (folder: string) => Call>> = {
   'opentelemetry.observeRealm': () => opentelemetry.observeRealm,
   'kdc.startKdc': () => kdc.startKdc,
   'kdc.createRealm': () => kdc.createRealm,
-  'kdc.createEtcd': () => kdc.createEtcd,
-  'kdc.joinEtcdStore': () => kdc.joinEtcdStore,
   'kdc.openLevelStore': folder => options => kdc.openLevelStore(join(folder, 'db'), options),
   'kdc.readMasterKey': folder => options => kdc.readMasterKey(join(folder, 'key'), options),
   'testing.startRealm': () => testing.startRealm,

@@ -21,8 +21,6 @@ const SECRETS = [
   `orthrus1_${BODY}`,
   `orthrusjoin1_${BODY}`,
   `orthrusmaster1_${BODY}`,
-  `orthruslogin1_${BODY}`,
-  `orthrusticket1_${BODY}`,
   `web@demo.example 1 orthruskey1_${BODY}\n`,
 ]
 

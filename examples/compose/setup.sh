@@ -12,7 +12,9 @@ register() {
   orthrus admin add "$1" --out "$keytab"
 }
 
-names="${NAMES:-web orders shop curl}"
-for name in $names; do register "$name"; done
+register web
+register orders
+register shop
+register curl
 orthrus admin allow web orders --claim role=reader
-case " $names " in *" curl "*) orthrus admin allow curl shop ;; esac
+orthrus admin allow curl shop

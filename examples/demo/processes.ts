@@ -34,13 +34,13 @@ export async function startKdc(
 
 /**
  * Starts a command that goes on until it is stopped.
- * @returns what it said when it had begun, and how to stop it
+ * @returns what it said when it had begun, and how to stop it, in order or as a power cut does
  * @throws Error with what it wrote to standard error, if it ends instead
  */
 export async function startCommand<Told>(
   folder: string,
   args: readonly string[],
-): Promise<{ told: Told; stop: () => Promise<void> }> {
+): Promise<{ told: Told; stop: () => Promise<void>; kill: () => Promise<void> }> {
   const command = [CLI, ...args, '--json']
   const child = spawn(process.execPath, command, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   let log = ''
@@ -50,7 +50,8 @@ export async function startCommand<Told>(
     once(child, 'close'),
   ])
   if (typeof first[0] !== 'string') throw new Error(`orthrus ${args[0]} did not start: ${log}`)
-  return { told: JSON.parse(first[0]) as Told, stop: () => stop(child, () => child.kill('SIGTERM')) }
+  const end = (signal: NodeJS.Signals) => () => stop(child, () => child.kill(signal))
+  return { told: JSON.parse(first[0]) as Told, stop: end('SIGTERM'), kill: end('SIGKILL') }
 }
 
 async function stop(child: ChildProcess, ask: () => void): Promise<void> {

@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFailed, onTestFinished } from 'vitest'
 import { temporaryFolder } from '../end-to-end/processes.js'
 import { drive, type Outcome, type Plan } from './drive.js'
 import { hasEtcdCluster } from './etcd-cluster.js'
+import type { Rule } from './history.js'
 
 /**
  * Three KDCs over three members of a real etcd, with clients, services and administrators, under faults that a seed
@@ -11,6 +12,7 @@ import { hasEtcdCluster } from './etcd-cluster.js'
 
 const slow = process.env.ORTHRUS_SLOW === '1'
 const { ORTHRUS_CLUSTER_SEED, ORTHRUS_CLUSTER_SECONDS, ORTHRUS_CLUSTER_ACTS } = process.env
+const until = (process.env.ORTHRUS_CLUSTER_UNTIL?.split('|') as Rule[] | undefined) ?? 'anything'
 const only = ORTHRUS_CLUSTER_ACTS?.split('|')
 const MINUTE = 60_000
 
@@ -50,7 +52,7 @@ const length = Number(ORTHRUS_CLUSTER_SECONDS ?? 18) * 1_000
 
 describe.runIf(hasEtcdCluster)('a cluster under faults', () => {
   it('keeps what it promises', { timeout: 10 * MINUTE + length }, async () => {
-    const { violations, history } = await driven({ seed, length, stopsAtOnce: true, isShort: true })
+    const { violations, history } = await driven({ seed, length, until, isShort: true })
     expect(violations).toEqual([])
     // It was tried at all.
     const count = (kind: string): number => history.filter(one => one.kind === kind).length

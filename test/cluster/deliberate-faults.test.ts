@@ -9,7 +9,7 @@ import { FAULTS } from './faults.js'
  */
 
 const TEST = 'test/cluster/cluster.test.ts'
-/** Of one run: it ends with the first thing that must not happen. */
+/** Of one run: it ends with the first thing that the fault is to show by. */
 const SECONDS = '90'
 const TIMEOUT = 600_000
 
@@ -30,11 +30,15 @@ describe.runIf(hasEtcdCluster && (process.env.ORTHRUS_SLOW === '1' || chosen !==
         ORTHRUS_CLUSTER_SEED: '1',
         ORTHRUS_CLUSTER_SECONDS: SECONDS,
         ORTHRUS_CLUSTER_ACTS: fault.acts.join('|'),
+        ORTHRUS_CLUSTER_UNTIL: fault.says.join('|'),
       })
       const seen = [...output.matchAll(/VIOLATION: (.+?) \(1 of/g)].map(([, rule]) => rule)
       console.log(`${fault.name}: ${output.match(/VIOLATION: .*/)?.[0]}`)
       expect(passed, output).toBe(false)
-      expect(fault.says, output).toContain(seen[0])
+      expect(
+        seen.filter(rule => fault.says.some(said => said === rule)),
+        output,
+      ).not.toEqual([])
     })
   },
 )

@@ -17,7 +17,7 @@ import {
   upgradeOneByOne,
 } from './acts.js'
 import { type Bounds, check } from './checks/check.js'
-import type { History, Violation } from './history.js'
+import type { History, Rule, Violation } from './history.js'
 import { machineTime } from './time.js'
 import { STALENESS, World } from './world.js'
 
@@ -67,8 +67,8 @@ export interface Plan {
   readonly folder: string
   /** Milliseconds after which no further act begins. Without it, each act is done once. */
   readonly length?: number
-  /** Ends with the act in which the first thing happens that must not. */
-  readonly stopsAtOnce?: boolean
+  /** Ends with the act in which the first thing happens that must not, of these kinds if any are named. */
+  readonly until?: readonly Rule[] | 'anything'
   /** Without the acts that take long. */
   readonly isShort?: boolean
   /** Acts whose names contain one of these, and no others. */
@@ -93,7 +93,7 @@ export async function drive(plan: Plan): Promise<Outcome> {
       const at = ((machineTime() - begun) / 1000).toFixed(1)
       tell(`${at} s: ${name}`)
       await act(world)
-      if (plan.stopsAtOnce && check(world.history(), BOUNDS).length > 0) break
+      if (plan.until !== undefined && isOver(world.history(), plan.until)) break
     }
     await world.quiet()
     for (const administrator of world.administrators) await readAtLast(() => administrator.readAll())
@@ -102,6 +102,10 @@ export async function drive(plan: Plan): Promise<Outcome> {
   } finally {
     await world.close()
   }
+}
+
+function isOver(history: History, until: readonly Rule[] | 'anything'): boolean {
+  return check(history, BOUNDS).some(({ rule }) => until === 'anything' || until.includes(rule))
 }
 
 function* scheduleOf({ length, only, isShort = false }: Plan, chance: Chance): Iterable<Named> {

@@ -25,16 +25,9 @@ export const FAULTS: readonly ClusterFault[] = [
     file: 'kdc/store/etcd/replica.ts',
     from: '      if (!watching.isOver) this.#reason = reasonOf(cause)\n      throw cause\n',
     to: '      if (!watching.isOver) this.#currency.answered(sent, 0, watching.applied)\n      throw cause\n',
-    says: ['late grant'],
+    // A service that asks such a KDC whether it is alive waits in vain.
+    says: ['late grant', 'failed call'],
     acts: ['take while what etcd sends is held up'],
-  },
-  {
-    name: 'a confirmation is good before what it tells of has been applied',
-    file: 'kdc/store/etcd/currency.ts',
-    from: 'const since = this.#clock.monotonic() - this.#monotonic\n',
-    to: 'const since = this.#clock.monotonic() - Math.max(this.#monotonic, this.#awaiting.at(-1)?.sent.monotonic ?? 0)\n    if (since < REPLICA.CURRENT_FOR) return true\n',
-    says: ['late grant'],
-    acts: [HANGS],
   },
   {
     name: 'nobody waits for a KDC whose place has just ended',
@@ -69,14 +62,6 @@ export const FAULTS: readonly ClusterFault[] = [
     acts: ['take and give back'],
   },
   {
-    name: 'what was decided before a change is sealed after it',
-    file: 'kdc/realm/decide.ts',
-    from: '    if (view.isCurrent()) {\n',
-    to: '    if (view.isCurrent() || attempts > 0) {\n',
-    says: ['late grant'],
-    acts: ['take while a KDC reads'],
-  },
-  {
     name: 'whoever is second to change a record is told that it is done',
     file: 'kdc/store/etcd/store.ts',
     from: '      if (!succeeded) continue\n',
@@ -107,14 +92,6 @@ export const FAULTS: readonly ClusterFault[] = [
     to: '  const current = record.keys[0]\n',
     says: ['key'],
     acts: ['a holder changes its key'],
-  },
-  {
-    name: 'a KDC that hears of nothing says that all is told',
-    file: 'kdc/realm/revocation-log.ts',
-    from: '    return this.#isRead && this.#vault.replica?.isCurrent() !== false\n',
-    to: '    return this.#isRead\n',
-    says: ['late refusal'],
-    acts: ['a deaf service'],
   },
   {
     name: 'a code is taken again that was used',

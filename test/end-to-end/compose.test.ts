@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
@@ -7,10 +7,7 @@ import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { connect } from '../../client/connect.js'
-import { createMasterKey } from '../../kdc/vault/master-key.js'
-import { systemRandom } from '../../shared/crypto/random.js'
 import { optionsOf } from '../support/command-line.js'
-import { EtcdHouse, hasEtcd } from '../support/etcd.js'
 import { type Ended, endAtLast, root, run, startKdc, temporaryFolder } from './processes.js'
 
 /** docker-compose.yml without an engine: what it mounts, and its scripts in folders like its volumes. */
@@ -48,26 +45,11 @@ describe('docker-compose.yml', () => {
       'shop-proxy': ['shop-key:/keys/shop:ro'],
       curl: [],
       'curl-proxy': ['curl-key:/keys/curl:ro'],
-      e1: ['e1-data:/data'],
-      e2: ['e2-data:/data'],
-      e3: ['e3-data:/data'],
-      'cluster-init': ['cluster-admin:/admin', 'cluster-master-key:/master'],
-      kdc1: ['cluster-master-key:/master:ro', 'kdc1-data:/data'],
-      kdc2: ['cluster-master-key:/master:ro', 'kdc2-data:/data'],
-      kdc3: ['cluster-master-key:/master:ro', 'kdc3-data:/data'],
-      'cluster-setup': [
-        'cluster-admin:/admin:ro',
-        'cluster-orders-key:/keys/orders',
-        'cluster-web-key:/keys/web',
-      ],
-      'cluster-orders': ['cluster-orders-key:/keys/orders:ro'],
-      'cluster-web': ['cluster-web-key:/keys/web:ro'],
     })
     const declared = [...(file.split('\nvolumes:\n')[1] ?? '').matchAll(/^ {2}([\w-]+):$/gm)].map(
       ([, name]) => name,
     )
-    const mounted = mounts.flatMap(([, list]) => list).map(mount => String(mount).split(':')[0])
-    expect(declared.sort()).toEqual([...new Set(mounted)].sort())
+    expect(declared.sort()).toEqual(['admin', 'curl-key', 'kdc-data', 'orders-key', 'shop-key', 'web-key'])
   })
 
   it('publishes KDC and service to this machine, checks the health of the KDC, and does not run as root', () => {
@@ -76,17 +58,14 @@ describe('docker-compose.yml', () => {
     expect(listOf('orders', 'ports')).toEqual(['127.0.0.1:8080:8080'])
     expect(file).toMatch(/healthcheck:\n.*127\.0\.0\.1:8750\/health/)
     expect(file).toMatch(
-      /-o node -g node \/data \/admin \/master \/keys\/web \/keys\/orders \/keys\/shop \/keys\/curl\n +USER node\n/,
+      /-o node -g node \/data \/admin \/keys\/web \/keys\/orders \/keys\/shop \/keys\/curl\n +USER node\n/,
     )
   })
 })
 
-const { services } = parse(file, { merge: true }) as { services: Record<string, Record<string, unknown>> }
-const servicesOf = (profile: string) =>
-  Object.entries(services).filter(([, { profiles }]) => (profiles as string[] | undefined)?.[0] === profile)
-
 describe('the profile "proxy"', () => {
-  const ofProfile = servicesOf('proxy')
+  const { services } = parse(file, { merge: true }) as { services: Record<string, Record<string, unknown>> }
+  const ofProfile = Object.entries(services).filter(([, { profiles }]) => profiles !== undefined)
 
   it('has programs that no port publishes, as another user, and a proxy in the network of each', () => {
     expect(ofProfile.map(([name, { network_mode, user }]) => [name, network_mode, user])).toEqual([
@@ -109,88 +88,6 @@ describe('the profile "proxy"', () => {
     ])
   })
 })
-
-describe('the profile "cluster"', () => {
-  const ofProfile = servicesOf('cluster')
-
-  it('publishes nothing, and names all members and KDCs wherever it names any', () => {
-    expect(ofProfile.flatMap(([, { ports = [] }]) => ports)).toEqual([])
-    const members = ofProfile.map(([name]) => name).filter(name => /^e\d$/.test(name))
-    const kdcs = ofProfile.map(([name]) => name).filter(name => /^kdc\d$/.test(name))
-    expect([members, kdcs]).toEqual([
-      ['e1', 'e2', 'e3'],
-      ['kdc1', 'kdc2', 'kdc3'],
-    ])
-    for (const [name, { environment }] of ofProfile) {
-      const { ORTHRUS_STORE: store, ORTHRUS_KDC: kdc } = environment as Record<string, string>
-      const ofStore = kdcs.includes(name) || name === 'cluster-init'
-      const hosts = members.map(member => `${member}:2379`).join()
-      expect([name, store]).toEqual([name, ofStore ? `etcd://${hosts}/orthrus/demo.example` : undefined])
-      const isParty = ['cluster-setup', 'cluster-orders', 'cluster-web'].includes(name)
-      const urls = kdcs.map(host => `ws://${host}:8750`).join()
-      expect([name, kdc]).toEqual([name, isParty ? urls : undefined])
-    }
-  })
-
-  it('has command lines that orthrus and etcd take', async () => {
-    for (const [name, { command, environment }] of ofProfile) {
-      const [program = '', ...args] = String(command).trim().split(/\s+/)
-      if (program === 'orthrus') {
-        expect(await optionsOf(args)).toMatchObject({ data: '/data', allowEtcdWithoutTls: true })
-      }
-      if (program !== 'etcd') continue
-      const named = Object.keys(environment as object).map(variable =>
-        variable
-          .replace(/^ETCD_/, '--')
-          .replaceAll('_', '-')
-          .toLowerCase(),
-      )
-      const flags = [...args.filter(word => word.startsWith('--')), ...named]
-      expect([name, flags.length]).toEqual([name, 9])
-      if (!hasEtcd) continue
-      const help = execFileSync(process.env.ORTHRUS_ETCD ?? 'etcd', ['--help'], {
-        encoding: 'utf8',
-        stdio: 'pipe',
-      })
-      expect(flags.filter(flag => !help.includes(flag))).toEqual([])
-    }
-  })
-})
-
-it.runIf(hasEtcd)('makes its realm once, wherever it was interrupted, and waits for etcd', async () => {
-  const house = await EtcdHouse.start()
-  try {
-    const ORTHRUS_STORE = `${house.endpoints[0]?.replace('http:', 'etcd:')}/orthrus/demo.example`
-    const init = async (DIE: string, store = ORTHRUS_STORE) => {
-      await rm(at('calls'), { force: true })
-      return script('cluster-init.sh', { DIE, DATA: at('data'), ADMIN: at('admin'), ORTHRUS_STORE: store })
-        .ended
-    }
-    expect((await init('before 2')).code).toBe(null)
-    await writeFile(at('data/master.key'), await otherMasterKey(), { mode: 0o600 })
-    expect((await init('after 2')).code).toBe(null)
-    const key = readFileSync(at('data/master.key'), 'utf8')
-    expect(await init('', 'etcd://127.0.0.1:1/orthrus/demo.example')).toMatchObject({
-      code: 1,
-      err: expect.stringMatching(/is etcd running there/),
-    })
-    expect(await init('')).toMatchObject({ code: 0, err: '' })
-    expect(await init('')).toMatchObject({ code: 0, err: '' })
-    expect(readFileSync(at('data/master.key'), 'utf8')).toBe(key)
-    expect([await readdir(at('data')), await readdir(at('admin'))]).toEqual([
-      ['master.key'],
-      ['admin.keytab'],
-    ])
-  } finally {
-    await house.end()
-  }
-})
-
-/** As an interrupted init leaves it. */
-async function otherMasterKey(): Promise<string> {
-  await createMasterKey(at('other.key'), systemRandom)
-  return readFileSync(at('other.key'), 'utf8')
-}
 
 /** Ends the script that called it with -9 at its own Nth call: before it, after it, or after it with the key lost. */
 const WRAPPER = `#!/bin/sh

@@ -17,8 +17,6 @@ import { parseRealm, principalIn, type RealmName } from '../../shared/principal.
 export interface SharedRealm {
   readonly realm: RealmName
   readonly vault: Vault
-  /** The keytab of its administrator. */
-  readonly admin: string
   readonly kdcs: readonly RunningKdc[]
   readonly urls: readonly string[]
   /** Carried out by the first KDC. */
@@ -34,7 +32,7 @@ export async function startSharedRealm(count: number, settings: KdcSettings = {}
   const realm = parseRealm('demo.example')
   const vault = new Vault(store, new MasterKey(masterKey.slice()), systemRandom)
   const { clock = { now: Date.now, monotonic: () => performance.now() } } = settings
-  const admin = formatKeytab([await createRealm({ vault, realm, clock, random: systemRandom })])
+  await createRealm({ vault, realm, clock, random: systemRandom })
   const kdcs: RunningKdc[] = []
   for (let i = 0; i < count; i++) {
     const own = { store: partOf(store), masterKey: new MasterKey(masterKey.slice()), listen: { port: 0 } }
@@ -46,7 +44,6 @@ export async function startSharedRealm(count: number, settings: KdcSettings = {}
   return {
     realm,
     vault,
-    admin,
     kdcs,
     urls: kdcs.map(({ url }) => url),
     administration,

@@ -1,6 +1,5 @@
 import { type RandomSource, systemRandom } from '../../../shared/crypto/random.js'
 import { OrthrusError } from '../../../shared/errors.js'
-import { type KnownOptions, requireKnownOptions } from '../../../shared/options.js'
 import { type Clock, systemClock } from '../../../shared/time.js'
 import { systemTimers, type Timers } from '../../../shared/timers.js'
 import {
@@ -49,22 +48,11 @@ export interface JoinedStoreOptions extends EtcdStoreOptions {
   readonly random?: RandomSource
 }
 
-const KNOWN: KnownOptions<JoinedStoreOptions> = {
-  etcd: true,
-  prefix: true,
-  clock: true,
-  timers: true,
-  random: true,
-}
-
 /**
  * A store on etcd for a KDC, which is one of all that share the realm from now on: its watchers hear of every change.
  * @throws OrthrusError `unavailable` if etcd cannot be reached; the client is closed then
- * @throws TypeError for an unknown option, or a prefix without a slash at its end
  */
 export async function joinEtcdStore(options: JoinedStoreOptions): Promise<Store> {
-  requireKnownOptions('joinEtcdStore', options, KNOWN)
-  if (!/^[!-~]+\/$/.test(options.prefix)) throw new TypeError('the prefix of joinEtcdStore ends in a slash')
   const store = new EtcdStore(options)
   try {
     await store.join(options)

@@ -9,7 +9,10 @@ export interface Patience {
   readonly recovery: number
 }
 
-/** A machine that gave a process no time for so long is another fault than those that something is promised for, milliseconds. */
+/**
+ * A machine that gave a process no time for so long, milliseconds, is overloaded: nobody knows then what the members of etcd
+ * got, and how soon anything came is not judged.
+ */
 const LONG_STALL = 400
 
 /** No call with a held ticket fails. */
@@ -24,7 +27,7 @@ export function failedCalls(history: History, { recovery }: Patience): Violation
 
 /** New tickets come in time; when the driver or a KDC waited for the machine is not counted. */
 export function slowTickets(history: History, { newTicket, recovery }: Patience): Violation[] {
-  const rough = roughSpans(ofKind(history, 'down'), recovery)
+  const rough = [...roughSpans(ofKind(history, 'down'), recovery), ...starved(history, recovery)]
   const stalls = unwanted(history)
   return ofKind(history, 'wanted').flatMap((wanted): Violation[] => {
     if (touches(rough, wanted)) return []

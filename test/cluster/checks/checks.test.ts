@@ -202,5 +202,8 @@ describe('the checker', () => {
     expect(faults(wanted(4_100))).toEqual(['slow ticket'])
     expect(faults(wanted(4_100), { kind: 'stall', began: 50, ended: 250 })).toEqual([])
     expect(faults(wanted(100, 'given up'))).toEqual(['slow ticket'])
+    const stoppedKdc = { kind: 'stall', of: 'kdc-1', began: 50, ended: 3_000 } as const
+    expect(faults(wanted(4_100), stoppedKdc)).toEqual([])
+    expect(faults(wanted(4_100), stoppedKdc, down('kdc', 'kdc-1', 40, 3_000))).toEqual(['slow ticket'])
   })
 })

@@ -25,7 +25,6 @@ import {
   parseMessages,
 } from '../../../shared/http/headers.js'
 import { formatJoinCode, parseJoinCode } from '../../../shared/keytab/join-code.js'
-import { kdcLine, kdcsNamed } from '../../../shared/keytab/kdc-line.js'
 import { formatKeytab, parseKeytab, selectPrincipal } from '../../../shared/keytab/keytab.js'
 import { isPattern, parseGroup, patternIn, patternsOf, shortPattern } from '../../../shared/pattern.js'
 import {
@@ -197,25 +196,6 @@ const keytab: Entry = {
   seeds: keytabSeeds,
   most: KEYTAB_MOST,
   run: (input, measure) => outcomeOf(() => keytabAgain(textOf(input), measure), ['keytab_invalid']),
-}
-
-const kdcLineSeeds = ofText(
-  ...['wss://a.example,ws://b:8750', 'here', '', 'wss://a,,wss://a', `${'wss://a,'.repeat(16)}wss://a`].map(
-    list => `# orthrus keytab 1\n# mine\n# kdc ${list}\n`,
-  ),
-)
-
-const kdcLineOfKeytab: Entry = {
-  name: 'the line of a keytab that names KDCs',
-  form: 'text',
-  seeds: kdcLineSeeds,
-  most: KEYTAB_MOST,
-  run: (input, measure) =>
-    outcomeOf(() => {
-      const urls = measure(() => kdcsNamed(textOf(input)))
-      const again = kdcsNamed([...kdcLine(urls), ''].join('\n'))
-      if (String(again) !== String(urls)) throw new Error('the line comes out as another one')
-    }, ['keytab_invalid']),
 }
 
 function keytabAgain(text: string, measure: Measure): void {
@@ -422,7 +402,6 @@ export const textEntries: readonly Entry[] = [
   policyFiles,
   paths,
   keytab,
-  kdcLineOfKeytab,
   checkedKeytab,
   credentialText,
   credentialArray,

@@ -1,5 +1,4 @@
 import type { SecureClientSessionOptions } from 'node:http2'
-import { type KnownOptions, requireKnownOptions } from '../../../../shared/options.js'
 import { SECOND } from '../../../../shared/time.js'
 import { systemTimers, type Timers } from '../../../../shared/timers.js'
 import type {
@@ -40,14 +39,6 @@ export interface EtcdOptions {
   readonly timers?: Timers
 }
 
-const KNOWN: KnownOptions<EtcdOptions> = {
-  endpoints: true,
-  tls: true,
-  user: true,
-  deadline: true,
-  timers: true,
-}
-
 /** Compacting takes as long as there is much to compact, milliseconds. */
 const COMPACTION_DEADLINE = 60 * SECOND
 
@@ -56,7 +47,6 @@ type Repeat = 'safe' | 'unsafe'
 
 /** A client that uses one member at a time, and goes to the next one when it fails. Connects with the first call. */
 export function createEtcd(options: EtcdOptions): Etcd {
-  requireKnownOptions('createEtcd', options, KNOWN)
   return new EtcdClient(options)
 }
 

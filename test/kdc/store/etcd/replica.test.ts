@@ -187,27 +187,6 @@ describe('a KDC that stands still', () => {
     expect(await at(fresh)).toBe('05 unavailable')
   })
 
-  it('is waited for while it takes its place again: it has not forgotten anything yet', async () => {
-    const { kdcs, at, clock, etcd, during } = await scene()
-    const [first, , third] = kdcs
-    await at(third)
-    const transact = third.client.transact.bind(third.client)
-    third.client.transact = async transaction => {
-      const answer = await transact(transaction)
-      const isPlace = transaction.operations.length === 2 && transaction.operations[0]?.kind === 'put'
-      if (isPlace) await new Promise<void>(resolve => clock.setTimeout(resolve, 600))
-      return answer
-    }
-    third.client.hangWatches()
-    etcd.delete(replicaKey(PREFIX, third.replica.id))
-    await clock.go(REPLICA.CONFIRM_EVERY + 10, etcd)
-    expect(etcd.keys.has(replicaKey(PREFIX, third.replica.id))).toBe(true)
-    const disabling = disable(first)
-    expect(await at(third)).toBe('reply')
-    await during(disabling)
-    expect(await at(third)).toBe('06 principal_disabled')
-  })
-
   it('that leaves in order is waited for by nobody', async () => {
     const { kdcs, timed, during } = await scene()
     await during(kdcs[2].close())
