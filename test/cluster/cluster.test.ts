@@ -51,7 +51,7 @@ const seed = ORTHRUS_CLUSTER_SEED === undefined ? drawn() : Number(ORTHRUS_CLUST
 const length = Number(ORTHRUS_CLUSTER_SECONDS ?? 18) * 1_000
 
 describe.runIf(hasEtcdCluster)('a cluster under faults', () => {
-  it('keeps what it promises', { timeout: 10 * MINUTE + length }, async () => {
+  it('keeps what it promises', { timeout: 3 * MINUTE + 2 * length }, async () => {
     const { violations, history } = await driven({ seed, length, until, isShort: true })
     expect(violations).toEqual([])
     // It was tried at all.

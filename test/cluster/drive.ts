@@ -92,7 +92,7 @@ export async function drive(plan: Plan): Promise<Outcome> {
       if (plan.length !== undefined && machineTime() - begun > plan.length) break
       const at = ((machineTime() - begun) / 1000).toFixed(1)
       tell(`${at} s: ${name}`)
-      await act(world)
+      await Promise.race([act(world), tooLong(name)])
       if (plan.until !== undefined && isOver(world.history(), plan.until)) break
     }
     await world.quiet()
@@ -102,6 +102,14 @@ export async function drive(plan: Plan): Promise<Outcome> {
   } finally {
     await world.close()
   }
+}
+
+/** How long an act may take, which waits for nothing without end, milliseconds. */
+const LONGEST = 90_000
+
+async function tooLong(name: string): Promise<never> {
+  await sleep(LONGEST, undefined, { ref: false })
+  throw new Error(`the act "${name}" does not end`)
 }
 
 function isOver(history: History, until: readonly Rule[] | 'anything'): boolean {

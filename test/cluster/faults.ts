@@ -15,8 +15,8 @@ export const FAULTS: readonly ClusterFault[] = [
   {
     name: 'a change is acknowledged before the other KDCs have it',
     file: 'kdc/realm/realm-writer.ts',
-    from: "if (effect === 'takes') await this.#vault.settled()",
-    to: "if (effect === 'takes') void this.#vault.settled().catch(() => {})",
+    from: '      const ids = await this.#vault.settled()\n',
+    to: '      const ids: readonly string[] = []\n      void this.#vault.settled().catch(() => {})\n',
     says: ['late grant'],
     acts: [HANGS],
   },
