@@ -12,7 +12,7 @@ import type { Service } from '../../service/request/service.js'
 import { requireTicket } from '../../service/require-ticket.js'
 import { NO_TERMS } from '../../shared/administration/rule.js'
 import { TYPE } from '../../shared/constants.js'
-import { AuthKey } from '../../shared/crypto/keys.js'
+import { AuthKey, LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { createMessage } from '../../shared/encoding/message.js'
 import { createApRequest } from '../../shared/exchange/ap.js'
@@ -20,6 +20,7 @@ import { formatMessageHeader } from '../../shared/http/headers.js'
 import { formatKeytab, type KeytabEntry, parseKeytab } from '../../shared/keytab/keytab.js'
 import { changingKeytab } from '../../shared/keytab/keytab-file.node.js'
 import type { Pattern } from '../../shared/pattern.js'
+import { parsePrincipal } from '../../shared/principal.js'
 import { decodeTicket } from '../../shared/ticket/ticket.js'
 import { DAY, HOUR, MINUTE, SECOND } from '../../shared/time.js'
 import { loadService } from '../support/load-service.js'
@@ -170,6 +171,9 @@ describe('a service with rotation: automatic', () => {
     ['for a text', { keytab: { text: '' } }, /rotation of loadService needs the path/],
     ['for a file that others may read', { allowReadableKeytab: true }, /exclude each other/],
   ])('is refused %s', async (_, options, said) => {
+    const key = new LongTermKey(systemRandom(32))
+    const entry = { principal: parsePrincipal('orders@demo.example'), kvno: 1, key }
+    await writeFile(path, formatKeytab([entry]), { mode: 0o600 })
     const given = { keytab: path, kdc: 'ws://127.0.0.1:1', rotation: 'automatic', ...options } as const
     await expect(loadService(given)).rejects.toThrow(said)
   })

@@ -12,7 +12,8 @@ import type { TestRealm } from '../../testing/realm.js'
 /** A folder for logins that is removed after the test. */
 export async function temporaryLogins(): Promise<LoginFolder> {
   const folder = await mkdtemp(join(tmpdir(), 'orthrus-logins-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  // What a program keeps in the background may still be written when its test is over.
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }))
   return new LoginFolder(join(folder, 'logins'))
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ownContext } from '../../../kdc/admin/context.js'
 import { callMethod } from '../../../kdc/admin/methods.js'
+import { COMMIT_ATTEMPTS } from '../../../kdc/limits/defaults.js'
 import type { Audit } from '../../../kdc/report/audit/audit.js'
 import { encodeAuditQuestion, encodeUsesQuestion } from '../../../shared/administration/audit.js'
 import { ADMIN_METHODS, type AdminMethod, PAGE_ROWS } from '../../../shared/administration/methods.js'
@@ -600,7 +601,7 @@ describe('changes at the same time', () => {
     realm.store.commit = interrupted(realm, 3)
     await realm.call('disable', [web])
     expect(await realm.record('web')).toMatchObject({ disabled: true, maxLife: 1 })
-    realm.store.commit = interrupted(realm, 5)
+    realm.store.commit = interrupted(realm, COMMIT_ATTEMPTS)
     await expect(realm.call('enable', [web])).rejects.toMatchObject({ code: 'unavailable' })
     expect((await realm.record('web')).disabled).toBe(true)
   })

@@ -130,8 +130,8 @@ describe.runIf(hasEtcd)('on etcd', () => {
     const key = `${prefix}principal/a`
     for (const value of [new Uint8Array(), Uint8Array.of(0, 1), Uint8Array.of(2, 3)]) {
       await house.client().transact({ compares: [], operations: [{ kind: 'put', key, value }] })
-      for (const ask of [store.get('principal', 'a'), store.list('principal', { limit: 1 })]) {
-        await expect(ask).rejects.toMatchObject({
+      for (const ask of [() => store.get('principal', 'a'), () => store.list('principal', { limit: 1 })]) {
+        await expect(ask()).rejects.toMatchObject({
           code: 'unavailable',
           message: expect.stringMatching(/no record/),
         })
