@@ -177,6 +177,8 @@ describe('what a request was proved with', () => {
 
 describe('bytes that two servers read in two ways', () => {
   const CHUNKED = '0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n'
+  /** Asks for the end of a connection that is still open, once all that came before is answered. */
+  const LAST = 'GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
 
   it.each([
     ['both lengths', 'Content-Length: 40\r\nTransfer-Encoding: chunked\r\n'],
@@ -202,7 +204,7 @@ describe('bytes that two servers read in two ways', () => {
   ])('with %s reach no program', async (_, more) => {
     const scene = await onTheWay()
     const sent = /ncoding|ength/.test(more) ? CHUNKED : ''
-    const text = await raw(scene.port, await goodBytes(scene, { more, sent }))
+    const text = await raw(scene.port, `${await goodBytes(scene, { more, sent })}${LAST}`)
     expect([400, 417]).toContain(statusOf(text))
     expect(scene.seen).toEqual([])
   })

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { chmod } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type KdcProcess, orthrus, root, run, startKdc, temporaryFolder } from './processes.js'
 
 const CLI = join(root, 'dist/cli/orthrus.js')
@@ -14,12 +14,12 @@ let folder = ''
 let remove = async (): Promise<void> => {}
 let kdc: KdcProcess
 
-beforeEach(async () => {
+beforeAll(async () => {
   ;({ folder, remove } = await temporaryFolder())
   expect((await orthrus(folder, 'init', 'demo.example')).code).toBe(0)
   kdc = await startKdc(folder, undefined, [], ['--connections', String(CONNECTIONS)])
 }, BUSY)
-afterEach(async () => {
+afterAll(async () => {
   expect(await kdc.end('SIGTERM')).toBe(0)
   await remove()
 }, BUSY)
