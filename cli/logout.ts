@@ -28,7 +28,7 @@ async function logOut(terminal: Terminal, name: string | undefined, options: Log
       await logins.erase(client)
       tell(
         { client },
-        `erased the login of ${client} from this machine; to end it wherever it was copied: orthrus passwd ${client}, or orthrus admin revoke client`,
+        `erased the login of ${client} from this machine; to end it wherever it was copied: orthrus passwd ${client}, or orthrus admin revoke client ${client}`,
       )
     }
   })

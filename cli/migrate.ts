@@ -90,7 +90,7 @@ function tell(terminal: Terminal, options: MigrateArguments, { report, isUp, fol
   const [from, to] = isUp ? [folder, store.url] : [store.url, folder]
   const text = [
     `moved ${realm} from ${from} to ${to}: ${records} records, each read again and compared`,
-    ...(written < records ? [`${records - written} of them were there already, from a try before`] : []),
+    ...(written < records ? [`${records - written} of them were there already, from an earlier move`] : []),
     ...(isUp
       ? [
           `${moved} has what the folder had, keys included: delete it once the realm is served and backed up`,
