@@ -40,11 +40,8 @@ function tell(told: Told): void {
   process.send?.(told)
 }
 
-const etcd = new TroubledEtcd(openEtcd(orders.endpoints), () => {
-  tell({ says: 'stopping' })
-  // What was told is on its way before the process stands still.
-  setImmediate(() => process.kill(process.pid, 'SIGSTOP'))
-})
+// Whoever hears it stops this process. If it stopped itself too, that could come after the other has let it go on.
+const etcd = new TroubledEtcd(openEtcd(orders.endpoints), () => tell({ says: 'stopping' }))
 const PLENTY = { points: 1_000_000, interval: 60_000 }
 const store = await openReplicaStore(etcd, clock)
 const kdc = await startKdc({
