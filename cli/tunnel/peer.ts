@@ -8,8 +8,8 @@ import { endianness } from 'node:os'
 const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'] as const
 
 /**
- * Established, or ended in one direction. Of one that no program has any more the table says user 0, and no inode; of those
- * that are over, in other states, it says 0 too.
+ * Established, or ended in one direction. In other states the connection is over, and the table says user 0 whoever had it. It
+ * says so too, and gives no inode, once the program of a connection has gone.
  */
 const STATES: ReadonlySet<string> = new Set(['01', '04', '05', '08'])
 

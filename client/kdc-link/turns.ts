@@ -22,7 +22,7 @@ export class Turns {
   }
 }
 
-/** Every order is as likely as any other. */
+/** Draws one of the orders, all equally likely. */
 function shuffled(urls: readonly string[], fraction: Fraction): string[] {
   const rest = [...urls]
   const order: string[] = []

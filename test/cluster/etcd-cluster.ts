@@ -82,7 +82,7 @@ export class EtcdCluster {
     return child !== undefined && !isStopped
   }
 
-  /** The member that leads, as any of them that is up says; `undefined` if none can tell. */
+  /** The member that leads, by the word of the first one that is up and knows; `undefined` if none does. */
   async leader(): Promise<MemberName | undefined> {
     for (const name of MEMBERS) {
       if (!this.isUp(name)) continue

@@ -6,6 +6,7 @@ import { SECOND } from '../../../shared/time.js'
 import { turns } from '../../support/turns.js'
 import { ORDERS } from '../fake-kdc.js'
 import { failureOf, KDC_URL, Setting } from '../setting.js'
+import { lasting } from './lasting.js'
 
 /** Tries URLs in the order in which they are given. */
 const random = (length: number): Uint8Array => (length === 4 ? new Uint8Array(4) : systemRandom(length))
@@ -52,38 +53,25 @@ function freezable() {
   }
 }
 
-/** How long a call takes, milliseconds. */
-async function lasting(setting: Setting, call: Promise<unknown>): Promise<number> {
-  const start = setting.time.monotonic()
-  let isOver = false
-  const over = call
-    .catch(() => {})
-    .finally(() => {
-      isOver = true
-    })
-  await turns()
-  while (!isOver) await setting.time.elapse(50)
-  await over
-  return setting.time.monotonic() - start
-}
+const taken = (setting: Setting, call: Promise<unknown>) => lasting(setting.time, call, 50)
 
 describe('a KDC that accepts and never answers', () => {
   it('costs one call half a second where there is another, and the next calls nothing', async () => {
     const setting = withFrozen('accepts')
     const realm = await setting.connect({ random, kdc: [FROZEN, KDC_URL] })
     const ticket = realm.getServiceTicket('orders')
-    expect(await lasting(setting, ticket)).toBe(SECOND / 2)
+    expect(await taken(setting, ticket)).toBe(SECOND / 2)
     expect(await ticket).toMatchObject({ service: ORDERS })
-    expect(await lasting(setting, realm.getServiceTicket('billing'))).toBe(0)
+    expect(await taken(setting, realm.getServiceTicket('billing'))).toBe(0)
     expect(setting.kdc.tried).toEqual([FROZEN, KDC_URL])
   })
 
   it('costs connect half a second where it is the first of several', async () => {
     const setting = withFrozen('never opens')
     const connecting = setting.connect({ random, kdc: [FROZEN, KDC_URL] })
-    expect(await lasting(setting, connecting)).toBe(SECOND / 2)
+    expect(await taken(setting, connecting)).toBe(SECOND / 2)
     const realm = await connecting
-    expect(await lasting(setting, realm.getServiceTicket('orders'))).toBe(0)
+    expect(await taken(setting, realm.getServiceTicket('orders'))).toBe(0)
     realm.close()
     expect(setting.time.timers.all).toBe(0)
   })
@@ -93,7 +81,7 @@ describe('a KDC that accepts and never answers', () => {
     const realm = await setting.connect({ kdc: FROZEN })
     for (const cost of [SECOND, 0, 0]) {
       const ticket = failureOf(realm.getServiceTicket('orders'))
-      expect(await lasting(setting, ticket)).toBe(cost)
+      expect(await taken(setting, ticket)).toBe(cost)
       expect(await ticket).toMatchObject({ code: 'unavailable', final: false })
       expect(((await ticket) as Error).message).toContain('no answer within 1000 ms')
     }
@@ -153,7 +141,7 @@ describe('a KDC that accepts and never answers', () => {
   it('is given as long as `silence` says', async () => {
     const setting = withFrozen('accepts')
     const realm = await setting.connect({ kdc: FROZEN, timeouts: { silence: 4 * SECOND } })
-    expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(4 * SECOND)
+    expect(await taken(setting, failureOf(realm.getServiceTicket('orders')))).toBe(4 * SECOND)
   })
 
   it('costs a second once it opens no connections either, and the next calls nothing', async () => {
@@ -161,8 +149,8 @@ describe('a KDC that accepts and never answers', () => {
     const realm = await setting.connect()
     freeze()
     for (const cost of [SECOND, 0, 0, 0]) {
-      expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(cost)
-      expect(await lasting(setting, failureOf(openKdcChannel(realm)))).toBe(0)
+      expect(await taken(setting, failureOf(realm.getServiceTicket('orders')))).toBe(cost)
+      expect(await taken(setting, failureOf(openKdcChannel(realm)))).toBe(0)
     }
   })
 
@@ -172,7 +160,7 @@ describe('a KDC that accepts and never answers', () => {
     freeze()
     for (const socket of setting.kdc.sockets) socket.fail('the connection was closed, code 1006')
     for (const cost of [SECOND, 0, 0]) {
-      expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(cost)
+      expect(await taken(setting, failureOf(realm.getServiceTicket('orders')))).toBe(cost)
     }
   })
 
@@ -182,7 +170,7 @@ describe('a KDC that accepts and never answers', () => {
     expect(await channel.call('list', [])).toEqual([])
     freeze()
     const call = failureOf(channel.call('list', []))
-    expect(await lasting(setting, call)).toBe(SECOND)
+    expect(await taken(setting, call)).toBe(SECOND)
     expect(await call).toMatchObject({ code: 'channel_broken' })
     expect(((await call) as Error).message).toContain('no answer within 1000 ms')
   })
@@ -195,13 +183,13 @@ describe('a KDC that accepts and never answers', () => {
     const until = time.monotonic() + frozen
     while (time.monotonic() < until) {
       const call = failureOf(realm.getServiceTicket('orders'))
-      await lasting(setting, call)
+      await taken(setting, call)
       await time.elapse(200)
     }
     thaw()
     await time.elapse(SECOND)
     const ticket = realm.getServiceTicket('billing')
-    expect(await lasting(setting, ticket)).toBe(0)
+    expect(await taken(setting, ticket)).toBe(0)
     expect((await ticket).service).toBe('billing@demo.example')
     await time.elapse(10 * SECOND)
     expect(kdc.sockets.size).toBe(1)
@@ -222,7 +210,7 @@ describe('a KDC that accepts and never answers', () => {
       return { send: () => {}, ping: () => {}, close: () => events.closed('closed') }
     }
     for (let i = 0; i < 60; i++) {
-      await lasting(setting, failureOf(realm.getServiceTicket('orders')))
+      await taken(setting, failureOf(realm.getServiceTicket('orders')))
       await time.elapse(SECOND / 2)
     }
     expect(opened).toBeGreaterThan(15)
@@ -234,7 +222,7 @@ describe('a KDC that accepts and never answers', () => {
     })
     await time.elapse(1.5 * SECOND)
     const ticket = realm.getServiceTicket('orders')
-    expect(await lasting(setting, ticket)).toBe(0)
+    expect(await taken(setting, ticket)).toBe(0)
     expect((await ticket).service).toBe(ORDERS)
   })
 
@@ -242,14 +230,14 @@ describe('a KDC that accepts and never answers', () => {
     const { setting, freeze, thaw } = freezable()
     const realm = await setting.connect()
     freeze()
-    await lasting(setting, failureOf(realm.getServiceTicket('orders')))
+    await taken(setting, failureOf(realm.getServiceTicket('orders')))
     expect(setting.time.timers.held).toBe(0)
     await setting.time.elapse(70 * SECOND)
     const tried = setting.kdc.tried.length
     expect(tried).toBeLessThan(100)
     await setting.time.elapse(600 * SECOND)
     expect(setting.kdc.tried).toHaveLength(tried)
-    expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(SECOND)
+    expect(await taken(setting, failureOf(realm.getServiceTicket('orders')))).toBe(SECOND)
     thaw()
     await setting.time.elapse(SECOND)
     expect(await realm.getServiceTicket('orders')).toMatchObject({ service: ORDERS })
@@ -273,7 +261,7 @@ describe('a KDC that is slow', () => {
     slowed(setting, () => 1_800)
     const realm = await setting.connect()
     const ticket = realm.getServiceTicket('orders')
-    expect(await lasting(setting, ticket)).toBe(1_800)
+    expect(await taken(setting, ticket)).toBe(1_800)
     expect(await ticket).toMatchObject({ service: ORDERS })
   })
 
@@ -288,7 +276,7 @@ describe('a KDC that is slow', () => {
       tickets.push(realm.getServiceTicket(`s${i}`))
       await turns()
     }
-    expect(await lasting(setting, Promise.all(tickets))).toBe(9_900)
+    expect(await taken(setting, Promise.all(tickets))).toBe(9_900)
     await Promise.all(tickets)
   })
 
@@ -296,9 +284,9 @@ describe('a KDC that is slow', () => {
     const setting = new Setting()
     const realm = await setting.connect()
     setting.kdc.intercept = () => undefined
-    expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(3 * SECOND)
+    expect(await taken(setting, failureOf(realm.getServiceTicket('orders')))).toBe(3 * SECOND)
     for (let i = 0; i < 5; i++) {
-      expect(await lasting(setting, failureOf(realm.getServiceTicket('orders')))).toBe(0)
+      expect(await taken(setting, failureOf(realm.getServiceTicket('orders')))).toBe(0)
       await setting.time.elapse(SECOND)
     }
     setting.kdc.intercept = (_, honest) => honest()
@@ -342,7 +330,7 @@ describe('a KDC that is slow', () => {
     slowed(setting, () => 1_900)
     const realm = await setting.connect()
     const ticket = realm.getServiceTicket('orders')
-    expect(await lasting(setting, ticket)).toBe(1_900)
+    expect(await taken(setting, ticket)).toBe(1_900)
     expect(await ticket).toMatchObject({ service: ORDERS })
   })
 })
@@ -354,7 +342,7 @@ describe('a KDC that is not up yet', () => {
     const connecting = setting.connect({ wait: '30s' })
     await setting.time.elapse(20 * SECOND)
     setting.kdc.up()
-    expect(await lasting(setting, connecting)).toBeLessThanOrEqual(4 * SECOND)
+    expect(await taken(setting, connecting)).toBeLessThanOrEqual(4 * SECOND)
     expect((await connecting).client).toBe('web@demo.example')
     expect(setting.log.filter(({ level }) => level === 'warn')).toHaveLength(1)
     expect(setting.kdc.tried.length).toBeLessThan(40)
@@ -364,7 +352,7 @@ describe('a KDC that is not up yet', () => {
     const setting = new Setting()
     setting.kdc.down()
     const failure = failureOf(setting.connect({ wait: '30s' }))
-    expect(await lasting(setting, failure)).toBe(30 * SECOND)
+    expect(await taken(setting, failure)).toBe(30 * SECOND)
     expect(await failure).toMatchObject({
       code: 'unavailable',
       message: expect.stringMatching(/within the wait of 30 s: .*ECONNREFUSED/),

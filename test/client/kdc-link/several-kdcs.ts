@@ -7,8 +7,8 @@ import { systemRandom } from '../../../shared/crypto/random.js'
 import { formatKeytab } from '../../../shared/keytab/keytab.js'
 import { TestClock } from '../../support/clock.js'
 import { TestLogger } from '../../support/logger.js'
-import { turns } from '../../support/turns.js'
 import { FakeKdc, WEB } from '../fake-kdc.js'
+import { lasting } from './lasting.js'
 
 export const [A, B, C] = ['ws://a.test', 'ws://b.test', 'ws://c.test'] as const
 
@@ -103,18 +103,8 @@ export class SeveralKdcs {
   }
 
   /** How long a call takes, milliseconds. */
-  async lasting(call: Promise<unknown>): Promise<number> {
-    const start = this.time.monotonic()
-    let isOver = false
-    const over = call
-      .catch(() => {})
-      .finally(() => {
-        isOver = true
-      })
-    await turns()
-    while (!isOver) await this.time.elapse(25)
-    await over
-    return this.time.monotonic() - start
+  lasting(call: Promise<unknown>): Promise<number> {
+    return lasting(this.time, call, 25)
   }
 }
 
