@@ -23,7 +23,7 @@ export const FAULTS: readonly ClusterFault[] = [
   {
     name: 'a KDC confirms itself though etcd does not answer',
     file: 'kdc/store/etcd/replica.ts',
-    from: '      if (!watching.isOver) this.#reason = reasonOf(cause)\n      throw cause\n',
+    from: '      if (!watching.isOver) this.#standing.blame(cause)\n      throw cause\n',
     to: '      if (!watching.isOver) this.#currency.answered(sent, 0, watching.applied)\n      throw cause\n',
     // A service that asks such a KDC whether it is alive waits in vain.
     says: ['late grant', 'failed call'],
@@ -47,7 +47,7 @@ export const FAULTS: readonly ClusterFault[] = [
   },
   {
     name: 'a watch goes on where it is now, and nothing is forgotten',
-    file: 'kdc/store/etcd/replica.ts',
+    file: 'kdc/store/etcd/watching.ts',
     from: '    const done = apply(EVERYTHING_CHANGED)\n',
     to: '    const done = undefined\n',
     says: ['late grant', 'lost change', 'refused ticket'],
@@ -55,7 +55,7 @@ export const FAULTS: readonly ClusterFault[] = [
   },
   {
     name: 'the first record of a change is not told of',
-    file: 'kdc/store/etcd/replica.ts',
+    file: 'kdc/store/etcd/watching.ts',
     from: '      if (record !== undefined) changes.push(record)\n',
     to: '      if (record !== undefined && hasNews) changes.push(record)\n',
     says: ['late grant'],

@@ -62,7 +62,7 @@ export const FAULTS: readonly ReplicaFault[] = [
   },
   {
     name: 'a KDC that watches again remembers what it had',
-    file: 'kdc/store/etcd/replica.ts',
+    file: 'kdc/store/etcd/watching.ts',
     from: '    const done = apply(EVERYTHING_CHANGED)\n',
     to: '    const done = apply([])\n',
   },
@@ -74,7 +74,7 @@ export const FAULTS: readonly ReplicaFault[] = [
   },
   {
     name: 'a change counts as applied before it is read',
-    file: 'kdc/store/etcd/replica.ts',
+    file: 'kdc/store/etcd/watching.ts',
     from: 'Promise.all([before, done]).then(',
     to: 'Promise.all([before]).then(',
   },

@@ -1,4 +1,4 @@
-import { type Cancel, inBackground, runEvery, type Timers } from '../../../shared/timers.js'
+import { type Cancel, inBackground, runAfter, runEvery, type Timers } from '../../../shared/timers.js'
 import type { Etcd, KeyValue } from './etcd.js'
 import { REPLICA } from './replica-defaults.js'
 import { encodeApplied, LEFT, lastKey, replicaKey, replicaOfKey, replicaRange } from './replica-keys.js'
@@ -82,9 +82,20 @@ export class Place {
     this.#stopKeeping()
   }
 
-  /** Gives it up in order, so that nobody waits for this KDC, which answers nothing more. */
-  async leave(): Promise<void> {
+  /** Gives it up in order, so that nobody waits for this KDC, which answers nothing more. Takes a second at most, never throws. */
+  leave(): Promise<void> {
     this.drop()
+    return new Promise(resolve => {
+      const cancel = runAfter(inBackground(this.#options.timers), REPLICA.LEAVE_WITHIN, resolve)
+      const over = (): void => {
+        cancel()
+        resolve()
+      }
+      this.#giveUp().then(over, over)
+    })
+  }
+
+  async #giveUp(): Promise<void> {
     const { etcd } = this.#options
     const value = encodeApplied(LEFT)
     await etcd.transact({
