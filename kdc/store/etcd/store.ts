@@ -156,12 +156,16 @@ class EtcdStore implements Store {
     })
   }
 
+  /**
+   * By a change whose condition no key fulfils: etcd takes it through its log, refuses it where it would refuse a change,
+   * and makes none. So no KDC is woken by it, however often it is asked.
+   */
   async requireWritable(): Promise<void> {
     this.#requireOpen()
-    const key = `${this.#prefix}probe`
+    const key = lastKey(this.#prefix)
     return this.#inOrder(async () => {
       await this.#etcd.transact({
-        compares: [],
+        compares: [{ key, version: Number.MAX_SAFE_INTEGER }],
         operations: [{ kind: 'put', key, value: encodeContent(undefined) }],
       })
     })

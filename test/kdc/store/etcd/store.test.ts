@@ -171,6 +171,17 @@ describe.runIf(hasEtcd)('on etcd', () => {
     await one.close()
   })
 
+  it('is asked whether it takes a change without making one, so that nobody hears of it', async () => {
+    const prefix = place()
+    const store = open(prefix)
+    await store.requireWritable?.()
+    expect((await house.client().range({ key: prefix, end: `${prefix}~` })).found).toEqual([])
+    await store.commit([put('a', 0, 'x')])
+    const { revision } = await house.client().range({ key: prefix })
+    await store.requireWritable?.()
+    expect((await house.client().range({ key: prefix })).revision).toBe(revision)
+  })
+
   it('is not joined where nobody answers', async () => {
     const [port] = await freePorts(1)
     const etcd = house.client({ endpoints: [`http://127.0.0.1:${port}`] })

@@ -6,12 +6,17 @@ import {
   createIdentity,
   type Identity,
 } from '../../../../../bench/first-call/certificate.js'
+import { createEtcdStore } from '../../../../../kdc/store/etcd/store.js'
+import type { Store } from '../../../../../kdc/store/store.js'
 import { type TemporaryFolder, temporaryFolder } from '../../../../end-to-end/processes.js'
 import { EtcdHouse, hasEtcd, hasEtcdctl } from '../../../../support/etcd.js'
 
 /** Who etcd is, and who asks it. */
 
-const asking = { key: '/orthrus/r/last' }
+const PREFIX = '/orthrus/r/'
+const AS_ROOT = ['--user', 'root:root']
+
+const asking = { key: `${PREFIX}last` }
 
 describe.runIf(hasEtcd)('etcd over TLS', () => {
   const authority = createAuthority()
@@ -106,6 +111,23 @@ describe.runIf(hasEtcdctl)('etcd with users', () => {
     await expect(etcd.range({ key: '/orthrus/r2/a' })).rejects.toMatchObject(refused)
     expect((await ended(etcd, '/orthrus/r2/')).message).toMatch(/permission denied/)
     await etcd.range(asking)
+  })
+
+  it('is known not to be writable by one who may only read', async () => {
+    await house.operate(...AS_ROOT, 'role', 'add', 'readers')
+    await house.operate(...AS_ROOT, 'role', 'grant-permission', 'readers', '--prefix=true', 'read', PREFIX)
+    await house.operate(...AS_ROOT, 'user', 'add', `reader:${user.password}`)
+    await house.operate(...AS_ROOT, 'user', 'grant-role', 'reader', 'readers')
+    const stores = [user, { ...user, name: 'reader' }].map(one =>
+      createEtcdStore({ etcd: house.client({ user: one }), prefix: PREFIX }),
+    )
+    const [writable, readable] = stores as [Store, Store]
+    await writable.requireWritable?.()
+    expect(await readable.get('principal', 'a')).toBeUndefined()
+    await expect(readable.requireWritable?.()).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/permission denied.*grant-permission/),
+    })
   })
 
   it('answers nobody with a wrong password, of another name, or without one', async () => {
