@@ -71,6 +71,7 @@ export const FAULTS: readonly ReplicaFault[] = [
     file: 'kdc/store/etcd/place.ts',
     from: '    const value = encodeApplied(0)\n',
     to: '    const value = encodeApplied(LEFT)\n',
+    isNamed: true,
   },
   {
     name: 'a change counts as applied before it is read',

@@ -187,6 +187,23 @@ describe('a KDC that stands still', () => {
     expect(await at(fresh)).toBe('05 unavailable')
   })
 
+  it('is waited for from its place on, before it has said that it has applied anything', async () => {
+    const { kdcs, timed, at, clock, etcd } = await scene()
+    const [first, , third] = kdcs
+    const transact = third.client.transact.bind(third.client)
+    // What it says of itself never arrives.
+    third.client.transact = asked => (asked.compares.length > 0 ? new Promise(() => {}) : transact(asked))
+    third.client.cutWatches()
+    await clock.go(20, etcd)
+    expect(await at(third)).toBe('reply')
+    third.client.hangWatches()
+    third.client.isCut = true
+    const disabling = disable(first)
+    expect(await at(third)).toBe('reply')
+    expect(await timed(disabling)).toBeGreaterThan(1_000)
+    expect(await at(third)).toBe('05 unavailable')
+  })
+
   it('that leaves in order is waited for by nobody', async () => {
     const { kdcs, timed, during } = await scene()
     await during(kdcs[2].close())
