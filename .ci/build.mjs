@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { bundle, PUBLISHED } from './bundle.mjs'
+import { bundleConsole } from './console.mjs'
 
 /**
- * Makes dist/: the types by the compiler, the JavaScript by the bundler, and then removes what neither wrote, so that
+ * Makes dist/: the types by the compiler, the JavaScript by the bundler, the page of the console by Vite, and then removes what neither wrote, so that
  * nothing stale is run or packed. Not emptied first: a KDC that runs from dist/ goes on while another terminal builds.
  */
 
@@ -30,9 +31,11 @@ function compile(args) {
 }
 
 const declared = declare()
+compile(['-p', 'console/tsconfig.json'])
 // Where it lists nothing, everything would be stale.
 if (declared.length === 0) throw new Error('the compiler listed no file that it wrote')
-const bundled = await bundle(JSON.parse(readFileSync('package.json', 'utf8')))
+const manifest = JSON.parse(readFileSync('package.json', 'utf8'))
+const bundled = [...(await bundle(manifest)), ...(await bundleConsole(manifest))]
 const written = new Set([...declared, ...bundled].map(path => resolve('dist', path)))
 
 const folders = new Set()

@@ -8,7 +8,7 @@ import { LABEL, USAGES } from '../shared/constants.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const PARTIES = ['kdc', 'client', 'service'] as const
-const FOLDERS = [...PARTIES, 'shared', 'cli', 'testing', 'examples', 'bench'] as const
+const FOLDERS = [...PARTIES, 'shared', 'cli', 'testing', 'examples', 'bench', 'console'] as const
 
 interface Source {
   readonly path: string
@@ -21,7 +21,7 @@ const IMPORT = /(?:from|import)\s*\(?\s*'([^']+)'/g
 
 const sources: Source[] = FOLDERS.flatMap(folder =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter(name => name.endsWith('.ts'))
+    .filter(name => /\.tsx?$/.test(name))
     .map(name => {
       const path = join(folder, name)
       const text = readFileSync(join(root, path), 'utf8')
@@ -146,6 +146,14 @@ const ORDER = {
     ['errors.ts'],
     ['shown-text.ts', 'recently-used.ts'],
   ],
+  console: [
+    ['main.tsx'],
+    ['app/'],
+    ['map/', 'principals/', 'policy/', 'invitations/', 'audit/', 'health/'],
+    ['session/'],
+    ['parts/'],
+    ['styles.d.ts'],
+  ],
 } as const satisfies Record<string, readonly (readonly string[])[]>
 
 /** The line of the order that a path is on, and the entry there: a file by its own name goes before its folder. */
@@ -157,9 +165,14 @@ function placeOf(path: string): { readonly line: number; readonly entry: string 
   return entries.find(({ entry }) => entry === within) ?? entries.find(({ entry }) => covers([entry], within))
 }
 
+const isSource = new Set(sources.map(({ path }) => path))
+
 /** Sources of the house that a source imports, by their paths; those that the platform chooses stand for both twins. */
 function importedBy({ imports }: Source): string[] {
-  return imports.filter(target => target.endsWith('.js')).map(target => target.replace(/\.js$/, '.ts'))
+  const written = imports
+    .filter(target => target.endsWith('.js'))
+    .map(target => target.replace(/\.js$/, '.ts'))
+  return written.map(path => (isSource.has(`${path}x`) ? `${path}x` : path))
 }
 
 /** Files that import each other, be it by a detour. */
@@ -206,6 +219,29 @@ describe('the house', () => {
     },
   )
 
+  it('makes the page of the console a client of the KDC, and nothing else', () => {
+    const mayImport = /^(?:console\/|client\/|shared\/|preact(?:\/|$)|@preact\/signals$|d3-force$)/
+    const others = inside('console').flatMap(({ path, imports }) =>
+      imports.filter(target => !mayImport.test(target)).map(target => `${path} -> ${target}`),
+    )
+    expect(others).toEqual([])
+    const users = sources.filter(({ path, imports }) => {
+      const isPage = path.startsWith('console/')
+      return !isPage && imports.some(target => target.startsWith('console/'))
+    })
+    expect(users.map(({ path }) => path)).toEqual([])
+  })
+
+  it('lets no text of the console become markup', () => {
+    const markup =
+      /\b(?:innerHTML|outerHTML|insertAdjacentHTML|dangerouslySetInnerHTML|setAttribute\('style|srcdoc)\b|<style/
+    expect(
+      inside('console')
+        .filter(({ text }) => markup.test(text))
+        .map(({ path }) => path),
+    ).toEqual([])
+  })
+
   it('has two doors from service/ to client/, and both are used', () => {
     const users = inside('service').filter(({ imports }) =>
       imports.some(target => target.startsWith('client/')),
@@ -213,14 +249,14 @@ describe('the house', () => {
     expect(users.map(({ path }) => path).sort()).toEqual(CLIENT_DOORS)
   })
 
-  it.each(['shared', 'client'])('%s needs Node only in *.node.ts', folder => {
+  it.each(['shared', 'client', 'console'])('%s needs Node only in *.node.ts', folder => {
     const needy = inside(folder).filter(
       ({ path, imports }) => !path.endsWith('.node.ts') && imports.some(name => name.startsWith('node:')),
     )
     expect(needy.map(source => source.path)).toEqual([])
   })
 
-  it.each(['shared', ...PARTIES])(
+  it.each(['shared', ...PARTIES, 'console'])(
     'lets %s reach the clock and the timers of the platform in shared/ only',
     folder => {
       const platform = /Date\.now|performance\.now|new Date\(\)|(?<![.\w])(?:setTimeout|setInterval)\(/

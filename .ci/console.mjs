@@ -1,0 +1,36 @@
+import { build } from 'vite'
+
+/**
+ * Bundles the page of the console into dist/console/: its own sources and those of the client, Preact and what else it
+ * uses, so that a browser asks nobody but the KDC. Names carry the hash of what is in the file, which may be kept for ever.
+ * @returns the paths of its files in dist/
+ */
+export async function bundleConsole(manifest) {
+  const output = await build({
+    configFile: false,
+    root: 'console',
+    base: './',
+    logLevel: 'warn',
+    // What the platform chooses (`#name`): a browser takes the default, from its source.
+    resolve: { alias: Object.entries(manifest.imports).map(sourceOf) },
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    build: {
+      outDir: '../dist/console',
+      // The build removes what is stale by itself. Whoever serves this folder meanwhile goes on.
+      emptyOutDir: false,
+      target: 'es2023',
+      // A file of its own for each asset: `data:` is not allowed to the page.
+      assetsInlineLimit: 0,
+      cssCodeSplit: false,
+      modulePreload: false,
+      reportCompressedSize: false,
+      license: { fileName: 'licences.md' },
+    },
+  })
+  return output.output.map(({ fileName }) => `console/${fileName}`)
+}
+
+function sourceOf([name, targets]) {
+  const path = targets.default.replace(/^\.\/dist\/(.*)\.js$/, '$1.ts')
+  return { find: new RegExp(`^${name}$`), replacement: new URL(`../${path}`, import.meta.url).pathname }
+}
