@@ -1,49 +1,14 @@
-import { Packr, RESET_BUFFER_MODE } from 'msgpackr/pack'
 import { plainBytes } from '../bytes.js'
 import { LIMIT } from '../constants.js'
 import { malformed } from '../errors.js'
+import { encode, encodeScratch, type Value } from './encode.js'
 
 /**
- * The MessagePack subset of docs/protocol.md section 3. msgpackr only encodes; it never sees bytes from outside. The
- * decoder is one strict walk that accepts exactly one spelling of each value, so whatever decodes re-encodes to the
- * same bytes.
+ * The MessagePack subset of docs/protocol.md section 3. The decoder is one strict walk that accepts exactly one spelling
+ * of each value, so whatever decodes re-encodes to the same bytes. `encode.ts` writes.
  */
 
-export type Value = null | boolean | number | string | Uint8Array | Value[]
-
-/** The longest byte string of the subset. */
-const BYTES_MAX = 0xffff
-
-const packr = new Packr({ useRecords: false })
-
-/** @throws TypeError if the subset cannot express a value, which is the caller's mistake. */
-export function encode(list: readonly Value[]): Uint8Array {
-  return new Uint8Array(encodeScratch(list))
-}
-
-/** As `encode`, without a copy. The next call overwrites the result: copy or seal it immediately. */
-export function encodeScratch(list: readonly Value[]): Uint8Array {
-  requireEncodable(list as Value[], 1)
-  return plainBytes(packr.pack(list, RESET_BUFFER_MODE))
-}
-
-function requireEncodable(value: Value, depth: number): void {
-  if (Array.isArray(value)) {
-    if (depth > LIMIT.DEPTH) throw new TypeError(`lists nest at most ${LIMIT.DEPTH} deep`)
-    for (const item of value) requireEncodable(item, depth + 1)
-  } else if (typeof value === 'number') {
-    if (!Number.isSafeInteger(value) || value < 0 || Object.is(value, -0)) {
-      throw new TypeError(`a number must be whole and from 0 to 2^53-1, not ${value}`)
-    }
-  } else if (typeof value === 'string') {
-    if (!value.isWellFormed()) throw new TypeError('text with half a surrogate pair')
-  } else if (value instanceof Uint8Array) {
-    // The form for more is one that `decode` refuses.
-    if (value.length > BYTES_MAX) throw new TypeError(`a byte string has at most ${BYTES_MAX} bytes`)
-  } else if (value !== null && typeof value !== 'boolean') {
-    throw new TypeError(`no encoding for a value of type ${typeof value}`)
-  }
-}
+export { encode, encodeScratch, type Value }
 
 /** Byte strings in the result are views of `bytes`. @throws OrthrusError `malformed` */
 export function decode(bytes: Uint8Array): Value[] {

@@ -84,7 +84,6 @@ it.each([
       '#primitives',
       '#tcp',
       '#websocket',
-      'msgpackr/pack',
     ],
   ],
   ['dist/shared/telemetry/metrics.js', 4, []],

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { Packr } from 'msgpackr'
 import { describe, expect, it } from 'vitest'
-import { toHex } from '../../../shared/bytes.js'
+import { plainBytes, toHex } from '../../../shared/bytes.js'
 import { decode, encode, type Value } from '../../../shared/encoding/encoding.js'
 import { fromJson, hex, type Json, vectors } from '../../vectors.js'
 
@@ -44,6 +44,7 @@ describe('encoding', () => {
       fc.property(anyBody, body => {
         const bytes = encode(body)
         expect(decode(bytes)).toEqual(body)
+        expect(bytes).toEqual(plainBytes(oracle.pack(body)))
         expect(plain(oracle.unpack(bytes) as Value)).toEqual(body)
       }),
     )
