@@ -88,7 +88,8 @@ async function requireNoKdc({ etcd, prefix }: MoveDataOptions): Promise<void> {
   const running = await liveReplicas(etcd, prefix)
   if (running.length === 0) return
   const which = running.length === 1 ? 'a KDC runs' : `${running.length} KDCs run`
-  throw new OrthrusError('unavailable', `${which} on the realm on etcd: ${running.join(', ')}`, {
+  const ids = running.map(({ id }) => id).join(', ')
+  throw new OrthrusError('unavailable', `${which} on the realm on etcd: ${ids}`, {
     final: true,
     hint: 'end each of them, wait two seconds, and run the command again',
   })

@@ -70,11 +70,20 @@ async function onEtcd(
   const { data, auditDirectory } = options
   if (auditDirectory !== undefined) await requireLog(auditDirectory)
   const { rotateStore } = await import('./data-rotation.js')
-  const { storeAt } = await import('./etcd-store.js')
+  const { etcdAt } = await import('./etcd-store.js')
+  const { liveReplicas } = await import('../kdc/store/etcd/place.js')
+  const { createEtcdStore } = await import('../kdc/store/etcd/store.js')
+  const { requireSealedByAll } = await import('../kdc/vault/shared-keys.js')
   const keys = await masterKeysFor(options, terminal.env)
   try {
-    const store = await storeAt(place, options, terminal.env)
-    return await last(rotateStore(store, data, auditDirectory, { ...keys, file: undefined }))
+    const etcd = await etcdAt(place, options, terminal.env)
+    const store = createEtcdStore({ etcd, prefix: place.prefix })
+    try {
+      requireSealedByAll(keys, await liveReplicas(etcd, place.prefix))
+      return await last(rotateStore(store, data, auditDirectory, { ...keys, file: undefined }))
+    } finally {
+      await store.close()
+    }
   } finally {
     keys.erase()
   }

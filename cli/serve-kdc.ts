@@ -2,6 +2,7 @@ import type { AuditSettings } from '../kdc/audit-settings.js'
 import { type KdcSettings, startKdc } from '../kdc/main.js'
 import type { Store } from '../kdc/store/store.js'
 import type { MasterKeySource } from '../kdc/vault/master-key-source.js'
+import type { MasterKeys } from '../kdc/vault/sealed-records.js'
 import type { Logger } from '../shared/logger.js'
 import type { Configuration } from './config/resolve.js'
 import { filesIn, requireRealm } from './data-folder.js'
@@ -35,11 +36,17 @@ function auditOf({ auditDirectory, auditMaxAge, auditMaxSize, data }: KdcArgumen
 }
 
 /** On etcd this KDC is one of several. */
-async function sharedStore({ env }: Terminal, options: KdcArguments, place: EtcdPlace): Promise<Store> {
+async function sharedStore(
+  { env }: Terminal,
+  options: KdcArguments,
+  place: EtcdPlace,
+  keys: MasterKeys,
+): Promise<Store> {
   const { etcdAt } = await import('./etcd-store.js')
   const { joinEtcdStore } = await import('../kdc/store/etcd/store.js')
   const etcd = await etcdAt(place, options, env)
-  return await joinEtcdStore({ etcd, prefix: place.prefix })
+  const { toldKeys } = await import('../kdc/vault/shared-keys.js')
+  return await joinEtcdStore({ etcd, prefix: place.prefix, told: toldKeys(keys) })
 }
 
 export async function serve(
@@ -67,7 +74,7 @@ export async function serve(
           masterKey: keys.current,
           ...(keys.file === undefined ? {} : { masterKeyFile: keys.file }),
         }
-      : { store: await sharedStore(terminal, options, onEtcd), masterKey: keys.current }),
+      : { store: await sharedStore(terminal, options, onEtcd, keys), masterKey: keys.current }),
     previousMasterKey: keys.previous,
     ...rereading(source, options, terminal.env),
     listen: place,

@@ -7,6 +7,7 @@ import { surviveEvent } from '../feed/survive-event.js'
 import { RefusalMemory } from '../report/refusals.js'
 import { RECORD_KIND, type RecordKind } from '../store/store.js'
 import { decodeRealmRecord, REALM_RECORD_NAME, type RealmRecord } from '../vault/records.js'
+import { requireSharedKeys } from '../vault/shared-keys.js'
 import type { Vault } from '../vault/vault.js'
 import { Directory } from './directory.js'
 import { KdcTime } from './kdc-time.js'
@@ -48,9 +49,13 @@ export interface OpenRealmOptions {
   readonly records?: number
 }
 
-/** @throws OrthrusError `unavailable` if the vault has no realm, one of a newer version, or cannot be read */
+/**
+ * @throws OrthrusError `unavailable` if the vault has no realm, one of a newer version, or cannot be read, or another KDC
+ * that shares the store has other master keys
+ */
 export async function openRealm(options: OpenRealmOptions): Promise<OpenRealm> {
   const { vault, clock, random, timers = systemTimers, records } = options
+  requireSharedKeys(vault.keys, vault.replica)
   await migrateRealm(vault, random)
   let { version, record } = await readVersionedRealm(vault)
   const refresh = async (): Promise<void> => {

@@ -70,6 +70,13 @@ export type ReplicaNotice =
   /** The store has gone back to what it was before. Revisions count the changes of the store. */
   | { readonly kind: 'restored'; readonly seen: number; readonly found: number }
 
+/** One of the KDCs that share a store, as others see it. */
+export interface Member {
+  readonly id: string
+  /** What it tells of itself, in text that means nothing to the store. */
+  readonly told: string
+}
+
 /** One of the KDCs that share a store. */
 export interface Replica {
   /** Names it among them: hex digits, drawn when the process starts. */
@@ -81,8 +88,8 @@ export interface Replica {
    */
   isCurrent(): boolean
 
-  /** The ids of those that it knows to have a place, its own included. */
-  readonly members: readonly string[]
+  /** Those that it knows to have a place, itself included: all that had one when it took its own, and who came since. */
+  readonly members: readonly Member[]
 
   /** Why it is not current, and what to do; `undefined` while it is. */
   readonly fault: OrthrusError | undefined

@@ -55,7 +55,7 @@ export function openRecord(
   const before = previous && openWith(revealMasterKey(previous), bound, value)
   if (before !== undefined) return { version, fields: decodeFields(kind, name, before), under: 'previous' }
   throw new OrthrusError('unavailable', `the ${kind} record ${name} does not open`, {
-    hint: 'master.key belongs to another database, or this one was altered: restore both from one backup',
+    hint: 'master.key belongs to another database, or this one was altered: restore both from one backup; of KDCs that share the realm each has a copy of one master.key',
   })
 }
 

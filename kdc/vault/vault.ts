@@ -5,6 +5,7 @@ import type { Change, Page, RecordKind, Replica, Store, Stored, WatchListener } 
 import type { MasterKey } from './master-key.js'
 import type { MasterKeyPlace } from './master-key-place.js'
 import { type MasterKeys, type OpenedRecord, openRecord, sealRecord } from './sealed-records.js'
+import { requireSealedByAll } from './shared-keys.js'
 import { VaultSnapshot } from './snapshot.js'
 
 export interface VaultRecord {
@@ -35,7 +36,7 @@ export interface VaultOptions {
 /** Seals something again under the current key. */
 export type Rewrap = (keys: MasterKeys) => Promise<void>
 
-const NOBODY: readonly string[] = []
+const NOBODY: readonly never[] = []
 
 /** Snapshots that may be open at a time: each makes the store keep what is replaced after it. */
 const SNAPSHOTS_MAX = 4
@@ -68,9 +69,11 @@ export class Vault {
 
   /**
    * Seals under another key from now on, and opens under both.
-   * @throws OrthrusError `malformed` if this process does not know where its key is kept
+   * @throws OrthrusError `malformed` if this process does not know where its key is kept, `unavailable` if another KDC
+   * that shares the store would go on to seal under the key before
    */
   async beginRotation(): Promise<void> {
+    requireSealedByAll(this.#keys, this.replica?.members ?? NOBODY)
     if (this.#keys.previous !== undefined) return
     if (this.#place === undefined) throw this.replica === undefined ? keptElsewhere() : keptBySeveral()
     const next = await this.#place.begin(this.#random)
@@ -93,6 +96,8 @@ export class Vault {
     for (const rewrap of this.#rewraps) await rewrap(this.#keys)
     await this.#store.compact()
     const kept = await this.#place?.finish()
+    // Where KDCs share the store, each has the keys that it was started with: so it was told to the others.
+    if (this.replica !== undefined) return kept
     this.#keys = { current, previous: undefined }
     previous.erase()
     return kept

@@ -2,6 +2,9 @@ import { mkdir, readdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { joinEtcdStore } from '../../kdc/store/etcd/store.js'
+import { createMasterKey, readMasterKey } from '../../kdc/vault/master-key.js'
+import { toldKeys } from '../../kdc/vault/shared-keys.js'
+import { systemRandom } from '../../shared/crypto/random.js'
 import { type TemporaryFolder, temporaryFolder } from '../end-to-end/processes.js'
 import { EtcdHouse, hasEtcd } from '../support/etcd.js'
 import { runCommand } from './run-command.js'
@@ -104,6 +107,39 @@ describe.runIf(hasEtcd)('a realm on etcd', () => {
     expect(await run('check', '--data', data)).toMatchObject({ code: 0 })
     await rename(old, key)
     expect((await run('check', '--data', data)).out).toMatch(/does not open/)
+  })
+
+  it('is served under one master key, and gets another when each KDC that runs seals under it', async () => {
+    await init()
+    const { env } = process
+    const { etcdPlace } = await import('../../cli/store-options.js')
+    const { etcdAt } = await import('../../cli/etcd-store.js')
+    const place = await etcdPlace({ store }, env)
+    if (place === undefined) throw new Error('no place')
+    const [key, old] = [join(data, 'master.key'), join(data, 'old.key')]
+    const told = toldKeys({ current: await readMasterKey(key), previous: undefined })
+    await rename(key, old)
+    await createMasterKey(key, systemRandom)
+    const both = ['--data', data, '--previous-master-key-file', old]
+    const joined = await joinEtcdStore({ etcd: await etcdAt(place, {}, env), prefix: place.prefix, told })
+    try {
+      expect(await run('kdc', '--data', data, '--listen', '127.0.0.1:0')).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(/under a master key that this one does not have.*copy master\.key/s),
+      })
+      for (const command of [
+        ['kdc', '--listen', '127.0.0.1:0'],
+        ['master-key', 'rotate'],
+      ]) {
+        expect(await run(...command, ...both)).toMatchObject({
+          code: 1,
+          err: expect.stringMatching(/does not have the master key that this one would seal.*first/s),
+        })
+      }
+    } finally {
+      await joined.close()
+    }
+    expect(await run('master-key', 'rotate', ...both)).toMatchObject({ code: 0 })
   })
 
   it('is not looked for in clear on another machine, nor with options that mean nothing there', async () => {

@@ -69,8 +69,8 @@ export const FAULTS: readonly ReplicaFault[] = [
   {
     name: 'a KDC that has only just taken its place says that it has applied everything',
     file: 'kdc/store/etcd/place.ts',
-    from: '    const value = encodeApplied(0)\n',
-    to: '    const value = encodeApplied(LEFT)\n',
+    from: '    const value = encodeApplied(0, told)\n',
+    to: '    const value = encodeApplied(LEFT, told)\n',
     isNamed: true,
   },
   {

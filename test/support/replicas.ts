@@ -11,6 +11,7 @@ import type { Etcd } from '../../kdc/store/etcd/etcd.js'
 import { createEtcdStore, joinEtcdStore } from '../../kdc/store/etcd/store.js'
 import type { Replica } from '../../kdc/store/store.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
+import { toldKeys } from '../../kdc/vault/shared-keys.js'
 import { Vault } from '../../kdc/vault/vault.js'
 import type { AdministrationMethod } from '../../shared/administration/methods.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
@@ -59,8 +60,10 @@ export interface TestCluster {
   readonly clock: ReplicaClock
   readonly etcd: FakeEtcd
   readonly kdcs: readonly TestKdc[]
-  /** Starts another one. */
-  start(): Promise<TestKdc>
+  /** Starts another one, with the master key of all, if no other is given. */
+  start(keys?: Pick<KdcParts, 'key' | 'previous'>): Promise<TestKdc>
+  /** A copy of the master key of all. */
+  masterKey(): MasterKey
   /** Moves time on until the promise is settled. */
   during<T>(promise: Promise<T>, most?: number): Promise<T>
 }
@@ -83,19 +86,18 @@ export async function testCluster(count: number, random: RandomSource, delay = 1
     }
     return promise
   }
-  const start = async (): Promise<TestKdc> => {
+  const masterKey = (): MasterKey => new MasterKey(key.slice())
+  const start: TestCluster['start'] = async (keys = { key: masterKey() }) => {
     const client = new FakeClient(etcd, clock)
     client.delay = () => delay
     client.watchDelay = () => delay
-    const kdc = await during(
-      openKdc({ etcd: client, clock, timers: client.timers, key: new MasterKey(key.slice()), random }),
-    )
+    const kdc = await during(openKdc({ etcd: client, clock, timers: client.timers, ...keys, random }))
     const whole = { ...kdc, client }
     kdcs.push(whole)
     return whole
   }
   for (let i = 0; i < count; i++) await start()
-  return { clock, etcd, kdcs, start, during }
+  return { clock, etcd, kdcs, start, masterKey, during }
 }
 
 export async function makeRealm(
@@ -113,6 +115,7 @@ export interface KdcParts {
   readonly clock: Clock
   readonly timers: Timers
   readonly key: MasterKey
+  readonly previous?: MasterKey
   readonly random: RandomSource
 }
 
@@ -122,12 +125,18 @@ export async function openKdc({
   clock,
   timers,
   key,
+  previous,
   random,
 }: KdcParts): Promise<Omit<TestKdc, 'client'>> {
-  const store = await joinEtcdStore({ etcd, prefix: PREFIX, clock, timers, random })
+  const keys = { current: key, previous }
+  const store = await joinEtcdStore({ etcd, prefix: PREFIX, clock, timers, random, told: toldKeys(keys) })
   const { replica } = store
   if (replica === undefined) throw new Error('it has no place')
-  const realm = await openRealm({ vault: new Vault(store, key, random), clock, timers, random })
+  const vault = new Vault(store, key, random, { previous })
+  const realm = await openRealm({ vault, clock, timers, random }).catch(async (cause: unknown) => {
+    await store.close()
+    throw cause
+  })
   const logger = new TestLogger()
   const report = createReport([logListener(logger, () => clock.monotonic())])
   reportReplica(realm.vault, report)

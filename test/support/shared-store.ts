@@ -1,11 +1,11 @@
 import { createMemoryStore } from '../../kdc/store/memory.js'
-import type { Replica, ReplicaNotice, Store } from '../../kdc/store/store.js'
+import type { Member, Replica, ReplicaNotice, Store } from '../../kdc/store/store.js'
 import { OrthrusError } from '../../shared/errors.js'
 
 /** A place among the KDCs that share a store, under the test's control. */
 export class TestReplica implements Replica {
   readonly id = '00c0ffee'
-  members: readonly string[] = ['00c0ffee']
+  members: readonly Member[] = [{ id: '00c0ffee', told: '' }]
   /** Whether it has seen all changes. */
   current = true
   /** Called for each question, before it is answered. */

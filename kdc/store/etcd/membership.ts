@@ -1,6 +1,7 @@
+import type { Member } from '../store.js'
 import type { KeyValue, WatchEvent } from './etcd.js'
 import { REPLICA } from './replica-defaults.js'
-import { appliedIn, LEFT, replicaOfKey } from './replica-keys.js'
+import { appliedIn, LEFT, replicaOfKey, toldIn } from './replica-keys.js'
 
 /** A KDC that may still answer from what was before a change. */
 export interface Unsettled {
@@ -16,6 +17,7 @@ export interface Unsettled {
 
 interface Present {
   readonly applied: number
+  readonly told: string
   readonly modRevision: number
   readonly since: number
 }
@@ -42,9 +44,9 @@ export class Membership {
     this.#own = own
   }
 
-  /** The ids of all that have a place, this KDC included. */
-  get ids(): readonly string[] {
-    return [...this.#present.keys()].sort()
+  /** All that have a place, this KDC included. */
+  get members(): readonly Member[] {
+    return [...this.#present].map(([id, { told }]) => ({ id, told })).sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   /** Begins with the keys that there are. Who lost its place before is not known. @param now monotonic, milliseconds */
@@ -54,7 +56,8 @@ export class Membership {
     this.#knownSince = now
     for (const { key, value, modRevision } of keys) {
       const id = replicaOfKey(this.#prefix, key)
-      if (id !== undefined) this.#present.set(id, { applied: appliedIn(value), modRevision, since: now })
+      if (id === undefined) continue
+      this.#present.set(id, { applied: appliedIn(value), told: toldIn(value), modRevision, since: now })
     }
   }
 
@@ -68,7 +71,7 @@ export class Membership {
       const applied = appliedIn(value)
       // One that has applied nothing has only just taken its place.
       const since = before === undefined || applied === 0 ? now : before.since
-      this.#present.set(id, { applied, modRevision, since })
+      this.#present.set(id, { applied, told: toldIn(value), modRevision, since })
     } else if (before !== undefined) {
       this.#present.delete(id)
       if (before.applied !== LEFT) this.#gone.set(id, { ...before, at: now })

@@ -1,12 +1,23 @@
 import { type Cancel, inBackground, runAfter, runEvery, type Timers } from '../../../shared/timers.js'
+import type { Member } from '../store.js'
 import type { Etcd, KeyValue } from './etcd.js'
 import { REPLICA } from './replica-defaults.js'
-import { encodeApplied, LEFT, lastKey, replicaKey, replicaOfKey, replicaRange } from './replica-keys.js'
+import {
+  encodeApplied,
+  LEFT,
+  lastKey,
+  replicaKey,
+  replicaOfKey,
+  replicaRange,
+  toldIn,
+} from './replica-keys.js'
 
 export interface PlaceOptions {
   readonly etcd: Etcd
   readonly prefix: string
   readonly id: string
+  /** What the others are told of this KDC besides. */
+  readonly told: string
   readonly timers: Timers
   /** Called when the place is no longer held, with the reason. */
   readonly lost: (reason: string) => void
@@ -50,9 +61,9 @@ export class Place {
    * @throws OrthrusError `unavailable`
    */
   static async take(options: PlaceOptions): Promise<Place> {
-    const { etcd, prefix, id } = options
+    const { etcd, prefix, id, told } = options
     const lease = await etcd.grantLease(REPLICA.LEASE)
-    const value = encodeApplied(0)
+    const value = encodeApplied(0, told)
     const { revision, answers } = await etcd.transact({
       compares: [],
       operations: [
@@ -97,7 +108,7 @@ export class Place {
 
   async #giveUp(): Promise<void> {
     const { etcd } = this.#options
-    const value = encodeApplied(LEFT)
+    const value = encodeApplied(LEFT, this.#options.told)
     await etcd.transact({
       compares: [],
       operations: [{ kind: 'put', key: this.#key, value, lease: this.#lease }],
@@ -122,10 +133,12 @@ export class Place {
   /** A key that somebody deleted must not come back by this: changes may have been acknowledged since. */
   async #tellOnce(version: number, revision: number): Promise<void> {
     this.#version = undefined
+    const { etcd, told } = this.#options
+    const value = encodeApplied(revision, told)
     try {
-      const { succeeded } = await this.#options.etcd.transact({
+      const { succeeded } = await etcd.transact({
         compares: [{ key: this.#key, version }],
-        operations: [{ kind: 'put', key: this.#key, value: encodeApplied(revision), lease: this.#lease }],
+        operations: [{ kind: 'put', key: this.#key, value, lease: this.#lease }],
       })
       if (!succeeded) return this.#lose('it was put out')
       this.#version = version + 1
@@ -164,8 +177,11 @@ export async function confirm(etcd: Etcd, prefix: string, id: string): Promise<C
   return { revision, last: last?.found[0]?.modRevision ?? 0, own: own?.found[0] }
 }
 
-/** The ids of the KDCs that have a place now. @throws OrthrusError `unavailable` */
-export async function liveReplicas(etcd: Etcd, prefix: string): Promise<readonly string[]> {
-  const { found } = await etcd.range({ ...replicaRange(prefix), keysOnly: true })
-  return found.flatMap(({ key }) => replicaOfKey(prefix, key) ?? [])
+/** The KDCs that have a place now. @throws OrthrusError `unavailable` */
+export async function liveReplicas(etcd: Etcd, prefix: string): Promise<readonly Member[]> {
+  const { found } = await etcd.range(replicaRange(prefix))
+  return found.flatMap(({ key, value }) => {
+    const id = replicaOfKey(prefix, key)
+    return id === undefined ? [] : { id, told: toldIn(value) }
+  })
 }

@@ -7,6 +7,9 @@ const KINDS: ReadonlySet<string> = new Set(Object.values(RECORD_KIND))
 
 const REPLICAS = 'replicas/'
 
+/** More than any replica tells, bytes. */
+const TOLD_MAX = 256
+
 /** Written by every commit of records, so that one key tells the revision of the last change. */
 export function lastKey(prefix: string): string {
   return `${prefix}last`
@@ -45,15 +48,25 @@ export function recordOfKey(
 /** What stands in the key of a KDC that has left: it answers nothing more, whatever is changed. */
 export const LEFT = Number.MAX_SAFE_INTEGER
 
-/** @param revision up to which the replica has applied all changes; 0 for none yet */
-export function encodeApplied(revision: number): Uint8Array {
-  return new TextEncoder().encode(String(revision))
+/**
+ * What stands in the key of a replica.
+ * @param revision up to which it has applied all changes; 0 for none yet
+ * @param told what else it tells of itself
+ */
+export function encodeApplied(revision: number, told: string): Uint8Array {
+  return new TextEncoder().encode(told === '' ? String(revision) : `${revision} ${told}`)
 }
 
 /** Whatever is no number counts as 0, so that it is waited for and put out. */
 export function appliedIn(value: Uint8Array): number {
-  const text = new TextDecoder().decode(value.subarray(0, 17))
+  const [text = ''] = new TextDecoder().decode(value.subarray(0, 17)).split(' ')
   return /^[0-9]{1,16}$/.test(text) ? Math.min(Number(text), LEFT) : 0
+}
+
+/** What else a replica tells of itself in its key. */
+export function toldIn(value: Uint8Array): string {
+  const [, ...told] = new TextDecoder().decode(value.subarray(0, TOLD_MAX)).split(' ')
+  return told.join(' ')
 }
 
 /** The first key behind all that begin with this ASCII text. */

@@ -4,7 +4,7 @@ import { OrthrusError } from '../../../shared/errors.js'
 import { nowBy } from '../../../shared/time.js'
 import { type Cancel, inBackground, runEvery, sleep, type Timers } from '../../../shared/timers.js'
 import { EVERYTHING_CHANGED } from '../changes.js'
-import type { Replica, ReplicaNotice } from '../store.js'
+import type { Member, Replica, ReplicaNotice } from '../store.js'
 import { Currency } from './currency.js'
 import { Membership } from './membership.js'
 import { confirm, Place } from './place.js'
@@ -18,6 +18,8 @@ import { Watching, type WatchingOptions } from './watching.js'
 export interface ReplicaOptions extends Pick<WatchingOptions, 'etcd' | 'prefix' | 'clock' | 'apply'> {
   readonly timers: Timers
   readonly random: RandomSource
+  /** What the other KDCs are told of this one, in text without meaning here. */
+  readonly told: string
 }
 
 /**
@@ -76,9 +78,9 @@ export class EtcdReplica implements Replica {
     }
   }
 
-  /** The ids of all KDCs that have a place, as far as this one knows. */
-  get members(): readonly string[] {
-    return this.#membership.ids
+  /** All KDCs that have a place, as far as this one knows. */
+  get members(): readonly Member[] {
+    return this.#membership.members
   }
 
   isCurrent(): boolean {
@@ -152,13 +154,14 @@ export class EtcdReplica implements Replica {
 
   /** Takes a place, forgets everything, and watches from there. @throws OrthrusError `unavailable` */
   async #join(): Promise<void> {
-    const { etcd, prefix, timers, clock } = this.#options
+    const { etcd, prefix, timers, clock, told } = this.#options
     const before = this.#highest
     let isLost = false
     const place = await Place.take({
       etcd,
       prefix,
       id: this.id,
+      told,
       timers,
       lost: reason => {
         isLost = true

@@ -46,6 +46,8 @@ export interface JoinedStoreOptions extends EtcdStoreOptions {
   readonly clock?: Clock
   readonly timers?: Timers
   readonly random?: RandomSource
+  /** What the other KDCs are told of this one, in text without meaning here (`Member`). Default: nothing. */
+  readonly told?: string
 }
 
 /**
@@ -94,6 +96,7 @@ class EtcdStore implements Store {
     clock = systemClock,
     timers = systemTimers,
     random = systemRandom,
+    told = '',
   }: JoinedStoreOptions): Promise<void> {
     const apply = this.#watchers.apply.bind(this.#watchers)
     this.#replica = await EtcdReplica.join({
@@ -102,6 +105,7 @@ class EtcdStore implements Store {
       clock,
       timers,
       random,
+      told,
       apply,
     })
   }

@@ -1,10 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { ownContext } from '../../../../kdc/admin/context.js'
 import { callMethod } from '../../../../kdc/admin/methods.js'
+import type { Planned } from '../../../../kdc/realm/realm-writer.js'
 import { SILENT_REPORT } from '../../../../kdc/report/report.js'
 import { liveReplicas } from '../../../../kdc/store/etcd/place.js'
 import { REPLICA } from '../../../../kdc/store/etcd/replica-defaults.js'
 import { appliedIn, lastKey, replicaKey } from '../../../../kdc/store/etcd/replica-keys.js'
+import { createEtcdStore } from '../../../../kdc/store/etcd/store.js'
+import { rotateMasterKey } from '../../../../kdc/upkeep/rotate-master-key.js'
+import { MasterKey } from '../../../../kdc/vault/master-key.js'
+import { Vault } from '../../../../kdc/vault/vault.js'
 import {
   decodeEnrolled,
   decodeMadeInvitation,
@@ -21,6 +26,7 @@ import { systemRandom } from '../../../../shared/crypto/random.js'
 import { createMessage } from '../../../../shared/encoding/message.js'
 import { decodeTicket } from '../../../../shared/ticket/ticket.js'
 import { failureOf } from '../../../support/failure.js'
+import { FakeClient } from '../../../support/fake-etcd.js'
 import {
   ask,
   callerOf,
@@ -94,7 +100,8 @@ describe('three KDCs that share a store', () => {
       expect(replica.members).toHaveLength(3)
     }
     const ids = kdcs.map(({ replica }) => replica.id)
-    expect(await during(liveReplicas(kdcs[0].client, PREFIX))).toEqual(ids.sort())
+    const live = await during(liveReplicas(kdcs[0].client, PREFIX))
+    expect(live.map(({ id }) => id)).toEqual(ids.sort())
   })
 
   it('read nothing more from etcd while nothing changes, but what confirms them', async () => {
@@ -289,6 +296,64 @@ describe('a KDC that does not hear', () => {
     for (const { replica } of kdcs) expect(replica.isCurrent()).toBe(false)
     await clock.go(REPLICA.CONFIRM_EVERY + 10, etcd)
     for (const { replica } of kdcs) expect(replica.isCurrent()).toBe(true)
+  })
+})
+
+describe('a KDC with another master key', () => {
+  const another = (): MasterKey => new MasterKey(systemRandom(32))
+
+  it('is not started beside those that have one, and says what to copy', async () => {
+    const { kdcs, start, etcd, clock, at } = await scene()
+    expect(await failureOf(start({ key: another() }))).toMatchObject({
+      code: 'unavailable',
+      reason: expect.stringMatching(/^the KDC [0-9a-f]{16} .* a master key that this one does not have$/),
+      facts: { hint: expect.stringMatching(/copy master\.key .*--previous-master-key-file/) },
+    })
+    await clock.go(10, etcd)
+    for (const kdc of kdcs) {
+      expect(kdc.replica.members).toHaveLength(3)
+      expect(await at(kdc)).toBe('reply')
+    }
+  })
+
+  it('is not started before the others can read what it seals, and one after the other is', async () => {
+    const { kdcs, start, masterKey, during, at } = await scene(1)
+    const key = systemRandom(32)
+    const next = (): MasterKey => new MasterKey(key.slice())
+    expect(await failureOf(start({ key: next(), previous: masterKey() }))).toMatchObject({
+      reason: expect.stringMatching(/ does not have the master key that this one would seal records under$/),
+      facts: { hint: expect.stringMatching(/with that key as --previous-master-key-file first/) },
+    })
+    const second = await start({ key: masterKey(), previous: next() })
+    await during(kdcs[0].close())
+    const third = await start({ key: next(), previous: masterKey() })
+    // It would seal again what the second one goes on to seal under the key before.
+    expect(await failureOf(during(third.call('rotate-master-key', [null])))).toMatchObject({
+      reason: expect.stringMatching(/ still seals records under the master key before$/),
+    })
+    for (const kdc of [second, third]) expect(await at(kdc)).toBe('reply')
+  })
+
+  it('is noticed by one that runs when all records were sealed under it elsewhere', async () => {
+    const { kdcs, masterKey, at, clock, etcd, during } = await scene()
+    const store = createEtcdStore({ etcd: new FakeClient(etcd, clock), prefix: PREFIX })
+    const vault = new Vault(store, another(), systemRandom, { previous: masterKey() })
+    const change = async <T>(plan: () => Promise<Planned<T>>): Promise<T> => {
+      const { changes, result } = await plan()
+      await vault.commit(changes)
+      return result
+    }
+    let { next } = await during(rotateMasterKey({ vault, change }, null))
+    ;({ next } = await during(rotateMasterKey({ vault, change }, next)))
+    expect(next).not.toBeNull()
+    await clock.go(REPLICA.CURRENT_FOR + REPLICA.CONFIRM_EVERY, etcd)
+    for (const kdc of kdcs) {
+      expect(await at(kdc)).toBe('05 unavailable')
+      expect(kdc.replica.fault?.reason).toMatch(
+        /a change could not be read: the realm record \w+ does not open/,
+      )
+      expect(kdc.logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(1)
+    }
   })
 })
 
