@@ -138,6 +138,13 @@ export class Traffic {
     return true
   }
 
+  /** Why it was denied, of a line from before: it counts nowhere. */
+  explain({ denial, ...asked }: Ask): void {
+    const pair = this.#pairs.get(pairOf(asked))
+    if (pair !== undefined && denial !== undefined && denial.at >= (pair.denial?.at ?? 0))
+      pair.denial = denial
+  }
+
   /**
    * Takes out what the window has left behind. @returns the pairs that asked within it: the same array as long as they
    * are the same ones

@@ -9,7 +9,7 @@ import {
   searchOf,
   type TypedSearch,
 } from '../../../console/audit/search.js'
-import { stepBetween } from '../../../console/audit/sequence.js'
+import { stepBetween } from '../../../console/session/sequence.js'
 import { type AuditLine, decodeAuditLine } from '../../../shared/administration/audit-line.js'
 import { parseRealm } from '../../../shared/principal.js'
 import { DAY, HOUR, MINUTE } from '../../../shared/time.js'

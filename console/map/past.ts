@@ -1,0 +1,46 @@
+import type { AuditReading } from '../../client/channel/audit-reading.js'
+import type { AuditFilter, Use } from '../../shared/administration/audit.js'
+import { DAY, HOUR, SECOND } from '../../shared/time.js'
+import type { Known } from './first-seen.js'
+
+/** What the map reads of the log from before the page. */
+
+type Reading = Pick<AuditReading, 'uses'>
+
+export function usesSince(audit: Reading, since: number | null): Promise<readonly Use[]> {
+  const filter: AuditFilter = { client: null, service: null, outcome: null, since }
+  return audit.uses(filter)
+}
+
+/** How far back the log is compared, one after the other; null for all that is kept. */
+const REACHES = [DAY, 7 * DAY, 30 * DAY, null] as const
+/** The KDC goes through its log for each of them, so no further one is asked for if the last one took longer. */
+const ENOUGH = 3 * SECOND
+
+export interface KnownOptions {
+  readonly audit: () => Reading
+  /** The KDC's time. */
+  readonly now: () => number
+  /** Milliseconds of a clock that is never set. */
+  readonly monotonic: () => number
+  readonly isOver: () => boolean
+}
+
+/**
+ * Which pairs the log knows, further and further back: all of a small log, at least a day of a large one.
+ * @throws OrthrusError as `audit.uses` does
+ */
+export async function* readKnown({ audit, now, monotonic, isOver }: KnownOptions): AsyncGenerator<Known> {
+  for (const reach of REACHES) {
+    const begin = monotonic()
+    const since = reach === null ? null : now() - reach
+    const uses = await usesSince(audit(), since)
+    if (isOver()) return
+    // Read last, so that it has all that the longer one has of its time.
+    const recentSince = now() - HOUR
+    const recent = { since: recentSince, uses: await usesSince(audit(), recentSince) }
+    if (isOver()) return
+    yield { since, uses, recent }
+    if (monotonic() - begin > ENOUGH) return
+  }
+}
