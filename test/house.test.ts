@@ -17,7 +17,8 @@ interface Source {
   readonly imports: readonly string[]
 }
 
-const IMPORT = /(?:from|import)\s*\(?\s*'([^']+)'/g
+/** `'from'` in quotes is a word of the audit log. */
+const IMPORT = /(?<!['\w])(?:from|import)\s*\(?\s*'([^']+)'/g
 
 const sources: Source[] = FOLDERS.flatMap(folder =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
