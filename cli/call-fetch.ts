@@ -1,5 +1,5 @@
 import { MINUTE } from '../shared/time.js'
-import { systemTimers } from '../shared/timers.js'
+import { systemTimers, type Timers } from '../shared/timers.js'
 import { outgoingFetch } from './proxy/outgoing-fetch.js'
 import { httpPlaceOf } from './proxy/place.js'
 import { Upstream } from './proxy/upstream.js'
@@ -27,8 +27,9 @@ const USUAL = [
 const DISPATCHER = Symbol.for('undici.globalDispatcher.1')
 
 /**
- * A `fetch` over `node:http` for the origin of this URL. The first request of a process by the platform's own takes some
- * 100 ms of CPU more: it compiles a parser of HTTP in WebAssembly.
+ * A `fetch` over `node:http` for the origin of this URL, to which it connects at once, while the ticket is still to come. The
+ * first request of a process by the platform's own takes some 100 ms of CPU more: it compiles a parser of HTTP in
+ * WebAssembly.
  * @param platform where the platform's `fetch` keeps what it connects by
  * @returns undefined where the platform's is to be used: something else was loaded into the command that told it how to
  * connect, or there is a proxy of the environment, which it knows; and for what is no URL of HTTP
@@ -37,12 +38,13 @@ export function callFetch(
   url: string,
   env: Terminal['env'],
   platform: object = globalThis,
+  timers: Timers = systemTimers,
 ): CallFetch | undefined {
   const { protocol, origin } = URL.canParse(url) ? new URL(url) : { protocol: '', origin: '' }
   if (!/^https?:$/.test(protocol) || mayUseProxy(env) || DISPATCHER in platform) return undefined
   const place = httpPlaceOf(new URL(origin))
-  const upstream = new Upstream({ place, timers: systemTimers, connections: CONNECTIONS, waiting: 0 })
-  const options = { upstreams: new Map([[origin, upstream]]), timers: systemTimers, patience: PATIENCE }
+  const upstream = new Upstream({ place, timers, connections: CONNECTIONS, waiting: 0, early: true })
+  const options = { upstreams: new Map([[origin, upstream]]), timers, patience: PATIENCE }
   return { fetch: withUsual(outgoingFetch(options)), close: () => upstream.close() }
 }
 

@@ -46,12 +46,12 @@ async function call(terminal: Terminal, { method, url }: RequestLine, options: C
   const init = { method, headers: options.header ?? [], ...(body === undefined ? {} : { body }) }
   // The service reports how much it accepts.
   const sizes = { maxRequest: Number.MAX_SAFE_INTEGER, maxResponse: options.maxResponse }
-  const { withCaller } = await import('./caller.js')
   const { callFetch } = await import('./call-fetch.js')
   const own = callFetch(url, terminal.env)
   const settings = { ...sizes, ...(own === undefined ? {} : { fetch: own.fetch }) }
-  await withOutput(options, output =>
-    withCaller(terminal, options, settings, async ({ fetch, service, serviceProved }) => {
+  const called = withOutput(options, async output => {
+    const { withCaller } = await import('./caller.js')
+    await withCaller(terminal, options, settings, async ({ fetch, service, serviceProved }) => {
       const response = await fetch(url, init).catch(cause => {
         throw withOwnOptions(cause)
       })
@@ -66,8 +66,9 @@ async function call(terminal: Terminal, { method, url }: RequestLine, options: C
       if (response.status < 400) return
       // With `--json`, the document has it.
       throw new CommandFailed(options.json === true ? '' : `the service answered ${response.status}`)
-    }).finally(() => own?.close()),
-  )
+    })
+  })
+  await called.finally(() => own?.close())
 }
 
 /** The hint, with the option as it is typed here. */

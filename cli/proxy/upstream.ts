@@ -1,9 +1,9 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import { connect, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import type { Socket } from 'node:net'
 import { SECOND } from '../../shared/time.js'
 import { type Cancel, runAfter, type Timers } from '../../shared/timers.js'
+import { connectionTo, EarlyConnection } from './early-connection.js'
 import type { HeaderPair } from './header-rules.js'
 import type { HttpPlace } from './place.js'
 
@@ -28,6 +28,8 @@ export interface UpstreamOptions {
   readonly connections: number
   /** How many more may wait for a connection. */
   readonly waiting: number
+  /** Whether to open the connection of the first request at once, before there is one. */
+  readonly early?: boolean
 }
 
 export interface UpstreamRequest {
@@ -43,6 +45,7 @@ export interface UpstreamRequest {
 export class Upstream {
   readonly #options: UpstreamOptions
   readonly #agent: HttpAgent
+  #early: EarlyConnection | undefined
   #underWay = 0
 
   constructor(options: UpstreamOptions) {
@@ -50,6 +53,7 @@ export class Upstream {
     const { place, connections } = options
     const settings = { keepAlive: true, maxSockets: connections, timeout: IDLE, scheduling: 'lifo' } as const
     this.#agent = place.secure ? new HttpsAgent(settings) : new HttpAgent(settings)
+    if (options.early === true) this.#connectEarly()
   }
 
   /** Whether another request would wait behind too many. */
@@ -83,6 +87,15 @@ export class Upstream {
     return request
   }
 
+  #connectEarly(): void {
+    const { place, timers } = this.#options
+    const early = new EarlyConnection(place, timers, IDLE)
+    this.#early = early
+    const agent = this.#agent
+    const connectNow = agent.createConnection.bind(agent)
+    agent.createConnection = (...given) => early.take() ?? connectNow(...given)
+  }
+
   /**
    * Begins a request that asks for a WebSocket, on a connection of its own whose directions end one by one.
    * @throws TypeError for what is no request
@@ -90,7 +103,7 @@ export class Upstream {
   upgrade({ target, headers }: Pick<UpstreamRequest, 'target' | 'headers'>): ClientRequest {
     const { place, timers } = this.#options
     const flat = [['host', place.name] as const, ...headers].flat()
-    const createConnection = (): Socket => halfOpenTo(place)
+    const createConnection = (): Socket => connectionTo(place, true)
     const request = httpRequest({ path: target, headers: flat as never, createConnection })
     limitConnecting(request, timers)
     request.end()
@@ -112,15 +125,9 @@ export class Upstream {
 
   /** Ends the connections that nobody uses, and those in use. */
   close(): void {
+    this.#early?.close()
     this.#agent.destroy()
   }
-}
-
-function halfOpenTo({ secure, place }: HttpPlace): Socket {
-  const common = { ...place, allowHalfOpen: true, noDelay: true }
-  if (!secure) return connect(common)
-  const named = 'host' in place && isIP(place.host) === 0 ? { servername: place.host } : {}
-  return connectTls({ ...common, ...named, ALPNProtocols: ['http/1.1'] })
 }
 
 function limitConnecting(request: ClientRequest, timers: Timers): void {

@@ -1,15 +1,19 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { type CallFetch, callFetch } from '../../cli/call-fetch.js'
 import type { Realm } from '../../client/index.js'
 import { requireTicket } from '../../service/require-ticket.js'
+import { SECOND } from '../../shared/time.js'
+import { createTestClock } from '../../testing/clock.js'
 import { startRealm, type TestRealm } from '../../testing/realm.js'
 
 /** What `orthrus call` sends its request with. Whatever carries it, nothing is taken that is not proved. */
 
-const URL_OF_SERVICE = 'http://service.example:8080/a'
+/** Nothing listens there. */
+const URL_OF_SERVICE = 'http://127.0.0.1:1/a'
 
 describe('the platform’s fetch is left alone', () => {
   it.each([
@@ -17,7 +21,9 @@ describe('the platform’s fetch is left alone', () => {
     ['a proxy by an option of Node', { NODE_OPTIONS: '--no-warnings --use-env-proxy' }, {}],
     ['a dispatcher that was loaded before', {}, { [Symbol.for('undici.globalDispatcher.1')]: {} }],
   ])('where there is %s', (_, env, platform) => {
-    expect(callFetch(URL_OF_SERVICE, {}, {})).toBeDefined()
+    const own = callFetch(URL_OF_SERVICE, {}, {})
+    expect(own).toBeDefined()
+    own?.close()
     expect(callFetch(URL_OF_SERVICE, env, platform)).toBeUndefined()
   })
 
@@ -145,6 +151,44 @@ describe('over node:http', () => {
       code: 'unavailable',
       facts: { hint: expect.stringMatching(hint) },
     })
+  })
+
+  it('has connected before there is a ticket, and sends its first request over that connection alone', async () => {
+    const [opened, requests]: [Socket[], string[]] = [[], []]
+    const service = await testRealm.loadService('orders')
+    onTestFinished(() => service.close())
+    const { url, realm, own, sockets } = await scene(
+      requireTicket({ service }, (req, res) => {
+        requests.push(`${req.url} on ${opened.indexOf(req.socket)}`)
+        res.end()
+      }),
+    )
+    await expect.poll(() => sockets.size).toBe(1)
+    opened.push(...sockets)
+    expect(opened[0]?.bytesRead).toBe(0)
+    await (await realm.fetch(`${url}a`, { service: 'orders' })).text()
+    expect([requests, sockets.size]).toEqual([['/a on 0'], 1])
+    own.close()
+  })
+
+  it('connects again where that connection is gone before the request, or waited too long for it', async () => {
+    const server = createServer((_, res) => res.end()).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    for (const end of ['the server closes it', 'nobody asks'] as const) {
+      const clock = createTestClock()
+      const accepted = once(server, 'connection') as Promise<[Socket]>
+      const own = callFetch(url, {}, {}, clock) as CallFetch
+      const [early] = await accepted
+      if (end === 'nobody asks') clock.advance(4 * SECOND)
+      else early.destroy()
+      if (!early.destroyed) await once(early, 'close')
+      // The client has read its end by then: the system hands it over at once, and both are in one process.
+      for (let turn = 0; turn < 3; turn++) await setImmediate()
+      expect((await own.fetch(url, { headers: [] })).status).toBe(200)
+      own.close()
+    }
   })
 
   it('keeps no connection once it is closed', async () => {
