@@ -2,9 +2,11 @@ import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import type { Realm } from '../client/connect.js'
 import { isOver, type PolicyRule } from '../shared/administration/rule.js'
+import { changeText, ruleCells, ruleObject } from '../shared/administration/rule-text.js'
+import { denialText, nobodyText } from '../shared/administration/rule-warnings.js'
 import { OrthrusError } from '../shared/errors.js'
-import { EVERYONE, isGroup, type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
-import { isPrincipal, localPart, type Principal } from '../shared/principal.js'
+import { EVERYONE, isGroup, type Pattern, patternIn, patternsOf } from '../shared/pattern.js'
+import { isPrincipal, type Principal } from '../shared/principal.js'
 import { rulesFor } from './admin-policy.js'
 import {
   collectNames,
@@ -20,7 +22,6 @@ import {
 } from './arguments.js'
 import { type ConnectionOptions, kdcTimeOf, withAdminConnection, withAdministration } from './connection.js'
 import { type AllowOptions, amendRule, bareRule, requireConsistent } from './rule-amendment.js'
-import { changeText, ruleCells, ruleObject } from './rule-text.js'
 import { answer, type Terminal, warn } from './terminal.js'
 
 export function allowCommand(terminal: Terminal): Command {
@@ -123,18 +124,14 @@ async function warnOfNobody(
   if (pattern === EVERYONE) return
   if (isGroup(pattern)) {
     if (await hasMember(administration, pattern)) return
-    const add = `orthrus admin group add ${pattern.slice(1)} NAME`
-    warn(terminal, options, `nobody is in ${pattern} yet; the rule counts once somebody is: ${add}`)
+    warn(terminal, options, nobodyText(pattern))
     return
   }
   if (isPrincipal(pattern)) {
     if (await isRegistered(administration, pattern)) return
-    const add = `orthrus admin add ${localPart(pattern)}`
-    warn(terminal, options, `there is no principal ${pattern} yet; the rule counts once there is: ${add}`)
+    warn(terminal, options, nobodyText(pattern))
   } else if (!(await hasInstance(administration, pattern))) {
-    const instance = localPart(pattern.replace('/*@', '/1@') as Principal)
-    const text = `no principal matches ${pattern} yet; the rule counts once one does: orthrus admin add ${instance}`
-    warn(terminal, options, text)
+    warn(terminal, options, nobodyText(pattern))
   }
 }
 
@@ -172,13 +169,5 @@ async function warnOfDenials(
   const now = await kdcTimeOf(connected)
   const rules = await rulesFor(administration, pair)
   const denials = rules.filter(rule => rule.effect === 'deny' && !isOver(rule, now))
-  for (const denial of denials) {
-    const [client, service] = [denial.client, denial.service].map(each => shortPattern(realm, each))
-    const forget = `orthrus admin policy '${client}' '${service}' --forget`
-    warn(
-      terminal,
-      options,
-      `deny ${client} -> ${service} still wins over this rule; to take it away: ${forget}`,
-    )
-  }
+  for (const denial of denials) warn(terminal, options, denialText(realm, denial))
 }

@@ -6,10 +6,10 @@ import { AUDIT_OUTCOMES, type AuditLine, type AuditOutcome } from '../shared/adm
 import { OrthrusError } from '../shared/errors.js'
 import { patternIn } from '../shared/pattern.js'
 import { isPrincipal, principalIn, type RealmName } from '../shared/principal.js'
+import { printable, printableLine } from '../shared/printable.js'
 import { DAY, formatTime, HOUR } from '../shared/time.js'
 import { defaulted, parseDuration, parseInstant } from './arguments.js'
 import { type ConnectionOptions, kdcTimeOf, withAdminConnection, withAdministration } from './connection.js'
-import { printable, printableLine } from './printable.js'
 import { answer, note, type Terminal, table } from './terminal.js'
 
 /** Commands that read the audit log of the KDC. */

@@ -102,7 +102,7 @@ async function show(
   text: string,
   options: ConnectionOptions,
 ): Promise<void> {
-  const { ruleCells, ruleObject } = await import('./rule-text.js')
+  const { ruleCells, ruleObject } = await import('../shared/administration/rule-text.js')
   const group = parseGroup(text)
   const members: Principal[] = []
   for await (const { principal } of administration.groups.members(group)) members.push(principal)

@@ -1,16 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { InvitationSummary } from '../shared/administration/invitations.js'
+import { isOfThisMachine } from '../shared/keytab/kdc-line.js'
 import { type Pattern, patternIn, shortPattern } from '../shared/pattern.js'
 import { isInvitation, localPart, principalIn, type RealmName } from '../shared/principal.js'
 import { formatTime } from '../shared/time.js'
 import { defaulted, parseDuration } from './arguments.js'
-import {
-  type ConnectionOptions,
-  isOfThisMachine,
-  kdcTimeOf,
-  withAdminConnection,
-  withAdministration,
-} from './connection.js'
+import { type ConnectionOptions, kdcTimeOf, withAdminConnection, withAdministration } from './connection.js'
 import { answer, note, type Terminal, table, warn } from './terminal.js'
 
 /** The commands for invitations, which bring keys to new hosts (docs/protocol.md section 12). */

@@ -1,9 +1,7 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
-import type { Membership, PolicyChange, RuleReplaced } from '../shared/administration/policy-change.js'
 import type { Policy, PolicyFile } from '../shared/administration/policy-file.js'
 import { OrthrusError } from '../shared/errors.js'
-import { shortPattern } from '../shared/pattern.js'
 import type { RealmName } from '../shared/principal.js'
 import { systemClock } from '../shared/time.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
@@ -36,9 +34,11 @@ export function diffCommand(terminal: Terminal): Command {
     .action((file: string, options: ConnectionOptions) =>
       withPolicy(terminal, file, options, async ({ realm, present, wanted }) => {
         const { policyChange } = await import('../shared/administration/policy-change.js')
+        const { diffLines } = await import('../shared/administration/policy-diff.js')
         const change = policyChange(present, wanted, true)
-        answer(terminal, options, change, (await linesOf(realm, change)).join('\n') || 'no difference')
-        if (!isNothing(change)) throw new CommandFailed('', { exitCode: EXIT.DIFFERS })
+        const lines = diffLines(realm, change)
+        answer(terminal, options, change, lines.join('\n') || 'no difference')
+        if (lines.length > 0) throw new CommandFailed('', { exitCode: EXIT.DIFFERS })
       }),
     )
 }
@@ -81,57 +81,23 @@ async function withPolicy(
 }
 
 async function apply(terminal: Terminal, parts: Parts, options: ApplyOptions): Promise<void> {
-  const { policyAfter, policyChange } = await import('../shared/administration/policy-change.js')
-  const { administration, realm, present, wanted } = parts
-  const prune = options.prune === true
-  await requireMet(wanted)
-  // What stays may grant what the file alone does not.
-  await requireMet({ ...wanted, ...policyAfter(present, wanted, prune) })
-  const change = policyChange(present, wanted, prune)
+  const { policyPlan, unmetText } = await import('../shared/administration/policy-diff.js')
+  const { administration, present, wanted } = parts
+  const plan = policyPlan(present, wanted, options.prune === true, systemClock.now())
+  const { change, lines, kept } = plan
+  const unmet = unmetText(plan.unmet)
+  // A policy whose own tests fail is not applied.
+  if (unmet !== undefined) throw new CommandFailed(unmet)
   const isDry = options.dryRun === true
-  if (!isDry && !isNothing(change)) await administration.wholePolicy.apply(change)
-  const lines = await linesOf(realm, change)
+  if (!isDry && lines.length > 0) await administration.wholePolicy.apply(change)
   const count = `${lines.length} ${lines.length === 1 ? 'change' : 'changes'}`
   const sum = isDry ? `${count} would be made` : `${count} made`
   const text = lines.length === 0 ? 'nothing to change' : [...lines, sum].join('\n')
   answer(terminal, options, { ...change, applied: !isDry }, text)
-  const kept = left(policyChange(present, wanted, true), change)
   if (kept > 0)
     note(
       terminal,
       options,
       `${kept} of what the file does not have stay: --prune takes them away, diff shows them`,
     )
-}
-
-/** A policy whose own tests fail is not applied. */
-async function requireMet(wanted: PolicyFile): Promise<void> {
-  const { unmetIn } = await import('./policy-test.js')
-  const [first, ...more] = unmetIn(wanted, wanted.expectations, systemClock.now())
-  if (first === undefined) return
-  const others = more.length === 0 ? '' : `, and ${more.length} more`
-  throw new CommandFailed(
-    `line ${first.expectation.line}: ${first.expectation.text}: but ${first.why}${others}; nothing was changed`,
-  )
-}
-
-function isNothing({ rules, members }: PolicyChange): boolean {
-  return rules.length === 0 && members.length === 0
-}
-
-/** How many changes more `--prune` would make. */
-function left(whole: PolicyChange, made: PolicyChange): number {
-  return whole.rules.length + whole.members.length - made.rules.length - made.members.length
-}
-
-/** As `diff` writes them: what goes with a minus, what comes with a plus. */
-async function linesOf(realm: RealmName, { rules, members }: PolicyChange): Promise<string[]> {
-  const { ruleLine } = await import('../shared/administration/policy-file.js')
-  const ofRule = ({ before, after }: RuleReplaced) =>
-    [before && `- ${ruleLine(realm, before)}`, after && `+ ${ruleLine(realm, after)}`]
-      .filter(line => line !== null)
-      .join('\n')
-  const ofMember = ({ group, principal, joins }: Membership) =>
-    `${joins ? '+' : '-'} group ${group.slice(1)} ${shortPattern(realm, principal)}`
-  return [...members.map(ofMember), ...rules.map(ofRule)]
 }

@@ -1,13 +1,13 @@
 import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import { isOver, type PolicyRule } from '../shared/administration/rule.js'
+import { ruleCells, ruleObject } from '../shared/administration/rule-text.js'
 import { OrthrusError } from '../shared/errors.js'
 import { nearestOf } from '../shared/options.js'
 import { type Pattern, patternIn, patternsOf, shortPattern } from '../shared/pattern.js'
 import { isPrincipal, kdcService, type Principal, type RealmName } from '../shared/principal.js'
 import { applyCommand, diffCommand, exportCommand } from './admin-policy-file.js'
 import { type ConnectionOptions, kdcTimeOf, withAdminConnection, withAdministration } from './connection.js'
-import { ruleCells, ruleObject } from './rule-text.js'
 import { answer, type Terminal, table } from './terminal.js'
 
 interface PolicyOptions extends ConnectionOptions {

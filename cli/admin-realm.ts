@@ -1,7 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander'
+import { writeDuration } from '../shared/administration/policy-text.js'
 import type { RealmChanges, RealmSummary, RotationSchedule } from '../shared/administration/realm.js'
 import { formatTime } from '../shared/time.js'
-import { parseDuration, typedDuration } from './arguments.js'
+import { parseDuration } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { given } from './given.js'
 import { answer, type Terminal, table } from './terminal.js'
@@ -90,14 +91,14 @@ function ageOf(age: Age | undefined): number | null | undefined {
 
 function rowsOf(summary: RealmSummary): string[][] {
   const { realm, maxTgtLife, maxServiceLife, maxRenew, longestLife, rotation, survive, createdAt } = summary
-  const age = (milliseconds: number | null) => (milliseconds === null ? 'never' : typedDuration(milliseconds))
+  const age = (milliseconds: number | null) => (milliseconds === null ? 'never' : writeDuration(milliseconds))
   return [
     ['realm', realm],
-    ['longest TGT', typedDuration(maxTgtLife)],
-    ['longest ticket for a service', typedDuration(maxServiceLife)],
-    ['TGTs renewed for', typedDuration(maxRenew)],
-    ['survives without a KDC', survive === null ? 'not set' : typedDuration(survive)],
-    ['longest ever', `${typedDuration(longestLife)} (old keys and revocations are kept as long)`],
+    ['longest TGT', writeDuration(maxTgtLife)],
+    ['longest ticket for a service', writeDuration(maxServiceLife)],
+    ['TGTs renewed for', writeDuration(maxRenew)],
+    ['survives without a KDC', survive === null ? 'not set' : writeDuration(survive)],
+    ['longest ever', `${writeDuration(longestLife)} (old keys and revocations are kept as long)`],
     ['key of krbtgt changes after', age(rotation.krbtgt)],
     ['key of kdc changes after', age(rotation.kdc)],
     ['other keys are due after', age(rotation.principals)],
@@ -107,7 +108,7 @@ function rowsOf(summary: RealmSummary): string[][] {
 
 /** What it costs that tickets live for an outage, in words. */
 function priceOf({ survive, maxServiceLife, maxTgtLife }: RealmSummary): string {
-  const [outage, service, tgt] = [survive ?? 0, maxServiceLife, maxTgtLife].map(typedDuration)
+  const [outage, service, tgt] = [survive ?? 0, maxServiceLife, maxTgtLife].map(writeDuration)
   return [
     `Clients whose tickets are in use go on for ${outage} without any KDC once they have tickets of these lifetimes, which`,
     'is when the TGTs that were issued before have ended, or when a client is started again.',

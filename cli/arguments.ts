@@ -3,7 +3,7 @@ import type { RuleRate } from '../shared/administration/rule.js'
 import { isPlainPath } from '../shared/ticket/caveat-path.js'
 import { compareNames } from '../shared/ticket/claim-names.js'
 import type { Claims, ClaimValue } from '../shared/ticket/claims.js'
-import { DAY, HOUR, MINUTE, parseDuration as readDuration, SECOND } from '../shared/time.js'
+import { HOUR, MINUTE, parseDuration as readDuration, SECOND } from '../shared/time.js'
 
 /** Values on the command line: parsed, or refused with an example of a right one. */
 
@@ -13,32 +13,6 @@ export function parseDuration(text: string): number {
   if (milliseconds === undefined) throw new InvalidArgumentError('Write a time as 90s, 15m, 1h or 7d.')
   return milliseconds
 }
-
-/** Units in which a duration is printed. */
-const UNITS = [
-  ['d', DAY],
-  ['h', HOUR],
-  ['min', MINUTE],
-] as const
-
-/** Milliseconds for people, in the largest unit of which there are at least two. */
-export function formatDuration(milliseconds: number): string {
-  const [unit, size] = UNITS.find(([, size]) => milliseconds >= 2 * size) ?? ['s', SECOND]
-  return `${Math.floor(milliseconds / size)} ${unit}`
-}
-
-/** Milliseconds as a person would type them, without loss: `90s`, `15m`, `1h`, `7d`. */
-export function typedDuration(milliseconds: number): string {
-  const [unit, size] = TYPED.find(([, size]) => milliseconds % size === 0) ?? ['ms', 1]
-  return `${milliseconds / size}${unit}`
-}
-
-const TYPED = [
-  ['d', DAY],
-  ['h', HOUR],
-  ['m', MINUTE],
-  ['s', SECOND],
-] as const
 
 /** `GET,HEAD` as a list without empty items. */
 export function parseList(text: string): string[] {
@@ -202,12 +176,6 @@ const RATE_UNITS: ReadonlyMap<string, number> = new Map([
   ['m', MINUTE],
   ['h', HOUR],
 ])
-
-/** As a person types it. */
-export function typedRate({ points, interval }: RuleRate): string {
-  const [unit] = [...RATE_UNITS].find(([, size]) => size === interval) ?? []
-  return `${points}/${unit ?? typedDuration(interval)}`
-}
 
 /** `https://app.example`, as browsers send it; added to those `before` it. */
 export function parseOrigin(text: string, before: readonly string[] = []): string[] {

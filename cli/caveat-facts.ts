@@ -1,7 +1,7 @@
 import { toHex } from '../shared/bytes.js'
 import type { Value } from '../shared/encoding/encoding.js'
 import type { Principal } from '../shared/principal.js'
-import { caveatText } from '../shared/ticket/caveat-text.js'
+import { caveatTexts } from '../shared/ticket/caveat-text.js'
 import { type Caveat, decodeCaveat } from '../shared/ticket/caveats.js'
 import { formatTime } from '../shared/time.js'
 import { type Fact, fact } from './facts.js'
@@ -12,11 +12,9 @@ export function caveatFacts(caveats: readonly Uint8Array[]): Fact {
   const decoded = caveats.map(caveatIn)
   return fact(
     decoded.map(caveat => (caveat === undefined ? { name: 'unknown' } : caveatValue(caveat))),
-    decoded.map(caveat => (caveat === undefined ? UNKNOWN : caveatText(caveat))),
+    caveatTexts(caveats),
   )
 }
-
-const UNKNOWN = 'of unknown form: it never holds'
 
 /** The only party that can use the credential. */
 export function delegateFact(caveats: readonly Uint8Array[]): Fact {

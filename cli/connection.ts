@@ -2,6 +2,7 @@ import type { Command, Option } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import type { Realm } from '../client/connect.js'
 import type { KeptLogin, KeytabLogin, PasswordLogin, Timeouts } from '../client/connect-options.js'
+import { isOfThisMachine } from '../shared/keytab/kdc-line.js'
 import { type Logger, silentLogger } from '../shared/logger.js'
 import { parsePrincipal } from '../shared/principal.js'
 import { RepeatedOption } from './arguments.js'
@@ -110,11 +111,6 @@ async function urlsOfKeytab(
 /** The KDCs that a keytab may name which is carried to another host: none where one is of this machine. */
 export function kdcsForOthers(urls: readonly string[]): readonly string[] {
   return urls.some(isOfThisMachine) ? [] : urls
-}
-
-/** Whether a URL leads to the machine that it is used on. */
-export function isOfThisMachine(text: string): boolean {
-  return URL.canParse(text) && /^(?:localhost|\[::1\]|127\..*)$/.test(new URL(text).hostname)
 }
 
 /** The largest message and response, bytes. */

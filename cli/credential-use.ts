@@ -2,7 +2,7 @@ import { OrthrusError } from '../shared/errors.js'
 import { type Principal, principalIn, realmOf, ticketGrantingService } from '../shared/principal.js'
 import { decodeCaveat } from '../shared/ticket/caveats.js'
 import { type Credential, parseCredential } from '../shared/ticket/credential.js'
-import { formatDuration } from './arguments.js'
+import { formatDuration } from '../shared/time.js'
 import { textOf } from './terminal.js'
 
 /** Says before anything is sent what a credential can be used for, with the option that helps. */

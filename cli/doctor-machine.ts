@@ -3,8 +3,7 @@ import { basename, dirname } from 'node:path'
 import { keyHolders } from '../service/lock/key-holders.js'
 import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab/keytab.js'
 import { parsePrincipal } from '../shared/principal.js'
-import { MINUTE } from '../shared/time.js'
-import { formatDuration } from './arguments.js'
+import { formatDuration, MINUTE } from '../shared/time.js'
 import { type Finding, failed, note, ok, wrong } from './doctor-finding.js'
 
 /** What `orthrus doctor` finds out about the machine and the keytab, without the KDC. */

@@ -1,13 +1,14 @@
 import { Command } from 'commander'
 import type { Realm } from '../client/connect.js'
 import type { ServiceTicket } from '../client/ticket/service-ticket.js'
+import { typedClaim } from '../shared/administration/rule-text.js'
 import { principalIn } from '../shared/principal.js'
-import { formatDuration, parseDuration } from './arguments.js'
+import { printableJson } from '../shared/printable.js'
+import { formatDuration } from '../shared/time.js'
+import { parseDuration } from './arguments.js'
 import { type ConnectionOptions, withLogin, withRealm } from './connection.js'
 import { CommandFailed } from './failure.js'
-import { printableJson } from './printable.js'
 import { errorObject, report } from './report.js'
-import { typedClaim } from './rule-text.js'
 import { type Terminal, table } from './terminal.js'
 
 interface GetOptions extends ConnectionOptions {

@@ -2,10 +2,10 @@ import { constants, openSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { pino } from 'pino'
 import type { Logger } from '../shared/logger.js'
+import { printable } from '../shared/printable.js'
 import { withoutSecrets } from '../shared/shown-text.js'
 import { systemTimers } from '../shared/timers.js'
 import { LogOutput } from './log-output.js'
-import { printable } from './printable.js'
 
 /** The log of `orthrus kdc`: JSON lines on standard error. */
 

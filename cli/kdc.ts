@@ -1,15 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { DEFAULT_AUDIT, DEFAULT_LIMITS } from '../kdc/limits/defaults.js'
 import { TrustedProxies } from '../kdc/transport/trusted-proxies.js'
-import {
-  defaulted,
-  parseDuration,
-  parseListen,
-  parseOrigin,
-  parseSize,
-  RepeatedOption,
-  typedDuration,
-} from './arguments.js'
+import { writeDuration } from '../shared/administration/policy-text.js'
+import { defaulted, parseDuration, parseListen, parseOrigin, parseSize, RepeatedOption } from './arguments.js'
 import { TypedValues } from './config/typed-values.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
 import { addMasterKeyOptions } from './master-key.js'
@@ -86,7 +79,7 @@ function addSettings(command: Command): Command {
       defaulted(
         '--audit-max-age <time>',
         'how old the audit log gets',
-        typedDuration(DEFAULT_AUDIT.maxAge),
+        writeDuration(DEFAULT_AUDIT.maxAge),
         parseDuration,
       ),
     )

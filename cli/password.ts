@@ -1,12 +1,9 @@
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import type { PasswordKey } from '../shared/administration/principals.js'
-import { SIZE } from '../shared/constants.js'
 import type { Principal } from '../shared/principal.js'
 import { CommandFailed, EXIT } from './failure.js'
 import type { Terminal } from './terminal.js'
-
-const LENGTH_MIN = 12
 
 /**
  * A new password for each: asked twice at a terminal, otherwise a line of standard input each.
@@ -23,7 +20,7 @@ export async function askNewPasswords(
     const password = lines === undefined ? await ask(terminal, question) : lines[i]
     if (password === undefined)
       throw new TypeError(`no password came for ${principal}: send a line for each name on standard input`)
-    requireLength(password, principal)
+    await requireLength(password, principal)
     if (lines === undefined && (await ask(terminal, 'The same again: ')) !== password)
       throw new TypeError('the two passwords differ')
     passwords.set(principal, password)
@@ -53,24 +50,19 @@ export async function askPasswordChange(
   if (old === undefined || next === undefined) {
     throw new TypeError('send two lines on standard input: the password, and the new one')
   }
-  requireLength(next, principal)
+  await requireLength(next, principal)
   return { old, next }
 }
 
-/** Anyone who records a login can try passwords against it. Length is the only defence (docs/threat-model.md). */
-function requireLength(password: string, principal: Principal): void {
-  if ([...password].length >= LENGTH_MIN) return
-  throw new TypeError(`a password has ${LENGTH_MIN} characters at least, and that for ${principal} has fewer`)
+async function requireLength(password: string, principal: Principal): Promise<void> {
+  const { requireLongPassword } = await import('../client/login/new-password.js')
+  requireLongPassword(password, principal)
 }
 
-/** The key of a new password, with a salt of its own. */
+/** The key of a new password. */
 export async function passwordKey(password: string, principal: Principal): Promise<PasswordKey> {
-  const { derivePasswordKey } = await import('../shared/crypto/derive.js')
-  const { systemRandom } = await import('../shared/crypto/random.js')
-  const { parametersWith } = await import('../shared/exchange/params.js')
-  const salt = systemRandom(SIZE.SALT)
-  const parameters = parametersWith(salt)
-  return { parameters, key: await derivePasswordKey(password, principal, salt, parameters) }
+  const { newPasswordKey } = await import('../client/login/new-password.js')
+  return newPasswordKey(password, principal)
 }
 
 /** The first lines of standard input, which may have fewer. */

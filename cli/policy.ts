@@ -29,7 +29,7 @@ function testCommand(terminal: Terminal): Command {
 
 async function test(terminal: Terminal, file: string, tests: string[], options: TestOptions): Promise<void> {
   const { expectationsIn, policyFileIn } = await import('./policy-files.js')
-  const { unmetIn } = await import('./policy-test.js')
+  const { unmetIn } = await import('../shared/administration/policy-test.js')
   const policy = await policyFileIn(file)
   const now = options.at ?? systemClock.now()
   const sources: [string, readonly Expectation[]][] = [[file, policy.expectations]]

@@ -1,13 +1,13 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import type { Realm } from '../client/connect.js'
+import { describeFollowers } from '../shared/administration/followers-text.js'
 import { FOLLOWERS_WAIT_MAX } from '../shared/administration/revocations.js'
 import { OrthrusError } from '../shared/errors.js'
 import type { Principal } from '../shared/principal.js'
 import { SECOND } from '../shared/time.js'
 import { parseDuration } from './arguments.js'
 import { withChannel } from './connection.js'
-import { describeFollowers } from './followers-text.js'
 import { note, type Terminal, type Together } from './terminal.js'
 
 /** Which services refuse by now what a command revoked. */

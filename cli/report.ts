@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander'
 import { OrthrusError } from '../shared/errors.js'
+import { printableJson, printableLine } from '../shared/printable.js'
 import { CommandFailed, EXIT } from './failure.js'
-import { printableJson, printableLine } from './printable.js'
 import type { Terminal } from './terminal.js'
 
 /**

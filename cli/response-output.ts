@@ -1,6 +1,6 @@
+import { printable, printableJson } from '../shared/printable.js'
 import { CommandFailed } from './failure.js'
 import type { OutputFile } from './output-file.js'
-import { printable, printableJson } from './printable.js'
 import type { Terminal } from './terminal.js'
 
 /** The options that say how a response is printed. */

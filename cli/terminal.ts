@@ -1,6 +1,6 @@
 import { codeOf } from '../shared/folder.node.js'
+import { printable, printableJson, printableLine } from '../shared/printable.js'
 import { type Bound, readBounded, standardInput } from './bounded-input.js'
-import { printable, printableJson, printableLine } from './printable.js'
 
 /** Where a command reads its surroundings and prints; tests pass their own. */
 export interface Terminal {

@@ -1,11 +1,11 @@
 import { Command } from 'commander'
 import type { KeptLogin, KeptTicket } from '../client/kept-login/kept-login.js'
 import { localPart, type Principal } from '../shared/principal.js'
+import { printableJson } from '../shared/printable.js'
 import type { Grant } from '../shared/ticket/grant.js'
-import { formatDuration } from './arguments.js'
+import { formatDuration } from '../shared/time.js'
 import { CommandFailed } from './failure.js'
 import { requireLogins, whichLogins } from './logins.js'
-import { printableJson } from './printable.js'
 import { errorObject, report } from './report.js'
 import { type Terminal, table } from './terminal.js'
 

@@ -49,3 +49,16 @@ export function parseDuration(text: string): number | undefined {
   const size = UNIT.get(unit)
   return count === undefined || size === undefined ? undefined : Number(count) * size
 }
+
+/** Units in which a duration is printed. */
+const PRINTED = [
+  ['d', DAY],
+  ['h', HOUR],
+  ['min', MINUTE],
+] as const
+
+/** Milliseconds for people, in the largest unit of which there are at least two. */
+export function formatDuration(milliseconds: number): string {
+  const [unit, size] = PRINTED.find(([, size]) => milliseconds >= 2 * size) ?? ['s', SECOND]
+  return `${Math.floor(milliseconds / size)} ${unit}`
+}

@@ -145,7 +145,7 @@ const ORDER = {
       'ws.node.ts',
     ],
     ['errors.ts'],
-    ['shown-text.ts', 'recently-used.ts'],
+    ['shown-text.ts', 'recently-used.ts', 'printable.ts'],
   ],
   console: [
     ['main.tsx'],
@@ -285,7 +285,7 @@ describe('the house', () => {
       /\b(?:derivePasswordKey|scrypt(?:Sync|Async)?)\s*\(/.test(text),
     )
     expect(working.map(source => source.path).sort()).toEqual([
-      'cli/password.ts',
+      'client/login/new-password.ts',
       'client/login/password.ts',
       'shared/crypto/derive.ts',
       'shared/crypto/primitives.node.ts',

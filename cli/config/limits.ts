@@ -1,6 +1,6 @@
 import { DEFAULT_LIMITS, type Limits, type Rate } from '../../kdc/limits/defaults.js'
+import { writeDuration } from '../../shared/administration/policy-text.js'
 import { DAY, parseDuration, SECOND } from '../../shared/time.js'
-import { typedDuration } from '../arguments.js'
 import { kindOf } from './written.js'
 
 /** The limits of the KDC as an operator writes them, with what each protects. */
@@ -171,14 +171,14 @@ function timeFrom(text: string): number {
   const time = parseDuration(text)
   if (time === undefined) throw new WrongLimit(`has a time as ${example('time')}, not ${kindOf(text)}`)
   if (time < SECOND || time > TIME_MAX)
-    throw new WrongLimit(`has a time from 1s to ${typedDuration(TIME_MAX)}, not ${kindOf(text)}`)
+    throw new WrongLimit(`has a time from 1s to ${writeDuration(TIME_MAX)}, not ${kindOf(text)}`)
   return time
 }
 
 /** As it is written: a number, `10s`, `30/1m`. */
 export function limitText(limit: number | Rate, { kind }: LimitFacts): string | number {
-  if (typeof limit === 'object') return `${limit.points}/${typedDuration(limit.interval)}`
-  return kind === 'time' ? typedDuration(limit) : limit
+  if (typeof limit === 'object') return `${limit.points}/${writeDuration(limit.interval)}`
+  return kind === 'time' ? writeDuration(limit) : limit
 }
 
 export function defaultLimitText(name: LimitName): string | number {

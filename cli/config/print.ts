@@ -1,6 +1,6 @@
 import { type MasterKeySource, toldSource } from '../../kdc/vault/master-key-source.js'
+import { printableLine } from '../../shared/printable.js'
 import { type MasterKeyArguments, masterKeySourceFor } from '../master-key.js'
-import { printableLine } from '../printable.js'
 import { answer, type Terminal } from '../terminal.js'
 import type { InForce } from './place.js'
 import type { Configuration } from './resolve.js'

@@ -1,6 +1,6 @@
 import { type ErrorCode, OrthrusError } from '../../shared/errors.js'
+import { printableLine } from '../../shared/printable.js'
 import { SECOND } from '../../shared/time.js'
-import { printableLine } from '../printable.js'
 import type { Fault } from './faults.js'
 
 /** What a program is told in place of an answer that was not proved, or that there is none. */

@@ -1,3 +1,4 @@
+import { caveatsOf } from '../../shared/administration/policy-decision.js'
 import { isOver, NO_TERMS, type PolicyRule, type RuleRate } from '../../shared/administration/rule.js'
 import { isSameRule, type RuleChange } from '../../shared/administration/rules.js'
 import { LIMIT } from '../../shared/constants.js'
@@ -7,7 +8,6 @@ import { EVERYONE, isGroup, type Pattern, shortPattern } from '../../shared/patt
 import { kdcService, type Principal, type RealmName, ticketGrantingService } from '../../shared/principal.js'
 import { decodeCaveat } from '../../shared/ticket/caveats.js'
 import { ownable } from '../issue/ownership.js'
-import { caveatsOf } from '../issue/policy.js'
 import { REALM_BOUNDS, RULE_RATE_BOUNDS } from '../limits/defaults.js'
 import { policyName } from '../realm/directory.js'
 import { RECORD_KIND } from '../store/store.js'

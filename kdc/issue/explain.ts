@@ -1,3 +1,4 @@
+import { type Decision, everMatching } from '../../shared/administration/policy-decision.js'
 import { type DecidingRule, isOver, NO_TERMS, type PolicyRule } from '../../shared/administration/rule.js'
 import type {
   CaveatRefusal,
@@ -18,7 +19,6 @@ import { currentKey, nextKey } from '../realm/principal-keys.js'
 import type { PrincipalRecord, RealmRecord, StoredKey } from '../vault/records.js'
 import { issueTicket, issuingService } from './issue.js'
 import { endTimeOf, type LifetimeLimits } from './lifetime.js'
-import { type Decision, everMatching } from './policy.js'
 import {
   contentFor,
   decideFor,

@@ -1,3 +1,9 @@
+import {
+  type Decision,
+  decide,
+  type PolicyQuestion,
+  type Terms,
+} from '../../shared/administration/policy-decision.js'
 import type { DecidingRule } from '../../shared/administration/rule.js'
 import { FLAG } from '../../shared/constants.js'
 import { drawFraction } from '../../shared/crypto/fraction.js'
@@ -17,7 +23,6 @@ import type { Origin } from '../report/events.js'
 import type { PrincipalRecord, RealmRecord } from '../vault/records.js'
 import { issueTicket, issuingService } from './issue.js'
 import { endTimeOf, type LifetimeLimits } from './lifetime.js'
-import { type Decision, decide, type PolicyQuestion, type Terms } from './policy.js'
 import type { ReplySpace } from './reply-space.js'
 
 /**

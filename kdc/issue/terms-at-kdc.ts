@@ -1,3 +1,4 @@
+import { decide, type Terms } from '../../shared/administration/policy-decision.js'
 import type { PolicyRule } from '../../shared/administration/rule.js'
 import { type Pattern, patternsOf } from '../../shared/pattern.js'
 import { kdcService, type Principal } from '../../shared/principal.js'
@@ -6,7 +7,6 @@ import type { OpenRealm } from '../realm/realm.js'
 import { readStoredPrincipal } from '../realm/stored-principal.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePolicyRecord } from '../vault/records.js'
-import { decide, type Terms } from './policy.js'
 import { groupsOf } from './service-tickets.js'
 
 /** What a principal may have at `kdc@realm`, read from the store and no cache: to be asked before a change is committed. */

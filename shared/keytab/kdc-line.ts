@@ -54,6 +54,11 @@ export function isKdcUrl(text: string): boolean {
   return new URL(text).hash === ''
 }
 
+/** Whether a URL leads to the machine that it is used on. */
+export function isOfThisMachine(text: string): boolean {
+  return URL.canParse(text) && /^(?:localhost|\[::1\]|127\..*)$/.test(new URL(text).hostname)
+}
+
 function invalid(number: number, path: string | undefined, reason: string): OrthrusError {
   const keytab = path === undefined ? 'the keytab' : `the keytab ${path}`
   return new OrthrusError('keytab_invalid', `line ${number} of ${keytab} names no KDCs: ${reason}`, {

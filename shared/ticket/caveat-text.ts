@@ -1,12 +1,23 @@
 import { toHex } from '../bytes.js'
 import type { Value } from '../encoding/encoding.js'
 import { formatTime } from '../time.js'
-import type { Caveat } from './caveats.js'
+import { type Caveat, decodeCaveat } from './caveats.js'
 import type { ClaimValue } from './claims.js'
 
 /**
  * Caveats and claims in words, for people. Whoever makes a credential chooses its texts, so they are quoted with care.
  */
+
+/** Caveats as they are in a ticket. One of unknown form is named as what it is. */
+export function caveatTexts(caveats: readonly Uint8Array[]): string[] {
+  return caveats.map(bytes => {
+    try {
+      return caveatText(decodeCaveat(bytes))
+    } catch {
+      return 'of unknown form: it never holds'
+    }
+  })
+}
 
 /** What a caveat restricts a ticket to, such as `methods GET, HEAD`. */
 export function caveatText(caveat: Caveat): string {

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import {
   collectClaims,
   collectNames,
-  formatDuration,
   parseClaim,
   parseDuration,
   parseInstant,
@@ -12,9 +11,10 @@ import {
   parseOrigin,
   parsePaths,
   parseSize,
-  typedDuration,
 } from '../../cli/arguments.js'
 import { parseHeader } from '../../cli/request-line.js'
+import { writeDuration } from '../../shared/administration/policy-text.js'
+import { formatDuration } from '../../shared/time.js'
 
 describe('durations', () => {
   it.each([
@@ -47,11 +47,11 @@ describe('durations', () => {
   })
 
   it.each(['1s', '90s', '15m', '90m', '1h', '36h', '7d'])('%s is typed as it was', text => {
-    expect(typedDuration(parseDuration(text))).toBe(text)
+    expect(writeDuration(parseDuration(text))).toBe(text)
   })
 
   it('that is not a whole second is written without loss', () => {
-    expect(typedDuration(1_500)).toBe('1500ms')
+    expect(writeDuration(1_500)).toBe('1500ms')
   })
 })
 

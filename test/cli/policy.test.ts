@@ -230,7 +230,7 @@ describe('a deny for another pair', () => {
     await forget('web', 'orders')
     await admin('deny', '*', 'orders')
     expect((await admin('allow', 'web', 'orders')).err).toBe(
-      "orthrus: warning: deny * -> orders still wins over this rule; to take it away: orthrus admin policy '*' 'orders' --forget\n",
+      "orthrus: warning: deny * -> orders still wins over this rule; to take it away: orthrus admin policy '*' orders --forget\n",
     )
     expect((await admin('policy', 'web', 'orders')).out).toBe(
       [

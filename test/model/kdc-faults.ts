@@ -40,7 +40,7 @@ export const KDC_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'there are tickets for a disabled service',
-    file: 'kdc/issue/policy.ts',
+    file: 'shared/administration/policy-decision.ts',
     from: "  if (facts.disabled) return unknown(rule, 'the service is disabled')\n",
     to: '',
   },

@@ -118,7 +118,7 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'a person with a password is a service',
-    file: 'kdc/issue/policy.ts',
+    file: 'shared/administration/policy-decision.ts',
     from: '  if (facts.passwordBased) return denied(rule, "the service\'s key comes from a password")\n',
     to: '',
   },

@@ -17,7 +17,7 @@ export const POLICY_FAULTS: readonly (DeliberateFault & { readonly about: 'polic
     },
     {
       name: 'a denial gives way to a more specific rule',
-      file: 'kdc/issue/policy.ts',
+      file: 'shared/administration/policy-decision.ts',
       from: "const denial = matching.find(rule => rule.effect === 'deny')",
       to: "const denial = matching.slice(0, 1).find(rule => rule.effect === 'deny')",
     },
@@ -35,13 +35,13 @@ export const POLICY_FAULTS: readonly (DeliberateFault & { readonly about: 'polic
     },
     {
       name: 'the groups of a client are not looked at',
-      file: 'kdc/issue/policy.ts',
+      file: 'shared/administration/policy-decision.ts',
       from: 'const clients = patternsOf(client, groups.client)',
       to: 'const clients = patternsOf(client, groups.client.slice(0, 0))',
     },
     {
       name: 'the groups of a service are not looked at',
-      file: 'kdc/issue/policy.ts',
+      file: 'shared/administration/policy-decision.ts',
       from: 'const services = patternsOf(service, groups.service)',
       to: 'const services = patternsOf(service, groups.service.slice(0, 0))',
     },

@@ -16,7 +16,6 @@ import {
   parsePaths,
   parseRate,
   parseSize,
-  typedRate,
 } from '../../../cli/arguments.js'
 import { callCommand } from '../../../cli/call.js'
 import { delegateCommand } from '../../../cli/delegate.js'
@@ -37,6 +36,7 @@ import { parseHeader } from '../../../cli/request-line.js'
 import { run } from '../../../cli/run.js'
 import { decodeHead } from '../../../cli/tunnel/head.js'
 import { parsePlace, parseTarget, shownPlace } from '../../../cli/tunnel/place.js'
+import { writeRate } from '../../../shared/administration/policy-text.js'
 import { toBase64url } from '../../../shared/bytes.js'
 import { TYPE } from '../../../shared/constants.js'
 import { LongTermKey } from '../../../shared/crypto/keys.js'
@@ -96,7 +96,7 @@ const values: Entry = {
       () => parseClaim(text),
       () => parseInstant(text),
       () => parseEnd(text),
-      () => typedRate(parseRate(text)),
+      () => writeRate(parseRate(text)),
       () => parseListen(text),
       () => shownPlace(parseTarget(text)),
       () => shownPlace(parsePlace(text)),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { printable, printableJson, printableLine } from '../../cli/printable.js'
+import { printable, printableJson, printableLine } from '../../shared/printable.js'
 
 /** Each of them moves a cursor, hides or colours text, answers for the user, ends a line or turns a direction. */
 const OBEYED = [

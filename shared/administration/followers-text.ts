@@ -1,8 +1,7 @@
-import type { FollowerRow, Followers } from '../shared/administration/revocations.js'
-import { localPart, type Principal } from '../shared/principal.js'
-import { MINUTE } from '../shared/time.js'
-import { formatDuration, typedDuration } from './arguments.js'
-import type { Together } from './terminal.js'
+import { localPart, type Principal } from '../principal.js'
+import { formatDuration, MINUTE } from '../time.js'
+import { writeDuration } from './policy-text.js'
+import type { FollowerRow, Followers } from './revocations.js'
 
 /** What the followers of the revocation log are, in words: pure functions of the KDC's answers. */
 
@@ -23,12 +22,18 @@ export interface RevokedNames {
   readonly survive?: number | null
 }
 
+/** Who refuses by now what was revoked: in a line, and as fields of an answer in JSON. */
+export interface FollowersText {
+  readonly text: string
+  readonly fields: object
+}
+
 /** `refused by orders/1, billing; stock was last heard 3 min ago`, and the same as fields. */
 export function describeFollowers(
   { rows, applied, silent: unheard, keptFor }: Followers,
   seq: number,
   { revoked = [], renewed, maxServiceLife, survive = null }: RevokedNames = {},
-): Together {
+): FollowersText {
   const behind = rows.filter(row => row.seen < seq)
   const left = behind.filter(row => !row.connected && revoked.includes(row.principal))
   const told = left.filter(row => row.sent >= seq)
@@ -80,7 +85,7 @@ const HOW_TO_FOLLOW = 'to have one refuse within milliseconds, start it with loa
 /** What holds where no service follows, or none but the one that is revoked. */
 function nobodyElse(some: boolean, maxServiceLife: number): string {
   const follows = some ? 'no other service follows this KDC' : 'no service follows this KDC'
-  return `${follows}, so services accept tickets in hand until these end, at most ${typedDuration(maxServiceLife)} from now`
+  return `${follows}, so services accept tickets in hand until these end, at most ${writeDuration(maxServiceLife)} from now`
 }
 
 /** @param unnamed how many more there are that the KDC did not name */

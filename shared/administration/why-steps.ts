@@ -1,9 +1,9 @@
-import type { PolicyRule, RuleRate } from '../shared/administration/rule.js'
-import type { Why, WhyParty, WhyQuestion } from '../shared/administration/why.js'
-import { shortPattern } from '../shared/pattern.js'
-import { localPart, type RealmName, realmOf } from '../shared/principal.js'
-import { DAY, formatTime, SECOND } from '../shared/time.js'
-import { typedRate } from './arguments.js'
+import { shortPattern } from '../pattern.js'
+import { localPart, type RealmName, realmOf } from '../principal.js'
+import { DAY, formatTime, SECOND } from '../time.js'
+import { writeRate } from './policy-text.js'
+import type { PolicyRule, RuleRate } from './rule.js'
+import type { Why, WhyParty, WhyQuestion } from './why.js'
 
 /** What to type to change what `orthrus admin why` says: pure functions of the KDC's answer. */
 
@@ -87,7 +87,7 @@ function rateSteps({ client }: WhyQuestion, { rules, rate }: Why): string[] {
   const rule = rules.find(({ fate }) => fate === 'decides')?.rule
   if (rule === undefined || rate === null) return []
   const allow = `orthrus admin allow ${typedPair(realmOf(client), rule)}`
-  const more = `${allow} --rate ${typedRate(twice(rate))}`
+  const more = `${allow} --rate ${writeRate(twice(rate))}`
   return [
     ...(rate.points < POINTS_MAX ? [more, `or: ${allow} --no-rate`] : [`${allow} --no-rate`]),
     `or wait ${Math.ceil((rate.wait ?? 0) / SECOND)} s`,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decide, type ServiceFacts } from '../../../kdc/issue/policy.js'
 import { NO_GROUPS_OF_PAIR } from '../../../kdc/realm/directory.js'
+import { decide, type ServiceFacts } from '../../../shared/administration/policy-decision.js'
 import type { PolicyRule } from '../../../shared/administration/rule.js'
 import { decodeCaveat } from '../../../shared/ticket/caveats.js'
 import { local, pattern, ruleOf } from '../../support/realm.js'

@@ -1,10 +1,10 @@
-import { isOver, type PolicyRule } from '../shared/administration/rule.js'
-import { shortPattern } from '../shared/pattern.js'
-import type { RealmName } from '../shared/principal.js'
-import type { ClaimValue } from '../shared/ticket/claims.js'
-import { formatTime } from '../shared/time.js'
-import { typedDuration, typedRate } from './arguments.js'
-import { printableJson, printableLine } from './printable.js'
+import { shortPattern } from '../pattern.js'
+import type { RealmName } from '../principal.js'
+import { printableJson, printableLine } from '../printable.js'
+import type { ClaimValue } from '../ticket/claims.js'
+import { formatTime } from '../time.js'
+import { writeDuration, writeRate } from './policy-text.js'
+import { isOver, type PolicyRule } from './rule.js'
 
 /** Rules of policy as they are printed. */
 
@@ -31,11 +31,11 @@ function termsOf(rule: PolicyRule): Map<string, string> {
   const { effect, claims, maxLife, methods, paths, delegable, until, rate } = rule
   const terms = new Map<string, string>([['effect', effect]])
   for (const [name, value] of claims) terms.set(`claim ${name}`, typedClaim(name, value))
-  if (maxLife !== null) terms.set('max-life', `at most ${typedDuration(maxLife)}`)
+  if (maxLife !== null) terms.set('max-life', `at most ${writeDuration(maxLife)}`)
   if (methods !== null) terms.set('methods', `methods ${methods.join(',')}`)
   if (paths !== null) terms.set('paths', `paths ${paths.join(',')}`)
   if (delegable) terms.set('delegable', 'delegable')
-  if (rate !== null) terms.set('rate', `at most ${typedRate(rate)}`)
+  if (rate !== null) terms.set('rate', `at most ${writeRate(rate)}`)
   if (until !== null) terms.set('until', `until ${formatTime(until)}`)
   return terms
 }

@@ -1,11 +1,11 @@
-import { type Decision, decide } from '../kdc/issue/policy.js'
-import type { Expectation } from '../shared/administration/policy-expectation.js'
-import { type PolicyFile, ruleLine } from '../shared/administration/policy-file.js'
-import { writeClaim } from '../shared/administration/policy-text.js'
-import { OrthrusError } from '../shared/errors.js'
-import type { Pattern } from '../shared/pattern.js'
-import { localPart, type Principal } from '../shared/principal.js'
-import { decodeCaveat, requireCaveats } from '../shared/ticket/caveats.js'
+import { OrthrusError } from '../errors.js'
+import type { Pattern } from '../pattern.js'
+import { localPart, type Principal } from '../principal.js'
+import { decodeCaveat, requireCaveats } from '../ticket/caveats.js'
+import { type Decision, decide } from './policy-decision.js'
+import type { Expectation } from './policy-expectation.js'
+import { type PolicyFile, ruleLine } from './policy-file.js'
+import { writeClaim } from './policy-text.js'
 
 /**
  * Holds what a policy file expects against its rules, without a KDC. The KDC's own function decides. Every service that is

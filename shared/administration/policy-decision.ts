@@ -1,14 +1,8 @@
-import {
-  type DecidingRule,
-  isOver,
-  NO_TERMS,
-  type PolicyRule,
-  type RuleRate,
-} from '../../shared/administration/rule.js'
-import { type Pattern, patternsOf } from '../../shared/pattern.js'
-import { kdcService, type Principal, realmOf, ticketGrantingService } from '../../shared/principal.js'
-import { encodeCaveat } from '../../shared/ticket/caveats.js'
-import type { Claims } from '../../shared/ticket/claims.js'
+import { type Pattern, patternsOf } from '../pattern.js'
+import { kdcService, type Principal, realmOf, ticketGrantingService } from '../principal.js'
+import { encodeCaveat } from '../ticket/caveats.js'
+import type { Claims } from '../ticket/claims.js'
+import { type DecidingRule, isOver, NO_TERMS, type PolicyRule, type RuleRate } from './rule.js'
 
 /** Which client may have a ticket for which service: a pure function of values (docs/protocol.md section 7, step 6). */
 
