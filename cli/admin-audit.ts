@@ -185,6 +185,7 @@ function toldLine(realm: RealmName, line: AuditLine): string {
     tgt,
     count,
     id,
+    replica,
   } = line
   const who = { log: 'the audit log', kdc: 'the KDC', administration: client ?? 'the KDC itself' }
   const parts = [
@@ -203,6 +204,7 @@ function toldLine(realm: RealmName, line: AuditLine): string {
     from === undefined ? '' : `from ${from}`,
     ticket === undefined ? '' : `ticket ${ticket}`,
     tgt === undefined ? '' : `tgt ${tgt}`,
+    replica === undefined ? '' : `KDC ${replica}`,
   ]
   return short(parts.filter(part => part !== '').join('  '))
 }

@@ -1,11 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
-import type { Administration } from '../client/channel/administration.js'
-import type { KeptRefusal } from '../shared/administration/refusals.js'
 import type { WhyQuestion } from '../shared/administration/why.js'
 import { isRefusalId } from '../shared/encoding/refusal-id.js'
-import { OrthrusError } from '../shared/errors.js'
 import { principalIn } from '../shared/principal.js'
-import { formatTime } from '../shared/time.js'
 import { parseInstant } from './arguments.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
 import { answer, type Terminal } from './terminal.js'
@@ -40,6 +36,7 @@ export function whyCommand(terminal: Terminal): Command {
 }
 
 const HELP = `
+--id asks every KDC of the realm that is named, since only the one that refused knows it.
 Administrators may ask for everyone, and a principal for itself: orthrus admin why web orders --keytab web.keytab
 Nothing is changed, and no ticket is issued. The records are those of now, whatever --at says.`
 
@@ -49,7 +46,11 @@ async function why(
   options: WhyOptions,
 ): Promise<void> {
   const { id, at = null, method = null, path = null } = options
-  if (id !== undefined) return whyRefused(terminal, id, client, options)
+  if (id !== undefined) {
+    if (client !== undefined) throw new TypeError('--id says which request it is: give no names beside it')
+    const { whyRefused } = await import('./admin-why-refused.js')
+    return await whyRefused(terminal, id, options)
+  }
   if (client === undefined || service === undefined)
     throw new TypeError('say about whom: orthrus admin why CLIENT SERVICE, or orthrus admin why --id ID')
   await withAdministration(terminal, options, async (administration, { realm }) => {
@@ -59,54 +60,6 @@ async function why(
     const { whyObject, whyText } = await import('./why-text.js')
     answer(terminal, options, whyObject(question, found), whyText(question, found))
   })
-}
-
-/** What was refused under an id, and what the KDC would decide about each of its pairs now. */
-async function whyRefused(
-  terminal: Terminal,
-  id: string,
-  client: string | undefined,
-  options: WhyOptions,
-): Promise<void> {
-  if (client !== undefined) throw new TypeError('--id says which request it is: give no names beside it')
-  await withAdministration(terminal, options, async administration => {
-    const { refusals, since } = await administration.refusals(id)
-    if (refusals.length === 0) {
-      const searched =
-        since === null
-          ? 'it has no audit log to look in, and remembers the last ones since it started'
-          : `its audit log was gone through back to ${formatTime(since)}`
-      throw new OrthrusError('not_authorized', `this KDC tells you of no refusal ${id}`, {
-        hint: `${searched}; it tells each client its own, and knows none of another KDC`,
-      })
-    }
-    const told = await Promise.all(refusals.map(refusal => withPresent(administration, refusal)))
-    answer(
-      terminal,
-      options,
-      { refusals: told.map(({ value }) => value) },
-      told.map(({ text }) => text).join('\n\n'),
-    )
-  })
-}
-
-async function withPresent(
-  administration: Administration,
-  refusal: KeptRefusal,
-): Promise<{ readonly value: object; readonly text: string }> {
-  const { client, service } = refusal
-  const [{ refusalObject, refusalText }, { whyObject, whyText }] = await Promise.all([
-    import('./refusal-text.js'),
-    import('./why-text.js'),
-  ])
-  if (client === null || service === null)
-    return { value: refusalObject(refusal), text: refusalText(refusal) }
-  const question: WhyQuestion = { client, service, at: null, method: null, path: null }
-  const now = await administration.why(question)
-  return {
-    value: { ...refusalObject(refusal), now: whyObject(question, now) },
-    text: `${refusalText(refusal)}\nNow: ${whyText(question, now)}`,
-  }
 }
 
 function parseMethod(text: string): string {

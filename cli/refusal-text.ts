@@ -5,9 +5,10 @@ import { answerText } from './why-text.js'
 
 /** What `orthrus admin why --id` prints of a refusal: pure functions of what the KDC remembers. */
 
-/** For people. */
-export function refusalText(refusal: KeptRefusal): string {
-  return answerText(refusalAnswer(refusal))
+/** For people. @param kdc which of several refused */
+export function refusalText(refusal: KeptRefusal, kdc?: string): string {
+  const told = refusalAnswer(refusal)
+  return answerText(kdc === undefined ? told : { ...told, facts: [['KDC', kdc], ...told.facts] })
 }
 
 /** For `--json`. */

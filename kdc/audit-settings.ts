@@ -44,6 +44,8 @@ export interface AuditParts {
   readonly timers: Timers
   readonly random: RandomSource
   readonly tell: (event: KdcEvent) => void
+  /** This KDC, where several share the realm. */
+  readonly replica: string | undefined
 }
 
 /**

@@ -111,6 +111,7 @@ export async function startKdc(options: KdcOptions): Promise<RunningKdc> {
       timers,
       random,
       tell,
+      replica: vault.replica?.id,
     })
     if (audit !== undefined) listeners.push(audit.listener)
     reportClock(realm.time, report)
@@ -165,10 +166,10 @@ function trustedProxiesOf({ trustedProxies = [], addressOf }: KdcSettings): Trus
 function listenersOf(
   logger: Logger | undefined,
   clock: Clock,
-  { refusals }: OpenRealm,
+  { refusals, vault }: OpenRealm,
   measuring: Measuring | undefined,
 ): Listener[] {
-  const log = logger === undefined ? [] : [logListener(logger, () => clock.monotonic())]
+  const log = logger === undefined ? [] : [logListener(logger, () => clock.monotonic(), vault.replica?.id)]
   return [...log, refusals.listen, ...(measuring?.listeners ?? [])]
 }
 

@@ -36,11 +36,12 @@ const WERE_OMITTED = {
  * counted apart, so that a flood of warnings cannot hide errors of the KDC, nor tickets issued those denied. The
  * networks of an IPv6 address have quotas too, because one host has many addresses.
  * @param monotonic milliseconds of a clock that is never set
+ * @param replica this KDC, where several share the realm: each line names it
  */
-export function logListener(logger: Logger, monotonic: () => number): Listener {
+export function logListener(logger: Logger, monotonic: () => number, replica?: string): Listener {
   const quotas = createQuotas(monotonic)
   const all = new LineQuota(ALL_REFUSALS_LOGGED, monotonic)
-  const failsafe = failsafeLogger(logger)
+  const failsafe = failsafeLogger(logger, replica === undefined ? undefined : { replica })
   const write = writerWithin(all, failsafe)
   return event => {
     if (event.kind === 'record_changing') return

@@ -63,6 +63,8 @@ export interface AuditLine extends AuditFields {
   readonly n: number
   /** ISO 8601, in UTC. */
   readonly at: string
+  /** Which KDC wrote it, where several share the realm. */
+  readonly replica?: string | undefined
 }
 
 /** The longest line, bytes. */
@@ -82,6 +84,7 @@ const TEXTS = [
   'ticket',
   'tgt',
   'ends',
+  'replica',
 ] as const
 
 /** A line as the KDC wrote it. Fields that this version does not know are ignored. @throws OrthrusError `malformed` */

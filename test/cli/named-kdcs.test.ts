@@ -39,6 +39,32 @@ const NOWHERE = 'ws://127.0.0.1:1'
 const get = (words: readonly string[] = [], env: Record<string, string> = {}) =>
   runCommand(['get', 'orders', '--keytab', keytab, ...words], { env })
 
+describe('orthrus admin why --id', () => {
+  const why = (id: string, kdcs: readonly string[], ...words: string[]) =>
+    runCommand(['admin', 'why', '--id', id, '--keytab', keytab, '--kdc', kdcs.join(','), ...words])
+
+  it('asks each KDC that is named, and says which one refused', async () => {
+    const [a = '', b = ''] = realm.urls
+    const refused = await runCommand(['get', 'nothing', '--keytab', keytab, '--kdc', b])
+    const id = /why --id ([0-9a-f]{12})/.exec(refused.err)?.[1] ?? ''
+    expect((await why(id, [a])).err).toMatch(/this KDC tells you of no refusal.*name all with --kdc/s)
+    const { code, out } = await why(id, [NOWHERE, a, b])
+    expect(code).toBe(0)
+    expect(out).toMatch(new RegExp(`^${id}: a ticket of web for nothing was refused`))
+    expect(out).toMatch(new RegExp(`^KDC +${b}/?$`, 'm'))
+    expect(JSON.parse((await why(id, [a, b], '--json')).out).refusals).toMatchObject([{ id, kdc: b }])
+  })
+
+  it('says of each what it was asked in vain', async () => {
+    const [a = '', b = ''] = realm.urls
+    const { code, err } = await why('0123456789ab', [a, NOWHERE, b])
+    expect(code).toBe(1)
+    expect(err).toContain('none of these 3 KDCs tells you of a refusal 0123456789ab')
+    expect(err).toContain(`${a}: it has no audit log to look in`)
+    expect(err).toMatch(new RegExp(`${NOWHERE}: it did not answer: .*ECONNREFUSED`))
+  })
+})
+
 describe('a command finds the KDC', () => {
   it('by --kdc, else ORTHRUS_KDC, else its keytab', async () => {
     const [url = ''] = realm.urls

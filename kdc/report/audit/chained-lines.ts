@@ -18,12 +18,16 @@ const CHARACTER_BYTES = 3
 /** Makes lines, each chained to the one before. */
 export class ChainedLines {
   readonly #key: AuditKey
+  /** What every line has behind what it says. */
+  readonly #replica: string
   #room = Buffer.allocUnsafeSlow(ROOM_BYTES)
   #length = 0
   readonly #mac: Buffer = Buffer.alloc(16)
 
-  constructor(key: AuditKey) {
+  /** @param replica the KDC that writes, in hexadecimal digits, where several share the realm */
+  constructor(key: AuditKey, replica?: string) {
     this.#key = key
+    this.#replica = replica === undefined ? '' : `,"replica":"${replica}"`
   }
 
   /** @param previous what the first of them is chained to. @param isCut whether they follow half a line */
@@ -34,7 +38,7 @@ export class ChainedLines {
     let before = isCut ? '\n' : ''
     for (const entry of entries) {
       last += 1
-      before = this.#add(before, lineText(last, entry))
+      before = this.#add(before, lineText(last, entry) + this.#replica)
     }
     this.#length += this.#room.write(before, this.#length, 'latin1')
     return {

@@ -1,19 +1,14 @@
 import type { AuditFields } from '../../../shared/administration/audit-line.js'
 import { type Clock, MINUTE } from '../../../shared/time.js'
 import type { KdcEvent } from '../events.js'
-import type { AuditKey } from './chain.js'
 import type { AuditEntry } from './line-text.js'
-import { AuditLog, type LogChanged } from './log.js'
+import { AuditLog, type AuditLogOptions, type LogChanged } from './log.js'
 import { type AuditNote, noteEntry } from './notes.js'
-import type { Retention } from './retention.js'
 
 /** How often the mark is told to the log of the KDC while lines are written, milliseconds. */
 const MARK_INTERVAL = 10 * MINUTE
 
-export interface KeptLogOptions {
-  readonly directory: string
-  readonly key: AuditKey
-  readonly retention: Retention
+export interface KeptLogOptions extends AuditLogOptions {
   readonly clock: Clock
   /** Tells the KDC's log what happens to the audit log. */
   readonly tell: (event: KdcEvent) => void
@@ -35,7 +30,7 @@ export class KeptLog {
 
   /** Opens the log, or begins one. What is wrong with its end is noted in it. @throws the system's error */
   static async open(options: KeptLogOptions): Promise<KeptLog> {
-    const { log, notes } = await AuditLog.open(options.directory, options.key, options.retention)
+    const { log, notes } = await AuditLog.open(options)
     const kept = new KeptLog(options, log)
     for (const note of notes) kept.#note(note)
     return kept
@@ -59,10 +54,9 @@ export class KeptLog {
 
   /** Goes on behind what was stored, and notes what of it is missing now. @returns whether that is possible */
   async reopen({ message }: LogChanged): Promise<boolean> {
-    const { directory, key, retention } = this.#options
     const { last } = this.#log
     await this.close()
-    const reopened = await AuditLog.open(directory, key, retention, last).catch(() => undefined)
+    const reopened = await AuditLog.open(this.#options, last).catch(() => undefined)
     if (reopened === undefined) return false
     this.#log = reopened.log
     this.#note({ isFault: true, reason: message, details: {} })

@@ -13,8 +13,8 @@ const CUT = { cut: 'the rest would make the line too long' } as const
 const CUT_NAMES = 8
 const CUT_TEXT = 512
 
-/** What a line has besides: its MAC, the end of its object, and its own end. */
-const REST_BYTES = 64
+/** What a line has besides: which KDC wrote it, its MAC, the end of its object, and its own end. */
+const REST_BYTES = 128
 
 /** The JSON object of a line up to its MAC, without its closing brace. @param n its number */
 export function lineText(n: number, { at, fields }: AuditEntry): string {

@@ -17,6 +17,14 @@ export class LogChanged extends Error {
   override readonly name = 'LogChanged'
 }
 
+export interface AuditLogOptions {
+  readonly directory: string
+  readonly key: AuditKey
+  readonly retention: Retention
+  /** The KDC that writes, where several share the realm. */
+  readonly replica?: string | undefined
+}
+
 /**
  * The files of an audit log, as their only writer sees them. What is stored is chained behind what is there. A write
  * that fails leaves nothing behind, so the same entries may be stored again.
@@ -40,11 +48,11 @@ export class AuditLog {
   #mark: FileHandle | undefined
   #markedN = -1
 
-  private constructor(directory: string, key: AuditKey, retention: Retention, end: LogEnd) {
+  private constructor({ directory, key, retention, replica }: AuditLogOptions, end: LogEnd) {
     this.#directory = directory
     this.#key = key
     this.#retention = retention
-    this.#lines = new ChainedLines(key)
+    this.#lines = new ChainedLines(key, replica)
     this.#last = { n: end.n, mac: end.mac }
     this.#file = end.file
     this.#size = end.size
@@ -57,13 +65,12 @@ export class AuditLog {
    * @throws the system's error
    */
   static async open(
-    directory: string,
-    key: AuditKey,
-    retention: Retention,
+    options: AuditLogOptions,
     remembered?: Mark,
   ): Promise<{ readonly log: AuditLog; readonly notes: readonly AuditNote[] }> {
+    const { directory, key } = options
     const end = await findEnd(key, directory, join(directory, AUDIT_FILES.LAST_MARK), remembered)
-    return { log: new AuditLog(directory, key, retention, end), notes: end.notes }
+    return { log: new AuditLog(options, end), notes: end.notes }
   }
 
   get #markPath(): string {

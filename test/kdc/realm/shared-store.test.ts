@@ -1,9 +1,12 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { administrationOf } from '../../../client/admin.js'
 import { connect } from '../../../client/connect.js'
 import { startKdc } from '../../../kdc/main.js'
 import { decideFromCurrent } from '../../../kdc/realm/decide.js'
 import { Vault } from '../../../kdc/vault/vault.js'
+import { decodeAuditLine } from '../../../shared/administration/audit-line.js'
 import type { AdministrationMethod } from '../../../shared/administration/methods.js'
 import { NO_LIMITS } from '../../../shared/administration/principals.js'
 import { encodePolicyRule } from '../../../shared/administration/rules.js'
@@ -12,7 +15,9 @@ import type { Value } from '../../../shared/encoding/encoding.js'
 import { openUnauthenticatedError } from '../../../shared/encoding/error.js'
 import { createParamsRequest } from '../../../shared/exchange/params.js'
 import { formatKeytab } from '../../../shared/keytab/keytab.js'
+import { temporaryFolder } from '../../end-to-end/processes.js'
 import { failureOf } from '../../support/failure.js'
+import { TestLogger } from '../../support/logger.js'
 import { ADDRESS, ask, grantOf, local, login, outcome, ruleOf, testRealm } from '../../support/realm.js'
 import { sharedStore } from '../../support/shared-store.js'
 
@@ -149,6 +154,28 @@ describe('an acknowledgement', () => {
     const before = replica.settledFor
     await realm.call('revoke-ticket', [new Uint8Array(16), null])
     expect(replica.settledFor).toBe(before + 1)
+  })
+})
+
+describe('what it writes', () => {
+  it('names it in each line of its log and of its audit log', async () => {
+    const { store, replica } = sharedStore()
+    const { masterKey, clock } = await testRealm({ store })
+    const { folder: directory, remove } = await temporaryFolder()
+    onTestFinished(remove)
+    const logger = new TestLogger()
+    const kdc = await startKdc({
+      ...{ store, masterKey, clock, timers: clock, logger },
+      listen: { port: 0 },
+      audit: { directory },
+    })
+    await kdc.administration.call('revoke-ticket', [new Uint8Array(16), null])
+    await kdc.close()
+    expect(logger.lines.length).toBeGreaterThan(2)
+    for (const { fields } of logger.lines) expect(fields).toMatchObject({ replica: replica.id })
+    const lines = (await readFile(join(directory, 'audit-000000000001.jsonl'), 'utf8')).trimEnd().split('\n')
+    expect(lines.length).toBeGreaterThan(3)
+    for (const line of lines) expect(decodeAuditLine(line).replica).toBe(replica.id)
   })
 })
 

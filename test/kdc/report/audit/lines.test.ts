@@ -93,7 +93,7 @@ describe('the time of a line', () => {
 describe('lines that are made together', () => {
   it('are chained to each other and to the one before, over batches, whatever their length', () => {
     const key = new AuditKey(KEY.slice())
-    const lines = new ChainedLines(key)
+    const lines = new ChainedLines(key, '0123456789abcdef')
     const entryOf = (length: number) => ({
       at: 1,
       fields: { kind: 'log', outcome: 'noted', reason: 'ü'.repeat(length) } as const,
@@ -108,7 +108,7 @@ describe('lines that are made together', () => {
     expect(all.length).toBe(43)
     let mac: Uint8Array = FIRST_LINK
     for (const [i, line] of all.entries()) {
-      expect(decodeAuditLine(line).n).toBe(i + 1)
+      expect(decodeAuditLine(line)).toMatchObject({ n: i + 1, replica: '0123456789abcdef' })
       const bytes = Buffer.from(line)
       expect(bytes.length).toBeLessThan(AUDIT_LINE_BYTES)
       const link = openLink(bytes)
