@@ -4,6 +4,7 @@ import { TrustedProxies } from '../kdc/transport/trusted-proxies.js'
 import { writeDuration } from '../shared/administration/policy-text.js'
 import { defaulted, parseDuration, parseListen, parseOrigin, parseSize, RepeatedOption } from './arguments.js'
 import { TypedValues } from './config/typed-values.js'
+import { isHost } from './console/host-name.js'
 import { DEFAULT_DATA, DEFAULT_LISTEN } from './defaults.js'
 import { addMasterKeyOptions } from './master-key.js'
 import type { KdcArguments } from './serve-kdc.js'
@@ -99,6 +100,23 @@ function addSettings(command: Command): Command {
     )
     .option('--metrics-public', 'let --metrics listen where other machines can read it')
     .addOption(
+      new Option(
+        '--console <host:port>',
+        'serve the page for administrators there (docs/console.md); port 0 takes any that is free',
+      ).argParser(parseListen),
+    )
+    .addOption(
+      new RepeatedOption(
+        '--console-host <name>',
+        'a name, with or without a port, by which browsers may call the console besides its address',
+        parseConsoleHost,
+      ),
+    )
+    .option(
+      '--allow-console-without-tls',
+      'let --console listen without TLS where other machines reach it: behind a proxy that speaks TLS',
+    )
+    .addOption(
       defaulted(
         '--disk-room <size>',
         'with less room on the disk of the data folder /readyz says that the KDC is not ready',
@@ -122,6 +140,13 @@ function parseConnections(text: string): number {
     throw new InvalidArgumentError('Write a number of connections, as 16000, below a million.')
   }
   return Number(text)
+}
+
+/** May be given several times. */
+function parseConsoleHost(text: string, before: readonly string[] = []): string[] {
+  if (!isHost(text))
+    throw new InvalidArgumentError('Write a name or an address, as kdc.example or kdc.example:8760.')
+  return [...before, text]
 }
 
 /** May be given several times. */

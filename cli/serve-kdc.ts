@@ -5,6 +5,7 @@ import type { MasterKeySource } from '../kdc/vault/master-key-source.js'
 import type { MasterKeys } from '../kdc/vault/sealed-records.js'
 import type { Logger } from '../shared/logger.js'
 import type { Configuration } from './config/resolve.js'
+import { type ConsoleArguments, consoleFor } from './console/serve-console.js'
 import { filesIn, requireRealm } from './data-folder.js'
 import { given } from './given.js'
 import { startKdcLog } from './kdc-log.js'
@@ -18,7 +19,12 @@ import type { TlsArguments } from './tls-options.js'
 
 /** What `orthrus kdc` does with its settings. */
 
-export interface KdcArguments extends MasterKeyArguments, MetricsArguments, StoreArguments, TlsArguments {
+export interface KdcArguments
+  extends ConsoleArguments,
+    MasterKeyArguments,
+    MetricsArguments,
+    StoreArguments,
+    TlsArguments {
   readonly listen: { readonly host: string; readonly port: number } | 'systemd'
   readonly allowOrigin?: string[]
   readonly trustedProxy?: string[]
@@ -60,6 +66,7 @@ export async function serve(
   const place = listen === 'systemd' ? { fd: handedSocket(terminal.env, process.pid) } : listen
   const metrics = await metricsFor(options, 'port' in place ? place.port : 0)
   const tls = await tlsIdentity(options)
+  const page = await consoleFor(options, tls, takenBy(options))
   const source = await masterKeySourceFor(options, terminal.env)
   const keys = await masterKeysFrom(source, options, terminal.env)
   const { logger, end } = startKdcLog(options.logLevel)
@@ -87,31 +94,39 @@ export async function serve(
     logger,
     ...given({ tls }),
   })
-  if (tls !== undefined) {
-    forget(tls)
-    onHangUp(() => renewTls(kdc, options, logger))
-  }
   const manager = serviceManager(terminal.env, process.pid, logger)
-  const watched = await metrics?.(kdc, logger).catch(async (cause: unknown) => {
+  const giveUp = async (cause: unknown): Promise<never> => {
     manager.close()
     await kdc.close()
     throw cause
-  })
+  }
+  const watched = await metrics?.(kdc, logger).catch(giveUp)
+  const served = await page?.(kdc).catch(giveUp)
+  if (tls !== undefined) {
+    forget(tls)
+    onHangUp(() => renewTls([kdc, ...(served === undefined ? [] : [served])], options, logger))
+  }
   const shown = watched === undefined ? '' : `, and shows metrics on ${watched.url}`
+  const paged = served === undefined ? '' : `, and serves the console on ${served.url}`
   answer(
     terminal,
     options,
-    { realm: kdc.realm, url: kdc.url, ...(watched === undefined ? {} : { metrics: watched.url }) },
-    `the KDC of ${kdc.realm} listens on ${kdc.url}${shown}`,
+    { realm: kdc.realm, url: kdc.url, ...given({ metrics: watched?.url, console: served?.url }) },
+    `the KDC of ${kdc.realm} listens on ${kdc.url}${shown}${paged}`,
   )
   await manager.tell('READY=1', `STATUS=${kdc.realm} on ${kdc.url}`)
   const damage = await Promise.race([stopped, kdc.damaged])
   manager.close()
-  await Promise.all([manager.tell('STOPPING=1'), kdc.close()])
+  await Promise.all([manager.tell('STOPPING=1'), kdc.close(), served?.close()])
   await watched?.close()
   keys.erase()
   await end()
   if (damage !== undefined) throw damage
+}
+
+/** Ports that the console cannot have. */
+function takenBy({ listen, metrics }: KdcArguments): number[] {
+  return [listen === 'systemd' ? 0 : listen.port, metrics?.port ?? 0]
 }
 
 /**

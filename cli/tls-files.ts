@@ -61,12 +61,19 @@ async function readCertificate(path: string): Promise<Uint8Array> {
   }
 }
 
-/** Reads both files again. If anything is wrong with them, the KDC goes on with what it has, and the log says so. */
-export async function renewTls(kdc: RunningKdc, options: TlsArguments, logger: Logger): Promise<void> {
+/**
+ * Reads both files again. If anything is wrong with them, the KDC goes on with what it has, and the log says so.
+ * @param listeners the KDC, and what else speaks TLS by these files
+ */
+export async function renewTls(
+  listeners: readonly Pick<RunningKdc, 'renewTls'>[],
+  options: TlsArguments,
+  logger: Logger,
+): Promise<void> {
   try {
     const identity = await tlsIdentity(options)
     if (identity === undefined) throw new TypeError('the KDC was started without --tls-cert')
-    kdc.renewTls(identity)
+    for (const listener of listeners) listener.renewTls(identity)
     forget(identity)
     logger.info({ certificate: options.tlsCert }, 'the certificate was read again; new connections get it')
   } catch (cause) {

@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { AdministrationMethod } from '../shared/administration/methods.js'
 import { checkedRandom, systemRandom } from '../shared/crypto/random.js'
 import type { Value } from '../shared/encoding/encoding.js'
@@ -58,6 +60,12 @@ export interface RunningKdc {
   readiness(): Promise<Readiness>
   /** Whether it can grant tickets: it listens, and its store can be read. Never rejects. */
   canServe(): Promise<boolean>
+  /**
+   * Takes a WebSocket whose handshake came to another listener of this process, over a socket on which nothing else was
+   * asked, as if it had come to the KDC's own: its limits hold, and it counts for its address.
+   * @param origin of the only pages that may connect so, such as `https://console.example`
+   */
+  acceptUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, origin: string): void
   /** The methods of administration (`shared/administration/methods.ts`), without a ticket, for this process only. */
   readonly administration: LocalAdministration
   /**
@@ -228,6 +236,7 @@ function runningKdc(parts: KdcParts, address: RunningKdc['address'], scheme: 'ws
     readiness: () => watching.readiness(),
     canServe: () => watching.canServe(),
     renewTls: identity => server.renewTls(identity),
+    acceptUpgrade: (request, socket, head, origin) => server.acceptUpgrade(request, socket, head, origin),
     administration: { call: (method, args) => callMethod(own, method, args) },
     get audit() {
       return audit?.state

@@ -36,7 +36,7 @@ export async function metricsAddress(
       hint: 'the KDC is for clients, the metrics are not: give --metrics another port, such as 9750',
     })
   }
-  const address = await addressOf(host)
+  const address = await addressOf(host, '--metrics HOST:PORT')
   if (isPublic || isLoopback(address)) return { host: address, port }
   throw new OrthrusError(
     'unavailable',
@@ -48,8 +48,12 @@ export async function metricsAddress(
   )
 }
 
-/** A name is looked up once, so that what was checked is what is listened on. */
-async function addressOf(host: string): Promise<string> {
+/**
+ * A name is looked up once, so that what was checked is what is listened on.
+ * @param setting what names the host, for the error
+ * @throws OrthrusError `unavailable` for a host without an address
+ */
+export async function addressOf(host: string, setting: string): Promise<string> {
   if (isIP(host) !== 0) return host
   try {
     return (await lookup(host)).address
@@ -57,7 +61,7 @@ async function addressOf(host: string): Promise<string> {
     throw new OrthrusError('unavailable', `the host ${host} has no address`, {
       final: true,
       cause,
-      hint: 'check the name, or give an address (--metrics HOST:PORT)',
+      hint: `check the name, or give an address (${setting})`,
     })
   }
 }

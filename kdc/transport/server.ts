@@ -116,12 +116,12 @@ export class KdcServer {
     cancel()
   }
 
-  #createHttp({ limits, tls, context }: ServerOptions): Listener {
+  #createHttp({ limits, tls, context, allowedOrigins }: ServerOptions): Listener {
     const http = createListener(limits.handshake, tls, context.realm.time.now())
     http.on('connection', socket => this.#count(socket))
     if (tls !== undefined) this.#watchHandshakes(http)
     http.on('request', (request, response) => this.#answerHttp(request, response))
-    http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
+    http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head, allowedOrigins))
     return http
   }
 
@@ -153,19 +153,25 @@ export class KdcServer {
   /** Counts a socket before anything is read from it. */
   #count(socket: Socket): void {
     this.#accepted += 1
-    const peer = countedAddress(socket.remoteAddress)
-    const cut = this.#cutOf(socket, peer)
-    const share = this.#isTold(socket.remoteAddress)
-      ? this.#shares.takeUnlocated(peer, cut)
-      : this.#shares.take(peer, cut)
+    const share = this.#takeShare(socket, socket)
     if (share === undefined) {
-      this.#refused(peer, 'too many connections', this.#options.limits.connections)
       socket.destroy()
       return
     }
     if (this.#options.tls === undefined) this.#shareOf.set(socket, share)
     else this.#handshakes.begin(socket, share)
     socket.once('close', () => share.release())
+  }
+
+  /** @param stream what is cut to make room. @returns `undefined` if there is none, which is reported */
+  #takeShare({ remoteAddress }: Socket, stream: Duplex): ConnectionShare | undefined {
+    const peer = countedAddress(remoteAddress)
+    const cut = this.#cutOf(stream, peer)
+    const share = this.#isTold(remoteAddress)
+      ? this.#shares.takeUnlocated(peer, cut)
+      : this.#shares.take(peer, cut)
+    if (share === undefined) this.#refused(peer, 'too many connections', this.#options.limits.connections)
+    return share
   }
 
   /** Whether the handshake will say where the connection comes from. */
@@ -207,8 +213,29 @@ export class KdcServer {
     void answerHttp(request, response, this.#options.context.realm)
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { context, allowedOrigins } = this.#options
+  /**
+   * Takes a handshake that came to another listener of this process, over which nothing else was asked, as if it had come to
+   * its own. It begins to count here.
+   * @param origin of the only pages that may connect so; a handshake that names none is refused
+   */
+  acceptUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, origin: string): void {
+    this.#accepted += 1
+    const share = this.#closing ? undefined : this.#takeShare(request.socket, socket)
+    if (share === undefined) {
+      socket.destroy()
+      return
+    }
+    this.#shareOf.set(socket, share)
+    socket.once('close', () => share.release())
+    if (request.headers.origin === undefined) {
+      const fault = { status: 403, reason: 'only pages of this origin connect here' }
+      this.#options.context.report.tell({ kind: 'handshake_refused', ...fault })
+      refuseUpgrade(socket, fault)
+    } else this.#upgrade(request, socket, head, [origin])
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, allowedOrigins: readonly string[]): void {
+    const { context } = this.#options
     socket.on('error', cause => {
       context.report.tell({ kind: 'connection_failed', failure: describeFailure(cause) })
     })

@@ -111,6 +111,9 @@ describe('settings that do not go together', () => {
     ['metrics-public = true', 2, 'give both'],
     ['metrics = "0.0.0.0:9750"', 1, '--metrics-public'],
     ['metrics = "127.0.0.1:8750"', 1, 'cannot share port 8750'],
+    ['console-host = ["kdc.example"]', 2, 'give it too'],
+    ['console = "0.0.0.0:8760"', 1, '--allow-console-without-tls'],
+    ['console = "127.0.0.1:8750"', 1, 'cannot share port 8750'],
   ])('are refused before a restart would: %s', async (text, code, said) => {
     await write(text)
     expect(await print(['--config', file])).toMatchObject({

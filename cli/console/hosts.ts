@@ -1,0 +1,41 @@
+import { isIP } from 'node:net'
+import { isLoopback } from '../metrics/address.js'
+import { HOST } from './host-name.js'
+
+/**
+ * By which names the console may be called. A web page can have its own name lead to this machine (DNS rebinding), and would
+ * then be of the console's origin for the browser, so no other names are answered. An address cannot be led elsewhere.
+ */
+
+export interface AllowedHosts {
+  /** Names that `--console-host` added, in lower case, with or without a port. */
+  readonly named: readonly string[]
+  /** Whether the listener speaks TLS. */
+  readonly tls: boolean
+}
+
+/**
+ * The origins that a page has which was asked for by this name. A proxy in front of a plain listener may speak TLS, under
+ * names that were added.
+ * @param host the header of the request
+ * @param local the address that the connection came in at
+ * @returns none if the console is not to be called so
+ */
+export function originsOf(
+  host: string | undefined,
+  local: string | undefined,
+  { named, tls }: AllowedHosts,
+): readonly string[] {
+  const [whole, name = ''] = HOST.exec((host ?? '').toLowerCase()) ?? []
+  if (whole === undefined) return []
+  const own = tls ? [`https://${whole}`] : [`http://${whole}`]
+  if (named.includes(whole) || named.includes(name)) return tls ? own : [`https://${whole}`, ...own]
+  const bare = name.replace(/^\[(.*)\]$/, '$1')
+  const isOwn = name === 'localhost' || isLoopback(bare) || isSameAddress(bare, local)
+  return isOwn ? own : []
+}
+
+/** A socket for both families shows an address of IPv4 inside IPv6. */
+function isSameAddress(name: string, local = ''): boolean {
+  return isIP(name) !== 0 && name === local.replace(/^::ffff:(?=\d+\.)/, '').toLowerCase()
+}

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { originsOf } from '../../../cli/console/hosts.js'
+
+/** By which names a browser may call the console, and of which origin its pages then are. */
+
+const plain = { named: [], tls: false }
+
+describe('a console on 127.0.0.1', () => {
+  it.each([
+    ['127.0.0.1:8760', 'http://127.0.0.1:8760'],
+    ['localhost:8760', 'http://localhost:8760'],
+    ['LOCALHOST:8760', 'http://localhost:8760'],
+    ['[::1]:8760', 'http://[::1]:8760'],
+    // Through a tunnel of ssh, which has a port of its own.
+    ['localhost:9000', 'http://localhost:9000'],
+  ])('is called %s', (host, origin) => {
+    expect(originsOf(host, '127.0.0.1', plain)).toEqual([origin])
+  })
+
+  it.each([
+    undefined,
+    '',
+    'evil.example:8760',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example:8760',
+    '127.0.0.1@evil.example',
+    '192.0.2.7:8760',
+    'localhost:8760, evil.example',
+    'localhost:8760/',
+    'localhost:',
+    'local host',
+    '[::1',
+  ])('is not called %s', host => {
+    expect(originsOf(host, '127.0.0.1', plain)).toEqual([])
+  })
+})
+
+describe('a console that other machines reach', () => {
+  it('is called by the address that the connection came in at', () => {
+    const tls = { named: [], tls: true }
+    expect(originsOf('192.0.2.7:8760', '192.0.2.7', tls)).toEqual(['https://192.0.2.7:8760'])
+    expect(originsOf('192.0.2.7:8760', '::ffff:192.0.2.7', tls)).toEqual(['https://192.0.2.7:8760'])
+    expect(originsOf('192.0.2.8:8760', '192.0.2.7', tls)).toEqual([])
+  })
+
+  it('is called by the names that were added, with any port or with the one that was', () => {
+    const added = { named: ['kdc.example', 'other.example:444'], tls: true }
+    expect(originsOf('kdc.example', '192.0.2.7', added)).toEqual(['https://kdc.example'])
+    expect(originsOf('KDC.example:8760', '192.0.2.7', added)).toEqual(['https://kdc.example:8760'])
+    expect(originsOf('other.example:444', '192.0.2.7', added)).toEqual(['https://other.example:444'])
+    expect(originsOf('other.example', '192.0.2.7', added)).toEqual([])
+  })
+
+  it('is of an origin with TLS if a proxy in front of it speaks that', () => {
+    const proxied = { named: ['kdc.example'], tls: false }
+    expect(originsOf('kdc.example', '192.0.2.7', proxied)).toEqual([
+      'https://kdc.example',
+      'http://kdc.example',
+    ])
+  })
+})
