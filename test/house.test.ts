@@ -151,6 +151,7 @@ const ORDER = {
     ['main.tsx'],
     ['app/'],
     ['map/', 'principals/', 'policy/', 'invitations/', 'audit/', 'health/'],
+    ['app/route.ts'],
     ['session/'],
     ['parts/'],
     ['styles.d.ts'],

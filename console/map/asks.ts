@@ -40,6 +40,8 @@ function denialOf({ code = 'denied', reason = '', id }: AuditLine, at: number): 
 
 /** A whole request that was refused: a login with a wrong key, an expired TGT, too many requests. */
 export interface Refusal extends Denial {
+  /** The number of its line. */
+  readonly n: number
   /** Absent where nobody proved a key: who it claims to be may be a lie, and is not put on the map. */
   readonly client: string | undefined
   readonly from: string
@@ -48,7 +50,7 @@ export interface Refusal extends Denial {
 export function refusalOf(line: AuditLine): Refusal | undefined {
   const { kind, outcome, client, from = '' } = line
   if (kind !== 'request' || (outcome !== 'refused' && outcome !== 'failed')) return undefined
-  return { ...denialOf(line, Date.parse(line.at)), client, from }
+  return { ...denialOf(line, Date.parse(line.at)), n: line.n, client, from }
 }
 
 /** How many lines the KDC left out of its log here, so that rates are too low; 0 for other lines. */

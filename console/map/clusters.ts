@@ -53,8 +53,8 @@ export function clusterOf(
   { most, groupsOf, opened, kept }: ClusterOptions,
 ): Clustering {
   let nodes = [...activity.keys()].sort().map(principal)
-  if (nodes.length > most) nodes = merged(nodes, opened, prefixOf)
-  if (closed(nodes, opened) > most) nodes = merged(nodes, opened, byLargestGroup(nodes, groupsOf))
+  if (nodes.length > most) nodes = merged(nodes, { most, opened }, prefixOf)
+  if (closed(nodes, opened) > most) nodes = merged(nodes, { most, opened }, byLargestGroup(nodes, groupsOf))
   if (closed(nodes, opened) > most) nodes = withOthers(nodes, { most, opened, kept, activity })
   nodes = nodes.flatMap(node => (opened.has(node.id) ? shownMembers(node, most, activity) : [node]))
   const nodeOf = new Map(nodes.flatMap(node => node.members.map(member => [member, node] as const)))
@@ -75,30 +75,41 @@ interface Cluster {
   readonly name: string
 }
 
-/** Replaces principals that are of one cluster by one node, where there are at least two of them. */
+/** Replaces principals that are of one cluster by one node: the largest clusters first, as long as there are too many nodes. */
 function merged(
   nodes: readonly MapNode[],
-  opened: ReadonlySet<NodeId>,
+  { most, opened }: Pick<ClusterOptions, 'most' | 'opened'>,
   clusterFor: (name: string) => Cluster | undefined,
 ): MapNode[] {
   const clusters = new Map<string, { readonly cluster: Cluster; readonly members: string[] }>()
-  const single: MapNode[] = []
-  for (const node of nodes) {
-    const cluster = node.kind === 'principal' && !opened.has(node.id) ? clusterFor(node.name) : undefined
-    if (cluster === undefined) {
-      single.push(node)
-      continue
-    }
+  for (const { kind, name } of nodes) {
+    const cluster = kind === 'principal' ? clusterFor(name) : undefined
+    if (cluster === undefined) continue
     const found = clusters.get(cluster.name)
-    if (found === undefined) clusters.set(cluster.name, { cluster, members: [node.name] })
-    else found.members.push(node.name)
+    if (found === undefined) clusters.set(cluster.name, { cluster, members: [name] })
+    else found.members.push(name)
   }
-  const joined = [...clusters.values()].map(({ cluster: { kind, name }, members }) =>
-    members.length === 1
-      ? principal(members[0] ?? name)
-      : ({ id: `${kind} ${name}`, kind, name, members } as const),
-  )
-  return [...single, ...joined].sort((a, b) => (a.id < b.id ? -1 : 1))
+  const ranked = [...clusters.values()]
+    .filter(({ members }) => members.length > 1)
+    .sort((a, b) => b.members.length - a.members.length || compareText(a.cluster.name, b.cluster.name))
+  const joined: MapNode[] = []
+  const gone = new Set<string>()
+  let left = closed(nodes, opened)
+  for (const { cluster, members } of ranked) {
+    const { kind, name } = cluster
+    const id = `${kind} ${name}`
+    // What is opened stays a cluster of its own, whose members take no room.
+    if (left <= most && !opened.has(id)) continue
+    for (const member of members) gone.add(member)
+    joined.push({ id, kind, name, members })
+    left -= opened.has(id) ? members.length : members.length - 1
+  }
+  const single = nodes.filter(({ id }) => !gone.has(id))
+  return [...single, ...joined].sort((a, b) => compareText(a.id, b.id))
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }
 
 /** `web/1@realm` is one of `web/*@realm`. */
@@ -139,11 +150,11 @@ function withOthers(nodes: readonly MapNode[], { most, opened, kept, activity }:
     node.members.reduce((total, member) => total + (activity.get(member) ?? 0), 0)
   const ranked = nodes
     .map(node => ({ node, rank: sum(node) * (kept.has(node.id) ? STAYING : 1) }))
-    .sort((a, b) => b.rank - a.rank || (a.node.id < b.node.id ? -1 : 1))
+    .sort((a, b) => b.rank - a.rank || compareText(a.node.id, b.node.id))
   const shown = ranked.filter(({ node }, i) => i < most - 1 || opened.has(node.id)).map(({ node }) => node)
   const rest = nodes.filter(node => !shown.includes(node)).flatMap(({ members }) => members)
   const others: MapNode = { id: OTHERS, kind: 'others', name: '', members: rest.sort() }
-  return [...shown.sort((a, b) => (a.id < b.id ? -1 : 1)), others]
+  return [...shown.sort((a, b) => compareText(a.id, b.id)), others]
 }
 
 /** How much busier another one must be to take a node's place, so that nodes do not change places all the time. */
@@ -153,7 +164,7 @@ const STAYING = 2
 function shownMembers(node: MapNode, most: number, activity: ReadonlyMap<string, number>): MapNode[] {
   if (node.kind === 'principal' || node.members.length <= most) return node.members.map(principal)
   const ranked = node.members.toSorted(
-    (a, b) => (activity.get(b) ?? 0) - (activity.get(a) ?? 0) || (a < b ? -1 : 1),
+    (a, b) => (activity.get(b) ?? 0) - (activity.get(a) ?? 0) || compareText(a, b),
   )
   const shown = new Set(ranked.slice(0, most))
   const rest = node.members.filter(member => !shown.has(member))

@@ -16,15 +16,15 @@ import {
 } from './clusters.js'
 import { Directory } from './directory.js'
 import { FirstSeens } from './first-seen.js'
-import { readKnown, usesSince } from './past.js'
+import { latest, readKnown, usesSince } from './past.js'
 import { type Edge, Traffic } from './traffic.js'
 
-/** The windows of time that there are to choose from, with their names. */
+/** The windows of time that there are to choose from, with their names, and as the audit log is asked for them. */
 export const WINDOWS = [
-  [5 * MINUTE, '5 minutes'],
-  [15 * MINUTE, '15 minutes'],
-  [HOUR, 'hour'],
-  [24 * HOUR, '24 hours'],
+  { window: 5 * MINUTE, name: '5 minutes', typed: '5m' },
+  { window: 15 * MINUTE, name: '15 minutes', typed: '15m' },
+  { window: HOUR, name: 'hour', typed: '1h' },
+  { window: 24 * HOUR, name: '24 hours', typed: '24h' },
 ] as const
 
 /** The map at one moment. Rates of its edges go on counting until the next one. */
@@ -102,6 +102,7 @@ export class MapModel {
     const { session } = this.#options
     void this.directory.read(session)
     await this.#readPast(this.#traffic)
+    await this.#readReasons()
     await this.#compare()
   }
 
@@ -206,6 +207,28 @@ export class MapModel {
       if (traffic === this.#traffic) this.past.value = { failure: failureOf(cause).message }
     }
     this.#redraw()
+  }
+
+  /** Why tickets were denied and requests refused before the page: the latest ones. */
+  async #readReasons(): Promise<void> {
+    const { session } = this.#options
+    const end = session.now()
+    for (const outcome of ['denied', 'refused'] as const) {
+      const reading = latest(session.administration.audit, {
+        outcome,
+        since: end - this.#traffic.window,
+        until: end + MINUTE,
+        most: REFUSALS_MAX / 2,
+      })
+      for (const line of await reading.catch(() => [])) {
+        const ask = askOf(line)
+        if (ask !== undefined) this.#traffic.explain(ask)
+        const refusal = refusalOf(line)
+        // It may have been heard meanwhile.
+        if (refusal !== undefined && !this.#refusals.some(({ n }) => n === refusal.n))
+          this.#refusals.push(refusal)
+      }
+    }
   }
 
   async #compare(): Promise<void> {

@@ -1,6 +1,8 @@
 import type { AuditReading } from '../../client/channel/audit-reading.js'
 import type { AuditFilter, Use } from '../../shared/administration/audit.js'
+import type { AuditLine, AuditOutcome } from '../../shared/administration/audit-line.js'
 import { DAY, HOUR, SECOND } from '../../shared/time.js'
+import { slicesBack } from '../session/newest-first.js'
 import type { Known } from './first-seen.js'
 
 /** What the map reads of the log from before the page. */
@@ -43,4 +45,26 @@ export async function* readKnown({ audit, now, monotonic, isOver }: KnownOptions
     yield { since, uses, recent }
     if (monotonic() - begin > ENOUGH) return
   }
+}
+
+export interface LatestOptions {
+  readonly outcome: AuditOutcome
+  /** The time in which to look, milliseconds. */
+  readonly since: number
+  readonly until: number
+  readonly most: number
+}
+
+/** The latest lines with an outcome, the newest first. @throws OrthrusError as `audit.lines` does */
+export async function latest(
+  audit: Pick<AuditReading, 'lines'>,
+  { outcome, since, until, most }: LatestOptions,
+): Promise<AuditLine[]> {
+  const found: AuditLine[] = []
+  const read = (from: number | null) => audit.lines({ client: null, service: null, outcome, since: from })
+  for await (const { rows } of slicesBack({ read, since, until })) {
+    found.push(...rows.map(({ line }) => line))
+    if (found.length >= most) break
+  }
+  return found.slice(0, most)
 }

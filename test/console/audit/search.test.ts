@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import type { AuditRow } from '../../../client/channel/audit-reading.js'
-import { SLICE_ROWS, slicesBack } from '../../../console/audit/newest-first.js'
 import {
   fits,
   NO_SEARCH,
@@ -9,6 +8,7 @@ import {
   searchOf,
   type TypedSearch,
 } from '../../../console/audit/search.js'
+import { SLICE_ROWS, slicesBack } from '../../../console/session/newest-first.js'
 import { stepBetween } from '../../../console/session/sequence.js'
 import { type AuditLine, decodeAuditLine } from '../../../shared/administration/audit-line.js'
 import { parseRealm } from '../../../shared/principal.js'

@@ -41,6 +41,7 @@ describe('the lines of the audit log', () => {
     const refused = line({ kind: 'request', outcome: 'refused', code: 'auth_failed', from: '10.0.0.7' })
     expect(askOf(refused)).toBeUndefined()
     expect(refusalOf(refused)).toEqual({
+      n: 1,
       at: START,
       client: undefined,
       code: 'auth_failed',
