@@ -1,4 +1,7 @@
 import { measureChannel } from './channel.js'
+import { measureAcknowledgements } from './cluster/acknowledgement.js'
+import { hasEtcd } from './cluster/etcd.js'
+import { measureStores } from './cluster/stores.js'
 import { measureCommands } from './commands/group.js'
 import { measureExchanges } from './exchanges/group.js'
 import type { Group } from './figures.js'
@@ -23,6 +26,8 @@ export const GROUPS: ReadonlyMap<string, (settings: Settings) => Promise<Group>>
   ['processes', measureCommands],
   ['exchanges', measureExchanges],
   ['kdc-options', measureKdcOptions],
+  ['stores', measureStores],
+  ['acknowledgement', measureAcknowledgements],
   ['followers', measureFollowers],
   ['revocation', measureRevocation],
   ['start', measureStarts],
@@ -33,8 +38,11 @@ export const GROUPS: ReadonlyMap<string, (settings: Settings) => Promise<Group>>
   [VERSIONS, measureVersions],
 ])
 
+const ON_ETCD: ReadonlySet<string> = new Set(['stores', 'acknowledgement'])
+
 /** Why a group is left out; `undefined` if it is not. */
 export function whyLeftOut(name: string, { nodes }: Settings): string | undefined {
+  if (ON_ETCD.has(name) && !hasEtcd) return 'etcd is not installed (etcd-server of Debian)'
   if (name !== VERSIONS || nodes.length > 0) return undefined
   return 'other versions of Node are measured with --node PATH, once for each'
 }

@@ -82,6 +82,15 @@ export class Child {
     return this.ask<number>('cpu')
   }
 
+  /** Stands still, as a process that its machine forgot, until `goOn`. */
+  stopForNow(): void {
+    this.#process.kill('SIGSTOP')
+  }
+
+  goOn(): void {
+    this.#process.kill('SIGCONT')
+  }
+
   async stop(): Promise<void> {
     if (!children.has(this.#process)) return
     const ended = once(this.#process, 'exit')

@@ -1,7 +1,6 @@
 import { Administration } from '../../client/channel/administration.js'
 import { type RunningKdc, startKdc } from '../../kdc/main.js'
 import { createRealm } from '../../kdc/realm/create-realm.js'
-import { createMemoryStore } from '../../kdc/store/memory.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
 import { Vault } from '../../kdc/vault/vault.js'
 import { MEMBERS_MAX } from '../../shared/administration/groups.js'
@@ -16,9 +15,10 @@ import { systemClock } from '../../shared/time.js'
 import { sleep, systemTimers } from '../../shared/timers.js'
 import { machineTime } from '../machine-time.js'
 import { serve } from '../processes.js'
+import { type StoreOrder, storesOf } from './kdc-store.js'
 import { REALM, type StartedKdc } from './realm.js'
 
-/** The process of a real KDC, its store in memory, with clients and services that may use each other. */
+/** The process of a real KDC, its store in memory if no other is ordered, with clients and services that may use each other. */
 
 /** Raised, because the bench asks more than any one client should. */
 const NO_LIMIT = { points: 1_000_000_000, interval: 60_000 } as const
@@ -27,6 +27,9 @@ const LIMITS = { requestsPerClient: NO_LIMIT, params: NO_LIMIT } as const
 const PATIENCE = 60_000
 /** Between two looks at what waits for the audit log's disk, milliseconds. */
 const AUDIT_PAUSE = 20
+
+/** Between two looks at whether the KDC grants tickets, milliseconds. */
+const CURRENT_PAUSE = 20
 
 let kdc: RunningKdc
 let administration: Administration
@@ -42,22 +45,50 @@ export interface StartOrder {
   readonly metrics?: boolean
   /** Whether rules name groups, which all of them are in. Default: patterns of names. */
   readonly groups?: boolean
+  /** Default: in memory. */
+  readonly store?: StoreOrder
+  /** Of all KDCs of the realm. Default: drawn. */
+  readonly masterKey?: Uint8Array
 }
+
+/** A further KDC of a realm that another process has made. */
+export type JoinOrder = Required<Pick<StartOrder, 'store' | 'masterKey'>>
 
 async function start(order: StartOrder): Promise<StartedKdc> {
   const { clients, services, connections, metrics = false } = order
   const audit = order.audit === undefined ? false : { directory: order.audit }
-  const [store, masterKey] = [createMemoryStore(), new MasterKey(systemRandom(SIZE.KEY))]
-  const vault = new Vault(store, masterKey, systemRandom)
+  const masterKey = new MasterKey(Uint8Array.from(order.masterKey ?? systemRandom(SIZE.KEY)))
+  const stores = await storesOf(order.store, masterKey)
+  const vault = new Vault(stores.made, masterKey, systemRandom)
   await createRealm({ vault, realm: REALM, clock: systemClock, random: systemRandom })
   const many = connections === undefined ? {} : { connections, connectionsPerAddress: connections }
   const limits = { ...LIMITS, ...many }
+  const store = await stores.serving()
   kdc = await startKdc({ store, masterKey, limits, audit, metrics, listen: { port: 0 } })
   administration = new Administration(kdc.administration)
   const keytab = await addPrincipals({ client: clients, service: services })
   if (order.groups) await allowGroups(keytab)
   else await allow(`client/*@${REALM}`, `service/*@${REALM}`)
   return { url: kdc.url, keytab: formatKeytab(keytab) }
+}
+
+async function join(order: JoinOrder): Promise<void> {
+  const masterKey = new MasterKey(Uint8Array.from(order.masterKey))
+  const store = await (await storesOf(order.store, masterKey)).serving()
+  kdc = await startKdc({ store, masterKey, limits: LIMITS, audit: false, listen: { port: 0 } })
+}
+
+/** @returns how long it took until it was answered, milliseconds */
+async function disable(client: Principal): Promise<number> {
+  await administration.enable(client)
+  const begin = performance.now()
+  await administration.disable(client)
+  return performance.now() - begin
+}
+
+/** Resolves when the KDC grants tickets again after it was stopped. */
+async function untilCurrent(): Promise<void> {
+  while (!(await kdc.canServe())) await sleep(systemTimers, CURRENT_PAUSE)
 }
 
 async function addPrincipals(counts: Readonly<Record<string, number>>): Promise<KeytabEntry[]> {
@@ -125,4 +156,4 @@ async function fillLog({ client, entries }: { client: Principal; entries: number
   for (let i = 0; i < entries; i++) await administration.revocations.client(client)
 }
 
-serve({ start, memory, revoke, fillLog, audited })
+serve({ start, join, disable, untilCurrent, memory, revoke, fillLog, audited })

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { hasEtcd } from '../../bench/cluster/etcd.js'
 import type { Group, Report, Row } from '../../bench/figures.js'
 import { hasMit } from '../../bench/mit/kdc.js'
 import { hasStunnel } from '../../bench/tunnel/stunnel.js'
@@ -34,6 +35,10 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
   processes: ['none', 'client', 'service', 'version', 'get', 'call'].map(what => `process.${what}`),
   exchanges: [...EXCHANGES, ...MIT],
   'kdc-options': ['kdc.plain', 'kdc.audit', 'kdc.metrics', 'kdc.groups'],
+  ...(hasEtcd && {
+    stores: ['level.as', 'etcd.as', 'level.tgs', 'etcd.tgs'],
+    acknowledgement: ['disable.level', 'disable.3', 'disable.paused'],
+  }),
   followers: ['followers.20'],
   revocation: ['revocation.10'],
   start: ['start.10.closed', 'start.10.killed', 'start.1000.closed', 'start.1000.killed'],
