@@ -12,6 +12,7 @@ import {
 import { type IdentityContext, identityFrom, kdcsOfKeytab } from './connect-identity.js'
 import {
   type ConnectOptions,
+  type KeptLogin,
   type KeytabLogin,
   requireConnectOptions,
   requireJoin,
@@ -66,6 +67,17 @@ export async function connectOver(openSocket: OpenSocket, options: ConnectOption
     connectNow(openSocket, { ...withoutChanges(rest, login), ...login })
   const kdc = options.kdc ?? (await kdcsIfThere(rest))
   return joinOnce({ code, keytab, instance, allowJoinOverPlainWebSocket, kdc, open })
+}
+
+/**
+ * `connect` with a login that was made before and is kept in memory, as the page of the console does.
+ * @throws OrthrusError `unavailable`
+ */
+export function connectAs(
+  found: FoundLogin,
+  options: Omit<KeptLogin, 'login' | 'loginFolder' | 'kdc'> = {},
+): Promise<Realm> {
+  return connectNow(openSocket, { ...options, login: true, kdc: found.kdc }, found)
 }
 
 /** The KDCs that the keytab of a host that has joined names, if it names any. */

@@ -1,15 +1,15 @@
 import { useSignal } from '@preact/signals'
-import { type Failure, failureOf } from '../parts/act.js'
+import type { Failure } from '../parts/act.js'
 import { Button } from '../parts/button.js'
 import { FailureNotice } from '../parts/failure.js'
 import { Field } from '../parts/field.js'
-import type { ConsoleSession } from '../session/console-session.js'
-import { logIn } from '../session/login.js'
+import { failedLogin } from '../session/failures.js'
+import { type LoggedIn, logIn, realmOfPage } from '../session/login.js'
 
 export interface LoginFormProps {
   /** Whose password is asked for; otherwise the name too. */
   readonly name?: string
-  readonly onDone: (session: ConsoleSession) => void
+  readonly onDone: (login: LoggedIn) => void
 }
 
 export function LoginForm({ name, onDone }: LoginFormProps) {
@@ -22,11 +22,11 @@ export function LoginForm({ name, onDone }: LoginFormProps) {
     isBusy.value = true
     failure.value = undefined
     try {
-      const session = await logIn({ principal: name ?? text('name'), password: text('password') })
+      const login = await logIn({ principal: name ?? text('name').trim(), password: text('password') })
       form.reset()
-      onDone(session)
+      onDone(login)
     } catch (cause) {
-      failure.value = failureOf(cause)
+      failure.value = failedLogin(cause)
     } finally {
       isBusy.value = false
     }
@@ -40,7 +40,7 @@ export function LoginForm({ name, onDone }: LoginFormProps) {
       }}
     >
       {name === undefined && (
-        <Field label="Name" hint="as ann@demo.example">
+        <Field label="Name" hint={`in ${realmOfPage()}, as ann`}>
           <input
             class="input"
             name="name"
@@ -58,6 +58,9 @@ export function LoginForm({ name, onDone }: LoginFormProps) {
       <Button submit kind="main" busy={isBusy.value}>
         {isBusy.value ? 'Logging in…' : 'Log in'}
       </Button>
+      <p class="login-progress" aria-live="polite">
+        {isBusy.value && 'The key is worked out from the password: much of a second, on purpose.'}
+      </p>
     </form>
   )
 }

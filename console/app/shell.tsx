@@ -3,6 +3,7 @@ import { Button } from '../parts/button.js'
 import { Name } from '../parts/name.js'
 import { Notice } from '../parts/notice.js'
 import type { ConsoleSession } from '../session/console-session.js'
+import { LoginAgain } from './login-again.js'
 import { linkTo, route, VIEW_NAMES } from './route.js'
 import { ThemeChoice } from './theme-choice.js'
 import { VIEWS } from './views.js'
@@ -17,6 +18,7 @@ export function Shell({ session, onLogOut }: ShellProps) {
   const { view, rest } = route.value
   const { title, View } = VIEWS[view]
   const isLost = session.link.value === 'lost'
+  const isStale = isLost || session.ended.value !== null
   const heading = useRef<HTMLHeadingElement>(null)
   const shown = useRef(view)
   useEffect(() => {
@@ -54,7 +56,7 @@ export function Shell({ session, onLogOut }: ShellProps) {
           </a>
         ))}
       </nav>
-      <main class="view" data-lost={isLost}>
+      <main class="view" data-lost={isStale}>
         <h1 ref={heading} tabIndex={-1}>
           {title}
         </h1>
@@ -68,6 +70,7 @@ export function Shell({ session, onLogOut }: ShellProps) {
           <View session={session} rest={rest} />
         </div>
       </main>
+      <LoginAgain session={session} onLogOut={onLogOut} />
     </div>
   )
 }

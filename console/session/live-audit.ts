@@ -3,19 +3,14 @@ import type { ConnectedAdministration } from '../../client/admin.js'
 import type { AuditFilter } from '../../shared/administration/audit.js'
 import type { AuditLine } from '../../shared/administration/audit-line.js'
 import { OrthrusError } from '../../shared/errors.js'
-import { SECOND } from '../../shared/time.js'
-import { sleep, systemTimers } from '../../shared/timers.js'
 import type { LiveAudit } from './session.js'
-
-/** How long it waits before it asks again after a failure, milliseconds. */
-const PAUSE = SECOND
 
 export interface FollowedAuditOptions {
   readonly administration: () => ConnectedAdministration
   /** The KDC's time, milliseconds. */
   readonly now: () => number
-  /** Called with the cause each time that it fails. */
-  readonly failed: (cause: unknown) => void
+  /** Called with the cause each time that it fails. @returns once it is time to try again */
+  readonly failed: (cause: unknown) => Promise<void>
   /** Called when lines can be read again. */
   readonly found: () => void
 }
@@ -54,8 +49,7 @@ export class FollowedAudit implements LiveAudit {
           return
         }
         this.state.value = 'lost'
-        this.#options.failed(cause)
-        await sleep(systemTimers, PAUSE, signal).catch(() => {})
+        await this.#options.failed(cause)
       }
     }
   }
