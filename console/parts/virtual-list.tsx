@@ -12,7 +12,7 @@ export interface VirtualListProps<Row> {
   readonly label: string
   /** Tells rows apart, so that one keeps its state when others come before it. Default: its place. */
   readonly keyOf?: (row: Row) => string
-  /** Called for Enter on a row. */
+  /** Called for Enter on a row, and for a click on it that no link or button in it takes. */
   readonly onOpen?: (row: Row) => void
 }
 
@@ -106,6 +106,10 @@ export function VirtualList<Row>({ rows, rowHeight, render, label, keyOf, onOpen
               style={{ transform: `translateY(${index * rowHeight}px)`, height: `${rowHeight}px` }}
               onFocus={() => {
                 current.value = index
+              }}
+              onClick={event => {
+                if (event.target instanceof Element && event.target.closest('a, button, input') === null)
+                  onOpen?.(row)
               }}
             >
               <div class="list-cell" role="gridcell">
