@@ -126,6 +126,8 @@ export class FakeFeed {
   /** Why no channel opens. */
   failure: OrthrusError | undefined
   readonly channels: FakeChannel[] = []
+  /** When a channel was asked for. */
+  readonly askedAt: number[] = []
   readonly #now: () => number
 
   constructor(now: () => number) {
@@ -138,6 +140,7 @@ export class FakeFeed {
   }
 
   readonly open = async (events: FeedEvents): Promise<FakeChannel> => {
+    this.askedAt.push(this.#now())
     if (this.failure !== undefined) throw this.failure
     const channel = new FakeChannel(this, events)
     this.channels.push(channel)

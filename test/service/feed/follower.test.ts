@@ -55,6 +55,17 @@ describe('a service that follows the log', () => {
     expect(channels).toHaveLength(3)
   })
 
+  it('asks the next of several KDCs soon while all of them fail, and less and less often', async () => {
+    const setting = await FeedSetting.connected({ hasSeveral: true, fraction: () => 0.999 })
+    const { kdc, clock } = setting
+    kdc.failure = new OrthrusError('unavailable', 'away')
+    kdc.channel.cut()
+    await clock.elapse(25 * SECOND)
+    const [, ...askedAt] = kdc.askedAt
+    const pauses = askedAt.slice(1).map((at, index) => Math.round((at - (askedAt[index] ?? 0)) / 100) / 10)
+    expect(pauses).toEqual([0.5, 1, 2, 4, 5, 5, 5])
+  })
+
   it('says what it has seen on a channel that brought nothing new', async () => {
     const setting = await FeedSetting.connected()
     const { kdc, clock } = setting
