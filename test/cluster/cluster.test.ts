@@ -4,6 +4,7 @@ import { temporaryFolder } from '../end-to-end/processes.js'
 import { drive, type Outcome, type Plan } from './drive.js'
 import { hasEtcdCluster } from './etcd-cluster.js'
 import type { Rule } from './history.js'
+import { KDCS, SERVICES } from './world.js'
 
 /**
  * Three KDCs over three members of a real etcd, with clients, services and administrators, under faults that a seed
@@ -33,10 +34,13 @@ async function driven(plan: Omit<Plan, 'folder' | 'only' | 'tell'>): Promise<Out
       for (const { says } of those.slice(0, 6))
         console.log(`VIOLATION: ${rule} (1 of ${those.length}): ${says}`)
     }
-    for (const name of ['kdc-1', 'kdc-2', 'kdc-3']) {
+    for (const name of [...KDCS, ...SERVICES]) {
       const log = await readFile(`${folder}/${name}.log`, 'utf8').catch(() => '')
-      const told = log.split('\n').filter(line => !/ticket issued|administration/.test(line))
-      console.log(`${name}\n${told.slice(-30).join('\n')}`)
+      // What is refused because it was taken away is most of it, and as it should be.
+      const told = log
+        .split('\n')
+        .filter(line => !/ticket issued|administration|request refused|refusals/.test(line))
+      console.log(`${name}\n${told.slice(-60).join('\n')}`)
     }
   }
   return outcome

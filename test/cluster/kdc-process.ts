@@ -4,8 +4,8 @@ import { MasterKey } from '../../kdc/vault/master-key.js'
 import { toHex } from '../../shared/bytes.js'
 import { SIZE } from '../../shared/constants.js'
 import { systemRandom } from '../../shared/crypto/random.js'
-import type { Logger } from '../../shared/logger.js'
 import type { Clock } from '../../shared/time.js'
+import { fileLogger } from './file-logger.js'
 import type { KdcOrders, Order, Told } from './kdc-orders.js'
 import { watchStalls } from './stalls.js'
 import { openEtcd, openReplicaStore } from './store.js'
@@ -29,12 +29,7 @@ const random = (length: number): Uint8Array => {
 
 watchStalls((began, ended) => writeSync(seals, `stall ${began} ${ended}\n`))
 
-const log = openSync(orders.log, 'a')
-const line = (level: string) => (fields: object, message: string) => {
-  const shown = JSON.stringify(fields, (_, value) => (value instanceof Error ? String(value.stack) : value))
-  writeSync(log, `${machineTime().toFixed(1)} ${level} ${message} ${shown}\n`)
-}
-const logger: Logger = { debug: () => {}, info: line('info'), warn: line('warn'), error: line('error') }
+const logger = fileLogger(orders.log)
 
 function tell(told: Told): void {
   process.send?.(told)

@@ -10,7 +10,7 @@ import { createApRequest } from '../../shared/exchange/ap.js'
 import { requestBinding } from '../../shared/http/binding.js'
 import { formatMessageHeader } from '../../shared/http/headers.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
-import { silentLogger } from '../../shared/logger.js'
+import type { Logger } from '../../shared/logger.js'
 import type { Grant } from '../../shared/ticket/grant.js'
 import { decodeTicket } from '../../shared/ticket/ticket.js'
 import { type Duration, systemClock } from '../../shared/time.js'
@@ -40,12 +40,16 @@ export class ServiceHouse {
     this.handle = requireTicket({ service }, (_, ticket) => new Response(`hello ${ticket.client}`))
   }
 
-  /** @param maxStaleness for how long it goes on without a KDC */
+  /**
+   * @param maxStaleness for how long it goes on without a KDC
+   * @param logger of what it says of its feed, which a run that fails shows
+   */
   static async open(
     hand: Hand,
     kdc: readonly string[],
     maxStaleness: Duration,
     recorder: Recorder,
+    logger: Logger,
   ): Promise<ServiceHouse> {
     // It accepts at once, as if it had been running for a while.
     const floor = systemClock.now() - WINDOW.SERVICE_PAST
@@ -55,7 +59,7 @@ export class ServiceHouse {
       maxStaleness,
       replayCache: new BoundedReplayCache({ clock: systemClock, floor, maxBytes: CACHE_BYTES }),
       allowReplayAcrossProcesses: true,
-      logger: silentLogger,
+      logger,
     })
     return new ServiceHouse(shortOf(hand.principal), service, recorder)
   }

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createRealm } from '../../kdc/realm/create-realm.js'
 import { MasterKey } from '../../kdc/vault/master-key.js'
@@ -10,6 +11,7 @@ import { Administrator } from './administrator.js'
 import { Asker, type Hand, KnownKeys } from './asker.js'
 import { HonestClient } from './clients.js'
 import { EtcdCluster, MEMBERS } from './etcd-cluster.js'
+import { fileLogger } from './file-logger.js'
 import type { Granted, History } from './history.js'
 import { bundleKdc, KdcHost, type Rack } from './kdc-host.js'
 import { REALM } from './names.js'
@@ -17,9 +19,9 @@ import { Recorder } from './recorder.js'
 import { ServiceHouse } from './service-house.js'
 import { openEtcd, openPlainStore } from './store.js'
 
-const KDCS = ['kdc-1', 'kdc-2', 'kdc-3'] as const
+export const KDCS = ['kdc-1', 'kdc-2', 'kdc-3'] as const
 const CLIENTS = 20
-const SERVICES = ['orders', 'billing', 'stock', 'mail'] as const
+export const SERVICES = ['orders', 'billing', 'stock', 'mail'] as const
 /** It hears of revocations by one rack of connections alone, which the driver cuts. */
 const DEAF = 'deaf'
 
@@ -71,9 +73,12 @@ export class World {
     const urls = (rack: Rack): string[] => kdcs.map(kdc => kdc.url(rack))
     const [first] = administrators as [Administrator]
     const services: ServiceHouse[] = []
-    for (const name of SERVICES)
-      services.push(await ServiceHouse.open(await added(first, name), urls('east'), STALENESS.text, recorder))
-    const deaf = await ServiceHouse.open(await added(first, DEAF), urls('west'), STALENESS.text, recorder)
+    const house = async (name: string, rack: Rack): Promise<ServiceHouse> => {
+      const logger = fileLogger(join(folder, `${name}.log`))
+      return ServiceHouse.open(await added(first, name), urls(rack), STALENESS.text, recorder, logger)
+    }
+    for (const name of SERVICES) services.push(await house(name, 'east'))
+    const deaf = await house(DEAF, 'west')
     const clients: HonestClient[] = []
     for (let i = 0; i < CLIENTS; i++) {
       const hand = await added(first, `client/${i}`)
