@@ -7,15 +7,28 @@ import { relative, resolve } from 'node:path'
  * each would wait for the other.
  */
 
+const PAGE = 'page'
+/**
+ * What a client loads when it first needs it, so that few pages load it. Since pages do, no chunk of it has a module for Node
+ * alone either.
+ */
+const LATER = [
+  ['channels', /^client\/service-channel\/open\.ts$/],
+  ['sealed', /^client\/request\/sealed-bodies\.ts$/],
+  ['unproved', /^client\/request\/unproved-response\.ts$/],
+  ['joining', /^client\/join\/join\.ts$/],
+  ['rotation', /^client\/rotation\/start-rotation\.ts$/],
+  ['keytab', /^client\/login\/keytab-login\.ts$/],
+]
 /**
  * Those of which one program loads one or more, by the sources of their entries. A page is a client in a browser: no chunk
  * that it loads has a module for Node alone.
  */
-const PAGE = 'page'
 const PARTIES = [
   ['command', /^cli\/orthrus\.ts$/],
   [PAGE, /^client\/(?:index|admin)\.ts$/],
   ['client', /^client\/(?:index|admin)\.ts$/],
+  ...LATER,
   ['service', /^service\/[\w-]+\.ts$/],
   ['kdc', /^(?:kdc|testing)\/index\.ts$/],
   // Of what a KDC runs on these two need a small part.
@@ -34,9 +47,19 @@ const MANY = 5
 /** These load what all parties have in common as a whole: another file takes them longer than what they do not need of it. */
 const SMALL = ['init', 'settings', 'call']
 
-function namesOf(users) {
+function namesOf(all) {
+  const users = withLater(all)
   const isCommon = ['client', 'service', 'kdc'].every(name => users.has(name))
   return [...users].filter(name => !isCommon || !SMALL.includes(name))
+}
+
+/** What a page has at once it need not load later, and what several load later is one chunk for all of them. */
+function withLater(users) {
+  const later = LATER.map(([name]) => name).filter(name => users.has(name))
+  if (later.length === 0) return users
+  const others = [...users].filter(name => !later.includes(name))
+  if (users.has(PAGE)) return new Set(others)
+  return new Set([...others, later.length > 1 ? 'later' : later[0]])
 }
 
 export class Chunks {
@@ -112,7 +135,7 @@ export class Chunks {
         const names = users.get(path) ?? new Set()
         if (names.has(name)) continue
         users.set(path, names.add(name))
-        next.push(...this.#neededBy(path, name === PAGE))
+        next.push(...this.#neededBy(path, name === PAGE || LATER.some(([later]) => later === name)))
       }
     }
     for (const [name, entry] of PARTIES)

@@ -1,11 +1,9 @@
-import { readKeytabFile } from '#keytab-file'
-import { kdcsNamed } from '../shared/keytab/kdc-line.js'
-import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab/keytab.js'
-import { type Principal, parsePrincipal, parseRealm, principalIn, realmOf } from '../shared/principal.js'
+import { loadKeytabLogin } from '#kept-login'
+import { parsePrincipal, parseRealm, principalIn } from '../shared/principal.js'
 import { isPasswordLogin, type KeytabLogin, type PasswordLogin } from './connect-options.js'
 import type { Exchanged } from './kdc-link/waiting.js'
 import type { Identity } from './login/identity.js'
-import { type KeytabFileSource, KeytabIdentity, loginKeys, type OwnKeys } from './login/keytab-identity.js'
+import type { KeytabFileSource } from './login/keytab-identity.js'
 import { passwordIdentity } from './login/password.js'
 
 /** Whom the options of `connect` log in. */
@@ -17,11 +15,11 @@ export interface IdentityContext extends Omit<KeytabFileSource, 'read'> {
 /** The KDCs that a keytab names; none without a keytab. @throws OrthrusError `keytab_invalid` */
 export async function kdcsOfKeytab({
   keytab,
-  allowReadableKeytab = false,
+  ...rest
 }: Pick<Partial<KeytabLogin>, 'keytab' | 'allowReadableKeytab'>): Promise<string[]> {
   if (keytab === undefined) return []
-  if (typeof keytab !== 'string') return kdcsNamed(keytab.text)
-  return kdcsNamed(await readKeytabFile(keytab, { allowReadableKeytab }), keytab)
+  const login = await loadKeytabLogin()
+  return login.kdcsOfKeytab({ keytab, ...rest })
 }
 
 /** @throws OrthrusError `keytab_invalid`. @throws TypeError */
@@ -30,28 +28,10 @@ export async function identityFrom(
   context: IdentityContext,
 ): Promise<Identity> {
   if (isPasswordLogin(options)) return passwordFrom(options, context.exchange)
-  const { keytab, allowReadableKeytab = false } = options
-  if (keytab === undefined)
+  if (options.keytab === undefined)
     throw new TypeError("say which principal this is: connect({ keytab: 'web.keytab', ... })")
-  if (typeof keytab !== 'string') return new KeytabIdentity(keysFrom(keytab.text, undefined, options))
-  const read = async (): Promise<OwnKeys> =>
-    keysFrom(await readKeytabFile(keytab, { allowReadableKeytab }), keytab, options)
-  return new KeytabIdentity(await read(), { ...context, read })
-}
-
-function keysFrom(text: string, path: string | undefined, options: KeytabLogin): OwnKeys {
-  const entries = parseKeytab(text, path)
-  return loginKeys(text, selectPrincipal(entries, principalAmong(entries, options), path))
-}
-
-function principalAmong(
-  entries: readonly KeytabEntry[],
-  { principal, realm }: KeytabLogin,
-): Principal | undefined {
-  if (principal === undefined) return undefined
-  if (realm !== undefined) return principalIn(parseRealm(realm), principal)
-  const [first] = entries
-  return first === undefined ? parsePrincipal(principal) : principalIn(realmOf(first.principal), principal)
+  const login = await loadKeytabLogin()
+  return login.keytabIdentity(options, context)
 }
 
 function passwordFrom(

@@ -19,7 +19,7 @@ import {
 } from './connect-options.js'
 import { type Settings, settingsFrom } from './connect-settings.js'
 import { originsFrom, unprotectedFrom, urlsFrom } from './connect-urls.js'
-import { type JoinLogin, joinOnce } from './join/join.js'
+import type { JoinLogin } from './join/join.js'
 import { ClockCheck } from './kdc-link/clock-check.js'
 import { KdcConnection } from './kdc-link/connection.js'
 import { KdcFailover } from './kdc-link/failover.js'
@@ -32,7 +32,6 @@ import { Realm, type RealmParts } from './realm.js'
 import { Presenter } from './request/presenter.js'
 import { ServiceTimes } from './request/service-times.js'
 import { UnprotectedOrigins } from './request/unprotected.js'
-import { startRotation } from './rotation/start-rotation.js'
 
 export type { ConnectOptions } from './connect-options.js'
 export type { Realm } from './realm.js'
@@ -66,6 +65,8 @@ export async function connectOver(openSocket: OpenSocket, options: ConnectOption
   const open = (login: JoinLogin): Promise<Realm> =>
     connectNow(openSocket, { ...withoutChanges(rest, login), ...login })
   const kdc = options.kdc ?? (await kdcsIfThere(rest))
+  // A host joins once, so nothing of it is loaded before.
+  const { joinOnce } = await import('./join/join.js')
   return joinOnce({ code, keytab, instance, allowJoinOverPlainWebSocket, kdc, open })
 }
 
@@ -115,8 +116,10 @@ async function connectNow(
   try {
     // A credential for one service works without the KDC.
     if (source.held === undefined) await reachKdc(connection, { ...settings, signal: options.signal })
-    if (options.keytab !== undefined && options.rotation !== undefined)
+    if (options.keytab !== undefined && options.rotation !== undefined) {
+      const { startRotation } = await import('./rotation/start-rotation.js')
       await startRotation(realm, { ...settings, path: options.keytab as string })
+    }
     return realm
   } catch (cause) {
     realm.close()

@@ -1,7 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { agentOver } from '#agent'
 import type { Channel } from '../shared/channel/channel.js'
-import { channelLimits } from '../shared/channel/channel-limits.js'
 import type { OrthrusError } from '../shared/errors.js'
 import { copyOptions, requireKnownOptions } from '../shared/options.js'
 import { type Principal, type RealmName, realmOf, requireSameRealm } from '../shared/principal.js'
@@ -32,13 +31,12 @@ import { collectRequest, readRequest, unreadInit } from './request/http-request.
 import type { RealmResponse } from './request/http-response.js'
 import type { Presenter } from './request/presenter.js'
 import { requestedService, serviceNamed } from './request/requested-service.js'
-import { type ChannelParts, openChannelAt } from './service-channel/open.js'
+import type { ChannelParts } from './service-channel/open.js'
 import {
   CALLER_CHANNEL_OPTIONS,
   CHANNEL_OPTIONS,
   type OpenChannelOptions,
 } from './service-channel/options.js'
-import { placeOf } from './service-channel/place.js'
 import { importTicket, requireHolder, requireMadeFor, requirePresentable } from './ticket/imported-ticket.js'
 import type { ServiceTicket } from './ticket/service-ticket.js'
 import { secretsOf, type Ticket } from './ticket/ticket.js'
@@ -170,6 +168,8 @@ export class Realm {
   async openChannel(url: string | URL, options: OpenChannelOptions = {}): Promise<Channel> {
     requireKnownOptions('openChannel', options, CHANNEL_OPTIONS)
     const { service: name, ticket: given, signal: own, ...limits } = copyOptions(options, CHANNEL_OPTIONS)
+    // Most programs open none, and a page would have a fifth more to load.
+    const { channelLimits, openChannelAt, placeOf } = await import('./service-channel/open.js')
     const place = placeOf(url)
     const service = this.#serviceFor(place.origin, name, given)
     const ticket = this.#presentableFor(service, given)

@@ -12,7 +12,7 @@ function platform(twin: '' | '.node') {
     '#base64url': `${root}shared/base64url${twin}.ts`,
     '#keytab-file': `${root}shared/keytab/keytab-file.node.ts`,
     '#kept-login': `${root}client/kept-login/find-login.node.ts`,
-    '#cache-mode': `${root}client/request/cache-mode.node.ts`,
+    '#platform-fetch': `${root}client/request/platform-fetch.node.ts`,
     '#websocket': `${root}client/kdc-link/websocket.node.ts`,
     '#tcp': `${root}client/service-channel/tcp.node.ts`,
     '#diagnostics': `${root}shared/telemetry/diagnostics.node.ts`,

@@ -7,8 +7,7 @@ import type { KdcClock } from '../kdc-link/kdc-clock.js'
 import { KdcQuestions, tgsQuestion } from '../kdc-link/question.js'
 import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
 import type { Exchanged } from '../kdc-link/waiting.js'
-import type { Identity, LoginKey } from '../login/identity.js'
-import { KeytabIdentity, type OwnKeys } from '../login/keytab-identity.js'
+import type { Identity, LoginKey, OwnKeys } from '../login/identity.js'
 import { KdcExchanges } from '../login/session.js'
 import type { ClientTelemetry } from '../report/telemetry.js'
 import { importTicket, isTgt } from '../ticket/imported-ticket.js'
@@ -67,9 +66,7 @@ export function loginSource(identity: Identity, options: SourceOptions): TicketS
       freshTicket: service => exchanges.freshTicket(service),
       renewableTgt: lifetime => exchanges.renewableTgt(lifetime),
       prove: key => exchanges.prove(key),
-      hold: keys => {
-        if (identity instanceof KeytabIdentity) identity.hold(keys)
-      },
+      hold: keys => identity.hold?.(keys),
     },
   }
 }

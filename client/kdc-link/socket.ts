@@ -36,3 +36,16 @@ export interface SocketOptions {
 }
 
 export type OpenSocket = (options: SocketOptions, events: SocketEvents) => Socket
+
+/** Why a platform says that a connection failed, what it means, and the next step. */
+export interface FailureCause {
+  readonly pattern: RegExp
+  readonly told: string
+  readonly hint: string
+}
+
+/** What a platform says of a failed connection: whatever it is to, and if it is to a KDC. The first match is used. */
+export interface FailureCauses {
+  readonly any: readonly FailureCause[]
+  readonly kdc: readonly FailureCause[]
+}

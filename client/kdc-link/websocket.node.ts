@@ -3,6 +3,8 @@ import { loadWs } from '#ws'
 import { plainBytes } from '../../shared/bytes.js'
 import type { Socket, SocketEvents, SocketOptions } from './socket.js'
 
+export { FAILURE_CAUSES } from './failure-causes.node.js'
+
 /** How long to wait for the peer to close too, milliseconds, so that a silent peer does not keep the process alive. */
 const CLOSE_TIMEOUT = 1_000
 

@@ -1,10 +1,22 @@
 import { systemTimers } from '../../shared/timers.js'
-import type { Socket, SocketEvents, SocketOptions } from './socket.js'
+import type { FailureCauses, Socket, SocketEvents, SocketOptions } from './socket.js'
 
 /** Tuning: while more bytes than this wait to be sent, a sender waits. */
 const BUFFERED_MAX = 64 * 1024
 /** Tuning: how often a browser is asked how much waits, milliseconds. */
 const LOOK_EVERY = 20
+
+/** A browser does not tell a page why: this is the code of every connection that could not be made. */
+export const FAILURE_CAUSES: FailureCauses = {
+  any: [],
+  kdc: [
+    {
+      pattern: /code 1006/,
+      told: 'a page is not told why',
+      hint: 'does a KDC run at this URL, with --allow-origin for the origin of this page, and does the CSP of the page let it connect there (connect-src)? A page of https: needs wss://',
+    },
+  ],
+}
 
 /** Browsers: the platform's own WebSocket. `websocket.node.ts` has the same function. */
 export function openSocket(options: SocketOptions, events: SocketEvents): Socket {

@@ -1,3 +1,4 @@
+import { kdcsOfKeytab, keytabIdentity } from '../login/keytab-login.js'
 import { loginMeant } from './choose-login.js'
 import type { FoundLogin, WantedLogin } from './find-login.js'
 import { KeptSource } from './kept-source.js'
@@ -5,6 +6,9 @@ import { LoginFolder } from './login-files.node.js'
 import { loginFolder } from './login-folder.node.js'
 
 export type { FoundLogin, WantedLogin } from './find-login.js'
+
+/** Here it is loaded with the client, as most clients have a keytab. */
+export const loadKeytabLogin = () => ({ kdcsOfKeytab, keytabIdentity })
 
 /**
  * The login of the person who runs this, as `orthrus login` made it.

@@ -1,4 +1,5 @@
 import type { LongTermKey } from '../../shared/crypto/keys.js'
+import type { KeytabEntry } from '../../shared/keytab/keytab.js'
 import type { Principal } from '../../shared/principal.js'
 
 /** The key that a client logs in with, and its kvno. 0 means the current password key (docs/protocol.md section 6). */
@@ -6,6 +7,9 @@ export interface LoginKey {
   readonly kvno: number
   readonly key: LongTermKey
 }
+
+/** The keys of one principal, the highest kvno first. */
+export type OwnKeys = readonly [KeytabEntry, ...KeytabEntry[]]
 
 /** The principal that a client logs in as, and the key that proves it. */
 export interface Identity {
@@ -21,4 +25,6 @@ export interface Identity {
    * @returns another key that may be the right one
    */
   keyRefused(key: LoginKey, tried: ReadonlySet<LongTermKey>): Promise<LoginKey | undefined>
+  /** Takes the keys that were just written to the keytab, if there is one. */
+  hold?(keys: OwnKeys): void
 }

@@ -4,13 +4,10 @@ import { endsIn } from '../../shared/keytab/keytab-edit.js'
 import type { Logger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import { type Clock, SECOND } from '../../shared/time.js'
-import type { Identity, LoginKey } from './identity.js'
+import type { Identity, LoginKey, OwnKeys } from './identity.js'
 
 /** A keytab is read again at most this often, milliseconds (docs/protocol.md section 12). */
 const READ_INTERVAL = SECOND
-
-/** The keys of one principal, the highest kvno first. */
-export type OwnKeys = readonly [KeytabEntry, ...KeytabEntry[]]
 
 /**
  * The keys of one principal, without those that the KDC has called old, which only open tickets: anybody can forge the
@@ -69,7 +66,7 @@ export class KeytabIdentity implements Identity {
     return older[0] !== undefined && !tried.has(older[0].key) ? older[0] : undefined
   }
 
-  /** Takes the keys that were just written to the keytab. Those that it had before stay the same objects. */
+  /** Those that it had before stay the same objects. */
   hold(keys: OwnKeys): void {
     const [newest, ...older] = keys.map(entry => this.#known(entry))
     if (newest !== undefined) this.#keys = [newest, ...older]

@@ -1,6 +1,5 @@
-import { CACHE_MODE } from '#cache-mode'
+import { CACHE_MODE } from '#platform-fetch'
 import { toBase64url } from '../../shared/bytes.js'
-import { StreamSealer } from '../../shared/channel/sealed-stream.js'
 import { LIMIT, TYPE } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'
@@ -16,11 +15,12 @@ import type { Timers } from '../../shared/timers.js'
 import { startSpan } from '../kdc-link/kdc-clock.js'
 import { credentialOf, type Ticket } from '../ticket/ticket.js'
 import { bindingOf, type HttpRequest, redirected, targetOf, withHeaders } from './http-request.js'
-import { openResponse, type ProvedResponse, REDIRECTS, type RealmResponse } from './http-response.js'
+import { openResponse, type ProvedResponse, type RealmResponse } from './http-response.js'
 import { noAnswer } from './no-answer.js'
 import type { Presenter } from './presenter.js'
 import type { Bound, ErrorAnswer, Presented, RequestSecrets } from './presenting.js'
-import { SealedUpload } from './sealed-upload.js'
+import { REDIRECTS } from './redirects.js'
+import type { SealedUpload } from './sealed-upload.js'
 import type { UnprotectedOrigins } from './unprotected.js'
 
 /** The largest number of redirects that one request follows. */
@@ -132,7 +132,7 @@ async function send(
   const { method, url, passing } = request
   const { signal } = options
   const headers = headersWith(request, presented)
-  const upload = uploadOf(exchanges, request, presented)
+  const upload = await uploadOf(exchanges, request, presented)
   const endSpan = startSpan(clock)
   try {
     const settings: RequestInit = {
@@ -168,12 +168,13 @@ async function send(
   }
 }
 
-function uploadOf(
+async function uploadOf(
   { random }: HttpExchanges,
   { stream }: HttpRequest,
   { key, request }: Presented,
-): SealedUpload | undefined {
+): Promise<SealedUpload | undefined> {
   if (stream === undefined) return undefined
+  const { SealedUpload, StreamSealer } = await import('./sealed-bodies.js')
   const basis = { key, direction: 'client-to-service', messages: [request.bytes] } as const
   return new SealedUpload(stream, new StreamSealer(basis, random))
 }

@@ -7,7 +7,7 @@ import type { KeytabChange } from '../../shared/keytab/keytab-file.js'
 import { localPart, type Principal } from '../../shared/principal.js'
 import { MINUTE } from '../../shared/time.js'
 import { longestLife, type OwnTransport, ownKeys, stageNextKey } from '../channel/own-keys.js'
-import type { OwnKeys } from '../login/keytab-identity.js'
+import type { OwnKeys } from '../login/identity.js'
 
 /** What a holder does to its keytab while it is locked, by what the KDC says (docs/protocol.md section 12). */
 

@@ -16,6 +16,9 @@ import { openServiceChannel } from './service-channel.js'
 import { openSocketStream, type SocketStreamOptions } from './socket-stream.js'
 import { unreachableService } from './unreachable.js'
 
+export { channelLimits } from '../../shared/channel/channel-limits.js'
+export { placeOf } from './place.js'
+
 /** What a realm opens channels with. */
 export interface ChannelParts {
   readonly openSocket: OpenSocket

@@ -77,12 +77,11 @@ it.each([
     [
       '#agent',
       '#base64url',
-      '#cache-mode',
       '#diagnostics',
       '#kept-login',
       '#keytab-file',
+      '#platform-fetch',
       '#primitives',
-      '#tcp',
       '#websocket',
     ],
   ],

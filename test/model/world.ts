@@ -1,4 +1,4 @@
-import type { OwnKeys } from '../../client/login/keytab-identity.js'
+import type { OwnKeys } from '../../client/login/identity.js'
 import { fractionFrom } from '../../shared/crypto/fraction.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
 import { OrthrusError } from '../../shared/errors.js'

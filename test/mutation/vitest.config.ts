@@ -26,7 +26,7 @@ export default defineConfig({
       '#base64url': `${root}shared/base64url.node.ts`,
       '#keytab-file': `${root}shared/keytab/keytab-file.node.ts`,
       '#kept-login': `${root}client/kept-login/find-login.node.ts`,
-      '#cache-mode': `${root}client/request/cache-mode.node.ts`,
+      '#platform-fetch': `${root}client/request/platform-fetch.node.ts`,
       '#websocket': `${root}client/kdc-link/websocket.node.ts`,
       '#tcp': `${root}client/service-channel/tcp.node.ts`,
       '#diagnostics': `${root}shared/telemetry/diagnostics.node.ts`,
