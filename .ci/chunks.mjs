@@ -9,10 +9,11 @@ import { relative, resolve } from 'node:path'
 
 const PAGE = 'page'
 /**
- * What a client loads when it first needs it, so that few pages load it. Since pages do, no chunk of it has a module for Node
- * alone either.
+ * What a client loads when it first needs it, so that few pages load it, and what only pages for administrators have. No chunk
+ * of these has a module for Node alone either.
  */
 const LATER = [
+  ['admin', /^client\/admin\.ts$/],
   ['channels', /^client\/service-channel\/open\.ts$/],
   ['sealed', /^client\/request\/sealed-bodies\.ts$/],
   ['unproved', /^client\/request\/unproved-response\.ts$/],
@@ -26,7 +27,7 @@ const LATER = [
  */
 const PARTIES = [
   ['command', /^cli\/orthrus\.ts$/],
-  [PAGE, /^client\/(?:index|admin)\.ts$/],
+  [PAGE, /^client\/index\.ts$/],
   ['client', /^client\/(?:index|admin)\.ts$/],
   ...LATER,
   ['service', /^service\/[\w-]+\.ts$/],

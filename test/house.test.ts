@@ -83,8 +83,8 @@ const CLIENT_DOORS = ['service/feed/join-service.ts', 'service/feed/kdc-feed.ts'
 const LOADING_LATER = [
   'client/connect.ts',
   'client/connect.ts',
-  'client/kept-login/find-login.ts',
   'client/realm.ts',
+  'client/kept-login/find-login.ts',
   'client/request/fetch.ts',
   'client/request/http-response.ts',
   'client/request/http-response.ts',

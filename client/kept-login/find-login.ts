@@ -3,8 +3,7 @@ import type { SourceOptions, TicketSource } from '../cache/ticket-source.js'
 /** For platforms without files. `find-login.node.ts` has the same function. */
 
 /** What few pages need is loaded when one does. */
-export const loadKeytabLogin = (): Promise<typeof import('../login/keytab-login.js')> =>
-  import('../login/keytab-login.js')
+export const loadKeytabLogin = () => import('../login/keytab-login.js')
 
 /** What `connect` is told of the login. */
 export interface WantedLogin {

@@ -1,6 +1,6 @@
 import { allocateBriefly, concatBytes } from '../bytes.js'
 import { LIMIT, SIZE, TYPE } from '../constants.js'
-import { openCounted, openCountedApart, sealCounted, sealCountedApart } from '../crypto/seal.js'
+import { openCounted, openCountedApart, sealCounted, sealCountedApart } from '../crypto/seal-counted.js'
 import { contentOf, HEADER_BYTES, header } from '../encoding/message.js'
 
 /** One RECORD, of a channel or of a sealed body (docs/protocol.md section 9). */

@@ -1,5 +1,5 @@
 import { hasSecret } from '../shown-text.js'
-import { looksLikeKeytab } from './keytab.js'
+import { looksLikeKeytab } from './keytab-form.js'
 
 /**
  * A keytab's text or another secret given in place of a path would go into an error, also into that of the system, and

@@ -6,6 +6,7 @@ import { LongTermKey, revealKey } from '../crypto/keys.js'
 import { OrthrusError } from '../errors.js'
 import { isPrincipal, type Principal } from '../principal.js'
 import { kdcLine } from './kdc-line.js'
+import { FIRST_LINE, KEY_PREFIX, looksLikeKeytab } from './keytab-form.js'
 
 /** A keytab: a text file of long-term keys (docs/protocol.md section 1; its form in the README). */
 
@@ -15,8 +16,6 @@ export interface KeytabEntry {
   readonly key: LongTermKey
 }
 
-const FIRST_LINE = '# orthrus keytab 1'
-const KEY_PREFIX = 'orthruskey1_'
 /** How many fields a line has. */
 const FIELDS = 3
 
@@ -29,11 +28,6 @@ export function formatKeytab(entries: readonly KeytabEntry[], kdcs: readonly str
   })
   if (lines.length === 0) throw new TypeError('a keytab has at least one key')
   return `${[FIRST_LINE, ...kdcLine(kdcs), ...lines].join('\n')}\n`
-}
-
-/** Whether a text is a keytab or a part of one, even if its lines are damaged. */
-export function looksLikeKeytab(text: string): boolean {
-  return text.includes(KEY_PREFIX) || text.includes(FIRST_LINE)
 }
 
 /**

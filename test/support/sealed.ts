@@ -1,4 +1,4 @@
-import { sealCounted as sealCountedInPlace } from '../../shared/crypto/seal.js'
+import { sealCounted as sealCountedInPlace } from '../../shared/crypto/seal-counted.js'
 
 /** A tag of ChaCha20-Poly1305, bytes. */
 const TAG_BYTES = 16

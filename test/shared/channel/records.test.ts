@@ -5,7 +5,7 @@ import { channelBinding, RecordChannel, startChannel } from '../../../shared/cha
 import { TYPE } from '../../../shared/constants.js'
 import { deriveAuthKey, deriveChannelKey, expand } from '../../../shared/crypto/derive.js'
 import { SessionKey } from '../../../shared/crypto/keys.js'
-import { openCounted } from '../../../shared/crypto/seal.js'
+import { openCounted } from '../../../shared/crypto/seal-counted.js'
 import { header } from '../../../shared/encoding/message.js'
 import { decodeApRequest, openApAccept, verifyApRequest } from '../../../shared/exchange/ap.js'
 import { parsePrincipal } from '../../../shared/principal.js'

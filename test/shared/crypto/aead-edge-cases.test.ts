@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { openApart, openExtended, openRecord, sealApart, sealExtended, sealInPlace } from '#primitives'
 import { concatBytes, toHex } from '../../../shared/bytes.js'
-import { openCounted, openWith, sealWith } from '../../../shared/crypto/seal.js'
+import { openWith, sealWith } from '../../../shared/crypto/seal.js'
+import { openCounted } from '../../../shared/crypto/seal-counted.js'
 import { sealCounted, sealedCopy } from '../../support/sealed.js'
 import { fixedRandom, hex, vectors } from '../../vectors.js'
 
