@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { Unanswered } from '../../service/node-http/unanswered.js'
 import { ENCODING_HEADER } from '../../shared/http/header-names.js'
 import { callUpgrades } from './call-upgrade.js'
 import { answerFault, type Fault } from './faults.js'
@@ -18,10 +19,9 @@ export function callProxy(server: Server, options: CallProxyOptions): Upgrades {
   const usable = new WeakMap<Duplex, Promise<Fault | undefined>>()
   // Whose connection it is is looked up at once: when it is ending nobody can tell any more.
   server.on('connection', socket => usable.set(socket, options.faultOf(socket)))
-  const answering = new WeakSet<Duplex>()
+  const unanswered = new Unanswered()
   const take = (req: IncomingMessage, res: ServerResponse): void => {
-    answering.add(req.socket)
-    res.once('close', () => answering.delete(req.socket))
+    unanswered.note(req, res)
     answer(options, req, res, usable.get(req.socket)).catch(cause => {
       options.logger.error({ err: cause }, 'unexpected failure while answering')
       res.destroy()
@@ -31,7 +31,7 @@ export function callProxy(server: Server, options: CallProxyOptions): Upgrades {
   server.on('checkContinue', take)
   return callUpgrades(server, options, {
     usable: socket => usable.get(socket),
-    isAnswering: socket => answering.has(socket),
+    isAnswering: socket => unanswered.has(socket),
   })
 }
 

@@ -1,4 +1,4 @@
-import { COVERED_REQUEST_HEADERS } from '../../shared/http/header-names.js'
+import { COVERED_REQUEST_HEADERS, OVERRIDE_HEADERS } from '../../shared/http/header-names.js'
 import { showsProtocol } from '../../shared/http/protocol-signs.js'
 
 /** Which headers a proxy passes on. What is not named here goes through as it came, in its order. */
@@ -113,6 +113,16 @@ const BOUND: ReadonlySet<string> = new Set(COVERED_REQUEST_HEADERS)
  */
 export function boundButNamed(pairs: readonly HeaderPair[], covered: readonly string[]): string | undefined {
   return [...namedInConnection(pairs)].find(name => BOUND.has(name) || covered.includes(name))
+}
+
+const OVERRIDES: ReadonlySet<string> = new Set(OVERRIDE_HEADERS)
+
+/**
+ * A header that makes frameworks take a request for one with another method or path than what was checked. The gate refuses
+ * it in requests with a ticket; what passes no gate is looked at by this.
+ */
+export function overrideIn(pairs: readonly HeaderPair[]): string | undefined {
+  return pairs.map(([name]) => name.toLowerCase()).find(name => OVERRIDES.has(name))
 }
 
 /** The headers of an answer that its client gets, without those of its proof. The length goes by itself. */

@@ -18,6 +18,7 @@ import {
   type HeaderPair,
   headersForProgram,
   type OwnedHeaders,
+  overrideIn,
   valuesOf,
 } from './header-rules.js'
 import { identityHeaders, type Sender } from './identity-headers.js'
@@ -141,7 +142,8 @@ function isOpen({ openPaths }: ServeProxyOptions, req: IncomingMessage): boolean
 /** Nothing is known of whoever asks, and nothing proves the answer. */
 function passOpen(options: ServeProxyOptions, req: IncomingMessage, res: ServerResponse): void {
   const pairs = pairsOf(req.rawHeaders)
-  const fault = faultIn(req, pairs, []) ?? (announcesBody(pairs) ? NO_BODY : undefined)
+  const fault =
+    faultIn(req, pairs, []) ?? overrideFault(pairs) ?? (announcesBody(pairs) ? NO_BODY : undefined)
   if (fault !== undefined) answerFault(res, fault, true)
   else {
     const headers = headersForProgram(pairs, options.owned)
@@ -193,6 +195,12 @@ function faultIn(
 export function targetFault(target: string): Fault | undefined {
   if (target.startsWith('/') && !target.includes('#')) return undefined
   return refused('the target is a path with or without a query, as /orders?page=2')
+}
+
+/** Why headers are not passed on that no gate has looked at. */
+export function overrideFault(pairs: readonly HeaderPair[]): Fault | undefined {
+  const name = overrideIn(pairs)
+  return name === undefined ? undefined : refused(`${name} would make another request of it`)
 }
 
 function refused(text: string): Fault {

@@ -13,7 +13,7 @@ import { Connections } from '../tunnel/connections.js'
 import { joinSocket, PIECE_MAX } from '../tunnel/joined-socket.js'
 import { type Fault, faultBody, faultHeaders, tooSlow, unreachable, wrongAnswer } from './faults.js'
 import { type HeaderPair, headersForProgram, headersOfAnswer, valuesOf } from './header-rules.js'
-import { headersAbout, type ServeProxyOptions, targetFault } from './serve-proxy.js'
+import { headersAbout, overrideFault, type ServeProxyOptions, targetFault } from './serve-proxy.js'
 import { decodeUpgrade, encodeUpgradeAnswer } from './upgrade-head.js'
 import type { Upgrades } from './upgrades.js'
 import { handshakeFault, isHandshakeAnswer, UPGRADE_HEADERS, withoutOrigin } from './websocket-rules.js'
@@ -75,7 +75,7 @@ class ProgramEnd {
       channel.abort('it does not begin as a WebSocket of orthrus proxy call does')
       return
     }
-    const fault = targetFault(target) ?? handshakeFault(given)
+    const fault = targetFault(target) ?? overrideFault(given) ?? handshakeFault(given)
     if (fault !== undefined) await refuse(channel, fault)
     else await this.#join(channel, ticket, target, given)
   }

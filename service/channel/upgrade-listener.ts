@@ -8,6 +8,7 @@ import {
   upgradeFault,
 } from '../../shared/channel/upgrade.node.js'
 import { pathOf } from '../../shared/ticket/caveat-path.js'
+import { Unanswered } from '../node-http/unanswered.js'
 import type { ChannelAcceptor } from './acceptor.js'
 import { acceptWebSocket } from './websocket.js'
 
@@ -32,6 +33,7 @@ class ServerPlaces {
   /** Of every other path. */
   #everywhere: Place | undefined
   readonly #webSockets = createWebSocketServer()
+  readonly #unanswered = new Unanswered()
   readonly #listener = (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
     this.#upgrade(request, socket, head)
 
@@ -66,11 +68,11 @@ class ServerPlaces {
   }
 
   #listen(): void {
-    if (this.#isEmpty) this.#server.on('upgrade', this.#listener)
+    if (this.#isEmpty) this.#server.on('upgrade', this.#listener).on('request', this.#unanswered.note)
   }
 
   #listenNoMoreIfEmpty(): void {
-    if (this.#isEmpty) this.#server.off('upgrade', this.#listener)
+    if (this.#isEmpty) this.#server.off('upgrade', this.#listener).off('request', this.#unanswered.note)
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -79,6 +81,12 @@ class ServerPlaces {
     if (place === undefined && this.#server.listenerCount('upgrade') > 1) return
     // What happens to the socket is seen when it closes.
     socket.on('error', () => {})
+    if (this.#unanswered.has(socket)) {
+      // Nothing can be written that would not be taken for that answer, or for a part of the channel.
+      place?.acceptor.gate.service.report({ kind: 'handshake_refused', reason: BEHIND_A_REQUEST })
+      socket.destroy()
+      return
+    }
     const fault = faultOf(request, place)
     if (place === undefined || fault !== undefined) {
       const refused = fault ?? NOT_FOUND
@@ -107,6 +115,7 @@ function targetOf(request: IncomingMessage, place: Place): string | undefined {
 }
 
 const UNKNOWN_TARGET: HandshakeFault = { status: 500, reason: 'the service failed' }
+const BEHIND_A_REQUEST = 'an earlier request on its connection is not answered yet'
 const NOT_FOUND: HandshakeFault = { status: 404, reason: 'no channels are accepted at this path' }
 const CLOSING: HandshakeFault = { status: 503, reason: 'the service is closing' }
 

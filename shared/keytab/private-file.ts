@@ -70,11 +70,13 @@ export interface FileFacts {
 const ROOT = 0
 /** The bits of a mode that give anybody but the owner any permission. */
 const OTHERS = 0o077
+/** Of them, those that let them write. */
+const OTHERS_WRITE = 0o022
 
 /**
  * The rule: a plain file that belongs to the user who reads it or to root, and that nobody else can read or write.
- * `allowReadable` ignores the mode, but never the owner: whoever owns the file chooses the key in it. The rule does not
- * distinguish reading from writing, because whoever can read a key can already do everything that the key can do.
+ * `allowReadable` lets others read it, and never write it, nor own it: whoever writes the file chooses the key in it, whose
+ * it is, and the KDCs that are believed for it.
  * @param user the user who reads it; `undefined` on Windows, which has neither such owners nor such modes
  * @throws OrthrusError `keytab_invalid`, with what to do
  */
@@ -94,8 +96,12 @@ export function requirePrivate(
     const hint = `it must belong to the user who reads it, or to root: run this as its owner, or: chown ${user} ${path}`
     throw invalidFile(kind, path, `belongs to another user (uid ${facts.uid})`, hint)
   }
+  const mode = (facts.mode & 0o777).toString(8)
+  if (allowReadable && (facts.mode & OTHERS_WRITE) !== 0) {
+    const hint = `whoever writes it chooses the key; that others may read it is allowed, and no more: chmod go-w ${path}`
+    throw invalidFile(kind, path, `can be changed by others (mode ${mode})`, hint)
+  }
   if (!allowReadable && (facts.mode & OTHERS) !== 0) {
-    const mode = (facts.mode & 0o777).toString(8)
     const hint = `run: chmod 600 ${path}${wayOut(kind)}`
     throw invalidFile(kind, path, `can be read or changed by others (mode ${mode})`, hint)
   }

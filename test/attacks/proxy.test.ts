@@ -3,6 +3,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { LENGTH_HEADER } from '../../cli/proxy/told-length.js'
 import type { Realm } from '../../client/index.js'
+import { OVERRIDE_HEADERS } from '../../shared/http/header-names.js'
 import { raw, type Scene, type SceneOptions, startScene, statusOf } from '../cli/proxy/scene.js'
 import { Connection } from '../service/connection.js'
 import { HttpProxy } from '../support/http-proxy.js'
@@ -152,6 +153,18 @@ describe('what a request was proved with', () => {
     await expect(call([['X-Original-URL', '/admin']])).rejects.toMatchObject({
       facts: { claimed: 'malformed' },
     })
+  })
+
+  it('is not made another request of where a path is open to anybody', async () => {
+    const { port, seen } = await onTheWay({ openPaths: new Set(['/healthz']) })
+    for (const name of OVERRIDE_HEADERS) {
+      const text = await raw(port, `GET /healthz HTTP/1.1\r\nHost: a\r\n${name}: /admin\r\n\r\n`)
+      expect([statusOf(text), text]).toEqual([
+        400,
+        expect.stringContaining('would make another request of it'),
+      ])
+    }
+    expect(seen).toEqual([])
   })
 
   it('says nothing of where the caller is, nor of its proxy, its host or its encodings', async () => {

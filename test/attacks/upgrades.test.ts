@@ -1,8 +1,12 @@
-import { describe, expect, it } from 'vitest'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { encodeUpgrade } from '../../cli/proxy/upgrade-head.js'
+import { acceptChannels } from '../../service/index.js'
 import { SUBPROTOCOL } from '../../shared/constants.js'
+import { OVERRIDE_HEADERS } from '../../shared/http/header-names.js'
 import { startCallProxy } from '../cli/proxy/call-scene.js'
-import { raw, startScene, statusOf } from '../cli/proxy/scene.js'
+import { listen, ordersRealm, raw, startScene, statusOf } from '../cli/proxy/scene.js'
 import {
   handshake,
   KEY,
@@ -120,6 +124,47 @@ describe('an upgrade to something else than a WebSocket', () => {
       expect([text(), seen.filter(({ target }) => target !== '/first')]).toEqual(['', []])
     },
   )
+
+  it('is not had behind the second of two requests, once the first is answered', async () => {
+    const held: (() => void)[] = []
+    const { realm, url, seen } = await startScene({
+      program: (req, res) => (req.url === '/slow' ? held.push(() => res.end('slow')) : res.end('fast')),
+    })
+    const { port } = await startCallProxy(realm, { to: url })
+    const [socket, text] = rawSocket(port)
+    socket.write(['/fast', '/slow'].map(path => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`).join(''))
+    await expect.poll(() => [text().includes('fast'), held.length]).toEqual([true, 1])
+    socket.write(handshake())
+    await expect.poll(() => socket.readableEnded || socket.destroyed).toBe(true)
+    for (const answer of held) answer()
+    expect([text().match(/HTTP\/1\.1 \d/g)?.length, seen.map(({ target }) => target)]).toEqual([
+      1,
+      ['/fast', '/slow'],
+    ])
+  })
+
+  it('nor to a channel of a service, whose answer to an earlier request would be in its midst', async () => {
+    const realm = await ordersRealm()
+    const service = await realm.loadService('orders')
+    const held: (() => void)[] = []
+    const server = createServer((_req, res) => held.push(() => res.end('late')))
+    const accepted = acceptChannels({ service, server, path: '/live' }, () => {})
+    onTestFinished(() => accepted.close())
+    const channel = handshake([`Sec-WebSocket-Protocol: ${SUBPROTOCOL}`])
+    const [socket, text] = rawSocket(await listen(server))
+    socket.write(`GET /first HTTP/1.1\r\nHost: a\r\n\r\n${channel}`)
+    await expect.poll(() => socket.readableEnded || socket.destroyed).toBe(true)
+    for (const answer of held) answer()
+    expect(text()).toBe('')
+    // Behind one that is answered it is.
+    const [next, said] = rawSocket((server.address() as AddressInfo).port)
+    next.write('GET /first HTTP/1.1\r\nHost: a\r\n\r\n')
+    await expect.poll(() => held.length).toBe(2)
+    held[1]?.()
+    await expect.poll(said).toContain('late')
+    next.write(channel)
+    await expect.poll(said).toContain('101 Switching Protocols')
+  })
 
   it('by another method than GET is refused, and with a body too', async () => {
     const { called, upgrades } = await startWebSockets()
@@ -290,6 +335,21 @@ describe('a client with a ticket, in its upgrade', () => {
     expect(await withTicket(scene, encodeUpgrade(headers))).toContain(`{"status":${status}`)
     expect(scene.upgrades).toEqual([])
   })
+
+  it.each(OVERRIDE_HEADERS)(
+    'does not ask for another path or method than its ticket lets it, by %s',
+    async name => {
+      const scene = await startWebSockets()
+      const upgrade = encodeUpgrade([...HANDSHAKE, [name.toUpperCase(), '/admin']])
+      expect(await withTicket(scene, upgrade)).toContain('{"status":400')
+      const refused = await refusal(scene.connect('/live', [], { headers: { [name]: '/admin' } }))
+      expect([refused.status, refused.body]).toEqual([
+        400,
+        expect.stringContaining(`${name} would make another request of it`),
+      ])
+      expect(scene.upgrades).toEqual([])
+    },
+  )
 
   it('has what it sends before the answer given to the program only as what a WebSocket says', async () => {
     const got: string[] = []
