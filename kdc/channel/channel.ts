@@ -46,6 +46,8 @@ export class KdcChannel implements ChannelApplication {
   readonly #leave: () => void
   /** Whether a change of this channel's own is being made and answered. */
   #isChanging = false
+  /** Whether it is looked at once this KDC has seen all changes. */
+  #isWaiting = false
 
   constructor(context: ExchangeContext, channel: AcceptedChannel, { address, channels }: KdcChannelOptions) {
     const { realm, report, audit, rates } = context
@@ -161,10 +163,31 @@ export class KdcChannel implements ChannelApplication {
     return requireStanding(realm, verified, endTime, realm.time.now())
   }
 
+  /**
+   * The same, once it is known: while this KDC may not have seen all changes, nobody can say whether the channel stands.
+   * Its calls are answered `unavailable` meanwhile.
+   */
+  async #requireStandingWhenKnown(): Promise<void> {
+    const { directory } = this.#context.realm
+    for (let wait = directory.whenCurrent(); ; ) {
+      this.#isWaiting = wait !== undefined
+      await wait
+      this.#isWaiting = false
+      try {
+        return await this.#requireStanding()
+      } catch (cause) {
+        if (!(cause instanceof OrthrusError) || cause.code !== 'unavailable') throw cause
+        wait = directory.whenCurrent()
+        if (wait === undefined) throw cause
+      }
+    }
+  }
+
   /** Whoever revokes something of its own is answered first. */
   async #endUnlessStanding(): Promise<void> {
+    if (this.#isWaiting) return
     try {
-      await this.#requireStanding()
+      await this.#requireStandingWhenKnown()
     } catch (cause) {
       if (this.#channel.isOver || this.#isChanging || !(await this.#endInOrder())) return
       reportFailure(cause, this.#context.report, this.#origin(), null)

@@ -154,6 +154,14 @@ export class Directory {
   }
 
   /**
+   * Resolves when `requireCurrent` passes; `undefined` while it does.
+   * @throws OrthrusError `unavailable` if it never will
+   */
+  whenCurrent(): MaybePromise<void> {
+    return this.#replica?.whenCurrent()
+  }
+
+  /**
    * Forgets a record that may have changed, or without a name all of the kind. The vault tells of changes by itself,
    * except of those that seem to fail.
    */

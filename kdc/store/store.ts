@@ -88,6 +88,12 @@ export interface Replica {
    */
   isCurrent(): boolean
 
+  /**
+   * Resolves when it is current; `undefined` while it is.
+   * @throws OrthrusError `unavailable` if it never will be
+   */
+  whenCurrent(): Promise<void> | undefined
+
   /** Those that it knows to have a place, itself included: all that had one when it took its own, and who came since. */
   readonly members: readonly Member[]
 

@@ -8,6 +8,8 @@ export class TestReplica implements Replica {
   members: readonly Member[] = [{ id: '00c0ffee', told: '' }]
   /** Whether it has seen all changes. */
   current = true
+  /** Resolves when it has again. */
+  becomingCurrent: Promise<void> = new Promise(() => {})
   /** Called for each question, before it is answered. */
   asked: () => void = () => {}
   /** What an acknowledgement waits for. */
@@ -19,6 +21,10 @@ export class TestReplica implements Replica {
   isCurrent(): boolean {
     this.asked()
     return this.current
+  }
+
+  whenCurrent(): Promise<void> | undefined {
+    return this.current ? undefined : this.becomingCurrent
   }
 
   get fault(): OrthrusError | undefined {

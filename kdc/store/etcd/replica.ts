@@ -87,6 +87,10 @@ export class EtcdReplica implements Replica {
     return this.#standing.isCurrent()
   }
 
+  whenCurrent(): Promise<void> | undefined {
+    return this.#standing.whenCurrent()
+  }
+
   get fault(): OrthrusError | undefined {
     return this.#standing.fault
   }

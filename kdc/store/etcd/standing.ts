@@ -15,6 +15,7 @@ export class Standing {
   #reason = 'it has not been confirmed yet'
   /** Why it does nothing any more, if that is so. */
   #ended: OrthrusError | undefined
+  #waiting: Waiting | undefined
   #notices: ReplicaNotice[] = []
   #listener: ((notice: ReplicaNotice) => void) | undefined
 
@@ -26,6 +27,14 @@ export class Standing {
 
   isCurrent(): boolean {
     return this.#ended === undefined && this.#currency.isCurrent()
+  }
+
+  /** Resolves when it is current; `undefined` while it is. @throws OrthrusError `unavailable` if it does nothing any more */
+  whenCurrent(): Promise<void> | undefined {
+    if (this.isCurrent()) return undefined
+    if (this.#ended !== undefined) return Promise.reject(this.#ended)
+    this.#waiting ??= waiting()
+    return this.#waiting.promise
   }
 
   /** Whether it does nothing any more. */
@@ -56,10 +65,16 @@ export class Standing {
   end(why: OrthrusError): void {
     this.#ended = why
     this.#currency.end()
+    this.#waiting?.reject(why)
+    this.#waiting = undefined
   }
 
   /** Tells whether it is current, if that is not what was told last. */
   look(): void {
+    if (this.isCurrent()) {
+      this.#waiting?.resolve()
+      this.#waiting = undefined
+    }
     if (this.hasEnded || this.isCurrent() === (this.#lostAt === undefined)) return
     const now = this.#clock.monotonic()
     if (this.#lostAt === undefined) {
@@ -83,6 +98,22 @@ export class Standing {
     this.#listener = listener
     for (const notice of this.#notices.splice(0)) listener(notice)
   }
+}
+
+/** Whoever waits until it is current. */
+interface Waiting {
+  readonly promise: Promise<void>
+  resolve(): void
+  reject(cause: OrthrusError): void
+}
+
+function waiting(): Waiting {
+  let [resolve, reject]: [() => void, (cause: OrthrusError) => void] = [() => {}, () => {}]
+  const promise = new Promise<void>((done, failed) => {
+    resolve = done
+    reject = failed
+  })
+  return { promise, resolve, reject }
 }
 
 /** @param cause a reason, or what was thrown */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ChannelOpener } from '../../../kdc/channel/channel-opener.js'
 import { DEFAULT_LIMITS } from '../../../kdc/limits/defaults.js'
 import { createRateLimits, NO_RATE_LIMITS } from '../../../kdc/limits/rate-limits.js'
+import type { WatchListener } from '../../../kdc/store/store.js'
 import { ADMIN_METHODS } from '../../../shared/administration/methods.js'
 import { encodePolicyRule } from '../../../shared/administration/rules.js'
 import type { AcceptedChannel, ChannelCarrier } from '../../../shared/channel/accepted-channel.js'
@@ -31,6 +32,7 @@ import {
   type TestRealm,
   testRealm,
 } from '../../support/realm.js'
+import { sharedStore } from '../../support/shared-store.js'
 import { type OpeningQuestion, openingOf } from '../socket.js'
 
 /** The KDC's side without a socket, and a client's side that sees what was sent. */
@@ -46,8 +48,8 @@ interface Opened {
   ended: boolean
 }
 
-async function scene(): Promise<Scene> {
-  const realm = await testRealm()
+async function scene(options: Parameters<typeof testRealm>[0] = {}): Promise<Scene> {
+  const realm = await testRealm(options)
   await realm.add('web')
   const grant = await kdcTicket(realm, realm.admin)
   return { ...realm, opener: new ChannelOpener(realm.context), grant }
@@ -59,6 +61,11 @@ async function kdcTicket(realm: TestRealm, client: Identity): Promise<Grant> {
 
 function incoming(realm: Scene, bytes: Uint8Array) {
   return { bytes, address: ADDRESS, now: realm.realm.time.now() }
+}
+
+/** Lets what is ready happen. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 5; i++) await new Promise(setImmediate)
 }
 
 const nowhere: ChannelCarrier = { send: async () => {}, ended: () => {} }
@@ -590,6 +597,37 @@ describe('a channel', () => {
     for (let i = 0; i < 20; i++) await Promise.resolve()
     expect(heard(opened)).toEqual(ends ? ['ended'] : [])
     expect(opened.ended).toBe(ends)
+  })
+
+  it.each<[string, (realm: Scene) => Promise<unknown>, boolean]>([
+    ['nothing has changed', async () => {}, false],
+    ['its client was disabled', realm => realm.call('disable', [local('admin')]), true],
+  ])('waits for a KDC that may not have seen all changes, which finds that %s', async (_, act, ends) => {
+    const { store, replica } = sharedStore()
+    const listeners: WatchListener[] = []
+    const watch = store.watch.bind(store)
+    store.watch = listener => {
+      listeners.push(listener)
+      return watch(listener)
+    }
+    const realm = await scene({ store })
+    const opened = await open(realm)
+    let known: () => void = () => {}
+    replica.becomingCurrent = new Promise(resolve => {
+      known = resolve
+    })
+    replica.current = false
+    // As when it has its place again: everything may have changed.
+    for (let i = 0; i < 3; i++) for (const listener of listeners) void listener('principal', undefined)
+    await act(realm)
+    await settled()
+    expect(await call(opened, 'list', null, 1)).toMatchObject({ code: 'unavailable' })
+    expect([opened.ended, heard(opened)]).toEqual([false, []])
+    replica.current = true
+    known()
+    await settled()
+    expect(opened.ended).toBe(ends)
+    if (!ends) expect(await call(opened, 'list', null, 1)).toHaveProperty('results')
   })
 
   it('checks at each call whether its client still exists, even if no change was reported', async () => {

@@ -220,7 +220,7 @@ describe('a KDC that stands still', () => {
 
 describe('a KDC that does not hear', () => {
   it('of a change answers nothing a second later, whatever its lease says', async () => {
-    const { kdcs, at, clock, etcd } = await scene()
+    const { kdcs, at, clock, etcd, during } = await scene()
     const [, , third] = kdcs
     await at(third)
     third.client.isCut = true
@@ -234,6 +234,15 @@ describe('a KDC that does not hear', () => {
       code: 'unavailable',
       facts: { hint: expect.stringContaining('another KDC') },
     })
+    let isKnown = false
+    const known = third.replica.whenCurrent()?.then(() => {
+      isKnown = true
+    })
+    await clock.go(1_000, etcd)
+    expect(isKnown).toBe(false)
+    third.client.isCut = false
+    await during(known ?? Promise.reject(new Error('it waits for nothing')))
+    expect(third.replica.whenCurrent()).toBeUndefined()
   })
 
   it('for a second from the sending of its last question, however late the answer comes', async () => {
@@ -370,6 +379,7 @@ describe('an etcd that goes back', () => {
         1,
       )
       expect(kdc.replica.fault?.facts.hint).toContain('start each KDC again')
+      await expect(kdc.replica.whenCurrent()).rejects.toMatchObject({ code: 'unavailable' })
       await expect(failureOf(during(disable(kdc)))).resolves.toMatchObject({ code: 'unavailable' })
     }
     await clock.go(5_000, etcd)
