@@ -1,9 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander'
+import type { Revocation } from '../client/channel/refused-by.js'
 import type { Revocations } from '../client/channel/revocations.js'
 import { SIZE } from '../shared/constants.js'
 import { isReserved, localPart, principalIn, type RealmName } from '../shared/principal.js'
 import { type ConnectionOptions, withAdminConnection, withAdministration } from './connection.js'
-import { type Revocation, tellRefusedBy, type WaitOptions, waitOption } from './refused-by.js'
+import { tellRefusedBy, type WaitOptions, waitOption } from './refused-by.js'
 import { answer, note, type Terminal } from './terminal.js'
 
 /** `orthrus admin revoke`: ends tickets and keys before their time (docs/protocol.md section 10). */

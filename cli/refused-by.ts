@@ -1,10 +1,9 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
+import { type Revocation, refusedBy } from '../client/channel/refused-by.js'
 import type { Realm } from '../client/connect.js'
-import { describeFollowers } from '../shared/administration/followers-text.js'
 import { FOLLOWERS_WAIT_MAX } from '../shared/administration/revocations.js'
 import { OrthrusError } from '../shared/errors.js'
-import type { Principal } from '../shared/principal.js'
 import { SECOND } from '../shared/time.js'
 import { parseDuration } from './arguments.js'
 import { withChannel } from './connection.js'
@@ -31,16 +30,6 @@ function parseWait(text: string): number {
   const milliseconds = parseDuration(text)
   if (milliseconds <= FOLLOWERS_WAIT_MAX) return milliseconds
   throw new InvalidArgumentError(`Wait at most ${FOLLOWERS_WAIT_MAX / SECOND}s.`)
-}
-
-/** What a command revoked. */
-export interface Revocation {
-  /** The number of its last entry in the revocation log. */
-  readonly seq: number
-  /** Whose tickets or keys are revoked: their own channels ended with these. */
-  readonly principals: readonly Principal[]
-  /** The one that got a new key. */
-  readonly renewed?: Principal
 }
 
 /** The open channel of a command, and the realm for another one. */
@@ -82,20 +71,4 @@ async function inOpenChannel<T>(
     if (!(cause instanceof OrthrusError) || cause.code !== 'channel_broken') throw cause
     return withChannel(realm, ask)
   }
-}
-
-async function refusedBy(
-  { revocations, settings }: Administration,
-  { seq, principals, renewed }: Revocation,
-  wait: number,
-): Promise<Together> {
-  const followers = await revocations.followers({ seq, wait })
-  const nobodyElse = followers.rows.every(row => row.seen < seq && principals.includes(row.principal))
-  const { maxServiceLife, survive } = await settings.show()
-  return describeFollowers(followers, seq, {
-    revoked: principals,
-    renewed,
-    survive,
-    ...(nobodyElse ? { maxServiceLife } : {}),
-  })
 }
