@@ -162,7 +162,9 @@ const ORDER = {
   console: [
     ['main.tsx'],
     ['app/'],
-    ['map/', 'principals/', 'policy/', 'invitations/', 'audit/', 'health/'],
+    ['map/', 'principals/', 'policy/', 'audit/', 'health/'],
+    ['invitations/', 'why/'],
+    ['realm/'],
     ['app/route.ts'],
     ['session/'],
     ['parts/'],

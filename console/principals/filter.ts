@@ -1,0 +1,54 @@
+import type { DueKey } from '../../shared/administration/keys.js'
+import type { PrincipalSummary } from '../../shared/administration/principals.js'
+import { isReserved, localPart, type Principal } from '../../shared/principal.js'
+
+/** Which principals are shown. */
+export interface PrincipalFilter {
+  /** A part of the name, or a group as `@backend`. */
+  readonly text: string
+  readonly kind: Kind | 'all'
+  readonly state: State | 'all'
+  readonly due: boolean
+}
+
+export const KINDS = ['key', 'password', 'no key', 'KDC'] as const
+export type Kind = (typeof KINDS)[number]
+
+export const STATES = ['enabled', 'disabled', 'expired'] as const
+export type State = (typeof STATES)[number]
+
+export const EVERYTHING: PrincipalFilter = { text: '', kind: 'all', state: 'all', due: false }
+
+export function kindOf({ principal, kvnos, passwordBased }: PrincipalSummary): Kind {
+  if (isReserved(principal)) return 'KDC'
+  if (kvnos.length === 0) return 'no key'
+  return passwordBased ? 'password' : 'key'
+}
+
+/** @param now KDC time, milliseconds */
+export function stateOf({ disabled, expiresAt }: PrincipalSummary, now: number): State {
+  if (disabled) return 'disabled'
+  return expiresAt !== null && expiresAt <= now ? 'expired' : 'enabled'
+}
+
+/** Those that the filter lets through, in the order that they have. */
+export function filtered(
+  principals: readonly PrincipalSummary[],
+  due: ReadonlyMap<Principal, DueKey>,
+  filter: PrincipalFilter,
+  now: number,
+): readonly PrincipalSummary[] {
+  const text = filter.text.trim().toLowerCase()
+  return principals.filter(each => {
+    if (filter.kind !== 'all' && kindOf(each) !== filter.kind) return false
+    if (filter.state !== 'all' && stateOf(each, now) !== filter.state) return false
+    if (filter.due && !due.has(each.principal)) return false
+    return hasText(each, text)
+  })
+}
+
+function hasText({ principal, groups }: PrincipalSummary, text: string): boolean {
+  if (text === '') return true
+  if (text.startsWith('@')) return groups.some(group => group.startsWith(text))
+  return (text.includes('@') ? principal : localPart(principal)).includes(text)
+}
