@@ -3,6 +3,7 @@ import type { Etcd } from '../kdc/store/etcd/etcd.js'
 import { liveReplicas } from '../kdc/store/etcd/place.js'
 import { createEtcdStore } from '../kdc/store/etcd/store.js'
 import { openLevelStore } from '../kdc/store/level/store.js'
+import type { Store } from '../kdc/store/store.js'
 import { type MoveReport, markAsMoved, moveRealm } from '../kdc/upkeep/move-realm.js'
 import type { MasterKeys } from '../kdc/vault/sealed-records.js'
 import { Vault } from '../kdc/vault/vault.js'
@@ -33,18 +34,31 @@ export async function moveToEtcd(options: MoveDataOptions): Promise<MoveReport> 
   const isFenced = await requireOneDatabase(folder)
   const store = await openLevelStore(isFenced ? moved : database, { create: false })
   const source = vaultOn(store, options)
+  let held: Store | undefined
   const fence = async (): Promise<void> => {
-    if (isFenced) return
-    // It writes into its folder when it is closed.
-    await source.close()
-    await rename(database, moved)
-    await syncFolder(folder)
+    if (!isFenced) held = await takeAway(folder, () => source.close())
   }
   try {
     return await moveRealm({ source, target: vaultOnEtcd(options), fence, progress })
   } finally {
     await source.close()
+    await held?.close()
   }
+}
+
+/**
+ * Renames the database, so that no KDC starts on it any more. One that a service manager started at this very moment has it
+ * open under its new name too: that is seen by opening it again.
+ * @param close ends the use of the database, which writes into its folder when it is closed
+ * @returns the database under its new name, open, so that nobody else has it
+ * @throws OrthrusError `unavailable` if somebody has it open
+ */
+export async function takeAway(folder: string, close: () => Promise<void>): Promise<Store> {
+  const moved = movedDatabaseIn(folder)
+  await close()
+  await rename(filesIn(folder).database, moved)
+  await syncFolder(folder)
+  return await openLevelStore(moved, { create: false })
 }
 
 /**
@@ -61,6 +75,8 @@ export async function moveToFolder(options: MoveDataOptions): Promise<MoveReport
       const fence: Parameters<typeof moveRealm>[0]['fence'] = async realm => {
         await requireNoKdc(options)
         await markAsMoved(source, realm)
+        // One that was started at this very moment has a place by now, because it takes that before it reads the realm.
+        await requireNoKdc(options)
       }
       return await moveRealm({ source, target, fence, progress })
     } finally {

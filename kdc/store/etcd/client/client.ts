@@ -10,6 +10,7 @@ import type {
   TransactionAnswer,
   WatchListener,
 } from '../etcd.js'
+import { requireRange, requireTransaction } from './check-answers.js'
 import { Connection } from './connection.js'
 import { explain, isCompacted, isLeaseGone, isOfMember, isOfToken } from './failure.js'
 import { GrpcFailure, STATUS } from './grpc.js'
@@ -64,13 +65,15 @@ class EtcdClient implements Etcd {
   }
 
   async range(question: RangeQuestion): Promise<RangeAnswer> {
-    return decoded(decodeRange, await this.#call('KV/Range', encodeRange(question), 'safe'))
+    const answer = await this.#call('KV/Range', encodeRange(question), 'safe')
+    return decoded(bytes => requireRange(question, decodeRange(bytes)), answer)
   }
 
   async transact(transaction: Transaction): Promise<TransactionAnswer> {
     const all = [...transaction.operations, ...(transaction.otherwise ?? [])]
     const repeat = all.every(({ kind }) => kind === 'range') ? 'safe' : 'unsafe'
-    return decoded(decodeTransaction, await this.#call('KV/Txn', encodeTransaction(transaction), repeat))
+    const answer = await this.#call('KV/Txn', encodeTransaction(transaction), repeat)
+    return decoded(bytes => requireTransaction(transaction, decodeTransaction(bytes)), answer)
   }
 
   async grantLease(ttl: number): Promise<string> {
@@ -97,7 +100,7 @@ class EtcdClient implements Etcd {
   }
 
   watch(range: { key: string; end: string; revision: number }, listener: WatchListener): EtcdWatch {
-    const watch = new Watch(range.revision, listener)
+    const watch = new Watch(range, listener)
     this.#watches.add(watch)
     const message = encodeWatchCreate(range.key, range.end, range.revision)
     this.#beginWatch(watch, message).catch(cause => this.#endWatch(watch, cause))

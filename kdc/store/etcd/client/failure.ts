@@ -50,10 +50,16 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/certificate|self.signed|altnames/i, 'check the names in its certificate, and --etcd-ca'],
 ]
 
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
 /** @param where the member, or all members that were tried */
 export function explain(where: string, cause: unknown): OrthrusError {
-  if (cause instanceof OrthrusError) return cause
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  if (cause instanceof OrthrusError && cause.code === 'unavailable') return cause
+  // Whoever asks the KDC has said nothing that is malformed, and must not hear so.
+  const reason =
+    cause instanceof OrthrusError ? `its answer cannot be read: ${cause.reason}` : reasonOf(cause)
   const hint =
     ADVICE.find(([said]) => said.test(reason))?.[1] ?? 'is etcd running there, and reached from here?'
   return new OrthrusError('unavailable', `etcd at ${where}: ${reason}`, { cause, hint })

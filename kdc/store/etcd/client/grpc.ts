@@ -163,7 +163,9 @@ export class GrpcStream {
   #end(): void {
     if (this.#isOver) return
     this.#isOver = true
-    if (!this.#splitter.isEmpty) this.#failure = new GrpcFailure(STATUS.UNAVAILABLE, 'its answer was cut off')
+    const isInOrder = (this.#failure?.status ?? STATUS.OK) === STATUS.OK
+    if (isInOrder && !this.#splitter.isEmpty)
+      this.#failure = new GrpcFailure(STATUS.UNAVAILABLE, 'its answer was cut off')
     this.#listener.ended(this.#failure ?? new GrpcFailure(STATUS.UNAVAILABLE, 'the connection was cut'))
   }
 }

@@ -1,19 +1,33 @@
+import { malformed } from '../../../../shared/errors.js'
 import type { EtcdWatch, WatchEvent, WatchListener } from '../etcd.js'
 import { GrpcFailure, type GrpcStream, STATUS } from './grpc.js'
 import { decodeWatch } from './watch-messages.js'
 
+/** What one revision may be told in, bytes: etcd takes 1.5 MiB in one change, unless it was told otherwise. */
+const PARTS_MAX = 64 * 1024 * 1024
+
+/** What is watched, from which revision on. */
+export interface WatchedRange {
+  readonly key: string
+  readonly end: string
+  readonly revision: number
+}
+
 /** One watch on one connection. It ends with the connection, and with whatever etcd says in place of events. */
 export class Watch implements EtcdWatch {
+  readonly #range: WatchedRange
   readonly #listener: WatchListener
   /** The first revision that was not told of. */
   #next: number
   /** What came of an answer that is not whole yet. */
   #parts: WatchEvent[] = []
+  #partBytes = 0
   #stream: GrpcStream | undefined
   #isOver = false
 
-  constructor(revision: number, listener: WatchListener) {
-    this.#next = revision
+  constructor(range: WatchedRange, listener: WatchListener) {
+    this.#range = range
+    this.#next = range.revision
     this.#listener = listener
   }
 
@@ -47,11 +61,21 @@ export class Watch implements EtcdWatch {
     if (answer.isCanceled) {
       throw new GrpcFailure(STATUS.PERMISSION_DENIED, answer.reason || 'it ended the watch')
     }
-    this.#parts.push(...answer.events)
+    this.#partBytes += bytes.length
+    if (this.#partBytes > PARTS_MAX) throw malformed('parts of a revision without end')
+    for (const event of answer.events) this.#parts.push(this.#watched(event))
     if (answer.isPart) return
     const events = this.#parts
     this.#parts = []
+    this.#partBytes = 0
     this.#tell(events)
+  }
+
+  /** @throws OrthrusError `malformed` */
+  #watched(event: WatchEvent): WatchEvent {
+    const { key, end } = this.#range
+    if (event.key < key || event.key >= end) throw malformed('an event of a key that nobody asked for')
+    return event
   }
 
   /** Revision by revision; those that were told of before are dropped. */

@@ -122,7 +122,7 @@ describe.runIf(hasEtcd)('a member of etcd', () => {
     await expect.poll(() => notices.filter(kind => kind === 'joined').length).toBe(2)
     expect(told).toContain('principal ')
     await expect.poll(() => store.replica?.isCurrent()).toBe(true)
-    expect(await liveReplicas(etcd, prefix)).toEqual([id])
+    expect(await liveReplicas(etcd, prefix)).toMatchObject([{ id }])
   })
 
   it.runIf(hasEtcdctl)(
