@@ -1,9 +1,9 @@
 import { THEMES, type Theme, theme } from './theme.js'
 
 const WORDS: Readonly<Record<Theme, string>> = {
-  system: 'Theme: system',
-  dark: 'Theme: dark',
-  light: 'Theme: light',
+  system: 'System',
+  dark: 'Dark',
+  light: 'Light',
 }
 
 export function ThemeChoice() {

@@ -9,11 +9,15 @@ const CLI = fileURLToPath(new URL('../../cli/orthrus.js', import.meta.url))
 
 /**
  * Runs one `orthrus` command to its end.
+ * @param input what it reads
  * @returns what it printed.
  * @throws Error with what it wrote to standard error
  */
-export async function orthrus(folder: string, args: readonly string[]): Promise<string> {
-  const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+export async function orthrus(folder: string, args: readonly string[], input = ''): Promise<string> {
+  const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'] })
+  // What it does not read is no failure.
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
   let [out, err] = ['', '']
   child.stdout.on('data', chunk => (out += String(chunk)))
   child.stderr.on('data', chunk => (err += String(chunk)))
