@@ -31,11 +31,12 @@ function compile(args) {
 }
 
 const declared = declare()
-compile(['-p', 'console/tsconfig.json'])
+const hasConsole = existsSync('console')
+if (hasConsole) compile(['-p', 'console/tsconfig.json'])
 // Where it lists nothing, everything would be stale.
 if (declared.length === 0) throw new Error('the compiler listed no file that it wrote')
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'))
-const bundled = [...(await bundle(manifest)), ...(await bundleConsole(manifest))]
+const bundled = [...(await bundle(manifest)), ...(hasConsole ? await bundleConsole() : [])]
 const written = new Set([...declared, ...bundled].map(path => resolve('dist', path)))
 
 const folders = new Set()

@@ -1,39 +1,62 @@
 import { dirname, relative } from 'node:path'
 import { rolldown } from 'rolldown'
+import { choosing } from './choices.mjs'
 import { Chunks, pathOf } from './chunks.mjs'
-import { programs, publishedEntries } from './entries.mjs'
+import { portableEntries, programs, publishedEntries } from './entries.mjs'
 
 const URL_OF_MODULE = 'import.meta.url'
 
 /** Folders of which every source is compiled, and published. */
 export const PUBLISHED = ['cli', 'client', 'kdc', 'service', 'shared', 'testing']
 
+/** What a program for browsers may import is under a folder of this name too, as it is for every platform but Node. */
+const PORTABLE = 'portable'
+
+/** What a client loads later, for the sake of pages, a service may load at once. */
+const EXPECTED = new Set(['INEFFECTIVE_DYNAMIC_IMPORT'])
+
+const COMMON = {
+  // Packages stay imports, so that an update of one reaches whoever installs it.
+  external: id => !/^[./#]/.test(id),
+  transform: { target: 'node20' },
+  onLog: (level, log) => {
+    if (level === 'warn' && !EXPECTED.has(log.code)) throw new Error(`the bundler warns: ${log.message}`)
+  },
+}
+
+const WRITTEN = {
+  dir: 'dist',
+  format: 'esm',
+  comments: { legal: true, annotation: true, jsdoc: false },
+  minifyInternalExports: false,
+}
+
 /**
- * Writes the JavaScript of dist/: the entries under their own names, and chunks of the modules behind them. Packages stay
- * imports, so that an update of one reaches whoever installs it, and so do the choices of the platform (`#name`).
+ * Writes the JavaScript of dist/: the entries under their own names, and chunks of the modules behind them.
  * @returns the paths of all files in dist/
  */
 export async function bundle(manifest) {
+  return [...(await bundleForNode(manifest)), ...(await bundlePortable(manifest))]
+}
+
+async function bundleForNode(manifest) {
   const entries = publishedEntries(manifest)
   const all = [...entries, ...programs()]
-  const chunks = new Chunks(choicesOf(manifest))
+  const chunks = new Chunks(lateChoices(manifest))
   const build = await rolldown({
-    input: Object.fromEntries(all.map(path => [path.replace(/\.ts$/, ''), `./${path}`])),
+    ...COMMON,
+    input: Object.fromEntries(all.map(path => [nameOf(path), `./${path}`])),
     platform: 'node',
-    external: id => !/^[./]/.test(id),
-    transform: { target: 'node20' },
     // Asked for by `includeDependenciesRecursively`. The tests of the package see that no entry exports more than its source.
     preserveEntrySignatures: 'allow-extension',
-    onLog: (level, log) => {
-      if (level === 'warn') throw new Error(`the bundler warns: ${log.message}`)
-    },
-    plugins: [{ name: 'graph', moduleParsed: info => chunks.add(info.id, info) }, ownPlaces],
+    plugins: [
+      choosing('node', new Set(Object.keys(manifest.imports ?? {}))),
+      { name: 'graph', moduleParsed: info => chunks.add(info.id, info) },
+      ownPlaces,
+    ],
   })
   const { output } = await build.write({
-    dir: 'dist',
-    format: 'esm',
-    comments: { legal: true, annotation: true, jsdoc: false },
-    minifyInternalExports: false,
+    ...WRITTEN,
     chunkFileNames: chunk => `${isPublished(chunk) ? 'chunks' : 'unpublished'}/[name].js`,
     codeSplitting: {
       // Each is placed as its own users ask.
@@ -43,6 +66,25 @@ export async function bundle(manifest) {
   })
   await build.close()
   return output.map(({ fileName }) => fileName)
+}
+
+async function bundlePortable(manifest) {
+  const entries = portableEntries(manifest)
+  if (entries.length === 0) return []
+  const build = await rolldown({
+    ...COMMON,
+    input: Object.fromEntries(entries.map(path => [`${PORTABLE}/${nameOf(path)}`, `./${path}`])),
+    platform: 'neutral',
+    preserveEntrySignatures: 'strict',
+    plugins: [choosing('portable')],
+  })
+  const { output } = await build.write({ ...WRITTEN, chunkFileNames: `${PORTABLE}/[name].js` })
+  await build.close()
+  return output.map(({ fileName }) => fileName)
+}
+
+function nameOf(path) {
+  return path.replace(/\.ts$/, '')
 }
 
 function isPublished({ moduleIds }) {
@@ -68,8 +110,8 @@ const ownPlaces = {
   },
 }
 
-/** The sources that the platform chooses from, by the name of the choice. */
-function choicesOf({ imports = {} }) {
+/** The sources that are chosen from when a program loads them, by the name of the choice. */
+function lateChoices({ imports = {} }) {
   const paths = ([name, targets]) => [
     name,
     Object.values(targets).map(path => path.replace(/^\.\/dist\/(.*)\.js$/, '$1.ts')),

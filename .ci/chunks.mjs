@@ -1,41 +1,21 @@
 import { relative, resolve } from 'node:path'
 
 /**
- * Which chunk each module is in. A program loads few files, and none of them has a module that it does not use: the modules
- * of a chunk are used by the same parties. Where the platform chooses a module (`imports` of package.json), that module is
- * a file of its own and imports chunks as well, so what comes before it and what comes after it are two chunks: with one,
- * each would wait for the other.
+ * Which chunk each module is in. A program loads few files, and none of them has much that it does not use. Where a module is
+ * chosen when a program loads it (`imports` of package.json), that module is a file of its own and imports chunks as well,
+ * so what comes before it and what comes after it are two chunks: with one, each would wait for the other.
  */
 
-const PAGE = 'page'
-/**
- * What a client loads when it first needs it, so that few pages load it, and what only pages for administrators have. No chunk
- * of these has a module for Node alone either.
- */
-const LATER = [
-  ['admin', /^client\/admin\.ts$/],
-  ['channels', /^client\/service-channel\/open\.ts$/],
-  ['sealed', /^client\/request\/sealed-bodies\.ts$/],
-  ['unproved', /^client\/request\/unproved-response\.ts$/],
-  ['joining', /^client\/join\/join\.ts$/],
-  ['rotation', /^client\/rotation\/start-rotation\.ts$/],
-  ['keytab', /^client\/login\/keytab-login\.ts$/],
-]
-/**
- * Those of which one program loads one or more, by the sources of their entries. A page is a client in a browser: no chunk
- * that it loads has a module for Node alone.
- */
+/** Those of which one program loads one or more, by the sources of their entries. */
 const PARTIES = [
   ['command', /^cli\/orthrus\.ts$/],
-  [PAGE, /^client\/index\.ts$/],
   ['client', /^client\/(?:index|admin)\.ts$/],
-  ...LATER,
+  // It needs nothing of a service but what both do with headers.
+  ['client', /^cli\/call-fetch\.ts$/],
   ['service', /^service\/[\w-]+\.ts$/],
   ['kdc', /^(?:kdc|testing)\/index\.ts$/],
   // Of what a KDC runs on these two need a small part.
   ['init', /^cli\/(?:init|make-realm)\.ts$/],
-  // It needs nothing of a service but what both do with headers.
-  ['call', /^cli\/call-fetch\.ts$/],
   ['settings', /^cli\/(?:settings-together|config\/(?:resolve|print))\.ts$/],
 ]
 
@@ -45,22 +25,14 @@ const COMMANDS = { name: 'help', table: 'cli/commands.ts', program: 'cli/orthrus
 /** From how many commands on a module of theirs is in the chunk that all of them load. */
 const MANY = 5
 
-/** These load what all parties have in common as a whole: another file takes them longer than what they do not need of it. */
-const SMALL = ['init', 'settings', 'call']
-
-function namesOf(all) {
-  const users = withLater(all)
-  const isCommon = ['client', 'service', 'kdc'].every(name => users.has(name))
-  return [...users].filter(name => !isCommon || !SMALL.includes(name))
-}
-
-/** What a page has at once it need not load later, and what several load later is one chunk for all of them. */
-function withLater(users) {
-  const later = LATER.map(([name]) => name).filter(name => users.has(name))
-  if (later.length === 0) return users
-  const others = [...users].filter(name => !later.includes(name))
-  if (users.has(PAGE)) return new Set(others)
-  return new Set([...others, later.length > 1 ? 'later' : later[0]])
+/**
+ * The chunk of what these use. Another file takes a program longer than some code that it does not need, so what a client
+ * shares with anybody is one chunk, and so is what a service does.
+ */
+function chunkOf(users) {
+  if (users.has('client')) return 'client'
+  if (users.has('service')) return users.has('kdc') ? 'service-kdc' : 'service'
+  return [...users].join('-')
 }
 
 export class Chunks {
@@ -71,7 +43,7 @@ export class Chunks {
   #shared
   #needed
 
-  /** @param choices sources that the platform chooses from, the default last, by the name of the choice */
+  /** @param choices sources that are chosen from when a program loads them, by the name of the choice */
   constructor(choices) {
     this.#choices = choices
   }
@@ -88,7 +60,12 @@ export class Chunks {
     if (path.startsWith('cli/')) return this.#commandChunkOf(path)
     this.#users ??= this.#findUsers()
     const users = this.#users.get(path)
-    return users === undefined ? null : `${namesOf(users).join('-')}-${this.#placeOf(path, users)}`
+    if (users === undefined) return null
+    this.#needed ??= this.#findNeeded()
+    // What a choice needs comes before it, as what the help is told from does. Nothing waits for the rest.
+    if (users.has('command')) return `command-${this.#levelOf(path)}`
+    if (users.has(COMMANDS.name) || this.#needed.has(path)) return `help-${this.#levelOf(path)}`
+    return chunkOf(users)
   }
 
   /**
@@ -136,7 +113,7 @@ export class Chunks {
         const names = users.get(path) ?? new Set()
         if (names.has(name)) continue
         users.set(path, names.add(name))
-        next.push(...this.#neededBy(path, name === PAGE || LATER.some(([later]) => later === name)))
+        next.push(...this.#neededBy(path))
       }
     }
     for (const [name, entry] of PARTIES)
@@ -148,18 +125,11 @@ export class Chunks {
     return users
   }
 
-  #neededBy(path, isPage) {
-    const { now = [] } = this.#graph.get(path) ?? {}
-    return now.flatMap(target => {
-      const chosen = this.#choices.get(target)
-      return chosen === undefined ? target : isPage ? chosen.slice(-1) : chosen
-    })
-  }
-
-  /** What no choice needs waits for the last of them, in one chunk. What the help needs is too little to be parted. */
-  #placeOf(path, users) {
-    this.#needed ??= this.#findNeeded()
-    return users.has(COMMANDS.name) || this.#needed.has(path) ? this.#levelOf(path) : 'last'
+  /** What a client loads later, for the sake of pages, others load at once: it has no chunk of its own. */
+  #neededBy(path) {
+    const { now = [], later = [] } = this.#graph.get(path) ?? {}
+    const needed = path.startsWith('client/') ? [...now, ...later] : now
+    return needed.flatMap(target => this.#choices.get(target) ?? target)
   }
 
   /** All that comes before a choice. */

@@ -1,18 +1,19 @@
 import { build } from 'vite'
+import { choosing } from './choices.mjs'
 
 /**
  * Bundles the page of the console into dist/console/: its own sources and those of the client, Preact and what else it
  * uses, so that a browser asks nobody but the KDC. Names carry the hash of what is in the file, which may be kept for ever.
  * @returns the paths of its files in dist/
  */
-export async function bundleConsole(manifest) {
+export async function bundleConsole() {
   const output = await build({
     configFile: false,
     root: 'console',
     base: './',
     logLevel: 'warn',
-    // What the platform chooses (`#name`): a browser takes the default, from its source.
-    resolve: { alias: Object.entries(manifest.imports).map(sourceOf) },
+    // Before Vite's own, which looks for `#name` in package.json.
+    plugins: [{ ...choosing('portable'), enforce: 'pre' }],
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
     build: {
       outDir: '../dist/console',
@@ -28,9 +29,4 @@ export async function bundleConsole(manifest) {
     },
   })
   return output.output.map(({ fileName }) => `console/${fileName}`)
-}
-
-function sourceOf([name, targets]) {
-  const path = targets.default.replace(/^\.\/dist\/(.*)\.js$/, '$1.ts')
-  return { find: new RegExp(`^${name}$`), replacement: new URL(`../${path}`, import.meta.url).pathname }
 }

@@ -6,11 +6,20 @@ import { join } from 'node:path'
  * `package.json` names, and the programs that only a checkout has. All other modules are in chunks.
  */
 
+const PORTABLE = './dist/portable/'
+
 /** What the package publishes, but for its command: modules, by the paths of their sources. */
 export function publishedEntries(manifest) {
   const { exports = {}, imports = {}, bin = {} } = manifest
   const paths = JSON.stringify([exports, imports, bin]).match(/\.\/dist\/[^"]+\.js(?=")/g) ?? []
-  return [...new Set(paths.map(path => sourceOf(path.replace('./dist/', ''))))].sort()
+  const own = paths.filter(path => !path.startsWith(PORTABLE))
+  return [...new Set(own.map(path => sourceOf(path.replace('./dist/', ''))))].sort()
+}
+
+/** What other platforms than Node get in place of an entry, by the paths of their sources. */
+export function portableEntries({ exports = {} }) {
+  const paths = Object.values(exports).flatMap(target => target.default ?? [])
+  return paths.filter(path => path.startsWith(PORTABLE)).map(path => sourceOf(path.slice(PORTABLE.length)))
 }
 
 /** Programs of a checkout: the bench, the examples, and the processes that tests start. */

@@ -1,4 +1,4 @@
-import { type FoundLogin, findLogin } from '#kept-login'
+import { findLogin } from '#kept-login'
 import { isKeytabThere } from '#keytab-file'
 import { openSocket } from '#websocket'
 import { type Principal, principalIn, realmOf, requireSameRealm } from '../shared/principal.js'
@@ -28,6 +28,7 @@ import { streamTellingOtherVersion, tellingOtherVersion } from './kdc-link/other
 import { reachKdc } from './kdc-link/reach.js'
 import { RefusalMemory } from './kdc-link/refusal-memory.js'
 import type { OpenSocket } from './kdc-link/socket.js'
+import type { FoundLogin } from './kept-login/find-login.js'
 import { Realm, type RealmParts } from './realm.js'
 import { Presenter } from './request/presenter.js'
 import { ServiceTimes } from './request/service-times.js'

@@ -1,4 +1,4 @@
-import { fromBase64url } from '#base64url'
+import * as platform from '#base64url'
 
 const SLAB_BYTES = 16 * 1024
 const SHARED_BYTES = 2 * 1024
@@ -75,8 +75,15 @@ function kindOf(value: unknown): string {
   return `a ${Object.prototype.toString.call(value).slice('[object '.length, -1)}`
 }
 
-export { toBase64url } from '#base64url'
-export { fromBase64url }
+/** Base64url without padding (RFC 4648 section 5). */
+export function toBase64url(bytes: Uint8Array): string {
+  return platform.toBase64url(bytes)
+}
+
+/** Accepts the encoding that `toBase64url` gives and no other. @throws OrthrusError `malformed` */
+export function fromBase64url(text: string): Uint8Array {
+  return platform.fromBase64url(text)
+}
 
 /** As `fromBase64url`, for callers that have their own error: undefined if the text is not base64url. */
 export function base64urlBytes(text: string): Uint8Array | undefined {

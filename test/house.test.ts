@@ -425,7 +425,7 @@ describe('every path that is named', () => {
   const read = (path: string): string => readFileSync(join(root, path), 'utf8')
   /** What is built comes from a source of the same name. */
   const sourceOf = (path: string): string =>
-    path.replace(/^(\.\/)?dist\//, '').replace(/(\.d)?\.[jt]s$/, '.ts')
+    path.replace(/^(\.\/)?dist\/(?:portable\/)?/, '').replace(/(\.d)?\.[jt]s$/, '.ts')
 
   it('in the exports, imports and commands of the package has its source', () => {
     const { exports, imports, bin } = JSON.parse(read('package.json')) as Record<string, unknown>
@@ -434,15 +434,29 @@ describe('every path that is named', () => {
     expect(built.map(sourceOf).filter(path => !exists(path))).toEqual([])
   })
 
-  it('in the aliases of the tests exists, for each import of the package', () => {
-    const { imports } = JSON.parse(read('package.json')) as { imports: object }
+  it('for what the platform chooses has a source for Node and a portable one', () => {
+    const { imports } = JSON.parse(read('package.json')) as { imports: Record<string, object> }
+    const { paths } = JSON.parse(read('tsconfig.json')).compilerOptions as { paths: Record<string, [string]> }
+    const twins = Object.values(paths).flatMap(([path]) => [path, path.replace(/\.node\.ts$/, '.ts')])
+    expect(twins.filter((path, at) => !exists(path) || path.endsWith('.node.ts') === (at % 2 === 1))).toEqual(
+      [],
+    )
+    for (const [name, targets] of Object.entries(imports)) {
+      const sources = Object.values(targets).map(path => `./${sourceOf(path)}`)
+      const [path = ''] = paths[name] ?? []
+      expect(sources.sort(), name).toEqual([path, path.replace(/\.node\.ts$/, '.ts')].sort())
+    }
+  })
+
+  it('in the aliases of the tests exists, for each choice of the platform', () => {
+    const { paths } = JSON.parse(read('tsconfig.json')).compilerOptions as { paths: object }
     const config = read('test/vitest.config.ts')
     const aliased = [...config.matchAll(/'(#[\w-]+)': `\$\{root\}([^`]+)`/g)]
-    expect(aliased.map(([, name]) => name).sort()).toEqual(Object.keys(imports).sort())
-    const paths = aliased.flatMap(([, , path = '']) =>
+    expect(aliased.map(([, name]) => name).sort()).toEqual(Object.keys(paths).sort())
+    const sources = aliased.flatMap(([, , path = '']) =>
       ['', '.node'].map(twin => path.replace(/\$\{twin\}/, twin)),
     )
-    expect(paths.filter(path => !exists(path))).toEqual([])
+    expect(sources.filter(path => !exists(path))).toEqual([])
   })
 
   it.each([

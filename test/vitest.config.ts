@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** Tests run from the sources; what the package's "imports" map chooses is chosen here by name. */
+/** Tests run from the sources; what the platform chooses is chosen here by name. */
 function platform(twin: '' | '.node') {
   return {
     '#ws': `${root}shared/ws.node.ts`,

@@ -1,5 +1,4 @@
 import { type Socket, Server as TcpServer } from 'node:net'
-import { Server as TlsServer } from 'node:tls'
 import { LengthFrameReader } from '../../shared/channel/length-frames.js'
 import { writeLengthFrame } from '../../shared/channel/length-frames.node.js'
 import { channelBroken } from '../../shared/channel/open-channel.js'
@@ -21,6 +20,8 @@ export function isTcpServer(server: unknown): server is TcpServer {
 
 /** Accepts a channel on each connection of a server. @returns what ends this */
 export function listenTo(server: TcpServer, acceptor: ChannelAcceptor<Socket>): () => void {
+  // Imported above, it would take every start of a service longer.
+  const { Server: TlsServer } = process.getBuiltinModule('node:tls')
   const event = server instanceof TlsServer ? 'secureConnection' : 'connection'
   const accept = (socket: Socket): void => acceptTcp(acceptor, socket)
   server.on(event, accept)

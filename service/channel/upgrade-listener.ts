@@ -1,5 +1,5 @@
 import { Server as HttpServer, type IncomingMessage } from 'node:http'
-import { Server as HttpsServer } from 'node:https'
+import type { Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import {
   createWebSocketServer,
@@ -16,7 +16,9 @@ import { acceptWebSocket } from './websocket.js'
 export type ChannelServer = HttpServer | HttpsServer
 
 export function isHttpServer(server: unknown): server is ChannelServer {
-  return server instanceof HttpServer || server instanceof HttpsServer
+  if (server instanceof HttpServer) return true
+  // Imported above, it would take every start of a service longer.
+  return server instanceof process.getBuiltinModule('node:https').Server
 }
 
 interface Place {

@@ -1,6 +1,4 @@
 import { basename } from 'node:path'
-import { argv, pid } from 'node:process'
-import { isMainThread, threadId } from 'node:worker_threads'
 import { askHolder, holdName } from './named-socket.js'
 
 /**
@@ -101,7 +99,9 @@ async function hold(name: string): Promise<KeyLock | undefined> {
 
 /** Which process this is, for the error of another one. */
 export function ownName(): string {
+  // To import it takes a start longer than all else of this module.
+  const { isMainThread, threadId } = process.getBuiltinModule('node:worker_threads')
   const thread = isMainThread ? '' : `, thread ${threadId}`
-  const program = basename(argv[1] ?? '').replace(/[^\x20-\x7e]/g, '?')
-  return `process ${pid}${thread}${program === '' ? '' : ` (${program.slice(-PROGRAM_MAX)})`}`
+  const program = basename(process.argv[1] ?? '').replace(/[^\x20-\x7e]/g, '?')
+  return `process ${process.pid}${thread}${program === '' ? '' : ` (${program.slice(-PROGRAM_MAX)})`}`
 }

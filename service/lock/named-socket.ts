@@ -1,5 +1,4 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { platform } from 'node:process'
 import { codeOf } from '../../shared/folder.node.js'
 import { SECOND } from '../../shared/time.js'
 import { inBackground, runAfter, systemTimers } from '../../shared/timers.js'
@@ -19,10 +18,10 @@ const ANSWER_MAX = 256
 const NOBODY: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT'])
 
 /** Whether this system has such names. */
-export const hasNamedSockets = platform === 'linux' || platform === 'win32'
+export const hasNamedSockets = process.platform === 'linux' || process.platform === 'win32'
 
 export function socketPath(name: string): string {
-  return platform === 'win32' ? `\\\\.\\pipe\\orthrus-${name}` : `\0orthrus-${name}`
+  return process.platform === 'win32' ? `\\\\.\\pipe\\orthrus-${name}` : `\0orthrus-${name}`
 }
 
 /**

@@ -1,6 +1,8 @@
 import { createServer } from 'node:http'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type LoadServiceOptions, loadService, requireTicket } from '../../../service/index.js'
+import type { LoadServiceOptions } from '../../../service/load-options.js'
+import { loadService } from '../../../service/load-service.js'
+import { requireTicket } from '../../../service/require-ticket.js'
 
 /**
  * One instance of a service, as docs/several-processes.md tells to write it: it listens when it is ready, and ends in

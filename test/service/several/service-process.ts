@@ -1,8 +1,10 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { type LoadServiceOptions, loadService, requireTicket, type Service } from '../../../service/index.js'
-import { partsOf } from '../../../service/request/service.js'
+import type { LoadServiceOptions } from '../../../service/load-options.js'
+import { loadService } from '../../../service/load-service.js'
+import { partsOf, type Service } from '../../../service/request/service.js'
+import { requireTicket } from '../../../service/require-ticket.js'
 import { systemTimers } from '../../../shared/timers.js'
 import type { Order, RedisOrder, Told } from './orders.js'
 

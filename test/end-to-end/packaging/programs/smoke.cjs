@@ -9,6 +9,8 @@ exports.smoke = async (entries, { Fastify, Koa }) => {
     await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
     return `http://127.0.0.1:${server.address().port}/`
   }
+  // Whoever catches an error of one entry knows it by the class of another.
+  if (client.OrthrusError !== gate.OrthrusError) throw new Error('the entries are of two builds')
   const realm = await testing.startRealm()
   await realm.add('web', 'orders')
   await realm.allow('web', 'orders', { claims: { role: 'reader' } })
