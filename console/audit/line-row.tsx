@@ -1,5 +1,6 @@
 import type { AuditRow } from '../../client/channel/audit-reading.js'
 import { Name, Text } from '../parts/name.js'
+import { visibleText } from '../parts/visible-text.js'
 import { lookOf, restOf, whoOf } from './line-words.js'
 
 export interface LineRowProps {
@@ -30,7 +31,7 @@ export function LineRow({ row: { line }, realm, missing, isSelected }: LineRowPr
           </>
         )}
       </span>
-      <span class="audit-rest" title={rest}>
+      <span class="audit-rest" title={visibleText(rest)}>
         {missing > 0 && <strong class="audit-bad">{missing} lines are missing here. </strong>}
         <Text text={rest} />
       </span>

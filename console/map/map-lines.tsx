@@ -63,7 +63,7 @@ function Line({ line, curve, isSelected, isStop, picture, newnessOf, onSelect, o
       class={`map-line map-line-${look}`}
       data-selected={isSelected}
       role="button"
-      tabIndex={isStop ? 0 : -1}
+      tabindex={isStop ? 0 : -1}
       aria-label={label}
       onClick={() => onSelect(line.id)}
       onFocus={onReach}
@@ -128,8 +128,13 @@ function lineLabel(
   const parts = [
     whose,
     rateWords(totalOf(pairs), window),
-    ...(fresh[0] === undefined ? [] : [newnessWords(fresh[0], at)]),
+    ...(fresh[0] === undefined ? [] : [freshWords(pairs.length, fresh.length, newnessWords(fresh[0], at))]),
     ...(denial === undefined ? [] : [`last denied: ${denial.code}: ${denial.reason}`]),
   ]
   return visibleText(parts.join('; '))
+}
+
+/** Begins with what its mark on the map says. */
+function freshWords(pairs: number, fresh: number, first: string): string {
+  return pairs === 1 ? `new, ${first}` : `${fresh} new, the first one ${first}`
 }

@@ -69,8 +69,8 @@ function Node({ node, at, isStop, onMove, picture, realm, selected, kindOf, onSe
       data-selected={selected === node.id}
       data-refused={isRefused}
       role="button"
-      tabIndex={isStop ? 0 : -1}
-      aria-label={nodeLabel(node, kind, isRefused)}
+      tabindex={isStop ? 0 : -1}
+      aria-label={`${label}: ${nodeLabel(node, kind, isRefused)}`}
       transform={`translate(${at.x} ${at.y})`}
       onClick={act}
       onKeyDown={onKey}

@@ -10,14 +10,22 @@ import {
 export class KeptLog {
   readonly rows: AuditRow[] = []
   readonly #listeners = new Set<(line: AuditLine) => void>()
+  #isSilent = false
 
   /** @param at milliseconds */
   write(at: number, fields: AuditFields): AuditLine {
     const text = JSON.stringify({ n: this.rows.length + 1, at: new Date(at).toISOString(), ...fields })
     const line = decodeAuditLine(text)
     this.rows.push({ line, text })
-    for (const listener of this.#listeners) listener(line)
+    if (!this.#isSilent) for (const listener of this.#listeners) listener(line)
     return line
+  }
+
+  /** What is written meanwhile is heard by nobody, as if the connection were lost. */
+  silently(write: () => void): void {
+    this.#isSilent = true
+    write()
+    this.#isSilent = false
   }
 
   subscribe(listener: (line: AuditLine) => void): () => void {

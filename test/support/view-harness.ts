@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Page } from 'playwright-core'
+import { build } from 'vite'
+import { SECURITY_HEADERS } from '../../cli/console/headers.js'
+import { type Served, serveFiles } from './chromium.js'
+
+/**
+ * The views of the console over a realm that is in the page (`test/console/harness`), where a test can show what no KDC would
+ * write: names of somebody who means harm, ten thousand principals, a log with a hole. Under the console's own policy.
+ */
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+let building: Promise<Served> | undefined
+
+/** @returns the origin; built once, served until the test ends */
+export async function serveViews(): Promise<string> {
+  building ??= buildViews()
+  return await serveFiles(await building, SECURITY_HEADERS)
+}
+
+async function buildViews(): Promise<Served> {
+  const { imports } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
+    imports: Record<string, { default: string }>
+  }
+  const alias = Object.entries(imports).map(([name, targets]) => ({
+    find: new RegExp(`^${name}$`),
+    replacement: `${root}${targets.default.replace(/^\.\/dist\/(.*)\.js$/, '$1.ts')}`,
+  }))
+  const built = await build({
+    configFile: false,
+    root: `${root}test/console/harness`,
+    logLevel: 'warn',
+    resolve: { alias },
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    build: { write: false, target: 'es2023', cssCodeSplit: false, modulePreload: false, minify: false },
+  })
+  if (Array.isArray(built) || !('output' in built)) throw new Error('it was not built once')
+  const files = built.output.map(file => [
+    `/${file.fileName}`,
+    file.type === 'chunk' ? file.code : file.source,
+  ])
+  const served = Object.fromEntries(files)
+  return { ...served, '/': served['/index.html'] }
+}
+
+const AXE = readFileSync(`${root}node_modules/axe-core/axe.min.js`, 'utf8')
+
+/** What axe finds wrong with the page as it is, each with the places. */
+export async function axeFindings(page: Page): Promise<string[]> {
+  // Through the debugger, which no policy of the page binds.
+  await page.evaluate(AXE)
+  return await page.evaluate(async () => {
+    const { axe } = window as unknown as {
+      axe: {
+        run(): Promise<{
+          violations: { id: string; nodes: { target: unknown; failureSummary?: string }[] }[]
+        }>
+      }
+    }
+    const { violations } = await axe.run()
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ target, failureSummary = '' }) => `${id}: ${String(target)} ${failureSummary}`),
+    )
+  })
+}
