@@ -23,7 +23,7 @@ import type {
   WatchListener,
 } from '../store.js'
 import type { Compare, Etcd, KeyValue, Operation } from './etcd.js'
-import { decodeContent, encodeContent, recordKey } from './record-form.js'
+import { decodeContent, encodeContent, leavesTombstone, recordKey } from './record-form.js'
 import { EtcdReplica } from './replica.js'
 import { lastKey } from './replica-keys.js'
 import { EtcdSnapshot, listRecords } from './snapshot.js'
@@ -198,7 +198,7 @@ class EtcdStore implements Store {
         requireVersion(change, (found && decodeContent(found)?.version) ?? 0)
       }
       const compares = this.#compares(changes, look)
-      const { succeeded } = await this.#etcd.transact({ compares, operations: this.#puts(changes, look) })
+      const { succeeded } = await this.#etcd.transact({ compares, operations: this.#writes(changes, look) })
       if (!succeeded) continue
       this.#watchers.notify(changes)
       return
@@ -225,12 +225,14 @@ class EtcdStore implements Store {
     }))
   }
 
-  #puts(changes: readonly Change[], { found }: Look): Operation[] {
-    const puts = changes.map((change, i): Operation => {
+  #writes(changes: readonly Change[], { found }: Look): Operation[] {
+    const writes = changes.map((change, i): Operation => {
+      const key = this.#keyOf(change)
       const value = bytesOf(change.value, (found[i]?.version ?? 0) + 1)
-      return { kind: 'put', key: this.#keyOf(change), value: encodeContent(value) }
+      if (value === undefined && !leavesTombstone(change.kind)) return { kind: 'delete', key }
+      return { kind: 'put', key, value: encodeContent(value) }
     })
-    return [...puts, { kind: 'put', key: lastKey(this.#prefix), value: encodeContent(undefined) }]
+    return [...writes, { kind: 'put', key: lastKey(this.#prefix), value: encodeContent(undefined) }]
   }
 
   #keyOf({ kind, name }: Change): string {

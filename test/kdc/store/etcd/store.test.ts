@@ -167,8 +167,28 @@ describe.runIf(hasEtcd)('on etcd', () => {
     await expect.poll(() => other.replica?.isCurrent()).toBe(true)
     expect(await liveReplicas(house.client(), prefix)).toHaveLength(2)
     await other.close()
-    expect(await liveReplicas(house.client(), prefix)).toEqual([one.replica?.id])
+    expect(await liveReplicas(house.client(), prefix)).toMatchObject([{ id: one.replica?.id }])
     await one.close()
+  })
+
+  it('keeps nothing of an entry of the revocation log that was deleted, and a tombstone of anything else', async () => {
+    const prefix = place()
+    const [store, joined] = [open(prefix), await joinEtcdStore({ etcd: house.client(), prefix })]
+    const told: string[] = []
+    joined.watch((kind, name) => {
+      told.push(`${kind} ${name}`)
+    })
+    const entry = { kind: 'revocation', name: '1', expected: 0, value: new Uint8Array(1) } as const
+    const deleted = { ...entry, expected: 1, value: undefined }
+    await store.commit([entry, put('a', 0, 'x')])
+    await expect.poll(() => told).toEqual(['revocation 1', 'principal a'])
+    await store.commit([deleted, remove('a', 1)])
+    // As of every change, those that have it in memory are told.
+    await expect.poll(() => told.length).toBe(4)
+    const { found } = await house.client().range({ key: prefix, end: `${prefix}replicas` })
+    expect(found.map(({ key }) => key)).toEqual([`${prefix}last`, `${prefix}principal/a`])
+    await expect(store.commit([deleted])).rejects.toBeInstanceOf(StoreConflict)
+    await joined.close()
   })
 
   it('is asked whether it takes a change without making one, so that nobody hears of it', async () => {
