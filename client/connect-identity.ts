@@ -35,9 +35,9 @@ export async function identityFrom(
 }
 
 function passwordFrom(
-  { principal, password, realm, parametersCache = new Map() }: PasswordLogin,
+  { principal, password, realm, parametersCache = new Map(), onProgress }: PasswordLogin,
   exchange: (message: Uint8Array) => Promise<Exchanged>,
 ): Identity {
   const client = realm === undefined ? parsePrincipal(principal) : principalIn(parseRealm(realm), principal)
-  return passwordIdentity({ client, password, parametersCache, exchange })
+  return passwordIdentity({ client, password, parametersCache, onProgress, exchange })
 }

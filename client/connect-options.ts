@@ -109,6 +109,11 @@ export interface PasswordLogin extends CommonOptions, KdcOption {
   readonly password: string
   /** Keeps salt and parameters after the first login. A `Map` will do. */
   readonly parametersCache?: ParametersCache
+  /**
+   * Told how much of the password's work is done, from 0 to 1, so that a page can show it: it takes a second or two there.
+   * Node tells the end alone.
+   */
+  readonly onProgress?: (done: number) => void
   /** Allows a login over `ws://` to another machine. Anybody who listens can then guess the password offline. */
   readonly allowPasswordOverPlainWebSocket?: boolean
   readonly keytab?: never
@@ -164,6 +169,7 @@ const KNOWN: KnownOptions<ConnectOptions> = {
   rotation: true,
   allowPasswordOverPlainWebSocket: true,
   parametersCache: true,
+  onProgress: true,
   maxRequest: true,
   maxResponse: true,
   timeouts: true,

@@ -26,6 +26,7 @@ import {
   type TicketOptions,
 } from './realm-options.js'
 import type { ClientTelemetry } from './report/telemetry.js'
+import { isStream } from './request/body.js'
 import { type FetchOptions, fetchProved, type HttpExchanges } from './request/fetch.js'
 import { collectRequest, readRequest, unreadInit } from './request/http-request.js'
 import type { RealmResponse } from './request/http-response.js'
@@ -263,7 +264,12 @@ export class Realm {
     // The own ticket is requested at once, so that all tickets wanted in one tick share one request to the KDC.
     const needsOwn = ticket === undefined || secretsOf(ticket).holder !== undefined
     const own = needsOwn ? tickets.get(service, 0) : undefined
-    const collecting = { maxBytes: maxRequest, unread: unreadInit(init), sealed: init.sealed ?? false }
+    const collecting = {
+      maxBytes: maxRequest,
+      unread: unreadInit(init),
+      sealed: init.sealed ?? false,
+      isStreamed: isStream(init.body),
+    }
     const [collected] = await abortable(Promise.all([collectRequest(request, collecting), own]), signal)
     return fetchProved(presenter, http, collected, options)
   }

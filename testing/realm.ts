@@ -33,7 +33,11 @@ export interface TestRealmOptions {
   readonly clock?: TestClock
   /** Default: logs nothing. */
   readonly logger?: Logger
+  /** Origins whose pages may connect to the KDC from a browser, such as `['http://localhost:5173']`. Default: none. */
+  readonly allowedOrigins?: readonly string[]
 }
+
+const KNOWN: KnownOptions<TestRealmOptions> = { realm: true, clock: true, logger: true, allowedOrigins: true }
 
 /** What a policy rule grants. Lifetimes are in milliseconds. */
 export interface AllowOptions {
@@ -76,12 +80,17 @@ export interface TestRealm {
 
 /** A whole realm in this process: a KDC on a free port of the loopback, its store in memory. */
 export async function startRealm(options: TestRealmOptions = {}): Promise<TestRealm> {
-  requireKnownOptions<TestRealmOptions>('startRealm', options, { realm: true, clock: true, logger: true })
-  const { realm = 'test.example', clock = createTestClock(), logger = silentLogger } = options
+  requireKnownOptions<TestRealmOptions>('startRealm', options, KNOWN)
+  const {
+    realm = 'test.example',
+    clock = createTestClock(),
+    logger = silentLogger,
+    allowedOrigins = [],
+  } = options
   const store = createMemoryStore()
   const masterKey = new MasterKey(systemRandom(SIZE.KEY))
   await createRealm({ vault: new Vault(store, masterKey, systemRandom), realm, clock, random: systemRandom })
-  const kdc = await startKdc({ store, masterKey, clock, listen: { port: 0 }, logger })
+  const kdc = await startKdc({ store, masterKey, clock, listen: { port: 0 }, logger, allowedOrigins })
   return new RunningTestRealm(kdc, clock, logger)
 }
 

@@ -26,6 +26,7 @@ export interface PasswordOptions {
   readonly client: Principal
   readonly password: string
   readonly parametersCache: ParametersCache
+  readonly onProgress?: ((done: number) => void) | undefined
   /** Sends a message to the KDC. */
   readonly exchange: (message: Uint8Array) => Promise<Pick<Exchanged, 'bytes'>>
 }
@@ -69,12 +70,12 @@ export function passwordIdentity(options: PasswordOptions): Identity {
 
 /** @param last returned if the parameters are the same, so that a forged refusal costs one request but no scrypt */
 async function makeKey(options: PasswordOptions, last: MadeKey | undefined): Promise<MadeKey> {
-  const { client, password, parametersCache } = options
+  const { client, password, parametersCache, onProgress } = options
   const parameters = await askParameters(options)
   requireSoundParameters(parameters)
   requireUnchanged(client, await parametersCache.get(client), parameters)
   if (last !== undefined && isSame(last.parameters, parameters)) return last
-  const key = await derivePasswordKey(password, client, parameters.salt, parameters)
+  const key = await derivePasswordKey(password, client, parameters.salt, parameters, onProgress)
   // The salt is copied, as a view of it would keep the whole message in memory.
   return { kvno: 0, key, parameters: { ...parameters, salt: parameters.salt.slice() } }
 }

@@ -67,6 +67,12 @@ export function bodyStream({ body }: RequestInit): { body?: ReadableStream } {
   }
 }
 
+/** Whether a body is read as it comes. */
+export function isStream(body: unknown): boolean {
+  if (typeof body !== 'object' || body === null) return false
+  return body instanceof ReadableStream || Symbol.asyncIterator in body
+}
+
 /** The body of a request. In some browsers `Request.body` is undefined even if there is a body. */
 export async function bodyOf(request: Request): Promise<ReadableStream<Uint8Array> | null> {
   return request.body === undefined ? (await request.blob()).stream() : request.body

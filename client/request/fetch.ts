@@ -1,4 +1,4 @@
-import { CACHE_MODE } from '#platform-fetch'
+import { CACHE_MODE, sealedInit } from '#platform-fetch'
 import { toBase64url } from '../../shared/bytes.js'
 import { LIMIT, TYPE } from '../../shared/constants.js'
 import type { RandomSource } from '../../shared/crypto/random.js'
@@ -138,7 +138,7 @@ async function send(
     const settings: RequestInit = {
       ...passing,
       redirect: 'manual',
-      ...bodyInit(request, upload),
+      ...(await bodyInit(request, upload)),
       cache: CACHE_MODE,
     }
     const response = await fetch(url, { ...settings, method, headers, signal })
@@ -164,7 +164,7 @@ async function send(
       if (cause.code === 'too_large') logger.warn({ service, maxResponse }, 'a response is over maxResponse')
       throw cause
     }
-    throw noAnswer(cause, { url, service: presented.service, isStreamed: upload !== undefined })
+    throw noAnswer(cause, { url, service: presented.service, isStreamed: request.isStreamed })
   }
 }
 
@@ -179,15 +179,11 @@ async function uploadOf(
   return new SealedUpload(stream, new StreamSealer(basis, random))
 }
 
-/**
- * A platform takes a body that it reads as it sends it only together with `duplex`. Node keeps a copy of all of that body
- * for a redirect, which nobody follows, unless there is no window to ask and redirects are errors.
- */
-function bodyInit(
-  { body }: HttpRequest,
+async function bodyInit(
+  { body, isStreamed }: HttpRequest,
   upload: SealedUpload | undefined,
-): RequestInit & { duplex?: 'half' } {
-  if (upload !== undefined) return { body: upload.stream, duplex: 'half', window: null, redirect: 'error' }
+): Promise<RequestInit & { duplex?: 'half' }> {
+  if (upload !== undefined) return await sealedInit(upload.stream, isStreamed)
   return body.length === 0 ? {} : { body }
 }
 

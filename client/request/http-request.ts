@@ -22,6 +22,8 @@ export interface HttpRequest {
   readonly body: Uint8Array<ArrayBuffer>
   /** A body that is sealed while it is sent. */
   readonly stream: ReadableStream<Uint8Array> | undefined
+  /** Whether that body is a stream of the caller, which may be too large to hold, or still come. */
+  readonly isStreamed: boolean
   /** Whether a body is sealed, and no response is taken but a sealed one (section 8, Sealed bodies). */
   readonly sealed: boolean
   /** Further settings for the platform's `fetch`. None of them is bound. */
@@ -163,6 +165,7 @@ export interface CollectOptions {
   readonly maxBytes: number
   readonly unread?: UnreadInit
   readonly sealed?: boolean
+  readonly isStreamed?: boolean
 }
 
 /**
@@ -172,7 +175,7 @@ export interface CollectOptions {
  */
 export async function collectRequest(
   request: Request,
-  { maxBytes, unread = {}, sealed = false }: CollectOptions,
+  { maxBytes, unread = {}, sealed = false, isStreamed = false }: CollectOptions,
 ): Promise<HttpRequest> {
   const passing = { ...Object.fromEntries(PASSING.map(name => [name, request[name]])), ...unread }
   const body = await bodyOf(request)
@@ -185,10 +188,10 @@ export async function collectRequest(
   }
   if (sealed && body !== null) {
     const headers = [...request.headers, [ENCODING_HEADER, SEALED_ENCODING] as const]
-    return { ...head, headers, body: NOTHING, stream: body }
+    return { ...head, headers, body: NOTHING, stream: body, isStreamed }
   }
   const bytes = await readBytes(body, maxBytes, 'request', 'maxRequest')
-  return { ...head, headers: [...request.headers], body: bytes, stream: undefined }
+  return { ...head, headers: [...request.headers], body: bytes, stream: undefined, isStreamed: false }
 }
 
 const NOTHING = new Uint8Array()

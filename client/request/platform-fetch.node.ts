@@ -7,6 +7,17 @@ import type { SentRequest } from './sent-request.js'
  */
 export const CACHE_MODE: RequestCache = 'force-cache'
 
+/**
+ * A sealed body as `fetch` takes it, which it reads as it sends it. Node keeps a copy of all of it for a redirect, which nobody
+ * follows, unless there is no window to ask and redirects are errors.
+ */
+export function sealedInit(
+  sealed: ReadableStream<Uint8Array>,
+  _isStreamed: boolean,
+): RequestInit & { duplex?: 'half' } {
+  return { body: sealed, duplex: 'half', window: null, redirect: 'error' }
+}
+
 const MAY_BE_HANDLED = 'the request may have been handled'
 const NOTHING_SENT = 'nothing was sent on this attempt'
 

@@ -5,6 +5,15 @@ import type { SentRequest } from './sent-request.js'
 /** A browser's cache would add conditional headers that are not bound, or answer the request by itself. */
 export const CACHE_MODE: RequestCache = 'no-store'
 
+/** A sealed body as `fetch` takes it. Over HTTP/1.1 a browser sends no stream, so one is sent only for what is one. */
+export async function sealedInit(
+  sealed: ReadableStream<Uint8Array>,
+  isStreamed: boolean,
+): Promise<RequestInit & { duplex?: 'half' }> {
+  if (isStreamed) return { body: sealed, duplex: 'half' }
+  return { body: await new Response(sealed).blob() }
+}
+
 /** What to do about a failed `fetch`, if the platform says why it failed: a browser never does. */
 export function hintOfPlatform(_cause: unknown, _request: SentRequest): string | undefined {
   return undefined

@@ -4,6 +4,6 @@ import type { Principal } from '../../shared/principal.js'
 export interface SentRequest {
   readonly url: URL
   readonly service: Principal
-  /** Whether its body is sent as it is sealed. */
+  /** Whether its body is a stream, sent as it is sealed. */
   readonly isStreamed: boolean
 }

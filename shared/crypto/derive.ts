@@ -17,7 +17,7 @@ import {
   revealKey,
   type SessionKey,
 } from './keys.js'
-import type { ScryptParameters } from './primitives.js'
+import type { OnProgress, ScryptParameters } from './primitives.js'
 
 const text = new TextEncoder()
 const ZERO = new Uint8Array(1)
@@ -122,13 +122,16 @@ export function deriveChannelKey(key: AuthKey, ...transcript: readonly Uint8Arra
 /**
  * The long-term key of a password (section 2). By design this takes a good part of a second and 128 MiB.
  * @param salt 16 bytes, drawn when the password was set.
+ * @param onProgress told how much of it is done, from 0 to 1, as far as the platform says
  */
 export async function derivePasswordKey(
   password: string,
   principal: Principal,
   salt: Uint8Array,
   parameters: ScryptParameters,
+  onProgress?: OnProgress,
 ): Promise<LongTermKey> {
   const salted = sha256(SALT, ZERO, text.encode(principal), ZERO, salt)
-  return new LongTermKey(await scrypt(text.encode(password.normalize('NFC')), salted, parameters, SIZE.KEY))
+  const bytes = text.encode(password.normalize('NFC'))
+  return new LongTermKey(await scrypt(bytes, salted, parameters, SIZE.KEY, onProgress))
 }

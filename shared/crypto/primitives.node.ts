@@ -9,11 +9,11 @@ import {
 import { hchacha } from '@noble/ciphers/chacha.js'
 import { allocateBriefly, concatBytes } from '../bytes.js'
 import { cipherKeyFor } from './cipher-key.node.js'
-import type { OpenedApart, ScryptParameters, SealedApart } from './primitives.js'
+import type { OnProgress, OpenedApart, ScryptParameters, SealedApart } from './primitives.js'
 
 /** The functions of `primitives.ts` on Node's OpenSSL: the same bytes, faster. */
 
-export type { OpenedApart, ScryptParameters, SealedApart } from './primitives.js'
+export type { OnProgress, OpenedApart, ScryptParameters, SealedApart } from './primitives.js'
 
 const TAG_BYTES = 16
 const TAGGED = { authTagLength: TAG_BYTES } as const
@@ -200,18 +200,22 @@ function extend(key: Uint8Array, nonce: Uint8Array): void {
   for (let i = 16; i < 24; i++) inner.nonce[i - 12] = nonce[i] as number
 }
 
-export function scrypt(
+export async function scrypt(
   password: Uint8Array,
   salt: Uint8Array,
   { log2N, r, p }: ScryptParameters,
   length: number,
+  onProgress?: OnProgress,
 ): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
+  const key = await new Promise<Buffer>((resolve, reject) => {
     nodeScrypt(password, salt, length, { N: 2 ** log2N, r, p, maxmem: 2 ** 31 }, (error, key) => {
       if (error) reject(error)
-      else resolve(plain(key))
+      else resolve(key)
     })
   })
+  // OpenSSL tells nothing before.
+  onProgress?.(1)
+  return plain(key)
 }
 
 /** Drawn in advance, a block at a time: a call into the generator costs as much for 24 bytes as for hundreds. */

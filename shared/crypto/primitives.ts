@@ -125,13 +125,38 @@ export interface ScryptParameters {
   readonly p: number
 }
 
-export function scrypt(
+/** How much of it is done, from 0 to 1. */
+export type OnProgress = (done: number) => void
+
+/** What browsers have for work that must not hold up a page. */
+interface Scheduler {
+  postTask<T>(work: () => Promise<T>, options: { readonly priority: 'background' }): Promise<T>
+}
+
+/**
+ * Each 10 ms it lets the platform do something else, so that a page stays alive. Where the platform knows priorities, what
+ * goes on after such a pause would come before the page's timers, but for a task of the lowest one.
+ * @param onProgress called 100 times
+ */
+export async function scrypt(
   password: Uint8Array,
   salt: Uint8Array,
   { log2N, r, p }: ScryptParameters,
   length: number,
+  onProgress?: OnProgress,
 ): Promise<Uint8Array> {
-  return nobleScrypt(password, salt, { N: 2 ** log2N, r, p, dkLen: length, maxmem: 2 ** 31 })
+  const options = { N: 2 ** log2N, r, p, dkLen: length, maxmem: 2 ** 31 }
+  let told = 0
+  const tell = (done: number): void => {
+    const percent = Math.floor(done * 100)
+    if (percent === told) return
+    told = percent
+    onProgress?.(percent / 100)
+  }
+  const work = () =>
+    nobleScrypt(password, salt, onProgress === undefined ? options : { ...options, onProgress: tell })
+  const { scheduler } = globalThis as { readonly scheduler?: Partial<Scheduler> }
+  return scheduler?.postTask === undefined ? work() : scheduler.postTask(work, { priority: 'background' })
 }
 
 /** From the platform's generator only. */

@@ -153,6 +153,7 @@ export class HonestClient {
       headers: [['content-type', 'text/plain']],
       body: new Uint8Array(Buffer.from(body)),
       stream: undefined,
+      isStreamed: false,
       sealed: false,
       passing: {},
       redirect: 'manual',
