@@ -37,9 +37,14 @@ ${commands.map(commandCase).join('\n')}
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
   fi
   if [ -n "$files" ]; then
-    IFS=$'\\n'
-    compopt -o filenames 2>/dev/null
-    COMPREPLY+=($(compgen -f -- "$cur"))
+    local name quote=
+    # Bash before 4 puts names on the line as they are, where one such as "a; b" would be two commands.
+    if type compopt >/dev/null 2>&1; then compopt -o filenames 2>/dev/null; else quote=yes; fi
+    while IFS= read -r name; do
+      [ -n "$name" ] || continue
+      [ -z "$quote" ] || printf -v name %q "$name"
+      COMPREPLY+=("$name")
+    done <<< "$(compgen -f -- "$cur")"
   fi
 }
 complete -F _orthrus orthrus

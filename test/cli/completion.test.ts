@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -141,6 +141,24 @@ it.skipIf(!found('bash'))(
     expect(all).toEqual(
       expect.arrayContaining(['admin', 'doctor', 'get', 'login', 'shell-init', 'tickets', 'tunnel']),
     )
+  },
+)
+
+it.skipIf(!found('bash'))(
+  'names of files are neither patterns nor commands, also where bash does not quote them',
+  () => {
+    const hostile = join(folder, 'hostile')
+    mkdirSync(hostile)
+    const names = ['$(touch pwned)', '*', 'a; touch pwned', '`touch pwned2`', "it's", '-rf']
+    for (const name of names) writeFileSync(join(hostile, name), '')
+    const ask = `COMP_WORDS=(orthrus get --keytab ''); COMP_CWORD=3; _orthrus; echo =====; printf '%s\\n' "\${COMPREPLY[@]}"`
+    // What it writes on the line is read as that one name.
+    const again = `echo =====; for word in "\${COMPREPLY[@]}"; do eval "printf '%s\\n' $word"; done; ls | grep pwned$`
+    const script = `cd hostile; . ${scripts.get('bash')}; ${ask}
+    type() { return 1; }; ${ask}; ${again}`
+    const [quotedByBash, , read] = split(run('bash', ['--norc', '-c', `exec 2>/dev/null; ${script}`]))
+    expect([quotedByBash, read]).toEqual([clean(names), clean(names)])
+    rmSync(hostile, { recursive: true })
   },
 )
 
