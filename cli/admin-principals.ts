@@ -2,12 +2,13 @@ import { Command } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
 import type { DueKey } from '../shared/administration/keys.js'
 import type { PrincipalSummary } from '../shared/administration/principals.js'
-import { type Principal, principalIn } from '../shared/principal.js'
+import { typedPair } from '../shared/administration/why-steps.js'
+import { type Principal, principalIn, type RealmName } from '../shared/principal.js'
 import { formatDuration, formatTime } from '../shared/time.js'
 import { type ConnectionOptions, kdcTimeOf, withAdminConnection, withAdministration } from './connection.js'
 import { CommandFailed, EXIT } from './failure.js'
 import { tellRefusedBy, type WaitOptions, waitOption } from './refused-by.js'
-import { answer, answerEach, type Tell, type Terminal, table } from './terminal.js'
+import { answer, answerEach, note, type Tell, type Terminal, table } from './terminal.js'
 
 export function listCommand(terminal: Terminal): Command {
   return withAdminConnection(new Command('list'))
@@ -113,6 +114,11 @@ function revokingCommand(
   description: string,
   done: string,
   change: (administration: Administration, principal: Principal) => Promise<number>,
+  remaining: (
+    administration: Administration,
+    realm: RealmName,
+    principals: readonly Principal[],
+  ) => Promise<string | undefined> = async () => undefined,
 ): (terminal: Terminal) => Command {
   return terminal =>
     withAdminConnection(new Command(name))
@@ -120,7 +126,7 @@ function revokingCommand(
       .addOption(waitOption())
       .argument('<name...>')
       .action((names: string[], options: ConnectionOptions & WaitOptions) =>
-        withAdministration(terminal, options, (administration, realm) => {
+        withAdministration(terminal, options, async (administration, realm) => {
           const principals: Principal[] = []
           let seq = 0
           const changeEach = async (tell: Tell): Promise<void> => {
@@ -130,9 +136,11 @@ function revokingCommand(
               tell(principal, `${done} ${principal}`)
             }
           }
-          return answerEach(terminal, options, done, changeEach, () =>
+          await answerEach(terminal, options, done, changeEach, () =>
             tellRefusedBy(terminal, { administration, realm }, { seq, principals }, options),
           )
+          const told = await remaining(administration, realm.realm, principals)
+          if (told !== undefined) note(terminal, options, told)
         }),
       )
 }
@@ -156,4 +164,27 @@ export const removeCommand = revokingCommand(
   'take a principal out of the realm; one made later under its name is another',
   'removed',
   (administration, principal) => administration.remove(principal),
+  namingRules,
 )
+
+/** Rules outlive who they are about, and count for one that is made later under the same name. */
+async function namingRules(
+  administration: Administration,
+  realm: RealmName,
+  principals: readonly Principal[],
+): Promise<string | undefined> {
+  const removed = new Set<string>(principals)
+  const left: string[] = []
+  for await (const rule of administration.policy()) {
+    if (removed.has(rule.client) || removed.has(rule.service)) left.push(typedPair(realm, rule))
+  }
+  if (left.length === 0) return undefined
+  const shown = left.slice(0, RULES_SHOWN).map(pair => `orthrus admin policy --forget ${pair}`)
+  const more =
+    left.length > RULES_SHOWN ? `; and ${left.length - RULES_SHOWN} more: orthrus admin policy` : ''
+  const rules = left.length === 1 ? 'a rule still names' : `${left.length} rules still name`
+  const whom = principals.length === 1 ? 'it, and counts' : 'them, and count'
+  return `${rules} ${whom} for whoever gets the name next; to take it away, run: ${shown.join('; ')}${more}`
+}
+
+const RULES_SHOWN = 5

@@ -26,10 +26,16 @@ export function commandWords(program: Command, args: readonly string[]): string[
   return [...args]
 }
 
+/** What people type who know what they want, and not what it is called. */
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
+  ['forget', 'orthrus admin policy --forget CLIENT SERVICE'],
+])
+
 function unknownCommand(program: Command, command: Command, word: string): TypeError {
   const meant = commandMeant(program, command, word)
+  const typed = OTHER_NAMES.get(word) ?? (meant === undefined ? undefined : pathOf(meant))
   const names = command.commands.map(each => each.name()).join(', ')
-  const advice = meant === undefined ? `it has ${names}` : `did you mean: ${pathOf(meant)}?`
+  const advice = typed === undefined ? `it has ${names}` : `did you mean: ${typed}?`
   const path = pathOf(command)
   return new TypeError(
     `unknown command ${JSON.stringify(word.slice(0, SHOWN_MAX))} of ${path}; ${advice} (${path} --help tells more)`,

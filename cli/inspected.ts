@@ -1,3 +1,4 @@
+import { looksLikeLogin, parseLogin } from '../client/kept-login/kept-login.js'
 import { fromBase64url, toHex } from '../shared/bytes.js'
 import { FLAG } from '../shared/constants.js'
 import { AuthKey } from '../shared/crypto/keys.js'
@@ -34,6 +35,7 @@ export async function keysIn(
 export function describe(inspected: Inspected, keys: readonly KeytabEntry[]): Facts {
   const { text } = inspected
   if (looksLikeKeytab(text)) return describeKeytab(inspected)
+  if (looksLikeLogin(text)) return describeLogin(inspected)
   if (looksLikeJoinCode(text)) return describeJoinCode(text.trim())
   if (text.startsWith('orthrus1_')) return describeCredential(text.trim(), keys)
   return describeTicket(ticketFrom(inspected), keys)
@@ -42,6 +44,22 @@ export function describe(inspected: Inspected, keys: readonly KeytabEntry[]): Fa
 function describeKeytab({ text, path }: Inspected): Facts {
   const keys = parseKeytab(text, path).map(({ principal, kvno }) => `${principal} kvno ${kvno}`)
   return { kind: fact('keytab'), keys: fact(keys, keys) }
+}
+
+/** Whose it is, and what it gets: none of its keys. */
+function describeLogin({ text, path }: Inspected): Facts {
+  const { client, kdc, tgt, tickets } = parseLogin(text, path ?? 'that was given')
+  const { endTime, renewTill } = tgt
+  const services = tickets.map(({ grant }) => grant.service)
+  return {
+    kind: fact('login'),
+    client: fact(client),
+    endTime: fact(formatTime(endTime)),
+    state: fact(stateAt(endTime, `orthrus login ${client}`)),
+    renewTill: fact(renewTill === null ? 'not renewable' : formatTime(renewTill)),
+    kdc: fact(kdc.map(shownUrl), kdc.map(shownUrl)),
+    tickets: fact(services, services),
+  }
 }
 
 function describeJoinCode(text: string): Facts {
@@ -78,7 +96,7 @@ function ticketFrom({ text, path }: Inspected): SealedTicket {
     return decodeTicket(fromBase64url(text.trim()))
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
-    const kinds = 'a keytab, a credential, a join code or a ticket in base64url'
+    const kinds = 'a keytab, a login, a credential, a join code or a ticket in base64url'
     throw new TypeError(
       path === undefined
         ? `neither a file nor the text of ${kinds}: orthrus inspect FILE`

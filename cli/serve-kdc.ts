@@ -3,6 +3,8 @@ import { type KdcSettings, startKdc } from '../kdc/main.js'
 import type { Store } from '../kdc/store/store.js'
 import type { MasterKeySource } from '../kdc/vault/master-key-source.js'
 import type { MasterKeys } from '../kdc/vault/sealed-records.js'
+import { exists } from '../shared/folder.node.js'
+import { invalidFile, MASTER_KEY_FILE } from '../shared/keytab/private-file.js'
 import type { Logger } from '../shared/logger.js'
 import type { Configuration } from './config/resolve.js'
 import { type ConsoleArguments, consoleFor } from './console/serve-console.js'
@@ -68,6 +70,7 @@ export async function serve(
   const tls = await tlsIdentity(options)
   const page = await consoleFor(options, tls, takenBy(options))
   const source = await masterKeySourceFor(options, terminal.env)
+  if (onEtcd !== undefined) await requireKeyOnEtcd(source, onEtcd)
   const keys = await masterKeysFrom(source, options, terminal.env)
   const { logger, end } = startKdcLog(options.logLevel)
   const stopped = new Promise<undefined>(resolve => {
@@ -122,6 +125,20 @@ export async function serve(
   keys.erase()
   await end()
   if (damage !== undefined) throw damage
+}
+
+/**
+ * Where there is no key, the realm may not be made yet, or be made on another machine: etcd has no folder that shows which.
+ * @throws OrthrusError `keytab_invalid`
+ */
+async function requireKeyOnEtcd(source: MasterKeySource, { url }: EtcdPlace): Promise<void> {
+  if (source.kind !== 'file' || (await exists(source.path))) return
+  throw invalidFile(
+    MASTER_KEY_FILE,
+    source.path,
+    'does not exist',
+    `to make a realm there, run once: orthrus init REALM --store ${url}; if it is made, copy the master key from where another KDC of it has its own`,
+  )
 }
 
 /** Ports that the console cannot have. */

@@ -76,7 +76,7 @@ export class TicketQueue {
   async #askFor(wanted: readonly Wanted[], lifetime: number): Promise<void> {
     try {
       const services = wanted.map(one => one.service)
-      const { grants, denials, refusal: id } = await this.#request(services, lifetime)
+      const { grants, denials, refusal: id, failure } = await this.#request(services, lifetime)
       const tickets = new Map(grants.map(grant => [grant.service, grant]))
       const refused = new Map(
         denials.map(({ service, code }) => [service, denial(this.#granted.client, service, code, id)]),
@@ -88,7 +88,7 @@ export class TicketQueue {
           const refusal = refused.get(service)
           // Tickets that are too large in one answer may fit alone, which is a different question.
           if (refusal !== undefined && refusal.code !== 'too_large') this.#refusals.keep(name, refusal)
-          reject(refusal)
+          reject(refusal ?? failure)
           continue
         }
         this.#refusals.forget(name)

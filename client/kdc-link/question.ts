@@ -30,6 +30,8 @@ export interface Question<R extends Request> {
 /** A reply, with the id of its denials if it denies something. */
 export interface Answered extends Reply {
   readonly refusal?: string
+  /** Why nothing was asked of the services that it neither grants nor denies, where others were had without asking. */
+  readonly failure?: unknown
 }
 
 export interface KdcQuestionsOptions {

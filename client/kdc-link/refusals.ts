@@ -154,7 +154,7 @@ function denialHint(code: WireCode, client: string, service: string): string | u
   switch (code) {
     case 'policy_denied':
       if (service === 'krbtgt') return 'no rule allows it: a TGT comes with each login, not by name'
-      return `orthrus admin policy ${client} ${service} shows whether a rule denies it; if none does, run: orthrus admin allow ${client} ${service}`
+      return `orthrus admin policy ${client} ${service} shows whether a rule denies it; if none does, run: orthrus admin allow ${client} ${service}; if there is no such service (the KDC does not say), check its name`
     case 'unknown_service':
       return `orthrus admin show ${service} says whether there is one, and whether it has a key; to make one, run: orthrus admin add ${service}`
     case 'caveat_failed':

@@ -49,6 +49,11 @@ const VERSION = '1'
 const LOGIN_PREFIX = 'orthruslogin1_'
 const TICKET_PREFIX = 'orthrusticket1_'
 
+/** Whether the text is a login or a part of one, even if it is damaged. */
+export function looksLikeLogin(text: string): boolean {
+  return text.startsWith(FIRST_LINE)
+}
+
 /** Of the tickets, those are kept that end last. */
 export function formatLogin(login: KeptLogin): string {
   const { id, client, kdc, parameters, tgt } = login

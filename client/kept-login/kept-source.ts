@@ -60,9 +60,14 @@ export class KeptSource implements TicketSource {
     const kept = new Map(services.flatMap(service => this.#keptFor(service, lifetime)))
     const missing = services.filter(service => !kept.has(service))
     const asked = services.length === 0 || missing.length > 0
+    const nothing = { time: this.#options.time.now(), grants: [], denials: [] }
     const answered = asked
-      ? await this.#ask(missing, lifetime)
-      : { time: this.#options.time.now(), grants: [], denials: [] }
+      ? await this.#ask(missing, lifetime).catch((failure: unknown) => {
+          // What is kept is as good as it was: only those who want something else hear of it.
+          if (kept.size === 0) throw failure
+          return { ...nothing, failure }
+        })
+      : nothing
     for (const grant of kept.values()) this.#given.add(grant)
     const granted = new Map(answered.grants.map(grant => [grant.service, grant]))
     const grants = services.flatMap(service => kept.get(service) ?? granted.get(service) ?? [])

@@ -125,6 +125,6 @@ export async function readVersionedRealm(vault: Vault): Promise<Versioned<RealmR
     final: true,
     hint: wasMoved
       ? 'orthrus migrate moved it to another store: start its KDCs with --store or --data of that one'
-      : 'run: orthrus init REALM',
+      : `run: orthrus init REALM${vault.replica === undefined ? '' : ', with the same --store'}`,
   })
 }

@@ -68,7 +68,15 @@ describe('orthrus admin', () => {
     expect((await admin('disable', 'stock/1')).out).toMatch(/^disabled stock\/1@demo.example\n/)
     expect((await admin('list')).out).toMatch(/stock\/1@demo\.example +kvno 1 +key +disabled/)
     expect((await admin('enable', 'stock/1')).out).toBe('enabled stock/1@demo.example\n')
-    expect((await admin('remove', 'stock/1')).out).toMatch(/^removed stock\/1@demo.example\n/)
+    await admin('allow', 'stock/1', 'orders')
+    const removed = await admin('remove', 'stock/1')
+    expect(removed.out).toMatch(/^removed stock\/1@demo.example\n/)
+    // What would let in whoever gets the name next is said, with what to type.
+    const [, forget = ''] =
+      /a rule still names it.* run: orthrus (admin policy --forget .*)\n/.exec(removed.err) ?? []
+    expect((await orthrus(...forget.split(' '), ...as('root'))).out).toBe('forgotten\n')
+    await admin('add', 'stock/1', '--out', join(folder, 'again.keytab'))
+    expect(await admin('remove', 'stock/1')).toMatchObject({ code: 0, err: '' })
     expect((await admin('list')).out).not.toContain('stock/1')
   })
 
@@ -328,7 +336,7 @@ describe('orthrus inspect', () => {
     const note = join(folder, 'note.txt')
     await writeFile(note, 'milk, eggs')
     expect((await orthrus('inspect', note)).err).toMatch(
-      /note\.txt is not a keytab, a credential, a join code or a ticket/,
+      /note\.txt is not a keytab, a login, a credential, a join code or a ticket/,
     )
     for (const command of [
       ['inspect', join(folder, 'web.keytab')],

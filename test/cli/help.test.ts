@@ -82,6 +82,7 @@ describe('a command that does not exist', () => {
     [['polcy'], 'of orthrus; did you mean: orthrus policy?'],
     [['admin', 'get'], 'of orthrus admin; did you mean: orthrus get?'],
     [['admin', 'INIT'], 'of orthrus admin; did you mean: orthrus init?'],
+    [['admin', 'forget', 'web'], 'did you mean: orthrus admin policy --forget CLIENT SERVICE?'],
     [['__proto__'], 'of orthrus; it has'],
     [['constructor'], 'of orthrus; it has'],
   ])('%j is wrong usage, with or without --help, and the nearest is named', async (args, message) => {

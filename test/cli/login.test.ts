@@ -99,6 +99,12 @@ describe('a login', () => {
         ),
       ),
     )
+    const inspected = await run('inspect', logins.pathOf(BOB))
+    expect(inspected.out).toMatch(
+      /kind +login\nclient +bob@demo\.example\n.*tickets +orders@demo\.example\n/s,
+    )
+    for (const line of (await readFile(logins.pathOf(BOB), 'utf8')).split('\n').slice(1, -1))
+      expect(inspected.out).not.toContain(line.slice(20, 60))
     expect(await run('delegate', 'orders', '--to', 'billing')).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^orthrus1_/),

@@ -33,6 +33,16 @@ describe.runIf(hasEtcd)('a realm on etcd', () => {
   const run = (...args: string[]) => runCommand([...args, '--store', store])
   const init = (...args: string[]) => run('init', 'demo.example', '--data', data, ...args)
 
+  it('is not served before it is made, and says how to make it', async () => {
+    const early = await run('kdc', '--data', data)
+    expect(early).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(
+        /master\.key does not exist.*orthrus init REALM --store etcd:.*another KDC of it/s,
+      ),
+    })
+  })
+
   it('is made with its keys in the data folder, opens with them, and is made once', async () => {
     const made = await init()
     expect(made).toMatchObject({

@@ -89,7 +89,10 @@ describe('a login that is kept', () => {
     const second = await connect(options)
     onTestFinished(() => second.close())
     await own.close()
-    expect(await idOf(second)).toBe(id)
+    // Together with one that it does not have, which alone is refused.
+    const [kept, other] = await Promise.allSettled([idOf(second), second.getServiceTicket('billing')])
+    expect(kept).toEqual({ status: 'fulfilled', value: id })
+    expect(other).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } })
   })
 
   it('gets another ticket where the one that it had was refused, or is old', async () => {
