@@ -8,6 +8,11 @@ import { Ticker } from './ticker.js'
 
 /** Tuning: the ticks of the silence after which a KDC is given up. After half of them another connection is tried too. */
 const SILENT = 8
+/**
+ * Tuning: the ticks after which another connection is tried where a KDC shows signs of life and answers nothing, as one does
+ * that waits for its store. Another KDC is to answer within the silence.
+ */
+const UNANSWERED = { ONE: SILENT, SEVERAL: SILENT - 2 } as const
 /** Tuning: a message is not waited for longer than this times `timeouts.exchange`, though others are answered. */
 const EXCHANGES_MAX = 10
 
@@ -161,7 +166,7 @@ export class WaitingCalls {
   }
 
   #judge(waiting: Waiting): void {
-    const { timeouts, silent, tooLate } = this.#options
+    const { urls, timeouts, silent, tooLate } = this.#options
     const { exchange, silence } = timeouts
     const limit = Math.ceil((Math.max(exchange, silence) / silence) * SILENT)
     const isExchange = waiting.message !== undefined
@@ -171,7 +176,7 @@ export class WaitingCalls {
     else if (isExchange && this.tick - waiting.since >= limit * EXCHANGES_MAX)
       this.reject(waiting, tooLate(exchange * EXCHANGES_MAX))
     else {
-      const lacksAnswer = isExchange && unanswered >= SILENT
+      const lacksAnswer = isExchange && unanswered >= (urls.length > 1 ? UNANSWERED.SEVERAL : UNANSWERED.ONE)
       this.#lacksAnswer ||= lacksAnswer
       this.#isInDoubt ||= lacksAnswer || quiet >= SILENT / 2
     }

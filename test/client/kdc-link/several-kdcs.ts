@@ -17,7 +17,7 @@ export const inOrder = (length: number): Uint8Array =>
   length === 4 ? new Uint8Array(4) : systemRandom(length)
 
 /** How a KDC fails. */
-export const FAILURES = ['killed', 'frozen', 'cut off', 'unavailable', 'refusing'] as const
+export const FAILURES = ['killed', 'frozen', 'cut off', 'waiting', 'unavailable', 'refusing'] as const
 export type Failure = (typeof FAILURES)[number]
 
 /** Several KDCs of one realm, which have the same keys, and a client of them, all in memory. */
@@ -63,6 +63,9 @@ export class SeveralKdcs {
     else if (how === 'refusing') {
       kdc.urls.clear()
       for (const socket of [...kdc.sockets]) socket.fail('the connection was closed, code 1012')
+    } else if (how === 'waiting') {
+      // It answers pings, and nothing that it would have to ask its store about.
+      kdc.intercept = () => undefined
     } else if (how === 'unavailable') kdc.intercept = () => kdc.error('unavailable')
     else {
       // What is frozen takes connections in, and what is cut off does not even that.
