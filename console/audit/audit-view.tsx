@@ -7,7 +7,7 @@ import { Empty } from '../parts/empty.js'
 import { VirtualList } from '../parts/virtual-list.js'
 import type { ViewProps } from '../session/session.js'
 import { AuditBar } from './audit-bar.js'
-import { AuditModel, type Order } from './audit-model.js'
+import { AuditModel, type Order, type Progress } from './audit-model.js'
 import { AuditNotices } from './audit-notices.js'
 import { LineDetail } from './line-detail.js'
 import { LineRow } from './line-row.js'
@@ -15,6 +15,15 @@ import { missingBetween } from './line-words.js'
 import { type Mistakes, placeOf, searchIn, searchOf, type TypedSearch } from './search.js'
 import { SearchForm } from './search-form.js'
 import { useNarrow } from './use-narrow.js'
+
+/** What stands in place of lines where there are none. */
+const NOTHING: Readonly<Record<Progress['kind'], string>> = {
+  reading: 'The log is being read.',
+  paused: 'No line fits so far.',
+  done: 'No line fits. A misspelt name fits none, and a longer time finds more.',
+  full: '',
+  failed: '',
+}
 
 /** The audit log: searched, followed, and each line of it whole. */
 export function AuditView({ session, rest }: ViewProps) {
@@ -50,11 +59,7 @@ export function AuditView({ session, rest }: ViewProps) {
       <AuditBar session={session} model={model} isFollowable={typed.until === ''} />
       <div class="audit-stage">
         {rows.length === 0 ? (
-          <Empty>
-            {model.progress.value.kind === 'reading'
-              ? 'The log is being read.'
-              : 'No line fits. A misspelt name fits none, and a longer time finds more.'}
-          </Empty>
+          <Empty>{NOTHING[model.progress.value.kind]}</Empty>
         ) : (
           <VirtualList
             rows={rows}

@@ -115,7 +115,7 @@ function Drawn({ model, selected, picture, ...shared }: DrawnProps) {
   )
   return (
     <div class="map-room" ref={room} data-paused={model.isPaused.value}>
-      {nodes.length === 0 && model.past.value !== 'reading' && (
+      {nodes.length === 0 && model.past.value === 'read' && (
         <Empty>Nobody asked for a ticket within the window. Who does will appear here.</Empty>
       )}
       <MapDrawing

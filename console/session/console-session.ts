@@ -38,7 +38,7 @@ export class ConsoleSession implements Session {
     this.me = login.me
     this.changed = { principals: signal(0), policy: signal(0), invitations: signal(0), realm: signal(0) }
     this.live = new FollowedAudit({
-      administration: () => this.administration,
+      administration: () => this.#login.following,
       now: () => this.now(),
       failed: cause => this.#failed(cause),
       found: () => this.#found(),

@@ -21,6 +21,8 @@ export interface Login {
 /** What a login gives. */
 export interface LoggedIn {
   readonly administration: ConnectedAdministration
+  /** Over a channel of its own: the KDC answers the calls of a channel in turn, and one that follows the audit log waits. */
+  readonly following: ConnectedAdministration
   readonly me: Principal
   /** What the KDC vouches for: `role` is `admin` for who administrates. */
   readonly claims: ServiceTicket['claims']
@@ -47,9 +49,13 @@ export async function logIn(login: Login): Promise<LoggedIn> {
   )
   try {
     const { claims } = await realm.getServiceTicket('kdc')
-    const administration = administrationOf(realm, () => realm.close())
+    const following = administrationOf(realm)
+    const administration = administrationOf(realm, () => {
+      following.close()
+      realm.close()
+    })
     await administration.ready()
-    return { administration, me: realm.client, claims, now: timeOf(realm) }
+    return { administration, following, me: realm.client, claims, now: timeOf(realm) }
   } catch (cause) {
     realm.close()
     throw cause
