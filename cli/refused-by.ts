@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Administration } from '../client/channel/administration.js'
-import { type Revocation, refusedBy } from '../client/channel/refused-by.js'
+import type { Revocation } from '../client/channel/refused-by.js'
 import type { Realm } from '../client/connect.js'
 import { FOLLOWERS_WAIT_MAX } from '../shared/administration/revocations.js'
 import { OrthrusError } from '../shared/errors.js'
@@ -48,6 +48,7 @@ export async function tellRefusedBy(
   { wait, json }: WaitOptions,
 ): Promise<Together | undefined> {
   try {
+    const { refusedBy } = await import('../client/channel/refused-by.js')
     return await inOpenChannel(link, administration => refusedBy(administration, revocation, wait))
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
