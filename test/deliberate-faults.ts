@@ -18,13 +18,18 @@ const COPIED = [
   'tsconfig.json',
 ]
 
-export interface DeliberateFault {
-  readonly name: string
+interface Edit {
   /** From the root of the sources. */
   readonly file: string
   /** Stands in the file exactly once. */
   readonly from: string
   readonly to: string
+}
+
+export interface DeliberateFault extends Edit {
+  readonly name: string
+  /** What else has to be taken away, where two things see to the same. */
+  readonly and?: Edit
 }
 
 export interface FaultRun {
@@ -48,7 +53,8 @@ export async function runWithFault(
   try {
     for (const name of COPIED) await cp(join(root, name), join(copy, name), { recursive: true })
     await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
-    if (fault !== undefined) await apply(fault, copy)
+    if (fault !== undefined) await apply(fault.name, fault, copy)
+    if (fault?.and !== undefined) await apply(fault.name, fault.and, copy)
     return await runTest(copy, test, env)
   } finally {
     await remove()
@@ -56,15 +62,30 @@ export async function runWithFault(
 }
 
 /** How often the text that a fault takes away stands in its file, as it is here. */
-export async function placesOf({ file, from }: DeliberateFault): Promise<number> {
+export async function placesOf({ file, from }: Edit): Promise<number> {
   return (await readFile(join(root, file), 'utf8')).split(from).length - 1
 }
 
-async function apply({ name, file, from, to }: DeliberateFault, copy: string): Promise<void> {
+async function apply(name: string, { file, from, to }: Edit, copy: string): Promise<void> {
   const path = join(copy, file)
   const [before, ...after] = (await readFile(path, 'utf8')).split(from)
   if (after.length !== 1) throw new TypeError(`"${name}" has ${after.length} places in ${file}, not one`)
   await writeFile(path, `${before}${to}${after[0]}`)
+}
+
+/** What came of the faults, for people: a table at the end. */
+export class FaultTable {
+  readonly #rows: Record<string, string>[] = []
+
+  /** @param foundBy what the run said of it; `undefined` if it said nothing */
+  add(fault: DeliberateFault, foundBy: string | undefined, began: number): void {
+    const seconds = ((performance.now() - began) / 1000).toFixed(0)
+    this.#rows.push({ 'it is made so that': fault.name, 'found by': foundBy ?? 'NOTHING', seconds })
+  }
+
+  print(): void {
+    if (this.#rows.length > 0) console.table(this.#rows)
+  }
 }
 
 function runTest(copy: string, test: string, env: Readonly<Record<string, string>>): Promise<FaultRun> {

@@ -77,6 +77,13 @@ export class EtcdCluster {
     return this.#member(name).client
   }
 
+  /** The id of its process, which runs. */
+  pidOf(name: MemberName): number {
+    const { child } = this.#member(name)
+    if (child?.pid === undefined) throw new Error(`the member ${name} does not run`)
+    return child.pid
+  }
+
   isUp(name: MemberName): boolean {
     const { child, isStopped } = this.#member(name)
     return child !== undefined && !isStopped
@@ -152,8 +159,13 @@ export class EtcdCluster {
     }
   }
 
-  async save(file: string): Promise<void> {
+  /** @returns the file of a snapshot that has everything up to now */
+  async save(): Promise<string> {
+    const file = join(this.#folder, `saved-${this.#generation}.db`)
+    // A snapshot has what its member has, which the answer to a linearizable question brings up to date.
+    await this.#control('a', 'get', 'anything')
     await this.#control('a', 'snapshot', 'save', file)
+    return file
   }
 
   /** All members end, and begin again with what was in the snapshot. */

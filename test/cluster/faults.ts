@@ -62,6 +62,23 @@ export const FAULTS: readonly ClusterFault[] = [
     acts: ['take and give back'],
   },
   {
+    name: 'a KDC confirms itself before it has applied the last change',
+    file: 'kdc/store/etcd/currency.ts',
+    from: '    if (last <= applied) this.#confirm(sent)\n',
+    to: '    if (last <= applied || last > 0) this.#confirm(sent)\n',
+    // What takes something away waits for the place of such a KDC, which it loses.
+    says: ['late denial'],
+    acts: ['enable while a watch hangs'],
+  },
+  {
+    name: 'a KDC goes on with an etcd that has gone back',
+    file: 'kdc/store/etcd/replica.ts',
+    from: '    if (revision >= before) {\n',
+    to: '    if (revision >= 0 * before) {\n',
+    says: ['store gone back'],
+    acts: ['etcd goes back'],
+  },
+  {
     name: 'whoever is second to change a record is told that it is done',
     file: 'kdc/store/etcd/store.ts',
     from: '      if (!succeeded) continue\n',

@@ -119,6 +119,20 @@ export interface Down extends Span {
   readonly fault: string
 }
 
+/**
+ * All members of etcd began again with what was saved earlier. What was changed after it was saved is lost, and whoever had
+ * it restored knows that.
+ */
+export interface Restored extends Span {
+  readonly kind: 'restored'
+  /** When the saving began. */
+  readonly saved: number
+  /** The KDCs, and when each was started again. */
+  readonly startedAgain: ReadonlyMap<string, number>
+  /** Those that said before they were started again that the store had gone back. */
+  readonly noticed: readonly string[]
+}
+
 /** A process that nobody had stopped got no time of the machine. */
 export interface Stall extends Span {
   readonly kind: 'stall'
@@ -126,7 +140,25 @@ export interface Stall extends Span {
   readonly of?: string
 }
 
-export type Happening = Deed | Reading | Seal | Ask | Born | Joined | Call | Wanted | Down | Stall
+/** What the driver did (schedule.ts). */
+export interface Performed extends Span {
+  readonly kind: 'act'
+  readonly name: string
+}
+
+export type Happening =
+  | Performed
+  | Deed
+  | Reading
+  | Seal
+  | Ask
+  | Born
+  | Joined
+  | Call
+  | Wanted
+  | Down
+  | Stall
+  | Restored
 
 export type History = readonly Happening[]
 
@@ -156,6 +188,8 @@ export type Rule =
   | 'refused ticket'
   | 'unheard seal'
   | 'log of revocations'
+  | 'late denial'
+  | 'store gone back'
 
 /** A time of the history as people read it: seconds since its first happening would need all of it. */
 export function at(time: number): string {

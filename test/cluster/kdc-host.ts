@@ -87,14 +87,14 @@ export class KdcHost {
 
   /** @returns why it did not start */
   async #start(): Promise<string | undefined> {
-    const { name, folder, program, realm, masterKey } = this.#options
+    const { name, program, realm, masterKey } = this.#options
     const orders: KdcOrders = {
       name,
       realm,
       masterKey: Buffer.from(masterKey).toString('base64url'),
       endpoints: [...this.#members.values()].map(({ port }) => `127.0.0.1:${port}`),
       seals: this.#sealsFile,
-      log: join(folder, `${name}.log`),
+      log: this.#logFile,
     }
     const child = endAtLast(
       spawn(process.execPath, ['--enable-source-maps', program, JSON.stringify(orders)], {
@@ -170,6 +170,15 @@ export class KdcHost {
       if (first === 'stall') return { kind: 'stall', of: this.name, began: Number(at), ended: Number(ended) }
       return { kind: 'seal', kdc: this.name, ticketId: first, at: Number(at) }
     })
+  }
+
+  /** How often its log has this, with what its earlier processes said. */
+  timesSaid(text: string): number {
+    return readFileSync(this.#logFile, 'utf8').split(text).length - 1
+  }
+
+  get #logFile(): string {
+    return join(this.#options.folder, `${this.name}.log`)
   }
 
   get #sealsFile(): string {

@@ -6,6 +6,8 @@ export type Passage =
   | { readonly kind: 'open'; readonly delay: number }
   /** Nothing is read any more: what was sent waits in the senders' buffers until it opens. New connections wait too. */
   | { readonly kind: 'frozen' }
+  /** What is sent to the server goes on, and what it sends back is read by nobody. New connections are the same. */
+  | { readonly kind: 'one way' }
   /** Connections are reset, and new ones too. */
   | { readonly kind: 'cut' }
 
@@ -140,7 +142,7 @@ export class Relay {
     const { kind } = this.#passageOf(source)
     for (const socket of [near, far]) {
       if (kind === 'cut') socket.resetAndDestroy()
-      else if (kind === 'frozen') socket.pause()
+      else if (kind === 'frozen' || (kind === 'one way' && socket === far)) socket.pause()
       else socket.resume()
     }
   }

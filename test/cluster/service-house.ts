@@ -20,6 +20,8 @@ import { shortOf } from './names.js'
 import type { Recorder } from './recorder.js'
 import { machineTime } from './time.js'
 
+/** What a GET has for a body. */
+const NOTHING = new Uint8Array(0)
 /** The smallest that there is. */
 const CACHE_BYTES = 512 * 1024
 
@@ -83,7 +85,7 @@ export class ServiceHouse {
       caveats: [],
       time: systemClock.now(),
       nonce: systemRandom(16),
-      binding: requestBinding('GET', target, [], null),
+      binding: requestBinding('GET', target, [], NOTHING),
       delegated: null,
     })
     const headers = [['authorization', formatMessageHeader(bytes)]] as const

@@ -90,6 +90,7 @@ export async function takeAway(
   const byTicket = new Hammer(world.askers, hand, [service.name], tgt)
   const byKey = new Hammer(world.askers, hand, [service.name], undefined)
   await sleep(100)
+  await service.show(ticket, name)
   byTicket.isSound = false
   byKey.isSound = false
   await TAKINGS[taking](admin, victim)

@@ -3,6 +3,7 @@ import type { MemberName } from './etcd-cluster.js'
 import { MEMBERS } from './etcd-cluster.js'
 import type { KdcHost } from './kdc-host.js'
 import type { Passage } from './relay.js'
+import { slowDisk } from './slow-disk.js'
 import { machineTime } from './time.js'
 import type { World } from './world.js'
 
@@ -14,9 +15,12 @@ export interface Trouble {
   end(): Promise<void>
 }
 
+/** How long it takes to an etcd that is far away, and back again, milliseconds. */
+export const WAY = 120
+
 const OPEN: Passage = { kind: 'open', delay: 0 }
 /** How long a KDC may take to be current after a fault, and a member to have caught up, milliseconds. */
-const SETTLING = 2_500
+export const SETTLING = 2_500
 
 /** Writes down for how long the KDC or the member was away. */
 export async function during<T>(
@@ -57,8 +61,12 @@ export const KDC_TROUBLES = {
     begin: async () => kdc.setEtcd({ kind: 'frozen' }),
     end: async () => kdc.setEtcd(OPEN),
   }),
+  'etcd hears it, and it does not hear etcd': kdc => ({
+    begin: async () => kdc.setEtcd({ kind: 'one way' }),
+    end: async () => kdc.setEtcd(OPEN),
+  }),
   'etcd is far away': kdc => ({
-    begin: async () => kdc.setEtcd({ kind: 'open', delay: 120 }),
+    begin: async () => kdc.setEtcd({ kind: 'open', delay: WAY }),
     end: async () => kdc.setEtcd(OPEN),
   }),
   'its clock goes ahead': kdc => ({
@@ -103,6 +111,15 @@ export const MEMBER_TROUBLES = {
     end: async () => world.cluster.setPeers(name, OPEN),
   }),
   'it is slow': (world, name) => slowness(world, name),
+  'its disk is slow': (world, name) => {
+    let quicken: (() => Promise<void>) | undefined
+    return {
+      begin: async () => {
+        quicken = await slowDisk(world.cluster.pidOf(name))
+      },
+      end: async () => quicken?.(),
+    }
+  },
 } as const satisfies Readonly<Record<string, (world: World, name: MemberName) => Omit<Trouble, 'name'>>>
 
 export type MemberTrouble = keyof typeof MEMBER_TROUBLES
@@ -118,7 +135,7 @@ export async function memberFor(world: World, role: 'leader' | 'follower'): Prom
   return role === 'leader' && leader !== undefined ? leader : world.chance.pick(others)
 }
 
-/** In place of a slow disk, which nothing here can give to one process: it runs for a tenth of the time. */
+/** It runs for a tenth of the time. */
 function slowness({ cluster }: World, name: MemberName): Omit<Trouble, 'name'> {
   let isOver = false
   let running: Promise<void> | undefined

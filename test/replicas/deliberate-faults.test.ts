@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
-import { placesOf, runWithFault } from '../deliberate-faults.js'
+import { afterAll, describe, expect, it } from 'vitest'
+import { FaultTable, placesOf, runWithFault } from '../deliberate-faults.js'
 import { FAULTS } from './faults.js'
 
 /**
@@ -24,6 +24,9 @@ describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
   'the simulation',
   { timeout: 600_000 },
   () => {
+    const table = new FaultTable()
+    afterAll(() => table.print())
+
     it('finds nothing in the unchanged copy', async () => {
       const { passed, output } = await runWithFault(undefined, TEST, { ...SEED, ORTHRUS_REPLICAS_RUNS: '10' })
       expect(passed, output).toBe(true)
@@ -31,7 +34,9 @@ describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
 
     it.each(faults.map(fault => [fault.name, fault] as const))('notices that %s', async (_, fault) => {
       const test = fault.isNamed ? NAMED : TEST
+      const began = performance.now()
       const { passed, output } = await runWithFault(fault, test, { ...SEED, ORTHRUS_REPLICAS_RUNS: '300' })
+      table.add(fault, passed ? undefined : fault.isNamed ? 'a test of its timing' : 'the simulation', began)
       expect(passed).toBe(false)
       if (fault.isNamed) expect(output).toContain('replica.test.ts > a KDC that ')
       else expect(output).toMatch(/granted: a ticket .*, \d+ ms after it was acknowledged/)

@@ -1,7 +1,9 @@
 import type { History, Violation } from '../history.js'
 import { failedCalls, type Patience, slowTickets } from './availability.js'
+import { goneBack } from './gone-back.js'
 import { crowdedInvitations } from './invitations.js'
 import { keyFaults, refusedTickets } from './keys.js'
+import { lateDenials } from './late-denials.js'
 import { lateGrants, unheardSeals } from './late-grants.js'
 import { lateRefusals } from './late-refusals.js'
 import { doubledEntries, lostChanges } from './lost-changes.js'
@@ -18,6 +20,8 @@ export function check(history: History, bounds: Bounds): Violation[] {
     ...doubledEntries(history),
     ...unheardSeals(history),
     ...lateGrants(history),
+    ...lateDenials(history),
+    ...goneBack(history),
     ...keyFaults(history),
     ...refusedTickets(history),
     ...lateRefusals(history, bounds.staleness),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Ask, Call, Deed, Down, Granted, Happening, Wanted } from '../history.js'
+import type { Ask, Call, Deed, Down, Granted, Happening, Restored, Wanted } from '../history.js'
 import { type Bounds, check } from './check.js'
 
 /** The checker finds each fault in a history that was made by hand, and nothing where all is well. */
@@ -155,6 +155,56 @@ describe('the checker', () => {
     expect(faults(ask(0, 10, { granted: [], outcome: 'ticket_invalid' }))).toEqual(['refused ticket'])
     expect(faults(ask(0, 10, { granted: [], outcome: 'ticket_invalid', isSound: false }))).toEqual([])
     expect(faults(ask(0, 10, { granted: [], outcome: 'unavailable' }))).toEqual([])
+  })
+
+  it('finds a KDC that denies what was given over a second ago', () => {
+    const given = [
+      deed(0, 10, 'principal web', 'enabled'),
+      deed(0, 10, 'principal orders', 'enabled'),
+      deed(0, 100, 'rule web orders', 'allow'),
+    ] as const
+    const denied = (began: number) =>
+      ask(began, began + 10, { granted: [], denied: [{ on: 'orders', is: 'policy_denied' }] })
+    expect(faults(...given, denied(1_200))).toEqual(['late denial'])
+    expect(faults(...given, denied(1_100))).toEqual([])
+    expect(faults(...given, deed(1_180, 1_300, 'rule web orders', 'deny'), denied(1_200))).toEqual([])
+    expect(faults(...given.slice(0, 2), denied(1_200))).toEqual([])
+    const disabled = (began: number) =>
+      ask(began, began + 10, { granted: [], outcome: 'principal_disabled', isSound: false })
+    expect(faults(...given, disabled(1_200))).toEqual(['late denial'])
+    expect(faults(...given, DISABLE, disabled(1_300))).toEqual([])
+  })
+
+  it('finds a KDC that goes on with an etcd that has gone back', () => {
+    const restored: Restored = {
+      kind: 'restored',
+      saved: 1_000,
+      began: 2_000,
+      ended: 3_000,
+      startedAgain: new Map([['kdc-2', 9_000]]),
+      noticed: ['kdc-2'],
+    }
+    expect(faults(born('k1'), restored, ask(4_000, 4_010), sealed(4_005))).toEqual(['store gone back'])
+    expect(faults(born('k1'), restored, ask(2_900, 2_910), sealed(2_905))).toEqual([])
+    expect(faults(born('k1'), restored, ask(9_100, 9_110), sealed(9_105))).toEqual([])
+    expect(faults({ ...restored, noticed: [] })).toEqual(['store gone back'])
+  })
+
+  it('takes what was changed after a snapshot for lost once that is restored, and nothing else', () => {
+    const restored: Restored = {
+      kind: 'restored',
+      saved: 1_000,
+      began: 2_000,
+      ended: 3_000,
+      startedAgain: new Map([['kdc-2', 3_000]]),
+      noticed: ['kdc-2'],
+    }
+    const late = [ask(4_000, 4_010), sealed(4_005)] as const
+    const after = deed(1_100, 1_200, 'principal web', 'disabled', { seq: 7 })
+    expect(faults(born('k1'), after, restored, ...late)).toEqual([])
+    expect(faults(born('k1'), after, restored, ask(1_300, 1_310), sealed(1_305))).toEqual(['late grant'])
+    expect(faults(born('k1'), DISABLE, restored, ...late)).toEqual(['late grant'])
+    expect(faults(after, restored, deed(4_000, 4_010, 'principal app', 'disabled', { seq: 7 }))).toEqual([])
   })
 
   it('finds a service that accepts beyond its bound what was revoked', () => {

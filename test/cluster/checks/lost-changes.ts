@@ -1,5 +1,5 @@
 import { at, type History, ofKind, type Violation } from '../history.js'
-import { certainDuring, registersOf } from './registers.js'
+import { certainDuring, isLostBy, registersOf } from './registers.js'
 
 /** Whatever was acknowledged is there for each reading that began later, at every KDC. */
 export function lostChanges(history: History): Violation[] {
@@ -18,8 +18,10 @@ export function lostChanges(history: History): Violation[] {
 /** Entries of the log are numbered one after another: two that were acknowledged under one number are one lost. */
 export function doubledEntries(history: History): Violation[] {
   const seen = new Map<number, string>()
-  return ofKind(history, 'deed').flatMap(({ seq, what, outcome }): Violation[] => {
-    if (seq === undefined || outcome !== 'done') return []
+  const restored = ofKind(history, 'restored')
+  return ofKind(history, 'deed').flatMap((deed): Violation[] => {
+    const { seq, what, outcome } = deed
+    if (seq === undefined || outcome !== 'done' || restored.some(one => isLostBy(one, deed))) return []
     const before = seen.get(seq)
     seen.set(seq, what)
     return before === undefined
