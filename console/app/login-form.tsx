@@ -14,15 +14,22 @@ export interface LoginFormProps {
 
 export function LoginForm({ name, onDone }: LoginFormProps) {
   const isBusy = useSignal(false)
+  const done = useSignal(0)
   const failure = useSignal<Failure | undefined>(undefined)
   const submit = async (form: HTMLFormElement): Promise<void> => {
     if (isBusy.value) return
     const entries = new FormData(form)
     const text = (field: string): string => String(entries.get(field) ?? '')
     isBusy.value = true
+    done.value = 0
     failure.value = undefined
     try {
-      const login = await logIn({ principal: name ?? text('name').trim(), password: text('password') })
+      const login = await logIn(
+        { principal: name ?? text('name').trim(), password: text('password') },
+        part => {
+          done.value = part
+        },
+      )
       form.reset()
       onDone(login)
     } catch (cause) {
@@ -58,9 +65,16 @@ export function LoginForm({ name, onDone }: LoginFormProps) {
       <Button submit kind="main" busy={isBusy.value}>
         {isBusy.value ? 'Logging in…' : 'Log in'}
       </Button>
-      <p class="login-progress" aria-live="polite">
-        {isBusy.value && 'The key is worked out from the password: much of a second, on purpose.'}
-      </p>
+      <div class="login-progress" aria-live="polite">
+        {isBusy.value && (
+          <>
+            <label for="login-progress">
+              The key is worked out from the password: much of a second, on purpose.
+            </label>
+            <progress id="login-progress" max={1} value={done.value} />
+          </>
+        )}
+      </div>
     </form>
   )
 }

@@ -29,17 +29,17 @@ export function Shell({ session, onLogOut }: ShellProps) {
   }, [view])
   return (
     <div class="shell">
-      <a
-        class="skip"
-        href={linkTo(view, ...rest)}
-        onClick={event => {
-          event.preventDefault()
-          heading.current?.focus()
-        }}
-      >
-        Skip to {title.toLowerCase()}
-      </a>
       <header class="top">
+        <a
+          class="skip"
+          href={linkTo(view, ...rest)}
+          onClick={event => {
+            event.preventDefault()
+            heading.current?.focus()
+          }}
+        >
+          Skip to {title.toLowerCase()}
+        </a>
         <span class="top-realm">
           <Name name={session.realm} />
         </span>

@@ -40,9 +40,12 @@ export function realmOfPage(): string {
   return document.querySelector<HTMLMetaElement>('meta[name="realm"]')?.content ?? ''
 }
 
-/** @throws OrthrusError with the KDC's code; TypeError if the name is none */
-export async function logIn(login: Login): Promise<LoggedIn> {
-  const kept = await passwordToLogin(login)
+/**
+ * @param onProgress how much of the work on the password is done, from 0 to 1
+ * @throws OrthrusError with the KDC's code; TypeError if the name is none
+ */
+export async function logIn(login: Login, onProgress: (done: number) => void): Promise<LoggedIn> {
+  const kept = await passwordToLogin(login, onProgress)
   const realm = await connectAs(
     { kdc: kept.kdc, source: options => new KeptSource(kept, inMemory(kept), options) },
     { logger: silentLogger },
@@ -62,13 +65,13 @@ export async function logIn(login: Login): Promise<LoggedIn> {
   }
 }
 
-async function passwordToLogin({ principal, password }: Login): Promise<KeptLogin> {
+async function passwordToLogin(login: Login, onProgress: (done: number) => void): Promise<KeptLogin> {
   const kdc = [kdcUrl(location)]
-  const realm = await connect({ kdc, principal, password, realm: realmOfPage(), logger: silentLogger })
+  const realm = await connect({ ...login, kdc, realm: realmOfPage(), logger: silentLogger, onProgress })
   try {
-    const { login } = partsOf(realm).source
-    if (login === undefined) throw new TypeError('a login with a password has a key')
-    const granted = await login.renewableTgt(0)
+    const own = partsOf(realm).source.login
+    if (own === undefined) throw new TypeError('a login with a password has a key')
+    const granted = await own.renewableTgt(0)
     return {
       id: '',
       client: realm.client,

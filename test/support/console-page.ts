@@ -20,6 +20,8 @@ export class ConsolePage {
     const { width = 1280 } = options
     const context = options.context ?? (await openContext({ viewport: { width, height: 800 } }))
     const { page, problems } = await openPage(url, context)
+    // Below the time of a test, so that what was waited for is named.
+    page.setDefaultTimeout(15_000)
     const opened = new ConsolePage(page, problems)
     // What a broken connection leaves in the console of the browser is no fault of the page.
     onTestFinished(() => expect(problems.filter(each => !/WebSocket connection|ERR_/.test(each))).toEqual([]))
