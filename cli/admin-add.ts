@@ -11,7 +11,7 @@ import {
   withAdministration,
 } from './connection.js'
 import { type KeytabPlace, keytabName, reserveKeytab } from './keytab-output.js'
-import { askNewPasswords, passwordKey } from './password.js'
+import { askNewPasswords, shownPasswordKey } from './password.js'
 import { answerEach, type Tell, type Terminal } from './terminal.js'
 
 interface AddOptions extends ConnectionOptions {
@@ -118,7 +118,7 @@ async function addPersons(
     throw new TypeError('a name is there twice: name each once')
   const passwords = await askNewPasswords(terminal, principals)
   for (const [principal, password] of passwords)
-    await addPerson(administration, principal, password, options, tell)
+    await addPerson(administration, principal, password, options, tell, terminal)
 }
 
 async function addPerson(
@@ -127,10 +127,11 @@ async function addPerson(
   password: string,
   options: AddOptions,
   tell: Tell,
+  terminal: Terminal,
 ): Promise<void> {
   const { kvno } = await administration.add({
     principal,
-    password: await passwordKey(password, principal),
+    password: await shownPasswordKey(terminal, password, principal),
     ...limitsOf(options),
   })
   tell({ principal, kvno }, `added ${principal}, who logs in with the password`)

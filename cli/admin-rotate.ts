@@ -11,7 +11,7 @@ import {
   withChannel,
 } from './connection.js'
 import { type KeytabPlace, reserveKeytab } from './keytab-output.js'
-import { askNewPassword, passwordKey } from './password.js'
+import { askNewPassword, shownPasswordKey } from './password.js'
 import { type AdminLink, tellRefusedBy, type WaitOptions, waitOption } from './refused-by.js'
 import { answer, type Terminal, warn } from './terminal.js'
 
@@ -141,7 +141,7 @@ export function resetPasswordCommand(terminal: Terminal): Command {
         const password = await askNewPassword(terminal, principal)
         const { kvno, seq } = await administration.keys.resetPassword({
           principal,
-          password: await passwordKey(password, principal),
+          password: await shownPasswordKey(terminal, password, principal),
         })
         const refused = await tellRefusedBy(
           terminal,

@@ -11,6 +11,7 @@ import { DEFAULT_DATA, DEFAULT_KDC } from './defaults.js'
 import { given } from './given.js'
 import { chooseLogin, type LoginOptions } from './logins.js'
 import { askPassword } from './password.js'
+import { whileWorking } from './progress.js'
 import { type Terminal, warn } from './terminal.js'
 
 /** The options that say where the KDC is and which principal the command acts as. */
@@ -141,12 +142,19 @@ export async function withRealm<T>(
   const { connect } = await import('../client/connect.js')
   const realm = await connect({ ...common, ...login })
   try {
+    // The password becomes a key here, and not in the midst of what the command prints.
+    if ('password' in login) await whileWorking(terminal, 'logging in', () => loggedIn(realm))
     return await use(realm, await kdcsOf(realm))
   } finally {
     // What was granted is there for the next command.
     await savedBy(realm)
     realm.close()
   }
+}
+
+async function loggedIn(realm: Realm): Promise<void> {
+  const { partsOf } = await import('../client/realm.js')
+  await partsOf(realm).source.tgt()
 }
 
 /** A login that was made before knows its KDCs by itself. */

@@ -1,4 +1,5 @@
 import { looksLikeLogin, parseLogin } from '../client/kept-login/kept-login.js'
+import { isSealedLogin, parseSealedLogin } from '../client/kept-login/sealed-login.js'
 import { fromBase64url, toHex } from '../shared/bytes.js'
 import { FLAG } from '../shared/constants.js'
 import { AuthKey } from '../shared/crypto/keys.js'
@@ -47,8 +48,13 @@ function describeKeytab({ text, path }: Inspected): Facts {
 }
 
 /** Whose it is, and what it gets: none of its keys. */
-function describeLogin({ text, path }: Inspected): Facts {
-  const { client, kdc, tgt, tickets } = parseLogin(text, path ?? 'that was given')
+function describeLogin({ text, path = 'that was given' }: Inspected): Facts {
+  if (isSealedLogin(text)) {
+    const { client } = parseSealedLogin(text, path)
+    const content = 'sealed by a key of the session that made it: orthrus tickets shows it there'
+    return { kind: fact('login'), client: fact(client), content: fact(content) }
+  }
+  const { client, kdc, tgt, tickets } = parseLogin(text, path)
   const { endTime, renewTill } = tgt
   const services = tickets.map(({ grant }) => grant.service)
   return {

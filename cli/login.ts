@@ -19,6 +19,7 @@ interface LoginCommandOptions {
   readonly kdc?: readonly string[]
   readonly realm?: string
   readonly passwordStdin?: boolean
+  readonly unsealed?: boolean
   /** Milliseconds. */
   readonly lifetime?: number
   readonly json?: boolean
@@ -32,6 +33,7 @@ export function loginCommand(terminal: Terminal): Command {
     .addOption(kdcOption('ORTHRUS_KDC; else where you logged in before, or ws://127.0.0.1:8750'))
     .option('--realm <realm>', 'the realm of a name that is given without one')
     .option('--password-stdin', 'take the password from a line of standard input')
+    .option('--unsealed', 'do not seal the login by a key of your session: for jobs that have none')
     .option('--lifetime <time>', 'ask for a login that ends sooner, as 1h', parseDuration)
     .option('--json', 'answer in JSON')
     .action((name: string, options: LoginCommandOptions) => logIn(terminal, name, options))
@@ -47,7 +49,7 @@ async function logIn(terminal: Terminal, name: string, options: LoginCommandOpti
     logInAt({ client, kdc, password, before, lifetime: options.lifetime ?? 0 }),
   )
   const login = { id: randomBytes(16).toString('hex'), client, kdc, tickets: [], ...made }
-  await logins.write(login)
+  await logins.write(login, { seal: options.unsealed !== true })
   tellLogin(terminal, options, logins, login)
 }
 

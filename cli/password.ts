@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import type { PasswordKey } from '../shared/administration/principals.js'
 import type { Principal } from '../shared/principal.js'
 import { CommandFailed, EXIT } from './failure.js'
+import { whileWorking } from './progress.js'
 import type { Terminal } from './terminal.js'
 
 /**
@@ -57,6 +58,15 @@ export async function askPasswordChange(
 async function requireLength(password: string, principal: Principal): Promise<void> {
   const { requireLongPassword } = await import('../client/login/new-password.js')
   requireLongPassword(password, principal)
+}
+
+/** The key of a new password, with a sign that something is being done. */
+export function shownPasswordKey(
+  terminal: Terminal,
+  password: string,
+  principal: Principal,
+): Promise<PasswordKey> {
+  return whileWorking(terminal, 'making a key of the password', () => passwordKey(password, principal))
 }
 
 /** The key of a new password. */

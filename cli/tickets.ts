@@ -18,6 +18,8 @@ interface TicketsOptions {
 interface Shown {
   readonly client: Principal
   readonly login: KeptLogin | undefined
+  /** Whether it is of no use without the key of a session. */
+  readonly sealed?: boolean
   readonly cause: unknown
 }
 
@@ -37,7 +39,7 @@ async function showTickets(terminal: Terminal, { login: name, realm, json }: Tic
   const shown: Shown[] = []
   for (const client of meant) {
     const read = logins.read(client).then(
-      login => ({ client, login, cause: undefined }),
+      async login => ({ client, login, sealed: await logins.isSealed(client), cause: undefined }),
       (cause: unknown) => ({ client, login: undefined, cause }),
     )
     shown.push(await read)
@@ -48,11 +50,11 @@ async function showTickets(terminal: Terminal, { login: name, realm, json }: Tic
   if (shown.some(({ login }) => login === undefined)) throw new CommandFailed('')
 }
 
-function loginObject({ client, login, cause }: Shown): object {
+function loginObject({ client, login, sealed, cause }: Shown): object {
   if (login === undefined) return { client, error: errorObject(cause) }
   const { kdc, tgt, tickets } = login
   const { startTime, endTime, renewTill } = tgt
-  return { client, kdc, startTime, endTime, renewTill, tickets: tickets.map(ticketObject) }
+  return { client, sealed, kdc, startTime, endTime, renewTill, tickets: tickets.map(ticketObject) }
 }
 
 function ticketObject({ lifetime, grant }: KeptTicket): object {
@@ -64,6 +66,11 @@ function tellLogins(terminal: Terminal, shown: readonly Shown[], now: number): v
   if (shown.length === 0) terminal.out('no login here: orthrus login NAME@REALM\n')
   const rows = shown.flatMap(({ client, login }) => (login === undefined ? [] : rowsOf(client, login, now)))
   if (rows.length > 0) terminal.out(`${table(rows)}\n`)
+  const open = shown.filter(({ sealed }) => sealed === false).map(({ client }) => client)
+  if (open.length > 0)
+    terminal.out(
+      `not sealed by a key of your session, so that a copy of the file can be used: ${open.join(', ')}\n`,
+    )
   for (const { login, cause } of shown) if (login === undefined) report(cause, false, terminal)
 }
 

@@ -44,7 +44,7 @@ const TICKETS_SIZE_MAX = 512 * 1024
 /** Where a realm has its KDCs: more URLs, or longer ones, are nobody's. */
 const URLS_MAX = 32
 
-const FIRST_LINE = '# orthrus login '
+export const FIRST_LINE = '# orthrus login '
 const VERSION = '1'
 const LOGIN_PREFIX = 'orthruslogin1_'
 const TICKET_PREFIX = 'orthrusticket1_'
@@ -70,7 +70,7 @@ export function formatLogin(login: KeptLogin): string {
 }
 
 /** The check at its end tells a line that was cut off or edited from one that is whole. */
-function lineOf(prefix: string, values: readonly Value[]): string {
+export function lineOf(prefix: string, values: readonly Value[]): string {
   const array = encode(values)
   return prefix + toBase64url(concatBytes(array, checkOf(array)))
 }
@@ -82,17 +82,17 @@ function lineOf(prefix: string, values: readonly Value[]): string {
 export function parseLogin(text: string, path: string): KeptLogin {
   const [first = '', login, ...tickets] = linesOf(text, path)
   requireVersion(first, path)
-  if (login === undefined) throw damaged(path, 'there is no login in it')
+  if (login === undefined) throw damagedLogin(path, 'there is no login in it')
   try {
     return withTickets(decodeLogin(arrayOf(login, LOGIN_PREFIX)), tickets)
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
-    throw damaged(path, cause.reason)
+    throw damagedLogin(path, cause.reason)
   }
 }
 
 function linesOf(text: string, path: string): string[] {
-  if (!text.endsWith('\n')) throw damaged(path, 'it was cut off')
+  if (!text.endsWith('\n')) throw damagedLogin(path, 'it was cut off')
   // One login, and as many tickets as are written: more would only take memory.
   return text.slice(0, -1).split('\n', TICKETS_MAX + 3)
 }
@@ -100,7 +100,7 @@ function linesOf(text: string, path: string): string[] {
 function requireVersion(first: string, path: string): void {
   if (first === FIRST_LINE + VERSION) return
   const other = first.startsWith(FIRST_LINE) && /^[0-9]{1,6}$/.test(first.slice(FIRST_LINE.length))
-  if (!other) throw damaged(path, 'its first line is not that of a login')
+  if (!other) throw damagedLogin(path, 'its first line is not that of a login')
   throw invalidFile(
     LOGIN_FILE,
     path,
@@ -110,7 +110,7 @@ function requireVersion(first: string, path: string): void {
 }
 
 /** @throws OrthrusError `malformed` */
-function arrayOf(line: string, prefix: string): Value[] {
+export function arrayOf(line: string, prefix: string): Value[] {
   if (!line.startsWith(prefix)) throw malformed('a line is of another kind')
   const bytes = base64urlBytes(line.slice(prefix.length))
   if (bytes === undefined || bytes.length < SIZE.CHECK) throw malformed('a line was cut off')
@@ -156,7 +156,7 @@ function grantOf(value: Value | undefined): Grant {
   return { ...grant, ticket: grant.ticket.slice(), ticketId: grant.ticketId.slice() }
 }
 
-function damaged(path: string, reason: string): OrthrusError {
+export function damagedLogin(path: string, reason: string): OrthrusError {
   return invalidFile(LOGIN_FILE, path, `cannot be used: ${reason}`, 'write it again: orthrus login NAME')
 }
 

@@ -1,6 +1,9 @@
 import type { Stats } from 'node:fs'
 import { lstat, readdir, rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { toHex } from '../../shared/bytes.js'
+import { systemRandom } from '../../shared/crypto/random.js'
+import { OrthrusError } from '../../shared/errors.js'
 import { codeOf, createFolder, exists } from '../../shared/folder.node.js'
 import { type KeytabDisk, systemDisk } from '../../shared/keytab/keytab-disk.node.js'
 import { type KeytabLock, type LockOptions, lockKeytab } from '../../shared/keytab/keytab-lock.node.js'
@@ -8,18 +11,32 @@ import { invalidFile, LOGIN_FILE } from '../../shared/keytab/private-file.js'
 import { readPrivateVersion } from '../../shared/keytab/private-file.node.js'
 import { removeAllTemporary } from '../../shared/keytab/unfinished-files.node.js'
 import { isPrincipal, isRealm, localPart, type Principal, realmOf } from '../../shared/principal.js'
-import { type Clock, systemClock } from '../../shared/time.js'
+import { type Clock, HOUR, systemClock } from '../../shared/time.js'
 import { systemTimers, type Timers } from '../../shared/timers.js'
 import { formatLogin, type KeptLogin, parseLogin } from './kept-login.js'
 import type { LoginFiles } from './kept-source.js'
 import { requireOwnFolder } from './login-folder.node.js'
+import {
+  isSealedLogin,
+  keyNameOf,
+  openSealedLogin,
+  parseSealedLogin,
+  type SealedLogin,
+  sealLogin,
+} from './sealed-login.js'
+import { type SessionKeys, systemSessionKeys } from './session-keys.node.js'
 
 /** A login is locked, read and replaced as a keytab is whose key changes. */
 const read: KeytabDisk['read'] = path => readPrivateVersion(LOGIN_FILE, path)
 
 const ENDING = '.login'
 
+/** How much longer than the login its key is kept, milliseconds: clocks differ. */
+const KEY_MARGIN = HOUR
+
 export interface LoginFolderOptions {
+  /** The keys that seal logins. Default: those of this machine, if it has any. */
+  readonly keys?: SessionKeys
   readonly clock?: Clock
   readonly timers?: Timers
   readonly disk?: KeytabDisk
@@ -29,10 +46,14 @@ export interface LoginFolderOptions {
 export class LoginFolder implements LoginFiles {
   readonly folder: string
   readonly #lock: LockOptions
+  readonly #keys: Promise<SessionKeys>
+  /** Of the logins that were opened, by the names of their keys. */
+  readonly #known = new Map<string, Uint8Array>()
 
   constructor(folder: string, options: LoginFolderOptions = {}) {
     const { clock = systemClock, timers = systemTimers, disk = systemDisk } = options
     this.folder = folder
+    this.#keys = options.keys === undefined ? systemSessionKeys() : Promise.resolve(options.keys)
     this.#lock = { clock, timers, disk: { ...disk, read }, kind: LOGIN_FILE }
   }
 
@@ -66,9 +87,14 @@ export class LoginFolder implements LoginFiles {
     return this.#parse(text, client)
   }
 
-  #parse(text: string, client: Principal): KeptLogin {
+  /** Whether the login is of no use without the key of a session. @throws OrthrusError `login_invalid` as `read` does */
+  async isSealed(client: Principal): Promise<boolean> {
+    return isSealedLogin((await readPrivateVersion(LOGIN_FILE, this.pathOf(client))).text)
+  }
+
+  async #parse(text: string, client: Principal): Promise<KeptLogin> {
     const path = this.pathOf(client)
-    const login = parseLogin(text, path)
+    const login = parseLogin(isSealedLogin(text) ? await this.#open(text, path) : text, path)
     if (login.client === client) return login
     throw invalidFile(
       LOGIN_FILE,
@@ -78,14 +104,65 @@ export class LoginFolder implements LoginFiles {
     )
   }
 
+  async #open(text: string, path: string): Promise<string> {
+    const sealed = parseSealedLogin(text, path)
+    return openSealedLogin(sealed, await this.#keyOf(sealed, path), path)
+  }
+
+  async #keyOf(sealed: SealedLogin, path: string): Promise<Uint8Array> {
+    const name = keyNameOf(sealed)
+    const key = this.#known.get(name) ?? (await (await this.#keys).find(name))
+    if (key === undefined) throw withoutKey(sealed.client, path)
+    this.#known.set(name, key)
+    return key
+  }
+
+  /** The text of a file in the place of another one, which was sealed or not. */
+  async #like(before: string, login: KeptLogin): Promise<string> {
+    const text = formatLogin(login)
+    if (!isSealedLogin(before)) return text
+    const path = this.pathOf(login.client)
+    const sealed = parseSealedLogin(before, path)
+    return sealLogin(text, sealed, await this.#keyOf(sealed, path), systemRandom)
+  }
+
+  /** Under a key that is drawn for it. @returns the text as it is where this machine keeps no keys */
+  async #sealed(login: KeptLogin): Promise<string> {
+    const { client, tgt } = login
+    const text = formatLogin(login)
+    const about = { client, keyId: toHex(systemRandom(16)) }
+    const end = Math.max(tgt.endTime, tgt.renewTill ?? 0)
+    const lifetime = Math.max(end - this.#lock.clock.now(), 0) + KEY_MARGIN
+    const key = await (await this.#keys).make(keyNameOf(about), lifetime)
+    return key === undefined ? text : sealLogin(text, about, key, systemRandom)
+  }
+
+  /** Of the login that was there before; whatever else was there had none. */
+  async #eraseKey(text: string | undefined, path: string): Promise<void> {
+    if (text === undefined || !isSealedLogin(text)) return
+    try {
+      await (await this.#keys).erase(keyNameOf(parseSealedLogin(text, path)))
+    } catch (cause) {
+      if (!(cause instanceof OrthrusError)) throw cause
+    }
+  }
+
+  /** @returns `undefined` if there is none that may be read */
+  async #textOf(client: Principal): Promise<string | undefined> {
+    const read = await readPrivateVersion(LOGIN_FILE, this.pathOf(client)).catch(() => undefined)
+    return read?.text
+  }
+
   /**
-   * Puts the login in the place of whatever was there.
+   * Puts the login in the place of whatever was there, sealed by a key of the session where there are such keys.
+   * @param seal false for one that jobs without a session use too
    * @throws OrthrusError `login_invalid` if it cannot be written; `unavailable` if others keep the lock
    */
-  async write(login: KeptLogin): Promise<void> {
+  async write(login: KeptLogin, { seal = true }: { readonly seal?: boolean } = {}): Promise<void> {
     const { client } = login
     await this.#makeFolders(client)
     await this.#locked(client, async lock => {
+      const before = await this.#textOf(client)
       const path = this.pathOf(client)
       let old: Stats | undefined = await lstat(path).catch(() => undefined)
       // A link, or what else has the name in a folder that is this user's own, is not written through.
@@ -93,7 +170,8 @@ export class LoginFolder implements LoginFiles {
         await unlink(path)
         old = undefined
       }
-      await lock.replace(formatLogin(login), old)
+      await lock.replace(seal ? await this.#sealed(login) : formatLogin(login), old)
+      await this.#eraseKey(before, path)
     })
   }
 
@@ -106,8 +184,8 @@ export class LoginFolder implements LoginFiles {
     await this.#requireFolders(client)
     await this.#locked(client, async lock => {
       const { text, facts } = await lock.read()
-      const changed = change(this.#parse(text, client))
-      if (changed !== undefined) await lock.replace(formatLogin(changed), facts)
+      const changed = change(await this.#parse(text, client))
+      if (changed !== undefined) await lock.replace(await this.#like(text, changed), facts)
     })
   }
 
@@ -117,6 +195,8 @@ export class LoginFolder implements LoginFiles {
     if (!(await exists(path))) return false
     await this.#requireFolders(client)
     const isErased = await this.#locked(client, async () => {
+      // What was copied of it opens no more either.
+      await this.#eraseKey(await this.#textOf(client), path)
       await removeAllTemporary(path, { readdir: folder => readdir(folder), unlink: name => unlink(name) })
       return unlink(path).then(
         () => true,
@@ -154,4 +234,14 @@ export class LoginFolder implements LoginFiles {
       await lock.release()
     }
   }
+}
+
+function withoutKey(client: Principal, path: string): OrthrusError {
+  const again = `orthrus login ${client}`
+  return invalidFile(
+    LOGIN_FILE,
+    path,
+    'is sealed by a key of the session that made it, which is not here: it has ended, this is another user, machine or container, or keyctl (keyutils) is missing',
+    `run: ${again}; for jobs that have no session, give them a keytab of their own, or: ${again} --unsealed`,
+  )
 }

@@ -95,7 +95,7 @@ describe('a login', () => {
     expect(await run('tickets')).toEqual(
       done(
         expect.stringMatching(
-          /^bob@demo\.example +ends in (9|8) h +renewable for 6 d\n {2}orders +ends in \d+ min\n$/,
+          /^bob@demo\.example +ends in (9|8) h +renewable for 6 d\n {2}orders +ends in \d+ min\nnot sealed by a key of your session, .*: bob@demo\.example\n$/,
         ),
       ),
     )

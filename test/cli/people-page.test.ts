@@ -55,7 +55,7 @@ const SAYS: readonly (readonly [RegExp, RegExp])[] = [
   [/^orthrus get/, /^orders@demo\.example +ends in \d+ min\n$/],
   [
     /^orthrus tickets/,
-    /^ann@demo\.example +ends in [89] h +renewable for 6 d\n {2}orders +ends in \d+ min\n$/,
+    /^ann@demo\.example +ends in [89] h +renewable for 6 d\n {2}orders +ends in \d+ min\n(?:not sealed .*\n)?$/,
   ],
   [/^orthrus logout/, /^erased the login of ann@demo\.example from this machine/],
   [

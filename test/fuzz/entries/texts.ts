@@ -1,6 +1,7 @@
 import { sha256 } from '#primitives'
 import { originsFrom, urlsFrom } from '../../../client/connect-urls.js'
 import { formatLogin, parseLogin } from '../../../client/kept-login/kept-login.js'
+import { openSealedLogin, parseSealedLogin, sealLogin } from '../../../client/kept-login/sealed-login.js'
 import { countedAddress, parseForwardedAddress } from '../../../kdc/transport/address.js'
 import { TrustedProxies } from '../../../kdc/transport/trusted-proxies.js'
 import {
@@ -320,6 +321,25 @@ const loginArray: Entry = {
   },
 }
 
+const SEALING_KEY = new Uint8Array(32).fill(4)
+const SEALED_TEXT = sealLogin(
+  LOGIN_TEXT,
+  { client: LOGIN.client, keyId: LOGIN.id },
+  SEALING_KEY,
+  length => new Uint8Array(length),
+)
+
+const sealedLogin: Entry = {
+  name: 'sealed login of a person',
+  form: 'text',
+  seeds: ofText(SEALED_TEXT, LOGIN_TEXT, '# orthrus login 2\n'),
+  run: (input, measure) =>
+    outcomeOf(() => {
+      const sealed = measure(() => parseSealedLogin(textOf(input), 'ann.login'))
+      requireSame(openSealedLogin(sealed, SEALING_KEY, 'ann.login'), LOGIN_TEXT)
+    }, ['login_invalid']),
+}
+
 const [apReq] = exchanges.apReq
 const [error] = exchanges.errors
 
@@ -408,6 +428,7 @@ export const textEntries: readonly Entry[] = [
   joinCode,
   joinArray,
   loginText,
+  sealedLogin,
   loginArray,
   httpFields,
   furtherHeaders,
