@@ -52,5 +52,4 @@ for (const entry of readdirSync('dist', { recursive: true, withFileTypes: true }
 }
 
 // As npm links it: built again, it must stay a command.
-const command = resolve('dist/cli/orthrus.js')
-if (existsSync(command)) chmodSync(command, 0o755)
+for (const path of ['dist/cli/bin.cjs', 'dist/cli/orthrus.js']) if (existsSync(path)) chmodSync(path, 0o755)

@@ -36,7 +36,23 @@ const WRITTEN = {
  * @returns the paths of all files in dist/
  */
 export async function bundle(manifest) {
-  return [...(await bundleForNode(manifest)), ...(await bundlePortable(manifest))]
+  return [
+    ...(await bundleForNode(manifest)),
+    ...(await bundlePortable(manifest)),
+    ...(await bundleCommand(manifest)),
+  ]
+}
+
+/** The command as it is installed: CommonJS, which Node starts sooner, and which loads the program when there is more to do. */
+async function bundleCommand({ bin = {} }) {
+  const paths = Object.values(bin).map(path => path.replace('./dist/', ''))
+  for (const path of paths) {
+    const input = path.replace(/\.cjs$/, '.cts')
+    const build = await rolldown({ ...COMMON, input, platform: 'node', external: /orthrus\.js$/ })
+    await build.write({ ...WRITTEN, dir: undefined, file: `dist/${path}`, format: 'cjs' })
+    await build.close()
+  }
+  return paths
 }
 
 async function bundleForNode(manifest) {

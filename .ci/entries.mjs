@@ -8,12 +8,16 @@ import { join } from 'node:path'
 
 const PORTABLE = './dist/portable/'
 
-/** What the package publishes, but for its command: modules, by the paths of their sources. */
+/** What the package publishes: modules, by the paths of their sources. The installed command is no module (`bin.cjs`). */
 export function publishedEntries(manifest) {
   const { exports = {}, imports = {}, bin = {} } = manifest
-  const paths = JSON.stringify([exports, imports, bin]).match(/\.\/dist\/[^"]+\.js(?=")/g) ?? []
-  const own = paths.filter(path => !path.startsWith(PORTABLE))
-  return [...new Set(own.map(path => sourceOf(path.replace('./dist/', ''))))].sort()
+  const paths = JSON.stringify([exports, imports]).match(/\.\/dist\/[^"]+\.js(?=")/g) ?? []
+  const own = paths.filter(path => !path.startsWith(PORTABLE)).map(path => path.replace('./dist/', ''))
+  // What the installed command loads.
+  const commands = Object.values(bin).map(path =>
+    path.replace('./dist/', '').replace(/bin\.cjs$/, 'orthrus.js'),
+  )
+  return [...new Set([...own, ...commands].map(sourceOf))].sort()
 }
 
 /** What other platforms than Node get in place of an entry, by the paths of their sources. */

@@ -425,7 +425,7 @@ describe('every path that is named', () => {
   const read = (path: string): string => readFileSync(join(root, path), 'utf8')
   /** What is built comes from a source of the same name. */
   const sourceOf = (path: string): string =>
-    path.replace(/^(\.\/)?dist\/(?:portable\/)?/, '').replace(/(\.d)?\.[jt]s$/, '.ts')
+    path.replace(/^(\.\/)?dist\/(?:portable\/)?/, '').replace(/(?:\.d)?\.(c?)[jt]s$/, '.$1ts')
 
   it('in the exports, imports and commands of the package has its source', () => {
     const { exports, imports, bin } = JSON.parse(read('package.json')) as Record<string, unknown>

@@ -42,7 +42,7 @@ async function plansWith(folder: string, kdc: Child, service: Child): Promise<Pl
   const file = join(folder, 'bench.keytab')
   writeFileSync(file, keytab, { mode: 0o600 })
   const login = ['--kdc', url, '--keytab', file, '--principal', clientName(0)]
-  const command = new URL('../../cli/orthrus.js', import.meta.url).pathname
+  const command = new URL('../../cli/bin.cjs', import.meta.url).pathname
   const call = [`http://127.0.0.1:${orthrus}/orders/7`, '--service', serviceName(0), ...login]
   return [
     { head: headOf('none', 'node -e 0', true), args: ['-e', '0'] },

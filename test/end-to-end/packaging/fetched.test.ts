@@ -53,7 +53,7 @@ describe.runIf(asked)('with what is fetched for it', { timeout: 300_000 }, () =>
     })
 
     it('runs the command and the demonstration', async () => {
-      const command = await run(node, [join(installed.place, 'dist/cli/orthrus.js'), '--version'], folder)
+      const command = await run(node, [join(installed.place, 'dist/cli/bin.cjs'), '--version'], folder)
       expect(command).toEqual({ code: 0, out: '0.1.0\n', err: '' })
       const { code, out, err } = await run(node, ['dist/examples/demo/demo.js'], root)
       expect({ code, err }).toEqual({ code: 0, err: '' })
