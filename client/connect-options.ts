@@ -114,6 +114,15 @@ export interface PasswordLogin extends CommonOptions, KdcOption {
    * Node tells the end alone.
    */
   readonly onProgress?: (done: number) => void
+  /**
+   * Browsers only: keeps the login, so that other pages of this origin can use it with `login: true`. `tabs`: in the memory of the
+   * pages that are open, until the last one is closed. `storage`: in IndexedDB too, so that it outlives the browser; it
+   * is sealed under a key that no script can copy. Either way **every script of this origin can be this person** until
+   * the login ends (docs/browsers.md). The key of the password is forgotten. Default: nothing is kept.
+   */
+  readonly keepLogin?: 'tabs' | 'storage'
+  /** Called when the person has logged out in another page of this origin; the realm is closed then. Needs `keepLogin`. */
+  readonly onLogout?: () => void
   /** Allows a login over `ws://` to another machine. Anybody who listens can then guess the password offline. */
   readonly allowPasswordOverPlainWebSocket?: boolean
   readonly keytab?: never
@@ -121,10 +130,15 @@ export interface PasswordLogin extends CommonOptions, KdcOption {
   readonly login?: never
 }
 
-/** The login of the person who runs the program, as `orthrus login` made it (docs/people.md). Node only. */
+/**
+ * The login of the person who runs the program, as `orthrus login` made it (docs/people.md); in a browser that of the pages
+ * of this origin, as `keepLogin` made it (docs/browsers.md).
+ */
 export interface KeptLogin extends CommonOptions, Partial<KdcOption> {
   /** `ann@demo.example`, or `true` for the only login, or the only one in `realm`. Its file names the KDCs. */
   readonly login: string | true
+  /** In a browser, called when the person has logged out in another page of this origin; the realm is closed then. */
+  readonly onLogout?: () => void
   /** The folder that logins are kept in. Default: that of `orthrus login`, by the environment of the process. */
   readonly loginFolder?: string
   readonly keytab?: never
@@ -170,6 +184,8 @@ const KNOWN: KnownOptions<ConnectOptions> = {
   allowPasswordOverPlainWebSocket: true,
   parametersCache: true,
   onProgress: true,
+  keepLogin: true,
+  onLogout: true,
   maxRequest: true,
   maxResponse: true,
   timeouts: true,
@@ -201,6 +217,7 @@ export function requireConnectOptions(options: ConnectOptions): void {
   requireOnEvent('connect', options.onEvent)
   requireTracing('connect', options.tracing)
   if (options.login !== undefined) requireLogin(options)
+  requireKept(options)
   if ('rotation' in options) requireRotation('connect', options)
   if ('join' in options) requireJoin('connect', options)
 }
@@ -214,6 +231,24 @@ function requireLogin(options: ConnectOptions): void {
   const { login } = options as { readonly login: unknown }
   if (login === true || typeof login === 'string') return
   throw new TypeError("login of connect is a name such as 'ann@demo.example', or true for the only login")
+}
+
+/** @throws TypeError for a way of keeping a login that there is not, and for another identity, whose login nobody keeps */
+function requireKept(options: Pick<ConnectOptions, 'login' | 'password'> & KeptOptions): void {
+  const { keepLogin, onLogout, password, login } = options
+  if (keepLogin !== undefined && keepLogin !== 'tabs' && keepLogin !== 'storage')
+    throw new TypeError("keepLogin of connect is 'tabs' or 'storage', or left out")
+  if (keepLogin !== undefined && password === undefined)
+    throw new TypeError('keepLogin of connect is for a login with principal and password')
+  if (onLogout === undefined) return
+  if (typeof onLogout !== 'function') throw new TypeError('onLogout of connect is a function')
+  if (keepLogin === undefined && login === undefined)
+    throw new TypeError('onLogout of connect needs keepLogin or login: no other login ends elsewhere')
+}
+
+interface KeptOptions {
+  readonly keepLogin?: unknown
+  readonly onLogout?: unknown
 }
 
 export function isPasswordLogin(options: ConnectOptions): options is PasswordLogin {

@@ -10,8 +10,10 @@ import {
   type TicketSource,
 } from './cache/ticket-source.js'
 import { type IdentityContext, identityFrom, kdcsOfKeytab } from './connect-identity.js'
+import { connectKeeping, endWithLogin } from './connect-keeping.js'
 import {
   type ConnectOptions,
+  isPasswordLogin,
   type KeptLogin,
   type KeytabLogin,
   requireConnectOptions,
@@ -58,6 +60,8 @@ export async function connectOver(openSocket: OpenSocket, options: ConnectOption
     const found = await findLogin(options)
     return connectNow(openSocket, { ...options, kdc: options.kdc ?? found.kdc }, found)
   }
+  if (isPasswordLogin(options) && options.keepLogin !== undefined)
+    return connectKeeping(options, options.keepLogin, (...given) => connectNow(openSocket, ...given))
   if (options.keytab === undefined) return connectNow(openSocket, options)
   const { join, instance, allowJoinOverPlainWebSocket, ...rest } = options
   const code = requireJoin('connect', options)
@@ -114,6 +118,7 @@ async function connectNow(
   const source = found?.source(sourcing) ?? (await sourceFrom(options, sourcing))
   settings.telemetry.principal = source.client
   const realm = new Realm(partsFrom(options, { ...settings, ...sourcing, connection, source, openSocket }))
+  if (found !== undefined) endWithLogin(realm, found, options)
   try {
     // A credential for one service works without the KDC.
     if (source.held === undefined) await reachKdc(connection, { ...settings, signal: options.signal })

@@ -92,6 +92,7 @@ export class Realm {
     this.import = this.import.bind(this)
     this.onBehalf = this.onBehalf.bind(this)
     this.metrics = this.metrics.bind(this)
+    this.logout = this.logout.bind(this)
     this.close = this.close.bind(this)
   }
 
@@ -238,6 +239,16 @@ export class Realm {
       tickets: tickets.size,
       kdcConnected: connection.isConnected,
     })
+  }
+
+  /**
+   * Erases the login that the realm goes by, if it is kept (`login` or `keepLogin` of `connect`), and closes the realm. In a
+   * browser the realms of all pages of this origin that go by it are closed. It ends no ticket: whoever copied one can use it until its end.
+   * @throws OrthrusError `login_invalid` if it cannot be erased
+   */
+  async logout(): Promise<void> {
+    await this.#parts.source.logout?.()
+    this.close()
   }
 
   /** Stops every timer, closes every socket and rejects what is pending. The realm cannot be used afterwards. */

@@ -85,6 +85,7 @@ const LOADING_LATER = [
   'client/connect.ts',
   'client/realm.ts',
   'client/kept-login/find-login.ts',
+  'client/kept-login/find-login.ts',
   'client/request/fetch.ts',
   'client/request/http-response.ts',
   'client/request/http-response.ts',
@@ -110,6 +111,7 @@ const ORDER = {
   client: [
     ['index.ts', 'admin.ts'],
     ['connect.ts'],
+    ['connect-keeping.ts'],
     ['rotation/', 'join/'],
     ['channel/'],
     ['realm.ts'],

@@ -30,6 +30,8 @@ export interface TicketSource {
   readonly login: Login | undefined
   /** Resolves when what was granted so far stands in the file of the login, if there is one. Never rejects. */
   saved?(): Promise<void>
+  /** Erases the login, if it is kept. */
+  logout?(): Promise<void>
 }
 
 /** What a client does with its own long-term key besides getting tickets (docs/protocol.md section 12). */

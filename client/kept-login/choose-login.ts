@@ -28,12 +28,17 @@ export function loginsMeant(logins: readonly Principal[], { name, realm }: Login
 
 /**
  * The one that is meant.
+ * @param again what to do if there is none, where that is no command
  * @throws OrthrusError `login_invalid` if there is none, or there are several
  * @throws TypeError for what is no name and no realm
  */
-export function loginMeant(logins: readonly Principal[], choice: LoginChoice): Principal {
+export function loginMeant(
+  logins: readonly Principal[],
+  choice: LoginChoice,
+  again?: () => string,
+): Principal {
   const [first, ...more] = loginsMeant(logins, choice)
-  if (first === undefined) throw none(choice)
+  if (first === undefined) throw none(choice, again)
   if (more.length === 0) return first
   throw new OrthrusError('login_invalid', `there are logins of ${[first, ...more].join(', ')}`, {
     final: true,
@@ -41,7 +46,7 @@ export function loginMeant(logins: readonly Principal[], choice: LoginChoice): P
   })
 }
 
-function none({ name, realm }: LoginChoice): OrthrusError {
+function none({ name, realm }: LoginChoice, again?: () => string): OrthrusError {
   const whose = name === undefined ? '' : ` of ${name}`
   const where = realm === undefined ? '' : ` in ${realm}`
   const typed =
@@ -50,8 +55,12 @@ function none({ name, realm }: LoginChoice): OrthrusError {
       : name.includes('@')
         ? name
         : `${name}@${realm ?? 'REALM'}`
-  return new OrthrusError('login_invalid', `there is no login${whose}${where} on this machine`, {
-    final: true,
-    hint: `run: orthrus login ${typed}`,
-  })
+  return new OrthrusError(
+    'login_invalid',
+    `there is no login${whose}${where} ${again === undefined ? 'on this machine' : 'in this browser'}`,
+    {
+      final: true,
+      hint: again?.() ?? `run: orthrus login ${typed}`,
+    },
+  )
 }

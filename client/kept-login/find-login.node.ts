@@ -1,11 +1,11 @@
 import { kdcsOfKeytab, keytabIdentity } from '../login/keytab-login.js'
 import { loginMeant } from './choose-login.js'
-import type { FoundLogin, WantedLogin } from './find-login.js'
 import { KeptSource } from './kept-source.js'
 import { LoginFolder } from './login-files.node.js'
 import { loginFolder } from './login-folder.node.js'
+import type { FoundLogin, NewLogin, WantedLogin } from './wanted-login.js'
 
-export type { FoundLogin, WantedLogin } from './find-login.js'
+export type { FoundLogin, NewLogin, WantedLogin } from './wanted-login.js'
 
 /** Here it is loaded with the client, as most clients have a keytab. */
 export const loadKeytabLogin = () => ({ kdcsOfKeytab, keytabIdentity })
@@ -23,4 +23,14 @@ export async function findLogin({ login: name, realm, ...wanted }: WantedLogin):
   const choice = { name: name === true ? undefined : name, realm }
   const login = await files.read(loginMeant(await files.list(), choice))
   return { kdc: login.kdc, source: options => new KeptSource(login, files, options) }
+}
+
+/** @throws TypeError always: a person who uses programs logs in once for all of them */
+export async function requireKeeping(_where: 'tabs' | 'storage'): Promise<void> {
+  throw new TypeError('keepLogin of connect is for pages: run orthrus login, and connect({ login: true })')
+}
+
+export async function keepLogin(_made: NewLogin, where: 'tabs' | 'storage'): Promise<FoundLogin> {
+  await requireKeeping(where)
+  throw new TypeError('no login is kept here')
 }

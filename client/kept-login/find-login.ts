@@ -1,24 +1,31 @@
-import type { SourceOptions, TicketSource } from '../cache/ticket-source.js'
+import type { FoundLogin, NewLogin, WantedLogin } from './wanted-login.js'
 
-/** For platforms without files. `find-login.node.ts` has the same function. */
+export type { FoundLogin, NewLogin, WantedLogin }
 
-/** What few pages need is loaded when one does. */
+/** For pages. `find-login.node.ts` has the same functions. What few pages need is loaded when one does. */
+
 export const loadKeytabLogin = () => import('../login/keytab-login.js')
 
-/** What `connect` is told of the login. */
-export interface WantedLogin {
-  readonly login: string | true
-  readonly realm?: string | undefined
-  readonly loginFolder?: string | undefined
+const loadPageLogins = () => import('./page-login.js')
+
+/**
+ * Finds a login that another page of this origin has, or that is in the browser's storage.
+ * @throws OrthrusError `login_invalid` if there is none, or several and none is named
+ */
+export async function findLogin(wanted: WantedLogin): Promise<FoundLogin> {
+  if (wanted.loginFolder !== undefined) throw new TypeError('there are no files here: leave out loginFolder')
+  const { findPageLogin } = await loadPageLogins()
+  return findPageLogin(wanted)
 }
 
-export interface FoundLogin {
-  /** Where its tickets come from. */
-  readonly kdc: readonly string[]
-  source(options: SourceOptions): TicketSource
+/** @throws OrthrusError `login_invalid`. @throws TypeError if no login can be kept here */
+export async function requireKeeping(where: 'tabs' | 'storage'): Promise<void> {
+  const pages = await loadPageLogins()
+  pages.requireKeeping(where)
 }
 
-/** @throws TypeError always: a browser has no files */
-export async function findLogin(_wanted: WantedLogin): Promise<FoundLogin> {
-  throw new TypeError('there are no files here: log in with { principal, password }')
+/** Keeps a login that was made just now. */
+export async function keepLogin(made: NewLogin, where: 'tabs' | 'storage'): Promise<FoundLogin> {
+  const { keepPageLogin } = await loadPageLogins()
+  return keepPageLogin(made, where)
 }

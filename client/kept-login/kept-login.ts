@@ -174,12 +174,17 @@ export function loginAgain(client: Principal): string {
   return `orthrus login ${client}`
 }
 
-/** The error for a login that is no more. @param how that it has ended, as in `ended 2 h ago` */
-export function noLogin(client: Principal, how: string, cause?: unknown): OrthrusError {
+/** The error for a login that is no more. @param how that it has ended, as in `ended 2 h ago`. @param again what to do */
+export function noLogin(
+  client: Principal,
+  how: string,
+  cause?: unknown,
+  again = `run: ${loginAgain(client)}`,
+): OrthrusError {
   return new OrthrusError('login_invalid', `the login of ${localPart(client)} in ${realmOf(client)} ${how}`, {
     final: true,
     principal: client,
-    hint: `run: ${loginAgain(client)}`,
+    hint: again,
     cause,
   })
 }

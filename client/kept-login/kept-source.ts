@@ -15,6 +15,10 @@ import { type KeptLogin, loginAgain, noLogin, withGranted } from './kept-login.j
 export interface LoginFiles {
   read(client: Principal): Promise<KeptLogin>
   amend(client: Principal, change: (login: KeptLogin) => KeptLogin | undefined): Promise<void>
+  /** Missing where nothing is kept but in memory. */
+  erase?(client: Principal): Promise<unknown>
+  /** What the person does for a new login, if it is not the command. */
+  again?(): string
 }
 
 /** How long after a failed renewal of a TGT the next one is tried, milliseconds. */
@@ -81,6 +85,15 @@ export class KeptSource implements TicketSource {
 
   readonly saved = (): Promise<void> => this.#saving
 
+  readonly logout = async (): Promise<void> => {
+    await this.#saving
+    await this.#files.erase?.(this.client)
+  }
+
+  #again(): string {
+    return this.#files.again?.() ?? `run: ${loginAgain(this.client)}`
+  }
+
   /** A kept ticket, unless it was given already or is old enough to be refreshed. */
   #keptFor(service: Principal, lifetime: number): [Principal, Grant][] {
     const now = this.#options.time.now()
@@ -117,7 +130,7 @@ export class KeptSource implements TicketSource {
   async #current(): Promise<void> {
     const now = this.#options.time.now()
     if (now >= this.#tgt.endTime && !(await this.#takeNewer()))
-      throw noLogin(this.client, `ended at ${formatTime(this.#tgt.endTime)}`)
+      throw noLogin(this.client, `ended at ${formatTime(this.#tgt.endTime)}`, undefined, this.#again())
     if (this.#isRenewalDue(now)) {
       this.#renewing ??= this.#renew().finally(() => {
         this.#renewing = undefined
@@ -175,7 +188,7 @@ export class KeptSource implements TicketSource {
     return new OrthrusError(code, reason, {
       ...facts,
       final,
-      hint: `the login has ended, or was revoked; run: ${loginAgain(this.client)}`,
+      hint: `the login has ended, or was revoked; ${this.#again()}`,
       cause,
     })
   }

@@ -38,7 +38,7 @@ function hintForFailure(cause: unknown, request: SentRequest): string {
 }
 
 const STREAMED =
-  'a browser streams a sealed body only over HTTP/2, which a proxy in front of the service may speak: over HTTP/1.1 send it without sealed; '
+  'a browser streams a body only over HTTP/2, which a proxy in front of the service may speak: over HTTP/1.1 give it whole, as bytes; '
 
 function hintForPage({ origin }: URL): string {
   return `across origins, does ${origin} allow this page, its method and the headers authorization, content-type, content-encoding and orthrus-credential, orthrus-accept and orthrus-covered, and expose authentication-info and www-authenticate (CORS)? The service does with requireTicket({ cors: { origins: ['https://app.example'] } }), this page's origin in the list`

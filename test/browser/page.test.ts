@@ -16,7 +16,7 @@ it('has few bytes to load for a login, tickets and fetch, and nothing of Node', 
   expect(ofNode.map(({ path }) => path)).toEqual([])
 })
 
-describe.skipIf(!hasChromium)('a page in Chromium', () => {
+describe.skipIf(!hasChromium)('a page in Chromium', { timeout: 120_000 }, () => {
   it('calls a service on another origin: plainly, with sealed bodies, and by a channel', async () => {
     const { realm, orders, open } = await startPageWorld()
     const { page, problems } = await open()

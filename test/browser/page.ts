@@ -13,7 +13,7 @@ import {
   requireTicket,
   type Service,
 } from '../../service/index.js'
-import { startRealm, type TestRealm } from '../../testing/index.js'
+import { createTestClock, startRealm, type TestRealm } from '../../testing/index.js'
 import { root, temporaryFolder } from '../end-to-end/processes.js'
 import { openPage, type Served, serveFiles } from '../support/chromium.js'
 
@@ -98,7 +98,7 @@ export interface PageWorld {
 /** A realm, the service `orders` on one origin, and a page on another. */
 export async function startPageWorld(options: Partial<RequireTicketOptions> = {}): Promise<PageWorld> {
   const origin = await serveFiles(await pageFiles(), { 'content-security-policy': STRICT_CSP })
-  const realm = await startRealm({ allowedOrigins: [origin] })
+  const realm = await startRealm({ clock: createTestClock(Date.now()), allowedOrigins: [origin] })
   onTestFinished(() => realm.close())
   inRealTime(realm)
   await realm.add('web', 'orders')

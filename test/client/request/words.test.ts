@@ -89,8 +89,9 @@ describe('an answer that did not come', () => {
     const hint = await hintOf(realm.fetch(`${ORDERS_URL}/`))
     expect(hint).toContain('expose authentication-info')
     expect(hint).not.toContain('HTTP/2')
-    const sealed = realm.fetch(`${ORDERS_URL}/`, { method: 'POST', body: 'x', sealed: true })
-    expect(await hintOf(sealed)).toContain('a browser streams a sealed body only over HTTP/2')
+    const body = new Blob(['x']).stream()
+    const sealed = realm.fetch(`${ORDERS_URL}/`, { method: 'POST', body, sealed: true })
+    expect(await hintOf(sealed)).toContain('a browser streams a body only over HTTP/2')
   })
 })
 

@@ -1,0 +1,130 @@
+import { OrthrusError } from '../../shared/errors.js'
+import type { Principal } from '../../shared/principal.js'
+import { formatLogin, type KeptLogin, noLogin, parseLogin } from './kept-login.js'
+import type { LoginFiles } from './kept-source.js'
+import { pageHint } from './page-hint.js'
+import type { TabLogins } from './tab-logins.js'
+
+const DATABASE = 'orthrus'
+const STORE = 'logins'
+const VERSION = 1
+const LOCK = 'orthrus login '
+
+/** AES-GCM. Each login is sealed under a key that is drawn for it alone, so the nonce may be any. */
+const ALGORITHM = 'AES-GCM'
+const NONCE_BYTES = 12
+
+interface Sealed {
+  /** Cannot be exported: a script can use it, and not copy it. */
+  readonly key: CryptoKey
+  readonly nonce: Uint8Array<ArrayBuffer>
+  readonly box: ArrayBuffer
+}
+
+/** The logins that are kept in the IndexedDB of this origin, each sealed under a key that WebCrypto does not give out. */
+export class StoredLogins implements LoginFiles {
+  readonly again = pageHint
+  readonly #tabs: TabLogins
+
+  /** @param tabs tells the other pages when a login has ended */
+  constructor(tabs: TabLogins) {
+    this.#tabs = tabs
+  }
+
+  async list(): Promise<Principal[]> {
+    // To open a database makes it.
+    if (!(await isDatabaseThere())) return []
+    const keys = await inStore('readonly', store => store.getAllKeys())
+    return (keys as Principal[]).sort()
+  }
+
+  async read(client: Principal): Promise<KeptLogin> {
+    const sealed: Sealed | undefined = await inStore('readonly', store => store.get(client))
+    if (sealed === undefined) throw noLogin(client, 'is not in this browser', undefined, pageHint())
+    const login = parseLogin(await open(sealed, client), 'in IndexedDB')
+    if (login.client === client) return login
+    throw noLogin(client, `is that of ${login.client}`, undefined, pageHint())
+  }
+
+  async write(login: KeptLogin): Promise<void> {
+    await alone(login.client, () => put(login))
+  }
+
+  async amend(client: Principal, change: (login: KeptLogin) => KeptLogin | undefined): Promise<void> {
+    await alone(client, async () => {
+      const changed = change(await this.read(client))
+      if (changed !== undefined) await put(changed)
+    })
+  }
+
+  async erase(client: Principal): Promise<void> {
+    await alone(client, () => inStore('readwrite', store => store.delete(client)))
+    await this.#tabs.erase(client)
+  }
+
+  whenEnded(client: Principal, run: () => void): () => void {
+    return this.#tabs.whenEnded(client, run)
+  }
+}
+
+/** Two pages that add a ticket lose none, and none brings back a login that has ended. */
+function alone<T>(client: Principal, work: () => Promise<T>): Promise<T> {
+  requireSecure()
+  return navigator.locks.request(`${LOCK}${client}`, work)
+}
+
+/** @throws OrthrusError `login_invalid` where the browser has neither WebCrypto nor locks */
+export function requireSecure(): void {
+  if (globalThis.isSecureContext) return
+  throw new OrthrusError('login_invalid', 'this page can keep no login: it was not loaded over HTTPS', {
+    final: true,
+    hint: "serve it over https:, or from localhost; keepLogin: 'tabs' stores nothing",
+  })
+}
+
+function associated(client: Principal): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`orthrus login 1 ${client}`)
+}
+
+async function put(login: KeptLogin): Promise<void> {
+  const key = await crypto.subtle.generateKey({ name: ALGORITHM, length: 256 }, false, ['encrypt', 'decrypt'])
+  const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES))
+  const settings = { name: ALGORITHM, iv: nonce, additionalData: associated(login.client) }
+  const box = await crypto.subtle.encrypt(settings, key, new TextEncoder().encode(formatLogin(login)))
+  const sealed: Sealed = { key, nonce, box }
+  await inStore('readwrite', store => store.put(sealed, login.client))
+}
+
+async function open({ key, nonce, box }: Sealed, client: Principal): Promise<string> {
+  const settings = { name: ALGORITHM, iv: nonce, additionalData: associated(client) }
+  try {
+    return new TextDecoder().decode(await crypto.subtle.decrypt(settings, key, box))
+  } catch (cause) {
+    throw noLogin(client, 'was damaged in this browser', cause, pageHint())
+  }
+}
+
+async function isDatabaseThere(): Promise<boolean> {
+  return (await indexedDB.databases()).some(({ name }) => name === DATABASE)
+}
+
+async function inStore<T>(
+  mode: IDBTransactionMode,
+  work: (store: IDBObjectStore) => IDBRequest<T>,
+): Promise<T> {
+  const opening = indexedDB.open(DATABASE, VERSION)
+  opening.onupgradeneeded = () => void opening.result.createObjectStore(STORE)
+  const database = await ended(opening)
+  try {
+    return await ended(work(database.transaction(STORE, mode).objectStore(STORE)))
+  } finally {
+    database.close()
+  }
+}
+
+function ended<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error)
+  })
+}
