@@ -17,6 +17,8 @@ export interface Known {
   /** From when on the log was read; null for all of it that is kept. */
   readonly since: number | null
   readonly uses: readonly Use[]
+  /** When the log begins. In a log that is younger than its last part everything would be new. */
+  readonly begins: number
   /** The same of the last part of it alone, so that what is only there is known as new. */
   readonly recent: { readonly since: number; readonly uses: readonly Use[] }
 }
@@ -37,12 +39,15 @@ export class FirstSeens {
   }
 
   /** May be called again with more of the log. */
-  learn({ since, uses, recent }: Known): void {
+  learn({ since, uses, begins, recent }: Known): void {
+    const isOldEnough = begins <= recent.since
     const lately = new Map(recent.uses.map(use => [pairOf(use), use]))
     for (const use of uses) {
       const pair = pairOf(use)
       if (this.#known.has(pair)) continue
-      const first = firstOf(use, lately.get(pair), recent.since, this.#early.get(pair))
+      const early = this.#early.get(pair)
+      const first =
+        seenLive(use, early) ?? (isOldEnough ? firstOf(use, lately.get(pair), recent.since) : undefined)
       if (first === undefined) {
         this.#known.add(pair)
         this.#first.delete(pair)
@@ -82,15 +87,17 @@ const SEEN_MAX = 50_000
 /** The last part of the log is as long as a pair is marked, and reading it takes a moment. */
 const SLACK = 60_000
 
-/** @returns `undefined` for a pair that was there before */
-function firstOf(
-  whole: Use,
-  recent: Use | undefined,
-  since: number,
+/** When a pair was first seen by the page itself, if the log has no more of it than the page. */
+function seenLive(
+  { granted, denied }: Use,
   early: { readonly at: number; readonly count: number } | undefined,
 ): FirstSeen | undefined {
+  return early !== undefined && granted + denied <= early.count ? { at: early.at } : undefined
+}
+
+/** @returns `undefined` for a pair that was there before the last part of the log */
+function firstOf(whole: Use, recent: Use | undefined, since: number): FirstSeen | undefined {
   const count = whole.granted + whole.denied
-  if (early !== undefined && count <= early.count) return { at: early.at }
   if (recent === undefined || count > recent.granted + recent.denied) return undefined
   return count === 1 ? { at: whole.at } : { after: since }
 }

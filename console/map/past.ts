@@ -7,9 +7,9 @@ import type { Known } from './first-seen.js'
 
 /** What the map reads of the log from before the page. */
 
-type Reading = Pick<AuditReading, 'uses'>
+type Reading = Pick<AuditReading, 'uses' | 'lines'>
 
-export function usesSince(audit: Reading, since: number | null): Promise<readonly Use[]> {
+export function usesSince(audit: Pick<AuditReading, 'uses'>, since: number | null): Promise<readonly Use[]> {
   const filter: AuditFilter = { client: null, service: null, outcome: null, since }
   return audit.uses(filter)
 }
@@ -33,6 +33,7 @@ export interface KnownOptions {
  * @throws OrthrusError as `audit.uses` does
  */
 export async function* readKnown({ audit, now, monotonic, isOver }: KnownOptions): AsyncGenerator<Known> {
+  const begins = await beginningOf(audit(), now())
   for (const reach of REACHES) {
     const begin = monotonic()
     const since = reach === null ? null : now() - reach
@@ -42,9 +43,16 @@ export async function* readKnown({ audit, now, monotonic, isOver }: KnownOptions
     const recentSince = now() - HOUR
     const recent = { since: recentSince, uses: await usesSince(audit(), recentSince) }
     if (isOver()) return
-    yield { since, uses, recent }
+    yield { since, uses, begins, recent }
     if (monotonic() - begin > ENOUGH) return
   }
+}
+
+/** When the kept log begins; now if it has no lines. */
+async function beginningOf(audit: Pick<AuditReading, 'lines'>, now: number): Promise<number> {
+  const all: AuditFilter = { client: null, service: null, outcome: null, since: null }
+  for await (const { line } of audit.lines(all)) return Date.parse(line.at)
+  return now
 }
 
 export interface LatestOptions {

@@ -153,6 +153,7 @@ describe('first seen', () => {
   const known = (uses: Use[], recent: Use[], since: number | null = null) => ({
     since,
     uses,
+    begins: START - 30 * 24 * HOUR,
     recent: { since: START - HOUR, uses: recent },
   })
 
@@ -179,6 +180,17 @@ describe('first seen', () => {
     firsts.learn(known(uses, uses))
     expect(firsts.newness({ client: 'a', service: 's' }, START)).toEqual({ after: START - HOUR })
     expect(firsts.newness({ client: 'b', service: 's' }, START)).toEqual({ at: START - 5 })
+  })
+
+  it('calls nothing new of a log that is younger than an hour, but for what the page saw itself', () => {
+    const firsts = new FirstSeens()
+    firsts.see(ask('web', 'orders', 1))
+    const uses = [use('a', 's', 3, -5), use('web', 'orders', 1, 1)]
+    firsts.learn({ ...known(uses, uses), begins: START - MINUTE })
+    firsts.see(ask('b', 's', 2))
+    const isNew = (client: string, service: string) =>
+      firsts.newness({ client, service }, START + 2) !== undefined
+    expect([isNew('a', 's'), isNew('web', 'orders'), isNew('b', 's')]).toEqual([false, true, true])
   })
 
   it('knows a pair that came while the log was read, and is in it', () => {
