@@ -1,38 +1,49 @@
 import { signal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { Announcer } from '../parts/announce.js'
+import { accessOf } from '../realm/access.js'
 import { ConsoleSession } from '../session/console-session.js'
 import { type LoggedIn, realmOfPage } from '../session/login.js'
 import { LoginForm } from './login-form.js'
 import { Outsider } from './outsider.js'
-import { followAddress } from './route.js'
+import { followAddress, VIEW_NAMES, type ViewName } from './route.js'
 import { Shell } from './shell.js'
 import { followTheme } from './theme.js'
 
 type State =
   | { readonly kind: 'front' }
   | { readonly kind: 'outsider'; readonly login: LoggedIn }
-  | { readonly kind: 'administrator'; readonly session: ConsoleSession }
+  | { readonly kind: 'person'; readonly session: ConsoleSession; readonly views: readonly ViewName[] }
 
 const state = signal<State>({ kind: 'front' })
 
 function enter(login: LoggedIn): void {
-  state.value = isAdministrator(login)
-    ? { kind: 'administrator', session: new ConsoleSession(login) }
-    : { kind: 'outsider', login }
+  const views = viewsFor(login)
+  state.value =
+    views.length > 0
+      ? { kind: 'person', session: new ConsoleSession(login), views }
+      : { kind: 'outsider', login }
 }
 
 function leave(): void {
   const left = state.value
   state.value = { kind: 'front' }
-  if (left.kind === 'administrator') left.session.close()
+  if (left.kind === 'person') left.session.close()
   if (left.kind === 'outsider') left.login.administration.close()
 }
 
-/** As the KDC decides it, which decides it again for each call. */
-function isAdministrator({ claims: { role } }: LoggedIn): boolean {
-  return role === 'admin' || (Array.isArray(role) && role.includes('admin'))
+/** What of the realm somebody may look at: the KDC decides, and decides it again for each call. */
+function viewsFor({ administration: { realm }, claims }: LoggedIn): readonly ViewName[] {
+  const { isAdministrator, owns } = accessOf(
+    realm,
+    Object.entries(claims).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
+  )
+  if (isAdministrator) return VIEW_NAMES
+  return owns.length > 0 ? OWNER_VIEWS : []
 }
+
+/** Those that say something to who owns services of the realm and does not administer it. */
+const OWNER_VIEWS: readonly ViewName[] = ['principals', 'policy', 'invitations', 'audit']
 
 export function App() {
   useEffect(followAddress, [])
@@ -47,7 +58,7 @@ export function App() {
 
 function Page() {
   const now = state.value
-  if (now.kind === 'administrator') return <Shell session={now.session} onLogOut={leave} />
+  if (now.kind === 'person') return <Shell session={now.session} views={now.views} onLogOut={leave} />
   if (now.kind === 'outsider') return <Outsider login={now.login} onLogOut={leave} />
   return <Front />
 }

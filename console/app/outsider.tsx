@@ -6,36 +6,23 @@ import type { LoggedIn } from '../session/login.js'
 
 /** For somebody who logged in and is no administrator: what that means, and what can be done. */
 export function Outsider({ login, onLogOut }: { readonly login: LoggedIn; readonly onLogOut: () => void }) {
-  const { me, claims, administration } = login
+  const { me, administration } = login
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => {
     document.title = `No administrator · ${administration.realm}`
     heading.current?.focus()
   }, [])
-  const owned = [claims.owner ?? []].flat().filter(each => typeof each === 'string')
   return (
     <main class="front">
       <h1 ref={heading} tabIndex={-1}>
         Not an administrator
       </h1>
       <p>
-        You are logged in as <Name name={me} />, and may see nothing of the realm here: every view needs the
-        claim <code>role=admin</code>.
+        You are logged in as <Name name={me} />, and may see nothing of the realm here: its views need the
+        claim <code>role=admin</code>, or <code>owner</code> with the name of a service.
       </p>
       <p>An administrator can give it to you, which counts from your next login on:</p>
       <pre class="command">orthrus admin allow {localPart(me)} kdc --claim role=admin</pre>
-      {owned.length > 0 && (
-        <>
-          <p>On the command line you may look after the services that you own:</p>
-          <ul>
-            {owned.map(name => (
-              <li key={name}>
-                <Name name={name} />
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
       <p>And you may ask why you were refused a ticket:</p>
       <pre class="command">orthrus admin why {localPart(me)} SERVICE</pre>
       <div>

@@ -4,18 +4,20 @@ import { Name } from '../parts/name.js'
 import { Notice } from '../parts/notice.js'
 import type { ConsoleSession } from '../session/console-session.js'
 import { LoginAgain } from './login-again.js'
-import { linkTo, route, VIEW_NAMES } from './route.js'
+import { linkTo, type Route, route, type ViewName } from './route.js'
 import { ThemeChoice } from './theme-choice.js'
 import { VIEWS } from './views.js'
 
 export interface ShellProps {
   readonly session: ConsoleSession
+  /** Those that the person may look at; at least one. */
+  readonly views: readonly ViewName[]
   readonly onLogOut: () => void
 }
 
 /** What stands around every view. */
-export function Shell({ session, onLogOut }: ShellProps) {
-  const { view, rest } = route.value
+export function Shell({ session, views, onLogOut }: ShellProps) {
+  const { view, rest } = placeIn(views)
   const { title, View } = VIEWS[view]
   const isLost = session.link.value === 'lost'
   const isStale = isLost || session.ended.value !== null
@@ -50,7 +52,7 @@ export function Shell({ session, onLogOut }: ShellProps) {
         <Button onPress={onLogOut}>Log out</Button>
       </header>
       <nav class="views" aria-label="Views">
-        {VIEW_NAMES.map(name => (
+        {views.map(name => (
           <a key={name} href={linkTo(name)} aria-current={name === view ? 'page' : undefined}>
             {VIEWS[name].title}
           </a>
@@ -73,4 +75,10 @@ export function Shell({ session, onLogOut }: ShellProps) {
       <LoginAgain session={session} onLogOut={onLogOut} />
     </div>
   )
+}
+
+/** Where the page is. An address that leads elsewhere than the person may look leads to the first view. */
+function placeIn(views: readonly ViewName[]): Route {
+  const [first = 'map'] = views
+  return views.includes(route.value.view) ? route.value : { view: first, rest: [] }
 }

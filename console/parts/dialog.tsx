@@ -29,6 +29,8 @@ export function Dialog({ title, onCancel, children }: DialogProps) {
         event.preventDefault()
         onCancel()
       }}
+      // A second Escape closes it without asking: it stays for as long as its owner has it.
+      onClose={event => event.currentTarget.showModal()}
     >
       <h2 id={id}>{title}</h2>
       {children}

@@ -14,7 +14,8 @@ const KINDS_OF: Readonly<Record<string, readonly ChangeKind[]>> = {
   rotate: ['principals'],
   'replace-key': ['principals'],
   'next-key': ['principals'],
-  promote: ['principals'],
+  // The first login of a host uses its invitation up.
+  promote: ['principals', 'invitations'],
   'new-password': ['principals'],
   'reset-password': ['principals'],
   'erase-keys': ['principals'],
