@@ -9,6 +9,7 @@ import { FailureNotice } from '../parts/failure.js'
 import { useLoaded } from '../parts/loaded.js'
 import { Name, Text } from '../parts/name.js'
 import { Notice } from '../parts/notice.js'
+import { ScrollPlace } from '../parts/scroll-place.js'
 import { acted, tellActed } from '../realm/acted.js'
 import { counted } from '../realm/words.js'
 import type { Session, ViewProps } from '../session/session.js'
@@ -152,7 +153,7 @@ function InvitationTable({ title, rows, session, empty, onWithdraw }: Invitation
   return (
     <section>
       <h2>{title}</h2>
-      <div class="table-place">
+      <ScrollPlace label={title}>
         <table class="table">
           <thead>
             <tr>
@@ -204,7 +205,7 @@ function InvitationTable({ title, rows, session, empty, onWithdraw }: Invitation
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollPlace>
     </section>
   )
 }

@@ -73,7 +73,6 @@ export function PolicyGraph({ rules, realm, now, chosen, onChoose, onNarrow, onO
             key={node.id}
             class={`policy-node policy-node-${node.kind}`}
             aria-pressed={node.kind === 'several' ? undefined : isChosen(node)}
-            aria-label={nodeWords(node)}
             style={{
               transform: `translate(${node.x}px, ${node.y}px)`,
               width: `${graph.nodeWidth}px`,
@@ -81,8 +80,15 @@ export function PolicyGraph({ rules, realm, now, chosen, onChoose, onNarrow, onO
             }}
             onClick={() => press(node)}
           >
-            <Name name={node.label} realm={realm} />
-            <span class="policy-count quiet">{node.rules}</span>
+            <span class="policy-name">
+              <span class="unseen">{node.side} </span>
+              <Name name={node.label} realm={realm} />
+              <span class="unseen">, {kindWords(node)}</span>
+            </span>
+            <span class="policy-count quiet">
+              {node.rules}
+              <span class="unseen"> {node.rules === 1 ? 'rule' : 'rules'}</span>
+            </span>
           </button>
         ))}
       </div>
@@ -95,12 +101,11 @@ const KIND_WORDS = {
   instances: 'every instance, ',
   group: 'group, ',
   everyone: 'everyone, ',
-  several: '',
 } as const
 
-function nodeWords({ side, kind, label, members, rules }: GraphNode): string {
-  const several = kind === 'several' ? `${members.length} names, ` : ''
-  return `${side} ${visibleText(label)}: ${KIND_WORDS[kind]}${several}${counted(rules, 'rule')}`
+/** What only the shape of a node shows. */
+function kindWords({ kind, members }: GraphNode): string {
+  return kind === 'several' ? `${counted(members.length, 'name')}, ` : KIND_WORDS[kind]
 }
 
 /** How many lines there may be, and how much room between the sides, for each to say its terms. */

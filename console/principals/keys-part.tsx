@@ -1,5 +1,6 @@
 import type { DueKey } from '../../shared/administration/keys.js'
 import { Age, Until } from '../parts/age.js'
+import { ScrollPlace } from '../parts/scroll-place.js'
 import type { Detail } from './detail.js'
 
 export interface KeysPartProps {
@@ -16,7 +17,7 @@ export function KeysPart({ detail: { summary, party }, due, now }: KeysPartProps
       {summary.kvnos.length === 0 && <p>It has no key: invite it, or replace its key.</p>}
       {keys.length === 0 && summary.kvnos.length > 0 && <p>kvno {summary.kvnos.join(', ')}</p>}
       {keys.length > 0 && (
-        <div class="table-place">
+        <ScrollPlace label="Keys">
           <table class="table">
             <thead>
               <tr>
@@ -40,7 +41,7 @@ export function KeysPart({ detail: { summary, party }, due, now }: KeysPartProps
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollPlace>
       )}
       <DueText at={party?.due ?? due?.due ?? null} askedAt={due?.askedAt ?? null} now={now} />
       {party !== null && party.revokedAt !== null && (

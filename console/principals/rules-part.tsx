@@ -4,6 +4,7 @@ import type { Principal } from '../../shared/principal.js'
 import { linkTo } from '../app/route.js'
 import { Empty } from '../parts/empty.js'
 import { Name } from '../parts/name.js'
+import { ScrollPlace } from '../parts/scroll-place.js'
 import type { RulesAbout } from '../realm/rules-about.js'
 import { Terms } from '../realm/terms.js'
 import { counted } from '../realm/words.js'
@@ -81,7 +82,7 @@ function RuleTable({ title, rules, empty, other, own, session, principal }: Rule
   return (
     <section class="section">
       <h3>{title}</h3>
-      <div class="table-place">
+      <ScrollPlace label={title}>
         <table class="table">
           <tbody>
             {rules.slice(0, MOST).map(rule => (
@@ -103,7 +104,7 @@ function RuleTable({ title, rules, empty, other, own, session, principal }: Rule
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollPlace>
       <p>
         <a href={linkTo('policy', 'about', principal)}>
           {rules.length > MOST ? `All ${counted(rules.length, 'rule')} in the policy` : 'In the policy'}

@@ -8,6 +8,7 @@ import { Button } from '../parts/button.js'
 import { FailureNotice } from '../parts/failure.js'
 import { useLoaded } from '../parts/loaded.js'
 import { Text } from '../parts/name.js'
+import { ScrollPlace } from '../parts/scroll-place.js'
 import type { Outcome } from '../realm/outcome.js'
 import type { Session } from '../session/session.js'
 import { type Login, loginsIn } from './logins.js'
@@ -55,7 +56,7 @@ export function TicketsPart({ session, principal, isAdministrator, onDone }: Tic
       {value === undefined && failure === undefined && <p class="quiet">Reading the audit log…</p>}
       {value?.length === 0 && <p class="quiet">None that is still good.</p>}
       {value !== undefined && value.length > 0 && (
-        <div class="table-place">
+        <ScrollPlace label="TGTs">
           <table class="table">
             <thead>
               <tr>
@@ -84,7 +85,7 @@ export function TicketsPart({ session, principal, isAdministrator, onDone }: Tic
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollPlace>
       )}
       {isAdministrator && (
         <div class="buttons">

@@ -8,6 +8,7 @@ import { Empty } from '../parts/empty.js'
 import { FailureNotice } from '../parts/failure.js'
 import { useLoaded } from '../parts/loaded.js'
 import { Name, Text } from '../parts/name.js'
+import { ScrollPlace } from '../parts/scroll-place.js'
 import { counted } from '../realm/words.js'
 import type { Session } from '../session/session.js'
 
@@ -54,7 +55,7 @@ function UseTable({ uses, session }: { readonly uses: readonly Use[]; readonly s
   const now = session.now()
   return (
     <>
-      <div class="table-place">
+      <ScrollPlace label="Uses">
         <table class="table">
           <thead>
             <tr>
@@ -83,7 +84,7 @@ function UseTable({ uses, session }: { readonly uses: readonly Use[]; readonly s
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollPlace>
       {uses.length > MOST && <p class="quiet">and {counted(uses.length - MOST, 'pair')} more</p>}
     </>
   )
