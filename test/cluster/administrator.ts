@@ -93,14 +93,15 @@ export class Administrator {
     )
   }
 
-  group(name: string, group: string): Promise<Done<unknown>> {
-    const set = [{ on: `group ${name} ${group}`, is: 'in' }]
+  /** @param opens the service that members may call by a rule for the group alone, if there is one */
+  group(name: string, group: string, opens?: string): Promise<Done<unknown>> {
+    const set = [{ on: `group ${name} ${group}`, is: 'in' }, ...accessOf(name, opens, 'given')]
     const change = { group: patternIn(REALM, group), principals: [whole(name)] }
     return this.#do(`put ${name} into ${group}`, set, admin => admin.groups.add(change))
   }
 
-  ungroup(name: string, group: string): Promise<Done<unknown>> {
-    const set = [{ on: `group ${name} ${group}`, is: 'out' }]
+  ungroup(name: string, group: string, opens?: string): Promise<Done<unknown>> {
+    const set = [{ on: `group ${name} ${group}`, is: 'out' }, ...accessOf(name, opens, 'taken')]
     const change = { group: patternIn(REALM, group), principals: [whole(name)] }
     return this.#do(`take ${name} out of ${group}`, set, admin => admin.groups.remove(change))
   }
@@ -261,6 +262,11 @@ export class Administrator {
     })
     return this.#administration
   }
+}
+
+/** What a group alone gives. */
+function accessOf(name: string, service: string | undefined, is: 'given' | 'taken'): Fact[] {
+  return service === undefined ? [] : [{ on: `access ${name} ${service}`, is }]
 }
 
 function endsTicketsOf(name: string): More<number> {

@@ -62,6 +62,14 @@ export const FAULTS: readonly ClusterFault[] = [
     acts: ['take and give back'],
   },
   {
+    name: 'a KDC seals what it decided before it heard of a change',
+    file: 'kdc/realm/decide.ts',
+    from: '    if (view.isCurrent()) {',
+    to: '    if (view.isCurrent() || attempts > 0) {',
+    says: ['late grant'],
+    acts: ['take while a KDC reads'],
+  },
+  {
     name: 'a KDC confirms itself before it has applied the last change',
     file: 'kdc/store/etcd/currency.ts',
     from: '    if (last <= applied) this.#confirm(sent)\n',
@@ -69,6 +77,19 @@ export const FAULTS: readonly ClusterFault[] = [
     // What takes something away waits for the place of such a KDC, which it loses.
     says: ['late denial'],
     acts: ['enable while a watch hangs'],
+  },
+  {
+    name: 'a KDC says that a service has everything though it may not have heard of all itself',
+    file: 'kdc/realm/revocation-log.ts',
+    from: '    return this.#isRead && this.#vault.replica?.isCurrent() !== false\n',
+    to: '    return this.#isRead\n',
+    and: {
+      file: 'kdc/channel/authority.ts',
+      from: '    directory.requireCurrent()\n',
+      to: '',
+    },
+    says: ['late refusal'],
+    acts: ['a deaf service'],
   },
   {
     name: 'a KDC goes on with an etcd that has gone back',

@@ -127,6 +127,8 @@ describe('the checker', () => {
     const forgotten = deed(100, 200, 'rule web orders', 'none')
     for (const taken of [serviceOff, denied, forgotten])
       expect(faults(born('k1'), taken, ask(250, 300), sealed(260))).toEqual(['late grant'])
+    const ungrouped = deed(100, 200, 'access web orders', 'taken')
+    expect(faults(born('k1'), ungrouped, ask(250, 300), sealed(260))).toEqual(['late grant'])
     const again = deed(240, 280, 'rule web orders', 'allow')
     expect(faults(born('k1'), denied, again, ask(250, 300), sealed(260))).toEqual([])
   })

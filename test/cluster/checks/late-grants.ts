@@ -28,6 +28,7 @@ function needsOf({ client }: Ask, { service }: Granted): Need[] {
     enabled,
     { on: `principal ${service}`, is: ['enabled'] },
     { on: `rule ${client} ${service}`, is: ['allow'] },
+    { on: `access ${client} ${service}`, is: ['given'] },
   ]
 }
 
