@@ -8,7 +8,7 @@ import { patternIn } from '../../shared/pattern.js'
 import { digestOf, type Hand, type KnownKeys } from './asker.js'
 import type { Deed, Fact } from './history.js'
 import type { KdcHost } from './kdc-host.js'
-import { REALM, whole } from './names.js'
+import { REALM, shortOf, whole } from './names.js'
 import type { Recorder } from './recorder.js'
 import { machineTime } from './time.js'
 
@@ -169,12 +169,12 @@ export class Administrator {
       const administration = await this.#open()
       const found = new Map<string, string>()
       for await (const { principal, disabled, groups } of administration.list()) {
-        const name = principal.split('@')[0]
+        const name = shortOf(principal)
         found.set(`principal ${name}`, disabled ? 'disabled' : 'enabled')
         for (const group of groups) found.set(`group ${name} ${group}`, 'in')
       }
       for await (const rule of administration.policy())
-        found.set(`rule ${rule.client.split('@')[0]} ${rule.service.split('@')[0]}`, rule.effect)
+        found.set(`rule ${shortOf(rule.client)} ${shortOf(rule.service)}`, rule.effect)
       this.#reading(
         began,
         this.#expected().map(on => ({ on, is: found.get(on) ?? absent(on) })),

@@ -43,7 +43,7 @@ async function driven(plan: Omit<Plan, 'folder' | 'only' | 'tell'>): Promise<Out
       // What is refused because it was taken away is most of it, and as it should be.
       const told = log
         .split('\n')
-        .filter(line => !/ticket issued|administration|request refused|refusals/.test(line))
+        .filter(line => !/ticket issued|administration|request (refused|failed)|refusals/.test(line))
       console.log(`${name}\n${told.slice(-60).join('\n')}`)
     }
   }

@@ -2,9 +2,9 @@ import { type Principal, parseRealm, principalIn } from '../../shared/principal.
 
 export const REALM = parseRealm('cluster.example')
 
-/** Names in the history are without the realm. */
+/** Names in the history are without the realm; a group, such as `@admins`, has none. */
 export function shortOf(name: string): string {
-  return name.split('@')[0] as string
+  return name.startsWith('@') ? name : (name.split('@')[0] as string)
 }
 
 export function whole(name: string): Principal {
