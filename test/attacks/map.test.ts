@@ -31,6 +31,7 @@ const NUMBERED = [
   '93', // a proxy for programs, used by pages and other users
   '94', // a KDC among several that is none of theirs
   '96', // the login of a person, read, put in place or edited by others
+  '97', // a page of another origin, forged messages between pages, a copy of what a browser stores
   '89', // what watches a KDC, taken for a way in
 ]
 const LITERATURE = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6']
