@@ -46,7 +46,7 @@ const EXCEPTIONS: readonly (readonly [path: string, text: string, reason: string
     'which entry an administrator made for a ticket before',
   ],
   ['kdc/feed/feed.ts', 'toHex(logId) === ', 'the id of the log is told to every follower'],
-  ['kdc/store/etcd/replica.ts', 'event.key === last', 'the name under which etcd has something'],
+  ['kdc/store/etcd/watching.ts', 'event.key === last', 'the name under which etcd has something'],
   ['client/login/password.ts', 'toHex(salt)', 'a salt is no secret'],
   ['cli/password.ts', 'The same again', 'what one person typed twice at one terminal'],
 ]

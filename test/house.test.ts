@@ -51,6 +51,7 @@ const PRIMITIVE_USERS = [
   'shared/ticket/credential.ts',
   'shared/ticket/opened-tickets.ts',
   'client/kept-login/kept-login.ts',
+  'client/kept-login/session-keys.node.ts',
   'kdc/exchange/client-state.ts',
   'kdc/exchange/params.ts',
   'kdc/issue/inviter.ts',

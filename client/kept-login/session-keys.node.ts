@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { stat } from 'node:fs/promises'
+import { equalBytes } from '#primitives'
 import { SIZE } from '../../shared/constants.js'
 import { systemRandom } from '../../shared/crypto/random.js'
 import { SECOND } from '../../shared/time.js'
@@ -60,7 +61,7 @@ class KernelKeys implements SessionKeys {
     await this.#run(['timeout', id, String(Math.ceil(lifetime / SECOND))])
     // As the next command finds it, or not at all.
     const found = await this.find(name)
-    if (found !== undefined && Buffer.compare(found, key) === 0) return key
+    if (found !== undefined && equalBytes(found, key)) return key
     await this.erase(name)
     return undefined
   }

@@ -102,9 +102,11 @@ describe.skipIf(!hasChromium)('the views in Chromium', () => {
     await page.getByRole('grid', { name: 'Lines of the audit log' }).getByRole('row').first().focus()
     await page.keyboard.press('ArrowDown')
     await page.keyboard.press('Enter')
-    expect(await page.evaluate(() => document.activeElement?.textContent)).toMatch(/^Line \d+$/)
+    // The focus moves once what was opened, or closed, is drawn.
+    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toMatch(/^Line \d+$/)
     await page.keyboard.press('Escape')
-    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-rowindex'))).toBe('2')
+    const row = () => page.evaluate(() => document.activeElement?.getAttribute('aria-rowindex'))
+    await expect.poll(row).toBe('2')
   })
 
   it('tell what was not seen while the connection was lost, and read it from the log', async () => {

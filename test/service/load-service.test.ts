@@ -77,10 +77,16 @@ describe('the keytab', () => {
     expect(service.principal).toBe(BILLING)
   })
 
-  it.each([0o640, 0o604, 0o660])('with mode %o is refused unless told otherwise', async mode => {
+  it.each([0o640, 0o604])('with mode %o is refused unless told otherwise', async mode => {
     const path = await fileOf(one.text, mode)
     await expect(loadService({ keytab: path })).rejects.toMatchObject({ code: 'keytab_invalid' })
     expect((await loadService({ keytab: path, allowReadableKeytab: true })).principal).toBe(BILLING)
+  })
+
+  it.each([0o660, 0o606])('with mode %o is refused: whoever writes it chooses the key', async mode => {
+    const keytab = await fileOf(one.text, mode)
+    const loading = loadService({ keytab, allowReadableKeytab: true })
+    await expect(loading).rejects.toMatchObject({ code: 'keytab_invalid' })
   })
 
   it('that is a symbolic link, missing, cut off or altered is refused', async () => {

@@ -21,12 +21,12 @@ export async function serveViews(): Promise<string> {
 }
 
 async function buildViews(): Promise<Served> {
-  const { imports } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
-    imports: Record<string, { default: string }>
+  const { compilerOptions } = JSON.parse(readFileSync(`${root}tsconfig.json`, 'utf8')) as {
+    compilerOptions: { paths: Record<string, [string]> }
   }
-  const alias = Object.entries(imports).map(([name, targets]) => ({
+  const alias = Object.entries(compilerOptions.paths).map(([name, [path]]) => ({
     find: new RegExp(`^${name}$`),
-    replacement: `${root}${targets.default.replace(/^\.\/dist\/(.*)\.js$/, '$1.ts')}`,
+    replacement: `${root}${path.replace(/^\.\//, '').replace(/\.node\.ts$/, '.ts')}`,
   }))
   const built = await build({
     configFile: false,

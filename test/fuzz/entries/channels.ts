@@ -1,6 +1,8 @@
 import type { WebSocket } from 'ws'
 import { connectOver } from '../../../client/connect.js'
 import type { OpenSocket, SocketEvents } from '../../../client/kdc-link/socket.js'
+// A client loads it when it opens a channel, which takes time that the clock of these scenes does not know.
+import '../../../client/service-channel/open.js'
 import { ChannelAcceptor } from '../../../service/channel/acceptor.js'
 import { createChannelGate } from '../../../service/channel/options.js'
 import { acceptWebSocket } from '../../../service/channel/websocket.js'
