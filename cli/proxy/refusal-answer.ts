@@ -26,6 +26,14 @@ function statusOf(code: ErrorCode): number {
   return code === 'too_large' ? 413 : 502
 }
 
+/** What the message leaves open of whether the request was handled. */
+function handledBy(message: string): string {
+  if (message.includes('may have been handled')) return ''
+  return message.includes('nothing was sent on this attempt')
+    ? '; if it was sent before, it may have been handled then'
+    : '; the request may have been handled'
+}
+
 /**
  * @param cause what `Realm.fetch` or `Realm.openChannel` threw
  * @param wasSent whether it may have been handled, for all that the client knows
@@ -34,8 +42,7 @@ export function refusalAnswer(cause: unknown, wasSent = true): Fault {
   if (cause instanceof OrthrusError) {
     const { code, final, message, facts } = cause
     const status = statusOf(code)
-    const told = message.includes('may have been handled') ? '' : '; the request may have been handled'
-    const text = `${printableLine(message)}${final || !wasSent ? '; it was not handled' : told}`
+    const text = `${printableLine(message)}${final || !wasSent ? '; it was not handled' : handledBy(message)}`
     const wait = facts.retryAfter === undefined ? 1 : Math.max(1, Math.ceil(facts.retryAfter / SECOND))
     const headers = status === 429 || status === 503 ? { 'retry-after': String(wait) } : {}
     return { status, word: code, text, headers }
