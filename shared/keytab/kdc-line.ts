@@ -10,9 +10,13 @@ const BEGIN = '# kdc'
 /** How many KDCs it names at most. */
 const MAX = 16
 
-/** The line for these URLs, without its end; nothing for none. */
+/**
+ * The line for these URLs, without its end; nothing for none. Only what is read again is written: a code may name what it likes,
+ * and must not leave a host with a keytab that it cannot read.
+ */
 export function kdcLine(urls: readonly string[]): readonly string[] {
-  return urls.length === 0 ? [] : [`${BEGIN} ${urls.map(written).join(',')}`]
+  const named = [...new Set(urls.map(written))].filter(isKdcUrl).slice(0, MAX)
+  return named.length === 0 ? [] : [`${BEGIN} ${named.join(',')}`]
 }
 
 /** Commas and white space mean something in the line; in a URL they mean the same when they are encoded. */

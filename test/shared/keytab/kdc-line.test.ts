@@ -31,6 +31,14 @@ function reasonOf(text: string): string {
 }
 
 describe('the line of a keytab that names the KDCs', () => {
+  it('has only what is read again, whatever a code named', () => {
+    const many = Array.from({ length: 40 }, (_, n) => `wss://kdc-${n}.example`)
+    expect(kdcsNamed(formatKeytab([entry], many))).toEqual(many.slice(0, 16))
+    const odd = ['http://a.example', 'wss://a.example/#x', 'nonsense', 'wss://b.example\norders 1 x', '']
+    expect(kdcsNamed(formatKeytab([entry], [...odd, ...URLS, ...URLS]))).toEqual(expect.arrayContaining(URLS))
+    expect(parseKeytab(formatKeytab([entry], odd))).toEqual([entry])
+  })
+
   it('is written behind the first line, and read again', () => {
     const text = formatKeytab([entry], URLS)
     expect(text.split('\n')[1]).toBe('# kdc wss://a.example,ws://kdc:8750,wss://[::1]:8750/path?x=1')
