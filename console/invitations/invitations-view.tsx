@@ -160,13 +160,13 @@ function InvitationTable({ title, rows, session, empty, onWithdraw }: Invitation
               <th scope="col">For</th>
               <th scope="col">Used</th>
               <th scope="col">State</th>
-              <th scope="col">Last use</th>
-              <th scope="col">Invitation</th>
               {onWithdraw !== undefined && (
                 <th scope="col">
                   <span class="unseen">Act</span>
                 </th>
               )}
+              <th scope="col">Last use</th>
+              <th scope="col">Invitation</th>
             </tr>
           </thead>
           <tbody>
@@ -182,6 +182,13 @@ function InvitationTable({ title, rows, session, empty, onWithdraw }: Invitation
                 <td>
                   <State row={row} now={now} />
                 </td>
+                {onWithdraw !== undefined && (
+                  <td>
+                    <Button onPress={() => onWithdraw(row.invitation)}>
+                      Withdraw<span class="unseen"> {localPart(row.invitation)}</span>
+                    </Button>
+                  </td>
+                )}
                 <td>
                   {row.lastUsedAt === null ? (
                     'never'
@@ -194,13 +201,6 @@ function InvitationTable({ title, rows, session, empty, onWithdraw }: Invitation
                 <td>
                   <Name name={row.invitation} realm={session.realm} />
                 </td>
-                {onWithdraw !== undefined && (
-                  <td>
-                    <Button onPress={() => onWithdraw(row.invitation)}>
-                      Withdraw<span class="unseen"> {localPart(row.invitation)}</span>
-                    </Button>
-                  </td>
-                )}
               </tr>
             ))}
           </tbody>

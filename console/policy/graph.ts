@@ -89,12 +89,43 @@ export function pathOf({ from, to }: GraphEdge, { nodeWidth, nodeHeight }: Graph
   return `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`
 }
 
-/** Where the words of an edge stand: nearer to its service, where fewer lines meet. */
-export function middleOf(
+/** Words of an edge, and the place of their middle. */
+export interface EdgeLabel {
+  readonly edge: GraphEdge
+  readonly text: string
+  readonly x: number
+  readonly y: number
+}
+
+/** Where the words of edges stand: on their lines, and none upon another. One that finds no place is left out. */
+export function labelsOf(graph: Graph, textOf: (edge: GraphEdge) => string): readonly EdgeLabel[] {
+  const placed: EdgeLabel[] = []
+  for (const edge of graph.edges) {
+    const text = textOf(edge)
+    if (text === '') continue
+    const tried = LABEL_AT.map(along => ({ edge, text, ...pointOf(edge, graph, along) }))
+    const free = tried.find(label => placed.every(other => !isUpon(label, other)))
+    if (free !== undefined) placed.push(free)
+  }
+  return placed
+}
+
+/** Pixels. */
+const LETTER = 7
+const LINE = 16
+
+function isUpon(one: EdgeLabel, other: EdgeLabel): boolean {
+  const room = ((one.text.length + other.text.length) * LETTER) / 2
+  return Math.abs(one.y - other.y) < LINE && Math.abs(one.x - other.x) < room
+}
+
+/** A place on the line of an edge. @param t how far along, of 1 */
+function pointOf(
   { from, to }: GraphEdge,
   { nodeWidth, nodeHeight }: Graph,
+  t: number,
 ): { x: number; y: number } {
-  const [t, s] = [LABEL_AT, 1 - LABEL_AT]
+  const s = 1 - t
   const [x1, x2] = [from.x + nodeWidth, to.x]
   const middle = (x1 + x2) / 2
   // The curve of `pathOf`, whose two bends are both half-way across.
@@ -103,8 +134,8 @@ export function middleOf(
   return { x, y }
 }
 
-/** How far along a line, of 1. */
-const LABEL_AT = 0.62
+/** How far along a line words are tried, of 1. */
+const LABEL_AT = [0.62, 0.5, 0.38, 0.72, 0.28] as const
 
 type Half = Omit<GraphNode, 'x' | 'y'>
 

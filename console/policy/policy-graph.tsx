@@ -7,7 +7,7 @@ import { Name } from '../parts/name.js'
 import { visibleText } from '../parts/visible-text.js'
 import { termsText } from '../realm/terms.js'
 import { counted } from '../realm/words.js'
-import { type Graph, type GraphEdge, type GraphNode, graphOf, middleOf, pathOf } from './graph.js'
+import { type Graph, type GraphEdge, type GraphNode, graphOf, labelsOf, pathOf } from './graph.js'
 import type { Chosen } from './rule-filter.js'
 
 export interface PolicyGraphProps {
@@ -38,6 +38,7 @@ export function PolicyGraph({ rules, realm, now, chosen, onChoose, onNarrow, onO
     return () => observer.disconnect()
   }, [])
   const graph = useMemo(() => graphOf(rules, width.value, now), [rules, width.value])
+  const labels = useMemo(() => labelsOf(graph, edge => labelOf(edge, graph, realm)), [graph])
   const isChosen = (node: GraphNode): boolean => chosen?.side === node.side && chosen.label === node.label
   const press = (node: GraphNode): void => {
     if (node.kind === 'several') onNarrow(node.label.replace(/…$/, ''))
@@ -65,6 +66,11 @@ export function PolicyGraph({ rules, realm, now, chosen, onChoose, onNarrow, onO
               isQuiet={chosen !== undefined && !isChosen(edge.from) && !isChosen(edge.to)}
               onPick={() => pick(edge)}
             />
+          ))}
+          {labels.map(({ edge, text, x, y }) => (
+            <text key={edge.id} class="policy-label" x={x} y={y}>
+              {text}
+            </text>
           ))}
         </svg>
         {graph.nodes.map(node => (
@@ -111,10 +117,11 @@ function kindWords({ kind, members }: GraphNode): string {
 /** How many lines there may be, and how much room between the sides, for each to say its terms. */
 const LABELLED = { LINES: 24, ROOM: 280, LETTERS: 30 } as const
 
-function labelOf({ rules }: GraphEdge, graph: Graph, realm: RealmName): string {
+function labelOf({ rules, state }: GraphEdge, graph: Graph, realm: RealmName): string {
   const room = graph.width - 2 * graph.nodeWidth
   const [only, ...more] = rules
-  if (graph.edges.length > LABELLED.LINES || room < LABELLED.ROOM || only === undefined) return ''
+  if (state === 'ended' || graph.edges.length > LABELLED.LINES || room < LABELLED.ROOM || only === undefined)
+    return ''
   if (more.length > 0) return counted(rules.length, 'rule')
   const terms = visibleText(termsText(realm, only))
   return terms.length > LABELLED.LETTERS ? `${terms.slice(0, LABELLED.LETTERS - 1)}…` : terms
@@ -133,8 +140,6 @@ const MOST = 12
 
 function Edge({ edge, graph, realm, isQuiet, onPick }: EdgeProps) {
   const path = pathOf(edge, graph)
-  const label = labelOf(edge, graph, realm)
-  const at = middleOf(edge, graph)
   const told = edge.rules.slice(0, MOST).map(rule => ruleCells(realm, rule).join(' ').trimEnd())
   const more = edge.rules.length > MOST ? [`and ${edge.rules.length - MOST} more`] : []
   return (
@@ -143,11 +148,6 @@ function Edge({ edge, graph, realm, isQuiet, onPick }: EdgeProps) {
     <g class={`policy-edge policy-edge-${edge.state}`} data-quiet={isQuiet} onClick={onPick}>
       <title>{[...told, ...more].map(visibleText).join('\n')}</title>
       <path class="policy-line" d={path} />
-      {label !== '' && (
-        <text class="policy-label" x={at.x} y={at.y}>
-          {label}
-        </text>
-      )}
       <path class="policy-hit" d={path} />
     </g>
   )

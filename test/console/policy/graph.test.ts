@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { folded } from '../../../console/policy/fold.js'
-import { graphOf, pathOf } from '../../../console/policy/graph.js'
+import { graphOf, labelsOf, pathOf } from '../../../console/policy/graph.js'
 import { ALL_RULES, rulesShown } from '../../../console/policy/rule-filter.js'
 import { EVERYONE, parseGroup } from '../../../shared/pattern.js'
 import { pattern, ruleOf } from '../../support/realm.js'
@@ -40,6 +40,22 @@ describe('the graph of policy', () => {
       }
       expect(graph.edges.every(edge => !pathOf(edge, graph).includes('NaN'))).toBe(true)
     }
+  })
+
+  it('writes words on lines, and none upon others', () => {
+    const graph = graphOf(rules, 1_000, NOW)
+    const labels = labelsOf(graph, ({ state }) => (state === 'ended' ? '' : 'role=reader'))
+    expect(labels).toHaveLength(4)
+    for (const { x, y, edge } of labels) {
+      expect(x > edge.from.x + graph.nodeWidth && x < edge.to.x && y > 0 && y < graph.height).toBe(true)
+      expect(labels.filter(other => Math.abs(other.y - y) < 16 && Math.abs(other.x - x) < 77)).toHaveLength(1)
+    }
+    const many = graphOf(
+      Array.from({ length: 20 }, (_, i) => ruleOf(`w${i}`, 'one')),
+      400,
+      NOW,
+    )
+    expect(labelsOf(many, () => 'x'.repeat(100)).length).toBeLessThan(20)
   })
 
   it('is the same for the same rules in any order, and lets few lines cross', () => {
