@@ -184,6 +184,38 @@ describe('a login that is kept', () => {
   })
 })
 
+describe('logout of a realm', () => {
+  it('erases the login that it goes by, and closes it; without one it only closes', async () => {
+    const { program, client, logins } = await loggedIn()
+    const first = await program()
+    await first.getServiceTicket('orders')
+    await first.logout()
+    expect(await logins.list()).not.toContain(client)
+    expect(await failureIn(() => first.getServiceTicket('orders'))).toMatchObject({ code: 'unavailable' })
+    const keyed = await realm.connect('bob')
+    await keyed.logout()
+    expect(await failureIn(() => keyed.getServiceTicket('orders'))).toMatchObject({ code: 'unavailable' })
+  })
+})
+
+describe('the options keepLogin and onLogout', () => {
+  it('are for pages, and for logins that can be kept', async () => {
+    const refused = (options: object) =>
+      failureIn(() => connect({ kdc: realm.kdc.url, principal: 'bob@demo.example', ...options } as never))
+    for (const [options, message] of [
+      [{ password: 'x', keepLogin: 'tabs' }, 'keepLogin of connect is for pages: run orthrus login'],
+      [{ password: 'x', keepLogin: true }, "keepLogin of connect is 'tabs' or 'storage'"],
+      [{ keytab: { text: '' }, keepLogin: 'tabs' }, 'is for a login with principal and password'],
+      [{ password: 'x', onLogout: () => {} }, 'onLogout of connect needs keepLogin or login'],
+      [{ password: 'x', keepLogin: 'tabs', onLogout: true }, 'onLogout of connect is a function'],
+    ] as const)
+      expect(await refused(options)).toMatchObject({
+        name: 'TypeError',
+        message: expect.stringContaining(message),
+      })
+  })
+})
+
 describe('the option login', () => {
   it('names one of several, and goes with no other identity', async () => {
     const { logins } = await loggedIn()
