@@ -1,13 +1,12 @@
 import { FailureNotice } from '../parts/failure.js'
 import { Notice } from '../parts/notice.js'
-import { unseenWords } from '../session/followed-lines.js'
 import type { Session } from '../session/session.js'
+import { UnseenNotice } from '../session/unseen-notice.js'
 import type { AuditModel } from './audit-model.js'
 
 /** What is not among the lines, and why. */
 export function AuditNotices({ session, model }: { readonly session: Session; readonly model: AuditModel }) {
   const { state } = session.live
-  const unseen = model.lines.unseen.value
   const progress = model.progress.value
   return (
     <>
@@ -24,7 +23,7 @@ export function AuditNotices({ session, model }: { readonly session: Session; re
           from the log once the connection is back.
         </Notice>
       )}
-      {unseen !== undefined && <Notice kind="info">{unseenWords(unseen)}</Notice>}
+      <UnseenNotice lines={model.lines} />
     </>
   )
 }

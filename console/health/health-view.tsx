@@ -4,10 +4,9 @@ import { useEffect, useMemo } from 'preact/hooks'
 import { MINUTE, SECOND, systemClock } from '../../shared/time.js'
 import { runEvery, systemTimers } from '../../shared/timers.js'
 import { Button } from '../parts/button.js'
-import { Notice } from '../parts/notice.js'
 import { timeWords } from '../parts/words.js'
-import { unseenWords } from '../session/followed-lines.js'
 import type { Session, ViewProps } from '../session/session.js'
+import { UnseenNotice } from '../session/unseen-notice.js'
 import {
   auditFinding,
   clockFinding,
@@ -53,7 +52,6 @@ export function HealthView({ session }: ViewProps) {
   const now = session.now()
   const realm = answered(model.realm.value)
   const followers = answered(model.followers.value)
-  const unseen = model.lines.unseen.value
   return (
     <div class="health">
       <div class="health-bar">
@@ -62,7 +60,7 @@ export function HealthView({ session }: ViewProps) {
           Look again
         </Button>
       </div>
-      {unseen !== undefined && <Notice kind="info">{unseenWords(unseen)}</Notice>}
+      <UnseenNotice lines={model.lines} />
       <Findings findings={findingsOf(session, model)} />
       {followers !== undefined && followers.rows.length > 0 && (
         <FollowerTable followers={followers} realm={session.realm} />

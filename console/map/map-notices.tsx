@@ -2,8 +2,8 @@ import { linkTo } from '../app/route.js'
 import { Age } from '../parts/age.js'
 import { Text } from '../parts/name.js'
 import { Notice } from '../parts/notice.js'
-import { unseenWords } from '../session/followed-lines.js'
 import type { Session } from '../session/session.js'
+import { UnseenNotice } from '../session/unseen-notice.js'
 import type { MapModel, Picture } from './map-model.js'
 import { Shape } from './shape.js'
 import { comparedWords } from './words.js'
@@ -12,7 +12,6 @@ import { comparedWords } from './words.js'
 export function MapNotices({ session, model }: { readonly session: Session; readonly model: MapModel }) {
   const picture = model.picture.value
   const past = model.past.value
-  const unseen = model.lines.unseen.value
   const { state } = session.live
   return (
     <div class="map-notices">
@@ -28,7 +27,7 @@ export function MapNotices({ session, model }: { readonly session: Session; read
           the log once the connection is back.
         </Notice>
       )}
-      {unseen !== undefined && <Notice kind="info">{unseenWords(unseen)}</Notice>}
+      <UnseenNotice lines={model.lines} />
       {past === 'reading' && <p class="map-quiet">The log from before is being read.</p>}
       {typeof past === 'object' && state.value !== 'none' && (
         <Notice kind="bad">

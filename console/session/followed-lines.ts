@@ -10,7 +10,8 @@ export interface Unseen {
   readonly from: string
   readonly to: string
   /** `missing`: how many lines are not in the log any more. */
-  readonly read:
+  readonly read: /** The connection was lost, and whoever follows goes on behind the last line. */
+    | { readonly kind: 'resumed' }
     | { readonly kind: 'reading' }
     | { readonly kind: 'read'; readonly missing: number }
     | { readonly kind: 'failed' }
@@ -28,13 +29,17 @@ export class FollowedLines {
   #last: AuditLine | undefined
   readonly #session: Session
   readonly #hear: (line: AuditLine) => void
-  readonly #end: () => void
+  readonly #ends: readonly (() => void)[]
+  #lostFrom: string | undefined
   #isOver = false
 
   constructor(session: Session, hear: (line: AuditLine) => void) {
     this.#session = session
     this.#hear = hear
-    this.#end = session.live.subscribe(line => this.#take(line))
+    this.#ends = [
+      session.live.subscribe(line => this.#take(line)),
+      session.live.state.subscribe(state => this.#turn(state)),
+    ]
   }
 
   get last(): Numbered | undefined {
@@ -43,7 +48,15 @@ export class FollowedLines {
 
   end(): void {
     this.#isOver = true
-    this.#end()
+    for (const end of this.#ends) end()
+  }
+
+  #turn(state: 'following' | 'lost' | 'none'): void {
+    const now = new Date(this.#session.now()).toISOString()
+    if (state === 'lost') this.#lostFrom ??= this.#last?.at ?? now
+    if (state !== 'following' || this.#lostFrom === undefined) return
+    this.unseen.value = { from: this.#lostFrom, to: now, read: { kind: 'resumed' } }
+    this.#lostFrom = undefined
   }
 
   #take(line: AuditLine): void {
@@ -91,6 +104,8 @@ export async function readHole(
 export function unseenWords({ from, to, read }: Unseen): string {
   const time = `From ${clockOf(from)} to ${clockOf(to)}`
   switch (read.kind) {
+    case 'resumed':
+      return `${time} the connection was lost, and nothing was seen as it was written: that time is read from the log.`
     case 'reading':
       return `${time} nothing was seen; it is being read from the log.`
     case 'read':

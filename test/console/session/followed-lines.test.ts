@@ -27,8 +27,9 @@ function sessionWith(kept: readonly AuditLine[]) {
       return () => {}
     },
   }
-  const session = { live, administration: { audit: { lines } } } as unknown as Session
-  return { session, tell: (each: AuditLine) => tell(each) }
+  const now = () => START + 60 * SECOND
+  const session = { live, now, administration: { audit: { lines } } } as unknown as Session
+  return { session, state: live.state, tell: (each: AuditLine) => tell(each) }
 }
 
 describe('lines that are followed', () => {
@@ -47,6 +48,23 @@ describe('lines that are followed', () => {
       to: '2026-05-01T10:00:08.000Z',
       read: { kind: 'read', missing: 0 },
     })
+  })
+
+  it('say from when to when the connection was lost', () => {
+    const { session, state, tell } = sessionWith(kept)
+    const followed = new FollowedLines(session, () => {})
+    tell(kept[2] as AuditLine)
+    state.value = 'lost'
+    expect(followed.unseen.value).toBeUndefined()
+    state.value = 'following'
+    expect(followed.unseen.value && unseenWords(followed.unseen.value)).toBe(
+      'From 10:00:02 to 10:01:00 the connection was lost, and nothing was seen as it was written: that time is read from the log.',
+    )
+    followed.end()
+    state.value = 'lost'
+    followed.unseen.value = undefined
+    state.value = 'following'
+    expect(followed.unseen.value).toBeUndefined()
   })
 
   it('say how many are gone', async () => {
