@@ -32,6 +32,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await realm.close()
+  // With the keys that the kernel keeps for them.
+  for (const login of await logins.list()) await logins.erase(login)
   await rm(folder, { recursive: true, force: true })
 })
 
