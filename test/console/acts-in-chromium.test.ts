@@ -18,6 +18,8 @@ import { type ConsoleRealm, startConsoleRealm } from '../support/console-realm.j
 import { local, pattern } from '../support/realm.js'
 
 const PASSWORD = 'correct horse battery'
+/** For a test of many steps on a busy machine, milliseconds. */
+const LONG = 90_000
 const HOSTILE = `<img src=x onerror=alert(1)>\u202etxt.exe${'x'.repeat(150)}`
 
 describe.skipIf(!hasChromium)('what can be done in the console', () => {
@@ -79,14 +81,18 @@ describe.skipIf(!hasChromium)('what can be done in the console', () => {
   const done = (page: Page, text: string | RegExp) =>
     page.locator('.notice-good', { hasText: text }).waitFor()
 
-  it('finds principals, shows all of one, and does every act about it after it said what that costs', async () => {
-    const ann = await opened()
-    await listed(ann)
-    await disabledAndRemoved(ann)
-    await keysReplaced(ann)
-    await ticketsAndGroups(ann)
-    await added(ann)
-  })
+  it(
+    'finds principals, shows all of one, and does every act about it after it said what that costs',
+    async () => {
+      const ann = await opened()
+      await listed(ann)
+      await disabledAndRemoved(ann)
+      await keysReplaced(ann)
+      await ticketsAndGroups(ann)
+      await added(ann)
+    },
+    LONG,
+  )
 
   async function listed(ann: ConsolePage): Promise<void> {
     await realm.administration.groups.add({ group: parseGroup('backend'), principals: [local('orders')] })
@@ -223,13 +229,17 @@ describe.skipIf(!hasChromium)('what can be done in the console', () => {
     login.close()
   }
 
-  it('edits policy in its graph and its list, says why, applies a file, and invites, while another administrator does the same', async () => {
-    const ann = await opened()
-    await rulesEdited(ann)
-    await fileApplied(ann)
-    await whyAsked(ann)
-    await invited(ann)
-  })
+  it(
+    'edits policy in its graph and its list, says why, applies a file, and invites, while another administrator does the same',
+    async () => {
+      const ann = await opened()
+      await rulesEdited(ann)
+      await fileApplied(ann)
+      await whyAsked(ann)
+      await invited(ann)
+    },
+    LONG,
+  )
 
   const ruleOf = (client: string, service: string) =>
     realm.administration.rule(pattern(client), pattern(service))
