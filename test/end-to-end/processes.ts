@@ -35,6 +35,8 @@ export interface Ended {
 
 export async function run(command: string, args: readonly string[], cwd: string, input = ''): Promise<Ended> {
   const child = endAtLast(spawn(command, args, { cwd, stdio: 'pipe' }))
+  // One that ends without having read its input is told by its code.
+  child.stdin.on('error', () => {})
   child.stdin.end(input)
   let [out, err] = ['', '']
   child.stdout.on('data', chunk => {
