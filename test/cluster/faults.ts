@@ -23,11 +23,11 @@ export const FAULTS: readonly ClusterFault[] = [
   {
     name: 'a KDC confirms itself though etcd does not answer',
     file: 'kdc/store/etcd/replica.ts',
-    from: '      if (!watching.isOver) this.#standing.blame(cause)\n      throw cause\n',
-    to: '      if (!watching.isOver) this.#currency.answered(sent, 0, watching.applied)\n      throw cause\n',
+    from: '    this.#confirmations += 1\n',
+    to: '    this.#confirmations += 1\n    this.#currency.answered(sent, 0, watching.applied)\n',
     // A service that asks such a KDC whether it is alive waits in vain.
     says: ['late grant', 'failed call'],
-    acts: ['take while what etcd sends is held up'],
+    acts: ['take while what etcd sends is held up', 'take while only etcd hears'],
   },
   {
     name: 'nobody waits for a KDC whose place has just ended',
