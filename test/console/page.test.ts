@@ -52,25 +52,20 @@ describe.skipIf(!hasChromium)('the page of the console', () => {
     const { page, tryLogin } = await open()
     const watched = page.evaluate(
       () =>
-        new Promise<{ longest: number; saysWhy: boolean }>(resolve => {
-          let [longest, last, saysWhy] = [0, performance.now(), false]
+        new Promise<number>(resolve => {
+          let framesWithWhy = 0
           const look = (): void => {
-            const now = performance.now()
-            longest = Math.max(longest, now - last)
-            last = now
-            saysWhy ||= document.body.innerText.includes('The key is worked out from the password')
+            if (document.body.innerText.includes('The key is worked out from the password')) framesWithWhy++
             if (document.querySelector('[role=alert]') === null) requestAnimationFrame(look)
-            else resolve({ longest, saysWhy })
+            else resolve(framesWithWhy)
           }
           look()
         }),
     )
     await tryLogin('ann', 'wrong')
     await page.getByText('The name or the password is wrong.').waitFor()
-    const { longest, saysWhy } = await watched
-    expect(saysWhy).toBe(true)
-    // Scrypt takes some hundred milliseconds if it is not cut into turns.
-    expect(longest).toBeLessThan(300)
+    // Scrypt in one piece would let a frame or two be drawn, before it and behind it.
+    expect(await watched).toBeGreaterThan(5)
     await tryLogin('an&n', 'wrong')
     await page.getByText('Not a principal').waitFor()
   })

@@ -37,7 +37,8 @@ async function filesOfSources(): Promise<string[]> {
     ...types,
     ...(await loadedFrom(entries)),
     ...(await filesIn('dist/console')),
-    ...(await filesIn('docs')),
+    // Pictures are for who reads them where the sources are.
+    ...(await filesIn('docs')).filter(path => !path.endsWith('.png')),
     ...(await filesIn('examples')),
     'CHANGELOG.md',
     'LICENSE',

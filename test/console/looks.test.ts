@@ -1,0 +1,126 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { VIEW_NAMES } from '../../console/app/route.js'
+import { hasChromium, openContext } from '../support/chromium.js'
+import { ConsolePage } from '../support/console-page.js'
+import { type ConsoleRealm, startConsoleRealm } from '../support/console-realm.js'
+import { furnishRealm } from '../support/furnished-realm.js'
+
+/** How every view looks and reads: pictures of them in `screenshots/`, and what axe finds wrong for keyboards and readers. */
+
+// axe reads every element several times, on a machine that may be busy with other tests.
+const PATIENCE = 90_000
+const slow = process.env.ORTHRUS_SLOW === '1'
+const PASSWORD = 'correct horse battery'
+const FOLDER = 'screenshots'
+
+const LOOKS = [
+  { width: 1280, scheme: 'dark' },
+  { width: 375, scheme: 'light' },
+  ...(slow
+    ? ([
+        { width: 1280, scheme: 'light' },
+        { width: 375, scheme: 'dark' },
+      ] as const)
+    : []),
+] as const
+
+interface Finding {
+  readonly id: string
+  readonly places: readonly string[]
+}
+
+describe.skipIf(!hasChromium)('the console', () => {
+  let realm: ConsoleRealm
+  let axe: string
+  beforeAll(async () => {
+    axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+    await mkdir(FOLDER, { recursive: true })
+    realm = await startConsoleRealm()
+    await realm.person('ann', PASSWORD)
+    await realm.makeAdministrator('ann')
+    await furnishRealm(realm)
+  })
+  afterAll(() => realm.close())
+
+  it.each(LOOKS)(
+    'is legible and within reach at $width pixels, $scheme',
+    async ({ width, scheme }) => {
+      const context = await openContext({ viewport: { width, height: 800 }, colorScheme: scheme })
+      const console = await ConsolePage.open(realm.url, { context })
+      const { page } = console
+      const found: Record<string, readonly Finding[]> = {}
+      const look = async (name: string): Promise<void> => {
+        await page.screenshot({ path: join(FOLDER, `${name}-${scheme}-${width}.png`) })
+        // By the debugger, as the policy of the page lets no script in.
+        await page.evaluate(axe)
+        const findings = await page.evaluate(async () => {
+          const { violations } = await Reflect.get(globalThis, 'axe').run(document, {
+            runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+          })
+          return violations.map(({ id, nodes }: { id: string; nodes: { html: string }[] }) => ({
+            id,
+            places: nodes.slice(0, 3).map(({ html }) => html.slice(0, 160)),
+          }))
+        })
+        // Nothing but what is in the page itself goes sideways.
+        const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)
+        if (isWide) findings.push({ id: 'wider than the window', places: [] })
+        if (findings.length > 0) found[name] = findings
+      }
+      await page.getByLabel('Name').waitFor()
+      await look('login')
+      await console.logIn('ann', PASSWORD)
+      for (const view of VIEW_NAMES) {
+        await console.goTo(view)
+        await page.getByRole('heading', { level: 1 }).waitFor()
+        await expect.poll(async () => /Reading…/.exec(await console.text())?.input).toBe(undefined)
+        await look(view)
+      }
+      await console.goTo('principals/orders%40demo.example')
+      await page.getByRole('button', { name: 'Disable…' }).click()
+      await page.getByRole('dialog').waitFor()
+      await look('disable')
+      expect(found).toEqual({})
+    },
+    PATIENCE,
+  )
+
+  it('is worked by keyboard: a skip link, focus in the view that was chosen, and out of dialogs again', async () => {
+    const { page, ...console } = await open()
+    await console.logIn()
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Skip to map')
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Map')
+    const link = page.getByRole('link', { name: 'Principals' })
+    await link.focus()
+    await page.keyboard.press('Enter')
+    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toBe('Principals')
+    const grid = page.getByRole('grid').first()
+    await grid.getByRole('row').first().focus()
+    await page.keyboard.press('End')
+    const last = await grid.getAttribute('aria-rowcount')
+    await expect
+      .poll(() => page.evaluate(() => document.activeElement?.getAttribute('aria-rowindex')))
+      .toBe(last)
+    await page.keyboard.press('Home')
+    await expect
+      .poll(() => page.evaluate(() => document.activeElement?.getAttribute('aria-rowindex')))
+      .toBe('1')
+  })
+
+  async function open() {
+    const { page, ...rest } = await ConsolePage.open(realm.url)
+    return { page, ...rest, logIn: () => logInAt(page) }
+  }
+
+  async function logInAt(page: ConsolePage['page']): Promise<void> {
+    await page.getByLabel('Name').fill('ann')
+    await page.getByLabel('Password').fill(PASSWORD)
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('navigation', { name: 'Views' }).waitFor()
+  }
+})
