@@ -61,6 +61,8 @@ export async function startConsoleListener(
   listener.on('upgrade', (request, socket, head) => upgrade(request, socket, head, serving))
   // Whoever asks first whether a body is wanted gets the answer at once.
   listener.on('checkContinue', (request, response) => answer(request, response, serving))
+  // Node itself would answer without the headers, and take a WebSocket behind it.
+  listener.on('checkExpectation', (request, response) => answer(request, response, serving))
   const bound = await listen(listener, host, port)
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}/`,
@@ -100,8 +102,7 @@ function answer(request: IncomingMessage, response: ServerResponse, serving: Ser
   response.on('error', () => {})
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
   response.setHeader('Connection', 'close')
-  const { host } = request.headers
-  if (originsOf(host, request.socket.localAddress, serving.allowed).length === 0) {
+  if (originsOf(hostOf(request), request.socket.localAddress, serving.allowed).length === 0) {
     refuse(response, 421, 'this console has another name: see --console-host')
     return
   }
@@ -111,6 +112,12 @@ function answer(request: IncomingMessage, response: ServerResponse, serving: Ser
     response.setHeader('Allow', 'GET, HEAD')
     refuse(response, 405, 'GET or HEAD')
   } else send(response, file, request.method === 'HEAD')
+}
+
+/** What stands before this listener may heed another one of several. @returns undefined unless there is one */
+function hostOf(request: IncomingMessage): string | undefined {
+  const { host = [] } = request.headersDistinct
+  return host.length === 1 ? host[0] : undefined
 }
 
 function send(response: ServerResponse, file: ServedFile, isHead: boolean): void {
@@ -134,7 +141,7 @@ function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, serving
     socket.destroy()
     return
   }
-  const origins = originsOf(headers.host, request.socket.localAddress, serving.allowed)
+  const origins = originsOf(hostOf(request), request.socket.localAddress, serving.allowed)
   const [first] = origins
   if (url === KDC_PATH && first !== undefined) {
     // From here on the KDC's limits hold, and a channel may be idle for hours.

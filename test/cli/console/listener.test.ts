@@ -142,6 +142,14 @@ describe('the listener of the console', () => {
     expect(statusOf(await raw(port, 'GET / HTTP/1.0\r\n\r\n'))).toBe(421)
   })
 
+  it('answers nobody who names two hosts, or expects something', async () => {
+    const { port } = await serve(noKdc)
+    expect(statusOf(await ask(port, 'GET /', 'Host: localhost', 'Host: evil.example'))).toBe(421)
+    const expecting = await ask(port, 'POST /', 'Expect: a-miracle', 'Content-Length: 4')
+    expect(statusOf(expecting)).toBe(405)
+    expect(expecting).toMatch(/^content-security-policy: default-src 'none'/im)
+  })
+
   it('ends while somebody neither asks nor reads', async () => {
     const listener = await serve(noKdc)
     const idle = connect({ host: '127.0.0.1', port: listener.port })
