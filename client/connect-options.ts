@@ -121,7 +121,10 @@ export interface PasswordLogin extends CommonOptions, KdcOption {
    * the login ends (docs/browsers.md). The key of the password is forgotten. Default: nothing is kept.
    */
   readonly keepLogin?: 'tabs' | 'storage'
-  /** Called when the person has logged out in another page of this origin; the realm is closed then. Needs `keepLogin`. */
+  /**
+   * Called when the person has logged out in another page of this origin, or by another realm of this page; the realm is closed
+   * then. Needs `keepLogin`.
+   */
   readonly onLogout?: () => void
   /** Allows a login over `ws://` to another machine. Anybody who listens can then guess the password offline. */
   readonly allowPasswordOverPlainWebSocket?: boolean
@@ -137,7 +140,7 @@ export interface PasswordLogin extends CommonOptions, KdcOption {
 export interface KeptLogin extends CommonOptions, Partial<KdcOption> {
   /** `ann@demo.example`, or `true` for the only login, or the only one in `realm`. Its file names the KDCs. */
   readonly login: string | true
-  /** In a browser, called when the person has logged out in another page of this origin; the realm is closed then. */
+  /** In a browser, called when the person has logged out in another page, or by another realm of this one; the realm is closed then. */
   readonly onLogout?: () => void
   /** The folder that logins are kept in. Default: that of `orthrus login`, by the environment of the process. */
   readonly loginFolder?: string

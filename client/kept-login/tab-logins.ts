@@ -59,6 +59,9 @@ export class TabLogins implements LoginFiles {
   async erase(client: Principal): Promise<void> {
     this.#say({ ended: client })
     this.#held.delete(client)
+    // A channel tells its own page nothing, which may have further realms. Like the others they hear it by and by: whoever
+    // logs out has closed its own until then.
+    runAfter(systemTimers, 0, () => this.#end(client))
   }
 
   /** Calls the function when the person logs out in another page. @returns a function for when this page needs it no more */
