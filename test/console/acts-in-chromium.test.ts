@@ -11,7 +11,7 @@ import { NO_TERMS } from '../../shared/administration/rule.js'
 import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { silentLogger } from '../../shared/logger.js'
 import { parseGroup } from '../../shared/pattern.js'
-import { accessibilityProblems } from '../support/accessible.js'
+import { axeFindings } from '../support/accessible.js'
 import { hasChromium, openContext } from '../support/chromium.js'
 import { ConsolePage } from '../support/console-page.js'
 import { type ConsoleRealm, startConsoleRealm } from '../support/console-realm.js'
@@ -109,7 +109,7 @@ describe.skipIf(!hasChromium)('what can be done in the console', () => {
     const article = page.getByRole('article', { name: local('orders') })
     for (const text of ['Keys', '@backend', 'lent', 'Who may reach it', 'web', 'Last uses'])
       await article.getByText(text, { exact: true }).first().waitFor()
-    expect(await accessibilityProblems(page)).toEqual([])
+    expect(await axeFindings(page)).toEqual([])
   }
 
   async function disabledAndRemoved(ann: ConsolePage): Promise<void> {
@@ -274,7 +274,7 @@ describe.skipIf(!hasChromium)('what can be done in the console', () => {
     await row.focus()
     await page.keyboard.press('Enter')
     await dialog.getByLabel('Methods').waitFor()
-    expect(await accessibilityProblems(page)).toEqual([])
+    expect(await axeFindings(page)).toEqual([])
     // Somebody else changes it meanwhile: nothing of theirs is lost.
     await allow('web/*', 'stock', [['role', 'writer']])
     await dialog.getByLabel('Longest ticket').fill('10m')
@@ -313,7 +313,7 @@ describe.skipIf(!hasChromium)('what can be done in the console', () => {
       .getByRole('list', { name: 'Difference' })
       .getByText('+ allow web billing --claim role=reader')
       .waitFor()
-    expect(await accessibilityProblems(page)).toEqual([])
+    expect(await axeFindings(page)).toEqual([])
     await page.getByRole('button', { name: /^Apply/ }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Apply 1 change' }).click()
     await page.getByText('1 change made').waitFor()
@@ -338,7 +338,7 @@ describe.skipIf(!hasChromium)('what can be done in the console', () => {
     await why.getByText('Now: lent gets no ticket for orders').waitFor()
     await ann.goTo('policy/why/id/000000000000')
     await why.getByText('This KDC tells you of no refusal 000000000000.').waitFor()
-    expect(await accessibilityProblems(page)).toEqual([])
+    expect(await axeFindings(page)).toEqual([])
   }
 
   /** As a new host does. */
@@ -370,7 +370,7 @@ describe.skipIf(!hasChromium)('what can be done in the console', () => {
     const open = page.getByRole('region', { name: 'Open' })
     await open.getByText('1 of 3').waitFor()
     expect(await page.content()).not.toContain('orthrusjoin1_')
-    expect(await accessibilityProblems(page)).toEqual([])
+    expect(await axeFindings(page)).toEqual([])
     await open.getByRole('button', { name: /^Withdraw/ }).click()
     await dialog.getByText('1 host that joined with it stays').waitFor()
     await dialog.getByRole('button', { name: 'Withdraw it' }).click()
@@ -421,7 +421,7 @@ describe.skipIf(!hasChromium)('what can be done in the console', () => {
     const page = await show(ann, 'orders')
     const fits = async (): Promise<void> => {
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(375)
-      expect(await accessibilityProblems(page)).toEqual([])
+      expect(await axeFindings(page)).toEqual([])
     }
     await fits()
     await page.getByRole('button', { name: 'Disable…' }).click()

@@ -1,8 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { VIEW_NAMES } from '../../console/app/route.js'
+import { axeFindings } from '../support/accessible.js'
 import { hasChromium, openContext } from '../support/chromium.js'
 import { ConsolePage } from '../support/console-page.js'
 import { type ConsoleRealm, startConsoleRealm } from '../support/console-realm.js'
@@ -27,16 +27,9 @@ const LOOKS = [
     : []),
 ] as const
 
-interface Finding {
-  readonly id: string
-  readonly places: readonly string[]
-}
-
 describe.skipIf(!hasChromium)('the console', () => {
   let realm: ConsoleRealm
-  let axe: string
   beforeAll(async () => {
-    axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
     await mkdir(FOLDER, { recursive: true })
     realm = await startConsoleRealm()
     await realm.person('ann', PASSWORD)
@@ -51,23 +44,13 @@ describe.skipIf(!hasChromium)('the console', () => {
       const context = await openContext({ viewport: { width, height: 800 }, colorScheme: scheme })
       const console = await ConsolePage.open(realm.url, { context })
       const { page } = console
-      const found: Record<string, readonly Finding[]> = {}
+      const found: Record<string, readonly string[]> = {}
       const look = async (name: string): Promise<void> => {
         await page.screenshot({ path: join(FOLDER, `${name}-${scheme}-${width}.png`) })
-        // By the debugger, as the policy of the page lets no script in.
-        await page.evaluate(axe)
-        const findings = await page.evaluate(async () => {
-          const { violations } = await Reflect.get(globalThis, 'axe').run(document, {
-            runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-          })
-          return violations.map(({ id, nodes }: { id: string; nodes: { html: string }[] }) => ({
-            id,
-            places: nodes.slice(0, 3).map(({ html }) => html.slice(0, 160)),
-          }))
-        })
+        const findings = await axeFindings(page)
         // Nothing but what is in the page itself goes sideways.
         const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)
-        if (isWide) findings.push({ id: 'wider than the window', places: [] })
+        if (isWide) findings.push('wider than the window')
         if (findings.length > 0) found[name] = findings
       }
       await page.getByLabel('Name').waitFor()

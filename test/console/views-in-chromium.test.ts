@@ -1,7 +1,8 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
+import { axeFindings } from '../support/accessible.js'
 import { hasChromium, openContext, openPage } from '../support/chromium.js'
-import { axeFindings, serveViews } from '../support/view-harness.js'
+import { serveViews } from '../support/view-harness.js'
 
 /** The map, the audit log and health in a real browser, over a realm that is in the page. */
 

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Page } from 'playwright-core'
 import { build } from 'vite'
 import { SECURITY_HEADERS } from '../../cli/console/headers.js'
 import { type Served, serveFiles } from './chromium.js'
@@ -43,25 +42,4 @@ async function buildViews(): Promise<Served> {
   ])
   const served = Object.fromEntries(files)
   return { ...served, '/': served['/index.html'] }
-}
-
-const AXE = readFileSync(`${root}node_modules/axe-core/axe.min.js`, 'utf8')
-
-/** What axe finds wrong with the page as it is, each with the places. */
-export async function axeFindings(page: Page): Promise<string[]> {
-  // Through the debugger, which no policy of the page binds.
-  await page.evaluate(AXE)
-  return await page.evaluate(async () => {
-    const { axe } = window as unknown as {
-      axe: {
-        run(): Promise<{
-          violations: { id: string; nodes: { target: unknown; failureSummary?: string }[] }[]
-        }>
-      }
-    }
-    const { violations } = await axe.run()
-    return violations.flatMap(({ id, nodes }) =>
-      nodes.map(({ target, failureSummary = '' }) => `${id}: ${String(target)} ${failureSummary}`),
-    )
-  })
 }
