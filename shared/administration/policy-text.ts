@@ -27,10 +27,14 @@ function endOf(pattern: RegExp, line: string, start: number): number {
   return pattern.test(line) ? pattern.lastIndex : start
 }
 
+/** What would let one claim pass for another: controls, and letters and signs that are drawn as nothing. */
+const UNSEEN = /[\p{C}\p{Default_Ignorable_Code_Point}\u2800]/u
+
 /** As JSON, with whatever a terminal or an editor would not show as it is escaped. */
 function jsonOf(value: string | readonly string[]): string {
-  return JSON.stringify(value).replace(/[\p{C}\u2028\u2029]/gu, hidden =>
-    Array.from({ length: hidden.length }, (_, i) => escaped(hidden.charCodeAt(i))).join(''),
+  return JSON.stringify(value).replace(
+    /[\p{C}\p{Default_Ignorable_Code_Point}\u2028\u2029\u2800]/gu,
+    hidden => Array.from({ length: hidden.length }, (_, i) => escaped(hidden.charCodeAt(i))).join(''),
   )
 }
 
@@ -40,7 +44,7 @@ function escaped(unit: number): string {
 
 /** A text is quoted, as JSON, if it would not be read back as it is. */
 export function quotedText(text: string): string {
-  return /^[^\s"=:\\[\]{}\p{C}][^\s"\\\p{C}]*$/u.test(text) ? text : jsonOf(text)
+  return !UNSEEN.test(text) && /^[^\s"=:\\[\]{}][^\s"\\]*$/u.test(text) ? text : jsonOf(text)
 }
 
 function unquoted(word: string): string {
@@ -80,7 +84,7 @@ function readTyped(text: string): ClaimValue {
 }
 
 export function writeClaim(name: string, value: ClaimValue): string {
-  const key = /^[^\s"=:\\\p{C}]+$/u.test(name) ? name : jsonOf(name)
+  const key = !UNSEEN.test(name) && /^[^\s"=:\\]+$/u.test(name) ? name : jsonOf(name)
   return typeof value === 'string'
     ? `${key}=${value === '' ? '' : quotedText(value)}`
     : `${key}:=${typeof value === 'object' ? jsonOf(value) : value}`

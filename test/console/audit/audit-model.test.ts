@@ -167,6 +167,7 @@ describe('a line in words', () => {
 
   it('shows no character that would turn the text round', () => {
     expect(jsonText('{"a":"\u202e"}')).toBe('{\n "a": "\uFFFD"\n}')
+    expect(jsonText('["admin\u3164\u2800\u034f"]')).toBe('[\n "admin\uFFFD\uFFFD\uFFFD"\n]')
     expect(jsonText('no \u0007 JSON')).toBe('no \uFFFD JSON')
     expect(fileNameOf(NOW)).toBe('audit-2026-05-01T12-00-00.jsonl')
   })
