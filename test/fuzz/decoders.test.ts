@@ -18,6 +18,10 @@ const ELSEWHERE = new Map([
   ['shared/crypto/primitives.ts#openExtended', "the twin of Node's, held against it in crypto/twins.test.ts"],
   ['shared/crypto/primitives.ts#openRecord', "the twin of Node's, held against it in crypto/twins.test.ts"],
   ['shared/crypto/primitives.ts#openApart', "the twin of Node's, held against it in crypto/twins.test.ts"],
+  [
+    'client/request/unproved-response.ts#openUnproved',
+    'it reads no form, only bytes up to a bound: tried in test/client/request/unprotected.test.ts',
+  ],
   ['shared/keytab/keytab-file.ts#readKeytabFile', 'there are no files in a browser: it refuses'],
   [
     'kdc/store/level/store.ts#openLevelStore',

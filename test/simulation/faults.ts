@@ -111,7 +111,7 @@ export const FAULTS: readonly SimulatedFault[] = [
     name: 'the client keeps the first time that a service told, for good',
     file: 'client/request/service-times.ts',
     from: '    this.#kept.set(service,',
-    to: '    if (!this.#kept.has(service)) this.#kept.set(service,',
+    to: '    if (this.#kept.peek(service) === undefined) this.#kept.set(service,',
     says: RECOVERY,
   },
   {
