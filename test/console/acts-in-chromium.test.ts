@@ -287,6 +287,8 @@ describe.skipIf(!hasChromium)('what can be done in the console', () => {
     await dialog.getByLabel('Effect').selectOption('deny')
     await dialog.getByRole('button', { name: 'Change it' }).click()
     await done(page, 'deny web/* -> stock')
+    // The list follows the audit log: until it has, its row opens the rule as it was.
+    await row.getByText('denied').waitFor()
     await row.getByRole('button').click()
     await dialog.getByRole('button', { name: 'Forget this rule…' }).click()
     await dialog.getByText('What this rule denied is denied no more.').waitFor()
