@@ -35,7 +35,7 @@ const ENDING = '.login'
 const KEY_MARGIN = HOUR
 
 export interface LoginFolderOptions {
-  /** The keys that seal logins. Default: those of this machine, if it has any. */
+  /** The keys that seal logins. Default: those that the kernel of this machine keeps, where it keeps some. */
   readonly keys?: SessionKeys
   readonly clock?: Clock
   readonly timers?: Timers
