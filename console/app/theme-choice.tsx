@@ -1,3 +1,4 @@
+import { Choice } from '../parts/inputs.js'
 import { THEMES, type Theme, theme } from './theme.js'
 
 const WORDS: Readonly<Record<Theme, string>> = {
@@ -8,20 +9,14 @@ const WORDS: Readonly<Record<Theme, string>> = {
 
 export function ThemeChoice() {
   return (
-    <select
-      class="input theme-choice"
+    <Choice
+      class="theme-choice"
       aria-label="Theme"
       value={theme.value}
-      onChange={event => {
-        const { value } = event.currentTarget
-        theme.value = THEMES.find(each => each === value) ?? 'system'
+      options={THEMES.map(each => [each, WORDS[each]] as const)}
+      onChoose={chosen => {
+        theme.value = chosen
       }}
-    >
-      {THEMES.map(each => (
-        <option key={each} value={each}>
-          {WORDS[each]}
-        </option>
-      ))}
-    </select>
+    />
   )
 }

@@ -3,6 +3,7 @@ import { useEffect } from 'preact/hooks'
 import { AUDIT_KINDS, AUDIT_OUTCOMES } from '../../shared/administration/audit-line.js'
 import { Button } from '../parts/button.js'
 import { Field } from '../parts/field.js'
+import { Choice, TextInput } from '../parts/inputs.js'
 import type { Order } from './audit-model.js'
 import type { Mistakes, TypedSearch } from './search.js'
 
@@ -30,6 +31,11 @@ const FURTHER = [
   ['id', 'Id of a refusal', '12 hexadecimal digits'],
 ] as const satisfies readonly (readonly [TextField, string, string])[]
 
+const ORDERS = [
+  ['newest', 'newest first'],
+  ['oldest', 'oldest first'],
+] as const
+
 /** What to look for, in the words of `orthrus admin audit`. */
 export function SearchForm({ typed, order, mistakes, onSearch }: SearchFormProps) {
   const draft = useSignal(typed)
@@ -42,28 +48,16 @@ export function SearchForm({ typed, order, mistakes, onSearch }: SearchFormProps
   }
   const input = ([field, label, placeholder]: readonly [TextField, string, string]) => (
     <Field key={field} label={label} error={mistakes[field]}>
-      <input
-        class="input"
-        autocomplete="off"
-        spellcheck={false}
-        placeholder={placeholder}
-        value={draft.value[field]}
-        onInput={event => set(field, event.currentTarget.value)}
-      />
+      <TextInput placeholder={placeholder} value={draft.value[field]} onType={text => set(field, text)} />
     </Field>
   )
   const select = (field: 'outcome' | 'kind', label: string, words: readonly string[]) => (
     <Field label={label} error={mistakes[field]}>
-      <select
-        class="input"
+      <Choice
         value={draft.value[field]}
-        onChange={event => set(field, event.currentTarget.value)}
-      >
-        <option value="">all</option>
-        {words.map(word => (
-          <option key={word}>{word}</option>
-        ))}
-      </select>
+        options={[['', 'all'], ...words.map(word => [word, word] as const)]}
+        onChoose={word => set(field, word)}
+      />
     </Field>
   )
   const isFurther = FURTHER.some(([field]) => typed[field] !== '') || typed.kind !== ''
@@ -80,16 +74,13 @@ export function SearchForm({ typed, order, mistakes, onSearch }: SearchFormProps
         {FIRST.map(input)}
         {select('outcome', 'Outcome', AUDIT_OUTCOMES)}
         <Field label="Order">
-          <select
-            class="input"
+          <Choice
             value={chosen.value}
-            onChange={event => {
-              chosen.value = event.currentTarget.value === 'oldest' ? 'oldest' : 'newest'
+            options={ORDERS}
+            onChoose={order => {
+              chosen.value = order
             }}
-          >
-            <option value="newest">newest first</option>
-            <option value="oldest">oldest first</option>
-          </select>
+          />
         </Field>
         <Button submit kind="main">
           Search

@@ -8,6 +8,7 @@ import { Confirm } from '../parts/confirm.js'
 import { CopyButton } from '../parts/copy-button.js'
 import { Dialog } from '../parts/dialog.js'
 import { Field } from '../parts/field.js'
+import { TextInput } from '../parts/inputs.js'
 import { Text } from '../parts/name.js'
 import { Notice } from '../parts/notice.js'
 import { tellActed } from '../realm/acted.js'
@@ -79,14 +80,7 @@ interface InviteFieldsProps {
 function InviteFields({ form, onChange }: InviteFieldsProps) {
   const isFleet = form.name.includes('*')
   const input = (key: keyof InvitationForm) => (
-    <input
-      class="input"
-      name={key}
-      autocomplete="off"
-      spellcheck={false}
-      value={form[key]}
-      onInput={event => onChange({ ...form, [key]: event.currentTarget.value })}
-    />
+    <TextInput name={key} value={form[key]} onType={text => onChange({ ...form, [key]: text })} />
   )
   return (
     <>

@@ -4,6 +4,7 @@ import { goTo, linkTo } from '../app/route.js'
 import { Age } from '../parts/age.js'
 import { Empty } from '../parts/empty.js'
 import { Field } from '../parts/field.js'
+import { TextInput } from '../parts/inputs.js'
 import { Name, Text } from '../parts/name.js'
 import { VirtualList } from '../parts/virtual-list.js'
 import type { FirstSeen } from './first-seen.js'
@@ -39,12 +40,11 @@ export function MapTable({ picture, realm, since, newnessOf }: MapTableProps) {
     <div class="map-table">
       <div class="map-table-tools">
         <Field label="Only names with">
-          <input
-            class="input"
-            type="search"
+          <TextInput
+            isSearch
             value={wanted.value}
-            onInput={event => {
-              wanted.value = event.currentTarget.value
+            onType={text => {
+              wanted.value = text
             }}
           />
         </Field>

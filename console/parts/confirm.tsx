@@ -5,6 +5,7 @@ import { Button } from './button.js'
 import { Dialog } from './dialog.js'
 import { FailureNotice } from './failure.js'
 import { Field } from './field.js'
+import { TextInput } from './inputs.js'
 
 export interface ConfirmProps<T> {
   readonly title: string
@@ -49,13 +50,10 @@ export function Confirm<T>({ title, consequence, act, label, danger = false, ...
         <div class="dialog-text">{consequence}</div>
         {typeToConfirm !== undefined && (
           <Field label={`To go on, type ${typeToConfirm}`}>
-            <input
-              class="input"
-              autocomplete="off"
-              spellcheck={false}
+            <TextInput
               value={typed.value}
-              onInput={event => {
-                typed.value = event.currentTarget.value
+              onType={text => {
+                typed.value = text
               }}
             />
           </Field>

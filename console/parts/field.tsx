@@ -1,12 +1,20 @@
 import { type ComponentChildren, cloneElement, type VNode } from 'preact'
 import { useId } from 'preact/hooks'
 
+/** What ties an input to its label, its hint and what is wrong with it. */
+export interface Labelled {
+  readonly id?: string
+  readonly 'aria-label'?: string
+  readonly 'aria-describedby'?: string | undefined
+  readonly 'aria-invalid'?: boolean
+}
+
 export interface FieldProps {
   readonly label: string
   readonly hint?: ComponentChildren
   readonly error?: string | undefined
-  /** One `input`, `select` or `textarea`. */
-  readonly children: VNode<{ id?: string; 'aria-describedby'?: string; 'aria-invalid'?: boolean }>
+  /** One `TextInput`, `Choice`, `input` or `textarea`. */
+  readonly children: VNode<Labelled>
 }
 
 /** A thing to fill in, with its label, its hint and what is wrong with it, which a screen reader hears together. */

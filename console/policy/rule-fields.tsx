@@ -1,5 +1,11 @@
 import { Field } from '../parts/field.js'
+import { Choice, TextInput } from '../parts/inputs.js'
 import type { FormField, RuleForm } from './rule-form.js'
+
+const EFFECTS = [
+  ['allow', 'allow: the client gets tickets for the service'],
+  ['deny', 'deny: it gets none, whatever allows it'],
+] as const
 
 export interface RuleFieldsProps {
   readonly form: RuleForm
@@ -12,15 +18,11 @@ export interface RuleFieldsProps {
 export function RuleFields({ form, isNew, problems, onChange }: RuleFieldsProps) {
   const text = (field: FormField, label: string, hint?: string, isFixed = false) => (
     <Field label={label} hint={hint} error={problems[field]}>
-      <input
-        class="input"
+      <TextInput
         name={field}
-        autocomplete="off"
-        autocapitalize="none"
-        spellcheck={false}
         readOnly={isFixed}
         value={form[field]}
-        onInput={event => onChange({ ...form, [field]: event.currentTarget.value })}
+        onType={typed => onChange({ ...form, [field]: typed })}
       />
     </Field>
   )
@@ -31,16 +33,7 @@ export function RuleFields({ form, isNew, problems, onChange }: RuleFieldsProps)
         {text('service', 'Service', isNew ? 'the same' : undefined, !isNew)}
       </div>
       <Field label="Effect">
-        <select
-          class="input"
-          value={form.effect}
-          onChange={event =>
-            onChange({ ...form, effect: event.currentTarget.value === 'deny' ? 'deny' : 'allow' })
-          }
-        >
-          <option value="allow">allow: the client gets tickets for the service</option>
-          <option value="deny">deny: it gets none, whatever allows it</option>
-        </select>
+        <Choice value={form.effect} options={EFFECTS} onChoose={effect => onChange({ ...form, effect })} />
       </Field>
       {form.effect === 'allow' && (
         <>

@@ -1,4 +1,5 @@
 import { Field } from '../parts/field.js'
+import { Choice, TextInput } from '../parts/inputs.js'
 import type { RuleFilter } from './rule-filter.js'
 
 export interface RuleFilterBarProps {
@@ -6,39 +7,32 @@ export interface RuleFilterBarProps {
   readonly onChange: (filter: RuleFilter) => void
 }
 
-const EFFECTS = ['all', 'allow', 'deny', 'ended'] as const
-const WORDS = { all: 'all', allow: 'allowing', deny: 'denying', ended: 'ended' } as const
+const EFFECTS = [
+  ['all', 'all'],
+  ['allow', 'allowing'],
+  ['deny', 'denying'],
+  ['ended', 'ended'],
+] as const
 
 export function RuleFilterBar({ filter, onChange }: RuleFilterBarProps) {
   return (
     <>
       <div class="field-wide">
         <Field label="Find">
-          <input
-            class="input"
-            type="search"
+          <TextInput
+            isSearch
             placeholder="a client or a service"
-            spellcheck={false}
             value={filter.text}
-            onInput={event => onChange({ ...filter, text: event.currentTarget.value })}
+            onType={text => onChange({ ...filter, text })}
           />
         </Field>
       </div>
       <Field label="Rules">
-        <select
-          class="input"
+        <Choice
           value={filter.effect}
-          onChange={event => {
-            const { value } = event.currentTarget
-            onChange({ ...filter, effect: EFFECTS.find(each => each === value) ?? 'all' })
-          }}
-        >
-          {EFFECTS.map(effect => (
-            <option key={effect} value={effect}>
-              {WORDS[effect]}
-            </option>
-          ))}
-        </select>
+          options={EFFECTS}
+          onChoose={effect => onChange({ ...filter, effect })}
+        />
       </Field>
     </>
   )

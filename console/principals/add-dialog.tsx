@@ -8,6 +8,7 @@ import { goTo } from '../app/route.js'
 import { announce } from '../parts/announce.js'
 import { Confirm } from '../parts/confirm.js'
 import { Field } from '../parts/field.js'
+import { Choice, TextInput } from '../parts/inputs.js'
 import { tellActed } from '../realm/acted.js'
 import { keytabFile } from '../realm/keytab-file.js'
 import { NewPasswordFields, NO_PASSWORD, passwordKeyOf, type TypedPassword } from '../realm/new-password.js'
@@ -89,6 +90,11 @@ export function AddDialog({ session, onClose }: { readonly session: Session; rea
   )
 }
 
+const WHAT = [
+  ['service', 'a program, with a key in a keytab'],
+  ['person', 'a person, with a password'],
+] as const
+
 interface AddFieldsProps {
   readonly form: AddForm
   readonly onChange: (form: AddForm) => void
@@ -96,15 +102,7 @@ interface AddFieldsProps {
 
 function AddFields({ form, onChange }: AddFieldsProps) {
   const input = (key: 'name' | 'expires' | 'maxLife' | 'maxRenew') => (
-    <input
-      class="input"
-      name={key}
-      autocomplete="off"
-      spellcheck={false}
-      autocapitalize="none"
-      value={form[key]}
-      onInput={event => onChange({ ...form, [key]: event.currentTarget.value })}
-    />
+    <TextInput name={key} value={form[key]} onType={text => onChange({ ...form, [key]: text })} />
   )
   return (
     <>
@@ -112,16 +110,7 @@ function AddFields({ form, onChange }: AddFieldsProps) {
         {input('name')}
       </Field>
       <Field label="Kind">
-        <select
-          class="input"
-          value={form.kind}
-          onChange={event =>
-            onChange({ ...form, kind: event.currentTarget.value === 'person' ? 'person' : 'service' })
-          }
-        >
-          <option value="service">a program, with a key in a keytab</option>
-          <option value="person">a person, with a password</option>
-        </select>
+        <Choice value={form.kind} options={WHAT} onChoose={kind => onChange({ ...form, kind })} />
       </Field>
       {form.kind === 'person' && (
         <NewPasswordFields typed={form} onChange={typed => onChange({ ...form, ...typed })} />

@@ -1,66 +1,49 @@
 import { Field } from '../parts/field.js'
-import { KINDS, type PrincipalFilter, STATES } from './filter.js'
+import { Choice, TextInput } from '../parts/inputs.js'
+import type { PrincipalFilter } from './filter.js'
 
 export interface FilterBarProps {
   readonly filter: PrincipalFilter
   readonly onChange: (filter: PrincipalFilter) => void
 }
 
-const KIND_WORDS = {
-  key: 'with a key',
-  password: 'with a password',
-  'no key': 'without a key',
-  KDC: 'of the KDC',
-}
+const KIND_WORDS = [
+  ['all', 'all'],
+  ['key', 'with a key'],
+  ['password', 'with a password'],
+  ['no key', 'without a key'],
+  ['KDC', 'of the KDC'],
+] as const
+
+const STATE_WORDS = [
+  ['all', 'all'],
+  ['enabled', 'enabled'],
+  ['disabled', 'disabled'],
+  ['expired', 'expired'],
+] as const
 
 export function FilterBar({ filter, onChange }: FilterBarProps) {
   return (
     <>
       <div class="field-wide">
         <Field label="Find">
-          <input
-            class="input"
-            type="search"
+          <TextInput
+            isSearch
             placeholder="name, or @group"
-            spellcheck={false}
             value={filter.text}
-            onInput={event => onChange({ ...filter, text: event.currentTarget.value })}
+            onType={text => onChange({ ...filter, text })}
           />
         </Field>
       </div>
       <Field label="Kind">
-        <select
-          class="input"
-          value={filter.kind}
-          onChange={event => {
-            const { value } = event.currentTarget
-            onChange({ ...filter, kind: KINDS.find(each => each === value) ?? 'all' })
-          }}
-        >
-          <option value="all">all</option>
-          {KINDS.map(kind => (
-            <option key={kind} value={kind}>
-              {KIND_WORDS[kind]}
-            </option>
-          ))}
-        </select>
+        <Choice value={filter.kind} options={KIND_WORDS} onChoose={kind => onChange({ ...filter, kind })} />
       </Field>
       <Field label="State">
-        <select
-          class="input"
+        <Choice
           value={filter.state}
-          onChange={event => {
-            const { value } = event.currentTarget
-            onChange({ ...filter, state: STATES.find(each => each === value) ?? 'all' })
-          }}
-        >
-          <option value="all">all</option>
-          {STATES.map(state => (
-            <option key={state} value={state}>
-              {state}
-            </option>
-          ))}
-        </select>
+          options={STATE_WORDS}
+          onChoose={state => onChange({ ...filter, state })}
+        />
       </Field>
       <label class="principals-due">
         <input

@@ -11,11 +11,9 @@ export interface PrincipalFilter {
   readonly due: boolean
 }
 
-export const KINDS = ['key', 'password', 'no key', 'KDC'] as const
-export type Kind = (typeof KINDS)[number]
+export type Kind = 'key' | 'password' | 'no key' | 'KDC'
 
-export const STATES = ['enabled', 'disabled', 'expired'] as const
-export type State = (typeof STATES)[number]
+export type State = 'enabled' | 'disabled' | 'expired'
 
 export const EVERYTHING: PrincipalFilter = { text: '', kind: 'all', state: 'all', due: false }
 

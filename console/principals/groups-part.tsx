@@ -4,6 +4,7 @@ import { localPart } from '../../shared/principal.js'
 import { Button } from '../parts/button.js'
 import { Confirm } from '../parts/confirm.js'
 import { Field } from '../parts/field.js'
+import { TextInput } from '../parts/inputs.js'
 import { Text } from '../parts/name.js'
 import { tellActed } from '../realm/acted.js'
 import type { Outcome } from '../realm/outcome.js'
@@ -112,13 +113,10 @@ function JoinDialog({ session, detail, ...rest }: MoveProps) {
       consequence={
         <>
           <Field label="Group" hint="as backend; it is there for as long as somebody is in it">
-            <input
-              class="input"
-              autocomplete="off"
-              spellcheck={false}
+            <TextInput
               value={typed.value}
-              onInput={event => {
-                typed.value = event.currentTarget.value
+              onType={text => {
+                typed.value = text
               }}
             />
           </Field>

@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals'
 import { localPart, type Principal } from '../../shared/principal.js'
 import { Confirm } from '../parts/confirm.js'
 import { Field } from '../parts/field.js'
+import { TextInput } from '../parts/inputs.js'
 import { tellActed } from '../realm/acted.js'
 import type { Outcome } from '../realm/outcome.js'
 import type { Session } from '../session/session.js'
@@ -50,13 +51,11 @@ export function RevokeTicketDialog({ session, principal, id, onDone, onCancel }:
             label="Id of the ticket"
             hint="32 hexadecimal digits, as the logs of the KDC and of services have it"
           >
-            <input
-              class="input principals-id"
-              autocomplete="off"
-              spellcheck={false}
+            <TextInput
+              class="principals-id"
               value={typed.value}
-              onInput={event => {
-                typed.value = event.currentTarget.value
+              onType={text => {
+                typed.value = text
               }}
             />
           </Field>

@@ -5,6 +5,7 @@ import { type Failure, failureOf } from '../parts/act.js'
 import { Button } from '../parts/button.js'
 import { FailureNotice } from '../parts/failure.js'
 import { Field } from '../parts/field.js'
+import { TextInput } from '../parts/inputs.js'
 import { Text } from '../parts/name.js'
 import type { Session } from '../session/session.js'
 import { answersTo } from './answers.js'
@@ -76,15 +77,7 @@ interface WhyFieldsProps {
 
 function WhyFields({ form, onChange }: WhyFieldsProps) {
   const input = (key: keyof WhyForm) => (
-    <input
-      class="input"
-      name={key}
-      autocomplete="off"
-      autocapitalize="none"
-      spellcheck={false}
-      value={form[key]}
-      onInput={event => onChange({ ...form, [key]: event.currentTarget.value })}
-    />
+    <TextInput name={key} value={form[key]} onType={text => onChange({ ...form, [key]: text })} />
   )
   return (
     <>
