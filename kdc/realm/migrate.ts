@@ -18,7 +18,7 @@ import { DEFAULT_ROTATION } from './create-realm.js'
  * Brings a database of the last version to the present form, in one commit. That version revoked by times: it stored
  * the newest one, which is deleted; the entries of its log named a principal, and now name the series of tickets that
  * it had. Principals are read in either form, and written in the present one when they change
- * (`vault/principal-record.ts`). A record of the realm of a form between is written in the present one.
+ * (`vault/principal-forms.ts`). A record of the realm of a form between is written in the present one.
  */
 export async function migrateRealm(vault: Vault, random: RandomSource): Promise<void> {
   const stored = await vault.read(RECORD_KIND.REALM, REALM_RECORD_NAME.REALM)

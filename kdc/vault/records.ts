@@ -32,15 +32,8 @@ import { SCHEMA } from './schema.js'
  * another form.
  */
 
-export {
-  decodePrincipalRecord,
-  encodePrincipalRecord,
-  firstSeriesOf,
-  type Invitation,
-  type Inviter,
-  type PrincipalRecord,
-  type StoredKey,
-} from './principal-record.js'
+export { decodePrincipalRecord, encodePrincipalRecord, firstSeriesOf } from './principal-forms.js'
+export type { Invitation, Inviter, PrincipalRecord, StoredKey } from './principal-record.js'
 
 /**
  * The records of kind `realm`. The last version stored the time in `clock`, which is deleted where it is found. A realm
