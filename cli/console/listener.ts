@@ -11,6 +11,7 @@ import type { ListenAddress } from '../metrics/address.js'
 import type { ServedFile, ServedFiles } from './files.js'
 import { cachingOf, SECURITY_HEADERS } from './headers.js'
 import { type AllowedHosts, originsOf } from './hosts.js'
+import { Visitors } from './visitors.js'
 
 /** Serves the page, and hands WebSockets of its own origin to the KDC of the same process. It can do nothing else. */
 
@@ -31,8 +32,8 @@ export interface ConsoleOptions {
   readonly clock?: Clock
 }
 
-/** Milliseconds, and a number: a browser asks for a page with a handful of connections. */
-const LIMITS = { TIME: 10 * SECOND, DRAIN: SECOND, CONNECTIONS: 256 } as const
+/** Milliseconds. */
+const LIMITS = { TIME: 10 * SECOND, DRAIN: SECOND } as const
 
 const KDC_PATH = '/kdc'
 
@@ -40,6 +41,7 @@ interface Serving {
   readonly kdc: ConsoleOptions['kdc']
   readonly files: ServedFiles
   readonly allowed: AllowedHosts
+  readonly visitors: Visitors
   /** Sockets over which a file was asked for: each answer closes its socket. */
   readonly asked: WeakSet<Duplex>
 }
@@ -51,8 +53,10 @@ export async function startConsoleListener(
 ): Promise<ConsoleListener> {
   const listener = createListener(LIMITS.TIME, tls, clock.now())
   const named = hosts.map(name => name.toLowerCase())
-  const serving = { kdc, files, allowed: { named, tls: tls !== undefined }, asked: new WeakSet<Duplex>() }
-  listener.maxConnections = LIMITS.CONNECTIONS
+  const visitors = new Visitors()
+  const allowed = { named, tls: tls !== undefined }
+  const serving = { kdc, files, allowed, visitors, asked: new WeakSet<Duplex>() }
+  visitors.watch(listener, tls !== undefined)
   // Who reads nothing would keep a file in memory.
   listener.on(tls === undefined ? 'connection' : 'secureConnection', socket =>
     socket.setTimeout(2 * LIMITS.TIME, () => socket.destroy()),
@@ -146,6 +150,7 @@ function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, serving
   if (url === KDC_PATH && first !== undefined) {
     // From here on the KDC's limits hold, and a channel may be idle for hours.
     request.socket.setTimeout(0)
+    serving.visitors.release(socket)
     const origin = origins.find(each => each === headers.origin) ?? first
     serving.kdc.acceptUpgrade(request, socket, head, origin)
     return

@@ -150,6 +150,18 @@ describe('the listener of the console', () => {
     expect(expecting).toMatch(/^content-security-policy: default-src 'none'/im)
   })
 
+  it('answers while somebody holds as many connections as it gets, and asks nothing', async () => {
+    const { url, port } = await serve(noKdc)
+    for (let i = 0; i < 300; i++) {
+      const socket = connect({ host: '127.0.0.1', port })
+      socket.on('error', () => {})
+      onTestFinished(() => void socket.destroy())
+      await new Promise(resolve => socket.on('connect', resolve))
+      socket.write('GET / HTTP/1.1\r\nHost: lo')
+    }
+    expect((await fetch(url)).status).toBe(200)
+  })
+
   it('ends while somebody neither asks nor reads', async () => {
     const listener = await serve(noKdc)
     const idle = connect({ host: '127.0.0.1', port: listener.port })
@@ -209,6 +221,22 @@ describe('a WebSocket at the console', () => {
       `GET / HTTP/1.1\r\n${head.join('')}\r\nGET /kdc HTTP/1.1\r\n${head.join('')}${upgrade}${key}\r\n`,
     )
     expect(answered).not.toContain('101')
+  })
+
+  it('stays open, whoever else comes from its address', async () => {
+    const { kdc } = await startOwnKdc()
+    const { url, port } = await serve(kdc)
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/kdc`, SUBPROTOCOL, { headers: own(port) })
+    onTestFinished(() => socket.terminate())
+    await new Promise(resolve => socket.on('open', resolve))
+    for (let i = 0; i < 70; i++) {
+      const idle = connect({ host: '127.0.0.1', port })
+      idle.on('error', () => {})
+      onTestFinished(() => void idle.destroy())
+      await new Promise(resolve => idle.on('connect', resolve))
+    }
+    expect((await fetch(url)).status).toBe(200)
+    expect(socket.readyState).toBe(WebSocket.OPEN)
   })
 
   it('counts for its address, as one to the KDC itself does', async () => {
