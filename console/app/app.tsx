@@ -1,12 +1,12 @@
 import { signal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
-import { Announcer } from '../parts/announce.js'
+import { Announcer, forgetAnnounced } from '../parts/announce.js'
 import { accessOf } from '../realm/access.js'
 import { ConsoleSession } from '../session/console-session.js'
 import { type LoggedIn, realmOfPage } from '../session/login.js'
 import { LoginForm } from './login-form.js'
 import { Outsider } from './outsider.js'
-import { followAddress, VIEW_NAMES, type ViewName } from './route.js'
+import { followAddress, forgetPlace, VIEW_NAMES, type ViewName } from './route.js'
 import { Shell } from './shell.js'
 import { followTheme } from './theme.js'
 
@@ -30,6 +30,8 @@ function leave(): void {
   state.value = { kind: 'front' }
   if (left.kind === 'person') left.session.close()
   if (left.kind === 'outsider') left.login.administration.close()
+  forgetAnnounced()
+  forgetPlace()
 }
 
 /** What of the realm somebody may look at: the KDC decides, and decides it again for each call. */

@@ -37,6 +37,12 @@ export function goTo(view: ViewName, ...rest: readonly string[]): void {
   location.hash = linkTo(view, ...rest)
 }
 
+/** Goes back to the first view, and leaves in the address nothing of where somebody was. */
+export function forgetPlace(): void {
+  history.replaceState(null, '', location.pathname)
+  route.value = routeOf('')
+}
+
 /** Keeps `route` with the address. @returns ends that */
 export function followAddress(): () => void {
   const read = (): void => {

@@ -10,6 +10,11 @@ export function announce(text: string): void {
   told.value = turn === 0 ? [text, ''] : ['', text]
 }
 
+/** What was told is not for whoever comes next. */
+export function forgetAnnounced(): void {
+  told.value = ['', '']
+}
+
 export function Announcer() {
   const [one, other] = told.value
   return (

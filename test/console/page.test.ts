@@ -42,9 +42,13 @@ describe.skipIf(!hasChromium)('the page of the console', () => {
       cookie: document.cookie,
     }))
     expect(stored).toEqual({ local: ['orthrus-theme'], session: [], databases: [], cookie: '' })
+    await console.goTo('audit/client/web%40demo.example')
+    await expect.poll(() => page.title()).toBe('Audit · demo.example')
     await page.getByRole('button', { name: 'Log out' }).click()
     await page.getByLabel('Password').waitFor()
     expect(await page.getByLabel('Password').inputValue()).toBe('')
+    expect(await page.evaluate(() => location.hash)).toBe('')
+    expect((await page.locator('[aria-live]').allTextContents()).join('')).toBe('')
     await expect.poll(() => realm.kdc.connections).toBe(0)
   })
 
