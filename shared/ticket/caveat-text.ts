@@ -59,12 +59,12 @@ function valueText(value: Value): string {
  * ends.
  */
 const PLAIN = /^[\p{L}\p{N}\p{M}_.:/@*%~+&$!;?-]+$/u
-/** What would change how a terminal shows the rest: controls, and characters that are not seen. */
-const UNSEEN = /[\p{C}\p{Z}]/gu
+/** What would change how a terminal shows the rest, or is drawn as nothing: controls, spaces, fillers of letters. */
+const UNSEEN = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/gu
 
 /** The text as it is if it can be taken for nothing else, or else quoted, with escapes for what cannot be seen. */
 export function plainText(text: string): string {
-  if (PLAIN.test(text)) return text
+  if (PLAIN.test(text) && text.search(UNSEEN) < 0) return text
   return JSON.stringify(text).replace(UNSEEN, each => (each === ' ' ? each : escaped(each)))
 }
 

@@ -33,6 +33,9 @@ describe('a caveat in words', () => {
     ['a\u200bb', '"a\\u{200b}b"'],
     ['a\u2028b\u00a0', '"a\\u{2028}b\\u{a0}"'],
     ['\u{e0041}', '"\\u{e0041}"'],
+    ['admin\u3164', '"admin\\u{3164}"'],
+    ['admin\u034f', '"admin\\u{34f}"'],
+    ['admin\u2800', '"admin\\u{2800}"'],
     ['', '""'],
   ])('quotes what could be taken for something else: %j', (text, quoted) => {
     expect(plainText(text)).toBe(quoted)
