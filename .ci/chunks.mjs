@@ -13,7 +13,7 @@ const PARTIES = [
   // It needs nothing of a service but what both do with headers.
   ['client', /^cli\/call-fetch\.ts$/],
   ['service', /^service\/[\w-]+\.ts$/],
-  ['kdc', /^(?:kdc|testing)\/index\.ts$/],
+  ['kdc', /^kdc\/index\.ts$/],
   // Of what a KDC runs on these two need a small part.
   ['init', /^cli\/(?:init|make-realm)\.ts$/],
   ['settings', /^cli\/(?:settings-together|config\/(?:resolve|print))\.ts$/],

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { requireTicket } from '../../service/require-ticket.js'
 import { startRealm } from '../../testing/realm.js'
-import { endAtLast, root, temporaryFolder } from './processes.js'
+import { endAtLast, orthrus, root, temporaryFolder } from './processes.js'
 
 /** Which modules a command loads. Each of them takes time at every start, so a command loads what it runs on. */
 
@@ -35,12 +35,18 @@ interface Loaded {
   readonly packages: readonly string[]
 }
 
-async function loadedBy(...args: string[]): Promise<Loaded> {
+function loadedBy(...args: string[]): Promise<Loaded> {
+  return loadedUntil(() => {}, ...args)
+}
+
+/** @param begun called when the command says something for the first time */
+async function loadedUntil(begun: (child: ChildProcess) => void, ...args: string[]): Promise<Loaded> {
   const child = endAtLast(
     spawn(process.execPath, ['--import', BEFORE, CLI, ...args], {
       stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
     }),
   )
+  child.stdout?.once('data', () => begun(child))
   const [out, list, [code]] = await Promise.all([
     text(child.stdout as NodeJS.ReadableStream),
     text(child.stdio[3] as NodeJS.ReadableStream),
@@ -145,5 +151,25 @@ describe('orthrus loads', () => {
     expect(files).toContain('cli/call-fetch.ts')
     expect(partsIn(files, 'kdc', 'service').filter(file => !OF_HELP.includes(file))).toEqual([])
     expect(packages).toEqual(['@noble/ciphers', 'commander'])
+  })
+
+  it('nothing of the console, of metrics or of etcd in a KDC that has none of them', async () => {
+    const { folder, remove } = await temporaryFolder()
+    onTestFinished(remove)
+    expect(await orthrus(folder, 'init', 'demo.example')).toMatchObject({ code: 0 })
+    const { code, out, files, packages } = await loadedUntil(
+      child => child.kill('SIGTERM'),
+      ...['kdc', '--data', join(folder, 'orthrus-data'), '--listen', '127.0.0.1:0', '--log-level', 'error'],
+    )
+    expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining('listens on') })
+    expect(files).toContain('kdc/main.ts')
+    // Each of the two is asked whether it is wanted; `--help` speaks of what `--console-host` takes.
+    expect(partsIn(files, 'cli/console', 'cli/metrics')).toEqual([
+      'cli/console/host-name.ts',
+      'cli/console/serve-console.ts',
+      'cli/metrics/serve-metrics.ts',
+    ])
+    expect(partsIn(files, 'kdc/store/etcd', 'service')).toEqual([])
+    expect(packages).toEqual(['@noble/ciphers', 'commander', 'level', 'pino'])
   })
 })
