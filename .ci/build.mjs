@@ -3,9 +3,10 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmdirSync, rmSync } f
 import { dirname, join, relative, resolve } from 'node:path'
 import { bundle, PUBLISHED } from './bundle.mjs'
 import { bundleConsole } from './console.mjs'
+import { bundlePage } from './page.mjs'
 
 /**
- * Makes dist/: the types by the compiler, the JavaScript by the bundler, the page of the console by Vite, and then removes what neither wrote, so that
+ * Makes dist/: the types by the compiler, the JavaScript by the bundler, the pages of the console and of the example by Vite, and then removes what neither wrote, so that
  * nothing stale is run or packed. Not emptied first: a KDC that runs from dist/ goes on while another terminal builds.
  */
 
@@ -32,11 +33,16 @@ function compile(args) {
 
 const declared = declare()
 const hasConsole = existsSync('console')
+const hasPage = existsSync('examples/page/web')
 if (hasConsole) compile(['-p', 'console/tsconfig.json'])
 // Where it lists nothing, everything would be stale.
 if (declared.length === 0) throw new Error('the compiler listed no file that it wrote')
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'))
-const bundled = [...(await bundle(manifest)), ...(hasConsole ? await bundleConsole() : [])]
+const bundled = [
+  ...(await bundle(manifest)),
+  ...(hasConsole ? await bundleConsole() : []),
+  ...(hasPage ? await bundlePage() : []),
+]
 const written = new Set([...declared, ...bundled].map(path => resolve('dist', path)))
 
 const folders = new Set()

@@ -8,6 +8,9 @@ import { join } from 'node:path'
 
 const PORTABLE = './dist/portable/'
 
+/** What a browser runs is no program of Node. */
+const PAGE = '/web/'
+
 /** What the package publishes: modules, by the paths of their sources. The installed command is no module (`bin.cjs`). */
 export function publishedEntries(manifest) {
   const { exports = {}, imports = {}, bin = {} } = manifest
@@ -28,7 +31,7 @@ export function portableEntries({ exports = {} }) {
 
 /** Programs of a checkout: the bench, the examples, and the processes that tests start. */
 export function programs() {
-  const own = ['bench', 'examples'].flatMap(folder => sourcesIn(folder))
+  const own = ['bench', 'examples'].flatMap(folder => sourcesIn(folder)).filter(path => !path.includes(PAGE))
   return [...own, ...new Set(sourcesIn('test').flatMap(startedBy))].sort()
 }
 
