@@ -11,6 +11,8 @@ export type LoginMessage =
   | { readonly answers: string; readonly login: string }
   /** The person has logged out. */
   | { readonly ended: Principal }
+  /** A login that was made just now. */
+  | { readonly began: string }
 
 const QUESTION = /^[0-9a-f]{32}$/
 /** Characters. A login has at most 512 KiB of tickets. */
@@ -19,9 +21,14 @@ const LOGIN_MAX = 1024 * 1024
 /** @returns undefined for anything else: it may be of another version, or from anybody of this origin */
 export function asLoginMessage(data: unknown): LoginMessage | undefined {
   if (typeof data !== 'object' || data === null) return undefined
-  const { ask, answers, login, ended } = data as Record<string, unknown>
+  const { ask, answers, login, ended, began } = data as Record<string, unknown>
   if (typeof ask === 'string' && QUESTION.test(ask)) return { ask }
   if (typeof ended === 'string' && isPrincipal(ended)) return { ended }
+  if (isLogin(began)) return { began }
   if (typeof answers !== 'string' || !QUESTION.test(answers)) return undefined
-  return typeof login === 'string' && login.length <= LOGIN_MAX ? { answers, login } : undefined
+  return isLogin(login) ? { answers, login } : undefined
+}
+
+function isLogin(text: unknown): text is string {
+  return typeof text === 'string' && text.length <= LOGIN_MAX
 }

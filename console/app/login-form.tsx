@@ -4,7 +4,8 @@ import { Button } from '../parts/button.js'
 import { FailureNotice } from '../parts/failure.js'
 import { Field } from '../parts/field.js'
 import { failedLogin } from '../session/failures.js'
-import { type LoggedIn, logIn, realmOfPage } from '../session/login.js'
+import { type LoggedIn, realmOfPage } from '../session/login.js'
+import { logins } from './who.js'
 
 export interface LoginFormProps {
   /** Whose password is asked for; otherwise the name too. */
@@ -24,7 +25,7 @@ export function LoginForm({ name, onDone }: LoginFormProps) {
     done.value = 0
     failure.value = undefined
     try {
-      const login = await logIn(
+      const login = await logins.logIn(
         { principal: name ?? text('name').trim(), password: text('password') },
         part => {
           done.value = part

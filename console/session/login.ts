@@ -1,15 +1,18 @@
 import { administrationOf, type ConnectedAdministration } from '../../client/admin.js'
 import { connect, connectAs } from '../../client/connect.js'
-import { type KeptLogin, noLogin } from '../../client/kept-login/kept-login.js'
-import { KeptSource, type LoginFiles } from '../../client/kept-login/kept-source.js'
+import type { KeptLogin } from '../../client/kept-login/kept-login.js'
+import { KeptSource } from '../../client/kept-login/kept-source.js'
+import { TabLogins, type TabLoginsOptions } from '../../client/kept-login/tab-logins.js'
 import { partsOf, type Realm } from '../../client/realm.js'
 import type { ServiceTicket } from '../../client/ticket/service-ticket.js'
+import { toHex } from '../../shared/bytes.js'
+import { systemRandom } from '../../shared/crypto/random.js'
 import { silentLogger } from '../../shared/logger.js'
-import type { Principal } from '../../shared/principal.js'
+import { type Principal, realmOf } from '../../shared/principal.js'
 
 /**
  * A login of a person: the password becomes a key, the key a TGT, and then neither the password nor the key is there any
- * more. The TGT is in the memory of the page alone, is never renewed, and so ends after some hours whatever the page does.
+ * more. The TGT is in the memory of the tabs that go by it, is never renewed, and so ends after some hours whatever they do.
  */
 
 export interface Login {
@@ -40,28 +43,88 @@ export function realmOfPage(): string {
   return document.querySelector<HTMLMetaElement>('meta[name="realm"]')?.content ?? ''
 }
 
-/**
- * @param onProgress how much of the work on the password is done, from 0 to 1
- * @throws OrthrusError with the KDC's code; TypeError if the name is none
- */
-export async function logIn(login: Login, onProgress: (done: number) => void): Promise<LoggedIn> {
-  const kept = await passwordToLogin(login, onProgress)
-  const realm = await connectAs(
-    { kdc: kept.kdc, source: options => new KeptSource(kept, inMemory(kept), options) },
-    { logger: silentLogger },
-  )
-  try {
-    const { claims } = await realm.getServiceTicket('kdc')
-    const following = administrationOf(realm)
-    const administration = administrationOf(realm, () => {
-      following.close()
+/** The logins that the tabs of the console in one browser share. Nothing of them is stored. */
+export class Logins {
+  readonly #tabs: TabLogins
+  #current: LoggedIn | undefined
+
+  /** @param told what other tabs tell */
+  constructor(told: Required<Pick<TabLoginsOptions, 'began' | 'ended'>>) {
+    this.#tabs = new TabLogins({ ...told, mayGive: client => this.#isAtKdc(client) })
+  }
+
+  /**
+   * Logs in, and tells the other tabs.
+   * @param onProgress how much of the work on the password is done, from 0 to 1
+   * @throws OrthrusError with the KDC's code; TypeError if the name is none
+   */
+  async logIn(login: Login, onProgress: (done: number) => void): Promise<LoggedIn> {
+    const loggedIn = await this.#connect(await passwordToLogin(login, onProgress))
+    this.#tabs.tell(loggedIn.me)
+    return loggedIn
+  }
+
+  /** Whose logins other tabs have. */
+  async elsewhere(): Promise<Principal[]> {
+    return (await this.#tabs.list()).filter(client => realmOf(client) === realmOfPage())
+  }
+
+  /** Goes on with the login that another tab has. @throws OrthrusError `login_invalid` if none has it; the KDC's code */
+  async goOn(client: Principal): Promise<LoggedIn> {
+    return this.#connect(await this.#tabs.read(client))
+  }
+
+  /** Goes on with a login that another tab told of. @throws OrthrusError */
+  take(login: KeptLogin): Promise<LoggedIn> {
+    return this.#connect(login)
+  }
+
+  /** Logs somebody out in all tabs. */
+  logOut(client: Principal): void {
+    void this.#tabs.erase(client)
+  }
+
+  /** Whatever KDC the login names: the page has one. */
+  async #connect(kept: KeptLogin): Promise<LoggedIn> {
+    const tabs = this.#tabs
+    tabs.hold(kept)
+    const realm = await connectAs(
+      {
+        kdc: [kdcUrl(location)],
+        source: options => new KeptSource(kept, tabs, options),
+        whenEnded: run => tabs.whenEnded(kept.client, run),
+      },
+      { logger: silentLogger },
+    )
+    try {
+      const { claims } = await realm.getServiceTicket('kdc')
+      const following = administrationOf(realm)
+      const administration = administrationOf(realm, () => {
+        following.close()
+        realm.close()
+      })
+      await administration.ready()
+      const loggedIn = { administration, following, me: realm.client, claims, now: timeOf(realm) }
+      this.#current = loggedIn
+      return loggedIn
+    } catch (cause) {
       realm.close()
-    })
-    await administration.ready()
-    return { administration, following, me: realm.client, claims, now: timeOf(realm) }
-  } catch (cause) {
-    realm.close()
-    throw cause
+      throw cause
+    }
+  }
+
+  /**
+   * Another tab is given a login only while the KDC proves itself to this one: where the KDC does not run, somebody else may
+   * listen in its place, and send a page that asks.
+   */
+  async #isAtKdc(client: Principal): Promise<boolean> {
+    if (this.#current?.me !== client) return false
+    try {
+      await this.#current.administration.ready()
+      return true
+    } catch {
+      return false
+    }
   }
 }
 
@@ -73,7 +136,7 @@ async function passwordToLogin(login: Login, onProgress: (done: number) => void)
     if (own === undefined) throw new TypeError('a login with a password has a key')
     const granted = await own.renewableTgt(0)
     return {
-      id: '',
+      id: toHex(systemRandom(16)),
       client: realm.client,
       kdc,
       parameters: null,
@@ -82,16 +145,6 @@ async function passwordToLogin(login: Login, onProgress: (done: number) => void)
     }
   } finally {
     realm.close()
-  }
-}
-
-/** There is no file: nothing is read again, and nothing is written. */
-function inMemory({ client }: KeptLogin): LoginFiles {
-  return {
-    read: async () => {
-      throw noLogin(client, 'has ended')
-    },
-    amend: async () => {},
   }
 }
 
