@@ -6,6 +6,9 @@ const BUFFERED_MAX = 64 * 1024
 /** Tuning: how often a browser is asked how much waits, milliseconds. */
 const LOOK_EVERY = 20
 
+/** The code of a connection that ended without one. */
+const FAILED = 1006
+
 /** A browser does not tell a page why: this is the code of every connection that could not be made. */
 export const FAILURE_CAUSES: FailureCauses = {
   any: [],
@@ -22,6 +25,12 @@ export const FAILURE_CAUSES: FailureCauses = {
 export function openSocket(options: SocketOptions, events: SocketEvents): Socket {
   const socket = new globalThis.WebSocket(options.url, options.protocol)
   let failure: string | undefined
+  let isClosed = false
+  const closed = (code: number): void => {
+    if (isClosed) return
+    isClosed = true
+    events.closed(failure ?? `the connection was closed, code ${code}`)
+  }
   const refuse = (reason: string, code: number): void => {
     failure ??= reason
     socket.close(code)
@@ -38,7 +47,11 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Socket
     if (socket.protocol === options.protocol) events.opened()
     else refuse(`the server does not speak ${options.protocol}`, 4000)
   }
-  socket.onclose = event => events.closed(failure ?? `the connection was closed, code ${event.code}`)
+  socket.onclose = event => closed(event.code)
+  // Chromium says of a connection that the page's CSP forbids that it failed, and never that it is closed.
+  socket.onerror = () => {
+    if (socket.readyState === globalThis.WebSocket.CLOSED) closed(FAILED)
+  }
   socket.onmessage = event => {
     if (failure !== undefined) return
     if (!(event.data instanceof ArrayBuffer)) refuse('the server sent text', 4003)

@@ -102,7 +102,7 @@ describe.skipIf(!hasChromium)('a page in Chromium', { timeout: 120_000 }, () => 
     )
   })
 
-  it('says what CORS lacks, where the service does not name its origin', async () => {
+  it('says what CORS lacks, and what its own CSP forbids', async () => {
     const { realm, orders, open } = await startPageWorld({ cors: { origins: ['https://other.example'] } })
     const { page } = await open()
     const failed = await page.evaluate(
@@ -115,6 +115,18 @@ describe.skipIf(!hasChromium)('a page in Chromium', { timeout: 120_000 }, () => 
       { kdc: realm.kdc.url, text: realm.keytab('web'), orders },
     )
     expect(failed).toMatch(/CORS.*requireTicket\(\{ cors: \{ origins/)
+    // Chromium tells of a connection that the CSP forbids that it failed, and never that it closed.
+    const forbidden = await page.evaluate(
+      async ({ kdc, text }) => {
+        const policy = document.createElement('meta')
+        policy.httpEquiv = 'Content-Security-Policy'
+        policy.content = "connect-src 'none'"
+        document.head.append(policy)
+        return await orthrus.connect({ kdc, keytab: { text } }).catch(error => (error as Error).message)
+      },
+      { kdc: realm.kdc.url, text: realm.keytab('web') },
+    )
+    expect(forbidden).toMatch(/code 1006 \(.*connect-src/)
   })
 })
 

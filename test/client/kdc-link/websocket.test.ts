@@ -161,6 +161,23 @@ describe.each([
   })
 })
 
+it('of the platform is closed if it fails, though nobody says that it closed: a CSP that forbids it in Chromium', async () => {
+  class Forbidden {
+    static readonly CLOSED = 3
+    readonly readyState = 3
+    onerror: () => void = () => {}
+    constructor() {
+      queueMicrotask(() => this.onerror())
+    }
+  }
+  vi.stubGlobal('WebSocket', Forbidden)
+  const options = { url: 'ws://127.0.0.1:8750', protocol: SUBPROTOCOL, maxBytes: MAX }
+  const reason = await new Promise<string>(resolve => {
+    openPlatform(options, { opened: () => {}, received: () => {}, ponged: () => {}, closed: resolve })
+  })
+  expect(reason).toContain('code 1006')
+})
+
 it('of ws offers no compression, though the server would accept it', async () => {
   const { server, url } = await serve({ compress: true })
   const offered = new Promise(resolve => {
