@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { RuleRate } from '../shared/administration/rule.js'
+import { isPageOrigin } from '../shared/http/origins.js'
 import { isPlainPath } from '../shared/ticket/caveat-path.js'
 import { compareNames } from '../shared/ticket/claim-names.js'
 import type { Claims, ClaimValue } from '../shared/ticket/claims.js'
@@ -180,11 +181,11 @@ const RATE_UNITS: ReadonlyMap<string, number> = new Map([
 /** `https://app.example`, as browsers send it; added to those `before` it. */
 export function parseOrigin(text: string, before: readonly string[] = []): string[] {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  const isWeb = url !== undefined && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`
   // An origin of another scheme, such as that of a browser extension, is compared unchanged.
-  if (!isWeb && !/^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[^/]+$/.test(text))
-    throw new InvalidArgumentError('Write an origin as https://app.example, without a path.')
-  return [...before, isWeb ? url.origin : text]
+  const origin = url !== undefined && url.href === `${url.origin}/` ? url.origin : text
+  if (!isPageOrigin(origin))
+    throw new InvalidArgumentError('Write each origin in full, as https://app.example, without a path.')
+  return [...before, origin]
 }
 
 /** `HOST:PORT`, with an IPv6 address in brackets. */

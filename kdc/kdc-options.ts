@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { RandomSource } from '../shared/crypto/random.js'
+import { requireOrigins } from '../shared/http/origins.js'
 import type { Logger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import type { Clock } from '../shared/time.js'
@@ -130,10 +131,11 @@ const KNOWN_RATE: KnownOptions<Rate> = { points: true, interval: true }
 /** @throws TypeError for an option of `startKdc` that does not exist, or a limit that is no whole number from 1 */
 export function requireKdcOptions(options: KdcOptions): void {
   requireKnownOptions('startKdc', options, KNOWN)
-  const { listen, limits, audit, metrics = false, diskRoom = 1 } = options
+  const { listen, limits, audit, metrics = false, diskRoom = 1, allowedOrigins = [] } = options
   if (typeof metrics !== 'boolean') throw new TypeError('metrics of startKdc is true or false')
   requireWhole('diskRoom of startKdc', diskRoom)
   if (audit !== undefined && audit !== false) requireAuditSettings(audit)
+  requireOrigins('allowedOrigins of startKdc', allowedOrigins)
   if (listen !== undefined) requireKnownOptions('listen of startKdc', listen, KNOWN_LISTEN)
   if (limits === undefined) return
   requireKnownOptions('limits of startKdc', limits, KNOWN_LIMITS)

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket, Server as TcpServer } from 'node:net'
+import { requireOrigins } from '../shared/http/origins.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
 import { ChannelAcceptor } from './channel/acceptor.js'
 import {
@@ -7,7 +8,6 @@ import {
   type ChannelHandler,
   createChannelGate,
   GATE_OPTIONS,
-  requireOrigins,
   requirePath,
 } from './channel/options.js'
 import { isTcpServer, listenTo } from './channel/tcp.js'
@@ -91,7 +91,7 @@ function atPath(options: AcceptChannelsOptions, handler: ChannelHandler): Accept
   const { server, path, allowedOrigins = [] } = options
   const acceptor = new ChannelAcceptor(createChannelGate(options, handler))
   requirePath(path)
-  requireOrigins(allowedOrigins)
+  requireOrigins('allowedOrigins', allowedOrigins)
   const boundTarget = externalTarget(options, targetOf)
   return acceptedBy(acceptor, listenAt(server, path, { acceptor, allowedOrigins, targetOf: boundTarget }))
 }

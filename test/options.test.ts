@@ -120,6 +120,18 @@ describe('an option that does not exist', () => {
     expect((cause as Error).message).toMatch(new RegExp(`^${name} has no option .*; did you mean "${meant}"`))
   })
 
+  it.each([
+    // Looked for in a text, `https://app` would be found.
+    'https://app.example',
+    ['https://app.example/'],
+    ['http://*.example'],
+    ['null'],
+  ])('is refused as allowedOrigins of startKdc: %j', async allowedOrigins => {
+    const cause = await refusalOf(kdc.startKdc, { allowedOrigins })
+    expect(cause).toBeInstanceOf(TypeError)
+    expect((cause as Error).message).toMatch(/^allowedOrigins of startKdc is a list of origins of pages/)
+  })
+
   it('is refused by the functions of a test realm', async () => {
     const realm = await testing.startRealm()
     onTestFinished(() => realm.close())

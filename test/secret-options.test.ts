@@ -118,6 +118,7 @@ const calls = (secret: string): Readonly<Record<string, () => unknown>> => {
     'startKdc, value of a limit': start({ limits: { connections: secret } }),
     'startKdc, folder': () => kdc.startKdc({ dataDirectory: secret }),
     'startKdc, folder in one': () => kdc.startKdc({ dataDirectory: join(folder, secret) }),
+    'startKdc, an origin': start({ allowedOrigins: [secret] }),
     'startKdc, trusted proxy': start({ trustedProxies: [secret] }),
     openLevelStore: () => kdc.openLevelStore(join(folder, secret), { create: false }),
     'openLevelStore, to be made': () => kdc.openLevelStore(join(folder, secret), { create: true }),

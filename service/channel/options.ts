@@ -113,11 +113,3 @@ export function requirePath(path: unknown): asserts path is string {
   if (typeof path === 'string' && isPlainPath(path)) return
   throw new TypeError(`path is the path at which channels are accepted, such as '/live', not ${shown(path)}`)
 }
-
-/** @throws TypeError */
-export function requireOrigins(origins: unknown): asserts origins is readonly string[] {
-  const isOrigin = (text: unknown): boolean =>
-    typeof text === 'string' && URL.canParse(text) && new URL(text).origin === text
-  if (Array.isArray(origins) && origins.every(isOrigin)) return
-  throw new TypeError("allowedOrigins is a list of origins of pages, such as ['https://app.example']")
-}

@@ -5,6 +5,7 @@ import {
   FURTHER_HEADER,
   SET_COOKIE,
 } from '../../shared/http/header-names.js'
+import { isWebOrigin } from '../../shared/http/origins.js'
 import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
 import { shown } from '../../shared/shown-text.js'
 import { MINUTE, SECOND } from '../../shared/time.js'
@@ -86,12 +87,11 @@ function originsOf(given: unknown): ReadonlySet<string> {
   if (!Array.isArray(given) || given.length === 0)
     throw new TypeError("origins of cors is a list: ['https://app.example']")
   for (const origin of given) {
-    const isOrigin = typeof origin === 'string' && URL.canParse(origin) && new URL(origin).origin === origin
-    if (isOrigin && /^https?:/.test(origin)) continue
+    if (isWebOrigin(origin)) continue
     const advice =
       origin === '*'
         ? 'it would let the pages of everybody call; name each'
-        : "write it as 'https://app.example'"
+        : "write it as 'https://app.example', each in full"
     throw new TypeError(`origins of cors has ${shown(origin)}, which is no origin: ${advice}`)
   }
   return new Set(given)

@@ -493,6 +493,7 @@ describe('the options of acceptChannels', () => {
     [{ server: {} }, /server is a server/],
     [{ allowedOrigins: ['app.example'] }, /allowedOrigins is a list/],
     [{ allowedOrigins: 'https://app.example' }, /allowedOrigins is a list/],
+    [{ allowedOrigins: ['http://*.example'] }, /each is named in full/],
     [{ pathPrefix: 'api/' }, /pathPrefix is a path/],
     [{ maxMessage: 0 }, /maxMessage is a number of bytes/],
     [{ maxBuffered: 1000 }, /maxBuffered has room/],

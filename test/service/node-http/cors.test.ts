@@ -206,6 +206,7 @@ describe('cors of requireTicket', () => {
     [{ origins: '*' }, 'origins of cors is a list'],
     [{ origins: ['https://app.example/'] }, 'which is no origin'],
     [{ origins: ['https://App.example'] }, 'which is no origin'],
+    [{ origins: ['http://*.example'] }, 'each in full'],
     [{ origins: ['null'] }, 'which is no origin'],
     [{ origins: ['file://'] }, 'which is no origin'],
     [{ origins: ['https://app.example:443'] }, 'which is no origin'],
