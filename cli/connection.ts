@@ -230,7 +230,7 @@ export function keytabPath(terminal: Terminal, options: ConnectionOptions): stri
   const keytab = options.keytab ?? setting(terminal, 'ORTHRUS_KEYTAB')
   if (keytab === undefined)
     throw new TypeError(
-      'say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE; a person runs: orthrus login NAME',
+      'say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE; a person runs: orthrus login NAME@REALM',
     )
   return keytab
 }
@@ -281,7 +281,7 @@ async function administratorOf(
   if (chosen !== undefined) return { login: chosen.login }
   if (isHere) return { keytab: ADMIN_KEYTAB }
   throw new TypeError(
-    `say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE; there is no ${ADMIN_KEYTAB} here, which "orthrus init" makes; a person runs: orthrus login NAME`,
+    `say whose key to use: --keytab FILE, or ORTHRUS_KEYTAB=FILE; there is no ${ADMIN_KEYTAB} here, which "orthrus init" makes; a person runs: orthrus login NAME@REALM`,
   )
 }
 

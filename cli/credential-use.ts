@@ -61,7 +61,7 @@ export function serviceOf(credential: Credential, options: CredentialUse): Princ
   if (holder !== undefined && !withLogin) {
     throw useless(
       `the credential was made for ${holder}, which presents it beside a ticket of its own`,
-      `give its keytab: --keytab FILE; a person runs: orthrus login NAME`,
+      `give its keytab: --keytab FILE; a person runs: orthrus login NAME@REALM`,
     )
   }
   const isTgt = credential.service === ticketGrantingService(realmOf(client))

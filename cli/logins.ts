@@ -48,7 +48,10 @@ export async function chooseLogin(
   const { loginMeant, loginsMeant } = await import('../client/kept-login/choose-login.js')
   const logins = await loginsHere(terminal)
   const all = (await logins?.list()) ?? []
-  const choice = { name: login ?? principal, realm: realm ?? realmAmong(names, all) }
+  const name = login ?? principal
+  // A name with its realm says all; services of another realm are then refused as what they are.
+  const within = name?.includes('@') === true ? undefined : realmAmong(names, all)
+  const choice = { name, realm: realm ?? within }
   const meant = loginsMeant(all, choice)
   const isAskedFor = choice.name !== undefined || realm !== undefined
   if (logins === undefined || (meant.length === 0 && !isAskedFor)) return undefined
@@ -75,8 +78,22 @@ export async function whichLogins(logins: LoginFolder, choice: LoginChoice): Pro
   return loginsMeant(await logins.list(), choice)
 }
 
-/** The one that is meant. @throws OrthrusError `login_invalid` if there is none, or there are several @throws TypeError */
-export async function whichLogin(logins: LoginFolder, choice: LoginChoice): Promise<Principal> {
+/**
+ * The one that a command is about, whose argument is the name.
+ * @param command as it is typed, for the error that names them all
+ * @throws OrthrusError `login_invalid` if there is none
+ * @throws TypeError if there are several, and for what is no name and no realm
+ */
+export async function whichLogin(
+  logins: LoginFolder,
+  choice: LoginChoice,
+  command: string,
+): Promise<Principal> {
   const { loginMeant } = await import('../client/kept-login/choose-login.js')
-  return loginMeant(await logins.list(), choice)
+  const all = await logins.list()
+  const meant = await whichLogins(logins, choice)
+  if (meant.length < 2) return loginMeant(all, choice)
+  throw new TypeError(
+    `there are logins of ${meant.join(', ')}: say which one is meant, as ${command} ${meant[0]}`,
+  )
 }

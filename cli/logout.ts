@@ -38,5 +38,5 @@ async function logOut(terminal: Terminal, name: string | undefined, options: Log
 async function loggedOut(logins: LoginFolder, name: string | undefined, { realm, all }: LogoutOptions) {
   if (all === true && (name !== undefined || realm !== undefined))
     throw new TypeError('--all is every login: leave out the name and --realm')
-  return all === true ? logins.list() : [await whichLogin(logins, { name, realm })]
+  return all === true ? logins.list() : [await whichLogin(logins, { name, realm }, 'orthrus logout')]
 }

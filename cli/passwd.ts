@@ -42,7 +42,7 @@ async function passwd(terminal: Terminal, name: string | undefined, options: Pas
 
 /** @throws TypeError or OrthrusError `login_invalid` if it is not clear who is meant */
 async function loginOf(terminal: Terminal, name: string | undefined): Promise<Principal> {
-  return whichLogin(await requireLogins(terminal), { name })
+  return whichLogin(await requireLogins(terminal), { name }, 'orthrus passwd')
 }
 
 interface Change {

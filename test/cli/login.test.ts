@@ -140,7 +140,14 @@ describe('a login', () => {
       out: expect.stringContaining('books@other'),
     })
     expect(await run('get', 'books', '--login', 'dora')).toEqual(failed('run: orthrus login dora@REALM'))
-    expect(await run('logout')).toEqual(failed('say which one is meant'))
+    for (const command of ['logout', 'passwd'])
+      expect(await run(command)).toEqual(
+        failed(`say which one is meant, as orthrus ${command} bob@demo.example`, 2),
+      )
+    // A name with its realm is that login, whatever the services are of.
+    expect(await run('get', 'books@other.example', '--login', 'bob@demo.example')).toEqual(
+      failed(/books@other\.example/),
+    )
     expect(await run('logout', 'carl')).toMatchObject({
       code: 0,
       out: expect.stringContaining('erased the login of carl'),
