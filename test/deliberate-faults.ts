@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { cp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { endAtLast, root, temporaryFolder } from './end-to-end/processes.js'
+import { endAtLast, root, type TemporaryFolder, temporaryFolder } from './end-to-end/processes.js'
 
 /** Shows that tests can fail: runs one of them over a copy of the sources with a fault put in on purpose. */
 
@@ -39,26 +39,47 @@ export interface FaultRun {
 }
 
 /**
- * @param fault none for the copy as it is
- * @param test the file of the test, from the root of the sources
- * @param env what else the test is told
- * @throws TypeError where the fault has no place
+ * A copy of the sources, made for its first run. A fault is taken out again after its run, and what Vitest made of the
+ * sources is kept beside them: to copy and compile all of them for each of a hundred faults took most of the time.
  */
-export async function runWithFault(
-  fault: DeliberateFault | undefined,
-  test: string,
-  env: Readonly<Record<string, string>> = {},
-): Promise<FaultRun> {
-  const { folder: copy, remove } = await temporaryFolder('orthrus-fault-')
-  try {
-    for (const name of COPIED) await cp(join(root, name), join(copy, name), { recursive: true })
-    await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
-    if (fault !== undefined) await apply(fault.name, fault, copy)
-    if (fault?.and !== undefined) await apply(fault.name, fault.and, copy)
-    return await runTest(copy, test, env)
-  } finally {
-    await remove()
+export class FaultyCopy {
+  #made: Promise<TemporaryFolder> | undefined
+
+  /**
+   * @param fault none for the copy as it is
+   * @param test the file of the test, from the root of the sources
+   * @param env what else the test is told
+   * @throws TypeError where the fault has no place
+   */
+  async run(
+    fault: DeliberateFault | undefined,
+    test: string,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<FaultRun> {
+    this.#made ??= copySources()
+    const { folder } = await this.#made
+    const edits = [fault, fault?.and].filter(edit => edit !== undefined)
+    const whole = new Map<string, string>()
+    for (const { file } of edits) whole.set(file, await readFile(join(folder, file), 'utf8'))
+    try {
+      for (const edit of edits) await apply(edit, folder)
+      return await runTest(folder, test, env)
+    } finally {
+      for (const [file, text] of whole) await writeFile(join(folder, file), text)
+    }
   }
+
+  async remove(): Promise<void> {
+    await (await this.#made)?.remove()
+    this.#made = undefined
+  }
+}
+
+async function copySources(): Promise<TemporaryFolder> {
+  const made = await temporaryFolder('orthrus-fault-')
+  for (const name of COPIED) await cp(join(root, name), join(made.folder, name), { recursive: true })
+  await symlink(join(root, 'node_modules'), join(made.folder, 'node_modules'))
+  return made
 }
 
 /** How often the text that a fault takes away stands in its file, as it is here. */
@@ -66,10 +87,11 @@ export async function placesOf({ file, from }: Edit): Promise<number> {
   return (await readFile(join(root, file), 'utf8')).split(from).length - 1
 }
 
-async function apply(name: string, { file, from, to }: Edit, copy: string): Promise<void> {
+async function apply({ file, from, to }: Edit, copy: string): Promise<void> {
   const path = join(copy, file)
   const [before, ...after] = (await readFile(path, 'utf8')).split(from)
-  if (after.length !== 1) throw new TypeError(`"${name}" has ${after.length} places in ${file}, not one`)
+  if (after.length !== 1)
+    throw new TypeError(`${JSON.stringify(from)} stands ${after.length} times in ${file}, not once`)
   await writeFile(path, `${before}${to}${after[0]}`)
 }
 
@@ -90,7 +112,8 @@ export class FaultTable {
 
 function runTest(copy: string, test: string, env: Readonly<Record<string, string>>): Promise<FaultRun> {
   const vitest = join(copy, 'node_modules/vitest/vitest.mjs')
-  const args = ['run', '--config', 'test/vitest.config.ts', '--project', 'openssl', test]
+  const kept = ['--experimental.fsModuleCache', `--experimental.fsModuleCachePath=${join(copy, 'compiled')}`]
+  const args = ['run', '--config', 'test/vitest.config.ts', '--project', 'openssl', ...kept, test]
   const child = endAtLast(
     spawn(process.execPath, [vitest, ...args], {
       cwd: copy,

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest'
-import { FaultTable, placesOf, runWithFault } from '../deliberate-faults.js'
+import { FaultTable, FaultyCopy, placesOf } from '../deliberate-faults.js'
 import { hasEtcdCluster } from './etcd-cluster.js'
 import { FAULTS } from './faults.js'
 
@@ -12,6 +12,9 @@ const TEST = 'test/cluster/cluster.test.ts'
 /** Of one run: it ends with the first thing that the fault is to show by. */
 const SECONDS = '90'
 const TIMEOUT = 600_000
+
+const copy = new FaultyCopy()
+afterAll(() => copy.remove())
 
 const chosen = process.env.ORTHRUS_CLUSTER_FAULT
 const faults = FAULTS.filter(({ name }) => chosen === undefined || name.includes(chosen))
@@ -31,7 +34,7 @@ describe.runIf(hasEtcdCluster && (process.env.ORTHRUS_SLOW === '1' || chosen !==
 
     it.each(faults.map(fault => [fault.name, fault] as const))('notices that %s', async (_, fault) => {
       const began = performance.now()
-      const { passed, output } = await runWithFault(fault, TEST, {
+      const { passed, output } = await copy.run(fault, TEST, {
         ORTHRUS_CLUSTER_SEED: '1',
         ORTHRUS_CLUSTER_SECONDS: SECONDS,
         ORTHRUS_CLUSTER_ACTS: fault.acts.join('|'),

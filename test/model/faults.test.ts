@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
-import { placesOf, runWithFault } from '../deliberate-faults.js'
+import { afterAll, describe, expect, it } from 'vitest'
+import { FaultTable, FaultyCopy, placesOf } from '../deliberate-faults.js'
 import { FAULTS } from './deliberate-faults.js'
 
 /**
@@ -12,6 +12,9 @@ const TEST = 'test/model/model.test.ts'
 const SEED = '20261121'
 const RUNS = { WITH_FAULT: '5000', AS_IT_IS: '300' } as const
 const TIMEOUT = 3_600_000
+
+const copy = new FaultyCopy()
+afterAll(() => copy.remove())
 
 const chosen = process.env.ORTHRUS_MODEL_FAULT
 const faults = FAULTS.filter(
@@ -31,6 +34,7 @@ function told(runs: string, about = ''): Readonly<Record<string, string>> {
 describe('the deliberate faults', () => {
   it.each(FAULTS)('can be made: $name', async fault => {
     expect(await placesOf(fault)).toBe(1)
+    if (fault.and !== undefined) expect(await placesOf(fault.and)).toBe(1)
     expect(fault.to).not.toBe(fault.from)
   })
 
@@ -44,16 +48,22 @@ describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
   'the model',
   { timeout: TIMEOUT },
   () => {
+    const table = new FaultTable()
+    afterAll(() => table.print())
+
     it.each(faults)('sees that $name', async fault => {
-      const { passed, output } = await runWithFault(fault, TEST, told(RUNS.WITH_FAULT, fault.about))
+      const began = performance.now()
+      const { passed, output } = await copy.run(fault, TEST, told(RUNS.WITH_FAULT, fault.about))
       const [seen] = output.match(/INVARIANT: .*/) ?? []
-      console.log(`${fault.name}: ${seen}`)
+      const [, runs] = output.match(/Property failed after (\d+) tests/) ?? []
+      table.add(fault, seen && `${seen} (run ${runs})`, began)
+      console.log(`${fault.name}: ${seen} (run ${runs})`)
       expect(seen, output).toBeDefined()
       expect(passed).toBe(false)
     })
 
     it('sees nothing in the unchanged copy', async () => {
-      const { passed, output } = await runWithFault(undefined, TEST, told(RUNS.AS_IT_IS))
+      const { passed, output } = await copy.run(undefined, TEST, told(RUNS.AS_IT_IS))
       expect(output).not.toContain('INVARIANT: ')
       expect(passed, output).toBe(true)
     })

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest'
-import { FaultTable, placesOf, runWithFault } from '../deliberate-faults.js'
+import { FaultTable, FaultyCopy, placesOf } from '../deliberate-faults.js'
 import { FAULTS } from './faults.js'
 
 /**
@@ -11,6 +11,9 @@ const TEST = 'test/replicas/simulation.test.ts'
 const NAMED = 'test/kdc/store/etcd/replica.test.ts'
 /** One seed for all, so that a fault that is found today is found tomorrow; the first run that fails is the last. */
 const SEED = { ORTHRUS_REPLICAS_SEED: '1' }
+
+const copy = new FaultyCopy()
+afterAll(() => copy.remove())
 
 const chosen = process.env.ORTHRUS_REPLICAS_FAULT
 const faults = FAULTS.filter(({ name }) => chosen === undefined || name.includes(chosen))
@@ -28,14 +31,14 @@ describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
     afterAll(() => table.print())
 
     it('finds nothing in the unchanged copy', async () => {
-      const { passed, output } = await runWithFault(undefined, TEST, { ...SEED, ORTHRUS_REPLICAS_RUNS: '10' })
+      const { passed, output } = await copy.run(undefined, TEST, { ...SEED, ORTHRUS_REPLICAS_RUNS: '10' })
       expect(passed, output).toBe(true)
     })
 
     it.each(faults.map(fault => [fault.name, fault] as const))('notices that %s', async (_, fault) => {
       const test = fault.isNamed ? NAMED : TEST
       const began = performance.now()
-      const { passed, output } = await runWithFault(fault, test, { ...SEED, ORTHRUS_REPLICAS_RUNS: '300' })
+      const { passed, output } = await copy.run(fault, test, { ...SEED, ORTHRUS_REPLICAS_RUNS: '300' })
       table.add(fault, passed ? undefined : fault.isNamed ? 'a test of its timing' : 'the simulation', began)
       expect(passed).toBe(false)
       if (fault.isNamed) expect(output).toContain('replica.test.ts > a KDC that ')

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
-import { placesOf, runWithFault } from '../deliberate-faults.js'
+import { afterAll, describe, expect, it } from 'vitest'
+import { FaultyCopy, placesOf } from '../deliberate-faults.js'
 import { FAULTS } from './faults.js'
 
 /**
@@ -14,6 +14,9 @@ const SEED = { ORTHRUS_SIMULATION_SEED: '1', ORTHRUS_SIMULATION_REQUESTS: '500' 
 const RUNS = { ...SEED, ORTHRUS_SIMULATION_RUNS: '60' }
 const TIMEOUT = 600_000
 
+const copy = new FaultyCopy()
+afterAll(() => copy.remove())
+
 const chosen = process.env.ORTHRUS_SIMULATION_FAULT
 const faults = FAULTS.filter(({ name }) => chosen === undefined || name.includes(chosen))
 
@@ -27,7 +30,7 @@ describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
   { timeout: TIMEOUT },
   () => {
     it.each([TEST, TEST_OF_KEYS])('finds nothing in the unchanged copy: %s', async test => {
-      const { passed, output } = await runWithFault(undefined, test, SEED)
+      const { passed, output } = await copy.run(undefined, test, SEED)
       expect(passed, output).toBe(true)
       // What a run prints when all is well must not match what it says of a fault.
       expect(FAULTS.filter(({ says }) => says.test(output)).map(({ name }) => name)).toEqual([])
@@ -35,7 +38,7 @@ describe.runIf(process.env.ORTHRUS_SLOW === '1' || chosen !== undefined)(
 
     it.each(faults.map(fault => [fault.name, fault] as const))('notices that %s', async (_, fault) => {
       const test = fault.isOfKeys ? TEST_OF_KEYS : TEST
-      const { passed, output } = await runWithFault(fault, test, RUNS)
+      const { passed, output } = await copy.run(fault, test, RUNS)
       expect(passed).toBe(false)
       expect(output).toMatch(fault.says)
     })
