@@ -43,6 +43,12 @@ export const FEED_FAULTS: readonly DeliberateFault[] = [
     file: 'kdc/realm/invitation.ts',
     from: "  if (expiresAt !== null && now >= expiresAt) return { how: 'expired'",
     to: "  if (expiresAt !== null && now < 0) return { how: 'expired'",
+    // It is the end of its principal too, which whoever logs in as one that has ended is refused by.
+    and: {
+      file: 'kdc/realm/login.ts',
+      from: 'if (expiresAt !== null && now >= expiresAt) {',
+      to: 'if (expiresAt !== null && now < 0) {',
+    },
   },
   {
     name: 'what the target had before a host joined stays good',
