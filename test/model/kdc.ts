@@ -2,8 +2,9 @@ import { ownContext } from '../../kdc/admin/context.js'
 import { callMethod } from '../../kdc/admin/methods.js'
 import { ChannelOpener, type Opened } from '../../kdc/channel/channel-opener.js'
 import { createDispatch, type Dispatch } from '../../kdc/exchange/dispatch.js'
-import { CACHE, DEFAULT_LIMITS } from '../../kdc/limits/defaults.js'
-import { createRateLimits, NO_RATE_LIMITS } from '../../kdc/limits/rate-limits.js'
+import { CACHE } from '../../kdc/limits/defaults.js'
+import { limitedByRule, NO_RATE_LIMITS, type RateLimits } from '../../kdc/limits/rate-limits.js'
+import { RuleRates } from '../../kdc/limits/rule-rates.js'
 import { createRealm } from '../../kdc/realm/create-realm.js'
 import { withNewSeries } from '../../kdc/realm/principal.js'
 import { type OpenRealm, openRealm } from '../../kdc/realm/realm.js'
@@ -151,6 +152,19 @@ async function storedKey(vault: Vault, name: string): Promise<KeytabEntry> {
 /** A KDC starts often here and knows few principals; caches for many thousands would be most of the work. */
 Object.assign(CACHE, { PRINCIPALS: 100, RULES: 100, ABSENT: 100, TGTS: 100 })
 
+/** Of the limits only the rates of rules count here: the tables of the others, made at every start, were much of the work. */
+function onlyOfRules(monotonic: () => number): RateLimits {
+  const rules = new RuleRates(monotonic)
+  return {
+    ...NO_RATE_LIMITS,
+    requireRule: (client, rule, rate, takes) => {
+      const left = rules.wait(client, rule, rate, takes)
+      if (left > 0) throw limitedByRule(client, rule, left)
+    },
+    ruleUse: (client, rule, rate) => rules.use(client, rule, rate),
+  }
+}
+
 /** The real KDC over a store in memory, that can be stopped and started again over the same store. */
 export class ModelKdc {
   readonly clock: TestClock
@@ -185,9 +199,7 @@ export class ModelKdc {
   async restart(): Promise<void> {
     this.#realm?.close()
     this.#realm = await openRealm({ vault: this.#vault, clock: this.clock, random: this.#random })
-    // Of the limits only the rates of rules count here.
-    const { requireRule, ruleUse } = createRateLimits(DEFAULT_LIMITS, () => this.clock.monotonic())
-    const rates = { ...NO_RATE_LIMITS, requireRule, ruleUse }
+    const rates = onlyOfRules(() => this.clock.monotonic())
     const context = { rates, timers: this.clock, random: this.#random, report: this.#report }
     this.#dispatch = createDispatch({ ...context, realm: this.#realm })
     this.#opener = new ChannelOpener({ ...context, realm: this.#realm })
