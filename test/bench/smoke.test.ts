@@ -65,7 +65,7 @@ function isWhole(row: Row, group: Group): boolean {
 }
 
 describe('npm run bench', () => {
-  it('measures every row, quickly', { timeout: 120_000 }, async () => {
+  it('measures every row, quickly', { timeout: slow ? 900_000 : 120_000 }, async () => {
     const bench = join(root, 'dist/bench/bench.js')
     // In place of another version there is this one again.
     const only = slow ? ['--node', process.execPath] : ['--only', QUICK.join(',')]
