@@ -29,6 +29,12 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'Permissions-Policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
 }
 
+/**
+ * For a name that is the console's: nobody can answer in clear in its place, or have a person pass over a certificate that is wrong.
+ * 30 days, begun again with each visit; without `includeSubDomains`, as names below it may be anybody's.
+ */
+export const TLS_ALONE = `max-age=${30 * 24 * 60 * 60}`
+
 /** A year, seconds. */
 const LASTING = 365 * 24 * 60 * 60
 

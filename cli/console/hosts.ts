@@ -29,10 +29,25 @@ export function originsOf(
   const [whole, name = ''] = HOST.exec((host ?? '').toLowerCase()) ?? []
   if (whole === undefined) return []
   const own = tls ? [`https://${whole}`] : [`http://${whole}`]
-  if (named.includes(whole) || named.includes(name)) return tls ? own : [`https://${whole}`, ...own]
+  if (isAmong(named, whole, name)) return tls ? own : [`https://${whole}`, ...own]
   const bare = name.replace(/^\[(.*)\]$/, '$1')
   const isOwn = name === 'localhost' || isLoopback(bare) || isSameAddress(bare, local)
   return isOwn ? own : []
+}
+
+/**
+ * Whether a browser is told to ask for this name by TLS alone from now on, whatever its port. Only a name that was added for
+ * the console: others are of the machine, whose other ports may speak no TLS.
+ * @param host the header of the request
+ */
+export function isForTlsAlone(host: string | undefined, { named, tls }: AllowedHosts): boolean {
+  const [whole, name = ''] = HOST.exec((host ?? '').toLowerCase()) ?? []
+  if (!tls || whole === undefined || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0) return false
+  return isAmong(named, whole, name) && !/(^|\.)localhost$/.test(name)
+}
+
+function isAmong(named: readonly string[], whole: string, name: string): boolean {
+  return named.includes(whole) || named.includes(name)
 }
 
 /** A socket for both families shows an address of IPv4 inside IPv6. */

@@ -9,8 +9,8 @@ import { type Clock, SECOND, systemClock } from '../../shared/time.js'
 import { runAfter, systemTimers } from '../../shared/timers.js'
 import type { ListenAddress } from '../metrics/address.js'
 import type { ServedFile, ServedFiles } from './files.js'
-import { cachingOf, SECURITY_HEADERS } from './headers.js'
-import { type AllowedHosts, originsOf } from './hosts.js'
+import { cachingOf, SECURITY_HEADERS, TLS_ALONE } from './headers.js'
+import { type AllowedHosts, isForTlsAlone, originsOf } from './hosts.js'
 import { Visitors } from './visitors.js'
 
 /** Serves the page, and hands WebSockets of its own origin to the KDC of the same process. It can do nothing else. */
@@ -106,7 +106,9 @@ function answer(request: IncomingMessage, response: ServerResponse, serving: Ser
   response.on('error', () => {})
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
   response.setHeader('Connection', 'close')
-  if (originsOf(hostOf(request), request.socket.localAddress, serving.allowed).length === 0) {
+  const host = hostOf(request)
+  if (isForTlsAlone(host, serving.allowed)) response.setHeader('Strict-Transport-Security', TLS_ALONE)
+  if (originsOf(host, request.socket.localAddress, serving.allowed).length === 0) {
     refuse(response, 421, 'this console has another name: see --console-host')
     return
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { originsOf } from '../../../cli/console/hosts.js'
+import { isForTlsAlone, originsOf } from '../../../cli/console/hosts.js'
 
 /** By which names a browser may call the console, and of which origin its pages then are. */
 
@@ -57,5 +57,33 @@ describe('a console that other machines reach', () => {
       'https://kdc.example',
       'http://kdc.example',
     ])
+  })
+})
+
+describe('a name that was added for the console', () => {
+  const named = [
+    'console.example',
+    'other.example:444',
+    'localhost',
+    'here.localhost',
+    '192.0.2.7',
+    '[2001:db8::7]',
+  ]
+
+  it.each([
+    ['console.example', true],
+    ['CONSOLE.example:8760', true],
+    ['other.example:444', true],
+    ['other.example', false],
+    ['kdc.example', false],
+    // Other ports of these are of other programs.
+    ['localhost:8760', false],
+    ['here.localhost', false],
+    ['192.0.2.7', false],
+    ['[2001:db8::7]:8760', false],
+    [undefined, false],
+  ])('is asked for by TLS alone, as %s is: %s', (host, isAlone) => {
+    expect(isForTlsAlone(host, { named, tls: true })).toBe(isAlone)
+    expect(isForTlsAlone(host, { named, tls: false })).toBe(false)
   })
 })

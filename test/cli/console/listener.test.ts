@@ -97,6 +97,9 @@ describe('the listener of the console', () => {
       'cross-origin-opener-policy': 'same-origin',
       'cross-origin-resource-policy': 'same-origin',
     })
+    // What is said in clear is not to be believed.
+    const named = await serve(noKdc, 'console.example')
+    expect(await ask(named.port, 'GET /', 'Host: console.example')).not.toMatch(/strict-transport-security/i)
     const script = await fetch(new URL('assets/page-1234.js', url))
     expect(script.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
     expect(await script.text()).toBe('page()')

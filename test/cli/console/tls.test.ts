@@ -22,17 +22,19 @@ async function serve() {
   const files = new Map([
     ['/', { type: 'text/html; charset=utf-8', body: Buffer.from('page'), isLasting: false }],
   ])
-  const options = { kdc, files, hosts: [], tls: identity('first') }
+  const options = { kdc, files, hosts: ['console.example'], tls: identity('first') }
   const listener = await startConsoleListener({ host: '127.0.0.1', port: 0 }, options)
   onTestFinished(() => listener.close())
   return { kdc, ...listener, port: Number(new URL(listener.url).port) }
 }
 
-const statusOf = (url: string): Promise<number | undefined> =>
+/** @param host by which it is called. @returns the status, and what the browser is told of TLS */
+const asked = (url: string, host: string): Promise<(number | string | undefined)[]> =>
   new Promise((resolve, reject) => {
-    const asking = request(url, { ca, agent: false }, response => {
+    const options = { ca, agent: false, headers: { host }, checkServerIdentity: () => undefined }
+    const asking = request(url, options, response => {
       response.resume()
-      resolve(response.statusCode)
+      resolve([response.statusCode, response.headers['strict-transport-security']])
     })
     asking.on('error', reject).end()
   })
@@ -63,10 +65,18 @@ describe('the console over TLS', () => {
   it('sends its page, and hands over WebSockets of its own origin alone', async () => {
     const { url, port, kdc } = await serve()
     expect(url).toBe(`https://127.0.0.1:${port}/`)
-    expect(await statusOf(url)).toBe(200)
+    expect(await asked(url, `127.0.0.1:${port}`)).toEqual([200, undefined])
     expect(await handshake(port, `https://127.0.0.1:${port}`)).toBe('open')
     expect(await handshake(port, `http://127.0.0.1:${port}`)).toBe(403)
     await expect.poll(() => kdc.connections).toBe(0)
+  })
+
+  it('tells browsers to ask for a name of the console by TLS alone, and for no other one', async () => {
+    const { url, port } = await serve()
+    expect(await asked(url, `console.example:${port}`)).toEqual([200, 'max-age=2592000'])
+    expect(await asked(new URL('nothing', url).href, 'console.example')).toEqual([404, 'max-age=2592000'])
+    expect(await asked(url, `localhost:${port}`)).toEqual([200, undefined])
+    expect(await asked(url, 'kdc.example')).toEqual([421, undefined])
   })
 
   it('shows another certificate to whoever comes after it was renewed, and keeps one that works', async () => {
