@@ -12,12 +12,20 @@ const PARTIES = [
   ['client', /^client\/(?:index|admin)\.ts$/],
   // It needs nothing of a service but what both do with headers.
   ['client', /^cli\/call-fetch\.ts$/],
-  ['service', /^service\/[\w-]+\.ts$/],
+  ['service', /^service\/(?:index|koa)\.ts$/],
+  ['fastify', /^service\/fastify\.ts$/],
+  ['fetch-handler', /^service\/fetch-handler\.ts$/],
+  ['redis', /^service\/redis\.ts$/],
+  // Loaded by a service that follows its KDC, or joins.
+  ['follower', /^service\/feed\/(?:start-feed|join-service)\.ts$/],
   ['kdc', /^kdc\/index\.ts$/],
   // Of what a KDC runs on these two need a small part.
   ['init', /^cli\/(?:init|make-realm)\.ts$/],
   ['settings', /^cli\/(?:settings-together|config\/(?:resolve|print))\.ts$/],
 ]
+
+/** The entries of a service, of which most programs load the first alone. */
+const SERVING = ['service', 'fastify', 'fetch-handler', 'redis']
 
 /** Whatever the table of the commands loads tells its help from these. */
 const COMMANDS = { name: 'help', table: 'cli/commands.ts', program: 'cli/orthrus.ts', runner: 'cli/run.ts' }
@@ -27,12 +35,21 @@ const MANY = 5
 
 /**
  * The chunk of what these use. Another file takes a program longer than some code that it does not need, so what a client
- * shares with anybody is one chunk, and so is what a service does.
+ * shares with a service is one chunk, what it shares with anybody else is the client's own, and what a service shares is
+ * the service's. Most of a client is of no use to a service that follows no KDC, and is loaded by the others when they do.
  */
 function chunkOf(users) {
-  if (users.has('client')) return 'client'
-  if (users.has('service')) return users.has('kdc') ? 'service-kdc' : 'service'
+  const serves = SERVING.some(name => users.has(name))
+  if (users.has('client')) return serves ? 'client-service' : 'client'
+  if (serves) return servedChunkOf(users)
+  if (users.has('follower')) return users.has('kdc') ? 'service-kdc' : 'follower'
   return [...users].join('-')
+}
+
+/** What one of the further entries has for itself is in the file of that entry. */
+function servedChunkOf(users) {
+  if (users.has('kdc')) return 'service-kdc'
+  return users.size === 1 && !users.has('service') ? null : 'service'
 }
 
 export class Chunks {

@@ -1,4 +1,5 @@
 import type { RandomSource } from '../shared/crypto/random.js'
+import { requireJoin } from '../shared/keytab/join-option.js'
 import { requireRotation } from '../shared/keytab/rotation-option.js'
 import type { Logger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
@@ -256,17 +257,4 @@ interface KeptOptions {
 
 export function isPasswordLogin(options: ConnectOptions): options is PasswordLogin {
   return options.password !== undefined
-}
-
-/**
- * @param name what takes the options
- * @returns the code, if one is given. @throws TypeError if there is no file in which the key could be kept
- */
-export function requireJoin(
-  name: string,
-  { join, keytab }: { readonly join?: string | undefined; readonly keytab?: unknown },
-): string | undefined {
-  if (join === undefined || join === '') return undefined
-  if (typeof keytab === 'string') return join
-  throw new TypeError(`join of ${name} needs keytab: the path of the file in which the key is kept`)
 }

@@ -1,6 +1,7 @@
 import { findLogin } from '#kept-login'
 import { isKeytabThere } from '#keytab-file'
 import { openSocket } from '#websocket'
+import { requireJoin } from '../shared/keytab/join-option.js'
 import { type Principal, principalIn, realmOf, requireSameRealm } from '../shared/principal.js'
 import { TicketCache } from './cache/ticket-cache.js'
 import {
@@ -17,7 +18,6 @@ import {
   type KeptLogin,
   type KeytabLogin,
   requireConnectOptions,
-  requireJoin,
 } from './connect-options.js'
 import { type Settings, settingsFrom } from './connect-settings.js'
 import { originsFrom, unprotectedFrom, urlsFrom } from './connect-urls.js'

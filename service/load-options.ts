@@ -7,7 +7,7 @@ import { requireTracing, type Tracing } from '../shared/telemetry/tracing.js'
 import type { Clock } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
 import { FEED_OPTIONS, type FeedOptions } from './feed/feed-options.js'
-import { JOIN_OPTIONS, type JoinOptions } from './feed/join-service.js'
+import { JOIN_OPTIONS, type JoinOptions } from './feed/join-options.js'
 import type { SharedReplayCache } from './replay/shared-cache.js'
 import type { ServiceTelemetryEvent } from './report/events.js'
 

@@ -1,5 +1,6 @@
 import { readKeytabFile } from '#keytab-file'
 import type { ReplayCache } from '../shared/accept/replay.js'
+import { requireJoin } from '../shared/keytab/join-option.js'
 import { type KeytabEntry, parseKeytab, selectPrincipal } from '../shared/keytab/keytab.js'
 import type { Logger } from '../shared/logger.js'
 import { copyOptions, requireKnownOptions } from '../shared/options.js'
@@ -9,8 +10,8 @@ import { failsafeTracing } from '../shared/telemetry/failsafe-tracing.js'
 import { type Clock, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
 import { type FeedSettings, feedSettings } from './feed/feed-options.js'
-import { joinService, withKdcs } from './feed/join-service.js'
-import { startFeed } from './feed/start-feed.js'
+import { withKdcs } from './feed/join-options.js'
+import type { StartedFeed, StartFeedOptions } from './feed/start-feed.js'
 import { KeyFile } from './key-file.js'
 import { ServiceKeys } from './keys.js'
 import {
@@ -52,7 +53,10 @@ export async function loadService(given: LoadServiceOptions): Promise<Service> {
   requireLoadOptions(options)
   const following = feedSettings(options)
   const { clock = systemClock, logger = ownerLogger, timers = systemTimers } = options
-  await joinService({ ...given, clock, timers, logger })
+  if (requireJoin('loadService', given) !== undefined) {
+    const { joinService } = await import('./feed/join-service.js')
+    await joinService({ ...given, clock, timers, logger })
+  }
   const path = typeof options.keytab === 'string' ? options.keytab : undefined
   const entries = parseKeytab(await readKeytab(options), path)
   const selected = selectPrincipal(entries, principalOf(entries, options.service), path)
@@ -123,7 +127,7 @@ async function load(loading: Loading): Promise<Service> {
   const keyFile = new KeyFile({ ...common, path, locks, allowReadableKeytab, onLocked: run.keyCame })
   if (rotation !== undefined) await keyFile.requireChangeable()
   const own = { keytab: path, allowReadableKeytab, rotates: rotation !== undefined, keyFile, entries }
-  const feed = following && (await startFeed({ ...following, ...common, ...own }))
+  const feed = following && (await follow({ ...following, ...common, ...own }))
   return createService({
     principal,
     realm: realmOf(principal),
@@ -149,6 +153,12 @@ async function load(loading: Loading): Promise<Service> {
     },
     hasKeyFor: refusal => keyFile.hasKeyFor(refusal),
   })
+}
+
+/** Only a service that follows its KDC is a client: another one does not load what a client is. */
+async function follow(options: StartFeedOptions): Promise<StartedFeed> {
+  const { startFeed } = await import('./feed/start-feed.js')
+  return startFeed(options)
 }
 
 function gaugesOf(tickets: ServiceTicketOpener, replayCache: ReplayCache): ServiceGauges {

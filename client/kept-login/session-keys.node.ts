@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { equalBytes } from '#primitives'
 import { SIZE } from '../../shared/constants.js'
@@ -85,6 +84,8 @@ class KernelKeys implements SessionKeys {
       killSignal: 'SIGKILL',
       maxBuffer: OUTPUT_MAX,
     } as const
+    // Few clients have such a key, and to load this takes all of them longer.
+    const { execFile } = process.getBuiltinModule('node:child_process')
     return new Promise(resolve => {
       const child = execFile(this.#program, args, options, (failure, out) => {
         resolve(failure === null ? out : undefined)

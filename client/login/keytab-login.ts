@@ -1,24 +1,18 @@
 import { readKeytabFile } from '#keytab-file'
-import { kdcsNamed } from '../../shared/keytab/kdc-line.js'
 import { type KeytabEntry, parseKeytab, selectPrincipal } from '../../shared/keytab/keytab.js'
+import type { KeytabPlace } from '../../shared/keytab/keytab-kdcs.js'
 import { type Principal, parsePrincipal, parseRealm, principalIn, realmOf } from '../../shared/principal.js'
 import type { Identity, OwnKeys } from './identity.js'
 import { type KeytabFileSource, KeytabIdentity, loginKeys } from './keytab-identity.js'
 
 /** Logins with a keytab. A page loads this only if it has one, which few do. */
 
+export { kdcsOfKeytab } from '../../shared/keytab/keytab-kdcs.js'
+
 /** What `connect` is told of the keytab. */
-export interface KeytabChoice {
-  readonly keytab: string | { readonly text: string }
-  readonly allowReadableKeytab?: boolean
+export interface KeytabChoice extends KeytabPlace {
   readonly principal?: string
   readonly realm?: string
-}
-
-/** The KDCs that a keytab names. @throws OrthrusError `keytab_invalid` */
-export async function kdcsOfKeytab({ keytab, allowReadableKeytab = false }: KeytabChoice): Promise<string[]> {
-  if (typeof keytab !== 'string') return kdcsNamed(keytab.text)
-  return kdcsNamed(await readKeytabFile(keytab, { allowReadableKeytab }), keytab)
 }
 
 /** @throws OrthrusError `keytab_invalid`. @throws TypeError */

@@ -74,7 +74,7 @@ async function atOnce(entry: string): Promise<{ files: number; packages: string[
 it.each([
   ['dist/cli/bin.cjs', 1, []],
   ['dist/cli/orthrus.js', 5, []],
-  ['dist/client/index.js', 4, ['#primitives', '#ws']],
+  ['dist/client/index.js', 5, ['#primitives', '#ws']],
   ['dist/service/index.js', 6, ['#primitives', '#ws']],
   [
     'dist/portable/client/index.js',
@@ -87,6 +87,14 @@ it.each([
   console.log(`${entry}: ${loaded.files} files`)
   expect(loaded.packages).toEqual(packages)
   expect(loaded.files).toBeLessThanOrEqual(most)
+})
+
+it('dist/service/index.js loads nothing of a client before it follows its KDC', async () => {
+  const files = await loadedFrom(['dist/service/index.js'], NOW)
+  const code = await Promise.all(files.map(path => readFile(join(root, path), 'utf8')))
+  const sources = code.flatMap(text => text.match(/(?<=^\/\/ )[a-z]\S+\.ts$/gm) ?? [])
+  expect(sources).toContain('service/load-service.ts')
+  expect(sources.filter(path => path.startsWith('client/') || path.includes('/start-feed'))).toEqual([])
 })
 
 async function filesIn(folder: string): Promise<string[]> {
