@@ -69,6 +69,8 @@ export interface InvitationEnd {
 export interface ErrorFacts {
   readonly principal?: string
   readonly service?: string
+  /** The URL of the KDC that refused, or could not be reached. Where none of several could be, the message names each. */
+  readonly kdc?: string
   readonly kvno?: number
   /** What was expected and what was found: times in milliseconds, or names. */
   readonly expected?: string | number

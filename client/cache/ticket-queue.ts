@@ -76,11 +76,9 @@ export class TicketQueue {
   async #askFor(wanted: readonly Wanted[], lifetime: number): Promise<void> {
     try {
       const services = wanted.map(one => one.service)
-      const { grants, denials, refusal: id, failure } = await this.#request(services, lifetime)
+      const { grants, denials, failure } = await this.#request(services, lifetime)
       const tickets = new Map(grants.map(grant => [grant.service, grant]))
-      const refused = new Map(
-        denials.map(({ service, code }) => [service, denial(this.#granted.client, service, code, id)]),
-      )
+      const refused = new Map(denials.map(denied => [denied.service, denial(this.#granted.client, denied)]))
       for (const { service, resolve, reject } of wanted) {
         const name = ticketName(service, lifetime)
         const grant = tickets.get(service)

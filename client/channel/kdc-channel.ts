@@ -22,8 +22,6 @@ import type { Ticket } from '../ticket/ticket.js'
 /** The largest answer accepted, bytes. */
 const MESSAGE_MAX = 1024 * 1024
 
-const PEER = 'the KDC'
-
 export interface CallOptions {
   readonly signal?: AbortSignal
   /** How much longer than usual the answer may take, because the call asks the KDC to wait, milliseconds. */
@@ -122,6 +120,8 @@ class KdcCalls implements KdcChannel {
   readonly #calls = new Map<number, Call>()
   readonly #forget: () => void
   #stream: KdcStream | undefined
+  /** Its URL, once the stream is open: nothing is said of the channel before. */
+  #kdc = ''
   #lastCall = 0
   #isOpen = false
 
@@ -132,14 +132,15 @@ class KdcCalls implements KdcChannel {
     this.#channel = new PresentedChannel({
       openStream: async events => {
         this.#stream = await parts.openStream(events, options.isInBackground === true)
+        this.#kdc = this.#stream.kdc
         return this.#stream
       },
-      peer: PEER,
+      peer: () => this.#peer,
       clock: parts.http.clock,
       timers: parts.timers,
       timeout: parts.callTimeout,
       maxMessage: MESSAGE_MAX,
-      explaining: explainingKdcErrors,
+      explaining: look => explainingKdcErrors(this.#kdc, look),
       user: { receive: message => this.#receive(message), ended: cause => this.#end(cause) },
     })
     this.#forget = whenClosed(realm, cause => this.#channel.end(cause))
@@ -161,7 +162,7 @@ class KdcCalls implements KdcChannel {
       const { code, authenticated } = refused.error
       if (code === 'unavailable' || !authenticated) calls.leave(said(code))
       channel.end(channel.broken('it was refused'))
-      return refused
+      return { ...refused, kdc: calls.#kdc }
     } catch (cause) {
       channel.end(channel.broken('it was not opened'))
       throw cause
@@ -186,15 +187,19 @@ class KdcCalls implements KdcChannel {
       }
       this.#calls.set(n, { resolve: take, reject })
     })
-    const late = (): void => this.#calls.get(n)?.reject(lateAnswer(PEER, method, timeout))
+    const late = (): void => this.#calls.get(n)?.reject(lateAnswer(this.#peer, method, timeout))
     const cancel = runAfter(timers, timeout, late)
     try {
       this.#channel.send(message)
-      return resultsOf(await abortable(answer, signal))
+      return resultsOf(await abortable(answer, signal), this.#kdc)
     } finally {
       cancel()
       this.#calls.delete(n)
     }
+  }
+
+  get #peer(): string {
+    return `the KDC at ${this.#kdc}`
   }
 
   close(): void {

@@ -16,6 +16,8 @@ import { type Answer, type Waiting, WaitingCalls } from './waiting.js'
 
 /** One id of the connection, in use until `end` is called. */
 export interface KdcStream extends LinkStream {
+  /** The URL of the KDC that it goes to, for people. */
+  readonly kdc: string
   /** Gives up the connection that it goes over, as `KdcConnection.leave` does. */
   leave(cause: unknown): void
 }
@@ -141,6 +143,7 @@ export class KdcConnection {
     }
     const stream = link.openStream({ received, closed }, isInBackground)
     return {
+      kdc: link.url,
       send: message => {
         // Without pings, only the time limit of the call itself tells a slow answer from none.
         if (link.canPing && waiting === undefined) {

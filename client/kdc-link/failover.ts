@@ -2,7 +2,7 @@ import { TYPE } from '../../shared/constants.js'
 import type { Fraction } from '../../shared/crypto/fraction.js'
 import { codeOfAnswer } from '../../shared/encoding/error.js'
 import { messageType } from '../../shared/encoding/message.js'
-import { OrthrusError, type WireCode } from '../../shared/errors.js'
+import { OrthrusError, type WireCode, wireCodeOf } from '../../shared/errors.js'
 import { type Clock, HOUR } from '../../shared/time.js'
 import type { ClientTelemetry } from '../report/telemetry.js'
 import { Backoff } from './backoff.js'
@@ -27,8 +27,8 @@ interface Setback {
 }
 
 /**
- * Asks another KDC where one says that it is `unavailable`, or refuses without proof: anybody may say that, and so does
- * a KDC of another realm or version, or one with other data. What AS, TGS and PARAMS ask does no harm if it is asked twice.
+ * Asks another KDC where one says that it is `unavailable`, refuses without proof, or says what cannot be read: anybody may
+ * say that, and so does a KDC of another realm or version, or one with other data. What AS, TGS and PARAMS ask does no harm if it is asked twice.
  */
 export class KdcFailover {
   readonly #options: FailoverOptions
@@ -91,20 +91,18 @@ export class KdcFailover {
   }
 }
 
-/** The code of an answer that another KDC may not give. `rate_limited` is meant for the client, wherever it asks. */
+/**
+ * The code of an answer that another KDC may not give, or of what cannot be read. `rate_limited` is meant for the client,
+ * wherever it asks.
+ */
 function setbackCode(bytes: Uint8Array): WireCode | undefined {
   if (bytes.length > ERROR_MAX) return undefined
-  const code = readCode(bytes)
-  if (code === 'unavailable') return code
-  return code === 'rate_limited' || messageType(bytes) !== TYPE.ERROR ? undefined : code
-}
-
-/** What cannot be read is refused where the answer is awaited. */
-function readCode(bytes: Uint8Array): WireCode | undefined {
   try {
-    return codeOfAnswer(bytes)
+    const code = codeOfAnswer(bytes)
+    if (code === 'unavailable') return code
+    return code === 'rate_limited' || messageType(bytes) !== TYPE.ERROR ? undefined : code
   } catch (cause) {
-    if (cause instanceof OrthrusError) return undefined
+    if (cause instanceof OrthrusError) return wireCodeOf(cause)
     throw cause
   }
 }

@@ -22,7 +22,9 @@ export function unreachable(url: string, reason: string): OrthrusError {
   const cause = causes.find(({ pattern }) => pattern.test(reason))
   const shown = shownFailure(reason)
   const told = cause === undefined ? shown : `${cause.told}: ${shown}`
-  return new OrthrusError('unavailable', `the KDC at ${shownUrl(url)} cannot be reached: ${told}`, {
+  const kdc = shownUrl(url)
+  return new OrthrusError('unavailable', `the KDC at ${kdc} cannot be reached: ${told}`, {
+    kdc,
     hint: cause?.hint ?? CHECK,
   })
 }

@@ -10,7 +10,7 @@ import type { Principal } from '../../shared/principal.js'
 import type { ClientTelemetry } from '../report/telemetry.js'
 import { secretsOf, type Ticket } from '../ticket/ticket.js'
 import type { KdcClock } from './kdc-clock.js'
-import { explainingKdcErrors, kdcRefusal, type Login } from './refusals.js'
+import { type Denied, explainingKdcErrors, kdcRefusal, type Login } from './refusals.js'
 import { askTold } from './told-question.js'
 import type { Exchanged } from './waiting.js'
 
@@ -27,9 +27,9 @@ export interface Question<R extends Request> {
   open(request: R, bytes: Uint8Array): Reply
 }
 
-/** A reply, with the id of its denials if it denies something. */
+/** A reply, with what each denial is known by. */
 export interface Answered extends Reply {
-  readonly refusal?: string
+  readonly denials: readonly Denied[]
   /** Why nothing was asked of the services that it neither grants nor denies, where others were had without asking. */
   readonly failure?: unknown
 }
@@ -74,17 +74,19 @@ export class KdcQuestions {
     const { exchange, login, random, time, proved } = this.#options
     const request = create(time.now(), random(SIZE.NONCE))
     const answer = await exchange(request.bytes)
-    if (explainingKdcErrors(() => isError(answer.bytes))) {
-      const error = explainingKdcErrors(() => openError(answer.bytes, key, request.mac))
+    const { bytes, kdc } = answer
+    const answerer = { kdc, refusal: refusalId(request.mac) }
+    if (explainingKdcErrors(kdc, () => isError(bytes))) {
+      const error = explainingKdcErrors(kdc, () => openError(bytes, key, request.mac))
       if (proved && error.authenticated && error.code === 'clock_skew') time.correct(error.time, answer)
       // Only the AS exchange is about the password.
       const passwordBased = asked.withTgt && login.passwordBased
-      throw kdcRefusal(error, { ...login, passwordBased }, { own: time.own, refusal: refusalId(request.mac) })
+      throw kdcRefusal(error, { ...login, passwordBased }, answerer, time.own)
     }
-    const reply = explainingKdcErrors(() => open(request, answer.bytes))
-    explainingKdcErrors(() => requireAnswers(reply, asked))
+    const reply = explainingKdcErrors(kdc, () => open(request, bytes))
+    explainingKdcErrors(kdc, () => requireAnswers(reply, asked))
     if (proved) time.learn(reply.time, answer)
-    return reply.denials.length === 0 ? reply : { ...reply, refusal: refusalId(request.mac) }
+    return { ...reply, denials: reply.denials.map(denial => ({ ...denial, ...answerer })) }
   }
 }
 

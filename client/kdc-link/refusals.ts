@@ -3,6 +3,7 @@ import type { WireError } from '../../shared/encoding/error.js'
 import { parseInvitationEnd } from '../../shared/encoding/invitation-end.js'
 import { parseRetryAfter } from '../../shared/encoding/retry-after.js'
 import { type ErrorFacts, isTransient, OrthrusError, type WireCode } from '../../shared/errors.js'
+import type { Denial } from '../../shared/exchange/reply.js'
 import { localPart, type Principal } from '../../shared/principal.js'
 import { formatTime, SECOND } from '../../shared/time.js'
 
@@ -13,14 +14,26 @@ export interface Login {
   readonly passwordBased: boolean
 }
 
+/** Where a refusal came from, for people. */
+export interface Answerer {
+  /** The URL of the KDC. */
+  readonly kdc: string
+  /** The id by which its log names the refusal. */
+  readonly refusal?: string
+}
+
+/** A ticket that the KDC denied. */
+export type Denied = Denial & Answerer
+
 /**
  * The error for an ERROR. Anybody can write one of type 05: then `facts.claimed` is set, and nothing is final.
- * @param told `own`: the time of this machine's clock, milliseconds, for the hint of `clock_skew`; `refusal`: its id
+ * @param own the time of this machine's clock, milliseconds, for the hint of `clock_skew`
  */
 export function kdcRefusal(
   error: WireError,
   { client, passwordBased }: Login,
-  { own, refusal }: { readonly own?: number | undefined; readonly refusal?: string } = {},
+  answerer: Answerer,
+  own?: number,
 ): OrthrusError {
   const { code, authenticated, time, message } = error
   const retryAfter = code === 'rate_limited' ? parseRetryAfter(message) : undefined
@@ -30,32 +43,32 @@ export function kdcRefusal(
       : kdcHint(code, client, passwordBased, retryAfter, caveatTold(message).caveat)
   const facts = {
     principal: client,
+    ...answerer,
     time,
-    ...(refusal === undefined ? {} : { refusal }),
     ...(hint === undefined ? {} : { hint }),
     ...(retryAfter === undefined ? {} : { retryAfter }),
   }
-  if (authenticated && code === 'revoked') return revoked(client, message, facts)
+  const refused = `the KDC at ${answerer.kdc} refused ${client}`
+  if (authenticated && code === 'revoked') return revoked(refused, message, facts)
   if (authenticated) {
     const { told, ...caveat } = caveatTold(message)
-    return new OrthrusError(code, `the KDC refused ${client}${told}`, {
+    return new OrthrusError(code, `${refused}${told}`, {
       ...facts,
       ...caveat,
       final: !isTransient(code),
     })
   }
   const told = code === 'auth_failed' && passwordBased ? 'password_wrong' : code
-  return new OrthrusError(told, `the KDC refused ${client}; nothing proves that it was the KDC`, {
+  return new OrthrusError(told, `${refused}; nothing proves that it was the KDC`, {
     ...facts,
     claimed: code,
   })
 }
 
 /** An invitation that has ended is told how; any other client only that its tickets are dead. */
-function revoked(client: Principal, message: string, facts: ErrorFacts): OrthrusError {
+function revoked(refused: string, message: string, facts: ErrorFacts): OrthrusError {
   const end = parseInvitationEnd(message)
-  if (end === undefined)
-    return new OrthrusError('revoked', `the KDC refused ${client}`, { ...facts, final: true })
+  if (end === undefined) return new OrthrusError('revoked', refused, { ...facts, final: true })
   const { how, at, from } = end
   const told = {
     used: `was used at ${formatTime(at)}${from === null ? '' : ` from ${from}`}`,
@@ -75,14 +88,19 @@ function revoked(client: Principal, message: string, facts: ErrorFacts): Orthrus
 }
 
 /** Reads an answer of the KDC, and adds the next step to the error if it is invalid. @throws OrthrusError */
-export function explainingKdcErrors<T>(look: () => T): T {
+export function explainingKdcErrors<T>(kdc: string, look: () => T): T {
   try {
     return look()
   } catch (cause) {
     if (!(cause instanceof OrthrusError)) throw cause
-    throw new OrthrusError(cause.code, `an answer in the KDC's name cannot be used: ${cause.reason}`, {
-      hint: 'the KDC is of another version, or somebody answers in its place: check its URL',
-    })
+    throw new OrthrusError(
+      cause.code,
+      `an answer in the name of the KDC at ${kdc} cannot be used: ${cause.reason}`,
+      {
+        kdc,
+        hint: 'the KDC is of another version, or somebody answers in its place: check its URL',
+      },
+    )
   }
 }
 
@@ -132,20 +150,15 @@ function skewHint(told: number, own: number | undefined): string {
 }
 
 /** The error for one service that a proved answer of the KDC denies a ticket for. */
-export function denial(
-  client: Principal,
-  service: Principal,
-  code: WireCode,
-  refusal?: string,
-): OrthrusError {
+export function denial(client: Principal, { code, ...denied }: Denied): OrthrusError {
+  const { service, kdc, refusal } = denied
   const next = denialHint(code, localPart(client), localPart(service))
   const hint =
     refusal === undefined || next === undefined ? next : `${next}; why: orthrus admin why --id ${refusal}`
-  return new OrthrusError(code, `the KDC gives ${client} no ticket for ${service}`, {
+  return new OrthrusError(code, `the KDC at ${kdc} gives ${client} no ticket for ${service}`, {
     final: true,
     principal: client,
-    service,
-    ...(refusal === undefined ? {} : { refusal }),
+    ...denied,
     ...(hint === undefined ? {} : { hint }),
   })
 }

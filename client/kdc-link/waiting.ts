@@ -19,6 +19,8 @@ const EXCHANGES_MAX = 10
 /** An answer, with the times when the request was sent and the answer came. */
 export interface Exchanged extends Span {
   readonly bytes: Uint8Array
+  /** The URL of the KDC that answered, or in whose place somebody did. For people. */
+  readonly kdc: string
 }
 
 /** An answer, and the link that it came over. */
@@ -143,7 +145,7 @@ export class WaitingCalls {
       received: bytes => {
         const span = endSpan()
         this.end(waiting)
-        waiting.resolve({ bytes, link, ...span })
+        waiting.resolve({ bytes, link, kdc: link.url, ...span })
       },
       closed: cause => {
         waiting.streams.delete(link)

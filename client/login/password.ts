@@ -28,7 +28,7 @@ export interface PasswordOptions {
   readonly parametersCache: ParametersCache
   readonly onProgress?: ((done: number) => void) | undefined
   /** Sends a message to the KDC. */
-  readonly exchange: (message: Uint8Array) => Promise<Pick<Exchanged, 'bytes'>>
+  readonly exchange: (message: Uint8Array) => Promise<Pick<Exchanged, 'bytes' | 'kdc'>>
 }
 
 interface MadeKey extends LoginKey {
@@ -81,14 +81,12 @@ async function makeKey(options: PasswordOptions, last: MadeKey | undefined): Pro
 }
 
 async function askParameters({ client, exchange }: PasswordOptions): Promise<PasswordParameters> {
-  const { bytes } = await exchange(createParamsRequest(client))
-  if (explainingKdcErrors(() => isError(bytes))) {
-    throw kdcRefusal(
-      explainingKdcErrors(() => openUnauthenticatedError(bytes)),
-      { client, passwordBased: true },
-    )
+  const { bytes, kdc } = await exchange(createParamsRequest(client))
+  if (explainingKdcErrors(kdc, () => isError(bytes))) {
+    const error = explainingKdcErrors(kdc, () => openUnauthenticatedError(bytes))
+    throw kdcRefusal(error, { client, passwordBased: true }, { kdc })
   }
-  return explainingKdcErrors(() => decodeParamsReply(bytes))
+  return explainingKdcErrors(kdc, () => decodeParamsReply(bytes))
 }
 
 /** The parameters are not proved, so a change may be an attempt to make guessing the password easier. */

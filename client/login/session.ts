@@ -13,7 +13,7 @@ import {
   tgsQuestion,
 } from '../kdc-link/question.js'
 import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
-import { denial } from '../kdc-link/refusals.js'
+import { type Denied, denial } from '../kdc-link/refusals.js'
 import { ServiceTicket } from '../ticket/service-ticket.js'
 import type { Identity, LoginKey } from './identity.js'
 import { tryKeys } from './try-keys.js'
@@ -81,7 +81,7 @@ export class KdcExchanges {
    */
   async freshTicket(service: Principal): Promise<ServiceTicket> {
     const { reply } = await this.#login(plainly([service]))
-    return this.#ticketOf(reply, service)
+    return this.#ticketOf(reply)
   }
 
   /**
@@ -167,10 +167,12 @@ export class KdcExchanges {
     return { tgt, granted, reply: { ...reply, grants } }
   }
 
-  #ticketOf({ grants, denials, refusal }: Answered, service: Principal): ServiceTicket {
+  /** Of the reply about one service. */
+  #ticketOf({ grants, denials }: Answered): ServiceTicket {
     const [grant] = grants
     if (grant !== undefined) return this.#ticketFrom(grant)
-    throw denial(this.#options.identity.client, service, denials[0]?.code ?? 'policy_denied', refusal)
+    const [denied] = denials as [Denied]
+    throw denial(this.#options.identity.client, denied)
   }
 
   #ticketFrom(grant: Grant): ServiceTicket {

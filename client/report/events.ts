@@ -63,6 +63,8 @@ export interface TicketRefusedEvent {
   readonly services: readonly Principal[]
   readonly code: ErrorCode
   readonly reason: string
+  /** The URL of the KDC that refused, or could not be reached; undefined if that was each of several, which `reason` names. */
+  readonly kdc: string | undefined
   /** By which `orthrus admin why --id` explains it, if the KDC knows it. */
   readonly refusal: string | undefined
 }

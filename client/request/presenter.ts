@@ -127,13 +127,13 @@ export class Presenter {
   #refusal(
     { service, target, ticket }: Presenting<object>,
     { own, request }: Presented,
-    { error }: ErrorAnswer,
+    { error, kdc }: ErrorAnswer,
     final: boolean,
   ): OrthrusError {
     const { client } = this.#options
     const ended = endedAt(ticket, error.time)
     const refusal = refusalId(request.mac)
-    return serviceRefusal(error, { client, service, ticket, own, final, target, ended, refusal })
+    return serviceRefusal(error, { client, service, ticket, own, final, target, ended, refusal, kdc })
   }
 }
 

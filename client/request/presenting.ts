@@ -35,6 +35,8 @@ export interface Presented extends Bound {
 export interface ErrorAnswer {
   readonly error: WireError
   readonly span: Span
+  /** The URL of the KDC that gave it, if it is about a channel to one. */
+  readonly kdc?: string
 }
 
 export interface Presenting<T extends object> {

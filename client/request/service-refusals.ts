@@ -11,6 +11,8 @@ export interface RefusedRequest extends RefusedTickets {
   readonly final: boolean
   /** The id by which the log of the service names it. */
   readonly refusal: string
+  /** The URL of the KDC that was asked, if it was one. */
+  readonly kdc: string | undefined
   /** The target as on the request line, if there is one. */
   readonly target: string | undefined
   /** The end of the presented credential, if it has ended, milliseconds. */
@@ -19,18 +21,19 @@ export interface RefusedRequest extends RefusedTickets {
 
 /** Anybody can write an ERROR of type 05: it becomes `refused_unproved`, and its code is only `facts.claimed`. */
 export function serviceRefusal(error: WireError, request: RefusedRequest): OrthrusError {
-  const { client, service, final, refusal } = request
+  const { client, service, final, refusal, kdc } = request
   const { code, authenticated, time, floor, message } = error
   const started = code === 'clock_skew' && floor !== null && floor >= time
   const hint = started
     ? `${service} has just started, and accepts only requests stamped after that; an earlier copy of this one may have been handled: if not, send it again`
     : (ownHint(code, caveatTold(message).caveat, request) ??
       serviceHint(code, localPart(client), localPart(service)))
-  const facts = { principal: client, service, time, floor, final, hint, refusal }
+  const facts = { principal: client, service, time, floor, final, hint, refusal, ...(kdc && { kdc }) }
+  const name = kdc === undefined ? service : `${service} at ${kdc}`
   if (!authenticated) {
     return new OrthrusError(
       'refused_unproved',
-      `an answer in the name of ${service} says ${code}, and nothing proves that it is from ${service}`,
+      `an answer in the name of ${name} says ${code}, and nothing proves that it is from ${service}`,
       {
         ...facts,
         claimed: code,
@@ -39,7 +42,7 @@ export function serviceRefusal(error: WireError, request: RefusedRequest): Orthr
     )
   }
   const { told, ...caveat } = caveatTold(message)
-  return new OrthrusError(code, `${service} refused the request${told}`, { ...facts, ...caveat })
+  return new OrthrusError(code, `${name} refused the request${told}`, { ...facts, ...caveat })
 }
 
 /** The hint if the client itself knows the cause. */

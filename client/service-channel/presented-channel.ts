@@ -43,8 +43,8 @@ export interface ChannelUser {
 
 export interface PresentedChannelOptions {
   readonly openStream: (events: ChannelStreamEvents) => Promise<ChannelStream>
-  /** The name of the service in error messages, such as `the KDC`. */
-  readonly peer: string
+  /** The name of the service in error messages, asked for once the stream is open: which KDC it is, only that tells. */
+  readonly peer: () => string
   readonly clock: Clock
   readonly timers: Timers
   /** How long the answer to the opening may take, milliseconds. */
@@ -138,7 +138,7 @@ export class PresentedChannel {
   }
 
   broken(reason: string, claimed?: WireCode): OrthrusError {
-    return channelBroken(this.#options.peer, reason, claimed)
+    return channelBroken(this.#options.peer(), reason, claimed)
   }
 
   /** Opens the stream. @returns it, and the first message that it will receive */
@@ -170,7 +170,7 @@ export class PresentedChannel {
       this.#stream.end()
       throw this.#ended
     }
-    const cancel = runAfter(timers, timeout, () => this.#fail(lateAnswer(peer, 'the opening', timeout)))
+    const cancel = runAfter(timers, timeout, () => this.#fail(lateAnswer(peer(), 'the opening', timeout)))
     const settled = first.finally(cancel)
     settled.catch(() => {})
     return { stream: this.#stream, first: settled }
@@ -187,10 +187,10 @@ export class PresentedChannel {
   }
 
   #receive(message: Uint8Array): void | Promise<void> {
-    const { peer, user } = this.#options
+    const { user } = this.#options
     try {
       // Anybody may send this ERROR, but a channel whose messages can be replaced is lost in any case.
-      if (messageType(message) === TYPE.ERROR) throw this.broken(`${peer} says that it is`)
+      if (messageType(message) === TYPE.ERROR) throw this.broken('the other side says that it is')
       const event = this.#records?.open(message)
       user.heard?.()
       if (event?.kind === 'message') return user.receive(event.message)
@@ -203,8 +203,8 @@ export class PresentedChannel {
   }
 
   #receivedEnd(): void {
-    const { peer, user } = this.#options
-    if (user.receivedEnd === undefined) this.end(this.broken(`${peer} ended it`))
+    const { user } = this.#options
+    if (user.receivedEnd === undefined) this.end(this.broken('the other side ended it'))
     else user.receivedEnd()
   }
 }

@@ -88,7 +88,7 @@ function assemble(presented: Presented, options: ServiceChannelOptions) {
       stream = await openStream(events, () => channel.heard())
       return stream
     },
-    peer: service,
+    peer: () => service,
     clock,
     timers,
     timeout,

@@ -60,8 +60,15 @@ export function decodeFromKdc(bytes: Uint8Array): KdcEvent | KdcAnswer {
   return answerOf(list)
 }
 
-/** The results of an answer. @throws OrthrusError with the answer's code, final unless the code is transient */
-export function resultsOf(answer: KdcAnswer): readonly Value[] {
+/**
+ * The results of an answer.
+ * @param kdc the URL of the KDC, for people. What it refuses for good, each of its realm refuses, so only what passes is said of it
+ * @throws OrthrusError with the answer's code, final unless the code is transient
+ */
+export function resultsOf(answer: KdcAnswer, kdc?: string): readonly Value[] {
   if ('results' in answer) return answer.results
-  throw new OrthrusError(answer.code, answer.message, { final: !isTransient(answer.code) })
+  const { code, message } = answer
+  const final = !isTransient(code)
+  const reason = final || kdc === undefined ? message : `the KDC at ${kdc} says: ${message}`
+  throw new OrthrusError(code, reason, { final, ...(kdc === undefined ? {} : { kdc }) })
 }

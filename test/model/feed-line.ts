@@ -44,7 +44,7 @@ export class FeedLine implements FeedChannel {
     this.#options = options
     this.#channel = new PresentedChannel({
       openStream: async events => network.connect(client.name, events),
-      peer: 'the KDC',
+      peer: () => 'the KDC',
       clock: client.clock,
       timers: client.clock,
       timeout: TIMEOUT,

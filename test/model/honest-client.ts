@@ -70,7 +70,7 @@ export class HonestClient {
     const exchange = async (message: Uint8Array): Promise<Exchanged> => {
       const endSpan = startSpan(clock)
       const bytes = await askKdc(message)
-      return { bytes, ...endSpan() }
+      return { bytes, kdc: 'ws://127.0.0.1:8750', ...endSpan() }
     }
     const fraction = fractionFrom(random)
     const refusals = new RefusalMemory({ clock, fraction, max: 100 })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { openKdcChannel } from '../../../client/channel/kdc-channel.js'
+import { TYPE } from '../../../shared/constants.js'
 import { systemRandom } from '../../../shared/crypto/random.js'
 import { HOUR, SECOND } from '../../../shared/time.js'
 import { failureOf } from '../../support/failure.js'
@@ -185,6 +186,17 @@ describe('a KDC of another realm, or with other data, among the URLs', () => {
     await realm.getServiceTicket('billing')
     expect(several.connected).toEqual([B])
     expect(differing(several)).toHaveLength(1)
+  })
+
+  it.each([
+    ['of another version', [2, TYPE.ERROR]],
+    ['that is none', [1, TYPE.ERROR, 0]],
+  ])('whose answer is one %s costs nothing but a question', async (_, bytes) => {
+    const several = new SeveralKdcs()
+    several.at(A).intercept = () => new Uint8Array(bytes)
+    const realm = await several.connect()
+    expect(await realm.getServiceTicket('orders')).toMatchObject({ service: ORDERS })
+    expect(several.log).toEqual(['a AS orders', 'b AS orders'])
   })
 
   it('that is the only one left is believed in nothing: the refusal says that nothing proves it', async () => {

@@ -6,12 +6,13 @@ import { HOUR, MINUTE } from '../../../shared/time.js'
 import { START } from '../../support/clock.js'
 import { WEB } from '../fake-kdc.js'
 
+const KDC = 'ws://10.0.0.3:8750'
 const LOGIN = { client: WEB, passwordBased: false }
 
 /** The hint of a `clock_skew` whose KDC reads the first time, for a machine that reads the second. */
 function hintAt(time: number, own?: number): string | undefined {
   const error: WireError = { code: 'clock_skew', authenticated: true, time, floor: null, message: '' }
-  return kdcRefusal(error, LOGIN, { own }).facts.hint
+  return kdcRefusal(error, LOGIN, { kdc: KDC }, own).facts.hint
 }
 
 describe('the hint of the KDC’s clock_skew', () => {
@@ -38,7 +39,7 @@ describe('the hint of the KDC’s clock_skew', () => {
 
 it('the hint of a denial of krbtgt sends nobody to a rule, since none can allow it', () => {
   const krbtgt = parsePrincipal('krbtgt@demo.example')
-  const { hint } = denial(WEB, krbtgt, 'policy_denied').facts
+  const { hint } = denial(WEB, { service: krbtgt, code: 'policy_denied', kdc: KDC }).facts
   expect(hint).toBe('no rule allows it: a TGT comes with each login, not by name')
 })
 
@@ -49,7 +50,7 @@ describe('the hint of the KDC’s auth_failed', () => {
   ])('of %s names the administrator’s command only for those who can run it', (name, isNamed) => {
     const error: WireError = { code: 'auth_failed', authenticated: false, time: 1, floor: null, message: '' }
     const client = parsePrincipal(`${name}@demo.example`)
-    const { hint } = kdcRefusal(error, { client, passwordBased: false }).facts
+    const { hint } = kdcRefusal(error, { client, passwordBased: false }, { kdc: KDC }).facts
     expect(hint?.includes('orthrus admin show')).toBe(isNamed)
     expect(hint).toContain('newest keytab')
   })

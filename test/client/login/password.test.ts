@@ -192,7 +192,7 @@ describe('a password login that was refused', () => {
     let asked = 0
     const exchange = async () => {
       asked++
-      return { bytes: createParamsReply(parameters) }
+      return { bytes: createParamsReply(parameters), kdc: 'ws://127.0.0.1:8750' }
     }
     const options = { client: ALICE, password: PASSWORD, parametersCache: new Map(), exchange }
     const identity = passwordIdentity(options)

@@ -84,6 +84,7 @@ it('a ticket that the KDC does not grant is told once for each question', async 
     {
       ...{ kind: 'ticket_refused', principal: WEB, exchange: 'AS', client: WEB, services: [ORDERS] },
       ...{ code: 'policy_denied', reason: expect.stringContaining('orders'), refusal: expect.any(String) },
+      kdc: 'ws://127.0.0.1:8750',
     },
   ])
   expect(realm.metrics().refusedTickets).toEqual({ policy_denied: 1 })

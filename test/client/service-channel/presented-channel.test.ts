@@ -46,7 +46,7 @@ function begin() {
       events = given
       return { send: () => {}, end: () => {} }
     },
-    peer: 'orders',
+    peer: () => 'orders',
     clock,
     timers: clock,
     timeout: 1_000,

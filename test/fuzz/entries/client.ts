@@ -147,7 +147,7 @@ const parameters: Entry = {
       },
       set: () => {},
     }
-    const exchange = async () => ({ bytes })
+    const exchange = async () => ({ bytes, kdc: 'ws://127.0.0.1:8750' })
     const identity = passwordIdentity({ client: ALICE, password: 'x', parametersCache, exchange })
     const outcome = await asyncOutcomeOf(() => measure(async () => identity.loginKey()), CODES)
     return isTaken ? 'taken' : outcome
