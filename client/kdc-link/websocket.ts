@@ -1,4 +1,5 @@
 import { systemTimers } from '../../shared/timers.js'
+import { isOffline, OFFLINE, ONCE_ONLINE } from './offline.js'
 import type { FailureCauses, Socket, SocketEvents, SocketOptions } from './socket.js'
 
 /** Tuning: while more bytes than this wait to be sent, a sender waits. */
@@ -11,7 +12,7 @@ const FAILED = 1006
 
 /** A browser does not tell a page why: this is the code of every connection that could not be made. */
 export const FAILURE_CAUSES: FailureCauses = {
-  any: [],
+  any: [{ pattern: new RegExp(OFFLINE), told: 'there is no network', hint: ONCE_ONLINE }],
   kdc: [
     {
       pattern: /code 1006/,
@@ -29,7 +30,8 @@ export function openSocket(options: SocketOptions, events: SocketEvents): Socket
   const closed = (code: number): void => {
     if (isClosed) return
     isClosed = true
-    events.closed(failure ?? `the connection was closed, code ${code}`)
+    const reason = code === FAILED && isOffline() ? OFFLINE : `the connection was closed, code ${code}`
+    events.closed(failure ?? reason)
   }
   const refuse = (reason: string, code: number): void => {
     failure ??= reason

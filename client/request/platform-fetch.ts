@@ -1,3 +1,4 @@
+import { isOffline, OFFLINE, ONCE_ONLINE } from '../kdc-link/offline.js'
 import type { SentRequest } from './sent-request.js'
 
 /** What is different with the `fetch` of a browser. `platform-fetch.node.ts` says the same of Node's. */
@@ -14,7 +15,7 @@ export async function sealedInit(
   return { body: await new Response(sealed).blob() }
 }
 
-/** What to do about a failed `fetch`, if the platform says why it failed: a browser never does. */
+/** What to do about a failed `fetch`. A browser never says why it failed, but whether it has a network. */
 export function hintOfPlatform(_cause: unknown, _request: SentRequest): string | undefined {
-  return undefined
+  return isOffline() ? `the request may have been handled; ${OFFLINE}: ${ONCE_ONLINE}` : undefined
 }

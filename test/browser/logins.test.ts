@@ -1,18 +1,9 @@
 import type { BrowserContext, Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { hasChromium, openContext, openPage, serveFiles } from '../support/chromium.js'
-import { type PageWorld, startPageWorld } from './page.js'
+import { PASSWORD, type PageWorld, startWithAnn } from './page.js'
 
 /** Logins that pages of one origin share, in memory or in the browser's storage, and what others get of them. */
-
-const PASSWORD = 'correct horse battery'
-
-async function startWithAnn(): Promise<PageWorld> {
-  const world = await startPageWorld()
-  await world.realm.addPassword('ann', PASSWORD)
-  await world.realm.allow('ann', 'orders')
-  return world
-}
 
 function logIn(page: Page, { realm }: PageWorld, keepLogin: 'tabs' | 'storage'): Promise<void> {
   return page.evaluate(

@@ -77,7 +77,11 @@ let client: Promise<BundledFile[]> | undefined
 async function pageFiles(): Promise<Served> {
   client ??= bundled(PROGRAM)
   const html = '<!doctype html><title>page</title><script type="module" src="/page.js"></script>'
-  return { '/': html, ...Object.fromEntries((await client).map(({ path, code }) => [path, code])) }
+  return {
+    '/': html,
+    '/other': '<!doctype html><title>other</title>',
+    ...Object.fromEntries((await client).map(({ path, code }) => [path, code])),
+  }
 }
 
 /** Nothing but its own scripts, no text that becomes a script, and connections as the page needs them. */
@@ -124,6 +128,16 @@ export async function startPageWorld(options: Partial<RequireTicketOptions> = {}
   })
   const orders = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return { realm, origin, service, orders, open: context => openPage(origin, context) }
+}
+
+export const PASSWORD = 'correct horse battery'
+
+/** A realm with a person who has a password, and may use `orders`. */
+export async function startWithAnn(options: Partial<RequireTicketOptions> = {}): Promise<PageWorld> {
+  const world = await startPageWorld(options)
+  await world.realm.addPassword('ann', PASSWORD)
+  await world.realm.allow('ann', 'orders')
+  return world
 }
 
 /** A page has the machine's time, so that of the realm goes on with it. */

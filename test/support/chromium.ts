@@ -32,10 +32,13 @@ const ARGS = [
   '--no-first-run',
 ]
 
+/** What Playwright leaves out otherwise: pages that one leaves are kept for the way back. */
+const WITH = ['--disable-back-forward-cache']
+
 let starting: Promise<Browser> | undefined
 
 /** It ends with the process of the tests, by whichever way that ends. */
-async function theBrowser(): Promise<Browser> {
+export async function theBrowser(): Promise<Browser> {
   starting ??= start()
   return await starting
 }
@@ -43,7 +46,8 @@ async function theBrowser(): Promise<Browser> {
 async function start(): Promise<Browser> {
   const { chromium } = await import('playwright-core')
   // Its sandbox does not work for root, and it sees pages of these tests alone.
-  return await chromium.launch({ executablePath: PROGRAM, args: ARGS, chromiumSandbox: false })
+  const options = { executablePath: PROGRAM, args: ARGS, ignoreDefaultArgs: WITH, chromiumSandbox: false }
+  return await chromium.launch(options)
 }
 
 /** One person's browser: what its pages store is shared by them and by no other. Closed with the test. */
