@@ -2,6 +2,14 @@ import { ruleObject } from '../shared/administration/rule-text.js'
 import type { Why, WhyParty, WhyQuestion, WhyTicket } from '../shared/administration/why.js'
 import { nextSteps } from '../shared/administration/why-steps.js'
 import { type AnswerText, whyAnswer } from '../shared/administration/why-text.js'
+import {
+  aboutPresenter,
+  type ViaAnswers,
+  type ViaQuestion,
+  viaAnswer,
+  viaObstacle,
+  viaSteps,
+} from '../shared/administration/why-via-text.js'
 import { formatTime } from '../shared/time.js'
 import { caveatFacts } from './caveat-facts.js'
 import { table } from './terminal.js'
@@ -11,6 +19,27 @@ import { table } from './terminal.js'
 /** For people. */
 export function whyText(question: WhyQuestion, why: Why): string {
   return answerText(whyAnswer(question, why))
+}
+
+/** The answer about a presenter, and those about both tickets. */
+export function viaText(asked: ViaQuestion, answers: ViaAnswers): string {
+  return [
+    answerText(viaAnswer(asked, answers)),
+    whyText(asked.question, answers.client),
+    whyText(aboutPresenter(asked), answers.via),
+  ].join('\n\n')
+}
+
+/** The same for `--json`. */
+export function viaObject(asked: ViaQuestion, answers: ViaAnswers): object {
+  const obstacle = viaObstacle(answers)
+  return {
+    via: asked.via,
+    passes: obstacle === null,
+    obstacle,
+    next: viaSteps(asked, answers),
+    tickets: [whyObject(asked.question, answers.client), whyObject(aboutPresenter(asked), answers.via)],
+  }
 }
 
 /** An answer as lines below each other. */

@@ -2,6 +2,7 @@ import type { ConnectedAdministration } from '../../client/admin.js'
 import { refusalAnswer } from '../../shared/administration/refusal-text.js'
 import type { WhyQuestion } from '../../shared/administration/why.js'
 import { type AnswerText, whyAnswer } from '../../shared/administration/why-text.js'
+import { aboutPresenter, viaAnswer } from '../../shared/administration/why-via-text.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { formatTime } from '../../shared/time.js'
 import type { WhyAsked } from './question.js'
@@ -11,7 +12,7 @@ export async function answersTo(
   administration: ConnectedAdministration,
   asked: WhyAsked,
 ): Promise<readonly AnswerText[]> {
-  if ('question' in asked) return [await answerTo(administration, asked.question)]
+  if ('question' in asked) return answersAbout(administration, asked)
   const { refusals, since } = await administration.refusals(asked.id)
   if (refusals.length === 0) throw unknownRefusal(asked.id, since)
   const answers: AnswerText[] = []
@@ -23,6 +24,21 @@ export async function answersTo(
     answers.push({ ...now, verdict: `Now: ${now.verdict}` })
   }
   return answers
+}
+
+async function answersAbout(
+  administration: ConnectedAdministration,
+  { question, via }: Exclude<WhyAsked, { readonly id: string }>,
+): Promise<readonly AnswerText[]> {
+  if (via === null) return [await answerTo(administration, question)]
+  const asked = { question, via }
+  const presenter = aboutPresenter(asked)
+  const [ofClient, ofVia] = await Promise.all([administration.why(question), administration.why(presenter)])
+  return [
+    viaAnswer(asked, { client: ofClient, via: ofVia }),
+    whyAnswer(question, ofClient),
+    whyAnswer(presenter, ofVia),
+  ]
 }
 
 async function answerTo(administration: ConnectedAdministration, question: WhyQuestion): Promise<AnswerText> {

@@ -1,7 +1,7 @@
 import { readInstant } from '../../shared/administration/policy-text.js'
 import type { WhyQuestion } from '../../shared/administration/why.js'
 import { isRefusalId } from '../../shared/encoding/refusal-id.js'
-import { principalIn, type RealmName } from '../../shared/principal.js'
+import { type Principal, principalIn, type RealmName } from '../../shared/principal.js'
 
 /** What the form of `why` holds. */
 export interface WhyForm {
@@ -10,15 +10,20 @@ export interface WhyForm {
   readonly at: string
   readonly method: string
   readonly path: string
+  /** Who presents the ticket, if not the client. */
+  readonly via: string
   /** Of a refusal; the rest then says nothing. */
   readonly id: string
 }
 
-export type WhyAsked = { readonly id: string } | { readonly question: WhyQuestion }
+export type WhyAsked =
+  | { readonly id: string }
+  | { readonly question: WhyQuestion; readonly via: Principal | null }
 
 /** @throws TypeError that says what is wrong with the form */
 export function askedIn(realm: RealmName, form: WhyForm): WhyAsked {
-  const [id, at, method, path] = [form.id, form.at, form.method, form.path].map(text => text.trim())
+  const texts = [form.id, form.at, form.method, form.path, form.via].map(text => text.trim())
+  const [id, at, method, path, via] = texts
   if (id !== undefined && id !== '') {
     if (!isRefusalId(id))
       throw new TypeError('write the 12 hex digits that the error or the log names, as 3f9a0c5d7e21')
@@ -34,6 +39,7 @@ export function askedIn(realm: RealmName, form: WhyForm): WhyAsked {
       method: method ? methodIn(method) : null,
       path: path ? pathIn(path) : null,
     },
+    via: via ? principalIn(realm, via) : null,
   }
 }
 

@@ -23,7 +23,7 @@ export interface WhyPanelProps {
 
 /** Asks why a client gets a ticket, or none. The answer is that of `orthrus admin why`. */
 export function WhyPanel({ session, client = '', service = '', id = '' }: WhyPanelProps) {
-  const form = useSignal<WhyForm>({ client, service, at: '', method: '', path: '', id })
+  const form = useSignal<WhyForm>({ client, service, at: '', method: '', path: '', via: '', id })
   const answers = useSignal<readonly AnswerText[]>([])
   const failure = useSignal<Failure | undefined>(undefined)
   const isBusy = useSignal(false)
@@ -88,6 +88,9 @@ function WhyFields({ form, onChange }: WhyFieldsProps) {
       </Field>
       <Field label="Path" hint="the same for its path, as /orders/7">
         {input('path')}
+      </Field>
+      <Field label="Presented by" hint="who asks in the client's name, if not the client itself">
+        {input('via')}
       </Field>
       <Field label="At" hint="another time than now, as 2027-01-31T12:00:00Z">
         {input('at')}

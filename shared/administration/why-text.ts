@@ -36,7 +36,7 @@ function verdict(question: WhyQuestion, { code, reason, scope, ticket }: Why): s
 }
 
 /** `GET /orders`; empty if no request was asked about. */
-function requestText({ method, path }: WhyQuestion): string {
+export function requestText({ method, path }: WhyQuestion): string {
   return [method, path].filter(part => part !== null).join(' ')
 }
 

@@ -56,12 +56,14 @@ describe('the form of an invitation', () => {
 })
 
 describe('the form of why', () => {
-  const FORM: WhyForm = { client: 'web', service: 'orders', at: '', method: '', path: '', id: '' }
+  const FORM: WhyForm = { client: 'web', service: 'orders', at: '', method: '', path: '', via: '', id: '' }
 
   it('asks about a pair, with a request and a time, or about the id of a refusal', () => {
     expect(askedIn(REALM, { ...FORM, method: 'GET', path: '/a?b=1', at: '1970-01-01' })).toEqual({
       question: { client: local('web'), service: local('orders'), at: 0, method: 'GET', path: '/a?b=1' },
+      via: null,
     })
+    expect(askedIn(REALM, { ...FORM, via: ' billing ' })).toMatchObject({ via: local('billing') })
     expect(askedIn(REALM, { ...FORM, client: '', id: ' 3f9a0c5d7e21 ' })).toEqual({ id: '3f9a0c5d7e21' })
   })
 
