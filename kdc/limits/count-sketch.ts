@@ -29,8 +29,9 @@ export class CountSketch {
   readonly #rate: Rate
   readonly #mask: number
   readonly #monotonic: () => number
+  readonly #length: number
   /** When each counter will have drained, milliseconds of the monotonic clock; row after row. */
-  readonly #drained: Float64Array
+  #drained: Float64Array | undefined
   /** Where the counters of the name that was hashed last are. */
   readonly #places = new Uint32Array(ROWS)
   readonly #hash: TextHash
@@ -41,14 +42,20 @@ export class CountSketch {
     this.#rate = rate
     this.#mask = counters - 1
     this.#monotonic = monotonic
-    this.#drained = new Float64Array(ROWS * counters)
+    this.#length = ROWS * counters
     this.#hash = new TextHash(random)
     this.#fullUntil = rate.points > 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
   }
 
-  /** Bytes of the counters. */
+  /** Bytes of the counters, which are made with the first count. */
   get bytes(): number {
-    return this.#drained.byteLength
+    return this.#length * Float64Array.BYTES_PER_ELEMENT
+  }
+
+  /** Made when they are needed: where nobody fails, they take neither memory nor time at the start. */
+  get #counters(): Float64Array {
+    this.#drained ??= new Float64Array(this.#length)
+    return this.#drained
   }
 
   /**
@@ -67,8 +74,9 @@ export class CountSketch {
     const lowest = this.#lowest(name)
     const { interval } = this.#rate
     const raised = Math.min(Math.max(lowest, now) + this.#drainTime(share), now + interval)
+    const drained = this.#counters
     for (const place of this.#places) {
-      if ((this.#drained[place] as number) < raised) this.#drained[place] = raised
+      if ((drained[place] as number) < raised) drained[place] = raised
     }
     this.#fullUntil = Math.max(this.#fullUntil, raised - interval + this.#drainTime(1))
     return this.#leftOf(lowest, share, now)
@@ -88,11 +96,12 @@ export class CountSketch {
   /** Finds the places of a name. @returns when the first of its counters will have drained */
   #lowest(name: string): number {
     const { first, second } = this.#hash.of(name)
+    const drained = this.#counters
     let lowest = Number.POSITIVE_INFINITY
     for (let row = 0; row < ROWS; row++) {
       const place = row * (this.#mask + 1) + ((first + Math.imul(row, second)) & this.#mask)
       this.#places[row] = place
-      lowest = Math.min(lowest, this.#drained[place] as number)
+      lowest = Math.min(lowest, drained[place] as number)
     }
     return lowest
   }

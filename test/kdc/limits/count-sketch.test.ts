@@ -139,7 +139,7 @@ describe('a flood of made-up names', () => {
     expect(sketch.left('198.51.100.1 n7@demo.example')).toBeGreaterThan(0)
   })
 
-  it('takes the memory that was there before it, and no more', () => {
+  it('takes a memory of one size, and no more', () => {
     const failed = new FailedLogins(DEFAULT_LIMITS, () => 0, systemRandom)
     const before = failed.bytes
     expect(before).toBe(19.5 * 2 ** 20)
