@@ -64,3 +64,12 @@ export function noteFindings(notes: readonly AuditLine[], now: number): Finding[
 export function replicasIn(notes: readonly Pick<AuditLine, 'replica'>[]): string[] {
   return [...new Set(notes.flatMap(({ replica }) => replica ?? []))].sort()
 }
+
+/** What else a line says, as `host 127.0.0.1, port 8750`. @param realm which the page names anyway */
+export function detailWords(details: unknown, realm: string): string {
+  if (typeof details !== 'object' || details === null) return JSON.stringify(details)
+  return Object.entries(details)
+    .filter(([name, value]) => name !== 'realm' || value !== realm)
+    .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(', ')
+}

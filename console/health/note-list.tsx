@@ -4,7 +4,7 @@ import { linkTo } from '../app/route.js'
 import { Age } from '../parts/age.js'
 import { Empty } from '../parts/empty.js'
 import { Name, Text } from '../parts/name.js'
-import { NOTES_SINCE, replicasIn } from './kdc-notes.js'
+import { detailWords, NOTES_SINCE, replicasIn } from './kdc-notes.js'
 
 export interface NoteListProps {
   readonly notes: readonly AuditLine[]
@@ -70,7 +70,7 @@ function Note({
       {details !== undefined && (
         <span class="health-quiet">
           {' '}
-          <Text text={JSON.stringify(details)} />
+          <Text text={detailWords(details, realm)} />
         </span>
       )}
     </li>

@@ -36,7 +36,7 @@ export function labelOf({ kind, name, members }: MapNode, realm: string): string
 
 const LABEL_MAX = 18
 
-/** `first seen 2 m ago` */
+/** `first seen 2 min ago` */
 export function newnessWords(first: FirstSeen, now: number): string {
   return 'at' in first ? `first seen ${ageWords(first.at, now)}` : 'first seen within the last hour'
 }

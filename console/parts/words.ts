@@ -3,11 +3,11 @@
 const UNITS = [
   ['d', 86_400_000],
   ['h', 3_600_000],
-  ['m', 60_000],
+  ['min', 60_000],
   ['s', 1_000],
 ] as const
 
-/** A length of time by its largest unit, as `3 d` or `45 s`. @param milliseconds below 0 counts as 0 */
+/** A length of time by its largest unit, as `3 d`, `20 min` or `45 s`. @param milliseconds below 0 counts as 0 */
 export function durationWords(milliseconds: number): string {
   const [unit, size] = UNITS.find(([, size]) => milliseconds >= size) ?? UNITS[3]
   return `${Math.max(0, Math.floor(milliseconds / size))} ${unit}`

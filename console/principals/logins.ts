@@ -12,8 +12,12 @@ export interface Login {
   readonly granted: number
 }
 
-/** The TGTs of a client that have not ended, the newest first, with what was granted under each. @param now milliseconds */
-export function loginsIn(lines: readonly AuditLine[], now: number): Login[] {
+/**
+ * The TGTs of a client that are still good, the newest first, with what was granted under each.
+ * @param now milliseconds
+ * @param revokedAt when its tickets of that time were revoked, if they ever were: by a new password too
+ */
+export function loginsIn(lines: readonly AuditLine[], now: number, revokedAt: number | null): Login[] {
   const logins = new Map<string, Login>()
   for (const line of lines) {
     const { kind, outcome, ticket, tgt, at, from = '', service = '', ends } = line
@@ -26,6 +30,7 @@ export function loginsIn(lines: readonly AuditLine[], now: number): Login[] {
       if (login !== undefined) logins.set(tgt, { ...login, granted: login.granted + 1 })
     }
   }
-  const alive = [...logins.values()].filter(({ ends }) => ends === undefined || ends > now)
+  const isAlive = ({ at, ends = Infinity }: Login) => ends > now && (revokedAt === null || at >= revokedAt)
+  const alive = [...logins.values()].filter(isAlive)
   return alive.sort((a, b) => b.at - a.at)
 }

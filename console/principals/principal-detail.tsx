@@ -79,6 +79,7 @@ export function PrincipalDetail({ session, principal, isAdministrator, due }: Pr
           <TicketsPart
             session={session}
             principal={principal}
+            revokedAt={value.party?.revokedAt ?? null}
             isAdministrator={isAdministrator}
             onDone={done => (outcome.value = done)}
           />

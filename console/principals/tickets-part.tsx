@@ -18,7 +18,11 @@ import { RevokeTicketDialog } from './revoke-ticket-dialog.js'
 const BACK = DAY
 const LINES = 5_000
 
-async function readLogins(session: Session, principal: Principal): Promise<readonly Login[]> {
+async function readLogins(
+  session: Session,
+  principal: Principal,
+  revokedAt: number | null,
+): Promise<readonly Login[]> {
   const filter = {
     client: principal as string as Pattern,
     service: null,
@@ -30,22 +34,24 @@ async function readLogins(session: Session, principal: Principal): Promise<reado
     lines.push(line)
     if (lines.length === LINES) break
   }
-  return loginsIn(lines, session.now())
+  return loginsIn(lines, session.now(), revokedAt)
 }
 
 export interface TicketsPartProps {
   readonly session: Session
   readonly principal: Principal
+  /** When its tickets of that time were revoked, milliseconds. */
+  readonly revokedAt: number | null
   readonly isAdministrator: boolean
   readonly onDone: (outcome: Outcome) => void
 }
 
 /** The TGTs that it has, and what was granted under them. */
-export function TicketsPart({ session, principal, isAdministrator, onDone }: TicketsPartProps) {
+export function TicketsPart({ session, principal, revokedAt, isAdministrator, onDone }: TicketsPartProps) {
   const { value, failure } = useLoaded(
-    () => readLogins(session, principal),
+    () => readLogins(session, principal, revokedAt),
     [session.changed.principals],
-    [session, principal],
+    [session, principal, revokedAt],
   )
   const revoking = useSignal<string | undefined>(undefined)
   const now = session.now()

@@ -50,7 +50,7 @@ export function failedLogin(cause: unknown): Failure {
     case 'auth_failed':
       return {
         message: 'The name or the password is wrong.',
-        hint: 'The KDC does not say which. A forgotten password is set anew by another administrator: orthrus admin reset-password NAME',
+        hint: 'The KDC does not say which. Another administrator replaces a forgotten password: orthrus admin reset-password NAME',
       }
     case 'rate_limited':
       return {

@@ -8,7 +8,7 @@ import {
   ownKeyFinding,
 } from '../../../console/health/findings.js'
 import { HealthModel } from '../../../console/health/health-model.js'
-import { noteFindings, readNotes, replicasIn } from '../../../console/health/kdc-notes.js'
+import { detailWords, noteFindings, readNotes, replicasIn } from '../../../console/health/kdc-notes.js'
 import type { DueKey } from '../../../shared/administration/keys.js'
 import type { FollowerRow, Followers } from '../../../shared/administration/revocations.js'
 import { OrthrusError } from '../../../shared/errors.js'
@@ -132,5 +132,13 @@ describe('the health of a realm', () => {
     expect(model.followers.value).toHaveProperty('value')
     expect(model.ownKeys.value).toMatchObject({ value: [{ name: 'krbtgt' }, { name: 'kdc' }] })
     expect(model.openInvitations.value).toEqual({ value: 0 })
+  })
+
+  it('say what else was noted in words, and not the realm of the page', () => {
+    const details = { realm: 'demo.example', host: '127.0.0.1', port: 8750 }
+    expect(detailWords(details, 'demo.example')).toBe('host 127.0.0.1, port 8750')
+    expect(detailWords(details, 'other.example')).toContain('realm demo.example')
+    expect(detailWords({ by: { milliseconds: 5 } }, 'demo.example')).toBe('by {"milliseconds":5}')
+    expect(detailWords(null, 'demo.example')).toBe('null')
   })
 })

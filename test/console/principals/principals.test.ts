@@ -134,7 +134,14 @@ describe('the TGTs of a client', () => {
         line(5, { outcome: 'denied', service: 'krbtgt@demo.example', ticket: 'ee' }),
       ],
       NOW + 10,
+      null,
     )
     expect(logins).toEqual([{ ticket: 'aa', at: NOW + 1, ends: NOW + HOUR, from: '10.0.0.1', granted: 1 }])
+  })
+
+  it('are none from before a revocation or a new password, which the KDC refuses', () => {
+    const tgt = (n: number, ticket: string) => line(n, { service: 'krbtgt@demo.example', ticket })
+    const logins = loginsIn([tgt(1, 'aa'), tgt(2, 'bb'), tgt(3, 'cc')], NOW + 10, NOW + 2)
+    expect(logins.map(({ ticket }) => ticket)).toEqual(['cc', 'bb'])
   })
 })
