@@ -26,10 +26,10 @@ export function originsOf(
   local: string | undefined,
   { named, tls }: AllowedHosts,
 ): readonly string[] {
-  const [whole, name = ''] = HOST.exec((host ?? '').toLowerCase()) ?? []
+  const [whole, name = '', port] = HOST.exec((host ?? '').toLowerCase()) ?? []
   if (whole === undefined) return []
   const own = tls ? [`https://${whole}`] : [`http://${whole}`]
-  if (isAmong(named, whole, name)) return tls ? own : [`https://${whole}`, ...own]
+  if (isAmong(named, whole, name, port)) return tls ? own : [`https://${whole}`, ...own]
   const bare = name.replace(/^\[(.*)\]$/, '$1')
   const isOwn = name === 'localhost' || isLoopback(bare) || isSameAddress(bare, local)
   return isOwn ? own : []
@@ -41,13 +41,24 @@ export function originsOf(
  * @param host the header of the request
  */
 export function isForTlsAlone(host: string | undefined, { named, tls }: AllowedHosts): boolean {
-  const [whole, name = ''] = HOST.exec((host ?? '').toLowerCase()) ?? []
+  const [whole, name = '', port] = HOST.exec((host ?? '').toLowerCase()) ?? []
   if (!tls || whole === undefined || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0) return false
-  return isAmong(named, whole, name) && !/(^|\.)localhost$/.test(name)
+  return isAmong(named, whole, name, port) && !/(^|\.)localhost$/.test(name)
 }
 
-function isAmong(named: readonly string[], whole: string, name: string): boolean {
-  return named.includes(whole) || named.includes(name)
+const USUAL_PORTS = [443, 80] as const
+
+function isAmong(named: readonly string[], whole: string, name: string, port: string | undefined): boolean {
+  // A browser leaves the port out where it is that of the scheme.
+  const asAdded = port === undefined ? USUAL_PORTS.map(usual => `${name}:${usual}`) : [whole]
+  return [name, ...asAdded].some(each => named.includes(each))
+}
+
+/** Where the page is to be opened: by a name that was added, if it listens at every address. */
+export function placeToOpen(host: string, port: number, [first]: readonly string[]): string {
+  if (first !== undefined && /^(?:0\.0\.0\.0|::)$/.test(host))
+    return /:\d+$/.test(first) ? first : `${first}:${port}`
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 /** A socket for both families shows an address of IPv4 inside IPv6. */

@@ -10,7 +10,7 @@ import { runAfter, systemTimers } from '../../shared/timers.js'
 import type { ListenAddress } from '../metrics/address.js'
 import type { ServedFile, ServedFiles } from './files.js'
 import { cachingOf, SECURITY_HEADERS, TLS_ALONE } from './headers.js'
-import { type AllowedHosts, isForTlsAlone, originsOf } from './hosts.js'
+import { type AllowedHosts, isForTlsAlone, originsOf, placeToOpen } from './hosts.js'
 import { Visitors } from './visitors.js'
 
 /** Serves the page, and hands WebSockets of its own origin to the KDC of the same process. It can do nothing else. */
@@ -69,7 +69,7 @@ export async function startConsoleListener(
   listener.on('checkExpectation', (request, response) => answer(request, response, serving))
   const bound = await listen(listener, host, port)
   return {
-    url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}/`,
+    url: `${tls === undefined ? 'http' : 'https'}://${placeToOpen(host, bound, named)}/`,
     renewTls: identity => {
       if (!('setSecureContext' in listener)) throw new TypeError('the console was started without tls')
       listener.setSecureContext(secureOptions(identity, clock.now()))

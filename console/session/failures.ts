@@ -62,7 +62,7 @@ export function failedLogin(cause: unknown): Failure {
     case 'unavailable':
       return {
         message: 'The KDC does not answer.',
-        hint: 'Look whether it runs, and at its log; then try again.',
+        hint: 'Look whether it runs, and at its log; then try again. Where something stands before it: that has to pass on WebSockets (/kdc), and the KDC has to know the name in the address of this page (--console-host).',
       }
     case 'clock_skew':
       return { message: 'The clocks of this machine and of the KDC differ.', hint: facts.hint }

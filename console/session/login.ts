@@ -3,6 +3,7 @@ import { connect, connectAs } from '../../client/connect.js'
 import type { KeptLogin } from '../../client/kept-login/kept-login.js'
 import { KeptSource } from '../../client/kept-login/kept-source.js'
 import { TabLogins, type TabLoginsOptions } from '../../client/kept-login/tab-logins.js'
+import { isPrivateUrl } from '../../client/login/password.js'
 import { partsOf, type Realm } from '../../client/realm.js'
 import type { ServiceTicket } from '../../client/ticket/service-ticket.js'
 import { toHex } from '../../shared/bytes.js'
@@ -130,6 +131,11 @@ export class Logins {
 
 async function passwordToLogin(login: Login, onProgress: (done: number) => void): Promise<KeptLogin> {
   const kdc = [kdcUrl(location)]
+  if (!kdc.every(url => isPrivateUrl(new URL(url)))) {
+    throw new TypeError(
+      'This page came from another machine without TLS: whoever is on the way can change it, and have your password. Open it by https, or through a tunnel, as ssh -L 8760:127.0.0.1:8760',
+    )
+  }
   const realm = await connect({ ...login, kdc, realm: realmOfPage(), logger: silentLogger, onProgress })
   try {
     const own = partsOf(realm).source.login

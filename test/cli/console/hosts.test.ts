@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isForTlsAlone, originsOf } from '../../../cli/console/hosts.js'
+import { isForTlsAlone, originsOf, placeToOpen } from '../../../cli/console/hosts.js'
 
 /** By which names a browser may call the console, and of which origin its pages then are. */
 
@@ -49,6 +49,21 @@ describe('a console that other machines reach', () => {
     expect(originsOf('KDC.example:8760', '192.0.2.7', added)).toEqual(['https://kdc.example:8760'])
     expect(originsOf('other.example:444', '192.0.2.7', added)).toEqual(['https://other.example:444'])
     expect(originsOf('other.example', '192.0.2.7', added)).toEqual([])
+  })
+
+  it('is called by the name alone that was added with the port that a browser leaves out', () => {
+    const added = { named: ['kdc.example:443'], tls: true }
+    expect(originsOf('kdc.example', '192.0.2.7', added)).toEqual(['https://kdc.example'])
+    expect(originsOf('kdc.example:8443', '192.0.2.7', added)).toEqual([])
+  })
+
+  it.each([
+    ['0.0.0.0', ['kdc.example'], 'kdc.example:8760'],
+    ['::', ['kdc.example:443', 'other.example'], 'kdc.example:443'],
+    ['::', [], '[::]:8760'],
+    ['192.0.2.7', ['kdc.example'], '192.0.2.7:8760'],
+  ])('at %s with the names %j is opened at %s', (host, named, place) => {
+    expect(placeToOpen(host, 8760, named)).toBe(place)
   })
 
   it('is of an origin with TLS if a proxy in front of it speaks that', () => {
