@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import type { PasswordKey } from '../shared/administration/principals.js'
 import type { Principal } from '../shared/principal.js'
 import { CommandFailed, EXIT } from './failure.js'
+import { firstLines } from './input-lines.js'
 import { whileWorking } from './progress.js'
 import type { Terminal } from './terminal.js'
 
@@ -15,7 +16,7 @@ export async function askNewPasswords(
   principals: readonly Principal[],
 ): Promise<ReadonlyMap<Principal, string>> {
   const passwords = new Map<Principal, string>()
-  const lines = process.stdin.isTTY === true ? undefined : await linesOfInput(principals.length)
+  const lines = process.stdin.isTTY === true ? undefined : await firstLines(process.stdin, principals.length)
   for (const [i, principal] of principals.entries()) {
     const question = `New password for ${principal}: `
     const password = lines === undefined ? await ask(terminal, question) : lines[i]
@@ -47,7 +48,7 @@ export async function askPasswordChange(
     const old = await askPassword(terminal, principal)
     return { old, next: await askNewPassword(terminal, principal) }
   }
-  const [old, next] = await linesOfInput(2)
+  const [old, next] = await firstLines(process.stdin, 2)
   if (old === undefined || next === undefined) {
     throw new TypeError('send two lines on standard input: the password, and the new one')
   }
@@ -75,21 +76,9 @@ export async function passwordKey(password: string, principal: Principal): Promi
   return newPasswordKey(password, principal)
 }
 
-/** The first lines of standard input, which may have fewer. */
-async function linesOfInput(count: number): Promise<string[]> {
-  const lines = createInterface({ input: process.stdin })
-  const found: string[] = []
-  try {
-    for await (const line of lines) if (found.push(line) === count) break
-    return found
-  } finally {
-    lines.close()
-  }
-}
-
 /** A password from a line of standard input, which may be no terminal. @throws TypeError if none comes */
 export async function passwordFromInput(): Promise<string> {
-  const [password] = await linesOfInput(1)
+  const [password] = await firstLines(process.stdin, 1)
   if (password === undefined || password === '') throw new TypeError('no password came on standard input')
   return password
 }

@@ -15,7 +15,7 @@ import { type Clock, HOUR, systemClock } from '../../shared/time.js'
 import { systemTimers, type Timers } from '../../shared/timers.js'
 import { formatLogin, type KeptLogin, parseLogin } from './kept-login.js'
 import type { LoginFiles } from './kept-source.js'
-import { requireOwnFolder } from './login-folder.node.js'
+import { isFolderThere, requireOwnFolder } from './login-folder.node.js'
 import {
   isSealedLogin,
   keyNameOf,
@@ -64,7 +64,7 @@ export class LoginFolder implements LoginFiles {
 
   /** Whose logins there are, whether they can still be used or not, by name. @throws OrthrusError `login_invalid` */
   async list(): Promise<Principal[]> {
-    if (!(await exists(this.folder))) return []
+    if (!(await isFolderThere(this.folder))) return []
     await requireOwnFolder(this.folder)
     const realms = (await readdir(this.folder)).filter(isRealm)
     const found = await Promise.all(realms.map(realm => this.#listIn(realm)))

@@ -1,5 +1,6 @@
 import { lstat } from 'node:fs/promises'
 import { isAbsolute, join, resolve } from 'node:path'
+import { codeOf, exists } from '../../shared/folder.node.js'
 import { invalidFile, LOGIN_FILE, type PrivateFileKind } from '../../shared/keytab/private-file.js'
 
 /** The folder that the logins of a person are kept in (docs/people.md). */
@@ -46,6 +47,16 @@ function absolute(path: string | undefined): string | undefined {
 async function isOwnFolder(path: string): Promise<boolean> {
   const facts = await lstat(path).catch(() => undefined)
   return facts?.isDirectory() === true && facts.uid === process.getuid?.() && (facts.mode & OTHERS) === 0
+}
+
+/** @throws OrthrusError `login_invalid` if that may not be asked, as where HOME is that of another user */
+export async function isFolderThere(path: string): Promise<boolean> {
+  try {
+    return await exists(path)
+  } catch (cause) {
+    const hint = `check HOME and the folders above it, or name a folder of your own: ORTHRUS_LOGINS=DIR`
+    throw invalidFile(LOGIN_FOLDER, path, `cannot be looked at: ${codeOf(cause)}`, hint, cause)
+  }
 }
 
 /**

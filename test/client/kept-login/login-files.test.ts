@@ -80,6 +80,18 @@ describe('the folder of logins', () => {
   })
 })
 
+it('a folder of logins that may not be looked at is named, with what to set', async () => {
+  const logins = await temporaryLogins()
+  const loop = join(dirname(logins.folder), 'loop')
+  await symlink(loop, loop)
+  expect(await failureIn(() => new LoginFolder(join(loop, 'logins')).list())).toMatchObject({
+    code: 'login_invalid',
+    message: expect.stringMatching(
+      /loop\/logins cannot be looked at: ELOOP \(check HOME .*ORTHRUS_LOGINS=DIR/,
+    ),
+  })
+})
+
 describe('the file of a login', () => {
   it('is one for each realm and name, for its owner alone, and read as it was written', async () => {
     const logins = await temporaryLogins()
