@@ -21,7 +21,7 @@ export async function findLogin(wanted: WantedLogin): Promise<FoundLogin> {
 /** @throws OrthrusError `login_invalid`. @throws TypeError if no login can be kept here */
 export async function requireKeeping(where: 'tabs' | 'storage'): Promise<void> {
   const pages = await loadPageLogins()
-  pages.requireKeeping(where)
+  await pages.requireKeeping(where)
 }
 
 /** Keeps a login that was made just now. */

@@ -5,7 +5,7 @@ import { loginMeant, loginsMeant } from './choose-login.js'
 import type { KeptLogin } from './kept-login.js'
 import { KeptSource } from './kept-source.js'
 import { pageHint } from './page-hint.js'
-import { requireSecure, StoredLogins } from './stored-logins.js'
+import { StoredLogins } from './stored-logins.js'
 import { TabLogins } from './tab-logins.js'
 import type { FoundLogin, NewLogin, WantedLogin } from './wanted-login.js'
 
@@ -43,9 +43,9 @@ export async function keepPageLogin(made: NewLogin, where: 'tabs' | 'storage'): 
 }
 
 /** @throws OrthrusError `login_invalid`; TypeError where no login can be kept, before anybody waits for a password's work */
-export function requireKeeping(where: 'tabs' | 'storage'): void {
-  pageLogins()
-  if (where === 'storage') requireSecure()
+export async function requireKeeping(where: 'tabs' | 'storage'): Promise<void> {
+  const { stored } = pageLogins()
+  if (where === 'storage') await stored.requireUsable()
 }
 
 function found(login: KeptLogin, from: TabLogins | StoredLogins): FoundLogin {

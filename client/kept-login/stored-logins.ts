@@ -1,5 +1,5 @@
 import { OrthrusError } from '../../shared/errors.js'
-import type { Principal } from '../../shared/principal.js'
+import { isPrincipal, type Principal } from '../../shared/principal.js'
 import { formatLogin, type KeptLogin, noLogin, parseLogin } from './kept-login.js'
 import type { LoginFiles } from './kept-source.js'
 import { pageHint } from './page-hint.js'
@@ -34,16 +34,24 @@ export class StoredLogins implements LoginFiles {
   async list(): Promise<Principal[]> {
     // To open a database makes it.
     if (!(await isDatabaseThere())) return []
-    const keys = await inStore('readonly', store => store.getAllKeys())
-    return (keys as Principal[]).sort()
+    // Whatever a script of this origin put there.
+    const keys: unknown[] = await inStore('readonly', store => store.getAllKeys())
+    return keys.filter(key => typeof key === 'string' && isPrincipal(key)).sort() as Principal[]
   }
 
   async read(client: Principal): Promise<KeptLogin> {
-    const sealed: Sealed | undefined = await inStore('readonly', store => store.get(client))
-    if (sealed === undefined) throw noLogin(client, 'is not in this browser', undefined, pageHint())
+    const sealed: Partial<Sealed> | null | undefined = await inStore('readonly', store => store.get(client))
+    if (sealed === undefined || sealed === null)
+      throw noLogin(client, 'is not in this browser', undefined, pageHint())
     const login = parseLogin(await open(sealed, client), 'in IndexedDB')
     if (login.client === client) return login
     throw noLogin(client, `is that of ${login.client}`, undefined, pageHint())
+  }
+
+  /** @throws OrthrusError `login_invalid` if the storage cannot be used, before anybody waits for a password's work */
+  async requireUsable(): Promise<void> {
+    requireSecure()
+    await inStore('readonly', store => store.count())
   }
 
   async write(login: KeptLogin): Promise<void> {
@@ -74,7 +82,7 @@ function alone<T>(client: Principal, work: () => Promise<T>): Promise<T> {
 }
 
 /** @throws OrthrusError `login_invalid` where the browser has neither WebCrypto nor locks */
-export function requireSecure(): void {
+function requireSecure(): void {
   if (globalThis.isSecureContext) return
   throw new OrthrusError('login_invalid', 'this page can keep no login: it was not loaded over HTTPS', {
     final: true,
@@ -95,9 +103,10 @@ async function put(login: KeptLogin): Promise<void> {
   await inStore('readwrite', store => store.put(sealed, login.client))
 }
 
-async function open({ key, nonce, box }: Sealed, client: Principal): Promise<string> {
-  const settings = { name: ALGORITHM, iv: nonce, additionalData: associated(client) }
+async function open(sealed: Partial<Sealed>, client: Principal): Promise<string> {
   try {
+    const { key, nonce, box } = sealed as Sealed
+    const settings = { name: ALGORITHM, iv: nonce, additionalData: associated(client) }
     return new TextDecoder().decode(await crypto.subtle.decrypt(settings, key, box))
   } catch (cause) {
     throw noLogin(client, 'was damaged in this browser', cause, pageHint())
@@ -108,7 +117,24 @@ async function isDatabaseThere(): Promise<boolean> {
   return (await indexedDB.databases()).some(({ name }) => name === DATABASE)
 }
 
+/** @throws OrthrusError `login_invalid` if the browser has no room, or the database is not as it was made here */
 async function inStore<T>(
+  mode: IDBTransactionMode,
+  work: (store: IDBObjectStore) => IDBRequest<T>,
+): Promise<T> {
+  try {
+    return await inDatabase(mode, work)
+  } catch (cause) {
+    const why = cause instanceof DOMException ? cause.name : 'unknown reason'
+    throw new OrthrusError('login_invalid', `the browser's storage cannot be used: ${why}`, {
+      final: true,
+      hint: `log in with keepLogin: 'tabs', or remove the IndexedDB database ${DATABASE} of this origin`,
+      cause,
+    })
+  }
+}
+
+async function inDatabase<T>(
   mode: IDBTransactionMode,
   work: (store: IDBObjectStore) => IDBRequest<T>,
 ): Promise<T> {

@@ -135,4 +135,48 @@ describe.skipIf(!hasChromium)('pages of one origin', { timeout: 120_000 }, () =>
     await expect.poll(() => third.title()).toBe('logged out')
     expect(await goOn(third, world)).toMatch(/there is no login/)
   })
+
+  it('say what is wrong with the storage that somebody changed, and take nothing of it for a login', async () => {
+    const world = await startWithAnn()
+    const page = await tab(world, await openContext())
+    await logIn(page, world, 'storage')
+    const put = (value: unknown, key: string | number) =>
+      page.evaluate(
+        async ({ value, key }) => {
+          globalThis.realm?.close()
+          const opening = indexedDB.open('orthrus')
+          await new Promise(resolve => {
+            opening.onsuccess = resolve
+          })
+          const store = opening.result.transaction('logins', 'readwrite').objectStore('logins')
+          await new Promise(resolve => {
+            store.put(value, key).onsuccess = resolve
+          })
+          opening.result.close()
+        },
+        { value, key },
+      )
+    await put({}, 7)
+    await put({}, 'no principal')
+    expect(await goOn(page, world)).toBe('ann@test.example GET')
+    for (const [value, told] of [
+      [null, 'is not in this browser'],
+      ['text', 'was damaged in this browser'],
+      [{ key: 'a', nonce: {}, box: 1 }, 'was damaged in this browser'],
+    ] as const) {
+      await put(value, 'ann@test.example')
+      expect(await goOn(page, world)).toMatch(new RegExp(`login_invalid: the login of ann .*${told}`))
+    }
+    await page.evaluate(async () => {
+      const newer = indexedDB.open('orthrus', 9)
+      await new Promise(resolve => {
+        newer.onsuccess = resolve
+      })
+      newer.result.close()
+    })
+    const told = /login_invalid: the browser's storage cannot be used: VersionError .*keepLogin: 'tabs'/
+    expect(await goOn(page, world)).toMatch(told)
+    // Before the password is worked on.
+    await expect(logIn(page, world, 'storage')).rejects.toThrow(told)
+  })
 })
