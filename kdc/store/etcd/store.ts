@@ -23,6 +23,7 @@ import type {
   WatchListener,
 } from '../store.js'
 import type { Compare, Etcd, KeyValue, Operation } from './etcd.js'
+import { GatheredReads } from './gathered-reads.js'
 import { decodeContent, encodeContent, leavesTombstone, recordKey } from './record-form.js'
 import { EtcdReplica } from './replica.js'
 import { lastKey } from './replica-keys.js'
@@ -81,6 +82,7 @@ interface Look {
 class EtcdStore implements Store {
   readonly #etcd: Etcd
   readonly #prefix: string
+  readonly #reads: GatheredReads
   readonly #watchers = new Watchers()
   readonly #snapshots = new Set<EtcdSnapshot>()
   #replica: EtcdReplica | undefined
@@ -90,6 +92,7 @@ class EtcdStore implements Store {
   constructor({ etcd, prefix }: EtcdStoreOptions) {
     this.#etcd = etcd
     this.#prefix = prefix
+    this.#reads = new GatheredReads(etcd)
   }
 
   async join({
@@ -117,8 +120,8 @@ class EtcdStore implements Store {
   async get(kind: RecordKind, name: string): Promise<Stored | undefined> {
     requireName(kind, name)
     this.#requireOpen()
-    const { found } = await this.#etcd.range({ key: recordKey(this.#prefix, kind, name) })
-    return found[0] && decodeContent(found[0])
+    const found = await this.#reads.read(recordKey(this.#prefix, kind, name))
+    return found && decodeContent(found)
   }
 
   async list(kind: RecordKind, page: Page): Promise<Listed[]> {
