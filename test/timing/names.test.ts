@@ -14,6 +14,7 @@ import { Vault, type VaultChange } from '../../kdc/vault/vault.js'
 import { expand } from '../../shared/crypto/derive.js'
 import { LongTermKey } from '../../shared/crypto/keys.js'
 import { systemRandom } from '../../shared/crypto/random.js'
+import { codeOfAnswer } from '../../shared/encoding/error.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { createAsRequest } from '../../shared/exchange/as.js'
 import { ADDRESS, local, type TestRealm, testRealm } from '../support/realm.js'
@@ -52,12 +53,22 @@ function requestOf({ clock }: TestRealm, name: string, kvno: number, key: LongTe
   return createAsRequest(key, question).bytes
 }
 
-function inTurn(dispatch: Dispatch, requests: readonly Uint8Array[]): () => Promise<unknown> {
+function inTurn(dispatch: Dispatch, requests: readonly Uint8Array[]): () => Promise<Uint8Array> {
   let next = 0
   return () => dispatch(requests[next++ % requests.length] as Uint8Array, ADDRESS)
 }
 
-function report(name: string, comparison: Comparison): Comparison {
+/** @param guesses requests of two kinds, all of which must be refused as wrong guesses: a KDC that fails at every one of
+ * them takes the same time for all. */
+async function compareGuesses(
+  name: string,
+  dispatch: Dispatch,
+  [one, other]: readonly [readonly Uint8Array[], readonly Uint8Array[]],
+  [samples, warmUp]: readonly [number, number?] = [SAMPLES],
+): Promise<Comparison> {
+  const kinds = [inTurn(dispatch, one), inTurn(dispatch, other)] as const
+  const comparison = await compareTimes(...kinds, samples, warmUp)
+  for (const next of kinds) expect(codeOfAnswer(await next())).toBe('auth_failed')
   console.log(describeComparison(name, comparison))
   return comparison
 }
@@ -89,37 +100,46 @@ describe('the measure', () => {
   })
 })
 
+it('is tried on a KDC that refuses a guess in haste, and refuses it as any other', async () => {
+  const realm = await scene()
+  const dispatch = quiet(realm, { realm: { ...realm.realm, directory: hastyDirectory(realm) } })
+  for (const name of ['web', 'xyz']) {
+    for (const guess of guesses(realm, name, 1, 1))
+      expect(codeOfAnswer(await dispatch(guess, ADDRESS))).toBe('auth_failed')
+  }
+})
+
 describe.skipIf(!slow)('the time of a wrong guess', () => {
   it('does not distinguish a name that exists from one that does not, from the second guess on', async () => {
     const realm = await scene()
     const dispatch = quiet(realm)
-    const known = inTurn(dispatch, guesses(realm, 'web', 1))
-    const unknown = inTurn(dispatch, guesses(realm, 'xyz', 1))
-    expectUnseen(report('known name, unknown name', await compareTimes(known, unknown, SAMPLES)))
+    const known = guesses(realm, 'web', 1)
+    const unknown = guesses(realm, 'xyz', 1)
+    expectUnseen(await compareGuesses('known name, unknown name', dispatch, [known, unknown]))
   })
 
   it('does not distinguish a kvno that exists from one that does not', async () => {
     const realm = await scene()
     const dispatch = quiet(realm)
-    const right = inTurn(dispatch, guesses(realm, 'web', 1))
-    const wrong = inTurn(dispatch, guesses(realm, 'web', 2))
-    expectUnseen(report('current kvno, another kvno', await compareTimes(right, wrong, SAMPLES)))
+    const right = guesses(realm, 'web', 1)
+    const wrong = guesses(realm, 'web', 2)
+    expectUnseen(await compareGuesses('current kvno, another kvno', dispatch, [right, wrong]))
   })
 
   it('does not distinguish a name with a password from an unknown one', async () => {
     const realm = await scene()
     const dispatch = quiet(realm)
-    const person = inTurn(dispatch, guesses(realm, 'ann', 0))
-    const nobody = inTurn(dispatch, guesses(realm, 'xyz', 0))
-    expectUnseen(report('password, unknown name', await compareTimes(person, nobody, SAMPLES)))
+    const person = guesses(realm, 'ann', 0)
+    const nobody = guesses(realm, 'xyz', 0)
+    expectUnseen(await compareGuesses('password, unknown name', dispatch, [person, nobody]))
   })
 
   it('would show if an unknown name were refused before the MAC', async () => {
     const realm = await scene()
     const dispatch = quiet(realm, { realm: { ...realm.realm, directory: hastyDirectory(realm) } })
-    const known = inTurn(dispatch, guesses(realm, 'web', 1))
-    const unknown = inTurn(dispatch, guesses(realm, 'xyz', 1))
-    const planted = report('planted: known name, unknown name', await compareTimes(known, unknown, SAMPLES))
+    const known = guesses(realm, 'web', 1)
+    const unknown = guesses(realm, 'xyz', 1)
+    const planted = await compareGuesses('planted: known name, unknown name', dispatch, [known, unknown])
     expect(Math.abs(planted.t)).toBeGreaterThan(SEEN)
     expect(() => expectUnseen(planted)).toThrow()
   })
@@ -129,16 +149,15 @@ describe.skipIf(!slow)('the time of the first guess at a name', () => {
   it('is about the same for a name in use, one only in the store, and an unknown one', async () => {
     const { realm, dispatch, close } = await coldScene()
     try {
-      const firstGuesses = (letter: string) => inTurn(dispatch, onceEach(realm, letter))
       const pairs: [string, string, string][] = [
         ['first guess: in the store, none', 'a', 'w'],
         ['first guess: in use, none', 'u', 'x'],
         ['first guess: in use, in the store', 'v', 'b'],
       ]
       for (const [name, one, other] of pairs) {
-        const compared = await compareTimes(firstGuesses(one), firstGuesses(other), COLD, WARM_UP)
-        report(name, compared)
-        const [a, b] = compared.medians
+        const firstGuesses = [onceEach(realm, one), onceEach(realm, other)] as const
+        const { medians } = await compareGuesses(name, dispatch, firstGuesses, [COLD, WARM_UP])
+        const [a, b] = medians
         expect(Math.max(a, b) / Math.min(a, b)).toBeLessThan(FIRST_GUESSES_APART)
       }
     } finally {
@@ -154,7 +173,8 @@ function hastyDirectory({ realm }: TestRealm): Directory {
     if (record === undefined) throw new OrthrusError('auth_failed', 'there is no such principal')
     return record
   }
-  return { principal, concealGuess: async () => {}, onPrincipal: () => () => {} } as unknown as Directory
+  const current = { requireCurrent: () => {}, onPrincipal: () => () => {} }
+  return { principal, concealGuess: async () => {}, ...current } as unknown as Directory
 }
 
 /**
