@@ -159,7 +159,7 @@ async function expectHolderServed({ neighbour }: Scene, tgt: Grant): Promise<voi
 }
 
 describe.runIf(slow)('the wait of an honest client', () => {
-  it.each(FLOODS)('beside %s stays under three times its calm one', async (name, prepare) => {
+  it.for(FLOODS)('beside %s stays under three times its calm one', async ([name, prepare], { skip }) => {
     const ratios: number[] = []
     let isBusy = false
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -172,7 +172,7 @@ describe.runIf(slow)('the wait of an honest client', () => {
       isBusy ||= calm > BUSY
       if (ratio < MOST) break
     }
-    if (isBusy) console.log('the machine is too busy to tell')
-    else expect(Math.min(...ratios)).toBeLessThan(MOST)
+    skip(isBusy, 'the machine is too busy to tell')
+    expect(Math.min(...ratios)).toBeLessThan(MOST)
   })
 })

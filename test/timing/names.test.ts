@@ -100,7 +100,7 @@ describe('the measure', () => {
   })
 })
 
-it('is tried on a KDC that refuses a guess in haste, and refuses it as any other', async () => {
+it('is tried on a KDC that refuses an unknown name in haste, by the same code', async () => {
   const realm = await scene()
   const dispatch = quiet(realm, { realm: { ...realm.realm, directory: hastyDirectory(realm) } })
   for (const name of ['web', 'xyz']) {
