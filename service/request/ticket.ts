@@ -113,7 +113,10 @@ class HandledTicket implements AcceptedTicket {
   }
 }
 
+const NO_CLAIMS: AcceptedTicket['claims'] = Object.freeze(Object.create(null))
+
 function claimsByName(claims: Claims): AcceptedTicket['claims'] {
+  if (claims.length === 0) return NO_CLAIMS
   // Without a prototype, `__proto__` is a name like others.
   const byName: Record<string, ClaimValue> = Object.create(null)
   for (const [name, value] of claims) byName[name] = Array.isArray(value) ? Object.freeze([...value]) : value

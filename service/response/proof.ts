@@ -188,7 +188,9 @@ export class Proof implements ResponseWatcher {
 
   /** The proof of the response as it is now, or what is wrong with its headers. */
   #prove(status: number, body: Buffer): Header | string {
-    return this.#provedOrFault(status, (head, options) => proveResponse({ ...head, body }, options))
+    return this.#provedOrFault(status, ({ headers }, options) =>
+      proveResponse({ status, headers, body }, options),
+    )
   }
 
   #proveRecords(status: number): Sealed | string {

@@ -169,11 +169,9 @@ function check(
   const endClock = (reading && revocation?.endClock(reading)) ?? now
   for (const ticket of tickets) requireValid(ticket, now, endClock)
   if (delegated !== undefined) requireDelegation(request, delegated)
-  const facts = { now, service, method, target, checkers }
-  const ownCaveats = requirePresented(own, { ...facts, holder: undefined })
-  const caveats = delegated
-    ? requirePresented(delegated, { ...facts, holder: own.ticket.client })
-    : ownCaveats
+  const factsFor = (holder: Principal | undefined) => ({ now, service, method, target, checkers, holder })
+  const ownCaveats = requirePresented(own, factsFor(undefined))
+  const caveats = delegated ? requirePresented(delegated, factsFor(own.ticket.client)) : ownCaveats
   if (reading !== undefined) for (const ticket of tickets) revocation?.requireValid(ticket, reading)
   const speaking = (delegated ?? own).ticket
   const { claims, withheld } = visibleClaims(speaking.claims, caveats)
