@@ -43,10 +43,11 @@ function dueRow({ principal, kvno, createdAt, due, askedAt }: DueKey): string[] 
 
 /** @param now KDC time, milliseconds */
 function rowOf(summary: PrincipalSummary, now: number): string[] {
-  const { principal, kvnos, passwordBased } = summary
+  const { principal, kvnos, keyCreatedAt, passwordBased } = summary
   const state = stateOf(summary, now)
   if (kvnos.length === 0) return [principal, 'no key', '', state]
-  return [principal, `kvno ${kvnos.join(',')}`, passwordBased ? 'password' : 'key', state]
+  const since = keyCreatedAt === null ? '' : `since ${formatTime(keyCreatedAt)}`
+  return [principal, `kvno ${kvnos.join(',')}`, passwordBased ? 'password' : 'key', state, since]
 }
 
 function stateOf({ disabled, expiresAt }: PrincipalSummary, now: number): string {
@@ -67,8 +68,10 @@ export function showCommand(terminal: Terminal): Command {
     )
 }
 
-function keysOf({ kvnos, passwordBased }: PrincipalSummary): string {
-  return kvnos.length === 0 ? 'none' : `kvno ${kvnos.join(', ')}${passwordBased ? ', from a password' : ''}`
+function keysOf({ kvnos, keyCreatedAt, passwordBased }: PrincipalSummary): string {
+  if (kvnos.length === 0) return 'none'
+  const since = keyCreatedAt === null ? '' : `, the current one since ${formatTime(keyCreatedAt)}`
+  return `kvno ${kvnos.join(', ')}${since}${passwordBased ? ', from a password' : ''}`
 }
 
 function factsOf(summary: PrincipalSummary, now: number): string[][] {

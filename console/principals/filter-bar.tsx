@@ -22,6 +22,11 @@ const STATE_WORDS = [
   ['expired', 'expired'],
 ] as const
 
+const ORDER_WORDS = [
+  ['name', 'by name'],
+  ['oldest key', 'oldest key'],
+] as const
+
 export function FilterBar({ filter, onChange }: FilterBarProps) {
   return (
     <>
@@ -43,6 +48,13 @@ export function FilterBar({ filter, onChange }: FilterBarProps) {
           value={filter.state}
           options={STATE_WORDS}
           onChoose={state => onChange({ ...filter, state })}
+        />
+      </Field>
+      <Field label="First">
+        <Choice
+          value={filter.order}
+          options={ORDER_WORDS}
+          onChoose={order => onChange({ ...filter, order })}
         />
       </Field>
       <label class="principals-due">

@@ -9,13 +9,16 @@ export interface PrincipalFilter {
   readonly kind: Kind | 'all'
   readonly state: State | 'all'
   readonly due: boolean
+  readonly order: Order
 }
+
+export type Order = 'name' | 'oldest key'
 
 export type Kind = 'key' | 'password' | 'no key' | 'KDC'
 
 export type State = 'enabled' | 'disabled' | 'expired'
 
-export const EVERYTHING: PrincipalFilter = { text: '', kind: 'all', state: 'all', due: false }
+export const EVERYTHING: PrincipalFilter = { text: '', kind: 'all', state: 'all', due: false, order: 'name' }
 
 export function kindOf({ principal, kvnos, passwordBased }: PrincipalSummary): Kind {
   if (isReserved(principal)) return 'KDC'
@@ -29,7 +32,7 @@ export function stateOf({ disabled, expiresAt }: PrincipalSummary, now: number):
   return expiresAt !== null && expiresAt <= now ? 'expired' : 'enabled'
 }
 
-/** Those that the filter lets through, in the order that they have. */
+/** Those that the filter lets through: in the order that they have, or those with the oldest key first and without any last. */
 export function filtered(
   principals: readonly PrincipalSummary[],
   due: ReadonlyMap<Principal, DueKey>,
@@ -37,12 +40,17 @@ export function filtered(
   now: number,
 ): readonly PrincipalSummary[] {
   const text = filter.text.trim().toLowerCase()
-  return principals.filter(each => {
+  const found = principals.filter(each => {
     if (filter.kind !== 'all' && kindOf(each) !== filter.kind) return false
     if (filter.state !== 'all' && stateOf(each, now) !== filter.state) return false
     if (filter.due && !due.has(each.principal)) return false
     return hasText(each, text)
   })
+  return filter.order === 'name' ? found : found.sort((one, other) => madeAt(one) - madeAt(other))
+}
+
+function madeAt({ keyCreatedAt }: PrincipalSummary): number {
+  return keyCreatedAt ?? Number.MAX_SAFE_INTEGER
 }
 
 function hasText({ principal, groups }: PrincipalSummary, text: string): boolean {

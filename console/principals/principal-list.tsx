@@ -38,9 +38,9 @@ export function PrincipalList({ principals, due, realm, now, shown, onOpen }: Pr
           <span class="principals-name">
             <Name name={each.principal} realm={realm} />
           </span>
-          <span class="principals-key quiet">{keyText(each)}</span>
+          <span class="principals-key quiet">{keyText(each, now)}</span>
           <span class="principals-marks">
-            <DueMark due={due.get(each.principal)} now={now} />
+            <DueMark due={due.get(each.principal)} />
             <StateMark summary={each} now={now} />
           </span>
         </a>
@@ -49,20 +49,18 @@ export function PrincipalList({ principals, due, realm, now, shown, onOpen }: Pr
   )
 }
 
-function keyText(summary: PrincipalSummary): string {
+/** As `password, kvno 3, 41 d old`. */
+function keyText(summary: PrincipalSummary, now: number): string {
+  const { kvnos, keyCreatedAt } = summary
   const kind = kindOf(summary)
   if (kind === 'no key') return 'no key'
-  return `${kind === 'KDC' ? 'KDC' : kind}, kvno ${summary.kvnos.join(', ')}`
+  const age = keyCreatedAt === null ? '' : `, ${durationWords(now - keyCreatedAt)} old`
+  return `${kind}, kvno ${kvnos.join(', ')}${age}`
 }
 
-function DueMark({ due, now }: { readonly due: DueKey | undefined; readonly now: number }) {
+function DueMark({ due }: { readonly due: DueKey | undefined }) {
   if (due === undefined) return null
-  const age = durationWords(now - due.createdAt)
-  return (
-    <span class="badge badge-warn">
-      {due.askedAt === null ? `key due, ${age} old` : `asked for a new key, ${age} old`}
-    </span>
-  )
+  return <span class="badge badge-warn">{due.askedAt === null ? 'key due' : 'asked for a new key'}</span>
 }
 
 export function StateMark({ summary, now }: { readonly summary: PrincipalSummary; readonly now: number }) {

@@ -61,10 +61,12 @@ function RefusedBy({ session, revocation }: { readonly session: Session; readonl
 
 /** Whoever revoked its own tickets has ended its own channel with them, and opens another one. */
 async function ask(session: Session, revocation: Revocation): Promise<string> {
+  const asked = async (): Promise<string> =>
+    (await session.aside(administration => refusedBy(administration, revocation, WAIT))).text
   try {
-    return (await refusedBy(session.administration, revocation, WAIT)).text
+    return await asked()
   } catch (cause) {
     if (!(cause instanceof OrthrusError) || cause.code !== 'channel_broken') throw cause
-    return (await refusedBy(session.administration, revocation, WAIT)).text
+    return await asked()
   }
 }

@@ -53,6 +53,15 @@ export class ConsoleSession implements Session {
     return this.#login.administration
   }
 
+  async aside<T>(calls: (administration: ConnectedAdministration) => Promise<T>): Promise<T> {
+    const administration = this.#login.another()
+    try {
+      return await calls(administration)
+    } finally {
+      administration.close()
+    }
+  }
+
   now(): number {
     return this.#login.now()
   }

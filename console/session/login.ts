@@ -27,6 +27,8 @@ export interface LoggedIn {
   readonly administration: ConnectedAdministration
   /** Over a channel of its own: the KDC answers the calls of a channel in turn, and one that follows the audit log waits. */
   readonly following: ConnectedAdministration
+  /** One more channel, for what waits: whoever takes it closes it. */
+  readonly another: () => ConnectedAdministration
   readonly me: Principal
   /** What the KDC vouches for: `role` is `admin` for who administrates. */
   readonly claims: ServiceTicket['claims']
@@ -99,13 +101,14 @@ export class Logins {
     )
     try {
       const { claims } = await realm.getServiceTicket('kdc')
-      const following = administrationOf(realm)
+      const another = (): ConnectedAdministration => administrationOf(realm)
+      const following = another()
       const administration = administrationOf(realm, () => {
         following.close()
         realm.close()
       })
       await administration.ready()
-      const loggedIn = { administration, following, me: realm.client, claims, now: timeOf(realm) }
+      const loggedIn = { administration, following, another, me: realm.client, claims, now: timeOf(realm) }
       this.#current = loggedIn
       return loggedIn
     } catch (cause) {

@@ -7,6 +7,11 @@ import type { Principal, RealmName } from '../../shared/principal.js'
 export interface Session {
   /** Typed calls over the person's own channel. Take it anew for each call: after another login it is another one. */
   readonly administration: ConnectedAdministration
+  /**
+   * Makes calls of which one waits for something, over a channel of their own: the KDC answers the calls of a channel in turn, so
+   * those of the views would wait too.
+   */
+  aside<T>(calls: (administration: ConnectedAdministration) => Promise<T>): Promise<T>
   readonly realm: RealmName
   readonly me: Principal
   /** The KDC's time, milliseconds. */

@@ -8,7 +8,7 @@ import { LongTermKey } from '../../shared/crypto/keys.js'
 import { malformed, OrthrusError } from '../../shared/errors.js'
 import { isInvitation, isReserved, type Principal } from '../../shared/principal.js'
 import { newPrincipal, tombstoneOf } from '../realm/principal.js'
-import { hasPassword } from '../realm/principal-keys.js'
+import { currentKey, hasPassword } from '../realm/principal-keys.js'
 import { RECORD_KIND } from '../store/store.js'
 import { decodePrincipalRecord, type PrincipalRecord } from '../vault/records.js'
 import {
@@ -109,6 +109,7 @@ function summaryOf(record: PrincipalRecord): PrincipalSummary {
   return {
     principal: name,
     kvnos,
+    keyCreatedAt: currentKey(record)?.createdAt ?? null,
     passwordBased,
     disabled,
     expiresAt,

@@ -110,6 +110,8 @@ export interface PrincipalSummary extends PrincipalState {
   readonly principal: Principal
   /** The newest first. */
   readonly kvnos: readonly number[]
+  /** When its current key was made; null if it has none. */
+  readonly keyCreatedAt: number | null
   readonly passwordBased: boolean
   /** In the order of their names. */
   readonly groups: readonly Pattern[]
@@ -127,11 +129,12 @@ export function encodePrincipalSummary(summary: PrincipalSummary): Value[] {
     summary.createdAt,
     summary.changedAt,
     [...summary.groups],
+    summary.keyCreatedAt,
   ]
 }
 
 export function decodePrincipalSummary(value: Value | undefined): PrincipalSummary {
-  const list = fields(value, 10)
+  const list = fields(value, 11)
   return {
     principal: principalOf(list[0]),
     kvnos: listOf(list[1]).map(kvnoOf),
@@ -143,5 +146,6 @@ export function decodePrincipalSummary(value: Value | undefined): PrincipalSumma
     createdAt: numberOf(list[7]),
     changedAt: numberOf(list[8]),
     groups: listOf(list[9]).map(groupOf),
+    keyCreatedAt: nullable(list[10], numberOf),
   }
 }

@@ -46,7 +46,9 @@ describe('a principal whose times are outside the calendar', () => {
   it('is listed with the others', async () => {
     const { code, out, err } = await admin('list')
     expect({ code, err }).toEqual({ code: 0, err: '' })
-    expect(out).toMatch(new RegExp(`^far@demo.example +kvno 1 +key +expires ${last}$`, 'm'))
+    expect(out).toMatch(
+      new RegExp(`^far@demo.example +kvno 1 +key +expires ${last} +since 2\\d{3}-\\S+Z$`, 'm'),
+    )
     expect(out).toMatch(/^root@demo.example/m)
   })
 
@@ -55,6 +57,7 @@ describe('a principal whose times are outside the calendar', () => {
       code: 0,
       out: expect.stringContaining(`expires ${last}`),
     })
+    expect((await admin('show', 'far')).out).toMatch(/^keys +kvno 1, the current one since 2\d{3}-\S+Z$/m)
   })
 })
 

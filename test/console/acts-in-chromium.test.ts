@@ -16,6 +16,7 @@ import { hasChromium, openContext } from '../support/chromium.js'
 import { ConsolePage } from '../support/console-page.js'
 import { type ConsoleRealm, startConsoleRealm } from '../support/console-realm.js'
 import { local, pattern } from '../support/realm.js'
+import { TcpProxy } from '../support/tcp-proxy.js'
 
 const PASSWORD = 'correct horse battery'
 /** For a test of many steps on a busy machine, milliseconds. */
@@ -103,6 +104,7 @@ describe.skipIf(!hasChromium)('what can be done in the console', () => {
     await list.getByText('web/1', { exact: true }).waitFor()
     await page.getByLabel('Find').fill('ord')
     await expect.poll(() => list.getByRole('row').count()).toBe(1)
+    await list.getByText(/^key, kvno 1, \d+ [sm] old$/).waitFor()
     // By the keyboard alone.
     await list.getByRole('row').focus()
     await page.keyboard.press('Enter')
@@ -113,9 +115,10 @@ describe.skipIf(!hasChromium)('what can be done in the console', () => {
   }
 
   async function disabledAndRemoved(ann: ConsolePage): Promise<void> {
+    const way = await TcpProxy.start(Number(new URL(realm.kdc.url).port))
     const service = await loadService({
       keytab: { text: keytabs.get('orders') ?? '' },
-      kdc: realm.kdc.url,
+      kdc: `ws://127.0.0.1:${way.port}`,
       logger: silentLogger,
       allowReplayAcrossProcesses: true,
     })
@@ -141,9 +144,24 @@ describe.skipIf(!hasChromium)('what can be done in the console', () => {
       await dialog.getByRole('button', { name: 'Remove it' }).click()
       await done(page, 'removed gone')
       await expect(shown('gone')).rejects.toMatchObject({ code: 'unknown_service' })
+      way.mode = 'lose'
+      await readMeanwhile(ann)
     } finally {
       service.close()
     }
+  }
+
+  /** While it waits for a service that does not answer, the page reads what it shows. */
+  async function readMeanwhile(ann: ConsolePage): Promise<void> {
+    const page = await show(ann, 'old')
+    await act(page, 'Disable…', 'Disable it')
+    const isWaiting = await page.waitForFunction(() => {
+      const text = document.querySelector('article')?.innerText ?? ''
+      return /^disabled$/m.test(text) && [text.includes('Waiting for the services that follow')]
+    })
+    expect(await isWaiting.jsonValue()).toEqual([true])
+    await act(page, 'Enable…', 'Enable it')
+    await done(page, 'enabled old')
   }
 
   /** A keytab is offered once, and works. */

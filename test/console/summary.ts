@@ -6,6 +6,7 @@ export function summaryOf(name: string, rest: Partial<PrincipalSummary> = {}): P
   return {
     principal: local(name),
     kvnos: [1],
+    keyCreatedAt: 0,
     passwordBased: false,
     groups: [],
     disabled: false,

@@ -38,6 +38,7 @@ export function harnessSession({
   const changed = { principals: signal(0), policy: signal(0), invitations: signal(0), realm: signal(0) }
   return {
     administration: { realm: REALM, audit: log, list, ...administration },
+    aside: () => Promise.reject(new TypeError('not in the harness')),
     realm: REALM,
     me: principalIn(REALM, 'ana'),
     now,
@@ -55,6 +56,7 @@ export function summary(
   return {
     principal: principalIn(REALM, name),
     kvnos: [1],
+    keyCreatedAt: createdAt,
     passwordBased,
     disabled: false,
     createdAt,

@@ -26,7 +26,7 @@ describe('the filter of principals', () => {
     summaryOf('ann', { passwordBased: true, expiresAt: NOW }),
     summaryOf('web/1', { disabled: true }),
     summaryOf('orders', { groups: [BACKEND] }),
-    summaryOf('fresh', { kvnos: [] }),
+    summaryOf('fresh', { kvnos: [], keyCreatedAt: null }),
   ]
   const due = new Map([
     [local('orders'), { principal: local('orders'), kvno: 1, createdAt: 0, due: 1, askedAt: null }],
@@ -45,6 +45,20 @@ describe('the filter of principals', () => {
     expect(names({ kind: 'no key', state: 'enabled' })).toEqual(['fresh'])
     expect(names({ state: 'disabled' })).toEqual(['web/1'])
     expect(names({ state: 'expired' })).toEqual(['ann'])
+  })
+
+  it('puts those with the oldest key first, and those without one last, if it is told to', () => {
+    const aged = [
+      summaryOf('none', { kvnos: [], keyCreatedAt: null }),
+      summaryOf('young', { keyCreatedAt: 3 }),
+      summaryOf('old', { keyCreatedAt: 1 }),
+      summaryOf('middle', { keyCreatedAt: 2 }),
+    ]
+    const order = { ...EVERYTHING, order: 'oldest key' } as const
+    expect(filtered(aged, due, order, NOW).map(each => each.principal)).toEqual(
+      ['old', 'middle', 'young', 'none'].map(local),
+    )
+    expect(aged[0]?.principal).toBe(local('none'))
   })
 
   it('goes through ten thousand in the time of a key press', () => {

@@ -200,6 +200,7 @@ export function administration(): Entry {
   const summary = encodePrincipalSummary({
     principal: WEB,
     kvnos: [2, 1],
+    keyCreatedAt: 4,
     passwordBased: false,
     disabled: true,
     expiresAt: null,

@@ -66,6 +66,7 @@ describe('add', () => {
     expect(await summary(realm, 'web')).toEqual({
       principal: 'web@demo.example',
       kvnos: [1],
+      keyCreatedAt: START,
       passwordBased: false,
       disabled: false,
       expiresAt: START + 7,
