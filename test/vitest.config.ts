@@ -56,6 +56,8 @@ export default defineConfig({
     // All files of a core share a process, which loads each module once: to load them again for each file takes a
     // fifth of the time of all tests.
     isolate: false,
+    // What a file is compiled to is kept for the next run, in node_modules, and found by its content.
+    experimental: { fsModuleCache: true },
     setupFiles: 'test/support/each-file.ts',
     restoreMocks: true,
     unstubGlobals: true,
