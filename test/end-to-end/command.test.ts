@@ -3,6 +3,7 @@ import { chmod } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runHere } from '../cli/run-here.js'
 import { type KdcProcess, orthrus, root, run, startKdc, temporaryFolder } from './processes.js'
 
 const CLI = join(root, 'dist/cli/orthrus.js')
@@ -55,7 +56,7 @@ describe('a person', () => {
     'is not registered where the password of another one is missing or too short',
     async () => {
       const add = (input: string, ...names: string[]) =>
-        run(process.execPath, [CLI, 'admin', 'add', ...names, '--password', '--kdc', kdc.url], folder, input)
+        runHere(['admin', 'add', ...names, '--password', '--kdc', kdc.url], { folder, input })
       for (const [input, message] of [
         ['correct horse battery\n', 'no password came for carol@demo.example'],
         ['correct horse battery\nshort\n', 'that for carol@demo.example'],
@@ -78,52 +79,46 @@ describe('a person', () => {
     'is registered with a password from standard input, and gets tickets with it',
     async () => {
       const at = ['--kdc', kdc.url]
-      const admin = (input: string, ...args: string[]) =>
-        run(process.execPath, [CLI, 'admin', ...args, ...at], folder, input)
-      expect(await admin('too short\n', 'add', 'alice', '--password')).toMatchObject({
+      const typed = (input: string, ...args: string[]) =>
+        run(process.execPath, [CLI, ...args, ...at], folder, input)
+      const here = (input: string, ...args: string[]) => runHere([...args, ...at], { folder, input })
+      expect(await here('too short\n', 'admin', 'add', 'alice', '--password')).toMatchObject({
         code: 2,
         err: expect.stringContaining('12 characters'),
       })
-      const added = await admin('correct horse battery\n', 'add', 'alice', '--password')
+      const added = await typed('correct horse battery\n', 'admin', 'add', 'alice', '--password')
       expect(added).toEqual({ code: 0, out: expect.stringContaining('added alice@demo.example'), err: '' })
-      await admin('', 'add', 'orders')
-      await admin('', 'allow', 'alice', 'orders')
-      const get = (password: string) =>
-        run(
-          process.execPath,
-          [CLI, 'get', 'orders', '--principal', 'alice@demo.example', '--password', ...at],
-          folder,
-          `${password}\n`,
-        )
-      expect(await get('correct horse battery')).toMatchObject({
+      await here('', 'admin', 'add', 'orders')
+      await here('', 'admin', 'allow', 'alice', 'orders')
+      const get = ['get', 'orders', '--principal', 'alice@demo.example', '--password']
+      expect(await typed('correct horse battery\n', ...get)).toMatchObject({
         code: 0,
         out: expect.stringContaining('orders@demo.example'),
       })
-      expect(await get('wrong horse battery')).toMatchObject({
+      expect(await here('wrong horse battery\n', ...get)).toMatchObject({
         code: 1,
         err: expect.stringContaining('password_wrong'),
       })
-      const passwd = (old: string, next: string) =>
-        run(process.execPath, [CLI, 'passwd', 'alice@demo.example', ...at], folder, `${old}\n${next}\n`)
-      expect(await passwd('wrong horse battery', 'another horse battery')).toMatchObject({
+      const passwd = ['passwd', 'alice@demo.example']
+      expect(await here('wrong horse battery\nanother horse battery\n', ...passwd)).toMatchObject({
         code: 1,
         err: expect.stringContaining('password_wrong'),
       })
-      expect(await passwd('correct horse battery', 'a horse')).toMatchObject({ code: 2 })
-      expect(await passwd('correct horse battery', 'another horse battery')).toEqual({
+      expect(await here('correct horse battery\na horse\n', ...passwd)).toMatchObject({ code: 2 })
+      expect(await typed('correct horse battery\nanother horse battery\n', ...passwd)).toEqual({
         code: 0,
         out: expect.stringContaining('changed the password of alice@demo.example; all sessions have ended'),
         err: '',
       })
-      expect((await get('correct horse battery')).code).toBe(1)
-      const reset = await admin('a third horse battery\n', 'reset-password', 'alice', '--wait', '1s')
+      expect((await here('correct horse battery\n', ...get)).code).toBe(1)
+      const reset = await typed('a third horse battery\n', 'admin', 'reset-password', 'alice', '--wait', '1s')
       expect(reset).toMatchObject({
         code: 0,
         err: '',
         out: expect.stringContaining('sessions have ended'),
       })
-      expect((await get('another horse battery')).code).toBe(1)
-      expect((await get('a third horse battery')).code).toBe(0)
+      expect((await here('another horse battery\n', ...get)).code).toBe(1)
+      expect((await here('a third horse battery\n', ...get)).code).toBe(0)
       expect(kdc.log()).not.toMatch(/horse/)
     },
     BUSY,

@@ -6,7 +6,7 @@ import { createServer, connect as dial } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runCommand } from '../cli/run-command.js'
+import { runHere } from '../cli/run-here.js'
 import { hasRedis } from '../support/redis.js'
 import { type Ended, endAtLast, root, temporaryFolder } from './processes.js'
 import { NOT_RUN, programOf, type Snippet, snippetsOf } from './snippets.js'
@@ -116,20 +116,15 @@ const PLAIN = /^orthrus (?!kdc\b)[^|&;<>()$`*?'"\\\n]+$/
  * The quick set starts a process for each of the README's commands, and runs those of the other documents here: most of the
  * time of a process goes into its start. The slow set types all of them.
  */
-async function runHere(line: string): Promise<string> {
-  const before = process.cwd()
-  process.chdir(folder)
-  try {
-    const { code, out, err } = await runCommand(withPorts(line).split(/ +/).slice(1), { env })
-    if (code !== 0) throw new Error(`"${line}" ended with ${code}: ${err}`)
-    return out
-  } finally {
-    process.chdir(before)
-  }
+async function typeHere(line: string, input?: string): Promise<string> {
+  const typed = { folder, env, ...(input === undefined ? {} : { input }) }
+  const { code, out, err } = await runHere(withPorts(line).split(/ +/).slice(1), typed)
+  if (code !== 0) throw new Error(`"${line}" ended with ${code}: ${err}`)
+  return out
 }
 
 async function type(line: string, document: string): Promise<string> {
-  if (!slow && document !== 'README.md' && PLAIN.test(line)) return runHere(line)
+  if (!slow && document !== 'README.md' && PLAIN.test(line)) return typeHere(line)
   if (line.startsWith('orthrus kdc') && !line.includes('--print-config')) {
     await listening(start('sh', ['-c', `exec ${line} --listen ${withPorts('127.0.0.1:8750')}`]), '8750')
     return ''
