@@ -12,6 +12,7 @@ import { connectAs, type FaultRealm, makeRealm } from '../support/folder-realm.j
 /** Somebody reads the log of a KDC and stops reading: the KDC goes on, and ends when it is told to. */
 
 const run = promisify(execFile)
+const slow = process.env.ORTHRUS_SLOW === '1'
 
 /** More lines than a pipe holds (64 KiB) and than the KDC keeps (256 KiB), of more than 200 bytes each. */
 const TICKETS = 2_000
@@ -78,7 +79,8 @@ async function requireEnd(kdc: KdcProcess): Promise<void> {
 }
 
 describe('a KDC whose log nobody reads', { timeout: 120_000 }, () => {
-  it('grants tickets into a full pipe, and ends in order', async () => {
+  // The test of a pipe that is read again fills one too, and that of a socket ends with it full.
+  it.runIf(slow)('grants tickets into a full pipe, and ends in order', async () => {
     const pipe = await makePipe(realm.folder)
     const kdc = await startKdc(realm.folder, undefined, ['sh', '-c', `exec "$@" 2>${pipe.path}`, 'sh'])
     await requireTickets(kdc.url, TICKETS)

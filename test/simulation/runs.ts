@@ -15,7 +15,7 @@ import type { Settings } from './world.js'
  */
 
 const SLOW = process.env.ORTHRUS_SLOW === '1'
-export const RUNS = Number(process.env.ORTHRUS_SIMULATION_RUNS ?? (SLOW ? 126 : 3))
+export const RUNS = Number(process.env.ORTHRUS_SIMULATION_RUNS ?? (SLOW ? 126 : 2))
 export const REQUESTS = Number(process.env.ORTHRUS_SIMULATION_REQUESTS ?? (SLOW ? 800 : 500))
 export const FIRST = Number(process.env.ORTHRUS_SIMULATION_SEED ?? randomInt(1, 2 ** 31))
 

@@ -8,7 +8,7 @@ import { type Setting, startSetting } from './setting.js'
  * the slow set; enough to show it otherwise.
  */
 
-const TOTAL = process.env.ORTHRUS_SLOW === '1' ? 1024 * MIB : 128 * MIB
+const TOTAL = process.env.ORTHRUS_SLOW === '1' ? 1024 * MIB : 96 * MIB
 const PIECE = new Uint8Array(256 * 1024).fill(7)
 
 let setting: Setting & { end(): Promise<void> }

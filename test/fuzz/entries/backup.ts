@@ -64,7 +64,7 @@ function whole(folder: string): Entry {
     // What reads a file takes the same for every one.
     floor: 1024 * 1024,
     seeds: [body],
-    quick: 60,
+    quick: 30,
     run: async (input, measure) => {
       const proof = proofOf(KEY, hash('sha256', input, 'buffer'))
       writeFileSync(file, concatBytes(input, proof))

@@ -150,7 +150,7 @@ export function channelOfService(scene: ClientScene, size: 'small' | 'large'): E
     form: 'bytes',
     floor: OPENING_FLOOR,
     seeds: [kind(0, 65), kind(2, 65), kind(2), kind(1), kind(1, 65), kind(3), new Uint8Array()],
-    quick: 40,
+    quick: 25,
     run: async (input, measure) => {
       const plaintext = size === 'large' ? join(input, MUCH) : input
       const socket = serviceSocket(scene, (accept, key) => [
@@ -185,7 +185,7 @@ export function answerOfService(scene: ClientScene): Entry {
       join(header(TYPE.ERROR), encode(['ticket_invalid', 1, null, ''])),
       join(header(TYPE.ERROR_AUTHENTICATED), encode(['revoked', 1, null, '']), new Uint8Array(32)),
     ],
-    quick: 40,
+    quick: 25,
     run: async (bytes, measure) => {
       const realm = await openOver(
         scene,

@@ -225,7 +225,7 @@ function inspect(folder: string): Entry {
       texts.keytab.good[0]?.text ?? '',
       toBase64url(hex(tickets.good[0]?.bytes ?? '')),
     ),
-    quick: 40,
+    quick: 25,
     floor: 2 * 1024 * 1024,
     run: (content, measure) => {
       writeFileSync(file, content)
@@ -243,7 +243,7 @@ function settings(folder: string): Entry {
       'listen = "[::1]:8750"\ntrusted-proxy = ["10.0.0.0/8"]\n[limits]\nparams = "30/1m"\nidle = "5m"\n',
       'data = """a\nb"""\nlimits.connections = 0x10\nallow-readable-master-key = true\n',
     ),
-    quick: 40,
+    quick: 25,
     // Each run makes the command again, as each process does.
     floor: 4 * 1024 * 1024,
     run: (content, measure) => {
@@ -265,7 +265,7 @@ function inspectTicket(folder: string): Entry {
     form: 'list',
     seeds: tickets.good.map(({ fields }) => listOfJson(fields)),
     most: 3 * 1024,
-    quick: 40,
+    quick: 25,
     floor: 2 * 1024 * 1024,
     run: (plaintext, measure) => {
       const box = seal(key, 'ticket', aad, plaintext, fixedRandom(new Uint8Array(24)))

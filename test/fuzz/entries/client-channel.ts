@@ -60,7 +60,7 @@ export function channel(scene: ClientScene): Entry {
       Uint8Array.of(1),
       join(Uint8Array.of(0), encodeAnswer({ n: 1, code: 'malformed', message: 'no' })),
     ],
-    quick: 40,
+    quick: 25,
     run: async (plaintext, measure) => {
       kdc.intercept = (_, honest) => honest()
       let record: Uint8Array = new Uint8Array()

@@ -54,7 +54,7 @@ function anyAnswer(scene: ClientScene): Entry {
       ...messageSeeds,
       answerToAnother(scene),
     ],
-    quick: 60,
+    quick: 30,
     run: async (answer, measure) => {
       scene.kdc.intercept = () => answer
       return requireRefused(await scene.ask(measure))
@@ -74,7 +74,7 @@ function replyInside(scene: ClientScene): Entry {
     form: 'list',
     // Each a copy: one encoding overwrites the other.
     seeds: [reply, denied].map(each => encodeReply(each).slice()),
-    quick: 60,
+    quick: 30,
     run: (plaintext, measure) => {
       scene.kdc.intercept = ({ bytes }) => asReplyTo(scene, bytes, plaintext)
       return scene.ask(measure)
@@ -93,7 +93,7 @@ function provedError(scene: ClientScene): Entry {
       encode(['caveat_failed', 0, 5, 'caveat of unknown form']),
       encode(['revoked', 0, null, 'invitation used 2027-01-15T08:00:00.000Z from 192.0.2.1']),
     ],
-    quick: 60,
+    quick: 30,
     run: (body, measure) => {
       kdc.intercept = ({ bytes }) => {
         const message = join(header(TYPE.ERROR_AUTHENTICATED), body)
@@ -116,7 +116,7 @@ function frames(scene: ClientScene): Entry {
       join(id, answerToAnother(scene)),
       id,
     ],
-    quick: 60,
+    quick: 30,
     run: async (frame, measure) => {
       kdc.intercept = () => {
         queueMicrotask(() => kdc.sendRaw(frame))

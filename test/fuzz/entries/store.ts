@@ -187,7 +187,7 @@ function files(folder: string): Entry[] {
       name: 'store: the file COMMITS',
       form: 'text',
       seeds: [new Uint8Array(readFileSync(of(COMMITS_FILE)))],
-      quick: 40,
+      quick: 25,
       run: async (content, measure) => {
         put(COMMITS_FILE, content)
         const commits = await measure(() => readCommits(folder))
@@ -198,7 +198,7 @@ function files(folder: string): Entry[] {
       name: 'store: the file REST',
       form: 'text',
       seeds: [new Uint8Array(readFileSync(of('REST')))],
-      quick: 40,
+      quick: 25,
       run: async (content, measure) => {
         put('REST', content)
         // What is changed is not what was written, and nobody can write another that fits.
@@ -209,7 +209,7 @@ function files(folder: string): Entry[] {
       name: 'store: the file of the master key',
       form: 'text',
       seeds: [new Uint8Array(readFileSync(of('master.key')))],
-      quick: 40,
+      quick: 25,
       run: async (content, measure) => {
         put('master.key', content)
         return asyncOutcomeOf(() => measure(() => readMasterKeys(of('master.key'))), ['keytab_invalid'])
@@ -219,7 +219,7 @@ function files(folder: string): Entry[] {
       name: 'store: a master key that is handed over',
       form: 'text',
       seeds: [new Uint8Array(readFileSync(of('master.key')))],
-      quick: 40,
+      quick: 25,
       run: async (content, measure) => {
         const source = { kind: 'environment', variable: MASTER_KEY_VARIABLE } as const
         const env = { [MASTER_KEY_VARIABLE]: Buffer.from(content).toString('latin1') }

@@ -14,6 +14,9 @@ import { type Identity, local, stranger, type TestRealm, testRealm } from '../..
 import { turns } from '../../support/turns.js'
 import { openingOf, TestChannel, TestSocket } from '../socket.js'
 
+/** Behind one address. */
+const CLIENTS = process.env.ORTHRUS_SLOW === '1' ? 1_000 : 300
+
 interface Scene extends TestRealm {
   readonly kdc: RunningKdc
   connect(options?: object, protocol?: string): Promise<TestSocket>
@@ -500,10 +503,10 @@ describe('connections', () => {
     expect(await isServed(listener, 2)).toBe(true)
   })
 
-  it('of 1,000 clients behind one address are all served, though somebody there guesses and connects without end', async () => {
+  it('of very many clients behind one address are all served, though somebody there guesses and connects without end', async () => {
     const realm = await scene({ connectionsPerAddress: 20 }, { trustedProxies: ['127.0.0.1'] })
     const clients: Identity[] = []
-    for (let i = 0; i < 1_000; i++) clients.push(await realm.add(`c${i}`))
+    for (let i = 0; i < CLIENTS; i++) clients.push(await realm.add(`c${i}`))
     const headers = { 'x-forwarded-for': '198.51.100.1' }
     const served = new Set<number>()
     for (const [i, client] of clients.entries()) {
@@ -515,7 +518,7 @@ describe('connections', () => {
       served.add((await loginOver(realm, socket, client)).length)
     }
     expect(served).toEqual(new Set([2]))
-    expect(realm.kdc.connections).toBeGreaterThanOrEqual(1_000)
+    expect(realm.kdc.connections).toBeGreaterThanOrEqual(CLIENTS)
   })
 
   it('that are too many are logged a limited number of times', async () => {

@@ -257,10 +257,10 @@ describe('whatever comes, and in whatever order', () => {
         applied += run.entries
         run.setting.feed.close()
       }),
-      { numRuns: process.env.ORTHRUS_SLOW === '1' ? 3_000 : 80 },
+      { numRuns: process.env.ORTHRUS_SLOW === '1' ? 3_000 : 40 },
     )
     // Otherwise nothing was tried.
-    expect(answers).toBeGreaterThan(300)
-    expect(applied).toBeGreaterThan(300)
+    expect(answers).toBeGreaterThan(150)
+    expect(applied).toBeGreaterThan(150)
   })
 })
