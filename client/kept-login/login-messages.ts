@@ -2,7 +2,8 @@ import { isPrincipal, type Principal } from '../../shared/principal.js'
 
 /**
  * What pages of one origin tell each other about logins, over a `BroadcastChannel` (docs/browsers.md). Whoever runs a script of
- * that origin hears all of it, and can write any of it.
+ * that origin hears all of it, and can write any of it. While a page is deployed anew, libraries of two versions talk to each other: one
+ * that adds a kind of message keeps these, so that a logout is heard in all pages, and what is of no kind here is not heard.
  */
 export type LoginMessage =
   /** A page asks which logins there are. @property ask tells its question from others */

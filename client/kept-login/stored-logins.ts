@@ -32,8 +32,8 @@ export class StoredLogins implements LoginFiles {
   }
 
   async list(): Promise<Principal[]> {
-    // To open a database makes it.
-    if (!(await isDatabaseThere())) return []
+    // To open a database makes it. Where the browser keeps nothing for this page, it has kept no login.
+    if (!(await isDatabaseThere().catch(() => false))) return []
     // Whatever a script of this origin put there.
     const keys: unknown[] = await inStore('readonly', store => store.getAllKeys())
     return keys.filter(key => typeof key === 'string' && isPrincipal(key)).sort() as Principal[]
@@ -43,7 +43,7 @@ export class StoredLogins implements LoginFiles {
     const sealed: Partial<Sealed> | null | undefined = await inStore('readonly', store => store.get(client))
     if (sealed === undefined || sealed === null)
       throw noLogin(client, 'is not in this browser', undefined, pageHint())
-    const login = parseLogin(await open(sealed, client), 'in IndexedDB')
+    const login = loginIn(await open(sealed, client))
     if (login.client === client) return login
     throw noLogin(client, `is that of ${login.client}`, undefined, pageHint())
   }
@@ -72,6 +72,16 @@ export class StoredLogins implements LoginFiles {
 
   whenEnded(client: Principal, run: () => void): () => void {
     return this.#tabs.whenEnded(client, run)
+  }
+}
+
+/** What a command says of a login that cannot be used, a page does not. @throws OrthrusError `login_invalid` */
+function loginIn(text: string): KeptLogin {
+  try {
+    return parseLogin(text, 'in IndexedDB')
+  } catch (cause) {
+    if (!(cause instanceof OrthrusError)) throw cause
+    throw new OrthrusError(cause.code, cause.reason, { final: true, hint: pageHint(), cause })
   }
 }
 
@@ -125,13 +135,27 @@ async function inStore<T>(
   try {
     return await inDatabase(mode, work)
   } catch (cause) {
-    const why = cause instanceof DOMException ? cause.name : 'unknown reason'
-    throw new OrthrusError('login_invalid', `the browser's storage cannot be used: ${why}`, {
-      final: true,
-      hint: `log in with keepLogin: 'tabs', or remove the IndexedDB database ${DATABASE} of this origin`,
-      cause,
-    })
+    throw unusable(cause)
   }
+}
+
+/** The error for what the browser says of its storage, in the name that it has for it. */
+function unusable(cause: unknown): OrthrusError {
+  const why = cause instanceof DOMException ? cause.name : 'unknown reason'
+  const hint =
+    HINTS[why] ?? `log in with keepLogin: 'tabs', or remove the IndexedDB database ${DATABASE} of this origin`
+  return new OrthrusError('login_invalid', `the browser's storage cannot be used: ${why}`, {
+    final: true,
+    hint,
+    cause,
+  })
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  VersionError:
+    "another page of this origin has a newer version of Orthrus: load this one again, or log in with keepLogin: 'tabs'",
+  SecurityError:
+    "is it a private window, are cookies of this site blocked, or is the page in a sandboxed frame? Log in with keepLogin: 'tabs', or without",
 }
 
 async function inDatabase<T>(

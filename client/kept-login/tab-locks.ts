@@ -21,7 +21,10 @@ export class TabLocks {
   /** How many answers there are to wait for: as many as other pages have logins; infinitely many where nobody knows. */
   async others(): Promise<number> {
     if (!hasLocks()) return Number.POSITIVE_INFINITY
-    const { held = [], pending = [] } = await navigator.locks.query()
+    const told = await navigator.locks.query().catch(() => undefined)
+    // A page in a sandboxed frame is told nothing.
+    if (told === undefined) return Number.POSITIVE_INFINITY
+    const { held = [], pending = [] } = told
     const all = [...held, ...pending].filter(({ name }) => name === LOCK).length
     return Math.max(0, all - this.#release.size)
   }

@@ -38,8 +38,8 @@ export interface BundledFile {
   readonly atOnce: boolean
 }
 
-/** The files of a bundled page. @param program its script */
-export async function bundled(program: string): Promise<BundledFile[]> {
+/** The files of a bundled page. @param program its script. @param isOneFile nothing is loaded later */
+export async function bundled(program: string, isOneFile = false): Promise<BundledFile[]> {
   const { folder, remove } = await temporaryFolder()
   await mkdir(join(folder, 'node_modules'))
   await symlink(root, join(folder, 'node_modules/orthrus'))
@@ -51,7 +51,12 @@ export async function bundled(program: string): Promise<BundledFile[]> {
     platform: 'browser',
     onLog: (level, { message }) => void (level === 'warn' && warnings.push(message)),
   })
-  const { output } = await bundle.generate({ format: 'esm', minify: true, comments: false })
+  const { output } = await bundle.generate({
+    format: 'esm',
+    minify: true,
+    comments: false,
+    codeSplitting: !isOneFile,
+  })
   await bundle.close()
   await remove()
   if (warnings.length > 0) throw new Error(warnings.join('\n'))
@@ -74,7 +79,7 @@ export function compressedSize(files: readonly BundledFile[]): number {
 
 let client: Promise<BundledFile[]> | undefined
 
-async function pageFiles(): Promise<Served> {
+export async function pageFiles(): Promise<Served> {
   client ??= bundled(PROGRAM)
   const html = '<!doctype html><title>page</title><script type="module" src="/page.js"></script>'
   return {
@@ -99,9 +104,18 @@ export interface PageWorld {
   open(context?: BrowserContext): Promise<{ page: Page; problems: readonly string[] }>
 }
 
+/** What is served in place of the page. */
+export interface Site {
+  readonly files?: Served
+  readonly csp?: string
+}
+
 /** A realm, the service `orders` on one origin, and a page on another. */
-export async function startPageWorld(options: Partial<RequireTicketOptions> = {}): Promise<PageWorld> {
-  const origin = await serveFiles(await pageFiles(), { 'content-security-policy': STRICT_CSP })
+export async function startPageWorld(
+  options: Partial<RequireTicketOptions> = {},
+  { files, csp = STRICT_CSP }: Site = {},
+): Promise<PageWorld> {
+  const origin = await serveFiles(files ?? (await pageFiles()), { 'content-security-policy': csp })
   const realm = await startRealm({ clock: createTestClock(Date.now()), allowedOrigins: [origin] })
   onTestFinished(() => realm.close())
   inRealTime(realm)
@@ -133,8 +147,11 @@ export async function startPageWorld(options: Partial<RequireTicketOptions> = {}
 export const PASSWORD = 'correct horse battery'
 
 /** A realm with a person who has a password, and may use `orders`. */
-export async function startWithAnn(options: Partial<RequireTicketOptions> = {}): Promise<PageWorld> {
-  const world = await startPageWorld(options)
+export async function startWithAnn(
+  options: Partial<RequireTicketOptions> = {},
+  site: Site = {},
+): Promise<PageWorld> {
+  const world = await startPageWorld(options, site)
   await world.realm.addPassword('ann', PASSWORD)
   await world.realm.allow('ann', 'orders')
   return world
