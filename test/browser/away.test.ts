@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Channel } from '../../client/index.js'
 import { hasChromium, openContext } from '../support/chromium.js'
 import { PlainPage } from '../support/plain-page.js'
-import { PASSWORD, type PageWorld, startWithAnn } from './page.js'
+import { PASSWORD, type PageWorld, startPageWorld, startWithAnn } from './page.js'
 
 /** Pages that the browser stops for a while, or that have no network, while tickets end, channels break and people log out. */
 
@@ -125,21 +125,29 @@ describe.skipIf(!hasChromium)('a page that was away', { timeout: 120_000 }, () =
   })
 
   it('says that it is offline, and goes on when it is online again', async () => {
-    const world = await startWithAnn()
+    const world = await startPageWorld()
     const context = await openContext()
     const { page } = await world.open(context)
-    await enter(page, world)
-    // What is loaded later has to be there.
     const connect = (): Promise<string> =>
       page.evaluate(
-        ({ kdc, text }) =>
-          orthrus.connect({ kdc, keytab: { text } }).then(
-            realm => realm.client,
-            error => (error as Error).message,
-          ),
-        { kdc: world.realm.kdc.url, text: world.realm.keytab('web') },
+        async ({ kdc, text, orders }) => {
+          try {
+            globalThis.realm = await orthrus.connect({
+              kdc,
+              keytab: { text },
+              services: { [orders]: 'orders' },
+            })
+            return globalThis.realm.client
+          } catch (error) {
+            return (error as Error).message
+          }
+        },
+        { kdc: world.realm.kdc.url, text: world.realm.keytab('web'), orders: world.orders },
       )
     expect(await connect()).toBe('web@test.example')
+    // What is loaded later has to be there.
+    const goesOn = ['web@test.example GET', 'after']
+    expect(await useAgain(page, world)).toEqual(goesOn)
     await context.setOffline(true)
     const [called, opened] = await useAgain(page, world)
     expect(called).toMatch(
@@ -150,6 +158,6 @@ describe.skipIf(!hasChromium)('a page that was away', { timeout: 120_000 }, () =
     )
     expect(await connect()).toMatch(/^unavailable: the KDC at \S+ cannot be reached: there is no network/)
     await context.setOffline(false)
-    expect(await useAgain(page, world)).toEqual(GOES_ON)
+    expect(await useAgain(page, world)).toEqual(goesOn)
   })
 })
