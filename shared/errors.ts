@@ -97,11 +97,19 @@ export interface OrthrusErrorOptions extends ErrorFacts {
   readonly cause?: unknown
 }
 
+/** By which each copy of the class knows the errors of the others. */
+const BRAND: unique symbol = Symbol.for('orthrus.OrthrusError')
+
 /**
  * A failure that a correct program must expect. `code` is one of the closed set of section 11. `final` is true when the
  * request was refused for good, and false when it may have been handled or may still be.
+ *
+ * A program may have several copies of this class: each of its bundles has one, and so have the build for Node and the one
+ * for browsers. `instanceof` is true of the errors of all of them.
  */
 export class OrthrusError extends Error {
+  static override readonly [Symbol.hasInstance] = hasInstance
+
   override readonly name = 'OrthrusError'
   readonly code: ErrorCode
   readonly final: boolean
@@ -121,6 +129,10 @@ export class OrthrusError extends Error {
     this.facts = facts
   }
 
+  get [BRAND](): true {
+    return true
+  }
+
   toJSON(): object {
     return { name: this.name, code: this.code, final: this.final, message: this.message, ...this.facts }
   }
@@ -133,6 +145,12 @@ function factsWithoutSecrets(facts: ErrorFacts): ErrorFacts {
     typeof value === 'string' ? withoutSecrets(value) : value,
   ])
   return Object.fromEntries(shown)
+}
+
+/** A class that extends it has its own instances alone. */
+function hasInstance(this: unknown, value: unknown): boolean {
+  if (this !== OrthrusError) return Function.prototype[Symbol.hasInstance].call(this, value)
+  return typeof value === 'object' && value !== null && BRAND in value
 }
 
 /** Bytes or text that do not have the form they must have. */

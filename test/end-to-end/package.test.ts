@@ -154,13 +154,26 @@ it('the package says rightly where its modules and types are', async () => {
   // A compiler that does not read `exports` finds the same types.
   const types = ENTRIES.map(name => [name, [exports[`./${name}`].types]])
   expect(typesVersions).toEqual({ '*': Object.fromEntries(types) })
-  // Those of a client run in browsers too. Whatever one platform loads has one OrthrusError.
+  // Those of a client run in browsers too.
   const portable = ['client', 'admin', 'metrics', 'opentelemetry']
   for (const name of ENTRIES) {
     const { types: _, ...paths } = exports[`./${name}`]
     expect(Object.keys(paths), name).toEqual(portable.includes(name) ? ['node', 'default'] : ['default'])
   }
   expect({ engines, sideEffects }).toEqual({ engines: { node: '>=20.19' }, sideEffects: false })
+})
+
+it('an error of the build for Node and one of that for browsers are both what either calls an OrthrusError', async () => {
+  const entries = ['dist/client/index.js', 'dist/portable/client/index.js'].map(path => join(root, path))
+  const [forNode, portable] = await Promise.all(entries.map(path => import(path)))
+  expect(portable.OrthrusError).not.toBe(forNode.OrthrusError)
+  for (const Class of [forNode.OrthrusError, portable.OrthrusError]) {
+    const error = new Class('unavailable', 'why')
+    expect([error instanceof forNode.OrthrusError, error instanceof portable.OrthrusError]).toEqual([
+      true,
+      true,
+    ])
+  }
 })
 
 it('the build removes what a deleted source left behind', async () => {
