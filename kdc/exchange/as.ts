@@ -68,8 +68,10 @@ export async function answerAs(context: AsContext, incoming: Incoming): Promise<
       found => {
         if (found.client === undefined || currentKey(found.client)?.kvno !== key.kvno) return undefined
         requireEnabled(found.client, now)
+        const { granting, services } = found
         const checked = {
-          ...found,
+          granting,
+          services,
           client: found.client,
           verified,
           key,
@@ -150,13 +152,25 @@ function replyTo(context: ExchangeContext, checked: Checked): Reply {
   const { verified, granting, client, services, key, origin, now, isNew } = checked
   const { lifetime, renewable } = verified
   const passwordBased = key.fromPassword
-  const login = { client, origin, now, lifetime, authTime: now, passwordBased }
-  const tgt = grantTgt(context, { ...login, granting, renewable })
+  const authTime = now
+  const question = { granting, client, origin, now, lifetime, authTime, renewable, passwordBased }
+  const tgt = grantTgt(context, question)
   const space = new ReplySpace(verified.services)
   space.take(tgt)
   const caveats = tgtCaveats(client).map(bytes => ({ bytes, caveat: decodeCaveat(bytes) }))
   const from = { ...origin, tgt: tgt.ticketId }
-  const bearer = { ...login, origin: from, isNew, mac: verified.mac, tgtEnd: tgt.endTime, caveats }
+  const bearer = {
+    client,
+    origin: from,
+    mac: verified.mac,
+    now,
+    lifetime,
+    authTime,
+    tgtEnd: tgt.endTime,
+    passwordBased,
+    isNew,
+    caveats,
+  }
   const { grants, denials } = grantServices(context, services, bearer, space)
   return { time: now, grants: [tgt, ...grants], denials }
 }

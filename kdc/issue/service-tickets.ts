@@ -76,22 +76,23 @@ export function grantServices(
   bearer: Bearer,
   space: ReplySpace,
 ): Granted {
-  const granted = { grants: [] as Grant[], denials: [] as Denial[] }
+  const grants: Grant[] = []
+  const denials: Denial[] = []
   let limited: OrthrusError | undefined
   for (const requested of found) {
     const decision = decideFor(requested, bearer.client, bearer.now)
     try {
       const grant = grantService(context, requested, bearer, decision)
       space.take(grant)
-      granted.grants.push(grant)
+      grants.push(grant)
       tellGrant(context, bearer, grant, decision.rule)
     } catch (cause) {
       const { service } = requested
       if (cause instanceof OrthrusError && cause.code === 'rate_limited') limited ??= cause
-      granted.denials.push({ service, code: codeOf(cause, context, bearer, service, decision.rule) })
+      denials.push({ service, code: codeOf(cause, context, bearer, service, decision.rule) })
     }
   }
-  return { ...granted, limited }
+  return { grants, denials, limited }
 }
 
 export interface RequestedService {

@@ -50,6 +50,8 @@ export function grantTgt(context: ExchangeContext, question: NewTgtQuestion): Gr
   const endTime = tgtEnd(context, question, null)
   const maxima = [client.maxRenew, granting.maxRenew, context.realm.record.maxRenew]
   return issueTgt(context, question, {
+    client: client.name,
+    clientId: client.clientId,
     authTime,
     startTime: now,
     endTime,
@@ -67,10 +69,19 @@ export function renewTgt(
   tgt: OpenedTicket & { readonly renewTill: number },
 ): Grant {
   const { authTime, renewTill, flags, claims } = tgt
-  const endTime = tgtEnd(context, question, renewTill)
-  // Only a TGT without caveats is renewed (section 7, step 5).
-  const content = { authTime, startTime: question.now, endTime, renewTill, flags, claims, caveats: [] }
-  return issueTgt(context, question, content)
+  const { client, now } = question
+  return issueTgt(context, question, {
+    client: client.name,
+    clientId: client.clientId,
+    authTime,
+    startTime: now,
+    endTime: tgtEnd(context, question, renewTill),
+    renewTill,
+    flags,
+    claims,
+    // Only a TGT without caveats is renewed (section 7, step 5).
+    caveats: [],
+  })
 }
 
 function tgtEnd({ realm, random }: ExchangeContext, question: TgtQuestion, renewTill: number | null): number {
@@ -90,11 +101,9 @@ export function tgtLifetime(
 function issueTgt(
   context: ExchangeContext,
   question: TgtQuestion,
-  times: Omit<Parameters<typeof issueTicket>[1], 'client' | 'clientId'>,
+  content: Parameters<typeof issueTicket>[1],
 ): Grant {
-  const { granting, client } = question
-  const content = { ...times, client: client.name, clientId: client.clientId }
-  const grant = issueTicket(issuingService(granting), content, context.random)
+  const grant = issueTicket(issuingService(question.granting), content, context.random)
   tellGrant(context, question, grant, null)
   return grant
 }

@@ -65,8 +65,8 @@ export function createApRequest(type: ApType, key: AuthKey, question: ApQuestion
     binding,
     delegated && [delegated.ticket.bytes, [...delegated.caveats], delegated.client],
   ]
-  const message = createMacMessage(key, 'ap-req', type, body)
-  return { ...question, ...message }
+  const { bytes, covered, mac } = createMacMessage(key, 'ap-req', type, body)
+  return { ticket, caveats, time, nonce, binding, delegated, bytes, covered, mac }
 }
 
 /** @throws OrthrusError `too_large` `unsupported_version` `malformed` */

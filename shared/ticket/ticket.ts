@@ -73,16 +73,14 @@ export function decodeInnerTicket(bytes: Uint8Array): SealedTicket {
   }
 }
 
-/** Remembered, because the same few services recur. */
-const aads = new RecentlyUsed<string, Uint8Array>(1_000)
+/** Remembered, because the same few services recur, and of each nearly always one kvno. */
+const aads = new RecentlyUsed<Principal, { readonly kvno: number; readonly aad: Uint8Array }>(1_000)
 
 function aadOf(service: Principal, kvno: number): Uint8Array {
-  const name = `${kvno} ${service}`
-  let aad = aads.get(name)
-  if (aad === undefined) {
-    aad = concatBytes(header(TYPE.TICKET), encodeScratch([service, kvno])).slice()
-    aads.set(name, aad)
-  }
+  const known = aads.get(service)
+  if (known?.kvno === kvno) return known.aad
+  const aad = concatBytes(header(TYPE.TICKET), encodeScratch([service, kvno])).slice()
+  aads.set(service, { kvno, aad })
   return aad
 }
 
