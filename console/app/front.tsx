@@ -30,7 +30,7 @@ export function Front({ now }: { readonly now: Extract<State, { kind: 'looking' 
           {said !== undefined && <Notice kind="info">{said}</Notice>}
           {now.failure !== undefined && <FailureNotice failure={now.failure} />}
           {offered.value !== undefined && <Offer client={offered.value} />}
-          <LoginForm onDone={enter} />
+          <LoginForm onDone={enter} takesFocus={said === undefined} />
         </>
       )}
     </main>

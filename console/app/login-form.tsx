@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
 import type { Failure } from '../parts/act.js'
 import { Button } from '../parts/button.js'
 import { FailureNotice } from '../parts/failure.js'
@@ -11,9 +12,15 @@ export interface LoginFormProps {
   /** Whose password is asked for; otherwise the name too. */
   readonly name?: string
   readonly onDone: (login: LoggedIn) => void
+  /** Whether typing goes here at once. */
+  readonly takesFocus?: boolean
 }
 
-export function LoginForm({ name, onDone }: LoginFormProps) {
+export function LoginForm({ name, onDone, takesFocus = false }: LoginFormProps) {
+  const place = useRef<HTMLFormElement>(null)
+  useEffect(() => {
+    if (takesFocus) place.current?.querySelector('input')?.focus()
+  }, [])
   const isBusy = useSignal(false)
   const done = useSignal(0)
   const failure = useSignal<Failure | undefined>(undefined)
@@ -41,6 +48,7 @@ export function LoginForm({ name, onDone }: LoginFormProps) {
   }
   return (
     <form
+      ref={place}
       class="login"
       onSubmit={event => {
         event.preventDefault()

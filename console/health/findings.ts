@@ -135,28 +135,28 @@ export function dueFinding(keys: readonly DueKey[], now: number): Finding {
 export interface OwnKey {
   readonly name: 'krbtgt' | 'kdc'
   readonly kvno: number
-  /** When its record last changed, which the schedule of keys does. */
-  readonly changedAt: number
+  /** When it was made. */
+  readonly createdAt: number
 }
 
 /** The KDC changes its own keys by a schedule. */
 export function ownKeyFinding(
-  { name, kvno, changedAt }: OwnKey,
+  { name, kvno, createdAt }: OwnKey,
   rotation: RealmSummary['rotation'],
   now: number,
 ): Finding {
   const life = rotation[name]
-  const text = `the key of ${name} has kvno ${kvno}, and its record changed ${formatDuration(Math.max(0, now - changedAt))} ago`
+  const text = `the key of ${name} has kvno ${kvno} and is ${formatDuration(Math.max(0, now - createdAt))} old`
   if (life === null)
     return note(
       'keys',
       `${text}; the realm sets no age at which it changes`,
       'orthrus admin realm --rotate-krbtgt 30d',
     )
-  if (now - changedAt < life + DUE_MAX) return ok('keys', `${text}; it changes after ${formatDuration(life)}`)
+  if (now - createdAt < life + DUE_MAX) return ok('keys', `${text}; it changes after ${formatDuration(life)}`)
   return wrong(
     'keys',
-    `${text}, though it should change after ${formatDuration(life)}`,
+    `${text}, though it should have changed after ${formatDuration(life)}`,
     `orthrus admin rotate ${name} tells why`,
   )
 }

@@ -4,6 +4,10 @@ import { linkTo } from '../app/route.js'
 import { Name, Text } from '../parts/name.js'
 import { VirtualList } from '../parts/virtual-list.js'
 
+/** Pixels. */
+const ROW = 52
+const BORDER = 2
+
 /** Who follows the revocation log, from where, what it has applied, and how long it was silent. */
 export function FollowerTable({
   followers,
@@ -21,10 +25,10 @@ export function FollowerTable({
         This KDC has kept the list for {formatDuration(keptFor)}.
         {unnamed > 0 && ` ${unnamed} more are not named.`}
       </p>
-      <div class="health-followers">
+      <div class="health-followers" style={{ height: `${Math.max(1, rows.length) * ROW + BORDER}px` }}>
         <VirtualList
           rows={rows}
-          rowHeight={52}
+          rowHeight={ROW}
           label="Followers of the revocation log"
           keyOf={({ principal, address }) => `${principal} ${address}`}
           render={row => <Follower row={row} realm={realm} />}

@@ -60,8 +60,8 @@ export class HealthModel {
       answer(this.ownKeys, () =>
         Promise.all(
           ([ticketGrantingService(realm), kdcService(realm)] as const).map(async (name, i) => {
-            const { kvnos, changedAt } = await administration.show(name)
-            return { name: OWN[i] ?? 'kdc', kvno: kvnos[0] ?? 0, changedAt }
+            const { kvnos, keyCreatedAt, createdAt } = await administration.show(name)
+            return { name: OWN[i] ?? 'kdc', kvno: kvnos[0] ?? 0, createdAt: keyCreatedAt ?? createdAt }
           }),
         ),
       ),

@@ -38,7 +38,10 @@ export function PrincipalList({ principals, due, realm, now, shown, onOpen }: Pr
           <span class="principals-name">
             <Name name={each.principal} realm={realm} />
           </span>
-          <span class="principals-key quiet">{keyText(each, now)}</span>
+          <span class="principals-key quiet">
+            <span class="principals-kind">{keyText(each)}</span>
+            {each.keyCreatedAt !== null && <KeyAge at={each.keyCreatedAt} now={now} />}
+          </span>
           <span class="principals-marks">
             <DueMark due={due.get(each.principal)} />
             <StateMark summary={each} now={now} />
@@ -49,13 +52,19 @@ export function PrincipalList({ principals, due, realm, now, shown, onOpen }: Pr
   )
 }
 
-/** As `password, kvno 3, 41 d old`. */
-function keyText(summary: PrincipalSummary, now: number): string {
-  const { kvnos, keyCreatedAt } = summary
+/** As `password, kvno 3`. */
+function keyText(summary: PrincipalSummary): string {
   const kind = kindOf(summary)
-  if (kind === 'no key') return 'no key'
-  const age = keyCreatedAt === null ? '' : `, ${durationWords(now - keyCreatedAt)} old`
-  return `${kind}, kvno ${kvnos.join(', ')}${age}`
+  return kind === 'no key' ? kind : `${kind}, kvno ${summary.kvnos.join(', ')}`
+}
+
+function KeyAge({ at, now }: { readonly at: number; readonly now: number }) {
+  return (
+    <span title="the age of its key">
+      <span class="unseen">key </span>
+      {durationWords(now - at)} old
+    </span>
+  )
 }
 
 function DueMark({ due }: { readonly due: DueKey | undefined }) {

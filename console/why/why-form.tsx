@@ -83,18 +83,21 @@ function WhyFields({ form, onChange }: WhyFieldsProps) {
     <>
       <Field label="Client">{input('client')}</Field>
       <Field label="Service">{input('service')}</Field>
-      <Field label="Method" hint="whether such a request passes its caveats, as GET">
-        {input('method')}
-      </Field>
-      <Field label="Path" hint="the same for its path, as /orders/7">
-        {input('path')}
-      </Field>
-      <Field label="Presented by" hint="who asks in the client's name, if not the client itself">
-        {input('via')}
-      </Field>
-      <Field label="At" hint="another time than now, as 2027-01-31T12:00:00Z">
-        {input('at')}
-      </Field>
+      <details class="why-further">
+        <summary>A request, who presents it, another time</summary>
+        <Field label="Method" hint="whether such a request passes its caveats, as GET">
+          {input('method')}
+        </Field>
+        <Field label="Path" hint="the same for its path, as /orders/7">
+          {input('path')}
+        </Field>
+        <Field label="Presented by" hint="who asks in the client's name, if not the client itself">
+          {input('via')}
+        </Field>
+        <Field label="At" hint="another time than now, as 2027-01-31T12:00:00Z">
+          {input('at')}
+        </Field>
+      </details>
       <Field label="or a refusal" hint="its id, which the error of its client and the log name">
         {input('id')}
       </Field>

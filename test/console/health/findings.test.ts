@@ -98,9 +98,9 @@ describe('the health of a realm', () => {
 
   it('says whether the KDC changes its own keys', () => {
     const rotation = { krbtgt: 30 * DAY, kdc: null, principals: null }
-    const key = { name: 'krbtgt', kvno: 3, changedAt: NOW - 10 * DAY } as const
+    const key = { name: 'krbtgt', kvno: 3, createdAt: NOW - 10 * DAY } as const
     expect(ownKeyFinding(key, rotation, NOW).state).toBe('ok')
-    expect(ownKeyFinding({ ...key, changedAt: NOW - 40 * DAY }, rotation, NOW).state).toBe('wrong')
+    expect(ownKeyFinding({ ...key, createdAt: NOW - 40 * DAY }, rotation, NOW).state).toBe('wrong')
     expect(ownKeyFinding({ ...key, name: 'kdc' }, rotation, NOW).state).toBe('note')
     expect(invitationsFinding(0).state).toBe('ok')
     expect(invitationsFinding(2)).toMatchObject({ state: 'note', text: '2 are open' })
